@@ -1,0 +1,95 @@
+package pki
+
+import (
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Role is what a component is for; it is the third part of its identity.
+type Role string
+
+// The roles of the identity name space.
+const (
+	RoleTLA     Role = "tla"     // a health professional's terminal
+	RolePdT     Role = "pdt"     // a Poste de Travail
+	RoleGateway Role = "gateway" // the meeting point
+	RolePKI     Role = "pki"     // the device CA's service
+	RoleOCSP    Role = "ocsp"    // an OCSP responder
+	RoleAdmin   Role = "admin"   // a person who administers
+)
+
+// Roles lists every role.
+var Roles = []Role{RoleTLA, RolePdT, RoleGateway, RolePKI, RoleOCSP, RoleAdmin}
+
+const identityPrefix = "urn:tlagate:"
+
+// Identity names one component: the URI SAN urn:tlagate:<practice>:<role>:<name>.
+// Two identities are the same exactly when their strings are.
+type Identity struct {
+	Practice string // the practice (cabinet) or operator it belongs to
+	Role     Role
+	Name     string // unique within practice and role
+}
+
+// String gives the URN. The zero Identity gives "".
+func (id Identity) String() string {
+	if id == (Identity{}) {
+		return ""
+	}
+	return identityPrefix + id.Practice + ":" + string(id.Role) + ":" + id.Name
+}
+
+// ParseIdentity reads a URN of the form urn:tlagate:<practice>:<role>:<name>.
+// Practice and name are 1 to 64 of a-z, 0-9, '.', '_' and '-', first a letter or digit.
+func ParseIdentity(urn string) (Identity, error) {
+	rest, ok := strings.CutPrefix(urn, identityPrefix)
+	if !ok {
+		return Identity{}, fmt.Errorf("cannot read identity %q: it does not begin with %s", urn, identityPrefix)
+	}
+	parts := strings.Split(rest, ":")
+	if len(parts) != 3 {
+		return Identity{}, fmt.Errorf("cannot read identity %q: want %s<practice>:<role>:<name>", urn, identityPrefix)
+	}
+	id := Identity{Practice: parts[0], Role: Role(parts[1]), Name: parts[2]}
+	return id, id.check()
+}
+
+// IdentityOf gives the identity a certificate claims: its only URI SAN of our name space.
+func IdentityOf(cert *x509.Certificate) (Identity, error) {
+	var found []string
+	for _, u := range cert.URIs {
+		if s := u.String(); strings.HasPrefix(s, identityPrefix) {
+			found = append(found, s)
+		}
+	}
+	if len(found) != 1 {
+		return Identity{}, fmt.Errorf("cannot tell who the certificate is for: it has %d URI names %s…, want one", len(found), identityPrefix)
+	}
+	return ParseIdentity(found[0])
+}
+
+func (id Identity) check() error {
+	if !slices.Contains(Roles, id.Role) {
+		return fmt.Errorf("cannot read identity %q: role %q is none of %v", id, id.Role, Roles)
+	}
+	for _, part := range []string{id.Practice, id.Name} {
+		if !validLabel(part) {
+			return fmt.Errorf("cannot read identity %q: %q is not 1 to 64 of a-z 0-9 . _ -, first a letter or digit", id, part)
+		}
+	}
+	return nil
+}
+
+func validLabel(s string) bool {
+	if len(s) == 0 || len(s) > 64 || strings.ContainsRune("._-", rune(s[0])) {
+		return false
+	}
+	for _, c := range s {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("._-", c) {
+			return false
+		}
+	}
+	return true
+}
