@@ -1,0 +1,248 @@
+package link
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Defaults of docs/protocol.md, section 5.
+const (
+	DefaultHeartbeat    = 5 * time.Second
+	DefaultWriteTimeout = 10 * time.Second
+	deadAfter           = 3 // heartbeats
+)
+
+// ErrDead is why a link ended whose peer had been silent for three heartbeats.
+var ErrDead = errors.New("link is dead: nothing heard for three heartbeats")
+
+// Config sets the timers of a Conn.
+type Config struct {
+	Heartbeat    time.Duration        // silence before a ping; 0 = 5 s
+	WriteTimeout time.Duration        // longest write of one record; 0 = 10 s
+	OnNotice     func(Notice)         // called from the reader for each notice; nil = none
+	OnStatus     func(payload []byte) // called from the reader for each status record; nil = ignored
+}
+
+// Conn is an upgraded outer link. One goroutine may read while others write.
+//
+// A gateway uses ReadRecord and WriteRecord; an end uses Read and Write, which
+// carry the payloads of data records, and is a net.Conn.
+type Conn struct {
+	net.Conn // the TLS connection below
+	cfg      Config
+
+	r       *bufio.Reader // owned by the reader
+	rbuf    []byte        // owned by the reader: payload of the record in hand
+	pending []byte        // owned by the reader: what of it Read has not yet given
+
+	wmu  sync.Mutex // protects wbuf and the order of records
+	wbuf []byte
+
+	heard  atomic.Int64 // time of the last record, in ns
+	timer  *time.Timer
+	notice atomic.Pointer[Notice]
+	cause  atomic.Pointer[error] // why we closed it ourselves; first one wins
+	once   sync.Once
+}
+
+// New makes a Conn of an upgraded connection; r holds what was read past the upgrade, nil = nothing.
+func New(c net.Conn, r *bufio.Reader, cfg Config) *Conn {
+	if cfg.Heartbeat == 0 {
+		cfg.Heartbeat = DefaultHeartbeat
+	}
+	if cfg.WriteTimeout == 0 {
+		cfg.WriteTimeout = DefaultWriteTimeout
+	}
+	if r == nil {
+		r = bufio.NewReaderSize(c, 4096)
+	}
+	l := &Conn{Conn: c, cfg: cfg, r: r, rbuf: make([]byte, MaxPayload)}
+	l.heard.Store(time.Now().UnixNano())
+	l.timer = time.AfterFunc(cfg.Heartbeat, l.beat)
+	return l
+}
+
+// ReadRecord reads the next joined, data or notice record; the payload is good until the next call.
+// Pings are answered, pongs and status records consumed.
+func (l *Conn) ReadRecord() (Type, []byte, error) {
+	for {
+		t, payload, err := readRecord(l.r, l.rbuf)
+		if err != nil {
+			return 0, nil, l.why(err)
+		}
+		l.heard.Store(time.Now().UnixNano())
+		done, err := l.serve(t, payload)
+		if err != nil {
+			return 0, nil, l.why(err)
+		}
+		if !done {
+			return t, payload, nil
+		}
+	}
+}
+
+// serve handles the records that no caller wants to see.
+func (l *Conn) serve(t Type, payload []byte) (done bool, err error) {
+	switch t {
+	case TypePing:
+		return true, l.WriteRecord(TypePong, payload)
+	case TypePong:
+		return true, nil
+	case TypeStatus:
+		if l.cfg.OnStatus != nil {
+			l.cfg.OnStatus(payload)
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// WriteRecord writes one record, in one call of the connection below.
+func (l *Conn) WriteRecord(t Type, payload []byte) error {
+	if len(payload) > MaxPayload {
+		return fmt.Errorf("cannot write a record of %d octets: at most %d fit", len(payload), MaxPayload)
+	}
+	l.wmu.Lock()
+	defer l.wmu.Unlock()
+	l.wbuf = append(appendHeader(l.wbuf[:0], t, len(payload)), payload...)
+	if err := l.SetWriteDeadline(time.Now().Add(l.cfg.WriteTimeout)); err != nil {
+		return l.why(err)
+	}
+	_, err := l.Conn.Write(l.wbuf)
+	return l.why(err)
+}
+
+// WriteJoined sends a joined record (gateway → PdT).
+func (l *Conn) WriteJoined(j Joined) error { return l.writeJSON(TypeJoined, j) }
+
+// WriteNotice sends a notice (gateway → end).
+func (l *Conn) WriteNotice(n Notice) error { return l.writeJSON(TypeNotice, n) }
+
+func (l *Conn) writeJSON(t Type, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return l.WriteRecord(t, b)
+}
+
+// WaitJoined reads until the joined record of a parked link.
+func (l *Conn) WaitJoined() (*Joined, error) {
+	for {
+		t, payload, err := l.ReadRecord()
+		if err != nil {
+			return nil, err
+		}
+		switch t {
+		case TypeJoined:
+			return decodeJoined(payload)
+		case TypeNotice:
+			if err := l.noted(payload); err != nil {
+				return nil, err
+			}
+		default:
+			return nil, protocolErrorf("data before joined")
+		}
+	}
+}
+
+// Read gives bytes of the card session.
+func (l *Conn) Read(b []byte) (int, error) {
+	for len(l.pending) == 0 {
+		t, payload, err := l.ReadRecord()
+		if err != nil {
+			return 0, err
+		}
+		switch t {
+		case TypeData:
+			l.pending = payload
+		case TypeNotice:
+			if err := l.noted(payload); err != nil {
+				return 0, err
+			}
+		default:
+			return 0, protocolErrorf("joined twice")
+		}
+	}
+	n := copy(b, l.pending)
+	l.pending = l.pending[n:]
+	return n, nil
+}
+
+// Write sends bytes of the card session.
+func (l *Conn) Write(b []byte) (n int, err error) {
+	for len(b) > 0 {
+		part := b[:min(len(b), MaxPayload)]
+		if err := l.WriteRecord(TypeData, part); err != nil {
+			return n, err
+		}
+		n, b = n+len(part), b[len(part):]
+	}
+	return n, nil
+}
+
+func (l *Conn) noted(payload []byte) error {
+	n, err := decodeNotice(payload)
+	if err != nil {
+		return err
+	}
+	l.notice.Store(n)
+	if l.cfg.OnNotice != nil {
+		l.cfg.OnNotice(*n)
+	}
+	return nil
+}
+
+// Notice is the last one received, or nil.
+func (l *Conn) Notice() *Notice { return l.notice.Load() }
+
+// Close ends the link.
+func (l *Conn) Close() error { return l.CloseWith(net.ErrClosed) }
+
+// CloseWith ends the link; reads and writes under way return cause.
+func (l *Conn) CloseWith(cause error) error {
+	l.cause.CompareAndSwap(nil, &cause)
+	var err error
+	l.once.Do(func() {
+		l.timer.Stop()
+		err = l.Conn.Close()
+	})
+	return err
+}
+
+// why prefers, to what the connection says, our own cause, then the last notice.
+func (l *Conn) why(err error) error {
+	if err == nil {
+		return nil
+	}
+	if cause := l.cause.Load(); cause != nil {
+		return *cause
+	}
+	var timeout net.Error
+	if n := l.notice.Load(); n != nil && !(errors.As(err, &timeout) && timeout.Timeout()) {
+		return n
+	}
+	return err
+}
+
+// beat runs each heartbeat: it pings a silent peer and closes a dead link.
+func (l *Conn) beat() {
+	if l.cause.Load() != nil {
+		return
+	}
+	silent := time.Duration(time.Now().UnixNano() - l.heard.Load())
+	switch {
+	case silent >= deadAfter*l.cfg.Heartbeat:
+		l.CloseWith(ErrDead)
+		return
+	case silent >= l.cfg.Heartbeat:
+		go l.WriteRecord(TypePing, make([]byte, pingLen))
+	}
+	l.timer.Reset(l.cfg.Heartbeat)
+}

@@ -1,0 +1,69 @@
+package link
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Joined tells a parked PdT which TLA is at the other end.
+type Joined struct {
+	TLA     string `json:"tla"`     // identity URN, proven to the gateway
+	Session string `json:"session"` // 16 octets in hex, chosen by the TLA
+	Nonce   string `json:"nonce"`   // the gateway's nonce of this open
+}
+
+// Code says why a gateway ends or moves a link.
+type Code string
+
+// The codes of a notice.
+const (
+	CodeRevoked         Code = "revoked"
+	CodeExpired         Code = "expired"
+	CodeTimeOver        Code = "time_over"
+	CodeDraining        Code = "draining"
+	CodePeerGone        Code = "peer_gone"
+	CodeEndedByOperator Code = "ended_by_operator"
+	CodeProtocol        Code = "protocol"
+)
+
+// Notice is what a gateway says before it closes a link, or to ask its peer to move.
+// As an error it is why a link ended.
+type Notice struct {
+	Code Code   `json:"code"`
+	Text string `json:"text"` // one sentence
+}
+
+func (n *Notice) Error() string { return fmt.Sprintf("%s: %s", n.Code, n.Text) }
+
+func decodeNotice(payload []byte) (*Notice, error) {
+	n := new(Notice)
+	if err := json.Unmarshal(payload, n); err != nil {
+		return nil, protocolErrorf("notice cannot be read")
+	}
+	n.Text = clean(n.Text)
+	n.Code = Code(clean(string(n.Code)))
+	return n, nil
+}
+
+func decodeJoined(payload []byte) (*Joined, error) {
+	j := new(Joined)
+	if err := json.Unmarshal(payload, j); err != nil || j.TLA == "" || j.Session == "" {
+		return nil, protocolErrorf("joined cannot be read")
+	}
+	return j, nil
+}
+
+// clean makes a sentence of a peer fit for a log or a screen: no control characters, 300 octets at most.
+func clean(s string) string {
+	out := make([]rune, 0, len(s))
+	for _, r := range s {
+		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
+			r = ' '
+		}
+		if len(out) == 300 {
+			break
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}

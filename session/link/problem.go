@@ -1,0 +1,94 @@
+package link
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+)
+
+// ProblemCode is the stable last part of a problem's type.
+type ProblemCode string
+
+const problemPrefix = "urn:tlagate:problem:"
+
+// The problems of docs/protocol.md, section 1.
+const (
+	ProblemBadRequest           ProblemCode = "bad_request"
+	ProblemConsentRequired      ProblemCode = "consent_required"
+	ProblemBadAuthorization     ProblemCode = "bad_authorization"
+	ProblemWrongRole            ProblemCode = "wrong_role"
+	ProblemWrongPractice        ProblemCode = "wrong_practice"
+	ProblemBadServerCertificate ProblemCode = "bad_server_certificate"
+	ProblemNotFound             ProblemCode = "not_found"
+	ProblemMethodNotAllowed     ProblemCode = "method_not_allowed"
+	ProblemTLABusy              ProblemCode = "tla_busy"
+	ProblemUpgradeRequired      ProblemCode = "upgrade_required"
+	ProblemTooMany              ProblemCode = "too_many"
+	ProblemPdTAbsent            ProblemCode = "pdt_absent"
+	ProblemDraining             ProblemCode = "draining"
+)
+
+// Statuses gives the HTTP status of every problem.
+var Statuses = map[ProblemCode]int{
+	ProblemBadRequest:           http.StatusBadRequest,
+	ProblemConsentRequired:      http.StatusUnauthorized,
+	ProblemBadAuthorization:     http.StatusForbidden,
+	ProblemWrongRole:            http.StatusForbidden,
+	ProblemWrongPractice:        http.StatusForbidden,
+	ProblemBadServerCertificate: http.StatusForbidden,
+	ProblemNotFound:             http.StatusNotFound,
+	ProblemMethodNotAllowed:     http.StatusMethodNotAllowed,
+	ProblemTLABusy:              http.StatusConflict,
+	ProblemUpgradeRequired:      http.StatusUpgradeRequired,
+	ProblemTooMany:              http.StatusTooManyRequests,
+	ProblemPdTAbsent:            http.StatusServiceUnavailable,
+	ProblemDraining:             http.StatusServiceUnavailable,
+}
+
+// Problem is what a gateway answers instead of an upgrade (RFC 9457).
+type Problem struct {
+	Code   ProblemCode
+	Status int    // HTTP status
+	Detail string // one plain sentence
+	Action string // what to do about it
+}
+
+func (p *Problem) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("%s: %s %s", p.Code, p.Detail, p.Action))
+}
+
+type problemJSON struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Action string `json:"action,omitempty"`
+}
+
+// WriteTo answers a request with p; further header fields are set by the caller before.
+func (p *Problem) WriteTo(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	status := Statuses[p.Code]
+	w.WriteHeader(status)
+	title := strings.ReplaceAll(string(p.Code), "_", " ")
+	_ = json.NewEncoder(w).Encode(problemJSON{problemPrefix + string(p.Code), title, status, p.Detail, p.Action})
+}
+
+// readProblem reads the problem of a response that is no upgrade.
+func readProblem(resp *http.Response) error {
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 8<<10))
+	if err != nil {
+		return fmt.Errorf("cannot read the gateway's answer: %w", err)
+	}
+	var pj problemJSON
+	if kind != "application/problem+json" || json.Unmarshal(body, &pj) != nil || !strings.HasPrefix(pj.Type, problemPrefix) {
+		return fmt.Errorf("gateway answered HTTP %d, which is neither an upgrade nor a problem of this protocol", resp.StatusCode)
+	}
+	code := ProblemCode(clean(strings.TrimPrefix(pj.Type, problemPrefix)))
+	return &Problem{Code: code, Status: resp.StatusCode, Detail: clean(pj.Detail), Action: clean(pj.Action)}
+}

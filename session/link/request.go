@@ -1,0 +1,179 @@
+package link
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Paths and names of the outer link.
+const (
+	PathWhoami = "/v1/whoami"
+	PathPark   = "/v1/park"
+	PathOpen   = "/v1/open"
+	Protocol   = "tla-session/1" // of Upgrade
+	Scheme     = "Tlagate"       // of Authorization
+
+	HeaderServerCert      = "Server-Cert"       // in the encoding of RFC 9440
+	HeaderServerCertChain = "Server-Cert-Chain" // likewise
+)
+
+// Authorization is what the second open carries.
+type Authorization struct {
+	Nonce   string // of the gateway's challenge
+	Session string // 16 octets in hex
+}
+
+// String gives the value of the Authorization header field.
+func (a Authorization) String() string {
+	return fmt.Sprintf(`%s nonce="%s", session="%s"`, Scheme, a.Nonce, a.Session)
+}
+
+var (
+	authorization = regexp.MustCompile(`^` + Scheme + ` nonce="([A-Za-z0-9_-]{43})", session="([0-9a-f]{32})"$`)
+	challenge     = regexp.MustCompile(`^` + Scheme + ` nonce="([A-Za-z0-9_-]{43})"$`)
+)
+
+// ParseAuthorization reads the Authorization header field of an open.
+func ParseAuthorization(s string) (Authorization, error) {
+	m := authorization.FindStringSubmatch(s)
+	if m == nil {
+		return Authorization{}, errors.New(`cannot read Authorization: want ` + Scheme + ` nonce="…", session="…"`)
+	}
+	return Authorization{Nonce: m[1], Session: m[2]}, nil
+}
+
+// Challenge gives the WWW-Authenticate header field with a nonce of 32 octets.
+func Challenge(nonce string) string { return fmt.Sprintf(`%s nonce="%s"`, Scheme, nonce) }
+
+// Park asks a gateway to park c, a proven connection to it; chain is the certificate
+// (DER, leaf first) that this PdT will show in card sessions. The error may be a *Problem.
+// c is closed on error.
+func Park(ctx context.Context, c net.Conn, chain [][]byte, cfg Config) (*Conn, error) {
+	header := upgradeHeader()
+	header.Set(HeaderServerCert, encodeCert(chain[0]))
+	for _, der := range chain[1:] {
+		header.Add(HeaderServerCertChain, encodeCert(der))
+	}
+	return request(ctx, c, cfg, func(r *bufio.Reader) (*http.Response, error) {
+		return roundTrip(c, r, PathPark, header)
+	})
+}
+
+// Open asks a gateway to join c, a proven connection to it, with the PdT named pdt for the given
+// session (16 octets in hex). The error may be a *Problem. c is closed on error.
+func Open(ctx context.Context, c net.Conn, pdt, session string, cfg Config) (*Conn, error) {
+	path := PathOpen + "?pdt=" + url.QueryEscape(pdt)
+	return request(ctx, c, cfg, func(r *bufio.Reader) (*http.Response, error) {
+		nonce, err := askNonce(c, r, path)
+		if err != nil {
+			return nil, err
+		}
+		header := upgradeHeader()
+		header.Set("Authorization", Authorization{Nonce: nonce, Session: session}.String())
+		return roundTrip(c, r, path, header)
+	})
+}
+
+// request runs ask within ctx and makes a Conn of its upgrade.
+func request(ctx context.Context, c net.Conn, cfg Config, ask func(*bufio.Reader) (*http.Response, error)) (*Conn, error) {
+	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
+	r := bufio.NewReaderSize(c, 4096)
+	resp, err := ask(r)
+	if !stop() && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err == nil {
+		err = upgraded(resp)
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return New(c, r, cfg), nil
+}
+
+func upgradeHeader() http.Header {
+	return http.Header{"Connection": {"Upgrade"}, "Upgrade": {Protocol}}
+}
+
+func askNonce(c net.Conn, r *bufio.Reader, path string) (string, error) {
+	resp, err := roundTrip(c, r, path, http.Header{})
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	problem := readProblem(resp)
+	if p := (*Problem)(nil); !errors.As(problem, &p) || p.Code != ProblemConsentRequired {
+		return "", problem
+	}
+	m := challenge.FindStringSubmatch(resp.Header.Get("WWW-Authenticate"))
+	if m == nil {
+		return "", protocolErrorf("challenge without a nonce")
+	}
+	return m[1], nil
+}
+
+func roundTrip(c net.Conn, r *bufio.Reader, path string, header http.Header) (*http.Response, error) {
+	req, err := http.NewRequest(http.MethodGet, "https://gateway"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header = header
+	if err := req.Write(c); err != nil {
+		return nil, err
+	}
+	return http.ReadResponse(r, req)
+}
+
+func upgraded(resp *http.Response) error {
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		defer resp.Body.Close()
+		return readProblem(resp)
+	}
+	if !strings.EqualFold(resp.Header.Get("Upgrade"), Protocol) {
+		return protocolErrorf("upgrade to another protocol than %s", Protocol)
+	}
+	return nil
+}
+
+// encodeCert gives DER as a byte sequence (RFC 9440, RFC 8941).
+func encodeCert(der []byte) string { return ":" + base64.StdEncoding.EncodeToString(der) + ":" }
+
+// ServerCert reads the certificate chain (DER, leaf first) that a park declares.
+func ServerCert(header http.Header) ([][]byte, error) {
+	leaf, err := decodeCert(header.Get(HeaderServerCert))
+	if err != nil {
+		return nil, err
+	}
+	chain := [][]byte{leaf}
+	for _, field := range header.Values(HeaderServerCertChain) {
+		for _, item := range strings.Split(field, ",") {
+			der, err := decodeCert(strings.TrimSpace(item))
+			if err != nil {
+				return nil, err
+			}
+			chain = append(chain, der)
+		}
+	}
+	return chain, nil
+}
+
+func decodeCert(s string) ([]byte, error) {
+	if len(s) < 2 || s[0] != ':' || s[len(s)-1] != ':' {
+		return nil, fmt.Errorf("cannot read %s: want :BASE64: (RFC 9440)", HeaderServerCert)
+	}
+	der, err := base64.StdEncoding.DecodeString(s[1 : len(s)-1])
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", HeaderServerCert, err)
+	}
+	return der, nil
+}
