@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -25,6 +27,9 @@ const (
 	HeaderServerCert      = "Server-Cert"       // in the encoding of RFC 9440
 	HeaderServerCertChain = "Server-Cert-Chain" // likewise
 )
+
+// maxAnswer bounds, in octets, what a gateway may say before the upgrade.
+const maxAnswer = 64 << 10
 
 // Authorization is what the second open carries.
 type Authorization struct {
@@ -86,7 +91,8 @@ func Open(ctx context.Context, c net.Conn, pdt, session string, cfg Config) (*Co
 // request runs ask within ctx and makes a Conn of its upgrade.
 func request(ctx context.Context, c net.Conn, cfg Config, ask func(*bufio.Reader) (*http.Response, error)) (*Conn, error) {
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
-	r := bufio.NewReaderSize(c, 4096)
+	bounded := &io.LimitedReader{R: c, N: maxAnswer}
+	r := bufio.NewReaderSize(bounded, 4096)
 	resp, err := ask(r)
 	if !stop() && ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -98,6 +104,7 @@ func request(ctx context.Context, c net.Conn, cfg Config, ask func(*bufio.Reader
 		c.Close()
 		return nil, err
 	}
+	bounded.N = math.MaxInt64
 	return New(c, r, cfg), nil
 }
 
