@@ -9,13 +9,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"tlagate/session/internal/heartbeat"
 )
 
 // Defaults of docs/protocol.md, section 5.
 const (
 	DefaultHeartbeat    = 5 * time.Second
 	DefaultWriteTimeout = 10 * time.Second
-	deadAfter           = 3 // heartbeats
 )
 
 // ErrDead is why a link ended whose peer had been silent for three heartbeats.
@@ -44,8 +45,7 @@ type Conn struct {
 	wmu  sync.Mutex // protects wbuf and the order of records
 	wbuf []byte
 
-	heard  atomic.Int64 // time of the last record, in ns
-	timer  *time.Timer
+	alive  *heartbeat.Monitor
 	notice atomic.Pointer[Notice]
 	cause  atomic.Pointer[error] // why we closed it ourselves; first one wins
 	once   sync.Once
@@ -63,8 +63,7 @@ func New(c net.Conn, r *bufio.Reader, cfg Config) *Conn {
 		r = bufio.NewReaderSize(c, 4096)
 	}
 	l := &Conn{Conn: c, cfg: cfg, r: r, rbuf: make([]byte, MaxPayload)}
-	l.heard.Store(time.Now().UnixNano())
-	l.timer = time.AfterFunc(cfg.Heartbeat, l.beat)
+	l.alive = heartbeat.New(cfg.Heartbeat, l.ping, func() { l.CloseWith(ErrDead) })
 	return l
 }
 
@@ -76,7 +75,7 @@ func (l *Conn) ReadRecord() (Type, []byte, error) {
 		if err != nil {
 			return 0, nil, l.why(err)
 		}
-		l.heard.Store(time.Now().UnixNano())
+		l.alive.Heard()
 		done, err := l.serve(t, payload)
 		if err != nil {
 			return 0, nil, l.why(err)
@@ -210,7 +209,7 @@ func (l *Conn) CloseWith(cause error) error {
 	l.cause.CompareAndSwap(nil, &cause)
 	var err error
 	l.once.Do(func() {
-		l.timer.Stop()
+		l.alive.Stop()
 		err = l.Conn.Close()
 	})
 	return err
@@ -231,18 +230,4 @@ func (l *Conn) why(err error) error {
 	return err
 }
 
-// beat runs each heartbeat: it pings a silent peer and closes a dead link.
-func (l *Conn) beat() {
-	if l.cause.Load() != nil {
-		return
-	}
-	silent := time.Duration(time.Now().UnixNano() - l.heard.Load())
-	switch {
-	case silent >= deadAfter*l.cfg.Heartbeat:
-		l.CloseWith(ErrDead)
-		return
-	case silent >= l.cfg.Heartbeat:
-		go l.WriteRecord(TypePing, make([]byte, pingLen))
-	}
-	l.timer.Reset(l.cfg.Heartbeat)
-}
+func (l *Conn) ping() { _ = l.WriteRecord(TypePing, make([]byte, pingLen)) }

@@ -1,0 +1,192 @@
+package session
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+)
+
+// FrameType is the first octet of a frame.
+type FrameType uint8
+
+// The frames; the direction is the sender's.
+const (
+	FrameHello    FrameType = 1 // both, first: JSON
+	FrameInserted FrameType = 2 // TLA → PdT: epoch(4) protocol(1) ATR
+	FrameRemoved  FrameType = 3 // TLA → PdT: epoch(4)
+	FrameCommand  FrameType = 4 // PdT → TLA: epoch(4) seq(4) command APDU
+	FrameReset    FrameType = 5 // PdT → TLA: epoch(4) seq(4) kind(1)
+	FrameResponse FrameType = 6 // TLA → PdT: epoch(4) seq(4) outcome(1) body
+	FramePing     FrameType = 7 // both: 8 octets
+	FramePong     FrameType = 8 // both: the 8 octets of the ping
+	FrameBye      FrameType = 9 // both, last: JSON
+)
+
+// Slot is the place of a card at the PdT; it follows the card's role, not the TLA's reader.
+type Slot uint8
+
+// The slots.
+const (
+	SlotVitale Slot = 0
+	SlotCPS    Slot = 1
+	Slots           = 2
+)
+
+var slotRoles = [Slots]string{"vitale", "cps"}
+
+// String gives the role of the slot: "vitale" or "cps".
+func (s Slot) String() string {
+	if int(s) < Slots {
+		return slotRoles[s]
+	}
+	return fmt.Sprintf("slot %d", uint8(s))
+}
+
+// Protocol is the transmission protocol of a card (ISO 7816-3).
+type Protocol uint8
+
+// The protocols.
+const (
+	T0 Protocol = 0
+	T1 Protocol = 1
+)
+
+// ResetKind says what a reset does to the card.
+type ResetKind uint8
+
+// The kinds of reset.
+const (
+	ResetWarm ResetKind = 1
+	ResetCold ResetKind = 2
+	PowerOff  ResetKind = 3
+)
+
+// Outcome says what became of a command or reset.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Done       Outcome = 0 // body: response APDU, or ATR
+	StaleEpoch Outcome = 1 // not executed: the card changed
+	NoCard     Outcome = 2 // not executed: no card
+	Unknown    Outcome = 3 // the card was removed or reset while it ran
+	Failed     Outcome = 4 // the reader reports an error
+)
+
+// Sizes in octets.
+const (
+	frameHeaderLen = 6
+	exchangeLen    = 8 // epoch and sequence number
+	MinATR         = 2
+	MaxATR         = 33
+	MinCommand     = 4
+	MaxCommand     = 65544 // extended APDU: 4 + 3 + 65535 + 2
+	MinResponse    = 2
+	MaxResponse    = 65538
+	maxText        = 4096  // hello, bye
+	maxFrame       = 65576 // payload of any frame
+)
+
+// ProtocolError says how a peer broke docs/protocol.md.
+type ProtocolError struct{ Detail string }
+
+func (e *ProtocolError) Error() string { return "peer broke the card session protocol: " + e.Detail }
+
+func protocolErrorf(format string, args ...any) error {
+	return &ProtocolError{Detail: fmt.Sprintf(format, args...)}
+}
+
+// frame is one frame as read; payload belongs to the reader's buffer.
+type frame struct {
+	typ     FrameType
+	slot    Slot
+	payload []byte
+}
+
+// bounds gives the shortest and longest payload of each type.
+var bounds = map[FrameType]struct{ min, max int }{
+	FrameHello:    {2, maxText},
+	FrameInserted: {5 + MinATR, 5 + MaxATR},
+	FrameRemoved:  {4, 4},
+	FrameCommand:  {exchangeLen + MinCommand, exchangeLen + MaxCommand},
+	FrameReset:    {exchangeLen + 1, exchangeLen + 1},
+	FrameResponse: {exchangeLen + 1, exchangeLen + 1 + MaxResponse},
+	FramePing:     {8, 8},
+	FramePong:     {8, 8},
+	FrameBye:      {2, maxText},
+}
+
+// appendFrame adds a frame whose payload is the given parts.
+func appendFrame(b []byte, t FrameType, s Slot, parts ...[]byte) []byte {
+	n := 0
+	for _, p := range parts {
+		n += len(p)
+	}
+	b = binary.BigEndian.AppendUint32(append(b, byte(t), byte(s)), uint32(n))
+	for _, p := range parts {
+		b = append(b, p...)
+	}
+	return b
+}
+
+// readFrame reads one frame; its payload is put in *buf, which grows to at most maxFrame.
+// The error is io.EOF only between two frames.
+func readFrame(r io.Reader, buf *[]byte) (frame, error) {
+	var header [frameHeaderLen]byte
+	if _, err := io.ReadFull(r, header[:]); err != nil {
+		return frame{}, err
+	}
+	f := frame{typ: FrameType(header[0]), slot: Slot(header[1])}
+	n := binary.BigEndian.Uint32(header[2:])
+	if err := checkFrame(f, n); err != nil {
+		return frame{}, err
+	}
+	if cap(*buf) < int(n) {
+		wipe(*buf)
+		*buf = make([]byte, n)
+	}
+	f.payload = (*buf)[:n]
+	if _, err := io.ReadFull(r, f.payload); err != nil {
+		return frame{}, noEOF(err)
+	}
+	return f, nil
+}
+
+func checkFrame(f frame, n uint32) error {
+	limit, ok := bounds[f.typ]
+	switch {
+	case !ok:
+		return protocolErrorf("frame type %d", f.typ)
+	case f.slot >= Slots:
+		return protocolErrorf("slot %d", uint8(f.slot))
+	case n < uint32(limit.min) || n > uint32(limit.max):
+		return protocolErrorf("frame type %d of %d octets", f.typ, n)
+	}
+	return nil
+}
+
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// exchangeID names one command or reset: what it is for, and its number.
+type exchangeID struct {
+	epoch uint32
+	seq   uint32
+}
+
+func (x exchangeID) bytes() []byte {
+	b := binary.BigEndian.AppendUint32(make([]byte, 0, exchangeLen), x.epoch)
+	return binary.BigEndian.AppendUint32(b, x.seq)
+}
+
+func splitExchange(payload []byte) (exchangeID, []byte) {
+	be := binary.BigEndian
+	return exchangeID{be.Uint32(payload), be.Uint32(payload[4:])}, payload[exchangeLen:]
+}
+
+// wipe clears a buffer that held card data (EL3).
+func wipe(b []byte) { clear(b[:cap(b)]) }

@@ -1,0 +1,66 @@
+package session
+
+// ledger is the TLA's book of one slot: which epoch, which exchange was the last, and the response
+// kept until the next (docs/protocol.md, section 4). It executes nothing and locks nothing.
+type ledger struct {
+	epoch   uint32
+	lastSeq uint32
+	present bool   // a card is in the slot
+	running bool   // lastSeq is being executed
+	broken  bool   // the card changed while it ran
+	kept    []byte // the response frame of lastSeq, when not running
+}
+
+// verdict is what to do with an exchange that arrives.
+type verdict int
+
+const (
+	execute  verdict = iota // new: run it, then settle
+	replay                  // seen: send the kept response, if there is one yet
+	answer                  // not to be run: the outcome says why; settle with it
+	violated                // the peer broke the numbering
+)
+
+// admit judges an exchange; outcome is set with answer.
+func (l *ledger) admit(x exchangeID) (v verdict, outcome Outcome) {
+	switch {
+	case x.seq == l.lastSeq && l.lastSeq != 0:
+		return replay, 0
+	case l.running || x.seq != l.lastSeq+1:
+		return violated, 0
+	}
+	l.lastSeq, l.running, l.broken = x.seq, true, false
+	wipe(l.kept)
+	l.kept = l.kept[:0]
+	switch {
+	case x.epoch != l.epoch:
+		return answer, StaleEpoch
+	case !l.present:
+		return answer, NoCard
+	}
+	return execute, 0
+}
+
+// settle ends the running exchange and keeps its response frame, built by build for the epoch and outcome that hold.
+func (l *ledger) settle(outcome Outcome, build func(kept []byte, x exchangeID, o Outcome) []byte) []byte {
+	if l.broken && outcome != StaleEpoch && outcome != NoCard {
+		outcome = Unknown
+	}
+	l.running = false
+	l.kept = build(l.kept[:0], exchangeID{l.epoch, l.lastSeq}, outcome)
+	return l.kept
+}
+
+// insert and remove follow the card; both open a new epoch.
+func (l *ledger) insert() uint32 { return l.change(true) }
+func (l *ledger) remove() uint32 { return l.change(false) }
+
+func (l *ledger) change(present bool) uint32 {
+	l.present = present
+	l.broken = l.running
+	l.epoch++
+	return l.epoch
+}
+
+// reset opens a new epoch for a reset that was asked for and done.
+func (l *ledger) reset() { l.epoch++ }

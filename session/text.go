@@ -1,0 +1,108 @@
+package session
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// ID names a session in every log and audit: 16 random octets.
+type ID [16]byte
+
+// NewID draws one.
+func NewID() ID {
+	var id ID
+	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
+	return id
+}
+
+// String gives 32 lower-case hex digits.
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+const version = 1
+
+type slotText struct {
+	Slot Slot   `json:"slot"`
+	Role string `json:"role"`
+}
+
+// helloTLA is the TLA's first frame, helloPdT the PdT's answer.
+type helloTLA struct {
+	Versions []int      `json:"versions"`
+	Session  string     `json:"session"`
+	Slots    []slotText `json:"slots"`
+}
+
+type helloPdT struct {
+	Version int    `json:"version"`
+	Session string `json:"session"`
+}
+
+func newHelloTLA(id ID) helloTLA {
+	h := helloTLA{Versions: []int{version}, Session: id.String()}
+	for s := Slot(0); s < Slots; s++ {
+		h.Slots = append(h.Slots, slotText{s, s.String()})
+	}
+	return h
+}
+
+func (h helloTLA) check(session string) error {
+	switch {
+	case !slices.Contains(h.Versions, version):
+		return protocolErrorf("hello offers none of our versions (%d)", version)
+	case h.Session != session:
+		return protocolErrorf("hello of another session than the one joined")
+	case len(h.Slots) != Slots:
+		return protocolErrorf("hello names %d slots, want %d", len(h.Slots), Slots)
+	}
+	return nil
+}
+
+// ByeCode says why an end leaves.
+type ByeCode string
+
+// The codes of a bye.
+const (
+	ByeStopped  ByeCode = "stopped"   // the user ended the session
+	ByeBusy     ByeCode = "busy"      // no free reader pair
+	ByeRemoved  ByeCode = "removed"   // the readers are gone
+	ByeProtocol ByeCode = "protocol"  // the peer broke the specification
+	ByeShutdown ByeCode = "shutdown"  // the program stops
+	ByeTimeOver ByeCode = "time_over" // the absolute limit
+	ByeInactive ByeCode = "inactive"  // no command for too long (SA4)
+	ByeRefused  ByeCode = "refused"   // this peer may not have a session here
+)
+
+// Bye is the last word of an end. As an error it is why a session ended.
+type Bye struct {
+	Code ByeCode `json:"code"`
+	Text string  `json:"text"` // one sentence
+}
+
+func (b *Bye) Error() string { return fmt.Sprintf("%s: %s", b.Code, b.Text) }
+
+func decodeBye(payload []byte) error {
+	b := new(Bye)
+	if err := json.Unmarshal(payload, b); err != nil {
+		return protocolErrorf("bye cannot be read")
+	}
+	b.Code, b.Text = ByeCode(clean(string(b.Code))), clean(b.Text)
+	return b
+}
+
+// clean makes a sentence of a peer fit for a log or a screen: no control characters, 300 runes at most.
+func clean(s string) string {
+	out := make([]rune, 0, min(len(s), 300))
+	for _, r := range s {
+		if len(out) == 300 {
+			break
+		}
+		if r < ' ' || (r >= 0x7f && r < 0xa0) {
+			r = ' '
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}
