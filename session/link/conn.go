@@ -64,6 +64,7 @@ func New(c net.Conn, r *bufio.Reader, cfg Config) *Conn {
 	}
 	l := &Conn{Conn: c, cfg: cfg, r: r, rbuf: make([]byte, MaxPayload)}
 	l.alive = heartbeat.New(cfg.Heartbeat, l.ping, func() { l.CloseWith(ErrDead) })
+	l.alive.Start()
 	return l
 }
 

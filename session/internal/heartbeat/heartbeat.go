@@ -19,12 +19,15 @@ type Monitor struct {
 	timer    atomic.Pointer[time.Timer]
 }
 
-// New starts a monitor; ping and dead are called from goroutines of its own.
+// New makes a monitor; ping and dead are called from goroutines of its own.
 func New(interval time.Duration, ping, dead func()) *Monitor {
-	m := &Monitor{interval: interval, ping: ping, dead: dead}
+	return &Monitor{interval: interval, ping: ping, dead: dead}
+}
+
+// Start begins to watch: now counts as heard.
+func (m *Monitor) Start() {
 	m.Heard()
 	m.arm()
-	return m
 }
 
 // Heard notes that the peer is alive.

@@ -1,0 +1,259 @@
+package session
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+)
+
+// ErrCardLost is what a Card returns when the card was removed, or reset by somebody else, so that
+// nobody knows whether the command was executed.
+var ErrCardLost = errors.New("card was removed or reset while the command ran")
+
+// Card is a card in a reader of the TLA, for one insertion. Its methods are called one at a time.
+// An error that is not ErrCardLost means that the reader failed with the card still there.
+type Card interface {
+	// Transmit sends a command APDU and returns the response APDU (2..65 538 octets). Neither may be kept.
+	Transmit(apdu []byte) ([]byte, error)
+	// Reset resets the card and returns its ATR; after PowerOff that may be empty.
+	Reset(kind ResetKind) ([]byte, error)
+}
+
+// TerminalConfig configures the TLA's end.
+type TerminalConfig struct {
+	ID     ID
+	Timers Timers
+	// OnCommand is called after each command or reset that reached a card; nil = nobody asks.
+	OnCommand func(Slot)
+	// OnPIN is called when a command is refused because it carries a PIN; nil = nobody asks.
+	OnPIN func(Slot)
+}
+
+// Terminal is the TLA's end of a card session. Its methods may be called from any goroutine.
+type Terminal struct {
+	cfg   TerminalConfig
+	s     *stream
+	up    chan struct{}
+	slots [Slots]*terminalSlot
+	wg    sync.WaitGroup
+}
+
+// terminalSlot is one slot; work is executed by one goroutine, in the order of arrival.
+type terminalSlot struct {
+	slot Slot
+	jobs chan job
+
+	mu   sync.Mutex // protects the rest, and the order of the slot's frames
+	book ledger
+	card Card
+}
+
+// job is one exchange to execute on a card.
+type job struct {
+	card Card
+	kind ResetKind // 0: a command
+	apdu []byte    // owned by the job
+}
+
+// OpenTerminal says hello on a connection to a PdT whose handshake is done.
+// The session is up when Up is closed; Run must be called.
+func OpenTerminal(conn net.Conn, cfg TerminalConfig) (*Terminal, error) {
+	t := &Terminal{cfg: cfg, s: newStream(conn, cfg.Timers), up: make(chan struct{})}
+	for i := range t.slots {
+		t.slots[i] = &terminalSlot{slot: Slot(i), jobs: make(chan job, 1)}
+	}
+	if err := t.s.writeJSON(FrameHello, newHelloTLA(cfg.ID)); err != nil {
+		return nil, t.s.fail(err)
+	}
+	return t, nil
+}
+
+// Up is closed when the PdT has accepted the session.
+func (t *Terminal) Up() <-chan struct{} { return t.up }
+
+// Run serves the session until it ends, and says why: *Bye, ErrDead, *ProtocolError or an error of the connection.
+// Commands under way at the cards are waited for. When ctx ends the PdT is told bye.
+func (t *Terminal) Run(ctx context.Context) error {
+	defer t.s.until(ctx)()
+	for _, ts := range t.slots {
+		t.wg.Go(func() { t.work(ts) })
+	}
+	err := t.s.fail(t.readAll())
+	t.wg.Wait()
+	return err
+}
+
+// Leave ends the session with a reason.
+func (t *Terminal) Leave(code ByeCode, text string) { t.s.leave(&Bye{code, text}) }
+
+// Insert tells the PdT of a card; its exchanges go to card until Remove.
+func (t *Terminal) Insert(slot Slot, atr []byte, p Protocol, card Card) error {
+	if len(atr) < MinATR || len(atr) > MaxATR {
+		return fmt.Errorf("cannot show the %s card: its ATR has %d octets, want %d to %d", slot, len(atr), MinATR, MaxATR)
+	}
+	ts := t.slots[slot]
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if ts.card != nil {
+		return fmt.Errorf("cannot show a second %s card: remove the first one", slot)
+	}
+	ts.card = card
+	return t.s.write(FrameInserted, slot, epochBytes(ts.book.insert()), []byte{byte(p)}, atr)
+}
+
+// Remove tells the PdT that the card is gone; without a card it does nothing.
+func (t *Terminal) Remove(slot Slot) error {
+	ts := t.slots[slot]
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if ts.card == nil {
+		return nil
+	}
+	ts.card = nil
+	return t.s.write(FrameRemoved, slot, epochBytes(ts.book.remove()))
+}
+
+// readAll handles what the PdT sends, and returns why it ended.
+func (t *Terminal) readAll() error {
+	if err := t.readHello(); err != nil {
+		return err
+	}
+	close(t.up)
+	for {
+		f, err := t.s.read()
+		if err != nil {
+			return err
+		}
+		if err := t.admit(f); err != nil {
+			return err
+		}
+	}
+}
+
+func (t *Terminal) readHello() error {
+	f, err := t.s.read()
+	if err != nil {
+		return err
+	}
+	var h helloPdT
+	if f.typ != FrameHello || json.Unmarshal(f.payload, &h) != nil {
+		return protocolErrorf("first frame is no hello")
+	}
+	if h.Version != version || h.Session != t.cfg.ID.String() {
+		return protocolErrorf("hello for another version or session")
+	}
+	return nil
+}
+
+// admit takes a command or reset: executed, answered from the kept response, or refused.
+func (t *Terminal) admit(f frame) error {
+	if f.typ != FrameCommand && f.typ != FrameReset {
+		return protocolErrorf("frame type %d in the wrong direction", f.typ)
+	}
+	x, body := splitExchange(f.payload)
+	kind := ResetKind(0)
+	if f.typ == FrameReset {
+		if kind = ResetKind(body[0]); kind < ResetWarm || kind > PowerOff {
+			return protocolErrorf("reset of kind %d", kind)
+		}
+	}
+	ts := t.slots[f.slot]
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	switch v, outcome := ts.book.admit(x); v {
+	case execute:
+		ts.jobs <- job{ts.card, kind, append([]byte(nil), body...)} // never blocks: one exchange is outstanding
+		wipe(f.payload)
+		return nil
+	case replay:
+		return t.replay(ts)
+	case answer:
+		return t.settle(ts, outcome, nil)
+	default:
+		return protocolErrorf("sequence number %d of the %s slot out of order", x.seq, f.slot)
+	}
+}
+
+func (t *Terminal) replay(ts *terminalSlot) error {
+	if ts.book.running {
+		return nil // the answer is on its way
+	}
+	return t.s.writeFrame(ts.book.kept)
+}
+
+// settle answers the running exchange; ts.mu is held.
+func (t *Terminal) settle(ts *terminalSlot, outcome Outcome, body []byte) error {
+	return t.s.writeFrame(ts.book.settle(outcome, func(kept []byte, x exchangeID, o Outcome) []byte {
+		if o != Done {
+			body = nil
+		}
+		return appendFrame(kept, FrameResponse, ts.slot, x.bytes(), []byte{byte(o)}, body)
+	}))
+}
+
+// work executes a slot's exchanges until the session ends.
+func (t *Terminal) work(ts *terminalSlot) {
+	for {
+		select {
+		case <-t.s.done:
+			return
+		case j := <-ts.jobs:
+			t.execute(ts, j)
+		}
+	}
+}
+
+// execute runs one exchange at the card, outside the lock, and answers it.
+func (t *Terminal) execute(ts *terminalSlot, j job) {
+	body, err := t.run(ts, j)
+	wipe(j.apdu)
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if j.kind != 0 && ts.card == j.card {
+		ts.book.reset()
+	}
+	outcome := outcomeOf(err)
+	if outcome == Done && len(body) > MaxResponse {
+		outcome = Failed
+	}
+	if err := t.settle(ts, outcome, body); err != nil {
+		t.s.close(err)
+	}
+	wipe(body)
+}
+
+func (t *Terminal) run(ts *terminalSlot, j job) ([]byte, error) {
+	if j.kind == 0 && CarriesPIN(j.apdu) {
+		if t.cfg.OnPIN != nil {
+			t.cfg.OnPIN(ts.slot)
+		}
+		return append([]byte(nil), SWSecurityStatus...), nil
+	}
+	if t.cfg.OnCommand != nil {
+		defer t.cfg.OnCommand(ts.slot)
+	}
+	if j.kind != 0 {
+		return j.card.Reset(j.kind)
+	}
+	body, err := j.card.Transmit(j.apdu)
+	if err == nil && len(body) < MinResponse {
+		return nil, errors.New("response without a status word")
+	}
+	return body, err
+}
+
+func outcomeOf(err error) Outcome {
+	switch {
+	case err == nil:
+		return Done
+	case errors.Is(err, ErrCardLost):
+		return Unknown
+	}
+	return Failed
+}
+
+func epochBytes(e uint32) []byte { return binary.BigEndian.AppendUint32(nil, e) }
