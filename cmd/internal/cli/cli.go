@@ -1,0 +1,189 @@
+// Package cli is what the mains of tlagate share: arguments, exit codes,
+// configuration files, logging and signals. The packages they call know none of it.
+//
+// A main looks like this:
+//
+//	type grammar struct {
+//		Serve serveCmd `cmd:"" help:"Run the gateway."`
+//		Check checkCmd `cmd:"" help:"Read the configuration and say what is wrong."`
+//	}
+//
+//	type serveCmd struct {
+//		Config string `required:"" short:"c" placeholder:"FILE" help:"Configuration file (YAML)."`
+//	}
+//
+//	type config struct {
+//		Listen   string        `yaml:"listen"`
+//		Idle     time.Duration `yaml:"idle"`    // "90s"
+//		Access   cli.Path      `yaml:"access"`  // relative to the YAML file
+//		Identity cli.Identity  `yaml:"identity"`
+//		Trust    cli.Trust     `yaml:"trust"`
+//	}
+//
+//	func main() { cli.Main("tla-gateway", &grammar{}, nil) }
+//
+//	func (c *serveCmd) Run(app *cli.App) error {
+//		var cfg config
+//		if err := cli.LoadYAML(c.Config, &cfg); err != nil {
+//			return err
+//		}
+//		keys, err := cfg.Identity.Open()
+//		if err != nil {
+//			return err
+//		}
+//		trust, err := pki.OpenTrust(cfg.Trust.Config(app.Log))
+//		if err != nil {
+//			return err
+//		}
+//		go app.OnHangup(func() { trust.Reload(); keys.ReloadOrLog(app.Log) })
+//		return gateway.Serve(app.Context, gateway.Config{…})
+//	}
+//
+// Exit codes: 0 done; 1 an error, printed as "tla-gateway: cannot …"; 2 bad usage,
+// or an error made with [Usage]; anything else by [ExitCode].
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// App is what a command gets from its main.
+type App struct {
+	Context context.Context // cancelled by the first SIGINT or SIGTERM; the second one kills
+	Log     *slog.Logger    // to stderr, as --log-level and --log-format say
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Command string // the command chosen, in kong's form: "issue", "crl <file>"
+}
+
+// Main runs the program and exits. Grammar is a pointer to a kong grammar. Run is
+// called once it is filled in; nil means the Run(*App) error method of the chosen command.
+func Main(name string, grammar any, run func(*App) error, options ...kong.Option) {
+	ctx, stop := untilStopped(context.Background())
+	defer stop()
+	app := &App{Context: ctx, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	os.Exit(Run(app, name, os.Args[1:], grammar, run, options...))
+}
+
+// Run is Main without the process: app brings the context and the streams, the
+// exit code is returned. It fills in app.Log and app.Command.
+func Run(app *App, name string, args []string, grammar any, run func(*App) error, options ...kong.Option) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			early, ok := r.(earlyExit)
+			if !ok {
+				panic(r)
+			}
+			code = int(early)
+		}
+	}()
+	err := parseAndRun(app, name, args, grammar, run, options)
+	if text := message(err); text != "" {
+		fmt.Fprintf(app.Stderr, "%s: %s\n", name, text)
+	}
+	return exitCode(err)
+}
+
+// earlyExit carries the exit code of --help and --version out of kong's parser.
+type earlyExit int
+
+type globals struct {
+	Version   kong.VersionFlag `help:"Print the version and exit."`
+	LogLevel  slog.Level       `help:"debug, info, warn or error." default:"info" placeholder:"LEVEL"`
+	LogFormat string           `help:"text or json." enum:"text,json" default:"text" placeholder:"FORMAT"`
+}
+
+func parseAndRun(app *App, name string, args []string, grammar any, run func(*App) error, options []kong.Option) error {
+	var common globals
+	options = append([]kong.Option{
+		kong.Name(name),
+		kong.Vars{"version": name + " " + version()},
+		kong.Writers(app.Stdout, app.Stderr),
+		kong.Exit(func(code int) { panic(earlyExit(code)) }),
+		kong.Embed(&common),
+	}, options...)
+	parser, err := kong.New(grammar, options...)
+	if err != nil {
+		return fmt.Errorf("cannot build the command line: %w", err)
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return Usage("%w; see %s --help", err, name)
+	}
+	app.Log = newLogger(app.Stderr, common.LogLevel, common.LogFormat)
+	app.Command = parsed.Command()
+	if run != nil {
+		return run(app)
+	}
+	return parsed.Run(app)
+}
+
+// untilStopped gives a context that ends with the first SIGINT or SIGTERM.
+func untilStopped(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second signal finds the default handler
+	return ctx, stop
+}
+
+// OnHangup calls f at each SIGHUP until the program is stopped. It blocks.
+func (a *App) OnHangup(f func()) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-hup:
+			f()
+		case <-a.Context.Done():
+			return
+		}
+	}
+}
+
+// exitError is an error with an exit code of its own.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return message(e) }
+func (e *exitError) Unwrap() error { return e.err }
+
+// Usage makes an error for which the program exits 2: bad arguments, or an input
+// file that cannot be read. Format is that of fmt.Errorf.
+func Usage(format string, args ...any) error {
+	return &exitError{code: 2, err: fmt.Errorf(format, args...)}
+}
+
+// ExitCode makes an error for which the program exits with code and prints err; a nil err prints nothing.
+func ExitCode(code int, err error) error { return &exitError{code: code, err: err} }
+
+func exitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return e.code
+	}
+	return 1
+}
+
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	if e, ok := err.(*exitError); ok {
+		return message(e.err)
+	}
+	return err.Error()
+}

@@ -1,0 +1,137 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/cmd/internal/cli"
+)
+
+type grammar struct {
+	Work workCmd `cmd:"" help:"Do the work."`
+}
+
+type workCmd struct {
+	File string `required:"" help:"What to work on."`
+	err  error
+}
+
+func (w *workCmd) Run(app *cli.App) error {
+	app.Log.Info("working", "command", app.Command)
+	return w.err
+}
+
+func TestRunExitCodes(t *testing.T) {
+	cases := []struct {
+		name   string
+		args   []string
+		err    error
+		code   int
+		stderr string
+	}{
+		{"done", []string{"work", "--file", "f", "--log-level=error"}, nil, 0, ""},
+		{"failed", []string{"work", "--file", "f", "--log-level=error"}, errors.New("cannot find it"), 1, "prog: cannot find it\n"},
+		{"usage from the command", []string{"work", "--file", "f", "--log-level=error"}, cli.Usage("cannot read %s", "f"), 2, "prog: cannot read f\n"},
+		{"silent code", []string{"work", "--file", "f", "--log-level=error"}, cli.ExitCode(1, nil), 1, ""},
+		{"missing flag", []string{"work"}, nil, 2, "prog: missing flags: --file=STRING; see prog --help\n"},
+		{"unknown flag", []string{"work", "--file", "f", "--nonsense"}, nil, 2, "prog: unknown flag --nonsense; see prog --help\n"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			code, _, stderr := run(t, &grammar{Work: workCmd{err: c.err}}, c.args...)
+			require.Equal(t, c.code, code)
+			require.Equal(t, c.stderr, stderr)
+		})
+	}
+}
+
+func TestRunPrintsVersionAndHelp(t *testing.T) {
+	code, stdout, _ := run(t, &grammar{}, "--version")
+	require.Zero(t, code)
+	require.Contains(t, stdout, "prog ")
+	code, stdout, _ = run(t, &grammar{}, "--help")
+	require.Zero(t, code)
+	require.Contains(t, stdout, "Do the work.")
+}
+
+func TestRunLogs(t *testing.T) {
+	_, _, stderr := run(t, &grammar{}, "work", "--file", "f", "--log-format", "json")
+	require.Contains(t, stderr, `"msg":"working","command":"work"`)
+	_, _, stderr = run(t, &grammar{}, "work", "--file", "f", "--log-level", "warn")
+	require.Empty(t, stderr)
+}
+
+func run(t *testing.T, g *grammar, args ...string) (code int, stdout, stderr string) {
+	var out, err bytes.Buffer
+	app := &cli.App{Context: context.Background(), Stdout: &out, Stderr: &err}
+	code = cli.Run(app, "prog", args, g, nil)
+	return code, out.String(), err.String()
+}
+
+type config struct {
+	Listen   string                `yaml:"listen"`
+	Idle     time.Duration         `yaml:"idle"`
+	Access   cli.Path              `yaml:"access"`
+	Identity cli.Identity          `yaml:"identity"`
+	Trust    cli.Trust             `yaml:"trust"`
+	Slots    map[string]cli.Anchor `yaml:"slots"`
+}
+
+func TestLoadYAML(t *testing.T) {
+	file := write(t, `
+listen: 127.0.0.1:1
+idle: 90s
+access: access.yaml
+identity: {cert: a.crt, key: /abs/a.key}
+trust:
+  anchors: [{file: ../root.crt, practices: ["*"]}]
+  crls: [crl.pem, "http://pki.example.invalid/crl.der"]
+`)
+	var cfg config
+	require.NoError(t, cli.LoadYAML(file, &cfg))
+	dir := filepath.Dir(file)
+	require.Equal(t, 90*time.Second, cfg.Idle)
+	require.Equal(t, cli.Path(filepath.Join(dir, "access.yaml")), cfg.Access)
+	require.Equal(t, cli.Path("/abs/a.key"), cfg.Identity.Key)
+	trust := cfg.Trust.Config(nil)
+	require.Equal(t, filepath.Join(filepath.Dir(dir), "root.crt"), trust.Anchors[0].File)
+	require.Equal(t, []string{filepath.Join(dir, "crl.pem"), "http://pki.example.invalid/crl.der"}, trust.CRLs)
+	require.Empty(t, trust.State)
+}
+
+func TestLoadYAMLRefuses(t *testing.T) {
+	cases := map[string]struct{ yaml, says string }{
+		"unknown key":        {"listen: a\nlisen: b\n", `line 2: unknown key "lisen"`},
+		"unknown nested key": {"trust:\n  anchors:\n    - fil: x\n", `line 3: unknown key "trust.anchors[0].fil"`},
+		"unknown in a map":   {"slots:\n  vitale: {nam: x}\n", `line 2: unknown key "slots.vitale.nam"`},
+		"repeated key":       {"listen: a\nlisten: b\n", `"listen" already defined at line 1`},
+		"wrong kind":         {"listen: a\nidle: soon\n", "line 2:"},
+		"empty":              {"# nothing\n", "it is empty"},
+		"two documents":      {"listen: a\n---\nlisten: b\n", "more than one document"},
+		"not YAML":           {"listen: [", "line 1"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			file := write(t, c.yaml)
+			err := cli.LoadYAML(file, &config{})
+			require.ErrorContains(t, err, c.says)
+			require.ErrorContains(t, err, file)
+		})
+	}
+	err := cli.LoadYAML("nowhere.yaml", &config{})
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, "cannot read the configuration: open nowhere.yaml")
+}
+
+func write(t *testing.T, text string) string {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	return file
+}

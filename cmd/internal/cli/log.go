@@ -1,0 +1,34 @@
+package cli
+
+import (
+	"io"
+	"log/slog"
+	"runtime/debug"
+)
+
+// Version is set by the release build: -ldflags "-X tlagate/cmd/internal/cli.Version=…".
+// Empty means what the Go toolchain recorded.
+var Version string
+
+func version() string {
+	if Version != "" {
+		return Version
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	out := info.Main.Version
+	if out == "" {
+		out = "(devel)"
+	}
+	return out + " " + info.GoVersion
+}
+
+func newLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"sync/atomic"
+
+	"tlagate/pki"
+)
+
+// Identity is the YAML section that says who we are:
+//
+//	identity: {cert: gateway.crt, key: gateway.key}
+type Identity struct {
+	Cert Path `yaml:"cert"` // PEM: our certificate, then its issuing CA
+	Key  Path `yaml:"key"`  // PEM, mode 0600
+}
+
+// Keys is a certificate with its key, read again on demand.
+type Keys struct {
+	from Identity
+	now  atomic.Pointer[tls.Certificate]
+}
+
+// Open reads certificate and key.
+func (i Identity) Open() (*Keys, error) {
+	k := &Keys{from: i}
+	return k, k.Reload()
+}
+
+// Certificate gives what was read last; it fits pki.Party.Certificate.
+func (k *Keys) Certificate() *tls.Certificate { return k.now.Load() }
+
+// Reload reads the files again. On an error the old pair stays.
+func (k *Keys) Reload() error {
+	pair, err := pki.LoadCertificate(string(k.from.Cert), string(k.from.Key))
+	if err != nil {
+		return err
+	}
+	k.now.Store(pair)
+	return nil
+}
+
+// ReloadOrLog is Reload for a SIGHUP: what went wrong goes to log.
+func (k *Keys) ReloadOrLog(log *slog.Logger) {
+	if err := k.Reload(); err != nil {
+		log.Error("the old certificate stays in use", "error", err)
+		return
+	}
+	log.Info("certificate and key read again", "cert", string(k.from.Cert))
+}
+
+// Trust is the YAML section that says whom we trust:
+//
+//	trust:
+//	  anchors:
+//	    - {file: root.crt, practices: ["*"]}
+//	  intermediates: [issuing.crt]
+//	  crls: [crl.pem, arl.pem, "http://pki.example.invalid/crl.der"]
+//	  state: /var/lib/tlagate/crl-numbers
+//	  production: false
+type Trust struct {
+	Anchors       []Anchor `yaml:"anchors"`
+	Intermediates []Path   `yaml:"intermediates"`
+	CRLs          []Path   `yaml:"crls"`       // files or URLs, CRLs and ARLs alike
+	State         Path     `yaml:"state"`      // where the highest CRL numbers are kept; empty: in memory
+	Production    bool     `yaml:"production"` // refuse CAs named TEST…
+}
+
+// Anchor is one line of trust.anchors.
+type Anchor struct {
+	File      Path     `yaml:"file"`
+	Practices []string `yaml:"practices"` // "*": all
+}
+
+// Config gives the section as package pki wants it.
+func (t Trust) Config(log *slog.Logger) pki.TrustConfig {
+	cfg := pki.TrustConfig{
+		Intermediates: texts(t.Intermediates),
+		CRLs:          texts(t.CRLs),
+		State:         string(t.State),
+		Production:    t.Production,
+		Log:           log,
+	}
+	for _, a := range t.Anchors {
+		cfg.Anchors = append(cfg.Anchors, pki.AnchorFile{File: string(a.File), Practices: a.Practices})
+	}
+	return cfg
+}
+
+func texts(paths []Path) []string {
+	var out []string
+	for _, p := range paths {
+		out = append(out, string(p))
+	}
+	return out
+}

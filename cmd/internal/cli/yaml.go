@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxConfig bounds a configuration file, in bytes.
+const maxConfig = 1 << 20
+
+// Path is a file name in a YAML file. After [LoadYAML] a relative one is relative to that
+// file's directory; http:// and https:// URLs and empty ones stay as they are.
+type Path string
+
+// LoadYAML reads file into the struct that into points to, strictly: an unknown or
+// repeated key, a second document or an empty file is an error that names file, line and key.
+// Every [Path] in it is made relative to the file.
+func LoadYAML(file string, into any) error {
+	raw, err := readBounded(file)
+	if err != nil {
+		return fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	if err := decodeStrict(raw, into); err != nil {
+		return fmt.Errorf("cannot use the configuration %s: %w", file, err)
+	}
+	resolvePaths(reflect.ValueOf(into), filepath.Dir(file))
+	return nil
+}
+
+func readBounded(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err == nil && len(raw) > maxConfig {
+		err = fmt.Errorf("%s is larger than %d bytes", file, maxConfig)
+	}
+	return raw, err
+}
+
+func decodeStrict(raw []byte, into any) error {
+	decoder := yaml.NewDecoder(bytes.NewReader(raw))
+	var doc yaml.Node
+	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
+		return errors.New("it is empty")
+	} else if err != nil {
+		return err
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return errors.New("it holds more than one document")
+	}
+	if err := checkKeys(doc.Content[0], reflect.TypeOf(into), ""); err != nil {
+		return err
+	}
+	return doc.Decode(into)
+}
+
+// checkKeys finds a key that t has no field for. yaml's own KnownFields names Go
+// types and no path, which tells a person little.
+func checkKeys(node *yaml.Node, t reflect.Type, path string) error {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	switch {
+	case node.Kind == yaml.SequenceNode && t.Kind() == reflect.Slice:
+		return checkItems(node, t.Elem(), path)
+	case node.Kind == yaml.MappingNode && t.Kind() == reflect.Struct && !decodesItself(t):
+		return checkFields(node, t, path)
+	case node.Kind == yaml.MappingNode && t.Kind() == reflect.Map:
+		return checkValues(node, t.Elem(), path)
+	}
+	return nil
+}
+
+func checkItems(node *yaml.Node, t reflect.Type, path string) error {
+	for i, item := range node.Content {
+		if err := checkKeys(item, t, fmt.Sprintf("%s[%d]", path, i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkValues(node *yaml.Node, t reflect.Type, path string) error {
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if err := checkKeys(node.Content[i+1], t, join(path, node.Content[i].Value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkFields(node *yaml.Node, t reflect.Type, path string) error {
+	known := map[string]reflect.Type{}
+	collectFields(t, known)
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key := node.Content[i]
+		field, ok := known[key.Value]
+		if !ok {
+			return fmt.Errorf("line %d: unknown key %q", key.Line, join(path, key.Value))
+		}
+		if err := checkKeys(node.Content[i+1], field, join(path, key.Value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func collectFields(t reflect.Type, known map[string]reflect.Type) {
+	for i := range t.NumField() {
+		field := t.Field(i)
+		name, flags, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+		switch {
+		case !field.IsExported() || name == "-":
+		case strings.Contains(flags, "inline") && field.Type.Kind() == reflect.Struct:
+			collectFields(field.Type, known)
+		case name == "":
+			known[strings.ToLower(field.Name)] = field.Type
+		default:
+			known[name] = field.Type
+		}
+	}
+}
+
+func decodesItself(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[yaml.Unmarshaler]())
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// resolvePaths makes every Path below v relative to dir.
+func resolvePaths(v reflect.Value, dir string) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			resolvePaths(v.Elem(), dir)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			resolvePaths(v.Field(i), dir)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			resolvePaths(v.Index(i), dir)
+		}
+	case reflect.String:
+		if v.Type() == reflect.TypeFor[Path]() && v.CanSet() {
+			v.SetString(resolve(v.String(), dir))
+		}
+	}
+}
+
+func resolve(name, dir string) string {
+	if name == "" || filepath.IsAbs(name) || isURL(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
+}
+
+func isURL(name string) bool {
+	return strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://")
+}
