@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -47,7 +48,7 @@ type pair struct {
 	endW     chan error
 }
 
-func connect(t *testing.T) (net.Conn, net.Conn) {
+func connect(t testing.TB) (net.Conn, net.Conn) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
@@ -57,6 +58,9 @@ func connect(t *testing.T) (net.Conn, net.Conn) {
 	require.NoError(t, err)
 	return a, b
 }
+
+// drain reads what the end under test says, until it closes.
+func drain(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
 func newPair(t *testing.T) *pair {
 	a, b := connect(t)

@@ -66,15 +66,20 @@ type response struct {
 // OpenWorkstation reads the TLA's hello on a connection whose handshake is done. Then either
 // Refuse, or Run, which accepts.
 func OpenWorkstation(conn net.Conn, cfg WorkstationConfig) (*Workstation, error) {
+	w := newWorkstation(conn, cfg)
+	if err := w.readHello(); err != nil {
+		return nil, w.s.fail(err)
+	}
+	return w, nil
+}
+
+func newWorkstation(conn net.Conn, cfg WorkstationConfig) *Workstation {
 	w := &Workstation{cfg: cfg, s: newStream(conn, cfg.Timers)}
 	for i := range w.slots {
 		w.slots[i] = &workstationSlot{free: make(chan struct{}, 1), reply: make(chan response, 1)}
 		w.slots[i].free <- struct{}{}
 	}
-	if err := w.readHello(); err != nil {
-		return nil, w.s.fail(err)
-	}
-	return w, nil
+	return w
 }
 
 func (w *Workstation) readHello() error {

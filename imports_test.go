@@ -1,0 +1,98 @@
+package tlagate_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// mayImport says, for each package of ours, which of ours it may import. What a line names covers
+// the packages below it; a package may always import those below itself.
+var mayImport = map[string][]string{
+	"cmd":              {"tla", "pdt", "gateway", "pki", "session", "cmd/internal"},
+	"cmd/internal/cli": {"pki"},
+	"tla":              {"session", "pki"},
+	"pdt":              {"session", "pki"},
+	"gateway":          {"session", "pki"},
+	"pki/ca":           {"pki"},
+	"pki/pkitest":      {"pki"},
+	"pki":              {},
+	"session":          {},
+	"session/link":     {"session/internal"},
+	"integration":      {"session", "pki", "pdt", "tla", "gateway"},
+}
+
+// onlyIn says where a dependency may be used at all.
+var onlyIn = map[string][]string{
+	"C":                              {"tla"},
+	"github.com/ebfe/scard":          {"tla"},
+	"github.com/cloudflare/cfssl":    {"pki/ca"},
+	"modernc.org/sqlite":             {"pki/ca"},
+	"github.com/alecthomas/kong":     {"cmd"},
+	"go.yaml.in/yaml/v3":             {"cmd"},
+	"github.com/prometheus":          {"gateway"},
+	"github.com/stretchr/testify":    {"pki/pkitest", "integration"},
+	"net/http/pprof":                 {},
+	"golang.org/x/crypto/cryptobyte": {"pki"},
+}
+
+func TestImports(t *testing.T) {
+	for pkg, imports := range listImports(t) {
+		t.Run(pkg, func(t *testing.T) {
+			for _, imp := range imports {
+				if ours, ok := strings.CutPrefix(imp, "tlagate/"); ok {
+					allowed, known := rule(pkg)
+					require.True(t, known, "%s has no line in mayImport", pkg)
+					require.True(t, below(ours, append(allowed, pkg)), "%s may not import %s", pkg, ours)
+				}
+				for dep, where := range onlyIn {
+					if below(imp, []string{dep}) {
+						require.True(t, below(pkg, where), "%s may not use %s", pkg, imp)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestNoCgoInPdT keeps the PdT's and the gateway's programs buildable everywhere.
+func TestNoCgoInPdT(t *testing.T) {
+	for _, program := range []string{"./cmd/tla-pdt", "./cmd/tla-gateway", "./cmd/tla-pki"} {
+		out, err := exec.Command("go", "list", "-deps", "-f", "{{if .CgoFiles}}{{if not .Standard}}{{.ImportPath}}{{end}}{{end}}", program).Output()
+		require.NoError(t, err)
+		require.Empty(t, strings.TrimSpace(string(out)), "%s needs cgo", program)
+	}
+}
+
+// listImports gives the imports of each of our packages, both without the module's prefix; tests are left out.
+func listImports(t *testing.T) map[string][]string {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}{{if .CgoFiles}} C{{end}}`, "./...").Output()
+	require.NoError(t, err)
+	found := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		found[strings.TrimPrefix(fields[0], "tlagate/")] = fields[1:]
+	}
+	require.Greater(t, len(found), 5)
+	return found
+}
+
+// rule gives the line of mayImport that is nearest above pkg.
+func rule(pkg string) ([]string, bool) {
+	for p := pkg; ; p = p[:strings.LastIndex(p, "/")] {
+		if allowed, ok := mayImport[p]; ok {
+			return allowed, true
+		}
+		if !strings.Contains(p, "/") {
+			return nil, false
+		}
+	}
+}
+
+// below tells whether pkg is one of roots or lies below one.
+func below(pkg string, roots []string) bool {
+	return slices.ContainsFunc(roots, func(r string) bool { return pkg == r || strings.HasPrefix(pkg, r+"/") })
+}

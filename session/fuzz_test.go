@@ -1,0 +1,51 @@
+package session
+
+import (
+	"encoding/hex"
+	"net"
+	"testing"
+	"time"
+)
+
+// FuzzTerminal is a TLA whose PdT sends anything: it must end, and must not panic.
+func FuzzTerminal(f *testing.F) {
+	const id = "00112233445566778899aabbccddeeff"
+	v := vectors(f)
+	hello := v["hello-pdt"]
+	f.Add(append(append(append([]byte(nil), hello...), v["command-select"]...), v["reset-cold"]...))
+	f.Add(append(append([]byte(nil), hello...), v["bye-stopped"]...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		raw, _ := hex.DecodeString(id)
+		near, far := net.Pipe()
+		go drain(far)
+		term, err := OpenTerminal(near, TerminalConfig{ID: ID(raw), Timers: Timers{Heartbeat: time.Minute}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := term.Insert(SlotCPS, fakeATR, T1, new(fakeCard)); err != nil {
+			t.Fatal(err)
+		}
+		go func() { far.Write(b); far.Close() }()
+		if err := term.Run(t.Context()); err == nil {
+			t.Fatal("Run ended without a reason")
+		}
+	})
+}
+
+// FuzzWorkstation is a PdT whose TLA sends anything.
+func FuzzWorkstation(f *testing.F) {
+	v := vectors(f)
+	f.Add(append(append([]byte(nil), v["inserted-cps"]...), v["removed-cps"]...))
+	f.Add(append(append([]byte(nil), v["inserted-cps"]...), v["response-done"]...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		near, far := net.Pipe()
+		go drain(far)
+		w := newWorkstation(near, WorkstationConfig{Timers: Timers{Heartbeat: time.Minute},
+			Inserted: func(Slot, Inserted) {}, Removed: func(Slot) {}})
+		go w.Transmit(t.Context(), SlotCPS, 1, make([]byte, 4))
+		go func() { far.Write(b); far.Close() }()
+		if err := w.Run(t.Context()); err == nil {
+			t.Fatal("Run ended without a reason")
+		}
+	})
+}
