@@ -38,7 +38,9 @@ type Rejected struct {
 }
 
 // Error names the alert and gives the hint.
-func (r *Rejected) Error() string { return fmt.Sprintf("the peer refused us (%v): %s", r.Alert, r.Hint) }
+func (r *Rejected) Error() string {
+	return fmt.Sprintf("the peer refused us (%v): %s", r.Alert, r.Hint)
+}
 
 // Server performs the server side of a handshake on an accepted connection. It returns only when the peer has
 // proved its key. On error the connection is closed and the error is a *Refusal (we refused the peer) or a
