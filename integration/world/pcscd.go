@@ -1,0 +1,209 @@
+package world
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	vpcdDriver  = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so"
+	driverDir   = "/usr/lib/pcsc/drivers"
+	pcscdReady  = 10 * time.Second
+	pcscdSocket = "pcscd.comm"
+)
+
+// Reader is a vpcd driver entry: two slots, which PC/SC programs see as
+// "NAME 00 00" and "NAME 00 01".
+type Reader struct {
+	Name string // FRIENDLYNAME
+	Port int    // of the first slot; the second listens on Port+1. 0 = a free pair
+}
+
+// Slot is the address of slot 0 or 1.
+func (r Reader) Slot(i int) string { return Addr(r.Port + i) }
+
+// PCSCD is a private pcscd with virtual readers. It sees no other reader, not
+// even real ones on USB. Not for concurrent use.
+type PCSCD struct {
+	// Readers are those of the configuration, with their ports.
+	Readers []Reader
+
+	dir  string // holds reader.conf, the drivers' copies and run/, its /run/pcscd
+	echo io.Writer
+	proc *Process // nil: stopped
+}
+
+// PCSCDConfig describes a pcscd to start.
+type PCSCDConfig struct {
+	Readers []Reader  // at least one, at most eight
+	Echo    io.Writer // gets pcscd's output; nil = nobody
+}
+
+// StartPCSCD starts a pcscd in a mount namespace of its own, and returns when
+// it answers and its slots listen.
+func StartPCSCD(cfg PCSCDConfig) (*PCSCD, error) {
+	p := &PCSCD{Readers: append([]Reader(nil), cfg.Readers...), echo: cfg.Echo}
+	if err := p.lay(); err != nil {
+		return nil, fmt.Errorf("cannot prepare a pcscd: %w", err)
+	}
+	if err := p.Start(); err != nil {
+		_ = os.RemoveAll(p.dir)
+		return nil, err
+	}
+	return p, nil
+}
+
+// Env points PC/SC programs at this pcscd.
+func (p *PCSCD) Env() []string { return []string{"PCSCLITE_CSOCK_NAME=" + p.Socket()} }
+
+// Socket is the path of its socket; the same after a restart.
+func (p *PCSCD) Socket() string { return filepath.Join(p.dir, "run", pcscdSocket) }
+
+// Process is the running daemon; nil when stopped.
+func (p *PCSCD) Process() *Process { return p.proc }
+
+// Start starts it again after Stop or Kill.
+func (p *PCSCD) Start() error {
+	if p.proc != nil {
+		return errors.New("cannot start this pcscd: it is running")
+	}
+	if err := p.clearRun(); err != nil {
+		return fmt.Errorf("cannot start pcscd: %w", err)
+	}
+	proc, err := launch(Command{Name: "pcscd", Echo: p.echo}, p.command())
+	if err != nil {
+		return err
+	}
+	p.proc = proc
+	if err := Poll(pcscdReady, "pcscd and its virtual readers", p.ready); err != nil {
+		err = fmt.Errorf("%w; it said: %s", err, strings.Join(proc.Lines(), " | "))
+		return errors.Join(err, p.Stop())
+	}
+	return nil
+}
+
+// Stop ends the daemon; Start brings it back on the same socket and ports.
+func (p *PCSCD) Stop() error {
+	if p.proc == nil {
+		return nil
+	}
+	err := p.proc.Stop()
+	p.proc = nil
+	return err
+}
+
+// Kill ends the daemon as a crash would.
+func (p *PCSCD) Kill() {
+	if p.proc != nil {
+		p.proc.Kill()
+		p.proc = nil
+	}
+}
+
+// Restart is Stop and Start.
+func (p *PCSCD) Restart() error {
+	if err := p.Stop(); err != nil {
+		return err
+	}
+	return p.Start()
+}
+
+// Close stops the daemon and removes its files.
+func (p *PCSCD) Close() error { return errors.Join(p.Stop(), os.RemoveAll(p.dir)) }
+
+// lay writes the configuration and copies the driver: once for each entry,
+// because its static state serves one pair of ports only.
+func (p *PCSCD) lay() (err error) {
+	if p.dir, err = os.MkdirTemp("", "pcscd-"); err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Dir(p.conf()), 0o755); err != nil {
+		return err
+	}
+	driver, err := os.ReadFile(vpcdDriver)
+	if err != nil {
+		return fmt.Errorf("%w; install the package vsmartcard-vpcd", err)
+	}
+	var conf strings.Builder
+	for i := range p.Readers {
+		lib := filepath.Join(p.dir, fmt.Sprintf("libifdvpcd%d.so", i))
+		if err := os.WriteFile(lib, driver, 0o755); err != nil {
+			return err
+		}
+		if err := p.Readers[i].entry(&conf, lib); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(p.conf(), []byte(conf.String()), 0o644)
+}
+
+func (r *Reader) entry(conf io.Writer, lib string) (err error) {
+	if r.Port == 0 {
+		if r.Port, err = PortPair(); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(conf, "FRIENDLYNAME %q\nDEVICENAME /dev/null:0x%04X\nLIBPATH %s\nCHANNELID 0x%04X\n\n",
+		r.Name, r.Port, lib, r.Port)
+	return err
+}
+
+func (p *PCSCD) conf() string { return filepath.Join(p.dir, "conf", "readers") }
+
+// isolate gives pcscd its own /run/pcscd and hides the drivers of real readers.
+const isolate = `mount --bind "$1" /run/pcscd && mount -t tmpfs tmpfs "$2" && shift 2 && exec "$@"`
+
+func (p *PCSCD) command() *exec.Cmd {
+	cmd := exec.Command("sh", "-c", isolate, "pcscd", filepath.Join(p.dir, "run"), driverDir,
+		"pcscd", "--foreground", "--config", filepath.Dir(p.conf()))
+	cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
+// clearRun removes what a killed pcscd leaves: it would take it for a running one.
+func (p *PCSCD) clearRun() error {
+	run := filepath.Join(p.dir, "run")
+	if err := os.RemoveAll(run); err != nil {
+		return err
+	}
+	return os.Mkdir(run, 0o755)
+}
+
+func (p *PCSCD) ready() error {
+	select {
+	case <-p.proc.Done():
+		return errors.New("it ended")
+	default:
+	}
+	conn, err := net.Dial("unix", p.Socket())
+	if err != nil {
+		return err
+	}
+	_ = conn.Close()
+	return p.slotsListen()
+}
+
+// slotsListen looks the ports up: a connection would plug a card.
+func (p *PCSCD) slotsListen() error {
+	listening, err := listeningPorts()
+	if err != nil {
+		return err
+	}
+	for _, r := range p.Readers {
+		for slot := range 2 {
+			if !listening[r.Port+slot] {
+				return fmt.Errorf("nothing listens on the port of slot %d of %q", slot, r.Name)
+			}
+		}
+	}
+	return nil
+}
