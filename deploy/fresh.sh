@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Tries the README's commands as a newcomer would: in a bare Debian 12 with git, make, sudo and Go,
+# as an ordinary user, from a fresh clone of HEAD. Needs root (or sudo), debootstrap and the network.
+#
+#   deploy/fresh.sh [COMMAND…]     default: make demo DEMO=auto, then make test
+#
+# FRESH_DIR (default /var/tmp/tlagate-fresh) keeps the bare system between runs.
+set -euo pipefail
+
+dir=${FRESH_DIR:-/var/tmp/tlagate-fresh}
+repo=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
+goroot=${FRESH_GOROOT:-$(GOTOOLCHAIN=local go env GOROOT)}
+
+main() {
+	if [ "$(id -u)" != 0 ]; then
+		exec sudo "FRESH_DIR=$dir" "FRESH_GOROOT=$goroot" "$0" "$@"
+	fi
+	[ $# -gt 0 ] || set -- 'make demo DEMO=auto' 'make test'
+	"$repo/deploy/need.sh" debootstrap
+	bootstrap
+	lay_out
+	trap 'umount -R "$dir/root" 2>/dev/null || true; rm -rf "$dir/upper" "$dir/work"' EXIT
+	unshare --mount --pid --ipc --uts --fork --kill-child \
+		bash -c "$(declare -f inside); inside \"\$@\"" inside "$dir/root" "$@"
+}
+
+# bootstrap makes the bare system once: Debian, the prerequisites, and a user who may use sudo for apt.
+bootstrap() {
+	[ ! -e "$dir/base.done" ] || return 0
+	rm -rf "$dir/base"
+	mkdir -p "$dir/base"
+	debootstrap --variant=minbase --include=git,make,sudo,ca-certificates bookworm "$dir/base"
+	chroot "$dir/base" useradd --create-home --shell /bin/bash newcomer
+	echo 'newcomer ALL=(root) NOPASSWD: /usr/bin/apt-get' >"$dir/base/etc/sudoers.d/newcomer"
+	cp -a "$goroot" "$dir/base/usr/local/go"
+	echo "export PATH=/usr/local/go/bin:\$PATH" >"$dir/base/etc/profile.d/go.sh"
+	touch "$dir/base.done"
+}
+
+# lay_out puts a throw-away layer over the bare system, and into it the network's settings and a clone of HEAD.
+lay_out() {
+	rm -rf "$dir/upper" "$dir/work"
+	mkdir -p "$dir/upper" "$dir/work" "$dir/root"
+	mount -t overlay overlay -o "lowerdir=$dir/base,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
+	cp -L /etc/resolv.conf /etc/hosts "$dir/root/etc/"
+	cp -L /etc/ssl/certs/ca-certificates.crt "$dir/root/etc/ssl/certs/ca-certificates.crt"
+	git clone --quiet --no-hardlinks "$repo" "$dir/root/home/newcomer/tlagate"
+	chroot "$dir/root" chown -R newcomer: /home/newcomer/tlagate
+}
+
+# inside runs in namespaces of its own: it makes the new root the only one, then each command as the newcomer.
+inside() {
+	set -euo pipefail
+	root=$1
+	shift
+	mount --make-rprivate /
+	mount --rbind /dev "$root/dev"
+	mount -t proc proc "$root/proc"
+	mount -t tmpfs tmpfs "$root/run"
+	mount -t tmpfs -o exec tmpfs "$root/tmp"
+	mkdir -p "$root/old"
+	cd "$root"
+	pivot_root . old
+	umount -l /old
+	for command in "$@"; do
+		echo "== newcomer: $command"
+		su - newcomer -c "cd tlagate && $command" </dev/null
+	done
+	echo "== fresh: all commands succeeded"
+}
+
+main "$@"

@@ -1,0 +1,131 @@
+// Package lab lays out a whole deployment of tlagate in one directory of a
+// world: a device CA made by tla-pki, two private pcscd with simulated cards,
+// and the real programs with their configuration files. Demo, tests and
+// benchmarks share it. It must be used inside world.Enter.
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"tlagate/integration/cardsim"
+	"tlagate/integration/world"
+)
+
+// The identities of a lab.
+const (
+	Practice = "cabinet-demo"
+	TLA      = "urn:tlagate:" + Practice + ":tla:valise"
+	PdT      = "urn:tlagate:" + Practice + ":pdt:bureau"
+	Gateway  = "urn:tlagate:operateur-demo:gateway:gw1"
+)
+
+const (
+	commandTime = 60 * time.Second
+	readyTime   = 20 * time.Second
+)
+
+// Trust names the files a program believes.
+type Trust struct {
+	Anchor string   // the root's certificate
+	CRLs   []string // files
+	State  string   // "" = memory
+}
+
+// Keys names a certificate and its key.
+type Keys struct{ Cert, Key string }
+
+// Lab is a deployment. Fields may be changed before the program that they concern is started.
+type Lab struct {
+	Dir         string
+	GatewayAddr string    // host:port the gateway listens on
+	GatewayVia  string    // host:port the TLA dials, "" = GatewayAddr; a proxy's, for instance
+	Echo        io.Writer // gets the programs' output; nil = nobody
+	Practice    Trust     // of TLA and PdT
+	Operator    Trust     // of the gateway
+
+	GatewayKeys, ClientKeys, ServerKeys, TLAKeys Keys // gateway, PdT's two, TLA
+
+	TLAReaders, PdTReaders *world.PCSCD
+	Vitale                 *cardsim.Vitale
+	CPS                    *cardsim.CPS
+	VitaleSlot, CPSSlot    *cardsim.Slot
+
+	GatewayProc, PdTProc, RelayProc *world.Process
+}
+
+// New makes the directory, the CA, and every certificate and configuration file.
+func New() (*Lab, error) {
+	dir, err := os.MkdirTemp("", "lab-")
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a lab: %w", err)
+	}
+	port, err := world.Port()
+	if err != nil {
+		return nil, err
+	}
+	l := &Lab{Dir: dir, GatewayAddr: fmt.Sprintf("127.0.0.1:%d", port)}
+	if err := l.makePKI(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// Path is a file of the lab.
+func (l *Lab) Path(name string) string { return filepath.Join(l.Dir, name) }
+
+// Close ends everything and removes the directory.
+func (l *Lab) Close() error {
+	var errs []error
+	for _, p := range []*world.Process{l.RelayProc, l.PdTProc, l.GatewayProc} {
+		if p != nil {
+			errs = append(errs, p.Stop())
+		}
+	}
+	for _, s := range []*cardsim.Slot{l.VitaleSlot, l.CPSSlot} {
+		if s != nil {
+			s.Remove()
+		}
+	}
+	for _, p := range []*world.PCSCD{l.TLAReaders, l.PdTReaders} {
+		if p != nil {
+			errs = append(errs, p.Close())
+		}
+	}
+	return errors.Join(append(errs, os.RemoveAll(l.Dir))...)
+}
+
+// Run runs one of our programs to its end and gives its standard output.
+func (l *Lab) Run(program string, args ...string) (string, error) {
+	path, err := world.Binary(program)
+	if err != nil {
+		return "", err
+	}
+	out, err := world.Run(commandTime, nil, path, args...)
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w", program, strings.Join(args, " "), err)
+	}
+	return out, err
+}
+
+// start starts one of our programs and waits until it says ready.
+func (l *Lab) start(program, ready string, env []string, args ...string) (*world.Process, error) {
+	path, err := world.Binary(program)
+	if err != nil {
+		return nil, err
+	}
+	p, err := world.Start(world.Command{Name: program, Path: path, Args: args, Env: env, Echo: l.Echo})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := p.WaitLine(readyTime, ready); err != nil {
+		p.Kill()
+		return nil, err
+	}
+	return p, nil
+}

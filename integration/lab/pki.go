@@ -1,0 +1,62 @@
+package lab
+
+import "fmt"
+
+// makePKI makes the device CA and one certificate for each use.
+func (l *Lab) makePKI() error {
+	if _, err := l.PKI("init", "--name", "tlagate lab"); err != nil {
+		return err
+	}
+	for _, c := range []struct {
+		keys               *Keys
+		name, profile, who string
+		dns                []string
+	}{
+		{&l.GatewayKeys, "gateway-server", "gateway-server", Gateway, []string{"localhost"}},
+		{&l.ClientKeys, "pdt-client", "pdt-client", PdT, nil},
+		{&l.ServerKeys, "pdt-server", "pdt-server", PdT, []string{"bureau.cabinet-demo.invalid"}},
+		{&l.TLAKeys, "tla", "tla", TLA, nil},
+	} {
+		keys, err := l.Issue(c.name, c.profile, c.who, c.dns...)
+		if err != nil {
+			return err
+		}
+		*c.keys = keys
+	}
+	l.Practice = Trust{Anchor: l.Path("pki/root.crt"), CRLs: []string{l.Path("pki/crl.pem"), l.Path("pki/arl.pem")}}
+	l.Operator = l.Practice
+	return l.Publish()
+}
+
+// PKI runs tla-pki on the lab's CA.
+func (l *Lab) PKI(command string, args ...string) (string, error) {
+	return l.Run("tla-pki", append([]string{command, "--dir", l.Path("pki")}, args...)...)
+}
+
+// Issue makes key and certificate for an identity, in files called name.
+func (l *Lab) Issue(name, profile, identity string, dns ...string) (Keys, error) {
+	args := []string{"--profile", profile, "--identity", identity, "--new-key", "--out", l.Path(name)}
+	for _, d := range dns {
+		args = append(args, "--dns", d)
+	}
+	_, err := l.PKI("issue", args...)
+	return Keys{l.Path(name + ".crt"), l.Path(name + ".key")}, err
+}
+
+// Publish makes the next CRL and ARL.
+func (l *Lab) Publish() error {
+	if _, err := l.PKI("crl"); err != nil {
+		return err
+	}
+	_, err := l.PKI("crl", "--arl")
+	return err
+}
+
+// Revoke revokes the certificates of an identity and publishes the CRL.
+func (l *Lab) Revoke(identity string) error {
+	if _, err := l.PKI("revoke", "--identity", identity, "--reason", "keyCompromise"); err != nil {
+		return fmt.Errorf("cannot revoke %s: %w", identity, err)
+	}
+	_, err := l.PKI("crl")
+	return err
+}

@@ -1,0 +1,40 @@
+package lab
+
+import (
+	"tlagate/integration/cardsim"
+	"tlagate/integration/world"
+)
+
+// Names of the readers, as PC/SC programs see them before " 00 00" and " 00 01".
+const (
+	TLAReader = "Lecteur du TLA"
+	PdTReader = "tlagate"
+)
+
+// StartReaders starts the two pcscd, without cards.
+func (l *Lab) StartReaders() (err error) {
+	if l.TLAReaders, err = l.pcscd(TLAReader); err != nil {
+		return err
+	}
+	l.PdTReaders, err = l.pcscd(PdTReader)
+	return err
+}
+
+func (l *Lab) pcscd(name string) (*world.PCSCD, error) {
+	return world.StartPCSCD(world.PCSCDConfig{Readers: []world.Reader{{Name: name}}, Echo: l.Echo})
+}
+
+// InsertCards makes both simulated cards and puts them in the TLA's readers, which the relay must
+// not mind: the CPS first, the Vitale second.
+func (l *Lab) InsertCards() (err error) {
+	l.Vitale = cardsim.NewVitale(cardsim.VitaleConfig{})
+	if l.CPS, err = cardsim.NewCPS(cardsim.CPSConfig{}); err != nil {
+		return err
+	}
+	l.CPSSlot = cardsim.NewSlot(l.TLAReaders.Readers[0].Slot(0))
+	l.VitaleSlot = cardsim.NewSlot(l.TLAReaders.Readers[0].Slot(1))
+	if err := l.CPSSlot.Insert(l.CPS); err != nil {
+		return err
+	}
+	return l.VitaleSlot.Insert(l.Vitale)
+}
