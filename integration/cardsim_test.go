@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"fmt"
+	"regexp"
 	"testing"
 	"time"
 
@@ -28,6 +30,23 @@ func insert(t *testing.T, addr string, card cardsim.Card) *cardsim.Slot {
 	return s
 }
 
+// cardSeen waits until pcscd reports a card in every one of the readers.
+func cardSeen(t *testing.T, p *world.PCSCD, readers ...string) {
+	t.Helper()
+	require.NoError(t, world.Poll(toolTime, "the cards to be seen", func() error {
+		out, err := world.Run(toolTime, p.Env(), "opensc-tool", "-l")
+		if err != nil {
+			return err
+		}
+		for _, reader := range readers {
+			if !regexp.MustCompile(`(?m)^\d+ +Yes .*` + regexp.QuoteMeta(reader) + `$`).MatchString(out) {
+				return fmt.Errorf("no card in %q:\n%s", reader, out)
+			}
+		}
+		return nil
+	}))
+}
+
 func tool(t *testing.T, p *world.PCSCD, name string, args ...string) string {
 	t.Helper()
 	out, err := world.Run(toolTime, p.Env(), name, args...)
@@ -40,6 +59,7 @@ func TestOpenSCSeesVitale(t *testing.T) {
 	v := cardsim.NewVitale(cardsim.VitaleConfig{})
 	insert(t, p.Readers[0].Slot(0), v)
 	t.Log(tool(t, p, "opensc-tool", "-l"))
+	cardSeen(t, p, "terminal 00 00")
 	t.Log(tool(t, p, "opensc-tool", "-a"))
 	t.Log(tool(t, p, "opensc-tool", "-s", "00A40000023F00", "-s", "00B0820030"))
 	t.Log(v.History())
@@ -51,6 +71,7 @@ func TestOpenSCSeesCPS(t *testing.T) {
 	require.NoError(t, err)
 	insert(t, p.Readers[0].Slot(1), c)
 	t.Log(tool(t, p, "opensc-tool", "-l"))
+	cardSeen(t, p, "terminal 00 01")
 	t.Log(tool(t, p, "pkcs15-tool", "-D"))
 	t.Log(tool(t, p, "pkcs11-tool", "-O"))
 	t.Log(c.History())

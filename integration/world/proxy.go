@@ -1,0 +1,188 @@
+package world
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+// Direction of bytes through a [Proxy].
+type Direction int
+
+// From the side that dialled, or from the target.
+const (
+	ToTarget Direction = iota
+	ToClient
+)
+
+const (
+	chunkSize   = 16 << 10
+	maxInFlight = 256 // chunks, a direction
+)
+
+// Proxy forwards TCP connections and does to them what a bad network does. All
+// methods may be called at any time and concurrently; settings act on open
+// connections too.
+type Proxy struct {
+	target   string
+	listener net.Listener
+	all      sync.WaitGroup // every goroutine
+
+	mu       sync.Mutex // protects the rest
+	delay    time.Duration
+	running  chan struct{} // closed: bytes flow; open: paused
+	paused   bool
+	refusing bool
+	closed   bool
+	fault    func(Direction, []byte) []byte
+	links    map[*link]bool
+	accepted int
+}
+
+// NewProxy listens on a free port of the loopback interface and forwards to
+// target (host:port), at first without any fault.
+func NewProxy(target string) (*Proxy, error) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("cannot start a proxy for %s: %w", target, err)
+	}
+	p := &Proxy{target: target, listener: l, running: make(chan struct{}), links: map[*link]bool{}}
+	close(p.running)
+	p.all.Add(1)
+	go p.accept()
+	return p, nil
+}
+
+// Addr is where to connect instead of the target.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
+
+// SetDelay holds every byte back for oneWay: half a round trip. A new connection
+// pays the round trip of the TCP handshake as well.
+func (p *Proxy) SetDelay(oneWay time.Duration) { p.set(func() { p.delay = oneWay }) }
+
+// SetFault passes every piece of data through f, which returns what goes on
+// (perhaps nothing); nil = no fault. f may be called concurrently.
+func (p *Proxy) SetFault(f func(Direction, []byte) []byte) { p.set(func() { p.fault = f }) }
+
+// Refuse makes the proxy drop new connections at once, or no longer.
+func (p *Proxy) Refuse(refuse bool) { p.set(func() { p.refusing = refuse }) }
+
+// Pause stops all bytes without closing anything: a dead link nobody has been
+// told of.
+func (p *Proxy) Pause() {
+	p.set(func() {
+		if !p.paused {
+			p.paused, p.running = true, make(chan struct{})
+		}
+	})
+}
+
+// Resume lets the bytes of paused connections go on.
+func (p *Proxy) Resume() {
+	p.set(func() {
+		if p.paused {
+			p.paused = false
+			close(p.running)
+		}
+	})
+}
+
+// Cut breaks all open connections with a TCP reset, bytes under way lost.
+func (p *Proxy) Cut() {
+	p.set(func() {
+		for l := range p.links {
+			l.cut()
+		}
+	})
+}
+
+// Open is the number of connections open now.
+func (p *Proxy) Open() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.links)
+}
+
+// Accepted is the number of connections so far.
+func (p *Proxy) Accepted() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.accepted
+}
+
+// Close stops listening, cuts everything and waits until all is gone.
+func (p *Proxy) Close() {
+	p.set(func() { p.closed = true })
+	_ = p.listener.Close()
+	p.Cut()
+	p.all.Wait()
+}
+
+func (p *Proxy) set(change func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change()
+}
+
+func (p *Proxy) accept() {
+	defer p.all.Done()
+	for {
+		conn, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		l := &link{proxy: p, client: conn.(*net.TCPConn)}
+		l.ctx, l.cancel = context.WithCancel(context.Background())
+		if !p.admit(l) {
+			l.cut()
+			continue
+		}
+		go func() {
+			defer p.dismiss(l)
+			l.run()
+		}()
+	}
+}
+
+func (p *Proxy) admit(l *link) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refusing || p.closed {
+		return false
+	}
+	p.accepted++
+	p.links[l] = true
+	p.all.Add(1)
+	return true
+}
+
+func (p *Proxy) dismiss(l *link) {
+	l.cancel()
+	_ = l.client.Close() // what was sent still arrives
+	p.set(func() { delete(p.links, l) })
+	p.all.Done()
+}
+
+func (p *Proxy) oneWay() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.delay
+}
+
+func (p *Proxy) flowing() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.running
+}
+
+func (p *Proxy) spoil(d Direction, b []byte) []byte {
+	p.mu.Lock()
+	f := p.fault
+	p.mu.Unlock()
+	if f == nil {
+		return b
+	}
+	return f(d, b)
+}
