@@ -1,8 +1,6 @@
 package cardsim
 
-import (
-	"crypto/x509"
-)
+import "crypto/x509"
 
 const (
 	cpsATR = "3B9B188001001225006480040100009044" // of a CPS4: T=0 and T=1
@@ -183,10 +181,10 @@ func (c *CPS) selectApplication(a apdu) []byte {
 	switch {
 	case a.p1 != 0x04:
 		return status(swNotFound) // no file tree
-	case a.p2 != 0x00:
-		return status(swWrongP1P2)
 	case string(a.data) != string(full) && string(a.data) != string(full[:9]):
 		return status(swNotFound)
+	case a.p2 != 0x00:
+		return status(swWrongP1P2)
 	}
 	c.selected = true
 	return c.give(applicationTemplate(full), a.le)

@@ -17,6 +17,7 @@ type Counts struct {
 type Exchange struct {
 	CLA, INS, P1, P2 byte
 	DataLength       int // of the command's data field
+	Le               int // 0: none; 256 for a Le of 00
 	Status           uint16
 }
 
@@ -51,6 +52,7 @@ func (l *ledger) executed(cmd, resp []byte) {
 	e := Exchange{Status: uint16(resp[len(resp)-2])<<8 | uint16(resp[len(resp)-1])}
 	if a, sw := parse(cmd); sw == swOK {
 		e.CLA, e.INS, e.P1, e.P2, e.DataLength = a.cla, a.ins, a.p1, a.p2, len(a.data)
+		e.Le = a.le
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -200,6 +200,11 @@ func (p *Process) Wait(timeout time.Duration) (int, error) {
 	select {
 	case <-p.done:
 		return p.code(), nil
+	default:
+	}
+	select {
+	case <-p.done:
+		return p.code(), nil
 	case <-time.After(timeout):
 		return -1, fmt.Errorf("cannot wait longer for %s: %w after %v", p.name, ErrTimeout, timeout)
 	}
