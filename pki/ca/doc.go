@@ -1,0 +1,18 @@
+// Package ca is the device CA: an offline root and one issuing CA in a directory,
+// built on cfssl's signer and certificate database.
+//
+//	DIR/              0700
+//	  ca.json         the settings given at init
+//	  ca.db           every certificate issued, or about to be (cfssl's certdb schema, SQLite)
+//	  lock            held by whoever writes
+//	  root/           root.key, root.crt: take it away; only ARLs and issuing CAs need it
+//	  issuing/        issuing.key, issuing.crt
+//	  public/         what a web server may show: root.*, issuing.*, crl.*, arl.*
+//	                  (.crt, .pem are PEM; .cer, .der are DER, as the URLs in the certificates want)
+//
+// Certificates follow the profile table of RGS A4 in profiles.go. Of a certificate request only
+// the public key is used: subject, names and extensions are the CA's.
+//
+// An issuance is recorded before it is signed. A crash in between leaves a record with the
+// status "intent": it counts as issued and can be revoked.
+package ca

@@ -1,0 +1,257 @@
+package ca
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"database/sql"
+	"encoding/asn1"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/cloudflare/cfssl/certdb"
+	"github.com/cloudflare/cfssl/config"
+	"github.com/cloudflare/cfssl/csr"
+	"github.com/cloudflare/cfssl/signer"
+	"github.com/cloudflare/cfssl/signer/local"
+)
+
+// InitConfig says what CA to make.
+type InitConfig struct {
+	Settings   Settings         // the zero value gives a lab CA
+	RootKey    KeyKind          // "" = P384
+	IssuingKey KeyKind          // "" = P256
+	Clock      func() time.Time // nil = time.Now
+}
+
+// Init makes a CA in dir, which must not exist or be empty: root, issuing CA, first CRL and
+// first ARL. It is built beside dir and moved there when complete, so half a CA never looks like one.
+func Init(dir string, cfg InitConfig) error {
+	cfg.Settings = cfg.Settings.withDefaults()
+	if err := cfg.Settings.check(); err != nil {
+		return fmt.Errorf("cannot make a CA: %w", err)
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("cannot make a CA: %w", err)
+	}
+	if err := mustBeFree(dir); err != nil {
+		return err
+	}
+	draft, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+".unfinished-*")
+	if err != nil {
+		return fmt.Errorf("cannot make a CA: %w", err)
+	}
+	defer os.RemoveAll(draft)
+	if err := build(draft, cfg); err != nil {
+		return err
+	}
+	if err := os.Rename(draft, dir); err != nil {
+		return fmt.Errorf("cannot move the new CA to its place: %w", err)
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+func mustBeFree(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot make a CA in %s: %w", dir, err)
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("cannot make a CA in %s: it exists and is not empty; nothing is overwritten", dir)
+	}
+	return nil
+}
+
+func build(dir string, cfg InitConfig) error {
+	for _, sub := range []string{"root", "issuing", "public"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), modeDir); err != nil {
+			return fmt.Errorf("cannot make a CA: %w", err)
+		}
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	start := cfg.Clock().UTC().Truncate(time.Second).Add(-backdate)
+	root, err := makeRoot(cfg, start)
+	if err != nil {
+		return fmt.Errorf("cannot make the root: %w", err)
+	}
+	issuing, err := makeIssuing(cfg, root, start)
+	if err != nil {
+		return fmt.Errorf("cannot make the issuing CA: %w", err)
+	}
+	return errors.Join(
+		root.write(dir, "root"),
+		issuing.write(dir, "issuing"),
+		recordIssuing(dir, issuing),
+		cfg.Settings.save(dir),
+		publishFirst(dir, cfg.Clock),
+	)
+}
+
+// authority is a CA in the making.
+type authority struct {
+	cert *x509.Certificate
+	key  crypto.Signer
+}
+
+func makeRoot(cfg InitConfig, start time.Time) (authority, error) {
+	key, err := GenerateKey(or(cfg.RootKey, P384))
+	if err != nil {
+		return authority{}, err
+	}
+	aki, err := authorityKeyID(key.Public())
+	if err != nil {
+		return authority{}, err
+	}
+	sign, err := local.NewSigner(key, nil, signer.DefaultSigAlgo(key), cfg.Settings.rootSigning())
+	if err != nil {
+		return authority{}, err
+	}
+	return signAuthority(sign, key, signer.SignRequest{
+		Profile:    profileRoot,
+		Subject:    subject(cfg.Settings.Name+" root CA", cfg.Settings.Name),
+		NotBefore:  start,
+		NotAfter:   start.AddDate(rootYears, 0, 0).Add(-time.Second),
+		Extensions: []signer.Extension{aki},
+	})
+}
+
+func makeIssuing(cfg InitConfig, root authority, start time.Time) (authority, error) {
+	key, err := GenerateKey(or(cfg.IssuingKey, P256))
+	if err != nil {
+		return authority{}, err
+	}
+	sign, err := local.NewSigner(root.key, root.cert, signer.DefaultSigAlgo(root.key), cfg.Settings.issuingSigning())
+	if err != nil {
+		return authority{}, err
+	}
+	return signAuthority(sign, key, signer.SignRequest{
+		Profile:   profileIssuing,
+		Subject:   subject(cfg.Settings.Name+" issuing CA", cfg.Settings.Name),
+		NotBefore: start,
+		NotAfter:  start.AddDate(issuingYears, 0, 0).Add(-time.Second),
+	})
+}
+
+func signAuthority(sign *local.Signer, key crypto.Signer, request signer.SignRequest) (authority, error) {
+	csr, err := NewCSR(key)
+	if err != nil {
+		return authority{}, err
+	}
+	request.Request = string(csr)
+	if request.Serial, err = newSerial(); err != nil {
+		return authority{}, err
+	}
+	pem, err := sign.Sign(request)
+	if err != nil {
+		return authority{}, err
+	}
+	der, err := onePEM(pem, "CERTIFICATE")
+	if err != nil {
+		return authority{}, err
+	}
+	cert, err := x509.ParseCertificate(der)
+	return authority{cert: cert, key: key}, err
+}
+
+// NewCSR makes a certificate request for a key, PEM. It asks for nothing but that key be certified.
+func NewCSR(key crypto.Signer) ([]byte, error) {
+	pem, err := csr.Generate(key, &csr.CertificateRequest{CN: "key"})
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a certificate request: %w", err)
+	}
+	return pem, nil
+}
+
+func subject(commonName, organisation string, units ...string) *signer.Subject {
+	names := []csr.Name{{O: organisation}}
+	for _, unit := range units {
+		names = append(names, csr.Name{OU: unit})
+	}
+	return &signer.Subject{CN: commonName, Names: names}
+}
+
+// newSerial gives a positive number of 16 octets, 126 bits of them random.
+func newSerial() (*big.Int, error) {
+	octets := make([]byte, 16)
+	if _, err := rand.Read(octets); err != nil {
+		return nil, err
+	}
+	octets[0] = octets[0]&0x7f | 0x40
+	return new(big.Int).SetBytes(octets), nil
+}
+
+// authorityKeyID is the extension of a root, which is its own authority (RFC 5280, 4.2.1.1).
+func authorityKeyID(pub crypto.PublicKey) (signer.Extension, error) {
+	ski, err := signer.ComputeSKI(&x509.Certificate{PublicKey: pub})
+	if err != nil {
+		return signer.Extension{}, err
+	}
+	value, err := asn1.Marshal(struct {
+		KeyID []byte `asn1:"tag:0"`
+	}{ski})
+	return signer.Extension{ID: config.OID(oidAuthorityKeyID), Value: hex.EncodeToString(value)}, err
+}
+
+// write puts key and certificate in their directory, and the certificate among the published.
+func (a authority) write(dir, name string) error {
+	key, err := MarshalKey(a.key)
+	if err != nil {
+		return err
+	}
+	text := pemOf("CERTIFICATE", a.cert.Raw)
+	return errors.Join(
+		WriteNew(filepath.Join(dir, name, name+".key"), key, modeSecret),
+		WriteNew(filepath.Join(dir, name, name+".crt"), text, modePublic),
+		WriteNew(filepath.Join(dir, "public", name+".crt"), text, modePublic),
+		WriteNew(filepath.Join(dir, "public", name+".cer"), a.cert.Raw, modePublic),
+	)
+}
+
+func recordIssuing(dir string, issuing authority) error {
+	store, err := createStore(dir)
+	if err != nil {
+		return err
+	}
+	defer store.db.Close()
+	row, err := newRow(issuing.cert.SerialNumber, hex.EncodeToString(issuing.cert.AuthorityKeyId), issuing.cert.NotBefore, issuing.cert.NotAfter,
+		about{Profile: profileIssuing, Identity: issuing.cert.Subject.CommonName, Key: keyID(issuing.cert)}, nil)
+	if err != nil {
+		return err
+	}
+	row.Status, row.PEM = string(Good), string(pemOf("CERTIFICATE", issuing.cert.Raw))
+	return store.Accessor.InsertCertificate(row)
+}
+
+func newRow(serial *big.Int, issuer string, notBefore, notAfter time.Time, a about, sans []string) (certdb.CertificateRecord, error) {
+	row := certdb.CertificateRecord{
+		Serial: serial.String(), AKI: issuer, NotBefore: &notBefore, IssuedAt: &notBefore, Expiry: notAfter,
+		CommonName: sql.NullString{String: a.Identity, Valid: true},
+	}
+	err := row.SetMetadata(map[string]any{"profile": a.Profile, "identity": a.Identity, "key": a.Key})
+	return row, errors.Join(err, row.SetSANs(append([]string{}, sans...)))
+}
+
+func publishFirst(dir string, clock func() time.Time) error {
+	c, err := Open(dir, Options{Clock: clock})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if _, err := c.PublishARL(); err != nil {
+		return err
+	}
+	_, err = c.PublishCRL()
+	return err
+}

@@ -1,0 +1,142 @@
+package ca
+
+import (
+	"bytes"
+	"encoding/asn1"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Settings are what a CA is given for life, at init.
+type Settings struct {
+	Format    int      `json:"format"`     // of this file: 1
+	Name      string   `json:"name"`       // of the CAs, 1 to 48 characters; begins with TEST in a lab; "" = "TEST tlagate"
+	URL       string   `json:"url"`        // where public/ is served; "" = http://pki.example.invalid
+	OCSPURL   string   `json:"ocsp_url"`   // of the responder; "" = URL/ocsp
+	Policy    string   `json:"policy"`     // OID above the policies of the profiles; "" = 2.999.1, for labs
+	CRLPeriod Duration `json:"crl_period"` // between two CRLs; 0 = 24 h
+	ARLPeriod Duration `json:"arl_period"` // between two ARLs; 0 = 183 days
+}
+
+// Duration is a time.Duration written as "24h0m0s".
+type Duration time.Duration
+
+// MarshalText and UnmarshalText make JSON hold the text form.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = Duration(v)
+	return err
+}
+
+const (
+	defaultCRLPeriod = 24 * time.Hour
+	defaultARLPeriod = 183 * 24 * time.Hour
+	crlMargin        = 2 * time.Hour // a CRL is valid that much longer than its period
+)
+
+func (s Settings) withDefaults() Settings {
+	s.Format = 1
+	s.Name = or(s.Name, "TEST tlagate")
+	s.URL = strings.TrimSuffix(or(s.URL, "http://pki.example.invalid"), "/")
+	s.OCSPURL = or(s.OCSPURL, s.URL+"/ocsp")
+	s.Policy = or(s.Policy, "2.999.1")
+	s.CRLPeriod = or(s.CRLPeriod, Duration(defaultCRLPeriod))
+	s.ARLPeriod = or(s.ARLPeriod, Duration(defaultARLPeriod))
+	return s
+}
+
+func or[T comparable](value, fallback T) T {
+	var zero T
+	if value == zero {
+		return fallback
+	}
+	return value
+}
+
+func (s Settings) check() error {
+	if s.Format != 1 {
+		return fmt.Errorf("format %d is not known to this program", s.Format)
+	}
+	if len(s.Name) > 48 || strings.TrimSpace(s.Name) != s.Name || strings.ContainsFunc(s.Name, isControl) {
+		return fmt.Errorf("the name %q is not 1 to 48 printable characters", s.Name)
+	}
+	for _, u := range []string{s.URL, s.OCSPURL} {
+		if err := checkURL(u); err != nil {
+			return err
+		}
+	}
+	if s.policyOID() == nil {
+		return fmt.Errorf("the policy %q is not an OID such as 2.999.1", s.Policy)
+	}
+	if s.CRLPeriod < Duration(time.Minute) || s.CRLPeriod > Duration(defaultCRLPeriod) {
+		return fmt.Errorf("a CRL period of %s is not allowed: want 1 min to 24 h", time.Duration(s.CRLPeriod))
+	}
+	if s.ARLPeriod < Duration(time.Hour) || s.ARLPeriod > Duration(366*24*time.Hour) {
+		return fmt.Errorf("an ARL period of %s is not allowed: want 1 h to 366 days", time.Duration(s.ARLPeriod))
+	}
+	return nil
+}
+
+// checkURL: plain http, since whoever fetches a CRL to check a certificate has none checked yet (RFC 5280, 8).
+func checkURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return fmt.Errorf("the URL %q is not of the form http://host/path", text)
+	}
+	return nil
+}
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+
+// CRLURL is where the CRL of the issuing CA is found.
+func (s Settings) CRLURL() string { return s.URL + "/crl.der" }
+
+// policyOID gives nil when Policy is no OID.
+func (s Settings) policyOID() asn1.ObjectIdentifier {
+	var oid asn1.ObjectIdentifier
+	for _, arc := range strings.Split(s.Policy, ".") {
+		n, err := strconv.ParseUint(arc, 10, 31)
+		if err != nil {
+			return nil
+		}
+		oid = append(oid, int(n))
+	}
+	if len(oid) < 2 || oid[0] > 2 || (oid[0] < 2 && oid[1] > 39) {
+		return nil
+	}
+	return oid
+}
+
+func (s Settings) save(dir string) error {
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	return WriteNew(filepath.Join(dir, "ca.json"), append(data, '\n'), modeSecret)
+}
+
+func loadSettings(dir string) (Settings, error) {
+	var s Settings
+	data, err := os.ReadFile(filepath.Join(dir, "ca.json"))
+	if err != nil {
+		return s, fmt.Errorf("cannot open the CA in %s: %w; make one with init", dir, err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&s); err != nil {
+		return s, fmt.Errorf("cannot read the settings %s/ca.json: %w", dir, err)
+	}
+	if err := s.check(); err != nil {
+		return s, fmt.Errorf("cannot use the settings %s/ca.json: %w", dir, err)
+	}
+	return s, nil
+}

@@ -1,0 +1,237 @@
+package ca
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/cloudflare/cfssl/certdb"
+	cfsql "github.com/cloudflare/cfssl/certdb/sql"
+	"github.com/jmoiron/sqlx"
+	_ "modernc.org/sqlite" // the database driver
+)
+
+// The certificates table is cfssl's (certdb/sqlite/migrations), so that its
+// programs can read it. metadata holds what it has no column for, see [about].
+const schema = `
+CREATE TABLE certificates (
+  serial_number            blob NOT NULL,
+  authority_key_identifier blob NOT NULL,
+  ca_label                 blob,
+  status                   blob NOT NULL,
+  reason                   int,
+  expiry                   timestamp,
+  revoked_at               timestamp,
+  pem                      blob NOT NULL,
+  issued_at                timestamp,
+  not_before               timestamp,
+  metadata                 text,
+  sans                     text,
+  common_name              text,
+  PRIMARY KEY(serial_number, authority_key_identifier)
+);
+CREATE INDEX by_identity ON certificates (json_extract(CAST(metadata AS TEXT), '$.identity'));
+CREATE INDEX by_key      ON certificates (json_extract(CAST(metadata AS TEXT), '$.key'));
+CREATE TABLE ocsp_responses (
+  serial_number            blob NOT NULL,
+  authority_key_identifier blob NOT NULL,
+  body                     blob NOT NULL,
+  expiry                   timestamp,
+  PRIMARY KEY(serial_number, authority_key_identifier),
+  FOREIGN KEY(serial_number, authority_key_identifier) REFERENCES certificates(serial_number, authority_key_identifier)
+);
+CREATE TABLE crls (
+  authority_key_identifier text NOT NULL,
+  number                   integer NOT NULL,
+  this_update              timestamp NOT NULL,
+  next_update              timestamp NOT NULL,
+  PRIMARY KEY(authority_key_identifier, number)
+);
+PRAGMA user_version = 1;
+`
+
+const columns = `serial_number, authority_key_identifier, ca_label, status, reason, expiry, revoked_at,
+	pem, issued_at, not_before, metadata, sans, common_name`
+
+// about is the metadata of a certificate.
+type about struct {
+	Profile  string `json:"profile"`
+	Identity string `json:"identity"` // URN, or the subject of a CA
+	Key      string `json:"key"`      // subject key identifier, hexadecimal
+}
+
+// store is the database of a CA.
+type store struct {
+	db *sqlx.DB
+	certdb.Accessor
+}
+
+// createStore makes an empty database; openStore opens one.
+func createStore(dir string) (*store, error) {
+	file := filepath.Join(dir, "ca.db")
+	if err := WriteNew(file, nil, modeSecret); err != nil {
+		return nil, err
+	}
+	s, err := connect(file)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.db.Exec(schema); err != nil {
+		s.db.Close()
+		return nil, fmt.Errorf("cannot create the database %s: %w", file, err)
+	}
+	return s, nil
+}
+
+func openStore(dir string) (*store, error) {
+	file := filepath.Join(dir, "ca.db")
+	if _, err := os.Stat(file); err != nil {
+		return nil, fmt.Errorf("cannot open the database: %w", err)
+	}
+	s, err := connect(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkVersion(); err != nil {
+		s.db.Close()
+		return nil, fmt.Errorf("cannot use the database %s: %w", file, err)
+	}
+	return s, nil
+}
+
+func connect(file string) (*store, error) {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the database %s: %w", file, err)
+	}
+	dsn := url.URL{Scheme: "file", Path: abs, RawQuery: url.Values{
+		"_pragma":      {"busy_timeout(10000)", "foreign_keys(1)", "synchronous(FULL)"},
+		"_time_format": {"sqlite"},
+		"_txlock":      {"immediate"},
+	}.Encode()}
+	db, err := sql.Open("sqlite", dsn.String())
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the database %s: %w", file, err)
+	}
+	db.SetMaxOpenConns(1)
+	wrapped := sqlx.NewDb(db, "sqlite3") // the name cfssl and sqlx know the dialect by
+	return &store{db: wrapped, Accessor: cfsql.NewAccessor(wrapped)}, nil
+}
+
+func (s *store) checkVersion() error {
+	var version int
+	if err := s.db.Get(&version, `PRAGMA user_version`); err != nil {
+		return err
+	}
+	if version != 1 {
+		return fmt.Errorf("its version is %d, this program knows 1", version)
+	}
+	return nil
+}
+
+// intend records an issuance before it is signed.
+func (s *store) intend(row certdb.CertificateRecord) error {
+	row.Status = string(Intent)
+	if err := s.Accessor.InsertCertificate(row); err != nil {
+		return fmt.Errorf("cannot record the issuance, so nothing is signed: %w", err)
+	}
+	return nil
+}
+
+// InsertCertificate completes the record of an intent. cfssl calls it after it has signed.
+func (s *store) InsertCertificate(row certdb.CertificateRecord) error {
+	result, err := s.db.Exec(`UPDATE certificates SET status = ?, pem = ?, issued_at = ?
+		WHERE serial_number = ? AND authority_key_identifier = ? AND status = ?`,
+		Good, row.PEM, row.IssuedAt.UTC(), row.Serial, row.AKI, Intent)
+	if err != nil {
+		return fmt.Errorf("cannot record certificate %s, which is signed: %w", row.Serial, err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n != 1 {
+		return fmt.Errorf("cannot record certificate %s, which is signed: its intent is not there (%d rows, %w)", row.Serial, n, err)
+	}
+	return nil
+}
+
+var errAlreadyRevoked = errors.New("it is revoked already, and a first revocation stands")
+
+// revoke marks one certificate, once: neither time nor reason of a revocation ever change.
+func (s *store) revoke(r Record, reason Reason, at time.Time) error {
+	result, err := s.db.Exec(`UPDATE certificates SET status = ?, reason = ?, revoked_at = ?
+		WHERE serial_number = ? AND authority_key_identifier = ? AND status IN (?, ?)`,
+		Revoked, int(reason), at.UTC(), r.serial.String(), r.Issuer, Good, Intent)
+	if err != nil {
+		return err
+	}
+	if n, err := result.RowsAffected(); err != nil || n != 1 {
+		return errors.Join(errAlreadyRevoked, err)
+	}
+	return nil
+}
+
+// find gives the records for which the SQL condition holds, oldest first.
+func (s *store) find(condition string, args ...any) ([]Record, error) {
+	var rows []certdb.CertificateRecord
+	query := `SELECT ` + columns + ` FROM certificates WHERE ` + condition + ` ORDER BY rowid`
+	if err := s.db.Select(&rows, query, args...); err != nil {
+		return nil, fmt.Errorf("cannot read the database: %w", err)
+	}
+	var out []Record
+	for _, row := range rows {
+		r, err := recordOf(row)
+		if err != nil {
+			return nil, fmt.Errorf("cannot understand the database's record of %q: %w", row.Serial, err)
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+func recordOf(row certdb.CertificateRecord) (Record, error) {
+	serial, ok := new(big.Int).SetString(row.Serial, 10)
+	if !ok {
+		return Record{}, errors.New("its serial number is no number")
+	}
+	var a about
+	if err := json.Unmarshal(row.MetadataJSON, &a); err != nil {
+		return Record{}, err
+	}
+	r := Record{
+		Serial: hexSerial(serial), Issuer: row.AKI, Profile: a.Profile, Identity: a.Identity,
+		Status: Status(row.Status), NotAfter: row.Expiry.UTC(), PEM: row.PEM, serial: serial,
+	}
+	if row.NotBefore != nil {
+		r.NotBefore = row.NotBefore.UTC()
+	}
+	if err := json.Unmarshal(row.SANsJSON, &r.Names); err != nil {
+		return Record{}, err
+	}
+	if r.Status == Revoked {
+		at := row.RevokedAt.UTC()
+		r.RevokedAt, r.Reason = &at, Reason(row.Reason).String()
+		r.reason = Reason(row.Reason)
+	}
+	return r, nil
+}
+
+// lastCRL gives number and thisUpdate of the last CRL of an issuer; 0 when there is none yet.
+func (s *store) lastCRL(issuer string) (number int64, thisUpdate time.Time, err error) {
+	row := s.db.QueryRow(`SELECT number, this_update FROM crls WHERE authority_key_identifier = ?
+		ORDER BY number DESC LIMIT 1`, issuer)
+	err = row.Scan(&number, &thisUpdate)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, time.Time{}, nil
+	}
+	return number, thisUpdate, err
+}
+
+func (s *store) recordCRL(issuer string, number int64, thisUpdate, nextUpdate time.Time) error {
+	_, err := s.db.Exec(`INSERT INTO crls (authority_key_identifier, number, this_update, next_update) VALUES (?, ?, ?, ?)`,
+		issuer, number, thisUpdate.UTC(), nextUpdate.UTC())
+	return err
+}
