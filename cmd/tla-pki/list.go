@@ -1,0 +1,105 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/pki/ca"
+)
+
+type listCmd struct {
+	caDir
+	JSON bool `name:"json" help:"As JSON, with the certificates."`
+}
+
+func (c *listCmd) Run(app *cli.App) error {
+	return c.open(func(authority *ca.CA) error {
+		records, err := authority.List()
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(app.Stdout, records)
+		}
+		return printTable(app.Stdout, records)
+	})
+}
+
+type showCmd struct {
+	caDir
+	Which string `arg:"" name:"serial-or-identity" help:"Serial number in hexadecimal, or identity urn:tlagate:…"`
+	JSON  bool   `name:"json" help:"As JSON, with the certificates."`
+}
+
+func (c *showCmd) Run(app *cli.App) error {
+	return c.open(func(authority *ca.CA) error {
+		records, err := authority.Find(c.Which)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(app.Stdout, records)
+		}
+		for _, r := range records {
+			printRecord(app.Stdout, r)
+		}
+		return nil
+	})
+}
+
+// recordJSON adds what a program cannot tell by itself.
+type recordJSON struct {
+	ca.Record
+	Expired bool `json:"expired"`
+}
+
+func printJSON(w io.Writer, records []ca.Record) error {
+	out := []recordJSON{}
+	for _, r := range records {
+		out = append(out, recordJSON{r, r.Expired(time.Now())})
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(out)
+}
+
+func printTable(w io.Writer, records []ca.Record) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "SERIAL\tSTATUS\tENDS\tPROFILE\tIDENTITY")
+	for _, r := range records {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.Serial, status(r), day(r.NotAfter), r.Profile, r.Identity)
+	}
+	return table.Flush()
+}
+
+func printRecord(w io.Writer, r ca.Record) {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "serial\t%s\nstatus\t%s\nprofile\t%s\nidentity\t%s\nnames\t%s\nfrom\t%s\nuntil\t%s\nissuer key\t%s\n",
+		r.Serial, status(r), r.Profile, r.Identity, strings.Join(r.Names, ", "), instant(r.NotBefore), instant(r.NotAfter), r.Issuer)
+	if r.RevokedAt != nil {
+		fmt.Fprintf(table, "revoked\t%s\nreason\t%s\n", instant(*r.RevokedAt), r.Reason)
+	}
+	if r.Status == ca.Intent {
+		fmt.Fprintln(table, "note\tits issuance was broken off; it may have been signed, so revoke it")
+	}
+	table.Flush()
+	fmt.Fprintf(w, "%s\n", r.PEM)
+}
+
+func status(r ca.Record) string {
+	switch {
+	case r.Status == ca.Revoked:
+		return "revoked: " + r.Reason
+	case r.Expired(time.Now()):
+		return "expired"
+	}
+	return string(r.Status)
+}
+
+func day(t time.Time) string     { return t.UTC().Format(time.DateOnly) }
+func instant(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/pki"
+	"tlagate/pki/ca"
+)
+
+type revokeCmd struct {
+	caDir
+	Serial   string `xor:"which" required:"" placeholder:"HEX" help:"Revoke the certificate with that serial number."`
+	Cert     string `xor:"which" required:"" placeholder:"FILE" help:"Revoke the certificate in that file."`
+	Identity string `xor:"which" required:"" placeholder:"URN" help:"Revoke every valid certificate of that component."`
+	Reason   string `required:"" help:"Why: unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn or aACompromise."`
+	NoCRL    bool   `name:"no-crl" help:"Do not publish the list now; until 'tla-pki crl' does, nobody knows."`
+}
+
+func (c *revokeCmd) Run(app *cli.App) error {
+	reason, err := ca.ParseReason(c.Reason)
+	if err != nil {
+		return cli.Usage("cannot revoke: %w", err)
+	}
+	which := ca.Selection{Serial: c.Serial, Identity: c.Identity}
+	if c.Cert != "" {
+		certs, err := pki.ReadCertificates(c.Cert)
+		if err != nil {
+			return cli.Usage("%w", err)
+		}
+		which.Certificate = certs[0]
+	}
+	return c.open(func(authority *ca.CA) error { return c.revoke(app, authority, which, reason) })
+}
+
+func (c *revokeCmd) revoke(app *cli.App, authority *ca.CA, which ca.Selection, reason ca.Reason) error {
+	revoked, err := authority.Revoke(which, reason)
+	if err != nil {
+		return err
+	}
+	kinds := map[bool]bool{} // whether the ARL, the CRL has something new to say
+	for _, r := range revoked {
+		fmt.Fprintf(app.Stdout, "revoked %s certificate %s of %s: %s\n", r.Profile, r.Serial, r.Identity, r.Reason)
+		kinds[r.IsCA()] = true
+	}
+	for arl := range kinds {
+		if err := c.announce(app, authority, arl); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *revokeCmd) announce(app *cli.App, authority *ca.CA, arl bool) error {
+	if c.NoCRL {
+		fmt.Fprintf(app.Stdout, "not published yet: run tla-pki crl%s\n", map[bool]string{true: " --arl"}[arl])
+		return nil
+	}
+	return publish(app, authority, arl, "")
+}
+
+type crlCmd struct {
+	caDir
+	ARL bool   `name:"arl" help:"The root's list of revoked issuing CAs; needs the root's key."`
+	Out string `short:"o" placeholder:"FILE" help:"Write it to FILE too: as PEM, or as DER when it ends in .der or .crl."`
+}
+
+func (c *crlCmd) Run(app *cli.App) error {
+	return c.open(func(authority *ca.CA) error { return publish(app, authority, c.ARL, c.Out) })
+}
+
+// publish signs a new list, and copies it to out when that is named.
+func publish(app *cli.App, authority *ca.CA, arl bool, out string) error {
+	name, sign := "crl", authority.PublishCRL
+	if arl {
+		name, sign = "arl", authority.PublishARL
+	}
+	list, err := sign()
+	if err != nil {
+		return err
+	}
+	if out != "" {
+		if err := list.Write(out, !isDER(out)); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(app.Stdout, "%s: number %d, %d revoked, valid until %s\n",
+		authority.Public(name+".pem"), list.Number, list.Entries, list.NextUpdate.Format("2006-01-02 15:04 MST"))
+	return nil
+}
+
+func isDER(file string) bool {
+	return strings.HasSuffix(file, ".der") || strings.HasSuffix(file, ".crl")
+}
