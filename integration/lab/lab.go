@@ -46,10 +46,11 @@ type Lab struct {
 	GatewayAddr string    // host:port the gateway listens on
 	GatewayVia  string    // host:port the TLA dials, "" = GatewayAddr; a proxy's, for instance
 	Echo        io.Writer // gets the programs' output; nil = nobody
-	Practice    Trust     // of TLA and PdT
-	Operator    Trust     // of the gateway
+	AskFor      string    // the PdT that the TLA asks for
 
-	GatewayKeys, ClientKeys, ServerKeys, TLAKeys Keys // gateway, PdT's two, TLA
+	GatewayTrust, PdTTrust, TLATrust Trust
+
+	GatewayKeys, ClientKeys, ServerKeys, TLAKeys Keys // of the gateway, the PdT (two), the TLA
 
 	TLAReaders, PdTReaders *world.PCSCD
 	Vitale                 *cardsim.Vitale
@@ -69,7 +70,8 @@ func New() (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{Dir: dir, GatewayAddr: fmt.Sprintf("127.0.0.1:%d", port)}
+	l := &Lab{Dir: dir, GatewayAddr: world.Addr(port), AskFor: PdT}
+	l.GatewayTrust, l.PdTTrust, l.TLATrust = l.trust(), l.trust(), l.trust()
 	if err := l.makePKI(); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}

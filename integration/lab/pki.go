@@ -1,7 +1,5 @@
 package lab
 
-import "fmt"
-
 // makePKI makes the device CA and one certificate for each use.
 func (l *Lab) makePKI() error {
 	if _, err := l.PKI("init", "--name", "tlagate lab"); err != nil {
@@ -23,9 +21,13 @@ func (l *Lab) makePKI() error {
 		}
 		*c.keys = keys
 	}
-	l.Practice = Trust{Anchor: l.Path("pki/root.crt"), CRLs: []string{l.Path("pki/crl.pem"), l.Path("pki/arl.pem")}}
-	l.Operator = l.Practice
-	return l.Publish()
+	return nil
+}
+
+// trust names what every program of a lab believes.
+func (l *Lab) trust() Trust {
+	public := func(name string) string { return l.Path("pki/public/" + name) }
+	return Trust{Anchor: public("root.crt"), CRLs: []string{public("crl.pem"), public("arl.pem")}}
 }
 
 // PKI runs tla-pki on the lab's CA.
@@ -43,20 +45,8 @@ func (l *Lab) Issue(name, profile, identity string, dns ...string) (Keys, error)
 	return Keys{l.Path(name + ".crt"), l.Path(name + ".key")}, err
 }
 
-// Publish makes the next CRL and ARL.
-func (l *Lab) Publish() error {
-	if _, err := l.PKI("crl"); err != nil {
-		return err
-	}
-	_, err := l.PKI("crl", "--arl")
-	return err
-}
-
 // Revoke revokes the certificates of an identity and publishes the CRL.
 func (l *Lab) Revoke(identity string) error {
-	if _, err := l.PKI("revoke", "--identity", identity, "--reason", "keyCompromise"); err != nil {
-		return fmt.Errorf("cannot revoke %s: %w", identity, err)
-	}
-	_, err := l.PKI("crl")
+	_, err := l.PKI("revoke", "--identity", identity, "--reason", "keyCompromise")
 	return err
 }

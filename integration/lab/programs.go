@@ -1,0 +1,119 @@
+package lab
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"text/template"
+	"time"
+
+	"tlagate/integration/world"
+)
+
+// configurations are the YAML files of the three programs, as an operator would write them.
+var configurations = template.Must(template.New("").Parse(`
+{{define "trust"}}trust:
+  anchors: [{file: {{.Anchor}}, practices: ["*"]}]
+  crls: [{{range $i, $f := .CRLs}}{{if $i}}, {{end}}{{$f}}{{end}}]
+{{- if .State}}
+  state: {{.State}}{{end}}
+{{end}}
+{{define "gateway"}}listen: {{.GatewayAddr}}
+identity: {cert: {{.GatewayKeys.Cert}}, key: {{.GatewayKeys.Key}}}
+{{template "trust" .GatewayTrust}}{{end}}
+{{define "pdt"}}gateways: ["{{.GatewayAddr}}"]
+client: {cert: {{.ClientKeys.Cert}}, key: {{.ClientKeys.Key}}}
+server: {cert: {{.ServerKeys.Cert}}, key: {{.ServerKeys.Key}}}
+driver: {port: {{.DriverPort}}}
+status: {{.Path "pdt.sock"}}
+{{template "trust" .PdTTrust}}{{end}}
+{{define "relay"}}gateways: ["{{.Via}}"]
+pdt: {{.AskFor}}
+identity: {cert: {{.TLAKeys.Cert}}, key: {{.TLAKeys.Key}}}
+control: {socket: {{.Path "relay.sock"}}}
+{{template "trust" .TLATrust}}{{end}}
+`))
+
+// Via is where the TLA dials, by the name that the gateway's certificate holds.
+func (l *Lab) Via() string {
+	addr := l.GatewayVia
+	if addr == "" {
+		addr = l.GatewayAddr
+	}
+	_, port, _ := net.SplitHostPort(addr)
+	return "localhost:" + port
+}
+
+// DriverPort is the port of the PdT's first virtual slot.
+func (l *Lab) DriverPort() int { return l.PdTReaders.Readers[0].Port }
+
+// write makes the configuration file of a program; extra lines are added to it.
+func (l *Lab) write(name string, extra ...string) (string, error) {
+	var b strings.Builder
+	if err := configurations.ExecuteTemplate(&b, name, l); err != nil {
+		return "", fmt.Errorf("cannot write the configuration of the %s: %w", name, err)
+	}
+	text := b.String() + strings.Join(extra, "\n") + "\n"
+	path := l.Path(name + ".yaml")
+	return path, os.WriteFile(path, []byte(text), 0o600)
+}
+
+// StartGateway starts tla-gateway; extra lines are added to its configuration.
+func (l *Lab) StartGateway(extra ...string) error {
+	path, err := l.write("gateway", extra...)
+	if err != nil {
+		return err
+	}
+	l.GatewayProc, err = l.start("tla-gateway", "listening", nil, "serve", "--config", path)
+	return err
+}
+
+// StartPdT starts tla-pdt; it is ready once it is parked.
+func (l *Lab) StartPdT(extra ...string) error {
+	path, err := l.write("pdt", extra...)
+	if err != nil {
+		return err
+	}
+	l.PdTProc, err = l.start("tla-pdt", "parked", nil, "run", "--config", path)
+	return err
+}
+
+// StartRelay starts tla-relay run; it opens no connection by itself.
+func (l *Lab) StartRelay(extra ...string) error {
+	path, err := l.write("relay", extra...)
+	if err != nil {
+		return err
+	}
+	l.RelayProc, err = l.start("tla-relay", "ready", l.TLAReaders.Env(), "run", "--config", path)
+	return err
+}
+
+// Relay runs a command of the user at the TLA: start, stop or status.
+func (l *Lab) Relay(command string, args ...string) (string, error) {
+	return l.Run("tla-relay", append([]string{command, "--config", l.Path("relay.yaml")}, args...)...)
+}
+
+// Start starts everything but the session: readers, cards, gateway, PdT, relay.
+func (l *Lab) Start() error {
+	for _, step := range []func() error{
+		l.StartReaders, l.InsertCards,
+		func() error { return l.StartGateway() }, func() error { return l.StartPdT() }, func() error { return l.StartRelay() },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WaitCards waits until PC/SC programs of the PdT see both cards.
+func (l *Lab) WaitCards() error {
+	return world.Poll(readyTime, "both cards at the PdT", func() error {
+		out, err := world.Run(5*time.Second, l.PdTReaders.Env(), "opensc-tool", "-l")
+		if err == nil && strings.Count(out, " Yes ") < 2 {
+			err = fmt.Errorf("opensc-tool -l says:\n%s", out)
+		}
+		return err
+	})
+}
