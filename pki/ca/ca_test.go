@@ -1,0 +1,194 @@
+package ca
+
+import (
+	"crypto"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/pki"
+)
+
+// newCA makes a lab CA. It costs about 30 ms, so every test has its own.
+func newCA(t *testing.T) *CA {
+	dir := filepath.Join(t.TempDir(), "ca")
+	require.NoError(t, Init(dir, InitConfig{}))
+	return openCA(t, dir, Options{})
+}
+
+func openCA(t *testing.T, dir string, o Options) *CA {
+	c, err := Open(dir, o)
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func identity(t *testing.T, urn string) pki.Identity {
+	id, err := pki.ParseIdentity(urn)
+	require.NoError(t, err)
+	return id
+}
+
+func newKey(t *testing.T, kind KeyKind) crypto.Signer {
+	key, err := GenerateKey(kind)
+	require.NoError(t, err)
+	return key
+}
+
+func requestFor(t *testing.T, key crypto.Signer) []byte {
+	csr, err := NewCSR(key)
+	require.NoError(t, err)
+	return csr
+}
+
+const terminal = "urn:tlagate:cab1:tla:t1"
+
+func issueTLA(t *testing.T, c *CA, urn string) *Issued {
+	issued, err := c.Issue(Request{Profile: "tla", Identity: identity(t, urn), CSR: requestFor(t, newKey(t, P256))})
+	require.NoError(t, err)
+	return issued
+}
+
+func TestInitLeavesNothingHalfDone(t *testing.T) {
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "ca")
+	err := Init(dir, InitConfig{IssuingKey: "p224"})
+	require.ErrorContains(t, err, `cannot make the issuing CA: cannot make a key of kind "p224"`)
+	entries, err := os.ReadDir(parent)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
+
+func TestInitOverwritesNothing(t *testing.T) {
+	c := newCA(t)
+	before := tree(t, c.dir)
+	require.ErrorContains(t, Init(c.dir, InitConfig{}), "it exists and is not empty; nothing is overwritten")
+	require.Equal(t, before, tree(t, c.dir))
+}
+
+func TestOpenNeedsAFinishedCA(t *testing.T) {
+	_, err := Open(t.TempDir(), Options{})
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.ErrorContains(t, err, "make one with init")
+}
+
+func TestInitRefusesSettings(t *testing.T) {
+	cases := map[string]struct {
+		settings Settings
+		says     string
+	}{
+		"https URL":        {Settings{URL: "https://pki.example.org"}, "not of the form http://"},
+		"URL with a query": {Settings{URL: "http://pki.example.org/?a=b"}, "not of the form http://"},
+		"policy":           {Settings{Policy: "2.x"}, "not an OID"},
+		"long name":        {Settings{Name: strings.Repeat("n", 49)}, "not 1 to 48"},
+		"escape in a name": {Settings{Name: "a\x1b[2J"}, "not 1 to 48"},
+		"CRL period":       {Settings{CRLPeriod: Duration(25 * time.Hour)}, "want 1 min to 24 h"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			require.ErrorContains(t, Init(filepath.Join(t.TempDir(), "ca"), InitConfig{Settings: c.settings}), c.says)
+		})
+	}
+}
+
+func TestSP2KeysAreForTheirOwnerOnly(t *testing.T) {
+	c := newCA(t)
+	issueTLA(t, c, terminal)
+	for name, mode := range tree(t, c.dir) {
+		switch {
+		case mode.IsDir():
+			require.Equal(t, fs.FileMode(0o700), mode.Perm(), name)
+		case strings.HasPrefix(name, "public/") || strings.HasSuffix(name, ".crt"):
+			require.Equal(t, fs.FileMode(0o644), mode.Perm(), name)
+		default:
+			require.Equal(t, fs.FileMode(0o600), mode.Perm(), name)
+		}
+	}
+	require.NoError(t, os.Chmod(filepath.Join(c.dir, "issuing", "issuing.key"), 0o640))
+	_, err := c.PublishCRL()
+	require.ErrorContains(t, err, "can be read by others")
+}
+
+func TestAForeignKeyIsNotUsed(t *testing.T) {
+	c, other := newCA(t), newCA(t)
+	for _, name := range []string{"issuing/issuing.key", "root/root.key"} {
+		raw, err := os.ReadFile(filepath.Join(other.dir, name))
+		require.NoError(t, err)
+		require.NoError(t, Replace(filepath.Join(c.dir, name), raw, modeSecret))
+	}
+	_, err := c.PublishCRL()
+	require.ErrorContains(t, err, "it is not the key of")
+	_, err = c.PublishARL()
+	require.ErrorContains(t, err, "it is not the key of")
+}
+
+// tree gives the mode of every file below dir.
+func tree(t *testing.T, dir string) map[string]fs.FileMode {
+	modes := map[string]fs.FileMode{}
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		name, _ := filepath.Rel(dir, path)
+		modes[name] = info.Mode()
+		return err
+	}))
+	return modes
+}
+
+// The offline root: everyday work without it, and a clear word where it is missed.
+func TestRootMayBeAway(t *testing.T) {
+	c := newCA(t)
+	away := filepath.Join(t.TempDir(), "stick")
+	require.NoError(t, os.Rename(filepath.Join(c.dir, "root"), away))
+	c = openCA(t, c.dir, Options{})
+
+	issued := issueTLA(t, c, terminal)
+	_, err := c.Revoke(Selection{Serial: issued.Serial}, 4)
+	require.NoError(t, err)
+	_, err = c.PublishCRL()
+	require.NoError(t, err)
+
+	_, err = c.PublishARL()
+	require.ErrorContains(t, err, "bring the root's directory back for this")
+	_, err = c.Revoke(Selection{Certificate: c.Issuing}, CACompromise)
+	require.ErrorContains(t, err, "bring the root's directory back for this")
+	records, err := c.Find(hexSerial(c.Issuing.SerialNumber))
+	require.NoError(t, err)
+	require.Equal(t, Good, records[0].Status)
+
+	c = openCA(t, c.dir, Options{Root: away})
+	_, err = c.PublishARL()
+	require.NoError(t, err)
+}
+
+func TestOpensslAgrees(t *testing.T) {
+	c := newCA(t)
+	good, bad := issueTLA(t, c, terminal), issueTLA(t, c, "urn:tlagate:cab1:tla:t2")
+	_, err := c.Revoke(Selection{Serial: bad.Serial}, KeyCompromise)
+	require.NoError(t, err)
+	_, err = c.PublishCRL()
+	require.NoError(t, err)
+
+	out, err := opensslVerify(t, c, good)
+	require.NoError(t, err, out)
+	out, err = opensslVerify(t, c, bad)
+	require.Error(t, err, out)
+	require.Contains(t, out, "certificate revoked")
+}
+
+func opensslVerify(t *testing.T, c *CA, issued *Issued) (string, error) {
+	file := filepath.Join(t.TempDir(), "leaf.crt")
+	require.NoError(t, os.WriteFile(file, issued.Chain, 0o600))
+	out, err := exec.Command("openssl", "verify", "-x509_strict", "-crl_check_all", "-purpose", "sslclient",
+		"-CAfile", c.Public("root.crt"), "-untrusted", c.Public("issuing.crt"),
+		"-CRLfile", c.Public("crl.pem"), "-CRLfile", c.Public("arl.pem"), file).CombinedOutput()
+	return string(out), err
+}
