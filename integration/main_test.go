@@ -10,6 +10,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(pcscClientEnv) != "" {
+		if err := runPCSCClient(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "PC/SC client:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	world.Enter()
 	os.Exit(runAndLeaveNothing(m))
 }

@@ -1,0 +1,110 @@
+package integration
+
+import (
+	"bufio"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/ebfe/scard"
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/world"
+)
+
+// pcscClientEnv makes this test binary an ordinary PC/SC program: libpcsclite reads the socket's name
+// once in a process, so a test that needs a card held between steps has one process for it.
+const pcscClientEnv = "TLAGATE_PCSC_CLIENT"
+
+// pcscClient is a PC/SC program that holds one card.
+type pcscClient struct {
+	t  *testing.T
+	in io.Writer
+	r  *bufio.Reader
+}
+
+// startClient starts a PC/SC program on p's pcscd.
+func startClient(t *testing.T, p *world.PCSCD) *pcscClient {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self)
+	cmd.Env = append(append(os.Environ(), p.Env()...), pcscClientEnv+"=1")
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { in.Close(); _ = cmd.Wait() })
+	return &pcscClient{t, in, bufio.NewReader(out)}
+}
+
+// do gives the answer to one line: "ok …" or "error CODE".
+func (c *pcscClient) do(line string) string {
+	c.t.Helper()
+	_, err := fmt.Fprintln(c.in, line)
+	require.NoError(c.t, err)
+	answer, err := c.r.ReadString('\n')
+	require.NoError(c.t, err)
+	return strings.TrimSpace(answer)
+}
+
+// transmit sends a command APDU in hex and gives the response in upper-case hex, or "error CODE".
+func (c *pcscClient) transmit(apdu string) string {
+	c.t.Helper()
+	return strings.TrimPrefix(c.do("transmit "+apdu), "ok ")
+}
+
+// runPCSCClient is the program: connect READER, transmit HEX, reset, disconnect.
+func runPCSCClient(in io.Reader, out io.Writer) error {
+	ctx, err := scard.EstablishContext()
+	if err != nil {
+		return err
+	}
+	defer ctx.Release()
+	p := &pcscProgram{ctx: ctx}
+	for lines := bufio.NewScanner(in); lines.Scan(); {
+		verb, arg, _ := strings.Cut(lines.Text(), " ")
+		answer, err := p.run(verb, arg)
+		if code, ok := err.(scard.Error); ok {
+			answer = fmt.Sprintf("error %08X", uint32(code))
+		} else if err != nil {
+			return err
+		}
+		fmt.Fprintln(out, answer)
+	}
+	return nil
+}
+
+type pcscProgram struct {
+	ctx  *scard.Context
+	card *scard.Card
+}
+
+func (p *pcscProgram) run(verb, arg string) (answer string, err error) {
+	switch verb {
+	case "connect":
+		p.card, err = p.ctx.Connect(arg, scard.ShareShared, scard.ProtocolAny)
+		return "ok", err
+	case "transmit":
+		apdu, err := hex.DecodeString(arg)
+		if err != nil {
+			return "", err
+		}
+		response, err := p.card.Transmit(apdu)
+		return fmt.Sprintf("ok %X", response), err
+	case "reset":
+		return "ok", p.card.Reconnect(scard.ShareShared, scard.ProtocolAny, scard.ResetCard)
+	case "unpower":
+		return "ok", p.card.Reconnect(scard.ShareShared, scard.ProtocolAny, scard.UnpowerCard)
+	case "disconnect":
+		return "ok", p.card.Disconnect(scard.LeaveCard)
+	}
+	return "", fmt.Errorf("cannot understand %q", verb)
+}
