@@ -1,0 +1,54 @@
+# make alone lists the targets.
+export GOTOOLCHAIN = go1.27.3
+
+# T is the time for each fuzz target.
+T ?= 30s
+GO ?= go
+NEED = deploy/need.sh $$(deploy/packages.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help prerequisites need build test check bench fuzz demo fresh vuln clean
+
+help: ## this list
+	@echo "make TARGET, where TARGET is one of:"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+prerequisites:
+	@deploy/prerequisites.sh
+
+need: prerequisites ## install the Debian packages that build, test and check need
+	@$(NEED) build test check)
+
+build: prerequisites ## build the programs into bin/
+	@$(NEED) build)
+	$(GO) build -trimpath -o bin/ ./cmd/...
+
+test: prerequisites ## run all tests, with the race detector, in a world of their own
+	@$(NEED) build test)
+	$(GO) test -race ./...
+
+check: prerequisites ## gofmt, go vet, staticcheck, shellcheck
+	@$(NEED) build check)
+	deploy/check.sh
+
+bench: prerequisites ## time an APDU and a visit: local reader, stunnel, tlagate
+	@$(NEED) build test bench)
+	$(GO) run ./integration/bench
+
+fuzz: prerequisites ## run every fuzz target for T (make fuzz T=30s)
+	@$(NEED) build)
+	deploy/fuzz.sh $(T)
+
+demo: prerequisites ## read cards through the gateway on this machine (DEMO=auto: no questions)
+	@$(NEED) build test)
+	$(GO) run ./integration/demo
+
+fresh: prerequisites ## demo and tests in a fresh minimal Debian
+	deploy/fresh.sh
+
+vuln: prerequisites ## look for known vulnerabilities in what we depend on
+	@$(NEED) build)
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
+
+clean: ## remove what was built
+	rm -rf bin dist

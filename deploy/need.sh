@@ -1,0 +1,43 @@
+#!/bin/sh
+# need.sh PACKAGE...: installs the Debian packages that are missing, with apt,
+# through sudo when not root. Says what it does; does nothing when all are there.
+set -eu
+
+missing() {
+	for package in "$@"; do
+		state=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
+		[ "$state" = installed ] || printf '%s ' "$package"
+	done
+}
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		echo "need.sh: cannot install packages: run this as root: $*" >&2
+		exit 1
+	fi
+}
+
+apt() {
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@" </dev/null
+}
+
+if ! command -v apt-get >/dev/null; then
+	echo "need.sh: cannot install packages: this is no Debian; install yourself what stands for: $*" >&2
+	exit 1
+fi
+
+wanted=$(missing "$@")
+[ -n "$wanted" ] || exit 0
+echo "need.sh: installing $wanted"
+# A mirror that is being synchronised makes the update fail, and the
+# installation may well succeed.
+apt update || echo "need.sh: the package lists could not all be refreshed, going on" >&2
+# shellcheck disable=SC2086 # one word a package
+if ! apt install --no-install-recommends $wanted; then
+	echo "need.sh: cannot install $wanted; the messages above say why" >&2
+	exit 1
+fi

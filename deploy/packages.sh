@@ -1,0 +1,16 @@
+#!/bin/sh
+# packages.sh WHAT...: the Debian packages that WHAT needs.
+set -eu
+
+for what in "$@"; do
+	case $what in
+	build) echo gcc libc6-dev pkg-config libpcsclite-dev ;;
+	test) echo pcscd vsmartcard-vpcd opensc opensc-pkcs11 openssl ;;
+	check) echo shellcheck ;;
+	bench) echo stunnel4 ;;
+	*)
+		echo "packages.sh: cannot tell what $what needs: give build, test, check or bench" >&2
+		exit 1
+		;;
+	esac
+done
