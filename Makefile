@@ -48,7 +48,7 @@ fresh: prerequisites ## demo and tests in a fresh minimal Debian
 
 vuln: prerequisites ## look for known vulnerabilities in what we depend on
 	@$(NEED) build)
-	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 clean: ## remove what was built
 	rm -rf bin dist

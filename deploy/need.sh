@@ -21,8 +21,9 @@ as_root() {
 	fi
 }
 
+# No more than apt-get itself, so that a sudo rule for it alone is enough.
 apt() {
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@" </dev/null
+	DEBIAN_FRONTEND=noninteractive as_root apt-get -q -y "$@" </dev/null
 }
 
 if ! command -v apt-get >/dev/null; then
