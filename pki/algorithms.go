@@ -1,16 +1,123 @@
 package pki
 
-import "io"
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+)
 
-// Algorithm is one line of the allowlist (annex code G5).
+// The allowlist (annex code G5; ANSSI TLS guide v1.2, RGS B1). Everything that builds a tls.Config or judges a
+// certificate or a CRL takes it from here.
+var (
+	tlsVersion = uint16(tls.VersionTLS13)
+
+	// crypto/tls does not let TLS 1.3 suites be chosen; a test keeps this list equal to Go's own.
+	tlsSuites = []uint16{tls.TLS_AES_256_GCM_SHA384, tls.TLS_AES_128_GCM_SHA256, tls.TLS_CHACHA20_POLY1305_SHA256}
+
+	// A set: crypto/tls decides the order.
+	tlsGroups = []tls.CurveID{tls.X25519MLKEM768, tls.SecP256r1MLKEM768, tls.CurveP256, tls.CurveP384, tls.X25519}
+
+	// Implied by the key kinds: TLS 1.3 ties each of these to one curve, or to RSA-PSS.
+	tlsSignatures = []tls.SignatureScheme{
+		tls.ECDSAWithP256AndSHA256, tls.ECDSAWithP384AndSHA384, tls.PSSWithSHA256, tls.PSSWithSHA384, tls.PSSWithSHA512,
+	}
+
+	// Of certificates and CRLs.
+	signatures = []x509.SignatureAlgorithm{
+		x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512,
+		x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA,
+		x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS,
+	}
+
+	curves = []elliptic.Curve{elliptic.P256(), elliptic.P384()}
+)
+
+// RSA limits. Between minRSA and ownRSA a key is accepted until rsa2048End.
+const (
+	minRSA      = 2048 // bits, of a foreign CA's world (IGC-Santé)
+	ownRSA      = 3072 // bits, what our own CA issues
+	maxRSA      = 8192 // bits, as in crypto/tls: verifying longer ones costs too much
+	minExponent = 65537
+)
+
+var rsa2048End = time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Algorithm is one line of the allowlist.
 type Algorithm struct {
-	Kind string // "TLS version", "cipher suite", "group", "certificate signature", "handshake signature", "key"
+	Kind string // "TLS version", "cipher suite", "group", "handshake signature", "certificate signature", "key"
 	Name string
 	Note string
 }
 
-// Algorithms lists everything that may be negotiated or met in a certificate; what is not listed is refused.
-func Algorithms() []Algorithm { return nil }
+// Algorithms lists everything that may be negotiated or met in a certificate or CRL; what is not listed is refused.
+func Algorithms() []Algorithm {
+	list := []Algorithm{{"TLS version", tls.VersionName(tlsVersion), "only; no tickets, no 0-RTT, no renegotiation"}}
+	for _, s := range tlsSuites {
+		list = append(list, Algorithm{"cipher suite", tls.CipherSuiteName(s), ""})
+	}
+	for _, g := range tlsGroups {
+		list = append(list, Algorithm{"group", g.String(), ""})
+	}
+	for _, s := range tlsSignatures {
+		list = append(list, Algorithm{"handshake signature", s.String(), ""})
+	}
+	for _, s := range signatures {
+		list = append(list, Algorithm{"certificate signature", s.String(), "certificates and CRLs"})
+	}
+	for _, c := range curves {
+		list = append(list, Algorithm{"key", "ECDSA " + c.Params().Name, ""})
+	}
+	return append(list, Algorithm{"key", "RSA", fmt.Sprintf(
+		"%d to %d bits (from %d until the end of %d), e ≥ %d", ownRSA, maxRSA, minRSA, rsa2048End.Year()-1, minExponent)})
+}
 
 // PrintAlgorithms writes the allowlist as a table for people.
-func PrintAlgorithms(w io.Writer) error { return nil }
+func PrintAlgorithms(w io.Writer) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, a := range Algorithms() {
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", a.Kind, a.Name, a.Note)
+	}
+	return tw.Flush()
+}
+
+// CheckKey says why a certificate's public key is outside the allowlist; nil when it is inside.
+func CheckKey(pub any, now time.Time) error {
+	switch k := pub.(type) {
+	case *ecdsa.PublicKey:
+		if !slices.Contains(curves, k.Curve) {
+			return fmt.Errorf("ECDSA %s key, want P-256 or P-384", k.Params().Name)
+		}
+		return nil
+	case *rsa.PublicKey:
+		return checkRSA(k, now)
+	}
+	return fmt.Errorf("key of kind %T, want ECDSA or RSA", pub)
+}
+
+func checkRSA(k *rsa.PublicKey, now time.Time) error {
+	bits := k.N.BitLen()
+	switch {
+	case bits < minRSA || bits > maxRSA:
+		return fmt.Errorf("RSA key of %d bits, want %d to %d", bits, minRSA, maxRSA)
+	case bits < ownRSA && !now.Before(rsa2048End):
+		return fmt.Errorf("RSA key of %d bits, want at least %d since the end of %d", bits, ownRSA, rsa2048End.Year()-1)
+	case k.E < minExponent || k.E%2 == 0:
+		return fmt.Errorf("RSA exponent %d, want an odd one of at least %d", k.E, minExponent)
+	}
+	return nil
+}
+
+// CheckSignatureAlgorithm says why a signature algorithm is outside the allowlist; nil when it is inside.
+func CheckSignatureAlgorithm(alg x509.SignatureAlgorithm) error {
+	if !slices.Contains(signatures, alg) {
+		return fmt.Errorf("signed with %v, want SHA-2 with ECDSA or RSA", alg)
+	}
+	return nil
+}

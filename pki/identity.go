@@ -2,9 +2,18 @@ package pki
 
 import (
 	"crypto/x509"
+	encasn1 "encoding/asn1"
 	"fmt"
 	"slices"
 	"strings"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+)
+
+var (
+	oidSubjectAltName = encasn1.ObjectIdentifier{2, 5, 29, 17}
+	uriTag            = asn1.Tag(6).ContextSpecific()
 )
 
 // Role is what a component is for; it is the third part of its identity.
@@ -59,15 +68,38 @@ func ParseIdentity(urn string) (Identity, error) {
 // IdentityOf gives the identity a certificate claims: its only URI SAN of our name space.
 func IdentityOf(cert *x509.Certificate) (Identity, error) {
 	var found []string
-	for _, u := range cert.URIs {
-		if s := u.String(); strings.HasPrefix(s, identityPrefix) {
-			found = append(found, s)
+	for _, uri := range uriNames(cert) {
+		if strings.HasPrefix(uri, identityPrefix) {
+			found = append(found, uri)
 		}
 	}
 	if len(found) != 1 {
 		return Identity{}, fmt.Errorf("cannot tell who the certificate is for: it has %d URI names %s…, want one", len(found), identityPrefix)
 	}
 	return ParseIdentity(found[0])
+}
+
+// uriNames gives the URI SANs as they stand in the certificate. Certificate.URIs will not do: url.URL folds the
+// scheme's case and forgets an empty fragment, and identities are compared as whole strings.
+func uriNames(cert *x509.Certificate) []string {
+	var names []string
+	for _, ext := range cert.Extensions {
+		if !ext.Id.Equal(oidSubjectAltName) {
+			continue
+		}
+		in := cryptobyte.String(ext.Value)
+		var seq, name cryptobyte.String
+		var tag asn1.Tag
+		if !in.ReadASN1(&seq, asn1.SEQUENCE) {
+			return nil
+		}
+		for seq.ReadAnyASN1(&name, &tag) {
+			if tag == uriTag {
+				names = append(names, string(name))
+			}
+		}
+	}
+	return names
 }
 
 func (id Identity) check() error {

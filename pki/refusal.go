@@ -53,7 +53,13 @@ type Refusal struct {
 	Reason  Reason
 	Subject string // which certificate, CRL or connection, in words a person can act on
 	Detail  string // one sentence: what was found and what was wanted
+
+	Claimed Identity // whom the peer's certificate names, zero when unreadable; proven only after a handshake
+	Cause   error    // the error beneath, if any
 }
+
+// Unwrap gives the cause.
+func (r *Refusal) Unwrap() error { return r.Cause }
 
 // Error gives "REASON: subject: detail".
 func (r *Refusal) Error() string {
@@ -61,6 +67,14 @@ func (r *Refusal) Error() string {
 		return fmt.Sprintf("%s: %s", r.Reason, r.Detail)
 	}
 	return fmt.Sprintf("%s: %s: %s", r.Reason, r.Subject, r.Detail)
+}
+
+// Reasons lists every reason.
+var Reasons = []Reason{
+	NoCertificate, BadCertificate, UnknownIssuer, SelfSigned, BadSignature, Expired, NotYetValid, KeyUsage, ExtKeyUsage,
+	AnyExtKeyUsage, NotCA, Policy, WeakKey, WeakSignature, NameMismatch, BadIdentity, NameSpace, WrongRole, WrongPractice,
+	WrongPeer, TestCA, Revoked, CARevoked, CRLMissing, CRLStale, CRLFuture, CRLBadSignature, CRLWrongIssuer, CRLNumberBack,
+	CRLBad, TLSVersion, CipherSuite, ALPN, HandshakeSlow, HandshakeFailed,
 }
 
 // ReasonOf gives the reason of the first Refusal in err, or "" when there is none.

@@ -1,10 +1,11 @@
 package pki
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
+	"errors"
 	"net"
 	"time"
 )
@@ -22,6 +23,8 @@ type Party struct {
 	Timeout     time.Duration           // of a handshake; 0 = 10 s
 }
 
+const handshakeTimeout = 10 * time.Second
+
 // Peer is a proven peer.
 type Peer struct {
 	Identity Identity
@@ -31,40 +34,121 @@ type Peer struct {
 	want     Want
 }
 
-// Rejected is the error when the peer refused us with a TLS alert.
-type Rejected struct {
-	Alert tls.AlertError // the peer's alert
-	Hint  string         // what our own certificate lets us know, and what to do
-}
-
-// Error names the alert and gives the hint.
-func (r *Rejected) Error() string {
-	return fmt.Sprintf("the peer refused us (%v): %s", r.Alert, r.Hint)
-}
-
 // Server performs the server side of a handshake on an accepted connection. It returns only when the peer has
 // proved its key. On error the connection is closed and the error is a *Refusal (we refused the peer) or a
 // *Rejected (the peer refused us).
 func (p *Party) Server(ctx context.Context, c net.Conn, alpn string, want Want) (*tls.Conn, *Peer, error) {
-	return nil, nil, notYet()
+	h := &handshake{party: p, want: want, alpn: alpn, conn: c, side: x509.ExtKeyUsageServerAuth}
+	cert, err := h.ourCertificate()
+	if err != nil {
+		return nil, nil, err
+	}
+	conf := h.config()
+	conf.Certificates = []tls.Certificate{*cert}
+	// Not RequireAnyClientCert: crypto/tls's own error for a missing certificate has no type. judge refuses it.
+	conf.ClientAuth = tls.RequestClientCert
+	conf.GetConfigForClient = h.noteHello
+	return h.run(ctx, tls.Server(c, conf))
 }
 
 // Client performs the client side on a dialled connection, as Server does; want.DNSName is also the SNI.
 // In TLS 1.3 a client's handshake ends before the server has judged it: pass the first read error through Explain.
 func (p *Party) Client(ctx context.Context, c net.Conn, alpn string, want Want) (*tls.Conn, *Peer, error) {
-	return nil, nil, notYet()
+	h := &handshake{party: p, want: want, alpn: alpn, conn: c, side: x509.ExtKeyUsageClientAuth, tap: &tapConn{Conn: c}}
+	cert, err := h.ourCertificate()
+	if err != nil {
+		return nil, nil, err
+	}
+	conf := h.config()
+	conf.ServerName = want.DNSName
+	conf.InsecureSkipVerify = true // judge does all of it, with reasons
+	conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }
+	return h.run(ctx, tls.Client(h.tap, conf))
 }
 
-// Explain turns a TLS alert of the peer into *Rejected; other errors unchanged; nil gives nil.
-func (p *Party) Explain(err error) error { return err }
+// config is what both sides have in common; judge is called in every handshake, resumed or not.
+func (h *handshake) config() *tls.Config {
+	return &tls.Config{
+		MinVersion:             tlsVersion,
+		MaxVersion:             tlsVersion,
+		CurvePreferences:       tlsGroups,
+		NextProtos:             []string{h.alpn},
+		SessionTicketsDisabled: true,
+		VerifyConnection:       h.judge,
+		Time:                   h.party.Trust.now,
+	}
+}
 
-// Recheck verifies a proven peer again with the present data and time. The error is a *Refusal when it would no
-// longer be accepted: revoked, expired, CRL stale …
-func (t *Trust) Recheck(p *Peer) error { return notYet() }
+// handshake is one handshake under way. Its fields are set by the goroutine that performs it.
+type handshake struct {
+	party *Party
+	want  Want
+	alpn  string
+	conn  net.Conn
+	side  x509.ExtKeyUsage // ours
+	tap   *tapConn         // client only
 
-// LoadCertificate reads a certificate chain (leaf first) and its key, both PEM. It refuses a key file readable by
-// group or world, and a leaf that does not match the key.
-func LoadCertificate(certFile, keyFile string) (*tls.Certificate, error) { return nil, notYet() }
+	refusal *Refusal // the first reason found
+	chain   []*x509.Certificate
+	verdict *Verdict // set when the claimed certificate is good
+}
 
-// ReadCertificates reads every certificate of a PEM file (or one DER).
-func ReadCertificates(file string) ([]*x509.Certificate, error) { return nil, notYet() }
+func (h *handshake) ourCertificate() (*tls.Certificate, error) {
+	if h.party.Certificate != nil {
+		if cert := h.party.Certificate(); cert != nil {
+			return cert, nil
+		}
+	}
+	h.conn.Close()
+	return nil, &Refusal{Reason: HandshakeFailed, Subject: h.whom(), Detail: "this side has no certificate of its own to show"}
+}
+
+// run performs the handshake and gives the proven peer, or why there is none.
+func (h *handshake) run(ctx context.Context, c *tls.Conn) (*tls.Conn, *Peer, error) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(h.party.Timeout, handshakeTimeout))
+	defer cancel()
+	err := c.HandshakeContext(ctx)
+	if err == nil && h.refusal == nil && h.verdict != nil {
+		return c, &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, h.want}, nil
+	}
+	err = h.explain(err)
+	h.close(err)
+	return nil, nil, err
+}
+
+// judge decides on the peer's certificate. The peer has not yet proved that it holds the key.
+func (h *handshake) judge(cs tls.ConnectionState) error {
+	h.chain = cs.PeerCertificates
+	h.refusal = cmp.Or(h.refusal, h.checkSession(cs))
+	if h.refusal != nil {
+		return h.refusal
+	}
+	verdict, err := h.party.Trust.verify(cs.PeerCertificates, h.want, "claimed ")
+	if err != nil {
+		h.note(err)
+		return err
+	}
+	h.verdict = verdict
+	return nil
+}
+
+// note keeps a refusal; an error that is none is kept as one, so that nothing can pass unnoticed.
+func (h *handshake) note(err error) {
+	if !errors.As(err, &h.refusal) {
+		h.refusal = &Refusal{Reason: BadCertificate, Subject: h.whom(), Detail: err.Error(), Cause: err}
+	}
+}
+
+func (h *handshake) checkSession(cs tls.ConnectionState) *Refusal {
+	switch {
+	case cs.Version != tlsVersion:
+		return h.refuse(TLSVersion, "%s was negotiated, want %s", tls.VersionName(cs.Version), tls.VersionName(tlsVersion))
+	case !containsSuite(cs.CipherSuite):
+		return h.refuse(CipherSuite, "%s was negotiated, which is not allowed", tls.CipherSuiteName(cs.CipherSuite))
+	case cs.DidResume:
+		return h.refuse(HandshakeFailed, "it resumed a session; every handshake must be a full one")
+	case cs.NegotiatedProtocol != h.alpn:
+		return h.refuse(ALPN, "it speaks %q, want %q", bounded(cs.NegotiatedProtocol, 40), h.alpn)
+	}
+	return nil
+}

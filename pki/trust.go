@@ -1,10 +1,16 @@
 package pki
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,31 +35,209 @@ type TrustConfig struct {
 	Production    bool             // refuse CAs whose name begins with TEST
 	Clock         func() time.Time // nil = time.Now
 	Poll          time.Duration    // how often files are looked at for change; 0 = 1 s
-	Fetch         time.Duration    // how often URLs are asked at most rarely; 0 = 5 min
+	Fetch         time.Duration    // how often URLs are asked; sooner when a CRL ends sooner; 0 = 5 min
 	FetchTimeout  time.Duration    // limit of one fetch; 0 = 10 s
-	MaxCRL        int64            // bytes, largest CRL read from a file or URL; 0 = 64 MiB
-	HTTP          *http.Client     // for URLs; nil = a client of its own
+	MaxCRL        int64            // bytes, of one file or URL; 0 = 64 MiB
+	HTTP          *http.Client     // for URLs; nil = one of its own, with the system's proxy settings and roots
 	Log           *slog.Logger     // nil = discard
 }
 
 // Trust is a trust store: anchors, intermediates and revocation data. It is safe for use by many goroutines.
-type Trust struct{ cfg TrustConfig }
+type Trust struct {
+	cfg           TrustConfig
+	log           *slog.Logger
+	anchors       []Anchor
+	intermediates []*x509.Certificate
+	numbers       *numbers
+	sources       []*source
+	links         linkCache
+	snap          atomic.Pointer[snapshot]
+
+	mu      sync.Mutex
+	cas     map[[32]byte]*x509.Certificate // CAs known to be good, by digest: judge new CRLs as they are read
+	changed chan struct{}                  // closed and replaced at each change
+	fresh   string                         // which CRLs were in date at the last look
+}
 
 // OpenTrust loads anchors, intermediates and CRLs. An unreadable anchor is an error; an unreadable or missing CRL
-// is logged and means that what needs it is refused (crl_missing, crl_bad …).
-func OpenTrust(cfg TrustConfig) (*Trust, error) { return nil, notYet() }
+// is logged and means that what needs it is refused (crl_missing, crl_bad …). URLs are fetched once, so it may take
+// as long as FetchTimeout.
+func OpenTrust(cfg TrustConfig) (*Trust, error) {
+	t := &Trust{cfg: withDefaults(cfg), cas: map[[32]byte]*x509.Certificate{}, changed: make(chan struct{})}
+	t.log = t.cfg.Log
+	t.snap.Store(&snapshot{})
+	if err := errors.Join(t.loadAnchors(), t.loadIntermediates()); err != nil {
+		return nil, err
+	}
+	var err error
+	if t.numbers, err = openNumbers(cfg.State); err != nil {
+		return nil, err
+	}
+	for _, where := range cfg.CRLs {
+		t.sources = append(t.sources, t.newSource(where))
+	}
+	t.Reload()
+	return t, nil
+}
 
-// Run re-reads changed files and fetches URLs before they go stale; it blocks until ctx ends.
-func (t *Trust) Run(ctx context.Context) error { return notYet() }
+func withDefaults(c TrustConfig) TrustConfig {
+	c.Poll = cmp.Or(c.Poll, time.Second)
+	c.Fetch = cmp.Or(c.Fetch, 5*time.Minute)
+	c.FetchTimeout = cmp.Or(c.FetchTimeout, 10*time.Second)
+	c.MaxCRL = cmp.Or(c.MaxCRL, 64<<20)
+	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
+	c.HTTP = cmp.Or(c.HTTP, &http.Client{CheckRedirect: fewRedirects})
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	return c
+}
 
-// Reload looks at every CRL file and URL now.
-func (t *Trust) Reload() {}
+func (t *Trust) loadAnchors() error {
+	for _, a := range t.cfg.Anchors {
+		certs, err := t.loadCAs(a.File)
+		if err != nil {
+			return err
+		}
+		for _, c := range certs {
+			t.anchors = append(t.anchors, Anchor{c, slices.Clone(a.Practices)})
+			t.learn(c)
+		}
+	}
+	if len(t.anchors) == 0 {
+		return errors.New("cannot verify anybody: the trust store names no anchor")
+	}
+	return nil
+}
 
-// Changed gives a channel that is closed at the next change of revocation data, a CRL going stale included;
-// call again for the next.
-func (t *Trust) Changed() <-chan struct{} { return nil }
+func (t *Trust) loadIntermediates() error {
+	for _, file := range t.cfg.Intermediates {
+		certs, err := t.loadCAs(file)
+		if err != nil {
+			return err
+		}
+		t.intermediates = append(t.intermediates, certs...)
+	}
+	return nil
+}
+
+func (t *Trust) loadCAs(file string) ([]*x509.Certificate, error) {
+	certs, err := ReadCertificates(file)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range certs {
+		if t.cfg.Production && isTestCA(c) {
+			return nil, &Refusal{Reason: TestCA, Subject: file, Detail: describeCA(c) + " has no place in a production store"}
+		}
+		if !c.IsCA {
+			return nil, &Refusal{Reason: NotCA, Subject: file, Detail: fmt.Sprintf("%s is no CA", name(c.Subject.CommonName))}
+		}
+	}
+	return certs, nil
+}
 
 // Anchors gives the anchors of the store.
-func (t *Trust) Anchors() []Anchor { return nil }
+func (t *Trust) Anchors() []Anchor { return slices.Clone(t.anchors) }
 
-func notYet() error { return &Refusal{Reason: HandshakeFailed, Detail: "not implemented"} }
+func (t *Trust) now() time.Time { return t.cfg.Clock() }
+
+// Run re-reads changed files and fetches URLs before they go stale; it blocks until ctx ends, and gives ctx's error.
+func (t *Trust) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, s := range t.sources {
+		wg.Go(func() { t.follow(ctx, s) })
+	}
+	wg.Go(func() { t.watchDates(ctx) })
+	wg.Wait()
+	return ctx.Err()
+}
+
+// Reload looks at every CRL file and URL now, and returns when it has.
+func (t *Trust) Reload() {
+	var wg sync.WaitGroup
+	for _, s := range t.sources {
+		wg.Go(func() { t.refresh(context.Background(), s, true) })
+	}
+	wg.Wait()
+}
+
+// follow refreshes one source whenever it is due.
+func (t *Trust) follow(ctx context.Context, s *source) {
+	for sleep(ctx, s.wait(t.now())) {
+		t.refresh(ctx, s, false)
+	}
+}
+
+// watchDates tells of CRLs that go stale, or come into force, by time alone.
+func (t *Trust) watchDates(ctx context.Context) {
+	for sleep(ctx, t.cfg.Poll) {
+		t.mu.Lock()
+		t.noticeDates(t.snap.Load())
+		t.mu.Unlock()
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// Changed gives a channel that is closed at the next change of revocation data, a CRL going stale included;
+// call again for the next. Take it before looking at the data, so that no change is missed.
+func (t *Trust) Changed() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.changed
+}
+
+// publish makes what the sources hold the present snapshot.
+func (t *Trust) publish() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	next := &snapshot{}
+	for _, s := range t.sources {
+		crls, broken := s.holds()
+		next.crls = append(next.crls, crls...)
+		if broken != nil && len(crls) == 0 {
+			next.broken = append(next.broken, broken)
+		}
+	}
+	last := t.snap.Swap(next)
+	if !slices.Equal(last.crls, next.crls) || len(last.broken) != len(next.broken) {
+		t.fresh = t.dates(next)
+		t.notify()
+	}
+}
+
+// noticeDates compares which CRLs are in date with the last look; t.mu is held.
+func (t *Trust) noticeDates(snap *snapshot) {
+	if fresh := t.dates(snap); fresh != t.fresh {
+		t.fresh = fresh
+		t.notify()
+	}
+}
+
+func (t *Trust) dates(snap *snapshot) string {
+	now := t.now()
+	state := make([]byte, len(snap.crls))
+	for i, c := range snap.crls {
+		state[i] = '+'
+		if c.checkFuture(now) != nil || c.checkStale(now) != nil {
+			state[i] = '-'
+		}
+	}
+	return string(state)
+}
+
+// notify wakes whoever waits; t.mu is held.
+func (t *Trust) notify() {
+	close(t.changed)
+	t.changed = make(chan struct{})
+}

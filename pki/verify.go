@@ -2,6 +2,7 @@ package pki
 
 import (
 	"crypto/x509"
+	"fmt"
 	"time"
 )
 
@@ -16,8 +17,8 @@ type Want struct {
 
 // Check is one step of a verification.
 type Check struct {
-	Name    string // stable word: "path", "algorithms", "signature", "dates" …
-	Subject string // which certificate or CRL
+	Name    string // stable word: "path", "algorithms", "signatures", "dates" …
+	Subject string // which certificate or CRL, when it is about one
 	Detail  string // what was found
 	Err     error  // nil = passed; else a *Refusal
 }
@@ -43,5 +44,80 @@ type Verdict struct {
 // Verify judges a chain, leaf first, as a peer presented it. The error is a *Refusal; the Verdict is never nil and
 // holds the checks made so far, for people. Only a nil error means accepted.
 func (t *Trust) Verify(chain []*x509.Certificate, want Want) (*Verdict, error) {
-	return &Verdict{}, notYet()
+	return t.verify(chain, want, "")
 }
+
+// Recheck verifies a proven peer again with the present data and time. The error is a *Refusal when it would no
+// longer be accepted: revoked, expired, CRL stale …
+func (t *Trust) Recheck(p *Peer) error {
+	_, err := t.verify(p.Chain, p.want, "")
+	return err
+}
+
+// verify tries each path and reports the one that came furthest. standing is put before the identity in texts.
+func (t *Trust) verify(chain []*x509.Certificate, want Want, standing string) (*Verdict, error) {
+	paths, refusal := t.findPaths(chain, standing)
+	if refusal != nil {
+		return &Verdict{Checks: []Check{{Name: "path", Subject: refusal.Subject, Detail: refusal.Detail, Err: refusal}}}, refusal
+	}
+	best, bestAt := (*verification)(nil), -1
+	for _, p := range paths {
+		v := &verification{t: t, path: p, want: want, standing: standing, now: t.now()}
+		at := v.run()
+		if v.refusal == nil {
+			return &v.verdict, nil
+		}
+		if at > bestAt {
+			best, bestAt = v, at
+		}
+	}
+	return &best.verdict, best.refusal
+}
+
+func (t *Trust) findPaths(chain []*x509.Certificate, standing string) ([]path, *Refusal) {
+	if len(chain) == 0 {
+		return nil, &Refusal{Reason: NoCertificate, Detail: "the peer showed no certificate"}
+	}
+	leaf := chain[0]
+	refuse := func(r Reason, format string, args ...any) ([]path, *Refusal) {
+		id, _ := IdentityOf(leaf)
+		return nil, &Refusal{Reason: r, Subject: describeLeaf(leaf, standing), Detail: fmt.Sprintf(format, args...), Claimed: id}
+	}
+	if len(chain) > maxPresented {
+		return refuse(BadCertificate, "the peer sent %d certificates, want at most %d", len(chain), maxPresented)
+	}
+	b := &pathBuilder{anchors: t.anchors, pool: t.poolWith(chain[1:])}
+	b.extend([]*x509.Certificate{leaf})
+	last := b.longest[len(b.longest)-1]
+	switch {
+	case len(b.paths) > 0:
+		return b.paths, nil
+	case selfIssued(leaf):
+		return refuse(SelfSigned, "it vouches for itself; a certificate of a CA that is an anchor here is wanted")
+	case selfIssued(last):
+		return refuse(UnknownIssuer, "its chain ends at %s, which is no anchor here", name(last.Subject.String()))
+	}
+	return refuse(UnknownIssuer, "the issuer %s is neither an anchor here nor in the chain it sent", name(last.Issuer.String()))
+}
+
+// poolWith gives the CAs that may stand between leaf and anchor.
+func (t *Trust) poolWith(presented []*x509.Certificate) []*x509.Certificate {
+	pool := make([]*x509.Certificate, 0, len(presented)+len(t.intermediates))
+	for _, c := range append(append(pool, presented...), t.intermediates...) {
+		if !containsCert(pool, c) {
+			pool = append(pool, c)
+		}
+	}
+	return pool
+}
+
+func containsCert(list []*x509.Certificate, c *x509.Certificate) bool {
+	for _, have := range list {
+		if have.Equal(c) {
+			return true
+		}
+	}
+	return false
+}
+
+func selfIssued(c *x509.Certificate) bool { return string(c.RawSubject) == string(c.RawIssuer) }

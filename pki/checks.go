@@ -1,0 +1,382 @@
+package pki
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// checks are made in this order on each path; the first that fails decides. What needs no cryptography and tells
+// most comes first; weak algorithms are refused before any signature is trusted; revocation, the dearest, is last.
+var checks = []struct {
+	name string
+	do   func(*verification) (string, *Refusal)
+}{
+	{"path", (*verification).describePath},
+	{"format", (*verification).checkFormat},
+	{"algorithms", (*verification).checkAlgorithms},
+	{"signatures", (*verification).checkSignatures},
+	{"dates", (*verification).checkDates},
+	{"test CA", (*verification).checkTestCA},
+	{"basic constraints", (*verification).checkBasicConstraints},
+	{"key usage", (*verification).checkKeyUsage},
+	{"extended key usage", (*verification).checkExtKeyUsage},
+	{"extensions", (*verification).checkExtensions},
+	{"policy", (*verification).checkPolicy},
+	{"identity", (*verification).checkIdentity},
+	{"name space", (*verification).checkNameSpace},
+	{"role", (*verification).checkRole},
+	{"peer", (*verification).checkPeer},
+	{"practice", (*verification).checkPractice},
+	{"DNS name", (*verification).checkDNSName},
+	{"X.509", (*verification).checkX509},
+	{"revocation", (*verification).checkRevocation},
+}
+
+// verification is one path under judgement.
+type verification struct {
+	t        *Trust
+	path     path
+	want     Want
+	standing string // "claimed ", or "" when the identity is proven or nobody claims it
+	now      time.Time
+
+	verdict Verdict
+	refusal *Refusal
+}
+
+// run makes the checks and gives the index of the last one made.
+func (v *verification) run() int {
+	v.verdict.Path = v.path.certs
+	v.verdict.NotAfter = earliestEnd(v.path.certs)
+	for i, c := range checks {
+		detail, refusal := c.do(v)
+		step := Check{Name: c.name, Detail: detail}
+		if refusal != nil {
+			step.Subject, step.Detail, step.Err = refusal.Subject, refusal.Detail, refusal
+		}
+		v.verdict.Checks = append(v.verdict.Checks, step)
+		if v.refusal = refusal; refusal != nil {
+			return i
+		}
+	}
+	return len(checks)
+}
+
+func (v *verification) leaf() *x509.Certificate { return v.path.certs[0] }
+
+// below gives the certificates below the anchor: leaf, then CAs.
+func (v *verification) below() []*x509.Certificate { return v.path.certs[:len(v.path.certs)-1] }
+
+// refuse says what is wrong with certificate i of the path.
+func (v *verification) refuse(i int, r Reason, format string, args ...any) *Refusal {
+	id, _ := IdentityOf(v.leaf())
+	return &Refusal{Reason: r, Subject: v.subject(i), Detail: fmt.Sprintf(format, args...), Claimed: id}
+}
+
+func (v *verification) subject(i int) string {
+	who := describeLeaf(v.leaf(), v.standing)
+	if i == 0 {
+		return who
+	}
+	return describeCA(v.path.certs[i]) + " above " + who
+}
+
+func (v *verification) describePath() (string, *Refusal) {
+	names := make([]string, len(v.path.certs))
+	for i, c := range v.path.certs {
+		names[i] = name(c.Subject.CommonName)
+	}
+	return strings.Join(names, " ← "), nil
+}
+
+// checkFormat wants X.509 v3, and serials of RFC 5280 section 4.1.2.2.
+func (v *verification) checkFormat() (string, *Refusal) {
+	for i, c := range v.below() {
+		if c.Version != 3 {
+			return "", v.refuse(i, BadCertificate, "it is X.509 v%d, want v3", c.Version)
+		}
+		if c.SerialNumber.Sign() <= 0 || c.SerialNumber.BitLen() > 160 {
+			return "", v.refuse(i, BadCertificate, "its serial number is not a positive one of at most 20 octets")
+		}
+	}
+	return "X.509 v3, serial numbers in order", nil
+}
+
+// checkAlgorithms goes from the anchor down, so that a weak issuer is named before what it signed. The anchor's own
+// signature proves nothing and is not looked at.
+func (v *verification) checkAlgorithms() (string, *Refusal) {
+	for i, c := range slices.Backward(v.path.certs) {
+		if err := CheckKey(c.PublicKey, v.now); err != nil {
+			return "", v.refuse(i, WeakKey, "%v", err)
+		}
+		if i == len(v.path.certs)-1 {
+			continue
+		}
+		if err := CheckSignatureAlgorithm(c.SignatureAlgorithm); err != nil {
+			return "", v.refuse(i, WeakSignature, "%v", err)
+		}
+	}
+	return fmt.Sprintf("%v key, signed with %v", v.leaf().PublicKeyAlgorithm, v.leaf().SignatureAlgorithm), nil
+}
+
+func (v *verification) checkSignatures() (string, *Refusal) {
+	for i, c := range v.below() {
+		issuer := v.path.certs[i+1]
+		if err := v.t.links.check(c, issuer, i > 0); err != nil {
+			return "", v.refuse(i, BadSignature, "%s did not sign it: %v", name(issuer.Subject.CommonName), err)
+		}
+	}
+	return "each is signed by the next", nil
+}
+
+func (v *verification) checkDates() (string, *Refusal) {
+	for i, c := range v.path.certs {
+		if v.now.Before(c.NotBefore) {
+			return "", v.refuse(i, NotYetValid, "it begins at %s and it is %s here", stamp(c.NotBefore), stamp(v.now))
+		}
+		if v.now.After(c.NotAfter) {
+			return "", v.refuse(i, Expired, "it ended at %s and it is %s here", stamp(c.NotAfter), stamp(v.now))
+		}
+	}
+	return "until " + stamp(v.verdict.NotAfter), nil
+}
+
+func (v *verification) checkTestCA() (string, *Refusal) {
+	if !v.t.cfg.Production {
+		return "not a production store", nil
+	}
+	for i, c := range v.path.certs[1:] {
+		if isTestCA(c) {
+			return "", v.refuse(i+1, TestCA, "a production store takes no CA named TEST…")
+		}
+	}
+	return "none", nil
+}
+
+func isTestCA(c *x509.Certificate) bool {
+	return strings.HasPrefix(strings.ToUpper(strings.TrimSpace(c.Subject.CommonName)), "TEST")
+}
+
+func (v *verification) checkBasicConstraints() (string, *Refusal) {
+	for i, c := range v.path.certs {
+		if i == 0 {
+			continue
+		}
+		if !c.BasicConstraintsValid || !c.IsCA {
+			return "", v.refuse(i, NotCA, "it is no CA and cannot issue")
+		}
+		if between := i - 1; c.MaxPathLen >= 0 && between > c.MaxPathLen {
+			return "", v.refuse(i, NotCA, "its pathLen is %d and %d CAs stand below it", c.MaxPathLen, between)
+		}
+	}
+	if v.leaf().IsCA {
+		return "", v.refuse(0, BadCertificate, "it is a CA's certificate, a component's is wanted")
+	}
+	return "issuers are CAs, the leaf is not", nil
+}
+
+func (v *verification) checkKeyUsage() (string, *Refusal) {
+	for i, c := range v.path.certs[1:] {
+		if c.KeyUsage&x509.KeyUsageCertSign == 0 {
+			return "", v.refuse(i+1, KeyUsage, "it lacks keyCertSign and cannot issue")
+		}
+	}
+	usage := v.leaf().KeyUsage
+	if usage&x509.KeyUsageDigitalSignature == 0 {
+		return "", v.refuse(0, KeyUsage, "it lacks digitalSignature")
+	}
+	if usage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != 0 {
+		return "", v.refuse(0, KeyUsage, "it has a CA's key usage, want digitalSignature")
+	}
+	return "digitalSignature", nil
+}
+
+// smartcardLogon is tolerated beside clientAuth in the certificates of persons.
+var smartcardLogon = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 20, 2, 2}
+
+func (v *verification) checkExtKeyUsage() (string, *Refusal) {
+	for i, c := range v.below() {
+		if slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny) {
+			return "", v.refuse(i, AnyExtKeyUsage, "it allows any extended key usage, which is never accepted")
+		}
+		if i > 0 && len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) > 0 && !slices.Contains(c.ExtKeyUsage, v.want.Usage) {
+			return "", v.refuse(i, ExtKeyUsage, "it may not issue for %s", usageName(v.want.Usage))
+		}
+	}
+	leaf := v.leaf()
+	if !slices.Equal(leaf.ExtKeyUsage, []x509.ExtKeyUsage{v.want.Usage}) || !v.tolerates(leaf.UnknownExtKeyUsage) {
+		return "", v.refuse(0, ExtKeyUsage, "its extended key usage is %s, want %s alone", usageNames(leaf), usageName(v.want.Usage))
+	}
+	return usageName(v.want.Usage), nil
+}
+
+func (v *verification) tolerates(unknown []asn1.ObjectIdentifier) bool {
+	if v.want.Usage != x509.ExtKeyUsageClientAuth {
+		return len(unknown) == 0
+	}
+	return !slices.ContainsFunc(unknown, func(oid asn1.ObjectIdentifier) bool { return !oid.Equal(smartcardLogon) })
+}
+
+func (v *verification) checkExtensions() (string, *Refusal) {
+	for i, c := range v.path.certs {
+		if len(c.UnhandledCriticalExtensions) > 0 {
+			return "", v.refuse(i, BadCertificate, "it has the critical extension %v, which is unknown here", c.UnhandledCriticalExtensions[0])
+		}
+	}
+	return "no unknown critical one", nil
+}
+
+func (v *verification) checkPolicy() (string, *Refusal) {
+	for i, c := range v.below() {
+		if len(c.Policies) == 0 {
+			return "", v.refuse(i, Policy, "it names no certificate policy")
+		}
+	}
+	return v.leaf().Policies[0].String(), nil
+}
+
+func (v *verification) checkIdentity() (string, *Refusal) {
+	id, err := IdentityOf(v.leaf())
+	if err != nil {
+		return "", v.refuse(0, BadIdentity, "%v", bounded(err.Error(), 200))
+	}
+	v.verdict.Identity = id
+	return id.String(), nil
+}
+
+func (v *verification) checkNameSpace() (string, *Refusal) {
+	for _, p := range v.path.anchor.Practices {
+		if p == "*" || p == v.verdict.Identity.Practice {
+			return "the anchor vouches for " + p, nil
+		}
+	}
+	return "", v.refuse(0, NameSpace, "anchor %s does not vouch for practice %s",
+		name(v.path.anchor.Cert.Subject.CommonName), v.verdict.Identity.Practice)
+}
+
+func (v *verification) checkRole() (string, *Refusal) {
+	role := v.verdict.Identity.Role
+	if len(v.want.Roles) > 0 && !slices.Contains(v.want.Roles, role) {
+		return "", v.refuse(0, WrongRole, "its role is %s, want %v", role, v.want.Roles)
+	}
+	return string(role), nil
+}
+
+func (v *verification) checkPeer() (string, *Refusal) {
+	if v.want.Identity != (Identity{}) && v.want.Identity != v.verdict.Identity {
+		return "", v.refuse(0, WrongPeer, "want %s and no other", v.want.Identity)
+	}
+	return wanted(v.want.Identity.String()), nil
+}
+
+func (v *verification) checkPractice() (string, *Refusal) {
+	practice := v.verdict.Identity.Practice
+	if v.want.Practice != "" && v.want.Practice != practice {
+		return "", v.refuse(0, WrongPractice, "its practice is %s, want %s", practice, v.want.Practice)
+	}
+	return wanted(v.want.Practice), nil
+}
+
+func (v *verification) checkDNSName() (string, *Refusal) {
+	if v.want.DNSName == "" {
+		return wanted(""), nil
+	}
+	if err := v.leaf().VerifyHostname(v.want.DNSName); err != nil {
+		return "", v.refuse(0, NameMismatch, "%v", bounded(err.Error(), 200))
+	}
+	return v.want.DNSName, nil
+}
+
+func wanted(s string) string {
+	if s == "" {
+		return "any will do"
+	}
+	return s
+}
+
+// checkX509 has crypto/x509 judge the same path: a second opinion, and the rest of RFC 5280 (name constraints,
+// policy mappings).
+func (v *verification) checkX509() (string, *Refusal) {
+	roots, middle := x509.NewCertPool(), x509.NewCertPool()
+	roots.AddCert(v.path.anchor.Cert)
+	for _, c := range v.below()[1:] {
+		middle.AddCert(c)
+	}
+	_, err := v.leaf().Verify(x509.VerifyOptions{
+		Roots: roots, Intermediates: middle, CurrentTime: v.now, KeyUsages: []x509.ExtKeyUsage{v.want.Usage},
+	})
+	if err != nil {
+		return "", v.refuse(0, x509Reason(err), "%v", bounded(err.Error(), 200))
+	}
+	return "crypto/x509 agrees", nil
+}
+
+func x509Reason(err error) Reason {
+	var invalid x509.CertificateInvalidError
+	if !errors.As(err, &invalid) {
+		return BadCertificate
+	}
+	switch invalid.Reason {
+	case x509.CANotAuthorizedForThisName, x509.UnconstrainedName, x509.TooManyConstraints:
+		return NameSpace
+	case x509.NotAuthorizedToSign, x509.TooManyIntermediates:
+		return NotCA
+	case x509.IncompatibleUsage, x509.CANotAuthorizedForExtKeyUsage:
+		return ExtKeyUsage
+	case x509.NoValidChains:
+		return Policy
+	}
+	return BadCertificate
+}
+
+// checkRevocation goes from the anchor down: a CRL is worth something only when its CA is not revoked itself.
+func (v *verification) checkRevocation() (string, *Refusal) {
+	var sources []string
+	for i, c := range slices.Backward(v.below()) {
+		issuer := v.path.certs[i+1]
+		v.t.learn(issuer)
+		used, refusal := v.t.status(issuer, c, i > 0, v.now)
+		if refusal != nil {
+			full := v.refuse(i, refusal.Reason, "%s", refusal.Detail)
+			if refusal.Subject != "" {
+				full.Subject = refusal.Subject + " for " + v.subject(i)
+			}
+			return "", full
+		}
+		v.verdict.Revocation = append(v.verdict.Revocation, used.forCertificate(c))
+		sources = append(sources, used.String())
+	}
+	slices.Reverse(v.verdict.Revocation)
+	return "not on " + strings.Join(sources, ", nor on "), nil
+}
+
+// linkCache remembers which CA signed which CA, so that a handshake verifies that signature once, not twice.
+type linkCache struct{ good boundedSet }
+
+func (l *linkCache) check(child, issuer *x509.Certificate, ca bool) error {
+	key := sha256.Sum256(slices.Concat(child.Raw, issuer.RawSubjectPublicKeyInfo))
+	if ca && l.good.has(key) {
+		return nil
+	}
+	err := issuer.CheckSignature(child.SignatureAlgorithm, child.RawTBSCertificate, child.Signature)
+	if err == nil && ca {
+		l.good.add(key)
+	}
+	return err
+}
+
+func earliestEnd(certs []*x509.Certificate) time.Time {
+	end := certs[0].NotAfter
+	for _, c := range certs[1:] {
+		if c.NotAfter.Before(end) {
+			end = c.NotAfter
+		}
+	}
+	return end
+}

@@ -1,0 +1,101 @@
+package pki
+
+import (
+	"crypto/x509"
+	"errors"
+	"slices"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// scope is a CRL's issuing distribution point (RFC 5280 section 5.2.5). The zero scope is everything the CA issued.
+type scope struct {
+	raw      []byte // DER of the extension; nil = none
+	urls     []string
+	named    bool // it has a distribution point name
+	onlyUser bool
+	onlyCA   bool
+}
+
+var (
+	errIDP         = errors.New("its issuing distribution point is unreadable")
+	errIDPIndirect = errors.New("it is an indirect CRL")
+	errIDPPartial  = errors.New("it covers some revocation reasons only")
+	errIDPAttrs    = errors.New("it covers attribute certificates only")
+)
+
+func (s *scope) parse(der []byte) error {
+	s.raw = der
+	in := cryptobyte.String(der)
+	var seq, point, reasons cryptobyte.String
+	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) || !in.Empty() {
+		return errIDP
+	}
+	var partial bool
+	if !seq.ReadOptionalASN1(&point, &s.named, cbasn1.Tag(0).ContextSpecific().Constructed()) ||
+		s.named && !s.parseName(point) ||
+		!readFlag(&seq, 1, &s.onlyUser) || !readFlag(&seq, 2, &s.onlyCA) ||
+		!seq.ReadOptionalASN1(&reasons, &partial, cbasn1.Tag(3).ContextSpecific()) {
+		return errIDP
+	}
+	var indirect, attributes bool
+	if !readFlag(&seq, 4, &indirect) || !readFlag(&seq, 5, &attributes) || !seq.Empty() {
+		return errIDP
+	}
+	switch {
+	case indirect:
+		return errIDPIndirect
+	case partial:
+		return errIDPPartial
+	case attributes:
+		return errIDPAttrs
+	case s.onlyUser && s.onlyCA:
+		return errIDP
+	}
+	return nil
+}
+
+// parseName reads a DistributionPointName's URLs; a name relative to the issuer gives none.
+func (s *scope) parseName(point cryptobyte.String) bool {
+	var full, value cryptobyte.String
+	var tag cbasn1.Tag
+	if !point.PeekASN1Tag(cbasn1.Tag(0).ContextSpecific().Constructed()) {
+		return true
+	}
+	if !point.ReadASN1(&full, cbasn1.Tag(0).ContextSpecific().Constructed()) || !point.Empty() {
+		return false
+	}
+	for !full.Empty() {
+		if !full.ReadAnyASN1(&value, &tag) {
+			return false
+		}
+		if tag == uriTag {
+			s.urls = append(s.urls, string(value))
+		}
+	}
+	return true
+}
+
+func readFlag(in *cryptobyte.String, n uint8, out *bool) bool {
+	var v cryptobyte.String
+	var present bool
+	if !in.ReadOptionalASN1(&v, &present, cbasn1.Tag(n).ContextSpecific()) || present && len(v) != 1 {
+		return false
+	}
+	*out = present && v[0] != 0
+	return true
+}
+
+// covers says why the scope leaves a certificate out.
+func (s *scope) covers(cert *x509.Certificate, ca bool) error {
+	switch {
+	case s.onlyUser && ca:
+		return errors.New("its issuing distribution point covers no CA certificates")
+	case s.onlyCA && !ca:
+		return errors.New("its issuing distribution point covers CA certificates only")
+	case s.named && !slices.ContainsFunc(s.urls, func(u string) bool { return slices.Contains(cert.CRLDistributionPoints, u) }):
+		return errors.New("its issuing distribution point is none of the certificate's")
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package pki
+
+import (
+	"bytes"
+	"crypto/x509"
+	"slices"
+)
+
+// What a peer can make us try when it presents many CAs of one name.
+const (
+	maxPresented = 10 // certificates in a peer's chain
+	maxPath      = 6  // certificates in a path, leaf and anchor included
+	maxPaths     = 16
+	maxSteps     = 100
+)
+
+// path is a candidate: leaf first, anchor last.
+type path struct {
+	certs  []*x509.Certificate
+	anchor *Anchor
+}
+
+// pathBuilder finds the paths from a leaf to the anchors by names and key identifiers; it checks nothing else.
+type pathBuilder struct {
+	anchors []Anchor
+	pool    []*x509.Certificate // presented, then configured CAs
+	steps   int
+	paths   []path
+	longest []*x509.Certificate // the longest way that led to no anchor
+}
+
+func (b *pathBuilder) extend(certs []*x509.Certificate) {
+	if b.steps++; b.steps > maxSteps || len(b.paths) >= maxPaths {
+		return
+	}
+	if len(certs) > len(b.longest) {
+		b.longest = slices.Clone(certs)
+	}
+	if len(certs) >= maxPath {
+		return
+	}
+	b.finish(certs)
+	for _, ca := range b.pool {
+		if mayIssue(ca, certs) {
+			b.extend(append(slices.Clone(certs), ca))
+		}
+	}
+}
+
+func (b *pathBuilder) finish(certs []*x509.Certificate) {
+	for i := range b.anchors {
+		if a := &b.anchors[i]; mayIssue(a.Cert, certs) && len(b.paths) < maxPaths {
+			b.paths = append(b.paths, path{append(slices.Clone(certs), a.Cert), a})
+		}
+	}
+}
+
+// mayIssue says whether ca's name and key identifier fit the last of certs, which does not hold ca yet.
+func mayIssue(ca *x509.Certificate, certs []*x509.Certificate) bool {
+	child := certs[len(certs)-1]
+	return bytes.Equal(ca.RawSubject, child.RawIssuer) && keyIDsFit(child.AuthorityKeyId, ca.SubjectKeyId) &&
+		!slices.ContainsFunc(certs, ca.Equal)
+}
+
+// keyIDsFit lets a missing identifier fit anything: the signature decides.
+func keyIDsFit(aki, ski []byte) bool {
+	return len(aki) == 0 || len(ski) == 0 || bytes.Equal(aki, ski)
+}

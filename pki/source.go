@@ -1,0 +1,276 @@
+package pki
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// source is one place that CRLs come from.
+type source struct {
+	where  string
+	reader reader
+
+	refreshing sync.Mutex        // one refresh at a time; protects the reader's fields and sum
+	sum        [sha256.Size]byte // of what was read last; zero after a failure
+
+	mu       sync.Mutex // protects the rest
+	crls     []*crl
+	err      *Refusal // of the last read
+	failures int      // in a row
+}
+
+// reader gets the bytes of a source.
+type reader interface {
+	// read gives nil when it can tell without reading that nothing has changed; force reads in any case.
+	read(ctx context.Context, force bool) ([]byte, error)
+	// next says when to read again, from the end of the CRLs held and the failures in a row.
+	next(now time.Time, crls []*crl, failures int) time.Duration
+}
+
+func (t *Trust) newSource(where string) *source {
+	if strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://") {
+		return &source{where: where, reader: &urlReader{url: where, cfg: t.cfg}}
+	}
+	return &source{where: where, reader: &fileReader{file: where, cfg: t.cfg}}
+}
+
+func (s *source) holds() ([]*crl, *Refusal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.crls, s.err
+}
+
+func (s *source) wait(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reader.next(now, s.crls, s.failures)
+}
+
+// refresh reads a source and publishes what it gives. What is worse than what it gave before is not taken.
+func (t *Trust) refresh(ctx context.Context, s *source, force bool) {
+	s.refreshing.Lock()
+	defer s.refreshing.Unlock()
+	limited, cancel := context.WithTimeout(ctx, t.cfg.FetchTimeout)
+	defer cancel()
+	data, err := s.reader.read(limited, force)
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err != nil:
+		s.sum = [sha256.Size]byte{}
+		t.fail(s, readRefusal(s.where, err))
+		return
+	case data == nil || sha256.Sum256(data) == s.sum:
+		s.recover()
+		return
+	}
+	s.sum = sha256.Sum256(data)
+	lists, err := parseCRLs(s.where, data)
+	if err != nil {
+		t.fail(s, &Refusal{Reason: CRLBad, Subject: "CRL " + s.where, Detail: err.Error(), Cause: err})
+		return
+	}
+	t.take(s, lists)
+}
+
+// recover forgets failures to reach a source whose content is as before; a content that was bad stays so.
+func (s *source) recover() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures = 0
+}
+
+// take merges new lists into what the source holds.
+func (t *Trust) take(s *source, lists []*crl) {
+	old, _ := s.holds()
+	merged, said := t.merge(old, lists)
+	s.mu.Lock()
+	s.crls, s.err, s.failures = merged, nil, 0
+	s.mu.Unlock()
+	for _, refusal := range said {
+		t.log.Warn("new CRL not taken, the one before it stays", "reason", refusal.Reason, "err", refusal)
+	}
+	for _, c := range merged {
+		t.register(c)
+	}
+	t.publish()
+}
+
+// register judges a list that was just read, says what it is, and keeps its number.
+func (t *Trust) register(c *crl) {
+	if refusal := t.standing(c); refusal != nil {
+		t.log.Warn("CRL unusable", "reason", refusal.Reason, "err", refusal)
+		return
+	}
+	t.log.Info("CRL loaded", "source", c.source, "issuer", bounded(c.list.Issuer.CommonName, 64), "number", c.number(),
+		"entries", c.entries.count, "until", stamp(c.list.NextUpdate))
+	for _, ca := range t.knownCAs(c.list.RawIssuer) {
+		if c.checkIssuer(ca) == nil && c.checkFuture(t.now()) == nil && t.numbers.check(ca, c) == nil {
+			t.recordNumber(ca, c)
+		}
+	}
+}
+
+// fail keeps what the source held and says why nothing new came of it, once for each cause.
+func (t *Trust) fail(s *source, refusal *Refusal) {
+	s.mu.Lock()
+	known := s.err != nil && s.err.Error() == refusal.Error()
+	s.err = refusal
+	s.failures++
+	kept := len(s.crls)
+	s.mu.Unlock()
+	if !known {
+		t.log.Warn("cannot read CRL", "reason", refusal.Reason, "err", refusal, "kept", kept)
+	}
+	t.publish()
+}
+
+func readRefusal(where string, err error) *Refusal {
+	reason := CRLMissing
+	if errors.Is(err, errTooLarge) {
+		reason = CRLBad
+	}
+	return &Refusal{Reason: reason, Subject: "CRL " + where, Detail: bounded(err.Error(), 300), Cause: err}
+}
+
+var errTooLarge = errors.New("it is larger than the limit")
+
+// fileReader reads a file when its time, size or inode has changed.
+type fileReader struct {
+	file string
+	cfg  TrustConfig
+	info os.FileInfo // at the last read; nil = none, or it failed
+	at   time.Time   // of the last read
+}
+
+// settled is how old a file's time must be before it says anything: within one tick of it, two writes look alike.
+const settled = 2 * time.Second
+
+func (r *fileReader) read(_ context.Context, force bool) ([]byte, error) {
+	last := r.info
+	r.info = nil
+	info, err := os.Stat(r.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New("the file does not exist")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !force && last != nil && r.unchanged(last, info) {
+		r.info = last
+		return nil, nil
+	}
+	r.at = time.Now()
+	data, err := readFileLimited(r.file, r.cfg.MaxCRL)
+	if err == nil {
+		r.info = info
+	}
+	return data, err
+}
+
+func (r *fileReader) unchanged(last, info os.FileInfo) bool {
+	return os.SameFile(last, info) && last.Size() == info.Size() && last.ModTime().Equal(info.ModTime()) &&
+		r.at.Sub(info.ModTime()) > settled
+}
+
+func (r *fileReader) next(time.Time, []*crl, int) time.Duration { return r.cfg.Poll }
+
+func readFileLimited(file string, limit int64) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readLimited(f, limit)
+}
+
+func readLimited(r io.Reader, limit int64) ([]byte, error) {
+	var buf bytes.Buffer
+	n, err := buf.ReadFrom(io.LimitReader(r, limit+1))
+	if err == nil && n > limit {
+		return nil, fmt.Errorf("%w of %d bytes", errTooLarge, limit)
+	}
+	if buf.Len() == 0 {
+		return []byte{}, err
+	}
+	return buf.Bytes(), err
+}
+
+// urlReader fetches over HTTP, conditionally.
+type urlReader struct {
+	url      string
+	cfg      TrustConfig
+	etag     string
+	modified string
+}
+
+func (r *urlReader) read(ctx context.Context, _ bool) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url, nil)
+	if err != nil {
+		return nil, err
+	}
+	setIf(req.Header, "If-None-Match", r.etag)
+	setIf(req.Header, "If-Modified-Since", r.modified)
+	resp, err := r.cfg.HTTP.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNotModified && req.Header.Get("If-None-Match")+req.Header.Get("If-Modified-Since") != "" {
+		return nil, nil
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the server answered %d", resp.StatusCode)
+	}
+	data, err := readLimited(resp.Body, r.cfg.MaxCRL)
+	if err == nil {
+		r.etag, r.modified = resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
+	}
+	return data, err
+}
+
+func setIf(h http.Header, key, value string) {
+	if value != "" {
+		h.Set(key, value)
+	}
+}
+
+func fewRedirects(_ *http.Request, via []*http.Request) error {
+	if len(via) > 3 {
+		return errors.New("too many redirects")
+	}
+	return nil
+}
+
+// next is Fetch after a success, or earlier: when a tenth of a CRL's life is left. Failures back off from one
+// second to Fetch. All of it is jittered, so that many components do not ask at once.
+func (r *urlReader) next(now time.Time, crls []*crl, failures int) time.Duration {
+	if failures > 0 {
+		return jitter(min(time.Second<<min(failures-1, 16), r.cfg.Fetch))
+	}
+	wait := r.cfg.Fetch
+	for _, c := range crls {
+		life := c.list.NextUpdate.Sub(c.list.ThisUpdate)
+		wait = min(wait, c.list.NextUpdate.Sub(now)-life/10)
+	}
+	return jitter(max(wait, minFetch))
+}
+
+// minFetch keeps a server that only has an old CRL from being asked all the time.
+const minFetch = 5 * time.Second
+
+// jitter gives 75 to 100 % of d.
+func jitter(d time.Duration) time.Duration {
+	return d - time.Duration(rand.Int64N(int64(d)/4+1))
+}
