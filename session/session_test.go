@@ -140,6 +140,10 @@ func TestReaderFails(t *testing.T) {
 	in := <-p.inserted
 	_, err := p.w.Transmit(t.Context(), SlotVitale, in.Epoch, make([]byte, 4))
 	require.ErrorIs(t, err, Failed)
+	epoch, _, err := p.w.Reset(t.Context(), SlotVitale, in.Epoch, ResetCold)
+	require.ErrorIs(t, err, Failed)
+	require.Equal(t, in.Epoch+1, epoch, "a failed reset opens an epoch too, and says which")
+	in.Epoch = epoch
 	card.err = ErrCardLost
 	_, err = p.w.Transmit(t.Context(), SlotVitale, in.Epoch, make([]byte, 4))
 	require.ErrorIs(t, err, Unknown)

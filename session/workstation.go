@@ -163,7 +163,8 @@ func (w *Workstation) Transmit(ctx context.Context, slot Slot, epoch uint32, apd
 }
 
 // Reset resets the card of that slot and epoch and returns its new epoch and ATR (empty after PowerOff).
-// The errors are those of Transmit.
+// The errors are those of Transmit; with an Outcome the epoch is the slot's current one all the same, so that
+// after Failed the caller can go on with a card that is still there.
 func (w *Workstation) Reset(ctx context.Context, slot Slot, epoch uint32, kind ResetKind) (uint32, []byte, error) {
 	r, err := w.exchange(ctx, FrameReset, slot, epoch, []byte{byte(kind)})
 	return r.epoch, r.body, err
@@ -181,6 +182,7 @@ func (w *Workstation) exchange(ctx context.Context, t FrameType, slot Slot, epoc
 	}
 	x := exchangeID{epoch, ws.begin()}
 	if err := w.s.write(t, slot, x.bytes(), body); err != nil {
+		w.s.close(err) // half a frame may be out: nothing can follow it
 		return response{}, err
 	}
 	select {
@@ -197,7 +199,7 @@ func (w *Workstation) exchange(ctx context.Context, t FrameType, slot Slot, epoc
 
 func (r response) result() (response, error) {
 	if r.outcome != Done {
-		return response{}, r.outcome
+		return response{epoch: r.epoch}, r.outcome
 	}
 	return r, nil
 }
@@ -236,12 +238,12 @@ func (ws *workstationSlot) deliver(f frame) error {
 		return protocolErrorf("response %d, which nothing waits for", x.seq)
 	}
 	ws.waiting = false
+	defer wipe(f.payload)
 	if ws.abandoned {
 		ws.free <- struct{}{}
 		return nil
 	}
 	r.body = append([]byte(nil), rest[1:]...)
-	wipe(f.payload)
 	ws.reply <- r
 	return nil
 }
