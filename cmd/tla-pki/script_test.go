@@ -10,7 +10,7 @@ import (
 )
 
 // exits runs a program and wants that very exit code: exits 2 tla-pki verify …
-// What it printed is in the files stdout and stderr.
+// What it printed is in the files out and err.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE PROGRAM ARGS…")
@@ -19,8 +19,8 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	code, stdout, stderr := runIn(ts, args[1:])
 	ts.Logf("[stdout]\n%s[stderr]\n%s", stdout, stderr)
-	ts.Check(writeFile(ts, "stdout", stdout))
-	ts.Check(writeFile(ts, "stderr", stderr))
+	ts.Check(writeFile(ts, "out", stdout))
+	ts.Check(writeFile(ts, "err", stderr))
 	if code != want {
 		ts.Fatalf("exit code %d, want %d", code, want)
 	}
@@ -46,12 +46,12 @@ func runIn(ts *testscript.TestScript, args []string) (code int, stdout, stderr s
 	return command.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// lastLine wants the last line of the file stdout to be exactly its argument, or to begin with it when that ends in "…".
+// lastLine wants the last line of the file out to be exactly its argument, or to begin with it when that ends in "…".
 func lastLine(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: lastline TEXT")
 	}
-	lines := strings.Split(strings.TrimSuffix(ts.ReadFile("stdout"), "\n"), "\n")
+	lines := strings.Split(strings.TrimSuffix(ts.ReadFile("out"), "\n"), "\n")
 	last := lines[len(lines)-1]
 	start, open := strings.CutSuffix(args[0], "…")
 	if last != args[0] && !(open && strings.HasPrefix(last, start)) {

@@ -50,17 +50,24 @@ func (c *verifyCmd) Run(app *cli.App) error {
 		return cli.Usage("%w", err)
 	}
 	chain, trust, err := c.open(app)
+	if pki.ReasonOf(err) != "" { // a trust store may refuse to be, as one with a TEST anchor in production
+		return refused(app, err)
+	}
 	if err != nil {
 		return cli.Usage("%w", err)
 	}
 	verdict, err := trust.Verify(chain, want)
 	explain(app.Stdout, verdict)
 	if err != nil {
-		fmt.Fprintln(app.Stdout, oneLine("refused: "+err.Error()))
-		return cli.ExitCode(1, nil)
+		return refused(app, err)
 	}
 	fmt.Fprintln(app.Stdout, "accepted")
 	return nil
+}
+
+func refused(app *cli.App, why error) error {
+	fmt.Fprintln(app.Stdout, oneLine("refused: "+why.Error()))
+	return cli.ExitCode(1, nil)
 }
 
 func (c *verifyCmd) want() (want pki.Want, err error) {
@@ -115,11 +122,14 @@ func explain(w io.Writer, v *pki.Verdict) {
 	}
 	table.Flush()
 	for _, check := range v.Checks {
-		verb := "ok  "
+		verb, text := "ok  ", check.Detail
 		if check.Err != nil {
 			verb = "FAIL"
 		}
-		fmt.Fprintf(table, "%s %s\t%s\t%s\n", verb, check.Name, oneLine(check.Subject), oneLine(check.Detail))
+		if check.Subject != "" {
+			text = check.Subject + ": " + text
+		}
+		fmt.Fprintf(table, "%s %s\t%s\n", verb, check.Name, oneLine(text))
 	}
 	table.Flush()
 }

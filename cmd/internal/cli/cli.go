@@ -68,6 +68,7 @@ type App struct {
 
 // Main runs the program and exits. Grammar is a pointer to a kong grammar. Run is
 // called once it is filled in; nil means the Run(*App) error method of the chosen command.
+// The option kong.Vars{"log_level": "warn"} makes a command-line tool quieter than a daemon.
 func Main(name string, grammar any, run func(*App) error, options ...kong.Option) {
 	ctx, stop := untilStopped(context.Background())
 	defer stop()
@@ -99,7 +100,7 @@ type earlyExit int
 
 type globals struct {
 	Version   kong.VersionFlag `help:"Print the version and exit."`
-	LogLevel  slog.Level       `help:"debug, info, warn or error." default:"info" placeholder:"LEVEL"`
+	LogLevel  slog.Level       `help:"debug, info, warn or error; default ${default}." default:"${log_level}" placeholder:"LEVEL"`
 	LogFormat string           `help:"text or json." enum:"text,json" default:"text" placeholder:"FORMAT"`
 }
 
@@ -107,7 +108,7 @@ func parseAndRun(app *App, name string, args []string, grammar any, run func(*Ap
 	var common globals
 	options = append([]kong.Option{
 		kong.Name(name),
-		kong.Vars{"version": name + " " + version()},
+		kong.Vars{"version": name + " " + version(), "log_level": "info"},
 		kong.Writers(app.Stdout, app.Stderr),
 		kong.Exit(func(code int) { panic(earlyExit(code)) }),
 		kong.Embed(&common),
