@@ -72,6 +72,29 @@ func TestInitOverwritesNothing(t *testing.T) {
 	require.Equal(t, before, tree(t, c.dir))
 }
 
+func TestInitTakesAnEmptyDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "ca")
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	require.NoError(t, Init(dir, InitConfig{}))
+	require.Equal(t, fs.FileMode(0o700), tree(t, dir)["."].Perm())
+}
+
+func TestInitTwiceAtOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "ca")
+	errs := make(chan error, 4)
+	for range cap(errs) {
+		go func() { errs <- Init(dir, InitConfig{}) }()
+	}
+	made := 0
+	for range cap(errs) {
+		if err := <-errs; err == nil {
+			made++
+		}
+	}
+	require.Equal(t, 1, made)
+	issueTLA(t, openCA(t, dir, Options{}), terminal)
+}
+
 func TestOpenNeedsAFinishedCA(t *testing.T) {
 	_, err := Open(t.TempDir(), Options{})
 	require.ErrorIs(t, err, fs.ErrNotExist)

@@ -52,6 +52,15 @@ func Init(dir string, cfg InitConfig) error {
 	if err := build(draft, cfg); err != nil {
 		return err
 	}
+	return settle(draft, dir)
+}
+
+// settle moves the finished CA to its place. Remove takes away an empty directory only, and
+// Rename refuses one that has appeared since: whoever comes second overwrites nothing.
+func settle(draft, dir string) error {
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot move the new CA to its place: %w", err)
+	}
 	if err := os.Rename(draft, dir); err != nil {
 		return fmt.Errorf("cannot move the new CA to its place: %w", err)
 	}
