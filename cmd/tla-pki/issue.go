@@ -32,7 +32,7 @@ func (c *issueCmd) Run(app *cli.App) error {
 	if err := c.targetsFree(); err != nil {
 		return err
 	}
-	return c.open(func(authority *ca.CA) error {
+	return c.open(app, func(authority *ca.CA) error {
 		csr, undo, err := c.request()
 		if err != nil {
 			return err

@@ -18,7 +18,7 @@ type listCmd struct {
 }
 
 func (c *listCmd) Run(app *cli.App) error {
-	return c.open(func(authority *ca.CA) error {
+	return c.open(app, func(authority *ca.CA) error {
 		records, err := authority.List()
 		if err != nil {
 			return err
@@ -37,7 +37,7 @@ type showCmd struct {
 }
 
 func (c *showCmd) Run(app *cli.App) error {
-	return c.open(func(authority *ca.CA) error {
+	return c.open(app, func(authority *ca.CA) error {
 		records, err := authority.Find(c.Which)
 		if err != nil {
 			return err

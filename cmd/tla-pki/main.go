@@ -26,8 +26,8 @@ type caDir struct {
 }
 
 // open opens the CA and runs f on it.
-func (d caDir) open(f func(*ca.CA) error) error {
-	c, err := ca.Open(d.Dir, ca.Options{Root: d.Root})
+func (d caDir) open(app *cli.App, f func(*ca.CA) error) error {
+	c, err := ca.Open(d.Dir, ca.Options{Root: d.Root, Stop: app.Context.Done()})
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (c *revokeCmd) Run(app *cli.App) error {
 		}
 		which.Certificate = certs[0]
 	}
-	return c.open(func(authority *ca.CA) error { return c.revoke(app, authority, which, reason) })
+	return c.open(app, func(authority *ca.CA) error { return c.revoke(app, authority, which, reason) })
 }
 
 func (c *revokeCmd) revoke(app *cli.App, authority *ca.CA, which ca.Selection, reason ca.Reason) error {
@@ -67,7 +67,7 @@ type crlCmd struct {
 }
 
 func (c *crlCmd) Run(app *cli.App) error {
-	return c.open(func(authority *ca.CA) error { return publish(app, authority, c.ARL, c.Out) })
+	return c.open(app, func(authority *ca.CA) error { return publish(app, authority, c.ARL, c.Out) })
 }
 
 // publish signs a new list, and copies it to out when that is named.

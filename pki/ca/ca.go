@@ -19,6 +19,7 @@ import (
 type Options struct {
 	Root  string           // directory with the root's key; "" = DIR/root
 	Clock func() time.Time // nil = time.Now
+	Stop  <-chan struct{}  // closed: give up waiting for another program's lock; nil = wait up to 30 s
 }
 
 // CA is an opened CA directory. Several programs may have it open at once:
@@ -31,6 +32,7 @@ type CA struct {
 	dir     string
 	rootDir string
 	clock   func() time.Time
+	stop    <-chan struct{}
 	store   *store
 	at      func(point string) // tests stop the program here; nil outside tests
 }
@@ -41,7 +43,7 @@ func Open(dir string, o Options) (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &CA{Settings: settings, dir: dir, rootDir: or(o.Root, filepath.Join(dir, "root")), clock: o.Clock}
+	c := &CA{Settings: settings, dir: dir, rootDir: or(o.Root, filepath.Join(dir, "root")), clock: o.Clock, stop: o.Stop}
 	if c.clock == nil {
 		c.clock = time.Now
 	}
@@ -148,19 +150,25 @@ func (c *CA) locked(f func() error) error {
 		return fmt.Errorf("cannot lock the CA: %w", err)
 	}
 	defer lock.Close() // which unlocks
-	if err := waitForLock(lock); err != nil {
+	if err := c.waitForLock(lock); err != nil {
 		return fmt.Errorf("cannot lock the CA %s: %w", c.dir, err)
 	}
 	return f()
 }
 
-func waitForLock(lock *os.File) error {
-	for end := time.Now().Add(lockWait); ; time.Sleep(20 * time.Millisecond) {
+func (c *CA) waitForLock(lock *os.File) error {
+	again, end := time.NewTicker(20*time.Millisecond), time.After(lockWait)
+	defer again.Stop()
+	for {
 		err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil || !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			return err
 		}
-		if time.Now().After(end) {
+		select {
+		case <-again.C:
+		case <-c.stop:
+			return errors.New("stopped while another program is writing to it")
+		case <-end:
 			return fmt.Errorf("another program has been writing to it for %s", lockWait)
 		}
 	}

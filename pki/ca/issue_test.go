@@ -224,6 +224,17 @@ func TestTwoAtOnce(t *testing.T) {
 	require.Equal(t, programs*each, list.Entries)
 }
 
+func TestAWaitForTheLockCanBeStopped(t *testing.T) {
+	holder, stop := newCA(t), make(chan struct{})
+	waiter := openCA(t, holder.dir, Options{Stop: stop})
+	require.NoError(t, holder.locked(func() error {
+		close(stop)
+		_, err := waiter.PublishCRL()
+		require.ErrorContains(t, err, "stopped while another program is writing to it")
+		return nil
+	}))
+}
+
 // work issues, revokes and publishes.
 func work(dir string, program, times int) error {
 	c, err := Open(dir, Options{})
