@@ -2,6 +2,7 @@ package cli
 
 import (
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 
@@ -22,10 +23,16 @@ type Keys struct {
 	now  atomic.Pointer[tls.Certificate]
 }
 
-// Open reads certificate and key.
+// Open reads certificate and key. What is wrong with the files is told as package pki tells it.
 func (i Identity) Open() (*Keys, error) {
+	if i.Cert == "" || i.Key == "" {
+		return nil, errors.New("cannot use the configuration: identity.cert and identity.key must both name a file")
+	}
 	k := &Keys{from: i}
-	return k, k.Reload()
+	if err := k.Reload(); err != nil {
+		return nil, err
+	}
+	return k, nil
 }
 
 // Certificate gives what was read last; it fits pki.Party.Certificate.

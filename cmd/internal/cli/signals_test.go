@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/pki/pkitest"
+)
+
+func TestATermEndsTheContext(t *testing.T) {
+	for _, stop := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		ctx, cancel := untilStopped(context.Background())
+		require.NoError(t, ctx.Err())
+		require.NoError(t, syscall.Kill(os.Getpid(), stop.(syscall.Signal)))
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Second):
+			t.Fatal("not stopped")
+		}
+		cancel()
+	}
+}
+
+func TestOnHangup(t *testing.T) {
+	// Without this, a hangup sent before OnHangup listens would end the test program.
+	guard := make(chan os.Signal, 1)
+	signal.Notify(guard, syscall.SIGHUP)
+	defer signal.Stop(guard)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	called, ended := make(chan bool, 100), make(chan bool)
+	go func() {
+		(&App{Context: ctx}).OnHangup(func() { called <- true })
+		close(ended)
+	}()
+	require.Eventually(t, func() bool {
+		syscall.Kill(os.Getpid(), syscall.SIGHUP)
+		return len(called) > 1
+	}, 10*time.Second, time.Millisecond)
+	cancel()
+	<-ended
+}
+
+func TestKeysReload(t *testing.T) {
+	dir, authority := t.TempDir(), pkitest.New(t)
+	first := authority.Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth)
+	cert, key := pkitest.WriteCertificate(t, dir, "t1", first)
+	keys, err := Identity{Cert: Path(cert), Key: Path(key)}.Open()
+	require.NoError(t, err)
+	require.Equal(t, first.Certificate[0], keys.Certificate().Certificate[0])
+
+	second := authority.Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth)
+	pkitest.WriteCertificate(t, dir, "t1", second)
+	require.NoError(t, keys.Reload())
+	require.Equal(t, second.Certificate[0], keys.Certificate().Certificate[0])
+
+	require.NoError(t, os.WriteFile(key, []byte("half a fi"), 0o600))
+	var log bytes.Buffer
+	keys.ReloadOrLog(slog.New(slog.NewTextHandler(&log, nil)))
+	require.Equal(t, second.Certificate[0], keys.Certificate().Certificate[0], "the old pair stays")
+	require.Contains(t, log.String(), "the old certificate stays in use")
+	require.NotContains(t, log.String(), "half a fi")
+}
+
+func TestIdentityOpenRefuses(t *testing.T) {
+	_, err := Identity{}.Open()
+	require.ErrorContains(t, err, "identity.cert and identity.key must both name a file")
+	cert, key := pkitest.WriteCertificate(t, t.TempDir(), "t1", pkitest.New(t).Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth))
+	require.NoError(t, os.Chmod(key, 0o644))
+	_, err = Identity{Cert: Path(cert), Key: Path(key)}.Open()
+	require.ErrorContains(t, err, "chmod 600")
+	_, err = Identity{Cert: Path(cert), Key: Path(filepath.Join(t.TempDir(), "nowhere.key"))}.Open()
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
