@@ -82,26 +82,29 @@ func (c *CA) signList(by lister) (*List, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the last number: %w", err)
 	}
-	list := &List{Number: last + 1, ThisUpdate: c.now()}
-	list.NextUpdate = list.ThisUpdate.Add(by.validity)
-	if list.ThisUpdate.Before(lastUpdate) {
-		return nil, fmt.Errorf("the clock says %s, before the last one's %s: set the clock", list.ThisUpdate, lastUpdate.UTC())
+	now := c.now()
+	if now.Before(lastUpdate) {
+		return nil, fmt.Errorf("the clock says %s, before the last one's %s: set the clock", now, lastUpdate.UTC())
 	}
 	entries, err := c.entries(by.cert, lastUpdate)
 	if err != nil {
 		return nil, err
 	}
-	list.Entries = len(entries)
-	list.DER, err = x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
-		Number:                    big.NewInt(list.Number),
-		ThisUpdate:                list.ThisUpdate,
-		NextUpdate:                list.NextUpdate,
-		RevokedCertificateEntries: entries,
-	}, by.cert, key)
-	if err != nil {
+	list := &List{Number: last + 1, ThisUpdate: now, NextUpdate: now.Add(by.validity), Entries: len(entries)}
+	if err := list.sign(by.cert, key, entries); err != nil {
 		return nil, fmt.Errorf("cannot sign: %w", err)
 	}
 	return list, list.check(by.cert)
+}
+
+func (l *List) sign(issuer *x509.Certificate, key crypto.Signer, entries []x509.RevocationListEntry) (err error) {
+	l.DER, err = x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
+		Number:                    big.NewInt(l.Number),
+		ThisUpdate:                l.ThisUpdate,
+		NextUpdate:                l.NextUpdate,
+		RevokedCertificateEntries: entries,
+	}, issuer, key)
+	return err
 }
 
 // entries gives what an issuer revoked. An entry stays until it has been on one list
