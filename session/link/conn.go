@@ -77,6 +77,9 @@ func (l *Conn) ReadRecord() (Type, []byte, error) {
 			return 0, nil, l.why(err)
 		}
 		l.alive.Heard()
+		if l.cause.Load() != nil {
+			continue // we have parted: only the peer's close is of interest
+		}
 		done, err := l.serve(t, payload)
 		if err != nil {
 			return 0, nil, l.why(err)
@@ -213,6 +216,25 @@ func (l *Conn) CloseWith(cause error) error {
 		l.alive.Stop()
 		err = l.Conn.Close()
 	})
+	return err
+}
+
+// linger is how long Part lets a peer read the notice and close first.
+const linger = time.Second
+
+// Part sends a notice and ends the link: writes fail from now on, and what the peer still sends is read away, by
+// whoever reads, until it closes or a second is over. Closing at once, with input unread, would reset the
+// connection and could destroy the notice on its way.
+func (l *Conn) Part(n Notice) error {
+	err := l.WriteNotice(n)
+	cause := error(&n)
+	if !l.cause.CompareAndSwap(nil, &cause) {
+		return err
+	}
+	if half, ok := l.Conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	time.AfterFunc(linger, func() { _ = l.Close() })
 	return err
 }
 

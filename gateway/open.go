@@ -1,0 +1,152 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"time"
+
+	"tlagate/pki"
+	"tlagate/session/link"
+)
+
+// open joins a TLA with a PdT: first the nonce, then the join.
+func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.Problem {
+	pdt, p := g.mayOpen(c.peer.Identity, r.URL.Query().Get("pdt"))
+	if p != nil {
+		return p
+	}
+	if r.Header.Get("Authorization") == "" {
+		return g.challenge(c, w)
+	}
+	auth, p := g.authorize(c, r.Header.Get("Authorization"))
+	if p != nil {
+		return p
+	}
+	if p := checkUpgrade(w, r); p != nil {
+		return p
+	}
+	return g.join(r.Context(), c, w, pdt, auth)
+}
+
+// mayOpen applies role, then practice and access table.
+func (g *Gateway) mayOpen(tla pki.Identity, name string) (pki.Identity, *link.Problem) {
+	if !mayAsk(tla.Role, "open") {
+		return pki.Identity{}, wrongRole("Only a TLA can open a session.")
+	}
+	pdt, err := resolve(name, tla)
+	if err != nil {
+		return pki.Identity{}, &link.Problem{Code: link.ProblemBadRequest,
+			Detail: "The parameter pdt names no Poste de Travail.", Action: "Set the PdT's name in the terminal's configuration."}
+	}
+	if !g.access.allows(tla, pdt) {
+		return pki.Identity{}, &link.Problem{Code: link.ProblemWrongPractice,
+			Detail: fmt.Sprintf("%s may not open %s.", tla, pdt), Action: "Ask the operator for a line in the access table."}
+	}
+	return pdt, nil
+}
+
+// challenge issues a nonce for this connection.
+func (g *Gateway) challenge(c *client, w http.ResponseWriter) *link.Problem {
+	raw := make([]byte, 32)
+	_, _ = rand.Read(raw) // never fails (crypto/rand)
+	c.nonce, c.nonceAt = base64.RawURLEncoding.EncodeToString(raw), time.Now()
+	w.Header().Set("WWW-Authenticate", link.Challenge(c.nonce))
+	p := &link.Problem{Code: link.ProblemConsentRequired, Detail: "Repeat the request over this nonce, on this connection."}
+	p.WriteTo(w)
+	return nil
+}
+
+// authorize consumes the nonce of this connection.
+func (g *Gateway) authorize(c *client, header string) (link.Authorization, *link.Problem) {
+	auth, err := link.ParseAuthorization(header)
+	if err != nil {
+		return auth, &link.Problem{Code: link.ProblemBadRequest, Detail: err.Error() + "."}
+	}
+	issued, fresh := c.nonce, time.Since(c.nonceAt) < g.limits.Nonce
+	c.nonce = ""
+	if issued == "" || !fresh || subtle.ConstantTimeCompare([]byte(auth.Nonce), []byte(issued)) != 1 {
+		return auth, &link.Problem{Code: link.ProblemBadAuthorization,
+			Detail: "The nonce is not one this gateway issued on this connection, or it is too old.", Action: "Start again."}
+	}
+	return auth, nil
+}
+
+// join reserves the TLA, finds a parked link, and makes the session.
+func (g *Gateway) join(ctx context.Context, c *client, w http.ResponseWriter, pdt pki.Identity, auth link.Authorization) *link.Problem {
+	s := newSession(g, auth.Session)
+	if p := g.reserve(c.peer.Identity, s); p != nil {
+		return p
+	}
+	far := g.findParked(ctx, pdt, link.Joined{TLA: c.peer.Identity.String(), Session: auth.Session, Nonce: auth.Nonce})
+	if far == nil {
+		g.release(c.peer.Identity, s)
+		w.Header().Set("Retry-After", "5")
+		return &link.Problem{Code: link.ProblemPdTAbsent, Detail: fmt.Sprintf("%s is not connected to this gateway.", pdt),
+			Action: "Check that the Poste de Travail is on and its tla-pdt runs."}
+	}
+	near, err := g.upgrade(c, w, nil)
+	if err != nil {
+		g.release(c.peer.Identity, s)
+		_ = far.link.Part(link.Notice{Code: link.CodePeerGone, Text: "The terminal's link was lost."})
+		g.log.Warn("cannot join", "session", s.id, "peer", c.peer.Identity.String(), "error", err)
+		return nil
+	}
+	s.begin(near, far)
+	go near.pump()
+	return nil
+}
+
+// reserve: one session a TLA; when it gives no problem, g.links has one more.
+func (g *Gateway) reserve(tla pki.Identity, s *session) *link.Problem {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.draining {
+		return drainingProblem()
+	}
+	if g.sessions[tla] != nil {
+		return &link.Problem{Code: link.ProblemTLABusy, Detail: "This terminal already has a session.", Action: "Stop that one first."}
+	}
+	g.sessions[tla] = s
+	g.links.Add(1)
+	return nil
+}
+
+// release undoes reserve, for a session that has not begun.
+func (g *Gateway) release(tla pki.Identity, s *session) {
+	g.over(tla, s)
+	g.links.Done()
+}
+
+// over lets the TLA open again.
+func (g *Gateway) over(tla pki.Identity, s *session) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.sessions[tla] == s {
+		delete(g.sessions, tla)
+	}
+	close(s.done)
+}
+
+// findParked gives a parked link that took the joined record; nil when none came in time.
+func (g *Gateway) findParked(ctx context.Context, pdt pki.Identity, joined link.Joined) *end {
+	ctx, cancel := context.WithTimeout(ctx, g.limits.JoinWait)
+	defer cancel()
+	for {
+		e, more := g.takeParked(pdt)
+		if e != nil {
+			if e.link.WriteJoined(joined) == nil {
+				return e
+			}
+			continue
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package gateway
+
+import (
+	"crypto/x509"
+	"net/http"
+	"slices"
+
+	"tlagate/pki"
+	"tlagate/session/link"
+)
+
+// park keeps a PdT's link until a TLA asks for it.
+func (g *Gateway) park(c *client, w http.ResponseWriter, r *http.Request) *link.Problem {
+	if !mayAsk(c.peer.Identity.Role, "park") {
+		return wrongRole("Only a PdT can park a link.")
+	}
+	if p := checkUpgrade(w, r); p != nil {
+		return p
+	}
+	declared, p := g.checkServerCert(c, r.Header)
+	if p != nil {
+		return p
+	}
+	if p := g.mayPark(c.peer.Identity); p != nil {
+		w.Header().Set("Retry-After", "5")
+		return p
+	}
+	e, err := g.upgrade(c, w, declared)
+	if err != nil {
+		g.links.Done()
+		g.log.Warn("cannot park", "remote", c.remote, "peer", c.peer.Identity.String(), "error", err)
+		return nil
+	}
+	g.log.Info("parked", "remote", c.remote, "peer", c.peer.Identity.String())
+	go e.pump()
+	g.addParked(e)
+	return nil
+}
+
+// checkServerCert verifies the certificate that the PdT will show in card sessions.
+func (g *Gateway) checkServerCert(c *client, h http.Header) (*declaration, *link.Problem) {
+	ders, err := link.ServerCert(h)
+	if err != nil {
+		return nil, &link.Problem{Code: link.ProblemBadRequest, Detail: err.Error() + ".", Action: "Update the PdT."}
+	}
+	d := &declaration{want: pki.Want{Usage: x509.ExtKeyUsageServerAuth, Identity: c.peer.Identity}}
+	for _, der := range ders {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, badServerCert("it cannot be read")
+		}
+		d.chain = append(d.chain, cert)
+	}
+	if err := d.check(g.party.Trust); err != nil {
+		g.log.Warn("declared server certificate refused", "remote", c.remote, "peer", c.peer.Identity.String(),
+			"reason", string(pki.ReasonOf(err)), "error", err)
+		return nil, badServerCert(string(pki.ReasonOf(err)))
+	}
+	return d, nil
+}
+
+func badServerCert(why string) *link.Problem {
+	return &link.Problem{Code: link.ProblemBadServerCertificate,
+		Detail: "The PdT's server certificate does not pass: " + why + ".", Action: "Have it renewed."}
+}
+
+func wrongRole(detail string) *link.Problem {
+	return &link.Problem{Code: link.ProblemWrongRole, Detail: detail, Action: "Use a certificate of the right role."}
+}
+
+// declaration is a PdT's server certificate, checked again as long as its link lives.
+type declaration struct {
+	chain []*x509.Certificate
+	want  pki.Want
+}
+
+func (d *declaration) check(t *pki.Trust) error {
+	_, err := t.Verify(d.chain, d.want)
+	return err
+}
+
+// mayPark applies the limits; when it gives no problem, g.links has one more.
+func (g *Gateway) mayPark(pdt pki.Identity) *link.Problem {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.draining {
+		return drainingProblem()
+	}
+	if len(g.parked[pdt]) >= g.limits.ParkedPerPdT {
+		return &link.Problem{Code: link.ProblemTooMany, Detail: "This PdT has parked as many links as it may.", Action: "Wait."}
+	}
+	g.links.Add(1)
+	return nil
+}
+
+func drainingProblem() *link.Problem {
+	return &link.Problem{Code: link.ProblemDraining, Detail: "The gateway is stopping.", Action: "Use another gateway."}
+}
+
+// addParked makes a link available; one that came while draining is sent away.
+func (g *Gateway) addParked(e *end) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.draining {
+		_ = e.link.Part(drainNotice)
+		return
+	}
+	if e.gone {
+		return
+	}
+	id := e.client.peer.Identity
+	g.parked[id] = append(g.parked[id], e)
+	close(g.parking)
+	g.parking = make(chan struct{})
+}
+
+// takeParked gives a parked link of the PdT, the last parked first, and a channel that tells of new ones.
+func (g *Gateway) takeParked(pdt pki.Identity) (*end, <-chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	waiting := g.parked[pdt]
+	if len(waiting) == 0 {
+		return nil, g.parking
+	}
+	e := waiting[len(waiting)-1]
+	g.setParked(pdt, waiting[:len(waiting)-1])
+	return e, nil
+}
+
+// unpark forgets a link that ended.
+func (g *Gateway) unpark(e *end) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	e.gone = true
+	id := e.client.peer.Identity
+	g.setParked(id, slices.DeleteFunc(g.parked[id], func(other *end) bool { return other == e }))
+}
+
+// setParked is called with g.mu held.
+func (g *Gateway) setParked(pdt pki.Identity, ends []*end) {
+	if len(ends) == 0 {
+		delete(g.parked, pdt)
+		return
+	}
+	g.parked[pdt] = ends
+}
+
+// allParked is called with g.mu held.
+func (g *Gateway) allParked() []*end {
+	var all []*end
+	for _, ends := range g.parked {
+		all = append(all, ends...)
+	}
+	return all
+}
