@@ -50,7 +50,7 @@ func startSleeper(t *testing.T) *Process {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	p, err := Start(Command{Path: self, Env: []string{stageEnv + "=", sleeperEnv + "=1"}})
+	p, err := Start(Command{Path: self, Env: []string{stageEnv + "=", BinEnv + "=/nowhere", sleeperEnv + "=1"}})
 	require.NoError(t, err)
 	_, err = p.WaitLine(enough, "asleep")
 	require.NoError(t, err)
@@ -71,7 +71,7 @@ func TestEnterPassesTheExitCode(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(self, "-test.run=XXX", "-no-such-flag")
-	cmd.Env = append(os.Environ(), stageEnv+"=")
+	cmd.Env = append(os.Environ(), stageEnv+"=", BinEnv+"=/nowhere")
 	var exit *exec.ExitError
 	require.ErrorAs(t, cmd.Run(), &exit)
 	require.Equal(t, 2, exit.ExitCode())
