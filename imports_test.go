@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"pki":              {},
 	"session":          {},
 	"session/link":     {"session/internal"},
-	"integration":      {"session", "pki", "pdt", "tla", "gateway"},
+	"integration":      {"session", "pki", "pdt", "tla", "gateway", "integration"},
 }
 
 // onlyIn says where a dependency may be used at all.

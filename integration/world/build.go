@@ -14,15 +14,19 @@ const BinEnv = "TLAGATE_BIN"
 
 // Binaries gives the directory of our programs (tla-gateway, tla-pdt, …), built
 // once a process from ./cmd/... of the module around the working directory.
-var Binaries = sync.OnceValues(func() (string, error) {
+func Binaries() (string, error) {
 	if dir := os.Getenv(BinEnv); dir != "" {
 		return filepath.Abs(dir)
 	}
+	return built()
+}
+
+var built = sync.OnceValues(func() (string, error) {
 	root, err := ModuleRoot()
 	if err != nil {
 		return "", err
 	}
-	dir, err := os.MkdirTemp("", "bin-")
+	dir, err := os.MkdirTemp(binParent(), "bin-")
 	if err != nil {
 		return "", fmt.Errorf("cannot build the programs: %w", err)
 	}
@@ -33,6 +37,15 @@ var Binaries = sync.OnceValues(func() (string, error) {
 	}
 	return dir, nil
 })
+
+// binParent keeps the programs out of TMPDIR, where they would be taken for
+// something left behind; they vanish with the world. Elsewhere it is TMPDIR.
+func binParent() string {
+	if Inside() {
+		return "/run"
+	}
+	return ""
+}
 
 // Binary is the path of one program of ours.
 func Binary(name string) (string, error) {

@@ -128,6 +128,18 @@ func TestBinariesHonoursPrebuiltOnes(t *testing.T) {
 	require.ErrorContains(t, err, "tla-y")
 }
 
+func TestBinariesLeaveNothingInTMPDIR(t *testing.T) {
+	before, err := TakeSnapshot()
+	require.NoError(t, err)
+	t.Setenv(BinEnv, "")
+	path, err := Binary("tla-pki")
+	require.NoError(t, err)
+	out, err := Run(enough, nil, path, "--help")
+	require.NoError(t, err)
+	require.NotEmpty(t, out)
+	require.NoError(t, before.Leaked(enough))
+}
+
 func TestProcess(t *testing.T) {
 	shell := func(script string) *Process {
 		p, err := Start(Command{Name: "shell", Path: "sh", Args: []string{"-c", script}})
