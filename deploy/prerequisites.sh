@@ -11,7 +11,7 @@ fail() {
 command -v git >/dev/null || fail "cannot find git; install it: apt install git"
 command -v make >/dev/null || fail "cannot find make; install it: apt install make"
 command -v go >/dev/null ||
-	fail "cannot find Go; install 1.21 or later from https://go.dev/dl/ (Debian 12: golang-1.21 or later from bookworm-backports) and put it in PATH"
+	fail "cannot find Go; install 1.21 or later from https://go.dev/dl/ and put it in PATH"
 
 # GOTOOLCHAIN=local: the version that is installed, not the one it would fetch.
 # From /: go.mod, which an older Go cannot read, must not matter.
