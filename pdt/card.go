@@ -1,0 +1,90 @@
+package pdt
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"tlagate/session"
+)
+
+// exchanger is what a card needs of its session; *session.Workstation is one.
+type exchanger interface {
+	Transmit(ctx context.Context, slot session.Slot, epoch uint32, apdu []byte) ([]byte, error)
+	Reset(ctx context.Context, slot session.Slot, epoch uint32, kind session.ResetKind) (uint32, []byte, error)
+}
+
+// Card is a card in a terminal, from one insertion to its removal. Another card in the same slot is another
+// Card: what is sent to this one can never reach that one. One goroutine at a time may use it.
+type Card struct {
+	slot     session.Slot
+	protocol session.Protocol
+	via      exchanger
+	count    *counts
+
+	here   context.Context // ends when the card is removed or the session is over
+	remove context.CancelFunc
+
+	mu    sync.Mutex // protects the rest: a status may be asked for at any time
+	epoch uint32
+	atr   []byte
+}
+
+// counts says how much was asked of a session's cards.
+type counts struct{ commands, resets atomic.Uint64 }
+
+// newCard makes the card of an inserted frame; it is gone when ctx ends.
+func newCard(ctx context.Context, slot session.Slot, in session.Inserted, via exchanger, count *counts) *Card {
+	c := &Card{slot: slot, protocol: in.Protocol, via: via, count: count, epoch: in.Epoch, atr: in.ATR}
+	c.here, c.remove = context.WithCancel(ctx)
+	return c
+}
+
+// Slot is the place of the card.
+func (c *Card) Slot() session.Slot { return c.slot }
+
+// Protocol is the transmission protocol the terminal speaks with the card.
+func (c *Card) Protocol() session.Protocol { return c.protocol }
+
+// ATR is the card's last answer to reset, 2..33 octets.
+func (c *Card) ATR() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.atr)
+}
+
+// Transmit has the card execute a command APDU (4..65 544 octets) and returns its response APDU (2..65 538). When
+// ctx ends meanwhile the response is dropped. The error is a session.Outcome, that of ctx, or why the session ended.
+func (c *Card) Transmit(ctx context.Context, apdu []byte) ([]byte, error) {
+	c.count.commands.Add(1)
+	return c.via.Transmit(ctx, c.slot, c.current(), apdu)
+}
+
+// Reset resets the card or powers it off. It is not broken off but by the card's removal or the session's end,
+// since only its response tells how to address the card from then on. The errors are those of Transmit.
+func (c *Card) Reset(kind session.ResetKind) error {
+	c.count.resets.Add(1)
+	epoch, atr, err := c.via.Reset(c.here, c.slot, c.current(), kind)
+	if err == nil || errors.Is(err, session.Failed) {
+		c.renew(epoch, atr)
+	}
+	return err
+}
+
+func (c *Card) current() uint32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.epoch
+}
+
+// renew takes the epoch after a reset, and the ATR if there is one.
+func (c *Card) renew(epoch uint32, atr []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.epoch = epoch
+	if len(atr) >= session.MinATR && len(atr) <= session.MaxATR {
+		c.atr = atr
+	}
+}

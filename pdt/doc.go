@@ -1,0 +1,13 @@
+// Package pdt is the side of the Poste de Travail: it parks links on its
+// gateways, serves the card sessions that TLAs open, and shows their cards to
+// the programs of this host (docs/protocol.md).
+//
+// Programs see the cards through a [Reader] a slot. [NewDriver] gives those of
+// the vsmartcard project's virtual reader driver (vpcd), so that unmodified
+// PC/SC software sees ordinary readers; a Go program can bring its own and needs
+// no driver.
+//
+// Limits: one pair of slots, hence one session at a time; a lost link ends the
+// session. Card data pass through this process in clear: it logs none of it and
+// wipes its buffers after use (EL3).
+package pdt

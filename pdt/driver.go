@@ -1,0 +1,93 @@
+package pdt
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"tlagate/session"
+)
+
+// DriverConfig says where the virtual reader driver (vpcd) is and how to treat it.
+type DriverConfig struct {
+	Address  string        // of the host, a loopback address; "" = 127.0.0.1
+	Port     int           // TCP port of slot 0, slot 1 is the next; 0 = 35963
+	Gap      time.Duration // shortest absence between two cards of a slot; 0 = 1 s, on Windows 2 s
+	PowerOff time.Duration // how long a power-off waits for a power-on before it is sent; 0 = 1 s
+	Retry    time.Duration // longest pause between two dials; 0 = 1 s
+	Log      *slog.Logger  // nil = discard
+}
+
+func (c DriverConfig) withDefaults() DriverConfig {
+	c.Address = either(c.Address, "127.0.0.1")
+	c.Port = either(c.Port, 35963)
+	c.Gap = either(c.Gap, defaultGap())
+	c.PowerOff = either(c.PowerOff, time.Second)
+	c.Retry = either(c.Retry, time.Second)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// either gives v, or def when v is the zero value.
+func either[T comparable](v, def T) T {
+	if v == *new(T) {
+		return def
+	}
+	return v
+}
+
+// defaultGap: the driver polls every 0.4 s on Linux, every second on Windows; a shorter absence may not be seen,
+// and then a program reads the new card through the handle it had of the old one.
+func defaultGap() time.Duration {
+	if runtime.GOOS == "windows" {
+		return 2 * time.Second
+	}
+	return time.Second
+}
+
+// check refuses what would carry card data in clear over a network (C2).
+func (c DriverConfig) check() error {
+	ip, err := netip.ParseAddr(c.Address)
+	if err != nil || !ip.IsLoopback() {
+		return fmt.Errorf("cannot use %q as the virtual reader driver's address: want a loopback address such as 127.0.0.1", c.Address)
+	}
+	if c.Port < 1 || c.Port+session.Slots-1 > 65535 {
+		return fmt.Errorf("cannot use %d as the virtual reader driver's port", c.Port)
+	}
+	return nil
+}
+
+// NewDriver gives the readers of the virtual reader driver (vpcd 3.3 of the vsmartcard project, or its Windows twin).
+// A card that is shown is a TCP connection to the driver; its absence is none.
+func NewDriver(cfg DriverConfig) ([session.Slots]Reader, error) {
+	cfg = cfg.withDefaults()
+	var readers [session.Slots]Reader
+	if err := cfg.check(); err != nil {
+		return readers, err
+	}
+	for i := range readers {
+		readers[i] = newVPCD(cfg, session.Slot(i))
+	}
+	return readers, nil
+}
+
+// wait sleeps for d; false when ctx ends first.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// jitter gives something between d/2 and d.
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }

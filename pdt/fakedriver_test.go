@@ -1,0 +1,231 @@
+package pdt
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/session"
+)
+
+const patience = 10 * time.Second
+
+func eventually(t *testing.T, f func() bool, what string) {
+	t.Helper()
+	require.Eventually(t, f, patience, time.Millisecond, what)
+}
+
+// fakeDriver is the driver's end of one slot, as the sources of vpcd 3.3 have it.
+type fakeDriver struct {
+	t *testing.T
+	l *net.TCPListener
+}
+
+func newFakeDriver(t *testing.T) *fakeDriver {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	return &fakeDriver{t, l.(*net.TCPListener)}
+}
+
+// config is for tests: everything that waits is short.
+func (d *fakeDriver) config() DriverConfig {
+	return DriverConfig{Port: d.l.Addr().(*net.TCPAddr).Port, Gap: 30 * time.Millisecond,
+		PowerOff: 20 * time.Millisecond, Retry: 5 * time.Millisecond}
+}
+
+// inserted waits for a card.
+func (d *fakeDriver) inserted() *fakePlug {
+	d.t.Helper()
+	require.NoError(d.t, d.l.SetDeadline(time.Now().Add(patience)))
+	c, err := d.l.AcceptTCP()
+	require.NoError(d.t, err)
+	require.NoError(d.t, c.SetNoDelay(false))
+	d.t.Cleanup(func() { c.Close() })
+	return &fakePlug{d.t, c}
+}
+
+// absent tells whether nobody has connected.
+func (d *fakeDriver) absent(during time.Duration) {
+	d.t.Helper()
+	require.NoError(d.t, d.l.SetDeadline(time.Now().Add(during)))
+	_, err := d.l.Accept()
+	require.ErrorIs(d.t, err, os.ErrDeadlineExceeded)
+}
+
+// fakePlug is a card as the driver sees it.
+type fakePlug struct {
+	t *testing.T
+	c *net.TCPConn
+}
+
+// send writes length and body in two calls, as vpcd does.
+func (p *fakePlug) send(payload ...byte) {
+	_, err := p.c.Write(binary.BigEndian.AppendUint16(nil, uint16(len(payload))))
+	require.NoError(p.t, err)
+	_, err = p.c.Write(payload)
+	require.NoError(p.t, err)
+}
+
+// receive gives a reply; ok is false when the card is gone. A reset connection fails the test.
+func (p *fakePlug) receive() (reply []byte, ok bool) {
+	p.t.Helper()
+	require.NoError(p.t, p.c.SetReadDeadline(time.Now().Add(patience)))
+	reply, err := readVPCD(p.c)
+	if err != nil {
+		require.ErrorIs(p.t, err, io.EOF)
+		p.c.Close()
+		return nil, false
+	}
+	return reply, true
+}
+
+func (p *fakePlug) powerOff() { p.send(vpcdPowerOff) }
+func (p *fakePlug) powerOn()  { p.send(vpcdPowerOn) }
+func (p *fakePlug) reset()    { p.send(vpcdReset) }
+
+func (p *fakePlug) atr() []byte {
+	p.t.Helper()
+	p.send(vpcdGetATR)
+	reply, ok := p.receive()
+	require.True(p.t, ok, "card is gone")
+	return reply
+}
+
+// gone polls as pcscd does until the card is absent.
+func (p *fakePlug) gone() {
+	p.t.Helper()
+	eventually(p.t, func() bool {
+		p.send(vpcdGetATR)
+		_, ok := p.receive()
+		return !ok
+	}, "card is still shown")
+}
+
+func (p *fakePlug) transmit(apdu ...byte) []byte {
+	p.t.Helper()
+	p.send(apdu...)
+	reply, ok := p.receive()
+	require.True(p.t, ok, "an empty response would look like success")
+	return reply
+}
+
+var (
+	vitaleATR  = []byte{0x3B, 0x75, 0x13, 0, 0, 0x40, 9, 0xEA, 0x90, 0}
+	renewedATR = []byte{0x3B, 0x75, 0x13, 0, 0, 0x41, 9, 0xEA, 0x90, 0}
+	selectMF   = []byte{0, 0xA4, 0, 0, 2, 0x3F, 0}
+	sw9000     = []byte{0x90, 0}
+	errEnded   = errors.New("session ended")
+)
+
+// fakeCard is a card behind a session, one epoch after the other.
+type fakeCard struct {
+	mu     sync.Mutex
+	epoch  uint32
+	log    []string      // what was asked of it
+	fails  []error       // of the next resets
+	result error         // of a command
+	hold   chan struct{} // not nil: a command waits for it, or for its ctx
+	busy   chan struct{} // a command has begun
+	name   byte          // second octet of its response
+}
+
+func newFakeCard() *fakeCard { return &fakeCard{epoch: 1, busy: make(chan struct{}, 99)} }
+
+func (c *fakeCard) Transmit(ctx context.Context, _ session.Slot, epoch uint32, apdu []byte) ([]byte, error) {
+	c.mu.Lock()
+	hold, result := c.hold, c.result
+	c.log = append(c.log, "command")
+	stale := epoch != c.epoch
+	c.mu.Unlock()
+	c.busy <- struct{}{}
+	if stale {
+		return nil, session.StaleEpoch
+	}
+	if hold != nil {
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if result != nil {
+		return nil, result
+	}
+	return []byte{apdu[1], c.name, 0x90, 0}, nil
+}
+
+func (c *fakeCard) Reset(_ context.Context, _ session.Slot, epoch uint32, kind session.ResetKind) (uint32, []byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.log = append(c.log, map[session.ResetKind]string{session.ResetWarm: "warm", session.ResetCold: "cold", session.PowerOff: "off"}[kind])
+	if epoch != c.epoch {
+		return c.epoch, nil, session.StaleEpoch
+	}
+	c.epoch++
+	if len(c.fails) > 0 {
+		err := c.fails[0]
+		if c.fails = c.fails[1:]; err != nil {
+			return c.epoch, nil, err
+		}
+	}
+	if kind == session.PowerOff {
+		return c.epoch, nil, nil
+	}
+	return c.epoch, renewedATR, nil
+}
+
+func (c *fakeCard) asked() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string{}, c.log...)
+}
+
+func (c *fakeCard) set(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f()
+}
+
+// bench is one slot with a driver, running.
+type bench struct {
+	*fakeDriver
+	slot *slot
+}
+
+func newBench(t *testing.T) *bench {
+	d := newFakeDriver(t)
+	return newBenchWith(t, d, d.config())
+}
+
+func newBenchWith(t *testing.T, d *fakeDriver, cfg DriverConfig) *bench {
+	readers, err := NewDriver(cfg)
+	require.NoError(t, err)
+	b := &bench{d, newSlot(session.SlotVitale, readers[session.SlotVitale])}
+	ctx, stop := context.WithCancel(context.Background())
+	var run sync.WaitGroup
+	run.Go(func() { b.slot.run(ctx) })
+	t.Cleanup(func() { b.slot.clear(); stop(); run.Wait() })
+	return b
+}
+
+func (b *bench) insert(c *fakeCard) *Card {
+	card := newCard(context.Background(), session.SlotVitale, session.Inserted{Epoch: c.epoch, ATR: vitaleATR}, c, new(counts))
+	b.slot.insert(card)
+	return card
+}
+
+func listenAgain(t *testing.T, addr string) *net.TCPListener {
+	l, err := net.Listen("tcp", addr)
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	return l.(*net.TCPListener)
+}

@@ -1,0 +1,76 @@
+package pdt
+
+import (
+	"context"
+	"sync"
+
+	"tlagate/session"
+)
+
+// Reader shows the cards of one slot to programs.
+type Reader interface {
+	// Show makes card visible until ctx ends: the card was removed or the session is over. It returns when
+	// programs no longer see the card. Calls come one at a time; programs must see a removal between two of them.
+	Show(ctx context.Context, card *Card)
+}
+
+// slot hands its cards to its reader, one after the other, for as long as the service runs.
+type slot struct {
+	number session.Slot
+	reader Reader
+	wake   chan struct{} // capacity 1: there is a new card
+
+	mu   sync.Mutex // protects card
+	card *Card      // the one in the terminal now, or nil
+}
+
+func newSlot(n session.Slot, r Reader) *slot {
+	return &slot{number: n, reader: r, wake: make(chan struct{}, 1)}
+}
+
+// insert replaces the card; it does not block.
+func (s *slot) insert(c *Card) {
+	s.put(c)
+	nudge(s.wake)
+}
+
+// clear removes the card, if there is one; it does not block.
+func (s *slot) clear() { s.put(nil) }
+
+func (s *slot) put(c *Card) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.card != nil {
+		s.card.remove()
+	}
+	s.card = c
+}
+
+// present is the card in the terminal now, or nil.
+func (s *slot) present() *Card {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.card
+}
+
+// run shows cards until ctx ends.
+func (s *slot) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+			if card := s.present(); card != nil {
+				s.reader.Show(card.here, card)
+			}
+		}
+	}
+}
+
+// nudge wakes whoever waits on c, a channel of capacity 1.
+func nudge(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

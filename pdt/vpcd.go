@@ -1,0 +1,132 @@
+package pdt
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"tlagate/session"
+)
+
+const (
+	firstRetry  = 100 * time.Millisecond // pause after the first failed dial
+	slowRefresh = 30 * time.Second       // longest pause between two resets of a card that fails
+	dialTimeout = 2 * time.Second
+)
+
+// vpcd is one slot of the driver. It shows a card by keeping a connection open.
+type vpcd struct {
+	cfg  DriverConfig
+	addr string
+	log  *slog.Logger
+	left time.Time // when programs lost the last card; Show's own
+
+	mu    sync.Mutex // protects state
+	state DriverState
+}
+
+// DriverState says how one slot stands with the driver.
+type DriverState struct {
+	Address string `json:"address"`         // host:port
+	Shown   bool   `json:"shown"`           // a card is plugged in
+	Error   string `json:"error,omitempty"` // why a card cannot be, at the last attempt
+}
+
+func newVPCD(cfg DriverConfig, slot session.Slot) *vpcd {
+	addr := net.JoinHostPort(cfg.Address, strconv.Itoa(cfg.Port+int(slot)))
+	return &vpcd{cfg: cfg, addr: addr, state: DriverState{Address: addr},
+		log: cfg.Log.With("slot", slot.String(), "driver", addr)}
+}
+
+// Show keeps the card plugged until ctx ends. When the driver goes away (pcscd restarted) the card is reset before
+// it is shown again: no program may find the security state of another's session.
+func (v *vpcd) Show(ctx context.Context, card *Card) {
+	for {
+		conn, err := v.dial(ctx)
+		if err != nil {
+			return
+		}
+		err = v.serve(ctx, conn, card)
+		if ctx.Err() != nil || !v.goesOn(err) || !v.refresh(ctx, card) {
+			return
+		}
+	}
+}
+
+// serve shows the card on one connection and says why that ended.
+func (v *vpcd) serve(ctx context.Context, conn *net.TCPConn, card *Card) error {
+	v.set(true, "")
+	err := newPlug(v.cfg, conn, card).serve(ctx)
+	v.left = time.Now()
+	v.set(false, "")
+	return err
+}
+
+// goesOn tells whether the card may be shown again after what ended the last connection.
+func (v *vpcd) goesOn(err error) bool {
+	if errors.Is(err, session.StaleEpoch) || errors.Is(err, session.NoCard) {
+		return false // news of the slot is on its way
+	}
+	if errors.Is(err, errDropped) {
+		v.log.Info("virtual reader driver closed the connection; the card is reset before it is shown again")
+		return true
+	}
+	v.log.Warn("card is shown as removed", "error", err)
+	return true
+}
+
+// refresh resets the card until that succeeds; false when the card is of no more use.
+func (v *vpcd) refresh(ctx context.Context, card *Card) bool {
+	for pause := v.cfg.Gap; ; pause = min(2*pause, slowRefresh) {
+		err := card.Reset(session.ResetCold)
+		if err == nil {
+			return true
+		}
+		if errors.Is(err, session.StaleEpoch) || errors.Is(err, session.NoCard) || !wait(ctx, pause) {
+			return false
+		}
+	}
+}
+
+// dial connects to the driver, not before the gap is over, and until ctx ends. What is wrong is logged once.
+func (v *vpcd) dial(ctx context.Context) (*net.TCPConn, error) {
+	if !wait(ctx, time.Until(v.left.Add(v.cfg.Gap))) {
+		return nil, ctx.Err()
+	}
+	missing := false
+	for pause := min(firstRetry, v.cfg.Retry); ; pause = min(2*pause, v.cfg.Retry) {
+		conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", v.addr)
+		if err == nil {
+			if missing {
+				v.log.Info("virtual reader driver found")
+			}
+			return conn.(*net.TCPConn), nil
+		}
+		if ctx.Err() == nil && !missing {
+			missing = true
+			v.set(false, err.Error())
+			v.log.Warn("cannot reach the virtual reader driver: is it installed, and pcscd running? Trying on", "error", err)
+		}
+		if !wait(ctx, jitter(pause)) {
+			v.set(false, "")
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (v *vpcd) set(shown bool, problem string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.state.Shown, v.state.Error = shown, problem
+}
+
+// State is for the status.
+func (v *vpcd) State() DriverState {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.state
+}

@@ -1,0 +1,211 @@
+package pdt
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"tlagate/session"
+)
+
+// errDropped is why a plug ended whose connection the driver closed.
+var errDropped = errors.New("virtual reader driver closed the connection")
+
+var (
+	swWrongLength = []byte{0x67, 0x00}
+	swNoDiagnosis = []byte{0x6F, 0x00} // the card is gone, or its reader failed
+)
+
+const driverWrite = 10 * time.Second // longest write to the driver
+
+// plug is one card on one connection to the driver. One goroutine reads requests, one serves them.
+type plug struct {
+	cfg      DriverConfig
+	conn     net.Conn
+	tcp      *net.TCPConn
+	card     *Card
+	requests chan []byte   // from the reader; whoever receives one wipes it
+	quit     chan struct{} // closed when nobody receives any more
+
+	off  bool        // the driver has powered the card off
+	idle *time.Timer // fires when that has lasted long enough to tell the terminal
+	wbuf []byte
+}
+
+func newPlug(cfg DriverConfig, conn *net.TCPConn, card *Card) *plug {
+	p := &plug{cfg: cfg, conn: quicken(conn), tcp: conn, card: card,
+		requests: make(chan []byte), quit: make(chan struct{}), idle: time.NewTimer(time.Hour)}
+	p.idle.Stop()
+	return p
+}
+
+// serve answers the driver until ctx ends (the card was removed), the driver closes the connection, or the card
+// turns out to be lost. The connection is closed when it returns.
+func (p *plug) serve(ctx context.Context) error {
+	connected, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer p.idle.Stop()
+	go p.read(func() { cancel(errDropped) })
+	err := p.answer(ctx, connected)
+	if !errors.Is(err, errDropped) {
+		p.farewell()
+	}
+	close(p.quit)
+	p.hangUp()
+	return err
+}
+
+// read passes requests on until the connection ends, which it says at once: a command may be under way.
+func (p *plug) read(dropped func()) {
+	defer close(p.requests)
+	defer dropped()
+	for {
+		req, err := readVPCD(p.conn)
+		if err != nil {
+			return
+		}
+		select {
+		case p.requests <- req:
+		case <-p.quit:
+			clear(req)
+		}
+	}
+}
+
+// answer serves requests; connected ends with ctx and, its cause being errDropped, with the connection.
+func (p *plug) answer(ctx, connected context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.idle.C:
+			if err := p.card.Reset(session.PowerOff); lost(err) {
+				return err
+			}
+		case req, ok := <-p.requests:
+			if !ok {
+				return errDropped
+			}
+			err := p.serveOne(connected, req)
+			clear(req)
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// serveOne handles one request; an error ends the plug.
+func (p *plug) serveOne(connected context.Context, req []byte) error {
+	control, ok := vpcdControl(req)
+	if !ok {
+		return p.command(connected, req)
+	}
+	switch control {
+	case vpcdPowerOff:
+		p.off = true
+		p.idle.Reset(p.cfg.PowerOff)
+	case vpcdPowerOn:
+		return p.powerUp()
+	case vpcdReset:
+		return p.reset()
+	case vpcdGetATR:
+		return p.send(p.card.ATR())
+	}
+	return nil
+}
+
+// powerUp makes a power-off that came before a real one: on the wire an idle power-off and the cold reset a
+// program asked for look the same. Without one before it the card is as fresh as the terminal made it.
+func (p *plug) powerUp() error {
+	if !p.off {
+		return nil
+	}
+	p.idle.Stop()
+	p.off = false
+	return p.card.Reset(session.ResetCold)
+}
+
+func (p *plug) reset() error {
+	if p.off {
+		return p.powerUp()
+	}
+	return p.card.Reset(session.ResetWarm)
+}
+
+// command has the card execute a command and answers 6F00 when it cannot: a program must not take an early end of
+// the connection for an empty response. A reader that fails keeps the card; anything else ends the plug.
+func (p *plug) command(connected context.Context, apdu []byte) error {
+	if len(apdu) < session.MinCommand {
+		return p.send(swWrongLength)
+	}
+	if err := p.powerUp(); err != nil {
+		return errors.Join(err, p.send(swNoDiagnosis))
+	}
+	response, err := p.card.Transmit(connected, apdu)
+	defer clear(response)
+	switch {
+	case err == nil && len(response) <= vpcdMaxPayload:
+		return p.send(response)
+	case err == nil || errors.Is(err, session.Failed):
+		return p.send(swNoDiagnosis)
+	case errors.Is(context.Cause(connected), errDropped):
+		return errDropped
+	}
+	return errors.Join(err, p.send(swNoDiagnosis))
+}
+
+// lost tells whether an error of a power-off means that the card is not there any more; a reader that cannot
+// power off is asked for a cold reset at the next power-on anyway.
+func lost(err error) bool { return err != nil && !errors.Is(err, session.Failed) }
+
+// send writes one frame in one call.
+func (p *plug) send(payload []byte) error {
+	p.wbuf = appendVPCD(p.wbuf[:0], payload)
+	defer clear(p.wbuf)
+	_ = p.conn.SetWriteDeadline(time.Now().Add(driverWrite))
+	if _, err := p.conn.Write(p.wbuf); err != nil {
+		return errDropped
+	}
+	return nil
+}
+
+// farewell leaves at a moment when the driver sees a removal: at its next poll, which is not answered. Commands
+// until then get 6F00, for a program takes a connection that closes under its command for an empty success.
+// A driver that does not poll is left after the gap.
+func (p *plug) farewell() {
+	limit := time.NewTimer(p.cfg.Gap)
+	defer limit.Stop()
+	for {
+		select {
+		case <-limit.C:
+			return
+		case req, ok := <-p.requests:
+			if !ok || !p.dismiss(req) {
+				return
+			}
+		}
+	}
+}
+
+// dismiss answers one request for a card that is gone; false when it is the time to go.
+func (p *plug) dismiss(req []byte) bool {
+	defer clear(req)
+	control, ok := vpcdControl(req)
+	if !ok {
+		return p.send(swNoDiagnosis) == nil
+	}
+	return control != vpcdGetATR
+}
+
+// hangUp closes without a reset of the connection, whose handling in the driver is not to be trusted: it sends the
+// end, and lets the driver close first, up to the gap.
+func (p *plug) hangUp() {
+	_ = p.tcp.CloseWrite()
+	_ = p.tcp.SetReadDeadline(time.Now().Add(p.cfg.Gap))
+	for req := range p.requests { // the reader drops what comes, and ends
+		clear(req)
+	}
+	_ = p.tcp.Close()
+}
