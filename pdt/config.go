@@ -1,0 +1,87 @@
+package pdt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"tlagate/pki"
+	"tlagate/session"
+)
+
+// Config configures a Service. Nothing of it may change once the service is made.
+type Config struct {
+	Gateways []string  // host:port of each, at least one; host must be in the gateway's certificate
+	Client   pki.Party // our client certificate, and whom to trust on outer links
+	Server   pki.Party // our server certificate, and whom to trust in card sessions; the same identity
+	Access   Access    // TLAs of other practices; zero = none
+
+	// Readers show the cards of each slot to programs; see [NewDriver]. A nil one shows nothing.
+	Readers [session.Slots]Reader
+
+	Status    string        // path of the status socket; "" = none
+	Heartbeat time.Duration // of links and sessions; 0 = 5 s
+	Limit     time.Duration // longest session; 0 = 12 h
+	Recheck   time.Duration // longest time between two looks at a live peer's certificate; 0 = 30 s
+	Retry     time.Duration // pause after the first failure of a gateway; 0 = 1 s. It doubles up to RetryMax
+	RetryMax  time.Duration // 0 = 1 min
+	Log       *slog.Logger  // nil = discard
+
+	// Dial connects to a gateway; nil = TCP.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+}
+
+const setUp = 10 * time.Second // limit of each step before a peer is trusted: dial, request, hello
+
+func (c Config) withDefaults() Config {
+	c.Limit = either(c.Limit, 12*time.Hour)
+	c.Recheck = either(c.Recheck, 30*time.Second)
+	c.Retry = either(c.Retry, time.Second)
+	c.RetryMax = either(c.RetryMax, time.Minute)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Dial == nil {
+		c.Dial = dialTCP
+	}
+	return c
+}
+
+func dialTCP(ctx context.Context, address string) (net.Conn, error) {
+	return (&net.Dialer{Timeout: setUp}).DialContext(ctx, "tcp", address)
+}
+
+// identify checks the configuration and gives our identity: both certificates must agree on it.
+func (c Config) identify() (pki.Identity, error) {
+	if len(c.Gateways) == 0 {
+		return pki.Identity{}, errors.New("cannot start without a gateway: name at least one")
+	}
+	for _, g := range c.Gateways {
+		if _, _, err := net.SplitHostPort(g); err != nil {
+			return pki.Identity{}, fmt.Errorf("cannot use gateway %q: want host:port", g)
+		}
+	}
+	us, err := ownIdentity("client", c.Client)
+	if err != nil {
+		return us, err
+	}
+	server, err := ownIdentity("server", c.Server)
+	if err == nil && server != us {
+		err = fmt.Errorf("cannot start with certificates of two identities: the client certificate is of %s, the server certificate of %s", us, server)
+	}
+	return us, err
+}
+
+func ownIdentity(use string, p pki.Party) (pki.Identity, error) {
+	id, err := pki.IdentityOf(p.Certificate().Leaf)
+	if err == nil && id.Role != pki.RolePdT {
+		err = fmt.Errorf("it is of a %s, want a %s", id.Role, pki.RolePdT)
+	}
+	if err != nil {
+		return id, fmt.Errorf("cannot use the %s certificate: %w", use, err)
+	}
+	return id, nil
+}

@@ -1,0 +1,216 @@
+package pdt
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tlagate/pki"
+	"tlagate/session/link"
+)
+
+const (
+	// maxJoining bounds the joined links of one gateway whose TLA has not proved itself yet.
+	maxJoining = 8
+	// stable is how long a parked link must have lived for its end not to count as a failure.
+	stable = 30 * time.Second
+)
+
+// gateway keeps links parked on one gateway.
+type gateway struct {
+	s       *Service
+	address string
+	log     *slog.Logger
+	retry   backoff
+	wake    chan struct{} // capacity 1: look again whether links are missing
+
+	mu      sync.Mutex // protects the rest
+	berths  int        // links parked, or on their way to it
+	parked  int        // of which parked
+	joining int        // links joined whose TLA has not proved itself yet
+	peer    pki.Identity
+	last    error // why a link ended or could not be parked; nil after a success
+}
+
+func newGateway(s *Service, address string) *gateway {
+	return &gateway{s: s, address: address, log: s.cfg.Log.With("gateway", address), wake: make(chan struct{}, 1),
+		retry: backoff{first: s.cfg.Retry, max: s.cfg.RetryMax}}
+}
+
+// run parks links until ctx ends.
+func (g *gateway) run(ctx context.Context) {
+	var links sync.WaitGroup
+	defer links.Wait()
+	for ctx.Err() == nil {
+		for g.claim() {
+			links.Go(func() { g.serve(ctx) })
+		}
+		select {
+		case <-ctx.Done():
+		case <-g.wake:
+		}
+	}
+}
+
+// claim reserves a berth for one more link, when one is missing.
+func (g *gateway) claim() bool {
+	wanted := g.s.wanted()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.berths >= wanted || g.joining >= maxJoining {
+		return false
+	}
+	g.berths++
+	return true
+}
+
+// serve is the life of one link: it waits its turn, parks, is joined, carries a session.
+func (g *gateway) serve(ctx context.Context) {
+	ctx, cut := context.WithCancelCause(ctx)
+	defer cut(nil)
+	l, joined, err := g.park(ctx, cut)
+	if err != nil {
+		g.failed(ctx, err)
+		return
+	}
+	defer l.Close()
+	g.s.serveJoined(ctx, cut, g, l, joined)
+}
+
+// park brings a link to be joined. The berth is free again when it returns.
+func (g *gateway) park(ctx context.Context, cut func(error)) (l *parkedLink, joined *link.Joined, err error) {
+	defer nudge(g.wake)
+	if !g.retry.wait(ctx) {
+		err = context.Cause(ctx)
+		g.leave(false, err)
+		return nil, nil, err
+	}
+	l, err = g.dial(ctx, cut)
+	if err != nil {
+		g.retry.failed()
+		g.leave(false, err)
+		return nil, nil, err
+	}
+	g.arrive(l.peer.Identity)
+	began := time.Now()
+	joined, err = l.waitJoined(ctx)
+	g.settle(time.Since(began), err)
+	g.leave(true, err)
+	return l, joined, err
+}
+
+// settle judges the end of a parked link.
+func (g *gateway) settle(lived time.Duration, err error) {
+	if err == nil || lived >= stable {
+		g.retry.worked()
+	}
+	if err != nil {
+		g.retry.failed()
+	}
+}
+
+// arrive and leave keep the book of berths.
+func (g *gateway) arrive(id pki.Identity) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.parked++
+	g.peer, g.last = id, nil
+}
+
+func (g *gateway) leave(parked bool, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.berths--
+	if parked {
+		g.parked--
+	}
+	if err == nil {
+		g.joining++
+		return
+	}
+	g.last = err
+}
+
+// proved ends the joining of a link: its TLA is known, or refused.
+func (g *gateway) proved() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.joining--
+	nudge(g.wake)
+}
+
+// failed logs why a link is not there.
+func (g *gateway) failed(ctx context.Context, err error) {
+	if errors.Is(context.Cause(ctx), context.Canceled) {
+		return // the service stops
+	}
+	pause := max(time.Until(g.retry.at()), 0).Round(time.Millisecond)
+	g.log.Warn("no parked link", "reason", reasonOf(err), "peer", g.known(), "error", err, "retry_in", pause)
+}
+
+// known is the gateway's identity for logs.
+func (g *gateway) known() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return either(g.peer.String(), "claimed")
+}
+
+// parkedLink is a link to a proven gateway.
+type parkedLink struct {
+	*link.Conn
+	party  *pki.Party
+	peer   *pki.Peer
+	joined atomic.Bool
+}
+
+// dial connects, proves both ends to each other, and asks to park. The link is watched from then on: cut is
+// called when the gateway's certificate no longer passes.
+func (g *gateway) dial(ctx context.Context, cut func(error)) (*parkedLink, error) {
+	host, _, _ := net.SplitHostPort(g.address)
+	bounded, cancel := context.WithTimeout(ctx, 3*setUp)
+	defer cancel()
+	c, err := g.s.cfg.Dial(bounded, g.address)
+	if err != nil {
+		return nil, err
+	}
+	l := &parkedLink{party: &g.s.cfg.Client}
+	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: host}
+	conn, peer, err := l.party.Client(bounded, c, pki.ALPNOuter, want)
+	if err != nil {
+		return nil, err
+	}
+	l.peer = peer
+	cfg := link.Config{Heartbeat: g.s.cfg.Heartbeat, OnNotice: func(n link.Notice) { g.noticed(l, n) }}
+	l.Conn, err = link.Park(bounded, conn, g.s.cfg.Server.Certificate().Certificate, cfg)
+	if err != nil {
+		return nil, l.party.Explain(err)
+	}
+	go watch(ctx, l.party.Trust, peer, g.s.cfg.Recheck, cut)
+	return l, nil
+}
+
+// noticed hears what the gateway says. A parked link is given up when the gateway wants to be left.
+func (g *gateway) noticed(l *parkedLink, n link.Notice) {
+	g.log.Info("notice of the gateway", "reason", string(n.Code), "peer", l.peer.Identity.String(), "text", n.Text)
+	if !l.joined.Load() {
+		_ = l.CloseWith(&n)
+	}
+}
+
+// waitJoined waits until the gateway joins the link with a TLA.
+func (l *parkedLink) waitJoined(ctx context.Context) (*link.Joined, error) {
+	stop := context.AfterFunc(ctx, func() { _ = l.CloseWith(context.Cause(ctx)) })
+	defer stop()
+	joined, err := l.WaitJoined()
+	if err != nil {
+		_ = l.Close()
+		return nil, l.party.Explain(err)
+	}
+	l.joined.Store(true)
+	return joined, nil
+}

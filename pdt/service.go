@@ -1,0 +1,107 @@
+package pdt
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"tlagate/pki"
+	"tlagate/session"
+)
+
+// Service is the running side of a Poste de Travail.
+type Service struct {
+	cfg      Config
+	us       pki.Identity
+	began    time.Time
+	gateways []*gateway
+	slots    [session.Slots]*slot
+
+	mu      sync.Mutex // protects current
+	current *cardSession
+}
+
+// New makes a service; Run starts it.
+func New(cfg Config) (*Service, error) {
+	cfg = cfg.withDefaults()
+	us, err := cfg.identify()
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{cfg: cfg, us: us, began: time.Now()}
+	for _, address := range cfg.Gateways {
+		s.gateways = append(s.gateways, newGateway(s, address))
+	}
+	for i, r := range cfg.Readers {
+		if r == nil {
+			r = nobody{}
+		}
+		s.slots[i] = newSlot(session.Slot(i), r)
+	}
+	return s, nil
+}
+
+// nobody is the reader of a slot that no program sees.
+type nobody struct{}
+
+func (nobody) Show(ctx context.Context, _ *Card) { <-ctx.Done() }
+
+// Run parks on the gateways and serves sessions until ctx ends. An error means that it could not begin.
+func (s *Service) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	status, err := s.listenStatus()
+	if err != nil {
+		return err
+	}
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	defer stop()
+	parts.Go(func() { status.serve(ctx) })
+	for _, slot := range s.slots {
+		parts.Go(func() { slot.run(ctx) })
+	}
+	for _, g := range s.gateways {
+		parts.Go(func() { g.run(ctx) })
+	}
+	s.cfg.Log.Info("Poste de Travail runs", "identity", s.us.String(), "gateways", len(s.gateways))
+	<-ctx.Done()
+	return nil
+}
+
+// take makes c the session that has the reader pair; false when it is taken.
+func (s *Service) take(c *cardSession) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current != nil {
+		return false
+	}
+	s.current = c
+	return true
+}
+
+// give frees the reader pair, and has the gateways park for it.
+func (s *Service) give() {
+	s.mu.Lock()
+	s.current = nil
+	s.mu.Unlock()
+	for _, g := range s.gateways {
+		nudge(g.wake)
+	}
+}
+
+// wanted is how many links to keep parked on each gateway: one more than there are free pairs, so that a TLA
+// gets an answer when all are taken. Surplus links are left to be used up: closing one could hit a join.
+func (s *Service) wanted() int {
+	if s.session() != nil {
+		return 1
+	}
+	return 2
+}
+
+// session is the one that has the reader pair, or nil.
+func (s *Service) session() *cardSession {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current
+}

@@ -1,0 +1,142 @@
+package pdt
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"tlagate/pki"
+)
+
+// Status is what `tla-pdt status --json` shows.
+type Status struct {
+	Identity     string          `json:"identity"`
+	Since        time.Time       `json:"since"`
+	Healthy      bool            `json:"healthy"`
+	Problems     []string        `json:"problems"` // why not, one sentence each; empty when healthy
+	Certificates []Certificate   `json:"certificates"`
+	Gateways     []GatewayStatus `json:"gateways"`
+	Session      *SessionStatus  `json:"session"` // null: none
+	Slots        []SlotStatus    `json:"slots"`
+}
+
+// Certificate is one of ours.
+type Certificate struct {
+	Use      string    `json:"use"` // "client" (outer links) or "server" (card sessions)
+	NotAfter time.Time `json:"not_after"`
+}
+
+// GatewayStatus says how we stand with one gateway.
+type GatewayStatus struct {
+	Address  string    `json:"address"`            // host:port
+	Identity string    `json:"identity,omitempty"` // once proven
+	State    string    `json:"state"`              // "parked", "connecting" or "waiting" (for the next attempt)
+	Parked   int       `json:"parked"`             // links
+	Reason   string    `json:"reason,omitempty"`   // of the last failure, one word
+	Error    string    `json:"error,omitempty"`    // the same in full
+	RetryAt  time.Time `json:"retry_at,omitzero"`  // when waiting
+}
+
+// SessionStatus is the session that has the readers.
+type SessionStatus struct {
+	ID       string    `json:"id"`
+	TLA      string    `json:"tla"` // identity
+	Gateway  string    `json:"gateway"`
+	Since    time.Time `json:"since"`
+	Commands uint64    `json:"commands"`
+	Resets   uint64    `json:"resets"`
+}
+
+// SlotStatus is one slot.
+type SlotStatus struct {
+	Slot   int          `json:"slot"`
+	Role   string       `json:"role"` // "vitale" or "cps"
+	Card   bool         `json:"card"` // one is in the terminal
+	ATR    string       `json:"atr,omitempty"`
+	Driver *DriverState `json:"driver,omitempty"` // null: no virtual reader driver
+}
+
+// Status is the state of the service now.
+func (s *Service) Status() Status {
+	st := Status{Identity: s.us.String(), Since: s.began, Problems: []string{}}
+	st.Certificates = []Certificate{ownCertificate("client", s.cfg.Client), ownCertificate("server", s.cfg.Server)}
+	for _, g := range s.gateways {
+		st.Gateways = append(st.Gateways, g.status())
+	}
+	if c := s.session(); c != nil {
+		st.Session = c.status()
+	}
+	for _, slot := range s.slots {
+		st.Slots = append(st.Slots, slot.status())
+	}
+	st.judge(time.Now())
+	return st
+}
+
+// judge finds what keeps a TLA from using its cards here.
+func (st *Status) judge(now time.Time) {
+	for _, c := range st.Certificates {
+		if now.After(c.NotAfter) {
+			st.problem("The %s certificate ended on %s.", c.Use, c.NotAfter.Format(time.RFC3339))
+		}
+	}
+	if st.Session == nil && !st.reachable() {
+		st.problem("No gateway has a parked link of this Poste de Travail.")
+	}
+	for _, slot := range st.Slots {
+		if slot.Driver != nil && slot.Driver.Error != "" {
+			st.problem("The virtual reader driver of the %s slot cannot be reached: %s.", slot.Role, slot.Driver.Error)
+		}
+	}
+	st.Healthy = len(st.Problems) == 0
+}
+
+func (st *Status) problem(format string, args ...any) {
+	st.Problems = append(st.Problems, fmt.Sprintf(format, args...))
+}
+
+func (st *Status) reachable() bool {
+	for _, g := range st.Gateways {
+		if g.Parked > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func ownCertificate(use string, p pki.Party) Certificate {
+	return Certificate{use, p.Certificate().Leaf.NotAfter}
+}
+
+func (g *gateway) status() GatewayStatus {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	st := GatewayStatus{Address: g.address, Identity: g.peer.String(), State: "connecting", Parked: g.parked}
+	if g.last != nil {
+		st.Reason, st.Error = reasonOf(g.last), g.last.Error()
+	}
+	if next := g.retry.at(); g.parked > 0 {
+		st.State = "parked"
+	} else if time.Now().Before(next) {
+		st.State, st.RetryAt = "waiting", next
+	}
+	return st
+}
+
+func (c *cardSession) status() *SessionStatus {
+	return &SessionStatus{ID: c.id, TLA: c.tla.String(), Gateway: c.gateway, Since: c.began,
+		Commands: c.count.commands.Load(), Resets: c.count.resets.Load()}
+}
+
+func (s *slot) status() SlotStatus {
+	st := SlotStatus{Slot: int(s.number), Role: s.number.String()}
+	if card := s.present(); card != nil {
+		st.Card, st.ATR = true, strings.ToUpper(hex.EncodeToString(card.ATR()))
+	}
+	if d, ok := s.reader.(interface{ State() DriverState }); ok {
+		state := d.State()
+		st.Driver = &state
+	}
+	return st
+}
