@@ -57,12 +57,13 @@ func (g *gateway) run(ctx context.Context) {
 	}
 }
 
-// claim reserves a berth for one more link, when one is missing.
+// claim reserves a berth for one more link, when one is missing. A link whose TLA is proving itself is about to
+// take the free pair; but one link is always kept parked.
 func (g *gateway) claim() bool {
 	wanted := g.s.wanted()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.berths >= wanted || g.joining >= maxJoining {
+	if g.berths >= max(wanted-g.joining, 1) || g.joining >= maxJoining {
 		return false
 	}
 	g.berths++

@@ -46,8 +46,9 @@ func (s *Service) serveJoined(ctx context.Context, cut context.CancelCauseFunc, 
 		c.log.Warn("session not opened", "reason", reasonOf(err), "error", err)
 		return
 	}
+	taken := s.take(c)
 	proved()
-	if !s.take(c) {
+	if !taken {
 		c.log.Warn("session refused", "reason", string(session.ByeBusy))
 		c.w.Refuse(session.ByeBusy, "All readers of this Poste de Travail are in use by another session.")
 		return

@@ -92,14 +92,15 @@ func (v *vpcd) refresh(ctx context.Context, card *Card) bool {
 	}
 }
 
-// dial connects to the driver, not before the gap is over, and until ctx ends. What is wrong is logged once.
+// dial connects to the driver, not before the gap is over, and until ctx ends. What is wrong is logged once. One dial
+// is not broken off: the driver would see a connection that is reset.
 func (v *vpcd) dial(ctx context.Context) (*net.TCPConn, error) {
 	if !wait(ctx, time.Until(v.left.Add(v.cfg.Gap))) {
 		return nil, ctx.Err()
 	}
 	missing := false
 	for pause := min(firstRetry, v.cfg.Retry); ; pause = min(2*pause, v.cfg.Retry) {
-		conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", v.addr)
+		conn, err := net.DialTimeout("tcp", v.addr, dialTimeout)
 		if err == nil {
 			if missing {
 				v.log.Info("virtual reader driver found")
