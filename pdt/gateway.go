@@ -97,6 +97,7 @@ func (g *gateway) park(ctx context.Context, cut func(error)) (l *parkedLink, joi
 		g.leave(false, err)
 		return nil, nil, err
 	}
+	g.log.Info("link parked", "peer", l.peer.Identity.String())
 	g.arrive(l.peer.Identity)
 	began := time.Now()
 	joined, err = l.waitJoined(ctx)
@@ -151,7 +152,7 @@ func (g *gateway) failed(ctx context.Context, err error) {
 		return // the service stops
 	}
 	pause := max(time.Until(g.retry.at()), 0).Round(time.Millisecond)
-	g.log.Warn("no parked link", "reason", reasonOf(err), "peer", g.known(), "error", err, "retry_in", pause)
+	g.log.Warn("no link to the gateway", "reason", reasonOf(err), "peer", g.known(), "error", err, "retry_in", pause)
 }
 
 // known is the gateway's identity for logs.

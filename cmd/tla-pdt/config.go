@@ -1,0 +1,114 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/pdt"
+	"tlagate/pki"
+)
+
+// config is the configuration file; deploy/examples/pdt.yaml explains it.
+type config struct {
+	Gateways  []string      `yaml:"gateways"`
+	Client    cli.Identity  `yaml:"client"`
+	Server    cli.Identity  `yaml:"server"`
+	Trust     cli.Trust     `yaml:"trust"`
+	Access    access        `yaml:"access"`
+	Driver    driver        `yaml:"driver"`
+	Status    cli.Path      `yaml:"status"`
+	Heartbeat time.Duration `yaml:"heartbeat"`
+	Limits    limits        `yaml:"limits"`
+}
+
+type access struct {
+	Practices []string `yaml:"practices"`
+	TLAs      []string `yaml:"tlas"`
+}
+
+type driver struct {
+	Address string        `yaml:"address"`
+	Port    int           `yaml:"port"`
+	Gap     time.Duration `yaml:"gap"`
+}
+
+type limits struct {
+	Absolute time.Duration `yaml:"absolute"`
+}
+
+// shortestGap is what the driver needs to notice a removal.
+const shortestGap = time.Second
+
+// place says which configuration a command uses.
+type place struct {
+	Config string `short:"c" default:"/etc/tlagate/pdt.yaml" placeholder:"FILE" help:"Configuration file (${default})."`
+}
+
+func (p place) load() (config, error) {
+	var c config
+	if err := cli.LoadYAML(p.Config, &c); err != nil {
+		return c, err
+	}
+	if c.Status == "" {
+		c.Status = cli.Path(defaultStatus())
+	}
+	return c, c.check()
+}
+
+func defaultStatus() string {
+	if runtime.GOOS == "windows" {
+		return filepath.Join(os.Getenv("ProgramData"), "tlagate", "pdt.sock")
+	}
+	return "/run/tla-pdt/status.sock"
+}
+
+func (c config) check() error {
+	for name, d := range map[string]time.Duration{"driver.gap": c.Driver.Gap, "heartbeat": c.Heartbeat, "limits.absolute": c.Limits.Absolute} {
+		if d < 0 {
+			return fmt.Errorf("cannot use %s: %s is negative", name, d)
+		}
+	}
+	if c.Driver.Gap > 0 && c.Driver.Gap < shortestGap {
+		return fmt.Errorf("cannot use driver.gap: %s is too short for the driver to notice a removal, want at least %s", c.Driver.Gap, shortestGap)
+	}
+	return nil
+}
+
+// service gives the configuration as package pdt wants it.
+func (c config) service(trust *pki.Trust, client, server *cli.Keys, log *slog.Logger) (pdt.Config, error) {
+	cfg := pdt.Config{
+		Gateways:  c.Gateways,
+		Client:    pki.Party{Trust: trust, Certificate: client.Certificate},
+		Server:    pki.Party{Trust: trust, Certificate: server.Certificate},
+		Status:    string(c.Status),
+		Heartbeat: c.Heartbeat,
+		Limit:     c.Limits.Absolute,
+		Log:       log,
+	}
+	var err error
+	if cfg.Access, err = c.Access.table(); err != nil {
+		return cfg, err
+	}
+	cfg.Readers, err = pdt.NewDriver(pdt.DriverConfig{Address: c.Driver.Address, Port: c.Driver.Port, Gap: c.Driver.Gap, Log: log})
+	return cfg, err
+}
+
+func (a access) table() (pdt.Access, error) {
+	table := pdt.Access{Practices: a.Practices}
+	for _, urn := range a.TLAs {
+		id, err := pki.ParseIdentity(urn)
+		if err == nil && id.Role != pki.RoleTLA {
+			err = fmt.Errorf("%s is a %s, want a %s", urn, id.Role, pki.RoleTLA)
+		}
+		if err != nil {
+			return table, fmt.Errorf("cannot use access.tlas: %w", err)
+		}
+		table.TLAs = append(table.TLAs, id)
+	}
+	return table, nil
+}

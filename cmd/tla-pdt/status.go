@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/pdt"
+)
+
+type statusCmd struct {
+	place
+	JSON bool `help:"Print it as JSON."`
+}
+
+// Run asks the service that runs with the same configuration.
+func (c *statusCmd) Run(app *cli.App) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	st, raw, err := pdt.AskStatus(string(cfg.Status))
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		_, err = app.Stdout.Write(raw)
+	} else {
+		err = show(app.Stdout, st, time.Now())
+	}
+	if err == nil && !st.Healthy {
+		err = cli.ExitCode(1, nil)
+	}
+	return err
+}
+
+// show puts the status into plain words.
+func show(w io.Writer, st *pdt.Status, now time.Time) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(t, "identity\t%s\n", st.Identity)
+	fmt.Fprintf(t, "running for\t%s\n", now.Sub(st.Since).Round(time.Second))
+	for _, c := range st.Certificates {
+		fmt.Fprintf(t, "%s certificate\tuntil %s\n", c.Use, c.NotAfter.Local().Format("2006-01-02 15:04"))
+	}
+	for _, g := range st.Gateways {
+		fmt.Fprintf(t, "gateway %s\t%s\n", g.Address, describeGateway(g, now))
+	}
+	fmt.Fprintf(t, "session\t%s\n", describeSession(st.Session, now))
+	for _, s := range st.Slots {
+		fmt.Fprintf(t, "%s card\t%s\n", s.Role, describeSlot(s))
+	}
+	for _, p := range st.Problems {
+		fmt.Fprintf(t, "PROBLEM\t%s\n", p)
+	}
+	return t.Flush()
+}
+
+func describeGateway(g pdt.GatewayStatus, now time.Time) string {
+	text := g.State
+	switch {
+	case g.Parked == 1:
+		text += ", 1 link"
+	case g.Parked > 1:
+		text += fmt.Sprintf(", %d links", g.Parked)
+	case !g.RetryAt.IsZero():
+		text += fmt.Sprintf(", next attempt in %s", max(g.RetryAt.Sub(now), 0).Round(time.Second))
+	}
+	if g.Error != "" {
+		text += fmt.Sprintf("; last failure: %s (%s)", g.Error, g.Reason)
+	}
+	return text
+}
+
+func describeSession(s *pdt.SessionStatus, now time.Time) string {
+	if s == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%s of %s for %s through %s, %d commands, %d resets", s.ID, s.TLA,
+		now.Sub(s.Since).Round(time.Second), s.Gateway, s.Commands, s.Resets)
+}
+
+func describeSlot(s pdt.SlotStatus) string {
+	text := "absent"
+	if s.Card {
+		text = "present, ATR " + s.ATR
+	}
+	if s.Driver == nil {
+		return text
+	}
+	switch {
+	case s.Driver.Error != "":
+		text += ", driver cannot be reached"
+	case s.Driver.Shown:
+		text += ", shown to programs"
+	}
+	return text
+}
