@@ -1,0 +1,58 @@
+package tla
+
+import (
+	"encoding/hex"
+
+	"tlagate/session"
+)
+
+// Kind is a model of card, known by its ATR.
+type Kind string
+
+// The kinds. KindUnknown is a card that is of no use here, KindMute one that gives no ATR.
+const (
+	KindVitale1 Kind = "vitale1"
+	KindVitale2 Kind = "vitale2"
+	KindCPS3    Kind = "cps3"
+	KindCPS4    Kind = "cps4"
+	KindUnknown Kind = "unknown"
+	KindMute    Kind = "mute"
+)
+
+// atrs gives the kinds in hexadecimal; a point stands for any digit.
+var atrs = []struct {
+	atr  string
+	kind Kind
+	slot session.Slot
+}{
+	{"3f652500......9000", KindVitale1, session.SlotVitale}, // inverse convention, T=0
+	{"3b751300004.09ea9000", KindVitale2, session.SlotVitale},
+	{"3bac00402a001225006480000310009000", KindCPS3, session.SlotCPS},
+	{"3b9b188001001225006480040100009044", KindCPS4, session.SlotCPS}, // T=0 and T=1
+}
+
+// identify tells what card an ATR belongs to; ok is false when it has no slot.
+func identify(atr []byte) (kind Kind, slot session.Slot, ok bool) {
+	if len(atr) == 0 {
+		return KindMute, 0, false
+	}
+	digits := hex.EncodeToString(atr)
+	for _, a := range atrs {
+		if matches(digits, a.atr) {
+			return a.kind, a.slot, true
+		}
+	}
+	return KindUnknown, 0, false
+}
+
+func matches(digits, pattern string) bool {
+	if len(digits) != len(pattern) {
+		return false
+	}
+	for i := range pattern {
+		if pattern[i] != '.' && pattern[i] != digits[i] {
+			return false
+		}
+	}
+	return true
+}
