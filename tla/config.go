@@ -1,0 +1,115 @@
+package tla
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"tlagate/pki"
+	"tlagate/session"
+)
+
+// Config configures a Relay. It must not be changed afterwards.
+type Config struct {
+	Gateways []string     // host:port, tried in this order; at least one
+	PdT      string       // the PdT's URN, or the bare name of one of our own practice
+	Party    *pki.Party   // our client certificate, and whom we trust
+	Readers  *Readers     // the caller runs it
+	Timers   Timers       // zero = the defaults
+	Log      *slog.Logger // nil = discard
+
+	// Dial connects to a gateway ("tcp", host:port). Nothing but a start calls it. nil = net.Dialer's.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Timers of a relay; zero means the default.
+type Timers struct {
+	Dial      time.Duration // to connect to a gateway, 5 s
+	Open      time.Duration // for the gateway to let us in and join the PdT, 10 s
+	Hello     time.Duration // for the PdT, each of TLS and hello, 10 s
+	Take      time.Duration // to take a card, 5 s
+	Command   time.Duration // of one command at a card, 60 s
+	Absolute  time.Duration // of a session, 12 h, which is also the most
+	Inactive  time.Duration // of a session without a command (SA4), 10 min; 15 at most
+	Heartbeat time.Duration // of the link and of the card session, 5 s
+	Leave     time.Duration // for the PdT to hear that the session ends, 2 s
+}
+
+// The longest that the annex and docs/protocol.md allow.
+const (
+	MaxAbsolute = 12 * time.Hour
+	MaxInactive = 15 * time.Minute
+)
+
+func (t Timers) withDefaults() Timers {
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&t.Dial, 5 * time.Second}, {&t.Open, 10 * time.Second}, {&t.Hello, 10 * time.Second},
+		{&t.Take, 5 * time.Second}, {&t.Command, time.Minute},
+		{&t.Absolute, MaxAbsolute}, {&t.Inactive, 10 * time.Minute},
+		{&t.Heartbeat, session.DefaultHeartbeat}, {&t.Leave, 2 * time.Second},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	return t
+}
+
+func (t Timers) check() error {
+	switch {
+	case t.Absolute < 0 || t.Absolute > MaxAbsolute:
+		return fmt.Errorf("cannot let a session last %v: at most %v", t.Absolute, MaxAbsolute)
+	case t.Inactive < 0 || t.Inactive > MaxInactive:
+		return fmt.Errorf("cannot let a session be inactive for %v: at most %v (SA4)", t.Inactive, MaxInactive)
+	}
+	return nil
+}
+
+func (c Config) withDefaults() Config {
+	c.Timers = c.Timers.withDefaults()
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Dial == nil {
+		c.Dial = new(net.Dialer).DialContext
+	}
+	return c
+}
+
+func (c Config) check() error {
+	if len(c.Gateways) == 0 {
+		return errors.New("cannot run a relay without a gateway: name one, host:port")
+	}
+	for _, g := range c.Gateways {
+		if host, _, err := net.SplitHostPort(g); err != nil || host == "" {
+			return fmt.Errorf("cannot use the gateway %q: want host:port", g)
+		}
+	}
+	if _, err := pdtOf(c.PdT, "practice"); err != nil {
+		return err
+	}
+	return c.Timers.check()
+}
+
+// pdtOf gives the identity of a PdT named by URN, or by its bare name in our own practice.
+func pdtOf(name, practice string) (pki.Identity, error) {
+	urn := name
+	if !strings.Contains(name, ":") {
+		urn = pki.Identity{Practice: practice, Role: pki.RolePdT, Name: name}.String()
+	}
+	id, err := pki.ParseIdentity(urn)
+	if err == nil && id.Role != pki.RolePdT {
+		err = fmt.Errorf("its role is %s", id.Role)
+	}
+	if err != nil {
+		return pki.Identity{}, fmt.Errorf("cannot use the PdT %q: want urn:tlagate:PRACTICE:pdt:NAME or a NAME: %w", name, err)
+	}
+	return id, nil
+}

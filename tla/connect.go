@@ -1,0 +1,188 @@
+package tla
+
+import (
+	"context"
+	"crypto/x509"
+	"net"
+	"time"
+
+	"tlagate/pki"
+	"tlagate/session"
+	"tlagate/session/link"
+)
+
+// connect tries the gateways in order and returns when the PdT has accepted. The error is that of the attempt that
+// got furthest.
+func (l *live) connect() (*line, error) {
+	var best *failure
+	for _, gateway := range l.cfg.Gateways {
+		a := &attempt{live: l, gateway: gateway}
+		n, err := a.run()
+		if err == nil {
+			return n, nil
+		}
+		f := a.failed(err)
+		if best == nil || f.stage > best.stage {
+			best = f
+		}
+		if f.final() {
+			break
+		}
+	}
+	return nil, best.why()
+}
+
+// attempt is a try to reach the PdT through one gateway.
+type attempt struct {
+	*live
+	gateway string
+	stage   stage
+	peers   []*pki.Peer
+	socket  net.Conn
+	link    *link.Conn
+}
+
+func (a *attempt) run() (*line, error) {
+	outer, err := a.dial()
+	if err != nil {
+		return nil, err
+	}
+	inner, err := a.join(outer)
+	if err != nil {
+		return nil, err
+	}
+	return a.greet(inner)
+}
+
+// dial connects to the gateway and proves it. The name is looked up here, and only here.
+func (a *attempt) dial() (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(a.ctx, a.cfg.Timers.Dial)
+	defer cancel()
+	socket, err := a.cfg.Dial(ctx, "tcp", a.gateway)
+	if err != nil {
+		return nil, err
+	}
+	a.stage, a.socket = stageOuter, socket
+	host, _, err := net.SplitHostPort(a.gateway)
+	if err != nil {
+		socket.Close()
+		return nil, err
+	}
+	ctx, cancelTLS := context.WithTimeout(a.ctx, a.cfg.Timers.Open)
+	defer cancelTLS()
+	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: host}
+	conn, peer, err := a.cfg.Party.Client(ctx, socket, pki.ALPNOuter, want)
+	if err != nil {
+		return nil, err
+	}
+	a.peers = append(a.peers, peer)
+	return conn, nil
+}
+
+// join asks for the PdT and proves that it is the one: a gateway that joins another is found out here.
+func (a *attempt) join(outer net.Conn) (net.Conn, error) {
+	a.stage = stageOpen
+	ctx, cancel := context.WithTimeout(a.ctx, a.cfg.Timers.Open)
+	defer cancel()
+	cfg := link.Config{Heartbeat: a.cfg.Timers.Heartbeat, OnNotice: a.noted}
+	var err error
+	if a.link, err = link.Open(ctx, outer, a.pdt.String(), a.id.String(), cfg); err != nil {
+		return nil, err
+	}
+	a.stage = stageInner
+	ctx, cancelTLS := context.WithTimeout(a.ctx, a.cfg.Timers.Hello)
+	defer cancelTLS()
+	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePdT}, Identity: a.pdt}
+	conn, peer, err := a.cfg.Party.Client(ctx, a.link, pki.ALPNCard, want)
+	if err != nil {
+		return nil, err
+	}
+	a.peers = append(a.peers, peer)
+	return conn, nil
+}
+
+// greet says hello, shows the cards there are, and waits for the PdT to accept.
+func (a *attempt) greet(inner net.Conn) (*line, error) {
+	a.stage = stageHello
+	terminal, err := session.OpenTerminal(inner, session.TerminalConfig{ID: a.id,
+		Timers: session.Timers{Heartbeat: a.cfg.Timers.Heartbeat}, OnCommand: a.used, OnPIN: a.usedPIN})
+	if err != nil {
+		inner.Close()
+		return nil, err
+	}
+	for _, k := range a.keepers {
+		k.attach <- terminal
+	}
+	n := &line{gateway: a.gateway, peers: a.peers, terminal: terminal, served: make(chan error, 1),
+		cut: func() { a.socket.Close() }, since: time.Now()}
+	go func() { n.served <- a.tell(terminal.Run(context.Background())) }()
+	return n, a.accepted(n)
+}
+
+// accepted waits for the PdT's hello; without it the connection is closed.
+func (a *attempt) accepted(n *line) error {
+	timer := time.NewTimer(a.cfg.Timers.Hello)
+	defer timer.Stop()
+	var err error
+	select {
+	case <-n.terminal.Up():
+		return nil
+	case err := <-n.served:
+		return err
+	case <-timer.C:
+		err = &Why{Code: CodeTimeout, Detail: "the PdT did not answer the hello"}
+	case <-a.ctx.Done():
+		err = context.Cause(a.ctx)
+	}
+	n.cut()
+	<-n.served
+	return err
+}
+
+// tell makes a read error of the card session say what its layers know: an alert of the PdT, or a notice of the
+// gateway, which may have come before a connection that just broke.
+func (a *attempt) tell(err error) error {
+	err = a.cfg.Party.Explain(err)
+	if notice := a.link.Notice(); notice != nil && explain(err).Code == CodeLost {
+		return notice
+	}
+	return err
+}
+
+func (a *attempt) noted(n link.Notice) {
+	a.log.Warn("notice of the gateway", "code", string(n.Code), "text", n.Text, "gateway", a.gateway)
+}
+
+func (a *attempt) used(session.Slot) { a.command.Store(time.Now().UnixNano()) }
+
+func (a *attempt) usedPIN(s session.Slot) {
+	a.used(s)
+	a.log.Warn("command with a PIN refused", "slot", s.String())
+}
+
+// failed says where and at whom the attempt failed, and logs it.
+func (a *attempt) failed(err error) *failure {
+	err = a.cfg.Party.Explain(err)
+	if a.ctx.Err() != nil {
+		err = context.Cause(a.ctx)
+	}
+	f := &failure{a.stage, a.suspect(), a.gateway, err}
+	w := f.why()
+	peer := w.Peer
+	if a.stage == stageOuter || a.stage == stageInner {
+		peer = "claimed " + peer
+	}
+	a.log.Warn("attempt failed", "code", string(w.Code), "reason", w.Reason, "peer", peer, "gateway", a.gateway, "detail", w.Detail)
+	return f
+}
+
+// suspect is who is at the other end at this stage: its identity once proven, before that what it should be.
+func (a *attempt) suspect() string {
+	switch {
+	case a.stage >= stageInner:
+		return a.pdt.String()
+	case len(a.peers) > 0:
+		return a.peers[0].Identity.String()
+	}
+	return string(pki.RoleGateway)
+}

@@ -1,0 +1,81 @@
+// Package control carries commands of local users to a daemon over a Unix socket: one request and one answer a
+// connection, each one line of JSON (docs/control.md). Who may ask is decided by the credentials of the peer's
+// process (SO_PEERCRED), not by what it says.
+package control
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// Version of the protocol.
+const Version = 1
+
+// Sizes and times.
+const (
+	maxRequest  = 4 << 10         // octets
+	maxAnswer   = 256 << 10       // octets
+	requestTime = 5 * time.Second // for a client to say what it wants
+	answerTime  = 5 * time.Second // for a client to take its answer
+	askTime     = 5 * time.Second // for a daemon to take the request
+	maxClients  = 8
+)
+
+// Request is what a client says.
+type Request struct {
+	Version int    `json:"version"`
+	Command string `json:"command"`
+}
+
+// The faults of the protocol itself; a handler has its own.
+const (
+	FaultBadRequest = "bad_request" // no JSON, too long, or nothing in time
+	FaultVersion    = "version"     // not ours
+	FaultNotAllowed = "not_allowed" // the user is not in the group
+	FaultTooMany    = "too_many"    // clients
+)
+
+// Fault says what is wrong with a request.
+type Fault struct {
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+}
+
+func (f *Fault) Error() string { return "control: " + f.Code + ": " + f.Detail }
+
+// answer wraps a Fault as a handler's answers are wrapped.
+type faultAnswer struct {
+	Version int    `json:"version"`
+	Error   *Fault `json:"error"`
+}
+
+// readLine reads one line of at most limit octets; the newline is left out.
+func readLine(r io.Reader, limit int) ([]byte, error) {
+	b, err := bufio.NewReader(io.LimitReader(r, int64(limit)+1)).ReadBytes('\n')
+	switch {
+	case err == nil:
+		return b[:len(b)-1], nil
+	case len(b) > limit:
+		return nil, fmt.Errorf("line longer than %d octets", limit)
+	case errors.Is(err, io.EOF):
+		return nil, io.ErrUnexpectedEOF
+	}
+	return nil, err
+}
+
+func writeLine(c net.Conn, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if err := c.SetWriteDeadline(time.Now().Add(answerTime)); err != nil {
+		return err
+	}
+	_, err = c.Write(append(b, '\n'))
+	return err
+}

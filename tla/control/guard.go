@@ -1,0 +1,84 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// caller is the process at the other end, as the kernel knew it when it connected.
+type caller struct{ pid, uid, gid int }
+
+func (c caller) String() string { return fmt.Sprintf("pid %d uid %d", c.pid, c.uid) }
+
+// guard decides who may ask.
+type guard struct {
+	gid  int // -1: no group
+	name string
+}
+
+func newGuard(group string) (guard, error) {
+	if group == "" {
+		return guard{gid: -1}, nil
+	}
+	g, err := user.LookupGroup(group)
+	if err != nil {
+		if g, err = user.LookupGroupId(group); err != nil {
+			return guard{}, fmt.Errorf("cannot find the group %q of the control socket: create it or name another", group)
+		}
+	}
+	gid, err := strconv.Atoi(g.Gid)
+	return guard{gid, group}, err
+}
+
+// check lets in root, the daemon's own user, and whoever is in the group.
+func (g guard) check(c *net.UnixConn) (caller, error) {
+	who, err := peer(c)
+	switch {
+	case err != nil:
+		return who, fmt.Errorf("cannot tell who asks: %w", err)
+	case who.uid == 0 || who.uid == os.Geteuid() || g.has(who):
+		return who, nil
+	case g.gid < 0:
+		return who, errors.New("only root and the relay's own user may ask: no group is configured")
+	}
+	return who, fmt.Errorf("uid %d is not in the group %s", who.uid, g.name)
+}
+
+// has tells whether the group is the process's primary one, or one of its user.
+func (g guard) has(who caller) bool {
+	if g.gid < 0 {
+		return false
+	}
+	if who.gid == g.gid {
+		return true
+	}
+	u, err := user.LookupId(strconv.Itoa(who.uid))
+	if err != nil {
+		return false
+	}
+	groups, err := u.GroupIds()
+	return err == nil && slices.Contains(groups, strconv.Itoa(g.gid))
+}
+
+func peer(c *net.UnixConn) (caller, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return caller{-1, -1, -1}, err
+	}
+	var cred *unix.Ucred
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		cred, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return caller{-1, -1, -1}, err
+	}
+	return caller{int(cred.Pid), int(cred.Uid), int(cred.Gid)}, nil
+}

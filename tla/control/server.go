@@ -1,0 +1,150 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+)
+
+// Config configures a Server.
+type Config struct {
+	Socket string // path; its directory must exist
+	Group  string // name or number whose members may ask; "" = root and the daemon's own user only
+	// Handle answers a command; the answer must marshal to JSON. ctx ends when the client goes away.
+	Handle func(ctx context.Context, command string) any
+	Log    *slog.Logger // nil = discard
+}
+
+// Server answers local users.
+type Server struct {
+	cfg     Config
+	guard   guard
+	socket  *socket
+	clients chan struct{} // one token a client
+}
+
+// Listen opens the socket. The file of a dead daemon is replaced; that of a living one is an error.
+func Listen(cfg Config) (*Server, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	g, err := newGuard(cfg.Group)
+	if err != nil {
+		return nil, err
+	}
+	sock, err := openSocket(cfg.Socket, g.gid)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{cfg: cfg, guard: g, socket: sock, clients: make(chan struct{}, maxClients)}, nil
+}
+
+// Serve answers until ctx ends; then it closes the socket and waits for the answers under way.
+func (s *Server) Serve(ctx context.Context) error {
+	defer context.AfterFunc(ctx, s.socket.close)()
+	defer s.socket.close()
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	for {
+		c, err := s.socket.Accept()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("cannot go on listening on %s: %w", s.cfg.Socket, err)
+		case err != nil:
+			s.cfg.Log.Error("control client lost", "error", err) // out of descriptors, for example
+			time.Sleep(100 * time.Millisecond)
+		default:
+			s.admit(ctx, c.(*net.UnixConn), &clients)
+		}
+	}
+}
+
+// admit serves a client, unless there are too many.
+func (s *Server) admit(ctx context.Context, c *net.UnixConn, clients *sync.WaitGroup) {
+	select {
+	case s.clients <- struct{}{}:
+		clients.Go(func() {
+			defer func() { <-s.clients }()
+			s.serve(ctx, c)
+		})
+	default:
+		s.refuse(c, &Fault{FaultTooMany, fmt.Sprintf("more than %d clients at a time", maxClients)})
+		c.Close()
+	}
+}
+
+func (s *Server) serve(ctx context.Context, c *net.UnixConn) {
+	defer c.Close()
+	who, err := s.guard.check(c)
+	if err != nil {
+		s.cfg.Log.Warn("control client refused", "reason", FaultNotAllowed, "peer", who.String(), "error", err)
+		s.refuse(c, &Fault{FaultNotAllowed, err.Error()})
+		return
+	}
+	command, fault := request(c)
+	if fault != nil {
+		s.cfg.Log.Warn("control request refused", "reason", fault.Code, "peer", who.String())
+		s.refuse(c, fault)
+		return
+	}
+	s.cfg.Log.Info("control request", "command", command, "peer", who.String())
+	s.answer(ctx, c, command)
+}
+
+// request reads the one request of a client.
+func request(c net.Conn) (string, *Fault) {
+	_ = c.SetReadDeadline(time.Now().Add(requestTime))
+	line, err := readLine(c, maxRequest)
+	if err != nil {
+		return "", &Fault{FaultBadRequest, "cannot read the request: " + err.Error()}
+	}
+	var r Request
+	if err := json.Unmarshal(line, &r); err != nil {
+		return "", &Fault{FaultBadRequest, "cannot read the request: it is no JSON object on one line"}
+	}
+	if r.Version != Version {
+		return "", &Fault{FaultVersion, fmt.Sprintf("this relay speaks version %d", Version)}
+	}
+	if !isWord(r.Command) {
+		return "", &Fault{FaultBadRequest, "a command is one word of at most 32 of a-z"}
+	}
+	return r.Command, nil
+}
+
+// isWord keeps what a client says fit for a log.
+func isWord(s string) bool {
+	for _, c := range s {
+		if c < 'a' || c > 'z' {
+			return false
+		}
+	}
+	return len(s) > 0 && len(s) <= 32
+}
+
+// answer handles a command; the client going away, or saying more, ends its context.
+func (s *Server) answer(ctx context.Context, c net.Conn, command string) {
+	ctx, cancel := context.WithCancel(ctx)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		defer cancel()
+		_ = c.SetReadDeadline(time.Time{})
+		_, _ = io.ReadFull(c, make([]byte, 1))
+	}()
+	if err := writeLine(c, s.cfg.Handle(ctx, command)); err != nil {
+		s.cfg.Log.Debug("control answer not taken", "error", err)
+	}
+	cancel()
+	_ = c.SetReadDeadline(time.Unix(1, 0))
+	<-gone
+}
+
+func (s *Server) refuse(c net.Conn, f *Fault) { _ = writeLine(c, faultAnswer{Version, f}) }

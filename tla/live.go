@@ -1,0 +1,167 @@
+package tla
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tlagate/pki"
+	"tlagate/session"
+)
+
+// live is one session, from the user's start to its end.
+type live struct {
+	cfg     Config
+	log     *slog.Logger
+	id      session.ID
+	own     *x509.Certificate // ours
+	pdt     pki.Identity      // whom the user wants, and nobody else (C4)
+	keepers [session.Slots]*keeper
+
+	ctx  context.Context // ends with the session; its cause is a *Why
+	stop context.CancelCauseFunc
+	up   chan struct{} // closed when the PdT has accepted
+	over chan struct{} // closed when cards and sockets are let go
+
+	command atomic.Int64         // when the last command came, ns
+	line    atomic.Pointer[line] // once it is up
+}
+
+// line is the way to the PdT, and who is on it.
+type line struct {
+	gateway  string // host:port
+	peers    []*pki.Peer
+	terminal *session.Terminal
+	served   chan error // of Terminal.Run, one
+	cut      func()     // closes the socket, whatever hangs
+	since    time.Time
+}
+
+func newLive(cfg Config, h *holder) (*live, error) {
+	own, id, err := ourselves(cfg.Party)
+	if err != nil {
+		return nil, err
+	}
+	l := &live{cfg: cfg, id: session.NewID(), own: own, up: make(chan struct{}), over: make(chan struct{})}
+	if l.pdt, err = pdtOf(cfg.PdT, id.Practice); err != nil {
+		return nil, err
+	}
+	l.log = cfg.Log.With("session", l.id.String())
+	l.ctx, l.stop = context.WithCancelCause(context.Background())
+	for s := range l.keepers {
+		l.keepers[s] = &keeper{slot: session.Slot(s), readers: cfg.Readers, holder: h, log: l.log,
+			attach: make(chan *session.Terminal, 1)}
+	}
+	return l, nil
+}
+
+// ourselves gives our certificate and identity.
+func ourselves(p *pki.Party) (*x509.Certificate, pki.Identity, error) {
+	pair := p.Certificate()
+	if pair == nil || len(pair.Certificate) == 0 {
+		return nil, pki.Identity{}, errors.New("cannot find our own certificate")
+	}
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		return nil, pki.Identity{}, fmt.Errorf("cannot read our own certificate: %w", err)
+	}
+	id, err := pki.IdentityOf(leaf)
+	return leaf, id, err
+}
+
+// run is the session: cards and connection at the same time, so that a start costs few round trips.
+func (l *live) run() {
+	var keepers sync.WaitGroup
+	for _, k := range l.keepers {
+		keepers.Go(func() { k.run(l.ctx) })
+	}
+	l.log.Info("session asked for", "peer", l.pdt.String())
+	if line, err := l.connect(); err != nil {
+		l.end(explain(err))
+	} else {
+		l.stay(line)
+	}
+	keepers.Wait()
+	l.logEnd()
+}
+
+// stay serves the session until it ends, then says bye.
+func (l *live) stay(n *line) {
+	l.command.Store(time.Now().UnixNano())
+	l.line.Store(n)
+	close(l.up)
+	l.log.Info("session up", "peer", l.pdt.String(), "gateway", n.gateway)
+	var watch sync.WaitGroup
+	watch.Go(func() { l.watch(n.peers) })
+	select {
+	case err := <-n.served:
+		f := &failure{stageUp, l.pdt.String(), n.gateway, err}
+		l.end(f.why())
+	case <-l.ctx.Done():
+		l.leave(n)
+	}
+	watch.Wait()
+}
+
+// leave tells the PdT why, for as long as it listens; the cards are powered down meanwhile.
+func (l *live) leave(n *line) {
+	bye := byeOf(l.why())
+	go n.terminal.Leave(bye.Code, bye.Text)
+	cut := time.AfterFunc(l.cfg.Timers.Leave, n.cut)
+	defer cut.Stop()
+	<-n.served
+}
+
+// end ends the session; the first reason wins.
+func (l *live) end(w *Why) { l.stop(w) }
+
+// why gives the reason of the end; it must have ended.
+func (l *live) why() *Why {
+	var w *Why
+	if errors.As(context.Cause(l.ctx), &w) {
+		return w
+	}
+	return &Why{Code: CodeLost}
+}
+
+func (l *live) wasUp() bool { return l.line.Load() != nil }
+
+func (l *live) state() State {
+	switch {
+	case l.ctx.Err() != nil:
+		return StateEnding
+	case l.wasUp():
+		return StateUp
+	}
+	return StateStarting
+}
+
+func (l *live) logEnd() {
+	w := l.why()
+	msg := "session not started"
+	if l.wasUp() {
+		msg = "session ended"
+	}
+	l.log.Info(msg, "code", string(w.Code), "reason", w.Reason, "peer", w.Peer, "gateway", w.Gateway, "detail", w.Detail)
+}
+
+// byes gives the words for the PdT.
+var byes = map[Code]session.Bye{
+	CodeStopped:  {Code: session.ByeStopped, Text: "The user ended the session at the terminal."},
+	CodeTimeOver: {Code: session.ByeTimeOver, Text: "The session has reached its longest time."},
+	CodeInactive: {Code: session.ByeInactive, Text: "No command came for too long."},
+	CodeExpired:  {Code: session.ByeTimeOver, Text: "The terminal's certificate has ended."},
+	CodeRefused:  {Code: session.ByeRefused, Text: "A certificate of this session no longer passes at the terminal."},
+}
+
+func byeOf(w *Why) session.Bye {
+	if b, ok := byes[w.Code]; ok {
+		return b
+	}
+	return session.Bye{Code: session.ByeShutdown, Text: "The relay of the terminal stops."}
+}

@@ -1,0 +1,118 @@
+package tla
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// State is what a relay is doing.
+type State string
+
+// The states, in the order in which a session goes through them.
+const (
+	StateIdle     State = "idle"
+	StateStarting State = "starting"
+	StateUp       State = "up"
+	StateEnding   State = "ending"
+)
+
+// Relay runs sessions, one at a time, each by a call of Start. Its methods may be called from any goroutine.
+type Relay struct {
+	cfg    Config
+	holder *holder
+
+	mu     sync.Mutex // protects the rest
+	closed bool       // no more starts
+	live   *live      // nil: idle
+	last   *End       // how the last session ended
+}
+
+// End is how a session ended, or why it did not start.
+type End struct {
+	Why
+	At      time.Time `json:"at"`
+	Session string    `json:"session"`
+	Started bool      `json:"started"` // it had been up
+}
+
+// NewRelay makes a relay; the error says what of the configuration cannot be used.
+func NewRelay(cfg Config) (*Relay, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	h := &holder{service: cfg.Readers.cfg.pcsc, limit: cfg.Timers.Take, command: cfg.Timers.Command}
+	return &Relay{cfg: cfg, holder: h}, nil
+}
+
+// Start starts a session and returns when it is up; the error is a *Why. A local act of the user must be behind
+// each call (C4). When ctx ends before the session is up, so does the attempt.
+func (r *Relay) Start(ctx context.Context) error {
+	l, err := r.begin()
+	if err != nil {
+		return err
+	}
+	go r.serve(l)
+	select {
+	case <-l.up:
+		return nil
+	case <-ctx.Done():
+		l.end(&Why{Code: CodeCancelled})
+		<-l.over
+	case <-l.over:
+	}
+	return l.why()
+}
+
+// Stop ends the session, started or starting, and returns when its cards are powered down and its sockets closed;
+// false when there is none.
+func (r *Relay) Stop() bool { return r.stop(&Why{Code: CodeStopped}) }
+
+// Close ends the session, and allows no other.
+func (r *Relay) Close() {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.stop(&Why{Code: CodeShutdown})
+}
+
+func (r *Relay) stop(w *Why) bool {
+	r.mu.Lock()
+	l := r.live
+	r.mu.Unlock()
+	if l == nil {
+		return false
+	}
+	l.end(w)
+	<-l.over
+	return true
+}
+
+// begin leaves idle.
+func (r *Relay) begin() (*live, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.closed:
+		return nil, &Why{Code: CodeShutdown}
+	case r.live != nil:
+		return nil, &Why{Code: CodeAlready}
+	}
+	l, err := newLive(r.cfg, r.holder)
+	if err != nil {
+		return nil, &Why{Code: CodeConfiguration, Detail: err.Error()}
+	}
+	r.live = l
+	return l, nil
+}
+
+// serve is a session from its start to idle. Nothing here starts another (C4).
+func (r *Relay) serve(l *live) {
+	defer close(l.over)
+	l.run()
+	e := &End{Why: *l.why(), At: time.Now(), Session: l.id.String(), Started: l.wasUp()}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.live, r.last = nil, e
+}

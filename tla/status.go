@@ -1,0 +1,106 @@
+package tla
+
+import (
+	"time"
+
+	"tlagate/session"
+)
+
+// Status is what a relay is doing, for people and programs.
+type Status struct {
+	State       State          `json:"state"`
+	PdT         string         `json:"pdt"`                  // as configured, or its identity in a session
+	Session     *SessionStatus `json:"session,omitempty"`    // absent when idle
+	PCSC        string         `json:"pcsc,omitempty"`       // what is wrong with the PC/SC service; absent = nothing
+	Readers     []ReaderStatus `json:"readers"`              // in the order of PC/SC
+	Last        *End           `json:"last,omitempty"`       // the end of the session before
+	Identity    string         `json:"identity,omitempty"`   // ours
+	Certificate time.Time      `json:"certificate,omitzero"` // when ours ends
+	Problem     string         `json:"problem,omitempty"`    // with our certificate
+}
+
+// SessionStatus is the session that is starting, up or ending.
+type SessionStatus struct {
+	ID              string    `json:"id"`
+	Gateway         string    `json:"gateway,omitempty"` // host:port, once up
+	GatewayIdentity string    `json:"gateway_identity,omitempty"`
+	Since           time.Time `json:"since,omitzero"`
+	Until           time.Time `json:"until,omitzero"` // at the latest
+}
+
+// ReaderStatus is one reader and its card.
+type ReaderStatus struct {
+	Name string      `json:"name"`
+	Card *CardStatus `json:"card,omitempty"`
+}
+
+// Use is what a card is to the relay.
+type Use string
+
+// The uses.
+const (
+	UseSlot    Use = "slot"    // it is the card of its slot
+	UseSecond  Use = "second"  // ignored: another reader has one of that role
+	UseUnknown Use = "unknown" // ignored: neither Vitale nor CPS, or mute
+)
+
+// CardStatus tells of a card; never what is on it.
+type CardStatus struct {
+	Kind Kind   `json:"kind"`
+	Role string `json:"role,omitempty"` // "vitale" or "cps"
+	Use  Use    `json:"use"`
+	Hold Hold   `json:"hold,omitempty"` // in a session
+}
+
+// Status looks now.
+func (r *Relay) Status() Status {
+	r.mu.Lock()
+	l, last := r.live, r.last
+	r.mu.Unlock()
+	v := r.cfg.Readers.current()
+	s := Status{State: StateIdle, PdT: r.cfg.PdT, PCSC: v.service, Readers: []ReaderStatus{}, Last: last}
+	if l != nil {
+		s.State, s.PdT, s.Session = l.state(), l.pdt.String(), l.status()
+	}
+	for _, p := range v.places {
+		s.Readers = append(s.Readers, ReaderStatus{p.reader, cardStatus(p.card, l)})
+	}
+	if own, id, err := ourselves(r.cfg.Party); err != nil {
+		s.Problem = err.Error()
+	} else {
+		s.Identity, s.Certificate = id.String(), own.NotAfter
+	}
+	return s
+}
+
+func (l *live) status() *SessionStatus {
+	s := &SessionStatus{ID: l.id.String()}
+	if n := l.line.Load(); n != nil {
+		s.Gateway, s.GatewayIdentity = n.gateway, n.peers[0].Identity.String()
+		s.Since, s.Until = n.since, n.since.Add(l.cfg.Timers.Absolute)
+	}
+	return s
+}
+
+func cardStatus(i insertion, l *live) *CardStatus {
+	switch {
+	case i.number == 0:
+		return nil
+	case !i.usable:
+		return &CardStatus{Kind: i.kind, Use: UseUnknown}
+	case !i.seated:
+		return &CardStatus{Kind: i.kind, Role: i.slot.String(), Use: UseSecond}
+	}
+	return &CardStatus{Kind: i.kind, Role: i.slot.String(), Use: UseSlot, Hold: l.hold(i.slot, i.number)}
+}
+
+// hold says how the session, if there is one, has a card.
+func (l *live) hold(slot session.Slot, number uint64) Hold {
+	if l == nil {
+		return HoldNone
+	}
+	if h := l.keepers[slot].shown.Load(); h != nil && h.insertion == number {
+		return h.hold
+	}
+	return HoldNone
+}

@@ -1,0 +1,149 @@
+package tla
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"tlagate/pki"
+	"tlagate/session"
+	"tlagate/session/link"
+)
+
+// Code says in one stable word why a session did not start, or ended.
+type Code string
+
+// The codes. What Reason holds is said behind each.
+const (
+	CodeAlready       Code = "already_running"   // one session at a time
+	CodeConfiguration Code = "configuration"     // our own certificate or the PdT's name cannot be used
+	CodeUnreachable   Code = "unreachable"       // no gateway answers
+	CodeRefused       Code = "refused"           // we refused Peer: a pki.Reason
+	CodeRejected      Code = "rejected"          // Peer refused us: the TLS alert; Detail is a hint
+	CodeProblem       Code = "problem"           // the gateway's answer: a link.ProblemCode
+	CodePdT           Code = "pdt"               // the PdT said bye: a session.ByeCode
+	CodeNotice        Code = "notice"            // the gateway's last word: a link.Code
+	CodeTimeout       Code = "timeout"           // Peer was reached and did not answer in time
+	CodeLost          Code = "connection_lost"   // the connection broke or went silent
+	CodeProtocol      Code = "protocol"          // Peer broke the protocol
+	CodeStopped       Code = "stopped"           // the user ended it
+	CodeCancelled     Code = "cancelled"         // the user went away before it had started
+	CodeTimeOver      Code = "time_over"         // the absolute limit
+	CodeInactive      Code = "inactive"          // no command for too long (SA4)
+	CodeExpired       Code = "certificate_ended" // our own certificate has ended
+	CodeShutdown      Code = "shutdown"          // the relay stops
+)
+
+// Why is why a session did not start, or ended. The words for people are made of it elsewhere.
+type Why struct {
+	Code    Code   `json:"code"`
+	Reason  string `json:"reason,omitempty"`
+	Peer    string `json:"peer,omitempty"`    // identity, or the role while it is not proven
+	Gateway string `json:"gateway,omitempty"` // host:port
+	Detail  string `json:"detail,omitempty"`  // English: what was found, what to do
+}
+
+// Error gives "CODE: reason: detail".
+func (w *Why) Error() string {
+	text := string(w.Code)
+	for _, part := range []string{w.Reason, w.Detail} {
+		if part != "" {
+			text += ": " + part
+		}
+	}
+	return text
+}
+
+// stages of a start, in their order.
+type stage int
+
+const (
+	stageDial  stage = iota // TCP
+	stageOuter              // TLS with the gateway
+	stageOpen               // its answer to the open
+	stageInner              // TLS with the PdT
+	stageHello              // the PdT's answer
+	stageUp
+)
+
+// failure is an attempt that failed, and how far it got.
+type failure struct {
+	stage   stage
+	peer    string
+	gateway string
+	err     error
+}
+
+func (f *failure) Error() string { return fmt.Sprintf("%s: %v", f.gateway, f.err) }
+func (f *failure) Unwrap() error { return f.err }
+
+// final tells whether another gateway would make no difference: the PdT has spoken, or we stop.
+func (f *failure) final() bool { return f.stage >= stageHello || errors.As(f.err, new(*Why)) }
+
+// why puts a failure into a Why.
+func (f *failure) why() *Why {
+	w := explain(f.err)
+	if w.Peer == "" {
+		w.Peer = f.peer
+	}
+	w.Gateway = f.gateway
+	if f.stage == stageDial && (w.Code == CodeLost || w.Code == CodeTimeout) {
+		w.Code, w.Peer = CodeUnreachable, ""
+	}
+	return w
+}
+
+// explain finds what an error of the layers below means.
+func explain(err error) *Why {
+	for _, known := range explainers {
+		if w := known(err); w != nil {
+			return w
+		}
+	}
+	return &Why{Code: CodeLost, Detail: err.Error()}
+}
+
+// explainers, the most telling first; each gives nil for what is not its own.
+var explainers = []func(error) *Why{
+	as(func(e *Why) *Why { c := *e; return &c }),
+	as(func(e *pki.Refusal) *Why {
+		return &Why{Code: CodeRefused, Reason: string(e.Reason), Detail: e.Subject + ": " + e.Detail}
+	}),
+	as(func(e *pki.Rejected) *Why {
+		return &Why{Code: CodeRejected, Reason: e.Alert.Error(), Detail: e.Hint}
+	}),
+	as(func(e *link.Problem) *Why {
+		return &Why{Code: CodeProblem, Reason: string(e.Code), Detail: e.Detail + " " + e.Action}
+	}),
+	as(func(e *session.Bye) *Why {
+		return &Why{Code: CodePdT, Reason: string(e.Code), Detail: e.Text}
+	}),
+	as(func(e *link.Notice) *Why {
+		return &Why{Code: CodeNotice, Reason: string(e.Code), Detail: e.Text}
+	}),
+	as(func(e *session.ProtocolError) *Why { return &Why{Code: CodeProtocol, Detail: e.Detail} }),
+	as(func(e *link.ProtocolError) *Why { return &Why{Code: CodeProtocol, Detail: e.Detail} }),
+	func(err error) *Why {
+		if !timedOut(err) {
+			return nil
+		}
+		return &Why{Code: CodeTimeout, Detail: err.Error()}
+	},
+}
+
+func as[E error](make func(E) *Why) func(error) *Why {
+	return func(err error) *Why {
+		var e E
+		if !errors.As(err, &e) {
+			return nil
+		}
+		return make(e)
+	}
+}
+
+// timedOut is about one answer; a link that fell silent in a session is lost.
+func timedOut(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return !errors.Is(err, session.ErrDead) &&
+		(errors.Is(err, context.DeadlineExceeded) || (errors.As(err, &timeout) && timeout.Timeout()))
+}
