@@ -58,25 +58,26 @@ func (a *attempt) run() (*line, error) {
 func (a *attempt) dial() (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(a.ctx, a.cfg.Timers.Dial)
 	defer cancel()
-	socket, err := a.cfg.Dial(ctx, "tcp", a.gateway)
-	if err != nil {
+	var err error
+	if a.socket, err = a.cfg.Dial(ctx, "tcp", a.gateway); err != nil {
 		return nil, err
 	}
-	a.stage, a.socket = stageOuter, socket
-	host, _, err := net.SplitHostPort(a.gateway)
-	if err != nil {
-		socket.Close()
-		return nil, err
-	}
-	ctx, cancelTLS := context.WithTimeout(a.ctx, a.cfg.Timers.Open)
-	defer cancelTLS()
-	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: host}
-	conn, peer, err := a.cfg.Party.Client(ctx, socket, pki.ALPNOuter, want)
+	a.stage = stageOuter
+	host, _, _ := net.SplitHostPort(a.gateway) // checked with the configuration
+	return a.prove(a.socket, pki.ALPNOuter, a.cfg.Timers.Open,
+		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: host})
+}
+
+// prove makes one TLS layer; it closes conn on error.
+func (a *attempt) prove(conn net.Conn, alpn string, limit time.Duration, want pki.Want) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(a.ctx, limit)
+	defer cancel()
+	over, peer, err := a.cfg.Party.Client(ctx, conn, alpn, want)
 	if err != nil {
 		return nil, err
 	}
 	a.peers = append(a.peers, peer)
-	return conn, nil
+	return over, nil
 }
 
 // join asks for the PdT and proves that it is the one: a gateway that joins another is found out here.
@@ -90,15 +91,8 @@ func (a *attempt) join(outer net.Conn) (net.Conn, error) {
 		return nil, err
 	}
 	a.stage = stageInner
-	ctx, cancelTLS := context.WithTimeout(a.ctx, a.cfg.Timers.Hello)
-	defer cancelTLS()
-	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePdT}, Identity: a.pdt}
-	conn, peer, err := a.cfg.Party.Client(ctx, a.link, pki.ALPNCard, want)
-	if err != nil {
-		return nil, err
-	}
-	a.peers = append(a.peers, peer)
-	return conn, nil
+	return a.prove(a.link, pki.ALPNCard, a.cfg.Timers.Hello,
+		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePdT}, Identity: a.pdt})
 }
 
 // greet says hello, shows the cards there are, and waits for the PdT to accept.

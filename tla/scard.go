@@ -36,6 +36,7 @@ var meanings = map[scard.Error]error{
 	scard.ErrShutdown:          session.ErrCardLost,
 	scard.ErrSystemCancelled:   session.ErrCardLost,
 	scard.ErrCommError:         session.ErrCardLost,
+	scard.ErrNotTransacted:     session.ErrCardLost, // the reader lost touch; a card swapped quickly shows in no other way
 }
 
 // pcscError is a PC/SC error and what it means.

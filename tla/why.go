@@ -19,7 +19,7 @@ const (
 	CodeConfiguration Code = "configuration"     // our own certificate or the PdT's name cannot be used
 	CodeUnreachable   Code = "unreachable"       // no gateway answers
 	CodeRefused       Code = "refused"           // we refused Peer: a pki.Reason
-	CodeRejected      Code = "rejected"          // Peer refused us: the TLS alert; Detail is a hint
+	CodeRejected      Code = "rejected"          // Peer refused us: a pki.Reason, or "" when only Peer knows; Detail is a hint
 	CodeProblem       Code = "problem"           // the gateway's answer: a link.ProblemCode
 	CodePdT           Code = "pdt"               // the PdT said bye: a session.ByeCode
 	CodeNotice        Code = "notice"            // the gateway's last word: a link.Code
@@ -106,21 +106,18 @@ func explain(err error) *Why {
 // explainers, the most telling first; each gives nil for what is not its own.
 var explainers = []func(error) *Why{
 	as(func(e *Why) *Why { c := *e; return &c }),
+	as(brokenOff),
 	as(func(e *pki.Refusal) *Why {
 		return &Why{Code: CodeRefused, Reason: string(e.Reason), Detail: e.Subject + ": " + e.Detail}
 	}),
-	as(func(e *pki.Rejected) *Why {
-		return &Why{Code: CodeRejected, Reason: e.Alert.Error(), Detail: e.Hint}
-	}),
+	as(func(e *pki.Rejected) *Why { return &Why{Code: CodeRejected, Reason: string(e.Reason), Detail: e.Hint} }),
 	as(func(e *link.Problem) *Why {
 		return &Why{Code: CodeProblem, Reason: string(e.Code), Detail: e.Detail + " " + e.Action}
 	}),
 	as(func(e *session.Bye) *Why {
 		return &Why{Code: CodePdT, Reason: string(e.Code), Detail: e.Text}
 	}),
-	as(func(e *link.Notice) *Why {
-		return &Why{Code: CodeNotice, Reason: string(e.Code), Detail: e.Text}
-	}),
+	as(noticed),
 	as(func(e *session.ProtocolError) *Why { return &Why{Code: CodeProtocol, Detail: e.Detail} }),
 	as(func(e *link.ProtocolError) *Why { return &Why{Code: CodeProtocol, Detail: e.Detail} }),
 	func(err error) *Why {
@@ -129,6 +126,19 @@ var explainers = []func(error) *Why{
 		}
 		return &Why{Code: CodeTimeout, Detail: err.Error()}
 	},
+}
+
+// brokenOff is a handshake that the gateway ended with a notice: that says more than the broken handshake.
+func brokenOff(e *pki.Refusal) *Why {
+	var n *link.Notice
+	if e.Reason != pki.HandshakeFailed || !errors.As(e.Cause, &n) {
+		return nil
+	}
+	return noticed(n)
+}
+
+func noticed(n *link.Notice) *Why {
+	return &Why{Code: CodeNotice, Reason: string(n.Code), Detail: n.Text}
 }
 
 func as[E error](make func(E) *Why) func(error) *Why {

@@ -5,19 +5,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"time"
 )
 
-// ErrNoDaemon means that nothing listens on the socket.
-var ErrNoDaemon = errors.New("nothing listens on the control socket")
+// Why a daemon cannot be asked.
+var (
+	ErrNoDaemon   = errors.New("nothing listens on the control socket")
+	ErrNotAllowed = errors.New("this user may not use the control socket")
+)
 
 // Ask sends a command to the daemon on socket and puts its answer into answer, a pointer to a struct. It waits until
-// ctx ends, which tells the daemon. The error may be a *Fault, or ErrNoDaemon.
+// ctx ends, which tells the daemon. The error may be a *Fault, ErrNoDaemon or ErrNotAllowed.
 func Ask(ctx context.Context, socket, command string, answer any) error {
 	c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	if err != nil {
-		return fmt.Errorf("cannot reach the relay: %w: %w", ErrNoDaemon, err)
+		return fmt.Errorf("cannot reach the relay: %w: %w", unreachable(err), err)
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })()
@@ -48,4 +52,11 @@ func read(line []byte, answer any) error {
 		return f.Error
 	}
 	return json.Unmarshal(line, answer)
+}
+
+func unreachable(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return ErrNotAllowed
+	}
+	return ErrNoDaemon
 }

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"tlagate/cmd/internal/cli"
+)
+
+const (
+	defaultConfig = "/etc/tlagate/relay.yaml"
+	defaultSocket = "/run/tla-relay/control.sock"
+)
+
+// config is the configuration file; deploy/examples/relay.yaml explains it.
+type config struct {
+	Gateways []string     `yaml:"gateways"`
+	PdT      string       `yaml:"pdt"`
+	Identity cli.Identity `yaml:"identity"`
+	Trust    cli.Trust    `yaml:"trust"`
+	Control  control      `yaml:"control"`
+	Limits   limits       `yaml:"limits"`
+}
+
+type control struct {
+	Socket cli.Path `yaml:"socket"`
+	Group  string   `yaml:"group"`
+}
+
+type limits struct {
+	Absolute time.Duration `yaml:"absolute"`
+	Inactive time.Duration `yaml:"inactive"`
+}
+
+// place says which configuration a command uses.
+type place struct {
+	Config string `short:"c" default:"/etc/tlagate/relay.yaml" placeholder:"FILE" help:"Configuration file; /etc/tlagate/relay.yaml if not given."`
+}
+
+func (p place) load() (config, error) {
+	var c config
+	if err := cli.LoadYAML(p.Config, &c); err != nil {
+		return c, err
+	}
+	if c.Control.Socket == "" {
+		c.Control.Socket = defaultSocket
+	}
+	return c, c.checkFiles()
+}
+
+// checkFiles keeps the relay from fetching anything: it must have no connection before a start (C4).
+func (c config) checkFiles() error {
+	names := append(append([]cli.Path{c.Trust.State}, c.Trust.Intermediates...), c.Trust.CRLs...)
+	for _, a := range c.Trust.Anchors {
+		names = append(names, a.File)
+	}
+	for _, n := range names {
+		if strings.Contains(string(n), "://") {
+			return fmt.Errorf("cannot use %s in trust: a relay fetches nothing (C4); name a file, and have it brought there", n)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"tlagate/tla"
+	ctl "tlagate/tla/control"
+)
+
+// tongue is the user's language.
+type tongue int
+
+const (
+	french tongue = iota
+	english
+)
+
+// tongueOf follows the locale (POSIX: LC_ALL, LC_MESSAGES, LANG); all but English is French.
+func tongueOf(getenv func(string) string) tongue {
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if v := getenv(name); v != "" {
+			if strings.HasPrefix(strings.ToLower(v), "en") {
+				return english
+			}
+			return french
+		}
+	}
+	return french
+}
+
+// say gives w in the language, filled in: pairs of name and text.
+func (t tongue) say(w words, fill []string) string {
+	text := w.fr
+	if t == english {
+		text = w.en
+	}
+	for i := 0; i+1 < len(fill); i += 2 {
+		text = strings.ReplaceAll(text, "{"+fill[i]+"}", fill[i+1])
+	}
+	return text
+}
+
+func (t tongue) up(s *tla.Status) string {
+	return t.say(up, []string{"pdt", s.PdT, "gateway", s.Session.Gateway})
+}
+
+// why puts a reason into a sentence; what a technician needs follows on a line of its own.
+func (t tongue) why(w *tla.Why) string {
+	sentence, ok := whys[w.Code]
+	if !ok {
+		sentence = unknown
+	}
+	text := t.say(sentence, []string{"peer", w.Peer, "gateway", w.Gateway, "reason", t.reason(w)})
+	if w.Detail != "" {
+		text += "\n" + t.say(detailed, []string{"detail", w.Detail})
+	}
+	return text
+}
+
+// reason names the second part of a why: by the table, else by its own word.
+func (t tongue) reason(w *tla.Why) string {
+	if known, ok := reasons[w.Code][w.Reason]; ok {
+		return t.say(known, nil)
+	}
+	return w.Reason
+}
+
+// trouble is about reaching the daemon.
+func (t tongue) trouble(err error) error {
+	var f *ctl.Fault
+	switch {
+	case errors.Is(err, ctl.ErrNotAllowed), errors.As(err, &f) && f.Code == ctl.FaultNotAllowed:
+		return fmt.Errorf("%s (%w)", t.say(notAllowed, nil), err)
+	case errors.Is(err, ctl.ErrNoDaemon):
+		return fmt.Errorf("%s (%w)", t.say(noRelay, nil), err)
+	}
+	return err
+}
+
+// status prints a page for people.
+func (t tongue) status(w io.Writer, s *tla.Status) {
+	line := func(name words, text string) { fmt.Fprintf(w, "%s: %s\n", t.say(name, nil), text) }
+	line(lines.state, t.say(states[s.State], nil))
+	line(lines.pdt, s.PdT)
+	if n := s.Session; n != nil && n.Gateway != "" {
+		line(lines.gateway, fmt.Sprintf("%s (%s)", n.Gateway, n.GatewayIdentity))
+		line(lines.since, stamp(n.Since))
+	}
+	t.readers(w, s)
+	if s.Last != nil {
+		line(lines.last, stamp(s.Last.At)+" - "+t.why(&s.Last.Why))
+	}
+	if s.Problem != "" {
+		line(lines.noOwn, s.Problem)
+		return
+	}
+	line(lines.own, stamp(s.Certificate))
+}
+
+func (t tongue) readers(w io.Writer, s *tla.Status) {
+	switch {
+	case s.PCSC != "":
+		fmt.Fprintf(w, "%s: %s\n", t.say(lines.noPCSC, nil), s.PCSC)
+	case len(s.Readers) == 0:
+		fmt.Fprintln(w, t.say(lines.noReader, nil))
+	}
+	for _, r := range s.Readers {
+		fmt.Fprintf(w, "%s %s: %s\n", t.say(lines.reader, nil), r.Name, t.card(r.Card))
+	}
+}
+
+func (t tongue) card(c *tla.CardStatus) string {
+	if c == nil {
+		return t.say(lines.empty, nil)
+	}
+	text := t.say(kinds[c.Kind], nil)
+	for _, more := range []string{t.say(uses[c.Use], nil), t.say(holds[c.Hold], nil)} {
+		if more != "" {
+			text += ", " + more
+		}
+	}
+	return text
+}
+
+func stamp(at time.Time) string { return at.Local().Format("2006-01-02 15:04:05") }

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"tlagate/pki"
+	"tlagate/session"
+	"tlagate/session/link"
+	"tlagate/tla"
+)
+
+// words is one text in the languages of the user. {peer}, {gateway}, {pdt}, {reason}, {detail} and {text} are filled in.
+type words struct{ fr, en string }
+
+var (
+	up      = words{"Session ouverte avec {pdt} par {gateway}.", "Session up with {pdt} through {gateway}."}
+	stopped = words{"Aucune session : les cartes sont libres.", "No session: the cards are free."}
+	unknown = words{"Cause inconnue", "Unknown reason"}
+	noRelay = words{
+		"Le relais ne répond pas : le service tla-relay est-il démarré ?",
+		"The relay does not answer: is the tla-relay service running?"}
+	notAllowed = words{
+		"Vous n'avez pas le droit de commander le relais : demandez à être ajouté à son groupe.",
+		"You may not command the relay: ask to be added to its group."}
+	detailed = words{"Détail : {detail}", "Detail: {detail}"}
+)
+
+// whys are why a session did not start, or ended.
+var whys = map[tla.Code]words{
+	tla.CodeAlready:        {"Une session est déjà ouverte ou en cours d'ouverture.", "A session is already running or starting."},
+	tla.CodeConfiguration:  {"La configuration du relais est inutilisable.", "The relay's configuration cannot be used."},
+	tla.CodeUnreachable:    {"Aucune passerelle ne répond (dernière essayée : {gateway}) : vérifiez le réseau.", "No gateway answers ({gateway} for one): check the network."},
+	tla.CodeRefused:        {"Le relais a refusé {peer} ({gateway}) : {reason}.", "The relay refused {peer} ({gateway}): {reason}."},
+	tla.CodeRejected:       {"{peer} a refusé ce terminal : {reason}.", "{peer} refused this terminal: {reason}."},
+	tla.CodeProblem:        {"La passerelle {gateway} a refusé la session : {reason}.", "The gateway {gateway} refused the session: {reason}."},
+	tla.CodePdT:            {"Le Poste de Travail a mis fin à la session : {reason}.", "The Poste de Travail ended the session: {reason}."},
+	tla.CodeNotice:         {"La passerelle a mis fin à la session : {reason}.", "The gateway ended the session: {reason}."},
+	tla.CodeTimeout:        {"{peer} n'a pas répondu à temps ({gateway}).", "{peer} did not answer in time ({gateway})."},
+	tla.CodeLost:           {"La connexion avec {gateway} a été perdue.", "The connection to {gateway} was lost."},
+	tla.CodeProtocol:       {"{peer} n'a pas respecté le protocole : les versions sont-elles compatibles ?", "{peer} broke the protocol: do the versions fit?"},
+	tla.CodeStopped:        {"Session terminée par l'utilisateur.", "The user ended the session."},
+	tla.CodeCancelled:      {"Démarrage abandonné par l'utilisateur.", "The user gave up the start."},
+	tla.CodeTimeOver:       {"La session a atteint sa durée maximale.", "The session reached its longest time."},
+	tla.CodeInactive:       {"La session est restée trop longtemps inactive.", "The session was inactive for too long."},
+	tla.CodeExpired:        {"Le certificat de ce terminal a expiré.", "This terminal's certificate has ended."},
+	tla.CodeShutdown:       {"Le relais s'arrête.", "The relay is stopping."},
+	tla.CodeUnknownCommand: {"Le relais ne connaît pas cette commande : les versions sont-elles compatibles ?", "The relay does not know this command: do the versions fit?"},
+}
+
+// reasons are the second part of a why, by its code. "" is the answer when only the peer knows.
+var reasons = map[tla.Code]map[string]words{
+	tla.CodeRefused:  certificateReasons,
+	tla.CodeRejected: certificateReasons,
+	tla.CodeProblem: {
+		string(link.ProblemWrongRole):            {"ce certificat n'est pas celui d'un terminal", "this certificate is not a terminal's"},
+		string(link.ProblemWrongPractice):        {"ce terminal n'a pas accès à ce Poste de Travail", "this terminal may not reach that Poste de Travail"},
+		string(link.ProblemTLABusy):              {"ce terminal a déjà une session", "this terminal already has a session"},
+		string(link.ProblemTooMany):              {"trop de connexions, réessayez dans un instant", "too many connections, try again in a moment"},
+		string(link.ProblemPdTAbsent):            {"le Poste de Travail n'est pas connecté", "the Poste de Travail is not connected"},
+		string(link.ProblemDraining):             {"la passerelle s'arrête, réessayez dans un instant", "the gateway is stopping, try again in a moment"},
+		string(link.ProblemBadAuthorization):     {"la demande n'a pas été acceptée, réessayez", "the request was not accepted, try again"},
+		string(link.ProblemBadServerCertificate): {"le certificat du Poste de Travail n'est pas accepté", "the certificate of the Poste de Travail does not pass"},
+	},
+	tla.CodePdT: {
+		string(session.ByeStopped):  {"arrêt demandé", "it was stopped"},
+		string(session.ByeBusy):     {"tous ses lecteurs sont occupés", "all of its readers are taken"},
+		string(session.ByeRemoved):  {"ses lecteurs ont disparu", "its readers are gone"},
+		string(session.ByeProtocol): {"erreur de protocole", "protocol error"},
+		string(session.ByeShutdown): {"il s'arrête", "it is stopping"},
+		string(session.ByeTimeOver): {"durée maximale atteinte", "the longest time is over"},
+		string(session.ByeInactive): {"inactivité", "inactivity"},
+		string(session.ByeRefused):  {"ce terminal n'y est pas accepté", "this terminal is not accepted there"},
+	},
+	tla.CodeNotice: {
+		string(link.CodeRevoked):         {"un certificat n'est plus accepté", "a certificate no longer passes"},
+		string(link.CodeExpired):         {"un certificat a expiré", "a certificate has ended"},
+		string(link.CodeTimeOver):        {"durée maximale atteinte", "the longest time is over"},
+		string(link.CodeDraining):        {"elle s'arrête", "it is stopping"},
+		string(link.CodePeerGone):        {"le Poste de Travail est injoignable", "the Poste de Travail is gone"},
+		string(link.CodeEndedByOperator): {"l'opérateur l'a demandé", "the operator asked for it"},
+		string(link.CodeProtocol):        {"erreur de protocole", "protocol error"},
+	},
+}
+
+var certificateReasons = map[string]words{
+	"":                          {"elle seule en connaît la raison, demandez à l'opérateur", "only it knows why, ask the operator"},
+	string(pki.NoCertificate):   {"aucun certificat présenté", "no certificate shown"},
+	string(pki.BadCertificate):  {"certificat illisible", "unreadable certificate"},
+	string(pki.UnknownIssuer):   {"certificat d'une autorité inconnue", "certificate of an unknown authority"},
+	string(pki.SelfSigned):      {"certificat auto-signé", "self-signed certificate"},
+	string(pki.BadSignature):    {"signature du certificat fausse", "false signature on the certificate"},
+	string(pki.Expired):         {"certificat expiré (ou horloge fausse)", "certificate ended (or clock wrong)"},
+	string(pki.NotYetValid):     {"certificat pas encore valide (ou horloge fausse)", "certificate not yet valid (or clock wrong)"},
+	string(pki.KeyUsage):        {"certificat d'un autre usage", "certificate for another use"},
+	string(pki.ExtKeyUsage):     {"certificat d'un autre usage", "certificate for another use"},
+	string(pki.AnyExtKeyUsage):  {"certificat de tout usage", "certificate for any use"},
+	string(pki.NotCA):           {"émetteur qui n'est pas une autorité", "issuer that is no authority"},
+	string(pki.Policy):          {"politique de certification absente ou refusée", "certificate policy absent or refused"},
+	string(pki.WeakKey):         {"clé trop faible", "weak key"},
+	string(pki.WeakSignature):   {"algorithme de signature trop faible", "weak signature algorithm"},
+	string(pki.NameMismatch):    {"le certificat porte un autre nom", "the certificate has another name"},
+	string(pki.BadIdentity):     {"certificat sans identité lisible", "certificate without a readable identity"},
+	string(pki.NameSpace):       {"cabinet étranger à cette autorité", "practice foreign to that authority"},
+	string(pki.WrongRole):       {"certificat d'un autre rôle", "certificate of another role"},
+	string(pki.WrongPractice):   {"certificat d'un autre cabinet", "certificate of another practice"},
+	string(pki.WrongPeer):       {"ce n'est pas le Poste de Travail demandé", "it is not the Poste de Travail that was asked for"},
+	string(pki.TestCA):          {"autorité de test", "test authority"},
+	string(pki.Revoked):         {"certificat révoqué", "certificate revoked"},
+	string(pki.CARevoked):       {"autorité révoquée", "authority revoked"},
+	string(pki.CRLMissing):      {"liste de révocation absente", "no revocation list"},
+	string(pki.CRLStale):        {"liste de révocation périmée", "stale revocation list"},
+	string(pki.CRLFuture):       {"liste de révocation future (horloge fausse ?)", "revocation list of the future (clock wrong?)"},
+	string(pki.CRLBadSignature): {"liste de révocation mal signée", "badly signed revocation list"},
+	string(pki.CRLWrongIssuer):  {"liste de révocation d'un autre émetteur", "revocation list of another issuer"},
+	string(pki.CRLNumberBack):   {"liste de révocation plus ancienne que la précédente", "revocation list older than the one before"},
+	string(pki.CRLBad):          {"liste de révocation illisible", "unreadable revocation list"},
+	string(pki.TLSVersion):      {"pas de TLS 1.3", "no TLS 1.3"},
+	string(pki.CipherSuite):     {"chiffrement non autorisé", "cipher not allowed"},
+	string(pki.ALPN):            {"un autre service répond à cette adresse", "another service answers there"},
+	string(pki.HandshakeSlow):   {"pas de réponse à temps", "no answer in time"},
+	string(pki.HandshakeFailed): {"négociation interrompue", "negotiation broken off"},
+}
+
+// The words of the status.
+var (
+	states = map[tla.State]words{
+		tla.StateIdle:     {"aucune session", "no session"},
+		tla.StateStarting: {"session en cours d'ouverture", "session starting"},
+		tla.StateUp:       {"session ouverte", "session up"},
+		tla.StateEnding:   {"session en cours de fermeture", "session ending"},
+	}
+	kinds = map[tla.Kind]words{
+		tla.KindVitale1: {"carte Vitale 1", "Vitale 1 card"},
+		tla.KindVitale2: {"carte Vitale 2", "Vitale 2 card"},
+		tla.KindCPS3:    {"carte CPS 3", "CPS 3 card"},
+		tla.KindCPS4:    {"carte CPS 4", "CPS 4 card"},
+		tla.KindUnknown: {"carte inconnue", "unknown card"},
+		tla.KindMute:    {"carte muette (mal insérée ?)", "mute card (wrong way round?)"},
+	}
+	uses = map[tla.Use]words{
+		tla.UseSecond:  {"ignorée : une autre carte du même type est déjà présente", "ignored: another card of that type is in already"},
+		tla.UseUnknown: {"ignorée", "ignored"},
+	}
+	holds = map[tla.Hold]words{
+		tla.HoldTaken:  {"utilisée par la session", "in use by the session"},
+		tla.HoldBusy:   {"un autre programme l'occupe", "another program holds it"},
+		tla.HoldStuck:  {"le lecteur ne répond pas : débranchez-le et rebranchez-le", "the reader does not answer: unplug it and plug it again"},
+		tla.HoldFailed: {"inutilisable", "cannot be used"},
+	}
+	lines = struct{ state, pdt, gateway, since, noPCSC, noReader, reader, empty, last, own, noOwn words }{
+		state:    words{"État", "State"},
+		pdt:      words{"Poste de Travail", "Poste de Travail"},
+		gateway:  words{"Passerelle", "Gateway"},
+		since:    words{"Depuis", "Since"},
+		noPCSC:   words{"Service PC/SC indisponible", "PC/SC service out of reach"},
+		noReader: words{"Aucun lecteur", "No reader"},
+		reader:   words{"Lecteur", "Reader"},
+		empty:    words{"vide", "empty"},
+		last:     words{"Dernière session", "Last session"},
+		own:      words{"Certificat valable jusqu'au", "Certificate valid until"},
+		noOwn:    words{"Certificat inutilisable", "Certificate cannot be used"},
+	}
+)

@@ -1,0 +1,44 @@
+package tla
+
+import (
+	"context"
+	"errors"
+)
+
+// Version of the answers to local users (docs/control.md).
+const Version = 1
+
+// CodeUnknownCommand answers a command that is none.
+const CodeUnknownCommand Code = "unknown_command"
+
+// Answer is the relay's answer to a local user.
+type Answer struct {
+	Version int     `json:"version"`
+	OK      bool    `json:"ok"`
+	Error   *Why    `json:"error,omitempty"` // of a start
+	Status  *Status `json:"status,omitempty"`
+}
+
+// Handle does what a local user asks: start, stop or status. It gives an Answer. A start lasts until the session is up,
+// or ctx ends.
+func (r *Relay) Handle(ctx context.Context, command string) any {
+	switch command {
+	case "start":
+		return r.answer(r.Start(ctx))
+	case "stop":
+		r.Stop()
+		return r.answer(nil)
+	case "status":
+		return r.answer(nil)
+	}
+	return Answer{Version: Version, Error: &Why{Code: CodeUnknownCommand, Detail: "want start, stop or status"}}
+}
+
+func (r *Relay) answer(err error) Answer {
+	s := r.Status()
+	a := Answer{Version: Version, OK: err == nil, Status: &s}
+	if err != nil && !errors.As(err, &a.Error) {
+		a.Error = explain(err)
+	}
+	return a
+}
