@@ -2,6 +2,8 @@ package integration
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -73,9 +75,12 @@ func TestEndToEnd(t *testing.T) {
 		}
 	})
 	t.Run("Vitale file", func(t *testing.T) { readVitale(t, l) })
-	t.Run("CPS list", func(t *testing.T) { listObjects(t, pdt, l.CPS) })
-	t.Run("CPS certificates", func(t *testing.T) { readCertificates(t, pdt, l.CPS) })
-	t.Run("CPS signature with 9E", func(t *testing.T) { signWith9E(t, pdt, l.CPS) })
+	t.Run("CPS", func(t *testing.T) {
+		hideVitaleFromOpenSC(t, pdt)
+		t.Run("list", func(t *testing.T) { listObjects(t, pdt, l.CPS) })
+		t.Run("certificates", func(t *testing.T) { readCertificates(t, pdt, l.CPS) })
+		t.Run("signature with 9E", func(t *testing.T) { signWith9E(t, pdt, l.CPS) })
+	})
 	t.Run("SP4 PIN", func(t *testing.T) { refusePIN(t, l) })
 	t.Run("a visit's commands come once each, in order", func(t *testing.T) { countVisit(t, l) })
 
@@ -83,6 +88,14 @@ func TestEndToEnd(t *testing.T) {
 	require.NoError(t, err)
 	waitCard(t, pdt, vitaleSlot, false)
 	waitCard(t, pdt, cpsSlot, false)
+}
+
+// hideVitaleFromOpenSC has OpenSC's PKCS#11 tools, which know no Vitale card, look at the CPS alone.
+func hideVitaleFromOpenSC(t *testing.T, p *world.PCSCD) {
+	conf := filepath.Join(t.TempDir(), "opensc.conf")
+	text := fmt.Sprintf("app default {\n\tignored_readers = %q;\n}\n", slotName(p, vitaleSlot))
+	require.NoError(t, os.WriteFile(conf, []byte(text), 0o600))
+	t.Setenv("OPENSC_CONF", conf)
 }
 
 // readVitale reads a whole file by application, in short blocks.
@@ -171,6 +184,11 @@ func waitSerial(t *testing.T, l *lab.Lab, card *cardsim.Vitale) {
 	}))
 }
 
+const (
+	readCurrent = "00B0000020"
+	noCurrentEF = "6986"
+)
+
 // TestSecurityStateNeverPasses: what one program unlocked at the card is locked for the next.
 func TestSecurityStateNeverPasses(t *testing.T) {
 	l := newLab(t)
@@ -178,11 +196,15 @@ func TestSecurityStateNeverPasses(t *testing.T) {
 	c := startClient(t, l.PdTReaders)
 	for _, end := range []string{"reset", "unpower"} {
 		require.Equal(t, "ok", c.do("connect "+slotName(l.PdTReaders, vitaleSlot)))
-		require.Equal(t, "9000", c.transmit("00A4000002D001")[:4])
+		for _, command := range []string{"00A404000B" + cardsim.AIDVitale, "00C0000013", "00A4000002D001"} {
+			require.NotContains(t, c.transmit(command), "error")
+		}
+		require.Regexp(t, "9000$", c.transmit(readCurrent))
 		before := l.Vitale.Counts()
 		require.Equal(t, "ok", c.do(end))
 		after := l.Vitale.Counts()
 		require.Greater(t, after.Resets+after.PowerOns, before.Resets+before.PowerOns, "%s is a real one at the card", end)
+		require.Equal(t, noCurrentEF, c.transmit(readCurrent), "the application selected before is selected no more")
 		require.Equal(t, "ok", c.do("disconnect"))
 	}
 }

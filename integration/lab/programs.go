@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"os"
@@ -22,7 +23,7 @@ var configurations = template.Must(template.New("").Parse(`
 {{define "gateway"}}listen: {{.GatewayAddr}}
 identity: {cert: {{.GatewayKeys.Cert}}, key: {{.GatewayKeys.Key}}}
 {{template "trust" .GatewayTrust}}{{end}}
-{{define "pdt"}}gateways: ["{{.GatewayAddr}}"]
+{{define "pdt"}}gateways: ["{{.Named .GatewayAddr}}"]
 client: {cert: {{.ClientKeys.Cert}}, key: {{.ClientKeys.Key}}}
 server: {cert: {{.ServerKeys.Cert}}, key: {{.ServerKeys.Key}}}
 driver: {port: {{.DriverPort}}}
@@ -35,12 +36,11 @@ control: {socket: {{.Path "relay.sock"}}}
 {{template "trust" .TLATrust}}{{end}}
 `))
 
-// Via is where the TLA dials, by the name that the gateway's certificate holds.
-func (l *Lab) Via() string {
-	addr := l.GatewayVia
-	if addr == "" {
-		addr = l.GatewayAddr
-	}
+// Via is where the TLA dials.
+func (l *Lab) Via() string { return l.Named(cmp.Or(l.GatewayVia, l.GatewayAddr)) }
+
+// Named is an address of this world by the name that the gateway's certificate holds.
+func (l *Lab) Named(addr string) string {
 	_, port, _ := net.SplitHostPort(addr)
 	return "localhost:" + port
 }
