@@ -1,13 +1,13 @@
 # make alone lists the targets.
 export GOTOOLCHAIN = go1.27.3
 
-# T is the time for each fuzz target.
+# T is the time of each fuzz target, and of the soak.
 T ?= 30s
 GO ?= go
 NEED = deploy/need.sh $$(deploy/packages.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites need build test check bench fuzz demo fresh vuln clean
+.PHONY: help prerequisites need build test check bench fuzz soak demo fresh vuln clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -25,7 +25,7 @@ build: prerequisites ## build the programs into bin/
 
 test: prerequisites ## run all tests, with the race detector, in a world of their own
 	@$(NEED) build test)
-	$(GO) test -race ./...
+	$(GO) test -race -count=1 ./...
 
 check: prerequisites ## gofmt, go vet, staticcheck, shellcheck
 	@$(NEED) build check)
@@ -38,6 +38,10 @@ bench: prerequisites ## time an APDU and a visit: local reader, stunnel, tlagate
 fuzz: prerequisites ## run every fuzz target for T (make fuzz T=30s)
 	@$(NEED) build)
 	deploy/fuzz.sh $(T)
+
+soak: prerequisites ## mix visits, card changes and restarts for T (make soak T=10m)
+	@$(NEED) build test)
+	SOAK=$(T) $(GO) test -count=1 -timeout 0 -v -run TestSoak ./integration
 
 demo: prerequisites ## read cards through the gateway on this machine (DEMO=auto: no questions)
 	@$(NEED) build test)
