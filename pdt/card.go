@@ -35,6 +35,12 @@ type Card struct {
 // counts says how much was asked of a session's cards.
 type counts struct{ commands, resets atomic.Uint64 }
 
+// NewCard makes the card that a session announced as inserted, for programs that run a card session of their own.
+// It is gone when ctx ends.
+func NewCard(ctx context.Context, slot session.Slot, in session.Inserted, w *session.Workstation) *Card {
+	return newCard(ctx, slot, in, w, new(counts))
+}
+
 // newCard makes the card of an inserted frame; it is gone when ctx ends.
 func newCard(ctx context.Context, slot session.Slot, in session.Inserted, via exchanger, count *counts) *Card {
 	c := &Card{slot: slot, protocol: in.Protocol, via: via, count: count, epoch: in.Epoch, atr: in.ATR}
