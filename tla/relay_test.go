@@ -1,0 +1,380 @@
+package tla
+
+import (
+	"context"
+	"crypto/x509"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/pki"
+	"tlagate/pki/pkitest"
+	"tlagate/session"
+	"tlagate/session/link"
+)
+
+func TestSessionUpAndStopped(t *testing.T) {
+	g := newRig(t)
+	r := g.run()
+	vitale, cps := g.fake.insert("right", vitaleATR, 1), g.fake.insert("left", cpsATR, 2)
+	eventually(t, "cards seen", func() bool { return g.readers.seen(session.SlotCPS) != "" && g.readers.seen(session.SlotVitale) != "" })
+	require.NoError(t, r.Start(t.Context()))
+	slots := []session.Slot{g.next(g.inserted), g.next(g.inserted)}
+	require.ElementsMatch(t, []session.Slot{session.SlotVitale, session.SlotCPS}, slots)
+
+	answer, err := g.command(session.SlotVitale)
+	require.NoError(t, err)
+	require.Equal(t, []byte{1, 0x90, 0}, answer)
+	s := r.Status()
+	require.Equal(t, StateUp, s.State)
+	require.Equal(t, pdtURN, s.PdT)
+	require.Equal(t, gwURN, s.Session.GatewayIdentity)
+	require.Equal(t, []ReaderStatus{
+		{"left", &CardStatus{KindCPS4, "cps", UseSlot, HoldTaken}}, {"right", &CardStatus{KindVitale2, "vitale", UseSlot, HoldTaken}},
+	}, s.Readers)
+
+	var w *Why
+	require.ErrorAs(t, r.Start(t.Context()), &w)
+	require.Equal(t, CodeAlready, w.Code)
+
+	require.True(t, r.Stop())
+	require.Zero(t, g.open.Load(), "sockets are closed when Stop returns")
+	for _, c := range []*fakeCard{vitale, cps} {
+		require.Equal(t, 1, c.colds)
+		require.Equal(t, 1, c.powerDowns, "cards are powered down when Stop returns")
+		require.False(t, c.unlocked || c.powered)
+	}
+	var bye *session.Bye
+	require.ErrorAs(t, <-g.ends, &bye)
+	require.Equal(t, session.ByeStopped, bye.Code)
+	s = r.Status()
+	require.Equal(t, StateIdle, s.State)
+	require.Equal(t, CodeStopped, s.Last.Code)
+	require.True(t, s.Last.Started)
+	require.False(t, r.Stop())
+}
+
+func TestC4NothingConnectsBeforeStartOrAfterTheEnd(t *testing.T) {
+	g := newRig(t)
+	before := networkSockets(t)
+	r := g.run()
+	g.fake.insert("right", vitaleATR, 1)
+	eventually(t, "card seen", func() bool { return g.readers.seen(session.SlotVitale) != "" })
+	require.Zero(t, g.dials.Load())
+	require.Equal(t, before, networkSockets(t))
+	require.NoError(t, r.Start(t.Context()))
+	require.EqualValues(t, 1, g.dials.Load())
+	r.Stop()
+	<-g.ends
+	eventually(t, "sockets gone, at the other end too", func() bool { return slices.Equal(before, networkSockets(t)) })
+	require.EqualValues(t, 1, g.dials.Load())
+}
+
+// networkSockets lists this process's sockets that are neither Unix nor anonymous.
+func networkSockets(t *testing.T) (found []string) {
+	inodes := map[string]bool{}
+	fds, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	for _, fd := range fds {
+		target, _ := os.Readlink("/proc/self/fd/" + fd.Name())
+		inodes[target] = true
+	}
+	for _, table := range []string{"tcp", "tcp6", "udp", "udp6", "raw", "raw6"} {
+		for _, inode := range socketTable(t, table) {
+			if inodes["socket:["+inode+"]"] {
+				found = append(found, table+" "+inode)
+			}
+		}
+	}
+	return found
+}
+
+func TestC4LinkLostEndsTheSessionAndNobodyRedials(t *testing.T) {
+	g := newRig(t)
+	links := make(chan *link.Conn, 1)
+	g.onUp = func(l *link.Conn) { links <- l }
+	r := g.run()
+	card := g.fake.insert("left", cpsATR, 1)
+	require.NoError(t, r.Start(t.Context()))
+	require.Equal(t, session.SlotCPS, g.next(g.inserted))
+	(<-links).Conn.Close()
+	eventually(t, "idle", func() bool { return r.Status().State == StateIdle })
+	require.Equal(t, CodeLost, r.Status().Last.Code)
+	require.Equal(t, 1, get(g.fake, func() int { return card.powerDowns }))
+	<-g.ends
+	require.EqualValues(t, 1, g.dials.Load())
+	g.fake.swap("left", cpsATR, 2) // nor does a card start anything
+	eventually(t, "seen", func() bool { return g.readers.seen(session.SlotCPS) != "" })
+	require.EqualValues(t, 1, g.dials.Load())
+	require.Equal(t, StateIdle, r.Status().State)
+}
+
+func TestNoticeIsShown(t *testing.T) {
+	g := newRig(t)
+	links := make(chan *link.Conn, 1)
+	g.onUp = func(l *link.Conn) { links <- l }
+	r := g.run()
+	require.NoError(t, r.Start(t.Context()))
+	l := <-links
+	require.NoError(t, l.WriteNotice(link.Notice{Code: link.CodeRevoked, Text: "The certificate of the terminal was revoked."}))
+	l.Close()
+	eventually(t, "idle", func() bool { return r.Status().State == StateIdle })
+	last := r.Status().Last
+	require.Equal(t, CodeNotice, last.Code)
+	require.Equal(t, "revoked", last.Reason)
+	require.Equal(t, "The certificate of the terminal was revoked.", last.Detail)
+	<-g.ends
+}
+
+// TestStartRefused is one start for each thing that can be wrong, and what the user is told.
+func TestStartRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil  func(*rig)
+		code   Code
+		reason string
+		peer   string
+	}{
+		"C2 gateway with another name": {func(g *rig) {
+			g.gateway = g.ca.Issue(gwURN, x509.ExtKeyUsageServerAuth, pkitest.DNS("elsewhere"))
+		}, CodeRefused, "name_mismatch", "gateway"},
+		"C2 gateway expired": {func(g *rig) {
+			g.gateway = g.ca.Issue(gwURN, x509.ExtKeyUsageServerAuth, pkitest.DNS("localhost"), pkitest.Expired())
+		}, CodeRefused, "expired", "gateway"},
+		"C2 gateway of another role": {func(g *rig) {
+			g.gateway = g.ca.Issue(pdtURN, x509.ExtKeyUsageServerAuth, pkitest.DNS("localhost"))
+		}, CodeRefused, "wrong_role", "gateway"},
+		"C2 TLA expired": {func(g *rig) {
+			g.tla = g.ca.Issue(tlaURN, x509.ExtKeyUsageClientAuth, pkitest.Expired())
+		}, CodeRejected, "expired", gwURN},
+		"C2 C4 another PdT than the one asked for": {func(g *rig) {
+			g.pdt = g.ca.Issue("urn:tlagate:cabinet:pdt:autre", x509.ExtKeyUsageServerAuth)
+		}, CodeRefused, "wrong_peer", pdtURN},
+		"C2 PdT refuses the TLA": {func(g *rig) { g.wantTLA.Practice = "autre" }, CodeRejected, "", pdtURN},
+		"PdT absent": {func(g *rig) {
+			g.problem = &link.Problem{Code: link.ProblemPdTAbsent, Detail: "No link.", Action: "Start it."}
+		}, CodeProblem, "pdt_absent", gwURN},
+		"wrong practice": {func(g *rig) {
+			g.problem = &link.Problem{Code: link.ProblemWrongPractice, Detail: "No."}
+		}, CodeProblem, "wrong_practice", gwURN},
+		"PdT busy": {func(g *rig) {
+			g.bye = &session.Bye{Code: session.ByeBusy, Text: "No free reader pair."}
+		}, CodePdT, "busy", pdtURN},
+		"PdT silent":        {func(g *rig) { g.silent, g.cfg.Timers.Hello = true, 300*time.Millisecond }, CodeTimeout, "", pdtURN},
+		"nothing reachable": {func(g *rig) { g.listener.Close() }, CodeUnreachable, "", ""},
+		"PdT of no practice of ours": {func(g *rig) {
+			g.tla = g.ca.Issue("", x509.ExtKeyUsageClientAuth)
+		}, CodeConfiguration, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t)
+			card := g.fake.insert("left", cpsATR, 1)
+			c.spoil(g)
+			r := g.run()
+			var w *Why
+			require.ErrorAs(t, r.Start(t.Context()), &w)
+			require.Equal(t, c.code, w.Code, w.Error())
+			require.Equal(t, c.reason, w.Reason, w.Error())
+			require.Equal(t, c.peer, w.Peer)
+			require.Zero(t, g.open.Load())
+			require.Equal(t, StateIdle, r.Status().State)
+			require.Equal(t, get(g.fake, func() int { return card.colds }), get(g.fake, func() int { return card.powerDowns }))
+		})
+	}
+}
+
+func TestNextGatewayIsTried(t *testing.T) {
+	g := newRig(t)
+	dead, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	_, port, _ := net.SplitHostPort(dead.Addr().String())
+	dead.Close()
+	g.cfg.Gateways = []string{"localhost:" + port, g.cfg.Gateways[0]}
+	r := g.run()
+	require.NoError(t, r.Start(t.Context()))
+	require.Equal(t, g.cfg.Gateways[1], r.Status().Session.Gateway)
+}
+
+func TestStartGivenUp(t *testing.T) {
+	for name, give := range map[string]func(*Relay, context.CancelFunc){
+		"by its caller": func(_ *Relay, cancel context.CancelFunc) { cancel() },
+		"by stop":       func(r *Relay, _ context.CancelFunc) { r.Stop() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t)
+			g.silent = true
+			r := g.run()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			result := make(chan error)
+			go func() { result <- r.Start(ctx) }()
+			eventually(t, "starting", func() bool { return r.Status().State == StateStarting && g.open.Load() == 1 })
+			give(r, cancel)
+			var w *Why
+			require.ErrorAs(t, <-result, &w)
+			require.Contains(t, []Code{CodeCancelled, CodeStopped}, w.Code)
+			require.Zero(t, g.open.Load())
+		})
+	}
+}
+
+func TestCardsComeAndGoInASession(t *testing.T) {
+	g := newRig(t)
+	r := g.run()
+	require.NoError(t, r.Start(t.Context()))
+	g.fake.insert("left", vitaleATR, 1)
+	require.Equal(t, session.SlotVitale, g.next(g.inserted))
+	stale := g.epochs[session.SlotVitale].Load()
+	g.fake.swap("left", vitaleATR, 2)
+	require.Equal(t, session.SlotVitale, g.next(g.removed))
+	require.Equal(t, session.SlotVitale, g.next(g.inserted))
+	_, err := g.workstation.Load().Transmit(t.Context(), session.SlotVitale, stale, apdu)
+	require.ErrorIs(t, err, session.StaleEpoch, "the first card's epoch never reads the second")
+	answer, err := g.command(session.SlotVitale)
+	require.NoError(t, err)
+	require.Equal(t, []byte{2, 0x90, 0}, answer)
+	g.fake.unplug("left")
+	require.Equal(t, session.SlotVitale, g.next(g.removed))
+	g.fake.insert("right", vitaleATR, 3)
+	require.Equal(t, session.SlotVitale, g.next(g.inserted))
+	g.fake.setDown(true)
+	require.Equal(t, session.SlotVitale, g.next(g.removed))
+	require.NotEmpty(t, r.Status().PCSC)
+	g.fake.setDown(false)
+	require.Equal(t, session.SlotVitale, g.next(g.inserted))
+	answer, err = g.command(session.SlotVitale)
+	require.NoError(t, err)
+	require.Equal(t, []byte{3, 0x90, 0}, answer)
+}
+
+func TestCardLostWhileACommandRuns(t *testing.T) {
+	g := newRig(t)
+	r := g.run()
+	card := g.fake.insert("left", vitaleATR, 1)
+	require.NoError(t, r.Start(t.Context()))
+	require.Equal(t, session.SlotVitale, g.next(g.inserted))
+	g.fake.do(func() { card.err = session.ErrCardLost })
+	_, err := g.command(session.SlotVitale)
+	require.ErrorIs(t, err, session.Unknown)
+	require.Equal(t, session.SlotVitale, g.next(g.removed))
+	require.Equal(t, session.SlotVitale, g.next(g.inserted), "it is taken again, reset")
+	require.Equal(t, 2, get(g.fake, func() int { return card.colds }))
+}
+
+func TestCardHeldByAnotherProgramIsReportedAndTakenLater(t *testing.T) {
+	g := newRig(t)
+	r := g.run()
+	g.fake.insert("left", vitaleATR, 1)
+	g.fake.do(func() { g.fake.reader("left").taken = true })
+	require.NoError(t, r.Start(t.Context()))
+	eventually(t, "reported", func() bool { return r.Status().Readers[0].Card.Hold == HoldBusy })
+	g.fake.do(func() { g.fake.reader("left").taken = false })
+	require.Equal(t, session.SlotVitale, g.next(g.inserted))
+	require.Equal(t, HoldTaken, r.Status().Readers[0].Card.Hold)
+}
+
+func TestC2RevokedPeerEndsTheSession(t *testing.T) {
+	g := newRig(t)
+	r := g.run()
+	card := g.fake.insert("left", vitaleATR, 1)
+	require.NoError(t, r.Start(t.Context()))
+	require.Equal(t, session.SlotVitale, g.next(g.inserted))
+	g.ca.Issuing.Revoke(pkitest.Chain(g.pdt)[0])
+	g.ca.WriteCRLs(g.files)
+	g.trust.Reload()
+	eventually(t, "idle", func() bool { return r.Status().State == StateIdle })
+	last := r.Status().Last
+	require.Equal(t, CodeRefused, last.Code)
+	require.Equal(t, string(pki.Revoked), last.Reason)
+	require.Equal(t, pdtURN, last.Peer)
+	require.Equal(t, 1, get(g.fake, func() int { return card.powerDowns }))
+	var bye *session.Bye
+	require.ErrorAs(t, <-g.ends, &bye)
+	require.Equal(t, session.ByeRefused, bye.Code)
+}
+
+func TestLimits(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(*rig)
+		code  Code
+	}{
+		"absolute":     {func(g *rig) { g.cfg.Timers.Absolute = 50 * time.Millisecond }, CodeTimeOver},
+		"SA4 inactive": {func(g *rig) { g.cfg.Timers.Inactive = 50 * time.Millisecond }, CodeInactive},
+		"our own certificate": {func(g *rig) {
+			g.tla = g.ca.Issue(tlaURN, x509.ExtKeyUsageClientAuth, pkitest.Valid(-time.Hour, 3*time.Second))
+		}, CodeExpired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t)
+			c.spoil(g)
+			r := g.run()
+			require.NoError(t, r.Start(t.Context()))
+			eventually(t, "idle", func() bool { return r.Status().State == StateIdle })
+			require.Equal(t, c.code, r.Status().Last.Code)
+			require.Error(t, <-g.ends)
+		})
+	}
+}
+
+func TestSilentPeerEndsTheSession(t *testing.T) {
+	g := newRig(t)
+	g.cfg.Timers.Heartbeat = 100 * time.Millisecond
+	r := g.run()
+	require.NoError(t, r.Start(t.Context()))
+	g.frozen.Store(true)
+	eventually(t, "idle", func() bool { return r.Status().State == StateIdle })
+	require.Equal(t, CodeLost, r.Status().Last.Code)
+	require.Contains(t, r.Status().Last.Detail, "dead")
+	<-g.ends
+}
+
+func TestCloseAllowsNoOtherStart(t *testing.T) {
+	g := newRig(t)
+	r := g.run()
+	require.NoError(t, r.Start(t.Context()))
+	r.Close()
+	var bye *session.Bye
+	require.ErrorAs(t, <-g.ends, &bye)
+	require.Equal(t, session.ByeShutdown, bye.Code)
+	var w *Why
+	require.ErrorAs(t, r.Start(t.Context()), &w)
+	require.Equal(t, CodeShutdown, w.Code)
+	require.EqualValues(t, 1, g.dials.Load())
+}
+
+func TestConfigRefused(t *testing.T) {
+	good := Config{Gateways: []string{"gw.example:8443"}, PdT: "bureau"}
+	require.NoError(t, good.check())
+	for name, spoil := range map[string]func(*Config){
+		"no gateway":            func(c *Config) { c.Gateways = nil },
+		"gateway sans port":     func(c *Config) { c.Gateways = []string{"gw.example"} },
+		"no PdT":                func(c *Config) { c.PdT = "" },
+		"PdT of another role":   func(c *Config) { c.PdT = tlaURN },
+		"PdT with capitals":     func(c *Config) { c.PdT = "Bureau" },
+		"absolute too long":     func(c *Config) { c.Timers.Absolute = 13 * time.Hour },
+		"SA4 inactive too long": func(c *Config) { c.Timers.Inactive = 16 * time.Minute },
+	} {
+		c := good
+		spoil(&c)
+		require.Error(t, c.check(), name)
+	}
+}
+
+// socketTable gives the inodes of one table of /proc.
+func socketTable(t *testing.T, name string) (inodes []string) {
+	b, err := os.ReadFile("/proc/self/net/" + name)
+	if os.IsNotExist(err) {
+		return nil // no IPv6
+	}
+	require.NoError(t, err)
+	for i, line := range strings.Split(strings.TrimSpace(string(b)), "\n") {
+		if fields := strings.Fields(line); i > 0 {
+			inodes = append(inodes, fields[9])
+		}
+	}
+	return inodes
+}

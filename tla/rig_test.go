@@ -1,0 +1,258 @@
+package tla
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/pki"
+	"tlagate/pki/pkitest"
+	"tlagate/session"
+	"tlagate/session/link"
+)
+
+const (
+	tlaURN = "urn:tlagate:cabinet:tla:valise"
+	pdtURN = "urn:tlagate:cabinet:pdt:bureau"
+	gwURN  = "urn:tlagate:operateur:gateway:gw1"
+)
+
+// rig is a relay with a fake reader pair, and a gateway and PdT of real TLS whose behaviour a test scripts.
+type rig struct {
+	t       *testing.T
+	ca      *pkitest.PKI
+	files   pkitest.Files
+	trust   *pki.Trust // of all
+	fake    *fakePCSC
+	readers *Readers
+	relay   *Relay
+	cfg     Config
+	dials   atomic.Int32
+	open    atomic.Int32 // sockets of the relay
+	frozen  atomic.Bool
+
+	// The script; set before a start.
+	tla, gateway, pdt tls.Certificate
+	problem           *link.Problem     // the gateway's answer to the second open
+	bye               *session.Bye      // the PdT's answer to the hello
+	silent            bool              // the PdT does not answer the hello
+	wantTLA           pki.Want          // of the PdT
+	onUp              func(*link.Conn)  // called when the session is up, from the gateway
+	ends              chan error        // how sessions ended at the PdT
+	inserted          chan session.Slot // what the PdT saw
+	removed           chan session.Slot
+	workstation       atomic.Pointer[session.Workstation]
+	epochs            [session.Slots]atomic.Uint32
+	listener          net.Listener
+	wg                sync.WaitGroup
+}
+
+func newRig(t *testing.T) *rig {
+	g := &rig{t: t, ca: pkitest.New(t), fake: newFake("left", "right"),
+		ends: make(chan error, 9), inserted: make(chan session.Slot, 99), removed: make(chan session.Slot, 99),
+		wantTLA: pki.Want{Usage: x509.ExtKeyUsageClientAuth, Roles: []pki.Role{pki.RoleTLA}}}
+	g.files = g.ca.WriteTrust(t.TempDir())
+	g.tla = g.ca.Issue(tlaURN, x509.ExtKeyUsageClientAuth)
+	g.gateway = g.ca.Issue(gwURN, x509.ExtKeyUsageServerAuth, pkitest.DNS("localhost"))
+	g.pdt = g.ca.Issue(pdtURN, x509.ExtKeyUsageServerAuth)
+	g.trust = g.openTrust()
+	var err error
+	g.listener, err = net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	g.readers = watchFake(t, g.fake)
+	t.Cleanup(g.close)
+	_, port, _ := net.SplitHostPort(g.listener.Addr().String())
+	g.cfg = Config{
+		Gateways: []string{"localhost:" + port}, PdT: "bureau", Readers: g.readers, Dial: g.dial,
+		Party: &pki.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.tla }},
+	}
+	return g
+}
+
+func (g *rig) openTrust() *pki.Trust {
+	trust, err := pki.OpenTrust(pki.TrustConfig{
+		Anchors: []pki.AnchorFile{{File: g.files.Anchor, Practices: []string{"*"}}}, CRLs: g.files.CRLs(),
+	})
+	require.NoError(g.t, err)
+	return trust
+}
+
+// run makes the relay of the rig's configuration; the script may not change any more.
+func (g *rig) run() *Relay {
+	g.wg.Go(g.serve)
+	var err error
+	g.relay, err = NewRelay(g.cfg)
+	require.NoError(g.t, err)
+	return g.relay
+}
+
+func (g *rig) close() {
+	if g.relay != nil {
+		g.relay.Close()
+		require.Zero(g.t, g.open.Load(), "the relay leaves a socket open")
+	}
+	g.listener.Close()
+	if w := g.workstation.Load(); w != nil {
+		w.Leave(session.ByeShutdown, "")
+	}
+	g.wg.Wait()
+}
+
+// dial counts; 127.0.0.1 stands for localhost.
+func (g *rig) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	g.dials.Add(1)
+	_, port, _ := net.SplitHostPort(address)
+	c, err := new(net.Dialer).DialContext(ctx, network, "127.0.0.1:"+port)
+	if err != nil {
+		return nil, err
+	}
+	g.open.Add(1)
+	return &countedConn{Conn: c, rig: g}, nil
+}
+
+// countedConn is a socket of the relay, which hears nothing when the rig is frozen.
+type countedConn struct {
+	net.Conn
+	rig  *rig
+	once sync.Once
+}
+
+func (c *countedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	for err == nil && c.rig.frozen.Load() {
+		n, err = c.Conn.Read(b)
+	}
+	return n, err
+}
+
+func (c *countedConn) Close() error {
+	c.once.Do(func() { c.rig.open.Add(-1) })
+	return c.Conn.Close()
+}
+
+func (g *rig) serve() {
+	for {
+		c, err := g.listener.Accept()
+		if err != nil {
+			return
+		}
+		g.wg.Go(func() {
+			defer c.Close()
+			g.gatewayEnd(c)
+		})
+	}
+}
+
+// gatewayEnd is a gateway that joins every open with the PdT of the rig.
+func (g *rig) gatewayEnd(c net.Conn) {
+	party := &pki.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.gateway }}
+	outer, _, err := party.Server(context.Background(), c, pki.ALPNOuter, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
+	if err != nil {
+		return
+	}
+	r := bufio.NewReader(outer)
+	id, ok := g.opened(outer, r)
+	if !ok {
+		return
+	}
+	l := link.New(outer, r, link.Config{})
+	defer l.Close()
+	g.pdtEnd(l, id)
+}
+
+// opened answers the two requests; false when it did not upgrade.
+func (g *rig) opened(c net.Conn, r *bufio.Reader) (id string, ok bool) {
+	var nonce [32]byte
+	_, _ = rand.Read(nonce[:])
+	req, err := http.ReadRequest(r)
+	if err != nil || req.URL.Query().Get("pdt") != pdtURN {
+		return "", false
+	}
+	g.write(c, &link.Problem{Code: link.ProblemConsentRequired, Detail: "Consent.", Action: "Sign."},
+		"WWW-Authenticate", link.Challenge(base64.RawURLEncoding.EncodeToString(nonce[:])))
+	if req, err = http.ReadRequest(r); err != nil {
+		return "", false
+	}
+	a, err := link.ParseAuthorization(req.Header.Get("Authorization"))
+	if err != nil {
+		return "", false
+	}
+	if g.problem != nil {
+		g.write(c, g.problem)
+		return "", false
+	}
+	_, err = c.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + link.Protocol + "\r\n\r\n"))
+	return a.Session, err == nil
+}
+
+func (g *rig) write(c net.Conn, p *link.Problem, header ...string) {
+	w := httptest.NewRecorder()
+	for h := range slices.Chunk(header, 2) {
+		w.Header().Set(h[0], h[1])
+	}
+	p.WriteTo(w)
+	resp := w.Result()
+	resp.ContentLength = int64(w.Body.Len())
+	_ = resp.Write(c)
+}
+
+// pdtEnd is the PdT, at the other end of the gateway.
+func (g *rig) pdtEnd(l *link.Conn, id string) {
+	party := &pki.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.pdt }}
+	inner, _, err := party.Server(context.Background(), l, pki.ALPNCard, g.wantTLA)
+	if err != nil {
+		g.ends <- err
+		return
+	}
+	w, err := session.OpenWorkstation(inner, session.WorkstationConfig{Session: id,
+		Inserted: func(s session.Slot, i session.Inserted) { g.epochs[s].Store(i.Epoch); g.inserted <- s },
+		Removed:  func(s session.Slot) { g.removed <- s }})
+	switch {
+	case err != nil:
+		g.ends <- err
+	case g.silent:
+		_, _ = l.Conn.Read(make([]byte, 1<<16))
+		for err == nil {
+			_, err = l.Conn.Read(make([]byte, 1<<16))
+		}
+	case g.bye != nil:
+		w.Refuse(g.bye.Code, g.bye.Text)
+	default:
+		g.workstation.Store(w)
+		if g.onUp != nil {
+			g.onUp(l)
+		}
+		g.ends <- w.Run(context.Background())
+	}
+}
+
+// command has the card of a slot execute a command.
+func (g *rig) command(s session.Slot) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return g.workstation.Load().Transmit(ctx, s, g.epochs[s].Load(), apdu)
+}
+
+func (g *rig) next(c chan session.Slot) session.Slot {
+	g.t.Helper()
+	select {
+	case s := <-c:
+		return s
+	case <-time.After(patience):
+		g.t.Fatal("the PdT saw nothing")
+		return 0
+	}
+}
