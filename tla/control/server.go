@@ -89,7 +89,7 @@ func (s *Server) serve(ctx context.Context, c *net.UnixConn) {
 		s.refuse(c, &Fault{FaultNotAllowed, err.Error()})
 		return
 	}
-	command, fault := request(c)
+	command, fault := request(ctx, c)
 	if fault != nil {
 		s.cfg.Log.Warn("control request refused", "reason", fault.Code, "peer", who.String())
 		s.refuse(c, fault)
@@ -99,9 +99,10 @@ func (s *Server) serve(ctx context.Context, c *net.UnixConn) {
 	s.answer(ctx, c, command)
 }
 
-// request reads the one request of a client.
-func request(c net.Conn) (string, *Fault) {
+// request reads the one request of a client, which is not waited for when ctx ends.
+func request(ctx context.Context, c net.Conn) (string, *Fault) {
 	_ = c.SetReadDeadline(time.Now().Add(requestTime))
+	defer context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })()
 	line, err := readLine(c, maxRequest)
 	if err != nil {
 		return "", &Fault{FaultBadRequest, "cannot read the request: " + err.Error()}

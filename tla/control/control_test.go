@@ -1,0 +1,258 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+const (
+	patience  = 10 * time.Second
+	clientEnv = "TLAGATE_CONTROL_CLIENT" // path of a socket: this process is a client
+)
+
+func TestMain(m *testing.M) {
+	if socket := os.Getenv(clientEnv); socket != "" {
+		os.Exit(askAndTell(socket))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// askAndTell is a client in a process of its own.
+func askAndTell(socket string) int {
+	var a echo
+	err := Ask(context.Background(), socket, "status", &a)
+	var f *Fault
+	switch {
+	case errors.As(err, &f):
+		fmt.Println("fault", f.Code)
+	case err != nil:
+		fmt.Println("error", err)
+	default:
+		fmt.Println("answer", a.Command)
+	}
+	return 0
+}
+
+type echo struct {
+	Version int    `json:"version"`
+	Command string `json:"command"`
+}
+
+// serve runs a server for the time of the test; nil handle: one that echoes.
+func serve(t *testing.T, cfg Config) string {
+	t.Helper()
+	if cfg.Socket == "" {
+		cfg.Socket = filepath.Join(t.TempDir(), "control.sock")
+	}
+	if cfg.Handle == nil {
+		cfg.Handle = func(_ context.Context, command string) any { return echo{Version, command} }
+	}
+	s, err := Listen(cfg)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	var run sync.WaitGroup
+	run.Go(func() { require.NoError(t, s.Serve(ctx)) })
+	t.Cleanup(func() {
+		cancel()
+		run.Wait()
+		require.NoFileExists(t, cfg.Socket)
+	})
+	return cfg.Socket
+}
+
+func dial(t *testing.T, socket string) net.Conn {
+	c, err := net.Dial("unix", socket)
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
+	return c
+}
+
+func TestAsk(t *testing.T) {
+	socket := serve(t, Config{})
+	var a echo
+	require.NoError(t, Ask(t.Context(), socket, "status", &a))
+	require.Equal(t, echo{1, "status"}, a)
+	info, err := os.Stat(socket)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o660), info.Mode().Perm())
+}
+
+func TestGarbageIsRefused(t *testing.T) {
+	socket := serve(t, Config{})
+	for name, c := range map[string]struct{ say, code string }{
+		"no JSON":         {"hello\n", FaultBadRequest},
+		"an array":        {"[1]\n", FaultBadRequest},
+		"no version":      {`{"command":"status"}` + "\n", FaultVersion},
+		"other version":   {`{"version":2,"command":"status"}` + "\n", FaultVersion},
+		"no command":      {`{"version":1}` + "\n", FaultBadRequest},
+		"command to log":  {`{"version":1,"command":"a\nlevel=ERROR"}` + "\n", FaultBadRequest},
+		"binary":          {"\x00\xff\x16\x03\n", FaultBadRequest},
+		"too long":        {strings.Repeat("x", maxRequest+1), FaultBadRequest},
+		"too long, lined": {strings.Repeat(" ", maxRequest) + "{}\n", FaultBadRequest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := dial(t, socket)
+			_, err := conn.Write([]byte(c.say))
+			require.NoError(t, err)
+			line, err := readLine(conn, maxAnswer)
+			require.NoError(t, err)
+			var a faultAnswer
+			require.NoError(t, json.Unmarshal(line, &a))
+			require.Equal(t, c.code, a.Error.Code)
+		})
+	}
+	var a echo
+	require.NoError(t, Ask(t.Context(), socket, "status", &a), "it still serves")
+}
+
+func TestTwoClientsAtATime(t *testing.T) {
+	entered, leave := make(chan string), make(chan struct{})
+	socket := serve(t, Config{Handle: func(_ context.Context, command string) any {
+		if command == "start" {
+			entered <- command
+			<-leave
+		}
+		return echo{Version, command}
+	}})
+	result := make(chan error)
+	go func() { result <- Ask(context.Background(), socket, "start", new(echo)) }()
+	<-entered
+	var a echo
+	require.NoError(t, Ask(t.Context(), socket, "status", &a), "a status while a start lasts")
+	close(leave)
+	require.NoError(t, <-result)
+}
+
+func TestTooManyClients(t *testing.T) {
+	socket := serve(t, Config{})
+	for range maxClients {
+		dial(t, socket)
+	}
+	var f *Fault
+	require.Eventually(t, func() bool {
+		return errors.As(Ask(t.Context(), socket, "status", new(echo)), &f) && f.Code == FaultTooMany
+	}, patience, time.Millisecond)
+}
+
+func TestClientThatGoesAwayEndsItsCommand(t *testing.T) {
+	entered, ended := make(chan struct{}), make(chan struct{})
+	socket := serve(t, Config{Handle: func(ctx context.Context, _ string) any {
+		close(entered)
+		<-ctx.Done()
+		close(ended)
+		return echo{}
+	}})
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan error)
+	go func() { result <- Ask(ctx, socket, "start", new(echo)) }()
+	<-entered
+	cancel()
+	require.ErrorIs(t, <-result, context.Canceled)
+	<-ended
+}
+
+func TestSocketOfADeadDaemonIsReplacedThatOfALivingOneIsNot(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	require.NoError(t, err)
+	_, err = Listen(Config{Socket: path})
+	require.ErrorContains(t, err, "another relay is running")
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	require.FileExists(t, path)
+	serve(t, Config{Socket: path})
+	require.NoError(t, Ask(t.Context(), path, "status", new(echo)))
+}
+
+func TestFileThatIsNoSocketStays(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "precious")
+	require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
+	_, err := Listen(Config{Socket: path})
+	require.ErrorContains(t, err, "is no socket")
+	require.FileExists(t, path)
+}
+
+func TestUnknownGroup(t *testing.T) {
+	_, err := Listen(Config{Socket: filepath.Join(t.TempDir(), "s"), Group: "no-such-group-here"})
+	require.ErrorContains(t, err, "no-such-group-here")
+}
+
+func TestNoDaemon(t *testing.T) {
+	require.ErrorIs(t, Ask(t.Context(), filepath.Join(t.TempDir(), "s"), "status", new(echo)), ErrNoDaemon)
+}
+
+// TestC4WhoMayAsk runs clients as other users: the kernel says who they are.
+func TestC4WhoMayAsk(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can run a client as another user")
+	}
+	const daemon, games, nobody = 1, 60, 65534 // groups of base-passwd
+	open := func(group string) string {
+		dir, err := os.MkdirTemp("", "control-")
+		require.NoError(t, err)
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		require.NoError(t, os.Chmod(dir, 0o755))
+		socket := serve(t, Config{Socket: filepath.Join(dir, "s"), Group: group})
+		info, err := os.Stat(socket)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o660), info.Mode().Perm())
+		return socket
+	}
+	grouped, alone := open("games"), open("")
+	for _, c := range []struct {
+		name, socket string
+		uid, gid     uint32
+		everybody    bool // the file would let everybody in: only the credentials decide
+		want         string
+	}{
+		{"root", alone, 0, 0, false, "answer status"},
+		{"root of another group", alone, 0, nobody, false, "answer status"},
+		{"member by primary group", grouped, nobody, games, false, "answer status"},
+		{"member by user's group", grouped, 5, nobody, true, "answer status"}, // user games
+		{"foreign group", grouped, nobody, daemon, false, "error"},
+		{"foreign group, open file", grouped, nobody, daemon, true, "fault not_allowed"},
+		{"anyone without a group, open file", alone, nobody, games, true, "fault not_allowed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.everybody {
+				require.NoError(t, os.Chmod(c.socket, 0o666))
+				defer os.Chmod(c.socket, 0o660)
+			}
+			require.True(t, strings.HasPrefix(askAs(t, c.socket, c.uid, c.gid), c.want), askAs(t, c.socket, c.uid, c.gid))
+		})
+	}
+}
+
+// askAs runs this binary, which must be readable by all, as another user.
+func askAs(t *testing.T, socket string, uid, gid uint32) string {
+	self, err := os.ReadFile("/proc/self/exe")
+	require.NoError(t, err)
+	client := filepath.Join(filepath.Dir(socket), "client")
+	if _, err := os.Stat(client); err != nil {
+		require.NoError(t, os.WriteFile(client, self, 0o755))
+	}
+	cmd := exec.Command(client)
+	cmd.Dir = "/"
+	cmd.Env = []string{clientEnv + "=" + socket}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid}}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	require.NoError(t, cmd.Run(), out.String())
+	return strings.TrimSpace(out.String())
+}
