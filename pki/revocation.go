@@ -33,11 +33,21 @@ func (t *Trust) status(issuer, cert *x509.Certificate, ca bool, now time.Time) (
 }
 
 // bestCRL gives the acceptable CRL with the highest number, or says what is wrong with the one that came furthest.
+// A number may seem to go back only because newer lists were published meanwhile: then it looks at those.
 func (t *Trust) bestCRL(issuer, cert *x509.Certificate, ca bool, now time.Time) (*crl, *Refusal) {
+	for {
+		snap := t.snap.Load()
+		best, refusal := t.bestOf(snap, issuer, cert, ca, now)
+		if refusal == nil || refusal.Reason != CRLNumberBack || t.snap.Load() == snap {
+			return best, refusal
+		}
+	}
+}
+
+func (t *Trust) bestOf(snap *snapshot, issuer, cert *x509.Certificate, ca bool, now time.Time) (*crl, *Refusal) {
 	var best *crl
 	var worst *Refusal
 	worstAt := -1
-	snap := t.snap.Load()
 	for _, c := range snap.crls {
 		if !bytes.Equal(c.list.RawIssuer, issuer.RawSubject) {
 			continue

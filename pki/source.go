@@ -101,10 +101,10 @@ func (t *Trust) take(s *source, lists []*crl) {
 	for _, refusal := range said {
 		t.log.Warn("new CRL not taken, the one before it stays", "reason", refusal.Reason, "err", refusal)
 	}
+	t.publish() // before the numbers are kept: bestCRL must find the lists by which others go back
 	for _, c := range merged {
 		t.register(c)
 	}
-	t.publish()
 }
 
 // register judges a list that was just read, says what it is, and keeps its number.

@@ -1,0 +1,46 @@
+package pki_test
+
+import (
+	"crypto/x509"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/pki"
+	"tlagate/pki/pkitest"
+)
+
+// TestC2NewCRLsNeverRefuseTheGood: a verification that runs while newer lists are taken in must not hold the older
+// ones for lists that went back: that would cut good sessions at each new CRL.
+func TestC2NewCRLsNeverRefuseTheGood(t *testing.T) {
+	ca := pkitest.New(t)
+	files := ca.WriteTrust(t.TempDir())
+	trust, err := pki.OpenTrust(pki.TrustConfig{
+		Anchors: []pki.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}}, CRLs: files.CRLs(),
+	})
+	require.NoError(t, err)
+	chain := pkitest.Chain(ca.Issue("urn:tlagate:cabinet:tla:valise", x509.ExtKeyUsageClientAuth))
+	done := make(chan struct{})
+	refusals := make([]error, 2)
+	var verifiers sync.WaitGroup
+	for i := range refusals {
+		verifiers.Go(func() {
+			for refusals[i] == nil {
+				select {
+				case <-done:
+					return
+				default:
+					_, refusals[i] = trust.Verify(chain, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
+				}
+			}
+		})
+	}
+	for range 100 {
+		ca.WriteCRLs(files)
+		trust.Reload()
+	}
+	close(done)
+	verifiers.Wait()
+	require.Equal(t, make([]error, 2), refusals)
+}
