@@ -32,9 +32,11 @@ const (
 
 // Trust names the files a program believes.
 type Trust struct {
-	Anchor string   // the root's certificate
-	CRLs   []string // files
-	State  string   // "" = memory
+	Anchor     string   // the root's certificate
+	Practices  []string // practices it vouches for; nil = all
+	CRLs       []string // files
+	State      string   // "" = memory
+	Production bool     // no TEST CA
 }
 
 // Keys names a certificate and its key.
@@ -62,6 +64,19 @@ type Lab struct {
 
 // New makes the directory, the CA, and every certificate and configuration file.
 func New() (*Lab, error) {
+	l, err := Bare()
+	if err != nil {
+		return nil, err
+	}
+	l.GatewayTrust, l.PdTTrust, l.TLATrust = l.trust(), l.trust(), l.trust()
+	if err := l.makePKI(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// Bare is New without CA and certificates: the caller names whom the programs trust and what they show.
+func Bare() (*Lab, error) {
 	dir, err := os.MkdirTemp("", "lab-")
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a lab: %w", err)
@@ -70,12 +85,7 @@ func New() (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{Dir: dir, GatewayAddr: world.Addr(port), AskFor: PdT}
-	l.GatewayTrust, l.PdTTrust, l.TLATrust = l.trust(), l.trust(), l.trust()
-	if err := l.makePKI(); err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	return l, nil
+	return &Lab{Dir: dir, GatewayAddr: world.Addr(port), AskFor: PdT}, nil
 }
 
 // Path is a file of the lab.
@@ -115,7 +125,7 @@ func (l *Lab) Run(program string, args ...string) (string, error) {
 	return out, err
 }
 
-// start starts one of our programs and waits until it says ready.
+// start starts one of our programs and waits until it says ready ("" = it does not wait).
 func (l *Lab) start(program, ready string, env []string, args ...string) (*world.Process, error) {
 	path, err := world.Binary(program)
 	if err != nil {
@@ -124,6 +134,9 @@ func (l *Lab) start(program, ready string, env []string, args ...string) (*world
 	p, err := world.Start(world.Command{Name: program, Path: path, Args: args, Env: env, Echo: l.Echo})
 	if err != nil {
 		return nil, err
+	}
+	if ready == "" {
+		return p, nil
 	}
 	if _, err := p.WaitLine(readyTime, ready); err != nil {
 		p.Kill()

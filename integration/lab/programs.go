@@ -15,10 +15,12 @@ import (
 // configurations are the YAML files of the three programs, as an operator would write them.
 var configurations = template.Must(template.New("").Parse(`
 {{define "trust"}}trust:
-  anchors: [{file: {{.Anchor}}, practices: ["*"]}]
+  anchors: [{file: {{.Anchor}}, practices: [{{range $i, $p := .Practices}}{{if $i}}, {{end}}{{$p}}{{else}}"*"{{end}}]}]
   crls: [{{range $i, $f := .CRLs}}{{if $i}}, {{end}}{{$f}}{{end}}]
 {{- if .State}}
   state: {{.State}}{{end}}
+{{- if .Production}}
+  production: true{{end}}
 {{end}}
 {{define "gateway"}}listen: {{.GatewayAddr}}
 identity: {cert: {{.GatewayKeys.Cert}}, key: {{.GatewayKeys.Key}}}
@@ -45,8 +47,16 @@ func (l *Lab) Named(addr string) string {
 	return "localhost:" + port
 }
 
+// nobodyListens is a port of no driver, for a PdT without readers.
+const nobodyListens = 9
+
 // DriverPort is the port of the PdT's first virtual slot.
-func (l *Lab) DriverPort() int { return l.PdTReaders.Readers[0].Port }
+func (l *Lab) DriverPort() int {
+	if l.PdTReaders == nil {
+		return nobodyListens
+	}
+	return l.PdTReaders.Readers[0].Port
+}
 
 // write makes the configuration file of a program; extra lines are added to it.
 func (l *Lab) write(name string, extra ...string) (string, error) {
@@ -70,22 +80,31 @@ func (l *Lab) StartGateway(extra ...string) error {
 }
 
 // StartPdT starts tla-pdt; it is ready once it is parked.
-func (l *Lab) StartPdT(extra ...string) error {
+func (l *Lab) StartPdT(extra ...string) error { return l.startPdT("parked", extra) }
+
+// LaunchPdT starts tla-pdt and does not wait: it may not be let in.
+func (l *Lab) LaunchPdT(extra ...string) error { return l.startPdT("", extra) }
+
+func (l *Lab) startPdT(ready string, extra []string) error {
 	path, err := l.write("pdt", extra...)
 	if err != nil {
 		return err
 	}
-	l.PdTProc, err = l.start("tla-pdt", "parked", nil, "run", "--config", path)
+	l.PdTProc, err = l.start("tla-pdt", ready, nil, "run", "--config", path)
 	return err
 }
 
-// StartRelay starts tla-relay run; it opens no connection by itself.
+// StartRelay starts tla-relay run; it opens no connection by itself. It runs without readers as well.
 func (l *Lab) StartRelay(extra ...string) error {
 	path, err := l.write("relay", extra...)
 	if err != nil {
 		return err
 	}
-	l.RelayProc, err = l.start("tla-relay", "ready", l.TLAReaders.Env(), "run", "--config", path)
+	var env []string
+	if l.TLAReaders != nil {
+		env = l.TLAReaders.Env()
+	}
+	l.RelayProc, err = l.start("tla-relay", "ready", env, "run", "--config", path)
 	return err
 }
 
