@@ -1,0 +1,144 @@
+package integration
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
+	"tlagate/pki/pkitest"
+)
+
+// bed is a deployment whose certificates and revocation lists a test makes as bad as it likes. It has no readers: what is
+// tested ends before a card is needed.
+type bed struct {
+	*lab.Lab
+	t  *testing.T
+	ca *c2PKI
+}
+
+// newBed lays out a deployment in which everything is good, and starts nothing. The revocation lists are not there before
+// publish is called.
+func newBed(t *testing.T) *bed {
+	t.Helper()
+	l, err := lab.Bare()
+	require.NoError(t, err)
+	b := &bed{Lab: l, t: t, ca: newC2PKI(t, l.Dir)}
+	t.Cleanup(func() {
+		showLogs(t, l)
+		require.NoError(t, l.Close())
+	})
+	l.GatewayTrust, l.PdTTrust, l.TLATrust = b.ca.trust(), b.ca.trust(), b.ca.trust()
+	l.GatewayKeys = b.keys("gateway", b.ca.Issue(lab.Gateway, x509.ExtKeyUsageServerAuth, named))
+	l.ClientKeys = b.keys("pdt-client", b.ca.Issue(lab.PdT, x509.ExtKeyUsageClientAuth))
+	l.ServerKeys = b.keys("pdt-server", b.ca.Issue(lab.PdT, x509.ExtKeyUsageServerAuth))
+	l.TLAKeys = b.keys("tla", b.ca.Issue(lab.TLA, x509.ExtKeyUsageClientAuth))
+	return b
+}
+
+// keys writes a certificate and its key.
+func (b *bed) keys(name string, c tls.Certificate) lab.Keys {
+	b.t.Helper()
+	cert, key := pkitest.WriteCertificate(b.t, b.Dir, name, c)
+	return lab.Keys{Cert: cert, Key: key}
+}
+
+// logged waits for a line of a program after a mark.
+func logged(t *testing.T, p *world.Process, mark int, parts ...string) string {
+	t.Helper()
+	line, err := p.WaitLineFrom(mark, c2Time, parts...)
+	require.NoError(t, err)
+	return line
+}
+
+// hangUp has a program read certificates and revocation lists again, and waits until it has.
+func hangUp(t *testing.T, p *world.Process) {
+	t.Helper()
+	mark := p.Mark()
+	require.NoError(t, p.Signal(syscall.SIGHUP))
+	logged(t, p, mark, "certificate and key read again")
+}
+
+// openssl runs a client of other people's with what it is to send, and gives all it printed.
+func openssl(t *testing.T, send string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), c2Time)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "openssl", args...)
+	cmd.Stdin = strings.NewReader(send)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = time.Second
+	out, _ := cmd.CombinedOutput() // a refusal is an error to it; the test looks at what it says
+	require.NoError(t, ctx.Err(), "openssl did not end:\n%s", out)
+	return string(out)
+}
+
+const whoami = "GET /v1/whoami HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+// sClient asks the gateway who it takes us for, with openssl; the refusal of TLS 1.3 shows only when something is read.
+// Its own defaults, which would stop it before the gateway does, are lowered.
+func (b *bed) sClient(t *testing.T, args ...string) string {
+	t.Helper()
+	args = append([]string{"s_client", "-connect", b.GatewayAddr, "-servername", "localhost", "-ign_eof", "-CAfile", b.ca.files.Anchor}, args...)
+	return openssl(t, whoami, args...)
+}
+
+var (
+	withALPN  = []string{"-alpn", "http/1.1"}
+	withSec0  = []string{"-cipher", "ALL:@SECLEVEL=0"}
+	openSSL13 = append(append([]string{}, withALPN...), withSec0...)
+)
+
+func (k opensslKeys) args() []string { return append([]string{"-cert", k.Cert, "-key", k.Key, "-cert_chain", k.Cert}, openSSL13...) }
+
+// opensslKeys shows a certificate with its chain.
+type opensslKeys lab.Keys
+
+// accepted checks that the gateway let a client in and proved who it is.
+func accepted(t *testing.T, output, identity string) {
+	t.Helper()
+	require.Contains(t, output, "HTTP/1.1 200", "the set-up without the defect must be accepted")
+	require.Contains(t, output, identity)
+}
+
+// alerted checks that the gateway refused a client by a TLS alert.
+func alerted(t *testing.T, output string) {
+	t.Helper()
+	require.NotContains(t, output, "HTTP/1.1")
+	require.Contains(t, output, "SSL alert number")
+}
+
+// relayStatus is what the tests look at of `tla-relay status --json`.
+type relayStatus struct {
+	State string
+	Last  *struct {
+		Code, Reason, Peer, Detail string
+		Started                    bool
+	}
+}
+
+func (b *bed) relayStatus(t *testing.T) relayStatus {
+	t.Helper()
+	out, err := b.Relay("status", "--json")
+	require.NoError(t, err)
+	var s relayStatus
+	require.NoError(t, json.Unmarshal([]byte(out), &s), out)
+	return s
+}
+
+// startRefused is a user's start that must fail, and gives what the user reads.
+func (b *bed) startRefused(t *testing.T) string {
+	t.Helper()
+	out, err := b.Relay("start")
+	require.Error(t, err, "the start must be refused")
+	return out + err.Error()
+}
