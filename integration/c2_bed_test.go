@@ -98,7 +98,9 @@ var (
 	openSSL13 = append(append([]string{}, withALPN...), withSec0...)
 )
 
-func (k opensslKeys) args() []string { return append([]string{"-cert", k.Cert, "-key", k.Key, "-cert_chain", k.Cert}, openSSL13...) }
+func (k opensslKeys) args() []string {
+	return append([]string{"-cert", k.Cert, "-key", k.Key, "-cert_chain", k.Cert}, openSSL13...)
+}
 
 // opensslKeys shows a certificate with its chain.
 type opensslKeys lab.Keys
@@ -142,3 +144,6 @@ func (b *bed) startRefused(t *testing.T) string {
 	require.Error(t, err, "the start must be refused")
 	return out + err.Error()
 }
+
+// shortHandshake is a line for the gateway's configuration.
+const shortHandshake = "limits: {handshake: 2s}"

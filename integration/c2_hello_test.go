@@ -1,0 +1,217 @@
+package integration
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/lab"
+	"tlagate/pki"
+)
+
+// helloDefect is a handshake that the gateway refuses whoever makes it.
+type helloDefect struct {
+	name   string
+	reason pki.Reason
+	args   []string // of openssl s_client
+	bare   bool     // no certificate is shown
+}
+
+var helloDefects = []helloDefect{
+	{"no client certificate", pki.NoCertificate, openSSL13, true},
+	{"no ALPN", pki.ALPN, withSec0, false},
+	{"another ALPN", pki.ALPN, []string{"-alpn", "h2"}, false},
+	{"the card session's ALPN", pki.ALPN, []string{"-alpn", pki.ALPNCard}, false},
+	{"TLS 1.2", pki.TLSVersion, []string{"-alpn", "http/1.1", "-tls1_2"}, false},
+	{"CBC suites", pki.CipherSuite, []string{"-alpn", "http/1.1", "-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-SHA:AES128-SHA:@SECLEVEL=0"}, false},
+	{"CBC suites of TLS 1.1", pki.CipherSuite, []string{"-alpn", "http/1.1", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"}, false},
+	{"another group", pki.CipherSuite, []string{"-alpn", "http/1.1", "-groups", "P-521"}, false},
+}
+
+// TestC2GatewayRefusesHandshake: what no certificate mends. One row after the other: who makes a handshake is not known
+// before it is done, so a line of the log is found by its place.
+func TestC2GatewayRefusesHandshake(t *testing.T) {
+	b := newBed(t)
+	b.ca.publish(t)
+	require.NoError(t, b.StartGateway(shortHandshake))
+	good := []string{"-cert", b.TLAKeys.Cert, "-key", b.TLAKeys.Key, "-cert_chain", b.TLAKeys.Cert}
+
+	accepted(t, b.sClient(t, append(good, openSSL13...)...), lab.TLA)
+	for _, d := range helloDefects {
+		t.Run("C2 "+d.name, func(t *testing.T) {
+			mark := b.GatewayProc.Mark()
+			args := d.args
+			if !d.bare {
+				args = append(append([]string{}, good...), d.args...)
+			}
+			alerted(t, b.sClient(t, args...))
+			logged(t, b.GatewayProc, mark, "reason="+string(d.reason), "peer=")
+		})
+	}
+	for name, d := range rawDefects {
+		t.Run("C2 "+name, func(t *testing.T) {
+			mark := b.GatewayProc.Mark()
+			c, err := net.Dial("tcp", b.GatewayAddr)
+			require.NoError(t, err)
+			defer c.Close()
+			d.do(t, b, c)
+			logged(t, b.GatewayProc, mark, "reason="+string(d.reason), "peer=")
+		})
+	}
+}
+
+// rawDefects are handshakes that openssl will not make.
+var rawDefects = map[string]struct {
+	reason pki.Reason
+	do     func(t *testing.T, b *bed, c net.Conn)
+}{
+	"slow handshake": {pki.HandshakeSlow, func(t *testing.T, _ *bed, c net.Conn) {
+		_, err := c.Write([]byte{22, 3, 1, 2}) // the beginning of a hello
+		require.NoError(t, err)
+		requireClosed(t, c)
+	}},
+	"silence": {pki.HandshakeSlow, func(t *testing.T, _ *bed, c net.Conn) { requireClosed(t, c) }},
+	"not TLS": {pki.HandshakeFailed, func(t *testing.T, _ *bed, c net.Conn) {
+		_, err := io.WriteString(c, whoami)
+		require.NoError(t, err)
+		requireClosed(t, c)
+	}},
+	"broken off": {pki.HandshakeFailed, func(t *testing.T, _ *bed, c net.Conn) { require.NoError(t, c.Close()) }},
+	"somebody else's certificate": {pki.HandshakeFailed, func(t *testing.T, b *bed, c net.Conn) {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		require.NoError(t, err)
+		stolen := readKeys(t, b.TLAKeys)
+		stolen.PrivateKey = key
+		_, _, err = ask(t, c, b.client(stolen, pki.ALPNOuter))
+		requireAlert(t, err)
+	}},
+}
+
+// requireClosed waits until the other end closes.
+func requireClosed(t *testing.T, c net.Conn) {
+	t.Helper()
+	require.NoError(t, c.SetReadDeadline(time.Now().Add(c2Time)))
+	_, err := io.Copy(io.Discard, c)
+	require.False(t, os.IsTimeout(err), "the connection stays open")
+}
+
+// client is a client's configuration of the standard library, which checks nothing of ours.
+func (b *bed) client(cert tls.Certificate, alpn string) *tls.Config {
+	roots := x509.NewCertPool()
+	roots.AddCert(b.ca.Root.Cert)
+	return &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: roots, ServerName: "localhost", NextProtos: []string{alpn}}
+}
+
+func readKeys(t *testing.T, k lab.Keys) tls.Certificate {
+	t.Helper()
+	pair, err := tls.LoadX509KeyPair(k.Cert, k.Key)
+	require.NoError(t, err)
+	return pair
+}
+
+// ask sends whoami and gives the answer, or the error.
+func ask(t *testing.T, c net.Conn, conf *tls.Config) (answer string, resumed bool, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), c2Time)
+	defer cancel()
+	conn := tls.Client(c, conf)
+	require.NoError(t, c.SetDeadline(time.Now().Add(c2Time)))
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return "", false, err
+	}
+	if _, err := io.WriteString(conn, whoami); err != nil {
+		return "", false, err
+	}
+	all, err := io.ReadAll(conn)
+	return string(all), conn.ConnectionState().DidResume, err
+}
+
+// requireAlert wants the error of a client that the other end refused by an alert.
+func requireAlert(t *testing.T, err error) {
+	t.Helper()
+	var op *net.OpError
+	require.ErrorAs(t, err, &op)
+	require.Equal(t, "remote error", op.Op, "the refused side learns it by a TLS alert: %v", err)
+}
+
+// TestC2TicketNeverResumes: a gateway gives no session ticket, and one of somebody else's that a client offers changes
+// nothing: every handshake is a full one with all the checks.
+func TestC2TicketNeverResumes(t *testing.T) {
+	b := newBed(t)
+	b.ca.publish(t)
+	require.NoError(t, b.StartGateway())
+	issuer := b.ticketIssuer(t)
+
+	t.Run("C2 session ticket, openssl", func(t *testing.T) {
+		session := b.Path("session.pem")
+		args := opensslKeys(b.TLAKeys).args()
+		accepted(t, b.sClient(t, append(args, "-sess_out", session)...), lab.TLA)
+		require.NoFileExists(t, session, "the gateway gives no ticket")
+		openssl(t, whoami, append([]string{"s_client", "-connect", issuer, "-servername", "localhost", "-ign_eof", "-sess_out", session}, args...)...)
+		require.FileExists(t, session, "the other server gives one")
+		again := openssl(t, whoami, append([]string{"s_client", "-connect", issuer, "-servername", "localhost", "-ign_eof", "-sess_in", session}, args...)...)
+		require.Contains(t, again, "Reused, TLSv1.3", "where it is good for something")
+		out := b.sClient(t, append(args, "-sess_in", session)...)
+		accepted(t, out, lab.TLA)
+		require.Contains(t, out, "New, TLSv1.3")
+		require.NotContains(t, out, "Reused")
+	})
+	t.Run("C2 session ticket, ClientSessionCache", func(t *testing.T) {
+		conf := b.client(readKeys(t, b.TLAKeys), pki.ALPNOuter)
+		conf.ClientSessionCache = tls.NewLRUClientSessionCache(4)
+		for _, server := range []struct {
+			addr    string
+			resumes bool
+		}{{issuer, false}, {issuer, true}, {b.GatewayAddr, false}, {b.GatewayAddr, false}} {
+			c, err := net.Dial("tcp", server.addr)
+			require.NoError(t, err)
+			answer, resumed, err := ask(t, c, conf)
+			require.NoError(t, err)
+			require.True(t, strings.HasPrefix(answer, "HTTP/1.1 200"), answer)
+			require.Equal(t, server.resumes, resumed)
+			require.NoError(t, c.Close())
+		}
+	})
+	t.Run("C2 session ticket of a revoked client", func(t *testing.T) {
+		b.ca.Issuing.Revoke(readKeys(t, b.TLAKeys).Leaf)
+		b.ca.publish(t)
+		hangUp(t, b.GatewayProc)
+		alerted(t, b.sClient(t, append(opensslKeys(b.TLAKeys).args(), "-sess_in", b.Path("session.pem"))...))
+		logged(t, b.GatewayProc, 0, "reason="+string(pki.Revoked), lab.TLA)
+	})
+}
+
+// ticketIssuer is a server with the gateway's own certificate that does give tickets.
+func (b *bed) ticketIssuer(t *testing.T) string {
+	t.Helper()
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{readKeys(t, b.GatewayKeys)},
+		ClientAuth: tls.RequestClientCert, NextProtos: []string{pki.ALPNOuter}})
+	require.NoError(t, err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.SetDeadline(time.Now().Add(c2Time))
+			_, _ = c.Read(make([]byte, 4096))
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
+			_ = c.Close()
+		}
+	}()
+	t.Cleanup(func() { require.NoError(t, l.Close()); <-done })
+	return l.Addr().String()
+}
