@@ -88,14 +88,14 @@ func (g *Gateway) admit(ctx context.Context, conn net.Conn) {
 func (g *Gateway) logRefusal(remote string, err error) {
 	var rejected *pki.Rejected
 	if errors.As(err, &rejected) {
-		g.log.Warn("peer refused us in the handshake", "remote", remote, "error", err)
+		g.log.Warn("peer refused us in the handshake", "remote", remote, "peer", "claimed", "reason", "rejected", "error", err)
 		return
 	}
 	claimed := ""
 	if r := (*pki.Refusal)(nil); errors.As(err, &r) {
 		claimed = r.Claimed.String()
 	}
-	g.log.Warn("handshake refused", "remote", remote, "claimed", claimed, "reason", string(pki.ReasonOf(err)), "error", err)
+	g.log.Warn("handshake refused", "remote", remote, "peer", "claimed", "claimed", claimed, "reason", string(pki.ReasonOf(err)), "error", err)
 }
 
 func (g *Gateway) register(c *client) error {
