@@ -15,6 +15,7 @@ import (
 
 	"tlagate/integration/lab"
 	"tlagate/integration/world"
+	"tlagate/pki"
 	"tlagate/pki/pkitest"
 )
 
@@ -119,30 +120,59 @@ func alerted(t *testing.T, output string) {
 	require.Contains(t, output, "SSL alert number")
 }
 
-// relayStatus is what the tests look at of `tla-relay status --json`.
-type relayStatus struct {
-	State string
-	Last  *struct {
-		Code, Reason, Peer, Detail string
-		Started                    bool
+// relayAnswer is what the tests look at of the answers of `tla-relay --json`.
+type relayAnswer struct {
+	OK     bool
+	Error  *relayWhy // of a start
+	Status struct {
+		State string
+		Last  *relayWhy
 	}
 }
 
-func (b *bed) relayStatus(t *testing.T) relayStatus {
+// relayWhy is why a session did not start, or ended.
+type relayWhy struct{ Code, Reason, Peer, Gateway, Detail string }
+
+func (b *bed) relay(t *testing.T, command string) (a relayAnswer) {
 	t.Helper()
-	out, err := b.Relay("status", "--json")
-	require.NoError(t, err)
-	var s relayStatus
-	require.NoError(t, json.Unmarshal([]byte(out), &s), out)
-	return s
+	out, err := b.Relay(command, "--json")
+	require.NoError(t, json.Unmarshal([]byte(out), &a), "%s: %v", out, err)
+	require.Equal(t, a.OK, err == nil, "exit code and answer must agree: %s", out)
+	return a
 }
 
-// startRefused is a user's start that must fail, and gives what the user reads.
-func (b *bed) startRefused(t *testing.T) string {
+// startRefused is a user's start that must fail, and says why.
+func (b *bed) startRefused(t *testing.T) relayWhy {
 	t.Helper()
-	out, err := b.Relay("start")
-	require.Error(t, err, "the start must be refused")
-	return out + err.Error()
+	a := b.relay(t, "start")
+	require.False(t, a.OK, "the start must be refused")
+	require.NotNil(t, a.Error)
+	require.Equal(t, "idle", a.Status.State)
+	return *a.Error
+}
+
+// startAccepted is the same start with nothing to refuse; it ends the session again.
+func (b *bed) startAccepted(t *testing.T) {
+	t.Helper()
+	a := b.relay(t, "start")
+	require.True(t, a.OK, "the set-up without the defect must be accepted: %+v", a.Error)
+	require.Equal(t, "up", a.Status.State)
+	require.True(t, b.relay(t, "stop").OK)
+}
+
+// startPdT starts a PdT and waits until it is parked.
+func (b *bed) startPdT(t *testing.T, extra ...string) {
+	t.Helper()
+	require.NoError(t, b.LaunchPdT(extra...))
+	logged(t, b.PdTProc, 0, "link parked")
+}
+
+// pdtRefuses starts a PdT that must refuse the gateway for a reason, and ends it.
+func (b *bed) pdtRefuses(t *testing.T, reason pki.Reason) {
+	t.Helper()
+	require.NoError(t, b.LaunchPdT())
+	defer func() { require.NoError(t, b.PdTProc.Stop()) }()
+	logged(t, b.PdTProc, 0, "no link to the gateway", "reason="+string(reason), "peer=claimed")
 }
 
 // shortHandshake is a line for the gateway's configuration.

@@ -37,24 +37,3 @@ func TestC2GatewayRefusesClient(t *testing.T) {
 		})
 	}
 }
-
-// TestC2GatewayRefusesByCRL: the certificate is good and its CA's revocation list is not. Each row has a gateway of its own;
-// with a good list in the place of the bad one the same client is accepted.
-func TestC2GatewayRefusesByCRL(t *testing.T) {
-	for _, d := range crlDefects {
-		t.Run("C2 CRL "+d.name, func(t *testing.T) {
-			t.Parallel()
-			b := newBed(t)
-			b.ca.publish(t)
-			d.publish(t, b.ca)
-			require.NoError(t, b.StartGateway())
-			client := opensslKeys(b.TLAKeys).args()
-			alerted(t, b.sClient(t, client...))
-			logged(t, b.GatewayProc, 0, "reason="+string(d.reason), "peer=")
-
-			b.ca.publish(t)
-			hangUp(t, b.GatewayProc)
-			accepted(t, b.sClient(t, client...), "urn:tlagate:")
-		})
-	}
-}
