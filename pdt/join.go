@@ -36,7 +36,11 @@ func (s *Service) serveJoined(ctx context.Context, cut context.CancelCauseFunc, 
 	log := g.log.With("session", j.Session)
 	conn, peer, err := s.prove(ctx, l, j)
 	if err != nil {
-		log.Warn("TLA refused", "reason", reasonOf(err), "peer", "claimed", "claimed", j.TLA, "error", err)
+		msg := "TLA refused"
+		if _, ok := errors.AsType[*pki.Rejected](err); ok {
+			msg = "the TLA refused us"
+		}
+		log.Warn(msg, "reason", reasonOf(err), "peer", "claimed", "claimed", j.TLA, "error", err)
 		return
 	}
 	defer conn.Close()
