@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"tlagate/integration/world"
+)
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == programArg {
+		serveProgram(os.Stdin, os.Stdout)
+		return
+	}
+	world.Enter()
+	if err := run(os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(out io.Writer) error {
+	s, err := newSite()
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	r, err := s.measureAll()
+	if err != nil {
+		return err
+	}
+	r.print(out)
+	return nil
+}
+
+// progress tells a person that something goes on.
+func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

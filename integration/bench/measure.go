@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"tlagate/integration/world"
+)
+
+const roundTrip = 60 * time.Millisecond
+
+var (
+	nearPlan = plan{rounds: 40, batch: 50, visits: 9}
+	farPlan  = plan{rounds: 5, batch: 8, visits: 5}
+	delays   = []time.Duration{0, roundTrip, 2 * roundTrip}
+)
+
+const startsEach = 5
+
+// report is all that was measured.
+type report struct {
+	ways      []way
+	near, far []times
+	trip      time.Duration   // what a round trip of 60 ms really took
+	delays    []time.Duration // round trips of starts
+	starts    [][]begun       // by delay
+}
+
+func (s *site) measureAll() (*report, error) {
+	r := &report{ways: s.ways(false), delays: delays}
+	for _, step := range []func(*report) error{s.measureNear, s.measureFar, s.measureStarts} {
+		if err := step(r); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func (s *site) measureNear(r *report) (err error) {
+	progress("loopback …")
+	r.near, err = s.inSession(s.ways(false), nearPlan)
+	return err
+}
+
+func (s *site) measureFar(r *report) (err error) {
+	progress("%v round trip …", roundTrip)
+	if err := s.useFarGateway(); err != nil {
+		return err
+	}
+	s.delay(roundTrip)
+	if r.trip, err = trip(roundTrip); err != nil {
+		return err
+	}
+	r.far, err = s.inSession(s.ways(true), farPlan)
+	return err
+}
+
+// inSession measures while tlagate has a session.
+func (s *site) inSession(ways []way, p plan) ([]times, error) {
+	if _, err := s.lab.Relay("start"); err != nil {
+		return nil, err
+	}
+	if err := s.lab.WaitCards(); err != nil {
+		return nil, err
+	}
+	t, err := s.measure(ways, p)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.lab.Relay("stop")
+	return t, err
+}
+
+func (s *site) measureStarts(r *report) error {
+	for _, d := range delays {
+		progress("starts at %v round trip …", d)
+		s.delay(d)
+		starts, err := s.starts(startsEach)
+		if err != nil {
+			return fmt.Errorf("a start at %v round trip: %w", d, err)
+		}
+		r.starts = append(r.starts, starts)
+	}
+	return nil
+}
+
+// trip is the time an octet really takes through a proxy and back.
+func trip(nominal time.Duration) (time.Duration, error) {
+	e, err := newEcho()
+	if err != nil {
+		return 0, err
+	}
+	defer e.close()
+	p, err := world.NewProxy(e.addr())
+	if err != nil {
+		return 0, err
+	}
+	defer p.Close()
+	p.SetDelay(nominal / 2)
+	return pings(p.Addr(), 20)
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/ebfe/scard"
+
+	"tlagate/integration/cardsim"
+)
+
+// programArg makes this binary an ordinary PC/SC program, in a process of its own
+// that PCSCLITE_CSOCK_NAME points at a pcscd. It takes an order a line from its
+// standard input, and times what it does itself.
+const programArg = "pcsc-program"
+
+type order struct {
+	Do      string
+	Readers []string // of visit and open the first one counts
+	N       int      // of read: how many exchanges
+}
+
+// What a program can be told to do.
+const (
+	doOpen  = "open"  // connect and select the file
+	doRead  = "read"  // N times READ BINARY of one block; gives N times
+	doClose = "close" // disconnect
+	doVisit = "visit" // all of a visit; gives two times: the card's part, and with the PC/SC context
+	doSee   = "see"   // wait until cards are in all Readers
+	doMiss  = "miss"  // wait until none of Readers has a card
+)
+
+type answer struct {
+	Times []time.Duration
+	Data  []byte
+	Error string
+}
+
+// selectApplication selects by name and wants no answer but the status.
+var selectApplication = func() []byte {
+	aid, _ := hex.DecodeString(cardsim.AIDVitale)
+	return append([]byte{0x00, 0xA4, 0x04, 0x0C, byte(len(aid))}, aid...)
+}()
+
+const (
+	blocks    = 40
+	blockSize = 32
+	seeTime   = 20 * time.Second
+)
+
+// serveProgram obeys until its standard input ends.
+func serveProgram(in io.Reader, out io.Writer) {
+	var p program
+	orders, answers := json.NewDecoder(in), json.NewEncoder(out)
+	for {
+		var o order
+		if orders.Decode(&o) != nil {
+			return
+		}
+		a, err := p.obey(o)
+		if err != nil {
+			a.Error = fmt.Sprintf("cannot %s: %v", o.Do, err)
+		}
+		if answers.Encode(a) != nil {
+			return
+		}
+	}
+}
+
+// program is the PC/SC program's state: at most one open connection.
+type program struct {
+	ctx  *scard.Context
+	card *scard.Card
+}
+
+func (p *program) obey(o order) (answer, error) {
+	switch o.Do {
+	case doOpen:
+		return answer{}, p.open(o.Readers[0])
+	case doRead:
+		return p.readMany(o.N)
+	case doClose:
+		return answer{}, p.close()
+	case doVisit:
+		return p.visit(o.Readers[0])
+	case doSee:
+		return answer{}, watch(o.Readers, scard.StatePresent)
+	case doMiss:
+		return answer{}, watch(o.Readers, scard.StateEmpty)
+	}
+	return answer{}, errors.New("no such order")
+}
+
+func (p *program) open(reader string) (err error) {
+	if p.ctx, err = scard.EstablishContext(); err != nil {
+		return err
+	}
+	if err := p.connect(reader); err != nil {
+		return err
+	}
+	_, err = p.block(0) // selects the file
+	return err
+}
+
+func (p *program) close() error {
+	return errors.Join(p.card.Disconnect(scard.LeaveCard), p.ctx.Release())
+}
+
+// visit is what a billing program does with a card, from its start to its end.
+func (p *program) visit(reader string) (a answer, err error) {
+	begun := time.Now()
+	if p.ctx, err = scard.EstablishContext(); err != nil {
+		return a, err
+	}
+	ready := time.Now()
+	if a.Data, err = p.readCard(reader); err != nil {
+		return a, err
+	}
+	if err := p.card.Disconnect(scard.LeaveCard); err != nil {
+		return a, err
+	}
+	a.Times = append(a.Times, time.Since(ready))
+	err = p.ctx.Release()
+	a.Times = append(a.Times, time.Since(begun))
+	return a, err
+}
+
+// readCard connects, selects the application and reads the blocks of its file.
+func (p *program) readCard(reader string) ([]byte, error) {
+	if err := p.connect(reader); err != nil {
+		return nil, err
+	}
+	var data []byte
+	for i := range blocks {
+		b, err := p.block(i)
+		if err != nil {
+			return nil, err
+		}
+		data = append(data, b...)
+	}
+	return data, nil
+}
+
+func (p *program) connect(reader string) (err error) {
+	if p.card, err = p.ctx.Connect(reader, scard.ShareShared, scard.ProtocolAny); err != nil {
+		return err
+	}
+	_, err = p.exchange(selectApplication)
+	return err
+}
+
+func (p *program) readMany(n int) (a answer, err error) {
+	for range n {
+		begun := time.Now()
+		if _, err = p.block(1); err != nil {
+			return a, err
+		}
+		a.Times = append(a.Times, time.Since(begun))
+	}
+	return a, nil
+}
+
+// block reads one block; the first one selects the file by its short identifier.
+func (p *program) block(i int) ([]byte, error) {
+	offset := i * blockSize
+	p1 := byte(offset >> 8)
+	if i == 0 {
+		p1 = 0x81
+	}
+	return p.exchange([]byte{0x00, 0xB0, p1, byte(offset), blockSize})
+}
+
+// exchange gives the response's data; any status but 9000 is an error.
+func (p *program) exchange(cmd []byte) ([]byte, error) {
+	resp, err := p.card.Transmit(cmd)
+	if err != nil {
+		return nil, err
+	}
+	n := len(resp) - 2
+	if n < 0 || resp[n] != 0x90 || resp[n+1] != 0x00 {
+		return nil, fmt.Errorf("instruction %02X was not answered 9000", cmd[1])
+	}
+	return resp[:n], nil
+}
+
+// watch waits until all readers are in a state.
+func watch(readers []string, want scard.StateFlag) error {
+	ctx, err := scard.EstablishContext()
+	if err != nil {
+		return err
+	}
+	defer ctx.Release()
+	states := make([]scard.ReaderState, len(readers))
+	for i, r := range readers {
+		states[i].Reader = r
+	}
+	for deadline := time.Now().Add(seeTime); time.Now().Before(deadline); {
+		err := ctx.GetStatusChange(states, time.Second)
+		if err != nil && !errors.Is(err, scard.ErrTimeout) {
+			return err
+		}
+		if settled(states, want) {
+			return nil
+		}
+	}
+	return fmt.Errorf("waited %v for the readers to change", seeTime)
+}
+
+// settled makes what was seen the state to wait from.
+func settled(states []scard.ReaderState, want scard.StateFlag) bool {
+	all := true
+	for i := range states {
+		s := &states[i]
+		if s.EventState != 0 {
+			s.CurrentState = s.EventState &^ scard.StateChanged
+		}
+		all = all && s.CurrentState&want != 0
+	}
+	return all
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
+)
+
+// begun is how long after `tla-relay start` something had happened.
+type begun struct {
+	plugged time.Duration // tla-pdt had both cards
+	up      time.Duration // tla-relay start returned
+	visible time.Duration // a PC/SC program at the PdT saw both cards
+}
+
+var pdtReaders = []string{lab.PdTReader + " 00 00", lab.PdTReader + " 00 01"}
+
+// starts begins n sessions and ends them.
+func (s *site) starts(n int) ([]begun, error) {
+	watcher, err := startProgram(s.lab.PdTReaders.Env())
+	if err != nil {
+		return nil, err
+	}
+	defer watcher.stop()
+	var all []begun
+	for range n {
+		b, err := s.begin(watcher)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, b)
+		if err := s.end(watcher); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// begin starts a session and times it from outside.
+func (s *site) begin(watcher *process) (b begun, err error) {
+	mark := s.lab.PdTProc.Mark()
+	start := time.Now()
+	plugged := after(start, func() error { return bothPlugged(s.lab.PdTProc, mark) })
+	visible := after(start, func() error {
+		_, err := watcher.do(order{Do: doSee, Readers: pdtReaders})
+		return err
+	})
+	up := after(start, func() error {
+		_, err := s.lab.Relay("start")
+		return err
+	})
+	for _, m := range []struct {
+		into *time.Duration
+		from <-chan moment
+	}{{&b.up, up}, {&b.plugged, plugged}, {&b.visible, visible}} {
+		at := <-m.from
+		if *m.into = at.since; at.err != nil {
+			err = at.err
+		}
+	}
+	return b, err
+}
+
+type moment struct {
+	since time.Duration
+	err   error
+}
+
+// after tells how long after start something had been done.
+func after(start time.Time, do func() error) <-chan moment {
+	c := make(chan moment, 1)
+	go func() {
+		err := do()
+		c <- moment{time.Since(start), err}
+	}()
+	return c
+}
+
+func bothPlugged(pdt *world.Process, mark int) error {
+	for _, slot := range []string{"slot=vitale", "slot=cps"} {
+		if _, err := pdt.WaitLineFrom(mark, 20*time.Second, "card inserted", slot); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end ends the session and waits until the next can be shown at once: tla-pdt keeps
+// cards out of the readers for a second between two sessions.
+func (s *site) end(watcher *process) error {
+	if _, err := s.lab.Relay("stop"); err != nil {
+		return err
+	}
+	if _, err := watcher.do(order{Do: doMiss, Readers: pdtReaders}); err != nil {
+		return fmt.Errorf("after a session: %w", err)
+	}
+	time.Sleep(1200 * time.Millisecond)
+	return nil
+}

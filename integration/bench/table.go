@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// print writes the report in Markdown.
+func (r *report) print(out io.Writer) {
+	r.printWays(out)
+	fmt.Fprintln(out)
+	r.printStarts(out)
+	fmt.Fprintln(out)
+	r.printNotes(out)
+}
+
+func (r *report) printWays(out io.Writer) {
+	head := []string{"median (90th percentile)"}
+	for i, w := range r.ways {
+		head = append(head, fmt.Sprintf("(%c) %s", 'a'+i, w.name))
+	}
+	row(out, append(head, "(c)/(a)", "(c)/(b)")...)
+	row(out, "---", "--:", "--:", "--:", "--:", "--:")
+	far := fmt.Sprintf(", %v round trip", roundTrip)
+	for _, line := range []struct {
+		what string
+		from []times
+		pick func(times) []time.Duration
+	}{
+		{"one APDU, loopback", r.near, func(t times) []time.Duration { return t.apdu }},
+		{"visit, loopback", r.near, func(t times) []time.Duration { return t.visit }},
+		{"visit with PC/SC context, loopback", r.near, func(t times) []time.Duration { return t.program }},
+		{"one APDU" + far, r.far, func(t times) []time.Duration { return t.apdu }},
+		{"visit" + far, r.far, func(t times) []time.Duration { return t.visit }},
+		{"visit with PC/SC context" + far, r.far, func(t times) []time.Duration { return t.program }},
+	} {
+		row(out, append([]string{line.what}, compare(line.from, line.pick)...)...)
+	}
+}
+
+// compare gives the cells of one line: a time for each way, then how (c) stands to (a) and (b).
+func compare(from []times, pick func(times) []time.Duration) (cells []string) {
+	var medians []time.Duration
+	for _, t := range from {
+		d := pick(t)
+		medians = append(medians, median(d))
+		cells = append(cells, fmt.Sprintf("%s (%s)", show(median(d)), show(quantile(d, 0.9))))
+	}
+	for _, other := range medians[:2] {
+		cells = append(cells, fmt.Sprintf("%.2f", float64(medians[2])/float64(other)))
+	}
+	return cells
+}
+
+func (r *report) printStarts(out io.Writer) {
+	head, rule := []string{"from `tla-relay start` until (median)"}, []string{"---"}
+	for _, d := range r.delays {
+		head, rule = append(head, fmt.Sprintf("%v round trip", d)), append(rule, "--:")
+	}
+	row(out, append(head, "round trips")...)
+	row(out, append(rule, "--:")...)
+	for _, line := range []struct {
+		what string
+		pick func(begun) time.Duration
+	}{
+		{"`tla-pdt` has both cards", func(b begun) time.Duration { return b.plugged }},
+		{"the session is up at the TLA", func(b begun) time.Duration { return b.up }},
+		{"a PC/SC program at the PdT sees both cards", func(b begun) time.Duration { return b.visible }},
+	} {
+		row(out, append([]string{line.what}, r.startCells(line.pick)...)...)
+	}
+}
+
+// startCells gives the times of one line, by delay, and their slope.
+func (r *report) startCells(pick func(begun) time.Duration) (cells []string) {
+	var x, y []time.Duration
+	for i, starts := range r.starts {
+		var all []time.Duration
+		for _, b := range starts {
+			all = append(all, pick(b))
+			x, y = append(x, r.delays[i]), append(y, pick(b))
+		}
+		cells = append(cells, show(median(all)))
+	}
+	return append(cells, fmt.Sprintf("%.1f", slope(x, y)))
+}
+
+func (r *report) printNotes(out io.Writer) {
+	fmt.Fprintf(out, "One APDU: READ BINARY of %d bytes, %d times on loopback, %d times far, by a program that holds one connection.\n",
+		blockSize, nearPlan.rounds*nearPlan.batch, farPlan.rounds*farPlan.batch)
+	fmt.Fprintf(out, "Visit: SCardConnect to a card without power, SELECT, %d × READ BINARY, SCardDisconnect; %d times on loopback, %d times far.\n",
+		blocks, nearPlan.visits, farPlan.visits)
+	fmt.Fprintf(out, "The card takes no time of its own; a round trip of %v took %s. Round trips of a start: the slope over the delays,\n"+
+		"%d starts each; vpcd looks for cards every 400 ms, which is what the last line waits for.\n", roundTrip, show(r.trip), startsEach)
+	fmt.Fprintf(out, "%d processors, %s, %s.\n", runtime.NumCPU(), runtime.GOARCH, runtime.Version())
+}
+
+func row(out io.Writer, cells ...string) { fmt.Fprintf(out, "| %s |\n", strings.Join(cells, " | ")) }
+
+func show(d time.Duration) string {
+	switch {
+	case d >= time.Second:
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	case d >= 10*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", float64(d)/1e6)
+	}
+	return fmt.Sprintf("%.3f ms", float64(d)/1e6)
+}

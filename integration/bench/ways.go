@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+
+	"tlagate/integration/cardsim"
+	"tlagate/integration/lab"
+)
+
+// way is how a program reaches a card.
+type way struct {
+	name   string
+	socket string // pcscd's, as the program sees it
+	reader string
+}
+
+// plan says how much is measured at one distance.
+type plan struct {
+	rounds, batch int // the ways take turns: that many rounds of so many APDUs each
+	visits        int
+}
+
+// times is what was measured of one way.
+type times struct{ apdu, visit, program []time.Duration }
+
+// cold is how long a reader must be left alone for its card to lose power, so that
+// the next visit begins with a cold reset, as a first visit does: pcscd takes 0.8 s,
+// tla-pdt one second more.
+const cold = 2200 * time.Millisecond
+
+// ways gives the three ways, near or far.
+func (s *site) ways(far bool) []way {
+	tunnelled := s.tunnel.Near
+	if far {
+		tunnelled = s.tunnel.Far
+	}
+	local := localReader + " 00 00"
+	return []way{
+		{"local reader", s.local.Socket(), local},
+		{"stunnel", tunnelled, local},
+		{"tlagate", s.lab.PdTReaders.Socket(), lab.PdTReader + " 00 00"},
+	}
+}
+
+// measure times every way, in turns.
+func (s *site) measure(ways []way, p plan) ([]times, error) {
+	r := &race{ways: ways, results: make([]times, len(ways)), content: s.card.Content(cardsim.AIDVitale, 0xD001)}
+	defer r.stop()
+	for _, step := range []func(plan) error{r.start, r.visits, r.apdus} {
+		if err := step(p); err != nil {
+			return nil, fmt.Errorf("%w; stunnel last said:\n%s", err, s.tunnel.said())
+		}
+	}
+	return r.results, nil
+}
+
+// race is one program a way, and what they measured.
+type race struct {
+	ways     []way
+	programs []*process
+	results  []times
+	content  []byte // what a visit must read
+}
+
+func (r *race) start(plan) error {
+	for _, w := range r.ways {
+		p, err := startProgram([]string{"PCSCLITE_CSOCK_NAME=" + w.socket})
+		if err != nil {
+			return err
+		}
+		r.programs = append(r.programs, p)
+	}
+	return nil
+}
+
+func (r *race) stop() {
+	for _, p := range r.programs {
+		p.stop()
+	}
+}
+
+// each gives every way the same order, one after the other.
+func (r *race) each(o order, use func(*times, answer) error) error {
+	for i, p := range r.programs {
+		o.Readers = []string{r.ways[i].reader}
+		a, err := p.do(o)
+		if err == nil && use != nil {
+			err = use(&r.results[i], a)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.ways[i].name, err)
+		}
+	}
+	return nil
+}
+
+func (r *race) visits(p plan) error {
+	for range p.visits {
+		time.Sleep(cold)
+		if err := r.each(order{Do: doVisit}, r.visited); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *race) visited(t *times, a answer) error {
+	if !bytes.Equal(a.Data, r.content[:blocks*blockSize]) {
+		return errors.New("what was read is not what is on the card")
+	}
+	t.visit, t.program = append(t.visit, a.Times[0]), append(t.program, a.Times[1])
+	return nil
+}
+
+func (r *race) apdus(p plan) error {
+	if err := r.each(order{Do: doOpen}, nil); err != nil {
+		return err
+	}
+	if err := r.each(order{Do: doRead, N: p.batch}, nil); err != nil { // warm up
+		return err
+	}
+	for range p.rounds {
+		if err := r.each(order{Do: doRead, N: p.batch}, timed); err != nil {
+			return err
+		}
+	}
+	return r.each(order{Do: doClose}, nil)
+}
+
+func timed(t *times, a answer) error {
+	t.apdu = append(t.apdu, a.Times...)
+	return nil
+}
