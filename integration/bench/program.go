@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/ebfe/scard"
@@ -29,7 +30,7 @@ const (
 	doOpen  = "open"  // connect and select the file
 	doRead  = "read"  // N times READ BINARY of one block; gives N times
 	doClose = "close" // disconnect
-	doVisit = "visit" // all of a visit; gives two times: the card's part, and with the PC/SC context
+	doVisit = "visit" // all of a visit; gives two times: with the card alone, and from the program's start
 	doSee   = "see"   // wait until cards are in all Readers
 	doMiss  = "miss"  // wait until none of Readers has a card
 )
@@ -113,7 +114,7 @@ func (p *program) close() error {
 // visit is what a billing program does with a card, from its start to its end.
 func (p *program) visit(reader string) (a answer, err error) {
 	begun := time.Now()
-	if p.ctx, err = scard.EstablishContext(); err != nil {
+	if err := p.findReader(reader); err != nil {
 		return a, err
 	}
 	ready := time.Now()
@@ -127,6 +128,18 @@ func (p *program) visit(reader string) (a answer, err error) {
 	err = p.ctx.Release()
 	a.Times = append(a.Times, time.Since(begun))
 	return a, err
+}
+
+// findReader does what every program does before it connects.
+func (p *program) findReader(reader string) (err error) {
+	if p.ctx, err = scard.EstablishContext(); err != nil {
+		return err
+	}
+	readers, err := p.ctx.ListReaders()
+	if err == nil && !slices.Contains(readers, reader) {
+		err = fmt.Errorf("no reader %q", reader)
+	}
+	return err
 }
 
 // readCard connects, selects the application and reads the blocks of its file.

@@ -32,10 +32,10 @@ func (r *report) printWays(out io.Writer) {
 	}{
 		{"one APDU, loopback", r.near, func(t times) []time.Duration { return t.apdu }},
 		{"visit, loopback", r.near, func(t times) []time.Duration { return t.visit }},
-		{"visit with PC/SC context, loopback", r.near, func(t times) []time.Duration { return t.program }},
+		{"whole program, loopback", r.near, func(t times) []time.Duration { return t.program }},
 		{"one APDU" + far, r.far, func(t times) []time.Duration { return t.apdu }},
 		{"visit" + far, r.far, func(t times) []time.Duration { return t.visit }},
-		{"visit with PC/SC context" + far, r.far, func(t times) []time.Duration { return t.program }},
+		{"whole program" + far, r.far, func(t times) []time.Duration { return t.program }},
 	} {
 		row(out, append([]string{line.what}, compare(line.from, line.pick)...)...)
 	}
@@ -93,6 +93,7 @@ func (r *report) printNotes(out io.Writer) {
 		blockSize, nearPlan.rounds*nearPlan.batch, farPlan.rounds*farPlan.batch)
 	fmt.Fprintf(out, "Visit: SCardConnect to a card without power, SELECT, %d × READ BINARY, SCardDisconnect; %d times on loopback, %d times far.\n",
 		blocks, nearPlan.visits, farPlan.visits)
+	fmt.Fprintln(out, "Whole program: SCardEstablishContext and SCardListReaders, the visit, SCardReleaseContext.")
 	fmt.Fprintf(out, "The card takes no time of its own; a round trip of %v took %s. Round trips of a start: the slope over the delays,\n"+
 		"%d starts each; vpcd looks for cards every 400 ms, which is what the last line waits for.\n", roundTrip, show(r.trip), startsEach)
 	fmt.Fprintf(out, "%d processors, %s, %s.\n", runtime.NumCPU(), runtime.GOARCH, runtime.Version())
