@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"tlagate/integration/cardsim"
@@ -26,19 +25,16 @@ type site struct {
 	farGateway string // host:port, through a wire
 }
 
-func newSite() (s *site, err error) {
-	s = &site{}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
+func newSite() (*site, error) {
 	progress("setting up the cards, stunnel and tlagate …")
-	if s.lab, err = lab.New(); err != nil {
+	l, err := lab.New()
+	if err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{s.startLocal, s.startTunnel, s.lab.Start, s.wireLab} {
+	s := &site{lab: l}
+	for _, step := range []func() error{s.startLocal, s.startTunnel, l.Start, s.wireLab} {
 		if err := step(); err != nil {
+			s.close()
 			return nil, err
 		}
 	}
@@ -105,17 +101,14 @@ func (s *site) close() {
 	if s.slot != nil {
 		s.slot.Remove()
 	}
-	errs := []error{}
+	err := s.lab.Close()
 	if s.local != nil {
-		errs = append(errs, s.local.Close())
-	}
-	if s.lab != nil {
-		errs = append(errs, s.lab.Close())
+		err = errors.Join(err, s.local.Close())
 	}
 	for _, p := range s.wires {
 		p.Close()
 	}
-	if err := errors.Join(errs...); err != nil {
-		progress("%v", fmt.Errorf("cannot clean up: %w", err))
+	if err != nil {
+		progress("cannot clean up: %v", err)
 	}
 }

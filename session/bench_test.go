@@ -1,0 +1,41 @@
+package session
+
+import (
+	"context"
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// BenchmarkExchange is one command through a session over loopback, without TLS: what frames, ledger and
+// hand-offs between goroutines cost.
+func BenchmarkExchange(b *testing.B) {
+	a, z := connect(b)
+	w, epoch := benchPair(b, a, z)
+	apdu := []byte{0, 0xB0, 0, 0, 32}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := w.Transmit(b.Context(), SlotVitale, epoch, apdu); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// benchPair runs a session with a card in the Vitale's slot.
+func benchPair(b *testing.B, a, z net.Conn) (*Workstation, uint32) {
+	inserted := make(chan Inserted, 1)
+	id := NewID()
+	t, err := OpenTerminal(a, TerminalConfig{ID: id})
+	require.NoError(b, err)
+	require.NoError(b, t.Insert(SlotVitale, fakeATR, T0, new(fakeCard)))
+	w, err := OpenWorkstation(z, WorkstationConfig{Session: id.String(),
+		Inserted: func(_ Slot, i Inserted) { inserted <- i }, Removed: func(Slot) {}})
+	require.NoError(b, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{}, 2)
+	go func() { _ = t.Run(ctx); done <- struct{}{} }()
+	go func() { _ = w.Run(ctx); done <- struct{}{} }()
+	b.Cleanup(func() { cancel(); <-done; <-done })
+	return w, (<-inserted).Epoch
+}
