@@ -172,7 +172,7 @@ func (g *fakeGateway) splice(l *link.Conn) net.Conn {
 	return a
 }
 
-// open does what a TLA does, up to the inner handshake.
+// openAs does what a TLA does, up to the inner handshake.
 func (g *fakeGateway) openAs(tla tls.Certificate, j link.Joined) (net.Conn, error) {
 	party := g.lab.party(tla)
 	conn, _, err := party.Client(context.Background(), g.join(j), pki.ALPNCard, pki.Want{Usage: x509.ExtKeyUsageServerAuth, Identity: thePdT})

@@ -3,6 +3,7 @@ package pdt
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -130,25 +131,27 @@ func TestC2InnerHandshakeRefuses(t *testing.T) {
 		joined string
 		usage  x509.ExtKeyUsage
 		reason pki.Reason
+		late   bool // only known to be a lie once the peer has proved itself
 	}{
-		{"wrong role", thePdT, thePdT.String(), client, pki.WrongRole},
-		{"wrong role behind a TLA's name", thePdT, theTLA.String(), client, pki.WrongRole},
-		{"other practice", foreignTLA, foreignTLA.String(), client, pki.WrongPractice},
-		{"other practice behind our own", foreignTLA, theTLA.String(), client, pki.WrongPeer},
-		{"another TLA than joined", other, theTLA.String(), client, pki.WrongPeer},
-		{"our TLA behind a foreign name", theTLA, foreignTLA.String(), client, pki.WrongPeer},
-		{"invited practice behind an invited TLA", pki.Identity{Practice: "associes", Role: pki.RoleTLA, Name: "t"}, invited.String(), client, pki.WrongPeer},
-		{"wrong usage", theTLA, theTLA.String(), x509.ExtKeyUsageServerAuth, pki.ExtKeyUsage},
+		{"wrong role", thePdT, thePdT.String(), client, pki.WrongRole, false},
+		{"wrong role behind a TLA's name", thePdT, theTLA.String(), client, pki.WrongRole, false},
+		{"other practice", foreignTLA, foreignTLA.String(), client, pki.WrongPractice, false},
+		{"other practice behind our own", foreignTLA, theTLA.String(), client, pki.WrongPeer, false},
+		{"another TLA than joined", other, theTLA.String(), client, pki.WrongPeer, false},
+		{"our TLA behind a foreign name", theTLA, foreignTLA.String(), client, pki.WrongPeer, true},
+		{"invited practice behind an invited TLA", pki.Identity{Practice: "associes", Role: pki.RoleTLA, Name: "t"}, invited.String(), client, pki.WrongPeer, false},
+		{"wrong usage", theTLA, theTLA.String(), x509.ExtKeyUsageServerAuth, pki.ExtKeyUsage, false},
 	} {
 		t.Run("C2 "+c.name, func(t *testing.T) {
 			id := session.NewID().String()
-			conn, err := g.openAs(l.certificate(c.is, c.usage), link.Joined{TLA: c.joined, Session: id})
-			if err == nil {
-				require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
-				_, err = conn.Read(make([]byte, 1))
-				conn.Close()
-			}
-			require.Error(t, err)
+			cert := l.certificate(c.is, c.usage)
+			conn, err := g.openAs(cert, link.Joined{TLA: c.joined, Session: id})
+			require.NoError(t, err)
+			require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+			_, err = conn.Read(make([]byte, 1))
+			conn.Close()
+			party, rejected := l.party(cert), (*pki.Rejected)(nil)
+			require.Equal(t, !c.late, errors.As(party.Explain(err), &rejected), "an alert of the handshake: %v", err)
 			eventually(t, func() bool { return p.refused(id) == string(c.reason) }, "reason in the log: "+p.log.String())
 			p.parked(t, 0, 2)
 			require.Nil(t, p.Status().Session)

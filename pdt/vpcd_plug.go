@@ -140,7 +140,11 @@ func (p *plug) command(connected context.Context, apdu []byte) error {
 	if len(apdu) < session.MinCommand {
 		return p.send(swWrongLength)
 	}
-	if err := p.powerUp(); err != nil {
+	err := connected.Err() // the card may have gone just before
+	if err == nil {
+		err = p.powerUp()
+	}
+	if err != nil {
 		return errors.Join(err, p.send(swNoDiagnosis))
 	}
 	response, err := p.card.Transmit(connected, apdu)

@@ -284,7 +284,11 @@ func TestPlugCycles(t *testing.T) {
 			goroutines, files = runtime.NumGoroutine(), openFiles(t)
 		}
 	}
-	eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines && openFiles(t) <= files }, "leak")
+	leaked := func() bool { return runtime.NumGoroutine() > goroutines || openFiles(t) > files }
+	for end := time.Now().Add(patience); leaked() && time.Now().Before(end); { // Eventually would count itself
+		time.Sleep(time.Millisecond)
+	}
+	require.False(t, leaked(), "%d goroutines and %d files at first, %d and %d now", goroutines, files, runtime.NumGoroutine(), openFiles(t))
 }
 
 func openFiles(t *testing.T) int {
