@@ -231,3 +231,16 @@ func TestSP4PINNeverLeavesThePdT(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, card.commands.Load(), "the retry counter probe passes")
 }
+
+func TestEL3CardDataGoesWithTheSession(t *testing.T) {
+	p := newPair(t)
+	require.NoError(t, p.t.Insert(SlotVitale, fakeATR, T0, new(fakeCard)))
+	_, err := p.w.Transmit(t.Context(), SlotVitale, (<-p.inserted).Epoch, []byte{1, 2, 3, 4})
+	require.NoError(t, err)
+	kept := p.t.slots[SlotVitale].book.kept
+	require.Contains(t, string(kept), "\x01\x02\x03\x04\x90\x00")
+	p.t.Leave(ByeStopped, "over")
+	<-p.endT
+	require.NotContains(t, string(kept), "\x01\x02\x03\x04")
+	require.NotContains(t, string(p.t.s.rbuf[:cap(p.t.s.rbuf)]), "\x01\x02\x03\x04")
+}

@@ -84,7 +84,18 @@ func (t *Terminal) Run(ctx context.Context) error {
 	}
 	err := t.s.fail(t.readAll())
 	t.wg.Wait()
+	t.forget()
 	return err
+}
+
+// forget wipes what is left of card data (EL3).
+func (t *Terminal) forget() {
+	wipe(t.s.rbuf)
+	for _, ts := range t.slots {
+		ts.mu.Lock()
+		wipe(ts.book.kept)
+		ts.mu.Unlock()
+	}
 }
 
 // Leave ends the session with a reason.
