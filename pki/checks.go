@@ -338,9 +338,11 @@ func x509Reason(err error) Reason {
 // checkRevocation goes from the anchor down: a CRL is worth something only when its CA is not revoked itself.
 func (v *verification) checkRevocation() (string, *Refusal) {
 	var sources []string
+	for _, ca := range v.path.certs[1:] {
+		v.t.learn(ca)
+	}
 	for i, c := range slices.Backward(v.below()) {
 		issuer := v.path.certs[i+1]
-		v.t.learn(issuer)
 		used, refusal := v.t.status(issuer, c, i > 0, v.now)
 		if refusal != nil {
 			full := v.refuse(i, refusal.Reason, "%s", refusal.Detail)

@@ -73,7 +73,7 @@ func (h *handshake) failure(err error) string {
 func (h *handshake) close(err error) {
 	defer h.conn.Close()
 	var r *Refusal
-	if !errors.As(err, &r) || r.Cause != nil {
+	if !errors.As(err, &r) {
 		return
 	}
 	if half, ok := h.conn.(interface{ CloseWrite() error }); ok {

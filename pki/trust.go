@@ -118,7 +118,23 @@ func (t *Trust) loadIntermediates() error {
 		}
 		t.intermediates = append(t.intermediates, certs...)
 	}
+	for _, ca := range t.intermediates {
+		if t.leadsToAnchor(ca) {
+			t.learn(ca)
+		}
+	}
 	return nil
+}
+
+// leadsToAnchor says whether a CA's signatures lead to an anchor; nothing else of it is judged.
+func (t *Trust) leadsToAnchor(ca *x509.Certificate) bool {
+	paths, _ := t.findPaths([]*x509.Certificate{ca}, "")
+	return slices.ContainsFunc(paths, func(p path) bool {
+		v := &verification{t: t, path: p, now: t.now()}
+		_, weak := v.checkAlgorithms()
+		_, bad := v.checkSignatures()
+		return weak == nil && bad == nil
+	})
 }
 
 func (t *Trust) loadCAs(file string) ([]*x509.Certificate, error) {
