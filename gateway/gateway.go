@@ -128,7 +128,7 @@ func (g *Gateway) drain() {
 	g.mu.Unlock()
 	g.log.Info("stopping", "sessions", len(sessions), "parked", len(parked), "drain", g.limits.Drain)
 	for _, e := range parked {
-		_ = e.link.Part(drainNotice)
+		e.link.Part(drainNotice)
 	}
 	for _, s := range sessions {
 		s.tell(drainNotice)

@@ -91,7 +91,7 @@ func (g *Gateway) join(ctx context.Context, c *client, w http.ResponseWriter, pd
 	near, err := g.upgrade(c, w, nil)
 	if err != nil {
 		g.release(c.peer.Identity, s)
-		_ = far.link.Part(link.Notice{Code: link.CodePeerGone, Text: "The terminal's link was lost."})
+		far.link.Part(link.Notice{Code: link.CodePeerGone, Text: "The terminal's link was lost."})
 		g.log.Warn("cannot join", "session", s.id, "peer", c.peer.Identity.String(), "error", err)
 		return nil
 	}

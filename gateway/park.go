@@ -102,7 +102,7 @@ func (g *Gateway) addParked(e *end) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.draining {
-		_ = e.link.Part(drainNotice)
+		e.link.Part(drainNotice)
 		return
 	}
 	if e.gone {

@@ -127,7 +127,7 @@ func (s *session) end(n link.Notice, cause string) {
 	s.ending.Do(func() {
 		s.limit.Stop()
 		for _, e := range []*end{s.tla, s.pdt} {
-			_ = e.link.Part(n)
+			e.link.Part(n)
 		}
 		s.g.log.Info("session ended", "session", s.id, "tla", s.tla.client.peer.Identity.String(),
 			"pdt", s.pdt.client.peer.Identity.String(), "reason", string(n.Code), "why", cause,

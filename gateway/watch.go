@@ -67,7 +67,7 @@ func (g *Gateway) cut(e *end, err error) {
 		s.end(n, string(reason))
 		return
 	}
-	_ = e.link.Part(n)
+	e.link.Part(n)
 }
 
 // connections gives the ends of links, and the clients without one.

@@ -19,6 +19,9 @@ const (
 	DefaultWriteTimeout = 10 * time.Second
 )
 
+// farewell is how long a peer has to read a last notice and close before it is closed upon.
+const farewell = 2 * time.Second
+
 // ErrDead is why a link ended whose peer had been silent for three heartbeats.
 var ErrDead = errors.New("link is dead: nothing heard for three heartbeats")
 
@@ -33,21 +36,24 @@ type Config struct {
 // Conn is an upgraded outer link. One goroutine may read while others write.
 //
 // A gateway uses ReadRecord and WriteRecord; an end uses Read and Write, which
-// carry the payloads of data records, and is a net.Conn.
+// carry the payloads of data records, and is a net.Conn. Somebody must read at
+// all times: the reader answers pings.
+//
+// SetWriteDeadline has no effect of its own: each record has WriteTimeout. A
+// record that cannot be written in time ends the link.
 type Conn struct {
 	net.Conn // the TLS connection below
 	cfg      Config
 
-	r       *bufio.Reader // owned by the reader
-	rbuf    []byte        // owned by the reader: payload of the record in hand
-	pending []byte        // owned by the reader: what of it Read has not yet given
+	in      recordReader // owned by the reader
+	pending []byte       // owned by the reader: what of a data record Read has not yet given
 
-	wmu  sync.Mutex // protects wbuf and the order of records
-	wbuf []byte
+	wmu sync.Mutex // held while a record is written
 
 	alive  *heartbeat.Monitor
+	heard  atomic.Int64 // time of the last record, in ns since the epoch
 	notice atomic.Pointer[Notice]
-	cause  atomic.Pointer[error] // why we closed it ourselves; first one wins
+	cause  atomic.Pointer[error] // why we ended it ourselves; first one wins
 	once   sync.Once
 }
 
@@ -62,39 +68,45 @@ func New(c net.Conn, r *bufio.Reader, cfg Config) *Conn {
 	if r == nil {
 		r = bufio.NewReaderSize(c, 4096)
 	}
-	l := &Conn{Conn: c, cfg: cfg, r: r, rbuf: make([]byte, MaxPayload)}
-	l.alive = heartbeat.New(cfg.Heartbeat, l.ping, func() { l.CloseWith(ErrDead) })
+	l := &Conn{Conn: c, cfg: cfg, in: recordReader{r: r}}
+	l.heard.Store(time.Now().UnixNano())
+	l.alive = heartbeat.New(cfg.Heartbeat, l.ping, func() { _ = l.CloseWith(ErrDead) })
 	l.alive.Start()
 	return l
 }
 
 // ReadRecord reads the next joined, data or notice record; the payload is good until the next call.
-// Pings are answered, pongs and status records consumed.
+// Pings are answered, pongs and status records consumed. After Part it consumes everything.
 func (l *Conn) ReadRecord() (Type, []byte, error) {
 	for {
-		t, payload, err := readRecord(l.r, l.rbuf)
+		t, payload, err := l.in.next()
 		if err != nil {
 			return 0, nil, l.why(err)
 		}
-		l.alive.Heard()
-		if l.cause.Load() != nil {
-			continue // we have parted: only the peer's close is of interest
-		}
+		l.hear()
 		done, err := l.serve(t, payload)
 		if err != nil {
 			return 0, nil, l.why(err)
 		}
-		if !done {
+		if !done && l.cause.Load() == nil {
 			return t, payload, nil
 		}
 	}
 }
 
+func (l *Conn) hear() {
+	l.alive.Heard()
+	l.heard.Store(time.Now().UnixNano())
+}
+
+// Heard is when the last record came; at first, when the link was made.
+func (l *Conn) Heard() time.Time { return time.Unix(0, l.heard.Load()) }
+
 // serve handles the records that no caller wants to see.
 func (l *Conn) serve(t Type, payload []byte) (done bool, err error) {
 	switch t {
 	case TypePing:
-		return true, l.WriteRecord(TypePong, payload)
+		return true, l.answer(payload)
 	case TypePong:
 		return true, nil
 	case TypeStatus:
@@ -106,19 +118,42 @@ func (l *Conn) serve(t Type, payload []byte) (done bool, err error) {
 	return false, nil
 }
 
-// WriteRecord writes one record, in one call of the connection below.
+// answer sends a pong, unless we have said our last word.
+func (l *Conn) answer(ping []byte) error {
+	if l.cause.Load() != nil {
+		return nil
+	}
+	return l.WriteRecord(TypePong, ping)
+}
+
+func (l *Conn) ping() { _ = l.WriteRecord(TypePing, make([]byte, pingLen)) }
+
+// WriteRecord writes one record, in one call of the connection below. An error ends the link.
 func (l *Conn) WriteRecord(t Type, payload []byte) error {
+	l.wmu.Lock()
+	defer l.wmu.Unlock()
+	if cause := l.cause.Load(); cause != nil {
+		return *cause
+	}
+	return l.write(t, payload, l.cfg.WriteTimeout)
+}
+
+// write writes one record; l.wmu is held. After a failed write nothing more can be: the TLS state is lost.
+func (l *Conn) write(t Type, payload []byte, limit time.Duration) error {
 	if len(payload) > MaxPayload {
 		return fmt.Errorf("cannot write a record of %d octets: at most %d fit", len(payload), MaxPayload)
 	}
-	l.wmu.Lock()
-	defer l.wmu.Unlock()
-	l.wbuf = append(appendHeader(l.wbuf[:0], t, len(payload)), payload...)
-	if err := l.SetWriteDeadline(time.Now().Add(l.cfg.WriteTimeout)); err != nil {
-		return l.why(err)
+	buf := getBuffer()
+	defer buffers.Put(buf)
+	err := l.SetWriteDeadline(time.Now().Add(limit))
+	if err == nil {
+		_, err = l.Conn.Write(appendRecord(buf[:0], t, payload))
 	}
-	_, err := l.Conn.Write(l.wbuf)
-	return l.why(err)
+	if err != nil {
+		err = l.why(err)
+		_ = l.CloseWith(err)
+	}
+	return err
 }
 
 // WriteJoined sends a joined record (gateway → PdT).
@@ -170,7 +205,7 @@ func (l *Conn) Read(b []byte) (int, error) {
 				return 0, err
 			}
 		default:
-			return 0, protocolErrorf("joined twice")
+			return 0, protocolErrorf("joined out of place")
 		}
 	}
 	n := copy(b, l.pending)
@@ -219,23 +254,40 @@ func (l *Conn) CloseWith(cause error) error {
 	return err
 }
 
-// linger is how long Part lets a peer read the notice and close first.
-const linger = time.Second
-
-// Part sends a notice and ends the link: writes fail from now on, and what the peer still sends is read away, by
-// whoever reads, until it closes or a second is over. Closing at once, with input unread, would reset the
-// connection and could destroy the notice on its way.
-func (l *Conn) Part(n Notice) error {
-	err := l.WriteNotice(n)
-	cause := error(&n)
+// Part ends the link with a last notice (gateway → end) and does not block. Nothing is written after it, and what
+// still comes is thrown away; the reader must read on, and close the link when ReadRecord fails: closing at once, with
+// input unread, would reset the connection and could destroy the notice on its way. A peer that does not close within
+// 2 s is closed upon.
+func (l *Conn) Part(n Notice) {
+	var cause error = &n
 	if !l.cause.CompareAndSwap(nil, &cause) {
+		return
+	}
+	_ = l.SetWriteDeadline(time.Now().Add(farewell)) // also of a write under way
+	last := time.AfterFunc(farewell, func() { _ = l.Close() })
+	go func() {
+		if l.sayLast(n) != nil {
+			last.Stop()
+			_ = l.Close()
+		}
+	}()
+}
+
+// sayLast writes the last notice and, if the connection can, ends its own direction.
+func (l *Conn) sayLast(n Notice) error {
+	payload, err := json.Marshal(n)
+	if err != nil {
+		return err
+	}
+	l.wmu.Lock()
+	defer l.wmu.Unlock()
+	if err := l.write(TypeNotice, payload, farewell); err != nil {
 		return err
 	}
 	if half, ok := l.Conn.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite()
+		return half.CloseWrite()
 	}
-	time.AfterFunc(linger, func() { _ = l.Close() })
-	return err
+	return nil
 }
 
 // why prefers, to what the connection says, our own cause, then the last notice.
@@ -252,5 +304,3 @@ func (l *Conn) why(err error) error {
 	}
 	return err
 }
-
-func (l *Conn) ping() { _ = l.WriteRecord(TypePing, make([]byte, pingLen)) }

@@ -3,7 +3,11 @@ package link
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"unicode"
 )
+
+var sessionID = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
 // Joined tells a parked PdT which TLA is at the other end.
 type Joined struct {
@@ -47,21 +51,22 @@ func decodeNotice(payload []byte) (*Notice, error) {
 
 func decodeJoined(payload []byte) (*Joined, error) {
 	j := new(Joined)
-	if err := json.Unmarshal(payload, j); err != nil || j.TLA == "" || j.Session == "" {
+	if err := json.Unmarshal(payload, j); err != nil || j.TLA == "" || !sessionID.MatchString(j.Session) {
 		return nil, protocolErrorf("joined cannot be read")
 	}
+	j.TLA, j.Nonce = clean(j.TLA), clean(j.Nonce)
 	return j, nil
 }
 
-// clean makes a sentence of a peer fit for a log or a screen: no control characters, 300 octets at most.
+// clean makes a sentence of a peer fit for a log or a screen: no control or invisible characters, 300 runes at most.
 func clean(s string) string {
-	out := make([]rune, 0, len(s))
+	out := make([]rune, 0, min(len(s), 300))
 	for _, r := range s {
-		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
-			r = ' '
-		}
 		if len(out) == 300 {
 			break
+		}
+		if !unicode.IsPrint(r) {
+			r = ' '
 		}
 		out = append(out, r)
 	}

@@ -1,9 +1,11 @@
 package link
 
 import (
+	"bufio"
 	"encoding/binary"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // Type is the first octet of a record.
@@ -35,26 +37,67 @@ func protocolErrorf(format string, args ...any) error {
 	return &ProtocolError{Detail: fmt.Sprintf(format, args...)}
 }
 
-// appendHeader adds type(1) length(2).
-func appendHeader(b []byte, t Type, n int) []byte {
-	return binary.BigEndian.AppendUint16(append(b, byte(t)), uint16(n))
+// buffers holds *[headerLen + MaxPayload]byte. A link has one only while a record is in hand, so that
+// an idle one costs little.
+var buffers = sync.Pool{New: func() any { return new([headerLen + MaxPayload]byte) }}
+
+func getBuffer() *[headerLen + MaxPayload]byte { return buffers.Get().(*[headerLen + MaxPayload]byte) }
+
+// appendRecord adds type(1) length(2) payload; the payload holds at most MaxPayload octets.
+func appendRecord(b []byte, t Type, payload []byte) []byte {
+	b = binary.BigEndian.AppendUint16(append(b, byte(t)), uint16(len(payload)))
+	return append(b, payload...)
 }
 
-// readRecord reads one record; its payload is put in buf, which must hold MaxPayload octets.
+// recordReader reads records. After an error that passes, such as a deadline, next goes on where it stopped.
+type recordReader struct {
+	r    *bufio.Reader
+	hand *[headerLen + MaxPayload]byte // the payload in hand, or nil
+	have int                           // octets of it read so far
+	kind Type
+	size int
+}
+
+// next gives the next record; its payload is good until the following call.
 // The error is io.EOF only between two records.
-func readRecord(r io.Reader, buf []byte) (Type, []byte, error) {
-	header := buf[:headerLen]
-	if _, err := io.ReadFull(r, header); err != nil {
-		return 0, nil, err
+func (r *recordReader) next() (Type, []byte, error) {
+	if r.hand != nil && r.have == r.size {
+		r.release()
+	}
+	if r.hand == nil {
+		if err := r.begin(); err != nil {
+			return 0, nil, err
+		}
+	}
+	n, err := io.ReadFull(r.r, r.hand[r.have:r.size])
+	r.have += n
+	if err != nil {
+		return 0, nil, noEOF(err)
+	}
+	return r.kind, r.hand[:r.size], nil
+}
+
+// begin reads a header and takes a buffer.
+func (r *recordReader) begin() error {
+	header, err := r.r.Peek(headerLen)
+	if err != nil {
+		if len(header) > 0 {
+			err = noEOF(err)
+		}
+		return err
 	}
 	t, n := Type(header[0]), int(binary.BigEndian.Uint16(header[1:]))
 	if err := checkHeader(t, n); err != nil {
-		return 0, nil, err
+		return err
 	}
-	if _, err := io.ReadFull(r, buf[:n]); err != nil {
-		return 0, nil, noEOF(err)
-	}
-	return t, buf[:n], nil
+	_, _ = r.r.Discard(headerLen) // what was peeked is there
+	r.kind, r.size, r.have, r.hand = t, n, 0, getBuffer()
+	return nil
+}
+
+func (r *recordReader) release() {
+	buffers.Put(r.hand)
+	r.hand = nil
 }
 
 func checkHeader(t Type, n int) error {

@@ -63,6 +63,10 @@ func Challenge(nonce string) string { return fmt.Sprintf(`%s nonce="%s"`, Scheme
 // (DER, leaf first) that this PdT will show in card sessions. The error may be a *Problem.
 // c is closed on error.
 func Park(ctx context.Context, c net.Conn, chain [][]byte, cfg Config) (*Conn, error) {
+	if len(chain) == 0 {
+		c.Close()
+		return nil, errors.New("cannot park: no server certificate to declare")
+	}
 	header := upgradeHeader()
 	header.Set(HeaderServerCert, encodeCert(chain[0]))
 	for _, der := range chain[1:] {
