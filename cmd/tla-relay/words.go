@@ -20,6 +20,9 @@ var (
 	notAllowed = words{
 		"Vous n'avez pas le droit de commander le relais : demandez à être ajouté à son groupe.",
 		"You may not command the relay: ask to be added to its group."}
+	versions = words{
+		"elle ne comprend pas la demande, les versions sont-elles compatibles ?",
+		"it does not understand the request, do the versions fit?"}
 	detailed = words{"Détail : {detail}", "Detail: {detail}"}
 )
 
@@ -50,6 +53,11 @@ var reasons = map[tla.Code]map[string]words{
 	tla.CodeRefused:  certificateReasons,
 	tla.CodeRejected: certificateReasons,
 	tla.CodeProblem: {
+		string(link.ProblemBadRequest):           versions,
+		string(link.ProblemConsentRequired):      versions,
+		string(link.ProblemNotFound):             versions,
+		string(link.ProblemMethodNotAllowed):     versions,
+		string(link.ProblemUpgradeRequired):      versions,
 		string(link.ProblemWrongRole):            {"ce certificat n'est pas celui d'un terminal", "this certificate is not a terminal's"},
 		string(link.ProblemWrongPractice):        {"ce terminal n'a pas accès à ce Poste de Travail", "this terminal may not reach that Poste de Travail"},
 		string(link.ProblemTLABusy):              {"ce terminal a déjà une session", "this terminal already has a session"},

@@ -95,7 +95,7 @@ func (s *Server) serve(ctx context.Context, c *net.UnixConn) {
 		s.refuse(c, fault)
 		return
 	}
-	s.cfg.Log.Info("control request", "command", command, "peer", who.String())
+	s.cfg.Log.Log(ctx, levelOf(command), "control request", "command", command, "peer", who.String())
 	s.answer(ctx, c, command)
 }
 
@@ -118,6 +118,14 @@ func request(ctx context.Context, c net.Conn) (string, *Fault) {
 		return "", &Fault{FaultBadRequest, "a command is one word of at most 32 of a-z"}
 	}
 	return r.Command, nil
+}
+
+// levelOf keeps a user interface that asks for the status every second out of the log.
+func levelOf(command string) slog.Level {
+	if command == "status" {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
 }
 
 // isWord keeps what a client says fit for a log.

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/pki"
+	"tlagate/session"
+	"tlagate/session/link"
+	"tlagate/tla"
+	ctl "tlagate/tla/control"
+)
+
+var tongues = map[string]tongue{"fr": french, "en": english}
+
+func TestTongueFollowsTheLocale(t *testing.T) {
+	for _, c := range []struct {
+		env  map[string]string
+		want tongue
+	}{
+		{map[string]string{}, french},
+		{map[string]string{"LANG": "C"}, french},
+		{map[string]string{"LANG": "en_GB.UTF-8"}, english},
+		{map[string]string{"LANG": "fr_FR.UTF-8"}, french},
+		{map[string]string{"LANG": "fr_FR.UTF-8", "LC_MESSAGES": "en_US.UTF-8"}, english},
+		{map[string]string{"LANG": "en_US.UTF-8", "LC_ALL": "fr_FR.UTF-8"}, french},
+	} {
+		require.Equal(t, c.want, tongueOf(func(name string) string { return c.env[name] }), "%v", c.env)
+	}
+}
+
+// TestEveryWhyHasASentence: no code of a peer, a gateway or ours is shown bare, nor with a hole in it.
+func TestEveryWhyHasASentence(t *testing.T) {
+	for _, w := range everyWhy() {
+		for name, tongue := range tongues {
+			text := tongue.why(&w)
+			require.NotContains(t, text, "{", "%s %v", name, w)
+			require.NotContains(t, text, tongue.say(unknown, nil), "%s %v", name, w)
+		}
+		if table, ok := reasons[w.Code]; ok && w.Reason != "" {
+			require.Contains(t, table, w.Reason, "it would be shown bare")
+		}
+	}
+}
+
+func everyWhy() (all []tla.Why) {
+	for code := range whys {
+		all = append(all, tla.Why{Code: code})
+	}
+	for _, r := range append([]pki.Reason{""}, pki.Reasons...) {
+		all = append(all, tla.Why{Code: tla.CodeRefused, Reason: string(r)}, tla.Why{Code: tla.CodeRejected, Reason: string(r)})
+	}
+	for code := range link.Statuses {
+		all = append(all, tla.Why{Code: tla.CodeProblem, Reason: string(code)})
+	}
+	for _, code := range []session.ByeCode{session.ByeStopped, session.ByeBusy, session.ByeRemoved, session.ByeProtocol,
+		session.ByeShutdown, session.ByeTimeOver, session.ByeInactive, session.ByeRefused} {
+		all = append(all, tla.Why{Code: tla.CodePdT, Reason: string(code)})
+	}
+	for _, code := range []link.Code{link.CodeRevoked, link.CodeExpired, link.CodeTimeOver, link.CodeDraining,
+		link.CodePeerGone, link.CodeEndedByOperator, link.CodeProtocol} {
+		all = append(all, tla.Why{Code: tla.CodeNotice, Reason: string(code)})
+	}
+	return all
+}
+
+func TestPlainSentences(t *testing.T) {
+	w := &tla.Why{Code: tla.CodeProblem, Reason: "pdt_absent", Gateway: "gw:8443", Detail: "No parked link."}
+	require.Equal(t, "La passerelle gw:8443 a refusé la session : le Poste de Travail n'est pas connecté.\nDétail : No parked link.", french.why(w))
+	require.Equal(t, "The gateway gw:8443 refused the session: the Poste de Travail is not connected.\nDetail: No parked link.", english.why(w))
+}
+
+func TestStatusPage(t *testing.T) {
+	var b bytes.Buffer
+	french.status(&b, &tla.Status{State: tla.StateUp, PdT: "urn:p", Session: &tla.SessionStatus{Gateway: "gw:1", GatewayIdentity: "urn:g"},
+		Readers: []tla.ReaderStatus{
+			{Name: "A", Card: &tla.CardStatus{Kind: tla.KindVitale2, Role: "vitale", Use: tla.UseSlot, Hold: tla.HoldBusy}},
+			{Name: "B", Card: &tla.CardStatus{Kind: tla.KindCPS4, Role: "cps", Use: tla.UseSecond}}, {Name: "C"}},
+		Last: &tla.End{Why: tla.Why{Code: tla.CodeStopped}}, Certificate: time.Now()})
+	for _, part := range []string{"session ouverte", "urn:p", "gw:1 (urn:g)", "A: carte Vitale 2, un autre programme l'occupe",
+		"B: carte CPS 4, ignorée", "C: vide", "Session terminée par l'utilisateur"} {
+		require.Contains(t, b.String(), part)
+	}
+}
+
+func TestC4TrustIsFilesOnly(t *testing.T) {
+	for _, trust := range []string{
+		"crls: [http://pki.example.org/crl.pem]", "anchors: [{file: https://x/y}]", "intermediates: [https://x/y]",
+	} {
+		file := filepath.Join(t.TempDir(), "relay.yaml")
+		require.NoError(t, os.WriteFile(file, []byte("gateways: [gw:1]\npdt: bureau\ntrust: {"+trust+"}\n"), 0o600))
+		_, err := place{Config: file}.load()
+		require.ErrorContains(t, err, "fetches nothing", trust)
+	}
+}
+
+func TestExampleIsRead(t *testing.T) {
+	c, err := place{Config: "../../deploy/examples/relay.yaml"}.load()
+	require.NoError(t, err)
+	require.Equal(t, "bureau", c.PdT)
+	require.Equal(t, cli.Path(defaultSocket), c.Control.Socket)
+}
+
+// run runs the program as a user would, in English.
+func run(t *testing.T, args ...string) (code int, out, errs string) {
+	t.Setenv("LC_ALL", "en_GB.UTF-8")
+	var o, e bytes.Buffer
+	app := &cli.App{Context: t.Context(), Stdin: strings.NewReader(""), Stdout: &o, Stderr: &e}
+	code = cli.Run(app, "tla-relay", args, &grammar{}, nil)
+	return code, o.String(), e.String()
+}
+
+// daemonThat gives every command one answer, and a configuration file that leads to it.
+func daemonThat(t *testing.T, answer any) (config string) {
+	dir := t.TempDir()
+	s, err := ctl.Listen(ctl.Config{Socket: filepath.Join(dir, "s"), Handle: func(context.Context, string) any { return answer }})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	t.Cleanup(func() { cancel(); require.NoError(t, <-done) })
+	config = filepath.Join(dir, "relay.yaml")
+	require.NoError(t, os.WriteFile(config, []byte("gateways: [gw:1]\npdt: bureau\ncontrol: {socket: s}\n"), 0o600))
+	return config
+}
+
+func TestUserCommands(t *testing.T) {
+	up := daemonThat(t, tla.Answer{Version: 1, OK: true, Status: &tla.Status{State: tla.StateUp, PdT: "urn:p",
+		Session: &tla.SessionStatus{Gateway: "gw:1"}}})
+	code, out, errs := run(t, "start", "--config", up)
+	require.Equal(t, []any{0, "Session up with urn:p through gw:1.\n", ""}, []any{code, out, errs})
+	code, out, _ = run(t, "status", "--json", "--config", up)
+	require.Zero(t, code)
+	require.Contains(t, out, `"state":"up"`)
+
+	no := daemonThat(t, tla.Answer{Version: 1, Error: &tla.Why{Code: tla.CodePdT, Reason: "busy"}})
+	code, out, errs = run(t, "start", "--config", no)
+	require.Equal(t, []any{1, "", "tla-relay: The Poste de Travail ended the session: all of its readers are taken.\n"}, []any{code, out, errs})
+	code, out, errs = run(t, "start", "--json", "--config", no)
+	require.Equal(t, []any{1, ""}, []any{code, errs})
+	require.Contains(t, out, `"reason":"busy"`)
+
+	nobody := filepath.Join(t.TempDir(), "relay.yaml")
+	require.NoError(t, os.WriteFile(nobody, []byte("control: {socket: s}\n"), 0o600))
+	code, _, errs = run(t, "status", "--config", nobody)
+	require.Equal(t, 1, code)
+	require.Contains(t, errs, "is the tla-relay service running?")
+}

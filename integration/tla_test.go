@@ -1,0 +1,189 @@
+package integration
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/cardsim"
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
+	"tlagate/tla"
+)
+
+// relayStatus is what `tla-relay status --json` says.
+func relayStatus(t *testing.T, l *lab.Lab) *tla.Status {
+	t.Helper()
+	out, err := l.Relay("status", "--json")
+	require.NoError(t, err)
+	var a tla.Answer
+	require.NoError(t, json.Unmarshal([]byte(out), &a))
+	return a.Status
+}
+
+// waitRelay waits until the relay's status is as wanted.
+func waitRelay(t *testing.T, l *lab.Lab, what string, ok func(*tla.Status) bool) {
+	t.Helper()
+	require.NoError(t, world.Poll(patience, what, func() error {
+		if s := relayStatus(t, l); !ok(s) {
+			return fmt.Errorf("it says %+v", s)
+		}
+		return nil
+	}))
+}
+
+// cardIs tells how the card of a role is held; want is "" for none in.
+func cardIs(role string, want tla.Hold) func(*tla.Status) bool {
+	return func(s *tla.Status) bool {
+		for _, r := range s.Readers {
+			if r.Card != nil && r.Card.Role == role {
+				return r.Card.Hold == want && want != ""
+			}
+		}
+		return want == ""
+	}
+}
+
+// TestTLACardIsHeldExclusively: in a session no other program of the TLA has the card; a program that has it is waited
+// for, and the status says so.
+func TestTLACardIsHeldExclusively(t *testing.T) {
+	l := newLab(t)
+	waitCard(t, l.TLAReaders, 1, true)
+	c := startClient(t, l.TLAReaders)
+	connect := "connect " + slotName(l.TLAReaders, 1)
+	require.Equal(t, "ok", c.do(connect))
+	_, err := l.Relay("start")
+	require.NoError(t, err)
+	waitRelay(t, l, "the card to be reported busy", cardIs("vitale", tla.HoldBusy))
+	waitRelay(t, l, "the other card to be held", cardIs("cps", tla.HoldTaken))
+	require.Equal(t, "ok", c.do("disconnect"))
+	waitRelay(t, l, "the card to be held", cardIs("vitale", tla.HoldTaken))
+	require.Equal(t, "error 8010000B", c.do(connect), "a sharing violation")
+	_, err = l.Relay("stop")
+	require.NoError(t, err)
+	require.Equal(t, "ok", c.do(connect))
+}
+
+// TestTLACardsLoseTheirPowerAtTheEnd: what the session unlocked is locked, at once.
+func TestTLACardsLoseTheirPowerAtTheEnd(t *testing.T) {
+	l := newLab(t)
+	startSession(t, l)
+	vitale, cps := l.Vitale.Counts().PowerOffs, l.CPS.Counts().PowerOffs
+	_, err := l.Relay("stop")
+	require.NoError(t, err)
+	require.Greater(t, l.Vitale.Counts().PowerOffs, vitale)
+	require.Greater(t, l.CPS.Counts().PowerOffs, cps)
+	s := relayStatus(t, l)
+	require.Equal(t, tla.StateIdle, s.State)
+	require.Equal(t, tla.CodeStopped, s.Last.Code)
+}
+
+// TestTLAServiceRestarts: the TLA's pcscd is absent at first, goes away and comes back, outside and inside a session.
+func TestTLAServiceRestarts(t *testing.T) {
+	l, err := lab.New()
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		showLogs(t, l)
+		require.NoError(t, l.Close())
+	})
+	require.NoError(t, l.StartReaders())
+	require.NoError(t, l.TLAReaders.Stop())
+	require.NoError(t, l.StartGateway())
+	require.NoError(t, l.StartPdT())
+	require.NoError(t, l.StartRelay())
+	waitRelay(t, l, "the absence to be reported", func(s *tla.Status) bool { return s.PCSC != "" })
+	require.NoError(t, l.TLAReaders.Start())
+	require.NoError(t, l.InsertCards())
+	waitRelay(t, l, "two readers", func(s *tla.Status) bool { return s.PCSC == "" && len(s.Readers) == 2 })
+	startSession(t, l)
+	l.TLAReaders.Kill()
+	waitRelay(t, l, "the loss to be reported", func(s *tla.Status) bool { return s.PCSC != "" && s.State == tla.StateUp })
+	waitCard(t, l.PdTReaders, vitaleSlot, false)
+	for _, s := range []*cardsim.Slot{l.VitaleSlot, l.CPSSlot} {
+		s.Remove()
+	}
+	require.NoError(t, l.TLAReaders.Start())
+	require.NoError(t, l.VitaleSlot.Insert(l.Vitale))
+	require.NoError(t, l.CPSSlot.Insert(l.CPS))
+	waitCard(t, l.PdTReaders, vitaleSlot, true)
+	waitCard(t, l.PdTReaders, cpsSlot, true)
+	waitSerial(t, l, l.Vitale)
+}
+
+// TestTLAPlugCycles: thirty cards in and out in a session leave nothing behind in the relay.
+func TestTLAPlugCycles(t *testing.T) {
+	l := newLab(t)
+	startSession(t, l)
+	before := relayFiles(t, l)
+	for range 30 {
+		l.VitaleSlot.Remove()
+		waitRelay(t, l, "the card to be out", cardIs("vitale", ""))
+		require.NoError(t, l.VitaleSlot.Insert(l.Vitale))
+		waitRelay(t, l, "the card to be held", cardIs("vitale", tla.HoldTaken))
+	}
+	require.NoError(t, world.Poll(patience, "as many open files as before", func() error {
+		if after := relayFiles(t, l); after > before {
+			return fmt.Errorf("%d instead of %d", after, before)
+		}
+		return nil
+	}))
+	waitSerial(t, l, l.Vitale)
+}
+
+func relayFiles(t *testing.T, l *lab.Lab) int {
+	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", l.RelayProc.PID()))
+	require.NoError(t, err)
+	return len(files)
+}
+
+// TestC4RelayHasNoNetworkSocketOutsideASession looks at the real process.
+func TestC4RelayHasNoNetworkSocketOutsideASession(t *testing.T) {
+	l := newLab(t)
+	require.Empty(t, networkSockets(t, l.RelayProc.PID()))
+	startSession(t, l)
+	sockets := networkSockets(t, l.RelayProc.PID())
+	require.Len(t, sockets, 1, "the one to the gateway")
+	require.NotContains(t, sockets[0], " 0A ", "it does not listen")
+	_, err := l.Relay("stop")
+	require.NoError(t, err)
+	require.Empty(t, networkSockets(t, l.RelayProc.PID()))
+	require.NoError(t, l.Revoke(lab.TLA))
+	require.NoError(t, world.Poll(patience, "the start to be refused", func() error {
+		if _, err := l.Relay("start"); err != nil {
+			return nil
+		}
+		_, err := l.Relay("stop")
+		return errors.Join(err, errors.New("it started"))
+	}))
+	require.Empty(t, networkSockets(t, l.RelayProc.PID()))
+}
+
+// networkSockets gives the lines of /proc/net about sockets of a process.
+func networkSockets(t *testing.T, pid int) (found []string) {
+	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	require.NoError(t, err)
+	own := map[string]bool{}
+	for _, fd := range fds {
+		target, _ := os.Readlink(fd)
+		own[target] = true
+	}
+	for _, table := range []string{"tcp", "tcp6", "udp", "udp6", "raw", "raw6", "packet"} {
+		b, err := os.ReadFile("/proc/net/" + table)
+		if os.IsNotExist(err) {
+			continue
+		}
+		require.NoError(t, err)
+		for _, line := range strings.Split(string(b), "\n") {
+			if f := strings.Fields(line); len(f) > 9 && own["socket:["+f[9]+"]"] {
+				found = append(found, table+" "+strings.Join(f, " "))
+			}
+		}
+	}
+	return found
+}
