@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -77,11 +78,38 @@ func TestTLACardsLoseTheirPowerAtTheEnd(t *testing.T) {
 	vitale, cps := l.Vitale.Counts().PowerOffs, l.CPS.Counts().PowerOffs
 	_, err := l.Relay("stop")
 	require.NoError(t, err)
-	require.Greater(t, l.Vitale.Counts().PowerOffs, vitale)
-	require.Greater(t, l.CPS.Counts().PowerOffs, cps)
+	waitPowerOff(t, l.Vitale.Counts, vitale)
+	waitPowerOff(t, l.CPS.Counts, cps)
 	s := relayStatus(t, l)
 	require.Equal(t, tla.StateIdle, s.State)
 	require.Equal(t, tla.CodeStopped, s.Last.Code)
+}
+
+// waitPowerOff waits until a card has lost its power once more: vpcd does not wait for the card.
+func waitPowerOff(t *testing.T, counts func() cardsim.Counts, before int) {
+	t.Helper()
+	require.NoError(t, world.Poll(time.Second, "the card to lose its power", func() error {
+		if counts().PowerOffs <= before {
+			return errors.New("it has not")
+		}
+		return nil
+	}))
+}
+
+// TestTLATermEndsTheSessionFirst: SIGTERM is a proper end, for the PdT and for the cards.
+func TestTLATermEndsTheSessionFirst(t *testing.T) {
+	l := newLab(t)
+	startSession(t, l)
+	vitale := l.Vitale.Counts().PowerOffs
+	require.NoError(t, l.RelayProc.Stop())
+	code, err := l.RelayProc.Wait(patience)
+	require.NoError(t, err)
+	require.Zero(t, code)
+	waitPowerOff(t, l.Vitale.Counts, vitale)
+	require.NoFileExists(t, l.Path("relay.sock"))
+	_, err = l.PdTProc.WaitLine(patience, "session ended", "shutdown")
+	require.NoError(t, err)
+	waitCard(t, l.PdTReaders, vitaleSlot, false)
 }
 
 // TestTLAServiceRestarts: the TLA's pcscd is absent at first, goes away and comes back, outside and inside a session.

@@ -251,6 +251,25 @@ func TestCardsComeAndGoInASession(t *testing.T) {
 	require.Equal(t, []byte{3, 0x90, 0}, answer)
 }
 
+func TestPlugCyclesInASessionLeaveNothing(t *testing.T) {
+	g := newRig(t)
+	r := g.run()
+	require.NoError(t, r.Start(t.Context()))
+	for i := range 300 {
+		card := g.fake.insert("left", vitaleATR, byte(i))
+		require.Equal(t, session.SlotVitale, g.next(g.inserted))
+		answer, err := g.command(session.SlotVitale)
+		require.NoError(t, err)
+		require.Equal(t, []byte{byte(i), 0x90, 0}, answer)
+		g.fake.remove("left")
+		require.Equal(t, session.SlotVitale, g.next(g.removed))
+		require.Equal(t, 1, get(g.fake, func() int { return card.colds }))
+	}
+	eventually(t, "only the watcher's context is open", func() bool {
+		return get(g.fake, func() int { return g.fake.open }) == 1 && get(g.fake, func() int { return g.fake.holds }) == 0
+	})
+}
+
 func TestCardLostWhileACommandRuns(t *testing.T) {
 	g := newRig(t)
 	r := g.run()

@@ -79,7 +79,8 @@ func (d *daemon) serve(app *cli.App) error {
 	var err error
 	select {
 	case <-app.Context.Done():
-	case err = <-failed:
+	case e := <-failed:
+		err = withoutStop(e)
 	}
 	d.relay.Close()
 	cancel()
@@ -88,7 +89,7 @@ func (d *daemon) serve(app *cli.App) error {
 	for e := range failed {
 		err = errors.Join(err, withoutStop(e))
 	}
-	return withoutStop(err)
+	return err
 }
 
 // withoutStop leaves out that a part was told to stop.
