@@ -146,7 +146,7 @@ type tapConn struct {
 	head bytes.Buffer
 }
 
-const tapBytes = 1024
+const tapBytes = 4096 // a ServerHello with a hybrid group has about 1200
 
 // Read reads from the connection beneath.
 func (t *tapConn) Read(p []byte) (int, error) {
@@ -179,16 +179,19 @@ func parseServerHello(stream []byte) (version, suite uint16, ok bool) {
 	in := cryptobyte.String(stream)
 	var kind, message uint8
 	var length, legacy uint16
-	var session, exts cryptobyte.String
+	var hello, session, exts cryptobyte.String
 	if !in.ReadUint8(&kind) || kind != 22 || !in.Skip(2) || !in.ReadUint16(&length) ||
-		!in.ReadUint8(&message) || message != 2 || !in.Skip(3) ||
-		!in.ReadUint16(&legacy) || !in.Skip(32) || !in.ReadUint8LengthPrefixed(&session) ||
-		!in.ReadUint16(&suite) || !in.Skip(1) {
+		!in.ReadUint8(&message) || message != 2 || !in.ReadUint24LengthPrefixed(&hello) ||
+		!hello.ReadUint16(&legacy) || !hello.Skip(32) || !hello.ReadUint8LengthPrefixed(&session) ||
+		!hello.ReadUint16(&suite) || !hello.Skip(1) {
 		return 0, 0, false
 	}
 	version = legacy
-	if !in.ReadUint16LengthPrefixed(&exts) {
+	if hello.Empty() {
 		return version, suite, true
+	}
+	if !hello.ReadUint16LengthPrefixed(&exts) {
+		return 0, 0, false
 	}
 	for !exts.Empty() {
 		var id uint16
