@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
-	"fmt"
 	"net"
 	"testing"
 	"time"
@@ -14,7 +12,6 @@ import (
 
 	"tlagate/integration/lab"
 	"tlagate/pki"
-	"tlagate/pki/pkitest"
 	"tlagate/session"
 	"tlagate/session/link"
 )
@@ -170,9 +167,3 @@ func (p *promiscuous) takeParked(t *testing.T) *link.Conn {
 		return nil
 	}
 }
-
-var (
-	_ = hex.EncodeToString
-	_ = fmt.Sprint
-	_ = pkitest.New
-)
