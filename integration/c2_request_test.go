@@ -1,0 +1,155 @@
+package integration
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
+	"tlagate/pki"
+	"tlagate/pki/pkitest"
+	"tlagate/session/link"
+)
+
+// curl makes a request of the outer link as a person would try it, and gives status and body.
+func (b *bed) curl(t *testing.T, k lab.Keys, path string, headers ...string) (status, body string) {
+	t.Helper()
+	args := []string{"--silent", "--show-error", "--http1.1", "--max-time", "20", "--cacert", b.ca.files.Anchor,
+		"--cert", k.Cert, "--key", k.Key, "--write-out", "\n%{http_code}"}
+	for _, h := range headers {
+		args = append(args, "--header", h)
+	}
+	out, err := world.Run(c2Time, nil, "curl", append(args, "https://"+b.GatewayAddr+path)...)
+	require.NoError(t, err)
+	end := strings.LastIndexByte(out, '\n')
+	return out[end+1:], out[:end]
+}
+
+// TestC2GatewayRefusesRequest: role and practice depend on the request, so the handshake succeeds and the answer is 403.
+func TestC2GatewayRefusesRequest(t *testing.T) {
+	b := newBed(t)
+	neighbour := b.keys("neighbour", b.ca.Issue("urn:tlagate:"+otherPractice+":tla:valise", x509.ExtKeyUsageClientAuth))
+	b.ca.publish(t)
+	require.NoError(t, b.StartGateway())
+	require.NoError(t, b.StartRelay())
+	upgrade := []string{"Connection: Upgrade", "Upgrade: " + link.Protocol}
+	open := link.PathOpen + "?pdt=" + url.QueryEscape(lab.PdT)
+
+	for _, row := range []struct {
+		name    string
+		keys    lab.Keys
+		who     string
+		path    string
+		problem link.ProblemCode
+	}{
+		{"a PdT that opens", b.ClientKeys, lab.PdT, open, link.ProblemWrongRole},
+		{"a TLA that parks", b.TLAKeys, lab.TLA, link.PathPark, link.ProblemWrongRole},
+		{"a TLA of another practice", neighbour, "urn:tlagate:" + otherPractice + ":tla:valise", open, link.ProblemWrongPractice},
+	} {
+		t.Run("C2 "+row.name, func(t *testing.T) {
+			status, body := b.curl(t, row.keys, row.path, upgrade...)
+			require.Equal(t, "403", status, body)
+			require.Contains(t, body, `"urn:tlagate:problem:`+string(row.problem)+`"`)
+			logged(t, b.GatewayProc, 0, "request refused", "reason="+string(row.problem), "peer="+row.who)
+		})
+	}
+	t.Run("accepted without a defect", func(t *testing.T) {
+		status, body := b.curl(t, b.TLAKeys, open)
+		require.Equal(t, "401", status, "the nonce: the TLA may open. %s", body)
+		status, body = b.curl(t, neighbour, link.PathWhoami)
+		require.Equal(t, "200", status, "its certificate is good. %s", body)
+	})
+	for _, row := range []struct {
+		name    string
+		keys    lab.Keys
+		problem link.ProblemCode
+	}{{"relay with a PdT's certificate", b.ClientKeys, link.ProblemWrongRole}, {"relay of another practice", neighbour, link.ProblemWrongPractice}} {
+		t.Run("C2 "+row.name, func(t *testing.T) {
+			b.keys("tla", readKeys(t, row.keys))
+			hangUp(t, b.RelayProc)
+			why := b.startRefused(t)
+			require.Equal(t, "problem", why.Code, "%+v", why)
+			require.Equal(t, string(row.problem), why.Reason, "%+v", why)
+			require.NotEmpty(t, why.Detail)
+		})
+	}
+}
+
+// TestC2GatewayRefusesServerCertificate: a PdT parks with a good client certificate and names a bad one for the card session.
+func TestC2GatewayRefusesServerCertificate(t *testing.T) {
+	b := newBed(t)
+	rows := append([]certDefect{{"of another PdT", pki.WrongPeer, func(w *c2PKI, _ string, use x509.ExtKeyUsage) tls.Certificate {
+		return w.Issue("urn:tlagate:"+lab.Practice+":pdt:comptoir", use)
+	}}}, certDefects...)
+	certs := map[string]tls.Certificate{}
+	for _, d := range rows {
+		certs[d.name] = d.make(b.ca, lab.PdT, x509.ExtKeyUsageServerAuth)
+	}
+	b.ca.publish(t)
+	require.NoError(t, b.StartGateway())
+	b.startPdT(t)
+	require.NoError(t, b.PdTProc.Stop())
+	for _, d := range rows {
+		t.Run("C2 "+d.name, func(t *testing.T) {
+			b.ServerKeys = b.keys("pdt-server", certs[d.name])
+			mark := b.GatewayProc.Mark()
+			require.NoError(t, b.LaunchPdT())
+			defer func() { require.NoError(t, b.PdTProc.Stop()) }()
+			if d.reason == pki.BadIdentity || d.reason == pki.WrongPeer {
+				logged(t, b.PdTProc, 0, "cannot") // it sees that itself
+				return
+			}
+			logged(t, b.PdTProc, 0, "no link to the gateway", "reason="+string(link.ProblemBadServerCertificate))
+			logged(t, b.GatewayProc, mark, "declared server certificate refused", "reason="+string(d.reason), "peer="+lab.PdT)
+		})
+	}
+}
+
+// TestC2Stores: what an anchor vouches for, and that a production store takes no test CA.
+func TestC2Stores(t *testing.T) {
+	t.Run("C2 name space", func(t *testing.T) {
+		b := newBed(t)
+		b.ca.publish(t)
+		foreign := []string{"ailleurs"}
+		b.GatewayTrust.Practices, b.PdTTrust.Practices, b.TLATrust.Practices = foreign, foreign, foreign
+		b.refusesThenAccepts(t, pki.NameSpace, func() {
+			b.GatewayTrust.Practices, b.PdTTrust.Practices, b.TLATrust.Practices = nil, nil, nil
+		})
+	})
+	t.Run("C2 test CA", func(t *testing.T) {
+		b := newBed(t)
+		b.issueAllBy(b.ca.Root.Sub("TEST issuing"))
+		b.GatewayTrust.Production, b.PdTTrust.Production, b.TLATrust.Production = true, true, true
+		b.refusesThenAccepts(t, pki.TestCA, func() {
+			b.GatewayTrust.Production, b.PdTTrust.Production, b.TLATrust.Production = false, false, false
+		})
+	})
+}
+
+// issueAllBy has another CA issue every certificate, and publishes its list beside the root's.
+func (b *bed) issueAllBy(ca *pkitest.CA) {
+	b.GatewayKeys = b.keys("gateway", ca.Issue(lab.Gateway, x509.ExtKeyUsageServerAuth, named))
+	b.ClientKeys = b.keys("pdt-client", ca.Issue(lab.PdT, x509.ExtKeyUsageClientAuth))
+	b.ServerKeys = b.keys("pdt-server", ca.Issue(lab.PdT, x509.ExtKeyUsageServerAuth))
+	b.TLAKeys = b.keys("tla", ca.Issue(lab.TLA, x509.ExtKeyUsageClientAuth))
+	pkitest.WriteCRL(b.t, b.ca.files.ARL, b.ca.Root.CRL())
+	pkitest.WriteCRL(b.t, b.ca.files.CRL, ca.CRL())
+}
+
+// refusesThenAccepts starts everything, sees everybody refused, changes the configuration, and sees everybody accepted.
+func (b *bed) refusesThenAccepts(t *testing.T, reason pki.Reason, change func()) {
+	t.Helper()
+	for _, step := range []func(){func() { b.everyoneRefuses(t, reason) }, func() { b.everyoneAccepts(t) }} {
+		require.NoError(t, b.StartGateway())
+		require.NoError(t, b.StartRelay())
+		step()
+		require.NoError(t, b.RelayProc.Stop())
+		require.NoError(t, b.GatewayProc.Stop())
+		change()
+	}
+}
