@@ -113,7 +113,7 @@ func (c *cardSession) removed(n session.Slot) {
 func (c *cardSession) run(ctx context.Context) {
 	limited, cancel := context.WithTimeoutCause(ctx, c.s.cfg.Limit, errTimeOver)
 	defer cancel()
-	stop := context.AfterFunc(limited, func() { c.w.Leave(farewellOf(context.Cause(limited))) })
+	stop := context.AfterFunc(limited, func() { c.leave(context.Cause(limited)) })
 	defer stop()
 	c.log.Info("session begins")
 	err := c.w.Run(context.Background())
@@ -122,6 +122,14 @@ func (c *cardSession) run(ctx context.Context) {
 	}
 	c.log.Info("session ended", "reason", reasonOf(err), "error", err, "lasted", time.Since(c.began).Round(time.Second),
 		"commands", c.count.commands.Load(), "resets", c.count.resets.Load())
+}
+
+// leave ends the session from this side; a cut is logged with the reason of its refusal.
+func (c *cardSession) leave(cause error) {
+	if pki.ReasonOf(cause) != "" {
+		c.log.Warn("session cut", "reason", reasonOf(cause), "error", cause)
+	}
+	c.w.Leave(farewellOf(cause))
 }
 
 // farewellOf tells the TLA why we end the session.
