@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/integration/cardsim"
+	"tlagate/integration/lab"
 	"tlagate/integration/world"
 )
 
@@ -57,9 +58,7 @@ func waitCard(t *testing.T, p *world.PCSCD, slot int, present bool) {
 	}))
 }
 
-func slotName(p *world.PCSCD, slot int) string {
-	return fmt.Sprintf("%s 00 %02d", p.Readers[0].Name, slot)
-}
+func slotName(p *world.PCSCD, slot int) string { return lab.SlotName(p, slot) }
 
 // readers reads `opensc-tool -l`: which readers there are, and with a card?
 func readers(list string) map[string]bool {
@@ -86,30 +85,7 @@ func send(t *testing.T, p *world.PCSCD, slot int, commands ...string) []string {
 	for _, c := range commands {
 		args = append(args, "-s", c)
 	}
-	return responses(tool(t, p, "opensc-tool", args...))
-}
-
-// responses reads "Received (SW1=0x90, SW2=0x00)" and the hex dump after it.
-func responses(out string) []string {
-	received := regexp.MustCompile(`Received \(SW1=0x(..), SW2=0x(..)\)`)
-	dump := regexp.MustCompile(`^(?:[0-9A-F]{2} ){1,16}`)
-	var all []string
-	var data, sw string
-	flush := func() {
-		if sw != "" {
-			all = append(all, data+sw)
-		}
-	}
-	for _, line := range strings.Split(out, "\n") {
-		if m := received.FindStringSubmatch(line); m != nil {
-			flush()
-			data, sw = "", m[1]+m[2]
-		} else if hexLine := dump.FindString(line); hexLine != "" {
-			data += strings.ReplaceAll(hexLine, " ", "")
-		}
-	}
-	flush()
-	return all
+	return lab.Responses(tool(t, p, "opensc-tool", args...))
 }
 
 func newCPS(t *testing.T) *cardsim.CPS {

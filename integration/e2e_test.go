@@ -177,7 +177,7 @@ func waitSerial(t *testing.T, l *lab.Lab, card *cardsim.Vitale) {
 	require.NoError(t, world.Poll(patience, "the card to be read", func() error {
 		out, err := world.Run(patience, l.PdTReaders.Env(), "opensc-tool", "--reader", slotName(l.PdTReaders, vitaleSlot),
 			"--card-driver", "default", "-s", readSerial)
-		if got := responses(out); err == nil && (len(got) != 1 || got[0] != serialFile(card)) {
+		if got := lab.Responses(out); err == nil && (len(got) != 1 || got[0] != serialFile(card)) {
 			return fmt.Errorf("another card, or none, is read")
 		}
 		return err

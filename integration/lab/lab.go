@@ -42,12 +42,16 @@ type Trust struct {
 // Keys names a certificate and its key.
 type Keys struct{ Cert, Key string }
 
+// Watch is told of a command of ours that has run to its end: the program's name, its arguments and its standard output.
+type Watch func(program string, args []string, output string)
+
 // Lab is a deployment. Fields may be changed before the program that they concern is started.
 type Lab struct {
 	Dir         string
 	GatewayAddr string    // host:port the gateway listens on
 	GatewayVia  string    // host:port the TLA dials, "" = GatewayAddr; a proxy's, for instance
 	Echo        io.Writer // gets the programs' output; nil = nobody
+	Watch       Watch     // is told of each command that was run; nil = nobody
 	AskFor      string    // the PdT that the TLA asks for
 
 	GatewayTrust, PdTTrust, TLATrust Trust
@@ -62,12 +66,16 @@ type Lab struct {
 	GatewayProc, PdTProc, RelayProc *world.Process
 }
 
-// New makes the directory, the CA, and every certificate and configuration file.
-func New() (*Lab, error) {
+// New makes the directory, the CA, and every certificate.
+func New() (*Lab, error) { return NewWatched(nil) }
+
+// NewWatched is New with its commands shown to somebody.
+func NewWatched(watch Watch) (*Lab, error) {
 	l, err := Bare()
 	if err != nil {
 		return nil, err
 	}
+	l.Watch = watch
 	l.GatewayTrust, l.PdTTrust, l.TLATrust = l.trust(), l.trust(), l.trust()
 	if err := l.makePKI(); err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -120,9 +128,12 @@ func (l *Lab) Run(program string, args ...string) (string, error) {
 	}
 	out, err := world.Run(commandTime, nil, path, args...)
 	if err != nil {
-		err = fmt.Errorf("%s %s: %w", program, strings.Join(args, " "), err)
+		return out, fmt.Errorf("%s %s: %w", program, strings.Join(args, " "), err)
 	}
-	return out, err
+	if l.Watch != nil {
+		l.Watch(program, args, out)
+	}
+	return out, nil
 }
 
 // start starts one of our programs and waits until it says ready ("" = it does not wait).

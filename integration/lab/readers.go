@@ -7,7 +7,7 @@ import (
 
 // Names of the readers, as PC/SC programs see them before " 00 00" and " 00 01".
 const (
-	TLAReader = "Lecteur du TLA"
+	TLAReader = "Terminal"
 	PdTReader = "tlagate"
 )
 

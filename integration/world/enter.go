@@ -33,6 +33,9 @@ func Enter() {
 	}
 }
 
+// Outside tells whether this is the process that was started first, before Enter.
+func Outside() bool { return os.Getenv(stageEnv) == "" }
+
 // Inside tells whether this process is in a world.
 func Inside() bool { return os.Getenv(stageEnv) == stageInside }
 

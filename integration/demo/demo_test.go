@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/lab"
+)
+
+// TestC4SocketsAreSeen: the look at a process's sockets sees what it must not miss.
+func TestC4SocketsAreSeen(t *testing.T) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	conn, err := net.Dial("tcp4", listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	packets, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer packets.Close()
+	path := filepath.Join(t.TempDir(), "s")
+	local, err := net.Listen("unix", path)
+	require.NoError(t, err)
+	defer local.Close()
+
+	all, err := socketsOf(os.Getpid())
+	require.NoError(t, err)
+	require.Contains(t, all, socket{Kind: "tcp", Listen: true, Local: listener.Addr().String()})
+	require.Contains(t, all, socket{Kind: "tcp", Local: conn.LocalAddr().String(), Remote: listener.Addr().String()})
+	require.Contains(t, all, socket{Kind: "udp", Local: packets.LocalAddr().String()})
+	require.Contains(t, all, socket{Kind: "unix", Listen: true, Local: path})
+	require.True(t, listens(all))
+	require.Subset(t, overNetwork(all), []socket{{Kind: "udp", Local: packets.LocalAddr().String()}})
+	require.NotContains(t, overNetwork(all), socket{Kind: "unix", Listen: true, Local: path})
+}
+
+func TestC4UnknownSocketsCountAsNetwork(t *testing.T) {
+	require.True(t, socket{}.network())
+	require.False(t, socket{Kind: "unix"}.network())
+}
+
+func TestC4IPv6SocketsAreSeen(t *testing.T) {
+	listener, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		t.Skip("no IPv6 here:", err)
+	}
+	defer listener.Close()
+	all, err := socketsOf(os.Getpid())
+	require.NoError(t, err)
+	require.Contains(t, all, socket{Kind: "tcp6", Listen: true, Local: listener.Addr().String()})
+}
+
+func TestCards(t *testing.T) {
+	const list = "# Detected readers (pcsc)\nNr.  Card  Features  Name\n" +
+		"0    Yes             " + lab.PdTReader + " 00 00\n1    No              " + lab.PdTReader + " 00 01\n"
+	require.Equal(t, present{vitale: true}, cards(list))
+	require.Equal(t, present{}, cards("No smart card readers found.\n"))
+}
+
+func TestFileOf(t *testing.T) {
+	file, err := fileOf([]string{"9000", "41429000", "439000"})
+	require.NoError(t, err)
+	require.Equal(t, "ABC", string(file))
+	_, err = fileOf([]string{"9000", "6A82"})
+	require.ErrorContains(t, err, "command 2 with 6A82")
+}
+
+func TestLongLinesAreFolded(t *testing.T) {
+	var out bytes.Buffer
+	s := &screen{out: &out, width: 40}
+	s.command("ca", "tla-pki", []string{"issue", "--identity", "urn:tlagate:p:tla:n", "--new-key", "--name", "two words"})
+	require.Equal(t, "   ca$  tla-pki issue \\\n          --identity urn:tlagate:p:tla:n \\\n          --new-key --name 'two words'\n", out.String())
+	out.Reset()
+	s.output("  short   columns\nand a line that is too long for this narrow screen\n")
+	require.Equal(t, "       short   columns\n     and a line that is too long for\n       this narrow screen\n", out.String())
+}

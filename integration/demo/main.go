@@ -1,0 +1,158 @@
+// Command demo shows tlagate at work on one machine: `make demo`. Two simulated cards in a terminal (TLA) are read by unmodified
+// PC/SC programs of a workstation (PdT), through the real programs and two layers of mutual TLS, until the terminal's certificate
+// is revoked. Everything runs in a world of its own (integration/world) and vanishes with it.
+//
+// DEMO=auto asks nothing. NO_COLOR=1 leaves colours out.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
+)
+
+// sinceEnv carries the time of the start into the world.
+const sinceEnv = "TLAGATE_DEMO_SINCE"
+
+func main() {
+	d := newDemo()
+	if world.Outside() {
+		d.failOn(d.before())
+	}
+	world.Enter()
+	d.leaveOnSignal()
+	d.failOn(d.inside())
+}
+
+// demo is the course of the demonstration.
+type demo struct {
+	*screen
+	auto  bool // DEMO=auto
+	since time.Time
+	step  int
+	clean world.Snapshot // of the world before the first step
+	lab   *lab.Lab
+}
+
+// step is a numbered part of the demo, with a sentence for who sees it first.
+type step struct {
+	title, sentence string
+	do              func(*demo) error
+}
+
+// outside is done before the world is entered, where there is a network to fetch modules from.
+var outside = []step{
+	{"Build the programs", "Four Go programs, from this source tree into bin/; the first time takes a minute or two.", (*demo).build},
+}
+
+var inside = []step{
+	{"Make a throw-away PKI", "Every program proves who it is by a certificate; this device CA issues them, for this demo only.", (*demo).makePKI},
+	{"Start the services", "A CPS and a Vitale card go into the terminal's readers; gateway, PdT and relay start and wait.", (*demo).startServices},
+	{"Look at the terminal's sockets", "Before its user says start, nothing on the terminal listens or is connected (C4, EL2).", (*demo).showSockets},
+	{"Start a session", "Only an act of the user at the terminal opens a session; here, you are that user.", (*demo).startSession},
+	{"Find the cards on the workstation", "The PdT's PC/SC service now has both cards, as if they were in readers of its own.", (*demo).listReaders},
+	{"Read the Vitale card", "An unmodified PC/SC program reads a file of the card, block by block (specimen data of nobody).", (*demo).readVitale},
+	{"Read the CPS card", "OpenSC's PKCS#11 tool lists what is public on the professional's card.", (*demo).readCPS},
+	{"Revoke the terminal", "Say that it was stolen: the CA revokes its certificate, and the gateway, once it has the list, cuts the session.", (*demo).revoke},
+	{"Try to start again", "The gateway no longer lets the terminal in, and both sides say why.", (*demo).startRefused},
+	{"Clean up", "Programs, readers, PKI and files of this demo go away.", (*demo).cleanUp},
+}
+
+func newDemo() *demo {
+	d := &demo{screen: newScreen(os.Stdout), auto: os.Getenv("DEMO") == "auto", since: time.Now(), step: 1}
+	if n, err := strconv.ParseInt(os.Getenv(sinceEnv), 10, 64); err == nil {
+		d.since, d.step = time.Unix(0, n), len(outside)+1
+	}
+	return d
+}
+
+// before is what is done outside the world.
+func (d *demo) before() error {
+	if err := d.someoneToAsk(); err != nil {
+		return err
+	}
+	d.introduce()
+	if err := d.perform(outside); err != nil {
+		return err
+	}
+	return os.Setenv(sinceEnv, strconv.FormatInt(d.since.UnixNano(), 10))
+}
+
+func (d *demo) someoneToAsk() error {
+	if d.auto || isTerminal(os.Stdin) {
+		return nil
+	}
+	return errors.New("cannot ask for your consent: standard input is no terminal; use `make demo DEMO=auto`, which takes it as given")
+}
+
+func (d *demo) introduce() {
+	d.heading("tlagate: a terminal's cards, used on a workstation elsewhere")
+	d.say(`
+  tla$  the terminal (TLA), with the cards and the user    ca$   the device CA
+  pdt$  the workstation (PdT), with the billing software   gw$   the gateway between the two
+
+All of them are on this machine, in a private network that has nothing but loopback. Cards and
+readers are simulated; PC/SC, TLS, certificates and our programs are the real ones. Output is
+shown as it comes; … marks where some was left out.
+` + tongue())
+}
+
+func (d *demo) perform(steps []step) error {
+	for _, s := range steps {
+		d.title(d.step, s.title, s.sentence)
+		if err := s.do(d); err != nil {
+			return fmt.Errorf("step %d, %s: %w", d.step, s.title, err)
+		}
+		d.step++
+	}
+	return nil
+}
+
+func (d *demo) inside() (err error) {
+	if d.clean, err = world.TakeSnapshot(); err != nil {
+		return err
+	}
+	if err := d.perform(inside); err != nil {
+		d.showLogs()
+		if d.lab != nil {
+			err = errors.Join(err, d.lab.Close())
+		}
+		return err
+	}
+	d.summarise()
+	return nil
+}
+
+func (d *demo) summarise() {
+	d.heading(fmt.Sprintf("All %d steps succeeded in %s.", d.step-1, seconds(time.Since(d.since))))
+	d.say(`What was shown:
+  - the terminal opens no network connection before its user's start, and then one, to its gateway;
+  - unmodified PC/SC programs on the workstation use the cards in the terminal;
+  - a revoked certificate ends the running session and keeps out the next one, with the reason told.
+Next: README.md has a set-up on three machines, docs/protocol.md says how it works, make test proves it.`)
+}
+
+// leaveOnSignal ends the demo on Ctrl-C. Nothing needs to be stopped first: programs, mounts and files are gone with the world.
+func (d *demo) leaveOnSignal() {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		<-stop
+		d.say("\n\nInterrupted. Everything the demo had started ended with its private world; nothing is left.")
+		os.Exit(130)
+	}()
+}
+
+func (d *demo) failOn(err error) {
+	if err != nil {
+		d.fail(err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
+)
+
+// makePKI shows the commands that make the CA and the certificates.
+func (d *demo) makePKI() (err error) {
+	d.lab, err = lab.NewWatched(d.showPKI)
+	if err != nil {
+		return err
+	}
+	d.found("one root to trust, four certificates, and two lists of what is revoked: still empty")
+	return d.keepOldLists()
+}
+
+// showPKI shows a command of the CA as if it was run in the lab's directory. What init prints is advice for a real CA.
+func (d *demo) showPKI(program string, args []string, output string) {
+	if program != "tla-pki" {
+		return
+	}
+	shown := make([]string, len(args))
+	for i, a := range args {
+		shown[i] = d.short(a)
+	}
+	d.command("ca", program, shown)
+	if args[0] == "revoke" {
+		d.output(d.short(output))
+	}
+}
+
+// short leaves the lab's directory out of paths.
+func (d *demo) short(text string) string { return labDir.ReplaceAllString(text, "") }
+
+var labDir = regexp.MustCompile(`/\S*/lab-\d+/`)
+
+// keepOldLists gives the PdT copies of the CRL and the ARL as they are now, so that it is the gateway that cuts the session.
+func (d *demo) keepOldLists() error {
+	for i, file := range d.lab.PdTTrust.CRLs {
+		list, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		kept := d.lab.Path(fmt.Sprintf("pdt-list%d.pem", i))
+		if err := os.WriteFile(kept, list, 0o644); err != nil {
+			return err
+		}
+		d.lab.PdTTrust.CRLs[i] = kept
+	}
+	return nil
+}
+
+func (d *demo) startServices() error {
+	if err := d.lab.Start(); err != nil {
+		return err
+	}
+	d.services()
+	if err := d.waitTerminal(); err != nil {
+		return err
+	}
+	if _, err := d.relay("status"); err != nil {
+		return err
+	}
+	return d.noCards()
+}
+
+// services shows the daemons that run.
+func (d *demo) services() {
+	d.command("gw", "tla-gateway", []string{"serve", "--config", "gateway.yaml"})
+	d.command("pdt", "tla-pdt", []string{"run", "--config", "pdt.yaml"})
+	d.command("tla", "tla-relay", []string{"run", "--config", "relay.yaml"})
+}
+
+// waitTerminal waits until the relay has seen the cards in its readers.
+func (d *demo) waitTerminal() error {
+	return world.Poll(commandTime, "the relay to see both cards", func() error {
+		status, err := d.lab.Relay("status", "--json")
+		if err == nil && strings.Count(status, `"card":{`) < 2 {
+			err = fmt.Errorf("its status is %s", status)
+		}
+		return err
+	})
+}
+
+// noCards shows that the workstation has none yet.
+func (d *demo) noCards() error {
+	list, err := d.pdt("opensc-tool", "-l")
+	if err != nil {
+		return err
+	}
+	d.output(list)
+	if cards(list) != (present{}) {
+		return fmt.Errorf("cannot be: the PdT has cards before any session:\n%s", list)
+	}
+	d.found("the cards are in the terminal; the workstation's two virtual readers are empty")
+	return nil
+}
+
+// showLogs shows the end of every program's log, after a failure.
+func (d *demo) showLogs() {
+	if d.lab == nil {
+		return
+	}
+	for _, p := range []struct {
+		name string
+		*world.Process
+	}{{"tla-gateway", d.lab.GatewayProc}, {"tla-pdt", d.lab.PdTProc}, {"tla-relay", d.lab.RelayProc}} {
+		if p.Process == nil {
+			continue
+		}
+		lines := p.Lines()
+		d.heading("last lines of " + p.name)
+		d.output(strings.Join(lines[max(0, len(lines)-12):], "\n"))
+	}
+}
+
+func (d *demo) cleanUp() error {
+	err := d.lab.Close()
+	d.lab = nil
+	if err != nil {
+		return err
+	}
+	if err := d.clean.Leaked(commandTime); err != nil {
+		return err
+	}
+	d.found("no process, mount, port or file is left; bin/ has the programs to try yourself")
+	return nil
+}

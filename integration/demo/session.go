@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
+)
+
+// tongue says which language the relay will speak; it follows the locale (cmd/tla-relay).
+func tongue() string {
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if v := os.Getenv(name); v != "" {
+			if strings.HasPrefix(strings.ToLower(v), "en") {
+				return "tla-relay answers its user in the language of the locale: English here, French where it is not English."
+			}
+			break
+		}
+	}
+	return "tla-relay answers its user, a French professional, in French (LC_ALL=en_GB.UTF-8 for English)."
+}
+
+// startSession asks the user, and starts the session that was consented to.
+func (d *demo) startSession() error {
+	if err := d.consent(); err != nil {
+		return err
+	}
+	start := time.Now()
+	code, err := d.relay("start")
+	if err != nil || code != 0 {
+		return errors.Join(fmt.Errorf("the session did not start (exit code %d)", code), err)
+	}
+	up := time.Since(start)
+	if err := d.lab.WaitCards(); err != nil {
+		return err
+	}
+	d.found("session up after %s, cards at the workstation after %s", seconds(up), seconds(time.Since(start)))
+	return d.onlyToGateway()
+}
+
+func (d *demo) consent() error {
+	if d.auto {
+		d.say("   Consent: taken as given (DEMO=auto).")
+		return nil
+	}
+	d.print("   " + d.in(bold, "Press Enter to start the session") + " (Ctrl-C ends the demo): ")
+	asked := time.Now()
+	defer func() { d.since = d.since.Add(time.Since(asked)) }() // the time you took is not the demo's
+	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
+		return fmt.Errorf("no consent, no session: cannot read your Enter: %w", err)
+	}
+	return nil
+}
+
+// revoke revokes the terminal's certificate and shows the session end everywhere.
+func (d *demo) revoke() error {
+	gateway, relay, start := d.lab.GatewayProc.Mark(), d.lab.RelayProc.Mark(), time.Now()
+	if err := d.lab.Revoke(lab.TLA); err != nil {
+		return err
+	}
+	line, err := d.lab.GatewayProc.WaitLineFrom(gateway, commandTime, "link cut", "peer="+lab.TLA, "reason=revoked")
+	if err != nil {
+		return err
+	}
+	cut := time.Since(start)
+	d.log("gw", line)
+	if _, err := d.lab.RelayProc.WaitLineFrom(relay, commandTime, "session ended", "code=notice", "reason=revoked"); err != nil {
+		return err
+	}
+	// The terminal follows the CA's list too; it will be able to say what is wrong with its own certificate.
+	if _, err := d.lab.RelayProc.WaitLineFrom(relay, commandTime, "CRL loaded", "number=2"); err != nil {
+		return err
+	}
+	if _, err := d.relay("status"); err != nil {
+		return err
+	}
+	if err := d.cardsGone(); err != nil {
+		return err
+	}
+	d.found("cut %s after the command (workstations have their own list; this one's is still the old one)", seconds(cut))
+	d.found("the terminal's cards are free again, the workstation's readers are empty")
+	return nil
+}
+
+func (d *demo) cardsGone() error {
+	var list string
+	err := world.Poll(commandTime, "the cards to be gone from the PdT", func() (err error) {
+		list, err = must(d.lab.PdTReaders.Env(), "opensc-tool", "-l")
+		if err == nil && cards(list) != (present{}) {
+			err = fmt.Errorf("opensc-tool -l says:\n%s", list)
+		}
+		return err
+	})
+	d.command("pdt", "opensc-tool", []string{"-l"})
+	d.output(list)
+	return err
+}
+
+// startRefused shows that a revoked terminal gets no session, and who says why.
+func (d *demo) startRefused() error {
+	gateway := d.lab.GatewayProc.Mark()
+	code, err := d.relay("start")
+	if err != nil {
+		return err
+	}
+	if code == 0 {
+		return errors.New("the revoked terminal got a session")
+	}
+	line, err := d.lab.GatewayProc.WaitLineFrom(gateway, commandTime, "handshake refused", "claimed="+lab.TLA, "reason=revoked")
+	if err != nil {
+		return err
+	}
+	d.log("gw", line)
+	d.found("refused (exit code %d); the gateway's log has the reason", code)
+	return nil
+}

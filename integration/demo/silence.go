@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"tlagate/integration/world"
+)
+
+// showSockets shows what the three programs have open, and fails when the relay has anything but Unix sockets. The gateway, which
+// listens, proves that the look is not blind.
+func (d *demo) showSockets() error {
+	d.output("What /proc/PID/fd and /proc/PID/net say of the relay, and of the other programs to compare:")
+	gateway, err := d.sockets("tla-gateway", d.lab.GatewayProc)
+	if err != nil {
+		return err
+	}
+	if _, err := d.sockets("tla-pdt", d.lab.PdTProc); err != nil {
+		return err
+	}
+	relay, err := d.sockets("tla-relay", d.lab.RelayProc)
+	if err != nil {
+		return err
+	}
+	if !listens(gateway) {
+		return errors.New("the gateway's listening socket is not seen, so this proves nothing")
+	}
+	if open := overNetwork(relay); len(open) > 0 {
+		return fmt.Errorf("the relay must have no network socket, and has: %v", open)
+	}
+	d.found("the relay holds no network socket: neither listening nor connected")
+	return nil
+}
+
+// sockets shows the sockets of a program in a line.
+func (d *demo) sockets(name string, p *world.Process) ([]socket, error) {
+	all, err := socketsOf(p.PID())
+	if err != nil {
+		return nil, err
+	}
+	d.output(fmt.Sprintf("%-12s %s", name+":", describe(all)))
+	return all, nil
+}
+
+// describe says what a program's sockets are for: what listens, how many connections, what is local.
+func describe(all []socket) string {
+	var parts []string
+	counts := map[string]int{}
+	for _, s := range all {
+		switch {
+		case s.network() && s.Remote != "" && !s.Listen:
+			counts[s.Kind+" connection"]++
+		case s.network():
+			parts = append(parts, s.String())
+		case s.Listen:
+			counts["Unix socket for local commands"]++
+		default:
+			counts["Unix connection to local services"]++
+		}
+	}
+	if len(overNetwork(all)) == 0 {
+		parts = append(parts, "no network socket")
+	}
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%d %s%s", counts[what], what, map[bool]string{true: "s"}[counts[what] > 1]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func overNetwork(all []socket) (open []socket) {
+	for _, s := range all {
+		if s.network() {
+			open = append(open, s)
+		}
+	}
+	return open
+}
+
+func listens(all []socket) bool {
+	for _, s := range overNetwork(all) {
+		if s.Listen {
+			return true
+		}
+	}
+	return false
+}
+
+// onlyToGateway fails unless the relay's one network socket is its connection to the gateway.
+func (d *demo) onlyToGateway() error {
+	all, err := d.sockets("tla-relay", d.lab.RelayProc)
+	if err != nil {
+		return err
+	}
+	open := overNetwork(all)
+	if len(open) != 1 || open[0].Listen || open[0].Remote != d.lab.GatewayAddr {
+		return fmt.Errorf("the relay must have one connection, to the gateway %s, and has: %v", d.lab.GatewayAddr, open)
+	}
+	d.found("its one connection goes out to the gateway, and nothing listens")
+	return nil
+}
