@@ -82,7 +82,7 @@ func (d *demo) revoke() error {
 	if err := d.cardsGone(); err != nil {
 		return err
 	}
-	d.found("cut %s after the command (workstations have their own list; this one's is still the old one)", seconds(cut))
+	d.found("the gateway cut it %s after the command; the workstation's own list is still the old one", seconds(cut))
 	d.found("the terminal's cards are free again, the workstation's readers are empty")
 	return nil
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"tlagate/integration/world"
@@ -45,29 +43,24 @@ func (d *demo) sockets(name string, p *world.Process) ([]socket, error) {
 	return all, nil
 }
 
-// describe says what a program's sockets are for: what listens, how many connections, what is local.
+// describe says what listens, how many connections there are, and how many sockets stay on the machine.
 func describe(all []socket) string {
 	var parts []string
-	counts := map[string]int{}
-	for _, s := range all {
-		switch {
-		case s.network() && s.Remote != "" && !s.Listen:
-			counts[s.Kind+" connection"]++
-		case s.network():
-			parts = append(parts, s.String())
-		case s.Listen:
-			counts["Unix socket for local commands"]++
-		default:
-			counts["Unix connection to local services"]++
+	connections := 0
+	for _, s := range overNetwork(all) {
+		if s.Remote != "" && !s.Listen {
+			connections++
+			continue
 		}
+		parts = append(parts, s.String())
 	}
-	if len(overNetwork(all)) == 0 {
+	switch {
+	case connections > 0:
+		parts = append(parts, fmt.Sprintf("%d network connection(s)", connections))
+	case len(parts) == 0:
 		parts = append(parts, "no network socket")
 	}
-	for _, what := range slices.Sorted(maps.Keys(counts)) {
-		parts = append(parts, fmt.Sprintf("%d %s%s", counts[what], what, map[bool]string{true: "s"}[counts[what] > 1]))
-	}
-	return strings.Join(parts, ", ")
+	return fmt.Sprintf("%s; %d Unix socket(s), local to the machine", strings.Join(parts, ", "), len(all)-len(overNetwork(all)))
 }
 
 func overNetwork(all []socket) (open []socket) {
