@@ -145,7 +145,7 @@ func (d *demo) leaveOnSignal() {
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
 	go func() {
 		<-stop
-		d.say("\n\nInterrupted. Everything the demo had started ended with its private world; nothing is left.")
+		d.say("\n\nInterrupted. What the demo had started ended with its private world; nothing is left.")
 		os.Exit(130)
 	}()
 }

@@ -150,7 +150,14 @@ func quoted(word string) string {
 	return word
 }
 
-func (s *screen) fail(err error) { s.print("\n" + s.in(red, "✗ demo failed: "+err.Error()) + "\n") }
+func (s *screen) fail(err error) {
+	s.print("\n")
+	first := "✗ demo failed: "
+	for _, line := range strings.Split(err.Error(), "\n") {
+		s.paragraph("", "  ", red, first+line)
+		first = "  "
+	}
+}
 
 func seconds(d time.Duration) string {
 	if d < time.Second {

@@ -52,7 +52,7 @@ func (d *demo) consent() error {
 	asked := time.Now()
 	defer func() { d.since = d.since.Add(time.Since(asked)) }() // the time you took is not the demo's
 	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
-		return fmt.Errorf("no consent, no session: cannot read your Enter: %w", err)
+		return fmt.Errorf("cannot start without your consent: Enter was not read: %w", err)
 	}
 	return nil
 }

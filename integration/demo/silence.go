@@ -11,7 +11,7 @@ import (
 // showSockets shows what the three programs have open, and fails when the relay has anything but Unix sockets. The gateway, which
 // listens, proves that the look is not blind.
 func (d *demo) showSockets() error {
-	d.output("What /proc/PID/fd and /proc/PID/net say of the relay, and of the other programs to compare:")
+	d.output("/proc/PID/fd and /proc/PID/net of the relay, and of the others to compare, say:")
 	gateway, err := d.sockets("tla-gateway", d.lab.GatewayProc)
 	if err != nil {
 		return err
@@ -54,13 +54,23 @@ func describe(all []socket) string {
 		}
 		parts = append(parts, s.String())
 	}
-	switch {
-	case connections > 0:
-		parts = append(parts, fmt.Sprintf("%d network connection(s)", connections))
-	case len(parts) == 0:
+	if connections > 0 {
+		parts = append(parts, count(connections, "network connection"))
+	}
+	if len(parts) == 0 {
 		parts = append(parts, "no network socket")
 	}
-	return fmt.Sprintf("%s; %d Unix socket(s), local to the machine", strings.Join(parts, ", "), len(all)-len(overNetwork(all)))
+	if local := len(all) - len(overNetwork(all)); local > 0 {
+		parts = append(parts, count(local, "Unix socket")+" (local to the machine)")
+	}
+	return strings.Join(parts, ", ")
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func overNetwork(all []socket) (open []socket) {
