@@ -3,6 +3,7 @@ package tla
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"net"
 	"time"
 
@@ -161,10 +162,9 @@ func (a *attempt) failed(err error) *failure {
 		err = context.Cause(a.ctx)
 	}
 	f := &failure{a.stage, a.suspect(), a.gateway, err}
-	w := f.why()
-	peer := w.Peer
-	if a.stage == stageOuter || a.stage == stageInner {
-		peer = "claimed " + peer
+	w, peer := f.why(), f.peer
+	if r := (*pki.Refusal)(nil); errors.As(err, &r) {
+		peer = "claimed " + r.Claimed.String()
 	}
 	a.log.Warn("attempt failed", "code", string(w.Code), "reason", w.Reason, "peer", peer, "gateway", a.gateway, "detail", w.Detail)
 	return f

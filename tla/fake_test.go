@@ -32,7 +32,6 @@ type fakeCard struct {
 	f          *fakePCSC
 	atr        []byte
 	serial     byte
-	mute       bool
 	powered    bool
 	unlocked   bool
 	colds      int
