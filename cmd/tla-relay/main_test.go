@@ -85,8 +85,8 @@ func TestStatusPage(t *testing.T) {
 			{Name: "A", Card: &tla.CardStatus{Kind: tla.KindVitale2, Role: "vitale", Use: tla.UseSlot, Hold: tla.HoldBusy}},
 			{Name: "B", Card: &tla.CardStatus{Kind: tla.KindCPS4, Role: "cps", Use: tla.UseSecond}}, {Name: "C"}},
 		Last: &tla.End{Why: tla.Why{Code: tla.CodeStopped}}, Certificate: time.Now()})
-	for _, part := range []string{"session ouverte", "urn:p", "gw:1 (urn:g)", "A: carte Vitale 2, un autre programme l'occupe",
-		"B: carte CPS 4, ignorée", "C: vide", "Session terminée par l'utilisateur"} {
+	for _, part := range []string{"session ouverte", "urn:p", "gw:1 (urn:g)", "A\u00a0: carte Vitale 2, un autre programme l'occupe",
+		"B\u00a0: carte CPS 4, ignorée", "C\u00a0: vide", "Session terminée par l'utilisateur"} {
 		require.Contains(t, b.String(), part)
 	}
 }

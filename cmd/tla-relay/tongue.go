@@ -44,6 +44,14 @@ func (t tongue) say(w words, fill []string) string {
 	return text
 }
 
+// colon has a space before it in French.
+func (t tongue) colon() string {
+	if t == french {
+		return "\u00a0:"
+	}
+	return ":"
+}
+
 func (t tongue) up(s *tla.Status) string {
 	return t.say(up, []string{"pdt", s.PdT, "gateway", s.Session.Gateway})
 }
@@ -83,7 +91,7 @@ func (t tongue) trouble(err error) error {
 
 // status prints a page for people.
 func (t tongue) status(w io.Writer, s *tla.Status) {
-	line := func(name words, text string) { fmt.Fprintf(w, "%s: %s\n", t.say(name, nil), text) }
+	line := func(name words, text string) { fmt.Fprintf(w, "%s%s %s\n", t.say(name, nil), t.colon(), text) }
 	line(lines.state, t.say(states[s.State], nil))
 	line(lines.pdt, s.PdT)
 	if n := s.Session; n != nil && n.Gateway != "" {
@@ -104,12 +112,12 @@ func (t tongue) status(w io.Writer, s *tla.Status) {
 func (t tongue) readers(w io.Writer, s *tla.Status) {
 	switch {
 	case s.PCSC != "":
-		fmt.Fprintf(w, "%s: %s\n", t.say(lines.noPCSC, nil), s.PCSC)
+		fmt.Fprintf(w, "%s%s %s\n", t.say(lines.noPCSC, nil), t.colon(), s.PCSC)
 	case len(s.Readers) == 0:
 		fmt.Fprintln(w, t.say(lines.noReader, nil))
 	}
 	for _, r := range s.Readers {
-		fmt.Fprintf(w, "%s %s: %s\n", t.say(lines.reader, nil), r.Name, t.card(r.Card))
+		fmt.Fprintf(w, "%s %s%s %s\n", t.say(lines.reader, nil), r.Name, t.colon(), t.card(r.Card))
 	}
 }
 
