@@ -144,14 +144,23 @@ func plainAlert(alert byte) []byte { return []byte{21, 3, 3, 0, 2, 2, alert} }
 type tapConn struct {
 	net.Conn
 	head bytes.Buffer
+	off  bool // the handshake is done
 }
 
-const tapBytes = 4096 // a ServerHello with a hybrid group has about 1200
+// stop forgets what was kept, and keeps no more.
+func (t *tapConn) stop() {
+	if t != nil {
+		t.off, t.head = true, bytes.Buffer{}
+	}
+}
+
+// tapBytes holds a ServerHello with a post-quantum key share.
+const tapBytes = 4096
 
 // Read reads from the connection beneath.
 func (t *tapConn) Read(p []byte) (int, error) {
 	n, err := t.Conn.Read(p)
-	if room := tapBytes - t.head.Len(); room > 0 && n > 0 {
+	if room := tapBytes - t.head.Len(); !t.off && room > 0 && n > 0 {
 		t.head.Write(p[:min(n, room)])
 	}
 	return n, err
@@ -195,11 +204,11 @@ func parseServerHello(stream []byte) (version, suite uint16, ok bool) {
 	}
 	for !exts.Empty() {
 		var id uint16
-		var body cryptobyte.String
-		if !exts.ReadUint16(&id) || !exts.ReadUint16LengthPrefixed(&body) {
+		var value cryptobyte.String
+		if !exts.ReadUint16(&id) || !exts.ReadUint16LengthPrefixed(&value) {
 			return 0, 0, false
 		}
-		if id == extSupportedVersions && !body.ReadUint16(&version) {
+		if id == extSupportedVersions && !value.ReadUint16(&version) {
 			return 0, 0, false
 		}
 	}

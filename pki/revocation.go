@@ -159,11 +159,16 @@ func (t *Trust) merge(old, read []*crl) (merged []*crl, said []*Refusal) {
 	old = slices.DeleteFunc(slices.Clone(old), func(o *crl) bool { return t.standing(o) != nil })
 	for _, n := range read {
 		refusal := t.standing(n)
-		if i := slices.IndexFunc(old, n.replaces); refusal == nil {
+		i := slices.IndexFunc(old, n.replaces)
+		if refusal == nil {
 			old = slices.DeleteFunc(old, func(o *crl) bool { return n.sameSeries(o) && n.number().Cmp(o.number()) >= 0 })
-		} else if i >= 0 {
+		}
+		if refusal != nil && i >= 0 {
 			said = append(said, refusal)
 			continue
+		}
+		if i < 0 && len(old) > 0 && !t.knowsCA(n.list.RawIssuer) {
+			said = append(said, n.refuse(CRLWrongIssuer, "that CA is not known here, and another's list stood in this place"))
 		}
 		merged = append(merged, n)
 	}

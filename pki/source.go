@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -102,8 +103,10 @@ func (t *Trust) take(s *source, lists []*crl) {
 		t.log.Warn("new CRL not taken, the one before it stays", "reason", refusal.Reason, "err", refusal)
 	}
 	t.publish() // before the numbers are kept: bestCRL must find the lists by which others go back
-	for _, c := range merged {
-		t.register(c)
+	for _, c := range lists {
+		if slices.Contains(merged, c) {
+			t.register(c)
+		}
 	}
 }
 
@@ -264,7 +267,7 @@ func (r *urlReader) next(now time.Time, crls []*crl, failures int) time.Duration
 		life := c.list.NextUpdate.Sub(c.list.ThisUpdate)
 		wait = min(wait, c.list.NextUpdate.Sub(now)-life/10)
 	}
-	return jitter(max(wait, minFetch))
+	return jitter(max(wait, min(minFetch, r.cfg.Fetch)))
 }
 
 // minFetch keeps a server that only has an old CRL from being asked all the time.

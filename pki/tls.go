@@ -109,6 +109,7 @@ func (h *handshake) run(ctx context.Context, c *tls.Conn) (*tls.Conn, *Peer, err
 	defer cancel()
 	err := c.HandshakeContext(ctx)
 	if err == nil && h.refusal == nil && h.verdict != nil {
+		h.tap.stop()
 		return c, &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, h.want}, nil
 	}
 	err = h.explain(err)

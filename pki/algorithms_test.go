@@ -1,0 +1,53 @@
+package pki_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/pki"
+)
+
+// crypto/tls does not let TLS 1.3 suites be chosen: the allowlist must be what it offers.
+func TestG5SuitesAreGosTLS13Suites(t *testing.T) {
+	var gos []uint16
+	for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		if slices.Contains(s.SupportedVersions, tls.VersionTLS13) {
+			gos = append(gos, s.ID)
+		}
+	}
+	require.ElementsMatch(t, gos, pki.TLSSuites)
+}
+
+func TestG5AuthenticatedSuites(t *testing.T) {
+	for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		name := []byte(s.Name)
+		want := bytes.Contains(name, []byte("GCM")) || bytes.Contains(name, []byte("POLY1305"))
+		require.Equal(t, want, pki.Authenticated(s.ID), s.Name)
+	}
+}
+
+func TestG5TablePrintsEverything(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, pki.PrintAlgorithms(&out))
+	for _, word := range []string{"TLS 1.3", "TLS_AES_256_GCM_SHA384", "X25519MLKEM768", "SecP256r1MLKEM768", "ECDSA P-256", "RSA", "65537", "2048"} {
+		require.Contains(t, out.String(), word)
+	}
+	for _, word := range []string{"SHA1", "P-224", "P-521", "CBC"} {
+		require.NotContains(t, out.String(), word)
+	}
+}
+
+func TestG5EveryConfigIsFromTheTable(t *testing.T) {
+	w := newWorld(t)
+	c := pki.PartyConfig(w.party(w.open(), pdt1, asServer))
+	require.EqualValues(t, tls.VersionTLS13, c.MinVersion)
+	require.EqualValues(t, tls.VersionTLS13, c.MaxVersion)
+	require.Equal(t, pki.TLSGroups, c.CurvePreferences)
+	require.True(t, c.SessionTicketsDisabled)
+	require.Nil(t, c.ClientSessionCache)
+	require.Equal(t, tls.RenegotiateNever, c.Renegotiation)
+}

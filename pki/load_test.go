@@ -1,0 +1,78 @@
+package pki_test
+
+import (
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/pki"
+	"tlagate/pki/pkitest"
+)
+
+func TestLoadCertificate(t *testing.T) {
+	w := newWorld(t)
+	dir := t.TempDir()
+	cert, key := pkitest.WriteCertificate(t, dir, "tla", w.Issue(tla1, asClient))
+	_, otherKey := pkitest.WriteCertificate(t, dir, "other", w.Issue(tla1, asClient))
+	got, err := pki.LoadCertificate(cert, key)
+	require.NoError(t, err)
+	require.Len(t, got.Certificate, 2)
+	id, err := pki.IdentityOf(got.Leaf)
+	require.NoError(t, err)
+	require.Equal(t, tla1, id.String())
+
+	_, err = pki.LoadCertificate(cert, otherKey)
+	require.ErrorContains(t, err, "does not match")
+	_, err = pki.LoadCertificate(cert, filepath.Join(dir, "none"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	for _, mode := range []os.FileMode{0o640, 0o604, 0o660, 0o644} {
+		require.NoError(t, os.Chmod(key, mode))
+		_, err = pki.LoadCertificate(cert, key)
+		require.ErrorContains(t, err, "chmod 600", "%#o", mode)
+	}
+}
+
+func TestReadCertificates(t *testing.T) {
+	w := newWorld(t)
+	der := filepath.Join(t.TempDir(), "root.der")
+	require.NoError(t, os.WriteFile(der, w.Root.Cert.Raw, 0o644))
+	for _, file := range []string{w.files.Anchor, der} {
+		certs, err := pki.ReadCertificates(file)
+		require.NoError(t, err)
+		require.Len(t, certs, 1)
+		require.True(t, certs[0].Equal(w.Root.Cert))
+	}
+	_, err := pki.ReadCertificates(w.files.CRL)
+	require.ErrorContains(t, err, w.files.CRL)
+}
+
+// Identities are compared as whole strings: what url.URL would fold away is refused.
+func TestIdentityOfTakesTheNameAsItStands(t *testing.T) {
+	w := newWorld(t)
+	for uri, good := range map[string]bool{
+		tla1: true, "urn:tlagate:cab1:tla:t1#": false, "URN:tlagate:cab1:tla:t1": false, "urn:tlagate:cab1:tla:t1?x": false,
+		"urn:tlagate:cab1:tla:T1": false, "urn:tlagate:cab1:tla:t1:x": false, "urn:tlagate:cab1:tla:": false,
+	} {
+		raw := sanOf(uri)
+		id, err := pki.IdentityOf(w.Issue("", asClient, raw).Leaf)
+		require.Equal(t, good, err == nil, "%s: %v", uri, err)
+		if good {
+			require.Equal(t, uri, id.String())
+		}
+	}
+}
+
+// sanOf puts a URI name into the certificate byte for byte.
+func sanOf(uri string) pkitest.Option {
+	return pkitest.Template(func(c *x509.Certificate) {
+		name := append([]byte{0x86, byte(len(uri))}, uri...)
+		c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{
+			Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: append([]byte{0x30, byte(len(name))}, name...),
+		})
+	})
+}
