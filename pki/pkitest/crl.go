@@ -99,6 +99,12 @@ func (s *crlSpec) extensions(t testing.TB) []pkix.Extension {
 	return append(exts, s.extra...)
 }
 
+// Sign makes a signed object of any content: ca's signature (SHA-256) over tbs, which must name that algorithm.
+func (ca *CA) Sign(t testing.TB, tbs []byte) []byte {
+	t.Helper()
+	return sign(t, tbs, crlAlgorithm(ca), ca.Key)
+}
+
 func crlAlgorithm(ca *CA) pkix.AlgorithmIdentifier {
 	if _, ok := ca.Key.(*ecdsa.PrivateKey); ok {
 		return pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}}
