@@ -60,6 +60,7 @@ var inside = []step{
 	{"Find the cards on the workstation", "The PdT's PC/SC service now has both cards, as if they were in readers of its own.", (*demo).listReaders},
 	{"Read the Vitale card", "An unmodified PC/SC program reads a file of the card, block by block (specimen data of nobody).", (*demo).readVitale},
 	{"Read the CPS card", "OpenSC's PKCS#11 tool lists what is public on the professional's card.", (*demo).readCPS},
+	{"Ask the gateway", "Any client with a certificate may ask the gateway whom it takes it for; here curl, with the terminal's.", (*demo).whoami},
 	{"Revoke the terminal", "Say that it was stolen: the CA revokes its certificate, and the gateway, once it has the list, cuts the session.", (*demo).revoke},
 	{"Try to start again", "The gateway no longer lets the terminal in, and both sides say why.", (*demo).startRefused},
 	{"Clean up", "Programs, readers, PKI and files of this demo go away.", (*demo).cleanUp},

@@ -25,18 +25,21 @@ func (d *demo) showPKI(program string, args []string, output string) {
 	if program != "tla-pki" {
 		return
 	}
-	shown := make([]string, len(args))
-	for i, a := range args {
-		shown[i] = d.short(a)
-	}
-	d.command("ca", program, shown)
+	d.command("ca", program, shortened(args))
 	if args[0] == "revoke" {
-		d.output(d.short(output))
+		d.output(short(output))
 	}
 }
 
 // short leaves the lab's directory out of paths.
-func (d *demo) short(text string) string { return labDir.ReplaceAllString(text, "") }
+func short(text string) string { return labDir.ReplaceAllString(text, "") }
+
+func shortened(args []string) (shown []string) {
+	for _, a := range args {
+		shown = append(shown, short(a))
+	}
+	return shown
+}
 
 var labDir = regexp.MustCompile(`/\S*/lab-\d+/`)
 

@@ -57,6 +57,23 @@ func (d *demo) consent() error {
 	return nil
 }
 
+// whoami asks the gateway with the terminal's certificate, as a technician would.
+func (d *demo) whoami() error {
+	args := []string{"--silent", "--show-error", "--cacert", d.lab.TLATrust.Anchor, "--cert", d.lab.TLAKeys.Cert,
+		"--key", d.lab.TLAKeys.Key, "https://" + d.lab.Via() + "/v1/whoami"}
+	d.command("tla", "curl", shortened(args))
+	answer, err := must(nil, "curl", args...)
+	if err != nil {
+		return err
+	}
+	d.output(strings.ReplaceAll(strings.TrimSpace(answer), ",", ", "))
+	if !strings.Contains(answer, `"identity":"`+lab.TLA+`"`) || !strings.Contains(answer, `"status":"good"`) {
+		return errors.New("that is not the terminal, in good standing")
+	}
+	d.found("the gateway knows the terminal, and that its certificate is not revoked")
+	return nil
+}
+
 // revoke revokes the terminal's certificate and shows the session end everywhere.
 func (d *demo) revoke() error {
 	gateway, relay, start := d.lab.GatewayProc.Mark(), d.lab.RelayProc.Mark(), time.Now()
