@@ -76,22 +76,16 @@ func (d *demo) whoami() error {
 
 // revoke revokes the terminal's certificate and shows the session end everywhere.
 func (d *demo) revoke() error {
-	gateway, relay, start := d.lab.GatewayProc.Mark(), d.lab.RelayProc.Mark(), time.Now()
-	if err := d.lab.Revoke(lab.TLA); err != nil {
-		return err
-	}
-	line, err := d.lab.GatewayProc.WaitLineFrom(gateway, commandTime, "link cut", "peer="+lab.TLA, "reason=revoked")
-	if err != nil {
+	relay, start := d.lab.RelayProc.Mark(), time.Now()
+	if err := d.gatewayLogs("link cut", "peer="+lab.TLA, func() error { return d.lab.Revoke(lab.TLA) }); err != nil {
 		return err
 	}
 	cut := time.Since(start)
-	d.log("gw", line)
-	if _, err := d.lab.RelayProc.WaitLineFrom(relay, commandTime, "session ended", "code=notice", "reason=revoked"); err != nil {
-		return err
-	}
-	// The terminal follows the CA's list too; it will be able to say what is wrong with its own certificate.
-	if _, err := d.lab.RelayProc.WaitLineFrom(relay, commandTime, "CRL loaded", "number=2"); err != nil {
-		return err
+	// The terminal follows the CA's list too: later it can say what is wrong with its own certificate.
+	for _, parts := range [][]string{{"session ended", "code=notice", "reason=revoked"}, {"CRL loaded", "number=2"}} {
+		if _, err := d.lab.RelayProc.WaitLineFrom(relay, commandTime, parts...); err != nil {
+			return err
+		}
 	}
 	if _, err := d.relay("status"); err != nil {
 		return err
@@ -102,6 +96,19 @@ func (d *demo) revoke() error {
 	d.found("the gateway cut it %s after the command; the workstation's own list is still the old one", seconds(cut))
 	d.found("the terminal's cards are free again, the workstation's readers are empty")
 	return nil
+}
+
+// gatewayLogs does something that the gateway has to log as a revocation, and shows that line.
+func (d *demo) gatewayLogs(message, who string, do func() error) error {
+	mark := d.lab.GatewayProc.Mark()
+	if err := do(); err != nil {
+		return err
+	}
+	line, err := d.lab.GatewayProc.WaitLineFrom(mark, commandTime, message, who, "reason=revoked")
+	if err == nil {
+		d.log("gw", line)
+	}
+	return err
 }
 
 func (d *demo) cardsGone() error {
@@ -120,19 +127,16 @@ func (d *demo) cardsGone() error {
 
 // startRefused shows that a revoked terminal gets no session, and who says why.
 func (d *demo) startRefused() error {
-	gateway := d.lab.GatewayProc.Mark()
-	code, err := d.relay("start")
+	var code int
+	err := d.gatewayLogs("handshake refused", "claimed="+lab.TLA, func() (err error) {
+		if code, err = d.relay("start"); err == nil && code == 0 {
+			err = errors.New("the revoked terminal got a session")
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	if code == 0 {
-		return errors.New("the revoked terminal got a session")
-	}
-	line, err := d.lab.GatewayProc.WaitLineFrom(gateway, commandTime, "handshake refused", "claimed="+lab.TLA, "reason=revoked")
-	if err != nil {
-		return err
-	}
-	d.log("gw", line)
 	d.found("refused (exit code %d); the gateway's log has the reason", code)
 	return nil
 }
