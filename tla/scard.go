@@ -3,6 +3,7 @@ package tla
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ebfe/scard"
@@ -127,7 +128,7 @@ func (c *systemCard) transmit(apdu []byte) ([]byte, error) {
 		return nil, err
 	}
 	r, err := c.card.Transmit(apdu)
-	return r, meant(err)
+	return slices.Clip(r), meant(err) // of 64 KiB, which whoever wipes it need not touch
 }
 
 func (c *systemCard) reset(kind session.ResetKind) error {

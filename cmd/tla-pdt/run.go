@@ -17,6 +17,7 @@ type runCmd struct{ place }
 
 // Run opens everything and serves until the program is stopped.
 func (c *runCmd) Run(app *cli.App) error {
+	cli.OneProcessor()
 	cfg, err := c.load()
 	if err != nil {
 		return err

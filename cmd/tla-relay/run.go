@@ -17,6 +17,7 @@ type runCmd struct{ place }
 
 // Run is the daemon: open everything, serve, end the session first when told to stop.
 func (c *runCmd) Run(app *cli.App) error {
+	cli.OneProcessor()
 	cfg, err := c.load()
 	if err != nil {
 		return err
