@@ -1,0 +1,234 @@
+package ocsp
+
+import (
+	"context"
+	"crypto/x509"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	_ "modernc.org/sqlite" // the database driver
+)
+
+// kind is what an answer says of a certificate.
+type kind uint8
+
+const (
+	unknown kind = iota // never issued by this CA
+	good
+	revoked
+)
+
+// status is a kind, with when and why of a revocation.
+type status struct {
+	kind   kind
+	at     time.Time // of the revocation, to the second
+	reason int       // CRLReason (RFC 5280, 5.3.1); 0 = unspecified
+}
+
+// certificateHold is the reason of what is not good for now and may yet become so.
+const certificateHold = 6
+
+// passing tells whether the status can turn for the better.
+func (s status) passing() bool { return s.kind == unknown || s.reason == certificateHold }
+
+// readLimit bounds one look into the database. Writers hold it for milliseconds.
+const readLimit = 2 * time.Second
+
+// books are the CA's database as an outsider reads it: package pki/ca writes it. No statement here changes it, and the
+// connections could not if one tried.
+type books struct {
+	file   string
+	issuer string // subject key identifier of the CA, hexadecimal: how its rows are found
+
+	mu      sync.RWMutex // protects the rest: readers use it, look replaces it
+	db      *sql.DB
+	watch   *sql.Conn // sees in data_version that another connection has changed something
+	query   *sql.Stmt
+	opened  fs.FileInfo // of the file that db reads
+	version int64       // data_version at the last look
+}
+
+func newBooks(file string, issuer *x509.Certificate) *books {
+	return &books{file: file, issuer: hex.EncodeToString(issuer.SubjectKeyId)}
+}
+
+// look tells whether the books may have changed since the last look. A file put in place of the old one is opened.
+func (b *books) look() (changed bool, err error) {
+	info, err := os.Stat(b.file)
+	if err != nil {
+		return false, fmt.Errorf("cannot read the CA's database: %w", err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.db == nil || !os.SameFile(info, b.opened) {
+		if err := b.reopen(info); err != nil {
+			return false, err
+		}
+	}
+	version, err := b.dataVersion()
+	if err != nil {
+		return false, fmt.Errorf("cannot read the CA's database %s: %w", b.file, err)
+	}
+	changed = version != b.version
+	b.version = version
+	return changed, nil
+}
+
+func (b *books) dataVersion() (version int64, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), readLimit)
+	defer cancel()
+	err = b.watch.QueryRowContext(ctx, `PRAGMA data_version`).Scan(&version)
+	return version, err
+}
+
+// reopen opens the file that info was taken of; when another has come meanwhile, the next look finds out.
+func (b *books) reopen(info fs.FileInfo) error {
+	b.close()
+	err := b.open()
+	if err != nil {
+		b.close()
+		return fmt.Errorf("cannot use the CA's database %s: %w", b.file, err)
+	}
+	b.opened, b.version = info, -1
+	return nil
+}
+
+func (b *books) open() (err error) {
+	if b.db, err = connect(b.file); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), readLimit)
+	defer cancel()
+	if b.watch, err = b.db.Conn(ctx); err != nil {
+		return err
+	}
+	if err := checkFormat(ctx, b.watch); err != nil {
+		return err
+	}
+	b.query, err = b.db.PrepareContext(ctx, `SELECT status, coalesce(reason, 0), revoked_at FROM certificates
+		WHERE serial_number = ? AND authority_key_identifier = ?`)
+	return err
+}
+
+func connect(file string) (*sql.DB, error) {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return nil, err
+	}
+	dsn := url.URL{Scheme: "file", Path: abs, RawQuery: url.Values{
+		"mode": {"ro"}, "_pragma": {"query_only(1)", "busy_timeout(1000)"},
+	}.Encode()}
+	db, err := sql.Open("sqlite", dsn.String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(5) // one watches
+	db.SetMaxIdleConns(5)
+	return db, nil
+}
+
+// checkFormat refuses another database, or one of a later tla-pki.
+func checkFormat(ctx context.Context, c *sql.Conn) error {
+	var version int
+	if err := c.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
+		return err
+	}
+	if version != 1 {
+		return fmt.Errorf("its version is %d, this program knows 1", version)
+	}
+	return nil
+}
+
+// lookup gives the status of a serial number as the books have it now.
+func (b *books) lookup(serial *big.Int) (status, error) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if b.db == nil {
+		return status{}, errors.New("cannot read the CA's database: it is not open")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), readLimit)
+	defer cancel()
+	var word string
+	var reason int
+	var at sql.NullTime
+	err := b.query.QueryRowContext(ctx, serial.String(), b.issuer).Scan(&word, &reason, &at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return status{}, nil
+	}
+	if err != nil {
+		return status{}, fmt.Errorf("cannot read the record of certificate %x: %w", serial, err)
+	}
+	return statusOf(word, reason, at.Time), nil
+}
+
+// statusOf reads a row. An intent is an issuance begun and not, or not yet, recorded as done: there may be such a
+// certificate, nobody vouches for it, so it is on hold. Words unknown here are treated alike.
+func statusOf(word string, reason int, at time.Time) status {
+	at = at.UTC().Truncate(time.Second)
+	switch word {
+	case "good":
+		return status{kind: good}
+	case "revoked":
+		return status{kind: revoked, at: encodable(at), reason: knownReason(reason)}
+	}
+	return status{kind: revoked, at: holdTime, reason: certificateHold}
+}
+
+// holdTime is the revocation time of what nobody has revoked (RFC 6960, 2.2 uses it likewise).
+var holdTime = time.Unix(0, 0).UTC()
+
+// encodable replaces a time that a GeneralizedTime cannot hold: that a certificate is revoked matters more than since when.
+func encodable(at time.Time) time.Time {
+	if at.Before(holdTime) || at.Year() > 9999 {
+		return holdTime
+	}
+	return at
+}
+
+// knownReason gives unspecified for what RFC 5280 does not name, or not of a certificate that is revoked.
+func knownReason(reason int) int {
+	if reason < 0 || reason > 10 || reason == 7 || reason == 8 {
+		return 0
+	}
+	return reason
+}
+
+// issued counts the CA's certificates.
+func (b *books) issued() (n int, err error) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	ctx, cancel := context.WithTimeout(context.Background(), readLimit)
+	defer cancel()
+	err = b.db.QueryRowContext(ctx, `SELECT count(*) FROM certificates WHERE authority_key_identifier = ?`, b.issuer).Scan(&n)
+	return n, err
+}
+
+// close closes what is open; the lock is the caller's.
+func (b *books) close() {
+	if b.query != nil {
+		b.query.Close()
+	}
+	if b.watch != nil {
+		b.watch.Close()
+	}
+	if b.db != nil {
+		b.db.Close()
+	}
+	b.db, b.watch, b.query = nil, nil, nil
+}
+
+// shut closes the books for good, once nobody reads in them.
+func (b *books) shut() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.close()
+}

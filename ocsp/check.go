@@ -1,0 +1,64 @@
+package ocsp
+
+import (
+	"fmt"
+)
+
+// Finding is one thing that Check looked at.
+type Finding struct {
+	Name   string // issuer, certificate, status, database
+	Detail string // what was found; "" when Err says it all
+	Err    error  // why answers are impossible; nil = good
+}
+
+// Check looks at everything that Open needs, and at all of it even when something is wrong.
+func Check(cfg Config) []Finding {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return []Finding{{Name: "configuration", Err: err}}
+	}
+	found := []Finding{{Name: "issuer", Detail: fmt.Sprintf("%q, until %s", cfg.Issuer.Subject.CommonName, stamp(cfg.Issuer.NotAfter))}}
+	s, finding := checkCertificate(cfg)
+	found = append(found, finding)
+	b := newBooks(cfg.Database, cfg.Issuer)
+	defer b.shut()
+	if finding = checkBooks(b); finding.Err == nil && s != nil {
+		found = append(found, checkOwn(b, s))
+	}
+	return append(found, finding)
+}
+
+// checkCertificate gives nil for a signer that cannot be.
+func checkCertificate(cfg Config) (*signer, Finding) {
+	f := Finding{Name: "certificate"}
+	var s *signer
+	if s, f.Err = newSigner(cfg.Issuer, cfg.Certificate, cfg.Clock()); f.Err != nil {
+		return nil, f
+	}
+	f.Detail = fmt.Sprintf("%x of %s, until %s, OCSPSigning, nocheck", s.cert.SerialNumber, s.cert.Subject.CommonName, stamp(s.cert.NotAfter))
+	if left := s.cert.NotAfter.Sub(cfg.Clock()); left < endNear {
+		f.Detail += ": it ends soon, issue a new one"
+	}
+	f.Err = s.checkDates(cfg.Clock())
+	return s, f
+}
+
+func checkBooks(b *books) Finding {
+	f := Finding{Name: "database"}
+	if _, f.Err = b.look(); f.Err != nil {
+		return f
+	}
+	var n int
+	n, f.Err = b.issued()
+	f.Detail = fmt.Sprintf("%s, read-only, %d certificates of the issuer", b.file, n)
+	return f
+}
+
+func checkOwn(b *books, s *signer) Finding {
+	f := Finding{Name: "status", Detail: "the certificate is in the database, and good"}
+	own, err := b.lookup(s.cert.SerialNumber)
+	if f.Err = err; err == nil {
+		f.Err = s.mayStay(own)
+	}
+	return f
+}

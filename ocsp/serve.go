@@ -1,0 +1,115 @@
+package ocsp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Deadlines of a connection: clients are strangers.
+const (
+	readTimeout  = 5 * time.Second
+	writeTimeout = 10 * time.Second
+	idleTimeout  = 30 * time.Second
+)
+
+// Serve answers on l, and looks at the books, until ctx ends; then it lets requests under way finish, and closes
+// everything.
+func (r *Responder) Serve(ctx context.Context, l net.Listener) error {
+	defer r.Close()
+	stopLooking := r.runInBackground(ctx)
+	defer stopLooking()
+	server := r.server()
+	stopped := r.stopAtEnd(ctx, server)
+	err := server.Serve(newBoundedListener(l, r.cfg.Connections))
+	if !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("cannot serve on %s: %w", l.Addr(), err)
+	}
+	<-stopped
+	r.log.Info("stopped", "answered", fmt.Sprintf("%+v", r.Counts()))
+	return nil
+}
+
+func (r *Responder) server() *http.Server {
+	return &http.Server{
+		Handler:           r,
+		ReadHeaderTimeout: readTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// runInBackground looks at the books, also while requests under way finish.
+func (r *Responder) runInBackground(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.Run(ctx)
+	}()
+	return func() { cancel(); <-done }
+}
+
+// stopAtEnd ends the server when ctx ends; stopped is closed when that is done.
+func (r *Responder) stopAtEnd(ctx context.Context, server *http.Server) (stopped <-chan struct{}) {
+	done := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		defer close(done)
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.Drain)
+		defer cancel()
+		if server.Shutdown(drain) != nil {
+			server.Close()
+		}
+	})
+	return done
+}
+
+// boundedListener accepts while fewer than its limit are open.
+type boundedListener struct {
+	net.Listener
+	room   chan struct{}
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newBoundedListener(l net.Listener, most int) *boundedListener {
+	return &boundedListener{Listener: l, room: make(chan struct{}, most), closed: make(chan struct{})}
+}
+
+func (l *boundedListener) Accept() (net.Conn, error) {
+	select {
+	case l.room <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.room
+		return nil, err
+	}
+	return &boundedConn{Conn: c, leave: sync.OnceFunc(func() { <-l.room })}, nil
+}
+
+func (l *boundedListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+// boundedConn gives its place back when it is closed.
+type boundedConn struct {
+	net.Conn
+	leave func()
+}
+
+func (c *boundedConn) Close() error {
+	defer c.leave()
+	return c.Conn.Close()
+}
