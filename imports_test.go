@@ -37,7 +37,7 @@ var onlyIn = map[string][]string{
 	"github.com/prometheus":          {"gateway"},
 	"github.com/stretchr/testify":    {"pki/pkitest", "integration"},
 	"net/http/pprof":                 {},
-	"golang.org/x/crypto/cryptobyte": {"pki"},
+	"golang.org/x/crypto/cryptobyte": {"pki", "ocsp"},
 }
 
 func TestImports(t *testing.T) {
@@ -61,7 +61,7 @@ func TestImports(t *testing.T) {
 
 // TestNoCgoInPdT keeps the PdT's and the gateway's programs buildable everywhere.
 func TestNoCgoInPdT(t *testing.T) {
-	for _, program := range []string{"./cmd/tla-pdt", "./cmd/tla-gateway", "./cmd/tla-pki"} {
+	for _, program := range []string{"./cmd/tla-pdt", "./cmd/tla-gateway", "./cmd/tla-pki", "./cmd/tla-ocsp"} {
 		out, err := exec.Command("go", "list", "-deps", "-f", "{{if .CgoFiles}}{{if not .Standard}}{{.ImportPath}}{{end}}{{end}}", program).Output()
 		require.NoError(t, err)
 		require.Empty(t, strings.TrimSpace(string(out)), "%s needs cgo", program)

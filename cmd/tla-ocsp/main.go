@@ -1,0 +1,11 @@
+// Command tla-ocsp answers OCSP requests about the certificates of a CA that tla-pki keeps.
+package main
+
+import "tlagate/cmd/internal/cli"
+
+type grammar struct {
+	Serve serveCmd `cmd:"" help:"Run the responder."`
+	Check checkCmd `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
+}
+
+func main() { cli.Main("tla-ocsp", &grammar{}, nil) }
