@@ -9,5 +9,8 @@ if [ -n "$unformatted" ]; then
 fi
 go vet ./...
 go tool staticcheck ./...
+for target in linux/amd64 linux/arm64 windows/amd64; do # tla-pdt needs no cgo
+	CGO_ENABLED=0 GOOS=${target%/*} GOARCH=${target#*/} go build -o /dev/null ./cmd/tla-pdt
+done
 git grep -lzE '^#!/(usr/)?bin/(env )?(ba)?sh' | xargs -0r shellcheck
-echo "check: gofmt, go vet, staticcheck and shellcheck have nothing to say"
+echo "check: gofmt, go vet, staticcheck and shellcheck have nothing to say; tla-pdt builds for Linux and Windows"
