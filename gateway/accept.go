@@ -24,15 +24,17 @@ type client struct {
 	nonceAt time.Time
 }
 
+func (c *client) identity() string { return c.peer.Identity.String() }
+
 // accept takes connections until ctx ends or the listener fails.
 func (g *Gateway) accept(ctx context.Context, l net.Listener) error {
 	var handshakes sync.WaitGroup
 	defer handshakes.Wait()
 	for {
 		conn, err := l.Accept()
-		if temporary(err) {
+		if passing(err) {
 			g.log.Error("cannot accept a connection; trying again", "error", err)
-			time.Sleep(50 * time.Millisecond)
+			sleep(ctx, acceptPause)
 			continue
 		}
 		if err != nil {
@@ -42,10 +44,20 @@ func (g *Gateway) accept(ctx context.Context, l net.Listener) error {
 	}
 }
 
-// temporary: out of files or memory, which passes when connections end.
-func temporary(err error) bool {
+// acceptPause gives connections time to end when files or memory have run out.
+const acceptPause = 100 * time.Millisecond
+
+// passing: out of files or memory.
+func passing(err error) bool {
 	var e net.Error
 	return errors.As(err, &e) && !errors.Is(err, net.ErrClosed)
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }
 
 func ignoreClosed(err error) error {
@@ -60,7 +72,7 @@ func (g *Gateway) admit(ctx context.Context, conn net.Conn) {
 	remote := conn.RemoteAddr().String()
 	leave, err := g.pending.enter(remote)
 	if err != nil {
-		g.log.Warn("connection refused", "remote", remote, "reason", "too_many", "error", err)
+		g.log.Warn("connection refused", "remote", remote, "peer", "claimed", "reason", tooMany, "error", err)
 		conn.Close()
 		return
 	}
@@ -70,29 +82,33 @@ func (g *Gateway) admit(ctx context.Context, conn net.Conn) {
 		g.logRefusal(remote, err)
 		return
 	}
-	c := &client{conn: proven, peer: peer, remote: remote}
+	g.welcome(ctx, &client{conn: proven, peer: peer, remote: remote})
+}
+
+// welcome registers a proven client. Its certificate is looked at once more, since it was not watched until now.
+func (g *Gateway) welcome(ctx context.Context, c *client) {
 	if err := g.register(c); err != nil {
-		g.log.Warn("connection refused", "remote", remote, "peer", peer.Identity.String(), "reason", "too_many", "error", err)
-		proven.Close()
+		g.log.Warn("connection refused", "remote", c.remote, "peer", c.identity(), "reason", tooMany, "error", err)
+		c.conn.Close()
 		return
 	}
-	g.log.Info("connection accepted", "remote", remote, "peer", peer.Identity.String())
+	g.log.Info("connection accepted", "remote", c.remote, "peer", c.identity())
+	g.recheckClient(c)
 	select {
-	case g.accepted <- proven:
+	case g.accepted <- c.conn:
 	case <-ctx.Done():
-		g.forget(proven)
-		proven.Close()
+		g.forget(c.conn)
+		c.conn.Close()
 	}
 }
 
 func (g *Gateway) logRefusal(remote string, err error) {
-	var rejected *pki.Rejected
-	if errors.As(err, &rejected) {
+	if _, ok := errors.AsType[*pki.Rejected](err); ok {
 		g.log.Warn("peer refused us in the handshake", "remote", remote, "peer", "claimed", "reason", "rejected", "error", err)
 		return
 	}
 	claimed := ""
-	if r := (*pki.Refusal)(nil); errors.As(err, &r) {
+	if r, ok := errors.AsType[*pki.Refusal](err); ok {
 		claimed = r.Claimed.String()
 	}
 	g.log.Warn("handshake refused", "remote", remote, "peer", "claimed", "claimed", claimed, "reason", string(pki.ReasonOf(err)), "error", err)
@@ -104,14 +120,26 @@ func (g *Gateway) register(c *client) error {
 	if len(g.clients) >= g.limits.Connections {
 		return errTooMany
 	}
+	if g.having[c.peer.Identity] >= g.limits.ConnectionsPerPeer {
+		return errTooManyOfPeer
+	}
 	g.clients[c.conn] = c
+	g.having[c.peer.Identity]++
 	return nil
 }
 
+// forget undoes register; it may be called twice.
 func (g *Gateway) forget(conn net.Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	c := g.clients[conn]
+	if c == nil {
+		return
+	}
 	delete(g.clients, conn)
+	if g.having[c.peer.Identity]--; g.having[c.peer.Identity] == 0 {
+		delete(g.having, c.peer.Identity)
+	}
 }
 
 type clientKey struct{}
@@ -126,42 +154,5 @@ func (g *Gateway) withClient(ctx context.Context, conn net.Conn) context.Context
 func (g *Gateway) connState(conn net.Conn, state http.ConnState) {
 	if state == http.StateClosed {
 		g.forget(conn)
-	}
-}
-
-// gate bounds handshakes under way, in all and from one address.
-type gate struct {
-	total, each int
-
-	mu  sync.Mutex // protects the rest
-	all int
-	by  map[string]int
-}
-
-// enter takes a place; leave gives it back.
-func (g *gate) enter(remote string) (leave func(), err error) {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		host = remote
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.all >= g.total || g.by[host] >= g.each {
-		return nil, errTooMany
-	}
-	if g.by == nil {
-		g.by = map[string]int{}
-	}
-	g.all++
-	g.by[host]++
-	return func() { g.leave(host) }, nil
-}
-
-func (g *gate) leave(host string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.all--
-	if g.by[host]--; g.by[host] == 0 {
-		delete(g.by, host)
 	}
 }

@@ -9,7 +9,6 @@ package gateway
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -30,25 +29,26 @@ type Config struct {
 
 // Limits bound what peers may do; each zero means its default.
 type Limits struct {
-	Absolute        time.Duration // length of a session, 12 h (SA4)
-	Drain           time.Duration // what sessions get to end once stopping, 10 s
-	Heartbeat       time.Duration // silence before a ping, 5 s; three times that is death
-	Header          time.Duration // time for a request's header, 10 s
-	Idle            time.Duration // a connection between requests, 120 s
-	Nonce           time.Duration // life of a nonce, 120 s
-	JoinWait        time.Duration // how long an open waits for a parked link, 2 s
-	Recheck         time.Duration // how often peers are checked again without a change of the CRLs, 10 s
-	Handshakes      int           // pending at once, 512
-	HandshakesPerIP int           // pending at once from one address, 64
-	Connections     int           // proven connections at once, 20000
-	ParkedPerPdT    int           // links one PdT may park, 16
+	Absolute           time.Duration // length of a session, 12 h (SA4)
+	Drain              time.Duration // what sessions get to end once stopping, 10 s
+	Heartbeat          time.Duration // silence before a ping, 5 s; three times that is death
+	Request            time.Duration // time for a request to come, and for its answer to go, 10 s
+	Idle               time.Duration // a connection between requests, 120 s
+	Nonce              time.Duration // life of a nonce, 120 s
+	JoinWait           time.Duration // how long an open waits for a parked link, 2 s
+	Recheck            time.Duration // how often peers are checked again without a change of the CRLs, 10 s
+	Handshakes         int           // pending at once, 512
+	HandshakesPerIP    int           // pending at once from one IPv4 address or IPv6 /64, 64
+	Connections        int           // proven connections at once, 20000
+	ConnectionsPerPeer int           // of them of one identity, 64
+	ParkedPerPdT       int           // links one PdT may park, 16
 }
 
 func (l Limits) withDefaults() Limits {
 	l.Absolute = cmp.Or(l.Absolute, 12*time.Hour)
 	l.Drain = cmp.Or(l.Drain, 10*time.Second)
 	l.Heartbeat = cmp.Or(l.Heartbeat, link.DefaultHeartbeat)
-	l.Header = cmp.Or(l.Header, 10*time.Second)
+	l.Request = cmp.Or(l.Request, 10*time.Second)
 	l.Idle = cmp.Or(l.Idle, 120*time.Second)
 	l.Nonce = cmp.Or(l.Nonce, 120*time.Second)
 	l.JoinWait = cmp.Or(l.JoinWait, 2*time.Second)
@@ -56,6 +56,7 @@ func (l Limits) withDefaults() Limits {
 	l.Handshakes = cmp.Or(l.Handshakes, 512)
 	l.HandshakesPerIP = cmp.Or(l.HandshakesPerIP, 64)
 	l.Connections = cmp.Or(l.Connections, 20000)
+	l.ConnectionsPerPeer = cmp.Or(l.ConnectionsPerPeer, 64)
 	l.ParkedPerPdT = cmp.Or(l.ParkedPerPdT, 16)
 	return l
 }
@@ -68,13 +69,16 @@ type Gateway struct {
 	log    *slog.Logger
 
 	accepted chan net.Conn // proven connections, for net/http
-	pending  gate          // handshakes under way
+	pending  pending       // handshakes under way
 	links    sync.WaitGroup
+	stopping chan struct{} // closed when draining begins
 
 	mu       sync.Mutex // protects the rest
 	clients  map[net.Conn]*client
+	having   map[pki.Identity]int // clients of each identity
 	parked   map[pki.Identity][]*end
-	parking  chan struct{}             // closed and replaced when a link is parked
+	coming   map[pki.Identity]int      // links about to be parked
+	arrival  chan struct{}             // closed and replaced when a link is parked
 	sessions map[pki.Identity]*session // by TLA, reserved or begun
 	draining bool
 }
@@ -87,45 +91,43 @@ func New(cfg Config) *Gateway {
 	limits := cfg.Limits.withDefaults()
 	return &Gateway{
 		party: cfg.Party, access: access(cfg.Access), limits: limits, log: cfg.Log,
-		accepted: make(chan net.Conn), pending: gate{total: limits.Handshakes, each: limits.HandshakesPerIP},
-		clients: map[net.Conn]*client{}, parked: map[pki.Identity][]*end{}, parking: make(chan struct{}),
+		accepted: make(chan net.Conn), pending: pending{total: limits.Handshakes, each: limits.HandshakesPerIP},
+		stopping: make(chan struct{}), clients: map[net.Conn]*client{}, having: map[pki.Identity]int{},
+		parked: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{}),
 		sessions: map[pki.Identity]*session{},
 	}
 }
 
 // Serve accepts links on l until ctx ends; then it lets sessions end for Limits.Drain and returns nil.
 func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
+	accepting, stopAccepting := context.WithCancel(ctx)
+	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx)) // as long as there are links
+	defer stopAccepting()
+	defer stopWatching()
 	server := g.httpServer()
 	failed := make(chan error, 1)
 	var running sync.WaitGroup
-	running.Go(func() { failed <- g.accept(ctx, l) })
-	running.Go(func() { _ = server.Serve(&handover{g.accepted, ctx, l.Addr()}) })
-	running.Go(func() { g.watch(ctx) })
+	running.Go(func() { failed <- g.accept(accepting, l) })
+	running.Go(func() { _ = server.Serve(&handover{g.accepted, accepting, l.Addr()}) })
+	running.Go(func() { g.watch(watching) })
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
 	l.Close()
+	stopAccepting()
 	g.drain()
-	stop()
 	_ = server.Close()
-	running.Wait()
 	g.links.Wait()
+	stopWatching()
+	running.Wait()
 	return err
 }
 
-var drainNotice = link.Notice{Code: link.CodeDraining, Text: "The gateway is stopping; use another one."}
-
 // drain tells everybody to move and waits until the sessions have ended, or cuts them.
 func (g *Gateway) drain() {
-	g.mu.Lock()
-	g.draining = true
-	sessions := g.begun()
-	parked := g.allParked()
-	g.mu.Unlock()
+	sessions, parked := g.refuseMore()
 	g.log.Info("stopping", "sessions", len(sessions), "parked", len(parked), "drain", g.limits.Drain)
 	for _, e := range parked {
 		e.link.Part(drainNotice)
@@ -140,9 +142,17 @@ func (g *Gateway) drain() {
 		case <-s.done:
 		case <-deadline.C:
 			deadline.Reset(0)
-			s.end(drainNotice, "draining")
+			s.end(drainNotice, string(link.CodeDraining), "gateway")
 		}
 	}
+}
+
+func (g *Gateway) refuseMore() ([]*session, []*end) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.draining = true
+	close(g.stopping)
+	return g.begun(), g.allParked()
 }
 
 // handover is the listener that net/http accepts proven connections from.
@@ -164,13 +174,12 @@ func (h *handover) Accept() (net.Conn, error) {
 func (h *handover) Close() error   { return nil }
 func (h *handover) Addr() net.Addr { return h.addr }
 
-// errTooMany is why a connection is closed that exceeds a limit before it is proven.
-var errTooMany = errors.New("too many connections or handshakes under way")
-
 func (g *Gateway) httpServer() *http.Server {
 	return &http.Server{
 		Handler:           g,
-		ReadHeaderTimeout: g.limits.Header,
+		ReadHeaderTimeout: g.limits.Request,
+		ReadTimeout:       g.limits.Request, // nobody needs to send a body
+		WriteTimeout:      g.limits.Request + g.limits.JoinWait,
 		IdleTimeout:       g.limits.Idle,
 		MaxHeaderBytes:    16 << 10,
 		ConnContext:       g.withClient,

@@ -1,8 +1,8 @@
 package gateway
 
 import (
+	"crypto/x509"
 	"encoding/json"
-	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -12,13 +12,6 @@ import (
 	"tlagate/session/link"
 )
 
-func pdtRole(id pki.Identity) error {
-	if id.Role != pki.RolePdT {
-		return fmt.Errorf("cannot open %s: its role is %s, not pdt", id, id.Role)
-	}
-	return nil
-}
-
 // ServeHTTP answers the requests of docs/protocol.md, section 1.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c, _ := r.Context().Value(clientKey{}).(*client)
@@ -27,11 +20,14 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if p := g.route(c, w, r); p != nil {
-		g.log.Warn("request refused", "remote", c.remote, "peer", c.peer.Identity.String(),
-			"request", strings.TrimPrefix(r.URL.Path, "/v1/"), "reason", string(p.Code), "detail", p.Detail)
+		g.log.Warn("request refused", "remote", c.remote, "peer", c.identity(),
+			"request", short(r.URL.Path), "reason", string(p.Code), "detail", p.Detail)
 		p.WriteTo(w)
 	}
 }
+
+// short is a path fit for a log.
+func short(path string) string { return strings.TrimPrefix(path[:min(len(path), 40)], "/v1/") }
 
 // route performs a request; a problem it returns is still to be answered.
 func (g *Gateway) route(c *client, w http.ResponseWriter, r *http.Request) *link.Problem {
@@ -41,8 +37,7 @@ func (g *Gateway) route(c *client, w http.ResponseWriter, r *http.Request) *link
 	}
 	switch r.URL.Path {
 	case link.PathWhoami:
-		g.whoami(c, w)
-		return nil
+		return g.whoami(c, w)
 	case link.PathPark:
 		return g.park(c, w, r)
 	case link.PathOpen:
@@ -68,16 +63,32 @@ type revocationAnswer struct {
 	NextUpdate time.Time `json:"next_update"`
 }
 
-func (g *Gateway) whoami(c *client, w http.ResponseWriter) {
-	id := c.peer.Identity
-	answer := whoamiAnswer{Identity: id.String(), Role: id.Role, Practice: id.Practice, NotAfter: c.peer.NotAfter.UTC(),
-		Revocation: revocationAnswer{Status: "good", Source: "crl"}, Gateway: g.identity()}
-	if known := c.peer.Verdict.Revocation; len(known) > 0 {
-		answer.Revocation.NextUpdate = known[0].NextUpdate.UTC()
+// whoami verifies the peer again, so that the answer is that of this moment.
+func (g *Gateway) whoami(c *client, w http.ResponseWriter) *link.Problem {
+	verdict, err := g.party.Trust.Verify(c.peer.Chain, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
+	if err != nil {
+		g.cut(c, err)
+		panic(http.ErrAbortHandler) // the connection is being closed
 	}
+	id := c.peer.Identity
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	_ = json.NewEncoder(w).Encode(answer)
+	_ = json.NewEncoder(w).Encode(whoamiAnswer{
+		Identity: id.String(), Role: id.Role, Practice: id.Practice, NotAfter: verdict.NotAfter.UTC(),
+		Revocation: revocationAnswer{"good", "crl", nextUpdate(verdict)}, Gateway: g.identity(),
+	})
+	return nil
+}
+
+// nextUpdate is until when the revocation data of the whole path are good.
+func nextUpdate(v *pki.Verdict) time.Time {
+	var next time.Time
+	for _, r := range v.Revocation {
+		if next.IsZero() || r.NextUpdate.Before(next) {
+			next = r.NextUpdate
+		}
+	}
+	return next.UTC()
 }
 
 // identity is our own.
@@ -92,24 +103,36 @@ func (g *Gateway) identity() string {
 
 // checkUpgrade wants Upgrade: tla-session/1.
 func checkUpgrade(w http.ResponseWriter, r *http.Request) *link.Problem {
-	if strings.EqualFold(r.Header.Get("Upgrade"), link.Protocol) && strings.Contains(strings.ToLower(r.Header.Get("Connection")), "upgrade") {
+	if hasToken(r.Header, "Connection", "upgrade") && hasToken(r.Header, "Upgrade", link.Protocol) {
 		return nil
 	}
-	w.Header().Set("Upgrade", link.Protocol)
 	w.Header().Set("Connection", "Upgrade")
+	w.Header().Set("Upgrade", link.Protocol)
 	return &link.Problem{Code: link.ProblemUpgradeRequired, Detail: "This request must upgrade the connection.",
 		Action: "Send Connection: Upgrade and Upgrade: " + link.Protocol + "."}
 }
 
+// hasToken looks for a word in a header field that is a list (RFC 9110 section 5.6.1).
+func hasToken(h http.Header, field, word string) bool {
+	for _, value := range h.Values(field) {
+		for item := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(item), word) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + link.Protocol + "\r\n\r\n"
 
-// upgrade takes the connection from net/http, answers 101 and gives the link's end here.
+// upgrade takes the connection from net/http, answers 101 and gives the link's end here, whose pump is to be started.
 func (g *Gateway) upgrade(c *client, w http.ResponseWriter, declared *declaration) (*end, error) {
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, err
 	}
-	if err := g.switchProtocols(conn, buffered.Reader.Buffered()); err != nil {
+	if err := switchProtocols(conn, buffered.Reader.Buffered()); err != nil {
 		g.forget(conn)
 		conn.Close()
 		return nil, err
@@ -121,7 +144,7 @@ func (g *Gateway) upgrade(c *client, w http.ResponseWriter, declared *declaratio
 	return e, nil
 }
 
-func (g *Gateway) switchProtocols(conn net.Conn, early int) error {
+func switchProtocols(conn net.Conn, early int) error {
 	if early > 0 {
 		return &link.ProtocolError{Detail: "records before the upgrade"}
 	}

@@ -19,17 +19,26 @@ func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.
 	if p != nil {
 		return p
 	}
+	if g.isDraining() {
+		return drainingProblem()
+	}
 	if r.Header.Get("Authorization") == "" {
 		return g.challenge(c, w)
+	}
+	if p := checkUpgrade(w, r); p != nil {
+		return p
 	}
 	auth, p := g.authorize(c, r.Header.Get("Authorization"))
 	if p != nil {
 		return p
 	}
-	if p := checkUpgrade(w, r); p != nil {
-		return p
-	}
 	return g.join(r.Context(), c, w, pdt, auth)
+}
+
+func (g *Gateway) isDraining() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.draining
 }
 
 // mayOpen applies role, then practice and access table.
@@ -81,23 +90,32 @@ func (g *Gateway) join(ctx context.Context, c *client, w http.ResponseWriter, pd
 	if p := g.reserve(c.peer.Identity, s); p != nil {
 		return p
 	}
-	far := g.findParked(ctx, pdt, link.Joined{TLA: c.peer.Identity.String(), Session: auth.Session, Nonce: auth.Nonce})
+	far := g.findParked(ctx, pdt, link.Joined{TLA: c.identity(), Session: auth.Session, Nonce: auth.Nonce})
 	if far == nil {
 		g.release(c.peer.Identity, s)
-		w.Header().Set("Retry-After", "5")
-		return &link.Problem{Code: link.ProblemPdTAbsent, Detail: fmt.Sprintf("%s is not connected to this gateway.", pdt),
-			Action: "Check that the Poste de Travail is on and its tla-pdt runs."}
+		return g.absent(w, pdt)
 	}
 	near, err := g.upgrade(c, w, nil)
 	if err != nil {
 		g.release(c.peer.Identity, s)
 		far.link.Part(link.Notice{Code: link.CodePeerGone, Text: "The terminal's link was lost."})
-		g.log.Warn("cannot join", "session", s.id, "peer", c.peer.Identity.String(), "error", err)
+		g.log.Warn("cannot join", "session", s.id, "peer", c.identity(), "reason", "network", "error", err)
 		return nil
 	}
 	s.begin(near, far)
 	go near.pump()
+	g.recheckClient(c) // it was not watched as a link until now
 	return nil
+}
+
+// absent says why no parked link was found.
+func (g *Gateway) absent(w http.ResponseWriter, pdt pki.Identity) *link.Problem {
+	if g.isDraining() {
+		return drainingProblem()
+	}
+	w.Header().Set("Retry-After", "5")
+	return &link.Problem{Code: link.ProblemPdTAbsent, Detail: fmt.Sprintf("%s is not connected to this gateway.", pdt),
+		Action: "Check that the Poste de Travail is on and its tla-pdt runs."}
 }
 
 // reserve: one session a TLA; when it gives no problem, g.links has one more.
@@ -145,6 +163,8 @@ func (g *Gateway) findParked(ctx context.Context, pdt pki.Identity, joined link.
 		}
 		select {
 		case <-more:
+		case <-g.stopping:
+			return nil
 		case <-ctx.Done():
 			return nil
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"net/http"
 	"slices"
+	"time"
 
 	"tlagate/pki"
 	"tlagate/session/link"
@@ -27,13 +28,14 @@ func (g *Gateway) park(c *client, w http.ResponseWriter, r *http.Request) *link.
 	}
 	e, err := g.upgrade(c, w, declared)
 	if err != nil {
-		g.links.Done()
-		g.log.Warn("cannot park", "remote", c.remote, "peer", c.peer.Identity.String(), "error", err)
+		g.notParked(c.peer.Identity)
+		g.log.Warn("cannot park", "remote", c.remote, "peer", c.identity(), "reason", "network", "error", err)
 		return nil
 	}
-	g.log.Info("parked", "remote", c.remote, "peer", c.peer.Identity.String())
+	g.log.Info("parked", "remote", c.remote, "peer", c.identity())
 	go e.pump()
 	g.addParked(e)
+	g.recheckClient(c) // its declared certificate was not watched until now
 	return nil
 }
 
@@ -47,12 +49,12 @@ func (g *Gateway) checkServerCert(c *client, h http.Header) (*declaration, *link
 	for _, der := range ders {
 		cert, err := x509.ParseCertificate(der)
 		if err != nil {
-			return nil, badServerCert("it cannot be read")
+			return nil, badServerCert(string(pki.BadCertificate))
 		}
 		d.chain = append(d.chain, cert)
 	}
 	if err := d.check(g.party.Trust); err != nil {
-		g.log.Warn("declared server certificate refused", "remote", c.remote, "peer", c.peer.Identity.String(),
+		g.log.Warn("declared server certificate refused", "remote", c.remote, "peer", c.identity(),
 			"reason", string(pki.ReasonOf(err)), "error", err)
 		return nil, badServerCert(string(pki.ReasonOf(err)))
 	}
@@ -70,12 +72,16 @@ func wrongRole(detail string) *link.Problem {
 
 // declaration is a PdT's server certificate, checked again as long as its link lives.
 type declaration struct {
-	chain []*x509.Certificate
-	want  pki.Want
+	chain    []*x509.Certificate
+	want     pki.Want
+	notAfter time.Time // earliest end in the path; set by the first check, which is before anybody else looks
 }
 
 func (d *declaration) check(t *pki.Trust) error {
-	_, err := t.Verify(d.chain, d.want)
+	verdict, err := t.Verify(d.chain, d.want)
+	if d.notAfter.IsZero() {
+		d.notAfter = verdict.NotAfter
+	}
 	return err
 }
 
@@ -86,11 +92,28 @@ func (g *Gateway) mayPark(pdt pki.Identity) *link.Problem {
 	if g.draining {
 		return drainingProblem()
 	}
-	if len(g.parked[pdt]) >= g.limits.ParkedPerPdT {
-		return &link.Problem{Code: link.ProblemTooMany, Detail: "This PdT has parked as many links as it may.", Action: "Wait."}
+	if len(g.parked[pdt])+g.coming[pdt] >= g.limits.ParkedPerPdT {
+		return &link.Problem{Code: link.ProblemTooMany, Detail: "This PdT has parked as many links as it may.",
+			Action: "Look for a second tla-pdt with the same certificate."}
 	}
+	g.coming[pdt]++
 	g.links.Add(1)
 	return nil
+}
+
+// notParked undoes mayPark.
+func (g *Gateway) notParked(pdt pki.Identity) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.arrived(pdt)
+	g.links.Done()
+}
+
+// arrived is called with g.mu held.
+func (g *Gateway) arrived(pdt pki.Identity) {
+	if g.coming[pdt]--; g.coming[pdt] == 0 {
+		delete(g.coming, pdt)
+	}
 }
 
 func drainingProblem() *link.Problem {
@@ -101,6 +124,8 @@ func drainingProblem() *link.Problem {
 func (g *Gateway) addParked(e *end) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	id := e.client.peer.Identity
+	g.arrived(id)
 	if g.draining {
 		e.link.Part(drainNotice)
 		return
@@ -108,23 +133,26 @@ func (g *Gateway) addParked(e *end) {
 	if e.gone {
 		return
 	}
-	id := e.client.peer.Identity
 	g.parked[id] = append(g.parked[id], e)
-	close(g.parking)
-	g.parking = make(chan struct{})
+	close(g.arrival)
+	g.arrival = make(chan struct{})
 }
 
-// takeParked gives a parked link of the PdT, the last parked first, and a channel that tells of new ones.
+// takeParked gives the parked link of the PdT that was heard from most recently, and a channel that tells of new ones.
 func (g *Gateway) takeParked(pdt pki.Identity) (*end, <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	waiting := g.parked[pdt]
 	if len(waiting) == 0 {
-		return nil, g.parking
+		return nil, g.arrival
 	}
-	e := waiting[len(waiting)-1]
-	g.setParked(pdt, waiting[:len(waiting)-1])
+	e := slices.MaxFunc(waiting, func(a, b *end) int { return a.link.Heard().Compare(b.link.Heard()) })
+	g.setParked(pdt, without(waiting, e))
 	return e, nil
+}
+
+func without(ends []*end, e *end) []*end {
+	return slices.DeleteFunc(ends, func(other *end) bool { return other == e })
 }
 
 // unpark forgets a link that ended.
@@ -133,7 +161,7 @@ func (g *Gateway) unpark(e *end) {
 	defer g.mu.Unlock()
 	e.gone = true
 	id := e.client.peer.Identity
-	g.setParked(id, slices.DeleteFunc(g.parked[id], func(other *end) bool { return other == e }))
+	g.setParked(id, without(g.parked[id], e))
 }
 
 // setParked is called with g.mu held.

@@ -9,77 +9,98 @@ import (
 	"tlagate/session/link"
 )
 
-// watch checks every proven peer again when revocation data changes, and regularly: certificates
-// and CRLs end by themselves (C2).
+// watch checks every proven peer again when revocation data change, when a certificate ends, and every
+// Limits.Recheck, since a CRL becomes stale and a clock is set by themselves (C2).
 func (g *Gateway) watch(ctx context.Context) {
-	tick := time.NewTicker(g.limits.Recheck)
-	defer tick.Stop()
 	for {
-		changed := g.party.Trust.Changed()
+		changed := g.party.Trust.Changed() // before the look, or a change during it would be missed
+		timer := time.NewTimer(g.recheck())
 		select {
 		case <-changed:
-		case <-tick.C:
+			g.log.Info("revocation data changed: all peers are checked again")
+		case <-timer.C:
 		case <-ctx.Done():
+			timer.Stop()
 			return
 		}
-		g.recheck()
+		timer.Stop()
 	}
 }
 
-// recheck cuts every connection whose certificates no longer pass.
-func (g *Gateway) recheck() {
-	ends, idle := g.connections()
-	for _, e := range ends {
-		if err := e.check(); err != nil {
-			g.cut(e, err)
+// soonest keeps a clock that stands still from making watch spin.
+const soonest = 100 * time.Millisecond
+
+// recheck cuts every connection whose certificates no longer pass, and says when to look again.
+func (g *Gateway) recheck() time.Duration {
+	next := g.limits.Recheck
+	clients := g.allClients()
+	for _, c := range clients {
+		if g.recheckClient(c) {
+			next = min(next, max(time.Until(g.certificateEnd(c)), soonest))
 		}
 	}
-	for _, c := range idle {
-		if err := g.party.Trust.Recheck(c.peer); err != nil {
-			g.log.Warn("connection cut", "remote", c.remote, "peer", c.peer.Identity.String(),
-				"reason", string(pki.ReasonOf(err)), "error", err)
-			c.conn.Close()
-		}
-	}
+	g.log.Debug("peers checked again", "connections", len(clients), "next", next)
+	return next
 }
 
-// check verifies an end's certificates with the present data.
-func (e *end) check() error {
-	if err := e.g.party.Trust.Recheck(e.client.peer); err != nil {
-		return err
+// recheckClient cuts a connection whose certificates no longer pass; true when they do.
+func (g *Gateway) recheckClient(c *client) bool {
+	if err := g.party.Trust.Recheck(c.peer); err != nil {
+		g.cut(c, err)
+		return false
 	}
-	if e.declared != nil {
-		return e.declared.check(e.g.party.Trust)
+	e := g.endOf(c)
+	if e == nil || e.declared == nil {
+		return true
 	}
-	return nil
+	if err := e.declared.check(g.party.Trust); err != nil {
+		g.cut(c, err)
+		return false
+	}
+	return true
 }
 
-// cut ends what an end takes part in, and says whose certificate it was and why.
-func (g *Gateway) cut(e *end, err error) {
-	id := e.client.peer.Identity
+// cut ends what a client takes part in, and says whose certificate it was and why.
+func (g *Gateway) cut(c *client, err error) {
 	reason := pki.ReasonOf(err)
-	g.log.Warn("link cut", "remote", e.client.remote, "peer", id.String(), "reason", string(reason), "error", err)
-	n := link.Notice{Code: link.CodeRevoked, Text: fmt.Sprintf("The certificate of %s no longer passes: %s.", id, reason)}
-	if reason == pki.Expired {
-		n.Code = link.CodeExpired
-	}
-	if s := e.session.Load(); s != nil {
-		s.end(n, string(reason))
+	e := g.endOf(c)
+	if e == nil {
+		g.log.Warn("connection cut", "remote", c.remote, "peer", c.identity(), "reason", string(reason), "error", err)
+		go c.conn.Close() // may take a while, if the peer does not read
 		return
 	}
-	e.link.Part(n)
+	if !e.cut.CompareAndSwap(false, true) {
+		return
+	}
+	g.log.Warn("link cut", "remote", c.remote, "peer", c.identity(), "reason", string(reason), "error", err)
+	n := link.Notice{Code: link.CodeRevoked, Text: fmt.Sprintf("The certificate of %s no longer passes: %s.", c.identity(), reason)}
+	if reason == pki.Expired {
+		n = link.Notice{Code: link.CodeExpired, Text: fmt.Sprintf("The certificate of %s has ended.", c.identity())}
+	}
+	e.end(n, string(reason))
 }
 
-// connections gives the ends of links, and the clients without one.
-func (g *Gateway) connections() (ends []*end, idle []*client) {
+// certificateEnd is when the first of a client's certificates ends.
+func (g *Gateway) certificateEnd(c *client) time.Time {
+	end := c.peer.NotAfter
+	if e := g.endOf(c); e != nil && e.declared != nil && e.declared.notAfter.Before(end) {
+		return e.declared.notAfter
+	}
+	return end
+}
+
+func (g *Gateway) endOf(c *client) *end {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return c.end
+}
+
+func (g *Gateway) allClients() []*client {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	all := make([]*client, 0, len(g.clients))
 	for _, c := range g.clients {
-		if c.end != nil {
-			ends = append(ends, c.end)
-		} else {
-			idle = append(idle, c)
-		}
+		all = append(all, c)
 	}
-	return ends, idle
+	return all
 }

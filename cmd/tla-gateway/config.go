@@ -1,12 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/gateway"
-	"tlagate/pki"
 )
 
 // config is the YAML file; deploy/examples/gateway.yaml explains each line.
@@ -24,61 +24,74 @@ type accessLine struct {
 }
 
 type limits struct {
-	Handshake       time.Duration `yaml:"handshake"`
-	Absolute        time.Duration `yaml:"absolute"`
-	Drain           time.Duration `yaml:"drain"`
-	Heartbeat       time.Duration `yaml:"heartbeat"`
-	Recheck         time.Duration `yaml:"recheck"`
-	Connections     int           `yaml:"connections"`
-	Handshakes      int           `yaml:"handshakes"`
-	HandshakesPerIP int           `yaml:"handshakes_per_ip"`
-	ParkedPerPdT    int           `yaml:"parked_per_pdt"`
+	Handshake          time.Duration `yaml:"handshake"`
+	Absolute           time.Duration `yaml:"absolute"`
+	Drain              time.Duration `yaml:"drain"`
+	Heartbeat          time.Duration `yaml:"heartbeat"`
+	Recheck            time.Duration `yaml:"recheck"`
+	Connections        int           `yaml:"connections"`
+	ConnectionsPerPeer int           `yaml:"connections_per_peer"`
+	Handshakes         int           `yaml:"handshakes"`
+	HandshakesPerIP    int           `yaml:"handshakes_per_ip"`
+	ParkedPerPdT       int           `yaml:"parked_per_pdt"`
 }
 
-// load reads the file and what it names, but for certificates and CRLs.
+// load reads the file, but not what it names.
 func load(file string) (config, []gateway.Rule, error) {
 	var c config
 	if err := cli.LoadYAML(file, &c); err != nil {
 		return c, nil, err
 	}
-	if c.Listen == "" {
-		return c, nil, fmt.Errorf("%s: listen is missing: write listen: \":8443\"", file)
-	}
 	rules, err := c.rules()
-	if err != nil {
-		return c, nil, fmt.Errorf("%s: %w", file, err)
+	if err := errors.Join(c.checkListen(), err, c.Limits.check()); err != nil {
+		return c, nil, fmt.Errorf("cannot use the configuration %s: %w", file, err)
 	}
 	return c, rules, nil
+}
+
+func (c config) checkListen() error {
+	if c.Listen == "" {
+		return errors.New(`listen is missing: write listen: ":8443"`)
+	}
+	return nil
 }
 
 // rules reads the access table.
 func (c config) rules() ([]gateway.Rule, error) {
 	var rules []gateway.Rule
+	var errs []error
 	for i, line := range c.Access {
-		tla, err := identityOf(line.TLA, pki.RoleTLA)
+		rule, err := gateway.ParseRule(line.TLA, line.PdT)
 		if err != nil {
-			return nil, fmt.Errorf("access[%d].tla: %w", i, err)
+			errs = append(errs, fmt.Errorf("access[%d].%w", i, err))
 		}
-		pdt, err := identityOf(line.PdT, pki.RolePdT)
-		if err != nil {
-			return nil, fmt.Errorf("access[%d].pdt: %w", i, err)
-		}
-		rules = append(rules, gateway.Rule{TLA: tla, PdT: pdt})
+		rules = append(rules, rule)
 	}
-	return rules, nil
+	return rules, errors.Join(errs...)
 }
 
-func identityOf(urn string, role pki.Role) (pki.Identity, error) {
-	id, err := pki.ParseIdentity(urn)
-	if err == nil && id.Role != role {
-		err = fmt.Errorf("%s has role %s, want %s", urn, id.Role, role)
+// check refuses what is negative; zero means the default.
+func (l limits) check() error {
+	for _, v := range []struct {
+		name  string
+		value int64
+	}{
+		{"handshake", int64(l.Handshake)}, {"absolute", int64(l.Absolute)}, {"drain", int64(l.Drain)},
+		{"heartbeat", int64(l.Heartbeat)}, {"recheck", int64(l.Recheck)}, {"connections", int64(l.Connections)},
+		{"connections_per_peer", int64(l.ConnectionsPerPeer)}, {"handshakes", int64(l.Handshakes)},
+		{"handshakes_per_ip", int64(l.HandshakesPerIP)}, {"parked_per_pdt", int64(l.ParkedPerPdT)},
+	} {
+		if v.value < 0 {
+			return fmt.Errorf("limits.%s is negative", v.name)
+		}
 	}
-	return id, err
+	return nil
 }
 
 func (l limits) gateway() gateway.Limits {
 	return gateway.Limits{
 		Absolute: l.Absolute, Drain: l.Drain, Heartbeat: l.Heartbeat, Recheck: l.Recheck,
-		Connections: l.Connections, Handshakes: l.Handshakes, HandshakesPerIP: l.HandshakesPerIP, ParkedPerPdT: l.ParkedPerPdT,
+		Connections: l.Connections, ConnectionsPerPeer: l.ConnectionsPerPeer,
+		Handshakes: l.Handshakes, HandshakesPerIP: l.HandshakesPerIP, ParkedPerPdT: l.ParkedPerPdT,
 	}
 }

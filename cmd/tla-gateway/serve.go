@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 
 	"tlagate/cmd/internal/cli"
@@ -20,12 +21,11 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	keys, err := c.Identity.Open()
+	keys, trust, err := c.open(app.Log)
 	if err != nil {
 		return err
 	}
-	trust, err := pki.OpenTrust(c.Trust.Config(app.Log))
-	if err != nil {
+	if err := presentable(trust, keys, app.Log); err != nil {
 		return err
 	}
 	l, err := net.Listen("tcp", c.Listen)
@@ -33,11 +33,34 @@ func (s *serveCmd) Run(app *cli.App) error {
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
 	}
 	go app.OnHangup(func() { trust.Reload(); keys.ReloadOrLog(app.Log) })
-	stopTrust := background(app.Context, trust)
-	defer stopTrust()
-	app.Log.Info("listening", "address", l.Addr().String())
+	defer background(app.Context, trust)()
+	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	party := &pki.Party{Trust: trust, Certificate: keys.Certificate, Timeout: c.Limits.Handshake}
 	return gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Log: app.Log}).Serve(app.Context, l)
+}
+
+// open reads what the configuration names.
+func (c config) open(log *slog.Logger) (*cli.Keys, *pki.Trust, error) {
+	keys, err := c.Identity.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	trust, err := pki.OpenTrust(c.Trust.Config(log))
+	return keys, trust, err
+}
+
+// presentable refuses to start with a certificate that every peer would refuse for what it is. What a CRL still to
+// come can put right is logged.
+func presentable(trust *pki.Trust, keys *cli.Keys, log *slog.Logger) error {
+	_, err := verifyOurs(trust, keys)
+	if reason := pki.ReasonOf(err); passing[reason] {
+		log.Error("our own certificate cannot be checked, and peers cannot either, until this is put right", "reason", string(reason), "error", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot serve with this certificate, peers would refuse it: %w", err)
+	}
+	return nil
 }
 
 // background keeps the trust store up to date until stop, also while the gateway drains.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -76,10 +77,15 @@ func New(c net.Conn, r *bufio.Reader, cfg Config) *Conn {
 }
 
 // ReadRecord reads the next joined, data or notice record; the payload is good until the next call.
-// Pings are answered, pongs and status records consumed. After Part it consumes everything.
+// Pings are answered, pongs and status records consumed. After Part it reads away whatever comes until the
+// connection ends.
 func (l *Conn) ReadRecord() (Type, []byte, error) {
 	for {
 		t, payload, err := l.in.next()
+		if cause := l.cause.Load(); cause != nil {
+			_, _ = io.Copy(io.Discard, l.in.r)
+			return 0, nil, *cause
+		}
 		if err != nil {
 			return 0, nil, l.why(err)
 		}
@@ -88,7 +94,7 @@ func (l *Conn) ReadRecord() (Type, []byte, error) {
 		if err != nil {
 			return 0, nil, l.why(err)
 		}
-		if !done && l.cause.Load() == nil {
+		if !done {
 			return t, payload, nil
 		}
 	}
@@ -106,7 +112,7 @@ func (l *Conn) Heard() time.Time { return time.Unix(0, l.heard.Load()) }
 func (l *Conn) serve(t Type, payload []byte) (done bool, err error) {
 	switch t {
 	case TypePing:
-		return true, l.answer(payload)
+		return true, l.WriteRecord(TypePong, payload)
 	case TypePong:
 		return true, nil
 	case TypeStatus:
@@ -116,14 +122,6 @@ func (l *Conn) serve(t Type, payload []byte) (done bool, err error) {
 		return true, nil
 	}
 	return false, nil
-}
-
-// answer sends a pong, unless we have said our last word.
-func (l *Conn) answer(ping []byte) error {
-	if l.cause.Load() != nil {
-		return nil
-	}
-	return l.WriteRecord(TypePong, ping)
 }
 
 func (l *Conn) ping() { _ = l.WriteRecord(TypePing, make([]byte, pingLen)) }

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"crypto/x509"
+	"fmt"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/pki"
+)
+
+// ours is how peers want our certificate.
+var ours = pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}}
+
+// verifyOurs judges our own certificate as a peer with our trust would.
+func verifyOurs(trust *pki.Trust, keys *cli.Keys) (*pki.Verdict, error) {
+	var chain []*x509.Certificate
+	for _, der := range keys.Certificate().Certificate {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read our own certificate: %w", err)
+		}
+		chain = append(chain, cert)
+	}
+	return trust.Verify(chain, ours)
+}
+
+// passing are the reasons that a new CRL can put right without a restart.
+var passing = map[pki.Reason]bool{
+	pki.CRLMissing: true, pki.CRLStale: true, pki.CRLFuture: true, pki.CRLBadSignature: true,
+	pki.CRLWrongIssuer: true, pki.CRLNumberBack: true, pki.CRLBad: true,
+}

@@ -1,0 +1,103 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+
+	"tlagate/session/link"
+)
+
+// end is one upgraded link: a TLA's or a PdT's. One goroutine, its pump, reads it from the upgrade to the end.
+type end struct {
+	g        *Gateway
+	client   *client
+	link     *link.Conn
+	declared *declaration // of a PdT
+	cut      atomic.Bool  // its certificate no longer passes
+
+	gone    bool                    // protected by g.mu: the link is over
+	session atomic.Pointer[session] // nil while parked; written with g.mu held
+	octets  atomic.Int64            // data received
+}
+
+// pump passes on what this end sends until the link is over.
+func (e *end) pump() {
+	defer e.g.links.Done()
+	err := e.carry()
+	e.g.unpark(e)
+	e.over(err)
+	e.readAway()
+	_ = e.link.Close()
+	e.g.forget(e.client.conn)
+}
+
+// carry reads records; only data passes.
+func (e *end) carry() error {
+	for {
+		t, payload, err := e.link.ReadRecord()
+		if err != nil {
+			return err
+		}
+		s := e.session.Load()
+		if t != link.TypeData || s == nil {
+			return &link.ProtocolError{Detail: "a record that this end may not send now"}
+		}
+		e.octets.Add(int64(len(payload)))
+		if s.other(e).link.WriteRecord(link.TypeData, payload) != nil {
+			return errOtherEnd // the other end's pump says why
+		}
+	}
+}
+
+// readAway lets a last notice arrive.
+func (e *end) readAway() {
+	for {
+		if _, _, err := e.link.ReadRecord(); err != nil {
+			return
+		}
+	}
+}
+
+// over is called by the pump when the link is over: it says so to whom it concerns.
+func (e *end) over(err error) {
+	if _, ok := errors.AsType[*link.ProtocolError](err); ok {
+		e.link.Part(link.Notice{Code: link.CodeProtocol, Text: "This end broke the protocol."})
+	}
+	if s := e.session.Load(); s != nil {
+		s.lost(e, err)
+		return
+	}
+	e.g.log.Info("parked link ended", "remote", e.client.remote, "peer", e.client.identity(), "reason", reasonOf(err), "error", err)
+}
+
+// end gives the session, or the parked link, a last notice.
+func (e *end) end(n link.Notice, reason string) {
+	if s := e.session.Load(); s != nil {
+		s.end(n, reason, "gateway")
+		return
+	}
+	e.link.Part(n)
+}
+
+var (
+	errOtherEnd = errors.New("the other end's link is gone") // whose own pump says more
+	errGone     = errors.New("the link went away while it was joined")
+)
+
+// reasonOf gives the one word for why a link ended.
+func reasonOf(err error) string {
+	if n, ok := errors.AsType[*link.Notice](err); ok {
+		return string(n.Code)
+	}
+	if _, ok := errors.AsType[*link.ProtocolError](err); ok {
+		return string(link.CodeProtocol)
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		return "closed"
+	case errors.Is(err, link.ErrDead):
+		return "dead"
+	}
+	return "network"
+}

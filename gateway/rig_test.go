@@ -1,0 +1,327 @@
+package gateway
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"tlagate/pki"
+	"tlagate/pki/pkitest"
+	"tlagate/session/link"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Who there is in the tests.
+const (
+	tla1    = "urn:tlagate:cab1:tla:t1"
+	tla2    = "urn:tlagate:cab2:tla:t2"
+	pdt1    = "urn:tlagate:cab1:pdt:p1"
+	pdt2    = "urn:tlagate:cab2:pdt:p2"
+	admin1  = "urn:tlagate:cab1:admin:a1"
+	gateway = "urn:tlagate:op:gateway:g1"
+)
+
+const (
+	patience = 20 * time.Second // for what must happen
+	clients  = x509.ExtKeyUsageClientAuth
+	servers  = x509.ExtKeyUsageServerAuth
+)
+
+// rig is a running gateway and what its peers need.
+type rig struct {
+	t     *testing.T
+	ca    *pkitest.PKI
+	dir   string
+	files pkitest.Files
+	trust *pki.Trust
+	addr  string
+	g     *Gateway
+	log   *logBook
+	stop  context.CancelFunc
+	ended chan error // what Serve returned
+}
+
+type option func(*rig, *Config)
+
+func limited(l Limits) option { return func(_ *rig, c *Config) { c.Limits = l } }
+
+func handshake(d time.Duration) option { return func(_ *rig, c *Config) { c.Party.Timeout = d } }
+
+func allowing(tla, pdt string) option {
+	return func(r *rig, c *Config) {
+		rule, err := ParseRule(tla, pdt)
+		require.NoError(r.t, err)
+		c.Access = append(c.Access, rule)
+	}
+}
+
+func start(t *testing.T, opts ...option) *rig {
+	t.Helper()
+	r := &rig{t: t, ca: pkitest.New(t), dir: t.TempDir(), log: newLogBook(t), ended: make(chan error, 1)}
+	r.files = r.ca.WriteTrust(r.dir)
+	r.openTrust()
+	own := r.ca.Issue(gateway, servers, pkitest.DNS("localhost"))
+	cfg := Config{Party: &pki.Party{Trust: r.trust, Certificate: func() *tls.Certificate { return &own }}, Log: slog.New(slog.NewJSONHandler(r.log, nil))}
+	for _, o := range opts {
+		o(r, &cfg)
+	}
+	r.serve(cfg)
+	return r
+}
+
+func (r *rig) openTrust() {
+	var err error
+	r.trust, err = pki.OpenTrust(pki.TrustConfig{
+		Anchors: []pki.AnchorFile{{File: r.files.Anchor, Practices: []string{"*"}}}, Intermediates: []string{r.files.Intermediate},
+		CRLs: r.files.CRLs(), Poll: 50 * time.Millisecond,
+	})
+	require.NoError(r.t, err)
+	r.background(func(ctx context.Context) { _ = r.trust.Run(ctx) })
+}
+
+// background runs f until the test ends.
+func (r *rig) background(f func(context.Context)) {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); f(ctx) }()
+	r.t.Cleanup(func() { stop(); <-done })
+}
+
+func (r *rig) serve(cfg Config) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(r.t, err)
+	r.addr, r.g = l.Addr().String(), New(cfg)
+	var ctx context.Context
+	ctx, r.stop = context.WithCancel(context.Background())
+	go func() { r.ended <- r.g.Serve(ctx, l); close(r.ended) }()
+	r.t.Cleanup(func() {
+		r.stop()
+		require.NoError(r.t, <-r.ended)
+	})
+}
+
+// dial connects as the certificate says; the connection is closed when the test ends.
+func (r *rig) dial(cert tls.Certificate) net.Conn {
+	r.t.Helper()
+	c, err := net.Dial("tcp", r.addr)
+	require.NoError(r.t, err)
+	conn, _, err := r.party(cert).Client(r.t.Context(), c, pki.ALPNOuter, pki.Want{Usage: servers, DNSName: "localhost"})
+	require.NoError(r.t, err)
+	r.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+func (r *rig) party(cert tls.Certificate) *pki.Party {
+	return &pki.Party{Trust: r.trust, Certificate: func() *tls.Certificate { return &cert }}
+}
+
+func (r *rig) as(identity string) net.Conn {
+	r.t.Helper()
+	return r.dial(r.ca.Issue(identity, clients))
+}
+
+// pdt is a PdT with both its certificates.
+type pdt struct{ client, server tls.Certificate }
+
+func (r *rig) pdt(identity string) pdt {
+	return pdt{r.ca.Issue(identity, clients), r.ca.Issue(identity, servers, pkitest.DNS("pdt.invalid"))}
+}
+
+func (r *rig) tryPark(p pdt, cfg link.Config) (*link.Conn, error) {
+	r.t.Helper()
+	l, err := link.Park(r.t.Context(), r.dial(p.client), p.server.Certificate, cfg)
+	if err == nil {
+		r.t.Cleanup(func() { l.Close() })
+	}
+	return l, err
+}
+
+func (r *rig) park(p pdt) *link.Conn {
+	r.t.Helper()
+	before := r.parked()
+	l, err := r.tryPark(p, link.Config{})
+	require.NoError(r.t, err)
+	r.eventually("link parked", func() bool { return r.parked() > before })
+	return l
+}
+
+func (r *rig) parked() int {
+	r.g.mu.Lock()
+	defer r.g.mu.Unlock()
+	return len(r.g.allParked())
+}
+
+func newID() string {
+	b := make([]byte, 16)
+	_, _ = rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+func (r *rig) tryOpen(tla tls.Certificate, pdt string) (*link.Conn, error) {
+	r.t.Helper()
+	l, err := link.Open(r.t.Context(), r.dial(tla), pdt, newID(), link.Config{})
+	if err == nil {
+		r.t.Cleanup(func() { l.Close() })
+	}
+	return l, err
+}
+
+// joined gives the two ends of a session.
+func (r *rig) joined(tla tls.Certificate, p pdt) (*link.Conn, *link.Conn) {
+	r.t.Helper()
+	far := r.park(p)
+	near, err := r.tryOpen(tla, p.client.Leaf.URIs[0].String())
+	require.NoError(r.t, err)
+	_, err = far.WaitJoined()
+	require.NoError(r.t, err)
+	return near, far
+}
+
+func (r *rig) eventually(what string, ok func() bool) {
+	r.t.Helper()
+	require.Eventually(r.t, ok, patience, 5*time.Millisecond, what)
+}
+
+// requireProblem wants err to be a problem with this code.
+func requireProblem(t *testing.T, code link.ProblemCode, err error) *link.Problem {
+	t.Helper()
+	var p *link.Problem
+	require.ErrorAs(t, err, &p)
+	require.Equal(t, code, p.Code)
+	require.Equal(t, link.Statuses[code], p.Status)
+	require.NotEmpty(t, p.Detail)
+	return p
+}
+
+// requireNotice reads until the link ends, and wants it to end with a notice of this code.
+func requireNotice(t *testing.T, code link.Code, l *link.Conn) *link.Notice {
+	t.Helper()
+	require.NoError(t, l.SetReadDeadline(time.Now().Add(patience)))
+	_, err := io.Copy(io.Discard, onlyReader{l})
+	var n *link.Notice
+	require.ErrorAs(t, err, &n)
+	require.Equal(t, code, n.Code, n.Text)
+	l.Close()
+	return n
+}
+
+type onlyReader struct{ io.Reader }
+
+// request sends one request by hand and gives the answer.
+func request(t *testing.T, c net.Conn, method, target string, header http.Header) (*http.Response, []byte) {
+	t.Helper()
+	req, err := http.NewRequest(method, "https://gateway"+target, nil)
+	require.NoError(t, err)
+	if header != nil {
+		req.Header = header
+	}
+	require.NoError(t, req.Write(c))
+	require.NoError(t, c.SetReadDeadline(time.Now().Add(patience)))
+	resp, err := http.ReadResponse(bufio.NewReader(c), req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return resp, nil
+	}
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp, body
+}
+
+func upgrade() http.Header {
+	return http.Header{"Connection": {"keep-alive, Upgrade"}, "Upgrade": {link.Protocol}}
+}
+
+// codeOf gives the code of a problem answered by hand.
+func codeOf(t *testing.T, resp *http.Response, body []byte) link.ProblemCode {
+	t.Helper()
+	require.Equal(t, "application/problem+json", resp.Header.Get("Content-Type"), string(body))
+	var p struct {
+		Type, Title, Detail, Action string
+		Status                      int
+	}
+	require.NoError(t, json.Unmarshal(body, &p))
+	require.Equal(t, resp.StatusCode, p.Status)
+	require.NotEmpty(t, p.Title)
+	code, ok := strings.CutPrefix(p.Type, "urn:tlagate:problem:")
+	require.True(t, ok, p.Type)
+	return link.ProblemCode(code)
+}
+
+// logBook keeps what was logged.
+type logBook struct {
+	mu      sync.Mutex
+	records []map[string]any
+	t       *testing.T
+}
+
+func newLogBook(t *testing.T) *logBook {
+	b := &logBook{t: t}
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, r := range b.find("") {
+				t.Log(r)
+			}
+		}
+	})
+	return b
+}
+
+func (b *logBook) Write(line []byte) (int, error) {
+	var r map[string]any
+	if err := json.Unmarshal(bytes.TrimSpace(line), &r); err != nil {
+		return 0, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.records = append(b.records, r)
+	return len(line), nil
+}
+
+// find gives the records with this message; "" = all.
+func (b *logBook) find(msg string) (found []map[string]any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.records {
+		if msg == "" || r["msg"] == msg {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// logged waits for a record with this message and these attributes (name, value …), and gives it.
+func (r *rig) logged(msg string, attrs ...any) (record map[string]any) {
+	r.t.Helper()
+	r.eventually("logged: "+msg, func() bool {
+		for _, have := range r.log.find(msg) {
+			match := true
+			for i := 0; i < len(attrs); i += 2 {
+				match = match && have[attrs[i].(string)] == attrs[i+1]
+			}
+			if match {
+				record = have
+				return true
+			}
+		}
+		return false
+	})
+	return record
+}
