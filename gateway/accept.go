@@ -93,7 +93,7 @@ func (g *Gateway) welcome(ctx context.Context, c *client) {
 		return
 	}
 	g.log.Info("connection accepted", "remote", c.remote, "peer", c.identity())
-	g.recheckClient(c)
+	g.mind(c)
 	select {
 	case g.accepted <- c.conn:
 	case <-ctx.Done():

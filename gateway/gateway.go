@@ -72,6 +72,7 @@ type Gateway struct {
 	pending  pending       // handshakes under way
 	links    sync.WaitGroup
 	stopping chan struct{} // closed when draining begins
+	wake     chan struct{} // capacity 1: a certificate ends sooner than watch would look
 
 	mu       sync.Mutex // protects the rest
 	clients  map[net.Conn]*client
@@ -80,6 +81,7 @@ type Gateway struct {
 	coming   map[pki.Identity]int      // links about to be parked
 	arrival  chan struct{}             // closed and replaced when a link is parked
 	sessions map[pki.Identity]*session // by TLA, reserved or begun
+	nextLook time.Time                 // of watch; zero while it looks
 	draining bool
 }
 
@@ -92,7 +94,7 @@ func New(cfg Config) *Gateway {
 	return &Gateway{
 		party: cfg.Party, access: access(cfg.Access), limits: limits, log: cfg.Log,
 		accepted: make(chan net.Conn), pending: pending{total: limits.Handshakes, each: limits.HandshakesPerIP},
-		stopping: make(chan struct{}), clients: map[net.Conn]*client{}, having: map[pki.Identity]int{},
+		stopping: make(chan struct{}), wake: make(chan struct{}, 1), clients: map[net.Conn]*client{}, having: map[pki.Identity]int{},
 		parked: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{}),
 		sessions: map[pki.Identity]*session{},
 	}
@@ -118,7 +120,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	l.Close()
 	stopAccepting()
 	g.drain()
-	_ = server.Close()
+	shutDown(server)
 	g.links.Wait()
 	stopWatching()
 	running.Wait()
@@ -146,6 +148,16 @@ func (g *Gateway) drain() {
 		}
 	}
 }
+
+// shutDown lets requests under way have their answers.
+func shutDown(server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), lastAnswers)
+	defer cancel()
+	_ = server.Shutdown(ctx)
+	_ = server.Close()
+}
+
+const lastAnswers = time.Second
 
 func (g *Gateway) refuseMore() ([]*session, []*end) {
 	g.mu.Lock()

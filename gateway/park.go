@@ -35,7 +35,7 @@ func (g *Gateway) park(c *client, w http.ResponseWriter, r *http.Request) *link.
 	g.log.Info("parked", "remote", c.remote, "peer", c.identity())
 	go e.pump()
 	g.addParked(e)
-	g.recheckClient(c) // its declared certificate was not watched until now
+	g.mind(c)
 	return nil
 }
 

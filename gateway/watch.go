@@ -18,6 +18,7 @@ func (g *Gateway) watch(ctx context.Context) {
 		select {
 		case <-changed:
 			g.log.Info("revocation data changed: all peers are checked again")
+		case <-g.wake:
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
@@ -33,14 +34,39 @@ const soonest = 100 * time.Millisecond
 // recheck cuts every connection whose certificates no longer pass, and says when to look again.
 func (g *Gateway) recheck() time.Duration {
 	next := g.limits.Recheck
+	g.lookNext(time.Time{})
 	clients := g.allClients()
 	for _, c := range clients {
 		if g.recheckClient(c) {
 			next = min(next, max(time.Until(g.certificateEnd(c)), soonest))
 		}
 	}
+	g.lookNext(time.Now().Add(next))
 	g.log.Debug("peers checked again", "connections", len(clients), "next", next)
 	return next
+}
+
+func (g *Gateway) lookNext(at time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.nextLook = at
+}
+
+// mind checks a client that has a certificate nobody watched until now, and sees to it that watch does from now on.
+func (g *Gateway) mind(c *client) {
+	if !g.recheckClient(c) {
+		return
+	}
+	ends := g.certificateEnd(c)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if ends.After(g.nextLook) && !g.nextLook.IsZero() {
+		return
+	}
+	select {
+	case g.wake <- struct{}{}:
+	default: // it is awake
+	}
 }
 
 // recheckClient cuts a connection whose certificates no longer pass; true when they do.

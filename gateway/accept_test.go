@@ -1,0 +1,133 @@
+package gateway
+
+import (
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/pki"
+	"tlagate/session/link"
+)
+
+// Connections that never finish their handshake take the places of their own address only.
+func TestHalfOpenHandshakesStarveNobodyElse(t *testing.T) {
+	r := start(t, limited(Limits{HandshakesPerIP: 4}), handshake(time.Hour))
+	var idle []net.Conn
+	for range 4 {
+		c, err := net.Dial("tcp", r.addr)
+		require.NoError(t, err)
+		t.Cleanup(func() { c.Close() })
+		idle = append(idle, c)
+	}
+	r.eventually("all pending", func() bool { return r.pending() == 4 })
+	one, err := net.Dial("tcp", r.addr)
+	require.NoError(t, err)
+	requireClosed(t, one)
+	one.Close()
+	r.logged("connection refused", "reason", "too_many", "peer", "claimed")
+
+	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	c, err := from.Dial("tcp", r.addr)
+	require.NoError(t, err)
+	conn, _, err := r.party(r.ca.Issue(tla1, clients)).Client(t.Context(), c, pki.ALPNOuter, pki.Want{Usage: servers})
+	require.NoError(t, err)
+	request(t, conn, "GET", link.PathWhoami, nil)
+	conn.Close()
+
+	idle[0].Close()
+	r.eventually("a place is free", func() bool { return r.pending() == 3 })
+	r.as(tla1)
+}
+
+func (r *rig) pending() int {
+	r.g.pending.mu.Lock()
+	defer r.g.pending.mu.Unlock()
+	return r.g.pending.all
+}
+
+func TestC2SlowHandshake(t *testing.T) {
+	r := start(t, handshake(50*time.Millisecond))
+	c, err := net.Dial("tcp", r.addr)
+	require.NoError(t, err)
+	defer c.Close()
+	requireClosed(t, c)
+	r.logged("handshake refused", "reason", string(pki.HandshakeSlow), "peer", "claimed")
+	r.eventually("place given back", func() bool { return r.pending() == 0 })
+}
+
+func TestC2HandshakeRefusedWithItsReason(t *testing.T) {
+	r := start(t)
+	cert := r.ca.Issue(tla1, clients)
+	r.ca.Issuing.Revoke(cert.Leaf)
+	c, err := net.Dial("tcp", r.addr)
+	require.NoError(t, err)
+	r.ca.WriteCRLs(r.files)
+	r.trust.Reload()
+	conn, _, err := r.party(cert).Client(t.Context(), c, pki.ALPNOuter, pki.Want{Usage: servers})
+	require.NoError(t, err) // the server judges after the client is done
+	requireClosed(t, conn)
+	conn.Close()
+	r.logged("handshake refused", "reason", "revoked", "peer", "claimed", "claimed", tla1)
+}
+
+// A proven peer gets no more time than others: its header, and a body it announced, must come.
+func TestSlowRequests(t *testing.T) {
+	r := start(t, limited(Limits{Request: 100 * time.Millisecond, Idle: 100 * time.Millisecond}))
+	for name, sent := range map[string]string{
+		"nothing":     "",
+		"half a line": "GET /v1/who",
+		"no end":      "GET /v1/whoami HTTP/1.1\r\nHost: x\r\nX: ",
+		"no body":     "GET /v1/whoami HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := r.as(tla1)
+			_, err := c.Write([]byte(sent))
+			require.NoError(t, err)
+			requireClosed(t, c)
+		})
+	}
+	r.eventually("all forgotten", func() bool { return r.connections() == 0 })
+}
+
+func TestSourceOf(t *testing.T) {
+	for remote, want := range map[string]string{
+		"192.0.2.1:5":                   "192.0.2.1",
+		"[::ffff:192.0.2.1]:5":          "192.0.2.1",
+		"[2001:db8:1:2:3:4:5:6]:5":      "2001:db8:1:2::/64",
+		"[2001:db8:1:2:ffff:4:5:6]:6":   "2001:db8:1:2::/64",
+		"[fe80::1%eth0]:5":              "fe80::/64",
+		"somewhere":                     "somewhere",
+		"[2001:db8:1:3:ffff:4:5:6]:443": "2001:db8:1:3::/64",
+	} {
+		require.Equal(t, want, sourceOf(remote))
+	}
+}
+
+func TestPending(t *testing.T) {
+	p := pending{total: 3, each: 2}
+	enter := func(host int) (func(), error) { return p.enter(fmt.Sprintf("192.0.2.%d:1", host)) }
+	leave1, err := enter(1)
+	require.NoError(t, err)
+	_, err = enter(1)
+	require.NoError(t, err)
+	_, err = enter(1)
+	require.Error(t, err, "too many of this address")
+	_, err = enter(2)
+	require.NoError(t, err)
+	_, err = enter(3)
+	require.Error(t, err, "too many in all")
+	leave1()
+	_, err = enter(3)
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"192.0.2.1": 1, "192.0.2.2": 1, "192.0.2.3": 1}, p.from)
+}
+
+func TestRulesRefused(t *testing.T) {
+	for _, c := range [][2]string{{pdt1, pdt1}, {tla1, tla1}, {"*", pdt1}, {tla1, "urn:tlagate:*:pdt:p1"}, {tla1, ""}, {"urn:tlagate:*", pdt1}} {
+		_, err := ParseRule(c[0], c[1])
+		require.Error(t, err, "%v", c)
+	}
+}
