@@ -8,8 +8,8 @@ import (
 	"tlagate/pki"
 )
 
-// ours is how peers want our certificate.
-var ours = pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}}
+// ourUse is how peers want our certificate.
+var ourUse = pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}}
 
 // verifyOurs judges our own certificate as a peer with our trust would.
 func verifyOurs(trust *pki.Trust, keys *cli.Keys) (*pki.Verdict, error) {
@@ -21,7 +21,7 @@ func verifyOurs(trust *pki.Trust, keys *cli.Keys) (*pki.Verdict, error) {
 		}
 		chain = append(chain, cert)
 	}
-	return trust.Verify(chain, ours)
+	return trust.Verify(chain, ourUse)
 }
 
 // passing are the reasons that a new CRL can put right without a restart.

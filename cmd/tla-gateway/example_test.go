@@ -1,0 +1,16 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The example that is shipped is one that loads.
+func TestExampleConfiguration(t *testing.T) {
+	c, rules, err := load("../../deploy/examples/gateway.yaml")
+	require.NoError(t, err)
+	require.Empty(t, rules)
+	require.Equal(t, ":8443", c.Listen)
+	require.Equal(t, 16, c.Limits.ParkedPerPdT)
+}

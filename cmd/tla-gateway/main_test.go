@@ -1,0 +1,234 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/pki/pkitest"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("os/signal.loop"))
+}
+
+const (
+	ours = "urn:tlagate:op:gateway:g1"
+	tla1 = "urn:tlagate:cab1:tla:t1"
+)
+
+// output collects what a program writes while it runs.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// command runs tla-gateway in this process.
+func command(ctx context.Context, out, errs io.Writer, args ...string) int {
+	return cli.Run(&cli.App{Context: ctx, Stdout: out, Stderr: errs}, "tla-gateway", args, &grammar{}, nil)
+}
+
+// deployment is a directory with a configuration and everything it names.
+type deployment struct {
+	t      *testing.T
+	ca     *pkitest.PKI
+	dir    string
+	files  pkitest.Files
+	config string
+}
+
+const goodConfig = `listen: "127.0.0.1:0"
+identity: {cert: gateway.pem, key: gateway.key}
+trust:
+  anchors: [{file: root.pem, practices: ["*"]}]
+  crls: [root.crl, issuing.crl]
+`
+
+func deploy(t *testing.T) *deployment {
+	d := &deployment{t: t, ca: pkitest.New(t), dir: t.TempDir()}
+	d.files = d.ca.WriteTrust(d.dir)
+	d.certificate(ours)
+	d.configure(goodConfig)
+	return d
+}
+
+func (d *deployment) certificate(identity string, opts ...pkitest.Option) {
+	opts = append([]pkitest.Option{pkitest.DNS("localhost")}, opts...)
+	pkitest.WriteCertificate(d.t, d.dir, "gateway", d.ca.Issue(identity, x509.ExtKeyUsageServerAuth, opts...))
+}
+
+func (d *deployment) configure(text string) {
+	d.config = filepath.Join(d.dir, "gateway.yaml")
+	require.NoError(d.t, os.WriteFile(d.config, []byte(text), 0o600))
+}
+
+func (d *deployment) remove(name string) { require.NoError(d.t, os.Remove(filepath.Join(d.dir, name))) }
+
+// cases are deployments: what check and serve say about each.
+var cases = []struct {
+	name  string
+	spoil func(d *deployment)
+	check int      // its exit code
+	says  []string // in its output
+	serve bool     // whether serve starts
+}{
+	{"good", func(*deployment) {}, 0, []string{
+		"identity     " + ours, "anchor       TEST tlagate root, vouches for *", "number 1, 0 entries", "result       good"}, true},
+	{"access", func(d *deployment) {
+		d.configure(goodConfig + "access:\n- {tla: \"" + tla1 + "\", pdt: \"urn:tlagate:op:pdt:*\"}\n")
+	}, 0, []string{tla1 + " opens urn:tlagate:op:pdt:*"}, true},
+	{"CRL ends soon", func(d *deployment) {
+		pkitest.WriteCRL(d.t, d.files.CRL, d.ca.Issuing.CRL(pkitest.CRLValid(-time.Hour, time.Hour)))
+	}, 0, []string{"WARNING", "this CRL ends in"}, true},
+	{"certificate ends soon", func(d *deployment) { d.certificate(ours, pkitest.Valid(-time.Hour, 48*time.Hour)) }, 0,
+		[]string{"WARNING", "ends in 48h0m0s"}, true},
+
+	{"CRL stale", func(d *deployment) { pkitest.WriteCRL(d.t, d.files.CRL, d.ca.Issuing.CRL(pkitest.CRLStale())) }, 1,
+		[]string{"WRONG", "crl_stale", "2 wrong"}, true},
+	{"CRL missing", func(d *deployment) { d.remove("issuing.crl") }, 1, []string{"WRONG", "crl_missing"}, true},
+	{"no CRL named", func(d *deployment) {
+		d.configure(strings.Replace(goodConfig, "  crls: [root.crl, issuing.crl]\n", "", 1))
+	}, 1,
+		[]string{"no CRL is configured"}, true},
+	{"certificate revoked", func(d *deployment) {
+		certs, _ := tls.LoadX509KeyPair(filepath.Join(d.dir, "gateway.pem"), filepath.Join(d.dir, "gateway.key"))
+		d.ca.Issuing.Revoke(certs.Leaf)
+		d.ca.WriteCRLs(d.files)
+	}, 1, []string{"peers would refuse our certificate: revoked"}, false},
+	{"certificate expired", func(d *deployment) { d.certificate(ours, pkitest.Expired()) }, 1, []string{"expired"}, false},
+	{"certificate of a PdT", func(d *deployment) { d.certificate("urn:tlagate:cab1:pdt:p1") }, 1, []string{"wrong_role"}, false},
+	{"certificate for clients", func(d *deployment) { d.certificate(ours, pkitest.EKU(x509.ExtKeyUsageClientAuth)) }, 1, []string{"ext_key_usage"}, false},
+	{"certificate of another CA", func(d *deployment) {
+		d.ca = pkitest.New(d.t)
+		d.certificate(ours)
+	}, 1, []string{"WRONG"}, false},
+
+	{"no configuration", func(d *deployment) { d.remove("gateway.yaml") }, 2, []string{"cannot read the configuration"}, false},
+	{"unknown key", func(d *deployment) { d.configure(goodConfig + "lissen: x\n") }, 2, []string{`unknown key "lissen"`}, false},
+	{"no listen", func(d *deployment) { d.configure(strings.Replace(goodConfig, "listen: \"127.0.0.1:0\"\n", "", 1)) }, 2, []string{"listen is missing"}, false},
+	{"negative limit", func(d *deployment) { d.configure(goodConfig + "limits: {drain: -1s}\n") }, 2, []string{"limits.drain is negative"}, false},
+	{"access of nobody", func(d *deployment) { d.configure(goodConfig + "access:\n- {tla: \"" + tla1 + "\"}\n") }, 2, []string{"access[0].pdt:"}, false},
+	{"key missing", func(d *deployment) { d.remove("gateway.key") }, 2, []string{"gateway.key"}, false},
+	{"key for all to read", func(d *deployment) { require.NoError(d.t, os.Chmod(filepath.Join(d.dir, "gateway.key"), 0o644)) }, 2, []string{"chmod 600"}, false},
+	{"anchor missing", func(d *deployment) { d.remove("root.pem") }, 2, []string{"root.pem"}, false},
+}
+
+func TestCheck(t *testing.T) {
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			d := deploy(t)
+			c.spoil(d)
+			var out output
+			require.Equal(t, c.check, command(t.Context(), &out, &out, "check", "-c", d.config), out.String())
+			for _, s := range c.says {
+				require.Contains(t, out.String(), s)
+			}
+		})
+	}
+}
+
+func TestServeStartsOnlyWithAUsableConfiguration(t *testing.T) {
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			d := deploy(t)
+			c.spoil(d)
+			s := d.serve()
+			if c.serve {
+				s.address()
+				require.Zero(t, s.stopped())
+				return
+			}
+			require.Equal(t, 1, <-s.code)
+			require.NotContains(t, s.out.String(), "listening")
+			require.Contains(t, s.errs.String(), "tla-gateway: cannot")
+		})
+	}
+}
+
+// server is a running tla-gateway.
+type server struct {
+	t         *testing.T
+	stop      context.CancelFunc
+	out, errs output
+	code      chan int
+}
+
+func (d *deployment) serve() *server {
+	s := &server{t: d.t, code: make(chan int, 1)}
+	var ctx context.Context
+	ctx, s.stop = context.WithCancel(context.Background())
+	d.t.Cleanup(s.stop)
+	go func() { s.code <- command(ctx, &s.out, &s.errs, "serve", "-c", d.config) }()
+	return s
+}
+
+// address waits for the line that says where it listens.
+func (s *server) address() (addr string) {
+	require.Eventually(s.t, func() bool {
+		var ok bool
+		addr, ok = strings.CutPrefix(s.out.String(), "listening on ")
+		return ok
+	}, 20*time.Second, 5*time.Millisecond)
+	return strings.TrimSpace(addr)
+}
+
+func (s *server) stopped() int {
+	s.stop()
+	return <-s.code
+}
+
+func TestServe(t *testing.T) {
+	d := deploy(t)
+	s := d.serve()
+	addr := s.address()
+	roots := x509.NewCertPool()
+	roots.AddCert(d.ca.Root.Cert)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "localhost", NextProtos: []string{"http/1.1"},
+		Certificates: []tls.Certificate{d.ca.Issue(tla1, x509.ExtKeyUsageClientAuth)}}}
+	defer transport.CloseIdleConnections()
+	for path, want := range map[string]string{"/v1/whoami": `"identity":"` + tla1 + `"`, "/v1/park": `"urn:tlagate:problem:wrong_role"`} {
+		resp, err := (&http.Client{Transport: transport}).Get("https://" + addr + path)
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		require.NoError(t, err)
+		require.Contains(t, string(body), want)
+	}
+	require.Zero(t, s.stopped())
+	require.Contains(t, s.errs.String(), "reason=wrong_role")
+}
+
+func TestServeOnAPortInUse(t *testing.T) {
+	d := deploy(t)
+	s := d.serve()
+	d.configure(strings.Replace(goodConfig, "127.0.0.1:0", s.address(), 1))
+	other := d.serve()
+	require.Equal(t, 1, <-other.code)
+	require.Contains(t, other.errs.String(), "tla-gateway: cannot listen on")
+	require.Zero(t, s.stopped())
+}
