@@ -13,6 +13,7 @@ import (
 
 // TestC2RelayIsRefused: the real relay shows the gateway each bad certificate; the user reads what is wrong with it.
 func TestC2RelayIsRefused(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	certs := b.clients(pki.RoleTLA)
 	good := readKeys(t, b.TLAKeys)
@@ -33,6 +34,8 @@ func TestC2RelayIsRefused(t *testing.T) {
 			require.Equal(t, "rejected", why.Code, "%+v", why)
 			require.Equal(t, string(d.reason), why.Reason, "%+v", why)
 			require.Contains(t, why.Detail, hints[d.reason])
+			_, err := b.Relay("start")
+			require.ErrorContains(t, err, hints[d.reason], "what the user reads")
 			logged(t, b.RelayProc, mark, "attempt failed", "code=rejected", "reason="+string(d.reason))
 			logged(t, b.GatewayProc, 0, "handshake refused", "reason="+string(d.reason), identityFor(pki.RoleTLA, d.name))
 		})
@@ -45,6 +48,7 @@ func TestC2RelayIsRefused(t *testing.T) {
 
 // TestC2PdTIsRefused: the real PdT shows the gateway each bad client certificate.
 func TestC2PdTIsRefused(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	certs := b.clients(pki.RolePdT)
 	good := b.ClientKeys

@@ -14,6 +14,7 @@ import (
 // its own, in which the gateway refuses any client, and the relay and the PdT refuse the gateway. With a good list in the
 // place of the bad one, and nothing else changed, all of them accept.
 func TestC2RevocationList(t *testing.T) {
+	t.Parallel()
 	for _, d := range crlDefects {
 		t.Run("C2 CRL "+d.name, func(t *testing.T) {
 			t.Parallel()
@@ -31,6 +32,7 @@ func TestC2RevocationList(t *testing.T) {
 
 // TestC2RevocationListNumber: each program keeps the highest CRLNumber it has seen over its restart, and then refuses a lower one.
 func TestC2RevocationListNumber(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	b.GatewayTrust.State, b.PdTTrust.State, b.TLATrust.State = b.Path("gateway.numbers"), b.Path("pdt.numbers"), b.Path("tla.numbers")
 	old := b.ca.Issuing.CRL()

@@ -11,6 +11,7 @@ import (
 
 // TestC2GatewayRefusesClient: the outer link, any client by openssl. One gateway sees all rows.
 func TestC2GatewayRefusesClient(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	keys := map[string]opensslKeys{}
 	for _, d := range certDefects {
@@ -33,7 +34,7 @@ func TestC2GatewayRefusesClient(t *testing.T) {
 			if d.reason == pki.BadIdentity {
 				who = "no readable identity"
 			}
-			logged(t, b.GatewayProc, 0, "reason="+string(d.reason), who)
+			logged(t, b.GatewayProc, 0, "handshake refused", "reason="+string(d.reason), "peer=claimed", who)
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"testing"
 	"time"
@@ -40,6 +41,7 @@ func as(identity string) func(*c2PKI, string, x509.ExtKeyUsage) tls.Certificate 
 
 // TestC2TLARefusesPdT: the inner link. The gateway lets anybody in and plays a PdT with each bad certificate; the TLA refuses it.
 func TestC2TLARefusesPdT(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	rows := append(append([]certDefect{}, certDefects...), innerPdTs...)
 	certs := map[string]tls.Certificate{}
@@ -68,6 +70,9 @@ func TestC2TLARefusesPdT(t *testing.T) {
 	}
 }
 
+// errResumed: a card session must never begin with a session ticket.
+var errResumed = errors.New("a TLS session was resumed")
+
 // playPdT serves a card session with a certificate.
 func playPdT(cert tls.Certificate) func(*link.Conn, joinedBy) error {
 	return playPdTWith(&tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequestClientCert, NextProtos: []string{pki.ALPNCard}})
@@ -78,6 +83,9 @@ func playPdTWith(conf *tls.Config) func(*link.Conn, joinedBy) error {
 		conn := tls.Server(l, conf)
 		if err := conn.Handshake(); err != nil {
 			return err
+		}
+		if conn.ConnectionState().DidResume {
+			return errResumed
 		}
 		w, err := session.OpenWorkstation(conn, session.WorkstationConfig{Session: auth.Session,
 			Inserted: func(session.Slot, session.Inserted) {}, Removed: func(session.Slot) {}})
@@ -90,6 +98,7 @@ func playPdTWith(conf *tls.Config) func(*link.Conn, joinedBy) error {
 
 // TestC2PdTRefusesTLA: the inner link, the other way: the gateway plays a TLA with each bad certificate.
 func TestC2PdTRefusesTLA(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	rows := append(append([]certDefect{}, certDefects...), innerTLAs...)
 	certs := map[string]tls.Certificate{}
@@ -136,6 +145,9 @@ func (p *promiscuous) playTLAWith(t *testing.T, conf *tls.Config, announced stri
 	conn := tls.Client(l, conf)
 	if err := conn.Handshake(); err != nil {
 		return err
+	}
+	if conn.ConnectionState().DidResume {
+		return errResumed
 	}
 	return upOrWhy(conn, id)
 }

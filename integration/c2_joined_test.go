@@ -17,6 +17,7 @@ import (
 // TestC2JoinedAnyway: relay and PdT are both the real ones, and a gateway joins them that looks at nobody's certificate. Each
 // bad certificate of one is refused by the other in the card session's handshake, and the refused one says what it can know.
 func TestC2JoinedAnyway(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	tlas, pdts := b.clients(pki.RoleTLA), map[string]tls.Certificate{}
 	for _, d := range certDefects {
@@ -82,6 +83,7 @@ func TestC2JoinedAnyway(t *testing.T) {
 // TestC2InnerRevocationList: the gateway is of another CA whose lists are good; the lists of the TLA's and the PdT's own CA are not.
 // Each refuses the other in the card session's handshake, until a good list is there.
 func TestC2InnerRevocationList(t *testing.T) {
+	t.Parallel()
 	for _, d := range crlDefects {
 		t.Run("C2 CRL "+d.name, func(t *testing.T) {
 			t.Parallel()

@@ -73,6 +73,7 @@ func serverHello(version, suite uint16) []byte {
 
 // TestC2GatewayHandshakeIsRefused: the outer link, servers that are no proper gateway.
 func TestC2GatewayHandshakeIsRefused(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	b.ca.publish(t)
 	p := newPromiscuous(t, b)
@@ -100,6 +101,7 @@ func TestC2GatewayHandshakeIsRefused(t *testing.T) {
 
 // TestC2PdTHandshakeIsRefused: the inner link, seen from the TLA.
 func TestC2PdTHandshakeIsRefused(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	b.ca.publish(t)
 	p := newPromiscuous(t, b)
@@ -132,6 +134,7 @@ func TestC2PdTHandshakeIsRefused(t *testing.T) {
 
 // TestC2TLAHandshakeIsRefused: the inner link, seen from the PdT.
 func TestC2TLAHandshakeIsRefused(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	b.ca.publish(t)
 	p := newPromiscuous(t, b)
@@ -156,6 +159,21 @@ func TestC2TLAHandshakeIsRefused(t *testing.T) {
 			logged(t, b.PdTProc, mark, "TLA refused", "reason="+string(d.reason), "peer=claimed")
 		})
 	}
+	t.Run("C2 session ticket", func(t *testing.T) {
+		conf := b.client(readKeys(t, b.TLAKeys), pki.ALPNCard)
+		conf.ClientSessionCache = tls.NewLRUClientSessionCache(4)
+		conf.InsecureSkipVerify = true
+		issuer := ticketIssuer(t, b.ServerKeys, pki.ALPNCard)
+		for _, resumes := range []bool{false, true} {
+			c, err := net.Dial("tcp", issuer)
+			require.NoError(t, err)
+			_, resumed, err := ask(t, c, conf)
+			require.NoError(t, err)
+			require.Equal(t, resumes, resumed, "where the ticket is good for something")
+			require.NoError(t, c.Close())
+		}
+		require.NoError(t, p.playTLAWith(t, conf, lab.TLA), "accepted by a full handshake")
+	})
 	t.Run("C2 not TLS", func(t *testing.T) {
 		mark := b.PdTProc.Mark()
 		l := p.takeParked(t)
@@ -178,6 +196,7 @@ func onlyCBC(c *tls.Config) {
 // TestC2SlowHandshakes: who says nothing is refused after the ten seconds of a handshake, on every link. (The gateway's own
 // limit is configurable, and short in its test.)
 func TestC2SlowHandshakes(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	b.ca.publish(t)
 	p := newPromiscuous(t, b)
@@ -201,6 +220,7 @@ func TestC2SlowHandshakes(t *testing.T) {
 
 // TestC2SilentGateway: likewise on the outer link.
 func TestC2SilentGateway(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	b.ca.publish(t)
 	p := newPromiscuous(t, b)

@@ -125,6 +125,9 @@ func (p *promiscuous) serve(c *tls.Conn) {
 		_ = c.Close()
 		return
 	}
+	if c.ConnectionState().DidResume {
+		p.t.Error("a relay or PdT resumed a session on the outer link")
+	}
 	r := bufio.NewReader(c)
 	req, err := http.ReadRequest(r)
 	if err != nil {

@@ -32,6 +32,7 @@ func (b *bed) curl(t *testing.T, k lab.Keys, path string, headers ...string) (st
 
 // TestC2GatewayRefusesRequest: role and practice depend on the request, so the handshake succeeds and the answer is 403.
 func TestC2GatewayRefusesRequest(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	neighbour := b.keys("neighbour", b.ca.Issue("urn:tlagate:"+otherPractice+":tla:valise", x509.ExtKeyUsageClientAuth))
 	b.ca.publish(t)
@@ -82,6 +83,7 @@ func TestC2GatewayRefusesRequest(t *testing.T) {
 
 // TestC2GatewayRefusesServerCertificate: a PdT parks with a good client certificate and names a bad one for the card session.
 func TestC2GatewayRefusesServerCertificate(t *testing.T) {
+	t.Parallel()
 	b := newBed(t)
 	rows := append([]certDefect{{"of another PdT", pki.WrongPeer, func(w *c2PKI, _ string, use x509.ExtKeyUsage) tls.Certificate {
 		return w.Issue("urn:tlagate:"+lab.Practice+":pdt:comptoir", use)
@@ -112,6 +114,7 @@ func TestC2GatewayRefusesServerCertificate(t *testing.T) {
 
 // TestC2Stores: what an anchor vouches for, and that a production store takes no test CA.
 func TestC2Stores(t *testing.T) {
+	t.Parallel()
 	t.Run("C2 name space", func(t *testing.T) {
 		b := newBed(t)
 		b.ca.publish(t)
