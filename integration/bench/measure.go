@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"strings"
 	"time"
 
 	"tlagate/integration/world"
@@ -10,24 +12,29 @@ import (
 const roundTrip = 60 * time.Millisecond
 
 var (
-	nearPlan = plan{rounds: 40, batch: 50, visits: 9}
+	nearPlan = plan{rounds: 80, batch: 50, visits: 9}
 	farPlan  = plan{rounds: 5, batch: 8, visits: 5}
 	delays   = []time.Duration{0, roundTrip, 2 * roundTrip}
 )
 
-const startsEach = 5
+const startsEach = 8
 
 // report is all that was measured.
 type report struct {
 	ways      []way
 	near, far []times
-	trip      time.Duration   // what a round trip of 60 ms really took
-	delays    []time.Duration // round trips of starts
-	starts    [][]begun       // by delay
+	starts    []starts
+	load      string // of the machine, before: what else ran
+}
+
+// starts is what was measured at one distance.
+type starts struct {
+	nominal, trip time.Duration // a round trip as it should be, and as it is
+	each          []begun
 }
 
 func (s *site) measureAll() (*report, error) {
-	r := &report{ways: s.ways(false), delays: delays}
+	r := &report{ways: s.ways(false), load: loadAverage()}
 	for _, step := range []func(*report) error{s.measureNear, s.measureFar, s.measureStarts} {
 		if err := step(r); err != nil {
 			return nil, err
@@ -43,14 +50,11 @@ func (s *site) measureNear(r *report) (err error) {
 }
 
 func (s *site) measureFar(r *report) (err error) {
-	progress("%v round trip …", roundTrip)
+	progress("%s round trip …", show(roundTrip))
 	if err := s.useFarGateway(); err != nil {
 		return err
 	}
 	s.delay(roundTrip)
-	if r.trip, err = trip(roundTrip); err != nil {
-		return err
-	}
 	r.far, err = s.inSession(s.ways(true), farPlan)
 	return err
 }
@@ -71,15 +75,18 @@ func (s *site) inSession(ways []way, p plan) ([]times, error) {
 	return t, err
 }
 
-func (s *site) measureStarts(r *report) error {
+func (s *site) measureStarts(r *report) (err error) {
 	for _, d := range delays {
-		progress("starts at %v round trip …", d)
+		progress("starts at %s round trip …", show(d))
 		s.delay(d)
-		starts, err := s.starts(startsEach)
-		if err != nil {
+		at := starts{nominal: d}
+		if at.trip, err = trip(d); err != nil {
+			return err
+		}
+		if at.each, err = s.starts(startsEach); err != nil {
 			return fmt.Errorf("a start at %v round trip: %w", d, err)
 		}
-		r.starts = append(r.starts, starts)
+		r.starts = append(r.starts, at)
 	}
 	return nil
 }
@@ -98,4 +105,14 @@ func trip(nominal time.Duration) (time.Duration, error) {
 	defer p.Close()
 	p.SetDelay(nominal / 2)
 	return pings(p.Addr(), 20)
+}
+
+// loadAverage is that of the last minute.
+func loadAverage() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	first, _, _ := strings.Cut(string(b), " ")
+	return first
 }

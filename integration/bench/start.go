@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"tlagate/integration/lab"
@@ -87,6 +88,9 @@ func bothPlugged(pdt *world.Process, mark int) error {
 	return nil
 }
 
+// vpcdPoll is how often the driver looks for cards; starts fall anywhere in it.
+const vpcdPoll = 400 * time.Millisecond
+
 // end ends the session and waits until the next can be shown at once: tla-pdt keeps
 // cards out of the readers for a second between two sessions.
 func (s *site) end(watcher *process) error {
@@ -96,6 +100,6 @@ func (s *site) end(watcher *process) error {
 	if _, err := watcher.do(order{Do: doMiss, Readers: pdtReaders}); err != nil {
 		return fmt.Errorf("after a session: %w", err)
 	}
-	time.Sleep(1200 * time.Millisecond)
+	time.Sleep(1200*time.Millisecond + rand.N(vpcdPoll))
 	return nil
 }

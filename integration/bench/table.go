@@ -24,7 +24,7 @@ func (r *report) printWays(out io.Writer) {
 	}
 	row(out, append(head, "(c)/(a)", "(c)/(b)")...)
 	row(out, "---", "--:", "--:", "--:", "--:", "--:")
-	far := fmt.Sprintf(", %v round trip", roundTrip)
+	far := ", " + show(roundTrip) + " round trip"
 	for _, line := range []struct {
 		what string
 		from []times
@@ -57,8 +57,8 @@ func compare(from []times, pick func(times) []time.Duration) (cells []string) {
 
 func (r *report) printStarts(out io.Writer) {
 	head, rule := []string{"from `tla-relay start` until (median)"}, []string{"---"}
-	for _, d := range r.delays {
-		head, rule = append(head, fmt.Sprintf("%v round trip", d)), append(rule, "--:")
+	for _, s := range r.starts {
+		head, rule = append(head, show(s.nominal)+" round trip"), append(rule, "--:")
 	}
 	row(out, append(head, "round trips")...)
 	row(out, append(rule, "--:")...)
@@ -74,14 +74,14 @@ func (r *report) printStarts(out io.Writer) {
 	}
 }
 
-// startCells gives the times of one line, by delay, and their slope.
+// startCells gives the times of one line, by distance, and their slope over it.
 func (r *report) startCells(pick func(begun) time.Duration) (cells []string) {
 	var x, y []time.Duration
-	for i, starts := range r.starts {
+	for _, s := range r.starts {
 		var all []time.Duration
-		for _, b := range starts {
+		for _, b := range s.each {
 			all = append(all, pick(b))
-			x, y = append(x, r.delays[i]), append(y, pick(b))
+			x, y = append(x, s.trip), append(y, pick(b))
 		}
 		cells = append(cells, show(median(all)))
 	}
@@ -94,9 +94,15 @@ func (r *report) printNotes(out io.Writer) {
 	fmt.Fprintf(out, "Visit: SCardConnect to a card without power, SELECT, %d × READ BINARY, SCardDisconnect; %d times on loopback, %d times far.\n",
 		blocks, nearPlan.visits, farPlan.visits)
 	fmt.Fprintln(out, "Whole program: SCardEstablishContext and SCardListReaders, the visit, SCardReleaseContext.")
-	fmt.Fprintf(out, "The card takes no time of its own; a round trip of %v took %s. Round trips of a start: the slope over the delays,\n"+
-		"%d starts each; vpcd looks for cards every 400 ms, which is what the last line waits for.\n", roundTrip, show(r.trip), startsEach)
-	fmt.Fprintf(out, "%d processors, %s, %s.\n", runtime.NumCPU(), runtime.GOARCH, runtime.Version())
+	fmt.Fprintln(out, "The card takes no time of its own; (a) has no network, near or far.")
+	fmt.Fprintf(out, "Start: %d at each distance; the last column is the slope over the distance. vpcd looks for cards every %v,\n"+
+		"which blurs the last line.\n", startsEach, vpcdPoll)
+	for _, s := range r.starts {
+		fmt.Fprintf(out, "A round trip of %s took %s. ", show(s.nominal), show(s.trip))
+	}
+	fmt.Fprintln(out)
+	fmt.Fprintf(out, "%d processors, %s, %s; load average before it began %s.\n",
+		runtime.NumCPU(), runtime.GOARCH, runtime.Version(), r.load)
 }
 
 func row(out io.Writer, cells ...string) { fmt.Fprintf(out, "| %s |\n", strings.Join(cells, " | ")) }
@@ -105,6 +111,8 @@ func show(d time.Duration) string {
 	switch {
 	case d >= time.Second:
 		return fmt.Sprintf("%.2f s", d.Seconds())
+	case d%time.Millisecond == 0:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
 	case d >= 10*time.Millisecond:
 		return fmt.Sprintf("%.1f ms", float64(d)/1e6)
 	}
