@@ -87,9 +87,9 @@ type Responder struct {
 	counts counts
 
 	signer     atomic.Pointer[signer]
-	generation atomic.Uint64         // of the books: rises whenever they may have changed
-	seen       atomic.Int64          // when the books were looked at last, Unix nanoseconds
-	barred     atomic.Pointer[error] // why nothing is signed although all can be read; nil = nothing bars
+	generation atomic.Uint64             // of the books: rises whenever they may have changed
+	seen       atomic.Pointer[time.Time] // when the books were looked at last
+	barred     atomic.Pointer[error]     // why nothing is signed although all can be read; nil = nothing bars
 
 	looking sync.Mutex // one look at a time; protects failing
 	failing bool       // the last look failed, and was told
@@ -167,7 +167,7 @@ func (r *Responder) Look() error {
 		err = r.lookAtOurselves()
 	}
 	if err == nil {
-		r.seen.Store(began.UnixNano())
+		r.seen.Store(&began)
 	}
 	r.tell(err)
 	return err
@@ -220,7 +220,7 @@ func (r *Responder) ready(now time.Time) error {
 	if why := r.barred.Load(); why != nil {
 		return *why
 	}
-	if age := now.Sub(time.Unix(0, r.seen.Load())); age > r.cfg.Patience {
+	if age := now.Sub(*r.seen.Load()); age > r.cfg.Patience {
 		return fmt.Errorf("the books have not been readable for %s", age.Round(time.Second))
 	}
 	return r.signer.Load().checkDates(now)
