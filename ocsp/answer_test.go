@@ -255,6 +255,33 @@ func TestDatabaseIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "its version is 2")
 }
 
+// TestC2HalfWritten: a writer that died in the middle of a commit leaves a journal that only a writer can roll back. What
+// is half written is not believed; when the CA has opened its database again, all is well.
+func TestC2HalfWritten(t *testing.T) {
+	b := newBed(t)
+	cert := b.tla("one")
+	db, err := sql.Open("sqlite", b.cfg.Database)
+	require.NoError(t, err)
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	for _, statement := range []string{`PRAGMA cache_size = 1`, `BEGIN IMMEDIATE`, `UPDATE certificates SET status = 'revoked', pem = pem || zeroblob(100000)`} {
+		_, err := db.Exec(statement)
+		require.NoError(t, err)
+	}
+	crashed := filepath.Join(t.TempDir(), "ca.db")
+	copyFile(t, b.cfg.Database, crashed)
+	copyFile(t, b.cfg.Database+"-journal", crashed+"-journal")
+	_, err = db.Exec(`ROLLBACK`)
+	require.NoError(t, err)
+
+	b.cfg.Database = crashed
+	_, err = Open(b.cfg)
+	require.ErrorContains(t, err, "cannot use the CA's database")
+	b.exec(`UPDATE certificates SET reason = 0 WHERE serial_number = ?`, cert.SerialNumber.String())
+	require.NoFileExists(t, crashed+"-journal")
+	require.Equal(t, xocsp.Good, b.status(b.open(), cert).Status)
+}
+
 // TestConcurrency: many ask while certificates are revoked, issued, and our own is replaced. Nobody sees a revoked one good again.
 func TestConcurrency(t *testing.T) {
 	b := newBed(t)
