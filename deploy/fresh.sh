@@ -17,11 +17,23 @@ main() {
 	fi
 	[ $# -gt 0 ] || set -- 'make demo DEMO=auto' 'make test'
 	"$repo/deploy/need.sh" debootstrap
+	mkdir -p "$dir"
+	exec 9>"$dir/lock"
+	flock --nonblock 9 || { echo "fresh: cannot use $dir: another one is running there; set FRESH_DIR" >&2; exit 1; }
 	bootstrap
+	trap clean_up EXIT
+	trap 'exit 130' INT TERM HUP
 	lay_out
-	trap 'umount -R "$dir/root" 2>/dev/null || true; rm -rf "$dir/upper" "$dir/work"' EXIT
 	unshare --mount --pid --ipc --uts --fork --kill-child \
-		bash -c "$(declare -f inside); inside \"\$@\"" inside "$dir/root" "$@"
+		bash -c "$(declare -f inside); inside \"\$@\"" inside "$dir/root" "$@" 9>&-
+}
+
+# clean_up takes the throw-away layer away, also one that a killed run has left.
+clean_up() {
+	while mountpoint -q "$dir/root"; do
+		umount -R "$dir/root" || umount -R --lazy "$dir/root" || return 1
+	done
+	rm -rf "$dir/upper" "$dir/work"
 }
 
 # bootstrap makes the bare system once: Debian, the prerequisites, and a user who may use sudo for apt.
@@ -39,7 +51,7 @@ bootstrap() {
 
 # lay_out puts a throw-away layer over the bare system, and into it the network's settings and a clone of HEAD.
 lay_out() {
-	rm -rf "$dir/upper" "$dir/work"
+	clean_up
 	mkdir -p "$dir/upper" "$dir/work" "$dir/root"
 	mount -t overlay overlay -o "lowerdir=$dir/base,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
 	cp -L /etc/resolv.conf /etc/hosts "$dir/root/etc/"
