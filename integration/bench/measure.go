@@ -12,8 +12,8 @@ import (
 const roundTrip = 60 * time.Millisecond
 
 var (
-	nearPlan = plan{rounds: 80, batch: 50, visits: 9}
-	farPlan  = plan{rounds: 5, batch: 8, visits: 5}
+	nearPlan = plan{rounds: 9, batches: 9, batch: 50}
+	farPlan  = plan{rounds: 5, batches: 1, batch: 8}
 	delays   = []time.Duration{0, roundTrip, 2 * roundTrip}
 )
 

@@ -17,11 +17,11 @@ type way struct {
 	reader string
 }
 
-// plan says how much is measured at one distance.
-type plan struct {
-	rounds, batch int // the ways take turns: that many rounds of so many APDUs each
-	visits        int
-}
+// plan says how much is measured at one distance. A round is a visit by each way, then
+// the batches of APDUs, by each way in turn.
+type plan struct{ rounds, batches, batch int }
+
+func (p plan) apdus() int { return p.rounds * p.batches * p.batch }
 
 // times is what was measured of one way.
 type times struct{ apdu, visit, program []time.Duration }
@@ -49,10 +49,8 @@ func (s *site) ways(far bool) []way {
 func (s *site) measure(ways []way, p plan) ([]times, error) {
 	r := &race{ways: ways, results: make([]times, len(ways)), content: s.card.Content(cardsim.AIDVitale, 0xD001)}
 	defer r.stop()
-	for _, step := range []func(plan) error{r.start, r.visits, r.apdus} {
-		if err := step(p); err != nil {
-			return nil, fmt.Errorf("%w; stunnel last said:\n%s", err, s.tunnel.said())
-		}
+	if err := r.run(p); err != nil {
+		return nil, fmt.Errorf("%w; stunnel last said:\n%s", err, s.tunnel.said())
 	}
 	return r.results, nil
 }
@@ -65,7 +63,22 @@ type race struct {
 	content  []byte // what a visit must read
 }
 
-func (r *race) start(plan) error {
+func (r *race) run(p plan) error {
+	if err := r.start(); err != nil {
+		return err
+	}
+	for range p.rounds {
+		if err := r.visits(); err != nil {
+			return err
+		}
+		if err := r.apdus(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *race) start() error {
 	for _, w := range r.ways {
 		p, err := startProgram([]string{"PCSCLITE_CSOCK_NAME=" + w.socket})
 		if err != nil {
@@ -97,14 +110,9 @@ func (r *race) each(o order, use func(*times, answer) error) error {
 	return nil
 }
 
-func (r *race) visits(p plan) error {
-	for range p.visits {
-		time.Sleep(cold)
-		if err := r.each(order{Do: doVisit}, r.visited); err != nil {
-			return err
-		}
-	}
-	return nil
+func (r *race) visits() error {
+	time.Sleep(cold)
+	return r.each(order{Do: doVisit}, r.visited)
 }
 
 func (r *race) visited(t *times, a answer) error {
@@ -122,7 +130,7 @@ func (r *race) apdus(p plan) error {
 	if err := r.each(order{Do: doRead, N: p.batch}, nil); err != nil { // warm up
 		return err
 	}
-	for range p.rounds {
+	for range p.batches {
 		if err := r.each(order{Do: doRead, N: p.batch}, timed); err != nil {
 			return err
 		}
