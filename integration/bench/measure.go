@@ -17,7 +17,7 @@ var (
 	delays   = []time.Duration{0, roundTrip, 2 * roundTrip}
 )
 
-const startsEach = 8
+const startsEach = 6
 
 // report is all that was measured.
 type report struct {
