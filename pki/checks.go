@@ -197,7 +197,7 @@ func (v *verification) checkKeyUsage() (string, *Refusal) {
 	return "digitalSignature", nil
 }
 
-// smartcardLogon is tolerated beside clientAuth in the certificates of persons.
+// smartcardLogon is tolerated beside clientAuth in the certificates of persons (role admin).
 var smartcardLogon = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 20, 2, 2}
 
 func (v *verification) checkExtKeyUsage() (string, *Refusal) {
@@ -217,10 +217,9 @@ func (v *verification) checkExtKeyUsage() (string, *Refusal) {
 }
 
 func (v *verification) tolerates(unknown []asn1.ObjectIdentifier) bool {
-	if v.want.Usage != x509.ExtKeyUsageClientAuth {
-		return len(unknown) == 0
-	}
-	return !slices.ContainsFunc(unknown, func(oid asn1.ObjectIdentifier) bool { return !oid.Equal(smartcardLogon) })
+	id, _ := IdentityOf(v.leaf())
+	person := id.Role == RoleAdmin && v.want.Usage == x509.ExtKeyUsageClientAuth
+	return len(unknown) == 0 || person && !slices.ContainsFunc(unknown, func(oid asn1.ObjectIdentifier) bool { return !oid.Equal(smartcardLogon) })
 }
 
 func (v *verification) checkExtensions() (string, *Refusal) {

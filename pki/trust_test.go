@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/asn1"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -222,8 +224,14 @@ func TestC2Recheck(t *testing.T) {
 	t.Run("C2 CRL gone stale by time alone", func(t *testing.T) {
 		_, c, trust, peer, _ := open(t)
 		running(t, trust)
+		changed := trust.Changed()
 		c.forward(27 * time.Hour)
-		await(t, trust, func() bool { return pki.ReasonOf(trust.Recheck(peer)) == pki.CRLStale })
+		select {
+		case <-changed:
+		case <-time.After(10 * time.Second):
+			require.Fail(t, "nobody was told")
+		}
+		require.Equal(t, pki.CRLStale, pki.ReasonOf(trust.Recheck(peer)))
 	})
 	t.Run("C2 expired", func(t *testing.T) {
 		_, c, trust, peer, _ := open(t)
@@ -455,4 +463,40 @@ func TestVerdictShowsEveryCheck(t *testing.T) {
 	require.Len(t, v.Path, 3)
 	require.Equal(t, w.files.CRL, v.Revocation[0].Source)
 	require.Equal(t, w.files.ARL, v.Revocation[1].Source)
+}
+
+// smartcardLogon beside clientAuth is tolerated in a person's certificate, nowhere else.
+func TestC2SmartcardLogon(t *testing.T) {
+	w := newWorld(t)
+	trust := w.open()
+	logon := pkitest.Template(func(c *x509.Certificate) {
+		c.UnknownExtKeyUsage = []asn1.ObjectIdentifier{{1, 3, 6, 1, 4, 1, 311, 20, 2, 2}}
+	})
+	other := pkitest.Template(func(c *x509.Certificate) {
+		c.UnknownExtKeyUsage = append(c.UnknownExtKeyUsage, asn1.ObjectIdentifier{2, 999, 5})
+	})
+	admin := "urn:tlagate:cab1:admin:eve"
+	require.NoError(t, verify(trust, w.Issue(admin, asClient, logon)))
+	for name, peer := range map[string]tls.Certificate{
+		"a component": w.Issue(tla1, asClient, logon), "a server": w.Issue(admin, asServer, logon), "another usage too": w.Issue(admin, asClient, logon, other),
+	} {
+		require.Equal(t, pki.ExtKeyUsage, pki.ReasonOf(verify(trust, peer)), name)
+	}
+}
+
+func TestURLRedirects(t *testing.T) {
+	w := newWorld(t)
+	srv := &crlServer{}
+	srv.set(w.Issuing.CRL(), `"1"`, 0)
+	mux := http.NewServeMux()
+	mux.Handle("/crl", srv)
+	mux.Handle("/moved", http.RedirectHandler("/crl", http.StatusFound))
+	mux.Handle("/circle", http.RedirectHandler("/circle", http.StatusFound))
+	web := httptest.NewServer(mux)
+	defer web.Close()
+	peer := w.Issue(tla1, asClient)
+	w.cfg.CRLs = []string{w.files.ARL, web.URL + "/moved"}
+	require.NoError(t, verify(w.open(), peer))
+	w.cfg.CRLs[1] = web.URL + "/circle"
+	require.Equal(t, pki.CRLMissing, pki.ReasonOf(verify(w.open(), peer)))
 }
