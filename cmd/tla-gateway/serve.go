@@ -32,7 +32,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
 	}
-	go app.OnHangup(func() { trust.Reload(); keys.ReloadOrLog(app.Log) })
+	app.OnHangup(func() { trust.Reload(); keys.ReloadOrLog(app.Log) })
 	defer background(app.Context, trust)()
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	party := &pki.Party{Trust: trust, Certificate: keys.Certificate, Timeout: c.Limits.Handshake}

@@ -35,7 +35,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 		r.Close()
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
 	}
-	go app.OnHangup(func() { reload(app, c, r) })
+	app.OnHangup(func() { reload(app, c, r) })
 	go onChange(app.Context, c.Identity, func() { reload(app, c, r) })
 	app.Log.Info("listening", "address", l.Addr().String(), "issuer", cfg.Issuer.Subject.CommonName)
 	return r.Serve(app.Context, l)

@@ -64,10 +64,10 @@ func (d *daemon) serve(app *cli.App) error {
 	defer stop()
 	var parts sync.WaitGroup
 	failed := make(chan error, 2)
+	app.OnHangup(func() { d.reload(app.Log) })
 	for _, part := range []func(context.Context) error{d.trust.Run, d.service.Run} {
 		parts.Go(func() { defer stop(); failed <- part(ctx) })
 	}
-	go app.OnHangup(func() { d.reload(app.Log) })
 	parts.Wait()
 	return errors.Join(withoutStop(<-failed), withoutStop(<-failed))
 }

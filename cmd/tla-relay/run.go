@@ -75,7 +75,7 @@ func (d *daemon) serve(app *cli.App) error {
 	for _, part := range []func(context.Context) error{d.trust.Run, d.readers.Run, d.server.Serve} {
 		parts.Go(func() { failed <- part(ctx) })
 	}
-	go app.OnHangup(func() { d.trust.Reload(); d.keys.ReloadOrLog(app.Log) })
+	app.OnHangup(func() { d.trust.Reload(); d.keys.ReloadOrLog(app.Log) })
 	app.Log.Info("ready: no connection is made before a user's start")
 	var err error
 	select {

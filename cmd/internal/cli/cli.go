@@ -35,7 +35,7 @@
 //		if err != nil {
 //			return err
 //		}
-//		go app.OnHangup(func() { trust.Reload(); keys.ReloadOrLog(app.Log) })
+//		app.OnHangup(func() { trust.Reload(); keys.ReloadOrLog(app.Log) })
 //		return gateway.Serve(app.Context, gateway.Config{…})
 //	}
 //
@@ -136,19 +136,22 @@ func untilStopped(parent context.Context) (context.Context, context.CancelFunc) 
 	return ctx, stop
 }
 
-// OnHangup calls f at each SIGHUP until the program is stopped. It blocks.
+// OnHangup has f called at each SIGHUP, one call at a time, until the program is stopped. Call it before the
+// program says that it is ready: once it has returned, a SIGHUP ends the program no more.
 func (a *App) OnHangup(f func()) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-	for {
-		select {
-		case <-hup:
-			f()
-		case <-a.Context.Done():
-			return
+	go func() {
+		defer signal.Stop(hup)
+		for {
+			select {
+			case <-hup:
+				f()
+			case <-a.Context.Done():
+				return
+			}
 		}
-	}
+	}()
 }
 
 // exitError is an error with an exit code of its own.
