@@ -91,16 +91,16 @@ func (t *Trust) recordNumber(issuer *x509.Certificate, c *crl) {
 	}
 }
 
-// explainMissing says why there is no CRL of an issuer: the likeliest cause is a source that cannot be read, or
-// one that holds the CRL of a CA nobody here knows.
+// explainMissing says why there is no CRL of an issuer: the likeliest cause is a source that cannot be read,
+// then one that holds the CRL of a CA nobody here knows yet.
 func (t *Trust) explainMissing(snap *snapshot, issuer *x509.Certificate) *Refusal {
+	if len(snap.broken) > 0 {
+		return snap.broken[0]
+	}
 	for _, c := range snap.crls {
 		if !t.knowsCA(c.list.RawIssuer) {
 			return c.refuse(CRLWrongIssuer, "that CA is not known here; one of %s is wanted", describeCA(issuer))
 		}
-	}
-	if len(snap.broken) > 0 {
-		return snap.broken[0]
 	}
 	return &Refusal{Reason: CRLMissing, Detail: fmt.Sprintf("no CRL of %s is at hand", describeCA(issuer))}
 }
