@@ -5,7 +5,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tlagate/integration/world"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
 )
@@ -21,8 +20,7 @@ func TestC2RevocationList(t *testing.T) {
 			b := newBed(t)
 			b.ca.publish(t)
 			d.publish(t, b.ca)
-			require.NoError(t, b.StartGateway())
-			require.NoError(t, b.StartRelay())
+			b.start(t)
 			b.everyoneRefuses(t, d.reason)
 			b.ca.publish(t)
 			b.everyoneAccepts(t)
@@ -37,17 +35,13 @@ func TestC2RevocationListNumber(t *testing.T) {
 	b.GatewayTrust.State, b.PdTTrust.State, b.TLATrust.State = b.Path("gateway.numbers"), b.Path("pdt.numbers"), b.Path("tla.numbers")
 	old := b.ca.Issuing.CRL()
 	b.ca.publish(t)
-	require.NoError(t, b.StartGateway())
-	require.NoError(t, b.StartRelay())
+	b.start(t)
 	b.everyoneAccepts(t)
-	for _, p := range []*world.Process{b.RelayProc, b.GatewayProc} {
-		require.NoError(t, p.Stop())
-	}
+	b.stop(t)
 
 	pkitest.WriteCRL(t, b.ca.files.CRL, old)
 	t.Run("C2 CRL number gone back", func(t *testing.T) {
-		require.NoError(t, b.StartGateway())
-		require.NoError(t, b.StartRelay())
+		b.start(t)
 		b.everyoneRefuses(t, pki.CRLNumberBack)
 	})
 	t.Run("C2 CRL number risen", func(t *testing.T) {

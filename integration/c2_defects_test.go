@@ -71,6 +71,10 @@ type crlDefect struct {
 
 var crlDefects = []crlDefect{
 	{"none", pki.CRLMissing, func(t *testing.T, w *c2PKI) { require.NoError(t, os.Remove(w.files.CRL)) }},
+	{"none, and another CA's at hand", pki.CRLMissing, func(t *testing.T, w *c2PKI) {
+		require.NoError(t, os.Remove(w.files.CRL))
+		pkitest.WriteCRL(t, w.files.ARL, w.Root.CRL(), w.stranger.Issuing.CRL())
+	}},
 	{"stale", pki.CRLStale, crlWith(pkitest.CRLStale())},
 	{"ARL stale", pki.CRLStale, func(t *testing.T, w *c2PKI) {
 		pkitest.WriteCRL(t, w.files.ARL, w.Root.CRL(pkitest.CRLStale()))
