@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"strings"
 	"time"
 
 	"tlagate/pki"
@@ -164,7 +165,7 @@ func (a *attempt) failed(err error) *failure {
 	f := &failure{a.stage, a.suspect(), a.gateway, err}
 	w, peer := f.why(), f.peer
 	if r := (*pki.Refusal)(nil); errors.As(err, &r) {
-		peer = "claimed " + r.Claimed.String()
+		peer = strings.TrimSpace("claimed " + r.Claimed.String())
 	}
 	a.log.Warn("attempt failed", "code", string(w.Code), "reason", w.Reason, "peer", peer, "gateway", a.gateway, "detail", w.Detail)
 	return f
