@@ -68,7 +68,7 @@ func (b *bed) relayRefuses(t *testing.T, reason pki.Reason) {
 	why := b.startRefused(t)
 	require.Equal(t, "refused", why.Code, "%+v", why)
 	require.Equal(t, string(reason), why.Reason, "%+v", why)
-	logged(t, b.RelayProc, mark, "attempt failed", "reason="+string(reason), `peer="claimed `)
+	logged(t, b.RelayProc, mark, "attempt failed", "reason="+string(reason), "peer=claimed")
 }
 
 // everyoneAccepts: a session comes up.

@@ -64,7 +64,7 @@ func TestC2TLARefusesPdT(t *testing.T) {
 			require.Equal(t, "refused", why.Code, "%+v", why)
 			require.Equal(t, string(d.reason), why.Reason, "%+v", why)
 			require.Equal(t, lab.PdT, why.Peer)
-			logged(t, b.RelayProc, mark, "attempt failed", "reason="+string(d.reason), `peer="claimed `)
+			logged(t, b.RelayProc, mark, "attempt failed", "reason="+string(d.reason), "peer=claimed")
 			p.waitAlert("bad certificate")
 		})
 	}

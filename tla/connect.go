@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
-	"strings"
 	"time"
 
 	"tlagate/pki"
@@ -163,11 +162,11 @@ func (a *attempt) failed(err error) *failure {
 		err = context.Cause(a.ctx)
 	}
 	f := &failure{a.stage, a.suspect(), a.gateway, err}
-	w, peer := f.why(), f.peer
+	w, peer, claimed := f.why(), f.peer, ""
 	if r := (*pki.Refusal)(nil); errors.As(err, &r) {
-		peer = strings.TrimSpace("claimed " + r.Claimed.String())
+		peer, claimed = "claimed", r.Claimed.String()
 	}
-	a.log.Warn("attempt failed", "code", string(w.Code), "reason", w.Reason, "peer", peer, "gateway", a.gateway, "detail", w.Detail)
+	a.log.Warn("attempt failed", "code", string(w.Code), "reason", w.Reason, "peer", peer, "claimed", claimed, "gateway", a.gateway, "detail", w.Detail)
 	return f
 }
 
