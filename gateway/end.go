@@ -17,6 +17,7 @@ type end struct {
 	cut      atomic.Bool  // its certificate no longer passes
 
 	gone    bool                    // protected by g.mu: the link is over
+	offered atomic.Pointer[session] // of a PdT: the session whose joined record it was sent
 	session atomic.Pointer[session] // nil while parked; written with g.mu held
 	octets  atomic.Int64            // data received
 }
@@ -32,6 +33,9 @@ func (e *end) pump() {
 	e.g.forget(e.client.conn)
 }
 
+// parked: no session has been offered to this end.
+func (e *end) parked() bool { return e.session.Load() == nil && e.offered.Load() == nil }
+
 // carry reads records; only data passes.
 func (e *end) carry() error {
 	for {
@@ -39,14 +43,35 @@ func (e *end) carry() error {
 		if err != nil {
 			return err
 		}
-		s := e.session.Load()
-		if t != link.TypeData || s == nil {
+		if t != link.TypeData || e.parked() {
 			return &link.ProtocolError{Detail: "a record that this end may not send now"}
+		}
+		s := e.joined()
+		if s == nil {
+			return errGone
 		}
 		e.octets.Add(int64(len(payload)))
 		if s.other(e).link.WriteRecord(link.TypeData, payload) != nil {
 			return errOtherEnd // the other end's pump says why
 		}
+	}
+}
+
+// joined gives the session of this end; nil when it has none. A PdT may send, or leave, as soon as it is sent the joined
+// record, which is a little before the TLA's link is up: then joined waits for that.
+func (e *end) joined() *session {
+	if s := e.session.Load(); s != nil {
+		return s
+	}
+	s := e.offered.Load()
+	if s == nil {
+		return nil
+	}
+	select {
+	case <-s.up:
+		return s
+	case <-s.done:
+		return nil
 	}
 }
 
@@ -64,7 +89,7 @@ func (e *end) over(err error) {
 	if _, ok := errors.AsType[*link.ProtocolError](err); ok {
 		e.link.Part(link.Notice{Code: link.CodeProtocol, Text: "This end broke the protocol."})
 	}
-	if s := e.session.Load(); s != nil {
+	if s := e.joined(); s != nil {
 		s.lost(e, err)
 		return
 	}
@@ -82,7 +107,7 @@ func (e *end) end(n link.Notice, reason string) {
 
 var (
 	errOtherEnd = errors.New("the other end's link is gone") // whose own pump says more
-	errGone     = errors.New("the link went away while it was joined")
+	errGone     = errors.New("the TLA's link went away while it was joined")
 )
 
 // reasonOf gives the one word for why a link ended.

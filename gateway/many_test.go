@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,7 +17,8 @@ import (
 // 500 sessions at once, each with traffic both ways; then all of them end and nothing is left.
 func TestManySessions(t *testing.T) {
 	const sessions = 500
-	r := start(t, limited(Limits{ParkedPerPdT: 1}))
+	r := start(t, limited(Limits{ParkedPerPdT: 1, Heartbeat: time.Hour})) // nobody reads the ends while they idle
+	r.ends.Heartbeat = time.Hour
 	var ends [sessions][2]*link.Conn
 	before := memory()
 	atATime(16, sessions, func(i int) {
@@ -47,7 +49,7 @@ func requireCode(t *testing.T, code link.Code, err error) {
 // session joins TLA i with PdT i of practice i.
 func (r *rig) session(i int) (near, far *link.Conn) {
 	p := r.pdt(fmt.Sprintf("urn:tlagate:cab%d:pdt:p", i))
-	far, err := r.tryPark(p, link.Config{})
+	far, err := r.tryPark(p, r.ends)
 	require.NoError(r.t, err)
 	near, err = r.tryOpen(r.ca.Issue(fmt.Sprintf("urn:tlagate:cab%d:tla:t", i), clients), "p")
 	require.NoError(r.t, err)

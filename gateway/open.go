@@ -90,7 +90,7 @@ func (g *Gateway) join(ctx context.Context, c *client, w http.ResponseWriter, pd
 	if p := g.reserve(c.peer.Identity, s); p != nil {
 		return p
 	}
-	far := g.findParked(ctx, pdt, link.Joined{TLA: c.identity(), Session: auth.Session, Nonce: auth.Nonce})
+	far := g.findParked(ctx, pdt, s, link.Joined{TLA: c.identity(), Session: auth.Session, Nonce: auth.Nonce})
 	if far == nil {
 		g.release(c.peer.Identity, s)
 		return g.absent(w, pdt)
@@ -150,12 +150,13 @@ func (g *Gateway) over(tla pki.Identity, s *session) {
 }
 
 // findParked gives a parked link that took the joined record; nil when none came in time.
-func (g *Gateway) findParked(ctx context.Context, pdt pki.Identity, joined link.Joined) *end {
+func (g *Gateway) findParked(ctx context.Context, pdt pki.Identity, s *session, joined link.Joined) *end {
 	ctx, cancel := context.WithTimeout(ctx, g.limits.JoinWait)
 	defer cancel()
 	for {
 		e, more := g.takeParked(pdt)
 		if e != nil {
+			e.offered.Store(s)
 			if e.link.WriteJoined(joined) == nil {
 				return e
 			}

@@ -56,6 +56,7 @@ type rig struct {
 	log   *logBook
 	stop  context.CancelFunc
 	ended chan error // what Serve returned
+	ends  link.Config
 }
 
 type option func(*rig, *Config)
@@ -176,7 +177,7 @@ func newID() string {
 
 func (r *rig) tryOpen(tla tls.Certificate, pdt string) (*link.Conn, error) {
 	r.t.Helper()
-	l, err := link.Open(r.t.Context(), r.dial(tla), pdt, newID(), link.Config{})
+	l, err := link.Open(r.t.Context(), r.dial(tla), pdt, newID(), r.ends)
 	if err == nil {
 		r.t.Cleanup(func() { l.Close() })
 	}

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"errors"
-	"math"
 	"sync"
 	"time"
 
@@ -19,35 +18,32 @@ type session struct {
 	began  time.Time
 	limit  *time.Timer
 	ending sync.Once
+	up     chan struct{} // closed when it has begun
 	done   chan struct{} // closed when it is over
 }
 
 func newSession(g *Gateway, id string) *session {
-	return &session{g: g, id: id, done: make(chan struct{})}
+	return &session{g: g, id: id, up: make(chan struct{}), done: make(chan struct{})}
 }
 
-// begin lets data pass both ways. While draining, or when the PdT's link went away meanwhile, it ends at once.
+// begin lets data pass both ways. While draining it ends at once.
 func (s *session) begin(tla, pdt *end) {
 	s.g.log.Info("joined", "session", s.id, "tla", tla.client.identity(), "pdt", pdt.client.identity())
-	s.limit = time.AfterFunc(math.MaxInt64, func() { s.end(overNotice, string(link.CodeTimeOver), "gateway") })
-	draining, gone := s.publish(tla, pdt)
-	s.limit.Reset(s.g.limits.Absolute)
-	if draining {
+	if draining := s.publish(tla, pdt); draining {
 		s.end(drainNotice, string(link.CodeDraining), "gateway")
-	}
-	if gone {
-		s.lost(pdt, errGone)
 	}
 }
 
 // publish makes the session known to pumps and drain.
-func (s *session) publish(tla, pdt *end) (draining, gone bool) {
+func (s *session) publish(tla, pdt *end) (draining bool) {
 	s.g.mu.Lock()
 	defer s.g.mu.Unlock()
 	s.tla, s.pdt, s.began = tla, pdt, time.Now()
+	s.limit = time.AfterFunc(s.g.limits.Absolute, func() { s.end(overNotice, string(link.CodeTimeOver), "gateway") })
 	tla.session.Store(s)
 	pdt.session.Store(s)
-	return s.g.draining, pdt.gone
+	close(s.up)
+	return s.g.draining
 }
 
 func (s *session) other(e *end) *end {
@@ -83,7 +79,7 @@ var endNames = map[pki.Role]string{pki.RoleTLA: "terminal", pki.RolePdT: "Poste 
 // end ends the session once: both ends get the notice, then their links close.
 func (s *session) end(n link.Notice, reason, by string) {
 	s.ending.Do(func() {
-		s.limit.Stop()
+		s.stopClock()
 		for _, e := range []*end{s.tla, s.pdt} {
 			e.link.Part(n)
 		}
@@ -92,6 +88,12 @@ func (s *session) end(n link.Notice, reason, by string) {
 			"from_tla", s.tla.octets.Load(), "from_pdt", s.pdt.octets.Load())
 		s.g.over(s.tla.client.peer.Identity, s)
 	})
+}
+
+func (s *session) stopClock() {
+	s.g.mu.Lock()
+	defer s.g.mu.Unlock()
+	s.limit.Stop()
 }
 
 // begun gives the sessions that have begun; it is called with g.mu held.

@@ -189,6 +189,32 @@ func TestTheLinkHeardFromLastIsJoined(t *testing.T) {
 	second.Close()
 }
 
+// A PdT that speaks first, as soon as it is joined, is heard.
+func TestPdTMaySpeakFirst(t *testing.T) {
+	r := start(t)
+	tla, p := r.ca.Issue(tla1, clients), r.pdt(pdt1)
+	for range 20 {
+		far := r.park(p)
+		said := make(chan error, 1)
+		go func() {
+			_, err := far.WaitJoined()
+			if err == nil {
+				err = far.WriteRecord(link.TypeData, []byte("first"))
+			}
+			said <- err
+		}()
+		near, err := r.tryOpen(tla, pdt1)
+		require.NoError(t, err)
+		require.NoError(t, <-said)
+		got := make([]byte, 5)
+		_, err = io.ReadFull(near, got)
+		require.NoError(t, err)
+		require.Equal(t, "first", string(got))
+		near.Close()
+		requireNotice(t, link.CodePeerGone, far)
+	}
+}
+
 // A dead parked link is passed over.
 func TestJoinPassesOverALinkThatIsGone(t *testing.T) {
 	r := start(t)
@@ -254,7 +280,7 @@ func TestTimeOver(t *testing.T) {
 
 // Half-open: an end that no longer answers is cut after three heartbeats, joined or parked.
 func TestSilentEnds(t *testing.T) {
-	r := start(t, limited(Limits{Heartbeat: 100 * time.Millisecond}))
+	r := start(t, limited(Limits{Heartbeat: 400 * time.Millisecond}))
 	p := r.pdt(pdt1)
 	near, far := r.joined(r.ca.Issue(tla1, clients), p) // nobody reads near: its pings are not answered
 	requireNotice(t, link.CodePeerGone, far)
