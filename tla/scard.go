@@ -1,6 +1,7 @@
 package tla
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -73,8 +74,49 @@ func (c *systemContext) readers() ([]string, error) {
 	return names, meant(err)
 }
 
-// wait starts from fresh structures: scard does not clear the ATR of a removed card.
+// wait returns what several looks in a row agree on. One alone can mix old and new: pcscd fills a reader's entry in
+// several steps, and libpcsclite keeps one table of readers for all contexts of a process (seen with 1.9.9: a card
+// that is present without ATR and with its counter at 0, for a card that had come in before).
 func (c *systemContext) wait(looks []look, timeout time.Duration) error {
+	if err := c.look(looks, timeout); err != nil {
+		return err
+	}
+	for range maxLooks {
+		before := slices.Clone(looks)
+		if err := c.lookNow(looks); err != nil {
+			return err
+		}
+		if slices.EqualFunc(before, looks, look.same) {
+			return nil
+		}
+	}
+	return errTimeout // nothing to believe in now
+}
+
+// maxLooks bounds how often readers are looked at until two looks agree.
+const maxLooks = 5
+
+// same tells whether two looks at a reader saw the same.
+func (l look) same(other look) bool {
+	const changed = uint32(scard.StateChanged)
+	return l.event&^changed == other.event&^changed && bytes.Equal(l.atr, other.atr)
+}
+
+// lookNow fills looks without waiting for a change.
+func (c *systemContext) lookNow(looks []look) error {
+	now := make([]look, len(looks))
+	for i, l := range looks {
+		now[i].reader = l.reader // seen: nothing
+	}
+	err := c.look(now, 0)
+	for i := range now {
+		looks[i].event, looks[i].atr = now[i].event, now[i].atr
+	}
+	return err
+}
+
+// look starts from fresh structures: scard does not clear the ATR of a removed card.
+func (c *systemContext) look(looks []look, timeout time.Duration) error {
 	states := make([]scard.ReaderState, len(looks))
 	for i, l := range looks {
 		states[i] = scard.ReaderState{Reader: l.reader, CurrentState: scard.StateFlag(l.seen) &^ scard.StateChanged}
