@@ -40,11 +40,11 @@ var checks = []struct {
 
 // verification is one path under judgement.
 type verification struct {
-	t        *Trust
-	path     path
-	want     Want
-	standing string // "claimed ", or "" when the identity is proven or nobody claims it
-	now      time.Time
+	circumstances
+	t    *Trust
+	path path
+	want Want
+	now  time.Time
 
 	verdict Verdict
 	refusal *Refusal
@@ -334,15 +334,16 @@ func x509Reason(err error) Reason {
 	return BadCertificate
 }
 
-// checkRevocation goes from the anchor down: a CRL is worth something only when its CA is not revoked itself.
+// checkRevocation goes from the anchor down: what a CA says is worth something only when it is not revoked itself.
 func (v *verification) checkRevocation() (string, *Refusal) {
 	var sources []string
-	for _, ca := range v.path.certs[1:] {
-		v.t.learn(ca)
-	}
 	for i, c := range slices.Backward(v.below()) {
 		issuer := v.path.certs[i+1]
-		used, refusal := v.t.status(issuer, c, i > 0, v.now)
+		v.t.learn(issuer)
+		found, refusal := v.t.status(v.question(i))
+		if refusal == nil && i == 0 {
+			refusal = v.checkStapled(found)
+		}
 		if refusal != nil {
 			full := v.refuse(i, refusal.Reason, "%s", refusal.Detail)
 			if refusal.Subject != "" {
@@ -350,11 +351,31 @@ func (v *verification) checkRevocation() (string, *Refusal) {
 			}
 			return "", full
 		}
-		v.verdict.Revocation = append(v.verdict.Revocation, used.forCertificate(c))
-		sources = append(sources, used.String())
+		v.verdict.Revocation = append(v.verdict.Revocation, found)
+		sources = append(sources, found.words(c))
 	}
 	slices.Reverse(v.verdict.Revocation)
-	return "not on " + strings.Join(sources, ", nor on "), nil
+	return strings.Join(sources, ", "), nil
+}
+
+func (v *verification) question(i int) question {
+	q := question{issuer: v.path.certs[i+1], cert: v.path.certs[i], ca: i > 0, now: v.now, online: v.online}
+	if i == 0 {
+		q.staple = v.staple
+	}
+	return q
+}
+
+// checkStapled honours RFC 7633: a leaf whose certificate, or CA, promises a stapled answer must bring a good one.
+func (v *verification) checkStapled(found Revocation) *Refusal {
+	if !v.handshake || !slices.ContainsFunc(v.below(), mustStaple) || found.Kind == SourceStaple {
+		return nil
+	}
+	if len(v.staple) == 0 {
+		return &Refusal{Reason: StapleMissing, Detail: "its certificate demands a stapled OCSP answer (RFC 7633), and it sent none"}
+	}
+	_, _, refusal := v.t.fromStaple(v.question(0))
+	return refusal
 }
 
 // linkCache remembers which CA signed which CA, so that a handshake verifies that signature once, not twice.

@@ -64,7 +64,7 @@ func (c *crl) sameSeries(o *crl) bool {
 }
 
 func (c *crl) forCertificate(cert *x509.Certificate) Revocation {
-	return Revocation{serial(cert), c.source, c.number().String(), c.list.ThisUpdate, c.list.NextUpdate}
+	return Revocation{serial(cert), SourceCRL, c.source, c.number().String(), c.list.ThisUpdate, c.list.NextUpdate}
 }
 
 // refuse gives a refusal that names the CRL.

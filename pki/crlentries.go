@@ -149,9 +149,5 @@ var crlReasons = map[int]string{
 }
 
 func (e entry) String() string {
-	reason, ok := crlReasons[e.reason]
-	if !ok {
-		reason = "reason not stated"
-	}
-	return fmt.Sprintf("revoked at %s (%s)", stamp(e.at), reason)
+	return fmt.Sprintf("revoked at %s (%s)", stamp(e.at), reasonWord(e.reason))
 }

@@ -76,7 +76,7 @@ func (p *Party) hint(side x509.ExtKeyUsage) (Reason, string) {
 	if err != nil {
 		return NoCertificate, "we have no readable certificate of our own to show"
 	}
-	_, err = p.Trust.Verify(chain, Want{Usage: side})
+	_, err = p.Trust.VerifyKnown(chain, Want{Usage: side})
 	what := fmt.Sprintf("our certificate %s ", serial(chain[0]))
 	reason := ReasonOf(err)
 	if why, ok := ownFaults[reason]; ok {

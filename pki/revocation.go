@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -15,21 +16,116 @@ type snapshot struct {
 	broken []*Refusal // sources that gave nothing usable at their last read
 }
 
-// status says by which CRL cert, issued by issuer, is good. Fail closed: no acceptable CRL, no acceptance.
-func (t *Trust) status(issuer, cert *x509.Certificate, ca bool, now time.Time) (*crl, *Refusal) {
-	used, refusal := t.bestCRL(issuer, cert, ca, now)
-	if refusal != nil {
-		return nil, refusal
-	}
-	found, revoked := used.entries.find(trimZeros(cert.SerialNumber.Bytes()))
-	if !revoked {
-		return used, nil
-	}
+// The kinds of source that a certificate's status comes from, in Revocation.Kind.
+const (
+	SourceCRL    = "crl"    // a revocation list
+	SourceOCSP   = "ocsp"   // a responder, asked just now
+	SourceStaple = "staple" // the peer's own handshake
+	SourceStatus = "status" // a status record, through a gateway
+	SourceCache  = "cache"  // an OCSP answer of before, still in date
+)
+
+// question asks for the status of one certificate of a path, whose signature is known to be good.
+type question struct {
+	issuer, cert *x509.Certificate
+	ca           bool // it is a CA's
+	now          time.Time
+	staple       []byte // what the peer stapled for it in this handshake
+	online       bool   // responders may be asked, and waited for
+}
+
+func (q question) about() about { return aboutCert(q.issuer, q.cert) }
+
+// revoked words a revocation.
+func (q question) revoked(format string, args ...any) *Refusal {
 	reason := Revoked
-	if ca {
+	if q.ca {
 		reason = CARevoked
 	}
-	return nil, &Refusal{Reason: reason, Detail: fmt.Sprintf("%v, says %v", found, used)}
+	return &Refusal{Reason: reason, Detail: fmt.Sprintf(format, args...)}
+}
+
+// status finds out whether a certificate is good, and from what. What revokes wins, whatever else is said: the deny
+// list and the CRLs are at hand and looked at first. Of what says "good", the first source in the order staple, cache,
+// OCSP, CRL decides. Fail closed: nothing acceptable, no acceptance.
+func (t *Trust) status(q question) (Revocation, *Refusal) {
+	t.answers.use(t, q)
+	if refusal := t.denied(q); refusal != nil {
+		return Revocation{}, refusal
+	}
+	list := t.fromCRL(q)
+	if list.revoked != nil {
+		return Revocation{}, list.revoked
+	}
+	var tried []*Refusal
+	for _, source := range []func(question) (*answer, string, *Refusal){t.fromStaple, t.fromMemory, t.fromResponders} {
+		a, kind, refusal := source(q)
+		switch {
+		case a != nil:
+			return a.judge(q, kind)
+		case refusal != nil:
+			tried = append(tried, refusal)
+		}
+	}
+	if list.used != nil {
+		return list.used.forCertificate(q.cert), nil
+	}
+	return Revocation{}, nothingFound(tried, list.refusal)
+}
+
+// nothingFound words why no source would do, and names them all. The reason is that of the best thing there was: a CRL of that
+// CA, else an OCSP answer that is not good enough, else what became of asking.
+func nothingFound(tried []*Refusal, list *Refusal) *Refusal {
+	if len(tried) == 0 {
+		return list
+	}
+	chosen := *list
+	if list.Reason == CRLMissing {
+		chosen = *tried[len(tried)-1]
+		if i := slices.IndexFunc(tried, func(r *Refusal) bool { return r.Reason != OCSPMissing && r.Reason != OCSPError }); i >= 0 {
+			chosen = *tried[i]
+		}
+	}
+	for _, other := range append(tried, list) {
+		if other.Error() != chosen.Error() {
+			chosen.Detail += "; " + bounded(other.Error(), 300)
+		}
+	}
+	return &chosen
+}
+
+// listing is what the CRLs say of a certificate.
+type listing struct {
+	used    *crl     // the acceptable CRL it is not on; nil = none
+	revoked *Refusal // it is on one
+	refusal *Refusal // why there is no acceptable one
+}
+
+func (t *Trust) fromCRL(q question) listing {
+	used, refusal := t.bestCRL(q.issuer, q.cert, q.ca, q.now)
+	if refusal != nil {
+		return listing{revoked: t.onStale(q, refusal), refusal: refusal}
+	}
+	if found, on := used.entries.find(trimZeros(q.cert.SerialNumber.Bytes())); on {
+		return listing{revoked: q.revoked("%v, says %v", found, used)}
+	}
+	return listing{used: used}
+}
+
+// onStale looks for the certificate on stale CRLs of its issuer: what they revoke stays revoked, but for a hold.
+func (t *Trust) onStale(q question, refusal *Refusal) *Refusal {
+	if refusal.Reason != CRLStale {
+		return nil
+	}
+	for _, c := range t.snap.Load().crls {
+		if !bytes.Equal(c.list.RawIssuer, q.issuer.RawSubject) || c.checkIssuer(q.issuer) != nil || c.checkScope(q.cert, q.ca) != nil {
+			continue
+		}
+		if found, on := c.entries.find(trimZeros(q.cert.SerialNumber.Bytes())); on && found.reason != reasonHold {
+			return q.revoked("%v, says %v", found, c)
+		}
+	}
+	return nil
 }
 
 // bestCRL gives the acceptable CRL with the highest number, or says what is wrong with the one that came furthest.
@@ -102,7 +198,7 @@ func (t *Trust) explainMissing(snap *snapshot, issuer *x509.Certificate) *Refusa
 			return c.refuse(CRLWrongIssuer, "that CA is not known here; one of %s is wanted", describeCA(issuer))
 		}
 	}
-	return &Refusal{Reason: CRLMissing, Detail: fmt.Sprintf("no CRL of %s is at hand", describeCA(issuer))}
+	return &Refusal{Reason: CRLMissing, Detail: fmt.Sprintf("no CRL of %s is at hand, nor a good OCSP answer", describeCA(issuer))}
 }
 
 // learn remembers a CA whose path to an anchor has been verified, so that a new CRL of it can be judged when read.
@@ -129,6 +225,13 @@ func (t *Trust) knownCAs(rawSubject []byte) []*x509.Certificate {
 		}
 	}
 	return list
+}
+
+// allCAs gives the trusted CAs.
+func (t *Trust) allCAs() []*x509.Certificate {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Collect(maps.Values(t.cas))
 }
 
 // standing judges a CRL as it is read, without a certificate to check and without its dates: nil when it is good, or

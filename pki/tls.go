@@ -124,7 +124,8 @@ func (h *handshake) judge(cs tls.ConnectionState) error {
 	if h.refusal != nil {
 		return h.refusal
 	}
-	verdict, err := h.party.Trust.verify(cs.PeerCertificates, h.want, "claimed ")
+	verdict, err := h.party.Trust.verify(cs.PeerCertificates, h.want,
+		circumstances{standing: "claimed ", online: true, handshake: true, staple: cs.OCSPResponse})
 	if err != nil {
 		h.note(err)
 		return err

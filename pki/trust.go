@@ -39,6 +39,9 @@ type TrustConfig struct {
 	FetchTimeout  time.Duration    // limit of one fetch; 0 = 10 s
 	MaxCRL        int64            // bytes, of one file or URL; 0 = 64 MiB
 	HTTP          *http.Client     // for URLs; nil = one of its own, with the system's proxy settings and roots
+	OCSP          OCSPConfig       // which responders are asked; zero = none
+	DenyList      string           // file of serials (hexadecimal) and identities, one a line, that are refused whatever the PKI says; "" = none
+	WarnAhead     time.Duration    // how long before revocation data ends unrenewed the log says so; 0 = 1/16 of its life, at most 7 days
 	Log           *slog.Logger     // nil = discard
 }
 
@@ -51,22 +54,27 @@ type Trust struct {
 	numbers       *numbers
 	sources       []*source
 	links         linkCache
+	deny          denyList
+	answers       answers
+	responders    responders
+	own           ownStaples
 	snap          atomic.Pointer[snapshot]
 
 	mu      sync.Mutex
 	cas     map[[32]byte]*x509.Certificate // CAs known to be good, by digest: judge new CRLs as they are read
 	changed chan struct{}                  // closed and replaced at each change
+	warned  map[string]bool                // data whose lateness was said; owned by renew
 	fresh   string                         // which CRLs were in date at the last look
 }
 
-// OpenTrust loads anchors, intermediates and CRLs. An unreadable anchor is an error; an unreadable or missing CRL
-// is logged and means that what needs it is refused (crl_missing, crl_bad …). URLs are fetched once, so it may take
+// OpenTrust loads anchors, intermediates, deny list and CRLs. An unreadable one of the first three is an error; an
+// unreadable or missing CRL is logged and means that what needs it is refused (crl_missing, crl_bad …). URLs are fetched once, so it may take
 // as long as FetchTimeout.
 func OpenTrust(cfg TrustConfig) (*Trust, error) {
 	t := &Trust{cfg: withDefaults(cfg), cas: map[[32]byte]*x509.Certificate{}, changed: make(chan struct{})}
 	t.log = t.cfg.Log
 	t.snap.Store(&snapshot{})
-	if err := errors.Join(t.loadAnchors(), t.loadIntermediates()); err != nil {
+	if err := errors.Join(t.cfg.OCSP.check(), t.loadAnchors(), t.loadIntermediates(), t.openDenyList()); err != nil {
 		return nil, err
 	}
 	var err error
@@ -85,6 +93,7 @@ func withDefaults(c TrustConfig) TrustConfig {
 	c.Fetch = cmp.Or(c.Fetch, 5*time.Minute)
 	c.FetchTimeout = cmp.Or(c.FetchTimeout, 10*time.Second)
 	c.MaxCRL = cmp.Or(c.MaxCRL, 64<<20)
+	c.OCSP = c.OCSP.withDefaults()
 	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	c.HTTP = cmp.Or(c.HTTP, &http.Client{CheckRedirect: fewRedirects})
 	if c.Clock == nil {
@@ -158,20 +167,23 @@ func (t *Trust) Anchors() []Anchor { return slices.Clone(t.anchors) }
 
 func (t *Trust) now() time.Time { return t.cfg.Clock() }
 
-// Run re-reads changed files and fetches URLs before they go stale; it blocks until ctx ends, and gives ctx's error.
+// Run re-reads changed files, fetches URLs and OCSP answers before they go stale, and warns of those that will; it blocks until
+// ctx ends, and gives ctx's error.
 func (t *Trust) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, s := range t.sources {
 		wg.Go(func() { t.follow(ctx, s) })
 	}
 	wg.Go(func() { t.watchDates(ctx) })
+	wg.Go(func() { t.renew(ctx) })
 	wg.Wait()
 	return ctx.Err()
 }
 
-// Reload looks at every CRL file and URL now, and returns when it has.
+// Reload looks at every file and CRL URL now, and returns when it has.
 func (t *Trust) Reload() {
 	var wg sync.WaitGroup
+	t.readDenyList(true)
 	for _, s := range t.sources {
 		wg.Go(func() { t.refresh(context.Background(), s, true) })
 	}
@@ -185,9 +197,10 @@ func (t *Trust) follow(ctx context.Context, s *source) {
 	}
 }
 
-// watchDates tells of CRLs that go stale, or come into force, by time alone.
+// watchDates looks at the deny list, and tells of CRLs that go stale, or come into force, by time alone.
 func (t *Trust) watchDates(ctx context.Context) {
 	for sleep(ctx, t.cfg.Poll) {
+		t.readDenyList(false)
 		t.mu.Lock()
 		t.noticeDates(t.snap.Load())
 		t.mu.Unlock()
@@ -250,6 +263,13 @@ func (t *Trust) dates(snap *snapshot) string {
 		}
 	}
 	return string(state)
+}
+
+// tellChanged wakes whoever waits.
+func (t *Trust) tellChanged() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.notify()
 }
 
 // notify wakes whoever waits; t.mu is held.

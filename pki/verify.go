@@ -23,11 +23,12 @@ type Check struct {
 	Err     error  // nil = passed; else a *Refusal
 }
 
-// Revocation says from which CRL the status of one certificate of the path comes.
+// Revocation says where the status of one certificate of the path comes from.
 type Revocation struct {
 	Serial     string // of the certificate, hexadecimal
-	Source     string // file or URL of the CRL
-	Number     string // CRLNumber, decimal
+	Kind       string // SourceCRL, SourceOCSP …
+	Source     string // file or URL of the CRL; which OCSP answer
+	Number     string // CRLNumber, decimal; "" of an OCSP answer
 	ThisUpdate time.Time
 	NextUpdate time.Time
 }
@@ -43,26 +44,43 @@ type Verdict struct {
 
 // Verify judges a chain, leaf first, as a peer presented it. The error is a *Refusal; the Verdict is never nil and
 // holds the checks made so far, for people. Only a nil error means accepted.
+//
+// When OCSP responders are configured and no answer is at hand, it asks them and waits, at most OCSPConfig.Timeout a
+// certificate.
 func (t *Trust) Verify(chain []*x509.Certificate, want Want) (*Verdict, error) {
-	return t.verify(chain, want, "")
+	return t.verify(chain, want, circumstances{online: true})
+}
+
+// VerifyKnown is Verify with what is at hand: it asks nobody and never waits, so it is fit for looking at thousands of
+// live peers. What it lacks is fetched in the background (Run).
+func (t *Trust) VerifyKnown(chain []*x509.Certificate, want Want) (*Verdict, error) {
+	return t.verify(chain, want, circumstances{})
+}
+
+// circumstances of a verification.
+type circumstances struct {
+	standing  string // put before the identity in texts: "claimed "
+	online    bool   // OCSP responders may be asked
+	handshake bool   // a peer could have stapled
+	staple    []byte // what it stapled for its leaf
 }
 
 // Recheck verifies a proven peer again with the present data and time. The error is a *Refusal when it would no
-// longer be accepted: revoked, expired, CRL stale …
+// longer be accepted: revoked, expired, CRL stale … It never waits for the network, as VerifyKnown.
 func (t *Trust) Recheck(p *Peer) error {
-	_, err := t.verify(p.Chain, p.want, "")
+	_, err := t.VerifyKnown(p.Chain, p.want)
 	return err
 }
 
-// verify tries each path and reports the one that came furthest. standing is put before the identity in texts.
-func (t *Trust) verify(chain []*x509.Certificate, want Want, standing string) (*Verdict, error) {
-	paths, refusal := t.findPaths(chain, standing)
+// verify tries each path and reports the one that came furthest.
+func (t *Trust) verify(chain []*x509.Certificate, want Want, how circumstances) (*Verdict, error) {
+	paths, refusal := t.findPaths(chain, how.standing)
 	if refusal != nil {
 		return &Verdict{Checks: []Check{{Name: "path", Subject: refusal.Subject, Detail: refusal.Detail, Err: refusal}}}, refusal
 	}
 	best, bestAt := (*verification)(nil), -1
 	for _, p := range paths {
-		v := &verification{t: t, path: p, want: want, standing: standing, now: t.now()}
+		v := &verification{t: t, path: p, want: want, circumstances: how, now: t.now()}
 		at := v.run()
 		if v.refusal == nil {
 			return &v.verdict, nil

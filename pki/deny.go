@@ -1,0 +1,190 @@
+package pki
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/x509"
+	"fmt"
+	"maps"
+	"math/big"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Denied is a certificate that is out at once, before any CRL or OCSP answer says so: the PKI has just revoked it.
+type Denied struct {
+	IssuerKeyID []byte // subject key identifier of the issuing CA
+	Serial      *big.Int
+	Reason      int // CRLReason (RFC 5280 section 5.3.1); 0 = unspecified
+	At          time.Time
+}
+
+// denyList is what is refused here whatever the PKI's CRLs and answers say: what the PKI pushed, in memory, and what
+// the operator wrote into a file.
+type denyList struct {
+	mu     sync.RWMutex // protects the rest
+	pushed map[deniedKey]Denied
+	file   deniedLines
+
+	reading sync.Mutex // one reading at a time; protects the rest
+	reader  fileReader
+	failure string // of the last reading, said once
+}
+
+type deniedKey struct{ issuer, serial string }
+
+// deniedLines are the lines of a deny list file.
+type deniedLines struct {
+	serials    map[string]bool // hexadecimal, without leading zeros
+	identities map[string]bool // URNs
+}
+
+func keyOfDenied(issuerKeyID []byte, serial *big.Int) deniedKey {
+	return deniedKey{string(issuerKeyID), serial.Text(16)}
+}
+
+// Deny puts a certificate on the local deny list, until Allow or the end of the program: by then CRL and OCSP say it
+// too. Live peers are to be rechecked (Changed). An entry without issuer or serial is ignored.
+func (t *Trust) Deny(d Denied) {
+	if len(d.IssuerKeyID) == 0 || d.Serial == nil {
+		return
+	}
+	t.deny.mu.Lock()
+	if t.deny.pushed == nil {
+		t.deny.pushed = map[deniedKey]Denied{}
+	}
+	t.deny.pushed[keyOfDenied(d.IssuerKeyID, d.Serial)] = d
+	t.deny.mu.Unlock()
+	t.log.Warn("certificate denied", "reason", Revoked, "serial", bounded(d.Serial.Text(16), 42), "why", reasonWord(d.Reason))
+	t.tellChanged()
+}
+
+// Allow takes a certificate off the list again, and forgets the OCSP answers that said it was on hold. Only
+// certificateHold is ever taken back: Allow gives false, and does nothing, for one that was denied for another reason.
+// CRLs that still hold it keep it out until the next one.
+func (t *Trust) Allow(issuerKeyID []byte, serial *big.Int) bool {
+	key := keyOfDenied(issuerKeyID, serial)
+	t.deny.mu.Lock()
+	d, on := t.deny.pushed[key]
+	if on && d.Reason != reasonHold {
+		t.deny.mu.Unlock()
+		return false
+	}
+	delete(t.deny.pushed, key)
+	t.deny.mu.Unlock()
+	t.answers.release(issuerKeyID, trimZeros(serial.Bytes()))
+	t.log.Info("certificate released from hold", "serial", bounded(serial.Text(16), 42))
+	t.tellChanged()
+	return true
+}
+
+// denied says whether a certificate is on the deny list.
+func (t *Trust) denied(q question) *Refusal {
+	t.deny.mu.RLock()
+	defer t.deny.mu.RUnlock()
+	if d, on := t.deny.pushed[keyOfDenied(q.issuer.SubjectKeyId, q.cert.SerialNumber)]; on {
+		return q.revoked("revoked at %s (%s), says the PKI", stamp(d.At), reasonWord(d.Reason))
+	}
+	if t.deny.file.holds(q.cert) {
+		return &Refusal{Reason: OnDenyList, Detail: fmt.Sprintf("it is on the deny list %s", t.cfg.DenyList)}
+	}
+	return nil
+}
+
+func (l deniedLines) holds(cert *x509.Certificate) bool {
+	if l.serials[cert.SerialNumber.Text(16)] {
+		return true
+	}
+	if len(l.identities) == 0 {
+		return false
+	}
+	id, err := IdentityOf(cert)
+	return err == nil && l.identities[id.String()]
+}
+
+// parseDenyList reads one serial (hexadecimal, colons allowed) or identity URN a line; # begins a comment.
+func parseDenyList(data []byte) (deniedLines, error) {
+	l := deniedLines{serials: map[string]bool{}, identities: map[string]bool{}}
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	for n := 1; lines.Scan(); n++ {
+		text, _, _ := strings.Cut(lines.Text(), "#")
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		if err := l.add(text); err != nil {
+			return l, fmt.Errorf("line %d: %w", n, err)
+		}
+	}
+	return l, lines.Err()
+}
+
+func (l deniedLines) add(text string) error {
+	if strings.HasPrefix(text, "urn:") {
+		id, err := ParseIdentity(text)
+		l.identities[id.String()] = true
+		return err
+	}
+	digits := strings.ReplaceAll(text, ":", "")
+	serial, ok := new(big.Int).SetString(digits, 16)
+	if !ok || serial.Sign() <= 0 || strings.ContainsAny(digits, "+_xX") {
+		return fmt.Errorf("%s is neither a serial number in hexadecimal nor an identity urn:tlagate:…", name(text))
+	}
+	l.serials[serial.Text(16)] = true
+	return nil
+}
+
+func reasonWord(reason int) string {
+	if word, ok := crlReasons[reason]; ok {
+		return word
+	}
+	return "reason not stated"
+}
+
+// openDenyList reads the file at the start: one that is named and cannot be read is an error.
+func (t *Trust) openDenyList() error {
+	if t.cfg.DenyList == "" {
+		return nil
+	}
+	t.deny.reader = fileReader{file: t.cfg.DenyList, cfg: t.cfg}
+	if err := t.takeDenyList(true); err != nil {
+		return fmt.Errorf("cannot use the deny list %s: %w", t.cfg.DenyList, err)
+	}
+	return nil
+}
+
+// readDenyList reads the file again when it has changed. A broken one keeps what was read before.
+func (t *Trust) readDenyList(force bool) {
+	if t.cfg.DenyList == "" {
+		return
+	}
+	t.deny.reading.Lock()
+	defer t.deny.reading.Unlock()
+	err := t.takeDenyList(force)
+	if err != nil && err.Error() != t.deny.failure {
+		t.log.Error("cannot read the deny list, the one before it stays in force", "file", t.cfg.DenyList, "err", err)
+	}
+	t.deny.failure = fmt.Sprint(err)
+}
+
+// takeDenyList is called with t.deny.reading held, or before anybody else knows of t.
+func (t *Trust) takeDenyList(force bool) error {
+	data, err := t.deny.reader.read(context.Background(), force)
+	if data == nil || err != nil {
+		return err
+	}
+	lines, err := parseDenyList(data)
+	if err != nil {
+		return err
+	}
+	t.deny.mu.Lock()
+	changed := !maps.Equal(lines.serials, t.deny.file.serials) || !maps.Equal(lines.identities, t.deny.file.identities)
+	t.deny.file = lines
+	t.deny.mu.Unlock()
+	if changed {
+		t.log.Info("deny list loaded", "file", t.cfg.DenyList, "serials", len(lines.serials), "identities", len(lines.identities))
+		t.tellChanged()
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package pki
+
+import (
+	"fmt"
+	"time"
+)
+
+// Freshness is how long one piece of revocation data is good for.
+type Freshness struct {
+	Kind   string    // SourceCRL or SourceOCSP
+	Source string    // file, URL; which OCSP answer
+	Until  time.Time // its nextUpdate
+	Ahead  time.Time // when it should have been renewed: from then on the log warns
+}
+
+// Late says whether data should have been renewed by now.
+func (f Freshness) Late(now time.Time) bool { return now.After(f.Ahead) }
+
+// longestWarning is how early a warning comes for data that lives long, such as an ARL.
+const longestWarning = 7 * 24 * time.Hour
+
+func (t *Trust) freshness(kind, source string, from, until time.Time) Freshness {
+	ahead := t.cfg.WarnAhead
+	if ahead == 0 {
+		ahead = min(until.Sub(from)/16, longestWarning)
+	}
+	return Freshness{kind, source, until, until.Add(-ahead)}
+}
+
+// Freshness lists the revocation data in use: every CRL, and every OCSP answer that is to be renewed. For metrics and
+// status.
+func (t *Trust) Freshness() []Freshness {
+	var list []Freshness
+	for _, c := range t.snap.Load().crls {
+		list = append(list, t.freshness(SourceCRL, fmt.Sprintf("%s of %s", c.source, name(c.list.Issuer.CommonName)), c.list.ThisUpdate, c.list.NextUpdate))
+	}
+	for _, r := range t.answers.inUse(t.now(), t.cfg.OCSP.Refresh) {
+		list = append(list, t.freshness(SourceOCSP, fmt.Sprintf("answer about serial %x of %s", r.who.serial, name(r.who.issuer.Subject.CommonName)),
+			r.answer.thisUpdate, r.answer.nextUpdate))
+	}
+	return list
+}
+
+// inUse gives copies of the records whose answer somebody relies on and that are to be renewed.
+func (s *answers) inUse(now time.Time, refresh time.Duration) []record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []record
+	for _, r := range s.records {
+		if r.answer != nil && !r.answer.final() && len(r.urls) > 0 && now.Sub(r.used) < 2*refresh+time.Minute {
+			list = append(list, record{who: r.who, answer: r.answer})
+		}
+	}
+	return list
+}
+
+// mostWarnings bounds what one look may log.
+const mostWarnings = 20
+
+// warnStale says, once for each piece of data, that it should have been renewed and was not. Only renew calls it.
+func (t *Trust) warnStale() {
+	now, late := t.now(), map[string]bool{}
+	for _, f := range t.Freshness() {
+		key := f.Source + stamp(f.Until)
+		if !f.Late(now) {
+			continue
+		}
+		if late[key] = true; t.warned[key] || len(late) > mostWarnings {
+			continue
+		}
+		t.log.Warn("revocation data not renewed: peers will be refused when it ends", "kind", f.Kind, "source", f.Source,
+			"until", stamp(f.Until), "left", f.Until.Sub(now).Round(time.Second).String())
+	}
+	t.warned = late
+}
