@@ -75,7 +75,7 @@ func (g *Gateway) whoami(c *client, w http.ResponseWriter) *link.Problem {
 	w.Header().Set("Cache-Control", "no-store")
 	_ = json.NewEncoder(w).Encode(whoamiAnswer{
 		Identity: id.String(), Role: id.Role, Practice: id.Practice, NotAfter: verdict.NotAfter.UTC(),
-		Revocation: revocationAnswer{"good", "crl", nextUpdate(verdict)}, Gateway: g.identity(),
+		Revocation: revocationAnswer{"good", verdict.Revocation[0].Kind, nextUpdate(verdict)}, Gateway: g.identity(),
 	})
 	return nil
 }

@@ -337,9 +337,10 @@ func x509Reason(err error) Reason {
 // checkRevocation goes from the anchor down: what a CA says is worth something only when it is not revoked itself.
 func (v *verification) checkRevocation() (string, *Refusal) {
 	var sources []string
+	for _, ca := range v.path.certs[1:] {
+		v.t.learn(ca)
+	}
 	for i, c := range slices.Backward(v.below()) {
-		issuer := v.path.certs[i+1]
-		v.t.learn(issuer)
 		found, refusal := v.t.status(v.question(i))
 		if refusal == nil && i == 0 {
 			refusal = v.checkStapled(found)

@@ -1,7 +1,10 @@
 package pki
 
 import (
+	"bytes"
+	"crypto"
 	"crypto/tls"
+	"crypto/x509"
 	"math/big"
 	"slices"
 	"time"
@@ -51,3 +54,29 @@ var (
 	Authenticated    = authenticated
 	PartyConfig      = func(p *Party) *tls.Config { return (&handshake{party: p, alpn: ALPNCard}).config() }
 )
+
+// OCSPRequests encodes requests about a certificate, by hash, with a nonce where there is room for one.
+func OCSPRequests(issuer, cert *x509.Certificate) map[crypto.Hash][]byte {
+	made := map[crypto.Hash][]byte{}
+	for _, h := range []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512} {
+		made[h] = ocspRequest(newCertID(h, issuer, trimZeros(cert.SerialNumber.Bytes())), make([]byte, nonceSize))
+	}
+	return made
+}
+
+// SignedAlike says whether two OCSP answers have the same signed content.
+func SignedAlike(a, b []byte) bool {
+	x, errX := parseAnswer(a)
+	y, errY := parseAnswer(b)
+	return errX == nil && errY == nil && bytes.Equal(x.tbs, y.tbs)
+}
+
+// Believes says whether an OCSP answer passes as one about cert, its dates apart.
+func Believes(t *Trust, der []byte, issuer, cert *x509.Certificate) bool {
+	read, err := parseAnswer(der)
+	if err != nil {
+		return false
+	}
+	_, refusal := t.believe(read, origin{kind: SourceStaple}, aboutCert(issuer, cert), nil, time.Now())
+	return refusal == nil
+}

@@ -194,6 +194,9 @@ func (t *Trust) ask(ctx context.Context, where string, left int, who about) (*an
 	}
 	nonce := t.newNonce()
 	data, err := t.post(ctx, where, ocspRequest(newCertID(t.cfg.OCSP.hash(), who.issuer, who.serial), nonce), nonce != nil)
+	if errors.Is(err, errTooLarge) {
+		return nil, from.refuse(OCSPBad, "%v", err)
+	}
 	if err != nil {
 		refusal := from.refuse(OCSPMissing, "the responder cannot be reached: %s", bounded(err.Error(), 200))
 		t.responders.failed(where, refusal, t.now())

@@ -152,6 +152,13 @@ var refusals = []refusal{
 	{name: "C2 CRL of another distribution point", reason: pki.CRLBad, trust: crl(pkitest.CRLWithIDP(pkitest.IDP{URL: "http://a.example/crl"})),
 		opts: opts(pkitest.CRLDP("http://b.example/crl"))},
 
+	{name: "C2 denied by name", reason: pki.OnDenyList, trust: func(w *world, _ tls.Certificate) { w.denies(tla1) }},
+	{name: "C2 denied by serial", reason: pki.OnDenyList, trust: func(w *world, c tls.Certificate) { w.denies(c.Leaf.SerialNumber.Text(16)) }},
+	{name: "C2 responder silent, no CRL", reason: pki.OCSPMissing, trust: func(w *world, _ tls.Certificate) {
+		w.withoutCRL()
+		w.cfg.OCSP.Responders = []string{"http://127.0.0.1:1"}
+	}},
+
 	{name: "C2 no client certificate", reason: pki.NoCertificate, client: clientHas(func(c *tls.Config) { c.Certificates = nil })},
 	{name: "C2 P-224 client certificate", reason: pki.NoCertificate, client: p224Client},
 	{name: "C2 TLS 1.2", reason: pki.TLSVersion, client: clientHas(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 })},
@@ -242,7 +249,10 @@ func (row refusal) playTLS(t *testing.T) {
 
 // TestEveryReasonHasARow fails when a Reason constant is neither refused above nor named here with its own test.
 func TestEveryReasonHasARow(t *testing.T) {
-	elsewhere := map[pki.Reason]string{pki.HandshakeSlow: "TestC2SlowHandshake"}
+	elsewhere := map[pki.Reason]string{pki.HandshakeSlow: "TestC2SlowHandshake", pki.StapleMissing: "TestC2MustStaple"}
+	for _, lie := range ocspLies {
+		elsewhere[lie.reason] = "TestC2OCSPAnswersThatLie"
+	}
 	rows := map[pki.Reason]bool{}
 	for _, row := range refusals {
 		rows[row.reason] = true
@@ -275,6 +285,11 @@ func reasonConstants(t *testing.T) []pki.Reason {
 	})
 	require.NotEmpty(t, found)
 	return found
+}
+
+func (w *world) denies(line string) {
+	w.cfg.DenyList = filepath.Join(w.t.TempDir(), "deny")
+	require.NoError(w.t, os.WriteFile(w.cfg.DenyList, []byte(line), 0o600))
 }
 
 func elevenCertificates(w *world, usage x509.ExtKeyUsage) tls.Certificate {

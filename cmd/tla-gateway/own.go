@@ -24,8 +24,10 @@ func verifyOurs(trust *pki.Trust, keys *cli.Keys) (*pki.Verdict, error) {
 	return trust.Verify(chain, ourUse)
 }
 
-// passing are the reasons that a new CRL can put right without a restart.
+// passing are the reasons that a new CRL or OCSP answer can put right without a restart.
 var passing = map[pki.Reason]bool{
 	pki.CRLMissing: true, pki.CRLStale: true, pki.CRLFuture: true, pki.CRLBadSignature: true,
 	pki.CRLWrongIssuer: true, pki.CRLNumberBack: true, pki.CRLBad: true,
+	pki.OCSPMissing: true, pki.OCSPStale: true, pki.OCSPFuture: true, pki.OCSPUnknown: true, pki.OCSPBadSigner: true,
+	pki.OCSPBadSignature: true, pki.OCSPWrongCertificate: true, pki.OCSPNonce: true, pki.OCSPError: true, pki.OCSPBad: true,
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -49,9 +50,13 @@ func (p place) load() (config, error) {
 	return c, c.checkFiles()
 }
 
-// checkFiles keeps the relay from fetching anything: it must have no connection before a start (C4).
+// checkFiles keeps the relay from fetching anything: it must have no connection before a start (C4), and none but the
+// gateway's after it.
 func (c config) checkFiles() error {
-	names := append(append([]cli.Path{c.Trust.State}, c.Trust.Intermediates...), c.Trust.CRLs...)
+	if len(c.Trust.OCSP.Responders) > 0 || c.Trust.OCSP.FromAIA {
+		return errors.New("cannot use trust.ocsp: a relay asks no responder (C4); the gateway brings it the answers")
+	}
+	names := append(append([]cli.Path{c.Trust.State, c.Trust.DenyList}, c.Trust.Intermediates...), c.Trust.CRLs...)
 	for _, a := range c.Trust.Anchors {
 		names = append(names, a.File)
 	}

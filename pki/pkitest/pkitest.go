@@ -56,6 +56,7 @@ type CA struct {
 	mu      sync.Mutex
 	number  int64 // of the last CRL
 	revoked []x509.RevocationListEntry
+	ocsp    *tls.Certificate // signs its OCSP answers; nil = not made yet
 }
 
 // NewRoot makes a self-signed CA.
@@ -216,10 +217,19 @@ func remake(t testing.TB, der []byte, signer crypto.Signer, spoil func(*TBS)) []
 // sign signs DER content with SHA-256; alg must name the matching algorithm.
 func sign(t testing.TB, tbs []byte, alg pkix.AlgorithmIdentifier, signer crypto.Signer) []byte {
 	t.Helper()
-	sum := sha256.Sum256(tbs)
-	sig, err := signer.Sign(rand.Reader, sum[:], crypto.SHA256)
-	check(t, err)
+	sig := signBits(t, tbs, signer, false)
 	return marshal(t, signed{asn1.RawValue{FullBytes: tbs}, alg, asn1.BitString{Bytes: sig, BitLength: 8 * len(sig)}})
+}
+
+func signBits(t testing.TB, tbs []byte, signer crypto.Signer, weak bool) []byte {
+	t.Helper()
+	hash := crypto.SHA256
+	if weak {
+		hash = crypto.SHA1
+	}
+	sig, err := signer.Sign(rand.Reader, sum(hash, tbs), hash)
+	check(t, err)
+	return sig
 }
 
 func newKey(t testing.TB, curve elliptic.Curve) crypto.Signer {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"tlagate/pki"
 )
@@ -64,14 +65,28 @@ func (k *Keys) ReloadOrLog(log *slog.Logger) {
 //	    - {file: root.crt, practices: ["*"]}
 //	  intermediates: [issuing.crt]
 //	  crls: [crl.pem, arl.pem, "http://pki.example.invalid/crl.der"]
+//	  ocsp: {responders: ["http://ocsp.example.invalid"], from_aia: false, nonce: false, timeout: 3s}
+//	  deny_list: denied.txt
 //	  state: /var/lib/tlagate/crl-numbers
 //	  production: false
 type Trust struct {
 	Anchors       []Anchor `yaml:"anchors"`
 	Intermediates []Path   `yaml:"intermediates"`
 	CRLs          []Path   `yaml:"crls"`       // files or URLs, CRLs and ARLs alike
+	OCSP          OCSP     `yaml:"ocsp"`       // nobody is asked unless it is said here
+	DenyList      Path     `yaml:"deny_list"`  // serials and identities refused whatever the PKI says, one a line
 	State         Path     `yaml:"state"`      // where the highest CRL numbers are kept; empty: in memory
 	Production    bool     `yaml:"production"` // refuse CAs named TEST…
+}
+
+// OCSP is trust.ocsp; package pki says what each means.
+type OCSP struct {
+	Responders []string      `yaml:"responders"`
+	FromAIA    bool          `yaml:"from_aia"` // also those that certificates name
+	Nonce      bool          `yaml:"nonce"`    // sent, and wanted back
+	SHA1       bool          `yaml:"sha1"`     // for responders that know certIDs by SHA-1 only
+	Timeout    time.Duration `yaml:"timeout"`  // 0 = 3 s
+	Refresh    time.Duration `yaml:"refresh"`  // 0 = 5 min
 }
 
 // Anchor is one line of trust.anchors.
@@ -85,6 +100,8 @@ func (t Trust) Config(log *slog.Logger) pki.TrustConfig {
 	cfg := pki.TrustConfig{
 		Intermediates: texts(t.Intermediates),
 		CRLs:          texts(t.CRLs),
+		OCSP:          pki.OCSPConfig(t.OCSP),
+		DenyList:      string(t.DenyList),
 		State:         string(t.State),
 		Production:    t.Production,
 		Log:           log,
