@@ -19,6 +19,10 @@ var elsewhere = map[pki.Reason]string{
 	pki.CRLNumberBack: "TestC2RevocationListNumber",
 	pki.NameSpace:     "TestC2Stores",
 	pki.TestCA:        "TestC2Stores",
+	pki.OnDenyList:    "TestC2DenyList",
+	pki.StapleMissing: "TestC2MustStaple",
+	pki.OCSPMissing:   "TestC2OCSPAnswersThatLie",
+	pki.OCSPStale:     "TestC2ResponderGoesAway",
 }
 
 // TestC2EveryReasonIsRefused: there is a row for every reason that package pki knows.
@@ -57,6 +61,9 @@ func coveredReasons() map[pki.Reason]bool {
 		}
 	}
 	for _, d := range crlDefects {
+		covered[d.reason] = true
+	}
+	for _, d := range ocspLies {
 		covered[d.reason] = true
 	}
 	for _, d := range helloDefects {

@@ -37,6 +37,8 @@ type Trust struct {
 	CRLs       []string // files
 	State      string   // "" = memory
 	Production bool     // no TEST CA
+	OCSP       []string // responders to ask
+	DenyList   string   // file; "" = none
 }
 
 // Keys names a certificate and its key.

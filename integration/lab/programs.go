@@ -21,6 +21,10 @@ var configurations = template.Must(template.New("").Parse(`
   state: {{.State}}{{end}}
 {{- if .Production}}
   production: true{{end}}
+{{- if .OCSP}}
+  ocsp: {responders: [{{range $i, $u := .OCSP}}{{if $i}}, {{end}}"{{$u}}"{{end}}], refresh: 1s}{{end}}
+{{- if .DenyList}}
+  deny_list: {{.DenyList}}{{end}}
 {{end}}
 {{define "gateway"}}listen: {{.GatewayAddr}}
 identity: {cert: {{.GatewayKeys.Cert}}, key: {{.GatewayKeys.Key}}}

@@ -1,0 +1,207 @@
+package integration
+
+import (
+	"crypto/x509"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/lab"
+	"tlagate/pki"
+	"tlagate/pki/pkitest"
+)
+
+// Revocation by OCSP, by CRL, by deny list, each alone, with the real programs (C2).
+
+// ocspLie is one way in which a responder's answer must not be believed.
+type ocspLie struct {
+	name   string
+	reason pki.Reason
+	answer []pkitest.OCSPOption
+	signer func(*c2PKI) *pkitest.CA // whose responder signs; nil = the right one's
+	raw    []byte                   // instead of an answer
+}
+
+var ocspLies = []ocspLie{
+	{name: "revoked", reason: pki.Revoked, answer: ocspWith(pkitest.OCSPStatus("revoked"))},
+	{name: "unknown", reason: pki.OCSPUnknown, answer: ocspWith(pkitest.OCSPStatus("unknown"))},
+	{name: "stale", reason: pki.OCSPStale, answer: ocspWith(pkitest.OCSPStale())},
+	{name: "from the future", reason: pki.OCSPFuture, answer: ocspWith(pkitest.OCSPFuture())},
+	{name: "without nextUpdate", reason: pki.OCSPBad, answer: ocspWith(pkitest.OCSPNoNextUpdate())},
+	{name: "unknown critical extension", reason: pki.OCSPBad, answer: ocspWith(pkitest.OCSPUnknownCritical())},
+	{name: "signed by the responder of a stranger", reason: pki.OCSPBadSigner, signer: func(w *c2PKI) *pkitest.CA { return w.stranger.Issuing }},
+	{name: "signed by the responder of the root", reason: pki.OCSPBadSigner, signer: func(w *c2PKI) *pkitest.CA { return w.Root }},
+	{name: "bad signature", reason: pki.OCSPBadSignature, answer: ocspWith(pkitest.OCSPBadSignature())},
+	{name: "about nobody", reason: pki.OCSPWrongCertificate, answer: ocspWith(pkitest.OCSPMute())},
+	{name: "with a short nonce", reason: pki.OCSPNonce, answer: ocspWith(pkitest.OCSPNonce([]byte("short")))},
+	{name: "tryLater", reason: pki.OCSPError, raw: pkitest.OCSPError(3)},
+}
+
+func ocspWith(o ...pkitest.OCSPOption) []pkitest.OCSPOption { return o }
+
+// ocspOnly leaves programs no CRL of the issuing CA: its leaves are good by OCSP or not at all.
+func (b *bed) ocspOnly(trusts ...*lab.Trust) {
+	for _, t := range trusts {
+		t.CRLs = []string{b.ca.files.ARL}
+	}
+}
+
+// anyTLA issues a TLA's certificate of its own for a row.
+func (b *bed) anyTLA(row string, o ...pkitest.Option) opensslKeys {
+	return opensslKeys(b.keys("tla-"+slug(row), b.ca.Issue(identityFor(pki.RoleTLA, row), x509.ExtKeyUsageClientAuth, o...)))
+}
+
+// TestC2OCSPAnswersThatLie: the gateway has nothing but a responder that lies.
+func TestC2OCSPAnswersThatLie(t *testing.T) {
+	b := newBed(t)
+	b.ca.publish(t)
+	responder := b.ca.Issuing.ServeOCSP(t)
+	b.ocspOnly(&b.GatewayTrust)
+	b.GatewayTrust.OCSP = []string{responder.URL}
+	require.NoError(t, b.StartGateway())
+	good := func(t *testing.T, row string) {
+		responder.Answer()
+		out := b.sClient(t, b.anyTLA(row).args()...)
+		accepted(t, out, "urn:tlagate:")
+		require.Contains(t, out, `"status":"good"`)
+	}
+	good(t, "before")
+	for _, lie := range ocspLies {
+		t.Run("C2 OCSP "+lie.name, func(t *testing.T) {
+			responder.Answer(lie.answer...)
+			if lie.signer != nil {
+				responder.Answer(pkitest.OCSPSignedBy(lie.signer(b.ca).Responder()))
+			}
+			if lie.raw != nil {
+				responder.AnswerRaw(lie.raw)
+			}
+			alerted(t, b.sClient(t, b.anyTLA("ocsp "+lie.name).args()...))
+			logged(t, b.GatewayProc, 0, "handshake refused", "reason="+string(lie.reason), identityFor(pki.RoleTLA, "ocsp "+lie.name))
+		})
+	}
+	good(t, "after")
+	t.Run("C2 OCSP silent", func(t *testing.T) {
+		responder.Fail(503)
+		alerted(t, b.sClient(t, b.anyTLA("ocsp silent").args()...))
+		logged(t, b.GatewayProc, 0, "handshake refused", "reason="+string(pki.OCSPMissing), identityFor(pki.RoleTLA, "ocsp silent"))
+	})
+}
+
+// TestC2DenyList: what the operator denies is out at once, and in again when the line goes; a broken file keeps the old.
+func TestC2DenyList(t *testing.T) {
+	b := newBed(t)
+	b.ca.publish(t)
+	b.GatewayTrust.DenyList = b.Path("denied")
+	deny := func(text string) { require.NoError(t, os.WriteFile(b.Path("denied"), []byte(text+"\n"), 0o600)) }
+	deny("# nobody")
+	require.NoError(t, b.StartGateway())
+	require.NoError(t, b.StartRelay())
+	b.startPdT(t)
+	require.True(t, b.relay(t, "start").OK)
+
+	t.Run("C2 a live session is cut", func(t *testing.T) {
+		deny(lab.TLA)
+		logged(t, b.GatewayProc, 0, "reason="+string(pki.OnDenyList), lab.TLA)
+		require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, c2Time, 50*time.Millisecond)
+	})
+	refused := func(t *testing.T, row string) {
+		mark := b.GatewayProc.Mark()
+		require.Equal(t, "rejected", b.startRefused(t).Code)
+		logged(t, b.GatewayProc, mark, "handshake refused", "reason="+string(pki.OnDenyList), lab.TLA)
+	}
+	t.Run("C2 a new start is refused", func(t *testing.T) { refused(t, "named") })
+	t.Run("C2 a broken list keeps the old", func(t *testing.T) {
+		deny("nonsense")
+		logged(t, b.GatewayProc, 0, "cannot read the deny list")
+		refused(t, "broken")
+	})
+	t.Run("accepted again", func(t *testing.T) {
+		mark := b.GatewayProc.Mark()
+		deny("# nobody")
+		logged(t, b.GatewayProc, mark, "deny list loaded")
+		b.startAccepted(t)
+	})
+}
+
+// TestC2MustStaple: a certificate that promises a staple and comes without is refused.
+func TestC2MustStaple(t *testing.T) {
+	b := newBed(t)
+	b.ca.publish(t)
+	require.NoError(t, b.StartGateway())
+	alerted(t, b.sClient(t, b.anyTLA("must staple", pkitest.MustStaple()).args()...))
+	logged(t, b.GatewayProc, 0, "handshake refused", "reason="+string(pki.StapleMissing), identityFor(pki.RoleTLA, "must staple"))
+}
+
+// TestC2ResponderGoesAway: by OCSP alone, nothing breaks while the answers are in date; then what was live is cut, and
+// what comes is refused, and the log says exactly that.
+func TestC2ResponderGoesAway(t *testing.T) {
+	b := newBed(t)
+	b.ca.publish(t)
+	responder := b.ca.Issuing.ServeOCSP(t)
+	responder.Answer(pkitest.OCSPValid(-time.Minute, 15*time.Second))
+	b.ocspOnly(&b.GatewayTrust)
+	b.GatewayTrust.OCSP = []string{responder.URL}
+	require.NoError(t, b.StartGateway())
+	require.NoError(t, b.StartRelay())
+	b.startPdT(t)
+	require.True(t, b.relay(t, "start").OK)
+	responder.Fail(503)
+	b.startedAgain(t)
+	line := logged(t, b.GatewayProc, 0, "reason="+string(pki.OCSPStale))
+	require.Contains(t, line, "it ended at")
+	require.Contains(t, line, "HTTP status 503")
+	logged(t, b.GatewayProc, 0, "revocation data not renewed")
+	require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, c2Time, 50*time.Millisecond)
+	require.Equal(t, "rejected", b.startRefused(t).Code)
+}
+
+// startedAgain: a session that is up is stopped and started again.
+func (b *bed) startedAgain(t *testing.T) {
+	t.Helper()
+	require.True(t, b.relay(t, "stop").OK)
+	require.True(t, b.relay(t, "start").OK)
+}
+
+// TestC2RevokedByOCSPAlone: revoke, and the live session is cut and a new start refused with the reason; no CRL speaks
+// of it, and nobody pushes.
+func TestC2RevokedByOCSPAlone(t *testing.T) {
+	b := newBed(t)
+	b.ca.publish(t)
+	responder := b.ca.Issuing.ServeOCSP(t)
+	b.ocspOnly(&b.GatewayTrust)
+	b.GatewayTrust.OCSP = []string{responder.URL}
+	require.NoError(t, b.StartGateway())
+	require.NoError(t, b.StartRelay())
+	b.startPdT(t)
+	require.True(t, b.relay(t, "start").OK)
+	b.revokeAndCut(t, func() {})
+}
+
+// TestC2RevokedByCRLAlone is the same without a responder.
+func TestC2RevokedByCRLAlone(t *testing.T) {
+	b := newBed(t)
+	b.ca.publish(t)
+	require.NoError(t, b.StartGateway())
+	require.NoError(t, b.StartRelay())
+	b.startPdT(t)
+	require.True(t, b.relay(t, "start").OK)
+	b.revokeAndCut(t, func() { b.ca.publish(t) })
+}
+
+func (b *bed) revokeAndCut(t *testing.T, publish func()) {
+	t.Helper()
+	cert, err := pki.ReadCertificates(b.TLAKeys.Cert)
+	require.NoError(t, err)
+	b.ca.Issuing.Revoke(cert[0])
+	publish()
+	logged(t, b.GatewayProc, 0, "reason="+string(pki.Revoked), lab.TLA)
+	require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, c2Time, 50*time.Millisecond)
+	last := b.relay(t, "status").Status.Last
+	require.Equal(t, "notice", last.Code, "%+v", last)
+	require.Equal(t, "revoked", last.Reason, "%+v", last)
+	mark := b.GatewayProc.Mark()
+	require.Equal(t, "rejected", b.startRefused(t).Code)
+	logged(t, b.GatewayProc, mark, "handshake refused", "reason="+string(pki.Revoked), lab.TLA)
+}
