@@ -20,6 +20,7 @@ type end struct {
 	offered atomic.Pointer[session] // of a PdT: the session whose joined record it was sent
 	session atomic.Pointer[session] // nil while parked; written with g.mu held
 	octets  atomic.Int64            // data received
+	told    told
 }
 
 // pump passes on what this end sends until the link is over.

@@ -76,15 +76,18 @@ func wrongRole(detail string) *link.Problem {
 
 // declaration is a PdT's server certificate, checked again as long as its link lives.
 type declaration struct {
-	chain    []*x509.Certificate
-	want     pki.Want
-	notAfter time.Time // earliest end in the path; set by the first check, which is before anybody else looks
+	chain []*x509.Certificate
+	want  pki.Want
+
+	// Set by the first check, which is before anybody else looks.
+	notAfter time.Time           // earliest end in the path
+	path     []*x509.Certificate // leaf first, anchor last
 }
 
 func (d *declaration) check(t *pki.Trust) error {
 	verdict, err := t.VerifyKnown(d.chain, d.want)
 	if d.notAfter.IsZero() {
-		d.notAfter = verdict.NotAfter
+		d.notAfter, d.path = verdict.NotAfter, verdict.Path
 	}
 	return err
 }

@@ -26,9 +26,10 @@ func newSession(g *Gateway, id string) *session {
 	return &session{g: g, id: id, up: make(chan struct{}), done: make(chan struct{})}
 }
 
-// begin lets data pass both ways. While draining it ends at once.
+// begin brings both ends what they need to verify each other, then lets data pass both ways. While draining it ends at once.
 func (s *session) begin(tla, pdt *end) {
 	s.g.log.Info("joined", "session", s.id, "tla", tla.client.identity(), "pdt", pdt.client.identity())
+	s.g.tellJoined(tla, pdt)
 	if draining := s.publish(tla, pdt); draining {
 		s.end(drainNotice, string(link.CodeDraining), "gateway")
 	}

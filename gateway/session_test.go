@@ -261,7 +261,7 @@ func TestProtocolBroken(t *testing.T) {
 func TestStatusAndPingsDoNotPass(t *testing.T) {
 	r := start(t)
 	near, far := r.joined(r.ca.Issue(tla1, clients), r.pdt(pdt1))
-	require.NoError(t, near.WriteRecord(link.TypeStatus, []byte("x")))
+	require.NoError(t, near.WriteStatus([]link.Status{{DER: []byte("x")}}))
 	require.NoError(t, near.WriteRecord(link.TypePing, make([]byte, 8)))
 	require.NoError(t, near.WriteRecord(link.TypeData, []byte("y")))
 	kind, payload, err := far.ReadRecord()

@@ -3,6 +3,7 @@ package integration
 import (
 	"crypto/x509"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -204,4 +205,59 @@ func (b *bed) revokeAndCut(t *testing.T, publish func()) {
 	mark := b.GatewayProc.Mark()
 	require.Equal(t, "rejected", b.startRefused(t).Code)
 	logged(t, b.GatewayProc, mark, "handshake refused", "reason="+string(pki.Revoked), lab.TLA)
+}
+
+// TestC2TLAWithoutCRL: relay and PdT have a root and an ARL, and no list of any leaf; what they lack comes stapled, and by
+// status records through the gateway, which alone asks the responder.
+func TestC2TLAWithoutCRL(t *testing.T) {
+	b := newBed(t)
+	b.ca.publish(t)
+	responder := b.ca.Issuing.ServeOCSP(t)
+	responder.Answer(pkitest.OCSPValid(-time.Minute, 20*time.Second))
+	b.ocspOnly(&b.GatewayTrust, &b.PdTTrust, &b.TLATrust)
+	b.GatewayTrust.OCSP = []string{responder.URL}
+	b.TLATrust.ARL, b.TLATrust.CRLs = b.Path("received-arl.pem"), []string{b.Path("first-arl.pem")}
+	pkitest.WriteCRL(t, b.Path("first-arl.pem"), b.ca.Root.CRL())
+	require.NoError(t, b.StartGateway("limits: {recheck: 1s}"))
+	b.waitStaple(t)
+	require.NoError(t, b.StartRelay())
+	b.startPdT(t)
+
+	t.Run("a session starts, and outlives its first answers", func(t *testing.T) {
+		require.True(t, b.relay(t, "start").OK)
+		until := time.Now().Add(25 * time.Second)
+		require.Eventually(t, func() bool { return time.Now().After(until) || b.relay(t, "status").Status.State != "up" }, time.Minute, time.Second)
+		require.Equal(t, "up", b.relay(t, "status").Status.State)
+	})
+	t.Run("a newer ARL reaches the relay, and stays", func(t *testing.T) {
+		pkitest.WriteCRL(t, b.ca.files.ARL, b.ca.Root.CRL())
+		require.Eventually(t, func() bool { _, err := os.Stat(b.TLATrust.ARL); return err == nil }, c2Time, 50*time.Millisecond)
+		require.True(t, b.relay(t, "stop").OK)
+		require.NoError(t, b.RelayProc.Stop())
+		pkitest.WriteCRL(t, b.Path("first-arl.pem"), b.ca.Root.CRL(pkitest.CRLStale(), pkitest.CRLNumber(0)))
+		require.NoError(t, b.StartRelay())
+		b.startAccepted(t)
+	})
+	t.Run("C2 the TLA's certificate revoked", func(t *testing.T) {
+		require.True(t, b.relay(t, "start").OK)
+		b.revokeAndCut(t, func() {})
+	})
+}
+
+// waitStaple waits until the gateway staples an answer about itself.
+func (b *bed) waitStaple(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		return strings.Contains(b.sClient(t, append(opensslKeys(b.TLAKeys).args(), "-status")...), "OCSP Response Status: successful")
+	}, c2Time, 100*time.Millisecond)
+}
+
+// TestC2TLAWithoutCRLNorStatus: without what the gateway brings, the same relay and PdT refuse.
+func TestC2TLAWithoutCRLNorStatus(t *testing.T) {
+	b := newBed(t)
+	b.ca.publish(t)
+	b.ocspOnly(&b.TLATrust)
+	require.NoError(t, b.StartGateway())
+	require.NoError(t, b.StartRelay())
+	b.relayRefuses(t, pki.CRLMissing)
 }

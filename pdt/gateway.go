@@ -187,13 +187,20 @@ func (g *gateway) dial(ctx context.Context, cut func(error)) (*parkedLink, error
 		return nil, err
 	}
 	l.peer = peer
-	cfg := link.Config{Heartbeat: g.s.cfg.Heartbeat, OnNotice: func(n link.Notice) { g.noticed(l, n) }}
+	cfg := link.Config{Heartbeat: g.s.cfg.Heartbeat, OnNotice: func(n link.Notice) { g.noticed(l, n) }, OnStatus: g.informed}
 	l.Conn, err = link.Park(bounded, conn, g.s.cfg.Server.Certificate().Certificate, cfg)
 	if err != nil {
 		return nil, l.party.Explain(err)
 	}
 	go watch(ctx, l.party.Trust, peer, g.s.cfg.Recheck, cut)
 	return l, nil
+}
+
+// informed takes in the OCSP answers and ARLs that the gateway brings: about the TLA's certificate, ours and its own.
+func (g *gateway) informed(pieces []link.Status) {
+	for _, s := range pieces {
+		g.s.cfg.Server.Trust.TakeStatus(pki.Status(s))
+	}
 }
 
 // noticed hears what the gateway says. A parked link is given up when the gateway wants to be left.

@@ -32,6 +32,7 @@ var (
 type crl struct {
 	source  string               // file or URL
 	list    *x509.RevocationList // without its entries
+	der     []byte               // all of it
 	tbs     []byte               // what is signed
 	scope   scope
 	entries entries
@@ -163,7 +164,7 @@ func parseCRL(source string, der []byte) (*crl, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the CRL: %w", err)
 	}
-	c := &crl{source: source, list: list, tbs: parts.tbs}
+	c := &crl{source: source, list: list, der: der, tbs: parts.tbs}
 	if c.entries, err = indexEntries(parts.entries); err != nil {
 		return nil, err
 	}

@@ -238,6 +238,23 @@ func (t *Trust) refreshAt(a *answer, now time.Time) time.Time {
 // minRefresh keeps a responder whose answers are about to end from being asked all the time.
 const minRefresh = time.Second
 
+// Status is one piece of revocation data for a status record.
+type Status struct {
+	ARL bool // else an OCSP answer
+	DER []byte
+}
+
+// TakeStatus takes in what a status record brought; what it refuses, it logs.
+func (t *Trust) TakeStatus(s Status) {
+	take := t.AddStatus
+	if s.ARL {
+		take = t.AddARL
+	}
+	if err := take(s.DER); err != nil {
+		t.log.Warn("status record refused", "reason", ReasonOf(err), "err", err)
+	}
+}
+
 // AddStatus takes in an OCSP answer (DER) that came by a status record. It is believed only when it passes every
 // check that any other has to pass; the error is a *Refusal. One of a CA that is not known yet waits for the first
 // certificate of that CA.

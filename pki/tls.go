@@ -44,7 +44,7 @@ func (p *Party) Server(ctx context.Context, c net.Conn, alpn string, want Want) 
 		return nil, nil, err
 	}
 	conf := h.config()
-	conf.Certificates = []tls.Certificate{*cert}
+	conf.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return h.newest(cert), nil }
 	// Not RequireAnyClientCert: crypto/tls's own error for a missing certificate has no type. judge refuses it.
 	conf.ClientAuth = tls.RequestClientCert
 	conf.GetConfigForClient = h.noteHello
@@ -62,7 +62,7 @@ func (p *Party) Client(ctx context.Context, c net.Conn, alpn string, want Want) 
 	conf := h.config()
 	conf.ServerName = want.DNSName
 	conf.InsecureSkipVerify = true // judge does all of it, with reasons
-	conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }
+	conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return h.newest(cert), nil }
 	return h.run(ctx, tls.Client(h.tap, conf))
 }
 
@@ -101,6 +101,15 @@ func (h *handshake) ourCertificate() (*tls.Certificate, error) {
 	}
 	h.conn.Close()
 	return nil, &Refusal{Reason: HandshakeFailed, Subject: h.whom(), Detail: "this side has no certificate of its own to show"}
+}
+
+// newest asks for our certificate again at the moment it is shown: a status record that came with the peer's first
+// bytes may have brought its staple.
+func (h *handshake) newest(cert *tls.Certificate) *tls.Certificate {
+	if now := h.party.Certificate(); now != nil {
+		return now
+	}
+	return cert
 }
 
 // run performs the handshake and gives the proven peer, or why there is none.

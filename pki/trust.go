@@ -31,6 +31,7 @@ type TrustConfig struct {
 	Anchors       []AnchorFile     // at least one
 	Intermediates []string         // PEM files of issuing CAs, optional (peers send theirs)
 	CRLs          []string         // files (PEM or DER), or http:// / https:// URLs. CRLs and ARLs alike.
+	ARL           string           // file that keeps the ARLs that status records bring, and is read at the start; "" = memory only
 	State         string           // file that keeps the highest CRLNumber seen of each issuer; "" = memory only
 	Production    bool             // refuse CAs whose name begins with TEST
 	Clock         func() time.Time // nil = time.Now
@@ -58,6 +59,7 @@ type Trust struct {
 	answers       answers
 	responders    responders
 	own           ownStaples
+	received      *source // ARLs of status records; one of sources
 	snap          atomic.Pointer[snapshot]
 
 	mu      sync.Mutex
@@ -84,6 +86,8 @@ func OpenTrust(cfg TrustConfig) (*Trust, error) {
 	for _, where := range cfg.CRLs {
 		t.sources = append(t.sources, t.newSource(where))
 	}
+	t.received = t.newReceived()
+	t.sources = append(t.sources, t.received)
 	t.Reload()
 	return t, nil
 }

@@ -86,7 +86,7 @@ func (a *attempt) join(outer net.Conn) (net.Conn, error) {
 	a.stage = stageOpen
 	ctx, cancel := context.WithTimeout(a.ctx, a.cfg.Timers.Open)
 	defer cancel()
-	cfg := link.Config{Heartbeat: a.cfg.Timers.Heartbeat, OnNotice: a.noted}
+	cfg := link.Config{Heartbeat: a.cfg.Timers.Heartbeat, OnNotice: a.noted, OnStatus: a.informed}
 	var err error
 	if a.link, err = link.Open(ctx, outer, a.pdt.String(), a.id.String(), cfg); err != nil {
 		return nil, err
@@ -142,6 +142,14 @@ func (a *attempt) tell(err error) error {
 		return notice
 	}
 	return err
+}
+
+// informed takes in what the gateway brings about our own certificate, the PdT's, and its own. The first comes before any
+// byte of the PdT's, and is read before it.
+func (a *attempt) informed(pieces []link.Status) {
+	for _, s := range pieces {
+		a.cfg.Party.Trust.TakeStatus(pki.Status(s))
+	}
 }
 
 func (a *attempt) noted(n link.Notice) {

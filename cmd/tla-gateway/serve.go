@@ -35,7 +35,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 	app.OnHangup(func() { trust.Reload(); keys.ReloadOrLog(app.Log) })
 	defer background(app.Context, trust)()
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
-	party := &pki.Party{Trust: trust, Certificate: keys.Certificate, Timeout: c.Limits.Handshake}
+	party := &pki.Party{Trust: trust, Certificate: trust.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
 	return gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Log: app.Log}).Serve(app.Context, l)
 }
 

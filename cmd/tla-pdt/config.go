@@ -83,8 +83,8 @@ func (c config) check() error {
 func (c config) service(trust *pki.Trust, client, server *cli.Keys, log *slog.Logger) (pdt.Config, error) {
 	cfg := pdt.Config{
 		Gateways:  c.Gateways,
-		Client:    pki.Party{Trust: trust, Certificate: client.Certificate},
-		Server:    pki.Party{Trust: trust, Certificate: server.Certificate},
+		Client:    pki.Party{Trust: trust, Certificate: trust.Staple(client.Certificate)},
+		Server:    pki.Party{Trust: trust, Certificate: trust.Staple(server.Certificate)},
 		Status:    string(c.Status),
 		Heartbeat: c.Heartbeat,
 		Limit:     c.Limits.Absolute,

@@ -56,7 +56,7 @@ func (c config) checkFiles() error {
 	if len(c.Trust.OCSP.Responders) > 0 || c.Trust.OCSP.FromAIA {
 		return errors.New("cannot use trust.ocsp: a relay asks no responder (C4); the gateway brings it the answers")
 	}
-	names := append(append([]cli.Path{c.Trust.State, c.Trust.DenyList}, c.Trust.Intermediates...), c.Trust.CRLs...)
+	names := append(append([]cli.Path{c.Trust.State, c.Trust.DenyList, c.Trust.ARL}, c.Trust.Intermediates...), c.Trust.CRLs...)
 	for _, a := range c.Trust.Anchors {
 		names = append(names, a.File)
 	}

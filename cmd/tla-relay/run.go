@@ -48,7 +48,7 @@ func open(app *cli.App, cfg config) (*daemon, error) {
 	}
 	d.relay, err = tla.NewRelay(tla.Config{
 		Gateways: cfg.Gateways, PdT: cfg.PdT, Readers: d.readers, Log: app.Log,
-		Party:  &pki.Party{Trust: d.trust, Certificate: d.keys.Certificate},
+		Party:  &pki.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate)},
 		Timers: tla.Timers{Absolute: cfg.Limits.Absolute, Inactive: cfg.Limits.Inactive},
 	})
 	if err != nil {

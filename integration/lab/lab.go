@@ -39,6 +39,7 @@ type Trust struct {
 	Production bool     // no TEST CA
 	OCSP       []string // responders to ask
 	DenyList   string   // file; "" = none
+	ARL        string   // file for ARLs received; "" = memory
 }
 
 // Keys names a certificate and its key.

@@ -23,6 +23,8 @@ var configurations = template.Must(template.New("").Parse(`
   production: true{{end}}
 {{- if .OCSP}}
   ocsp: {responders: [{{range $i, $u := .OCSP}}{{if $i}}, {{end}}"{{$u}}"{{end}}], refresh: 1s}{{end}}
+{{- if .ARL}}
+  arl: {{.ARL}}{{end}}
 {{- if .DenyList}}
   deny_list: {{.DenyList}}{{end}}
 {{end}}

@@ -28,10 +28,10 @@ var ErrDead = errors.New("link is dead: nothing heard for three heartbeats")
 
 // Config sets the timers of a Conn.
 type Config struct {
-	Heartbeat    time.Duration        // silence before a ping; 0 = 5 s
-	WriteTimeout time.Duration        // longest write of one record; 0 = 10 s
-	OnNotice     func(Notice)         // called from the reader for each notice; nil = none
-	OnStatus     func(payload []byte) // called from the reader for each status record; nil = ignored
+	Heartbeat    time.Duration  // silence before a ping; 0 = 5 s
+	WriteTimeout time.Duration  // longest write of one record; 0 = 10 s
+	OnNotice     func(Notice)   // called from the reader for each notice; nil = none
+	OnStatus     func([]Status) // called from the reader for each status record, which is gone when it returns; nil = ignored
 }
 
 // Conn is an upgraded outer link. One goroutine may read while others write.
@@ -116,10 +116,11 @@ func (l *Conn) serve(t Type, payload []byte) (done bool, err error) {
 	case TypePong:
 		return true, nil
 	case TypeStatus:
-		if l.cfg.OnStatus != nil {
-			l.cfg.OnStatus(payload)
+		pieces, err := decodeStatus(payload)
+		if err == nil && l.cfg.OnStatus != nil {
+			l.cfg.OnStatus(pieces)
 		}
-		return true, nil
+		return true, err
 	}
 	return false, nil
 }

@@ -113,11 +113,11 @@ func TestTwoQuietEndsStayAlive(t *testing.T) {
 
 func TestStatusIsHandedOver(t *testing.T) {
 	got := make(chan []byte, 1)
-	l, peer := raw(t, Config{OnStatus: func(b []byte) { got <- bytes.Clone(b) }})
+	l, peer := raw(t, Config{OnStatus: func(s []Status) { got <- bytes.Clone(s[0].DER) }})
 	over := readOn(l)
 	_, err := peer.Write(vectors(t)["status"])
 	require.NoError(t, err)
-	require.Equal(t, vectors(t)["status"][headerLen:], <-got)
+	require.Equal(t, vectors(t)["status"][headerLen+pieceHeaderLen:], <-got)
 	l.Close()
 	<-over
 }
@@ -133,6 +133,7 @@ func TestWrongDirection(t *testing.T) {
 		"joined twice": {[][]byte{v["joined"], v["joined"]}, func(l *Conn) error {
 			return errors.Join(waitJoined(l), readSome(l))
 		}},
+		"status cut short":    {[][]byte{{byte(TypeStatus), 0, 4, 1, 0, 2, 0}}, readSome},
 		"unknown type":        {[][]byte{{9, 0, 0}}, readSome},
 		"too long":            {[][]byte{{2, 0xff, 0xff}}, waitJoined},
 		"notice no one reads": {[][]byte{{6, 0, 1, '{'}}, readSome},

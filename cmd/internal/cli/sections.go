@@ -67,6 +67,7 @@ func (k *Keys) ReloadOrLog(log *slog.Logger) {
 //	  crls: [crl.pem, arl.pem, "http://pki.example.invalid/crl.der"]
 //	  ocsp: {responders: ["http://ocsp.example.invalid"], from_aia: false, nonce: false, timeout: 3s}
 //	  deny_list: denied.txt
+//	  arl: /var/lib/tlagate/arl.pem
 //	  state: /var/lib/tlagate/crl-numbers
 //	  production: false
 type Trust struct {
@@ -75,6 +76,7 @@ type Trust struct {
 	CRLs          []Path   `yaml:"crls"`       // files or URLs, CRLs and ARLs alike
 	OCSP          OCSP     `yaml:"ocsp"`       // nobody is asked unless it is said here
 	DenyList      Path     `yaml:"deny_list"`  // serials and identities refused whatever the PKI says, one a line
+	ARL           Path     `yaml:"arl"`        // where the ARLs are kept that come through a gateway; empty: in memory
 	State         Path     `yaml:"state"`      // where the highest CRL numbers are kept; empty: in memory
 	Production    bool     `yaml:"production"` // refuse CAs named TEST…
 }
@@ -102,6 +104,7 @@ func (t Trust) Config(log *slog.Logger) pki.TrustConfig {
 		CRLs:          texts(t.CRLs),
 		OCSP:          pki.OCSPConfig(t.OCSP),
 		DenyList:      string(t.DenyList),
+		ARL:           string(t.ARL),
 		State:         string(t.State),
 		Production:    t.Production,
 		Log:           log,

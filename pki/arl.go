@@ -1,0 +1,162 @@
+package pki
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// maxARL bounds what a status record brings: an ARL lists CAs, and there are few.
+const maxARL = 16<<10 - 3
+
+// AddARL takes in an ARL (DER) that came by a status record: a list of an anchor, in date, with no lower number than
+// the one at hand. It passes the checks of any other CRL first; the error is a *Refusal. When TrustConfig.ARL names a
+// file, it is kept there, so that it is at hand after a restart.
+func (t *Trust) AddARL(der []byte) error {
+	c, refusal := t.judgeARL(bytes.Clone(der))
+	if refusal != nil {
+		return refusal
+	}
+	if t.knowsList(c) {
+		return nil
+	}
+	t.received.refreshing.Lock()
+	defer t.received.refreshing.Unlock()
+	t.take(t.received, []*crl{c})
+	return t.keepARLs()
+}
+
+func (t *Trust) judgeARL(der []byte) (*crl, *Refusal) {
+	const where = "ARL of a status record"
+	if len(der) > maxARL {
+		return nil, &Refusal{Reason: CRLBad, Subject: where, Detail: "it is too long for one"}
+	}
+	c, err := parseCRL("status record", der)
+	if err != nil {
+		return nil, &Refusal{Reason: CRLBad, Subject: where, Detail: err.Error(), Cause: err}
+	}
+	last := c.refuse(CRLWrongIssuer, "no anchor here issued it; a status record brings ARLs only")
+	for _, a := range t.Anchors() {
+		if !bytes.Equal(a.Cert.RawSubject, c.list.RawIssuer) {
+			continue
+		}
+		if last = t.judgeCRLOf(c, a.Cert); last == nil {
+			return c, nil
+		}
+	}
+	return nil, last
+}
+
+// judgeCRLOf judges a list of a CA without a certificate to look up.
+func (t *Trust) judgeCRLOf(c *crl, issuer *x509.Certificate) *Refusal {
+	now := t.now()
+	for _, check := range []func() *Refusal{
+		func() *Refusal { return c.checkIssuer(issuer) },
+		func() *Refusal { return t.numbers.check(issuer, c) },
+		func() *Refusal { return c.checkFuture(now) },
+		func() *Refusal { return c.checkStale(now) },
+	} {
+		if refusal := check(); refusal != nil {
+			return refusal
+		}
+	}
+	return nil
+}
+
+func (t *Trust) knowsList(c *crl) bool {
+	for _, have := range t.snap.Load().crls {
+		if bytes.Equal(have.der, c.der) {
+			return true
+		}
+	}
+	return false
+}
+
+// keepARLs writes what status records brought to its file.
+func (t *Trust) keepARLs() error {
+	if t.cfg.ARL == "" {
+		return nil
+	}
+	var out bytes.Buffer
+	lists, _ := t.received.holds()
+	for _, c := range lists {
+		_ = pem.Encode(&out, &pem.Block{Type: "X509 CRL", Bytes: c.der}) // a Buffer takes everything
+	}
+	if err := writeFileAtomic(t.cfg.ARL, out.Bytes()); err != nil {
+		t.log.Error("ARL not kept: after a restart the one before it counts", "file", t.cfg.ARL, "err", err)
+	}
+	return nil
+}
+
+// newReceived is the source of what status records bring. Its file need not be there: it is ours to write.
+func (t *Trust) newReceived() *source {
+	if t.cfg.ARL == "" {
+		return &source{where: "status record", reader: memoryReader{}}
+	}
+	return &source{where: t.cfg.ARL, reader: &ownFileReader{fileReader{file: t.cfg.ARL, cfg: t.cfg}}}
+}
+
+// memoryReader never reads anything.
+type memoryReader struct{}
+
+func (memoryReader) read(context.Context, bool) ([]byte, error) { return nil, nil }
+func (memoryReader) next(time.Time, []*crl, int) time.Duration  { return time.Hour }
+
+// ownFileReader reads a file that may be absent.
+type ownFileReader struct{ fileReader }
+
+func (r *ownFileReader) read(ctx context.Context, force bool) ([]byte, error) {
+	if _, err := os.Stat(r.file); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return r.fileReader.read(ctx, force)
+}
+
+// StatusFor gives what an end needs to verify the certificates of these paths (leaf first, anchor last) without asking anybody:
+// the OCSP answers in date, and the ARLs of the anchors. Never a CRL of leaves: it would be large.
+func (t *Trust) StatusFor(paths ...[]*x509.Certificate) []Status {
+	var list []Status
+	seen := map[string]bool{}
+	add := func(arl bool, der []byte) {
+		if !seen[string(der)] {
+			seen[string(der)] = true
+			list = append(list, Status{arl, der})
+		}
+	}
+	for _, path := range paths {
+		if arl := t.arlOf(path); arl != nil {
+			add(true, arl)
+		}
+		for i := 0; i+1 < len(path); i++ {
+			if a := t.answerOf(path[i+1], path[i]); a != nil {
+				add(false, a.der)
+			}
+		}
+	}
+	return list
+}
+
+func (t *Trust) arlOf(path []*x509.Certificate) []byte {
+	n := len(path)
+	if n < 3 {
+		return nil // the anchor issues leaves: its list is no ARL
+	}
+	c, refusal := t.bestCRL(path[n-1], path[n-2], true, t.now())
+	if refusal != nil || len(c.der) > maxARL {
+		return nil
+	}
+	return c.der
+}
+
+func (t *Trust) answerOf(issuer, cert *x509.Certificate) *answer {
+	a := t.answers.get(aboutCert(issuer, cert))
+	if a == nil || t.checkDates(a, issuer, t.now()) != nil {
+		return nil
+	}
+	return a
+}

@@ -1,0 +1,86 @@
+package link
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// Status is one signed piece of revocation data: an OCSP answer, or an ARL (docs/protocol.md, section 2.1). The link
+// carries it and does not judge it.
+type Status struct {
+	ARL bool // else an OCSP answer
+	DER []byte
+}
+
+// The kinds of pieces; others are passed over.
+const (
+	statusAnswer = 1
+	statusARL    = 2
+)
+
+// MaxStatus is the longest payload of a status record, in octets.
+const MaxStatus = 16 << 10
+
+const pieceHeaderLen = 3
+
+// WriteStatus sends pieces, in as many records as they need. One that fits no record is an error, and is left out.
+func (l *Conn) WriteStatus(pieces []Status) error {
+	payloads, err := encodeStatus(pieces)
+	for _, p := range payloads {
+		if err := l.WriteRecord(TypeStatus, p); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func encodeStatus(pieces []Status) (payloads [][]byte, err error) {
+	var now []byte
+	for _, p := range pieces {
+		size := pieceHeaderLen + len(p.DER)
+		if size > MaxStatus {
+			err = fmt.Errorf("cannot send a status of %d octets: at most %d fit", len(p.DER), MaxStatus-pieceHeaderLen)
+			continue
+		}
+		if len(now)+size > MaxStatus {
+			payloads, now = append(payloads, now), nil
+		}
+		now = p.append(now)
+	}
+	if len(now) > 0 {
+		payloads = append(payloads, now)
+	}
+	return payloads, err
+}
+
+// append adds type(1) length(2) DER.
+func (s Status) append(b []byte) []byte {
+	kind := byte(statusAnswer)
+	if s.ARL {
+		kind = statusARL
+	}
+	b = binary.BigEndian.AppendUint16(append(b, kind), uint16(len(s.DER)))
+	return append(b, s.DER...)
+}
+
+// decodeStatus reads a payload; the pieces are good as long as it is.
+func decodeStatus(payload []byte) ([]Status, error) {
+	if len(payload) > MaxStatus {
+		return nil, protocolErrorf("status of %d octets", len(payload))
+	}
+	var pieces []Status
+	for len(payload) > 0 {
+		if len(payload) < pieceHeaderLen {
+			return nil, protocolErrorf("status cut short")
+		}
+		kind, n := payload[0], int(binary.BigEndian.Uint16(payload[1:]))
+		if payload = payload[pieceHeaderLen:]; n > len(payload) {
+			return nil, protocolErrorf("status cut short")
+		}
+		if kind == statusAnswer || kind == statusARL {
+			pieces = append(pieces, Status{kind == statusARL, payload[:n]})
+		}
+		payload = payload[n:]
+	}
+	return pieces, nil
+}

@@ -1,0 +1,64 @@
+package link
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestStatusRoundTrip(t *testing.T) {
+	big := bytes.Repeat([]byte{7}, 9000)
+	pieces := []Status{{false, []byte("an answer")}, {true, []byte("an ARL")}, {false, big}, {true, big}, {false, nil}}
+	payloads, err := encodeStatus(pieces)
+	require.NoError(t, err)
+	require.Len(t, payloads, 2, "what does not fit goes into the next record")
+	var got []Status
+	for _, p := range payloads {
+		require.LessOrEqual(t, len(p), MaxStatus)
+		part, err := decodeStatus(p)
+		require.NoError(t, err)
+		got = append(got, part...)
+	}
+	require.Len(t, got, len(pieces))
+	for i, p := range pieces {
+		require.Equal(t, p.ARL, got[i].ARL)
+		require.True(t, bytes.Equal(p.DER, got[i].DER))
+	}
+}
+
+func TestStatusTooLongIsLeftOut(t *testing.T) {
+	payloads, err := encodeStatus([]Status{{true, make([]byte, MaxStatus)}, {false, []byte("x")}})
+	require.ErrorContains(t, err, "16384")
+	require.Len(t, payloads, 1)
+}
+
+func TestStatusFraming(t *testing.T) {
+	good := Status{true, []byte("an ARL")}.append(Status{false, []byte("an answer")}.append(nil))
+	first := pieceHeaderLen + len("an answer")
+	for n := 1; n < len(good); n++ {
+		_, err := decodeStatus(good[:n])
+		if n == first {
+			require.NoError(t, err)
+			continue
+		}
+		var broken *ProtocolError
+		require.ErrorAs(t, err, &broken, "%d octets", n)
+	}
+	_, err := decodeStatus(make([]byte, MaxStatus+1))
+	require.Error(t, err)
+	pieces, err := decodeStatus(append([]byte{9, 0, 1, 0}, good...))
+	require.NoError(t, err)
+	require.Len(t, pieces, 2, "an unknown kind is passed over")
+}
+
+func FuzzStatus(f *testing.F) {
+	f.Add(Status{true, []byte("x")}.append(nil))
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		pieces, err := decodeStatus(payload)
+		if err == nil {
+			_, err = encodeStatus(pieces)
+			require.NoError(t, err)
+		}
+	})
+}
