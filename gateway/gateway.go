@@ -12,7 +12,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tlagate/pki"
@@ -64,7 +66,7 @@ func (l Limits) withDefaults() Limits {
 // Gateway joins links. One Serve per Gateway.
 type Gateway struct {
 	party  *pki.Party
-	access access
+	access atomic.Pointer[access]
 	limits Limits
 	log    *slog.Logger
 
@@ -91,13 +93,21 @@ func New(cfg Config) *Gateway {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	limits := cfg.Limits.withDefaults()
-	return &Gateway{
-		party: cfg.Party, access: access(cfg.Access), limits: limits, log: cfg.Log,
+	g := &Gateway{
+		party: cfg.Party, limits: limits, log: cfg.Log,
 		accepted: make(chan net.Conn), pending: pending{total: limits.Handshakes, each: limits.HandshakesPerIP},
 		stopping: make(chan struct{}), wake: make(chan struct{}, 1), clients: map[net.Conn]*client{}, having: map[pki.Identity]int{},
 		parked: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{}),
 		sessions: map[pki.Identity]*session{},
 	}
+	g.SetAccess(cfg.Access)
+	return g
+}
+
+// SetAccess replaces the access table, for sessions that are opened from now on; those that are open go on.
+func (g *Gateway) SetAccess(rules []Rule) {
+	table := access(slices.Clone(rules))
+	g.access.Store(&table)
 }
 
 // Serve accepts links on l until ctx ends; then it lets sessions end for Limits.Drain and returns nil.

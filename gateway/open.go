@@ -51,7 +51,7 @@ func (g *Gateway) mayOpen(tla pki.Identity, name string) (pki.Identity, *link.Pr
 		return pki.Identity{}, &link.Problem{Code: link.ProblemBadRequest,
 			Detail: "The parameter pdt names no Poste de Travail.", Action: "Set the PdT's name in the terminal's configuration."}
 	}
-	if !g.access.allows(tla, pdt) {
+	if !g.access.Load().allows(tla, pdt) {
 		return pki.Identity{}, &link.Problem{Code: link.ProblemWrongPractice,
 			Detail: fmt.Sprintf("%s may not open %s.", tla, pdt), Action: "Ask the operator for a line in the access table."}
 	}

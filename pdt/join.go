@@ -64,7 +64,7 @@ func (s *Service) serveJoined(ctx context.Context, cut context.CancelCauseFunc, 
 
 // prove has the TLA prove in the inner handshake that it is the one the gateway named, and may be here.
 func (s *Service) prove(ctx context.Context, l *parkedLink, j *link.Joined) (net.Conn, *pki.Peer, error) {
-	want, named, err := s.cfg.Access.want(s.us, j)
+	want, named, err := s.access.Load().want(s.us, j)
 	if err != nil {
 		return nil, nil, &pki.Refusal{Reason: pki.BadIdentity, Subject: "joined record", Detail: err.Error()}
 	}

@@ -3,6 +3,7 @@ package pdt
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tlagate/pki"
@@ -13,6 +14,7 @@ import (
 type Service struct {
 	cfg      Config
 	us       pki.Identity
+	access   atomic.Pointer[Access]
 	began    time.Time
 	gateways []*gateway
 	slots    [session.Slots]*slot
@@ -29,6 +31,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{cfg: cfg, us: us, began: time.Now()}
+	s.SetAccess(cfg.Access)
 	for _, address := range cfg.Gateways {
 		s.gateways = append(s.gateways, newGateway(s, address))
 	}
@@ -40,6 +43,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	return s, nil
 }
+
+// SetAccess replaces the access table, for sessions that are opened from now on; the one that is open goes on.
+func (s *Service) SetAccess(a Access) { s.access.Store(&a) }
 
 // nobody is the reader of a slot that no program sees.
 type nobody struct{}

@@ -77,7 +77,7 @@ func (t *Trust) questionOfOwn(own *tls.Certificate) (q question, ok bool) {
 }
 
 func (t *Trust) issuerOfOwn(leaf *x509.Certificate, behind [][]byte) *x509.Certificate {
-	known := append(t.allCAs(), t.intermediates...)
+	known := append(t.allCAs(), t.roots.Load().intermediates...)
 	for _, der := range behind {
 		if c, err := x509.ParseCertificate(der); err == nil {
 			known = append(known, c)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -48,19 +47,19 @@ type TrustConfig struct {
 
 // Trust is a trust store: anchors, intermediates and revocation data. It is safe for use by many goroutines.
 type Trust struct {
-	cfg           TrustConfig
-	log           *slog.Logger
-	anchors       []Anchor
-	intermediates []*x509.Certificate
-	numbers       *numbers
-	sources       []*source
-	links         linkCache
-	deny          denyList
-	answers       answers
-	responders    responders
-	own           ownStaples
-	received      *source // ARLs of status records; one of sources
-	snap          atomic.Pointer[snapshot]
+	cfg        TrustConfig
+	log        *slog.Logger
+	roots      atomic.Pointer[roots]
+	rootFiles  rootFiles
+	numbers    *numbers
+	sources    []*source
+	links      linkCache
+	deny       denyList
+	answers    answers
+	responders responders
+	own        ownStaples
+	received   *source // ARLs of status records; one of sources
+	snap       atomic.Pointer[snapshot]
 
 	mu      sync.Mutex
 	cas     map[[32]byte]*x509.Certificate // CAs known to be good, by digest: judge new CRLs as they are read
@@ -76,7 +75,7 @@ func OpenTrust(cfg TrustConfig) (*Trust, error) {
 	t := &Trust{cfg: withDefaults(cfg), cas: map[[32]byte]*x509.Certificate{}, changed: make(chan struct{})}
 	t.log = t.cfg.Log
 	t.snap.Store(&snapshot{})
-	if err := errors.Join(t.cfg.OCSP.check(), t.loadAnchors(), t.loadIntermediates(), t.openDenyList()); err != nil {
+	if err := errors.Join(t.cfg.OCSP.check(), t.openRoots(), t.openDenyList()); err != nil {
 		return nil, err
 	}
 	var err error
@@ -106,69 +105,6 @@ func withDefaults(c TrustConfig) TrustConfig {
 	return c
 }
 
-func (t *Trust) loadAnchors() error {
-	for _, a := range t.cfg.Anchors {
-		certs, err := t.loadCAs(a.File)
-		if err != nil {
-			return err
-		}
-		for _, c := range certs {
-			t.anchors = append(t.anchors, Anchor{c, slices.Clone(a.Practices)})
-			t.learn(c)
-		}
-	}
-	if len(t.anchors) == 0 {
-		return errors.New("cannot verify anybody: the trust store names no anchor")
-	}
-	return nil
-}
-
-func (t *Trust) loadIntermediates() error {
-	for _, file := range t.cfg.Intermediates {
-		certs, err := t.loadCAs(file)
-		if err != nil {
-			return err
-		}
-		t.intermediates = append(t.intermediates, certs...)
-	}
-	for _, ca := range t.intermediates {
-		if t.leadsToAnchor(ca) {
-			t.learn(ca)
-		}
-	}
-	return nil
-}
-
-// leadsToAnchor says whether a CA's signatures lead to an anchor; nothing else of it is judged.
-func (t *Trust) leadsToAnchor(ca *x509.Certificate) bool {
-	paths, _ := t.findPaths([]*x509.Certificate{ca}, "")
-	return slices.ContainsFunc(paths, func(p path) bool {
-		v := &verification{t: t, path: p, now: t.now()}
-		_, weak := v.checkAlgorithms()
-		_, bad := v.checkSignatures()
-		return weak == nil && bad == nil
-	})
-}
-
-func (t *Trust) loadCAs(file string) ([]*x509.Certificate, error) {
-	certs, err := ReadCertificates(file)
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range certs {
-		if t.cfg.Production && isTestCA(c) {
-			return nil, &Refusal{Reason: TestCA, Subject: file, Detail: describeCA(c) + " has no place in a production store"}
-		}
-		if !c.IsCA {
-			return nil, &Refusal{Reason: NotCA, Subject: file, Detail: fmt.Sprintf("%s is no CA", name(c.Subject.CommonName))}
-		}
-	}
-	return certs, nil
-}
-
-// Anchors gives the anchors of the store.
-func (t *Trust) Anchors() []Anchor { return slices.Clone(t.anchors) }
-
 func (t *Trust) now() time.Time { return t.cfg.Clock() }
 
 // Run re-reads changed files, fetches URLs and OCSP answers before they go stale, and warns of those that will; it blocks until
@@ -187,6 +123,7 @@ func (t *Trust) Run(ctx context.Context) error {
 // Reload looks at every file and CRL URL now, and returns when it has.
 func (t *Trust) Reload() {
 	var wg sync.WaitGroup
+	t.readRoots(true)
 	t.readDenyList(true)
 	for _, s := range t.sources {
 		wg.Go(func() { t.refresh(context.Background(), s, true) })
@@ -201,9 +138,10 @@ func (t *Trust) follow(ctx context.Context, s *source) {
 	}
 }
 
-// watchDates looks at the deny list, and tells of CRLs that go stale, or come into force, by time alone.
+// watchDates looks at anchors, intermediates and deny list, and tells of CRLs that go stale, or come into force, by time alone.
 func (t *Trust) watchDates(ctx context.Context) {
 	for sleep(ctx, t.cfg.Poll) {
+		t.readRoots(false)
 		t.readDenyList(false)
 		t.mu.Lock()
 		t.noticeDates(t.snap.Load())

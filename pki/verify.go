@@ -74,7 +74,7 @@ func (t *Trust) Recheck(p *Peer) error {
 
 // verify tries each path and reports the one that came furthest.
 func (t *Trust) verify(chain []*x509.Certificate, want Want, how circumstances) (*Verdict, error) {
-	paths, refusal := t.findPaths(chain, how.standing)
+	paths, refusal := t.roots.Load().findPaths(chain, how.standing)
 	if refusal != nil {
 		return &Verdict{Checks: []Check{{Name: "path", Subject: refusal.Subject, Detail: refusal.Detail, Err: refusal}}}, refusal
 	}
@@ -92,19 +92,19 @@ func (t *Trust) verify(chain []*x509.Certificate, want Want, how circumstances) 
 	return &best.verdict, best.refusal
 }
 
-func (t *Trust) findPaths(chain []*x509.Certificate, standing string) ([]path, *Refusal) {
+func (r *roots) findPaths(chain []*x509.Certificate, standing string) ([]path, *Refusal) {
 	if len(chain) == 0 {
 		return nil, &Refusal{Reason: NoCertificate, Detail: "the peer showed no certificate"}
 	}
 	leaf := chain[0]
-	refuse := func(r Reason, format string, args ...any) ([]path, *Refusal) {
+	refuse := func(reason Reason, format string, args ...any) ([]path, *Refusal) {
 		id, _ := IdentityOf(leaf)
-		return nil, &Refusal{Reason: r, Subject: describeLeaf(leaf, standing), Detail: fmt.Sprintf(format, args...), Claimed: id}
+		return nil, &Refusal{Reason: reason, Subject: describeLeaf(leaf, standing), Detail: fmt.Sprintf(format, args...), Claimed: id}
 	}
 	if len(chain) > maxPresented {
 		return refuse(BadCertificate, "the peer sent %d certificates, want at most %d", len(chain), maxPresented)
 	}
-	b := &pathBuilder{anchors: t.anchors, pool: t.poolWith(chain[1:])}
+	b := &pathBuilder{anchors: r.anchors, pool: r.poolWith(chain[1:])}
 	b.extend([]*x509.Certificate{leaf})
 	last := b.longest[len(b.longest)-1]
 	switch {
@@ -119,9 +119,9 @@ func (t *Trust) findPaths(chain []*x509.Certificate, standing string) ([]path, *
 }
 
 // poolWith gives the CAs that may stand between leaf and anchor.
-func (t *Trust) poolWith(presented []*x509.Certificate) []*x509.Certificate {
-	pool := make([]*x509.Certificate, 0, len(presented)+len(t.intermediates))
-	for _, c := range append(append(pool, presented...), t.intermediates...) {
+func (r *roots) poolWith(presented []*x509.Certificate) []*x509.Certificate {
+	pool := make([]*x509.Certificate, 0, len(presented)+len(r.intermediates))
+	for _, c := range append(append(pool, presented...), r.intermediates...) {
 		if !containsCert(pool, c) {
 			pool = append(pool, c)
 		}

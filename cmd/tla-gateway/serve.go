@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"reflect"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/gateway"
@@ -32,11 +33,32 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
 	}
-	app.OnHangup(func() { trust.Reload(); keys.ReloadOrLog(app.Log) })
+	party := &pki.Party{Trust: trust, Certificate: trust.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
+	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Log: app.Log})
+	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, c, app.Log), Trust: trust, Keys: []*cli.Keys{keys}})
 	defer background(app.Context, trust)()
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
-	party := &pki.Party{Trust: trust, Certificate: trust.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
-	return gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Log: app.Log}).Serve(app.Context, l)
+	return g.Serve(app.Context, l)
+}
+
+// apply takes over what may change in a running gateway: the access table.
+func (s *serveCmd) apply(g *gateway.Gateway, running config, log *slog.Logger) func() error {
+	return func() error {
+		c, rules, err := load(s.Config)
+		if err != nil {
+			return err
+		}
+		if !reflect.DeepEqual(c.Access, running.Access) {
+			g.SetAccess(rules)
+			log.Info("access table read again", "lines", len(rules))
+		}
+		running.Access = c.Access
+		if !reflect.DeepEqual(c, running) {
+			log.Warn("the rest of the configuration has changed too: that takes a restart")
+			running = c
+		}
+		return nil
+	}
 }
 
 // open reads what the configuration names.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"sync"
 
 	"tlagate/cmd/internal/cli"
@@ -26,6 +27,7 @@ func (c *runCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	app.Follow(cli.Live{Config: c.Config, Apply: c.apply(d, cfg, app.Log), Trust: d.trust, Keys: []*cli.Keys{d.client, d.server}})
 	return d.serve(app)
 }
 
@@ -64,7 +66,6 @@ func (d *daemon) serve(app *cli.App) error {
 	defer stop()
 	var parts sync.WaitGroup
 	failed := make(chan error, 2)
-	app.OnHangup(func() { d.reload(app.Log) })
 	for _, part := range []func(context.Context) error{d.trust.Run, d.service.Run} {
 		parts.Go(func() { defer stop(); failed <- part(ctx) })
 	}
@@ -72,10 +73,28 @@ func (d *daemon) serve(app *cli.App) error {
 	return errors.Join(withoutStop(<-failed), withoutStop(<-failed))
 }
 
-func (d *daemon) reload(log *slog.Logger) {
-	d.trust.Reload()
-	d.client.ReloadOrLog(log)
-	d.server.ReloadOrLog(log)
+// apply takes over what may change in a running service: the access table.
+func (c *runCmd) apply(d *daemon, running config, log *slog.Logger) func() error {
+	return func() error {
+		cfg, err := c.load()
+		if err != nil {
+			return err
+		}
+		table, err := cfg.Access.table()
+		if err != nil {
+			return err
+		}
+		if !reflect.DeepEqual(cfg.Access, running.Access) {
+			d.service.SetAccess(table)
+			log.Info("access table read again", "practices", len(table.Practices), "tlas", len(table.TLAs))
+		}
+		running.Access = cfg.Access
+		if !reflect.DeepEqual(cfg, running) {
+			log.Warn("the rest of the configuration has changed too: that takes a restart")
+			running = cfg
+		}
+		return nil
+	}
 }
 
 // withoutStop leaves out that a part was told to stop.

@@ -75,7 +75,7 @@ func (d *daemon) serve(app *cli.App) error {
 	for _, part := range []func(context.Context) error{d.trust.Run, d.readers.Run, d.server.Serve} {
 		parts.Go(func() { failed <- part(ctx) })
 	}
-	app.OnHangup(func() { d.trust.Reload(); d.keys.ReloadOrLog(app.Log) })
+	app.Follow(cli.Live{Trust: d.trust, Keys: []*cli.Keys{d.keys}})
 	app.Log.Info("ready: no connection is made before a user's start")
 	var err error
 	select {

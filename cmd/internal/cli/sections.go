@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,8 @@ type Identity struct {
 type Keys struct {
 	from Identity
 	now  atomic.Pointer[tls.Certificate]
+
+	failure string // of the last follow, which owns it
 }
 
 // Open reads certificate and key. What is wrong with the files is told as package pki tells it.
@@ -41,12 +44,34 @@ func (k *Keys) Certificate() *tls.Certificate { return k.now.Load() }
 
 // Reload reads the files again. On an error the old pair stays.
 func (k *Keys) Reload() error {
+	_, err := k.reload()
+	return err
+}
+
+func (k *Keys) reload() (changed bool, err error) {
 	pair, err := pki.LoadCertificate(string(k.from.Cert), string(k.from.Key))
 	if err != nil {
-		return err
+		return false, err
 	}
-	k.now.Store(pair)
-	return nil
+	old := k.now.Swap(pair)
+	return old == nil || !slices.EqualFunc(old.Certificate, pair.Certificate, slices.Equal), nil
+}
+
+// files gives what a change is to be looked for in.
+func (k *Keys) files() []string { return []string{string(k.from.Cert), string(k.from.Key)} }
+
+// follow reads the files again when they have changed. A pair half written, or broken, keeps the old.
+func (k *Keys) follow(log *slog.Logger) {
+	changed, err := k.reload()
+	switch {
+	case err != nil && err.Error() != k.failure:
+		log.Error("the old certificate stays in use", "error", err)
+	case changed:
+		log.Info("certificate and key read again", "cert", string(k.from.Cert))
+	}
+	if k.failure = ""; err != nil {
+		k.failure = err.Error()
+	}
 }
 
 // ReloadOrLog is Reload for a SIGHUP: what went wrong goes to log.

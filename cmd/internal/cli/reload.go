@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"tlagate/pki"
+)
+
+// Live is what a running program reads again: at SIGHUP all of it, and each part when its file has changed. What is
+// broken keeps the old, and the log says so. The trust store looks at its own files (pki.Trust.Run).
+type Live struct {
+	Config string       // the configuration file; "" = none
+	Apply  func() error // reads it again and takes over what may change in a running program
+	Trust  *pki.Trust
+	Keys   []*Keys
+
+	// Every is how often files are looked at; 0 = 1 s.
+	Every time.Duration
+}
+
+// Follow keeps l up to date until the program is stopped. Like OnHangup, call it before the program says that it is
+// ready.
+func (a *App) Follow(l Live) {
+	var mu sync.Mutex // one reading at a time
+	a.OnHangup(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		l.Trust.Reload()
+		a.apply(l)
+		for _, k := range l.Keys {
+			k.ReloadOrLog(a.Log)
+		}
+	})
+	go a.poll(l, &mu)
+}
+
+func (a *App) poll(l Live, mu *sync.Mutex) {
+	if l.Every == 0 {
+		l.Every = time.Second
+	}
+	config := pki.NewFileWatch(l.Config)
+	pairs := make([]*pki.FileWatch, len(l.Keys))
+	for i, k := range l.Keys {
+		pairs[i] = pki.NewFileWatch(k.files()...)
+	}
+	for wait(a.Context, l.Every) {
+		mu.Lock()
+		if config.Changed() {
+			a.apply(l)
+		}
+		for i, k := range l.Keys {
+			if pairs[i].Changed() {
+				k.follow(a.Log)
+			}
+		}
+		mu.Unlock()
+	}
+}
+
+// apply reads the configuration again.
+func (a *App) apply(l Live) {
+	if l.Config == "" || l.Apply == nil {
+		return
+	}
+	if err := l.Apply(); err != nil {
+		a.Log.Error("the configuration of before stays in force", "error", err)
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

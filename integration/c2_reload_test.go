@@ -1,0 +1,113 @@
+package integration
+
+import (
+	"crypto/x509"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
+	"tlagate/pki"
+	"tlagate/pki/pkitest"
+)
+
+// TestReload: keys, certificates, anchors and access tables of running programs are read again when they change; a broken
+// file keeps the old and says so; the session stays up through all of it.
+func TestReload(t *testing.T) {
+	b := newBed(t)
+	b.ca.publish(t)
+	b.GatewayTrust.Anchor = b.Path("gateway-root.pem")
+	pkitest.WriteCertificates(t, b.GatewayTrust.Anchor, b.ca.Root.Cert)
+	require.NoError(t, b.StartGateway())
+	require.NoError(t, b.StartRelay())
+	b.startPdT(t)
+	require.True(t, b.relay(t, "start").OK)
+
+	renew := func(name, id string, use x509.ExtKeyUsage) string {
+		c := b.ca.Issue(id, use, named)
+		b.keys(name, c)
+		return c.Leaf.SerialNumber.Text(16)
+	}
+	programs := []struct {
+		name, file, id string
+		use            x509.ExtKeyUsage
+		process        *world.Process
+	}{
+		{"gateway", "gateway", lab.Gateway, x509.ExtKeyUsageServerAuth, b.GatewayProc},
+		{"PdT, client", "pdt-client", lab.PdT, x509.ExtKeyUsageClientAuth, b.PdTProc},
+		{"PdT, server", "pdt-server", lab.PdT, x509.ExtKeyUsageServerAuth, b.PdTProc},
+		{"relay", "tla", lab.TLA, x509.ExtKeyUsageClientAuth, b.RelayProc},
+	}
+	for _, p := range programs {
+		t.Run("certificate of the "+p.name, func(t *testing.T) {
+			mark := p.process.Mark()
+			require.NoError(t, os.WriteFile(b.Path(p.file+".key"), []byte("half a fi"), 0o600))
+			logged(t, p.process, mark, "the old certificate stays in use")
+			mark = p.process.Mark()
+			renew(p.file, p.id, p.use)
+			logged(t, p.process, mark, "certificate and key read again", p.file)
+		})
+	}
+	t.Run("the gateway shows the new one", func(t *testing.T) {
+		serial := renew("gateway", lab.Gateway, x509.ExtKeyUsageServerAuth)
+		require.Eventually(t, func() bool {
+			return strings.Contains(b.serverCertificate(t), serial)
+		}, c2Time, 100*time.Millisecond)
+	})
+	t.Run("anchors of the gateway", func(t *testing.T) {
+		mark := b.GatewayProc.Mark()
+		require.NoError(t, os.WriteFile(b.GatewayTrust.Anchor, []byte("nothing"), 0o644))
+		logged(t, b.GatewayProc, mark, "cannot read anchors")
+		accepted(t, b.sClient(t, opensslKeys(b.TLAKeys).args()...), "urn:tlagate:")
+		pkitest.WriteCertificates(t, b.GatewayTrust.Anchor, b.ca.Root.Cert, b.ca.stranger.Root.Cert)
+		logged(t, b.GatewayProc, mark, "anchors and intermediates read again")
+	})
+	require.Equal(t, "up", b.relay(t, "status").Status.State, "the session has lived through all of it")
+	require.True(t, b.relay(t, "stop").OK)
+	b.startAccepted(t)
+}
+
+// serverCertificate is the gateway's, in words.
+func (b *bed) serverCertificate(t *testing.T) string {
+	out := b.sClient(t, opensslKeys(b.TLAKeys).args()...)
+	text := openssl(t, out, "x509", "-noout", "-serial")
+	return strings.ToLower(text)
+}
+
+// TestReloadAccess: a line of the access table counts as soon as it is written, at the gateway and at the PdT.
+func TestReloadAccess(t *testing.T) {
+	b := newBed(t)
+	b.ca.publish(t)
+	neighbour := "urn:tlagate:" + otherPractice + ":tla:valise"
+	b.TLAKeys = b.keys("tla", b.ca.Issue(neighbour, x509.ExtKeyUsageClientAuth))
+	require.NoError(t, b.StartGateway())
+	require.NoError(t, b.StartRelay())
+	b.startPdT(t)
+	require.Equal(t, "wrong_practice", b.startRefused(t).Reason)
+
+	add := func(program, line string) {
+		text, err := os.ReadFile(b.Path(program + ".yaml"))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(b.Path(program+".yaml"), append(text, line+"\n"...), 0o600))
+	}
+	broken := b.GatewayProc.Mark()
+	add("gateway", "access: [{tla: nobody, pdt: nobody}]")
+	logged(t, b.GatewayProc, broken, "the configuration of before stays in force")
+	require.Equal(t, "wrong_practice", b.startRefused(t).Reason)
+	text, err := os.ReadFile(b.Path("gateway.yaml"))
+	require.NoError(t, err)
+	fixed := strings.Replace(string(text), "{tla: nobody, pdt: nobody}", `{tla: "`+neighbour+`", pdt: "`+lab.PdT+`"}`, 1)
+	require.NoError(t, os.WriteFile(b.Path("gateway.yaml"), []byte(fixed), 0o600))
+	logged(t, b.GatewayProc, broken, "access table read again")
+	mark := b.PdTProc.Mark()
+	require.Equal(t, "rejected", b.startRefused(t).Code, "the PdT need not believe the gateway")
+	logged(t, b.PdTProc, mark, "TLA refused", "reason="+string(pki.WrongPractice))
+
+	add("pdt", "access: {tlas: [\""+neighbour+"\"]}")
+	logged(t, b.PdTProc, mark, "access table read again")
+	b.startAccepted(t)
+}

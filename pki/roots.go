@@ -1,0 +1,133 @@
+package pki
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// roots are the anchors and configured intermediates of one moment; they never change once published.
+type roots struct {
+	anchors       []Anchor
+	intermediates []*x509.Certificate
+}
+
+// rootFiles watches the files they come from.
+type rootFiles struct {
+	mu      sync.Mutex // one reading at a time; protects the rest
+	watch   *FileWatch
+	failure string // of the last reading, said once
+}
+
+// Anchors gives the anchors of the store.
+func (t *Trust) Anchors() []Anchor { return slices.Clone(t.roots.Load().anchors) }
+
+// openRoots reads them at the start: any that cannot be read is an error.
+func (t *Trust) openRoots() error {
+	t.roots.Store(&roots{})
+	var files []string
+	for _, a := range t.cfg.Anchors {
+		files = append(files, a.File)
+	}
+	t.rootFiles.watch = NewFileWatch(append(files, t.cfg.Intermediates...)...)
+	r, err := t.loadRoots()
+	if err == nil {
+		t.adopt(r)
+	}
+	return err
+}
+
+// readRoots reads them again when a file has changed. When one is broken, all stay as they were.
+func (t *Trust) readRoots(force bool) {
+	f := &t.rootFiles
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.watch.Changed() && !force {
+		return
+	}
+	r, err := t.loadRoots()
+	if err != nil {
+		if err.Error() != f.failure {
+			t.log.Error("cannot read anchors and intermediates, the ones before stay in force", "err", err)
+		}
+		f.failure = err.Error()
+		return
+	}
+	f.failure = ""
+	if !r.equal(t.roots.Load()) {
+		t.adopt(r)
+		t.log.Info("anchors and intermediates read again", "anchors", len(r.anchors), "intermediates", len(r.intermediates))
+		t.tellChanged()
+	}
+}
+
+// adopt makes them the present ones. The CAs are learnt, so that their CRLs and answers can be judged as they come.
+func (t *Trust) adopt(r *roots) {
+	t.roots.Store(r)
+	for _, a := range r.anchors {
+		t.learn(a.Cert)
+	}
+	for _, ca := range r.intermediates {
+		if t.leadsToAnchor(r, ca) {
+			t.learn(ca)
+		}
+	}
+}
+
+func (r *roots) equal(o *roots) bool {
+	same := func(a, b Anchor) bool { return a.Cert.Equal(b.Cert) && slices.Equal(a.Practices, b.Practices) }
+	return slices.EqualFunc(r.anchors, o.anchors, same) && slices.EqualFunc(r.intermediates, o.intermediates, (*x509.Certificate).Equal)
+}
+
+func (t *Trust) loadRoots() (*roots, error) {
+	r := &roots{}
+	for _, a := range t.cfg.Anchors {
+		certs, err := t.loadCAs(a.File)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range certs {
+			r.anchors = append(r.anchors, Anchor{c, slices.Clone(a.Practices)})
+		}
+	}
+	for _, file := range t.cfg.Intermediates {
+		certs, err := t.loadCAs(file)
+		if err != nil {
+			return nil, err
+		}
+		r.intermediates = append(r.intermediates, certs...)
+	}
+	if len(r.anchors) == 0 {
+		return nil, errors.New("cannot verify anybody: the trust store names no anchor")
+	}
+	return r, nil
+}
+
+func (t *Trust) loadCAs(file string) ([]*x509.Certificate, error) {
+	certs, err := ReadCertificates(file)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range certs {
+		if t.cfg.Production && isTestCA(c) {
+			return nil, &Refusal{Reason: TestCA, Subject: file, Detail: describeCA(c) + " has no place in a production store"}
+		}
+		if !c.IsCA {
+			return nil, &Refusal{Reason: NotCA, Subject: file, Detail: fmt.Sprintf("%s is no CA", name(c.Subject.CommonName))}
+		}
+	}
+	return certs, nil
+}
+
+// leadsToAnchor says whether a CA's signatures lead to an anchor; nothing else of it is judged.
+func (t *Trust) leadsToAnchor(r *roots, ca *x509.Certificate) bool {
+	paths, _ := r.findPaths([]*x509.Certificate{ca}, "")
+	return slices.ContainsFunc(paths, func(p path) bool {
+		v := &verification{t: t, path: p, now: t.now()}
+		_, weak := v.checkAlgorithms()
+		_, bad := v.checkSignatures()
+		return weak == nil && bad == nil
+	})
+}
