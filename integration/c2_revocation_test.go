@@ -261,3 +261,41 @@ func TestC2TLAWithoutCRLNorStatus(t *testing.T) {
 	require.NoError(t, b.StartRelay())
 	b.relayRefuses(t, pki.CRLMissing)
 }
+
+// TestC2ResponderOfOurs is the whole of it with our own CA and responder: only the gateway asks tla-ocsp; PdT and TLA have
+// the root and the ARL; tla-pki revokes.
+func TestC2ResponderOfOurs(t *testing.T) {
+	l, err := lab.New()
+	require.NoError(t, err)
+	b := &bed{Lab: l, t: t}
+	t.Cleanup(func() {
+		showLogs(t, l)
+		require.NoError(t, l.Close())
+	})
+	url, err := l.StartOCSP()
+	require.NoError(t, err)
+	for _, trust := range []*lab.Trust{&l.GatewayTrust, &l.PdTTrust, &l.TLATrust} {
+		trust.CRLs = []string{l.Path("pki/public/arl.pem")}
+	}
+	l.GatewayTrust.OCSP = []string{url}
+	require.NoError(t, l.StartGateway("limits: {recheck: 1s}"))
+	require.NoError(t, l.StartRelay())
+	b.startPdT(t)
+	require.Eventually(t, func() bool { return b.relay(t, "start").OK }, c2Time, 200*time.Millisecond, "as soon as the gateway staples")
+
+	t.Run("C2 nothing breaks while the responder is away", func(t *testing.T) {
+		require.NoError(t, l.OCSPProc.Stop())
+		b.startedAgain(t)
+		_, err := l.StartOCSP()
+		require.NoError(t, err)
+	})
+	t.Run("C2 revoked", func(t *testing.T) {
+		require.NoError(t, l.Revoke(lab.TLA))
+		logged(t, l.GatewayProc, 0, "reason="+string(pki.Revoked), lab.TLA, "says the OCSP answer of http://"+l.OCSPAddr)
+		require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, c2Time, 50*time.Millisecond)
+		require.Equal(t, "revoked", b.relay(t, "status").Status.Last.Reason)
+		mark := l.GatewayProc.Mark()
+		require.Equal(t, "rejected", b.startRefused(t).Code)
+		logged(t, l.GatewayProc, mark, "handshake refused", "reason="+string(pki.Revoked), lab.TLA)
+	})
+}

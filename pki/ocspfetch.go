@@ -280,6 +280,9 @@ func (t *Trust) post(ctx context.Context, where string, request []byte, fresh bo
 	req.Header.Set("Content-Type", "application/ocsp-request")
 	req.Header.Set("Accept", "application/ocsp-response")
 	resp, err := t.cfg.HTTP.Do(req)
+	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
+		err = wrapped.Err // the URL holds the whole request
+	}
 	if err != nil {
 		return nil, err
 	}

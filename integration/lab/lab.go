@@ -23,6 +23,7 @@ const (
 	TLA      = "urn:tlagate:" + Practice + ":tla:valise"
 	PdT      = "urn:tlagate:" + Practice + ":pdt:bureau"
 	Gateway  = "urn:tlagate:operateur-demo:gateway:gw1"
+	OCSP     = "urn:tlagate:operateur-demo:ocsp:o1"
 )
 
 const (
@@ -53,12 +54,14 @@ type Lab struct {
 	Dir         string
 	GatewayAddr string    // host:port the gateway listens on
 	GatewayVia  string    // host:port the TLA dials, "" = GatewayAddr; a proxy's, for instance
+	OCSPAddr    string    // host:port the responder listens on
 	Echo        io.Writer // gets the programs' output; nil = nobody
 	Watch       Watch     // is told of each command that was run; nil = nobody
 	AskFor      string    // the PdT that the TLA asks for
 
 	GatewayTrust, PdTTrust, TLATrust Trust
 
+	OCSPKeys                                     Keys // of the responder, made when it is started
 	GatewayKeys, ClientKeys, ServerKeys, TLAKeys Keys // of the gateway, the PdT (two), the TLA
 
 	TLAReaders, PdTReaders *world.PCSCD
@@ -66,7 +69,7 @@ type Lab struct {
 	CPS                    *cardsim.CPS
 	VitaleSlot, CPSSlot    *cardsim.Slot
 
-	GatewayProc, PdTProc, RelayProc *world.Process
+	GatewayProc, PdTProc, RelayProc, OCSPProc *world.Process
 }
 
 // New makes the directory, the CA, and every certificate.
@@ -105,7 +108,7 @@ func (l *Lab) Path(name string) string { return filepath.Join(l.Dir, name) }
 // Close ends everything and removes the directory.
 func (l *Lab) Close() error {
 	var errs []error
-	for _, p := range []*world.Process{l.RelayProc, l.PdTProc, l.GatewayProc} {
+	for _, p := range []*world.Process{l.RelayProc, l.PdTProc, l.GatewayProc, l.OCSPProc} {
 		if p != nil {
 			errs = append(errs, p.Stop())
 		}

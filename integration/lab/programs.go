@@ -31,6 +31,11 @@ var configurations = template.Must(template.New("").Parse(`
 {{define "gateway"}}listen: {{.GatewayAddr}}
 identity: {cert: {{.GatewayKeys.Cert}}, key: {{.GatewayKeys.Key}}}
 {{template "trust" .GatewayTrust}}{{end}}
+{{define "ocsp"}}listen: {{.OCSPAddr}}
+issuer: {{.Path "pki/public/issuing.crt"}}
+identity: {cert: {{.OCSPKeys.Cert}}, key: {{.OCSPKeys.Key}}}
+database: {{.Path "pki/ca.db"}}
+{{end}}
 {{define "pdt"}}gateways: ["{{.Named .GatewayAddr}}"]
 client: {cert: {{.ClientKeys.Cert}}, key: {{.ClientKeys.Key}}}
 server: {cert: {{.ServerKeys.Cert}}, key: {{.ServerKeys.Key}}}
@@ -82,6 +87,31 @@ func (l *Lab) StartGateway(extra ...string) error {
 		return err
 	}
 	l.GatewayProc, err = l.start("tla-gateway", "listening", nil, "serve", "--config", path)
+	return err
+}
+
+// StartOCSP starts tla-ocsp on the lab's CA, at the same place each time, and gives its URL.
+func (l *Lab) StartOCSP(extra ...string) (url string, err error) {
+	if l.OCSPAddr == "" {
+		if err := l.layOutOCSP(); err != nil {
+			return "", err
+		}
+	}
+	path, err := l.write("ocsp", extra...)
+	if err != nil {
+		return "", err
+	}
+	l.OCSPProc, err = l.start("tla-ocsp", "listening", nil, "serve", "--config", path)
+	return "http://" + l.OCSPAddr + "/ocsp", err
+}
+
+func (l *Lab) layOutOCSP() error {
+	port, err := world.Port()
+	if err != nil {
+		return err
+	}
+	l.OCSPAddr = world.Addr(port)
+	l.OCSPKeys, err = l.Issue("ocsp", "ocsp", OCSP)
 	return err
 }
 
