@@ -20,7 +20,7 @@ type told struct {
 	sum [sha256.Size]byte
 }
 
-// tellJoined sends both ends of a new session their status, before any data.
+// tellJoined sends both ends of a new session their status, before any data passes.
 func (g *Gateway) tellJoined(tla, pdt *end) {
 	own := g.ownPath()
 	for _, e := range []*end{tla, pdt} {

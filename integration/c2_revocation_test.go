@@ -180,10 +180,14 @@ func TestC2RevokedByOCSPAlone(t *testing.T) {
 	b.revokeAndCut(t, func() {})
 }
 
-// TestC2RevokedByCRLAlone is the same without a responder.
+// TestC2RevokedByCRLAlone is the same without a responder; the new list reaches the gateway alone.
 func TestC2RevokedByCRLAlone(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
+	old := []string{b.Path("old-root.crl"), b.Path("old-issuing.crl")}
+	pkitest.WriteCRL(t, old[0], b.ca.Root.CRL())
+	pkitest.WriteCRL(t, old[1], b.ca.Issuing.CRL())
+	b.PdTTrust.CRLs, b.TLATrust.CRLs = old, old
 	require.NoError(t, b.StartGateway())
 	require.NoError(t, b.StartRelay())
 	b.startPdT(t)

@@ -19,35 +19,43 @@ func (f Freshness) Late(now time.Time) bool { return now.After(f.Ahead) }
 // longestWarning is how early a warning comes for data that lives long, such as an ARL.
 const longestWarning = 7 * 24 * time.Hour
 
-func (t *Trust) freshness(kind, source string, from, until time.Time) Freshness {
+// aheadOf is when data of these dates should have been renewed.
+func (t *Trust) aheadOf(from, until time.Time) time.Time {
 	ahead := t.cfg.WarnAhead
 	if ahead == 0 {
 		ahead = min(until.Sub(from)/16, longestWarning)
 	}
-	return Freshness{kind, source, until, until.Add(-ahead)}
+	return until.Add(-ahead)
 }
 
 // Freshness lists the revocation data in use: every CRL, and every OCSP answer that is to be renewed. For metrics and
 // status.
-func (t *Trust) Freshness() []Freshness {
+func (t *Trust) Freshness() []Freshness { return t.freshness(func(time.Time) bool { return true }) }
+
+// freshness lists the data whose Ahead is of interest.
+func (t *Trust) freshness(interesting func(ahead time.Time) bool) []Freshness {
 	var list []Freshness
 	for _, c := range t.snap.Load().crls {
-		list = append(list, t.freshness(SourceCRL, fmt.Sprintf("%s of %s", c.source, name(c.list.Issuer.CommonName)), c.list.ThisUpdate, c.list.NextUpdate))
+		if ahead := t.aheadOf(c.list.ThisUpdate, c.list.NextUpdate); interesting(ahead) {
+			source := fmt.Sprintf("%s of %s", c.source, name(c.list.Issuer.CommonName))
+			list = append(list, Freshness{SourceCRL, source, c.list.NextUpdate, ahead})
+		}
 	}
-	for _, r := range t.answers.inUse(t.now(), t.cfg.OCSP.Refresh) {
-		list = append(list, t.freshness(SourceOCSP, fmt.Sprintf("answer about serial %x of %s", r.who.serial, name(r.who.issuer.Subject.CommonName)),
-			r.answer.thisUpdate, r.answer.nextUpdate))
+	inUse := func(a *answer) bool { return interesting(t.aheadOf(a.thisUpdate, a.nextUpdate)) }
+	for _, r := range t.answers.inUse(t.now(), t.cfg.OCSP.Refresh, inUse) {
+		source := fmt.Sprintf("answer about serial %x of %s", r.who.serial, name(r.who.issuer.Subject.CommonName))
+		list = append(list, Freshness{SourceOCSP, source, r.answer.nextUpdate, t.aheadOf(r.answer.thisUpdate, r.answer.nextUpdate)})
 	}
 	return list
 }
 
-// inUse gives copies of the records whose answer somebody relies on and that are to be renewed.
-func (s *answers) inUse(now time.Time, refresh time.Duration) []record {
+// inUse gives copies of the records whose answer somebody relies on, that are to be renewed, and of interest.
+func (s *answers) inUse(now time.Time, refresh time.Duration, interesting func(*answer) bool) []record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []record
 	for _, r := range s.records {
-		if r.answer != nil && !r.answer.final() && len(r.urls) > 0 && now.Sub(r.used) < 2*refresh+time.Minute {
+		if r.answer != nil && !r.answer.final() && len(r.urls) > 0 && now.Sub(r.used) < 2*refresh+time.Minute && interesting(r.answer) {
 			list = append(list, record{who: r.who, answer: r.answer})
 		}
 	}
@@ -60,11 +68,8 @@ const mostWarnings = 20
 // warnStale says, once for each piece of data, that it should have been renewed and was not. Only renew calls it.
 func (t *Trust) warnStale() {
 	now, late := t.now(), map[string]bool{}
-	for _, f := range t.Freshness() {
+	for _, f := range t.freshness(now.After) {
 		key := f.Source + stamp(f.Until)
-		if !f.Late(now) {
-			continue
-		}
 		if late[key] = true; t.warned[key] || len(late) > mostWarnings {
 			continue
 		}

@@ -251,7 +251,14 @@ func (t *Trust) TakeStatus(s Status) {
 		take = t.AddARL
 	}
 	if err := take(s.DER); err != nil {
-		t.log.Warn("status record refused", "reason", ReasonOf(err), "err", err)
+		t.refusedStatus(err)
+	}
+}
+
+// refusedStatus logs, but not all that a gateway could make it log.
+func (t *Trust) refusedStatus(err error) {
+	if n := t.statusRefused.Add(1); n <= 20 || n%1000 == 0 {
+		t.log.Warn("status record refused", "reason", ReasonOf(err), "err", err, "so_far", n)
 	}
 }
 
@@ -278,7 +285,11 @@ func (t *Trust) AddStatus(der []byte) error {
 	return nil
 }
 
+// takeIn verifies an answer, unless it is the one at hand, and remembers it.
 func (t *Trust) takeIn(read *ocspAnswer, from origin, who about, now time.Time) *Refusal {
+	if have := t.answers.get(who); have != nil && bytes.Equal(have.der, read.der) {
+		return nil
+	}
 	a, refusal := t.believe(read, from, who, nil, now)
 	if refusal == nil {
 		refusal = t.checkDates(a, who.issuer, now)
@@ -316,7 +327,7 @@ func (s *answers) wait(a *ocspAnswer) {
 func (t *Trust) judgePending(q question) {
 	for _, a := range t.answers.takePending(q.about()) {
 		if refusal := t.takeIn(a, origin{kind: SourceStatus}, q.about(), q.now); refusal != nil {
-			t.log.Warn("status record refused", "reason", refusal.Reason, "err", refusal)
+			t.refusedStatus(refusal)
 		}
 	}
 }

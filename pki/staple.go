@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -26,15 +27,29 @@ func (t *Trust) Staple(certificate func() *tls.Certificate) func() *tls.Certific
 	t.own.certs = append(t.own.certs, certificate)
 	t.own.mu.Unlock()
 	t.touch(certificate())
-	return func() *tls.Certificate { return t.stapled(certificate()) }
+	var last atomic.Pointer[ownQuestion]
+	return func() *tls.Certificate { return t.stapled(certificate(), &last) }
+}
+
+// ownQuestion is the question about the certificate that was asked for last.
+type ownQuestion struct {
+	own *tls.Certificate
+	question
 }
 
 // stapled gives a copy with the answer at hand. An answer that is not good is not shown: the peer finds out by itself.
-func (t *Trust) stapled(own *tls.Certificate) *tls.Certificate {
-	q, ok := t.questionOfOwn(own)
-	if !ok {
-		return own
+func (t *Trust) stapled(own *tls.Certificate, last *atomic.Pointer[ownQuestion]) *tls.Certificate {
+	known := last.Load()
+	if known == nil || known.own != own {
+		q, ok := t.questionOfOwn(own)
+		if !ok {
+			return own
+		}
+		known = &ownQuestion{own, q}
+		last.Store(known)
 	}
+	q := known.question
+	q.now = t.now()
 	a, _, _ := t.fromMemory(q)
 	if a == nil || a.status != statusGood {
 		return own

@@ -47,19 +47,20 @@ type TrustConfig struct {
 
 // Trust is a trust store: anchors, intermediates and revocation data. It is safe for use by many goroutines.
 type Trust struct {
-	cfg        TrustConfig
-	log        *slog.Logger
-	roots      atomic.Pointer[roots]
-	rootFiles  rootFiles
-	numbers    *numbers
-	sources    []*source
-	links      linkCache
-	deny       denyList
-	answers    answers
-	responders responders
-	own        ownStaples
-	received   *source // ARLs of status records; one of sources
-	snap       atomic.Pointer[snapshot]
+	cfg           TrustConfig
+	log           *slog.Logger
+	roots         atomic.Pointer[roots]
+	rootFiles     rootFiles
+	numbers       *numbers
+	sources       []*source
+	links         linkCache
+	deny          denyList
+	answers       answers
+	responders    responders
+	own           ownStaples
+	received      *source      // ARLs of status records; one of sources
+	statusRefused atomic.Int64 // pieces of status records refused
+	snap          atomic.Pointer[snapshot]
 
 	mu      sync.Mutex
 	cas     map[[32]byte]*x509.Certificate // CAs known to be good, by digest: judge new CRLs as they are read

@@ -21,7 +21,10 @@ const (
 // MaxStatus is the longest payload of a status record, in octets.
 const MaxStatus = 16 << 10
 
-const pieceHeaderLen = 3
+const (
+	pieceHeaderLen = 3
+	maxPieces      = 64 // of one record
+)
 
 // WriteStatus sends pieces, in as many records as they need. One that fits no record is an error, and is left out.
 func (l *Conn) WriteStatus(pieces []Status) error {
@@ -36,16 +39,17 @@ func (l *Conn) WriteStatus(pieces []Status) error {
 
 func encodeStatus(pieces []Status) (payloads [][]byte, err error) {
 	var now []byte
+	count := 0 // of pieces in now
 	for _, p := range pieces {
 		size := pieceHeaderLen + len(p.DER)
 		if size > MaxStatus {
 			err = fmt.Errorf("cannot send a status of %d octets: at most %d fit", len(p.DER), MaxStatus-pieceHeaderLen)
 			continue
 		}
-		if len(now)+size > MaxStatus {
-			payloads, now = append(payloads, now), nil
+		if len(now)+size > MaxStatus || count == maxPieces {
+			payloads, now, count = append(payloads, now), nil, 0
 		}
-		now = p.append(now)
+		now, count = p.append(now), count+1
 	}
 	if len(now) > 0 {
 		payloads = append(payloads, now)
@@ -69,9 +73,12 @@ func decodeStatus(payload []byte) ([]Status, error) {
 		return nil, protocolErrorf("status of %d octets", len(payload))
 	}
 	var pieces []Status
-	for len(payload) > 0 {
+	for count := 1; len(payload) > 0; count++ {
 		if len(payload) < pieceHeaderLen {
 			return nil, protocolErrorf("status cut short")
+		}
+		if count > maxPieces {
+			return nil, protocolErrorf("status of more than %d pieces", maxPieces)
 		}
 		kind, n := payload[0], int(binary.BigEndian.Uint16(payload[1:]))
 		if payload = payload[pieceHeaderLen:]; n > len(payload) {

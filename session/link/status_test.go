@@ -47,6 +47,11 @@ func TestStatusFraming(t *testing.T) {
 	}
 	_, err := decodeStatus(make([]byte, MaxStatus+1))
 	require.Error(t, err)
+	_, err = decodeStatus(bytes.Repeat([]byte{1, 0, 0}, maxPieces+1))
+	require.Error(t, err)
+	many, err := encodeStatus(make([]Status, maxPieces+1))
+	require.NoError(t, err)
+	require.Len(t, many, 2)
 	pieces, err := decodeStatus(append([]byte{9, 0, 1, 0}, good...))
 	require.NoError(t, err)
 	require.Len(t, pieces, 2, "an unknown kind is passed over")
