@@ -10,13 +10,14 @@ import (
 )
 
 type grammar struct {
-	Init   initCmd   `cmd:"" help:"Make a CA: a root that can be kept offline, and an issuing CA."`
-	Issue  issueCmd  `cmd:"" help:"Issue a certificate, from a certificate request or with a new key."`
-	Revoke revokeCmd `cmd:"" help:"Revoke certificates for good and publish the list that says so."`
-	CRL    crlCmd    `cmd:"" name:"crl" help:"Publish a new CRL, or the root's ARL."`
-	List   listCmd   `cmd:"" help:"List every certificate."`
-	Show   showCmd   `cmd:"" help:"Show the certificates with a serial number or of an identity."`
-	Verify verifyCmd `cmd:"" help:"Say why a certificate is accepted or refused: exit 0, 1, or 2 if that cannot be told."`
+	Init    initCmd    `cmd:"" help:"Make a CA: a root that can be kept offline, and an issuing CA."`
+	Issue   issueCmd   `cmd:"" help:"Issue a certificate, from a certificate request or with a new key."`
+	Revoke  revokeCmd  `cmd:"" help:"Revoke certificates, for good or on hold, and publish the list that says so."`
+	Release releaseCmd `cmd:"" help:"Make certificates on hold good again, and publish the list that says so."`
+	CRL     crlCmd     `cmd:"" name:"crl" help:"Publish a new CRL, or the root's ARL."`
+	List    listCmd    `cmd:"" help:"List every certificate."`
+	Show    showCmd    `cmd:"" help:"Show the certificates with a serial number or of an identity."`
+	Verify  verifyCmd  `cmd:"" help:"Say why a certificate is accepted or refused: exit 0, 1, or 2 if that cannot be told."`
 }
 
 // caDir is where the CA is.

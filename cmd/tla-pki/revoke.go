@@ -9,13 +9,31 @@ import (
 	"tlagate/pki/ca"
 )
 
+// selection names the certificates to revoke or release.
+type selection struct {
+	Serial   string `xor:"which" required:"" placeholder:"HEX" help:"The certificate with that serial number."`
+	Cert     string `xor:"which" required:"" placeholder:"FILE" help:"The certificate in that file."`
+	Identity string `xor:"which" required:"" placeholder:"URN" help:"Every valid certificate of that component."`
+}
+
+func (s selection) read() (ca.Selection, error) {
+	which := ca.Selection{Serial: s.Serial, Identity: s.Identity}
+	if s.Cert == "" {
+		return which, nil
+	}
+	certs, err := pki.ReadCertificates(s.Cert)
+	if err != nil {
+		return which, cli.Usage("%w", err)
+	}
+	which.Certificate = certs[0]
+	return which, nil
+}
+
 type revokeCmd struct {
 	caDir
-	Serial   string `xor:"which" required:"" placeholder:"HEX" help:"Revoke the certificate with that serial number."`
-	Cert     string `xor:"which" required:"" placeholder:"FILE" help:"Revoke the certificate in that file."`
-	Identity string `xor:"which" required:"" placeholder:"URN" help:"Revoke every valid certificate of that component."`
-	Reason   string `required:"" help:"Why: unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn or aACompromise."`
-	NoCRL    bool   `name:"no-crl" help:"Do not publish the list now; until 'tla-pki crl' does, nobody knows."`
+	selection
+	Reason string `required:"" help:"Why: unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation, certificateHold, privilegeWithdrawn or aACompromise. Only certificateHold can be undone, by release."`
+	NoCRL  bool   `name:"no-crl" help:"Do not publish the list now; until 'tla-pki crl' does, only who listens to 'tla-pki serve' knows."`
 }
 
 func (c *revokeCmd) Run(app *cli.App) error {
@@ -23,13 +41,9 @@ func (c *revokeCmd) Run(app *cli.App) error {
 	if err != nil {
 		return cli.Usage("cannot revoke: %w", err)
 	}
-	which := ca.Selection{Serial: c.Serial, Identity: c.Identity}
-	if c.Cert != "" {
-		certs, err := pki.ReadCertificates(c.Cert)
-		if err != nil {
-			return cli.Usage("%w", err)
-		}
-		which.Certificate = certs[0]
+	which, err := c.selection.read()
+	if err != nil {
+		return err
 	}
 	return c.open(app, func(authority *ca.CA) error { return c.revoke(app, authority, which, reason) })
 }
@@ -58,6 +72,28 @@ func (c *revokeCmd) announce(app *cli.App, authority *ca.CA, arl bool) error {
 		return nil
 	}
 	return publish(app, authority, arl, "")
+}
+
+type releaseCmd struct {
+	caDir
+	selection
+}
+
+func (c *releaseCmd) Run(app *cli.App) error {
+	which, err := c.selection.read()
+	if err != nil {
+		return err
+	}
+	return c.open(app, func(authority *ca.CA) error {
+		released, err := authority.Release(which)
+		if err != nil {
+			return err
+		}
+		for _, r := range released {
+			fmt.Fprintf(app.Stdout, "released %s certificate %s of %s\n", r.Profile, r.Serial, r.Identity)
+		}
+		return publish(app, authority, false, "")
+	})
 }
 
 type crlCmd struct {

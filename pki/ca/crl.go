@@ -1,7 +1,6 @@
 package ca
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
@@ -9,6 +8,8 @@ import (
 	"fmt"
 	"math/big"
 	"time"
+
+	"tlagate/pki"
 )
 
 // List is a published CRL or ARL.
@@ -62,6 +63,9 @@ func (c *CA) publish(name string, by lister) (list *List, err error) {
 		if list, err = c.signList(by); err != nil {
 			return err
 		}
+		if err := c.losesNothing(list, c.Public(name+".der"), by.cert); err != nil {
+			return err
+		}
 		if err := c.store.recordCRL(keyID(by.cert), list.Number, list.ThisUpdate, list.NextUpdate); err != nil {
 			return err
 		}
@@ -110,14 +114,18 @@ func (l *List) sign(issuer *x509.Certificate, key crypto.Signer, entries []x509.
 // entries gives what an issuer revoked. An entry stays until it has been on one list
 // after the certificate's end (RFC 5280, 3.3).
 func (c *CA) entries(issuer *x509.Certificate, lastUpdate time.Time) ([]x509.RevocationListEntry, error) {
-	records, err := c.store.find("status = ? AND authority_key_identifier = ?", Revoked, keyID(issuer))
+	rows, err := c.store.revocations(keyID(issuer))
 	if err != nil {
 		return nil, err
 	}
-	var out []x509.RevocationListEntry
-	for _, r := range records {
-		if !r.Expired(lastUpdate) {
-			out = append(out, x509.RevocationListEntry{SerialNumber: r.serial, RevocationTime: *r.RevokedAt, ReasonCode: int(r.reason)})
+	out := make([]x509.RevocationListEntry, 0, len(rows))
+	for _, r := range rows {
+		serial, ok := new(big.Int).SetString(r.Serial, 10)
+		if !ok {
+			return nil, fmt.Errorf("cannot understand the database's serial number %q", r.Serial)
+		}
+		if !lastUpdate.After(r.Expiry) {
+			out = append(out, x509.RevocationListEntry{SerialNumber: serial, RevocationTime: r.At.UTC(), ReasonCode: r.Reason})
 		}
 	}
 	return out, nil
@@ -125,14 +133,14 @@ func (c *CA) entries(issuer *x509.Certificate, lastUpdate time.Time) ([]x509.Rev
 
 // check reads the list as a stranger would, before anyone else does.
 func (l *List) check(issuer *x509.Certificate) error {
-	parsed, err := x509.ParseRevocationList(l.DER)
+	parsed, err := pki.ReadCRL(l.DER)
 	if err != nil {
 		return fmt.Errorf("the list made cannot be read back: %w", err)
 	}
-	if err := parsed.CheckSignatureFrom(issuer); err != nil {
+	if err := parsed.CheckSignature(issuer); err != nil {
 		return fmt.Errorf("the list made has a bad signature: %w", err)
 	}
-	if parsed.Number == nil || parsed.Number.Int64() != l.Number || len(parsed.RevokedCertificateEntries) != l.Entries || !bytes.Equal(parsed.AuthorityKeyId, issuer.SubjectKeyId) {
+	if parsed.Number().Int64() != l.Number || parsed.Len() != l.Entries {
 		return errors.New("the list made does not say what it should")
 	}
 	return nil

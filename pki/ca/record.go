@@ -14,7 +14,7 @@ type Status string
 const (
 	Intent  Status = "intent"  // about to be signed, or signed by a program that then died: counts as issued
 	Good    Status = "good"    // issued
-	Revoked Status = "revoked" // for good
+	Revoked Status = "revoked" // for good, or on hold
 )
 
 // Record is what the CA knows of one certificate.
@@ -37,6 +37,9 @@ type Record struct {
 
 // Expired says whether the certificate is past its end.
 func (r Record) Expired(now time.Time) bool { return now.After(r.NotAfter) }
+
+// Held says whether the certificate is on hold: revoked, and can be released.
+func (r Record) Held() bool { return r.Status == Revoked && r.reason == Hold }
 
 // IsCA says whether it is the issuing CA's own certificate, which only the root's ARL can revoke.
 func (r Record) IsCA() bool { return r.Profile == profileIssuing }
@@ -64,6 +67,7 @@ var reasonNames = map[Reason]string{
 	3:  "affiliationChanged",
 	4:  "superseded",
 	5:  "cessationOfOperation",
+	6:  "certificateHold",
 	9:  "privilegeWithdrawn",
 	10: "aACompromise",
 }
@@ -72,6 +76,7 @@ var reasonNames = map[Reason]string{
 const (
 	KeyCompromise Reason = 1
 	CACompromise  Reason = 2
+	Hold          Reason = 6 // the only one that can be released
 )
 
 // String gives RFC 5280's name.
@@ -88,7 +93,7 @@ func ReasonNames() []string {
 	return names
 }
 
-// ParseReason reads RFC 5280's name of a reason. A revocation is for good: certificateHold is not offered.
+// ParseReason reads RFC 5280's name of a reason. There is no removeFromCRL: that is for delta CRLs.
 func ParseReason(name string) (Reason, error) {
 	for code, known := range reasonNames {
 		if strings.EqualFold(known, name) {

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// Selection names certificates to revoke; exactly one field is set.
+// Selection names certificates to revoke or release; exactly one field is set.
 type Selection struct {
 	Serial      string            // hexadecimal
 	Certificate *x509.Certificate // one of ours
 	Identity    string            // URN: every certificate of that component that still runs
 }
 
-// Revoke revokes, for good. It changes the books only: publish a CRL next, or, when one of
+// Revoke revokes, for good unless the reason is Hold. It changes the books only: publish a CRL next, or, when one of
 // the returned records IsCA, an ARL. Revoking the issuing CA needs the root's key.
 func (c *CA) Revoke(which Selection, reason Reason) (revoked []Record, err error) {
 	if reason.String() == "" {
@@ -29,14 +29,31 @@ func (c *CA) Revoke(which Selection, reason Reason) (revoked []Record, err error
 }
 
 func (c *CA) revoke(which Selection, reason Reason) ([]Record, error) {
-	chosen, err := c.choose(which)
+	chosen, err := c.choose(which, func(r Record) bool { return r.Status != Revoked || r.Held() && reason != Hold })
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot revoke: %w", err)
 	}
-	var done []Record
+	return c.each("revoke", chosen, func(r Record) error { return c.revokeOne(r, reason) })
+}
+
+// Release makes certificates on hold good again. It changes the books only: publish a CRL next.
+func (c *CA) Release(which Selection) (released []Record, err error) {
+	err = c.locked(func() error {
+		chosen, err := c.choose(which, Record.Held)
+		if err != nil {
+			return fmt.Errorf("cannot release: %w", err)
+		}
+		released, err = c.each("release", chosen, c.releaseOne)
+		return err
+	})
+	return released, err
+}
+
+// each changes the records and reads them again.
+func (c *CA) each(verb string, chosen []Record, change func(Record) error) (done []Record, err error) {
 	for _, r := range chosen {
-		if err := c.revokeOne(r, reason); err != nil {
-			return done, fmt.Errorf("cannot revoke certificate %s of %s: %w", r.Serial, r.Identity, err)
+		if err := change(r); err != nil {
+			return done, fmt.Errorf("cannot %s certificate %s of %s: %w", verb, r.Serial, r.Identity, err)
 		}
 		now, err := c.store.find("serial_number = ? AND authority_key_identifier = ?", r.serial.String(), r.Issuer)
 		if err != nil {
@@ -47,11 +64,24 @@ func (c *CA) revoke(which Selection, reason Reason) ([]Record, error) {
 	return done, nil
 }
 
+func (c *CA) releaseOne(r Record) error {
+	switch {
+	case r.Status != Revoked:
+		return errNotHeld
+	case !r.Held():
+		return fmt.Errorf("it was revoked at %s for good (%s); issue a new one", r.RevokedAt.Format("2006-01-02 15:04:05 MST"), r.Reason)
+	}
+	return c.store.release(r)
+}
+
 func (c *CA) revokeOne(r Record, reason Reason) error {
-	if r.Status == Revoked {
+	if r.Status == Revoked && (!r.Held() || reason == Hold) {
 		return fmt.Errorf("%w: %s (%s)", errAlreadyRevoked, r.RevokedAt.Format("2006-01-02 15:04:05 MST"), r.Reason)
 	}
 	if r.IsCA() {
+		if reason == Hold {
+			return errors.New("a CA is not put on hold; revoke it for good")
+		}
 		if _, err := c.rootKey(); err != nil {
 			return err // a revocation that no ARL can announce would deceive
 		}
@@ -59,35 +89,36 @@ func (c *CA) revokeOne(r Record, reason Reason) error {
 	return c.store.revoke(r, reason, c.now())
 }
 
-func (c *CA) choose(which Selection) ([]Record, error) {
+// choose gives what is selected; of an identity, what still runs and is fit.
+func (c *CA) choose(which Selection, fit func(Record) bool) ([]Record, error) {
 	switch {
 	case which.Identity != "" && which.Serial == "" && which.Certificate == nil:
-		return c.running(which.Identity)
+		return c.running(which.Identity, fit)
 	case which.Serial != "" && which.Identity == "" && which.Certificate == nil:
 		if strings.HasPrefix(which.Serial, "urn:") {
-			return nil, fmt.Errorf("cannot revoke: %q is no serial number", which.Serial)
+			return nil, fmt.Errorf("%q is no serial number", which.Serial)
 		}
 		return c.Find(which.Serial)
 	case which.Certificate != nil && which.Identity == "" && which.Serial == "":
 		return c.ours(which.Certificate)
 	}
-	return nil, errors.New("cannot revoke: name one of a serial number, a certificate or an identity")
+	return nil, errors.New("name one of a serial number, a certificate or an identity")
 }
 
-// running gives what is left to revoke of an identity.
-func (c *CA) running(identity string) ([]Record, error) {
+// running gives the certificates of an identity that are not past their end and fit.
+func (c *CA) running(identity string, fit func(Record) bool) ([]Record, error) {
 	all, err := c.Find(identity)
 	if err != nil {
 		return nil, err
 	}
 	var out []Record
 	for _, r := range all {
-		if r.Status != Revoked && !r.Expired(c.now()) {
+		if fit(r) && !r.Expired(c.now()) {
 			out = append(out, r)
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("cannot revoke %s: none of its %d certificates is still valid", identity, len(all))
+		return nil, fmt.Errorf("none of the %d certificates of %s is still valid and open to that", len(all), identity)
 	}
 	return out, nil
 }
@@ -106,5 +137,5 @@ func (c *CA) ours(cert *x509.Certificate) ([]Record, error) {
 			return []Record{r}, nil
 		}
 	}
-	return nil, fmt.Errorf("cannot revoke the certificate: this CA did not issue it, though it issued another with serial number %s", all[0].Serial)
+	return nil, fmt.Errorf("this CA did not issue it, though it issued another with serial number %s", all[0].Serial)
 }

@@ -53,6 +53,8 @@ CREATE TABLE crls (
   next_update              timestamp NOT NULL,
   PRIMARY KEY(authority_key_identifier, number)
 );
+CREATE INDEX by_status ON certificates (authority_key_identifier, status);
+` + eventSchema + `
 PRAGMA user_version = 1;
 `
 
@@ -160,18 +162,57 @@ func (s *store) InsertCertificate(row certdb.CertificateRecord) error {
 
 var errAlreadyRevoked = errors.New("it is revoked already, and a first revocation stands")
 
-// revoke marks one certificate, once: neither time nor reason of a revocation ever change.
+// revoke marks one certificate, once: neither time nor reason of a revocation ever change. Only a hold can become
+// final, and then it began when the hold did.
 func (s *store) revoke(r Record, reason Reason, at time.Time) error {
-	result, err := s.db.Exec(`UPDATE certificates SET status = ?, reason = ?, revoked_at = ?
+	if r.Held() {
+		return s.change(errAlreadyRevoked, `UPDATE certificates SET reason = ?
+			WHERE serial_number = ? AND authority_key_identifier = ? AND status = ? AND reason = ?`,
+			int(reason), r.serial.String(), r.Issuer, Revoked, int(Hold))
+	}
+	return s.change(errAlreadyRevoked, `UPDATE certificates SET status = ?, reason = ?, revoked_at = ?
 		WHERE serial_number = ? AND authority_key_identifier = ? AND status IN (?, ?)`,
 		Revoked, int(reason), at.UTC(), r.serial.String(), r.Issuer, Good, Intent)
+}
+
+var errNotHeld = errors.New("it is not on hold")
+
+// release makes a held certificate good again; one whose signing was never finished is an intent again.
+func (s *store) release(r Record) error {
+	return s.change(errNotHeld, `UPDATE certificates SET status = CASE WHEN pem = '' THEN ? ELSE ? END, reason = 0, revoked_at = ?
+		WHERE serial_number = ? AND authority_key_identifier = ? AND status = ? AND reason = ?`,
+		Intent, Good, time.Time{}, r.serial.String(), r.Issuer, Revoked, int(Hold))
+}
+
+// change executes an update that must concern exactly one row; missed is the error when it does not.
+func (s *store) change(missed error, query string, args ...any) error {
+	result, err := s.db.Exec(query, args...)
 	if err != nil {
 		return err
 	}
 	if n, err := result.RowsAffected(); err != nil || n != 1 {
-		return errors.Join(errAlreadyRevoked, err)
+		return errors.Join(missed, err)
 	}
 	return nil
+}
+
+// revocation is what a CRL says of one certificate.
+type revocation struct {
+	Serial string    `db:"serial_number"` // decimal
+	At     time.Time `db:"revoked_at"`
+	Reason int       `db:"reason"`
+	Expiry time.Time `db:"expiry"`
+}
+
+// revocations gives what an issuer revoked, and no more of it than a CRL needs: there may be a million.
+func (s *store) revocations(issuer string) ([]revocation, error) {
+	var rows []revocation
+	err := s.db.Select(&rows, `SELECT serial_number, revoked_at, reason, expiry FROM certificates
+		WHERE authority_key_identifier = ? AND status = ? ORDER BY rowid`, issuer, Revoked)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the database: %w", err)
+	}
+	return rows, nil
 }
 
 // find gives the records for which the SQL condition holds, oldest first.

@@ -1,0 +1,66 @@
+package ca
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+
+	"tlagate/pki"
+)
+
+// losesNothing compares a new list with the one that is published: its number must be higher, and who was on that
+// one must be on this one, unless the books say why not. Books put back from an old copy show here, before
+// anybody is told that a revoked certificate is good.
+func (c *CA) losesNothing(list *List, published string, issuer *x509.Certificate) error {
+	old, err := readPublished(published, issuer)
+	if old == nil || err != nil {
+		return err
+	}
+	if old.Number().Cmp(big.NewInt(list.Number)) >= 0 {
+		return fmt.Errorf("the published %s has number %s and the books say that %d is next: they are older than it; bring the present ones back",
+			published, old.Number(), list.Number)
+	}
+	now, err := pki.ReadCRL(list.DER)
+	if err != nil {
+		return err
+	}
+	return old.Each(func(serial *big.Int) error {
+		if now.Has(serial) {
+			return nil
+		}
+		return c.mayLeave(serial, issuer, old)
+	})
+}
+
+// readPublished gives the list that the world has, nil when there is none of this CA.
+func readPublished(file string, issuer *x509.Certificate) (*pki.CRL, error) {
+	der, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot compare with the published list: %w", err)
+	}
+	old, err := pki.ReadCRL(der)
+	if err != nil || old.CheckSignature(issuer) != nil {
+		return nil, nil // spoilt, or another CA's: nothing to be measured by
+	}
+	return old, nil
+}
+
+// mayLeave: a certificate leaves the list after its end, or when a hold was released.
+func (c *CA) mayLeave(serial *big.Int, issuer *x509.Certificate, old *pki.CRL) error {
+	records, err := c.store.find("serial_number = ? AND authority_key_identifier = ?", serial.String(), keyID(issuer))
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		if r.Expired(old.ThisUpdate()) || r.Status == Good && old.Reason(serial) == int(Hold) {
+			return nil
+		}
+	}
+	return fmt.Errorf("the published list has serial number %s and the new one would not: the books have lost a revocation", hexSerial(serial))
+}

@@ -1,0 +1,75 @@
+package ca
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func openEvents(t *testing.T, c *CA) *Events {
+	events, err := OpenEvents(c.dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { events.Close() })
+	return events
+}
+
+// TestEvents: what another connection to the books does is seen, whole and in order.
+func TestEvents(t *testing.T) {
+	c, ctx := newCA(t), t.Context()
+	events := openEvents(t, c)
+	version, err := events.Version(ctx)
+	require.NoError(t, err)
+	last, err := events.Last(ctx)
+	require.NoError(t, err)
+	issued := issueTLA(t, c, terminal)
+	one := Selection{Serial: issued.Serial}
+	for _, step := range []func() error{
+		func() error { _, err := c.Revoke(one, Hold); return err },
+		func() error { _, err := c.Release(one); return err },
+		func() error { _, err := c.Revoke(one, Hold); return err },
+		func() error { _, err := c.Revoke(one, KeyCompromise); return err },
+		func() error { _, err := c.PublishCRL(); return err },
+		func() error { _, err := c.Revoke(Selection{Certificate: c.Issuing}, CACompromise); return err },
+	} {
+		require.NoError(t, step())
+	}
+	changed, err := events.Version(ctx)
+	require.NoError(t, err)
+	require.NotEqual(t, version, changed)
+
+	got, err := events.After(ctx, last, 100)
+	require.NoError(t, err)
+	type brief struct {
+		kind   Kind
+		reason Reason
+		who    string
+	}
+	var told []brief
+	for i, e := range got {
+		require.Equal(t, last+int64(i)+1, e.ID)
+		require.WithinDuration(t, time.Now(), e.At, time.Minute)
+		told = append(told, brief{e.Kind, e.Reason, e.Identity})
+	}
+	require.Equal(t, []brief{
+		{EventRevoked, Hold, terminal}, {EventReleased, Hold, terminal}, {EventRevoked, Hold, terminal},
+		{EventRevoked, KeyCompromise, terminal}, {EventCRL, 0, ""}, {EventRevoked, CACompromise, c.Issuing.Subject.CommonName},
+	}, told)
+	require.Equal(t, issued.Certificate.SerialNumber, got[0].Serial)
+	require.Equal(t, keyID(c.Issuing), got[0].Issuer)
+	require.EqualValues(t, 2, got[4].Serial.Int64())
+	require.Equal(t, keyID(c.Root), got[5].Issuer)
+
+	two, err := events.After(ctx, last+1, 2)
+	require.NoError(t, err)
+	require.Equal(t, got[1:3], two)
+	cas, err := events.RevokedCAs(ctx, got[5].ID)
+	require.NoError(t, err)
+	require.Equal(t, got[5:], cas)
+	none, err := events.Before(ctx, time.Now().Add(-time.Hour))
+	require.NoError(t, err)
+	require.Zero(t, none)
+	all, err := events.Before(ctx, time.Now().Add(time.Hour))
+	require.NoError(t, err)
+	require.Equal(t, got[5].ID, all)
+}
