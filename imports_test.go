@@ -20,6 +20,8 @@ var mayImport = map[string][]string{
 	"pki/ca":           {"pki"},
 	"ocsp":             {"pki"},
 	"pki/pkitest":      {"pki"},
+	"pki/listen":       {"pki"},
+	"pki/push":         {"pki"},
 	"pki":              {},
 	"session":          {},
 	"session/link":     {"session/internal"},

@@ -15,6 +15,7 @@ type grammar struct {
 	Revoke  revokeCmd  `cmd:"" help:"Revoke certificates, for good or on hold, and publish the list that says so."`
 	Release releaseCmd `cmd:"" help:"Make certificates on hold good again, and publish the list that says so."`
 	CRL     crlCmd     `cmd:"" name:"crl" help:"Publish a new CRL, or the root's ARL."`
+	Serve   serveCmd   `cmd:"" help:"Tell gateways of revocations at once, publish the lists over HTTP, and renew the CRL."`
 	List    listCmd    `cmd:"" help:"List every certificate."`
 	Show    showCmd    `cmd:"" help:"Show the certificates with a serial number or of an identity."`
 	Verify  verifyCmd  `cmd:"" help:"Say why a certificate is accepted or refused: exit 0, 1, or 2 if that cannot be told."`

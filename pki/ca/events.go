@@ -72,9 +72,9 @@ type Events struct {
 	conn *sql.Conn // data_version counts what others wrote, as one connection sees it
 }
 
-// OpenEvents opens the events of the CA in dir.
-func OpenEvents(dir string) (*Events, error) {
-	s, err := openStore(dir)
+// OpenEvents opens the events of the CA.
+func (c *CA) OpenEvents() (*Events, error) {
+	s, err := openStore(c.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func OpenEvents(dir string) (*Events, error) {
 	conn, err := s.db.Conn(context.Background())
 	if err != nil {
 		s.db.Close()
-		return nil, fmt.Errorf("cannot open the database %s: %w", filepath.Join(dir, "ca.db"), err)
+		return nil, fmt.Errorf("cannot open the database %s: %w", filepath.Join(c.dir, "ca.db"), err)
 	}
 	return &Events{s.db.DB, conn}, nil
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func openEvents(t *testing.T, c *CA) *Events {
-	events, err := OpenEvents(c.dir)
+	events, err := c.OpenEvents()
 	require.NoError(t, err)
 	t.Cleanup(func() { events.Close() })
 	return events

@@ -1,0 +1,161 @@
+package server
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// published is all that the public listener gives out, and its types (RFC 2585).
+var published = map[string]string{
+	"crl.der":     "application/pkix-crl",
+	"arl.der":     "application/pkix-crl",
+	"issuing.cer": "application/pkix-cert",
+	"root.cer":    "application/pkix-cert",
+}
+
+func (s *Server) publicServer() *http.Server {
+	return &http.Server{
+		Handler:           &files{place: s.cfg.CA.Public, log: s.log, held: map[string]*file{}},
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      5 * time.Minute,
+		IdleTimeout:       30 * time.Second,
+		MaxHeaderBytes:    8 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// files serves the published files from memory, read again when they are replaced.
+type files struct {
+	place func(name string) string
+	log   *slog.Logger
+
+	mu   sync.Mutex
+	held map[string]*file
+}
+
+// file is one content of a published file.
+type file struct {
+	info fs.FileInfo
+	data []byte
+	etag string
+}
+
+// ServeHTTP answers GET and HEAD for the published names, with If-None-Match and If-Modified-Since.
+func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	name := strings.TrimPrefix(r.URL.Path, "/")
+	kind, known := published[name]
+	if !known {
+		http.NotFound(w, r)
+		return
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	now, err := f.read(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		http.NotFound(w, r)
+		return
+	}
+	if err != nil {
+		f.log.Error("cannot serve a published file", "file", name, "error", err)
+		http.Error(w, "not available", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("ETag", now.etag)
+	w.Header().Set("Cache-Control", "public, max-age=60")
+	http.ServeContent(w, r, "", now.info.ModTime(), bytes.NewReader(now.data))
+}
+
+// read gives the present content. Files are replaced whole, by rename, so a new one is another file.
+func (f *files) read(name string) (*file, error) {
+	info, err := os.Stat(f.place(name))
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if held := f.held[name]; held != nil && os.SameFile(held.info, info) && held.info.ModTime().Equal(info.ModTime()) && held.info.Size() == info.Size() {
+		return held, nil
+	}
+	now, err := load(f.place(name))
+	if err == nil {
+		f.held[name] = now
+	}
+	return now, err
+}
+
+func load(path string) (*file, error) {
+	in, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, info.Size())
+	if n, err := in.ReadAt(data, 0); n < len(data) {
+		return nil, err
+	}
+	sum := sha256.Sum256(data)
+	return &file{info, data, `"` + hex.EncodeToString(sum[:16]) + `"`}, nil
+}
+
+// limit lets so many connections be open at once; more wait in the listener's queue.
+func limit(l net.Listener, n int) net.Listener {
+	return &limited{Listener: l, places: make(chan struct{}, n), closed: make(chan struct{})}
+}
+
+type limited struct {
+	net.Listener
+	places chan struct{}
+	once   sync.Once
+	closed chan struct{}
+}
+
+// Accept waits for a place first.
+func (l *limited) Accept() (net.Conn, error) {
+	select {
+	case l.places <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.places
+		return nil, err
+	}
+	return &placed{Conn: c, leave: sync.OnceFunc(func() { <-l.places })}, nil
+}
+
+// Close ends waiting too.
+func (l *limited) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+type placed struct {
+	net.Conn
+	leave func()
+}
+
+// Close gives the place back.
+func (p *placed) Close() error {
+	defer p.leave()
+	return p.Conn.Close()
+}

@@ -1,0 +1,139 @@
+package server
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"tlagate/pki"
+	"tlagate/pki/ca"
+	"tlagate/pki/push"
+)
+
+// watch looks at the books and tells the streams when somebody has written. It also believes them itself: a gateway
+// that is revoked here is refused here at once.
+func (s *Server) watch(ctx context.Context) {
+	w := &watcher{server: s, version: -1}
+	tick := time.NewTicker(s.cfg.Poll)
+	defer tick.Stop()
+	for {
+		w.note(ctx, w.look(ctx))
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// watcher follows the events.
+type watcher struct {
+	server  *Server
+	version int64 // of the database when last read
+	started bool
+	at      int64 // the last event read
+	broken  bool  // the last look failed, and that was logged
+}
+
+func (w *watcher) look(ctx context.Context) error {
+	version, err := w.server.events.Version(ctx)
+	if err != nil || version == w.version {
+		return err
+	}
+	if !w.started {
+		told, at, err := w.server.missed(ctx)
+		if err != nil {
+			return err
+		}
+		w.server.believe(told)
+		w.started, w.at = true, at
+	}
+	for more := true; more; {
+		events, err := w.server.events.After(ctx, w.at, batch)
+		if err != nil {
+			return err
+		}
+		w.server.believe(events)
+		for _, e := range events {
+			w.at = e.ID
+			w.server.log.Info("event", "id", e.ID, "kind", string(e.Kind), "identity", e.Identity, "number", fmt.Sprintf("%x", e.Serial))
+		}
+		more = len(events) == batch
+	}
+	w.version = version
+	w.server.tell()
+	return nil
+}
+
+// note logs a failure once, and its end.
+func (w *watcher) note(ctx context.Context, err error) {
+	if err != nil && !w.broken && ctx.Err() == nil {
+		w.server.log.Error("cannot see revocations; trying again", "error", err)
+	}
+	if err == nil && w.broken {
+		w.server.log.Info("revocations are seen again")
+	}
+	w.broken = err != nil
+}
+
+// batch bounds how many events are read at once.
+const batch = 256
+
+// missed gives what somebody who knows nothing must be told before the events after an id: revoked issuing CAs, whose
+// ARL may be old. The rest from before a list's life is on any CRL that is still good.
+func (s *Server) missed(ctx context.Context) (told []ca.Event, after int64, err error) {
+	if after, err = s.events.Before(ctx, time.Now().Add(-s.cfg.CA.ListLife())); err != nil {
+		return nil, 0, err
+	}
+	told, err = s.events.RevokedCAs(ctx, after)
+	return told, after, err
+}
+
+func (s *Server) believe(events []ca.Event) {
+	for _, e := range events {
+		d, err := wire(e).Denied()
+		if err != nil {
+			continue
+		}
+		switch e.Kind {
+		case ca.EventRevoked:
+			s.cfg.Party.Trust.Deny(d)
+		case ca.EventReleased:
+			s.cfg.Party.Trust.Allow(d.IssuerKeyID, d.Serial)
+		}
+	}
+}
+
+// tell wakes the streams.
+func (s *Server) tell() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.news)
+	s.news = make(chan struct{})
+}
+
+// next gives a channel that is closed at the next event. Take it before reading.
+func (s *Server) next() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.news
+}
+
+// wire gives an event as it travels.
+func wire(e ca.Event) push.Event {
+	out := push.Event{Type: push.Type(e.Kind), ID: e.ID, Issuer: e.Issuer, Identity: e.Identity, At: &e.At}
+	switch e.Kind {
+	case ca.EventCRL:
+		out.Number = e.Serial.String()
+	case ca.EventRevoked:
+		out.Reason = e.Reason.String()
+		fallthrough
+	default:
+		out.Serial = hex.EncodeToString(e.Serial.Bytes())
+	}
+	return out
+}
+
+// mayListen says who gets events: gateways, and administrators who look.
+func mayListen(role pki.Role) bool { return role == pki.RoleGateway || role == pki.RoleAdmin }

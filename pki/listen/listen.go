@@ -1,0 +1,139 @@
+// Package listen accepts connections and hands on only those whose peer is proven by mutual TLS, so that net/http
+// and others never see a stranger. Handshakes run beside each other, bounded in all and from one address; every
+// refusal is logged with its reason (C2).
+package listen
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"tlagate/pki"
+)
+
+// Config configures a Listener. It must not be changed once given.
+type Config struct {
+	Party      *pki.Party // our server certificate, and whom we trust
+	ALPN       string     // "" = pki.ALPNOuter
+	Handshakes int        // under way at once; 0 = 256
+	PerAddress int        // of them from one address; 0 = 32
+	Log        *slog.Logger
+}
+
+// Conn is a connection with a proven peer.
+type Conn struct {
+	net.Conn // TLS
+	Peer     *pki.Peer
+}
+
+// Listener gives proven connections: what Accept returns is a *Conn. Any role passes.
+type Listener struct {
+	net.Listener
+	cfg  Config
+	gate gate
+
+	ctx     context.Context
+	stop    context.CancelFunc
+	proven  chan *Conn
+	running sync.WaitGroup
+	failed  error // why accepting ended; set before stop is called
+}
+
+// New accepts on l until it is closed or fails.
+func New(l net.Listener, cfg Config) *Listener {
+	cfg.ALPN = cmp.Or(cfg.ALPN, pki.ALPNOuter)
+	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
+	out := &Listener{Listener: l, cfg: cfg, proven: make(chan *Conn),
+		gate: gate{total: cmp.Or(cfg.Handshakes, 256), each: cmp.Or(cfg.PerAddress, 32)}}
+	out.ctx, out.stop = context.WithCancel(context.Background())
+	out.running.Go(out.run)
+	return out
+}
+
+// Accept gives the next proven connection; net.ErrClosed after Close.
+func (l *Listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.proven:
+		return c, nil
+	case <-l.ctx.Done():
+		return nil, cmp.Or(l.failed, net.ErrClosed)
+	}
+}
+
+// Close stops listening, breaks off handshakes, and returns when none is left.
+func (l *Listener) Close() error {
+	err := l.Listener.Close()
+	l.stop()
+	l.running.Wait()
+	return err
+}
+
+func (l *Listener) run() {
+	for {
+		conn, err := l.Listener.Accept()
+		if passing(err) {
+			l.cfg.Log.Error("cannot accept a connection; trying again", "error", err)
+			sleep(l.ctx, 100*time.Millisecond)
+			continue
+		}
+		if err != nil {
+			l.failed = err
+			l.stop()
+			return
+		}
+		l.running.Go(func() { l.admit(conn) })
+	}
+}
+
+// passing: out of files or memory.
+func passing(err error) bool {
+	var e net.Error
+	return errors.As(err, &e) && !errors.Is(err, net.ErrClosed)
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+func (l *Listener) admit(conn net.Conn) {
+	remote := conn.RemoteAddr().String()
+	leave, ok := l.gate.enter(remote)
+	if !ok {
+		l.cfg.Log.Warn("connection refused", "remote", remote, "peer", "claimed", "reason", "too_many")
+		conn.Close()
+		return
+	}
+	proven, peer, err := l.cfg.Party.Server(l.ctx, conn, l.cfg.ALPN, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
+	leave()
+	if err != nil {
+		l.logRefusal(remote, err)
+		return
+	}
+	l.cfg.Log.Info("connection accepted", "remote", remote, "peer", peer.Identity.String())
+	select {
+	case l.proven <- &Conn{proven, peer}:
+	case <-l.ctx.Done():
+		proven.Close()
+	}
+}
+
+func (l *Listener) logRefusal(remote string, err error) {
+	if _, ok := errors.AsType[*pki.Rejected](err); ok {
+		l.cfg.Log.Warn("peer refused us in the handshake", "remote", remote, "peer", "claimed", "reason", "rejected", "error", err)
+		return
+	}
+	claimed := ""
+	if r, ok := errors.AsType[*pki.Refusal](err); ok {
+		claimed = r.Claimed.String()
+	}
+	l.cfg.Log.Warn("handshake refused", "remote", remote, "peer", "claimed", "claimed", claimed,
+		"reason", string(pki.ReasonOf(err)), "error", err)
+}

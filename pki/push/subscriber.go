@@ -1,0 +1,227 @@
+package push
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/url"
+	"sync"
+	"time"
+
+	"tlagate/pki"
+)
+
+// Config configures a Subscriber. It must not be changed once given.
+type Config struct {
+	URL      string        // of the server: https://host:port
+	Party    *pki.Party    // our client certificate, and the trust store that is told
+	Silence  time.Duration // without a line for so long the stream is dead; 0 = 15 s (the server says something every 5 s)
+	Retry    time.Duration // first wait before another try, doubled up to MaxRetry; 0 = 500 ms
+	MaxRetry time.Duration // 0 = 30 s
+	Spread   time.Duration // CRL URLs are asked up to so long after a new list is told, so that not all gateways come at once; 0 = 2 s
+	Log      *slog.Logger  // nil = discard
+}
+
+// Subscriber listens to one server for as long as Run runs.
+type Subscriber struct {
+	cfg   Config
+	host  string // host:port
+	name  string // that must be in the server's certificate
+	since int64  // the last event seen, owned by Run
+	fetch chan struct{}
+
+	mu    sync.Mutex // protects the rest
+	state State
+}
+
+// State says how a Subscriber stands.
+type State struct {
+	URL   string    `json:"url"`
+	Up    bool      `json:"up"`    // connected, and told everything that was missed
+	Since time.Time `json:"since"` // of the last change of Up; zero = never connected
+	Why   string    `json:"why,omitempty"`
+}
+
+// New checks the configuration.
+func New(cfg Config) (*Subscriber, error) {
+	u, err := url.Parse(cfg.URL)
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.RawQuery != "" || u.User != nil || (u.Path != "" && u.Path != "/") {
+		return nil, fmt.Errorf("cannot listen to %q for revocations: want https://host:port", cfg.URL)
+	}
+	cfg.Silence = cmp.Or(cfg.Silence, 15*time.Second)
+	cfg.Retry = cmp.Or(cfg.Retry, 500*time.Millisecond)
+	cfg.MaxRetry = cmp.Or(cfg.MaxRetry, 30*time.Second)
+	cfg.Spread = cmp.Or(cfg.Spread, 2*time.Second)
+	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)).With("push", cfg.URL)
+	return &Subscriber{cfg: cfg, host: hostPort(u), name: u.Hostname(), fetch: make(chan struct{}, 1),
+		state: State{URL: cfg.URL, Why: "not connected yet"}}, nil
+}
+
+func hostPort(u *url.URL) string {
+	if u.Port() == "" {
+		return u.Host + ":443"
+	}
+	return u.Host
+}
+
+// State gives how it stands.
+func (s *Subscriber) State() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state
+}
+
+// Run listens, and connects again whenever the stream is lost, until ctx ends; it gives ctx's error.
+func (s *Subscriber) Run(ctx context.Context) error {
+	var fetching sync.WaitGroup
+	fetching.Go(func() { s.fetchLists(ctx) })
+	defer fetching.Wait()
+	wait := s.cfg.Retry
+	for ctx.Err() == nil {
+		heard, err := s.listen(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		s.lost(err)
+		if heard {
+			wait = s.cfg.Retry
+		}
+		sleep(ctx, wait/2+rand.N(wait/2+1))
+		wait = min(2*wait, s.cfg.MaxRetry)
+	}
+	return ctx.Err()
+}
+
+// listen follows one stream until it ends; heard says whether it ever spoke.
+func (s *Subscriber) listen(ctx context.Context) (heard bool, err error) {
+	stream, err := s.connect(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer stream.Close()
+	lines := bufio.NewScanner(stream.body)
+	lines.Buffer(make([]byte, 4096), maxLine)
+	for lines.Scan() {
+		var e Event
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			return heard, fmt.Errorf("cannot read an event: %w", err)
+		}
+		if err := s.take(e, stream.peer); err != nil {
+			return heard, err
+		}
+		heard = true
+	}
+	return heard, s.cfg.Party.Explain(cmp.Or(lines.Err(), errEnded))
+}
+
+const maxLine = 8 << 10
+
+var errEnded = errors.New("the server ended the stream")
+
+// take does what an event says.
+func (s *Subscriber) take(e Event, from *pki.Peer) error {
+	switch e.Type {
+	case Revoked, Released:
+		if err := s.judge(e, from); err != nil {
+			return err
+		}
+	case CRL:
+		select {
+		case s.fetch <- struct{}{}:
+		default: // already asked for
+		}
+	case Alive:
+		s.up(from)
+	}
+	s.since = max(s.since, e.ID)
+	return nil
+}
+
+// judge believes a server about the CAs of its own path alone.
+func (s *Subscriber) judge(e Event, from *pki.Peer) error {
+	d, err := e.Denied()
+	if err != nil {
+		return err
+	}
+	if !speaksFor(from, d) {
+		s.cfg.Log.Warn("event passed over: the server does not speak for that CA", "peer", from.Identity.String(),
+			"reason", string(pki.CRLWrongIssuer), "issuer", e.Issuer)
+		return nil
+	}
+	trust := s.cfg.Party.Trust
+	if e.Type == Released {
+		s.cfg.Log.Info("told of a release", "identity", e.Identity, "serial", e.Serial)
+		trust.Allow(d.IssuerKeyID, d.Serial)
+		return nil
+	}
+	s.cfg.Log.Warn("told of a revocation", "identity", e.Identity, "serial", e.Serial, "why", e.Reason)
+	trust.Deny(d)
+	return nil
+}
+
+func speaksFor(p *pki.Peer, d pki.Denied) bool {
+	for _, ca := range p.Verdict.Path[1:] {
+		if string(ca.SubjectKeyId) == string(d.IssuerKeyID) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Subscriber) up(from *pki.Peer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Up {
+		return
+	}
+	s.state = State{URL: s.cfg.URL, Up: true, Since: time.Now().UTC()}
+	s.cfg.Log.Info("revocations are pushed", "peer", from.Identity.String())
+}
+
+// lost says so once for each cause.
+func (s *Subscriber) lost(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := !s.state.Up && s.state.Why == err.Error()
+	if s.state.Up {
+		s.state.Since = time.Now().UTC()
+	}
+	s.state.Up, s.state.Why = false, err.Error()
+	if !known {
+		s.cfg.Log.Warn("revocations are not pushed; CRL and OCSP remain", "peer", "claimed pki", "reason", reasonOf(err), "error", err)
+	}
+}
+
+func reasonOf(err error) string {
+	if _, ok := errors.AsType[*pki.Rejected](err); ok {
+		return "rejected"
+	}
+	return cmp.Or(string(pki.ReasonOf(err)), "unreachable")
+}
+
+// fetchLists has CRL URLs asked soon after a new list was told.
+func (s *Subscriber) fetchLists(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.fetch:
+			sleep(ctx, rand.N(s.cfg.Spread))
+			if ctx.Err() == nil {
+				s.cfg.Party.Trust.Reload()
+			}
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
