@@ -27,6 +27,7 @@ type denyList struct {
 	mu     sync.RWMutex // protects the rest
 	pushed map[deniedKey]Denied
 	file   deniedLines
+	told   chan struct{} // closed at the next new entry of pushed; nil = nobody waits
 
 	reading sync.Mutex // one reading at a time; protects the rest
 	reader  fileReader
@@ -51,14 +52,27 @@ func (t *Trust) Deny(d Denied) {
 	if len(d.IssuerKeyID) == 0 || d.Serial == nil {
 		return
 	}
-	t.deny.mu.Lock()
-	if t.deny.pushed == nil {
-		t.deny.pushed = map[deniedKey]Denied{}
+	if !t.deny.add(d) {
+		return
 	}
-	t.deny.pushed[keyOfDenied(d.IssuerKeyID, d.Serial)] = d
-	t.deny.mu.Unlock()
 	t.log.Warn("certificate denied", "reason", Revoked, "serial", bounded(d.Serial.Text(16), 42), "why", reasonWord(d.Reason))
 	t.tellChanged()
+}
+
+// add gives false when the list says so already: whoever tells us repeats itself after a gap. A hold may become final.
+func (l *denyList) add(d Denied) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := keyOfDenied(d.IssuerKeyID, d.Serial)
+	if known, on := l.pushed[key]; on && (known.Reason == d.Reason || known.Reason != reasonHold) {
+		return false
+	}
+	if l.pushed == nil {
+		l.pushed = map[deniedKey]Denied{}
+	}
+	l.pushed[key] = d
+	l.tell()
+	return true
 }
 
 // Allow takes a certificate off the list again, and forgets the OCSP answers that said it was on hold. Only

@@ -1,0 +1,91 @@
+package pki_test
+
+import (
+	"crypto/x509"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/pki"
+	"tlagate/pki/pkitest"
+)
+
+// denyBed is a PKI with good lists, and a terminal's certificate below it.
+func denyBed(t *testing.T) (*pkitest.PKI, *pki.Trust, []*x509.Certificate) {
+	p := pkitest.New(t)
+	files := p.WriteTrust(t.TempDir())
+	trust, err := pki.OpenTrust(pki.TrustConfig{
+		Anchors: []pki.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}}, CRLs: files.CRLs(),
+	})
+	require.NoError(t, err)
+	return p, trust, pkitest.Chain(p.Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth))
+}
+
+func reasonFor(t *pki.Trust, chain []*x509.Certificate) pki.Reason {
+	_, err := t.Verify(chain, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
+	return pki.ReasonOf(err)
+}
+
+func TestC2DenyList(t *testing.T) {
+	p, trust, chain := denyBed(t)
+	other := pkitest.Chain(p.Issue("urn:tlagate:cab1:tla:t2", x509.ExtKeyUsageClientAuth))
+	verdict, err := trust.Verify(chain, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
+	require.NoError(t, err)
+	leaf := pki.Denied{IssuerKeyID: p.Issuing.Cert.SubjectKeyId, Serial: chain[0].SerialNumber, Reason: 6, At: time.Now()}
+
+	t.Run("C2 revoked leaf, told directly", func(t *testing.T) {
+		changed, denials := trust.Changed(), trust.Denials()
+		require.False(t, trust.Denies(verdict.Path))
+		trust.Deny(leaf)
+		<-changed
+		<-denials
+		require.True(t, trust.Denies(verdict.Path))
+		require.Equal(t, pki.Revoked, reasonFor(trust, chain))
+		require.Empty(t, reasonFor(trust, other))
+	})
+	t.Run("the same again wakes nobody", func(t *testing.T) {
+		changed := trust.Changed()
+		trust.Deny(leaf)
+		select {
+		case <-changed:
+			t.Fatal("woken for nothing")
+		default:
+		}
+	})
+	t.Run("the serial of another CA", func(t *testing.T) {
+		trust.Deny(pki.Denied{IssuerKeyID: p.Root.Cert.SubjectKeyId, Serial: other[0].SerialNumber})
+		require.Empty(t, reasonFor(trust, other))
+	})
+	t.Run("released", func(t *testing.T) {
+		changed := trust.Changed()
+		trust.Allow(leaf.IssuerKeyID, leaf.Serial)
+		<-changed
+		require.Empty(t, reasonFor(trust, chain))
+		require.False(t, trust.Denies(verdict.Path))
+	})
+	t.Run("C2 revoked CA, told directly", func(t *testing.T) {
+		trust.Deny(pki.Denied{IssuerKeyID: p.Root.Cert.SubjectKeyId, Serial: p.Issuing.Cert.SerialNumber, Reason: 2})
+		require.True(t, trust.Denies(verdict.Path))
+		require.Equal(t, pki.CARevoked, reasonFor(trust, chain))
+		require.Equal(t, pki.CARevoked, reasonFor(trust, other))
+	})
+	t.Run("no serial", func(t *testing.T) {
+		trust.Deny(pki.Denied{})
+	})
+}
+
+// A release ends the denial alone: who is on a CRL stays refused.
+func TestC2AllowDoesNotOverruleACRL(t *testing.T) {
+	p := pkitest.New(t)
+	chain := pkitest.Chain(p.Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth))
+	p.Issuing.Revoke(chain[0])
+	files := p.WriteTrust(t.TempDir())
+	trust, err := pki.OpenTrust(pki.TrustConfig{
+		Anchors: []pki.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}}, CRLs: files.CRLs(),
+	})
+	require.NoError(t, err)
+	trust.Deny(pki.Denied{IssuerKeyID: p.Issuing.Cert.SubjectKeyId, Serial: chain[0].SerialNumber})
+	trust.Allow(p.Issuing.Cert.SubjectKeyId, chain[0].SerialNumber)
+	require.Equal(t, pki.Revoked, reasonFor(trust, chain))
+}
