@@ -112,6 +112,11 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		if err := out.finish(alive); err != nil {
 			return err
 		}
+		// Only now: of its own CA's revocation a gateway should still be told.
+		if err := s.cfg.Party.Trust.Recheck(peer); err != nil {
+			s.log.Warn("stream cut", "peer", peer.Identity.String(), "reason", string(pki.ReasonOf(err)), "error", err)
+			return err
+		}
 		select {
 		case <-news:
 			alive = false
@@ -119,10 +124,6 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, r *http.Requ
 			alive = true
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		}
-		if err := s.cfg.Party.Trust.Recheck(peer); err != nil {
-			s.log.Warn("stream cut", "peer", peer.Identity.String(), "reason", string(pki.ReasonOf(err)), "error", err)
-			return err
 		}
 	}
 }

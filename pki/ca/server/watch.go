@@ -57,7 +57,9 @@ func (w *watcher) look(ctx context.Context) error {
 		w.server.believe(events)
 		for _, e := range events {
 			w.at = e.ID
-			w.server.log.Info("event", "id", e.ID, "kind", string(e.Kind), "identity", e.Identity, "number", fmt.Sprintf("%x", e.Serial))
+			if w.version >= 0 { // not what was before us
+				w.server.log.Info("event", "id", e.ID, "kind", string(e.Kind), "identity", e.Identity, "number", fmt.Sprintf("%x", e.Serial))
+			}
 		}
 		more = len(events) == batch
 	}
