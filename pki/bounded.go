@@ -1,9 +1,14 @@
 package pki
 
-import "sync"
+import (
+	"cmp"
+	"sync"
+)
 
-// boundedSet remembers up to maxRemembered digests; when full it starts anew.
+// boundedSet remembers up to max digests; when full it starts anew.
 type boundedSet struct {
+	max int // 0 = maxRemembered
+
 	mu  sync.Mutex
 	set map[[32]byte]struct{}
 }
@@ -20,7 +25,7 @@ func (s *boundedSet) has(key [32]byte) bool {
 func (s *boundedSet) add(key [32]byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.set == nil || len(s.set) >= maxRemembered {
+	if s.set == nil || len(s.set) >= cmp.Or(s.max, maxRemembered) {
 		s.set = make(map[[32]byte]struct{})
 	}
 	s.set[key] = struct{}{}

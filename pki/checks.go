@@ -302,6 +302,10 @@ func wanted(s string) string {
 // checkX509 has crypto/x509 judge the same path: a second opinion, and the rest of RFC 5280 (name constraints,
 // policy mappings).
 func (v *verification) checkX509() (string, *Refusal) {
+	key := keyOfPath(v.path.certs, v.want.Usage)
+	if v.t.links.agreed.has(key) {
+		return x509Agrees, nil
+	}
 	roots, middle := x509.NewCertPool(), x509.NewCertPool()
 	roots.AddCert(v.path.anchor.Cert)
 	for _, c := range v.below()[1:] {
@@ -313,8 +317,11 @@ func (v *verification) checkX509() (string, *Refusal) {
 	if err != nil {
 		return "", v.refuse(0, x509Reason(err), "%v", bounded(err.Error(), 200))
 	}
-	return "crypto/x509 agrees", nil
+	v.t.links.agreed.add(key)
+	return x509Agrees, nil
 }
+
+const x509Agrees = "crypto/x509 agrees"
 
 func x509Reason(err error) Reason {
 	var invalid x509.CertificateInvalidError
@@ -379,19 +386,53 @@ func (v *verification) checkStapled(found Revocation) *Refusal {
 	return refusal
 }
 
-// linkCache remembers which CA signed which CA, so that a handshake verifies that signature once, not twice.
-type linkCache struct{ good boundedSet }
+// linkCache remembers what is so for good: who signed whom, and which paths crypto/x509 agrees with (dates apart, which
+// are checked each time). A peer that comes back, or is looked at again, costs a hash instead of a signature.
+type linkCache struct {
+	cas    boundedSet // signatures on CAs
+	leaves boundedSet // signatures on leaves
+	agreed boundedSet // paths and usages
+}
+
+// maxLeaves is how many leaves are remembered: those of a busy gateway, in a few megabytes.
+const maxLeaves = 32 << 10
+
+func newLinkCache() linkCache {
+	return linkCache{leaves: boundedSet{max: maxLeaves}, agreed: boundedSet{max: maxLeaves}}
+}
 
 func (l *linkCache) check(child, issuer *x509.Certificate, ca bool) error {
-	key := sha256.Sum256(slices.Concat(child.Raw, issuer.RawSubjectPublicKeyInfo))
-	if ca && l.good.has(key) {
+	known := &l.leaves
+	if ca {
+		known = &l.cas
+	}
+	key := sum256(child.Raw, issuer.RawSubjectPublicKeyInfo)
+	if known.has(key) {
 		return nil
 	}
 	err := issuer.CheckSignature(child.SignatureAlgorithm, child.RawTBSCertificate, child.Signature)
-	if err == nil && ca {
-		l.good.add(key)
+	if err == nil {
+		known.add(key)
 	}
 	return err
+}
+
+// keyOfPath names a path and what it is used for.
+func keyOfPath(path []*x509.Certificate, usage x509.ExtKeyUsage) [sha256.Size]byte {
+	parts := [][]byte{{byte(usage)}}
+	for _, c := range path {
+		parts = append(parts, c.Raw)
+	}
+	return sum256(parts...)
+}
+
+func sum256(parts ...[]byte) (sum [sha256.Size]byte) {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write(p)
+	}
+	h.Sum(sum[:0])
+	return sum
 }
 
 func earliestEnd(certs []*x509.Certificate) time.Time {

@@ -73,7 +73,7 @@ type Trust struct {
 // unreadable or missing CRL is logged and means that what needs it is refused (crl_missing, crl_bad …). URLs are fetched once, so it may take
 // as long as FetchTimeout.
 func OpenTrust(cfg TrustConfig) (*Trust, error) {
-	t := &Trust{cfg: withDefaults(cfg), cas: map[[32]byte]*x509.Certificate{}, changed: make(chan struct{})}
+	t := &Trust{cfg: withDefaults(cfg), cas: map[[32]byte]*x509.Certificate{}, changed: make(chan struct{}), links: newLinkCache()}
 	t.log = t.cfg.Log
 	t.snap.Store(&snapshot{})
 	if err := errors.Join(t.cfg.OCSP.check(), t.openRoots(), t.openDenyList()); err != nil {
