@@ -13,7 +13,7 @@ import (
 // Limits.Recheck, since a CRL becomes stale and a clock is set by themselves (C2).
 func (g *Gateway) watch(ctx context.Context) {
 	for {
-		changed := g.party.Trust.Changed() // before the look, or a change during it would be missed
+		changed := g.party.Trust.Updated() // before the look, or a change during it would be missed; denials: see watchDenials
 		timer := time.NewTimer(g.recheck())
 		select {
 		case <-changed:

@@ -36,3 +36,10 @@ func (t *Trust) Denies(path []*x509.Certificate) bool {
 	}
 	return false
 }
+
+// tellDenial wakes who waits for Changed.
+func (t *Trust) tellDenial() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.notifyChanged()
+}

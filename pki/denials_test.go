@@ -27,7 +27,7 @@ func reasonFor(t *pki.Trust, chain []*x509.Certificate) pki.Reason {
 	return pki.ReasonOf(err)
 }
 
-func TestC2DenyList(t *testing.T) {
+func TestC2Denials(t *testing.T) {
 	p, trust, chain := denyBed(t)
 	other := pkitest.Chain(p.Issue("urn:tlagate:cab1:tla:t2", x509.ExtKeyUsageClientAuth))
 	verdict, err := trust.Verify(chain, pki.Want{Usage: x509.ExtKeyUsageClientAuth})

@@ -43,7 +43,7 @@ type deniedLines struct {
 }
 
 func keyOfDenied(issuerKeyID []byte, serial *big.Int) deniedKey {
-	return deniedKey{string(issuerKeyID), serial.Text(16)}
+	return deniedKey{string(issuerKeyID), string(serial.Bytes())}
 }
 
 // Deny puts a certificate on the local deny list, until Allow or the end of the program: by then CRL and OCSP say it
@@ -56,7 +56,7 @@ func (t *Trust) Deny(d Denied) {
 		return
 	}
 	t.log.Warn("certificate denied", "reason", Revoked, "serial", bounded(d.Serial.Text(16), 42), "why", reasonWord(d.Reason))
-	t.tellChanged()
+	t.tellDenial()
 }
 
 // add gives false when the list says so already: whoever tells us repeats itself after a gap. A hold may become final.
@@ -90,7 +90,7 @@ func (t *Trust) Allow(issuerKeyID []byte, serial *big.Int) bool {
 	t.deny.mu.Unlock()
 	t.answers.release(issuerKeyID, trimZeros(serial.Bytes()))
 	t.log.Info("certificate released from hold", "serial", bounded(serial.Text(16), 42))
-	t.tellChanged()
+	t.tellDenial()
 	return true
 }
 

@@ -65,6 +65,7 @@ type Trust struct {
 	mu      sync.Mutex
 	cas     map[[32]byte]*x509.Certificate // CAs known to be good, by digest: judge new CRLs as they are read
 	changed chan struct{}                  // closed and replaced at each change
+	updated chan struct{}                  // likewise, but for Deny and Allow
 	warned  map[string]bool                // data whose lateness was said; owned by renew
 	fresh   string                         // which CRLs were in date at the last look
 }
@@ -73,7 +74,7 @@ type Trust struct {
 // unreadable or missing CRL is logged and means that what needs it is refused (crl_missing, crl_bad …). URLs are fetched once, so it may take
 // as long as FetchTimeout.
 func OpenTrust(cfg TrustConfig) (*Trust, error) {
-	t := &Trust{cfg: withDefaults(cfg), cas: map[[32]byte]*x509.Certificate{}, changed: make(chan struct{}), links: newLinkCache()}
+	t := &Trust{cfg: withDefaults(cfg), cas: map[[32]byte]*x509.Certificate{}, changed: make(chan struct{}), updated: make(chan struct{}), links: newLinkCache()}
 	t.log = t.cfg.Log
 	t.snap.Store(&snapshot{})
 	if err := errors.Join(t.cfg.OCSP.check(), t.openRoots(), t.openDenyList()); err != nil {
@@ -169,6 +170,13 @@ func (t *Trust) Changed() <-chan struct{} {
 	return t.changed
 }
 
+// Updated is Changed but for what Deny and Allow say: who watches Denials as well need not look at everybody then.
+func (t *Trust) Updated() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.updated
+}
+
 // publish makes what the sources hold the present snapshot.
 func (t *Trust) publish() {
 	t.mu.Lock()
@@ -217,6 +225,12 @@ func (t *Trust) tellChanged() {
 
 // notify wakes whoever waits; t.mu is held.
 func (t *Trust) notify() {
+	close(t.updated)
+	t.updated = make(chan struct{})
+	t.notifyChanged()
+}
+
+func (t *Trust) notifyChanged() {
 	close(t.changed)
 	t.changed = make(chan struct{})
 }
