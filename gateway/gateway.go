@@ -122,6 +122,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	running.Go(func() { failed <- g.accept(accepting, l) })
 	running.Go(func() { _ = server.Serve(&handover{g.accepted, accepting, l.Addr()}) })
 	running.Go(func() { g.watch(watching) })
+	running.Go(func() { g.watchDenials(watching) })
 	running.Go(func() { g.tellStatus(watching) })
 	var err error
 	select {
