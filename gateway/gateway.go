@@ -26,6 +26,7 @@ type Config struct {
 	Party  *pki.Party   // our server certificate, and whom we trust
 	Access []Rule       // pairs beyond "a TLA may open the PdTs of its own practice"
 	Limits Limits       // zero = defaults
+	Pushed func() bool  // whether the PKI tells us of revocations right now, for whoami; nil = it was not asked to
 	Log    *slog.Logger // nil = discard
 }
 
@@ -66,6 +67,7 @@ func (l Limits) withDefaults() Limits {
 // Gateway joins links. One Serve per Gateway.
 type Gateway struct {
 	party  *pki.Party
+	pushed func() bool
 	access atomic.Pointer[access]
 	limits Limits
 	log    *slog.Logger
@@ -94,7 +96,7 @@ func New(cfg Config) *Gateway {
 	}
 	limits := cfg.Limits.withDefaults()
 	g := &Gateway{
-		party: cfg.Party, limits: limits, log: cfg.Log,
+		party: cfg.Party, pushed: cfg.Pushed, limits: limits, log: cfg.Log,
 		accepted: make(chan net.Conn), pending: pending{total: limits.Handshakes, each: limits.HandshakesPerIP},
 		stopping: make(chan struct{}), wake: make(chan struct{}, 1), clients: map[net.Conn]*client{}, having: map[pki.Identity]int{},
 		parked: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{}),

@@ -61,6 +61,15 @@ type revocationAnswer struct {
 	Status     string    `json:"status"`
 	Source     string    `json:"source"`
 	NextUpdate time.Time `json:"next_update"`
+	Pushed     *bool     `json:"pushed,omitempty"` // whether revocations reach the gateway at once; absent = only by lists and OCSP
+}
+
+func (g *Gateway) isPushed() *bool {
+	if g.pushed == nil {
+		return nil
+	}
+	now := g.pushed()
+	return &now
 }
 
 // whoami verifies the peer again, so that the answer is that of this moment.
@@ -75,7 +84,7 @@ func (g *Gateway) whoami(c *client, w http.ResponseWriter) *link.Problem {
 	w.Header().Set("Cache-Control", "no-store")
 	_ = json.NewEncoder(w).Encode(whoamiAnswer{
 		Identity: id.String(), Role: id.Role, Practice: id.Practice, NotAfter: verdict.NotAfter.UTC(),
-		Revocation: revocationAnswer{"good", verdict.Revocation[0].Kind, nextUpdate(verdict)}, Gateway: g.identity(),
+		Revocation: revocationAnswer{"good", verdict.Revocation[0].Kind, nextUpdate(verdict), g.isPushed()}, Gateway: g.identity(),
 	})
 	return nil
 }

@@ -14,6 +14,7 @@ type config struct {
 	Listen   string       `yaml:"listen"`
 	Identity cli.Identity `yaml:"identity"`
 	Trust    cli.Trust    `yaml:"trust"`
+	Push     []pushSource `yaml:"push"`
 	Access   []accessLine `yaml:"access"`
 	Limits   limits       `yaml:"limits"`
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"reflect"
+	"sync"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/gateway"
@@ -29,14 +30,18 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err := presentable(trust, keys, app.Log); err != nil {
 		return err
 	}
+	told, err := c.subscribe(trust, app.Log)
+	if err != nil {
+		return err
+	}
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
 	}
 	party := &pki.Party{Trust: trust, Certificate: trust.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
-	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Log: app.Log})
-	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, c, app.Log), Trust: trust, Keys: []*cli.Keys{keys}})
-	defer background(app.Context, trust)()
+	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Pushed: told.pushed(), Log: app.Log})
+	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, c, app.Log), Trust: trust, Keys: append(told.keys, keys)})
+	defer background(app.Context, trust, told)()
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)
 }
@@ -86,12 +91,10 @@ func presentable(trust *pki.Trust, keys *cli.Keys, log *slog.Logger) error {
 }
 
 // background keeps the trust store up to date until stop, also while the gateway drains.
-func background(ctx context.Context, trust *pki.Trust) (stop func()) {
+func background(ctx context.Context, trust *pki.Trust, told *listeners) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = trust.Run(ctx)
-	}()
-	return func() { cancel(); <-done }
+	var running sync.WaitGroup
+	running.Go(func() { _ = trust.Run(ctx) })
+	running.Go(func() { told.run(ctx) })
+	return func() { cancel(); running.Wait() }
 }

@@ -54,7 +54,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 		return err
 	}
 	defer authority.Close()
-	go app.OnHangup(func() { trust.Reload(); keys.ReloadOrLog(app.Log) })
+	app.OnHangup(func() { trust.Reload(); keys.ReloadOrLog(app.Log) })
 	go func() { _ = trust.Run(app.Context) }()
 	return c.serve(app, server.Config{
 		CA: authority, Party: &pki.Party{Trust: trust, Certificate: keys.Certificate}, Log: app.Log,
