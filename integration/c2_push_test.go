@@ -1,0 +1,163 @@
+package integration
+
+import (
+	"net"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
+	"tlagate/pki"
+)
+
+// pushBed is a deployment on a CA of tla-pki, which tells the gateway of revocations. Every program has copies of the first
+// lists and sees no later one: what they learn, they were told.
+type pushBed struct {
+	*bed
+	push *lab.Push
+}
+
+func newPushBed(t *testing.T) *pushBed {
+	t.Helper()
+	l, err := lab.New()
+	require.NoError(t, err)
+	b := &pushBed{bed: &bed{Lab: l, t: t}}
+	t.Cleanup(func() {
+		showLogs(t, l)
+		if b.push != nil {
+			require.NoError(t, b.push.Proc.Stop())
+		}
+		require.NoError(t, l.Close())
+	})
+	b.freeze(t)
+	frozen := []string{b.Path("frozen-crl.pem"), b.Path("frozen-arl.pem")}
+	b.GatewayTrust.CRLs, b.PdTTrust.CRLs, b.TLATrust.CRLs = frozen, frozen, frozen
+	b.push, err = l.StartPush()
+	require.NoError(t, err)
+	return b
+}
+
+// freeze copies the lists that are published now.
+func (b *pushBed) freeze(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"crl.pem", "arl.pem"} {
+		data, err := os.ReadFile(b.Path("pki/public/" + name))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(b.Path("new-"+name), data, 0o644))
+		require.NoError(t, os.Rename(b.Path("new-"+name), b.Path("frozen-"+name)))
+	}
+}
+
+// begin starts everything, and a session.
+func (b *pushBed) begin(t *testing.T) {
+	t.Helper()
+	b.startSession(t, b.PushLines(b.push))
+	logged(t, b.GatewayProc, 0, "revocations are pushed", "peer="+lab.PKI)
+}
+
+func (b *pushBed) pki(t *testing.T, command string, args ...string) {
+	t.Helper()
+	_, err := b.PKI(command, args...)
+	require.NoError(t, err)
+}
+
+// whoami asks the gateway with curl.
+func (b *pushBed) whoami(t *testing.T) string {
+	t.Helper()
+	out, err := world.Run(c2Time, nil, "curl", "--silent", "--show-error", "--http1.1", "--max-time", "20", "--cacert", b.GatewayTrust.Anchor,
+		"--cert", b.TLAKeys.Cert, "--key", b.TLAKeys.Key, "https://"+b.Named(b.GatewayAddr)+"/v1/whoami")
+	require.NoError(t, err)
+	return out
+}
+
+// isCut waits for the session's end, and wants the user to be told that a certificate is out.
+func (b *pushBed) isCut(t *testing.T, mark int, peer string, reason pki.Reason) {
+	t.Helper()
+	logged(t, b.GatewayProc, mark, "link cut", "reason="+string(reason), "peer="+peer)
+	last := b.waitEnd(t)
+	require.Equal(t, "notice", last.Code, "%+v", last)
+	require.Equal(t, "revoked", last.Reason, "%+v", last)
+}
+
+// TestC2RevokedByPush: `tla-pki revoke` cuts the session though no list that any program reads has changed.
+func TestC2RevokedByPush(t *testing.T) {
+	t.Parallel()
+	t.Run("C2 TLA on hold, released, revoked", func(t *testing.T) {
+		t.Parallel()
+		b := newPushBed(t)
+		b.begin(t)
+		require.Contains(t, b.whoami(t), `"pushed":true`)
+
+		mark := b.GatewayProc.Mark()
+		b.pki(t, "revoke", "--identity", lab.TLA, "--reason", "certificateHold")
+		b.isCut(t, mark, lab.TLA, pki.Revoked)
+		require.Equal(t, "rejected", b.startRefused(t).Code)
+		logged(t, b.GatewayProc, mark, "handshake refused", "reason="+string(pki.Revoked), lab.TLA)
+
+		b.pki(t, "release", "--identity", lab.TLA)
+		logged(t, b.GatewayProc, mark, "certificate released from hold")
+		b.startAccepted(t)
+
+		b.pki(t, "revoke", "--identity", lab.TLA, "--reason", "keyCompromise", "--no-crl")
+		logged(t, b.GatewayProc, mark, "certificate denied", "why=keyCompromise")
+		require.Equal(t, "rejected", b.startRefused(t).Code)
+	})
+	t.Run("C2 declared server certificate of the PdT", func(t *testing.T) {
+		t.Parallel()
+		b := newPushBed(t)
+		b.begin(t)
+		mark := b.GatewayProc.Mark()
+		b.pki(t, "revoke", "--cert", b.ServerKeys.Cert, "--reason", "keyCompromise")
+		b.isCut(t, mark, lab.PdT, pki.Revoked)
+	})
+	t.Run("C2 issuing CA", func(t *testing.T) {
+		t.Parallel()
+		b := newPushBed(t)
+		b.begin(t)
+		mark := b.GatewayProc.Mark()
+		b.pki(t, "revoke", "--cert", b.Path("pki/public/issuing.crt"), "--reason", "cACompromise")
+		logged(t, b.GatewayProc, mark, "link cut", "reason="+string(pki.CARevoked))
+		last := b.waitEnd(t)
+		require.Equal(t, "revoked", last.Reason, "%+v", last)
+	})
+}
+
+// TestC2PushLost: without the stream the lists say the same later, and what was missed is told when it is back.
+func TestC2PushLost(t *testing.T) {
+	t.Parallel()
+	b := newPushBed(t)
+	b.begin(t)
+	mark := b.GatewayProc.Mark()
+	require.NoError(t, b.push.Proc.Stop())
+	logged(t, b.GatewayProc, mark, "revocations are not pushed")
+	require.Contains(t, b.whoami(t), `"pushed":false`)
+
+	t.Run("C2 the CRL cuts", func(t *testing.T) {
+		b.pki(t, "revoke", "--identity", lab.TLA, "--reason", "keyCompromise")
+		require.Equal(t, "up", b.relay(t, "status").Status.State)
+		b.freeze(t)
+		b.isCut(t, mark, lab.TLA, pki.Revoked)
+	})
+	t.Run("C2 what was missed is told", func(t *testing.T) {
+		mark := b.GatewayProc.Mark()
+		require.NoError(t, b.RestartPush(b.push))
+		logged(t, b.GatewayProc, mark, "told of a revocation", lab.TLA)
+		logged(t, b.GatewayProc, mark, "revocations are pushed")
+	})
+}
+
+// TestC2NewListIsFetched: a list told is fetched, long before it would be asked for.
+func TestC2NewListIsFetched(t *testing.T) {
+	t.Parallel()
+	b := newPushBed(t)
+	_, port, err := net.SplitHostPort(b.push.Public)
+	require.NoError(t, err)
+	b.GatewayTrust.CRLs = []string{"http://localhost:" + port + "/crl.der", "http://localhost:" + port + "/arl.der"}
+	b.begin(t)
+	mark := b.GatewayProc.Mark()
+	b.pki(t, "revoke", "--identity", lab.TLA, "--reason", "keyCompromise")
+	b.isCut(t, mark, lab.TLA, pki.Revoked)
+	logged(t, b.GatewayProc, mark, "CRL loaded", "number=2", "entries=1")
+}
