@@ -290,7 +290,7 @@ func (t *Trust) post(ctx context.Context, where string, request []byte, fresh bo
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("HTTP status %d", resp.StatusCode)
 	}
-	return readLimited(resp.Body, maxAnswer)
+	return readLimited(resp.Body, -1, maxAnswer)
 }
 
 // responders remembers which responders are of no use just now, so that nobody waits for them.

@@ -195,17 +195,24 @@ func readFileLimited(file string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readLimited(f, limit)
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return readLimited(f, info.Size(), limit)
 }
 
-func readLimited(r io.Reader, limit int64) ([]byte, error) {
+// readLimited reads all of r, which is expected to hold size bytes; < 0 = not known. What is kept of a long list is
+// this very slice, so it has no more room than it needs.
+func readLimited(r io.Reader, size, limit int64) ([]byte, error) {
 	var buf bytes.Buffer
+	buf.Grow(int(min(max(size, 0), limit)) + bytes.MinRead)
 	n, err := buf.ReadFrom(io.LimitReader(r, limit+1))
 	if err == nil && n > limit {
 		return nil, fmt.Errorf("%w of %d bytes", errTooLarge, limit)
 	}
-	if buf.Len() == 0 {
-		return []byte{}, err
+	if buf.Cap() > buf.Len()+buf.Len()/16+bytes.MinRead {
+		return bytes.Clone(buf.Bytes()), err
 	}
 	return buf.Bytes(), err
 }
@@ -236,7 +243,7 @@ func (r *urlReader) read(ctx context.Context, _ bool) ([]byte, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the server answered %d", resp.StatusCode)
 	}
-	data, err := readLimited(resp.Body, r.cfg.MaxCRL)
+	data, err := readLimited(resp.Body, resp.ContentLength, r.cfg.MaxCRL)
 	if err == nil {
 		r.etag, r.modified = resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
 	}

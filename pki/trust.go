@@ -37,7 +37,7 @@ type TrustConfig struct {
 	Poll          time.Duration    // how often files are looked at for change; 0 = 1 s
 	Fetch         time.Duration    // how often URLs are asked; sooner when a CRL ends sooner; 0 = 5 min
 	FetchTimeout  time.Duration    // limit of one fetch; 0 = 10 s
-	MaxCRL        int64            // bytes, of one file or URL; 0 = 64 MiB
+	MaxCRL        int64            // bytes, of one file or URL; 0 = 128 MiB, which is a million entries as PEM and more
 	HTTP          *http.Client     // for URLs; nil = one of its own, with the system's proxy settings and roots
 	OCSP          OCSPConfig       // which responders are asked; zero = none
 	DenyList      string           // file of serials (hexadecimal) and identities, one a line, that are refused whatever the PKI says; "" = none
@@ -97,7 +97,7 @@ func withDefaults(c TrustConfig) TrustConfig {
 	c.Poll = cmp.Or(c.Poll, time.Second)
 	c.Fetch = cmp.Or(c.Fetch, 5*time.Minute)
 	c.FetchTimeout = cmp.Or(c.FetchTimeout, 10*time.Second)
-	c.MaxCRL = cmp.Or(c.MaxCRL, 64<<20)
+	c.MaxCRL = cmp.Or(c.MaxCRL, 128<<20)
 	c.OCSP = c.OCSP.withDefaults()
 	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	c.HTTP = cmp.Or(c.HTTP, &http.Client{CheckRedirect: fewRedirects})
