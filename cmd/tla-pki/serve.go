@@ -54,7 +54,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 		return err
 	}
 	defer authority.Close()
-	app.OnHangup(func() { trust.Reload(); keys.ReloadOrLog(app.Log) })
+	app.Follow(cli.Live{Trust: trust, Keys: []*cli.Keys{keys}})
 	go func() { _ = trust.Run(app.Context) }()
 	return c.serve(app, server.Config{
 		CA: authority, Party: &pki.Party{Trust: trust, Certificate: keys.Certificate}, Log: app.Log,
