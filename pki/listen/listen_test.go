@@ -1,0 +1,130 @@
+package listen
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/pki"
+	"tlagate/pki/pkitest"
+)
+
+type rig struct {
+	ca    *pkitest.PKI
+	trust *pki.Trust
+	l     *Listener
+	log   *safeBuffer
+}
+
+func start(t *testing.T, cfg Config) *rig {
+	r := &rig{ca: pkitest.New(t), log: &safeBuffer{}}
+	files := r.ca.WriteTrust(t.TempDir())
+	var err error
+	r.trust, err = pki.OpenTrust(pki.TrustConfig{Anchors: []pki.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}}, CRLs: files.CRLs()})
+	require.NoError(t, err)
+	cfg.Party = r.party(r.ca.Issue("urn:tlagate:op:pki:ca1", x509.ExtKeyUsageServerAuth, pkitest.DNS("localhost")))
+	cfg.Log = slog.New(slog.NewTextHandler(r.log, nil))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	r.l = New(l, cfg)
+	t.Cleanup(func() { r.l.Close() })
+	return r
+}
+
+func (r *rig) party(cert tls.Certificate) *pki.Party {
+	return &pki.Party{Trust: r.trust, Certificate: func() *tls.Certificate { return &cert }}
+}
+
+func (r *rig) dial(t *testing.T) net.Conn {
+	c, err := net.Dial("tcp", r.l.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func (r *rig) logged(t *testing.T, text string) {
+	require.Eventually(t, func() bool { return bytes.Contains(r.log.bytes(), []byte(text)) }, 10*time.Second, time.Millisecond, text)
+}
+
+func TestC2OnlyProvenPeersAreHandedOn(t *testing.T) {
+	r := start(t, Config{})
+	go func() { // a stranger first
+		_ = tls.Client(r.dial(t), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{pki.ALPNOuter}}).Handshake()
+	}()
+	r.logged(t, "reason=no_certificate")
+	const identity = "urn:tlagate:op:gateway:g1"
+	proven := make(chan error, 1)
+	go func() {
+		_, _, err := r.party(r.ca.Issue(identity, x509.ExtKeyUsageClientAuth)).Client(t.Context(), r.dial(t), pki.ALPNOuter,
+			pki.Want{Usage: x509.ExtKeyUsageServerAuth, DNSName: "localhost"})
+		proven <- err
+	}()
+	c, err := r.l.Accept()
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, <-proven)
+	require.Equal(t, identity, c.(*Conn).Peer.Identity.String())
+}
+
+func TestHandshakesAreBounded(t *testing.T) {
+	r := start(t, Config{Handshakes: 10, PerAddress: 2})
+	r.dial(t)
+	r.dial(t)
+	third := r.dial(t)
+	r.logged(t, "reason=too_many")
+	_, err := third.Read(make([]byte, 1))
+	require.Error(t, err)
+}
+
+func TestCloseEndsEverything(t *testing.T) {
+	r := start(t, Config{})
+	slow := r.dial(t)
+	accepted := make(chan error, 1)
+	go func() { _, err := r.l.Accept(); accepted <- err }()
+	require.NoError(t, r.l.Close())
+	require.ErrorIs(t, <-accepted, net.ErrClosed)
+	_, _ = io.ReadAll(slow) // closed or reset, either way it ends
+}
+
+func TestPlacesAreGivenBack(t *testing.T) {
+	g := &gate{total: 2, each: 1}
+	leave, ok := g.enter("192.0.2.1:1")
+	require.True(t, ok)
+	_, ok = g.enter("192.0.2.1:2")
+	require.False(t, ok, "one from each address")
+	_, ok = g.enter("[2001:db8::1]:1")
+	require.True(t, ok)
+	_, ok = g.enter("192.0.2.2:1")
+	require.False(t, ok, "two in all")
+	leave()
+	_, ok = g.enter("[2001:db8::2]:1")
+	require.False(t, ok, "an IPv6 /64 is one address")
+	_, ok = g.enter("192.0.2.1:1")
+	require.True(t, ok)
+}
+
+// safeBuffer is a buffer for several goroutines.
+type safeBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *safeBuffer) bytes() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return bytes.Clone(b.buf.Bytes())
+}
