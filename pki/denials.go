@@ -1,6 +1,10 @@
 package pki
 
-import "crypto/x509"
+import (
+	"crypto/x509"
+	"maps"
+	"slices"
+)
 
 // Denials gives a channel that is closed when Deny next says something new; call again for the next. Take it before
 // looking, as with Changed.
@@ -42,4 +46,25 @@ func (t *Trust) tellDenial() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.notifyChanged()
+}
+
+// forgetListed takes off the deny list what a good CRL says by now, so that the list does not grow for ever. CRL numbers
+// do not go back, so a later one says it too, until the certificate ends or is released from hold.
+func (t *Trust) forgetListed() {
+	lists := slices.DeleteFunc(slices.Clone(t.snap.Load().crls), func(c *crl) bool { return !t.reliable(c) })
+	t.deny.mu.Lock()
+	defer t.deny.mu.Unlock()
+	maps.DeleteFunc(t.deny.pushed, func(k deniedKey, d Denied) bool {
+		return slices.ContainsFunc(lists, func(c *crl) bool {
+			_, listed := c.entries.find([]byte(k.serial))
+			return listed && string(c.list.AuthorityKeyId) == k.issuer
+		})
+	})
+}
+
+// reliable says whether a CRL is complete, in date, and of a CA known to be good.
+func (t *Trust) reliable(c *crl) bool {
+	now := t.now()
+	return len(c.scope.raw) == 0 && t.knowsCA(c.list.RawIssuer) && t.standing(c) == nil &&
+		c.checkFuture(now) == nil && c.checkStale(now) == nil
 }

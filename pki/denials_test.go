@@ -89,3 +89,33 @@ func TestC2AllowDoesNotOverruleACRL(t *testing.T) {
 	trust.Allow(p.Issuing.Cert.SubjectKeyId, chain[0].SerialNumber)
 	require.Equal(t, pki.Revoked, reasonFor(trust, chain))
 }
+
+// What a CRL says by now is forgotten by the deny list, and stays refused; what no CRL says is kept.
+func TestC2DenialsDoNotPileUp(t *testing.T) {
+	p := pkitest.New(t)
+	listed, unlisted := pkitest.Chain(p.Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth)), pkitest.Chain(p.Issue("urn:tlagate:cab1:tla:t2", x509.ExtKeyUsageClientAuth))
+	files := p.WriteTrust(t.TempDir())
+	trust, err := pki.OpenTrust(pki.TrustConfig{
+		Anchors: []pki.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}}, Intermediates: []string{files.Intermediate}, CRLs: files.CRLs(),
+	})
+	require.NoError(t, err)
+	path := func(chain []*x509.Certificate) []*x509.Certificate {
+		return []*x509.Certificate{chain[0], p.Issuing.Cert, p.Root.Cert}
+	}
+	require.Empty(t, reasonFor(trust, listed))
+	for _, c := range [][]*x509.Certificate{listed, unlisted} {
+		trust.Deny(pki.Denied{IssuerKeyID: p.Issuing.Cert.SubjectKeyId, Serial: c[0].SerialNumber, Reason: 1})
+	}
+	p.Issuing.Revoke(listed[0])
+	for _, bad := range []pkitest.CRLOption{pkitest.CRLStale(), pkitest.CRLBadSignature(), pkitest.CRLFuture()} {
+		pkitest.WriteCRL(t, files.CRL, p.Issuing.CRL(bad))
+		trust.Reload()
+		require.True(t, trust.Denies(path(listed)), "a bad list is no reason to forget")
+	}
+	p.WriteCRLs(files)
+	trust.Reload()
+	require.False(t, trust.Denies(path(listed)))
+	require.True(t, trust.Denies(path(unlisted)))
+	require.Equal(t, pki.Revoked, reasonFor(trust, listed))
+	require.Equal(t, pki.Revoked, reasonFor(trust, unlisted))
+}

@@ -108,6 +108,7 @@ func (t *Trust) take(s *source, lists []*crl) {
 			t.register(c)
 		}
 	}
+	t.forgetListed()
 }
 
 // register judges a list that was just read, says what it is, and keeps its number.
