@@ -2,14 +2,13 @@ package gateway
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/listen"
 )
 
 // client is a connection whose peer is proven.
@@ -26,64 +25,28 @@ type client struct {
 
 func (c *client) identity() string { return c.peer.Identity.String() }
 
-// accept takes connections until ctx ends or the listener fails.
-func (g *Gateway) accept(ctx context.Context, l net.Listener) error {
-	var handshakes sync.WaitGroup
-	defer handshakes.Wait()
+// accept takes proven connections until the listener is closed or fails.
+func (g *Gateway) accept(ctx context.Context, l *listen.Listener) error {
 	for {
 		conn, err := l.Accept()
-		if passing(err) {
-			g.log.Error("cannot accept a connection; trying again", "error", err)
-			sleep(ctx, acceptPause)
-			continue
+		if errors.Is(err, net.ErrClosed) {
+			return nil
 		}
 		if err != nil {
-			return ignoreClosed(err)
+			return err
 		}
-		handshakes.Go(func() { g.admit(ctx, conn) })
+		proven := conn.(*listen.Conn)
+		g.welcome(ctx, &client{conn: proven.Conn, peer: proven.Peer, remote: proven.RemoteAddr().String()})
 	}
 }
 
-// acceptPause gives connections time to end when files or memory have run out.
-const acceptPause = 100 * time.Millisecond
+// Why a proven connection is closed before any request of it is read.
+const tooMany = "too_many"
 
-// passing: out of files or memory.
-func passing(err error) bool {
-	var e net.Error
-	return errors.As(err, &e) && !errors.Is(err, net.ErrClosed)
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
-}
-
-func ignoreClosed(err error) error {
-	if errors.Is(err, net.ErrClosed) {
-		return nil
-	}
-	return err
-}
-
-// admit performs the handshake, before anything else is read, and hands the proven connection to net/http.
-func (g *Gateway) admit(ctx context.Context, conn net.Conn) {
-	remote := conn.RemoteAddr().String()
-	leave, err := g.pending.enter(remote)
-	if err != nil {
-		g.log.Warn("connection refused", "remote", remote, "peer", "claimed", "reason", tooMany, "error", err)
-		conn.Close()
-		return
-	}
-	defer leave()
-	proven, peer, err := g.party.Server(ctx, conn, pki.ALPNOuter, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
-	if err != nil {
-		g.logRefusal(remote, err)
-		return
-	}
-	g.welcome(ctx, &client{conn: proven, peer: peer, remote: remote})
-}
+var (
+	errTooMany       = errors.New("as many connections are open as may be")
+	errTooManyOfPeer = errors.New("this peer has as many connections as one may have")
+)
 
 // welcome registers a proven client. Its certificate is looked at once more, since it was not watched until now.
 func (g *Gateway) welcome(ctx context.Context, c *client) {
@@ -100,18 +63,6 @@ func (g *Gateway) welcome(ctx context.Context, c *client) {
 		g.forget(c.conn)
 		c.conn.Close()
 	}
-}
-
-func (g *Gateway) logRefusal(remote string, err error) {
-	if _, ok := errors.AsType[*pki.Rejected](err); ok {
-		g.log.Warn("peer refused us in the handshake", "remote", remote, "peer", "claimed", "reason", "rejected", "error", err)
-		return
-	}
-	claimed := ""
-	if r, ok := errors.AsType[*pki.Refusal](err); ok {
-		claimed = r.Claimed.String()
-	}
-	g.log.Warn("handshake refused", "remote", remote, "peer", "claimed", "claimed", claimed, "reason", string(pki.ReasonOf(err)), "error", err)
 }
 
 func (g *Gateway) register(c *client) error {

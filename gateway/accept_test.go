@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"fmt"
 	"net"
 	"testing"
 	"time"
@@ -43,9 +42,9 @@ func TestHalfOpenHandshakesStarveNobodyElse(t *testing.T) {
 }
 
 func (r *rig) pending() int {
-	r.g.pending.mu.Lock()
-	defer r.g.pending.mu.Unlock()
-	return r.g.pending.all
+	r.g.mu.Lock()
+	defer r.g.mu.Unlock()
+	return r.g.incoming.Pending()
 }
 
 func TestC2SlowHandshake(t *testing.T) {
@@ -90,44 +89,4 @@ func TestSlowRequests(t *testing.T) {
 		})
 	}
 	r.eventually("all forgotten", func() bool { return r.connections() == 0 })
-}
-
-func TestSourceOf(t *testing.T) {
-	for remote, want := range map[string]string{
-		"192.0.2.1:5":                   "192.0.2.1",
-		"[::ffff:192.0.2.1]:5":          "192.0.2.1",
-		"[2001:db8:1:2:3:4:5:6]:5":      "2001:db8:1:2::/64",
-		"[2001:db8:1:2:ffff:4:5:6]:6":   "2001:db8:1:2::/64",
-		"[fe80::1%eth0]:5":              "fe80::/64",
-		"somewhere":                     "somewhere",
-		"[2001:db8:1:3:ffff:4:5:6]:443": "2001:db8:1:3::/64",
-	} {
-		require.Equal(t, want, sourceOf(remote))
-	}
-}
-
-func TestPending(t *testing.T) {
-	p := pending{total: 3, each: 2}
-	enter := func(host int) (func(), error) { return p.enter(fmt.Sprintf("192.0.2.%d:1", host)) }
-	leave1, err := enter(1)
-	require.NoError(t, err)
-	_, err = enter(1)
-	require.NoError(t, err)
-	_, err = enter(1)
-	require.Error(t, err, "too many of this address")
-	_, err = enter(2)
-	require.NoError(t, err)
-	_, err = enter(3)
-	require.Error(t, err, "too many in all")
-	leave1()
-	_, err = enter(3)
-	require.NoError(t, err)
-	require.Equal(t, map[string]int{"192.0.2.1": 1, "192.0.2.2": 1, "192.0.2.3": 1}, p.from)
-}
-
-func TestRulesRefused(t *testing.T) {
-	for _, c := range [][2]string{{pdt1, pdt1}, {tla1, tla1}, {"*", pdt1}, {tla1, "urn:tlagate:*:pdt:p1"}, {tla1, ""}, {"urn:tlagate:*", pdt1}} {
-		_, err := ParseRule(c[0], c[1])
-		require.Error(t, err, "%v", c)
-	}
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/listen"
 	"tlagate/session/link"
 )
 
@@ -73,7 +74,6 @@ type Gateway struct {
 	log    *slog.Logger
 
 	accepted chan net.Conn // proven connections, for net/http
-	pending  pending       // handshakes under way
 	links    sync.WaitGroup
 	stopping chan struct{} // closed when draining begins
 	wake     chan struct{} // capacity 1: a certificate ends sooner than watch would look
@@ -87,6 +87,7 @@ type Gateway struct {
 	sessions map[pki.Identity]*session // by TLA, reserved or begun
 	nextLook time.Time                 // of watch; zero while it looks
 	draining bool
+	incoming *listen.Listener // set by Serve
 }
 
 // New makes a gateway.
@@ -97,7 +98,7 @@ func New(cfg Config) *Gateway {
 	limits := cfg.Limits.withDefaults()
 	g := &Gateway{
 		party: cfg.Party, pushed: cfg.Pushed, limits: limits, log: cfg.Log,
-		accepted: make(chan net.Conn), pending: pending{total: limits.Handshakes, each: limits.HandshakesPerIP},
+		accepted: make(chan net.Conn),
 		stopping: make(chan struct{}), wake: make(chan struct{}, 1), clients: map[net.Conn]*client{}, having: map[pki.Identity]int{},
 		parked: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{}),
 		sessions: map[pki.Identity]*session{},
@@ -118,10 +119,14 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx)) // as long as there are links
 	defer stopAccepting()
 	defer stopWatching()
+	proven := listen.New(l, listen.Config{Party: g.party, Handshakes: g.limits.Handshakes, PerAddress: g.limits.HandshakesPerIP, Log: g.log})
+	g.mu.Lock()
+	g.incoming = proven
+	g.mu.Unlock()
 	server := g.httpServer()
 	failed := make(chan error, 1)
 	var running sync.WaitGroup
-	running.Go(func() { failed <- g.accept(accepting, l) })
+	running.Go(func() { failed <- g.accept(accepting, proven) })
 	running.Go(func() { _ = server.Serve(&handover{g.accepted, accepting, l.Addr()}) })
 	running.Go(func() { g.watch(watching) })
 	running.Go(func() { g.watchDenials(watching) })
@@ -131,7 +136,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	l.Close()
+	proven.Close()
 	stopAccepting()
 	g.drain()
 	shutDown(server)

@@ -38,10 +38,9 @@ type Listener struct {
 	gate gate
 
 	ctx     context.Context
-	stop    context.CancelFunc
+	stop    context.CancelCauseFunc // the cause is what Accept gives from then on
 	proven  chan *Conn
 	running sync.WaitGroup
-	failed  error // why accepting ended; set before stop is called
 }
 
 // New accepts on l until it is closed or fails.
@@ -50,7 +49,7 @@ func New(l net.Listener, cfg Config) *Listener {
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	out := &Listener{Listener: l, cfg: cfg, proven: make(chan *Conn),
 		gate: gate{total: cmp.Or(cfg.Handshakes, 256), each: cmp.Or(cfg.PerAddress, 32)}}
-	out.ctx, out.stop = context.WithCancel(context.Background())
+	out.ctx, out.stop = context.WithCancelCause(context.Background())
 	out.running.Go(out.run)
 	return out
 }
@@ -61,16 +60,23 @@ func (l *Listener) Accept() (net.Conn, error) {
 	case c := <-l.proven:
 		return c, nil
 	case <-l.ctx.Done():
-		return nil, cmp.Or(l.failed, net.ErrClosed)
+		return nil, context.Cause(l.ctx)
 	}
 }
 
 // Close stops listening, breaks off handshakes, and returns when none is left.
 func (l *Listener) Close() error {
+	l.stop(net.ErrClosed)
 	err := l.Listener.Close()
-	l.stop()
 	l.running.Wait()
 	return err
+}
+
+// Pending gives the number of handshakes under way.
+func (l *Listener) Pending() int {
+	l.gate.mu.Lock()
+	defer l.gate.mu.Unlock()
+	return l.gate.all
 }
 
 func (l *Listener) run() {
@@ -82,8 +88,7 @@ func (l *Listener) run() {
 			continue
 		}
 		if err != nil {
-			l.failed = err
-			l.stop()
+			l.stop(err)
 			return
 		}
 		l.running.Go(func() { l.admit(conn) })
@@ -107,7 +112,8 @@ func (l *Listener) admit(conn net.Conn) {
 	remote := conn.RemoteAddr().String()
 	leave, ok := l.gate.enter(remote)
 	if !ok {
-		l.cfg.Log.Warn("connection refused", "remote", remote, "peer", "claimed", "reason", "too_many")
+		l.cfg.Log.Warn("connection refused", "remote", remote, "peer", "claimed", "reason", "too_many",
+			"error", "too many handshakes under way, in all or from this address")
 		conn.Close()
 		return
 	}
@@ -117,7 +123,6 @@ func (l *Listener) admit(conn net.Conn) {
 		l.logRefusal(remote, err)
 		return
 	}
-	l.cfg.Log.Info("connection accepted", "remote", remote, "peer", peer.Identity.String())
 	select {
 	case l.proven <- &Conn{proven, peer}:
 	case <-l.ctx.Done():

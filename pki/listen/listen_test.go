@@ -128,3 +128,17 @@ func (b *safeBuffer) bytes() []byte {
 	defer b.mu.Unlock()
 	return bytes.Clone(b.buf.Bytes())
 }
+
+func TestSourceOf(t *testing.T) {
+	for remote, want := range map[string]string{
+		"192.0.2.1:5":                   "192.0.2.1",
+		"[::ffff:192.0.2.1]:5":          "192.0.2.1",
+		"[2001:db8:1:2:3:4:5:6]:5":      "2001:db8:1:2::/64",
+		"[2001:db8:1:2:ffff:4:5:6]:6":   "2001:db8:1:2::/64",
+		"[fe80::1%eth0]:5":              "fe80::/64",
+		"somewhere":                     "somewhere",
+		"[2001:db8:1:3:ffff:4:5:6]:443": "2001:db8:1:3::/64",
+	} {
+		require.Equal(t, want, sourceOf(remote))
+	}
+}
