@@ -12,6 +12,7 @@ import (
 	"tlagate/integration/lab"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/session/link"
 )
 
 // Revocation by OCSP, by CRL, by deny list, each alone, with the real programs (C2).
@@ -301,5 +302,60 @@ func TestC2ResponderOfOurs(t *testing.T) {
 		mark := l.GatewayProc.Mark()
 		require.Equal(t, "rejected", b.startRefused(t).Code)
 		logged(t, l.GatewayProc, mark, "handshake refused", "reason="+string(pki.Revoked), lab.TLA)
+	})
+}
+
+// TestC2GatewayThatLiesAboutStatus: what it brings is believed only when the CA has signed it. Lies are refused and logged, and
+// do no other harm; broken framing ends the link.
+func TestC2GatewayThatLiesAboutStatus(t *testing.T) {
+	b := newBed(t)
+	b.ca.publish(t)
+	server := readKeys(t, b.ServerKeys)
+	leaf := pkitest.Chain(server)[0]
+	p := newPromiscuous(t, b)
+	require.NoError(t, b.StartRelay())
+	start := func(t *testing.T, say func(*link.Conn) error) relayAnswer {
+		p.set(func() {
+			p.open = func(l *link.Conn, by joinedBy) error {
+				if err := say(l); err != nil {
+					return err
+				}
+				return playPdT(server)(l, by)
+			}
+		})
+		return b.relay(t, "start")
+	}
+	for name, lie := range map[string]struct {
+		piece  link.Status
+		reason pki.Reason
+	}{
+		"no answer at all": {link.Status{DER: []byte("good")}, pki.OCSPBad},
+		"revoked, says a stranger": {link.Status{DER: b.ca.Issuing.OCSP(leaf, pkitest.OCSPStatus("revoked"),
+			pkitest.OCSPSignedBy(b.ca.stranger.Issuing.Responder()))}, pki.OCSPBadSigner},
+		"a CRL of leaves":         {link.Status{ARL: true, DER: b.ca.Issuing.CRL()}, pki.CRLWrongIssuer},
+		"an ARL from the future":  {link.Status{ARL: true, DER: b.ca.Root.CRL(pkitest.CRLFuture())}, pki.CRLFuture},
+		"an ARL of a stranger":    {link.Status{ARL: true, DER: b.ca.stranger.Root.CRL()}, pki.CRLWrongIssuer},
+		"an ARL with a bad seal":  {link.Status{ARL: true, DER: b.ca.Root.CRL(pkitest.CRLBadSignature())}, pki.CRLBadSignature},
+		"an answer that is stale": {link.Status{DER: b.ca.Issuing.OCSP(leaf, pkitest.OCSPStale())}, pki.OCSPStale},
+	} {
+		t.Run("C2 "+name, func(t *testing.T) {
+			mark := b.RelayProc.Mark()
+			a := start(t, func(l *link.Conn) error { return l.WriteStatus([]link.Status{lie.piece}) })
+			require.True(t, a.OK, "%+v", a.Error)
+			logged(t, b.RelayProc, mark, "status record refused", "reason="+string(lie.reason))
+			require.True(t, b.relay(t, "stop").OK)
+		})
+	}
+	t.Run("C2 broken framing", func(t *testing.T) {
+		a := start(t, func(l *link.Conn) error { return l.WriteRecord(link.TypeStatus, []byte{1, 0xff, 0xff}) })
+		require.False(t, a.OK)
+	})
+	t.Run("C2 revoked, and true", func(t *testing.T) {
+		a := start(t, func(l *link.Conn) error {
+			return l.WriteStatus([]link.Status{{DER: b.ca.Issuing.OCSP(leaf, pkitest.OCSPStatus("revoked"))}})
+		})
+		require.False(t, a.OK)
+		require.Equal(t, "refused", a.Error.Code, "%+v", a.Error)
+		require.Equal(t, string(pki.Revoked), a.Error.Reason)
 	})
 }

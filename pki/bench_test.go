@@ -26,9 +26,8 @@ func BenchmarkHandshake(b *testing.B) {
 		cc := &tls.Config{Certificates: []tls.Certificate{client}, RootCAs: pool, ServerName: "localhost", MinVersion: tls.VersionTLS13}
 		benchHandshakes(b, func(c net.Conn) error { return tls.Server(c, sc).Handshake() }, func(c net.Conn) error { return tls.Client(c, cc).Handshake() })
 	})
-	b.Run("tlagate", func(b *testing.B) {
-		s := &pki.Party{Trust: trust, Certificate: func() *tls.Certificate { return &server }}
-		c := &pki.Party{Trust: trust, Certificate: func() *tls.Certificate { return &client }}
+	ours := func(b *testing.B, server, client func() *tls.Certificate) {
+		s, c := &pki.Party{Trust: trust, Certificate: server}, &pki.Party{Trust: trust, Certificate: client}
 		benchHandshakes(b, func(conn net.Conn) error {
 			_, _, err := s.Server(context.Background(), conn, pki.ALPNCard, pki.Want{Usage: asClient})
 			return err
@@ -36,6 +35,19 @@ func BenchmarkHandshake(b *testing.B) {
 			_, _, err := c.Client(context.Background(), conn, pki.ALPNCard, pki.Want{Usage: asServer, DNSName: "localhost"})
 			return err
 		})
+	}
+	plain := func(c tls.Certificate) func() *tls.Certificate { return func() *tls.Certificate { return &c } }
+	b.Run("tlagate", func(b *testing.B) { ours(b, plain(server), plain(client)) })
+	b.Run("tlagate, both stapling", func(b *testing.B) {
+		for _, leaf := range []*x509.Certificate{server.Leaf, client.Leaf} {
+			if err := trust.AddStatus(w.Issuing.OCSP(leaf)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if _, err := trust.Verify(pkitest.Chain(client), pki.Want{Usage: asClient}); err != nil {
+			b.Fatal(err)
+		}
+		ours(b, trust.Staple(plain(server)), trust.Staple(plain(client)))
 	})
 }
 
