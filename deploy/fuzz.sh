@@ -7,6 +7,6 @@ for package in $(go list ./...); do
 	listed=$(go test -list '^Fuzz' "$package" </dev/null)
 	for target in $(printf '%s\n' "$listed" | grep '^Fuzz' || true); do
 		echo "fuzz: $package $target for $time"
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$package" </dev/null
+		go test -run '^$' -fuzz "^$target\$" -fuzzminimizetime 10x -fuzztime "$time" "$package" </dev/null
 	done
 done

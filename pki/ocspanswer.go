@@ -67,7 +67,9 @@ const (
 	statusUnknown
 )
 
-// hashes of certIDs.
+// certIDHashes are the hashes of certIDs, in a fixed order: the same answer takes the same way each time.
+var certIDHashes = []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512}
+
 var hashOIDs = map[crypto.Hash]asn1.ObjectIdentifier{
 	crypto.SHA1:   {1, 3, 14, 3, 2, 26},
 	crypto.SHA256: {2, 16, 840, 1, 101, 3, 4, 2, 1},
@@ -284,8 +286,8 @@ func (id *certID) parse(in *cryptobyte.String) bool {
 		!seq.ReadASN1(&serial, cbasn1.INTEGER) || !seq.Empty() || len(serial) == 0 || len(serial) > 21 {
 		return false
 	}
-	for hash, known := range hashOIDs {
-		if known.Equal(oid) {
+	for _, hash := range certIDHashes {
+		if hashOIDs[hash].Equal(oid) {
 			id.hash = hash
 		}
 	}
