@@ -14,29 +14,34 @@ import (
 // checks are made in this order on each path; the first that fails decides. What needs no cryptography and tells
 // most comes first; weak algorithms are refused before any signature is trusted; revocation, the dearest, is last.
 var checks = []struct {
-	name string
-	do   func(*verification) (string, *Refusal)
+	name    string
+	rgs     judge
+	rfc5280 judge // nil = not made in that profile
 }{
-	{"path", (*verification).describePath},
-	{"format", (*verification).checkFormat},
-	{"algorithms", (*verification).checkAlgorithms},
-	{"signatures", (*verification).checkSignatures},
-	{"dates", (*verification).checkDates},
-	{"test CA", (*verification).checkTestCA},
-	{"basic constraints", (*verification).checkBasicConstraints},
-	{"key usage", (*verification).checkKeyUsage},
-	{"extended key usage", (*verification).checkExtKeyUsage},
-	{"extensions", (*verification).checkExtensions},
-	{"policy", (*verification).checkPolicy},
-	{"identity", (*verification).checkIdentity},
-	{"name space", (*verification).checkNameSpace},
-	{"role", (*verification).checkRole},
-	{"peer", (*verification).checkPeer},
-	{"practice", (*verification).checkPractice},
-	{"DNS name", (*verification).checkDNSName},
-	{"X.509", (*verification).checkX509},
-	{"revocation", (*verification).checkRevocation},
+	{"path", (*verification).describePath, (*verification).describePath},
+	{"format", (*verification).checkFormat, (*verification).checkFormatRFC},
+	{"algorithms", (*verification).checkAlgorithms, nil},
+	{"signatures", (*verification).checkSignatures, (*verification).checkSignatures},
+	{"dates", (*verification).checkDates, (*verification).checkDates},
+	{"test CA", (*verification).checkTestCA, (*verification).checkTestCA},
+	{"basic constraints", (*verification).checkBasicConstraints, (*verification).checkBasicConstraintsRFC},
+	{"key usage", (*verification).checkKeyUsage, (*verification).checkKeyUsageRFC},
+	{"extended key usage", (*verification).checkExtKeyUsage, (*verification).checkExtKeyUsageRFC},
+	{"extensions", (*verification).checkExtensions, (*verification).checkExtensionsRFC},
+	{"policy", (*verification).checkPolicy, (*verification).checkPolicyTree},
+	{"name constraints", nil, (*verification).checkNameConstraints},
+	{"identity", (*verification).checkIdentity, nil},
+	{"name space", (*verification).checkNameSpace, nil},
+	{"role", (*verification).checkRole, nil},
+	{"peer", (*verification).checkPeer, nil},
+	{"practice", (*verification).checkPractice, nil},
+	{"DNS name", (*verification).checkDNSName, (*verification).checkDNSName},
+	{"X.509", (*verification).checkX509, (*verification).checkX509},
+	{"revocation", (*verification).checkRevocation, (*verification).checkRevocation},
 }
+
+// judge makes one check: what was found, for people, or why it is refused.
+type judge func(*verification) (string, *Refusal)
 
 // verification is one path under judgement.
 type verification struct {
@@ -55,7 +60,14 @@ func (v *verification) run() int {
 	v.verdict.Path = v.path.certs
 	v.verdict.NotAfter = earliestEnd(v.path.certs)
 	for i, c := range checks {
-		detail, refusal := c.do(v)
+		do := c.rgs
+		if v.t.cfg.Profile == RFC5280 {
+			do = c.rfc5280
+		}
+		if do == nil {
+			continue
+		}
+		detail, refusal := do(v)
 		step := Check{Name: c.name, Detail: detail}
 		if refusal != nil {
 			step.Subject, step.Detail, step.Err = refusal.Subject, refusal.Detail, refusal
@@ -237,6 +249,9 @@ func (v *verification) checkPolicy() (string, *Refusal) {
 			return "", v.refuse(i, Policy, "it names no certificate policy")
 		}
 	}
+	if v.want.Policy.demands() {
+		return v.checkPolicyTree()
+	}
 	return v.leaf().Policies[0].String(), nil
 }
 
@@ -307,11 +322,15 @@ func (v *verification) checkX509() (string, *Refusal) {
 		return x509Agrees, nil
 	}
 	roots, middle := x509.NewCertPool(), x509.NewCertPool()
-	roots.AddCert(v.path.anchor.Cert)
-	for _, c := range v.below()[1:] {
+	certs := v.path.certs
+	if v.t.cfg.Profile == RFC5280 {
+		certs = forSecondOpinion(certs)
+	}
+	roots.AddCert(certs[len(certs)-1])
+	for _, c := range certs[1 : len(certs)-1] {
 		middle.AddCert(c)
 	}
-	_, err := v.leaf().Verify(x509.VerifyOptions{
+	_, err := certs[0].Verify(x509.VerifyOptions{
 		Roots: roots, Intermediates: middle, CurrentTime: v.now, KeyUsages: []x509.ExtKeyUsage{v.want.Usage},
 	})
 	if err != nil {
@@ -343,6 +362,9 @@ func x509Reason(err error) Reason {
 
 // checkRevocation goes from the anchor down: what a CA says is worth something only when it is not revoked itself.
 func (v *verification) checkRevocation() (string, *Refusal) {
+	if v.t.cfg.NoRevocation {
+		return "not looked at, as asked", nil
+	}
 	var sources []string
 	for _, ca := range v.path.certs[1:] {
 		v.t.learn(ca)
@@ -368,6 +390,7 @@ func (v *verification) checkRevocation() (string, *Refusal) {
 
 func (v *verification) question(i int) question {
 	q := question{issuer: v.path.certs[i+1], cert: v.path.certs[i], ca: i > 0, now: v.now, online: v.online}
+	q.ca = q.ca || v.t.cfg.Profile == RFC5280 && q.cert.IsCA
 	if i == 0 {
 		q.staple = v.staple
 	}

@@ -6,13 +6,21 @@ import (
 	"slices"
 )
 
-// What a peer can make us try when it presents many CAs of one name.
-const (
-	maxPresented = 10 // certificates in a peer's chain
-	maxPath      = 6  // certificates in a path, leaf and anchor included
-	maxPaths     = 16
-	maxSteps     = 100
-)
+// limits bound what a peer can make us try when it presents many CAs of one name.
+type limits struct {
+	presented int // certificates in a peer's chain
+	path      int // certificates in a path, leaf and anchor included
+	paths     int
+	steps     int
+}
+
+// limits of a profile: programs meet strangers, a person who looks at a chain has the time.
+func (p Profile) limits() limits {
+	if p == RFC5280 {
+		return limits{presented: 100, path: 20, paths: 100, steps: 2000}
+	}
+	return limits{presented: 10, path: 6, paths: 16, steps: 100}
+}
 
 // path is a candidate: leaf first, anchor last.
 type path struct {
@@ -22,6 +30,7 @@ type path struct {
 
 // pathBuilder finds the paths from a leaf to the anchors by names and key identifiers; it checks nothing else.
 type pathBuilder struct {
+	limits  limits
 	anchors []Anchor
 	pool    []*x509.Certificate // presented, then configured CAs
 	steps   int
@@ -30,13 +39,13 @@ type pathBuilder struct {
 }
 
 func (b *pathBuilder) extend(certs []*x509.Certificate) {
-	if b.steps++; b.steps > maxSteps || len(b.paths) >= maxPaths {
+	if b.steps++; b.steps > b.limits.steps || len(b.paths) >= b.limits.paths {
 		return
 	}
 	if len(certs) > len(b.longest) {
 		b.longest = slices.Clone(certs)
 	}
-	if len(certs) >= maxPath {
+	if len(certs) >= b.limits.path {
 		return
 	}
 	b.finish(certs)
@@ -49,7 +58,7 @@ func (b *pathBuilder) extend(certs []*x509.Certificate) {
 
 func (b *pathBuilder) finish(certs []*x509.Certificate) {
 	for i := range b.anchors {
-		if a := &b.anchors[i]; mayIssue(a.Cert, certs) && len(b.paths) < maxPaths {
+		if a := &b.anchors[i]; mayIssue(a.Cert, certs) && len(b.paths) < b.limits.paths {
 			b.paths = append(b.paths, path{append(slices.Clone(certs), a.Cert), a})
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 // roots are the anchors and configured intermediates of one moment; they never change once published.
 type roots struct {
+	profile       Profile
 	anchors       []Anchor
 	intermediates []*x509.Certificate
 }
@@ -82,7 +83,7 @@ func (r *roots) equal(o *roots) bool {
 }
 
 func (t *Trust) loadRoots() (*roots, error) {
-	r := &roots{}
+	r := &roots{profile: t.cfg.Profile}
 	for _, a := range t.cfg.Anchors {
 		certs, err := t.loadCAs(a.File)
 		if err != nil {
@@ -106,6 +107,9 @@ func (t *Trust) loadRoots() (*roots, error) {
 }
 
 func (t *Trust) loadCAs(file string) ([]*x509.Certificate, error) {
+	if t.cfg.Profile == RFC5280 {
+		return readCAs(file, t.log)
+	}
 	certs, err := ReadCertificates(file)
 	if err != nil {
 		return nil, err

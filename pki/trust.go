@@ -32,6 +32,8 @@ type TrustConfig struct {
 	CRLs          []string         // files (PEM or DER), or http:// / https:// URLs. CRLs and ARLs alike.
 	ARL           string           // file that keeps the ARLs that status records bring, and is read at the start; "" = memory only
 	State         string           // file that keeps the highest CRLNumber seen of each issuer; "" = memory only
+	Profile       Profile          // what is demanded; zero = RGS
+	NoRevocation  bool             // ask nobody whether a certificate is revoked: for people who look at a path alone; no program sets it
 	Production    bool             // refuse CAs whose name begins with TEST
 	Clock         func() time.Time // nil = time.Now
 	Poll          time.Duration    // how often files are looked at for change; 0 = 1 s

@@ -13,6 +13,7 @@ type Want struct {
 	Identity Identity         // not zero: exactly this component (wrong_peer otherwise)
 	Practice string           // not "": that practice (wrong_practice otherwise)
 	DNSName  string           // not "": must be in the DNS SANs (name_mismatch otherwise)
+	Policy   PolicyWant       // certificate policies; zero = as the certificates say
 }
 
 // Check is one step of a verification.
@@ -101,10 +102,11 @@ func (r *roots) findPaths(chain []*x509.Certificate, standing string) ([]path, *
 		id, _ := IdentityOf(leaf)
 		return nil, &Refusal{Reason: reason, Subject: describeLeaf(leaf, standing), Detail: fmt.Sprintf(format, args...), Claimed: id}
 	}
-	if len(chain) > maxPresented {
-		return refuse(BadCertificate, "the peer sent %d certificates, want at most %d", len(chain), maxPresented)
+	limits := r.profile.limits()
+	if len(chain) > limits.presented {
+		return refuse(BadCertificate, "the peer sent %d certificates, want at most %d", len(chain), limits.presented)
 	}
-	b := &pathBuilder{anchors: r.anchors, pool: r.poolWith(chain[1:])}
+	b := &pathBuilder{limits: limits, anchors: r.anchors, pool: r.poolWith(chain[1:])}
 	b.extend([]*x509.Certificate{leaf})
 	last := b.longest[len(b.longest)-1]
 	switch {

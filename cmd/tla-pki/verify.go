@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -17,20 +20,28 @@ import (
 )
 
 type verifyCmd struct {
-	Purpose      string    `required:"" short:"p" enum:"client,server,tla,pdt,pdt-client,pdt-server,gateway,gateway-client,gateway-server,pki,admin" help:"What it shall be good for: ${enum}. (pdt: a PdT that parks; gateway: one that is dialled.)"`
-	Anchor       []string  `required:"" short:"a" placeholder:"FILE" sep:"none" help:"Trust anchors, PEM or DER; repeat for more."`
-	Intermediate []string  `placeholder:"FILE" sep:"none" help:"Issuing CAs; repeat for more."`
-	CRL          []string  `name:"crl" placeholder:"FILE" sep:"none" help:"CRLs and ARLs; repeat for more. Without one of each issuer nothing is accepted."`
-	Identity     string    `placeholder:"URN" help:"Exactly this component."`
-	Practice     string    `help:"A component of this practice."`
-	DNS          string    `name:"dns" placeholder:"NAME" help:"The name a server is dialled by."`
-	Production   bool      `help:"Refuse CAs named TEST."`
-	At           time.Time `placeholder:"TIME" help:"Judge as at that time, such as 2026-01-31T12:00:00Z."`
-	Cert         string    `arg:"" help:"The certificate, and its issuing CAs if they follow."`
+	Profile        string    `enum:"rgs,rfc5280" default:"rgs" help:"What is demanded: rgs, as the programs do, or rfc5280: path and revocation alone, of any PKI's chain."`
+	Purpose        string    `short:"p" enum:"any,client,server,tla,pdt,pdt-client,pdt-server,gateway,gateway-client,gateway-server,pki,admin," default:"" help:"What it shall be good for: ${enum} (pdt: a PdT that parks; gateway: one that is dialled). The profile rfc5280 knows any (which it takes for granted), client and server."`
+	Anchor         []string  `required:"" short:"a" placeholder:"FILE" sep:"none" help:"Trust anchors, PEM or DER; repeat for more."`
+	Intermediate   []string  `placeholder:"FILE" sep:"none" help:"Issuing CAs; repeat for more."`
+	CRL            []string  `name:"crl" placeholder:"FILE" sep:"none" help:"CRLs and ARLs; repeat for more. Without one of each issuer, or an OCSP answer, nothing is accepted."`
+	OCSP           []string  `name:"ocsp" placeholder:"FILE" sep:"none" help:"OCSP answers, DER, or PEM blocks OCSP RESPONSE; repeat for more."`
+	NoRevocation   bool      `help:"Do not ask whether anything is revoked."`
+	Policy         []string  `placeholder:"OID" help:"A certificate policy that will do, and one must hold; repeat for more."`
+	ExplicitPolicy bool      `help:"Some certificate policy must hold along the path."`
+	InhibitMapping bool      `help:"Certificate policies may not be mapped."`
+	InhibitAny     bool      `name:"inhibit-any-policy" help:"anyPolicy stands for no policy."`
+	Identity       string    `placeholder:"URN" help:"Exactly this component."`
+	Practice       string    `help:"A component of this practice."`
+	DNS            string    `name:"dns" placeholder:"NAME" help:"The name a server is dialled by."`
+	Production     bool      `help:"Refuse CAs named TEST."`
+	At             time.Time `placeholder:"TIME" help:"Judge as at that time, such as 2026-01-31T12:00:00Z."`
+	Cert           string    `arg:"" help:"The certificate, and its issuing CAs if they follow."`
 }
 
 // purposes says what each purpose demands: the table of the profiles, seen from the other end.
 var purposes = map[string]pki.Want{
+	"any":            {Usage: x509.ExtKeyUsageAny},
 	"client":         {Usage: x509.ExtKeyUsageClientAuth},
 	"server":         {Usage: x509.ExtKeyUsageServerAuth},
 	"tla":            {Usage: x509.ExtKeyUsageClientAuth, Roles: []pki.Role{pki.RoleTLA}},
@@ -50,11 +61,18 @@ func (c *verifyCmd) Run(app *cli.App) error {
 		return cli.Usage("%w", err)
 	}
 	chain, trust, err := c.open(app)
+	var unreadable *pki.ParseError
+	if c.rfc5280() && errors.As(err, &unreadable) {
+		return refused(app, &pki.Refusal{Reason: pki.BadCertificate, Subject: c.Cert, Detail: "crypto/x509 cannot read it: " + err.Error()})
+	}
 	if pki.ReasonOf(err) != "" { // a trust store may refuse to be, as one with a TEST anchor in production
 		return refused(app, err)
 	}
 	if err != nil {
 		return cli.Usage("%w", err)
+	}
+	if want.Usage == x509.ExtKeyUsageAny && !c.rfc5280() {
+		want.Usage = oneUsage(chain[0])
 	}
 	verdict, err := trust.Verify(chain, want)
 	explain(app.Stdout, verdict)
@@ -70,13 +88,56 @@ func refused(app *cli.App, why error) error {
 	return cli.ExitCode(1, nil)
 }
 
+func (c *verifyCmd) rfc5280() bool { return c.Profile == "rfc5280" }
+
 func (c *verifyCmd) want() (want pki.Want, err error) {
+	if err := c.checkPurpose(); err != nil {
+		return want, err
+	}
 	want = purposes[c.Purpose]
 	want.Practice, want.DNSName = c.Practice, c.DNS
+	if want.Policy, err = c.policy(); err != nil {
+		return want, err
+	}
 	if c.Identity != "" {
 		want.Identity, err = pki.ParseIdentity(c.Identity)
 	}
 	return want, err
+}
+
+// checkPurpose refuses options that a profile has no use for, so that nobody takes them for checked.
+func (c *verifyCmd) checkPurpose() error {
+	if !c.rfc5280() {
+		if c.Purpose == "" {
+			return errors.New("missing flags: --purpose=STRING")
+		}
+		return nil
+	}
+	c.Purpose = cmp.Or(c.Purpose, "any")
+	if len(purposes[c.Purpose].Roles) > 0 || c.Identity != "" || c.Practice != "" {
+		return errors.New("the profile rfc5280 knows no roles, identities and practices: want --purpose any, client or server")
+	}
+	return nil
+}
+
+func (c *verifyCmd) policy() (want pki.PolicyWant, err error) {
+	want = pki.PolicyWant{Explicit: c.ExplicitPolicy, InhibitMapping: c.InhibitMapping, InhibitAny: c.InhibitAny}
+	for _, text := range c.Policy {
+		oid, err := x509.ParseOID(text)
+		if err != nil {
+			return want, fmt.Errorf("cannot read the policy %q: want an OID such as 1.2.3.4", text)
+		}
+		want.Acceptable = append(want.Acceptable, oid)
+	}
+	return want, nil
+}
+
+// oneUsage is what any purpose means in the profile rgs, which wants one usage and no more: the certificate's own.
+func oneUsage(leaf *x509.Certificate) x509.ExtKeyUsage {
+	if slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) {
+		return x509.ExtKeyUsageServerAuth
+	}
+	return x509.ExtKeyUsageClientAuth
 }
 
 // open reads every file. Trust itself would take a missing CRL for a reason to refuse,
@@ -86,12 +147,15 @@ func (c *verifyCmd) open(app *cli.App) ([]*x509.Certificate, *pki.Trust, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, file := range slices.Concat(c.Intermediate, c.CRL) {
+	for _, file := range slices.Concat(c.Intermediate, c.CRL, c.OCSP) {
 		if err := readable(file); err != nil {
 			return nil, nil, err
 		}
 	}
-	cfg := pki.TrustConfig{Intermediates: c.Intermediate, CRLs: c.CRL, Production: c.Production, Log: app.Log}
+	cfg := pki.TrustConfig{Intermediates: c.Intermediate, CRLs: c.CRL, Production: c.Production, NoRevocation: c.NoRevocation, Log: app.Log}
+	if c.rfc5280() {
+		cfg.Profile = pki.RFC5280
+	}
 	for _, file := range c.Anchor {
 		cfg.Anchors = append(cfg.Anchors, pki.AnchorFile{File: file, Practices: []string{"*"}})
 	}
@@ -99,7 +163,39 @@ func (c *verifyCmd) open(app *cli.App) ([]*x509.Certificate, *pki.Trust, error) 
 		cfg.Clock = func() time.Time { return c.At }
 	}
 	trust, err := pki.OpenTrust(cfg)
-	return chain, trust, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return chain, trust, c.addAnswers(app, trust)
+}
+
+// addAnswers takes in OCSP answers. One that is not believed is told of, and what needs it is refused.
+func (c *verifyCmd) addAnswers(app *cli.App, trust *pki.Trust) error {
+	for _, file := range c.OCSP {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("cannot read an OCSP answer: %w", err)
+		}
+		for _, der := range answersIn(data) {
+			if err := trust.AddStatus(der); err != nil {
+				fmt.Fprintln(app.Stdout, oneLine(fmt.Sprintf("note: the OCSP answer of %s is not taken: %v", file, err)))
+			}
+		}
+	}
+	return nil
+}
+
+func answersIn(data []byte) [][]byte {
+	if !bytes.Contains(data, []byte("-----BEGIN")) {
+		return [][]byte{data}
+	}
+	var list [][]byte
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "OCSP RESPONSE" {
+			list = append(list, block.Bytes)
+		}
+	}
+	return list
 }
 
 func readable(file string) error {
