@@ -390,7 +390,10 @@ func (v *verification) checkRevocation() (string, *Refusal) {
 
 func (v *verification) question(i int) question {
 	q := question{issuer: v.path.certs[i+1], cert: v.path.certs[i], ca: i > 0, now: v.now, online: v.online}
-	q.ca = q.ca || v.t.cfg.Profile == RFC5280 && q.cert.IsCA
+	if v.t.cfg.Profile == RFC5280 {
+		q.ca = q.ca || q.cert.IsCA
+		q.otherKeys = v.otherKeys(i + 1)
+	}
 	if i == 0 {
 		q.staple = v.staple
 	}

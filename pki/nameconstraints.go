@@ -5,6 +5,9 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -12,11 +15,26 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// directoryConstraints are the name constraints of a CA on directory names (RFC 5280 section 4.2.1.10). crypto/x509
-// knows those on DNS, mail, URI and IP names, and judges them in its second opinion.
-type directoryConstraints struct {
-	permitted, excluded [][]string // names, each as its RDNs in one spelling
-	mail                bool       // it has some on mail addresses
+// nameConstraints are those of a CA (RFC 5280 section 4.2.1.10) that crypto/x509 judges otherwise, or not at all: on directory
+// names, mail addresses and URIs. Those on DNS and IP names it judges in its second opinion.
+type nameConstraints struct {
+	directory constraints[[]string] // names as their RDNs in one spelling
+	mail, uri constraints[string]
+}
+
+type constraints[T any] struct{ permitted, excluded []T }
+
+func (c constraints[T]) none() bool { return len(c.permitted)+len(c.excluded) == 0 }
+
+// check says whether a name is allowed; match gets whether a doubt counts as a match.
+func (c constraints[T]) check(kind string, match func(base T, doubtful bool) bool) error {
+	if slices.ContainsFunc(c.excluded, func(base T) bool { return match(base, true) }) {
+		return fmt.Errorf("its %s is excluded by the name constraints", kind)
+	}
+	if len(c.permitted) > 0 && !slices.ContainsFunc(c.permitted, func(base T) bool { return match(base, false) }) {
+		return fmt.Errorf("its %s is outside the name constraints", kind)
+	}
+	return nil
 }
 
 var (
@@ -31,7 +49,7 @@ func (v *verification) checkNameConstraints() (string, *Refusal) {
 		if !has {
 			continue
 		}
-		limits, err := parseDirectoryConstraints(e.Value)
+		limits, err := parseNameConstraints(e.Value)
 		if err != nil {
 			return "", v.refuse(above, NameSpace, "%v", err)
 		}
@@ -45,37 +63,85 @@ func (v *verification) checkNameConstraints() (string, *Refusal) {
 			}
 		}
 	}
-	return "directory names are within them", nil
+	return "names are within them", nil
 }
 
-func (d *directoryConstraints) allow(c *x509.Certificate) error {
+func (d *nameConstraints) allow(c *x509.Certificate) error {
 	names, err := directoryNames(c)
 	if err != nil {
 		return err
 	}
-	if _, san := extension(c, oidSAN); d.mail && !san && hasMailInSubject(c) {
-		return errors.New("the mail address in its subject is not judged here, and there are constraints on such")
-	}
 	for _, n := range names {
-		for _, base := range d.excluded {
-			if within(n, base, true) {
-				return errors.New("its directory name is excluded by the name constraints")
-			}
+		if err := d.directory.check("directory name", func(base []string, doubtful bool) bool { return within(n, base, doubtful) }); err != nil {
+			return err
 		}
-		if len(d.permitted) > 0 && !withinAny(n, d.permitted) {
-			return errors.New("its directory name is outside the name constraints")
+	}
+	return errors.Join(d.allowMail(c), d.allowURIs(c))
+}
+
+func (d *nameConstraints) allowMail(c *x509.Certificate) error {
+	if d.mail.none() {
+		return nil
+	}
+	for _, address := range mailAddresses(c) {
+		i := strings.LastIndexByte(address, '@')
+		if i <= 0 || strings.ContainsAny(address[:i], "\"\\") || !plainHost(address[i+1:]) {
+			return errors.New("it has a mail address that cannot be judged, and there are name constraints on such")
+		}
+		local, host := address[:i], strings.ToLower(address[i+1:])
+		err := d.mail.check("mail address", func(base string, _ bool) bool {
+			if i := strings.LastIndexByte(base, '@'); i >= 0 {
+				return local == base[:i] && host == strings.ToLower(base[i+1:])
+			}
+			return hostWithin(host, base)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func withinAny(name []string, bases [][]string) bool {
-	for _, base := range bases {
-		if within(name, base, false) {
-			return true
+// mailAddresses gives those of the subjectAltName; without that extension, those of the subject.
+func mailAddresses(c *x509.Certificate) []string {
+	if _, has := extension(c, oidSAN); has {
+		return c.EmailAddresses
+	}
+	var list []string
+	for _, n := range c.Subject.Names {
+		if n.Type.Equal(oidEmail) {
+			list = append(list, fmt.Sprint(n.Value))
 		}
 	}
-	return false
+	return list
+}
+
+func (d *nameConstraints) allowURIs(c *x509.Certificate) error {
+	if d.uri.none() {
+		return nil
+	}
+	for _, u := range c.URIs {
+		host := strings.ToLower(u.Hostname())
+		if _, err := netip.ParseAddr(host); err == nil || !plainHost(host) {
+			return errors.New("it has a URI without a host name, and there are name constraints on such")
+		}
+		if err := d.uri.check("URI", func(base string, _ bool) bool { return hostWithin(host, base) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hostWithin is the rule of mail and URI constraints: a host means that one, ".example.org" those below it.
+func hostWithin(host, base string) bool {
+	base = strings.ToLower(base)
+	return host == base || strings.HasPrefix(base, ".") && strings.HasSuffix(host, base)
+}
+
+// plainHost says whether a host name is spelled the one way that can be compared.
+func plainHost(host string) bool {
+	return host != "" && host[len(host)-1] != '.' && host[0] != '.' &&
+		!strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII || r <= ' ' || r == '%' || r == '[' })
 }
 
 // within says whether a name lies below base; doubtful says what RDNs count as that cannot be compared but byte by byte.
@@ -94,16 +160,10 @@ func within(name, base []string, doubtful bool) bool {
 
 var oidEmail = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}
 
-func hasMailInSubject(c *x509.Certificate) bool {
-	for _, n := range c.Subject.Names {
-		if n.Type.Equal(oidEmail) {
-			return true
-		}
-	}
-	return false
-}
-
-var directoryNameTag = cbasn1.Tag(4).ContextSpecific().Constructed()
+var (
+	mailTag          = cbasn1.Tag(1).ContextSpecific()
+	directoryNameTag = cbasn1.Tag(4).ContextSpecific().Constructed()
+)
 
 // directoryNames gives the subject, when there is one, and the directory names of the subjectAltName.
 func directoryNames(c *x509.Certificate) ([][]string, error) {
@@ -140,8 +200,8 @@ func directoryNames(c *x509.Certificate) ([][]string, error) {
 	return list, nil
 }
 
-func parseDirectoryConstraints(der []byte) (*directoryConstraints, error) {
-	var d directoryConstraints
+func parseNameConstraints(der []byte) (*nameConstraints, error) {
+	var d nameConstraints
 	var seq, permitted, excluded cryptobyte.String
 	var hasP, hasE bool
 	in := cryptobyte.String(der)
@@ -149,40 +209,40 @@ func parseDirectoryConstraints(der []byte) (*directoryConstraints, error) {
 		!seq.ReadOptionalASN1(&excluded, &hasE, context1) || !seq.Empty() {
 		return nil, errConstraints
 	}
-	var err error
-	if d.permitted, err = d.subtrees(permitted); err != nil {
-		return nil, err
-	}
-	d.excluded, err = d.subtrees(excluded)
-	return &d, err
+	err := readSubtrees(permitted, &d.directory.permitted, &d.mail.permitted, &d.uri.permitted)
+	return &d, errors.Join(err, readSubtrees(excluded, &d.directory.excluded, &d.mail.excluded, &d.uri.excluded))
 }
 
-func (d *directoryConstraints) subtrees(in cryptobyte.String) ([][]string, error) {
-	var list [][]string
+func readSubtrees(in cryptobyte.String, directory *[][]string, mail, uri *[]string) error {
 	for !in.Empty() {
 		var subtree, value cryptobyte.String
 		var tag cbasn1.Tag
 		if !in.ReadASN1(&subtree, cbasn1.SEQUENCE) || !subtree.ReadAnyASN1(&value, &tag) {
-			return nil, errConstraints
+			return errConstraints
 		}
 		if !subtree.Empty() {
-			return nil, errConstraintsKind // minimum and maximum: RFC 5280 has no use for them
+			return errConstraintsKind // minimum and maximum: RFC 5280 has no use for them
 		}
 		switch tag {
 		case directoryNameTag:
 			n, err := spelled(value)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			list = append(list, n)
-		case cbasn1.Tag(1).ContextSpecific():
-			d.mail = true
-		case cbasn1.Tag(2).ContextSpecific(), cbasn1.Tag(6).ContextSpecific(), cbasn1.Tag(7).ContextSpecific():
+			*directory = append(*directory, n)
+		case mailTag:
+			*mail = append(*mail, string(value))
+		case uriTag:
+			*uri = append(*uri, string(value))
+		case cbasn1.Tag(2).ContextSpecific(), cbasn1.Tag(7).ContextSpecific():
 		default:
-			return nil, errConstraintsKind
+			return errConstraintsKind
+		}
+		if (tag == mailTag || tag == uriTag) && !plainHost(strings.TrimPrefix(string(value[bytes.LastIndexByte(value, '@')+1:]), ".")) {
+			return errConstraintsKind
 		}
 	}
-	return list, nil
+	return nil
 }
 
 var errName = errors.New("it has a directory name that is unreadable")
@@ -232,4 +292,14 @@ func spelledRDN(set cryptobyte.String) (string, error) {
 func isText(tag cbasn1.Tag, value []byte) bool {
 	kind := tag == cbasn1.PrintableString || tag == cbasn1.UTF8String || tag == cbasn1.IA5String
 	return kind && !bytes.ContainsFunc(value, func(r rune) bool { return r > unicode.MaxASCII || r < ' ' })
+}
+
+// sameName says whether two DER Names are equal: byte by byte, or as RFC 5280 section 7.1 compares ASCII text.
+func sameName(a, b []byte) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	x, errX := spelled(a)
+	y, errY := spelled(b)
+	return errX == nil && errY == nil && slices.Equal(x, y)
 }

@@ -31,6 +31,7 @@ type path struct {
 // pathBuilder finds the paths from a leaf to the anchors by names and key identifiers; it checks nothing else.
 type pathBuilder struct {
 	limits  limits
+	loosely bool // names are compared as RFC 5280 has it, not byte by byte
 	anchors []Anchor
 	pool    []*x509.Certificate // presented, then configured CAs
 	steps   int
@@ -50,7 +51,7 @@ func (b *pathBuilder) extend(certs []*x509.Certificate) {
 	}
 	b.finish(certs)
 	for _, ca := range b.pool {
-		if mayIssue(ca, certs) {
+		if b.mayIssue(ca, certs) {
 			b.extend(append(slices.Clone(certs), ca))
 		}
 	}
@@ -58,10 +59,19 @@ func (b *pathBuilder) extend(certs []*x509.Certificate) {
 
 func (b *pathBuilder) finish(certs []*x509.Certificate) {
 	for i := range b.anchors {
-		if a := &b.anchors[i]; mayIssue(a.Cert, certs) && len(b.paths) < b.limits.paths {
+		if a := &b.anchors[i]; b.mayIssue(a.Cert, certs) && len(b.paths) < b.limits.paths {
 			b.paths = append(b.paths, path{append(slices.Clone(certs), a.Cert), a})
 		}
 	}
+}
+
+func (b *pathBuilder) mayIssue(ca *x509.Certificate, certs []*x509.Certificate) bool {
+	if !b.loosely {
+		return mayIssue(ca, certs)
+	}
+	child := certs[len(certs)-1]
+	return sameName(ca.RawSubject, child.RawIssuer) && keyIDsFit(child.AuthorityKeyId, ca.SubjectKeyId) &&
+		!slices.ContainsFunc(certs, ca.Equal)
 }
 
 // mayIssue says whether ca's name and key identifier fit the last of certs, which does not hold ca yet.

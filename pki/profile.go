@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"bytes"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -25,7 +26,6 @@ var (
 	oidSAN              = asn1.ObjectIdentifier{2, 5, 29, 17}
 	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
 	oidNameConstraints  = asn1.ObjectIdentifier{2, 5, 29, 30}
-	oidPolicyConstraint = asn1.ObjectIdentifier{2, 5, 29, 36}
 	oidInhibitAny       = asn1.ObjectIdentifier{2, 5, 29, 54}
 )
 
@@ -120,7 +120,6 @@ var mustBe = []struct {
 	{oidAKI, "authorityKeyIdentifier", false},
 	{oidSKI, "subjectKeyIdentifier", false},
 	{oidNameConstraints, "nameConstraints", true},
-	{oidPolicyConstraint, "policyConstraints", true},
 	{oidInhibitAny, "inhibitAnyPolicy", true},
 }
 
@@ -145,14 +144,31 @@ func (v *verification) checkExtensionsRFC() (string, *Refusal) {
 }
 
 // forSecondOpinion gives copies of a path for crypto/x509 without what it judges otherwise than RFC 5280 and the checks
-// before have judged: it counts self-issued CAs against pathLen, and knows no constraints on directory names.
+// before have judged: it counts self-issued CAs against pathLen, compares names byte by byte, and has its own idea of
+// constraints on directory names, mail addresses and URIs.
 func forSecondOpinion(certs []*x509.Certificate) []*x509.Certificate {
 	copies := make([]*x509.Certificate, len(certs))
 	for i, c := range certs {
 		plain := *c
 		plain.MaxPathLen, plain.MaxPathLenZero = -1, false
 		plain.UnhandledCriticalExtensions = slices.DeleteFunc(slices.Clone(c.UnhandledCriticalExtensions), oidNameConstraints.Equal)
+		plain.PermittedEmailAddresses, plain.ExcludedEmailAddresses = nil, nil
+		plain.PermittedURIDomains, plain.ExcludedURIDomains = nil, nil
+		if i+1 < len(certs) {
+			plain.RawIssuer = certs[i+1].RawSubject
+		}
 		copies[i] = &plain
 	}
 	return copies
+}
+
+// otherKeys gives the certificates above the issuer at i that bear its name: older or newer keys of it.
+func (v *verification) otherKeys(i int) []*x509.Certificate {
+	var list []*x509.Certificate
+	for _, c := range v.path.certs[i+1:] {
+		if bytes.Equal(c.RawSubject, v.path.certs[i].RawSubject) {
+			list = append(list, c)
+		}
+	}
+	return list
 }

@@ -30,8 +30,9 @@ type question struct {
 	issuer, cert *x509.Certificate
 	ca           bool // it is a CA's
 	now          time.Time
-	staple       []byte // what the peer stapled for it in this handshake
-	online       bool   // responders may be asked, and waited for
+	staple       []byte              // what the peer stapled for it in this handshake
+	online       bool                // responders may be asked, and waited for
+	otherKeys    []*x509.Certificate // of the issuer, from the path above: its CRL may be signed with one of them
 }
 
 func (q question) about() about { return aboutCert(q.issuer, q.cert) }
@@ -102,6 +103,21 @@ type listing struct {
 }
 
 func (t *Trust) fromCRL(q question) listing {
+	list := t.fromCRLOf(q)
+	for _, other := range q.otherKeys {
+		if list.revoked != nil {
+			break
+		}
+		o := q
+		o.issuer = other
+		if more := t.fromCRLOf(o); more.revoked != nil || list.used == nil && more.used != nil {
+			list = more
+		}
+	}
+	return list
+}
+
+func (t *Trust) fromCRLOf(q question) listing {
 	used, refusal := t.bestCRL(q.issuer, q.cert, q.ca, q.now)
 	if refusal != nil {
 		return listing{revoked: t.onStale(q, refusal), refusal: refusal}
@@ -109,7 +125,7 @@ func (t *Trust) fromCRL(q question) listing {
 	if found, on := used.entries.find(trimZeros(q.cert.SerialNumber.Bytes())); on {
 		return listing{revoked: q.revoked("%v, says %v", found, used)}
 	}
-	return listing{used: used}
+	return listing{used: used, revoked: t.onDelta(q)}
 }
 
 // onStale looks for the certificate on stale CRLs of its issuer: what they revoke stays revoked, but for a hold.

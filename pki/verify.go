@@ -106,7 +106,7 @@ func (r *roots) findPaths(chain []*x509.Certificate, standing string) ([]path, *
 	if len(chain) > limits.presented {
 		return refuse(BadCertificate, "the peer sent %d certificates, want at most %d", len(chain), limits.presented)
 	}
-	b := &pathBuilder{limits: limits, anchors: r.anchors, pool: r.poolWith(chain[1:])}
+	b := &pathBuilder{limits: limits, loosely: r.profile == RFC5280, anchors: r.anchors, pool: r.poolWith(chain[1:])}
 	b.extend([]*x509.Certificate{leaf})
 	last := b.longest[len(b.longest)-1]
 	switch {
