@@ -7,7 +7,7 @@ GO ?= go
 NEED = deploy/need.sh $$(deploy/packages.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites need build test check bench fuzz soak demo fresh vuln clean
+.PHONY: help prerequisites need build test check bench conformance fuzz soak demo fresh vuln clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -34,6 +34,11 @@ check: prerequisites ## gofmt, go vet, staticcheck, shellcheck
 bench: prerequisites ## time an APDU and a visit: local reader, stunnel, tlagate
 	@$(NEED) build test bench)
 	$(GO) run ./integration/bench
+
+conformance: prerequisites ## run NIST PKITS with its CRLs (make conformance PKITS=DIR, with DIR/crls/*.crl)
+	@$(NEED) build)
+	@ls $(PKITS)/crls/TrustAnchorRootCRL.crl >/dev/null || { echo "PKITS=DIR must name a directory with the suite's CRLs in crls/"; exit 2; }
+	PKITS=$(abspath $(PKITS)) $(GO) test -count=1 -v -run TestPKITS ./cmd/tla-pki
 
 fuzz: prerequisites ## run every fuzz target for T (make fuzz T=30s)
 	@$(NEED) build)
