@@ -37,6 +37,8 @@ type verifyCmd struct {
 	Production     bool      `help:"Refuse CAs named TEST."`
 	At             time.Time `placeholder:"TIME" help:"Judge as at that time, such as 2026-01-31T12:00:00Z."`
 	Cert           string    `arg:"" help:"The certificate, and its issuing CAs if they follow."`
+
+	badAnswer error // why an OCSP answer was not taken
 }
 
 // purposes says what each purpose demands: the table of the profiles, seen from the other end.
@@ -76,6 +78,9 @@ func (c *verifyCmd) Run(app *cli.App) error {
 	}
 	verdict, err := trust.Verify(chain, want)
 	explain(app.Stdout, verdict)
+	if pki.ReasonOf(err) == pki.CRLMissing && c.badAnswer != nil {
+		err = c.badAnswer
+	}
 	if err != nil {
 		return refused(app, err)
 	}
@@ -176,9 +181,14 @@ func (c *verifyCmd) addAnswers(app *cli.App, trust *pki.Trust) error {
 		if err != nil {
 			return fmt.Errorf("cannot read an OCSP answer: %w", err)
 		}
-		for _, der := range answersIn(data) {
+		answers := answersIn(data)
+		if len(answers) == 0 {
+			return fmt.Errorf("cannot read OCSP answers of %s: it holds no PEM block OCSP RESPONSE", file)
+		}
+		for _, der := range answers {
 			if err := trust.AddStatus(der); err != nil {
 				fmt.Fprintln(app.Stdout, oneLine(fmt.Sprintf("note: the OCSP answer of %s is not taken: %v", file, err)))
+				c.badAnswer = err
 			}
 		}
 	}
