@@ -80,13 +80,18 @@ func (c *crl) checkIssuer(issuer *x509.Certificate) *Refusal {
 		return c.refuse(CRLBad, "%s", c.problem)
 	case len(issuer.SubjectKeyId) == 0 || !bytes.Equal(c.list.AuthorityKeyId, issuer.SubjectKeyId):
 		return c.refuse(CRLWrongIssuer, "it is signed by another key (identifier %x) than that of %s", c.list.AuthorityKeyId, describeCA(issuer))
-	case issuer.KeyUsage&x509.KeyUsageCRLSign == 0:
+	case hasKeyUsage(issuer) && issuer.KeyUsage&x509.KeyUsageCRLSign == 0: // without one, the path's check of key usage decides
 		return c.refuse(CRLWrongIssuer, "%s lacks cRLSign and cannot sign it", describeCA(issuer))
 	}
 	if err := c.signedBy(issuer); err != nil {
 		return c.refuse(CRLBadSignature, "%v", err)
 	}
 	return nil
+}
+
+func hasKeyUsage(c *x509.Certificate) bool {
+	_, has := extension(c, oidKeyUsage)
+	return has
 }
 
 // signedBy verifies the signature, once for each key.

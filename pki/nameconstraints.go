@@ -162,6 +162,7 @@ var oidEmail = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}
 
 var (
 	mailTag          = cbasn1.Tag(1).ContextSpecific()
+	dnsTag           = cbasn1.Tag(2).ContextSpecific()
 	directoryNameTag = cbasn1.Tag(4).ContextSpecific().Constructed()
 )
 
@@ -234,7 +235,11 @@ func readSubtrees(in cryptobyte.String, directory *[][]string, mail, uri *[]stri
 			*mail = append(*mail, string(value))
 		case uriTag:
 			*uri = append(*uri, string(value))
-		case cbasn1.Tag(2).ContextSpecific(), cbasn1.Tag(7).ContextSpecific():
+		case dnsTag:
+			if len(value) > 0 && !isDNSName(string(value)) || bytes.HasPrefix(value, []byte("*")) {
+				return errConstraintsKind
+			}
+		case cbasn1.Tag(7).ContextSpecific():
 		default:
 			return errConstraintsKind
 		}

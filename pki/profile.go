@@ -5,7 +5,9 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"net/netip"
 	"slices"
+	"strings"
 )
 
 // Profile says which demands a Trust makes. Both run the same code; a check belongs to one profile or to both.
@@ -27,6 +29,9 @@ var (
 	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
 	oidNameConstraints  = asn1.ObjectIdentifier{2, 5, 29, 30}
 	oidInhibitAny       = asn1.ObjectIdentifier{2, 5, 29, 54}
+	oidExtKeyUsage      = asn1.ObjectIdentifier{2, 5, 29, 37}
+	oidAuthorityInfo    = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
+	oidSubjectInfo      = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 11}
 )
 
 func extension(c *x509.Certificate, oid asn1.ObjectIdentifier) (pkix.Extension, bool) {
@@ -53,8 +58,27 @@ func (v *verification) checkFormatRFC() (string, *Refusal) {
 		case emptyName(c.RawSubject) && !criticalSAN(c):
 			return "", v.refuse(i, BadCertificate, "it has neither a subject nor a critical subjectAltName")
 		}
+		if at := slices.IndexFunc(c.DNSNames, func(n string) bool { return !isDNSName(n) }); at >= 0 {
+			return "", v.refuse(i, BadCertificate, "its DNS name %s is none", name(c.DNSNames[at]))
+		}
 	}
 	return "serial numbers and names in order", nil
+}
+
+// isDNSName wants the preferred name syntax (RFC 5280 section 4.2.1.6), and lets a wildcard stand for the first label.
+func isDNSName(n string) bool {
+	if _, err := netip.ParseAddr(n); err == nil || len(n) > 253 {
+		return false
+	}
+	for _, label := range strings.Split(strings.TrimPrefix(n, "*."), ".") {
+		odd := func(r rune) bool {
+			return !(r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
+		}
+		if label == "" || len(label) > 63 || strings.ContainsFunc(label, odd) || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+	}
+	return true
 }
 
 func emptyName(der []byte) bool { return len(der) <= 2 }
@@ -71,8 +95,12 @@ func (v *verification) checkBasicConstraintsRFC() (string, *Refusal) {
 		if i == 0 {
 			continue
 		}
-		if _, has := extension(c, oidBasicConstraints); (has || i < v.anchorAt() || c.Version == 3) && !c.IsCA {
+		e, has := extension(c, oidBasicConstraints)
+		if (has || i < v.anchorAt() || c.Version == 3) && !c.IsCA {
 			return "", v.refuse(i, NotCA, "it is no CA and cannot issue")
+		}
+		if has && !e.Critical && i == v.anchorAt() {
+			return "", v.refuse(i, BadCertificate, "its basicConstraints are not marked critical")
 		}
 		if c.BasicConstraintsValid && c.MaxPathLen >= 0 && between > c.MaxPathLen {
 			return "", v.refuse(i, NotCA, "its pathLen is %d and %d CAs stand below it", c.MaxPathLen, between)
@@ -119,6 +147,8 @@ var mustBe = []struct {
 }{
 	{oidAKI, "authorityKeyIdentifier", false},
 	{oidSKI, "subjectKeyIdentifier", false},
+	{oidAuthorityInfo, "authorityInfoAccess", false},
+	{oidSubjectInfo, "subjectInfoAccess", false},
 	{oidNameConstraints, "nameConstraints", true},
 	{oidInhibitAny, "inhibitAnyPolicy", true},
 }
@@ -136,11 +166,29 @@ func (v *verification) checkExtensionsRFC() (string, *Refusal) {
 				return "", v.refuse(i, BadCertificate, "its extension %s is marked critical: %t, want %t", m.name, e.Critical, m.critical)
 			}
 		}
-		if _, has := extension(c, oidNameConstraints); has && !c.IsCA {
-			return "", v.refuse(i, BadCertificate, "it has name constraints and is no CA")
+		if text := v.malformed(i); text != "" {
+			return "", v.refuse(i, BadCertificate, "%s", text)
 		}
 	}
-	return "no unknown critical one", nil
+	return "no unknown critical one, none missing", nil
+}
+
+// malformed says what else of section 4.2 the extensions of certificate i break. A v1 anchor has none.
+func (v *verification) malformed(i int) string {
+	c := v.path.certs[i]
+	_, constrained := extension(c, oidNameConstraints)
+	_, limited := extension(c, oidExtKeyUsage)
+	switch {
+	case constrained && !c.IsCA:
+		return "it has name constraints and is no CA"
+	case limited && len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) == 0:
+		return "its extended key usage is empty"
+	case i < v.anchorAt() && len(c.AuthorityKeyId) == 0:
+		return "it has no authority key identifier"
+	case c.IsCA && len(c.SubjectKeyId) == 0:
+		return "it is a CA and has no subject key identifier"
+	}
+	return ""
 }
 
 // forSecondOpinion gives copies of a path for crypto/x509 without what it judges otherwise than RFC 5280 and the checks
@@ -171,4 +219,17 @@ func (v *verification) otherKeys(i int) []*x509.Certificate {
 		}
 	}
 	return list
+}
+
+// checkCritical refuses, in the profile RFC5280, lists that mark critical what sections 5.2.1 and 5.2.3 say must not be.
+func (t *Trust) checkCritical(c *crl) *Refusal {
+	if t.cfg.Profile != RFC5280 {
+		return nil
+	}
+	for _, e := range c.list.Extensions {
+		if e.Critical && (e.Id.Equal(oidAKI) || e.Id.Equal(oidCRLNumber)) {
+			return c.refuse(CRLBad, "its extension %v is marked critical, which RFC 5280 forbids", e.Id)
+		}
+	}
+	return nil
 }

@@ -185,6 +185,7 @@ func (t *Trust) bestOf(snap *snapshot, issuer, cert *x509.Certificate, ca bool, 
 func (t *Trust) judgeCRL(c *crl, issuer, cert *x509.Certificate, ca bool, now time.Time) (int, *Refusal) {
 	for at, check := range []func() *Refusal{
 		func() *Refusal { return c.checkIssuer(issuer) },
+		func() *Refusal { return t.checkCritical(c) },
 		func() *Refusal { return t.numbers.check(issuer, c) },
 		func() *Refusal { return c.checkFuture(now) },
 		func() *Refusal { t.recordNumber(issuer, c); return c.checkStale(now) },

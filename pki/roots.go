@@ -100,6 +100,9 @@ func (t *Trust) loadRoots() (*roots, error) {
 		}
 		r.intermediates = append(r.intermediates, certs...)
 	}
+	if len(r.anchors) == 0 && r.profile == RFC5280 && len(t.cfg.Anchors) > 0 {
+		return nil, &Refusal{Reason: BadCertificate, Subject: t.cfg.Anchors[0].File, Detail: "crypto/x509 can read no anchor of it"}
+	}
 	if len(r.anchors) == 0 {
 		return nil, errors.New("cannot verify anybody: the trust store names no anchor")
 	}

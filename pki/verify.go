@@ -81,7 +81,7 @@ func (t *Trust) verify(chain []*x509.Certificate, want Want, how circumstances) 
 	}
 	best, bestAt := (*verification)(nil), -1
 	for _, p := range paths {
-		v := &verification{t: t, path: p, want: want, circumstances: how, now: t.now()}
+		v := &verification{t: t, path: p, want: want, circumstances: how, now: t.moment()}
 		at := v.run()
 		if v.refusal == nil {
 			return &v.verdict, nil
@@ -141,3 +141,11 @@ func containsCert(list []*x509.Certificate, c *x509.Certificate) bool {
 }
 
 func selfIssued(c *x509.Certificate) bool { return string(c.RawSubject) == string(c.RawIssuer) }
+
+// moment is the time to judge at. RFC 5280 knows whole seconds: notAfter's own is the last.
+func (t *Trust) moment() time.Time {
+	if t.cfg.Profile == RFC5280 {
+		return t.now().Truncate(time.Second)
+	}
+	return t.now()
+}
