@@ -128,14 +128,6 @@ func (c *crl) checkStale(now time.Time) *Refusal {
 	return nil
 }
 
-// checkScope says whether the CRL speaks of this certificate at all.
-func (c *crl) checkScope(cert *x509.Certificate, ca bool) *Refusal {
-	if err := c.scope.covers(cert, ca); err != nil {
-		return c.refuse(CRLBad, "%v", err)
-	}
-	return nil
-}
-
 // parseCRLs reads one DER list, or any number of PEM ones.
 func parseCRLs(source string, data []byte) ([]*crl, error) {
 	if !bytes.Contains(data, []byte("-----BEGIN")) {

@@ -13,7 +13,8 @@ import (
 type scope struct {
 	raw      []byte // DER of the extension; nil = none
 	urls     []string
-	named    bool // it has a distribution point name
+	names    []string // DER of the directory names; of use in the profile RFC5280
+	named    bool     // it has a distribution point name
 	onlyUser bool
 	onlyCA   bool
 }
@@ -70,8 +71,11 @@ func (s *scope) parseName(point cryptobyte.String) bool {
 		if !full.ReadAnyASN1(&value, &tag) {
 			return false
 		}
-		if tag == uriTag {
+		switch tag {
+		case uriTag:
 			s.urls = append(s.urls, string(value))
+		case directoryNameTag:
+			s.names = append(s.names, string(value))
 		}
 	}
 	return true
@@ -87,14 +91,39 @@ func readFlag(in *cryptobyte.String, n uint8, out *bool) bool {
 	return true
 }
 
-// covers says why the scope leaves a certificate out.
-func (s *scope) covers(cert *x509.Certificate, ca bool) error {
+// namedBy says whether a certificate's CRL distribution points name this one by a directory name. Points for some reasons
+// only, or for another CRL issuer, do not count.
+func (s *scope) namedBy(cert *x509.Certificate) bool {
+	e, has := extension(cert, oidCRLPoints)
+	var points, point cryptobyte.String
+	in := cryptobyte.String(e.Value)
+	if !has || len(s.names) == 0 || !in.ReadASN1(&points, cbasn1.SEQUENCE) {
+		return false
+	}
+	for !points.Empty() {
+		var wrapped cryptobyte.String
+		var theirs scope
+		if !points.ReadASN1(&point, cbasn1.SEQUENCE) {
+			return false
+		}
+		if !point.ReadASN1(&wrapped, context0) || !point.Empty() || !theirs.parseName(wrapped) {
+			continue
+		}
+		if slices.ContainsFunc(s.names, func(n string) bool { return slices.Contains(theirs.names, n) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// covers says why the scope leaves a certificate out; named is that the certificate names it otherwise than by URL.
+func (s *scope) covers(cert *x509.Certificate, ca, named bool) error {
 	switch {
 	case s.onlyUser && ca:
 		return errors.New("its issuing distribution point covers no CA certificates")
 	case s.onlyCA && !ca:
 		return errors.New("its issuing distribution point covers CA certificates only")
-	case s.named && !slices.ContainsFunc(s.urls, func(u string) bool { return slices.Contains(cert.CRLDistributionPoints, u) }):
+	case s.named && !named && !slices.ContainsFunc(s.urls, func(u string) bool { return slices.Contains(cert.CRLDistributionPoints, u) }):
 		return errors.New("its issuing distribution point is none of the certificate's")
 	}
 	return nil

@@ -29,6 +29,7 @@ var (
 	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
 	oidNameConstraints  = asn1.ObjectIdentifier{2, 5, 29, 30}
 	oidInhibitAny       = asn1.ObjectIdentifier{2, 5, 29, 54}
+	oidCRLPoints        = asn1.ObjectIdentifier{2, 5, 29, 31}
 	oidExtKeyUsage      = asn1.ObjectIdentifier{2, 5, 29, 37}
 	oidAuthorityInfo    = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
 	oidSubjectInfo      = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 11}
@@ -210,7 +211,8 @@ func forSecondOpinion(certs []*x509.Certificate) []*x509.Certificate {
 	return copies
 }
 
-// otherKeys gives the certificates above the issuer at i that bear its name: older or newer keys of it.
+// otherKeys gives the certificates that bear the name of the issuer at i and are not its own: older or newer keys, in the path above
+// it, and keys for its lists alone.
 func (v *verification) otherKeys(i int) []*x509.Certificate {
 	var list []*x509.Certificate
 	for _, c := range v.path.certs[i+1:] {
@@ -218,7 +220,29 @@ func (v *verification) otherKeys(i int) []*x509.Certificate {
 			list = append(list, c)
 		}
 	}
+	for _, c := range v.t.roots.Load().intermediates {
+		if bytes.Equal(c.RawSubject, v.path.certs[i].RawSubject) && !containsCert(v.path.certs, c) && v.signsLists(c, i) {
+			list = append(list, c)
+		}
+	}
 	return list
+}
+
+// signsLists says whether a certificate beside the path is that of a key with which the issuer at i signs its lists: given by
+// the issuer itself or by the CA above it, and good by the same checks (RFC 5280 section 6.3.3 (f)).
+func (v *verification) signsLists(c *x509.Certificate, i int) bool {
+	if !hasKeyUsage(c) || c.KeyUsage&x509.KeyUsageCRLSign == 0 || len(c.UnhandledCriticalExtensions) > 0 ||
+		v.now.Before(c.NotBefore) || v.now.After(c.NotAfter) {
+		return false
+	}
+	for _, issuer := range v.path.certs[i:min(i+2, len(v.path.certs))] {
+		if !mayIssue(issuer, []*x509.Certificate{c}) || v.t.links.check(c, issuer, true) != nil {
+			continue
+		}
+		_, refusal := v.t.status(question{issuer: issuer, cert: c, ca: c.IsCA, now: v.now})
+		return refusal == nil
+	}
+	return false
 }
 
 // checkCritical refuses, in the profile RFC5280, lists that mark critical what sections 5.2.1 and 5.2.3 say must not be.
@@ -230,6 +254,16 @@ func (t *Trust) checkCritical(c *crl) *Refusal {
 		if e.Critical && (e.Id.Equal(oidAKI) || e.Id.Equal(oidCRLNumber)) {
 			return c.refuse(CRLBad, "its extension %v is marked critical, which RFC 5280 forbids", e.Id)
 		}
+	}
+	return nil
+}
+
+// checkScope says whether a CRL speaks of a certificate at all. The profile RFC5280 knows distribution points by directory
+// names too.
+func (t *Trust) checkScope(c *crl, cert *x509.Certificate, ca bool) *Refusal {
+	named := t.cfg.Profile == RFC5280 && c.scope.namedBy(cert)
+	if err := c.scope.covers(cert, ca, named); err != nil {
+		return c.refuse(CRLBad, "%v", err)
 	}
 	return nil
 }

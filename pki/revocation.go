@@ -134,7 +134,7 @@ func (t *Trust) onStale(q question, refusal *Refusal) *Refusal {
 		return nil
 	}
 	for _, c := range t.snap.Load().crls {
-		if !bytes.Equal(c.list.RawIssuer, q.issuer.RawSubject) || c.checkIssuer(q.issuer) != nil || c.checkScope(q.cert, q.ca) != nil {
+		if !bytes.Equal(c.list.RawIssuer, q.issuer.RawSubject) || c.checkIssuer(q.issuer) != nil || t.checkScope(c, q.cert, q.ca) != nil {
 			continue
 		}
 		if found, on := c.entries.find(trimZeros(q.cert.SerialNumber.Bytes())); on && found.reason != reasonHold {
@@ -189,7 +189,7 @@ func (t *Trust) judgeCRL(c *crl, issuer, cert *x509.Certificate, ca bool, now ti
 		func() *Refusal { return t.numbers.check(issuer, c) },
 		func() *Refusal { return c.checkFuture(now) },
 		func() *Refusal { t.recordNumber(issuer, c); return c.checkStale(now) },
-		func() *Refusal { return c.checkScope(cert, ca) },
+		func() *Refusal { return t.checkScope(c, cert, ca) },
 	} {
 		if refusal := check(); refusal != nil {
 			return at, refusal
