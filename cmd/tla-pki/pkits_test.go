@@ -2,15 +2,15 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"tlagate/cmd/internal/cli"
 )
 
 // pkitsCase is a line of vectors.json, which comes with every Go toolchain together with the certificates of NIST PKITS.
@@ -139,19 +139,16 @@ func pkitsArgs(home string, c pkitsCase) []string {
 	return append(args, cert(last))
 }
 
-// tlaPKI runs the program, which testscript has put into the PATH, and gives its exit code and last line.
+// tlaPKI runs the program, without its process, and gives its exit code and last line.
 func tlaPKI(t *testing.T, args []string) (int, string) {
-	command := exec.Command("tla-pki", args...)
-	out, err := command.Output()
-	var exit *exec.ExitError
-	if err != nil {
-		require.ErrorAs(t, err, &exit, fmt.Sprint(args))
-	}
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	var out, errs strings.Builder
+	app := &cli.App{Context: t.Context(), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs}
+	code := cli.Run(app, "tla-pki", args, &grammar{}, nil, options()...)
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	last := lines[len(lines)-1]
-	if code := command.ProcessState.ExitCode(); code == 0 || code == 1 {
-		require.True(t, last == "accepted" && code == 0 || strings.HasPrefix(last, "refused: ") && code == 1, "exit %d, last line %q", code, last)
-		return code, last
+	if code != 0 && code != 1 {
+		return code, errs.String()
 	}
-	return command.ProcessState.ExitCode(), string(exit.Stderr)
+	require.True(t, last == "accepted" && code == 0 || strings.HasPrefix(last, "refused: ") && code == 1, "exit %d, last line %q", code, last)
+	return code, last
 }
