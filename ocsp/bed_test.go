@@ -80,7 +80,7 @@ func (b *bed) revoke(cert *x509.Certificate, reason ca.Reason) {
 // exec changes the database behind the CA's back.
 func (b *bed) exec(statement string, args ...any) {
 	b.t.Helper()
-	db, err := sql.Open("sqlite", b.cfg.Database)
+	db, err := sql.Open("sqlite", "file:"+b.cfg.Database+"?_pragma=busy_timeout(10000)") // as pki/ca does
 	require.NoError(b.t, err)
 	defer db.Close()
 	result, err := db.Exec(statement, args...)
