@@ -25,7 +25,7 @@ build: prerequisites ## build the programs into bin/
 
 test: prerequisites ## run all tests, with the race detector, in a world of their own
 	@$(NEED) build test)
-	$(GO) test -race -count=1 ./...
+	$(GO) test -race -count=1 -timeout 30m ./...
 
 check: prerequisites ## gofmt, go vet, staticcheck, shellcheck
 	@$(NEED) build check)
