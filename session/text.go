@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"tlagate/session/internal/peertext"
 )
 
 // ID names a session in every log and audit: 16 random octets.
@@ -88,21 +90,6 @@ func decodeBye(payload []byte) error {
 	if err := json.Unmarshal(payload, b); err != nil {
 		return protocolErrorf("bye cannot be read")
 	}
-	b.Code, b.Text = ByeCode(clean(string(b.Code))), clean(b.Text)
+	b.Code, b.Text = ByeCode(peertext.Clean(string(b.Code))), peertext.Clean(b.Text)
 	return b
-}
-
-// clean makes a sentence of a peer fit for a log or a screen: no control characters, 300 runes at most.
-func clean(s string) string {
-	out := make([]rune, 0, min(len(s), 300))
-	for _, r := range s {
-		if len(out) == 300 {
-			break
-		}
-		if r < ' ' || (r >= 0x7f && r < 0xa0) {
-			r = ' '
-		}
-		out = append(out, r)
-	}
-	return string(out)
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"tlagate/session/internal/peertext"
 )
 
 func FuzzRecord(f *testing.F) {
@@ -58,7 +60,7 @@ func FuzzNotice(f *testing.F) {
 			return
 		}
 		require.LessOrEqual(t, len([]rune(n.Text)), 300)
-		require.Equal(t, n.Text, clean(n.Text))
+		require.Equal(t, n.Text, peertext.Clean(n.Text))
 	})
 }
 
@@ -74,7 +76,7 @@ func FuzzProblem(f *testing.F) {
 		err := readProblem(resp)
 		require.Error(t, err)
 		if p, ok := errors.AsType[*Problem](err); ok {
-			require.Equal(t, p.Detail, clean(p.Detail))
+			require.Equal(t, p.Detail, peertext.Clean(p.Detail))
 		}
 	})
 }

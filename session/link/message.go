@@ -4,7 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
-	"unicode"
+
+	"tlagate/session/internal/peertext"
 )
 
 var sessionID = regexp.MustCompile(`^[0-9a-f]{32}$`)
@@ -44,8 +45,8 @@ func decodeNotice(payload []byte) (*Notice, error) {
 	if err := json.Unmarshal(payload, n); err != nil {
 		return nil, protocolErrorf("notice cannot be read")
 	}
-	n.Text = clean(n.Text)
-	n.Code = Code(clean(string(n.Code)))
+	n.Text = peertext.Clean(n.Text)
+	n.Code = Code(peertext.Clean(string(n.Code)))
 	return n, nil
 }
 
@@ -54,21 +55,6 @@ func decodeJoined(payload []byte) (*Joined, error) {
 	if err := json.Unmarshal(payload, j); err != nil || j.TLA == "" || !sessionID.MatchString(j.Session) {
 		return nil, protocolErrorf("joined cannot be read")
 	}
-	j.TLA, j.Nonce = clean(j.TLA), clean(j.Nonce)
+	j.TLA, j.Nonce = peertext.Clean(j.TLA), peertext.Clean(j.Nonce)
 	return j, nil
-}
-
-// clean makes a sentence of a peer fit for a log or a screen: no control or invisible characters, 300 runes at most.
-func clean(s string) string {
-	out := make([]rune, 0, min(len(s), 300))
-	for _, r := range s {
-		if len(out) == 300 {
-			break
-		}
-		if !unicode.IsPrint(r) {
-			r = ' '
-		}
-		out = append(out, r)
-	}
-	return string(out)
 }

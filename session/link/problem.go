@@ -7,6 +7,8 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+
+	"tlagate/session/internal/peertext"
 )
 
 // ProblemCode is the stable last part of a problem's type.
@@ -89,6 +91,6 @@ func readProblem(resp *http.Response) error {
 	if kind != "application/problem+json" || json.Unmarshal(body, &pj) != nil || !strings.HasPrefix(pj.Type, problemPrefix) {
 		return fmt.Errorf("gateway answered HTTP %d, which is neither an upgrade nor a problem of this protocol", resp.StatusCode)
 	}
-	code := ProblemCode(clean(strings.TrimPrefix(pj.Type, problemPrefix)))
-	return &Problem{Code: code, Status: resp.StatusCode, Detail: clean(pj.Detail), Action: clean(pj.Action)}
+	code := ProblemCode(peertext.Clean(strings.TrimPrefix(pj.Type, problemPrefix)))
+	return &Problem{Code: code, Status: resp.StatusCode, Detail: peertext.Clean(pj.Detail), Action: peertext.Clean(pj.Action)}
 }
