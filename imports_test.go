@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"pki/pkitest":      {"pki"},
 	"pki/listen":       {"pki"},
 	"pki/push":         {"pki"},
+	"pki/est":          {"pki"},
 	"pki":              {},
 	"session":          {},
 	"session/link":     {"session/internal"},
