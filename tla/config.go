@@ -11,16 +11,18 @@ import (
 
 	"tlagate/pki"
 	"tlagate/session"
+	"tlagate/tla/policy"
 )
 
 // Config configures a Relay. It must not be changed afterwards.
 type Config struct {
-	Gateways []string     // host:port, tried in this order; at least one
-	PdT      string       // the PdT's URN, or the bare name of one of our own practice
-	Party    *pki.Party   // our client certificate, and whom we trust
-	Readers  *Readers     // the caller runs it
-	Timers   Timers       // zero = the defaults
-	Log      *slog.Logger // nil = discard
+	Gateways []string       // host:port, tried in this order; at least one
+	PdT      string         // the PdT's URN, or the bare name of one of our own practice
+	Party    *pki.Party     // our client certificate, and whom we trust
+	Readers  *Readers       // the caller runs it
+	Timers   Timers         // zero = the defaults
+	Policy   *policy.Policy // which commands may reach a card (C1)
+	Log      *slog.Logger   // nil = discard
 
 	// Dial connects to a gateway ("tcp", host:port). Nothing but a start calls it. nil = net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -91,6 +93,9 @@ func (c Config) check() error {
 		if host, _, err := net.SplitHostPort(g); err != nil || host == "" {
 			return fmt.Errorf("cannot use the gateway %q: want host:port", g)
 		}
+	}
+	if c.Policy == nil {
+		return errors.New("cannot run a relay without a card policy: no command would reach a card")
 	}
 	if _, err := pdtOf(c.PdT, "practice"); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tlagate/session"
+	"tlagate/tla/policy"
 )
 
 const (
@@ -41,7 +42,9 @@ type keeper struct {
 	holder  *holder
 	log     *slog.Logger
 	attach  chan *session.Terminal // capacity 1: the PdT, once it can be told
-	shown   atomic.Pointer[hand]   // for the status
+	policy  *policy.Policy
+	refused func(session.Slot, policy.Verdict) // told of each command that the policy stops
+	shown   atomic.Pointer[hand]               // for the status
 
 	terminal *session.Terminal // owned by run, as is what follows
 	held     *held
@@ -97,7 +100,8 @@ func (k *keeper) show() {
 	if k.terminal == nil || k.held == nil {
 		return
 	}
-	if err := k.terminal.Insert(k.slot, k.held.atr, k.held.protocol, k.held); err != nil {
+	guard := k.policy.Guard(k.held, k.held.atr, func(v policy.Verdict) { k.refused(k.slot, v) })
+	if err := k.terminal.Insert(k.slot, k.held.atr, k.held.protocol, guard); err != nil {
 		k.log.Debug("card not shown", "slot", k.slot.String(), "error", err)
 	}
 }

@@ -30,6 +30,7 @@ type live struct {
 
 	command atomic.Int64         // when the last command came, ns
 	line    atomic.Pointer[line] // once it is up
+	refused atomic.Int64         // commands that the policy stopped
 }
 
 // line is the way to the PdT, and who is on it.
@@ -55,7 +56,7 @@ func newLive(cfg Config, h *holder) (*live, error) {
 	l.ctx, l.stop = context.WithCancelCause(context.Background())
 	for s := range l.keepers {
 		l.keepers[s] = &keeper{slot: session.Slot(s), readers: cfg.Readers, holder: h, log: l.log,
-			attach: make(chan *session.Terminal, 1)}
+			policy: cfg.Policy, refused: l.refuse, attach: make(chan *session.Terminal, 1)}
 	}
 	return l, nil
 }

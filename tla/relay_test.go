@@ -366,11 +366,12 @@ func TestCloseAllowsNoOtherStart(t *testing.T) {
 }
 
 func TestConfigRefused(t *testing.T) {
-	good := Config{Gateways: []string{"gw.example:8443"}, PdT: "bureau"}
+	good := Config{Gateways: []string{"gw.example:8443"}, PdT: "bureau", Policy: reading(t)}
 	require.NoError(t, good.check())
 	for name, spoil := range map[string]func(*Config){
 		"no gateway":            func(c *Config) { c.Gateways = nil },
 		"gateway sans port":     func(c *Config) { c.Gateways = []string{"gw.example"} },
+		"C1 no card policy":     func(c *Config) { c.Policy = nil },
 		"no PdT":                func(c *Config) { c.PdT = "" },
 		"PdT of another role":   func(c *Config) { c.PdT = tlaURN },
 		"PdT with capitals":     func(c *Config) { c.PdT = "Bureau" },

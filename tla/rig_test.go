@@ -22,6 +22,7 @@ import (
 	"tlagate/pki/pkitest"
 	"tlagate/session"
 	"tlagate/session/link"
+	"tlagate/tla/policy"
 )
 
 const (
@@ -77,9 +78,18 @@ func newRig(t *testing.T) *rig {
 	_, port, _ := net.SplitHostPort(g.listener.Addr().String())
 	g.cfg = Config{
 		Gateways: []string{"localhost:" + port}, PdT: "bureau", Readers: g.readers, Dial: g.dial,
-		Party: &pki.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.tla }},
+		Policy: reading(t),
+		Party:  &pki.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.tla }},
 	}
 	return g
+}
+
+// reading is a card policy that lets a card be read.
+func reading(t *testing.T) *policy.Policy {
+	p, err := policy.Compile(policy.Table{Version: 1, Profiles: []policy.Profile{{Name: "any card", Cards: []string{"3B*", "3F*"},
+		Rules: []policy.Rule{{Name: "read", INS: "B0", Action: policy.Allow}}}}})
+	require.NoError(t, err)
+	return p
 }
 
 func (g *rig) openTrust() *pki.Trust {

@@ -26,6 +26,7 @@ type SessionStatus struct {
 	GatewayIdentity string    `json:"gateway_identity,omitempty"`
 	Since           time.Time `json:"since,omitzero"`
 	Until           time.Time `json:"until,omitzero"` // at the latest
+	Refused         int64     `json:"refused"`        // commands that the card policy stopped (C1)
 }
 
 // ReaderStatus is one reader and its card.
@@ -74,7 +75,7 @@ func (r *Relay) Status() Status {
 }
 
 func (l *live) status() *SessionStatus {
-	s := &SessionStatus{ID: l.id.String()}
+	s := &SessionStatus{ID: l.id.String(), Refused: l.refused.Load()}
 	if n := l.line.Load(); n != nil {
 		s.Gateway, s.GatewayIdentity = n.gateway, n.peers[0].Identity.String()
 		s.Since, s.Until = n.since, n.since.Add(l.cfg.Timers.Absolute)

@@ -20,6 +20,7 @@ type config struct {
 	PdT      string       `yaml:"pdt"`
 	Identity cli.Identity `yaml:"identity"`
 	Trust    cli.Trust    `yaml:"trust"`
+	Policy   cli.Path     `yaml:"policy"` // card policy; empty: the one built in
 	Control  control      `yaml:"control"`
 	Limits   limits       `yaml:"limits"`
 }
@@ -56,13 +57,13 @@ func (c config) checkFiles() error {
 	if len(c.Trust.OCSP.Responders) > 0 || c.Trust.OCSP.FromAIA {
 		return errors.New("cannot use trust.ocsp: a relay asks no responder (C4); the gateway brings it the answers")
 	}
-	names := append(append([]cli.Path{c.Trust.State, c.Trust.DenyList, c.Trust.ARL}, c.Trust.Intermediates...), c.Trust.CRLs...)
+	names := append(append([]cli.Path{c.Policy, c.Trust.State, c.Trust.DenyList, c.Trust.ARL}, c.Trust.Intermediates...), c.Trust.CRLs...)
 	for _, a := range c.Trust.Anchors {
 		names = append(names, a.File)
 	}
 	for _, n := range names {
 		if strings.Contains(string(n), "://") {
-			return fmt.Errorf("cannot use %s in trust: a relay fetches nothing (C4); name a file, and have it brought there", n)
+			return fmt.Errorf("cannot use %s: a relay fetches nothing (C4); name a file, and have it brought there", n)
 		}
 	}
 	return nil

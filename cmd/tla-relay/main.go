@@ -9,6 +9,7 @@ type grammar struct {
 	Start  startCmd  `cmd:"" help:"Start a session with the Poste de Travail; exit 0 once it is up."`
 	Stop   stopCmd   `cmd:"" help:"End the session: the cards are powered down."`
 	Status statusCmd `cmd:"" help:"Show the session, the readers and the cards."`
+	Policy policyCmd `cmd:"" help:"Show the card policy, or say what becomes of a command."`
 }
 
 func main() { cli.Main("tla-relay", &grammar{}, nil) }

@@ -46,8 +46,12 @@ func open(app *cli.App, cfg config) (*daemon, error) {
 	if d.trust, err = pki.OpenTrust(cfg.Trust.Config(app.Log)); err != nil {
 		return nil, err
 	}
+	cards, err := loadPolicy(string(cfg.Policy))
+	if err != nil {
+		return nil, err
+	}
 	d.relay, err = tla.NewRelay(tla.Config{
-		Gateways: cfg.Gateways, PdT: cfg.PdT, Readers: d.readers, Log: app.Log,
+		Gateways: cfg.Gateways, PdT: cfg.PdT, Readers: d.readers, Policy: cards, Log: app.Log,
 		Party:  &pki.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate)},
 		Timers: tla.Timers{Absolute: cfg.Limits.Absolute, Inactive: cfg.Limits.Inactive},
 	})

@@ -98,6 +98,9 @@ func (t tongue) status(w io.Writer, s *tla.Status) {
 		line(lines.gateway, fmt.Sprintf("%s (%s)", n.Gateway, n.GatewayIdentity))
 		line(lines.since, stamp(n.Since))
 	}
+	if n := s.Session; n != nil && n.Refused >= tla.ManyRefused {
+		fmt.Fprintln(w, t.say(lines.refused, []string{"n", fmt.Sprint(n.Refused)}))
+	}
 	t.readers(w, s)
 	if s.Last != nil {
 		line(lines.last, stamp(s.Last.At)+" - "+t.why(&s.Last.Why))

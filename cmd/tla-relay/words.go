@@ -165,7 +165,7 @@ var (
 		tla.HoldStuck:  {"le lecteur ne répond pas : débranchez-le et rebranchez-le", "the reader does not answer: unplug it and plug it again"},
 		tla.HoldFailed: {"inutilisable", "cannot be used"},
 	}
-	lines = struct{ state, pdt, gateway, since, noPCSC, noReader, reader, empty, last, own, noOwn words }{
+	lines = struct{ state, pdt, gateway, since, noPCSC, noReader, reader, empty, last, own, noOwn, refused words }{
 		state:    words{"État", "State"},
 		pdt:      words{"Poste de Travail", "Poste de Travail"},
 		gateway:  words{"Passerelle", "Gateway"},
@@ -177,5 +177,8 @@ var (
 		last:     words{"Dernière session", "Last session"},
 		own:      words{"Certificat valable jusqu'au", "Certificate valid until"},
 		noOwn:    words{"Certificat inutilisable", "Certificate cannot be used"},
+		refused: words{
+			"Attention : {n} commandes du Poste de Travail ont été refusées par la politique des cartes. Prévenez l'opérateur.",
+			"Careful: {n} commands of the Poste de Travail were refused by the card policy. Tell the operator."},
 	}
 )

@@ -128,6 +128,15 @@ func (l *Lab) Close() error {
 
 // Run runs one of our programs to its end and gives its standard output.
 func (l *Lab) Run(program string, args ...string) (string, error) {
+	out, err := l.quietly(program, args...)
+	if err == nil && l.Watch != nil {
+		l.Watch(program, args, out)
+	}
+	return out, err
+}
+
+// quietly is Run that nobody watches.
+func (l *Lab) quietly(program string, args ...string) (string, error) {
 	path, err := world.Binary(program)
 	if err != nil {
 		return "", err
@@ -135,9 +144,6 @@ func (l *Lab) Run(program string, args ...string) (string, error) {
 	out, err := world.Run(commandTime, nil, path, args...)
 	if err != nil {
 		return out, fmt.Errorf("%s %s: %w", program, strings.Join(args, " "), err)
-	}
-	if l.Watch != nil {
-		l.Watch(program, args, out)
 	}
 	return out, nil
 }

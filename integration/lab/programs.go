@@ -45,6 +45,7 @@ status: {{.Path "pdt.sock"}}
 {{define "relay"}}gateways: ["{{.Via}}"]
 pdt: {{.AskFor}}
 identity: {cert: {{.TLAKeys.Cert}}, key: {{.TLAKeys.Key}}}
+policy: {{.Path "policy.yaml"}}
 control: {socket: {{.Path "relay.sock"}}}
 {{template "trust" .TLATrust}}{{end}}
 `))
@@ -132,6 +133,9 @@ func (l *Lab) startPdT(ready string, extra []string) error {
 
 // StartRelay starts tla-relay run; it opens no connection by itself. It runs without readers as well.
 func (l *Lab) StartRelay(extra ...string) error {
+	if err := l.writePolicy(); err != nil {
+		return err
+	}
 	path, err := l.write("relay", extra...)
 	if err != nil {
 		return err

@@ -35,6 +35,9 @@ func LoadYAML(file string, into any) error {
 	return nil
 }
 
+// DecodeYAML is LoadYAML for a document at hand; paths stay as they are.
+func DecodeYAML(raw []byte, into any) error { return decodeStrict(raw, into) }
+
 func readBounded(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {

@@ -1,0 +1,99 @@
+package main
+
+import (
+	_ "embed"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/tla/policy"
+)
+
+// builtIn is the card policy of a relay whose configuration names none.
+//
+//go:embed policy.yaml
+var builtIn []byte
+
+// loadPolicy reads a card policy; "" = the one built in.
+func loadPolicy(file string) (*policy.Policy, error) {
+	var table policy.Table
+	if err := readPolicy(file, &table); err != nil {
+		return nil, err
+	}
+	p, err := policy.Compile(table)
+	if err != nil && file != "" {
+		err = fmt.Errorf("%s: %w", file, err)
+	}
+	return p, err
+}
+
+func readPolicy(file string, table *policy.Table) error {
+	if file == "" {
+		return cli.DecodeYAML(builtIn, table)
+	}
+	return cli.LoadYAML(file, table)
+}
+
+type policyCmd struct {
+	Show policyShowCmd `cmd:"" help:"Print the card policy built in: a start for your own."`
+	Test policyTestCmd `cmd:"" help:"Say what becomes of commands: exit 0 if all are allowed, 1 if not."`
+}
+
+type policyShowCmd struct{}
+
+func (*policyShowCmd) Run(app *cli.App) error {
+	_, err := app.Stdout.Write(builtIn)
+	return err
+}
+
+type policyTestCmd struct {
+	ATR  string   `name:"atr" placeholder:"HEX" help:"The card's ATR; if not given, the first one of each profile."`
+	File string   `arg:"" help:"Card policy (YAML), or built-in."`
+	APDU []string `arg:"" help:"Command APDUs in hexadecimal, in the order they come. A card that answers 9000 to each is assumed. Not for commands that hold a PIN: arguments show in ps."`
+}
+
+func (c *policyTestCmd) Run(app *cli.App) error {
+	p, err := loadPolicy(strings.TrimPrefix(c.File, "built-in"))
+	if err != nil {
+		return cli.Usage("%w", err)
+	}
+	apdus, err := readAPDUs(c.APDU)
+	if err != nil {
+		return cli.Usage("%w", err)
+	}
+	if c.ATR == "" {
+		return explain(app, p.Explain(apdus))
+	}
+	atr, err := hex.DecodeString(c.ATR)
+	if err != nil {
+		return cli.Usage("cannot read the ATR: it is not hexadecimal")
+	}
+	return explain(app, p.ExplainCard(atr, apdus))
+}
+
+// readAPDUs never quotes one: it may be a mistake to have typed it.
+func readAPDUs(list []string) (apdus [][]byte, err error) {
+	for i, text := range list {
+		apdu, err := hex.DecodeString(strings.ReplaceAll(text, " ", ""))
+		if err != nil {
+			return nil, fmt.Errorf("cannot read command %d: it is not hexadecimal", i+1)
+		}
+		apdus = append(apdus, apdu)
+	}
+	return apdus, nil
+}
+
+func explain(app *cli.App, verdicts []policy.Explained) error {
+	code := 0
+	for _, v := range verdicts {
+		fmt.Fprintln(app.Stdout, v)
+		if v.Action != policy.Allow {
+			code = 1
+		}
+	}
+	if code == 0 {
+		return nil
+	}
+	return cli.ExitCode(code, nil)
+}

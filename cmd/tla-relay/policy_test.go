@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/tla/policy"
+)
+
+// relay runs a command and gives its exit code and what it printed.
+func relay(t *testing.T, args ...string) (code int, out, errs string) {
+	var stdout, stderr bytes.Buffer
+	app := &cli.App{Context: t.Context(), Log: slog.New(slog.DiscardHandler), Stdout: &stdout, Stderr: &stderr}
+	code = cli.Run(app, "tla-relay", args, &grammar{}, nil)
+	return code, stdout.String(), stderr.String()
+}
+
+func TestC1ThePolicyBuiltInReadsTheCardsOfFacts(t *testing.T) {
+	for name, c := range map[string]struct {
+		atr   string
+		apdus []string
+	}{
+		"Vitale 2": {"3B751300004409EA9000", []string{"00A40000023F00", "00B0820000", "00A404000BD250000002564954414C45", "00B0000020"}},
+		"Vitale 1": {"3F6525000000009000", []string{"00A404000ED2500000024D465F564954414C45"}},
+		"CPS3":     {"3BAC00402A001225006480000310009000", []string{"00A404000DE828BD080F8025000001FF0010", "00A40900020001", "00B0000000", "0022410003840182", "00200081", "002A9E9A010000", "0088000004010203 04", "00CA01C200"}},
+		"CPS4":     {"3B9B188001001225006480040100009044", []string{"0070000001", "01A40400088025000001FF0100", "01B0000010", "01CB3FFF055C035FC105"}},
+	} {
+		code, out, errs := relay(t, append([]string{"policy", "test", "--atr", c.atr, "built-in"}, c.apdus...)...)
+		require.Zero(t, code, "%s: %s%s", name, out, errs)
+	}
+}
+
+func TestC1PolicyTestExplains(t *testing.T) {
+	code, out, _ := relay(t, "policy", "test", "--atr", "3BAC00402A001225006480000310009000", "built-in",
+		"00A404000DE828BD080F8025000001FF0010", "00200081041234FFFF", "00D6000001AA", "102A9E9A01AA", "002A9E9A01BB")
+	require.Equal(t, 1, code)
+	require.Equal(t, `1. 00A40400: allow, profile "cps", rule "select an application" (that rule says so)
+2. 00200081: local-pin 6982, profile "cps", rule "PIN" (that rule says so)
+3. 00D60000: refuse 6982, profile "cps" (no rule allows it)
+4. 102A9E9A: allow (it is held back until the last part has come, and judged then)
+5. 002A9E9A: allow, profile "cps", rule "sign or decipher" (that rule says so)
+`, out)
+	require.NotContains(t, out, "1234", "no data")
+
+	code, out, _ = relay(t, "policy", "test", "built-in", "00B0000000")
+	require.Zero(t, code)
+	require.Equal(t, 2, strings.Count(out, "\n"), "one for each profile")
+
+	for _, args := range [][]string{{"built-in", "00B0zz0000"}, {"--atr", "xx", "built-in", "00B0000000"}, {"nowhere.yaml", "00B0000000"}} {
+		code, _, errs := relay(t, append([]string{"policy", "test"}, args...)...)
+		require.Equal(t, 2, code)
+		require.Contains(t, errs, "cannot")
+		require.NotContains(t, errs, "00B0zz")
+	}
+}
+
+func TestC1APolicyFileIsReadStrictly(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	for text, want := range map[string]string{
+		"version: 1\nprofiles: [{name: x, cards: [3B*], rules: [{name: r, inz: B0, action: allow}]}]": `unknown key "profiles[0].rules[0].inz"`,
+		"version: 1\nprofiles: [{name: x, cards: [3B*], rules: [{name: r, ins: B, action: allow}]}]":  `policy.yaml: cannot use the card policy: profiles[0] "x": rules[0] "r": ins: "B"`,
+	} {
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		_, err := loadPolicy(file)
+		require.ErrorContains(t, err, want)
+	}
+	_, err := loadPolicy("")
+	require.NoError(t, err)
+}
+
+func TestPolicyShowCanBeReadAgain(t *testing.T) {
+	code, out, _ := relay(t, "policy", "show")
+	require.Zero(t, code)
+	var table policy.Table
+	require.NoError(t, cli.DecodeYAML([]byte(out), &table))
+	require.Len(t, table.Profiles, 2)
+}

@@ -1,0 +1,57 @@
+package integration
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/cardsim"
+)
+
+// TestC1CardPolicy: what a program of the PdT may do with the cards is what the card policy of the TLA says, and no more.
+func TestC1CardPolicy(t *testing.T) {
+	l := newLab(t)
+	startSession(t, l)
+	refused := []string{
+		"00D6000001AA",               // UPDATE BINARY
+		"00D0000001AA",               // WRITE BINARY
+		"00E2000001AA",               // APPEND RECORD
+		"0E44000000",                 // ACTIVATE FILE, under secure messaging
+		"0044000000",                 // ACTIVATE FILE
+		"00C200000700A40400023F00",   // SELECT in an ENVELOPE
+		"0CA40000023F00",             // SELECT under secure messaging
+		"10A40000023F00",             // SELECT in parts
+		"00A4040005A0000000FF",       // an application of somebody else
+		"00820000083132333435363738", // EXTERNAL AUTHENTICATE
+		"80CA9F7F00",                 // GET DATA of the issuer's
+		"00B00000000020",             // READ BINARY with extended lengths
+		"FFCA000000",                 // a command to the reader
+		"00B0000004DEADBEEF",         // READ BINARY with data
+	}
+	c := startClient(t, l.PdTReaders) // opensc-tool would correct some of them
+	require.Equal(t, "ok", c.do("connect "+slotName(l.PdTReaders, vitaleSlot)))
+	before := l.Vitale.Counts().Commands
+	for _, apdu := range refused {
+		require.Regexp(t, "^(6982|6A82|6884|6E00)$", c.transmit(apdu), apdu)
+	}
+	require.Equal(t, before, l.Vitale.Counts().Commands, "not one reached the card")
+
+	require.Equal(t, serialFile(l.Vitale), c.transmit(readSerial))
+	require.NotContains(t, c.transmit("00A404000B"+cardsim.AIDVitale), "error")
+	require.Equal(t, before+2, l.Vitale.Counts().Commands)
+
+	t.Run("the user is told", func(t *testing.T) {
+		out, err := l.Relay("status")
+		require.NoError(t, err)
+		require.Contains(t, out, "14 commandes du Poste de Travail ont été refusées par la politique des cartes")
+	})
+	t.Run("the log says which rule, and nothing that was sent", func(t *testing.T) {
+		log := strings.Join(l.RelayProc.Lines(), "\n")
+		require.Equal(t, len(refused), strings.Count(log, "command refused by the card policy"))
+		require.Contains(t, log, `rule="other applications look absent"`)
+		for _, secret := range []string{"DEADBEEF", "deadbeef", "3132333435363738"} {
+			require.NotContains(t, log, secret)
+		}
+	})
+}

@@ -1,0 +1,23 @@
+package lab
+
+import (
+	"os"
+	"strings"
+)
+
+// forPIV are rules for what the simulated CPS is as well: a PIV card, for OpenSC.
+const forPIV = `      - {name: a CPS that is a PIV card, cla: "00", ins: "A4", p1: "04", data: ["A000000308*"], action: allow}
+      - {name: its objects, apps: &piv ["A000000308000010000100", "A00000030800001000"], cla: "00", ins: "CB", p1: "3F", p2: "FF", lc: "1-32", action: allow}
+      - {name: its PIN tries left, apps: *piv, cla: "00", ins: "20", lc: "0", action: allow}
+      - {name: its signatures, apps: *piv, cla: "00", ins: "87", lc: "1-512", chained: true, extended: true, action: allow}
+`
+
+// writePolicy makes the card policy: the built-in one, with PIV before the last rule of the last profile, that of CPS cards.
+func (l *Lab) writePolicy() error {
+	text, err := l.quietly("tla-relay", "policy", "show")
+	if err != nil {
+		return err
+	}
+	last := strings.LastIndex(text, "      - {name: other applications")
+	return os.WriteFile(l.Path("policy.yaml"), []byte(text[:last]+forPIV+text[last:]), 0o600)
+}

@@ -1,0 +1,61 @@
+package policy
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"tlagate/session"
+)
+
+// Explained is what becomes of one command of a list.
+type Explained struct {
+	Verdict
+	Number  int    // of the command, from 1
+	Command string // its header, hexadecimal; never its data
+}
+
+// String gives a line for people.
+func (e Explained) String() string {
+	text := fmt.Sprintf("%d. %s: %s", e.Number, e.Command, e.Action)
+	if e.Action != Allow {
+		text += " " + hex.EncodeToString(e.Answer[:])
+	}
+	for _, part := range []struct{ word, value string }{{"profile", e.Profile}, {"rule", e.Rule}} {
+		if part.value != "" {
+			text += fmt.Sprintf(", %s %q", part.word, part.value)
+		}
+	}
+	return text + " (" + e.Why + ")"
+}
+
+// Explain says what becomes of commands, one after the other, for the first card of each profile; a card that answers 9000 to
+// each is assumed.
+func (p *Policy) Explain(apdus [][]byte) []Explained {
+	var all []Explained
+	for _, candidate := range p.profiles {
+		digits := strings.NewReplacer(".", "0", "*", "").Replace(candidate.atrs[0])
+		atr, _ := hex.DecodeString(digits) // checked by Compile
+		all = append(all, p.ExplainCard(atr, apdus)...)
+	}
+	return all
+}
+
+// ExplainCard is Explain for the card with that ATR.
+func (p *Policy) ExplainCard(atr []byte, apdus [][]byte) []Explained {
+	var all []Explained
+	g := p.Guard(yes{}, atr, nil)
+	for i, apdu := range apdus {
+		e := Explained{Number: i + 1, Command: strings.ToUpper(hex.EncodeToString(apdu[:min(4, len(apdu))]))}
+		g.decided = func(v Verdict) { e.Verdict = v }
+		_, _ = g.Transmit(apdu)
+		all = append(all, e)
+	}
+	return all
+}
+
+// yes is a card that executes everything.
+type yes struct{}
+
+func (yes) Transmit([]byte) ([]byte, error)         { return []byte{0x90, 0x00}, nil }
+func (yes) Reset(session.ResetKind) ([]byte, error) { return []byte{0x3B, 0x00}, nil }

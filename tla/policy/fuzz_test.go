@@ -1,0 +1,177 @@
+package policy
+
+import (
+	"encoding/hex"
+	"strings"
+	"testing"
+
+	"tlagate/session"
+)
+
+// judgeCard is a card with applications A and B, a sensitive C that nothing allows, and files, which judges by itself whether what
+// reaches it may: written apart from the guard, on purpose in another way.
+type judgeCard struct {
+	selected map[byte]string // by channel; "" = the master file
+	inChain  string          // header of the chain under way
+	waiting  bool            // for GET RESPONSE
+	fails    byte            // every so many commands
+	count    byte
+	wrong    string // the first command that should not have come
+}
+
+const aidC = "A000000003000000"
+
+// may says what the policy of the fuzz test allows, in the card's own words.
+func (c *judgeCard) may(apdu []byte) bool {
+	cla, ins := apdu[0], apdu[1]
+	channel, plain := channelOf(cla)
+	if !plain {
+		return false
+	}
+	app, open := c.selected[channel]
+	whole := strings.ToUpper(hex.EncodeToString(apdu))
+	switch {
+	case ins == 0xC0:
+		return c.waiting
+	case cla&0x10 != 0 || c.inChain != "":
+		return open && app == aidB && ins == 0x2A && apdu[2] == 0x9E && apdu[3] == 0x9A
+	case ins == 0x2A:
+		return open && app == aidB && apdu[2] == 0x9E && apdu[3] == 0x9A
+	case ins == 0xA4:
+		return apdu[2] == 4 && apdu[3] == 0 && (strings.HasPrefix(whole[10:], aidA) || strings.HasPrefix(whole[10:], aidB)) ||
+			apdu[2] == 0 && apdu[3] == 0 && whole[8:14] == "023F00"
+	case ins == 0xB0:
+		return open && app == aidA
+	case ins == 0x70:
+		return apdu[2]&0x7F == 0
+	}
+	return false
+}
+
+// channelOf: classes 000c sscc and 01sc cccc, where s is secure messaging, c before it chaining.
+func channelOf(cla byte) (channel byte, plain bool) {
+	switch cla >> 5 {
+	case 0:
+		return cla & 3, cla&0x0C == 0
+	case 2:
+		return cla&15 + 4, true
+	}
+	return 0, false
+}
+
+// Transmit judges and plays the card.
+func (c *judgeCard) Transmit(apdu []byte) ([]byte, error) {
+	if c.wrong == "" && !c.may(apdu) {
+		c.wrong = hex.EncodeToString(apdu)
+	}
+	channel, _ := channelOf(apdu[0])
+	ins := apdu[1]
+	c.waiting = false
+	if c.inChain = ""; apdu[0]&0x10 != 0 {
+		c.inChain = string(apdu[1:4])
+		return []byte{0x90, 0}, nil
+	}
+	if c.count++; c.fails > 0 && c.count%c.fails == 0 {
+		return []byte{0x6A, 0x82}, nil
+	}
+	switch {
+	case ins == 0xA4 && apdu[2] == 4:
+		c.selected[channel] = strings.ToUpper(hex.EncodeToString(apdu[5 : 5+int(apdu[4])]))
+		c.waiting = true
+		return []byte{0x61, 0x10}, nil
+	case ins == 0xA4:
+		c.selected[channel] = ""
+	case ins == 0x70 && apdu[2] == 0:
+		if apdu[3] == 0 || apdu[3] == 1 {
+			c.selected[1] = c.selected[channel]
+			if channel == 0 {
+				c.selected[1] = ""
+			}
+			return []byte{1, 0x90, 0}, nil
+		}
+		return []byte{0x6A, 0x81}, nil
+	case ins == 0x70:
+		if apdu[3] == 1 || apdu[3] == 0 && channel == 1 {
+			delete(c.selected, 1)
+		}
+	}
+	return []byte{0x90, 0}, nil
+}
+
+// Reset forgets all.
+func (c *judgeCard) Reset(session.ResetKind) ([]byte, error) {
+	c.selected, c.waiting, c.inChain = map[byte]string{0: ""}, false, ""
+	return []byte{0x3B, 0xAC}, nil
+}
+
+var fuzzTable = Table{Version: 1, Profiles: []Profile{{Name: "fuzz", Cards: []string{"3BAC"}, Rules: []Rule{
+	{Name: "select", CLA: "00", INS: "A4", P1: "04", P2: "00", Data: []string{aidA, aidB}, Action: Allow},
+	{Name: "master file", CLA: "00", INS: "A4", P1: "00", P2: "00", Data: []string{"3F00"}, Action: Allow},
+	{Name: "read", CLA: "00", INS: "B0", Apps: []string{aidA}, Action: Allow},
+	{Name: "sign", CLA: "00", INS: "2A", P1: "9E", P2: "9A", Apps: []string{aidB}, Chained: true, Action: Allow},
+	{Name: "channels", CLA: "00", INS: "70", P1: "00/7F", Lc: "0", Action: Allow},
+}}}}
+
+// play sends what the octets say: length and APDU, again and again; length 0 is a reset.
+func play(g *Guard, script []byte) {
+	for len(script) > 0 {
+		n := int(script[0])
+		script = script[1:]
+		if n == 0 {
+			_, _ = g.Reset(session.ResetWarm)
+			continue
+		}
+		n = min(n, len(script))
+		_, _ = g.Transmit(script[:n])
+		script = script[n:]
+	}
+}
+
+func script(apdus ...string) []byte {
+	var out []byte
+	for _, a := range apdus {
+		raw, _ := hex.DecodeString(a)
+		out = append(append(out, byte(len(raw))), raw...)
+	}
+	return out
+}
+
+// FuzzGuard: nothing the table denies ever reaches the card, whatever is sent, in whatever order, on whatever channel (C1).
+func FuzzGuard(f *testing.F) {
+	f.Add(byte(0), script(sel(aidA), "00B0000010", "0070000001", "01B0000010", "01A404000B"+aidA, "01B0000010"))
+	f.Add(byte(0), script(sel(aidB), "102A9E9A0101", "002A9E9A0102", "00C0000010", "00B0000010", "", "002A9E9A0102"))
+	f.Add(byte(2), script(sel(aidA), sel(aidB), "00B0000010", "00A40000023F00", "00B0000010", sel(aidC), "00B0000010"))
+	f.Add(byte(3), script(sel(aidB), "102A9E9A0101", "10B00000 01 01", "0CB0000000", "00C2000001AA", "80B0000000", "40B0000010"))
+	p, err := Compile(fuzzTable)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, fails byte, octets []byte) {
+		card := &judgeCard{fails: fails}
+		_, _ = card.Reset(session.ResetCold)
+		play(p.Guard(card, []byte{0x3B, 0xAC}, nil), octets)
+		if card.wrong != "" {
+			t.Fatalf("%s reached the card", card.wrong)
+		}
+	})
+}
+
+// TestC1TheFuzzedCardFindsAHole: the card's own judgement would find a guard that lets something pass.
+func TestC1TheFuzzedCardFindsAHole(t *testing.T) {
+	for _, hole := range []Rule{
+		{Name: "hole", INS: "B0", Action: Allow},
+		{Name: "hole", INS: "A4", Action: Allow},
+		{Name: "hole", Apps: []string{"none"}, INS: "2A", Chained: true, Action: Allow},
+	} {
+		table := Table{Version: 1, Profiles: []Profile{{Name: "x", Cards: []string{"3BAC"}, Rules: []Rule{hole}}}}
+		p, err := Compile(table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		card := &judgeCard{selected: map[byte]string{0: ""}}
+		play(p.Guard(card, []byte{0x3B, 0xAC}, nil), script("00B0000010", sel(aidC), "", "102A9E9A0101", "002A9E9A0102"))
+		if card.wrong == "" {
+			t.Fatalf("the card let %+v pass", hole)
+		}
+	}
+}

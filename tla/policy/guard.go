@@ -1,0 +1,152 @@
+package policy
+
+import (
+	"tlagate/session"
+)
+
+// Guard stands between a session and a card: what the policy does not allow is answered here. It follows which application is
+// selected on which logical channel: that changes by a successful SELECT only, and a reset clears it. It implements
+// session.Card, and like one, its methods are called one at a time.
+type Guard struct {
+	card    session.Card
+	profile *profile // nil = nothing is allowed
+	refused func(Verdict)
+	decided func(Verdict) // told of each verdict; nil = nobody asks
+
+	apps    map[int]string // by open channel: AID; "" = none
+	pending map[int]bool   // a response waits to be fetched with GET RESPONSE (T=0)
+	chain   *chain         // nil = none under way
+}
+
+// unknown is an application that no rule names: what is selected cannot be told.
+const unknown = "?"
+
+// Guard puts the policy before a card, just reset, with that ATR. refused, unless nil, is told of each refusal.
+func (p *Policy) Guard(card session.Card, atr []byte, refused func(Verdict)) *Guard {
+	g := &Guard{card: card, profile: p.profileOf(atr), refused: refused}
+	g.forget()
+	return g
+}
+
+func (g *Guard) forget() {
+	g.apps, g.pending = map[int]string{0: ""}, map[int]bool{}
+	g.dropChain()
+}
+
+// Reset resets the card, and with it what is selected: even a reset that fails may have done so.
+func (g *Guard) Reset(kind session.ResetKind) ([]byte, error) {
+	g.forget()
+	return g.card.Reset(kind)
+}
+
+// Transmit sends a command to the card if the policy allows it, else answers a status word.
+func (g *Guard) Transmit(apdu []byte) ([]byte, error) {
+	c, err := parse(apdu)
+	if err != nil {
+		g.dropChain()
+		return g.refuse(Verdict{Action: Refuse, Why: err.Error(), Answer: swWrongLength})
+	}
+	if c.chained() || g.chain.continuedBy(c) {
+		return g.part(c, apdu)
+	}
+	g.dropChain()
+	if v := g.judge(c, false); v.Action != Allow {
+		return g.refuse(v)
+	}
+	response, err := g.card.Transmit(apdu)
+	g.note(c, response, err)
+	return response, err
+}
+
+// judge lets a GET RESPONSE pass that fetches the rest of an allowed command; all else is the table's.
+func (g *Guard) judge(c command, chained bool) (v Verdict) {
+	defer func() { g.tell(v) }()
+	if c.ins == insGetResponse && g.pending[c.channel()] && len(c.data) == 0 && !c.secure() && c.validClass() {
+		return Verdict{Action: Allow, Why: "it fetches the response of an allowed command"}
+	}
+	return g.profile.judge(c, g.app(c.channel()), chained)
+}
+
+func (g *Guard) app(channel int) string {
+	if app, open := g.apps[channel]; open {
+		return app
+	}
+	return unknown
+}
+
+func (g *Guard) tell(v Verdict) {
+	if g.decided != nil {
+		g.decided(v)
+	}
+}
+
+// refuse answers in the card's place.
+func (g *Guard) refuse(v Verdict) ([]byte, error) {
+	g.tell(v)
+	if g.refused != nil {
+		g.refused(v)
+	}
+	return []byte{v.Answer[0], v.Answer[1]}, nil
+}
+
+// note follows what a command has changed.
+func (g *Guard) note(c command, response []byte, err error) {
+	channel := c.channel()
+	sw1, _ := status(response)
+	g.pending[channel] = err == nil && sw1 == 0x61
+	done := err == nil && succeeded(response)
+	switch {
+	case c.ins == insSelect && err != nil:
+		g.apps[channel] = unknown // it may have been executed
+	case c.ins == insSelect && done:
+		g.selected(c)
+	case c.ins == insManageChannel && (done || err != nil):
+		g.managed(c, response, err)
+	case c.ins != insGetResponse && (c.secure() || c.hides()):
+		g.apps[channel] = unknown // nobody but the card knows what it was
+	}
+}
+
+// selected follows a SELECT (ISO 7816-4, 11.2.2).
+func (g *Guard) selected(c command) {
+	channel := c.channel()
+	switch {
+	case c.secure() || c.proprietary():
+		g.apps[channel] = unknown
+	case c.p1 == 0x04 && c.p2&0x03 == 0 && len(c.data) > 0: // by name, first or only occurrence
+		g.apps[channel] = string(c.data)
+	case c.p1 == 0x00 && (len(c.data) == 0 || string(c.data) == "\x3F\x00"): // the master file
+		g.apps[channel] = ""
+	case c.p1 == 0x00, c.p1 == 0x01, c.p1 == 0x02, c.p1 == 0x09: // a file of what is selected
+	default: // parent, path from the master file, next occurrence, what else there is
+		g.apps[channel] = unknown
+	}
+}
+
+// managed follows a MANAGE CHANNEL (ISO 7816-4, 11.1.2).
+func (g *Guard) managed(c command, response []byte, err error) {
+	number := int(c.p2)
+	switch {
+	case err != nil:
+		g.apps, g.pending = map[int]string{}, map[int]bool{} // which channels are open cannot be told
+	case c.p1 == 0x80: // close
+		if number == 0 {
+			number = c.channel()
+		}
+		delete(g.apps, number)
+		delete(g.pending, number)
+	case c.p1 == 0x00: // open: the card chooses a number unless one is given
+		if number == 0 && len(response) > 2 {
+			number = int(response[0])
+		}
+		g.apps[number] = g.opened(c.channel())
+	}
+}
+
+// opened: from the basic channel a new one has nothing selected, from another it has what that one has.
+func (g *Guard) opened(from int) string {
+	if from == 0 {
+		return ""
+	}
+	return g.app(from)
+}

@@ -1,0 +1,129 @@
+package policy
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+)
+
+// Verdict says what becomes of a command, and why. It quotes nothing of the command but its header.
+type Verdict struct {
+	Action  Action
+	Profile string  // "" = no profile has this card
+	Rule    string  // that decided; "" = none
+	Why     string  // one clause, for people
+	Answer  [2]byte // status word of a refusal
+}
+
+// The status words the guard answers by itself (ISO 7816-4, 5.6).
+var (
+	swWrongLength = [2]byte{0x67, 0x00}
+	swNoChaining  = [2]byte{0x68, 0x84}
+	swBadClass    = [2]byte{0x6E, 0x00}
+)
+
+// profileOf gives the profile of a card; nil = none, and then nothing is allowed.
+func (p *Policy) profileOf(atr []byte) *profile {
+	digits := hex.EncodeToString(atr)
+	for _, candidate := range p.profiles {
+		for _, pattern := range candidate.atrs {
+			if fitsATR(digits, pattern) {
+				return candidate
+			}
+		}
+	}
+	return nil
+}
+
+func fitsATR(digits, pattern string) bool {
+	pattern, open := strings.CutSuffix(pattern, "*")
+	if len(digits) < len(pattern) || len(digits) > len(pattern) && !open {
+		return false
+	}
+	for i := range pattern {
+		if pattern[i] != '.' && pattern[i] != digits[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// judge decides on a command; chained: its data are those of all its parts.
+func (p *profile) judge(c command, app string, chained bool) Verdict {
+	if p == nil {
+		return Verdict{Action: Refuse, Why: "no profile has this card", Answer: defaultRefusal}
+	}
+	v := Verdict{Action: Refuse, Profile: p.name, Answer: p.refuse}
+	if !c.validClass() {
+		v.Why, v.Answer = "its class is none", swBadClass
+		return v
+	}
+	nearly := ""
+	for _, r := range p.rules {
+		if !r.fits(c, app) {
+			continue
+		}
+		if why := r.unfit(c, chained); why != "" {
+			nearly = fmt.Sprintf("; rule %q would fit, but for that %s", r.name, why)
+			continue
+		}
+		v.Action, v.Rule, v.Answer, v.Why = r.action, r.name, r.answer, "that rule says so"
+		return v
+	}
+	v.Why = "no rule allows it" + nearly
+	return v
+}
+
+// fits compares what the rule says of the command itself.
+func (r *rule) fits(c command, app string) bool {
+	return (r.apps == nil || r.apps[app]) && r.header(c) && r.lc.fits(len(c.data)) && r.le.fits(c.le) && r.fitsData(c.data)
+}
+
+// header compares class, instruction and parameters; channel and chaining are no part of the class here.
+func (r *rule) header(c command) bool {
+	return r.cla.fits(c.plainClass()) && r.ins.fits(c.ins) && r.p1.fits(c.p1) && r.p2.fits(c.p2)
+}
+
+func (r *rule) fitsData(data []byte) bool {
+	if r.data == nil {
+		return true
+	}
+	for _, p := range r.data {
+		if string(data) == p.octets || p.open && strings.HasPrefix(string(data), p.octets) {
+			return true
+		}
+	}
+	return false
+}
+
+// unfit says what a rule that fits otherwise does not say on purpose; "" = nothing is missing. A refusal needs no purpose.
+func (r *rule) unfit(c command, chained bool) string {
+	switch {
+	case r.action == Refuse:
+		return ""
+	case c.secure() && !r.secure:
+		return "the command is under secure messaging"
+	case chained && !r.chained:
+		return "the command is chained"
+	case c.extended && !r.extended:
+		return "the command has extended lengths"
+	case c.proprietary() && r.cla.mask != 0xFF:
+		return "a proprietary class must be named"
+	case c.veiled() && r.ins.mask != 0xFF:
+		return "an ENVELOPE or odd instruction must be named"
+	}
+	return ""
+}
+
+// mayChain says whether any rule could allow a command in parts.
+func (p *profile) mayChain(c command) bool {
+	if p == nil {
+		return false
+	}
+	for _, r := range p.rules {
+		if r.chained && r.action == Allow && r.header(c) {
+			return true
+		}
+	}
+	return false
+}
