@@ -11,15 +11,16 @@ type FrameType uint8
 
 // The frames; the direction is the sender's.
 const (
-	FrameHello    FrameType = 1 // both, first: JSON
-	FrameInserted FrameType = 2 // TLA → PdT: epoch(4) protocol(1) ATR
-	FrameRemoved  FrameType = 3 // TLA → PdT: epoch(4)
-	FrameCommand  FrameType = 4 // PdT → TLA: epoch(4) seq(4) command APDU
-	FrameReset    FrameType = 5 // PdT → TLA: epoch(4) seq(4) kind(1)
-	FrameResponse FrameType = 6 // TLA → PdT: epoch(4) seq(4) outcome(1) body
-	FramePing     FrameType = 7 // both: 8 octets
-	FramePong     FrameType = 8 // both: the 8 octets of the ping
-	FrameBye      FrameType = 9 // both, last: JSON
+	FrameHello    FrameType = 1  // both, first: JSON
+	FrameInserted FrameType = 2  // TLA → PdT: epoch(4) protocol(1) ATR
+	FrameRemoved  FrameType = 3  // TLA → PdT: epoch(4)
+	FrameCommand  FrameType = 4  // PdT → TLA: epoch(4) seq(4) command APDU
+	FrameReset    FrameType = 5  // PdT → TLA: epoch(4) seq(4) kind(1)
+	FrameResponse FrameType = 6  // TLA → PdT: epoch(4) seq(4) outcome(1) body
+	FramePing     FrameType = 7  // both: 8 octets
+	FramePong     FrameType = 8  // both: the 8 octets of the ping
+	FrameBye      FrameType = 9  // both, last: JSON
+	FrameVerify   FrameType = 10 // PdT → TLA: epoch(4) seq(4) CLA INS P1 P2
 )
 
 // Slot is the place of a card at the PdT; it follows the card's role, not the TLA's reader.
@@ -114,6 +115,7 @@ var bounds = map[FrameType]struct{ min, max int }{
 	FramePing:     {8, 8},
 	FramePong:     {8, 8},
 	FrameBye:      {2, maxText},
+	FrameVerify:   {exchangeLen + MinCommand, exchangeLen + MinCommand},
 }
 
 // appendFrame adds a frame whose payload is the given parts.

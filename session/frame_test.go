@@ -27,7 +27,7 @@ func vectors(t testing.TB) map[string][]byte {
 		require.NoError(t, err, fields[0])
 		found[fields[0]] = b
 	}
-	require.Len(t, found, 10)
+	require.Len(t, found, 11)
 	return found
 }
 
@@ -58,6 +58,7 @@ func TestEncodersMatchVectors(t *testing.T) {
 	x := exchangeID{1, 1}
 	require.Equal(t, v["command-select"], appendFrame(nil, FrameCommand, SlotCPS, x.bytes(), []byte{0, 0xA4, 0, 0, 2, 0x3F, 0}))
 	require.Equal(t, v["reset-cold"], appendFrame(nil, FrameReset, SlotCPS, exchangeID{1, 2}.bytes(), []byte{byte(ResetCold)}))
+	require.Equal(t, v["verify-cps"], appendFrame(nil, FrameVerify, SlotCPS, exchangeID{1, 3}.bytes(), []byte{0, 0x20, 0, 0x81}))
 	require.Equal(t, v["response-done"], appendFrame(nil, FrameResponse, SlotCPS, x.bytes(), []byte{byte(Done)}, []byte{0x90, 0}))
 	require.Equal(t, v["response-stale"], appendFrame(nil, FrameResponse, SlotCPS, exchangeID{3, 3}.bytes(), []byte{byte(StaleEpoch)}))
 	require.Equal(t, v["removed-cps"], appendFrame(nil, FrameRemoved, SlotCPS, epochBytes(2)))
@@ -72,7 +73,7 @@ func TestEncodersMatchVectors(t *testing.T) {
 func TestFrameRefused(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"type 0":            {0, 0, 0, 0, 0, 4, 1, 2, 3, 4},
-		"type 10":           {10, 0, 0, 0, 0, 4, 1, 2, 3, 4},
+		"type 11":           {11, 0, 0, 0, 0, 4, 1, 2, 3, 4},
 		"slot 2":            {3, 2, 0, 0, 0, 4, 1, 2, 3, 4},
 		"removed too short": {3, 0, 0, 0, 0, 3, 1, 2, 3},
 		"removed too long":  {3, 0, 0, 0, 0, 5, 1, 2, 3, 4, 5},

@@ -216,7 +216,7 @@ func TestSP4PINNeverLeavesThePdT(t *testing.T) {
 	require.NoError(t, p.t.Insert(SlotCPS, fakeATR, T1, card))
 	in := <-p.inserted
 	for _, apdu := range [][]byte{
-		{0, 0x20, 0, 1, 4, 1, 2, 3, 4}, {1, 0x24, 0, 1, 4, 1, 2, 3, 4}, {0x10, 0x2C, 0, 1, 1, 1}, {0, 0x21, 0, 1, 1, 1},
+		{1, 0x24, 0, 1, 4, 1, 2, 3, 4}, {0x10, 0x2C, 0, 1, 1, 1}, {0, 0x21, 0, 1, 1, 1},
 	} {
 		got, err := p.w.Transmit(t.Context(), SlotCPS, in.Epoch, apdu)
 		require.NoError(t, err)
@@ -230,6 +230,45 @@ func TestSP4PINNeverLeavesThePdT(t *testing.T) {
 	_, err := p.w.Transmit(t.Context(), SlotCPS, in.Epoch, []byte{0, 0x20, 0, 0x80})
 	require.NoError(t, err)
 	require.EqualValues(t, 1, card.commands.Load(), "the retry counter probe passes")
+}
+
+// pinCard is a card whose user is asked.
+type pinCard struct {
+	fakeCard
+	asked chan [MinCommand]byte
+}
+
+func (c *pinCard) VerifyPIN(header [MinCommand]byte) ([]byte, error) {
+	c.asked <- header
+	return []byte{0x63, 0xC2}, nil
+}
+
+// TestSP4OnlyTheHeaderOfAVerifyLeavesThePdT looks at what is inside the card session's TLS.
+func TestSP4OnlyTheHeaderOfAVerifyLeavesThePdT(t *testing.T) {
+	p := newPair(t)
+	card := &pinCard{asked: make(chan [MinCommand]byte, 1)}
+	require.NoError(t, p.t.Insert(SlotCPS, fakeATR, T1, card))
+	in := <-p.inserted
+	for _, class := range []byte{0x00, 0x01, 0x10, 0x43, 0x80} {
+		apdu := []byte{class, 0x20, 0, 0x81, 4, 0x31, 0x32, 0x33, 0x34}
+		got, err := p.w.Transmit(t.Context(), SlotCPS, in.Epoch, apdu)
+		require.NoError(t, err)
+		require.Equal(t, []byte{0x63, 0xC2}, got)
+		require.Equal(t, [MinCommand]byte{class, 0x20, 0, 0x81}, <-card.asked)
+		require.Equal(t, []byte{class, 0x20, 0, 0x81, 0, 0, 0, 0, 0}, apdu, "wiped at the PdT too (EL3)")
+	}
+	require.Zero(t, card.commands.Load())
+	require.NotContains(t, string(p.t.s.rbuf[:cap(p.t.s.rbuf)]), "1234")
+
+	// Without somebody to ask, and for anything but VERIFY, it is refused.
+	for header, on := range map[[4]byte]Card{{0, 0x24, 0, 0x81}: card, {0, 0x20, 0, 0x81}: new(fakeCard)} {
+		require.NoError(t, p.t.Remove(SlotCPS))
+		require.NoError(t, p.t.Insert(SlotCPS, fakeATR, T1, on))
+		in = <-p.inserted
+		x := exchangeID{in.Epoch, p.w.slots[SlotCPS].begin()}
+		require.NoError(t, p.w.s.write(FrameVerify, SlotCPS, x.bytes(), header[:]))
+		require.Equal(t, SWSecurityStatus, (<-p.w.slots[SlotCPS].reply).body)
+	}
 }
 
 func TestEL3CardDataGoesWithTheSession(t *testing.T) {

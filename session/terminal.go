@@ -57,6 +57,7 @@ type job struct {
 	card Card
 	kind ResetKind // 0: a command
 	apdu []byte    // owned by the job
+	ask  bool      // it is the header of a VERIFY: the user is to be asked for the PIN
 }
 
 // OpenTerminal says hello on a connection to a PdT whose handshake is done.
@@ -162,7 +163,7 @@ func (t *Terminal) readHello() error {
 
 // admit takes a command or reset: executed, answered from the kept response, or refused.
 func (t *Terminal) admit(f frame) error {
-	if f.typ != FrameCommand && f.typ != FrameReset {
+	if f.typ != FrameCommand && f.typ != FrameReset && f.typ != FrameVerify {
 		return protocolErrorf("frame type %d in the wrong direction", f.typ)
 	}
 	x, body := splitExchange(f.payload)
@@ -177,7 +178,7 @@ func (t *Terminal) admit(f frame) error {
 	defer ts.mu.Unlock()
 	switch v, outcome := ts.book.admit(x); v {
 	case execute:
-		ts.jobs <- job{ts.card, kind, append([]byte(nil), body...)} // never blocks: one exchange is outstanding
+		ts.jobs <- job{ts.card, kind, append([]byte(nil), body...), f.typ == FrameVerify} // never blocks: one exchange is outstanding
 		wipe(f.payload)
 		return nil
 	case replay:
@@ -238,7 +239,8 @@ func (t *Terminal) execute(ts *terminalSlot, j job) {
 }
 
 func (t *Terminal) run(ts *terminalSlot, j job) ([]byte, error) {
-	if j.kind == 0 && CarriesPIN(j.apdu) {
+	pins, canAsk := j.card.(PINCard)
+	if j.kind == 0 && CarriesPIN(j.apdu) || j.ask && (!canAsk || j.apdu[1] != insVerify) {
 		if t.cfg.OnPIN != nil {
 			t.cfg.OnPIN(ts.slot)
 		}
@@ -250,7 +252,12 @@ func (t *Terminal) run(ts *terminalSlot, j job) ([]byte, error) {
 	if j.kind != 0 {
 		return j.card.Reset(j.kind)
 	}
-	body, err := j.card.Transmit(j.apdu)
+	body, err := []byte(nil), error(nil)
+	if j.ask {
+		body, err = pins.VerifyPIN([MinCommand]byte(j.apdu))
+	} else {
+		body, err = j.card.Transmit(j.apdu)
+	}
 	if err == nil && len(body) < MinResponse {
 		return nil, errors.New("response without a status word")
 	}

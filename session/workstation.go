@@ -149,11 +149,15 @@ func (w *Workstation) inserted(f frame) error {
 }
 
 // Transmit has the card of that slot and epoch execute a command APDU and returns its response APDU.
-// The error is an Outcome, ctx's, or why the session ended. A command that carries a PIN is answered
-// 6982 here: it never reaches the network (SP2, SP4).
+// The error is an Outcome, ctx's, or why the session ended. A PIN never reaches the network (SP2, SP4): of a VERIFY only the
+// header is sent, what it held is wiped in apdu, and the terminal's user is asked; other commands that carry one are answered 6982 here.
 func (w *Workstation) Transmit(ctx context.Context, slot Slot, epoch uint32, apdu []byte) ([]byte, error) {
 	if len(apdu) < MinCommand || len(apdu) > MaxCommand {
 		return nil, fmt.Errorf("cannot send a command APDU of %d octets: want %d to %d", len(apdu), MinCommand, MaxCommand)
+	}
+	if header, ok := blank(apdu); ok {
+		r, err := w.exchange(ctx, FrameVerify, slot, epoch, header)
+		return r.body, err
 	}
 	if CarriesPIN(apdu) {
 		return append([]byte(nil), SWSecurityStatus...), nil
