@@ -15,6 +15,8 @@ var mayImport = map[string][]string{
 	"cmd":              {"tla", "pdt", "gateway", "pki", "ocsp", "session", "cmd/internal"},
 	"cmd/internal/cli": {"pki"},
 	"tla":              {"session", "pki"},
+	"tla/policy":       {"session", "tla/pin"},
+	"tla/pin":          {},
 	"pdt":              {"session", "pki"},
 	"gateway":          {"session", "pki"},
 	"pki/ca":           {"pki"},

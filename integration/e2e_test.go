@@ -115,13 +115,13 @@ func readVitale(t *testing.T, l *lab.Lab) {
 	require.Equal(t, fmt.Sprintf("%X", content), read.String())
 }
 
-// refusePIN: a PIN that a program of the PdT sends is answered 6982 and reaches no card.
+// refusePIN: a PIN to be changed or unblocked by a program of the PdT is answered 6982 and reaches no card. VERIFY: see TestSP4….
 func refusePIN(t *testing.T, l *lab.Lab) {
 	const selectPIV = "00A4040009A0000003080000100000"
 	before := len(l.CPS.History())
-	got := send(t, l.PdTReaders, cpsSlot, selectPIV, "002000800831323334FFFFFFFF", "0020008000",
+	got := send(t, l.PdTReaders, cpsSlot, selectPIV, "0020008000",
 		"002400801031323334FFFFFFFF34333231FFFFFFFF", "002C00801031323334FFFFFFFF34333231FFFFFFFF")
-	require.Equal(t, []string{"6982", "63C3", "6982", "6982"}, got[1:], "VERIFY, its probe, CHANGE, RESET RETRY COUNTER")
+	require.Equal(t, []string{"63C3", "6982", "6982"}, got[1:], "probe of VERIFY, CHANGE, RESET RETRY COUNTER")
 	for _, e := range l.CPS.History()[before:] {
 		require.False(t, (e.INS == 0x20 && e.DataLength > 0) || e.INS == 0x24 || e.INS == 0x2C, "a PIN reached the card")
 	}

@@ -35,6 +35,7 @@ type Timers struct {
 	Hello     time.Duration // for the PdT, each of TLS and hello, 10 s
 	Take      time.Duration // to take a card, 5 s
 	Command   time.Duration // of one command at a card, 60 s
+	PIN       time.Duration // for the user to enter a PIN, 50 s, less than Command
 	Absolute  time.Duration // of a session, 12 h, which is also the most
 	Inactive  time.Duration // of a session without a command (SA4), 10 min; 15 at most
 	Heartbeat time.Duration // of the link and of the card session, 5 s
@@ -53,7 +54,7 @@ func (t Timers) withDefaults() Timers {
 		value time.Duration
 	}{
 		{&t.Dial, 5 * time.Second}, {&t.Open, 10 * time.Second}, {&t.Hello, 10 * time.Second},
-		{&t.Take, 5 * time.Second}, {&t.Command, time.Minute},
+		{&t.Take, 5 * time.Second}, {&t.Command, time.Minute}, {&t.PIN, 50 * time.Second},
 		{&t.Absolute, MaxAbsolute}, {&t.Inactive, 10 * time.Minute},
 		{&t.Heartbeat, session.DefaultHeartbeat}, {&t.Leave, 2 * time.Second},
 	} {

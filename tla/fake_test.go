@@ -25,6 +25,9 @@ type fakeReader struct {
 	counter uint32
 	card    *fakeCard
 	taken   bool // exclusively, by us or another
+
+	features, padAnswer []byte // of its PIN pad
+	controls            [][]byte
 }
 
 // fakeCard answers a command with its serial and 9000. Its power and what it allowed are watched.
@@ -40,6 +43,7 @@ type fakeCard struct {
 	commands   int
 	gate       chan struct{} // not nil: a command waits for it
 	err        error         // not nil: what commands give
+	verify     func(apdu []byte) []byte
 }
 
 var (
@@ -255,6 +259,9 @@ func (h *fakeHandle) transmit(apdu []byte) ([]byte, error) {
 		return nil, err
 	}
 	h.card.unlocked = true
+	if h.card.verify != nil && apdu[1] == 0x20 {
+		return h.card.verify(slices.Clone(apdu)), nil
+	}
 	return []byte{h.card.serial, 0x90, 0x00}, nil
 }
 
@@ -272,6 +279,14 @@ func (h *fakeHandle) reset(kind session.ResetKind) error {
 		h.card.colds++
 	}
 	return nil
+}
+
+func (h *fakeHandle) features() []byte {
+	return get(h.f, func() []byte { return h.r.features })
+}
+
+func (h *fakeHandle) control(code uint32, in []byte) ([]byte, error) {
+	return get(h.f, func() []byte { h.r.controls = append(h.r.controls, in); return h.r.padAnswer }), nil
 }
 
 func (h *fakeHandle) powerDown() error {

@@ -37,14 +37,15 @@ type hand struct {
 // keeper follows one slot during one session: it takes the card that belongs there, shows it to the PdT, and lets it
 // go when it is out, swapped or lost.
 type keeper struct {
-	slot    session.Slot
-	readers *Readers
-	holder  *holder
-	log     *slog.Logger
-	attach  chan *session.Terminal // capacity 1: the PdT, once it can be told
-	policy  *policy.Policy
-	refused func(session.Slot, policy.Verdict) // told of each command that the policy stops
-	shown   atomic.Pointer[hand]               // for the status
+	slot     session.Slot
+	readers  *Readers
+	holder   *holder
+	log      *slog.Logger
+	attach   chan *session.Terminal // capacity 1: the PdT, once it can be told
+	policy   *policy.Policy
+	refused  func(session.Slot, policy.Verdict) // told of each command that the policy stops
+	verifier func(*held) *verifier
+	shown    atomic.Pointer[hand] // for the status
 
 	terminal *session.Terminal // owned by run, as is what follows
 	held     *held
@@ -100,7 +101,10 @@ func (k *keeper) show() {
 	if k.terminal == nil || k.held == nil {
 		return
 	}
-	guard := k.policy.Guard(k.held, k.held.atr, func(v policy.Verdict) { k.refused(k.slot, v) })
+	guard := k.policy.Guard(k.held, k.held.atr, policy.Hooks{
+		Refused: func(v policy.Verdict) { k.refused(k.slot, v) },
+		Verify:  k.verifier(k.held).verify,
+	})
 	if err := k.terminal.Insert(k.slot, k.held.atr, k.held.protocol, guard); err != nil {
 		k.log.Debug("card not shown", "slot", k.slot.String(), "error", err)
 	}

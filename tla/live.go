@@ -43,7 +43,7 @@ type line struct {
 	since    time.Time
 }
 
-func newLive(cfg Config, h *holder) (*live, error) {
+func newLive(cfg Config, h *holder, d *desk) (*live, error) {
 	own, id, err := ourselves(cfg.Party)
 	if err != nil {
 		return nil, err
@@ -56,7 +56,10 @@ func newLive(cfg Config, h *holder) (*live, error) {
 	l.ctx, l.stop = context.WithCancelCause(context.Background())
 	for s := range l.keepers {
 		l.keepers[s] = &keeper{slot: session.Slot(s), readers: cfg.Readers, holder: h, log: l.log,
-			policy: cfg.Policy, refused: l.refuse, attach: make(chan *session.Terminal, 1)}
+			policy: cfg.Policy, refused: l.refuse,
+			verifier: func(h *held) *verifier {
+				return &verifier{h, d, session.Slot(s), l.pdt.String(), cfg.Timers.PIN, l.acted}
+			}, attach: make(chan *session.Terminal, 1)}
 	}
 	return l, nil
 }
@@ -129,6 +132,9 @@ func (l *live) why() *Why {
 	}
 	return &Why{Code: CodeLost}
 }
+
+// acted: the user did something at the terminal, which keeps the session as a command does (SA4).
+func (l *live) acted() { l.command.Store(time.Now().UnixNano()) }
 
 func (l *live) wasUp() bool { return l.line.Load() != nil }
 

@@ -33,6 +33,10 @@ type pcscCard interface {
 	status() ([]byte, session.Protocol, error)
 	transmit(apdu []byte) ([]byte, error)
 	reset(kind session.ResetKind) error
+	// features gives the reader's answer to GET_FEATURE_REQUEST (PC/SC part 10); nil = it has none.
+	features() []byte
+	// control has the reader itself do something.
+	control(code uint32, in []byte) ([]byte, error)
 	// powerDown ends the hold and takes the card's power away.
 	powerDown() error
 }

@@ -21,6 +21,7 @@ const (
 type Relay struct {
 	cfg    Config
 	holder *holder
+	desk   *desk
 
 	mu     sync.Mutex // protects the rest
 	closed bool       // no more starts
@@ -43,7 +44,7 @@ func NewRelay(cfg Config) (*Relay, error) {
 	}
 	cfg = cfg.withDefaults()
 	h := &holder{service: cfg.Readers.cfg.pcsc, limit: cfg.Timers.Take, command: cfg.Timers.Command}
-	return &Relay{cfg: cfg, holder: h}, nil
+	return &Relay{cfg: cfg, holder: h, desk: newDesk()}, nil
 }
 
 // Start starts a session and returns when it is up; the error is a *Why. A local act of the user must be behind
@@ -99,7 +100,7 @@ func (r *Relay) begin() (*live, error) {
 	case r.live != nil:
 		return nil, &Why{Code: CodeAlready}
 	}
-	l, err := newLive(r.cfg, r.holder)
+	l, err := newLive(r.cfg, r.holder, r.desk)
 	if err != nil {
 		return nil, &Why{Code: CodeConfiguration, Detail: err.Error()}
 	}

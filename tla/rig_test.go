@@ -22,6 +22,7 @@ import (
 	"tlagate/pki/pkitest"
 	"tlagate/session"
 	"tlagate/session/link"
+	"tlagate/tla/pin"
 	"tlagate/tla/policy"
 )
 
@@ -87,7 +88,8 @@ func newRig(t *testing.T) *rig {
 // reading is a card policy that lets a card be read.
 func reading(t *testing.T) *policy.Policy {
 	p, err := policy.Compile(policy.Table{Version: 1, Profiles: []policy.Profile{{Name: "any card", Cards: []string{"3B*", "3F*"},
-		Rules: []policy.Rule{{Name: "read", INS: "B0", Action: policy.Allow}}}}})
+		Rules: []policy.Rule{{Name: "read", INS: "B0", Action: policy.Allow},
+			{Name: "PIN", INS: "20", P1: "00", P2: "81", Action: policy.LocalPIN, PIN: &pin.Format{Min: 4, Max: 8, Length: 8, Pad: 0xFF}}}}}})
 	require.NoError(t, err)
 	return p
 }

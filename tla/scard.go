@@ -181,4 +181,20 @@ func (c *systemCard) reset(kind session.ResetKind) error {
 	return meant(c.card.Reconnect(scard.ShareExclusive, scard.ProtocolAny, disposition))
 }
 
+// getFeatures is GET_FEATURE_REQUEST.
+const getFeatures = 3400
+
+func (c *systemCard) features() []byte {
+	answer, err := c.card.Control(scard.CtlCode(getFeatures), nil)
+	if err != nil {
+		return nil // most readers know no such request
+	}
+	return answer
+}
+
+func (c *systemCard) control(code uint32, in []byte) ([]byte, error) {
+	answer, err := c.card.Control(code, in)
+	return answer, meant(err)
+}
+
 func (c *systemCard) powerDown() error { return meant(c.card.Disconnect(scard.UnpowerCard)) }

@@ -17,6 +17,7 @@ type Status struct {
 	Identity    string         `json:"identity,omitempty"`   // ours
 	Certificate time.Time      `json:"certificate,omitzero"` // when ours ends
 	Problem     string         `json:"problem,omitempty"`    // with our certificate
+	PIN         *PINRequest    `json:"pin,omitempty"`        // the user is asked for a PIN
 }
 
 // SessionStatus is the session that is starting, up or ending.
@@ -59,7 +60,7 @@ func (r *Relay) Status() Status {
 	l, last := r.live, r.last
 	r.mu.Unlock()
 	v := r.cfg.Readers.current()
-	s := Status{State: StateIdle, PdT: r.cfg.PdT, PCSC: v.service, Readers: []ReaderStatus{}, Last: last}
+	s := Status{State: StateIdle, PdT: r.cfg.PdT, PCSC: v.service, Readers: []ReaderStatus{}, Last: last, PIN: r.desk.pending()}
 	if l != nil {
 		s.State, s.PdT, s.Session = l.state(), l.pdt.String(), l.status()
 	}

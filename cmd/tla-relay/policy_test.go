@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,14 +12,6 @@ import (
 	"tlagate/tla/policy"
 )
 
-// relay runs a command and gives its exit code and what it printed.
-func relay(t *testing.T, args ...string) (code int, out, errs string) {
-	var stdout, stderr bytes.Buffer
-	app := &cli.App{Context: t.Context(), Log: slog.New(slog.DiscardHandler), Stdout: &stdout, Stderr: &stderr}
-	code = cli.Run(app, "tla-relay", args, &grammar{}, nil)
-	return code, stdout.String(), stderr.String()
-}
-
 func TestC1ThePolicyBuiltInReadsTheCardsOfFacts(t *testing.T) {
 	for name, c := range map[string]struct {
 		atr   string
@@ -32,13 +22,13 @@ func TestC1ThePolicyBuiltInReadsTheCardsOfFacts(t *testing.T) {
 		"CPS3":     {"3BAC00402A001225006480000310009000", []string{"00A404000DE828BD080F8025000001FF0010", "00A40900020001", "00B0000000", "0022410003840182", "00200081", "002A9E9A010000", "0088000004010203 04", "00CA01C200"}},
 		"CPS4":     {"3B9B188001001225006480040100009044", []string{"0070000001", "01A40400088025000001FF0100", "01B0000010", "01CB3FFF055C035FC105"}},
 	} {
-		code, out, errs := relay(t, append([]string{"policy", "test", "--atr", c.atr, "built-in"}, c.apdus...)...)
+		code, out, errs := run(t, append([]string{"policy", "test", "--atr", c.atr, "built-in"}, c.apdus...)...)
 		require.Zero(t, code, "%s: %s%s", name, out, errs)
 	}
 }
 
 func TestC1PolicyTestExplains(t *testing.T) {
-	code, out, _ := relay(t, "policy", "test", "--atr", "3BAC00402A001225006480000310009000", "built-in",
+	code, out, _ := run(t, "policy", "test", "--atr", "3BAC00402A001225006480000310009000", "built-in",
 		"00A404000DE828BD080F8025000001FF0010", "00200081041234FFFF", "00D6000001AA", "102A9E9A01AA", "002A9E9A01BB")
 	require.Equal(t, 1, code)
 	require.Equal(t, `1. 00A40400: allow, profile "cps", rule "select an application" (that rule says so)
@@ -49,12 +39,12 @@ func TestC1PolicyTestExplains(t *testing.T) {
 `, out)
 	require.NotContains(t, out, "1234", "no data")
 
-	code, out, _ = relay(t, "policy", "test", "built-in", "00B0000000")
+	code, out, _ = run(t, "policy", "test", "built-in", "00B0000000")
 	require.Zero(t, code)
 	require.Equal(t, 2, strings.Count(out, "\n"), "one for each profile")
 
 	for _, args := range [][]string{{"built-in", "00B0zz0000"}, {"--atr", "xx", "built-in", "00B0000000"}, {"nowhere.yaml", "00B0000000"}} {
-		code, _, errs := relay(t, append([]string{"policy", "test"}, args...)...)
+		code, _, errs := run(t, append([]string{"policy", "test"}, args...)...)
 		require.Equal(t, 2, code)
 		require.Contains(t, errs, "cannot")
 		require.NotContains(t, errs, "00B0zz")
@@ -76,7 +66,7 @@ func TestC1APolicyFileIsReadStrictly(t *testing.T) {
 }
 
 func TestPolicyShowCanBeReadAgain(t *testing.T) {
-	code, out, _ := relay(t, "policy", "show")
+	code, out, _ := run(t, "policy", "show")
 	require.Zero(t, code)
 	var table policy.Table
 	require.NoError(t, cli.DecodeYAML([]byte(out), &table))

@@ -66,7 +66,7 @@ func (d *daemon) listen(app *cli.App, c control) (err error) {
 	if err := os.MkdirAll(filepath.Dir(socket), 0o755); err != nil {
 		return err
 	}
-	d.server, err = ctl.Listen(ctl.Config{Socket: socket, Group: c.Group, Handle: d.relay.Handle, Log: app.Log})
+	d.server, err = ctl.Listen(ctl.Config{Socket: socket, Group: c.Group, Handle: d.relay.Handle, PIN: d.relay.EnterPIN, Log: app.Log})
 	return err
 }
 

@@ -98,6 +98,10 @@ func (t tongue) status(w io.Writer, s *tla.Status) {
 		line(lines.gateway, fmt.Sprintf("%s (%s)", n.Gateway, n.GatewayIdentity))
 		line(lines.since, stamp(n.Since))
 	}
+	if p := s.PIN; p != nil {
+		where := map[bool]words{false: lines.pinAsked, true: lines.pinPad}[p.Pad]
+		fmt.Fprintln(w, t.say(where, []string{"card", t.say(cards[p.Slot], nil)}))
+	}
 	if n := s.Session; n != nil && n.Refused >= tla.ManyRefused {
 		fmt.Fprintln(w, t.say(lines.refused, []string{"n", fmt.Sprint(n.Refused)}))
 	}

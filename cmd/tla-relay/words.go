@@ -23,28 +23,40 @@ var (
 	versions = words{
 		"elle ne comprend pas la demande, les versions sont-elles compatibles ?",
 		"it does not understand the request, do the versions fit?"}
-	detailed = words{"Détail : {detail}", "Detail: {detail}"}
+	pinGood    = words{"Code porteur correct.", "PIN accepted."}
+	pinWrong   = words{"Code porteur faux : il reste {n} essais.", "Wrong PIN: {n} tries left."}
+	pinBlocked = words{
+		"La carte est bloquée : trop de codes faux. Adressez-vous à l'émetteur de la carte.",
+		"The card is blocked: too many wrong PINs. Ask the card's issuer."}
+	pinRefused = words{"La carte n'a pas accepté le code porteur ({detail}).", "The card did not accept the PIN ({detail})."}
+	detailed   = words{"Détail : {detail}", "Detail: {detail}"}
 )
 
 // whys are why a session did not start, or ended.
 var whys = map[tla.Code]words{
-	tla.CodeAlready:        {"Une session est déjà ouverte ou en cours d'ouverture.", "A session is already running or starting."},
-	tla.CodeConfiguration:  {"La configuration du relais est inutilisable.", "The relay's configuration cannot be used."},
-	tla.CodeUnreachable:    {"Aucune passerelle ne répond (dernière essayée : {gateway}) : vérifiez le réseau.", "No gateway answers ({gateway} for one): check the network."},
-	tla.CodeRefused:        {"Le relais a refusé {peer} ({gateway}) : {reason}.", "The relay refused {peer} ({gateway}): {reason}."},
-	tla.CodeRejected:       {"{peer} a refusé ce terminal : {reason}.", "{peer} refused this terminal: {reason}."},
-	tla.CodeProblem:        {"La passerelle {gateway} a refusé la session : {reason}.", "The gateway {gateway} refused the session: {reason}."},
-	tla.CodePdT:            {"Le Poste de Travail a mis fin à la session : {reason}.", "The Poste de Travail ended the session: {reason}."},
-	tla.CodeNotice:         {"La passerelle a mis fin à la session : {reason}.", "The gateway ended the session: {reason}."},
-	tla.CodeTimeout:        {"{peer} n'a pas répondu à temps ({gateway}).", "{peer} did not answer in time ({gateway})."},
-	tla.CodeLost:           {"La connexion avec {gateway} a été perdue.", "The connection to {gateway} was lost."},
-	tla.CodeProtocol:       {"{peer} n'a pas respecté le protocole : les versions sont-elles compatibles ?", "{peer} broke the protocol: do the versions fit?"},
-	tla.CodeStopped:        {"Session terminée par l'utilisateur.", "The user ended the session."},
-	tla.CodeCancelled:      {"Démarrage abandonné par l'utilisateur.", "The user gave up the start."},
-	tla.CodeTimeOver:       {"La session a atteint sa durée maximale.", "The session reached its longest time."},
-	tla.CodeInactive:       {"La session est restée trop longtemps inactive.", "The session was inactive for too long."},
-	tla.CodeExpired:        {"Le certificat de ce terminal a expiré.", "This terminal's certificate has ended."},
-	tla.CodeShutdown:       {"Le relais s'arrête.", "The relay is stopping."},
+	tla.CodeAlready:       {"Une session est déjà ouverte ou en cours d'ouverture.", "A session is already running or starting."},
+	tla.CodeConfiguration: {"La configuration du relais est inutilisable.", "The relay's configuration cannot be used."},
+	tla.CodeUnreachable:   {"Aucune passerelle ne répond (dernière essayée : {gateway}) : vérifiez le réseau.", "No gateway answers ({gateway} for one): check the network."},
+	tla.CodeRefused:       {"Le relais a refusé {peer} ({gateway}) : {reason}.", "The relay refused {peer} ({gateway}): {reason}."},
+	tla.CodeRejected:      {"{peer} a refusé ce terminal : {reason}.", "{peer} refused this terminal: {reason}."},
+	tla.CodeProblem:       {"La passerelle {gateway} a refusé la session : {reason}.", "The gateway {gateway} refused the session: {reason}."},
+	tla.CodePdT:           {"Le Poste de Travail a mis fin à la session : {reason}.", "The Poste de Travail ended the session: {reason}."},
+	tla.CodeNotice:        {"La passerelle a mis fin à la session : {reason}.", "The gateway ended the session: {reason}."},
+	tla.CodeTimeout:       {"{peer} n'a pas répondu à temps ({gateway}).", "{peer} did not answer in time ({gateway})."},
+	tla.CodeLost:          {"La connexion avec {gateway} a été perdue.", "The connection to {gateway} was lost."},
+	tla.CodeProtocol:      {"{peer} n'a pas respecté le protocole : les versions sont-elles compatibles ?", "{peer} broke the protocol: do the versions fit?"},
+	tla.CodeStopped:       {"Session terminée par l'utilisateur.", "The user ended the session."},
+	tla.CodeCancelled:     {"Démarrage abandonné par l'utilisateur.", "The user gave up the start."},
+	tla.CodeTimeOver:      {"La session a atteint sa durée maximale.", "The session reached its longest time."},
+	tla.CodeInactive:      {"La session est restée trop longtemps inactive.", "The session was inactive for too long."},
+	tla.CodeExpired:       {"Le certificat de ce terminal a expiré.", "This terminal's certificate has ended."},
+	tla.CodeShutdown:      {"Le relais s'arrête.", "The relay is stopping."},
+	tla.CodeNoPIN:         {"Aucun code porteur n'est demandé en ce moment.", "No PIN is asked for now."},
+	tla.CodeLastTry: {
+		"Il ne reste qu'un essai avant le blocage de la carte. Si vous êtes sûr de votre code : tla-relay pin --last-try.",
+		"One try is left before the card blocks. If you are sure of your PIN: tla-relay pin --last-try."},
+	tla.CodeBadPIN:         {"Ce n'est pas un code porteur : il a trop ou trop peu de chiffres, ou autre chose que des chiffres.", "That is no PIN: too many or too few digits, or not only digits."},
+	tla.CodePINFailed:      {"Le code porteur n'a pas pu être présenté à la carte : elle a été retirée, ou le temps est écoulé.", "The PIN could not be shown to the card: it was taken out, or the time is over."},
 	tla.CodeUnknownCommand: {"Le relais ne connaît pas cette commande : les versions sont-elles compatibles ?", "The relay does not know this command: do the versions fit?"},
 }
 
@@ -155,6 +167,10 @@ var (
 		tla.KindUnknown: {"carte inconnue", "unknown card"},
 		tla.KindMute:    {"carte muette (mal insérée ?)", "mute card (wrong way round?)"},
 	}
+	cards = map[string]words{
+		session.SlotVitale.String(): {"carte Vitale", "Vitale card"},
+		session.SlotCPS.String():    {"carte CPS", "CPS card"},
+	}
 	uses = map[tla.Use]words{
 		tla.UseSecond:  {"ignorée : une autre carte du même type est déjà présente", "ignored: another card of that type is in already"},
 		tla.UseUnknown: {"ignorée", "ignored"},
@@ -165,7 +181,7 @@ var (
 		tla.HoldStuck:  {"le lecteur ne répond pas : débranchez-le et rebranchez-le", "the reader does not answer: unplug it and plug it again"},
 		tla.HoldFailed: {"inutilisable", "cannot be used"},
 	}
-	lines = struct{ state, pdt, gateway, since, noPCSC, noReader, reader, empty, last, own, noOwn, refused words }{
+	lines = struct{ state, pdt, gateway, since, noPCSC, noReader, reader, empty, last, own, noOwn, refused, pin, pinTries, pinAsked, pinPad words }{
 		state:    words{"État", "State"},
 		pdt:      words{"Poste de Travail", "Poste de Travail"},
 		gateway:  words{"Passerelle", "Gateway"},
@@ -177,6 +193,10 @@ var (
 		last:     words{"Dernière session", "Last session"},
 		own:      words{"Certificat valable jusqu'au", "Certificate valid until"},
 		noOwn:    words{"Certificat inutilisable", "Certificate cannot be used"},
+		pin:      words{"Code porteur de la {card}, demandé par {pdt} (vide pour refuser) : ", "PIN of the {card}, asked for by {pdt} (empty to refuse): "},
+		pinTries: words{"Code porteur de la {card}, demandé par {pdt}, {n} essais restants (vide pour refuser) : ", "PIN of the {card}, asked for by {pdt}, {n} tries left (empty to refuse): "},
+		pinAsked: words{"Le code porteur de la {card} est demandé : entrez-le avec tla-relay pin.", "The PIN of the {card} is asked for: enter it with tla-relay pin."},
+		pinPad:   words{"Le code porteur de la {card} est demandé : entrez-le sur le clavier du lecteur.", "The PIN of the {card} is asked for: enter it on the reader's keys."},
 		refused: words{
 			"Attention : {n} commandes du Poste de Travail ont été refusées par la politique des cartes. Prévenez l'opérateur.",
 			"Careful: {n} commands of the Poste de Travail were refused by the card policy. Tell the operator."},

@@ -137,11 +137,16 @@ func (l *Lab) Run(program string, args ...string) (string, error) {
 
 // quietly is Run that nobody watches.
 func (l *Lab) quietly(program string, args ...string) (string, error) {
+	return l.Type(program, "", args...)
+}
+
+// Type is Run with something typed into the program's standard input; nobody watches.
+func (l *Lab) Type(program, typed string, args ...string) (string, error) {
 	path, err := world.Binary(program)
 	if err != nil {
 		return "", err
 	}
-	out, err := world.Run(commandTime, nil, path, args...)
+	out, err := world.Type(commandTime, typed, nil, path, args...)
 	if err != nil {
 		return out, fmt.Errorf("%s %s: %w", program, strings.Join(args, " "), err)
 	}

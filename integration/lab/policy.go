@@ -8,6 +8,7 @@ import (
 // forPIV are rules for what the simulated CPS is as well: a PIV card, for OpenSC.
 const forPIV = `      - {name: a CPS that is a PIV card, cla: "00", ins: "A4", p1: "04", data: ["A000000308*"], action: allow}
       - {name: its objects, apps: &piv ["A000000308000010000100", "A00000030800001000"], cla: "00", ins: "CB", p1: "3F", p2: "FF", lc: "1-32", action: allow}
+      - {name: its PIN, apps: *piv, cla: "00", ins: "20", p1: "00", p2: "80", action: local-pin, pin: {min: 4, max: 8, length: 8, pad: 255}}
       - {name: its PIN tries left, apps: *piv, cla: "00", ins: "20", lc: "0", action: allow}
       - {name: its signatures, apps: *piv, cla: "00", ins: "87", lc: "1-512", chained: true, extended: true, action: allow}
 `

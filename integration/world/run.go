@@ -13,9 +13,15 @@ import (
 // Run runs a program to its end and gives its standard output. The error names
 // the program and quotes its standard error.
 func Run(timeout time.Duration, env []string, name string, args ...string) (string, error) {
+	return Type(timeout, "", env, name, args...)
+}
+
+// Type is Run with something typed into the program's standard input.
+func Type(timeout time.Duration, typed string, env []string, name string, args ...string) (string, error) {
 	var out, errs bytes.Buffer
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdin = strings.NewReader(typed)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = time.Second

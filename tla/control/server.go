@@ -18,8 +18,17 @@ type Config struct {
 	Group  string // name or number whose members may ask; "" = root and the daemon's own user only
 	// Handle answers a command; the answer must marshal to JSON. ctx ends when the client goes away.
 	Handle func(ctx context.Context, command string) any
-	Log    *slog.Logger // nil = discard
+	// PIN serves a client that enters PINs; insist: it said pinlasttry. say sends an answer before the last, entry is what the client sends then, read
+	// by nobody else, and limit bounds the time for that. The last answer is returned; nil = the client is gone. Nil: no such command.
+	PIN func(ctx context.Context, insist bool, say func(any) error, entry io.Reader, limit func(time.Time)) any
+	Log *slog.Logger // nil = discard
 }
+
+// The commands of a client that enters PINs.
+const (
+	CommandPIN        = "pin"
+	CommandPINLastTry = "pinlasttry"
+)
 
 // Server answers local users.
 type Server struct {
@@ -96,7 +105,22 @@ func (s *Server) serve(ctx context.Context, c *net.UnixConn) {
 		return
 	}
 	s.cfg.Log.Log(ctx, levelOf(command), "control request", "command", command, "peer", who.String())
+	if s.cfg.PIN != nil && (command == CommandPIN || command == CommandPINLastTry) {
+		s.enterPIN(ctx, c, command == CommandPINLastTry)
+		return
+	}
 	s.answer(ctx, c, command)
+}
+
+// enterPIN reads nothing ahead of the PIN: no buffer of ours may have it.
+func (s *Server) enterPIN(ctx context.Context, c net.Conn, insist bool) {
+	say := func(v any) error { return writeLine(c, v) }
+	_ = c.SetReadDeadline(time.Time{})
+	defer context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })()
+	limit := func(at time.Time) { _ = c.SetReadDeadline(at) }
+	if last := s.cfg.PIN(ctx, insist, say, c, limit); last != nil {
+		_ = writeLine(c, last)
+	}
 }
 
 // request reads the one request of a client, which is not waited for when ctx ends.

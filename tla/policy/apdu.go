@@ -4,6 +4,7 @@ import "errors"
 
 // The instructions the guard itself knows (ISO 7816-4).
 const (
+	insVerify        = 0x20
 	insManageChannel = 0x70
 	insSelect        = 0xA4
 	insSelectTLV     = 0xA5

@@ -44,7 +44,7 @@ func (p *Policy) Explain(apdus [][]byte) []Explained {
 // ExplainCard is Explain for the card with that ATR.
 func (p *Policy) ExplainCard(atr []byte, apdus [][]byte) []Explained {
 	var all []Explained
-	g := p.Guard(yes{}, atr, nil)
+	g := p.Guard(yes{}, atr, Hooks{})
 	for i, apdu := range apdus {
 		e := Explained{Number: i + 1, Command: strings.ToUpper(hex.EncodeToString(apdu[:min(4, len(apdu))]))}
 		g.decided = func(v Verdict) { e.Verdict = v }

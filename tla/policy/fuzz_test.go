@@ -149,7 +149,7 @@ func FuzzGuard(f *testing.F) {
 	f.Fuzz(func(t *testing.T, fails byte, octets []byte) {
 		card := &judgeCard{fails: fails}
 		_, _ = card.Reset(session.ResetCold)
-		play(p.Guard(card, []byte{0x3B, 0xAC}, nil), octets)
+		play(p.Guard(card, []byte{0x3B, 0xAC}, Hooks{}), octets)
 		if card.wrong != "" {
 			t.Fatalf("%s reached the card", card.wrong)
 		}
@@ -169,7 +169,7 @@ func TestC1TheFuzzedCardFindsAHole(t *testing.T) {
 			t.Fatal(err)
 		}
 		card := &judgeCard{selected: map[byte]string{0: ""}}
-		play(p.Guard(card, []byte{0x3B, 0xAC}, nil), script("00B0000010", sel(aidC), "", "102A9E9A0101", "002A9E9A0102"))
+		play(p.Guard(card, []byte{0x3B, 0xAC}, Hooks{}), script("00B0000010", sel(aidC), "", "102A9E9A0101", "002A9E9A0102"))
 		if card.wrong == "" {
 			t.Fatalf("the card let %+v pass", hole)
 		}

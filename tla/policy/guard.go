@@ -2,6 +2,7 @@ package policy
 
 import (
 	"tlagate/session"
+	"tlagate/tla/pin"
 )
 
 // Guard stands between a session and a card: what the policy does not allow is answered here. It follows which application is
@@ -10,7 +11,7 @@ import (
 type Guard struct {
 	card    session.Card
 	profile *profile // nil = nothing is allowed
-	refused func(Verdict)
+	hooks   Hooks
 	decided func(Verdict) // told of each verdict; nil = nobody asks
 
 	apps    map[int]string // by open channel: AID; "" = none
@@ -21,9 +22,18 @@ type Guard struct {
 // unknown is an application that no rule names: what is selected cannot be told.
 const unknown = "?"
 
-// Guard puts the policy before a card, just reset, with that ATR. refused, unless nil, is told of each refusal.
-func (p *Policy) Guard(card session.Card, atr []byte, refused func(Verdict)) *Guard {
-	g := &Guard{card: card, profile: p.profileOf(atr), refused: refused}
+// Hooks are what a guard calls; each may be nil.
+type Hooks struct {
+	// Refused is told of each refusal.
+	Refused func(Verdict)
+	// Verify asks the terminal's user for a PIN and has the card verify it: header is CLA INS P1 P2 of the VERIFY to be made. It gives the
+	// card's status word. Nil: no PIN can be used.
+	Verify func(header [4]byte, f pin.Format) ([]byte, error)
+}
+
+// Guard puts the policy before a card, just reset, with that ATR.
+func (p *Policy) Guard(card session.Card, atr []byte, hooks Hooks) *Guard {
+	g := &Guard{card: card, profile: p.profileOf(atr), hooks: hooks}
 	g.forget()
 	return g
 }
@@ -83,8 +93,8 @@ func (g *Guard) tell(v Verdict) {
 // refuse answers in the card's place.
 func (g *Guard) refuse(v Verdict) ([]byte, error) {
 	g.tell(v)
-	if g.refused != nil {
-		g.refused(v)
+	if g.hooks.Refused != nil {
+		g.hooks.Refused(v)
 	}
 	return []byte{v.Answer[0], v.Answer[1]}, nil
 }

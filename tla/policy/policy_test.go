@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/session"
+	"tlagate/tla/pin"
 )
 
 const (
@@ -29,7 +30,7 @@ var bench = Table{Version: 1, Profiles: []Profile{{
 		{Name: "sign with B", Apps: []string{aidB}, CLA: "00", INS: "2A", P1: "9E", P2: "9A", Lc: "1-300", Chained: true, Extended: true, Action: Allow},
 		{Name: "channels", INS: "70", Lc: "0", Action: Allow},
 		{Name: "retry counter", INS: "20", Lc: "0", Action: Allow},
-		{Name: "PIN", INS: "20", Lc: "1-16", Action: LocalPIN},
+		{Name: "PIN", INS: "20", P1: "00", P2: "81", Apps: []string{aidB, "none"}, Action: LocalPIN, PIN: &pin.Format{Min: 4, Max: 8}},
 		{Name: "many instructions", Apps: []string{aidB}, INS: "C0/F0", Action: Allow},
 		{Name: "this odd one", Apps: []string{aidB}, INS: "CB", Action: Allow},
 		{Name: "SELECT in other words", Apps: []string{aidB}, INS: "A5", Action: Allow},
@@ -71,7 +72,7 @@ func guard(t *testing.T, table Table, atr string) *guarded {
 	p, err := Compile(table)
 	require.NoError(t, err)
 	g := &guarded{t: t, card: &fakeCard{}}
-	g.Guard = p.Guard(g.card, octets(t, atr), func(v Verdict) { g.last = v })
+	g.Guard = p.Guard(g.card, octets(t, atr), Hooks{Refused: func(v Verdict) { g.last = v }})
 	return g
 }
 
@@ -121,9 +122,11 @@ func TestC1WhatNoRuleAllowsStopsHere(t *testing.T) {
 	g.stops("00CA000000", "6982", "no rule")
 	g.reaches("80CA000000")
 	g.stops("84CA000000", "6982", "no rule")
+	g.reaches("00200081")
+	g.stops("00200081 04 31323334", "6982", "no rule")
+	g.reaches("00A40000023F00")
 	g.stops("00200081 04 31323334", "6982", "")
 	require.Equal(t, LocalPIN, g.last.Action)
-	g.reaches("00200081")
 }
 
 func TestC1CardWithoutProfileIsOfNoUse(t *testing.T) {
@@ -284,16 +287,26 @@ func TestMalformedCommandsAreRefused(t *testing.T) {
 
 func TestCompileNamesWhatIsWrong(t *testing.T) {
 	for what, spoil := range map[string]func(*Table){
-		"version is 2":                  func(t *Table) { t.Version = 2 },
-		"0 profiles":                    func(t *Table) { t.Profiles = nil },
-		"is no ATR":                     func(t *Table) { t.Profiles[0].Cards = []string{"3B7"} },
-		"too many cards":                func(t *Table) { t.Profiles[0].Cards = []string{"....."[:4]} },
-		"0 cards":                       func(t *Table) { t.Profiles[0].Cards = nil },
-		`"9000" is no status word`:      func(t *Table) { t.Profiles[0].Refuse = "9000" },
-		`rules[0] "x": ins: "A"`:        func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", INS: "A", Action: Allow}} },
-		`p1: "01/00"`:                   func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", P1: "01/00", Action: Allow}} },
-		`action: "alow"`:                func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Action: "alow"}} },
-		"local-pin is for VERIFY":       func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Action: LocalPIN}} },
+		"version is 2":             func(t *Table) { t.Version = 2 },
+		"0 profiles":               func(t *Table) { t.Profiles = nil },
+		"is no ATR":                func(t *Table) { t.Profiles[0].Cards = []string{"3B7"} },
+		"too many cards":           func(t *Table) { t.Profiles[0].Cards = []string{"....."[:4]} },
+		"0 cards":                  func(t *Table) { t.Profiles[0].Cards = nil },
+		`"9000" is no status word`: func(t *Table) { t.Profiles[0].Refuse = "9000" },
+		`rules[0] "x": ins: "A"`:   func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", INS: "A", Action: Allow}} },
+		`p1: "01/00"`:              func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", P1: "01/00", Action: Allow}} },
+		`action: "alow"`:           func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Action: "alow"}} },
+		"local-pin is for VERIFY":  func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Action: LocalPIN}} },
+		"p2 without mask":          func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", INS: "20", P1: "00", Action: LocalPIN}} },
+		"needs pin:": func(t *Table) {
+			t.Profiles[0].Rules = []Rule{{Name: "x", INS: "20", P1: "00", P2: "81", Action: LocalPIN}}
+		},
+		"and nothing else, needs pin": func(t *Table) {
+			t.Profiles[0].Rules = []Rule{{Name: "x", Action: Allow, PIN: &pin.Format{Min: 4, Max: 8}}}
+		},
+		"pin: a PIN of 1 to 8": func(t *Table) {
+			t.Profiles[0].Rules = []Rule{{Name: "x", INS: "20", P1: "00", P2: "81", Action: LocalPIN, PIN: &pin.Format{Min: 1, Max: 8}}}
+		},
 		"neither an AID":                func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Apps: []string{"any"}, Action: Allow}} },
 		`lc: "5-1"`:                     func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Lc: "5-1", Action: Allow}} },
 		`data: "xx"`:                    func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Data: []string{"xx"}, Action: Allow}} },
@@ -306,4 +319,36 @@ func TestCompileNamesWhatIsWrong(t *testing.T) {
 		_, err := Compile(table)
 		require.ErrorContains(t, err, what)
 	}
+}
+
+func TestSP4ThePINIsAskedForByTheRuleAlone(t *testing.T) {
+	g := guard(t, bench, "3BAC")
+	var asked []string
+	g.hooks.Verify = func(header [4]byte, f pin.Format) ([]byte, error) {
+		require.Equal(t, pin.Format{Min: 4, Max: 8}, f)
+		asked = append(asked, hex.EncodeToString(header[:]))
+		return []byte{0x63, 0xC1}, nil
+	}
+	verify := func(header string) string {
+		response, err := g.VerifyPIN([4]byte(octets(t, header)))
+		require.NoError(t, err)
+		return hex.EncodeToString(response)
+	}
+	require.Equal(t, "63c1", verify("00200081"))
+	require.Equal(t, "6982", verify("00200082"), "another PIN")
+	require.Equal(t, "6982", verify("00240081"), "another instruction")
+	for _, header := range []string{"04200081", "10200081", "80200081", "FF200081", "01200081"} {
+		require.Equal(t, "6982", verify(header), "%s: secured, chained, proprietary, no class, closed channel", header)
+	}
+	g.reaches(sel(aidA))
+	require.Equal(t, "6982", verify("00200081"), "another application")
+	g.reaches(sel(aidB), "0070000001", "01A404000D"+aidB)
+	require.Equal(t, "63c1", verify("01200081"), "on its channel")
+	require.Equal(t, []string{"00200081", "01200081"}, asked)
+	g.hooks.Verify = nil
+	require.Equal(t, "6982", verify("00200081"), "nobody to ask")
+	unknown := guard(t, bench, "3F00")
+	response, err := unknown.VerifyPIN([4]byte{0, 0x20, 0, 0x81})
+	require.NoError(t, err)
+	require.Equal(t, []byte{0x69, 0x82}, response)
 }

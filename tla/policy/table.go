@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"tlagate/tla/pin"
 )
 
 // Table is a card policy as it is written, in YAML or JSON. What it does not allow is refused.
@@ -28,20 +30,21 @@ type Profile struct {
 // interindustry class are not compared. Commands under secure messaging, chained and extended ones, proprietary classes, ENVELOPE
 // and odd instructions are allowed only by a rule that says so: Secure, Chained, Extended, or the very octet without mask.
 type Rule struct {
-	Name     string   `yaml:"name" json:"name"`
-	Apps     []string `yaml:"apps,omitempty" json:"apps,omitempty"` // selected applications: AIDs; "none": none since the reset
-	CLA      string   `yaml:"cla,omitempty" json:"cla,omitempty"`
-	INS      string   `yaml:"ins,omitempty" json:"ins,omitempty"`
-	P1       string   `yaml:"p1,omitempty" json:"p1,omitempty"`
-	P2       string   `yaml:"p2,omitempty" json:"p2,omitempty"`
-	Data     []string `yaml:"data,omitempty" json:"data,omitempty"`         // hexadecimal, the whole; "3F*": what begins so
-	Lc       string   `yaml:"lc,omitempty" json:"lc,omitempty"`             // octets of data: "0", "1-16"
-	Le       string   `yaml:"le,omitempty" json:"le,omitempty"`             // octets wanted: "0", "1-256"
-	Extended bool     `yaml:"extended,omitempty" json:"extended,omitempty"` // also with extended lengths
-	Chained  bool     `yaml:"chained,omitempty" json:"chained,omitempty"`   // also in parts, which are put together and judged as one
-	Secure   bool     `yaml:"secure,omitempty" json:"secure,omitempty"`     // also under secure messaging
-	Action   Action   `yaml:"action" json:"action"`
-	Answer   string   `yaml:"answer,omitempty" json:"answer,omitempty"` // of a refusal: a status word; "" = the profile's
+	Name     string      `yaml:"name" json:"name"`
+	Apps     []string    `yaml:"apps,omitempty" json:"apps,omitempty"` // selected applications: AIDs; "none": none since the reset
+	CLA      string      `yaml:"cla,omitempty" json:"cla,omitempty"`
+	INS      string      `yaml:"ins,omitempty" json:"ins,omitempty"`
+	P1       string      `yaml:"p1,omitempty" json:"p1,omitempty"`
+	P2       string      `yaml:"p2,omitempty" json:"p2,omitempty"`
+	Data     []string    `yaml:"data,omitempty" json:"data,omitempty"`         // hexadecimal, the whole; "3F*": what begins so
+	Lc       string      `yaml:"lc,omitempty" json:"lc,omitempty"`             // octets of data: "0", "1-16"
+	Le       string      `yaml:"le,omitempty" json:"le,omitempty"`             // octets wanted: "0", "1-256"
+	Extended bool        `yaml:"extended,omitempty" json:"extended,omitempty"` // also with extended lengths
+	Chained  bool        `yaml:"chained,omitempty" json:"chained,omitempty"`   // also in parts, which are put together and judged as one
+	Secure   bool        `yaml:"secure,omitempty" json:"secure,omitempty"`     // also under secure messaging
+	Action   Action      `yaml:"action" json:"action"`
+	PIN      *pin.Format `yaml:"pin,omitempty" json:"pin,omitempty"`       // of local-pin: how the card wants it
+	Answer   string      `yaml:"answer,omitempty" json:"answer,omitempty"` // of a refusal: a status word; "" = the profile's
 }
 
 // Action is what becomes of a command.
@@ -74,6 +77,7 @@ type rule struct {
 	chained          bool
 	secure           bool
 	action           Action
+	pin              pin.Format // of LocalPIN
 	answer           [2]byte
 }
 
@@ -85,6 +89,7 @@ const (
 	maxProfiles = 64
 	maxRules    = 512
 	maxName     = 64
+	maxData     = 65535 // of a command
 )
 
 // defaultRefusal is 6982, security status not satisfied.
@@ -178,6 +183,7 @@ func (w Rule) compile(refuse [2]byte) (*rule, error) {
 	}
 	note("lc", r.lc.read(w.Lc))
 	note("le", r.le.read(w.Le))
+	note("pin", r.readPIN(w))
 	var err error
 	r.answer, err = statusWord(w.Answer, refuse)
 	note("answer", err)
@@ -189,12 +195,26 @@ func (w Rule) checkAction() error {
 	case Allow, Refuse:
 		return nil
 	case LocalPIN:
-		if w.INS != "20" {
-			return errors.New(`local-pin is for VERIFY: write ins: "20"`)
+		if w.INS != "20" || len(w.P1) != 2 || len(w.P2) != 2 {
+			return errors.New(`local-pin is for VERIFY of one PIN: write ins: "20", and p1 and p2 without mask`)
 		}
 		return nil
 	}
 	return fmt.Errorf("%q is none of allow, refuse, local-pin", w.Action)
+}
+
+func (r *rule) readPIN(w Rule) error {
+	if (w.Action == LocalPIN) != (w.PIN != nil) {
+		return errors.New("local-pin, and nothing else, needs pin: {min: 4, max: 8, length: 8, pad: 255}")
+	}
+	if w.PIN == nil {
+		return nil
+	}
+	r.pin = *w.PIN
+	if r.lc = (bounds{1, maxData, true}); w.Lc != "" {
+		return errors.New("local-pin has no lc: it is for a VERIFY with any data")
+	}
+	return r.pin.Check()
 }
 
 func (r *rule) readApps(apps []string) error {

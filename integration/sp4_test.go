@@ -1,0 +1,99 @@
+package integration
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/cardsim"
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
+)
+
+// The PIN of the card in this test, and what a program of the PdT sends in its place. Both are nowhere else in any program.
+const (
+	rightPIN   = "83719264"
+	programPIN = "46291738"
+)
+
+// TestSP4ThePINStaysInTheTerminal: a program of the PdT sends a VERIFY; the user enters the PIN at the TLA, which the card accepts. Neither what the
+// program sent nor what the user typed is anywhere it should not be: not in logs, not in the memory of relay, gateway or PdT.
+func TestSP4ThePINStaysInTheTerminal(t *testing.T) {
+	l := newLab(t)
+	startSession(t, l)
+	card, err := cardsim.NewCPS(cardsim.CPSConfig{PIN: rightPIN})
+	require.NoError(t, err)
+	l.CPSSlot.Remove()
+	waitCard(t, l.PdTReaders, cpsSlot, false)
+	require.NoError(t, l.CPSSlot.Insert(card))
+	waitCard(t, l.PdTReaders, cpsSlot, true)
+
+	c := startClient(t, l.PdTReaders)
+	require.Equal(t, "ok", c.do("connect "+slotName(l.PdTReaders, cpsSlot)))
+	require.NotContains(t, c.transmit("00A4040009A0000003080000100000"), "error")
+	verify := func(typed string) (answer, user string) {
+		done := make(chan string)
+		go func() { done <- c.transmit("0020008008" + strings.ToUpper(hex.EncodeToString([]byte(programPIN)))) }()
+		out, err := enterPIN(l, typed)
+		return <-done, out + fmt.Sprint(err)
+	}
+	answer, user := verify("00000000\n")
+	require.Equal(t, "63C2", answer)
+	require.Contains(t, user, "Code porteur faux : il reste 2 essais.")
+	require.Contains(t, user, "Code porteur de la carte CPS, demandé par "+lab.PdT+", 3 essais restants")
+	answer, _ = verify("\n")
+	require.Equal(t, "6401", answer, "the user says no")
+	answer, user = verify(rightPIN + "\n")
+	require.Equal(t, "9000", answer)
+	require.Contains(t, user, "Code porteur correct.")
+
+	for name, p := range map[string]*world.Process{"relay": l.RelayProc, "gateway": l.GatewayProc, "PdT": l.PdTProc} {
+		log := strings.Join(p.Lines(), "\n")
+		for _, secret := range []string{rightPIN, programPIN} {
+			require.NotContains(t, log, secret, "%s's log", name)
+			require.NotContains(t, log, hex.EncodeToString([]byte(secret)), "%s's log", name)
+			require.Zero(t, inMemory(t, p.PID(), secret), "%s's memory", name)
+		}
+	}
+	require.Positive(t, inMemory(t, os.Getpid(), rightPIN), "the search finds it where it is: in this program, which has the card")
+}
+
+// enterPIN runs tla-relay pin, as the user does, and types.
+func enterPIN(l *lab.Lab, typed string) (string, error) {
+	return l.Type("tla-relay", typed, "pin", "--config", l.Path("relay.yaml"))
+}
+
+// inMemory counts a text in all memory of a process that can be written: what a core dump would hold, and more.
+func inMemory(t *testing.T, pid int, text string) (found int) {
+	maps, err := os.Open(fmt.Sprintf("/proc/%d/maps", pid))
+	require.NoError(t, err)
+	defer maps.Close()
+	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
+	require.NoError(t, err)
+	defer mem.Close()
+	searched := 0
+	for lines := bufio.NewScanner(maps); lines.Scan(); {
+		var from, to uint64
+		var mode string
+		_, err := fmt.Sscanf(lines.Text(), "%x-%x %s", &from, &to, &mode)
+		require.NoError(t, err)
+		if !strings.HasPrefix(mode, "rw") {
+			continue
+		}
+		area, err := io.ReadAll(io.NewSectionReader(mem, int64(from), int64(to-from)))
+		if err != nil {
+			continue // of a device
+		}
+		searched += len(area)
+		found += bytes.Count(area, []byte(text))
+	}
+	require.Greater(t, searched, 1<<20)
+	return found
+}

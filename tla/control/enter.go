@@ -1,0 +1,55 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// Entry is a connection on which a PIN is entered: Ask, then Send.
+type Entry struct {
+	conn net.Conn
+	stop func() bool
+}
+
+// Enter asks for the PIN that is wanted, as command says, and puts what is wanted, or why not, into wanted. It waits until one is, at most half a
+// minute. The errors are those of Ask. Close must be called.
+func Enter(ctx context.Context, socket, command string, wanted any) (*Entry, error) {
+	c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return nil, fmt.Errorf("cannot reach the relay: %w: %w", unreachable(err), err)
+	}
+	e := &Entry{c, context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })}
+	failed := json.NewEncoder(c).Encode(Request{Version, command})
+	if err := e.read(wanted); err != nil {
+		e.Close()
+		return nil, errors.Join(ctx.Err(), failed, err)
+	}
+	return e, nil
+}
+
+// Send sends one line, the PIN, octet by octet as pin gives it, and puts what became of it into answer.
+func (e *Entry) Send(pin io.WriterTo, answer any) error {
+	if _, err := pin.WriteTo(e.conn); err != nil {
+		return fmt.Errorf("cannot hand over the PIN: %w", err)
+	}
+	return e.read(answer)
+}
+
+func (e *Entry) read(into any) error {
+	line, err := readLine(e.conn, maxAnswer)
+	if err != nil {
+		return fmt.Errorf("cannot read the relay's answer: %w", err)
+	}
+	return read(line, into)
+}
+
+// Close ends the entry; without Send the PIN is asked for elsewhere.
+func (e *Entry) Close() error {
+	e.stop()
+	return e.conn.Close()
+}

@@ -1,0 +1,44 @@
+package policy
+
+import "tlagate/session"
+
+// VerifyPIN implements session.PINCard: when a rule says local-pin, the user is asked, and a VERIFY is made from that rule. Of
+// the command that was sent only the channel is taken, and what chose the rule.
+func (g *Guard) VerifyPIN(header [session.MinCommand]byte) ([]byte, error) {
+	g.dropChain()
+	c := command{cla: header[0], ins: header[1], p1: header[2], p2: header[3]}
+	r, v := g.profile.forPIN(c, g.app(c.channel()))
+	if r == nil || g.hooks.Verify == nil {
+		return g.refuse(v)
+	}
+	g.tell(v)
+	header[0] &= claFurther | 0x0F
+	response, err := g.hooks.Verify(header, r.pin)
+	g.note(c, response, err)
+	return response, err
+}
+
+// forPIN finds the rule that has the user asked. The first rule that fits a VERIFY with some data counts, as in judge.
+func (p *profile) forPIN(c command, app string) (*rule, Verdict) {
+	v := Verdict{Action: Refuse, Why: "no profile has this card", Answer: defaultRefusal}
+	if p == nil {
+		return nil, v
+	}
+	v.Profile, v.Answer, v.Why = p.name, p.refuse, "no rule has the user asked for this PIN"
+	if c.ins != insVerify || !c.validClass() || c.secure() || c.chained() || c.proprietary() {
+		return nil, v
+	}
+	for _, r := range p.rules {
+		asks := r.action == LocalPIN
+		if r.apps != nil && !r.apps[app] || !r.header(c) || !asks && r.lc.given && r.lc.most == 0 {
+			continue
+		}
+		v.Rule = r.name
+		if !asks {
+			return nil, v
+		}
+		v.Action, v.Why = LocalPIN, "that rule says so"
+		return r, v
+	}
+	return nil, v
+}

@@ -1,0 +1,121 @@
+package tla
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"tlagate/session"
+	"tlagate/tla/pin"
+)
+
+// Status words of a VERIFY that no card judged (ISO 7816-4; PC/SC part 10).
+var (
+	swPINTimeout   = []byte{0x64, 0x00}
+	swPINCancelled = []byte{0x64, 0x01}
+)
+
+// verifier asks the user for PINs on behalf of one card.
+type verifier struct {
+	held *held
+	desk *desk
+	slot session.Slot
+	pdt  string
+	time time.Duration // for the user
+	used func()        // a human act: the user entered something
+}
+
+// verify asks the user and has the card verify (SP4): at the reader's own pad if it has one, else at the desk.
+func (v *verifier) verify(header [4]byte, f pin.Format) ([]byte, error) {
+	tries, sw, err := v.probe(header)
+	if err != nil || sw != nil {
+		return sw, err
+	}
+	ctx, cancel := v.asking()
+	defer cancel()
+	until, _ := ctx.Deadline()
+	request := PINRequest{Slot: v.slot.String(), PdT: v.pdt, Min: f.Min, Max: f.Max, Tries: tries, Until: until}
+	code, err := v.held.padCode()
+	if err != nil {
+		return nil, err
+	}
+	if code != 0 && tries != 1 { // a pad cannot ask whether the user insists
+		request.Pad = true
+		defer v.desk.show(request)()
+		return v.held.verifyOnPad(code, header, f)
+	}
+	return v.atDesk(ctx, request, header, f)
+}
+
+// asking ends in time, or with the hold of the card.
+func (v *verifier) asking() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.Background(), v.time)
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-v.held.quit:
+		case <-v.held.lost:
+		}
+		cancel()
+	}()
+	return ctx, cancel
+}
+
+// probe asks the card how many tries are left, -1 = it does not say; sw, unless nil, is an answer that ends it: the PIN is blocked.
+func (v *verifier) probe(header [4]byte) (tries int, sw []byte, err error) {
+	answer, err := v.held.Transmit(header[:])
+	if err != nil {
+		return 0, nil, err
+	}
+	switch sw1, sw2 := answer[0], answer[1]; {
+	case len(answer) != 2:
+		return -1, nil, nil
+	case sw1 == 0x69 && sw2 == 0x83, sw1 == 0x63 && sw2 == 0xC0:
+		return 0, []byte{0x69, 0x83}, nil
+	case sw1 == 0x63 && sw2&0xF0 == 0xC0:
+		return int(sw2 & 0x0F), nil, nil
+	}
+	return -1, nil, nil
+}
+
+func (v *verifier) atDesk(ctx context.Context, request PINRequest, header [4]byte, f pin.Format) ([]byte, error) {
+	command, err := pin.New(header, f)
+	if err != nil {
+		return nil, err
+	}
+	q, err := v.desk.ask(ctx, request, command)
+	if err == nil {
+		v.used()
+		sw, err := v.held.verify(command)
+		q.result <- slices.Clone(sw) // the session wipes its own
+		return sw, err
+	}
+	command.Wipe()
+	if errors.Is(err, errPINCancelled) {
+		v.used()
+		return swPINCancelled, nil
+	}
+	if q != nil {
+		q.result <- nil
+	}
+	return swPINTimeout, nil
+}
+
+// verify sends a VERIFY whose memory is given back by whoever has it last: PC/SC may be at it when the caller is gone.
+func (h *held) verify(command *pin.Command) ([]byte, error) {
+	var taken atomic.Bool
+	defer func() {
+		if taken.CompareAndSwap(false, true) {
+			command.Wipe()
+		}
+	}()
+	return h.do(func() ([]byte, error) {
+		if !taken.CompareAndSwap(false, true) {
+			return nil, session.ErrCardLost
+		}
+		defer command.Wipe()
+		return h.card.transmit(command.APDU())
+	})
+}
