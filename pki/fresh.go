@@ -8,7 +8,7 @@ import (
 // Freshness is how long one piece of revocation data is good for.
 type Freshness struct {
 	Kind   string    // SourceCRL or SourceOCSP
-	Source string    // file, URL; which OCSP answer
+	Source string    // file or URL, and of which CA; which OCSP answer
 	Until  time.Time // its nextUpdate
 	Ahead  time.Time // when it should have been renewed: from then on the log warns
 }
@@ -16,14 +16,18 @@ type Freshness struct {
 // Late says whether data should have been renewed by now.
 func (f Freshness) Late(now time.Time) bool { return now.After(f.Ahead) }
 
-// longestWarning is how early a warning comes for data that lives long, such as an ARL.
-const longestWarning = 7 * 24 * time.Hour
+// How early a warning comes by itself: a sixteenth of the data's life, which is 1 h 37 min of a CRL of 26 h that was to be
+// renewed 2 h before its end; more of what lives shorter, since nobody mends a CA within minutes; and not for weeks.
+const (
+	longestWarning  = 7 * 24 * time.Hour
+	shortestWarning = 90 * time.Minute // but never more than a quarter of the life
+)
 
 // aheadOf is when data of these dates should have been renewed.
 func (t *Trust) aheadOf(from, until time.Time) time.Time {
 	ahead := t.cfg.WarnAhead
-	if ahead == 0 {
-		ahead = min(until.Sub(from)/16, longestWarning)
+	if life := until.Sub(from); ahead == 0 {
+		ahead = min(max(life/16, min(life/4, shortestWarning)), longestWarning)
 	}
 	return until.Add(-ahead)
 }
@@ -55,11 +59,17 @@ func (s *answers) inUse(now time.Time, refresh time.Duration, interesting func(*
 	defer s.mu.Unlock()
 	var list []record
 	for _, r := range s.records {
-		if r.answer != nil && !r.answer.final() && len(r.urls) > 0 && now.Sub(r.used) < 2*refresh+time.Minute && interesting(r.answer) {
+		if r.answer != nil && !r.answer.final() && r.inUse(now, refresh) && interesting(r.answer) {
 			list = append(list, record{who: r.who, answer: r.answer})
 		}
 	}
 	return list
+}
+
+// whatToDo about data that is not renewed.
+var whatToDo = map[string]string{
+	SourceCRL:  "see that the CA publishes a new list and that it comes here",
+	SourceOCSP: "see that the responder runs and can be reached from here",
 }
 
 // mostWarnings bounds what one look may log.
@@ -73,8 +83,8 @@ func (t *Trust) warnStale() {
 		if late[key] = true; t.warned[key] || len(late) > mostWarnings {
 			continue
 		}
-		t.log.Warn("revocation data not renewed: peers will be refused when it ends", "kind", f.Kind, "source", f.Source,
-			"until", stamp(f.Until), "left", f.Until.Sub(now).Round(time.Second).String())
+		t.log.Warn("revocation data not renewed: when it ends, peers will be refused whom nothing else vouches for; "+whatToDo[f.Kind],
+			"kind", f.Kind, "source", f.Source, "until", stamp(f.Until), "left", f.Until.Sub(now).Round(time.Second).String())
 	}
 	t.warned = late
 }

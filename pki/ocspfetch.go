@@ -192,7 +192,13 @@ func (t *Trust) ask(ctx context.Context, where string, left int, who about) (*an
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
 		defer cancel()
 	}
-	nonce := t.newNonce()
+	a, refusal := t.askNow(ctx, from, who)
+	t.noteAsked(where, refusal)
+	return a, refusal
+}
+
+func (t *Trust) askNow(ctx context.Context, from origin, who about) (*answer, *Refusal) {
+	where, nonce := from.where, t.newNonce()
 	data, err := t.post(ctx, where, ocspRequest(newCertID(t.cfg.OCSP.hash(), who.issuer, who.serial), nonce), nonce != nil)
 	if errors.Is(err, errTooLarge) {
 		return nil, from.refuse(OCSPBad, "%v", err)
@@ -211,6 +217,7 @@ func (t *Trust) judgeFetched(data []byte, from origin, who about, nonce []byte) 
 	read, err := parseAnswer(data)
 	if err != nil {
 		refusal := from.refuse(answerReason(err), "%v", err)
+		refusal.Cause = err
 		if errors.Is(err, responderUnauthorized) {
 			t.responders.foreign(from.where, who.issuer, refusal, now)
 		}
@@ -295,8 +302,9 @@ func (t *Trust) post(ctx context.Context, where string, request []byte, fresh bo
 
 // responders remembers which responders are of no use just now, so that nobody waits for them.
 type responders struct {
-	mu    sync.Mutex // protects the rest
-	state map[string]*responder
+	mu      sync.Mutex // protects the rest
+	state   map[string]*responder
+	tallies map[string]*tally // by URL, of the responders in the configuration; namedByCertificates for all others
 }
 
 type responder struct {
@@ -385,9 +393,8 @@ func (s *answers) due(now time.Time, refresh time.Duration) []about {
 	defer s.mu.Unlock()
 	var list []about
 	for _, r := range s.records {
-		inUse := now.Sub(r.used) < 2*refresh+time.Minute
 		final := r.answer != nil && r.answer.final()
-		if len(r.urls) > 0 && r.fetching == nil && inUse && !final && !now.Before(r.next) {
+		if r.inUse(now, refresh) && r.fetching == nil && !final && !now.Before(r.next) {
 			list = append(list, r.who)
 		}
 	}

@@ -29,6 +29,8 @@ type source struct {
 	crls     []*crl
 	err      *Refusal // of the last read
 	failures int      // in a row
+	bad      bool     // what was read last was not taken, or not all of it
+	tally    tally
 }
 
 // reader gets the bytes of a source.
@@ -73,12 +75,13 @@ func (t *Trust) refresh(ctx context.Context, s *source, force bool) {
 		t.fail(s, readRefusal(s.where, err))
 		return
 	case data == nil || sha256.Sum256(data) == s.sum:
-		s.recover()
+		s.recover(t.now())
 		return
 	}
 	s.sum = sha256.Sum256(data)
 	lists, err := parseCRLs(s.where, data)
 	if err != nil {
+		s.spoil()
 		t.fail(s, &Refusal{Reason: CRLBad, Subject: "CRL " + s.where, Detail: err.Error(), Cause: err})
 		return
 	}
@@ -86,18 +89,30 @@ func (t *Trust) refresh(ctx context.Context, s *source, force bool) {
 }
 
 // recover forgets failures to reach a source whose content is as before; a content that was bad stays so.
-func (s *source) recover() {
+func (s *source) recover(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failures = 0
+	if !s.bad {
+		s.tally.succeed(now)
+	}
+}
+
+// spoil notes that what a source gives is no list: reading just that again is no success.
+func (s *source) spoil() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bad = true
 }
 
 // take merges new lists into what the source holds.
 func (t *Trust) take(s *source, lists []*crl) {
+	now := t.now()
 	old, _ := s.holds()
 	merged, said := t.merge(old, lists)
 	s.mu.Lock()
-	s.crls, s.err, s.failures = merged, nil, 0
+	s.crls, s.err, s.failures, s.bad = merged, nil, 0, len(said) > 0
+	s.tally.note(now, !s.bad)
 	s.mu.Unlock()
 	for _, refusal := range said {
 		t.log.Warn("new CRL not taken, the one before it stays", "reason", refusal.Reason, "err", refusal)
@@ -132,6 +147,7 @@ func (t *Trust) fail(s *source, refusal *Refusal) {
 	known := s.err != nil && s.err.Error() == refusal.Error()
 	s.err = refusal
 	s.failures++
+	s.tally.fail()
 	kept := len(s.crls)
 	s.mu.Unlock()
 	if !known {

@@ -23,6 +23,30 @@ type Config struct {
 	Handshakes int        // under way at once; 0 = 256
 	PerAddress int        // of them from one address; 0 = 32
 	Log        *slog.Logger
+
+	// Observe is told of each connection when its handshake is over: how long it took, and nil, ErrTooMany or why there is
+	// no proven peer. Many goroutines call it at once; it must not block. nil = nobody is told.
+	Observe func(took time.Duration, err error)
+}
+
+// ErrTooMany: there were too many handshakes under way, in all or from this address, to begin another.
+var ErrTooMany = errors.New("too many handshakes under way, in all or from this address")
+
+// Reasons of ReasonOf that are none of package pki's.
+const (
+	TooMany  = "too_many"
+	Rejected = "rejected" // the peer refused us
+)
+
+// ReasonOf gives the one stable word for why a connection came to nothing.
+func ReasonOf(err error) string {
+	if errors.Is(err, ErrTooMany) {
+		return TooMany
+	}
+	if _, ok := errors.AsType[*pki.Rejected](err); ok {
+		return Rejected
+	}
+	return cmp.Or(string(pki.ReasonOf(err)), string(pki.HandshakeFailed))
 }
 
 // Conn is a connection with a proven peer.
@@ -47,6 +71,9 @@ type Listener struct {
 func New(l net.Listener, cfg Config) *Listener {
 	cfg.ALPN = cmp.Or(cfg.ALPN, pki.ALPNOuter)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
+	if cfg.Observe == nil {
+		cfg.Observe = func(time.Duration, error) {}
+	}
 	out := &Listener{Listener: l, cfg: cfg, proven: make(chan *Conn),
 		gate: gate{total: cmp.Or(cfg.Handshakes, 256), each: cmp.Or(cfg.PerAddress, 32)}}
 	out.ctx, out.stop = context.WithCancelCause(context.Background())
@@ -112,13 +139,15 @@ func (l *Listener) admit(conn net.Conn) {
 	remote := conn.RemoteAddr().String()
 	leave, ok := l.gate.enter(remote)
 	if !ok {
-		l.cfg.Log.Warn("connection refused", "remote", remote, "peer", "claimed", "reason", "too_many",
-			"error", "too many handshakes under way, in all or from this address")
+		l.cfg.Log.Warn("connection refused", "remote", remote, "peer", "claimed", "reason", TooMany, "error", ErrTooMany)
+		l.cfg.Observe(0, ErrTooMany)
 		conn.Close()
 		return
 	}
+	began := time.Now()
 	proven, peer, err := l.cfg.Party.Server(l.ctx, conn, l.cfg.ALPN, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
 	leave()
+	l.cfg.Observe(time.Since(began), err)
 	if err != nil {
 		l.logRefusal(remote, err)
 		return
@@ -132,7 +161,7 @@ func (l *Listener) admit(conn net.Conn) {
 
 func (l *Listener) logRefusal(remote string, err error) {
 	if _, ok := errors.AsType[*pki.Rejected](err); ok {
-		l.cfg.Log.Warn("peer refused us in the handshake", "remote", remote, "peer", "claimed", "reason", "rejected", "error", err)
+		l.cfg.Log.Warn("peer refused us in the handshake", "remote", remote, "peer", "claimed", "reason", Rejected, "error", err)
 		return
 	}
 	claimed := ""
@@ -140,5 +169,5 @@ func (l *Listener) logRefusal(remote string, err error) {
 		claimed = r.Claimed.String()
 	}
 	l.cfg.Log.Warn("handshake refused", "remote", remote, "peer", "claimed", "claimed", claimed,
-		"reason", string(pki.ReasonOf(err)), "error", err)
+		"reason", ReasonOf(err), "error", err)
 }

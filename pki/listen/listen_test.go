@@ -84,6 +84,41 @@ func TestHandshakesAreBounded(t *testing.T) {
 	require.Error(t, err)
 }
 
+// Whoever observes is told the reason that the log gives.
+func TestC2HandshakesAreObserved(t *testing.T) {
+	var mu sync.Mutex
+	seen := map[string]int{}
+	r := start(t, Config{PerAddress: 1, Observe: func(took time.Duration, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil {
+			seen["proven"]++
+			return
+		}
+		seen[ReasonOf(err)]++
+	}})
+	saw := func(what string) {
+		t.Helper()
+		require.Eventually(t, func() bool { mu.Lock(); defer mu.Unlock(); return seen[what] == 1 }, 10*time.Second, time.Millisecond, what)
+	}
+	client := func(usage x509.ExtKeyUsage, want pki.Want) {
+		c := r.dial(t)
+		_, _, _ = r.party(r.ca.Issue("urn:tlagate:op:gateway:g1", usage)).Client(t.Context(), c, pki.ALPNOuter, want)
+		c.Close()
+	}
+	good := pki.Want{Usage: x509.ExtKeyUsageServerAuth, DNSName: "localhost"}
+	client(x509.ExtKeyUsageClientAuth, good)
+	saw("proven")
+	client(x509.ExtKeyUsageServerAuth, good)
+	saw("ext_key_usage")
+	client(x509.ExtKeyUsageClientAuth, pki.Want{Usage: x509.ExtKeyUsageServerAuth, DNSName: "elsewhere"})
+	saw("rejected")
+	r.dial(t)
+	require.Eventually(t, func() bool { return r.l.Pending() == 1 }, 10*time.Second, time.Millisecond)
+	r.dial(t)
+	saw("too_many")
+}
+
 func TestCloseEndsEverything(t *testing.T) {
 	r := start(t, Config{})
 	slow := r.dial(t)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -75,6 +76,9 @@ func (s *Subscriber) State() State {
 	defer s.mu.Unlock()
 	return s.state
 }
+
+// Certificate gives our client certificate.
+func (s *Subscriber) Certificate() *tls.Certificate { return s.cfg.Party.Certificate() }
 
 // Run listens, and connects again whenever the stream is lost, until ctx ends; it gives ctx's error.
 func (s *Subscriber) Run(ctx context.Context) error {
