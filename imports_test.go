@@ -12,15 +12,16 @@ import (
 // mayImport says, for each package of ours, which of ours it may import. What a line names covers
 // the packages below it; a package may always import those below itself.
 var mayImport = map[string][]string{
-	"cmd":              {"tla", "pdt", "gateway", "pki", "ocsp", "session", "cmd/internal"},
+	"cmd":              {"tla", "pdt", "gateway", "pki", "ocsp", "session", "metrics", "cmd/internal"},
 	"cmd/internal/cli": {"pki"},
 	"tla":              {"session", "pki"},
 	"tla/policy":       {"session", "tla/pin"},
 	"tla/pin":          {},
 	"pdt":              {"session", "pki"},
-	"gateway":          {"session", "pki"},
+	"gateway":          {"session", "pki", "metrics"},
+	"metrics":          {},
 	"pki/ca":           {"pki"},
-	"ocsp":             {"pki"},
+	"ocsp":             {"pki", "metrics"},
 	"pki/pkitest":      {"pki"},
 	"pki/listen":       {"pki"},
 	"pki/push":         {"pki"},
@@ -39,7 +40,7 @@ var onlyIn = map[string][]string{
 	"modernc.org/sqlite":             {"pki/ca", "ocsp"},
 	"github.com/alecthomas/kong":     {"cmd"},
 	"go.yaml.in/yaml/v3":             {"cmd"},
-	"github.com/prometheus":          {"gateway"},
+	"github.com/prometheus":          {"gateway", "ocsp", "metrics"},
 	"github.com/stretchr/testify":    {"pki/pkitest", "integration"},
 	"net/http/pprof":                 {},
 	"golang.org/x/crypto/cryptobyte": {"pki", "ocsp"},
@@ -70,6 +71,16 @@ func TestNoCgoInPdT(t *testing.T) {
 		out, err := exec.Command("go", "list", "-deps", "-f", "{{if .CgoFiles}}{{if not .Standard}}{{.ImportPath}}{{end}}{{end}}", program).Output()
 		require.NoError(t, err)
 		require.Empty(t, strings.TrimSpace(string(out)), "%s needs cgo", program)
+	}
+}
+
+// TestNoMetricsInTheRelay: relay and PdT listen nowhere and count for nobody, not even through another package (C1, EL2).
+func TestNoMetricsInTheRelay(t *testing.T) {
+	for _, program := range []string{"./cmd/tla-relay", "./cmd/tla-pdt", "./cmd/tla-pki"} {
+		out, err := exec.Command("go", "list", "-deps", program).Output()
+		require.NoError(t, err)
+		require.NotContains(t, string(out), "github.com/prometheus", "%s", program)
+		require.NotContains(t, string(out), "tlagate/metrics", "%s", program)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"tlagate/pki"
@@ -16,7 +17,8 @@ type client struct {
 	conn   net.Conn
 	peer   *pki.Peer
 	remote string
-	end    *end // of its link, once upgraded; protected by the gateway's mu
+	end    *end        // of its link, once upgraded; protected by the gateway's mu
+	cut    atomic.Bool // while it was no link yet: its certificate no longer passes
 
 	// Owned by the connection's request handler: HTTP/1.1 has one at a time.
 	nonce   string // issued and not yet used
@@ -41,17 +43,18 @@ func (g *Gateway) accept(ctx context.Context, l *listen.Listener) error {
 }
 
 // Why a proven connection is closed before any request of it is read.
-const tooMany = "too_many"
-
 var (
 	errTooMany       = errors.New("as many connections are open as may be")
 	errTooManyOfPeer = errors.New("this peer has as many connections as one may have")
+
+	fullness = map[error]string{errTooMany: fullAll, errTooManyOfPeer: fullPeer}
 )
 
 // welcome registers a proven client. Its certificate is looked at once more, since it was not watched until now.
 func (g *Gateway) welcome(ctx context.Context, c *client) {
 	if err := g.register(c); err != nil {
-		g.log.Warn("connection refused", "remote", c.remote, "peer", c.identity(), "reason", tooMany, "error", err)
+		g.log.Warn("connection refused", "remote", c.remote, "peer", c.identity(), "reason", listen.TooMany, "error", err)
+		g.meters.connectionsFull.WithLabelValues(fullness[err]).Inc()
 		c.conn.Close()
 		return
 	}

@@ -52,6 +52,7 @@ func (e *end) carry() error {
 			return errGone
 		}
 		e.octets.Add(int64(len(payload)))
+		e.g.meters.octets[e.client.peer.Identity.Role].Add(float64(len(payload)))
 		if s.other(e).link.WriteRecord(link.TypeData, payload) != nil {
 			return errOtherEnd // the other end's pump says why
 		}

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/push"
 	"tlagate/session/link"
 )
 
@@ -20,6 +22,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if p := g.route(c, w, r); p != nil {
+		g.meters.requestsRefused.WithLabelValues(string(p.Code)).Inc()
 		g.log.Warn("request refused", "remote", c.remote, "peer", c.identity(),
 			"request", short(r.URL.Path), "reason", string(p.Code), "detail", p.Detail)
 		p.WriteTo(w)
@@ -64,12 +67,13 @@ type revocationAnswer struct {
 	Pushed     *bool     `json:"pushed,omitempty"` // whether revocations reach the gateway at once; absent = only by lists and OCSP
 }
 
+// isPushed says whether every source tells us of revocations right now; nil = none is configured.
 func (g *Gateway) isPushed() *bool {
-	if g.pushed == nil {
+	if len(g.push) == 0 {
 		return nil
 	}
-	now := g.pushed()
-	return &now
+	up := !slices.ContainsFunc(g.push, func(s *push.Subscriber) bool { return !s.State().Up })
+	return &up
 }
 
 // whoami verifies the peer again, so that the answer is that of this moment.

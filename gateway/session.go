@@ -29,6 +29,7 @@ func newSession(g *Gateway, id string) *session {
 // begin brings both ends what they need to verify each other, then lets data pass both ways. While draining it ends at once.
 func (s *session) begin(tla, pdt *end) {
 	s.g.log.Info("joined", "session", s.id, "tla", tla.client.identity(), "pdt", pdt.client.identity())
+	s.g.meters.begun.Inc()
 	s.g.tellJoined(tla, pdt)
 	if draining := s.publish(tla, pdt); draining {
 		s.end(drainNotice, string(link.CodeDraining), "gateway")
@@ -87,6 +88,7 @@ func (s *session) end(n link.Notice, reason, by string) {
 		s.g.log.Info("session ended", "session", s.id, "tla", s.tla.client.identity(), "pdt", s.pdt.client.identity(),
 			"reason", reason, "by", by, "duration", time.Since(s.began).Round(time.Millisecond).String(),
 			"from_tla", s.tla.octets.Load(), "from_pdt", s.pdt.octets.Load())
+		s.g.meters.sessionEnded(reason, by)
 		s.g.over(s.tla.client.peer.Identity, s)
 	})
 }

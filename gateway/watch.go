@@ -91,6 +91,10 @@ func (g *Gateway) cut(c *client, err error) {
 	reason := pki.ReasonOf(err)
 	e := g.endOf(c)
 	if e == nil {
+		if !c.cut.CompareAndSwap(false, true) {
+			return // it is being closed
+		}
+		g.meters.cuts.WithLabelValues(string(reason)).Inc()
 		g.log.Warn("connection cut", "remote", c.remote, "peer", c.identity(), "reason", string(reason), "error", err)
 		go c.conn.Close() // may take a while, if the peer does not read
 		return
@@ -98,6 +102,7 @@ func (g *Gateway) cut(c *client, err error) {
 	if !e.cut.CompareAndSwap(false, true) {
 		return
 	}
+	g.meters.cuts.WithLabelValues(string(reason)).Inc()
 	g.log.Warn("link cut", "remote", c.remote, "peer", c.identity(), "reason", string(reason), "error", err)
 	n := link.Notice{Code: link.CodeRevoked, Text: fmt.Sprintf("The certificate of %s no longer passes: %s.", c.identity(), reason)}
 	if reason == pki.Expired {

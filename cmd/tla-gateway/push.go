@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 
 	"tlagate/cmd/internal/cli"
@@ -48,14 +47,4 @@ func (l *listeners) run(ctx context.Context) {
 		running.Go(func() { _ = s.Run(ctx) })
 	}
 	running.Wait()
-}
-
-// pushed says whether every source tells us of revocations right now; nil = none is configured.
-func (l *listeners) pushed() func() bool {
-	if len(l.subscribers) == 0 {
-		return nil
-	}
-	return func() bool {
-		return !slices.ContainsFunc(l.subscribers, func(s *push.Subscriber) bool { return !s.State().Up })
-	}
 }

@@ -39,7 +39,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
 	}
 	party := &pki.Party{Trust: trust, Certificate: trust.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
-	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Pushed: told.pushed(), Log: app.Log})
+	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Push: told.subscribers, Log: app.Log})
 	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, c, app.Log), Trust: trust, Keys: append(told.keys, keys)})
 	defer background(app.Context, trust, told)()
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())

@@ -1,0 +1,106 @@
+package gateway
+
+import (
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tlagate/pki"
+	"tlagate/pki/listen"
+	"tlagate/session/link"
+)
+
+// What is counted as it happens; collect.go has what is looked up when somebody scrapes. docs/metrics.md describes each. No
+// label names a peer: their number is bounded, and they say nothing about whom.
+type meters struct {
+	handshake         *prometheus.HistogramVec
+	handshakesRefused *prometheus.CounterVec
+	connectionsFull   *prometheus.CounterVec
+	requestsRefused   *prometheus.CounterVec
+	begun             prometheus.Counter
+	ended             *prometheus.CounterVec
+	cuts              *prometheus.CounterVec
+	octets            map[pki.Role]prometheus.Counter
+	all               []prometheus.Collector // of these; what Collect sends
+}
+
+// handshakeBuckets, in seconds: from a resumed look at a known peer to the limit of 10 s.
+var handshakeBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+func newMeters() *meters {
+	m := &meters{
+		handshake: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "tlagate_handshake_duration_seconds",
+			Help: "Time that TLS handshakes took, revocation checks included.", Buckets: handshakeBuckets}, []string{"outcome"}),
+		begun: prometheus.NewCounter(prometheus.CounterOpts{Name: "tlagate_sessions_begun_total", Help: "Sessions joined."}),
+	}
+	m.all = append(m.all, m.handshake, m.begun)
+	m.handshakesRefused = m.counter("tlagate_handshakes_refused_total", "Handshakes that gave no proven peer.", "reason")
+	m.connectionsFull = m.counter("tlagate_connections_full_total", "Connections closed because a limit was reached.", "limit")
+	m.requestsRefused = m.counter("tlagate_requests_refused_total", "Requests answered with a problem.", "problem")
+	m.ended = m.counter("tlagate_sessions_ended_total", "Sessions ended.", "reason", "by")
+	m.cuts = m.counter("tlagate_cuts_total", "Connections and links cut because a certificate no longer passed.", "reason")
+	carried := m.counter("tlagate_session_data_bytes_total", "Data of card sessions carried, encrypted.", "from")
+	m.octets = map[pki.Role]prometheus.Counter{pki.RoleTLA: carried.WithLabelValues("tla"), pki.RolePdT: carried.WithLabelValues("pdt")}
+	m.startAtZero()
+	return m
+}
+
+func (m *meters) counter(name, help string, labels ...string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	m.all = append(m.all, c)
+	return c
+}
+
+// The values of connectionsFull's label.
+const (
+	fullHandshakes = "handshakes" // under way, in all or from one address
+	fullAll        = "connections"
+	fullPeer       = "connections_per_peer"
+)
+
+// startAtZero makes the series there from the start, so that the first event of a kind shows as a rise.
+func (m *meters) startAtZero() {
+	for _, reason := range pki.Reasons {
+		m.handshakesRefused.WithLabelValues(string(reason))
+		m.cuts.WithLabelValues(string(reason))
+	}
+	m.handshakesRefused.WithLabelValues(listen.Rejected)
+	for code := range link.Statuses {
+		m.requestsRefused.WithLabelValues(string(code))
+	}
+	for _, limit := range []string{fullHandshakes, fullAll, fullPeer} {
+		m.connectionsFull.WithLabelValues(limit)
+	}
+	for _, outcome := range []string{"accepted", "refused"} {
+		m.handshake.WithLabelValues(outcome)
+	}
+}
+
+// handshaken fits listen.Config.Observe.
+func (m *meters) handshaken(took time.Duration, err error) {
+	switch reason := listen.ReasonOf(err); {
+	case err == nil:
+		m.handshake.WithLabelValues("accepted").Observe(took.Seconds())
+	case reason == listen.TooMany:
+		m.connectionsFull.WithLabelValues(fullHandshakes).Inc()
+	default:
+		m.handshake.WithLabelValues("refused").Observe(took.Seconds())
+		m.handshakesRefused.WithLabelValues(reason).Inc()
+	}
+}
+
+// endReasons are those that a session may end for beyond pki.Reasons.
+var endReasons = map[string]bool{
+	"closed": true, "dead": true, "network": true,
+	string(link.CodeRevoked): true, string(link.CodeExpired): true, string(link.CodeTimeOver): true, string(link.CodeDraining): true,
+	string(link.CodePeerGone): true, string(link.CodeEndedByOperator): true, string(link.CodeProtocol): true,
+}
+
+// sessionEnded counts an end. A peer can bring a reason of its own in a notice: it makes no series.
+func (m *meters) sessionEnded(reason, by string) {
+	if !endReasons[reason] && !slices.Contains(pki.Reasons, pki.Reason(reason)) {
+		reason = "other"
+	}
+	m.ended.WithLabelValues(reason, by).Inc()
+}

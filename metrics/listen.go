@@ -1,0 +1,87 @@
+package metrics
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// socketMode lets the owner and group of a Unix socket scrape.
+const socketMode = 0o660
+
+// CheckAddress says what is wrong with an address to serve on: it must be a loopback address and port, or unix: and
+// the absolute path of a socket. A scrape from elsewhere goes through the operator's own TLS front.
+func CheckAddress(where string) error {
+	if path, ok := strings.CutPrefix(where, "unix:"); ok {
+		if !filepath.IsAbs(path) {
+			return fmt.Errorf("cannot serve metrics on %q: want unix: and an absolute path", where)
+		}
+		return nil
+	}
+	at, err := netip.ParseAddrPort(where)
+	if err != nil {
+		return fmt.Errorf("cannot serve metrics on %q: want 127.0.0.1:PORT, [::1]:PORT or unix:/PATH", where)
+	}
+	if !at.Addr().Unmap().IsLoopback() {
+		return fmt.Errorf("cannot serve metrics on %q: it can be reached from elsewhere, and metrics go out in clear; "+
+			"want 127.0.0.1:PORT, [::1]:PORT or unix:/PATH, behind a TLS front of your own if need be", where)
+	}
+	return nil
+}
+
+// Listen listens on an address that passes CheckAddress. A socket that a program which is gone has left is replaced.
+func Listen(where string) (net.Listener, error) {
+	if err := CheckAddress(where); err != nil {
+		return nil, err
+	}
+	path, unix := strings.CutPrefix(where, "unix:")
+	if !unix {
+		l, err := net.Listen("tcp", where)
+		if err != nil {
+			return nil, fmt.Errorf("cannot serve metrics on %s: %w", where, err)
+		}
+		return l, nil
+	}
+	l, err := listenUnix(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot serve metrics on the socket %s: %w", path, err)
+	}
+	return l, nil
+}
+
+func listenUnix(path string) (net.Listener, error) {
+	if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, socketMode); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// removeStale removes a socket on which nobody listens, and nothing else.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode().Type() != os.ModeSocket {
+		return nil // listening says what is wrong, if anything
+	}
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		c.Close()
+		return errors.New("another program listens on it")
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return os.Remove(path)
+	}
+	return err
+}
