@@ -66,6 +66,9 @@ func (r *report) ends(what string, at time.Time, limit time.Duration) {
 
 func (r *report) access(c config, rules []gateway.Rule) {
 	r.line("listen", "%s", c.Listen)
+	if c.Metrics != "" {
+		r.line("metrics", "%s", c.Metrics)
+	}
 	r.line("access", "a TLA opens the PdTs of its own practice")
 	for _, rule := range rules {
 		r.line("access", "%s opens %s", rule.TLA, rule.PdT)

@@ -7,11 +7,13 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/gateway"
+	"tlagate/metrics"
 )
 
 // config is the YAML file; deploy/examples/gateway.yaml explains each line.
 type config struct {
 	Listen   string       `yaml:"listen"`
+	Metrics  string       `yaml:"metrics"` // 127.0.0.1:PORT, [::1]:PORT or unix:/PATH; empty: none
 	Identity cli.Identity `yaml:"identity"`
 	Trust    cli.Trust    `yaml:"trust"`
 	Push     []pushSource `yaml:"push"`
@@ -44,7 +46,7 @@ func load(file string) (config, []gateway.Rule, error) {
 		return c, nil, err
 	}
 	rules, err := c.rules()
-	if err := errors.Join(c.checkListen(), err, c.Limits.check()); err != nil {
+	if err := errors.Join(c.checkListen(), c.checkMetrics(), err, c.Limits.check()); err != nil {
 		return c, nil, fmt.Errorf("cannot use the configuration %s: %w", file, err)
 	}
 	return c, rules, nil
@@ -55,6 +57,13 @@ func (c config) checkListen() error {
 		return errors.New(`listen is missing: write listen: ":8443"`)
 	}
 	return nil
+}
+
+func (c config) checkMetrics() error {
+	if c.Metrics == "" {
+		return nil
+	}
+	return metrics.CheckAddress(c.Metrics)
 }
 
 // rules reads the access table.

@@ -12,5 +12,6 @@ func TestExampleConfiguration(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, rules)
 	require.Equal(t, ":8443", c.Listen)
+	require.Equal(t, "127.0.0.1:9464", c.Metrics)
 	require.Equal(t, 16, c.Limits.ParkedPerPdT)
 }

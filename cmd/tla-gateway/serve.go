@@ -40,8 +40,12 @@ func (s *serveCmd) Run(app *cli.App) error {
 	}
 	party := &pki.Party{Trust: trust, Certificate: trust.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
 	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Push: told.subscribers, Log: app.Log})
+	counted, err := c.serveMetrics(g, app.Log)
+	if err != nil {
+		return err
+	}
 	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, c, app.Log), Trust: trust, Keys: append(told.keys, keys)})
-	defer background(app.Context, trust, told)()
+	defer background(app.Context, func(ctx context.Context) { _ = trust.Run(ctx) }, told.run, counted)()
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)
 }
@@ -90,11 +94,12 @@ func presentable(trust *pki.Trust, keys *cli.Keys, log *slog.Logger) error {
 	return nil
 }
 
-// background keeps the trust store up to date until stop, also while the gateway drains.
-func background(ctx context.Context, trust *pki.Trust, told *listeners) (stop func()) {
+// background runs what keeps the trust store up to date, and metrics, until stop, also while the gateway drains.
+func background(ctx context.Context, tasks ...func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	running.Go(func() { _ = trust.Run(ctx) })
-	running.Go(func() { told.run(ctx) })
+	for _, task := range tasks {
+		running.Go(func() { task(ctx) })
+	}
 	return func() { cancel(); running.Wait() }
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"io"
 	"log/slog"
 	"runtime/debug"
@@ -11,6 +12,14 @@ import (
 var Version string
 
 func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && Version == "" {
+		return BuildVersion() + " " + info.GoVersion
+	}
+	return BuildVersion()
+}
+
+// BuildVersion gives the version alone, without the toolchain's.
+func BuildVersion() string {
 	if Version != "" {
 		return Version
 	}
@@ -18,11 +27,7 @@ func version() string {
 	if !ok {
 		return "unknown"
 	}
-	out := info.Main.Version
-	if out == "" {
-		out = "(devel)"
-	}
-	return out + " " + info.GoVersion
+	return cmp.Or(info.Main.Version, "(devel)")
 }
 
 func newLogger(w io.Writer, level slog.Level, format string) *slog.Logger {

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/gateway"
+	"tlagate/metrics"
+)
+
+// serveMetrics listens, if the configuration says so, and gives what is to run until the gateway has stopped.
+func (c config) serveMetrics(g *gateway.Gateway, log *slog.Logger) (run func(context.Context), err error) {
+	if c.Metrics == "" {
+		return func(context.Context) {}, nil
+	}
+	registry := metrics.NewRegistry(cli.BuildVersion())
+	if err := registry.Register(g); err != nil {
+		return nil, err
+	}
+	l, err := metrics.Listen(c.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	log.Info("metrics are served", "address", l.Addr().String())
+	return func(ctx context.Context) { metrics.Serve(ctx, l, registry, log) }, nil
+}
