@@ -77,7 +77,8 @@ func (c Config) check() error {
 // maxValidity: an answer shall not outlast a CRL by much.
 const maxValidity = 48 * time.Hour
 
-// Responder answers. Its methods may be called at once from anywhere.
+// Responder answers. Its methods may be called at once from anywhere. It is a prometheus.Collector: register it to have its
+// metrics.
 type Responder struct {
 	cfg    Config
 	log    *slog.Logger

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/metrics"
 	"tlagate/ocsp"
 	"tlagate/pki"
 )
@@ -14,6 +15,7 @@ import (
 // config is the YAML file; deploy/examples/ocsp.yaml explains each line.
 type config struct {
 	Listen   string        `yaml:"listen"`
+	Metrics  string        `yaml:"metrics"` // 127.0.0.1:PORT, [::1]:PORT or unix:/PATH; empty: none
 	Path     string        `yaml:"path"`
 	Issuer   cli.Path      `yaml:"issuer"`
 	Identity cli.Identity  `yaml:"identity"`
@@ -38,6 +40,11 @@ func load(file string) (config, error) {
 	}
 	if c.Listen == "" || c.Issuer == "" || c.Database == "" || c.Identity.Cert == "" || c.Identity.Key == "" {
 		return c, fmt.Errorf("cannot use the configuration %s: listen, issuer, database, identity.cert and identity.key must all be there", file)
+	}
+	if c.Metrics != "" {
+		if err := metrics.CheckAddress(c.Metrics); err != nil {
+			return c, fmt.Errorf("cannot use the configuration %s: %w", file, err)
+		}
 	}
 	return c, nil
 }

@@ -184,6 +184,8 @@ func TestCheck(t *testing.T) {
 	wrong("want the issuing CA's alone")
 	s.write("ocsp.yaml", good+"validity: 1s\n")
 	wrong("WRONG configuration ", "validity of 1s")
+	s.write("ocsp.yaml", good+"metrics: 0.0.0.0:9465\n")
+	wrong("cannot serve metrics on")
 	s.write("ocsp.yaml", good+"unknown: 1s\n")
 	wrong(`unknown key "unknown"`)
 	s.write("ocsp.yaml", "listen: x\n")

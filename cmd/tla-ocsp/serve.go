@@ -35,6 +35,13 @@ func (s *serveCmd) Run(app *cli.App) error {
 		r.Close()
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
 	}
+	stopMetrics, err := c.serveMetrics(app, r)
+	if err != nil {
+		r.Close()
+		l.Close()
+		return err
+	}
+	defer stopMetrics()
 	app.OnHangup(func() { reload(app, c, r) })
 	go onChange(app.Context, c.Identity, func() { reload(app, c, r) })
 	app.Log.Info("listening", "address", l.Addr().String(), "issuer", cfg.Issuer.Subject.CommonName)

@@ -1,0 +1,107 @@
+package tlagate_test
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"tlagate/gateway"
+	"tlagate/metrics"
+	"tlagate/ocsp"
+	"tlagate/pki"
+)
+
+const rulesFile = "deploy/prometheus/tlagate.rules.yml"
+
+// exported gives the metrics of all programs with their labels, as "name label,label".
+func exported(t *testing.T) []string {
+	t.Helper()
+	descs := make(chan *prometheus.Desc, 1000)
+	gateway.New(gateway.Config{Party: &pki.Party{}}).Describe(descs)
+	new(ocsp.Responder).Describe(descs)
+	metrics.NewRegistry("").Describe(descs)
+	close(descs)
+	shape := regexp.MustCompile(`fqName: "(\w+)".*constLabels: \{(.*)\}, variableLabels: \{(.*)\}`)
+	var all []string
+	for d := range descs {
+		m := shape.FindStringSubmatch(d.String())
+		require.NotNil(t, m, d.String())
+		if !strings.HasPrefix(m[1], "tlagate_") {
+			continue // of client_golang
+		}
+		labels := regexp.MustCompile(`\w+`).FindAllString(regexp.MustCompile(`="[^"]*"`).ReplaceAllString(m[2]+" "+m[3], ""), -1)
+		slices.Sort(labels)
+		all = append(all, m[1]+" "+strings.Join(labels, ","))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// TestG7MetricsAreDocumented: docs/metrics.md has every metric with its labels, and no other.
+func TestG7MetricsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("docs/metrics.md")
+	require.NoError(t, err)
+	var documented []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `(tlagate_\\w+)` \\|([^|]*)\\| (?:gauge|counter|histogram) \\| .+ \\|$").FindAllStringSubmatch(string(text), -1) {
+		labels := regexp.MustCompile(`\w+`).FindAllString(m[2], -1)
+		slices.Sort(labels)
+		documented = append(documented, m[1]+" "+strings.Join(labels, ","))
+	}
+	slices.Sort(documented)
+	require.Equal(t, exported(t), documented)
+}
+
+type ruleFile struct {
+	Groups []struct {
+		Rules []struct {
+			Alert, Expr         string
+			Labels, Annotations map[string]string
+		}
+	}
+}
+
+// TestG7AlertsUseWhatIsExported: a rule about a metric that is not there never fires.
+func TestG7AlertsUseWhatIsExported(t *testing.T) {
+	data, err := os.ReadFile(rulesFile)
+	require.NoError(t, err)
+	var file ruleFile
+	require.NoError(t, yaml.Unmarshal(data, &file))
+	var names []string
+	for _, m := range exported(t) {
+		names = append(names, strings.Fields(m)[0])
+	}
+	rules := 0
+	for _, g := range file.Groups {
+		for _, r := range g.Rules {
+			rules++
+			require.Contains(t, []string{"warning", "critical"}, r.Labels["severity"], r.Alert)
+			require.NotEmpty(t, r.Annotations["summary"], r.Alert)
+			require.NotEmpty(t, r.Annotations["description"], r.Alert)
+			used := regexp.MustCompile(`tlagate_\w+`).FindAllString(r.Expr, -1)
+			require.NotEmpty(t, used, r.Alert)
+			for _, u := range used {
+				require.Contains(t, names, strings.TrimSuffix(u, "_bucket"), r.Alert)
+			}
+		}
+	}
+	require.Greater(t, rules, 10)
+}
+
+// TestG7AlertsFire runs the tests of the rules, where promtool is installed: Debian's comes with a daemon, so nothing here asks for it.
+func TestG7AlertsFire(t *testing.T) {
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("promtool is not installed (Debian: prometheus): the rules are read, but not run")
+	}
+	for _, args := range [][]string{{"check", "rules", rulesFile}, {"test", "rules", "deploy/prometheus/tlagate.test.yml"}} {
+		out, err := exec.Command(promtool, args...).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+}
