@@ -4,8 +4,8 @@ import (
 	"time"
 )
 
-// Outlook says how long the revocation data at hand last; for metrics. It costs well under a microsecond a certificate
-// in use.
+// Outlook says how long the revocation data at hand last; for metrics. Gathering it is one pass over the certificates in
+// use.
 type Outlook struct {
 	// End is when the first certificate in use will have neither an OCSP answer nor a CRL in date, if nothing is renewed
 	// from now on: from then on it is refused. Zero: nothing at all is at hand.
