@@ -22,6 +22,7 @@ type Config struct {
 	ALPN       string     // "" = pki.ALPNOuter
 	Handshakes int        // under way at once; 0 = 256
 	PerAddress int        // of them from one address; 0 = 32
+	Open       bool       // who shows no certificate passes too, as an anonymous peer: for enrolment alone
 	Log        *slog.Logger
 }
 
@@ -31,7 +32,8 @@ type Conn struct {
 	Peer     *pki.Peer
 }
 
-// Listener gives proven connections: what Accept returns is a *Conn. Any role passes.
+// Listener gives proven connections: what Accept returns is a *Conn. Any role passes; with Config.Open also a peer that
+// shows no certificate (Peer.Anonymous).
 type Listener struct {
 	net.Listener
 	cfg  Config
@@ -117,7 +119,11 @@ func (l *Listener) admit(conn net.Conn) {
 		conn.Close()
 		return
 	}
-	proven, peer, err := l.cfg.Party.Server(l.ctx, conn, l.cfg.ALPN, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
+	accept := l.cfg.Party.Server
+	if l.cfg.Open {
+		accept = l.cfg.Party.OpenServer
+	}
+	proven, peer, err := accept(l.ctx, conn, l.cfg.ALPN, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
 	leave()
 	if err != nil {
 		l.logRefusal(remote, err)
