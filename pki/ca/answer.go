@@ -10,7 +10,8 @@ import (
 )
 
 // Answer signs an OCSP answer about one of our good certificates with the issuing CA's own key, as RFC 6960 section 2.2 lets
-// a CA do: for the EST server, whose clients know no responder yet. It is good for life. One that is not good by the books gets none.
+// a CA do: for the EST server, whose clients know no responder yet. It is good for life. One that is not good by the books
+// gets none, and the error is a *Denied.
 func (c *CA) Answer(cert *x509.Certificate, life time.Duration) (der []byte, end time.Time, err error) {
 	found, err := c.ours(cert)
 	if err != nil {
@@ -18,7 +19,7 @@ func (c *CA) Answer(cert *x509.Certificate, life time.Duration) (der []byte, end
 	}
 	now := c.now()
 	if r := found[0]; r.Status != Good || r.Expired(now) {
-		return nil, end, fmt.Errorf("cannot vouch for certificate %s: it is %s, until %s", r.Serial, r.Status, r.NotAfter.Format(time.DateOnly))
+		return nil, end, denyf(CertificateRefused, "cannot vouch for certificate %s: it is %s, until %s", r.Serial, r.Status, r.NotAfter.Format(time.DateOnly))
 	}
 	key, err := c.issuingKey()
 	if err != nil {
