@@ -46,15 +46,18 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	trust, err := pki.OpenTrust(c.Trust.Config(app.Log))
-	if err != nil {
-		return err
-	}
 	authority, err := ca.Open(string(c.Dir), ca.Options{Stop: app.Context.Done()})
 	if err != nil {
 		return err
 	}
 	defer authority.Close()
+	trusted := c.Trust.Config(app.Log)
+	// A device has its own certificate alone from EST, and may show no other (RFC 7030 section 4.2.3).
+	trusted.Intermediates = append(trusted.Intermediates, authority.Public("issuing.crt"))
+	trust, err := pki.OpenTrust(trusted)
+	if err != nil {
+		return err
+	}
 	app.Follow(cli.Live{Trust: trust, Keys: []*cli.Keys{keys}})
 	go func() { _ = trust.Run(app.Context) }()
 	return c.serve(app, server.Config{
