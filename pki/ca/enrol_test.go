@@ -248,7 +248,7 @@ func TestG2NamesOfAServer(t *testing.T) {
 	_, err = c.Reenrol(client.Certificate, "pdt-server", requestFor(t, newKey(t, P256)))
 	require.Equal(t, WrongProfile, DeniedFor(err), "no name is known")
 
-	by, err := c.Issue(Request{Profile: "pdt-server", Identity: id, DNS: []string{"one.example"}, CSR: requestFor(t, newKey(t, P256))})
+	_, err = c.Issue(Request{Profile: "pdt-server", Identity: id, DNS: []string{"one.example"}, CSR: requestFor(t, newKey(t, P256))})
 	require.NoError(t, err)
 	require.Equal(t, []string{"one.example"}, names(), "those of the last certificate")
 
@@ -262,11 +262,11 @@ func TestG2NamesOfAServer(t *testing.T) {
 	require.Equal(t, []string{"two.example"}, names(), "those of the newer invitation")
 
 	now += time.Hour
-	by, err = c.Issue(Request{Profile: "pdt-server", Identity: id, DNS: []string{"three.example"}, CSR: requestFor(t, newKey(t, P256))})
+	_, err = c.Issue(Request{Profile: "pdt-server", Identity: id, DNS: []string{"three.example"}, CSR: requestFor(t, newKey(t, P256))})
 	require.NoError(t, err)
 	require.Equal(t, []string{"three.example"}, names())
 
-	by, err = c.Issue(Request{Profile: "pdt-server", Identity: id, DNS: []string{"three.example"}, CSR: requestFor(t, newKey(t, P256))})
+	by, err := c.Issue(Request{Profile: "pdt-server", Identity: id, DNS: []string{"three.example"}, CSR: requestFor(t, newKey(t, P256))})
 	require.NoError(t, err)
 	_, err = c.Revoke(Selection{Serial: by.Serial}, Hold)
 	require.NoError(t, err)

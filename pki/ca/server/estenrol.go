@@ -149,16 +149,7 @@ func (e *estServer) byCode(r *http.Request, who caller, shown string) (*ca.Issue
 	if _, err := e.ca.CheckCode(code.Hash()); err != nil {
 		return nil, e.failed(r, err)
 	}
-	request, err := readRequest(r, who)
-	if err != nil {
-		return nil, err
-	}
-	leave, err := e.enter(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	return e.ca.Enrol(code.Hash(), r.PathValue("label"), request)
+	return e.certify(r, who, func(csr []byte) (*ca.Issued, error) { return e.ca.Enrol(code.Hash(), r.PathValue("label"), csr) })
 }
 
 // failed answers a code that does not do.
@@ -196,7 +187,16 @@ func (e *estServer) byCertificate(r *http.Request, who caller) (*ca.Issued, erro
 		p.after = wait
 		return nil, p
 	}
-	request, err := readRequest(r, who)
+	issued, err := e.certify(r, who, func(csr []byte) (*ca.Issued, error) { return e.ca.Reenrol(who.peer.Chain[0], r.PathValue("label"), csr) })
+	if err == nil {
+		e.renewals.take(who.peer.Identity.String())
+	}
+	return issued, err
+}
+
+// certify reads the request and has the CA sign, when there is a place.
+func (e *estServer) certify(r *http.Request, who caller, sign func(csr []byte) (*ca.Issued, error)) (*ca.Issued, error) {
+	csr, err := readRequest(r, who)
 	if err != nil {
 		return nil, err
 	}
@@ -205,11 +205,7 @@ func (e *estServer) byCertificate(r *http.Request, who caller) (*ca.Issued, erro
 		return nil, err
 	}
 	defer leave()
-	issued, err := e.ca.Reenrol(who.peer.Chain[0], r.PathValue("label"), request)
-	if err == nil {
-		e.renewals.take(who.peer.Identity.String())
-	}
-	return issued, err
+	return sign(csr)
 }
 
 // enter waits for a place; leave gives it back.
