@@ -187,7 +187,9 @@ func (e *estServer) byCertificate(r *http.Request, who caller) (*ca.Issued, erro
 		p.after = wait
 		return nil, p
 	}
-	issued, err := e.certify(r, who, func(csr []byte) (*ca.Issued, error) { return e.ca.Reenrol(who.peer.Chain[0], r.PathValue("label"), csr) })
+	issued, err := e.certify(r, who, func(csr []byte) (*ca.Issued, error) {
+		return e.ca.Reenrol(who.peer.Chain[0], r.PathValue("label"), csr)
+	})
 	if err == nil {
 		e.renewals.take(who.peer.Identity.String())
 	}
