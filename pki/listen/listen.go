@@ -6,6 +6,7 @@ package listen
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"log/slog"
@@ -119,11 +120,7 @@ func (l *Listener) admit(conn net.Conn) {
 		conn.Close()
 		return
 	}
-	accept := l.cfg.Party.Server
-	if l.cfg.Open {
-		accept = l.cfg.Party.OpenServer
-	}
-	proven, peer, err := accept(l.ctx, conn, l.cfg.ALPN, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
+	proven, peer, err := l.handshake(l.ctx, conn)
 	leave()
 	if err != nil {
 		l.logRefusal(remote, err)
@@ -134,6 +131,14 @@ func (l *Listener) admit(conn net.Conn) {
 	case <-l.ctx.Done():
 		proven.Close()
 	}
+}
+
+func (l *Listener) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, *pki.Peer, error) {
+	want := pki.Want{Usage: x509.ExtKeyUsageClientAuth}
+	if l.cfg.Open {
+		return l.cfg.Party.OpenServer(ctx, conn, l.cfg.ALPN, want)
+	}
+	return l.cfg.Party.Server(ctx, conn, l.cfg.ALPN, want)
 }
 
 func (l *Listener) logRefusal(remote string, err error) {
