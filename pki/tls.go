@@ -38,7 +38,10 @@ type Peer struct {
 // proved its key. On error the connection is closed and the error is a *Refusal (we refused the peer) or a
 // *Rejected (the peer refused us).
 func (p *Party) Server(ctx context.Context, c net.Conn, alpn string, want Want) (*tls.Conn, *Peer, error) {
-	h := &handshake{party: p, want: want, alpn: alpn, conn: c, side: x509.ExtKeyUsageServerAuth}
+	return (&handshake{party: p, want: want, alpn: alpn, conn: c, side: x509.ExtKeyUsageServerAuth}).serve(ctx)
+}
+
+func (h *handshake) serve(ctx context.Context) (*tls.Conn, *Peer, error) {
 	cert, err := h.ourCertificate()
 	if err != nil {
 		return nil, nil, err
@@ -48,7 +51,7 @@ func (p *Party) Server(ctx context.Context, c net.Conn, alpn string, want Want) 
 	// Not RequireAnyClientCert: crypto/tls's own error for a missing certificate has no type. judge refuses it.
 	conf.ClientAuth = tls.RequestClientCert
 	conf.GetConfigForClient = h.noteHello
-	return h.run(ctx, tls.Server(c, conf))
+	return h.run(ctx, tls.Server(h.conn, conf))
 }
 
 // Client performs the client side on a dialled connection, as Server does; want.DNSName is also the SNI.
@@ -87,10 +90,11 @@ type handshake struct {
 	conn  net.Conn
 	side  x509.ExtKeyUsage // ours
 	tap   *tapConn         // client only
+	open  bool             // OpenServer: a peer without a certificate passes
 
 	refusal *Refusal // the first reason found
 	chain   []*x509.Certificate
-	verdict *Verdict // set when the claimed certificate is good
+	verdict *Verdict // set when the claimed certificate is good; empty of a peer that showed none and may
 }
 
 func (h *handshake) ourCertificate() (*tls.Certificate, error) {
@@ -132,6 +136,10 @@ func (h *handshake) judge(cs tls.ConnectionState) error {
 	h.refusal = cmp.Or(h.refusal, h.checkSession(cs))
 	if h.refusal != nil {
 		return h.refusal
+	}
+	if h.open && len(h.chain) == 0 {
+		h.verdict = &Verdict{}
+		return nil
 	}
 	verdict, err := h.party.Trust.verify(cs.PeerCertificates, h.want,
 		circumstances{standing: "claimed ", online: true, handshake: true, staple: cs.OCSPResponse})

@@ -13,5 +13,6 @@ func TestExampleConfiguration(t *testing.T) {
 	var c serveConfig
 	require.NoError(t, cli.LoadYAML("../../deploy/examples/pki.yaml", &c))
 	require.Equal(t, ":8444", c.Listen)
+	require.Equal(t, ":8445", c.EST)
 	require.Equal(t, 512, c.Limits.Streams)
 }

@@ -63,9 +63,13 @@ func printJSON(w io.Writer, records []ca.Record) error {
 	for _, r := range records {
 		out = append(out, recordJSON{r, r.Expired(time.Now())})
 	}
+	return encodeJSON(w, out)
+}
+
+func encodeJSON(w io.Writer, list any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(out)
+	return encoder.Encode(list)
 }
 
 func printTable(w io.Writer, records []ca.Record) error {

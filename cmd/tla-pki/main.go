@@ -10,15 +10,19 @@ import (
 )
 
 type grammar struct {
-	Init    initCmd    `cmd:"" help:"Make a CA: a root that can be kept offline, and an issuing CA."`
-	Issue   issueCmd   `cmd:"" help:"Issue a certificate, from a certificate request or with a new key."`
-	Revoke  revokeCmd  `cmd:"" help:"Revoke certificates, for good or on hold, and publish the list that says so."`
-	Release releaseCmd `cmd:"" help:"Make certificates on hold good again, and publish the list that says so."`
-	CRL     crlCmd     `cmd:"" name:"crl" help:"Publish a new CRL, or the root's ARL."`
-	Serve   serveCmd   `cmd:"" help:"Tell gateways of revocations at once, publish the lists over HTTP, and renew the CRL."`
-	List    listCmd    `cmd:"" help:"List every certificate."`
-	Show    showCmd    `cmd:"" help:"Show the certificates with a serial number or of an identity."`
-	Verify  verifyCmd  `cmd:"" help:"Say why a certificate is accepted or refused: exit 0, 1, or 2 if that cannot be told."`
+	Init        initCmd        `cmd:"" help:"Make a CA: a root that can be kept offline, and an issuing CA."`
+	Issue       issueCmd       `cmd:"" help:"Issue a certificate, from a certificate request or with a new key."`
+	Invite      inviteCmd      `cmd:"" help:"Make a one-time code by which a device enrols, or a file of them for a fleet."`
+	Invitations invitationsCmd `cmd:"" help:"List the invitations; never their codes."`
+	Withdraw    withdrawCmd    `cmd:"" help:"Make the code of an invitation worthless."`
+	Replace     replaceCmd     `cmd:"" help:"Swap a device: revoke what the old one has, and invite the new one under its name."`
+	Revoke      revokeCmd      `cmd:"" help:"Revoke certificates, for good or on hold, and publish the list that says so."`
+	Release     releaseCmd     `cmd:"" help:"Make certificates on hold good again, and publish the list that says so."`
+	CRL         crlCmd         `cmd:"" name:"crl" help:"Publish a new CRL, or the root's ARL."`
+	Serve       serveCmd       `cmd:"" help:"Tell gateways of revocations at once, publish the lists over HTTP, renew the CRL, and enrol devices."`
+	List        listCmd        `cmd:"" help:"List every certificate."`
+	Show        showCmd        `cmd:"" help:"Show the certificates with a serial number or of an identity."`
+	Verify      verifyCmd      `cmd:"" help:"Say why a certificate is accepted or refused: exit 0, 1, or 2 if that cannot be told."`
 }
 
 // caDir is where the CA is.

@@ -22,6 +22,7 @@ type serveConfig struct {
 	Identity cli.Identity `yaml:"identity"`
 	Trust    cli.Trust    `yaml:"trust"`
 	Public   string       `yaml:"public"`
+	EST      string       `yaml:"est"`
 	Limits   serveLimits  `yaml:"limits"`
 }
 
@@ -45,19 +46,22 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	trust, err := pki.OpenTrust(c.Trust.Config(app.Log))
-	if err != nil {
-		return err
-	}
 	authority, err := ca.Open(string(c.Dir), ca.Options{Stop: app.Context.Done()})
 	if err != nil {
 		return err
 	}
 	defer authority.Close()
+	trusted := c.Trust.Config(app.Log)
+	// A device has its own certificate alone from EST, and may show no other (RFC 7030 section 4.2.3).
+	trusted.Intermediates = append(trusted.Intermediates, authority.Public("issuing.crt"))
+	trust, err := pki.OpenTrust(trusted)
+	if err != nil {
+		return err
+	}
 	app.Follow(cli.Live{Trust: trust, Keys: []*cli.Keys{keys}})
 	go func() { _ = trust.Run(app.Context) }()
 	return c.serve(app, server.Config{
-		CA: authority, Party: &pki.Party{Trust: trust, Certificate: keys.Certificate}, Log: app.Log,
+		CA: authority, Party: &pki.Party{Trust: trust, Certificate: trust.Staple(keys.Certificate)}, Log: app.Log,
 		Heartbeat: c.Limits.Heartbeat, Streams: c.Limits.Streams, PerPeer: c.Limits.StreamsPerPeer, Public: c.Limits.Public,
 	})
 }
@@ -68,18 +72,35 @@ func (c serveConfig) serve(app *cli.App, cfg server.Config) error {
 		return err
 	}
 	defer srv.Close()
-	events, err := net.Listen("tcp", c.Listen)
+	on, err := c.listen(app)
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
+		return err
 	}
-	defer events.Close()
-	var public net.Listener
-	if c.Public != "" {
-		if public, err = net.Listen("tcp", c.Public); err != nil {
-			return fmt.Errorf("cannot listen on %s: %w", c.Public, err)
+	return srv.Serve(app.Context, on)
+}
+
+// listen opens what the configuration names. The stream's line comes last: it says that all are open.
+func (c serveConfig) listen(app *cli.App) (on server.Listeners, err error) {
+	for _, l := range []struct {
+		address, says string
+		into          *net.Listener
+	}{{c.Public, "publishing", &on.Public}, {c.EST, "enrolling", &on.EST}, {c.Listen, "listening", &on.Events}} {
+		if l.address == "" {
+			continue
 		}
-		app.Log.Info("publishing", "address", public.Addr().String())
+		if *l.into, err = net.Listen("tcp", l.address); err != nil {
+			closeAll(on)
+			return on, fmt.Errorf("cannot listen on %s: %w", l.address, err)
+		}
+		app.Log.Info(l.says, "address", (*l.into).Addr().String())
 	}
-	app.Log.Info("listening", "address", events.Addr().String())
-	return srv.Serve(app.Context, events, public)
+	return on, nil
+}
+
+func closeAll(on server.Listeners) {
+	for _, l := range []net.Listener{on.Public, on.EST, on.Events} {
+		if l != nil {
+			l.Close()
+		}
+	}
 }

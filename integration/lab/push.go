@@ -15,6 +15,7 @@ type Push struct {
 	Proc   *world.Process
 	Addr   string // of the event stream
 	Public string // of the lists over HTTP
+	EST    string // of enrolment
 	Client Keys   // of the gateway
 
 	config string
@@ -30,7 +31,7 @@ func (l *Lab) StartPush() (*Push, error) {
 	if p.Client, err = l.Issue("gateway-client", "gateway-client", Gateway); err != nil {
 		return nil, err
 	}
-	for _, addr := range []*string{&p.Addr, &p.Public} {
+	for _, addr := range []*string{&p.Addr, &p.Public, &p.EST} {
 		port, err := world.Port()
 		if err != nil {
 			return nil, err
@@ -40,9 +41,10 @@ func (l *Lab) StartPush() (*Push, error) {
 	text := fmt.Sprintf(`dir: pki
 listen: %s
 public: %s
+est: %s
 identity: {cert: %s, key: %s}
 trust: {anchors: [{file: pki/public/root.crt, practices: ["*"]}], crls: [pki/public/crl.der, pki/public/arl.der]}
-`, p.Addr, p.Public, server.Cert, server.Key)
+`, p.Addr, p.Public, p.EST, server.Cert, server.Key)
 	if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}

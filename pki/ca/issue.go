@@ -72,6 +72,7 @@ type order struct {
 	notBefore time.Time
 	notAfter  time.Time
 	notes     []string
+	claim     func(*order) error // called once nothing stands against it, before the intent is recorded; nil = nothing to do
 }
 
 func (c *CA) prepare(r Request) (*order, error) {
@@ -88,10 +89,10 @@ func (c *CA) prepare(r Request) (*order, error) {
 
 func (o *order) checkProfile(r Request) (err error) {
 	if o.profile, err = profileNamed(r.Profile); err != nil {
-		return err
+		return deny(WrongProfile, err)
 	}
 	if r.Identity.Role != o.profile.Role {
-		return fmt.Errorf("the identity's role is %s, profile %s is for %s", r.Identity.Role, o.profile.Name, o.profile.Role)
+		return denyf(WrongProfile, "the identity's role is %s, profile %s is for %s", r.Identity.Role, o.profile.Name, o.profile.Role)
 	}
 	_, err = pki.ParseIdentity(r.Identity.String())
 	return err
@@ -135,16 +136,16 @@ func notLDH(r rune) bool {
 
 func (o *order) checkCSR(r Request) (err error) {
 	if o.csr, err = parseCSR(r.CSR); err != nil {
-		return err
+		return deny(BadRequest, err)
 	}
 	if !slices.Contains(csrSignatures, o.csr.SignatureAlgorithm) {
-		return fmt.Errorf("the certificate request is signed with %s, which is not allowed", o.csr.SignatureAlgorithm)
+		return denyf(BadRequest, "the certificate request is signed with %s, which is not allowed", o.csr.SignatureAlgorithm)
 	}
 	if err := o.csr.CheckSignature(); err != nil {
-		return fmt.Errorf("the certificate request is not signed by its own key: %w", err)
+		return denyf(BadRequest, "the certificate request is not signed by its own key: %w", err)
 	}
 	if err := checkKey(o.csr.PublicKey); err != nil {
-		return err
+		return deny(BadKey, err)
 	}
 	if o.ski, err = signer.ComputeSKI(&x509.Certificate{PublicKey: o.csr.PublicKey}); err != nil {
 		return err
@@ -177,7 +178,7 @@ func parseCSR(raw []byte) (*x509.CertificateRequest, error) {
 func (o *order) compareWishes() error {
 	for _, u := range o.csr.URIs {
 		if wish := u.String(); strings.HasPrefix(wish, "urn:tlagate:") && wish != o.identity.String() {
-			return fmt.Errorf("the certificate request is of %q: is it the right file?", wish)
+			return denyf(BadRequest, "the certificate request is of %q: is it the right file?", wish)
 		}
 	}
 	for _, name := range o.csr.DNSNames {
@@ -194,7 +195,7 @@ func (o *order) compareWishes() error {
 func (c *CA) notOurKey(o *order) func(Request) error {
 	return func(Request) error {
 		if c.isKeyOfCA(o.ski) {
-			return fmt.Errorf("the key is the CA's own")
+			return denyf(KeyTaken, "the key is the CA's own")
 		}
 		return nil
 	}
@@ -233,6 +234,12 @@ func (c *CA) fulfil(o *order) (*x509.Certificate, error) {
 		about{Profile: o.profile.Name, Identity: o.identity.String(), Key: hex.EncodeToString(o.ski)}, o.names)
 	if err != nil {
 		return nil, err
+	}
+	if o.claim != nil {
+		if err := o.claim(o); err != nil {
+			return nil, err
+		}
+		c.reach("claimed")
 	}
 	if err := c.store.intend(row); err != nil {
 		return nil, err
@@ -295,10 +302,10 @@ func (c *CA) keyIsFree(o *order) error {
 	}
 	for _, r := range same {
 		if r.Identity != o.identity.String() {
-			return fmt.Errorf("its key is in certificate %s of %s: one key serves one identity", r.Serial, r.Identity)
+			return denyf(KeyTaken, "its key is in certificate %s of %s: one key serves one identity", r.Serial, r.Identity)
 		}
 		if r.Status == Revoked && (r.reason == KeyCompromise || r.reason == CACompromise) {
-			return fmt.Errorf("its key was in certificate %s, revoked for %s: make a new key", r.Serial, r.Reason)
+			return denyf(KeyTaken, "its key was in certificate %s, revoked for %s: make a new key", r.Serial, r.Reason)
 		}
 	}
 	return nil

@@ -15,7 +15,7 @@ type Selection struct {
 	Identity    string            // URN: every certificate of that component that still runs
 }
 
-// Revoke revokes, for good unless the reason is Hold. It changes the books only: publish a CRL next, or, when one of
+// Revoke revokes, for good unless the reason is Hold; with an identity, its open invitations are withdrawn too. It changes the books only: publish a CRL next, or, when one of
 // the returned records IsCA, an ARL. Revoking the issuing CA needs the root's key.
 func (c *CA) Revoke(which Selection, reason Reason) (revoked []Record, err error) {
 	if reason.String() == "" {
@@ -32,6 +32,11 @@ func (c *CA) revoke(which Selection, reason Reason) ([]Record, error) {
 	chosen, err := c.choose(which, func(r Record) bool { return r.Status != Revoked || r.Held() && reason != Hold })
 	if err != nil {
 		return nil, fmt.Errorf("cannot revoke: %w", err)
+	}
+	if which.Identity != "" { // an open code must not bring back whom we put out
+		if err := c.store.withdrawOpen(which.Identity, c.now()); err != nil {
+			return nil, fmt.Errorf("cannot withdraw the invitations of %s: %w", which.Identity, err)
+		}
 	}
 	return c.each("revoke", chosen, func(r Record) error { return c.revokeOne(r, reason) })
 }

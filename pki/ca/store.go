@@ -58,6 +58,9 @@ CREATE INDEX by_status ON certificates (authority_key_identifier, status);
 PRAGMA user_version = 1;
 `
 
+// additions came after version 1.
+const additions = invitationSchema
+
 const columns = `serial_number, authority_key_identifier, ca_label, status, reason, expiry, revoked_at,
 	pem, issued_at, not_before, metadata, sans, common_name`
 
@@ -84,7 +87,7 @@ func createStore(dir string) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.db.Exec(schema); err != nil {
+	if _, err := s.db.Exec(schema + additions); err != nil {
 		s.db.Close()
 		return nil, fmt.Errorf("cannot create the database %s: %w", file, err)
 	}
@@ -100,7 +103,7 @@ func openStore(dir string) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkVersion(); err != nil {
+	if err := errors.Join(s.checkVersion(), s.add()); err != nil {
 		s.db.Close()
 		return nil, fmt.Errorf("cannot use the database %s: %w", file, err)
 	}
@@ -135,6 +138,13 @@ func (s *store) checkVersion() error {
 		return fmt.Errorf("its version is %d, this program knows 1", version)
 	}
 	return nil
+}
+
+// add brings a database of an earlier program up to date. Its version stays: that is about the tables that others read too
+// (tla-ocsp, cfssl), and these are beside them.
+func (s *store) add() error {
+	_, err := s.db.Exec(additions)
+	return err
 }
 
 // intend records an issuance before it is signed.

@@ -16,7 +16,7 @@ type gate struct {
 
 // enter takes a place; leave gives it back.
 func (g *gate) enter(remote string) (leave func(), ok bool) {
-	source := sourceOf(remote)
+	source := SourceOf(remote)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.all >= g.total || g.from[source] >= g.each {
@@ -39,8 +39,9 @@ func (g *gate) leave(source string) {
 	}
 }
 
-// sourceOf gives an IPv4 address, or an IPv6 /64: who has one address of that has them all.
-func sourceOf(remote string) string {
+// SourceOf gives what addresses are counted by: an IPv4 address, or an IPv6 /64, since who has one address of that has them
+// all. remote is as net.Addr has it.
+func SourceOf(remote string) string {
 	ap, err := netip.ParseAddrPort(remote)
 	if err != nil {
 		return remote

@@ -6,6 +6,7 @@ package listen
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"log/slog"
@@ -22,6 +23,7 @@ type Config struct {
 	ALPN       string     // "" = pki.ALPNOuter
 	Handshakes int        // under way at once; 0 = 256
 	PerAddress int        // of them from one address; 0 = 32
+	Open       bool       // who shows no certificate passes too, as an anonymous peer: for enrolment alone
 	Log        *slog.Logger
 
 	// Observe is told of each connection when its handshake is over: how long it took, and nil, ErrTooMany or why there is
@@ -55,7 +57,8 @@ type Conn struct {
 	Peer     *pki.Peer
 }
 
-// Listener gives proven connections: what Accept returns is a *Conn. Any role passes.
+// Listener gives proven connections: what Accept returns is a *Conn. Any role passes; with Config.Open also a peer that
+// shows no certificate (Peer.Anonymous).
 type Listener struct {
 	net.Listener
 	cfg  Config
@@ -145,7 +148,7 @@ func (l *Listener) admit(conn net.Conn) {
 		return
 	}
 	began := time.Now()
-	proven, peer, err := l.cfg.Party.Server(l.ctx, conn, l.cfg.ALPN, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
+	proven, peer, err := l.handshake(l.ctx, conn)
 	leave()
 	l.cfg.Observe(time.Since(began), err)
 	if err != nil {
@@ -157,6 +160,14 @@ func (l *Listener) admit(conn net.Conn) {
 	case <-l.ctx.Done():
 		proven.Close()
 	}
+}
+
+func (l *Listener) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, *pki.Peer, error) {
+	want := pki.Want{Usage: x509.ExtKeyUsageClientAuth}
+	if l.cfg.Open {
+		return l.cfg.Party.OpenServer(ctx, conn, l.cfg.ALPN, want)
+	}
+	return l.cfg.Party.Server(ctx, conn, l.cfg.ALPN, want)
 }
 
 func (l *Listener) logRefusal(remote string, err error) {

@@ -74,6 +74,17 @@ func TestC2OnlyProvenPeersAreHandedOn(t *testing.T) {
 	require.Equal(t, identity, c.(*Conn).Peer.Identity.String())
 }
 
+func TestC2AnOpenListenerHandsOnStrangersToo(t *testing.T) {
+	r := start(t, Config{Open: true})
+	go func() {
+		_ = tls.Client(r.dial(t), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{pki.ALPNOuter}}).Handshake()
+	}()
+	c, err := r.l.Accept()
+	require.NoError(t, err)
+	defer c.Close()
+	require.True(t, c.(*Conn).Peer.Anonymous())
+}
+
 func TestHandshakesAreBounded(t *testing.T) {
 	r := start(t, Config{Handshakes: 10, PerAddress: 2})
 	r.dial(t)
@@ -174,6 +185,6 @@ func TestSourceOf(t *testing.T) {
 		"somewhere":                     "somewhere",
 		"[2001:db8:1:3:ffff:4:5:6]:443": "2001:db8:1:3::/64",
 	} {
-		require.Equal(t, want, sourceOf(remote))
+		require.Equal(t, want, SourceOf(remote))
 	}
 }

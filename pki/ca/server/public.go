@@ -159,3 +159,12 @@ func (p *placed) Close() error {
 	defer p.leave()
 	return p.Conn.Close()
 }
+
+// CloseWrite lets what was sent last be read: an alert of TLS.
+func (p *placed) CloseWrite() error {
+	half, ok := p.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return half.CloseWrite()
+}

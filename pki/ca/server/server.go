@@ -1,6 +1,6 @@
 // Package server is what `tla-pki serve` runs beside the CA: it tells gateways of revocations the moment they are in
-// the books, whoever wrote them, publishes CRL, ARL and CA certificates over plain HTTP, and signs a new CRL before the
-// old one goes stale. docs/push.md describes the stream.
+// the books, whoever wrote them, publishes CRL, ARL and CA certificates over plain HTTP, signs a new CRL before the
+// old one goes stale, and enrols devices over EST. docs/push.md describes the stream, docs/enrolment.md enrolment.
 package server
 
 import (
@@ -28,6 +28,7 @@ type Config struct {
 	Streams   int           // at once; 0 = 512
 	PerPeer   int           // of them of one peer; 0 = 4
 	Public    int           // connections to the public listener at once; 0 = 1024
+	EST       EST           // bounds of the EST server
 	Log       *slog.Logger  // nil = discard
 }
 
@@ -36,6 +37,7 @@ type Server struct {
 	cfg    Config
 	log    *slog.Logger
 	events *ca.Events
+	staple *stapler // of the EST server
 
 	mu      sync.Mutex // protects the rest
 	news    chan struct{}
@@ -51,27 +53,44 @@ func New(cfg Config) (*Server, error) {
 	cfg.Streams = cmp.Or(cfg.Streams, 512)
 	cfg.PerPeer = cmp.Or(cfg.PerPeer, 4)
 	cfg.Public = cmp.Or(cfg.Public, 1024)
+	cfg.EST = cfg.EST.withDefaults()
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	events, err := cfg.CA.OpenEvents()
 	if err != nil {
 		return nil, err
 	}
-	return &Server{cfg: cfg, log: cfg.Log, events: events, news: make(chan struct{}), streams: map[pki.Identity]int{}}, nil
+	s := &Server{cfg: cfg, log: cfg.Log, events: events, news: make(chan struct{}), streams: map[pki.Identity]int{}}
+	if cfg.Party != nil {
+		s.staple = &stapler{ca: cfg.CA, inner: cfg.Party.Certificate, log: cfg.Log}
+	}
+	return s, nil
 }
 
 // Close closes the events.
 func (s *Server) Close() error { return s.events.Close() }
 
-// Serve serves streams on events and, unless it is nil, lists and CA certificates on public, until ctx ends (nil)
-// or a listener fails. It closes both.
-func (s *Server) Serve(ctx context.Context, events, public net.Listener) error {
+// Listeners are where a Server serves; it closes them.
+type Listeners struct {
+	Events net.Listener // streams of revocations, by mutual TLS
+	Public net.Listener // lists and CA certificates, over plain HTTP; nil = not
+	EST    net.Listener // enrolment; nil = not
+}
+
+// Serve serves until ctx ends (nil) or a listener fails.
+func (s *Server) Serve(ctx context.Context, on Listeners) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { s.watch(ctx) })
 	running.Go(func() { s.renew(ctx) })
-	s.run(ctx, stop, &running, listen.New(events, listen.Config{Party: s.cfg.Party, Log: s.log}), s.streamServer(ctx))
-	if public != nil {
-		s.run(ctx, stop, &running, limit(public, s.cfg.Public), s.publicServer())
+	s.run(ctx, stop, &running, listen.New(on.Events, listen.Config{Party: s.cfg.Party, Log: s.log}), s.streamServer(ctx))
+	if on.Public != nil {
+		s.run(ctx, stop, &running, limit(on.Public, s.cfg.Public), s.publicServer())
+	}
+	if on.EST != nil {
+		s.staple.renew(time.Now())
+		running.Go(func() { s.staple.keep(ctx, s.next) })
+		l, server := s.serveEST(on.EST)
+		s.run(ctx, stop, &running, l, server)
 	}
 	<-ctx.Done()
 	stop(nil)

@@ -88,7 +88,7 @@ func (b *bed) serve(address string, cfg Config) (addr string, stop func()) {
 	require.NoError(b.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, l, nil) }()
+	go func() { done <- s.Serve(ctx, Listeners{Events: l}) }()
 	stopped := false
 	stop = func() {
 		if !stopped {

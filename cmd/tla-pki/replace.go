@@ -1,0 +1,52 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/pki"
+	"tlagate/pki/ca"
+)
+
+type replaceCmd struct {
+	caDir
+	Identity string        `required:"" short:"i" placeholder:"URN" help:"The device that another takes the place of."`
+	Reason   string        `default:"superseded" help:"Why the old one's certificates are revoked, as for revoke; default ${default}. keyCompromise if it was lost or stolen."`
+	DNS      []string      `name:"dns" placeholder:"NAME" help:"DNS names of the new one; default: those of the old one."`
+	TTL      time.Duration `name:"ttl" default:"24h" help:"How long the code is good; default ${default}."`
+	handing
+}
+
+// Run revokes what the old device has, and prints a code for the new one.
+func (c *replaceCmd) Run(app *cli.App) error {
+	reason, err := ca.ParseReason(c.Reason)
+	if err != nil {
+		return cli.Usage("cannot replace: %w", err)
+	}
+	id, err := pki.ParseIdentity(c.Identity)
+	if err != nil {
+		return cli.Usage("%w", err)
+	}
+	if err := c.handing.check(); err != nil {
+		return err
+	}
+	guest := ca.Guest{Identity: id, DNS: c.DNS, TTL: c.TTL, By: operator()}
+	return c.open(app, func(authority *ca.CA) error { return c.replace(app, authority, guest, reason) })
+}
+
+func (c *replaceCmd) replace(app *cli.App, authority *ca.CA, guest ca.Guest, reason ca.Reason) error {
+	revoked, code, err := authority.Replace(guest, reason)
+	if err == nil {
+		app.Log.Info("replaced", "identity", guest.Identity.String(), "by", guest.By, "revoked", len(revoked), "reason", reason.String())
+		err = c.handing.show(app.Stdout, guest.Identity, c.TTL, code)
+	}
+	for _, r := range revoked {
+		fmt.Fprintf(app.Stdout, "revoked %s certificate %s of %s: %s\n", r.Profile, r.Serial, r.Identity, r.Reason)
+	}
+	if len(revoked) == 0 {
+		return err
+	}
+	return errors.Join(err, publish(app, authority, false, ""))
+}

@@ -1,0 +1,34 @@
+package ca
+
+import "fmt"
+
+// Word says in one stable word why nothing is enrolled (docs/enrolment.md, section 3).
+type Word string
+
+// Why the CA enrols nothing. What has no word is a failure of the CA itself.
+const (
+	CodeUnknown        Word = "code_unknown"        // never made, or withdrawn
+	CodeExpired        Word = "code_expired"        // its time is over
+	CodeUsed           Word = "code_used"           // with another key, or for another profile
+	CertificateRefused Word = "certificate_refused" // it is revoked, held, ended, not ours, or no client's
+	WrongProfile       Word = "wrong_profile"       // the identity's role has no such profile, or no names for it are known
+	BadRequest         Word = "bad_request"         // what is wrong with the request for a certificate
+	BadKey             Word = "bad_key"             // a kind of key that is not certified
+	KeyTaken           Word = "key_taken"           // the key is another's, or was compromised; the text may name others
+)
+
+// Denied is the error of a request that the CA understood and turns down.
+type Denied struct {
+	Word Word
+	Err  error
+}
+
+// Error gives the sentence, without the word.
+func (d *Denied) Error() string { return d.Err.Error() }
+
+// Unwrap gives the cause.
+func (d *Denied) Unwrap() error { return d.Err }
+
+func deny(w Word, err error) error { return &Denied{w, err} }
+
+func denyf(w Word, format string, args ...any) error { return &Denied{w, fmt.Errorf(format, args...)} }

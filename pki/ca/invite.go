@@ -1,0 +1,194 @@
+package ca
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"tlagate/pki"
+	"tlagate/pki/est"
+)
+
+// Guest is somebody to invite.
+type Guest struct {
+	Identity pki.Identity  // of a role of InvitedRoles
+	DNS      []string      // names of a server: a PdT and a gateway need one
+	TTL      time.Duration // how long the code is good; 0 = 24 h; 1 min to 30 days
+	By       string        // who invites, for the books
+	Again    bool          // also when the identity has a valid certificate
+}
+
+// InvitedRoles are the roles whose devices enrol. The PKI's own server and the OCSP responder are not among them: with a
+// stolen code for one of those somebody could speak for the PKI. They get theirs from issue.
+var InvitedRoles = []pki.Role{pki.RoleTLA, pki.RolePdT, pki.RoleGateway, pki.RoleAdmin}
+
+const (
+	defaultTTL = 24 * time.Hour
+	minTTL     = time.Minute
+	maxTTL     = 30 * 24 * time.Hour
+)
+
+// ErrHasCertificate says that an invited identity has a valid certificate already: a second device under one name is
+// most likely a mistake.
+var ErrHasCertificate = errors.New("it has a valid certificate already")
+
+// Invite makes a one-time code for each guest, in their order, or none at all. The books keep hashes: a code is here and
+// nowhere else. Open codes of the same identities are withdrawn.
+func (c *CA) Invite(guests ...Guest) (codes []est.Code, err error) {
+	err = c.locked(func() error {
+		codes, err = c.invite(guests)
+		return err
+	})
+	return codes, err
+}
+
+func (c *CA) invite(guests []Guest) ([]est.Code, error) {
+	if err := c.checkGuests(guests); err != nil {
+		return nil, err
+	}
+	now := c.now()
+	codes := make([]est.Code, len(guests))
+	list := make([]newInvitation, len(guests))
+	for i, g := range guests {
+		codes[i] = est.NewCode(c.Root)
+		list[i] = newInvitation{hash: codes[i].Hash(), Invitation: Invitation{
+			Identity: g.Identity.String(), DNS: g.DNS, MadeAt: now, MadeBy: g.By, Expiry: now.Add(cmp.Or(g.TTL, defaultTTL)),
+		}}
+	}
+	return codes, c.store.invite(list)
+}
+
+// checkGuests tells everything that is wrong with any of them.
+func (c *CA) checkGuests(guests []Guest) error {
+	var wrong []error
+	seen := map[pki.Identity]bool{}
+	for _, g := range guests {
+		err := c.checkGuest(g)
+		if err == nil && seen[g.Identity] {
+			err = errors.New("it is there twice")
+		}
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("cannot invite %s: %w", g.Identity, err))
+		}
+		seen[g.Identity] = true
+	}
+	return errors.Join(wrong...)
+}
+
+func (c *CA) checkGuest(g Guest) error {
+	if _, err := pki.ParseIdentity(g.Identity.String()); err != nil {
+		return err
+	}
+	if err := checkInvited(g); err != nil {
+		return err
+	}
+	if g.TTL != 0 && (g.TTL < minTTL || g.TTL > maxTTL) {
+		return fmt.Errorf("a code for %s is not allowed: want %s to %s", g.TTL, minTTL, maxTTL)
+	}
+	valid, err := c.valid(g.Identity)
+	if err != nil || len(valid) == 0 || g.Again {
+		return err
+	}
+	last := valid[len(valid)-1]
+	return fmt.Errorf("%w, %s until %s", ErrHasCertificate, last.Serial, last.NotAfter.Format(time.DateOnly))
+}
+
+func checkInvited(g Guest) error {
+	serves := slices.ContainsFunc(Profiles, func(p Profile) bool { return p.Role == g.Identity.Role && p.Server })
+	switch {
+	case !slices.Contains(InvitedRoles, g.Identity.Role):
+		return fmt.Errorf("a %s does not enrol by a code: issue its certificate with 'tla-pki issue'", g.Identity.Role)
+	case serves && len(g.DNS) == 0:
+		return fmt.Errorf("a %s has a server certificate, and that needs a DNS name", g.Identity.Role)
+	case !serves && len(g.DNS) > 0:
+		return fmt.Errorf("a %s has no DNS names, only a server has", g.Identity.Role)
+	}
+	for _, name := range g.DNS {
+		if err := checkDNS(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// valid gives the certificates of an identity that are good, or may be, oldest first. One on hold counts: it may come back.
+func (c *CA) valid(id pki.Identity) ([]Record, error) {
+	all, err := c.lookup(id.String())
+	return slices.DeleteFunc(all, func(r Record) bool {
+		return r.Expired(c.now()) || r.Status == Revoked && !r.Held()
+	}), err
+}
+
+// Invitations gives every invitation, oldest first.
+func (c *CA) Invitations() ([]Invitation, error) { return c.store.invitations("1") }
+
+// Withdraw makes the code of an open invitation worthless.
+func (c *CA) Withdraw(id int64) error {
+	return c.locked(func() error {
+		if err := c.store.withdraw(id, c.now()); err != nil {
+			return fmt.Errorf("cannot withdraw invitation %d: %w", id, err)
+		}
+		return nil
+	})
+}
+
+// Replace swaps the device behind a name: it revokes every certificate that still runs of it, for good, and invites anew, in
+// this order. Without DNS names in guest those that the identity had stay. Publish a CRL next, also when the error is not nil.
+func (c *CA) Replace(guest Guest, reason Reason) (revoked []Record, code est.Code, err error) {
+	err = c.locked(func() error {
+		revoked, code, err = c.replace(guest, reason)
+		return err
+	})
+	return revoked, code, err
+}
+
+func (c *CA) replace(guest Guest, reason Reason) (revoked []Record, code est.Code, err error) {
+	if guest, err = c.successor(guest); err != nil {
+		return nil, code, err
+	}
+	if reason == Hold || reason.String() == "" {
+		return nil, code, errors.New("cannot replace: who is replaced does not come back; want a reason other than certificateHold")
+	}
+	running, err := c.valid(guest.Identity)
+	if err != nil {
+		return nil, code, err
+	}
+	revoked, err = c.each("revoke", running, func(r Record) error { return c.revokeOne(r, reason) })
+	if err != nil {
+		return revoked, code, err
+	}
+	codes, err := c.invite([]Guest{guest})
+	if err != nil {
+		return revoked, code, err
+	}
+	return revoked, codes[0], nil
+}
+
+// successor checks a guest that takes the place of another device, before anything is revoked.
+func (c *CA) successor(g Guest) (Guest, error) {
+	if _, err := c.Find(g.Identity.String()); err != nil {
+		return g, fmt.Errorf("cannot replace: %w", err)
+	}
+	if len(g.DNS) == 0 {
+		names, err := c.namesOf(g.Identity)
+		if err != nil {
+			return g, err
+		}
+		g.DNS = names
+	}
+	g.Again = true
+	return g, c.checkGuests([]Guest{g})
+}
+
+// namesOf gives the DNS names that an identity has now; none for one that never serves.
+func (c *CA) namesOf(id pki.Identity) ([]string, error) {
+	for _, p := range Profiles {
+		if p.Role == id.Role && p.Server {
+			_, names, err := c.lastNames(id, p)
+			return names, err
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,195 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"encoding/asn1"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/pki"
+	"tlagate/pki/ca"
+	"tlagate/pki/listen"
+)
+
+// This file is the EST server (RFC 7030, RFC 8951): its listener, its paths, and what it gives anyone. estenrol.go issues.
+// docs/enrolment.md, section 3, is the specification.
+
+// EST bounds the EST server. The zero value is fine.
+type EST struct {
+	Connections int           // at once; 0 = 1024. One from which nothing comes is closed after 10 s
+	Enrolments  int           // at once; more wait a little, then are told to come back; 0 = 16
+	Failures    int           // unknown codes from one address before it is told that it is too many; 0 = 20
+	FailureTime time.Duration // after which one more is let through; 0 = 3 s
+	Delay       time.Duration // before an unknown code is answered; 0 = 1 s
+	Renewals    int           // certificates of one identity by its client certificate, before it is too many; 0 = 20
+	RenewalTime time.Duration // after which there may be one more; 0 = 30 min
+}
+
+func (c EST) withDefaults() EST {
+	c.Connections = cmp.Or(c.Connections, 1024)
+	c.Enrolments = cmp.Or(c.Enrolments, 16)
+	c.Failures = cmp.Or(c.Failures, 20)
+	c.FailureTime = cmp.Or(c.FailureTime, 3*time.Second)
+	c.Delay = cmp.Or(c.Delay, time.Second)
+	c.Renewals = cmp.Or(c.Renewals, 20)
+	c.RenewalTime = cmp.Or(c.RenewalTime, 30*time.Minute)
+	return c
+}
+
+const (
+	estPrefix   = "/.well-known/est/"
+	estMaxBody  = 64 << 10         // octets of a request, base64
+	estWaitTime = 5 * time.Second  // for a place among the enrolments
+	estReadTime = 20 * time.Second // for a whole request
+	estSignTime = time.Minute      // for the answer: another program may be writing to the CA for half of it
+	pkcs7Type   = "application/pkcs7-mime; smime-type=certs-only"
+)
+
+// estServer answers EST.
+type estServer struct {
+	ca       *ca.CA
+	log      *slog.Logger
+	delay    time.Duration
+	places   chan struct{} // of enrolments
+	failures *budget       // by address
+	renewals *budget       // by identity
+}
+
+func newESTServer(c *ca.CA, cfg EST, log *slog.Logger) *estServer {
+	return &estServer{ca: c, log: log, delay: cfg.Delay, places: make(chan struct{}, cfg.Enrolments),
+		failures: newBudget(cfg.Failures, cfg.FailureTime), renewals: newBudget(cfg.Renewals, cfg.RenewalTime)}
+}
+
+// serveEST runs the EST server on l.
+func (s *Server) serveEST(l net.Listener) (net.Listener, *http.Server) {
+	party := *s.cfg.Party
+	party.Certificate = s.staple.certificate
+	// All devices of an operator may come from one address, that of their gateway, which bounds each of them itself.
+	accepting := listen.Config{Party: &party, Log: s.log, Open: true, PerAddress: 128}
+	return listen.New(limit(l, s.cfg.EST.Connections), accepting), &http.Server{
+		Handler:           newESTServer(s.cfg.CA, s.cfg.EST, s.log).handler(&files{place: s.cfg.CA.Public, log: s.log, held: map[string]*file{}}),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       estReadTime,
+		WriteTimeout:      estSignTime,
+		IdleTimeout:       10 * time.Second,
+		MaxHeaderBytes:    8 << 10,
+		ConnContext:       withCaller,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// caller is who is at the other end of a connection.
+type caller struct {
+	peer    *pki.Peer // perhaps anonymous
+	binding func() ([]byte, error)
+}
+
+type callerKey struct{}
+
+func withCaller(ctx context.Context, c net.Conn) context.Context {
+	proven, ok := c.(*listen.Conn)
+	if !ok {
+		return ctx
+	}
+	over, ok := proven.Conn.(*tls.Conn)
+	if !ok {
+		return ctx
+	}
+	return context.WithValue(ctx, callerKey{}, caller{proven.Peer, func() ([]byte, error) {
+		state := over.ConnectionState()
+		return state.ExportKeyingMaterial(bindingLabel, nil, bindingSize)
+	}})
+}
+
+// handler routes requests. Each is possible below a label too (RFC 7030 section 3.2.2).
+func (e *estServer) handler(public http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	for _, at := range []string{estPrefix, estPrefix + "{label}/"} {
+		mux.HandleFunc("GET "+at+"cacerts", e.cacerts)
+		mux.HandleFunc("GET "+at+"csrattrs", e.csrattrs)
+		mux.HandleFunc("POST "+at+"simpleenroll", e.simpleEnrol)
+		mux.HandleFunc("POST "+at+"simplereenroll", e.simpleReenrol)
+	}
+	for _, name := range []string{"arl.der", "root.cer", "issuing.cer"} {
+		mux.Handle("GET /"+name, public)
+	}
+	return mux
+}
+
+func (e *estServer) cacerts(w http.ResponseWriter, _ *http.Request) {
+	answer(w, pkcs7Type, certsOnly(e.ca.Issuing.Raw, e.ca.Root.Raw))
+}
+
+func (e *estServer) csrattrs(w http.ResponseWriter, _ *http.Request) {
+	answer(w, "application/csrattrs", csrAttributes())
+}
+
+// answer sends DER as RFC 7030 does: base64. The header that says so means nothing (RFC 8951 section 3.1) but to older clients.
+func answer(w http.ResponseWriter, kind string, der []byte) {
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Transfer-Encoding", "base64")
+	w.Header().Set("Cache-Control", "no-store")
+	text := base64.StdEncoding.EncodeToString(der)
+	for ; len(text) > base64Line; text = text[base64Line:] {
+		fmt.Fprintf(w, "%s\r\n", text[:base64Line])
+	}
+	fmt.Fprintf(w, "%s\r\n", text)
+}
+
+const base64Line = 64 // characters
+
+var (
+	oidData       = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
+	oidSignedData = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
+	oidECKey      = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}
+	oidP256       = asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}
+	oidECDSA256   = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}
+
+	tag0 = cbasn1.Tag(0).ContextSpecific().Constructed()
+)
+
+// certsOnly gives certificates (DER) as a CMS message that signs nothing (RFC 5272 section 4.1, RFC 5652 section 5.1).
+func certsOnly(certs ...[]byte) []byte {
+	var out cryptobyte.Builder
+	out.AddASN1(cbasn1.SEQUENCE, func(info *cryptobyte.Builder) {
+		info.AddASN1ObjectIdentifier(oidSignedData)
+		info.AddASN1(tag0, func(content *cryptobyte.Builder) {
+			content.AddASN1(cbasn1.SEQUENCE, func(signed *cryptobyte.Builder) {
+				signed.AddASN1Int64(1)
+				signed.AddASN1(cbasn1.SET, nothing) // digest algorithms
+				signed.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidData) })
+				signed.AddASN1(tag0, func(list *cryptobyte.Builder) {
+					for _, der := range certs {
+						list.AddBytes(der)
+					}
+				})
+				signed.AddASN1(cbasn1.SET, nothing) // signers
+			})
+		})
+	})
+	return out.BytesOrPanic() // of constants and certificates that were parsed
+}
+
+func nothing(*cryptobyte.Builder) {}
+
+// csrAttributes says what a request should be (RFC 7030 section 4.5.2): a key on P-256, signed with SHA-256.
+func csrAttributes() []byte {
+	var out cryptobyte.Builder
+	out.AddASN1(cbasn1.SEQUENCE, func(list *cryptobyte.Builder) {
+		list.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddASN1ObjectIdentifier(oidECKey)
+			b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidP256) })
+		})
+		list.AddASN1ObjectIdentifier(oidECDSA256)
+	})
+	return out.BytesOrPanic() // of constants
+}
