@@ -12,14 +12,14 @@ import (
 // mayImport says, for each package of ours, which of ours it may import. What a line names covers
 // the packages below it; a package may always import those below itself.
 var mayImport = map[string][]string{
-	"cmd":              {"tla", "pdt", "gateway", "pki", "ocsp", "session", "cmd/internal"},
+	"cmd":              {"tla", "pdt", "gateway", "pki", "ocsp", "session", "audit", "cmd/internal"},
 	"cmd/internal/cli": {"pki"},
 	"tla":              {"session", "pki"},
 	"tla/policy":       {"session", "tla/pin"},
 	"tla/pin":          {},
 	"pdt":              {"session", "pki"},
 	"gateway":          {"session", "pki"},
-	"pki/ca":           {"pki"},
+	"pki/ca":           {"pki", "audit"},
 	"ocsp":             {"pki"},
 	"pki/pkitest":      {"pki"},
 	"pki/listen":       {"pki"},
@@ -28,7 +28,11 @@ var mayImport = map[string][]string{
 	"pki":              {},
 	"session":          {},
 	"session/link":     {"session/internal"},
-	"integration":      {"session", "pki", "pdt", "tla", "gateway", "integration"},
+	"integration":      {"session", "pki", "pdt", "tla", "gateway", "audit", "integration"},
+
+	"audit":              {},
+	"audit/host":         {"audit"},
+	"cmd/internal/trail": {"cmd/internal/cli", "audit", "pki"},
 }
 
 // onlyIn says where a dependency may be used at all.
