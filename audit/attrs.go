@@ -66,8 +66,14 @@ func Digest(sum [32]byte) Attr { return text("fingerprint", hex.EncodeToString(s
 // Identity is whom it is about: a URN, or the name of a CA.
 func Identity(urn string) Attr { return text("identity", urn) }
 
-// File is a file's name.
-func File(name string) Attr { return text("file", name) }
+// File is the name of a file or of a key's place. What may hold a PIN, the query of a PKCS#11 URI, is left out.
+func File(name string) Attr {
+	if strings.HasPrefix(strings.ToLower(name), "pkcs11:") {
+		name, _, _ = strings.Cut(name, "?")
+		name, _, _ = strings.Cut(name, "pin-")
+	}
+	return text("file", name)
+}
 
 // Reason is a code or a sentence of ours; never a peer's text, nor one that quotes an input.
 func Reason(why string) Attr { return text("reason", why) }

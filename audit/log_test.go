@@ -111,6 +111,16 @@ func TestEL1OnlyKnownKindsAndAttributes(t *testing.T) {
 	require.NoError(t, none.Record(audit.KeyLoaded))
 }
 
+func TestEL1NoPINInAURI(t *testing.T) {
+	l := newLog(t, logFile(t))
+	require.NoError(t, l.Record(audit.KeyLoaded, audit.File("pkcs11:token=t;object=o?module-path=/m.so&pin-value=1234")))
+	require.NoError(t, l.Record(audit.KeyLoaded, audit.File("PKCS11:object=o;pin-value=1234")))
+	for _, e := range entries(t, l.File()) {
+		require.Contains(t, e.With["file"], "object=o")
+		require.NotContains(t, e.With["file"], "1234")
+	}
+}
+
 func TestEL1ValuesAreBounded(t *testing.T) {
 	l := newLog(t, logFile(t))
 	require.NoError(t, l.Record(audit.KeyLoaded, audit.File(strings.Repeat("é", 1<<20)), audit.Names([]string{strings.Repeat("a\x00", 1<<20)})))

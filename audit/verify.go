@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Report is what Verify saw, up to the break if there is one.
+// Report is what Verify saw; when the chain is broken, up to there, and its last line may be the altered one.
 type Report struct {
 	Files     int
 	Lines     int

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/trail"
 	"tlagate/pki"
 	"tlagate/pki/ca"
 	"tlagate/pki/ca/server"
@@ -41,19 +42,27 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if c.Dir == "" || c.Listen == "" {
 		return fmt.Errorf("%s: dir and listen must both be given", s.Config)
 	}
-	keys, err := c.Identity.Open()
-	if err != nil {
-		return err
-	}
-	trust, err := pki.OpenTrust(c.Trust.Config(app.Log))
-	if err != nil {
-		return err
-	}
-	authority, err := ca.Open(string(c.Dir), ca.Options{Stop: app.Context.Done()})
+	authority, err := ca.Open(string(c.Dir), ca.Options{By: "tla-pki serve", Stop: app.Context.Done()})
 	if err != nil {
 		return err
 	}
 	defer authority.Close()
+	trace, err := trail.Open(app, "tla-pki serve", cli.Path(ca.AuditFile(string(c.Dir))))
+	if err != nil {
+		return err
+	}
+	return trace.During(trail.NotCompared, func() error { return c.run(app, trace, authority) })
+}
+
+func (c serveConfig) run(app *cli.App, trace *trail.Trail, authority *ca.CA) error {
+	keys, err := trace.Keys("server", c.Identity)
+	if err != nil {
+		return err
+	}
+	trust, err := pki.OpenTrust(trace.Trust(c.Trust.Config(app.Log)))
+	if err != nil {
+		return err
+	}
 	app.Follow(cli.Live{Trust: trust, Keys: []*cli.Keys{keys}})
 	go func() { _ = trust.Run(app.Context) }()
 	return c.serve(app, server.Config{

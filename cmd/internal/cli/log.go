@@ -25,6 +25,9 @@ func version() string {
 	return out + " " + info.GoVersion
 }
 
+// Running is the version of this program, as --version prints it.
+func Running() string { return version() }
+
 func newLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if format == "json" {
