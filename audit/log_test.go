@@ -262,6 +262,24 @@ func TestEL1ForeignLinesAreSetAside(t *testing.T) {
 	require.Equal(t, []uint64{3}, good(t, file).Recovered)
 }
 
+// TestEL1LinesWithoutAHead: a whole line after the head is taken in when it continues the chain, and only then.
+func TestEL1LinesWithoutAHead(t *testing.T) {
+	file, other := logFile(t), logFile(t)
+	record(t, newLog(t, file), 2)
+	record(t, newLog(t, other), 3)
+	raw, err := os.ReadFile(other)
+	require.NoError(t, err)
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = f.WriteString(strings.SplitAfter(string(raw), "\n")[2])
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	record(t, newLog(t, file), 1)
+	r := good(t, file)
+	require.Equal(t, 4, r.Lines)
+	require.Equal(t, []uint64{3}, r.Recovered)
+}
+
 // TestEL1HeadTells: what is done to log or head between two starts is recorded at the second, and the gap stays.
 func TestEL1HeadTells(t *testing.T) {
 	cases := []struct {
@@ -423,4 +441,20 @@ func TestEL1ClockSetBack(t *testing.T) {
 func TestVerifyOfNothing(t *testing.T) {
 	_, err := audit.VerifyFile(logFile(t))
 	require.True(t, errors.Is(err, os.ErrNotExist), "%v", err)
+}
+
+func BenchmarkRecord(b *testing.B) {
+	l := newLog(b, filepath.Join(b.TempDir(), "audit.jsonl"))
+	for b.Loop() {
+		require.NoError(b, l.Record(audit.KeyLoaded, audit.File("k"), audit.Use("client")))
+	}
+}
+
+func BenchmarkVerify(b *testing.B) {
+	file := filepath.Join(b.TempDir(), "audit.jsonl")
+	record(b, newLog(b, file), 1000)
+	for b.Loop() {
+		good(b, file)
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/1000, "µs/line")
 }

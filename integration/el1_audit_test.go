@@ -204,7 +204,7 @@ func secrets(t *testing.T, l *lab.Lab) map[string]string {
 		"command": "00A404000B", "private key": "PRIVATE KEY", "ATR": strings.ToUpper(string(hexOf(l.Vitale.ATR()))),
 	}
 	for i := 0; i+12 <= len(content); i += 12 {
-		if piece := content[i : i+12]; strings.Trim(piece, "\x00\xff ") != "" {
+		if piece := content[i : i+12]; strings.Trim(piece, "\x00 ") != "" {
 			list["Vitale "+piece] = piece
 			list["Vitale, hexadecimal, "+piece] = string(hexOf([]byte(piece)))
 		}

@@ -51,7 +51,7 @@ func (c *revokeCmd) Run(app *cli.App) error {
 
 func (c *revokeCmd) revoke(app *cli.App, authority *ca.CA, which ca.Selection, reason ca.Reason) error {
 	revoked, failure := authority.Revoke(which, reason) // what is revoked is announced, whatever failed besides
-	kinds := map[bool]bool{} // whether the ARL, the CRL has something new to say
+	kinds := map[bool]bool{}                            // whether the ARL, the CRL has something new to say
 	for _, r := range revoked {
 		fmt.Fprintf(app.Stdout, "revoked %s certificate %s of %s: %s\n", r.Profile, r.Serial, r.Identity, r.Reason)
 		kinds[r.IsCA()] = true
