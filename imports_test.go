@@ -12,7 +12,7 @@ import (
 // mayImport says, for each package of ours, which of ours it may import. What a line names covers
 // the packages below it; a package may always import those below itself.
 var mayImport = map[string][]string{
-	"cmd":              {"tla", "pdt", "gateway", "pki", "ocsp", "session", "metrics", "cmd/internal"},
+	"cmd":              {"tla", "pdt", "gateway", "pki", "ocsp", "session", "metrics", "audit", "cmd/internal"},
 	"cmd/internal/cli": {"pki"},
 	"tla":              {"session", "pki"},
 	"tla/policy":       {"session", "tla/pin"},
@@ -20,7 +20,7 @@ var mayImport = map[string][]string{
 	"pdt":              {"session", "pki"},
 	"gateway":          {"session", "pki", "metrics"},
 	"metrics":          {},
-	"pki/ca":           {"pki"},
+	"pki/ca":           {"pki", "audit"},
 	"ocsp":             {"pki", "metrics"},
 	"pki/pkitest":      {"pki"},
 	"pki/listen":       {"pki"},
@@ -29,7 +29,11 @@ var mayImport = map[string][]string{
 	"pki":              {},
 	"session":          {},
 	"session/link":     {"session/internal"},
-	"integration":      {"session", "pki", "pdt", "tla", "gateway", "integration"},
+	"integration":      {"session", "pki", "pdt", "tla", "gateway", "audit", "integration"},
+
+	"audit":              {},
+	"audit/host":         {"audit"},
+	"cmd/internal/trail": {"cmd/internal/cli", "audit", "pki"},
 }
 
 // onlyIn says where a dependency may be used at all.

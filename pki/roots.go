@@ -20,6 +20,7 @@ type rootFiles struct {
 	mu      sync.Mutex // one reading at a time; protects the rest
 	watch   *FileWatch
 	failure string // of the last reading, said once
+	refused bool   // by the observer: to be tried again
 }
 
 // Anchors gives the anchors of the store.
@@ -35,6 +36,9 @@ func (t *Trust) openRoots() error {
 	t.rootFiles.watch = NewFileWatch(append(files, t.cfg.Intermediates...)...)
 	r, err := t.loadRoots()
 	if err == nil {
+		err = t.observeRoots(r)
+	}
+	if err == nil {
 		t.adopt(r)
 	}
 	return err
@@ -45,10 +49,14 @@ func (t *Trust) readRoots(force bool) {
 	f := &t.rootFiles
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.watch.Changed() && !force {
+	if !f.watch.Changed() && !force && !f.refused {
 		return
 	}
 	r, err := t.loadRoots()
+	if err == nil && !r.equal(t.roots.Load()) {
+		err = t.observeRoots(r)
+		f.refused = err != nil
+	}
 	if err != nil {
 		if err.Error() != f.failure {
 			t.log.Error("cannot read anchors and intermediates, the ones before stay in force", "err", err)
@@ -62,6 +70,15 @@ func (t *Trust) readRoots(force bool) {
 		t.log.Info("anchors and intermediates read again", "anchors", len(r.anchors), "intermediates", len(r.intermediates))
 		t.tellChanged()
 	}
+}
+
+// observeRoots asks the observer whether r may become the present ones.
+func (t *Trust) observeRoots(r *roots) error {
+	if t.cfg.Observe == nil {
+		return nil
+	}
+	old := t.roots.Load()
+	return t.cfg.Observe(Roots{old.anchors, old.intermediates}, Roots{r.anchors, r.intermediates})
 }
 
 // adopt makes them the present ones. The CAs are learnt, so that their CRLs and answers can be judged as they come.
@@ -90,7 +107,7 @@ func (t *Trust) loadRoots() (*roots, error) {
 			return nil, err
 		}
 		for _, c := range certs {
-			r.anchors = append(r.anchors, Anchor{c, slices.Clone(a.Practices)})
+			r.anchors = append(r.anchors, Anchor{c, slices.Clone(a.Practices), a.File})
 		}
 	}
 	for _, file := range t.cfg.Intermediates {

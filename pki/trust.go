@@ -17,6 +17,13 @@ import (
 type Anchor struct {
 	Cert      *x509.Certificate
 	Practices []string // practices it vouches for; "*" = all; empty = none
+	File      string   // where it was read
+}
+
+// Roots are what the path of a peer leads to, and through.
+type Roots struct {
+	Anchors       []Anchor
+	Intermediates []*x509.Certificate
 }
 
 // AnchorFile names the PEM file of one or more anchors and the practices they vouch for.
@@ -45,6 +52,10 @@ type TrustConfig struct {
 	DenyList      string           // file of serials (hexadecimal) and identities, one a line, that are refused whatever the PKI says; "" = none
 	WarnAhead     time.Duration    // how long before revocation data ends unrenewed the log says so; 0 = 1/16 of its life, at most 7 days
 	Log           *slog.Logger     // nil = discard
+
+	// Observe is told of anchors and intermediates before they are taken, at the start too, when old is empty. An error keeps
+	// the old ones, and they are tried again. Nil = nobody.
+	Observe func(old, now Roots) error
 }
 
 // Trust is a trust store: anchors, intermediates and revocation data. It is safe for use by many goroutines.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/trail"
 	"tlagate/gateway"
 	"tlagate/pki"
 )
@@ -24,7 +25,7 @@ func (s *checkCmd) Run(app *cli.App) error {
 	if err != nil {
 		return cli.Usage("%w", err)
 	}
-	keys, trust, err := c.open(slog.New(slog.DiscardHandler)) // what it would log is printed below
+	keys, trust, err := c.open(&trail.Trail{}, slog.New(slog.DiscardHandler)) // what it would log is printed below
 	if err != nil {
 		return cli.Usage("%w", err)
 	}

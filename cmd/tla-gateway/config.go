@@ -19,6 +19,21 @@ type config struct {
 	Push     []pushSource `yaml:"push"`
 	Access   []accessLine `yaml:"access"`
 	Limits   limits       `yaml:"limits"`
+	Audit    cli.Path     `yaml:"audit"`
+}
+
+// auditPlace says whose trace a command is about.
+type auditPlace struct {
+	Config string `short:"c" placeholder:"FILE" help:"Configuration file (YAML)."`
+}
+
+// AuditFile is where the trace is.
+func (p auditPlace) AuditFile() (string, error) {
+	if p.Config == "" {
+		return "", errors.New("name the configuration with --config, or a trace with --file")
+	}
+	c, _, err := load(p.Config)
+	return string(c.Audit), err
 }
 
 type accessLine struct {

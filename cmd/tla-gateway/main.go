@@ -1,11 +1,16 @@
 // Command tla-gateway is the meeting point of TLAs and PdTs.
 package main
 
-import "tlagate/cmd/internal/cli"
+import (
+	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/trail"
+)
 
 type grammar struct {
 	Serve serveCmd `cmd:"" help:"Run the gateway."`
 	Check checkCmd `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
+
+	Audit trail.Command[auditPlace] `cmd:"" help:"Verify or show the audit trace."`
 }
 
 func main() { cli.Main("tla-gateway", &grammar{}, nil) }

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/trail"
 	"tlagate/pki"
 	"tlagate/pki/push"
 )
@@ -24,10 +25,10 @@ type listeners struct {
 }
 
 // subscribe opens what each source needs; nothing is dialled yet.
-func (c config) subscribe(trust *pki.Trust, log *slog.Logger) (*listeners, error) {
+func (c config) subscribe(trace *trail.Trail, trust *pki.Trust, log *slog.Logger) (*listeners, error) {
 	l := &listeners{}
 	for i, source := range c.Push {
-		keys, err := source.Client.Open()
+		keys, err := trace.Keys("push", source.Client)
 		if err != nil {
 			return nil, fmt.Errorf("push[%d].client: %w", i, err)
 		}

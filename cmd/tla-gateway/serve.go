@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/trail"
 	"tlagate/gateway"
 	"tlagate/pki"
 )
@@ -23,14 +24,22 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	keys, trust, err := c.open(app.Log)
+	trace, err := trail.Open(app, "tla-gateway", c.Audit)
+	if err != nil {
+		return err
+	}
+	return trace.During(trail.NotCompared, func() error { return s.serve(app, trace, c, rules) })
+}
+
+func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gateway.Rule) error {
+	keys, trust, err := c.open(trace, app.Log)
 	if err != nil {
 		return err
 	}
 	if err := presentable(trust, keys, app.Log); err != nil {
 		return err
 	}
-	told, err := c.subscribe(trust, app.Log)
+	told, err := c.subscribe(trace, trust, app.Log)
 	if err != nil {
 		return err
 	}
@@ -71,12 +80,12 @@ func (s *serveCmd) apply(g *gateway.Gateway, running config, log *slog.Logger) f
 }
 
 // open reads what the configuration names.
-func (c config) open(log *slog.Logger) (*cli.Keys, *pki.Trust, error) {
-	keys, err := c.Identity.Open()
+func (c config) open(trace *trail.Trail, log *slog.Logger) (*cli.Keys, *pki.Trust, error) {
+	keys, err := trace.Keys("server", c.Identity)
 	if err != nil {
 		return nil, nil, err
 	}
-	trust, err := pki.OpenTrust(c.Trust.Config(log))
+	trust, err := pki.OpenTrust(trace.Trust(c.Trust.Config(log)))
 	return keys, trust, err
 }
 

@@ -24,6 +24,7 @@ type config struct {
 	Status    cli.Path      `yaml:"status"`
 	Heartbeat time.Duration `yaml:"heartbeat"`
 	Limits    limits        `yaml:"limits"`
+	Audit     cli.Path      `yaml:"audit"`
 }
 
 type access struct {
@@ -58,6 +59,12 @@ func (p place) load() (config, error) {
 		c.Status = cli.Path(defaultStatus())
 	}
 	return c, c.check()
+}
+
+// AuditFile is where the trace is.
+func (p place) AuditFile() (string, error) {
+	c, err := p.load()
+	return string(c.Audit), err
 }
 
 func defaultStatus() string {

@@ -2,11 +2,16 @@
 // session to the programs of this host; `status` says how that stands.
 package main
 
-import "tlagate/cmd/internal/cli"
+import (
+	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/trail"
+)
 
 type grammar struct {
 	Run    runCmd    `cmd:"" help:"Run the service."`
 	Status statusCmd `cmd:"" help:"Show gateways, session and readers: exit 0, or 1 when the service is not running or not healthy."`
+
+	Audit trail.Command[place] `cmd:"" help:"Verify or show the audit trace."`
 }
 
 func main() { cli.Main("tla-pdt", &grammar{}, nil) }

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/trail"
 	"tlagate/pdt"
 	"tlagate/pki"
 )
@@ -23,12 +24,18 @@ func (c *runCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	d, err := open(cfg, app.Log)
+	trace, err := trail.Open(app, "tla-pdt", cfg.Audit)
 	if err != nil {
 		return err
 	}
-	app.Follow(cli.Live{Config: c.Config, Apply: c.apply(d, cfg, app.Log), Trust: d.trust, Keys: []*cli.Keys{d.client, d.server}})
-	return d.serve(app)
+	return trace.During(trail.NotCompared, func() error {
+		d, err := open(cfg, trace, app.Log)
+		if err != nil {
+			return err
+		}
+		app.Follow(cli.Live{Config: c.Config, Apply: c.apply(d, cfg, app.Log), Trust: d.trust, Keys: []*cli.Keys{d.client, d.server}})
+		return d.serve(app)
+	})
 }
 
 // daemon is the service with what is reloaded under it.
@@ -38,15 +45,15 @@ type daemon struct {
 	service        *pdt.Service
 }
 
-func open(cfg config, log *slog.Logger) (d *daemon, err error) {
+func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err error) {
 	d = new(daemon)
-	if d.client, err = cfg.Client.Open(); err != nil {
+	if d.client, err = trace.Keys("client", cfg.Client); err != nil {
 		return nil, err
 	}
-	if d.server, err = cfg.Server.Open(); err != nil {
+	if d.server, err = trace.Keys("server", cfg.Server); err != nil {
 		return nil, err
 	}
-	if d.trust, err = pki.OpenTrust(cfg.Trust.Config(log)); err != nil {
+	if d.trust, err = pki.OpenTrust(trace.Trust(cfg.Trust.Config(log))); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(string(cfg.Status)), 0o755); err != nil {

@@ -3,9 +3,12 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/alecthomas/kong"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/trail"
 	"tlagate/pki/ca"
 )
 
@@ -23,12 +26,27 @@ type grammar struct {
 	List        listCmd        `cmd:"" help:"List every certificate."`
 	Show        showCmd        `cmd:"" help:"Show the certificates with a serial number or of an identity."`
 	Verify      verifyCmd      `cmd:"" help:"Say why a certificate is accepted or refused: exit 0, 1, or 2 if that cannot be told."`
+
+	Audit trail.Command[auditPlace] `cmd:"" help:"Verify or show the audit trace of the CA, DIR/audit.jsonl."`
 }
 
 // caDir is where the CA is.
 type caDir struct {
 	Dir  string `required:"" short:"d" placeholder:"DIR" env:"TLA_PKI_DIR" help:"The CA's directory."`
 	Root string `placeholder:"DIR" help:"Directory with the root's key, when it is not DIR/root."`
+}
+
+// auditPlace says whose trace a command is about.
+type auditPlace struct {
+	Dir string `short:"d" placeholder:"DIR" env:"TLA_PKI_DIR" help:"The CA's directory."`
+}
+
+// AuditFile is where the trace is.
+func (p auditPlace) AuditFile() (string, error) {
+	if p.Dir == "" {
+		return "", errors.New("name the CA's directory with --dir, or a trace with --file")
+	}
+	return ca.AuditFile(p.Dir), nil
 }
 
 // open opens the CA and runs f on it.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -49,21 +50,16 @@ func (c *revokeCmd) Run(app *cli.App) error {
 }
 
 func (c *revokeCmd) revoke(app *cli.App, authority *ca.CA, which ca.Selection, reason ca.Reason) error {
-	revoked, err := authority.Revoke(which, reason)
-	if err != nil {
-		return err
-	}
-	kinds := map[bool]bool{} // whether the ARL, the CRL has something new to say
+	revoked, failure := authority.Revoke(which, reason) // what is revoked is announced, whatever failed besides
+	kinds := map[bool]bool{}                            // whether the ARL, the CRL has something new to say
 	for _, r := range revoked {
 		fmt.Fprintf(app.Stdout, "revoked %s certificate %s of %s: %s\n", r.Profile, r.Serial, r.Identity, r.Reason)
 		kinds[r.IsCA()] = true
 	}
 	for arl := range kinds {
-		if err := c.announce(app, authority, arl); err != nil {
-			return err
-		}
+		failure = errors.Join(failure, c.announce(app, authority, arl))
 	}
-	return nil
+	return failure
 }
 
 func (c *revokeCmd) announce(app *cli.App, authority *ca.CA, arl bool) error {

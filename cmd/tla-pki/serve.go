@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/trail"
 	"tlagate/pki"
 	"tlagate/pki/ca"
 	"tlagate/pki/ca/server"
@@ -42,19 +43,27 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if c.Dir == "" || c.Listen == "" {
 		return fmt.Errorf("%s: dir and listen must both be given", s.Config)
 	}
-	keys, err := c.Identity.Open()
-	if err != nil {
-		return err
-	}
-	authority, err := ca.Open(string(c.Dir), ca.Options{Stop: app.Context.Done()})
+	authority, err := ca.Open(string(c.Dir), ca.Options{By: "tla-pki serve", Stop: app.Context.Done()})
 	if err != nil {
 		return err
 	}
 	defer authority.Close()
+	trace, err := trail.Open(app, "tla-pki serve", cli.Path(ca.AuditFile(string(c.Dir))))
+	if err != nil {
+		return err
+	}
+	return trace.During(trail.NotCompared, func() error { return c.run(app, trace, authority) })
+}
+
+func (c serveConfig) run(app *cli.App, trace *trail.Trail, authority *ca.CA) error {
+	keys, err := trace.Keys("server", c.Identity)
+	if err != nil {
+		return err
+	}
 	trusted := c.Trust.Config(app.Log)
 	// A device has its own certificate alone from EST, and may show no other (RFC 7030 section 4.2.3).
 	trusted.Intermediates = append(trusted.Intermediates, authority.Public("issuing.crt"))
-	trust, err := pki.OpenTrust(trusted)
+	trust, err := pki.OpenTrust(trace.Trust(trusted))
 	if err != nil {
 		return err
 	}

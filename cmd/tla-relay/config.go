@@ -23,6 +23,7 @@ type config struct {
 	Policy   cli.Path     `yaml:"policy"` // card policy; empty: the one built in
 	Control  control      `yaml:"control"`
 	Limits   limits       `yaml:"limits"`
+	Audit    cli.Path     `yaml:"audit"`
 }
 
 type control struct {
@@ -33,6 +34,12 @@ type control struct {
 type limits struct {
 	Absolute time.Duration `yaml:"absolute"`
 	Inactive time.Duration `yaml:"inactive"`
+}
+
+// AuditFile is where the trace is.
+func (p place) AuditFile() (string, error) {
+	c, err := p.load()
+	return string(c.Audit), err
 }
 
 // place says which configuration a command uses.

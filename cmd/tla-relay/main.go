@@ -2,7 +2,10 @@
 // `start`, `stop` and `status` are the user's.
 package main
 
-import "tlagate/cmd/internal/cli"
+import (
+	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/trail"
+)
 
 type grammar struct {
 	Run    runCmd    `cmd:"" help:"Run the daemon: watch the readers and wait for a user's start."`
@@ -11,6 +14,8 @@ type grammar struct {
 	Status statusCmd `cmd:"" help:"Show the session, the readers and the cards."`
 	PIN    pinCmd    `cmd:"" name:"pin" help:"Enter the PIN that a program of the Poste de Travail asks for: it stays in the terminal."`
 	Policy policyCmd `cmd:"" help:"Show the card policy, or say what becomes of a command."`
+
+	Audit trail.Command[place] `cmd:"" help:"Verify or show the audit trace."`
 }
 
 func main() { cli.Main("tla-relay", &grammar{}, nil) }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/trail"
 	"tlagate/pki"
 	"tlagate/tla"
 	ctl "tlagate/tla/control"
@@ -22,11 +23,17 @@ func (c *runCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	d, err := open(app, cfg)
+	trace, err := trail.Open(app, "tla-relay", cfg.Audit)
 	if err != nil {
 		return err
 	}
-	return d.serve(app)
+	return trace.During(trail.Compared, func() error {
+		d, err := open(app, cfg, trace)
+		if err != nil {
+			return err
+		}
+		return d.serve(app)
+	})
 }
 
 type daemon struct {
@@ -37,13 +44,13 @@ type daemon struct {
 	server  *ctl.Server
 }
 
-func open(app *cli.App, cfg config) (*daemon, error) {
+func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
 	d := &daemon{readers: tla.NewReaders(tla.ReadersConfig{Log: app.Log})}
 	var err error
-	if d.keys, err = cfg.Identity.Open(); err != nil {
+	if d.keys, err = trace.Keys("client", cfg.Identity); err != nil {
 		return nil, err
 	}
-	if d.trust, err = pki.OpenTrust(cfg.Trust.Config(app.Log)); err != nil {
+	if d.trust, err = pki.OpenTrust(trace.Trust(cfg.Trust.Config(app.Log))); err != nil {
 		return nil, err
 	}
 	cards, err := loadPolicy(string(cfg.Policy))

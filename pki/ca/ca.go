@@ -19,6 +19,7 @@ import (
 type Options struct {
 	Root  string           // directory with the root's key; "" = DIR/root
 	Clock func() time.Time // nil = time.Now
+	By    string           // whose acts the trace says they are; "" = tla-pki
 	Stop  <-chan struct{}  // closed: give up waiting for another program's lock; nil = wait up to 30 s
 }
 
@@ -32,6 +33,7 @@ type CA struct {
 	dir     string
 	rootDir string
 	clock   func() time.Time
+	by      string
 	stop    <-chan struct{}
 	store   *store
 	at      func(point string) // tests stop the program here; nil outside tests
@@ -43,7 +45,7 @@ func Open(dir string, o Options) (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &CA{Settings: settings, dir: dir, rootDir: or(o.Root, filepath.Join(dir, "root")), clock: o.Clock, stop: o.Stop}
+	c := &CA{Settings: settings, dir: dir, rootDir: or(o.Root, filepath.Join(dir, "root")), clock: o.Clock, by: o.By, stop: o.Stop}
 	if c.clock == nil {
 		c.clock = time.Now
 	}
@@ -104,13 +106,15 @@ func loadCertificate(file string) (*x509.Certificate, error) {
 }
 
 func (c *CA) issuingKey() (crypto.Signer, error) {
-	return loadKeyOf(c.Issuing, filepath.Join(c.dir, "issuing", "issuing.key"))
+	key, err := loadKeyOf(c.Issuing, filepath.Join(c.dir, "issuing", "issuing.key"))
+	return key, c.keyFailed("issuing", err)
 }
 
 // rootKey is what the offline root is needed for.
 func (c *CA) rootKey() (crypto.Signer, error) {
 	file := filepath.Join(c.rootDir, "root.key")
 	key, err := loadKeyOf(c.Root, file)
+	err = c.keyFailed("root", err)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("the root's key %s is not here: bring the root's directory back for this, or name it with --root", file)
 	}

@@ -74,7 +74,10 @@ func (c *CA) publish(name string, by lister) (list *List, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot publish the %s: %w", name, err)
 	}
-	return list, nil
+	if name == "arl" {
+		err = c.traceARL(list)
+	}
+	return list, err
 }
 
 func (c *CA) signList(by lister) (*List, error) {

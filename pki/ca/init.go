@@ -258,6 +258,9 @@ func publishFirst(dir string, clock func() time.Time) error {
 		return err
 	}
 	defer c.Close()
+	if err := c.traceCreated(); err != nil {
+		return err
+	}
 	if _, err := c.PublishARL(); err != nil {
 		return err
 	}

@@ -217,7 +217,7 @@ func (c *CA) setDates(o *order) func(Request) error {
 	}
 }
 
-// fulfil records the intent, signs, and lets cfssl complete the record.
+// fulfil records the intent, in the books and in the trace, signs, and lets cfssl complete the record.
 func (c *CA) fulfil(o *order) (*x509.Certificate, error) {
 	if err := c.mayIssue(o); err != nil {
 		return nil, err
@@ -242,6 +242,9 @@ func (c *CA) fulfil(o *order) (*x509.Certificate, error) {
 		c.reach("claimed")
 	}
 	if err := c.store.intend(row); err != nil {
+		return nil, err
+	}
+	if err := c.traceOrder(o); err != nil {
 		return nil, err
 	}
 	c.reach("intended")

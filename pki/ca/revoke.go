@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"tlagate/audit"
 )
 
 // Selection names certificates to revoke or release; exactly one field is set.
@@ -38,7 +40,11 @@ func (c *CA) revoke(which Selection, reason Reason) ([]Record, error) {
 			return nil, fmt.Errorf("cannot withdraw the invitations of %s: %w", which.Identity, err)
 		}
 	}
-	return c.each("revoke", chosen, func(r Record) error { return c.revokeOne(r, reason) })
+	revoked, err := c.each("revoke", chosen, func(r Record) error { return c.revokeOne(r, reason) })
+	for _, r := range revoked { // a trace that cannot be written holds up no revocation
+		err = errors.Join(err, c.traceRecord(audit.CertificateRevoked, r, reason.String()))
+	}
+	return revoked, err
 }
 
 // Release makes certificates on hold good again. It changes the books only: publish a CRL next.
@@ -75,6 +81,9 @@ func (c *CA) releaseOne(r Record) error {
 		return errNotHeld
 	case !r.Held():
 		return fmt.Errorf("it was revoked at %s for good (%s); issue a new one", r.RevokedAt.Format("2006-01-02 15:04:05 MST"), r.Reason)
+	}
+	if err := c.traceRecord(audit.CertificateReleased, r, ""); err != nil {
+		return err
 	}
 	return c.store.release(r)
 }

@@ -30,6 +30,9 @@ func BuildVersion() string {
 	return cmp.Or(info.Main.Version, "(devel)")
 }
 
+// Running is the version of this program, as --version prints it.
+func Running() string { return version() }
+
 func newLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if format == "json" {

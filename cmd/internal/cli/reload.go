@@ -51,7 +51,7 @@ func (a *App) poll(l Live, mu *sync.Mutex) {
 			a.apply(l)
 		}
 		for i, k := range l.Keys {
-			if pairs[i].Changed() {
+			if pairs[i].Changed() || k.refused.Load() {
 				k.follow(a.Log)
 			}
 		}

@@ -25,6 +25,7 @@ type Keys struct {
 	now  atomic.Pointer[tls.Certificate]
 
 	failure string // of the last follow, which owns it
+	observer
 }
 
 // Open reads certificate and key. What is wrong with the files is told as package pki tells it.
@@ -51,6 +52,9 @@ func (k *Keys) Reload() error {
 func (k *Keys) reload() (changed bool, err error) {
 	pair, err := pki.LoadCertificate(string(k.from.Cert), string(k.from.Key))
 	if err != nil {
+		return false, err
+	}
+	if err := k.ask(k.now.Load(), pair); err != nil {
 		return false, err
 	}
 	old := k.now.Swap(pair)

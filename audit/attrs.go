@@ -1,0 +1,206 @@
+package audit
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Attr is one thing an event says. Only the functions of this file make one.
+type Attr struct{ name, value string }
+
+// Bounds of a value, in octets. A longer one is cut and ends in "…".
+const (
+	maxValue = 512
+	maxList  = 4096
+)
+
+// attrNames is the allowlist: what each attribute holds. docs/audit.md has the same rows, and a test keeps them equal.
+var attrNames = map[string]string{
+	"serial":      "serial number of a certificate, hexadecimal",
+	"fingerprint": "SHA-256 of a certificate (DER), of a public key (SPKI, DER) or of a file, hexadecimal",
+	"identity":    "whom a certificate names: urn:tlagate:…, of a CA its name",
+	"file":        "name of a file",
+	"reason":      "why: a code or a sentence of ours",
+	"version":     "version of a program, bundle or format",
+	"from":        "what it was before",
+	"to":          "what it is now",
+	"use":         "what a key, certificate or anchor is for",
+	"until":       "end of validity, RFC 3339",
+	"count":       "how many",
+	"names":       "a list, separated by comma and space",
+	"profile":     "profile of an issued certificate",
+	"user":        "account of the operating system that ran the program",
+	"number":      "number of a published list",
+	"store":       "where a key lives: file, pkcs11, tpm",
+	"gateway":     "host and port of a gateway",
+}
+
+// Serial is a certificate's serial number.
+func Serial(n *big.Int) Attr {
+	if n == nil {
+		return text("serial", "")
+	}
+	return text("serial", n.Text(16))
+}
+
+// SerialText is a serial number that is written in hexadecimal already.
+func SerialText(hexadecimal string) Attr { return text("serial", onlyHex(hexadecimal)) }
+
+// Fingerprint is the SHA-256 of a certificate (DER), a public key (SPKI, DER) or a file's content; never give it a secret.
+func Fingerprint(of []byte) Attr {
+	sum := sha256.Sum256(of)
+	return text("fingerprint", hex.EncodeToString(sum[:]))
+}
+
+// Digest is a SHA-256 that is computed already.
+func Digest(sum [32]byte) Attr { return text("fingerprint", hex.EncodeToString(sum[:])) }
+
+// Identity is whom it is about: a URN, or the name of a CA.
+func Identity(urn string) Attr { return text("identity", urn) }
+
+// File is the name of a file or of a key's place. What may hold a PIN, the query of a PKCS#11 URI, is left out.
+func File(name string) Attr {
+	if strings.HasPrefix(strings.ToLower(name), "pkcs11:") {
+		name, _, _ = strings.Cut(name, "?")
+		name, _, _ = strings.Cut(name, "pin-")
+	}
+	return text("file", name)
+}
+
+// Reason is a code or a sentence of ours; never a peer's text, nor one that quotes an input.
+func Reason(why string) Attr { return text("reason", why) }
+
+// Version is that of a program, a bundle or a format.
+func Version(v string) Attr { return text("version", v) }
+
+// From is what it was before the change.
+func From(old string) Attr { return text("from", old) }
+
+// To is what it is after the change.
+func To(now string) Attr { return text("to", now) }
+
+// Use is what a key, certificate or anchor is for: "client", "server", "anchor" …
+func Use(use string) Attr { return text("use", use) }
+
+// Until is an end of validity.
+func Until(t time.Time) Attr { return text("until", t.UTC().Format(time.RFC3339)) }
+
+// Count is how many.
+func Count(n int) Attr { return text("count", strconv.Itoa(n)) }
+
+// Names is a list of names; [Lists] cuts a long one into several.
+func Names(names []string) Attr {
+	return Attr{"names", clean(strings.Join(names, ", "), maxList)}
+}
+
+// Profile is a profile of the CA.
+func Profile(name string) Attr { return text("profile", name) }
+
+// User is an account of the operating system.
+func User(name string) Attr { return text("user", name) }
+
+// Number is that of a published list.
+func Number(n int64) Attr { return text("number", strconv.FormatInt(n, 10)) }
+
+// Store is where a key lives: "file", "pkcs11" or "tpm"; no PIN and no handle with one in it.
+func Store(kind string) Attr { return text("store", kind) }
+
+// Gateway is the host and port of a gateway.
+func Gateway(address string) Attr { return text("gateway", address) }
+
+// By is whose act the event is, when it is not the log's own program: an identity.
+func By(who string) Attr { return text(by, who) }
+
+// by is an attribute that has a field of its own in the line.
+const by = "by"
+
+// Certificate says which certificate it is: serial number, fingerprint, identity and end.
+func Certificate(c *x509.Certificate) []Attr {
+	return []Attr{Serial(c.SerialNumber), Fingerprint(c.Raw), Identity(identityOf(c)), Until(c.NotAfter)}
+}
+
+func identityOf(c *x509.Certificate) string {
+	for _, u := range c.URIs {
+		if u.Scheme == "urn" {
+			return u.String()
+		}
+	}
+	return c.Subject.CommonName
+}
+
+// Lists cuts names into pieces that one event holds whole: at most 50 names, none of them cut unless it alone is too long.
+func Lists(names []string) (lists [][]string) {
+	const most = 50
+	var now []string
+	size := 0
+	for _, n := range names {
+		n = clean(n, maxValue)
+		if len(now) == most || size+len(n)+2 > maxList {
+			lists, now, size = append(lists, now), nil, 0
+		}
+		now, size = append(now, n), size+len(n)+2
+	}
+	if len(now) > 0 {
+		lists = append(lists, now)
+	}
+	return lists
+}
+
+func text(name, value string) Attr { return Attr{name, clean(value, maxValue)} }
+
+// clean makes a value of text: valid UTF-8 without control or format characters, at most limit octets.
+func clean(s string, limit int) string {
+	const ellipsis = "…"
+	s = strings.Map(printable, strings.ToValidUTF8(s[:min(len(s), 2*limit)], "\ufffd"))
+	if len(s) <= limit {
+		return s
+	}
+	end := limit - len(ellipsis)
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + ellipsis
+}
+
+func printable(r rune) rune {
+	if r != ' ' && !unicode.IsGraphic(r) {
+		return '\ufffd'
+	}
+	return r
+}
+
+func onlyHex(s string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("0123456789abcdefABCDEF", r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, s)
+}
+
+// collect makes of attributes what a line holds; who is by, "" when none says.
+func collect(attrs []Attr) (with map[string]string, who string, err error) {
+	with = map[string]string{}
+	for _, a := range attrs {
+		_, twice := with[a.name]
+		switch _, known := attrNames[a.name]; {
+		case a.name == by:
+			who = a.value
+		case !known:
+			return nil, "", fmt.Errorf("attribute %q is none of this package's", a.name)
+		case twice:
+			return nil, "", fmt.Errorf("attribute %q is given twice", a.name)
+		case a.value != "":
+			with[a.name] = a.value
+		}
+	}
+	return with, who, nil
+}

@@ -1,0 +1,125 @@
+// Package host compares the machine with what it was at the last start of the program (annex code EL1): kernel, OS
+// release, the program's own file, installed packages. Each difference is an event of the audit trace. Nothing is executed.
+//
+// What was seen is kept in a small file beside the trace. Who may write that file can hide a change, as who may write the
+// trace can: docs/audit.md says what that means.
+package host
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tlagate/audit"
+)
+
+// Config says what is compared. The zero values of Root and Program are right outside tests.
+type Config struct {
+	State   string     // file that keeps what was seen, for instance /var/lib/tla-relay/audit.jsonl.host
+	Log     *audit.Log // gets the events
+	Root    string     // where /etc, /proc and /var are; "" = /
+	Program string     // our own file; "" = /proc/self/exe, the file that runs even when another has taken its name
+}
+
+// Compare looks at the machine, records each difference from the last time, then keeps what it saw. The first time records
+// a baseline. An error of the trace leaves the kept state as it was, so that the next start records the differences again.
+func Compare(cfg Config) error {
+	now, err := look(cfg.Root, cfg.Program)
+	if err != nil {
+		return fmt.Errorf("cannot look at this machine: %w", err)
+	}
+	last, why, err := load(cfg.State)
+	if err != nil {
+		return fmt.Errorf("cannot compare this machine with the last start: %w", err)
+	}
+	events := baseline(now, why)
+	if last != nil {
+		events = differences(last, now)
+	}
+	for _, e := range events {
+		if err := cfg.Log.Record(e.kind, e.attrs...); err != nil {
+			return err
+		}
+	}
+	return now.save(cfg.State)
+}
+
+type event struct {
+	kind  audit.Kind
+	attrs []audit.Attr
+}
+
+// baseline is what the first start records; why says what became of a state that was lost.
+func baseline(now *seen, why string) []event {
+	list := []event{{audit.HostBaseline, []audit.Attr{
+		audit.To(now.Kernel + "; " + now.OS), audit.Digest(now.program()), audit.Count(len(now.Packages)), audit.Reason(why),
+	}}}
+	return append(list, unknownPackages(now)...)
+}
+
+// unknownPackages says at every start that nothing can be said of the packages.
+func unknownPackages(now *seen) []event {
+	if now.Unknown == "" {
+		return nil
+	}
+	return []event{{audit.HostPackagesUnknown, []audit.Attr{audit.Reason(now.Unknown)}}}
+}
+
+func differences(last, now *seen) []event {
+	var list []event
+	for _, c := range []struct {
+		kind    audit.Kind
+		old, to string
+	}{
+		{audit.HostKernelChanged, last.Kernel, now.Kernel},
+		{audit.HostOSChanged, last.OS, now.OS},
+		{audit.HostProgramChanged, last.Program, now.Program},
+	} {
+		if c.old != c.to {
+			list = append(list, event{c.kind, []audit.Attr{audit.From(c.old), audit.To(c.to)}})
+		}
+	}
+	list = append(list, packageChanges(last, now)...)
+	return append(list, unknownPackages(now)...)
+}
+
+// packageChanges compares two lists of packages. One that is unknown now is not a thousand removals; the last that was known stays
+// the one to compare with.
+func packageChanges(last, now *seen) []event {
+	if now.Unknown != "" {
+		now.Packages = last.Packages
+		return nil
+	}
+	if last.Packages == nil {
+		return []event{{audit.HostBaseline, []audit.Attr{audit.Count(len(now.Packages)), audit.Reason("the packages can be read for the first time")}}}
+	}
+	var added, removed, updated []string
+	for name, version := range now.Packages {
+		switch old, was := last.Packages[name]; {
+		case !was:
+			added = append(added, name+" "+version)
+		case old != version:
+			updated = append(updated, name+" "+old+" > "+version)
+		}
+	}
+	for name, version := range last.Packages {
+		if _, is := now.Packages[name]; !is {
+			removed = append(removed, name+" "+version)
+		}
+	}
+	return slices.Concat(listed(audit.HostPackagesAdded, added), listed(audit.HostPackagesRemoved, removed), listed(audit.HostPackagesUpdated, updated))
+}
+
+// listed makes as many events as the names need, in the order of the names.
+func listed(kind audit.Kind, names []string) (list []event) {
+	slices.Sort(names)
+	for _, some := range audit.Lists(names) {
+		list = append(list, event{kind, []audit.Attr{audit.Count(len(some)), audit.Names(some)}})
+	}
+	return list
+}
+
+var errNotState = errors.New("it is not what this program keeps")
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -1,0 +1,117 @@
+package audit
+
+// Kind names what happened.
+type Kind string
+
+// The kinds of events; what each means, and the annex code that asks for it, is in kinds below.
+const (
+	ProgramStart Kind = "program.start"
+	ProgramStop  Kind = "program.stop"
+
+	KeyLoaded   Kind = "key.loaded"
+	KeyCreated  Kind = "key.created"
+	KeyReplaced Kind = "key.replaced"
+	KeyErased   Kind = "key.erased"
+	KeyFailed   Kind = "key.failed"
+
+	CertificateLoaded   Kind = "certificate.loaded"
+	CertificateChanged  Kind = "certificate.changed"
+	CertificateIssued   Kind = "certificate.issued"
+	CertificateRevoked  Kind = "certificate.revoked"
+	CertificateReleased Kind = "certificate.released"
+
+	AnchorLoaded  Kind = "anchor.loaded"
+	AnchorChanged Kind = "anchor.changed"
+
+	BundleLoaded  Kind = "bundle.loaded"
+	BundleChanged Kind = "bundle.changed"
+	BundleRefused Kind = "bundle.refused"
+	SealBroken    Kind = "seal.broken"
+
+	EnrolmentBegun   Kind = "enrolment.begun"
+	EnrolmentDone    Kind = "enrolment.done"
+	EnrolmentRefused Kind = "enrolment.refused"
+	RenewalDone      Kind = "renewal.done"
+	RenewalFailed    Kind = "renewal.failed"
+	EraseDone        Kind = "erase.done"
+
+	CACreated    Kind = "ca.created"
+	ARLPublished Kind = "arl.published"
+
+	HostBaseline        Kind = "host.baseline"
+	HostKernelChanged   Kind = "host.kernel.changed"
+	HostOSChanged       Kind = "host.os.changed"
+	HostProgramChanged  Kind = "host.program.changed"
+	HostPackagesAdded   Kind = "host.packages.added"
+	HostPackagesRemoved Kind = "host.packages.removed"
+	HostPackagesUpdated Kind = "host.packages.updated"
+	HostPackagesUnknown Kind = "host.packages.unknown"
+
+	AuditRecovered Kind = "audit.recovered"
+)
+
+// Meaning is what the table says of a kind.
+type Meaning struct {
+	Kind     Kind
+	Code     string // of the annex
+	Sentence string
+}
+
+// kinds is the table; docs/audit.md has the same rows, and a test keeps them equal.
+var kinds = []Meaning{
+	{ProgramStart, "EL1", "A program of ours starts, in this version."},
+	{ProgramStop, "EL1", "A program of ours ends in good order; a start without a stop before it was a crash or a power cut."},
+
+	{KeyLoaded, "EL1", "A private key is taken into use."},
+	{KeyCreated, "EL1", "A private key is made on this machine."},
+	{KeyReplaced, "EL1", "Another private key is taken into use in place of the one before."},
+	{KeyErased, "EL1, EL3", "A private key is destroyed."},
+	{KeyFailed, "G2", "A private key could not be read or used."},
+
+	{CertificateLoaded, "EL1", "One of our certificates is taken into use."},
+	{CertificateChanged, "EL1", "Another certificate is taken into use in place of the one before."},
+	{CertificateIssued, "G2", "The CA certifies a key: recorded before it is signed, as in the CA's books."},
+	{CertificateRevoked, "G2", "The CA revokes a certificate, for good or on hold."},
+	{CertificateReleased, "G2", "The CA makes a certificate on hold good again."},
+
+	{AnchorLoaded, "EL1", "A certificate is taken as trust anchor, or as CA below one."},
+	{AnchorChanged, "EL1", "A trust anchor, or a CA below one, is added, removed, or vouches for other practices."},
+
+	{BundleLoaded, "EL1, SP1", "The device's bundle is checked and taken into use."},
+	{BundleChanged, "EL1, SP1", "A newer bundle is checked and taken into use in place of the one before."},
+	{BundleRefused, "SP1", "A bundle is refused: altered, outdated, or signed by nobody we trust."},
+	{SealBroken, "SP1", "A sealed file is altered, missing or outdated, so the program refuses to work."},
+
+	{EnrolmentBegun, "EL1, G2", "An enrolment begins: a key is about to be certified for the first time."},
+	{EnrolmentDone, "EL1, G2", "An enrolment is complete: key and certificate are in place."},
+	{EnrolmentRefused, "EL1, G2", "An enrolment ended without a certificate."},
+	{RenewalDone, "EL1, G2", "A certificate was renewed before its end."},
+	{RenewalFailed, "G2", "A certificate could not be renewed; the one before stays in use."},
+	{EraseDone, "EL3", "An identity is erased from this machine."},
+
+	{CACreated, "G2, EL1", "A CA is made: its root and its issuing key."},
+	{ARLPublished, "C2", "The root's list of revoked CAs is signed and published; CRLs, which come every day, are not recorded."},
+
+	{HostBaseline, "EL1", "Kernel, OS release, program and packages are recorded for the first time, or anew after the record was lost."},
+	{HostKernelChanged, "EL1", "The kernel is not that of the last start."},
+	{HostOSChanged, "EL1", "The OS release is not that of the last start."},
+	{HostProgramChanged, "EL1", "Our own program file is not that of the last start."},
+	{HostPackagesAdded, "EL1", "Packages are installed that were not at the last start."},
+	{HostPackagesRemoved, "EL1", "Packages of the last start are no longer installed."},
+	{HostPackagesUpdated, "EL1", "Packages have another version than at the last start."},
+	{HostPackagesUnknown, "EL1", "The installed packages cannot be read here, so their changes are not seen."},
+
+	{AuditRecovered, "EL1, SA2", "The trace did not end as its head says: what was half written is set aside, and the chain goes on from the head."},
+}
+
+// Kinds gives the table.
+func Kinds() []Meaning { return append([]Meaning(nil), kinds...) }
+
+func (k Kind) known() bool {
+	for _, m := range kinds {
+		if m.Kind == k {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,42 @@
+//go:build unix
+
+package audit
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// tryLock locks a file for this open file description alone, or shared with other readers; busy: somebody else has it.
+func tryLock(f *os.File, shared bool) (busy bool, err error) {
+	how := unix.LOCK_EX
+	if shared {
+		how = unix.LOCK_SH
+	}
+	err = unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR) {
+		return true, nil
+	}
+	return false, err
+}
+
+// checkMode refuses a log that others may write or the world may read.
+func checkMode(f *os.File) error {
+	info, err := f.Stat()
+	if err == nil && info.Mode().Perm()&0o027 != 0 {
+		err = errors.New("its mode lets others at it; run chmod 600 (or 640) on it")
+	}
+	return err
+}
+
+// syncDir makes a new name in a directory last.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}

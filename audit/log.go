@@ -1,0 +1,114 @@
+package audit
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Config says where the trace is. It must not be changed once given.
+type Config struct {
+	File    string           // the log, for instance /var/lib/tla-relay/audit.jsonl; its directory is made when it is missing (0700)
+	By      string           // whose acts it records unless an event says otherwise: "tla-relay"
+	Clock   func() time.Time // nil = time.Now
+	MaxSize int64            // octets of a file, after which the next one is begun; 0 = 16 MiB
+	Wait    time.Duration    // for another program's writing; 0 = 10 s
+}
+
+// Log appends to a trace. It holds no file open: several programs, and several Logs of one program, may write to one
+// file. Safe for concurrent use. A nil Log records nothing.
+type Log struct {
+	cfg Config
+	mu  sync.Mutex // one writing at a time
+}
+
+// Open opens the trace, or begins it, and looks at its end: what a crash left half written is set aside, and
+// [AuditRecovered] tells of it. The rest of the chain is for [VerifyFile].
+func Open(cfg Config) (*Log, error) {
+	cfg.MaxSize = cmp.Or(cfg.MaxSize, 16<<20)
+	cfg.Wait = cmp.Or(cfg.Wait, 10*time.Second)
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	if cfg.File == "" {
+		return nil, errors.New("cannot open the audit trace: no file is named")
+	}
+	l := &Log{cfg: cfg}
+	if err := os.MkdirAll(filepath.Dir(cfg.File), 0o700); err != nil {
+		return nil, fmt.Errorf("cannot open the audit trace: %w", err)
+	}
+	if err := l.locked((*tail).check); err != nil {
+		return nil, fmt.Errorf("cannot open the audit trace %s: %w", cfg.File, err)
+	}
+	return l, nil
+}
+
+// File is the log's name; "" of a nil Log.
+func (l *Log) File() string {
+	if l == nil {
+		return ""
+	}
+	return l.cfg.File
+}
+
+// Record appends one event, and returns once it is on the disk. An error means that it is not in the trace: refuse what was
+// to be recorded, unless that takes trust away.
+func (l *Log) Record(kind Kind, attrs ...Attr) error {
+	if l == nil {
+		return nil
+	}
+	if err := l.record(kind, attrs); err != nil {
+		return fmt.Errorf("cannot record %s in the audit trace %s: %w", kind, l.cfg.File, err)
+	}
+	return nil
+}
+
+func (l *Log) record(kind Kind, attrs []Attr) error {
+	if !kind.known() {
+		return errors.New("this kind of event is not in the table")
+	}
+	with, who, err := collect(attrs)
+	if err != nil {
+		return err
+	}
+	e := Entry{Event: kind, By: cmp.Or(who, clean(l.cfg.By, maxValue)), With: with}
+	return l.locked(func(t *tail) error { return t.append(e) })
+}
+
+// locked runs f on the settled end of the log, while no other program writes to it.
+func (l *Log) locked(f func(*tail) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t, err := l.openTail()
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	why, err := t.settle()
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		if err := t.recovered(why); err != nil {
+			return err
+		}
+	}
+	return f(t)
+}
+
+// lock waits until the head file is ours.
+func lock(f *os.File, shared bool, wait time.Duration) error {
+	for end := time.Now().Add(wait); ; time.Sleep(2 * time.Millisecond) {
+		busy, err := tryLock(f, shared)
+		if err != nil || !busy {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("another program has been writing to it for %s", wait)
+		}
+	}
+}

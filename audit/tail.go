@@ -1,0 +1,281 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// tail is the end of a log, while we hold its lock.
+type tail struct {
+	log  *Log
+	lock *os.File // the head file
+	file *os.File // the current file of the log
+	head head     // what the lines on the disk say, once settled
+}
+
+func (l *Log) openTail() (*tail, error) {
+	t := &tail{log: l}
+	var err error
+	if t.lock, err = create(headName(l.cfg.File)); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(lock(t.lock, false, l.cfg.Wait), checkMode(t.lock)); err != nil {
+		t.close()
+		return nil, err
+	}
+	if t.file, err = create(l.cfg.File); err != nil {
+		t.close()
+		return nil, err
+	}
+	if err := checkMode(t.file); err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// close gives the lock back.
+func (t *tail) close() {
+	for _, f := range []*os.File{t.file, t.lock} {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// settle finds where the log ends and makes its head say so. What a power cut left of a line is set aside; lines that
+// are missing stay missing: the chain goes on from the head, so that the gap is seen for ever. Why says what was not in
+// order, "" = nothing.
+func (t *tail) settle() (why string, err error) {
+	size, err := sizeOf(t.file)
+	if err != nil {
+		return "", err
+	}
+	var fresh bool
+	if t.head, fresh, err = readHead(t.lock); errors.Is(err, errHead) {
+		return t.rebuild("the head could not be read: it is made again from the log, whose end cannot be vouched for")
+	}
+	switch {
+	case err != nil:
+		return "", err
+	case fresh:
+		return t.begin(size)
+	case size == t.head.size:
+		return "", nil
+	case size == 0 && t.wasPutAway():
+		t.head.size = 0
+		return "", t.head.write(t.lock)
+	case size < t.head.size:
+		return t.cutShort(size)
+	}
+	return t.catchUp(size)
+}
+
+// begin is the start of a log, unless there are lines without a head.
+func (t *tail) begin(size int64) (why string, err error) {
+	old, err := segments(t.log.cfg.File)
+	if err != nil {
+		return "", err
+	}
+	if size > 0 || len(old) > 0 {
+		return t.rebuild("the head was missing: it is made again from the log, whose end cannot be vouched for")
+	}
+	return "", t.head.write(t.lock)
+}
+
+// catchUp takes in whole lines that a program wrote without coming to the head, and sets aside what follows them.
+func (t *tail) catchUp(size int64) (why string, err error) {
+	if err := t.follow(t.file); err != nil {
+		return "", err
+	}
+	if rest := size - t.head.size; rest > 0 {
+		why = fmt.Sprintf("%d octets after the last whole line of the chain are set aside", rest)
+		if err := t.setAside(rest); err != nil {
+			return "", err
+		}
+	}
+	return why, t.head.write(t.lock)
+}
+
+// cutShort goes on behind lines that are missing.
+func (t *tail) cutShort(size int64) (why string, err error) {
+	why = fmt.Sprintf("the log was cut off: it holds %d octets where its head says %d", size, t.head.size)
+	whole, err := wholeLines(t.file) // they are kept, whatever they are
+	if err != nil {
+		return "", err
+	}
+	t.head.size = whole
+	if err := t.setAside(size - whole); err != nil {
+		return "", err
+	}
+	return why, t.head.write(t.lock)
+}
+
+// rebuild makes a head from the lines themselves.
+func (t *tail) rebuild(why string) (string, error) {
+	last, err := t.lastLine()
+	if err != nil {
+		return "", err
+	}
+	size, err := sizeOf(t.file)
+	if err != nil {
+		return "", err
+	}
+	t.head = last
+	if err := t.setAside(size - last.size); err != nil {
+		return "", err
+	}
+	return why, t.head.write(t.lock)
+}
+
+// lastLine finds the last readable line of the log; size is that of the current file's whole lines.
+func (t *tail) lastLine() (head, error) {
+	whole, err := wholeLines(t.file)
+	if err != nil {
+		return head{}, err
+	}
+	last := head{hash: noHash}
+	old, err := segments(t.log.cfg.File)
+	if err != nil {
+		return last, err
+	}
+	for i := len(old) - 1; i >= 0 && last.seq == 0; i-- {
+		if last, err = lastOf(old[i].name); err != nil {
+			return last, err
+		}
+	}
+	if now, err := lastOf(t.log.cfg.File); err != nil || now.seq > 0 {
+		now.size = whole
+		return now, err
+	}
+	last.size = whole
+	return last, nil
+}
+
+// wasPutAway says whether the program that put the full file away did not come to tell the head.
+func (t *tail) wasPutAway() bool {
+	old, err := segments(t.log.cfg.File)
+	if err != nil || len(old) == 0 {
+		return false
+	}
+	f, err := os.Open(old[len(old)-1].name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	size, err := sizeOf(f)
+	return err == nil && size == t.head.size && hashBefore(f, size) == t.head.hash
+}
+
+// check looks, once at the start, whether the last line is the one that the head knows.
+func (t *tail) check() error {
+	if t.head.size == 0 || hashBefore(t.file, t.head.size) == t.head.hash {
+		return nil // 0: nothing yet, or the file before was put away just now
+	}
+	return t.recovered("the last line is not the one that was written")
+}
+
+// follow takes in the lines after the head that continue the chain.
+func (t *tail) follow(f *os.File) error {
+	lines := newLines(io.NewSectionReader(f, t.head.size, 1<<62))
+	start := t.head.size
+	for lines.next() && lines.whole {
+		e, err := Parse(lines.text)
+		if err != nil || e.Seq != t.head.seq+1 || e.Prev != t.head.hash {
+			break
+		}
+		t.head = head{e.Seq, hash(lines.text), start + lines.end}
+	}
+	return lines.err
+}
+
+// maxTorn bounds what is kept of what is set aside at one time.
+const maxTorn = 1 << 20
+
+// setAside moves the last octets of the file out of the log.
+func (t *tail) setAside(octets int64) error {
+	if octets <= 0 {
+		return nil
+	}
+	torn, err := os.OpenFile(tornName(t.log.cfg.File), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer torn.Close()
+	_, err = io.Copy(torn, io.NewSectionReader(t.file, t.head.size, min(octets, maxTorn)))
+	if err := errors.Join(err, torn.Sync()); err != nil {
+		return err
+	}
+	return errors.Join(t.file.Truncate(t.head.size), t.file.Sync())
+}
+
+func (t *tail) recovered(why string) error {
+	return t.append(Entry{Event: AuditRecovered, By: clean(t.log.cfg.By, maxValue), With: map[string]string{"reason": why}})
+}
+
+// append writes a line, then the head. When one of them fails, the line is taken back.
+func (t *tail) append(e Entry) error {
+	e.Seq, e.Prev = t.head.seq+1, t.head.hash
+	e.At = t.log.cfg.Clock().UTC().Format(layout)
+	line, err := e.line()
+	if err != nil {
+		return err
+	}
+	if t.head.size > 0 && t.head.size+int64(len(line)) >= t.log.cfg.MaxSize {
+		if err := t.putAway(); err != nil {
+			return err
+		}
+	}
+	next := head{e.Seq, hash(line), t.head.size + int64(len(line)) + 1}
+	if err := t.write(append(line, '\n'), next); err != nil {
+		return errors.Join(err, t.file.Truncate(t.head.size), t.head.write(t.lock))
+	}
+	t.head = next
+	return nil
+}
+
+func (t *tail) write(line []byte, next head) error {
+	if _, err := t.file.WriteAt(line, t.head.size); err != nil {
+		return err
+	}
+	if err := t.file.Sync(); err != nil {
+		return err
+	}
+	return next.write(t.lock)
+}
+
+// putAway gives the full file its number and begins the next one, which the same people may read.
+func (t *tail) putAway() error {
+	name := t.log.cfg.File
+	first, err := firstLine(t.file)
+	if err != nil {
+		return err
+	}
+	info, err := t.file.Stat()
+	if err != nil {
+		return err
+	}
+	t.file.Close()
+	if err := os.Rename(name, segmentName(name, first.Seq)); err != nil {
+		return err
+	}
+	if t.file, err = create(name); err != nil {
+		return err
+	}
+	if err := errors.Join(t.file.Chmod(info.Mode().Perm()), syncDir(filepath.Dir(name))); err != nil {
+		return err
+	}
+	t.head.size = 0
+	return t.head.write(t.lock)
+}
+
+func sizeOf(f *os.File) (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}

@@ -1,0 +1,256 @@
+package audit
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// Report is what Verify saw; when the chain is broken, up to there, and its last line may be the altered one.
+type Report struct {
+	Files     int
+	Lines     int
+	First     uint64    // number of the first line; 0 = there is none
+	Last      uint64    // number of the last line
+	From, To  time.Time // of the first and the last line
+	Hash      string    // of the last line
+	Recovered []uint64  // lines audit.recovered: what was not in order then is their reason
+	Back      []uint64  // lines whose time is before that of the line before: the clock was set back
+	Torn      int64     // octets after the last newline: a line half written, which the next Open sets aside
+}
+
+// Broken says where the chain breaks.
+type Broken struct {
+	File string // "" = a reader
+	Line int    // of the file, from 1
+	Why  string
+}
+
+// Error names file, line and reason.
+func (b *Broken) Error() string {
+	return fmt.Sprintf("the audit trace is broken at line %d of %s: %s", b.Line, cmp.Or(b.File, "the input"), b.Why)
+}
+
+// Verify checks the chain of one file from its first line on. The error is a *Broken, or of reading. Without the head
+// nobody can tell whether the last line was altered or lines after it were cut off.
+func Verify(r io.Reader) (Report, error) {
+	c := newChecker(nil)
+	err := c.file("", r)
+	if err == nil {
+		err = c.finish()
+	}
+	return c.report, err
+}
+
+// VerifyFile checks a whole log, the full files put away included, against its head. The error is a *Broken, or of reading.
+func VerifyFile(file string) (Report, error) {
+	s, err := snap(file)
+	if err != nil {
+		return Report{}, fmt.Errorf("cannot verify the audit trace: %w", err)
+	}
+	defer s.close()
+	if s.headless != "" {
+		return Report{}, &Broken{headName(file), 1, s.headless}
+	}
+	c := newChecker(&s.head)
+	for _, f := range s.files {
+		if err := c.file(f.name, io.NewSectionReader(f.f, 0, f.size)); err != nil {
+			return c.report, err
+		}
+	}
+	return c.report, c.finish()
+}
+
+// snapshot is a log as it was at one moment.
+type snapshot struct {
+	files    []snapped
+	head     head
+	headless string // why there is no head
+}
+
+type snapped struct {
+	name string
+	f    *os.File
+	size int64
+}
+
+func (s *snapshot) close() {
+	for _, f := range s.files {
+		f.f.Close()
+	}
+}
+
+// snap opens the files of a log, and reads its head, while nobody writes.
+func snap(file string) (*snapshot, error) {
+	s := &snapshot{}
+	headFile, err := os.Open(headName(file))
+	if err == nil {
+		defer headFile.Close()
+		if err := lock(headFile, true, 10*time.Second); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.open(file, headFile != nil); err != nil {
+		s.close()
+		return nil, err
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		s.headless = "the head is missing, so that nobody can tell whether lines were cut off"
+		return s, nil
+	}
+	if err == nil {
+		s.head, _, err = readHead(headFile)
+	}
+	if errors.Is(err, errHead) {
+		s.headless, err = "the head was altered, so that nobody can tell whether lines were cut off", nil
+	}
+	return s, err
+}
+
+// open opens the files. Known says that there is a head, so that the log must have been there.
+func (s *snapshot) open(file string, known bool) error {
+	names, err := segments(file)
+	if err != nil {
+		return err
+	}
+	for _, n := range append(names, segment{name: file}) {
+		f, err := os.Open(n.name)
+		if errors.Is(err, os.ErrNotExist) && n.name == file && known {
+			return nil // the head tells that it is missing
+		}
+		if err != nil {
+			return err
+		}
+		s.files = append(s.files, snapped{n.name, f, 0})
+		if s.files[len(s.files)-1].size, err = sizeOf(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checker walks the chain.
+type checker struct {
+	report Report
+	head   *head  // nil = unknown
+	want   uint64 // number of the next line
+	prev   string // hash of the line before
+	place  place  // of the line before
+	doubt  *doubt
+}
+
+type place struct {
+	file string
+	line int
+}
+
+// doubt is that a line does not hold the hash of the one before: either may have been altered, and what follows tells.
+type doubt struct {
+	before, here place
+	hash         string // of the line here
+}
+
+func newChecker(h *head) *checker { return &checker{head: h, want: 1, prev: noHash} }
+
+// file walks one file.
+func (c *checker) file(name string, r io.Reader) error {
+	c.report.Files++
+	lines := newLines(r)
+	for n := 1; lines.next(); n++ {
+		at := place{name, n}
+		if !lines.whole {
+			c.report.Torn += int64(len(lines.text))
+			break
+		}
+		if err := c.line(at, lines.text); err != nil {
+			return err
+		}
+	}
+	if lines.err != nil {
+		return fmt.Errorf("cannot read the audit trace: %w", lines.err)
+	}
+	return nil
+}
+
+// line takes one line into the chain.
+func (c *checker) line(at place, text []byte) error {
+	switch e, err := Parse(text); {
+	case c.report.Torn > 0:
+		return broken(at, "the file before it ends in the middle of a line")
+	case err != nil:
+		return broken(at, err.Error())
+	case c.doubt != nil:
+		return c.doubt.resolve(e.Prev)
+	case e.Seq == c.want && e.Prev != c.prev:
+		c.doubt = &doubt{c.place, at, hash(text)}
+		return nil
+	case e.Seq != c.want:
+		return broken(at, c.misplaced(e))
+	default:
+		return c.accept(at, e, hash(text))
+	}
+}
+
+func (c *checker) accept(at place, e Entry, sum string) error {
+	if c.head != nil && e.Seq == c.head.seq && sum != c.head.hash {
+		return broken(at, "it was altered: the head holds another hash of it")
+	}
+	c.note(e)
+	c.want, c.prev, c.place = e.Seq+1, sum, at
+	c.report.Hash = sum
+	return nil
+}
+
+func (c *checker) note(e Entry) {
+	r := &c.report
+	if r.First == 0 {
+		r.First, r.From = e.Seq, e.Time()
+	} else if e.Time().Before(r.To) {
+		r.Back = append(r.Back, e.Seq)
+	}
+	if e.Event == AuditRecovered {
+		r.Recovered = append(r.Recovered, e.Seq)
+	}
+	r.Lines++
+	r.Last, r.To = e.Seq, e.Time()
+}
+
+// misplaced says what is wrong with a line that has not the number that is due.
+func (c *checker) misplaced(e Entry) string {
+	switch {
+	case e.Prev == c.prev:
+		return fmt.Sprintf("it was altered: its number is %d where %d is due", e.Seq, c.want)
+	case e.Seq < c.want:
+		return fmt.Sprintf("it is out of place: its number is %d where %d is due; lines were moved or copied", e.Seq, c.want)
+	}
+	return fmt.Sprintf("lines %d to %d, which should stand before it, were removed or moved", c.want, e.Seq-1)
+}
+
+// resolve blames one of two lines: when the next line, or the head, knows the second as it is, the first was altered.
+func (d *doubt) resolve(next string) error {
+	if d.before.line > 0 && (next == d.hash || next == "") {
+		return broken(d.before, "it was altered: the line after it holds another hash of it")
+	}
+	return broken(d.here, "it was altered: it does not hold the hash of the line before")
+}
+
+// finish compares the end with the head.
+func (c *checker) finish() error {
+	if c.doubt != nil {
+		known := ""
+		if c.head != nil {
+			known = c.head.hash
+		}
+		return c.doubt.resolve(known)
+	}
+	if c.head == nil || c.head.seq < c.want {
+		return nil
+	}
+	end := place{c.place.file, c.place.line + 1}
+	return broken(end, fmt.Sprintf("the end was cut off: lines %d to %d, which the head knows, are not there", c.want, c.head.seq))
+}
+
+func broken(at place, why string) error { return &Broken{at.file, at.line, why} }

@@ -1,0 +1,123 @@
+// Package trail is what the mains share of the audit trace (annex codes EL1, SA2): what they record at their start, while
+// they run and at their end, and the commands that verify and show it.
+package trail
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+
+	"tlagate/audit"
+	"tlagate/audit/host"
+	"tlagate/cmd/internal/cli"
+)
+
+// Trail is the trace of a program that runs. Without a file it records nothing.
+type Trail struct {
+	Log *audit.Log // nil without a file
+	app *cli.App
+}
+
+// Open opens the trace of a program, or begins it. File is the configuration's line audit; "" = none is kept, which the log says.
+func Open(app *cli.App, program string, file cli.Path) (*Trail, error) {
+	if file == "" {
+		app.Log.Warn("no audit trace is kept: name a file under audit (EL1)")
+		return &Trail{app: app}, nil
+	}
+	log, err := audit.Open(audit.Config{File: string(file), By: program})
+	return &Trail{log, app}, err
+}
+
+// Whether the machine is compared with the last start (EL1: on a TLA).
+const (
+	NotCompared = false
+	Compared    = true
+)
+
+// During records the program's start, runs f, and records the end. What cannot be recorded at the start keeps the program
+// from starting.
+func (t *Trail) During(compared bool, f func() error) error {
+	if err := t.start(compared); err != nil {
+		return err
+	}
+	err := f()
+	t.stop(err)
+	return err
+}
+
+// start records what has changed on the machine since the last start, then this one.
+func (t *Trail) start(compared bool) error {
+	if t.Log != nil && compared {
+		if err := host.Compare(host.Config{State: t.Log.File() + ".host", Log: t.Log}); err != nil {
+			return err
+		}
+	}
+	return t.Log.Record(audit.ProgramStart, audit.Version(cli.Running()))
+}
+
+// stop records the program's end; what cannot be recorded is logged.
+func (t *Trail) stop(failure error) {
+	why := "it was told to stop"
+	if failure != nil {
+		why = "it failed; its log says why"
+	}
+	if err := t.Log.Record(audit.ProgramStop, audit.Reason(why)); err != nil {
+		t.app.Log.Error("the program's end is not in the audit trace", "error", err)
+	}
+}
+
+// Keys opens a certificate and its key, and records that, and each change of them before it counts. Use says what they
+// are for: "client", "server" …
+func (t *Trail) Keys(use string, id cli.Identity) (*cli.Keys, error) {
+	keys, err := id.Open()
+	if err != nil {
+		return nil, t.failed(err, use, string(id.Key))
+	}
+	return keys, keys.Observe(func(old, now *tls.Certificate) error {
+		o := observed{t.Log, use, string(id.Cert), string(id.Key)}
+		if old == nil {
+			return o.loaded(now.Leaf)
+		}
+		return o.changed(old.Leaf, now.Leaf)
+	})
+}
+
+// failed records that a key could not be used; the reason is in the error, and in the program's log.
+func (t *Trail) failed(err error, use, file string) error {
+	if e := t.Log.Record(audit.KeyFailed, audit.Use(use), audit.File(file), audit.Reason("key or certificate cannot be loaded")); e != nil {
+		return fmt.Errorf("%w (%w)", err, e)
+	}
+	return err
+}
+
+// observed is a pair whose changes are recorded.
+type observed struct {
+	log             *audit.Log
+	use, cert, file string
+}
+
+func (o observed) loaded(now *x509.Certificate) error {
+	if err := o.key(audit.KeyLoaded, now); err != nil {
+		return err
+	}
+	return o.log.Record(audit.CertificateLoaded, append(audit.Certificate(now), audit.Use(o.use), audit.File(o.cert))...)
+}
+
+func (o observed) changed(old, now *x509.Certificate) error {
+	if !samePublic(old, now) {
+		if err := o.key(audit.KeyReplaced, now); err != nil {
+			return err
+		}
+	}
+	return o.log.Record(audit.CertificateChanged, append(audit.Certificate(now), audit.Use(o.use), audit.File(o.cert),
+		audit.From(old.SerialNumber.Text(16)), audit.To(now.SerialNumber.Text(16)))...)
+}
+
+// key records what becomes of the key of a certificate, which its public half names.
+func (o observed) key(kind audit.Kind, of *x509.Certificate) error {
+	return o.log.Record(kind, audit.Use(o.use), audit.File(o.file), audit.Fingerprint(of.RawSubjectPublicKeyInfo))
+}
+
+func samePublic(a, b *x509.Certificate) bool {
+	return string(a.RawSubjectPublicKeyInfo) == string(b.RawSubjectPublicKeyInfo)
+}
