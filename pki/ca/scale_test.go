@@ -3,6 +3,7 @@ package ca
 import (
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,8 +20,8 @@ func BenchmarkPublishMillion(b *testing.B) {
 	now := time.Now().UTC()
 	_, err = c.store.db.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
 		INSERT INTO certificates (serial_number, authority_key_identifier, status, reason, expiry, revoked_at, pem, metadata, sans)
-		SELECT '1' || printf('%018d', i) || '0000000000000000000', ?, 'revoked', 5, ?, ?, 'x', '{}', '[]' FROM n`,
-		keyID(c.Issuing), now.AddDate(1, 0, 0), now)
+		SELECT '1' || printf('%018d', i) || '0000000000000000000', ?, 'revoked', 1 + i % 5, ?, strftime('%Y-%m-%d %H:%M:%S+00:00', ?, '-' || i || ' seconds'), ?, '{}', '[]' FROM n`,
+		keyID(c.Issuing), now.AddDate(1, 0, 0), now, strings.Repeat("x", 1200)) // as long as a certificate is as PEM
 	require.NoError(b, err)
 	_, err = c.PublishCRL() // so that the next has one to be compared with
 	require.NoError(b, err)
