@@ -27,8 +27,10 @@ type Config struct {
 	Party  *pki.Party   // our server certificate, and whom we trust
 	Access []Rule       // pairs beyond "a TLA may open the PdTs of its own practice"
 	Limits Limits       // zero = defaults
-	Pushed func() bool  // whether the PKI tells us of revocations right now, for whoami; nil = it was not asked to
 	Log    *slog.Logger // nil = discard
+
+	// Pushed says whether the PKI tells us of revocations right now, for whoami; when nil, or asked is false, it was not asked to.
+	Pushed func() (up, asked bool)
 }
 
 // Limits bound what peers may do; each zero means its default.
@@ -68,7 +70,7 @@ func (l Limits) withDefaults() Limits {
 // Gateway joins links. One Serve per Gateway.
 type Gateway struct {
 	party  *pki.Party
-	pushed func() bool
+	pushed func() (up, asked bool)
 	access atomic.Pointer[access]
 	limits Limits
 	log    *slog.Logger

@@ -68,8 +68,11 @@ func (g *Gateway) isPushed() *bool {
 	if g.pushed == nil {
 		return nil
 	}
-	now := g.pushed()
-	return &now
+	up, asked := g.pushed()
+	if !asked {
+		return nil
+	}
+	return &up
 }
 
 // whoami verifies the peer again, so that the answer is that of this moment.
