@@ -72,6 +72,8 @@ func TestC2RevokingDoesNotWaitForAPublication(t *testing.T) {
 			}()
 			close(h.goOn)
 			first, second := <-h.done, <-mine
+			require.NotNil(t, first)
+			require.NotNil(t, second)
 			require.Equal(t, first.Number+1, second.Number)
 			require.False(t, first.read.Has(during.Certificate.SerialNumber))
 			for _, serial := range []*big.Int{before.Certificate.SerialNumber, during.Certificate.SerialNumber} {
@@ -96,7 +98,9 @@ func TestC2HeldAnewDuringAPublication(t *testing.T) {
 	_, err = c.Revoke(one, Hold)
 	require.NoError(t, err)
 	close(h.goOn)
-	require.Zero(t, (<-h.done).Entries)
+	during := <-h.done
+	require.NotNil(t, during)
+	require.Zero(t, during.Entries)
 	list, err := c.PublishCRL()
 	require.NoError(t, err)
 	require.Equal(t, 1, list.Entries)

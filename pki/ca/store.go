@@ -212,11 +212,13 @@ const batch = 10_000
 // revocations calls f with what an issuer revoked, in the order of issuance. There may be a million: they are read in
 // pieces, between which others write. What is revoked meanwhile may or may not be among them, what was revoked before is.
 func (s *store) revocations(issuer string, f func(revocation) error) error {
-	for after, n := int64(0), batch; n == batch; {
-		var text string
-		var err error
-		if after, n, text, err = s.someRevocations(issuer, after); err == nil {
-			err = eachRevocation(text, n, f)
+	pieces, stop := make(chan piece), make(chan struct{})
+	defer close(stop)
+	go s.readAhead(issuer, pieces, stop)
+	for p := range pieces {
+		err := p.err
+		if err == nil {
+			err = p.each(f)
 		}
 		if err != nil {
 			return fmt.Errorf("cannot read the database: %w", err)
@@ -225,31 +227,51 @@ func (s *store) revocations(issuer string, f func(revocation) error) error {
 	return nil
 }
 
-// someRevocations gives a batch of rows above a rowid, which never changes: the last one's, how many there are, and all of
-// them as one text, a line each. Row by row, database/sql takes half as long again.
-func (s *store) someRevocations(issuer string, after int64) (last int64, n int, lines string, err error) {
+// piece is a batch of revocations as one text, a line each. Row by row, database/sql takes half as long again.
+type piece struct {
+	last  int64 // the last one's rowid
+	n     int   // how many there are
+	lines string
+	err   error
+}
+
+// readAhead reads pieces until the last, an error, or stop, and closes the channel. One is read while the one before is used.
+func (s *store) readAhead(issuer string, pieces chan<- piece, stop <-chan struct{}) {
+	defer close(pieces)
+	for p := (piece{n: batch}); p.n == batch && p.err == nil; {
+		p = s.readPiece(issuer, p.last)
+		select {
+		case pieces <- p:
+		case <-stop:
+			return
+		}
+	}
+}
+
+// readPiece reads revocations above a rowid. That of a row never changes.
+func (s *store) readPiece(issuer string, after int64) (p piece) {
 	row := s.db.QueryRow(`SELECT coalesce(max(id), 0), count(*), coalesce(group_concat(serial || ' ' || at || ' ' || reason || ' ' || ends, char(10)), '')
 		FROM (SELECT rowid AS id, serial_number AS serial, unixepoch(revoked_at) AS at, reason, unixepoch(expiry) AS ends
 			FROM certificates WHERE authority_key_identifier = ? AND status = ? AND rowid > ? ORDER BY rowid LIMIT ?)`,
 		issuer, Revoked, after, batch)
-	err = row.Scan(&last, &n, &lines)
-	return last, n, lines, err
+	p.err = row.Scan(&p.last, &p.n, &p.lines)
+	return p
 }
 
-// eachRevocation reads n lines. A row with something missing has no line, which the number shows.
-func eachRevocation(text string, n int, f func(revocation) error) error {
-	r := revocation{serial: new(big.Int)}
-	for line := range strings.Lines(text) {
+// each calls f with every line. A row with something missing has none, which the number shows.
+func (p piece) each(f func(revocation) error) error {
+	r, missing := revocation{serial: new(big.Int)}, p.n
+	for line := range strings.Lines(p.lines) {
 		if err := r.parse(strings.TrimSuffix(line, "\n")); err != nil {
 			return err
 		}
 		if err := f(r); err != nil {
 			return err
 		}
-		n--
+		missing--
 	}
-	if n != 0 {
-		return fmt.Errorf("%d revocations lack their time, their reason or their end", n)
+	if missing != 0 {
+		return fmt.Errorf("%d revocations lack their time, their reason or their end", missing)
 	}
 	return nil
 }
