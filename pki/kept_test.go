@@ -130,9 +130,9 @@ func TestC2AnswersOverARestart(t *testing.T) {
 		verdict, err := w.open().Verify(chain, pki.Want{Usage: asClient})
 		require.NoError(t, err)
 		require.Equal(t, pki.SourceCache, verdict.Revocation[0].Kind)
-		trust, stop := live(t, w)
+		_, stop := live(t, w)
 		stop() // what nobody asked for is kept on
-		trust = w.open()
+		trust := w.open()
 		require.Empty(t, reasonFor(trust, chain))
 		require.Equal(t, pki.OCSPMissing, reasonFor(trust, pkitest.Chain(w.Issue("urn:tlagate:cab1:tla:t2", asClient))))
 
