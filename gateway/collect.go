@@ -10,6 +10,7 @@ import (
 
 	"tlagate/metrics"
 	"tlagate/pki"
+	"tlagate/pki/push"
 )
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -124,8 +125,16 @@ func (g *Gateway) census() census {
 	return n
 }
 
+// sources are the streams of revocations that there are now.
+func (g *Gateway) sources() []*push.Subscriber {
+	if g.push == nil {
+		return nil
+	}
+	return g.push()
+}
+
 func (g *Gateway) collectPush(s samples) {
-	for _, p := range g.push {
+	for _, p := range g.sources() {
 		state := p.State()
 		s.gauge(descPushUp, truth(state.Up), state.URL)
 	}
@@ -160,12 +169,12 @@ func (s samples) freshness(f pki.Freshness, source string) {
 func (g *Gateway) collectCertificates(s samples) {
 	s.gauge(descOwnEnd, metrics.Unix(chainEnd(g.party.Certificate())), "server")
 	var first time.Time // of our certificates for streams
-	for _, p := range g.push {
+	for _, p := range g.sources() {
 		if end := chainEnd(p.Certificate()); first.IsZero() || end.Before(first) {
 			first = end
 		}
 	}
-	if len(g.push) > 0 {
+	if !first.IsZero() {
 		s.gauge(descOwnEnd, metrics.Unix(first), "push")
 	}
 	for _, a := range g.party.Trust.Anchors() {

@@ -25,11 +25,13 @@ import (
 
 // Config configures a Gateway. It must not be changed once given.
 type Config struct {
-	Party  *pki.Party         // our server certificate, and whom we trust
-	Access []Rule             // pairs beyond "a TLA may open the PdTs of its own practice"
-	Limits Limits             // zero = defaults
-	Push   []*push.Subscriber // through which the PKI tells us of revocations, for whoami and metrics; whoever made them runs them
-	Log    *slog.Logger       // nil = discard
+	Party  *pki.Party   // our server certificate, and whom we trust
+	Access []Rule       // pairs beyond "a TLA may open the PdTs of its own practice"
+	Limits Limits       // zero = defaults
+	Log    *slog.Logger // nil = discard
+
+	// Push gives those through which the PKI tells us of revocations now, for whoami and metrics; whoever made them runs them. nil = none.
+	Push func() []*push.Subscriber
 }
 
 // Limits bound what peers may do; each zero means its default.
@@ -69,7 +71,7 @@ func (l Limits) withDefaults() Limits {
 // Gateway joins links. One Serve per Gateway. It is a prometheus.Collector: register it to have its metrics.
 type Gateway struct {
 	party  *pki.Party
-	push   []*push.Subscriber
+	push   func() []*push.Subscriber
 	meters *meters
 	access atomic.Pointer[access]
 	limits Limits

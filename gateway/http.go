@@ -69,10 +69,11 @@ type revocationAnswer struct {
 
 // isPushed says whether every source tells us of revocations right now; nil = none is configured.
 func (g *Gateway) isPushed() *bool {
-	if len(g.push) == 0 {
+	sources := g.sources()
+	if len(sources) == 0 {
 		return nil
 	}
-	up := !slices.ContainsFunc(g.push, func(s *push.Subscriber) bool { return !s.State().Up })
+	up := !slices.ContainsFunc(sources, func(s *push.Subscriber) bool { return !s.State().Up })
 	return &up
 }
 

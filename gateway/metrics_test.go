@@ -113,7 +113,7 @@ func TestG7MetricsWarnAhead(t *testing.T) {
 	r := start(t, func(r *rig, c *Config) {
 		s, err := push.New(push.Config{URL: "https://pki.invalid:8444", Party: c.Party})
 		require.NoError(r.t, err)
-		c.Push = append(c.Push, s)
+		c.Push = func() []*push.Subscriber { return []*push.Subscriber{s} }
 	})
 	m := r.metered()
 	source := "{kind=crl,source=" + r.files.CRL + "}"

@@ -151,8 +151,17 @@ func parseCRLs(source string, data []byte) ([]*crl, error) {
 	return lists, nil
 }
 
-// parseCRL has crypto/x509 read everything but the entries (it keeps 348 bytes an entry) and indexes those itself.
+// parseCRL reads a list and indexes its entries.
 func parseCRL(source string, der []byte) (*crl, error) {
+	c, err := readCRL(source, der)
+	if err == nil {
+		c.entries.index()
+	}
+	return c, err
+}
+
+// readCRL has crypto/x509 read everything but the entries (it keeps 348 bytes an entry) and reads those itself.
+func readCRL(source string, der []byte) (*crl, error) {
 	parts, err := splitCRL(der)
 	if err != nil {
 		return nil, err
@@ -162,7 +171,7 @@ func parseCRL(source string, der []byte) (*crl, error) {
 		return nil, fmt.Errorf("cannot read the CRL: %w", err)
 	}
 	c := &crl{source: source, list: list, der: der, tbs: parts.tbs}
-	if c.entries, err = indexEntries(parts.entries); err != nil {
+	if c.entries, err = readEntries(parts.entries); err != nil {
 		return nil, err
 	}
 	c.problem = c.findProblem()

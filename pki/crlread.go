@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"math/big"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -12,18 +13,21 @@ import (
 
 // CRL is one complete revocation list as read, for who publishes it; a Trust judges lists by itself. It takes a
 // sixth of the memory of an x509.RevocationList.
-type CRL struct{ c *crl }
+type CRL struct {
+	c     *crl
+	index sync.Once // only who looks something up needs one
+}
 
 // ReadCRL reads DER. It looks at form only: CheckSignature is the caller's.
 func ReadCRL(der []byte) (*CRL, error) {
-	c, err := parseCRL("list", der)
+	c, err := readCRL("list", der)
 	if err != nil {
 		return nil, err
 	}
 	if c.problem != "" {
 		return nil, errors.New(c.problem)
 	}
-	return &CRL{c}, nil
+	return &CRL{c: c}, nil
 }
 
 // CheckSignature wants issuer, by its name and its key identifier, to have signed the list.
@@ -51,24 +55,21 @@ func (l *CRL) Len() int { return l.c.entries.count }
 
 // Has says whether a serial number is on it.
 func (l *CRL) Has(serial *big.Int) bool {
+	l.index.Do(l.c.entries.index)
 	_, found := l.c.entries.find(serial.Bytes())
 	return found
 }
 
-// Reason gives the CRLReason of a serial number that is on it (RFC 5280 section 5.3.1); 0 when none is stated.
-func (l *CRL) Reason(serial *big.Int) int {
-	found, _ := l.c.entries.find(serial.Bytes())
-	return found.reason
-}
-
-// Each calls f with every serial number until an error, which it returns.
-func (l *CRL) Each(f func(serial *big.Int) error) error {
+// Each calls f with every serial number and its CRLReason (RFC 5280 section 5.3.1; 0 when none is stated) until an
+// error, which it returns. The number is good until f returns.
+func (l *CRL) Each(f func(serial *big.Int, reason int) error) error {
+	serial := new(big.Int)
 	for in := cryptobyte.String(l.c.entries.der); !in.Empty(); {
 		e, err := l.c.entries.read(&in)
 		if err != nil {
 			return err
 		}
-		if err := f(new(big.Int).SetBytes(e.serial)); err != nil {
+		if err := f(serial.SetBytes(e.serial), e.reason); err != nil {
 			return err
 		}
 	}

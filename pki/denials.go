@@ -54,12 +54,16 @@ func (t *Trust) forgetListed() {
 	lists := slices.DeleteFunc(slices.Clone(t.snap.Load().crls), func(c *crl) bool { return !t.reliable(c) })
 	t.deny.mu.Lock()
 	defer t.deny.mu.Unlock()
+	before := len(t.deny.pushed)
 	maps.DeleteFunc(t.deny.pushed, func(k deniedKey, d Denied) bool {
 		return slices.ContainsFunc(lists, func(c *crl) bool {
 			_, listed := c.entries.find([]byte(k.serial))
 			return listed && string(c.list.AuthorityKeyId) == k.issuer
 		})
 	})
+	if len(t.deny.pushed) != before {
+		t.deny.altered()
+	}
 }
 
 // reliable says whether a CRL is complete, in date, and of a CA known to be good.

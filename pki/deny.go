@@ -19,15 +19,20 @@ type Denied struct {
 	Serial      *big.Int
 	Reason      int // CRLReason (RFC 5280 section 5.3.1); 0 = unspecified
 	At          time.Time
+	Ends        time.Time // of the certificate, after which it need not be denied; zero = not known
 }
 
-// denyList is what is refused here whatever the PKI's CRLs and answers say: what the PKI pushed, in memory, and what
-// the operator wrote into a file.
+// denyList is what is refused here whatever the PKI's CRLs and answers say: what the PKI pushed, and what the operator
+// wrote into a file.
 type denyList struct {
-	mu     sync.RWMutex // protects the rest
-	pushed map[deniedKey]Denied
-	file   deniedLines
-	told   chan struct{} // closed at the next new entry of pushed; nil = nobody waits
+	unsaved chan struct{} // has a place: pushed or heard have changed
+
+	mu      sync.RWMutex // protects the rest
+	pushed  map[deniedKey]Denied
+	heard   map[string]int64 // the last event of each source
+	version uint64           // of pushed and heard
+	file    deniedLines
+	told    chan struct{} // closed at the next new entry of pushed; nil = nobody waits
 
 	reading sync.Mutex // one reading at a time; protects the rest
 	reader  fileReader
@@ -46,8 +51,9 @@ func keyOfDenied(issuerKeyID []byte, serial *big.Int) deniedKey {
 	return deniedKey{string(issuerKeyID), string(serial.Bytes())}
 }
 
-// Deny puts a certificate on the local deny list, until Allow or the end of the program: by then CRL and OCSP say it
-// too. Live peers are to be rechecked (Changed). An entry without issuer or serial is ignored.
+// Deny puts a certificate on the local deny list, until Allow, a good CRL says the same, or the certificate has ended. With
+// TrustConfig.Denials it stays on it over a restart. Live peers are to be rechecked (Changed). An entry without issuer or
+// serial is ignored.
 func (t *Trust) Deny(d Denied) {
 	if len(d.IssuerKeyID) == 0 || d.Serial == nil {
 		return
@@ -71,6 +77,7 @@ func (l *denyList) add(d Denied) bool {
 		l.pushed = map[deniedKey]Denied{}
 	}
 	l.pushed[key] = d
+	l.altered()
 	l.tell()
 	return true
 }
@@ -86,7 +93,10 @@ func (t *Trust) Allow(issuerKeyID []byte, serial *big.Int) bool {
 		t.deny.mu.Unlock()
 		return false
 	}
-	delete(t.deny.pushed, key)
+	if on {
+		delete(t.deny.pushed, key)
+		t.deny.altered()
+	}
 	t.deny.mu.Unlock()
 	t.answers.release(issuerKeyID, trimZeros(serial.Bytes()))
 	t.log.Info("certificate released from hold", "serial", bounded(serial.Text(16), 42))

@@ -8,6 +8,9 @@ import (
 	"math/big"
 	"slices"
 	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // CRLIndex is a parsed CRL for tests.
@@ -79,4 +82,13 @@ func Believes(t *Trust, der []byte, issuer, cert *x509.Certificate) bool {
 	}
 	_, refusal := t.believe(read, origin{kind: SourceStaple}, aboutCert(issuer, cert), nil, time.Now())
 	return refusal == nil
+}
+
+// UTCTimes reads a UTCTime by our short way and by cryptobyte's; ok when each has read it whole.
+func UTCTimes(content []byte) (ours, theirs time.Time, oursOK, theirsOK bool) {
+	der := append([]byte{byte(cbasn1.UTCTime), byte(len(content))}, content...)
+	ours, oursOK = plainUTCTime(der)
+	in := cryptobyte.String(der)
+	theirsOK = in.ReadASN1UTCTime(&theirs)
+	return ours, theirs, oursOK, theirsOK
 }

@@ -15,7 +15,9 @@ import (
 type answers struct {
 	mu      sync.Mutex // protects the rest, the fields of records included
 	records map[answerKey]*record
-	pending []*ocspAnswer // of status records, about CAs that are not known yet
+	pending []*ocspAnswer           // of status records, about CAs that are not known yet
+	kept    map[string][]keptAnswer // of before the restart, by serial
+	version uint64                  // of what is to be kept over a restart
 }
 
 const (
@@ -115,6 +117,7 @@ func (s *answers) put(who about, a *answer, next, now time.Time) (best *answer, 
 	}
 	changed = r.answer != nil && r.answer.status != a.status
 	r.answer = a
+	s.version++
 	return a, changed
 }
 
@@ -148,6 +151,7 @@ func (s *answers) release(issuerKeyID, serial []byte) {
 	for _, r := range s.records {
 		if bytes.Equal(r.who.serial, serial) && bytes.Equal(r.who.issuer.SubjectKeyId, issuerKeyID) && r.answer != nil && !r.answer.final() {
 			r.answer, r.next = nil, time.Time{}
+			s.version++
 		}
 	}
 }
@@ -182,6 +186,7 @@ func (t *Trust) fromStaple(q question) (*answer, string, *Refusal) {
 // fromMemory looks at the answers of before, and at those of status records that could not be judged yet.
 func (t *Trust) fromMemory(q question) (*answer, string, *Refusal) {
 	t.judgePending(q)
+	t.judgeKept(q, true)
 	have := t.answers.get(q.about())
 	if have == nil {
 		return nil, "", nil

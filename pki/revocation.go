@@ -48,7 +48,7 @@ func (q question) revoked(format string, args ...any) *Refusal {
 
 // status finds out whether a certificate is good, and from what. What revokes wins, whatever else is said: the deny
 // list and the CRLs are at hand and looked at first. Of what says "good", the first source in the order staple, cache,
-// OCSP, CRL decides. Fail closed: nothing acceptable, no acceptance.
+// OCSP, answers of before a restart, CRL decides. Fail closed: nothing acceptable, no acceptance.
 func (t *Trust) status(q question) (Revocation, *Refusal) {
 	t.answers.use(t, q)
 	if refusal := t.denied(q); refusal != nil {
@@ -59,7 +59,7 @@ func (t *Trust) status(q question) (Revocation, *Refusal) {
 		return Revocation{}, list.revoked
 	}
 	var tried []*Refusal
-	for _, source := range []func(question) (*answer, string, *Refusal){t.fromStaple, t.fromMemory, t.fromResponders} {
+	for _, source := range []func(question) (*answer, string, *Refusal){t.fromStaple, t.fromMemory, t.fromResponders, t.fromKept} {
 		a, kind, refusal := source(q)
 		switch {
 		case a != nil:

@@ -85,6 +85,7 @@ func BenchmarkCRLMillion(b *testing.B) {
 		list, err := pki.ReadCRL(der)
 		require.NoError(b, err)
 		absent := new(big.Int).SetBytes(s.chain[0].SerialNumber.Bytes())
+		list.Has(absent) // which makes the index
 		for b.Loop() {
 			if list.Has(absent) {
 				b.Fatal("found")

@@ -51,6 +51,9 @@ func (t *Trust) stapled(own *tls.Certificate, last *atomic.Pointer[ownQuestion])
 	q := known.question
 	q.now = t.now()
 	a, _, _ := t.fromMemory(q)
+	if a == nil {
+		a, _, _ = t.fromKept(q)
+	}
 	if a == nil || a.status != statusGood {
 		return own
 	}

@@ -39,6 +39,8 @@ type TrustConfig struct {
 	CRLs          []string         // files (PEM or DER), or http:// / https:// URLs. CRLs and ARLs alike.
 	ARL           string           // file that keeps the ARLs that status records bring, and is read at the start; "" = memory only
 	State         string           // file that keeps the highest CRLNumber seen of each issuer; "" = memory only
+	Denials       string           // file that keeps what Deny was told, while Run runs; "" = memory only
+	Answers       string           // file that keeps OCSP answers over a restart, while Run runs; "" = memory only
 	Profile       Profile          // what is demanded; zero = RGS
 	NoRevocation  bool             // ask nobody whether a certificate is revoked: for people who look at a path alone; no program sets it
 	Production    bool             // refuse CAs whose name begins with TEST
@@ -83,14 +85,14 @@ type Trust struct {
 	fresh   string                         // which CRLs were in date at the last look
 }
 
-// OpenTrust loads anchors, intermediates, deny list and CRLs. An unreadable one of the first three is an error; an
+// OpenTrust loads anchors, intermediates, deny list, what was kept over a restart, and CRLs. An unreadable one is an error; an
 // unreadable or missing CRL is logged and means that what needs it is refused (crl_missing, crl_bad …). URLs are fetched once, so it may take
 // as long as FetchTimeout.
 func OpenTrust(cfg TrustConfig) (*Trust, error) {
 	t := &Trust{cfg: withDefaults(cfg), cas: map[[32]byte]*x509.Certificate{}, changed: make(chan struct{}), updated: make(chan struct{}), links: newLinkCache()}
 	t.log = t.cfg.Log
 	t.snap.Store(&snapshot{})
-	if err := errors.Join(t.cfg.OCSP.check(), t.openRoots(), t.openDenyList()); err != nil {
+	if err := errors.Join(t.cfg.OCSP.check(), t.openRoots(), t.openDenyList(), t.openDenials(), t.openAnswers()); err != nil {
 		return nil, err
 	}
 	var err error
@@ -131,6 +133,8 @@ func (t *Trust) Run(ctx context.Context) error {
 	}
 	wg.Go(func() { t.watchDates(ctx) })
 	wg.Go(func() { t.renew(ctx) })
+	wg.Go(func() { t.keepDenials(ctx) })
+	wg.Go(func() { t.keepAnswers(ctx) })
 	wg.Wait()
 	return ctx.Err()
 }

@@ -48,6 +48,9 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
+// count says how often a text stands in it.
+func (o *output) count(text string) int { return strings.Count(o.String(), text) }
+
 // command runs tla-gateway in this process.
 func command(ctx context.Context, out, errs io.Writer, args ...string) int {
 	return cli.Run(&cli.App{Context: ctx, Stdout: out, Stderr: errs}, "tla-gateway", args, &grammar{}, nil)

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
@@ -18,34 +20,154 @@ type pushSource struct {
 	Client cli.Identity `yaml:"client"`
 }
 
-// listeners are the streams of revocations we listen to.
+// listeners are the streams of revocations we listen to. They may change while the gateway runs.
 type listeners struct {
-	subscribers []*push.Subscriber
-	keys        []*cli.Keys
+	trace *trail.Trail
+	trust *pki.Trust
+	log   *slog.Logger
+
+	mu  sync.Mutex      // protects the rest
+	ctx context.Context // of run; nil = not yet
+	all map[pushSource]*listener
 }
 
-// subscribe opens what each source needs; nothing is dialled yet.
+// listener is one stream.
+type listener struct {
+	subscriber *push.Subscriber
+	keys       *cli.Keys
+	ended      atomic.Bool // and our certificate for it is no longer of interest
+
+	stop    context.CancelFunc // nil = not started
+	running sync.WaitGroup
+}
+
+// subscribe opens what each source needs; nothing is dialled before run.
 func (c config) subscribe(trace *trail.Trail, trust *pki.Trust, log *slog.Logger) (*listeners, error) {
-	l := &listeners{}
-	for i, source := range c.Push {
-		keys, err := trace.Keys("push", source.Client)
-		if err != nil {
-			return nil, fmt.Errorf("push[%d].client: %w", i, err)
-		}
-		s, err := push.New(push.Config{URL: source.URL, Party: &pki.Party{Trust: trust, Certificate: trust.Staple(keys.Certificate)}, Log: log})
-		if err != nil {
-			return nil, fmt.Errorf("push[%d].url: %w", i, err)
-		}
-		l.subscribers, l.keys = append(l.subscribers, s), append(l.keys, keys)
+	l := &listeners{trace: trace, trust: trust, log: log, all: map[pushSource]*listener{}}
+	return l, l.set(c.Push)
+}
+
+// set listens to these sources and no others. A source that stays is not disturbed. On an error nothing changes.
+func (l *listeners) set(sources []pushSource) error {
+	l.mu.Lock()
+	next, err := l.open(sources)
+	var gone []*listener
+	if err == nil {
+		gone = l.change(next)
 	}
-	return l, nil
+	l.mu.Unlock()
+	for _, one := range gone {
+		one.end() // may take a while: whoami does not wait for it
+	}
+	return err
+}
+
+// change makes next the present ones, and gives those that are to end; l.mu is held.
+func (l *listeners) change(next map[pushSource]*listener) (gone []*listener) {
+	for source, one := range l.all {
+		if next[source] == nil {
+			gone = append(gone, one)
+			l.log.Info("no longer listening for revocations", "push", source.URL)
+		}
+	}
+	for source, one := range next {
+		if l.all[source] == nil {
+			one.begin(l.ctx, l.log)
+		}
+	}
+	l.all = next
+	return gone
+}
+
+// open gives the listeners of some sources: those that there are, whose keys are read again, and new ones.
+func (l *listeners) open(sources []pushSource) (map[pushSource]*listener, error) {
+	next := map[pushSource]*listener{}
+	for i, source := range sources {
+		if one := l.all[source]; one != nil {
+			one.keys.ReloadOrLog(l.log)
+			next[source] = one
+			continue
+		}
+		one, err := l.openOne(source)
+		if err != nil {
+			l.forget(next)
+			return nil, fmt.Errorf("push[%d].%w", i, err)
+		}
+		next[source] = one
+	}
+	return next, nil
+}
+
+// forget gives up the new ones among some listeners.
+func (l *listeners) forget(some map[pushSource]*listener) {
+	for source, one := range some {
+		if l.all[source] == nil {
+			one.ended.Store(true)
+		}
+	}
+}
+
+func (l *listeners) openOne(source pushSource) (one *listener, err error) {
+	one = &listener{}
+	if one.keys, err = l.trace.Keys("push", source.Client); err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	cfg := push.Config{URL: source.URL, Party: &pki.Party{Trust: l.trust, Certificate: l.trust.Staple(one.certificate)}, Log: l.log}
+	if one.subscriber, err = push.New(cfg); err != nil {
+		one.ended.Store(true)
+		return nil, fmt.Errorf("url: %w", err)
+	}
+	return one, nil
+}
+
+func (l *listener) certificate() *tls.Certificate {
+	if l.ended.Load() {
+		return nil
+	}
+	return l.keys.Certificate()
+}
+
+// begin listens until end; ctx nil = run will begin.
+func (l *listener) begin(ctx context.Context, log *slog.Logger) {
+	if ctx == nil {
+		return
+	}
+	ctx, l.stop = context.WithCancel(ctx)
+	l.running.Go(func() { _ = l.subscriber.Run(ctx) })
+	l.running.Go(func() { l.keys.Watch(ctx, log) })
+}
+
+func (l *listener) end() {
+	if l.stop != nil {
+		l.stop()
+	}
+	l.running.Wait()
+	l.ended.Store(true)
 }
 
 // run listens until ctx ends.
 func (l *listeners) run(ctx context.Context) {
-	var running sync.WaitGroup
-	for _, s := range l.subscribers {
-		running.Go(func() { _ = s.Run(ctx) })
+	l.mu.Lock()
+	l.ctx = ctx
+	for _, one := range l.all {
+		one.begin(ctx, l.log)
 	}
-	running.Wait()
+	l.mu.Unlock()
+	<-ctx.Done()
+	l.mu.Lock()
+	all := l.all
+	l.mu.Unlock()
+	for _, one := range all {
+		one.end()
+	}
+}
+
+// subscribers gives the streams there are now.
+func (l *listeners) subscribers() (all []*push.Subscriber) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, one := range l.all {
+		all = append(all, one.subscriber)
+	}
+	return all
 }

@@ -53,24 +53,30 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
-	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, c, app.Log), Trust: trust, Keys: append(told.keys, keys)})
+	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, told, c, app.Log), Trust: trust, Keys: []*cli.Keys{keys}})
 	defer background(app.Context, func(ctx context.Context) { _ = trust.Run(ctx) }, told.run, counted)()
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)
 }
 
-// apply takes over what may change in a running gateway: the access table.
-func (s *serveCmd) apply(g *gateway.Gateway, running config, log *slog.Logger) func() error {
+// apply takes over what may change in a running gateway: the sources of pushed revocations, and the access table.
+func (s *serveCmd) apply(g *gateway.Gateway, told *listeners, running config, log *slog.Logger) func() error {
 	return func() error {
 		c, rules, err := load(s.Config)
 		if err != nil {
 			return err
 		}
+		if err := told.set(c.Push); err != nil {
+			return err
+		}
+		if !reflect.DeepEqual(c.Push, running.Push) {
+			log.Info("sources of pushed revocations read again", "sources", len(c.Push))
+		}
 		if !reflect.DeepEqual(c.Access, running.Access) {
 			g.SetAccess(rules)
 			log.Info("access table read again", "lines", len(rules))
 		}
-		running.Access = c.Access
+		running.Access, running.Push = c.Access, c.Push
 		if !reflect.DeepEqual(c, running) {
 			log.Warn("the rest of the configuration has changed too: that takes a restart")
 			running = c

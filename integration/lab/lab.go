@@ -41,6 +41,8 @@ type Trust struct {
 	OCSP       []string // responders to ask
 	DenyList   string   // file; "" = none
 	ARL        string   // file for ARLs received; "" = memory
+	Denials    string   // file for pushed revocations; "" = memory
+	Answers    string   // file for OCSP answers; "" = memory
 }
 
 // Keys names a certificate and its key.

@@ -25,6 +25,10 @@ var configurations = template.Must(template.New("").Parse(`
   ocsp: {responders: [{{range $i, $u := .OCSP}}{{if $i}}, {{end}}"{{$u}}"{{end}}], refresh: 1s}{{end}}
 {{- if .ARL}}
   arl: {{.ARL}}{{end}}
+{{- if .Denials}}
+  denials: {{.Denials}}{{end}}
+{{- if .Answers}}
+  answers: {{.Answers}}{{end}}
 {{- if .DenyList}}
   deny_list: {{.DenyList}}{{end}}
 {{end}}

@@ -10,9 +10,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"tlagate/pki"
 )
 
 // Options of an opened CA; the zero value is fine.
@@ -24,7 +27,7 @@ type Options struct {
 }
 
 // CA is an opened CA directory. Several programs may have it open at once:
-// whoever writes holds its lock meanwhile.
+// whoever writes holds a lock meanwhile, one for the books and one for each list.
 type CA struct {
 	Settings Settings
 	Root     *x509.Certificate
@@ -37,6 +40,10 @@ type CA struct {
 	stop    <-chan struct{}
 	store   *store
 	at      func(point string) // tests stop the program here; nil outside tests
+
+	due       sync.Mutex     // protects the rest
+	dueFile   *pki.FileWatch // of crl.der; nil = not read yet
+	dueNumber int64          // what it said
 }
 
 // Open opens the CA in dir. No private key is read until one is needed.
@@ -147,9 +154,12 @@ func (c *CA) reach(point string) {
 // lockWait is how long one program waits for another to finish its writing.
 const lockWait = 30 * time.Second
 
-// locked runs f while no other program writes to the CA.
-func (c *CA) locked(f func() error) error {
-	lock, err := os.OpenFile(filepath.Join(c.dir, "lock"), os.O_CREATE|os.O_RDWR, modeSecret)
+// locked runs f while no other program issues, revokes or releases. See publish for the locks of publishers.
+func (c *CA) locked(f func() error) error { return c.withLock("lock", f) }
+
+// withLock runs f while nobody else has that lock of the CA.
+func (c *CA) withLock(name string, f func() error) error {
+	lock, err := os.OpenFile(filepath.Join(c.dir, name), os.O_CREATE|os.O_RDWR, modeSecret)
 	if err != nil {
 		return fmt.Errorf("cannot lock the CA: %w", err)
 	}

@@ -2,11 +2,12 @@ package ca
 
 import (
 	"crypto"
-	"crypto/rand"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
+	"io"
+	"os"
 	"time"
 
 	"tlagate/pki"
@@ -19,17 +20,31 @@ type List struct {
 	NextUpdate time.Time
 	Entries    int
 	DER        []byte
-}
 
-// PEM gives the list as PEM.
-func (l *List) PEM() []byte { return pemOf("X509 CRL", l.DER) }
+	read *pki.CRL // as a stranger reads it
+}
 
 // Write puts the list into a file, as PEM or as DER, in place of an older one.
 func (l *List) Write(file string, asPEM bool) error {
+	write := l.writeDER
 	if asPEM {
-		return Replace(file, l.PEM(), modePublic)
+		write = l.writePEM
 	}
-	return Replace(file, l.DER, modePublic)
+	s, err := stage(file, modePublic, write)
+	if err != nil {
+		return err
+	}
+	defer s.discard()
+	return s.place(os.Rename)
+}
+
+func (l *List) writeDER(w io.Writer) error {
+	_, err := w.Write(l.DER)
+	return err
+}
+
+func (l *List) writePEM(w io.Writer) error {
+	return pem.Encode(w, &pem.Block{Type: "X509 CRL", Bytes: l.DER})
 }
 
 // PublishCRL signs a new CRL of the issuing CA and puts it into public/.
@@ -58,18 +73,25 @@ type lister struct {
 	validity time.Duration
 }
 
+// publish makes a list while the books stay open: a long one takes seconds, and nobody who revokes shall wait for it. So
+// its lock is its own, and keeps nothing but other publishers of that list away. No revocation is lost by it:
+//
+//   - What is in the books before the lock is had is on the list, since the books are read after that.
+//   - What is revoked later, while the list is made, may be on it or not. It is in the books and its event is out by
+//     the time Revoke returns. Who revoked publishes next, waits for this lock, and then reads the books: that list,
+//     with the next number, has it. Whoever is killed between the two leaves it to the next list, as --no-crl does.
+//   - thisUpdate is taken before the books are read, so no list claims to know what it does not.
+//   - Nothing leaves a list by such a race either: losesNothing wants a reason from the books for everything that does.
 func (c *CA) publish(name string, by lister) (list *List, err error) {
-	err = c.locked(func() error {
-		if list, err = c.signList(by); err != nil {
+	err = c.withLock("lock-"+name, func() error {
+		if list, err = c.signList(by, c.Public(name+".der")); err != nil {
 			return err
 		}
+		c.reach("signed")
 		if err := c.losesNothing(list, c.Public(name+".der"), by.cert); err != nil {
 			return err
 		}
-		if err := c.store.recordCRL(keyID(by.cert), list.Number, list.ThisUpdate, list.NextUpdate); err != nil {
-			return err
-		}
-		return errors.Join(list.Write(c.Public(name+".der"), false), list.Write(c.Public(name+".pem"), true))
+		return c.place(list, name, by)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot publish the %s: %w", name, err)
@@ -80,7 +102,26 @@ func (c *CA) publish(name string, by lister) (list *List, err error) {
 	return list, err
 }
 
-func (c *CA) signList(by lister) (*List, error) {
+// place records the number, which tells the world that there is a new list, once both files only need to be renamed.
+func (c *CA) place(list *List, name string, by lister) error {
+	der, err := stage(c.Public(name+".der"), modePublic, list.writeDER)
+	if err != nil {
+		return err
+	}
+	defer der.discard()
+	text, err := stage(c.Public(name+".pem"), modePublic, list.writePEM)
+	if err != nil {
+		return err
+	}
+	defer text.discard()
+	if err := c.store.recordCRL(keyID(by.cert), list.Number, list.ThisUpdate, list.NextUpdate); err != nil {
+		return err
+	}
+	return errors.Join(der.place(os.Rename), text.place(os.Rename))
+}
+
+// signList makes the list that comes after the published one.
+func (c *CA) signList(by lister, published string) (*List, error) {
 	key, err := by.key()
 	if err != nil {
 		return nil, err
@@ -93,57 +134,51 @@ func (c *CA) signList(by lister) (*List, error) {
 	if now.Before(lastUpdate) {
 		return nil, fmt.Errorf("the clock says %s, before the last one's %s: set the clock", now, lastUpdate.UTC())
 	}
-	entries, err := c.entries(by.cert, lastUpdate)
+	list := &List{Number: last + 1, ThisUpdate: now, NextUpdate: now.Add(by.validity)}
+	entries, err := c.entries(by.cert, lastUpdate, sizeOf(published))
 	if err != nil {
 		return nil, err
 	}
-	list := &List{Number: last + 1, ThisUpdate: now, NextUpdate: now.Add(by.validity), Entries: len(entries)}
-	if err := list.sign(by.cert, key, entries); err != nil {
+	list.Entries = entries.count
+	if err := list.sign(by.cert, key, entries.der); err != nil {
 		return nil, fmt.Errorf("cannot sign: %w", err)
 	}
 	return list, list.check(by.cert)
 }
 
-func (l *List) sign(issuer *x509.Certificate, key crypto.Signer, entries []x509.RevocationListEntry) (err error) {
-	l.DER, err = x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
-		Number:                    big.NewInt(l.Number),
-		ThisUpdate:                l.ThisUpdate,
-		NextUpdate:                l.NextUpdate,
-		RevokedCertificateEntries: entries,
-	}, issuer, key)
-	return err
+// entries gives what an issuer revoked, encoded. An entry stays until it has been on one list after the certificate's end
+// (RFC 5280, 3.3). hint is about how many octets are expected.
+func (c *CA) entries(issuer *x509.Certificate, lastUpdate time.Time, hint int) (*crlEntries, error) {
+	out := newCRLEntries(hint)
+	err := c.store.revocations(keyID(issuer), func(r revocation) error {
+		if lastUpdate.After(r.expiry) {
+			return nil
+		}
+		return out.add(r.serial, r.at, r.reason)
+	})
+	c.reach("read")
+	return out, err
 }
 
-// entries gives what an issuer revoked. An entry stays until it has been on one list
-// after the certificate's end (RFC 5280, 3.3).
-func (c *CA) entries(issuer *x509.Certificate, lastUpdate time.Time) ([]x509.RevocationListEntry, error) {
-	rows, err := c.store.revocations(keyID(issuer))
+// sizeOf gives the octets of a file; 0 when it is not there.
+func sizeOf(file string) int {
+	info, err := os.Stat(file)
 	if err != nil {
-		return nil, err
+		return 0
 	}
-	out := make([]x509.RevocationListEntry, 0, len(rows))
-	for _, r := range rows {
-		serial, ok := new(big.Int).SetString(r.Serial, 10)
-		if !ok {
-			return nil, fmt.Errorf("cannot understand the database's serial number %q", r.Serial)
-		}
-		if !lastUpdate.After(r.Expiry) {
-			out = append(out, x509.RevocationListEntry{SerialNumber: serial, RevocationTime: r.At.UTC(), ReasonCode: r.Reason})
-		}
-	}
-	return out, nil
+	return int(info.Size())
 }
 
 // check reads the list as a stranger would, before anyone else does.
 func (l *List) check(issuer *x509.Certificate) error {
-	parsed, err := pki.ReadCRL(l.DER)
-	if err != nil {
+	var err error
+	if l.read, err = pki.ReadCRL(l.DER); err != nil {
 		return fmt.Errorf("the list made cannot be read back: %w", err)
 	}
-	if err := parsed.CheckSignature(issuer); err != nil {
+	if err := l.read.CheckSignature(issuer); err != nil {
 		return fmt.Errorf("the list made has a bad signature: %w", err)
 	}
-	if parsed.Number().Int64() != l.Number || parsed.Len() != l.Entries {
+	if l.read.Number().Int64() != l.Number || l.read.Len() != l.Entries {
 		return errors.New("the list made does not say what it should")
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/big"
 	"os"
+	"time"
 
 	"tlagate/pki"
 )
@@ -23,15 +24,11 @@ func (c *CA) losesNothing(list *List, published string, issuer *x509.Certificate
 		return fmt.Errorf("the published %s has number %s and the books say that %d is next: they are older than it; bring the present ones back",
 			published, old.Number(), list.Number)
 	}
-	now, err := pki.ReadCRL(list.DER)
-	if err != nil {
-		return err
-	}
-	return old.Each(func(serial *big.Int) error {
-		if now.Has(serial) {
+	return old.Each(func(serial *big.Int, reason int) error {
+		if list.read.Has(serial) {
 			return nil
 		}
-		return c.mayLeave(serial, issuer, old)
+		return c.mayLeave(serial, Reason(reason), issuer, old.ThisUpdate(), list.ThisUpdate)
 	})
 }
 
@@ -51,14 +48,15 @@ func readPublished(file string, issuer *x509.Certificate) (*pki.CRL, error) {
 	return old, nil
 }
 
-// mayLeave: a certificate leaves the list after its end, or when a hold was released.
-func (c *CA) mayLeave(serial *big.Int, issuer *x509.Certificate, old *pki.CRL) error {
+// mayLeave: a certificate leaves the list after its end, or when a hold was released; also when it was put on hold anew
+// while the list was made, which the next list says.
+func (c *CA) mayLeave(serial *big.Int, was Reason, issuer *x509.Certificate, before, now time.Time) error {
 	records, err := c.store.find("serial_number = ? AND authority_key_identifier = ?", serial.String(), keyID(issuer))
 	if err != nil {
 		return err
 	}
 	for _, r := range records {
-		if r.Expired(old.ThisUpdate()) || r.Status == Good && old.Reason(serial) == int(Hold) {
+		if r.Expired(before) || was == Hold && (r.Status != Revoked || !r.RevokedAt.Before(now)) {
 			return nil
 		}
 	}

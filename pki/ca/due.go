@@ -16,15 +16,39 @@ func (c *CA) CRLDue() (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	der, err := os.ReadFile(c.Public("crl.der"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	published, err := c.publishedNumber()
+	if err != nil {
 		return time.Time{}, err
 	}
-	list, err := pki.ReadCRL(der)
-	if err != nil || list.Number().Int64() != number || list.CheckSignature(c.Issuing) != nil {
+	if published != number {
 		return c.now(), nil
 	}
 	return last.UTC().Add(time.Duration(c.Settings.CRLPeriod)), nil
+}
+
+// publishedNumber gives the number of the CRL that is published; -1 when there is none, or no good one. It is asked for
+// every minute, so a long list is not read again while its file stays the same.
+func (c *CA) publishedNumber() (int64, error) {
+	c.due.Lock()
+	defer c.due.Unlock()
+	if c.dueFile == nil {
+		c.dueFile = pki.NewFileWatch(c.Public("crl.der"))
+	} else if !c.dueFile.Changed() {
+		return c.dueNumber, nil
+	}
+	c.dueNumber = -1
+	der, err := os.ReadFile(c.Public("crl.der"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return c.dueNumber, nil
+	}
+	if err != nil {
+		c.dueFile = nil
+		return 0, err
+	}
+	if list, err := pki.ReadCRL(der); err == nil && list.Number().IsInt64() && list.CheckSignature(c.Issuing) == nil {
+		c.dueNumber = list.Number().Int64()
+	}
+	return c.dueNumber, nil
 }
 
 // ARLEnd says until when the published ARL is good. Only the root's key can make another.

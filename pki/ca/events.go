@@ -63,6 +63,7 @@ type Event struct {
 	Serial   *big.Int // of the certificate; of a list: its number
 	Reason   Reason
 	At       time.Time // of the revocation or release; thisUpdate of a list
+	Ends     time.Time // of the certificate; zero of a list
 	Identity string    // URN; "" of a list
 }
 
@@ -126,7 +127,9 @@ func (e *Events) number(ctx context.Context, query string, args ...any) (n int64
 }
 
 func (e *Events) find(ctx context.Context, condition string, args ...any) ([]Event, error) {
-	rows, err := e.db.QueryContext(ctx, `SELECT id, kind, issuer, serial, reason, at, identity FROM events WHERE `+condition, args...)
+	rows, err := e.db.QueryContext(ctx, `SELECT id, kind, issuer, serial, reason, at, identity,
+		CASE kind WHEN 'crl' THEN NULL ELSE (SELECT unixepoch(expiry) FROM certificates
+			WHERE serial_number = events.serial AND authority_key_identifier = events.issuer) END FROM events WHERE `+condition, args...)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the events: %w", err)
 	}
@@ -144,8 +147,12 @@ func (e *Events) find(ctx context.Context, condition string, args ...any) ([]Eve
 
 func scanEvent(rows *sql.Rows) (e Event, err error) {
 	var serial string
-	if err := rows.Scan(&e.ID, &e.Kind, &e.Issuer, &serial, &e.Reason, &e.At, &e.Identity); err != nil {
+	var ends sql.NullInt64
+	if err := rows.Scan(&e.ID, &e.Kind, &e.Issuer, &serial, &e.Reason, &e.At, &e.Identity, &ends); err != nil {
 		return e, err
+	}
+	if ends.Valid {
+		e.Ends = time.Unix(ends.Int64, 0).UTC()
 	}
 	var ok bool
 	if e.Serial, ok = new(big.Int).SetString(serial, 10); !ok {

@@ -57,6 +57,9 @@ func TestEvents(t *testing.T) {
 	}, told)
 	require.Equal(t, issued.Certificate.SerialNumber, got[0].Serial)
 	require.Equal(t, keyID(c.Issuing), got[0].Issuer)
+	require.Equal(t, issued.Certificate.NotAfter, got[0].Ends)
+	require.Equal(t, c.Issuing.NotAfter, got[5].Ends)
+	require.Zero(t, got[4].Ends)
 	require.EqualValues(t, 2, got[4].Serial.Int64())
 	require.Equal(t, keyID(c.Root), got[5].Issuer)
 

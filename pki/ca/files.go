@@ -1,9 +1,11 @@
 package ca
 
 import (
+	"bufio"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,20 +30,38 @@ func Replace(file string, data []byte, mode fs.FileMode) error {
 
 // writeVia writes a temporary file beside file and moves it into place.
 func writeVia(file string, data []byte, mode fs.FileMode, place func(from, to string) error) error {
-	dir := filepath.Dir(file)
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(file)+".tmp-*")
+	s, err := stage(file, mode, func(w io.Writer) error { _, err := w.Write(data); return err })
 	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", file, err)
+		return err
 	}
-	defer os.Remove(tmp.Name())
-	if err := fill(tmp, data, mode); err != nil {
-		return fmt.Errorf("cannot write %s: %w", file, err)
-	}
-	if err := place(tmp.Name(), file); err != nil {
-		return cannotPlace(file, err)
-	}
-	return syncDir(dir)
+	defer s.discard()
+	return s.place(place)
 }
+
+// staged is a file that is on the disk, beside its place and not in it yet: what can still fail then is little.
+type staged struct{ tmp, file string }
+
+func stage(file string, mode fs.FileMode, write func(io.Writer) error) (*staged, error) {
+	tmp, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".tmp-*")
+	if err != nil {
+		return nil, fmt.Errorf("cannot write %s: %w", file, err)
+	}
+	if err := fill(tmp, mode, write); err != nil {
+		os.Remove(tmp.Name())
+		return nil, fmt.Errorf("cannot write %s: %w", file, err)
+	}
+	return &staged{tmp.Name(), file}, nil
+}
+
+func (s *staged) place(move func(from, to string) error) error {
+	if err := move(s.tmp, s.file); err != nil {
+		return cannotPlace(s.file, err)
+	}
+	return syncDir(filepath.Dir(s.file))
+}
+
+// discard removes what was not placed.
+func (s *staged) discard() { os.Remove(s.tmp) }
 
 func cannotPlace(file string, err error) error {
 	if errors.Is(err, fs.ErrExist) {
@@ -50,12 +70,16 @@ func cannotPlace(file string, err error) error {
 	return fmt.Errorf("cannot write %s: %w", file, err)
 }
 
-func fill(f *os.File, data []byte, mode fs.FileMode) error {
+func fill(f *os.File, mode fs.FileMode, write func(io.Writer) error) error {
 	defer f.Close()
 	if err := f.Chmod(mode); err != nil {
 		return err
 	}
-	if _, err := f.Write(data); err != nil {
+	out := bufio.NewWriterSize(f, 64<<10)
+	if err := write(out); err != nil {
+		return err
+	}
+	if err := out.Flush(); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {

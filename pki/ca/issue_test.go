@@ -227,7 +227,7 @@ func TestTwoAtOnce(t *testing.T) {
 func TestAWaitForTheLockCanBeStopped(t *testing.T) {
 	holder, stop := newCA(t), make(chan struct{})
 	waiter := openCA(t, holder.dir, Options{Stop: stop})
-	require.NoError(t, holder.locked(func() error {
+	require.NoError(t, holder.withLock("lock-crl", func() error {
 		close(stop)
 		_, err := waiter.PublishCRL()
 		require.ErrorContains(t, err, "stopped while another program is writing to it")

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cloudflare/cfssl/certdb"
@@ -208,21 +210,94 @@ func (s *store) change(missed error, query string, args ...any) error {
 
 // revocation is what a CRL says of one certificate.
 type revocation struct {
-	Serial string    `db:"serial_number"` // decimal
-	At     time.Time `db:"revoked_at"`
-	Reason int       `db:"reason"`
-	Expiry time.Time `db:"expiry"`
+	serial *big.Int // good until the next one is read
+	at     time.Time
+	reason int
+	expiry time.Time
 }
 
-// revocations gives what an issuer revoked, and no more of it than a CRL needs: there may be a million.
-func (s *store) revocations(issuer string) ([]revocation, error) {
-	var rows []revocation
-	err := s.db.Select(&rows, `SELECT serial_number, revoked_at, reason, expiry FROM certificates
-		WHERE authority_key_identifier = ? AND status = ? ORDER BY rowid`, issuer, Revoked)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the database: %w", err)
+// batch is how many revocations are read at once. A reader keeps writers waiting, so it must be short: 10 000 take 20 ms.
+const batch = 10_000
+
+// revocations calls f with what an issuer revoked, in the order of issuance. There may be a million: they are read in
+// pieces, between which others write. What is revoked meanwhile may or may not be among them, what was revoked before is.
+func (s *store) revocations(issuer string, f func(revocation) error) error {
+	pieces, stop := make(chan piece), make(chan struct{})
+	defer close(stop)
+	go s.readAhead(issuer, pieces, stop)
+	for p := range pieces {
+		err := p.err
+		if err == nil {
+			err = p.each(f)
+		}
+		if err != nil {
+			return fmt.Errorf("cannot read the database: %w", err)
+		}
 	}
-	return rows, nil
+	return nil
+}
+
+// piece is a batch of revocations as one text, a line each. Row by row, database/sql takes half as long again.
+type piece struct {
+	last  int64 // the last one's rowid
+	n     int   // how many there are
+	lines string
+	err   error
+}
+
+// readAhead reads pieces until the last, an error, or stop, and closes the channel. One is read while the one before is used.
+func (s *store) readAhead(issuer string, pieces chan<- piece, stop <-chan struct{}) {
+	defer close(pieces)
+	for p := (piece{n: batch}); p.n == batch && p.err == nil; {
+		p = s.readPiece(issuer, p.last)
+		select {
+		case pieces <- p:
+		case <-stop:
+			return
+		}
+	}
+}
+
+// readPiece reads revocations above a rowid. That of a row never changes.
+func (s *store) readPiece(issuer string, after int64) (p piece) {
+	row := s.db.QueryRow(`SELECT coalesce(max(id), 0), count(*), coalesce(group_concat(serial || ' ' || at || ' ' || reason || ' ' || ends, char(10)), '')
+		FROM (SELECT rowid AS id, serial_number AS serial, unixepoch(revoked_at) AS at, reason, unixepoch(expiry) AS ends
+			FROM certificates WHERE authority_key_identifier = ? AND status = ? AND rowid > ? ORDER BY rowid LIMIT ?)`,
+		issuer, Revoked, after, batch)
+	p.err = row.Scan(&p.last, &p.n, &p.lines)
+	return p
+}
+
+// each calls f with every line. A row with something missing has none, which the number shows.
+func (p piece) each(f func(revocation) error) error {
+	r, missing := revocation{serial: new(big.Int)}, p.n
+	for line := range strings.Lines(p.lines) {
+		if err := r.parse(strings.TrimSuffix(line, "\n")); err != nil {
+			return err
+		}
+		if err := f(r); err != nil {
+			return err
+		}
+		missing--
+	}
+	if missing != 0 {
+		return fmt.Errorf("%d revocations lack their time, their reason or their end", missing)
+	}
+	return nil
+}
+
+func (r *revocation) parse(line string) error {
+	serial, rest, _ := strings.Cut(line, " ")
+	at, rest, _ := strings.Cut(rest, " ")
+	reason, ends, _ := strings.Cut(rest, " ")
+	if _, ok := r.serial.SetString(serial, 10); !ok || r.serial.Sign() <= 0 {
+		return fmt.Errorf("%q is no serial number", serial)
+	}
+	from, err1 := strconv.ParseInt(at, 10, 64)
+	until, err2 := strconv.ParseInt(ends, 10, 64)
+	code, err3 := strconv.Atoi(reason)
+	r.at, r.reason, r.expiry = time.Unix(from, 0).UTC(), code, time.Unix(until, 0).UTC()
+	return errors.Join(err1, err2, err3)
 }
 
 // find gives the records for which the SQL condition holds, oldest first.

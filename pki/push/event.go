@@ -25,7 +25,7 @@ type Type string
 
 // The types of lines, all from server to client. Types unknown are passed over.
 const (
-	Revoked  Type = "revoked"  // issuer, serial, reason, at, identity: refuse this certificate from now on
+	Revoked  Type = "revoked"  // issuer, serial, reason, at, ends, identity: refuse this certificate from now on
 	Released Type = "released" // issuer, serial, at, identity: a hold is over
 	CRL      Type = "crl"      // issuer, number, at: a new list is published
 	Alive    Type = "alive"    // nothing; also sent once everything missed has been told
@@ -41,6 +41,7 @@ type Event struct {
 	Identity string     `json:"identity,omitempty"` // of the certificate, for people
 	Number   string     `json:"number,omitempty"`   // of the list, decimal
 	At       *time.Time `json:"at,omitempty"`
+	Ends     *time.Time `json:"ends,omitempty"` // of the certificate: its notAfter
 }
 
 // reasons are the names of RFC 5280 section 5.3.1.
@@ -63,6 +64,9 @@ func (e Event) Denied() (pki.Denied, error) {
 	d := pki.Denied{IssuerKeyID: issuer, Serial: serial, Reason: reasons[e.Reason]}
 	if e.At != nil {
 		d.At = *e.At
+	}
+	if e.Ends != nil {
+		d.Ends = *e.Ends
 	}
 	return d, nil
 }

@@ -117,6 +117,29 @@ func TestStreamsThatEnd(t *testing.T) {
 func TestStreamResumes(t *testing.T) {
 	r := start(t, server, says(alive+`{"type":"news of a later version","id":41,"x":{}}`+"\n"+`{"type":"crl","id":42,"number":"7"}`+"\n"))
 	r.eventually("it asks for what came after", func() bool { return r.asked.Load() > 1 && r.since.Load() == "since=42" })
+	require.EqualValues(t, 42, r.trust.Heard(r.s.cfg.URL))
+
+	after, err := New(r.s.cfg) // as after a restart: the trust store knows
+	require.NoError(t, err)
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	require.ErrorIs(t, after.Run(stopped), context.Canceled)
+	require.EqualValues(t, 42, after.since)
+}
+
+// Books that begin anew have lower ids: what is asked for follows them.
+func TestStreamOfOtherBooks(t *testing.T) {
+	lines := make(chan string, 2)
+	lines <- `{"type":"crl","id":42,"number":"7"}` + "\n"
+	lines <- `{"type":"crl","id":5,"number":"1"}` + "\n"
+	r := start(t, server, func(w http.ResponseWriter) {
+		select {
+		case line := <-lines:
+			fmt.Fprint(w, line)
+		default:
+		}
+	})
+	r.eventually("it asks for what came after", func() bool { return r.since.Load() == "since=5" })
 }
 
 // A server speaks for its own CAs alone.

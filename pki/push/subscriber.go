@@ -33,7 +33,7 @@ type Subscriber struct {
 	cfg   Config
 	host  string // host:port
 	name  string // that must be in the server's certificate
-	since int64  // the last event seen, owned by Run
+	since int64  // the last event seen, owned by Run; the trust store keeps it with what was told, over a restart too
 	fetch chan struct{}
 
 	mu    sync.Mutex // protects the rest
@@ -86,6 +86,7 @@ func (s *Subscriber) Run(ctx context.Context) error {
 	fetching.Go(func() { s.fetchLists(ctx) })
 	defer fetching.Wait()
 	wait := s.cfg.Retry
+	s.since = s.cfg.Party.Trust.Heard(s.cfg.URL)
 	for ctx.Err() == nil {
 		heard, err := s.listen(ctx)
 		if ctx.Err() != nil {
@@ -142,7 +143,10 @@ func (s *Subscriber) take(e Event, from *pki.Peer) error {
 	case Alive:
 		s.up(from)
 	}
-	s.since = max(s.since, e.ID)
+	if e.ID > 0 { // below since only when the server's books are not those of before, and it tells all from their beginning
+		s.since = e.ID
+		s.cfg.Party.Trust.SetHeard(s.cfg.URL, e.ID)
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -56,6 +57,16 @@ func (a *App) poll(l Live, mu *sync.Mutex) {
 			}
 		}
 		mu.Unlock()
+	}
+}
+
+// Watch reads k's files again when they have changed, until ctx ends: for keys that come and go while the program runs, and
+// so are not in Live.
+func (k *Keys) Watch(ctx context.Context, log *slog.Logger) {
+	for files := pki.NewFileWatch(k.files()...); wait(ctx, time.Second); {
+		if files.Changed() {
+			k.follow(log)
+		}
 	}
 }
 

@@ -98,6 +98,8 @@ func (k *Keys) ReloadOrLog(log *slog.Logger) {
 //	  deny_list: denied.txt
 //	  arl: /var/lib/tlagate/arl.pem
 //	  state: /var/lib/tlagate/crl-numbers
+//	  denials: /var/lib/tlagate/denials.json
+//	  answers: /var/lib/tlagate/ocsp-answers
 //	  production: false
 type Trust struct {
 	Anchors       []Anchor `yaml:"anchors"`
@@ -107,6 +109,8 @@ type Trust struct {
 	DenyList      Path     `yaml:"deny_list"`  // serials and identities refused whatever the PKI says, one a line
 	ARL           Path     `yaml:"arl"`        // where the ARLs are kept that come through a gateway; empty: in memory
 	State         Path     `yaml:"state"`      // where the highest CRL numbers are kept; empty: in memory
+	Denials       Path     `yaml:"denials"`    // where pushed revocations are kept over a restart; empty: in memory
+	Answers       Path     `yaml:"answers"`    // where OCSP answers are kept over a restart; empty: in memory
 	Production    bool     `yaml:"production"` // refuse CAs named TEST…
 }
 
@@ -135,6 +139,8 @@ func (t Trust) Config(log *slog.Logger) pki.TrustConfig {
 		DenyList:      string(t.DenyList),
 		ARL:           string(t.ARL),
 		State:         string(t.State),
+		Denials:       string(t.Denials),
+		Answers:       string(t.Answers),
 		Production:    t.Production,
 		Log:           log,
 	}

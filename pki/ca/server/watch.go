@@ -125,6 +125,9 @@ func (s *Server) next() <-chan struct{} {
 // wire gives an event as it travels.
 func wire(e ca.Event) push.Event {
 	out := push.Event{Type: push.Type(e.Kind), ID: e.ID, Issuer: e.Issuer, Identity: e.Identity, At: &e.At}
+	if !e.Ends.IsZero() {
+		out.Ends = &e.Ends
+	}
 	switch e.Kind {
 	case ca.EventCRL:
 		out.Number = e.Serial.String()

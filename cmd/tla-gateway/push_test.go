@@ -1,0 +1,111 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/pki"
+	"tlagate/pki/listen"
+	"tlagate/pki/pkitest"
+)
+
+// source is a server of revocations that has nothing to tell but that it lives.
+type source struct {
+	url     string
+	streams atomic.Int32 // open right now
+	begun   atomic.Int32
+}
+
+func (d *deployment) source() *source {
+	s := &source{}
+	trust, err := pki.OpenTrust(pki.TrustConfig{
+		Anchors: []pki.AnchorFile{{File: d.files.Anchor, Practices: []string{"*"}}}, CRLs: d.files.CRLs(),
+	})
+	require.NoError(d.t, err)
+	own := d.ca.Issue("urn:tlagate:op:pki:ca1", x509.ExtKeyUsageServerAuth, pkitest.DNS("localhost"))
+	raw, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(d.t, err)
+	l := listen.New(raw, listen.Config{Party: &pki.Party{Trust: trust, Certificate: func() *tls.Certificate { return &own }}})
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.streams.Add(1)
+		s.begun.Add(1)
+		defer s.streams.Add(-1)
+		for {
+			fmt.Fprintln(w, `{"type":"alive"}`)
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-r.Context().Done():
+				return
+			case <-time.After(time.Second):
+			}
+		}
+	})}
+	go func() { _ = server.Serve(l) }()
+	d.t.Cleanup(func() { server.Close(); l.Close() })
+	s.url = fmt.Sprintf("https://localhost:%d", raw.Addr().(*net.TCPAddr).Port)
+	return s
+}
+
+// push writes the configuration with these sources, and one client certificate for all.
+func (d *deployment) push(sources ...*source) {
+	lines := ""
+	for _, s := range sources {
+		lines += fmt.Sprintf("- {url: %q, client: {cert: client.pem, key: client.key}}\n", s.url)
+	}
+	d.write(goodConfig + "push:\n" + lines)
+}
+
+// write replaces the configuration as an editor does.
+func (d *deployment) write(text string) {
+	require.NoError(d.t, os.WriteFile(d.config+".new", []byte(text), 0o600))
+	require.NoError(d.t, os.Rename(d.config+".new", d.config))
+}
+
+// Sources of revocations are added and removed while the gateway runs; what stays is not disturbed, what is broken changes nothing.
+func TestPushIsReadAgain(t *testing.T) {
+	d := deploy(t)
+	pkitest.WriteCertificate(t, d.dir, "client", d.ca.Issue(ours, x509.ExtKeyUsageClientAuth))
+	first, second := d.source(), d.source()
+	open := func(s *source, want int32) {
+		t.Helper()
+		require.Eventually(t, func() bool { return s.streams.Load() == want }, 20*time.Second, 5*time.Millisecond)
+	}
+	s := d.serve()
+	s.address()
+	d.push(first)
+	open(first, 1)
+	d.push(first, second)
+	open(second, 1)
+	d.write(goodConfig + "push: [{url: \"http://x\", client: {cert: client.pem, key: client.key}}]\n")
+	require.Eventually(t, func() bool { return s.errs.count("the configuration of before stays in force") == 1 }, 20*time.Second, 5*time.Millisecond)
+	require.Equal(t, []int32{1, 1}, []int32{first.streams.Load(), second.streams.Load()})
+	d.push(second)
+	open(first, 0)
+	open(second, 1)
+	require.EqualValues(t, 1, second.begun.Load(), "it was not disturbed")
+	d.write(goodConfig)
+	open(second, 0)
+	require.Zero(t, s.errs.count("that takes a restart"))
+	require.Zero(t, s.stopped())
+}
+
+func TestPushKeysAreReadAgain(t *testing.T) {
+	d := deploy(t)
+	pkitest.WriteCertificate(t, d.dir, "client", d.ca.Issue(ours, x509.ExtKeyUsageClientAuth))
+	from := d.source()
+	d.push(from)
+	s := d.serve()
+	s.address()
+	pkitest.WriteCertificate(t, d.dir, "client", d.ca.Issue(ours, x509.ExtKeyUsageClientAuth))
+	require.Eventually(t, func() bool { return s.errs.count("certificate and key read again") > 0 }, 20*time.Second, 5*time.Millisecond)
+	require.Zero(t, s.stopped())
+}

@@ -1,0 +1,200 @@
+package integration
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/pki"
+	"tlagate/pki/ca"
+	"tlagate/session/link"
+)
+
+// TestC2TimeToCutByCommand times a revocation with the real programs: from the start and the end of `tla-pki revoke`, through
+// `tla-pki serve` and tla-gateway, to the notice at both ends of the session. CUT=sessions,cuts makes it as big as wanted:
+// CUT=2000,100 for the table in docs/push.md.
+func TestC2TimeToCutByCommand(t *testing.T) {
+	sessions, cuts := 12, 3
+	if env := os.Getenv("CUT"); env != "" {
+		_, err := fmt.Sscanf(env, "%d,%d", &sessions, &cuts)
+		require.NoError(t, err)
+	}
+	b := newCutBed(t)
+	all := b.sessions(sessions)
+	var fromStart, fromEnd []time.Duration
+	for _, s := range all[:cuts] {
+		begun := time.Now()
+		b.pki(t, "revoke", "--serial", s.serial, "--reason", "keyCompromise")
+		done := time.Now()
+		for range 2 {
+			last := <-s.ended
+			var n *link.Notice
+			require.ErrorAs(t, last.err, &n)
+			require.Equal(t, link.CodeRevoked, n.Code, n.Text)
+			fromStart, fromEnd = append(fromStart, last.at.Sub(begun)), append(fromEnd, last.at.Sub(done))
+		}
+	}
+	for _, s := range all[cuts:] {
+		require.Empty(t, s.ended, "who is not revoked stays")
+	}
+	t.Logf("`tla-pki revoke` → an end has the notice, at %d sessions, %d revoked one by one: from the command's start %s; from its end %s",
+		sessions, cuts, spread(fromStart), spread(fromEnd))
+}
+
+func spread(times []time.Duration) string {
+	slices.Sort(times)
+	at := func(percent int) time.Duration {
+		return times[(len(times)-1)*percent/100].Round(100 * time.Microsecond)
+	}
+	return fmt.Sprintf("p50 %s, p99 %s, longest %s", at(50), at(99), at(100))
+}
+
+// cutBed is a deployment whose links end in this process, on certificates of the lab's CA.
+type cutBed struct {
+	*pushBed
+	ca    *ca.CA
+	trust *pki.Trust
+}
+
+func newCutBed(t *testing.T) *cutBed {
+	b := &cutBed{pushBed: newPushBed(t)}
+	require.NoError(t, b.StartGateway(b.PushLines(b.push), "limits: {connections_per_peer: 10000}"))
+	logged(t, b.GatewayProc, 0, "revocations are pushed")
+	var err error
+	b.ca, err = ca.Open(b.Path("pki"), ca.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, b.ca.Close()) })
+	b.trust, err = pki.OpenTrust(pki.TrustConfig{
+		Anchors: []pki.AnchorFile{{File: b.GatewayTrust.Anchor, Practices: []string{"*"}}}, CRLs: b.GatewayTrust.CRLs,
+	})
+	require.NoError(t, err)
+	return b
+}
+
+func (b *cutBed) issue(profile, urn string, dns ...string) (tls.Certificate, *ca.Issued, error) {
+	var none tls.Certificate
+	id, err := pki.ParseIdentity(urn)
+	if err != nil {
+		return none, nil, err
+	}
+	key, err := ca.GenerateKey(ca.P256)
+	if err != nil {
+		return none, nil, err
+	}
+	csr, err := ca.NewCSR(key)
+	if err != nil {
+		return none, nil, err
+	}
+	issued, err := b.ca.Issue(ca.Request{Profile: profile, Identity: id, DNS: dns, CSR: csr})
+	if err != nil {
+		return none, nil, err
+	}
+	cert := tls.Certificate{PrivateKey: key, Leaf: issued.Certificate}
+	for block, rest := pem.Decode(issued.Chain); block != nil; block, rest = pem.Decode(rest) {
+		cert.Certificate = append(cert.Certificate, block.Bytes)
+	}
+	return cert, issued, nil
+}
+
+func (b *cutBed) dial(cert tls.Certificate) (net.Conn, error) {
+	raw, err := net.Dial("tcp", b.GatewayAddr)
+	if err != nil {
+		return nil, err
+	}
+	party := &pki.Party{Trust: b.trust, Certificate: func() *tls.Certificate { return &cert }}
+	conn, _, err := party.Client(context.Background(), raw, pki.ALPNOuter, pki.Want{
+		Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: "localhost",
+	})
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
+}
+
+// cutSession is a live session whose ends are read, as programs do.
+type cutSession struct {
+	serial string    // of its TLA's certificate
+	ended  chan last // one of each end
+}
+
+type last struct {
+	at  time.Time
+	err error
+}
+
+// practices is how many PdTs share the sessions; those of one are opened one after the other.
+const practices = 8
+
+// sessions opens so many.
+func (b *cutBed) sessions(n int) []*cutSession {
+	all, errs := make([]*cutSession, n), make([]error, practices)
+	var running sync.WaitGroup
+	for p := range practices {
+		running.Go(func() { errs[p] = b.practice(p, all) })
+	}
+	running.Wait()
+	for _, err := range errs {
+		require.NoError(b.t, err)
+	}
+	return all
+}
+
+// practice opens those sessions of all that fall to one PdT.
+func (b *cutBed) practice(p int, all []*cutSession) error {
+	pdt := fmt.Sprintf("urn:tlagate:cab%d:pdt:p", p)
+	client, _, err := b.issue("pdt-client", pdt)
+	if err != nil {
+		return err
+	}
+	server, _, err := b.issue("pdt-server", pdt, "pdt.invalid")
+	for i := p; i < len(all) && err == nil; i += practices {
+		all[i], err = b.session(client, server, fmt.Sprintf("urn:tlagate:cab%d:tla:t%d", p, i))
+	}
+	return err
+}
+
+func (b *cutBed) session(client, server tls.Certificate, urn string) (*cutSession, error) {
+	tla, issued, err := b.issue("tla", urn)
+	if err != nil {
+		return nil, err
+	}
+	c, err := b.dial(client)
+	if err != nil {
+		return nil, err
+	}
+	far, err := link.Park(context.Background(), c, server.Certificate, link.Config{})
+	if err != nil {
+		return nil, err
+	}
+	b.t.Cleanup(func() { far.Close() })
+	if c, err = b.dial(tla); err != nil {
+		return nil, err
+	}
+	near, err := link.Open(context.Background(), c, "p", fmt.Sprintf("%032x", issued.Certificate.SerialNumber), link.Config{})
+	if err != nil {
+		return nil, err
+	}
+	b.t.Cleanup(func() { near.Close() })
+	if _, err := far.WaitJoined(); err != nil {
+		return nil, err
+	}
+	s := &cutSession{issued.Serial, make(chan last, 2)}
+	for _, l := range []*link.Conn{near, far} {
+		go func() {
+			_, err := io.Copy(io.Discard, struct{ io.Reader }{l})
+			s.ended <- last{time.Now(), err}
+		}()
+	}
+	return s, nil
+}
