@@ -39,6 +39,7 @@ var onlyIn = map[string][]string{
 	"modernc.org/sqlite":             {"pki/ca", "ocsp"},
 	"github.com/alecthomas/kong":     {"cmd"},
 	"go.yaml.in/yaml/v3":             {"cmd"},
+	"filippo.io/age":                 {"pki/ca/backup", "cmd/tla-pki"},
 	"github.com/prometheus":          {"gateway"},
 	"github.com/stretchr/testify":    {"pki/pkitest", "integration"},
 	"net/http/pprof":                 {},

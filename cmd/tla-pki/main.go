@@ -18,6 +18,9 @@ type grammar struct {
 	Serve   serveCmd   `cmd:"" help:"Tell gateways of revocations at once, publish the lists over HTTP, and renew the CRL."`
 	List    listCmd    `cmd:"" help:"List every certificate."`
 	Show    showCmd    `cmd:"" help:"Show the certificates with a serial number or of an identity."`
+	Backup  backupCmd  `cmd:"" help:"Make an encrypted backup of the CA, check one, or make a key for them."`
+	Restore restoreCmd `cmd:"" help:"Make a CA of a backup, and bring its books to where the published lists are."`
+	Adopt   adoptCmd   `cmd:"" help:"Enter what restored books have lost: certificates issued, or serial numbers to revoke."`
 	Verify  verifyCmd  `cmd:"" help:"Say why a certificate is accepted or refused: exit 0, 1, or 2 if that cannot be told."`
 }
 
