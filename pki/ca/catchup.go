@@ -1,9 +1,11 @@
 package ca
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -55,7 +57,7 @@ func (c *CA) CatchUp(given []Published, acceptLoss bool) (caught Caught, err err
 			caught.Lists = append(caught.Lists, &l.List)
 		}
 	}
-	caught.Held, err = c.stillHeld(newest(lists, c.Issuing))
+	caught.Held, err = c.stillHeld(newestOfAll(lists, c.Issuing))
 	return caught, err
 }
 
@@ -69,52 +71,52 @@ func joined(gaps []string) error {
 
 // gaps says why revocations may be unknown although the lists are taken over; none is what one wants.
 func (c *CA) gaps(lists []*worldList) (gaps []string, err error) {
-	at, err := c.Standing()
-	if err != nil {
-		return nil, err
-	}
 	for _, kind := range []struct {
 		name   string
 		issuer *x509.Certificate
-		books  int64
-	}{{"CRL", c.Issuing, at.CRL}, {"ARL", c.Root, at.ARL}} {
-		if gap := gap(kind.name, newestGiven(lists, kind.issuer), kind.books, c.now()); gap != "" {
+	}{{"CRL", c.Issuing}, {"ARL", c.Root}} {
+		_, last, err := c.store.lastCRL(keyID(kind.issuer))
+		if err != nil {
+			return nil, fmt.Errorf("cannot read when the books' last list was made: %w", err)
+		}
+		given, own := newest(lists, kind.issuer, true), newest(lists, kind.issuer, false)
+		if gap := gap(kind.name, given, own.Number, last.UTC(), c.now()); gap != "" {
 			gaps = append(gaps, gap)
 		}
 	}
 	return gaps, nil
 }
 
-func gap(name string, l *worldList, books int64, now time.Time) string {
+// gap compares with the list that came with the books, number own, and with the time of their last one: its number may have leapt.
+func gap(name string, l *worldList, own int64, last, now time.Time) string {
 	switch {
 	case l == nil:
 		return fmt.Sprintf("the published %s is not given", name)
-	case l.Number < books:
-		return fmt.Sprintf("the %s %s has number %d, and the books are at %d: it is older than they are", name, l.source, l.Number, books)
+	case l.Number < own || l.ThisUpdate.Before(last):
+		return fmt.Sprintf("the %s %s has number %d and is of %s: it is older than the books", name, l.source, l.Number, l.ThisUpdate.Format(time.RFC3339))
 	case now.After(l.NextUpdate):
 		return fmt.Sprintf("the %s %s ended at %s: there may be a newer one", name, l.source, l.NextUpdate.Format(time.RFC3339))
 	}
 	return ""
 }
 
-// newest gives the list of an issuer with the highest number; newestGiven only looks at those of the operator.
-func newest(lists []*worldList, issuer *x509.Certificate) (best *worldList) {
+// newest gives the list of an issuer with the highest number, of those given or of those that came with the books.
+func newest(lists []*worldList, issuer *x509.Certificate, given bool) (best *worldList) {
 	for _, l := range lists {
-		if l.issuer == issuer && (best == nil || l.Number > best.Number) {
+		if l.issuer == issuer && l.given == given && (best == nil || l.Number > best.Number) {
 			best = l
 		}
 	}
 	return best
 }
 
-func newestGiven(lists []*worldList, issuer *x509.Certificate) *worldList {
-	var given []*worldList
-	for _, l := range lists {
-		if l.given {
-			given = append(given, l)
-		}
+// newestOfAll is never nil: one came with the books.
+func newestOfAll(lists []*worldList, issuer *x509.Certificate) *worldList {
+	given, own := newest(lists, issuer, true), newest(lists, issuer, false)
+	if given != nil && given.Number >= own.Number {
+		return given
 	}
-	return newest(given, issuer)
+	return own
 }
 
 // takeOver changes the books, all or nothing, and puts the newest lists into public/, where the next ones are compared with them.
@@ -126,17 +128,23 @@ func (c *CA) takeOver(lists []*worldList, caught *Caught) error {
 		if err := withdrawCodes(tx, c.now()); err != nil {
 			return err
 		}
-		for _, l := range lists {
+		for _, l := range distinct(lists) {
 			if err := l.revokeAll(tx, caught); err != nil {
 				return err
 			}
 		}
-		return errors.Join(newest(lists, c.Issuing).leap(tx), newest(lists, c.Root).leap(tx))
+		return errors.Join(newestOfAll(lists, c.Issuing).leap(tx), newestOfAll(lists, c.Root).leap(tx))
 	})
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.show("crl", newest(lists, c.Issuing)), c.show("arl", newest(lists, c.Root)))
+	return errors.Join(c.show("crl", newestOfAll(lists, c.Issuing)), c.show("arl", newestOfAll(lists, c.Root)))
+}
+
+// distinct leaves out a list that is there twice: the newest one is often that of the copy.
+func distinct(lists []*worldList) []*worldList {
+	return slices.CompactFunc(slices.SortedFunc(slices.Values(lists), func(a, b *worldList) int { return bytes.Compare(a.DER, b.DER) }),
+		func(a, b *worldList) bool { return bytes.Equal(a.DER, b.DER) })
 }
 
 // withdrawCodes makes open invitations worthless: one may have been used after the copy was made.
@@ -152,32 +160,6 @@ func withdrawCodes(tx *sqlx.Tx, at time.Time) error {
 
 func (c *CA) show(name string, l *worldList) error {
 	return errors.Join(l.Write(c.Public(name+".der"), false), l.Write(c.Public(name+".pem"), true))
-}
-
-// revokeAll revokes what is on the list. What is revoked already stays as it is; a hold may become final.
-func (l *worldList) revokeAll(tx *sqlx.Tx, caught *Caught) error {
-	for _, entry := range l.entries {
-		n, err := l.revoke(tx, entry)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			caught.Revoked++
-			continue
-		}
-		lost, err := l.record(tx, entry)
-		if err != nil {
-			return err
-		}
-		if !lost {
-			continue
-		}
-		if _, err := l.revoke(tx, entry); err != nil {
-			return err
-		}
-		caught.Lost++
-	}
-	return nil
 }
 
 // stillHeld gives what the books have on hold and the list does not: released since, most likely.

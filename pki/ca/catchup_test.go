@@ -167,7 +167,7 @@ func TestSP2CatchUpFailsClosed(t *testing.T) {
 		"nothing":       {nil, nil, "the published CRL is not given\nthe published ARL is not given", true},
 		"no ARL":        {world[:1], nil, "the published ARL is not given", true},
 		"no CRL":        {world[1:], nil, "the published CRL is not given", true},
-		"an older CRL":  {[]Published{old[0], world[1]}, nil, "has number 1, and the books are at 2: it is older", true},
+		"an older CRL":  {[]Published{old[0], world[1]}, nil, "has number 1 and is of ", true},
 		"a stale CRL":   {world, later, "ended at ", true},
 		"a foreign CRL": {[]Published{foreign[0], world[1]}, nil, "it is not of this CA", false},
 		"no list":       {[]Published{{"x", []byte("hello")}, world[1]}, nil, "cannot use the published list x", false},
@@ -191,6 +191,21 @@ func TestSP2CatchUpFailsClosed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The leap is no list: restored books can be restored again with the same lists.
+func TestRestoredTwice(t *testing.T) {
+	c := newCA(t)
+	world := lists(t, c)
+	for range 3 {
+		caught, err := c.CatchUp(world, false)
+		require.NoError(t, err)
+		require.Empty(t, caught.Gaps)
+		c = olderBooks(t, c)()
+	}
+	list, err := c.PublishCRL()
+	require.NoError(t, err)
+	require.Equal(t, int64(3*leapNumber+2), list.Number)
 }
 
 // A revoked issuing CA stays revoked, and the root's list goes on above the published one.

@@ -2,6 +2,8 @@ package ca
 
 import (
 	"crypto/x509"
+	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -82,36 +84,60 @@ func (c *CA) readList(p Published) (*worldList, error) {
 // clockAhead is how far ahead of our clock a list may begin.
 const clockAhead = 5 * time.Minute
 
-func (l *worldList) revoke(tx *sqlx.Tx, e x509.RevocationListEntry) (int64, error) {
+// revokeAll revokes what is on the list. What is revoked already stays as it is; a hold may become final.
+func (l *worldList) revokeAll(tx *sqlx.Tx, caught *Caught) error {
+	look, err := tx.Prepare(`SELECT status, reason FROM certificates WHERE serial_number = ? AND authority_key_identifier = ?`)
+	if err != nil {
+		return err
+	}
+	defer look.Close()
+	for _, entry := range l.entries {
+		if err := l.catchUp(tx, look, entry, caught); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *worldList) catchUp(tx *sqlx.Tx, look *sql.Stmt, e x509.RevocationListEntry, caught *Caught) error {
+	var status Status
+	var was int
+	err := look.QueryRow(e.SerialNumber.String(), keyID(l.issuer)).Scan(&status, &was)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		caught.Lost++
+		return errors.Join(l.record(tx, e), l.revoke(tx, e))
+	case err != nil:
+		return err
+	case status == Revoked && (Reason(was) != Hold || Reason(e.ReasonCode) == Hold):
+		return nil
+	}
+	caught.Revoked++
+	return l.revoke(tx, e)
+}
+
+func (l *worldList) revoke(tx *sqlx.Tx, e x509.RevocationListEntry) error {
 	reason := Reason(e.ReasonCode)
 	if reason.String() == "" {
 		reason = 0
 	}
-	done, err := tx.Exec(`UPDATE certificates SET status = ?, reason = ?, revoked_at = ?
-		WHERE serial_number = ? AND authority_key_identifier = ? AND (status <> ? OR reason = ? AND ? <> ?)`,
-		Revoked, int(reason), e.RevocationTime.UTC(), e.SerialNumber.String(), keyID(l.issuer), Revoked, int(Hold), int(reason), int(Hold))
-	if err != nil {
-		return 0, err
-	}
-	return done.RowsAffected()
+	_, err := tx.Exec(`UPDATE certificates SET status = ?, reason = ?, revoked_at = ? WHERE serial_number = ? AND authority_key_identifier = ?`,
+		Revoked, int(reason), e.RevocationTime.UTC(), e.SerialNumber.String(), keyID(l.issuer))
+	return err
 }
 
 // record enters a serial number that the books have lost, as an intent, so that revoking it makes an event. When its certificate
 // ends is not known: no later than its issuer.
-func (l *worldList) record(tx *sqlx.Tx, e x509.RevocationListEntry) (lost bool, err error) {
+func (l *worldList) record(tx *sqlx.Tx, e x509.RevocationListEntry) error {
 	profile := profileLost
 	if l.isARL {
 		profile = profileIssuing // the root signs nothing else
 	}
-	done, err := tx.Exec(`INSERT OR IGNORE INTO certificates (serial_number, authority_key_identifier, ca_label, status, reason, expiry, revoked_at,
+	_, err := tx.Exec(`INSERT INTO certificates (serial_number, authority_key_identifier, ca_label, status, reason, expiry, revoked_at,
 			pem, issued_at, not_before, metadata, sans, common_name) VALUES (?, ?, '', ?, 0, ?, ?, '', ?, ?, json_object('profile', ?, 'identity', ?, 'key', ''), '[]', ?)`,
 		e.SerialNumber.String(), keyID(l.issuer), Intent, l.issuer.NotAfter.UTC(), time.Time{},
 		l.issuer.NotBefore.UTC(), l.issuer.NotBefore.UTC(), profile, profileLost, profileLost)
-	if err != nil {
-		return false, err
-	}
-	n, err := done.RowsAffected()
-	return n > 0, err
+	return err
 }
 
 // profileLost is the profile, and the identity, of a certificate of which the books have the serial number alone.
