@@ -13,7 +13,7 @@ import (
 
 // What the documents about the CA tell operators to type is typed here, in that order: G2, G8, SP2.
 // What a reader has by then, this script makes before the section that needs it.
-func TestDocsCommands(t *testing.T) {
+func TestG2SP2DocsCommands(t *testing.T) {
 	dir := t.TempDir()
 	for _, doc := range []string{"ca.md", "fr/guide-exploitation.md"} {
 		text, err := os.ReadFile(filepath.Join("../../docs", doc))

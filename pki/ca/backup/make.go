@@ -50,7 +50,7 @@ func Make(cfg Config) (made Made, err error) {
 	if made, err = m.write(out); err != nil {
 		return made, fmt.Errorf("cannot make the backup: %w", err)
 	}
-	if err := errors.Join(out.Sync(), out.Close(), os.Rename(out.Name(), cfg.To), syncDir(filepath.Dir(cfg.To))); err != nil {
+	if err := errors.Join(out.Sync(), out.Close(), os.Rename(out.Name(), cfg.To), ca.SyncDir(filepath.Dir(cfg.To))); err != nil {
 		return made, fmt.Errorf("cannot write the backup %s: %w", cfg.To, err)
 	}
 	return made, nil
@@ -171,13 +171,4 @@ type counter struct{ n int64 }
 func (c *counter) Write(p []byte) (int, error) {
 	c.n += int64(len(p))
 	return len(p), nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

@@ -64,7 +64,7 @@ func unpack(cfg RestoreConfig, draft string) (*content, error) {
 		if err != nil || !d.IsDir() {
 			return err
 		}
-		return syncDir(path)
+		return ca.SyncDir(path)
 	})
 }
 
