@@ -46,6 +46,7 @@ var onlyIn = map[string][]string{
 	"go.yaml.in/yaml/v3":             {"cmd"},
 	"github.com/prometheus":          {"gateway", "ocsp", "metrics"},
 	"rsc.io/qr":                      {"cmd/tla-pki"},
+	"filippo.io/age":                 {"pki/ca/backup", "cmd/tla-pki"},
 	"github.com/stretchr/testify":    {"pki/pkitest", "integration"},
 	"net/http/pprof":                 {},
 	"golang.org/x/crypto/cryptobyte": {"pki", "ocsp"},

@@ -25,6 +25,9 @@ type grammar struct {
 	Serve       serveCmd       `cmd:"" help:"Tell gateways of revocations at once, publish the lists over HTTP, renew the CRL, and enrol devices."`
 	List        listCmd        `cmd:"" help:"List every certificate."`
 	Show        showCmd        `cmd:"" help:"Show the certificates with a serial number or of an identity."`
+	Backup      backupCmd      `cmd:"" help:"Make an encrypted backup of the CA, check one, or make a key for them."`
+	Restore     restoreCmd     `cmd:"" help:"Make a CA of a backup, and bring its books to where the published lists are."`
+	Adopt       adoptCmd       `cmd:"" help:"Enter what restored books have lost: certificates issued, or serial numbers to revoke."`
 	Verify      verifyCmd      `cmd:"" help:"Say why a certificate is accepted or refused: exit 0, 1, or 2 if that cannot be told."`
 
 	Audit trail.Command[auditPlace] `cmd:"" help:"Verify or show the audit trace of the CA, DIR/audit.jsonl."`

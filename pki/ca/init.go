@@ -37,22 +37,7 @@ func Init(dir string, cfg InitConfig) error {
 	if err := cfg.Settings.check(); err != nil {
 		return fmt.Errorf("cannot make a CA: %w", err)
 	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return fmt.Errorf("cannot make a CA: %w", err)
-	}
-	if err := mustBeFree(dir); err != nil {
-		return err
-	}
-	draft, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+".unfinished-*")
-	if err != nil {
-		return fmt.Errorf("cannot make a CA: %w", err)
-	}
-	defer os.RemoveAll(draft)
-	if err := build(draft, cfg); err != nil {
-		return err
-	}
-	return settle(draft, dir)
+	return Beside(dir, func(draft string) error { return build(draft, cfg) })
 }
 
 // settle moves the finished CA to its place. Remove takes away an empty directory only, and
