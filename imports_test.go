@@ -12,17 +12,19 @@ import (
 // mayImport says, for each package of ours, which of ours it may import. What a line names covers
 // the packages below it; a package may always import those below itself.
 var mayImport = map[string][]string{
-	"cmd":              {"tla", "pdt", "gateway", "pki", "ocsp", "session", "cmd/internal"},
-	"cmd/internal/cli": {"pki"},
+	"cmd":              {"tla", "pdt", "gateway", "pki", "ocsp", "session", "keys", "cmd/internal"},
+	"cmd/internal/cli": {"pki", "keys"},
 	"tla":              {"session", "pki"},
 	"pdt":              {"session", "pki"},
 	"gateway":          {"session", "pki"},
-	"pki/ca":           {"pki"},
+	"pki/ca":           {"pki", "keys"},
 	"ocsp":             {"pki"},
 	"pki/pkitest":      {"pki"},
 	"pki/listen":       {"pki"},
 	"pki/push":         {"pki"},
 	"pki":              {},
+	"keys":             {},
+	"keys/pkcs11":      {"keys"},
 	"session":          {},
 	"session/link":     {"session/internal"},
 	"integration":      {"session", "pki", "pdt", "tla", "gateway", "integration"},
@@ -30,16 +32,18 @@ var mayImport = map[string][]string{
 
 // onlyIn says where a dependency may be used at all.
 var onlyIn = map[string][]string{
-	"C":                              {"tla"},
-	"github.com/ebfe/scard":          {"tla", "integration"},
-	"github.com/cloudflare/cfssl":    {"pki/ca", "ocsp"},
-	"modernc.org/sqlite":             {"pki/ca", "ocsp"},
-	"github.com/alecthomas/kong":     {"cmd"},
-	"go.yaml.in/yaml/v3":             {"cmd"},
-	"github.com/prometheus":          {"gateway"},
-	"github.com/stretchr/testify":    {"pki/pkitest", "integration"},
-	"net/http/pprof":                 {},
-	"golang.org/x/crypto/cryptobyte": {"pki", "ocsp"},
+	"C":                               {"tla"},
+	"github.com/ebfe/scard":           {"tla", "integration"},
+	"github.com/cloudflare/cfssl":     {"pki/ca", "ocsp"},
+	"modernc.org/sqlite":              {"pki/ca", "ocsp"},
+	"github.com/alecthomas/kong":      {"cmd"},
+	"go.yaml.in/yaml/v3":              {"cmd"},
+	"github.com/prometheus":           {"gateway"},
+	"github.com/ThalesGroup/crypto11": {"keys/pkcs11"},
+	"github.com/google/go-tpm":        {"keys"},
+	"github.com/stretchr/testify":     {"pki/pkitest", "keys/keystest", "integration"},
+	"net/http/pprof":                  {},
+	"golang.org/x/crypto/cryptobyte":  {"pki", "ocsp", "keys"},
 }
 
 func TestImports(t *testing.T) {

@@ -30,20 +30,20 @@ func readPrivate(file string, tolerated fs.FileMode) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := private(file, info, tolerated); err != nil {
+	if err := private(info, tolerated); err != nil {
 		return nil, err
 	}
 	return readAll(f, info.Size())
 }
 
-func private(file string, info fs.FileInfo, tolerated fs.FileMode) error {
+func private(info fs.FileInfo, tolerated fs.FileMode) error {
 	switch mode := info.Mode(); {
 	case !mode.IsRegular():
-		return fmt.Errorf("%s is not an ordinary file", file)
+		return errors.New("it is not an ordinary file")
 	case runtime.GOOS != "windows" && mode.Perm()&0o077&^tolerated != 0:
-		return fmt.Errorf("%s: its mode %#o lets others at it: it may be compromised; if not, run chmod 600 on it", file, mode.Perm())
+		return fmt.Errorf("its mode %#o lets others at it, so it may be compromised; if not, run chmod 600 on it", mode.Perm())
 	case info.Size() > maxPrivate:
-		return fmt.Errorf("%s is larger than %d octets", file, maxPrivate)
+		return fmt.Errorf("it is larger than %d octets", maxPrivate)
 	}
 	return nil
 }
@@ -76,7 +76,7 @@ func staysHere(file string) error {
 	}
 	inside, err := filepath.Rel(dir, target)
 	if err != nil || inside == ".." || strings.HasPrefix(inside, ".."+string(filepath.Separator)) {
-		return fmt.Errorf("%s is a symbolic link that leads out of its directory: name the file itself", file)
+		return errors.New("it is a symbolic link that leads out of its directory: name the file itself")
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ func (p tokenPlace) pin() (pin []byte, err error) {
 	switch {
 	case p.uri.PINSource != "":
 		if pin, err = p.pinFromSource(); err != nil {
-			return nil, fmt.Errorf("cannot read the PIN: %w", err)
+			return nil, fmt.Errorf("cannot read the PIN of pin-source %s: %w", p.uri.PINSource, err)
 		}
 	case p.c.PIN == nil:
 		return nil, errors.New("its PIN is needed and nobody is there to ask: name it with pin-source=credential:NAME or pin-source=file:/…")

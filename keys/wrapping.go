@@ -23,7 +23,7 @@ func credential(text string) (name string, ok bool) { return strings.CutPrefix(t
 func (c Config) wrappingKey() ([]byte, error) {
 	secret, err := c.secret(c.WrappingKey)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the wrapping key: %w", err)
+		return nil, fmt.Errorf("cannot read the wrapping key %s: %w", c.WrappingKey, err)
 	}
 	if err := checkWrapping(secret); err != nil {
 		wipe(secret)
@@ -68,15 +68,15 @@ func (c Config) credentials(name string) (string, error) {
 		dir = os.Getenv("CREDENTIALS_DIRECTORY")
 	}
 	if dir == "" {
-		return "", fmt.Errorf("credential %s: no credential was given to this program: its unit needs LoadCredentialEncrypted=%[1]s, "+
-			"and outside the unit run it with systemd-run -P -p LoadCredentialEncrypted=%[1]s", name)
+		return "", fmt.Errorf("no credential was given to this program: its unit needs LoadCredentialEncrypted=%[1]s, "+
+			"and outside of the unit systemd-run -P -p LoadCredentialEncrypted=%[1]s runs it", name)
 	}
 	return dir, nil
 }
 
 func checkCredential(name string) error {
 	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\`) || strings.ContainsFunc(name, func(r rune) bool { return r < '!' || r > '~' }) {
-		return errors.New("credential: must be followed by a name without / or blanks")
+		return errors.New("a credential has a name without / or blanks")
 	}
 	return nil
 }

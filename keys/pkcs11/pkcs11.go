@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/ThalesGroup/crypto11"
 
@@ -40,11 +41,16 @@ type key struct {
 	crypto11.Signer
 	token      *crypto11.Context
 	exportable bool
+	closing    sync.Once // crypto11 panics at a second one
 }
 
 func (k *key) Exportable() bool { return k.exportable }
 func (k *key) Destroy() error   { return k.Delete() }
-func (k *key) Close() error     { return k.token.Close() }
+
+func (k *key) Close() (err error) {
+	k.closing.Do(func() { err = k.token.Close() })
+	return err
+}
 
 // Open finds the one key that u names.
 func (module) Open(u *keys.URI, pin []byte) (keys.TokenKey, error) {
@@ -83,7 +89,7 @@ func within(u *keys.URI, pin []byte, f func(*crypto11.Context) (crypto11.Signer,
 	if err != nil {
 		return nil, errors.Join(err, token.Close())
 	}
-	return &key{signer, token, exportable(token, signer)}, nil
+	return &key{Signer: signer, token: token, exportable: exportable(token, signer)}, nil
 }
 
 func find(token *crypto11.Context, u *keys.URI) ([]crypto11.Signer, error) {

@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"time"
 
+	"tlagate/keys"
 	"tlagate/pki"
 )
 
@@ -38,6 +39,7 @@ func (c *CA) PublishCRL() (*List, error) {
 	return c.publish("crl", lister{
 		cert:     c.Issuing,
 		key:      c.issuingKey,
+		where:    c.keys.issuing,
 		validity: time.Duration(c.Settings.CRLPeriod) + crlMargin,
 	})
 }
@@ -47,6 +49,7 @@ func (c *CA) PublishARL() (*List, error) {
 	return c.publish("arl", lister{
 		cert:     c.Root,
 		key:      c.rootKey,
+		where:    c.keys.root,
 		validity: time.Duration(c.Settings.ARLPeriod) + crlMargin,
 	})
 }
@@ -55,10 +58,14 @@ func (c *CA) PublishARL() (*List, error) {
 type lister struct {
 	cert     *x509.Certificate
 	key      func() (crypto.Signer, error)
+	where    keys.Spec
 	validity time.Duration
 }
 
 func (c *CA) publish(name string, by lister) (list *List, err error) {
+	if err := c.keys.warm(by.where, by.cert); err != nil {
+		return nil, fmt.Errorf("cannot publish the %s: %w", name, err)
+	}
 	err = c.locked(func() error {
 		if list, err = c.signList(by); err != nil {
 			return err
