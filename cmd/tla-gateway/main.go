@@ -6,6 +6,8 @@ import "tlagate/cmd/internal/cli"
 type grammar struct {
 	Serve serveCmd `cmd:"" help:"Run the gateway."`
 	Check checkCmd `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
+	Keys  keysCmd  `cmd:"" help:"List every key and certificate held: use, algorithm, where, protection, dates, status."`
+	Erase eraseCmd `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 }
 
 func main() { cli.Main("tla-gateway", &grammar{}, nil) }

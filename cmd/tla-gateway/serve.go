@@ -27,6 +27,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	defer keys.Close()
 	if err := presentable(trust, keys, app.Log); err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import "tlagate/cmd/internal/cli"
 type grammar struct {
 	Run    runCmd    `cmd:"" help:"Run the service."`
 	Status statusCmd `cmd:"" help:"Show gateways, session and readers: exit 0, or 1 when the service is not running or not healthy."`
+	Keys   keysCmd   `cmd:"" help:"List every key and certificate held: use, algorithm, where, protection, dates, status."`
+	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 }
 
 func main() { cli.Main("tla-pdt", &grammar{}, nil) }

@@ -6,19 +6,21 @@ import (
 	"github.com/alecthomas/kong"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/keys"
 	"tlagate/pki/ca"
 )
 
 type grammar struct {
-	Init    initCmd    `cmd:"" help:"Make a CA: a root that can be kept offline, and an issuing CA."`
-	Issue   issueCmd   `cmd:"" help:"Issue a certificate, from a certificate request or with a new key."`
-	Revoke  revokeCmd  `cmd:"" help:"Revoke certificates, for good or on hold, and publish the list that says so."`
-	Release releaseCmd `cmd:"" help:"Make certificates on hold good again, and publish the list that says so."`
-	CRL     crlCmd     `cmd:"" name:"crl" help:"Publish a new CRL, or the root's ARL."`
-	Serve   serveCmd   `cmd:"" help:"Tell gateways of revocations at once, publish the lists over HTTP, and renew the CRL."`
-	List    listCmd    `cmd:"" help:"List every certificate."`
-	Show    showCmd    `cmd:"" help:"Show the certificates with a serial number or of an identity."`
-	Verify  verifyCmd  `cmd:"" help:"Say why a certificate is accepted or refused: exit 0, 1, or 2 if that cannot be told."`
+	Init      initCmd      `cmd:"" help:"Make a CA: a root that can be kept offline, and an issuing CA."`
+	Issue     issueCmd     `cmd:"" help:"Issue a certificate, from a certificate request or with a new key."`
+	Revoke    revokeCmd    `cmd:"" help:"Revoke certificates, for good or on hold, and publish the list that says so."`
+	Release   releaseCmd   `cmd:"" help:"Make certificates on hold good again, and publish the list that says so."`
+	CRL       crlCmd       `cmd:"" name:"crl" help:"Publish a new CRL, or the root's ARL."`
+	Serve     serveCmd     `cmd:"" help:"Tell gateways of revocations at once, publish the lists over HTTP, and renew the CRL."`
+	List      listCmd      `cmd:"" help:"List every certificate."`
+	Inventory inventoryCmd `cmd:"" help:"List every key and certificate: of the CA, of what it issued, and of configuration files."`
+	Show      showCmd      `cmd:"" help:"Show the certificates with a serial number or of an identity."`
+	Verify    verifyCmd    `cmd:"" help:"Say why a certificate is accepted or refused: exit 0, 1, or 2 if that cannot be told."`
 }
 
 // caDir is where the CA is.
@@ -29,7 +31,7 @@ type caDir struct {
 
 // open opens the CA and runs f on it.
 func (d caDir) open(app *cli.App, f func(*ca.CA) error) error {
-	c, err := ca.Open(d.Dir, ca.Options{Root: d.Root, Stop: app.Context.Done()})
+	c, err := ca.Open(d.Dir, ca.Options{Root: d.Root, Stop: app.Context.Done(), Keys: keys.Config{PIN: cli.AskPIN}})
 	if err != nil {
 		return err
 	}

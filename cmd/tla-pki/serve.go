@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/keys"
 	"tlagate/pki"
 	"tlagate/pki/ca"
 	"tlagate/pki/ca/server"
@@ -41,23 +42,27 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if c.Dir == "" || c.Listen == "" {
 		return fmt.Errorf("%s: dir and listen must both be given", s.Config)
 	}
-	keys, err := c.Identity.Open()
+	own, err := c.Identity.Open()
 	if err != nil {
 		return err
 	}
+	defer own.Close()
 	trust, err := pki.OpenTrust(c.Trust.Config(app.Log))
 	if err != nil {
 		return err
 	}
-	authority, err := ca.Open(string(c.Dir), ca.Options{Stop: app.Context.Done()})
+	authority, err := ca.Open(string(c.Dir), ca.Options{Stop: app.Context.Done(), Keys: keys.Config{PIN: cli.AskPIN}})
 	if err != nil {
 		return err
 	}
 	defer authority.Close()
-	app.Follow(cli.Live{Trust: trust, Keys: []*cli.Keys{keys}})
+	if err := authority.Unlock(); err != nil {
+		return err
+	}
+	app.Follow(cli.Live{Trust: trust, Keys: []*cli.Keys{own}})
 	go func() { _ = trust.Run(app.Context) }()
 	return c.serve(app, server.Config{
-		CA: authority, Party: &pki.Party{Trust: trust, Certificate: keys.Certificate}, Log: app.Log,
+		CA: authority, Party: &pki.Party{Trust: trust, Certificate: own.Certificate}, Log: app.Log,
 		Heartbeat: c.Limits.Heartbeat, Streams: c.Limits.Streams, PerPeer: c.Limits.StreamsPerPeer, Public: c.Limits.Public,
 	})
 }

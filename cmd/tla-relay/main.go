@@ -9,6 +9,8 @@ type grammar struct {
 	Start  startCmd  `cmd:"" help:"Start a session with the Poste de Travail; exit 0 once it is up."`
 	Stop   stopCmd   `cmd:"" help:"End the session: the cards are powered down."`
 	Status statusCmd `cmd:"" help:"Show the session, the readers and the cards."`
+	Keys   keysCmd   `cmd:"" help:"List every key and certificate held: use, algorithm, where, protection, dates, status."`
+	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 }
 
 func main() { cli.Main("tla-relay", &grammar{}, nil) }

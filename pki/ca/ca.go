@@ -108,6 +108,9 @@ func loadCertificate(file string) (*x509.Certificate, error) {
 	return cert, nil
 }
 
+// Unlock opens the issuing CA's key when it is in hardware, so that its PIN is asked for now and not when it is first needed.
+func (c *CA) Unlock() error { return c.keys.warm(c.keys.issuing, c.Issuing) }
+
 // issuingKey opens the issuing CA's key.
 func (c *CA) issuingKey() (crypto.Signer, error) {
 	return c.keys.open(c.keys.issuing, c.Issuing)

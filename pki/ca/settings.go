@@ -82,6 +82,9 @@ func (s Settings) check() error {
 			return err
 		}
 	}
+	if w := s.WrappingKey; w != "" && !filepath.IsAbs(w) && !strings.HasPrefix(w, "credential:") {
+		return fmt.Errorf("the wrapping key %q is neither credential:NAME nor a file name from the root", w)
+	}
 	if s.policyOID() == nil {
 		return fmt.Errorf("the policy %q is not an OID such as 2.999.1", s.Policy)
 	}

@@ -183,3 +183,13 @@ func resolve(name, dir string) string {
 func isURL(name string) bool {
 	return strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://")
 }
+
+// Relative is a configuration file that names are relative to: what [LoadYAML] does for fields of type Path and
+// keys.Spec, for who reads a file without such fields.
+type Relative string
+
+// Path gives the name as LoadYAML would.
+func (r Relative) Path(name string) Path { return Path(resolve(name, filepath.Dir(string(r)))) }
+
+// Key gives the key's place as LoadYAML would.
+func (r Relative) Key(s keys.Spec) keys.Spec { return s.In(filepath.Dir(string(r))) }
