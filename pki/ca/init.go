@@ -133,7 +133,7 @@ func build(dir string, cfg InitConfig, made *[]keys.Spec) error {
 		issuing.write(dir, "issuing"),
 		recordIssuing(dir, issuing),
 		cfg.Settings.save(dir),
-		publishFirst(dir, cfg),
+		publishFirst(dir, cfg.Clock, ring),
 	)
 }
 
@@ -268,11 +268,12 @@ func newRow(serial *big.Int, issuer string, notBefore, notAfter time.Time, a abo
 	return row, errors.Join(err, row.SetSANs(append([]string{}, sans...)))
 }
 
-func publishFirst(dir string, cfg InitConfig) error {
-	c, err := Open(dir, Options{Clock: cfg.Clock, Keys: cfg.Keys})
+func publishFirst(dir string, clock func() time.Time, ring *keyring) error {
+	c, err := Open(dir, Options{Clock: clock})
 	if err != nil {
 		return err
 	}
+	c.keys = ring // the PIN has been asked for
 	defer c.Close()
 	if _, err := c.PublishARL(); err != nil {
 		return err

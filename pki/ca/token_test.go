@@ -45,6 +45,8 @@ func TestSP3CAKeysInAToken(t *testing.T) {
 		Keys:     asked(&pins),
 	}))
 
+	require.Equal(t, 2, pins, "once a key")
+
 	pins = 0
 	c, err := ca.Open(dir, ca.Options{Keys: asked(&pins)})
 	require.NoError(t, err)
