@@ -16,7 +16,14 @@ import (
 	"tlagate/keys/keystest"
 )
 
+// tpmBlob is a key of a TPM that is no more.
 const tpmBlob = `-----BEGIN TSS2 PRIVATE KEY-----
+MIHwBgZngQUKAQOgAwEB/wIEQAAAAQRYAFYAIwALAAQEcgAAABAAEAADABAAIDGd
+VO+EZiTmfchAQANTFn7GUduCQ/B+RDZquM9p1gCIACBGo4nf/UQ6k1aIaQQuUO0C
+poUwMnTKRX4B/KPziDd35wSBgAB+ACAEiEuKPKyzL1RjFnOxsFwhaFl/RqDAKHKL
+Zs8KdaEROgAQTI7ybQZiHcYn+qojCaA0FSvRu4UPYvhhaTkj31vJJmu7+5Y/zqoy
+KT4ndeLMksSt+u71a7MryR7ShPTphzuXtF2QsGO+EdNxIFPswa7dmAL0qgl5dech
+n2LZ
 -----END TSS2 PRIVATE KEY-----
 `
 
@@ -71,7 +78,7 @@ func TestSP2TPMKeyIsOfThatTPMOnly(t *testing.T) {
 
 func TestSP2TPMRefusals(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "x.tpm")
-	require.NoError(t, os.WriteFile(file, []byte(tpmBlob), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte("half a fi"), 0o600))
 	for spec, says := range map[string]string{
 		"tpm:":                                  "want tpm:FILE",
 		"tpm:" + file + "?dev=x":                "all that may follow",

@@ -3,9 +3,11 @@ package cli
 import (
 	"crypto"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"os"
 	"slices"
 	"sync/atomic"
 
@@ -26,6 +28,7 @@ type Keys struct {
 	from   Identity
 	config keys.Config
 	key    keys.Key // of the last reload, which owns it
+	blob   [sha256.Size]byte // of the key's file when key was opened; nothing for one in a token
 	now    atomic.Pointer[tls.Certificate]
 
 	failure string // of the last follow, which owns it
@@ -61,8 +64,8 @@ func (k *Keys) Reload() error {
 }
 
 func (k *Keys) reload() (changed bool, err error) {
-	key := k.key
-	pair, err := k.withOpenKey()
+	key, blob := k.key, k.fingerprint()
+	pair, err := k.withOpenKey(blob)
 	if err != nil {
 		if key, err = keys.Open(k.from.Key, k.config); err != nil {
 			return false, err
@@ -71,14 +74,15 @@ func (k *Keys) reload() (changed bool, err error) {
 			return false, errors.Join(err, key.Close())
 		}
 	}
+	k.blob = blob
 	k.key = key // one that it replaces may still sign in a handshake, and is left to it
 	old := k.now.Swap(pair)
 	return old == nil || !slices.EqualFunc(old.Certificate, pair.Certificate, slices.Equal), nil
 }
 
 // withOpenKey reads the certificate for a key in hardware that is open and works.
-func (k *Keys) withOpenKey() (*tls.Certificate, error) {
-	if k.key == nil || !k.from.Key.Hardware() {
+func (k *Keys) withOpenKey(blob [sha256.Size]byte) (*tls.Certificate, error) {
+	if k.key == nil || !k.from.Key.Hardware() || blob != k.blob {
 		return nil, errors.New("no key to keep")
 	}
 	digest := make([]byte, crypto.SHA256.Size())
@@ -87,6 +91,15 @@ func (k *Keys) withOpenKey() (*tls.Certificate, error) {
 		return nil, errors.Join(err, k.key.Close()) // a module may need that before it finds its token again
 	}
 	return keys.LoadCertificate(string(k.from.Cert), k.key)
+}
+
+// fingerprint tells one blob of a key in the TPM from another.
+func (k *Keys) fingerprint() (sum [sha256.Size]byte) {
+	if !k.from.Key.Hardware() || k.from.Key.File() == "" {
+		return sum
+	}
+	raw, _ := os.ReadFile(k.from.Key.File()) // one that cannot be read is told of when the key is opened
+	return sha256.Sum256(raw)
 }
 
 // files gives what a change is to be looked for in.
