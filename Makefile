@@ -21,7 +21,7 @@ need: prerequisites ## install the Debian packages that build, test and check ne
 
 build: prerequisites ## build the programs into bin/
 	@$(NEED) build)
-	$(GO) build -trimpath -o bin/ ./cmd/...
+	$(GO) build -trimpath -tags pkcs11 -o bin/ ./cmd/...
 
 test: prerequisites ## run all tests, with the race detector, in a world of their own
 	@$(NEED) build test)

@@ -5,7 +5,7 @@ set -eu
 for what in "$@"; do
 	case $what in
 	build) echo gcc libc6-dev pkg-config libpcsclite-dev ;;
-	test) echo pcscd vsmartcard-vpcd opensc opensc-pkcs11 openssl curl ;;
+	test) echo pcscd vsmartcard-vpcd opensc opensc-pkcs11 openssl curl softhsm2 swtpm tpm2-openssl socat ;;
 	check) echo shellcheck ;;
 	bench) echo stunnel4 ;;
 	*)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/keys"
 	"tlagate/pki"
 	"tlagate/pki/ca"
 )
@@ -23,7 +24,9 @@ import (
 func (b *bed) caPair(which string) *tls.Certificate {
 	b.t.Helper()
 	file := filepath.Join(b.dir, which, which)
-	pair, err := pki.LoadCertificate(file+".crt", file+".key")
+	key, err := keys.Open(keys.Spec(file+".key"), keys.Config{})
+	require.NoError(b.t, err)
+	pair, err := keys.LoadCertificate(file+".crt", key)
 	require.NoError(b.t, err)
 	return pair
 }

@@ -2,14 +2,12 @@ package pki
 
 import (
 	"bytes"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -103,29 +101,4 @@ func pemBlocks(data []byte, kind string) [][]byte {
 		}
 	}
 	return list
-}
-
-// LoadCertificate reads a certificate chain (leaf first) and its key, both PEM. It refuses a key file readable by
-// group or world, and a leaf that does not match the key.
-func LoadCertificate(certFile, keyFile string) (*tls.Certificate, error) {
-	if err := checkPrivate(keyFile); err != nil {
-		return nil, err
-	}
-	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
-	if err != nil {
-		return nil, fmt.Errorf("cannot load certificate %s with key %s: %w", certFile, keyFile, err)
-	}
-	return &pair, nil
-}
-
-// checkPrivate wants a key file that only its owner can read. Windows has no such bits: its guide says what to do.
-func checkPrivate(file string) error {
-	info, err := os.Stat(file)
-	if err != nil {
-		return fmt.Errorf("cannot read the key: %w", err)
-	}
-	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
-		return fmt.Errorf("cannot use key %s: its mode %#o lets others at it; run chmod 600 on it", file, mode)
-	}
-	return nil
 }

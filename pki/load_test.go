@@ -14,29 +14,6 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-func TestLoadCertificate(t *testing.T) {
-	w := newWorld(t)
-	dir := t.TempDir()
-	cert, key := pkitest.WriteCertificate(t, dir, "tla", w.Issue(tla1, asClient))
-	_, otherKey := pkitest.WriteCertificate(t, dir, "other", w.Issue(tla1, asClient))
-	got, err := pki.LoadCertificate(cert, key)
-	require.NoError(t, err)
-	require.Len(t, got.Certificate, 2)
-	id, err := pki.IdentityOf(got.Leaf)
-	require.NoError(t, err)
-	require.Equal(t, tla1, id.String())
-
-	_, err = pki.LoadCertificate(cert, otherKey)
-	require.ErrorContains(t, err, "does not match")
-	_, err = pki.LoadCertificate(cert, filepath.Join(dir, "none"))
-	require.ErrorIs(t, err, os.ErrNotExist)
-	for _, mode := range []os.FileMode{0o640, 0o604, 0o660, 0o644} {
-		require.NoError(t, os.Chmod(key, mode))
-		_, err = pki.LoadCertificate(cert, key)
-		require.ErrorContains(t, err, "chmod 600", "%#o", mode)
-	}
-}
-
 func TestReadCertificates(t *testing.T) {
 	w := newWorld(t)
 	der := filepath.Join(t.TempDir(), "root.der")

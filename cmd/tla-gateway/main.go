@@ -9,6 +9,8 @@ import (
 type grammar struct {
 	Serve serveCmd `cmd:"" help:"Run the gateway."`
 	Check checkCmd `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
+	Keys  keysCmd  `cmd:"" help:"List every key and certificate held: use, algorithm, where, protection, dates, status."`
+	Erase eraseCmd `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 
 	Audit trail.Command[auditPlace] `cmd:"" help:"Verify or show the audit trace."`
 }

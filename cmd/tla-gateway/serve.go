@@ -36,6 +36,7 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
+	defer keys.Close()
 	if err := presentable(trust, keys, app.Log); err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/ocsp"
-	"tlagate/pki"
 )
 
 type checkCmd struct {
@@ -24,9 +23,12 @@ func (s *checkCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	var unreadable error
-	if cfg.Certificate, unreadable = pki.LoadCertificate(string(c.Identity.Cert), string(c.Identity.Key)); unreadable != nil {
+	keys, unreadable := c.Identity.Open()
+	if unreadable != nil {
 		fmt.Fprintf(app.Stdout, "WRONG certificate  %v\n", unreadable)
+	} else {
+		defer keys.Close()
+		cfg.Certificate = keys.Certificate()
 	}
 	fmt.Fprintf(app.Stdout, "ok    listen       %s\n", c.Listen)
 	wrong := show(app, ocsp.Check(cfg), unreadable != nil)

@@ -6,7 +6,6 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/ocsp"
-	"tlagate/pki"
 )
 
 type serveCmd struct {
@@ -23,9 +22,12 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	if cfg.Certificate, err = pki.LoadCertificate(string(c.Identity.Cert), string(c.Identity.Key)); err != nil {
+	keys, err := c.Identity.Open()
+	if err != nil {
 		return err
 	}
+	defer keys.Close()
+	cfg.Certificate = keys.Certificate()
 	r, err := ocsp.Open(cfg)
 	if err != nil {
 		return err
@@ -42,17 +44,20 @@ func (s *serveCmd) Run(app *cli.App) error {
 		return err
 	}
 	defer stopMetrics()
-	app.OnHangup(func() { reload(app, c, r) })
-	go onChange(app.Context, c.Identity, func() { reload(app, c, r) })
+	again := make(chan struct{}, 1) // one reading at a time
+	again <- struct{}{}
+	reload := func() { <-again; reload(app, c, keys, r); again <- struct{}{} }
+	app.OnHangup(reload)
+	go onChange(app.Context, c.Identity, reload)
 	app.Log.Info("listening", "address", l.Addr().String(), "issuer", cfg.Issuer.Subject.CommonName)
 	return r.Serve(app.Context, l)
 }
 
 // reload takes a new delegated certificate; one that cannot sign leaves the old one in use.
-func reload(app *cli.App, c config, r *ocsp.Responder) {
-	pair, err := pki.LoadCertificate(string(c.Identity.Cert), string(c.Identity.Key))
+func reload(app *cli.App, c config, keys *cli.Keys, r *ocsp.Responder) {
+	err := keys.Reload()
 	if err == nil {
-		err = r.SetCertificate(pair)
+		err = r.SetCertificate(keys.Certificate())
 	}
 	if err != nil {
 		app.Log.Error("the old certificate stays in use", "err", err)

@@ -39,7 +39,7 @@ type mark struct {
 }
 
 func stateOf(files cli.Identity) state {
-	return state{markOf(string(files.Cert)), markOf(string(files.Key))}
+	return state{markOf(string(files.Cert)), markOf(files.Key.File())}
 }
 
 // markOf gives the zero mark for a file that is not there.

@@ -33,6 +33,8 @@ func (c *runCmd) Run(app *cli.App) error {
 		if err != nil {
 			return err
 		}
+		defer d.client.Close()
+		defer d.server.Close()
 		app.Follow(cli.Live{Config: c.Config, Apply: c.apply(d, cfg, app.Log), Trust: d.trust, Keys: []*cli.Keys{d.client, d.server}})
 		return d.serve(app)
 	})

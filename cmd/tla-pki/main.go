@@ -9,6 +9,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
+	"tlagate/keys"
 	"tlagate/pki/ca"
 )
 
@@ -24,6 +25,7 @@ type grammar struct {
 	CRL         crlCmd         `cmd:"" name:"crl" help:"Publish a new CRL, or the root's ARL."`
 	Serve       serveCmd       `cmd:"" help:"Tell gateways of revocations at once, publish the lists over HTTP, renew the CRL, and enrol devices."`
 	List        listCmd        `cmd:"" help:"List every certificate."`
+	Inventory   inventoryCmd   `cmd:"" help:"List every key and certificate: of the CA, of what it issued, and of configuration files."`
 	Show        showCmd        `cmd:"" help:"Show the certificates with a serial number or of an identity."`
 	Backup      backupCmd      `cmd:"" help:"Make an encrypted backup of the CA, check one, or make a key for them."`
 	Restore     restoreCmd     `cmd:"" help:"Make a CA of a backup, and bring its books to where the published lists are."`
@@ -54,7 +56,7 @@ func (p auditPlace) AuditFile() (string, error) {
 
 // open opens the CA and runs f on it.
 func (d caDir) open(app *cli.App, f func(*ca.CA) error) error {
-	c, err := ca.Open(d.Dir, ca.Options{Root: d.Root, Stop: app.Context.Done()})
+	c, err := ca.Open(d.Dir, ca.Options{Root: d.Root, Stop: app.Context.Done(), Keys: keys.Config{PIN: cli.AskPIN}})
 	if err != nil {
 		return err
 	}

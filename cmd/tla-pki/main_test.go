@@ -4,6 +4,9 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"tlagate/keys/keystest"
+	_ "tlagate/keys/pkcs11"
 )
 
 func TestMain(m *testing.M) {
@@ -19,5 +22,22 @@ func TestScripts(t *testing.T) {
 			"exits":    exits,
 			"lastline": lastLine,
 		},
+		Setup: withToken,
 	})
+}
+
+// withToken gives a script a PKCS#11 token, and key: lines for it.
+func withToken(env *testscript.Env) error {
+	token, err := keystest.MakeToken(env.WorkDir)
+	if err != nil {
+		return err
+	}
+	for name, value := range map[string]string{
+		"SOFTHSM2_CONF": token.Conf, "PINFILE": token.PIN,
+		"ROOT": token.URI("root"), "ISSUING": token.URI("issuing"), "OTHER": token.URI("other"),
+		"PINVALUE": token.Asked("x") + "&pin-value=987654",
+	} {
+		env.Setenv(name, value)
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
+	"tlagate/keys"
 	"tlagate/pki"
 	"tlagate/pki/ca"
 	"tlagate/pki/ca/server"
@@ -43,11 +44,14 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if c.Dir == "" || c.Listen == "" {
 		return fmt.Errorf("%s: dir and listen must both be given", s.Config)
 	}
-	authority, err := ca.Open(string(c.Dir), ca.Options{By: "tla-pki serve", Stop: app.Context.Done()})
+	authority, err := ca.Open(string(c.Dir), ca.Options{By: "tla-pki serve", Stop: app.Context.Done(), Keys: keys.Config{PIN: cli.AskPIN}})
 	if err != nil {
 		return err
 	}
 	defer authority.Close()
+	if err := authority.Unlock(); err != nil {
+		return err
+	}
 	trace, err := trail.Open(app, "tla-pki serve", cli.Path(ca.AuditFile(string(c.Dir))))
 	if err != nil {
 		return err
@@ -56,10 +60,11 @@ func (s *serveCmd) Run(app *cli.App) error {
 }
 
 func (c serveConfig) run(app *cli.App, trace *trail.Trail, authority *ca.CA) error {
-	keys, err := trace.Keys("server", c.Identity)
+	own, err := trace.Keys("server", c.Identity)
 	if err != nil {
 		return err
 	}
+	defer own.Close()
 	trusted := c.Trust.Config(app.Log)
 	// A device has its own certificate alone from EST, and may show no other (RFC 7030 section 4.2.3).
 	trusted.Intermediates = append(trusted.Intermediates, authority.Public("issuing.crt"))
@@ -67,10 +72,10 @@ func (c serveConfig) run(app *cli.App, trace *trail.Trail, authority *ca.CA) err
 	if err != nil {
 		return err
 	}
-	app.Follow(cli.Live{Trust: trust, Keys: []*cli.Keys{keys}})
+	app.Follow(cli.Live{Trust: trust, Keys: []*cli.Keys{own}})
 	go func() { _ = trust.Run(app.Context) }()
 	return c.serve(app, server.Config{
-		CA: authority, Party: &pki.Party{Trust: trust, Certificate: trust.Staple(keys.Certificate)}, Log: app.Log,
+		CA: authority, Party: &pki.Party{Trust: trust, Certificate: trust.Staple(own.Certificate)}, Log: app.Log,
 		Heartbeat: c.Limits.Heartbeat, Streams: c.Limits.Streams, PerPeer: c.Limits.StreamsPerPeer, Public: c.Limits.Public,
 	})
 }

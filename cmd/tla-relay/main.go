@@ -12,6 +12,8 @@ type grammar struct {
 	Start  startCmd  `cmd:"" help:"Start a session with the Poste de Travail; exit 0 once it is up."`
 	Stop   stopCmd   `cmd:"" help:"End the session: the cards are powered down."`
 	Status statusCmd `cmd:"" help:"Show the session, the readers and the cards."`
+	Keys   keysCmd   `cmd:"" help:"List every key and certificate held: use, algorithm, where, protection, dates, status."`
+	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 	PIN    pinCmd    `cmd:"" name:"pin" help:"Enter the PIN that a program of the Poste de Travail asks for: it stays in the terminal."`
 	Policy policyCmd `cmd:"" help:"Show the card policy, or say what becomes of a command."`
 

@@ -32,6 +32,7 @@ func (c *runCmd) Run(app *cli.App) error {
 		if err != nil {
 			return err
 		}
+		defer d.keys.Close()
 		return d.serve(app)
 	})
 }

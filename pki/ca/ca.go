@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"tlagate/keys"
 	"tlagate/pki"
 )
 
@@ -24,6 +25,7 @@ type Options struct {
 	Clock func() time.Time // nil = time.Now
 	By    string           // whose acts the trace says they are; "" = tla-pki
 	Stop  <-chan struct{}  // closed: give up waiting for another program's lock; nil = wait up to 30 s
+	Keys  keys.Config      // how the CA's keys are opened: who asks for a PIN, who is told; the settings name the wrapping key
 }
 
 // CA is an opened CA directory. Several programs may have it open at once:
@@ -38,6 +40,7 @@ type CA struct {
 	clock   func() time.Time
 	by      string
 	stop    <-chan struct{}
+	keys    *keyring
 	store   *store
 	at      func(point string) // tests stop the program here; nil outside tests
 
@@ -56,6 +59,7 @@ func Open(dir string, o Options) (*CA, error) {
 	if c.clock == nil {
 		c.clock = time.Now
 	}
+	c.keys = newKeyring(settings, dir, c.rootDir, o.Keys)
 	if c.Root, err = loadCertificate(c.Public("root.crt")); err != nil {
 		return nil, err
 	}
@@ -66,8 +70,8 @@ func Open(dir string, o Options) (*CA, error) {
 	return c, err
 }
 
-// Close closes the database.
-func (c *CA) Close() error { return c.store.db.Close() }
+// Close closes the database, and gives keys in hardware back.
+func (c *CA) Close() error { return errors.Join(c.store.db.Close(), c.keys.close()) }
 
 // Public gives the place of a published file: root.crt, root.cer, issuing.crt,
 // issuing.cer, crl.pem, crl.der, arl.pem or arl.der.
@@ -112,31 +116,23 @@ func loadCertificate(file string) (*x509.Certificate, error) {
 	return cert, nil
 }
 
+// Unlock opens the issuing CA's key when it is in hardware, so that its PIN is asked for now and not when it is first needed.
+func (c *CA) Unlock() error { return c.keys.warm(c.keys.issuing, c.Issuing) }
+
+// issuingKey opens the issuing CA's key.
 func (c *CA) issuingKey() (crypto.Signer, error) {
-	key, err := loadKeyOf(c.Issuing, filepath.Join(c.dir, "issuing", "issuing.key"))
+	key, err := c.keys.open(c.keys.issuing, c.Issuing)
 	return key, c.keyFailed("issuing", err)
 }
 
 // rootKey is what the offline root is needed for.
 func (c *CA) rootKey() (crypto.Signer, error) {
-	file := filepath.Join(c.rootDir, "root.key")
-	key, err := loadKeyOf(c.Root, file)
+	key, err := c.keys.open(c.keys.root, c.Root)
 	err = c.keyFailed("root", err)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the root's key %s is not here: bring the root's directory back for this, or name it with --root", file)
+	if errors.Is(err, fs.ErrNotExist) && !c.keys.root.Hardware() {
+		return nil, fmt.Errorf("the root's key %s is not here: bring the root's directory back for this, or name it with --root", c.keys.root)
 	}
 	return key, err
-}
-
-func loadKeyOf(cert *x509.Certificate, file string) (crypto.Signer, error) {
-	key, err := loadKey(file)
-	if err != nil {
-		return nil, fmt.Errorf("cannot use the key %s: %w", file, err)
-	}
-	if !samePublic(key.Public(), cert.PublicKey) {
-		return nil, fmt.Errorf("cannot use the key %s: it is not the key of %q", file, cert.Subject.CommonName)
-	}
-	return key, nil
 }
 
 // keyID is how the database names an issuer: as cfssl does.

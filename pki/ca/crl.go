@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"tlagate/keys"
 	"tlagate/pki"
 )
 
@@ -53,6 +54,7 @@ func (c *CA) PublishCRL() (*List, error) {
 	return c.publish("crl", lister{
 		cert:     c.Issuing,
 		key:      c.issuingKey,
+		where:    c.keys.issuing,
 		validity: time.Duration(c.Settings.CRLPeriod) + crlMargin,
 	})
 }
@@ -62,6 +64,7 @@ func (c *CA) PublishARL() (*List, error) {
 	return c.publish("arl", lister{
 		cert:     c.Root,
 		key:      c.rootKey,
+		where:    c.keys.root,
 		validity: time.Duration(c.Settings.ARLPeriod) + crlMargin,
 	})
 }
@@ -70,6 +73,7 @@ func (c *CA) PublishARL() (*List, error) {
 type lister struct {
 	cert     *x509.Certificate
 	key      func() (crypto.Signer, error)
+	where    keys.Spec
 	validity time.Duration
 }
 
@@ -83,6 +87,9 @@ type lister struct {
 //   - thisUpdate is taken before the books are read, so no list claims to know what it does not.
 //   - Nothing leaves a list by such a race either: losesNothing wants a reason from the books for everything that does.
 func (c *CA) publish(name string, by lister) (list *List, err error) {
+	if err := c.keys.warm(by.where, by.cert); err != nil {
+		return nil, fmt.Errorf("cannot publish the %s: %w", name, err)
+	}
 	err = c.withLock("lock-"+name, func() error {
 		if list, err = c.signList(by, c.Public(name+".der")); err != nil {
 			return err

@@ -17,7 +17,9 @@ import (
 func TestCRLIsThatOfTheStandardLibrary(t *testing.T) {
 	cas := map[KeyKind]authority{}
 	for _, kind := range []KeyKind{P256, P384, RSA3072} {
-		a, err := makeRoot(InitConfig{Settings: Settings{}.withDefaults(), RootKey: kind}, time.Now())
+		key, err := GenerateKey(kind)
+		require.NoError(t, err)
+		a, err := makeRoot(InitConfig{Settings: Settings{}.withDefaults(), RootKey: kind}, key, time.Now())
 		require.NoError(t, err)
 		cas[kind] = a
 	}

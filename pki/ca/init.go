@@ -20,6 +20,8 @@ import (
 	"github.com/cloudflare/cfssl/csr"
 	"github.com/cloudflare/cfssl/signer"
 	"github.com/cloudflare/cfssl/signer/local"
+
+	"tlagate/keys"
 )
 
 // InitConfig says what CA to make.
@@ -28,6 +30,7 @@ type InitConfig struct {
 	RootKey    KeyKind          // "" = P384
 	IssuingKey KeyKind          // "" = P256
 	Clock      func() time.Time // nil = time.Now
+	Keys       keys.Config      // how keys in tokens are reached
 }
 
 // Init makes a CA in dir, which must not exist or be empty: root, issuing CA, first CRL and
@@ -37,7 +40,22 @@ func Init(dir string, cfg InitConfig) error {
 	if err := cfg.Settings.check(); err != nil {
 		return fmt.Errorf("cannot make a CA: %w", err)
 	}
-	return Beside(dir, func(draft string) error { return build(draft, cfg) })
+	made := new([]keys.Spec)
+	err := Beside(dir, func(draft string) error { return build(draft, cfg, made) })
+	if err != nil {
+		return errors.Join(err, undo(*made, cfg.Keys))
+	}
+	return nil
+}
+
+// undo destroys the keys of a CA that did not come to be; those in files go with the draft.
+func undo(made []keys.Spec, c keys.Config) (err error) {
+	for _, where := range made {
+		if where.Hardware() {
+			err = errors.Join(err, keys.Erase(where, c))
+		}
+	}
+	return err
 }
 
 // settle moves the finished CA to its place. Remove takes away an empty directory only, and
@@ -66,7 +84,8 @@ func mustBeFree(dir string) error {
 	return nil
 }
 
-func build(dir string, cfg InitConfig) error {
+// build makes the CA in dir. The keys that it makes are in made, also when it fails.
+func build(dir string, cfg InitConfig, made *[]keys.Spec) error {
 	for _, sub := range []string{"root", "issuing", "public"} {
 		if err := os.Mkdir(filepath.Join(dir, sub), modeDir); err != nil {
 			return fmt.Errorf("cannot make a CA: %w", err)
@@ -75,12 +94,22 @@ func build(dir string, cfg InitConfig) error {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
+	ring := newKeyring(cfg.Settings, dir, filepath.Join(dir, "root"), cfg.Keys)
+	defer ring.close()
 	start := cfg.Clock().UTC().Truncate(time.Second).Add(-backdate)
-	root, err := makeRoot(cfg, start)
+	rootKey, err := ring.generate(ring.root, or(cfg.RootKey, P384), made)
 	if err != nil {
 		return fmt.Errorf("cannot make the root: %w", err)
 	}
-	issuing, err := makeIssuing(cfg, root, start)
+	root, err := makeRoot(cfg, rootKey, start)
+	if err != nil {
+		return fmt.Errorf("cannot make the root: %w", err)
+	}
+	issuingKey, err := ring.generate(ring.issuing, or(cfg.IssuingKey, P256), made)
+	if err != nil {
+		return fmt.Errorf("cannot make the issuing CA: %w", err)
+	}
+	issuing, err := makeIssuing(cfg, root, issuingKey, start)
 	if err != nil {
 		return fmt.Errorf("cannot make the issuing CA: %w", err)
 	}
@@ -89,7 +118,7 @@ func build(dir string, cfg InitConfig) error {
 		issuing.write(dir, "issuing"),
 		recordIssuing(dir, issuing),
 		cfg.Settings.save(dir),
-		publishFirst(dir, cfg.Clock),
+		publishFirst(dir, cfg.Clock, ring),
 	)
 }
 
@@ -99,11 +128,7 @@ type authority struct {
 	key  crypto.Signer
 }
 
-func makeRoot(cfg InitConfig, start time.Time) (authority, error) {
-	key, err := GenerateKey(or(cfg.RootKey, P384))
-	if err != nil {
-		return authority{}, err
-	}
+func makeRoot(cfg InitConfig, key crypto.Signer, start time.Time) (authority, error) {
 	aki, err := authorityKeyID(key.Public())
 	if err != nil {
 		return authority{}, err
@@ -121,11 +146,7 @@ func makeRoot(cfg InitConfig, start time.Time) (authority, error) {
 	})
 }
 
-func makeIssuing(cfg InitConfig, root authority, start time.Time) (authority, error) {
-	key, err := GenerateKey(or(cfg.IssuingKey, P256))
-	if err != nil {
-		return authority{}, err
-	}
+func makeIssuing(cfg InitConfig, root authority, key crypto.Signer, start time.Time) (authority, error) {
 	sign, err := local.NewSigner(root.key, root.cert, signer.DefaultSigAlgo(root.key), cfg.Settings.issuingSigning())
 	if err != nil {
 		return authority{}, err
@@ -198,15 +219,10 @@ func authorityKeyID(pub crypto.PublicKey) (signer.Extension, error) {
 	return signer.Extension{ID: config.OID(oidAuthorityKeyID), Value: hex.EncodeToString(value)}, err
 }
 
-// write puts key and certificate in their directory, and the certificate among the published.
+// write puts the certificate beside its key, and among the published.
 func (a authority) write(dir, name string) error {
-	key, err := MarshalKey(a.key)
-	if err != nil {
-		return err
-	}
 	text := pemOf("CERTIFICATE", a.cert.Raw)
 	return errors.Join(
-		WriteNew(filepath.Join(dir, name, name+".key"), key, modeSecret),
 		WriteNew(filepath.Join(dir, name, name+".crt"), text, modePublic),
 		WriteNew(filepath.Join(dir, "public", name+".crt"), text, modePublic),
 		WriteNew(filepath.Join(dir, "public", name+".cer"), a.cert.Raw, modePublic),
@@ -237,11 +253,12 @@ func newRow(serial *big.Int, issuer string, notBefore, notAfter time.Time, a abo
 	return row, errors.Join(err, row.SetSANs(append([]string{}, sans...)))
 }
 
-func publishFirst(dir string, clock func() time.Time) error {
+func publishFirst(dir string, clock func() time.Time, ring *keyring) error {
 	c, err := Open(dir, Options{Clock: clock})
 	if err != nil {
 		return err
 	}
+	c.keys = ring // the PIN has been asked for
 	defer c.Close()
 	if err := c.traceCreated(); err != nil {
 		return err

@@ -41,6 +41,9 @@ func (c *CA) Issue(request Request) (*Issued, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot issue a %s certificate to %s: %w", request.Profile, request.Identity, err)
 	}
+	if err := c.keys.warm(c.keys.issuing, c.Issuing); err != nil {
+		return nil, err
+	}
 	var cert *x509.Certificate
 	err = c.locked(func() error {
 		cert, err = c.fulfil(order)

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
+	"tlagate/keys"
 	"tlagate/pki"
 )
 
@@ -36,7 +36,7 @@ func CheckPair(root, issuing *x509.Certificate) error {
 
 // CheckKey wants text to be the private key of cert, PEM, PKCS#8.
 func CheckKey(text []byte, cert *x509.Certificate) error {
-	key, err := parseKey(text)
+	key, err := keys.ParsePlain(text)
 	if err != nil {
 		return err
 	}
@@ -58,10 +58,8 @@ func (c *CA) SelfCheck() error {
 	if err := CheckPair(c.Root, c.Issuing); err != nil {
 		return fmt.Errorf("cannot trust the CA's certificates: %w", err)
 	}
-	for file, cert := range map[string]*x509.Certificate{
-		filepath.Join(c.dir, "issuing", "issuing.key"): c.Issuing, filepath.Join(c.rootDir, "root.key"): c.Root,
-	} {
-		if err := checkKeyFile(file, cert); err != nil {
+	for where, cert := range map[keys.Spec]*x509.Certificate{c.keys.issuing: c.Issuing, c.keys.root: c.Root} {
+		if err := c.checkKeyFile(where, cert); err != nil {
 			return err
 		}
 	}
@@ -71,12 +69,15 @@ func (c *CA) SelfCheck() error {
 	return c.store.sound()
 }
 
-func checkKeyFile(file string, cert *x509.Certificate) error {
-	text, err := os.ReadFile(file)
+func (c *CA) checkKeyFile(where keys.Spec, cert *x509.Certificate) error {
+	if where.Hardware() {
+		return nil
+	}
+	text, err := os.ReadFile(where.File())
 	if errors.Is(err, os.ErrNotExist) || err == nil && !IsKey(text) {
 		return nil
 	}
-	_, err = loadKeyOf(cert, file)
+	_, err = c.keys.open(where, cert)
 	return err
 }
 

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"tlagate/keys"
 )
 
 // Settings are what a CA is given for life, at init.
@@ -22,6 +24,12 @@ type Settings struct {
 	Policy    string   `json:"policy"`     // OID above the policies of the profiles; "" = 2.999.1, for labs
 	CRLPeriod Duration `json:"crl_period"` // between two CRLs; 0 = 24 h
 	ARLPeriod Duration `json:"arl_period"` // between two ARLs; 0 = 183 days
+
+	// Where the keys are (package keys says how that is written); "" = root/root.key and issuing/issuing.key.
+	RootKey    keys.Spec `json:"root_key,omitempty"`
+	IssuingKey keys.Spec `json:"issuing_key,omitempty"`
+	// What key files are encrypted under, as keys.Config.WrappingKey; "" = they are not.
+	WrappingKey string `json:"wrapping_key,omitempty"`
 }
 
 // Duration is a time.Duration written as "24h0m0s".
@@ -73,6 +81,9 @@ func (s Settings) check() error {
 		if err := checkURL(u); err != nil {
 			return err
 		}
+	}
+	if w := s.WrappingKey; w != "" && !filepath.IsAbs(w) && !strings.HasPrefix(w, "credential:") {
+		return fmt.Errorf("the wrapping key %q is neither credential:NAME nor a file name from the root", w)
 	}
 	if s.policyOID() == nil {
 		return fmt.Errorf("the policy %q is not an OID such as 2.999.1", s.Policy)

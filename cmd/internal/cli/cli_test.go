@@ -6,12 +6,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/keys"
 )
 
 type grammar struct {
@@ -99,11 +101,22 @@ trust:
 	dir := filepath.Dir(file)
 	require.Equal(t, 90*time.Second, cfg.Idle)
 	require.Equal(t, cli.Path(filepath.Join(dir, "access.yaml")), cfg.Access)
-	require.Equal(t, cli.Path("/abs/a.key"), cfg.Identity.Key)
+	require.Equal(t, keys.Spec("/abs/a.key"), cfg.Identity.Key)
 	trust := cfg.Trust.Config(nil)
 	require.Equal(t, filepath.Join(filepath.Dir(dir), "root.crt"), trust.Anchors[0].File)
 	require.Equal(t, []string{filepath.Join(dir, "crl.pem"), "http://pki.example.invalid/crl.der"}, trust.CRLs)
 	require.Empty(t, trust.State)
+}
+
+func TestLoadYAMLKeepsKeySpecs(t *testing.T) {
+	const token = "pkcs11:token=t;object=o?module-path=/m.so"
+	for spec, want := range map[string]string{"a.key": "DIR/a.key", "tpm:a.tpm": "tpm:DIR/a.tpm", token: token} {
+		file := write(t, "identity: {cert: a.crt, key: \""+spec+"\", wrapping_key: \"credential:w\"}\n")
+		var cfg config
+		require.NoError(t, cli.LoadYAML(file, &cfg))
+		require.Equal(t, keys.Spec(strings.Replace(want, "DIR", filepath.Dir(file), 1)), cfg.Identity.Key)
+		require.Equal(t, cli.Path("credential:w"), cfg.Identity.WrappingKey)
+	}
 }
 
 func TestLoadYAMLRefuses(t *testing.T) {

@@ -64,7 +64,7 @@ func (a *App) poll(l Live, mu *sync.Mutex) {
 // so are not in Live.
 func (k *Keys) Watch(ctx context.Context, log *slog.Logger) {
 	for files := pki.NewFileWatch(k.files()...); wait(ctx, time.Second); {
-		if files.Changed() {
+		if files.Changed() || k.refused.Load() {
 			k.follow(log)
 		}
 	}

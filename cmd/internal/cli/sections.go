@@ -1,91 +1,11 @@
 package cli
 
 import (
-	"crypto/tls"
-	"errors"
 	"log/slog"
-	"slices"
-	"sync/atomic"
 	"time"
 
 	"tlagate/pki"
 )
-
-// Identity is the YAML section that says who we are:
-//
-//	identity: {cert: gateway.crt, key: gateway.key}
-type Identity struct {
-	Cert Path `yaml:"cert"` // PEM: our certificate, then its issuing CA
-	Key  Path `yaml:"key"`  // PEM, mode 0600
-}
-
-// Keys is a certificate with its key, read again on demand.
-type Keys struct {
-	from Identity
-	now  atomic.Pointer[tls.Certificate]
-
-	failure string // of the last follow, which owns it
-	observer
-}
-
-// Open reads certificate and key. What is wrong with the files is told as package pki tells it.
-func (i Identity) Open() (*Keys, error) {
-	if i.Cert == "" || i.Key == "" {
-		return nil, errors.New("cannot use the configuration: identity.cert and identity.key must both name a file")
-	}
-	k := &Keys{from: i}
-	if err := k.Reload(); err != nil {
-		return nil, err
-	}
-	return k, nil
-}
-
-// Certificate gives what was read last; it fits pki.Party.Certificate.
-func (k *Keys) Certificate() *tls.Certificate { return k.now.Load() }
-
-// Reload reads the files again. On an error the old pair stays.
-func (k *Keys) Reload() error {
-	_, err := k.reload()
-	return err
-}
-
-func (k *Keys) reload() (changed bool, err error) {
-	pair, err := pki.LoadCertificate(string(k.from.Cert), string(k.from.Key))
-	if err != nil {
-		return false, err
-	}
-	if err := k.ask(k.now.Load(), pair); err != nil {
-		return false, err
-	}
-	old := k.now.Swap(pair)
-	return old == nil || !slices.EqualFunc(old.Certificate, pair.Certificate, slices.Equal), nil
-}
-
-// files gives what a change is to be looked for in.
-func (k *Keys) files() []string { return []string{string(k.from.Cert), string(k.from.Key)} }
-
-// follow reads the files again when they have changed. A pair half written, or broken, keeps the old.
-func (k *Keys) follow(log *slog.Logger) {
-	changed, err := k.reload()
-	switch {
-	case err != nil && err.Error() != k.failure:
-		log.Error("the old certificate stays in use", "error", err)
-	case changed:
-		log.Info("certificate and key read again", "cert", string(k.from.Cert))
-	}
-	if k.failure = ""; err != nil {
-		k.failure = err.Error()
-	}
-}
-
-// ReloadOrLog is Reload for a SIGHUP: what went wrong goes to log.
-func (k *Keys) ReloadOrLog(log *slog.Logger) {
-	if err := k.Reload(); err != nil {
-		log.Error("the old certificate stays in use", "error", err)
-		return
-	}
-	log.Info("certificate and key read again", "cert", string(k.from.Cert))
-}
 
 // Trust is the YAML section that says whom we trust:
 //

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/keys"
 	"tlagate/pki/pkitest"
 )
 
@@ -55,7 +56,7 @@ func TestKeysReload(t *testing.T) {
 	dir, authority := t.TempDir(), pkitest.New(t)
 	first := authority.Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth)
 	cert, key := pkitest.WriteCertificate(t, dir, "t1", first)
-	keys, err := Identity{Cert: Path(cert), Key: Path(key)}.Open()
+	keys, err := Identity{Cert: Path(cert), Key: keys.Spec(key)}.Open()
 	require.NoError(t, err)
 	require.Equal(t, first.Certificate[0], keys.Certificate().Certificate[0])
 
@@ -77,8 +78,8 @@ func TestIdentityOpenRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "identity.cert and identity.key must both name a file")
 	cert, key := pkitest.WriteCertificate(t, t.TempDir(), "t1", pkitest.New(t).Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth))
 	require.NoError(t, os.Chmod(key, 0o644))
-	_, err = Identity{Cert: Path(cert), Key: Path(key)}.Open()
+	_, err = Identity{Cert: Path(cert), Key: keys.Spec(key)}.Open()
 	require.ErrorContains(t, err, "chmod 600")
-	_, err = Identity{Cert: Path(cert), Key: Path(filepath.Join(t.TempDir(), "nowhere.key"))}.Open()
+	_, err = Identity{Cert: Path(cert), Key: keys.Spec(filepath.Join(t.TempDir(), "nowhere.key"))}.Open()
 	require.ErrorIs(t, err, os.ErrNotExist)
 }

@@ -11,18 +11,20 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"tlagate/keys"
 )
 
 // maxConfig bounds a configuration file, in bytes.
 const maxConfig = 1 << 20
 
 // Path is a file name in a YAML file. After [LoadYAML] a relative one is relative to that
-// file's directory; http:// and https:// URLs and empty ones stay as they are.
+// file's directory; http:// and https:// URLs, credential:NAME and empty ones stay as they are.
 type Path string
 
 // LoadYAML reads file into the struct that into points to, strictly: an unknown or
 // repeated key, a second document or an empty file is an error that names file, line and key.
-// Every [Path] in it is made relative to the file.
+// Every [Path] and [keys.Spec] in it is made relative to the file.
 func LoadYAML(file string, into any) error {
 	raw, err := readBounded(file)
 	if err != nil {
@@ -168,11 +170,14 @@ func resolvePaths(v reflect.Value, dir string) {
 		if v.Type() == reflect.TypeFor[Path]() && v.CanSet() {
 			v.SetString(resolve(v.String(), dir))
 		}
+		if v.Type() == reflect.TypeFor[keys.Spec]() && v.CanSet() {
+			v.SetString(string(keys.Spec(v.String()).In(dir)))
+		}
 	}
 }
 
 func resolve(name, dir string) string {
-	if name == "" || filepath.IsAbs(name) || isURL(name) {
+	if name == "" || filepath.IsAbs(name) || isURL(name) || strings.HasPrefix(name, "credential:") {
 		return name
 	}
 	return filepath.Join(dir, name)
@@ -181,3 +186,13 @@ func resolve(name, dir string) string {
 func isURL(name string) bool {
 	return strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://")
 }
+
+// Relative is a configuration file that names are relative to: what [LoadYAML] does for fields of type Path and
+// keys.Spec, for who reads a file without such fields.
+type Relative string
+
+// Path gives the name as LoadYAML would.
+func (r Relative) Path(name string) Path { return Path(resolve(name, filepath.Dir(string(r)))) }
+
+// Key gives the key's place as LoadYAML would.
+func (r Relative) Key(s keys.Spec) keys.Spec { return s.In(filepath.Dir(string(r))) }

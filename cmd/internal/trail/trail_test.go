@@ -15,6 +15,7 @@ import (
 
 	"tlagate/audit"
 	"tlagate/cmd/internal/cli"
+	"tlagate/keys"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
 )
@@ -48,7 +49,7 @@ func newBed(t *testing.T) *bed {
 
 func (b *bed) issue() {
 	cert, key := pkitest.WriteCertificate(b.t, b.dir, "t1", b.ca.Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth))
-	b.id = cli.Identity{Cert: cli.Path(cert), Key: cli.Path(key)}
+	b.id = cli.Identity{Cert: cli.Path(cert), Key: keys.Spec(key)}
 }
 
 func (b *bed) open() {

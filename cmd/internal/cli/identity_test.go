@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/keys"
+	"tlagate/keys/keystest"
+	_ "tlagate/keys/pkcs11"
+)
+
+// certify writes a certificate with a serial number for the key of a spec.
+func certify(t *testing.T, file string, s keys.Spec, serial int64) {
+	key, err := keys.Open(s, keys.Config{})
+	require.NoError(t, err)
+	defer key.Close()
+	template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+}
+
+func remake(t *testing.T, s keys.Spec) {
+	if err := keys.Erase(s, keys.Config{}); err != nil {
+		require.ErrorContains(t, err, "no such key pair")
+	}
+	key, err := keys.Generate(s, "", keys.Config{})
+	require.NoError(t, err)
+	require.NoError(t, key.Close())
+}
+
+// TestG2ReloadKeepsHardwareOpen: a new certificate of the same key opens nothing; a new key is opened.
+func TestG2ReloadKeepsHardwareOpen(t *testing.T) {
+	dir := t.TempDir()
+	token, device := keystest.NewToken(t), keystest.NewTPM(t)
+	for name, spec := range map[string]keys.Spec{
+		"pkcs11": keys.Spec(token.URI("k")),
+		"tpm":    keys.Spec("tpm:" + filepath.Join(dir, "k.tpm") + "?device=" + device),
+	} {
+		t.Run(name, func(t *testing.T) {
+			cert := filepath.Join(dir, "k.crt")
+			remake(t, spec)
+			certify(t, cert, spec, 1)
+			loaded := 0
+			k, err := Identity{Cert: Path(cert), Key: spec}.OpenWith(keys.Config{Event: func(keys.Event) { loaded++ }})
+			require.NoError(t, err)
+			defer k.Close()
+
+			certify(t, cert, spec, 2)
+			require.NoError(t, k.Reload())
+			require.Equal(t, int64(2), k.Certificate().Leaf.SerialNumber.Int64())
+			require.Equal(t, 1, loaded, "the key stays open")
+
+			remake(t, spec)
+			require.Error(t, k.Reload(), "the certificate is of the key of before")
+			certify(t, cert, spec, 3)
+			require.NoError(t, k.Reload())
+			require.Equal(t, int64(3), k.Certificate().Leaf.SerialNumber.Int64())
+		})
+	}
+}

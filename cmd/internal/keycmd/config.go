@@ -1,0 +1,90 @@
+package keycmd
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/keys"
+)
+
+// identity is a section of a configuration that names a certificate and its key.
+type identity struct {
+	cli.Identity
+	use string
+}
+
+// certificates are a file of certificates that a configuration trusts.
+type certificates struct {
+	use, file string
+}
+
+// holdings is what a configuration file names of keys and certificates.
+type holdings struct {
+	identities   []identity
+	certificates []certificates
+}
+
+// read looks through a configuration file of any of the programs. Sections are known by what is in them: cert and key
+// are an identity; trust has anchors and intermediates.
+func read(file string) (*holdings, error) {
+	var root map[string]any
+	if err := cli.LoadYAML(file, &root); err != nil {
+		return nil, err
+	}
+	h := &holdings{}
+	h.walk(root, "", cli.Relative(file))
+	if len(h.identities) == 0 {
+		return nil, fmt.Errorf("cannot find a key in %s: no section has a cert and a key", file)
+	}
+	return h, nil
+}
+
+func (h *holdings) walk(node any, path string, at cli.Relative) {
+	switch node := node.(type) {
+	case map[string]any:
+		h.section(node, path, at)
+		for _, name := range slices.Sorted(maps.Keys(node)) {
+			h.walk(node[name], join(path, name), at)
+		}
+	case []any:
+		for i, item := range node {
+			h.walk(item, fmt.Sprintf("%s[%d]", path, i), at)
+		}
+	}
+}
+
+func (h *holdings) section(node map[string]any, path string, at cli.Relative) {
+	text := func(name string) string { s, _ := node[name].(string); return s }
+	if cert, key := text("cert"), text("key"); cert != "" && key != "" {
+		h.identities = append(h.identities, identity{use: path, Identity: cli.Identity{
+			Cert: at.Path(cert), Key: at.Key(keys.Spec(key)), WrappingKey: at.Path(text("wrapping_key")),
+		}})
+	}
+	if anchors, ok := node["anchors"].([]any); ok {
+		for i, a := range anchors {
+			if a, ok := a.(map[string]any); ok {
+				h.trusts(fmt.Sprintf("%s.anchors[%d]", path, i), a["file"], at)
+			}
+		}
+	}
+	if cas, ok := node["intermediates"].([]any); ok {
+		for i, file := range cas {
+			h.trusts(fmt.Sprintf("%s.intermediates[%d]", path, i), file, at)
+		}
+	}
+}
+
+func (h *holdings) trusts(use string, file any, at cli.Relative) {
+	if name, ok := file.(string); ok && name != "" {
+		h.certificates = append(h.certificates, certificates{use, string(at.Path(name))})
+	}
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+	"net"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/keycmd"
+)
+
+type keysCmd struct {
+	Config string `required:"" short:"c" placeholder:"FILE" help:"Configuration file (YAML)."`
+	JSON   bool   `name:"json" help:"Print it as JSON."`
+}
+
+// Run lists what this gateway holds (G2).
+func (c *keysCmd) Run(app *cli.App) error { return keycmd.List(app, c.Config, c.JSON, keycmd.English) }
+
+type eraseCmd struct {
+	Config string `required:"" short:"c" placeholder:"FILE" help:"Configuration file (YAML)."`
+	Yes    bool   `help:"Do not ask."`
+}
+
+// Run destroys this gateway's identity (G2), when nothing has its address: a gateway that runs has the keys in memory.
+func (c *eraseCmd) Run(app *cli.App) error {
+	cfg, _, err := load(c.Config)
+	if err != nil {
+		return err
+	}
+	running := func() error {
+		l, err := net.Listen("tcp", cfg.Listen)
+		if err != nil {
+			return fmt.Errorf("its address is taken, or cannot be tried: %w", err)
+		}
+		return l.Close()
+	}
+	return (&keycmd.Erase{Config: c.Config, Yes: c.Yes, Running: running, Words: keycmd.English}).Run(app)
+}

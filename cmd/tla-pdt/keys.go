@@ -1,0 +1,40 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/keycmd"
+	"tlagate/pdt"
+)
+
+type keysCmd struct {
+	place
+	JSON bool `name:"json" help:"Print it as JSON."`
+}
+
+// Run lists what this workstation holds (G2).
+func (c *keysCmd) Run(app *cli.App) error { return keycmd.List(app, c.Config, c.JSON, keycmd.English) }
+
+type eraseCmd struct {
+	place
+	Yes bool `help:"Do not ask."`
+}
+
+// Run destroys this workstation's identity (G2), when no service runs that has it in memory.
+func (c *eraseCmd) Run(app *cli.App) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	running := func() error {
+		_, _, err := pdt.AskStatus(string(cfg.Status))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+			return nil
+		}
+		return errors.New("systemctl stop tla-pdt")
+	}
+	return (&keycmd.Erase{Config: c.Config, Yes: c.Yes, Running: running, Words: keycmd.English}).Run(app)
+}

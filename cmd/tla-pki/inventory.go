@@ -1,0 +1,98 @@
+package main
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"time"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/keycmd"
+	"tlagate/pki/ca"
+)
+
+type inventoryCmd struct {
+	caDir
+	Files []string `arg:"" optional:"" name:"config" help:"Configuration files, of any of the programs, whose keys are listed too."`
+	JSON  bool     `name:"json" help:"As JSON."`
+}
+
+// Run lists, and exits 1 when a key cannot be used.
+func (c *inventoryCmd) Run(app *cli.App) error {
+	return c.open(app, func(authority *ca.CA) error {
+		list, err := c.list(authority, time.Now())
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			err = keycmd.PrintJSON(app.Stdout, list)
+		} else {
+			err = keycmd.Print(app.Stdout, keycmd.Columns, list)
+		}
+		return errors.Join(err, keycmd.Judge(list))
+	})
+}
+
+func (c *inventoryCmd) list(authority *ca.CA, now time.Time) ([]keycmd.Entry, error) {
+	books, err := authority.List()
+	if err != nil {
+		return nil, err
+	}
+	statuses := map[string]string{}
+	for _, r := range books {
+		statuses[r.Serial] = status(r)
+	}
+	list := ownKeys(authority, statuses, now)
+	for _, r := range books {
+		if !r.IsCA() {
+			list = append(list, issuedEntry(r))
+		}
+	}
+	for _, file := range c.Files {
+		of, err := keycmd.Of(file, now)
+		if err != nil {
+			return nil, cli.Usage("%w", err)
+		}
+		list = append(list, judged(of, statuses)...)
+	}
+	return list, nil
+}
+
+// ownKeys are the CA's own. An offline root is where it should be when its key is not here.
+func ownKeys(authority *ca.CA, statuses map[string]string, now time.Time) []keycmd.Entry {
+	var list []keycmd.Entry
+	for _, k := range authority.Keys() {
+		e := keycmd.Entry{Use: k.Use}
+		e.Certify(k.Certificate, now)
+		if errors.Is(k.Err, fs.ErrNotExist) && k.Certificate == authority.Root {
+			e.Where, e.Protection = "kept offline", "not here"
+		} else {
+			e.Hold(k.Key, k.Err)
+		}
+		list = append(list, e)
+	}
+	return judged(list, statuses)
+}
+
+// judged puts what the books say in the place of what a certificate says of itself.
+func judged(list []keycmd.Entry, statuses map[string]string) []keycmd.Entry {
+	for i, e := range list {
+		if known, ok := statuses[e.Serial]; ok && e.Status == keycmd.Good {
+			list[i].Status = known
+		}
+	}
+	return list
+}
+
+// issuedEntry is a certificate of the books: its key is with its holder.
+func issuedEntry(r ca.Record) keycmd.Entry {
+	e := keycmd.Entry{Use: r.Profile, Subject: r.Identity, Where: "with its holder", Protection: keycmd.Public,
+		Serial: r.Serial, From: &r.NotBefore, To: &r.NotAfter, Status: status(r)}
+	if block, _ := pem.Decode([]byte(r.PEM)); block != nil {
+		if cert, err := x509.ParseCertificate(block.Bytes); err == nil {
+			e.Algorithm = keycmd.Algorithm(cert)
+		}
+	}
+	return e
+}

@@ -1,0 +1,55 @@
+package keys
+
+import (
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// LoadCertificate reads a certificate chain (PEM, leaf first) for an open key. It refuses a leaf that is not the key's.
+func LoadCertificate(certFile string, key Key) (*tls.Certificate, error) {
+	raw, err := os.ReadFile(certFile)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the certificate: %w", err)
+	}
+	pair, err := parseChain(raw)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the certificate %s: %w", certFile, err)
+	}
+	if !SamePublic(pair.Leaf.PublicKey, key.Public()) {
+		return nil, fmt.Errorf("cannot use the certificate %s: it is not of the key %s: the private key does not match the public key", certFile, key.Describe().Where)
+	}
+	pair.PrivateKey = key
+	return pair, nil
+}
+
+func parseChain(raw []byte) (*tls.Certificate, error) {
+	pair := new(tls.Certificate)
+	for block, rest := pem.Decode(raw); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		if pair.Leaf == nil {
+			pair.Leaf = cert
+		}
+		pair.Certificate = append(pair.Certificate, block.Bytes)
+	}
+	if pair.Leaf == nil {
+		return nil, errors.New("it holds no PEM block CERTIFICATE")
+	}
+	return pair, nil
+}
+
+// SamePublic tells whether both are the same public key.
+func SamePublic(a, b crypto.PublicKey) bool {
+	key, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && key.Equal(b)
+}

@@ -1,0 +1,127 @@
+package keys
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// maxPrivate bounds a file with a secret, in octets.
+const maxPrivate = 64 << 10
+
+// readPrivate reads a file that nobody but its owner may read; wipe what it returns. Refused: one that group or world can
+// read or write (but for the bits in tolerated), one that is no ordinary file, and a symbolic link that leads out of the directory it is in.
+// Windows has no such bits: its guide says what to do.
+func readPrivate(file string, tolerated fs.FileMode) ([]byte, error) {
+	if err := staysHere(file); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat() // of what is open: the name may change meanwhile
+	if err != nil {
+		return nil, err
+	}
+	if err := private(info, tolerated); err != nil {
+		return nil, err
+	}
+	return readAll(f, info.Size())
+}
+
+func private(info fs.FileInfo, tolerated fs.FileMode) error {
+	switch mode := info.Mode(); {
+	case !mode.IsRegular():
+		return errors.New("it is not an ordinary file")
+	case runtime.GOOS != "windows" && mode.Perm()&0o077&^tolerated != 0:
+		return fmt.Errorf("its mode %#o lets others at it, so it may be compromised; if not, run chmod 600 on it", mode.Perm())
+	case info.Size() > maxPrivate:
+		return fmt.Errorf("it is larger than %d octets", maxPrivate)
+	}
+	return nil
+}
+
+// readAll reads into one buffer: one that grows would leave copies behind.
+func readAll(f io.Reader, size int64) ([]byte, error) {
+	buffer := make([]byte, size+1)
+	n, err := io.ReadFull(f, buffer)
+	if err == nil {
+		wipe(buffer)
+		return nil, errors.New("it grows while it is read")
+	}
+	if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		wipe(buffer)
+		return nil, err
+	}
+	return buffer[:n], nil
+}
+
+// staysHere refuses a link to elsewhere: whoever may write there could put in another file. Links within the
+// directory are how secrets are swapped in one step.
+func staysHere(file string) error {
+	target, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		return err
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	inside, err := filepath.Rel(dir, target)
+	if err != nil || inside == ".." || strings.HasPrefix(inside, ".."+string(filepath.Separator)) {
+		return errors.New("it is a symbolic link that leads out of its directory: name the file itself")
+	}
+	return nil
+}
+
+// writeNew writes a file that is not there yet, and takes it away again when that fails.
+func writeNew(file string, data []byte) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w: %w", ErrExists, fs.ErrExist)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(file))
+	}
+	return syncDir(filepath.Dir(file))
+}
+
+// syncDir makes a new or removed name last. Windows cannot, and need not.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// destroyFile overwrites a file once and removes it. On flash that proves nothing: the medium keeps old pages.
+func destroyFile(file string) error {
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		_, err = f.Write(make([]byte, info.Size()))
+		err = errors.Join(err, f.Sync())
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return errors.Join(os.Remove(file), syncDir(filepath.Dir(file)))
+}

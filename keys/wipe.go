@@ -1,0 +1,11 @@
+package keys
+
+import "runtime"
+
+// wipe overwrites what is no longer needed (EL3).
+func wipe(secrets ...[]byte) {
+	for _, s := range secrets {
+		clear(s[:cap(s)])
+		runtime.KeepAlive(&s)
+	}
+}
