@@ -24,11 +24,12 @@ import (
 
 // Config configures a Gateway. It must not be changed once given.
 type Config struct {
-	Party  *pki.Party   // our server certificate, and whom we trust
-	Access []Rule       // pairs beyond "a TLA may open the PdTs of its own practice"
-	Limits Limits       // zero = defaults
-	Pushed func() bool  // whether the PKI tells us of revocations right now, for whoami; nil = it was not asked to
-	Log    *slog.Logger // nil = discard
+	Party     *pki.Party   // our server certificate, and whom we trust
+	Access    []Rule       // pairs beyond "a TLA may open the PdTs of its own practice"
+	Limits    Limits       // zero = defaults
+	Enrolment *Enrolment   // where devices without a certificate are piped to; nil = nowhere
+	Pushed    func() bool  // whether the PKI tells us of revocations right now, for whoami; nil = it was not asked to
+	Log       *slog.Logger // nil = discard
 }
 
 // Limits bound what peers may do; each zero means its default.
@@ -69,6 +70,7 @@ func (l Limits) withDefaults() Limits {
 type Gateway struct {
 	party  *pki.Party
 	pushed func() bool
+	pipes  *pipes // nil = none
 	access atomic.Pointer[access]
 	limits Limits
 	log    *slog.Logger
@@ -97,7 +99,7 @@ func New(cfg Config) *Gateway {
 	}
 	limits := cfg.Limits.withDefaults()
 	g := &Gateway{
-		party: cfg.Party, pushed: cfg.Pushed, limits: limits, log: cfg.Log,
+		party: cfg.Party, pushed: cfg.Pushed, pipes: newPipes(cfg.Enrolment, cfg.Log), limits: limits, log: cfg.Log,
 		accepted: make(chan net.Conn),
 		stopping: make(chan struct{}), wake: make(chan struct{}, 1), clients: map[net.Conn]*client{}, having: map[pki.Identity]int{},
 		parked: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{}),
@@ -119,7 +121,11 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx)) // as long as there are links
 	defer stopAccepting()
 	defer stopWatching()
-	proven := listen.New(l, listen.Config{Party: g.party, Handshakes: g.limits.Handshakes, PerAddress: g.limits.HandshakesPerIP, Log: g.log})
+	incoming := listen.Config{Party: g.party, Handshakes: g.limits.Handshakes, PerAddress: g.limits.HandshakesPerIP, Log: g.log}
+	if g.pipes != nil {
+		incoming.Divert = g.pipes.divert
+	}
+	proven := listen.New(l, incoming)
 	g.mu.Lock()
 	g.incoming = proven
 	g.mu.Unlock()

@@ -23,6 +23,10 @@ type Config struct {
 	Handshakes int        // under way at once; 0 = 256
 	PerAddress int        // of them from one address; 0 = 32
 	Log        *slog.Logger
+
+	// Divert looks at a connection before its handshake, within the handshake's time (ctx), and gives it on as if it had
+	// not been read; or take, which has it served in another way, without a peer that is proven, until ctx ends. nil = none is.
+	Divert func(ctx context.Context, c net.Conn) (again net.Conn, take func(ctx context.Context))
 }
 
 // Conn is a connection with a proven peer.
@@ -117,7 +121,18 @@ func (l *Listener) admit(conn net.Conn) {
 		conn.Close()
 		return
 	}
-	proven, peer, err := l.cfg.Party.Server(l.ctx, conn, l.cfg.ALPN, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
+	ctx, cancel := context.WithTimeout(l.ctx, cmp.Or(l.cfg.Party.Timeout, handshakeTime))
+	defer cancel()
+	if l.cfg.Divert != nil {
+		again, take := l.cfg.Divert(ctx, conn)
+		if take != nil {
+			leave()
+			take(l.ctx)
+			return
+		}
+		conn = again
+	}
+	proven, peer, err := l.cfg.Party.Server(ctx, conn, l.cfg.ALPN, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
 	leave()
 	if err != nil {
 		l.logRefusal(remote, err)
@@ -129,6 +144,8 @@ func (l *Listener) admit(conn net.Conn) {
 		proven.Close()
 	}
 }
+
+const handshakeTime = 10 * time.Second // with what looks at it before
 
 func (l *Listener) logRefusal(remote string, err error) {
 	if _, ok := errors.AsType[*pki.Rejected](err); ok {
