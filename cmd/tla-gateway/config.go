@@ -6,17 +6,21 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/enrol"
 	"tlagate/gateway"
 )
 
 // config is the YAML file; deploy/examples/gateway.yaml explains each line.
 type config struct {
-	Listen   string       `yaml:"listen"`
-	Identity cli.Identity `yaml:"identity"`
-	Trust    cli.Trust    `yaml:"trust"`
-	Push     []pushSource `yaml:"push"`
-	Access   []accessLine `yaml:"access"`
-	Limits   limits       `yaml:"limits"`
+	Listen    string        `yaml:"listen"`
+	Identity  cli.Identity  `yaml:"identity"`
+	Client    cli.Identity  `yaml:"client"`
+	Trust     cli.Trust     `yaml:"trust"`
+	Push      []pushSource  `yaml:"push"`
+	Enrolment *enrolment    `yaml:"enrolment"`
+	Renewal   enrol.Section `yaml:"renewal"`
+	Access    []accessLine  `yaml:"access"`
+	Limits    limits        `yaml:"limits"`
 }
 
 type accessLine struct {
@@ -44,7 +48,7 @@ func load(file string) (config, []gateway.Rule, error) {
 		return c, nil, err
 	}
 	rules, err := c.rules()
-	if err := errors.Join(c.checkListen(), err, c.Limits.check()); err != nil {
+	if err := errors.Join(c.checkListen(), err, c.Limits.check(), c.Enrolment.check(), c.Renewal.Check()); err != nil {
 		return c, nil, fmt.Errorf("cannot use the configuration %s: %w", file, err)
 	}
 	return c, rules, nil

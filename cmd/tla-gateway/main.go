@@ -4,8 +4,9 @@ package main
 import "tlagate/cmd/internal/cli"
 
 type grammar struct {
-	Serve serveCmd `cmd:"" help:"Run the gateway."`
-	Check checkCmd `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
+	Serve  serveCmd  `cmd:"" help:"Run the gateway."`
+	Check  checkCmd  `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
+	Enroll enrollCmd `cmd:"" help:"Get our certificates from the PKI with a one-time code."`
 }
 
 func main() { cli.Main("tla-gateway", &grammar{}, nil) }

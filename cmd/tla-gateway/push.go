@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -12,7 +13,8 @@ import (
 	"tlagate/pki/push"
 )
 
-// pushSource is one line of push: a `tla-pki serve` that tells us of revocations, and our client certificate.
+// pushSource is one line of push: a `tla-pki serve` that tells us of revocations, and our client certificate, if it is another
+// than that of the section client.
 type pushSource struct {
 	URL    string       `yaml:"url"`
 	Client cli.Identity `yaml:"client"`
@@ -28,7 +30,7 @@ type listeners struct {
 func (c config) subscribe(trust *pki.Trust, log *slog.Logger) (*listeners, error) {
 	l := &listeners{}
 	for i, source := range c.Push {
-		keys, err := source.Client.Open()
+		keys, err := cmp.Or(source.Client, c.Client).Open()
 		if err != nil {
 			return nil, fmt.Errorf("push[%d].client: %w", i, err)
 		}

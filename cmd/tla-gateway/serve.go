@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -23,11 +24,18 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	if err := c.device().Finish(); err != nil {
+		return err
+	}
 	keys, trust, err := c.open(app.Log)
 	if err != nil {
 		return err
 	}
-	if err := presentable(trust, keys, app.Log); err != nil {
+	if err := errors.Join(presentable(trust, keys, app.Log), c.Enrolment.ambiguous(keys)); err != nil {
+		return err
+	}
+	renewer, err := c.renewer(trust, keys, app.Log)
+	if err != nil {
 		return err
 	}
 	told, err := c.subscribe(trust, app.Log)
@@ -39,9 +47,9 @@ func (s *serveCmd) Run(app *cli.App) error {
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
 	}
 	party := &pki.Party{Trust: trust, Certificate: trust.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
-	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Pushed: told.pushed(), Log: app.Log})
-	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, c, app.Log), Trust: trust, Keys: append(told.keys, keys)})
-	defer background(app.Context, trust, told)()
+	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Enrolment: c.Enrolment.gateway(), Pushed: told.pushed(), Log: app.Log})
+	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, c, app.Log), Trust: trust, Keys: append(told.keys, keysOf(renewer, keys)...)})
+	defer background(app.Context, func(ctx context.Context) { _ = trust.Run(ctx) }, told.run, func(ctx context.Context) { c.renew(ctx, renewer) })()
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)
 }
@@ -90,11 +98,12 @@ func presentable(trust *pki.Trust, keys *cli.Keys, log *slog.Logger) error {
 	return nil
 }
 
-// background keeps the trust store up to date until stop, also while the gateway drains.
-func background(ctx context.Context, trust *pki.Trust, told *listeners) (stop func()) {
+// background runs what keeps trust and certificates up to date until stop, also while the gateway drains.
+func background(ctx context.Context, parts ...func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	running.Go(func() { _ = trust.Run(ctx) })
-	running.Go(func() { told.run(ctx) })
+	for _, run := range parts {
+		running.Go(func() { run(ctx) })
+	}
 	return func() { cancel(); running.Wait() }
 }

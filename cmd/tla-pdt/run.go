@@ -36,10 +36,14 @@ type daemon struct {
 	client, server *cli.Keys
 	trust          *pki.Trust
 	service        *pdt.Service
+	renew          func(context.Context) error
 }
 
 func open(cfg config, log *slog.Logger) (d *daemon, err error) {
 	d = new(daemon)
+	if err := cfg.device().Finish(); err != nil {
+		return nil, err
+	}
 	if d.client, err = cfg.Client.Open(); err != nil {
 		return nil, err
 	}
@@ -47,6 +51,9 @@ func open(cfg config, log *slog.Logger) (d *daemon, err error) {
 		return nil, err
 	}
 	if d.trust, err = pki.OpenTrust(cfg.Trust.Config(log)); err != nil {
+		return nil, err
+	}
+	if d.renew, err = cfg.renewal(d, log); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(string(cfg.Status)), 0o755); err != nil {
@@ -65,12 +72,12 @@ func (d *daemon) serve(app *cli.App) error {
 	ctx, stop := context.WithCancel(app.Context)
 	defer stop()
 	var parts sync.WaitGroup
-	failed := make(chan error, 2)
-	for _, part := range []func(context.Context) error{d.trust.Run, d.service.Run} {
+	failed := make(chan error, 3)
+	for _, part := range []func(context.Context) error{d.trust.Run, d.service.Run, d.renew} {
 		parts.Go(func() { defer stop(); failed <- part(ctx) })
 	}
 	parts.Wait()
-	return errors.Join(withoutStop(<-failed), withoutStop(<-failed))
+	return errors.Join(withoutStop(<-failed), withoutStop(<-failed), withoutStop(<-failed))
 }
 
 // apply takes over what may change in a running service: the access table.

@@ -17,6 +17,7 @@ const (
 	CodeExpired         Word = "code_expired"         // too late
 	CodeUsed            Word = "code_used"            // with another key
 	CertificateRequired Word = "certificate_required" // simplereenroll without one
+	CertificateRefused  Word = "certificate_refused"  // the client certificate's books say no: revoked, on hold, ended
 	WrongProfile        Word = "wrong_profile"        // the identity's role has no such profile
 	BadRequest          Word = "bad_request"          // the request cannot be read
 	BadKey              Word = "bad_key"              // its key is not allowed, or not proven
