@@ -38,6 +38,9 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	if renewer == nil {
+		app.Log.Info("our certificates are not renewed by themselves: that takes the sections client, and enrolment or renewal")
+	}
 	told, err := c.subscribe(trust, app.Log)
 	if err != nil {
 		return err

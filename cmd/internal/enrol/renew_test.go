@@ -135,7 +135,7 @@ func TestG2LateRenewalIsToldLoudly(t *testing.T) {
 	late.start(t, late.Addr)
 	soon(t, "noted", func() bool { return late.Status().Reason == string(NotAvailable) })
 	require.True(t, late.Status().Warn.Before(time.Now()))
-	require.Contains(t, late.log.String(), `level=ERROR msg="certificate not renewed, and it ends soon"`)
+	require.Contains(t, late.log.String(), `level=ERROR msg="certificate not renewed: somebody has to see to it"`)
 }
 
 // A revoked certificate is not renewed: that is given up, and said loudly, without asking the PKI.
