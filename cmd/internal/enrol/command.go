@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mattn/go-isatty"
+
 	"tlagate/cmd/internal/cli"
 	"tlagate/pki/est"
 )
@@ -107,11 +109,7 @@ func (c Command) read(app *cli.App, in *bufio.Reader, say Texts) (string, error)
 
 func isTerminal(r io.Reader) bool {
 	f, ok := r.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return ok && isatty.IsTerminal(f.Fd())
 }
 
 func confirm(app *cli.App, in *bufio.Reader, say Texts, root *x509.Certificate, place est.Place) error {

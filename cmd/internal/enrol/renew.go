@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -213,12 +214,31 @@ func (r *Renewer) renew(ctx context.Context, places []est.Place, h Held) error {
 	if err != nil {
 		return explain(err, place)
 	}
+	r.settle(ctx, chain, h.Profile.Usage)
 	if err := errors.Join(h.install(chain), h.Keys.Reload()); err != nil {
 		return &Failure{Kind: Files, Cause: err}
 	}
 	r.Log.Info("certificate renewed", "profile", h.Profile.Label, "serial", fmt.Sprintf("%x", chain[0].SerialNumber), "until", chain[0].NotAfter, "at", place.Address)
 	return nil
 }
+
+// settle waits a little, while the old certificate goes on, until whoever is asked about certificates here knows the new one: peers
+// that have no CRL want its OCSP answer stapled from the first handshake on. Who asks nobody does not wait.
+func (r *Renewer) settle(ctx context.Context, chain []*x509.Certificate, usage x509.ExtKeyUsage) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for {
+		_, err := r.Trust.Verify(chain, pki.Want{Usage: usage})
+		if !slices.Contains(unsettled, pki.ReasonOf(err)) || !sleep(ctx, settleTime/20) {
+			return
+		}
+	}
+}
+
+const settleTime = 10 * time.Second
+
+// unsettled is what responders give that have not heard of a certificate yet.
+var unsettled = []pki.Reason{pki.OCSPUnknown, pki.OCSPError, pki.OCSPMissing}
 
 // ask goes from place to place until one answers with a certificate, or says that it is our fault.
 func (r *Renewer) ask(ctx context.Context, places []est.Place, h Held, key crypto.Signer) (chain []*x509.Certificate, place est.Place, err error) {
