@@ -42,14 +42,14 @@ func (c config) device() enrol.Device {
 	}}
 }
 
-// renewal renews our certificates while the service runs.
-func (c config) renewal(d *daemon, log *slog.Logger) (func(context.Context) error, error) {
+// renewer renews our certificates while the service runs, at the places.
+func (c config) renewer(d *daemon, log *slog.Logger) (*enrol.Renewer, func(context.Context) error, error) {
 	places, err := c.places()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	pairs := c.device().Pairs
 	r := &enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Log: log,
 		Held: []enrol.Held{{Pair: pairs[0], Keys: d.client}, {Pair: pairs[1], Keys: d.server}}}
-	return func(ctx context.Context) error { r.Run(ctx, places); return ctx.Err() }, nil
+	return r, func(ctx context.Context) error { r.Run(ctx, places); return ctx.Err() }, nil
 }

@@ -53,9 +53,11 @@ func open(cfg config, log *slog.Logger) (d *daemon, err error) {
 	if d.trust, err = pki.OpenTrust(cfg.Trust.Config(log)); err != nil {
 		return nil, err
 	}
-	if d.renew, err = cfg.renewal(d, log); err != nil {
+	renewer, renew, err := cfg.renewer(d, log)
+	if err != nil {
 		return nil, err
 	}
+	d.renew = renew
 	if err := os.MkdirAll(filepath.Dir(string(cfg.Status)), 0o755); err != nil {
 		return nil, err
 	}
@@ -63,6 +65,7 @@ func open(cfg config, log *slog.Logger) (d *daemon, err error) {
 	if err != nil {
 		return nil, err
 	}
+	service.Warnings = renewer.Warnings
 	d.service, err = pdt.New(service)
 	return d, err
 }

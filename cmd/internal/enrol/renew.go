@@ -145,6 +145,19 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
+// Warnings are sentences for people: none before a third of the rest is over.
+func (r *Renewer) Warnings() []string {
+	s := r.Status()
+	if !s.GivenUp && time.Now().Before(s.Warn) {
+		return nil
+	}
+	text := "A certificate ends on " + s.Ends.Format(time.DateOnly) + " and has not been renewed."
+	if s.Reason != "" {
+		text += " Last failure: " + s.Reason + "; the log says more."
+	}
+	return []string{text}
+}
+
 func (r *Renewer) due(now time.Time) bool {
 	due := r.Status().Due
 	r.mu.Lock()

@@ -135,6 +135,8 @@ func TestG2LateRenewalIsToldLoudly(t *testing.T) {
 	late.start(t, late.Addr)
 	soon(t, "noted", func() bool { return late.Status().Reason == string(NotAvailable) })
 	require.True(t, late.Status().Warn.Before(time.Now()))
+	require.Nil(t, r.Warnings())
+	require.Regexp(t, `^A certificate ends on 20..-..-.. and has not been renewed. Last failure: not_available; the log says more.$`, late.Warnings()[0])
 	require.Contains(t, late.log.String(), `level=ERROR msg="certificate not renewed: somebody has to see to it"`)
 }
 
