@@ -64,8 +64,8 @@ func TestG2EnrollATerminal(t *testing.T) {
 	require.NotContains(t, errs, code.Text()[6:11])
 
 	exit, out, errs = run(t, "enroll", "--config", config, code.Text())
-	require.Equal(t, 2, exit, out)
-	require.Contains(t, errs, "name one with --gateway")
+	require.Equal(t, 1, exit, out)
+	require.Contains(t, errs, "give it with --gateway HOST:PORT")
 
 	exit, out, errs = run(t, "enroll", "--config", config, "--gateway", server.Addr, code.Text())
 	require.Zero(t, exit, errs)

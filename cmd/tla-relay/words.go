@@ -220,6 +220,7 @@ var enrolWords = struct{ prompt, confirm, done, late, warning words }{
 var enrolFailures = map[enrol.Kind]words{
 	enrol.CodeMistyped:  {"Le code est mal tapé : vérifiez-le et recommencez.", "The code is mistyped: check it and type it again."},
 	enrol.CodeMissing:   {"Il manque le code : tapez-le quand il est demandé, ou donnez - pour le lire sur l'entrée standard.", "The code is missing: type it when asked, or give - to read it from standard input."},
+	enrol.NoPlace:       {"Il manque l'adresse de la passerelle : donnez-la avec --gateway HÔTE:PORT.", "The gateway's address is missing: give it with --gateway HOST:PORT."},
 	enrol.CodeUnknown:   {"La PKI ne connaît pas ce code : demandez-en un nouveau.", "The PKI does not know this code: ask for a new one."},
 	enrol.CodeExpired:   {"Ce code a expiré : demandez-en un nouveau.", "The time of this code is over: ask for a new one."},
 	enrol.CodeUsed:      {"Ce code a déjà servi : demandez-en un nouveau.", "This code has been used already: ask for a new one."},

@@ -2,6 +2,7 @@ package enrol
 
 import (
 	"bufio"
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -9,8 +10,10 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/mattn/go-isatty"
 
@@ -41,7 +44,7 @@ func English(program, next string) Texts {
 	return Texts{
 		Prompt: "Code: ",
 		Confirm: func(ca, place string) string {
-			return fmt.Sprintf("%s will trust the authority %q, found at %s. Go on? [y/N] ", program, ca, place)
+			return fmt.Sprintf("%s will trust the authority \"%s\", found at %s. Go on? [y/N] ", program, ca, place)
 		},
 		Yes: []string{"y", "yes"},
 		Done: func(d *Done) string {
@@ -97,14 +100,26 @@ func (c Command) read(app *cli.App, in *bufio.Reader, say Texts) (string, error)
 	case c.Code == "":
 		fmt.Fprint(app.Stderr, say.Prompt)
 	}
-	line, err := in.ReadString('\n')
+	line := typed(app.Context, in)
 	if strings.TrimSpace(line) == "" {
 		return "", &Failure{Kind: CodeMissing}
 	}
-	if err != nil && err != io.EOF {
-		return "", fmt.Errorf("cannot read the code: %w", err)
-	}
 	return line, nil
+}
+
+// typed reads a line; "" when there is none, or the user breaks off.
+func typed(ctx context.Context, in *bufio.Reader) string {
+	line := make(chan string, 1)
+	go func() {
+		text, _ := in.ReadString('\n')
+		line <- text
+	}()
+	select {
+	case text := <-line:
+		return text
+	case <-ctx.Done():
+		return ""
+	}
 }
 
 func isTerminal(r io.Reader) bool {
@@ -114,19 +129,21 @@ func isTerminal(r io.Reader) bool {
 
 func confirm(app *cli.App, in *bufio.Reader, say Texts, root *x509.Certificate, place est.Place) error {
 	fmt.Fprint(app.Stderr, say.Confirm(printable(root.Subject.CommonName), place.Address))
-	line, _ := in.ReadString('\n')
-	for _, yes := range say.Yes {
-		if strings.EqualFold(strings.TrimSpace(line), yes) {
-			return nil
-		}
+	answer := strings.TrimSpace(typed(app.Context, in))
+	if !slices.ContainsFunc(say.Yes, func(yes string) bool { return strings.EqualFold(answer, yes) }) {
+		return &Failure{Kind: Declined}
 	}
-	return &Failure{Kind: Declined}
+	return nil
 }
 
 // printable keeps a name from playing with the terminal.
 func printable(name string) string {
-	quoted := fmt.Sprintf("%+q", name)
-	return quoted[1 : len(quoted)-1]
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, name)
 }
 
 // Invitation is what a user is given: a code, and perhaps where to enrol.
@@ -181,7 +198,7 @@ func (c Command) place(i Invitation, usual est.Place) (est.Place, error) {
 	case usual.Address != "":
 		return usual, nil
 	}
-	return est.Place{}, cli.Usage("cannot enrol without a place: name one with --gateway HOST:PORT or --pki HOST:PORT")
+	return est.Place{}, &Failure{Kind: NoPlace}
 }
 
 func placeOf(gateway, direct string) (est.Place, error) {
@@ -191,7 +208,7 @@ func placeOf(gateway, direct string) (est.Place, error) {
 		place, err = est.DirectPlace(direct)
 	}
 	if host, port, wrong := net.SplitHostPort(place.Address); err != nil || wrong != nil || host == "" || port == "" {
-		return place, cli.Usage("cannot enrol at %q: want HOST:PORT", gateway+direct)
+		return place, &Failure{Kind: NoPlace, Cause: fmt.Errorf("%q is not HOST:PORT", gateway+direct)}
 	}
 	return place, nil
 }

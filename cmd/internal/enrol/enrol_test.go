@@ -1,10 +1,13 @@
 package enrol
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -315,13 +318,35 @@ func TestCommand(t *testing.T) {
 	_, err = b.run("", Command{Gateway: b.Addr, Code: "-"})
 	require.ErrorContains(t, err, "without a code")
 	_, err = b.run("", Command{Gateway: "nowhere", Code: b.code.Text()})
-	require.ErrorContains(t, err, "want HOST:PORT")
+	require.ErrorContains(t, err, `"nowhere" is not HOST:PORT`)
 	_, err = b.run("", Command{Code: b.code.Text()})
 	require.ErrorContains(t, err, "name one with --gateway")
 	out, err := b.run("tlagate:enroll?gateway="+b.Addr+"&code="+b.code.Text()+"\n", Command{Code: "-"})
 	require.NoError(t, err)
 	require.Contains(t, out, "this is "+tla1+" until ")
 	require.Contains(t, out, "Next: start it.")
+}
+
+// The user is shown whom the device will trust, in letters that do nothing to a terminal, and only yes is yes.
+func TestConfirm(t *testing.T) {
+	root := &x509.Certificate{Subject: pkix.Name{CommonName: "Une\x1b[2J autorité"}}
+	for answer, want := range map[string]bool{"y\n": true, "YES\n": true, " yes ": true, "\n": false, "": false, "no\n": false, "yeah\n": false} {
+		var shown bytes.Buffer
+		app := &cli.App{Context: t.Context(), Stderr: &shown}
+		err := confirm(app, bufio.NewReader(strings.NewReader(answer)), English("tla-test", ""), root, est.Place{Address: "gw:1"})
+		require.Equal(t, want, err == nil, answer)
+		require.Contains(t, shown.String(), "\"Une\ufffd[2J autorité\"")
+		require.Contains(t, shown.String(), "gw:1")
+	}
+}
+
+// Who breaks off at the prompt is not kept waiting.
+func TestBrokenOffAtThePrompt(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	r, w := io.Pipe()
+	defer w.Close()
+	require.Empty(t, typed(ctx, bufio.NewReader(r)))
 }
 
 // TestKindsHaveSentences: none is shown bare, nor with a hole in it.

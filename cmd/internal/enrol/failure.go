@@ -17,6 +17,7 @@ type Kind string
 const (
 	CodeMistyped  Kind = "code_mistyped" // found before anything was sent
 	CodeMissing   Kind = "code_missing"  // none was given
+	NoPlace       Kind = "no_place"      // where to enrol is not said, or not as HOST:PORT
 	CodeUnknown   Kind = "code_unknown"
 	CodeExpired   Kind = "code_expired"
 	CodeUsed      Kind = "code_used"
@@ -44,6 +45,7 @@ const (
 var sentences = map[Kind]string{
 	CodeMistyped:  "cannot read the code: something in it is mistyped; type it again",
 	CodeMissing:   "cannot enrol without a code: give it on standard input with - , or at a terminal when asked",
+	NoPlace:       "cannot enrol without a place: name one with --gateway HOST:PORT or --pki HOST:PORT",
 	CodeUnknown:   "cannot enrol: the PKI does not know this code; ask for a new one",
 	CodeExpired:   "cannot enrol: the time of this code is over; ask for a new one",
 	CodeUsed:      "cannot enrol: this code has been used already; ask for a new one",
