@@ -25,10 +25,11 @@ import (
 
 // Config configures a Gateway. It must not be changed once given.
 type Config struct {
-	Party  *pki.Party   // our server certificate, and whom we trust
-	Access []Rule       // pairs beyond "a TLA may open the PdTs of its own practice"
-	Limits Limits       // zero = defaults
-	Log    *slog.Logger // nil = discard
+	Party     *pki.Party   // our server certificate, and whom we trust
+	Access    []Rule       // pairs beyond "a TLA may open the PdTs of its own practice"
+	Limits    Limits       // zero = defaults
+	Enrolment *Enrolment   // where devices without a certificate are piped to; nil = nowhere
+	Log       *slog.Logger // nil = discard
 
 	// Push gives those through which the PKI tells us of revocations now, for whoami and metrics; whoever made them runs them. nil = none.
 	Push func() []*push.Subscriber
@@ -73,6 +74,7 @@ type Gateway struct {
 	party  *pki.Party
 	push   func() []*push.Subscriber
 	meters *meters
+	pipes  *pipes // nil = none
 	access atomic.Pointer[access]
 	limits Limits
 	log    *slog.Logger
@@ -101,7 +103,7 @@ func New(cfg Config) *Gateway {
 	}
 	limits := cfg.Limits.withDefaults()
 	g := &Gateway{
-		party: cfg.Party, push: cfg.Push, meters: newMeters(), limits: limits, log: cfg.Log,
+		party: cfg.Party, push: cfg.Push, meters: newMeters(), pipes: newPipes(cfg.Enrolment, cfg.Log), limits: limits, log: cfg.Log,
 		accepted: make(chan net.Conn),
 		stopping: make(chan struct{}), wake: make(chan struct{}, 1), clients: map[net.Conn]*client{}, having: map[pki.Identity]int{},
 		parked: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{}),
@@ -123,8 +125,12 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx)) // as long as there are links
 	defer stopAccepting()
 	defer stopWatching()
-	proven := listen.New(l, listen.Config{Party: g.party, Handshakes: g.limits.Handshakes, PerAddress: g.limits.HandshakesPerIP, Log: g.log,
-		Observe: g.meters.handshaken})
+	incoming := listen.Config{Party: g.party, Handshakes: g.limits.Handshakes, PerAddress: g.limits.HandshakesPerIP, Log: g.log,
+		Observe: g.meters.handshaken}
+	if g.pipes != nil {
+		incoming.Divert = g.pipes.divert
+	}
+	proven := listen.New(l, incoming)
 	g.mu.Lock()
 	g.incoming = proven
 	g.mu.Unlock()

@@ -57,7 +57,7 @@ func TestC2JoinedAnyway(t *testing.T) {
 		}
 		t.Run("C2 TLA refuses the PdT, "+d.name, func(t *testing.T) {
 			b.keys("pdt-server", pdts[d.name])
-			hangUp(t, b.PdTProc)
+			b.restartPdT(t, p)
 			mark := b.PdTProc.Mark()
 			why := b.startRefused(t)
 			require.Equal(t, "refused", why.Code, "%+v", why)
@@ -68,6 +68,7 @@ func TestC2JoinedAnyway(t *testing.T) {
 	t.Run("C2 TLA refuses the PdT, another than the one asked for", func(t *testing.T) {
 		b.keys("pdt-server", b.ca.Issue("urn:tlagate:"+lab.Practice+":pdt:comptoir", x509.ExtKeyUsageServerAuth))
 		hangUp(t, b.PdTProc)
+		p.forgetParked(t) // it parks others
 		mark := b.PdTProc.Mark()
 		why := b.startRefused(t)
 		require.Equal(t, string(pki.WrongPeer), why.Reason, "%+v", why)
@@ -75,9 +76,17 @@ func TestC2JoinedAnyway(t *testing.T) {
 	})
 	t.Run("accepted again", func(t *testing.T) {
 		b.keys("pdt-server", goodPdT)
-		hangUp(t, b.PdTProc)
+		b.restartPdT(t, p)
 		b.startAccepted(t)
 	})
+}
+
+// restartPdT has its links parked with the certificate there is now: one that was parked before shows what it declared then.
+func (b *bed) restartPdT(t *testing.T, p *promiscuous) {
+	t.Helper()
+	require.NoError(t, b.PdTProc.Stop())
+	p.forgetParked(t)
+	b.startPdT(t)
 }
 
 // TestC2InnerRevocationList: the gateway is of another CA whose lists are good; the lists of the TLA's and the PdT's own CA are not.

@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -25,6 +27,7 @@ type promiscuous struct {
 	addr     string
 	listener net.Listener
 	serving  sync.WaitGroup
+	busy     atomic.Int32 // connections being served
 
 	parked chan *link.Conn // links of PdTs
 
@@ -108,7 +111,9 @@ func (p *promiscuous) accept() {
 		p.conns = append(p.conns, c)
 		conf, behave := p.conf, p.behave
 		p.mu.Unlock()
+		p.busy.Add(1)
 		p.serving.Go(func() {
+			defer p.busy.Add(-1)
 			if behave != nil {
 				behave(c)
 				return
@@ -171,6 +176,21 @@ func (p *promiscuous) serveOpen(c net.Conn, r *bufio.Reader) {
 	defer l.Close()
 	err = open(l, joinedBy{auth})
 	p.set(func() { p.said = append(p.said, err) })
+}
+
+// forgetParked closes the links that are parked.
+func (p *promiscuous) forgetParked(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		for {
+			select {
+			case l := <-p.parked:
+				_ = l.Close()
+			default:
+				return p.busy.Load() == 0 && len(p.parked) == 0
+			}
+		}
+	}, c2Time, time.Millisecond)
 }
 
 // joinAny has a TLA joined with the next parked link, under whatever name.

@@ -31,6 +31,9 @@ type Config struct {
 	RetryMax  time.Duration // 0 = 1 min
 	Log       *slog.Logger  // nil = discard
 
+	// Warnings are sentences for the status about what is going to be a problem; nil = none.
+	Warnings func() []string
+
 	// Dial connects to a gateway; nil = TCP.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 }

@@ -2,10 +2,12 @@ package pdt
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -165,9 +167,10 @@ func (g *gateway) known() string {
 // parkedLink is a link to a proven gateway.
 type parkedLink struct {
 	*link.Conn
-	party  *pki.Party
-	peer   *pki.Peer
-	joined atomic.Bool
+	party    *pki.Party
+	peer     *pki.Peer
+	declared *tls.Certificate // ours towards the TLA, about which the gateway brings it what it needs
+	joined   atomic.Bool
 }
 
 // dial connects, proves both ends to each other, and asks to park. The link is watched from then on: cut is
@@ -188,12 +191,24 @@ func (g *gateway) dial(ctx context.Context, cut func(error)) (*parkedLink, error
 	}
 	l.peer = peer
 	cfg := link.Config{Heartbeat: g.s.cfg.Heartbeat, OnNotice: func(n link.Notice) { g.noticed(l, n) }, OnStatus: g.informed}
-	l.Conn, err = link.Park(bounded, conn, g.s.cfg.Server.Certificate().Certificate, cfg)
+	l.declared = g.s.cfg.Server.Certificate()
+	l.Conn, err = link.Park(bounded, conn, l.declared.Certificate, cfg)
 	if err != nil {
 		return nil, l.party.Explain(err)
 	}
 	go watch(ctx, l.party.Trust, peer, g.s.cfg.Recheck, cut)
 	return l, nil
+}
+
+// certificate is the one that was declared, also when another has taken its place since: the TLA could not check that one. The newest of
+// the same brings its newest staple.
+func (l *parkedLink) certificate(newest func() *tls.Certificate) func() *tls.Certificate {
+	return func() *tls.Certificate {
+		if now := newest(); now != nil && slices.EqualFunc(now.Certificate, l.declared.Certificate, slices.Equal) {
+			return now
+		}
+		return l.declared
+	}
 }
 
 // informed takes in the OCSP answers and ARLs that the gateway brings: about the TLA's certificate, ours and its own.

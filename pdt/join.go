@@ -68,7 +68,9 @@ func (s *Service) prove(ctx context.Context, l *parkedLink, j *link.Joined) (net
 	if err != nil {
 		return nil, nil, &pki.Refusal{Reason: pki.BadIdentity, Subject: "joined record", Detail: err.Error()}
 	}
-	conn, peer, err := s.cfg.Server.Server(ctx, l, pki.ALPNCard, want)
+	server := s.cfg.Server
+	server.Certificate = l.certificate(s.cfg.Server.Certificate)
+	conn, peer, err := server.Server(ctx, l, pki.ALPNCard, want)
 	if err != nil {
 		return nil, nil, err
 	}

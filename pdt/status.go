@@ -14,7 +14,8 @@ type Status struct {
 	Identity     string          `json:"identity"`
 	Since        time.Time       `json:"since"`
 	Healthy      bool            `json:"healthy"`
-	Problems     []string        `json:"problems"` // why not, one sentence each; empty when healthy
+	Problems     []string        `json:"problems"`           // why not, one sentence each; empty when healthy
+	Warnings     []string        `json:"warnings,omitempty"` // what is going to be a problem
 	Certificates []Certificate   `json:"certificates"`
 	Gateways     []GatewayStatus `json:"gateways"`
 	Session      *SessionStatus  `json:"session"` // null: none
@@ -69,6 +70,9 @@ func (s *Service) Status() Status {
 	}
 	for _, slot := range s.slots {
 		st.Slots = append(st.Slots, slot.status())
+	}
+	if s.cfg.Warnings != nil {
+		st.Warnings = s.cfg.Warnings()
 	}
 	st.judge(time.Now())
 	return st

@@ -13,6 +13,7 @@ type Want struct {
 	Identity Identity         // not zero: exactly this component (wrong_peer otherwise)
 	Practice string           // not "": that practice (wrong_practice otherwise)
 	DNSName  string           // not "": must be in the DNS SANs (name_mismatch otherwise)
+	SNI      string           // of a client: the name that is sent to the server; "" = DNSName. It proves nothing
 	Policy   PolicyWant       // certificate policies; zero = as the certificates say
 }
 
@@ -58,11 +59,17 @@ func (t *Trust) VerifyKnown(chain []*x509.Certificate, want Want) (*Verdict, err
 	return t.verify(chain, want, circumstances{})
 }
 
+// VerifyIssued judges a certificate that a CA just issued to us: everything but revocation, about which nothing can be at hand.
+func (t *Trust) VerifyIssued(chain []*x509.Certificate, want Want) (*Verdict, error) {
+	return t.verify(chain, want, circumstances{issued: true})
+}
+
 // circumstances of a verification.
 type circumstances struct {
 	standing  string // put before the identity in texts: "claimed "
 	online    bool   // OCSP responders may be asked
 	handshake bool   // a peer could have stapled
+	issued    bool   // it was issued to us just now: revocation is not looked at
 	staple    []byte // what it stapled for its leaf
 }
 

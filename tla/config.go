@@ -26,6 +26,13 @@ type Config struct {
 
 	// Dial connects to a gateway ("tcp", host:port). Nothing but a start calls it. nil = net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// During is run while a session is up, beside it, and told the gateway (host:port) it goes through. It is to return, with its
+	// sockets closed, when ctx ends: the session waits for that. Idle, it is never run (C4). nil = nothing.
+	During func(ctx context.Context, gateway string)
+
+	// Renewal says how the renewal of our certificate stands, for Status; nil = nothing is known of it.
+	Renewal func() Renewal
 }
 
 // Timers of a relay; zero means the default.

@@ -102,6 +102,9 @@ func (l *live) stay(n *line) {
 	l.log.Info("session up", "peer", l.pdt.String(), "gateway", n.gateway)
 	var watch sync.WaitGroup
 	watch.Go(func() { l.watch(n.peers) })
+	if l.cfg.During != nil {
+		watch.Go(func() { l.cfg.During(l.ctx, n.gateway) })
+	}
 	select {
 	case err := <-n.served:
 		f := &failure{stageUp, l.pdt.String(), n.gateway, err}

@@ -16,8 +16,18 @@ type Status struct {
 	Last        *End           `json:"last,omitempty"`       // the end of the session before
 	Identity    string         `json:"identity,omitempty"`   // ours
 	Certificate time.Time      `json:"certificate,omitzero"` // when ours ends
+	Renewal     *Renewal       `json:"renewal,omitempty"`    // of our certificate; absent = nobody sees to it
 	Problem     string         `json:"problem,omitempty"`    // with our certificate
 	PIN         *PINRequest    `json:"pin,omitempty"`        // the user is asked for a PIN
+}
+
+// Renewal is how the renewal of our certificate stands.
+type Renewal struct {
+	Due          time.Time `json:"due"`                    // from then on, in sessions
+	Warn         bool      `json:"warn,omitempty"`         // it is late: the user is to tell somebody
+	FailingSince time.Time `json:"failing_since,omitzero"` // absent = it did not fail
+	Reason       string    `json:"reason,omitempty"`       // of the last failure
+	GivenUp      bool      `json:"given_up,omitempty"`     // nothing but a new enrolment will help
 }
 
 // SessionStatus is the session that is starting, up or ending.
@@ -71,8 +81,17 @@ func (r *Relay) Status() Status {
 		s.Problem = err.Error()
 	} else {
 		s.Identity, s.Certificate = id.String(), own.NotAfter
+		s.Renewal = r.renewal()
 	}
 	return s
+}
+
+func (r *Relay) renewal() *Renewal {
+	if r.cfg.Renewal == nil {
+		return nil
+	}
+	now := r.cfg.Renewal()
+	return &now
 }
 
 func (l *live) status() *SessionStatus {

@@ -12,6 +12,7 @@ import (
 	"tlagate/cmd/internal/trail"
 	"tlagate/gateway"
 	"tlagate/pki"
+	"tlagate/pki/est"
 )
 
 type checkCmd struct {
@@ -32,6 +33,7 @@ func (s *checkCmd) Run(app *cli.App) error {
 	r := &report{out: tabwriter.NewWriter(app.Stdout, 0, 0, 2, ' ', 0), now: time.Now()}
 	r.access(c, rules)
 	r.identity(trust, keys)
+	r.enrolment(c, keys)
 	r.trust(trust)
 	return r.conclude()
 }
@@ -86,6 +88,18 @@ func (r *report) identity(trust *pki.Trust, keys *cli.Keys) {
 	}
 	r.line("identity", "%s", verdict.Identity)
 	r.ends("our certificate, or a CA's above it,", verdict.NotAfter, soonCert)
+}
+
+func (r *report) enrolment(c config, keys *cli.Keys) {
+	e := c.Enrolment
+	if e == nil {
+		r.line("enrolment", "not piped")
+		return
+	}
+	r.line("enrolment", "for %s piped to %s", strings.TrimSpace(est.AnyName+" "+e.Name), e.To)
+	if err := e.ambiguous(keys); err != nil {
+		r.problem(err)
+	}
 }
 
 func (r *report) trust(trust *pki.Trust) {

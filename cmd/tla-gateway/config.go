@@ -6,20 +6,24 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/enrol"
 	"tlagate/gateway"
 	"tlagate/metrics"
 )
 
 // config is the YAML file; deploy/examples/gateway.yaml explains each line.
 type config struct {
-	Listen   string       `yaml:"listen"`
-	Metrics  string       `yaml:"metrics"` // 127.0.0.1:PORT, [::1]:PORT or unix:/PATH; empty: none
-	Identity cli.Identity `yaml:"identity"`
-	Trust    cli.Trust    `yaml:"trust"`
-	Push     []pushSource `yaml:"push"`
-	Access   []accessLine `yaml:"access"`
-	Limits   limits       `yaml:"limits"`
-	Audit    cli.Path     `yaml:"audit"`
+	Listen    string        `yaml:"listen"`
+	Metrics   string        `yaml:"metrics"` // 127.0.0.1:PORT, [::1]:PORT or unix:/PATH; empty: none
+	Identity  cli.Identity  `yaml:"identity"`
+	Client    cli.Identity  `yaml:"client"`
+	Trust     cli.Trust     `yaml:"trust"`
+	Push      []pushSource  `yaml:"push"`
+	Enrolment *enrolment    `yaml:"enrolment"`
+	Renewal   enrol.Section `yaml:"renewal"`
+	Access    []accessLine  `yaml:"access"`
+	Limits    limits        `yaml:"limits"`
+	Audit     cli.Path      `yaml:"audit"`
 }
 
 // auditPlace says whose trace a command is about.
@@ -61,7 +65,7 @@ func load(file string) (config, []gateway.Rule, error) {
 		return c, nil, err
 	}
 	rules, err := c.rules()
-	if err := errors.Join(c.checkListen(), c.checkMetrics(), err, c.Limits.check()); err != nil {
+	if err := errors.Join(c.checkListen(), c.checkMetrics(), err, c.Limits.check(), c.Enrolment.check(), c.Renewal.Check()); err != nil {
 		return c, nil, fmt.Errorf("cannot use the configuration %s: %w", file, err)
 	}
 	return c, rules, nil

@@ -7,10 +7,11 @@ import (
 )
 
 type grammar struct {
-	Serve serveCmd `cmd:"" help:"Run the gateway."`
-	Check checkCmd `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
-	Keys  keysCmd  `cmd:"" help:"List every key and certificate held: use, algorithm, where, protection, dates, status."`
-	Erase eraseCmd `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
+	Serve  serveCmd  `cmd:"" help:"Run the gateway."`
+	Check  checkCmd  `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
+	Enroll enrollCmd `cmd:"" help:"Get our certificates from the PKI with a one-time code."`
+	Keys   keysCmd   `cmd:"" help:"List every key and certificate held: use, algorithm, where, protection, dates, status."`
+	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 
 	Audit trail.Command[auditPlace] `cmd:"" help:"Verify or show the audit trace."`
 }

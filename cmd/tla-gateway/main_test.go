@@ -138,6 +138,16 @@ var cases = []struct {
 	{"metrics", func(d *deployment) { d.configure(goodConfig + "metrics: 127.0.0.1:0\n") }, 0, []string{"metrics      127.0.0.1:0"}, true},
 	{"metrics for all", func(d *deployment) { d.configure(goodConfig + "metrics: \":9464\"\n") }, 2, []string{"cannot serve metrics on", "127.0.0.1:PORT"}, false},
 	{"metrics of a name", func(d *deployment) { d.configure(goodConfig + "metrics: \"metrics.example:9464\"\n") }, 2, []string{"cannot serve metrics on"}, false},
+	{"enrolment", func(d *deployment) { d.configure(goodConfig + "enrolment: {name: pki.example, to: \"pki:8445\"}\n") }, 0,
+		[]string{"for enrol.tlagate.invalid pki.example piped to pki:8445"}, true},
+	{"enrolment for a name of ours", func(d *deployment) {
+		d.configure(goodConfig + "enrolment: {name: localhost, to: \"pki:8445\"}\n")
+	}, 1, []string{"it is a name in our own certificate"}, false},
+	{"enrolment nowhere", func(d *deployment) { d.configure(goodConfig + "enrolment: {to: pki}\n") }, 2, []string{"want HOST:PORT of the PKI"}, false},
+	{"enrolment of less than none", func(d *deployment) {
+		d.configure(goodConfig + "enrolment: {to: \"pki:8445\", per_address: -1}\n")
+	}, 2, []string{"negative"}, false},
+	{"renewal too late", func(d *deployment) { d.configure(goodConfig + "renewal: {at: 1.5}\n") }, 2, []string{"no share of a certificate's life"}, false},
 	{"access of nobody", func(d *deployment) { d.configure(goodConfig + "access:\n- {tla: \"" + tla1 + "\"}\n") }, 2, []string{"access[0].pdt:"}, false},
 	{"key missing", func(d *deployment) { d.remove("gateway.key") }, 2, []string{"gateway.key"}, false},
 	{"key for all to read", func(d *deployment) { require.NoError(d.t, os.Chmod(filepath.Join(d.dir, "gateway.key"), 0o644)) }, 2, []string{"chmod 600"}, false},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -14,7 +15,8 @@ import (
 	"tlagate/pki/push"
 )
 
-// pushSource is one line of push: a `tla-pki serve` that tells us of revocations, and our client certificate.
+// pushSource is one line of push: a `tla-pki serve` that tells us of revocations, and our client certificate, if it is another
+// than that of the section client.
 type pushSource struct {
 	URL    string       `yaml:"url"`
 	Client cli.Identity `yaml:"client"`
@@ -22,9 +24,10 @@ type pushSource struct {
 
 // listeners are the streams of revocations we listen to. They may change while the gateway runs.
 type listeners struct {
-	trace *trail.Trail
-	trust *pki.Trust
-	log   *slog.Logger
+	trace  *trail.Trail
+	client cli.Identity // of a source that names none
+	trust  *pki.Trust
+	log    *slog.Logger
 
 	mu  sync.Mutex      // protects the rest
 	ctx context.Context // of run; nil = not yet
@@ -43,7 +46,7 @@ type listener struct {
 
 // subscribe opens what each source needs; nothing is dialled before run.
 func (c config) subscribe(trace *trail.Trail, trust *pki.Trust, log *slog.Logger) (*listeners, error) {
-	l := &listeners{trace: trace, trust: trust, log: log, all: map[pushSource]*listener{}}
+	l := &listeners{trace: trace, client: c.Client, trust: trust, log: log, all: map[pushSource]*listener{}}
 	return l, l.set(c.Push)
 }
 
@@ -109,7 +112,7 @@ func (l *listeners) forget(some map[pushSource]*listener) {
 
 func (l *listeners) openOne(source pushSource) (one *listener, err error) {
 	one = &listener{}
-	if one.keys, err = l.trace.Keys("push", source.Client); err != nil {
+	if one.keys, err = l.trace.Keys("push", cmp.Or(source.Client, l.client)); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	cfg := push.Config{URL: source.URL, Party: &pki.Party{Trust: l.trust, Certificate: l.trust.Staple(one.certificate)}, Log: l.log}

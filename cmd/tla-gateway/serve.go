@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -32,13 +33,23 @@ func (s *serveCmd) Run(app *cli.App) error {
 }
 
 func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gateway.Rule) error {
+	if err := c.device().Finish(); err != nil {
+		return err
+	}
 	keys, trust, err := c.open(trace, app.Log)
 	if err != nil {
 		return err
 	}
 	defer keys.Close()
-	if err := presentable(trust, keys, app.Log); err != nil {
+	if err := errors.Join(presentable(trust, keys, app.Log), c.Enrolment.ambiguous(keys)); err != nil {
 		return err
+	}
+	renewer, err := c.renewer(trace, trust, keys, app.Log)
+	if err != nil {
+		return err
+	}
+	if renewer == nil {
+		app.Log.Info("our certificates are not renewed by themselves: that takes the sections client, and enrolment or renewal")
 	}
 	told, err := c.subscribe(trace, trust, app.Log)
 	if err != nil {
@@ -49,13 +60,13 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
 	}
 	party := &pki.Party{Trust: trust, Certificate: trust.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
-	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Push: told.subscribers, Log: app.Log})
+	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Enrolment: c.Enrolment.gateway(), Push: told.subscribers, Log: app.Log})
 	counted, err := c.serveMetrics(g, app.Log)
 	if err != nil {
 		return err
 	}
-	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, told, c, app.Log), Trust: trust, Keys: []*cli.Keys{keys}})
-	defer background(app.Context, func(ctx context.Context) { _ = trust.Run(ctx) }, told.run, counted)()
+	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, told, c, app.Log), Trust: trust, Keys: keysOf(renewer, keys)})
+	defer background(app.Context, func(ctx context.Context) { _ = trust.Run(ctx) }, told.run, counted, func(ctx context.Context) { c.renew(ctx, renewer) })()
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)
 }
@@ -110,7 +121,7 @@ func presentable(trust *pki.Trust, keys *cli.Keys, log *slog.Logger) error {
 	return nil
 }
 
-// background runs what keeps the trust store up to date, and metrics, until stop, also while the gateway drains.
+// background runs what keeps trust and certificates up to date, and metrics, until stop, also while the gateway drains.
 func background(ctx context.Context, tasks ...func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup

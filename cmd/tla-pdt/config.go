@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/enrol"
 	"tlagate/pdt"
 	"tlagate/pki"
 )
@@ -25,6 +26,7 @@ type config struct {
 	Heartbeat time.Duration `yaml:"heartbeat"`
 	Limits    limits        `yaml:"limits"`
 	Audit     cli.Path      `yaml:"audit"`
+	Renewal   enrol.Section `yaml:"renewal"`
 }
 
 type access struct {
@@ -83,7 +85,7 @@ func (c config) check() error {
 	if c.Driver.Gap > 0 && c.Driver.Gap < shortestGap {
 		return fmt.Errorf("cannot use driver.gap: %s is too short for the driver to notice a removal, want at least %s", c.Driver.Gap, shortestGap)
 	}
-	return nil
+	return c.Renewal.Check()
 }
 
 // service gives the configuration as package pdt wants it.

@@ -1,5 +1,5 @@
 // Command tla-pdt is the side of the Poste de Travail: `run` parks on the gateways and shows the cards of the TLA in
-// session to the programs of this host; `status` says how that stands.
+// session to the programs of this host; `status` says how that stands; `enroll` gets our certificates.
 package main
 
 import (
@@ -9,6 +9,7 @@ import (
 
 type grammar struct {
 	Run    runCmd    `cmd:"" help:"Run the service."`
+	Enroll enrollCmd `cmd:"" help:"Get our certificates from the PKI with a one-time code."`
 	Status statusCmd `cmd:"" help:"Show gateways, session and readers: exit 0, or 1 when the service is not running or not healthy."`
 	Keys   keysCmd   `cmd:"" help:"List every key and certificate held: use, algorithm, where, protection, dates, status."`
 	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`

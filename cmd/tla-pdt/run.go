@@ -45,10 +45,14 @@ type daemon struct {
 	client, server *cli.Keys
 	trust          *pki.Trust
 	service        *pdt.Service
+	renew          func(context.Context) error
 }
 
 func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err error) {
 	d = new(daemon)
+	if err := cfg.device().Finish(); err != nil {
+		return nil, err
+	}
 	if d.client, err = trace.Keys("client", cfg.Client); err != nil {
 		return nil, err
 	}
@@ -58,6 +62,11 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if d.trust, err = pki.OpenTrust(trace.Trust(cfg.Trust.Config(log))); err != nil {
 		return nil, err
 	}
+	renewer, renew, err := cfg.renewer(d, log)
+	if err != nil {
+		return nil, err
+	}
+	d.renew = renew
 	if err := os.MkdirAll(filepath.Dir(string(cfg.Status)), 0o755); err != nil {
 		return nil, err
 	}
@@ -65,6 +74,7 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if err != nil {
 		return nil, err
 	}
+	service.Warnings = renewer.Warnings
 	d.service, err = pdt.New(service)
 	return d, err
 }
@@ -74,12 +84,12 @@ func (d *daemon) serve(app *cli.App) error {
 	ctx, stop := context.WithCancel(app.Context)
 	defer stop()
 	var parts sync.WaitGroup
-	failed := make(chan error, 2)
-	for _, part := range []func(context.Context) error{d.trust.Run, d.service.Run} {
+	failed := make(chan error, 3)
+	for _, part := range []func(context.Context) error{d.trust.Run, d.service.Run, d.renew} {
 		parts.Go(func() { defer stop(); failed <- part(ctx) })
 	}
 	parts.Wait()
-	return errors.Join(withoutStop(<-failed), withoutStop(<-failed))
+	return errors.Join(withoutStop(<-failed), withoutStop(<-failed), withoutStop(<-failed))
 }
 
 // apply takes over what may change in a running service: the access table.

@@ -51,6 +51,9 @@ func show(w io.Writer, st *pdt.Status, now time.Time) error {
 	for _, s := range st.Slots {
 		fmt.Fprintf(t, "%s card\t%s\n", s.Role, describeSlot(s))
 	}
+	for _, w := range st.Warnings {
+		fmt.Fprintf(t, "WARNING\t%s\n", w)
+	}
 	for _, p := range st.Problems {
 		fmt.Fprintf(t, "PROBLEM\t%s\n", p)
 	}

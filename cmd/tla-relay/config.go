@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/enrol"
 )
 
 const (
@@ -24,6 +25,12 @@ type config struct {
 	Control  control      `yaml:"control"`
 	Limits   limits       `yaml:"limits"`
 	Audit    cli.Path     `yaml:"audit"`
+	Renewal  renewal      `yaml:"renewal"`
+}
+
+// renewal names no PKI: a relay reaches it through the gateway of its session, or not at all (C4).
+type renewal struct {
+	At float64 `yaml:"at"`
 }
 
 type control struct {
@@ -55,7 +62,7 @@ func (p place) load() (config, error) {
 	if c.Control.Socket == "" {
 		c.Control.Socket = defaultSocket
 	}
-	return c, c.checkFiles()
+	return c, errors.Join(c.checkFiles(), enrol.Section{At: c.Renewal.At}.Check())
 }
 
 // checkFiles keeps the relay from fetching anything: it must have no connection before a start (C4), and none but the

@@ -1,5 +1,5 @@
 // Command tla-relay is the TLA's end of tlagate: `run` is the daemon, which opens no network connection by itself;
-// `start`, `stop` and `status` are the user's.
+// `enroll` gets its certificate; `start`, `stop` and `status` are the user's.
 package main
 
 import (
@@ -9,6 +9,7 @@ import (
 
 type grammar struct {
 	Run    runCmd    `cmd:"" help:"Run the daemon: watch the readers and wait for a user's start."`
+	Enroll enrollCmd `cmd:"" help:"Get this terminal's certificate with a one-time code."`
 	Start  startCmd  `cmd:"" help:"Start a session with the Poste de Travail; exit 0 once it is up."`
 	Stop   stopCmd   `cmd:"" help:"End the session: the cards are powered down."`
 	Status statusCmd `cmd:"" help:"Show the session, the readers and the cards."`

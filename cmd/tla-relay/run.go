@@ -48,6 +48,9 @@ type daemon struct {
 func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
 	d := &daemon{readers: tla.NewReaders(tla.ReadersConfig{Log: app.Log})}
 	var err error
+	if err = cfg.device().Finish(); err != nil {
+		return nil, err
+	}
 	if d.keys, err = trace.Keys("client", cfg.Identity); err != nil {
 		return nil, err
 	}
@@ -58,10 +61,12 @@ func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	r := cfg.renewer(d, app.Log)
 	d.relay, err = tla.NewRelay(tla.Config{
 		Gateways: cfg.Gateways, PdT: cfg.PdT, Readers: d.readers, Policy: cards, Log: app.Log,
 		Party:  &pki.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate)},
 		Timers: tla.Timers{Absolute: cfg.Limits.Absolute, Inactive: cfg.Limits.Inactive},
+		During: r.during, Renewal: r.renewal,
 	})
 	if err != nil {
 		return nil, err

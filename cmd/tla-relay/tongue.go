@@ -114,6 +114,9 @@ func (t tongue) status(w io.Writer, s *tla.Status) {
 		return
 	}
 	line(lines.own, stamp(s.Certificate))
+	if late := t.warning(s); late != "" {
+		line(enrolWords.warning, late)
+	}
 }
 
 func (t tongue) readers(w io.Writer, s *tla.Status) {

@@ -26,7 +26,12 @@ type (
 )
 
 func (c *startCmd) Run(app *cli.App) error {
-	return c.ask(app, "start", func(t tongue, w io.Writer, s *tla.Status) { fmt.Fprintln(w, t.up(s)) })
+	return c.ask(app, "start", func(t tongue, w io.Writer, s *tla.Status) {
+		fmt.Fprintln(w, t.up(s))
+		if late := t.warning(s); late != "" {
+			fmt.Fprintln(w, late)
+		}
+	})
 }
 
 func (c *stopCmd) Run(app *cli.App) error {

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 
@@ -61,7 +62,7 @@ func (module) Open(u *keys.URI, pin []byte) (keys.TokenKey, error) {
 		}
 		switch len(found) {
 		case 0:
-			return nil, errors.New("there is no such key pair in the token (both halves must be there, with the same id)")
+			return nil, fmt.Errorf("there is no such key pair in the token (both halves must be there, with the same id): %w", fs.ErrNotExist)
 		case 1:
 			return found[0], nil
 		}

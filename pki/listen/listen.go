@@ -29,6 +29,10 @@ type Config struct {
 	// Observe is told of each connection when its handshake is over: how long it took, and nil, ErrTooMany or why there is
 	// no proven peer. Many goroutines call it at once; it must not block. nil = nobody is told.
 	Observe func(took time.Duration, err error)
+
+	// Divert looks at a connection before its handshake, within the handshake's time (ctx), and gives it on as if it had
+	// not been read; or take, which has it served in another way, without a peer that is proven, until ctx ends. nil = none is.
+	Divert func(ctx context.Context, c net.Conn) (again net.Conn, take func(ctx context.Context))
 }
 
 // ErrTooMany: there were too many handshakes under way, in all or from this address, to begin another.
@@ -148,7 +152,18 @@ func (l *Listener) admit(conn net.Conn) {
 		return
 	}
 	began := time.Now()
-	proven, peer, err := l.handshake(l.ctx, conn)
+	ctx, cancel := context.WithTimeout(l.ctx, cmp.Or(l.cfg.Party.Timeout, handshakeTime))
+	defer cancel()
+	if l.cfg.Divert != nil {
+		again, take := l.cfg.Divert(ctx, conn)
+		if take != nil {
+			leave()
+			take(l.ctx)
+			return
+		}
+		conn = again
+	}
+	proven, peer, err := l.handshake(ctx, conn)
 	leave()
 	l.cfg.Observe(time.Since(began), err)
 	if err != nil {
@@ -161,6 +176,8 @@ func (l *Listener) admit(conn net.Conn) {
 		proven.Close()
 	}
 }
+
+const handshakeTime = 10 * time.Second // with what looks at it before
 
 func (l *Listener) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, *pki.Peer, error) {
 	want := pki.Want{Usage: x509.ExtKeyUsageClientAuth}

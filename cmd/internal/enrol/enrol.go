@@ -1,0 +1,238 @@
+// Package enrol is what the programs of devices share about their certificates: the command `enroll` with its one-time code, and
+// renewal (docs/enrolment.md, sections 2 and 5). Keys are made on the device, and nothing here sends one.
+package enrol
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/pki"
+	"tlagate/pki/est"
+)
+
+// Device is a program's places, as its configuration names them.
+type Device struct {
+	Pairs []Pair    // the client's first: it stands surety for the others
+	Trust cli.Trust // the first anchor's file and trust.arl are written
+}
+
+// check wants every place to be named.
+func (d Device) check() error {
+	for _, p := range d.Pairs {
+		if err := p.check(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(d.Trust.Anchors) == 0 || d.Trust.Anchors[0].File == "":
+		return errors.New("cannot use the configuration: trust.anchors must name the file for the trust anchor, which need not be there yet")
+	case d.Trust.ARL == "":
+		return errors.New("cannot use the configuration: trust.arl must name the file for the ARL, which need not be there yet")
+	}
+	return nil
+}
+
+// Finish completes what an interrupted enrolment or renewal has left. Call it before the certificates are opened.
+func (d Device) Finish() error {
+	for _, p := range d.Pairs {
+		if p.check() != nil {
+			continue // whoever needs it says so
+		}
+		if err := p.Finish(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Act is one enrolment.
+type Act struct {
+	Device
+	Place   est.Place
+	Code    est.Code
+	Replace bool                               // also an identity that is still good, or another PKI's anchor
+	Confirm func(root *x509.Certificate) error // asked before the code is sent; nil = go on
+	Dial    est.Dial                           // nil = net.Dialer's
+	Now     func() time.Time                   // nil = time.Now
+}
+
+// Done says who the device is now.
+type Done struct {
+	Identity pki.Identity
+	NotAfter time.Time // of the certificate that ends first
+}
+
+// Run enrols. What it has done when it fails is done again, or finished, by the next Run. The error is a *Failure.
+func (a Act) Run(ctx context.Context) (*Done, error) {
+	if a.Now == nil {
+		a.Now = time.Now
+	}
+	done, err := a.run(ctx)
+	if err != nil {
+		return nil, explain(err, a.Place)
+	}
+	return done, nil
+}
+
+func (a Act) run(ctx context.Context) (*Done, error) {
+	if err := errors.Join(a.check(), a.Finish()); err != nil {
+		return nil, &Failure{Kind: Configuration, Cause: err}
+	}
+	if err := a.refuseLiving(); err != nil {
+		return nil, err
+	}
+	found, err := a.find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	chains, err := a.ask(ctx, found.Trust)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.keep(found, chains); err != nil {
+		return nil, &Failure{Kind: Files, Cause: err}
+	}
+	return a.done()
+}
+
+// refuseLiving: an identity that is complete and still good is not given up by mistake.
+func (a Act) refuseLiving() error {
+	var last *tls.Certificate
+	for _, p := range a.Pairs {
+		if last = p.Living(a.Now()); last == nil || a.Replace {
+			return nil
+		}
+	}
+	id, _ := pki.IdentityOf(last.Leaf)
+	return &Failure{Kind: Living, Cause: fmt.Errorf("it is %s until %s", id, last.Leaf.NotAfter.Format(time.DateOnly))}
+}
+
+// find learns whom to trust, and does not take another for it without being told.
+func (a Act) find(ctx context.Context) (*est.Anchor, error) {
+	t := a.Trust
+	found, err := est.Bootstrap{Place: a.Place, Practices: t.Anchors[0].Practices, Production: t.Production, Dial: a.Dial, Clock: a.Now}.Find(ctx, a.Code)
+	if errors.As(err, new(*pki.Rejected)) { // who wants a certificate of us is no EST server
+		return nil, &Failure{Kind: NoPKI, Cause: err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if has, err := a.hasAnchor(found.Root); err != nil {
+		return nil, &Failure{Kind: Files, Cause: err}
+	} else if !has && exists(a.anchorFile()) && !a.Replace {
+		return nil, &Failure{Kind: ForeignAnchor, Cause: errors.New(a.anchorFile())}
+	}
+	if a.Confirm != nil {
+		return found, a.Confirm(found.Root)
+	}
+	return found, nil
+}
+
+func (a Act) anchorFile() string { return string(a.Trust.Anchors[0].File) }
+
+func (a Act) hasAnchor(root *x509.Certificate) (bool, error) {
+	have, err := pki.ReadCertificates(a.anchorFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return slices.ContainsFunc(have, root.Equal), err
+}
+
+// ask gets a certificate for each pair: the client's by the code, unless only others are missing; the others with it.
+func (a Act) ask(ctx context.Context, trust *pki.Trust) (map[int][]*x509.Certificate, error) {
+	chains := map[int][]*x509.Certificate{}
+	client := &est.Client{Place: a.Place, Trust: trust, Dial: a.Dial}
+	first := a.Pairs[0].Living(a.Now())
+	if first == nil || a.Replace {
+		key, chain, err := a.askOne(ctx, client, a.Pairs[0], &a.Code)
+		if err != nil {
+			return nil, err
+		}
+		chains[0] = chain
+		first = pairOf(chain, key)
+	}
+	client.Certificate = func() *tls.Certificate { return first }
+	for i, p := range a.Pairs[1:] {
+		if p.Living(a.Now()) != nil && !a.Replace {
+			continue
+		}
+		_, chain, err := a.askOne(ctx, client, p, nil)
+		if err != nil {
+			return nil, err
+		}
+		chains[i+1] = chain
+	}
+	return chains, nil
+}
+
+func (a Act) askOne(ctx context.Context, client *est.Client, p Pair, code *est.Code) (crypto.Signer, []*x509.Certificate, error) {
+	key, err := p.nextKey()
+	if err != nil {
+		return nil, nil, &Failure{Kind: Files, Cause: err}
+	}
+	chain, err := client.Enrol(ctx, key, p.Profile, code)
+	return key, chain, err
+}
+
+func pairOf(chain []*x509.Certificate, key crypto.Signer) *tls.Certificate {
+	pair := &tls.Certificate{PrivateKey: key, Leaf: chain[0]}
+	for _, c := range chain {
+		pair.Certificate = append(pair.Certificate, c.Raw)
+	}
+	return pair
+}
+
+// keep writes what came: first whom to trust, then who we are.
+func (a Act) keep(found *est.Anchor, chains map[int][]*x509.Certificate) error {
+	if has, err := a.hasAnchor(found.Root); err != nil || !has {
+		if err := errors.Join(err, write(a.anchorFile(), encode("CERTIFICATE", found.Root.Raw), 0o644)); err != nil {
+			return err
+		}
+	}
+	if err := write(string(a.Trust.ARL), encode("X509 CRL", found.ARL), 0o644); err != nil {
+		return err
+	}
+	for i, p := range a.Pairs {
+		if chain, got := chains[i]; got {
+			if err := p.install(chain); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func encode(kind string, der []byte) []byte {
+	var out bytes.Buffer
+	_ = pem.Encode(&out, &pem.Block{Type: kind, Bytes: der}) // a Buffer takes everything
+	return out.Bytes()
+}
+
+// done reads everything back as the program will.
+func (a Act) done() (*Done, error) {
+	d := new(Done)
+	for _, p := range a.Pairs {
+		own := p.Living(a.Now())
+		if own == nil {
+			return nil, &Failure{Kind: Files, Cause: fmt.Errorf("%s cannot be read back", p.cert())}
+		}
+		id, err := pki.IdentityOf(own.Leaf)
+		if err != nil {
+			return nil, err
+		}
+		if d.Identity = id; d.NotAfter.IsZero() || own.Leaf.NotAfter.Before(d.NotAfter) {
+			d.NotAfter = own.Leaf.NotAfter
+		}
+	}
+	return d, nil
+}

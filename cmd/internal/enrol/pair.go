@@ -1,0 +1,99 @@
+package enrol
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/pki"
+	"tlagate/pki/est"
+)
+
+// Pair is where a component keeps one of its certificates, with its key.
+//
+// A new pair takes the place of an old one in an order that a crash cannot spoil: the new key is KEY.next before it is used in
+// any request, so that a lost answer can be asked for again with the same key; the certificate that came is CERT.next; then the key
+// is renamed, then the certificate. Finish does what of this is left to do. CERT.next without a key that fits is worth nothing.
+type Pair struct {
+	Name    string       // in the configuration
+	Files   cli.Identity // where
+	Profile est.Profile
+}
+
+func (p Pair) cert() string     { return string(p.Files.Cert) }
+func (p Pair) nextCert() string { return p.cert() + ".next" }
+
+// check wants both places to be named.
+func (p Pair) check() error {
+	if p.cert() == "" || !p.hasKey() {
+		return fmt.Errorf("cannot use the configuration: %s must name a certificate and a key, which need not be there yet", p.Name)
+	}
+	return nil
+}
+
+// Living gives the present certificate: it has not ended, and the key is there. nil when there is no such.
+func (p Pair) Living(now time.Time) *tls.Certificate {
+	keys, err := p.Files.Open()
+	if err != nil {
+		return nil
+	}
+	own := keys.Certificate()
+	if own.Leaf == nil || now.After(own.Leaf.NotAfter) {
+		return nil
+	}
+	return own
+}
+
+// Finish completes a replacement that was interrupted.
+func (p Pair) Finish() error {
+	chain, err := pki.ReadCertificates(p.nextCert())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = p.promote(chain[0])
+	}
+	if errors.Is(err, errNoKey) || err != nil && len(chain) == 0 {
+		return os.Remove(p.nextCert())
+	}
+	return err
+}
+
+// install puts a new pair in the place of the present one: the key is that of nextKey.
+func (p Pair) install(chain []*x509.Certificate) error {
+	var out bytes.Buffer
+	for _, c := range chain {
+		_ = pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}) // a Buffer takes everything
+	}
+	if err := write(p.nextCert(), out.Bytes(), 0o644); err != nil {
+		return err
+	}
+	return p.promote(chain[0])
+}
+
+var errNoKey = errors.New("no key fits the new certificate")
+
+// promote renames key, then certificate.
+func (p Pair) promote(leaf *x509.Certificate) error {
+	if err := p.promoteKey(leaf); err != nil {
+		return err
+	}
+	if err := rename(p.nextCert(), p.cert()); err != nil {
+		return fmt.Errorf("cannot put the new certificate in its place: %w", err)
+	}
+	return nil
+}
+
+// fits says whether a certificate is for a key.
+func fits(cert *x509.Certificate, key crypto.Signer) bool {
+	public, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && public.Equal(key.Public())
+}

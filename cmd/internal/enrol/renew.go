@@ -1,0 +1,308 @@
+package enrol
+
+import (
+	"cmp"
+	"context"
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/pki"
+	"tlagate/pki/est"
+)
+
+// Section is the YAML section of renewal:
+//
+//	renewal: {pki: "pki.internal:8445", at: 0.66}
+type Section struct {
+	PKI string  `yaml:"pki"` // host:port of the PKI's EST server; "" = through the gateways
+	At  float64 `yaml:"at"`  // share of a certificate's life; 0 = two thirds
+}
+
+// Check refuses what is no share.
+func (s Section) Check() error {
+	if s.At < 0 || s.At >= 1 {
+		return fmt.Errorf("cannot use renewal.at: %v is no share of a certificate's life, want more than 0 and less than 1", s.At)
+	}
+	return nil
+}
+
+// Places are where to renew: the PKI itself if it is named, else through each of the gateways.
+func (s Section) Places(gateways ...string) ([]est.Place, error) {
+	if s.PKI != "" {
+		direct, err := placeOf("", s.PKI)
+		return []est.Place{direct}, err
+	}
+	var list []est.Place
+	for _, g := range gateways {
+		list = append(list, est.Place{Address: g})
+	}
+	return list, nil
+}
+
+// Held is one pair in use.
+type Held struct {
+	Pair
+	Keys *cli.Keys
+}
+
+// Renewer renews the certificates of a running program (docs/enrolment.md, section 5). The first is the client's: it
+// authenticates the renewal of all.
+type Renewer struct {
+	Trust *pki.Trust
+	Held  []Held
+	At    float64       // share of a certificate's life from which on it is renewed; 0 = two thirds
+	Begin time.Duration // pause before the first attempt of a Run; 0 = 3 s
+	Dial  est.Dial      // nil = net.Dialer's
+	Log   *slog.Logger
+
+	mu    sync.Mutex // protects the rest
+	state State
+	next  time.Time     // not tried again before
+	pause time.Duration // after the next failure
+}
+
+// State is how renewal stands.
+type State struct {
+	Due          time.Time // of the certificate that is due first
+	Warn         time.Time // a third of the rest is over by then: people are told
+	Ends         time.Time // of the certificate that ends first
+	FailingSince time.Time // zero = it is not failing
+	Reason       string    // a Kind, of the last failure
+	GivenUp      bool      // nothing but a new enrolment will help
+}
+
+// Pauses between attempts that fail, at first and at most; and after one that went well, so that a wrong share of life does no harm.
+const (
+	firstPause = time.Minute
+	maxPause   = 6 * time.Hour
+	goodPause  = time.Minute
+	look       = time.Minute // how often the time is looked at: clocks jump, machines sleep
+)
+
+// Run renews what is due at one of places, tried in order, until ctx ends. One Run at a time.
+func (r *Renewer) Run(ctx context.Context, places []est.Place) {
+	wait := cmp.Or(r.Begin, 3*time.Second)
+	for sleep(ctx, wait) {
+		if r.due(time.Now()) {
+			r.attempt(ctx, places)
+		}
+		wait = r.wait(time.Now())
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// times are those of one certificate: when it is renewed from, when people are told, when it ends.
+func (r *Renewer) times(leaf *x509.Certificate) (due, warn, ends time.Time) {
+	life := leaf.NotAfter.Sub(leaf.NotBefore)
+	due = leaf.NotBefore.Add(time.Duration(cmp.Or(r.At, 2.0/3) * float64(life)))
+	return due, due.Add(leaf.NotAfter.Sub(due) / 3), leaf.NotAfter
+}
+
+// Status looks at the certificates of now.
+func (r *Renewer) Status() State {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state.Due, r.state.Warn, r.state.Ends = time.Time{}, time.Time{}, time.Time{}
+	for _, h := range r.Held {
+		due, warn, ends := r.times(h.Keys.Certificate().Leaf)
+		r.state.Due, r.state.Warn, r.state.Ends = earlier(r.state.Due, due), earlier(r.state.Warn, warn), earlier(r.state.Ends, ends)
+	}
+	r.forgive()
+	return r.state
+}
+
+// forgive: nothing is due, whoever saw to it.
+func (r *Renewer) forgive() {
+	if time.Now().Before(r.state.Due) {
+		r.state.FailingSince, r.state.Reason, r.state.GivenUp = time.Time{}, "", false
+		r.next, r.pause = time.Time{}, 0
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// Warnings are sentences for people: none before a third of the rest is over.
+func (r *Renewer) Warnings() []string {
+	s := r.Status()
+	if !s.GivenUp && time.Now().Before(s.Warn) {
+		return nil
+	}
+	text := "A certificate ends on " + s.Ends.Format(time.DateOnly) + " and has not been renewed."
+	if s.Reason != "" {
+		text += " Last failure: " + s.Reason + "; the log says more."
+	}
+	return []string{text}
+}
+
+func (r *Renewer) due(now time.Time) bool {
+	due := r.Status().Due
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !now.Before(due) && !now.Before(r.next)
+}
+
+func (r *Renewer) wait(now time.Time) time.Duration {
+	due := r.Status().Due
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.next.After(due) {
+		due = r.next
+	}
+	return min(max(due.Sub(now), time.Millisecond), look)
+}
+
+// attempt renews what is due now.
+func (r *Renewer) attempt(ctx context.Context, places []est.Place) {
+	err := r.hopeless(time.Now())
+	for _, h := range r.Held {
+		if due, _, _ := r.times(h.Keys.Certificate().Leaf); err == nil && !time.Now().Before(due) {
+			err = r.renew(ctx, places, h)
+		}
+	}
+	if ctx.Err() != nil && err != nil {
+		return // broken off: nobody's fault
+	}
+	r.note(err)
+}
+
+// hopeless: a certificate that has ended, or is known to be revoked, renews nothing.
+func (r *Renewer) hopeless(now time.Time) error {
+	own := r.Held[0].Keys.Certificate()
+	if now.After(own.Leaf.NotAfter) {
+		return &Failure{Kind: Ended}
+	}
+	chain, err := chainOf(own)
+	if err != nil {
+		return err
+	}
+	_, err = r.Trust.VerifyKnown(chain, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
+	if reason := pki.ReasonOf(err); reason == pki.Revoked || reason == pki.CARevoked || reason == pki.OnDenyList {
+		return &Failure{Kind: Revoked, Cause: err}
+	}
+	return nil
+}
+
+func chainOf(own *tls.Certificate) (chain []*x509.Certificate, err error) {
+	for _, der := range own.Certificate {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, err
+		}
+		chain = append(chain, c)
+	}
+	return chain, nil
+}
+
+// renew replaces one pair; the old certificate stays good until its end.
+func (r *Renewer) renew(ctx context.Context, places []est.Place, h Held) error {
+	key, err := h.nextKey()
+	if err != nil {
+		return &Failure{Kind: Files, Cause: err}
+	}
+	chain, place, err := r.ask(ctx, places, h, key)
+	if err != nil {
+		return explain(err, place)
+	}
+	r.settle(ctx, chain, h.Profile.Usage)
+	if err := errors.Join(h.install(chain), h.Keys.Reload()); err != nil {
+		return &Failure{Kind: Files, Cause: err}
+	}
+	r.Log.Info("certificate renewed", "profile", h.Profile.Label, "serial", fmt.Sprintf("%x", chain[0].SerialNumber), "until", chain[0].NotAfter, "at", place.Address)
+	return nil
+}
+
+// settle waits a little, while the old certificate goes on, until whoever is asked about certificates here knows the new one: peers
+// that have no CRL want its OCSP answer stapled from the first handshake on. Who asks nobody does not wait.
+func (r *Renewer) settle(ctx context.Context, chain []*x509.Certificate, usage x509.ExtKeyUsage) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for {
+		_, err := r.Trust.Verify(chain, pki.Want{Usage: usage})
+		if !slices.Contains(unsettled, pki.ReasonOf(err)) || !sleep(ctx, settleTime/20) {
+			return
+		}
+	}
+}
+
+const settleTime = 10 * time.Second
+
+// unsettled is what responders give that have not heard of a certificate yet.
+var unsettled = []pki.Reason{pki.OCSPUnknown, pki.OCSPError, pki.OCSPMissing}
+
+// ask goes from place to place until one answers with a certificate, or says that it is our fault.
+func (r *Renewer) ask(ctx context.Context, places []est.Place, h Held, key crypto.Signer) (chain []*x509.Certificate, place est.Place, err error) {
+	err = errors.New("there is no gateway or PKI to ask")
+	for _, place = range places {
+		client := &est.Client{Place: place, Trust: r.Trust, Certificate: r.Held[0].Keys.Certificate, Dial: r.Dial}
+		chain, err = client.Reenrol(ctx, key, h.Profile, h.Keys.Certificate().Leaf)
+		if err == nil || errors.As(err, new(*est.Problem)) || ctx.Err() != nil {
+			break
+		}
+	}
+	return chain, place, err
+}
+
+// note keeps how it went, and says so.
+func (r *Renewer) note(err error) {
+	now, s := time.Now(), r.Status()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil {
+		r.state.FailingSince, r.state.Reason, r.state.GivenUp = time.Time{}, "", false
+		r.next, r.pause = now.Add(goodPause), 0
+		return
+	}
+	f := explain(err, est.Place{})
+	if r.state.FailingSince.IsZero() {
+		r.state.FailingSince = now
+	}
+	r.state.Reason, r.state.GivenUp = string(f.Kind), f.Kind == Ended || f.Kind == Revoked
+	r.next = now.Add(r.nextPause(s.Ends.Sub(now)))
+	r.tell(f, now, s)
+}
+
+// nextPause doubles, with jitter, but leaves a good number of attempts before the end.
+func (r *Renewer) nextPause(left time.Duration) time.Duration {
+	r.pause = min(max(2*r.pause, firstPause), maxPause)
+	if r.state.GivenUp {
+		r.pause = maxPause
+	}
+	pause := min(r.pause, max(left/20, firstPause))
+	return pause*3/4 + rand.N(pause/2)
+}
+
+// tell: a failure is a warning at first, and an error once people are to do something about it.
+func (r *Renewer) tell(f *Failure, now time.Time, s State) {
+	level, msg := slog.LevelWarn, "certificate not renewed yet"
+	switch {
+	case r.state.GivenUp:
+		level, msg = slog.LevelError, "certificate cannot be renewed: enrol again"
+	case now.After(s.Warn) || f.Kind == Rejected:
+		level, msg = slog.LevelError, "certificate not renewed: somebody has to see to it"
+	}
+	r.Log.Log(context.Background(), level, msg, "reason", string(f.Kind), "error", f, "ends", s.Ends, "failing_since", r.state.FailingSince, "next", r.next)
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/enrol"
+	"tlagate/cmd/internal/trail"
+	"tlagate/gateway"
+	"tlagate/pki"
+	"tlagate/pki/est"
+)
+
+// enrolment is the YAML section about the PKI behind us.
+type enrolment struct {
+	Name        string `yaml:"name"`
+	To          string `yaml:"to"`
+	Connections int    `yaml:"connections"`
+	PerAddress  int    `yaml:"per_address"`
+}
+
+func (e *enrolment) check() error {
+	switch {
+	case e == nil:
+		return nil
+	case e.Connections < 0 || e.PerAddress < 0:
+		return errors.New("enrolment.connections or enrolment.per_address is negative")
+	}
+	if host, port, err := net.SplitHostPort(e.To); err != nil || host == "" || port == "" {
+		return fmt.Errorf("enrolment.to is %q, want HOST:PORT of the PKI", e.To)
+	}
+	return nil
+}
+
+func (e *enrolment) gateway() *gateway.Enrolment {
+	if e == nil {
+		return nil
+	}
+	return &gateway.Enrolment{Name: e.Name, To: e.To, Connections: e.Connections, PerAddress: e.PerAddress}
+}
+
+// ambiguous refuses a name of the PKI that is ours, too: peers of ours would be piped away.
+func (e *enrolment) ambiguous(keys *cli.Keys) error {
+	if e == nil || e.Name == "" || keys.Certificate().Leaf.VerifyHostname(e.Name) != nil {
+		return nil
+	}
+	return fmt.Errorf("cannot pipe enrolment for %s: it is a name in our own certificate; give the PKI another", e.Name)
+}
+
+// place is where the PKI is for ourselves; its Address is "" when we do not know.
+func (c config) place() est.Place {
+	if c.Renewal.PKI != "" {
+		direct, _ := est.DirectPlace(c.Renewal.PKI) // checked when it is used
+		return direct
+	}
+	if c.Enrolment != nil {
+		return est.Place{Address: c.Enrolment.To, Name: c.Enrolment.Name}
+	}
+	return est.Place{}
+}
+
+// device names our certificates: the client one stands surety for the server one.
+func (c config) device() enrol.Device {
+	return enrol.Device{Trust: c.Trust, Pairs: []enrol.Pair{
+		{Name: "client", Files: c.Client, Profile: est.GatewayClient},
+		{Name: "identity", Files: c.Identity, Profile: est.GatewayServer},
+	}}
+}
+
+type enrollCmd struct {
+	Config string `required:"" short:"c" placeholder:"FILE" help:"Configuration file (YAML)."`
+	enrol.Command
+}
+
+// Run gets our two certificates with a one-time code.
+func (e *enrollCmd) Run(app *cli.App) error {
+	c, _, err := load(e.Config)
+	if err != nil {
+		return err
+	}
+	return e.Command.Run(app, c.device(), c.place(), enrol.English("tla-gateway", "Next: tla-gateway check, then start tla-gateway."))
+}
+
+// renewer renews our certificates; nil when no client certificate is configured, or no PKI is known.
+func (c config) renewer(trace *trail.Trail, trust *pki.Trust, server *cli.Keys, log *slog.Logger) (*enrol.Renewer, error) {
+	if c.Client == (cli.Identity{}) || c.place().Address == "" {
+		return nil, nil
+	}
+	client, err := trace.Keys("client", c.Client)
+	if err != nil {
+		return nil, err
+	}
+	pairs := c.device().Pairs
+	return &enrol.Renewer{Trust: trust, At: c.Renewal.At, Log: log, Held: []enrol.Held{{Pair: pairs[0], Keys: client}, {Pair: pairs[1], Keys: server}}}, nil
+}
+
+// renew runs a renewer, if there is one.
+func (c config) renew(ctx context.Context, r *enrol.Renewer) {
+	if r != nil {
+		r.Run(ctx, []est.Place{c.place()})
+	}
+}
+
+// keysOf are the pairs that a renewer watches beside the server's.
+func keysOf(r *enrol.Renewer, server *cli.Keys) []*cli.Keys {
+	if r == nil {
+		return []*cli.Keys{server}
+	}
+	list := []*cli.Keys{server}
+	for _, h := range r.Held {
+		if !slices.Contains(list, h.Keys) {
+			list = append(list, h.Keys)
+		}
+	}
+	return list
+}

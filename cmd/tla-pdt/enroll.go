@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/enrol"
+	"tlagate/pki/est"
+)
+
+type enrollCmd struct {
+	place
+	enrol.Command
+}
+
+// Run gets our two certificates with a one-time code.
+func (e *enrollCmd) Run(app *cli.App) error {
+	c, err := e.load()
+	if err != nil {
+		return err
+	}
+	places, err := c.places()
+	if err != nil {
+		return err
+	}
+	usual := est.Place{}
+	if len(places) > 0 {
+		usual = places[0]
+	}
+	return e.Command.Run(app, c.device(), usual, enrol.English("tla-pdt", "Next: start tla-pdt."))
+}
+
+// places are where the PKI can be asked.
+func (c config) places() ([]est.Place, error) { return c.Renewal.Places(c.Gateways...) }
+
+// device names our certificates: the client one stands surety for the server one.
+func (c config) device() enrol.Device {
+	return enrol.Device{Trust: c.Trust, Pairs: []enrol.Pair{
+		{Name: "client", Files: c.Client, Profile: est.PdTClient},
+		{Name: "server", Files: c.Server, Profile: est.PdTServer},
+	}}
+}
+
+// renewer renews our certificates while the service runs, at the places.
+func (c config) renewer(d *daemon, log *slog.Logger) (*enrol.Renewer, func(context.Context) error, error) {
+	places, err := c.places()
+	if err != nil {
+		return nil, nil, err
+	}
+	pairs := c.device().Pairs
+	r := &enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Log: log,
+		Held: []enrol.Held{{Pair: pairs[0], Keys: d.client}, {Pair: pairs[1], Keys: d.server}}}
+	return r, func(ctx context.Context) error { r.Run(ctx, places); return ctx.Err() }, nil
+}

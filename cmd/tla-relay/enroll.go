@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/enrol"
+	"tlagate/pki/est"
+	"tlagate/tla"
+)
+
+type enrollCmd struct {
+	place
+	enrol.Command
+}
+
+// Run gets the terminal's certificate with a one-time code. It is a local act of a person, and the one connection that is made
+// without a session (C4).
+func (e *enrollCmd) Run(app *cli.App) error {
+	c, err := e.load()
+	if err != nil {
+		return err
+	}
+	usual := est.Place{}
+	if len(c.Gateways) > 0 {
+		usual.Address = c.Gateways[0]
+	}
+	return e.Command.Run(app, c.device(), usual, tongueOf(os.Getenv).enrolment())
+}
+
+func (c config) device() enrol.Device {
+	return enrol.Device{Trust: c.Trust, Pairs: []enrol.Pair{{Name: "identity", Files: c.Identity, Profile: est.TLA}}}
+}
+
+// enrolment gives the texts in the user's language.
+func (t tongue) enrolment() enrol.Texts {
+	yes := []string{"y", "yes"}
+	if t == french {
+		yes = []string{"o", "oui"}
+	}
+	return enrol.Texts{
+		Prompt:  t.say(enrolWords.prompt, nil),
+		Confirm: func(ca, place string) string { return t.say(enrolWords.confirm, []string{"ca", ca, "place", place}) },
+		Yes:     yes,
+		Done: func(d *enrol.Done) string {
+			return t.say(enrolWords.done, []string{"identity", d.Identity.String(), "until", d.NotAfter.Local().Format(time.DateOnly)}) + "\n"
+		},
+		Failure: t.enrolFailure,
+	}
+}
+
+// enrolFailure gives one sentence, and on a line of its own what a technician needs.
+func (t tongue) enrolFailure(f *enrol.Failure) string {
+	text := f.Fill(t.say(enrolFailures[f.Kind], nil))
+	if f.Cause != nil {
+		text += "\n" + t.say(detailed, []string{"detail", f.Cause.Error()})
+	}
+	return text
+}
+
+// warning is about a renewal that is late; "" when there is nothing to be said.
+func (t tongue) warning(s *tla.Status) string {
+	r := s.Renewal
+	if r == nil || !r.Warn {
+		return ""
+	}
+	text := t.say(enrolWords.late, []string{"until", s.Certificate.Local().Format(time.DateOnly)})
+	if r.Reason != "" {
+		text += fmt.Sprintf(" (%s)", t.say(enrolReasons[enrol.Kind(r.Reason)], nil))
+	}
+	return text + "."
+}
+
+// renewer renews the terminal's certificate inside sessions.
+type renewer struct{ *enrol.Renewer }
+
+func (c config) renewer(d *daemon, log *slog.Logger) renewer {
+	pair := c.device().Pairs[0]
+	return renewer{&enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Log: log, Held: []enrol.Held{{Pair: pair, Keys: d.keys}}}}
+}
+
+// during fits tla.Config.During: the way is the gateway of the session, and no other.
+func (r renewer) during(ctx context.Context, gateway string) {
+	r.Run(ctx, []est.Place{{Address: gateway}})
+}
+
+// renewal fits tla.Config.Renewal.
+func (r renewer) renewal() tla.Renewal {
+	s := r.Status()
+	return tla.Renewal{Due: s.Due, Warn: s.GivenUp || time.Now().After(s.Warn), FailingSince: s.FailingSince, Reason: s.Reason, GivenUp: s.GivenUp}
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/cmd/internal/enrol"
+	"tlagate/pki/est"
+	"tlagate/pki/pkitest"
+	"tlagate/tla"
+)
+
+// TestEveryEnrolFailureHasASentence: none is shown bare, nor with a hole in it, in either language.
+func TestEveryEnrolFailureHasASentence(t *testing.T) {
+	for name, tongue := range tongues {
+		for _, kind := range enrol.Kinds() {
+			text := tongue.enrolFailure(&enrol.Failure{Kind: kind, Place: est.Place{Address: "gw:8443"}})
+			require.NotEmpty(t, text, "%s %s", name, kind)
+			require.NotContains(t, text, "{", "%s %s", name, kind)
+		}
+		for kind := range enrolReasons {
+			require.Contains(t, enrol.Kinds(), kind)
+		}
+	}
+}
+
+func TestWarningOfALateRenewal(t *testing.T) {
+	s := &tla.Status{Certificate: time.Date(2026, 3, 1, 12, 0, 0, 0, time.Local)}
+	require.Empty(t, french.warning(s))
+	s.Renewal = &tla.Renewal{Reason: "unreachable"}
+	require.Empty(t, french.warning(s), "it is not late yet")
+	s.Renewal.Warn = true
+	require.Equal(t, "Le certificat de ce terminal se termine le 2026-03-01 et n'est pas encore renouvelé : prévenez votre opérateur (la passerelle ne répond pas).", french.warning(s))
+	require.Equal(t, "This terminal's certificate ends on 2026-03-01 and is not renewed yet: tell your operator (the gateway does not answer).", english.warning(s))
+	s.Renewal.Reason = ""
+	require.Contains(t, english.warning(s), "tell your operator.")
+}
+
+// unboxed is a terminal's configuration as the package brings it: nothing that it names is there, and no gateway is named.
+func unboxed(t *testing.T) (config, dir string) {
+	dir = t.TempDir()
+	config = filepath.Join(dir, "relay.yaml")
+	require.NoError(t, os.WriteFile(config, []byte(`pdt: bureau
+identity: {cert: tla.crt, key: tla.key}
+trust: {anchors: [{file: root.crt, practices: ["*"]}], arl: arl.pem}
+`), 0o600))
+	return config, dir
+}
+
+func TestG2EnrollATerminal(t *testing.T) {
+	ca := pkitest.New(t)
+	server := ca.ServeEST(t)
+	code := est.NewCode(ca.Root.Cert)
+	server.Codes[code.Text()] = "urn:tlagate:cabinet:tla:valise"
+	config, dir := unboxed(t)
+
+	exit, out, errs := run(t, "enroll", "--config", config, "--gateway", server.Addr, code.Text()[1:])
+	require.Equal(t, []any{1, ""}, []any{exit, out})
+	require.Contains(t, errs, "tla-relay: The code is mistyped: check it and type it again.\n")
+	require.NotContains(t, errs, code.Text()[6:11])
+
+	exit, out, errs = run(t, "enroll", "--config", config, code.Text())
+	require.Equal(t, 1, exit, out)
+	require.Contains(t, errs, "give it with --gateway HOST:PORT")
+
+	exit, out, errs = run(t, "enroll", "--config", config, "--gateway", server.Addr, code.Text())
+	require.Zero(t, exit, errs)
+	require.Contains(t, out, "Terminal enrolled: urn:tlagate:cabinet:tla:valise, until ")
+	for _, file := range []string{"tla.crt", "tla.key", "root.crt", "arl.pem"} {
+		require.FileExists(t, filepath.Join(dir, file))
+	}
+	exit, _, errs = run(t, "enroll", "--config", config, "--gateway", server.Addr, code.Text())
+	require.Equal(t, 1, exit)
+	require.Contains(t, errs, "add --replace")
+}
+
+func TestRenewalOfARelayNamesNoPKI(t *testing.T) {
+	config, _ := unboxed(t)
+	for _, line := range []string{"renewal: {pki: \"pki:8445\"}", "renewal: {at: 1.5}"} {
+		data, err := os.ReadFile(config)
+		require.NoError(t, err)
+		other := config + ".other"
+		require.NoError(t, os.WriteFile(other, append(data, line...), 0o600))
+		_, err = place{Config: other}.load()
+		require.Error(t, err, line)
+	}
+}

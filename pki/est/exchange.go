@@ -1,0 +1,144 @@
+package est
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// AnyName is what a device sends as SNI that knows no name of the PKI: a gateway pipes it to its own (section 4).
+const AnyName = "enrol.tlagate.invalid"
+
+// Place is where an EST server is reached.
+type Place struct {
+	Address string // host:port that is dialled
+	Name    string // DNS name that the server must prove; "" = none is known (through a gateway): its role must do
+}
+
+// DirectPlace is a PKI that is dialled itself: HOST of HOST:PORT is its name.
+func DirectPlace(address string) (Place, error) {
+	host, _, err := net.SplitHostPort(address)
+	return Place{Address: address, Name: host}, err
+}
+
+func (p Place) sni() string { return cmp.Or(p.Name, AnyName) }
+
+// Dial is like net.Dialer's DialContext.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+const dialTime = 10 * time.Second
+
+func (p Place) dial(ctx context.Context, dial Dial) (net.Conn, error) {
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	c, err := dial(ctx, "tcp", p.Address)
+	if err != nil {
+		return nil, &Unreachable{p, err}
+	}
+	return c, nil
+}
+
+// Paths of requests.
+const (
+	pathPrefix = "/.well-known/est"
+	pathARL    = "/arl.der"
+)
+
+// exchange is one connection to an EST server: requests and answers, one after another.
+type exchange struct {
+	conn    *tls.Conn
+	in      *bufio.Reader
+	bound   *io.LimitedReader
+	host    string
+	explain func(error) error // makes an alert of the server telling
+	stop    func() bool
+}
+
+// newExchange bounds the connection by ctx, which must end.
+func newExchange(ctx context.Context, conn *tls.Conn, place Place, explain func(error) error) *exchange {
+	bound := &io.LimitedReader{R: conn}
+	x := &exchange{conn: conn, in: bufio.NewReader(bound), bound: bound, host: place.sni(), explain: explain}
+	x.stop = context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	return x
+}
+
+func (x *exchange) close() {
+	x.stop()
+	x.conn.Close()
+}
+
+// question is one request.
+type question struct {
+	path string
+	code *Code  // shown, if there is one
+	csr  []byte // DER; nil = a GET
+}
+
+// ask gives the body of the answer; another status than 200 is a *Problem.
+func (x *exchange) ask(q question) ([]byte, error) {
+	x.bound.N = maxMessage + 8<<10 // with the header
+	res, body, err := x.roundTrip(q)
+	switch {
+	case err != nil && x.bound.N <= 0:
+		return nil, &BadAnswer{q.path, errors.New("it is too long")}
+	case err != nil:
+		return nil, x.explain(err)
+	case res.StatusCode != http.StatusOK:
+		return nil, parseProblem(res.StatusCode, body)
+	}
+	return body, nil
+}
+
+func (x *exchange) roundTrip(q question) (*http.Response, []byte, error) {
+	req, err := x.request(q)
+	if err != nil {
+		return nil, nil, err
+	}
+	sent := req.Write(x.conn) // a server that refuses us may have said so, and closed
+	res, err := http.ReadResponse(x.in, req)
+	if err != nil {
+		return nil, nil, errors.Join(err, sent)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	return res, body, err
+}
+
+func (x *exchange) request(q question) (*http.Request, error) {
+	url := "https://" + x.host + q.path
+	if q.csr == nil {
+		return http.NewRequest(http.MethodGet, url, nil)
+	}
+	req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(base64Lines(q.csr)))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/pkcs10")
+	req.Header.Set("Content-Transfer-Encoding", "base64")
+	if q.code != nil {
+		req.SetBasicAuth("code", q.code.Text())
+	}
+	return req, nil
+}
+
+// base64Lines is base64 of at most 64 characters a line, as every reader of PEM knows it.
+func base64Lines(der []byte) []byte {
+	text := base64.StdEncoding.EncodeToString(der)
+	var out bytes.Buffer
+	for ; len(text) > 64; text = text[64:] {
+		out.WriteString(text[:64] + "\r\n")
+	}
+	out.WriteString(text + "\r\n")
+	return out.Bytes()
+}
