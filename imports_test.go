@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"pki/listen":       {"pki"},
 	"pki/push":         {"pki"},
 	"pki/est":          {"pki"},
+	"pki/bundle":       {"pki"},
 	"pki":              {},
 	"session":          {},
 	"session/link":     {"session/internal"},

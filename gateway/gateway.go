@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/bundle"
 	"tlagate/pki/listen"
 	"tlagate/session/link"
 )
@@ -29,6 +30,9 @@ type Config struct {
 	Limits Limits       // zero = defaults
 	Pushed func() bool  // whether the PKI tells us of revocations right now, for whoami; nil = it was not asked to
 	Log    *slog.Logger // nil = discard
+
+	Bundles       *bundle.Shelf // what devices are given; nil = nothing. The caller runs it
+	RequireBundle bool          // let in no device that tells of no bundle
 }
 
 // Limits bound what peers may do; each zero means its default.
@@ -73,6 +77,9 @@ type Gateway struct {
 	limits Limits
 	log    *slog.Logger
 
+	bundles       *bundle.Shelf // nil = none
+	requireBundle bool
+
 	accepted chan net.Conn // proven connections, for net/http
 	links    sync.WaitGroup
 	stopping chan struct{} // closed when draining begins
@@ -98,6 +105,7 @@ func New(cfg Config) *Gateway {
 	limits := cfg.Limits.withDefaults()
 	g := &Gateway{
 		party: cfg.Party, pushed: cfg.Pushed, limits: limits, log: cfg.Log,
+		bundles: cfg.Bundles, requireBundle: cfg.RequireBundle,
 		accepted: make(chan net.Conn),
 		stopping: make(chan struct{}), wake: make(chan struct{}, 1), clients: map[net.Conn]*client{}, having: map[pki.Identity]int{},
 		parked: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{}),

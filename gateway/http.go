@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/bundle"
 	"tlagate/session/link"
 )
 
@@ -40,6 +41,8 @@ func (g *Gateway) route(c *client, w http.ResponseWriter, r *http.Request) *link
 		return g.whoami(c, w)
 	case link.PathPark:
 		return g.park(c, w, r)
+	case bundle.Path:
+		return g.giveBundle(c, w, r)
 	case link.PathOpen:
 		return g.open(c, w, r)
 	}

@@ -83,7 +83,7 @@ func (r *roots) equal(o *roots) bool {
 }
 
 func (t *Trust) loadRoots() (*roots, error) {
-	r := &roots{profile: t.cfg.Profile}
+	r := &roots{profile: t.cfg.Profile, anchors: slices.Clone(t.cfg.Known)}
 	for _, a := range t.cfg.Anchors {
 		certs, err := t.loadCAs(a.File)
 		if err != nil {

@@ -27,7 +27,8 @@ type AnchorFile struct {
 
 // TrustConfig names the files and URLs of a trust store.
 type TrustConfig struct {
-	Anchors       []AnchorFile     // at least one
+	Anchors       []AnchorFile     // at least one, here or in Known
+	Known         []Anchor         // anchors without a file, beside those; for a device that has no file yet
 	Intermediates []string         // PEM files of issuing CAs, optional (peers send theirs)
 	CRLs          []string         // files (PEM or DER), or http:// / https:// URLs. CRLs and ARLs alike.
 	ARL           string           // file that keeps the ARLs that status records bring, and is read at the start; "" = memory only
