@@ -31,6 +31,11 @@ type Config struct {
 	RetryMax  time.Duration // 0 = 1 min
 	Log       *slog.Logger  // nil = discard
 
+	// Of the signed configuration that we work with (docs/bundle.md); nil = there is none.
+	Bundle   func() uint64                                   // its version, for gateways
+	Outdated func(ctx context.Context, gateway string) error // fetches the newer one that a gateway demands; nil error: ask again
+	Reached  func(gateway string)                            // a gateway was reached, at first or again; must not block
+
 	// Dial connects to a gateway; nil = TCP.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 }

@@ -92,6 +92,9 @@ func (g *gateway) park(ctx context.Context, cut func(error)) (l *parkedLink, joi
 		return nil, nil, err
 	}
 	l, err = g.dial(ctx, cut)
+	if g.renewed(ctx, err) {
+		l, err = g.dial(ctx, cut)
+	}
 	if err != nil {
 		g.retry.failed()
 		g.leave(false, err)
@@ -121,6 +124,9 @@ func (g *gateway) arrive(id pki.Identity) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.parked++
+	if again := g.peer == (pki.Identity{}) || g.last != nil; again && g.s.cfg.Reached != nil {
+		g.s.cfg.Reached(g.address)
+	}
 	g.peer, g.last = id, nil
 }
 
@@ -187,7 +193,7 @@ func (g *gateway) dial(ctx context.Context, cut func(error)) (*parkedLink, error
 		return nil, err
 	}
 	l.peer = peer
-	cfg := link.Config{Heartbeat: g.s.cfg.Heartbeat, OnNotice: func(n link.Notice) { g.noticed(l, n) }, OnStatus: g.informed}
+	cfg := link.Config{Heartbeat: g.s.cfg.Heartbeat, OnNotice: func(n link.Notice) { g.noticed(l, n) }, OnStatus: g.informed, Bundle: g.s.cfg.bundle()}
 	l.Conn, err = link.Park(bounded, conn, g.s.cfg.Server.Certificate().Certificate, cfg)
 	if err != nil {
 		return nil, l.party.Explain(err)

@@ -23,6 +23,11 @@ type Config struct {
 	Timers   Timers         // zero = the defaults
 	Policy   *policy.Policy // which commands may reach a card (C1)
 	Log      *slog.Logger   // nil = discard
+	Bundle   Bundle         // the signed configuration we work with; nil = none
+
+	// During are run while a session is up, each once a session, with the gateway's host:port; ctx ends with the session. They may
+	// connect to that gateway.
+	During []func(ctx context.Context, gateway string)
 
 	// Dial connects to a gateway ("tcp", host:port). Nothing but a start calls it. nil = net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -24,6 +25,7 @@ type config struct {
 	Status    cli.Path      `yaml:"status"`
 	Heartbeat time.Duration `yaml:"heartbeat"`
 	Limits    limits        `yaml:"limits"`
+	cli.Seal  `yaml:",inline"`
 }
 
 type access struct {
@@ -57,7 +59,7 @@ func (p place) load() (config, error) {
 	if c.Status == "" {
 		c.Status = cli.Path(defaultStatus())
 	}
-	return c, c.check()
+	return c, errors.Join(c.check(), c.checkSeal())
 }
 
 func defaultStatus() string {

@@ -6,6 +6,7 @@ import "tlagate/cmd/internal/cli"
 
 type grammar struct {
 	Run    runCmd    `cmd:"" help:"Run the service."`
+	Bundle bundleCmd `cmd:"" help:"Fetch the signed configuration of this Poste de Travail."`
 	Status statusCmd `cmd:"" help:"Show gateways, session and readers: exit 0, or 1 when the service is not running or not healthy."`
 }
 

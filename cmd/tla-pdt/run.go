@@ -36,6 +36,7 @@ type daemon struct {
 	client, server *cli.Keys
 	trust          *pki.Trust
 	service        *pdt.Service
+	bundle         *device // nil = none
 }
 
 func open(cfg config, log *slog.Logger) (d *daemon, err error) {
@@ -46,7 +47,16 @@ func open(cfg config, log *slog.Logger) (d *daemon, err error) {
 	if d.server, err = cfg.Server.Open(); err != nil {
 		return nil, err
 	}
-	if d.trust, err = pki.OpenTrust(cfg.Trust.Config(log)); err != nil {
+	if err := cfg.CheckKeys(cfg.Client, cfg.Server); err != nil {
+		return nil, err
+	}
+	kept, err := cfg.Open(cfg.Trust, d.client.Certificate, log)
+	if err != nil {
+		return nil, err
+	}
+	content := cli.ContentOf(kept)
+	cfg = cfg.under(content)
+	if d.trust, err = cfg.Trust.OpenTrust(content, log); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(string(cfg.Status)), 0o755); err != nil {
@@ -56,8 +66,13 @@ func open(cfg config, log *slog.Logger) (d *daemon, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d.service, err = pdt.New(service)
-	return d, err
+	d.bundle = newDevice(kept, cfg, service, log)
+	d.bundle.tell(&service)
+	if d.service, err = pdt.New(service); err != nil {
+		return nil, err
+	}
+	d.bundle.serve(d.trust, d.service)
+	return d, nil
 }
 
 // serve runs the service, and the trust store under it, until the program is stopped.
@@ -65,12 +80,12 @@ func (d *daemon) serve(app *cli.App) error {
 	ctx, stop := context.WithCancel(app.Context)
 	defer stop()
 	var parts sync.WaitGroup
-	failed := make(chan error, 2)
-	for _, part := range []func(context.Context) error{d.trust.Run, d.service.Run} {
+	failed := make(chan error, 3)
+	for _, part := range []func(context.Context) error{d.trust.Run, d.service.Run, d.bundle.run} {
 		parts.Go(func() { defer stop(); failed <- part(ctx) })
 	}
 	parts.Wait()
-	return errors.Join(withoutStop(<-failed), withoutStop(<-failed))
+	return errors.Join(withoutStop(<-failed), withoutStop(<-failed), withoutStop(<-failed))
 }
 
 // apply takes over what may change in a running service: the access table.

@@ -23,6 +23,7 @@ type config struct {
 	Policy   cli.Path     `yaml:"policy"` // card policy; empty: the one built in
 	Control  control      `yaml:"control"`
 	Limits   limits       `yaml:"limits"`
+	cli.Seal `yaml:",inline"`
 }
 
 type control struct {
@@ -48,7 +49,7 @@ func (p place) load() (config, error) {
 	if c.Control.Socket == "" {
 		c.Control.Socket = defaultSocket
 	}
-	return c, c.checkFiles()
+	return c, errors.Join(c.checkFiles(), c.checkSeal())
 }
 
 // checkFiles keeps the relay from fetching anything: it must have no connection before a start (C4), and none but the

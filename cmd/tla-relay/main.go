@@ -10,6 +10,7 @@ type grammar struct {
 	Stop   stopCmd   `cmd:"" help:"End the session: the cards are powered down."`
 	Status statusCmd `cmd:"" help:"Show the session, the readers and the cards."`
 	PIN    pinCmd    `cmd:"" name:"pin" help:"Enter the PIN that a program of the Poste de Travail asks for: it stays in the terminal."`
+	Bundle bundleCmd `cmd:"" help:"Fetch the signed configuration of this terminal."`
 	Policy policyCmd `cmd:"" help:"Show the card policy, or say what becomes of a command."`
 }
 
