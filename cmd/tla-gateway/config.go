@@ -17,6 +17,9 @@ type config struct {
 	Push     []pushSource `yaml:"push"`
 	Access   []accessLine `yaml:"access"`
 	Limits   limits       `yaml:"limits"`
+
+	Bundles       cli.Path `yaml:"bundles"`        // directory of the bundles for devices; empty: none
+	RequireBundle bool     `yaml:"require_bundle"` // let in no device without one
 }
 
 type accessLine struct {

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"reflect"
 	"sync"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/gateway"
 	"tlagate/pki"
+	"tlagate/pki/bundle"
 )
 
 type serveCmd struct {
@@ -34,14 +36,19 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	bundles, err := c.shelf(trust, app.Log)
+	if err != nil {
+		return err
+	}
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
 	}
 	party := &pki.Party{Trust: trust, Certificate: trust.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
-	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Pushed: told.pushed(), Log: app.Log})
+	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Pushed: told.pushed(), Log: app.Log,
+		Bundles: bundles, RequireBundle: c.RequireBundle})
 	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, c, app.Log), Trust: trust, Keys: append(told.keys, keys)})
-	defer background(app.Context, trust, told)()
+	defer background(app.Context, trust, told, bundles)()
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)
 }
@@ -91,10 +98,24 @@ func presentable(trust *pki.Trust, keys *cli.Keys, log *slog.Logger) error {
 }
 
 // background keeps the trust store up to date until stop, also while the gateway drains.
-func background(ctx context.Context, trust *pki.Trust, told *listeners) (stop func()) {
+func background(ctx context.Context, trust *pki.Trust, told *listeners, bundles *bundle.Shelf) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { _ = trust.Run(ctx) })
 	running.Go(func() { told.run(ctx) })
+	if bundles != nil {
+		running.Go(func() { bundles.Run(ctx) })
+	}
 	return func() { cancel(); running.Wait() }
+}
+
+// shelf opens the bundles for devices; nil = none are served.
+func (c config) shelf(trust *pki.Trust, log *slog.Logger) (*bundle.Shelf, error) {
+	if c.Bundles == "" {
+		return nil, nil
+	}
+	if _, err := os.ReadDir(string(c.Bundles)); err != nil {
+		return nil, fmt.Errorf("cannot serve bundles: %w", err)
+	}
+	return bundle.OpenShelf(bundle.ShelfConfig{Dir: string(c.Bundles), Trust: trust, Log: log})
 }

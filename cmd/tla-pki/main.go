@@ -18,6 +18,7 @@ type grammar struct {
 	Serve   serveCmd   `cmd:"" help:"Tell gateways of revocations at once, publish the lists over HTTP, and renew the CRL."`
 	List    listCmd    `cmd:"" help:"List every certificate."`
 	Show    showCmd    `cmd:"" help:"Show the certificates with a serial number or of an identity."`
+	Bundle  bundleCmd  `cmd:"" help:"Sign, show and verify the configuration bundles of devices."`
 	Verify  verifyCmd  `cmd:"" help:"Say why a certificate is accepted or refused: exit 0, 1, or 2 if that cannot be told."`
 }
 
