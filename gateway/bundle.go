@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"tlagate/pki/bundle"
@@ -37,6 +39,20 @@ func (g *Gateway) offer(c *client) bundle.Offer {
 		return bundle.Offer{}
 	}
 	return g.bundles.For(c.peer.Identity)
+}
+
+// signersOf gives what OCSP says about the signers of the bundles of both ends: with it they look at the bundle at hand again.
+func (g *Gateway) signersOf(ends ...*end) []link.Status {
+	var list []link.Status
+	for _, e := range ends {
+		for _, der := range g.offer(e.client).Answers {
+			s := link.Status{DER: der}
+			if !slices.ContainsFunc(list, func(have link.Status) bool { return bytes.Equal(have.DER, der) }) {
+				list = append(list, s)
+			}
+		}
+	}
+	return list
 }
 
 // checkBundle refuses a device that tells of a bundle older than the lowest accepted for it, or of none where one is required.

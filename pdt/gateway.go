@@ -207,6 +207,9 @@ func (g *gateway) informed(pieces []link.Status) {
 	for _, s := range pieces {
 		g.s.cfg.Server.Trust.TakeStatus(pki.Status(s))
 	}
+	if answers := link.Answers(pieces); len(answers) > 0 && g.s.cfg.Answers != nil {
+		g.s.cfg.Answers(answers)
+	}
 }
 
 // noticed hears what the gateway says. A parked link is given up when the gateway wants to be left.

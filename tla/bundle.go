@@ -16,6 +16,8 @@ type Bundle interface {
 	Version() uint64
 	// Usable says why the bundle must not be used (any more), or nil; a *bundle.Broken.
 	Usable() error
+	// Recheck looks at the signer again, with OCSP answers (DER) of now; a *bundle.Broken ends the trust.
+	Recheck(answers [][]byte) error
 	// Update fetches a newer one from a gateway that demands it, inside a start, and hands it to Relay.Set.
 	Update(ctx context.Context, gateway string) error
 }
@@ -98,6 +100,18 @@ func (l *live) renew(gateway string, err error) error {
 		return &Why{Code: CodeSeal, Reason: ReasonChanged, File: "bundle", Detail: fmt.Sprintf("the bundle fetched names %s, the start was for %s", now, l.pdt)}
 	}
 	return &Why{Code: codeRenewed}
+}
+
+// lookAtBundle ends the session when the gateway's answers revoke the signer of the bundle.
+func (l *live) lookAtBundle(pieces []link.Status) {
+	if l.cfg.Bundle == nil {
+		return
+	}
+	if answers := link.Answers(pieces); len(answers) > 0 {
+		if err := l.cfg.Bundle.Recheck(answers); err != nil {
+			l.end(explain(err))
+		}
+	}
 }
 
 // sealSays tells whether an attempt was ended by what became of the bundle: another gateway makes no difference.

@@ -153,6 +153,7 @@ func (a *attempt) informed(pieces []link.Status) {
 	for _, s := range pieces {
 		a.cfg.Party.Trust.TakeStatus(pki.Status(s))
 	}
+	a.lookAtBundle(pieces)
 }
 
 func (a *attempt) noted(n link.Notice) {

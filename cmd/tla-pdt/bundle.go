@@ -62,6 +62,7 @@ type device struct {
 	party   pki.Party
 	log     *slog.Logger
 	reached chan string // a gateway was reached
+	broken  chan error  // the bundle at hand must not be used any more
 	trust   *pki.Trust
 	service *pdt.Service
 
@@ -75,7 +76,7 @@ func newDevice(k *bundle.Kept, cfg config, s pdt.Config, log *slog.Logger) *devi
 	if k == nil {
 		return nil
 	}
-	return &device{Kept: k, cfg: cfg, party: s.Client, log: log, reached: make(chan string, 1)}
+	return &device{Kept: k, cfg: cfg, party: s.Client, log: log, reached: make(chan string, 1), broken: make(chan error, 1)}
 }
 
 // tell has the service speak of the bundle.
@@ -83,7 +84,7 @@ func (d *device) tell(s *pdt.Config) {
 	if d == nil {
 		return
 	}
-	s.Bundle, s.Outdated = d.Version, d.outdated
+	s.Bundle, s.Outdated, s.Answers = d.Version, d.outdated, d.look
 	s.Reached = func(gateway string) {
 		select {
 		case d.reached <- gateway:
@@ -112,6 +113,8 @@ func (d *device) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case err := <-d.broken:
+			return err
 		case <-tick.C:
 		case gateway = <-d.reached:
 		}
@@ -155,4 +158,14 @@ func (d *device) apply(c *bundle.Content) error {
 		d.log.Warn("gateways or limits of the new bundle take a restart")
 	}
 	return cli.Adopt(d.trust, c, d.log)
+}
+
+// look judges the signer of the bundle at hand by what a gateway brings.
+func (d *device) look(answers [][]byte) {
+	if err := d.Recheck(answers); err != nil {
+		select {
+		case d.broken <- err:
+		default: // it is known
+		}
+	}
 }
