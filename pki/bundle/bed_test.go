@@ -30,7 +30,6 @@ type bed struct {
 	root   string
 	ops    tls.Certificate
 	device tls.Certificate
-	now    time.Time // added to the real one
 	cfg    bundle.Config
 	events []bundle.Event
 }
