@@ -20,6 +20,7 @@ import (
 	"tlagate/pki"
 	"tlagate/pki/bundle"
 	"tlagate/pki/ca"
+	"tlagate/tla/policy"
 )
 
 type bundleCmd struct {
@@ -149,8 +150,17 @@ func (o order) addPolicy(c *bundle.Content) error {
 	if err != nil {
 		return fmt.Errorf("cannot read the card policy %s: %w", o.Policy.File, err)
 	}
-	c.Policy, err = json.Marshal(value, json.Deterministic(true))
-	return err
+	if c.Policy, err = json.Marshal(value, json.Deterministic(true)); err != nil {
+		return err
+	}
+	var table policy.Table
+	if err := cli.DecodeYAML(c.Policy, &table); err != nil { // as the terminal does
+		return fmt.Errorf("cannot use the card policy %s: %w", o.Policy.File, err)
+	}
+	if _, err := policy.Compile(table); err != nil {
+		return fmt.Errorf("cannot use the card policy %s: %w", o.Policy.File, err)
+	}
+	return nil
 }
 
 // plain gives YAML as JSON has it. What YAML takes for a number and a person wrote otherwise, as 00 or 0A, stays the text it is.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/pki/bundle"
 )
 
 const (
@@ -49,6 +50,8 @@ func (p place) load() (config, error) {
 	if c.Control.Socket == "" {
 		c.Control.Socket = defaultSocket
 	}
+	file := c
+	c.Usable = func(b *bundle.Content) error { _, err := file.settings(b); return err }
 	return c, errors.Join(c.checkFiles(), c.checkSeal())
 }
 

@@ -92,6 +92,7 @@ var reasons = map[tla.Code]map[string]words{
 		string(bundle.Revoked):     {"a été signé par un certificat révoqué", "was signed by a revoked certificate"},
 		string(bundle.Untrusted):   {"n'a pas de signataire accepté", "has no accepted signer"},
 		string(bundle.WrongDevice): {"est celui d'un autre appareil", "is another device's"},
+		string(bundle.Unusable):    {"dit des choses que ce terminal ne comprend pas", "says what this terminal does not understand"},
 		tla.ReasonChanged:          {"désigne un autre Poste de Travail qu'à votre demande, recommencez", "names another Poste de Travail than when you asked, start again"},
 	},
 	tla.CodePdT: {

@@ -19,6 +19,7 @@ const (
 	Revoked     Reason = "revoked"
 	Untrusted   Reason = "untrusted"
 	WrongDevice Reason = "wrong_device"
+	Unusable    Reason = "unusable"
 )
 
 // SealBroken is the reason word of log lines about what is said here.

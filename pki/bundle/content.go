@@ -173,8 +173,8 @@ func (c *Content) checkRole() error {
 		}
 		return checkURNs("pdts", c.PdTs, pki.RolePdT)
 	}
-	if len(c.PdTs) > 0 || c.Limits.Inactive != 0 {
-		return errors.New("a PdT's bundle names neither pdts nor limits.inactive")
+	if len(c.PdTs) > 0 || c.Limits.Inactive != 0 || len(c.Policy) > 0 {
+		return errors.New("a PdT's bundle names neither pdts nor limits.inactive nor a policy")
 	}
 	return errors.Join(checkURNs("access.tlas", c.Access.TLAs, pki.RoleTLA), checkNames(c.Access.Practices), c.Sources.check())
 }

@@ -25,6 +25,7 @@ type Config struct {
 	Production  bool                    // refuse CAs named TEST…
 	Clock       func() time.Time        // nil = time.Now
 	Log         *slog.Logger            // nil = discard
+	Usable      func(*Content) error    // whether the program can work with it, asked before it is taken in; nil = it can
 	Event       func(Event)             // is told of everything that happens, for the audit trail; nil = nobody
 }
 
@@ -235,6 +236,11 @@ func (k *Kept) judge(der []byte, answers [][]byte) (*Bundle, error) {
 	k.learn(b, answers)
 	if _, err := k.trust.VerifyKnown(b.Chain, Want); err != nil {
 		return b, unacceptable(where, err)
+	}
+	if k.cfg.Usable != nil {
+		if err := k.cfg.Usable(b.Content); err != nil {
+			return b, broken(where, Unusable, "this program cannot work with it: %v", err)
+		}
 	}
 	return b, checkUntil(where, b, now)
 }

@@ -20,6 +20,9 @@ import (
 type Seal struct {
 	Bundle Path `yaml:"bundle"` // what ops signed for us; empty: none
 	Sealed bool `yaml:"sealed"` // a local line that the bundle decides is refused
+
+	// Usable says whether the program can work with what a bundle says; nil = it can.
+	Usable func(*bundle.Content) error `yaml:"-"`
 }
 
 // Line is a line of the configuration that the bundle decides.
@@ -71,7 +74,7 @@ func (s Seal) Open(t Trust, certificate func() *tls.Certificate, log *slog.Logge
 // config says where the bundle is and what it is judged by. Event is where the audit trail is to listen.
 func (s Seal) config(t Trust, certificate func() *tls.Certificate, log *slog.Logger) bundle.Config {
 	c := bundle.Config{File: string(s.Bundle), Certificate: certificate, ARL: string(t.ARL), DenyList: string(t.DenyList),
-		Production: t.Production, Log: log}
+		Production: t.Production, Log: log, Usable: s.Usable}
 	for _, a := range t.Anchors {
 		c.Anchors = append(c.Anchors, string(a.File))
 	}
