@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"pki/listen":       {"pki"},
 	"pki/push":         {"pki"},
 	"pki/est":          {"pki"},
+	"pki/bundle":       {"pki"},
 	"pki":              {},
 	"keys":             {},
 	"keys/pkcs11":      {"keys"},
@@ -35,7 +36,7 @@ var mayImport = map[string][]string{
 
 	"audit":               {},
 	"audit/host":          {"audit"},
-	"cmd/internal/trail":  {"cmd/internal/cli", "audit", "pki"},
+	"cmd/internal/trail":  {"cmd/internal/cli", "audit", "keys", "pki"},
 	"cmd/internal/keycmd": {"pki", "keys", "cmd/internal/cli"},
 }
 

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/bundle"
 	"tlagate/pki/listen"
 	"tlagate/pki/push"
 	"tlagate/session/link"
@@ -33,6 +34,9 @@ type Config struct {
 
 	// Push gives those through which the PKI tells us of revocations now, for whoami and metrics; whoever made them runs them. nil = none.
 	Push func() []*push.Subscriber
+
+	Bundles       *bundle.Shelf // what devices are given; nil = nothing. The caller runs it
+	RequireBundle bool          // let in no device that tells of no bundle
 }
 
 // Limits bound what peers may do; each zero means its default.
@@ -79,6 +83,9 @@ type Gateway struct {
 	limits Limits
 	log    *slog.Logger
 
+	bundles       *bundle.Shelf // nil = none
+	requireBundle bool
+
 	accepted chan net.Conn // proven connections, for net/http
 	links    sync.WaitGroup
 	stopping chan struct{} // closed when draining begins
@@ -104,6 +111,7 @@ func New(cfg Config) *Gateway {
 	limits := cfg.Limits.withDefaults()
 	g := &Gateway{
 		party: cfg.Party, push: cfg.Push, meters: newMeters(), pipes: newPipes(cfg.Enrolment, cfg.Log), limits: limits, log: cfg.Log,
+		bundles: cfg.Bundles, requireBundle: cfg.RequireBundle,
 		accepted: make(chan net.Conn),
 		stopping: make(chan struct{}), wake: make(chan struct{}, 1), clients: map[net.Conn]*client{}, having: map[pki.Identity]int{},
 		parked: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{}),

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/bundle"
 	"tlagate/pki/push"
 	"tlagate/session/link"
 )
@@ -43,6 +44,8 @@ func (g *Gateway) route(c *client, w http.ResponseWriter, r *http.Request) *link
 		return g.whoami(c, w)
 	case link.PathPark:
 		return g.park(c, w, r)
+	case bundle.Path:
+		return g.giveBundle(c, w, r)
 	case link.PathOpen:
 		return g.open(c, w, r)
 	}

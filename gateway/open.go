@@ -19,6 +19,9 @@ func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.
 	if p != nil {
 		return p
 	}
+	if p := g.checkBundle(c, w, r); p != nil {
+		return p
+	}
 	if g.isDraining() {
 		return drainingProblem()
 	}

@@ -18,6 +18,9 @@ func (g *Gateway) park(c *client, w http.ResponseWriter, r *http.Request) *link.
 	if p := checkUpgrade(w, r); p != nil {
 		return p
 	}
+	if p := g.checkBundle(c, w, r); p != nil {
+		return p
+	}
 	declared, p := g.checkServerCert(c, r.Header)
 	if p != nil {
 		return p

@@ -69,7 +69,7 @@ func (g *Gateway) statusOf(own []*x509.Certificate, ends ...*end) []link.Status 
 	for _, s := range g.party.Trust.StatusFor(paths...) {
 		list = append(list, link.Status(s))
 	}
-	return list
+	return append(list, g.signersOf(ends...)...)
 }
 
 // ownPath leads from our own certificate to its anchor; nil when it leads nowhere.

@@ -34,6 +34,12 @@ type Config struct {
 	// Warnings are sentences for the status about what is going to be a problem; nil = none.
 	Warnings func() []string
 
+	// Of the signed configuration that we work with (docs/bundle.md); nil = there is none.
+	Bundle   func() uint64                                   // its version, for gateways
+	Outdated func(ctx context.Context, gateway string) error // fetches the newer one that a gateway demands; nil error: ask again
+	Answers  func(ocsp [][]byte)                             // is given the OCSP answers that gateways bring; must not block
+	Reached  func(gateway string)                            // a gateway was reached, at first or again; must not block
+
 	// Dial connects to a gateway; nil = TCP.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 }

@@ -94,6 +94,9 @@ func (g *gateway) park(ctx context.Context, cut func(error)) (l *parkedLink, joi
 		return nil, nil, err
 	}
 	l, err = g.dial(ctx, cut)
+	if g.renewed(ctx, err) {
+		l, err = g.dial(ctx, cut)
+	}
 	if err != nil {
 		g.retry.failed()
 		g.leave(false, err)
@@ -123,6 +126,9 @@ func (g *gateway) arrive(id pki.Identity) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.parked++
+	if again := g.peer == (pki.Identity{}) || g.last != nil; again && g.s.cfg.Reached != nil {
+		g.s.cfg.Reached(g.address)
+	}
 	g.peer, g.last = id, nil
 }
 
@@ -190,7 +196,7 @@ func (g *gateway) dial(ctx context.Context, cut func(error)) (*parkedLink, error
 		return nil, err
 	}
 	l.peer = peer
-	cfg := link.Config{Heartbeat: g.s.cfg.Heartbeat, OnNotice: func(n link.Notice) { g.noticed(l, n) }, OnStatus: g.informed}
+	cfg := link.Config{Heartbeat: g.s.cfg.Heartbeat, OnNotice: func(n link.Notice) { g.noticed(l, n) }, OnStatus: g.informed, Bundle: g.s.cfg.bundle()}
 	l.declared = g.s.cfg.Server.Certificate()
 	l.Conn, err = link.Park(bounded, conn, l.declared.Certificate, cfg)
 	if err != nil {
@@ -215,6 +221,9 @@ func (l *parkedLink) certificate(newest func() *tls.Certificate) func() *tls.Cer
 func (g *gateway) informed(pieces []link.Status) {
 	for _, s := range pieces {
 		g.s.cfg.Server.Trust.TakeStatus(pki.Status(s))
+	}
+	if answers := link.Answers(pieces); len(answers) > 0 && g.s.cfg.Answers != nil {
+		g.s.cfg.Answers(answers)
 	}
 }
 

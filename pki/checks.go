@@ -374,6 +374,9 @@ func (v *verification) checkRevocation() (string, *Refusal) {
 		if refusal == nil && i == 0 {
 			refusal = v.checkStapled(found)
 		}
+		if v.kept.overlooks(refusal) {
+			continue
+		}
 		if refusal != nil {
 			full := v.refuse(i, refusal.Reason, "%s", refusal.Detail)
 			if refusal.Subject != "" {
@@ -390,6 +393,9 @@ func (v *verification) checkRevocation() (string, *Refusal) {
 
 func (v *verification) question(i int) question {
 	q := question{issuer: v.path.certs[i+1], cert: v.path.certs[i], ca: i > 0, now: v.now, online: v.online}
+	if v.kept != nil {
+		q.now = v.t.moment()
+	}
 	if v.t.cfg.Profile == RFC5280 {
 		q.ca = q.ca || q.cert.IsCA
 		q.otherKeys = v.otherKeys(i + 1)

@@ -45,6 +45,8 @@ func usageName(u x509.ExtKeyUsage) string {
 		return "serverAuth"
 	case x509.ExtKeyUsageOCSPSigning:
 		return "OCSPSigning"
+	case x509.ExtKeyUsageCodeSigning:
+		return "codeSigning"
 	}
 	return fmt.Sprintf("usage %d", int(u))
 }

@@ -71,6 +71,7 @@ type circumstances struct {
 	handshake bool   // a peer could have stapled
 	issued    bool   // it was issued to us just now: revocation is not looked at
 	staple    []byte // what it stapled for its leaf
+	kept      *kept  // what the chain signed was taken in before; nil = it was not
 }
 
 // Recheck verifies a proven peer again with the present data and time. The error is a *Refusal when it would no
@@ -88,7 +89,7 @@ func (t *Trust) verify(chain []*x509.Certificate, want Want, how circumstances) 
 	}
 	best, bestAt := (*verification)(nil), -1
 	for _, p := range paths {
-		v := &verification{t: t, path: p, want: want, circumstances: how, now: t.moment()}
+		v := &verification{t: t, path: p, want: want, circumstances: how, now: how.kept.moment(t)}
 		at := v.run()
 		if v.refusal == nil {
 			return &v.verdict, nil

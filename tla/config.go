@@ -23,13 +23,14 @@ type Config struct {
 	Timers   Timers         // zero = the defaults
 	Policy   *policy.Policy // which commands may reach a card (C1)
 	Log      *slog.Logger   // nil = discard
+	Bundle   Bundle         // the signed configuration we work with; nil = none
+
+	// During are run while a session is up, beside it, each once a session and told the gateway (host:port) it goes through, which they may
+	// connect to. They are to return, with their sockets closed, when ctx ends: the session waits for that. Idle, none is ever run (C4).
+	During []func(ctx context.Context, gateway string)
 
 	// Dial connects to a gateway ("tcp", host:port). Nothing but a start calls it. nil = net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-
-	// During is run while a session is up, beside it, and told the gateway (host:port) it goes through. It is to return, with its
-	// sockets closed, when ctx ends: the session waits for that. Idle, it is never run (C4). nil = nothing.
-	During func(ctx context.Context, gateway string)
 
 	// Renewal says how the renewal of our certificate stands, for Status; nil = nothing is known of it.
 	Renewal func() Renewal

@@ -22,6 +22,9 @@ func (l *live) connect() (*line, error) {
 		if err == nil {
 			return n, nil
 		}
+		if err = l.renew(gateway, err); sealSays(err) {
+			return nil, err
+		}
 		f := a.failed(err)
 		if best == nil || f.stage > best.stage {
 			best = f
@@ -86,7 +89,7 @@ func (a *attempt) join(outer net.Conn) (net.Conn, error) {
 	a.stage = stageOpen
 	ctx, cancel := context.WithTimeout(a.ctx, a.cfg.Timers.Open)
 	defer cancel()
-	cfg := link.Config{Heartbeat: a.cfg.Timers.Heartbeat, OnNotice: a.noted, OnStatus: a.informed}
+	cfg := link.Config{Heartbeat: a.cfg.Timers.Heartbeat, OnNotice: a.noted, OnStatus: a.informed, Bundle: a.cfg.bundleVersion()}
 	var err error
 	if a.link, err = link.Open(ctx, outer, a.pdt.String(), a.id.String(), cfg); err != nil {
 		return nil, err
@@ -150,6 +153,7 @@ func (a *attempt) informed(pieces []link.Status) {
 	for _, s := range pieces {
 		a.cfg.Party.Trust.TakeStatus(pki.Status(s))
 	}
+	a.lookAtBundle(pieces)
 }
 
 func (a *attempt) noted(n link.Notice) {

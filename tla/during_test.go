@@ -13,7 +13,7 @@ import (
 func TestC4WhatRunsBesideASessionEndsWithIt(t *testing.T) {
 	g := newRig(t)
 	began, running := make(chan string, 9), atomic.Int32{}
-	g.cfg.During = func(ctx context.Context, gateway string) {
+	g.cfg.During = []func(context.Context, string){func(ctx context.Context, gateway string) {
 		running.Add(1)
 		defer running.Add(-1)
 		began <- gateway
@@ -22,7 +22,7 @@ func TestC4WhatRunsBesideASessionEndsWithIt(t *testing.T) {
 			<-ctx.Done()
 			c.Close()
 		}
-	}
+	}}
 	r := g.run()
 	require.Never(t, func() bool { return len(began) > 0 || g.dials.Load() > 0 }, 100*time.Millisecond, 10*time.Millisecond)
 	require.NoError(t, r.Start(t.Context()))
@@ -36,7 +36,7 @@ func TestC4WhatRunsBesideASessionEndsWithIt(t *testing.T) {
 func TestC4NothingRunsBesideAFailedStart(t *testing.T) {
 	g := newRig(t)
 	g.cfg.PdT = "another"
-	g.cfg.During = func(context.Context, string) { t.Error("there is no session") }
+	g.cfg.During = []func(context.Context, string){func(context.Context, string) { t.Error("there is no session") }}
 	r := g.run()
 	require.Error(t, r.Start(t.Context()))
 }

@@ -23,6 +23,9 @@ type live struct {
 	pdt     pki.Identity      // whom the user wants, and nobody else (C4)
 	keepers [session.Slots]*keeper
 
+	mayRenew bool          // a newer bundle may be fetched in this start
+	settings func() Config // of the relay, now
+
 	ctx  context.Context // ends with the session; its cause is a *Why
 	stop context.CancelCauseFunc
 	up   chan struct{} // closed when the PdT has accepted
@@ -102,8 +105,8 @@ func (l *live) stay(n *line) {
 	l.log.Info("session up", "peer", l.pdt.String(), "gateway", n.gateway)
 	var watch sync.WaitGroup
 	watch.Go(func() { l.watch(n.peers) })
-	if l.cfg.During != nil {
-		watch.Go(func() { l.cfg.During(l.ctx, n.gateway) })
+	for _, f := range l.cfg.During {
+		watch.Go(func() { f(l.ctx, n.gateway) })
 	}
 	select {
 	case err := <-n.served:

@@ -2,6 +2,7 @@ package tla
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -19,7 +20,7 @@ const (
 
 // Relay runs sessions, one at a time, each by a call of Start. Its methods may be called from any goroutine.
 type Relay struct {
-	cfg    Config
+	cfg    Config // Set changes some of it, under mu
 	holder *holder
 	desk   *desk
 
@@ -50,7 +51,16 @@ func NewRelay(cfg Config) (*Relay, error) {
 // Start starts a session and returns when it is up; the error is a *Why. A local act of the user must be behind
 // each call (C4). When ctx ends before the session is up, so does the attempt.
 func (r *Relay) Start(ctx context.Context) error {
-	l, err := r.begin()
+	err := r.start(ctx, true)
+	if w := (*Why)(nil); errors.As(err, &w) && w.Code == codeRenewed {
+		return r.start(ctx, false)
+	}
+	return err
+}
+
+// start is one attempt; mayRenew: a newer bundle may be fetched in it.
+func (r *Relay) start(ctx context.Context, mayRenew bool) error {
+	l, err := r.begin(mayRenew)
 	if err != nil {
 		return err
 	}
@@ -91,7 +101,7 @@ func (r *Relay) stop(w *Why) bool {
 }
 
 // begin leaves idle.
-func (r *Relay) begin() (*live, error) {
+func (r *Relay) begin(mayRenew bool) (*live, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -100,10 +110,14 @@ func (r *Relay) begin() (*live, error) {
 	case r.live != nil:
 		return nil, &Why{Code: CodeAlready}
 	}
+	if err := r.cfg.usable(); err != nil {
+		return nil, err
+	}
 	l, err := newLive(r.cfg, r.holder, r.desk)
 	if err != nil {
 		return nil, &Why{Code: CodeConfiguration, Detail: err.Error()}
 	}
+	l.mayRenew, l.settings = mayRenew, r.settings
 	r.live = l
 	return l, nil
 }
@@ -115,5 +129,15 @@ func (r *Relay) serve(l *live) {
 	e := &End{Why: *l.why(), At: time.Now(), Session: l.id.String(), Started: l.wasUp()}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.live, r.last = nil, e
+	r.live = nil
+	if e.Code != codeRenewed {
+		r.last = e
+	}
+}
+
+// settings are the present ones.
+func (r *Relay) settings() Config {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cfg
 }

@@ -17,7 +17,8 @@ type Status struct {
 	Identity    string         `json:"identity,omitempty"`   // ours
 	Certificate time.Time      `json:"certificate,omitzero"` // when ours ends
 	Renewal     *Renewal       `json:"renewal,omitempty"`    // of our certificate; absent = nobody sees to it
-	Problem     string         `json:"problem,omitempty"`    // with our certificate
+	Problem     string         `json:"problem,omitempty"`    // with our certificate, or with the seal
+	Bundle      uint64         `json:"bundle,omitempty"`     // version of the signed configuration
 	PIN         *PINRequest    `json:"pin,omitempty"`        // the user is asked for a PIN
 }
 
@@ -67,10 +68,10 @@ type CardStatus struct {
 // Status looks now.
 func (r *Relay) Status() Status {
 	r.mu.Lock()
-	l, last := r.live, r.last
+	l, last, pdt := r.live, r.last, r.cfg.PdT
 	r.mu.Unlock()
 	v := r.cfg.Readers.current()
-	s := Status{State: StateIdle, PdT: r.cfg.PdT, PCSC: v.service, Readers: []ReaderStatus{}, Last: last, PIN: r.desk.pending()}
+	s := Status{State: StateIdle, PdT: pdt, Bundle: r.cfg.bundleVersion(), PCSC: v.service, Readers: []ReaderStatus{}, Last: last, PIN: r.desk.pending()}
 	if l != nil {
 		s.State, s.PdT, s.Session = l.state(), l.pdt.String(), l.status()
 	}

@@ -32,6 +32,7 @@ const (
 	CodeInactive      Code = "inactive"          // no command for too long (SA4)
 	CodeExpired       Code = "certificate_ended" // our own certificate has ended
 	CodeShutdown      Code = "shutdown"          // the relay stops
+	CodeSeal          Code = "seal"              // the signed configuration cannot be used: a bundle.Reason, or "changed"; File is which
 )
 
 // Why is why a session did not start, or ended. The words for people are made of it elsewhere.
@@ -40,6 +41,7 @@ type Why struct {
 	Reason  string `json:"reason,omitempty"`
 	Peer    string `json:"peer,omitempty"`    // identity, or the role while it is not proven
 	Gateway string `json:"gateway,omitempty"` // host:port
+	File    string `json:"file,omitempty"`    // of CodeSeal
 	Detail  string `json:"detail,omitempty"`  // English: what was found, what to do
 }
 
@@ -106,6 +108,7 @@ func explain(err error) *Why {
 // explainers, the most telling first; each gives nil for what is not its own.
 var explainers = []func(error) *Why{
 	as(func(e *Why) *Why { c := *e; return &c }),
+	as(sealBroken),
 	as(brokenOff),
 	as(func(e *pki.Refusal) *Why {
 		return &Why{Code: CodeRefused, Reason: string(e.Reason), Detail: e.Subject + ": " + e.Detail}

@@ -24,6 +24,9 @@ type config struct {
 	Access    []accessLine  `yaml:"access"`
 	Limits    limits        `yaml:"limits"`
 	Audit     cli.Path      `yaml:"audit"`
+
+	Bundles       cli.Path `yaml:"bundles"`        // directory of the bundles for devices; empty: none
+	RequireBundle bool     `yaml:"require_bundle"` // let in no device without one
 }
 
 // auditPlace says whose trace a command is about.

@@ -83,7 +83,13 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return e.Command.Run(app, c.device(), c.place(), enrol.English("tla-gateway", "Next: tla-gateway check, then start tla-gateway."))
+	trace, err := trail.Open(app, "tla-gateway enroll", c.Audit)
+	if err != nil {
+		return err
+	}
+	return trace.Enrolment(func() error {
+		return e.Command.Run(app, c.device(), c.place(), enrol.English("tla-gateway", "Next: tla-gateway check, then start tla-gateway."))
+	})
 }
 
 // renewer renews our certificates; nil when no client certificate is configured, or no PKI is known.
@@ -96,7 +102,7 @@ func (c config) renewer(trace *trail.Trail, trust *pki.Trust, server *cli.Keys, 
 		return nil, err
 	}
 	pairs := c.device().Pairs
-	return &enrol.Renewer{Trust: trust, At: c.Renewal.At, Log: log, Held: []enrol.Held{{Pair: pairs[0], Keys: client}, {Pair: pairs[1], Keys: server}}}, nil
+	return &enrol.Renewer{Trust: trust, At: c.Renewal.At, Log: log, Traced: trace.Renewal, Held: []enrol.Held{{Pair: pairs[0], Keys: client}, {Pair: pairs[1], Keys: server}}}, nil
 }
 
 // renew runs a renewer, if there is one.

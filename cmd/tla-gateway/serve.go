@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"reflect"
 	"sync"
 
@@ -13,6 +14,7 @@ import (
 	"tlagate/cmd/internal/trail"
 	"tlagate/gateway"
 	"tlagate/pki"
+	"tlagate/pki/bundle"
 )
 
 type serveCmd struct {
@@ -55,18 +57,23 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
+	bundles, err := c.shelf(trust, app.Log)
+	if err != nil {
+		return err
+	}
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
 	}
 	party := &pki.Party{Trust: trust, Certificate: trust.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
-	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Enrolment: c.Enrolment.gateway(), Push: told.subscribers, Log: app.Log})
+	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Enrolment: c.Enrolment.gateway(), Push: told.subscribers, Log: app.Log,
+		Bundles: bundles, RequireBundle: c.RequireBundle})
 	counted, err := c.serveMetrics(g, app.Log)
 	if err != nil {
 		return err
 	}
 	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, told, c, app.Log), Trust: trust, Keys: keysOf(renewer, keys)})
-	defer background(app.Context, func(ctx context.Context) { _ = trust.Run(ctx) }, told.run, counted, func(ctx context.Context) { c.renew(ctx, renewer) })()
+	defer background(app.Context, func(ctx context.Context) { _ = trust.Run(ctx) }, told.run, counted, func(ctx context.Context) { c.renew(ctx, renewer) }, runOf(bundles))()
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)
 }
@@ -121,7 +128,15 @@ func presentable(trust *pki.Trust, keys *cli.Keys, log *slog.Logger) error {
 	return nil
 }
 
-// background runs what keeps trust and certificates up to date, and metrics, until stop, also while the gateway drains.
+// runOf runs a shelf, if there is one.
+func runOf(s *bundle.Shelf) func(context.Context) {
+	if s == nil {
+		return func(context.Context) {}
+	}
+	return s.Run
+}
+
+// background runs what keeps trust, certificates and bundles up to date, and metrics, until stop, also while the gateway drains.
 func background(ctx context.Context, tasks ...func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
@@ -129,4 +144,15 @@ func background(ctx context.Context, tasks ...func(context.Context)) (stop func(
 		running.Go(func() { task(ctx) })
 	}
 	return func() { cancel(); running.Wait() }
+}
+
+// shelf opens the bundles for devices; nil = none are served.
+func (c config) shelf(trust *pki.Trust, log *slog.Logger) (*bundle.Shelf, error) {
+	if c.Bundles == "" {
+		return nil, nil
+	}
+	if _, err := os.ReadDir(string(c.Bundles)); err != nil {
+		return nil, fmt.Errorf("cannot serve bundles: %w", err)
+	}
+	return bundle.OpenShelf(bundle.ShelfConfig{Dir: string(c.Bundles), Trust: trust, Log: log})
 }

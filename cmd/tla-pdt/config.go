@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -27,6 +28,7 @@ type config struct {
 	Limits    limits        `yaml:"limits"`
 	Audit     cli.Path      `yaml:"audit"`
 	Renewal   enrol.Section `yaml:"renewal"`
+	cli.Seal  `yaml:",inline"`
 }
 
 type access struct {
@@ -60,7 +62,7 @@ func (p place) load() (config, error) {
 	if c.Status == "" {
 		c.Status = cli.Path(defaultStatus())
 	}
-	return c, c.check()
+	return c, errors.Join(c.check(), c.checkSeal())
 }
 
 // AuditFile is where the trace is.

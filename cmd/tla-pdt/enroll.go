@@ -6,6 +6,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
+	"tlagate/cmd/internal/trail"
 	"tlagate/pki/est"
 )
 
@@ -28,7 +29,23 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	if len(places) > 0 {
 		usual = places[0]
 	}
-	return e.Command.Run(app, c.device(), usual, enrol.English("tla-pdt", "Next: start tla-pdt."))
+	trace, err := trail.Open(app, "tla-pdt enroll", c.Audit)
+	if err != nil {
+		return err
+	}
+	return trace.Enrolment(func() error {
+		return e.Command.Run(app, c.device(), usual, enrol.English("tla-pdt", "Next: start tla-pdt."), c.firstBundle(app))
+	})
+}
+
+// firstBundle gets the bundle right after an enrolment through a gateway, if one is configured.
+func (c config) firstBundle(app *cli.App) func(est.Place) error {
+	return func(at est.Place) error {
+		if c.Bundle == "" || at.Name != "" {
+			return nil // not through a gateway: tla-pdt bundle fetch
+		}
+		return c.FetchBundle(app, c.Trust, c.Client, at.Address)
+	}
 }
 
 // places are where the PKI can be asked.
@@ -43,13 +60,13 @@ func (c config) device() enrol.Device {
 }
 
 // renewer renews our certificates while the service runs, at the places.
-func (c config) renewer(d *daemon, log *slog.Logger) (*enrol.Renewer, func(context.Context) error, error) {
+func (c config) renewer(d *daemon, trace *trail.Trail, log *slog.Logger) (*enrol.Renewer, func(context.Context) error, error) {
 	places, err := c.places()
 	if err != nil {
 		return nil, nil, err
 	}
 	pairs := c.device().Pairs
-	r := &enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Log: log,
+	r := &enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Log: log, Traced: trace.Renewal,
 		Held: []enrol.Held{{Pair: pairs[0], Keys: d.client}, {Pair: pairs[1], Keys: d.server}}}
 	return r, func(ctx context.Context) error { r.Run(ctx, places); return ctx.Err() }, nil
 }

@@ -10,6 +10,7 @@ import (
 type grammar struct {
 	Run    runCmd    `cmd:"" help:"Run the service."`
 	Enroll enrollCmd `cmd:"" help:"Get our certificates from the PKI with a one-time code."`
+	Bundle bundleCmd `cmd:"" help:"Fetch the signed configuration of this Poste de Travail."`
 	Status statusCmd `cmd:"" help:"Show gateways, session and readers: exit 0, or 1 when the service is not running or not healthy."`
 	Keys   keysCmd   `cmd:"" help:"List every key and certificate held: use, algorithm, where, protection, dates, status."`
 	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`

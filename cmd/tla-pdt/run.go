@@ -46,6 +46,7 @@ type daemon struct {
 	trust          *pki.Trust
 	service        *pdt.Service
 	renew          func(context.Context) error
+	bundle         *device // nil = none
 }
 
 func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err error) {
@@ -59,10 +60,20 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if d.server, err = trace.Keys("server", cfg.Server); err != nil {
 		return nil, err
 	}
-	if d.trust, err = pki.OpenTrust(trace.Trust(cfg.Trust.Config(log))); err != nil {
+	if err := cfg.CheckKeys(cfg.Client, cfg.Server); err != nil {
 		return nil, err
 	}
-	renewer, renew, err := cfg.renewer(d, log)
+	cfg.Event = trace.Bundle
+	kept, err := cfg.Open(cfg.Trust, d.client.Certificate, log)
+	if err != nil {
+		return nil, err
+	}
+	content := cli.ContentOf(kept)
+	cfg = cfg.under(content)
+	if d.trust, err = cfg.Trust.OpenTrust(content, trace.Trust, log); err != nil {
+		return nil, err
+	}
+	renewer, renew, err := cfg.renewer(d, trace, log)
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +86,13 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 		return nil, err
 	}
 	service.Warnings = renewer.Warnings
-	d.service, err = pdt.New(service)
-	return d, err
+	d.bundle = newDevice(kept, cfg, service, log)
+	d.bundle.tell(&service)
+	if d.service, err = pdt.New(service); err != nil {
+		return nil, err
+	}
+	d.bundle.serve(d.trust, d.service)
+	return d, nil
 }
 
 // serve runs the service, and the trust store under it, until the program is stopped.
@@ -84,8 +100,8 @@ func (d *daemon) serve(app *cli.App) error {
 	ctx, stop := context.WithCancel(app.Context)
 	defer stop()
 	var parts sync.WaitGroup
-	failed := make(chan error, 3)
-	for _, part := range []func(context.Context) error{d.trust.Run, d.service.Run, d.renew} {
+	failed := make(chan error, 4)
+	for _, part := range []func(context.Context) error{d.trust.Run, d.service.Run, d.renew, d.bundle.run} {
 		parts.Go(func() { defer stop(); failed <- part(ctx) })
 	}
 	parts.Wait()

@@ -13,7 +13,7 @@ import (
 
 type issueCmd struct {
 	caDir
-	Profile  string   `required:"" short:"p" enum:"tla,pdt-client,pdt-server,gateway-client,gateway-server,pki,ocsp,admin" help:"What the certificate is for: ${enum}."`
+	Profile  string   `required:"" short:"p" enum:"tla,pdt-client,pdt-server,gateway-client,gateway-server,pki,ocsp,admin,bundle" help:"What the certificate is for: ${enum}."`
 	Identity string   `required:"" short:"i" placeholder:"URN" help:"Whom it is for: urn:tlagate:<practice>:<role>:<name>."`
 	DNS      []string `name:"dns" placeholder:"NAME" help:"DNS name of a server; repeat for more."`
 	CSR      string   `name:"csr" xor:"key" required:"" placeholder:"FILE" help:"Certificate request of the device. Only its public key is used."`

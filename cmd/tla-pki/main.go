@@ -30,6 +30,7 @@ type grammar struct {
 	Backup      backupCmd      `cmd:"" help:"Make an encrypted backup of the CA, check one, or make a key for them."`
 	Restore     restoreCmd     `cmd:"" help:"Make a CA of a backup, and bring its books to where the published lists are."`
 	Adopt       adoptCmd       `cmd:"" help:"Enter what restored books have lost: certificates issued, or serial numbers to revoke."`
+	Bundle      bundleCmd      `cmd:"" help:"Sign, show and verify the configuration bundles of devices."`
 	Verify      verifyCmd      `cmd:"" help:"Say why a certificate is accepted or refused: exit 0, 1, or 2 if that cannot be told."`
 
 	Audit trail.Command[auditPlace] `cmd:"" help:"Verify or show the audit trace of the CA, DIR/audit.jsonl."`

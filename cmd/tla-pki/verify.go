@@ -21,7 +21,7 @@ import (
 
 type verifyCmd struct {
 	Profile        string    `enum:"rgs,rfc5280" default:"rgs" help:"What is demanded: rgs, as the programs do, or rfc5280: path and revocation alone, of any PKI's chain."`
-	Purpose        string    `short:"p" enum:"any,client,server,tla,pdt,pdt-client,pdt-server,gateway,gateway-client,gateway-server,pki,admin," default:"" help:"What it shall be good for: ${enum} (pdt: a PdT that parks; gateway: one that is dialled). The profile rfc5280 knows any (which it takes for granted), client and server."`
+	Purpose        string    `short:"p" enum:"any,client,server,tla,pdt,pdt-client,pdt-server,gateway,gateway-client,gateway-server,pki,admin,bundle," default:"" help:"What it shall be good for: ${enum} (pdt: a PdT that parks; gateway: one that is dialled). The profile rfc5280 knows any (which it takes for granted), client and server."`
 	Anchor         []string  `required:"" short:"a" placeholder:"FILE" sep:"none" help:"Trust anchors, PEM or DER; repeat for more."`
 	Intermediate   []string  `placeholder:"FILE" sep:"none" help:"Issuing CAs; repeat for more."`
 	CRL            []string  `name:"crl" placeholder:"FILE" sep:"none" help:"CRLs and ARLs; repeat for more. Without one of each issuer, or an OCSP answer, nothing is accepted."`
@@ -55,6 +55,7 @@ var purposes = map[string]pki.Want{
 	"gateway-server": {Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}},
 	"pki":            {Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}},
 	"admin":          {Usage: x509.ExtKeyUsageClientAuth, Roles: []pki.Role{pki.RoleAdmin}},
+	"bundle":         {Usage: x509.ExtKeyUsageCodeSigning, Roles: []pki.Role{pki.RoleAdmin}},
 }
 
 func (c *verifyCmd) Run(app *cli.App) error {

@@ -8,6 +8,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
+	"tlagate/pki/bundle"
 )
 
 const (
@@ -26,6 +27,7 @@ type config struct {
 	Limits   limits       `yaml:"limits"`
 	Audit    cli.Path     `yaml:"audit"`
 	Renewal  renewal      `yaml:"renewal"`
+	cli.Seal `yaml:",inline"`
 }
 
 // renewal names no PKI: a relay reaches it through the gateway of its session, or not at all (C4).
@@ -62,7 +64,9 @@ func (p place) load() (config, error) {
 	if c.Control.Socket == "" {
 		c.Control.Socket = defaultSocket
 	}
-	return c, errors.Join(c.checkFiles(), enrol.Section{At: c.Renewal.At}.Check())
+	file := c
+	c.Usable = func(b *bundle.Content) error { _, err := file.settings(b); return err }
+	return c, errors.Join(c.checkFiles(), enrol.Section{At: c.Renewal.At}.Check(), c.checkSeal())
 }
 
 // checkFiles keeps the relay from fetching anything: it must have no connection before a start (C4), and none but the

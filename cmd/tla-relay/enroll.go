@@ -9,6 +9,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
+	"tlagate/cmd/internal/trail"
 	"tlagate/pki/est"
 	"tlagate/tla"
 )
@@ -29,7 +30,23 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	if len(c.Gateways) > 0 {
 		usual.Address = c.Gateways[0]
 	}
-	return e.Command.Run(app, c.device(), usual, tongueOf(os.Getenv).enrolment())
+	trace, err := trail.Open(app, "tla-relay enroll", c.Audit)
+	if err != nil {
+		return err
+	}
+	return trace.Enrolment(func() error {
+		return e.Command.Run(app, c.device(), usual, tongueOf(os.Getenv).enrolment(), c.firstBundle(app))
+	})
+}
+
+// firstBundle gets the bundle right after an enrolment through a gateway, if one is configured.
+func (c config) firstBundle(app *cli.App) func(est.Place) error {
+	return func(at est.Place) error {
+		if c.Bundle == "" || at.Name != "" {
+			return nil // not through a gateway: tla-relay bundle fetch
+		}
+		return c.FetchBundle(app, c.Trust, c.Identity, at.Address)
+	}
 }
 
 func (c config) device() enrol.Device {
@@ -78,9 +95,9 @@ func (t tongue) warning(s *tla.Status) string {
 // renewer renews the terminal's certificate inside sessions.
 type renewer struct{ *enrol.Renewer }
 
-func (c config) renewer(d *daemon, log *slog.Logger) renewer {
+func (c config) renewer(d *daemon, trace *trail.Trail, log *slog.Logger) renewer {
 	pair := c.device().Pairs[0]
-	return renewer{&enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Log: log, Held: []enrol.Held{{Pair: pair, Keys: d.keys}}}}
+	return renewer{&enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Log: log, Traced: trace.Renewal, Held: []enrol.Held{{Pair: pair, Keys: d.keys}}}}
 }
 
 // during fits tla.Config.During: the way is the gateway of the session, and no other.

@@ -16,6 +16,7 @@ type grammar struct {
 	Keys   keysCmd   `cmd:"" help:"List every key and certificate held: use, algorithm, where, protection, dates, status."`
 	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 	PIN    pinCmd    `cmd:"" name:"pin" help:"Enter the PIN that a program of the Poste de Travail asks for: it stays in the terminal."`
+	Bundle bundleCmd `cmd:"" help:"Fetch the signed configuration of this terminal."`
 	Policy policyCmd `cmd:"" help:"Show the card policy, or say what becomes of a command."`
 
 	Audit trail.Command[place] `cmd:"" help:"Verify or show the audit trace."`

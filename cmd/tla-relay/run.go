@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
 	"tlagate/pki"
+	"tlagate/pki/bundle"
 	"tlagate/tla"
 	ctl "tlagate/tla/control"
 )
@@ -29,6 +31,9 @@ func (c *runCmd) Run(app *cli.App) error {
 	}
 	return trace.During(trail.Compared, func() error {
 		d, err := open(app, cfg, trace)
+		if broken, ok := errors.AsType[*bundle.Broken](err); ok {
+			return refuse(app, cfg.Control, broken)
+		}
 		if err != nil {
 			return err
 		}
@@ -54,33 +59,69 @@ func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
 	if d.keys, err = trace.Keys("client", cfg.Identity); err != nil {
 		return nil, err
 	}
-	if d.trust, err = pki.OpenTrust(trace.Trust(cfg.Trust.Config(app.Log))); err != nil {
+	if err := cfg.CheckKeys(cfg.Identity); err != nil {
 		return nil, err
 	}
-	cards, err := loadPolicy(string(cfg.Policy))
+	cfg.Event = trace.Bundle
+	kept, err := cfg.Open(cfg.Trust, d.keys.Certificate, app.Log)
 	if err != nil {
 		return nil, err
 	}
-	r := cfg.renewer(d, app.Log)
-	d.relay, err = tla.NewRelay(tla.Config{
-		Gateways: cfg.Gateways, PdT: cfg.PdT, Readers: d.readers, Policy: cards, Log: app.Log,
-		Party:  &pki.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate)},
-		Timers: tla.Timers{Absolute: cfg.Limits.Absolute, Inactive: cfg.Limits.Inactive},
-		During: r.during, Renewal: r.renewal,
-	})
-	if err != nil {
+	if err := d.openRelay(cfg, kept, trace, app.Log); err != nil {
 		return nil, err
 	}
 	return d, d.listen(app, cfg.Control)
 }
 
-func (d *daemon) listen(app *cli.App, c control) (err error) {
-	socket := string(c.Socket)
-	if err := os.MkdirAll(filepath.Dir(socket), 0o755); err != nil {
+// openRelay makes the relay, and the trust store under it, with what the bundle gives.
+func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, log *slog.Logger) (err error) {
+	content := cli.ContentOf(kept)
+	if d.trust, err = cfg.Trust.OpenTrust(content, trace.Trust, log); err != nil {
 		return err
 	}
-	d.server, err = ctl.Listen(ctl.Config{Socket: socket, Group: c.Group, Handle: d.relay.Handle, PIN: d.relay.EnterPIN, Log: app.Log})
+	s, err := cfg.settings(content)
+	if err != nil {
+		return err
+	}
+	r := cfg.renewer(d, trace, log)
+	relay := tla.Config{
+		Gateways: s.Gateways, PdT: s.PdT, Readers: d.readers, Policy: s.Policy, Log: log,
+		Party:  &pki.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate)},
+		Timers: tla.Timers{Absolute: s.Absolute, Inactive: s.Inactive},
+		During: []func(context.Context, string){r.during}, Renewal: r.renewal,
+	}
+	if kept == nil {
+		d.relay, err = tla.NewRelay(relay)
+		return err
+	}
+	b := &device{Kept: kept, cfg: cfg, party: relay.Party, trust: d.trust, log: log}
+	relay.Bundle, relay.During = b, append(relay.During, b.during)
+	d.relay, err = tla.NewRelay(relay)
+	b.relay = d.relay
 	return err
+}
+
+func (d *daemon) listen(app *cli.App, c control) (err error) {
+	d.server, err = c.listen(ctl.Config{Handle: d.relay.Handle, PIN: d.relay.EnterPIN, Log: app.Log})
+	return err
+}
+
+func (c control) listen(cfg ctl.Config) (*ctl.Server, error) {
+	cfg.Socket, cfg.Group = string(c.Socket), c.Group
+	if err := os.MkdirAll(filepath.Dir(cfg.Socket), 0o755); err != nil {
+		return nil, err
+	}
+	return ctl.Listen(cfg)
+}
+
+// refuse is all that a relay with a broken seal does: it tells the user so, until it is stopped.
+func refuse(app *cli.App, c control, why *bundle.Broken) error {
+	server, err := c.listen(ctl.Config{Handle: tla.Refusing(why), Log: app.Log})
+	if err != nil {
+		return err
+	}
+	app.Log.Error("refusing to work: no reader is used, no connection is made", "reason", bundle.SealBroken, "why", string(why.Reason), "file", why.File)
+	return withoutStop(server.Serve(app.Context))
 }
 
 // serve runs every part until the program is stopped, or one fails. The session ends before its parts do.

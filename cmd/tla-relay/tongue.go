@@ -62,7 +62,7 @@ func (t tongue) why(w *tla.Why) string {
 	if !ok {
 		sentence = unknown
 	}
-	text := t.say(sentence, []string{"peer", w.Peer, "gateway", w.Gateway, "reason", t.reason(w)})
+	text := t.say(sentence, []string{"peer", w.Peer, "gateway", w.Gateway, "file", w.File, "reason", t.reason(w)})
 	if w.Detail != "" {
 		text += "\n" + t.say(detailed, []string{"detail", w.Detail})
 	}
@@ -113,7 +113,9 @@ func (t tongue) status(w io.Writer, s *tla.Status) {
 		line(lines.noOwn, s.Problem)
 		return
 	}
-	line(lines.own, stamp(s.Certificate))
+	if !s.Certificate.IsZero() {
+		line(lines.own, stamp(s.Certificate))
+	}
 	if late := t.warning(s); late != "" {
 		line(enrolWords.warning, late)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"tlagate/cmd/internal/enrol"
 	"tlagate/pki"
+	"tlagate/pki/bundle"
 	"tlagate/session"
 	"tlagate/session/link"
 	"tlagate/tla"
@@ -58,6 +59,7 @@ var whys = map[tla.Code]words{
 		"One try is left before the card blocks. If you are sure of your PIN: tla-relay pin --last-try."},
 	tla.CodeBadPIN:         {"Ce n'est pas un code porteur : il a trop ou trop peu de chiffres, ou autre chose que des chiffres.", "That is no PIN: too many or too few digits, or not only digits."},
 	tla.CodePINFailed:      {"Le code porteur n'a pas pu être présenté à la carte : elle a été retirée, ou le temps est écoulé.", "The PIN could not be shown to the card: it was taken out, or the time is over."},
+	tla.CodeSeal:           {"Ce terminal refuse de travailler : {file} {reason}.", "This terminal refuses to work: {file} {reason}."},
 	tla.CodeUnknownCommand: {"Le relais ne connaît pas cette commande : les versions sont-elles compatibles ?", "The relay does not know this command: do the versions fit?"},
 }
 
@@ -77,8 +79,22 @@ var reasons = map[tla.Code]map[string]words{
 		string(link.ProblemTooMany):              {"trop de connexions, réessayez dans un instant", "too many connections, try again in a moment"},
 		string(link.ProblemPdTAbsent):            {"le Poste de Travail n'est pas connecté", "the Poste de Travail is not connected"},
 		string(link.ProblemDraining):             {"la passerelle s'arrête, réessayez dans un instant", "the gateway is stopping, try again in a moment"},
+		string(link.ProblemNoBundle):             {"elle n'a pas de configuration signée pour ce terminal", "it has no signed configuration for this terminal"},
+		string(link.ProblemBundleOutdated):       {"la configuration signée de ce terminal est périmée et la nouvelle n'a pas pu être chargée", "the signed configuration of this terminal is outdated and the new one could not be fetched"},
+		string(link.ProblemBundleRequired):       {"ce terminal n'a pas de configuration signée", "this terminal has no signed configuration"},
 		string(link.ProblemBadAuthorization):     {"la demande n'a pas été acceptée, réessayez", "the request was not accepted, try again"},
 		string(link.ProblemBadServerCertificate): {"le certificat du Poste de Travail n'est pas accepté", "the certificate of the Poste de Travail does not pass"},
+	},
+	tla.CodeSeal: {
+		string(bundle.Missing):     {"est absent ou illisible", "is missing or cannot be read"},
+		string(bundle.Altered):     {"a été modifié", "has been altered"},
+		string(bundle.Outdated):    {"est plus ancien que la version déjà acceptée", "is older than the version accepted before"},
+		string(bundle.Expired):     {"n'est plus valable (ou l'horloge est fausse)", "is no longer valid (or the clock is wrong)"},
+		string(bundle.Revoked):     {"a été signé par un certificat révoqué", "was signed by a revoked certificate"},
+		string(bundle.Untrusted):   {"n'a pas de signataire accepté", "has no accepted signer"},
+		string(bundle.WrongDevice): {"est celui d'un autre appareil", "is another device's"},
+		string(bundle.Unusable):    {"dit des choses que ce terminal ne comprend pas", "says what this terminal does not understand"},
+		tla.ReasonChanged:          {"désigne un autre Poste de Travail qu'à votre demande, recommencez", "names another Poste de Travail than when you asked, start again"},
 	},
 	tla.CodePdT: {
 		string(session.ByeStopped):  {"arrêt demandé", "it was stopped"},

@@ -28,6 +28,7 @@ const (
 	policyClient = 1
 	policyServer = 2
 	policyOCSP   = 3
+	policyBundle = 4
 )
 
 // Profiles is the table of RGS A4: one extended key usage a certificate.
@@ -40,12 +41,14 @@ var Profiles = []Profile{
 	{"pki", pki.RolePKI, serverAuth, true, 398, 825, policyServer},
 	{"ocsp", pki.RoleOCSP, ocspSigning, false, 90, 90, policyOCSP},
 	{"admin", pki.RoleAdmin, clientAuth, false, 398, 825, policyClient},
+	{"bundle", pki.RoleAdmin, codeSigning, false, 398, 825, policyBundle},
 }
 
 const (
 	clientAuth  = "client auth"
 	serverAuth  = "server auth"
 	ocspSigning = "ocsp signing"
+	codeSigning = "code signing" // signs device bundles (docs/bundle.md)
 )
 
 // Lifetimes of the CAs, and how far back a certificate begins, for clocks that are behind.
@@ -140,7 +143,7 @@ func (s Settings) issuingSigning() *config.Signing {
 func (s Settings) caSigning(name string, adapt func(*config.SigningProfile)) *config.Signing {
 	policy := initca.CAPolicy()
 	profile := *policy.Default
-	profile.Policies = s.policies(policyClient, policyServer, policyOCSP)
+	profile.Policies = s.policies(policyClient, policyServer, policyOCSP, policyBundle)
 	profile.CSRWhitelist = onlyTheKey()
 	profile.ClientProvidesSerialNumbers = true
 	adapt(&profile)

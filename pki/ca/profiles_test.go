@@ -36,6 +36,7 @@ var profileTable = map[string]profileRow{
 	"pki":            {"urn:tlagate:op:pki:k1", []string{"pki.example.org"}, x509.ExtKeyUsageServerAuth, 398, true, "2.999.1.2"},
 	"ocsp":           {"urn:tlagate:op:ocsp:o1", nil, x509.ExtKeyUsageOCSPSigning, 90, false, "2.999.1.3"},
 	"admin":          {"urn:tlagate:op:admin:a.martin", nil, x509.ExtKeyUsageClientAuth, 398, true, "2.999.1.1"},
+	"bundle":         {"urn:tlagate:op:admin:a.martin", nil, x509.ExtKeyUsageCodeSigning, 398, true, "2.999.1.4"},
 }
 
 func TestC2ProfileTable(t *testing.T) {
@@ -100,7 +101,7 @@ func checkAuthority(t *testing.T, cert, issuer *x509.Certificate, pathLen, years
 	require.True(t, cert.IsCA)
 	require.Equal(t, pathLen, cert.MaxPathLen)
 	require.Equal(t, cert.NotBefore.AddDate(years, 0, 0), cert.NotAfter.Add(time.Second))
-	require.Equal(t, []string{"2.999.1.1", "2.999.1.2", "2.999.1.3"}, policies(cert))
+	require.Equal(t, []string{"2.999.1.1", "2.999.1.2", "2.999.1.3", "2.999.1.4"}, policies(cert))
 	require.Empty(t, cert.URIs)
 	lintCertificate(t, cert)
 }

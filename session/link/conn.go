@@ -32,6 +32,7 @@ type Config struct {
 	WriteTimeout time.Duration  // longest write of one record; 0 = 10 s
 	OnNotice     func(Notice)   // called from the reader for each notice; nil = none
 	OnStatus     func([]Status) // called from the reader for each status record, which is gone when it returns; nil = ignored
+	Bundle       uint64         // version of the bundle that we work with, for Open and Park to tell; 0 = none
 }
 
 // Conn is an upgraded outer link. One goroutine may read while others write.

@@ -31,6 +31,9 @@ const (
 	ProblemTooMany              ProblemCode = "too_many"
 	ProblemPdTAbsent            ProblemCode = "pdt_absent"
 	ProblemDraining             ProblemCode = "draining"
+	ProblemNoBundle             ProblemCode = "no_bundle"
+	ProblemBundleOutdated       ProblemCode = "bundle_outdated"
+	ProblemBundleRequired       ProblemCode = "bundle_required"
 )
 
 // Statuses gives the HTTP status of every problem.
@@ -48,6 +51,9 @@ var Statuses = map[ProblemCode]int{
 	ProblemTooMany:              http.StatusTooManyRequests,
 	ProblemPdTAbsent:            http.StatusServiceUnavailable,
 	ProblemDraining:             http.StatusServiceUnavailable,
+	ProblemNoBundle:             http.StatusNotFound,
+	ProblemBundleOutdated:       http.StatusConflict,
+	ProblemBundleRequired:       http.StatusForbidden,
 }
 
 // Problem is what a gateway answers instead of an upgrade (RFC 9457).

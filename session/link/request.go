@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -26,6 +27,7 @@ const (
 
 	HeaderServerCert      = "Server-Cert"       // in the encoding of RFC 9440
 	HeaderServerCertChain = "Server-Cert-Chain" // likewise
+	HeaderBundle          = "Tlagate-Bundle"    // the version of the bundle of who asks (docs/bundle.md)
 )
 
 // maxAnswer bounds, in octets, what a gateway may say before the upgrade.
@@ -68,6 +70,7 @@ func Park(ctx context.Context, c net.Conn, chain [][]byte, cfg Config) (*Conn, e
 		return nil, errors.New("cannot park: no server certificate to declare")
 	}
 	header := upgradeHeader()
+	cfg.describe(header)
 	header.Set(HeaderServerCert, encodeCert(chain[0]))
 	for _, der := range chain[1:] {
 		header.Add(HeaderServerCertChain, encodeCert(der))
@@ -82,11 +85,12 @@ func Park(ctx context.Context, c net.Conn, chain [][]byte, cfg Config) (*Conn, e
 func Open(ctx context.Context, c net.Conn, pdt, session string, cfg Config) (*Conn, error) {
 	path := PathOpen + "?pdt=" + url.QueryEscape(pdt)
 	return request(ctx, c, cfg, func(r *bufio.Reader) (*http.Response, error) {
-		nonce, err := askNonce(c, r, path)
+		nonce, err := askNonce(c, r, path, cfg)
 		if err != nil {
 			return nil, err
 		}
 		header := upgradeHeader()
+		cfg.describe(header)
 		header.Set("Authorization", Authorization{Nonce: nonce, Session: session}.String())
 		return roundTrip(c, r, path, header)
 	})
@@ -116,8 +120,17 @@ func upgradeHeader() http.Header {
 	return http.Header{"Connection": {"Upgrade"}, "Upgrade": {Protocol}}
 }
 
-func askNonce(c net.Conn, r *bufio.Reader, path string) (string, error) {
-	resp, err := roundTrip(c, r, path, http.Header{})
+// describe says what bundle we work with.
+func (c Config) describe(h http.Header) {
+	if c.Bundle > 0 {
+		h.Set(HeaderBundle, strconv.FormatUint(c.Bundle, 10))
+	}
+}
+
+func askNonce(c net.Conn, r *bufio.Reader, path string, cfg Config) (string, error) {
+	header := http.Header{}
+	cfg.describe(header)
+	resp, err := roundTrip(c, r, path, header)
 	if err != nil {
 		return "", err
 	}

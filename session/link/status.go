@@ -1,6 +1,7 @@
 package link
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 )
@@ -90,4 +91,15 @@ func decodeStatus(payload []byte) ([]Status, error) {
 		payload = payload[n:]
 	}
 	return pieces, nil
+}
+
+// Answers gives the OCSP answers among pieces, as copies: the pieces are gone when OnStatus returns.
+func Answers(pieces []Status) [][]byte {
+	var list [][]byte
+	for _, s := range pieces {
+		if !s.ARL {
+			list = append(list, bytes.Clone(s.DER))
+		}
+	}
+	return list
 }

@@ -54,9 +54,10 @@ func English(program, next string) Texts {
 	}
 }
 
-// Run enrols a device. usual is the place when neither command nor code names one; its Address may be "".
-func (c Command) Run(app *cli.App, d Device, usual est.Place, say Texts) error {
-	done, err := c.enrol(app, d, usual, say)
+// Run enrols a device. usual is the place when neither command nor code names one; its Address may be "". What comes after, with the
+// place that was used, is done when the device is enrolled.
+func (c Command) Run(app *cli.App, d Device, usual est.Place, say Texts, after ...func(est.Place) error) error {
+	done, place, err := c.enrol(app, d, usual, say)
 	if f := (*Failure)(nil); errors.As(err, &f) {
 		return errors.New(say.Failure(f))
 	}
@@ -64,28 +65,31 @@ func (c Command) Run(app *cli.App, d Device, usual est.Place, say Texts) error {
 		return err
 	}
 	_, err = io.WriteString(app.Stdout, say.Done(done))
+	for _, next := range after {
+		err = errors.Join(err, next(place))
+	}
 	return err
 }
 
-func (c Command) enrol(app *cli.App, d Device, usual est.Place, say Texts) (*Done, error) {
+func (c Command) enrol(app *cli.App, d Device, usual est.Place, say Texts) (done *Done, place est.Place, err error) {
 	in := bufio.NewReaderSize(io.LimitReader(app.Stdin, maxTyped), 1024)
 	text, err := c.read(app, in, say)
 	if err != nil {
-		return nil, err
+		return nil, place, err
 	}
 	invited, err := ParseInvitation(text)
 	if err != nil {
-		return nil, err
+		return nil, place, err
 	}
-	place, err := c.place(invited, usual)
-	if err != nil {
-		return nil, err
+	if place, err = c.place(invited, usual); err != nil {
+		return nil, place, err
 	}
 	act := Act{Device: d, Place: place, Code: invited.Code, Replace: c.Replace}
 	if !c.Yes && isTerminal(app.Stdin) {
 		act.Confirm = func(root *x509.Certificate) error { return confirm(app, in, say, root, place) }
 	}
-	return act.Run(app.Context)
+	done, err = act.Run(app.Context)
+	return done, place, err
 }
 
 const maxTyped = 4096 // octets

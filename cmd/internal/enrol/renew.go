@@ -64,6 +64,9 @@ type Renewer struct {
 	Dial  est.Dial      // nil = net.Dialer's
 	Log   *slog.Logger
 
+	// Traced is told of each certificate that was renewed, or, with nil, of the kind of a failure that people are to do something about; nil = nobody is.
+	Traced func(renewed *x509.Certificate, why string)
+
 	mu    sync.Mutex // protects the rest
 	state State
 	next  time.Time     // not tried again before
@@ -231,8 +234,15 @@ func (r *Renewer) renew(ctx context.Context, places []est.Place, h Held) error {
 	if err := errors.Join(h.install(chain), h.Keys.Reload()); err != nil {
 		return &Failure{Kind: Files, Cause: err}
 	}
+	r.trace(chain[0], "")
 	r.Log.Info("certificate renewed", "profile", h.Profile.Label, "serial", fmt.Sprintf("%x", chain[0].SerialNumber), "until", chain[0].NotAfter, "at", place.Address)
 	return nil
+}
+
+func (r *Renewer) trace(renewed *x509.Certificate, why string) {
+	if r.Traced != nil {
+		r.Traced(renewed, why)
+	}
 }
 
 // settle waits a little, while the old certificate goes on, until whoever is asked about certificates here knows the new one: peers
@@ -303,6 +313,9 @@ func (r *Renewer) tell(f *Failure, now time.Time, s State) {
 		level, msg = slog.LevelError, "certificate cannot be renewed: enrol again"
 	case now.After(s.Warn) || f.Kind == Rejected:
 		level, msg = slog.LevelError, "certificate not renewed: somebody has to see to it"
+	}
+	if level == slog.LevelError {
+		r.trace(nil, string(f.Kind))
 	}
 	r.Log.Log(context.Background(), level, msg, "reason", string(f.Kind), "error", f, "ends", s.Ends, "failing_since", r.state.FailingSince, "next", r.next)
 }

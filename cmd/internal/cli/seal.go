@@ -1,0 +1,198 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+
+	"tlagate/keys"
+	"tlagate/pki"
+	"tlagate/pki/bundle"
+)
+
+// Seal is the part of a device's configuration that names its bundle (SP1; docs/bundle.md, section 5):
+//
+//	bundle: /var/lib/tla-relay/bundle.p7m
+//	sealed: true
+type Seal struct {
+	Bundle Path `yaml:"bundle"` // what ops signed for us; empty: none
+	Sealed bool `yaml:"sealed"` // a local line that the bundle decides is refused
+
+	// Usable says whether the program can work with what a bundle says; nil = it can.
+	Usable func(*bundle.Content) error `yaml:"-"`
+	// Event is told of all that happens to the bundle, for the audit trace; nil = nobody is.
+	Event func(bundle.Event) `yaml:"-"`
+}
+
+// Line is a line of the configuration that the bundle decides.
+type Line struct {
+	Name string
+	Set  bool
+}
+
+// Check refuses, under seal, the lines that are the bundle's to decide.
+func (s Seal) Check(t Trust, lines ...Line) error {
+	if !s.Sealed {
+		return nil
+	}
+	if s.Bundle == "" {
+		return errors.New("cannot use sealed: there is no line bundle; name the file of the bundle there")
+	}
+	for _, l := range append(lines, t.sealedLines()...) {
+		if l.Set {
+			return fmt.Errorf("cannot use %s: this device is sealed and its bundle decides that; remove the line", l.Name)
+		}
+	}
+	return nil
+}
+
+func (t Trust) sealedLines() []Line {
+	lines := []Line{
+		{"trust.crls", len(t.CRLs) > 0},
+		{"trust.ocsp", !reflect.ValueOf(t.OCSP).IsZero()},
+		{"trust.intermediates", len(t.Intermediates) > 0},
+	}
+	for i, a := range t.Anchors {
+		lines = append(lines, Line{fmt.Sprintf("trust.anchors[%d].practices", i), len(a.Practices) > 0})
+	}
+	return lines
+}
+
+// CheckKeys refuses, under seal, private keys that lie in a file as they are (SP2).
+func (s Seal) CheckKeys(identities ...Identity) error {
+	for _, id := range identities {
+		if !s.Sealed {
+			return nil
+		}
+		about, err := keys.Inspect(id.Key, keys.Config{WrappingKey: string(id.WrappingKey)})
+		if err == nil && !about.Protection.Hidden() {
+			err = fmt.Errorf("cannot use the key %s: this device is sealed, and it is not protected; encrypt it under a wrapping_key, or keep it in hardware (docs/keys.md)", about.Where)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Open reads the bundle as at a start of the program; nil without one. The error may be a *bundle.Broken.
+func (s Seal) Open(t Trust, certificate func() *tls.Certificate, log *slog.Logger) (*bundle.Kept, error) {
+	if s.Bundle == "" {
+		return nil, nil
+	}
+	return bundle.Open(s.config(t, certificate, log))
+}
+
+// config says where the bundle is and what it is judged by.
+func (s Seal) config(t Trust, certificate func() *tls.Certificate, log *slog.Logger) bundle.Config {
+	c := bundle.Config{File: string(s.Bundle), Certificate: certificate, ARL: string(t.ARL), DenyList: string(t.DenyList),
+		Production: t.Production, Log: log, Usable: s.Usable, Event: s.Event}
+	for _, a := range t.Anchors {
+		c.Anchors = append(c.Anchors, string(a.File))
+	}
+	for _, l := range texts(t.CRLs) {
+		if !strings.Contains(l, "://") {
+			c.CRLs = append(c.CRLs, l)
+		}
+	}
+	return c
+}
+
+// ContentOf gives what a bundle says; nil = there is none.
+func ContentOf(k *bundle.Kept) *bundle.Content {
+	if k == nil {
+		return nil
+	}
+	return k.Content()
+}
+
+// FetchBundle gets the first bundle, or another one when the seal is broken, from a gateway.
+func (s Seal) FetchBundle(app *App, t Trust, id Identity, gateway string) error {
+	if s.Bundle == "" {
+		return errors.New("cannot fetch the bundle: the configuration has no line bundle that names its file")
+	}
+	keys, err := id.Open()
+	if err != nil {
+		return err
+	}
+	c, err := bundle.Fetch(app.Context, s.config(t, keys.Certificate, app.Log), bundle.Way{Gateway: gateway})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(app.Stdout, "%s: version %d for %s, issued %s\n", s.Bundle, c.Version, c.For, c.Issued.UTC().Format("2006-01-02 15:04 MST"))
+	return nil
+}
+
+// Under gives the trust section as package pki wants it, with what a bundle adds; nil = there is none. The pinned root alone makes
+// nobody trusted: an anchor of the file counts when it names practices, which a sealed one must not.
+func (t Trust) Under(c *bundle.Content, log *slog.Logger) (pki.TrustConfig, error) {
+	cfg := t.Config(log)
+	if c == nil {
+		return cfg, nil
+	}
+	var err error
+	if cfg.Known, err = c.TrustAnchors(); err != nil {
+		return cfg, err
+	}
+	all := cfg.Anchors
+	cfg.Anchors = nil
+	for _, a := range all {
+		if len(a.Practices) > 0 {
+			cfg.Anchors = append(cfg.Anchors, a)
+		}
+	}
+	cfg.OCSP.Responders = append(cfg.OCSP.Responders, c.Sources.OCSP...)
+	cfg.CRLs = append(cfg.CRLs, c.Sources.CRLs...)
+	return cfg, nil
+}
+
+// Adopt puts the anchors and ARLs of a bundle in force, at once.
+func Adopt(trust *pki.Trust, c *bundle.Content, log *slog.Logger) error {
+	anchors, err := c.TrustAnchors()
+	if err != nil {
+		return err
+	}
+	if err := trust.SetAnchors(anchors); err != nil {
+		return err
+	}
+	lists, err := c.Lists()
+	for _, der := range lists {
+		if err := trust.AddARL(der); err != nil { // a newer one may be at hand
+			log.Info("ARL of the bundle not taken", "reason", string(pki.ReasonOf(err)), "error", err)
+		}
+	}
+	return err
+}
+
+// OpenTrust opens the trust store of a device, with what its bundle adds; traced sees to its audit trace.
+func (t Trust) OpenTrust(c *bundle.Content, traced func(pki.TrustConfig) pki.TrustConfig, log *slog.Logger) (*pki.Trust, error) {
+	cfg, err := t.Under(c, log)
+	if err != nil {
+		return nil, err
+	}
+	trust, err := pki.OpenTrust(traced(cfg))
+	if err != nil || c == nil {
+		return trust, err
+	}
+	return trust, Adopt(trust, c, log)
+}
+
+// Refresh asks a gateway for another bundle, and has apply put it in force. The error is a *bundle.Broken when the one at hand must
+// not be used any more; what else fails is logged.
+func Refresh(ctx context.Context, k *bundle.Kept, w bundle.Way, log *slog.Logger, apply func(*bundle.Content) error) error {
+	changed, err := k.Refresh(ctx, w)
+	if changed {
+		err = apply(k.Content())
+	}
+	if unusable := k.Usable(); unusable != nil {
+		return unusable
+	}
+	if err != nil && ctx.Err() == nil {
+		log.Warn("bundle not refreshed", "gateway", w.Gateway, "error", err)
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package trail
+
+import (
+	"crypto/x509"
+	"strconv"
+
+	"tlagate/audit"
+	"tlagate/pki/bundle"
+)
+
+// actions are the events of a bundle as the trace names them.
+var actions = map[bundle.Action]audit.Kind{
+	bundle.Loaded: audit.BundleLoaded, bundle.Changed: audit.BundleChanged, bundle.Refused: audit.BundleRefused, bundle.Ended: audit.SealBroken,
+}
+
+// Bundle records what happens to a device's bundle (SP1). What cannot be recorded is logged: the bundle has been judged.
+func (t *Trail) Bundle(e bundle.Event) {
+	with := []audit.Attr{audit.File(e.File)}
+	if e.Version > 0 {
+		with = append(with, audit.Version(strconv.FormatUint(e.Version, 10)))
+	}
+	if e.Reason != "" {
+		with = append(with, audit.Reason(string(e.Reason)))
+	}
+	t.note(actions[e.Action], with...)
+}
+
+// Enrolment records that an enrolment begins, runs it, and records how it ended (G2).
+func (t *Trail) Enrolment(enrol func() error) error {
+	if err := t.Log.Record(audit.EnrolmentBegun); err != nil {
+		return err
+	}
+	err := enrol()
+	kind := audit.EnrolmentDone
+	if err != nil {
+		kind = audit.EnrolmentRefused
+	}
+	t.note(kind)
+	return err
+}
+
+// Renewal records that a certificate was renewed, or, nil, why none was (G2).
+func (t *Trail) Renewal(renewed *x509.Certificate, why string) {
+	if renewed == nil {
+		t.note(audit.RenewalFailed, audit.Reason(why))
+		return
+	}
+	t.note(audit.RenewalDone, audit.Certificate(renewed)...)
+}
+
+// note records what has happened already; what cannot be recorded is logged.
+func (t *Trail) note(kind audit.Kind, with ...audit.Attr) {
+	if err := t.Log.Record(kind, with...); err != nil {
+		t.app.Log.Error("an event is not in the audit trace", "event", string(kind), "error", err)
+	}
+}

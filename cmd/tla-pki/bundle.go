@@ -1,0 +1,367 @@
+package main
+
+import (
+	"encoding/json/jsontext"
+	"encoding/json/v2"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/keys"
+	"tlagate/pki"
+	"tlagate/pki/bundle"
+	"tlagate/pki/ca"
+	"tlagate/tla/policy"
+)
+
+type bundleCmd struct {
+	Sign   bundleSignCmd   `cmd:"" help:"Sign the configuration of a device, or of all devices of a practice and role."`
+	Show   bundleShowCmd   `cmd:"" help:"Print what a bundle says and who signed it. Nobody is asked whether the signer may."`
+	Verify bundleVerifyCmd `cmd:"" help:"Say why a bundle's signer is accepted or refused: exit 0, 1, or 2 if that cannot be told."`
+}
+
+type bundleSignCmd struct {
+	In      string    `required:"" placeholder:"FILE" help:"What it says (YAML or JSON; docs/bundle.md). Anchors, ARLs and the policy may be named as files: anchors: [{file: root.crt, practices: [...]}], arls: [{file: arl.pem}], policy: {file: policy.yaml}."`
+	Cert    cli.Path  `required:"" placeholder:"FILE" help:"Certificate of the profile bundle, its issuing CA behind it."`
+	Key     keys.Spec `required:"" placeholder:"FILE" help:"Its key."`
+	Out     string    `required:"" short:"o" placeholder:"FILE" help:"Where to write the bundle: a name ending in .p7m in the gateway's directory of bundles."`
+	Version uint64    `name:"bundle-version" placeholder:"N" help:"Version; default: one above the highest for any of these devices beside the new file."`
+}
+
+// order is the content as a person writes it.
+type order struct {
+	MinVersion uint64         `yaml:"min_version"`
+	For        string         `yaml:"for"`
+	Issued     time.Time      `yaml:"issued"` // default: now
+	ValidUntil time.Time      `yaml:"valid_until"`
+	Gateways   []string       `yaml:"gateways"`
+	PdTs       []string       `yaml:"pdts"`
+	Access     bundle.Access  `yaml:"access"`
+	Anchors    []orderAnchor  `yaml:"anchors"`
+	ARLs       []orderFile    `yaml:"arls"`
+	Limits     bundle.Limits  `yaml:"limits"`
+	Sources    bundle.Sources `yaml:"sources"`
+	Policy     orderFile      `yaml:"policy"`
+}
+
+type orderAnchor struct {
+	File      cli.Path `yaml:"file"`
+	Practices []string `yaml:"practices"`
+}
+
+type orderFile struct {
+	File cli.Path `yaml:"file"`
+}
+
+func (c *bundleSignCmd) Run(app *cli.App) error {
+	content, err := c.content()
+	if err != nil {
+		return err
+	}
+	own, err := cli.Identity{Cert: c.Cert, Key: c.Key}.Open()
+	if err != nil {
+		return err
+	}
+	if err := c.number(content); err != nil {
+		return err
+	}
+	der, err := bundle.Sign(content, own.Certificate(), time.Now())
+	if err != nil {
+		return err
+	}
+	if err := ca.Replace(c.Out, der, 0o644); err != nil {
+		return err
+	}
+	fmt.Fprintf(app.Stdout, "%s: version %d for %s\n", c.Out, content.Version, content.For)
+	return nil
+}
+
+func (c *bundleSignCmd) content() (*bundle.Content, error) {
+	var o order
+	if err := cli.LoadYAML(c.In, &o); err != nil {
+		return nil, cli.Usage("%w", err)
+	}
+	content := &bundle.Content{Format: bundle.Format, MinVersion: o.MinVersion, For: o.For, Issued: o.Issued, ValidUntil: o.ValidUntil,
+		Gateways: o.Gateways, PdTs: o.PdTs, Access: o.Access, Limits: o.Limits, Sources: o.Sources}
+	if content.Issued.IsZero() {
+		content.Issued = time.Now().UTC().Truncate(time.Second)
+	}
+	for _, add := range []func(*bundle.Content) error{o.addAnchors, o.addARLs, o.addPolicy} {
+		if err := add(content); err != nil {
+			return nil, err
+		}
+	}
+	return content, nil
+}
+
+func (o order) addAnchors(c *bundle.Content) error {
+	for _, a := range o.Anchors {
+		certs, err := pki.ReadCertificates(string(a.File))
+		if err != nil {
+			return err
+		}
+		for _, cert := range certs {
+			text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
+			c.Anchors = append(c.Anchors, bundle.Anchor{PEM: string(text), Practices: a.Practices})
+		}
+	}
+	return nil
+}
+
+func (o order) addARLs(c *bundle.Content) error {
+	for _, a := range o.ARLs {
+		text, err := os.ReadFile(string(a.File))
+		if err != nil {
+			return fmt.Errorf("cannot read the ARL: %w", err)
+		}
+		if block, _ := pem.Decode(text); block == nil {
+			text = pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: text})
+		}
+		c.ARLs = append(c.ARLs, string(text))
+	}
+	return nil
+}
+
+func (o order) addPolicy(c *bundle.Content) error {
+	if o.Policy.File == "" {
+		return nil
+	}
+	text, err := os.ReadFile(string(o.Policy.File))
+	if err != nil {
+		return fmt.Errorf("cannot read the card policy: %w", err)
+	}
+	var node yaml.Node
+	if err := yaml.Unmarshal(text, &node); err != nil {
+		return fmt.Errorf("cannot read the card policy: %w", err)
+	}
+	if len(node.Content) != 1 {
+		return fmt.Errorf("cannot read the card policy %s: it is empty", o.Policy.File)
+	}
+	value, err := plain(node.Content[0])
+	if err != nil {
+		return fmt.Errorf("cannot read the card policy %s: %w", o.Policy.File, err)
+	}
+	if c.Policy, err = json.Marshal(value, json.Deterministic(true)); err != nil {
+		return err
+	}
+	var table policy.Table
+	if err := cli.DecodeYAML(c.Policy, &table); err != nil { // as the terminal does
+		return fmt.Errorf("cannot use the card policy %s: %w", o.Policy.File, err)
+	}
+	if _, err := policy.Compile(table); err != nil {
+		return fmt.Errorf("cannot use the card policy %s: %w", o.Policy.File, err)
+	}
+	return nil
+}
+
+// plain gives YAML as JSON has it. What YAML takes for a number and a person wrote otherwise, as 00 or 0A, stays the text it is.
+func plain(n *yaml.Node) (any, error) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		m := map[string]any{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			v, err := plain(n.Content[i+1])
+			if _, twice := m[n.Content[i].Value]; twice {
+				err = fmt.Errorf("line %d: %q comes twice", n.Content[i].Line, n.Content[i].Value)
+			}
+			if err != nil {
+				return nil, err
+			}
+			m[n.Content[i].Value] = v
+		}
+		return m, nil
+	case yaml.SequenceNode:
+		list := []any{}
+		for _, item := range n.Content {
+			v, err := plain(item)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		return list, nil
+	case yaml.AliasNode:
+		return nil, fmt.Errorf("line %d: aliases are not understood", n.Line)
+	}
+	return scalar(n), nil
+}
+
+func scalar(n *yaml.Node) any {
+	if v, err := strconv.ParseInt(n.Value, 10, 64); n.Tag == "!!int" && err == nil && strconv.FormatInt(v, 10) == n.Value {
+		return v
+	}
+	switch {
+	case n.Tag == "!!bool":
+		return n.Value == "true"
+	case n.Tag == "!!null":
+		return nil
+	}
+	return n.Value
+}
+
+// number gives the version, and refuses one that goes back.
+func (c *bundleSignCmd) number(content *bundle.Content) error {
+	last, err := c.lastVersion(content)
+	if err != nil {
+		return err
+	}
+	if content.Version = c.Version; c.Version == 0 {
+		content.Version = last + 1
+	}
+	if content.Version <= last {
+		return fmt.Errorf("cannot sign version %d: %d is there already, and devices refuse what is not above it", content.Version, last)
+	}
+	return nil
+}
+
+// lastVersion is the highest of the bundles beside the new file that a device of it may have got. The file itself must be readable, if it is there.
+func (c *bundleSignCmd) lastVersion(content *bundle.Content) (last uint64, err error) {
+	beside, err := filepath.Glob(filepath.Join(filepath.Dir(c.Out), "*"+bundle.Ending))
+	if err != nil {
+		return 0, err
+	}
+	for _, file := range append(beside, c.Out) {
+		b, err := readBundle(file)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil && file == c.Out:
+			return 0, fmt.Errorf("cannot tell the last version: %w; remove the file, and give --bundle-version", err)
+		case err == nil && b.Overlaps(content):
+			last = max(last, b.Version)
+		}
+	}
+	return last, nil
+}
+
+func readBundle(file string) (*bundle.Bundle, error) {
+	der, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the bundle: %w", err)
+	}
+	b, err := bundle.Read(der)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the bundle %s: %w", file, err)
+	}
+	return b, nil
+}
+
+type bundleShowCmd struct {
+	File string `arg:"" help:"The bundle."`
+	JSON bool   `name:"json" help:"The content alone, as it was signed."`
+}
+
+func (c *bundleShowCmd) Run(app *cli.App) error {
+	b, err := readBundle(c.File)
+	if err != nil {
+		return err
+	}
+	if !c.JSON {
+		printSigner(app.Stdout, b)
+	}
+	return json.MarshalWrite(app.Stdout, b.Content, jsontext.WithIndent("  "))
+}
+
+func printSigner(w io.Writer, b *bundle.Bundle) {
+	signer := b.Chain[0]
+	id, _ := pki.IdentityOf(signer)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "signer\t%s (not verified: tla-pki bundle verify)\nserial\t%x\nissuer\t%s\nuntil\t%s\n", id, signer.SerialNumber, signer.Issuer, instant(signer.NotAfter))
+	table.Flush()
+}
+
+// bundleVerifyCmd has the options of verify that matter for a bundle.
+type bundleVerifyCmd struct {
+	Anchor       []string  `required:"" short:"a" placeholder:"FILE" sep:"none" help:"The root pinned at enrolment; repeat for more."`
+	CRL          []string  `name:"crl" placeholder:"FILE" sep:"none" help:"CRLs and ARLs; repeat for more. The bundle's own ARLs count too."`
+	OCSP         []string  `name:"ocsp" placeholder:"FILE" sep:"none" help:"OCSP answers, DER; repeat for more."`
+	NoRevocation bool      `help:"Do not ask whether the signer is revoked."`
+	Device       string    `placeholder:"URN" help:"It must be for this device."`
+	At           time.Time `placeholder:"TIME" help:"Judge as at that time."`
+	File         string    `arg:"" help:"The bundle."`
+}
+
+func (c *bundleVerifyCmd) Run(app *cli.App) error {
+	trust, err := c.open()
+	if err != nil {
+		return cli.Usage("%w", err)
+	}
+	der, err := os.ReadFile(c.File)
+	if err != nil {
+		return cli.Usage("cannot read the bundle: %w", err)
+	}
+	b, err := bundle.Read(der)
+	if err == nil {
+		err = c.judge(app, trust, b)
+	}
+	if err != nil {
+		return refused(app, err)
+	}
+	fmt.Fprintln(app.Stdout, "accepted")
+	return nil
+}
+
+func (c *bundleVerifyCmd) open() (*pki.Trust, error) {
+	cfg := pki.TrustConfig{CRLs: c.CRL, NoRevocation: c.NoRevocation, Clock: c.now}
+	for _, file := range c.Anchor {
+		cfg.Anchors = append(cfg.Anchors, pki.AnchorFile{File: file, Practices: []string{"*"}})
+	}
+	return pki.OpenTrust(cfg)
+}
+
+func (c *bundleVerifyCmd) now() time.Time {
+	if c.At.IsZero() {
+		return time.Now()
+	}
+	return c.At
+}
+
+func (c *bundleVerifyCmd) judge(app *cli.App, trust *pki.Trust, b *bundle.Bundle) error {
+	lists, err := b.Lists()
+	if err != nil {
+		return err
+	}
+	for _, der := range lists {
+		if err := trust.AddARL(der); err != nil {
+			app.Log.Warn("an ARL of the bundle does not pass", "error", err)
+		}
+	}
+	for _, file := range c.OCSP {
+		der, err := os.ReadFile(file)
+		if err != nil {
+			return cli.Usage("cannot read the OCSP answer: %w", err)
+		}
+		if err := trust.AddStatus(der); err != nil {
+			app.Log.Warn("an OCSP answer does not pass", "file", file, "error", err)
+		}
+	}
+	verdict, err := trust.Verify(b.Chain, bundle.Want)
+	explain(app.Stdout, verdict)
+	if err != nil {
+		return err
+	}
+	return c.checkContent(b)
+}
+
+func (c *bundleVerifyCmd) checkContent(b *bundle.Bundle) error {
+	if !b.ValidUntil.IsZero() && c.now().After(b.ValidUntil) {
+		return fmt.Errorf("it was valid until %s", instant(b.ValidUntil))
+	}
+	if c.Device == "" {
+		return nil
+	}
+	id, err := pki.ParseIdentity(c.Device)
+	if err == nil && !b.Covers(id) {
+		err = fmt.Errorf("it is for %s", b.For)
+	}
+	return err
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/pki"
+	"tlagate/pki/bundle"
+	"tlagate/tla"
+	"tlagate/tla/policy"
+)
+
+type bundleCmd struct {
+	Fetch bundleFetchCmd `cmd:"" help:"Fetch the bundle of this terminal from a gateway: the first one, or when the seal is broken. Restart the relay then."`
+}
+
+type bundleFetchCmd struct {
+	place
+	Gateway string `required:"" placeholder:"HOST:PORT" help:"The gateway."`
+}
+
+func (c *bundleFetchCmd) Run(app *cli.App) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	return cfg.FetchBundle(app, cfg.Trust, cfg.Identity, c.Gateway)
+}
+
+// checkSeal refuses what the bundle decides.
+func (c config) checkSeal() error {
+	return c.Check(c.Trust, cli.Line{Name: "gateways", Set: len(c.Gateways) > 0}, cli.Line{Name: "pdt", Set: c.PdT != ""},
+		cli.Line{Name: "policy", Set: c.Policy != ""}, cli.Line{Name: "limits", Set: c.Limits != limits{}})
+}
+
+// settings are what the file says, and for what it leaves out, the bundle; nil = none.
+func (c config) settings(b *bundle.Content) (s tla.Settings, err error) {
+	s = tla.Settings{Gateways: c.Gateways, PdT: c.PdT, Absolute: c.Limits.Absolute, Inactive: c.Limits.Inactive}
+	if b != nil {
+		if len(s.Gateways) == 0 {
+			s.Gateways = b.Gateways
+		}
+		s.PdT = cmp.Or(s.PdT, b.PdTs[0])
+		s.Absolute = cmp.Or(s.Absolute, time.Duration(b.Limits.Absolute))
+		s.Inactive = cmp.Or(s.Inactive, time.Duration(b.Limits.Inactive))
+	}
+	s.Policy, err = c.cardPolicy(b)
+	return s, err
+}
+
+// cardPolicy is the bundle's, when the file names none.
+func (c config) cardPolicy(b *bundle.Content) (*policy.Policy, error) {
+	if b == nil || c.Policy != "" || len(b.Policy) == 0 {
+		return loadPolicy(string(c.Policy))
+	}
+	var table policy.Table
+	if err := cli.DecodeYAML(b.Policy, &table); err != nil { // YAML reads JSON
+		return nil, fmt.Errorf("cannot use the card policy of the bundle: %w", err)
+	}
+	return policy.Compile(table)
+}
+
+// device is the bundle of a running relay.
+type device struct {
+	*bundle.Kept
+	cfg   config
+	party *pki.Party
+	trust *pki.Trust
+	relay *tla.Relay
+	log   *slog.Logger
+}
+
+// refreshTime is how often the bundle is asked for inside a session, after its begin.
+const refreshTime = time.Hour
+
+// Update is for a start at a gateway that demands a newer one.
+func (d *device) Update(ctx context.Context, gateway string) error {
+	changed, err := d.Refresh(ctx, d.way(gateway))
+	if changed {
+		err = d.apply(d.Content())
+	}
+	return err
+}
+
+func (d *device) way(gateway string) bundle.Way { return bundle.Way{Gateway: gateway, Party: d.party} }
+
+// during refreshes the bundle in a session, and ends the session when the one at hand must not be used any more.
+func (d *device) during(ctx context.Context, gateway string) {
+	for {
+		if err := cli.Refresh(ctx, d.Kept, d.way(gateway), d.log, d.apply); err != nil {
+			d.relay.End(err)
+			return
+		}
+		timer := time.NewTimer(refreshTime)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+	}
+}
+
+// apply puts a new bundle in force: anchors and ARLs at once, the rest for the next session.
+func (d *device) apply(c *bundle.Content) error {
+	s, err := d.cfg.settings(c)
+	if err == nil {
+		err = d.relay.Set(s)
+	}
+	if err != nil {
+		return err
+	}
+	return cli.Adopt(d.trust, c, d.log)
+}

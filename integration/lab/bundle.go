@@ -1,0 +1,85 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Ops signs bundles.
+const Ops = "urn:tlagate:operateur-demo:admin:ops"
+
+// LayOutBundles makes the certificate of ops and the directory that the gateway serves, and a responder that gateway asks. It gives
+// the line for the gateway's configuration.
+func (l *Lab) LayOutBundles() (line string, err error) {
+	url, err := l.StartOCSP()
+	if err != nil {
+		return "", err
+	}
+	l.GatewayTrust.OCSP = []string{url}
+	if _, err := l.Issue("ops", "bundle", Ops); err != nil {
+		return "", err
+	}
+	return "bundles: " + l.Path("bundles"), os.MkdirAll(l.Path("bundles"), 0o755)
+}
+
+// SignBundle signs what the lab's devices of a role need, plus more lines, as bundles/ROLE.p7m, with the keys called signer.
+func (l *Lab) SignBundle(role, signer string, more ...string) error {
+	text := fmt.Sprintf(`for: "urn:tlagate:%s:%s:*"
+gateways: [%q]
+anchors: [{file: %s, practices: ["*"]}]
+arls: [{file: %s}]
+`, Practice, role, l.Via(), l.Path("pki/public/root.crt"), l.Path("pki/public/arl.pem"))
+	if role == "tla" {
+		text += fmt.Sprintf("pdts: [%q]\n", PdT)
+	}
+	in := l.Path(role + "-bundle.yaml")
+	if err := os.WriteFile(in, []byte(text+strings.Join(more, "\n")+"\n"), 0o600); err != nil {
+		return err
+	}
+	_, err := l.Run("tla-pki", "bundle", "sign", "--in", in, "--cert", l.Path(signer+".crt"), "--key", l.Path(signer+".key"),
+		"--out", l.Path("bundles/"+role+".p7m"))
+	return err
+}
+
+// SealRelay writes the configuration of a sealed relay and fetches its bundle; StartSealed starts it.
+func (l *Lab) SealRelay() error {
+	return l.sealDevice("tla-relay", "relay", fmt.Sprintf("identity: {cert: %s, key: %s}\ncontrol: {socket: %s}\n", l.TLAKeys.Cert, l.TLAKeys.Key, l.Path("relay.sock")))
+}
+
+// SealPdT is SealRelay for the PdT.
+func (l *Lab) SealPdT() error {
+	return l.sealDevice("tla-pdt", "pdt", fmt.Sprintf("client: {cert: %s, key: %s}\nserver: {cert: %s, key: %s}\ndriver: {port: %d}\nstatus: %s\n",
+		l.ClientKeys.Cert, l.ClientKeys.Key, l.ServerKeys.Cert, l.ServerKeys.Key, l.DriverPort(), l.Path("pdt.sock")))
+}
+
+func (l *Lab) sealDevice(program, name, own string) error {
+	arl, err := os.ReadFile(l.Path("pki/public/arl.pem"))
+	if err != nil {
+		return err
+	}
+	root, err := os.ReadFile(l.Path("pki/public/root.crt"))
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("%ssealed: true\nbundle: %s.p7m\ntrust: {anchors: [{file: %s-root.crt}], arl: %s-arl.pem, state: %s-numbers}\n", own, name, name, name, name)
+	for file, data := range map[string][]byte{name + "-arl.pem": arl, name + "-root.crt": root, name + ".yaml": []byte(text)} {
+		if err := os.WriteFile(l.Path(file), data, 0o600); err != nil {
+			return err
+		}
+	}
+	_, err = l.Run(program, "bundle", "fetch", "--config", l.Path(name+".yaml"), "--gateway", l.Via())
+	return err
+}
+
+// StartSealedRelay starts the relay with the configuration there is; ready is what it says when it is.
+func (l *Lab) StartSealedRelay(ready string) (err error) {
+	l.RelayProc, err = l.start("tla-relay", ready, nil, "run", "--config", l.Path("relay.yaml"))
+	return err
+}
+
+// StartSealedPdT is StartSealedRelay for the PdT.
+func (l *Lab) StartSealedPdT(ready string) (err error) {
+	l.PdTProc, err = l.start("tla-pdt", ready, nil, "run", "--config", l.Path("pdt.yaml"))
+	return err
+}

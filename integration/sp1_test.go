@@ -1,0 +1,239 @@
+package integration
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
+)
+
+// sealed is a deployment whose devices work with bundles alone. It has no readers.
+type sealed struct{ *bed }
+
+func newSealed(t *testing.T) *sealed {
+	t.Helper()
+	l, err := lab.New()
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		showLogs(t, l)
+		require.NoError(t, l.Close())
+	})
+	line, err := l.LayOutBundles()
+	require.NoError(t, err)
+	require.NoError(t, l.SignBundle("tla", "ops"))
+	require.NoError(t, l.SignBundle("pdt", "ops"))
+	require.NoError(t, l.StartGateway(line))
+	require.NoError(t, l.SealRelay())
+	require.NoError(t, l.SealPdT())
+	return &sealed{&bed{Lab: l, t: t}}
+}
+
+func (s *sealed) start(t *testing.T) {
+	t.Helper()
+	require.NoError(t, s.StartSealedPdT("parked"))
+	require.NoError(t, s.StartSealedRelay("ready"))
+}
+
+// served waits until the gateway has read a bundle.
+func (s *sealed) served(t *testing.T, mark int, version string) {
+	t.Helper()
+	logged(t, s.GatewayProc, mark, "bundle read", "version="+version)
+}
+
+// TestSP1SealedDevicesWork: with a bundle and not one line of their own about gateways, PdTs, practices or limits, TLA and PdT work;
+// a version that the gateway demands is fetched inside the user's start, and by the PdT by itself.
+func TestSP1SealedDevicesWork(t *testing.T) {
+	s := newSealed(t)
+	s.start(t)
+	s.startAccepted(t)
+
+	t.Run("a newer lowest version is fetched inside the start", func(t *testing.T) {
+		mark, relay := s.GatewayProc.Mark(), s.RelayProc.Mark()
+		require.NoError(t, s.SignBundle("tla", "ops", "min_version: 2", "limits: {absolute: 1h}"))
+		s.served(t, mark, "2")
+		a := s.relay(t, "start")
+		require.True(t, a.OK, "%+v", a.Error)
+		logged(t, s.RelayProc, relay, "the gateway demands a newer bundle", "version=1")
+		logged(t, s.RelayProc, relay, "bundle changed", "version=2")
+		until := relayStatus(t, s.Lab).Session.Until
+		require.Less(t, time.Until(until), 61*time.Minute, "the new limits count in this very session")
+		require.True(t, s.relay(t, "stop").OK)
+	})
+	t.Run("the same in a session", func(t *testing.T) {
+		require.True(t, s.relay(t, "start").OK)
+		require.True(t, s.relay(t, "stop").OK)
+		mark, relay := s.GatewayProc.Mark(), s.RelayProc.Mark()
+		require.NoError(t, s.SignBundle("tla", "ops"))
+		s.served(t, mark, "3")
+		require.True(t, s.relay(t, "start").OK)
+		logged(t, s.RelayProc, relay, "bundle changed", "version=3")
+		require.True(t, s.relay(t, "stop").OK)
+	})
+	t.Run("the PdT fetches what its gateway demands when it parks", func(t *testing.T) {
+		require.NoError(t, s.PdTProc.Stop())
+		mark := s.GatewayProc.Mark()
+		require.NoError(t, s.SignBundle("pdt", "ops", "min_version: 2"))
+		s.served(t, mark, "2")
+		require.NoError(t, s.StartSealedPdT("bundle changed"))
+		logged(t, s.PdTProc, 0, "link parked")
+		s.startAccepted(t)
+	})
+	t.Run("after a restart the new one counts", func(t *testing.T) {
+		require.NoError(t, s.RelayProc.Stop())
+		require.NoError(t, s.StartSealedRelay("ready"))
+		logged(t, s.RelayProc, 0, "bundle loaded", "version=3")
+		s.startAccepted(t)
+	})
+	t.Run("an older one cannot come back", func(t *testing.T) {
+		mark, relay := s.GatewayProc.Mark(), s.RelayProc.Mark()
+		require.NoError(t, os.Remove(s.Path("bundles/tla.p7m")))
+		logged(t, s.GatewayProc, mark, "no longer served")
+		require.NoError(t, s.SignBundle("tla", "ops"))
+		s.served(t, mark, "1")
+		require.True(t, s.relay(t, "start").OK, "what is at hand is good")
+		logged(t, s.RelayProc, relay, "bundle refused", "why=outdated")
+		require.True(t, s.relay(t, "stop").OK)
+	})
+}
+
+// TestSP1TamperingStopsTheProgram: with the real programs, each sealed file of each device.
+func TestSP1TamperingStopsTheProgram(t *testing.T) {
+	s := newSealed(t)
+	for _, c := range []struct{ what, file, why, fr string }{
+		{"bundle", ".p7m", "altered", "a été modifié"},
+		{"version state", ".p7m.state", "altered", "a été modifié"},
+		{"root", "-root.crt", "altered", "a été modifié"},
+		{"ARL", "-arl.pem", "altered", "a été modifié"},
+		{"bundle missing", ".p7m", "missing", "est absent"},
+	} {
+		tamper := func(t *testing.T, file string) {
+			before, err := os.ReadFile(file)
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, os.WriteFile(file, before, 0o600)) })
+			if c.why == "missing" {
+				require.NoError(t, os.Remove(file))
+				return
+			}
+			after := append([]byte{}, before...)
+			after[len(after)/2] ^= 1
+			require.NoError(t, os.WriteFile(file, after, 0o600))
+		}
+		t.Run("relay, "+c.what, func(t *testing.T) {
+			file := s.Path("relay" + c.file)
+			tamper(t, file)
+			require.NoError(t, s.StartSealedRelay("refusing to work"))
+			defer func() { require.NoError(t, s.RelayProc.Stop()) }()
+			logged(t, s.RelayProc, 0, "reason=seal_broken", "why="+c.why, "file="+file)
+			a := s.relay(t, "start")
+			require.False(t, a.OK)
+			require.Equal(t, "seal", a.Error.Code)
+			require.Equal(t, c.why, a.Error.Reason)
+			require.Empty(t, networkSockets(t, s.RelayProc.PID()))
+			_, err := s.Relay("start")
+			require.ErrorContains(t, err, "Ce terminal refuse de travailler : "+file+" "+c.fr)
+			out, err := s.Relay("status")
+			require.NoError(t, err)
+			require.Contains(t, out, file)
+		})
+		t.Run("PdT, "+c.what, func(t *testing.T) {
+			file := s.Path("pdt" + c.file)
+			tamper(t, file)
+			require.NoError(t, s.StartSealedPdT(""))
+			code, err := s.PdTProc.Wait(patience)
+			require.NoError(t, err)
+			require.Equal(t, 1, code)
+			logged(t, s.PdTProc, 0, "tla-pdt: cannot work with "+file+": "+c.why)
+		})
+	}
+	s.start(t)
+	s.startAccepted(t) // the set-up without the defect
+}
+
+// TestSP1LocalLinesAreRefused: what the bundle decides cannot be said in the file.
+func TestSP1LocalLinesAreRefused(t *testing.T) {
+	s := newSealed(t)
+	for _, c := range []struct{ program, name, line, says string }{
+		{"tla-relay", "relay", `gateways: ["localhost:1"]`, "cannot use gateways"},
+		{"tla-relay", "relay", "pdt: bureau", "cannot use pdt"},
+		{"tla-relay", "relay", "policy: policy.yaml", "cannot use policy"},
+		{"tla-relay", "relay", "limits: {absolute: 12h}", "cannot use limits"},
+		{"tla-pdt", "pdt", `gateways: ["localhost:1"]`, "cannot use gateways"},
+		{"tla-pdt", "pdt", "access: {practices: [voisin]}", "cannot use access"},
+		{"tla-pdt", "pdt", "limits: {absolute: 12h}", "cannot use limits"},
+	} {
+		t.Run(c.name+" "+c.line, func(t *testing.T) {
+			s.withLine(t, c.name, func(text string) string { return text + c.line + "\n" })
+			_, err := s.Run(c.program, "run", "--config", s.Path(c.name+".yaml"))
+			require.ErrorContains(t, err, c.says+": this device is sealed")
+		})
+	}
+	for was, lines := range map[string][2]string{
+		"practices": {"{file: relay-root.crt}", `{file: relay-root.crt, practices: ["*"]}`},
+		"crls":      {"arl: relay", "crls: [relay-arl.pem], arl: relay"},
+	} {
+		t.Run("relay trust "+was, func(t *testing.T) {
+			s.withLine(t, "relay", func(text string) string { return strings.Replace(text, lines[0], lines[1], 1) })
+			_, err := s.Run("tla-relay", "run", "--config", s.Path("relay.yaml"))
+			require.ErrorContains(t, err, was+": this device is sealed")
+		})
+	}
+}
+
+func (s *sealed) withLine(t *testing.T, name string, change func(string) string) {
+	file := s.Path(name + ".yaml")
+	before, err := os.ReadFile(file)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.WriteFile(file, before, 0o600)) })
+	require.NoError(t, os.WriteFile(file, []byte(change(string(before))), 0o600))
+}
+
+// TestSP1RevokedOpsCertificateEndsTrust: the signer is looked at again in sessions; a revoked one ends the trust, and a bundle of
+// another, fetched by a local act, brings the terminal back.
+func TestSP1RevokedOpsCertificateEndsTrust(t *testing.T) {
+	s := newSealed(t)
+	s.start(t)
+	require.True(t, s.relay(t, "start").OK)
+	require.NoError(t, s.Lab.Revoke(lab.Ops))
+	s.waitEnd(t)
+	last := s.relay(t, "status").Status.Last
+	require.Equal(t, "seal", last.Code)
+	require.Equal(t, "revoked", last.Reason)
+	require.Equal(t, "seal", s.relay(t, "start").Error.Code, "no start succeeds any more")
+	code, err := s.PdTProc.Wait(patience)
+	require.NoError(t, err)
+	require.Equal(t, 1, code)
+	logged(t, s.PdTProc, 0, "tla-pdt: cannot work with", "revoked")
+	require.NoError(t, s.RelayProc.Stop())
+	require.NoError(t, s.StartSealedRelay("refusing to work"))
+	require.NoError(t, s.RelayProc.Stop())
+	_, err = s.Issue("ops2", "bundle", "urn:tlagate:operateur-demo:admin:ops2")
+	require.NoError(t, err)
+	mark := s.GatewayProc.Mark()
+	require.NoError(t, s.SignBundle("tla", "ops2"))
+	s.served(t, mark, "2")
+	_, err = s.Run("tla-relay", "bundle", "fetch", "--config", s.Path("relay.yaml"), "--gateway", s.Via())
+	require.NoError(t, err)
+	require.NoError(t, s.SignBundle("pdt", "ops2"))
+	s.served(t, mark, "2")
+	require.NoError(t, world.Poll(patience, "the bundle of the PdT", func() error {
+		_, err := s.Run("tla-pdt", "bundle", "fetch", "--config", s.Path("pdt.yaml"), "--gateway", s.Via())
+		return err
+	}))
+	s.start(t)
+	s.startAccepted(t)
+}
+
+// waitEnd waits until the session that is up has ended.
+func (s *sealed) waitEnd(t *testing.T) {
+	require.NoError(t, world.Poll(patience, "the session to end", func() error {
+		if s.relay(t, "status").Status.State != "idle" {
+			return os.ErrDeadlineExceeded
+		}
+		return nil
+	}))
+}

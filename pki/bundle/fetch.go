@@ -1,0 +1,195 @@
+package bundle
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"tlagate/pki"
+)
+
+// Way is how a device reaches a gateway.
+type Way struct {
+	Gateway string     // host:port
+	Party   *pki.Party // our client certificate, and whom we trust; nil = the pinned root
+	// Dial connects; nil = net.Dialer's.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// ErrNone says that a gateway has no bundle for us.
+var ErrNone = errors.New("the gateway has no bundle for this device")
+
+const (
+	fetchTime  = 20 * time.Second
+	maxAnswers = 16       // OCSP answers
+	maxHead    = 64 << 10 // octets of an answer beside the bundle
+)
+
+// Fetch gets the first bundle of a device, or another one when the seal is broken, and keeps it with its state: after enrolment, and as a
+// local act of repair. What is kept already and whole still counts: versions do not go back. The gateway must pass by the pinned
+// root, the ARL at hand, and what it staples.
+func Fetch(ctx context.Context, cfg Config, w Way) (*Content, error) {
+	k, err := prepare(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.readState(); err != nil {
+		k.cfg.Log.Info("no state of a bundle counts", "cause", err)
+	}
+	if _, err := k.Refresh(ctx, w); err != nil {
+		return nil, err
+	}
+	return k.Content(), nil
+}
+
+// Refresh asks a gateway whether there is another bundle and takes it in, and looks at the signer of the one at hand again. The
+// error is a *Broken when the one at hand must not be used any more; see [Kept.Usable].
+func (k *Kept) Refresh(ctx context.Context, w Way) (changed bool, err error) {
+	a, err := k.ask(ctx, w)
+	if err != nil {
+		return false, fmt.Errorf("cannot fetch the bundle from %s: %w", w.Gateway, err)
+	}
+	switch {
+	case a.der != nil:
+		changed, err = k.Take(a.der, a.answers)
+		if changed {
+			return true, nil
+		}
+	case !a.same:
+		err = ErrNone
+	}
+	if k.Version() == 0 {
+		return false, err
+	}
+	if again := k.Recheck(a.answers); again != nil {
+		return false, again
+	}
+	return false, err
+}
+
+// Usable says whether the bundle at hand may be used: nil, or a *Broken.
+func (k *Kept) Usable() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.state.Revoked {
+		return broken(k.cfg.File, Revoked, "its signer was found revoked; fetch another bundle")
+	}
+	return k.checkDates()
+}
+
+// answer is what a gateway said.
+type answer struct {
+	der     []byte // a bundle; nil = none
+	same    bool   // it is the one at hand
+	answers [][]byte
+}
+
+// ask makes the request on a connection of its own.
+func (k *Kept) ask(ctx context.Context, w Way) (*answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTime)
+	defer cancel()
+	conn, err := k.dial(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	req, err := http.NewRequest(http.MethodGet, "https://gateway"+Path, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Close = true
+	k.describe(req.Header)
+	if err := req.Write(conn); err != nil {
+		return nil, k.party(w).Explain(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxSigned+maxHead)), req)
+	if err != nil {
+		return nil, cmp.Or(ctx.Err(), k.party(w).Explain(err))
+	}
+	defer resp.Body.Close()
+	return readAnswer(resp)
+}
+
+func (k *Kept) party(w Way) *pki.Party {
+	if w.Party != nil {
+		return w.Party
+	}
+	return &pki.Party{Trust: k.trust, Certificate: k.cfg.Certificate}
+}
+
+func (k *Kept) dial(ctx context.Context, w Way) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(w.Gateway)
+	if err != nil {
+		return nil, fmt.Errorf("want host:port: %w", err)
+	}
+	dial := w.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	c, err := dial(ctx, "tcp", w.Gateway)
+	if err != nil {
+		return nil, err
+	}
+	conn, _, err := k.party(w).Client(ctx, c, pki.ALPNOuter,
+		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: host})
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
+}
+
+// describe says what we have.
+func (k *Kept) describe(h http.Header) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.bundle != nil {
+		h.Set(HeaderBundle, strconv.FormatUint(k.bundle.Version, 10))
+		h.Set("If-None-Match", k.bundle.ETag())
+	}
+}
+
+func readAnswer(resp *http.Response) (*answer, error) {
+	a := new(answer)
+	for i, field := range resp.Header.Values(HeaderOCSP) {
+		der, ok := decodeField(field)
+		if !ok || i == maxAnswers {
+			return nil, fmt.Errorf("cannot read its header %s", HeaderOCSP)
+		}
+		a.answers = append(a.answers, der)
+	}
+	switch resp.StatusCode {
+	case http.StatusNotModified:
+		a.same = true
+	case http.StatusNotFound:
+	case http.StatusOK:
+		der, err := io.ReadAll(io.LimitReader(resp.Body, maxSigned+1))
+		if err != nil {
+			return nil, err
+		}
+		a.der = der
+	default:
+		return nil, fmt.Errorf("it answered HTTP %d", resp.StatusCode)
+	}
+	return a, nil
+}
+
+// EncodeField gives octets as a byte sequence of RFC 8941.
+func EncodeField(der []byte) string { return ":" + base64.StdEncoding.EncodeToString(der) + ":" }
+
+func decodeField(s string) ([]byte, bool) {
+	s, begins := strings.CutPrefix(s, ":")
+	s, ends := strings.CutSuffix(s, ":")
+	der, err := base64.StdEncoding.DecodeString(s)
+	return der, begins && ends && err == nil
+}

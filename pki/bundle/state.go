@@ -1,0 +1,205 @@
+package bundle
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/json/v2"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"tlagate/pki"
+)
+
+// state is what a device remembers of the bundle it accepted; in FILE.state, signed with the device's own key.
+type state struct {
+	Device   string    `json:"device"`  // our identity
+	Version  uint64    `json:"version"` // the highest ever accepted
+	Bundle   string    `json:"bundle"`  // SHA-256 of it, in hex
+	Root     string    `json:"root"`    // SHA-256 of the pinned root's certificates
+	Accepted time.Time `json:"accepted"`
+	Revoked  bool      `json:"revoked,omitzero"` // its signer was found revoked since
+}
+
+func (k *Kept) stateFile() string { return k.cfg.File + ".state" }
+func (k *Kept) nextFile() string  { return k.cfg.File + ".next" }
+
+// readState wants a state that our own key has signed, under the root that is pinned.
+func (k *Kept) readState() error {
+	file := k.stateFile()
+	der, err := readFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(k.cfg.File); errors.Is(err, fs.ErrNotExist) {
+			return broken(k.cfg.File, Missing, "the bundle is not there; fetch it, or enrol")
+		}
+		return broken(file, Missing, "what was accepted is not known: the state beside the bundle is not there; fetch the bundle again")
+	}
+	if err != nil {
+		return broken(file, Missing, "it cannot be read: %v", err)
+	}
+	s, st, err := parseState(der)
+	if err != nil {
+		return broken(file, Altered, "it is not what this device wrote: %v", err)
+	}
+	if st.Root != k.root {
+		return broken(k.cfg.Anchors[0], Altered, "the pinned root is not the one under which the bundle was accepted; restore it, or enrol again")
+	}
+	if st.Device != k.id.String() {
+		return broken(file, WrongDevice, "it is of %s, and this is %s", st.Device, k.id)
+	}
+	want := pki.Want{Usage: x509.ExtKeyUsageClientAuth, Identity: k.id}
+	if _, err := k.trust.VerifyOwn(s.chain, want, st.Accepted); err != nil {
+		return broken(file, Altered, "it was not signed with this device's key: %v", err)
+	}
+	k.state = *st
+	return nil
+}
+
+func parseState(der []byte) (*signed, *state, error) {
+	s, err := openSigned(der)
+	if err != nil {
+		return nil, nil, err
+	}
+	st := new(state)
+	if err := json.Unmarshal(s.content, st, json.RejectUnknownMembers(true)); err != nil {
+		return nil, nil, err
+	}
+	return s, st, nil
+}
+
+// write makes b the bundle at hand: it, then the state, then its place; k.mu is held.
+func (k *Kept) write(b *Bundle) error {
+	if err := writeFile(k.nextFile(), b.DER); err != nil {
+		return fmt.Errorf("cannot keep the bundle: %w", err)
+	}
+	st := state{Device: k.id.String(), Version: b.Version, Bundle: digest(b.DER), Root: k.root, Accepted: k.cfg.Clock().UTC()}
+	if err := k.writeState(st); err != nil {
+		return err
+	}
+	k.bundle, k.state = b, st
+	return k.completeWrite()
+}
+
+func (k *Kept) writeState(st state) error {
+	text, err := json.Marshal(st)
+	if err != nil {
+		return err
+	}
+	der, err := seal(text, k.cfg.Certificate(), k.cfg.Clock())
+	if err == nil {
+		err = writeFile(k.stateFile(), der)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot keep the state of the bundle, %s: %w", k.stateFile(), err)
+	}
+	return nil
+}
+
+// completeWrite puts a bundle in its place whose state was written before. What else FILE.next holds is left over.
+func (k *Kept) completeWrite() error {
+	der, err := readFile(k.nextFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && digest(der) == k.state.Bundle {
+		err = os.Rename(k.nextFile(), k.cfg.File)
+	} else if err == nil {
+		err = os.Remove(k.nextFile())
+	}
+	if err != nil {
+		return fmt.Errorf("cannot put the new bundle in its place: %w", err)
+	}
+	return nil
+}
+
+// checkARL wants every list of the ARL file to be one that an anchor signed, and nothing else in it.
+func (k *Kept) checkARL() error {
+	file := k.cfg.ARL
+	if file == "" {
+		return nil
+	}
+	text, err := readFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it is ours to write, and the bundle has ARLs
+	}
+	if err != nil {
+		return broken(file, Missing, "the ARL cannot be read: %v", err)
+	}
+	lists, err := listsOf(text)
+	if err != nil {
+		return broken(file, Altered, "the ARL is not whole: %v", err)
+	}
+	anchors, _ := k.bundle.TrustAnchors() // checked when it was read
+	for _, a := range k.pinned() {
+		anchors = append(anchors, pki.Anchor{Cert: a})
+	}
+	for _, l := range lists {
+		if !slices.ContainsFunc(anchors, func(a pki.Anchor) bool { return l.CheckSignatureFrom(a.Cert) == nil }) {
+			return broken(file, Altered, "no anchor has signed the ARL of %q", l.Issuer.CommonName)
+		}
+	}
+	return nil
+}
+
+// listsOf reads PEM, or one list in DER; every octet must belong to one.
+func listsOf(text []byte) ([]*x509.RevocationList, error) {
+	if !bytes.Contains(text, []byte("-----BEGIN")) {
+		l, err := x509.ParseRevocationList(text)
+		return []*x509.RevocationList{l}, err
+	}
+	var all []*x509.RevocationList
+	var again bytes.Buffer
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		l, err := x509.ParseRevocationList(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, l)
+		_ = pem.Encode(&again, &pem.Block{Type: "X509 CRL", Bytes: block.Bytes}) // a Buffer takes everything
+	}
+	if !bytes.Equal(bytes.TrimSpace(again.Bytes()), bytes.TrimSpace(text)) {
+		return nil, errors.New("there is something else in it than lists")
+	}
+	return all, nil
+}
+
+// readFile reads a file of bounded length.
+func readFile(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSigned+1))
+	if err == nil && len(b) > maxSigned {
+		err = fmt.Errorf("%s is longer than %d octets", file, maxSigned)
+	}
+	return b, err
+}
+
+// writeFile leaves the old or the new content, whatever happens.
+func writeFile(file string, data []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(data)
+	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), file); err != nil {
+		return err
+	}
+	if d, err := os.Open(filepath.Dir(file)); err == nil { // not every system can (Windows): that is no error
+		_ = d.Sync()
+		_ = d.Close()
+	}
+	return nil
+}

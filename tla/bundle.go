@@ -1,0 +1,138 @@
+package tla
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tlagate/pki/bundle"
+	"tlagate/session/link"
+	"tlagate/tla/policy"
+)
+
+// Bundle is the signed configuration that a relay works with (SP1, docs/bundle.md).
+type Bundle interface {
+	Version() uint64
+	// Usable says why the bundle must not be used (any more), or nil; a *bundle.Broken.
+	Usable() error
+	// Recheck looks at the signer again, with OCSP answers (DER) of now; a *bundle.Broken ends the trust.
+	Recheck(answers [][]byte) error
+	// Update fetches a newer one from a gateway that demands it, inside a start, and hands it to Relay.Set.
+	Update(ctx context.Context, gateway string) error
+}
+
+// ReasonChanged is the reason of CodeSeal when the bundle fetched in a start names another PdT than the user asked for.
+const ReasonChanged = "changed"
+
+// codeRenewed ends a start whose bundle was replaced in it: the same start begins again, with the new one. Nobody sees it.
+const codeRenewed Code = "bundle_renewed"
+
+// Settings are what a new bundle changes in a running relay.
+type Settings struct {
+	Gateways           []string
+	PdT                string
+	Absolute, Inactive time.Duration // zero = the default
+	Policy             *policy.Policy
+}
+
+// Set replaces them for sessions that start from now on. The error says why those of before stay.
+func (r *Relay) Set(s Settings) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next := r.cfg
+	next.Gateways, next.PdT, next.Policy = s.Gateways, s.PdT, s.Policy
+	next.Timers.Absolute, next.Timers.Inactive = s.Absolute, s.Inactive
+	if err := next.check(); err != nil {
+		return err
+	}
+	next = next.withDefaults()
+	r.cfg.Gateways, r.cfg.PdT, r.cfg.Policy, r.cfg.Timers = next.Gateways, next.PdT, next.Policy, next.Timers
+	return nil
+}
+
+// End ends the session, if there is one, for err, and does not wait.
+func (r *Relay) End(err error) {
+	r.mu.Lock()
+	l := r.live
+	r.mu.Unlock()
+	if l != nil {
+		l.end(explain(err))
+	}
+}
+
+// usable is a *Why when the bundle must not be used.
+func (c Config) usable() error {
+	if c.Bundle == nil {
+		return nil
+	}
+	if err := c.Bundle.Usable(); err != nil {
+		return explain(err)
+	}
+	return nil
+}
+
+func (c Config) bundleVersion() uint64 {
+	if c.Bundle == nil {
+		return 0
+	}
+	return c.Bundle.Version()
+}
+
+// renew fetches the bundle that a gateway demands, and has the start begin again with it. It gives err back when that is not
+// what err is about.
+func (l *live) renew(gateway string, err error) error {
+	var p *link.Problem
+	if l.cfg.Bundle == nil || !l.mayRenew || !errors.As(err, &p) || p.Code != link.ProblemBundleOutdated {
+		return err
+	}
+	before := l.cfg.Bundle.Version()
+	l.log.Info("the gateway demands a newer bundle", "gateway", gateway, "version", before)
+	if failed := l.cfg.Bundle.Update(l.ctx, gateway); failed != nil {
+		l.log.Warn("bundle not fetched", "gateway", gateway, "error", failed)
+		return errors.Join(err, failed)
+	}
+	if l.cfg.Bundle.Version() == before {
+		return err
+	}
+	now, bad := pdtOf(l.settings().PdT, l.pdt.Practice)
+	if bad != nil || now != l.pdt {
+		return &Why{Code: CodeSeal, Reason: ReasonChanged, File: "bundle", Detail: fmt.Sprintf("the bundle fetched names %s, the start was for %s", now, l.pdt)}
+	}
+	return &Why{Code: codeRenewed}
+}
+
+// lookAtBundle ends the session when the gateway's answers revoke the signer of the bundle.
+func (l *live) lookAtBundle(pieces []link.Status) {
+	if l.cfg.Bundle == nil {
+		return
+	}
+	if answers := link.Answers(pieces); len(answers) > 0 {
+		if err := l.cfg.Bundle.Recheck(answers); err != nil {
+			l.end(explain(err))
+		}
+	}
+}
+
+// sealSays tells whether an attempt was ended by what became of the bundle: another gateway makes no difference.
+func sealSays(err error) bool {
+	w := (*Why)(nil)
+	return errors.As(err, &w) && (w.Code == codeRenewed || w.Code == CodeSeal)
+}
+
+// Refusing answers local users of a relay whose seal is broken: every start fails with err. There is no Relay behind it, and no
+// connection, reader or card.
+func Refusing(err error) func(context.Context, string) any {
+	w, since := explain(err), time.Now()
+	return func(_ context.Context, command string) any {
+		a := Answer{Version: Version, OK: true, Status: &Status{State: StateIdle, Readers: []ReaderStatus{}, Last: &End{Why: *w, At: since}}}
+		if command != "stop" && command != "status" {
+			a.OK, a.Error = false, w
+		}
+		return a
+	}
+}
+
+func sealBroken(e *bundle.Broken) *Why {
+	return &Why{Code: CodeSeal, Reason: string(e.Reason), File: e.File, Detail: e.Detail}
+}
