@@ -15,7 +15,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/pki/est"
@@ -128,7 +128,7 @@ func typed(ctx context.Context, in *bufio.Reader) string {
 
 func isTerminal(r io.Reader) bool {
 	f, ok := r.(*os.File)
-	return ok && isatty.IsTerminal(f.Fd())
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func confirm(app *cli.App, in *bufio.Reader, say Texts, root *x509.Certificate, place est.Place) error {

@@ -107,14 +107,14 @@ func (a Act) run(ctx context.Context) (*Done, error) {
 
 // refuseLiving: an identity that is complete and still good is not given up by mistake.
 func (a Act) refuseLiving() error {
-	var last *tls.Certificate
+	var last *x509.Certificate
 	for _, p := range a.Pairs {
 		if last = p.Living(a.Now()); last == nil || a.Replace {
 			return nil
 		}
 	}
-	id, _ := pki.IdentityOf(last.Leaf)
-	return &Failure{Kind: Living, Cause: fmt.Errorf("it is %s until %s", id, last.Leaf.NotAfter.Format(time.DateOnly))}
+	id, _ := pki.IdentityOf(last)
+	return &Failure{Kind: Living, Cause: fmt.Errorf("it is %s until %s", id, last.NotAfter.Format(time.DateOnly))}
 }
 
 // find learns whom to trust, and does not take another for it without being told.
@@ -160,36 +160,39 @@ func (a Act) hasAnchor(root *x509.Certificate) (bool, error) {
 func (a Act) ask(ctx context.Context, trust *pki.Trust) (map[int][]*x509.Certificate, error) {
 	chains := map[int][]*x509.Certificate{}
 	client := &est.Client{Place: a.Place, Trust: trust, Dial: a.Dial}
-	first := a.Pairs[0].Living(a.Now())
-	if first == nil || a.Replace {
-		key, chain, err := a.askOne(ctx, client, a.Pairs[0], &a.Code)
-		if err != nil {
-			return nil, err
-		}
-		chains[0] = chain
-		first = pairOf(chain, key)
-	}
-	client.Certificate = func() *tls.Certificate { return first }
-	for i, p := range a.Pairs[1:] {
+	for i, p := range a.Pairs {
 		if p.Living(a.Now()) != nil && !a.Replace {
 			continue
 		}
-		_, chain, err := a.askOne(ctx, client, p, nil)
+		if i > 0 && client.Certificate == nil { // only others than the client's are missing
+			own, err := a.Pairs[0].Files.Open()
+			if err != nil {
+				return nil, err
+			}
+			defer own.Close()
+			client.Certificate = own.Certificate
+		}
+		key, err := p.nextKey()
 		if err != nil {
+			return nil, &Failure{Kind: Files, Cause: err}
+		}
+		defer key.Close()
+		if chains[i], err = client.Enrol(ctx, key, p.Profile, a.codeFor(i)); err != nil {
 			return nil, err
 		}
-		chains[i+1] = chain
+		if first := pairOf(chains[i], key); i == 0 {
+			client.Certificate = func() *tls.Certificate { return first }
+		}
 	}
 	return chains, nil
 }
 
-func (a Act) askOne(ctx context.Context, client *est.Client, p Pair, code *est.Code) (crypto.Signer, []*x509.Certificate, error) {
-	key, err := p.nextKey()
-	if err != nil {
-		return nil, nil, &Failure{Kind: Files, Cause: err}
+// codeFor: the code is for the client's certificate alone.
+func (a Act) codeFor(i int) *est.Code {
+	if i > 0 {
+		return nil
 	}
-	chain, err := client.Enrol(ctx, key, p.Profile, code)
-	return key, chain, err
+	return &a.Code
 }
 
 func pairOf(chain []*x509.Certificate, key crypto.Signer) *tls.Certificate {
@@ -230,16 +233,16 @@ func encode(kind string, der []byte) []byte {
 func (a Act) done() (*Done, error) {
 	d := new(Done)
 	for _, p := range a.Pairs {
-		own := p.Living(a.Now())
-		if own == nil {
+		leaf := p.Living(a.Now())
+		if leaf == nil {
 			return nil, &Failure{Kind: Files, Cause: fmt.Errorf("%s cannot be read back", p.cert())}
 		}
-		id, err := pki.IdentityOf(own.Leaf)
+		id, err := pki.IdentityOf(leaf)
 		if err != nil {
 			return nil, err
 		}
-		if d.Identity = id; d.NotAfter.IsZero() || own.Leaf.NotAfter.Before(d.NotAfter) {
-			d.NotAfter = own.Leaf.NotAfter
+		if d.Identity = id; d.NotAfter.IsZero() || leaf.NotAfter.Before(d.NotAfter) {
+			d.NotAfter = leaf.NotAfter
 		}
 	}
 	return d, nil

@@ -17,7 +17,7 @@ func write(file string, data []byte, mode os.FileMode) error {
 	}
 	defer os.Remove(tmp.Name())
 	_, err = tmp.Write(data)
-	err = errors.Join(err, tmp.Chmod(mode), belongAs(tmp, dir), tmp.Sync(), tmp.Close())
+	err = errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close(), belong(tmp.Name()))
 	if err == nil {
 		err = rename(tmp.Name(), file)
 	}

@@ -1,20 +1,19 @@
 package enrol
 
 import (
-	"crypto"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"tlagate/keys"
 )
 
-// This file is all that is known here of how keys are kept. A key file is replaced by a new one with each certificate; a key in hardware stays.
+// This file is all that is known here of how keys are kept. One in a file is replaced with its certificate; one in a token or TPM
+// is made once, and stays.
 
 func (p Pair) hasKey() bool { return p.Files.Key != "" }
-
-func (p Pair) keyConfig() keys.Config { return keys.Config{WrappingKey: string(p.Files.WrappingKey)} }
 
 // nextPlace is where the key of the next certificate is.
 func (p Pair) nextPlace() keys.Spec {
@@ -24,25 +23,51 @@ func (p Pair) nextPlace() keys.Spec {
 	return p.Files.Key + ".next"
 }
 
-// nextKey gives the key of the next certificate: it is made here, and never leaves; or it was, and no certificate came.
-func (p Pair) nextKey() (crypto.Signer, error) {
-	key, err := keys.Open(p.nextPlace(), p.keyConfig())
-	if errors.Is(err, fs.ErrNotExist) {
-		key, err = keys.Generate(p.nextPlace(), "p256", p.keyConfig())
+func (p Pair) keyConfig() keys.Config { return keys.Config{WrappingKey: string(p.Files.WrappingKey)} }
+
+// nextKey gives the key of the next certificate: it is made here, and never leaves; or it was, and no certificate came. Close it.
+func (p Pair) nextKey() (keys.Key, error) {
+	if p.Files.Key.Hardware() {
+		key, err := keys.Generate(p.Files.Key, newKind, p.keyConfig())
+		if errors.Is(err, keys.ErrExists) {
+			return keys.Open(p.Files.Key, p.keyConfig())
+		}
+		if file := p.Files.Key.File(); err == nil && file != "" {
+			err = belong(file)
+		}
+		return key, err
 	}
-	if err != nil {
+	key, err := keys.Open(p.nextPlace(), p.keyConfig())
+	if !errors.Is(err, fs.ErrNotExist) {
+		return key, err
+	}
+	if err := p.makeNext(); err != nil {
 		return nil, err
 	}
-	return key, nil
+	return keys.Open(p.nextPlace(), p.keyConfig())
+}
+
+const newKind = "p256"
+
+// makeNext makes a key file in one step: half a file would be in the way for good.
+func (p Pair) makeNext() error {
+	making := p.nextPlace() + ".new"
+	if err := os.Remove(string(making)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	key, err := keys.Generate(making, newKind, p.keyConfig())
+	if err != nil {
+		return err
+	}
+	return errors.Join(key.Close(), belong(string(making)), rename(string(making), string(p.nextPlace())))
 }
 
 // promoteKey puts the key of leaf in its place, if it is not there yet.
 func (p Pair) promoteKey(leaf *x509.Certificate) error {
 	if !p.Files.Key.Hardware() {
-		next, err := keys.Open(p.nextPlace(), p.keyConfig())
-		switch {
-		case err == nil && fits(leaf, next):
-			if err := rename(p.nextPlace().File(), p.Files.Key.File()); err != nil {
+		switch is, err := p.isKeyOf(p.nextPlace(), leaf); {
+		case is:
+			if err := rename(string(p.nextPlace()), string(p.Files.Key)); err != nil {
 				return fmt.Errorf("cannot put the new key in its place: %w", err)
 			}
 			return nil
@@ -50,13 +75,17 @@ func (p Pair) promoteKey(leaf *x509.Certificate) error {
 			return err
 		}
 	}
-	now, err := keys.Open(p.Files.Key, p.keyConfig())
+	if is, _ := p.isKeyOf(p.Files.Key, leaf); is {
+		return nil
+	}
+	return errNoKey
+}
+
+func (p Pair) isKeyOf(at keys.Spec, leaf *x509.Certificate) (bool, error) {
+	key, err := keys.Open(at, p.keyConfig())
 	if err != nil {
-		return errNoKey
+		return false, err
 	}
-	defer now.Close()
-	if !fits(leaf, now) {
-		return errNoKey
-	}
-	return nil
+	defer key.Close()
+	return keys.SamePublic(leaf.PublicKey, key.Public()), nil
 }

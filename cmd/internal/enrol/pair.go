@@ -2,8 +2,6 @@ package enrol
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -40,16 +38,16 @@ func (p Pair) check() error {
 }
 
 // Living gives the present certificate: it has not ended, and the key is there. nil when there is no such.
-func (p Pair) Living(now time.Time) *tls.Certificate {
-	keys, err := p.Files.Open()
+func (p Pair) Living(now time.Time) *x509.Certificate {
+	own, err := p.Files.Open()
 	if err != nil {
 		return nil
 	}
-	own := keys.Certificate()
-	if own.Leaf == nil || now.After(own.Leaf.NotAfter) {
-		return nil
+	defer own.Close()
+	if leaf := own.Certificate().Leaf; !now.After(leaf.NotAfter) {
+		return leaf
 	}
-	return own
+	return nil
 }
 
 // Finish completes a replacement that was interrupted.
@@ -76,6 +74,9 @@ func (p Pair) install(chain []*x509.Certificate) error {
 	if err := write(p.nextCert(), out.Bytes(), 0o644); err != nil {
 		return err
 	}
+	if p.Files.Key.Hardware() { // it is open, and a TPM may have no room to open it twice
+		return p.promoteCert()
+	}
 	return p.promote(chain[0])
 }
 
@@ -86,14 +87,12 @@ func (p Pair) promote(leaf *x509.Certificate) error {
 	if err := p.promoteKey(leaf); err != nil {
 		return err
 	}
+	return p.promoteCert()
+}
+
+func (p Pair) promoteCert() error {
 	if err := rename(p.nextCert(), p.cert()); err != nil {
 		return fmt.Errorf("cannot put the new certificate in its place: %w", err)
 	}
 	return nil
-}
-
-// fits says whether a certificate is for a key.
-func fits(cert *x509.Certificate, key crypto.Signer) bool {
-	public, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
-	return ok && public.Equal(key.Public())
 }

@@ -220,12 +220,25 @@ func chainOf(own *tls.Certificate) (chain []*x509.Certificate, err error) {
 	return chain, nil
 }
 
+// nextKey is a new key, or the one in hardware, which is open already: a TPM may have no room to open it twice.
+func (h Held) nextKey() (key crypto.Signer, release func(), err error) {
+	if present, ok := h.Keys.Certificate().PrivateKey.(crypto.Signer); ok && h.Files.Key.Hardware() {
+		return present, func() {}, nil
+	}
+	made, err := h.Pair.nextKey()
+	if err != nil {
+		return nil, nil, err
+	}
+	return made, func() { _ = made.Close() }, nil
+}
+
 // renew replaces one pair; the old certificate stays good until its end.
 func (r *Renewer) renew(ctx context.Context, places []est.Place, h Held) error {
-	key, err := h.nextKey()
+	key, release, err := h.nextKey()
 	if err != nil {
 		return &Failure{Kind: Files, Cause: err}
 	}
+	defer release()
 	chain, place, err := r.ask(ctx, places, h, key)
 	if err != nil {
 		return explain(err, place)

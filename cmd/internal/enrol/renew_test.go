@@ -39,7 +39,13 @@ func newRunning(t *testing.T, identity string, share float64, profiles ...est.Pr
 	_, err := b.enrol()
 	require.NoError(t, err)
 	b.Options = nil
+	return runningOf(t, b)
+}
+
+// runningOf runs a program with the certificates in a box.
+func runningOf(t *testing.T, b *box) *running {
 	r := &running{box: b, log: &book{}}
+	var err error
 	r.trust, err = pki.OpenTrust(b.Trust.Config(nil))
 	require.NoError(t, err)
 	r.Renewer = &Renewer{Trust: r.trust, Begin: time.Millisecond, Log: slog.New(slog.NewTextHandler(r.log, nil))}

@@ -102,6 +102,11 @@ func (e *Erase) confirm(app *cli.App, name string) error {
 }
 
 func (e *Erase) destroy(w io.Writer, i identity) error {
+	if !i.Key.Hardware() { // a key that a renewal made, and got no certificate for yet (docs/enrolment.md, section 5)
+		if err := keys.Erase(i.Key+".next", keys.Config{}); err != nil {
+			return err
+		}
+	}
 	told := false
 	err := keys.Erase(i.Key, keys.Config{
 		WrappingKey: string(i.WrappingKey), PIN: cli.AskPIN, CredentialStores: e.stores,

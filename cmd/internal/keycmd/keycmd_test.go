@@ -97,9 +97,10 @@ func TestG2EraseAsksTheName(t *testing.T) {
 		require.Contains(t, out.String(), "Type its name to confirm")
 		require.FileExists(t, filepath.Join(dir, "client.key"))
 	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "client.key.next"), []byte("a key"), 0o600))
 	a, out := app("bureau\n")
 	require.NoError(t, erase.Run(a))
-	for _, name := range []string{"client.key", "server.key", "wrap"} {
+	for _, name := range []string{"client.key", "client.key.next", "server.key", "wrap"} {
 		require.NoFileExists(t, filepath.Join(dir, name))
 	}
 	text := out.String()
