@@ -27,7 +27,7 @@ type Identity struct {
 type Keys struct {
 	from   Identity
 	config keys.Config
-	key    keys.Key // of the last reload, which owns it
+	key    keys.Key          // of the last reload, which owns it
 	blob   [sha256.Size]byte // of the key's file when key was opened; nothing for one in a token
 	now    atomic.Pointer[tls.Certificate]
 
