@@ -87,26 +87,41 @@ func FuzzURI(f *testing.F) {
 	})
 }
 
-// FuzzFile reads arbitrary key files, with a wrapping key and without: no panic, and what is opened signs.
-func FuzzFile(f *testing.F) {
-	c, _ := wrapped(f)
-	dir := f.TempDir()
-	for i, config := range []keys.Config{{}, c} {
-		file := filepath.Join(dir, "seed"+string(rune('0'+i)))
-		generate(f, keys.Spec(file), "p256", config)
+// seeds gives a plain, an encrypted and a TPM's key file.
+func seeds(t testing.TB) (files [][]byte) {
+	locked, _ := wrapped(t)
+	for name, config := range map[string]keys.Config{"plain": {}, "encrypted": locked} {
+		file := filepath.Join(t.TempDir(), name)
+		generate(t, keys.Spec(file), "p256", config)
 		raw, err := os.ReadFile(file)
-		require.NoError(f, err)
-		f.Add(string(raw))
+		require.NoError(t, err)
+		files = append(files, raw)
 	}
-	f.Add(tpmBlob)
-	f.Fuzz(func(t *testing.T, text string) {
-		file := filepath.Join(t.TempDir(), "k")
-		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-		for _, config := range []keys.Config{{}, c} {
-			if key, err := keys.Open(keys.Spec(file), config); err == nil {
-				key.Describe()
+	return append(files, []byte(tpmBlob))
+}
+
+// FuzzFile reads arbitrary key files of all forms: no panic, and nothing accepted that is out of bounds.
+func FuzzFile(f *testing.F) {
+	for _, seed := range seeds(f) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) { keys.ReadAll(text) })
+}
+
+// TestEveryFormHasASeed: the seeds are what they should be, and no piece of one is a key.
+func TestEveryFormHasASeed(t *testing.T) {
+	forms := map[int]bool{}
+	for _, seed := range seeds(t) {
+		plain, encrypted, tpm := keys.ReadAll(seed)
+		for i, is := range []bool{plain, encrypted, tpm} {
+			if is {
+				forms[i] = true
 			}
 		}
-		_, _ = keys.Inspect(keys.Spec("tpm:"+file), c)
-	})
+		for cut := range len(seed) - 2 {
+			plain, encrypted, tpm := keys.ReadAll(seed[:cut])
+			require.False(t, plain || encrypted || tpm, "the first %d octets", cut)
+		}
+	}
+	require.Len(t, forms, 3)
 }

@@ -28,7 +28,7 @@ const (
 	saltSize = 16
 	// rounds of PBKDF2. The wrapping key is random, not a password: they are for the one that was not.
 	rounds            = 100_000
-	fewest, most      = 1000, 5_000_000 // rounds accepted
+	fewest, most      = 1000, 1_000_000 // rounds accepted
 	saltLeast, salted = 8, 128          // octets of salt accepted
 	keySize           = 32
 )
