@@ -73,7 +73,7 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 		return err
 	}
 	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, told, c, app.Log), Trust: trust, Keys: keysOf(renewer, keys)})
-	defer background(app.Context, func(ctx context.Context) { _ = trust.Run(ctx) }, told.run, counted, func(ctx context.Context) { c.renew(ctx, renewer) }, runOf(bundles))()
+	defer background(app.Context, func(ctx context.Context) { _ = trust.Run(ctx) }, told.run, counted, func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run)()
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)
 }
@@ -126,14 +126,6 @@ func presentable(trust *pki.Trust, keys *cli.Keys, log *slog.Logger) error {
 		return fmt.Errorf("cannot serve with this certificate, peers would refuse it: %w", err)
 	}
 	return nil
-}
-
-// runOf runs a shelf, if there is one.
-func runOf(s *bundle.Shelf) func(context.Context) {
-	if s == nil {
-		return func(context.Context) {}
-	}
-	return s.Run
 }
 
 // background runs what keeps trust, certificates and bundles up to date, and metrics, until stop, also while the gateway drains.
