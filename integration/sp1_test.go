@@ -150,6 +150,11 @@ func TestSP1TamperingStopsTheProgram(t *testing.T) {
 			logged(t, s.PdTProc, 0, "tla-pdt: cannot work with "+file+": "+c.why)
 		})
 	}
+	for _, program := range []string{"relay", "pdt"} {
+		out, err := s.Run("tla-"+program, "audit", "show", "-c", s.Path(program+".yaml"), "--event", "seal.broken")
+		require.NoError(t, err)
+		require.Equal(t, 5, strings.Count(out, "seal.broken"), "each leaves a trace: %s", out)
+	}
 	s.start(t)
 	s.startAccepted(t) // the set-up without the defect
 }
@@ -172,6 +177,14 @@ func TestSP1LocalLinesAreRefused(t *testing.T) {
 			require.ErrorContains(t, err, c.says+": this device is sealed")
 		})
 	}
+	t.Run("relay, key in the open", func(t *testing.T) {
+		s.withLine(t, "relay", func(text string) string {
+			text = strings.Replace(text, ".key.enc", ".key", 1)
+			return strings.Replace(text, ", wrapping_key: "+s.Path("wrapping.key"), "", 1)
+		})
+		_, err := s.Run("tla-relay", "run", "--config", s.Path("relay.yaml"))
+		require.ErrorContains(t, err, "it is not protected")
+	})
 	for was, lines := range map[string][2]string{
 		"practices": {"{file: relay-root.crt}", `{file: relay-root.crt, practices: ["*"]}`},
 		"crls":      {"arl: relay", "crls: [relay-arl.pem], arl: relay"},

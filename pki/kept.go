@@ -50,6 +50,9 @@ func (t *Trust) SetAnchors(anchors []Anchor) error {
 	before := t.cfg.Known
 	t.cfg.Known = slices.Clone(anchors)
 	r, err := t.loadRoots()
+	if err == nil && !r.equal(t.roots.Load()) {
+		err = t.observeRoots(r)
+	}
 	if err != nil {
 		t.cfg.Known = before
 		return err

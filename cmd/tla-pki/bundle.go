@@ -31,11 +31,12 @@ type bundleCmd struct {
 }
 
 type bundleSignCmd struct {
-	In      string    `required:"" placeholder:"FILE" help:"What it says (YAML or JSON; docs/bundle.md). Anchors, ARLs and the policy may be named as files: anchors: [{file: root.crt, practices: [...]}], arls: [{file: arl.pem}], policy: {file: policy.yaml}."`
-	Cert    cli.Path  `required:"" placeholder:"FILE" help:"Certificate of the profile bundle, its issuing CA behind it."`
-	Key     keys.Spec `required:"" placeholder:"FILE" help:"Its key."`
-	Out     string    `required:"" short:"o" placeholder:"FILE" help:"Where to write the bundle: a name ending in .p7m in the gateway's directory of bundles."`
-	Version uint64    `name:"bundle-version" placeholder:"N" help:"Version; default: one above the highest for any of these devices beside the new file."`
+	In      string   `required:"" placeholder:"FILE" help:"What it says (YAML or JSON; docs/bundle.md). Anchors, ARLs and the policy may be named as files: anchors: [{file: root.crt, practices: [...]}], arls: [{file: arl.pem}], policy: {file: policy.yaml}."`
+	Cert    cli.Path `required:"" placeholder:"FILE" help:"Certificate of the profile bundle, its issuing CA behind it."`
+	Key     string   `required:"" placeholder:"KEY" help:"Its key: a file, pkcs11:… or tpm:FILE."`
+	Wrap    string   `name:"wrapping-key" placeholder:"FILE" help:"What a key file is encrypted under: a file or credential:NAME."`
+	Out     string   `required:"" short:"o" placeholder:"FILE" help:"Where to write the bundle: a name ending in .p7m in the gateway's directory of bundles."`
+	Version uint64   `name:"bundle-version" placeholder:"N" help:"Version; default: one above the highest for any of these devices beside the new file."`
 }
 
 // order is the content as a person writes it.
@@ -68,14 +69,16 @@ func (c *bundleSignCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	own, err := cli.Identity{Cert: c.Cert, Key: c.Key}.Open()
+	id := cli.Identity{Cert: c.Cert, Key: keys.Spec(c.Key), WrappingKey: cli.Path(c.Wrap)}
+	pair, err := id.OpenWith(keys.Config{PIN: cli.AskPIN})
 	if err != nil {
 		return err
 	}
+	defer pair.Close()
 	if err := c.number(content); err != nil {
 		return err
 	}
-	der, err := bundle.Sign(content, own.Certificate(), time.Now())
+	der, err := bundle.Sign(content, pair.Certificate(), time.Now())
 	if err != nil {
 		return err
 	}
@@ -147,7 +150,7 @@ func (o order) addPolicy(c *bundle.Content) error {
 	if len(node.Content) != 1 {
 		return fmt.Errorf("cannot read the card policy %s: it is empty", o.Policy.File)
 	}
-	value, err := plain(node.Content[0])
+	value, err := plain(node.Content[0], 0)
 	if err != nil {
 		return fmt.Errorf("cannot read the card policy %s: %w", o.Policy.File, err)
 	}
@@ -164,26 +167,21 @@ func (o order) addPolicy(c *bundle.Content) error {
 	return nil
 }
 
+// deepest bounds how deep a policy may be, aliases that lead to themselves included.
+const deepest = 20
+
 // plain gives YAML as JSON has it. What YAML takes for a number and a person wrote otherwise, as 00 or 0A, stays the text it is.
-func plain(n *yaml.Node) (any, error) {
+func plain(n *yaml.Node, depth int) (any, error) {
+	if depth > deepest {
+		return nil, fmt.Errorf("line %d: it is too deep", n.Line)
+	}
 	switch n.Kind {
 	case yaml.MappingNode:
-		m := map[string]any{}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			v, err := plain(n.Content[i+1])
-			if _, twice := m[n.Content[i].Value]; twice {
-				err = fmt.Errorf("line %d: %q comes twice", n.Content[i].Line, n.Content[i].Value)
-			}
-			if err != nil {
-				return nil, err
-			}
-			m[n.Content[i].Value] = v
-		}
-		return m, nil
+		return plainMap(n, depth)
 	case yaml.SequenceNode:
 		list := []any{}
 		for _, item := range n.Content {
-			v, err := plain(item)
+			v, err := plain(item, depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -191,9 +189,25 @@ func plain(n *yaml.Node) (any, error) {
 		}
 		return list, nil
 	case yaml.AliasNode:
-		return nil, fmt.Errorf("line %d: aliases are not understood", n.Line)
+		return plain(n.Alias, depth+1)
 	}
 	return scalar(n), nil
+}
+
+func plainMap(n *yaml.Node, depth int) (any, error) {
+	m := map[string]any{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if _, twice := m[key.Value]; twice {
+			return nil, fmt.Errorf("line %d: %q comes twice", key.Line, key.Value)
+		}
+		v, err := plain(n.Content[i+1], depth+1)
+		if err != nil {
+			return nil, err
+		}
+		m[key.Value] = v
+	}
+	return m, nil
 }
 
 func scalar(n *yaml.Node) any {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"tlagate/integration/world"
 )
 
 // Ops signs bundles.
@@ -42,15 +44,40 @@ arls: [{file: %s}]
 	return err
 }
 
-// SealRelay writes the configuration of a sealed relay and fetches its bundle; StartSealed starts it.
+// SealRelay writes the configuration of a sealed relay and fetches its bundle; StartSealedRelay starts it.
 func (l *Lab) SealRelay() error {
-	return l.sealDevice("tla-relay", "relay", fmt.Sprintf("identity: {cert: %s, key: %s}\ncontrol: {socket: %s}\n", l.TLAKeys.Cert, l.TLAKeys.Key, l.Path("relay.sock")))
+	identity, err := l.wrapped(l.TLAKeys)
+	if err != nil {
+		return err
+	}
+	return l.sealDevice("tla-relay", "relay", fmt.Sprintf("identity: %s\ncontrol: {socket: %s}\n", identity, l.Path("relay.sock")))
 }
 
 // SealPdT is SealRelay for the PdT.
 func (l *Lab) SealPdT() error {
-	return l.sealDevice("tla-pdt", "pdt", fmt.Sprintf("client: {cert: %s, key: %s}\nserver: {cert: %s, key: %s}\ndriver: {port: %d}\nstatus: %s\n",
-		l.ClientKeys.Cert, l.ClientKeys.Key, l.ServerKeys.Cert, l.ServerKeys.Key, l.DriverPort(), l.Path("pdt.sock")))
+	client, err := l.wrapped(l.ClientKeys)
+	if err != nil {
+		return err
+	}
+	server, err := l.wrapped(l.ServerKeys)
+	if err != nil {
+		return err
+	}
+	return l.sealDevice("tla-pdt", "pdt", fmt.Sprintf("client: %s\nserver: %s\ndriver: {port: %d}\nstatus: %s\n", client, server, l.DriverPort(), l.Path("pdt.sock")))
+}
+
+// wrapped encrypts a key under the lab's wrapping key, and gives the section that names it.
+func (l *Lab) wrapped(k Keys) (section string, err error) {
+	wrap := l.Path("wrapping.key")
+	if err := os.WriteFile(wrap, []byte("of the lab, 32 octets and no less\n"), 0o600); err != nil {
+		return "", err
+	}
+	_, err = world.Run(commandTime, nil, "openssl", "pkcs8", "-topk8", "-in", k.Key, "-passout", "file:"+wrap, "-out", k.Key+".enc",
+		"-v2", "aes-256-cbc", "-v2prf", "hmacWithSHA256", "-iter", "20000")
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("{cert: %s, key: %s.enc, wrapping_key: %s}", k.Cert, k.Key, wrap), os.Chmod(k.Key+".enc", 0o600)
 }
 
 func (l *Lab) sealDevice(program, name, own string) error {
@@ -62,7 +89,7 @@ func (l *Lab) sealDevice(program, name, own string) error {
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf("%ssealed: true\nbundle: %s.p7m\ntrust: {anchors: [{file: %s-root.crt}], arl: %s-arl.pem, state: %s-numbers}\n", own, name, name, name, name)
+	text := fmt.Sprintf("%ssealed: true\nbundle: %s.p7m\naudit: %s-audit.jsonl\ntrust: {anchors: [{file: %s-root.crt}], arl: %s-arl.pem, state: %s-numbers}\n", own, name, name, name, name, name)
 	for file, data := range map[string][]byte{name + "-arl.pem": arl, name + "-root.crt": root, name + ".yaml": []byte(text)} {
 		if err := os.WriteFile(l.Path(file), data, 0o600); err != nil {
 			return err

@@ -32,6 +32,7 @@ type bed struct {
 	device tls.Certificate
 	cfg    bundle.Config
 	events []bundle.Event
+	deaf   error // what the audit trail says
 }
 
 func newBed(t testing.TB) *bed {
@@ -42,7 +43,7 @@ func newBed(t testing.TB) *bed {
 	b.device = b.ca.Issue(tlaURN, x509.ExtKeyUsageClientAuth)
 	b.cfg = bundle.Config{File: filepath.Join(b.dir, "bundle.p7m"), Anchors: []string{b.root}, ARL: filepath.Join(b.dir, "arl.pem"),
 		Certificate: func() *tls.Certificate { return &b.device },
-		Event:       func(e bundle.Event) { b.events = append(b.events, e) },
+		Event:       func(e bundle.Event) error { b.events = append(b.events, e); return b.deaf },
 	}
 	return b
 }

@@ -26,7 +26,10 @@ type Config struct {
 	Clock       func() time.Time        // nil = time.Now
 	Log         *slog.Logger            // nil = discard
 	Usable      func(*Content) error    // whether the program can work with it, asked before it is taken in; nil = it can
-	Event       func(Event)             // is told of everything that happens, for the audit trail; nil = nobody
+
+	// Event is told of everything that happens, for the audit trail; of Loaded and Changed before they count: an error keeps the
+	// bundle from being used. Nil = nobody.
+	Event func(Event) error
 }
 
 // ahead is how far the clocks of ops and device may be apart.
@@ -51,11 +54,13 @@ func Open(cfg Config) (*Kept, error) {
 	if err == nil {
 		err = k.load()
 	}
+	if err == nil {
+		err = k.tell(Event{Action: Loaded, Version: k.Version()})
+	}
 	if err != nil {
 		report(cfg, err)
 		return nil, err
 	}
-	k.tell(Event{Action: Loaded, Version: k.Version()})
 	return k, nil
 }
 
@@ -205,13 +210,15 @@ func (k *Kept) Take(der []byte, answers [][]byte) (changed bool, err error) {
 		return false, k.look()
 	}
 	if err == nil {
+		err = k.tell(Event{Action: Changed, Version: b.Version})
+	}
+	if err == nil {
 		err = k.write(b)
 	}
 	if err != nil {
 		k.refused(b, err)
 		return false, err
 	}
-	k.tell(Event{Action: Changed, Version: b.Version})
 	return true, nil
 }
 
@@ -296,17 +303,23 @@ func (k *Kept) refused(b *Bundle, err error) {
 		e.Reason = why.Reason
 	}
 	k.cfg.Log.Warn("bundle refused, the one before stays", "why", string(e.Reason), "version", e.Version, "error", err)
-	k.tell(e)
+	if err := k.tell(e); err != nil {
+		k.cfg.Log.Error("the refused bundle is not in the audit trace", "error", err)
+	}
 }
 
-func (k *Kept) tell(e Event) {
+// tell logs, and asks the audit trail.
+func (k *Kept) tell(e Event) error {
 	e.File = k.cfg.File
+	if k.cfg.Event != nil {
+		if err := k.cfg.Event(e); err != nil {
+			return err
+		}
+	}
 	if e.Action != Refused {
 		k.cfg.Log.Info(strings.ReplaceAll(string(e.Action), "_", " "), "file", e.File, "version", e.Version)
 	}
-	if k.cfg.Event != nil {
-		k.cfg.Event(e)
-	}
+	return nil
 }
 
 // report says that a device does not work with its bundle.
@@ -315,11 +328,16 @@ func report(cfg Config, err error) {
 	if !ok {
 		return
 	}
-	if cfg.Log != nil {
-		cfg.Log.Error("the seal is broken", "reason", SealBroken, "why", string(b.Reason), "file", b.File, "error", err)
+	log := cfg.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.Event != nil {
-		cfg.Event(Event{Action: Ended, File: b.File, Reason: b.Reason, Detail: b.Detail})
+	log.Error("the seal is broken", "reason", SealBroken, "why", string(b.Reason), "file", b.File, "error", err)
+	if cfg.Event == nil {
+		return
+	}
+	if err := cfg.Event(Event{Action: Ended, File: b.File, Reason: b.Reason, Detail: b.Detail}); err != nil {
+		log.Error("the broken seal is not in the audit trace", "error", err)
 	}
 }
 

@@ -24,8 +24,8 @@ type Seal struct {
 
 	// Usable says whether the program can work with what a bundle says; nil = it can.
 	Usable func(*bundle.Content) error `yaml:"-"`
-	// Event is told of all that happens to the bundle, for the audit trace; nil = nobody is.
-	Event func(bundle.Event) `yaml:"-"`
+	// Event is told what happens to the bundle, for the audit trail; nil = nobody.
+	Event func(bundle.Event) error `yaml:"-"`
 }
 
 // Line is a line of the configuration that the bundle decides.
@@ -115,11 +115,12 @@ func (s Seal) FetchBundle(app *App, t Trust, id Identity, gateway string) error 
 	if s.Bundle == "" {
 		return errors.New("cannot fetch the bundle: the configuration has no line bundle that names its file")
 	}
-	keys, err := id.Open()
+	pair, err := id.Open()
 	if err != nil {
 		return err
 	}
-	c, err := bundle.Fetch(app.Context, s.config(t, keys.Certificate, app.Log), bundle.Way{Gateway: gateway})
+	defer pair.Close()
+	c, err := bundle.Fetch(app.Context, s.config(t, pair.Certificate, app.Log), bundle.Way{Gateway: gateway})
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,8 @@ var actions = map[bundle.Action]audit.Kind{
 	bundle.Loaded: audit.BundleLoaded, bundle.Changed: audit.BundleChanged, bundle.Refused: audit.BundleRefused, bundle.Ended: audit.SealBroken,
 }
 
-// Bundle records what happens to a device's bundle (SP1). What cannot be recorded is logged: the bundle has been judged.
-func (t *Trail) Bundle(e bundle.Event) {
+// Bundle records what happens to a device's bundle (SP1), a load and a change before they count; it fits bundle.Config.Event.
+func (t *Trail) Bundle(e bundle.Event) error {
 	with := []audit.Attr{audit.File(e.File)}
 	if e.Version > 0 {
 		with = append(with, audit.Version(strconv.FormatUint(e.Version, 10)))
@@ -22,7 +22,7 @@ func (t *Trail) Bundle(e bundle.Event) {
 	if e.Reason != "" {
 		with = append(with, audit.Reason(string(e.Reason)))
 	}
-	t.note(actions[e.Action], with...)
+	return t.Log.Record(actions[e.Action], with...)
 }
 
 // Enrolment records that an enrolment begins, runs it, and records how it ended (G2).
