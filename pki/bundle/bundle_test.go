@@ -56,7 +56,46 @@ func TestSP1NoOctetCanBeChanged(t *testing.T) {
 	require.Error(t, err, "an octet behind it")
 }
 
-// TestSP1FormIsStrict: what openssl makes in other forms is refused.
+// TestSP1SignedAttributes: contentType and messageDigest once each, signingTime or not, nothing twice.
+func TestSP1SignedAttributes(t *testing.T) {
+	b := newBed(t)
+	for _, c := range []struct {
+		good  bool
+		which []int
+	}{
+		{true, []int{bundle.ContentType, bundle.SigningTime, bundle.MessageDigest}},
+		{true, []int{bundle.ContentType, bundle.MessageDigest}},
+		{false, []int{bundle.MessageDigest}},
+		{false, []int{bundle.ContentType}},
+		{false, []int{bundle.OtherType, bundle.MessageDigest}},
+		{false, []int{bundle.ContentType, bundle.OtherType, bundle.MessageDigest}},
+		{false, []int{bundle.ContentType, bundle.ContentType, bundle.MessageDigest}},
+		{false, []int{bundle.ContentType, bundle.MessageDigest, bundle.MessageDigest}},
+		{false, []int{bundle.ContentType, bundle.MessageDigest, bundle.SigningTime, bundle.SigningTime}},
+	} {
+		der, err := bundle.SealWith(contentText(t, b), &b.ops, c.which...)
+		require.NoError(t, err)
+		_, err = bundle.Read(der)
+		require.Equal(t, c.good, err == nil, "%v: %v", c.which, err)
+	}
+}
+
+// TestSP1TheTraceComesFirst: a change that cannot be recorded is not taken in, a start that cannot be recorded fails.
+func TestSP1TheTraceComesFirst(t *testing.T) {
+	b := newBed(t)
+	k := b.first(5)
+	b.deaf = os.ErrPermission
+	_, err := k.Take(b.sign(b.content(6)), b.answers())
+	require.ErrorIs(t, err, os.ErrPermission)
+	require.EqualValues(t, 5, k.Version())
+	_, err = b.start()
+	require.ErrorIs(t, err, os.ErrPermission)
+	b.deaf = nil
+	_, err = b.start()
+	require.NoError(t, err)
+}
+
+// TestSP1OpensslForms: what openssl makes in other forms is refused.
 func TestSP1OpensslForms(t *testing.T) {
 	b := newBed(t)
 	text := contentText(t, b)
