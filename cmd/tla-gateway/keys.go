@@ -6,6 +6,8 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/keycmd"
+	"tlagate/cmd/internal/trail"
+	"tlagate/keys"
 )
 
 type keysCmd struct {
@@ -34,5 +36,11 @@ func (c *eraseCmd) Run(app *cli.App) error {
 		}
 		return l.Close()
 	}
-	return (&keycmd.Erase{Config: c.Config, Yes: c.Yes, Running: running, Words: keycmd.English}).Run(app)
+	trace, err := trail.Open(app, "tla-gateway erase", cfg.Audit)
+	if err != nil {
+		return err
+	}
+	return trace.Erasure(func(tell func(keys.Event)) error {
+		return (&keycmd.Erase{Config: c.Config, Yes: c.Yes, Running: running, Words: keycmd.English, Event: tell}).Run(app)
+	})
 }

@@ -7,6 +7,8 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/keycmd"
+	"tlagate/cmd/internal/trail"
+	"tlagate/keys"
 	"tlagate/pdt"
 )
 
@@ -36,5 +38,11 @@ func (c *eraseCmd) Run(app *cli.App) error {
 		}
 		return errors.New("systemctl stop tla-pdt")
 	}
-	return (&keycmd.Erase{Config: c.Config, Yes: c.Yes, Running: running, Words: keycmd.English}).Run(app)
+	trace, err := trail.Open(app, "tla-pdt erase", cfg.Audit)
+	if err != nil {
+		return err
+	}
+	return trace.Erasure(func(tell func(keys.Event)) error {
+		return (&keycmd.Erase{Config: c.Config, Yes: c.Yes, Running: running, Words: keycmd.English, Event: tell}).Run(app)
+	})
 }

@@ -6,6 +6,8 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/keycmd"
+	"tlagate/cmd/internal/trail"
+	"tlagate/keys"
 	"tlagate/tla"
 	ctl "tlagate/tla/control"
 )
@@ -38,7 +40,13 @@ func (c *eraseCmd) Run(app *cli.App) error {
 		}
 		return errors.New("systemctl stop tla-relay")
 	}
-	return (&keycmd.Erase{Config: c.Config, Yes: c.Yes, Running: running, Words: keyWords[tongueOf(os.Getenv)]}).Run(app)
+	trace, err := trail.Open(app, "tla-relay erase", cfg.Audit)
+	if err != nil {
+		return err
+	}
+	return trace.Erasure(func(tell func(keys.Event)) error {
+		return (&keycmd.Erase{Config: c.Config, Yes: c.Yes, Running: running, Words: keyWords[tongueOf(os.Getenv)], Event: tell}).Run(app)
+	})
 }
 
 // keyWords are the texts of both commands.

@@ -48,6 +48,7 @@ type Erase struct {
 	Yes     bool         // do not ask
 	Running func() error // says why the program may be running; nil result = it is not
 	Words   Words
+	Event   func(keys.Event) // is told of what is destroyed, for the audit trace; nil = nobody is
 
 	stores []string // for tests; nil = systemd's
 }
@@ -119,6 +120,9 @@ func (e *Erase) destroy(w io.Writer, i identity) error {
 }
 
 func (e *Erase) tell(w io.Writer, event keys.Event) {
+	if e.Event != nil {
+		e.Event(event)
+	}
 	say := func(sentence, where string) { fmt.Fprintln(w, fill(sentence, "where", where)) }
 	switch {
 	case event.Action == keys.WrappingErased:

@@ -1,0 +1,25 @@
+package trail
+
+import (
+	"tlagate/audit"
+	"tlagate/keys"
+)
+
+// Erasure runs an erasure, records each key that it destroys (EL1, EL3), and that it is complete. A trace that cannot be written holds up no
+// erasure: that is logged.
+func (t *Trail) Erasure(erase func(tell func(keys.Event)) error) error {
+	err := erase(t.erased)
+	if err == nil {
+		t.note(audit.EraseDone)
+	}
+	return err
+}
+
+func (t *Trail) erased(e keys.Event) {
+	switch e.Action {
+	case keys.Erased:
+		t.note(audit.KeyErased, audit.File(e.Key.Where), audit.Store(string(e.Key.Protection)))
+	case keys.WrappingErased:
+		t.note(audit.KeyErased, audit.File(e.Where), audit.Use("wrapping key"))
+	}
+}
