@@ -32,6 +32,9 @@ func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.
 		return p
 	}
 	auth, p := g.authorize(c, r.Header.Get("Authorization"))
+	if p == nil {
+		p = g.checkConsent(c, pdt, auth)
+	}
 	if p != nil {
 		return p
 	}
@@ -93,7 +96,7 @@ func (g *Gateway) join(ctx context.Context, c *client, w http.ResponseWriter, pd
 	if p := g.reserve(c.peer.Identity, s); p != nil {
 		return p
 	}
-	far := g.findParked(ctx, pdt, s, link.Joined{TLA: c.identity(), Session: auth.Session, Nonce: auth.Nonce})
+	far := g.findParked(ctx, pdt, s, link.Joined{TLA: c.identity(), Session: auth.Session, Nonce: auth.Nonce, Consent: auth.Consent})
 	if far == nil {
 		g.release(c.peer.Identity, s)
 		return g.absent(w, pdt)

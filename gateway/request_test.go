@@ -14,6 +14,7 @@ import (
 
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/session/consent/consenttest"
 	"tlagate/session/link"
 )
 
@@ -173,16 +174,17 @@ func TestC2DeclaredServerCertificate(t *testing.T) {
 
 func TestNonce(t *testing.T) {
 	r := start(t, limited(Limits{JoinWait: time.Millisecond, Nonce: time.Hour}))
+	cert := r.ca.Issue(tla1, clients)
 	ask := func(t *testing.T, c askOn) (link.ProblemCode, string) {
 		header := http.Header(nil)
 		if c.nonce != "" {
-			header = with(upgrade(), "Authorization", link.Authorization{Nonce: c.nonce, Session: newID()}.String())
+			header = with(upgrade(), "Authorization", authorization(t, cert, c.nonce))
 		}
 		resp, body := request(t, c, "GET", link.PathOpen+"?pdt=p1", header)
 		_, rest, _ := strings.Cut(resp.Header.Get("WWW-Authenticate"), `nonce="`)
 		return codeOf(t, resp, body), strings.TrimSuffix(rest, `"`)
 	}
-	c, other := askOn{r.as(tla1), ""}, askOn{r.as(tla1), ""}
+	c, other := askOn{r.dial(cert), ""}, askOn{r.dial(cert), ""}
 	code, first := ask(t, c)
 	require.Equal(t, link.ProblemConsentRequired, code)
 	raw, err := base64.RawURLEncoding.DecodeString(first)
@@ -206,6 +208,14 @@ func TestNonce(t *testing.T) {
 	require.Equal(t, link.ProblemBadAuthorization, code, "once")
 }
 
+// authorization asks for pdt1 with the user's consent.
+func authorization(t *testing.T, cert tls.Certificate, nonce string) string {
+	id := newID()
+	signed, err := consenttest.By(cert, pdt1, id)(nonce)
+	require.NoError(t, err)
+	return link.Authorization{Nonce: nonce, Session: id, Consent: signed}.String()
+}
+
 type askOn struct {
 	net.Conn
 	nonce string
@@ -219,10 +229,11 @@ func TestNonceGetsOld(t *testing.T) {
 
 func TestOpenWithoutUpgradeKeepsTheNonce(t *testing.T) {
 	r := start(t, limited(Limits{JoinWait: time.Millisecond}))
-	c := r.as(tla1)
+	cert := r.ca.Issue(tla1, clients)
+	c := r.dial(cert)
 	resp, _ := request(t, c, "GET", link.PathOpen+"?pdt=p1", nil)
 	_, rest, _ := strings.Cut(resp.Header.Get("WWW-Authenticate"), `nonce="`)
-	auth := link.Authorization{Nonce: strings.TrimSuffix(rest, `"`), Session: newID()}.String()
+	auth := authorization(t, cert, strings.TrimSuffix(rest, `"`))
 	resp, body := request(t, c, "GET", link.PathOpen+"?pdt=p1", http.Header{"Authorization": {auth}})
 	require.Equal(t, link.ProblemUpgradeRequired, codeOf(t, resp, body))
 	resp, body = request(t, c, "GET", link.PathOpen+"?pdt=p1", with(upgrade(), "Authorization", auth))

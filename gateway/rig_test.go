@@ -23,6 +23,7 @@ import (
 
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/session/consent/consenttest"
 	"tlagate/session/link"
 )
 
@@ -175,9 +176,26 @@ func newID() string {
 	return hex.EncodeToString(b)
 }
 
+// asking gives what opens, once, a session of a TLA with pdt1.
+func (r *rig) asking(tla string) func(context.Context) (*link.Conn, error) {
+	cert, id := r.ca.Issue(tla, clients), newID()
+	c := r.dial(cert)
+	return func(ctx context.Context) (*link.Conn, error) {
+		return link.Open(ctx, c, pdt1, id, link.Config{Consent: consenttest.By(cert, pdt1, id)})
+	}
+}
+
 func (r *rig) tryOpen(tla tls.Certificate, pdt string) (*link.Conn, error) {
 	r.t.Helper()
-	l, err := link.Open(r.t.Context(), r.dial(tla), pdt, newID(), r.ends)
+	id, cfg := newID(), r.ends
+	us, err := pki.IdentityOf(tla.Leaf)
+	require.NoError(r.t, err)
+	if asked, err := resolve(pdt, us); err == nil { // else it is refused before anybody looks at a consent
+		cfg.Consent = consenttest.By(tla, asked.String(), id)
+	} else {
+		cfg.Consent = consenttest.By(tla, pdt, id)
+	}
+	l, err := link.Open(r.t.Context(), r.dial(tla), pdt, id, cfg)
 	if err == nil {
 		r.t.Cleanup(func() { l.Close() })
 	}

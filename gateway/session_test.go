@@ -132,9 +132,9 @@ func TestOneSessionATLA(t *testing.T) {
 func TestOpenWaitsForAParkedLink(t *testing.T) {
 	r := start(t, limited(Limits{JoinWait: patience}))
 	opened := make(chan error, 1)
-	c := r.as(tla1)
+	open := r.asking(tla1)
 	go func() {
-		l, err := link.Open(context.Background(), c, pdt1, newID(), link.Config{})
+		l, err := open(context.Background())
 		if err == nil {
 			l.Close()
 		}
@@ -157,9 +157,9 @@ func TestOpenWaitsForAParkedLink(t *testing.T) {
 func TestOpenGivenUp(t *testing.T) {
 	r := start(t, limited(Limits{JoinWait: time.Hour}))
 	ctx, cancel := context.WithCancel(t.Context())
-	c := r.as(tla1)
+	open := r.asking(tla1)
 	opened := make(chan error, 1)
-	go func() { _, err := link.Open(ctx, c, pdt1, newID(), link.Config{}); opened <- err }()
+	go func() { _, err := open(ctx); opened <- err }()
 	taken := func() int {
 		r.g.mu.Lock()
 		defer r.g.mu.Unlock()

@@ -157,8 +157,8 @@ func TestDrainCutsWhoStays(t *testing.T) {
 func TestDrainEndsWaiting(t *testing.T) {
 	r := start(t, limited(Limits{JoinWait: time.Hour}))
 	opened := make(chan error, 1)
-	c := r.as(tla1)
-	go func() { _, err := link.Open(t.Context(), c, pdt1, newID(), link.Config{}); opened <- err }()
+	open := r.asking(tla1)
+	go func() { _, err := open(t.Context()); opened <- err }()
 	r.eventually("TLA waits", func() bool {
 		r.g.mu.Lock()
 		defer r.g.mu.Unlock()

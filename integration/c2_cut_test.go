@@ -18,6 +18,7 @@ import (
 
 	"tlagate/pki"
 	"tlagate/pki/ca"
+	"tlagate/session/consent/consenttest"
 	"tlagate/session/link"
 )
 
@@ -181,7 +182,12 @@ func (b *cutBed) session(client, server tls.Certificate, urn string) (*cutSessio
 	if c, err = b.dial(tla); err != nil {
 		return nil, err
 	}
-	near, err := link.Open(context.Background(), c, "p", fmt.Sprintf("%032x", issued.Certificate.SerialNumber), link.Config{})
+	us, err := pki.IdentityOf(issued.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	id, pdt := fmt.Sprintf("%032x", issued.Certificate.SerialNumber), pki.Identity{Practice: us.Practice, Role: pki.RolePdT, Name: "p"}.String()
+	near, err := link.Open(context.Background(), c, pdt, id, link.Config{Consent: consenttest.By(tla, pdt, id)})
 	if err != nil {
 		return nil, err
 	}

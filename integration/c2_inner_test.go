@@ -14,6 +14,7 @@ import (
 	"tlagate/integration/lab"
 	"tlagate/pki"
 	"tlagate/session"
+	"tlagate/session/consent/consenttest"
 	"tlagate/session/link"
 )
 
@@ -140,7 +141,13 @@ func (p *promiscuous) playTLAWith(t *testing.T, conf *tls.Config, announced stri
 	id := session.NewID()
 	l := p.takeParked(t)
 	defer l.Close()
-	require.NoError(t, l.WriteJoined(link.Joined{TLA: announced, Session: id.String(), Nonce: "n"}))
+	signed := "c.s"
+	if len(conf.Certificates) > 0 {
+		var err error
+		signed, err = consenttest.By(conf.Certificates[0], lab.PdT, id.String())("n")
+		require.NoError(t, err)
+	}
+	require.NoError(t, l.WriteJoined(link.Joined{TLA: announced, Session: id.String(), Nonce: "n", Consent: signed}))
 	require.NoError(t, l.SetReadDeadline(time.Now().Add(c2Time)))
 	conn := tls.Client(l, conf)
 	if err := conn.Handshake(); err != nil {

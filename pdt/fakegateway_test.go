@@ -21,6 +21,7 @@ import (
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
 	"tlagate/session"
+	"tlagate/session/consent/consenttest"
 	"tlagate/session/link"
 )
 
@@ -174,6 +175,12 @@ func (g *fakeGateway) splice(l *link.Conn) net.Conn {
 
 // openAs does what a TLA does, up to the inner handshake.
 func (g *fakeGateway) openAs(tla tls.Certificate, j link.Joined) (net.Conn, error) {
+	if j.Consent == "" {
+		var err error
+		if j.Consent, err = consenttest.By(tla, thePdT.String(), j.Session)(j.Nonce); err != nil {
+			return nil, err
+		}
+	}
 	party := g.lab.party(tla)
 	conn, _, err := party.Client(context.Background(), g.join(j), pki.ALPNCard, pki.Want{Usage: x509.ExtKeyUsageServerAuth, Identity: thePdT})
 	if err != nil {

@@ -50,6 +50,12 @@ func (s *Service) serveJoined(ctx context.Context, cut context.CancelCauseFunc, 
 		c.log.Warn("session not opened", "reason", reasonOf(err), "error", err)
 		return
 	}
+	if err := s.checkConsent(c, peer, j); err != nil {
+		proved()
+		c.log.Warn("session refused: no consent of the terminal's user", "reason", "bad_consent", "error", err)
+		c.w.Refuse(session.ByeRefused, "The consent of the terminal's user does not pass at this Poste de Travail.")
+		return
+	}
 	taken := s.take(c)
 	proved()
 	if !taken {

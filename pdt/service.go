@@ -14,6 +14,7 @@ import (
 type Service struct {
 	cfg      Config
 	us       pki.Identity
+	consents consents
 	access   atomic.Pointer[Access]
 	began    time.Time
 	gateways []*gateway

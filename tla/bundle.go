@@ -122,9 +122,9 @@ func sealSays(err error) bool {
 
 // Refusing answers local users of a relay whose seal is broken: every start fails with err. There is no Relay behind it, and no
 // connection, reader or card.
-func Refusing(err error) func(context.Context, string) any {
+func Refusing(err error) func(ctx context.Context, who, command string) any {
 	w, since := explain(err), time.Now()
-	return func(_ context.Context, command string) any {
+	return func(_ context.Context, _, command string) any {
 		a := Answer{Version: Version, OK: true, Status: &Status{State: StateIdle, Readers: []ReaderStatus{}, Last: &End{Why: *w, At: since}}}
 		if command != "stop" && command != "status" {
 			a.OK, a.Error = false, w

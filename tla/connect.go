@@ -89,7 +89,7 @@ func (a *attempt) join(outer net.Conn) (net.Conn, error) {
 	a.stage = stageOpen
 	ctx, cancel := context.WithTimeout(a.ctx, a.cfg.Timers.Open)
 	defer cancel()
-	cfg := link.Config{Heartbeat: a.cfg.Timers.Heartbeat, OnNotice: a.noted, OnStatus: a.informed, Bundle: a.cfg.bundleVersion()}
+	cfg := link.Config{Heartbeat: a.cfg.Timers.Heartbeat, Consent: a.consent, OnNotice: a.noted, OnStatus: a.informed, Bundle: a.cfg.bundleVersion()}
 	var err error
 	if a.link, err = link.Open(ctx, outer, a.pdt.String(), a.id.String(), cfg); err != nil {
 		return nil, err

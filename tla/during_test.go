@@ -25,7 +25,7 @@ func TestC4WhatRunsBesideASessionEndsWithIt(t *testing.T) {
 	}}
 	r := g.run()
 	require.Never(t, func() bool { return len(began) > 0 || g.dials.Load() > 0 }, 100*time.Millisecond, 10*time.Millisecond)
-	require.NoError(t, r.Start(t.Context()))
+	require.NoError(t, r.Start(t.Context(), byHand))
 	require.Equal(t, g.cfg.Gateways[0], <-began)
 	require.True(t, r.Stop())
 	require.Zero(t, running.Load())
@@ -38,7 +38,7 @@ func TestC4NothingRunsBesideAFailedStart(t *testing.T) {
 	g.cfg.PdT = "another"
 	g.cfg.During = []func(context.Context, string){func(context.Context, string) { t.Error("there is no session") }}
 	r := g.run()
-	require.Error(t, r.Start(t.Context()))
+	require.Error(t, r.Start(t.Context(), byHand))
 }
 
 func TestStatusTellsOfRenewal(t *testing.T) {

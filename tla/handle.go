@@ -3,6 +3,8 @@ package tla
 import (
 	"context"
 	"errors"
+
+	"tlagate/session/consent"
 )
 
 // Version of the answers to local users (docs/control.md).
@@ -20,11 +22,11 @@ type Answer struct {
 }
 
 // Handle does what a local user asks: start, stop or status. It gives an Answer. A start lasts until the session is up,
-// or ctx ends.
-func (r *Relay) Handle(ctx context.Context, command string) any {
+// or ctx ends. who is the process that asks, as the kernel knows it.
+func (r *Relay) Handle(ctx context.Context, who, command string) any {
 	switch command {
 	case "start":
-		return r.answer(r.Start(ctx))
+		return r.answer(r.Start(ctx, Act{consent.ActCommand, who}))
 	case "stop":
 		r.Stop()
 		return r.answer(nil)

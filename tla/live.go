@@ -21,6 +21,7 @@ type live struct {
 	id      session.ID
 	own     *x509.Certificate // ours
 	pdt     pki.Identity      // whom the user wants, and nobody else (C4)
+	act     Act               // of the user
 	keepers [session.Slots]*keeper
 
 	mayRenew bool          // a newer bundle may be fetched in this start
@@ -46,12 +47,12 @@ type line struct {
 	since    time.Time
 }
 
-func newLive(cfg Config, h *holder, d *desk) (*live, error) {
+func newLive(cfg Config, h *holder, d *desk, act Act) (*live, error) {
 	own, id, err := ourselves(cfg.Party)
 	if err != nil {
 		return nil, err
 	}
-	l := &live{cfg: cfg, id: session.NewID(), own: own, up: make(chan struct{}), over: make(chan struct{})}
+	l := &live{cfg: cfg, act: act, id: session.NewID(), own: own, up: make(chan struct{}), over: make(chan struct{})}
 	if l.pdt, err = pdtOf(cfg.PdT, id.Practice); err != nil {
 		return nil, err
 	}
@@ -87,7 +88,7 @@ func (l *live) run() {
 	for _, k := range l.keepers {
 		keepers.Go(func() { k.run(l.ctx) })
 	}
-	l.log.Info("session asked for", "peer", l.pdt.String())
+	l.log.Info("session asked for", "peer", l.pdt.String(), "act", string(l.act.Kind), "by", l.act.By)
 	if line, err := l.connect(); err != nil {
 		l.end(explain(err))
 	} else {

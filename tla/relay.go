@@ -49,18 +49,18 @@ func NewRelay(cfg Config) (*Relay, error) {
 }
 
 // Start starts a session and returns when it is up; the error is a *Why. A local act of the user must be behind
-// each call (C4). When ctx ends before the session is up, so does the attempt.
-func (r *Relay) Start(ctx context.Context) error {
-	err := r.start(ctx, true)
+// each call, and act says which (C4). When ctx ends before the session is up, so does the attempt.
+func (r *Relay) Start(ctx context.Context, act Act) error {
+	err := r.start(ctx, act, true)
 	if w := (*Why)(nil); errors.As(err, &w) && w.Code == codeRenewed {
-		return r.start(ctx, false)
+		return r.start(ctx, act, false)
 	}
 	return err
 }
 
 // start is one attempt; mayRenew: a newer bundle may be fetched in it.
-func (r *Relay) start(ctx context.Context, mayRenew bool) error {
-	l, err := r.begin(mayRenew)
+func (r *Relay) start(ctx context.Context, act Act, mayRenew bool) error {
+	l, err := r.begin(act, mayRenew)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (r *Relay) stop(w *Why) bool {
 }
 
 // begin leaves idle.
-func (r *Relay) begin(mayRenew bool) (*live, error) {
+func (r *Relay) begin(act Act, mayRenew bool) (*live, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -113,7 +113,7 @@ func (r *Relay) begin(mayRenew bool) (*live, error) {
 	if err := r.cfg.usable(); err != nil {
 		return nil, err
 	}
-	l, err := newLive(r.cfg, r.holder, r.desk)
+	l, err := newLive(r.cfg, r.holder, r.desk, act)
 	if err != nil {
 		return nil, &Why{Code: CodeConfiguration, Detail: err.Error()}
 	}

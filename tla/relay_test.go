@@ -23,7 +23,7 @@ func TestSessionUpAndStopped(t *testing.T) {
 	r := g.run()
 	vitale, cps := g.fake.insert("right", vitaleATR, 1), g.fake.insert("left", cpsATR, 2)
 	eventually(t, "cards seen", func() bool { return g.readers.seen(session.SlotCPS) != "" && g.readers.seen(session.SlotVitale) != "" })
-	require.NoError(t, r.Start(t.Context()))
+	require.NoError(t, r.Start(t.Context(), byHand))
 	slots := []session.Slot{g.next(g.inserted), g.next(g.inserted)}
 	require.ElementsMatch(t, []session.Slot{session.SlotVitale, session.SlotCPS}, slots)
 
@@ -39,7 +39,7 @@ func TestSessionUpAndStopped(t *testing.T) {
 	}, s.Readers)
 
 	var w *Why
-	require.ErrorAs(t, r.Start(t.Context()), &w)
+	require.ErrorAs(t, r.Start(t.Context(), byHand), &w)
 	require.Equal(t, CodeAlready, w.Code)
 
 	require.True(t, r.Stop())
@@ -67,7 +67,7 @@ func TestC4NothingConnectsBeforeStartOrAfterTheEnd(t *testing.T) {
 	eventually(t, "card seen", func() bool { return g.readers.seen(session.SlotVitale) != "" })
 	require.Zero(t, g.dials.Load())
 	require.Equal(t, before, networkSockets(t))
-	require.NoError(t, r.Start(t.Context()))
+	require.NoError(t, r.Start(t.Context(), byHand))
 	require.EqualValues(t, 1, g.dials.Load())
 	r.Stop()
 	<-g.ends
@@ -100,7 +100,7 @@ func TestC4LinkLostEndsTheSessionAndNobodyRedials(t *testing.T) {
 	g.onUp = func(l *link.Conn) { links <- l }
 	r := g.run()
 	card := g.fake.insert("left", cpsATR, 1)
-	require.NoError(t, r.Start(t.Context()))
+	require.NoError(t, r.Start(t.Context(), byHand))
 	require.Equal(t, session.SlotCPS, g.next(g.inserted))
 	(<-links).Conn.Close()
 	eventually(t, "idle", func() bool { return r.Status().State == StateIdle })
@@ -119,7 +119,7 @@ func TestNoticeIsShown(t *testing.T) {
 	links := make(chan *link.Conn, 1)
 	g.onUp = func(l *link.Conn) { links <- l }
 	r := g.run()
-	require.NoError(t, r.Start(t.Context()))
+	require.NoError(t, r.Start(t.Context(), byHand))
 	l := <-links
 	require.NoError(t, l.WriteNotice(link.Notice{Code: link.CodeRevoked, Text: "The certificate of the terminal was revoked."}))
 	l.Close()
@@ -176,7 +176,7 @@ func TestStartRefused(t *testing.T) {
 			c.spoil(g)
 			r := g.run()
 			var w *Why
-			require.ErrorAs(t, r.Start(t.Context()), &w)
+			require.ErrorAs(t, r.Start(t.Context(), byHand), &w)
 			require.Equal(t, c.code, w.Code, w.Error())
 			require.Equal(t, c.reason, w.Reason, w.Error())
 			require.Equal(t, c.peer, w.Peer)
@@ -195,7 +195,7 @@ func TestNextGatewayIsTried(t *testing.T) {
 	dead.Close()
 	g.cfg.Gateways = []string{"localhost:" + port, g.cfg.Gateways[0]}
 	r := g.run()
-	require.NoError(t, r.Start(t.Context()))
+	require.NoError(t, r.Start(t.Context(), byHand))
 	require.Equal(t, g.cfg.Gateways[1], r.Status().Session.Gateway)
 }
 
@@ -211,7 +211,7 @@ func TestStartGivenUp(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			result := make(chan error)
-			go func() { result <- r.Start(ctx) }()
+			go func() { result <- r.Start(ctx, byHand) }()
 			eventually(t, "starting", func() bool { return r.Status().State == StateStarting && g.open.Load() == 1 })
 			give(r, cancel)
 			var w *Why
@@ -225,7 +225,7 @@ func TestStartGivenUp(t *testing.T) {
 func TestCardsComeAndGoInASession(t *testing.T) {
 	g := newRig(t)
 	r := g.run()
-	require.NoError(t, r.Start(t.Context()))
+	require.NoError(t, r.Start(t.Context(), byHand))
 	g.fake.insert("left", vitaleATR, 1)
 	require.Equal(t, session.SlotVitale, g.next(g.inserted))
 	stale := g.epochs[session.SlotVitale].Load()
@@ -254,7 +254,7 @@ func TestCardsComeAndGoInASession(t *testing.T) {
 func TestPlugCyclesInASessionLeaveNothing(t *testing.T) {
 	g := newRig(t)
 	r := g.run()
-	require.NoError(t, r.Start(t.Context()))
+	require.NoError(t, r.Start(t.Context(), byHand))
 	for i := range 300 {
 		card := g.fake.insert("left", vitaleATR, byte(i))
 		require.Equal(t, session.SlotVitale, g.next(g.inserted))
@@ -274,7 +274,7 @@ func TestCardLostWhileACommandRuns(t *testing.T) {
 	g := newRig(t)
 	r := g.run()
 	card := g.fake.insert("left", vitaleATR, 1)
-	require.NoError(t, r.Start(t.Context()))
+	require.NoError(t, r.Start(t.Context(), byHand))
 	require.Equal(t, session.SlotVitale, g.next(g.inserted))
 	g.fake.do(func() { card.err = session.ErrCardLost })
 	_, err := g.command(session.SlotVitale)
@@ -289,7 +289,7 @@ func TestCardHeldByAnotherProgramIsReportedAndTakenLater(t *testing.T) {
 	r := g.run()
 	g.fake.insert("left", vitaleATR, 1)
 	g.fake.do(func() { g.fake.reader("left").taken = true })
-	require.NoError(t, r.Start(t.Context()))
+	require.NoError(t, r.Start(t.Context(), byHand))
 	eventually(t, "reported", func() bool { return r.Status().Readers[0].Card.Hold == HoldBusy })
 	g.fake.do(func() { g.fake.reader("left").taken = false })
 	require.Equal(t, session.SlotVitale, g.next(g.inserted))
@@ -300,7 +300,7 @@ func TestC2RevokedPeerEndsTheSession(t *testing.T) {
 	g := newRig(t)
 	r := g.run()
 	card := g.fake.insert("left", vitaleATR, 1)
-	require.NoError(t, r.Start(t.Context()))
+	require.NoError(t, r.Start(t.Context(), byHand))
 	require.Equal(t, session.SlotVitale, g.next(g.inserted))
 	g.ca.Issuing.Revoke(pkitest.Chain(g.pdt)[0])
 	g.ca.WriteCRLs(g.files)
@@ -331,7 +331,7 @@ func TestLimits(t *testing.T) {
 			g := newRig(t)
 			c.spoil(g)
 			r := g.run()
-			require.NoError(t, r.Start(t.Context()))
+			require.NoError(t, r.Start(t.Context(), byHand))
 			eventually(t, "idle", func() bool { return r.Status().State == StateIdle })
 			require.Equal(t, c.code, r.Status().Last.Code)
 			require.Error(t, <-g.ends)
@@ -343,7 +343,7 @@ func TestSilentPeerEndsTheSession(t *testing.T) {
 	g := newRig(t)
 	g.cfg.Timers.Heartbeat = 100 * time.Millisecond
 	r := g.run()
-	require.NoError(t, r.Start(t.Context()))
+	require.NoError(t, r.Start(t.Context(), byHand))
 	g.frozen.Store(true)
 	eventually(t, "idle", func() bool { return r.Status().State == StateIdle })
 	require.Equal(t, CodeLost, r.Status().Last.Code)
@@ -354,13 +354,13 @@ func TestSilentPeerEndsTheSession(t *testing.T) {
 func TestCloseAllowsNoOtherStart(t *testing.T) {
 	g := newRig(t)
 	r := g.run()
-	require.NoError(t, r.Start(t.Context()))
+	require.NoError(t, r.Start(t.Context(), byHand))
 	r.Close()
 	var bye *session.Bye
 	require.ErrorAs(t, <-g.ends, &bye)
 	require.Equal(t, session.ByeShutdown, bye.Code)
 	var w *Why
-	require.ErrorAs(t, r.Start(t.Context()), &w)
+	require.ErrorAs(t, r.Start(t.Context(), byHand), &w)
 	require.Equal(t, CodeShutdown, w.Code)
 	require.EqualValues(t, 1, g.dials.Load())
 }

@@ -21,6 +21,7 @@ import (
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
 	"tlagate/session"
+	"tlagate/session/consent"
 	"tlagate/session/link"
 	"tlagate/tla/pin"
 	"tlagate/tla/policy"
@@ -84,6 +85,9 @@ func newRig(t *testing.T) *rig {
 	}
 	return g
 }
+
+// byHand is a start by a user of the terminal.
+var byHand = Act{consent.ActCommand, "uid 1000"}
 
 // reading is a card policy that lets a card be read.
 func reading(t *testing.T) *policy.Policy {
@@ -200,6 +204,11 @@ func (g *rig) opened(c net.Conn, r *bufio.Reader) (id string, ok bool) {
 	}
 	a, err := link.ParseAuthorization(req.Header.Get("Authorization"))
 	if err != nil {
+		return "", false
+	}
+	said, err := consent.Verify(a.Consent, g.tla.Leaf.PublicKey, consent.Want{TLA: tlaURN, PdT: pdtURN, Session: a.Session,
+		Nonce: base64.RawURLEncoding.EncodeToString(nonce[:]), Now: time.Now()})
+	if err != nil || said.Act != byHand.Kind || said.By != byHand.By {
 		return "", false
 	}
 	if g.problem != nil {

@@ -36,7 +36,7 @@ func newPINRig(t *testing.T, adapt func(*Config)) *pinRig {
 	p.card = p.fake.insert("left", cpsATR, 2)
 	p.card.verify = p.judge
 	eventually(t, "card seen", func() bool { return p.readers.seen(session.SlotCPS) != "" })
-	require.NoError(t, p.relay.Start(t.Context()))
+	require.NoError(t, p.relay.Start(t.Context(), byHand))
 	require.Equal(t, session.SlotCPS, p.next(p.inserted))
 	return p
 }

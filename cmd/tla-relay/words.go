@@ -83,6 +83,8 @@ var reasons = map[tla.Code]map[string]words{
 		string(link.ProblemBundleOutdated):       {"la configuration signée de ce terminal est périmée et la nouvelle n'a pas pu être chargée", "the signed configuration of this terminal is outdated and the new one could not be fetched"},
 		string(link.ProblemBundleRequired):       {"ce terminal n'a pas de configuration signée", "this terminal has no signed configuration"},
 		string(link.ProblemBadAuthorization):     {"la demande n'a pas été acceptée, réessayez", "the request was not accepted, try again"},
+		string(link.ProblemBadConsent):           {"le consentement signé par ce terminal n'a pas été accepté", "the consent that this terminal signed was not accepted"},
+		string(link.ProblemClockWrong):           {"l'horloge de ce terminal est fausse, réglez-la", "this terminal's clock is wrong, set it"},
 		string(link.ProblemBadServerCertificate): {"le certificat du Poste de Travail n'est pas accepté", "the certificate of the Poste de Travail does not pass"},
 	},
 	tla.CodeSeal: {

@@ -33,6 +33,9 @@ type Config struct {
 	OnNotice     func(Notice)   // called from the reader for each notice; nil = none
 	OnStatus     func([]Status) // called from the reader for each status record, which is gone when it returns; nil = ignored
 	Bundle       uint64         // version of the bundle that we work with, for Open and Park to tell; 0 = none
+
+	// Consent signs the user's consent over a gateway's nonce (docs/protocol.md, section 1.3), for Open, which needs it.
+	Consent func(nonce string) (string, error)
 }
 
 // Conn is an upgraded outer link. One goroutine may read while others write.

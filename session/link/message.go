@@ -15,6 +15,7 @@ type Joined struct {
 	TLA     string `json:"tla"`     // identity URN, proven to the gateway
 	Session string `json:"session"` // 16 octets in hex, chosen by the TLA
 	Nonce   string `json:"nonce"`   // the gateway's nonce of this open
+	Consent string `json:"consent"` // the user's, signed over it; passed on as it came (C4)
 }
 
 // Code says why a gateway ends or moves a link.
@@ -50,11 +51,17 @@ func decodeNotice(payload []byte) (*Notice, error) {
 	return n, nil
 }
 
+// maxConsent bounds, in octets, a consent; it is what fits into an Authorization.
+const maxConsent = 4096
+
 func decodeJoined(payload []byte) (*Joined, error) {
 	j := new(Joined)
 	if err := json.Unmarshal(payload, j); err != nil || j.TLA == "" || !sessionID.MatchString(j.Session) {
 		return nil, protocolErrorf("joined cannot be read")
 	}
 	j.TLA, j.Nonce = peertext.Clean(j.TLA), peertext.Clean(j.Nonce)
+	if len(j.Consent) > maxConsent {
+		return nil, protocolErrorf("joined with a consent of %d octets", len(j.Consent))
+	}
 	return j, nil
 }

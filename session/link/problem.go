@@ -21,6 +21,8 @@ const (
 	ProblemBadRequest           ProblemCode = "bad_request"
 	ProblemConsentRequired      ProblemCode = "consent_required"
 	ProblemBadAuthorization     ProblemCode = "bad_authorization"
+	ProblemBadConsent           ProblemCode = "bad_consent"
+	ProblemClockWrong           ProblemCode = "clock_wrong"
 	ProblemWrongRole            ProblemCode = "wrong_role"
 	ProblemWrongPractice        ProblemCode = "wrong_practice"
 	ProblemBadServerCertificate ProblemCode = "bad_server_certificate"
@@ -41,6 +43,8 @@ var Statuses = map[ProblemCode]int{
 	ProblemBadRequest:           http.StatusBadRequest,
 	ProblemConsentRequired:      http.StatusUnauthorized,
 	ProblemBadAuthorization:     http.StatusForbidden,
+	ProblemBadConsent:           http.StatusForbidden,
+	ProblemClockWrong:           http.StatusForbidden,
 	ProblemWrongRole:            http.StatusForbidden,
 	ProblemWrongPractice:        http.StatusForbidden,
 	ProblemBadServerCertificate: http.StatusForbidden,

@@ -81,7 +81,7 @@ func TestMessagesMatchVectors(t *testing.T) {
 		kind    Type
 		message any
 	}{
-		"joined":         {TypeJoined, Joined{"urn:tlagate:cab1:tla:t1", vectorSession, vectorNonce}},
+		"joined":         {TypeJoined, Joined{"urn:tlagate:cab1:tla:t1", vectorSession, vectorNonce, "c.s"}},
 		"notice-revoked": {TypeNotice, Notice{CodeRevoked, "The certificate of urn:tlagate:cab1:tla:t1 is revoked."}},
 	} {
 		payload, err := json.Marshal(c.message)

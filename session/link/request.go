@@ -37,25 +37,26 @@ const maxAnswer = 64 << 10
 type Authorization struct {
 	Nonce   string // of the gateway's challenge
 	Session string // 16 octets in hex
+	Consent string // the signed statement of package consent
 }
 
 // String gives the value of the Authorization header field.
 func (a Authorization) String() string {
-	return fmt.Sprintf(`%s nonce="%s", session="%s"`, Scheme, a.Nonce, a.Session)
+	return fmt.Sprintf(`%s nonce="%s", session="%s", consent="%s"`, Scheme, a.Nonce, a.Session, a.Consent)
 }
 
 var (
-	authorization = regexp.MustCompile(`^` + Scheme + ` nonce="([A-Za-z0-9_-]{43})", session="([0-9a-f]{32})"$`)
+	authorization = regexp.MustCompile(`^` + Scheme + ` nonce="([A-Za-z0-9_-]{43})", session="([0-9a-f]{32})", consent="([A-Za-z0-9_.-]+)"$`)
 	challenge     = regexp.MustCompile(`^` + Scheme + ` nonce="([A-Za-z0-9_-]{43})"$`)
 )
 
 // ParseAuthorization reads the Authorization header field of an open.
 func ParseAuthorization(s string) (Authorization, error) {
 	m := authorization.FindStringSubmatch(s)
-	if m == nil {
-		return Authorization{}, errors.New(`cannot read Authorization: want ` + Scheme + ` nonce="…", session="…"`)
+	if m == nil || len(m[3]) > maxConsent {
+		return Authorization{}, errors.New(`cannot read Authorization: want ` + Scheme + ` nonce="…", session="…", consent="…"`)
 	}
-	return Authorization{Nonce: m[1], Session: m[2]}, nil
+	return Authorization{Nonce: m[1], Session: m[2], Consent: m[3]}, nil
 }
 
 // Challenge gives the WWW-Authenticate header field with a nonce of 32 octets.
@@ -81,7 +82,7 @@ func Park(ctx context.Context, c net.Conn, chain [][]byte, cfg Config) (*Conn, e
 }
 
 // Open asks a gateway to join c, a proven connection to it, with the PdT named pdt for the given
-// session (16 octets in hex). The error may be a *Problem. c is closed on error.
+// session (16 octets in hex); cfg.Consent must sign for it. The error may be a *Problem. c is closed on error.
 func Open(ctx context.Context, c net.Conn, pdt, session string, cfg Config) (*Conn, error) {
 	path := PathOpen + "?pdt=" + url.QueryEscape(pdt)
 	return request(ctx, c, cfg, func(r *bufio.Reader) (*http.Response, error) {
@@ -89,9 +90,13 @@ func Open(ctx context.Context, c net.Conn, pdt, session string, cfg Config) (*Co
 		if err != nil {
 			return nil, err
 		}
+		auth := Authorization{Nonce: nonce, Session: session}
+		if auth.Consent, err = cfg.Consent(nonce); err != nil {
+			return nil, err
+		}
 		header := upgradeHeader()
 		cfg.describe(header)
-		header.Set("Authorization", Authorization{Nonce: nonce, Session: session}.String())
+		header.Set("Authorization", auth.String())
 		return roundTrip(c, r, path, header)
 	})
 }

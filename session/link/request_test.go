@@ -32,7 +32,7 @@ func TestFieldVectors(t *testing.T) {
 	require.Equal(t, v.Get("WWW-Authenticate"), Challenge(vectorNonce))
 	a, err := ParseAuthorization(v.Get("Authorization"))
 	require.NoError(t, err)
-	require.Equal(t, Authorization{vectorNonce, vectorSession}, a)
+	require.Equal(t, Authorization{vectorNonce, vectorSession, "c.s"}, a)
 	require.Equal(t, v.Get("Authorization"), a.String())
 	ders, err := ServerCert(v)
 	require.NoError(t, err)
@@ -115,7 +115,7 @@ func TestPark(t *testing.T) {
 	defer l.Close()
 	j, err := l.WaitJoined()
 	require.NoError(t, err, "records that come with the answer are read")
-	require.Equal(t, Joined{"urn:tlagate:cab1:tla:t1", vectorSession, vectorNonce}, *j)
+	require.Equal(t, Joined{"urn:tlagate:cab1:tla:t1", vectorSession, vectorNonce, "c.s"}, *j)
 	require.Equal(t, CodeRevoked, l.Notice().Code)
 }
 
@@ -129,7 +129,7 @@ func TestOpen(t *testing.T) {
 		require.Equal(t, "urn:tlagate:cab1:pdt:p1", r.URL.Query().Get("pdt"))
 		return switching + string(vectors(t)["data"])
 	})
-	l, err := Open(context.Background(), c, "urn:tlagate:cab1:pdt:p1", vectorSession, Config{})
+	l, err := Open(context.Background(), c, "urn:tlagate:cab1:pdt:p1", vectorSession, Config{Consent: signed})
 	require.NoError(t, err)
 	defer l.Close()
 	b := make([]byte, 100)
@@ -137,6 +137,9 @@ func TestOpen(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, vectors(t)["data"][headerLen:], b[:n])
 }
+
+// signed stands for a signed consent.
+func signed(nonce string) (string, error) { return "c.s", nil }
 
 var challengeAnswer = strings.Replace(problemAnswer("401 Unauthorized", "consent_required"), "Content-Type",
 	"WWW-Authenticate: "+Challenge(vectorNonce)+"\r\nContent-Type", 1)
@@ -157,7 +160,7 @@ func TestOpenRefused(t *testing.T) {
 		"endless answer": {steps("HTTP/1.1 200 " + strings.Repeat("x", maxAnswer)), "", "EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Open(context.Background(), script(t, c.steps...), "p1", vectorSession, Config{})
+			_, err := Open(context.Background(), script(t, c.steps...), "p1", vectorSession, Config{Consent: signed})
 			require.ErrorContains(t, err, c.says)
 			p, _ := errors.AsType[*Problem](err)
 			require.Equal(t, c.code != "", p != nil)

@@ -60,7 +60,7 @@ func serve(t *testing.T, cfg Config) string {
 		cfg.Socket = filepath.Join(t.TempDir(), "control.sock")
 	}
 	if cfg.Handle == nil {
-		cfg.Handle = func(_ context.Context, command string) any { return echo{Version, command} }
+		cfg.Handle = func(_ context.Context, _, command string) any { return echo{Version, command} }
 	}
 	s, err := Listen(cfg)
 	require.NoError(t, err)
@@ -123,7 +123,7 @@ func TestGarbageIsRefused(t *testing.T) {
 
 func TestTwoClientsAtATime(t *testing.T) {
 	entered, leave := make(chan string), make(chan struct{})
-	socket := serve(t, Config{Handle: func(_ context.Context, command string) any {
+	socket := serve(t, Config{Handle: func(_ context.Context, _, command string) any {
 		if command == "start" {
 			entered <- command
 			<-leave
@@ -152,7 +152,7 @@ func TestTooManyClients(t *testing.T) {
 
 func TestClientThatGoesAwayEndsItsCommand(t *testing.T) {
 	entered, ended := make(chan struct{}), make(chan struct{})
-	socket := serve(t, Config{Handle: func(ctx context.Context, _ string) any {
+	socket := serve(t, Config{Handle: func(ctx context.Context, _, _ string) any {
 		close(entered)
 		<-ctx.Done()
 		close(ended)

@@ -16,8 +16,9 @@ import (
 type Config struct {
 	Socket string // path; its directory must exist
 	Group  string // name or number whose members may ask; "" = root and the daemon's own user only
-	// Handle answers a command; the answer must marshal to JSON. ctx ends when the client goes away.
-	Handle func(ctx context.Context, command string) any
+	// Handle answers a command; the answer must marshal to JSON. ctx ends when the client goes away. who is the client, by the kernel's
+	// word: "uid 1000".
+	Handle func(ctx context.Context, who, command string) any
 	// PIN serves a client that enters PINs; insist: it said pinlasttry. say sends an answer before the last, entry is what the client sends then, read
 	// by nobody else, and limit bounds the time for that. The last answer is returned; nil = the client is gone. Nil: no such command.
 	PIN func(ctx context.Context, insist bool, say func(any) error, entry io.Reader, limit func(time.Time)) any
@@ -109,7 +110,7 @@ func (s *Server) serve(ctx context.Context, c *net.UnixConn) {
 		s.enterPIN(ctx, c, command == CommandPINLastTry)
 		return
 	}
-	s.answer(ctx, c, command)
+	s.answer(ctx, c, fmt.Sprintf("uid %d", who.uid), command)
 }
 
 // enterPIN reads nothing ahead of the PIN: no buffer of ours may have it.
@@ -163,7 +164,7 @@ func isWord(s string) bool {
 }
 
 // answer handles a command; the client going away, or saying more, ends its context.
-func (s *Server) answer(ctx context.Context, c net.Conn, command string) {
+func (s *Server) answer(ctx context.Context, c net.Conn, who, command string) {
 	ctx, cancel := context.WithCancel(ctx)
 	gone := make(chan struct{})
 	go func() {
@@ -172,7 +173,7 @@ func (s *Server) answer(ctx context.Context, c net.Conn, command string) {
 		_ = c.SetReadDeadline(time.Time{})
 		_, _ = io.ReadFull(c, make([]byte, 1))
 	}()
-	if err := writeLine(c, s.cfg.Handle(ctx, command)); err != nil {
+	if err := writeLine(c, s.cfg.Handle(ctx, who, command)); err != nil {
 		s.cfg.Log.Debug("control answer not taken", "error", err)
 	}
 	cancel()
