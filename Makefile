@@ -49,7 +49,7 @@ soak: prerequisites ## mix visits, card changes and restarts for T (make soak T=
 	SOAK=$(T) $(GO) test -count=1 -timeout 0 -v -run TestSoak ./integration
 
 demo: prerequisites ## read cards through the gateway on this machine (DEMO=auto: no questions)
-	@$(NEED) build test)
+	@$(NEED) build demo)
 	$(GO) run ./integration/demo
 
 fresh: prerequisites ## demo and tests in a fresh minimal Debian

@@ -5,11 +5,12 @@ set -eu
 for what in "$@"; do
 	case $what in
 	build) echo gcc libc6-dev pkg-config libpcsclite-dev ;;
+	demo) echo pcscd vsmartcard-vpcd opensc opensc-pkcs11 openssl curl ;;
 	test) echo pcscd vsmartcard-vpcd opensc opensc-pkcs11 openssl curl softhsm2 swtpm tpm2-openssl socat ;;
 	check) echo shellcheck ;;
 	bench) echo stunnel4 ;;
 	*)
-		echo "packages.sh: cannot tell what $what needs: give build, test, check or bench" >&2
+		echo "packages.sh: cannot tell what $what needs: give build, demo, test, check or bench" >&2
 		exit 1
 		;;
 	esac
