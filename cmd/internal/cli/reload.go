@@ -46,7 +46,7 @@ func (a *App) poll(l Live, mu *sync.Mutex) {
 	for i, k := range l.Keys {
 		pairs[i] = pki.NewFileWatch(k.files()...)
 	}
-	for wait(a.Context, l.Every) {
+	for Wait(a.Context, l.Every) {
 		mu.Lock()
 		if config.Changed() {
 			a.apply(l)
@@ -63,7 +63,7 @@ func (a *App) poll(l Live, mu *sync.Mutex) {
 // Watch reads k's files again when they have changed, until ctx ends: for keys that come and go while the program runs, and
 // so are not in Live.
 func (k *Keys) Watch(ctx context.Context, log *slog.Logger) {
-	for files := pki.NewFileWatch(k.files()...); wait(ctx, time.Second); {
+	for files := pki.NewFileWatch(k.files()...); Wait(ctx, time.Second); {
 		if files.Changed() || k.refused.Load() {
 			k.follow(log)
 		}
@@ -80,7 +80,7 @@ func (a *App) apply(l Live) {
 	}
 }
 
-func wait(ctx context.Context, d time.Duration) bool {
+func Wait(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -94,22 +94,11 @@ const (
 // Run renews what is due at one of places, tried in order, until ctx ends. One Run at a time.
 func (r *Renewer) Run(ctx context.Context, places []est.Place) {
 	wait := cmp.Or(r.Begin, 3*time.Second)
-	for sleep(ctx, wait) {
+	for cli.Wait(ctx, wait) {
 		if r.due(time.Now()) {
 			r.attempt(ctx, places)
 		}
 		wait = r.wait(time.Now())
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }
 
@@ -265,7 +254,7 @@ func (r *Renewer) settle(ctx context.Context, chain []*x509.Certificate, usage x
 	defer cancel()
 	for {
 		_, err := r.Trust.Verify(chain, pki.Want{Usage: usage})
-		if !slices.Contains(unsettled, pki.ReasonOf(err)) || !sleep(ctx, settleTime/20) {
+		if !slices.Contains(unsettled, pki.ReasonOf(err)) || !cli.Wait(ctx, settleTime/20) {
 			return
 		}
 	}
