@@ -71,7 +71,7 @@ func (g *Guard) Transmit(apdu []byte) ([]byte, error) {
 // judge lets a GET RESPONSE pass that fetches the rest of an allowed command; all else is the table's.
 func (g *Guard) judge(c command, chained bool) (v Verdict) {
 	defer func() { g.tell(v) }()
-	if c.ins == insGetResponse && g.pending[c.channel()] && len(c.data) == 0 && !c.secure() && c.validClass() {
+	if c.ins == insGetResponse && g.pending[c.channel()] && len(c.data) == 0 && !c.secure() && !c.proprietary() && c.validClass() {
 		return Verdict{Action: Allow, Why: "it fetches the response of an allowed command"}
 	}
 	return g.profile.judge(c, g.app(c.channel()), chained)

@@ -275,6 +275,7 @@ func TestC1GetResponseFollowsWhatWasAllowed(t *testing.T) {
 	g.card.answers = []string{"6110"}
 	g.reaches(sel(aidA))
 	g.stops("01C0000010", "6982", "no rule") // another channel
+	g.stops("F1C0000010", "6982", "no rule") // a class of which nobody knows what it says
 	g.stops("00C000000100", "6982", "no rule")
 }
 
