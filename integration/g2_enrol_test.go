@@ -58,9 +58,11 @@ func (b *boxBed) invite(t *testing.T, urn string, args ...string) string {
 // enrolGateway enrols the gateway at the PKI itself, and starts it.
 func (b *boxBed) enrolGateway(t *testing.T, more ...string) {
 	t.Helper()
-	url, err := b.StartOCSP()
-	require.NoError(t, err)
-	b.GatewayTrust.OCSP = []string{url}
+	if b.OCSPProc == nil {
+		url, err := b.StartOCSP()
+		require.NoError(t, err)
+		b.GatewayTrust.OCSP = []string{url}
+	}
 	lines := b.gatewayLines(t, more...)
 	out, err := b.Enroll("gateway", lines, b.invite(t, lab.Gateway, "--dns", "localhost", "--again"), "--pki", b.Named(b.pki.EST))
 	require.NoError(t, err)

@@ -86,3 +86,18 @@ func TestG2ATerminalsLife(t *testing.T) {
 		require.Equal(t, 3, strings.Count(out, lab.TLA), "the lab's own, the one that was replaced, the present one")
 	})
 }
+
+// TestG2TheFirstBundleComesWithTheEnrolment: a terminal whose configuration names a bundle has it when it is enrolled through a gateway.
+func TestG2TheFirstBundleComesWithTheEnrolment(t *testing.T) {
+	b := newBoxBed(t)
+	line, err := b.LayOutBundles()
+	require.NoError(t, err)
+	b.GatewayTrust.OCSP = []string{"http://" + b.OCSPAddr + "/ocsp"}
+	require.NoError(t, b.SignBundle("tla", "ops"))
+	b.enrolGateway(t, line)
+	file := b.Path("relay.p7m")
+	out, err := b.Enroll("relay", []string{"bundle: " + file}, b.invite(t, lab.TLA, "--again"), "--gateway", b.Named(b.GatewayAddr))
+	require.NoError(t, err)
+	require.Contains(t, out, file+": version 1 for ")
+	require.FileExists(t, file)
+}

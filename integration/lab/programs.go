@@ -76,6 +76,11 @@ func (l *Lab) DriverPort() int {
 
 // write makes the configuration file of a program; extra lines are added to it.
 func (l *Lab) write(name string, extra ...string) (string, error) {
+	if name == "relay" {
+		if err := l.writePolicy(); err != nil {
+			return "", err
+		}
+	}
 	var b strings.Builder
 	if err := configurations.ExecuteTemplate(&b, name, l); err != nil {
 		return "", fmt.Errorf("cannot write the configuration of the %s: %w", name, err)
@@ -137,9 +142,6 @@ func (l *Lab) startPdT(ready string, extra []string) error {
 
 // StartRelay starts tla-relay run; it opens no connection by itself. It runs without readers as well.
 func (l *Lab) StartRelay(extra ...string) error {
-	if err := l.writePolicy(); err != nil {
-		return err
-	}
 	path, err := l.write("relay", extra...)
 	if err != nil {
 		return err
