@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"strings"
 	"time"
 
@@ -188,11 +187,11 @@ func chainEnd(own *tls.Certificate) time.Time {
 	if own == nil {
 		return end
 	}
-	for _, der := range own.Certificate {
-		cert, err := x509.ParseCertificate(der)
-		if err != nil {
-			return time.Time{}
-		}
+	chain, err := pki.ParseChain(own.Certificate)
+	if err != nil {
+		return end
+	}
+	for _, cert := range chain {
 		if end.IsZero() || cert.NotAfter.Before(end) {
 			end = cert.NotAfter
 		}

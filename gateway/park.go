@@ -49,12 +49,8 @@ func (g *Gateway) checkServerCert(c *client, h http.Header) (*declaration, *link
 		return nil, &link.Problem{Code: link.ProblemBadRequest, Detail: err.Error() + ".", Action: "Update the PdT."}
 	}
 	d := &declaration{want: pki.Want{Usage: x509.ExtKeyUsageServerAuth, Identity: c.peer.Identity}}
-	for _, der := range ders {
-		cert, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil, badServerCert(string(pki.BadCertificate))
-		}
-		d.chain = append(d.chain, cert)
+	if d.chain, err = pki.ParseChain(ders); err != nil {
+		return nil, badServerCert(string(pki.BadCertificate))
 	}
 	_, err = g.party.Trust.Verify(d.chain, d.want) // it may ask a responder, and wait
 	if err == nil {

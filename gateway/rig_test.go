@@ -190,11 +190,8 @@ func (r *rig) tryOpen(tla tls.Certificate, pdt string) (*link.Conn, error) {
 	id, cfg := newID(), r.ends
 	us, err := pki.IdentityOf(tla.Leaf)
 	require.NoError(r.t, err)
-	if asked, err := resolve(pdt, us); err == nil { // else it is refused before anybody looks at a consent
-		cfg.Consent = consenttest.By(tla, asked.String(), id)
-	} else {
-		cfg.Consent = consenttest.By(tla, pdt, id)
-	}
+	asked, _ := resolve(pdt, us) // what names no PdT is refused before anybody looks at a consent
+	cfg.Consent = consenttest.By(tla, asked.String(), id)
 	l, err := link.Open(r.t.Context(), r.dial(tla), pdt, id, cfg)
 	if err == nil {
 		r.t.Cleanup(func() { l.Close() })

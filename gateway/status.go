@@ -78,13 +78,9 @@ func (g *Gateway) ownPath() []*x509.Certificate {
 	if own == nil {
 		return nil
 	}
-	var chain []*x509.Certificate
-	for _, der := range own.Certificate {
-		cert, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil
-		}
-		chain = append(chain, cert)
+	chain, err := pki.ParseChain(own.Certificate)
+	if err != nil {
+		return nil
 	}
 	verdict, _ := g.party.Trust.VerifyKnown(chain, pki.Want{Usage: x509.ExtKeyUsageServerAuth})
 	return verdict.Path

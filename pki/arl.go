@@ -87,7 +87,7 @@ func (t *Trust) keepARLs() error {
 	for _, c := range lists {
 		_ = pem.Encode(&out, &pem.Block{Type: "X509 CRL", Bytes: c.der}) // a Buffer takes everything
 	}
-	if err := writeFileAtomic(t.cfg.ARL, out.Bytes()); err != nil {
+	if err := WriteFileAtomic(t.cfg.ARL, out.Bytes()); err != nil {
 		t.log.Error("ARL not kept: after a restart the one before it counts", "file", t.cfg.ARL, "err", err)
 	}
 	return nil

@@ -169,7 +169,7 @@ func (t *Trust) saveDenials(saved *uint64) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFileAtomic(t.cfg.Denials, append(data, '\n')); err != nil {
+	if err := WriteFileAtomic(t.cfg.Denials, append(data, '\n')); err != nil {
 		return err
 	}
 	*saved = version

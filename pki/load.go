@@ -102,3 +102,16 @@ func pemBlocks(data []byte, kind string) [][]byte {
 	}
 	return list
 }
+
+// ParseChain reads certificates (DER), leaf first, as tls.Certificate and a handshake have them. One that cannot be read is an error.
+func ParseChain(ders [][]byte) ([]*x509.Certificate, error) {
+	var chain []*x509.Certificate
+	for _, der := range ders {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, err
+		}
+		chain = append(chain, cert)
+	}
+	return chain, nil
+}

@@ -106,11 +106,11 @@ func (n *numbers) save() error {
 	if err != nil {
 		return err
 	}
-	return writeFileAtomic(n.file, append(data, '\n'))
+	return WriteFileAtomic(n.file, append(data, '\n'))
 }
 
-// writeFileAtomic leaves either the old or the new content, whatever happens.
-func writeFileAtomic(file string, data []byte) error {
+// WriteFileAtomic leaves either the old or the new content, whatever happens. The file is its owner's alone (0600).
+func WriteFileAtomic(file string, data []byte) error {
 	dir := filepath.Dir(file)
 	tmp, err := os.CreateTemp(dir, "."+filepath.Base(file)+".*")
 	if err != nil {

@@ -130,7 +130,7 @@ func (t *Trust) keepAnswers(ctx context.Context) {
 		if version == saved {
 			continue
 		}
-		if err := writeFileAtomic(t.cfg.Answers, content); err != nil {
+		if err := WriteFileAtomic(t.cfg.Answers, content); err != nil {
 			t.log.Error("cannot keep the OCSP answers at hand: after a restart they are asked for again", "file", t.cfg.Answers, "err", err)
 			continue
 		}

@@ -94,15 +94,7 @@ func (p *Party) ourChain() ([]*x509.Certificate, error) {
 	if own == nil || len(own.Certificate) == 0 {
 		return nil, errors.New("no certificate")
 	}
-	var chain []*x509.Certificate
-	for _, der := range own.Certificate {
-		c, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil, err
-		}
-		chain = append(chain, c)
-	}
-	return chain, nil
+	return ParseChain(own.Certificate)
 }
 
 // ownFaults are the reasons that a look at our own certificate can settle; CRLs that we lack or that are stale here

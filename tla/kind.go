@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 
 	"tlagate/session"
+	"tlagate/tla/policy"
 )
 
 // Kind is a model of card, known by its ATR.
@@ -38,21 +39,9 @@ func identify(atr []byte) (kind Kind, slot session.Slot, ok bool) {
 	}
 	digits := hex.EncodeToString(atr)
 	for _, a := range atrs {
-		if matches(digits, a.atr) {
+		if policy.FitsATR(digits, a.atr) {
 			return a.kind, a.slot, true
 		}
 	}
 	return KindUnknown, 0, false
-}
-
-func matches(digits, pattern string) bool {
-	if len(digits) != len(pattern) {
-		return false
-	}
-	for i := range pattern {
-		if pattern[i] != '.' && pattern[i] != digits[i] {
-			return false
-		}
-	}
-	return true
 }

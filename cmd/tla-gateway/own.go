@@ -13,13 +13,9 @@ var ourUse = pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.R
 
 // verifyOurs judges our own certificate as a peer with our trust would.
 func verifyOurs(trust *pki.Trust, keys *cli.Keys) (*pki.Verdict, error) {
-	var chain []*x509.Certificate
-	for _, der := range keys.Certificate().Certificate {
-		cert, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read our own certificate: %w", err)
-		}
-		chain = append(chain, cert)
+	chain, err := pki.ParseChain(keys.Certificate().Certificate)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read our own certificate: %w", err)
 	}
 	return trust.Verify(chain, ourUse)
 }

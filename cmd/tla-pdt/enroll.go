@@ -34,18 +34,8 @@ func (e *enrollCmd) Run(app *cli.App) error {
 		return err
 	}
 	return trace.Enrolment(func() error {
-		return e.Command.Run(app, c.device(), usual, enrol.English("tla-pdt", "Next: start tla-pdt."), c.firstBundle(app))
+		return e.Command.Run(app, c.device(), usual, enrol.English("tla-pdt", "Next: start tla-pdt."), c.FirstBundle(app, c.Trust, c.Client))
 	})
-}
-
-// firstBundle gets the bundle right after an enrolment through a gateway, if one is configured.
-func (c config) firstBundle(app *cli.App) func(est.Place) error {
-	return func(at est.Place) error {
-		if c.Bundle == "" || at.Name != "" {
-			return nil // not through a gateway: tla-pdt bundle fetch
-		}
-		return c.FetchBundle(app, c.Trust, c.Client, at.Address)
-	}
 }
 
 // places are where the PKI can be asked.

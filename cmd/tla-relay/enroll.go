@@ -35,18 +35,8 @@ func (e *enrollCmd) Run(app *cli.App) error {
 		return err
 	}
 	return trace.Enrolment(func() error {
-		return e.Command.Run(app, c.device(), usual, tongueOf(os.Getenv).enrolment(), c.firstBundle(app))
+		return e.Command.Run(app, c.device(), usual, tongueOf(os.Getenv).enrolment(), c.FirstBundle(app, c.Trust, c.Identity))
 	})
-}
-
-// firstBundle gets the bundle right after an enrolment through a gateway, if one is configured.
-func (c config) firstBundle(app *cli.App) func(est.Place) error {
-	return func(at est.Place) error {
-		if c.Bundle == "" || at.Name != "" {
-			return nil // not through a gateway: tla-relay bundle fetch
-		}
-		return c.FetchBundle(app, c.Trust, c.Identity, at.Address)
-	}
 }
 
 func (c config) device() enrol.Device {

@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -75,7 +74,7 @@ func parseState(der []byte) (*signed, *state, error) {
 
 // write makes b the bundle at hand: it, then the state, then its place; k.mu is held.
 func (k *Kept) write(b *Bundle) error {
-	if err := writeFile(k.nextFile(), b.DER); err != nil {
+	if err := pki.WriteFileAtomic(k.nextFile(), b.DER); err != nil {
 		return fmt.Errorf("cannot keep the bundle: %w", err)
 	}
 	st := state{Device: k.id.String(), Version: b.Version, Bundle: digest(b.DER), Root: k.root, Accepted: k.cfg.Clock().UTC()}
@@ -93,7 +92,7 @@ func (k *Kept) writeState(st state) error {
 	}
 	der, err := seal(text, k.cfg.Certificate(), k.cfg.Clock())
 	if err == nil {
-		err = writeFile(k.stateFile(), der)
+		err = pki.WriteFileAtomic(k.stateFile(), der)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot keep the state of the bundle, %s: %w", k.stateFile(), err)
@@ -181,25 +180,4 @@ func readFile(file string) ([]byte, error) {
 		err = fmt.Errorf("%s is longer than %d octets", file, maxSigned)
 	}
 	return b, err
-}
-
-// writeFile leaves the old or the new content, whatever happens.
-func writeFile(file string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), file); err != nil {
-		return err
-	}
-	if d, err := os.Open(filepath.Dir(file)); err == nil { // not every system can (Windows): that is no error
-		_ = d.Sync()
-		_ = d.Close()
-	}
-	return nil
 }

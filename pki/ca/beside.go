@@ -26,6 +26,3 @@ func Beside(dir string, fill func(draft string) error) error {
 	}
 	return settle(draft, dir)
 }
-
-// SyncDir writes through what was created, renamed or removed in a directory.
-func SyncDir(dir string) error { return syncDir(dir) }

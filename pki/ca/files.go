@@ -57,7 +57,7 @@ func (s *staged) place(move func(from, to string) error) error {
 	if err := move(s.tmp, s.file); err != nil {
 		return cannotPlace(s.file, err)
 	}
-	return syncDir(filepath.Dir(s.file))
+	return SyncDir(filepath.Dir(s.file))
 }
 
 // discard removes what was not placed.
@@ -88,7 +88,8 @@ func fill(f *os.File, mode fs.FileMode, write func(io.Writer) error) error {
 	return f.Close()
 }
 
-func syncDir(dir string) error {
+// SyncDir writes through what was created, renamed or removed in a directory.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

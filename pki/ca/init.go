@@ -67,7 +67,7 @@ func settle(draft, dir string) error {
 	if err := os.Rename(draft, dir); err != nil {
 		return fmt.Errorf("cannot move the new CA to its place: %w", err)
 	}
-	return syncDir(filepath.Dir(dir))
+	return SyncDir(filepath.Dir(dir))
 }
 
 func mustBeFree(dir string) error {

@@ -27,7 +27,7 @@ func (p *Policy) profileOf(atr []byte) *profile {
 	digits := hex.EncodeToString(atr)
 	for _, candidate := range p.profiles {
 		for _, pattern := range candidate.atrs {
-			if fitsATR(digits, pattern) {
+			if FitsATR(digits, pattern) {
 				return candidate
 			}
 		}
@@ -35,7 +35,8 @@ func (p *Policy) profileOf(atr []byte) *profile {
 	return nil
 }
 
-func fitsATR(digits, pattern string) bool {
+// FitsATR compares an ATR with a pattern, both in lower-case hexadecimal: a point stands for any digit, a * at the end for any more.
+func FitsATR(digits, pattern string) bool {
 	pattern, open := strings.CutSuffix(pattern, "*")
 	if len(digits) < len(pattern) || len(digits) > len(pattern) && !open {
 		return false

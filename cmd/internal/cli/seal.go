@@ -12,6 +12,7 @@ import (
 	"tlagate/keys"
 	"tlagate/pki"
 	"tlagate/pki/bundle"
+	"tlagate/pki/est"
 )
 
 // Seal is the part of a device's configuration that names its bundle (SP1; docs/bundle.md, section 5):
@@ -126,6 +127,16 @@ func (s Seal) FetchBundle(app *App, t Trust, id Identity, gateway string) error 
 	}
 	fmt.Fprintf(app.Stdout, "%s: version %d for %s, issued %s\n", s.Bundle, c.Version, c.For, c.Issued.UTC().Format("2006-01-02 15:04 MST"))
 	return nil
+}
+
+// FirstBundle gets the bundle right after an enrolment, if one is configured and the enrolment was through a gateway; else it is fetched by hand.
+func (s Seal) FirstBundle(app *App, t Trust, id Identity) func(est.Place) error {
+	return func(at est.Place) error {
+		if s.Bundle == "" || at.Name != "" {
+			return nil
+		}
+		return s.FetchBundle(app, t, id, at.Address)
+	}
 }
 
 // Under gives the trust section as package pki wants it, with what a bundle adds; nil = there is none. The pinned root alone makes

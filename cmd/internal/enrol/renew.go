@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -187,26 +186,15 @@ func (r *Renewer) hopeless(now time.Time) error {
 	if now.After(own.Leaf.NotAfter) {
 		return &Failure{Kind: Ended}
 	}
-	chain, err := chainOf(own)
+	chain, err := pki.ParseChain(own.Certificate)
 	if err != nil {
 		return err
 	}
 	_, err = r.Trust.VerifyKnown(chain, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
-	if reason := pki.ReasonOf(err); reason == pki.Revoked || reason == pki.CARevoked || reason == pki.OnDenyList {
+	if r, ok := errors.AsType[*pki.Refusal](err); ok && r.Revokes() {
 		return &Failure{Kind: Revoked, Cause: err}
 	}
 	return nil
-}
-
-func chainOf(own *tls.Certificate) (chain []*x509.Certificate, err error) {
-	for _, der := range own.Certificate {
-		c, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil, err
-		}
-		chain = append(chain, c)
-	}
-	return chain, nil
 }
 
 // nextKey is a new key, or the one in hardware, which is open already: a TPM may have no room to open it twice.

@@ -17,6 +17,7 @@ import (
 
 	"tlagate/pki"
 	"tlagate/pki/ca"
+	"tlagate/pki/est"
 	"tlagate/pki/listen"
 )
 
@@ -89,8 +90,8 @@ func (s *Server) serveEST(l net.Listener) (net.Listener, *http.Server) {
 
 // caller is who is at the other end of a connection.
 type caller struct {
-	peer    *pki.Peer // perhaps anonymous
-	binding func() ([]byte, error)
+	peer    *pki.Peer              // perhaps anonymous
+	binding func() (string, error) // est.ChannelBinding of the connection
 }
 
 type callerKey struct{}
@@ -104,9 +105,8 @@ func withCaller(ctx context.Context, c net.Conn) context.Context {
 	if !ok {
 		return ctx
 	}
-	return context.WithValue(ctx, callerKey{}, caller{proven.Peer, func() ([]byte, error) {
-		state := over.ConnectionState()
-		return state.ExportKeyingMaterial(bindingLabel, nil, bindingSize)
+	return context.WithValue(ctx, callerKey{}, caller{proven.Peer, func() (string, error) {
+		return est.ChannelBinding(over.ConnectionState())
 	}})
 }
 

@@ -330,7 +330,7 @@ func TestC2RequestsBoundToTheirConnection(t *testing.T) {
 	one, two := b.connect(t), b.connect(t)
 	binding := func(d *device) string {
 		state := d.conn.ConnectionState()
-		value, err := state.ExportKeyingMaterial(bindingLabel, nil, bindingSize)
+		value, err := state.ExportKeyingMaterial("EXPORTER-Channel-Binding", nil, 32) // RFC 9266 section 4.2
 		require.NoError(t, err)
 		return base64.StdEncoding.EncodeToString(value)
 	}

@@ -15,12 +15,6 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// The channel binding tls-exporter (RFC 9266 section 4.2).
-const (
-	bindingLabel = "EXPORTER-Channel-Binding"
-	bindingSize  = 32 // octets
-)
-
 // readRequest gives the request for a certificate (PKCS#10, DER) that is in a body. One that is bound to a connection must be bound
 // to this one. The error is an *estProblem.
 func readRequest(r *http.Request, who caller) ([]byte, error) {
@@ -48,7 +42,7 @@ func bound(challenge []byte, who caller) bool {
 		return false
 	}
 	want, err := who.binding()
-	return err == nil && len(want) == bindingSize && subtle.ConstantTimeCompare(said, want) == 1
+	return err == nil && subtle.ConstantTimeCompare([]byte(base64.StdEncoding.EncodeToString(said)), []byte(want)) == 1
 }
 
 // parseRequest reads a body: base64 with or without line breaks, whatever a Content-Transfer-Encoding says (RFC 8951 section 3). It gives
