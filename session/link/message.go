@@ -14,8 +14,11 @@ var sessionID = regexp.MustCompile(`^[0-9a-f]{32}$`)
 type Joined struct {
 	TLA     string `json:"tla"`     // identity URN, proven to the gateway
 	Session string `json:"session"` // 16 octets in hex, chosen by the TLA
-	Nonce   string `json:"nonce"`   // the gateway's nonce of this open
-	Consent string `json:"consent"` // the user's, signed over it; passed on as it came (C4)
+
+	Generation uint32 `json:"generation"` // number of this link of the session, from 1; above, it resumes the session
+
+	Nonce   string `json:"nonce,omitempty"`   // of generation 1: the gateway's nonce of this open
+	Consent string `json:"consent,omitempty"` // likewise: the user's, signed over it; passed on as it came (C4)
 }
 
 // Code says why a gateway ends or moves a link.
@@ -56,7 +59,7 @@ const maxConsent = 4096
 
 func decodeJoined(payload []byte) (*Joined, error) {
 	j := new(Joined)
-	if err := json.Unmarshal(payload, j); err != nil || j.TLA == "" || !sessionID.MatchString(j.Session) {
+	if err := json.Unmarshal(payload, j); err != nil || j.TLA == "" || j.Generation == 0 || !sessionID.MatchString(j.Session) {
 		return nil, protocolErrorf("joined cannot be read")
 	}
 	j.TLA, j.Nonce = peertext.Clean(j.TLA), peertext.Clean(j.Nonce)
