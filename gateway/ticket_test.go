@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/pki"
 	"tlagate/pki/pkitest"
 	"tlagate/session/link"
 	"tlagate/session/ticket"
@@ -85,6 +86,9 @@ func TestC4NoFurtherLinkWithoutATicket(t *testing.T) {
 	}
 	revoked := r.ca.Issue("urn:tlagate:op:gateway:g3", servers, pkitest.DNS("g3.invalid"))
 	r.revoke(revoked.Leaf)
+	chain, err := pki.ParseChain(revoked.Certificate)
+	require.NoError(t, err)
+	r.eventually("revoked", func() bool { _, err := r.trust.VerifyKnown(chain, pki.Want{Usage: servers}); return err != nil })
 	for name, c := range map[string]struct {
 		by     tls.Certificate
 		change func(*ticket.Statement)
