@@ -2,6 +2,7 @@ package link
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 
@@ -40,6 +41,16 @@ const (
 type Notice struct {
 	Code Code   `json:"code"`
 	Text string `json:"text"` // one sentence
+}
+
+// Resumable tells whether a card session whose link ended with err may go on over another: neither the gateway nor anybody else ended it.
+func Resumable(err error) bool {
+	var n *Notice
+	if errors.As(err, &n) {
+		return n.Code == CodePeerGone || n.Code == CodeDraining
+	}
+	var broken *ProtocolError
+	return !errors.As(err, &broken)
 }
 
 func (n *Notice) Error() string { return fmt.Sprintf("%s: %s", n.Code, n.Text) }
