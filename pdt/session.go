@@ -152,9 +152,9 @@ func (c *cardSession) finish(err error) {
 		for _, slot := range c.s.slots {
 			slot.clear()
 		}
-		c.s.give(c)
 		c.log.Info("session ended", "reason", reasonOf(err), "error", err, "lasted", time.Since(c.began).Round(time.Second),
 			"commands", c.count.commands.Load(), "resets", c.count.resets.Load())
+		c.s.give(c)
 	})
 }
 

@@ -70,6 +70,25 @@ func Chain(text string) ([][]byte, error) {
 	return certs, err
 }
 
+// Generation gives the link that a ticket is for; nothing of it is verified. Only a gateway needs to.
+func Generation(text string) (uint32, error) {
+	first, _, _ := strings.Cut(text, ".")
+	payload, err := signed.Field(first)
+	if err != nil {
+		return 0, err
+	}
+	s, err := decode(payload)
+	return s.Generation, err
+}
+
+func decode(payload []byte) (Statement, error) {
+	s, err := signed.Decode(payload, func(s *Statement) { s.Began, s.Expires = s.Began.UTC(), s.Expires.UTC() })
+	if err != nil || s.Version != version || s.Generation < 2 {
+		return Statement{}, ErrUnreadable
+	}
+	return s, nil
+}
+
 // Verify reads a ticket and checks its signature by the key of its leaf, which the caller has verified, and all that want knows.
 func Verify(text string, key crypto.PublicKey, want Want) (Statement, error) {
 	statement, _, err := split(text)
@@ -83,9 +102,9 @@ func Verify(text string, key crypto.PublicKey, want Want) (Statement, error) {
 	if err != nil {
 		return Statement{}, ErrUnreadable
 	}
-	s, err := signed.Decode(payload, func(s *Statement) { s.Began, s.Expires = s.Began.UTC(), s.Expires.UTC() })
-	if err != nil || s.Version != version || s.Generation < 2 {
-		return Statement{}, ErrUnreadable
+	s, err := decode(payload)
+	if err != nil {
+		return Statement{}, err
 	}
 	return s, s.fits(want)
 }

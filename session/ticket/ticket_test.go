@@ -35,6 +35,9 @@ func TestC4TicketIsVerified(t *testing.T) {
 	expected := said
 	expected.Version = 1
 	require.Equal(t, expected, got)
+	generation, err := Generation(text)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, generation)
 }
 
 func TestC4AnyOtherTicketIsRefused(t *testing.T) {
