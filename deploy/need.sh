@@ -4,10 +4,13 @@
 # A package of another architecture is NAME:ARCH.
 set -eu
 
+# missing: a package may be there for another architecture only.
 missing() {
+	own=$(dpkg --print-architecture)
 	for package in "$@"; do
-		state=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
-		[ "$state" = installed ] || printf '%s ' "$package"
+		case $package in *:*) arch=${package##*:} ;; *) arch=$own ;; esac
+		dpkg-query --show --showformat='${Architecture} ${db:Status-Status}\n' "${package%%:*}" 2>/dev/null |
+			grep -qxE "($arch|all) installed" || printf '%s ' "$package"
 	done
 }
 

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# deb.sh [DIST [ARCH…]]: makes the Debian packages of the programs that deploy/cross.sh has built in DIST/ARCH (default dist),
+# into DIST. The same programs give the same packages: times in them are those of the commit.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+dist=$(realpath -m "${1:-dist}")
+shift || true
+[ $# -gt 0 ] || set -- amd64 arm64 armhf
+
+VERSION=${VERSION:-$(deploy/version.sh)}
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+SCRATCH=$(mktemp -d)
+trap 'rm -rf "$SCRATCH"' EXIT
+export VERSION SOURCE_DATE_EPOCH SCRATCH ARCH DIST
+
+# changelogs are Debian's, which names this version only, and ours.
+changelogs() {
+	{
+		printf 'tla-relay (%s) unstable; urgency=medium\n\n  * See changelog.gz.\n\n' "${VERSION/-/\~}"
+		printf ' -- The tlagate authors <maintainers@tlagate.invalid>  %s\n' "$(LC_ALL=C TZ=UTC0 date -R -d "@$SOURCE_DATE_EPOCH")"
+	} | gzip -9n >"$SCRATCH/changelog.Debian.gz"
+	gzip -9nc CHANGELOG.md >"$SCRATCH/changelog.gz"
+}
+
+changelogs
+umask 022
+for ARCH in "$@"; do
+	DIST=$dist/$ARCH
+	[ -x "$DIST/tla-relay" ] || { echo "deb: cannot package for $ARCH: there is no $DIST/tla-relay; make cross builds it" >&2; exit 1; }
+	GOFLAGS='' go tool -modfile=deploy/nfpm.mod nfpm package --config deploy/relay/nfpm.yaml --packager deb --target "$dist/"
+done
