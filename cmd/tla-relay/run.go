@@ -62,6 +62,9 @@ func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
 	if err = cfg.device().Finish(); err != nil {
 		return nil, err
 	}
+	if err = cfg.enrolled(); err != nil {
+		return nil, err
+	}
 	if d.keys, err = trace.Keys("client", cfg.Identity); err != nil {
 		return nil, err
 	}
