@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # deb.sh [DIST [ARCH…]]: makes the Debian packages of the programs that deploy/cross.sh has built in DIST/ARCH (default dist),
-# into DIST. The same programs give the same packages: times in them are those of the commit.
+# into DIST. The same programs give the same packages: times in them are those of the commit. With REPRODUCE=1 each is made twice,
+# and compared.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -23,10 +24,21 @@ changelogs() {
 	gzip -9nc CHANGELOG.md >"$SCRATCH/changelog.gz"
 }
 
+# package DIR makes the package of $ARCH.
+package() {
+	GOFLAGS='' go tool -modfile=deploy/nfpm.mod nfpm package --config deploy/relay/nfpm.yaml --packager deb --target "$1/"
+}
+
 changelogs
 umask 022
 for ARCH in "$@"; do
 	DIST=$dist/$ARCH
 	[ -x "$DIST/tla-relay" ] || { echo "deb: cannot package for $ARCH: there is no $DIST/tla-relay; make cross builds it" >&2; exit 1; }
-	GOFLAGS='' go tool -modfile=deploy/nfpm.mod nfpm package --config deploy/relay/nfpm.yaml --packager deb --target "$dist/"
+	package "$dist"
+	[ "${REPRODUCE:-}" = 1 ] || continue
+	mkdir -p "$SCRATCH/again"
+	package "$SCRATCH/again" >/dev/null
+	for again in "$SCRATCH/again/"*_"$ARCH".deb; do
+		cmp "$again" "$dist/${again##*/}" || { echo "deb: ${again##*/} is another one when it is made again" >&2; exit 1; }
+	done
 done
