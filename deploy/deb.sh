@@ -15,13 +15,14 @@ SCRATCH=$(mktemp -d)
 trap 'rm -rf "$SCRATCH"' EXIT
 export VERSION SOURCE_DATE_EPOCH SCRATCH ARCH DIST
 
-# changelogs are Debian's, which names this version only, and ours.
-changelogs() {
+# pages are what Debian wants compressed: the manual page, its changelog, which names this version only, and ours.
+pages() {
 	{
 		printf 'tla-relay (%s) unstable; urgency=medium\n\n  * See changelog.gz.\n\n' "${VERSION/-/\~}"
 		printf ' -- The tlagate authors <maintainers@tlagate.invalid>  %s\n' "$(LC_ALL=C TZ=UTC0 date -R -d "@$SOURCE_DATE_EPOCH")"
 	} | gzip -9n >"$SCRATCH/changelog.Debian.gz"
 	gzip -9nc CHANGELOG.md >"$SCRATCH/changelog.gz"
+	gzip -9nc deploy/relay/tla-relay.1 >"$SCRATCH/tla-relay.1.gz"
 }
 
 # package DIR makes the package of $ARCH.
@@ -29,7 +30,7 @@ package() {
 	GOFLAGS='' go tool -modfile=deploy/nfpm.mod nfpm package --config deploy/relay/nfpm.yaml --packager deb --target "$1/"
 }
 
-changelogs
+pages
 umask 022
 for ARCH in "$@"; do
 	DIST=$dist/$ARCH
