@@ -18,17 +18,17 @@ const (
 
 // config is the configuration file; deploy/examples/relay.yaml explains it.
 type config struct {
-	Gateways    []string     `yaml:"gateways"`
-	PdT         string       `yaml:"pdt"`
-	Identity    cli.Identity `yaml:"identity"`
-	Trust       cli.Trust    `yaml:"trust"`
-	Policy      cli.Path     `yaml:"policy"` // card policy; empty: the one built in
-	Control     control      `yaml:"control"`
-	Limits      limits       `yaml:"limits"`
-	Audit       cli.Path     `yaml:"audit"`
-	Renewal     renewal      `yaml:"renewal"`
-	cli.Seal    `yaml:",inline"`
-	confinement `yaml:",inline"`
+	Gateways []string     `yaml:"gateways"`
+	PdT      string       `yaml:"pdt"`
+	Identity cli.Identity `yaml:"identity"`
+	Trust    cli.Trust    `yaml:"trust"`
+	Policy   cli.Path     `yaml:"policy"` // card policy; empty: the one built in
+	Control  control      `yaml:"control"`
+	Limits   limits       `yaml:"limits"`
+	Audit    cli.Path     `yaml:"audit"`
+	Renewal  renewal      `yaml:"renewal"`
+	cli.Seal `yaml:",inline"`
+	Box      confinement `yaml:",inline"`
 }
 
 // renewal names no PKI: a relay reaches it through the gateway of its session, or not at all (C4).

@@ -28,9 +28,9 @@ const sandboxOff = "off"
 // checkSandbox refuses to be without one under seal.
 func (c config) checkSandbox() error {
 	switch {
-	case c.Sandbox != "" && c.Sandbox != "on" && c.Sandbox != sandboxOff:
-		return fmt.Errorf("cannot use sandbox: %q is neither on nor off", c.Sandbox)
-	case c.Sealed && c.Sandbox == sandboxOff:
+	case c.Box.Sandbox != "" && c.Box.Sandbox != "on" && c.Box.Sandbox != sandboxOff:
+		return fmt.Errorf("cannot use sandbox: %q is neither on nor off", c.Box.Sandbox)
+	case c.Sealed && c.Box.Sandbox == sandboxOff:
 		return errors.New("cannot use sandbox: off: this device is sealed; remove the line")
 	}
 	return nil
@@ -50,7 +50,7 @@ var errSmall = errors.New("the bundle names a gateway's port that this program's
 // enter restricts the program, now that everything is open (EL2), on a kernel that can do so much. Gateways are those whose ports may
 // be connected to.
 func (b *box) enter(level sandbox.Level, c config, gateways []string, log *slog.Logger) error {
-	if c.Sandbox == sandboxOff {
+	if c.Box.Sandbox == sandboxOff {
 		log.Warn("no sandbox: by a flaw of this program every file of its user could be reached (EL2)", "line", "sandbox: off")
 		return nil
 	}
@@ -105,7 +105,7 @@ func (c config) rules(gateways []string) sandbox.Rules {
 	}
 	r.Write = sandbox.Directories(string(c.Identity.Cert), c.Identity.Key.File(), string(c.Trust.ARL), string(c.Trust.State),
 		string(c.Trust.Denials), string(c.Trust.Answers), string(c.Audit), string(c.Bundle))
-	for _, p := range c.Paths {
+	for _, p := range c.Box.Paths {
 		r.Write = append(r.Write, string(p))
 	}
 	r.Sockets = sandbox.Directories(string(c.Control.Socket))

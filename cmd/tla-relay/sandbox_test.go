@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 
 	"tlagate/cmd/internal/sandbox"
 )
@@ -78,7 +79,7 @@ func acts(dir, gateway string) (needed, not []act) {
 	needed = []act{
 		readFile(in("etc/relay.yaml")), readFile(in("etc/root.crt")), readFile(in("pki/crl.pem")), readFile(in("etc/wrap")),
 		replaceFile(in("state/tla.crt")), replaceFile(in("state/tla.key")), replaceFile(in("state/numbers")), replaceFile(in("log/audit.jsonl")),
-		replaceFile(in("state/bundle.p7m")), replaceFile(in("log/audit-000000000001.jsonl")),
+		replaceFile(in("state/bundle.p7m")), replaceFile(in("log/audit-000000000001.jsonl")), replaceFile(in("maker/lock")),
 		readFile("/etc/hosts"), readFile("/etc/passwd"), readFile("/proc/self/status"),
 		{"look up a user", func() error { _, err := user.LookupId("0"); return err }},
 		{"open the control socket", listen("unix", in("run/control.sock"))},
@@ -130,7 +131,7 @@ func answer(err error) string {
 // layOutTerminal makes the directories of a terminal and its configuration, and listens as its gateway does.
 func layOutTerminal(t *testing.T, more string) (file string) {
 	dir := t.TempDir()
-	for _, d := range []string{"etc", "state", "log", "run", "home", "pki"} {
+	for _, d := range []string{"etc", "state", "log", "run", "home", "pki", "maker"} {
 		require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o700))
 	}
 	for _, f := range []string{"etc/root.crt", "etc/wrap", "pki/crl.pem", "home/secret", "state/tla.crt"} {
@@ -147,6 +148,7 @@ trust: {anchors: [{file: root.crt, practices: ["*"]}], crls: [../pki/crl.pem], s
 bundle: ../state/bundle.p7m
 audit: ../log/audit.jsonl
 control: {socket: ../run/control.sock}
+sandbox_paths: [../maker]
 %s
 `, gateway.Addr(), more)
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
@@ -178,19 +180,19 @@ func TestEL2SandboxLeavesWhatIsNeeded(t *testing.T) {
 
 // TestEL2SandboxOffRestrictsNothing: what the other test sees refused is refused by the sandbox.
 func TestEL2SandboxOffRestrictsNothing(t *testing.T) {
-	for _, line := range inside(t, layOutTerminal(t, "sandbox: off")) {
-		if strings.HasSuffix(line, "home/secret") || strings.Contains(line, "/var/lib/dpkg") || strings.HasSuffix(line, "run a program") {
-			require.Regexp(t, "^yes ", line)
-		}
+	lines := strings.Join(inside(t, layOutTerminal(t, "sandbox: off")), "\n")
+	require.NotContains(t, lines, "no needed")
+	for _, was := range []string{"read .*/home/secret", "replace .*/relay.yaml", "run a program", "listen on TCP", "link a secret"} {
+		require.Regexp(t, "(?m)^yes not "+was+"$", lines)
 	}
 }
 
 // TestEL2SandboxIsNotOffUnderSeal, nor misspelt.
 func TestEL2SandboxIsNotOffUnderSeal(t *testing.T) {
 	for want, c := range map[string]config{
-		"this device is sealed": {confinement: confinement{Sandbox: "off"}},
-		"is neither on nor off": {confinement: confinement{Sandbox: "of"}},
-		"":                      {confinement: confinement{Sandbox: "on"}},
+		"this device is sealed": {Box: confinement{Sandbox: "off"}},
+		"is neither on nor off": {Box: confinement{Sandbox: "of"}},
+		"":                      {Box: confinement{Sandbox: "on"}},
 	} {
 		c.Sealed = true
 		if want == "" {
@@ -209,7 +211,7 @@ func TestEL2NoSandboxUnderSealIsNoRelay(t *testing.T) {
 	err := new(box).enter(0, c, nil, slog.New(slog.DiscardHandler))
 	require.ErrorIs(t, err, sandbox.ErrNoKernel)
 	require.ErrorContains(t, err, "cannot run sealed without a sandbox")
-	c.Sealed, c.Sandbox = false, sandboxOff
+	c.Sealed, c.Box.Sandbox = false, sandboxOff
 	var said bytes.Buffer
 	require.NoError(t, new(box).enter(0, c, nil, slog.New(slog.NewTextHandler(&said, nil))))
 	require.Contains(t, said.String(), "level=WARN")
@@ -237,9 +239,51 @@ func TestEL2RulesFollowTheKey(t *testing.T) {
 	c.Identity.Key = "tpm:/var/lib/tla-relay/tla.tpm?device=/dev/tpm0"
 	require.Equal(t, []string{"/dev/tpm0"}, c.rules(nil).Devices)
 	c.Identity.Key = "pkcs11:token=t;object=o?module-path=/opt/maker/lib/module.so&pin-source=file:/run/secret/pin"
-	c.Paths = append(c.Paths, "/var/lib/maker")
+	c.Box.Paths = append(c.Box.Paths, "/var/lib/maker")
 	r := c.rules(nil)
 	require.Empty(t, r.Devices)
 	require.Subset(t, r.Read, []string{"/opt/maker/lib", "/run/secret"})
 	require.Contains(t, r.Write, "/var/lib/maker")
+}
+
+// TestEL2PackagedConfiguration: what the package brings can be read, writes where its unit lets it, and is in the sandbox.
+func TestEL2PackagedConfiguration(t *testing.T) {
+	c, err := place{"../../deploy/relay/relay.yaml"}.load()
+	require.NoError(t, err)
+	require.Empty(t, c.Box.Sandbox)
+	require.True(t, c.Trust.Production)
+	require.NotEmpty(t, c.Audit)
+	r := c.rules(nil)
+	require.Equal(t, []string{"/var/lib/tla-relay"}, r.Write)
+	require.Equal(t, []string{"/run/tla-relay"}, r.Sockets)
+}
+
+// TestEL2PackageIsWhole: each file that the package names is there, and each of the package's directory is named.
+func TestEL2PackageIsWhole(t *testing.T) {
+	var manifest struct {
+		Contents []struct{ Src, Dst string }
+		Scripts  map[string]string
+	}
+	raw, err := os.ReadFile("../../deploy/relay/nfpm.yaml")
+	require.NoError(t, err)
+	require.NoError(t, yaml.Unmarshal(raw, &manifest))
+	named := map[string]bool{"nfpm.yaml": true, "tla-relay.1": true}
+	note := func(src string) {
+		if !strings.Contains(src, "$") {
+			require.FileExists(t, filepath.Join("../..", src))
+			named[strings.TrimPrefix(src, "deploy/relay/")] = true
+		}
+	}
+	for _, c := range manifest.Contents {
+		note(c.Src)
+	}
+	for _, script := range manifest.Scripts {
+		note(script)
+	}
+	require.NoError(t, fs.WalkDir(os.DirFS("../../deploy/relay"), ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			require.True(t, named[name], "nfpm.yaml does not name %s", name)
+		}
+		return err
+	}))
 }
