@@ -3,11 +3,13 @@ export GOTOOLCHAIN = go1.27.3
 
 # T is the time of each fuzz target, and of the soak.
 T ?= 30s
+# REPRODUCE=1 builds what leaves this machine twice, at different places.
+REPRODUCE ?= 1
 GO ?= go
 NEED = deploy/need.sh $$(deploy/packages.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites need build test check bench conformance fuzz soak demo fresh vuln clean
+.PHONY: help prerequisites need build test check cross packages bench conformance fuzz soak demo fresh vuln clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -16,8 +18,8 @@ help: ## this list
 prerequisites:
 	@deploy/prerequisites.sh
 
-need: prerequisites ## install the Debian packages that build, test and check need
-	@$(NEED) build test check)
+need: prerequisites ## install the Debian packages that build, test, check and cross need
+	@$(NEED) build test check cross)
 
 build: prerequisites ## build the programs into bin/
 	@$(NEED) build)
@@ -30,6 +32,13 @@ test: prerequisites ## run all tests, with the race detector, in a world of thei
 check: prerequisites ## gofmt, go vet, staticcheck, shellcheck
 	@$(NEED) build check)
 	deploy/check.sh
+
+cross: prerequisites ## build for amd64, arm64 and armhf into dist/, twice, and compare (REPRODUCE=: once)
+	@$(NEED) cross)
+	REPRODUCE=$(REPRODUCE) deploy/cross.sh
+
+packages: cross ## make the Debian packages of the relay in dist/, and compare likewise
+	REPRODUCE=$(REPRODUCE) deploy/deb.sh
 
 bench: prerequisites ## time an APDU and a visit: local reader, stunnel, tlagate
 	@$(NEED) build test bench)

@@ -41,6 +41,8 @@ var mayImport = map[string][]string{
 	"audit/host":          {"audit"},
 	"cmd/internal/trail":  {"cmd/internal/cli", "audit", "keys", "pki"},
 	"cmd/internal/keycmd": {"pki", "keys", "cmd/internal/cli"},
+
+	"cmd/internal/sandbox": {},
 }
 
 // onlyIn says where a dependency may be used at all.
@@ -58,6 +60,7 @@ var onlyIn = map[string][]string{
 	"filippo.io/age":                  {"pki/ca/backup", "cmd/tla-pki"},
 	"github.com/stretchr/testify":     {"pki/pkitest", "keys/keystest", "integration"},
 	"net/http/pprof":                  {},
+	"github.com/landlock-lsm":         {"cmd/internal/sandbox"},
 	"golang.org/x/crypto/cryptobyte":  {"pki", "ocsp", "keys"},
 }
 

@@ -121,3 +121,18 @@ func (p tokenPlace) pinFromSource() ([]byte, error) {
 	}
 	return p.c.secret(p.uri.PINSource)
 }
+
+// TokenFiles are the module's file and that of the PIN, each "" when there is none: only a key in a token has them.
+func (s Spec) TokenFiles() (module, pin string) {
+	if !s.isToken() {
+		return "", ""
+	}
+	u, err := ParseURI(string(s))
+	if err != nil {
+		return "", ""
+	}
+	if file, ok := u.pinFile(); ok {
+		pin = file
+	}
+	return u.Module, pin
+}

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"cmp"
 	"crypto"
 	"errors"
 	"fmt"
@@ -15,6 +16,9 @@ import (
 	"github.com/google/go-tpm/tpm2/transport"
 	"golang.org/x/crypto/cryptobyte"
 )
+
+// tpmDevice is the resource manager of Linux: any number of programs may use the TPM through it.
+const tpmDevice = "/dev/tpmrm0"
 
 // tpmPlace is a key in the TPM of this machine.
 type tpmPlace struct {
@@ -284,4 +288,19 @@ func (k *tpmKey) sign(digest []byte, scheme tpm2.TPMTSigScheme) ([]byte, error) 
 		b.AddASN1BigInt(new(big.Int).SetBytes(parts.SignatureS.Buffer))
 	})
 	return b.Bytes()
+}
+
+// Device is the device file that the key is used through; "" for a key that is not in a TPM, or in an emulated one.
+func (s Spec) Device() string {
+	if !s.isTPM() {
+		return ""
+	}
+	p, err := newTPMPlace(s)
+	if err != nil {
+		return ""
+	}
+	if device := cmp.Or(p.(tpmPlace).device, tpmDevice); !strings.HasPrefix(device, "unix:") {
+		return device
+	}
+	return ""
 }

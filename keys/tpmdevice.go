@@ -11,9 +11,6 @@ import (
 	"github.com/google/go-tpm/tpm2/transport/linuxudstpm"
 )
 
-// tpmDevice is the kernel's resource manager: any number of programs may use the TPM through it.
-const tpmDevice = "/dev/tpmrm0"
-
 // openTPM opens a device, or the socket of an emulator: "unix:/path".
 func openTPM(name string) (transport.TPMCloser, error) {
 	if name == "" {

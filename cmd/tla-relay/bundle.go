@@ -71,6 +71,7 @@ type device struct {
 	party *pki.Party
 	trust *pki.Trust
 	relay *tla.Relay
+	box   *box
 	log   *slog.Logger
 }
 
@@ -90,6 +91,7 @@ func (d *device) way(gateway string) bundle.Way { return bundle.Way{Gateway: gat
 
 // during refreshes the bundle in a session, and ends the session when the one at hand must not be used any more.
 func (d *device) during(ctx context.Context, gateway string) {
+	defer d.box.leave()
 	for {
 		if err := cli.Refresh(ctx, d.Kept, d.way(gateway), d.log, d.apply); err != nil {
 			d.relay.End(err)
@@ -114,5 +116,6 @@ func (d *device) apply(c *bundle.Content) error {
 	if err != nil {
 		return err
 	}
+	d.box.fit(s.Gateways, d.log)
 	return cli.Adopt(d.trust, c, d.log)
 }

@@ -31,6 +31,7 @@ type config struct {
 	Audit    cli.Path `yaml:"audit"`
 	Renewal  renewal  `yaml:"renewal"`
 	cli.Seal `yaml:",inline"`
+	Box      confinement `yaml:",inline"`
 }
 
 // renewal names no PKI: a relay reaches it through the gateway of its session, or not at all (C4).
@@ -70,7 +71,7 @@ func (p place) load() (config, error) {
 	}
 	file := c
 	c.Usable = func(b *bundle.Content) error { _, err := file.settings(b); return err }
-	return c, errors.Join(c.checkFiles(), enrol.Section{At: c.Renewal.At}.Check(), c.checkSeal())
+	return c, errors.Join(c.checkFiles(), enrol.Section{At: c.Renewal.At}.Check(), c.checkSeal(), c.checkSandbox())
 }
 
 // checkFiles keeps the relay from fetching anything: it must have no connection before a start (C4), and none but the

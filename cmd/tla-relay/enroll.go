@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"time"
@@ -41,6 +43,18 @@ func (e *enrollCmd) Run(app *cli.App) error {
 
 func (c config) device() enrol.Device {
 	return enrol.Device{Trust: c.Trust, Pairs: []enrol.Pair{{Name: "identity", Files: c.Identity, Profile: est.TLA}}}
+}
+
+// notEnrolled is the exit code of a relay that is not enrolled: sysexits' EX_CONFIG. Its unit does not start it again.
+const notEnrolled = 78
+
+// enrolled refuses a terminal as it comes out of its package.
+func (c config) enrolled() error {
+	if _, err := os.Stat(string(c.Identity.Cert)); c.Identity.Cert == "" || !errors.Is(err, fs.ErrNotExist) {
+		return nil // what else may be wrong is told by who opens it
+	}
+	return cli.ExitCode(notEnrolled, fmt.Errorf("cannot run: this terminal is not enrolled, there is no certificate %s; "+
+		"as the relay's user, run: tla-relay enroll --gateway HOST:PORT, with a one-time code of your PKI", c.Identity.Cert))
 }
 
 // enrolment gives the texts in the user's language.

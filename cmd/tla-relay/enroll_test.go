@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
 	"tlagate/pki/est"
 	"tlagate/pki/pkitest"
@@ -88,4 +90,14 @@ func TestRenewalOfARelayNamesNoPKI(t *testing.T) {
 		_, err = place{Config: other}.load()
 		require.Error(t, err, line)
 	}
+}
+
+// TestEL2RelayOutOfItsPackageRefusesToStart, with a code that keeps its unit from trying again, and says what to do.
+func TestEL2RelayOutOfItsPackageRefusesToStart(t *testing.T) {
+	config, _ := unboxed(t)
+	var out, errs bytes.Buffer
+	app := &cli.App{Context: t.Context(), Stdout: &out, Stderr: &errs}
+	require.Equal(t, 78, cli.Run(app, "tla-relay", []string{"run", "--config", config}, &grammar{}, nil))
+	require.Contains(t, errs.String(), "cannot run: this terminal is not enrolled")
+	require.Contains(t, errs.String(), "tla-relay enroll --gateway HOST:PORT")
 }

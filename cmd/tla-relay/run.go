@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/sandbox"
 	"tlagate/cmd/internal/trail"
 	"tlagate/pki"
 	"tlagate/pki/bundle"
@@ -32,12 +33,15 @@ func (c *runCmd) Run(app *cli.App) error {
 	return trace.During(trail.Compared, func() error {
 		d, err := open(app, cfg, trace)
 		if broken, ok := errors.AsType[*bundle.Broken](err); ok {
-			return refuse(app, cfg.Control, broken)
+			return refuse(app, cfg, broken)
 		}
 		if err != nil {
 			return err
 		}
 		defer d.keys.Close()
+		if err := d.confine(); err != nil {
+			return err
+		}
 		return d.serve(app)
 	})
 }
@@ -48,12 +52,17 @@ type daemon struct {
 	readers *tla.Readers
 	relay   *tla.Relay
 	server  *ctl.Server
+	confine func() error
+	again   chan error // gets why the program has to be started again, once no session is up
 }
 
 func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
-	d := &daemon{readers: tla.NewReaders(tla.ReadersConfig{Log: app.Log})}
+	d := &daemon{readers: tla.NewReaders(tla.ReadersConfig{Log: app.Log}), again: make(chan error, 1)}
 	var err error
 	if err = cfg.device().Finish(); err != nil {
+		return nil, err
+	}
+	if err = cfg.enrolled(); err != nil {
 		return nil, err
 	}
 	if d.keys, err = trace.Keys("client", cfg.Identity); err != nil {
@@ -83,6 +92,8 @@ func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, lo
 	if err != nil {
 		return err
 	}
+	box := &box{again: d.again}
+	d.confine = func() error { return box.enter(sandbox.Kernel(), cfg, s.Gateways, log) }
 	r := cfg.renewer(d, trace, log)
 	relay := tla.Config{
 		Gateways: s.Gateways, PdT: s.PdT, Readers: d.readers, Policy: s.Policy, Log: log,
@@ -94,7 +105,7 @@ func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, lo
 		d.relay, err = tla.NewRelay(relay)
 		return err
 	}
-	b := &device{Kept: kept, cfg: cfg, party: relay.Party, trust: d.trust, log: log}
+	b := &device{Kept: kept, cfg: cfg, party: relay.Party, trust: d.trust, box: box, log: log}
 	relay.Bundle, relay.During = b, append(relay.During, b.during)
 	d.relay, err = tla.NewRelay(relay)
 	b.relay = d.relay
@@ -115,9 +126,12 @@ func (c control) listen(cfg ctl.Config) (*ctl.Server, error) {
 }
 
 // refuse is all that a relay with a broken seal does: it tells the user so, until it is stopped.
-func refuse(app *cli.App, c control, why *bundle.Broken) error {
-	server, err := c.listen(ctl.Config{Handle: tla.Refusing(why), Log: app.Log})
+func refuse(app *cli.App, cfg config, why *bundle.Broken) error {
+	server, err := cfg.Control.listen(ctl.Config{Handle: tla.Refusing(why), Log: app.Log})
 	if err != nil {
+		return err
+	}
+	if err := new(box).enter(sandbox.Kernel(), cfg, nil, app.Log); err != nil {
 		return err
 	}
 	app.Log.Error("refusing to work: no reader is used, no connection is made", "reason", bundle.SealBroken, "why", string(why.Reason), "file", why.File)
@@ -140,6 +154,7 @@ func (d *daemon) serve(app *cli.App) error {
 	case <-app.Context.Done():
 	case e := <-failed:
 		err = withoutStop(e)
+	case err = <-d.again:
 	}
 	d.relay.Close()
 	cancel()

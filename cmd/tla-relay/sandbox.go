@@ -1,0 +1,147 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/sandbox"
+	"tlagate/keys"
+)
+
+// confinement is the part of the configuration about the sandbox.
+type confinement struct {
+	Sandbox string     `yaml:"sandbox"`       // "on" (default) or, for debugging and not under seal, "off"
+	Paths   []cli.Path `yaml:"sandbox_paths"` // directories that a PKCS#11 module reads and writes
+}
+
+const sandboxOff = "off"
+
+// checkSandbox refuses to be without one under seal.
+func (c config) checkSandbox() error {
+	switch {
+	case c.Box.Sandbox != "" && c.Box.Sandbox != "on" && c.Box.Sandbox != sandboxOff:
+		return fmt.Errorf("cannot use sandbox: %q is neither on nor off", c.Box.Sandbox)
+	case c.Sealed && c.Box.Sandbox == sandboxOff:
+		return errors.New("cannot use sandbox: off: this device is sealed; remove the line")
+	}
+	return nil
+}
+
+// box is the sandbox of a relay that runs. No sandbox can be widened: a relay that does not fit into its own any more has to be
+// started again.
+type box struct {
+	ports []uint16 // TCP ports that may be connected to; nil = any
+	small atomic.Bool
+	again chan<- error
+}
+
+// errSmall has whoever runs the program start it again (Restart= of its unit).
+var errSmall = errors.New("the bundle names a gateway's port that this program's sandbox has closed: it must be started again")
+
+// enter restricts the program, now that everything is open (EL2), on a kernel that can do so much. Gateways are those whose ports may
+// be connected to.
+func (b *box) enter(level sandbox.Level, c config, gateways []string, log *slog.Logger) error {
+	if c.Box.Sandbox == sandboxOff {
+		log.Warn("no sandbox: by a flaw of this program every file of its user could be reached (EL2)", "line", "sandbox: off")
+		return nil
+	}
+	rules := c.rules(gateways)
+	if c.Sealed && !level.Files() {
+		return fmt.Errorf("cannot run sealed without a sandbox: %w", sandbox.ErrNoKernel)
+	}
+	if err := rules.Enforce(); err != nil {
+		return err
+	}
+	b.ports = rules.Connect
+	if lacks := level.Lacks(); lacks != "" {
+		log.Warn("the sandbox is not complete: this kernel cannot restrict "+lacks+" (EL2)", "landlock", int(level))
+		return nil
+	}
+	log.Info("in the sandbox", "landlock", int(level))
+	return nil
+}
+
+// fit looks whether gateways of a new bundle can be reached from inside.
+func (b *box) fit(gateways []string, log *slog.Logger) {
+	for _, port := range ports(gateways) {
+		if b.ports != nil && !slices.Contains(b.ports, port) && !b.small.Swap(true) {
+			log.Warn("a gateway of the new bundle cannot be reached from the sandbox: the program ends after this session, to be started again", "port", port)
+		}
+	}
+}
+
+// leave is called at the end of a session.
+func (b *box) leave() {
+	if b.small.Load() {
+		select {
+		case b.again <- errSmall:
+		default: // it is known
+		}
+	}
+}
+
+// rules list what a running relay needs. Files that are replaced, by us or by others, are reached through their directory.
+func (c config) rules(gateways []string) sandbox.Rules {
+	r := sandbox.System()
+	var trust []string
+	for _, a := range c.Trust.Anchors {
+		trust = append(trust, string(a.File))
+	}
+	for _, p := range append(append([]cli.Path{c.Policy, c.Trust.DenyList}, c.Trust.Intermediates...), c.Trust.CRLs...) {
+		trust = append(trust, string(p))
+	}
+	r.Read = append(r.Read, sandbox.Directories(append(trust, c.secrets()...)...)...)
+	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
+		r.Read = append(r.Read, dir)
+	}
+	r.Write = sandbox.Directories(string(c.Identity.Cert), c.Identity.Key.File(), string(c.Trust.ARL), string(c.Trust.State),
+		string(c.Trust.Denials), string(c.Trust.Answers), string(c.Audit), string(c.Bundle))
+	for _, p := range c.Box.Paths {
+		r.Write = append(r.Write, string(p))
+	}
+	r.Sockets = sandbox.Directories(string(c.Control.Socket))
+	r.Devices = devices(c.Identity.Key)
+	r.Connect = ports(gateways)
+	return r
+}
+
+// secrets are the files that keys are opened with.
+func (c config) secrets() (files []string) {
+	if wrap := string(c.Identity.WrappingKey); !strings.HasPrefix(wrap, "credential:") {
+		files = append(files, wrap)
+	}
+	module, pin := c.Identity.Key.TokenFiles()
+	return append(files, module, pin)
+}
+
+// devices is the TPM, when the key is in it.
+func devices(key keys.Spec) []string {
+	if device := key.Device(); device != "" {
+		return []string{device}
+	}
+	return nil
+}
+
+// dns is for answers too long for UDP.
+const dns = 53
+
+// ports are those of the gateways.
+func ports(gateways []string) []uint16 {
+	list := []uint16{dns}
+	for _, g := range gateways {
+		_, text, _ := net.SplitHostPort(g)
+		if port, err := strconv.ParseUint(cmp.Or(text, "0"), 10, 16); err == nil && port != 0 {
+			list = append(list, uint16(port))
+		}
+	}
+	return list
+}

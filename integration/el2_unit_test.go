@@ -1,0 +1,185 @@
+package integration
+
+import (
+	"bufio"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/world"
+)
+
+// relayUnit is the unit of the package.
+const relayUnit = "deploy/relay/tla-relay.service"
+
+func unitFile(t *testing.T) string {
+	root, err := world.ModuleRoot()
+	require.NoError(t, err)
+	return filepath.Join(root, relayUnit)
+}
+
+// TestEL2UnitIsHardened: systemd's own judgement of the unit, from 0, nothing exposed, to 10: at most 2; and what it must not have.
+func TestEL2UnitIsHardened(t *testing.T) {
+	_, err := world.Run(patience, nil, "systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", unitFile(t))
+	require.NoError(t, err, "its exposure is more than 2.0: systemd-analyze security --offline=true "+relayUnit)
+	require.Empty(t, unitLines(t, "PrivateUsers"), "behind it SO_PEERCRED tells no user from another (C4)")
+	for name, want := range map[string]string{"LimitCORE": "0", "MemorySwapMax": "0", "SocketBindDeny": "any", "CapabilityBoundingSet": ""} {
+		require.Equal(t, []string{want}, unitLines(t, name), name)
+	}
+}
+
+// unitLines gives the values of a setting, in their order.
+func unitLines(t *testing.T, name string) (values []string) {
+	text, err := os.ReadFile(unitFile(t))
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+"="); ok {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+// allowedCalls are the system calls that the unit leaves, by systemd's rules: lists are merged in their order, ~ takes away.
+func allowedCalls(t *testing.T) map[string]bool {
+	allowed := map[string]bool{}
+	for _, list := range unitLines(t, "SystemCallFilter") {
+		list, takes := strings.CutPrefix(list, "~")
+		for _, call := range expand(t, strings.Fields(list)) {
+			if takes {
+				delete(allowed, call)
+			} else {
+				allowed[call] = true
+			}
+		}
+	}
+	return allowed
+}
+
+// expand resolves systemd's groups of system calls.
+func expand(t *testing.T, names []string) (calls []string) {
+	for _, name := range names {
+		if !strings.HasPrefix(name, "@") {
+			calls = append(calls, name)
+			continue
+		}
+		out, err := world.Run(patience, nil, "systemd-analyze", "--no-pager", "syscall-filter", name)
+		require.NoError(t, err)
+		var members []string
+		for line := range strings.Lines(out) {
+			if member := strings.TrimSpace(line); member != "" && member != name && !strings.HasPrefix(member, "#") {
+				members = append(members, member)
+			}
+		}
+		calls = append(calls, expand(t, members)...)
+	}
+	return calls
+}
+
+// traceRelay has the daemon's system calls written to a file, without any data of them.
+func traceRelay(t *testing.T) (file string) {
+	dir := copyPrograms(t)
+	file = filepath.Join(dir, "calls")
+	real := filepath.Join(dir, "real-relay")
+	require.NoError(t, os.Rename(filepath.Join(dir, "tla-relay"), real))
+	script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" != run ] || exec strace -D -f -qq -s 0 -o %s %s \"$@\"\nexec %s \"$@\"\n", file, real, real)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "tla-relay"), []byte(script), 0o755))
+	return file
+}
+
+var tracedCall = regexp.MustCompile(`^\d+ +([a-z0-9_]+)\((.*)`)
+
+// calls gives the system calls of a trace, each with one example of its arguments, and all that gets memory or a socket.
+func calls(t *testing.T, file string) (first map[string]string, delicate []string) {
+	f, err := os.Open(file)
+	require.NoError(t, err)
+	defer f.Close()
+	first = map[string]string{}
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		m := tracedCall.FindStringSubmatch(lines.Text())
+		if m == nil {
+			continue
+		}
+		if _, seen := first[m[1]]; !seen {
+			first[m[1]] = m[2]
+		}
+		if slices.Contains([]string{"mmap", "mprotect", "socket", "bind", "listen", "execve"}, m[1]) {
+			delicate = append(delicate, m[1]+"("+m[2])
+		}
+	}
+	return first, delicate
+}
+
+// TestEL2UnitAllowsWhatTheRelayCalls: a relay that is enrolled, sandboxed, serves a session, renews its certificate and keeps a trace
+// makes no system call that the unit forbids, has no memory that is written and executed, and no socket of another kind.
+func TestEL2UnitAllowsWhatTheRelayCalls(t *testing.T) {
+	file := traceRelay(t)
+	b := newBoxBed(t)
+	require.NoError(t, b.StartReaders())
+	require.NoError(t, b.InsertCards())
+	b.enrolGateway(t)
+	b.enrolDevices(t)
+	require.NoError(t, b.StartPdT())
+	require.NoError(t, b.StartRelay(renewAtOnce, "audit: "+b.Path("audit.jsonl")))
+	logged(t, b.RelayProc, 0, "andbox", "landlock=")
+	old := serial(t, b.TLAKeys.Cert)
+	startSession(t, b.Lab)
+	countVisit(t, b.Lab)
+	renewed(t, b.TLAKeys.Cert, old)
+	logged(t, b.RelayProc, 0, "certificate renewed")
+	require.NoError(t, b.RelayProc.Stop())
+	kinds := kindsOf(first(traced(t, b.Path("audit.jsonl"), 0)))
+	require.Subset(t, kinds, []string{"renewal.done", "certificate.changed", "program.stop"}, "what is in the sandbox is recorded")
+
+	used, delicate := calls(t, file)
+	require.Greater(t, len(used), 30)
+	require.Contains(t, used, "landlock_restrict_self")
+	allowed := allowedCalls(t)
+	for _, call := range slices.Sorted(maps.Keys(used)) {
+		require.True(t, allowed[call], "the unit forbids %s(%s", call, used[call])
+	}
+	for _, call := range delicate {
+		require.NotRegexp(t, `PROT_WRITE\|PROT_EXEC|PROT_READ\|PROT_WRITE\|PROT_EXEC`, call, "MemoryDenyWriteExecute")
+		require.NotRegexp(t, `^socket\((AF_[^UI]|AF_INET6?, [^,]*SOCK_RAW)`, call, "RestrictAddressFamilies")
+		require.NotRegexp(t, `^bind\(.*AF_INET`, call, "SocketBindDeny")
+	}
+	require.Equal(t, 1, strings.Count(strings.Join(delicate, "\n"), "execve("), "its own start")
+}
+
+func first[A, B any](a A, _ B) A { return a }
+
+// maxResident is what a relay in a session may have in memory, in kB: a terminal has little.
+const maxResident = 25 << 10
+
+// TestEL2RelayIsSmall: after a visit, in a session, as it was built for use.
+func TestEL2RelayIsSmall(t *testing.T) {
+	l := newLab(t)
+	require.NoError(t, l.RelayProc.Stop())
+	require.NoError(t, l.StartRelay("audit: "+l.Path("audit.jsonl"))) // reads the list of packages, which is long
+	startSession(t, l)
+	for range 5 {
+		countVisit(t, l)
+	}
+	now, most := resident(t, l.RelayProc.PID())
+	t.Logf("the relay has %d kB resident in a session, %d at most", now, most)
+	require.LessOrEqual(t, now, maxResident)
+}
+
+// resident reads VmRSS and VmHWM of a process, in kB.
+func resident(t *testing.T, pid int) (now, most int) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		_, _ = fmt.Sscanf(line, "VmRSS: %d kB", &now)
+		_, _ = fmt.Sscanf(line, "VmHWM: %d kB", &most)
+	}
+	require.NotZero(t, now)
+	return now, most
+}
