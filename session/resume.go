@@ -50,6 +50,7 @@ var (
 	errFenced     = errors.New("a newer link of the session has taken over")
 	errNoSecret   = errors.New("cannot resume a card session whose first link was not TLS")
 	errNotStopped = errors.New("cannot resume a card session whose link is still served")
+	errNeverUp    = errors.New("cannot resume a card session that the PdT has not accepted")
 	errClosed     = errors.New("the card session is over")
 )
 

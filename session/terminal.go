@@ -199,9 +199,7 @@ func (ts *terminalSlot) tell() error {
 
 // readAll handles what the PdT sends, and returns why it ended.
 func (t *Terminal) readAll(s *stream) error {
-	select {
-	case <-t.up:
-	default:
+	if !t.wasUp() {
 		if _, err := t.readHello(s); err != nil {
 			return err
 		}

@@ -26,6 +26,8 @@ func (t *Terminal) reopen(s *stream, generation uint32) error {
 		return errNoSecret
 	case t.link() != nil:
 		return errNotStopped
+	case !t.wasUp():
+		return errNeverUp
 	}
 	binding, err := bindingOf(s.conn, t.cfg.ID.String())
 	if err != nil {
@@ -44,6 +46,15 @@ func (t *Terminal) reopen(s *stream, generation uint32) error {
 		return protocolErrorf("hello without the proof that this is the session's PdT")
 	}
 	return t.settleAll(s, h.Resume)
+}
+
+func (t *Terminal) wasUp() bool {
+	select {
+	case <-t.up:
+		return true
+	default:
+		return false
+	}
 }
 
 // stand says the last number of each slot.
