@@ -117,7 +117,7 @@ func (p tokenPlace) pin() (pin []byte, err error) {
 
 func (p tokenPlace) pinFromSource() ([]byte, error) {
 	if file, ok := p.uri.pinFile(); ok {
-		return p.c.secret(file)
+		return p.c.Secret(file)
 	}
-	return p.c.secret(p.uri.PINSource)
+	return p.c.Secret(p.uri.PINSource)
 }

@@ -28,7 +28,7 @@ func (c *bundleFetchCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return cfg.FetchBundle(app, cfg.Trust, cfg.Identity, c.Gateway)
+	return cfg.FetchBundle(app, cfg.Trust, cfg.Identity, c.Gateway, cfg.Dial)
 }
 
 // checkSeal refuses what the bundle decides.
@@ -86,7 +86,9 @@ func (d *device) Update(ctx context.Context, gateway string) error {
 	return err
 }
 
-func (d *device) way(gateway string) bundle.Way { return bundle.Way{Gateway: gateway, Party: d.party} }
+func (d *device) way(gateway string) bundle.Way {
+	return bundle.Way{Gateway: gateway, Party: d.party, Dial: d.cfg.Dial}
+}
 
 // during refreshes the bundle in a session, and ends the session when the one at hand must not be used any more.
 func (d *device) during(ctx context.Context, gateway string) {

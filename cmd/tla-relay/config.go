@@ -18,16 +18,17 @@ const (
 
 // config is the configuration file; deploy/examples/relay.yaml explains it.
 type config struct {
-	Gateways []string     `yaml:"gateways"`
-	PdT      string       `yaml:"pdt"`
-	Identity cli.Identity `yaml:"identity"`
-	Trust    cli.Trust    `yaml:"trust"`
-	Policy   cli.Path     `yaml:"policy"` // card policy; empty: the one built in
-	Control  control      `yaml:"control"`
-	Limits   limits       `yaml:"limits"`
-	Audit    cli.Path     `yaml:"audit"`
-	Renewal  renewal      `yaml:"renewal"`
-	cli.Seal `yaml:",inline"`
+	Gateways  []string     `yaml:"gateways"`
+	PdT       string       `yaml:"pdt"`
+	Identity  cli.Identity `yaml:"identity"`
+	Trust     cli.Trust    `yaml:"trust"`
+	Policy    cli.Path     `yaml:"policy"` // card policy; empty: the one built in
+	Control   control      `yaml:"control"`
+	Limits    limits       `yaml:"limits"`
+	Audit     cli.Path     `yaml:"audit"`
+	Renewal   renewal      `yaml:"renewal"`
+	cli.Proxy `yaml:",inline"`
+	cli.Seal  `yaml:",inline"`
 }
 
 // renewal names no PKI: a relay reaches it through the gateway of its session, or not at all (C4).
@@ -66,7 +67,7 @@ func (p place) load() (config, error) {
 	}
 	file := c
 	c.Usable = func(b *bundle.Content) error { _, err := file.settings(b); return err }
-	return c, errors.Join(c.checkFiles(), enrol.Section{At: c.Renewal.At}.Check(), c.checkSeal())
+	return c, errors.Join(c.CheckProxy(), c.checkFiles(), enrol.Section{At: c.Renewal.At}.Check(), c.checkSeal())
 }
 
 // checkFiles keeps the relay from fetching anything: it must have no connection before a start (C4), and none but the

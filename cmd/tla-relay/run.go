@@ -85,7 +85,7 @@ func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, lo
 	}
 	r := cfg.renewer(d, trace, log)
 	relay := tla.Config{
-		Gateways: s.Gateways, PdT: s.PdT, Readers: d.readers, Policy: s.Policy, Log: log,
+		Gateways: s.Gateways, PdT: s.PdT, Readers: d.readers, Policy: s.Policy, Dial: cfg.Dial, Log: log,
 		Party:  &pki.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate)},
 		Timers: tla.Timers{Absolute: s.Absolute, Inactive: s.Inactive},
 		During: []func(context.Context, string){r.during}, Renewal: r.renewal,
