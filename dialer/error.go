@@ -13,7 +13,7 @@ type Reason string
 const (
 	Unreachable  Reason = "unreachable"  // the proxy itself does not answer
 	NoPassword   Reason = "no_password"  // its password cannot be read here
-	Credentials  Reason = "credentials"  // it wants a user and password, or others: 407
+	Credentials  Reason = "credentials"  // it wants a user and password, or others: 407, or 401
 	Denied       Reason = "denied"       // it does not carry to this address: 4xx
 	TargetFailed Reason = "target"       // it cannot reach the address: 5xx
 	NoHTTP       Reason = "no_proxy"     // what answers is no HTTP proxy
@@ -79,7 +79,7 @@ func (p *Proxy) silent(ctx context.Context, target string, err error) *ProxyErro
 func (p *Proxy) refused(status int, target string) *ProxyError {
 	why := NoHTTP
 	switch {
-	case status == 407:
+	case status == 407 || status == 401: // tinyproxy says 401
 		why = Credentials
 	case status >= 400 && status < 500:
 		why = Denied

@@ -71,6 +71,7 @@ func TestProxyCredentials(t *testing.T) {
 func TestProxyRefusals(t *testing.T) {
 	for answer, want := range map[string]Reason{
 		"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x\r\n\r\n": Credentials,
+		"HTTP/1.0 401 Unauthorized\r\n\r\n":                                    Credentials,
 		"HTTP/1.1 403 Forbidden\r\n\r\n":                                       Denied,
 		"HTTP/1.1 405 Method Not Allowed\r\n\r\n":                              Denied,
 		"HTTP/1.1 502 Bad Gateway\r\n\r\n":                                     TargetFailed,
