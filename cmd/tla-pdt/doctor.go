@@ -3,12 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
-	"log/slog"
 	"os"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/doctor"
-	"tlagate/pki"
 )
 
 type doctorCmd struct {
@@ -32,7 +30,7 @@ func (c *doctorCmd) Run(app *cli.App) error {
 		d := cfg.held()
 		checks = append(append(checks, d.Checks()...), doctor.Disk(string(cfg.Audit)))
 		if !c.Offline {
-			for _, g := range cfg.dialled() {
+			for _, g := range cfg.dialled(d) {
 				checks = append(checks, d.Gateway(g, cfg.Dial))
 			}
 		}
@@ -46,14 +44,10 @@ func (c config) held() doctor.Device {
 }
 
 // dialled are the gateways of the file, or of the bundle; a bundle that cannot be used has a finding of its own.
-func (c config) dialled() []string {
-	certs, err := pki.ReadCertificates(string(c.Client.Cert))
-	if len(c.Gateways) > 0 || err != nil {
+func (c config) dialled(d doctor.Device) []string {
+	content, err := d.Content()
+	if err != nil {
 		return c.Gateways
 	}
-	kept, err := c.Open(c.Trust, doctor.Public(certs), slog.New(slog.DiscardHandler))
-	if err != nil {
-		return nil
-	}
-	return c.under(cli.ContentOf(kept)).Gateways
+	return c.under(content).Gateways
 }

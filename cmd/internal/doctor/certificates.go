@@ -98,7 +98,7 @@ func (d Device) bundle() Finding {
 	if d.Seal.Bundle == "" {
 		return Good("none is configured: this device works by its file alone")
 	}
-	if _, err := os.Lstat(string(d.Seal.Bundle) + ".next"); err == nil {
+	if d.interrupted() {
 		return Warn("restart the program: it completes it", "the change of %s was interrupted", d.Seal.Bundle)
 	}
 	kept, err := d.kept()
@@ -118,18 +118,32 @@ func (d Device) kept() (*bundle.Kept, error) {
 	if d.Seal.Bundle == "" {
 		return nil, nil
 	}
+	if d.interrupted() { // reading it would complete it
+		return nil, errors.New("the change of the bundle was interrupted: restart the program")
+	}
 	s := d.Seal
 	s.Event = nil
 	own, err := pki.ReadCertificates(string(d.Identities[d.Own].Cert))
 	if err != nil {
 		return nil, err
 	}
-	return s.Open(d.Trust, Public(own), slog.New(slog.DiscardHandler))
+	return s.Open(d.Trust, public(own), slog.New(slog.DiscardHandler))
+}
+
+func (d Device) interrupted() bool {
+	_, err := os.Lstat(string(d.Seal.Bundle) + ".next")
+	return err == nil
+}
+
+// Content is what the bundle says; nil = there is none.
+func (d Device) Content() (*bundle.Content, error) {
+	kept, err := d.kept()
+	return cli.ContentOf(kept), err
 }
 
 // Store opens the trust store as the program does, but keeps nothing that it learns.
 func (d Device) Store() (*pki.Trust, error) {
-	kept, err := d.kept()
+	content, err := d.Content()
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +152,7 @@ func (d Device) Store() (*pki.Trust, error) {
 		t.CRLs = append(append([]cli.Path{}, t.CRLs...), t.ARL)
 	}
 	t.State, t.Denials, t.Answers, t.ARL = "", "", "", ""
-	return t.OpenTrust(cli.ContentOf(kept), func(c pki.TrustConfig) pki.TrustConfig { return c }, slog.New(slog.DiscardHandler))
+	return t.OpenTrust(content, func(c pki.TrustConfig) pki.TrustConfig { return c }, slog.New(slog.DiscardHandler))
 }
 
 func (d Device) anchors() Finding {

@@ -185,8 +185,11 @@ const fenceUnit = "a drop-in for pcscd.service with [Service] IPAddressDeny=any 
 // outside: vpcd listens on all interfaces, and whoever connects is a card. Nothing is connected here for that very reason.
 func (d Driver) outside() Finding {
 	open := d.exposed()
+	if addrs, _ := d.listening(d.Port); len(addrs) == 0 {
+		return Cannot("", "the driver does not listen")
+	}
 	if len(open) == 0 {
-		return Good("the driver listens on loopback alone, or not at all")
+		return Good("the driver listens on loopback alone")
 	}
 	if d.alone() {
 		return Good("this machine has no address but loopback")

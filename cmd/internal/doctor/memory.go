@@ -97,7 +97,7 @@ func (s System) coreDumps() Finding {
 
 // coreLimit is the limit of the running daemon, or else of its unit.
 func (s System) coreLimit() (limit, from string) {
-	for _, p := range s.processes(s.Program) {
+	for _, p := range s.daemons() {
 		if limit, err := p.limit("Max core file size"); err == nil {
 			return limit, "limit of process " + strconv.Itoa(p.pid) + ": " + limit
 		}
@@ -117,7 +117,7 @@ func (s System) coreLimit() (limit, from string) {
 func (s System) Locked(size int) Check {
 	return s.linux("locked memory", func() Finding {
 		limit, whose := "", ""
-		for _, p := range append(s.processes(s.Program), process{dir: s.path("/proc/self")}) {
+		for _, p := range append(s.daemons(), process{dir: s.path("/proc/self")}) {
 			var err error
 			if limit, err = p.limit("Max locked memory"); err == nil {
 				whose = map[bool]string{true: "this command", false: s.Program}[p.pid == 0]

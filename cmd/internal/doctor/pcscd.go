@@ -27,7 +27,7 @@ func (s System) apduLog() Finding {
 			return Fail(do, "the configuration of pcscd has %s: card data will get into its log", option)
 		}
 	}
-	for _, p := range append(s.processes("pcscd"), s.processes(s.Program)...) {
+	for _, p := range append(s.processes("pcscd"), s.daemons()...) {
 		env, err := p.environ()
 		if err != nil {
 			hidden++

@@ -55,7 +55,7 @@ func colons(file string) (lines [][]string) {
 // NoNetwork is the check that our daemon listens on no network socket (C4, EL2).
 func (s System) NoNetwork() Check {
 	return s.linux("listening sockets", func() Finding {
-		running := s.processes(s.Program)
+		running := s.daemons()
 		if len(running) == 0 {
 			return Cannot("systemctl start "+s.Program+", and run this again", "%s is not running", s.Program)
 		}

@@ -22,8 +22,8 @@ func readable(files ...string) error {
 	return nil
 }
 
-// Public is a certificate without its key, for who only compares.
-func Public(chain []*x509.Certificate) func() *tls.Certificate {
+// public is a certificate without its key, for who only compares.
+func public(chain []*x509.Certificate) func() *tls.Certificate {
 	c := &tls.Certificate{Leaf: chain[0]}
 	for _, cert := range chain {
 		c.Certificate = append(c.Certificate, cert.Raw)

@@ -77,7 +77,12 @@ func (s System) processes(name string) []process {
 	return all
 }
 
-// environ gives a variable of a process: ok when it is set, an error when the environment cannot be read.
+// daemons gives our program's, where it runs as the service; this command is not one.
+func (s System) daemons() []process {
+	return slices.DeleteFunc(s.processes(s.Program), func(p process) bool { return !slices.Contains(p.args, "run") })
+}
+
+// environ gives the variables of a process.
 func (p process) environ() ([]string, error) {
 	raw, err := os.ReadFile(filepath.Join(p.dir, "environ"))
 	return strings.Split(strings.TrimRight(string(raw), "\x00"), "\x00"), err
