@@ -248,9 +248,14 @@ func TestC3SealedThroughAProxy(t *testing.T) {
 	require.NoError(t, s.SealRelay(p.line()))
 	require.Equal(t, []string{s.Via()}, p.targets(), "the bundle was fetched through it")
 	s.start(t)
-	s.startAccepted(t)
-	before := len(p.targets())
-	require.Greater(t, before, 1)
+	require.True(t, s.relay(t, "start").OK)
+	require.NoError(t, world.Poll(c2Time, "the refresh inside the session", func() error {
+		if n := len(p.targets()); n < 3 {
+			return fmt.Errorf("%d connections came through the proxy", n)
+		}
+		return nil
+	}))
+	require.True(t, s.relay(t, "stop").OK)
 	p.say("HTTP/1.1 403 Forbidden\r\n\r\n")
 	why := s.startRefused(t)
 	require.Equal(t, []string{"proxy", "denied"}, []string{why.Code, why.Reason})
@@ -272,6 +277,18 @@ func TestC3EnrolThroughAProxy(t *testing.T) {
 	require.Contains(t, out, "Terminal enrôlé")
 	at := b.Named(b.GatewayAddr)
 	require.Equal(t, []string{at, at, at}, p.targets(), "refused; then whom to trust, and the certificate")
+
+	t.Run("and the renewal, inside a session", func(t *testing.T) {
+		_, err := b.Enroll("pdt", nil, b.invite(t, lab.PdT, "--dns", "bureau.cabinet-demo.invalid", "--again"), "--gateway", at)
+		require.NoError(t, err)
+		require.NoError(t, b.StartPdT())
+		before := serial(t, b.TLAKeys.Cert)
+		require.NoError(t, b.StartRelay(p.line(), "renewal: {at: 0.0000001}"))
+		require.True(t, b.relay(t, "start").OK)
+		renewed(t, b.TLAKeys.Cert, before)
+		require.True(t, b.relay(t, "stop").OK)
+		require.GreaterOrEqual(t, len(p.targets()), 5, "the session, and the renewal")
+	})
 }
 
 // TestC3Tinyproxy: a proxy that others wrote, with a user and a password.
