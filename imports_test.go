@@ -12,12 +12,13 @@ import (
 // mayImport says, for each package of ours, which of ours it may import. What a line names covers
 // the packages below it; a package may always import those below itself.
 var mayImport = map[string][]string{
-	"cmd":                         {"tla", "pdt", "gateway", "pki", "ocsp", "session", "keys", "metrics", "audit", "cmd/internal"},
-	"cmd/internal/cli":            {"pki", "keys"},
-	"tla":                         {"session", "pki"},
+	"cmd":                         {"tla", "pdt", "gateway", "pki", "ocsp", "session", "keys", "metrics", "audit", "dialer", "cmd/internal"},
+	"cmd/internal/cli":            {"pki", "keys", "dialer"},
+	"dialer":                      {},
+	"tla":                         {"session", "pki", "dialer"},
 	"tla/policy":                  {"session", "tla/pin"},
 	"tla/pin":                     {},
-	"pdt":                         {"session", "pki"},
+	"pdt":                         {"session", "pki", "dialer"},
 	"gateway":                     {"session", "pki", "metrics"},
 	"metrics":                     {},
 	"pki/ca":                      {"pki", "keys", "audit"},
@@ -40,6 +41,7 @@ var mayImport = map[string][]string{
 	"audit":               {},
 	"audit/host":          {"audit"},
 	"cmd/internal/trail":  {"cmd/internal/cli", "audit", "keys", "pki"},
+	"cmd/internal/doctor": {"cmd/internal/cli", "cmd/internal/keycmd", "keys", "pki", "dialer"},
 	"cmd/internal/keycmd": {"pki", "keys", "cmd/internal/cli"},
 
 	"cmd/internal/sandbox": {},

@@ -117,9 +117,9 @@ func (p tokenPlace) pin() (pin []byte, err error) {
 
 func (p tokenPlace) pinFromSource() ([]byte, error) {
 	if file, ok := p.uri.pinFile(); ok {
-		return p.c.secret(file)
+		return p.c.Secret(file)
 	}
-	return p.c.secret(p.uri.PINSource)
+	return p.c.Secret(p.uri.PINSource)
 }
 
 // TokenFiles are the module's file and that of the PIN, each "" when there is none: only a key in a token has them.

@@ -21,7 +21,7 @@ func credential(text string) (name string, ok bool) { return strings.CutPrefix(t
 
 // wrappingKey reads the wrapping key; wipe it. It is one line of text, so that openssl's -passin file: reads the same.
 func (c Config) wrappingKey() ([]byte, error) {
-	secret, err := c.secret(c.WrappingKey)
+	secret, err := c.Secret(c.WrappingKey)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the wrapping key %s: %w", c.WrappingKey, err)
 	}
@@ -42,8 +42,8 @@ func checkWrapping(secret []byte) error {
 	return nil
 }
 
-// secret reads a file, or a credential that systemd has loaded, without its last line feed.
-func (c Config) secret(from string) ([]byte, error) {
+// Secret reads what a configuration names as FILE (mode 0600) or "credential:NAME", one that systemd has loaded, without its last line feed.
+func (c Config) Secret(from string) ([]byte, error) {
 	file, tolerated := from, fs.FileMode(0)
 	if name, ok := credential(from); ok {
 		dir, err := c.credentials(name)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"tlagate/dialer"
 	"tlagate/pki"
 	"tlagate/session"
 )
@@ -41,8 +42,8 @@ type Config struct {
 	Answers  func(ocsp [][]byte)                             // is given the OCSP answers that gateways bring; must not block
 	Reached  func(gateway string)                            // a gateway was reached, at first or again; must not block
 
-	// Dial connects to a gateway; nil = TCP.
-	Dial func(ctx context.Context, address string) (net.Conn, error)
+	// Dial connects to a gateway; nil = [dialer.Direct].
+	Dial dialer.Func
 }
 
 const setUp = 10 * time.Second // limit of each step before a peer is trusted: dial, request, hello
@@ -57,13 +58,9 @@ func (c Config) withDefaults() Config {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Dial == nil {
-		c.Dial = dialTCP
+		c.Dial = dialer.Direct()
 	}
 	return c
-}
-
-func dialTCP(ctx context.Context, address string) (net.Conn, error) {
-	return (&net.Dialer{Timeout: setUp}).DialContext(ctx, "tcp", address)
 }
 
 // identify checks the configuration and gives our identity: both certificates must agree on it.

@@ -257,7 +257,9 @@ func newPoste(l *lab, gateways []*fakeGateway, settings ...setting) *poste {
 		cfg.Gateways = append(cfg.Gateways, name)
 		addresses[name] = g.l.Addr().String()
 	}
-	cfg.Dial = func(ctx context.Context, address string) (net.Conn, error) { return dialTCP(ctx, addresses[address]) }
+	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, addresses[address])
+	}
 	for _, s := range settings {
 		s(&cfg)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"tlagate/dialer"
 	"tlagate/pki"
 	"tlagate/session"
 	"tlagate/session/link"
@@ -29,6 +30,9 @@ func reasonOf(err error) string {
 func otherReason(err error) string {
 	if _, ok := errors.AsType[*pki.Rejected](err); ok {
 		return "rejected"
+	}
+	if _, ok := errors.AsType[*dialer.ProxyError](err); ok {
+		return "proxy"
 	}
 	_, ofLink := errors.AsType[*link.ProtocolError](err)
 	_, ofSession := errors.AsType[*session.ProtocolError](err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"tlagate/dialer"
 	"tlagate/pki"
 	"tlagate/session"
 	"tlagate/tla/policy"
@@ -29,7 +30,7 @@ type Config struct {
 	// connect to. They are to return, with their sockets closed, when ctx ends: the session waits for that. Idle, none is ever run (C4).
 	During []func(ctx context.Context, gateway string)
 
-	// Dial connects to a gateway ("tcp", host:port). Nothing but a start calls it. nil = net.Dialer's.
+	// Dial connects to a gateway ("tcp", host:port). Nothing but a start calls it. nil = [dialer.Direct].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// Renewal says how the renewal of our certificate stands, for Status; nil = nothing is known of it.
@@ -98,7 +99,7 @@ func (c Config) withDefaults() Config {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Dial == nil {
-		c.Dial = new(net.Dialer).DialContext
+		c.Dial = dialer.Direct()
 	}
 	return c
 }

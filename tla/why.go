@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"tlagate/dialer"
 	"tlagate/pki"
 	"tlagate/session"
 	"tlagate/session/link"
@@ -18,6 +19,7 @@ const (
 	CodeAlready       Code = "already_running"   // one session at a time
 	CodeConfiguration Code = "configuration"     // our own certificate or the PdT's name cannot be used
 	CodeUnreachable   Code = "unreachable"       // no gateway answers
+	CodeProxy         Code = "proxy"             // the HTTP proxy Peer (host:port) does not carry us to the gateway: a dialer.Reason
 	CodeRefused       Code = "refused"           // we refused Peer: a pki.Reason
 	CodeRejected      Code = "rejected"          // Peer refused us: a pki.Reason, or "" when only Peer knows; Detail is a hint
 	CodeProblem       Code = "problem"           // the gateway's answer: a link.ProblemCode
@@ -39,7 +41,7 @@ const (
 type Why struct {
 	Code    Code   `json:"code"`
 	Reason  string `json:"reason,omitempty"`
-	Peer    string `json:"peer,omitempty"`    // identity, or the role while it is not proven
+	Peer    string `json:"peer,omitempty"`    // identity, or the role while it is not proven; of CodeProxy its host:port
 	Gateway string `json:"gateway,omitempty"` // host:port
 	File    string `json:"file,omitempty"`    // of CodeSeal
 	Detail  string `json:"detail,omitempty"`  // English: what was found, what to do
@@ -111,6 +113,9 @@ var explainers = []func(error) *Why{
 	as(func(e *Why) *Why { c := *e; return &c }),
 	as(sealBroken),
 	as(brokenOff),
+	as(func(e *dialer.ProxyError) *Why {
+		return &Why{Code: CodeProxy, Reason: string(e.Reason), Peer: e.Proxy, Detail: e.Error()}
+	}),
 	as(func(e *pki.Refusal) *Why {
 		return &Why{Code: CodeRefused, Reason: string(e.Reason), Detail: e.Subject + ": " + e.Detail}
 	}),

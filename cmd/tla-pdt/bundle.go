@@ -27,7 +27,7 @@ func (c *bundleFetchCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return cfg.FetchBundle(app, cfg.Trust, cfg.Client, c.Gateway)
+	return cfg.FetchBundle(app, cfg.Trust, cfg.Client, c.Gateway, cfg.Dial)
 }
 
 // checkSeal refuses what the bundle decides.
@@ -130,7 +130,9 @@ func (d *device) refresh(ctx context.Context, gateway string) error {
 	return cli.Refresh(ctx, d.Kept, d.way(gateway), d.log, d.apply)
 }
 
-func (d *device) way(gateway string) bundle.Way { return bundle.Way{Gateway: gateway, Party: &d.party} }
+func (d *device) way(gateway string) bundle.Way {
+	return bundle.Way{Gateway: gateway, Party: &d.party, Dial: d.cfg.Dial}
+}
 
 // outdated is for a gateway that demands a newer one.
 func (d *device) outdated(ctx context.Context, gateway string) error {

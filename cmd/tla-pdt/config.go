@@ -28,6 +28,7 @@ type config struct {
 	Limits    limits        `yaml:"limits"`
 	Audit     cli.Path      `yaml:"audit"`
 	Renewal   enrol.Section `yaml:"renewal"`
+	cli.Proxy `yaml:",inline"`
 	cli.Seal  `yaml:",inline"`
 }
 
@@ -63,7 +64,7 @@ func (p place) load() (config, error) {
 	if c.Status == "" {
 		c.Status = cli.Path(defaultStatus())
 	}
-	return c, errors.Join(c.check(), c.checkSeal())
+	return c, errors.Join(c.CheckProxy(), c.check(), c.checkSeal())
 }
 
 // AuditFile is where the trace is.
@@ -101,6 +102,7 @@ func (c config) service(trust *pki.Trust, client, server *cli.Keys, log *slog.Lo
 		Heartbeat: c.Heartbeat,
 		Limit:     c.Limits.Absolute,
 		Grace:     c.Limits.Grace,
+		Dial:      c.Dial,
 		Log:       log,
 	}
 	var err error

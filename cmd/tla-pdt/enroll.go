@@ -34,7 +34,7 @@ func (e *enrollCmd) Run(app *cli.App) error {
 		return err
 	}
 	return trace.Enrolment(func() error {
-		return e.Command.Run(app, c.device(), usual, enrol.English("tla-pdt", "Next: start tla-pdt."), c.FirstBundle(app, c.Trust, c.Client))
+		return e.Command.Run(app, c.device(), usual, enrol.English("tla-pdt", "Next: start tla-pdt."), c.FirstBundle(app, c.Trust, c.Client, c.Dial))
 	})
 }
 
@@ -43,7 +43,7 @@ func (c config) places() ([]est.Place, error) { return c.Renewal.Places(c.Gatewa
 
 // device names our certificates: the client one stands surety for the server one.
 func (c config) device() enrol.Device {
-	return enrol.Device{Trust: c.Trust, Pairs: []enrol.Pair{
+	return enrol.Device{Dial: c.Dial, Trust: c.Trust, Pairs: []enrol.Pair{
 		{Name: "client", Files: c.Client, Profile: est.PdTClient},
 		{Name: "server", Files: c.Server, Profile: est.PdTServer},
 	}}
@@ -56,7 +56,7 @@ func (c config) renewer(d *daemon, trace *trail.Trail, log *slog.Logger) (*enrol
 		return nil, nil, err
 	}
 	pairs := c.device().Pairs
-	r := &enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Log: log, Traced: trace.Renewal,
+	r := &enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Dial: c.Dial, Log: log, Traced: trace.Renewal,
 		Held: []enrol.Held{{Pair: pairs[0], Keys: d.client}, {Pair: pairs[1], Keys: d.server}}}
 	return r, func(ctx context.Context) error { r.Run(ctx, places); return ctx.Err() }, nil
 }

@@ -28,7 +28,7 @@ func (c *bundleFetchCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return cfg.FetchBundle(app, cfg.Trust, cfg.Identity, c.Gateway)
+	return cfg.FetchBundle(app, cfg.Trust, cfg.Identity, c.Gateway, cfg.Dial)
 }
 
 // checkSeal refuses what the bundle decides.
@@ -87,7 +87,9 @@ func (d *device) Update(ctx context.Context, gateway string) error {
 	return err
 }
 
-func (d *device) way(gateway string) bundle.Way { return bundle.Way{Gateway: gateway, Party: d.party} }
+func (d *device) way(gateway string) bundle.Way {
+	return bundle.Way{Gateway: gateway, Party: d.party, Dial: d.cfg.Dial}
+}
 
 // during refreshes the bundle in a session, and ends the session when the one at hand must not be used any more.
 func (d *device) during(ctx context.Context, gateway string) {
@@ -116,6 +118,6 @@ func (d *device) apply(c *bundle.Content) error {
 	if err != nil {
 		return err
 	}
-	d.box.fit(s.Gateways, d.log)
+	d.box.fit(d.cfg.ways(s.Gateways), d.log)
 	return cli.Adopt(d.trust, c, d.log)
 }

@@ -28,10 +28,11 @@ type config struct {
 
 	Heartbeat time.Duration `yaml:"heartbeat"`
 
-	Audit    cli.Path `yaml:"audit"`
-	Renewal  renewal  `yaml:"renewal"`
-	cli.Seal `yaml:",inline"`
-	Box      confinement `yaml:",inline"`
+	Audit     cli.Path `yaml:"audit"`
+	Renewal   renewal  `yaml:"renewal"`
+	cli.Proxy `yaml:",inline"`
+	cli.Seal  `yaml:",inline"`
+	Box       confinement `yaml:",inline"`
 }
 
 // renewal names no PKI: a relay reaches it through the gateway of its session, or not at all (C4).
@@ -71,7 +72,7 @@ func (p place) load() (config, error) {
 	}
 	file := c
 	c.Usable = func(b *bundle.Content) error { _, err := file.settings(b); return err }
-	return c, errors.Join(c.checkFiles(), enrol.Section{At: c.Renewal.At}.Check(), c.checkSeal(), c.checkSandbox())
+	return c, errors.Join(c.CheckProxy(), c.checkFiles(), enrol.Section{At: c.Renewal.At}.Check(), c.checkSeal(), c.checkSandbox())
 }
 
 // checkFiles keeps the relay from fetching anything: it must have no connection before a start (C4), and none but the

@@ -37,12 +37,12 @@ func (e *enrollCmd) Run(app *cli.App) error {
 		return err
 	}
 	return trace.Enrolment(func() error {
-		return e.Command.Run(app, c.device(), usual, tongueOf(os.Getenv).enrolment(), c.FirstBundle(app, c.Trust, c.Identity))
+		return e.Command.Run(app, c.device(), usual, tongueOf(os.Getenv).enrolment(), c.FirstBundle(app, c.Trust, c.Identity, c.Dial))
 	})
 }
 
 func (c config) device() enrol.Device {
-	return enrol.Device{Trust: c.Trust, Pairs: []enrol.Pair{{Name: "identity", Files: c.Identity, Profile: est.TLA}}}
+	return enrol.Device{Dial: c.Dial, Trust: c.Trust, Pairs: []enrol.Pair{{Name: "identity", Files: c.Identity, Profile: est.TLA}}}
 }
 
 // notEnrolled is the exit code of a relay that is not enrolled: sysexits' EX_CONFIG. Its unit does not start it again.
@@ -101,7 +101,7 @@ type renewer struct{ *enrol.Renewer }
 
 func (c config) renewer(d *daemon, trace *trail.Trail, log *slog.Logger) renewer {
 	pair := c.device().Pairs[0]
-	return renewer{&enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Log: log, Traced: trace.Renewal, Held: []enrol.Held{{Pair: pair, Keys: d.keys}}}}
+	return renewer{&enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Dial: c.Dial, Log: log, Traced: trace.Renewal, Held: []enrol.Held{{Pair: pair, Keys: d.keys}}}}
 }
 
 // during fits tla.Config.During: the way is the gateway of the session, and no other.

@@ -17,6 +17,7 @@ type grammar struct {
 	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 	PIN    pinCmd    `cmd:"" name:"pin" help:"Enter the PIN that a program of the Poste de Travail asks for: it stays in the terminal."`
 	Bundle bundleCmd `cmd:"" help:"Fetch the signed configuration of this terminal."`
+	Doctor doctorCmd `cmd:"" help:"Look for known traps of this machine and its configuration, without a connection: exit 1 when something is a failure."`
 	Policy policyCmd `cmd:"" help:"Show the card policy, or say what becomes of a command."`
 
 	Audit trail.Command[place] `cmd:"" help:"Verify or show the audit trace."`

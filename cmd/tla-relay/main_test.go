@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/dialer"
 	"tlagate/pki"
 	"tlagate/session"
 	"tlagate/session/link"
@@ -57,6 +58,9 @@ func everyWhy() (all []tla.Why) {
 	}
 	for _, r := range append([]pki.Reason{""}, pki.Reasons...) {
 		all = append(all, tla.Why{Code: tla.CodeRefused, Reason: string(r)}, tla.Why{Code: tla.CodeRejected, Reason: string(r)})
+	}
+	for _, r := range dialer.Reasons {
+		all = append(all, tla.Why{Code: tla.CodeProxy, Reason: string(r), Peer: "proxy:3128"})
 	}
 	for code := range link.Statuses {
 		all = append(all, tla.Why{Code: tla.CodeProblem, Reason: string(code)})

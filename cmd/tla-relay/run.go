@@ -96,7 +96,7 @@ func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, lo
 	d.confine = func() error { return box.enter(sandbox.Kernel(), cfg, s.Gateways, log) }
 	r := cfg.renewer(d, trace, log)
 	relay := tla.Config{
-		Gateways: s.Gateways, PdT: s.PdT, Readers: d.readers, Policy: s.Policy, Log: log,
+		Gateways: s.Gateways, PdT: s.PdT, Readers: d.readers, Policy: s.Policy, Dial: cfg.Dial, Log: log,
 		Party:  &pki.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate)},
 		Timers: tla.Timers{Absolute: s.Absolute, Inactive: s.Inactive, Grace: cfg.Limits.Grace, Heartbeat: cfg.Heartbeat},
 		During: []func(context.Context, string){r.during}, Renewal: r.renewal,

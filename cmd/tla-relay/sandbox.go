@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"net"
 	"os"
 	"slices"
@@ -110,14 +111,25 @@ func (c config) rules(gateways []string) sandbox.Rules {
 	}
 	r.Sockets = sandbox.Directories(string(c.Control.Socket))
 	r.Devices = devices(c.Identity.Key)
-	r.Connect = ports(gateways)
+	r.Connect = ports(c.ways(gateways))
 	return r
+}
+
+// ways are what is connected to: the proxy, when there is one, which connects to the gateways.
+func (c config) ways(gateways []string) []string {
+	if proxy, err := url.Parse(c.Proxy.URL); err == nil && proxy.Host != "" {
+		return []string{proxy.Host}
+	}
+	return gateways
 }
 
 // secrets are the files that keys are opened with.
 func (c config) secrets() (files []string) {
 	if wrap := string(c.Identity.WrappingKey); !strings.HasPrefix(wrap, "credential:") {
 		files = append(files, wrap)
+	}
+	if pass := string(c.Proxy.Password); !strings.HasPrefix(pass, "credential:") {
+		files = append(files, pass)
 	}
 	module, pin := c.Identity.Key.TokenFiles()
 	return append(files, module, pin)

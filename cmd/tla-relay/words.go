@@ -2,6 +2,7 @@ package main
 
 import (
 	"tlagate/cmd/internal/enrol"
+	"tlagate/dialer"
 	"tlagate/pki"
 	"tlagate/pki/bundle"
 	"tlagate/session"
@@ -39,6 +40,7 @@ var whys = map[tla.Code]words{
 	tla.CodeAlready:       {"Une session est déjà ouverte ou en cours d'ouverture.", "A session is already running or starting."},
 	tla.CodeConfiguration: {"La configuration du relais est inutilisable.", "The relay's configuration cannot be used."},
 	tla.CodeUnreachable:   {"Aucune passerelle ne répond (dernière essayée : {gateway}) : vérifiez le réseau.", "No gateway answers ({gateway} for one): check the network."},
+	tla.CodeProxy:         {"Le proxy {peer} ne mène pas à {gateway} : {reason}.", "The proxy {peer} does not lead to {gateway}: {reason}."},
 	tla.CodeRefused:       {"Le relais a refusé {peer} ({gateway}) : {reason}.", "The relay refused {peer} ({gateway}): {reason}."},
 	tla.CodeRejected:      {"{peer} a refusé ce terminal : {reason}.", "{peer} refused this terminal: {reason}."},
 	tla.CodeProblem:       {"La passerelle {gateway} a refusé la session : {reason}.", "The gateway {gateway} refused the session: {reason}."},
@@ -65,6 +67,16 @@ var whys = map[tla.Code]words{
 
 // reasons are the second part of a why, by its code. "" is the answer when only the peer knows.
 var reasons = map[tla.Code]map[string]words{
+	tla.CodeProxy: {
+		string(dialer.Unreachable):  {"il ne répond pas, vérifiez son adresse et le réseau", "it does not answer, check its address and the network"},
+		string(dialer.NoPassword):   {"son mot de passe ne peut pas être lu sur ce terminal, prévenez l'opérateur", "its password cannot be read on this terminal, tell the operator"},
+		string(dialer.Credentials):  {"il refuse le nom d'utilisateur ou le mot de passe de ce terminal, prévenez l'opérateur", "it does not take this terminal's user name and password, tell the operator"},
+		string(dialer.Denied):       {"il interdit cette adresse, demandez à qui le gère de l'autoriser", "it forbids that address, ask whoever runs it to allow it"},
+		string(dialer.TargetFailed): {"il ne peut pas joindre la passerelle", "it cannot reach the gateway"},
+		string(dialer.NoHTTP):       {"ce qui répond à cette adresse n'est pas un proxy HTTP", "what answers at that address is no HTTP proxy"},
+		string(dialer.Slow):         {"pas de réponse à temps", "no answer in time"},
+		string(dialer.Closed):       {"il a coupé la connexion", "it closed the connection"},
+	},
 	tla.CodeRefused:  certificateReasons,
 	tla.CodeRejected: certificateReasons,
 	tla.CodeProblem: {

@@ -44,13 +44,13 @@ arls: [{file: %s}]
 	return err
 }
 
-// SealRelay writes the configuration of a sealed relay and fetches its bundle; StartSealedRelay starts it.
-func (l *Lab) SealRelay() error {
+// SealRelay writes the configuration of a sealed relay, with more lines, and fetches its bundle; StartSealedRelay starts it.
+func (l *Lab) SealRelay(more ...string) error {
 	identity, err := l.wrapped(l.TLAKeys)
 	if err != nil {
 		return err
 	}
-	return l.sealDevice("tla-relay", "relay", fmt.Sprintf("identity: %s\ncontrol: {socket: %s}\n", identity, l.Path("relay.sock")))
+	return l.sealDevice("tla-relay", "relay", fmt.Sprintf("identity: %s\ncontrol: {socket: %s}\n%s\n", identity, l.Path("relay.sock"), strings.Join(more, "\n")))
 }
 
 // SealPdT is SealRelay for the PdT.

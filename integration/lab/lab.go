@@ -56,6 +56,7 @@ type Lab struct {
 	Dir         string
 	GatewayAddr string    // host:port the gateway listens on
 	GatewayVia  string    // host:port the TLA dials, "" = GatewayAddr; a proxy's, for instance
+	Host        string    // name or address that gateways are dialled by, "" = localhost
 	OCSPAddr    string    // host:port the responder listens on
 	Echo        io.Writer // gets the programs' output; nil = nobody
 	Watch       Watch     // is told of each command that was run; nil = nobody

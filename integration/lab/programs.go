@@ -32,7 +32,7 @@ var configurations = template.Must(template.New("").Parse(`
 {{- if .DenyList}}
   deny_list: {{.DenyList}}{{end}}
 {{end}}
-{{define "gateway"}}listen: {{.GatewayAddr}}
+{{define "gateway"}}listen: "{{.GatewayAddr}}"
 identity: {cert: {{.GatewayKeys.Cert}}, key: {{.GatewayKeys.Key}}}
 {{template "trust" .GatewayTrust}}{{end}}
 {{define "ocsp"}}listen: {{.OCSPAddr}}
@@ -60,7 +60,7 @@ func (l *Lab) Via() string { return l.Named(cmp.Or(l.GatewayVia, l.GatewayAddr))
 // Named is an address of this world by the name that the gateway's certificate holds.
 func (l *Lab) Named(addr string) string {
 	_, port, _ := net.SplitHostPort(addr)
-	return "localhost:" + port
+	return net.JoinHostPort(cmp.Or(l.Host, "localhost"), port)
 }
 
 // nobodyListens is a port of no driver, for a PdT without readers.

@@ -35,6 +35,8 @@ func (r Reader) Slot(i int) string { return Addr(r.Port + i) }
 type PCSCD struct {
 	// Readers are those of the configuration, with their ports.
 	Readers []Reader
+	// Args are options of pcscd for the next Start.
+	Args []string
 
 	dir  string // holds reader.conf, the drivers' copies and run/, its /run/pcscd
 	echo io.Writer
@@ -162,8 +164,9 @@ func (p *PCSCD) conf() string { return filepath.Join(p.dir, "conf", "readers") }
 const isolate = `mount --bind "$1" /run/pcscd && mount -t tmpfs tmpfs "$2" && shift 2 && exec "$@"`
 
 func (p *PCSCD) command() *exec.Cmd {
-	cmd := exec.Command("sh", "-c", isolate, "pcscd", filepath.Join(p.dir, "run"), driverDir,
-		"pcscd", "--foreground", "--config", filepath.Dir(p.conf()))
+	args := append([]string{"-c", isolate, "pcscd", filepath.Join(p.dir, "run"), driverDir,
+		"pcscd", "--foreground", "--config", filepath.Dir(p.conf())}, p.Args...)
+	cmd := exec.Command("sh", args...)
 	cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	return cmd

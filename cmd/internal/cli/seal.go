@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 
+	"tlagate/dialer"
 	"tlagate/keys"
 	"tlagate/pki"
 	"tlagate/pki/bundle"
@@ -112,7 +113,7 @@ func ContentOf(k *bundle.Kept) *bundle.Content {
 }
 
 // FetchBundle gets the first bundle, or another one when the seal is broken, from a gateway.
-func (s Seal) FetchBundle(app *App, t Trust, id Identity, gateway string) error {
+func (s Seal) FetchBundle(app *App, t Trust, id Identity, gateway string, dial dialer.Func) error {
 	if s.Bundle == "" {
 		return errors.New("cannot fetch the bundle: the configuration has no line bundle that names its file")
 	}
@@ -121,7 +122,7 @@ func (s Seal) FetchBundle(app *App, t Trust, id Identity, gateway string) error 
 		return err
 	}
 	defer pair.Close()
-	c, err := bundle.Fetch(app.Context, s.config(t, pair.Certificate, app.Log), bundle.Way{Gateway: gateway})
+	c, err := bundle.Fetch(app.Context, s.config(t, pair.Certificate, app.Log), bundle.Way{Gateway: gateway, Dial: dial})
 	if err != nil {
 		return err
 	}
@@ -130,12 +131,12 @@ func (s Seal) FetchBundle(app *App, t Trust, id Identity, gateway string) error 
 }
 
 // FirstBundle gets the bundle right after an enrolment, if one is configured and the enrolment was through a gateway; else it is fetched by hand.
-func (s Seal) FirstBundle(app *App, t Trust, id Identity) func(est.Place) error {
+func (s Seal) FirstBundle(app *App, t Trust, id Identity, dial dialer.Func) func(est.Place) error {
 	return func(at est.Place) error {
 		if s.Bundle == "" || at.Name != "" {
 			return nil
 		}
-		return s.FetchBundle(app, t, id, at.Address)
+		return s.FetchBundle(app, t, id, at.Address, dial)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 
 // Device is a program's places, as its configuration names them.
 type Device struct {
+	Dial  est.Dial  // to gateway or PKI; nil = net.Dialer's
 	Pairs []Pair    // the client's first: it stands surety for the others
 	Trust cli.Trust // the first anchor's file and trust.arl are written
 }
@@ -62,7 +63,6 @@ type Act struct {
 	Code    est.Code
 	Replace bool                               // also an identity that is still good, or another PKI's anchor
 	Confirm func(root *x509.Certificate) error // asked before the code is sent; nil = go on
-	Dial    est.Dial                           // nil = net.Dialer's
 	Now     func() time.Time                   // nil = time.Now
 }
 

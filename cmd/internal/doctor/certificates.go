@@ -1,0 +1,227 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/keycmd"
+	"tlagate/keys"
+	"tlagate/pki"
+	"tlagate/pki/bundle"
+)
+
+// When the end of something is worth a warning.
+const (
+	soonCert = 30 * 24 * time.Hour
+	soonList = 2 * time.Hour
+)
+
+// Device is what a configuration names of keys, trust and a signed configuration.
+type Device struct {
+	Identities map[string]cli.Identity
+	Trust      cli.Trust
+	Seal       cli.Seal
+	Own        string // of Identities, the one that the bundle's state is signed by
+}
+
+// Checks are the traps of what a device holds. Nothing is written, and nobody is asked over a network.
+func (d Device) Checks() []Check {
+	all := []Check{}
+	for _, use := range sorted(d.Identities) {
+		id := d.Identities[use]
+		all = append(all, Check{"key of " + use, func(context.Context) Finding { return d.key(id) }},
+			Check{"certificate of " + use, func(context.Context) Finding { return d.certificate(id) }})
+	}
+	return append(all, Check{"bundle", func(context.Context) Finding { return d.bundle() }},
+		Check{"trust anchors", func(context.Context) Finding { return d.anchors() }},
+		Check{"revocation lists", func(context.Context) Finding { return d.lists() }})
+}
+
+// key looks at how the key is kept, and whether it is the certificate's.
+func (d Device) key(id cli.Identity) Finding {
+	const do = "see docs/keys.md; enrol again when the key is lost"
+	about, err := keys.Inspect(id.Key, keys.Config{WrappingKey: string(id.WrappingKey)})
+	if denied(err) {
+		return Cannot(asRoot, "%s is not for this user", about.Where)
+	}
+	if err == nil {
+		err = d.Seal.CheckKeys(id)
+	}
+	if err != nil {
+		return Fail(do, "%v", err)
+	}
+	if about.Protection == keys.PKCS11 {
+		return Cannot("", "%s is in a token: whether it is the certificate's shows when the program starts", about.Where)
+	}
+	if strings.HasPrefix(string(id.WrappingKey), "credential:") && os.Getenv("CREDENTIALS_DIRECTORY") == "" {
+		return Cannot("", "%s is encrypted under a credential of the unit: whether it is the certificate's shows when the program starts", about.Where)
+	}
+	pair, err := id.Open()
+	if err != nil {
+		return Fail(do, "%v", err)
+	}
+	_ = pair.Close()
+	if !about.Protection.Hidden() {
+		return Warn("encrypt it under a wrapping_key, or make it in the TPM (docs/keys.md)", "%s is not encrypted: a copy of the disk is a copy of the key", about.Where)
+	}
+	return Good("%s (%s) is the certificate's", about.Where, about.Protection)
+}
+
+func (d Device) certificate(id cli.Identity) Finding {
+	certs, err := pki.ReadCertificates(string(id.Cert))
+	switch {
+	case denied(err):
+		return Cannot(asRoot, "%s is not for this user", id.Cert)
+	case err != nil:
+		return Fail("enrol: the command enroll, with a one-time code", "%v", err)
+	}
+	var e keycmd.Entry
+	e.Certify(certs[0], time.Now())
+	switch until := certs[0].NotAfter; {
+	case e.Status != keycmd.Good:
+		return Fail("set the clock if it is wrong; else enrol again", "%s of %s: %s (%s to %s)", id.Cert, e.Subject, e.Status, day(certs[0].NotBefore), day(until))
+	case time.Until(until) < soonCert:
+		return Warn("see that it is renewed: the status says why it is not", "%s of %s ends on %s", id.Cert, e.Subject, day(until))
+	default:
+		return Good("%s of %s, until %s", id.Cert, e.Subject, day(until))
+	}
+}
+
+// bundle reads the signed configuration as the program does at its start.
+func (d Device) bundle() Finding {
+	if d.Seal.Bundle == "" {
+		return Good("none is configured: this device works by its file alone")
+	}
+	if d.interrupted() {
+		return Warn("restart the program: it completes it", "the change of %s was interrupted", d.Seal.Bundle)
+	}
+	kept, err := d.kept()
+	switch {
+	case denied(err) || denied(readable(string(d.Seal.Bundle), string(d.Seal.Bundle)+".state")):
+		return Cannot(asRoot, "%s, or what it is judged by, is not for this user", d.Seal.Bundle)
+	case err != nil:
+		return Fail("fetch another one: the command bundle fetch --gateway HOST:PORT", "%v", err)
+	case !d.Seal.Sealed:
+		return Warn("set sealed: true, so that nothing else counts", "version %d is good, and this device is not sealed", kept.Version())
+	}
+	return Good("sealed, version %d", kept.Version())
+}
+
+// kept is the bundle, without telling anybody; nil = there is none.
+func (d Device) kept() (*bundle.Kept, error) {
+	if d.Seal.Bundle == "" {
+		return nil, nil
+	}
+	if d.interrupted() { // reading it would complete it
+		return nil, errors.New("the change of the bundle was interrupted: restart the program")
+	}
+	s := d.Seal
+	s.Event = nil
+	own, err := pki.ReadCertificates(string(d.Identities[d.Own].Cert))
+	if err != nil {
+		return nil, err
+	}
+	return s.Open(d.Trust, public(own), slog.New(slog.DiscardHandler))
+}
+
+func (d Device) interrupted() bool {
+	_, err := os.Lstat(string(d.Seal.Bundle) + ".next")
+	return err == nil
+}
+
+// Content is what the bundle says; nil = there is none.
+func (d Device) Content() (*bundle.Content, error) {
+	kept, err := d.kept()
+	return cli.ContentOf(kept), err
+}
+
+// Store opens the trust store as the program does, but keeps nothing that it learns.
+func (d Device) Store() (*pki.Trust, error) {
+	content, err := d.Content()
+	if err != nil {
+		return nil, err
+	}
+	t := d.Trust
+	if _, err := os.Stat(string(t.ARL)); err == nil && t.ARL != "" {
+		t.CRLs = append(append([]cli.Path{}, t.CRLs...), t.ARL)
+	}
+	t.State, t.Denials, t.Answers, t.ARL = "", "", "", ""
+	return t.OpenTrust(content, func(c pki.TrustConfig) pki.TrustConfig { return c }, slog.New(slog.DiscardHandler))
+}
+
+func (d Device) anchors() Finding {
+	t, err := d.Store()
+	switch {
+	case denied(err):
+		return Cannot(asRoot, "the trust store is not all for this user: %v", err)
+	case err != nil:
+		return Fail("see trust in the configuration; enroll writes the first anchor", "%v", err)
+	}
+	soon := ""
+	for _, a := range t.Anchors() {
+		switch left := time.Until(a.Cert.NotAfter); {
+		case left < 0:
+			return Fail("ask the PKI's operator for the new anchor", "the anchor %q ended on %s", a.Cert.Subject.CommonName, day(a.Cert.NotAfter))
+		case left < soonCert:
+			soon = a.Cert.Subject.CommonName
+		}
+	}
+	switch {
+	case len(t.Anchors()) == 0:
+		return Fail("name one under trust.anchors, or fetch the bundle", "nobody is trusted: there is no anchor")
+	case soon != "":
+		return Warn("ask the PKI's operator for the new anchor", "the anchor %q ends soon", soon)
+	}
+	return Good("%d anchors", len(t.Anchors()))
+}
+
+// lists are the CRLs and ARLs at hand. What comes by OCSP is no list, and is not asked for here.
+func (d Device) lists() Finding {
+	t, err := d.Store()
+	if err != nil {
+		return Cannot("", "see trust anchors")
+	}
+	lists := t.Lists()
+	if len(lists) == 0 {
+		return Fail("name the ARL under trust.crls or trust.arl; enroll writes it", "there is no revocation list: every peer will be refused")
+	}
+	for _, l := range lists {
+		if l.Err != nil {
+			return Fail("bring a new one; if the gateway brings them, connect once", "%s: %v", l.Source, l.Err)
+		}
+	}
+	for _, l := range lists {
+		if time.Until(l.NextUpdate) < soonList {
+			return Warn("bring a new one", "%s of %s ends at %s", l.Source, l.Issuer, l.NextUpdate.UTC().Format(time.RFC3339))
+		}
+	}
+	return Good("%d lists, all in date", len(lists))
+}
+
+// Disk is the check of the room for the audit trace: without it the program stops.
+func Disk(file string) Check {
+	return Check{"disk of the audit trace", func(context.Context) Finding {
+		const least = 64 << 20
+		if file == "" {
+			return Warn("name a file under audit", "no audit trace is kept (EL1)")
+		}
+		n, err := free(filepath.Dir(file))
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			return Fail("make the directory, and give it to the program's user", "%s does not exist", filepath.Dir(file))
+		case err != nil:
+			return Cannot("", "%s: %v", filepath.Dir(file), err)
+		case n < least:
+			return Fail("make room: when the trace cannot be written, the program does not start", "%d MiB are free where %s is", n>>20, file)
+		}
+		return Good("%d MiB are free where %s is", n>>20, file)
+	}}
+}
+
+func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }

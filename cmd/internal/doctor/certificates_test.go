@@ -1,0 +1,140 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/keys"
+	"tlagate/pki/pkitest"
+)
+
+const terminal = "urn:tlagate:cab1:tla:valise"
+
+// held is what a terminal holds, made by an authority.
+func held(t *testing.T, o ...pkitest.Option) (Device, *pkitest.PKI, pkitest.Files) {
+	dir, ca := t.TempDir(), pkitest.New(t)
+	trust := ca.WriteTrust(dir)
+	cert, key := pkitest.WriteCertificate(t, dir, "tla", ca.Issue(terminal, x509.ExtKeyUsageClientAuth, o...))
+	id := cli.Identity{Cert: cli.Path(cert), Key: keys.Spec(key)}
+	return Device{Identities: map[string]cli.Identity{"identity": id}, Own: "identity",
+		Trust: cli.Trust{Anchors: []cli.Anchor{{File: cli.Path(trust.Anchor), Practices: []string{"*"}}}, CRLs: []cli.Path{cli.Path(trust.CRL), cli.Path(trust.ARL)}}}, ca, trust
+}
+
+func states(t *testing.T, d Device) map[string]State {
+	all := map[string]State{}
+	for _, f := range Examine(t.Context(), d.Checks()) {
+		all[f.Check] = f.State
+	}
+	return all
+}
+
+func TestWhatADeviceHolds(t *testing.T) {
+	good := map[string]State{"key of identity": Warning, "certificate of identity": OK, "bundle": OK, "trust anchors": OK, "revocation lists": OK}
+	for name, c := range map[string]struct {
+		options []pkitest.Option
+		spoil   func(*testing.T, *Device, *pkitest.PKI, pkitest.Files)
+		differ  map[string]State
+	}{
+		"good":      {},
+		"expired":   {options: []pkitest.Option{pkitest.Expired()}, differ: map[string]State{"certificate of identity": Failure}},
+		"not yet":   {options: []pkitest.Option{pkitest.NotYetValid()}, differ: map[string]State{"certificate of identity": Failure}},
+		"ends soon": {options: []pkitest.Option{pkitest.Valid(-time.Hour, 48*time.Hour)}, differ: map[string]State{"certificate of identity": Warning}},
+		"key of another": {spoil: func(t *testing.T, d *Device, ca *pkitest.PKI, _ pkitest.Files) {
+			_, key := pkitest.WriteCertificate(t, t.TempDir(), "x", ca.Issue(terminal, x509.ExtKeyUsageClientAuth))
+			d.Identities["identity"] = cli.Identity{Cert: d.Identities["identity"].Cert, Key: keys.Spec(key)}
+		}, differ: map[string]State{"key of identity": Failure}},
+		"key for everybody": {spoil: func(t *testing.T, d *Device, _ *pkitest.PKI, _ pkitest.Files) {
+			require.NoError(t, os.Chmod(string(d.Identities["identity"].Key), 0o644))
+		}, differ: map[string]State{"key of identity": Failure}},
+		"sealed with a plain key": {spoil: func(t *testing.T, d *Device, _ *pkitest.PKI, _ pkitest.Files) {
+			d.Seal = cli.Seal{Sealed: true}
+		}, differ: map[string]State{"key of identity": Failure}},
+		"bundle missing": {spoil: func(t *testing.T, d *Device, _ *pkitest.PKI, _ pkitest.Files) {
+			d.Seal = cli.Seal{Bundle: cli.Path(filepath.Join(t.TempDir(), "b.p7m"))}
+		}, differ: map[string]State{"bundle": Failure, "trust anchors": Failure, "revocation lists": Unknown}},
+		"bundle interrupted": {spoil: func(t *testing.T, d *Device, _ *pkitest.PKI, _ pkitest.Files) {
+			d.Seal = cli.Seal{Bundle: cli.Path(filepath.Join(t.TempDir(), "b.p7m"))}
+			require.NoError(t, os.WriteFile(string(d.Seal.Bundle)+".next", nil, 0o600))
+		}, differ: map[string]State{"bundle": Warning, "trust anchors": Failure, "revocation lists": Unknown}},
+		"stale list": {spoil: func(t *testing.T, _ *Device, ca *pkitest.PKI, f pkitest.Files) {
+			pkitest.WriteCRL(t, f.CRL, ca.Issuing.CRL(pkitest.CRLStale()))
+		}, differ: map[string]State{"revocation lists": Failure}},
+		"list that ends soon": {spoil: func(t *testing.T, _ *Device, ca *pkitest.PKI, f pkitest.Files) {
+			pkitest.WriteCRL(t, f.CRL, ca.Issuing.CRL(pkitest.CRLValid(-time.Hour, time.Hour)))
+		}, differ: map[string]State{"revocation lists": Warning}},
+		"no list": {spoil: func(t *testing.T, d *Device, _ *pkitest.PKI, _ pkitest.Files) { d.Trust.CRLs = nil }, differ: map[string]State{"revocation lists": Failure}},
+		"no anchor": {spoil: func(t *testing.T, d *Device, _ *pkitest.PKI, _ pkitest.Files) {
+			d.Trust.Anchors[0].File = "/nowhere/root.crt"
+		}, differ: map[string]State{"trust anchors": Failure, "revocation lists": Unknown}},
+	} {
+		d, ca, files := held(t, append([]pkitest.Option{pkitest.Valid(-time.Hour, 300*24*time.Hour)}, c.options...)...)
+		if c.spoil != nil {
+			c.spoil(t, &d, ca, files)
+		}
+		got := states(t, d)
+		for check, want := range good {
+			if other, ok := c.differ[check]; ok {
+				want = other
+			}
+			require.Equal(t, want, got[check], "%s: %s", name, check)
+		}
+	}
+}
+
+func TestAWrappedKeyIsGood(t *testing.T) {
+	d, ca, _ := held(t)
+	dir := t.TempDir()
+	wrap := filepath.Join(dir, "wrap")
+	require.NoError(t, os.WriteFile(wrap, bytes.Repeat([]byte("w"), 40), 0o600))
+	key, err := keys.Generate(keys.Spec(filepath.Join(dir, "k")), "", keys.Config{WrappingKey: wrap})
+	require.NoError(t, err)
+	cert, _ := pkitest.WriteCertificate(t, dir, "c", ca.Issue(terminal, x509.ExtKeyUsageClientAuth, pkitest.PublicKey(key.Public())))
+	d.Identities["identity"] = cli.Identity{Cert: cli.Path(cert), Key: keys.Spec(filepath.Join(dir, "k")), WrappingKey: cli.Path(wrap)}
+	require.Equal(t, OK, states(t, d)["key of identity"])
+}
+
+func TestGatewaysAnswer(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	a := answer{Identity: terminal, Gateway: "urn:g", date: now}
+	a.Revocation.Status = "good"
+	require.Equal(t, OK, a.judge(now.Add(5*time.Second)).State)
+	require.Equal(t, Warning, a.judge(now.Add(time.Minute)).State)
+	require.Equal(t, Warning, a.judge(now.Add(-time.Minute)).State)
+	a.Revocation.Status = "unknown"
+	require.Equal(t, Failure, a.judge(now).State)
+}
+
+func TestDisk(t *testing.T) {
+	require.Equal(t, Warning, Disk("").Run(t.Context()).State)
+	require.Equal(t, Failure, Disk("/nowhere/at/all/audit.jsonl").Run(t.Context()).State)
+	require.Equal(t, OK, Disk(filepath.Join(t.TempDir(), "audit.jsonl")).Run(t.Context()).State)
+	require.Equal(t, Failure, Disk("/proc/audit.jsonl").Run(t.Context()).State, "there is no room at all")
+}
+
+func TestReport(t *testing.T) {
+	for _, c := range []struct {
+		found Finding
+		code  int
+	}{{Good("all is\nwell"), 0}, {Warn("see to it", "hm"), 0}, {Cannot("", "no"), 0}, {Fail("see to it", "bad"), 1}} {
+		checks := []Check{{"one", func(context.Context) Finding { return c.found }}}
+		var out, text bytes.Buffer
+		err := Report(&cli.App{Context: t.Context(), Stdout: &out}, checks, true)
+		require.Equal(t, c.code == 1, err != nil)
+		var list []Finding
+		require.NoError(t, json.Unmarshal(out.Bytes(), &list))
+		c.found.Check = "one"
+		require.Equal(t, []Finding{c.found}, list)
+		require.NoError(t, Print(&text, list))
+		require.Contains(t, text.String(), line(c.found.Found))
+		require.Equal(t, c.found.Do != "", bytes.Contains(text.Bytes(), []byte("-> see to it")))
+	}
+}

@@ -1,0 +1,123 @@
+// Package doctor looks for the traps that tlagate's programs are known to fall into, and says of each what was found and what
+// to do (docs/doctor.md). It changes nothing. Checks of the system read below a root directory, so that tests bring their own.
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"tlagate/cmd/internal/cli"
+)
+
+// State is what a check came to.
+type State string
+
+// The states.
+const (
+	OK      State = "ok"
+	Warning State = "warning"
+	Failure State = "failure"       // exit status 1
+	Unknown State = "not checkable" // Found says why
+)
+
+// Finding is the result of one check: a sentence on what was found, and one on what to do.
+type Finding struct {
+	Check string `json:"check"`
+	State State  `json:"state"`
+	Found string `json:"found"`
+	Do    string `json:"do,omitempty"` // "" = nothing
+}
+
+// Check looks for one trap. Its finding needs no Check.
+type Check struct {
+	Name string
+	Run  func(context.Context) Finding
+}
+
+// Good finds nothing wrong. Format is that of fmt.Sprintf, here and below.
+func Good(format string, args ...any) Finding {
+	return Finding{State: OK, Found: fmt.Sprintf(format, args...)}
+}
+
+// Warn finds what may do harm.
+func Warn(do, format string, args ...any) Finding {
+	return Finding{State: Warning, Found: fmt.Sprintf(format, args...), Do: do}
+}
+
+// Fail finds what does harm.
+func Fail(do, format string, args ...any) Finding {
+	return Finding{State: Failure, Found: fmt.Sprintf(format, args...), Do: do}
+}
+
+// Cannot says why a check has no result, and how to get one.
+func Cannot(do, format string, args ...any) Finding {
+	return Finding{State: Unknown, Found: fmt.Sprintf(format, args...), Do: do}
+}
+
+// Elsewhere is for a check of a trap that this system does not have.
+func Elsewhere() Finding { return Cannot("", "not on this system") }
+
+// Examine runs checks one after another.
+func Examine(ctx context.Context, checks []Check) []Finding {
+	var all []Finding
+	for _, c := range checks {
+		f := c.Run(ctx)
+		f.Check = c.Name
+		all = append(all, f)
+	}
+	return all
+}
+
+// Report examines and prints. The error is exit status 1 when something is a failure.
+func Report(app *cli.App, checks []Check, asJSON bool) error {
+	all := Examine(app.Context, checks)
+	write := Print
+	if asJSON {
+		write = PrintJSON
+	}
+	if err := write(app.Stdout, all); err != nil {
+		return err
+	}
+	if Count(all, Failure) > 0 {
+		return cli.ExitCode(1, nil)
+	}
+	return nil
+}
+
+// Count says how many have a state.
+func Count(all []Finding, s State) (n int) {
+	for _, f := range all {
+		if f.State == s {
+			n++
+		}
+	}
+	return n
+}
+
+// Print prints a table for people; what to do is on a line of its own.
+func Print(w io.Writer, all []Finding) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, f := range all {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", strings.ToUpper(string(f.State)), f.Check, line(f.Found))
+		if f.Do != "" {
+			fmt.Fprintf(t, "\t\t-> %s\n", line(f.Do))
+		}
+	}
+	fmt.Fprintf(t, "RESULT\t\t%d failures, %d warnings, %d not checkable, %d ok\n", Count(all, Failure), Count(all, Warning), Count(all, Unknown), Count(all, OK))
+	return t.Flush()
+}
+
+// line keeps what was found on one line.
+func line(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// PrintJSON prints the findings as a JSON array.
+func PrintJSON(w io.Writer, all []Finding) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(all)
+}

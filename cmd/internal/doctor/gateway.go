@@ -1,0 +1,125 @@
+package doctor
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"tlagate/dialer"
+	"tlagate/pki"
+)
+
+// Gateway is the check that a gateway is reached, and takes us for who we are: GET /v1/whoami with our certificate. Only a program that
+// dials by itself may have it checked (C4).
+func (d Device) Gateway(address string, dial dialer.Func) Check {
+	return Check{"gateway " + address, func(ctx context.Context) Finding {
+		pair, err := d.Identities[d.Own].Open()
+		if err != nil {
+			return Cannot("run this as root, or in the unit's environment", "our key cannot be opened here: %v", err)
+		}
+		defer pair.Close()
+		trust, err := d.Store()
+		if err != nil {
+			return Cannot("", "see trust anchors")
+		}
+		ctx, cancel := context.WithTimeout(ctx, whoamiTime)
+		defer cancel()
+		a, err := whoami(ctx, address, dial, &pki.Party{Trust: trust, Certificate: pair.Certificate})
+		if err != nil {
+			return Fail(remedy(err), "%s: %v", cmp.Or(string(pki.ReasonOf(err)), "not reached"), err)
+		}
+		return a.judge(time.Now())
+	}}
+}
+
+const (
+	whoamiTime = 15 * time.Second
+	maxWhoami  = 64 << 10 // octets, with the header
+	maxSkew    = 30 * time.Second
+)
+
+// remedy says what to do about a gateway that is not reached, or refuses, or is refused.
+func remedy(err error) string {
+	switch {
+	case errors.As(err, new(*dialer.ProxyError)):
+		return "see proxy and proxy_password in the configuration"
+	case errors.As(err, new(*pki.Refusal)):
+		return "docs/revocation.md says what the reason means; if it is about dates, look at the clock"
+	case errors.As(err, new(*pki.Rejected)):
+		return "ask the gateway's operator why our certificate does not pass"
+	}
+	return "check the name, the network, and the packet filter on the way"
+}
+
+// answer is what a gateway says of us.
+type answer struct {
+	Identity   string `json:"identity"`
+	Gateway    string `json:"gateway"`
+	Revocation struct {
+		Status string `json:"status"`
+		Source string `json:"source"`
+	} `json:"revocation"`
+	date time.Time // of its answer
+}
+
+func whoami(ctx context.Context, address string, dial dialer.Func, party *pki.Party) (*answer, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := dial(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	conn, _, err := party.Client(ctx, raw, pki.ALPNOuter, pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: host})
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	req, err := http.NewRequest(http.MethodGet, "https://gateway/v1/whoami", nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Close = true
+	if err := req.Write(conn); err != nil {
+		return nil, party.Explain(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxWhoami)), req)
+	if err != nil {
+		return nil, party.Explain(err)
+	}
+	defer resp.Body.Close()
+	return readWhoami(resp)
+}
+
+func readWhoami(resp *http.Response) (*answer, error) {
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("it answered HTTP %d", resp.StatusCode)
+	}
+	a := new(answer)
+	a.date, _ = http.ParseTime(resp.Header.Get("Date"))
+	return a, json.NewDecoder(resp.Body).Decode(a)
+}
+
+// judge: a clock that differs spoils consents and revocation data before it spoils certificates.
+func (a *answer) judge(now time.Time) Finding {
+	skew := now.Sub(a.date).Round(time.Second)
+	switch {
+	case a.Revocation.Status != "good":
+		return Fail("ask the PKI's operator", "%s says that the certificate of %s is %q (%s)", a.Gateway, a.Identity, a.Revocation.Status, a.Revocation.Source)
+	case a.date.IsZero():
+		return Warn("", "%s takes us for %s, and does not say what time it is", a.Gateway, a.Identity)
+	case skew.Abs() > maxSkew:
+		return Warn("set the clock of whichever is wrong", "%s takes us for %s; our clocks differ by %s", a.Gateway, a.Identity, skew)
+	}
+	return Good("%s takes us for %s, certificate %s by %s; our clocks differ by %s", a.Gateway, a.Identity, a.Revocation.Status, a.Revocation.Source, skew)
+}

@@ -1,0 +1,147 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// System is the machine that is looked at.
+type System struct {
+	Root      string // where /proc, /sys, /etc, /lib and /usr are; "" = /
+	Program   string // name of our daemon: tla-relay, tla-pdt
+	Elsewhere bool   // it is no Linux
+}
+
+// Here is the machine that this program runs on.
+func Here(program string) System {
+	return System{Program: program, Elsewhere: runtime.GOOS != "linux"}
+}
+
+func (s System) path(name string) string {
+	if s.Root == "" {
+		return name
+	}
+	return filepath.Join(s.Root, name)
+}
+
+// read gives a file; "" with an error that wraps fs.ErrNotExist when there is none.
+func (s System) read(name string) (string, error) {
+	raw, err := os.ReadFile(s.path(name))
+	return string(raw), err
+}
+
+// glob gives the names of files, below the root.
+func (s System) glob(pattern string) []string {
+	found, _ := filepath.Glob(s.path(pattern)) // the pattern is ours
+	slices.Sort(found)
+	return found
+}
+
+// linux makes a check of what only Linux has.
+func (s System) linux(name string, run func() Finding) Check {
+	return Check{name, func(context.Context) Finding {
+		if s.Elsewhere {
+			return Elsewhere()
+		}
+		return run()
+	}}
+}
+
+// process is a running program.
+type process struct {
+	pid  int
+	dir  string // below /proc
+	args []string
+}
+
+// processes gives the running programs of a name.
+func (s System) processes(name string) []process {
+	var all []process
+	for _, comm := range s.glob("/proc/[0-9]*/comm") {
+		raw, err := os.ReadFile(comm)
+		if err != nil || strings.TrimSpace(string(raw)) != name {
+			continue
+		}
+		dir := filepath.Dir(comm)
+		cmdline, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+		pid, _ := strconv.Atoi(filepath.Base(dir))
+		all = append(all, process{pid, dir, strings.Split(strings.TrimRight(string(cmdline), "\x00"), "\x00")})
+	}
+	return all
+}
+
+// daemons gives our program's, where it runs as the service; this command is not one.
+func (s System) daemons() []process {
+	return slices.DeleteFunc(s.processes(s.Program), func(p process) bool { return !slices.Contains(p.args, "run") })
+}
+
+// environ gives the variables of a process.
+func (p process) environ() ([]string, error) {
+	raw, err := os.ReadFile(filepath.Join(p.dir, "environ"))
+	return strings.Split(strings.TrimRight(string(raw), "\x00"), "\x00"), err
+}
+
+// limit gives the soft limit of a process by its name in /proc/PID/limits: "unlimited" or a number.
+func (p process) limit(name string) (string, error) {
+	raw, err := os.ReadFile(filepath.Join(p.dir, "limits"))
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(raw)) {
+		if rest, ok := strings.CutPrefix(line, name); ok && len(strings.Fields(rest)) > 0 {
+			return strings.Fields(rest)[0], nil
+		}
+	}
+	return "", errors.New("it has no line " + name)
+}
+
+// unit gives the lines of a unit and its drop-ins, as systemd would read them: of a name in /etc, the one in /lib does not count.
+func (s System) unit(name string) []string {
+	var lines []string
+	for _, dir := range []string{"/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"} {
+		if text, err := s.read(dir + "/" + name); err == nil {
+			lines = append(lines, assignments(text)...)
+			break
+		}
+	}
+	for _, dir := range []string{"/usr/lib/systemd/system", "/lib/systemd/system", "/run/systemd/system", "/etc/systemd/system"} {
+		for _, file := range s.glob(dir + "/" + name + ".d/*.conf") {
+			if raw, err := os.ReadFile(file); err == nil {
+				lines = append(lines, assignments(string(raw))...)
+			}
+		}
+	}
+	return lines
+}
+
+// assignments are the lines of a unit that set something.
+func assignments(text string) []string {
+	var lines []string
+	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
+		if line = strings.TrimSpace(line); strings.Contains(line, "=") && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, ";") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// setting gives the last value of a line of a unit; "" = there is none.
+func setting(lines []string, name string) (value string) {
+	for _, line := range lines {
+		if v, ok := strings.CutPrefix(line, name+"="); ok {
+			value = strings.TrimSpace(v)
+		}
+	}
+	return value
+}
+
+func denied(err error) bool { return errors.Is(err, fs.ErrPermission) }
+
+const asRoot = "run this command as root"

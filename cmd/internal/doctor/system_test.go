@@ -1,0 +1,224 @@
+package doctor
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// machine is a root directory with these files; "-> X" makes a link to X.
+func machine(t *testing.T, files map[string]string) System {
+	t.Helper()
+	root := t.TempDir()
+	for name, text := range files {
+		file := filepath.Join(root, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		if to, link := strings.CutPrefix(text, "-> "); link {
+			require.NoError(t, os.Symlink(to, file))
+			continue
+		}
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+	}
+	return System{Root: root, Program: "tla-relay"}
+}
+
+// running adds a process: its command line is of words.
+func running(files map[string]string, pid, cmdline string, more ...string) map[string]string {
+	dir := "proc/" + pid + "/"
+	words := strings.Fields(cmdline)
+	files[dir+"comm"] = filepath.Base(words[0]) + "\n"
+	files[dir+"cmdline"] = strings.Join(words, "\x00") + "\x00"
+	files[dir+"environ"] = ""
+	for i := 0; i+1 < len(more); i += 2 {
+		files[dir+more[i]] = more[i+1]
+	}
+	return files
+}
+
+type files = map[string]string
+
+// traps are the checks of the system, each with machines that have the trap and machines that have not.
+var traps = []struct {
+	name string
+	run  func(System) Finding
+	on   files
+	want State
+	says string
+}{
+	{"swap", System.swap, files{"proc/swaps": "Filename Type Size\n/dev/sda2 partition 1 0 -2\n"}, Failure, "/dev/sda2"},
+	{"swap, none", System.swap, files{"proc/swaps": "Filename Type Size\n"}, OK, "no swap"},
+	{"swap, in memory", System.swap, files{"proc/swaps": "Filename Type\n/dev/zram0 partition 1 0 -2\n"}, OK, "zram0"},
+	{"swap, encrypted", System.swap, files{"proc/swaps": "Filename Type\n/dev/dm-1 partition 1 0 -2\n", "sys/block/dm-1/dm/uuid": "CRYPT-PLAIN-swap\n"}, OK, "dm-1"},
+	{"swap, LVM", System.swap, files{"proc/swaps": "Filename Type\n/dev/dm-1 partition 1 0 -2\n", "sys/block/dm-1/dm/uuid": "LVM-x\n"}, Failure, "dm-1"},
+	{"swap, unseen", System.swap, files{}, Unknown, ""},
+
+	{"hibernation", System.hibernation, files{"sys/power/state": "freeze mem disk\n", "sys/power/disk": "[platform] shutdown\n", "proc/swaps": "F T\n/dev/sda2 p\n"}, Warning, "can hibernate"},
+	{"hibernation, no kernel", System.hibernation, files{"sys/power/state": "freeze mem\n"}, OK, ""},
+	{"hibernation, disabled", System.hibernation, files{"sys/power/state": "mem disk\n", "sys/power/disk": "[disabled]\n"}, OK, ""},
+	{"hibernation, no swap", System.hibernation, files{"sys/power/state": "mem disk\n", "proc/swaps": "F T\n"}, OK, ""},
+	{"hibernation, masked", System.hibernation, files{"sys/power/state": "mem disk\n", "etc/systemd/system/hibernate.target": "-> /dev/null",
+		"etc/systemd/system/hybrid-sleep.target": "-> /dev/null"}, OK, "masked"},
+	{"hibernation, half masked", System.hibernation, files{"sys/power/state": "mem disk\n", "etc/systemd/system/hibernate.target": "-> /dev/null"}, Warning, ""},
+
+	{"core, running", System.coreDumps, running(files{"proc/sys/kernel/core_pattern": "core\n"}, "7", "/usr/bin/tla-relay run",
+		"limits", "Limit Soft Hard\nMax core file size        unlimited            unlimited            bytes\n"), Failure, "process 7"},
+	{"core, limited", System.coreDumps, running(files{"proc/sys/kernel/core_pattern": "core\n"}, "7", "/usr/bin/tla-relay run",
+		"limits", "Max core file size        0                    unlimited            bytes\n"), OK, ""},
+	{"core, a command is not the daemon", System.coreDumps, running(files{"proc/sys/kernel/core_pattern": "core\n"}, "7", "/usr/bin/tla-relay doctor",
+		"limits", "Max core file size        0                    unlimited            bytes\n"), Unknown, ""},
+	{"core, by the unit", System.coreDumps, files{"proc/sys/kernel/core_pattern": "core\n", "lib/systemd/system/tla-relay.service": "[Service]\nLimitCORE=0\n"}, OK, ""},
+	{"core, unit without", System.coreDumps, files{"proc/sys/kernel/core_pattern": "core\n", "lib/systemd/system/tla-relay.service": "[Service]\nType=exec\n"}, Failure, ""},
+	{"core, piped", System.coreDumps, files{"proc/sys/kernel/core_pattern": "|/usr/bin/apport %p\n", "lib/systemd/system/tla-relay.service": "LimitCORE=0\n"}, Warning, "apport"},
+	{"core, systemd", System.coreDumps, files{"proc/sys/kernel/core_pattern": "|/lib/systemd/systemd-coredump %P\n", "lib/systemd/system/tla-relay.service": "LimitCORE=0\n"}, OK, ""},
+	{"core, nowhere", System.coreDumps, files{"proc/sys/kernel/core_pattern": "\n"}, OK, ""},
+
+	{"apdu", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd --foreground --apdu"), Failure, "process 9"},
+	{"apdu, abbreviated", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd --foreground --ap"), Failure, "--ap"},
+	{"apdu, short", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd -fa"), Failure, "-fa"},
+	{"debug", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd -f --debug"), Failure, "--debug"},
+	{"apdu, a directory of that name", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd -f -cdata --auto-exit"), OK, ""},
+	{"apdu, in a drop-in", System.apduLog, files{"lib/systemd/system/pcscd.service": "ExecStart=/usr/sbin/pcscd --foreground\n",
+		"etc/systemd/system/pcscd.service.d/x.conf": "[Service]\nExecStart=\nExecStart=/usr/sbin/pcscd --foreground --apdu\n"}, Failure, "configuration"},
+	{"apdu, in the defaults", System.apduLog, files{"etc/default/pcscd": "PCSCD_ARGS=\"--apdu\"\n"}, Failure, "configuration"},
+	{"apdu, by the client's library", System.apduLog, running(files{}, "7", "/usr/bin/tla-relay run", "environ", "A=b\x00PCSCLITE_DEBUG=0\x00"), Failure, "PCSCLITE_DEBUG"},
+	{"apdu, by the spy", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd -f", "environ", "LD_PRELOAD=/usr/lib/libpcscspy.so\x00"), Failure, "LD_PRELOAD"},
+	{"apdu, none", System.apduLog, running(files{"lib/systemd/system/pcscd.service": "ExecStart=/usr/sbin/pcscd --foreground --auto-exit $PCSCD_ARGS\n"},
+		"9", "/usr/sbin/pcscd --foreground --auto-exit"), OK, ""},
+
+	{"polkit without a rule", System.polkit, files{"usr/share/polkit-1/actions/org.debian.pcsc-lite.policy": "<action id=\"org.debian.pcsc-lite.access_pcsc\">",
+		"usr/share/polkit-1/rules.d/50.rules": "polkit.addAdminRule()"}, Failure, "SCARD_W_SECURITY_VIOLATION"},
+	{"polkit with a rule", System.polkit, files{"usr/share/polkit-1/actions/org.debian.pcsc-lite.policy": "<action id=\"org.debian.pcsc-lite.access_pcsc\">",
+		"etc/polkit-1/rules.d/50-tla.rules": "action.id == \"org.debian.pcsc-lite.access_pcsc\""}, OK, "50-tla.rules"},
+	{"no polkit", System.polkit, files{}, OK, ""},
+}
+
+func TestTrapsOfTheSystem(t *testing.T) {
+	for _, c := range traps {
+		t.Run(c.name, func(t *testing.T) {
+			got := c.run(machine(t, c.on))
+			require.Equal(t, c.want, got.State, "%+v", got)
+			require.Contains(t, got.Found, c.says)
+			require.Equal(t, got.State == Failure || got.State == Warning, got.Do != "" && got.State != Unknown, "what is wrong comes with what to do: %+v", got)
+		})
+	}
+}
+
+func TestAutoExit(t *testing.T) {
+	for args, want := range map[string]State{"/usr/sbin/pcscd --foreground --auto-exit": Warning, "/usr/sbin/pcscd -x": Warning, "/usr/sbin/pcscd -f": OK, "/bin/other": Unknown} {
+		require.Equal(t, want, machine(t, running(files{}, "9", args)).AutoExit().Run(t.Context()).State, args)
+	}
+}
+
+func TestLockedMemory(t *testing.T) {
+	for limit, want := range map[string]State{"0": Failure, "4095": Failure, "4096": OK, "unlimited": OK} {
+		s := machine(t, running(files{}, "7", "tla-relay run", "limits", "Max locked memory         "+limit+"              8388608              bytes\n"))
+		require.Equal(t, want, s.Locked(4096).Run(t.Context()).State, limit)
+	}
+}
+
+func TestNothingListens(t *testing.T) {
+	const header = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+	for table, want := range map[string]State{
+		"0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 4711 1": Failure,
+		"0: 0100007F:1F90 0200007F:0001 01 00000000:00000000 00:00000000 00000000 0 0 4711 1": OK, // connected
+		"0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 4712 1": OK, // another process's
+	} {
+		s := machine(t, running(files{}, "7", "tla-relay run", "fd/3", "-> socket:[4711]", "net/tcp", header+table+"\n"))
+		require.Equal(t, want, s.NoNetwork().Run(t.Context()).State, table)
+	}
+	require.Equal(t, Unknown, machine(t, files{}).NoNetwork().Run(t.Context()).State)
+}
+
+func TestMembers(t *testing.T) {
+	dir := t.TempDir()
+	group, passwd := filepath.Join(dir, "group"), filepath.Join(dir, "passwd")
+	require.NoError(t, os.WriteFile(group, []byte("root:x:0:\ntla-users:x:990:anne,paul\nempty:x:991:\n"), 0o600))
+	require.NoError(t, os.WriteFile(passwd, []byte("root:x:0:0::/root:/bin/sh\nkiosk:x:1000:990::/:/bin/sh\n"), 0o600))
+	got, err := Members(group, passwd, "tla-users")
+	require.NoError(t, err)
+	require.Equal(t, []string{"anne", "paul", "kiosk"}, got)
+	got, err = Members(group, passwd, "empty")
+	require.NoError(t, err)
+	require.Empty(t, got)
+	_, err = Members(group, passwd, "nobody")
+	require.ErrorContains(t, err, "there is no group nobody")
+}
+
+// TestNotOnThisSystem: on another system than Linux no check of Linux's traps says that all is well.
+func TestNotOnThisSystem(t *testing.T) {
+	s := System{Elsewhere: true}
+	for _, c := range append(append(s.Memory(), Driver{System: s}.Checks()...), s.APDULog(), s.Polkit(), s.AutoExit(), s.NoNetwork(), s.Locked(1)) {
+		require.Equal(t, Elsewhere(), c.Run(t.Context()), c.Name)
+	}
+}
+
+// daemon answers as pcscd: to each request of a connection the next of answers; it closes when there are none left.
+func daemon(t *testing.T, answers ...[]byte) (socket string) {
+	socket = filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		for _, a := range answers {
+			var head [8]byte
+			if _, err := io.ReadFull(c, head[:]); err != nil {
+				return
+			}
+			_, _ = io.CopyN(io.Discard, c, int64(binary.NativeEndian.Uint32(head[:])))
+			_, _ = c.Write(a)
+		}
+	}()
+	return socket
+}
+
+func ints(v ...uint32) (b []byte) {
+	for _, n := range v {
+		b = binary.NativeEndian.AppendUint32(b, n)
+	}
+	return b
+}
+
+func TestPCSCService(t *testing.T) {
+	states := make([]byte, maxReaders*readerSize)
+	copy(states, "tlagate 00 00")
+	copy(states[3*readerSize:], "tlagate 00 01")
+	good := [][]byte{ints(4, 4, 0), ints(2, 1, 0), states}
+	for _, c := range []struct {
+		answers  [][]byte
+		expected []string
+		want     State
+		says     string
+	}{
+		{good, nil, OK, `"tlagate 00 00", "tlagate 00 01"`},
+		{good, []string{"tlagate 00 00", "tlagate 00 01"}, OK, ""},
+		{good, []string{"tlagate 01 00"}, Failure, `"tlagate 01 00" is configured`},
+		{[][]byte{ints(4, 4, 0), ints(2, 1, 0), make([]byte, maxReaders*readerSize)}, nil, Warning, "no reader"},
+		{[][]byte{ints(4, 4, 0), ints(2, 0, securityViolation)}, nil, Failure, "SCARD_W_SECURITY_VIOLATION"},
+		{[][]byte{ints(4, 4, 0), nil}, nil, Failure, "SCARD_W_SECURITY_VIOLATION"},
+		{[][]byte{ints(9, 0, 0x8010001D)}, nil, Failure, "protocol"},
+	} {
+		got := System{}.Service(daemon(t, c.answers...), func() []string { return c.expected }).Run(t.Context())
+		require.Equal(t, c.want, got.State, "%+v", got)
+		require.Contains(t, got.Found, c.says)
+	}
+	full := make([]byte, maxReaders*readerSize)
+	for i := range maxReaders {
+		full[i*readerSize] = 'A' + byte(i)
+	}
+	require.Equal(t, Warning, System{}.Service(daemon(t, ints(4, 4, 0), ints(2, 1, 0), full), func() []string { return nil }).Run(t.Context()).State)
+	require.Equal(t, Failure, System{}.Service(filepath.Join(t.TempDir(), "none"), func() []string { return nil }).Run(t.Context()).State)
+}
+
+var errUnseen = errors.New("root alone sees them")

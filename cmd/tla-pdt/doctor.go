@@ -1,0 +1,53 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"os"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/doctor"
+)
+
+type doctorCmd struct {
+	place
+	JSON    bool `name:"json" help:"Print it as JSON."`
+	Offline bool `help:"Do not connect to the gateways."`
+}
+
+// vpcdPort is that of Debian's packaged driver.
+const vpcdPort = 35963
+
+// Run looks for the known traps of this workstation. It connects to the gateways, as run does by itself.
+func (c *doctorCmd) Run(app *cli.App) error {
+	cfg, err := c.load()
+	here := doctor.Here("tla-pdt")
+	checks := []doctor.Check{{Name: "configuration", Run: func(context.Context) doctor.Finding { return doctor.Configuration(c.Config, err) }}, here.Clock()}
+	driver := doctor.Driver{System: here, Port: cmp.Or(cfg.Driver.Port, vpcdPort)}
+	checks = append(checks, here.Polkit(), here.Service(doctor.Socket(os.Getenv), driver.Expected), here.APDULog(), here.AutoExit())
+	checks = append(append(checks, driver.Checks()...), here.Memory()...)
+	if err == nil {
+		d := cfg.held()
+		checks = append(append(checks, d.Checks()...), doctor.Disk(string(cfg.Audit)))
+		if !c.Offline {
+			for _, g := range cfg.dialled(d) {
+				checks = append(checks, d.Gateway(g, cfg.Dial))
+			}
+		}
+	}
+	checks = append(checks, here.NoNetwork())
+	return doctor.Report(app, checks, c.JSON)
+}
+
+func (c config) held() doctor.Device {
+	return doctor.Device{Identities: map[string]cli.Identity{"client": c.Client, "server": c.Server}, Own: "client", Trust: c.Trust, Seal: c.Seal}
+}
+
+// dialled are the gateways of the file, or of the bundle; a bundle that cannot be used has a finding of its own.
+func (c config) dialled(d doctor.Device) []string {
+	content, err := d.Content()
+	if err != nil {
+		return c.Gateways
+	}
+	return c.under(content).Gateways
+}

@@ -1,0 +1,81 @@
+package dialer
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// ok is the one status that opens a connection.
+const ok = 200
+
+// maxHead bounds the status line and the fields of a proxy's answer, in octets.
+const maxHead = 16 << 10
+
+// errNoHTTP is wrapped by what says that an answer is none of HTTP.
+var errNoHTTP = errors.New("that is no answer of an HTTP proxy")
+
+// readAnswer reads the head of an answer to CONNECT (RFC 9112, sections 2 to 5): its status, and what came behind the head,
+// of which a 2xx answer has no body (RFC 9110, section 9.3.6).
+func readAnswer(r io.Reader) (status int, rest []byte, err error) {
+	in := bufio.NewReaderSize(r, maxHead)
+	line, left, err := readLine(in, maxHead)
+	if err != nil {
+		return 0, nil, err
+	}
+	if status, err = parseStatus(line); err != nil {
+		return 0, nil, err
+	}
+	for {
+		if line, left, err = readLine(in, left); err != nil {
+			return 0, nil, err
+		}
+		if line == "" {
+			break
+		}
+		if !isField(line) {
+			return 0, nil, fmt.Errorf("%w: a header field is malformed", errNoHTTP)
+		}
+	}
+	rest, err = in.Peek(in.Buffered())
+	return status, bytes.Clone(rest), err
+}
+
+// readLine reads a line without its CR LF, of at most left octets, and says how many are left.
+func readLine(in *bufio.Reader, left int) (string, int, error) {
+	raw, err := in.ReadSlice('\n')
+	switch {
+	case len(raw) > left || errors.Is(err, bufio.ErrBufferFull):
+		return "", 0, fmt.Errorf("%w: its head is longer than %d octets", errNoHTTP, maxHead)
+	case err != nil:
+		return "", 0, err
+	}
+	line, ends := strings.CutSuffix(string(raw), "\r\n")
+	if !ends || strings.ContainsAny(line, "\r\x00") {
+		return "", 0, fmt.Errorf("%w: a line does not end as one of HTTP", errNoHTTP)
+	}
+	return line, left - len(raw), nil
+}
+
+// parseStatus reads "HTTP/1.1 200 reason"; many proxies say HTTP/1.0.
+func parseStatus(line string) (int, error) {
+	version, rest, _ := strings.Cut(line, " ")
+	code, _, _ := strings.Cut(rest, " ")
+	status, err := strconv.ParseUint(code, 10, 16)
+	if version != "HTTP/1.1" && version != "HTTP/1.0" || err != nil || len(code) != 3 || status < 100 {
+		return 0, fmt.Errorf("%w: it begins with something else than a status line", errNoHTTP)
+	}
+	return int(status), nil
+}
+
+// isField wants "name: value" (RFC 9110, section 5.1); a line that goes on from the one before is obsolete, and refused.
+func isField(line string) bool {
+	name, _, found := strings.Cut(line, ":")
+	return found && name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r))
+	})
+}

@@ -1,0 +1,90 @@
+package dialer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Reason says in one stable word why a proxy did not carry a connection (docs/control.md).
+type Reason string
+
+// The reasons.
+const (
+	Unreachable  Reason = "unreachable"  // the proxy itself does not answer
+	NoPassword   Reason = "no_password"  // its password cannot be read here
+	Credentials  Reason = "credentials"  // it wants a user and password, or others: 407, or 401
+	Denied       Reason = "denied"       // it does not carry to this address: 4xx
+	TargetFailed Reason = "target"       // it cannot reach the address: 5xx
+	NoHTTP       Reason = "no_proxy"     // what answers is no HTTP proxy
+	Slow         Reason = "slow"         // it did not answer in time
+	Closed       Reason = "disconnected" // it closed the connection instead of answering
+)
+
+// Reasons lists them all.
+var Reasons = []Reason{Unreachable, NoPassword, Credentials, Denied, TargetFailed, NoHTTP, Slow, Closed}
+
+// ProxyError says that the proxy did not carry a connection. It never holds a user or password.
+type ProxyError struct {
+	Proxy  string // host:port
+	Target string // host:port
+	Reason Reason
+	Status int   // of HTTP; 0 = none came
+	Cause  error // nil = Reason says it
+}
+
+// hints say what to do.
+var hints = map[Reason]string{
+	Unreachable:  "it does not answer; check its address in proxy, and the network",
+	NoPassword:   "its password cannot be read; see proxy_password",
+	Credentials:  "it does not take our user and password; set proxy: http://USER@HOST:PORT and proxy_password",
+	Denied:       "it refuses; ask its operator to allow CONNECT to this address and port",
+	TargetFailed: "it cannot reach the address itself; check the address, and ask the proxy's operator",
+	NoHTTP:       "what answers there is no HTTP proxy; check its address in proxy",
+	Slow:         "there was no answer in time; check that both are up",
+	Closed:       "it closed the connection; look into its log",
+}
+
+func (e *ProxyError) Error() string {
+	text := fmt.Sprintf("cannot connect to %s through the proxy %s: %s", e.Target, e.Proxy, hints[e.Reason])
+	if e.Status != 0 {
+		text += fmt.Sprintf(" (HTTP %d)", e.Status)
+	}
+	if e.Cause != nil {
+		text += " (" + e.Cause.Error() + ")"
+	}
+	return text
+}
+
+// Unwrap gives the cause.
+func (e *ProxyError) Unwrap() error { return e.Cause }
+
+func (p *Proxy) failed(why Reason, target string, cause error) *ProxyError {
+	return &ProxyError{Proxy: p.Address, Target: target, Reason: why, Cause: cause}
+}
+
+// silent is about a connection to the proxy that ended, or fell silent.
+func (p *Proxy) silent(ctx context.Context, target string, err error) *ProxyError {
+	if ctx.Err() != nil {
+		return p.failed(Slow, target, context.Cause(ctx))
+	}
+	var timeout interface{ Timeout() bool }
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return p.failed(Slow, target, err)
+	}
+	return p.failed(Closed, target, err)
+}
+
+// refused is about an answer that is not the one we want. Redirects are not followed, and 1xx and other 2xx make no connection.
+func (p *Proxy) refused(status int, target string) *ProxyError {
+	why := NoHTTP
+	switch {
+	case status == 407 || status == 401: // tinyproxy says 401
+		why = Credentials
+	case status >= 400 && status < 500:
+		why = Denied
+	case status >= 500:
+		why = TargetFailed
+	}
+	return &ProxyError{Proxy: p.Address, Target: target, Reason: why, Status: status}
+}

@@ -1,0 +1,90 @@
+package integration
+
+import (
+	"crypto/x509"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"tlagate/integration/lab"
+)
+
+const bothFamilies = "both.c3.invalid"
+
+// TestC3EitherFamily: a session starts over whichever of IPv6 and IPv4 works, though the other one swallows everything; and over
+// IPv6 alone.
+func TestC3EitherFamily(t *testing.T) {
+	blackHoles(t)
+	for _, c := range []struct {
+		name, host, listen string
+		addresses          []string
+		deadFirst          bool // the first address tried answers nothing
+	}{
+		{"IPv6 is dead", bothFamilies, "127.0.0.1", []string{"2001:db8:c3::dead", "127.0.0.1"}, true},
+		{"IPv6 is dead, and there is much of it", bothFamilies, "127.0.0.1", []string{"2001:db8:c3::d1", "2001:db8:c3::d2", "2001:db8:c3::d3", "127.0.0.1"}, true},
+		{"IPv4 is dead", bothFamilies, "fd00:c3::1", []string{"192.0.2.66", "fd00:c3::1"}, true},
+		{"two addresses of three are dead", bothFamilies, "192.0.2.1", []string{"192.0.2.66", "192.0.2.67", "192.0.2.1"}, true},
+		{"IPv6 only", bothFamilies, "::1", []string{"::1"}, false},
+		{"an IPv6 address in place of a name", "::1", "::1", nil, false},
+		{"an IPv4 address in place of a name", "127.0.0.1", "127.0.0.1", nil, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			knowHost(t, bothFamilies, c.addresses...)
+			b := newBed(t)
+			b.ca.publish(t)
+			b.Host, b.GatewayAddr = c.host, net.JoinHostPort(c.listen, port(b.GatewayAddr))
+			b.GatewayKeys = b.keys("gateway", b.ca.Issue(lab.Gateway, x509.ExtKeyUsageServerAuth, calledAlso(c.host)))
+			require.NoError(t, b.StartGateway())
+			if c.deadFirst {
+				_, err := (&net.Dialer{FallbackDelay: -1, Timeout: 200 * time.Millisecond}).Dial("tcp", b.Via())
+				require.Error(t, err, "the dead address must come first, or nothing is shown here")
+			}
+			require.NoError(t, b.StartRelay())
+			b.startPdT(t)
+			b.startAccepted(t)
+		})
+	}
+}
+
+// blackHoles makes networks of which only our own addresses answer: what is sent to others is swallowed.
+func blackHoles(t *testing.T) {
+	t.Helper()
+	ip(t, "link", "add", "c3hole", "type", "veth", "peer", "name", "c3bottom")
+	t.Cleanup(func() { ip(t, "link", "del", "c3hole") })
+	ip(t, "link", "set", "c3bottom", "up")
+	ip(t, "link", "set", "c3hole", "arp", "off", "up")
+	ip(t, "addr", "add", "192.0.2.1/24", "dev", "c3hole")
+	for _, a := range []string{"2001:db8:c3::1/64", "fd00:c3::1/64"} {
+		ip(t, "-6", "addr", "add", a, "dev", "c3hole", "nodad")
+	}
+}
+
+func ip(t *testing.T, args ...string) {
+	t.Helper()
+	cmd := exec.Command("ip", args...)
+	cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "ip %s: %s", strings.Join(args, " "), out)
+}
+
+// knowHost gives a name addresses, in this world alone and until the test ends.
+func knowHost(t *testing.T, name string, addresses ...string) {
+	t.Helper()
+	hosts, err := os.ReadFile("/etc/hosts")
+	require.NoError(t, err)
+	text := string(hosts)
+	for _, a := range addresses {
+		text += "\n" + a + " " + name
+	}
+	file := filepath.Join(t.TempDir(), "hosts")
+	require.NoError(t, os.WriteFile(file, []byte(text+"\n"), 0o644))
+	require.NoError(t, unix.Mount(file, "/etc/hosts", "", unix.MS_BIND, ""))
+	t.Cleanup(func() { require.NoError(t, unix.Unmount("/etc/hosts", 0)) })
+}

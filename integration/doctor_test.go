@@ -1,0 +1,144 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
+)
+
+// findings of a doctor, by check.
+type findings map[string]struct{ State, Found, Do string }
+
+// doctor runs a program's doctor; its exit status and its findings must agree.
+func doctor(t *testing.T, l *lab.Lab, program string, env []string, args ...string) findings {
+	t.Helper()
+	binary, err := world.Binary(program)
+	require.NoError(t, err)
+	config := l.Path(strings.TrimPrefix(program, "tla-") + ".yaml")
+	out, failed := world.Run(time.Minute, env, binary, append([]string{"doctor", "--json", "--config", config}, args...)...)
+	var list []struct{ Check, State, Found, Do string }
+	require.NoError(t, json.Unmarshal([]byte(out), &list), "%s %v", out, failed)
+	all, failures := findings{}, 0
+	for _, f := range list {
+		all[f.Check] = struct{ State, Found, Do string }{f.State, f.Found, f.Do}
+		if f.State == "failure" {
+			failures++
+		}
+	}
+	require.Equal(t, failures > 0, failed != nil, "%s %v", out, failed)
+	return all
+}
+
+// are wants each of checks to have a state.
+func (f findings) are(t *testing.T, state string, checks ...string) {
+	t.Helper()
+	for _, c := range checks {
+		require.Equal(t, state, f[c].State, "%s: %+v", c, f[c])
+	}
+}
+
+// TestDoctorOfThePdT: with the real pcscd, driver and gateway, all is well at first; then each trap is laid, found, and taken away.
+func TestDoctorOfThePdT(t *testing.T) {
+	l := newLab(t)
+	env := l.PdTReaders.Env()
+	f := doctor(t, l, "tla-pdt", env)
+	gateway := "gateway " + l.Named(l.GatewayAddr)
+	f.are(t, "ok", "configuration", "PC/SC service", "APDU logging", "pcscd --auto-exit", "driver entries", "driver listens", "driver from outside",
+		"certificate of client", "certificate of server", "bundle", "trust anchors", "revocation lists", gateway, "listening sockets")
+	f.are(t, "warning", "key of client", "key of server", "disk of the audit trace", "driver from this host")
+	require.Contains(t, f[gateway].Found, lab.Gateway+" takes us for "+lab.PdT+", certificate good")
+	require.Contains(t, f["PC/SC service"].Found, `"tlagate 00 00", "tlagate 00 01"`)
+
+	t.Run("offline nobody is asked", func(t *testing.T) {
+		require.NotContains(t, doctor(t, l, "tla-pdt", env, "--offline"), gateway)
+	})
+	t.Run("the driver is on a network", func(t *testing.T) {
+		blackHoles(t)
+		f := doctor(t, l, "tla-pdt", env)
+		f.are(t, "failure", "driver from outside")
+		require.Contains(t, f["driver from outside"].Found, "0.0.0.0")
+		nft(t, fmt.Sprintf(`table inet c3 {
+			chain i { type filter hook input priority 0; iif != lo tcp dport %[1]d-%[2]d drop; }
+			chain o { type filter hook output priority 0; tcp dport { %[1]d, %[2]d } meta skuid != 0 reject; }
+		}`, l.DriverPort(), l.DriverPort()+1))
+		doctor(t, l, "tla-pdt", env).are(t, "ok", "driver from outside", "driver from this host")
+	})
+	t.Run("pcscd logs APDUs", func(t *testing.T) {
+		l.PdTReaders.Args = []string{"--apdu"}
+		require.NoError(t, l.PdTReaders.Restart())
+		f := doctor(t, l, "tla-pdt", env)
+		f.are(t, "failure", "APDU logging")
+		require.Contains(t, f["APDU logging"].Found, "--apdu")
+		l.PdTReaders.Args = nil
+		require.NoError(t, l.PdTReaders.Restart())
+		doctor(t, l, "tla-pdt", env).are(t, "ok", "APDU logging")
+	})
+	t.Run("no pcscd", func(t *testing.T) {
+		require.NoError(t, l.PdTReaders.Stop())
+		doctor(t, l, "tla-pdt", env).are(t, "failure", "PC/SC service", "driver listens")
+	})
+	t.Run("the certificate is revoked", func(t *testing.T) {
+		require.NoError(t, l.Revoke(lab.PdT))
+		require.NoError(t, world.Poll(c2Time, "the refusal", func() error {
+			if s := doctor(t, l, "tla-pdt", env)[gateway]; s.State != "failure" {
+				return fmt.Errorf("%+v", s)
+			}
+			return nil
+		}))
+	})
+	t.Run("the gateway is away", func(t *testing.T) {
+		require.NoError(t, l.GatewayProc.Stop())
+		f := doctor(t, l, "tla-pdt", env)
+		f.are(t, "failure", gateway)
+		require.Contains(t, f[gateway].Found, "connection refused")
+	})
+}
+
+// TestC4DoctorOfTheRelayMakesNoConnection: it looks at the machine alone; a start is the only act that connects.
+func TestC4DoctorOfTheRelayMakesNoConnection(t *testing.T) {
+	l, err := lab.New()
+	require.NoError(t, err)
+	t.Cleanup(func() { showLogs(t, l); require.NoError(t, l.Close()) })
+	require.NoError(t, l.StartReaders())
+	p, err := world.NewProxy(l.GatewayAddr)
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	l.GatewayVia = p.Addr()
+	require.NoError(t, l.StartRelay())
+	env := l.TLAReaders.Env()
+	f := doctor(t, l, "tla-relay", env)
+	f.are(t, "ok", "configuration", "PC/SC service", "APDU logging", "locked memory", "certificate of identity", "bundle", "trust anchors", "revocation lists",
+		"control socket", "listening sockets")
+	f.are(t, "warning", "key of identity", "group of the users")
+	require.Zero(t, p.Accepted())
+
+	l.TLAReaders.Args = []string{"-fa"}
+	require.NoError(t, l.TLAReaders.Restart())
+	require.NoError(t, l.RelayProc.Stop())
+	f = doctor(t, l, "tla-relay", env)
+	f.are(t, "failure", "APDU logging")
+	f.are(t, "warning", "control socket")
+	require.Zero(t, p.Accepted())
+}
+
+// nft loads rules until the test ends.
+func nft(t *testing.T, rules string) {
+	t.Helper()
+	path, err := exec.LookPath("nft")
+	if err != nil {
+		path = "/usr/sbin/nft"
+	}
+	cmd := exec.Command(path, "-f", "-")
+	cmd.Stdin = strings.NewReader(rules)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	t.Cleanup(func() { require.NoError(t, exec.Command(path, "flush", "ruleset").Run()) })
+}
