@@ -19,6 +19,7 @@ type conn struct {
 	gone  bool      // by reset
 	mute  [2]bool   // octets of this direction vanish, and so does its end
 	since int       // octets in the armed fault's direction since it was armed
+	spent bool      // it is lost, whatever may still pass: no further fault is for it
 	held  [2]*Armed // nothing of this direction passes before its Release
 }
 
@@ -78,7 +79,7 @@ func (c *conn) pass(way Direction, b []byte) bool {
 		n, struck, mute := c.account(way, len(b))
 		if !mute {
 			if _, err := c.ends[1-way].Write(b[:n]); err != nil {
-				c.broken()
+				c.broken(struck)
 				return false
 			}
 		}
@@ -112,7 +113,7 @@ func (c *conn) account(way Direction, n int) (pass int, struck *Armed, mute bool
 	if c.mute[way] {
 		return n, nil, true
 	}
-	if a := p.armed; a != nil && a.Way == way {
+	if a := p.armed; a != nil && a.Way == way && !c.spent {
 		n = min(n, a.After-c.since)
 		c.since += n
 		if c.since == a.After {
@@ -141,6 +142,7 @@ func (c *conn) struckBy(a *Armed) {
 
 // strike does to the connection what the fault says; the proxy's lock is held.
 func (c *conn) strike(a *Armed) {
+	c.spent = a.Kind != Stall || a.For == 0
 	switch a.Kind {
 	case Cut:
 		c.cut()
@@ -179,10 +181,13 @@ func (c *conn) reset() {
 	}
 }
 
-// broken is reset of a connection one of whose ends takes nothing any more.
-func (c *conn) broken() {
+// broken is reset of a connection one of whose ends takes nothing any more. A fault that was due here is so elsewhere.
+func (c *conn) broken(due *Armed) {
 	c.proxy.mu.Lock()
 	defer c.proxy.mu.Unlock()
+	if c.proxy.armed == nil {
+		c.proxy.armed = due
+	}
 	c.reset()
 }
 

@@ -157,6 +157,21 @@ func TestFaultStrikesOneConnectionAlone(t *testing.T) {
 	say(t, first[0], first[1], "345")
 }
 
+func TestALostConnectionTakesNoFurtherFault(t *testing.T) {
+	b := newBed(t)
+	first, second := b.pair(), b.pair()
+	stall := b.p.Arm(Fault{Kind: Stall, Way: ToTarget, After: 1})
+	_, err := first[0].Write([]byte("12345"))
+	require.NoError(t, err)
+	<-stall.Fired()
+	a := b.p.Arm(Fault{Kind: Cut, Way: ToTarget, After: 2})
+	stall.Release()
+	hears(t, first[1], "12345")
+	require.False(t, a.Struck())
+	say(t, second[0], second[1], "12")
+	<-a.Fired()
+}
+
 func TestAStallGoesOnByItself(t *testing.T) {
 	b := newBed(t)
 	ends := b.pair()
