@@ -31,8 +31,9 @@ var mayImport = map[string][]string{
 	"keys":                        {},
 	"keys/pkcs11":                 {"keys"},
 	"session":                     {},
-	"session/link":                {"session/internal"},
-	"session/consent":             {},
+	"session/link":                {"session/internal", "session/ticket"},
+	"session/consent":             {"session/internal"},
+	"session/ticket":              {"session/internal"},
 	"session/consent/consenttest": {"session/consent"},
 	"integration":                 {"session", "pki", "pdt", "tla", "gateway", "audit", "integration"},
 

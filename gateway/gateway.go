@@ -47,6 +47,7 @@ type Limits struct {
 	Request            time.Duration // time for a request to come, and for its answer to go, 10 s
 	Idle               time.Duration // a connection between requests, 120 s
 	Nonce              time.Duration // life of a nonce, 120 s
+	Ticket             time.Duration // life of a ticket, 5 min; it is renewed after a fifth
 	JoinWait           time.Duration // how long an open waits for a parked link, 2 s
 	Recheck            time.Duration // how often peers are checked again without a change of the CRLs, 10 s
 	Handshakes         int           // pending at once, 512
@@ -63,6 +64,7 @@ func (l Limits) withDefaults() Limits {
 	l.Request = cmp.Or(l.Request, 10*time.Second)
 	l.Idle = cmp.Or(l.Idle, 120*time.Second)
 	l.Nonce = cmp.Or(l.Nonce, 120*time.Second)
+	l.Ticket = cmp.Or(l.Ticket, 5*time.Minute)
 	l.JoinWait = cmp.Or(l.JoinWait, 2*time.Second)
 	l.Recheck = cmp.Or(l.Recheck, 10*time.Second)
 	l.Handshakes = cmp.Or(l.Handshakes, 512)

@@ -19,6 +19,7 @@ type meters struct {
 	connectionsFull   *prometheus.CounterVec
 	requestsRefused   *prometheus.CounterVec
 	begun             prometheus.Counter
+	resumed           prometheus.Counter
 	ended             *prometheus.CounterVec
 	cuts              *prometheus.CounterVec
 	octets            map[pki.Role]prometheus.Counter
@@ -32,9 +33,10 @@ func newMeters() *meters {
 	m := &meters{
 		handshake: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "tlagate_handshake_duration_seconds",
 			Help: "Time that TLS handshakes took, revocation checks included.", Buckets: handshakeBuckets}, []string{"outcome"}),
-		begun: prometheus.NewCounter(prometheus.CounterOpts{Name: "tlagate_sessions_begun_total", Help: "Sessions joined."}),
+		begun:   prometheus.NewCounter(prometheus.CounterOpts{Name: "tlagate_sessions_begun_total", Help: "Sessions joined."}),
+		resumed: prometheus.NewCounter(prometheus.CounterOpts{Name: "tlagate_sessions_resumed_total", Help: "Further links of sessions joined."}),
 	}
-	m.all = append(m.all, m.handshake, m.begun)
+	m.all = append(m.all, m.handshake, m.begun, m.resumed)
 	m.handshakesRefused = m.counter("tlagate_handshakes_refused_total", "Handshakes that gave no proven peer.", "reason")
 	m.connectionsFull = m.counter("tlagate_connections_full_total", "Connections closed because a limit was reached.", "limit")
 	m.requestsRefused = m.counter("tlagate_requests_refused_total", "Requests answered with a problem.", "problem")
@@ -90,9 +92,18 @@ func (m *meters) handshaken(took time.Duration, err error) {
 	}
 }
 
+// sessionBegun counts a link of a session: its first, or a further one.
+func (m *meters) sessionBegun(generation uint32) {
+	if generation > 1 {
+		m.resumed.Inc()
+		return
+	}
+	m.begun.Inc()
+}
+
 // endReasons are those that a session may end for beyond pki.Reasons.
 var endReasons = map[string]bool{
-	"closed": true, "dead": true, "network": true,
+	"closed": true, "dead": true, "network": true, reasonResumed: true,
 	string(link.CodeRevoked): true, string(link.CodeExpired): true, string(link.CodeTimeOver): true, string(link.CodeDraining): true,
 	string(link.CodePeerGone): true, string(link.CodeEndedByOperator): true, string(link.CodeProtocol): true,
 }

@@ -31,14 +31,31 @@ func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.
 	if p := checkUpgrade(w, r); p != nil {
 		return p
 	}
-	auth, p := g.authorize(c, r.Header.Get("Authorization"))
-	if p == nil {
-		p = g.checkConsent(c, pdt, auth)
-	}
+	s, joined, p := g.admit(c, pdt, r.Header.Get("Authorization"))
 	if p != nil {
 		return p
 	}
-	return g.join(r.Context(), c, w, pdt, auth)
+	return g.join(r.Context(), c, w, pdt, s, joined)
+}
+
+// admit begins a session with its user's consent, or lets one have a further link by a ticket.
+func (g *Gateway) admit(c *client, pdt pki.Identity, header string) (*session, link.Joined, *link.Problem) {
+	auth, err := link.ParseAuthorization(header)
+	if err != nil {
+		return nil, link.Joined{}, &link.Problem{Code: link.ProblemBadRequest, Detail: err.Error() + "."}
+	}
+	s := newSession(g, auth.Session)
+	joined := link.Joined{TLA: c.identity(), Session: auth.Session, Generation: 1, Nonce: auth.Nonce, Consent: auth.Consent}
+	if auth.Ticket != "" {
+		t, p := g.checkTicket(c, pdt, auth)
+		s.generation, s.began, joined.Generation = t.Generation, t.Began, t.Generation
+		return s, joined, p
+	}
+	p := g.checkNonce(c, auth)
+	if p == nil {
+		p = g.checkConsent(c, pdt, auth)
+	}
+	return s, joined, p
 }
 
 func (g *Gateway) isDraining() bool {
@@ -75,28 +92,27 @@ func (g *Gateway) challenge(c *client, w http.ResponseWriter) *link.Problem {
 	return nil
 }
 
-// authorize consumes the nonce of this connection.
-func (g *Gateway) authorize(c *client, header string) (link.Authorization, *link.Problem) {
-	auth, err := link.ParseAuthorization(header)
-	if err != nil {
-		return auth, &link.Problem{Code: link.ProblemBadRequest, Detail: err.Error() + "."}
-	}
+// checkNonce consumes the nonce of this connection.
+func (g *Gateway) checkNonce(c *client, auth link.Authorization) *link.Problem {
 	issued, fresh := c.nonce, time.Since(c.nonceAt) < g.limits.Nonce
 	c.nonce = ""
 	if issued == "" || !fresh || subtle.ConstantTimeCompare([]byte(auth.Nonce), []byte(issued)) != 1 {
-		return auth, &link.Problem{Code: link.ProblemBadAuthorization,
+		return &link.Problem{Code: link.ProblemBadAuthorization,
 			Detail: "The nonce is not one this gateway issued on this connection, or it is too old.", Action: "Start again."}
 	}
-	return auth, nil
+	return nil
 }
 
 // join reserves the TLA, finds a parked link, and makes the session.
-func (g *Gateway) join(ctx context.Context, c *client, w http.ResponseWriter, pdt pki.Identity, auth link.Authorization) *link.Problem {
-	s := newSession(g, auth.Session)
-	if p := g.reserve(c.peer.Identity, s); p != nil {
+func (g *Gateway) join(ctx context.Context, c *client, w http.ResponseWriter, pdt pki.Identity, s *session, joined link.Joined) *link.Problem {
+	before, p := g.reserve(c.peer.Identity, s)
+	if p != nil {
 		return p
 	}
-	far := g.findParked(ctx, pdt, s, link.Joined{TLA: c.identity(), Session: auth.Session, Nonce: auth.Nonce, Consent: auth.Consent})
+	if before != nil {
+		before.end(goesOnNotice, reasonResumed, "gateway")
+	}
+	far := g.findParked(ctx, pdt, s, joined)
 	if far == nil {
 		g.release(c.peer.Identity, s)
 		return g.absent(w, pdt)
@@ -124,19 +140,25 @@ func (g *Gateway) absent(w http.ResponseWriter, pdt pki.Identity) *link.Problem 
 		Action: "Check that the Poste de Travail is on and its tla-pdt runs."}
 }
 
-// reserve: one session a TLA; when it gives no problem, g.links has one more.
-func (g *Gateway) reserve(tla pki.Identity, s *session) *link.Problem {
+// reserve: one session a TLA; when it gives no problem, g.links has one more. A further link takes the place of the one before, which is to be ended.
+func (g *Gateway) reserve(tla pki.Identity, s *session) (before *session, p *link.Problem) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.draining {
-		return drainingProblem()
+		return nil, drainingProblem()
 	}
-	if g.sessions[tla] != nil {
-		return &link.Problem{Code: link.ProblemTLABusy, Detail: "This terminal already has a session.", Action: "Stop that one first."}
+	before = g.sessions[tla]
+	if before != nil && !before.giveWayTo(s) {
+		return nil, &link.Problem{Code: link.ProblemTLABusy, Detail: "This terminal already has a session.", Action: "Stop that one first."}
 	}
 	g.sessions[tla] = s
 	g.links.Add(1)
-	return nil
+	return before, nil
+}
+
+// giveWayTo tells whether s is a further link of the same session; g.mu is held.
+func (s *session) giveWayTo(further *session) bool {
+	return s.tla != nil && further.id == s.id && further.generation > s.generation
 }
 
 // release undoes reserve, for a session that has not begun.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tlagate/pki"
@@ -11,11 +12,16 @@ import (
 
 // session is a TLA's link joined with a PdT's.
 type session struct {
-	g      *Gateway
-	id     string // chosen by the TLA
-	tla    *end   // set once, by begin
+	g  *Gateway
+	id string // chosen by the TLA
+
+	generation uint32       // of this link of the card session, from 1
+	ticketAt   atomic.Int64 // when the last ticket was made, ns
+
+	tla    *end // set once, by begin
 	pdt    *end
-	began  time.Time
+	began  time.Time // the card session: of a further link, before us
+	joined time.Time
 	limit  *time.Timer
 	ending sync.Once
 	up     chan struct{} // closed when it has begun
@@ -23,14 +29,15 @@ type session struct {
 }
 
 func newSession(g *Gateway, id string) *session {
-	return &session{g: g, id: id, up: make(chan struct{}), done: make(chan struct{})}
+	return &session{g: g, id: id, generation: 1, began: time.Now(), up: make(chan struct{}), done: make(chan struct{})}
 }
 
 // begin brings both ends what they need to verify each other, then lets data pass both ways. While draining it ends at once.
 func (s *session) begin(tla, pdt *end) {
-	s.g.log.Info("joined", "session", s.id, "tla", tla.client.identity(), "pdt", pdt.client.identity())
-	s.g.meters.begun.Inc()
+	s.g.log.Info("joined", "session", s.id, "generation", s.generation, "tla", tla.client.identity(), "pdt", pdt.client.identity())
+	s.g.meters.sessionBegun(s.generation)
 	s.g.tellJoined(tla, pdt)
+	s.giveTicket(tla, pdt)
 	if draining := s.publish(tla, pdt); draining {
 		s.end(drainNotice, string(link.CodeDraining), "gateway")
 	}
@@ -40,8 +47,8 @@ func (s *session) begin(tla, pdt *end) {
 func (s *session) publish(tla, pdt *end) (draining bool) {
 	s.g.mu.Lock()
 	defer s.g.mu.Unlock()
-	s.tla, s.pdt, s.began = tla, pdt, time.Now()
-	s.limit = time.AfterFunc(s.g.limits.Absolute, func() { s.end(overNotice, string(link.CodeTimeOver), "gateway") })
+	s.tla, s.pdt, s.joined = tla, pdt, time.Now()
+	s.limit = time.AfterFunc(time.Until(s.began.Add(s.g.limits.Absolute)), func() { s.end(overNotice, string(link.CodeTimeOver), "gateway") })
 	tla.session.Store(s)
 	pdt.session.Store(s)
 	close(s.up)
@@ -56,8 +63,9 @@ func (s *session) other(e *end) *end {
 }
 
 var (
-	overNotice  = link.Notice{Code: link.CodeTimeOver, Text: "The session has reached its longest time."}
-	drainNotice = link.Notice{Code: link.CodeDraining, Text: "The gateway is stopping; use another one."}
+	overNotice   = link.Notice{Code: link.CodeTimeOver, Text: "The session has reached its longest time."}
+	goesOnNotice = link.Notice{Code: link.CodePeerGone, Text: "The session goes on over another link."}
+	drainNotice  = link.Notice{Code: link.CodeDraining, Text: "The gateway is stopping; use another one."}
 )
 
 // tell sends a notice to both ends, and waits for neither.
@@ -66,6 +74,9 @@ func (s *session) tell(n link.Notice) {
 		go e.link.WriteNotice(n)
 	}
 }
+
+// reasonResumed is why a session ended here that goes on over another link.
+const reasonResumed = "resumed"
 
 // lost ends the session because one end's link is over.
 func (s *session) lost(e *end, err error) {
@@ -86,7 +97,7 @@ func (s *session) end(n link.Notice, reason, by string) {
 			e.link.Part(n)
 		}
 		s.g.log.Info("session ended", "session", s.id, "tla", s.tla.client.identity(), "pdt", s.pdt.client.identity(),
-			"reason", reason, "by", by, "duration", time.Since(s.began).Round(time.Millisecond).String(),
+			"reason", reason, "by", by, "duration", time.Since(s.joined).Round(time.Millisecond).String(),
 			"from_tla", s.tla.octets.Load(), "from_pdt", s.pdt.octets.Load())
 		s.g.meters.sessionEnded(reason, by)
 		s.g.over(s.tla.client.peer.Identity, s)

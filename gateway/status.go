@@ -42,6 +42,7 @@ func (g *Gateway) tellStatus(ctx context.Context) {
 		for _, c := range g.allClients() {
 			if e := g.endOf(c); e != nil {
 				e.tellAgain(g.statusOf(own, e.partners()...))
+				e.giveTicketAgain()
 			}
 		}
 	}

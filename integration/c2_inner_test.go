@@ -147,7 +147,7 @@ func (p *promiscuous) playTLAWith(t *testing.T, conf *tls.Config, announced stri
 		signed, err = consenttest.By(conf.Certificates[0], lab.PdT, id.String())("n")
 		require.NoError(t, err)
 	}
-	require.NoError(t, l.WriteJoined(link.Joined{TLA: announced, Session: id.String(), Nonce: "n", Consent: signed}))
+	require.NoError(t, l.WriteJoined(link.Joined{Generation: 1, TLA: announced, Session: id.String(), Nonce: "n", Consent: signed}))
 	require.NoError(t, l.SetReadDeadline(time.Now().Add(c2Time)))
 	conn := tls.Client(l, conf)
 	if err := conn.Handshake(); err != nil {

@@ -179,7 +179,7 @@ func TestC2TLAHandshakeIsRefused(t *testing.T) {
 		mark := b.PdTProc.Mark()
 		l := p.takeParked(t)
 		defer l.Close()
-		require.NoError(t, l.WriteJoined(link.Joined{TLA: lab.TLA, Session: session.NewID().String(), Nonce: "n"}))
+		require.NoError(t, l.WriteJoined(link.Joined{Generation: 1, TLA: lab.TLA, Session: session.NewID().String(), Nonce: "n"}))
 		_, err := io.WriteString(l, whoami)
 		require.NoError(t, err)
 		logged(t, b.PdTProc, mark, "TLA refused", "reason="+string(pki.HandshakeFailed), "peer=claimed")
@@ -205,7 +205,7 @@ func TestC2SlowHandshakes(t *testing.T) {
 	b.startPdT(t)
 	silent := p.takeParked(t)
 	defer silent.Close()
-	require.NoError(t, silent.WriteJoined(link.Joined{TLA: lab.TLA, Session: session.NewID().String(), Nonce: "n"}))
+	require.NoError(t, silent.WriteJoined(link.Joined{Generation: 1, TLA: lab.TLA, Session: session.NewID().String(), Nonce: "n"}))
 	p.set(func() { p.open = func(l *link.Conn, _ joinedBy) error { _, err := io.Copy(io.Discard, l); return err } })
 
 	slow := string(pki.HandshakeSlow)

@@ -198,7 +198,7 @@ func (p *promiscuous) joinAny(tla string) func(*link.Conn, joinedBy) error {
 	return func(l *link.Conn, auth joinedBy) error {
 		far := <-p.parked
 		defer far.Close()
-		if err := far.WriteJoined(link.Joined{TLA: tla, Session: auth.Session, Nonce: auth.Nonce, Consent: auth.Consent}); err != nil {
+		if err := far.WriteJoined(link.Joined{Generation: 1, TLA: tla, Session: auth.Session, Nonce: auth.Nonce, Consent: auth.Consent}); err != nil {
 			return err
 		}
 		var both sync.WaitGroup

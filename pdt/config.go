@@ -24,8 +24,9 @@ type Config struct {
 	Readers [session.Slots]Reader
 
 	Status    string        // path of the status socket; "" = none
-	Heartbeat time.Duration // of links and sessions; 0 = 5 s
+	Heartbeat time.Duration // of links and sessions; 0 = 5 s and 3 s
 	Limit     time.Duration // longest session; 0 = 12 h
+	Grace     time.Duration // how long a session is kept whose link was lost; 0 = 30 s, which the TLA counts on
 	Recheck   time.Duration // longest time between two looks at a live peer's certificate; 0 = 30 s
 	Retry     time.Duration // pause after the first failure of a gateway; 0 = 1 s. It doubles up to RetryMax
 	RetryMax  time.Duration // 0 = 1 min
@@ -48,6 +49,7 @@ const setUp = 10 * time.Second // limit of each step before a peer is trusted: d
 
 func (c Config) withDefaults() Config {
 	c.Limit = either(c.Limit, 12*time.Hour)
+	c.Grace = either(c.Grace, 30*time.Second)
 	c.Recheck = either(c.Recheck, 30*time.Second)
 	c.Retry = either(c.Retry, time.Second)
 	c.RetryMax = either(c.RetryMax, time.Minute)

@@ -38,7 +38,7 @@ func TestC4ThePdTWantsTheUsersConsentItself(t *testing.T) {
 		return r
 	}
 	fresh := func() link.Joined {
-		return link.Joined{TLA: theTLA.String(), Session: session.NewID().String(), Nonce: "n"}
+		return link.Joined{Generation: 1, TLA: theTLA.String(), Session: session.NewID().String(), Nonce: "n"}
 	}
 	for name, spoil := range map[string]func(*link.Joined){
 		"none":               func(j *link.Joined) { j.Consent = "x.y" },

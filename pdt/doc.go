@@ -7,7 +7,9 @@
 // PC/SC software sees ordinary readers; a Go program can bring its own and needs
 // no driver.
 //
-// Limits: one pair of slots, hence one session at a time; a lost link ends the
-// session. Card data pass through this process in clear: it logs none of it and
+// A session whose link is lost goes on over another, within Config.Grace: its
+// cards stay shown, and programs wait.
+//
+// Limits: one pair of slots, hence one session at a time. Card data pass through this process in clear: it logs none of it and
 // wipes its buffers after use (EL3).
 package pdt

@@ -200,7 +200,7 @@ type runningTLA struct {
 func (g *fakeGateway) start(tla tls.Certificate, as pki.Identity) *runningTLA {
 	g.t.Helper()
 	r := &runningTLA{id: session.NewID(), end: make(chan error, 1)}
-	conn, err := g.openAs(tla, link.Joined{TLA: as.String(), Session: r.id.String()})
+	conn, err := g.openAs(tla, link.Joined{Generation: 1, TLA: as.String(), Session: r.id.String()})
 	require.NoError(g.t, err)
 	party := g.lab.party(tla)
 	r.Terminal, err = session.OpenTerminal(conn, session.TerminalConfig{ID: r.id})

@@ -33,6 +33,10 @@ func otherReason(err error) string {
 	_, ofLink := errors.AsType[*link.ProtocolError](err)
 	_, ofSession := errors.AsType[*session.ProtocolError](err)
 	switch {
+	case errors.Is(err, errGrace):
+		return "not_back"
+	case errors.Is(err, errReplaced):
+		return "replaced"
 	case ofLink || ofSession:
 		return "protocol"
 	case errors.Is(err, link.ErrDead) || errors.Is(err, session.ErrDead):

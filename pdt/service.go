@@ -73,11 +73,18 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	s.cfg.Log.Info("Poste de Travail runs", "identity", s.us.String(), "gateways", len(s.gateways))
 	<-ctx.Done()
+	if c := s.session(); c != nil && c.isLost() {
+		c.finish(ctx.Err())
+	}
 	return nil
 }
 
-// take makes c the session that has the reader pair; false when it is taken.
+// take makes c the session that has the reader pair; false when it is taken. A TLA that begins a new session does not come back for the one
+// whose link it lost.
 func (s *Service) take(c *cardSession) bool {
+	if old := s.session(); old != nil && old.tla == c.tla && old.isLost() {
+		old.finish(errReplaced)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current != nil {
@@ -87,10 +94,12 @@ func (s *Service) take(c *cardSession) bool {
 	return true
 }
 
-// give frees the reader pair, and has the gateways park for it.
-func (s *Service) give() {
+// give frees the reader pair of a session, and has the gateways park for it.
+func (s *Service) give(c *cardSession) {
 	s.mu.Lock()
-	s.current = nil
+	if s.current == c {
+		s.current = nil
+	}
 	s.mu.Unlock()
 	for _, g := range s.gateways {
 		nudge(g.wake)

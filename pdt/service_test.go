@@ -145,7 +145,7 @@ func TestC2InnerHandshakeRefuses(t *testing.T) {
 		t.Run("C2 "+c.name, func(t *testing.T) {
 			id := session.NewID().String()
 			cert := l.certificate(c.is, c.usage)
-			conn, err := g.openAs(cert, link.Joined{TLA: c.joined, Session: id})
+			conn, err := g.openAs(cert, link.Joined{Generation: 1, TLA: c.joined, Session: id})
 			require.NoError(t, err)
 			require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
 			_, err = conn.Read(make([]byte, 1))
@@ -169,7 +169,7 @@ func TestC2UnreadableJoined(t *testing.T) {
 	l := newLab(t)
 	g := newFakeGateway(l)
 	p := newPoste(l, []*fakeGateway{g})
-	conn := g.join(link.Joined{TLA: "urn:tlagate:x", Session: session.NewID().String()})
+	conn := g.join(link.Joined{Generation: 1, TLA: "urn:tlagate:x", Session: session.NewID().String()})
 	_, err := conn.Read(make([]byte, 1))
 	require.Error(t, err)
 	eventually(t, func() bool { return p.logged("reason=bad_identity") }, "reason in the log")

@@ -45,6 +45,8 @@ type SessionStatus struct {
 	TLA      string    `json:"tla"` // identity
 	Gateway  string    `json:"gateway"`
 	Since    time.Time `json:"since"`
+	Lost     time.Time `json:"lost,omitzero"` // since when it has no link; it waits for the terminal to come back
+	Resumed  int       `json:"resumed"`       // times that it did
 	Commands uint64    `json:"commands"`
 	Resets   uint64    `json:"resets"`
 }
@@ -129,7 +131,9 @@ func (g *gateway) status() GatewayStatus {
 }
 
 func (c *cardSession) status() *SessionStatus {
-	return &SessionStatus{ID: c.id, TLA: c.tla.String(), Gateway: c.gateway, Since: c.began,
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &SessionStatus{ID: c.id, TLA: c.tla.String(), Gateway: c.gateway, Since: c.began, Lost: c.lost, Resumed: c.resumed,
 		Commands: c.count.commands.Load(), Resets: c.count.resets.Load()}
 }
 

@@ -27,7 +27,7 @@ func vectors(t testing.TB) map[string][]byte {
 		require.NoError(t, err, fields[0])
 		found[fields[0]] = b
 	}
-	require.Len(t, found, 11)
+	require.Len(t, found, 13)
 	return found
 }
 
@@ -62,9 +62,25 @@ func TestEncodersMatchVectors(t *testing.T) {
 	require.Equal(t, v["response-done"], appendFrame(nil, FrameResponse, SlotCPS, x.bytes(), []byte{byte(Done)}, []byte{0x90, 0}))
 	require.Equal(t, v["response-stale"], appendFrame(nil, FrameResponse, SlotCPS, exchangeID{3, 3}.bytes(), []byte{byte(StaleEpoch)}))
 	require.Equal(t, v["removed-cps"], appendFrame(nil, FrameRemoved, SlotCPS, epochBytes(2)))
-	hello, err := json.Marshal(helloPdT{1, "00112233445566778899aabbccddeeff"})
+	const id = "00112233445566778899aabbccddeeff"
+	octets := make([]byte, 64)
+	for i := range octets {
+		octets[i] = byte(i)
+	}
+	secret, binding := octets[:32], octets[32:]
+	raw, err := hex.DecodeString(id)
 	require.NoError(t, err)
-	require.Equal(t, v["hello-pdt"], appendFrame(nil, FrameHello, 0, hello))
+	again := newHelloTLA(ID(raw))
+	again.Resume = &resumeTLA{2, prove(secret, proofTerminal, 2, binding), []slotSeqText{{0, 7}, {1, 0}}}
+	for name, hello := range map[string]any{
+		"hello-pdt":       helloPdT{1, id, nil},
+		"hello-tla-again": again,
+		"hello-pdt-again": helloPdT{1, id, &resumePdT{prove(secret, proofWorkstation, 2, binding), []slotPendingText{{0, 8}, {1, 0}}}},
+	} {
+		text, err := json.Marshal(hello)
+		require.NoError(t, err)
+		require.Equal(t, v[name], appendFrame(nil, FrameHello, 0, text), name)
+	}
 	bye, err := json.Marshal(Bye{ByeStopped, "The user ended it."})
 	require.NoError(t, err)
 	require.Equal(t, v["bye-stopped"], appendFrame(nil, FrameBye, 0, bye))

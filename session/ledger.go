@@ -51,6 +51,18 @@ func (l *ledger) settle(outcome Outcome, build func(kept []byte, x exchangeID, o
 	return l.kept
 }
 
+// resume compares with what the PdT awaits a response for, 0 = nothing, after a link was lost; again: the kept response is to be sent. ok is
+// false when they do not fit.
+func (l *ledger) resume(pending uint32) (again, ok bool) {
+	switch {
+	case pending == l.lastSeq && pending != 0:
+		return !l.running, true
+	case l.running:
+		return false, false
+	}
+	return false, pending == 0 || pending == l.lastSeq+1
+}
+
 // insert and remove follow the card; both open a new epoch.
 func (l *ledger) insert() uint32 { return l.change(true) }
 func (l *ledger) remove() uint32 { return l.change(false) }

@@ -222,7 +222,7 @@ func TestSP4PINNeverLeavesThePdT(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, SWSecurityStatus, got)
 		// A PdT that sends it all the same is refused at the TLA.
-		x := exchangeID{in.Epoch, p.w.slots[SlotCPS].begin()}
+		x := exchangeID{in.Epoch, p.w.slots[SlotCPS].book.begin()}
 		require.NoError(t, p.w.s.write(FrameCommand, SlotCPS, x.bytes(), apdu))
 		require.Equal(t, SWSecurityStatus, (<-p.w.slots[SlotCPS].reply).body)
 	}
@@ -258,14 +258,14 @@ func TestSP4OnlyTheHeaderOfAVerifyLeavesThePdT(t *testing.T) {
 		require.Equal(t, []byte{class, 0x20, 0, 0x81, 0, 0, 0, 0, 0}, apdu, "wiped at the PdT too (EL3)")
 	}
 	require.Zero(t, card.commands.Load())
-	require.NotContains(t, string(p.t.s.rbuf[:cap(p.t.s.rbuf)]), "1234")
+	require.NotContains(t, string(p.t.link().rbuf[:cap(p.t.link().rbuf)]), "1234")
 
 	// Without somebody to ask, and for anything but VERIFY, it is refused.
 	for header, on := range map[[4]byte]Card{{0, 0x24, 0, 0x81}: card, {0, 0x20, 0, 0x81}: new(fakeCard)} {
 		require.NoError(t, p.t.Remove(SlotCPS))
 		require.NoError(t, p.t.Insert(SlotCPS, fakeATR, T1, on))
 		in = <-p.inserted
-		x := exchangeID{in.Epoch, p.w.slots[SlotCPS].begin()}
+		x := exchangeID{in.Epoch, p.w.slots[SlotCPS].book.begin()}
 		require.NoError(t, p.w.s.write(FrameVerify, SlotCPS, x.bytes(), header[:]))
 		require.Equal(t, SWSecurityStatus, (<-p.w.slots[SlotCPS].reply).body)
 	}
@@ -276,10 +276,10 @@ func TestEL3CardDataGoesWithTheSession(t *testing.T) {
 	require.NoError(t, p.t.Insert(SlotVitale, fakeATR, T0, new(fakeCard)))
 	_, err := p.w.Transmit(t.Context(), SlotVitale, (<-p.inserted).Epoch, []byte{1, 2, 3, 4})
 	require.NoError(t, err)
-	kept := p.t.slots[SlotVitale].book.kept
+	kept, link := p.t.slots[SlotVitale].book.kept, p.t.link()
 	require.Contains(t, string(kept), "\x01\x02\x03\x04\x90\x00")
 	p.t.Leave(ByeStopped, "over")
 	<-p.endT
 	require.NotContains(t, string(kept), "\x01\x02\x03\x04")
-	require.NotContains(t, string(p.t.s.rbuf[:cap(p.t.s.rbuf)]), "\x01\x02\x03\x04")
+	require.NotContains(t, string(link.rbuf[:cap(link.rbuf)]), "\x01\x02\x03\x04")
 }

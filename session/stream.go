@@ -14,13 +14,13 @@ import (
 
 // Defaults of docs/protocol.md, section 5.
 const (
-	DefaultHeartbeat    = 5 * time.Second
+	DefaultHeartbeat    = 3 * time.Second
 	DefaultWriteTimeout = 10 * time.Second
 )
 
 // Timers of a session; zero means the default.
 type Timers struct {
-	Heartbeat    time.Duration // silence before a ping, 5 s; three times that is death
+	Heartbeat    time.Duration // silence before a ping, 3 s; three times that is death
 	WriteTimeout time.Duration // longest write of one frame, 10 s
 }
 

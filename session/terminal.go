@@ -33,13 +33,20 @@ type TerminalConfig struct {
 	OnPIN func(Slot)
 }
 
-// Terminal is the TLA's end of a card session. Its methods may be called from any goroutine.
+// Terminal is the TLA's end of a card session, over one link after another. Its methods may be called from any goroutine.
 type Terminal struct {
-	cfg   TerminalConfig
-	s     *stream
-	up    chan struct{}
-	slots [Slots]*terminalSlot
+	cfg    TerminalConfig
+	secret []byte // exported from the first link; nil: the session ends with that
+	up     chan struct{}
+	slots  [Slots]*terminalSlot
+
+	start sync.Once
 	wg    sync.WaitGroup
+	end   sync.Once
+	quit  chan struct{} // closed by Close
+
+	mu sync.Mutex // protects s
+	s  *stream    // the link of now; nil: it was lost
 }
 
 // terminalSlot is one slot; work is executed by one goroutine, in the order of arrival.
@@ -47,9 +54,11 @@ type terminalSlot struct {
 	slot Slot
 	jobs chan job
 
-	mu   sync.Mutex // protects the rest, and the order of the slot's frames
-	book ledger
-	card Card
+	mu    sync.Mutex // protects the rest, and the order of the slot's frames
+	book  ledger
+	card  Card
+	shown []byte  // protocol and ATR of the card, as inserted carries them
+	out   *stream // where frames go; nil while there is no link, or the PdT has not said where it stands
 }
 
 // job is one exchange to execute on a card.
@@ -61,13 +70,17 @@ type job struct {
 }
 
 // OpenTerminal says hello on a connection to a PdT whose handshake is done.
-// The session is up when Up is closed; Run must be called.
+// The session is up when Up is closed; Run, or Serve and in the end Close, must be called.
 func OpenTerminal(conn net.Conn, cfg TerminalConfig) (*Terminal, error) {
-	t := &Terminal{cfg: cfg, s: newStream(conn, cfg.Timers), up: make(chan struct{})}
+	t := &Terminal{cfg: cfg, s: newStream(conn, cfg.Timers), up: make(chan struct{}), quit: make(chan struct{})}
 	for i := range t.slots {
-		t.slots[i] = &terminalSlot{slot: Slot(i), jobs: make(chan job, 1)}
+		t.slots[i] = &terminalSlot{slot: Slot(i), jobs: make(chan job, 1), out: t.s}
 	}
-	if err := t.s.writeJSON(FrameHello, newHelloTLA(cfg.ID)); err != nil {
+	var err error
+	if t.secret, err = export(conn, labelSecret, cfg.ID.String()); err == nil {
+		err = t.s.writeJSON(FrameHello, newHelloTLA(cfg.ID))
+	}
+	if err != nil {
 		return nil, t.s.fail(err)
 	}
 	return t, nil
@@ -76,31 +89,73 @@ func OpenTerminal(conn net.Conn, cfg TerminalConfig) (*Terminal, error) {
 // Up is closed when the PdT has accepted the session.
 func (t *Terminal) Up() <-chan struct{} { return t.up }
 
-// Run serves the session until it ends, and says why: *Bye, ErrDead, *ProtocolError or an error of the connection.
+// Run serves a session that ends with its link, and says why: *Bye, ErrDead, *ProtocolError or an error of the connection.
 // Commands under way at the cards are waited for. When ctx ends the PdT is told bye.
 func (t *Terminal) Run(ctx context.Context) error {
-	defer t.s.until(ctx)()
-	for _, ts := range t.slots {
-		t.wg.Go(func() { t.work(ts) })
+	defer t.Close()
+	return t.Serve(ctx)
+}
+
+// Serve serves the link of now until it ends, and says why, as Run does. Then either Resume, when the error is Resumable, or Close: until then
+// commands under way go on, and cards come and go.
+func (t *Terminal) Serve(ctx context.Context) error {
+	t.start.Do(func() {
+		for _, ts := range t.slots {
+			t.wg.Go(func() { t.work(ts) })
+		}
+	})
+	s := t.link()
+	if s == nil {
+		return errClosed
 	}
-	err := t.s.fail(t.readAll())
-	t.wg.Wait()
-	t.forget()
+	defer s.until(ctx)()
+	err := s.fail(t.readAll(s))
+	wipe(s.rbuf)
+	t.detach()
 	return err
 }
 
-// forget wipes what is left of card data (EL3).
-func (t *Terminal) forget() {
-	wipe(t.s.rbuf)
+func (t *Terminal) link() *stream {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.s
+}
+
+// detach has nothing written until there is another link.
+func (t *Terminal) detach() {
+	for _, ts := range t.slots {
+		ts.mu.Lock()
+		ts.out = nil
+		ts.mu.Unlock()
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.s = nil
+}
+
+// Close ends the session on this side: commands under way at the cards are waited for, and what is left of card data is wiped (EL3).
+func (t *Terminal) Close() {
+	t.end.Do(func() {
+		close(t.quit)
+		if s := t.link(); s != nil {
+			s.close(errClosed)
+		}
+	})
+	t.wg.Wait()
 	for _, ts := range t.slots {
 		ts.mu.Lock()
 		wipe(ts.book.kept)
 		ts.mu.Unlock()
 	}
+	clear(t.secret)
 }
 
-// Leave ends the session with a reason.
-func (t *Terminal) Leave(code ByeCode, text string) { t.s.leave(&Bye{code, text}) }
+// Leave ends the session with a reason, which the PdT is told if there is a link.
+func (t *Terminal) Leave(code ByeCode, text string) {
+	if s := t.link(); s != nil {
+		s.leave(&Bye{code, text})
+	}
+}
 
 // Insert tells the PdT of a card; its exchanges go to card until Remove.
 func (t *Terminal) Insert(slot Slot, atr []byte, p Protocol, card Card) error {
@@ -113,8 +168,9 @@ func (t *Terminal) Insert(slot Slot, atr []byte, p Protocol, card Card) error {
 	if ts.card != nil {
 		return fmt.Errorf("cannot show a second %s card: remove the first one", slot)
 	}
-	ts.card = card
-	return t.s.write(FrameInserted, slot, epochBytes(ts.book.insert()), []byte{byte(p)}, atr)
+	ts.card, ts.shown = card, append([]byte{byte(p)}, atr...)
+	ts.book.insert()
+	return ts.tell()
 }
 
 // Remove tells the PdT that the card is gone; without a card it does nothing.
@@ -125,18 +181,34 @@ func (t *Terminal) Remove(slot Slot) error {
 	if ts.card == nil {
 		return nil
 	}
-	ts.card = nil
-	return t.s.write(FrameRemoved, slot, epochBytes(ts.book.remove()))
+	ts.card, ts.shown = nil, nil
+	ts.book.remove()
+	return ts.tell()
+}
+
+// tell tells of the card that is there, or that there is none; ts.mu is held.
+func (ts *terminalSlot) tell() error {
+	if ts.out == nil {
+		return nil
+	}
+	if ts.card == nil {
+		return ts.out.write(FrameRemoved, ts.slot, epochBytes(ts.book.epoch))
+	}
+	return ts.out.write(FrameInserted, ts.slot, epochBytes(ts.book.epoch), ts.shown)
 }
 
 // readAll handles what the PdT sends, and returns why it ended.
-func (t *Terminal) readAll() error {
-	if err := t.readHello(); err != nil {
-		return err
+func (t *Terminal) readAll(s *stream) error {
+	select {
+	case <-t.up:
+	default:
+		if _, err := t.readHello(s); err != nil {
+			return err
+		}
+		close(t.up)
 	}
-	close(t.up)
 	for {
-		f, err := t.s.read()
+		f, err := s.read()
 		if err != nil {
 			return err
 		}
@@ -146,19 +218,18 @@ func (t *Terminal) readAll() error {
 	}
 }
 
-func (t *Terminal) readHello() error {
-	f, err := t.s.read()
+func (t *Terminal) readHello(s *stream) (h helloPdT, err error) {
+	f, err := s.read()
 	if err != nil {
-		return err
+		return h, err
 	}
-	var h helloPdT
 	if f.typ != FrameHello || json.Unmarshal(f.payload, &h) != nil {
-		return protocolErrorf("first frame is no hello")
+		return h, protocolErrorf("first frame is no hello")
 	}
 	if h.Version != version || h.Session != t.cfg.ID.String() {
-		return protocolErrorf("hello for another version or session")
+		return h, protocolErrorf("hello for another version or session")
 	}
-	return nil
+	return h, nil
 }
 
 // admit takes a command or reset: executed, answered from the kept response, or refused.
@@ -194,12 +265,20 @@ func (t *Terminal) replay(ts *terminalSlot) error {
 	if ts.book.running {
 		return nil // the answer is on its way
 	}
-	return t.s.writeFrame(ts.book.kept)
+	return ts.write(ts.book.kept)
+}
+
+// write sends a frame, if there is a link; ts.mu is held.
+func (ts *terminalSlot) write(frame []byte) error {
+	if ts.out == nil {
+		return nil
+	}
+	return ts.out.writeFrame(frame)
 }
 
 // settle answers the running exchange; ts.mu is held.
 func (t *Terminal) settle(ts *terminalSlot, outcome Outcome, body []byte) error {
-	return t.s.writeFrame(ts.book.settle(outcome, func(kept []byte, x exchangeID, o Outcome) []byte {
+	return ts.write(ts.book.settle(outcome, func(kept []byte, x exchangeID, o Outcome) []byte {
 		if o != Done {
 			body = nil
 		}
@@ -211,7 +290,7 @@ func (t *Terminal) settle(ts *terminalSlot, outcome Outcome, body []byte) error 
 func (t *Terminal) work(ts *terminalSlot) {
 	for {
 		select {
-		case <-t.s.done:
+		case <-t.quit:
 			return
 		case j := <-ts.jobs:
 			t.execute(ts, j)
@@ -227,13 +306,16 @@ func (t *Terminal) execute(ts *terminalSlot, j job) {
 	defer ts.mu.Unlock()
 	if j.kind != 0 && ts.card == j.card {
 		ts.book.reset()
+		if err == nil && len(body) >= MinATR && len(body) <= MaxATR {
+			ts.shown = append(ts.shown[:1:1], body...)
+		}
 	}
 	outcome := outcomeOf(err)
 	if outcome == Done && len(body) > MaxResponse {
 		outcome = Failed
 	}
 	if err := t.settle(ts, outcome, body); err != nil {
-		t.s.close(err)
+		ts.out.close(err)
 	}
 	wipe(body)
 }

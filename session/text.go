@@ -35,11 +35,14 @@ type helloTLA struct {
 	Versions []int      `json:"versions"`
 	Session  string     `json:"session"`
 	Slots    []slotText `json:"slots"`
+
+	Resume *resumeTLA `json:"resume,omitempty"` // on a further link of the session
 }
 
 type helloPdT struct {
-	Version int    `json:"version"`
-	Session string `json:"session"`
+	Version int        `json:"version"`
+	Session string     `json:"session"`
+	Resume  *resumePdT `json:"resume,omitempty"`
 }
 
 func newHelloTLA(id ID) helloTLA {
@@ -75,6 +78,7 @@ const (
 	ByeTimeOver ByeCode = "time_over" // the absolute limit
 	ByeInactive ByeCode = "inactive"  // no command for too long (SA4)
 	ByeRefused  ByeCode = "refused"   // this peer may not have a session here
+	ByeGone     ByeCode = "gone"      // there is no such session to resume
 )
 
 // Bye is the last word of an end. As an error it is why a session ended.

@@ -39,22 +39,33 @@ type WorkstationConfig struct {
 	Removed  func(Slot)
 }
 
-// Workstation is the PdT's end of a card session. Its methods may be called from any goroutine.
+// Workstation is the PdT's end of a card session, over one link after another. Its methods may be called from any goroutine.
 type Workstation struct {
-	cfg   WorkstationConfig
-	s     *stream
-	slots [Slots]*workstationSlot
+	cfg    WorkstationConfig
+	secret []byte // exported from the first link; nil: the session ends with that
+	hello  helloTLA
+	slots  [Slots]*workstationSlot
+
+	turn chan struct{} // a token: who has it uses the link
+	end  sync.Once
+	over chan struct{} // closed by Close, when cause is set
+
+	mu         sync.Mutex // protects the rest
+	s          *stream    // the link of now, or the last one
+	generation uint32
+	cause      error
 }
 
 // workstationSlot has one exchange outstanding: whoever holds the token of free.
 type workstationSlot struct {
+	slot  Slot
 	free  chan struct{}
 	reply chan response // capacity 1
+	frame []byte        // of the exchange outstanding; owned by who holds the token, or, when it is abandoned, by the book
 
-	mu        sync.Mutex // protects the rest
-	seq       uint32     // of the last exchange
-	waiting   bool       // its response has not come
-	abandoned bool       // and nobody wants it any more
+	mu   sync.Mutex // protects the rest
+	book claim
+	out  *stream // where commands go; nil while there is no link
 }
 
 type response struct {
@@ -64,62 +75,137 @@ type response struct {
 }
 
 // OpenWorkstation reads the TLA's hello on a connection whose handshake is done. Then either
-// Refuse, or Run, which accepts.
+// Refuse, or Run, which accepts; or Serve, and in the end Close.
 func OpenWorkstation(conn net.Conn, cfg WorkstationConfig) (*Workstation, error) {
 	w := newWorkstation(conn, cfg)
-	if err := w.readHello(); err != nil {
+	var err error
+	if w.secret, err = export(conn, labelSecret, cfg.Session); err == nil {
+		w.hello, err = w.readHello(w.s)
+	}
+	if err != nil {
 		return nil, w.s.fail(err)
 	}
 	return w, nil
 }
 
 func newWorkstation(conn net.Conn, cfg WorkstationConfig) *Workstation {
-	w := &Workstation{cfg: cfg, s: newStream(conn, cfg.Timers)}
+	w := &Workstation{cfg: cfg, s: newStream(conn, cfg.Timers), turn: make(chan struct{}, 1), over: make(chan struct{})}
+	w.turn <- struct{}{}
 	for i := range w.slots {
-		w.slots[i] = &workstationSlot{free: make(chan struct{}, 1), reply: make(chan response, 1)}
+		w.slots[i] = &workstationSlot{slot: Slot(i), free: make(chan struct{}, 1), reply: make(chan response, 1)}
 		w.slots[i].free <- struct{}{}
 	}
 	return w
 }
 
-func (w *Workstation) readHello() error {
-	f, err := w.s.read()
+func (w *Workstation) readHello(s *stream) (h helloTLA, err error) {
+	f, err := s.read()
 	if err != nil {
-		return err
+		return h, err
 	}
-	var h helloTLA
 	if f.typ != FrameHello || json.Unmarshal(f.payload, &h) != nil {
-		return protocolErrorf("first frame is no hello")
+		return h, protocolErrorf("first frame is no hello")
 	}
-	return h.check(w.cfg.Session)
+	return h, h.check(w.cfg.Session)
 }
 
 // Refuse ends the session instead of Run; it waits until the TLA has heard.
-func (w *Workstation) Refuse(code ByeCode, text string) {
-	w.s.leave(&Bye{code, text})
-	_, err := w.s.read()
-	w.s.close(err)
+func (w *Workstation) Refuse(code ByeCode, text string) { w.s.refuse(code, text) }
+
+func (s *stream) refuse(code ByeCode, text string) {
+	s.leave(&Bye{code, text})
+	_, err := s.read()
+	s.close(err)
 }
 
-// Leave ends the session with a reason.
-func (w *Workstation) Leave(code ByeCode, text string) { w.s.leave(&Bye{code, text}) }
+// Leave ends the session with a reason, which the TLA is told if there is a link.
+func (w *Workstation) Leave(code ByeCode, text string) { w.link().leave(&Bye{code, text}) }
 
-// Run accepts the session and serves it until it ends, and says why: *Bye, ErrDead, *ProtocolError or an
+func (w *Workstation) link() *stream {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.s
+}
+
+// Run accepts a session that ends with its link, serves it, and says why it ended: *Bye, ErrDead, *ProtocolError or an
 // error of the connection. When ctx ends the TLA is told bye.
 func (w *Workstation) Run(ctx context.Context) error {
-	defer w.s.until(ctx)()
-	if err := w.s.writeJSON(FrameHello, helloPdT{version, w.cfg.Session}); err != nil {
-		return w.s.fail(err)
+	err := w.Serve(ctx)
+	w.Close(err)
+	return err
+}
+
+// Serve accepts the session and serves its first link until that ends, and says why, as Run does. Then either the TLA resumes over another
+// link, when the error is Resumable, or Close ends the session: until then exchanges wait.
+func (w *Workstation) Serve(ctx context.Context) error {
+	<-w.turn
+	defer func() { w.turn <- struct{}{} }()
+	s := w.link()
+	if w.hello.Resume != nil {
+		return s.fail(protocolErrorf("hello of a further link on a first one"))
 	}
+	for _, ws := range w.slots {
+		ws.mu.Lock()
+		ws.out = s
+		ws.mu.Unlock()
+	}
+	if err := s.writeJSON(FrameHello, helloPdT{Version: version, Session: w.cfg.Session}); err != nil {
+		return s.fail(err)
+	}
+	return w.serve(ctx, s)
+}
+
+// serve reads a link until it ends; the caller has the turn.
+func (w *Workstation) serve(ctx context.Context, s *stream) error {
+	defer s.until(ctx)()
+	defer w.detach()
 	for {
-		f, err := w.s.read()
+		f, err := s.read()
 		if err == nil {
 			err = w.handle(f)
 		}
 		if err != nil {
-			return w.s.fail(err)
+			return s.fail(err)
 		}
 	}
+}
+
+// detach has commands wait until there is another link.
+func (w *Workstation) detach() {
+	for _, ws := range w.slots {
+		ws.mu.Lock()
+		ws.out = nil
+		ws.mu.Unlock()
+	}
+}
+
+// Close ends the session on this side: whoever waits for a response gets cause.
+func (w *Workstation) Close(cause error) {
+	w.end.Do(func() {
+		w.mu.Lock()
+		w.cause = cause
+		w.mu.Unlock()
+		close(w.over)
+	})
+	w.link().close(cause)
+	for _, ws := range w.slots {
+		ws.forget()
+	}
+}
+
+// forget wipes an exchange that nobody waits for.
+func (ws *workstationSlot) forget() {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if ws.book.waiting && ws.book.abandoned {
+		wipe(ws.frame)
+	}
+}
+
+func (w *Workstation) why() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.cause
 }
 
 func (w *Workstation) handle(f frame) error {
@@ -127,8 +213,7 @@ func (w *Workstation) handle(f frame) error {
 	case FrameInserted:
 		return w.inserted(f)
 	case FrameRemoved:
-		w.cfg.Removed(f.slot)
-		return nil
+		return w.removed(f)
 	case FrameResponse:
 		return w.slots[f.slot].deliver(f)
 	}
@@ -140,12 +225,34 @@ func (w *Workstation) inserted(f frame) error {
 	if p > T1 {
 		return protocolErrorf("transmission protocol %d", p)
 	}
+	if news, err := w.slots[f.slot].tell(f); err != nil || !news {
+		return err
+	}
 	w.cfg.Inserted(f.slot, Inserted{
 		Epoch:    binary.BigEndian.Uint32(f.payload),
 		Protocol: p,
 		ATR:      append([]byte(nil), f.payload[5:]...),
 	})
 	return nil
+}
+
+func (w *Workstation) removed(f frame) error {
+	news, err := w.slots[f.slot].tell(f)
+	if err == nil && news {
+		w.cfg.Removed(f.slot)
+	}
+	return err
+}
+
+// tell takes the epoch of an inserted or removed; news: it is not known yet.
+func (ws *workstationSlot) tell(f frame) (news bool, err error) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	epoch, before := binary.BigEndian.Uint32(f.payload), ws.book.epoch
+	if !ws.book.tell(epoch) {
+		return false, protocolErrorf("the %s slot is in epoch %d after %d", ws.slot, epoch, before)
+	}
+	return epoch != before, nil
 }
 
 // Transmit has the card of that slot and epoch execute a command APDU and returns its response APDU.
@@ -174,31 +281,34 @@ func (w *Workstation) Reset(ctx context.Context, slot Slot, epoch uint32, kind R
 	return r.epoch, r.body, err
 }
 
-// exchange sends one command or reset and waits for its response.
+// exchange sends one command or reset and waits for its response, over all links of the session.
 func (w *Workstation) exchange(ctx context.Context, t FrameType, slot Slot, epoch uint32, body []byte) (response, error) {
 	ws := w.slots[slot]
 	select {
 	case <-ws.free:
 	case <-ctx.Done():
 		return response{}, ctx.Err()
-	case <-w.s.done:
-		return response{}, w.s.why(net.ErrClosed)
+	case <-w.over:
+		return response{}, w.why()
 	}
-	x := exchangeID{epoch, ws.begin()}
-	if err := w.s.write(t, slot, x.bytes(), body); err != nil {
-		w.s.close(err) // half a frame may be out: nothing can follow it
-		return response{}, err
-	}
+	ws.send(t, epoch, body)
 	select {
 	case r := <-ws.reply:
-		ws.free <- struct{}{}
+		ws.done()
 		return r.result()
 	case <-ctx.Done():
 		ws.abandon()
 		return response{}, ctx.Err()
-	case <-w.s.done:
-		return response{}, w.s.why(net.ErrClosed)
+	case <-w.over:
+		ws.wipe()
+		return response{}, w.why()
 	}
+}
+
+func (ws *workstationSlot) wipe() {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	wipe(ws.frame)
 }
 
 func (r response) result() (response, error) {
@@ -208,25 +318,39 @@ func (r response) result() (response, error) {
 	return r, nil
 }
 
-func (ws *workstationSlot) begin() uint32 {
+// send numbers an exchange and sends it; what a link loses, a further one brings.
+func (ws *workstationSlot) send(t FrameType, epoch uint32, body []byte) {
+	if out := ws.begin(t, epoch, body); out != nil {
+		if err := out.writeFrame(ws.frame); err != nil {
+			out.close(err) // half a frame may be out: nothing can follow it
+		}
+	}
+}
+
+func (ws *workstationSlot) begin(t FrameType, epoch uint32, body []byte) *stream {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	ws.seq++
-	ws.waiting, ws.abandoned = true, false
-	return ws.seq
+	x := exchangeID{epoch, ws.book.begin()}
+	ws.frame = appendFrame(ws.frame[:0], t, ws.slot, x.bytes(), body)
+	return ws.out
+}
+
+// done frees the slot.
+func (ws *workstationSlot) done() {
+	wipe(ws.frame)
+	ws.free <- struct{}{}
 }
 
 // abandon gives up waiting: the slot is free again once the response has come.
 func (ws *workstationSlot) abandon() {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	if ws.waiting {
-		ws.abandoned = true
+	if ws.book.abandon() {
 		return
 	}
 	r := <-ws.reply // it came meanwhile
 	wipe(r.body)
-	ws.free <- struct{}{}
+	ws.done()
 }
 
 // deliver hands a response to whom it is for.
@@ -238,13 +362,13 @@ func (ws *workstationSlot) deliver(f frame) error {
 	}
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	if !ws.waiting || x.seq != ws.seq {
-		return protocolErrorf("response %d, which nothing waits for", x.seq)
+	wanted, ok := ws.book.accept(x)
+	if !ok {
+		return protocolErrorf("response %d of epoch %d, which nothing waits for", x.seq, x.epoch)
 	}
-	ws.waiting = false
 	defer wipe(f.payload)
-	if ws.abandoned {
-		ws.free <- struct{}{}
+	if !wanted {
+		ws.done()
 		return nil
 	}
 	r.body = append([]byte(nil), rest[1:]...)

@@ -25,7 +25,7 @@ type Config struct {
 	Log      *slog.Logger   // nil = discard
 	Bundle   Bundle         // the signed configuration we work with; nil = none
 
-	// During are run while a session is up, beside it, each once a session and told the gateway (host:port) it goes through, which they may
+	// During are run while a session is up, beside it, each once a link of it and told the gateway (host:port) it goes through, which they may
 	// connect to. They are to return, with their sockets closed, when ctx ends: the session waits for that. Idle, none is ever run (C4).
 	During []func(ctx context.Context, gateway string)
 
@@ -46,7 +46,10 @@ type Timers struct {
 	PIN       time.Duration // for the user to enter a PIN, 50 s, less than Command
 	Absolute  time.Duration // of a session, 12 h, which is also the most
 	Inactive  time.Duration // of a session without a command (SA4), 10 min; 15 at most
-	Heartbeat time.Duration // of the link and of the card session, 5 s
+	Heartbeat time.Duration // of the link and of the card session, 3 s; three times that without a sign of life and the link is lost
+	Grace     time.Duration // to get a lost link back, 30 s; 1 min at most
+	Redial    time.Duration // longest pause before the first try of that, 250 ms; it doubles with each, up to RedialMax
+	RedialMax time.Duration // 2 s
 	Leave     time.Duration // for the PdT to hear that the session ends, 2 s
 }
 
@@ -54,6 +57,7 @@ type Timers struct {
 const (
 	MaxAbsolute = 12 * time.Hour
 	MaxInactive = 15 * time.Minute
+	MaxGrace    = time.Minute
 )
 
 func (t Timers) withDefaults() Timers {
@@ -65,6 +69,7 @@ func (t Timers) withDefaults() Timers {
 		{&t.Take, 5 * time.Second}, {&t.Command, time.Minute}, {&t.PIN, 50 * time.Second},
 		{&t.Absolute, MaxAbsolute}, {&t.Inactive, 10 * time.Minute},
 		{&t.Heartbeat, session.DefaultHeartbeat}, {&t.Leave, 2 * time.Second},
+		{&t.Grace, 30 * time.Second}, {&t.Redial, 250 * time.Millisecond}, {&t.RedialMax, 2 * time.Second},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value
@@ -79,6 +84,10 @@ func (t Timers) check() error {
 		return fmt.Errorf("cannot let a session last %v: at most %v", t.Absolute, MaxAbsolute)
 	case t.Inactive < 0 || t.Inactive > MaxInactive:
 		return fmt.Errorf("cannot let a session be inactive for %v: at most %v (SA4)", t.Inactive, MaxInactive)
+	case t.Grace < 0 || t.Grace > MaxGrace:
+		return fmt.Errorf("cannot wait %v for a lost link: at most %v", t.Grace, MaxGrace)
+	case t.Heartbeat < 0:
+		return fmt.Errorf("cannot have a heartbeat of %v", t.Heartbeat)
 	}
 	return nil
 }

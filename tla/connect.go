@@ -17,7 +17,7 @@ import (
 func (l *live) connect() (*line, error) {
 	var best *failure
 	for _, gateway := range l.cfg.Gateways {
-		a := &attempt{live: l, gateway: gateway}
+		a := &attempt{live: l, ctx: l.ctx, gateway: gateway}
 		n, err := a.run()
 		if err == nil {
 			return n, nil
@@ -36,9 +36,11 @@ func (l *live) connect() (*line, error) {
 	return nil, best.why()
 }
 
-// attempt is a try to reach the PdT through one gateway.
+// attempt is a try to reach the PdT through one gateway: for a session's first line, or for a further one.
 type attempt struct {
 	*live
+	ctx     context.Context // ends it
+	again   *again          // nil: it is the first line
 	gateway string
 	stage   stage
 	peers   []*pki.Peer
@@ -91,7 +93,12 @@ func (a *attempt) join(outer net.Conn) (net.Conn, error) {
 	defer cancel()
 	cfg := link.Config{Heartbeat: a.cfg.Timers.Heartbeat, Consent: a.consent, OnNotice: a.noted, OnStatus: a.informed, Bundle: a.cfg.bundleVersion()}
 	var err error
-	if a.link, err = link.Open(ctx, outer, a.pdt.String(), a.id.String(), cfg); err != nil {
+	if a.again != nil {
+		a.link, err = link.Reopen(ctx, outer, a.pdt.String(), a.id.String(), a.again.ticket, cfg)
+	} else {
+		a.link, err = link.Open(ctx, outer, a.pdt.String(), a.id.String(), cfg)
+	}
+	if err != nil {
 		return nil, err
 	}
 	a.stage = stageInner
@@ -102,6 +109,9 @@ func (a *attempt) join(outer net.Conn) (net.Conn, error) {
 // greet says hello, shows the cards there are, and waits for the PdT to accept.
 func (a *attempt) greet(inner net.Conn) (*line, error) {
 	a.stage = stageHello
+	if a.again != nil {
+		return a.greetAgain(inner)
+	}
 	terminal, err := session.OpenTerminal(inner, session.TerminalConfig{ID: a.id,
 		Timers: session.Timers{Heartbeat: a.cfg.Timers.Heartbeat}, OnCommand: a.used, OnPIN: a.usedPIN})
 	if err != nil {
@@ -111,10 +121,20 @@ func (a *attempt) greet(inner net.Conn) (*line, error) {
 	for _, k := range a.keepers {
 		k.attach <- terminal
 	}
-	n := &line{gateway: a.gateway, peers: a.peers, terminal: terminal, served: make(chan error, 1),
-		cut: func() { a.socket.Close() }, since: time.Now()}
-	go func() { n.served <- a.tell(terminal.Run(context.Background())) }()
-	return n, a.accepted(n)
+	n := a.line(terminal, time.Now())
+	if err := a.accepted(n); err != nil {
+		terminal.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// line has the terminal's end of the card session served.
+func (a *attempt) line(t *session.Terminal, since time.Time) *line {
+	n := &line{gateway: a.gateway, peers: a.peers, link: a.link, terminal: t, served: make(chan error, 1),
+		cut: func() { a.socket.Close() }, since: since}
+	go func() { n.served <- a.tell(t.Serve(context.Background())) }()
+	return n
 }
 
 // accepted waits for the PdT's hello; without it the connection is closed.
@@ -158,6 +178,9 @@ func (a *attempt) informed(pieces []link.Status) {
 
 func (a *attempt) noted(n link.Notice) {
 	a.log.Warn("notice of the gateway", "code", string(n.Code), "text", n.Text, "gateway", a.gateway)
+	if n.Code == link.CodeDraining && len(a.cfg.Gateways) > 1 && a.link.Ticket() != "" {
+		a.socket.Close() // the session moves to another one
+	}
 }
 
 func (a *attempt) used(session.Slot) { a.acted() }
@@ -173,7 +196,7 @@ func (a *attempt) failed(err error) *failure {
 	if a.ctx.Err() != nil {
 		err = context.Cause(a.ctx)
 	}
-	f := &failure{a.stage, a.suspect(), a.gateway, err}
+	f := &failure{stage: a.stage, peer: a.suspect(), gateway: a.gateway, err: err}
 	w, peer, claimed := f.why(), f.peer, ""
 	if r := (*pki.Refusal)(nil); errors.As(err, &r) {
 		peer, claimed = "claimed", r.Claimed.String()

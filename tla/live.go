@@ -12,6 +12,7 @@ import (
 
 	"tlagate/pki"
 	"tlagate/session"
+	"tlagate/session/link"
 )
 
 // live is one session, from the user's start to its end.
@@ -33,18 +34,21 @@ type live struct {
 	over chan struct{} // closed when cards and sockets are let go
 
 	command atomic.Int64         // when the last command came, ns
-	line    atomic.Pointer[line] // once it is up
+	line    atomic.Pointer[line] // once it is up: the link of now, or the last one
+	away    atomic.Pointer[away] // while the link is lost
+	resumed atomic.Int64         // times that the session went on over another link
 	refused atomic.Int64         // commands that the policy stopped
 }
 
-// line is the way to the PdT, and who is on it.
+// line is a way to the PdT, and who is on it.
 type line struct {
 	gateway  string // host:port
 	peers    []*pki.Peer
-	terminal *session.Terminal
-	served   chan error // of Terminal.Run, one
-	cut      func()     // closes the socket, whatever hangs
-	since    time.Time
+	link     *link.Conn
+	terminal *session.Terminal // the same for all lines of a session
+	served   chan error        // of Terminal.Serve, one
+	cut      func()            // closes the socket, whatever hangs
+	since    time.Time         // the session
 }
 
 func newLive(cfg Config, h *holder, d *desk, act Act) (*live, error) {
@@ -98,25 +102,55 @@ func (l *live) run() {
 	l.logEnd()
 }
 
-// stay serves the session until it ends, then says bye.
+// stay serves the session, over one line after another, until it ends.
 func (l *live) stay(n *line) {
+	defer n.terminal.Close()
 	l.command.Store(time.Now().UnixNano())
 	l.line.Store(n)
 	close(l.up)
 	l.log.Info("session up", "peer", l.pdt.String(), "gateway", n.gateway)
 	var watch sync.WaitGroup
-	watch.Go(func() { l.watch(n.peers) })
+	defer watch.Wait()
+	watch.Go(l.watch)
+	for n != nil {
+		n = l.follow(n)
+	}
+}
+
+// follow serves one line until it ends; it gives the next one, or nil when the session has ended.
+func (l *live) follow(n *line) *line {
+	err := l.serve(n)
+	if l.ctx.Err() != nil {
+		return nil
+	}
+	f := &failure{stage: stageUp, peer: l.pdt.String(), gateway: n.gateway, err: err}
+	if !resumable(err) || n.link.Ticket() == "" {
+		l.end(f.why())
+		return nil
+	}
+	next, err := l.resume(n, f)
+	if err != nil {
+		l.end(explain(err))
+		return nil
+	}
+	return next
+}
+
+// serve serves one line and gives why it ended; when the session ends it says bye.
+func (l *live) serve(n *line) (err error) {
+	ctx, stop := context.WithCancel(l.ctx)
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer stop()
 	for _, f := range l.cfg.During {
-		watch.Go(func() { f(l.ctx, n.gateway) })
+		beside.Go(func() { f(ctx, n.gateway) })
 	}
 	select {
-	case err := <-n.served:
-		f := &failure{stageUp, l.pdt.String(), n.gateway, err}
-		l.end(f.why())
+	case err = <-n.served:
 	case <-l.ctx.Done():
 		l.leave(n)
 	}
-	watch.Wait()
+	return err
 }
 
 // leave tells the PdT why, for as long as it listens; the cards are powered down meanwhile.
@@ -149,6 +183,8 @@ func (l *live) state() State {
 	switch {
 	case l.ctx.Err() != nil:
 		return StateEnding
+	case l.away.Load() != nil:
+		return StateReconnecting
 	case l.wasUp():
 		return StateUp
 	}

@@ -12,10 +12,11 @@ type State string
 
 // The states, in the order in which a session goes through them.
 const (
-	StateIdle     State = "idle"
-	StateStarting State = "starting"
-	StateUp       State = "up"
-	StateEnding   State = "ending"
+	StateIdle         State = "idle"
+	StateStarting     State = "starting"
+	StateUp           State = "up"
+	StateReconnecting State = "reconnecting" // the link is lost; up again, or ending
+	StateEnding       State = "ending"
 )
 
 // Relay runs sessions, one at a time, each by a call of Start. Its methods may be called from any goroutine.

@@ -39,6 +39,9 @@ type SessionStatus struct {
 	Since           time.Time `json:"since,omitzero"`
 	Until           time.Time `json:"until,omitzero"` // at the latest
 	Refused         int64     `json:"refused"`        // commands that the card policy stopped (C1)
+	Resumed         int64     `json:"resumed"`        // times that a lost link was got back
+	LostSince       time.Time `json:"lost_since,omitzero"`
+	GraceUntil      time.Time `json:"grace_until,omitzero"` // while the link is lost: then the session ends
 }
 
 // ReaderStatus is one reader and its card.
@@ -96,7 +99,10 @@ func (r *Relay) renewal() *Renewal {
 }
 
 func (l *live) status() *SessionStatus {
-	s := &SessionStatus{ID: l.id.String(), Refused: l.refused.Load()}
+	s := &SessionStatus{ID: l.id.String(), Refused: l.refused.Load(), Resumed: l.resumed.Load()}
+	if a := l.away.Load(); a != nil {
+		s.LostSince, s.GraceUntil = a.since, a.until
+	}
 	if n := l.line.Load(); n != nil {
 		s.Gateway, s.GatewayIdentity = n.gateway, n.peers[0].Identity.String()
 		s.Since, s.Until = n.since, n.since.Add(l.cfg.Timers.Absolute)

@@ -11,13 +11,13 @@ import (
 const clockTime = 30 * time.Second
 
 // watch ends the session at its limits, and when a peer would no longer be accepted.
-func (l *live) watch(peers []*pki.Peer) {
+func (l *live) watch() {
 	started := time.Now()
 	for l.ctx.Err() == nil {
 		changed := l.cfg.Party.Trust.Changed() // before looking, to miss none
 		if w := l.overdue(started, time.Now()); w != nil {
 			l.end(w)
-		} else if w := l.recheck(peers); w != nil {
+		} else if w := l.recheck(l.line.Load().peers); w != nil {
 			l.end(w)
 		}
 		l.wait(changed, started)

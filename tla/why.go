@@ -74,6 +74,7 @@ type failure struct {
 	peer    string
 	gateway string
 	err     error
+	last    error // of a lost link: why it could not be got back
 }
 
 func (f *failure) Error() string { return fmt.Sprintf("%s: %v", f.gateway, f.err) }

@@ -44,6 +44,7 @@ type driver struct {
 
 type limits struct {
 	Absolute time.Duration `yaml:"absolute"`
+	Grace    time.Duration `yaml:"grace"`
 }
 
 // shortestGap is what the driver needs to notice a removal.
@@ -79,7 +80,7 @@ func defaultStatus() string {
 }
 
 func (c config) check() error {
-	for name, d := range map[string]time.Duration{"driver.gap": c.Driver.Gap, "heartbeat": c.Heartbeat, "limits.absolute": c.Limits.Absolute} {
+	for name, d := range map[string]time.Duration{"driver.gap": c.Driver.Gap, "heartbeat": c.Heartbeat, "limits.absolute": c.Limits.Absolute, "limits.grace": c.Limits.Grace} {
 		if d < 0 {
 			return fmt.Errorf("cannot use %s: %s is negative", name, d)
 		}
@@ -99,6 +100,7 @@ func (c config) service(trust *pki.Trust, client, server *cli.Keys, log *slog.Lo
 		Status:    string(c.Status),
 		Heartbeat: c.Heartbeat,
 		Limit:     c.Limits.Absolute,
+		Grace:     c.Limits.Grace,
 		Log:       log,
 	}
 	var err error

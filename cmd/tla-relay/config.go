@@ -25,8 +25,11 @@ type config struct {
 	Policy   cli.Path     `yaml:"policy"` // card policy; empty: the one built in
 	Control  control      `yaml:"control"`
 	Limits   limits       `yaml:"limits"`
-	Audit    cli.Path     `yaml:"audit"`
-	Renewal  renewal      `yaml:"renewal"`
+
+	Heartbeat time.Duration `yaml:"heartbeat"`
+
+	Audit    cli.Path `yaml:"audit"`
+	Renewal  renewal  `yaml:"renewal"`
 	cli.Seal `yaml:",inline"`
 }
 
@@ -43,6 +46,7 @@ type control struct {
 type limits struct {
 	Absolute time.Duration `yaml:"absolute"`
 	Inactive time.Duration `yaml:"inactive"`
+	Grace    time.Duration `yaml:"grace"`
 }
 
 // AuditFile is where the trace is.

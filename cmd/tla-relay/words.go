@@ -84,6 +84,7 @@ var reasons = map[tla.Code]map[string]words{
 		string(link.ProblemBundleRequired):       {"ce terminal n'a pas de configuration signée", "this terminal has no signed configuration"},
 		string(link.ProblemBadAuthorization):     {"la demande n'a pas été acceptée, réessayez", "the request was not accepted, try again"},
 		string(link.ProblemBadConsent):           {"le consentement signé par ce terminal n'a pas été accepté", "the consent that this terminal signed was not accepted"},
+		string(link.ProblemBadTicket):            {"elle n'a pas permis de reprendre la session", "it did not let the session be resumed"},
 		string(link.ProblemClockWrong):           {"l'horloge de ce terminal est fausse, réglez-la", "this terminal's clock is wrong, set it"},
 		string(link.ProblemBadServerCertificate): {"le certificat du Poste de Travail n'est pas accepté", "the certificate of the Poste de Travail does not pass"},
 	},
@@ -106,6 +107,7 @@ var reasons = map[tla.Code]map[string]words{
 		string(session.ByeShutdown): {"il s'arrête", "it is stopping"},
 		string(session.ByeTimeOver): {"durée maximale atteinte", "the longest time is over"},
 		string(session.ByeInactive): {"inactivité", "inactivity"},
+		string(session.ByeGone):     {"la session n'y existe plus", "the session is no longer there"},
 		string(session.ByeRefused):  {"ce terminal n'y est pas accepté", "this terminal is not accepted there"},
 	},
 	tla.CodeNotice: {
@@ -173,10 +175,11 @@ var certificateReasons = map[string]words{
 // The words of the status.
 var (
 	states = map[tla.State]words{
-		tla.StateIdle:     {"aucune session", "no session"},
-		tla.StateStarting: {"session en cours d'ouverture", "session starting"},
-		tla.StateUp:       {"session ouverte", "session up"},
-		tla.StateEnding:   {"session en cours de fermeture", "session ending"},
+		tla.StateIdle:         {"aucune session", "no session"},
+		tla.StateStarting:     {"session en cours d'ouverture", "session starting"},
+		tla.StateUp:           {"session ouverte", "session up"},
+		tla.StateReconnecting: {"connexion perdue, reprise en cours", "connection lost, getting it back"},
+		tla.StateEnding:       {"session en cours de fermeture", "session ending"},
 	}
 	kinds = map[tla.Kind]words{
 		tla.KindVitale1: {"carte Vitale 1", "Vitale 1 card"},

@@ -91,7 +91,7 @@ func TestC4OnlyOneWayToWriteAStatement(t *testing.T) {
 	require.NoError(t, err)
 	payload := string(raw)
 	resign := func(payload string) string {
-		signature, err := key.Sign(rand.Reader, digest(crypto.SHA256, []byte(payload)), crypto.SHA256)
+		signature, err := key.Sign(rand.Reader, digestBare(form.Preamble+payload), crypto.SHA256)
 		require.NoError(t, err)
 		return base64.RawURLEncoding.EncodeToString([]byte(payload)) + "." + base64.RawURLEncoding.EncodeToString(signature)
 	}
@@ -141,8 +141,6 @@ func FuzzVerify(f *testing.F) {
 		if err == nil && altered != text && !strings.HasPrefix(altered, text[:strings.IndexByte(text, '.')]) {
 			t.Fatalf("believed: %+v", s)
 		}
-		if payload, _, err := split(altered); err == nil {
-			_, _ = decode(payload)
-		}
+		_, _ = decode([]byte(altered))
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tlagate/session/internal/heartbeat"
+	"tlagate/session/ticket"
 )
 
 // Defaults of docs/protocol.md, section 5.
@@ -36,6 +37,8 @@ type Config struct {
 
 	// Consent signs the user's consent over a gateway's nonce (docs/protocol.md, section 1.3), for Open, which needs it.
 	Consent func(nonce string) (string, error)
+
+	opened bool // it is a TLA's: tickets may come
 }
 
 // Conn is an upgraded outer link. One goroutine may read while others write.
@@ -58,6 +61,7 @@ type Conn struct {
 	alive  *heartbeat.Monitor
 	heard  atomic.Int64 // time of the last record, in ns since the epoch
 	notice atomic.Pointer[Notice]
+	ticket atomic.Pointer[string]
 	cause  atomic.Pointer[error] // why we ended it ourselves; first one wins
 	once   sync.Once
 }
@@ -125,8 +129,27 @@ func (l *Conn) serve(t Type, payload []byte) (done bool, err error) {
 			l.cfg.OnStatus(pieces)
 		}
 		return true, err
+	case TypeTicket:
+		return true, l.takeTicket(payload)
 	}
 	return false, nil
+}
+
+func (l *Conn) takeTicket(payload []byte) error {
+	if !l.cfg.opened || len(payload) == 0 || len(payload) > ticket.MaxText {
+		return protocolErrorf("a ticket of %d octets that this end does not take", len(payload))
+	}
+	text := string(payload)
+	l.ticket.Store(&text)
+	return nil
+}
+
+// Ticket is the last one received, for the next link of the session; "" = none. The first comes before any data.
+func (l *Conn) Ticket() string {
+	if t := l.ticket.Load(); t != nil {
+		return *t
+	}
+	return ""
 }
 
 func (l *Conn) ping() { _ = l.WriteRecord(TypePing, make([]byte, pingLen)) }
@@ -161,6 +184,9 @@ func (l *Conn) write(t Type, payload []byte, limit time.Duration) error {
 
 // WriteJoined sends a joined record (gateway → PdT).
 func (l *Conn) WriteJoined(j Joined) error { return l.writeJSON(TypeJoined, j) }
+
+// WriteTicket sends a ticket (gateway → TLA).
+func (l *Conn) WriteTicket(text string) error { return l.WriteRecord(TypeTicket, []byte(text)) }
 
 // WriteNotice sends a notice (gateway → end).
 func (l *Conn) WriteNotice(n Notice) error { return l.writeJSON(TypeNotice, n) }

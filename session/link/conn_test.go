@@ -134,6 +134,7 @@ func TestWrongDirection(t *testing.T) {
 			return errors.Join(waitJoined(l), readSome(l))
 		}},
 		"status cut short":    {[][]byte{{byte(TypeStatus), 0, 4, 1, 0, 2, 0}}, readSome},
+		"ticket to a PdT":     {[][]byte{v["ticket"]}, waitJoined},
 		"unknown type":        {[][]byte{{9, 0, 0}}, readSome},
 		"too long":            {[][]byte{{2, 0xff, 0xff}}, waitJoined},
 		"notice no one reads": {[][]byte{{6, 0, 1, '{'}}, readSome},

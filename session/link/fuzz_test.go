@@ -82,7 +82,9 @@ func FuzzProblem(f *testing.F) {
 }
 
 func FuzzAuthorization(f *testing.F) {
-	f.Add(fields(f).Get("Authorization"))
+	for _, v := range fields(f).Values("Authorization") {
+		f.Add(v)
+	}
 	f.Add(`tlagate nonce="", session=""`)
 	f.Fuzz(func(t *testing.T, s string) {
 		a, err := ParseAuthorization(s)

@@ -2,6 +2,7 @@ package link
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 
@@ -14,8 +15,11 @@ var sessionID = regexp.MustCompile(`^[0-9a-f]{32}$`)
 type Joined struct {
 	TLA     string `json:"tla"`     // identity URN, proven to the gateway
 	Session string `json:"session"` // 16 octets in hex, chosen by the TLA
-	Nonce   string `json:"nonce"`   // the gateway's nonce of this open
-	Consent string `json:"consent"` // the user's, signed over it; passed on as it came (C4)
+
+	Generation uint32 `json:"generation"` // number of this link of the session, from 1; above, it resumes the session
+
+	Nonce   string `json:"nonce,omitempty"`   // of generation 1: the gateway's nonce of this open
+	Consent string `json:"consent,omitempty"` // likewise: the user's, signed over it; passed on as it came (C4)
 }
 
 // Code says why a gateway ends or moves a link.
@@ -39,6 +43,16 @@ type Notice struct {
 	Text string `json:"text"` // one sentence
 }
 
+// Resumable tells whether a card session whose link ended with err may go on over another: neither the gateway nor anybody else ended it.
+func Resumable(err error) bool {
+	var n *Notice
+	if errors.As(err, &n) {
+		return n.Code == CodePeerGone || n.Code == CodeDraining
+	}
+	var broken *ProtocolError
+	return !errors.As(err, &broken)
+}
+
 func (n *Notice) Error() string { return fmt.Sprintf("%s: %s", n.Code, n.Text) }
 
 func decodeNotice(payload []byte) (*Notice, error) {
@@ -56,7 +70,7 @@ const maxConsent = 4096
 
 func decodeJoined(payload []byte) (*Joined, error) {
 	j := new(Joined)
-	if err := json.Unmarshal(payload, j); err != nil || j.TLA == "" || !sessionID.MatchString(j.Session) {
+	if err := json.Unmarshal(payload, j); err != nil || j.TLA == "" || j.Generation == 0 || !sessionID.MatchString(j.Session) {
 		return nil, protocolErrorf("joined cannot be read")
 	}
 	j.TLA, j.Nonce = peertext.Clean(j.TLA), peertext.Clean(j.Nonce)

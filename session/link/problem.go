@@ -23,6 +23,7 @@ const (
 	ProblemBadAuthorization     ProblemCode = "bad_authorization"
 	ProblemBadConsent           ProblemCode = "bad_consent"
 	ProblemClockWrong           ProblemCode = "clock_wrong"
+	ProblemBadTicket            ProblemCode = "bad_ticket"
 	ProblemWrongRole            ProblemCode = "wrong_role"
 	ProblemWrongPractice        ProblemCode = "wrong_practice"
 	ProblemBadServerCertificate ProblemCode = "bad_server_certificate"
@@ -45,6 +46,7 @@ var Statuses = map[ProblemCode]int{
 	ProblemBadAuthorization:     http.StatusForbidden,
 	ProblemBadConsent:           http.StatusForbidden,
 	ProblemClockWrong:           http.StatusForbidden,
+	ProblemBadTicket:            http.StatusForbidden,
 	ProblemWrongRole:            http.StatusForbidden,
 	ProblemWrongPractice:        http.StatusForbidden,
 	ProblemBadServerCertificate: http.StatusForbidden,

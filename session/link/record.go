@@ -19,6 +19,7 @@ const (
 	TypePing   Type = 4 // both: 8 octets
 	TypePong   Type = 5 // both: the 8 octets of the ping
 	TypeNotice Type = 6 // gateway → end: JSON [Notice]
+	TypeTicket Type = 7 // gateway → TLA: the text of a ticket
 )
 
 const (
@@ -102,7 +103,7 @@ func (r *recordReader) release() {
 
 func checkHeader(t Type, n int) error {
 	switch {
-	case t < TypeJoined || t > TypeNotice:
+	case t < TypeJoined || t > TypeTicket:
 		return protocolErrorf("record type %d", t)
 	case n > MaxPayload:
 		return protocolErrorf("record of %d octets", n)

@@ -29,7 +29,7 @@ func vectors(t testing.TB) map[string][]byte {
 			found[fields[0]] = append(found[fields[0]], octets(t, part)...)
 		}
 	}
-	require.Len(t, found, 8)
+	require.Len(t, found, 10)
 	return found
 }
 
@@ -81,7 +81,8 @@ func TestMessagesMatchVectors(t *testing.T) {
 		kind    Type
 		message any
 	}{
-		"joined":         {TypeJoined, Joined{"urn:tlagate:cab1:tla:t1", vectorSession, vectorNonce, "c.s"}},
+		"joined":         {TypeJoined, Joined{"urn:tlagate:cab1:tla:t1", vectorSession, 1, vectorNonce, "c.s"}},
+		"joined-again":   {TypeJoined, Joined{TLA: "urn:tlagate:cab1:tla:t1", Session: vectorSession, Generation: 2}},
 		"notice-revoked": {TypeNotice, Notice{CodeRevoked, "The certificate of urn:tlagate:cab1:tla:t1 is revoked."}},
 	} {
 		payload, err := json.Marshal(c.message)
@@ -98,7 +99,7 @@ const (
 func TestRecordsRefused(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"type 0":           {0, 0, 0},
-		"type 7":           {7, 0, 0},
+		"type 8":           {8, 0, 0},
 		"type 255":         {255, 0, 0},
 		"one too long":     {2, 0x42, 0x01},
 		"longest possible": {2, 0xff, 0xff},

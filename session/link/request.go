@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"tlagate/session/ticket"
 )
 
 // Paths and names of the outer link.
@@ -33,28 +35,36 @@ const (
 // maxAnswer bounds, in octets, what a gateway may say before the upgrade.
 const maxAnswer = 64 << 10
 
-// Authorization is what the second open carries.
+// Authorization is what allows an open: the user's consent over the gateway's nonce, or a ticket for a session that has begun.
 type Authorization struct {
-	Nonce   string // of the gateway's challenge
 	Session string // 16 octets in hex
+	Nonce   string // of the gateway's challenge
 	Consent string // the signed statement of package consent
+	Ticket  string // of package ticket; then there is no nonce and no consent
 }
 
 // String gives the value of the Authorization header field.
 func (a Authorization) String() string {
+	if a.Ticket != "" {
+		return fmt.Sprintf(`%s session="%s", ticket="%s"`, Scheme, a.Session, a.Ticket)
+	}
 	return fmt.Sprintf(`%s nonce="%s", session="%s", consent="%s"`, Scheme, a.Nonce, a.Session, a.Consent)
 }
 
 var (
 	authorization = regexp.MustCompile(`^` + Scheme + ` nonce="([A-Za-z0-9_-]{43})", session="([0-9a-f]{32})", consent="([A-Za-z0-9_.-]+)"$`)
+	resumption    = regexp.MustCompile(`^` + Scheme + ` session="([0-9a-f]{32})", ticket="([A-Za-z0-9_.-]+)"$`)
 	challenge     = regexp.MustCompile(`^` + Scheme + ` nonce="([A-Za-z0-9_-]{43})"$`)
 )
 
 // ParseAuthorization reads the Authorization header field of an open.
 func ParseAuthorization(s string) (Authorization, error) {
+	if m := resumption.FindStringSubmatch(s); m != nil && len(m[2]) <= ticket.MaxText {
+		return Authorization{Session: m[1], Ticket: m[2]}, nil
+	}
 	m := authorization.FindStringSubmatch(s)
 	if m == nil || len(m[3]) > maxConsent {
-		return Authorization{}, errors.New(`cannot read Authorization: want ` + Scheme + ` nonce="…", session="…", consent="…"`)
+		return Authorization{}, errors.New(`cannot read Authorization: want ` + Scheme + ` nonce="…", session="…", consent="…", or session="…", ticket="…"`)
 	}
 	return Authorization{Nonce: m[1], Session: m[2], Consent: m[3]}, nil
 }
@@ -84,7 +94,8 @@ func Park(ctx context.Context, c net.Conn, chain [][]byte, cfg Config) (*Conn, e
 // Open asks a gateway to join c, a proven connection to it, with the PdT named pdt for the given
 // session (16 octets in hex); cfg.Consent must sign for it. The error may be a *Problem. c is closed on error.
 func Open(ctx context.Context, c net.Conn, pdt, session string, cfg Config) (*Conn, error) {
-	path := PathOpen + "?pdt=" + url.QueryEscape(pdt)
+	cfg.opened = true
+	path := openPath(pdt)
 	return request(ctx, c, cfg, func(r *bufio.Reader) (*http.Response, error) {
 		nonce, err := askNonce(c, r, path, cfg)
 		if err != nil {
@@ -94,11 +105,25 @@ func Open(ctx context.Context, c net.Conn, pdt, session string, cfg Config) (*Co
 		if auth.Consent, err = cfg.Consent(nonce); err != nil {
 			return nil, err
 		}
-		header := upgradeHeader()
-		cfg.describe(header)
-		header.Set("Authorization", auth.String())
-		return roundTrip(c, r, path, header)
+		return roundTrip(c, r, path, cfg.openHeader(auth))
 	})
+}
+
+// Reopen asks a gateway for a further link of a session, by the ticket that a link before it brought; otherwise it is as Open.
+func Reopen(ctx context.Context, c net.Conn, pdt, session, ticket string, cfg Config) (*Conn, error) {
+	cfg.opened = true
+	return request(ctx, c, cfg, func(r *bufio.Reader) (*http.Response, error) {
+		return roundTrip(c, r, openPath(pdt), cfg.openHeader(Authorization{Session: session, Ticket: ticket}))
+	})
+}
+
+func openPath(pdt string) string { return PathOpen + "?pdt=" + url.QueryEscape(pdt) }
+
+func (c Config) openHeader(auth Authorization) http.Header {
+	header := upgradeHeader()
+	c.describe(header)
+	header.Set("Authorization", auth.String())
+	return header
 }
 
 // request runs ask within ctx and makes a Conn of its upgrade.

@@ -32,8 +32,13 @@ func TestFieldVectors(t *testing.T) {
 	require.Equal(t, v.Get("WWW-Authenticate"), Challenge(vectorNonce))
 	a, err := ParseAuthorization(v.Get("Authorization"))
 	require.NoError(t, err)
-	require.Equal(t, Authorization{vectorNonce, vectorSession, "c.s"}, a)
+	require.Equal(t, Authorization{Session: vectorSession, Nonce: vectorNonce, Consent: "c.s"}, a)
 	require.Equal(t, v.Get("Authorization"), a.String())
+	again := v.Values("Authorization")[1]
+	a, err = ParseAuthorization(again)
+	require.NoError(t, err)
+	require.Equal(t, Authorization{Session: vectorSession, Ticket: "a.b.c"}, a)
+	require.Equal(t, again, a.String())
 	ders, err := ServerCert(v)
 	require.NoError(t, err)
 	require.Equal(t, [][]byte{{0x30, 3, 2, 1, 0}, {0x30, 3, 2, 1, 1}, {0x30, 3, 2, 1, 2}}, ders)
@@ -42,12 +47,15 @@ func TestFieldVectors(t *testing.T) {
 
 func TestAuthorizationRefused(t *testing.T) {
 	good := fields(t).Get("Authorization")
-	for n := range good {
-		_, err := ParseAuthorization(good[:n])
-		require.Error(t, err, "truncated to %d octets", n)
+	for _, whole := range fields(t).Values("Authorization") {
+		for n := range whole {
+			_, err := ParseAuthorization(whole[:n])
+			require.Error(t, err, "truncated to %d octets", n)
+		}
 	}
 	for _, s := range []string{
 		good + " ", "Bearer " + good, strings.ToUpper(good), good + `, session="` + vectorSession + `"`, good + "\n",
+		`Tlagate session="` + vectorSession + `", ticket="` + strings.Repeat("a", 12289) + `"`, `Tlagate session="` + vectorSession + `", ticket=""`,
 		strings.Replace(good, "AAEC", "AA+C", 1), strings.Replace(good, "0011", "001G", 1),
 	} {
 		_, err := ParseAuthorization(s)
@@ -115,7 +123,7 @@ func TestPark(t *testing.T) {
 	defer l.Close()
 	j, err := l.WaitJoined()
 	require.NoError(t, err, "records that come with the answer are read")
-	require.Equal(t, Joined{"urn:tlagate:cab1:tla:t1", vectorSession, vectorNonce, "c.s"}, *j)
+	require.Equal(t, Joined{"urn:tlagate:cab1:tla:t1", vectorSession, 1, vectorNonce, "c.s"}, *j)
 	require.Equal(t, CodeRevoked, l.Notice().Code)
 }
 
@@ -136,6 +144,20 @@ func TestOpen(t *testing.T) {
 	n, err := l.Read(b)
 	require.NoError(t, err)
 	require.Equal(t, vectors(t)["data"][headerLen:], b[:n])
+}
+
+// TestReopen: a further link needs one request, and the next ticket is there once data is.
+func TestReopen(t *testing.T) {
+	c := script(t, func(t *testing.T, r *http.Request) string {
+		require.Equal(t, fields(t).Values("Authorization")[1], r.Header.Get("Authorization"))
+		require.Equal(t, "urn:tlagate:cab1:pdt:p1", r.URL.Query().Get("pdt"))
+		return switching + string(vectors(t)["ticket"]) + string(vectors(t)["data"])
+	})
+	l, err := Reopen(context.Background(), c, "urn:tlagate:cab1:pdt:p1", vectorSession, "a.b.c", Config{})
+	require.NoError(t, err)
+	defer l.Close()
+	require.NoError(t, readSome(l))
+	require.Equal(t, "a.b.c", l.Ticket())
 }
 
 // signed stands for a signed consent.

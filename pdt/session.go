@@ -1,0 +1,182 @@
+package pdt
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"tlagate/pki"
+	"tlagate/session"
+	"tlagate/session/link"
+)
+
+// Why this side ends a session.
+var (
+	errTimeOver = errors.New("the session has reached its longest time")
+	errGrace    = errors.New("the terminal did not come back in time after its link was lost")
+	errReplaced = errors.New("the terminal has begun a new session")
+)
+
+// cardSession is one card session of a TLA that has proved itself, over one link after another.
+type cardSession struct {
+	s     *Service
+	id    string
+	tla   pki.Identity
+	began time.Time
+	count counts
+	w     *session.Workstation
+	log   *slog.Logger
+	limit *time.Timer
+	end   sync.Once
+
+	mu      sync.Mutex  // protects the rest
+	gateway string      // of the link of now, or of the last one
+	resumed int         // times
+	lost    time.Time   // when the link was lost; zero: there is one
+	grace   *time.Timer // then: ends the session
+}
+
+// is tells whether c is that session of that TLA; c may be nil.
+func (c *cardSession) is(id string, tla pki.Identity) bool {
+	return c != nil && c.id == id && c.tla == tla
+}
+
+// open reads the TLA's hello.
+func (c *cardSession) open(conn net.Conn) error {
+	if err := conn.SetReadDeadline(time.Now().Add(setUp)); err != nil {
+		return err
+	}
+	w, err := session.OpenWorkstation(conn, session.WorkstationConfig{
+		Session:  c.id,
+		Timers:   session.Timers{Heartbeat: c.s.cfg.Heartbeat},
+		Inserted: c.inserted,
+		Removed:  c.removed,
+	})
+	if err != nil {
+		return err
+	}
+	c.w = w
+	return conn.SetReadDeadline(time.Time{})
+}
+
+// inserted and removed are called in the order of events, and must not block.
+func (c *cardSession) inserted(n session.Slot, in session.Inserted) {
+	c.log.Info("card inserted", "slot", n.String(), "epoch", in.Epoch)
+	c.s.slots[n].insert(newCard(context.Background(), n, in, c.w, &c.count))
+}
+
+func (c *cardSession) removed(n session.Slot) {
+	c.log.Info("card removed", "slot", n.String())
+	c.s.slots[n].clear()
+}
+
+// begin serves the session's first link until that ends.
+func (c *cardSession) begin(ctx context.Context) {
+	c.log.Info("session begins")
+	c.limit = time.AfterFunc(c.s.cfg.Limit, func() { c.leave(errTimeOver) })
+	c.carry(ctx, 0, func() error { return c.w.Serve(context.Background()) })
+}
+
+// resume serves a further link, if the TLA proves that the session is its own; proved is called when that is known.
+func (c *cardSession) resume(ctx context.Context, proved func(), conn net.Conn, gateway string, generation uint32) {
+	if err := conn.SetReadDeadline(time.Now().Add(setUp)); err != nil {
+		return
+	}
+	c.carry(ctx, generation, func() error {
+		return c.w.Resume(context.Background(), conn, generation, func() {
+			_ = conn.SetReadDeadline(time.Time{})
+			proved()
+			c.back(gateway)
+		})
+	})
+}
+
+// carry serves one link and then judges its end.
+func (c *cardSession) carry(ctx context.Context, generation uint32, serve func() error) {
+	stop := context.AfterFunc(ctx, func() { c.leave(context.Cause(ctx)) })
+	defer stop()
+	if err := serve(); c.over(ctx, generation, err) {
+		c.finish(err)
+	}
+}
+
+// over tells whether the session is, now that a link has ended with err; if not, it waits for the TLA to come back.
+func (c *cardSession) over(ctx context.Context, generation uint32, err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case generation != c.w.Generation(): // it never was the session's link, or a newer one has taken over
+		c.log.Info("link given up", "generation", generation, "reason", reasonOf(err), "error", err)
+		return false
+	case ctx.Err() != nil || !resumable(err):
+		return true
+	}
+	c.log.Warn("link lost; waiting for the terminal", "reason", reasonOf(err), "error", err, "grace", c.s.cfg.Grace)
+	c.lost = time.Now()
+	c.grace = time.AfterFunc(c.s.cfg.Grace, func() { c.finish(errGrace) })
+	return false
+}
+
+// resumable tells whether nobody ended the session, so that the TLA may come back.
+func resumable(err error) bool { return session.Resumable(err) && link.Resumable(err) }
+
+// back: the session goes on over another link.
+func (c *cardSession) back(gateway string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	away := time.Duration(0)
+	if !c.lost.IsZero() {
+		c.grace.Stop()
+		away = time.Since(c.lost)
+	}
+	c.gateway, c.lost = gateway, time.Time{}
+	c.resumed++
+	c.log.Info("session resumed", "through", gateway, "resumed", c.resumed, "away", away.Round(time.Millisecond))
+}
+
+// isLost tells whether the session has no link.
+func (c *cardSession) isLost() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.lost.IsZero()
+}
+
+// finish ends the session: its cards are gone with it.
+func (c *cardSession) finish(err error) {
+	c.end.Do(func() {
+		c.limit.Stop()
+		c.w.Close(err)
+		for _, slot := range c.s.slots {
+			slot.clear()
+		}
+		c.log.Info("session ended", "reason", reasonOf(err), "error", err, "lasted", time.Since(c.began).Round(time.Second),
+			"commands", c.count.commands.Load(), "resets", c.count.resets.Load())
+		c.s.give(c)
+	})
+}
+
+// leave ends the session from this side; a cut is logged with the reason of its refusal.
+func (c *cardSession) leave(cause error) {
+	if pki.ReasonOf(cause) != "" {
+		c.log.Warn("session cut", "reason", reasonOf(cause), "error", cause)
+	}
+	if c.isLost() {
+		c.finish(cause)
+		return
+	}
+	c.w.Leave(farewellOf(cause))
+}
+
+// farewellOf tells the TLA why we end the session.
+func farewellOf(cause error) (session.ByeCode, string) {
+	if r, ok := errors.AsType[*pki.Refusal](cause); ok {
+		return session.ByeRefused, "The Poste de Travail cut the session: " + r.Error()
+	}
+	if errors.Is(cause, errTimeOver) {
+		return session.ByeTimeOver, "The session has reached its longest time; start a new one."
+	}
+	return session.ByeShutdown, "The Poste de Travail is stopping."
+}

@@ -1,0 +1,64 @@
+package session
+
+// claim is the PdT's book of one slot, the counterpart of the TLA's ledger (docs/protocol.md, section 4). It sends nothing and locks nothing.
+type claim struct {
+	epoch     uint32 // the last that the TLA told of
+	seq       uint32 // of the last exchange
+	waiting   bool   // its response has not come
+	abandoned bool   // and nobody wants it any more
+}
+
+// begin numbers a new exchange; the one before must be over.
+func (c *claim) begin() uint32 {
+	c.seq++
+	c.waiting, c.abandoned = true, false
+	return c.seq
+}
+
+// abandon tells that nobody wants the response any more; false when it has come.
+func (c *claim) abandon() bool {
+	c.abandoned = c.waiting
+	return c.waiting
+}
+
+// accept takes a response, which says whether it is wanted; ok is false for one that nothing waits for.
+func (c *claim) accept(x exchangeID) (wanted, ok bool) {
+	if !c.waiting || x.seq != c.seq || !c.tell(x.epoch) {
+		return false, false
+	}
+	c.waiting = false
+	return !c.abandoned, true
+}
+
+// tell takes an epoch that the TLA tells of; false when it goes back.
+func (c *claim) tell(epoch uint32) bool {
+	if epoch < c.epoch {
+		return false
+	}
+	c.epoch = epoch
+	return true
+}
+
+// standing is where a slot stands after a link was lost.
+type standing struct {
+	pending uint32 // the exchange whose response is awaited, 0 = none
+	again   bool   // it is to be sent again: the TLA has not received it
+	dropped bool   // an exchange that nobody wants was given up: the TLA has not received it, and never will
+}
+
+// resume compares with the TLA's last number; ok is false when they do not fit.
+func (c *claim) resume(lastSeq uint32) (s standing, ok bool) {
+	missing := c.waiting && lastSeq+1 == c.seq
+	switch {
+	case missing && c.abandoned:
+		c.seq, c.waiting = lastSeq, false
+		return standing{dropped: true}, true
+	case missing:
+		return standing{pending: c.seq, again: true}, true
+	case lastSeq != c.seq:
+		return standing{}, false
+	case c.waiting:
+		return standing{pending: c.seq}, true
+	}
+	return standing{}, true
+}

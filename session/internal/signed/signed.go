@@ -1,0 +1,134 @@
+// Package signed is the form of a signed statement: `BASE64URL(JSON) "." BASE64URL(signature)`, both without padding, read so strictly that no two
+// readers can see two statements in one text (docs/protocol.md, sections 1.3 and 4.1).
+package signed
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Why a text is not believed.
+var (
+	ErrUnreadable = errors.New("cannot read the statement")
+	ErrSignature  = errors.New("the statement is not signed with the key it should be")
+)
+
+// Form is one kind of statement.
+type Form struct {
+	Preamble string // signed with it, so that no signature over something else is one over a statement of this kind
+	MaxText  int    // octets
+}
+
+// Sign gives the text of a statement, which must marshal to JSON.
+func (f Form) Sign(statement any, key crypto.Signer) (string, error) {
+	payload, err := json.Marshal(statement)
+	if err != nil {
+		return "", fmt.Errorf("cannot write the statement: %w", err)
+	}
+	hash, options, err := algorithm(key.Public())
+	if err != nil {
+		return "", err
+	}
+	signature, err := key.Sign(rand.Reader, f.digest(hash, payload), options)
+	if err != nil {
+		return "", fmt.Errorf("cannot sign the statement: %w", err)
+	}
+	return encode(payload) + "." + encode(signature), nil
+}
+
+func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+// Open gives the statement of a text that key signed.
+func (f Form) Open(text string, key crypto.PublicKey) ([]byte, error) {
+	first, second, ok := strings.Cut(text, ".")
+	if !ok || len(text) > f.MaxText {
+		return nil, ErrUnreadable
+	}
+	payload, err := Field(first)
+	if err != nil {
+		return nil, err
+	}
+	signature, err := Field(second)
+	if err != nil {
+		return nil, err
+	}
+	return payload, f.check(key, payload, signature)
+}
+
+// Field reads one base64url field.
+func Field(s string) ([]byte, error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil || strings.ContainsAny(s, "\r\n") {
+		return nil, ErrUnreadable
+	}
+	return b, nil
+}
+
+// Decode reads a payload, exactly as Sign writes one: no spaces, doubled or unknown members, no other order. settle brings what was read
+// to the form in which it was written; nil = nothing is to be done.
+func Decode[T any](payload []byte, settle func(*T)) (T, error) {
+	var s T
+	in := json.NewDecoder(bytes.NewReader(payload))
+	in.DisallowUnknownFields()
+	if err := in.Decode(&s); err != nil {
+		return s, ErrUnreadable
+	}
+	if settle != nil {
+		settle(&s)
+	}
+	again, err := json.Marshal(s)
+	if err != nil || !bytes.Equal(again, payload) {
+		return s, ErrUnreadable
+	}
+	return s, nil
+}
+
+// algorithm gives the one way of signing for a key (G5): ECDSA with the curve's hash, or RSA-PSS with SHA-256.
+func algorithm(key crypto.PublicKey) (crypto.Hash, crypto.SignerOpts, error) {
+	switch k := key.(type) {
+	case *ecdsa.PublicKey:
+		switch k.Curve {
+		case elliptic.P256():
+			return crypto.SHA256, crypto.SHA256, nil
+		case elliptic.P384():
+			return crypto.SHA384, crypto.SHA384, nil
+		}
+	case *rsa.PublicKey:
+		return crypto.SHA256, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256}, nil
+	}
+	return 0, nil, fmt.Errorf("cannot sign a statement with a key of type %T", key)
+}
+
+func (f Form) digest(hash crypto.Hash, payload []byte) []byte {
+	h := hash.New()
+	h.Write([]byte(f.Preamble))
+	h.Write(payload)
+	return h.Sum(nil)
+}
+
+func (f Form) check(key crypto.PublicKey, payload, signature []byte) error {
+	hash, _, err := algorithm(key)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	good := false
+	switch k := key.(type) {
+	case *ecdsa.PublicKey:
+		good = ecdsa.VerifyASN1(k, f.digest(hash, payload), signature)
+	case *rsa.PublicKey:
+		good = rsa.VerifyPSS(k, hash, f.digest(hash, payload), signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
+	}
+	if !good {
+		return ErrSignature
+	}
+	return nil
+}

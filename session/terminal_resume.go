@@ -1,0 +1,90 @@
+package session
+
+import (
+	"context"
+	"net"
+)
+
+// Resume makes conn, a connection to the same PdT whose handshake is done, the link of a session whose last one was lost: Serve has returned. When it
+// fails conn is closed and the session is as before; the error is as those of Serve. It ends with ctx.
+func (t *Terminal) Resume(ctx context.Context, conn net.Conn, generation uint32) error {
+	s := newStream(conn, t.cfg.Timers)
+	defer context.AfterFunc(ctx, func() { s.close(context.Cause(ctx)) })()
+	if err := t.reopen(s, generation); err != nil {
+		t.detach()
+		return s.fail(err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.s = s
+	return nil
+}
+
+func (t *Terminal) reopen(s *stream, generation uint32) error {
+	switch {
+	case t.secret == nil:
+		return errNoSecret
+	case t.link() != nil:
+		return errNotStopped
+	}
+	binding, err := bindingOf(s.conn, t.cfg.ID.String())
+	if err != nil {
+		return err
+	}
+	hello := newHelloTLA(t.cfg.ID)
+	hello.Resume = &resumeTLA{generation, prove(t.secret, proofTerminal, generation, binding), t.stand()}
+	if err := s.writeJSON(FrameHello, hello); err != nil {
+		return err
+	}
+	h, err := t.readHello(s)
+	if err != nil {
+		return err
+	}
+	if h.Resume == nil || !proven(h.Resume.Proof, t.secret, proofWorkstation, generation, binding) {
+		return protocolErrorf("hello without the proof that this is the session's PdT")
+	}
+	return t.settleAll(s, h.Resume)
+}
+
+// stand says the last number of each slot.
+func (t *Terminal) stand() (list []slotSeqText) {
+	for _, ts := range t.slots {
+		ts.mu.Lock()
+		list = append(list, slotSeqText{ts.slot, ts.book.lastSeq})
+		ts.mu.Unlock()
+	}
+	return list
+}
+
+// settleAll sends what the PdT lacks, and goes on from there.
+func (t *Terminal) settleAll(s *stream, r *resumePdT) error {
+	if len(r.Slots) != Slots {
+		return protocolErrorf("hello tells where %d slots stand, want %d", len(r.Slots), Slots)
+	}
+	for i, ts := range t.slots {
+		if r.Slots[i].Slot != ts.slot {
+			return protocolErrorf("hello without the %s slot", ts.slot)
+		}
+		if err := ts.resume(s, r.Slots[i].Pending); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resume brings one slot onto a link.
+func (ts *terminalSlot) resume(s *stream, pending uint32) error {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	again, ok := ts.book.resume(pending)
+	if !ok {
+		return protocolErrorf("the %s slot awaits response %d, our last is %d", ts.slot, pending, ts.book.lastSeq)
+	}
+	ts.out = s
+	if again {
+		if err := ts.write(ts.book.kept); err != nil {
+			return err
+		}
+	}
+	return ts.tell()
+}

@@ -1,0 +1,166 @@
+package tla
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"time"
+
+	"tlagate/pki"
+	"tlagate/session"
+	"tlagate/session/link"
+	"tlagate/session/ticket"
+)
+
+// A session outlives its link (docs/protocol.md, section 4.1). This is the one place that dials without an act of the user: inside a session
+// that the user has started, for as long as its grace time (C4).
+
+// away says since when the link is lost, and until when it is looked for.
+type away struct{ since, until time.Time }
+
+// again is what a further line of a session needs.
+type again struct {
+	ticket   string
+	terminal *session.Terminal
+	since    time.Time // the session
+}
+
+// resume gets a lost link back within the grace time, through any gateway. The error says why the session is over.
+func (l *live) resume(n *line, lost *failure) (*line, error) {
+	ctx, cancel := context.WithTimeout(l.ctx, l.cfg.Timers.Grace)
+	defer cancel()
+	now := time.Now()
+	l.away.Store(&away{now, now.Add(l.cfg.Timers.Grace)})
+	defer l.away.Store(nil)
+	w := lost.why()
+	l.log.Warn("link lost; getting it back", "code", string(w.Code), "reason", w.Reason, "gateway", n.gateway, "detail", w.Detail, "grace", l.cfg.Timers.Grace)
+	a := &again{n.link.Ticket(), n.terminal, n.since}
+	for pause := l.cfg.Timers.Redial; ; pause = min(2*pause, l.cfg.Timers.RedialMax) {
+		select {
+		case <-time.After(rand.N(pause) + 1):
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		next, err := l.round(ctx, l.order(n.gateway, lost.err), a)
+		if err == nil {
+			l.back(next, time.Since(now))
+			return next, nil
+		}
+		if final(err) {
+			return nil, err
+		}
+		lost.last = err
+	}
+	return nil, l.notBack(lost)
+}
+
+// back: the session goes on.
+func (l *live) back(n *line, after time.Duration) {
+	l.line.Store(n)
+	l.resumed.Add(1)
+	l.log.Info("session resumed", "gateway", n.gateway, "away", after.Round(time.Millisecond))
+}
+
+// notBack is why a session ended whose link was not got back.
+func (l *live) notBack(lost *failure) error {
+	if cause := context.Cause(l.ctx); cause != nil {
+		return cause
+	}
+	w := lost.why()
+	w.Detail = fmt.Sprintf("the link was not got back within %v: %s", l.cfg.Timers.Grace, w.Detail)
+	if lost.last != nil {
+		w.Detail += "; last try: " + lost.last.Error()
+	}
+	return w
+}
+
+// order gives the gateways, the one of now first, unless it wants to be left.
+func (l *live) order(now string, lost error) []string {
+	list := slices.Clone(l.cfg.Gateways)
+	at := max(slices.Index(list, now), 0)
+	if n := (*link.Notice)(nil); errors.As(lost, &n) && n.Code == link.CodeDraining {
+		at++
+	}
+	return slices.Concat(list[at:], list[:at])
+}
+
+// round tries each gateway once. The error is final when the session cannot be resumed by any.
+func (l *live) round(ctx context.Context, gateways []string, a *again) (*line, error) {
+	var open error // of a gateway that may let us in later
+	var shut error
+	for _, gateway := range gateways {
+		try := &attempt{live: l, ctx: ctx, gateway: gateway, again: a}
+		n, err := try.run()
+		if err == nil {
+			return n, nil
+		}
+		f := try.failed(err)
+		switch w := f.why(); {
+		case ctx.Err() != nil:
+			return nil, f
+		case f.over():
+			return nil, &refused{w}
+		case w.passing():
+			open = f
+		default:
+			shut = &refused{w}
+		}
+	}
+	if open != nil {
+		return nil, open
+	}
+	return nil, shut
+}
+
+// refused is a failure that another try does not mend.
+type refused struct{ *Why }
+
+func (r *refused) Unwrap() error { return r.Why }
+
+func final(err error) bool { return errors.As(err, new(*refused)) }
+
+// over tells whether a failed resume has ended the session: the PdT or the gateway has said so.
+func (f *failure) over() bool {
+	var n *link.Notice
+	return !session.Resumable(f.err) || errors.As(f.err, &n) && !link.Resumable(n)
+}
+
+// passing tells whether what went wrong can go right a moment later.
+func (w *Why) passing() bool {
+	switch w.Code {
+	case CodeProblem:
+		return slices.Contains([]string{string(link.ProblemPdTAbsent), string(link.ProblemDraining), string(link.ProblemTooMany), string(link.ProblemTLABusy)}, w.Reason)
+	case CodeRefused:
+		return w.Reason == string(pki.HandshakeFailed) || w.Reason == string(pki.HandshakeSlow)
+	}
+	return w.Code != CodeRejected
+}
+
+// resumable tells whether a session whose line ended with err may go on over another.
+func resumable(err error) bool {
+	return session.Resumable(err) && link.Resumable(err) && !errors.As(err, new(*pki.Rejected)) && !errors.As(err, new(*pki.Refusal))
+}
+
+// greetAgain says hello on a further line, once its own ticket is there: whatever breaks now, we have one that was not used.
+func (a *attempt) greetAgain(inner net.Conn) (*line, error) {
+	generation, err := ticket.Generation(a.again.ticket)
+	if err == nil && a.link.Ticket() == "" {
+		err = &Why{Code: CodeProtocol, Detail: "the gateway gave no ticket for the next link"}
+	}
+	if err != nil {
+		inner.Close()
+		return nil, err
+	}
+	a.again.ticket = a.link.Ticket()
+	ctx, cancel := context.WithTimeout(a.ctx, a.cfg.Timers.Hello)
+	defer cancel()
+	if err := a.again.terminal.Resume(ctx, inner, generation); err != nil {
+		return nil, a.tell(err)
+	}
+	return a.line(a.again.terminal, a.again.since), nil
+}
