@@ -21,9 +21,11 @@ func (c *claim) abandon() bool {
 	return c.waiting
 }
 
-// accept takes a response, which says whether it is wanted; ok is false for one that nothing waits for.
-func (c *claim) accept(x exchangeID) (wanted, ok bool) {
-	if !c.waiting || x.seq != c.seq || !c.tell(x.epoch) {
+// accept takes a response, which says whether it is wanted; ok is false for one that nothing waits for. What became of the card it tells only when
+// that is still the same; of another, or of none, inserted and removed tell, which after a resume come later.
+func (c *claim) accept(x exchangeID, o Outcome) (wanted, ok bool) {
+	same := o == Done || o == Failed
+	if !c.waiting || x.seq != c.seq || same && !c.tell(x.epoch) {
 		return false, false
 	}
 	c.waiting = false

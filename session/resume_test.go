@@ -259,6 +259,33 @@ func TestResumeCardSwappedMeanwhile(t *testing.T) {
 	require.Zero(t, other.commands.Load())
 }
 
+// TestResumeCardGoneUnderACommand: the response says that nobody knows, and what is in the reader now is told all the same.
+func TestResumeCardGoneUnderACommand(t *testing.T) {
+	for name, put := range map[string]Card{"none": nil, "another": new(fakeCard)} {
+		t.Run(name, func(t *testing.T) {
+			l := newLasting(t)
+			card := &fakeCard{gate: make(chan struct{})}
+			in := l.insert(card)
+			result := l.transmit(t.Context(), in.Epoch, 1, 2, 3, 4)
+			require.Eventually(t, func() bool { return card.commands.Load() == 1 }, 5*time.Second, time.Millisecond)
+			l.cut()
+			require.NoError(t, l.t.Remove(SlotVitale))
+			if put != nil {
+				require.NoError(t, l.t.Insert(SlotVitale, fakeATR, T0, put))
+			}
+			close(card.gate)
+			require.Eventually(t, func() bool { return !l.running() }, 5*time.Second, time.Millisecond)
+			l.resume()
+			require.ErrorIs(t, (<-result).err, Unknown)
+			if put != nil {
+				require.Equal(t, in.Epoch+2, (<-l.inserted).Epoch)
+				return
+			}
+			require.Equal(t, SlotVitale, <-l.removed)
+		})
+	}
+}
+
 func TestResumeCardGoneMeanwhile(t *testing.T) {
 	l := newLasting(t)
 	l.insert(new(fakeCard))

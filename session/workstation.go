@@ -362,7 +362,7 @@ func (ws *workstationSlot) deliver(f frame) error {
 	}
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	wanted, ok := ws.book.accept(x)
+	wanted, ok := ws.book.accept(x, r.outcome)
 	if !ok {
 		return protocolErrorf("response %d of epoch %d, which nothing waits for", x.seq, x.epoch)
 	}

@@ -62,7 +62,7 @@ func (a *attempt) run() (*line, error) {
 
 // dial connects to the gateway and proves it. The name is looked up here, and only here.
 func (a *attempt) dial() (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(a.ctx, a.cfg.Timers.Dial)
+	ctx, cancel := context.WithTimeout(a.ctx, a.step(a.cfg.Timers.Dial))
 	defer cancel()
 	var err error
 	if a.socket, err = a.cfg.Dial(ctx, "tcp", a.gateway); err != nil {
@@ -74,9 +74,17 @@ func (a *attempt) dial() (net.Conn, error) {
 		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: host})
 }
 
+// step bounds one step of an attempt; the grace time must do for several attempts.
+func (a *attempt) step(limit time.Duration) time.Duration {
+	if a.again != nil {
+		return min(limit, a.cfg.Timers.Grace/6)
+	}
+	return limit
+}
+
 // prove makes one TLS layer; it closes conn on error.
 func (a *attempt) prove(conn net.Conn, alpn string, limit time.Duration, want pki.Want) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(a.ctx, limit)
+	ctx, cancel := context.WithTimeout(a.ctx, a.step(limit))
 	defer cancel()
 	over, peer, err := a.cfg.Party.Client(ctx, conn, alpn, want)
 	if err != nil {
@@ -89,7 +97,7 @@ func (a *attempt) prove(conn net.Conn, alpn string, limit time.Duration, want pk
 // join asks for the PdT and proves that it is the one: a gateway that joins another is found out here.
 func (a *attempt) join(outer net.Conn) (net.Conn, error) {
 	a.stage = stageOpen
-	ctx, cancel := context.WithTimeout(a.ctx, a.cfg.Timers.Open)
+	ctx, cancel := context.WithTimeout(a.ctx, a.step(a.cfg.Timers.Open))
 	defer cancel()
 	cfg := link.Config{Heartbeat: a.cfg.Timers.Heartbeat, Consent: a.consent, OnNotice: a.noted, OnStatus: a.informed, Bundle: a.cfg.bundleVersion()}
 	var err error

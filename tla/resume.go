@@ -157,7 +157,7 @@ func (a *attempt) greetAgain(inner net.Conn) (*line, error) {
 		return nil, err
 	}
 	a.again.ticket = a.link.Ticket()
-	ctx, cancel := context.WithTimeout(a.ctx, a.cfg.Timers.Hello)
+	ctx, cancel := context.WithTimeout(a.ctx, a.step(a.cfg.Timers.Hello))
 	defer cancel()
 	if err := a.again.terminal.Resume(ctx, inner, generation); err != nil {
 		return nil, a.tell(err)
