@@ -415,7 +415,7 @@ func (m *whole) show(card int, epoch uint32) {
 }
 
 func (m *whole) response(n note) error {
-	wanted, ok := m.claim.accept(n.x)
+	wanted, ok := m.claim.accept(n.x, n.outcome)
 	switch {
 	case !ok:
 		return fmt.Errorf("response %d of epoch %d is not awaited", n.x.seq, n.x.epoch)
