@@ -77,7 +77,7 @@ func (c *cardSession) removed(n session.Slot) {
 func (c *cardSession) begin(ctx context.Context) {
 	c.log.Info("session begins")
 	c.limit = time.AfterFunc(c.s.cfg.Limit, func() { c.leave(errTimeOver) })
-	c.carry(ctx, 0, func() error { return c.w.Serve(context.Background()) })
+	c.carry(ctx, 0, func() (bool, error) { return true, c.w.Serve(context.Background()) })
 }
 
 // resume serves a further link, if the TLA proves that the session is its own; proved is called when that is known.
@@ -85,31 +85,33 @@ func (c *cardSession) resume(ctx context.Context, proved func(), conn net.Conn, 
 	if err := conn.SetReadDeadline(time.Now().Add(setUp)); err != nil {
 		return
 	}
-	c.carry(ctx, generation, func() error {
-		return c.w.Resume(context.Background(), conn, generation, func() {
+	c.carry(ctx, generation, func() (ours bool, err error) {
+		err = c.w.Resume(context.Background(), conn, generation, func() {
 			_ = conn.SetReadDeadline(time.Time{})
 			proved()
 			c.back(gateway)
+			ours = true
 		})
+		return ours, err
 	})
 }
 
-// carry serves one link and then judges its end.
-func (c *cardSession) carry(ctx context.Context, generation uint32, serve func() error) {
+// carry serves one link and then judges its end; ours: it has become the session's.
+func (c *cardSession) carry(ctx context.Context, generation uint32, serve func() (ours bool, err error)) {
 	stop := context.AfterFunc(ctx, func() { c.leave(context.Cause(ctx)) })
 	defer stop()
-	if err := serve(); c.over(ctx, generation, err) {
+	if ours, err := serve(); c.over(ctx, generation, ours, err) {
 		c.finish(err)
 	}
 }
 
 // over tells whether the session is, now that a link has ended with err; if not, it waits for the TLA to come back.
-func (c *cardSession) over(ctx context.Context, generation uint32, err error) bool {
+func (c *cardSession) over(ctx context.Context, generation uint32, ours bool, err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case generation != c.w.Generation(): // it never was the session's link, or a newer one has taken over
-		c.log.Info("link given up", "generation", generation, "reason", reasonOf(err), "error", err)
+	case !ours || generation != c.w.Generation(): // it never was the session's link, or a newer one has taken over
+		c.log.Info("link given up", "reason", reasonOf(err), "error", err)
 		return false
 	case ctx.Err() != nil || !resumable(err):
 		return true

@@ -54,7 +54,9 @@ func (l *live) resume(n *line, lost *failure) (*line, error) {
 		if final(err) {
 			return nil, err
 		}
-		lost.last = err
+		if ctx.Err() == nil || lost.last == nil { // else it tells of nothing but the end of the grace time
+			lost.last = err
+		}
 	}
 	return nil, l.notBack(lost)
 }

@@ -3,6 +3,7 @@ package tla
 import (
 	"bufio"
 	"context"
+	"crypto"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -23,6 +24,7 @@ import (
 	"tlagate/session"
 	"tlagate/session/consent"
 	"tlagate/session/link"
+	"tlagate/session/ticket"
 	"tlagate/tla/pin"
 	"tlagate/tla/policy"
 )
@@ -49,13 +51,15 @@ type rig struct {
 
 	// The script; set before a start.
 	tla, gateway, pdt tls.Certificate
-	problem           *link.Problem     // the gateway's answer to the second open
-	bye               *session.Bye      // the PdT's answer to the hello
-	silent            bool              // the PdT does not answer the hello
-	wantTLA           pki.Want          // of the PdT
-	onUp              func(*link.Conn)  // called when the session is up, from the gateway
-	ends              chan error        // how sessions ended at the PdT
-	inserted          chan session.Slot // what the PdT saw
+	problem           *link.Problem                // the gateway's answer to the second open
+	bye               *session.Bye                 // the PdT's answer to the hello
+	silent            bool                         // the PdT does not answer the hello
+	wantTLA           pki.Want                     // of the PdT
+	tickets           bool                         // the gateway gives tickets: lost links may come back
+	barred            atomic.Pointer[link.Problem] // not nil: its answer to a ticket
+	onUp              func(*link.Conn)             // called when the session is up, from the gateway
+	ends              chan error                   // how sessions ended at the PdT
+	inserted          chan session.Slot            // what the PdT saw
 	removed           chan session.Slot
 	workstation       atomic.Pointer[session.Workstation]
 	epochs            [session.Slots]atomic.Uint32
@@ -123,6 +127,7 @@ func (g *rig) close() {
 	g.listener.Close()
 	if w := g.workstation.Load(); w != nil {
 		w.Leave(session.ByeShutdown, "")
+		defer w.Close(net.ErrClosed)
 	}
 	g.wg.Wait()
 }
@@ -180,43 +185,63 @@ func (g *rig) gatewayEnd(c net.Conn) {
 		return
 	}
 	r := bufio.NewReader(outer)
-	id, ok := g.opened(outer, r)
+	auth, ok := g.opened(outer, r)
 	if !ok {
 		return
 	}
 	l := link.New(outer, r, link.Config{})
 	defer l.Close()
-	g.pdtEnd(l, id)
+	generation := uint32(1)
+	if auth.Ticket != "" {
+		generation, _ = ticket.Generation(auth.Ticket)
+	}
+	if g.tickets {
+		text, err := ticket.Sign(ticket.Statement{TLA: tlaURN, PdT: pdtURN, Session: auth.Session, Generation: generation + 1}, nil, g.gateway.PrivateKey.(crypto.Signer))
+		if err != nil || l.WriteTicket(text) != nil {
+			return
+		}
+	}
+	g.pdtEnd(l, auth.Session, generation)
 }
 
-// opened answers the two requests; false when it did not upgrade.
-func (g *rig) opened(c net.Conn, r *bufio.Reader) (id string, ok bool) {
+// opened answers the two requests, or the one with a ticket; false when it did not upgrade.
+func (g *rig) opened(c net.Conn, r *bufio.Reader) (a link.Authorization, ok bool) {
 	var nonce [32]byte
 	_, _ = rand.Read(nonce[:])
 	req, err := http.ReadRequest(r)
 	if err != nil || req.URL.Query().Get("pdt") != pdtURN {
-		return "", false
+		return a, false
+	}
+	if a, err = link.ParseAuthorization(req.Header.Get("Authorization")); err == nil && a.Ticket != "" {
+		if p := g.barred.Load(); p != nil {
+			g.write(c, p)
+			return a, false
+		}
+		return a, upgrade(c) == nil
 	}
 	g.write(c, &link.Problem{Code: link.ProblemConsentRequired, Detail: "Consent.", Action: "Sign."},
 		"WWW-Authenticate", link.Challenge(base64.RawURLEncoding.EncodeToString(nonce[:])))
 	if req, err = http.ReadRequest(r); err != nil {
-		return "", false
+		return a, false
 	}
-	a, err := link.ParseAuthorization(req.Header.Get("Authorization"))
-	if err != nil {
-		return "", false
+	if a, err = link.ParseAuthorization(req.Header.Get("Authorization")); err != nil {
+		return a, false
 	}
 	said, err := consent.Verify(a.Consent, g.tla.Leaf.PublicKey, consent.Want{TLA: tlaURN, PdT: pdtURN, Session: a.Session,
 		Nonce: base64.RawURLEncoding.EncodeToString(nonce[:]), Now: time.Now()})
 	if err != nil || said.Act != byHand.Kind || said.By != byHand.By {
-		return "", false
+		return a, false
 	}
 	if g.problem != nil {
 		g.write(c, g.problem)
-		return "", false
+		return a, false
 	}
-	_, err = c.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + link.Protocol + "\r\n\r\n"))
-	return a.Session, err == nil
+	return a, upgrade(c) == nil
+}
+
+func upgrade(c net.Conn) error {
+	_, err := c.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + link.Protocol + "\r\n\r\n"))
+	return err
 }
 
 func (g *rig) write(c net.Conn, p *link.Problem, header ...string) {
@@ -231,11 +256,15 @@ func (g *rig) write(c net.Conn, p *link.Problem, header ...string) {
 }
 
 // pdtEnd is the PdT, at the other end of the gateway.
-func (g *rig) pdtEnd(l *link.Conn, id string) {
+func (g *rig) pdtEnd(l *link.Conn, id string, generation uint32) {
 	party := &pki.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.pdt }}
 	inner, _, err := party.Server(context.Background(), l, pki.ALPNCard, g.wantTLA)
 	if err != nil {
 		g.ends <- err
+		return
+	}
+	if w := g.workstation.Load(); generation > 1 {
+		g.linkEnded(w, w.Resume(context.Background(), inner, generation, nil))
 		return
 	}
 	w, err := session.OpenWorkstation(inner, session.WorkstationConfig{Session: id,
@@ -256,8 +285,17 @@ func (g *rig) pdtEnd(l *link.Conn, id string) {
 		if g.onUp != nil {
 			g.onUp(l)
 		}
-		g.ends <- w.Run(context.Background())
+		g.linkEnded(w, w.Serve(context.Background()))
 	}
+}
+
+// linkEnded ends the session too, unless it may come back.
+func (g *rig) linkEnded(w *session.Workstation, err error) {
+	if g.tickets && session.Resumable(err) && link.Resumable(err) {
+		return
+	}
+	w.Close(err)
+	g.ends <- err
 }
 
 // command has the card of a slot execute a command.
