@@ -177,18 +177,20 @@ func TestC2CardsChangeWhileTheLinkIsLost(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b.cardBack()
 			require.Equal(t, serialFile(b.Vitale), b.program.transmit(readSerial))
+			taken, ran := b.pdtStatus().Session.Commands, len(b.Counter.Ran())
 			b.outage(faults.Fault{Kind: faults.Cut, Then: faults.Refuse})
 			b.waitState(tla.StateReconnecting)
-			b.VitaleSlot.Remove()
-			require.NoError(t, c.change())
-			ran := len(b.Counter.Ran())
+			b.program.ask("transmit " + countHex(9999))
+			b.underWay(taken)
+			b.changeCard(c.change, c.now)
 			b.heal()
+			answer := b.program.answer()
 			for range 50 { // programs retry
-				answer := b.program.transmit(countHex(9999))
 				if strings.HasPrefix(answer, "error") {
 					break
 				}
-				require.Equal(t, "6F00", answer)
+				require.Equal(t, "6F00", strings.TrimPrefix(answer, "ok "))
+				answer = b.program.do("transmit " + countHex(9999))
 			}
 			require.Len(t, b.Counter.Ran(), ran, "the command was for the card that was there before")
 			b.waitState(tla.StateUp)
@@ -200,6 +202,27 @@ func TestC2CardsChangeWhileTheLinkIsLost(t *testing.T) {
 			require.NotContains(t, b.program.transmit(readSerial), "9000", "the old handle stays dead")
 		})
 	}
+}
+
+// changeCard takes the card out, and waits until the relay has noticed, and holds the one that is in then, if there is one.
+func (b *lostBed) changeCard(change func() error, now *cardsim.Vitale) {
+	powered := 0
+	if now != nil {
+		powered = now.Counts().PowerOns
+	}
+	b.VitaleSlot.Remove()
+	require.NoError(b.t, change())
+	if now == nil {
+		waitRelay(b.t, b.Lab, "the card to be out", cardIs("vitale", ""))
+		return
+	}
+	require.NoError(b.t, world.Poll(patience, "the card to be reset", func() error {
+		if now.Counts().PowerOns < powered+2 { // by pcscd, and by the relay
+			return errors.New("it is not")
+		}
+		return nil
+	}))
+	waitRelay(b.t, b.Lab, "the card to be held", cardIs("vitale", tla.HoldTaken))
 }
 
 // cardBack has the counting card in, and the program on it.
