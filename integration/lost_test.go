@@ -193,6 +193,9 @@ func TestC2CardsChangeWhileTheLinkIsLost(t *testing.T) {
 				answer = b.program.do("transmit " + countHex(9999))
 			}
 			require.Len(t, b.Counter.Ran(), ran, "the command was for the card that was there before")
+			for _, e := range other.History() {
+				require.NotEqual(t, byte(0xCE), e.INS, "it was not for the other card")
+			}
 			b.waitState(tla.StateUp)
 			if c.now == nil {
 				waitCard(t, b.PdTReaders, vitaleSlot, false)
