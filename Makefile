@@ -53,7 +53,7 @@ fuzz: prerequisites ## run every fuzz target for T (make fuzz T=30s)
 	@$(NEED) build)
 	deploy/fuzz.sh $(T)
 
-soak: prerequisites ## mix visits, card changes and restarts for T (make soak T=10m)
+soak: prerequisites ## mix visits, card changes and restarts for T (make soak T=10m), then 10 000 exchanges with 1 000 faults
 	@$(NEED) build test)
 	SOAK=$(T) $(GO) test -count=1 -timeout 0 -v -run TestSoak ./integration
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ebfe/scard"
 	"github.com/stretchr/testify/require"
@@ -23,9 +24,10 @@ const pcscClientEnv = "TLAGATE_PCSC_CLIENT"
 
 // pcscClient is a PC/SC program that holds one card.
 type pcscClient struct {
-	t  *testing.T
-	in io.Writer
-	r  *bufio.Reader
+	t    *testing.T
+	in   io.Writer
+	r    *bufio.Reader
+	kill func()
 }
 
 // startClient starts a PC/SC program on p's pcscd.
@@ -42,16 +44,31 @@ func startClient(t *testing.T, p *world.PCSCD) *pcscClient {
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { in.Close(); _ = cmd.Wait() })
-	return &pcscClient{t, in, bufio.NewReader(out)}
+	return &pcscClient{t, in, bufio.NewReader(out), func() { _ = cmd.Process.Kill() }}
 }
+
+// longestCall is how long a program may have to wait for one call; then it is killed, and the test has failed.
+const longestCall = time.Minute
 
 // do gives the answer to one line: "ok …" or "error CODE".
 func (c *pcscClient) do(line string) string {
 	c.t.Helper()
+	c.ask(line)
+	return c.answer()
+}
+
+// ask has a line done, and answer waits for what comes of it.
+func (c *pcscClient) ask(line string) {
+	c.t.Helper()
 	_, err := fmt.Fprintln(c.in, line)
 	require.NoError(c.t, err)
+}
+
+func (c *pcscClient) answer() string {
+	c.t.Helper()
+	defer time.AfterFunc(longestCall, c.kill).Stop()
 	answer, err := c.r.ReadString('\n')
-	require.NoError(c.t, err)
+	require.NoError(c.t, err, "the program waits longer than %v", longestCall)
 	return strings.TrimSpace(answer)
 }
 

@@ -23,6 +23,7 @@ const (
 	TLA      = "urn:tlagate:" + Practice + ":tla:valise"
 	PdT      = "urn:tlagate:" + Practice + ":pdt:bureau"
 	Gateway  = "urn:tlagate:operateur-demo:gateway:gw1"
+	Gateway2 = "urn:tlagate:operateur-demo:gateway:gw2"
 	OCSP     = "urn:tlagate:operateur-demo:ocsp:o1"
 )
 
@@ -57,6 +58,9 @@ type Lab struct {
 	GatewayAddr string    // host:port the gateway listens on
 	GatewayVia  string    // host:port the TLA dials, "" = GatewayAddr; a proxy's, for instance
 	Host        string    // name or address that gateways are dialled by, "" = localhost
+	Second      *Site     // another gateway, see AddGateway; nil = none
+	TLAVia      []string  // host:port that the TLA dials, by the name of a certificate; nil = GatewayVia, and Second
+	PdTVia      []string  // likewise of the PdT; nil = the gateways
 	OCSPAddr    string    // host:port the responder listens on
 	Echo        io.Writer // gets the programs' output; nil = nobody
 	Watch       Watch     // is told of each command that was run; nil = nobody
@@ -70,9 +74,12 @@ type Lab struct {
 	TLAReaders, PdTReaders *world.PCSCD
 	Vitale                 *cardsim.Vitale
 	CPS                    *cardsim.CPS
+	Counter                *cardsim.Counter // in the Vitale's place, which is then it; made by who wants one before the cards are inserted
 	VitaleSlot, CPSSlot    *cardsim.Slot
 
 	GatewayProc, PdTProc, RelayProc, OCSPProc *world.Process
+
+	suffix string // of the configuration files' names
 }
 
 // New makes the directory, the CA, and every certificate.
@@ -111,7 +118,7 @@ func (l *Lab) Path(name string) string { return filepath.Join(l.Dir, name) }
 // Close ends everything and removes the directory.
 func (l *Lab) Close() error {
 	var errs []error
-	for _, p := range []*world.Process{l.RelayProc, l.PdTProc, l.GatewayProc, l.OCSPProc} {
+	for _, p := range []*world.Process{l.RelayProc, l.PdTProc, l.GatewayProc, l.Second.proc(), l.OCSPProc} {
 		if p != nil {
 			errs = append(errs, p.Stop())
 		}

@@ -10,7 +10,7 @@ func (l *Lab) makePKI() error {
 		name, profile, who string
 		dns                []string
 	}{
-		{&l.GatewayKeys, "gateway-server", "gateway-server", Gateway, []string{"localhost"}},
+		{&l.GatewayKeys, "gateway-server", "gateway-server", Gateway, []string{"localhost", GatewayName}},
 		{&l.ClientKeys, "pdt-client", "pdt-client", PdT, nil},
 		{&l.ServerKeys, "pdt-server", "pdt-server", PdT, []string{"bureau.cabinet-demo.invalid"}},
 		{&l.TLAKeys, "tla", "tla", TLA, nil},

@@ -13,12 +13,22 @@ const forPIV = `      - {name: a CPS that is a PIV card, cla: "00", ins: "A4", p
       - {name: its signatures, apps: *piv, cla: "00", ins: "87", lc: "1-512", chained: true, extended: true, action: allow}
 `
 
-// writePolicy makes the card policy: the built-in one, with PIV before the last rule of the last profile, that of CPS cards.
+// forCounter is the rule for the command of cardsim.Counter.
+const forCounter = `      - {name: counting, cla: "80", ins: "CE", lc: "4", le: "8", action: allow}
+`
+
+// writePolicy makes the card policy: the built-in one, with PIV before the last rule of the last profile, that of CPS cards, and, if there
+// is a Counter, its command before the last rule of the first, that of Vitale cards.
 func (l *Lab) writePolicy() error {
 	text, err := l.quietly("tla-relay", "policy", "show")
 	if err != nil {
 		return err
 	}
-	last := strings.LastIndex(text, "      - {name: other applications")
-	return os.WriteFile(l.Path("policy.yaml"), []byte(text[:last]+forPIV+text[last:]), 0o600)
+	const lastRule = "      - {name: other applications"
+	last := strings.LastIndex(text, lastRule)
+	text = text[:last] + forPIV + text[last:]
+	if l.Counter != nil {
+		text = strings.Replace(text, lastRule, forCounter+lastRule, 1)
+	}
+	return os.WriteFile(l.Path("policy.yaml"), []byte(text), 0o600)
 }

@@ -40,13 +40,13 @@ issuer: {{.Path "pki/public/issuing.crt"}}
 identity: {cert: {{.OCSPKeys.Cert}}, key: {{.OCSPKeys.Key}}}
 database: {{.Path "pki/ca.db"}}
 {{end}}
-{{define "pdt"}}gateways: ["{{.Named .GatewayAddr}}"]
+{{define "pdt"}}gateways: [{{range $i, $a := .PdTDials}}{{if $i}}, {{end}}"{{$a}}"{{end}}]
 client: {cert: {{.ClientKeys.Cert}}, key: {{.ClientKeys.Key}}}
 server: {cert: {{.ServerKeys.Cert}}, key: {{.ServerKeys.Key}}}
 driver: {port: {{.DriverPort}}}
 status: {{.Path "pdt.sock"}}
 {{template "trust" .PdTTrust}}{{end}}
-{{define "relay"}}gateways: ["{{.Via}}"]
+{{define "relay"}}gateways: [{{range $i, $a := .TLADials}}{{if $i}}, {{end}}"{{$a}}"{{end}}]
 pdt: {{.AskFor}}
 identity: {cert: {{.TLAKeys.Cert}}, key: {{.TLAKeys.Key}}}
 policy: {{.Path "policy.yaml"}}
@@ -61,6 +61,20 @@ func (l *Lab) Via() string { return l.Named(cmp.Or(l.GatewayVia, l.GatewayAddr))
 func (l *Lab) Named(addr string) string {
 	_, port, _ := net.SplitHostPort(addr)
 	return net.JoinHostPort(cmp.Or(l.Host, "localhost"), port)
+}
+
+// TLADials and PdTDials are where the TLA and the PdT dial.
+func (l *Lab) TLADials() []string { return l.dials(l.TLAVia, l.Via()) }
+func (l *Lab) PdTDials() []string { return l.dials(l.PdTVia, l.Named(l.GatewayAddr)) }
+
+func (l *Lab) dials(via []string, first string) []string {
+	switch {
+	case via != nil:
+		return via
+	case l.Second != nil:
+		return []string{first, l.Named(l.Second.Addr)}
+	}
+	return []string{first}
 }
 
 // nobodyListens is a port of no driver, for a PdT without readers.
@@ -86,7 +100,7 @@ func (l *Lab) write(name string, extra ...string) (string, error) {
 		return "", fmt.Errorf("cannot write the configuration of the %s: %w", name, err)
 	}
 	text := b.String() + strings.Join(extra, "\n") + "\n"
-	path := l.Path(name + ".yaml")
+	path := l.Path(name + l.suffix + ".yaml")
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
 

@@ -28,6 +28,10 @@ func (l *Lab) pcscd(name string) (*world.PCSCD, error) {
 // not mind: the CPS first, the Vitale second.
 func (l *Lab) InsertCards() (err error) {
 	l.Vitale = cardsim.NewVitale(cardsim.VitaleConfig{})
+	var vitale cardsim.Card = l.Vitale
+	if l.Counter != nil {
+		l.Vitale, vitale = l.Counter.Vitale, l.Counter
+	}
 	if l.CPS, err = cardsim.NewCPS(cardsim.CPSConfig{}); err != nil {
 		return err
 	}
@@ -36,5 +40,5 @@ func (l *Lab) InsertCards() (err error) {
 	if err := l.CPSSlot.Insert(l.CPS); err != nil {
 		return err
 	}
-	return l.VitaleSlot.Insert(l.Vitale)
+	return l.VitaleSlot.Insert(vitale)
 }

@@ -1,0 +1,163 @@
+package faults
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Resolver is the DNS server of a world: it answers one name with one IPv4 address, or nobody. The programs of the world ask it
+// and nobody else.
+type Resolver struct {
+	name string
+	conn net.PacketConn
+	file string // over /etc/resolv.conf
+	done chan struct{}
+
+	mu       sync.Mutex // protects the rest
+	addr     netip.Addr // invalid: the server fails
+	silent   bool
+	failures int
+}
+
+const resolvConf = "/etc/resolv.conf"
+
+// NewResolver answers name, without a dot at its end, with addr. Inside a world only.
+func NewResolver(name string, addr netip.Addr) (*Resolver, error) {
+	conn, err := net.ListenPacket("udp4", "127.0.0.1:53")
+	if err != nil {
+		return nil, fmt.Errorf("cannot be the resolver of this world: %w", err)
+	}
+	r := &Resolver{name: name, conn: conn, addr: addr, done: make(chan struct{})}
+	if err := r.cover(); err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("cannot be the resolver of this world: %w", err)
+	}
+	go r.serve()
+	return r, nil
+}
+
+// cover has the programs of this world ask us.
+func (r *Resolver) cover() error {
+	f, err := os.CreateTemp("", "resolv-")
+	if err != nil {
+		return err
+	}
+	r.file = f.Name()
+	_, err = f.WriteString("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		return err
+	}
+	return unix.Mount(r.file, resolvConf, "", unix.MS_BIND, "")
+}
+
+// Answer gives another address from now on; the zero Addr makes the server fail (SERVFAIL).
+func (r *Resolver) Answer(addr netip.Addr) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.addr, r.silent = addr, false
+}
+
+// Silence gives no answer at all from now on.
+func (r *Resolver) Silence() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.silent = true
+}
+
+// Failures is how many questions for the name were not answered with an address.
+func (r *Resolver) Failures() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failures
+}
+
+// Close gives the world its old resolver back.
+func (r *Resolver) Close() error {
+	err := errors.Join(unix.Unmount(resolvConf, 0), os.Remove(r.file), r.conn.Close())
+	<-r.done
+	return err
+}
+
+func (r *Resolver) serve() {
+	defer close(r.done)
+	buf := make([]byte, 1500)
+	for {
+		n, from, err := r.conn.ReadFrom(buf)
+		if err != nil {
+			return
+		}
+		if reply := r.reply(buf[:n]); reply != nil {
+			_, _ = r.conn.WriteTo(reply, from)
+		}
+	}
+}
+
+// Of DNS (RFC 1035): the header's length, flags and codes, and types of record.
+const (
+	dnsHeader   = 12
+	dnsResponse = 0x8180 // an answer, recursion available
+	dnsServFail = 2
+	dnsNXDomain = 3
+	dnsTypeA    = 1
+)
+
+// reply answers a question; nil = silence.
+func (r *Resolver) reply(query []byte) []byte {
+	name, kind, end := question(query)
+	if end == 0 {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ours := name == r.name
+	if ours && (r.silent || !r.addr.IsValid()) {
+		r.failures++
+	}
+	switch {
+	case r.silent:
+		return nil
+	case !ours:
+		return head(query[:end], dnsNXDomain, 0)
+	case !r.addr.IsValid():
+		return head(query[:end], dnsServFail, 0)
+	case kind != dnsTypeA:
+		return head(query[:end], 0, 0)
+	}
+	answer := []byte{0xC0, dnsHeader, 0, dnsTypeA, 0, 1, 0, 0, 0, 0, 0, 4} // the name asked for, A, IN, TTL 0
+	return append(append(head(query[:end], 0, 1), answer...), r.addr.AsSlice()...)
+}
+
+// question gives name and type of the first question, and where it ends; end 0: there is none.
+func question(query []byte) (name string, kind uint16, end int) {
+	at := dnsHeader
+	for at < len(query) && query[at] != 0 {
+		next := at + 1 + int(query[at])
+		if next > len(query) {
+			return "", 0, 0
+		}
+		name += string(query[at+1:next]) + "."
+		at = next
+	}
+	if at+5 > len(query) {
+		return "", 0, 0
+	}
+	return name[:max(len(name)-1, 0)], binary.BigEndian.Uint16(query[at+1:]), at + 5
+}
+
+// head makes the header and the question of a reply.
+func head(question []byte, code, answers uint16) []byte {
+	reply := append([]byte(nil), question...)
+	be := binary.BigEndian
+	be.PutUint16(reply[2:], dnsResponse|code)
+	be.PutUint16(reply[4:], 1)
+	be.PutUint16(reply[6:], answers)
+	be.PutUint32(reply[8:], 0)
+	return reply
+}

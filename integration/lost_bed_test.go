@@ -1,0 +1,223 @@
+package integration
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/cardsim"
+	"tlagate/integration/faults"
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
+	"tlagate/pdt"
+	"tlagate/tla"
+)
+
+// lostBed is a session of the real programs that may go through either of two gateways, with a proxy on each way to each, a counting card, and a
+// PC/SC program at the PdT that uses it.
+type lostBed struct {
+	*lab.Lab
+	t        *testing.T
+	near     [2]*faults.Proxy // between the TLA and each gateway
+	far      [2]*faults.Proxy // between the PdT and each gateway
+	program  *pcscClient
+	serial   uint32
+	longest  time.Duration // an exchange took
+	resolver *faults.Resolver
+}
+
+// lostTimers are those of a bed; zero = the programs' own.
+type lostTimers struct{ heartbeat, grace time.Duration }
+
+// quickTimers find a dead link in less than a second.
+var quickTimers = lostTimers{300 * time.Millisecond, 20 * time.Second}
+
+func (l lostTimers) lines() (gateway, device []string) {
+	if l.heartbeat > 0 {
+		gateway = append(gateway, fmt.Sprintf("limits: {heartbeat: %v}", l.heartbeat))
+		device = append(device, fmt.Sprintf("heartbeat: %v", l.heartbeat))
+	}
+	if l.grace > 0 {
+		device = append(device, fmt.Sprintf("limits: {grace: %v}", l.grace))
+	}
+	return gateway, device
+}
+
+// newLostBed starts it all; the session is up, and the program holds the card.
+func newLostBed(t *testing.T, timers lostTimers, more ...func(*lostBed)) *lostBed {
+	l, err := lab.New()
+	require.NoError(t, err)
+	b := &lostBed{Lab: l, t: t}
+	t.Cleanup(func() {
+		showLogs(t, l)
+		for _, p := range slices.Concat(b.near[:], b.far[:]) {
+			if p != nil {
+				p.Close()
+			}
+		}
+		require.NoError(t, l.Close())
+	})
+	require.NoError(t, l.AddGateway())
+	l.Counter = cardsim.NewCounter(cardsim.VitaleConfig{})
+	for i, addr := range []string{l.GatewayAddr, l.Second.Addr} {
+		b.near[i], b.far[i] = b.proxy("127.0.0.1:0", addr), b.proxy("127.0.0.1:0", addr)
+		l.TLAVia, l.PdTVia = append(l.TLAVia, l.Named(b.near[i].Addr())), append(l.PdTVia, l.Named(b.far[i].Addr()))
+	}
+	for _, change := range more {
+		change(b)
+	}
+	b.start(timers)
+	return b
+}
+
+func (b *lostBed) proxy(on, target string) *faults.Proxy {
+	p, err := faults.NewProxyOn(on, target)
+	require.NoError(b.t, err)
+	return p
+}
+
+func (b *lostBed) start(timers lostTimers) {
+	gateway, device := timers.lines()
+	require.NoError(b.t, b.StartReaders())
+	require.NoError(b.t, b.InsertCards())
+	require.NoError(b.t, b.StartGateway(gateway...))
+	require.NoError(b.t, b.StartSecond(gateway...))
+	require.NoError(b.t, b.StartPdT(device...))
+	for _, via := range b.PdTVia {
+		_, err := b.PdTProc.WaitLine(patience, "link parked", via)
+		require.NoError(b.t, err)
+	}
+	require.NoError(b.t, b.StartRelay(device...))
+	startSession(b.t, b.Lab)
+	b.program = startClient(b.t, b.PdTReaders)
+	b.connect()
+}
+
+func (b *lostBed) connect() {
+	b.t.Helper()
+	require.Equal(b.t, "ok", b.program.do("connect "+slotName(b.PdTReaders, vitaleSlot)))
+	b.exchange(0)
+}
+
+// exchange is a command that takes the card so long; the program gets its response, which is that of its first and only execution.
+func (b *lostBed) exchange(takes time.Duration) {
+	b.t.Helper()
+	b.send(takes)
+	b.received()
+}
+
+// send and received are the two halves of exchange.
+func (b *lostBed) send(takes time.Duration) {
+	b.t.Helper()
+	b.serial++
+	b.program.ask(fmt.Sprintf("transmit %X", cardsim.CountCommand(b.serial, takes)))
+}
+
+func (b *lostBed) received() {
+	b.t.Helper()
+	began := time.Now()
+	require.Equal(b.t, fmt.Sprintf("ok %08X%08X9000", b.serial, 1), b.program.answer(), "command %d", b.serial)
+	b.longest = max(b.longest, time.Since(began))
+}
+
+// onceEach checks that the card executed every command once, in order.
+func (b *lostBed) onceEach() {
+	b.t.Helper()
+	twice, lost := b.tally()
+	require.Zero(b.t, twice, "commands executed twice")
+	require.Zero(b.t, lost, "commands never executed")
+	require.True(b.t, slices.IsSorted(b.Counter.Ran()))
+}
+
+func (b *lostBed) tally() (twice, lost int) {
+	for serial := uint32(1); serial <= b.serial; serial++ {
+		switch n := b.Counter.Times(serial); {
+		case n > 1:
+			twice++
+		case n == 0:
+			lost++
+		}
+	}
+	return twice, lost
+}
+
+// session is the relay's status of the session, which must be there.
+func (b *lostBed) session() *tla.SessionStatus {
+	b.t.Helper()
+	s := relayStatus(b.t, b.Lab).Session
+	require.NotNil(b.t, s, "the session is over")
+	return s
+}
+
+// via is which gateway the session goes through, 0 or 1.
+func (b *lostBed) via() int {
+	b.t.Helper()
+	at := slices.Index(b.TLAVia, b.session().Gateway)
+	require.GreaterOrEqual(b.t, at, 0)
+	return at
+}
+
+// waitState waits for the relay's state.
+func (b *lostBed) waitState(state tla.State) {
+	b.t.Helper()
+	waitRelay(b.t, b.Lab, "the relay to be "+string(state), func(s *tla.Status) bool { return s.State == state })
+}
+
+// outage loses the TLA's link and lets no other be made; the fault says how.
+func (b *lostBed) outage(f faults.Fault) {
+	b.t.Helper()
+	for _, p := range b.near {
+		p.Arm(f)
+	}
+}
+
+// heal ends every outage.
+func (b *lostBed) heal() {
+	b.t.Helper()
+	for _, p := range slices.Concat(b.near[:], b.far[:]) {
+		p.Disarm()
+		require.NoError(b.t, p.Admit(faults.Accept))
+	}
+}
+
+// pdtStatus is what `tla-pdt status --json` says.
+func (b *lostBed) pdtStatus() *pdt.Status {
+	b.t.Helper()
+	out, err := b.Run("tla-pdt", "status", "--config", b.Path("pdt.yaml"), "--json")
+	require.NoError(b.t, err)
+	s := new(pdt.Status)
+	require.NoError(b.t, json.Unmarshal([]byte(out), s))
+	return s
+}
+
+// underWay waits until the PdT has taken a command that cannot reach the TLA.
+func (b *lostBed) underWay(before uint64) {
+	b.t.Helper()
+	require.NoError(b.t, world.Poll(patience, "the PdT to take the command", func() error {
+		if s := b.pdtStatus().Session; s == nil || s.Commands <= before {
+			return errors.New("it has not")
+		}
+		return nil
+	}))
+}
+
+// dialByName has the TLA dial its gateways by a name, for which the bed's own resolver answers, at an address where the proxies are.
+func dialByName(addr string) func(*lostBed) {
+	return func(b *lostBed) {
+		b.resolver = newResolver(b.t, addr)
+		for i, target := range []string{b.GatewayAddr, b.Second.Addr} {
+			b.near[i].Close()
+			b.near[i] = b.proxy(addr+":0", target)
+			_, port, _ := net.SplitHostPort(b.near[i].Addr())
+			b.TLAVia[i] = net.JoinHostPort(lab.GatewayName, port)
+		}
+	}
+}
+
+func countHex(serial uint32) string { return fmt.Sprintf("%X", cardsim.CountCommand(serial, 0)) }

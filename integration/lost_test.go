@@ -1,0 +1,406 @@
+package integration
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/cardsim"
+	"tlagate/integration/faults"
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
+	"tlagate/tla"
+)
+
+// faultSeedEnv repeats a plan of faults.
+const faultSeedEnv = "FAULT_SEED"
+
+// faultSeed is the seed of this run.
+func faultSeed(t *testing.T) uint64 {
+	text := os.Getenv(faultSeedEnv)
+	if text == "" {
+		return rand.Uint64()
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	require.NoError(t, err)
+	return seed
+}
+
+// badNetwork is what a mobile link does; mostly it says so.
+var badNetwork = faults.Shape{
+	Kinds:  []faults.Kind{faults.Cut, faults.Cut, faults.Cut, faults.Reset, faults.Reset, faults.Reset, faults.Stall, faults.Stall, faults.HalfOpen, faults.Deaf},
+	Octets: [2]int{110, 110}, Stall: 50 * time.Millisecond,
+	Thens: []faults.Admission{faults.Accept, faults.Refuse, faults.Refuse},
+}
+
+// badRun counts what came of faults.
+type badRun struct {
+	plan              *faults.Plan
+	exchanges, struck int
+	resumes, moves    int // of these, to the other gateway
+}
+
+// strike arms the next fault, on one way to the gateway of now.
+func (b *lostBed) strike(plan *faults.Plan, via int) *faults.Armed {
+	f := plan.Next()
+	if plan.IntN(4) > 0 {
+		return b.near[via].Arm(f)
+	}
+	f.Then = faults.Accept // the PdT's other links stay
+	return b.far[via].Arm(f)
+}
+
+// run does exchanges, with a fault before every so many of them. Some take the card a while, so that faults come while it is busy.
+func (b *lostBed) run(r *badRun, exchanges, every int) {
+	b.t.Helper()
+	via := b.via()
+	for range exchanges / every {
+		armed := b.strike(r.plan, via)
+		for range every {
+			b.exchange(b.takes(r.plan))
+		}
+		b.heal()
+		now := b.via()
+		if armed.Struck() {
+			r.struck++
+		}
+		if now != via {
+			r.moves++
+		}
+		via = now
+	}
+	b.exchange(0)
+	r.exchanges += exchanges/every*every + 1
+	r.resumes = int(b.session().Resumed)
+}
+
+func (b *lostBed) takes(plan *faults.Plan) time.Duration {
+	if plan.IntN(5) > 0 {
+		return 0
+	}
+	return time.Duration(plan.IntN(20)) * time.Millisecond
+}
+
+// TestC2ExactlyOnceOverABadLink: about a thousand exchanges of a PC/SC program and a hundred faults: each command is executed once, and the
+// program sees no error.
+func TestC2ExactlyOnceOverABadLink(t *testing.T) {
+	b := newLostBed(t, quickTimers)
+	r := &badRun{plan: faults.NewPlan(faultSeed(t), badNetwork)}
+	defer func() { t.Logf("%v (%s repeats it)", r.plan, faultSeedEnv) }()
+	b.run(r, 1000, 10)
+	b.onceEach()
+	t.Logf("%d exchanges, %d faults struck, %d resumes, %d of them to the other gateway, longest wait %v", r.exchanges, r.struck, r.resumes, r.moves,
+		b.longest.Round(time.Millisecond))
+	require.Greater(t, r.struck, 80)
+	require.Greater(t, r.resumes, 50)
+	require.Greater(t, r.moves, 15)
+}
+
+// TestC3TenSecondsWithoutNetwork: a PC/SC program in the middle of reading does not notice.
+func TestC3TenSecondsWithoutNetwork(t *testing.T) {
+	b := newLostBed(t, lostTimers{})
+	const away = 10 * time.Second
+	content := b.Vitale.Content(cardsim.AIDVitale, 0xD001)
+	for _, command := range []string{"00A404000B" + cardsim.AIDVitale, "00C0000013", "00A4000002D001"} {
+		require.NotContains(t, b.program.transmit(command), "error")
+	}
+	var read strings.Builder
+	for offset := 0; offset < len(content); offset += 32 {
+		if offset == len(content)/2 {
+			b.outage(faults.Fault{Kind: faults.HalfOpen, Way: faults.ToClient, After: 20, Then: faults.Swallow})
+			time.AfterFunc(away, b.heal)
+		}
+		began := time.Now()
+		b.program.ask(fmt.Sprintf("transmit 00B0%04X20", offset))
+		answer := strings.TrimPrefix(b.program.answer(), "ok ")
+		require.True(t, strings.HasSuffix(answer, "9000"), "read at %d: status %s", offset, answer[max(0, len(answer)-4):])
+		read.WriteString(strings.TrimSuffix(answer, "9000"))
+		b.longest = max(b.longest, time.Since(began))
+	}
+	require.Equal(t, fmt.Sprintf("%X", content), read.String())
+	require.GreaterOrEqual(t, b.longest, away, "the outage was in the middle of it")
+	require.EqualValues(t, 1, b.session().Resumed)
+	b.exchange(0)
+	b.onceEach()
+}
+
+// TestEL3AfterTheGraceTimeTheSessionIsOver: cards reset and without power, the PdT shows them removed, the user is told, no socket is left, and
+// nothing but the user starts another.
+func TestEL3AfterTheGraceTimeTheSessionIsOver(t *testing.T) {
+	b := newLostBed(t, lostTimers{300 * time.Millisecond, 2 * time.Second})
+	off := b.Vitale.Counts().PowerOffs
+	b.outage(faults.Fault{Kind: faults.Cut, Then: faults.Refuse})
+	b.waitState(tla.StateReconnecting)
+	s := b.session()
+	require.False(t, s.LostSince.IsZero())
+	require.Equal(t, 2*time.Second, s.GraceUntil.Sub(s.LostSince))
+	require.Equal(t, off, b.Vitale.Counts().PowerOffs, "the cards are kept meanwhile")
+	b.waitState(tla.StateIdle)
+	waitPowerOff(t, b.Vitale.Counts, off)
+	require.Equal(t, tla.CodeLost, relayStatus(t, b.Lab).Last.Code, "the user is told")
+	require.Empty(t, networkSockets(t, b.RelayProc.PID()))
+	waitCard(t, b.PdTReaders, vitaleSlot, false)
+	require.Equal(t, "error 80100069", b.program.transmit(countHex(b.serial+1)), "removed")
+	require.Zero(t, b.Counter.Times(b.serial+1))
+
+	before := b.near[0].Accepted() + b.near[1].Accepted()
+	b.heal()
+	require.Nil(t, b.pdtStatus().Session)
+	startSession(t, b.Lab)
+	require.Equal(t, before+1, b.near[0].Accepted()+b.near[1].Accepted(), "nothing dialled but the user's start (C4)")
+	b.connect()
+}
+
+// TestC2CardsChangeWhileTheLinkIsLost: the program's handle never reads another card, nor the same one after it was out.
+func TestC2CardsChangeWhileTheLinkIsLost(t *testing.T) {
+	b := newLostBed(t, quickTimers)
+	other := cardsim.NewVitale(cardsim.VitaleConfig{Serial: "0000000002"})
+	for _, c := range []struct {
+		name   string
+		change func() error
+		now    *cardsim.Vitale // nil: none
+	}{
+		{"removed", func() error { return nil }, nil},
+		{"swapped", func() error { return b.VitaleSlot.Insert(other) }, other},
+		{"swapped at once", func() error { return b.VitaleSlot.InsertNow(other) }, other},
+		{"out and in", func() error { return b.VitaleSlot.InsertNow(b.Counter) }, b.Vitale},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b.cardBack()
+			require.Equal(t, serialFile(b.Vitale), b.program.transmit(readSerial))
+			taken, ran := b.pdtStatus().Session.Commands, len(b.Counter.Ran())
+			b.outage(faults.Fault{Kind: faults.Cut, Then: faults.Refuse})
+			b.waitState(tla.StateReconnecting)
+			b.program.ask("transmit " + countHex(9999))
+			b.underWay(taken)
+			b.changeCard(c.change, c.now)
+			b.heal()
+			answer := b.program.answer()
+			for range 50 { // programs retry
+				if strings.HasPrefix(answer, "error") {
+					break
+				}
+				require.Equal(t, "6F00", strings.TrimPrefix(answer, "ok "))
+				answer = b.program.do("transmit " + countHex(9999))
+			}
+			require.Len(t, b.Counter.Ran(), ran, "the command was for the card that was there before")
+			for _, e := range other.History() {
+				require.NotEqual(t, byte(0xCE), e.INS, "it was not for the other card")
+			}
+			b.waitState(tla.StateUp)
+			if c.now == nil {
+				waitCard(t, b.PdTReaders, vitaleSlot, false)
+				return
+			}
+			waitSerial(t, b.Lab, c.now)
+			require.NotContains(t, b.program.transmit(readSerial), "9000", "the old handle stays dead")
+		})
+	}
+}
+
+// changeCard takes the card out, and waits until the relay has noticed, and holds the one that is in then, if there is one.
+func (b *lostBed) changeCard(change func() error, now *cardsim.Vitale) {
+	powered := 0
+	if now != nil {
+		powered = now.Counts().PowerOns
+	}
+	b.VitaleSlot.Remove()
+	require.NoError(b.t, change())
+	if now == nil {
+		waitRelay(b.t, b.Lab, "the card to be out", cardIs("vitale", ""))
+		return
+	}
+	require.NoError(b.t, world.Poll(patience, "the card to be reset", func() error {
+		if now.Counts().PowerOns < powered+2 { // by pcscd, and by the relay
+			return errors.New("it is not")
+		}
+		return nil
+	}))
+	waitRelay(b.t, b.Lab, "the card to be held", cardIs("vitale", tla.HoldTaken))
+}
+
+// cardBack has the counting card in, and the program on it.
+func (b *lostBed) cardBack() {
+	b.VitaleSlot.Remove()
+	require.NoError(b.t, b.VitaleSlot.Insert(b.Counter))
+	waitSerial(b.t, b.Lab, b.Vitale)
+	b.connect()
+}
+
+// TestC2ProgramGoneWhileTheLinkIsLost: the PdT's pcscd ends with a command under way that did not reach the TLA: it is never executed.
+func TestC2ProgramGoneWhileTheLinkIsLost(t *testing.T) {
+	b := newLostBed(t, quickTimers)
+	taken := b.pdtStatus().Session.Commands
+	b.outage(faults.Fault{Kind: faults.Cut, Then: faults.Refuse})
+	b.waitState(tla.StateReconnecting)
+	b.send(0)
+	b.underWay(taken)
+	b.PdTReaders.Kill()
+	require.NoError(t, b.PdTReaders.Start())
+	b.heal()
+	b.waitState(tla.StateUp)
+	waitCard(t, b.PdTReaders, vitaleSlot, true)
+	waitSerial(t, b.Lab, b.Vitale)
+	require.Zero(t, b.Counter.Times(b.serial), "nobody waits for it")
+	b.program = startClient(t, b.PdTReaders)
+	b.connect()
+}
+
+// TestC3AddressChanges: the address that the TLA has goes away, and it has another.
+func TestC3AddressChanges(t *testing.T) {
+	const gateway, first, second = "10.99.0.1", "10.99.0.2", "10.99.0.3"
+	ip(t, "addr", "add", gateway+"/32", "dev", "lo")
+	t.Cleanup(func() { ip(t, "addr", "del", gateway+"/32", "dev", "lo") })
+	from := func(addr string) {
+		ip(t, "addr", "add", addr+"/32", "dev", "lo")
+		ip(t, "route", "replace", "local", gateway, "dev", "lo", "table", "local", "proto", "kernel", "scope", "host", "src", addr)
+	}
+	from(first)
+	b := newLostBed(t, quickTimers, dialByName(gateway))
+	require.Contains(t, networkSockets(t, b.RelayProc.PID())[0], "0200630A:", "from the first address")
+	from(second)
+	t.Cleanup(func() { ip(t, "addr", "del", second+"/32", "dev", "lo") })
+	ip(t, "addr", "del", first+"/32", "dev", "lo")
+	b.exchange(0)
+	require.Contains(t, networkSockets(t, b.RelayProc.PID())[0], "0300630A:", "from the second address")
+	require.Positive(t, b.session().Resumed)
+	b.onceEach()
+}
+
+// TestC3NamesFail: the gateway's name cannot be looked up for a while.
+func TestC3NamesFail(t *testing.T) {
+	here := netip.MustParseAddr("127.0.0.1")
+	b := newLostBed(t, quickTimers, dialByName(here.String()))
+	for name, fail := range map[string]func(){"an error": func() { b.resolver.Answer(netip.Addr{}) }, "silence": b.resolver.Silence} {
+		t.Run(name, func(t *testing.T) {
+			before := b.resolver.Failures()
+			fail()
+			b.outage(faults.Fault{Kind: faults.Reset})
+			b.send(0)
+			require.NoError(t, world.Poll(patience, "the relay to ask for the name", func() error {
+				if b.resolver.Failures() == before {
+					return errors.New("it has not")
+				}
+				return nil
+			}))
+			require.Equal(t, tla.StateReconnecting, relayStatus(t, b.Lab).State)
+			b.resolver.Answer(here)
+			b.received()
+		})
+	}
+	b.onceEach()
+}
+
+func newResolver(t *testing.T, addr string) *faults.Resolver {
+	r, err := faults.NewResolver(lab.GatewayName, netip.MustParseAddr(addr))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.Close()) })
+	return r
+}
+
+// TestC3Suspended: the TLA sleeps, with a command under way.
+func TestC3Suspended(t *testing.T) {
+	sleep := func(b *lostBed, d time.Duration) {
+		require.NoError(t, b.RelayProc.Signal(syscall.SIGSTOP))
+		time.AfterFunc(d, func() { _ = b.RelayProc.Signal(syscall.SIGCONT) })
+	}
+	t.Run("for less than the grace time", func(t *testing.T) {
+		b := newLostBed(t, quickTimers)
+		sleep(b, 3*time.Second)
+		b.exchange(0)
+		require.Positive(t, b.session().Resumed)
+		b.onceEach()
+	})
+	t.Run("for longer", func(t *testing.T) {
+		b := newLostBed(t, lostTimers{300 * time.Millisecond, 2 * time.Second})
+		off := b.Vitale.Counts().PowerOffs
+		require.NoError(t, b.RelayProc.Signal(syscall.SIGSTOP))
+		waitCard(t, b.PdTReaders, vitaleSlot, false)
+		require.NoError(t, b.RelayProc.Signal(syscall.SIGCONT))
+		b.waitState(tla.StateIdle)
+		waitPowerOff(t, b.Vitale.Counts, off)
+		require.Empty(t, networkSockets(t, b.RelayProc.PID()))
+		startSession(t, b.Lab)
+		b.connect()
+	})
+}
+
+// TestC2GatewayEnds: one is killed and the other takes over; both are, and one comes back.
+func TestC2GatewayEnds(t *testing.T) {
+	b := newLostBed(t, quickTimers)
+	require.Zero(t, b.via())
+	gateway, _ := quickTimers.lines()
+	b.send(200 * time.Millisecond)
+	b.GatewayProc.Kill()
+	b.received()
+	require.Equal(t, 1, b.via())
+	b.send(200 * time.Millisecond)
+	b.Second.Proc.Kill()
+	b.waitState(tla.StateReconnecting)
+	require.NoError(t, b.StartGateway(gateway...))
+	b.received()
+	require.Zero(t, b.via())
+	b.onceEach()
+}
+
+// TestC2GatewayStops: a gateway that is told to stop sends the TLA to the other.
+func TestC2GatewayStops(t *testing.T) {
+	b := newLostBed(t, quickTimers)
+	require.Zero(t, b.via())
+	require.NoError(t, b.GatewayProc.Signal(syscall.SIGTERM))
+	require.NoError(t, world.Poll(patience, "the gateway to end", func() error {
+		b.exchange(0)
+		if _, err := b.GatewayProc.Wait(0); err != nil {
+			return err
+		}
+		return nil
+	}))
+	b.exchange(0)
+	require.Equal(t, 1, b.via())
+	b.onceEach()
+}
+
+// TestC2PdTLosesItsLinks: not the TLA's link, but the PdT's breaks, in each way there is.
+func TestC2PdTLosesItsLinks(t *testing.T) {
+	b := newLostBed(t, quickTimers)
+	for _, kind := range []faults.Kind{faults.Cut, faults.Reset, faults.HalfOpen} {
+		t.Run(kind.String(), func(t *testing.T) {
+			before := b.session().Resumed
+			b.far[b.via()].Arm(faults.Fault{Kind: kind})
+			b.exchange(0)
+			require.Greater(t, b.session().Resumed, before)
+		})
+	}
+	b.onceEach()
+}
+
+// TestC2OldLinkComesLate: what a dead link held comes after the session has gone on over another, and counts for nothing.
+func TestC2OldLinkComesLate(t *testing.T) {
+	b := newLostBed(t, quickTimers)
+	for _, way := range []faults.Direction{faults.ToClient, faults.ToTarget} {
+		for _, near := range []bool{true, false} {
+			for _, octets := range []int{1, 40, 71, 72} {
+				proxy := b.far[b.via()]
+				if near {
+					proxy = b.near[b.via()]
+				}
+				a := proxy.Arm(faults.Fault{Kind: faults.Stall, Way: way, After: octets})
+				b.exchange(0)
+				b.exchange(0)
+				a.Release()
+				b.exchange(0)
+				proxy.Disarm()
+			}
+		}
+	}
+	b.onceEach()
+}

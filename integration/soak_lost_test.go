@@ -1,0 +1,38 @@
+package integration
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/faults"
+)
+
+// What a soak comes to, whatever its time.
+const (
+	soakExchanges = 10_000
+	soakFaults    = 1_000
+)
+
+// TestSoakLostLinks is TestC2ExactlyOnceOverABadLink for long, with its figures.
+func TestSoakLostLinks(t *testing.T) {
+	if os.Getenv(soakEnv) == "" {
+		t.Skip("only make soak takes that long: TestC2ExactlyOnceOverABadLink is a tenth of it")
+	}
+	b := newLostBed(t, quickTimers)
+	before := openFiles(t, b.Lab)
+	r := &badRun{plan: faults.NewPlan(faultSeed(t), badNetwork)}
+	defer func() {
+		twice, lost := b.tally()
+		t.Logf("%d exchanges; %v (%s repeats it), %d struck; %d resumes, %d to the other gateway; %d executed twice, %d lost; longest wait %v",
+			r.exchanges, r.plan, faultSeedEnv, r.struck, r.resumes, r.moves, twice, lost, b.longest.Round(time.Millisecond))
+	}()
+	for r.exchanges < soakExchanges || r.struck < soakFaults {
+		b.run(r, 1000, 8)
+	}
+	b.onceEach()
+	t.Logf("open files of gateway, PdT, relay: %v before, %v after", before, openFiles(t, b.Lab))
+	require.Positive(t, r.moves)
+}
