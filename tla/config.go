@@ -46,6 +46,9 @@ type Timers struct {
 	PIN       time.Duration // for the user to enter a PIN, 50 s, less than Command
 	Absolute  time.Duration // of a session, 12 h, which is also the most
 	Inactive  time.Duration // of a session without a command (SA4), 10 min; 15 at most
+	Human     time.Duration // of a session without an act of its user, whatever programs do (SA4), 15 min, which is also the most
+	Ask       time.Duration // before that the user is asked to stay, 1 min
+	Warn      time.Duration // before any end that can be foreseen the user is warned, 1 min
 	Heartbeat time.Duration // of the link and of the card session, 5 s
 	Leave     time.Duration // for the PdT to hear that the session ends, 2 s
 }
@@ -54,6 +57,7 @@ type Timers struct {
 const (
 	MaxAbsolute = 12 * time.Hour
 	MaxInactive = 15 * time.Minute
+	MaxHuman    = 15 * time.Minute
 )
 
 func (t Timers) withDefaults() Timers {
@@ -64,6 +68,7 @@ func (t Timers) withDefaults() Timers {
 		{&t.Dial, 5 * time.Second}, {&t.Open, 10 * time.Second}, {&t.Hello, 10 * time.Second},
 		{&t.Take, 5 * time.Second}, {&t.Command, time.Minute}, {&t.PIN, 50 * time.Second},
 		{&t.Absolute, MaxAbsolute}, {&t.Inactive, 10 * time.Minute},
+		{&t.Human, MaxHuman}, {&t.Ask, time.Minute}, {&t.Warn, time.Minute},
 		{&t.Heartbeat, session.DefaultHeartbeat}, {&t.Leave, 2 * time.Second},
 	} {
 		if *d.field == 0 {
@@ -79,6 +84,10 @@ func (t Timers) check() error {
 		return fmt.Errorf("cannot let a session last %v: at most %v", t.Absolute, MaxAbsolute)
 	case t.Inactive < 0 || t.Inactive > MaxInactive:
 		return fmt.Errorf("cannot let a session be inactive for %v: at most %v (SA4)", t.Inactive, MaxInactive)
+	case t.Human < 0 || t.Human > MaxHuman:
+		return fmt.Errorf("cannot let a session go on for %v without its user: at most %v (SA4)", t.Human, MaxHuman)
+	case t.Ask < 0 || t.Warn < 0:
+		return fmt.Errorf("cannot ask %v and warn %v before the end of a session: want times that are not negative", t.Ask, t.Warn)
 	}
 	return nil
 }

@@ -160,7 +160,7 @@ func (a *attempt) noted(n link.Notice) {
 	a.log.Warn("notice of the gateway", "code", string(n.Code), "text", n.Text, "gateway", a.gateway)
 }
 
-func (a *attempt) used(session.Slot) { a.acted() }
+func (a *attempt) used(session.Slot) { a.commanded() }
 
 func (a *attempt) usedPIN(s session.Slot) {
 	a.used(s)

@@ -32,7 +32,7 @@ type live struct {
 	up   chan struct{} // closed when the PdT has accepted
 	over chan struct{} // closed when cards and sockets are let go
 
-	command atomic.Int64         // when the last command came, ns
+	attention
 	line    atomic.Pointer[line] // once it is up
 	refused atomic.Int64         // commands that the policy stopped
 }
@@ -56,6 +56,7 @@ func newLive(cfg Config, h *holder, d *desk, act Act) (*live, error) {
 	if l.pdt, err = pdtOf(cfg.PdT, id.Practice); err != nil {
 		return nil, err
 	}
+	l.readers = cfg.Readers
 	l.log = cfg.Log.With("session", l.id.String())
 	l.ctx, l.stop = context.WithCancelCause(context.Background())
 	for s := range l.keepers {
@@ -100,7 +101,7 @@ func (l *live) run() {
 
 // stay serves the session until it ends, then says bye.
 func (l *live) stay(n *line) {
-	l.command.Store(time.Now().UnixNano())
+	l.acted()
 	l.line.Store(n)
 	close(l.up)
 	l.log.Info("session up", "peer", l.pdt.String(), "gateway", n.gateway)
@@ -140,9 +141,6 @@ func (l *live) why() *Why {
 	return &Why{Code: CodeLost}
 }
 
-// acted: the user did something at the terminal, which keeps the session as a command does (SA4).
-func (l *live) acted() { l.command.Store(time.Now().UnixNano()) }
-
 func (l *live) wasUp() bool { return l.line.Load() != nil }
 
 func (l *live) state() State {
@@ -169,6 +167,7 @@ var byes = map[Code]session.Bye{
 	CodeStopped:  {Code: session.ByeStopped, Text: "The user ended the session at the terminal."},
 	CodeTimeOver: {Code: session.ByeTimeOver, Text: "The session has reached its longest time."},
 	CodeInactive: {Code: session.ByeInactive, Text: "No command came for too long."},
+	CodeAbsent:   {Code: session.ByeInactive, Text: "Nobody at the terminal answered."},
 	CodeExpired:  {Code: session.ByeTimeOver, Text: "The terminal's certificate has ended."},
 	CodeRefused:  {Code: session.ByeRefused, Text: "A certificate of this session no longer passes at the terminal."},
 }

@@ -39,6 +39,8 @@ type SessionStatus struct {
 	Since           time.Time `json:"since,omitzero"`
 	Until           time.Time `json:"until,omitzero"` // at the latest
 	Refused         int64     `json:"refused"`        // commands that the card policy stopped (C1)
+	Ask             *Ask      `json:"ask,omitempty"`  // the user is asked to stay; only an act of theirs keeps the session
+	Warning         *Warning  `json:"warning,omitempty"`
 }
 
 // ReaderStatus is one reader and its card.
@@ -100,6 +102,7 @@ func (l *live) status() *SessionStatus {
 	if n := l.line.Load(); n != nil {
 		s.Gateway, s.GatewayIdentity = n.gateway, n.peers[0].Identity.String()
 		s.Since, s.Until = n.since, n.since.Add(l.cfg.Timers.Absolute)
+		s.Ask, s.Warning = l.foresee(n.since, time.Now())
 	}
 	return s
 }

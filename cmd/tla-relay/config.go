@@ -43,6 +43,7 @@ type control struct {
 type limits struct {
 	Absolute time.Duration `yaml:"absolute"`
 	Inactive time.Duration `yaml:"inactive"`
+	Human    time.Duration `yaml:"human"`
 }
 
 // AuditFile is where the trace is.
