@@ -17,6 +17,7 @@ var mayImport = map[string][]string{
 	"tla":                         {"session", "pki"},
 	"tla/policy":                  {"session", "tla/pin"},
 	"tla/pin":                     {},
+	"tla/seat":                    {},
 	"pdt":                         {"session", "pki"},
 	"gateway":                     {"session", "pki", "metrics"},
 	"metrics":                     {},
@@ -55,7 +56,8 @@ var onlyIn = map[string][]string{
 	"github.com/google/go-tpm":        {"keys"},
 	"rsc.io/qr":                       {"cmd/tla-pki"},
 	"filippo.io/age":                  {"pki/ca/backup", "cmd/tla-pki"},
-	"github.com/stretchr/testify":     {"pki/pkitest", "keys/keystest", "integration"},
+	"github.com/godbus/dbus":          {"tla/seat"},
+	"github.com/stretchr/testify":     {"pki/pkitest", "keys/keystest", "tla/seat/seattest", "integration"},
 	"net/http/pprof":                  {},
 	"golang.org/x/crypto/cryptobyte":  {"pki", "ocsp", "keys"},
 }

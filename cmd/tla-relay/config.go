@@ -38,6 +38,7 @@ type renewal struct {
 type control struct {
 	Socket cli.Path `yaml:"socket"`
 	Group  string   `yaml:"group"`
+	Seat   string   `yaml:"seat"` // seatLogind or seatNone; empty: none, or logind when sealed
 }
 
 type limits struct {
@@ -67,7 +68,7 @@ func (p place) load() (config, error) {
 	}
 	file := c
 	c.Usable = func(b *bundle.Content) error { _, err := file.settings(b); return err }
-	return c, errors.Join(c.checkFiles(), enrol.Section{At: c.Renewal.At}.Check(), c.checkSeal())
+	return c, errors.Join(c.Control.finish(c.Sealed), c.checkFiles(), enrol.Section{At: c.Renewal.At}.Check(), c.checkSeal())
 }
 
 // checkFiles keeps the relay from fetching anything: it must have no connection before a start (C4), and none but the

@@ -107,7 +107,7 @@ func (d *daemon) listen(app *cli.App, c control) (err error) {
 }
 
 func (c control) listen(cfg ctl.Config) (*ctl.Server, error) {
-	cfg.Socket, cfg.Group = string(c.Socket), c.Group
+	cfg.Socket, cfg.Group, cfg.Local = string(c.Socket), c.Group, c.local()
 	if err := os.MkdirAll(filepath.Dir(cfg.Socket), 0o755); err != nil {
 		return nil, err
 	}

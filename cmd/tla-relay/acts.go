@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"tlagate/tla/seat"
+)
+
+// The values of control.seat: who may do a person's acts over the control socket (C4).
+const (
+	seatLogind = "logind" // whoever sits at this machine, by the word of logind
+	seatNone   = "none"   // whoever is in the group, from wherever
+)
+
+// finish gives seat its default, and refuses what C4 does not allow under seal.
+func (c *control) finish(sealed bool) error {
+	if c.Seat == "" {
+		c.Seat = seatNone
+		if sealed {
+			c.Seat = seatLogind
+		}
+	}
+	switch {
+	case c.Seat != seatLogind && c.Seat != seatNone:
+		return fmt.Errorf("cannot use control.seat %q: want %s or %s", c.Seat, seatLogind, seatNone)
+	case c.Seat == seatNone && sealed:
+		return errors.New("cannot use control.seat none: this device is sealed, and a start is for whoever sits at it (C4); remove the line")
+	}
+	return nil
+}
+
+// local fits control.Config.Local; nil = nobody is asked.
+func (c control) local() func(context.Context, int) error {
+	if c.Seat == seatNone {
+		return nil
+	}
+	return seat.Config{}.Check
+}
