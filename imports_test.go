@@ -18,6 +18,7 @@ var mayImport = map[string][]string{
 	"tla/policy":                  {"session", "tla/pin"},
 	"tla/pin":                     {},
 	"tla/seat":                    {},
+	"tla/startkey":                {},
 	"pdt":                         {"session", "pki"},
 	"gateway":                     {"session", "pki", "metrics"},
 	"metrics":                     {},

@@ -4,8 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 
+	"tlagate/cmd/internal/cli"
+	"tlagate/tla"
 	"tlagate/tla/seat"
+	"tlagate/tla/startkey"
 )
 
 // The values of control.seat: who may do a person's acts over the control socket (C4).
@@ -37,4 +42,19 @@ func (c control) local() func(context.Context, int) error {
 		return nil
 	}
 	return seat.Config{}.Check
+}
+
+// startKey is a physical key whose press is the user's act (C4).
+type startKey struct {
+	Device cli.Path      `yaml:"device"` // evdev; empty: none
+	Key    string        `yaml:"key"`    // name or number
+	Hold   time.Duration `yaml:"hold"`   // to start
+}
+
+// open gives nil when there is none.
+func (k startKey) open(sealed bool, relay *tla.Relay, log *slog.Logger) (*startkey.Key, error) {
+	if k == (startKey{}) {
+		return nil, nil
+	}
+	return startkey.New(startkey.Config{Device: string(k.Device), Key: k.Key, Hold: k.Hold, FIFO: !sealed, Acts: relay.Key(), Log: log})
 }

@@ -27,6 +27,7 @@ type config struct {
 	Limits   limits       `yaml:"limits"`
 	Audit    cli.Path     `yaml:"audit"`
 	Renewal  renewal      `yaml:"renewal"`
+	StartKey startKey     `yaml:"start_key"`
 	cli.Seal `yaml:",inline"`
 }
 

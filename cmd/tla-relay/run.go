@@ -14,6 +14,7 @@ import (
 	"tlagate/pki/bundle"
 	"tlagate/tla"
 	ctl "tlagate/tla/control"
+	"tlagate/tla/startkey"
 )
 
 type runCmd struct{ place }
@@ -48,6 +49,7 @@ type daemon struct {
 	readers *tla.Readers
 	relay   *tla.Relay
 	server  *ctl.Server
+	key     *startkey.Key // nil: none
 }
 
 func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
@@ -68,6 +70,9 @@ func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
 		return nil, err
 	}
 	if err := d.openRelay(cfg, kept, trace, app.Log); err != nil {
+		return nil, err
+	}
+	if d.key, err = cfg.StartKey.open(cfg.Sealed, d.relay, app.Log); err != nil {
 		return nil, err
 	}
 	return d, d.listen(app, cfg.Control)
@@ -129,8 +134,12 @@ func (d *daemon) serve(app *cli.App) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var parts sync.WaitGroup
-	failed := make(chan error, 3)
-	for _, part := range []func(context.Context) error{d.trust.Run, d.readers.Run, d.server.Serve} {
+	run := []func(context.Context) error{d.trust.Run, d.readers.Run, d.server.Serve}
+	if d.key != nil {
+		run = append(run, d.key.Run)
+	}
+	failed := make(chan error, len(run))
+	for _, part := range run {
 		parts.Go(func() { failed <- part(ctx) })
 	}
 	app.Follow(cli.Live{Trust: d.trust, Keys: []*cli.Keys{d.keys}})
