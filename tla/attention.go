@@ -41,7 +41,7 @@ func (a *attention) look() <-chan struct{} {
 // moved tells whether a hand put a card in or took one out: in a reader that is there both times. A service that was restarted, or a reader
 // that came or went, is nobody's act.
 func (v view) moved(now view) bool {
-	return v.service == "" && now.service == "" && slices.ContainsFunc(now.places, func(p placeView) bool {
+	return slices.ContainsFunc(now.places, func(p placeView) bool {
 		return v.has(p.reader) && v.card(p.reader).number != p.card.number
 	})
 }

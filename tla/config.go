@@ -23,6 +23,7 @@ type Config struct {
 	Timers   Timers         // zero = the defaults
 	Policy   *policy.Policy // which commands may reach a card (C1)
 	Log      *slog.Logger   // nil = discard
+	Clock    *Clock         // what is known of the time; nil = nothing, and any is taken for right
 	Bundle   Bundle         // the signed configuration we work with; nil = none
 
 	// During are run while a session is up, beside it, each once a session and told the gateway (host:port) it goes through, which they may

@@ -113,6 +113,9 @@ func (r *Relay) begin(act Act, mayRenew bool) (*live, error) {
 	case r.live != nil:
 		return nil, &Why{Code: CodeAlready}
 	}
+	if w := r.cfg.Clock.check(); w != nil {
+		return nil, r.note(w)
+	}
 	if w := r.cfg.usable(); w != nil {
 		return nil, r.note(w)
 	}

@@ -84,10 +84,15 @@ func (v *verifier) probe(header [4]byte) (tries int, sw []byte, err error) {
 func (v *verifier) atPad(request PINRequest, code uint32, header [4]byte, f pin.Format) ([]byte, error) {
 	defer v.desk.show(request)()
 	sw, err := v.held.verifyOnPad(code, header, f)
-	if err == nil && (sw[0] == 0x90 || sw[0] == 0x63 || bytes.Equal(sw, swPINCancelled)) {
+	if entered(sw, err) {
 		v.used()
 	}
 	return sw, err
+}
+
+// entered tells whether a PIN was tried, or refused by a key.
+func entered(sw []byte, err error) bool {
+	return err == nil && (sw[0] == 0x90 || sw[0] == 0x63 || bytes.Equal(sw, swPINCancelled))
 }
 
 func (v *verifier) atDesk(ctx context.Context, request PINRequest, header [4]byte, f pin.Format) ([]byte, error) {

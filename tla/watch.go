@@ -13,8 +13,10 @@ const clockTime = 30 * time.Second
 // watch ends the session at its limits, and when a peer would no longer be accepted.
 func (l *live) watch(peers []*pki.Peer) {
 	started := time.Now()
+	l.cfg.Clock.accepted()
 	l.cards = l.readers.current()
 	for l.ctx.Err() == nil {
+		l.cfg.Clock.Keep()
 		changed := l.cfg.Party.Trust.Changed() // before looking, to miss none
 		cards := l.look()
 		if w := l.overdue(started, time.Now()); w != nil {
@@ -63,6 +65,7 @@ func (l *live) recheck(peers []*pki.Peer) *Why {
 		if err := l.cfg.Party.Trust.Recheck(p); err != nil {
 			w := explain(err)
 			w.Peer = p.Identity.String()
+			w = l.cfg.Clock.named(w)
 			l.log.Warn("peer no longer accepted", "reason", w.Reason, "peer", w.Peer, "detail", w.Detail)
 			return w
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"tlagate/cmd/internal/cli"
@@ -57,4 +58,18 @@ func (k startKey) open(sealed bool, relay *tla.Relay, log *slog.Logger) (*startk
 		return nil, nil
 	}
 	return startkey.New(startkey.Config{Device: string(k.Device), Key: k.Key, Hold: k.Hold, FIFO: !sealed, Acts: relay.Key(), Log: log})
+}
+
+// built is when the sources of this program were committed; zero when it does not say.
+func built() (at time.Time) {
+	info, _ := debug.ReadBuildInfo()
+	if info == nil {
+		return at
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.time" {
+			at, _ = time.Parse(time.RFC3339, s.Value)
+		}
+	}
+	return at
 }

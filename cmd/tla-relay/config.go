@@ -28,6 +28,7 @@ type config struct {
 	Audit    cli.Path     `yaml:"audit"`
 	Renewal  renewal      `yaml:"renewal"`
 	StartKey startKey     `yaml:"start_key"`
+	Floor    cli.Path     `yaml:"clock_floor"` // empty: memory
 	cli.Seal `yaml:",inline"`
 }
 

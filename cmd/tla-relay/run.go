@@ -93,6 +93,7 @@ func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, lo
 		Gateways: s.Gateways, PdT: s.PdT, Readers: d.readers, Policy: s.Policy, Log: log,
 		Party:  &pki.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate)},
 		Timers: tla.Timers{Absolute: s.Absolute, Inactive: s.Inactive, Human: cfg.Limits.Human},
+		Clock:  tla.OpenClock(tla.ClockConfig{File: string(cfg.Floor), Built: built(), Vouched: d.trust.Vouched, Log: log}),
 		During: []func(context.Context, string){r.during}, Renewal: r.renewal,
 	}
 	if kept == nil {

@@ -55,6 +55,7 @@ var whys = map[tla.Code]words{
 	tla.CodeCancelled:     {"Démarrage abandonné par l'utilisateur.", "The user gave up the start."},
 	tla.CodeTimeOver:      {"La session a atteint sa durée maximale.", "The session reached its longest time."},
 	tla.CodeInactive:      {"La session est restée trop longtemps inactive.", "The session was inactive for too long."},
+	tla.CodeClock:         {"L'horloge de ce terminal est fausse : mettez-le à l'heure, puis recommencez.", "This terminal's clock is wrong: set it, then try again."},
 	tla.CodeAbsent:        {"Personne n'a confirmé sa présence au terminal : la session a été fermée.", "Nobody at the terminal confirmed being there: the session was ended."},
 	tla.CodeNoSession:     {"Aucune session n'est ouverte.", "No session is up."},
 	tla.CodeExpired:       {"Le certificat de ce terminal a expiré.", "This terminal's certificate has ended."},
