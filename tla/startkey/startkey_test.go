@@ -181,8 +181,8 @@ func TestC4AKeyIsTheUsersAct(t *testing.T) {
 			_, err := b.fifo.Write(other)
 			require.NoError(t, err)
 		}
-		b.key(pressed)
-		b.did("start")
+		b.key(pressed, released, pressed, released)
+		b.ended("start", "stay")
 	})
 	t.Run("C4 a press that the kernel lost the end of", func(t *testing.T) {
 		b := newBoard(t, Config{Long: time.Hour})
