@@ -11,7 +11,7 @@ type attention struct {
 	command atomic.Pointer[time.Time] // the last command, or act of the user
 	human   atomic.Pointer[time.Time] // the last act of the user
 	readers *Readers
-	cards   view // as last looked at; owned by watch
+	cards   view // as last looked at, first when the user said start; owned by watch
 }
 
 // commanded: a command came.

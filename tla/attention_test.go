@@ -90,6 +90,7 @@ func TestSA4AProgramThatPollsDoesNotReplaceItsUser(t *testing.T) {
 // aged is a session whose user acted long ago.
 func aged(t *testing.T, g *rig) (r *Relay, l *live) {
 	g.fake.insert("left", vitaleATR, 1)
+	eventually(t, "seen", func() bool { return g.readers.seen(session.SlotVitale) != "" })
 	r = g.run()
 	require.NoError(t, r.Start(t.Context(), byHand))
 	require.Equal(t, session.SlotVitale, g.next(g.inserted))

@@ -56,7 +56,7 @@ func newLive(cfg Config, h *holder, d *desk, act Act) (*live, error) {
 	if l.pdt, err = pdtOf(cfg.PdT, id.Practice); err != nil {
 		return nil, err
 	}
-	l.readers = cfg.Readers
+	l.readers, l.cards = cfg.Readers, cfg.Readers.current()
 	l.log = cfg.Log.With("session", l.id.String())
 	l.ctx, l.stop = context.WithCancelCause(context.Background())
 	for s := range l.keepers {

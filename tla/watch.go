@@ -14,7 +14,6 @@ const clockTime = 30 * time.Second
 func (l *live) watch(peers []*pki.Peer) {
 	started := time.Now()
 	l.cfg.Clock.accepted()
-	l.cards = l.readers.current()
 	for l.ctx.Err() == nil {
 		l.cfg.Clock.Keep()
 		changed := l.cfg.Party.Trust.Changed() // before looking, to miss none
