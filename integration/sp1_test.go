@@ -10,6 +10,8 @@ import (
 
 	"tlagate/integration/lab"
 	"tlagate/integration/world"
+	"tlagate/tla/seat"
+	"tlagate/tla/seat/seattest"
 )
 
 // sealed is a deployment whose devices work with bundles alone. It has no readers.
@@ -17,6 +19,7 @@ type sealed struct{ *bed }
 
 func newSealed(t *testing.T) *sealed {
 	t.Helper()
+	seattest.Start(t, seat.Bus).Everybody(seattest.AtTheMachine)
 	l, err := lab.New()
 	require.NoError(t, err)
 	t.Cleanup(func() {

@@ -170,10 +170,12 @@ func relayFiles(t *testing.T, l *lab.Lab) int {
 	return len(files)
 }
 
-// TestC4RelayHasNoNetworkSocketOutsideASession looks at the real process.
+// TestC4RelayHasNoNetworkSocketOutsideASession looks at the real process: before a start, in between, after an end, after starts that failed.
 func TestC4RelayHasNoNetworkSocketOutsideASession(t *testing.T) {
 	l := newLab(t)
 	require.Empty(t, networkSockets(t, l.RelayProc.PID()))
+	waitRelay(t, l, "two cards", func(s *tla.Status) bool { return len(s.Readers) == 2 })
+	require.Empty(t, networkSockets(t, l.RelayProc.PID()), "nor do cards and questions make it open one")
 	startSession(t, l)
 	sockets := networkSockets(t, l.RelayProc.PID())
 	require.Len(t, sockets, 1, "the one to the gateway")
@@ -190,16 +192,21 @@ func TestC4RelayHasNoNetworkSocketOutsideASession(t *testing.T) {
 		return errors.Join(err, errors.New("it started"))
 	}))
 	require.Empty(t, networkSockets(t, l.RelayProc.PID()))
+	require.NoError(t, l.GatewayProc.Stop())
+	_, err = l.Relay("start")
+	require.ErrorContains(t, err, "Aucune passerelle ne répond")
+	require.Empty(t, networkSockets(t, l.RelayProc.PID()))
 }
 
-// networkSockets gives the lines of /proc/net about sockets of a process.
+// networkSockets gives the lines of /proc/net about sockets of a process, and those that are in no table: all but the local ones.
 func networkSockets(t *testing.T, pid int) (found []string) {
-	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
-	require.NoError(t, err)
-	own := map[string]bool{}
-	for _, fd := range fds {
-		target, _ := os.Readlink(fd)
-		own[target] = true
+	own := heldSockets(t, pid) // and whether it is in a table
+	seen := func(inode string) bool {
+		_, ours := own["socket:["+inode+"]"]
+		if ours {
+			own["socket:["+inode+"]"] = true
+		}
+		return ours
 	}
 	for _, table := range []string{"tcp", "tcp6", "udp", "udp6", "raw", "raw6", "packet"} {
 		b, err := os.ReadFile("/proc/net/" + table)
@@ -208,10 +215,36 @@ func networkSockets(t *testing.T, pid int) (found []string) {
 		}
 		require.NoError(t, err)
 		for _, line := range strings.Split(string(b), "\n") {
-			if f := strings.Fields(line); len(f) > 9 && own["socket:["+f[9]+"]"] {
+			if f := strings.Fields(line); len(f) > 9 && seen(f[9]) {
 				found = append(found, table+" "+strings.Join(f, " "))
 			}
 		}
 	}
+	local, err := os.ReadFile("/proc/net/unix")
+	require.NoError(t, err)
+	for line := range strings.Lines(string(local)) {
+		if f := strings.Fields(line); len(f) > 6 {
+			seen(f[6])
+		}
+	}
+	still := heldSockets(t, pid) // not closed while the tables were read
+	for socket, known := range own {
+		if _, held := still[socket]; held && !known {
+			found = append(found, "unknown "+socket)
+		}
+	}
 	return found
+}
+
+// heldSockets gives the sockets of a process as "socket:[INODE]".
+func heldSockets(t *testing.T, pid int) map[string]bool {
+	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	require.NoError(t, err)
+	held := map[string]bool{}
+	for _, fd := range fds {
+		if target, _ := os.Readlink(fd); strings.HasPrefix(target, "socket:[") {
+			held[target] = false
+		}
+	}
+	return held
 }

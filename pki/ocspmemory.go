@@ -227,6 +227,7 @@ func (r Revocation) words(c *x509.Certificate) string {
 
 // remember takes a verified answer in and wakes whoever relies on it when it brings news.
 func (t *Trust) remember(who about, a *answer, now time.Time) *answer {
+	t.vouch(a.thisUpdate, now)
 	best, changed := t.answers.put(who, a, t.refreshAt(a, now), now)
 	if changed {
 		t.tellChanged()

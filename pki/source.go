@@ -137,6 +137,7 @@ func (t *Trust) register(c *crl) {
 	for _, ca := range t.knownCAs(c.list.RawIssuer) {
 		if c.checkIssuer(ca) == nil && c.checkFuture(t.now()) == nil && t.numbers.check(ca, c) == nil {
 			t.recordNumber(ca, c)
+			t.vouch(c.list.ThisUpdate, t.now())
 		}
 	}
 }

@@ -74,6 +74,7 @@ type Trust struct {
 	answers       answers
 	responders    responders
 	own           ownStaples
+	vouched       vouched
 	received      *source      // ARLs of status records; one of sources
 	statusRefused atomic.Int64 // pieces of status records refused
 	snap          atomic.Pointer[snapshot]

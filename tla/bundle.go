@@ -61,8 +61,8 @@ func (r *Relay) End(err error) {
 	}
 }
 
-// usable is a *Why when the bundle must not be used.
-func (c Config) usable() error {
+// usable says why the bundle must not be used.
+func (c Config) usable() *Why {
 	if c.Bundle == nil {
 		return nil
 	}

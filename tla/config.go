@@ -24,6 +24,7 @@ type Config struct {
 	Timers   Timers         // zero = the defaults
 	Policy   *policy.Policy // which commands may reach a card (C1)
 	Log      *slog.Logger   // nil = discard
+	Clock    *Clock         // what is known of the time; nil = nothing, and any is taken for right
 	Bundle   Bundle         // the signed configuration we work with; nil = none
 
 	// During are run while a session is up, beside it, each once a link of it and told the gateway (host:port) it goes through, which they may
@@ -51,6 +52,9 @@ type Timers struct {
 	Grace     time.Duration // to get a lost link back, 30 s; 1 min at most
 	Redial    time.Duration // longest pause before the first try of that, 250 ms; it doubles with each, up to RedialMax
 	RedialMax time.Duration // 2 s
+	Human     time.Duration // of a session without an act of its user, whatever programs do (SA4), 15 min, which is also the most
+	Ask       time.Duration // before that the user is asked to stay, 1 min
+	Warn      time.Duration // before any end that can be foreseen the user is warned, 1 min
 	Leave     time.Duration // for the PdT to hear that the session ends, 2 s
 }
 
@@ -59,6 +63,7 @@ const (
 	MaxAbsolute = 12 * time.Hour
 	MaxInactive = 15 * time.Minute
 	MaxGrace    = time.Minute
+	MaxHuman    = 15 * time.Minute
 )
 
 func (t Timers) withDefaults() Timers {
@@ -69,6 +74,7 @@ func (t Timers) withDefaults() Timers {
 		{&t.Dial, 5 * time.Second}, {&t.Open, 10 * time.Second}, {&t.Hello, 10 * time.Second},
 		{&t.Take, 5 * time.Second}, {&t.Command, time.Minute}, {&t.PIN, 50 * time.Second},
 		{&t.Absolute, MaxAbsolute}, {&t.Inactive, 10 * time.Minute},
+		{&t.Human, MaxHuman}, {&t.Ask, time.Minute}, {&t.Warn, time.Minute},
 		{&t.Heartbeat, session.DefaultHeartbeat}, {&t.Leave, 2 * time.Second},
 		{&t.Grace, 30 * time.Second}, {&t.Redial, 250 * time.Millisecond}, {&t.RedialMax, 2 * time.Second},
 	} {
@@ -89,6 +95,10 @@ func (t Timers) check() error {
 		return fmt.Errorf("cannot wait %v for a lost link: at most %v", t.Grace, MaxGrace)
 	case t.Heartbeat < 0:
 		return fmt.Errorf("cannot have a heartbeat of %v", t.Heartbeat)
+	case t.Human < 0 || t.Human > MaxHuman:
+		return fmt.Errorf("cannot let a session go on for %v without its user: at most %v (SA4)", t.Human, MaxHuman)
+	case t.Ask < 0 || t.Warn < 0:
+		return fmt.Errorf("cannot ask %v and warn %v before the end of a session: want times that are not negative", t.Ask, t.Warn)
 	}
 	return nil
 }

@@ -191,7 +191,7 @@ func (a *attempt) noted(n link.Notice) {
 	}
 }
 
-func (a *attempt) used(session.Slot) { a.acted() }
+func (a *attempt) used(session.Slot) { a.commanded() }
 
 func (a *attempt) usedPIN(s session.Slot) {
 	a.used(s)

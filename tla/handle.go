@@ -17,11 +17,11 @@ const CodeUnknownCommand Code = "unknown_command"
 type Answer struct {
 	Version int     `json:"version"`
 	OK      bool    `json:"ok"`
-	Error   *Why    `json:"error,omitempty"` // of a start
+	Error   *Why    `json:"error,omitempty"` // of a start or stay
 	Status  *Status `json:"status,omitempty"`
 }
 
-// Handle does what a local user asks: start, stop or status. It gives an Answer. A start lasts until the session is up,
+// Handle does what a local user asks: start, stop, stay or status. It gives an Answer. A start lasts until the session is up,
 // or ctx ends. who is the process that asks, as the kernel knows it.
 func (r *Relay) Handle(ctx context.Context, who, command string) any {
 	switch command {
@@ -30,10 +30,12 @@ func (r *Relay) Handle(ctx context.Context, who, command string) any {
 	case "stop":
 		r.Stop()
 		return r.answer(nil)
+	case "stay":
+		return r.answer(r.Stay(Act{consent.ActCommand, who}))
 	case "status":
 		return r.answer(nil)
 	}
-	return Answer{Version: Version, Error: &Why{Code: CodeUnknownCommand, Detail: "want start, stop or status"}}
+	return Answer{Version: Version, Error: &Why{Code: CodeUnknownCommand, Detail: "want start, stop, stay or status"}}
 }
 
 func (r *Relay) answer(err error) Answer {

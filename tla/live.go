@@ -33,7 +33,7 @@ type live struct {
 	up   chan struct{} // closed when the PdT has accepted
 	over chan struct{} // closed when cards and sockets are let go
 
-	command atomic.Int64         // when the last command came, ns
+	attention
 	line    atomic.Pointer[line] // once it is up: the link of now, or the last one
 	away    atomic.Pointer[away] // while the link is lost
 	resumed atomic.Int64         // times that the session went on over another link
@@ -60,6 +60,7 @@ func newLive(cfg Config, h *holder, d *desk, act Act) (*live, error) {
 	if l.pdt, err = pdtOf(cfg.PdT, id.Practice); err != nil {
 		return nil, err
 	}
+	l.readers, l.cards = cfg.Readers, cfg.Readers.current()
 	l.log = cfg.Log.With("session", l.id.String())
 	l.ctx, l.stop = context.WithCancelCause(context.Background())
 	for s := range l.keepers {
@@ -105,7 +106,7 @@ func (l *live) run() {
 // stay serves the session, over one line after another, until it ends.
 func (l *live) stay(n *line) {
 	defer n.terminal.Close()
-	l.command.Store(time.Now().UnixNano())
+	l.acted()
 	l.line.Store(n)
 	close(l.up)
 	l.log.Info("session up", "peer", l.pdt.String(), "gateway", n.gateway)
@@ -174,9 +175,6 @@ func (l *live) why() *Why {
 	return &Why{Code: CodeLost}
 }
 
-// acted: the user did something at the terminal, which keeps the session as a command does (SA4).
-func (l *live) acted() { l.command.Store(time.Now().UnixNano()) }
-
 func (l *live) wasUp() bool { return l.line.Load() != nil }
 
 func (l *live) state() State {
@@ -205,6 +203,7 @@ var byes = map[Code]session.Bye{
 	CodeStopped:  {Code: session.ByeStopped, Text: "The user ended the session at the terminal."},
 	CodeTimeOver: {Code: session.ByeTimeOver, Text: "The session has reached its longest time."},
 	CodeInactive: {Code: session.ByeInactive, Text: "No command came for too long."},
+	CodeAbsent:   {Code: session.ByeInactive, Text: "Nobody at the terminal answered."},
 	CodeExpired:  {Code: session.ByeTimeOver, Text: "The terminal's certificate has ended."},
 	CodeRefused:  {Code: session.ByeRefused, Text: "A certificate of this session no longer passes at the terminal."},
 }

@@ -25,6 +25,8 @@ type Relay struct {
 	holder *holder
 	desk   *desk
 
+	byKey sync.WaitGroup // starts of a physical key
+
 	mu     sync.Mutex // protects the rest
 	closed bool       // no more starts
 	live   *live      // nil: idle
@@ -87,6 +89,7 @@ func (r *Relay) Close() {
 	r.closed = true
 	r.mu.Unlock()
 	r.stop(&Why{Code: CodeShutdown})
+	r.byKey.Wait()
 }
 
 func (r *Relay) stop(w *Why) bool {
@@ -111,12 +114,15 @@ func (r *Relay) begin(act Act, mayRenew bool) (*live, error) {
 	case r.live != nil:
 		return nil, &Why{Code: CodeAlready}
 	}
-	if err := r.cfg.usable(); err != nil {
-		return nil, err
+	if w := r.cfg.Clock.check(); w != nil {
+		return nil, r.note(w)
+	}
+	if w := r.cfg.usable(); w != nil {
+		return nil, r.note(w)
 	}
 	l, err := newLive(r.cfg, r.holder, r.desk, act)
 	if err != nil {
-		return nil, &Why{Code: CodeConfiguration, Detail: err.Error()}
+		return nil, r.note(&Why{Code: CodeConfiguration, Detail: err.Error()})
 	}
 	l.mayRenew, l.settings = mayRenew, r.settings
 	r.live = l

@@ -316,29 +316,6 @@ func TestC2RevokedPeerEndsTheSession(t *testing.T) {
 	require.Equal(t, session.ByeRefused, bye.Code)
 }
 
-func TestLimits(t *testing.T) {
-	for name, c := range map[string]struct {
-		spoil func(*rig)
-		code  Code
-	}{
-		"absolute":     {func(g *rig) { g.cfg.Timers.Absolute = 50 * time.Millisecond }, CodeTimeOver},
-		"SA4 inactive": {func(g *rig) { g.cfg.Timers.Inactive = 50 * time.Millisecond }, CodeInactive},
-		"our own certificate": {func(g *rig) {
-			g.tla = g.ca.Issue(tlaURN, x509.ExtKeyUsageClientAuth, pkitest.Valid(-time.Hour, 3*time.Second))
-		}, CodeExpired},
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := newRig(t)
-			c.spoil(g)
-			r := g.run()
-			require.NoError(t, r.Start(t.Context(), byHand))
-			eventually(t, "idle", func() bool { return r.Status().State == StateIdle })
-			require.Equal(t, c.code, r.Status().Last.Code)
-			require.Error(t, <-g.ends)
-		})
-	}
-}
-
 func TestSilentPeerEndsTheSession(t *testing.T) {
 	g := newRig(t)
 	g.cfg.Timers.Heartbeat = 100 * time.Millisecond
@@ -377,6 +354,8 @@ func TestConfigRefused(t *testing.T) {
 		"PdT with capitals":     func(c *Config) { c.PdT = "Bureau" },
 		"absolute too long":     func(c *Config) { c.Timers.Absolute = 13 * time.Hour },
 		"SA4 inactive too long": func(c *Config) { c.Timers.Inactive = 16 * time.Minute },
+		"SA4 absent too long":   func(c *Config) { c.Timers.Human = 16 * time.Minute },
+		"never asked":           func(c *Config) { c.Timers.Ask = -1 },
 	} {
 		c := good
 		spoil(&c)

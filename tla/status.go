@@ -42,6 +42,8 @@ type SessionStatus struct {
 	Resumed         int64     `json:"resumed"`        // times that a lost link was got back
 	LostSince       time.Time `json:"lost_since,omitzero"`
 	GraceUntil      time.Time `json:"grace_until,omitzero"` // while the link is lost: then the session ends
+	Ask             *Ask      `json:"ask,omitempty"`        // the user is asked to stay; only an act of theirs keeps the session
+	Warning         *Warning  `json:"warning,omitempty"`
 }
 
 // ReaderStatus is one reader and its card.
@@ -106,6 +108,7 @@ func (l *live) status() *SessionStatus {
 	if n := l.line.Load(); n != nil {
 		s.Gateway, s.GatewayIdentity = n.gateway, n.peers[0].Identity.String()
 		s.Since, s.Until = n.since, n.since.Add(l.cfg.Timers.Absolute)
+		s.Ask, s.Warning = l.foresee(n.since, time.Now())
 	}
 	return s
 }

@@ -1,6 +1,7 @@
 package tla
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -43,8 +44,7 @@ func (v *verifier) verify(header [4]byte, f pin.Format) ([]byte, error) {
 	}
 	if code != 0 && tries != 1 { // a pad cannot ask whether the user insists
 		request.Pad = true
-		defer v.desk.show(request)()
-		return v.held.verifyOnPad(code, header, f)
+		return v.atPad(request, code, header, f)
 	}
 	return v.atDesk(ctx, request, header, f)
 }
@@ -78,6 +78,21 @@ func (v *verifier) probe(header [4]byte) (tries int, sw []byte, err error) {
 		return int(sw2 & 0x0F), nil, nil
 	}
 	return -1, nil, nil
+}
+
+// atPad has the reader ask; what it answers tells whether somebody pressed its keys.
+func (v *verifier) atPad(request PINRequest, code uint32, header [4]byte, f pin.Format) ([]byte, error) {
+	defer v.desk.show(request)()
+	sw, err := v.held.verifyOnPad(code, header, f)
+	if entered(sw, err) {
+		v.used()
+	}
+	return sw, err
+}
+
+// entered tells whether a PIN was tried, or refused by a key.
+func entered(sw []byte, err error) bool {
+	return err == nil && (sw[0] == 0x90 || sw[0] == 0x63 || bytes.Equal(sw, swPINCancelled))
 }
 
 func (v *verifier) atDesk(ctx context.Context, request PINRequest, header [4]byte, f pin.Format) ([]byte, error) {

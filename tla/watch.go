@@ -13,14 +13,17 @@ const clockTime = 30 * time.Second
 // watch ends the session at its limits, and when a peer would no longer be accepted.
 func (l *live) watch() {
 	started := time.Now()
+	l.cfg.Clock.accepted()
 	for l.ctx.Err() == nil {
+		l.cfg.Clock.Keep()
 		changed := l.cfg.Party.Trust.Changed() // before looking, to miss none
+		cards := l.look()
 		if w := l.overdue(started, time.Now()); w != nil {
 			l.end(w)
 		} else if w := l.recheck(l.line.Load().peers); w != nil {
 			l.end(w)
 		}
-		l.wait(changed, started)
+		l.wait(changed, cards, started)
 	}
 }
 
@@ -30,17 +33,24 @@ type limit struct {
 	why Why
 }
 
-func (l *live) limits(started time.Time) []limit {
-	last := time.Unix(0, l.command.Load())
+func (l *live) limits(started, now time.Time) []limit {
+	t := l.cfg.Timers
 	return []limit{
-		{started.Add(l.cfg.Timers.Absolute), Why{Code: CodeTimeOver}},
-		{last.Add(l.cfg.Timers.Inactive), Why{Code: CodeInactive}},
+		{after(started, t.Absolute, now), Why{Code: CodeTimeOver}},
+		{after(*l.command.Load(), t.Inactive, now), Why{Code: CodeInactive}},
+		{after(*l.human.Load(), t.Human, now), Why{Code: CodeAbsent}},
 		{l.own.NotAfter, Why{Code: CodeExpired, Reason: string(pki.Expired)}},
 	}
 }
 
+// after is when d will have gone by since then, by the faster of two clocks: one stands still while the machine sleeps, the other may be set.
+func after(since time.Time, d time.Duration, now time.Time) time.Time {
+	gone := max(now.Sub(since), now.Round(0).Sub(since.Round(0)))
+	return now.Add(d - gone)
+}
+
 func (l *live) overdue(started, now time.Time) *Why {
-	for _, lim := range l.limits(started) {
+	for _, lim := range l.limits(started, now) {
 		if !now.Before(lim.at) {
 			return &lim.why
 		}
@@ -54,6 +64,7 @@ func (l *live) recheck(peers []*pki.Peer) *Why {
 		if err := l.cfg.Party.Trust.Recheck(p); err != nil {
 			w := explain(err)
 			w.Peer = p.Identity.String()
+			w = l.cfg.Clock.named(w)
 			l.log.Warn("peer no longer accepted", "reason", w.Reason, "peer", w.Peer, "detail", w.Detail)
 			return w
 		}
@@ -61,16 +72,17 @@ func (l *live) recheck(peers []*pki.Peer) *Why {
 	return nil
 }
 
-// wait returns at the next limit, change of revocation data, or end.
-func (l *live) wait(changed <-chan struct{}, started time.Time) {
-	next := clockTime
-	for _, lim := range l.limits(started) {
-		next = min(next, time.Until(lim.at))
+// wait returns at the next limit, change of revocation data or cards, or end.
+func (l *live) wait(changed, cards <-chan struct{}, started time.Time) {
+	next, now := clockTime, time.Now()
+	for _, lim := range l.limits(started, now) {
+		next = min(next, lim.at.Sub(now))
 	}
 	ctx, cancel := context.WithTimeout(l.ctx, max(next, time.Millisecond))
 	defer cancel()
 	select {
 	case <-changed:
+	case <-cards:
 	case <-ctx.Done():
 	}
 }

@@ -32,6 +32,7 @@ const (
 	CodeCancelled     Code = "cancelled"         // the user went away before it had started
 	CodeTimeOver      Code = "time_over"         // the absolute limit
 	CodeInactive      Code = "inactive"          // no command for too long (SA4)
+	CodeAbsent        Code = "absent"            // nobody at the terminal said to be still there (SA4)
 	CodeExpired       Code = "certificate_ended" // our own certificate has ended
 	CodeShutdown      Code = "shutdown"          // the relay stops
 	CodeSeal          Code = "seal"              // the signed configuration cannot be used: a bundle.Reason, or "changed"; File is which

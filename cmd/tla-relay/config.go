@@ -30,6 +30,8 @@ type config struct {
 
 	Audit     cli.Path `yaml:"audit"`
 	Renewal   renewal  `yaml:"renewal"`
+	StartKey  startKey `yaml:"start_key"`
+	Floor     cli.Path `yaml:"clock_floor"` // empty: memory
 	cli.Proxy `yaml:",inline"`
 	cli.Seal  `yaml:",inline"`
 	Box       confinement `yaml:",inline"`
@@ -43,12 +45,14 @@ type renewal struct {
 type control struct {
 	Socket cli.Path `yaml:"socket"`
 	Group  string   `yaml:"group"`
+	Seat   string   `yaml:"seat"` // seatLogind or seatNone; empty: none, or logind when sealed
 }
 
 type limits struct {
 	Absolute time.Duration `yaml:"absolute"`
 	Inactive time.Duration `yaml:"inactive"`
 	Grace    time.Duration `yaml:"grace"`
+	Human    time.Duration `yaml:"human"`
 }
 
 // AuditFile is where the trace is.
@@ -72,7 +76,7 @@ func (p place) load() (config, error) {
 	}
 	file := c
 	c.Usable = func(b *bundle.Content) error { _, err := file.settings(b); return err }
-	return c, errors.Join(c.CheckProxy(), c.checkFiles(), enrol.Section{At: c.Renewal.At}.Check(), c.checkSeal(), c.checkSandbox())
+	return c, errors.Join(c.Control.finish(c.Sealed), c.CheckProxy(), c.checkFiles(), enrol.Section{At: c.Renewal.At}.Check(), c.checkSeal(), c.checkSandbox())
 }
 
 // checkFiles keeps the relay from fetching anything: it must have no connection before a start (C4), and none but the

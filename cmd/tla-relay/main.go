@@ -1,5 +1,5 @@
 // Command tla-relay is the TLA's end of tlagate: `run` is the daemon, which opens no network connection by itself;
-// `enroll` gets its certificate; `start`, `stop` and `status` are the user's.
+// `enroll` gets its certificate; `start`, `stop`, `stay` and `status` are the user's.
 package main
 
 import (
@@ -12,6 +12,7 @@ type grammar struct {
 	Enroll enrollCmd `cmd:"" help:"Get this terminal's certificate with a one-time code."`
 	Start  startCmd  `cmd:"" help:"Start a session with the Poste de Travail; exit 0 once it is up."`
 	Stop   stopCmd   `cmd:"" help:"End the session: the cards are powered down."`
+	Stay   stayCmd   `cmd:"" help:"Say that you are still there: the session goes on."`
 	Status statusCmd `cmd:"" help:"Show the session, the readers and the cards."`
 	Keys   keysCmd   `cmd:"" help:"List every key and certificate held: use, algorithm, where, protection, dates, status."`
 	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`

@@ -158,3 +158,25 @@ func TestUserCommands(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Contains(t, errs, "is the tla-relay service running?")
 }
+
+// TestC4SeatOfASealedTerminal: sealed, a start is for whoever sits at the machine; the configuration cannot say otherwise.
+func TestC4SeatOfASealedTerminal(t *testing.T) {
+	for _, c := range []struct {
+		seat      string
+		sealed    bool
+		want, why string
+	}{
+		{"", false, "none", ""}, {"", true, "logind", ""}, {"logind", false, "logind", ""}, {"logind", true, "logind", ""},
+		{"none", false, "none", ""}, {"none", true, "", "sealed"}, {"remote", false, "", "want logind or none"},
+	} {
+		control := control{Seat: c.seat}
+		err := control.finish(c.sealed)
+		if c.why != "" {
+			require.ErrorContains(t, err, c.why)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, c.want, control.Seat)
+		require.Equal(t, c.want == "logind", control.local() != nil)
+	}
+}

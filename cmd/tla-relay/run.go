@@ -15,6 +15,7 @@ import (
 	"tlagate/pki/bundle"
 	"tlagate/tla"
 	ctl "tlagate/tla/control"
+	"tlagate/tla/startkey"
 )
 
 type runCmd struct{ place }
@@ -53,7 +54,8 @@ type daemon struct {
 	relay   *tla.Relay
 	server  *ctl.Server
 	confine func() error
-	again   chan error // gets why the program has to be started again, once no session is up
+	again   chan error    // gets why the program has to be started again, once no session is up
+	key     *startkey.Key // nil: none
 }
 
 func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
@@ -79,6 +81,9 @@ func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
 	if err := d.openRelay(cfg, kept, trace, app.Log); err != nil {
 		return nil, err
 	}
+	if d.key, err = cfg.StartKey.open(cfg.Sealed, d.relay, app.Log); err != nil {
+		return nil, err
+	}
 	return d, d.listen(app, cfg.Control)
 }
 
@@ -98,7 +103,8 @@ func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, lo
 	relay := tla.Config{
 		Gateways: s.Gateways, PdT: s.PdT, Readers: d.readers, Policy: s.Policy, Dial: cfg.Dial, Log: log,
 		Party:  &pki.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate)},
-		Timers: tla.Timers{Absolute: s.Absolute, Inactive: s.Inactive, Grace: cfg.Limits.Grace, Heartbeat: cfg.Heartbeat},
+		Timers: tla.Timers{Absolute: s.Absolute, Inactive: s.Inactive, Human: cfg.Limits.Human, Grace: cfg.Limits.Grace, Heartbeat: cfg.Heartbeat},
+		Clock:  tla.OpenClock(tla.ClockConfig{File: string(cfg.Floor), Built: built(), Vouched: d.trust.Vouched, Log: log}),
 		During: []func(context.Context, string){r.during}, Renewal: r.renewal,
 	}
 	if kept == nil {
@@ -118,7 +124,7 @@ func (d *daemon) listen(app *cli.App, c control) (err error) {
 }
 
 func (c control) listen(cfg ctl.Config) (*ctl.Server, error) {
-	cfg.Socket, cfg.Group = string(c.Socket), c.Group
+	cfg.Socket, cfg.Group, cfg.Local = string(c.Socket), c.Group, c.local()
 	if err := os.MkdirAll(filepath.Dir(cfg.Socket), 0o755); err != nil {
 		return nil, err
 	}
@@ -143,8 +149,12 @@ func (d *daemon) serve(app *cli.App) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var parts sync.WaitGroup
-	failed := make(chan error, 3)
-	for _, part := range []func(context.Context) error{d.trust.Run, d.readers.Run, d.server.Serve} {
+	run := []func(context.Context) error{d.trust.Run, d.readers.Run, d.server.Serve}
+	if d.key != nil {
+		run = append(run, d.key.Run)
+	}
+	failed := make(chan error, len(run))
+	for _, part := range run {
 		parts.Go(func() { failed <- part(ctx) })
 	}
 	app.Follow(cli.Live{Trust: d.trust, Keys: []*cli.Keys{d.keys}})

@@ -105,12 +105,12 @@ func (c config) rules(gateways []string) sandbox.Rules {
 		r.Read = append(r.Read, dir)
 	}
 	r.Write = sandbox.Directories(string(c.Identity.Cert), c.Identity.Key.File(), string(c.Trust.ARL), string(c.Trust.State),
-		string(c.Trust.Denials), string(c.Trust.Answers), string(c.Audit), string(c.Bundle))
+		string(c.Trust.Denials), string(c.Trust.Answers), string(c.Audit), string(c.Bundle), string(c.Floor))
 	for _, p := range c.Box.Paths {
 		r.Write = append(r.Write, string(p))
 	}
 	r.Sockets = sandbox.Directories(string(c.Control.Socket))
-	r.Devices = devices(c.Identity.Key)
+	r.Devices = append(devices(c.Identity.Key), sandbox.Directories(string(c.StartKey.Device))...) // a key may be plugged in at any time
 	r.Connect = ports(c.ways(gateways))
 	return r
 }

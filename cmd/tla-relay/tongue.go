@@ -83,6 +83,8 @@ func (t tongue) trouble(err error) error {
 	switch {
 	case errors.Is(err, ctl.ErrNotAllowed), errors.As(err, &f) && f.Code == ctl.FaultNotAllowed:
 		return fmt.Errorf("%s (%w)", t.say(notAllowed, nil), err)
+	case errors.As(err, &f) && f.Code == ctl.FaultNotLocal:
+		return fmt.Errorf("%s (%w)", t.say(notLocal, nil), err)
 	case errors.Is(err, ctl.ErrNoDaemon):
 		return fmt.Errorf("%s (%w)", t.say(noRelay, nil), err)
 	}
@@ -97,6 +99,9 @@ func (t tongue) status(w io.Writer, s *tla.Status) {
 	if n := s.Session; n != nil && n.Gateway != "" {
 		line(lines.gateway, fmt.Sprintf("%s (%s)", n.Gateway, n.GatewayIdentity))
 		line(lines.since, stamp(n.Since))
+	}
+	if n := s.Session; n != nil {
+		t.ends(w, n)
 	}
 	if p := s.PIN; p != nil {
 		where := map[bool]words{false: lines.pinAsked, true: lines.pinPad}[p.Pad]
@@ -118,6 +123,15 @@ func (t tongue) status(w io.Writer, s *tla.Status) {
 	}
 	if late := t.warning(s); late != "" {
 		line(enrolWords.warning, late)
+	}
+}
+
+// ends tells of an end that is near, and what the user can do about it.
+func (t tongue) ends(w io.Writer, n *tla.SessionStatus) {
+	if n.Ask != nil {
+		fmt.Fprintln(w, t.say(lines.ask, []string{"at", clock(n.Ask.Until)}))
+	} else if n.Warning != nil {
+		fmt.Fprintln(w, t.say(warnings[n.Warning.Code], []string{"at", clock(n.Warning.At)}))
 	}
 }
 
@@ -145,5 +159,7 @@ func (t tongue) card(c *tla.CardStatus) string {
 	}
 	return text
 }
+
+func clock(at time.Time) string { return at.Local().Format("15:04:05") }
 
 func stamp(at time.Time) string { return at.Local().Format("2006-01-02 15:04:05") }

@@ -22,6 +22,7 @@ type userCmd struct {
 type (
 	startCmd  struct{ userCmd }
 	stopCmd   struct{ userCmd }
+	stayCmd   struct{ userCmd }
 	statusCmd struct{ userCmd }
 )
 
@@ -36,6 +37,10 @@ func (c *startCmd) Run(app *cli.App) error {
 
 func (c *stopCmd) Run(app *cli.App) error {
 	return c.ask(app, "stop", func(t tongue, w io.Writer, s *tla.Status) { fmt.Fprintln(w, t.say(stopped, nil)) })
+}
+
+func (c *stayCmd) Run(app *cli.App) error {
+	return c.ask(app, "stay", func(t tongue, w io.Writer, s *tla.Status) { fmt.Fprintln(w, t.say(stayed, nil)) })
 }
 
 func (c *statusCmd) Run(app *cli.App) error {

@@ -23,6 +23,10 @@ var (
 	notAllowed = words{
 		"Vous n'avez pas le droit de commander le relais : demandez à être ajouté à son groupe.",
 		"You may not command the relay: ask to be added to its group."}
+	notLocal = words{
+		"Cette commande est réservée à la personne qui est devant ce terminal : une connexion à distance n'y suffit pas.",
+		"This command is for the person in front of this terminal: a remote login will not do."}
+	stayed   = words{"La session continue.", "The session goes on."}
 	versions = words{
 		"elle ne comprend pas la demande, les versions sont-elles compatibles ?",
 		"it does not understand the request, do the versions fit?"}
@@ -53,6 +57,9 @@ var whys = map[tla.Code]words{
 	tla.CodeCancelled:     {"Démarrage abandonné par l'utilisateur.", "The user gave up the start."},
 	tla.CodeTimeOver:      {"La session a atteint sa durée maximale.", "The session reached its longest time."},
 	tla.CodeInactive:      {"La session est restée trop longtemps inactive.", "The session was inactive for too long."},
+	tla.CodeClock:         {"L'horloge de ce terminal est fausse : mettez-le à l'heure, puis recommencez.", "This terminal's clock is wrong: set it, then try again."},
+	tla.CodeAbsent:        {"Personne n'a confirmé sa présence au terminal : la session a été fermée.", "Nobody at the terminal confirmed being there: the session was ended."},
+	tla.CodeNoSession:     {"Aucune session n'est ouverte.", "No session is up."},
 	tla.CodeExpired:       {"Le certificat de ce terminal a expiré.", "This terminal's certificate has ended."},
 	tla.CodeShutdown:      {"Le relais s'arrête.", "The relay is stopping."},
 	tla.CodeNoPIN:         {"Aucun code porteur n'est demandé en ce moment.", "No PIN is asked for now."},
@@ -215,7 +222,7 @@ var (
 		tla.HoldStuck:  {"le lecteur ne répond pas : débranchez-le et rebranchez-le", "the reader does not answer: unplug it and plug it again"},
 		tla.HoldFailed: {"inutilisable", "cannot be used"},
 	}
-	lines = struct{ state, pdt, gateway, since, noPCSC, noReader, reader, empty, last, own, noOwn, refused, pin, pinTries, pinAsked, pinPad words }{
+	lines = struct{ state, pdt, gateway, since, noPCSC, noReader, reader, empty, last, own, noOwn, refused, ask, pin, pinTries, pinAsked, pinPad words }{
 		state:    words{"État", "State"},
 		pdt:      words{"Poste de Travail", "Poste de Travail"},
 		gateway:  words{"Passerelle", "Gateway"},
@@ -231,11 +238,22 @@ var (
 		pinTries: words{"Code porteur de la {card}, demandé par {pdt}, {n} essais restants (vide pour refuser) : ", "PIN of the {card}, asked for by {pdt}, {n} tries left (empty to refuse): "},
 		pinAsked: words{"Le code porteur de la {card} est demandé : entrez-le avec tla-relay pin.", "The PIN of the {card} is asked for: enter it with tla-relay pin."},
 		pinPad:   words{"Le code porteur de la {card} est demandé : entrez-le sur le clavier du lecteur.", "The PIN of the {card} is asked for: enter it on the reader's keys."},
+		ask: words{"Êtes-vous toujours là ? Sans réponse, la session se ferme à {at} : tla-relay stay pour la garder.",
+			"Are you still there? Without an answer the session ends at {at}: tla-relay stay keeps it."},
 		refused: words{
 			"Attention : {n} commandes du Poste de Travail ont été refusées par la politique des cartes. Prévenez l'opérateur.",
 			"Careful: {n} commands of the Poste de Travail were refused by the card policy. Tell the operator."},
 	}
 )
+
+// warnings are of ends that are near.
+var warnings = map[tla.Code]words{
+	tla.CodeTimeOver: {"La session atteint sa durée maximale à {at} et se fermera alors.", "The session reaches its longest time at {at}, and ends then."},
+	tla.CodeInactive: {"Aucune carte n'est utilisée : la session se ferme à {at} ; tla-relay stay pour la garder.",
+		"No card is in use: the session ends at {at}; tla-relay stay keeps it."},
+	tla.CodeAbsent:  {"Sans réponse de votre part, la session se ferme à {at} : tla-relay stay pour la garder.", "Without an answer of yours the session ends at {at}: tla-relay stay keeps it."},
+	tla.CodeExpired: {"Le certificat de ce terminal expire à {at} : la session se fermera alors.", "This terminal's certificate ends at {at}, and the session with it."},
+}
 
 // The words of enrolment. {place} and {now} are filled in, too.
 var enrolWords = struct{ prompt, confirm, done, late, warning words }{

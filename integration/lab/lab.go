@@ -65,6 +65,7 @@ type Lab struct {
 	Echo        io.Writer // gets the programs' output; nil = nobody
 	Watch       Watch     // is told of each command that was run; nil = nobody
 	AskFor      string    // the PdT that the TLA asks for
+	Seat        string    // control.seat of the TLA; "" = not said
 
 	GatewayTrust, PdTTrust, TLATrust Trust
 

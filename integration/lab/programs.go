@@ -50,7 +50,7 @@ status: {{.Path "pdt.sock"}}
 pdt: {{.AskFor}}
 identity: {cert: {{.TLAKeys.Cert}}, key: {{.TLAKeys.Key}}}
 policy: {{.Path "policy.yaml"}}
-control: {socket: {{.Path "relay.sock"}}}
+control: {socket: {{.Path "relay.sock"}}{{if .Seat}}, seat: {{.Seat}}{{end}}}
 {{template "trust" .TLATrust}}{{end}}
 `))
 

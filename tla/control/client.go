@@ -48,7 +48,7 @@ func read(line []byte, answer any) error {
 	}
 	switch {
 	case f.Error == nil:
-	case f.Error.Code == FaultBadRequest, f.Error.Code == FaultVersion, f.Error.Code == FaultNotAllowed, f.Error.Code == FaultTooMany:
+	case f.Error.Code == FaultBadRequest, f.Error.Code == FaultVersion, f.Error.Code == FaultNotAllowed, f.Error.Code == FaultTooMany, f.Error.Code == FaultNotLocal:
 		return f.Error
 	}
 	return json.Unmarshal(line, answer)

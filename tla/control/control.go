@@ -38,6 +38,7 @@ const (
 	FaultVersion    = "version"     // not ours
 	FaultNotAllowed = "not_allowed" // the user is not in the group
 	FaultTooMany    = "too_many"    // clients
+	FaultNotLocal   = "not_local"   // the client is no person at this machine, and the command is a person's act (C4)
 )
 
 // Fault says what is wrong with a request.

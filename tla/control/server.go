@@ -19,6 +19,9 @@ type Config struct {
 	// Handle answers a command; the answer must marshal to JSON. ctx ends when the client goes away. who is the client, by the kernel's
 	// word: "uid 1000".
 	Handle func(ctx context.Context, who, command string) any
+	// Local says why the process pid is not a person's at this machine; nil = it is one. It is asked before every command but stop and status.
+	// Nil: nobody is asked, and the group decides alone.
+	Local func(ctx context.Context, pid int) error
 	// PIN serves a client that enters PINs; insist: it said pinlasttry. say sends an answer before the last, entry is what the client sends then, read
 	// by nobody else, and limit bounds the time for that. The last answer is returned; nil = the client is gone. Nil: no such command.
 	PIN func(ctx context.Context, insist bool, say func(any) error, entry io.Reader, limit func(time.Time)) any
@@ -99,9 +102,16 @@ func (s *Server) serve(ctx context.Context, c *net.UnixConn) {
 		s.refuse(c, &Fault{FaultNotAllowed, err.Error()})
 		return
 	}
+	p := hold(c, who.pid)
+	defer p.close()
 	command, fault := request(ctx, c)
 	if fault != nil {
 		s.cfg.Log.Warn("control request refused", "reason", fault.Code, "peer", who.String())
+		s.refuse(c, fault)
+		return
+	}
+	if fault := s.person(ctx, p, command); fault != nil {
+		s.cfg.Log.Warn("control request refused", "reason", fault.Code, "command", command, "peer", who.String(), "error", fault.Detail)
 		s.refuse(c, fault)
 		return
 	}

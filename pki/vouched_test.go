@@ -1,0 +1,60 @@
+package pki_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/pki"
+	"tlagate/pki/pkitest"
+)
+
+// TestVouched: the time is what signed data says that was believed here, never our own clock's, and never one that lies ahead of it.
+func TestVouched(t *testing.T) {
+	w := newWorld(t)
+	ahead := time.Now().Add(20 * 365 * 24 * time.Hour)
+	hour := func(n int) time.Time { return time.Now().Add(time.Duration(n) * time.Hour) }
+	near := func(want time.Time, trust *pki.Trust) {
+		t.Helper()
+		require.WithinDuration(t, want, trust.Vouched(), 10*time.Minute)
+	}
+	pkitest.WriteCRL(t, w.files.CRL, w.Issuing.CRL(pkitest.CRLValid(-40*time.Hour, time.Hour)))
+	pkitest.WriteCRL(t, w.files.ARL, w.Root.CRL(pkitest.CRLValid(-30*time.Hour, time.Hour)))
+	clock := w.cfg
+	clock.Clock = func() time.Time { return ahead }
+	for name, cfg := range map[string]pki.TrustConfig{"a right clock": w.cfg, "one that runs ahead": clock} {
+		trust, err := pki.OpenTrust(cfg)
+		require.NoError(t, err)
+		_, _ = trust.Verify(pkitest.Chain(w.Issue(tla1, asClient)), pki.Want{Usage: asClient})
+		require.WithinDuration(t, hour(-30), trust.Vouched(), 10*time.Minute, name)
+	}
+
+	w.cfg.Clock = func() time.Time { return hour(-100) }
+	require.Zero(t, w.open().Vouched(), "all of it lies ahead of a clock that is late: believed by nobody")
+	w.cfg.Clock = nil
+
+	trust := w.open()
+	leaf := w.Issue(tla1, asClient).Leaf
+	for name, c := range map[string]struct {
+		der []byte
+		arl bool
+	}{
+		"ARL of the future":    {w.Root.CRL(pkitest.CRLFuture()), true},
+		"badly signed ARL":     {w.Root.CRL(pkitest.CRLValid(-time.Hour, time.Hour), pkitest.CRLBadSignature()), true},
+		"ARL of a stranger":    {pkitest.New(t).Root.CRL(pkitest.CRLValid(-time.Hour, time.Hour)), true},
+		"answer of the future": {w.Issuing.OCSP(leaf, pkitest.OCSPFuture()), false},
+		"answer of a stranger": {pkitest.New(t).Issuing.OCSP(leaf, pkitest.OCSPValid(-time.Hour, time.Hour)), false},
+	} {
+		trust.TakeStatus(pki.Status{ARL: c.arl, DER: c.der})
+		require.WithinDuration(t, hour(-30), trust.Vouched(), 10*time.Minute, name)
+	}
+	_, err := trust.Verify(pkitest.Chain(w.Issue(tla1, asClient)), pki.Want{Usage: asClient}) // the CA is known from now on
+	require.NoError(t, err)
+	require.NoError(t, trust.AddStatus(w.Issuing.OCSP(leaf, pkitest.OCSPValid(-20*time.Hour, time.Hour))))
+	near(hour(-20), trust)
+	require.NoError(t, trust.AddARL(w.Root.CRL(pkitest.CRLValid(-10*time.Hour, time.Hour))))
+	near(hour(-10), trust)
+	require.NoError(t, trust.AddStatus(w.Issuing.OCSP(w.Issue(tla1, asClient).Leaf, pkitest.OCSPValid(-25*time.Hour, time.Hour))))
+	near(hour(-10), trust)
+}

@@ -1,0 +1,82 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// TestC4ActsAreForAPersonAtTheMachine: all commands but stop and status, also those that nobody knows yet.
+func TestC4ActsAreForAPersonAtTheMachine(t *testing.T) {
+	var handled, asked atomic.Int32
+	away := true
+	socket := serve(t, Config{
+		Handle: func(_ context.Context, _, command string) any { handled.Add(1); return echo{Version, command} },
+		Local: func(_ context.Context, pid int) error {
+			asked.Add(1)
+			require.Equal(t, os.Getpid(), pid)
+			if away {
+				return errors.New("far away")
+			}
+			return nil
+		},
+	})
+	for _, act := range []string{"start", "stay", "check", CommandPIN, CommandPINLastTry, "whatever"} {
+		var f *Fault
+		require.ErrorAs(t, Ask(t.Context(), socket, act, new(echo)), &f, act)
+		require.Equal(t, &Fault{FaultNotLocal, "far away"}, f)
+	}
+	require.Zero(t, handled.Load())
+	before := asked.Load()
+	for _, command := range []string{"stop", "status"} {
+		require.NoError(t, Ask(t.Context(), socket, command, new(echo)))
+	}
+	require.Equal(t, before, asked.Load(), "nobody is asked about those")
+	away = false
+	require.NoError(t, Ask(t.Context(), socket, "start", new(echo)))
+	require.EqualValues(t, 3, handled.Load())
+}
+
+// TestC4ThePersonOfAnEndedProcessDoesNotCount: its number may be another's by the time that somebody is asked about it.
+func TestC4ThePersonOfAnEndedProcessDoesNotCount(t *testing.T) {
+	child := exec.Command("sleep", "60")
+	require.NoError(t, child.Start())
+	fd, err := unix.PidfdOpen(child.Process.Pid, 0)
+	require.NoError(t, err)
+	p := &process{pid: child.Process.Pid, fd: os.NewFile(uintptr(fd), "pidfd")}
+	defer p.close()
+	ended := &Server{cfg: Config{Local: func(context.Context, int) error {
+		require.NoError(t, child.Process.Kill())
+		_ = child.Wait()
+		return nil // about whoever has the number now
+	}}}
+	require.NoError(t, p.running())
+	require.Equal(t, FaultNotLocal, ended.person(t.Context(), p, "start").Code)
+	require.ErrorContains(t, p.running(), "has ended")
+}
+
+// TestC4TheProcessOfAClientIsHeld: what cannot be held is refused.
+func TestC4TheProcessOfAClientIsHeld(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	require.NoError(t, err)
+	f := os.NewFile(uintptr(pair[0]), "")
+	defer unix.Close(pair[1])
+	c, err := net.FileConn(f)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	defer c.Close()
+	p := hold(c.(*net.UnixConn), os.Getpid())
+	defer p.close()
+	require.NoError(t, p.failed)
+	require.NoError(t, p.running())
+	s := &Server{cfg: Config{Local: func(context.Context, int) error { return nil }}}
+	require.Nil(t, s.person(t.Context(), p, "start"))
+	require.Equal(t, FaultNotLocal, s.person(t.Context(), hold(c.(*net.UnixConn), 0), "start").Code, "a process of another namespace")
+}

@@ -1,0 +1,41 @@
+package tla
+
+import (
+	"context"
+	"time"
+
+	"tlagate/session/consent"
+)
+
+// Key gives the acts of a physical key (C4); it fits startkey.Config.Acts. Why a start of it failed is told by Status.
+func (r *Relay) Key() interface {
+	Start() bool
+	Stay()
+	Stop()
+} {
+	return keyed{r}
+}
+
+type keyed struct{ r *Relay }
+
+// Start does not wait for the session to be up.
+func (k keyed) Start() bool {
+	r := k.r
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || r.live != nil {
+		return false
+	}
+	r.byKey.Go(func() { _ = r.Start(context.Background(), Act{Kind: consent.ActKey}) })
+	return true
+}
+
+func (k keyed) Stay() { _ = k.r.Stay(Act{Kind: consent.ActKey}) }
+func (k keyed) Stop() { k.r.Stop() }
+
+// note keeps why a start did not even begin; r.mu is held.
+func (r *Relay) note(w *Why) *Why {
+	r.last = &End{Why: *w, At: time.Now()}
+	r.cfg.Log.Warn("session not begun", "code", string(w.Code), "reason", w.Reason, "detail", w.Detail)
+	return w
+}

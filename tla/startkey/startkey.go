@@ -1,0 +1,184 @@
+// Package startkey makes a physical key of the terminal the user's act (annex code C4): an input device of the Linux kernel (evdev) whose key
+// starts a session, says that the user is still there, and ends it.
+//
+//	no session     a press, as long as Hold, starts one
+//	a session      a press shorter than two seconds: the user is still there; a longer one ends it
+//
+// Only a press that is seen counts: a key that is held when the device is opened, and autorepeat, are none.
+package startkey
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Config configures a Key.
+type Config struct {
+	Device string        // absolute path of the input device; it may come and go
+	Key    string        // name or number: Code
+	Hold   time.Duration // how long the key is to be held to start; less than Long
+	Long   time.Duration // how long to stop; 0 = 2 s
+	Retry  time.Duration // how often a device that is absent is looked for; 0 = 1 s
+	FIFO   bool          // the device may be a FIFO of input events, as in tests
+	Acts   Acts
+	Log    *slog.Logger // nil = discard
+}
+
+// Key is one key of one input device.
+type Key struct {
+	cfg  Config
+	code uint16
+}
+
+// New makes a key; the error says what cannot be used. A device that is not there yet is none.
+func New(cfg Config) (*Key, error) {
+	cfg.Long, cfg.Retry = cmp.Or(cfg.Long, 2*time.Second), cmp.Or(cfg.Retry, time.Second)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	code, err := Code(cfg.Key)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Hold < 0 || cfg.Hold >= cfg.Long {
+		return nil, fmt.Errorf("cannot use a start key that is to be held for %v: want less than %v, which stops", cfg.Hold, cfg.Long)
+	}
+	if !filepath.IsAbs(cfg.Device) {
+		return nil, fmt.Errorf("cannot use the start key's device %q: want the path of an input device of this machine, /dev/input/…", cfg.Device)
+	}
+	if err := cfg.check(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return &Key{cfg, code}, nil
+}
+
+// inputMajor is the number of the kernel's input devices.
+const inputMajor = 13
+
+// check refuses what is no input device, before it is opened: that may do something to it.
+func (c Config) check() error {
+	info, err := os.Stat(c.Device)
+	if err != nil {
+		return fmt.Errorf("cannot use the start key's device: %w", err)
+	}
+	return c.judge(info)
+}
+
+func (c Config) judge(info fs.FileInfo) error {
+	stat, _ := info.Sys().(*syscall.Stat_t)
+	switch mode := info.Mode(); {
+	case mode&fs.ModeCharDevice != 0 && stat != nil && unix.Major(uint64(stat.Rdev)) == inputMajor:
+		return nil
+	case mode&fs.ModeNamedPipe != 0 && c.FIFO:
+		return nil
+	}
+	return fmt.Errorf("cannot use the start key's device %s: it is no input device", c.Device)
+}
+
+// eviocgversion asks an evdev device for its version: no other device knows that (EVIOCGVERSION, linux/input.h).
+const eviocgversion = 0x80044501
+
+// open opens the device, and looks at what it has opened.
+func (c Config) open() (*os.File, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(c.Device, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the start key's device: %w", err)
+	}
+	if err := c.prove(f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (c Config) prove(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := c.judge(info); err != nil || info.Mode()&fs.ModeNamedPipe != 0 {
+		return err
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { _, failed = unix.IoctlGetInt(int(fd), eviocgversion) })
+	if err := errors.Join(err, failed); err != nil {
+		return fmt.Errorf("cannot use the start key's device %s: it gives no input events: %w", c.Device, err)
+	}
+	return nil
+}
+
+// Run watches the key until ctx ends, through any absence of its device.
+func (k *Key) Run(ctx context.Context) error {
+	said := ""
+	for ctx.Err() == nil {
+		f, err := k.cfg.open()
+		if err == nil {
+			k.cfg.Log.Info("start key in use", "device", k.cfg.Device, "key", k.cfg.Key)
+			err = k.follow(ctx, f)
+		}
+		if text := err.Error(); text != said && ctx.Err() == nil {
+			k.cfg.Log.Warn("start key out of reach; trying again", "device", k.cfg.Device, "error", err)
+			said = text
+		}
+		wait(ctx, k.cfg.Retry)
+	}
+	return nil
+}
+
+// follow does the user's acts until the device is gone, or ctx ends. A press that is under way then is forgotten.
+func (k *Key) follow(ctx context.Context, f *os.File) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	events, gone := make(chan event), make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() { f.Close() })
+	defer stop()
+	go func() {
+		err := stream(f, word, func(e event) {
+			select {
+			case events <- e:
+			case <-ctx.Done():
+			}
+		})
+		f.Close()
+		gone <- fmt.Errorf("cannot read the start key's device: %w", err)
+	}()
+	h := &hand{code: k.code, acts: k.cfg.Acts, hold: k.cfg.Hold, long: k.cfg.Long}
+	for {
+		select {
+		case e := <-events:
+			h.see(e)
+		case <-h.start:
+			h.held()
+		case <-h.stop:
+			h.heldLong()
+		case err := <-gone:
+			return err
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
