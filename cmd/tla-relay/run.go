@@ -32,7 +32,7 @@ func (c *runCmd) Run(app *cli.App) error {
 	return trace.During(trail.Compared, func() error {
 		d, err := open(app, cfg, trace)
 		if broken, ok := errors.AsType[*bundle.Broken](err); ok {
-			return refuse(app, cfg.Control, broken)
+			return refuse(app, cfg.Control, trace, broken)
 		}
 		if err != nil {
 			return err
@@ -85,10 +85,10 @@ func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, lo
 	}
 	r := cfg.renewer(d, trace, log)
 	relay := tla.Config{
-		Gateways: s.Gateways, PdT: s.PdT, Readers: d.readers, Policy: s.Policy, Log: log,
+		Gateways: s.Gateways, PdTs: s.PdTs, Readers: d.readers, Policy: s.Policy, Log: log,
 		Party:  &pki.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate)},
 		Timers: tla.Timers{Absolute: s.Absolute, Inactive: s.Inactive},
-		During: []func(context.Context, string){r.during}, Renewal: r.renewal,
+		During: []func(context.Context, string){r.during}, Renewal: r.renewal, Trace: sessions(trace),
 	}
 	if kept == nil {
 		d.relay, err = tla.NewRelay(relay)
@@ -115,12 +115,14 @@ func (c control) listen(cfg ctl.Config) (*ctl.Server, error) {
 }
 
 // refuse is all that a relay with a broken seal does: it tells the user so, until it is stopped.
-func refuse(app *cli.App, c control, why *bundle.Broken) error {
-	server, err := c.listen(ctl.Config{Handle: tla.Refusing(why), Log: app.Log})
+func refuse(app *cli.App, c control, trace *trail.Trail, why *bundle.Broken) error {
+	said, handle := tla.Refusing(why)
+	sessions(trace)(tla.Event{Kind: tla.EventFailed, Why: *said})
+	server, err := c.listen(ctl.Config{Handle: handle, Log: app.Log})
 	if err != nil {
 		return err
 	}
-	app.Log.Error("refusing to work: no reader is used, no connection is made", "reason", bundle.SealBroken, "why", string(why.Reason), "file", why.File)
+	app.Log.Error("refusing to work: no reader is used, no connection is made", "reason", bundle.SealBroken, "why", said.Reason, "file", said.File, "incident", said.Incident)
 	return withoutStop(server.Serve(app.Context))
 }
 
