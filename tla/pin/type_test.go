@@ -57,7 +57,7 @@ func TestSP4TypedAtATerminal(t *testing.T) {
 				require.Zero(t, bytes.Trim(c.page[headerLen:], "\x00"), "something stays in memory")
 				return
 			}
-			require.Equal(t, want.pin, strings.TrimRight(string(c.APDU()[headerLen:]), "\xff"))
+			require.Equal(t, want.pin, string(bytes.TrimRight(c.APDU()[headerLen:], "\xff")))
 			var sent bytes.Buffer
 			_, err = c.WriteTo(&sent)
 			require.NoError(t, err)
