@@ -5,8 +5,8 @@ set -eu
 for what in "$@"; do
 	case $what in
 	build) echo gcc libc6-dev pkg-config libpcsclite-dev ;;
-	demo) echo pcscd vsmartcard-vpcd opensc opensc-pkcs11 openssl curl ;;
-	test) echo pcscd vsmartcard-vpcd opensc opensc-pkcs11 openssl curl softhsm2 swtpm tpm2-openssl socat ;;
+	demo) echo pcscd vsmartcard-vpcd opensc opensc-pkcs11 openssl curl tmux ;;
+	test) echo pcscd vsmartcard-vpcd opensc opensc-pkcs11 openssl curl softhsm2 swtpm tpm2-openssl socat tmux ;;
 	check) echo shellcheck ;;
 	bench) echo stunnel4 ;;
 	*)

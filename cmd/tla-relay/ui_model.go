@@ -32,10 +32,11 @@ type model struct {
 	status        *tla.Status // nil = none seen yet
 	down          error       // why there is no newer one
 
-	choice   int        // in status.PdTs
-	busy     string     // command under way: start, check; "" = none
-	stopping bool       // the user is asked whether to end the session
-	failed   *tla.Why   // of the last start or check that could not be made
+	choice   int      // in status.PdTs
+	busy     string   // command under way: start, check; "" = none
+	stopping bool     // the user is asked whether to end the session
+	failed   *tla.Why // of the last start or check that could not be made
+	failedAt time.Time
 	check    *tla.Check // to be shown
 	seen     time.Time  // end of the session whose end the user has seen
 	endedAt  time.Time  // when the session was gone
@@ -173,7 +174,7 @@ func (m model) done(d doneMsg) (tea.Model, tea.Cmd) {
 	case d.command == "check" && d.answer.Check != nil:
 		m.check = d.answer.Check
 	case !d.answer.OK && d.answer.Error != nil && !wanted(d.answer.Error.Code):
-		m.failed = d.answer.Error
+		m.failed, m.failedAt = d.answer.Error, m.now
 	}
 	if m.status != nil && m.status.Last != nil && d.command != "stay" && d.command != "stop" {
 		m.seen = m.status.Last.At // what is shown now is told by the answer itself
@@ -187,7 +188,7 @@ func wanted(c tla.Code) bool { return c == tla.CodeStopped || c == tla.CodeCance
 // trouble is what the user is to be told of the last start or session; lost: it had been up.
 func (m model) trouble() (w *tla.Why, at time.Time, lost bool) {
 	if m.failed != nil {
-		return m.failed, time.Time{}, false
+		return m.failed, m.failedAt, false
 	}
 	if s := m.status; s != nil && s.Last != nil && !wanted(s.Last.Code) && !s.Last.At.Equal(m.seen) {
 		return &s.Last.Why, s.Last.At, s.Last.Started

@@ -232,7 +232,7 @@ func (m model) choices() []paragraph {
 		return nil
 	}
 	first := m.choice / pageOfPdTs * pageOfPdTs
-	list := []string{m.t.say(choosePdT, nil)}
+	var list []string
 	for i := first; i < min(first+pageOfPdTs, len(m.status.PdTs)); i++ {
 		mark := "  "
 		if i == m.choice {
@@ -240,8 +240,14 @@ func (m model) choices() []paragraph {
 		}
 		list = append(list, fmt.Sprintf("%s%d %s", mark, i-first+1, shortName(m.status.PdTs[i], m.own())))
 	}
-	return []paragraph{{lines: list, rank: 1}}
+	if m.small() && len(list) > manyPdTs {
+		return []paragraph{{lines: twoColumns(list, leastWidth/2)}}
+	}
+	return []paragraph{{lines: append([]string{m.t.say(choosePdT, nil)}, list...)}}
 }
+
+// manyPdTs are too many for one column of a small screen.
+const manyPdTs = 4
 
 // cards says which card is in, and who is reading it.
 func (m model) cards(rank int) []paragraph {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -12,11 +10,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 	"github.com/stretchr/testify/require"
 
-	"tlagate/session"
 	"tlagate/tla"
 	ctl "tlagate/tla/control"
 )
@@ -181,10 +177,3 @@ func golden(t *testing.T, file, text string) {
 	require.NoError(t, err)
 	require.Equal(t, string(want), text, "%s; go test ./cmd/tla-relay -run UI -update writes it anew", file)
 }
-
-var (
-	_ = context.Background
-	_ = errors.New
-	_ tea.Msg
-	_ = session.SlotCPS
-)
