@@ -15,6 +15,8 @@ var (
 	doClock   = words{
 		"Vérifiez la date et l'heure de ce terminal ; si elles sont justes, appelez votre opérateur.",
 		"Check the date and time of this terminal; if they are right, call your operator."}
+	doSetClock = words{"Mettez ce terminal à l'heure, puis recommencez.", "Set the clock of this terminal, then start again."}
+
 	doWait  = words{"Attendez une minute, puis recommencez.", "Wait a minute, then start again."}
 	doPdT   = words{"Vérifiez que le Poste de Travail est allumé et connecté.", "Check that the Poste de Travail is switched on and connected."}
 	doOpen  = words{"Ouvrez une nouvelle session.", "Start a new session."}
@@ -43,6 +45,7 @@ var todos = map[tla.Code]words{
 	tla.CodeExpired:        doCall,
 	tla.CodeShutdown:       doWait,
 	tla.CodeSeal:           doCall,
+	"clock_wrong":          doSetClock, // tla.CodeClock, once it is merged
 	tla.CodeManyRefused:    doCall,
 	tla.CodeCheck:          doCall,
 	tla.CodeUnknownPdT:     {"Choisissez un Poste de Travail de la liste.", "Choose a Poste de Travail of the list."},
@@ -62,7 +65,7 @@ var todoReasons = map[tla.Code]map[string]words{
 		string(link.ProblemDraining):         doWait,
 		string(link.ProblemBadAuthorization): doAgain,
 		string(link.ProblemPdTAbsent):        doPdT,
-		string(link.ProblemClockWrong):       {"Mettez ce terminal à l'heure, puis recommencez.", "Set the clock of this terminal, then start again."},
+		string(link.ProblemClockWrong):       doSetClock,
 	},
 	tla.CodePdT: {
 		string(session.ByeBusy):     {"Fermez une autre session de ce Poste de Travail, ou attendez.", "End another session of that Poste de Travail, or wait."},

@@ -38,6 +38,8 @@ func (m model) key(k string) (tea.Model, tea.Cmd) {
 		return m.keyLastTry(k)
 	case m.stopping:
 		return m.keyStopping(k, no)
+	case m.fault != nil && m.state() != tla.StateIdle:
+		m.fault = nil
 	}
 	switch m.state() {
 	case tla.StateUp, tla.StateReconnecting:
@@ -84,7 +86,7 @@ func (m model) begin(command string) (tea.Model, tea.Cmd) {
 
 // cleared takes messages away that the user has seen.
 func (m model) cleared() model {
-	m.failed, m.check, m.note = nil, nil, ""
+	m.failed, m.check, m.fault, m.note = nil, nil, nil, ""
 	if m.status.Last != nil {
 		m.seen = m.status.Last.At
 	}
@@ -96,7 +98,7 @@ func (m model) keyUp(k string, no bool) (tea.Model, tea.Cmd) {
 	switch {
 	case no:
 		m.stopping = true
-	case m.asked() && k == "enter":
+	case (m.asked() || m.keepable()) && k == "enter":
 		return m, m.do("stay")
 	}
 	return m, nil
@@ -121,6 +123,12 @@ func (m model) keyLastTry(k string) (tea.Model, tea.Cmd) {
 		return m.openPIN(false)
 	}
 	return m, nil
+}
+
+// keepable tells whether the session ends soon unless the user says to be there.
+func (m model) keepable() bool {
+	n := m.status.Session
+	return n != nil && n.Warning != nil && (n.Warning.Code == tla.CodeInactive || n.Warning.Code == tla.CodeAbsent)
 }
 
 // asked tells whether the relay wants to know if the user is there.

@@ -37,6 +37,7 @@ type model struct {
 	stopping bool     // the user is asked whether to end the session
 	failed   *tla.Why // of the last start or check that could not be made
 	failedAt time.Time
+	fault    *ctl.Fault // of the last command
 	check    *tla.Check // to be shown
 	seen     time.Time  // end of the session whose end the user has seen
 	endedAt  time.Time  // when the session was gone
@@ -164,6 +165,10 @@ func (m model) state() tla.State {
 func (m model) done(d doneMsg) (tea.Model, tea.Cmd) {
 	if d.command == m.busy {
 		m.busy = ""
+	}
+	if f, ok := errors.AsType[*ctl.Fault](d.err); ok {
+		m.fault = f
+		return m, nil
 	}
 	if d.err != nil {
 		m.down = d.err

@@ -43,6 +43,8 @@ func (m model) shown() page {
 		return m.stopPage()
 	}
 	switch s := m.state(); {
+	case s == tla.StateUp && m.fault != nil:
+		return m.faultPage()
 	case s == tla.StateUp && m.asked():
 		return m.askPage()
 	case s == tla.StateUp, s == tla.StateReconnecting:
@@ -71,7 +73,9 @@ func (m model) downPage() page {
 
 func (m model) idlePage() page {
 	p := m.page(stateWords[tla.StateIdle], calm, m.t.say(stateLeads[tla.StateIdle], nil))
-	if w, at, lost := m.trouble(); w != nil {
+	if m.fault != nil {
+		p = m.faultPage()
+	} else if w, at, lost := m.trouble(); w != nil {
 		p = m.troublePage(w, at, lost)
 	} else if m.check != nil {
 		p = m.checkPage(m.check)
@@ -89,7 +93,7 @@ func (m model) idlePage() page {
 		p.keys = append(p.keys, m.t.say(keyMore, nil))
 	}
 	p.keys = append(p.keys, m.t.say(keyTest, nil))
-	if m.check != nil || m.failed != nil {
+	if m.check != nil || m.failed != nil || m.fault != nil {
 		p.keys = append(p.keys, m.t.say(keyBack, nil))
 	}
 	return p
@@ -181,7 +185,21 @@ func (m model) sessionPage(s tla.State) page {
 		text := m.t.say(timeLeft, []string{"time", n.Until.Local().Format("15:04"), "n", hours(n.Until.Sub(m.now))})
 		p.parts = append(p.parts, paragraph{lines: []string{text}, rank: 4})
 	}
-	p.keys = m.t.keys(keyStop)
+	if m.keepable() {
+		p.keys = m.t.keys(keyKeep)
+	}
+	p.keys = append(p.keys, m.t.say(keyStop, nil))
+	return p
+}
+
+// faultPage tells what the relay's socket refused.
+func (m model) faultPage() page {
+	sentence, ok := faultWords[m.fault.Code]
+	if !ok {
+		sentence = faultUnknown
+	}
+	p := m.page(bigFailed, bad, m.t.say(sentence, nil))
+	p.parts = []paragraph{{lines: []string{m.t.say(doAllowed, nil)}}}
 	return p
 }
 
@@ -306,7 +324,7 @@ func (m model) warnings() (list []paragraph) {
 	warn := func(text string) { list = append(list, paragraph{lines: []string{"! " + text}, bold: true, rank: 1}) }
 	if n := m.status.Session; n != nil {
 		if n.Warning != nil {
-			warn(m.t.say(endsSoon, []string{"n", seconds(n.Warning.At.Sub(m.now)), "text", m.t.sentence(&tla.Why{Code: n.Warning.Code})}))
+			warn(m.t.say(endsSoon, []string{"n", seconds(n.Warning.At.Sub(m.now)), "text", m.t.say(endWords[n.Warning.Code], nil)}))
 		}
 		if n.Refused >= tla.ManyRefused {
 			warn(m.t.sentence(&tla.Why{Code: tla.CodeManyRefused}) + " " + m.t.say(incidentNo, []string{"n", n.RefusedIncident}) + ".")

@@ -209,6 +209,27 @@ func TestUIRelayGoneAndBack(t *testing.T) {
 	require.NotNil(t, h.send(tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl}))
 }
 
+// TestC4UIRefusedBySocket: what the socket refuses is said, and not that the relay is gone.
+func TestC4UIRefusedBySocket(t *testing.T) {
+	h := newHand(t, closed)
+	h.err = &ctl.Fault{Code: "not_local", Detail: "remote"}
+	h.done(h.press(tea.KeyEnter), tla.Answer{})
+	h.status(closed)
+	h.shows("réservée à la personne", "Appelez votre opérateur.")
+	h.press('0')
+	h.shows("Aucune session")
+}
+
+// TestSA4UIKeepsAnIdleSession: a warned user keeps it with one key.
+func TestSA4UIKeepsAnIdleSession(t *testing.T) {
+	s := inSession(tla.StateUp)
+	s.Session.Warning = &tla.Warning{Code: tla.CodeInactive, At: noon.Add(time.Minute)}
+	h := newHand(t, s)
+	h.shows("! Fin dans 60 s : aucune carte n'est", "Entrée : continuer")
+	h.done(h.press(tea.KeyEnter), tla.Answer{OK: true, Status: &opened})
+	h.requests("stay")
+}
+
 // TestSP4UIAsksForAPINOnce: the terminal is taken for it at once, the last try excepted, and not again for the same request.
 func TestSP4UIAsksForAPINOnce(t *testing.T) {
 	h := newHand(t, opened)

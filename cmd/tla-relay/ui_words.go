@@ -2,6 +2,7 @@ package main
 
 import (
 	"tlagate/tla"
+	ctl "tlagate/tla/control"
 )
 
 // tooSmall is in both languages: it must fit in one line.
@@ -75,12 +76,29 @@ var (
 	}
 )
 
+// endWords are the ends that the user is warned of.
+var endWords = map[tla.Code]words{
+	tla.CodeTimeOver: {"durée maximale atteinte.", "the longest time is over."},
+	tla.CodeInactive: {"aucune carte n'est utilisée.", "no card is in use."},
+	tla.CodeAbsent:   {"sans réponse de votre part.", "without an answer of yours."},
+	tla.CodeExpired:  {"le certificat du terminal expire.", "the terminal's certificate ends."},
+}
+
+// faultWords are what the socket itself refuses; all else is for the operator.
+var faultWords = map[string]words{
+	ctl.FaultNotAllowed: notAllowed,
+	"not_local":         {"Cette commande est réservée à la personne qui est devant ce terminal.", "This command is for the person in front of this terminal."}, // ctl.FaultNotLocal, once it is merged
+}
+
+var faultUnknown = words{"Le relais n'accepte pas cette demande.", "The relay does not take this request."}
+
 // What can be pressed.
 var (
 	keyStart   = words{"Entrée : ouvrir", "Enter: start"}
 	keyChoose  = words{"1-{n} : choisir", "1-{n}: choose"}
 	keyMore    = words{"- : suite", "-: more"}
 	keyTest    = words{"+ : test", "+: test"}
+	keyKeep    = words{"Entrée : continuer", "Enter: go on"}
 	keyStop    = words{"0 : fermer", "0: end"}
 	keyGiveUp  = words{"0 : abandonner", "0: give up"}
 	keyYesStop = words{"Entrée : oui, fermer", "Enter: yes, end it"}
