@@ -41,6 +41,12 @@ var attrNames = map[string]string{
 	"number":      "number of a published list",
 	"store":       "where a key lives: file, pkcs11, tpm",
 	"gateway":     "host and port of a gateway",
+	"session":     "id of a session, hexadecimal",
+	"pdt":         "the PdT of a session: its URN, or as its user named it",
+	"act":         "the local act behind a session: command, key",
+	"code":        "why a session ended or did not start (docs/control.md)",
+	"peer":        "who refused or was refused: an identity, or a role while it is not proven",
+	"incident":    "number that the user was told",
 }
 
 // Serial is a certificate's serial number.
@@ -115,6 +121,24 @@ func Store(kind string) Attr { return text("store", kind) }
 
 // Gateway is the host and port of a gateway.
 func Gateway(address string) Attr { return text("gateway", address) }
+
+// Session is the id of a session.
+func Session(id string) Attr { return text("session", id) }
+
+// PdT is whom a session is with.
+func PdT(name string) Attr { return text("pdt", name) }
+
+// Act is the local act of a user.
+func Act(kind string) Attr { return text("act", kind) }
+
+// Code is why a session ended or did not start.
+func Code(code string) Attr { return text("code", code) }
+
+// Peer is who refused, or was refused.
+func Peer(who string) Attr { return text("peer", who) }
+
+// Incident is a number that the user was told.
+func Incident(number string) Attr { return text("incident", number) }
 
 // By is whose act the event is, when it is not the log's own program: an identity.
 func By(who string) Attr { return text(by, who) }

@@ -35,6 +35,12 @@ const (
 	RenewalFailed    Kind = "renewal.failed"
 	EraseDone        Kind = "erase.done"
 
+	SessionUp      Kind = "session.up"
+	SessionEnded   Kind = "session.ended"
+	SessionFailed  Kind = "session.failed"
+	SessionChecked Kind = "session.checked"
+	SessionRefused Kind = "session.refused"
+
 	CACreated    Kind = "ca.created"
 	ARLPublished Kind = "arl.published"
 
@@ -88,6 +94,12 @@ var kinds = []Meaning{
 	{RenewalDone, "EL1, G2", "A certificate was renewed before its end."},
 	{RenewalFailed, "G2", "A certificate could not be renewed; the one before stays in use."},
 	{EraseDone, "EL3", "An identity is erased from this machine."},
+
+	{SessionUp, "C4, SA2", "A session is up, by this act of its user."},
+	{SessionEnded, "SA2", "A session that was up is over, and why."},
+	{SessionFailed, "SA2", "A start came to no session, and why."},
+	{SessionChecked, "SA2", "The test before a visit was made; with a code, it found something."},
+	{SessionRefused, "C1, SA2", "The card policy stopped three commands of a session, and its user is told."},
 
 	{CACreated, "G2, EL1", "A CA is made: its root and its issuing key."},
 	{ARLPublished, "C2", "The root's list of revoked CAs is signed and published; CRLs, which come every day, are not recorded."},

@@ -12,7 +12,7 @@ import (
 
 	"tlagate/pki/pkitest"
 	"tlagate/session"
-	"tlagate/session/consent"
+	"tlagate/tla/control"
 )
 
 // TestSA4EachEndPowersTheCardsDown: whatever ends a session, its card is reset and without power, and the PdT is told.
@@ -111,7 +111,7 @@ func TestSA4ActsOfTheUserKeepTheSession(t *testing.T) {
 		act  func(*rig)
 		kept bool
 	}{
-		"stay":           {func(g *rig) { require.NoError(g.t, g.relay.Stay(Act{consent.ActCommand, "uid 1000"})) }, true},
+		"stay":           {func(g *rig) { require.NoError(g.t, g.relay.Stay(byHand)) }, true},
 		"key":            {func(g *rig) { g.relay.Key().Stay() }, true},
 		"a card out":     {func(g *rig) { g.fake.remove("left"); g.next(g.removed) }, true},
 		"a card in":      {func(g *rig) { g.fake.insert("right", cpsATR, 2); g.next(g.inserted) }, true},
@@ -208,9 +208,9 @@ func TestStayWithoutASession(t *testing.T) {
 	var w *Why
 	require.ErrorAs(t, r.Stay(byHand), &w)
 	require.Equal(t, CodeNoSession, w.Code)
-	a := r.Handle(t.Context(), "uid 0", "stay").(Answer)
+	a := r.Handle(t.Context(), "uid 0", control.Request{Command: "stay"}).(Answer)
 	require.False(t, a.OK)
 	require.Equal(t, CodeNoSession, a.Error.Code)
 	require.NoError(t, r.Start(t.Context(), byHand))
-	require.True(t, r.Handle(t.Context(), "uid 0", "stay").(Answer).OK)
+	require.True(t, r.Handle(t.Context(), "uid 0", control.Request{Command: "stay"}).(Answer).OK)
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"tlagate/pki/bundle"
 	"tlagate/session/link"
+	"tlagate/tla/control"
 	"tlagate/tla/policy"
 )
 
@@ -31,7 +33,7 @@ const codeRenewed Code = "bundle_renewed"
 // Settings are what a new bundle changes in a running relay.
 type Settings struct {
 	Gateways           []string
-	PdT                string
+	PdTs               []string
 	Absolute, Inactive time.Duration // zero = the default
 	Policy             *policy.Policy
 }
@@ -41,13 +43,13 @@ func (r *Relay) Set(s Settings) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	next := r.cfg
-	next.Gateways, next.PdT, next.Policy = s.Gateways, s.PdT, s.Policy
+	next.Gateways, next.PdTs, next.Policy = s.Gateways, s.PdTs, s.Policy
 	next.Timers.Absolute, next.Timers.Inactive = s.Absolute, s.Inactive
 	if err := next.check(); err != nil {
 		return err
 	}
 	next = next.withDefaults()
-	r.cfg.Gateways, r.cfg.PdT, r.cfg.Policy, r.cfg.Timers = next.Gateways, next.PdT, next.Policy, next.Timers
+	r.cfg.Gateways, r.cfg.PdTs, r.cfg.Policy, r.cfg.Timers = next.Gateways, next.PdTs, next.Policy, next.Timers
 	return nil
 }
 
@@ -95,9 +97,8 @@ func (l *live) renew(gateway string, err error) error {
 	if l.cfg.Bundle.Version() == before {
 		return err
 	}
-	now, bad := pdtOf(l.settings().PdT, l.pdt.Practice)
-	if bad != nil || now != l.pdt {
-		return &Why{Code: CodeSeal, Reason: ReasonChanged, File: "bundle", Detail: fmt.Sprintf("the bundle fetched names %s, the start was for %s", now, l.pdt)}
+	if now := l.settings(); !now.keeps(l.act, l.pdt) {
+		return &Why{Code: CodeSeal, Reason: ReasonChanged, File: "bundle", Detail: fmt.Sprintf("the bundle fetched names %s, the start was for %s", strings.Join(now.PdTs, ", "), l.pdt)}
 	}
 	return &Why{Code: codeRenewed}
 }
@@ -121,12 +122,12 @@ func sealSays(err error) bool {
 }
 
 // Refusing answers local users of a relay whose seal is broken: every start fails with err. There is no Relay behind it, and no
-// connection, reader or card.
-func Refusing(err error) func(ctx context.Context, who, command string) any {
-	w, since := explain(err), time.Now()
-	return func(_ context.Context, _, command string) any {
+// connection, reader or card. why has the incident number.
+func Refusing(err error) (why *Why, handle func(ctx context.Context, who string, asked control.Request) any) {
+	w, since := explain(err).numbered(), time.Now()
+	return w, func(_ context.Context, _ string, asked control.Request) any {
 		a := Answer{Version: Version, OK: true, Status: &Status{State: StateIdle, Readers: []ReaderStatus{}, Last: &End{Why: *w, At: since}}}
-		if command != "stop" && command != "status" {
+		if asked.Command != "stop" && asked.Command != "status" {
 			a.OK, a.Error = false, w
 		}
 		return a

@@ -18,7 +18,7 @@ import (
 // Config configures a Relay. It must not be changed afterwards.
 type Config struct {
 	Gateways []string       // host:port, tried in this order; at least one
-	PdT      string         // the PdT's URN, or the bare name of one of our own practice
+	PdTs     []string       // whom the user may choose, at least one; the first unless they name another. URNs, or bare names of our own practice
 	Party    *pki.Party     // our client certificate, and whom we trust
 	Readers  *Readers       // the caller runs it
 	Timers   Timers         // zero = the defaults
@@ -33,6 +33,9 @@ type Config struct {
 
 	// Dial connects to a gateway ("tcp", host:port). Nothing but a start calls it. nil = [dialer.Direct].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// Trace is told of each session that is up, ended or failed, and of each check, before its user is; nil = nobody. It must return soon.
+	Trace func(Event)
 
 	// Renewal says how the renewal of our certificate stands, for Status; nil = nothing is known of it.
 	Renewal func() Renewal
@@ -126,8 +129,13 @@ func (c Config) check() error {
 	if c.Policy == nil {
 		return errors.New("cannot run a relay without a card policy: no command would reach a card")
 	}
-	if _, err := pdtOf(c.PdT, "practice"); err != nil {
-		return err
+	if len(c.PdTs) == 0 {
+		return errors.New("cannot run a relay without a PdT: name one")
+	}
+	for _, name := range c.PdTs {
+		if _, err := pdtOf(name, "practice"); err != nil {
+			return err
+		}
 	}
 	return c.Timers.check()
 }

@@ -13,6 +13,7 @@ import (
 type Act struct {
 	Kind consent.Act
 	By   string // who, as this machine knows them: "uid 1000"; "" = not known
+	PdT  string // which PdT they chose, one of Config.PdTs; "" = the first
 }
 
 // consent signs, with the device's key, that the user asked for this session (C4): last before the gateway joins, over its nonce.

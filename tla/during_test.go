@@ -35,7 +35,7 @@ func TestC4WhatRunsBesideASessionEndsWithIt(t *testing.T) {
 
 func TestC4NothingRunsBesideAFailedStart(t *testing.T) {
 	g := newRig(t)
-	g.cfg.PdT = "another"
+	g.cfg.PdTs = []string{"another"}
 	g.cfg.During = []func(context.Context, string){func(context.Context, string) { t.Error("there is no session") }}
 	r := g.run()
 	require.Error(t, r.Start(t.Context(), byHand))

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"tlagate/session/consent"
+	"tlagate/tla/control"
 )
 
 // Version of the answers to local users (docs/control.md).
@@ -18,24 +19,36 @@ type Answer struct {
 	Version int     `json:"version"`
 	OK      bool    `json:"ok"`
 	Error   *Why    `json:"error,omitempty"` // of a start or stay
+	Check   *Check  `json:"check,omitempty"` // of a check
 	Status  *Status `json:"status,omitempty"`
 }
 
-// Handle does what a local user asks: start, stop, stay or status. It gives an Answer. A start lasts until the session is up,
+// Handle does what a local user asks: start, check, stop, stay or status. It gives an Answer. A start lasts until the session is up,
 // or ctx ends. who is the process that asks, as the kernel knows it.
-func (r *Relay) Handle(ctx context.Context, who, command string) any {
-	switch command {
+func (r *Relay) Handle(ctx context.Context, who string, asked control.Request) any {
+	act := Act{consent.ActCommand, who, asked.PdT}
+	switch asked.Command {
 	case "start":
-		return r.answer(r.Start(ctx, Act{consent.ActCommand, who}))
+		return r.answer(r.Start(ctx, act))
+	case "check":
+		return r.checked(r.Check(ctx, act))
 	case "stop":
 		r.Stop()
 		return r.answer(nil)
 	case "stay":
-		return r.answer(r.Stay(Act{consent.ActCommand, who}))
+		return r.answer(r.Stay(act))
 	case "status":
 		return r.answer(nil)
 	}
-	return Answer{Version: Version, Error: &Why{Code: CodeUnknownCommand, Detail: "want start, stop, stay or status"}}
+	return Answer{Version: Version, Error: &Why{Code: CodeUnknownCommand, Detail: "want start, check, stop, stay or status"}}
+}
+
+func (r *Relay) checked(c Check, err error) Answer {
+	a := r.answer(err)
+	if err == nil {
+		a.Check = &c
+	}
+	return a
 }
 
 func (r *Relay) answer(err error) Answer {

@@ -16,6 +16,7 @@ type held struct {
 	atr      []byte
 	protocol session.Protocol
 	limit    time.Duration // of one command or reset
+	used     use
 
 	ctx  pcscContext // used by the goroutine only
 	card pcscCard    // likewise
@@ -110,6 +111,7 @@ func (h *held) checkKind() error {
 
 // Transmit implements session.Card. An empty answer is what a reader gives whose card went away under the command.
 func (h *held) Transmit(apdu []byte) ([]byte, error) {
+	h.used.now()
 	own := append([]byte(nil), apdu...) // the caller may be gone first
 	return h.do(func() ([]byte, error) {
 		defer clear(own)

@@ -32,6 +32,20 @@ const (
 type hand struct {
 	insertion uint64 // of which card
 	hold      Hold
+	used      *use // of a card that is held
+}
+
+// use is when a card last got a command.
+type use struct{ at atomic.Int64 } // ns
+
+func (u *use) now() { u.at.Store(time.Now().UnixNano()) }
+
+// last is zero before the first.
+func (u *use) last() (at time.Time) {
+	if u == nil || u.at.Load() == 0 {
+		return at
+	}
+	return time.Unix(0, u.at.Load())
 }
 
 // keeper follows one slot during one session: it takes the card that belongs there, shows it to the PdT, and lets it
@@ -135,7 +149,10 @@ func (k *keeper) drop() {
 
 // note keeps and logs how the card is had, when that is new.
 func (k *keeper) note(s *seat, err error) {
-	now := &hand{s.number, holdOf(err)}
+	now := &hand{insertion: s.number, hold: holdOf(err)}
+	if err == nil {
+		now.used = &k.held.used
+	}
 	before := k.shown.Swap(now)
 	if (before != nil && *before == *now) || errors.Is(err, context.Canceled) {
 		return

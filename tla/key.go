@@ -33,9 +33,9 @@ func (k keyed) Start() bool {
 func (k keyed) Stay() { _ = k.r.Stay(Act{Kind: consent.ActKey}) }
 func (k keyed) Stop() { k.r.Stop() }
 
-// note keeps why a start did not even begin; r.mu is held.
+// note keeps why a start did not even begin, for who pressed a key; r.mu is held.
 func (r *Relay) note(w *Why) *Why {
+	w = w.numbered()
 	r.last = &End{Why: *w, At: time.Now()}
-	r.cfg.Log.Warn("session not begun", "code", string(w.Code), "reason", w.Reason, "detail", w.Detail)
 	return w
 }

@@ -38,6 +38,9 @@ type live struct {
 	away    atomic.Pointer[away] // while the link is lost
 	resumed atomic.Int64         // times that the session went on over another link
 	refused atomic.Int64         // commands that the policy stopped
+
+	refusedIncident atomic.Pointer[string] // once they are many
+	test            bool                   // it is but a test before a visit
 }
 
 // line is a way to the PdT, and who is on it.
@@ -57,7 +60,7 @@ func newLive(cfg Config, h *holder, d *desk, act Act) (*live, error) {
 		return nil, err
 	}
 	l := &live{cfg: cfg, act: act, id: session.NewID(), own: own, up: make(chan struct{}), over: make(chan struct{})}
-	if l.pdt, err = pdtOf(cfg.PdT, id.Practice); err != nil {
+	if l.pdt, err = pdtOf(cfg.PdTs[0], id.Practice); err != nil {
 		return nil, err
 	}
 	l.readers, l.cards = cfg.Readers, cfg.Readers.current()
@@ -110,6 +113,7 @@ func (l *live) stay(n *line) {
 	l.line.Store(n)
 	close(l.up)
 	l.log.Info("session up", "peer", l.pdt.String(), "gateway", n.gateway)
+	l.trace(EventUp, n.gateway, Why{})
 	var watch sync.WaitGroup
 	defer watch.Wait()
 	watch.Go(l.watch)
@@ -164,7 +168,7 @@ func (l *live) leave(n *line) {
 }
 
 // end ends the session; the first reason wins.
-func (l *live) end(w *Why) { l.stop(w) }
+func (l *live) end(w *Why) { l.stop(w.numbered()) }
 
 // why gives the reason of the end; it must have ended.
 func (l *live) why() *Why {
@@ -183,6 +187,8 @@ func (l *live) state() State {
 		return StateEnding
 	case l.away.Load() != nil:
 		return StateReconnecting
+	case l.test:
+		return StateChecking
 	case l.wasUp():
 		return StateUp
 	}
@@ -191,11 +197,14 @@ func (l *live) state() State {
 
 func (l *live) logEnd() {
 	w := l.why()
-	msg := "session not started"
+	msg, kind := "session not started", EventFailed
 	if l.wasUp() {
-		msg = "session ended"
+		msg, kind = "session ended", EventEnded
 	}
-	l.log.Info(msg, "code", string(w.Code), "reason", w.Reason, "peer", w.Peer, "gateway", w.Gateway, "detail", w.Detail)
+	l.log.Info(msg, "code", string(w.Code), "reason", w.Reason, "peer", w.Peer, "gateway", w.Gateway, "incident", w.Incident, "detail", w.Detail)
+	if w.Code != codeRenewed {
+		l.trace(kind, w.Gateway, *w)
+	}
 }
 
 // byes gives the words for the PdT.

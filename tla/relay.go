@@ -17,6 +17,7 @@ const (
 	StateUp           State = "up"
 	StateReconnecting State = "reconnecting" // the link is lost; up again, or ending
 	StateEnding       State = "ending"
+	StateChecking     State = "checking" // between idle and idle: the test before a visit
 )
 
 // Relay runs sessions, one at a time, each by a call of Start. Its methods may be called from any goroutine.
@@ -63,9 +64,9 @@ func (r *Relay) Start(ctx context.Context, act Act) error {
 
 // start is one attempt; mayRenew: a newer bundle may be fetched in it.
 func (r *Relay) start(ctx context.Context, act Act, mayRenew bool) error {
-	l, err := r.begin(act, mayRenew)
+	l, err := r.begin(act, mayRenew, false)
 	if err != nil {
-		return err
+		return r.fail(EventFailed, act, explain(err))
 	}
 	go r.serve(l)
 	select {
@@ -104,8 +105,8 @@ func (r *Relay) stop(w *Why) bool {
 	return true
 }
 
-// begin leaves idle.
-func (r *Relay) begin(act Act, mayRenew bool) (*live, error) {
+// begin leaves idle; test: no card is to be taken.
+func (r *Relay) begin(act Act, mayRenew, test bool) (*live, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -120,11 +121,15 @@ func (r *Relay) begin(act Act, mayRenew bool) (*live, error) {
 	if w := r.cfg.usable(); w != nil {
 		return nil, r.note(w)
 	}
-	l, err := newLive(r.cfg, r.holder, r.desk, act)
+	cfg, err := r.cfg.chosen(act)
+	if err != nil {
+		return nil, err
+	}
+	l, err := newLive(cfg, r.holder, r.desk, act)
 	if err != nil {
 		return nil, r.note(&Why{Code: CodeConfiguration, Detail: err.Error()})
 	}
-	l.mayRenew, l.settings = mayRenew, r.settings
+	l.mayRenew, l.settings, l.test = mayRenew, r.settings, test
 	r.live = l
 	return l, nil
 }

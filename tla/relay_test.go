@@ -34,8 +34,11 @@ func TestSessionUpAndStopped(t *testing.T) {
 	require.Equal(t, StateUp, s.State)
 	require.Equal(t, pdtURN, s.PdT)
 	require.Equal(t, gwURN, s.Session.GatewayIdentity)
+	require.False(t, s.Readers[1].Card.LastCommand.IsZero(), "the command just made")
+	s.Readers[1].Card.LastCommand = time.Time{}
 	require.Equal(t, []ReaderStatus{
-		{"left", &CardStatus{KindCPS4, "cps", UseSlot, HoldTaken}}, {"right", &CardStatus{KindVitale2, "vitale", UseSlot, HoldTaken}},
+		{"left", &CardStatus{Kind: KindCPS4, Role: "cps", Use: UseSlot, Hold: HoldTaken}},
+		{"right", &CardStatus{Kind: KindVitale2, Role: "vitale", Use: UseSlot, Hold: HoldTaken}},
 	}, s.Readers)
 
 	var w *Why
@@ -343,15 +346,15 @@ func TestCloseAllowsNoOtherStart(t *testing.T) {
 }
 
 func TestConfigRefused(t *testing.T) {
-	good := Config{Gateways: []string{"gw.example:8443"}, PdT: "bureau", Policy: reading(t)}
+	good := Config{Gateways: []string{"gw.example:8443"}, PdTs: []string{"bureau"}, Policy: reading(t)}
 	require.NoError(t, good.check())
 	for name, spoil := range map[string]func(*Config){
 		"no gateway":            func(c *Config) { c.Gateways = nil },
 		"gateway sans port":     func(c *Config) { c.Gateways = []string{"gw.example"} },
 		"C1 no card policy":     func(c *Config) { c.Policy = nil },
-		"no PdT":                func(c *Config) { c.PdT = "" },
-		"PdT of another role":   func(c *Config) { c.PdT = tlaURN },
-		"PdT with capitals":     func(c *Config) { c.PdT = "Bureau" },
+		"no PdT":                func(c *Config) { c.PdTs = nil },
+		"PdT of another role":   func(c *Config) { c.PdTs = []string{"bureau", tlaURN} },
+		"PdT with capitals":     func(c *Config) { c.PdTs = []string{"Bureau"} },
 		"absolute too long":     func(c *Config) { c.Timers.Absolute = 13 * time.Hour },
 		"SA4 inactive too long": func(c *Config) { c.Timers.Inactive = 16 * time.Minute },
 		"SA4 absent too long":   func(c *Config) { c.Timers.Human = 16 * time.Minute },

@@ -83,7 +83,7 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(g.close)
 	_, port, _ := net.SplitHostPort(g.listener.Addr().String())
 	g.cfg = Config{
-		Gateways: []string{"localhost:" + port}, PdT: "bureau", Readers: g.readers, Dial: g.dial,
+		Gateways: []string{"localhost:" + port}, PdTs: []string{"bureau"}, Readers: g.readers, Dial: g.dial,
 		Policy: reading(t),
 		Party:  &pki.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.tla }},
 	}
@@ -91,7 +91,7 @@ func newRig(t *testing.T) *rig {
 }
 
 // byHand is a start by a user of the terminal.
-var byHand = Act{consent.ActCommand, "uid 1000"}
+var byHand = Act{Kind: consent.ActCommand, By: "uid 1000"}
 
 // reading is a card policy that lets a card be read.
 func reading(t *testing.T) *policy.Policy {

@@ -9,7 +9,8 @@ import (
 // Status is what a relay is doing, for people and programs.
 type Status struct {
 	State       State          `json:"state"`
-	PdT         string         `json:"pdt"`                  // as configured, or its identity in a session
+	PdT         string         `json:"pdt"`                  // the first that may be chosen, or its identity in a session
+	PdTs        []string       `json:"pdts,omitempty"`       // whom the user may choose, as configured
 	Session     *SessionStatus `json:"session,omitempty"`    // absent when idle
 	PCSC        string         `json:"pcsc,omitempty"`       // what is wrong with the PC/SC service; absent = nothing
 	Readers     []ReaderStatus `json:"readers"`              // in the order of PC/SC
@@ -37,9 +38,10 @@ type SessionStatus struct {
 	Gateway         string    `json:"gateway,omitempty"` // host:port, once up
 	GatewayIdentity string    `json:"gateway_identity,omitempty"`
 	Since           time.Time `json:"since,omitzero"`
-	Until           time.Time `json:"until,omitzero"` // at the latest
-	Refused         int64     `json:"refused"`        // commands that the card policy stopped (C1)
-	Resumed         int64     `json:"resumed"`        // times that a lost link was got back
+	Until           time.Time `json:"until,omitzero"`             // at the latest
+	Refused         int64     `json:"refused"`                    // commands that the card policy stopped (C1)
+	RefusedIncident string    `json:"refused_incident,omitempty"` // once they are ManyRefused
+	Resumed         int64     `json:"resumed"`                    // times that a lost link was got back
 	LostSince       time.Time `json:"lost_since,omitzero"`
 	GraceUntil      time.Time `json:"grace_until,omitzero"` // while the link is lost: then the session ends
 	Ask             *Ask      `json:"ask,omitempty"`        // the user is asked to stay; only an act of theirs keeps the session
@@ -68,15 +70,17 @@ type CardStatus struct {
 	Role string `json:"role,omitempty"` // "vitale" or "cps"
 	Use  Use    `json:"use"`
 	Hold Hold   `json:"hold,omitempty"` // in a session
+
+	LastCommand time.Time `json:"last_command,omitzero"` // in a session: when one last reached the card
 }
 
 // Status looks now.
 func (r *Relay) Status() Status {
 	r.mu.Lock()
-	l, last, pdt := r.live, r.last, r.cfg.PdT
+	l, last, pdts := r.live, r.last, r.cfg.PdTs
 	r.mu.Unlock()
 	v := r.cfg.Readers.current()
-	s := Status{State: StateIdle, PdT: pdt, Bundle: r.cfg.bundleVersion(), PCSC: v.service, Readers: []ReaderStatus{}, Last: last, PIN: r.desk.pending()}
+	s := Status{State: StateIdle, PdT: pdts[0], PdTs: pdts, Bundle: r.cfg.bundleVersion(), PCSC: v.service, Readers: []ReaderStatus{}, Last: last, PIN: r.desk.pending()}
 	if l != nil {
 		s.State, s.PdT, s.Session = l.state(), l.pdt.String(), l.status()
 	}
@@ -105,6 +109,9 @@ func (l *live) status() *SessionStatus {
 	if a := l.away.Load(); a != nil {
 		s.LostSince, s.GraceUntil = a.since, a.until
 	}
+	if n := l.refusedIncident.Load(); n != nil {
+		s.RefusedIncident = *n
+	}
 	if n := l.line.Load(); n != nil {
 		s.Gateway, s.GatewayIdentity = n.gateway, n.peers[0].Identity.String()
 		s.Since, s.Until = n.since, n.since.Add(l.cfg.Timers.Absolute)
@@ -122,16 +129,20 @@ func cardStatus(i insertion, l *live) *CardStatus {
 	case !i.seated:
 		return &CardStatus{Kind: i.kind, Role: i.slot.String(), Use: UseSecond}
 	}
-	return &CardStatus{Kind: i.kind, Role: i.slot.String(), Use: UseSlot, Hold: l.hold(i.slot, i.number)}
+	c := &CardStatus{Kind: i.kind, Role: i.slot.String(), Use: UseSlot}
+	if h := l.hand(i.slot, i.number); h != nil {
+		c.Hold, c.LastCommand = h.hold, h.used.last()
+	}
+	return c
 }
 
-// hold says how the session, if there is one, has a card.
-func (l *live) hold(slot session.Slot, number uint64) Hold {
+// hand says how the session, if there is one, has a card; nil = it has not tried.
+func (l *live) hand(slot session.Slot, number uint64) *hand {
 	if l == nil {
-		return HoldNone
+		return nil
 	}
 	if h := l.keepers[slot].shown.Load(); h != nil && h.insertion == number {
-		return h.hold
+		return h
 	}
-	return HoldNone
+	return nil
 }

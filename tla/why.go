@@ -35,6 +35,7 @@ const (
 	CodeAbsent        Code = "absent"            // nobody at the terminal said to be still there (SA4)
 	CodeExpired       Code = "certificate_ended" // our own certificate has ended
 	CodeShutdown      Code = "shutdown"          // the relay stops
+	CodeManyRefused   Code = "many_refused"      // a warning, not an end: the card policy stopped ManyRefused commands; Reason is the slot of the last
 	CodeSeal          Code = "seal"              // the signed configuration cannot be used: a bundle.Reason, or "changed"; File is which
 )
 
@@ -46,6 +47,10 @@ type Why struct {
 	Gateway string `json:"gateway,omitempty"` // host:port
 	File    string `json:"file,omitempty"`    // of CodeSeal
 	Detail  string `json:"detail,omitempty"`  // English: what was found, what to do
+
+	Incident string `json:"incident,omitempty"` // to be read out to the operator, and found again in log and audit trace; "" = no incident
+
+	stage stage // how far the start got
 }
 
 // Error gives "CODE: reason: detail".
@@ -92,7 +97,7 @@ func (f *failure) why() *Why {
 	if w.Peer == "" {
 		w.Peer = f.peer
 	}
-	w.Gateway = f.gateway
+	w.Gateway, w.stage = f.gateway, f.stage
 	if f.stage == stageDial && (w.Code == CodeLost || w.Code == CodeTimeout) {
 		w.Code, w.Peer = CodeUnreachable, ""
 	}

@@ -33,18 +33,20 @@ func (c *bundleFetchCmd) Run(app *cli.App) error {
 
 // checkSeal refuses what the bundle decides.
 func (c config) checkSeal() error {
-	return c.Check(c.Trust, cli.Line{Name: "gateways", Set: len(c.Gateways) > 0}, cli.Line{Name: "pdt", Set: c.PdT != ""},
+	return c.Check(c.Trust, cli.Line{Name: "gateways", Set: len(c.Gateways) > 0}, cli.Line{Name: "pdt", Set: len(c.choice()) > 0},
 		cli.Line{Name: "policy", Set: c.Policy != ""}, cli.Line{Name: "limits", Set: c.Limits != limits{}})
 }
 
 // settings are what the file says, and for what it leaves out, the bundle; nil = none.
 func (c config) settings(b *bundle.Content) (s tla.Settings, err error) {
-	s = tla.Settings{Gateways: c.Gateways, PdT: c.PdT, Absolute: c.Limits.Absolute, Inactive: c.Limits.Inactive}
+	s = tla.Settings{Gateways: c.Gateways, PdTs: c.choice(), Absolute: c.Limits.Absolute, Inactive: c.Limits.Inactive}
 	if b != nil {
 		if len(s.Gateways) == 0 {
 			s.Gateways = b.Gateways
 		}
-		s.PdT = cmp.Or(s.PdT, b.PdTs[0])
+		if len(s.PdTs) == 0 {
+			s.PdTs = b.PdTs
+		}
 		s.Absolute = cmp.Or(s.Absolute, time.Duration(b.Limits.Absolute))
 		s.Inactive = cmp.Or(s.Inactive, time.Duration(b.Limits.Inactive))
 	}

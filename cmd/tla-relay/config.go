@@ -20,6 +20,7 @@ const (
 type config struct {
 	Gateways []string     `yaml:"gateways"`
 	PdT      string       `yaml:"pdt"`
+	PdTs     []string     `yaml:"pdts"`
 	Identity cli.Identity `yaml:"identity"`
 	Trust    cli.Trust    `yaml:"trust"`
 	Policy   cli.Path     `yaml:"policy"` // card policy; empty: the one built in
@@ -76,7 +77,22 @@ func (p place) load() (config, error) {
 	}
 	file := c
 	c.Usable = func(b *bundle.Content) error { _, err := file.settings(b); return err }
-	return c, errors.Join(c.Control.finish(c.Sealed), c.CheckProxy(), c.checkFiles(), enrol.Section{At: c.Renewal.At}.Check(), c.checkSeal(), c.checkSandbox())
+	return c, errors.Join(c.Control.finish(c.Sealed), c.CheckProxy(), c.checkFiles(), c.checkChoice(), enrol.Section{At: c.Renewal.At}.Check(), c.checkSeal(), c.checkSandbox())
+}
+
+// choice are the PdTs that the user may choose from.
+func (c config) choice() []string {
+	if c.PdT != "" {
+		return []string{c.PdT}
+	}
+	return c.PdTs
+}
+
+func (c config) checkChoice() error {
+	if c.PdT != "" && len(c.PdTs) > 0 {
+		return errors.New("cannot use both pdt and pdts: name the only one, or the list")
+	}
+	return nil
 }
 
 // checkFiles keeps the relay from fetching anything: it must have no connection before a start (C4), and none but the

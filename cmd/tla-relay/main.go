@@ -11,6 +11,8 @@ type grammar struct {
 	Run    runCmd    `cmd:"" help:"Run the daemon: watch the readers and wait for a user's start."`
 	Enroll enrollCmd `cmd:"" help:"Get this terminal's certificate with a one-time code."`
 	Start  startCmd  `cmd:"" help:"Start a session with the Poste de Travail; exit 0 once it is up."`
+	Check  checkCmd  `cmd:"" help:"Test before a visit: clock, readers, cards, certificate, link, Poste de Travail; no card is taken."`
+	UI     uiCmd     `cmd:"" name:"ui" help:"The user's screen: start, stop, PIN, test; keyboard or numeric keypad."`
 	Stop   stopCmd   `cmd:"" help:"End the session: the cards are powered down."`
 	Stay   stayCmd   `cmd:"" help:"Say that you are still there: the session goes on."`
 	Status statusCmd `cmd:"" help:"Show the session, the readers and the cards."`

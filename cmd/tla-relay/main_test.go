@@ -125,7 +125,7 @@ func run(t *testing.T, args ...string) (code int, out, errs string) {
 // daemonThat gives every command one answer, and a configuration file that leads to it.
 func daemonThat(t *testing.T, answer any) (config string) {
 	dir := t.TempDir()
-	s, err := ctl.Listen(ctl.Config{Socket: filepath.Join(dir, "s"), Handle: func(context.Context, string, string) any { return answer }})
+	s, err := ctl.Listen(ctl.Config{Socket: filepath.Join(dir, "s"), Handle: func(context.Context, string, ctl.Request) any { return answer }})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -34,7 +34,7 @@ func (c *runCmd) Run(app *cli.App) error {
 	return trace.During(trail.Compared, func() error {
 		d, err := open(app, cfg, trace)
 		if broken, ok := errors.AsType[*bundle.Broken](err); ok {
-			return refuse(app, cfg, broken)
+			return refuse(app, cfg, trace, broken)
 		}
 		if err != nil {
 			return err
@@ -101,11 +101,11 @@ func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, lo
 	d.confine = func() error { return box.enter(sandbox.Kernel(), cfg, s.Gateways, log) }
 	r := cfg.renewer(d, trace, log)
 	relay := tla.Config{
-		Gateways: s.Gateways, PdT: s.PdT, Readers: d.readers, Policy: s.Policy, Dial: cfg.Dial, Log: log,
+		Gateways: s.Gateways, PdTs: s.PdTs, Readers: d.readers, Policy: s.Policy, Dial: cfg.Dial, Log: log,
 		Party:  &pki.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate)},
 		Timers: tla.Timers{Absolute: s.Absolute, Inactive: s.Inactive, Human: cfg.Limits.Human, Grace: cfg.Limits.Grace, Heartbeat: cfg.Heartbeat},
 		Clock:  tla.OpenClock(tla.ClockConfig{File: string(cfg.Floor), Built: built(), Vouched: d.trust.Vouched, Log: log}),
-		During: []func(context.Context, string){r.during}, Renewal: r.renewal,
+		During: []func(context.Context, string){r.during}, Renewal: r.renewal, Trace: sessions(trace),
 	}
 	if kept == nil {
 		d.relay, err = tla.NewRelay(relay)
@@ -132,15 +132,17 @@ func (c control) listen(cfg ctl.Config) (*ctl.Server, error) {
 }
 
 // refuse is all that a relay with a broken seal does: it tells the user so, until it is stopped.
-func refuse(app *cli.App, cfg config, why *bundle.Broken) error {
-	server, err := cfg.Control.listen(ctl.Config{Handle: tla.Refusing(why), Log: app.Log})
+func refuse(app *cli.App, cfg config, trace *trail.Trail, why *bundle.Broken) error {
+	said, handle := tla.Refusing(why)
+	sessions(trace)(tla.Event{Kind: tla.EventFailed, Why: *said})
+	server, err := cfg.Control.listen(ctl.Config{Handle: handle, Log: app.Log})
 	if err != nil {
 		return err
 	}
 	if err := new(box).enter(sandbox.Kernel(), cfg, nil, app.Log); err != nil {
 		return err
 	}
-	app.Log.Error("refusing to work: no reader is used, no connection is made", "reason", bundle.SealBroken, "why", string(why.Reason), "file", why.File)
+	app.Log.Error("refusing to work: no reader is used, no connection is made", "reason", bundle.SealBroken, "why", said.Reason, "file", said.File, "incident", said.Incident)
 	return withoutStop(server.Serve(app.Context))
 }
 

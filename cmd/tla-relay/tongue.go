@@ -56,13 +56,21 @@ func (t tongue) up(s *tla.Status) string {
 	return t.say(up, []string{"pdt", s.PdT, "gateway", s.Session.Gateway})
 }
 
-// why puts a reason into a sentence; what a technician needs follows on a line of its own.
-func (t tongue) why(w *tla.Why) string {
+// sentence puts a reason into one sentence.
+func (t tongue) sentence(w *tla.Why) string {
 	sentence, ok := whys[w.Code]
 	if !ok {
 		sentence = unknown
 	}
-	text := t.say(sentence, []string{"peer", w.Peer, "gateway", w.Gateway, "file", w.File, "reason", t.reason(w)})
+	return t.say(sentence, []string{"peer", w.Peer, "gateway", w.Gateway, "file", w.File, "reason", t.reason(w)})
+}
+
+// why is the sentence and, of an incident, what to do and its number; what a technician needs follows on a line of its own.
+func (t tongue) why(w *tla.Why) string {
+	text := t.sentence(w)
+	if w.Incident != "" {
+		text += "\n" + t.todo(w) + "\n" + t.say(numbered, []string{"incident", w.Incident})
+	}
 	if w.Detail != "" {
 		text += "\n" + t.say(detailed, []string{"detail", w.Detail})
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/tla"
@@ -20,14 +21,21 @@ type userCmd struct {
 }
 
 type (
-	startCmd  struct{ userCmd }
+	startCmd struct {
+		userCmd
+		PdT string `name:"pdt" placeholder:"NAME" help:"Which Poste de Travail, if the terminal may choose; the first if not given."`
+	}
+	checkCmd struct {
+		userCmd
+		PdT string `name:"pdt" placeholder:"NAME" help:"Which Poste de Travail, if the terminal may choose; the first if not given."`
+	}
 	stopCmd   struct{ userCmd }
 	stayCmd   struct{ userCmd }
 	statusCmd struct{ userCmd }
 )
 
 func (c *startCmd) Run(app *cli.App) error {
-	return c.ask(app, "start", func(t tongue, w io.Writer, s *tla.Status) {
+	return c.ask(app, ctl.Request{Command: "start", PdT: c.PdT}, func(t tongue, w io.Writer, s *tla.Status) {
 		fmt.Fprintln(w, t.up(s))
 		if late := t.warning(s); late != "" {
 			fmt.Fprintln(w, late)
@@ -35,43 +43,62 @@ func (c *startCmd) Run(app *cli.App) error {
 	})
 }
 
-func (c *stopCmd) Run(app *cli.App) error {
-	return c.ask(app, "stop", func(t tongue, w io.Writer, s *tla.Status) { fmt.Fprintln(w, t.say(stopped, nil)) })
-}
-
-func (c *stayCmd) Run(app *cli.App) error {
-	return c.ask(app, "stay", func(t tongue, w io.Writer, s *tla.Status) { fmt.Fprintln(w, t.say(stayed, nil)) })
-}
-
-func (c *statusCmd) Run(app *cli.App) error {
-	return c.ask(app, "status", func(t tongue, w io.Writer, s *tla.Status) { t.status(w, s) })
-}
-
-// ask has the daemon do a command, and shows its answer in the user's language.
-func (c userCmd) ask(app *cli.App, command string, show func(tongue, io.Writer, *tla.Status)) error {
-	t := tongueOf(os.Getenv)
-	socket, err := c.socket()
+// Run is the test before a visit: exit 1 when it finds something.
+func (c *checkCmd) Run(app *cli.App) error {
+	a, err := c.answer(app, ctl.Request{Command: "check", PdT: c.PdT})
 	if err != nil {
 		return err
 	}
-	var a tla.Answer
-	if err := ctl.Ask(app.Context, socket, command, &a); err != nil {
-		return t.trouble(err)
+	if !c.JSON {
+		tongueOf(os.Getenv).check(app.Stdout, a.Check, time.Now())
 	}
-	if c.JSON {
-		if err := json.NewEncoder(app.Stdout).Encode(a); err != nil {
-			return err
-		}
-	}
-	switch {
-	case !a.OK && c.JSON:
+	if !a.Check.OK {
 		return cli.ExitCode(1, nil)
-	case !a.OK:
-		return errors.New(t.why(a.Error))
-	case !c.JSON:
-		show(t, app.Stdout, a.Status)
 	}
 	return nil
+}
+
+func (c *stopCmd) Run(app *cli.App) error {
+	return c.ask(app, ctl.Request{Command: "stop"}, func(t tongue, w io.Writer, s *tla.Status) { fmt.Fprintln(w, t.say(stopped, nil)) })
+}
+
+func (c *stayCmd) Run(app *cli.App) error {
+	return c.ask(app, ctl.Request{Command: "stay"}, func(t tongue, w io.Writer, s *tla.Status) { fmt.Fprintln(w, t.say(stayed, nil)) })
+}
+
+func (c *statusCmd) Run(app *cli.App) error {
+	return c.ask(app, ctl.Request{Command: "status"}, func(t tongue, w io.Writer, s *tla.Status) { t.status(w, s) })
+}
+
+// ask has the daemon do a command, and shows its answer in the user's language.
+func (c userCmd) ask(app *cli.App, r ctl.Request, show func(tongue, io.Writer, *tla.Status)) error {
+	a, err := c.answer(app, r)
+	if err == nil && !c.JSON {
+		show(tongueOf(os.Getenv), app.Stdout, a.Status)
+	}
+	return err
+}
+
+// answer has the daemon do a command, and prints its answer as JSON if that is wanted; an answer that is not ok is an error.
+func (c userCmd) answer(app *cli.App, r ctl.Request) (a tla.Answer, err error) {
+	t := tongueOf(os.Getenv)
+	socket, err := c.socket()
+	if err != nil {
+		return a, err
+	}
+	if err := ctl.AskFor(app.Context, socket, r, &a); err != nil {
+		return a, t.trouble(err)
+	}
+	if c.JSON {
+		err = json.NewEncoder(app.Stdout).Encode(a)
+	}
+	switch {
+	case err != nil || a.OK:
+		return a, err
+	case c.JSON:
+		return a, cli.ExitCode(1, nil)
+	}
+	return a, errors.New(t.why(a.Error))
 }
 
 // socket finds the daemon; a user who has no configuration file finds it at the usual place.

@@ -36,6 +36,7 @@ var (
 		"La carte est bloquée : trop de codes faux. Adressez-vous à l'émetteur de la carte.",
 		"The card is blocked: too many wrong PINs. Ask the card's issuer."}
 	pinRefused = words{"La carte n'a pas accepté le code porteur ({detail}).", "The card did not accept the PIN ({detail})."}
+	numbered   = words{"Numéro d'incident : {incident}", "Incident number: {incident}"}
 	detailed   = words{"Détail : {detail}", "Detail: {detail}"}
 )
 
@@ -43,7 +44,7 @@ var (
 var whys = map[tla.Code]words{
 	tla.CodeAlready:       {"Une session est déjà ouverte ou en cours d'ouverture.", "A session is already running or starting."},
 	tla.CodeConfiguration: {"La configuration du relais est inutilisable.", "The relay's configuration cannot be used."},
-	tla.CodeUnreachable:   {"Aucune passerelle ne répond (dernière essayée : {gateway}) : vérifiez le réseau.", "No gateway answers ({gateway} for one): check the network."},
+	tla.CodeUnreachable:   {"Aucune passerelle ne répond (dernière essayée : {gateway}).", "No gateway answers ({gateway} for one)."},
 	tla.CodeProxy:         {"Le proxy {peer} ne mène pas à {gateway} : {reason}.", "The proxy {peer} does not lead to {gateway}: {reason}."},
 	tla.CodeRefused:       {"Le relais a refusé {peer} ({gateway}) : {reason}.", "The relay refused {peer} ({gateway}): {reason}."},
 	tla.CodeRejected:      {"{peer} a refusé ce terminal : {reason}.", "{peer} refused this terminal: {reason}."},
@@ -58,8 +59,11 @@ var whys = map[tla.Code]words{
 	tla.CodeTimeOver:      {"La session a atteint sa durée maximale.", "The session reached its longest time."},
 	tla.CodeInactive:      {"La session est restée trop longtemps inactive.", "The session was inactive for too long."},
 	tla.CodeClock:         {"L'horloge de ce terminal est fausse : mettez-le à l'heure, puis recommencez.", "This terminal's clock is wrong: set it, then try again."},
-	tla.CodeAbsent:        {"Personne n'a confirmé sa présence au terminal : la session a été fermée.", "Nobody at the terminal confirmed being there: the session was ended."},
-	tla.CodeNoSession:     {"Aucune session n'est ouverte.", "No session is up."},
+	tla.CodeAbsent:        {"Personne n'a répondu au terminal.", "Nobody at the terminal answered."},
+	tla.CodeNoSession:     {"Aucune session n'est ouverte.", "There is no session."},
+	tla.CodeUnknownPdT:    {"Ce Poste de Travail n'est pas de ceux de ce terminal.", "That Poste de Travail is none of this terminal's."},
+	tla.CodeManyRefused:   {"Plusieurs commandes du Poste de Travail ont été refusées par la politique des cartes.", "Several commands of the Poste de Travail were refused by the card policy."},
+	tla.CodeCheck:         {"Le test a trouvé un problème.", "The test found something."},
 	tla.CodeExpired:       {"Le certificat de ce terminal a expiré.", "This terminal's certificate has ended."},
 	tla.CodeShutdown:      {"Le relais s'arrête.", "The relay is stopping."},
 	tla.CodeNoPIN:         {"Aucun code porteur n'est demandé en ce moment.", "No PIN is asked for now."},
@@ -194,11 +198,13 @@ var certificateReasons = map[string]words{
 // The words of the status.
 var (
 	states = map[tla.State]words{
-		tla.StateIdle:         {"aucune session", "no session"},
-		tla.StateStarting:     {"session en cours d'ouverture", "session starting"},
-		tla.StateUp:           {"session ouverte", "session up"},
-		tla.StateReconnecting: {"connexion perdue, reprise en cours", "connection lost, getting it back"},
-		tla.StateEnding:       {"session en cours de fermeture", "session ending"},
+		tla.StateIdle:     {"aucune session", "no session"},
+		tla.StateStarting: {"session en cours d'ouverture", "session starting"},
+		tla.StateUp:       {"session ouverte", "session up"},
+		tla.StateEnding:   {"session en cours de fermeture", "session ending"},
+		tla.StateChecking: {"test en cours", "test under way"},
+
+		tla.StateReconnecting: {"connexion perdue, reconnexion en cours", "connection lost, reconnecting"},
 	}
 	kinds = map[tla.Kind]words{
 		tla.KindVitale1: {"carte Vitale 1", "Vitale 1 card"},

@@ -16,9 +16,15 @@ var (
 	ErrNotAllowed = errors.New("this user may not use the control socket")
 )
 
-// Ask sends a command to the daemon on socket and puts its answer into answer, a pointer to a struct. It waits until
-// ctx ends, which tells the daemon. The error may be a *Fault, ErrNoDaemon or ErrNotAllowed.
+// Ask is AskFor without more than a command.
 func Ask(ctx context.Context, socket, command string, answer any) error {
+	return AskFor(ctx, socket, Request{Command: command}, answer)
+}
+
+// AskFor sends a request, in our version, to the daemon on socket and puts its answer into answer, a pointer to a struct. It waits until
+// ctx ends, which tells the daemon. The error may be a *Fault, ErrNoDaemon or ErrNotAllowed.
+func AskFor(ctx context.Context, socket string, r Request, answer any) error {
+	r.Version = Version
 	c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	if err != nil {
 		return fmt.Errorf("cannot reach the relay: %w: %w", unreachable(err), err)
@@ -29,7 +35,7 @@ func Ask(ctx context.Context, socket, command string, answer any) error {
 		return err
 	}
 	// A daemon that refuses us may close before it has read: its answer counts, not our error.
-	failed := json.NewEncoder(c).Encode(Request{Version, command})
+	failed := json.NewEncoder(c).Encode(r)
 	line, err := readLine(c, maxAnswer)
 	if err != nil {
 		return fmt.Errorf("cannot read the relay's answer: %w", errors.Join(ctx.Err(), failed, err))

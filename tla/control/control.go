@@ -24,12 +24,14 @@ const (
 	answerTime  = 5 * time.Second // for a client to take its answer
 	askTime     = 5 * time.Second // for a daemon to take the request
 	maxClients  = 8
+	maxName     = 200 // octets of a PdT's name
 )
 
 // Request is what a client says.
 type Request struct {
 	Version int    `json:"version"`
 	Command string `json:"command"`
+	PdT     string `json:"pdt,omitempty"` // of start and check: one of status.pdts; "" = the first
 }
 
 // The faults of the protocol itself; a handler has its own.

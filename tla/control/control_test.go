@@ -51,6 +51,7 @@ func askAndTell(socket string) int {
 type echo struct {
 	Version int    `json:"version"`
 	Command string `json:"command"`
+	PdT     string `json:"pdt"`
 }
 
 // serve runs a server for the time of the test; nil handle: one that echoes.
@@ -60,7 +61,7 @@ func serve(t *testing.T, cfg Config) string {
 		cfg.Socket = filepath.Join(t.TempDir(), "control.sock")
 	}
 	if cfg.Handle == nil {
-		cfg.Handle = func(_ context.Context, _, command string) any { return echo{Version, command} }
+		cfg.Handle = func(_ context.Context, _ string, asked Request) any { return echo{Version, asked.Command, asked.PdT} }
 	}
 	s, err := Listen(cfg)
 	require.NoError(t, err)
@@ -87,7 +88,9 @@ func TestAsk(t *testing.T) {
 	socket := serve(t, Config{})
 	var a echo
 	require.NoError(t, Ask(t.Context(), socket, "status", &a))
-	require.Equal(t, echo{1, "status"}, a)
+	require.Equal(t, echo{1, "status", ""}, a)
+	require.NoError(t, AskFor(t.Context(), socket, Request{Command: "start", PdT: "urn:tlagate:c:pdt:bureau"}, &a))
+	require.Equal(t, echo{1, "start", "urn:tlagate:c:pdt:bureau"}, a)
 	info, err := os.Stat(socket)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o660), info.Mode().Perm())
@@ -102,6 +105,8 @@ func TestGarbageIsRefused(t *testing.T) {
 		"other version":   {`{"version":2,"command":"status"}` + "\n", FaultVersion},
 		"no command":      {`{"version":1}` + "\n", FaultBadRequest},
 		"command to log":  {`{"version":1,"command":"a\nlevel=ERROR"}` + "\n", FaultBadRequest},
+		"PdT to log":      {`{"version":1,"command":"start","pdt":"a\nb"}` + "\n", FaultBadRequest},
+		"PdT too long":    {`{"version":1,"command":"start","pdt":"` + strings.Repeat("a", maxName+1) + `"}` + "\n", FaultBadRequest},
 		"binary":          {"\x00\xff\x16\x03\n", FaultBadRequest},
 		"too long":        {strings.Repeat("x", maxRequest+1), FaultBadRequest},
 		"too long, lined": {strings.Repeat(" ", maxRequest) + "{}\n", FaultBadRequest},
@@ -123,12 +128,12 @@ func TestGarbageIsRefused(t *testing.T) {
 
 func TestTwoClientsAtATime(t *testing.T) {
 	entered, leave := make(chan string), make(chan struct{})
-	socket := serve(t, Config{Handle: func(_ context.Context, _, command string) any {
-		if command == "start" {
-			entered <- command
+	socket := serve(t, Config{Handle: func(_ context.Context, _ string, asked Request) any {
+		if asked.Command == "start" {
+			entered <- asked.Command
 			<-leave
 		}
-		return echo{Version, command}
+		return echo{Version, asked.Command, ""}
 	}})
 	result := make(chan error)
 	go func() { result <- Ask(context.Background(), socket, "start", new(echo)) }()
@@ -152,7 +157,7 @@ func TestTooManyClients(t *testing.T) {
 
 func TestClientThatGoesAwayEndsItsCommand(t *testing.T) {
 	entered, ended := make(chan struct{}), make(chan struct{})
-	socket := serve(t, Config{Handle: func(ctx context.Context, _, _ string) any {
+	socket := serve(t, Config{Handle: func(ctx context.Context, _ string, _ Request) any {
 		close(entered)
 		<-ctx.Done()
 		close(ended)

@@ -24,7 +24,7 @@ func Enter(ctx context.Context, socket, command string, wanted any) (*Entry, err
 		return nil, fmt.Errorf("cannot reach the relay: %w: %w", unreachable(err), err)
 	}
 	e := &Entry{c, context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })}
-	failed := json.NewEncoder(c).Encode(Request{Version, command})
+	failed := json.NewEncoder(c).Encode(Request{Version: Version, Command: command})
 	if err := e.read(wanted); err != nil {
 		e.Close()
 		return nil, errors.Join(ctx.Err(), failed, err)

@@ -16,9 +16,9 @@ import (
 type Config struct {
 	Socket string // path; its directory must exist
 	Group  string // name or number whose members may ask; "" = root and the daemon's own user only
-	// Handle answers a command; the answer must marshal to JSON. ctx ends when the client goes away. who is the client, by the kernel's
+	// Handle answers a request; the answer must marshal to JSON. ctx ends when the client goes away. who is the client, by the kernel's
 	// word: "uid 1000".
-	Handle func(ctx context.Context, who, command string) any
+	Handle func(ctx context.Context, who string, asked Request) any
 	// Local says why the process pid is not a person's at this machine; nil = it is one. It is asked before every command but stop and status.
 	// Nil: nobody is asked, and the group decides alone.
 	Local func(ctx context.Context, pid int) error
@@ -104,23 +104,23 @@ func (s *Server) serve(ctx context.Context, c *net.UnixConn) {
 	}
 	p := hold(c, who.pid)
 	defer p.close()
-	command, fault := request(ctx, c)
+	asked, fault := request(ctx, c)
 	if fault != nil {
 		s.cfg.Log.Warn("control request refused", "reason", fault.Code, "peer", who.String())
 		s.refuse(c, fault)
 		return
 	}
-	if fault := s.person(ctx, p, command); fault != nil {
-		s.cfg.Log.Warn("control request refused", "reason", fault.Code, "command", command, "peer", who.String(), "error", fault.Detail)
+	if fault := s.person(ctx, p, asked.Command); fault != nil {
+		s.cfg.Log.Warn("control request refused", "reason", fault.Code, "command", asked.Command, "peer", who.String(), "error", fault.Detail)
 		s.refuse(c, fault)
 		return
 	}
-	s.cfg.Log.Log(ctx, levelOf(command), "control request", "command", command, "peer", who.String())
-	if s.cfg.PIN != nil && (command == CommandPIN || command == CommandPINLastTry) {
-		s.enterPIN(ctx, c, command == CommandPINLastTry)
+	s.cfg.Log.Log(ctx, levelOf(asked.Command), "control request", "command", asked.Command, "peer", who.String())
+	if s.cfg.PIN != nil && (asked.Command == CommandPIN || asked.Command == CommandPINLastTry) {
+		s.enterPIN(ctx, c, asked.Command == CommandPINLastTry)
 		return
 	}
-	s.answer(ctx, c, fmt.Sprintf("uid %d", who.uid), command)
+	s.answer(ctx, c, fmt.Sprintf("uid %d", who.uid), asked)
 }
 
 // enterPIN reads nothing ahead of the PIN: no buffer of ours may have it.
@@ -135,24 +135,26 @@ func (s *Server) enterPIN(ctx context.Context, c net.Conn, insist bool) {
 }
 
 // request reads the one request of a client, which is not waited for when ctx ends.
-func request(ctx context.Context, c net.Conn) (string, *Fault) {
+func request(ctx context.Context, c net.Conn) (r Request, fault *Fault) {
 	_ = c.SetReadDeadline(time.Now().Add(requestTime))
 	defer context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })()
 	line, err := readLine(c, maxRequest)
 	if err != nil {
-		return "", &Fault{FaultBadRequest, "cannot read the request: " + err.Error()}
+		return r, &Fault{FaultBadRequest, "cannot read the request: " + err.Error()}
 	}
-	var r Request
 	if err := json.Unmarshal(line, &r); err != nil {
-		return "", &Fault{FaultBadRequest, "cannot read the request: it is no JSON object on one line"}
+		return r, &Fault{FaultBadRequest, "cannot read the request: it is no JSON object on one line"}
 	}
 	if r.Version != Version {
-		return "", &Fault{FaultVersion, fmt.Sprintf("this relay speaks version %d", Version)}
+		return r, &Fault{FaultVersion, fmt.Sprintf("this relay speaks version %d", Version)}
 	}
 	if !isWord(r.Command) {
-		return "", &Fault{FaultBadRequest, "a command is one word of at most 32 of a-z"}
+		return r, &Fault{FaultBadRequest, "a command is one word of at most 32 of a-z"}
 	}
-	return r.Command, nil
+	if !isName(r.PdT) {
+		return r, &Fault{FaultBadRequest, fmt.Sprintf("the name of a PdT is at most %d of printable ASCII without space", maxName)}
+	}
+	return r, nil
 }
 
 // levelOf keeps a user interface that asks for the status every second out of the log.
@@ -173,8 +175,18 @@ func isWord(s string) bool {
 	return len(s) > 0 && len(s) <= 32
 }
 
-// answer handles a command; the client going away, or saying more, ends its context.
-func (s *Server) answer(ctx context.Context, c net.Conn, who, command string) {
+// isName is isWord for the name of a PdT, which may be absent.
+func isName(s string) bool {
+	for _, c := range s {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return len(s) <= maxName
+}
+
+// answer handles a request; the client going away, or saying more, ends its context.
+func (s *Server) answer(ctx context.Context, c net.Conn, who string, asked Request) {
 	ctx, cancel := context.WithCancel(ctx)
 	gone := make(chan struct{})
 	go func() {
@@ -183,7 +195,7 @@ func (s *Server) answer(ctx context.Context, c net.Conn, who, command string) {
 		_ = c.SetReadDeadline(time.Time{})
 		_, _ = io.ReadFull(c, make([]byte, 1))
 	}()
-	if err := writeLine(c, s.cfg.Handle(ctx, who, command)); err != nil {
+	if err := writeLine(c, s.cfg.Handle(ctx, who, asked)); err != nil {
 		s.cfg.Log.Debug("control answer not taken", "error", err)
 	}
 	cancel()

@@ -35,21 +35,21 @@ func (t *Trail) Enrolment(enrol func() error) error {
 	if err != nil {
 		kind = audit.EnrolmentRefused
 	}
-	t.note(kind)
+	t.Note(kind)
 	return err
 }
 
 // Renewal records that a certificate was renewed, or, nil, why none was (G2).
 func (t *Trail) Renewal(renewed *x509.Certificate, why string) {
 	if renewed == nil {
-		t.note(audit.RenewalFailed, audit.Reason(why))
+		t.Note(audit.RenewalFailed, audit.Reason(why))
 		return
 	}
-	t.note(audit.RenewalDone, audit.Certificate(renewed)...)
+	t.Note(audit.RenewalDone, audit.Certificate(renewed)...)
 }
 
-// note records what has happened already; what cannot be recorded is logged.
-func (t *Trail) note(kind audit.Kind, with ...audit.Attr) {
+// Note records what has happened already; what cannot be recorded is logged.
+func (t *Trail) Note(kind audit.Kind, with ...audit.Attr) {
 	if err := t.Log.Record(kind, with...); err != nil {
 		t.app.Log.Error("an event is not in the audit trace", "event", string(kind), "error", err)
 	}

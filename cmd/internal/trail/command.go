@@ -86,9 +86,10 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 type showCmd[P Place] struct {
 	target[P]
-	Since string   `placeholder:"TIME" help:"Only from then on: 2026-11-24, 2026-11-24T08:30:00Z, or how long ago, for instance 36h."`
-	Event []string `placeholder:"KIND" help:"Only events of that kind; * stands for anything: key.*; repeat for more."`
-	JSON  bool     `name:"json" help:"The lines as they are in the file."`
+	Since    string   `placeholder:"TIME" help:"Only from then on: 2026-11-24, 2026-11-24T08:30:00Z, or how long ago, for instance 36h."`
+	Event    []string `placeholder:"KIND" help:"Only events of that kind; * stands for anything: key.*; repeat for more."`
+	Incident string   `placeholder:"NUMBER" help:"Only the events of that incident, which the user reads out: K7M2."`
+	JSON     bool     `name:"json" help:"The lines as they are in the file."`
 }
 
 // Run prints the trace. It does not check the chain; a line that cannot be read is said to be so, and the exit code is 1 then.
@@ -112,7 +113,7 @@ func (c *showCmd[P]) Run(app *cli.App) error {
 		case line.Err != nil:
 			bad++
 			fmt.Fprintf(app.Stderr, "%s, line %d cannot be read: %v\n", line.File, line.Line, line.Err)
-		case !line.Entry.Time().Before(since) && c.wanted(line.Entry.Event):
+		case !line.Entry.Time().Before(since) && c.wanted(line.Entry):
 			c.print(app.Stdout, line)
 		}
 	}
@@ -122,9 +123,12 @@ func (c *showCmd[P]) Run(app *cli.App) error {
 	return nil
 }
 
-func (c *showCmd[P]) wanted(kind audit.Kind) bool {
+func (c *showCmd[P]) wanted(e audit.Entry) bool {
+	if c.Incident != "" && !strings.EqualFold(c.Incident, e.With["incident"]) {
+		return false
+	}
 	return len(c.Event) == 0 || slices.ContainsFunc(c.Event, func(pattern string) bool {
-		ok, _ := path.Match(pattern, string(kind))
+		ok, _ := path.Match(pattern, string(e.Event))
 		return ok
 	})
 }

@@ -10,7 +10,7 @@ import (
 func (t *Trail) Erasure(erase func(tell func(keys.Event)) error) error {
 	err := erase(t.erased)
 	if err == nil {
-		t.note(audit.EraseDone)
+		t.Note(audit.EraseDone)
 	}
 	return err
 }
@@ -18,8 +18,8 @@ func (t *Trail) Erasure(erase func(tell func(keys.Event)) error) error {
 func (t *Trail) erased(e keys.Event) {
 	switch e.Action {
 	case keys.Erased:
-		t.note(audit.KeyErased, audit.File(e.Key.Where), audit.Store(string(e.Key.Protection)))
+		t.Note(audit.KeyErased, audit.File(e.Key.Where), audit.Store(string(e.Key.Protection)))
 	case keys.WrappingErased:
-		t.note(audit.KeyErased, audit.File(e.Where), audit.Use("wrapping key"))
+		t.Note(audit.KeyErased, audit.File(e.Where), audit.Use("wrapping key"))
 	}
 }

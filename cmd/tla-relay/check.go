@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"tlagate/tla"
+)
+
+// The words of the test before a visit. {names}, {n} and {until} are filled in.
+var (
+	items = map[tla.Item]words{
+		tla.ItemClock:       {"Horloge", "Clock"},
+		tla.ItemReaders:     {"Lecteurs", "Readers"},
+		tla.ItemCards:       {"Cartes", "Cards"},
+		tla.ItemCertificate: {"Certificat", "Certificate"},
+		tla.ItemBundle:      {"Configuration", "Configuration"},
+		tla.ItemLink:        {"Liaison", "Link"},
+		tla.ItemPdT:         {"Poste", "Poste"},
+	}
+	// itemsFine say what is good about an item, itemsBad what is the matter when no start would be refused for it.
+	itemsFine = map[tla.Item]words{
+		tla.ItemClock:       {"il est {now}", "it is {now}"},
+		tla.ItemReaders:     {"{n} branché(s)", "{n} plugged in"},
+		tla.ItemCards:       {"{names}", "{names}"},
+		tla.ItemCertificate: {"encore {n} jours", "{n} days left"},
+		tla.ItemBundle:      {"signée, version {n}", "signed, version {n}"},
+		tla.ItemLink:        {"passerelle jointe et reconnue", "gateway reached and proven"},
+		tla.ItemPdT:         {"prêt à recevoir les cartes", "ready for the cards"},
+	}
+	itemsBad = map[tla.Item]words{
+		tla.ItemReaders:     {"aucun lecteur", "no reader"},
+		tla.ItemCards:       {"aucune carte utilisable", "no card of use"},
+		tla.ItemCertificate: {"à renouveler, encore {n} jours", "to be renewed, {n} days left"},
+	}
+	itemMarks   = map[bool]words{true: {"OK ", "OK "}, false: {"NON", "NO "}}
+	itemSkipped = words{"-- ", "-- "}
+	notLooked   = words{"non testé", "not tested"}
+	checkGood   = words{"Tout est prêt pour la visite.", "All is ready for the visit."}
+)
+
+// check prints the checklist, and what to do about what was found.
+func (t tongue) check(w io.Writer, c *tla.Check, now time.Time) {
+	for _, i := range c.Items {
+		fmt.Fprintf(w, "%s  %s%s %s\n", t.itemMark(i), t.say(items[i.Item], nil), t.colon(), t.itemText(i, now))
+	}
+	if c.OK {
+		fmt.Fprintln(w, t.say(checkGood, nil))
+		return
+	}
+	fmt.Fprintln(w, t.todo(checkWhy(c)))
+	if c.Incident != "" {
+		fmt.Fprintln(w, t.say(numbered, []string{"incident", c.Incident}))
+	}
+}
+
+// itemMark is OK, NON or --, three columns wide.
+func (t tongue) itemMark(i tla.CheckItem) string {
+	if i.Skipped {
+		return t.say(itemSkipped, nil)
+	}
+	return t.say(itemMarks[i.OK], nil)
+}
+
+func (t tongue) itemText(i tla.CheckItem, now time.Time) string {
+	switch {
+	case i.Skipped:
+		return t.say(notLooked, nil)
+	case i.Error != nil:
+		return t.sentence(i.Error)
+	case !i.OK && (i.Item != tla.ItemCards || len(i.Names) == 0):
+		return t.say(itemsBad[i.Item], t.itemFill(i, now))
+	}
+	return t.say(itemsFine[i.Item], t.itemFill(i, now))
+}
+
+func (t tongue) itemFill(i tla.CheckItem, now time.Time) []string {
+	n, names := len(i.Names), []string{}
+	switch i.Item {
+	case tla.ItemCertificate:
+		n = max(0, int(i.Until.Sub(now)/(24*time.Hour)))
+	case tla.ItemBundle:
+		n = int(i.Version)
+	}
+	for _, name := range i.Names {
+		if kind, ok := kinds[tla.Kind(name)]; ok {
+			name = t.say(kind, nil)
+		}
+		names = append(names, name)
+	}
+	return []string{"n", strconv.Itoa(n), "names", strings.Join(names, ", "), "now", now.Local().Format("15:04")}
+}
+
+// checkWhy is what a check that is not fine found first.
+func checkWhy(c *tla.Check) *tla.Why {
+	for _, i := range c.Items {
+		switch {
+		case i.Error != nil:
+			return i.Error
+		case !i.OK && !i.Skipped:
+			return &tla.Why{Code: tla.CodeCheck, Reason: string(i.Item), Incident: c.Incident}
+		}
+	}
+	return &tla.Why{Code: tla.CodeCheck, Incident: c.Incident}
+}

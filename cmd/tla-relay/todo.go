@@ -1,0 +1,119 @@
+package main
+
+import (
+	"tlagate/pki"
+	"tlagate/pki/bundle"
+	"tlagate/session"
+	"tlagate/session/link"
+	"tlagate/tla"
+)
+
+// What the user is to do: one thing.
+var (
+	doCall    = words{"Appelez votre opérateur et donnez le numéro d'incident.", "Call your operator and read out the incident number."}
+	doNetwork = words{"Vérifiez le réseau (Wi-Fi, câble, mobile), puis recommencez.", "Check the network (Wi-Fi, cable, mobile), then start again."}
+	doClock   = words{
+		"Vérifiez la date et l'heure de ce terminal ; si elles sont justes, appelez votre opérateur.",
+		"Check the date and time of this terminal; if they are right, call your operator."}
+	doSetClock = words{"Mettez ce terminal à l'heure, puis recommencez.", "Set the clock of this terminal, then start again."}
+
+	doWait  = words{"Attendez une minute, puis recommencez.", "Wait a minute, then start again."}
+	doPdT   = words{"Vérifiez que le Poste de Travail est allumé et connecté.", "Check that the Poste de Travail is switched on and connected."}
+	doOpen  = words{"Ouvrez une nouvelle session.", "Start a new session."}
+	doAgain = words{"Recommencez ; si cela se répète, appelez votre opérateur.", "Start again; if it happens again, call your operator."}
+)
+
+// todos are what the user is to do about a why, by its code; where the reason says more, todoReasons has it.
+var todos = map[tla.Code]words{
+	tla.CodeAlready:        {"Fermez d'abord la session en cours.", "End the present session first."},
+	tla.CodeConfiguration:  doCall,
+	tla.CodeUnreachable:    doNetwork,
+	tla.CodeRefused:        doCall,
+	tla.CodeRejected:       doCall,
+	tla.CodeProblem:        doCall,
+	tla.CodePdT:            doAgain,
+	tla.CodeNotice:         doAgain,
+	tla.CodeTimeout:        doAgain,
+	tla.CodeLost:           doNetwork,
+	tla.CodeProtocol:       doCall,
+	tla.CodeStopped:        doOpen,
+	tla.CodeCancelled:      doOpen,
+	tla.CodeTimeOver:       doOpen,
+	tla.CodeInactive:       doOpen,
+	tla.CodeAbsent:         doOpen,
+	tla.CodeNoSession:      doOpen,
+	tla.CodeExpired:        doCall,
+	tla.CodeShutdown:       doWait,
+	tla.CodeSeal:           doCall,
+	"clock_wrong":          doSetClock, // tla.CodeClock, once it is merged
+	tla.CodeManyRefused:    doCall,
+	tla.CodeCheck:          doCall,
+	tla.CodeUnknownPdT:     {"Choisissez un Poste de Travail de la liste.", "Choose a Poste de Travail of the list."},
+	tla.CodeNoPIN:          {"Relancez la demande depuis le logiciel du Poste de Travail.", "Ask for it again from the software of the Poste de Travail."},
+	tla.CodeLastTry:        {"Ne continuez que si vous êtes sûr de votre code.", "Go on only if you are sure of your PIN."},
+	tla.CodeBadPIN:         {"Tapez de nouveau votre code.", "Type your PIN again."},
+	tla.CodePINFailed:      {"Remettez la carte, puis relancez la demande depuis le logiciel.", "Put the card back, then ask again from the software."},
+	tla.CodeUnknownCommand: doCall,
+}
+
+var todoReasons = map[tla.Code]map[string]words{
+	tla.CodeRefused:  todoCertificates,
+	tla.CodeRejected: todoCertificates,
+	tla.CodeProblem: {
+		string(link.ProblemTLABusy):          doWait,
+		string(link.ProblemTooMany):          doWait,
+		string(link.ProblemDraining):         doWait,
+		string(link.ProblemBadAuthorization): doAgain,
+		string(link.ProblemPdTAbsent):        doPdT,
+		string(link.ProblemClockWrong):       doSetClock,
+	},
+	tla.CodePdT: {
+		string(session.ByeBusy):     {"Fermez une autre session de ce Poste de Travail, ou attendez.", "End another session of that Poste de Travail, or wait."},
+		string(session.ByeRemoved):  doPdT,
+		string(session.ByeShutdown): doPdT,
+		string(session.ByeProtocol): doCall,
+		string(session.ByeRefused):  doCall,
+		string(session.ByeTimeOver): doOpen,
+		string(session.ByeInactive): doOpen,
+		string(session.ByeStopped):  doOpen,
+	},
+	tla.CodeNotice: {
+		string(link.CodeRevoked):         doCall,
+		string(link.CodeExpired):         doCall,
+		string(link.CodeEndedByOperator): doCall,
+		string(link.CodeProtocol):        doCall,
+		string(link.CodeTimeOver):        doOpen,
+		string(link.CodeDraining):        doWait,
+		string(link.CodePeerGone):        doPdT,
+	},
+	tla.CodeSeal: {
+		string(bundle.Expired): doClock,
+		tla.ReasonChanged:      doOpen,
+	},
+	tla.CodeCheck: {
+		string(tla.ItemReaders):     {"Branchez le lecteur de cartes.", "Plug in the card reader."},
+		string(tla.ItemCards):       {"Insérez votre carte, puce en avant.", "Put your card in, chip first."},
+		string(tla.ItemCertificate): {"Appelez votre opérateur : le certificat est à renouveler.", "Call your operator: the certificate is to be renewed."},
+	},
+}
+
+var todoCertificates = map[string]words{
+	string(pki.Expired):         doClock,
+	string(pki.NotYetValid):     doClock,
+	string(pki.CRLFuture):       doClock,
+	string(pki.OCSPFuture):      doClock,
+	string(pki.ALPN):            doNetwork,
+	string(pki.HandshakeSlow):   doNetwork,
+	string(pki.HandshakeFailed): doNetwork,
+}
+
+// todo is the one thing to do about a why.
+func (t tongue) todo(w *tla.Why) string {
+	if known, ok := todoReasons[w.Code][w.Reason]; ok {
+		return t.say(known, nil)
+	}
+	if known, ok := todos[w.Code]; ok {
+		return t.say(known, nil)
+	}
+	return t.say(doCall, nil)
+}

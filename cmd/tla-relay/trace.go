@@ -1,0 +1,22 @@
+package main
+
+import (
+	"tlagate/audit"
+	"tlagate/cmd/internal/trail"
+	"tlagate/tla"
+)
+
+// sessionEvents are the events of a session as the trace names them.
+var sessionEvents = map[tla.EventKind]audit.Kind{
+	tla.EventUp: audit.SessionUp, tla.EventEnded: audit.SessionEnded, tla.EventFailed: audit.SessionFailed,
+	tla.EventChecked: audit.SessionChecked, tla.EventRefused: audit.SessionRefused,
+}
+
+// sessions records what happens to sessions (C4, SA2), with the number that the user is told.
+func sessions(t *trail.Trail) func(tla.Event) {
+	return func(e tla.Event) {
+		t.Note(sessionEvents[e.Kind],
+			audit.Session(e.Session), audit.PdT(e.PdT), audit.Act(string(e.Act.Kind)), audit.User(e.Act.By), audit.Gateway(e.Gateway),
+			audit.Code(string(e.Why.Code)), audit.Reason(e.Why.Reason), audit.Peer(e.Why.Peer), audit.Incident(e.Why.Incident))
+	}
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	tea "charm.land/bubbletea/v2"
+	"golang.org/x/term"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/tla"
+	ctl "tlagate/tla/control"
+)
+
+// uiCmd is the user's screen: a client of the control socket, as an OEM's would be (docs/control.md).
+type uiCmd struct{ place }
+
+// Run shows the screen until Ctrl-C or a signal; a session goes on without it.
+func (c *uiCmd) Run(app *cli.App) error {
+	in, ok := app.Stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return cli.Usage("cannot show the screen: standard input is no terminal")
+	}
+	socket, err := userCmd{place: c.place}.socket()
+	if err != nil {
+		return err
+	}
+	m := newModel(app.Context, tongueOf(os.Getenv), socketLink(socket))
+	_, err = tea.NewProgram(m, tea.WithContext(app.Context), tea.WithInput(in), tea.WithOutput(app.Stdout), tea.WithoutSignalHandler()).Run()
+	if app.Context.Err() != nil && errors.Is(err, tea.ErrProgramKilled) {
+		return nil
+	}
+	return err
+}
+
+// relayLink is the relay as the screen sees it.
+type relayLink interface {
+	ask(ctx context.Context, r ctl.Request, answer *tla.Answer) error
+	enter(ctx context.Context, command string, wanted *tla.PINAnswer) (*ctl.Entry, error)
+}
+
+// socketLink is the relay behind a control socket.
+type socketLink string
+
+func (s socketLink) ask(ctx context.Context, r ctl.Request, answer *tla.Answer) error {
+	return ctl.AskFor(ctx, string(s), r, answer)
+}
+
+func (s socketLink) enter(ctx context.Context, command string, wanted *tla.PINAnswer) (*ctl.Entry, error) {
+	return ctl.Enter(ctx, string(s), command, wanted)
+}

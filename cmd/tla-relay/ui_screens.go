@@ -1,0 +1,417 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	tea "charm.land/bubbletea/v2"
+
+	"tlagate/pki"
+	"tlagate/tla"
+	ctl "tlagate/tla/control"
+)
+
+// pageOfPdTs is how many PdTs can be chosen with one digit.
+const pageOfPdTs = 9
+
+// View shows the page of the moment.
+func (m model) View() tea.View {
+	v := tea.NewView("")
+	if m.width > 0 {
+		v.SetContent(m.shown().render(m.width, m.height))
+	}
+	v.AltScreen = true
+	return v
+}
+
+// shown is the page for what is going on, the most urgent first.
+func (m model) shown() page {
+	switch {
+	case m.down != nil:
+		return m.downPage()
+	case m.status == nil:
+		return m.page(stateWords[tla.StateStarting], waiting, m.t.say(firstLook, nil))
+	case m.status.PIN != nil && m.status.PIN.Pad:
+		return m.padPage()
+	case m.lastTry():
+		return m.lastTryPage()
+	case m.stopping:
+		return m.stopPage()
+	}
+	switch s := m.state(); {
+	case s == tla.StateUp && m.fault != nil:
+		return m.faultPage()
+	case s == tla.StateUp && m.asked():
+		return m.askPage()
+	case s == tla.StateUp, s == tla.StateReconnecting:
+		return m.sessionPage(s)
+	case s == tla.StateIdle:
+		return m.idlePage()
+	}
+	return m.passingPage()
+}
+
+// page begins one: the first line has the PdT and the time.
+func (m model) page(word words, mood mood, lead string) page {
+	return page{left: "tlagate  " + m.pdt(), right: m.now.Local().Format("15:04"), word: m.t.say(word, nil), mood: mood, lead: lead}
+}
+
+func (m model) downPage() page {
+	lead, do := downLead, doDown
+	var f *ctl.Fault
+	if errors.Is(m.down, ctl.ErrNotAllowed) || (errors.As(m.down, &f) && f.Code == ctl.FaultNotAllowed) {
+		lead, do = notAllowed, doAllowed
+	}
+	p := m.page(bigDown, bad, m.t.say(lead, nil))
+	p.parts = []paragraph{{lines: []string{m.t.say(do, nil)}}}
+	return p
+}
+
+func (m model) idlePage() page {
+	p := m.page(stateWords[tla.StateIdle], calm, m.t.say(stateLeads[tla.StateIdle], nil))
+	if m.fault != nil {
+		p = m.faultPage()
+	} else if w, at, lost := m.trouble(); w != nil {
+		p = m.troublePage(w, at, lost)
+	} else if m.check != nil {
+		p = m.checkPage(m.check)
+	}
+	if m.check == nil || m.failed != nil {
+		p.parts = append(p.parts, m.choices()...)
+		p.parts = append(p.parts, m.cards(3)...)
+	}
+	p.parts = append(p.parts, m.warnings()...)
+	p.keys = m.t.keys(keyStart)
+	if n := len(m.status.PdTs); n > 1 {
+		p.keys = append(p.keys, m.t.say(keyChoose, []string{"n", strconv.Itoa(min(n, pageOfPdTs))}))
+	}
+	if len(m.status.PdTs) > pageOfPdTs {
+		p.keys = append(p.keys, m.t.say(keyMore, nil))
+	}
+	p.keys = append(p.keys, m.t.say(keyTest, nil))
+	if m.check != nil || m.failed != nil || m.fault != nil {
+		p.keys = append(p.keys, m.t.say(keyBack, nil))
+	}
+	return p
+}
+
+// troublePage tells why there is no session: one sentence, one thing to do, one number.
+func (m model) troublePage(w *tla.Why, at time.Time, lost bool) page {
+	word := bigFailed
+	if lost {
+		word = bigLost
+	}
+	p := m.page(word, bad, m.t.plainly(w, m.own()))
+	p.parts = []paragraph{{lines: []string{m.t.todo(w)}}}
+	number := ""
+	if w.Incident != "" {
+		number = m.t.say(incidentNo, []string{"n", w.Incident})
+	}
+	if !at.IsZero() {
+		number = strings.TrimSpace(number + " " + m.t.say(atTime, []string{"time", at.Local().Format("15:04")}))
+	}
+	if number != "" {
+		p.parts = append(p.parts, paragraph{lines: []string{number}, bold: true})
+	}
+	return p
+}
+
+// checkPage is the test's checklist, and what to do first.
+func (m model) checkPage(c *tla.Check) page {
+	p := m.page(bigReady, good, m.t.say(checkGood, nil))
+	if !c.OK {
+		w := checkWhy(c)
+		p = m.page(bigNotReady, bad, m.t.todo(w))
+	}
+	var list []string
+	for _, i := range c.Items {
+		list = append(list, m.checkLine(i))
+	}
+	if m.small() {
+		list = twoColumns(list, leastWidth/2)
+	}
+	p.parts = []paragraph{{lines: list}}
+	if c.Incident != "" {
+		p.parts = append(p.parts, paragraph{lines: []string{m.t.say(incidentNo, []string{"n", c.Incident})}, bold: true})
+	}
+	return p
+}
+
+// small tells whether there is no room for more than the names of things.
+func (m model) small() bool { return m.width <= leastWidth+20 }
+
+func twoColumns(list []string, width int) (lines []string) {
+	half := (len(list) + 1) / 2
+	for i, l := range list[:half] {
+		if half+i < len(list) {
+			l += strings.Repeat(" ", max(1, width-utf8.RuneCountInString(l))) + list[half+i]
+		}
+		lines = append(lines, l)
+	}
+	return lines
+}
+
+// checkLine is mark and name, and where there is room what was seen.
+func (m model) checkLine(i tla.CheckItem) string {
+	line := m.t.itemMark(i) + " " + m.t.say(items[i.Item], nil)
+	if m.small() {
+		return line
+	}
+	text := m.t.itemText(i, m.now)
+	if i.Error != nil {
+		text = m.t.plainly(i.Error, m.own())
+	}
+	return line + m.t.colon() + " " + text
+}
+
+// sessionPage is a session that is up, or whose link is sought.
+func (m model) sessionPage(s tla.State) page {
+	tone := good
+	if s == tla.StateReconnecting {
+		tone = waiting
+	}
+	p := m.page(stateWords[s], tone, m.t.say(stateLeads[s], []string{"pdt", m.pdt()}))
+	if n := m.status.Session; n != nil && s == tla.StateReconnecting && !n.GraceUntil.IsZero() {
+		p.parts = append(p.parts, paragraph{lines: []string{m.t.say(graceLeft, []string{"n", seconds(n.GraceUntil.Sub(m.now))})}})
+	}
+	p.parts = append(p.parts, m.notes()...)
+	p.parts = append(p.parts, m.cards(2)...)
+	p.parts = append(p.parts, m.warnings()...)
+	if n := m.status.Session; n != nil && !n.Until.IsZero() {
+		text := m.t.say(timeLeft, []string{"time", n.Until.Local().Format("15:04"), "n", hours(n.Until.Sub(m.now))})
+		p.parts = append(p.parts, paragraph{lines: []string{text}, rank: 4})
+	}
+	if m.keepable() {
+		p.keys = m.t.keys(keyKeep)
+	}
+	p.keys = append(p.keys, m.t.say(keyStop, nil))
+	return p
+}
+
+// faultPage tells what the relay's socket refused.
+func (m model) faultPage() page {
+	sentence, ok := faultWords[m.fault.Code]
+	if !ok {
+		sentence = faultUnknown
+	}
+	p := m.page(bigFailed, bad, m.t.say(sentence, nil))
+	p.parts = []paragraph{{lines: []string{m.t.say(doAllowed, nil)}}}
+	return p
+}
+
+// passingPage is a state that passes by itself.
+func (m model) passingPage() page {
+	s := m.state()
+	p := m.page(stateWords[s], waiting, m.t.say(stateLeads[s], []string{"pdt", m.pdt()}))
+	p.parts = m.cards(2)
+	if s != tla.StateEnding {
+		p.keys = m.t.keys(keyGiveUp)
+	}
+	return p
+}
+
+func (m model) askPage() page {
+	p := m.page(bigAsk, waiting, m.t.say(leadAsk, nil))
+	left := seconds(m.status.Session.Ask.Until.Sub(m.now))
+	p.parts = append([]paragraph{{lines: []string{m.t.say(askLeft, []string{"n", left})}}}, m.cards(2)...)
+	p.keys = m.t.keys(keyStay, keyNoStay)
+	return p
+}
+
+func (m model) stopPage() page {
+	p := m.page(bigStop, waiting, m.t.say(leadStop, []string{"pdt", m.pdt()}))
+	p.parts = m.cards(2)
+	p.keys = m.t.keys(keyYesStop, keyNoStop)
+	return p
+}
+
+func (m model) padPage() page {
+	p := m.page(bigPIN, waiting, m.t.say(leadPad, m.cardFill(m.status.PIN.Slot)))
+	p.parts = []paragraph{{lines: []string{m.t.say(askedBy, []string{"pdt", m.t.who(m.status.PIN.PdT, m.own())})}},
+		{lines: []string{m.t.say(neverShared, nil)}, rank: 1}}
+	return p
+}
+
+func (m model) lastTryPage() page {
+	w := &tla.Why{Code: tla.CodeLastTry}
+	p := m.page(bigLastTry, bad, m.t.say(leadLast, m.cardFill(m.status.PIN.Slot)))
+	p.parts = []paragraph{{lines: []string{m.t.todo(w)}}, {lines: []string{m.t.say(askedBy, []string{"pdt", m.t.who(m.status.PIN.PdT, m.own())})}, rank: 1}}
+	p.keys = m.t.keys(keyInsist, keyRefuse)
+	return p
+}
+
+// choices are the PdTs that a digit chooses.
+func (m model) choices() []paragraph {
+	if len(m.status.PdTs) < 2 {
+		return nil
+	}
+	first := m.choice / pageOfPdTs * pageOfPdTs
+	var list []string
+	for i := first; i < min(first+pageOfPdTs, len(m.status.PdTs)); i++ {
+		mark := "  "
+		if i == m.choice {
+			mark = "> "
+		}
+		list = append(list, fmt.Sprintf("%s%d %s", mark, i-first+1, shortName(m.status.PdTs[i], m.own())))
+	}
+	if m.small() && len(list) > manyPdTs {
+		return []paragraph{{lines: twoColumns(list, leastWidth/2)}}
+	}
+	return []paragraph{{lines: append([]string{m.t.say(choosePdT, nil)}, list...)}}
+}
+
+// manyPdTs are too many for one column of a small screen.
+const manyPdTs = 4
+
+// cards says which card is in, and who is reading it.
+func (m model) cards(rank int) []paragraph {
+	if m.status.PCSC != "" {
+		return []paragraph{{lines: []string{m.t.say(lines.noPCSC, nil) + "."}, rank: rank}}
+	}
+	var list []string
+	for _, r := range m.status.Readers {
+		if r.Card != nil {
+			list = append(list, m.cardLine(r))
+		}
+	}
+	switch {
+	case len(m.status.Readers) == 0:
+		list = []string{m.t.say(lines.noReader, nil) + "."}
+	case len(list) == 0:
+		list = []string{m.t.say(noCards, nil)}
+	}
+	return []paragraph{{lines: list, rank: rank}}
+}
+
+// readTime is how long after a command a card counts as being read.
+const readTime = 2 * time.Second
+
+func (m model) cardLine(r tla.ReaderStatus) string {
+	c, text := r.Card, ""
+	switch {
+	case c.Use != tla.UseSlot:
+		text = m.t.say(uses[c.Use], nil)
+	case c.Hold == tla.HoldTaken && m.now.Sub(c.LastCommand) < readTime:
+		text = m.t.say(cardReading, []string{"pdt", m.pdt()})
+	case c.Hold == tla.HoldTaken:
+		text = m.t.say(cardHeld, []string{"pdt", m.pdt()})
+	case c.Hold == tla.HoldNone:
+		text = m.t.say(cardFree, nil)
+	default:
+		text = m.t.say(holds[c.Hold], nil)
+	}
+	line := capital(m.t.say(kinds[c.Kind], nil)) + m.t.colon() + " " + text
+	if m.width >= 80 {
+		line += " (" + m.t.say(reader, []string{"text", plain(r.Name)}) + ")"
+	}
+	return line
+}
+
+// notes is what became of the last PIN.
+func (m model) notes() []paragraph {
+	if m.note == "" || m.now.Sub(m.noteAt) > noteTime {
+		return nil
+	}
+	return []paragraph{{lines: []string{m.note}, bold: true}}
+}
+
+// warnings are the ends that are near, refused commands, and our certificate.
+func (m model) warnings() (list []paragraph) {
+	warn := func(text string) { list = append(list, paragraph{lines: []string{"! " + text}, bold: true, rank: 1}) }
+	if n := m.status.Session; n != nil {
+		if n.Warning != nil {
+			warn(m.t.say(endsSoon, []string{"n", seconds(n.Warning.At.Sub(m.now)), "text", m.t.say(endWords[n.Warning.Code], nil)}))
+		}
+		if n.Refused >= tla.ManyRefused {
+			warn(m.t.sentence(&tla.Why{Code: tla.CodeManyRefused}) + " " + m.t.say(incidentNo, []string{"n", n.RefusedIncident}) + ".")
+		}
+	}
+	if late := m.t.warning(m.status); late != "" {
+		warn(late)
+	}
+	return list
+}
+
+func (m model) own() string {
+	if m.status == nil {
+		return ""
+	}
+	return m.status.Identity
+}
+
+// pdt is whom the session is with, or would be.
+func (m model) pdt() string {
+	switch {
+	case m.status == nil:
+		return ""
+	case m.status.Session == nil && m.chosen() != "":
+		return shortName(m.chosen(), m.own())
+	}
+	return shortName(m.status.PdT, m.own())
+}
+
+func (m model) cardFill(slot string) []string { return []string{"card", m.t.say(cards[slot], nil)} }
+
+// keys gives what can be pressed.
+func (t tongue) keys(list ...words) (texts []string) {
+	for _, k := range list {
+		texts = append(texts, t.say(k, nil))
+	}
+	return texts
+}
+
+// plainly is a sentence without URNs.
+func (t tongue) plainly(w *tla.Why, own string) string {
+	c := *w
+	c.Peer = t.who(w.Peer, own)
+	return capital(plain(t.sentence(&c)))
+}
+
+// who names somebody by role and name: "la passerelle gw1".
+func (t tongue) who(peer, own string) string {
+	role, name := peer, ""
+	if id, err := pki.ParseIdentity(peer); err == nil {
+		role, name = string(id.Role), shortName(peer, own)
+	}
+	if known, ok := roleNames[role]; ok {
+		return strings.TrimSpace(t.say(known, []string{"text", name}))
+	}
+	return plain(peer)
+}
+
+// shortName is the name of a URN; of another practice's PdT, with that.
+func shortName(urn, own string) string {
+	id, err := pki.ParseIdentity(urn)
+	if err != nil {
+		return plain(urn)
+	}
+	if us, err := pki.ParseIdentity(own); id.Role == pki.RolePdT && err == nil && us.Practice != id.Practice {
+		return id.Name + " (" + id.Practice + ")"
+	}
+	return id.Name
+}
+
+func capital(s string) string {
+	r := []rune(s)
+	if len(r) > 0 {
+		r[0] = []rune(strings.ToUpper(string(r[:1])))[0]
+	}
+	return string(r)
+}
+
+func seconds(d time.Duration) string {
+	return strconv.Itoa(max(0, int(d.Round(time.Second).Seconds())))
+}
+
+// hours gives "11 h 42", or minutes below an hour.
+func hours(d time.Duration) string {
+	minutes := max(0, int(d.Minutes()))
+	if minutes < 60 {
+		return fmt.Sprintf("%d\u00a0min", minutes)
+	}
+	return fmt.Sprintf("%d\u00a0h\u00a0%02d", minutes/60, minutes%60)
+}

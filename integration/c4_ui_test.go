@@ -1,0 +1,250 @@
+package integration
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/cardsim"
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
+	"tlagate/tla"
+)
+
+// newUILab is newLab with an audit trace at the relay.
+func newUILab(t *testing.T) *lab.Lab {
+	t.Helper()
+	l, err := lab.New()
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		showLogs(t, l)
+		require.NoError(t, l.Close())
+	})
+	for _, step := range []func() error{l.StartReaders, l.InsertCards, func() error { return l.StartGateway() }, func() error { return l.StartPdT() },
+		func() error { return l.StartRelay("audit: " + l.Path("tla.jsonl")) }} {
+		require.NoError(t, step())
+	}
+	waitRelay(t, l, "both cards", func(s *tla.Status) bool {
+		return len(s.Readers) == 2 && s.Readers[0].Card != nil && s.Readers[1].Card != nil
+	})
+	return l
+}
+
+// The words in block letters, as one of their rows shows them on a small screen.
+const (
+	bigClosed = "█▄▄  █▄▄  █▄▄▀ █▀▄▀█ █▄▄  █▄▄"
+	bigOpen   = "█  █ █  █  █ █  █▀▀  █▀█   █  █▀▀"
+	bigFailed = "█▄▄  █    █▄▄█ █▄▄  █"
+)
+
+// TestC4UISession: one key starts, the cards are shown with who reads them, one key and a yes stop; the mistaken key costs nothing.
+func TestC4UISession(t *testing.T) {
+	l := newUILab(t)
+	u := openUI(t, l, "fr_FR.UTF-8", 40, 12)
+	u.same("session-0-closed", bigClosed, "Carte Vitale 2 : libre")
+	require.Empty(t, networkSockets(t, l.RelayProc.PID()), "looking connects nothing")
+	u.press("Enter")
+	u.same("session-1-open", bigOpen, "Carte CPS 4 : prête pour bureau", "Carte Vitale 2 : prête pour bureau", "Fin au plus tard")
+
+	waitCard(t, l.PdTReaders, vitaleSlot, true)
+	c := startClient(t, l.PdTReaders)
+	require.Equal(t, "ok", c.do("connect "+slotName(l.PdTReaders, vitaleSlot)))
+	require.NoError(t, world.Poll(patience, "the reading to be shown", func() error {
+		c.transmit("00A40000023F00")
+		if s := u.screen(); !strings.Contains(s, "Carte Vitale 2 : lue par bureau") {
+			return fmt.Errorf("it shows\n%s", s)
+		}
+		return nil
+	}))
+	u.press("0")
+	u.same("session-2-stop", "0 : non, continuer", "Carte Vitale 2 : prête")
+	u.press("0")
+	u.waitFor(bigOpen)
+	require.Equal(t, tla.StateUp, relayStatus(t, l).State, "a mistaken key costs nothing")
+	u.press("Escape")
+	u.waitFor("Entrée : oui, fermer")
+	u.press("Enter")
+	u.waitFor(bigClosed)
+	require.Equal(t, tla.StateIdle, relayStatus(t, l).State)
+	require.Equal(t, tla.CodeStopped, relayStatus(t, l).Last.Code)
+}
+
+// TestC4UILanguageAndSize: the locale chooses the language; any size will do, and a change of size as well.
+func TestC4UILanguageAndSize(t *testing.T) {
+	l := newUILab(t)
+	u := openUI(t, l, "en_GB.UTF-8", 120, 40)
+	u.same("english-120x40", "No session: your cards are free.", "Vitale 2 card: free")
+	u.tmux("resize-window", "-x", "40", "-y", "12")
+	u.same("english-40x12", "Enter: start   +: test")
+	u.tmux("resize-window", "-x", "30", "-y", "8")
+	u.waitFor("Ecran trop petit")
+	u.tmux("resize-window", "-x", "80", "-y", "24")
+	u.same("english-80x24", "No session: your cards are free.")
+	u.press("Enter")
+	u.waitFor("The session with bureau is open.")
+	require.NoError(t, l.RelayProc.Stop())
+	u.waitFor("The relay of this terminal does not answer.")
+	require.NoError(t, l.StartRelay())
+	u.waitFor("No session: your cards are free.")
+	u.press("C-c")
+	u.waitFor("Pane is dead (status 0")
+}
+
+// TestC4UIIncident: each failure is a sentence, one thing to do, and a number by which the operator finds it in the audit trace.
+func TestC4UIIncident(t *testing.T) {
+	l := newUILab(t)
+	require.NoError(t, l.PdTProc.Stop())
+	u := openUI(t, l, "fr_FR.UTF-8", 40, 12)
+	u.waitFor(bigClosed)
+	u.press("Enter")
+	u.same("incident-1-failed", bigFailed, "Vérifiez que le Poste de Travail est", "Incident ")
+	number := u.incidentOn()
+	out, err := l.Run("tla-relay", "audit", "show", "--config", l.Path("relay.yaml"), "--incident", strings.ToLower(number))
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(out, "\n"), out)
+	for _, part := range []string{"session.failed", "code=problem", "reason=pdt_absent", "pdt=" + lab.PdT, "act=command", "incident=" + number, "session=", `user="uid 0"`} {
+		require.Contains(t, out, part)
+	}
+	_, err = l.RelayProc.WaitLine(patience, "session not started", "incident="+number)
+	require.NoError(t, err)
+
+	require.NoError(t, l.StartPdT())
+	u.press("Enter")
+	u.waitFor(bigOpen)
+	require.NoError(t, l.GatewayProc.Stop())
+	u.waitFor("Incident ")
+	lost := u.incidentOn()
+	require.NotEqual(t, number, lost)
+	out, err = l.Run("tla-relay", "audit", "show", "--config", l.Path("relay.yaml"), "--event", "session.*")
+	require.NoError(t, err)
+	require.Regexp(t, `session.failed .*\n.*session.up .*\n.*session.ended .*incident=`+lost, out)
+	u.press("0")
+	u.waitFor(bigClosed)
+}
+
+// TestC4UITestBeforeTheVisit: the way of a start without a card; what is wrong is found, and told with a number.
+func TestC4UITestBeforeTheVisit(t *testing.T) {
+	l := newUILab(t)
+	vitale, cps := l.Vitale.Counts(), l.CPS.Counts()
+	u := openUI(t, l, "fr_FR.UTF-8", 80, 24)
+	u.waitFor("Aucune session")
+	u.press("+")
+	u.same("test-1-fine", "Tout est prêt pour la visite.", "OK  Poste : prêt à recevoir les cartes")
+	for _, now := range []struct{ before, after cardsim.Counts }{{vitale, l.Vitale.Counts()}, {cps, l.CPS.Counts()}} {
+		now.before.PowerOffs = now.after.PowerOffs // pcscd powers down what it looked at when it came in
+		require.Equal(t, now.before, now.after, "no card was powered, none got a command")
+	}
+	require.Empty(t, networkSockets(t, l.RelayProc.PID()))
+	_, err := l.PdTProc.WaitLine(patience, "session ended")
+	require.NoError(t, err)
+
+	require.NoError(t, l.GatewayProc.Stop())
+	u.press("+")
+	u.same("test-2-no-gateway", "NON Liaison", "--  Poste : non testé", "Incident ")
+	out, err := l.Run("tla-relay", "audit", "show", "--config", l.Path("relay.yaml"), "--incident", u.incidentOn())
+	require.NoError(t, err)
+	require.Contains(t, out, "session.checked")
+	require.Contains(t, out, "code=unreachable")
+	u.tmux("resize-window", "-x", "40", "-y", "12")
+	u.same("test-3-small", "OK  Lecteurs        NON Liaison", "Incident ")
+}
+
+// TestSP4UIPIN: the PIN is typed at the screen, and is nowhere but in the card: neither on the screen, nor in the memory of any program.
+func TestSP4UIPIN(t *testing.T) {
+	l := newUILab(t)
+	card, err := cardsim.NewCPS(cardsim.CPSConfig{PIN: rightPIN})
+	require.NoError(t, err)
+	u := openUI(t, l, "fr_FR.UTF-8", 40, 12)
+	u.waitFor(bigClosed)
+	u.press("Enter")
+	u.waitFor(bigOpen)
+	l.CPSSlot.Remove()
+	waitCard(t, l.PdTReaders, cpsSlot, false)
+	require.NoError(t, l.CPSSlot.Insert(card))
+	waitCard(t, l.PdTReaders, cpsSlot, true)
+	c := startClient(t, l.PdTReaders)
+	require.Equal(t, "ok", c.do("connect "+slotName(l.PdTReaders, cpsSlot)))
+	require.NotContains(t, c.transmit("00A4040009A0000003080000100000"), "error")
+
+	var seen []string // screens while PINs are typed
+	verify := func(keys ...string) string {
+		done := make(chan string)
+		go func() { done <- c.transmit("0020008008" + strings.ToUpper(hex.EncodeToString([]byte(programPIN)))) }()
+		u.waitFor("Tapez le code porteur")
+		for i, k := range keys {
+			u.press(k)
+			if len(k) == 1 && k[0] >= '0' && k[0] <= '9' {
+				seen = append(seen, u.waitFor(strings.Repeat("•", i+1)))
+			}
+		}
+		return <-done
+	}
+	require.Equal(t, "63C2", verify("9", "0", "9", "0", "9", "0", "9", "1", "Enter"))
+	u.waitFor("Code porteur faux : il reste 2 essais.")
+	u.waitFor(bigOpen)
+	require.Equal(t, "6401", verify("8", "3", "/"))
+	u.waitFor(bigOpen)
+	done := make(chan string)
+	go func() { done <- c.transmit("0020008008" + strings.ToUpper(hex.EncodeToString([]byte(programPIN)))) }()
+	u.same("pin-1", "Tapez le code porteur", "Code :", "Il reste 2 essais.")
+	for i, k := range strings.Split(rightPIN, "") {
+		u.press(k)
+		seen = append(seen, u.waitFor("Code : "+strings.Repeat("•", i+1)))
+	}
+	require.Equal(t, 1, inMemory(t, u.pid(), rightPIN), "in its locked page, and nowhere else")
+	u.press("Enter")
+	require.Equal(t, "9000", <-done)
+	u.waitFor("Code porteur correct.", bigOpen)
+	for _, screen := range seen {
+		require.NotRegexp(t, `Code : .*\d`, screen)
+	}
+	for name, pid := range map[string]int{"screen": u.pid(), "relay": l.RelayProc.PID(), "gateway": l.GatewayProc.PID(), "PdT": l.PdTProc.PID()} {
+		for _, secret := range []string{rightPIN, programPIN} {
+			require.Zero(t, inMemory(t, pid, secret), "%s's memory", name)
+		}
+	}
+}
+
+// TestSP4UILastTry: with one try left the user is asked first, and may say no.
+func TestSP4UILastTry(t *testing.T) {
+	l := newUILab(t)
+	u := openUI(t, l, "fr_FR.UTF-8", 40, 12)
+	card, err := cardsim.NewCPS(cardsim.CPSConfig{PIN: rightPIN})
+	require.NoError(t, err)
+	l.CPSSlot.Remove()
+	require.NoError(t, l.CPSSlot.Insert(card))
+	u.waitFor(bigClosed)
+	u.press("Enter")
+	u.waitFor(bigOpen)
+	waitCard(t, l.PdTReaders, cpsSlot, true)
+	c := startClient(t, l.PdTReaders)
+	require.Equal(t, "ok", c.do("connect "+slotName(l.PdTReaders, cpsSlot)))
+	require.NotContains(t, c.transmit("00A4040009A0000003080000100000"), "error")
+	ask := func() chan string {
+		done := make(chan string)
+		go func() { done <- c.transmit("0020008008" + strings.ToUpper(hex.EncodeToString([]byte(programPIN)))) }()
+		return done
+	}
+	for _, want := range []string{"63C2", "63C1"} {
+		done := ask()
+		u.waitFor("Tapez le code porteur")
+		u.press("1", "1", "1", "1", "Enter")
+		require.Equal(t, want, <-done)
+		u.waitFor(bigOpen)
+	}
+	done := ask()
+	u.same("pin-2-last-try", "Il ne reste qu'un essai", "Entrée : taper mon code")
+	u.press("/")
+	require.Equal(t, "6401", <-done)
+	u.waitFor(bigOpen)
+	done = ask()
+	u.waitFor("Entrée : taper mon code")
+	u.press("Enter")
+	u.waitFor("Tapez le code porteur")
+	u.press(strings.Split(rightPIN, "")...)
+	u.press("Enter")
+	require.Equal(t, "9000", <-done)
+}

@@ -1,0 +1,160 @@
+package integration
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
+)
+
+var updateScreens = flag.Bool("update", false, "write the screens of testdata/ui anew")
+
+// terminal is a terminal, tmux's, in which a user has tla-relay ui before them.
+type terminal struct {
+	t      *testing.T
+	socket string
+}
+
+// terminalConfig leaves the whole size to the program, and shows what it said when it ended.
+const terminalConfig = "set -g status off\nset -g remain-on-exit on\nset -g escape-time 0\n"
+
+// openUI runs tla-relay ui at the terminal of a lab.
+func openUI(t *testing.T, l *lab.Lab, locale string, width, height int) *terminal {
+	t.Helper()
+	program, err := world.Binary("tla-relay")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "tmux.conf")
+	require.NoError(t, os.WriteFile(conf, []byte(terminalConfig), 0o600))
+	u := &terminal{t, filepath.Join(dir, "tmux")}
+	t.Cleanup(u.close)
+	u.tmux("-f", conf, "new-session", "-d", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height), "-e", "LC_ALL="+locale, "-e", "TZ=UTC",
+		program, "ui", "--config", l.Path("relay.yaml"))
+	return u
+}
+
+func (u *terminal) tmux(args ...string) string {
+	u.t.Helper()
+	out, err := world.Run(patience, []string{"LC_ALL=C.UTF-8", "TERM=screen-256color"}, "tmux", append([]string{"-u", "-S", u.socket}, args...)...)
+	require.NoError(u.t, err)
+	return out
+}
+
+func (u *terminal) close() {
+	if u.t.Failed() {
+		u.t.Logf("the screen:\n%s", u.screen())
+	}
+	pid := u.pid()
+	u.tmux("kill-server")
+	require.NoError(u.t, world.Poll(patience, "the screen's program to end", func() error {
+		if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
+			return fmt.Errorf("%d lives", pid)
+		}
+		return nil
+	}))
+}
+
+// pid is that of tla-relay ui.
+func (u *terminal) pid() int {
+	pid, err := strconv.Atoi(strings.TrimSpace(u.tmux("display-message", "-p", "#{pane_pid}")))
+	require.NoError(u.t, err)
+	return pid
+}
+
+// screen is what the user sees.
+func (u *terminal) screen() string { return u.tmux("capture-pane", "-p") }
+
+// press presses keys, in tmux's names.
+func (u *terminal) press(keys ...string) {
+	u.t.Helper()
+	u.tmux(append([]string{"send-keys"}, keys...)...)
+}
+
+// waitFor waits until the screen has all of these.
+func (u *terminal) waitFor(parts ...string) (screen string) {
+	u.t.Helper()
+	require.NoError(u.t, world.Poll(patience, fmt.Sprintf("the screen to show %q", parts), func() error {
+		screen = u.screen()
+		for _, p := range parts {
+			if !strings.Contains(screen, p) {
+				return fmt.Errorf("it shows\n%s", screen)
+			}
+		}
+		return nil
+	}))
+	return screen
+}
+
+// changing is what of a screen differs from one time to the next.
+var changing = []struct {
+	what *regexp.Regexp
+	with string
+}{
+	{regexp.MustCompile(`\b\d\d:\d\d\b`), "hh:mm"},
+	{regexp.MustCompile(`\b[AFHJKLMPRWXY][2-9][AFHJKLMPRWXY][2-9]\b`), "K7M2"},
+	{regexp.MustCompile(`localhost:\d+`), "localhost:8443"},
+	{regexp.MustCompile(`11 h \d\d`), "11 h 59"},
+	{regexp.MustCompile(`(\D)\d{1,2} s\.`), "${1}45 s."},
+	{regexp.MustCompile(`\d+ (jours|days)`), "398 $1"},
+}
+
+// same waits until the screen is a committed one, which has all of parts; what changes from one time to the next is left out.
+func (u *terminal) same(name string, parts ...string) {
+	u.t.Helper()
+	u.waitFor(parts...)
+	file := filepath.Join("testdata", "ui", name+".txt")
+	if *updateScreens {
+		require.NoError(u.t, os.MkdirAll(filepath.Dir(file), 0o755))
+		require.NoError(u.t, os.WriteFile(file, []byte(u.settled()), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(u.t, err)
+	var text string
+	err = world.Poll(patience, "the screen of "+file, func() error {
+		if text = u.lasting(); text != string(want) {
+			return errors.New("it is another")
+		}
+		return nil
+	})
+	require.Equal(u.t, string(want), text, "%v; go test ./integration -run UI -update writes it anew", err)
+}
+
+// lasting is the screen without what changes.
+func (u *terminal) lasting() string {
+	var lines []string
+	for line := range strings.Lines(u.screen()) {
+		for _, c := range changing {
+			line = c.what.ReplaceAllString(line, c.with)
+		}
+		lines = append(lines, strings.TrimRight(line, " \n"))
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// settled is the screen once it has been the same for a while.
+func (u *terminal) settled() (text string) {
+	for same := 0; same < 50; same++ {
+		if now := u.lasting(); now != text {
+			same, text = 0, now
+		}
+	}
+	return text
+}
+
+// incidentOn reads the incident number off the screen, as the user would on the phone.
+func (u *terminal) incidentOn() string {
+	u.t.Helper()
+	found := regexp.MustCompile(`Incident ([A-Z0-9]{4})\b`).FindStringSubmatch(u.screen())
+	require.NotNil(u.t, found, "no number on the screen")
+	return found[1]
+}

@@ -1,0 +1,266 @@
+package tla
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"tlagate/pki"
+	"tlagate/session/link"
+)
+
+// Check is the test before a visit: what a start would meet, item by item.
+type Check struct {
+	OK       bool        `json:"ok"` // every item is
+	Incident string      `json:"incident,omitempty"`
+	Items    []CheckItem `json:"items"` // in the order of the constants below
+}
+
+// CheckItem is one thing that a start needs.
+type CheckItem struct {
+	Item    Item      `json:"item"`
+	OK      bool      `json:"ok"`
+	Skipped bool      `json:"skipped,omitempty"` // not looked at: what comes before failed
+	Names   []string  `json:"names,omitempty"`   // of readers; kinds of cards
+	Until   time.Time `json:"until,omitzero"`    // end of the certificate of certificate, link, pdt
+	Version uint64    `json:"version,omitempty"` // of bundle
+	Detail  string    `json:"detail,omitempty"`  // English: what was seen
+	Error   *Why      `json:"error,omitempty"`   // what a start would have said
+}
+
+// Item names what a check looks at.
+type Item string
+
+// The items.
+const (
+	ItemClock       Item = "clock"
+	ItemReaders     Item = "readers"
+	ItemCards       Item = "cards"
+	ItemCertificate Item = "certificate" // ours
+	ItemBundle      Item = "bundle"      // absent without one
+	ItemLink        Item = "link"        // to the gateway
+	ItemPdT         Item = "pdt"
+)
+
+// Items are all of them.
+var Items = []Item{ItemClock, ItemReaders, ItemCards, ItemCertificate, ItemBundle, ItemLink, ItemPdT}
+
+// Check goes the way of a start to the PdT's answer and ends there: no card is held, none gets a command. Like a start it needs a local act of the user
+// and no session (C4). The error is a *Why: it could not be made.
+func (r *Relay) Check(ctx context.Context, act Act) (Check, error) {
+	c, err := r.check(ctx, act, true)
+	if w := (*Why)(nil); errors.As(err, &w) && w.Code == codeRenewed {
+		return r.check(ctx, act, false)
+	}
+	return c, err
+}
+
+func (r *Relay) check(ctx context.Context, act Act, mayRenew bool) (Check, error) {
+	l, err := r.begin(act, mayRenew, true)
+	if err != nil {
+		return r.checkUnbegun(act, explain(err))
+	}
+	defer r.idle(l)
+	defer context.AfterFunc(ctx, func() { l.end(&Why{Code: CodeCancelled}) })()
+	n, why := l.tryOut()
+	if why != nil && (why.Code == codeRenewed || slices.Contains(unnumbered, why.Code)) {
+		return Check{}, why
+	}
+	v := r.Status()
+	return l.report(&trial{status: v, now: time.Now(), line: n, why: why}), nil
+}
+
+// checkUnbegun is of a start that nothing could begin.
+func (r *Relay) checkUnbegun(act Act, why *Why) (Check, error) {
+	if blame(why) == "" {
+		return Check{}, r.fail(EventChecked, act, why)
+	}
+	why = r.fail(EventChecked, act, why)
+	t := &trial{status: r.Status(), now: time.Now(), why: why}
+	return Check{Incident: why.Incident, Items: t.items()}, nil
+}
+
+// idle ends what begin began.
+func (r *Relay) idle(l *live) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.live = nil
+	close(l.over)
+}
+
+// tryOut is a session that ends as soon as the PdT has accepted it; why is nil when it has.
+func (l *live) tryOut() (*line, *Why) {
+	l.log.Info("check asked for", "peer", l.pdt.String(), "act", string(l.act.Kind), "by", l.act.By)
+	n, err := l.connect()
+	if err != nil {
+		l.end(explain(err))
+		return nil, l.why()
+	}
+	defer n.terminal.Close()
+	l.end(&Why{Code: CodeStopped})
+	l.leave(n)
+	return n, nil
+}
+
+// report makes the check of what was seen, logs and traces it.
+func (l *live) report(t *trial) Check {
+	c := Check{Items: t.items()}
+	first := slices.IndexFunc(c.Items, func(i CheckItem) bool { return !i.OK && !i.Skipped })
+	c.OK = first < 0
+	var w Why
+	if !c.OK {
+		failed := c.Items[first]
+		w = *(&Why{Code: CodeCheck, Reason: string(failed.Item), Detail: failed.Detail}).numbered()
+		if t.why != nil {
+			w = *t.why
+		}
+		c.Incident = w.Incident
+	}
+	l.log.Info("check made", "ok", c.OK, "peer", l.pdt.String(), "code", string(w.Code), "reason", w.Reason, "incident", w.Incident, "detail", w.Detail)
+	l.trace(EventChecked, t.gateway(), w)
+	return c
+}
+
+// CodeCheck is why a check found something that no start would have been refused for: Reason is the Item.
+const CodeCheck Code = "check"
+
+// trial is what a check has seen.
+type trial struct {
+	status Status // of the relay
+	now    time.Time
+	line   *line // nil: there was no session
+	why    *Why  // then
+}
+
+func (t *trial) items() (list []CheckItem) {
+	for _, item := range []func() CheckItem{t.clock, t.readers, t.cards, t.certificate, t.bundle, t.link, t.pdt} {
+		if i := item(); i.Item != "" {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// blamed makes the item fail that the failure is about.
+func (t *trial) blamed(i CheckItem) CheckItem {
+	if t.why != nil && blame(t.why) == i.Item {
+		i.OK, i.Skipped, i.Error, i.Detail = false, false, t.why, t.why.Detail
+	}
+	return i
+}
+
+func (t *trial) clock() CheckItem {
+	return t.blamed(CheckItem{Item: ItemClock, OK: true, Detail: "it is " + t.now.Format(time.RFC3339)})
+}
+
+func (t *trial) readers() CheckItem {
+	i := CheckItem{Item: ItemReaders, OK: len(t.status.Readers) > 0, Detail: t.status.PCSC}
+	for _, r := range t.status.Readers {
+		i.Names = append(i.Names, r.Name)
+	}
+	return i
+}
+
+// cards are fine when there is one, and none that is of no use.
+func (t *trial) cards() CheckItem {
+	i := CheckItem{Item: ItemCards, Skipped: len(t.status.Readers) == 0}
+	useless := 0
+	for _, r := range t.status.Readers {
+		if r.Card == nil {
+			continue
+		}
+		i.Names = append(i.Names, string(r.Card.Kind))
+		if r.Card.Use != UseSlot {
+			useless++
+		}
+	}
+	i.OK = len(i.Names) > 0 && useless == 0
+	i.Detail = fmt.Sprintf("%d cards, %d of no use", len(i.Names), useless)
+	return i
+}
+
+func (t *trial) certificate() CheckItem {
+	r := t.status.Renewal
+	late := r != nil && (r.Warn || r.GivenUp)
+	i := CheckItem{Item: ItemCertificate, Until: t.status.Certificate, OK: t.now.Before(t.status.Certificate) && !late, Detail: t.status.Problem}
+	if late {
+		i.Detail = "its renewal is late: " + r.Reason
+	}
+	return t.blamed(i)
+}
+
+func (t *trial) bundle() CheckItem {
+	i := t.blamed(CheckItem{Item: ItemBundle, OK: true, Version: t.status.Bundle})
+	if i.OK && i.Version == 0 {
+		return CheckItem{}
+	}
+	return i
+}
+
+// link is fine once the gateway is reached and proven, whatever it says then.
+func (t *trial) link() CheckItem {
+	if t.line != nil {
+		return reached(ItemLink, t.line.peers[0])
+	}
+	reached := t.why.stage >= stageOpen
+	return t.blamed(CheckItem{Item: ItemLink, OK: reached, Skipped: !reached, Detail: t.why.Gateway})
+}
+
+func (t *trial) pdt() CheckItem {
+	if t.line != nil {
+		return reached(ItemPdT, t.line.peers[1])
+	}
+	return t.blamed(CheckItem{Item: ItemPdT, Skipped: true})
+}
+
+func reached(i Item, p *pki.Peer) CheckItem {
+	return CheckItem{Item: i, OK: true, Until: p.NotAfter, Detail: p.Identity.String()}
+}
+
+// gateway is which one was reached, or tried last.
+func (t *trial) gateway() string {
+	if t.line != nil {
+		return t.line.gateway
+	}
+	return t.why.Gateway
+}
+
+// blames says which item a failure is about, by its code, or by code and reason.
+var blames = map[string]Item{
+	string(CodeConfiguration): ItemCertificate,
+	string(CodeExpired):       ItemCertificate,
+	"clock_wrong":             ItemClock, // CodeClock, once it is merged
+	string(CodeSeal):          ItemBundle,
+	string(CodeUnknownPdT):    ItemPdT,
+	string(CodePdT):           ItemPdT,
+
+	string(CodeProblem) + " " + string(link.ProblemClockWrong):           ItemClock,
+	string(CodeProblem) + " " + string(link.ProblemNoBundle):             ItemBundle,
+	string(CodeProblem) + " " + string(link.ProblemBundleOutdated):       ItemBundle,
+	string(CodeProblem) + " " + string(link.ProblemBundleRequired):       ItemBundle,
+	string(CodeProblem) + " " + string(link.ProblemWrongPractice):        ItemPdT,
+	string(CodeProblem) + " " + string(link.ProblemPdTAbsent):            ItemPdT,
+	string(CodeProblem) + " " + string(link.ProblemBadServerCertificate): ItemPdT,
+	string(CodeProblem) + " " + string(link.ProblemWrongRole):            ItemCertificate,
+	string(CodeNotice) + " " + string(link.CodePeerGone):                 ItemPdT,
+}
+
+// blame says which item a failure is about; "" = none, the check could not be made.
+func blame(w *Why) Item {
+	for _, key := range []string{string(w.Code) + " " + w.Reason, string(w.Code)} {
+		if i, ok := blames[key]; ok {
+			return i
+		}
+	}
+	switch {
+	case slices.Contains(unnumbered, w.Code):
+		return ""
+	case w.stage >= stageInner:
+		return ItemPdT
+	case w.Code == CodeRejected:
+		return ItemCertificate
+	}
+	return ItemLink
+}

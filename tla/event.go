@@ -1,0 +1,52 @@
+package tla
+
+import "tlagate/session"
+
+// EventKind is what happened to a session.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventUp      EventKind = "up"      // it is up
+	EventEnded   EventKind = "ended"   // after it was up
+	EventFailed  EventKind = "failed"  // it did not start
+	EventChecked EventKind = "checked" // it was but a test before a visit
+	EventRefused EventKind = "refused" // the card policy stopped ManyRefused of its commands (C1)
+)
+
+// Event is something of a session that belongs into an audit trace (C4, SA2).
+type Event struct {
+	Kind    EventKind
+	Session string // "" = none was begun
+	PdT     string // URN, or as it was named
+	Act     Act
+	Gateway string // host:port; "" = none was reached
+	Why     Why    // of all but EventUp
+}
+
+// trace tells of an event of this session.
+func (l *live) trace(kind EventKind, gateway string, w Why) {
+	l.cfg.trace(Event{Kind: kind, Session: l.id.String(), PdT: l.pdt.String(), Act: l.act, Gateway: gateway, Why: w})
+}
+
+func (c Config) trace(e Event) {
+	if c.Trace != nil {
+		c.Trace(e)
+	}
+}
+
+// fail numbers, logs and traces a start that did not come to a session.
+func (r *Relay) fail(kind EventKind, act Act, why *Why) *Why {
+	w := why.numbered()
+	r.cfg.Log.Warn("session refused", "code", string(w.Code), "reason", w.Reason, "peer", act.PdT, "incident", w.Incident, "detail", w.Detail)
+	r.cfg.trace(Event{Kind: kind, PdT: act.PdT, Act: act, Why: *w})
+	return w
+}
+
+// manyRefused has the user's warning found again: ManyRefused commands of this session were stopped (C1).
+func (l *live) manyRefused(slot session.Slot) {
+	w := (&Why{Code: CodeManyRefused, Reason: slot.String(), Peer: l.pdt.String()}).numbered()
+	l.refusedIncident.Store(&w.Incident)
+	l.log.Warn("the user is warned: many commands were refused by the card policy", "slot", slot.String(), "incident", w.Incident)
+	l.trace(EventRefused, "", *w)
+}
