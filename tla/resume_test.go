@@ -60,7 +60,7 @@ func TestResumeLostLink(t *testing.T) {
 // TestEL3ResumeGraceEnds: the link does not come back; the cards are powered down, the user is told, and nobody dials any more.
 func TestEL3ResumeGraceEnds(t *testing.T) {
 	g, card := lasting(t, func(g *rig) {
-		g.cfg.Timers.Grace = 200 * time.Millisecond
+		g.cfg.Timers.Grace = 2 * time.Second
 	})
 	g.barred.Store(&link.Problem{Code: link.ProblemPdTAbsent, Detail: "It is not there.", Action: "Wait."})
 	g.breakLink()

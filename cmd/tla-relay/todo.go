@@ -28,6 +28,7 @@ var todos = map[tla.Code]words{
 	tla.CodeAlready:        {"Fermez d'abord la session en cours.", "End the present session first."},
 	tla.CodeConfiguration:  doCall,
 	tla.CodeUnreachable:    doNetwork,
+	tla.CodeProxy:          doNetwork,
 	tla.CodeRefused:        doCall,
 	tla.CodeRejected:       doCall,
 	tla.CodeProblem:        doCall,

@@ -87,7 +87,7 @@ var endWords = map[tla.Code]words{
 // faultWords are what the socket itself refuses; all else is for the operator.
 var faultWords = map[string]words{
 	ctl.FaultNotAllowed: notAllowed,
-	"not_local":         {"Cette commande est réservée à la personne qui est devant ce terminal.", "This command is for the person in front of this terminal."}, // ctl.FaultNotLocal, once it is merged
+	ctl.FaultNotLocal:   {"Cette commande est réservée à la personne qui est devant ce terminal.", "This command is for the person in front of this terminal."},
 }
 
 var faultUnknown = words{"Le relais n'accepte pas cette demande.", "The relay does not take this request."}

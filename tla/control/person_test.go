@@ -18,7 +18,10 @@ func TestC4ActsAreForAPersonAtTheMachine(t *testing.T) {
 	var handled, asked atomic.Int32
 	away := true
 	socket := serve(t, Config{
-		Handle: func(_ context.Context, _ string, asked Request) any { handled.Add(1); return echo{Version, asked.Command, ""} },
+		Handle: func(_ context.Context, _ string, asked Request) any {
+			handled.Add(1)
+			return echo{Version, asked.Command, ""}
+		},
 		Local: func(_ context.Context, pid int) error {
 			asked.Add(1)
 			require.Equal(t, os.Getpid(), pid)
