@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -19,33 +18,27 @@ import (
 
 var updateScreens = flag.Bool("update", false, "write the screens of testdata/ui anew")
 
-// terminal is a terminal, tmux's, in which a user has tla-relay ui before them.
+// terminal has tla-relay ui before a user.
 type terminal struct {
-	t      *testing.T
-	socket string
+	*world.Terminal
+	t *testing.T
 }
-
-// terminalConfig leaves the whole size to the program, and shows what it said when it ended.
-const terminalConfig = "set -g status off\nset -g remain-on-exit on\nset -g escape-time 0\n"
 
 // openUI runs tla-relay ui at the terminal of a lab.
 func openUI(t *testing.T, l *lab.Lab, locale string, width, height int) *terminal {
 	t.Helper()
 	program, err := world.Binary("tla-relay")
 	require.NoError(t, err)
-	dir := t.TempDir()
-	conf := filepath.Join(dir, "tmux.conf")
-	require.NoError(t, os.WriteFile(conf, []byte(terminalConfig), 0o600))
-	u := &terminal{t, filepath.Join(dir, "tmux")}
+	w, err := world.OpenTerminal(t.TempDir(), width, height, []string{"LC_ALL=" + locale, "TZ=UTC"}, program, "ui", "--config", l.Path("relay.yaml"))
+	require.NoError(t, err)
+	u := &terminal{w, t}
 	t.Cleanup(u.close)
-	u.tmux("-f", conf, "new-session", "-d", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height), "-e", "LC_ALL="+locale, "-e", "TZ=UTC",
-		program, "ui", "--config", l.Path("relay.yaml"))
 	return u
 }
 
 func (u *terminal) tmux(args ...string) string {
 	u.t.Helper()
-	out, err := world.Run(patience, []string{"LC_ALL=C.UTF-8", "TERM=screen-256color"}, "tmux", append([]string{"-u", "-S", u.socket}, args...)...)
+	out, err := u.Do(args...)
 	require.NoError(u.t, err)
 	return out
 }
@@ -54,19 +47,12 @@ func (u *terminal) close() {
 	if u.t.Failed() {
 		u.t.Logf("the screen:\n%s", u.screen())
 	}
-	pid := u.pid()
-	u.tmux("kill-server")
-	require.NoError(u.t, world.Poll(patience, "the screen's program to end", func() error {
-		if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
-			return fmt.Errorf("%d lives", pid)
-		}
-		return nil
-	}))
+	require.NoError(u.t, u.Close())
 }
 
 // pid is that of tla-relay ui.
 func (u *terminal) pid() int {
-	pid, err := strconv.Atoi(strings.TrimSpace(u.tmux("display-message", "-p", "#{pane_pid}")))
+	pid, err := u.PID()
 	require.NoError(u.t, err)
 	return pid
 }

@@ -39,6 +39,7 @@ type demo struct {
 	step  int
 	clean world.Snapshot // of the world before the first step
 	lab   *lab.Lab
+	ui    *world.Terminal // the screen of the terminal; nil: none
 }
 
 // step is a numbered part of the demo, with a sentence for who sees it first.
@@ -56,10 +57,12 @@ var inside = []step{
 	{"Make a throw-away PKI", "Every program proves who it is by a certificate; this device CA issues them, for this demo only.", (*demo).makePKI},
 	{"Start the services", "A CPS and a Vitale card go into the terminal's readers; gateway, PdT and relay start and wait.", (*demo).startServices},
 	{"Look at the terminal's sockets", "Before its user says start, nothing on the terminal listens or is connected (C4, EL2).", (*demo).showSockets},
-	{"Start a session", "Only an act of the user at the terminal opens a session; here, you are that user.", (*demo).startSession},
+	{"Start a session", "Only an act of the user at the terminal opens a session; here, you are that user, before its screen.", (*demo).startSession},
 	{"Find the cards on the workstation", "The PdT's PC/SC service now has both cards, as if they were in readers of its own.", (*demo).listReaders},
 	{"Read the Vitale card", "An unmodified PC/SC program reads a file of the card, block by block (specimen data of nobody).", (*demo).readVitale},
 	{"Read the CPS card", "OpenSC's PKCS#11 tool lists what is public on the professional's card.", (*demo).readCPS},
+	{"Sign with the CPS card", "It wants the PIN, which is typed at the terminal: what the program sends in its place goes nowhere.", (*demo).sign},
+	{"Ask for too much", "A program tries to write to the Vitale card; the terminal's card policy lets only a terminal's functions through.", (*demo).notForATLA},
 	{"Ask the gateway", "Any client with a certificate may ask the gateway whom it takes it for; here curl, with the terminal's.", (*demo).whoami},
 	{"Revoke the terminal", "Say that it was stolen: the CA revokes its certificate, and the gateway, once it has the list, cuts the session.", (*demo).revoke},
 	{"Try to start again", "The gateway no longer lets the terminal in, and both sides say why.", (*demo).startRefused},
@@ -122,6 +125,7 @@ func (d *demo) inside() (err error) {
 	}
 	if err := d.perform(inside); err != nil {
 		d.showLogs()
+		err = errors.Join(err, d.closeUI())
 		if d.lab != nil {
 			err = errors.Join(err, d.lab.Close())
 		}
@@ -135,7 +139,8 @@ func (d *demo) summarise() {
 	d.heading(fmt.Sprintf("All %d steps succeeded in %s.", d.step-1, seconds(time.Since(d.since))))
 	d.say(`What was shown:
   - the terminal opens no network connection before its user's start, and then one, to its gateway;
-  - unmodified PC/SC programs on the workstation use the cards in the terminal;
+  - unmodified PC/SC programs on the workstation use the cards in the terminal, for what its card policy allows;
+  - the PIN is typed at the terminal, and stays there;
   - a revoked certificate ends the running session and keeps out the next one, with the reason told.
 Next: README.md has a set-up on three machines, docs/protocol.md says how it works, make test proves it.`)
 }

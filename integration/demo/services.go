@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -124,7 +125,7 @@ func (d *demo) showLogs() {
 }
 
 func (d *demo) cleanUp() error {
-	err := d.lab.Close()
+	err := errors.Join(d.closeUI(), d.lab.Close())
 	d.lab = nil
 	if err != nil {
 		return err

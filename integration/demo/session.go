@@ -27,13 +27,15 @@ func tongue() string {
 
 // startSession asks the user, and starts the session that was consented to.
 func (d *demo) startSession() error {
-	if err := d.consent(); err != nil {
+	if err := errors.Join(d.openUI(), d.consent()); err != nil {
 		return err
 	}
 	start := time.Now()
-	code, err := d.relay("start")
-	if err != nil || code != 0 {
-		return errors.Join(fmt.Errorf("the session did not start (exit code %d)", code), err)
+	if err := d.ui.Press("Enter"); err != nil {
+		return err
+	}
+	if err := d.show("Fin au plus tard", "at the latest"); err != nil {
+		return err
 	}
 	up := time.Since(start)
 	if err := d.lab.WaitCards(); err != nil {

@@ -1,0 +1,89 @@
+package world
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Terminal is a terminal, tmux's, with a program in it: what a person at a screen and a keyboard has before them.
+type Terminal struct{ socket string }
+
+// terminalConfig leaves the whole size to the program, and shows what it said when it ended.
+const terminalConfig = "set -g status off\nset -g remain-on-exit on\nset -g escape-time 0\n"
+
+const terminalTime = 20 * time.Second // for tmux to do anything
+
+// OpenTerminal runs a program in a terminal; dir is for what that needs, env are more variables for the program.
+func OpenTerminal(dir string, width, height int, env []string, program string, args ...string) (*Terminal, error) {
+	conf := filepath.Join(dir, "tmux.conf")
+	if err := os.WriteFile(conf, []byte(terminalConfig), 0o600); err != nil {
+		return nil, err
+	}
+	t := &Terminal{filepath.Join(dir, "tmux")}
+	start := []string{"-f", conf, "new-session", "-d", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height)}
+	for _, v := range env {
+		start = append(start, "-e", v)
+	}
+	_, err := t.Do(append(append(start, program), args...)...)
+	return t, err
+}
+
+// Do runs a command of tmux.
+func (t *Terminal) Do(args ...string) (string, error) {
+	return Run(terminalTime, []string{"LC_ALL=C.UTF-8", "TERM=screen-256color"}, "tmux", append([]string{"-u", "-S", t.socket}, args...)...)
+}
+
+// Press presses keys, in tmux's names.
+func (t *Terminal) Press(keys ...string) error {
+	_, err := t.Do(append([]string{"send-keys"}, keys...)...)
+	return err
+}
+
+// Screen is what the user sees.
+func (t *Terminal) Screen() (string, error) { return t.Do("capture-pane", "-p") }
+
+// WaitFor waits until the screen has one of these, and gives it.
+func (t *Terminal) WaitFor(limit time.Duration, parts ...string) (screen string, err error) {
+	err = Poll(limit, fmt.Sprintf("the screen to show one of %q", parts), func() (err error) {
+		if screen, err = t.Screen(); err != nil {
+			return err
+		}
+		for _, p := range parts {
+			if strings.Contains(screen, p) {
+				return nil
+			}
+		}
+		return fmt.Errorf("it shows\n%s", screen)
+	})
+	return screen, err
+}
+
+// PID is that of the program.
+func (t *Terminal) PID() (int, error) {
+	out, err := t.Do("display-message", "-p", "#{pane_pid}")
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(out))
+}
+
+// Close ends terminal and program, and waits for that.
+func (t *Terminal) Close() error {
+	pid, err := t.PID()
+	if err != nil {
+		return err
+	}
+	if _, err := t.Do("kill-server"); err != nil {
+		return err
+	}
+	return Poll(terminalTime, "the program in the terminal to end", func() error {
+		if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
+			return fmt.Errorf("%d lives", pid)
+		}
+		return nil
+	})
+}
