@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 
 	"audit":               {},
 	"audit/host":          {"audit"},
-	"cmd/internal/trail":  {"cmd/internal/cli", "audit", "keys", "pki"},
+	"cmd/internal/trail":  {"cmd/internal/cli", "audit", "keys", "pki", "session/consent"},
 	"cmd/internal/doctor": {"cmd/internal/cli", "cmd/internal/keycmd", "keys", "pki", "dialer"},
 	"cmd/internal/keycmd": {"pki", "keys", "cmd/internal/cli"},
 

@@ -47,6 +47,7 @@ var attrNames = map[string]string{
 	"code":        "why a session ended or did not start (docs/control.md)",
 	"peer":        "who refused or was refused: an identity, or a role while it is not proven",
 	"incident":    "number that the user was told",
+	"statement":   "signed consent of a terminal's user, whole (docs/protocol.md, section 1.3)",
 }
 
 // Serial is a certificate's serial number.
@@ -139,6 +140,9 @@ func Peer(who string) Attr { return text("peer", who) }
 
 // Incident is a number that the user was told.
 func Incident(number string) Attr { return text("incident", number) }
+
+// Statement is a signed consent, as it came: what can be verified again with the certificate of the event (C4).
+func Statement(signed string) Attr { return Attr{"statement", clean(signed, maxList)} }
 
 // By is whose act the event is, when it is not the log's own program: an identity.
 func By(who string) Attr { return text(by, who) }

@@ -35,6 +35,8 @@ const (
 	RenewalFailed    Kind = "renewal.failed"
 	EraseDone        Kind = "erase.done"
 
+	ConsentAccepted Kind = "consent.accepted"
+
 	SessionUp      Kind = "session.up"
 	SessionEnded   Kind = "session.ended"
 	SessionFailed  Kind = "session.failed"
@@ -95,6 +97,7 @@ var kinds = []Meaning{
 	{RenewalFailed, "G2", "A certificate could not be renewed; the one before stays in use."},
 	{EraseDone, "EL3", "An identity is erased from this machine."},
 
+	{ConsentAccepted, "C4, SA2", "The consent of a terminal's user to a session is verified; the statement and this certificate of the terminal prove it."},
 	{SessionUp, "C4, SA2", "A session is up, by this act of its user."},
 	{SessionEnded, "SA2", "A session that was up is over, and why."},
 	{SessionFailed, "SA2", "A start came to no session, and why."},

@@ -20,6 +20,9 @@ func (g *Gateway) checkConsent(c *client, pdt pki.Identity, auth link.Authorizat
 	if err != nil {
 		return &link.Problem{Code: link.ProblemBadConsent, Detail: err.Error() + ".", Action: "Start at the terminal, with a relay of the same release."}
 	}
+	if g.consented != nil {
+		g.consented(s, auth.Consent, c.peer.Chain[0])
+	}
 	g.log.Info("consent of the user", "session", auth.Session, "peer", c.identity(), "pdt", s.PdT, "act", string(s.Act), "by", s.By, "at", s.At)
 	return nil
 }

@@ -9,6 +9,7 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"net"
 	"net/http"
@@ -21,6 +22,7 @@ import (
 	"tlagate/pki/bundle"
 	"tlagate/pki/listen"
 	"tlagate/pki/push"
+	"tlagate/session/consent"
 	"tlagate/session/link"
 )
 
@@ -37,6 +39,9 @@ type Config struct {
 
 	Bundles       *bundle.Shelf // what devices are given; nil = nothing. The caller runs it
 	RequireBundle bool          // let in no device that tells of no bundle
+
+	// Consented is told of each consent that was verified, its text, and the TLA's certificate, whose key signed it (C4); nil = nobody is.
+	Consented func(said consent.Statement, text string, signer *x509.Certificate)
 }
 
 // Limits bound what peers may do; each zero means its default.
@@ -87,6 +92,7 @@ type Gateway struct {
 
 	bundles       *bundle.Shelf // nil = none
 	requireBundle bool
+	consented     func(consent.Statement, string, *x509.Certificate) // nil = none
 
 	accepted chan net.Conn // proven connections, for net/http
 	links    sync.WaitGroup
@@ -113,7 +119,7 @@ func New(cfg Config) *Gateway {
 	limits := cfg.Limits.withDefaults()
 	g := &Gateway{
 		party: cfg.Party, push: cfg.Push, meters: newMeters(), pipes: newPipes(cfg.Enrolment, cfg.Log), limits: limits, log: cfg.Log,
-		bundles: cfg.Bundles, requireBundle: cfg.RequireBundle,
+		bundles: cfg.Bundles, requireBundle: cfg.RequireBundle, consented: cfg.Consented,
 		accepted: make(chan net.Conn),
 		stopping: make(chan struct{}), wake: make(chan struct{}, 1), clients: map[net.Conn]*client{}, having: map[pki.Identity]int{},
 		parked: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{}),

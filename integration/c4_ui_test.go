@@ -24,7 +24,7 @@ func newUILab(t *testing.T) *lab.Lab {
 		require.NoError(t, l.Close())
 	})
 	for _, step := range []func() error{l.StartReaders, l.InsertCards, func() error { return l.StartGateway() }, func() error { return l.StartPdT() },
-		func() error { return l.StartRelay("audit: " + l.Path("tla.jsonl")) }} {
+		func() error { return l.StartRelay("audit: "+l.Path("tla.jsonl"), "limits: {grace: 1s}") }} {
 		require.NoError(t, step())
 	}
 	waitRelay(t, l, "both cards", func(s *tla.Status) bool {
@@ -114,7 +114,7 @@ func TestC4UIIncident(t *testing.T) {
 	require.NoError(t, l.StartPdT())
 	u.press("Enter")
 	u.waitFor(bigOpen)
-	require.NoError(t, l.GatewayProc.Stop())
+	l.GatewayProc.Kill()
 	u.waitFor("Incident ")
 	lost := u.incidentOn()
 	require.NotEqual(t, number, lost)

@@ -2,6 +2,7 @@ package pdt
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"tlagate/dialer"
 	"tlagate/pki"
 	"tlagate/session"
+	"tlagate/session/consent"
 )
 
 // Config configures a Service. Nothing of it may change once the service is made. Whoever makes it runs the
@@ -32,6 +34,9 @@ type Config struct {
 	Retry     time.Duration // pause after the first failure of a gateway; 0 = 1 s. It doubles up to RetryMax
 	RetryMax  time.Duration // 0 = 1 min
 	Log       *slog.Logger  // nil = discard
+
+	// Consented is told of each consent that was verified, its text, and the TLA's certificate, whose key signed it (C4); nil = nobody is.
+	Consented func(said consent.Statement, text string, signer *x509.Certificate)
 
 	// Warnings are sentences for the status about what is going to be a problem; nil = none.
 	Warnings func() []string

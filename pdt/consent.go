@@ -24,6 +24,9 @@ func (s *Service) checkConsent(c *cardSession, tla *pki.Peer, j *link.Joined) er
 	if !s.consents.use(j.Nonce+j.Session, now) {
 		return errConsentUsed
 	}
+	if s.cfg.Consented != nil {
+		s.cfg.Consented(said, j.Consent, tla.Chain[0])
+	}
 	c.log.Info("consent of the user", "act", string(said.Act), "by", said.By, "at", said.At)
 	return nil
 }

@@ -67,7 +67,7 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	}
 	party := &pki.Party{Trust: trust, Certificate: trust.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
 	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Enrolment: c.Enrolment.gateway(), Push: told.subscribers, Log: app.Log,
-		Bundles: bundles, RequireBundle: c.RequireBundle})
+		Bundles: bundles, RequireBundle: c.RequireBundle, Consented: trace.Consent})
 	counted, err := c.serveMetrics(g, app.Log)
 	if err != nil {
 		return err

@@ -85,7 +85,7 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if err != nil {
 		return nil, err
 	}
-	service.Warnings = renewer.Warnings
+	service.Warnings, service.Consented = renewer.Warnings, trace.Consent
 	d.bundle = newDevice(kept, cfg, service, log)
 	d.bundle.tell(&service)
 	if d.service, err = pdt.New(service); err != nil {
