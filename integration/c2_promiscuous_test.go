@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -196,7 +197,12 @@ func (p *promiscuous) forgetParked(t *testing.T) {
 // joinAny has a TLA joined with the next parked link, under whatever name.
 func (p *promiscuous) joinAny(tla string) func(*link.Conn, joinedBy) error {
 	return func(l *link.Conn, auth joinedBy) error {
-		far := <-p.parked
+		var far *link.Conn
+		select {
+		case far = <-p.parked:
+		case <-time.After(c2Time):
+			return errors.New("no link is parked")
+		}
 		defer far.Close()
 		if err := far.WriteJoined(link.Joined{Generation: 1, TLA: tla, Session: auth.Session, Nonce: auth.Nonce, Consent: auth.Consent}); err != nil {
 			return err

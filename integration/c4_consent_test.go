@@ -135,7 +135,7 @@ func TestC4ThePdTWantsTheUsersConsent(t *testing.T) {
 	for _, c := range badConsents {
 		t.Run("C4 "+c.name, func(t *testing.T) {
 			id := session.NewID()
-			j := link.Joined{TLA: lab.TLA, Session: id.String(), Nonce: "n"}
+			j := link.Joined{Generation: 1, TLA: lab.TLA, Session: id.String(), Nonce: "n"}
 			j.Consent = c.make(t, b, consenttest.Statement(cert, lab.PdT, j.Session, j.Nonce))
 			p.requireRefused(t, b, j)
 		})
@@ -144,7 +144,7 @@ func TestC4ThePdTWantsTheUsersConsent(t *testing.T) {
 		var heard link.Joined
 		p.set(func() {
 			p.open = func(l *link.Conn, auth joinedBy) error {
-				heard = link.Joined{TLA: lab.TLA, Session: auth.Session, Nonce: auth.Nonce, Consent: auth.Consent}
+				heard = link.Joined{Generation: 1, TLA: lab.TLA, Session: auth.Session, Nonce: auth.Nonce, Consent: auth.Consent}
 				return p.joinAny(lab.TLA)(l, auth)
 			}
 		})

@@ -62,7 +62,7 @@ func TestSA4ASessionWithoutItsUserEnds(t *testing.T) {
 	require.Empty(t, networkSockets(t, l.RelayProc.PID()))
 	out, err := l.Relay("status")
 	require.NoError(t, err)
-	require.Contains(t, out, "Personne n'a confirmé sa présence au terminal")
+	require.Contains(t, out, "Personne n'a répondu au terminal")
 	_, err = l.Relay("stay")
 	require.ErrorContains(t, err, "Aucune session n'est ouverte.")
 }
