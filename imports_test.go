@@ -60,6 +60,8 @@ var onlyIn = map[string][]string{
 	"github.com/prometheus":           {"gateway", "ocsp", "metrics"},
 	"github.com/ThalesGroup/crypto11": {"keys/pkcs11"},
 	"github.com/google/go-tpm":        {"keys"},
+	"charm.land/bubbletea/v2":         {"cmd/tla-relay"},
+	"github.com/charmbracelet":        {"cmd/tla-relay"},
 	"rsc.io/qr":                       {"cmd/tla-pki"},
 	"filippo.io/age":                  {"pki/ca/backup", "cmd/tla-pki"},
 	"github.com/godbus/dbus":          {"tla/seat"},

@@ -180,3 +180,20 @@ func TestC4SeatOfASealedTerminal(t *testing.T) {
 		require.Equal(t, c.want == "logind", control.local() != nil)
 	}
 }
+
+// TestC4PdTsOfTheConfiguration: one or a list, not both.
+func TestC4PdTsOfTheConfiguration(t *testing.T) {
+	for text, want := range map[string][]string{"pdt: a": {"a"}, "pdts: [a, b]": {"a", "b"}, "pdt: a\npdts: [b]": nil} {
+		file := filepath.Join(t.TempDir(), "relay.yaml")
+		require.NoError(t, os.WriteFile(file, []byte("gateways: [gw:1]\n"+text+"\n"), 0o600))
+		c, err := place{Config: file}.load()
+		if want == nil {
+			require.ErrorContains(t, err, "cannot use both")
+			continue
+		}
+		require.NoError(t, err)
+		s, err := c.settings(nil)
+		require.NoError(t, err)
+		require.Equal(t, want, s.PdTs)
+	}
+}

@@ -215,7 +215,7 @@ func TestC4UIRefusedBySocket(t *testing.T) {
 	h.err = &ctl.Fault{Code: "not_local", Detail: "remote"}
 	h.done(h.press(tea.KeyEnter), tla.Answer{})
 	h.status(closed)
-	h.shows("est réservée à la", "Appelez votre opérateur.")
+	h.shows("personne qui est devant ce terminal.", "Appelez votre opérateur.")
 	h.press('0')
 	h.shows("Aucune session")
 }
