@@ -20,10 +20,12 @@ fail() {
 	exit 1
 }
 
-# target ARCH sets goarch and triplet, as Go and the GNU tools name it.
+# target ARCH sets goarch and triplet, as Go and the GNU tools name it, and what the linker is told besides: on amd64 it can pack
+# relocations (glibc >= 2.36 reads them), which are a tenth of a program there.
 target() {
+	link=
 	case $1 in
-	amd64) goarch=amd64 triplet=x86_64-linux-gnu ;;
+	amd64) goarch=amd64 triplet=x86_64-linux-gnu link=,-z,pack-relative-relocs ;;
 	arm64) goarch=arm64 triplet=aarch64-linux-gnu ;;
 	armhf) goarch=arm triplet=arm-linux-gnueabihf ;;
 	*) fail "cannot build for $1: give amd64, arm64 or armhf" ;;
@@ -44,7 +46,7 @@ build() {
 		CGO_CFLAGS='-O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2' CGO_LDFLAGS='' \
 		PKG_CONFIG_LIBDIR=/usr/lib/$triplet/pkgconfig PKG_CONFIG_PATH='' \
 		go build -trimpath -buildvcs=false -buildmode=pie -tags pkcs11,nethttpomithttp2 -ldflags "-s -w -buildid= -linkmode=external \
-			-X tlagate/cmd/internal/cli.Version=$version -extldflags '-Wl,-z,relro,-z,now,-z,noexecstack,--build-id=sha1'" \
+			-X tlagate/cmd/internal/cli.Version=$version -extldflags '-Wl,-z,relro,-z,now,-z,noexecstack$link,--build-id=sha1'" \
 		-o "$2/" "${programs[@]/#/./cmd/}"
 }
 
