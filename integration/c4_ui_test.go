@@ -2,9 +2,11 @@ package integration
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,8 +16,8 @@ import (
 	"tlagate/tla"
 )
 
-// newUILab is newLab with an audit trace at the relay.
-func newUILab(t *testing.T) *lab.Lab {
+// newUILab is newLab with an audit trace at the relay; limits are more of its limits.
+func newUILab(t *testing.T, limits ...string) *lab.Lab {
 	t.Helper()
 	l, err := lab.New()
 	require.NoError(t, err)
@@ -24,7 +26,9 @@ func newUILab(t *testing.T) *lab.Lab {
 		require.NoError(t, l.Close())
 	})
 	for _, step := range []func() error{l.StartReaders, l.InsertCards, func() error { return l.StartGateway() }, func() error { return l.StartPdT() },
-		func() error { return l.StartRelay("audit: "+l.Path("tla.jsonl"), "limits: {grace: 1s}") }} {
+		func() error {
+			return l.StartRelay("audit: "+l.Path("tla.jsonl"), "limits: {"+strings.Join(append(limits, "grace: 5s"), ", ")+"}")
+		}} {
 		require.NoError(t, step())
 	}
 	waitRelay(t, l, "both cards", func(s *tla.Status) bool {
@@ -247,4 +251,46 @@ func TestSP4UILastTry(t *testing.T) {
 	u.press(strings.Split(rightPIN, "")...)
 	u.press("Enter")
 	require.Equal(t, "9000", <-done)
+}
+
+// TestSA4UIStays: the screen asks whether somebody is still there, and one key says so; without it the session ends, and the screen says why.
+func TestSA4UIStays(t *testing.T) {
+	l := newUILab(t, "human: 8s")
+	u := openUI(t, l, "fr_FR.UTF-8", 40, 12)
+	u.waitFor(bigClosed)
+	u.press("Enter")
+	u.waitFor("Êtes-vous toujours là ?")
+	asked := relayStatus(t, l).Session.Ask
+	require.NotNil(t, asked)
+	require.NoError(t, world.Poll(patience, "two seconds without the user", func() error {
+		if left := time.Until(asked.Until); left > 6*time.Second {
+			return fmt.Errorf("%v are left", left)
+		}
+		return nil
+	}))
+	u.press("Enter")
+	require.NoError(t, world.Poll(patience, "the session to go on", func() error {
+		if s := relayStatus(t, l).Session; s == nil || s.Ask == nil || !s.Ask.Until.After(asked.Until) {
+			return errors.New("it is not kept")
+		}
+		return nil
+	}))
+	u.waitFor(bigFailed, "Personne n'a répondu au terminal.", "Incident ")
+	require.Equal(t, tla.CodeAbsent, relayStatus(t, l).Last.Code)
+}
+
+// TestC3UILinkLost: the screen says that the network is cut, and that the session is back.
+func TestC3UILinkLost(t *testing.T) {
+	l := newUILab(t)
+	u := openUI(t, l, "fr_FR.UTF-8", 40, 12)
+	u.waitFor(bigClosed)
+	u.press("Enter")
+	u.waitFor(bigOpen)
+	l.GatewayProc.Kill()
+	u.waitFor("Le réseau est coupé.", "ne retirez pas les")
+	require.NoError(t, l.StartGateway())
+	u.waitFor(bigOpen, "La session avec bureau est ouverte.")
+	require.EqualValues(t, 1, relayStatus(t, l).Session.Resumed)
+	require.NoError(t, l.PdTProc.Stop())
+	u.waitFor("Incident ")
 }
