@@ -275,7 +275,7 @@ func TestSA4UIStays(t *testing.T) {
 		}
 		return nil
 	}))
-	u.waitFor(bigFailed, "Personne n'a répondu au terminal.", "Incident ")
+	u.waitFor("Personne n'a répondu au terminal.", "Incident ")
 	require.Equal(t, tla.CodeAbsent, relayStatus(t, l).Last.Code)
 }
 
