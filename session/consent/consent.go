@@ -56,7 +56,7 @@ const (
 	maxBy   = 128
 )
 
-var form = signed.Form{Preamble: "tlagate consent 1\n", MaxText: 4096}
+var form = signed.Form{Preamble: "tlagate consent 1\n", MaxText: 4096, Unreadable: ErrUnreadable, Signature: ErrSignature}
 
 // Sign gives the text of a signed statement.
 func Sign(s Statement, key crypto.Signer) (string, error) {
@@ -71,11 +71,8 @@ func Sign(s Statement, key crypto.Signer) (string, error) {
 // Verify reads a signed statement and checks its signature by the TLA's key, and all that want knows.
 func Verify(text string, key crypto.PublicKey, want Want) (Statement, error) {
 	payload, err := form.Open(text, key)
-	if errors.Is(err, signed.ErrSignature) {
-		return Statement{}, ErrSignature
-	}
 	if err != nil {
-		return Statement{}, ErrUnreadable
+		return Statement{}, err
 	}
 	s, err := decode(payload)
 	if err != nil {

@@ -46,7 +46,7 @@ const (
 	maxCerts = 6
 )
 
-var form = signed.Form{Preamble: "tlagate ticket 1\n", MaxText: MaxText}
+var form = signed.Form{Preamble: "tlagate ticket 1\n", MaxText: MaxText, Unreadable: ErrUnreadable, Signature: ErrSignature}
 
 // Sign gives the text of a ticket: the signed statement, and chain (DER, leaf first), whose key it is.
 func Sign(s Statement, chain [][]byte, key crypto.Signer) (string, error) {
@@ -96,11 +96,8 @@ func Verify(text string, key crypto.PublicKey, want Want) (Statement, error) {
 		return Statement{}, err
 	}
 	payload, err := form.Open(statement, key)
-	if errors.Is(err, signed.ErrSignature) {
-		return Statement{}, ErrSignature
-	}
 	if err != nil {
-		return Statement{}, ErrUnreadable
+		return Statement{}, err
 	}
 	s, err := decode(payload)
 	if err != nil {

@@ -16,16 +16,15 @@ import (
 	"strings"
 )
 
-// Why a text is not believed.
-var (
-	ErrUnreadable = errors.New("cannot read the statement")
-	ErrSignature  = errors.New("the statement is not signed with the key it should be")
-)
+// ErrUnreadable is of a field or payload; of a whole text, its Form says it in its own words.
+var ErrUnreadable = errors.New("cannot read the statement")
 
 // Form is one kind of statement.
 type Form struct {
 	Preamble string // signed with it, so that no signature over something else is one over a statement of this kind
 	MaxText  int    // octets
+
+	Unreadable, Signature error // why a text is not believed
 }
 
 // Sign gives the text of a statement, which must marshal to JSON.
@@ -47,21 +46,21 @@ func (f Form) Sign(statement any, key crypto.Signer) (string, error) {
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// Open gives the statement of a text that key signed.
+// Open gives the statement of a text that key signed; the error is one of f's.
 func (f Form) Open(text string, key crypto.PublicKey) ([]byte, error) {
 	first, second, ok := strings.Cut(text, ".")
 	if !ok || len(text) > f.MaxText {
-		return nil, ErrUnreadable
+		return nil, f.Unreadable
 	}
-	payload, err := Field(first)
-	if err != nil {
-		return nil, err
+	payload, errP := Field(first)
+	signature, errS := Field(second)
+	if errP != nil || errS != nil {
+		return nil, f.Unreadable
 	}
-	signature, err := Field(second)
-	if err != nil {
-		return nil, err
+	if !f.signs(key, payload, signature) {
+		return nil, f.Signature
 	}
-	return payload, f.check(key, payload, signature)
+	return payload, nil
 }
 
 // Field reads one base64url field.
@@ -115,20 +114,16 @@ func (f Form) digest(hash crypto.Hash, payload []byte) []byte {
 	return h.Sum(nil)
 }
 
-func (f Form) check(key crypto.PublicKey, payload, signature []byte) error {
+func (f Form) signs(key crypto.PublicKey, payload, signature []byte) bool {
 	hash, _, err := algorithm(key)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSignature, err)
+		return false
 	}
-	good := false
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:
-		good = ecdsa.VerifyASN1(k, f.digest(hash, payload), signature)
+		return ecdsa.VerifyASN1(k, f.digest(hash, payload), signature)
 	case *rsa.PublicKey:
-		good = rsa.VerifyPSS(k, hash, f.digest(hash, payload), signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
+		return rsa.VerifyPSS(k, hash, f.digest(hash, payload), signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
 	}
-	if !good {
-		return ErrSignature
-	}
-	return nil
+	return false
 }
