@@ -80,7 +80,7 @@ func (b *lostBed) run(r *badRun, exchanges, every int) {
 	}
 	b.exchange(0)
 	r.exchanges += exchanges/every*every + 1
-	r.resumes = int(b.session().Resumed)
+	r.resumes = int(b.settled().Resumed)
 }
 
 func (b *lostBed) takes(plan *faults.Plan) time.Duration {
@@ -128,7 +128,7 @@ func TestC3TenSecondsWithoutNetwork(t *testing.T) {
 	}
 	require.Equal(t, fmt.Sprintf("%X", content), read.String())
 	require.GreaterOrEqual(t, b.longest, away, "the outage was in the middle of it")
-	require.EqualValues(t, 1, b.session().Resumed)
+	require.EqualValues(t, 1, b.settled().Resumed)
 	b.exchange(0)
 	b.onceEach()
 }
@@ -272,7 +272,7 @@ func TestC3AddressChanges(t *testing.T) {
 	ip(t, "addr", "del", first+"/32", "dev", "lo")
 	b.exchange(0)
 	require.Contains(t, networkSockets(t, b.RelayProc.PID())[0], "0300630A:", "from the second address")
-	require.Positive(t, b.session().Resumed)
+	require.Positive(t, b.settled().Resumed)
 	b.onceEach()
 }
 
@@ -317,7 +317,7 @@ func TestC3Suspended(t *testing.T) {
 		b := newLostBed(t, quickTimers)
 		sleep(b, 3*time.Second)
 		b.exchange(0)
-		require.Positive(t, b.session().Resumed)
+		require.Positive(t, b.settled().Resumed)
 		b.onceEach()
 	})
 	t.Run("for longer", func(t *testing.T) {
@@ -374,10 +374,10 @@ func TestC2PdTLosesItsLinks(t *testing.T) {
 	b := newLostBed(t, quickTimers)
 	for _, kind := range []faults.Kind{faults.Cut, faults.Reset, faults.HalfOpen} {
 		t.Run(kind.String(), func(t *testing.T) {
-			before := b.session().Resumed
+			before := b.settled().Resumed
 			b.far[b.via()].Arm(faults.Fault{Kind: kind})
 			b.exchange(0)
-			require.Greater(t, b.session().Resumed, before)
+			require.Greater(t, b.settled().Resumed, before)
 		})
 	}
 	b.onceEach()
