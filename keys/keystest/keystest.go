@@ -2,6 +2,7 @@
 package keystest
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,6 +78,16 @@ func NewTPM(t testing.TB) string {
 		"--ctrl", "type=unixio,path="+socket+".ctrl", "--flags", "not-need-init,startup-clear")
 	require.NoError(t, tpm.Start(), "swtpm is needed: deploy/packages.sh test")
 	t.Cleanup(func() { _ = tpm.Process.Kill(); _ = tpm.Wait() })
-	require.Eventually(t, func() bool { _, err := os.Stat(socket); return err == nil }, 30*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return listens(socket) }, 30*time.Second, 5*time.Millisecond)
 	return "unix:" + socket
+}
+
+// listens tells whether somebody does: a socket has its name a moment before.
+func listens(socket string) bool {
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
 }
