@@ -131,6 +131,40 @@ func TestResumeAfterANewStart(t *testing.T) {
 	require.Equal(t, again.id.String(), p.Status().Session.ID)
 }
 
+// TestSA4LimitAndLossAtOnce: the longest time is over in the moment in which the link breaks, at each of the steps of both.
+func TestSA4LimitAndLossAtOnce(t *testing.T) {
+	for name, meet := range map[string]func(c *cardSession, tla *lastingTLA) error{
+		"while the loss is judged": func(c *cardSession, tla *lastingTLA) error {
+			require.False(t, c.leaves(errTimeOver))
+			tla.lose()
+			eventually(t, func() bool { return c.s.session() == nil }, "the session is not over")
+			return tla.resume(2)
+		},
+		"and the terminal is back": func(c *cardSession, tla *lastingTLA) error {
+			tla.lose()
+			eventually(t, c.isLost, "the link is not lost")
+			require.True(t, c.leaves(errTimeOver)) // and then it is slow
+			return tla.resume(2)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, p, _, tla := resumeLab(t, func(c *Config) { c.Grace = time.Minute })
+			require.Error(t, meet(p.session(), tla))
+			eventually(t, func() bool { return p.Status().Session == nil }, "the session outlives its limit")
+		})
+	}
+}
+
+// TestEL3NoCardAfterTheEnd: an insertion that was on its way shows nothing after the session.
+func TestEL3NoCardAfterTheEnd(t *testing.T) {
+	_, _, p, _, tla := resumeLab(t, func(c *Config) { c.Grace = time.Millisecond })
+	c := p.session()
+	tla.lose()
+	eventually(t, func() bool { return p.Status().Session == nil }, "the session is not over")
+	c.inserted(session.SlotCPS, session.Inserted{Epoch: 1, ATR: vitaleATR})
+	require.Nil(t, p.slots[session.SlotCPS].present())
+}
+
 func TestResumeOfASessionThatWasNeverHere(t *testing.T) {
 	l := newLab(t)
 	g := newFakeGateway(l)

@@ -37,6 +37,8 @@ type cardSession struct {
 	resumed int         // times
 	lost    time.Time   // when the link was lost; zero: there is one
 	grace   *time.Timer // then: ends the session
+	leaving error       // why this side ends it; nil: it does not
+	over    bool        // no card is shown any more
 }
 
 // is tells whether c is that session of that TLA; c may be nil.
@@ -65,6 +67,11 @@ func (c *cardSession) open(conn net.Conn) error {
 // inserted and removed are called in the order of events, and must not block.
 func (c *cardSession) inserted(n session.Slot, in session.Inserted) {
 	c.log.Info("card inserted", "slot", n.String(), "epoch", in.Epoch)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return
+	}
 	c.s.slots[n].insert(newCard(context.Background(), n, in, c.w, &c.count))
 }
 
@@ -100,32 +107,39 @@ func (c *cardSession) resume(ctx context.Context, proved func(), conn net.Conn, 
 func (c *cardSession) carry(ctx context.Context, generation uint32, serve func() (ours bool, err error)) {
 	stop := context.AfterFunc(ctx, func() { c.leave(context.Cause(ctx)) })
 	defer stop()
-	if ours, err := serve(); c.over(ctx, generation, ours, err) {
+	if ours, err := serve(); c.endsWith(ctx, generation, ours, err) {
 		c.finish(err)
 	}
 }
 
-// over tells whether the session is, now that a link has ended with err; if not, it waits for the TLA to come back.
-func (c *cardSession) over(ctx context.Context, generation uint32, ours bool, err error) bool {
+// endsWith tells whether the session is over, now that a link has ended with err; if not, it waits for the TLA to come back.
+func (c *cardSession) endsWith(ctx context.Context, generation uint32, ours bool, err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case !ours || generation != c.w.Generation(): // it never was the session's link, or a newer one has taken over
 		c.log.Info("link given up", "reason", reasonOf(err), "error", err)
 		return false
-	case ctx.Err() != nil || !resumable(err):
+	case ctx.Err() != nil || c.leaving != nil || !resumable(err):
 		return true
 	}
 	c.log.Warn("link lost; waiting for the terminal", "reason", reasonOf(err), "error", err, "grace", c.s.cfg.Grace)
 	c.lost = time.Now()
-	c.grace = time.AfterFunc(c.s.cfg.Grace, func() { c.finish(errGrace) })
+	c.grace = time.AfterFunc(c.s.cfg.Grace, c.graceOver)
 	return false
 }
 
 // resumable tells whether nobody ended the session, so that the TLA may come back.
 func resumable(err error) bool { return session.Resumable(err) && link.Resumable(err) }
 
-// back: the session goes on over another link.
+// graceOver ends a session whose TLA is not back.
+func (c *cardSession) graceOver() {
+	if c.isLost() {
+		c.finish(errGrace)
+	}
+}
+
+// back: the session goes on over another link, unless this side wanted to end it just when the one before broke.
 func (c *cardSession) back(gateway string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -137,6 +151,9 @@ func (c *cardSession) back(gateway string) {
 	c.gateway, c.lost = gateway, time.Time{}
 	c.resumed++
 	c.log.Info("session resumed", "through", gateway, "resumed", c.resumed, "away", away.Round(time.Millisecond))
+	if c.leaving != nil {
+		c.w.Leave(farewellOf(c.leaving))
+	}
 }
 
 // isLost tells whether the session has no link.
@@ -151,13 +168,21 @@ func (c *cardSession) finish(err error) {
 	c.end.Do(func() {
 		c.limit.Stop()
 		c.w.Close(err)
-		for _, slot := range c.s.slots {
-			slot.clear()
-		}
+		c.clear()
 		c.log.Info("session ended", "reason", reasonOf(err), "error", err, "lasted", time.Since(c.began).Round(time.Second),
 			"commands", c.count.commands.Load(), "resets", c.count.resets.Load())
 		c.s.give(c)
 	})
+}
+
+// clear removes the cards, for good.
+func (c *cardSession) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	for _, slot := range c.s.slots {
+		slot.clear()
+	}
 }
 
 // leave ends the session from this side; a cut is logged with the reason of its refusal.
@@ -165,11 +190,19 @@ func (c *cardSession) leave(cause error) {
 	if pki.ReasonOf(cause) != "" {
 		c.log.Warn("session cut", "reason", reasonOf(cause), "error", cause)
 	}
-	if c.isLost() {
+	if c.leaves(cause) {
 		c.finish(cause)
 		return
 	}
 	c.w.Leave(farewellOf(cause))
+}
+
+// leaves keeps why this side ends the session: a link that breaks now does not undo it. lost: there is no link on which to say so.
+func (c *cardSession) leaves(cause error) (lost bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leaving = cause
+	return !c.lost.IsZero()
 }
 
 // farewellOf tells the TLA why we end the session.

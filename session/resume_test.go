@@ -360,6 +360,7 @@ func TestResumeRefused(t *testing.T) {
 		"a generation again":  {func(l *lasting) { l.cut(); l.resume(); l.generation-- }, ByeGone},
 		"the first link's":    {func(l *lasting) { l.generation = 0 }, ByeGone},
 		"the session is over": {func(l *lasting) { l.w.Close(errClosed) }, ByeGone},
+		"not begun yet":       {func(l *lasting) { l.w.mu.Lock(); l.w.accepted = false; l.w.mu.Unlock() }, ByeGone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLasting(t)
@@ -431,6 +432,31 @@ func TestResumeCutAnywhere(t *testing.T) {
 	}
 	require.EqualValues(t, rounds, card.commands.Load())
 	require.Empty(t, l.removed)
+}
+
+// TestResumeCutAnywhereAfterACommandNobodyWants is the same, of a command given up meanwhile: it is not executed, and the slot is free for the next.
+func TestResumeCutAnywhereAfterACommandNobodyWants(t *testing.T) {
+	l := newLasting(t)
+	card := new(fakeCard)
+	in := l.insert(card)
+	seq := uint32(0)
+	for n := int64(0); n < 700; n += 35 {
+		for _, up := range []bool{true, false} {
+			l.cut()
+			ctx, cancel := context.WithCancel(t.Context())
+			result := l.transmit(ctx, in.Epoch, 1, 2, 3, 4)
+			l.waits(seq + 1)
+			cancel()
+			require.ErrorIs(t, (<-result).err, context.Canceled)
+			l.cutResume(n, up)
+			l.resume()
+			soon, stop := context.WithTimeout(t.Context(), 10*time.Second)
+			require.NoError(t, (<-l.transmit(soon, in.Epoch, 5, 6, 7, 8)).err)
+			stop()
+			seq++
+		}
+	}
+	require.EqualValues(t, seq, card.commands.Load())
 }
 
 // cutResume tries to resume over a link that breaks after n octets from one end.

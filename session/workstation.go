@@ -52,6 +52,7 @@ type Workstation struct {
 
 	mu         sync.Mutex // protects the rest
 	s          *stream    // the link of now, or the last one
+	accepted   bool       // Serve has begun
 	generation uint32
 	cause      error
 }
@@ -140,7 +141,7 @@ func (w *Workstation) Run(ctx context.Context) error {
 func (w *Workstation) Serve(ctx context.Context) error {
 	<-w.turn
 	defer func() { w.turn <- struct{}{} }()
-	s := w.link()
+	s := w.accept()
 	if w.hello.Resume != nil {
 		return s.fail(protocolErrorf("hello of a further link on a first one"))
 	}
@@ -153,6 +154,14 @@ func (w *Workstation) Serve(ctx context.Context) error {
 		return s.fail(err)
 	}
 	return w.serve(ctx, s)
+}
+
+// accept has the TLA resume from now on; it gives the first link.
+func (w *Workstation) accept() *stream {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.accepted = true
+	return w.s
 }
 
 // serve reads a link until it ends; the caller has the turn.

@@ -50,7 +50,7 @@ func (w *Workstation) takeOver(s *stream, r *resumeTLA, generation uint32, bindi
 	switch {
 	case r.Generation != generation || !proven(r.Proof, w.secret, proofTerminal, generation, binding):
 		return nil, &Bye{ByeRefused, "The terminal has not proved that the session is its own."}
-	case generation <= max(w.generation, 1) || w.cause != nil:
+	case !w.accepted || generation <= max(w.generation, 1) || w.cause != nil:
 		return nil, &Bye{ByeGone, "The session is over, or has had this link before."}
 	}
 	old, w.s, w.generation = w.s, s, generation
@@ -83,7 +83,7 @@ func (w *Workstation) goOn(s *stream, r *resumeTLA, binding []byte, resumed func
 	return w.sendAgain(s, stands)
 }
 
-// compare finds where each slot stands; the slots are locked.
+// compare finds where each slot stands, and frees those whose exchange is dropped; the slots are locked.
 func (w *Workstation) compare(r *resumeTLA) (stands [Slots]standing, err error) {
 	if len(r.Slots) != Slots {
 		return stands, protocolErrorf("hello tells where %d slots stand, want %d", len(r.Slots), Slots)
@@ -93,6 +93,9 @@ func (w *Workstation) compare(r *resumeTLA) (stands [Slots]standing, err error) 
 		if stands[i], ok = ws.book.resume(r.Slots[i].Seq); !ok || r.Slots[i].Slot != ws.slot {
 			return stands, protocolErrorf("the %s slot is at number %d, ours at %d", ws.slot, r.Slots[i].Seq, ws.book.seq)
 		}
+		if stands[i].dropped { // whatever becomes of this link
+			ws.done()
+		}
 	}
 	return stands, nil
 }
@@ -101,9 +104,6 @@ func (w *Workstation) compare(r *resumeTLA) (stands [Slots]standing, err error) 
 func (w *Workstation) sendAgain(s *stream, stands [Slots]standing) error {
 	for i, ws := range w.slots {
 		ws.out = s
-		if stands[i].dropped {
-			ws.done()
-		}
 		if stands[i].again {
 			if err := s.writeFrame(ws.frame); err != nil {
 				return err
