@@ -112,8 +112,10 @@ func (g *Guard) note(c command, response []byte, err error) {
 		g.selected(c)
 	case c.ins == insManageChannel && (done || err != nil):
 		g.managed(c, response, err)
-	case c.ins != insGetResponse && (c.secure() || c.hides()):
-		g.apps[channel] = unknown // nobody but the card knows what it was
+	case c.hides():
+		g.apps = map[int]string{} // nobody but the card knows what it was, and on which channel
+	case c.ins != insGetResponse && c.secure():
+		g.apps[channel] = unknown
 	}
 }
 

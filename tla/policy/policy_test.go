@@ -212,6 +212,9 @@ func TestC1VeiledCommandsNeedAName(t *testing.T) {
 	g.stops("00CA000000", "6982", "no rule") // a SELECT in other words: nobody but the card knows what it did
 	g.reaches(sel(aidB), "0C840000083031323334353637")
 	g.stops("00CA000000", "6982", "no rule")
+	g.reaches(sel(aidB), "0070000101", "01A404000D"+aidB, "01CA000000")
+	g.reaches("00A5000000") // nor on which channel
+	g.stops("01CA000000", "6982", "no rule")
 }
 
 func TestC1ChainedCommandIsJudgedAsOne(t *testing.T) {
