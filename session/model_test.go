@@ -381,7 +381,7 @@ func (m *whole) hello(i int) (bool, error) {
 // takesOver asks Workstation whether it takes a link of that generation.
 func (m *whole) takesOver(gen uint32) bool {
 	secret, binding := []byte("secret"), []byte("binding")
-	w := &Workstation{secret: secret, generation: m.pdtGen}
+	w := &Workstation{secret: secret, generation: m.pdtGen, accepted: true}
 	_, refusal := w.takeOver(nil, &resumeTLA{Generation: gen, Proof: prove(secret, proofTerminal, gen, binding)}, gen, binding)
 	return refusal == nil
 }

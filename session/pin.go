@@ -1,14 +1,14 @@
 package session
 
-// Instructions that carry a PIN (ISO 7816-4): VERIFY, CHANGE REFERENCE DATA,
-// RESET RETRY COUNTER, and their odd (BER-TLV) forms.
+// Instructions that carry a PIN (ISO 7816-4): these, their odd (BER-TLV) forms, and ENVELOPE when it holds one of them.
 const (
 	insVerify      = 0x20
-	insVerifyTLV   = 0x21
-	insChange      = 0x24
-	insChangeTLV   = 0x25
-	insResetRetry  = 0x2C
-	insResetRetryT = 0x2D
+	insChange      = 0x24 // CHANGE REFERENCE DATA
+	insDisable     = 0x26 // DISABLE VERIFICATION REQUIREMENT
+	insEnable      = 0x28 // ENABLE VERIFICATION REQUIREMENT
+	insResetRetry  = 0x2C // RESET RETRY COUNTER
+	insEnvelope    = 0xC2
+	insEnvelopeTLV = 0xC3
 )
 
 // SWSecurityStatus is 6982, security status not satisfied: the answer to a command that carries a PIN.
@@ -31,16 +31,37 @@ func blank(apdu []byte) (header []byte, ok bool) {
 }
 
 // CarriesPIN tells whether a command APDU would carry a PIN (SP2, SP4), whatever its class or
-// channel. A VERIFY without data is the retry counter probe and carries none.
+// channel. A VERIFY without data is the retry counter probe and carries none. What a BER-TLV ENVELOPE holds cannot be told, so it counts.
 func CarriesPIN(apdu []byte) bool {
 	if len(apdu) < MinCommand {
 		return false
 	}
-	switch apdu[1] {
-	case insVerify:
+	switch ins := apdu[1]; {
+	case ins == insVerify:
 		return len(apdu) > MinCommand+1
-	case insVerifyTLV, insChange, insChangeTLV, insResetRetry, insResetRetryT:
+	case ins == insEnvelope:
+		return ofPIN(enveloped(apdu))
+	}
+	return ofPIN(apdu) || apdu[1] == insEnvelopeTLV
+}
+
+// ofPIN tells whether a command, or the beginning of one, has an instruction that carries a PIN.
+func ofPIN(apdu []byte) bool {
+	if len(apdu) < 2 {
+		return false
+	}
+	switch apdu[1] &^ 1 {
+	case insVerify, insChange, insDisable, insEnable, insResetRetry:
 		return true
 	}
 	return false
+}
+
+// enveloped gives the data of an ENVELOPE, which are a command or a part of one.
+func enveloped(apdu []byte) []byte {
+	lc := MinCommand
+	if len(apdu) > lc && apdu[lc] == 0 { // extended length
+		lc += 2
+	}
+	return apdu[min(lc+1, len(apdu)):]
 }

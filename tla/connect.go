@@ -10,6 +10,7 @@ import (
 	"tlagate/pki"
 	"tlagate/session"
 	"tlagate/session/link"
+	"tlagate/tla/policy"
 )
 
 // connect tries the gateways in order and returns when the PdT has accepted. The error is that of the attempt that
@@ -195,7 +196,7 @@ func (a *attempt) used(session.Slot) { a.commanded() }
 
 func (a *attempt) usedPIN(s session.Slot) {
 	a.used(s)
-	a.log.Warn("command with a PIN refused", "slot", s.String())
+	a.refuse(s, policy.Verdict{Why: "it came with a PIN (SP4)"})
 }
 
 // failed says where and at whom the attempt failed, and logs it.

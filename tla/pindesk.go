@@ -42,9 +42,10 @@ type desk struct {
 type question struct {
 	PINRequest
 	command *pin.Command
-	claim   chan struct{} // capacity 1: who holds its token may answer
-	answer  chan error    // capacity 1: nil = command has the PIN
-	result  chan []byte   // capacity 1: the card's status word
+	asking  context.Context // ends when nobody wants the PIN any more
+	claim   chan struct{}   // capacity 1: who holds its token may answer
+	answer  chan error      // capacity 1: nil = command has the PIN
+	result  chan []byte     // capacity 1: the card's status word
 }
 
 func newDesk() *desk {
@@ -61,7 +62,7 @@ func (d *desk) ask(ctx context.Context, r PINRequest, command *pin.Command) (q *
 		return nil, errPINTimeout
 	}
 	defer func() { d.turn <- struct{}{} }()
-	q = &question{PINRequest: r, command: command, claim: make(chan struct{}, 1), answer: make(chan error, 1), result: make(chan []byte, 1)}
+	q = &question{PINRequest: r, command: command, asking: ctx, claim: make(chan struct{}, 1), answer: make(chan error, 1), result: make(chan []byte, 1)}
 	q.claim <- struct{}{}
 	d.put(q)
 	defer d.put(nil)
@@ -73,7 +74,7 @@ func (d *desk) ask(ctx context.Context, r PINRequest, command *pin.Command) (q *
 	select {
 	case <-q.claim: // nobody will write into command any more
 		return q, errPINTimeout
-	case err = <-q.answer: // whoever is reading a PIN ends by the same deadline
+	case err = <-q.answer: // whoever is reading a PIN ends by the same context
 		return q, cancelled(err, errPINTimeout)
 	}
 }
@@ -169,7 +170,9 @@ func (r *Relay) EnterPIN(ctx context.Context, insist bool, say func(any) error, 
 		return nil
 	}
 	limit(q.Until)
+	stop := context.AfterFunc(q.asking, func() { limit(time.Unix(1, 0)) })
 	n, err := q.command.ReadFrom(entry)
+	stop()
 	switch {
 	case err == nil:
 		q.answer <- nil
@@ -179,6 +182,9 @@ func (r *Relay) EnterPIN(ctx context.Context, insist bool, say func(any) error, 
 		return PINAnswer{Version: Version, Error: &Why{Code: CodeCancelled}}
 	}
 	q.claim <- struct{}{}
+	if q.asking.Err() != nil {
+		return PINAnswer{Version: Version, Error: &Why{Code: CodeNoPIN}}
+	}
 	return PINAnswer{Version: Version, Error: &Why{Code: CodeBadPIN}, PIN: &q.PINRequest}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -134,6 +135,32 @@ func TestSP4TheCardGoesWhileThePINIsAskedFor(t *testing.T) {
 	p.fake.remove("left")
 	require.Contains(t, <-p.sws, "removed or reset", "the outcome is unknown, though nothing was verified")
 	eventually(t, "no longer asked", func() bool { return p.relay.Status().PIN == nil })
+}
+
+// TestSP4TheCardGoesWhileThePINIsTyped: somebody sits at the question, and it is taken away.
+func TestSP4TheCardGoesWhileThePINIsTyped(t *testing.T) {
+	for name, end := range map[string]func(p *pinRig){
+		"card removed": func(p *pinRig) { p.fake.remove("left") },
+		"stop":         func(p *pinRig) { p.relay.Stop() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPINRig(t, nil)
+			p.program()
+			typing, user := net.Pipe()
+			defer user.Close()
+			asked, last := make(chan struct{}), make(chan any, 1)
+			go func() {
+				last <- p.relay.EnterPIN(t.Context(), false, func(any) error { close(asked); return nil }, typing,
+					func(at time.Time) { _ = typing.SetReadDeadline(at) })
+			}()
+			<-asked
+			end(p)
+			require.Equal(t, CodeNoPIN, (<-last).(PINAnswer).Error.Code)
+			require.NotContains(t, <-p.sws, "9000")
+			eventually(t, "no longer asked", func() bool { return p.relay.Status().PIN == nil })
+			require.Empty(t, p.seen)
+		})
+	}
 }
 
 func TestSP4ThePINPadOfTheReader(t *testing.T) {

@@ -54,7 +54,7 @@ func (c *pinCmd) enter(app *cli.App, t tongue, entry *ctl.Entry, wanted *tla.PIN
 	n, err := typed.ReadFrom(app.Stdin)
 	restore()
 	fmt.Fprintln(app.Stdout)
-	if err != nil && n > 1 {
+	if err != nil && (n > 1 || !errors.Is(err, pin.ErrLength)) {
 		return errors.New(t.why(&tla.Why{Code: tla.CodeBadPIN}))
 	}
 	var answer tla.PINAnswer // an empty line is a no
@@ -64,7 +64,7 @@ func (c *pinCmd) enter(app *cli.App, t tongue, entry *ctl.Entry, wanted *tla.PIN
 	return t.pinOutcome(app.Stdout, answer)
 }
 
-// silence turns a terminal's echo off.
+// silence turns a terminal's echo off. What is left of a line that was no PIN is thrown away with it: the shell must not read it.
 func silence(in io.Reader) (restore func()) {
 	f, ok := in.(*os.File)
 	if !ok {
@@ -76,8 +76,8 @@ func silence(in io.Reader) (restore func()) {
 	}
 	quiet := *before
 	quiet.Lflag &^= unix.ECHO
-	_ = unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, &quiet)
-	return func() { _ = unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, before) }
+	_ = unix.IoctlSetTermios(int(f.Fd()), unix.TCSETSF, &quiet)
+	return func() { _ = unix.IoctlSetTermios(int(f.Fd()), unix.TCSETSF, before) }
 }
 
 func (t tongue) pinPrompt(p *tla.PINRequest) string {

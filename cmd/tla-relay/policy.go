@@ -10,12 +10,26 @@ import (
 	"tlagate/tla/policy"
 )
 
-// builtIn is the card policy of a relay whose configuration names none.
-//
-//go:embed policy.yaml
-var builtIn []byte
+// builtIn is the card policy of a relay whose configuration names none; readOnly is one for whoever only reads.
+var (
+	//go:embed policy.yaml
+	builtIn []byte
+	//go:embed generic-readonly.yaml
+	readOnly []byte
+)
 
-// loadPolicy reads a card policy; "" = the one built in.
+// shipped gives the card policies that have a name.
+func shipped(name string) (text []byte, ok bool) {
+	switch name {
+	case "", "built-in":
+		return builtIn, true
+	case "generic-readonly":
+		return readOnly, true
+	}
+	return nil, false
+}
+
+// loadPolicy reads a card policy: a file, or one that has a name; "" = the one built in.
 func loadPolicy(file string) (*policy.Policy, error) {
 	var table policy.Table
 	if err := readPolicy(file, &table); err != nil {
@@ -29,32 +43,35 @@ func loadPolicy(file string) (*policy.Policy, error) {
 }
 
 func readPolicy(file string, table *policy.Table) error {
-	if file == "" {
-		return cli.DecodeYAML(builtIn, table)
+	if text, ok := shipped(file); ok {
+		return cli.DecodeYAML(text, table)
 	}
 	return cli.LoadYAML(file, table)
 }
 
 type policyCmd struct {
-	Show policyShowCmd `cmd:"" help:"Print the card policy built in: a start for your own."`
+	Show policyShowCmd `cmd:"" help:"Print a card policy of this program: a start for your own."`
 	Test policyTestCmd `cmd:"" help:"Say what becomes of commands: exit 0 if all are allowed, 1 if not."`
 }
 
-type policyShowCmd struct{}
+type policyShowCmd struct {
+	Name string `arg:"" optional:"" enum:"built-in,generic-readonly" default:"built-in" help:"built-in, or generic-readonly: reading alone."`
+}
 
-func (*policyShowCmd) Run(app *cli.App) error {
-	_, err := app.Stdout.Write(builtIn)
+func (c *policyShowCmd) Run(app *cli.App) error {
+	text, _ := shipped(c.Name)
+	_, err := app.Stdout.Write(text)
 	return err
 }
 
 type policyTestCmd struct {
 	ATR  string   `name:"atr" placeholder:"HEX" help:"The card's ATR; if not given, the first one of each profile."`
-	File string   `arg:"" help:"Card policy (YAML), or built-in."`
+	File string   `arg:"" help:"Card policy (YAML), built-in or generic-readonly."`
 	APDU []string `arg:"" help:"Command APDUs in hexadecimal, in the order they come. A card that answers 9000 to each is assumed. Not for commands that hold a PIN: arguments show in ps."`
 }
 
 func (c *policyTestCmd) Run(app *cli.App) error {
-	p, err := loadPolicy(strings.TrimPrefix(c.File, "built-in"))
+	p, err := loadPolicy(c.File)
 	if err != nil {
 		return cli.Usage("%w", err)
 	}

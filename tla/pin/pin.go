@@ -23,7 +23,7 @@ type Format struct {
 const (
 	MinDigits = 4
 	MaxDigits = 12
-	maxLength = 16
+	maxLength = 15 // what a reader's PIN pad can be told (PC/SC part 10)
 )
 
 // Check says what is wrong with a format.

@@ -30,7 +30,7 @@ func TestSP4CommandIsBuiltFromTheFormat(t *testing.T) {
 		{cps, "1234\n", "01200081 08 31323334FFFFFFFF"},
 		{cps, "12345678", "01200081 08 3132333435363738"},
 		{Format{Min: 4, Max: 6}, "12345\n", "01200081 05 3132333435"},
-		{Format{Min: 4, Max: 4, Length: 16}, "0000\n", "01200081 10 30303030000000000000000000000000"},
+		{Format{Min: 4, Max: 4, Length: 15}, "0000\n", "01200081 0F 303030300000000000000000000000"},
 	} {
 		c := command(t, v.f)
 		require.Nil(t, c.APDU())

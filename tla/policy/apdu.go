@@ -158,3 +158,9 @@ func succeeded(response []byte) bool {
 	sw1, sw2 := status(response)
 	return sw1 == 0x90 && sw2 == 0 || sw1 == 0x61 || sw1 == 0x62 || sw1 == 0x63
 }
+
+// failed: nothing was executed, or not to its end (ISO 7816-4, 5.6).
+func failed(response []byte) bool {
+	sw1, _ := status(response)
+	return sw1 >= 0x64 && sw1 <= 0x6F
+}

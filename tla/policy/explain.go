@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tlagate/session"
+	"tlagate/tla/pin"
 )
 
 // Explained is what becomes of one command of a list.
@@ -44,14 +45,26 @@ func (p *Policy) Explain(apdus [][]byte) []Explained {
 // ExplainCard is Explain for the card with that ATR.
 func (p *Policy) ExplainCard(atr []byte, apdus [][]byte) []Explained {
 	var all []Explained
-	g := p.Guard(yes{}, atr, Hooks{})
+	g := p.Guard(yes{}, atr, Hooks{Verify: func([4]byte, pin.Format) ([]byte, error) { return []byte{0x90, 0x00}, nil }})
 	for i, apdu := range apdus {
 		e := Explained{Number: i + 1, Command: strings.ToUpper(hex.EncodeToString(apdu[:min(4, len(apdu))]))}
 		g.decided = func(v Verdict) { e.Verdict = v }
-		_, _ = g.Transmit(apdu)
+		g.explain(apdu)
 		all = append(all, e)
 	}
 	return all
+}
+
+// explain does with a command what a session does: one that carries a PIN does not come here (SP4), but the header of a VERIFY.
+func (g *Guard) explain(apdu []byte) {
+	switch {
+	case !session.CarriesPIN(apdu):
+		_, _ = g.Transmit(apdu)
+	case apdu[1] == insVerify:
+		_, _ = g.VerifyPIN([session.MinCommand]byte(apdu))
+	default:
+		g.tell(Verdict{Action: Refuse, Why: "it carries a PIN, and is answered before any policy (SP4)", Answer: defaultRefusal})
+	}
 }
 
 // yes is a card that executes everything.

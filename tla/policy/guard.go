@@ -46,7 +46,11 @@ func (g *Guard) forget() {
 // Reset resets the card, and with it what is selected: even a reset that fails may have done so.
 func (g *Guard) Reset(kind session.ResetKind) ([]byte, error) {
 	g.forget()
-	return g.card.Reset(kind)
+	atr, err := g.card.Reset(kind)
+	if err != nil {
+		g.apps = map[int]string{} // it may have left all as it was
+	}
+	return atr, err
 }
 
 // Transmit sends a command to the card if the policy allows it, else answers a status word.
@@ -103,13 +107,15 @@ func (g *Guard) refuse(v Verdict) ([]byte, error) {
 func (g *Guard) note(c command, response []byte, err error) {
 	channel := c.channel()
 	sw1, _ := status(response)
-	g.pending[channel] = err == nil && sw1 == 0x61
+	if again := c.ins == insGetResponse && sw1 == 0x6C; err == nil && !again { // else it is still there to be fetched
+		g.pending[channel] = sw1 == 0x61
+	}
 	done := err == nil && succeeded(response)
 	switch {
-	case c.ins == insSelect && err != nil:
-		g.apps[channel] = unknown // it may have been executed
 	case c.ins == insSelect && done:
 		g.selected(c)
+	case c.ins == insSelect && (err != nil || !failed(response)):
+		g.apps[channel] = unknown // it may have been executed
 	case c.ins == insManageChannel && (done || err != nil):
 		g.managed(c, response, err)
 	case c.hides():
@@ -151,7 +157,9 @@ func (g *Guard) managed(c command, response []byte, err error) {
 		if number == 0 && len(response) > 2 {
 			number = int(response[0])
 		}
-		g.apps[number] = g.opened(c.channel())
+		if number != 0 { // else what is selected in the new one cannot be told
+			g.apps[number] = g.opened(c.channel())
+		}
 	}
 }
 

@@ -44,6 +44,8 @@ type fakeCard struct {
 	got     []string
 	answers []string // one each; then 9000
 	err     error
+
+	resetErr error
 }
 
 func (f *fakeCard) Transmit(apdu []byte) ([]byte, error) {
@@ -58,7 +60,7 @@ func (f *fakeCard) Transmit(apdu []byte) ([]byte, error) {
 	return hex.DecodeString(answer)
 }
 
-func (f *fakeCard) Reset(session.ResetKind) ([]byte, error) { return []byte{0x3B, 0x75}, nil }
+func (f *fakeCard) Reset(session.ResetKind) ([]byte, error) { return []byte{0x3B, 0x75}, f.resetErr }
 
 // guarded is a guard with its card.
 type guarded struct {
@@ -280,6 +282,28 @@ func TestC1GetResponseFollowsWhatWasAllowed(t *testing.T) {
 	g.stops("01C0000010", "6982", "no rule") // another channel
 	g.stops("F1C0000010", "6982", "no rule") // a class of which nobody knows what it says
 	g.stops("00C000000100", "6982", "no rule")
+	g.card.answers = []string{"6110", "6C10", "9000"}
+	g.reaches(sel(aidA), "00C0000000", "00C0000010") // a T=0 card says how much there is
+	g.stops("00C0000010", "6982", "no rule")
+}
+
+// TestC1WhatIsSelectedCannotBeTold: then no rule for an application fits, nor one for none.
+func TestC1WhatIsSelectedCannotBeTold(t *testing.T) {
+	g := guard(t, bench, "3BAC")
+	g.reaches(sel(aidA))
+	g.card.answers = []string{"9F10"} // success, on old cards
+	g.reaches("00A404000D" + aidB)
+	g.stops("00B0000010", "6982", "no rule")
+	g.reaches(sel(aidA))
+	g.card.answers = []string{"6101"}
+	g.reaches("0070000001") // which channel it opened is still to be fetched
+	g.stops("00B2010400", "6982", "no rule")
+	g.reaches("00B0000010")
+	g.card.resetErr = errors.New("the reader failed")
+	_, err := g.Reset(session.ResetWarm)
+	require.Error(t, err)
+	g.stops("00B0000010", "6982", "no rule")
+	g.stops("00B2010400", "6982", "no rule")
 }
 
 func TestMalformedCommandsAreRefused(t *testing.T) {
@@ -311,11 +335,24 @@ func TestCompileNamesWhatIsWrong(t *testing.T) {
 		"pin: a PIN of 1 to 8": func(t *Table) {
 			t.Profiles[0].Rules = []Rule{{Name: "x", INS: "20", P1: "00", P2: "81", Action: LocalPIN, PIN: &pin.Format{Min: 1, Max: 8}}}
 		},
-		"neither an AID":                func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Apps: []string{"any"}, Action: Allow}} },
-		`lc: "5-1"`:                     func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Lc: "5-1", Action: Allow}} },
-		`data: "xx"`:                    func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Data: []string{"xx"}, Action: Allow}} },
-		"name: a name of 1 to 64":       func(t *Table) { t.Profiles[0].Rules = []Rule{{Action: Allow}} },
-		`profiles[0] "": a name of 1`:   func(t *Table) { t.Profiles[0].Name = "" },
+		"neither an AID":              func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Apps: []string{"any"}, Action: Allow}} },
+		`lc: "5-1"`:                   func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Lc: "5-1", Action: Allow}} },
+		`data: "xx"`:                  func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Data: []string{"xx"}, Action: Allow}} },
+		"name: a name of 1 to 64":     func(t *Table) { t.Profiles[0].Rules = []Rule{{Action: Allow}} },
+		`profiles[0] "": a name of 1`: func(t *Table) { t.Profiles[0].Name = "" },
+		"there is a profile of that":  func(t *Table) { t.Profiles = append(t.Profiles, t.Profiles[0]) },
+		"apps: the list is empty":     func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Apps: []string{}, Action: Allow}} },
+		"data: the list is empty":     func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Data: []string{}, Action: Allow}} },
+		"no class fits":               func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", CLA: "01", Action: Refuse}} },
+		"lc excludes data of 2": func(t *Table) {
+			t.Profiles[0].Rules = []Rule{{Name: "x", Data: []string{"3F00"}, Lc: "0", Action: Allow}}
+		},
+		"must be named":      func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", INS: "C1/C1", Action: Allow}} },
+		"what carries a PIN": func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", INS: "24", Action: Allow}} },
+		`VERIFY lc: "0"`:     func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", INS: "20", Action: Allow}} },
+		"and no data": func(t *Table) {
+			t.Profiles[0].Rules = []Rule{{Name: "x", INS: "20", P1: "00", P2: "81", Data: []string{"00"}, Action: LocalPIN, PIN: &pin.Format{Min: 4, Max: 8}}}
+		},
 		`answer: "xyz" is no status wo`: func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Action: Allow, Answer: "xyz"}} },
 	} {
 		table := Table{Version: 1, Profiles: []Profile{bench.Profiles[0]}}

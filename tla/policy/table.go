@@ -103,9 +103,13 @@ func Compile(t Table) (*Policy, error) {
 	if len(t.Profiles) == 0 || len(t.Profiles) > maxProfiles {
 		return nil, fmt.Errorf("cannot use the card policy: it has %d profiles, want 1 to %d", len(t.Profiles), maxProfiles)
 	}
-	p := &Policy{}
+	p, names := &Policy{}, map[string]bool{}
 	for i, written := range t.Profiles {
 		compiled, err := written.compile()
+		if names[written.Name] {
+			err = errors.New("there is a profile of that name before it")
+		}
+		names[written.Name] = true
 		if err != nil {
 			return nil, fmt.Errorf("cannot use the card policy: profiles[%d] %q: %w", i, written.Name, err)
 		}
@@ -184,6 +188,9 @@ func (w Rule) compile(refuse [2]byte) (*rule, error) {
 	note("lc", r.lc.read(w.Lc))
 	note("le", r.le.read(w.Le))
 	note("pin", r.readPIN(w))
+	if len(errs) == 0 {
+		note("the rule", r.check())
+	}
 	var err error
 	r.answer, err = statusWord(w.Answer, refuse)
 	note("answer", err)
@@ -195,8 +202,8 @@ func (w Rule) checkAction() error {
 	case Allow, Refuse:
 		return nil
 	case LocalPIN:
-		if w.INS != "20" || len(w.P1) != 2 || len(w.P2) != 2 {
-			return errors.New(`local-pin is for VERIFY of one PIN: write ins: "20", and p1 and p2 without mask`)
+		if w.INS != "20" || len(w.P1) != 2 || len(w.P2) != 2 || w.CLA != "" && w.CLA != "00" || w.Data != nil {
+			return errors.New(`local-pin is for VERIFY of one PIN: write ins: "20", p1 and p2 without mask, cla: "00" or none, and no data`)
 		}
 		return nil
 	}
@@ -221,6 +228,9 @@ func (r *rule) readApps(apps []string) error {
 	if apps == nil {
 		return nil
 	}
+	if len(apps) == 0 {
+		return errEmpty
+	}
 	r.apps = map[string]bool{}
 	for _, a := range apps {
 		if a == none {
@@ -236,6 +246,8 @@ func (r *rule) readApps(apps []string) error {
 	return nil
 }
 
+var errEmpty = errors.New("the list is empty: write what fits, or leave it out, and all fits")
+
 // dataPattern fits data that are, or begin with, some octets.
 type dataPattern struct {
 	octets string
@@ -243,6 +255,9 @@ type dataPattern struct {
 }
 
 func (r *rule) readData(list []string) error {
+	if list != nil && len(list) == 0 {
+		return errEmpty
+	}
 	for _, text := range list {
 		digits, open := strings.CutSuffix(text, "*")
 		octets, err := hex.DecodeString(digits)

@@ -122,6 +122,7 @@ func TestLoadYAMLKeepsKeySpecs(t *testing.T) {
 func TestLoadYAMLRefuses(t *testing.T) {
 	cases := map[string]struct{ yaml, says string }{
 		"unknown key":        {"listen: a\nlisen: b\n", `line 2: unknown key "lisen"`},
+		"no value":           {"listen:\n", `line 1: "listen" has no value`},
 		"unknown nested key": {"trust:\n  anchors:\n    - fil: x\n", `line 3: unknown key "trust.anchors[0].fil"`},
 		"unknown in a map":   {"slots:\n  vitale: {nam: x}\n", `line 2: unknown key "slots.vitale.nam"`},
 		"repeated key":       {"listen: a\nlisten: b\n", `"listen" already defined at line 1`},

@@ -117,6 +117,9 @@ func checkFields(node *yaml.Node, t reflect.Type, path string) error {
 		if !ok {
 			return fmt.Errorf("line %d: unknown key %q", key.Line, join(path, key.Value))
 		}
+		if value := node.Content[i+1]; value.Kind == yaml.ScalarNode && value.ShortTag() == "!!null" {
+			return fmt.Errorf("line %d: %q has no value: write one, or leave the key out", key.Line, join(path, key.Value))
+		}
 		if err := checkKeys(node.Content[i+1], field, join(path, key.Value)); err != nil {
 			return err
 		}
