@@ -71,7 +71,7 @@ func (e *end) joined() *session {
 	}
 	select {
 	case <-s.up:
-		return s
+		return e.session.Load() // nil: it was joined with another link, after this one had not taken the record
 	case <-s.done:
 		return nil
 	}

@@ -231,6 +231,34 @@ func TestJoinPassesOverALinkThatIsGone(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// TestLinkThatWasPassedOverEndsNothing: a link on its way out was offered a session, which another took: its end is not the session's.
+func TestLinkThatWasPassedOverEndsNothing(t *testing.T) {
+	r := start(t)
+	p := r.pdt(pdt1)
+	good := r.park(p)
+	bad := r.park(p)
+	r.g.mu.Lock()
+	e := r.g.parked[p.identity()][1]
+	r.g.mu.Unlock()
+	e.end(link.Notice{Code: link.CodeRevoked}, "revoked")
+	near, err := r.tryOpen(r.ca.Issue(tla1, clients), pdt1)
+	require.NoError(t, err)
+	_, err = good.WaitJoined()
+	require.NoError(t, err)
+	requireNotice(t, link.CodeRevoked, bad)
+	bad.Close()
+	r.logged("parked link ended", "peer", pdt1)
+	require.NoError(t, good.WriteRecord(link.TypeData, []byte("data")))
+	for {
+		typ, payload, err := near.ReadRecord()
+		require.NoError(t, err)
+		if typ == link.TypeData {
+			require.Equal(t, "data", string(payload))
+			return
+		}
+	}
+}
+
 // What an end may not send ends its link with a notice, and the session with it.
 func TestProtocolBroken(t *testing.T) {
 	r := start(t)

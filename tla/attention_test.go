@@ -58,6 +58,23 @@ func TestSA4EachEndPowersTheCardsDown(t *testing.T) {
 	}
 }
 
+// TestC4KeyIsHeardWhileASessionEnds: a press of then starts none after it.
+func TestC4KeyIsHeardWhileASessionEnds(t *testing.T) {
+	g := newRig(t)
+	card := g.fake.insert("left", vitaleATR, 1)
+	gate := make(chan struct{})
+	get(g.fake, func() int { card.gate = gate; return 0 })
+	r := g.run()
+	require.NoError(t, r.Start(t.Context(), byHand))
+	require.Equal(t, session.SlotVitale, g.next(g.inserted))
+	go func() { _, _ = g.command(session.SlotVitale) }()
+	eventually(t, "busy", func() bool { return get(g.fake, func() int { return card.commands }) == 1 })
+	r.Key().Stop()
+	require.False(t, r.Key().Start())
+	close(gate)
+	eventually(t, "idle", func() bool { return r.Status().State == StateIdle })
+}
+
 // TestSA4AProgramThatPollsDoesNotReplaceItsUser: commands keep a session from being inactive, and from nothing else.
 func TestSA4AProgramThatPollsDoesNotReplaceItsUser(t *testing.T) {
 	g := newRig(t)

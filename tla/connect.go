@@ -185,8 +185,11 @@ func (a *attempt) informed(pieces []link.Status) {
 	a.lookAtBundle(pieces)
 }
 
+// noted takes a notice. A gateway must not be able to fill the log.
 func (a *attempt) noted(n link.Notice) {
-	a.log.Warn("notice of the gateway", "code", string(n.Code), "text", n.Text, "gateway", a.gateway)
+	if a.notices.Add(1) <= 20 {
+		a.log.Warn("notice of the gateway", "code", string(n.Code), "text", n.Text, "gateway", a.gateway)
+	}
 	if n.Code == link.CodeDraining && len(a.cfg.Gateways) > 1 && a.link.Ticket() != "" {
 		a.socket.Close() // the session moves to another one
 	}

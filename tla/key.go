@@ -31,7 +31,16 @@ func (k keyed) Start() bool {
 }
 
 func (k keyed) Stay() { _ = k.r.Stay(Act{Kind: consent.ActKey}) }
-func (k keyed) Stop() { k.r.Stop() }
+
+// Stop does not wait for the end: a press of meanwhile must be seen in its time, not start another session after it.
+func (k keyed) Stop() {
+	r := k.r
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.closed {
+		r.byKey.Go(func() { r.Stop() })
+	}
+}
 
 // note keeps why a start did not even begin, for who pressed a key; r.mu is held.
 func (r *Relay) note(w *Why) *Why {

@@ -35,6 +35,7 @@ type live struct {
 
 	attention
 	line    atomic.Pointer[line] // once it is up: the link of now, or the last one
+	notices atomic.Int64         // of gateways, in this session
 	away    atomic.Pointer[away] // while the link is lost
 	resumed atomic.Int64         // times that the session went on over another link
 	refused atomic.Int64         // commands that the policy stopped

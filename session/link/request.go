@@ -132,11 +132,11 @@ func request(ctx context.Context, c net.Conn, cfg Config, ask func(*bufio.Reader
 	bounded := &io.LimitedReader{R: c, N: maxAnswer}
 	r := bufio.NewReaderSize(bounded, 4096)
 	resp, err := ask(r)
+	if err == nil {
+		err = upgraded(resp) // which reads what the gateway says against it
+	}
 	if !stop() && ctx.Err() != nil {
 		err = context.Cause(ctx)
-	}
-	if err == nil {
-		err = upgraded(resp)
 	}
 	if err != nil {
 		c.Close()

@@ -27,6 +27,20 @@ func fields(t testing.TB) http.Header {
 	return http.Header(h)
 }
 
+// TestRefusalThatNeverEnds: a request ends with its context also when the gateway's refusal never comes to its end.
+func TestRefusalThatNeverEnds(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		_, _ = http.ReadRequest(bufio.NewReader(far))
+		_, _ = io.WriteString(far, "HTTP/1.1 503 x\r\nContent-Type: application/problem+json\r\nContent-Length: 100\r\n\r\n{")
+		cancel()
+	}()
+	_, err := Reopen(ctx, near, "urn:tlagate:cabinet:pdt:bureau", vectorSession, "a.b.c", Config{})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
 func TestFieldVectors(t *testing.T) {
 	v := fields(t)
 	require.Equal(t, v.Get("WWW-Authenticate"), Challenge(vectorNonce))

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -82,6 +83,19 @@ func dial(t *testing.T, socket string) net.Conn {
 	t.Cleanup(func() { c.Close() })
 	require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
 	return c
+}
+
+// TestClientsThatStayHoldNothing: a client that has its answer and does not go keeps neither a place nor the server.
+func TestClientsThatStayHoldNothing(t *testing.T) {
+	socket := serve(t, Config{})
+	for range 5 * maxClients {
+		c := dial(t, socket)
+		_, err := c.Write([]byte(`{"version":1,"command":"status"}` + "\n"))
+		require.NoError(t, err)
+		line, err := bufio.NewReader(c).ReadString('\n')
+		require.NoError(t, err)
+		require.Contains(t, line, "status")
+	}
 }
 
 func TestAsk(t *testing.T) {

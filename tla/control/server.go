@@ -187,12 +187,13 @@ func isName(s string) bool {
 
 // answer handles a request; the client going away, or saying more, ends its context.
 func (s *Server) answer(ctx context.Context, c net.Conn, who string, asked Request) {
+	_ = c.SetReadDeadline(time.Time{})
+	defer context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })()
 	ctx, cancel := context.WithCancel(ctx)
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
 		defer cancel()
-		_ = c.SetReadDeadline(time.Time{})
 		_, _ = io.ReadFull(c, make([]byte, 1))
 	}()
 	if err := writeLine(c, s.cfg.Handle(ctx, who, asked)); err != nil {

@@ -71,6 +71,7 @@ func (c Config) connect(ctx context.Context) (*dbus.Conn, error) {
 type session struct {
 	Remote bool
 	Active bool
+	State  string // "closing": its user has logged out
 	Class  string
 	Seat   struct {
 		ID   string
@@ -100,7 +101,7 @@ func sessionOf(ctx context.Context, conn *dbus.Conn, pid int) (s session, err er
 
 // read wants all of them: what is missing is not taken for no.
 func (s *session) read(properties map[string]dbus.Variant) error {
-	for name, into := range map[string]any{"Remote": &s.Remote, "Active": &s.Active, "Class": &s.Class, "Seat": &s.Seat} {
+	for name, into := range map[string]any{"Remote": &s.Remote, "Active": &s.Active, "State": &s.State, "Class": &s.Class, "Seat": &s.Seat} {
 		v, ok := properties[name]
 		if !ok {
 			return fmt.Errorf("it says nothing of %s", name)
@@ -120,6 +121,8 @@ func (s session) judge() error {
 		return errors.New("the login session has no seat: it is not at this machine's screen and keys")
 	case !s.Active:
 		return errors.New("the login session is not in the foreground")
+	case s.State != "active":
+		return fmt.Errorf("the login session is %s", s.State)
 	case !strings.HasPrefix(s.Class, "user"):
 		return fmt.Errorf("the login session is a %s's, not a user's", s.Class)
 	}

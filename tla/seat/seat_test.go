@@ -45,6 +45,8 @@ func TestC4OnlySomebodyAtTheMachineIsLetIn(t *testing.T) {
 		"a remote login that has a seat": {change(func(s *seattest.Session) { s.Remote = true }), "a remote one"},
 		"a session without a seat":       {change(func(s *seattest.Session) { s.Seat = "" }), "no seat"},
 		"a session in the background":    {change(func(s *seattest.Session) { s.Active = false }), "not in the foreground"},
+		"a session that is over":         {change(func(s *seattest.Session) { s.State = "closing" }), "session is closing"},
+		"an answer without State":        {change(func(s *seattest.Session) { s.Without = "State" }), "says nothing of State"},
 		"the login screen":               {change(func(s *seattest.Session) { s.Class = "greeter" }), "a greeter's"},
 		"a user's service manager":       {change(func(s *seattest.Session) { s.Class = "manager" }), "a manager's"},
 		"an answer without Remote":       {change(func(s *seattest.Session) { s.Without = "Remote" }), "says nothing of Remote"},

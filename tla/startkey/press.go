@@ -2,7 +2,7 @@ package startkey
 
 import "time"
 
-// Acts are what the user does with the key.
+// Acts are what the user does with the key. None may block: an event is judged when it comes.
 type Acts interface {
 	Start() bool // a session; false: there is one, or it is starting or ending
 	Stay()       // the user is still there

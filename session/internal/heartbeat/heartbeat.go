@@ -14,14 +14,15 @@ type Monitor struct {
 	interval time.Duration
 	ping     func() // may block
 	dead     func()
-	heard    atomic.Int64 // ns
+	heard    [2]atomic.Int64 // by each of two clocks, ns
+	began    time.Time
 	stopped  atomic.Bool
 	timer    atomic.Pointer[time.Timer]
 }
 
 // New makes a monitor; ping and dead are called from goroutines of its own.
 func New(interval time.Duration, ping, dead func()) *Monitor {
-	return &Monitor{interval: interval, ping: ping, dead: dead}
+	return &Monitor{interval: interval, ping: ping, dead: dead, began: time.Now()}
 }
 
 // Start begins to watch: now counts as heard.
@@ -31,7 +32,23 @@ func (m *Monitor) Start() {
 }
 
 // Heard notes that the peer is alive.
-func (m *Monitor) Heard() { m.heard.Store(time.Now().UnixNano()) }
+func (m *Monitor) Heard() {
+	for i, now := range m.now() {
+		m.heard[i].Store(now)
+	}
+}
+
+// now is what two clocks show, ns: one stands still while the machine sleeps, the other may be set.
+func (m *Monitor) now() [2]int64 {
+	t := time.Now()
+	return [2]int64{int64(t.Sub(m.began)), t.UnixNano()}
+}
+
+// silent is how long the peer has been, by the faster clock.
+func (m *Monitor) silent() time.Duration {
+	now := m.now()
+	return time.Duration(max(now[0]-m.heard[0].Load(), now[1]-m.heard[1].Load()))
+}
 
 // Stop ends the monitor; a ping under way is not waited for.
 func (m *Monitor) Stop() {
@@ -52,7 +69,7 @@ func (m *Monitor) beat() {
 	if m.stopped.Load() {
 		return
 	}
-	silent := time.Duration(time.Now().UnixNano() - m.heard.Load())
+	silent := m.silent()
 	if silent >= DeadAfter*m.interval {
 		m.dead()
 		return

@@ -23,6 +23,7 @@ const patience = 10 * time.Second
 type Session struct {
 	Remote, Active bool
 	Class, Seat    string
+	State          string // "" = as Active says
 	Without        string // name of a property it does not have
 }
 
@@ -167,7 +168,10 @@ func (s Session) properties() map[string]*prop.Prop {
 	if s.Seat != "" {
 		seat.Path = dbus.ObjectPath("/org/freedesktop/login1/seat/" + s.Seat)
 	}
-	p := map[string]*prop.Prop{"Remote": {Value: s.Remote}, "Active": {Value: s.Active}, "Class": {Value: s.Class}, "Seat": {Value: seat}}
+	if s.State == "" && s.Active {
+		s.State = "active"
+	}
+	p := map[string]*prop.Prop{"State": {Value: s.State}, "Remote": {Value: s.Remote}, "Active": {Value: s.Active}, "Class": {Value: s.Class}, "Seat": {Value: seat}}
 	delete(p, s.Without)
 	return p
 }

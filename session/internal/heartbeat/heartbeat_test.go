@@ -1,0 +1,26 @@
+package heartbeat
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestDeadByTheFasterClock: a clock that was set back, or one that stood still, hides no dead peer.
+func TestDeadByTheFasterClock(t *testing.T) {
+	for i, clock := range []string{"the one of this process", "the machine's"} {
+		t.Run(clock+" is behind", func(t *testing.T) {
+			dead := make(chan struct{})
+			m := New(5*time.Millisecond, func() {}, func() { close(dead) })
+			m.Start()
+			defer m.Stop()
+			m.heard[i].Add(int64(time.Hour))
+			select {
+			case <-dead:
+			case <-time.After(30 * time.Second):
+				require.Fail(t, "silent, and not dead")
+			}
+		})
+	}
+}
