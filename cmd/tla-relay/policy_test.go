@@ -51,6 +51,18 @@ func TestC1PolicyTestExplains(t *testing.T) {
 	}
 }
 
+func TestC1GenericReadonlyReadsAlone(t *testing.T) {
+	code, out, errs := run(t, "policy", "test", "generic-readonly", "00A4040007A0000000041010", "00A40000023F00", "00B0000000", "00B00000000200", "00B2010400", "00CA01C200", "00200081")
+	require.Zero(t, code, "%s%s", out, errs)
+	for what, apdu := range map[string]string{
+		"VERIFY": "0020008104FFFFFFFF", "CHANGE": "0024008104FFFFFFFF", "UPDATE BINARY": "00D6000001AA", "PSO": "002A9E9A01AA", "INTERNAL AUTHENTICATE": "0088000001AA",
+		"ENVELOPE": "00C2000001AA", "proprietary": "80CA000000", "secure messaging": "0CB0000000", "MANAGE CHANNEL": "0070000001",
+	} {
+		code, out, _ := run(t, "policy", "test", "generic-readonly", apdu)
+		require.Equal(t, 1, code, "%s: %s", what, out)
+	}
+}
+
 func TestC1APolicyFileIsReadStrictly(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "policy.yaml")
 	for text, want := range map[string]string{
@@ -66,9 +78,11 @@ func TestC1APolicyFileIsReadStrictly(t *testing.T) {
 }
 
 func TestPolicyShowCanBeReadAgain(t *testing.T) {
-	code, out, _ := run(t, "policy", "show")
-	require.Zero(t, code)
-	var table policy.Table
-	require.NoError(t, cli.DecodeYAML([]byte(out), &table))
-	require.Len(t, table.Profiles, 2)
+	for name, profiles := range map[string]int{"built-in": 2, "generic-readonly": 1} {
+		code, out, _ := run(t, "policy", "show", name)
+		require.Zero(t, code)
+		var table policy.Table
+		require.NoError(t, cli.DecodeYAML([]byte(out), &table))
+		require.Len(t, table.Profiles, profiles)
+	}
 }
