@@ -142,6 +142,8 @@ func (s System) Service(socket string, expected func() []string) Check {
 		switch {
 		case errors.Is(err, errRefused):
 			return Fail("see the check polkit, or run this as the user of "+s.Program, "pcscd refuses this user (SCARD_W_SECURITY_VIOLATION)")
+		case errors.Is(err, errVersion):
+			return Cannot("apt install pcsc-tools; pcsc_scan -r lists the readers", "%v", err)
 		case denied(err):
 			return Cannot(asRoot, "the socket %s is not for this user", socket)
 		case err != nil:

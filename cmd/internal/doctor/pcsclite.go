@@ -25,8 +25,11 @@ const (
 	askTime           = 5 * time.Second
 )
 
-// errRefused says that pcscd does not let us in.
-var errRefused = errors.New("pcscd refuses")
+// Why pcscd tells us nothing.
+var (
+	errRefused = errors.New("pcscd refuses") // us
+	errVersion = errors.New("pcscd speaks a version of its protocol that is not known here")
+)
 
 // Socket is where pcscd listens.
 func Socket(getenv func(string) string) string {
@@ -44,11 +47,7 @@ func readers(socket string) ([]string, error) {
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(askTime))
-	version, err := ask(c, cmdVersion, []uint32{4, 4, 0}, 12)
-	if err == nil && binary.NativeEndian.Uint32(version[8:]) != 0 {
-		err = fmt.Errorf("it does not speak version 4 of its protocol (%#x)", binary.NativeEndian.Uint32(version[8:]))
-	}
-	if err != nil {
+	if err := greet(c); err != nil {
 		return nil, closed(err)
 	}
 	established, err := ask(c, cmdEstablish, []uint32{2, 0, 0}, 12) // SCARD_SCOPE_SYSTEM
@@ -67,6 +66,21 @@ func readers(socket string) ([]string, error) {
 		return nil, err
 	}
 	return names(states), nil
+}
+
+// greet agrees on a version: pcscd takes its own alone, and tells which that is. 4.5 (2.3) differs from 4.4 in nothing that is used here.
+func greet(c net.Conn) error {
+	answer := make([]byte, 12)
+	for _, minor := range []uint32{4, 5} {
+		var err error
+		if answer, err = ask(c, cmdVersion, []uint32{4, minor, 0}, len(answer)); err != nil {
+			return err
+		}
+		if binary.NativeEndian.Uint32(answer[8:]) == 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %d.%d", errVersion, binary.NativeEndian.Uint32(answer), binary.NativeEndian.Uint32(answer[4:]))
 }
 
 // closed: a pcscd that polkit tells to refuse closes the connection.

@@ -207,7 +207,8 @@ func TestPCSCService(t *testing.T) {
 		{[][]byte{ints(4, 4, 0), ints(2, 1, 0), make([]byte, maxReaders*readerSize)}, nil, Warning, "no reader"},
 		{[][]byte{ints(4, 4, 0), ints(2, 0, securityViolation)}, nil, Failure, "SCARD_W_SECURITY_VIOLATION"},
 		{[][]byte{ints(4, 4, 0), nil}, nil, Failure, "SCARD_W_SECURITY_VIOLATION"},
-		{[][]byte{ints(9, 0, 0x8010001D)}, nil, Failure, "protocol"},
+		{[][]byte{ints(4, 5, 0x8010001E), ints(4, 5, 0), ints(2, 1, 0), states}, nil, OK, `"tlagate 00 00", "tlagate 00 01"`},
+		{[][]byte{ints(9, 0, 0x8010001E), ints(9, 0, 0x8010001E)}, nil, Unknown, "9.0"},
 	} {
 		got := System{}.Service(daemon(t, c.answers...), func() []string { return c.expected }).Run(t.Context())
 		require.Equal(t, c.want, got.State, "%+v", got)
