@@ -20,5 +20,8 @@ const fallback = 300 * time.Millisecond
 
 // Direct connects without a proxy. The addresses of a name are ordered by RFC 6724; the family of the first one begins, the other follows after
 // 300 ms, and both go on side by side. Inside a family the time that ctx leaves is shared among the addresses, at least 2 s each,
-// so that 5 s stand one dead address beside a good one, or two.
-func Direct() Func { return (&net.Dialer{FallbackDelay: fallback}).DialContext }
+// so that 5 s stand one dead address beside a good one, or two. Names are looked up by Go itself, in the hosts file and by DNS: no plugin of the
+// system's name service comes into a process that holds keys, nor is one missed inside a sandbox.
+func Direct() Func {
+	return (&net.Dialer{FallbackDelay: fallback, Resolver: &net.Resolver{PreferGo: true}}).DialContext
+}

@@ -43,7 +43,7 @@ func TestC3EitherFamily(t *testing.T) {
 			b.GatewayKeys = b.keys("gateway", b.ca.Issue(lab.Gateway, x509.ExtKeyUsageServerAuth, calledAlso(c.host)))
 			require.NoError(t, b.StartGateway())
 			if c.deadFirst {
-				_, err := (&net.Dialer{FallbackDelay: -1, Timeout: 200 * time.Millisecond}).Dial("tcp", b.Via())
+				_, err := (&net.Dialer{FallbackDelay: -1, Timeout: 200 * time.Millisecond, Resolver: &net.Resolver{PreferGo: true}}).Dial("tcp", b.Via())
 				require.Error(t, err, "the dead address must come first, or nothing is shown here")
 			}
 			require.NoError(t, b.StartRelay())
