@@ -6,6 +6,7 @@ import (
 	"os"
 
 	tea "charm.land/bubbletea/v2"
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"tlagate/cmd/internal/cli"
@@ -26,6 +27,7 @@ func (c *uiCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	numLock(in)
 	m := newModel(app.Context, tongueOf(os.Getenv), socketLink(socket))
 	_, err = tea.NewProgram(m, tea.WithContext(app.Context), tea.WithInput(in), tea.WithOutput(app.Stdout), tea.WithoutSignalHandler()).Run()
 	if app.Context.Err() != nil && errors.Is(err, tea.ErrProgramKilled) {
@@ -49,4 +51,19 @@ func (s socketLink) ask(ctx context.Context, r ctl.Request, answer *tla.Answer) 
 
 func (s socketLink) enter(ctx context.Context, command string, wanted *tla.PINAnswer) (*ctl.Entry, error) {
 	return ctl.Enter(ctx, string(s), command, wanted)
+}
+
+// ioctls of a Linux console (ioctl_console(2)), and NumLock in their flags: of now, and after a reset of the console.
+const (
+	kdGetFlags  = 0x4B64 // KDGKBLED
+	kdSetFlags  = 0x4B65 // KDSKBLED
+	kdNumLock   = 0x02
+	kdNumLockBy = 0x20
+)
+
+// numLock turns NumLock on where in is a Linux console: without it a keypad has no digits, and that is all there may be.
+func numLock(in *os.File) {
+	if flags, err := unix.IoctlGetInt(int(in.Fd()), kdGetFlags); err == nil {
+		_ = unix.IoctlSetInt(int(in.Fd()), kdSetFlags, flags&0x77|kdNumLock|kdNumLockBy)
+	}
 }

@@ -34,6 +34,8 @@ func (m model) key(k string) (tea.Model, tea.Cmd) {
 		return m, tea.Quit
 	case m.status == nil || m.down != nil:
 		return m, nil
+	case m.status.PIN != nil && m.status.PIN.Pad: // what is typed here was meant for the reader
+		return m, nil
 	case m.lastTry():
 		return m.keyLastTry(k)
 	case m.stopping:

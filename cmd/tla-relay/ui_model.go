@@ -129,7 +129,7 @@ func (m model) looked(s statusMsg) (tea.Model, tea.Cmd) {
 	}
 	before := m.state()
 	m.status = s.answer.Status
-	if before == tla.StateUp && m.state() != tla.StateUp {
+	if running(before) && !running(m.state()) {
 		m.stopping, m.endedAt = false, m.now
 	}
 	m.choice = min(m.choice, max(0, len(m.status.PdTs)-1))
@@ -139,6 +139,9 @@ func (m model) looked(s statusMsg) (tea.Model, tea.Cmd) {
 	}
 	return m, again(m.pace())
 }
+
+// running: there is a session, with or without a link.
+func running(s tla.State) bool { return s == tla.StateUp || s == tla.StateReconnecting }
 
 func again(d time.Duration) tea.Cmd { return tea.Tick(d, func(time.Time) tea.Msg { return pollMsg{} }) }
 

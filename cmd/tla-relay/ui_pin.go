@@ -156,10 +156,16 @@ func (p *pinPrompt) Run() error {
 	if err != nil {
 		return errNoTerminal
 	}
-	defer term.Restore(int(p.in.Fd()), before)
+	defer restore(p.in, before)
 	fmt.Fprint(p.out, enterScreen)
 	defer fmt.Fprint(p.out, leaveScreen)
 	return p.read(typed)
+}
+
+// restore gives the terminal back; digits that nobody has read are thrown away: they are no keys of the screen.
+func restore(in *os.File, before *term.State) {
+	_ = unix.IoctlSetInt(int(in.Fd()), unix.TCFLSH, unix.TCIFLUSH)
+	_ = term.Restore(int(in.Fd()), before)
 }
 
 // A screen of our own, without cursor, and back.

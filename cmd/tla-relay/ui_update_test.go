@@ -143,6 +143,27 @@ func TestC4UIAKeyMeantForTheSessionStartsNone(t *testing.T) {
 	require.NotNil(t, h.press(tea.KeyEnter))
 }
 
+// TestC4UIALostSessionIsOver: what was pressed for a session whose link was lost is nothing once that is over.
+func TestC4UIALostSessionIsOver(t *testing.T) {
+	h := newHand(t, inSession(tla.StateReconnecting))
+	h.press('0')
+	require.True(t, h.m.stopping)
+	h.status(tla.Status{State: tla.StateIdle, PdT: "bureau"})
+	require.False(t, h.m.stopping)
+	require.Nil(t, h.press(tea.KeyEnter))
+}
+
+// TestSP4UIKeysMeantForThePadDoNothing: a user who types the PIN here and not at the reader ends no session by it.
+func TestSP4UIKeysMeantForThePadDoNothing(t *testing.T) {
+	s := inSession(tla.StateUp)
+	s.PIN = &tla.PINRequest{Slot: "cps", Min: 4, Max: 8, Tries: 3, Until: noon.Add(time.Minute), Pad: true}
+	h := newHand(t, s)
+	for _, k := range []rune{'1', '2', '0', '4', tea.KeyEnter} {
+		require.Nil(t, h.press(k))
+		require.False(t, h.m.stopping)
+	}
+}
+
 func TestSA4UIStays(t *testing.T) {
 	s := inSession(tla.StateUp)
 	s.Session.Ask = &tla.Ask{Until: noon.Add(time.Minute)}

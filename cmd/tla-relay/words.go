@@ -145,7 +145,7 @@ var reasons = map[tla.Code]map[string]words{
 }
 
 var certificateReasons = map[string]words{
-	"":                               {"elle seule en connaît la raison, demandez à l'opérateur", "only it knows why, ask the operator"},
+	"":                               {"la raison n'est connue que là-bas, demandez à l'opérateur", "only it knows why, ask the operator"},
 	string(pki.NoCertificate):        {"aucun certificat présenté", "no certificate shown"},
 	string(pki.BadCertificate):       {"certificat illisible", "unreadable certificate"},
 	string(pki.UnknownIssuer):        {"certificat d'une autorité inconnue", "certificate of an unknown authority"},
