@@ -36,13 +36,15 @@ func CarriesPIN(apdu []byte) bool {
 	if len(apdu) < MinCommand {
 		return false
 	}
-	switch ins := apdu[1]; {
-	case ins == insVerify:
+	switch apdu[1] {
+	case insVerify:
 		return len(apdu) > MinCommand+1
-	case ins == insEnvelope:
+	case insEnvelope:
 		return ofPIN(enveloped(apdu))
+	case insEnvelopeTLV:
+		return true
 	}
-	return ofPIN(apdu) || apdu[1] == insEnvelopeTLV
+	return ofPIN(apdu)
 }
 
 // ofPIN tells whether a command, or the beginning of one, has an instruction that carries a PIN.

@@ -47,7 +47,7 @@ func (m model) shown() page {
 		return m.faultPage()
 	case s == tla.StateUp && m.asked():
 		return m.askPage()
-	case s == tla.StateUp, s == tla.StateReconnecting:
+	case running(s):
 		return m.sessionPage(s)
 	case s == tla.StateIdle:
 		return m.idlePage()

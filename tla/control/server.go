@@ -126,8 +126,7 @@ func (s *Server) serve(ctx context.Context, c *net.UnixConn) {
 // enterPIN reads nothing ahead of the PIN: no buffer of ours may have it.
 func (s *Server) enterPIN(ctx context.Context, c net.Conn, insist bool) {
 	say := func(v any) error { return writeLine(c, v) }
-	_ = c.SetReadDeadline(time.Time{})
-	defer context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })()
+	defer readUntil(ctx, c, time.Time{})()
 	limit := func(at time.Time) { _ = c.SetReadDeadline(at) }
 	if last := s.cfg.PIN(ctx, insist, say, c, limit); last != nil {
 		_ = writeLine(c, last)
@@ -136,8 +135,7 @@ func (s *Server) enterPIN(ctx context.Context, c net.Conn, insist bool) {
 
 // request reads the one request of a client, which is not waited for when ctx ends.
 func request(ctx context.Context, c net.Conn) (r Request, fault *Fault) {
-	_ = c.SetReadDeadline(time.Now().Add(requestTime))
-	defer context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })()
+	defer readUntil(ctx, c, time.Now().Add(requestTime))()
 	line, err := readLine(c, maxRequest)
 	if err != nil {
 		return r, &Fault{FaultBadRequest, "cannot read the request: " + err.Error()}
@@ -155,6 +153,12 @@ func request(ctx context.Context, c net.Conn) (r Request, fault *Fault) {
 		return r, &Fault{FaultBadRequest, fmt.Sprintf("the name of a PdT is at most %d of printable ASCII without space", maxName)}
 	}
 	return r, nil
+}
+
+// readUntil lets a client be read until at (zero: for ever), and no longer than ctx lasts; release takes ctx's part away.
+func readUntil(ctx context.Context, c net.Conn, at time.Time) (release func() bool) {
+	_ = c.SetReadDeadline(at)
+	return context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })
 }
 
 // levelOf keeps a user interface that asks for the status every second out of the log.
@@ -187,8 +191,7 @@ func isName(s string) bool {
 
 // answer handles a request; the client going away, or saying more, ends its context.
 func (s *Server) answer(ctx context.Context, c net.Conn, who string, asked Request) {
-	_ = c.SetReadDeadline(time.Time{})
-	defer context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })()
+	defer readUntil(ctx, c, time.Time{})()
 	ctx, cancel := context.WithCancel(ctx)
 	gone := make(chan struct{})
 	go func() {
