@@ -81,7 +81,8 @@ func (r *Responder) receive(w http.ResponseWriter, q *http.Request) (der []byte,
 }
 
 // receiveGET reads base64 from the path. A request's base64 begins with M, so the path of the URL before it is no matter
-// of doubt; base64 has slashes, which clients escape or not, or double by mistake.
+// of doubt; base64 has slashes, which clients escape or not, or double by mistake. Its plus signs arrive as blanks where
+// something on the way took the path for a form, and some clients leave the padding out: nothing is lost by either.
 func (r *Responder) receiveGET(q *http.Request) (der []byte, status int) {
 	text := strings.TrimLeft(strings.TrimPrefix(q.URL.Path, r.cfg.Path), "/")
 	switch {
@@ -90,7 +91,8 @@ func (r *Responder) receiveGET(q *http.Request) (der []byte, status int) {
 	case text == "":
 		return nil, http.StatusNotFound
 	}
-	der, err := base64.StdEncoding.DecodeString(text)
+	text = strings.TrimRight(strings.ReplaceAll(text, " ", "+"), "=")
+	der, err := base64.RawStdEncoding.DecodeString(text)
 	if err != nil {
 		return nil, http.StatusBadRequest
 	}

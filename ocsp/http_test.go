@@ -40,7 +40,10 @@ func TestGET(t *testing.T) {
 	}
 	root := strings.TrimSuffix(base, "/ocsp")
 	want := []byte(nil)
-	for _, u := range []string{base + "/" + text, base + "/" + url.PathEscape(text), base + "/" + url.QueryEscape(text), base + "//" + text, root + "/" + text} {
+	for _, u := range []string{
+		base + "/" + text, base + "/" + url.PathEscape(text), base + "/" + url.QueryEscape(text), base + "//" + text, root + "/" + text,
+		base + "/" + strings.ReplaceAll(text, "+", "%20"),
+	} {
 		a, body := do(t, http.MethodGet, u, nil, nil)
 		require.Equal(t, 200, a.StatusCode, u)
 		require.Equal(t, typeResponse, a.Header.Get("Content-Type"))
@@ -72,6 +75,22 @@ func TestGET(t *testing.T) {
 	require.Empty(t, body)
 	require.EqualValues(t, 3, r.Counts().Unchanged)
 	require.EqualValues(t, 1, r.Counts().Signed)
+}
+
+// TestGETWithoutPadding: the length of a request by SHA-1 or SHA-512 is no multiple of three.
+func TestGETWithoutPadding(t *testing.T) {
+	b := newBed(t)
+	_, base := b.serve()
+	cert, padded := b.tla("one"), 0
+	for _, hash := range []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512} {
+		text := base64.StdEncoding.EncodeToString(b.ask(cert, hash))
+		bare := strings.TrimRight(text, "=")
+		padded += len(text) - len(bare)
+		a, body := do(t, http.MethodGet, base+"/"+url.PathEscape(bare), nil, nil)
+		require.Equal(t, 200, a.StatusCode)
+		require.Equal(t, xocsp.Good, b.parse(body, cert).Status)
+	}
+	require.Positive(t, padded)
 }
 
 func TestCaching(t *testing.T) {

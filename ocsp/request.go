@@ -10,7 +10,7 @@ import (
 
 // Bounds of a nonce, in octets (RFC 9654, 2.1).
 const (
-	minNonce = 16
+	minNonce = 16 // shorter ones are not echoed
 	maxNonce = 128
 )
 
@@ -20,7 +20,7 @@ const maxSerial = 21
 // request is an OCSPRequest (RFC 6960, 4.1.1) as read. Its slices are parts of what was parsed.
 type request struct {
 	ids   []certID
-	nonce []byte // content of the Nonce; nil = none
+	nonce []byte // content of the Nonce; nil = none, or one that is too short to be worth an answer of its own
 }
 
 // certID names a certificate.
@@ -148,10 +148,12 @@ func isInteger(content []byte) bool {
 }
 
 func (r *request) readExtensions(in cryptobyte.String) bool {
+	nonces := 0
 	return readExtensions(in, explicit2, func(id, value []byte, critical bool) bool {
 		switch {
 		case bytes.Equal(id, oidNonce):
-			return r.nonce == nil && r.readNonce(value)
+			nonces++
+			return nonces == 1 && r.readNonce(value)
 		case bytes.Equal(id, oidResponses):
 			return true
 		}
@@ -159,10 +161,17 @@ func (r *request) readExtensions(in cryptobyte.String) bool {
 	})
 }
 
-// readNonce reads an OCTET STRING of a bounded size.
+// readNonce reads an OCTET STRING of 1 to 128 octets. One that is too short to prove anything is passed over: the answer
+// is then the same as without (RFC 9654, 2.1).
 func (r *request) readNonce(value cryptobyte.String) bool {
-	return value.ReadASN1((*cryptobyte.String)(&r.nonce), asn1.OCTET_STRING) && value.Empty() &&
-		len(r.nonce) >= minNonce && len(r.nonce) <= maxNonce
+	var nonce cryptobyte.String
+	if !value.ReadASN1(&nonce, asn1.OCTET_STRING) || !value.Empty() || len(nonce) == 0 || len(nonce) > maxNonce {
+		return false
+	}
+	if len(nonce) >= minNonce {
+		r.nonce = nonce
+	}
+	return true
 }
 
 // readExtensions reads [tag] EXPLICIT Extensions OPTIONAL to the end; each must be accepted.

@@ -106,9 +106,9 @@ func TestRequestIsMalformed(t *testing.T) {
 		"critical extension unknown":      asking{ids: one, extensions: extensions(extension(other, true, null))}.der(),
 		"critical single extension":       asking{ids: one, single: extensions(extension(other, true, null))}.der(),
 		"nonce of 0 octets":               asking{ids: one, extensions: extensions(nonceExtension(0))}.der(),
-		"nonce of 15 octets":              asking{ids: one, extensions: extensions(nonceExtension(15))}.der(),
 		"nonce of 129 octets":             asking{ids: one, extensions: extensions(nonceExtension(129))}.der(),
 		"two nonces":                      asking{ids: one, extensions: extensions(nonceExtension(16), nonceExtension(16))}.der(),
+		"a short nonce and another":       asking{ids: one, extensions: extensions(nonceExtension(8), nonceExtension(16))}.der(),
 		"a nonce without OCTET STRING":    asking{ids: one, extensions: extensions(extension(oidNonce, false, bytes.Repeat([]byte{7}, 16)))}.der(),
 		"a nonce with a tail":             asking{ids: one, extensions: extensions(extension(oidNonce, false, append(tlv(asn1.OCTET_STRING, make([]byte, 16)), 0)))}.der(),
 		"17 certificates":                 asking{ids: slices.Repeat(one, 17)}.der(),
@@ -153,6 +153,8 @@ func TestRequestIsAnswered(t *testing.T) {
 		"a signature":                 {ids: [][]byte{id}, signature: tlv(asn1.SEQUENCE, []byte("anything"))},
 		"an unknown extension":        {ids: [][]byte{id}, extensions: extensions(extension([]byte{0x2a, 3}, false, null)), single: extensions(extension([]byte{0x2a, 3}, false, null))},
 		"acceptable answers":          {ids: [][]byte{id}, extensions: extensions(extension(oidResponses, true, tlv(asn1.SEQUENCE, tlv(asn1.OBJECT_IDENTIFIER, oidBasic))))},
+		"nonce of 1 octet":            {ids: [][]byte{id}, extensions: extensions(nonceExtension(1))},
+		"nonce of 15 octets":          {ids: [][]byte{id}, extensions: extensions(nonceExtension(15))},
 		"nonce of 16 octets":          {ids: [][]byte{id}, extensions: extensions(nonceExtension(16))},
 		"nonce of 128 octets":         {ids: [][]byte{id}, extensions: extensions(nonceExtension(128))},
 		"nonce and something unknown": {ids: [][]byte{id}, extensions: extensions(extension([]byte{0x2a, 3}, false, null), nonceExtension(32))},
@@ -165,6 +167,8 @@ func TestRequestIsAnswered(t *testing.T) {
 			require.Contains(t, string(a.der), string(c.ids[0]), "the certID comes back as it was asked")
 			if q.nonce != nil {
 				require.Contains(t, string(a.der), string(nonceExtension(len(q.nonce))))
+			} else {
+				require.NotContains(t, string(a.der), string(oidNonce), "nothing to be echoed")
 			}
 		})
 	}

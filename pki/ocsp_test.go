@@ -7,10 +7,15 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -512,6 +517,69 @@ func TestC2ResponderOfTheCertificate(t *testing.T) {
 	w.cfg.OCSP.FromAIA = true
 	_, err = w.open().Verify(pkitest.Chain(peer), pki.Want{Usage: asClient})
 	require.NoError(t, err)
+}
+
+// TestC2ResponderKnowsOneMethod: what refuses GET is asked by POST; what is broken is not asked twice.
+func TestC2ResponderKnowsOneMethod(t *testing.T) {
+	for status, want := range map[int]pki.Reason{400: "", 404: "", 405: "", 414: "", 501: "", 429: pki.OCSPMissing, 500: pki.OCSPMissing} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			w := newWorld(t)
+			w.withoutCRL()
+			server, gets := w.Issuing.ServeOCSP(t), atomic.Int64{}
+			front := serveHTTP(t, func(rw http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodPost {
+					server.ServeHTTP(rw, r)
+					return
+				}
+				gets.Add(1)
+				rw.WriteHeader(status)
+			})
+			w.cfg.OCSP.Responders = []string{front}
+			_, err := w.open().Verify(pkitest.Chain(w.Issue(tla1, asClient)), pki.Want{Usage: asClient})
+			require.Equal(t, want, pki.ReasonOf(err))
+			require.Positive(t, gets.Load())
+			require.Equal(t, want == "", server.Asked() > 0)
+		})
+	}
+}
+
+// TestC2ResponderMoved: a redirect keeps method and body; a ring of them ends.
+func TestC2ResponderMoved(t *testing.T) {
+	for status, want := range map[int]pki.Reason{301: "", 302: "", 307: "", 308: "", 303: pki.OCSPMissing} {
+		for _, nonce := range []bool{true, false} { // by POST, by GET
+			t.Run(fmt.Sprint(status, nonce), func(t *testing.T) {
+				w := newWorld(t)
+				w.withoutCRL()
+				server := w.Issuing.ServeOCSP(t)
+				front := serveHTTP(t, func(rw http.ResponseWriter, r *http.Request) {
+					http.Redirect(rw, r, server.URL+r.URL.EscapedPath(), status)
+				})
+				w.cfg.OCSP = pki.OCSPConfig{Responders: []string{front}, Nonce: nonce}
+				_, err := w.open().Verify(pkitest.Chain(w.Issue(tla1, asClient)), pki.Want{Usage: asClient})
+				require.Equal(t, want, pki.ReasonOf(err))
+			})
+		}
+	}
+	t.Run("in a ring", func(t *testing.T) {
+		w := newWorld(t)
+		w.withoutCRL()
+		asked := atomic.Int64{}
+		w.cfg.OCSP.Responders = []string{serveHTTP(t, func(rw http.ResponseWriter, r *http.Request) {
+			asked.Add(1)
+			http.Redirect(rw, r, r.URL.EscapedPath(), http.StatusFound)
+		})}
+		_, err := w.open().Verify(pkitest.Chain(w.Issue(tla1, asClient)), pki.Want{Usage: asClient})
+		require.Equal(t, pki.OCSPMissing, pki.ReasonOf(err))
+		require.ErrorContains(t, err, "too many redirects")
+		require.LessOrEqual(t, asked.Load(), int64(8))
+	})
+}
+
+// serveHTTP serves f as long as the test lives, and returns its URL.
+func serveHTTP(t *testing.T, f http.HandlerFunc) string {
+	server := httptest.NewServer(f)
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
 // TestC2SecondResponder: one that is silent, or lies, does not keep the next from being asked.

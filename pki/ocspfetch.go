@@ -1,19 +1,15 @@
 package pki
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -62,7 +58,6 @@ func httpURL(s string) bool {
 const (
 	maxAIA   = 3               // responders a certificate may name
 	fetchers = 8               // answers renewed at once
-	maxGET   = 255             // longest path of a request by GET (RFC 5019 section 5)
 	foreign  = 5 * time.Minute // how long a responder is not asked again about a CA it does not answer for
 	backoff  = time.Minute     // longest pause after failures
 )
@@ -272,32 +267,6 @@ func nonceExtension(nonce []byte) func(*cryptobyte.Builder) {
 		b.AddASN1ObjectIdentifier(oidOCSPNonce)
 		b.AddASN1(cbasn1.OCTET_STRING, func(b *cryptobyte.Builder) { b.AddASN1OctetString(nonce) })
 	}
-}
-
-// post sends a request: by GET when the answer may come from a cache, else by POST (RFC 6960 appendix A).
-func (t *Trust) post(ctx context.Context, where string, request []byte, fresh bool) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, where, bytes.NewReader(request))
-	path := strings.TrimSuffix(where, "/") + "/" + url.QueryEscape(base64.StdEncoding.EncodeToString(request))
-	if !fresh && len(path) <= maxGET && !strings.Contains(where, "?") {
-		req, err = http.NewRequestWithContext(ctx, http.MethodGet, path, nil)
-	}
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/ocsp-request")
-	req.Header.Set("Accept", "application/ocsp-response")
-	resp, err := t.cfg.HTTP.Do(req)
-	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
-		err = wrapped.Err // the URL holds the whole request
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("HTTP status %d", resp.StatusCode)
-	}
-	return readLimited(resp.Body, -1, maxAnswer)
 }
 
 // responders remembers which responders are of no use just now, so that nobody waits for them.
