@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,7 +57,13 @@ func TestC2GatewayRefusesHandshake(t *testing.T) {
 			if !d.bare {
 				args = append(append([]string{}, good...), d.args...)
 			}
-			alerted(t, b.sClient(t, args...))
+			out := b.sClient(t, args...)
+			if slices.Contains(args, "-alpn") {
+				alerted(t, out)
+			} else { // refused when the handshake is over, without an alert
+				require.Contains(t, out, "TLSv1.3")
+				require.NotContains(t, out, "HTTP/1.1")
+			}
 			logged(t, b.GatewayProc, mark, "reason="+string(d.reason), "peer=claimed")
 		})
 	}

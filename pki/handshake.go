@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -88,16 +89,17 @@ const (
 	lingerBytes = 64 << 10
 )
 
-// noteHello looks at what a client offers. crypto/tls then refuses by itself, with the proper alert, what it can.
+// noteHello looks at what a client offers. crypto/tls then refuses by itself, with the proper alert, what it can; a
+// client without ALPN it lets through, and judge leaves that one to the end of the handshake.
 func (h *handshake) noteHello(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	h.refusal = h.checkHello(hello)
-	if h.refusal != nil && h.refusal.Reason == ALPN && len(hello.SupportedProtos) == 0 {
-		// crypto/tls lets a client without ALPN through, and would call the refusal here an internal error.
-		_ = h.conn.SetWriteDeadline(time.Now().Add(lingerTime))
-		_, _ = h.conn.Write(plainAlert(alertNoApplicationProtocol))
-		return nil, h.refusal
-	}
 	return nil, nil
+}
+
+// refusedLater reports whether the handshake may end before its peer is refused: scanners that grade a server by its
+// suites and groups offer no ALPN. Nothing is asked or looked up for such a peer, and none of its octets is read.
+func (h *handshake) refusedLater(cs tls.ConnectionState) bool {
+	return h.side == x509.ExtKeyUsageServerAuth && h.refusal.Reason == ALPN && cs.NegotiatedProtocol == ""
 }
 
 func (h *handshake) checkHello(hello *tls.ClientHelloInfo) *Refusal {
@@ -134,11 +136,6 @@ func authenticated(id uint16) bool {
 	return id>>8 == 0x13 || id >= 0x009c && id <= 0x00a7 || id >= 0xc02b && id <= 0xc032 ||
 		id >= 0xc09c && id <= 0xc0af || id >= 0xcca8 && id <= 0xccae
 }
-
-const alertNoApplicationProtocol = 120
-
-// plainAlert is a fatal alert before any key is agreed on (RFC 8446 section 6).
-func plainAlert(alert byte) []byte { return []byte{21, 3, 3, 0, 2, 2, alert} }
 
 // tapConn keeps the first bytes that arrive, for checkServerHello.
 type tapConn struct {

@@ -168,7 +168,6 @@ var refusals = []refusal{
 		c.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}
 	})},
 	{name: "C2 no allowed group", reason: pki.CipherSuite, client: clientHas(func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP521} })},
-	{name: "C2 no ALPN", reason: pki.ALPN, client: clientHas(func(c *tls.Config) { c.NextProtos = nil })},
 	{name: "C2 wrong ALPN", reason: pki.ALPN, client: clientHas(func(c *tls.Config) { c.NextProtos = []string{"h2", "http/1.1"} })},
 	{name: "C2 another's certificate without its key", reason: pki.HandshakeFailed, client: stolen},
 }

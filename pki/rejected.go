@@ -50,9 +50,10 @@ func remoteAlert(err error) (tls.AlertError, bool) {
 
 // Alerts that tell what is wrong without a certificate (RFC 8446 section 6).
 const (
-	alertHandshakeFailure     = 40
-	alertProtocolVersion      = 70
-	alertInsufficientSecurity = 71
+	alertHandshakeFailure      = 40
+	alertProtocolVersion       = 70
+	alertInsufficientSecurity  = 71
+	alertNoApplicationProtocol = 120
 )
 
 func (p *Party) rejected(alert tls.AlertError, side x509.ExtKeyUsage) *Rejected {

@@ -129,6 +129,9 @@ func (h *handshake) run(ctx context.Context, c *tls.Conn) (*tls.Conn, *Peer, err
 		h.tap.stop()
 		return c, &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, h.want}, nil
 	}
+	if err == nil {
+		_ = c.CloseWrite() // close_notify
+	}
 	err = h.explain(err)
 	h.close(err)
 	return nil, nil, err
@@ -138,6 +141,9 @@ func (h *handshake) run(ctx context.Context, c *tls.Conn) (*tls.Conn, *Peer, err
 func (h *handshake) judge(cs tls.ConnectionState) error {
 	h.chain = cs.PeerCertificates
 	h.refusal = cmp.Or(h.refusal, h.checkSession(cs))
+	if h.refusal != nil && h.refusedLater(cs) {
+		return nil
+	}
 	if h.refusal != nil {
 		return h.refusal
 	}

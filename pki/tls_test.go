@@ -307,3 +307,32 @@ func getTicket(t *testing.T, client, server *tls.Config) {
 	c.Close()
 	s.Close()
 }
+
+// TestC2HelloWithoutALPN: the handshake ends, so that scanners can grade it, and then the connection does: nobody is
+// asked about the client's certificate, and nothing that the client says is served.
+func TestC2HelloWithoutALPN(t *testing.T) {
+	w := newWorld(t)
+	responder := w.Issuing.ServeOCSP(t)
+	w.cfg.OCSP.Responders = []string{responder.URL}
+	for name, certs := range map[string][]tls.Certificate{"no certificate": nil, "a good one": {w.Issue(tla1, asClient)}} {
+		t.Run(name, func(t *testing.T) {
+			conf := stranger(certs...)
+			conf.NextProtos = nil
+			judge := w.party(w.open(), pdt1, asServer)
+			near, far := pipe(t)
+			client := tls.Client(far, conf)
+			served := make(chan error, 1)
+			go func() {
+				_, _, err := judge.Server(context.Background(), near, pki.ALPNCard, pki.Want{Usage: asClient})
+				served <- err
+			}()
+			require.NoError(t, client.Handshake())
+			require.Equal(t, uint16(tls.VersionTLS13), client.ConnectionState().Version)
+			_, err := client.Read(make([]byte, 1))
+			require.ErrorIs(t, err, io.EOF, "close_notify")
+			client.Close()
+			require.Equal(t, pki.ALPN, pki.ReasonOf(<-served))
+			require.Zero(t, responder.Asked())
+		})
+	}
+}
