@@ -44,10 +44,12 @@ bench: prerequisites ## time an APDU and a visit: local reader, stunnel, tlagate
 	@$(NEED) build test bench)
 	$(GO) run ./integration/bench
 
-conformance: prerequisites ## run NIST PKITS with its CRLs (make conformance PKITS=DIR, with DIR/crls/*.crl)
+conformance: prerequisites ## run the suites whose data is given: PKITS=DIR BETTERTLS=FILE LIMBO=FILE BORINGSSL=DIR
 	@$(NEED) build)
-	@ls $(PKITS)/crls/TrustAnchorRootCRL.crl >/dev/null || { echo "PKITS=DIR must name a directory with the suite's CRLs in crls/"; exit 2; }
-	PKITS=$(abspath $(PKITS)) $(GO) test -count=1 -v -run TestPKITS ./cmd/tla-pki
+	@test -n "$(PKITS)$(BETTERTLS)$(LIMBO)$(BORINGSSL)" || { echo "give the data of a suite: docs/conformance.md"; exit 2; }
+	PKITS=$(abspath $(PKITS)) BETTERTLS=$(abspath $(BETTERTLS)) LIMBO=$(abspath $(LIMBO)) \
+		BORINGSSL=$(abspath $(BORINGSSL)) $(GO) test -count=1 -timeout 60m -v \
+		-run 'TestPKITS|TestBetterTLS|TestLimbo|BoringSSL' ./cmd/tla-pki ./pki
 
 fuzz: prerequisites ## run every fuzz target for T (make fuzz T=30s)
 	@$(NEED) build)

@@ -20,7 +20,7 @@ var checks = []struct {
 }{
 	{"path", (*verification).describePath, (*verification).describePath},
 	{"format", (*verification).checkFormat, (*verification).checkFormatRFC},
-	{"algorithms", (*verification).checkAlgorithms, nil},
+	{"algorithms", (*verification).checkAlgorithms, (*verification).checkAlgorithmsRFC},
 	{"signatures", (*verification).checkSignatures, (*verification).checkSignatures},
 	{"dates", (*verification).checkDates, (*verification).checkDates},
 	{"test CA", (*verification).checkTestCA, (*verification).checkTestCA},
@@ -238,6 +238,9 @@ func (v *verification) checkExtensions() (string, *Refusal) {
 	for i, c := range v.path.certs {
 		if len(c.UnhandledCriticalExtensions) > 0 {
 			return "", v.refuse(i, BadCertificate, "it has the critical extension %v, which is unknown here", c.UnhandledCriticalExtensions[0])
+		}
+		if hasUnknownQualifier(c) {
+			return "", v.refuse(i, BadCertificate, "its certificate policies are critical and have a qualifier that is unknown here")
 		}
 	}
 	return "no unknown critical one", nil

@@ -92,3 +92,11 @@ func UTCTimes(content []byte) (ours, theirs time.Time, oursOK, theirsOK bool) {
 	theirsOK = in.ReadASN1UTCTime(&theirs)
 	return ours, theirs, oursOK, theirsOK
 }
+
+// StatusAlone judges a certificate by the revocation data at hand alone.
+func StatusAlone(t *Trust, issuer, cert *x509.Certificate) error {
+	if _, refusal := t.status(question{issuer: issuer, cert: cert, ca: cert.IsCA, now: t.now()}); refusal != nil {
+		return refusal
+	}
+	return nil
+}

@@ -2,6 +2,7 @@ package pki
 
 import (
 	"crypto/x509"
+	"encoding/asn1"
 	"fmt"
 	"slices"
 )
@@ -198,4 +199,34 @@ func (p *policies) authority() []string {
 	}
 	slices.Sort(valid)
 	return slices.Compact(valid)
+}
+
+// Qualifiers that RFC 5280 section 4.2.1.4 knows: where the CA's practice statement stands, and a notice for people.
+var knownQualifiers = []asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 2, 1}, {1, 3, 6, 1, 5, 5, 7, 2, 2}}
+
+// hasUnknownQualifier reports whether critical certificate policies say more than this program can understand: whoever
+// processes such an extension must understand all of it, or refuse (RFC 5280 section 4.2.1.4).
+func hasUnknownQualifier(c *x509.Certificate) bool {
+	e, has := extension(c, oidPolicies)
+	if !has || !e.Critical {
+		return false
+	}
+	var list []struct {
+		Policy     asn1.ObjectIdentifier
+		Qualifiers []struct {
+			ID    asn1.ObjectIdentifier
+			Value asn1.RawValue
+		} `asn1:"optional"`
+	}
+	if rest, err := asn1.Unmarshal(e.Value, &list); err != nil || len(rest) > 0 {
+		return true
+	}
+	for _, policy := range list {
+		for _, q := range policy.Qualifiers {
+			if !slices.ContainsFunc(knownQualifiers, q.ID.Equal) {
+				return true
+			}
+		}
+	}
+	return false
 }

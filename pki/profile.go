@@ -2,9 +2,11 @@ package pki
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -29,6 +31,7 @@ var (
 	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
 	oidNameConstraints  = asn1.ObjectIdentifier{2, 5, 29, 30}
 	oidInhibitAny       = asn1.ObjectIdentifier{2, 5, 29, 54}
+	oidPolicies         = asn1.ObjectIdentifier{2, 5, 29, 32}
 	oidCRLPoints        = asn1.ObjectIdentifier{2, 5, 29, 31}
 	oidExtKeyUsage      = asn1.ObjectIdentifier{2, 5, 29, 37}
 	oidAuthorityInfo    = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
@@ -87,6 +90,19 @@ func emptyName(der []byte) bool { return len(der) <= 2 }
 func criticalSAN(c *x509.Certificate) bool {
 	e, ok := extension(c, oidSAN)
 	return ok && e.Critical
+}
+
+// shortestRSA is in bits. Shorter keys were broken in public long ago; crypto/x509 verifies with any.
+const shortestRSA = 1024
+
+// checkAlgorithmsRFC refuses keys that anybody can break. Which signatures there may be, crypto/x509 decides.
+func (v *verification) checkAlgorithmsRFC() (string, *Refusal) {
+	for i, c := range slices.Backward(v.path.certs) {
+		if k, ok := c.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() < shortestRSA {
+			return "", v.refuse(i, WeakKey, "RSA key of %d bits, want at least %d", k.N.BitLen(), shortestRSA)
+		}
+	}
+	return fmt.Sprintf("%v key, signed with %v", v.leaf().PublicKeyAlgorithm, v.leaf().SignatureAlgorithm), nil
 }
 
 // checkBasicConstraintsRFC is RFC 5280 section 6.1.4 (k) to (m). The anchor is held to what it says of itself.
@@ -182,6 +198,8 @@ func (v *verification) malformed(i int) string {
 	switch {
 	case constrained && !c.IsCA:
 		return "it has name constraints and is no CA"
+	case hasUnknownQualifier(c):
+		return "its certificate policies are critical and have a qualifier that is unknown here"
 	case limited && len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) == 0:
 		return "its extended key usage is empty"
 	case i < v.anchorAt() && len(c.AuthorityKeyId) == 0:

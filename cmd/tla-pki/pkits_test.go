@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"tlagate/cmd/internal/cli"
 )
 
 // pkitsCase is a line of vectors.json, which comes with every Go toolchain together with the certificates of NIST PKITS.
@@ -144,18 +142,4 @@ func pkitsArgs(home string, c pkitsCase) []string {
 		}
 	}
 	return append(args, cert(last))
-}
-
-// tlaPKI runs the program, without its process, and gives its exit code and last line.
-func tlaPKI(t *testing.T, args []string) (int, string) {
-	var out, errs strings.Builder
-	app := &cli.App{Context: t.Context(), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs}
-	code := cli.Run(app, "tla-pki", args, &grammar{}, nil, options()...)
-	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	last := lines[len(lines)-1]
-	if code != 0 && code != 1 {
-		return code, errs.String()
-	}
-	require.True(t, last == "accepted" && code == 0 || strings.HasPrefix(last, "refused: ") && code == 1, "exit %d, last line %q", code, last)
-	return code, last
 }
