@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,30 +20,72 @@ const maxHead = 16 << 10
 // errNoHTTP is wrapped by what says that an answer is none of HTTP.
 var errNoHTTP = errors.New("that is no answer of an HTTP proxy")
 
-// readAnswer reads the head of an answer to CONNECT (RFC 9112, sections 2 to 5): its status, and what came behind the head,
-// of which a 2xx answer has no body (RFC 9110, section 9.3.6).
-func readAnswer(r io.Reader) (status int, rest []byte, err error) {
+// answer is what a proxy says to CONNECT.
+type answer struct {
+	status     int
+	challenges []string // values of the fields that ask for authentication
+	rest       []byte   // came behind the head
+}
+
+// readAnswer reads the head of an answer to CONNECT (RFC 9112, sections 2 to 5), and what came behind it: a 2xx answer has no
+// body (RFC 9110, section 9.3.6).
+func readAnswer(r io.Reader) (a answer, err error) {
 	in := bufio.NewReaderSize(r, maxHead)
 	line, left, err := readLine(in, maxHead)
 	if err != nil {
-		return 0, nil, err
+		return a, err
 	}
-	if status, err = parseStatus(line); err != nil {
-		return 0, nil, err
+	if a.status, err = parseStatus(line); err != nil {
+		return a, err
 	}
 	for {
 		if line, left, err = readLine(in, left); err != nil {
-			return 0, nil, err
+			return a, err
 		}
 		if line == "" {
 			break
 		}
 		if !isField(line) {
-			return 0, nil, fmt.Errorf("%w: a header field is malformed", errNoHTTP)
+			return a, fmt.Errorf("%w: a header field is malformed", errNoHTTP)
 		}
+		a.note(line)
 	}
-	rest, err = in.Peek(in.Buffered())
-	return status, bytes.Clone(rest), err
+	rest, err := in.Peek(in.Buffered())
+	a.rest = bytes.Clone(rest)
+	return a, err
+}
+
+// note keeps a field that asks for authentication (RFC 9110, sections 11.6.1 and 11.7.1).
+func (a *answer) note(field string) {
+	name, value, _ := strings.Cut(field, ":")
+	if strings.EqualFold(name, "Proxy-Authenticate") || strings.EqualFold(name, "WWW-Authenticate") {
+		a.challenges = append(a.challenges, value)
+	}
+}
+
+// takesBasic reports whether Basic is among the schemes asked for, or none is named.
+func (a *answer) takesBasic() bool {
+	return len(a.challenges) == 0 || slices.ContainsFunc(a.challenges, hasBasic)
+}
+
+// hasBasic looks for the scheme in a list of challenges; commas inside quotes separate nothing.
+func hasBasic(list string) bool {
+	quoted, escaped := false, false
+	pieces := strings.FieldsFunc(list, func(r rune) bool {
+		switch {
+		case escaped:
+			escaped = false
+		case quoted && r == '\\':
+			escaped = true
+		case r == '"':
+			quoted = !quoted
+		}
+		return r == ',' && !quoted
+	})
+	return slices.ContainsFunc(pieces, func(piece string) bool {
+		words := strings.Fields(piece)
+		return len(words) > 0 && strings.EqualFold(words[0], "Basic")
+	})
 }
 
 // readLine reads a line without its CR LF, of at most left octets, and says how many are left.

@@ -14,6 +14,8 @@ const (
 	Unreachable  Reason = "unreachable"  // the proxy itself does not answer
 	NoPassword   Reason = "no_password"  // its password cannot be read here
 	Credentials  Reason = "credentials"  // it wants a user and password, or others: 407, or 401
+	OtherScheme  Reason = "auth_scheme"  // it wants to be authenticated to in another way than Basic: NTLM, Negotiate, Digest
+	Portal       Reason = "portal"       // it sends to a web page instead, of a login most likely: 3xx, or 511 (RFC 6585)
 	Denied       Reason = "denied"       // it does not carry to this address: 4xx
 	TargetFailed Reason = "target"       // it cannot reach the address: 5xx
 	NoHTTP       Reason = "no_proxy"     // what answers is no HTTP proxy
@@ -22,7 +24,7 @@ const (
 )
 
 // Reasons lists them all.
-var Reasons = []Reason{Unreachable, NoPassword, Credentials, Denied, TargetFailed, NoHTTP, Slow, Closed}
+var Reasons = []Reason{Unreachable, NoPassword, Credentials, OtherScheme, Portal, Denied, TargetFailed, NoHTTP, Slow, Closed}
 
 // ProxyError says that the proxy did not carry a connection. It never holds a user or password.
 type ProxyError struct {
@@ -38,6 +40,8 @@ var hints = map[Reason]string{
 	Unreachable:  "it does not answer; check its address in proxy, and the network",
 	NoPassword:   "its password cannot be read; see proxy_password",
 	Credentials:  "it does not take our user and password; set proxy: http://USER@HOST:PORT and proxy_password",
+	OtherScheme:  "it takes no Basic authentication (NTLM, Negotiate or Digest alone); ask its operator for an account with Basic, or an exception for this address",
+	Portal:       "it sends us to a web page: the network wants a login first, most likely; open a web page from this network, or ask its operator",
 	Denied:       "it refuses; ask its operator to allow CONNECT to this address and port",
 	TargetFailed: "it cannot reach the address itself; check the address, and ask the proxy's operator",
 	NoHTTP:       "what answers there is no HTTP proxy; check its address in proxy",
@@ -75,12 +79,17 @@ func (p *Proxy) silent(ctx context.Context, target string, err error) *ProxyErro
 	return p.failed(Closed, target, err)
 }
 
-// refused is about an answer that is not the one we want. Redirects are not followed, and 1xx and other 2xx make no connection.
-func (p *Proxy) refused(status int, target string) *ProxyError {
-	why := NoHTTP
+// refused is about an answer that is not the one we want. Redirects are not followed, and
+// 1xx and other 2xx make no connection.
+func (p *Proxy) refused(a answer, target string) *ProxyError {
+	why, status := NoHTTP, a.status
 	switch {
+	case (status == 407 || status == 401) && !a.takesBasic():
+		why = OtherScheme
 	case status == 407 || status == 401: // tinyproxy says 401
 		why = Credentials
+	case status >= 300 && status < 400 || status == 511:
+		why = Portal
 	case status >= 400 && status < 500:
 		why = Denied
 	case status >= 500:

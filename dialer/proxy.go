@@ -77,21 +77,21 @@ func (p *Proxy) connect(ctx context.Context, conn net.Conn, request, address str
 	if _, err := conn.Write([]byte(request)); err != nil {
 		return nil, p.silent(ctx, address, err)
 	}
-	status, rest, err := readAnswer(conn)
+	said, err := readAnswer(conn)
 	switch {
 	case errors.Is(err, errNoHTTP):
 		return nil, p.failed(NoHTTP, address, err)
 	case err != nil:
 		return nil, p.silent(ctx, address, err)
-	case status != ok:
-		return nil, p.refused(status, address)
+	case said.status != ok:
+		return nil, p.refused(said, address)
 	case !stop(): // ctx has ended meanwhile: the deadline is, or will be, set
 		return nil, p.failed(Slow, address, context.Cause(ctx))
 	}
-	if len(rest) == 0 {
+	if len(said.rest) == 0 {
 		return conn, nil
 	}
-	return &ahead{conn, rest}, nil
+	return &ahead{conn, said.rest}, nil
 }
 
 // request is the whole of what is sent to the proxy. HTTP/1.1 wants a Host (RFC 9112, section 3.2.3).
