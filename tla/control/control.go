@@ -24,6 +24,7 @@ const (
 	answerTime  = 5 * time.Second // for a client to take its answer
 	askTime     = 5 * time.Second // for a daemon to take the request
 	maxClients  = 8
+	maxStops    = 4   // clients more, for stop alone
 	maxName     = 200 // octets of a PdT's name
 )
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -167,6 +168,56 @@ func TestTooManyClients(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return errors.As(Ask(t.Context(), socket, "status", new(echo)), &f) && f.Code == FaultTooMany
 	}, patience, time.Millisecond)
+}
+
+// TestC4StopHasAPlaceOfItsOwn: whatever other clients do, a session can be ended; and whoever waits for a PIN and goes leaves its place.
+func TestC4StopHasAPlaceOfItsOwn(t *testing.T) {
+	socket := serve(t, Config{PIN: func(ctx context.Context, _ bool, _ func(any) error, _ io.Reader, _ func(time.Time)) any {
+		<-ctx.Done()
+		return nil
+	}})
+	var entering []net.Conn
+	for range maxClients {
+		c := dial(t, socket)
+		_, err := c.Write([]byte(`{"version":1,"command":"pin"}` + "\n"))
+		require.NoError(t, err)
+		entering = append(entering, c)
+	}
+	var f *Fault
+	require.Eventually(t, func() bool {
+		return errors.As(Ask(t.Context(), socket, "status", new(echo)), &f) && f.Code == FaultTooMany
+	}, patience, time.Millisecond)
+	for range 3 * maxStops {
+		var a echo
+		require.NoError(t, Ask(t.Context(), socket, "stop", &a))
+		require.Equal(t, "stop", a.Command)
+	}
+	for _, c := range entering {
+		c.Close()
+	}
+	require.Eventually(t, func() bool { return Ask(t.Context(), socket, "status", new(echo)) == nil }, patience, time.Millisecond)
+}
+
+// TestSP4AClientMayEndItsHalfAfterThePIN: it waits for what the card says.
+func TestSP4AClientMayEndItsHalfAfterThePIN(t *testing.T) {
+	ended := make(chan struct{})
+	socket := serve(t, Config{PIN: func(ctx context.Context, _ bool, say func(any) error, entry io.Reader, _ func(time.Time)) any {
+		_ = say(echo{Version, "wanted", ""})
+		_, _ = io.Copy(io.Discard, entry)
+		<-ended
+		return echo{Version, fmt.Sprint("judged ", ctx.Err() == nil), ""}
+	}})
+	c := dial(t, socket)
+	_, err := c.Write([]byte(`{"version":1,"command":"pin"}` + "\n"))
+	require.NoError(t, err)
+	r := bufio.NewReader(c)
+	_, err = r.ReadString('\n')
+	require.NoError(t, err)
+	require.NoError(t, c.(*net.UnixConn).CloseWrite())
+	time.AfterFunc(2*goneTime, func() { close(ended) })
+	line, err := r.ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, line, "judged true")
 }
 
 func TestClientThatGoesAwayEndsItsCommand(t *testing.T) {

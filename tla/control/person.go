@@ -11,7 +11,7 @@ import (
 const localTime = 3 * time.Second
 
 // anywhere are the commands that need no person at this machine: they start nothing and keep nothing up (C4). All others do.
-var anywhere = []string{"stop", "status"}
+var anywhere = []string{commandStop, "status"}
 
 // person sees to it that an act is one of a person at this machine; the Fault says why not.
 func (s *Server) person(ctx context.Context, p *process, command string) *Fault {

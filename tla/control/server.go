@@ -28,6 +28,9 @@ type Config struct {
 	Log *slog.Logger // nil = discard
 }
 
+// commandStop ends a session: a person's act that needs no proof, and has places of its own.
+const commandStop = "stop"
+
 // The commands of a client that enters PINs.
 const (
 	CommandPIN        = "pin"
@@ -40,6 +43,7 @@ type Server struct {
 	guard   guard
 	socket  *socket
 	clients chan struct{} // one token a client
+	stops   chan struct{} // likewise, once clients is full: a session can be ended whatever other clients do
 }
 
 // Listen opens the socket. The file of a dead daemon is replaced; that of a living one is an error.
@@ -55,7 +59,7 @@ func Listen(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{cfg: cfg, guard: g, socket: sock, clients: make(chan struct{}, maxClients)}, nil
+	return &Server{cfg: cfg, guard: g, socket: sock, clients: make(chan struct{}, maxClients), stops: make(chan struct{}, maxStops)}, nil
 }
 
 // Serve answers until ctx ends; then it closes the socket and waits for the answers under way.
@@ -80,21 +84,32 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 }
 
-// admit serves a client, unless there are too many.
+// admit serves a client, unless there are too many; then one that says stop.
 func (s *Server) admit(ctx context.Context, c *net.UnixConn, clients *sync.WaitGroup) {
+	places, takes := s.clients, anything
+	if len(places) == cap(places) { // only this goroutine adds to it
+		places, takes = s.stops, onlyStop
+	}
 	select {
-	case s.clients <- struct{}{}:
+	case places <- struct{}{}:
 		clients.Go(func() {
-			defer func() { <-s.clients }()
-			s.serve(ctx, c)
+			defer func() { <-places }()
+			s.serve(ctx, c, takes)
 		})
 	default:
-		s.refuse(c, &Fault{FaultTooMany, fmt.Sprintf("more than %d clients at a time", maxClients)})
+		s.refuse(c, tooMany)
 		c.Close()
 	}
 }
 
-func (s *Server) serve(ctx context.Context, c *net.UnixConn) {
+var tooMany = &Fault{FaultTooMany, fmt.Sprintf("more than %d clients at a time", maxClients)}
+
+func anything(string) bool { return true }
+
+func onlyStop(command string) bool { return command == commandStop }
+
+// serve serves one client whose command it takes.
+func (s *Server) serve(ctx context.Context, c *net.UnixConn, takes func(command string) bool) {
 	defer c.Close()
 	who, err := s.guard.check(c)
 	if err != nil {
@@ -105,6 +120,9 @@ func (s *Server) serve(ctx context.Context, c *net.UnixConn) {
 	p := hold(c, who.pid)
 	defer p.close()
 	asked, fault := request(ctx, c)
+	if fault == nil && !takes(asked.Command) {
+		fault = tooMany
+	}
 	if fault != nil {
 		s.cfg.Log.Warn("control request refused", "reason", fault.Code, "peer", who.String())
 		s.refuse(c, fault)
@@ -123,9 +141,14 @@ func (s *Server) serve(ctx context.Context, c *net.UnixConn) {
 	s.answer(ctx, c, fmt.Sprintf("uid %d", who.uid), asked)
 }
 
-// enterPIN reads nothing ahead of the PIN: no buffer of ours may have it.
-func (s *Server) enterPIN(ctx context.Context, c net.Conn, insist bool) {
-	say := func(v any) error { return writeLine(c, v) }
+// enterPIN reads nothing ahead of the PIN: no buffer of ours may have it. That a client has gone while it waits for a PIN to be wanted is
+// found out without.
+func (s *Server) enterPIN(ctx context.Context, c *net.UnixConn, insist bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	waiting, wanted := context.WithCancel(ctx)
+	go whenGone(waiting, c, cancel)
+	say := func(v any) error { wanted(); return writeLine(c, v) }
 	defer readUntil(ctx, c, time.Time{})()
 	limit := func(at time.Time) { _ = c.SetReadDeadline(at) }
 	if last := s.cfg.PIN(ctx, insist, say, c, limit); last != nil {
