@@ -58,6 +58,7 @@ type Timers struct {
 	Human     time.Duration // of a session without an act of its user, whatever programs do (SA4), 15 min, which is also the most
 	Ask       time.Duration // before that the user is asked to stay, 1 min
 	Warn      time.Duration // before any end that can be foreseen the user is warned, 1 min
+	Release   time.Duration // for a card to be let go at the end, 5 s
 	Leave     time.Duration // for the PdT to hear that the session ends, 2 s
 }
 
@@ -75,7 +76,7 @@ func (t Timers) withDefaults() Timers {
 		value time.Duration
 	}{
 		{&t.Dial, 5 * time.Second}, {&t.Open, 10 * time.Second}, {&t.Hello, 10 * time.Second},
-		{&t.Take, 5 * time.Second}, {&t.Command, time.Minute}, {&t.PIN, 50 * time.Second},
+		{&t.Take, 5 * time.Second}, {&t.Release, 5 * time.Second}, {&t.Command, time.Minute}, {&t.PIN, 50 * time.Second},
 		{&t.Absolute, MaxAbsolute}, {&t.Inactive, 10 * time.Minute},
 		{&t.Human, MaxHuman}, {&t.Ask, time.Minute}, {&t.Warn, time.Minute},
 		{&t.Heartbeat, session.DefaultHeartbeat}, {&t.Leave, 2 * time.Second},

@@ -25,6 +25,7 @@ type fakeReader struct {
 	counter uint32
 	card    *fakeCard
 	taken   bool // exclusively, by us or another
+	shared  bool // by another, in a transaction: who connects waits (see block)
 
 	features, padAnswer []byte // of its PIN pad
 	controls            [][]byte
@@ -192,6 +193,9 @@ func (c *fakeContext) fill(looks []look) (wake chan struct{}, differs bool, err 
 		if r.card != nil {
 			looks[i].event = r.counter<<counterShift | statePresent
 			looks[i].atr = r.card.atr
+		}
+		if r.shared {
+			looks[i].event |= stateInUse
 		}
 		differs = differs || looks[i].event != looks[i].seen
 	}

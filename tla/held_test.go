@@ -155,11 +155,30 @@ func TestTakingThatBlocksIsGivenUpAndDoesNotPileUp(t *testing.T) {
 	<-h.free
 }
 
+// TestTransactionOfAnotherProgramIsNoStuckReader: PC/SC has whoever connects wait until the transaction has ended.
+func TestTransactionOfAnotherProgramIsNoStuckReader(t *testing.T) {
+	f := newFake("a")
+	f.insert("a", vitaleATR, 1)
+	block := make(chan struct{})
+	f.do(func() { f.block, f.reader("a").shared = block, true })
+	o := &holder{service: f, limit: 20 * time.Millisecond, command: patience}
+	s := seat{"a", insertion{number: 1, counter: 1, kind: KindVitale2, usable: true}}
+	for range 3 {
+		_, err := o.take(t.Context(), s)
+		require.ErrorIs(t, err, errHeldByOther)
+	}
+	require.Equal(t, map[string]Hold{"a": HoldBusy}, o.pending())
+	f.do(func() { f.block, f.reader("a").shared = nil, false })
+	close(block)
+	eventually(t, "the late card is let go", func() bool { return get(f, func() int { return f.open + f.holds }) == 0 })
+	require.Eventually(t, func() bool { return len(o.pending()) == 0 }, patience, time.Millisecond)
+}
+
 func TestTakingEndsWithItsContext(t *testing.T) {
 	f := newFake("a")
 	f.insert("a", vitaleATR, 1)
 	block := make(chan struct{})
-	f.do(func() { f.block = block })
+	f.do(func() { f.block, f.reader("a").shared = block, true })
 	o := &holder{service: f, limit: patience, command: patience}
 	ctx, cancel := context.WithCancel(t.Context())
 	var run sync.WaitGroup

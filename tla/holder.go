@@ -11,10 +11,18 @@ import (
 type holder struct {
 	service pcsc
 	limit   time.Duration // of taking a card
+	release time.Duration // how long a card is waited for when it is let go
 	command time.Duration // of one command or reset
 
-	mu   sync.Mutex // protects busy
-	busy map[string]bool
+	mu       sync.Mutex // protects the rest
+	attempts map[string]*attempted
+}
+
+// attempted is an attempt at a reader that has not ended: the card is being taken, or is had.
+type attempted struct {
+	why     error         // that it takes too long, as last looked at
+	looking bool          // somebody looks
+	over    chan struct{} // closed when the reader may be tried again
 }
 
 var errReaderStuck = errors.New("the reader does not answer: unplug it and plug it again")
@@ -22,8 +30,9 @@ var errReaderStuck = errors.New("the reader does not answer: unplug it and plug 
 // take takes the card of a seat; its error may be errHeldByOther, errSwapped or errReaderStuck.
 // A card that is had too late is let go at once.
 func (o *holder) take(ctx context.Context, s seat) (*held, error) {
-	if !o.begin(s.reader) {
-		return nil, errReaderStuck
+	a := o.begin(s.reader)
+	if a == nil {
+		return nil, o.blocked(s.reader)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.limit, errReaderStuck)
 	defer cancel()
@@ -45,27 +54,30 @@ func (o *holder) take(ctx context.Context, s seat) (*held, error) {
 	case t := <-done:
 		return t.h, t.err
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, o.abandon(ctx, a, s.reader)
 	}
 }
 
-func (o *holder) begin(reader string) bool {
+// begin gives nil while an attempt at the reader is under way.
+func (o *holder) begin(reader string) *attempted {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.busy == nil {
-		o.busy = map[string]bool{}
+	if o.attempts == nil {
+		o.attempts = map[string]*attempted{}
 	}
-	if o.busy[reader] {
-		return false
+	if o.attempts[reader] != nil {
+		return nil
 	}
-	o.busy[reader] = true
-	return true
+	a := &attempted{over: make(chan struct{})}
+	o.attempts[reader] = a
+	return a
 }
 
 func (o *holder) end(reader string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	delete(o.busy, reader)
+	close(o.attempts[reader].over)
+	delete(o.attempts, reader)
 }
 
 func (h *held) releaseIfHeld() {

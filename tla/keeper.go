@@ -11,10 +11,7 @@ import (
 	"tlagate/tla/policy"
 )
 
-const (
-	retakeTime  = 500 * time.Millisecond // between two tries to take a card
-	releaseTime = 5 * time.Second        // how long a card is waited for when it is let go
-)
+const retakeTime = 500 * time.Millisecond // between two tries to take a card
 
 // Hold says how a session has a card.
 type Hold string
@@ -140,7 +137,7 @@ func (k *keeper) drop() {
 	k.held.release()
 	select {
 	case <-k.held.free:
-	case <-time.After(releaseTime):
+	case <-time.After(k.holder.release):
 		k.log.Error("card will be powered down when its reader answers", "reader", k.held.seat.reader)
 	}
 	k.held = nil

@@ -54,6 +54,8 @@ const (
 	stateUnknown     = 0x0004
 	stateUnavailable = 0x0008
 	statePresent     = 0x0020
+	stateExclusive   = 0x0080 // one program has the card to itself
+	stateInUse       = 0x0100 // some program has it
 	stateMute        = 0x0200
 	counterShift     = 16
 )

@@ -48,7 +48,7 @@ func NewRelay(cfg Config) (*Relay, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	h := &holder{service: cfg.Readers.cfg.pcsc, limit: cfg.Timers.Take, command: cfg.Timers.Command}
+	h := &holder{service: cfg.Readers.cfg.pcsc, limit: cfg.Timers.Take, release: cfg.Timers.Release, command: cfg.Timers.Command}
 	return &Relay{cfg: cfg, holder: h, desk: newDesk()}, nil
 }
 

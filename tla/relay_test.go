@@ -3,6 +3,7 @@ package tla
 import (
 	"context"
 	"crypto/x509"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -168,6 +169,7 @@ func TestStartRefused(t *testing.T) {
 			g.bye = &session.Bye{Code: session.ByeBusy, Text: "No free reader pair."}
 		}, CodePdT, "busy", pdtURN},
 		"PdT silent":        {func(g *rig) { g.silent, g.cfg.Timers.Hello = true, 300*time.Millisecond }, CodeTimeout, "", pdtURN},
+		"C3 captive portal": {func(g *rig) { g.cfg.Gateways = []string{webServer(g.t)} }, CodePortal, "", "gateway"},
 		"nothing reachable": {func(g *rig) { g.listener.Close() }, CodeUnreachable, "", ""},
 		"PdT of no practice of ours": {func(g *rig) {
 			g.tla = g.ca.Issue("", x509.ExtKeyUsageClientAuth)
@@ -188,6 +190,56 @@ func TestStartRefused(t *testing.T) {
 			require.Equal(t, get(g.fake, func() int { return card.colds }), get(g.fake, func() int { return card.powerDowns }))
 		})
 	}
+}
+
+// webServer answers whatever comes as a web server does that knows no TLS.
+func webServer(t *testing.T) (addr string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Read(make([]byte, 4096))
+			_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+			c.Close()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// TestStopTellsOfACardThatIsNotLetGo: a reader that does not answer has its card still; nobody is told that it is free.
+func TestStopTellsOfACardThatIsNotLetGo(t *testing.T) {
+	g := newRig(t)
+	g.cfg.Timers.Release = 20 * time.Millisecond
+	block := make(chan struct{})
+	card := g.fake.insert("left", cpsATR, 1)
+	r := g.run()
+	hold := func() Hold {
+		for _, reader := range r.Status().Readers {
+			if reader.Card != nil {
+				return reader.Card.Hold
+			}
+		}
+		return HoldFailed
+	}
+	require.NoError(t, r.Start(t.Context(), byHand))
+	eventually(t, "the card is held", func() bool { return hold() == HoldTaken })
+	<-g.inserted
+	g.fake.do(func() { card.gate = block })
+	stuck := make(chan struct{})
+	go func() { defer close(stuck); _, _ = g.command(session.SlotCPS) }()
+	eventually(t, "a command at the card", func() bool { return get(g.fake, func() int { return card.commands }) > 0 })
+	require.True(t, r.Stop())
+	require.Equal(t, StateIdle, r.Status().State)
+	require.Equal(t, HoldStuck, hold())
+	close(block)
+	eventually(t, "the card is let go", func() bool { return hold() == HoldNone })
+	<-stuck
+	<-g.ends
 }
 
 func TestNextGatewayIsTried(t *testing.T) {

@@ -69,7 +69,7 @@ type CardStatus struct {
 	Kind Kind   `json:"kind"`
 	Role string `json:"role,omitempty"` // "vitale" or "cps"
 	Use  Use    `json:"use"`
-	Hold Hold   `json:"hold,omitempty"` // in a session
+	Hold Hold   `json:"hold,omitempty"` // in a session; after one, that the card is not let go yet
 
 	LastCommand time.Time `json:"last_command,omitzero"` // in a session: when one last reached the card
 }
@@ -78,6 +78,7 @@ type CardStatus struct {
 func (r *Relay) Status() Status {
 	r.mu.Lock()
 	l, last, pdts := r.live, r.last, r.cfg.PdTs
+	pending := r.holder.pending() // without a session: what the one before has not let go
 	r.mu.Unlock()
 	v := r.cfg.Readers.current()
 	s := Status{State: StateIdle, PdT: pdts[0], PdTs: pdts, Bundle: r.cfg.bundleVersion(), PCSC: v.service, Readers: []ReaderStatus{}, Last: last, PIN: r.desk.pending()}
@@ -85,7 +86,7 @@ func (r *Relay) Status() Status {
 		s.State, s.PdT, s.Session = l.state(), l.pdt.String(), l.status()
 	}
 	for _, p := range v.places {
-		s.Readers = append(s.Readers, ReaderStatus{p.reader, cardStatus(p.card, l)})
+		s.Readers = append(s.Readers, ReaderStatus{p.reader, cardStatus(p.card, l, pending[p.reader])})
 	}
 	if own, id, err := ourselves(r.cfg.Party); err != nil {
 		s.Problem = err.Error()
@@ -120,7 +121,8 @@ func (l *live) status() *SessionStatus {
 	return s
 }
 
-func cardStatus(i insertion, l *live) *CardStatus {
+// cardStatus tells of a card; without a session pending is how its reader is, if it is not let go yet.
+func cardStatus(i insertion, l *live, pending Hold) *CardStatus {
 	switch {
 	case i.number == 0:
 		return nil
@@ -130,7 +132,9 @@ func cardStatus(i insertion, l *live) *CardStatus {
 		return &CardStatus{Kind: i.kind, Role: i.slot.String(), Use: UseSecond}
 	}
 	c := &CardStatus{Kind: i.kind, Role: i.slot.String(), Use: UseSlot}
-	if h := l.hand(i.slot, i.number); h != nil {
+	if l == nil {
+		c.Hold = pending
+	} else if h := l.hand(i.slot, i.number); h != nil {
 		c.Hold, c.LastCommand = h.hold, h.used.last()
 	}
 	return c

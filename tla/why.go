@@ -2,6 +2,7 @@ package tla
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 
@@ -20,6 +21,7 @@ const (
 	CodeConfiguration Code = "configuration"     // our own certificate or the PdT's name cannot be used
 	CodeUnreachable   Code = "unreachable"       // no gateway answers
 	CodeProxy         Code = "proxy"             // the HTTP proxy Peer (host:port) does not carry us to the gateway: a dialer.Reason
+	CodePortal        Code = "portal"            // a web server answers in a gateway's place, without TLS: a network that wants a login first (captive portal)
 	CodeRefused       Code = "refused"           // we refused Peer: a pki.Reason
 	CodeRejected      Code = "rejected"          // Peer refused us: a pki.Reason, or "" when only Peer knows; Detail is a hint
 	CodeProblem       Code = "problem"           // the gateway's answer: a link.ProblemCode
@@ -119,6 +121,7 @@ var explainers = []func(error) *Why{
 	as(func(e *Why) *Why { c := *e; return &c }),
 	as(sealBroken),
 	as(brokenOff),
+	as(portal),
 	as(func(e *dialer.ProxyError) *Why {
 		return &Why{Code: CodeProxy, Reason: string(e.Reason), Peer: e.Proxy, Detail: e.Error()}
 	}),
@@ -150,6 +153,15 @@ func brokenOff(e *pki.Refusal) *Why {
 		return nil
 	}
 	return noticed(n)
+}
+
+// portal is a handshake that was answered in plain HTTP.
+func portal(e *pki.Refusal) *Why {
+	var h tls.RecordHeaderError
+	if !errors.As(e.Cause, &h) || string(h.RecordHeader[:]) != "HTTP/" {
+		return nil
+	}
+	return &Why{Code: CodePortal, Detail: "a web server answers there, without TLS: a captive portal, most likely; open a web page from this network"}
 }
 
 func noticed(n *link.Notice) *Why {
