@@ -44,7 +44,7 @@ func TestC1CardPolicy(t *testing.T) {
 	t.Run("the user is told", func(t *testing.T) {
 		out, err := l.Relay("status")
 		require.NoError(t, err)
-		require.Contains(t, out, "14 commandes du Poste de Travail ont été refusées par la politique des cartes")
+		require.Contains(t, out, "ce terminal a refusé 14 demandes du Poste de Travail")
 	})
 	t.Run("the log says which rule, and nothing that was sent", func(t *testing.T) {
 		log := strings.Join(l.RelayProc.Lines(), "\n")

@@ -131,7 +131,7 @@ type relayAnswer struct {
 }
 
 // relayWhy is why a session did not start, or ended.
-type relayWhy struct{ Code, Reason, Peer, Gateway, Detail string }
+type relayWhy struct{ Code, Reason, Peer, Gateway, Detail, Incident string }
 
 func (b *bed) relay(t *testing.T, command string) (a relayAnswer) {
 	t.Helper()

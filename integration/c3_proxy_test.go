@@ -185,10 +185,12 @@ func TestC3ProxyRefuses(t *testing.T) {
 	require.NoError(t, b.StartRelay(lines...))
 	require.NoError(t, b.LaunchPdT(lines...))
 	for answer, want := range map[string]string{
-		"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n": "credentials",
-		"HTTP/1.1 403 Forbidden\r\n\r\n":                     "denied",
-		"HTTP/1.1 503 Service Unavailable\r\n\r\n":           "target",
-		"220 mail ESMTP\r\n":                                 "no_proxy",
+		"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n":     "credentials",
+		"HTTP/1.1 407 no\r\nProxy-Authenticate: NTLM\r\n\r\n":    "auth_scheme",
+		"HTTP/1.1 302 Found\r\nLocation: http://portal/\r\n\r\n": "portal",
+		"HTTP/1.1 403 Forbidden\r\n\r\n":                         "denied",
+		"HTTP/1.1 503 Service Unavailable\r\n\r\n":               "target",
+		"220 mail ESMTP\r\n":                                     "no_proxy",
 	} {
 		p.say(answer)
 		why := b.startRefused(t)

@@ -78,7 +78,7 @@ func (c *pcscClient) transmit(apdu string) string {
 	return strings.TrimPrefix(c.do("transmit "+apdu), "ok ")
 }
 
-// runPCSCClient is the program: connect READER, transmit HEX, reset, disconnect.
+// runPCSCClient is the program: connect READER, transmit HEX, begin and end a transaction, reset, disconnect.
 func runPCSCClient(in io.Reader, out io.Writer) error {
 	ctx, err := scard.EstablishContext()
 	if err != nil {
@@ -116,6 +116,10 @@ func (p *pcscProgram) run(verb, arg string) (answer string, err error) {
 		}
 		response, err := p.card.Transmit(apdu)
 		return fmt.Sprintf("ok %X", response), err
+	case "begin":
+		return "ok", p.card.BeginTransaction()
+	case "end":
+		return "ok", p.card.EndTransaction(scard.LeaveCard)
 	case "reset":
 		return "ok", p.card.Reconnect(scard.ShareShared, scard.ProtocolAny, scard.ResetCard)
 	case "unpower":

@@ -108,11 +108,11 @@ func TestSP1SealedDevicesWork(t *testing.T) {
 func TestSP1TamperingStopsTheProgram(t *testing.T) {
 	s := newSealed(t)
 	for _, c := range []struct{ what, file, why, fr string }{
-		{"bundle", ".p7m", "altered", "a été modifié"},
-		{"version state", ".p7m.state", "altered", "a été modifié"},
-		{"root", "-root.crt", "altered", "a été modifié"},
-		{"ARL", "-arl.pem", "altered", "a été modifié"},
-		{"bundle missing", ".p7m", "missing", "est absent"},
+		{"bundle", ".p7m", "altered", "a été modifiée"},
+		{"version state", ".p7m.state", "altered", "a été modifiée"},
+		{"root", "-root.crt", "altered", "a été modifiée"},
+		{"ARL", "-arl.pem", "altered", "a été modifiée"},
+		{"bundle missing", ".p7m", "missing", "est absente"},
 	} {
 		tamper := func(t *testing.T, file string) {
 			before, err := os.ReadFile(file)
@@ -138,10 +138,11 @@ func TestSP1TamperingStopsTheProgram(t *testing.T) {
 			require.Equal(t, c.why, a.Error.Reason)
 			require.Empty(t, networkSockets(t, s.RelayProc.PID()))
 			_, err := s.Relay("start")
-			require.ErrorContains(t, err, "Ce terminal refuse de travailler : "+file+" "+c.fr)
+			require.ErrorContains(t, err, "Ce terminal refuse de travailler : sa configuration signée "+c.fr)
 			out, err := s.Relay("status")
 			require.NoError(t, err)
-			require.Contains(t, out, file)
+			require.Contains(t, out, "Numéro d'incident : "+a.Error.Incident)
+			logged(t, s.RelayProc, 0, "refusing to work", "file="+file, "incident="+a.Error.Incident)
 		})
 		t.Run("PdT, "+c.what, func(t *testing.T) {
 			file := s.Path("pdt" + c.file)

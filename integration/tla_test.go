@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -194,8 +196,43 @@ func TestC4RelayHasNoNetworkSocketOutsideASession(t *testing.T) {
 	require.Empty(t, networkSockets(t, l.RelayProc.PID()))
 	require.NoError(t, l.GatewayProc.Stop())
 	_, err = l.Relay("start")
-	require.ErrorContains(t, err, "Aucune passerelle ne répond")
+	require.ErrorContains(t, err, "Le service de votre opérateur ne répond pas.")
 	require.Empty(t, networkSockets(t, l.RelayProc.PID()))
+}
+
+// TestTLATransactionOfAnotherProgram: pcscd has the relay wait until it ends; the user is not told to unplug the reader.
+func TestTLATransactionOfAnotherProgram(t *testing.T) {
+	l := newLab(t)
+	waitCard(t, l.TLAReaders, 1, true)
+	c := startClient(t, l.TLAReaders)
+	require.Equal(t, "ok", c.do("connect "+slotName(l.TLAReaders, 1)))
+	require.Equal(t, "ok", c.do("begin"))
+	_, err := l.Relay("start")
+	require.NoError(t, err)
+	waitRelay(t, l, "the card to be reported busy", cardIs("vitale", tla.HoldBusy))
+	out, err := l.Relay("status")
+	require.NoError(t, err)
+	require.Contains(t, out, "un autre programme l'occupe")
+	require.Equal(t, "ok", c.do("end"))
+	require.Equal(t, "ok", c.do("disconnect"))
+	waitRelay(t, l, "the card to be held", cardIs("vitale", tla.HoldTaken))
+}
+
+// TestTLAStopWithAHungPCSCD: the session ends, and the user is not told that the cards are free before they are.
+func TestTLAStopWithAHungPCSCD(t *testing.T) {
+	l := newLab(t)
+	startSession(t, l)
+	require.NoError(t, l.TLAReaders.Process().Signal(syscall.SIGSTOP))
+	_, err := l.Relay("stop")
+	require.ErrorContains(t, err, "sa carte n'est pas encore libre")
+	require.Equal(t, tla.StateIdle, relayStatus(t, l).State)
+	require.NoError(t, l.TLAReaders.Process().Signal(syscall.SIGCONT))
+	waitRelay(t, l, "the cards to be free", func(s *tla.Status) bool {
+		return !slices.ContainsFunc(s.Readers, func(r tla.ReaderStatus) bool { return r.Card == nil || r.Card.Hold != tla.HoldNone })
+	})
+	out, err := l.Relay("stop")
+	require.NoError(t, err)
+	require.Contains(t, out, "les cartes sont libres")
 }
 
 // networkSockets gives the lines of /proc/net about sockets of a process, and those that are in no table: all but the local ones.

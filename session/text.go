@@ -81,6 +81,9 @@ const (
 	ByeGone     ByeCode = "gone"      // there is no such session to resume
 )
 
+// ByeCodes lists them all.
+var ByeCodes = []ByeCode{ByeStopped, ByeBusy, ByeRemoved, ByeProtocol, ByeShutdown, ByeTimeOver, ByeInactive, ByeRefused, ByeGone}
+
 // Bye is the last word of an end. As an error it is why a session ended.
 type Bye struct {
 	Code ByeCode `json:"code"`

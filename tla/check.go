@@ -231,7 +231,7 @@ func (t *trial) gateway() string {
 var blames = map[string]Item{
 	string(CodeConfiguration): ItemCertificate,
 	string(CodeExpired):       ItemCertificate,
-	"clock_wrong":             ItemClock, // CodeClock, once it is merged
+	string(CodeClock):         ItemClock,
 	string(CodeSeal):          ItemBundle,
 	string(CodeUnknownPdT):    ItemPdT,
 	string(CodePdT):           ItemPdT,

@@ -24,17 +24,17 @@ var (
 	// itemsFine say what is good about an item, itemsBad what is the matter when no start would be refused for it.
 	itemsFine = map[tla.Item]words{
 		tla.ItemClock:       {"il est {now}", "it is {now}"},
-		tla.ItemReaders:     {"{n} branché(s)", "{n} plugged in"},
+		tla.ItemReaders:     {"{n} {n:branché:branchés}", "{n} plugged in"},
 		tla.ItemCards:       {"{names}", "{names}"},
-		tla.ItemCertificate: {"encore {n} jours", "{n} days left"},
+		tla.ItemCertificate: {"encore {n} {n:jour:jours}", "{n} {n:day:days} left"},
 		tla.ItemBundle:      {"signée, version {n}", "signed, version {n}"},
-		tla.ItemLink:        {"passerelle jointe et reconnue", "gateway reached and proven"},
+		tla.ItemLink:        {"service de l'opérateur joint et reconnu", "operator's service reached and proven"},
 		tla.ItemPdT:         {"prêt à recevoir les cartes", "ready for the cards"},
 	}
 	itemsBad = map[tla.Item]words{
 		tla.ItemReaders:     {"aucun lecteur", "no reader"},
 		tla.ItemCards:       {"aucune carte utilisable", "no card of use"},
-		tla.ItemCertificate: {"à renouveler, encore {n} jours", "to be renewed, {n} days left"},
+		tla.ItemCertificate: {"à renouveler, encore {n} {n:jour:jours}", "to be renewed, {n} {n:day:days} left"},
 	}
 	itemMarks   = map[bool]words{true: {"OK ", "OK "}, false: {"NON", "NO "}}
 	itemSkipped = words{"-- ", "-- "}
@@ -43,9 +43,9 @@ var (
 )
 
 // check prints the checklist, and what to do about what was found.
-func (t tongue) check(w io.Writer, c *tla.Check, now time.Time) {
+func (t tongue) check(w io.Writer, c *tla.Check, own string, now time.Time) {
 	for _, i := range c.Items {
-		fmt.Fprintf(w, "%s  %s%s %s\n", t.itemMark(i), t.say(items[i.Item], nil), t.colon(), t.itemText(i, now))
+		fmt.Fprintf(w, "%s  %s%s %s\n", t.itemMark(i), t.say(items[i.Item], nil), t.colon(), t.itemText(i, own, now))
 	}
 	if c.OK {
 		fmt.Fprintln(w, t.say(checkGood, nil))
@@ -65,12 +65,13 @@ func (t tongue) itemMark(i tla.CheckItem) string {
 	return t.say(itemMarks[i.OK], nil)
 }
 
-func (t tongue) itemText(i tla.CheckItem, now time.Time) string {
+// itemText is what was seen of an item. own is as of sentence.
+func (t tongue) itemText(i tla.CheckItem, own string, now time.Time) string {
 	switch {
 	case i.Skipped:
 		return t.say(notLooked, nil)
 	case i.Error != nil:
-		return t.sentence(i.Error)
+		return t.sentence(i.Error, own)
 	case !i.OK && (i.Item != tla.ItemCards || len(i.Names) == 0):
 		return t.say(itemsBad[i.Item], t.itemFill(i, now))
 	}

@@ -36,8 +36,8 @@ func TestWarningOfALateRenewal(t *testing.T) {
 	s.Renewal = &tla.Renewal{Reason: "unreachable"}
 	require.Empty(t, french.warning(s), "it is not late yet")
 	s.Renewal.Warn = true
-	require.Equal(t, "Le certificat de ce terminal se termine le 2026-03-01 et n'est pas encore renouvelé : prévenez votre opérateur (la passerelle ne répond pas).", french.warning(s))
-	require.Equal(t, "This terminal's certificate ends on 2026-03-01 and is not renewed yet: tell your operator (the gateway does not answer).", english.warning(s))
+	require.Equal(t, "Le certificat de ce terminal se termine le 2026-03-01 et n'est pas encore renouvelé : prévenez votre opérateur (le service de l'opérateur ne répond pas).", french.warning(s))
+	require.Equal(t, "This terminal's certificate ends on 2026-03-01 and is not renewed yet: tell your operator (the operator's service does not answer).", english.warning(s))
 	s.Renewal.Reason = ""
 	require.Contains(t, english.warning(s), "tell your operator.")
 }

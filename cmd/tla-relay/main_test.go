@@ -42,7 +42,7 @@ func TestTongueFollowsTheLocale(t *testing.T) {
 func TestEveryWhyHasASentence(t *testing.T) {
 	for _, w := range everyWhy() {
 		for name, tongue := range tongues {
-			text := tongue.why(&w)
+			text := tongue.why(&w, "")
 			require.NotContains(t, text, "{", "%s %v", name, w)
 			require.NotContains(t, text, tongue.say(unknown, nil), "%s %v", name, w)
 		}
@@ -54,7 +54,9 @@ func TestEveryWhyHasASentence(t *testing.T) {
 
 func everyWhy() (all []tla.Why) {
 	for code := range whys {
-		all = append(all, tla.Why{Code: code})
+		if _, more := reasons[code]; !more {
+			all = append(all, tla.Why{Code: code})
+		}
 	}
 	for _, r := range append([]pki.Reason{""}, pki.Reasons...) {
 		all = append(all, tla.Why{Code: tla.CodeRefused, Reason: string(r)}, tla.Why{Code: tla.CodeRejected, Reason: string(r)})
@@ -65,34 +67,70 @@ func everyWhy() (all []tla.Why) {
 	for code := range link.Statuses {
 		all = append(all, tla.Why{Code: tla.CodeProblem, Reason: string(code)})
 	}
-	for _, code := range []session.ByeCode{session.ByeStopped, session.ByeBusy, session.ByeRemoved, session.ByeProtocol,
-		session.ByeShutdown, session.ByeTimeOver, session.ByeInactive, session.ByeRefused} {
+	for _, code := range session.ByeCodes {
 		all = append(all, tla.Why{Code: tla.CodePdT, Reason: string(code)})
 	}
-	for _, code := range []link.Code{link.CodeRevoked, link.CodeExpired, link.CodeTimeOver, link.CodeDraining,
-		link.CodePeerGone, link.CodeEndedByOperator, link.CodeProtocol} {
+	for _, code := range link.Codes {
 		all = append(all, tla.Why{Code: tla.CodeNotice, Reason: string(code)})
+	}
+	for reason := range reasons[tla.CodeSeal] {
+		all = append(all, tla.Why{Code: tla.CodeSeal, Reason: reason})
 	}
 	return all
 }
 
 func TestPlainSentences(t *testing.T) {
 	w := &tla.Why{Code: tla.CodeProblem, Reason: "pdt_absent", Gateway: "gw:8443", Detail: "No parked link."}
-	require.Equal(t, "La passerelle gw:8443 a refusé la session : le Poste de Travail n'est pas connecté.\nDétail : No parked link.", french.why(w))
-	require.Equal(t, "The gateway gw:8443 refused the session: the Poste de Travail is not connected.\nDetail: No parked link.", english.why(w))
+	require.Equal(t, "Le service de votre opérateur a refusé la session : le Poste de Travail n'est pas connecté.", french.why(w, ""))
+	require.Equal(t, "Your operator's service refused the session: the Poste de Travail is not connected.", english.why(w, ""))
 }
 
 func TestStatusPage(t *testing.T) {
 	var b bytes.Buffer
-	french.status(&b, &tla.Status{State: tla.StateUp, PdT: "urn:p", Session: &tla.SessionStatus{Gateway: "gw:1", GatewayIdentity: "urn:g"},
+	french.status(&b, &tla.Status{State: tla.StateUp, PdT: testPdT, Session: &tla.SessionStatus{Gateway: "gw:1", GatewayIdentity: "urn:g"},
 		Readers: []tla.ReaderStatus{
 			{Name: "A", Card: &tla.CardStatus{Kind: tla.KindVitale2, Role: "vitale", Use: tla.UseSlot, Hold: tla.HoldBusy}},
-			{Name: "B", Card: &tla.CardStatus{Kind: tla.KindCPS4, Role: "cps", Use: tla.UseSecond}}, {Name: "C"}},
+			{Name: "B", Card: &tla.CardStatus{Kind: tla.KindCPS4, Role: "cps", Use: tla.UseSecond}}, {Name: "\x1b[31mC\u202e\x07"}},
 		Last: &tla.End{Why: tla.Why{Code: tla.CodeStopped}}, Certificate: time.Now()})
-	for _, part := range []string{"session ouverte", "urn:p", "gw:1 (urn:g)", "A\u00a0: carte Vitale 2, un autre programme l'occupe",
-		"B\u00a0: carte CPS 4, ignorée", "C\u00a0: vide", "Session terminée par l'utilisateur"} {
+	for _, part := range []string{"session ouverte", "Travail\u00a0: bureau", "A\u00a0: carte Vitale 2, un autre programme l'occupe",
+		"B\u00a0: carte CPS 4, ignorée", "31mC\u00a0: vide"} {
 		require.Contains(t, b.String(), part)
 	}
+	for _, part := range []string{"gw:1", "urn:", "\x1b", "\u202e", "Dernière session"} {
+		require.NotContains(t, b.String(), part)
+	}
+}
+
+// TestStatusPageWithoutASession: how the last one ended, in the words of its kind of end.
+func TestStatusPageWithoutASession(t *testing.T) {
+	for _, c := range []struct {
+		last tla.End
+		want string
+	}{
+		{tla.End{Why: tla.Why{Code: tla.CodeStopped}, Started: true}, "Session terminée par l'utilisateur."},
+		{tla.End{Why: tla.Why{Code: tla.CodeStopped}}, "Démarrage abandonné par l'utilisateur."},
+		{tla.End{Why: tla.Why{Code: tla.CodeLost, Incident: "K7M2", Gateway: "gw:1", Detail: "EOF"}, Started: true}, "La connexion a été perdue.\nVérifiez le réseau"},
+	} {
+		var b bytes.Buffer
+		s := idle()
+		s.Last, s.PCSC, s.Problem = &c.last, "cannot reach the PC/SC service", "cannot find our own certificate"
+		french.status(&b, &s)
+		require.Contains(t, b.String(), "Dernière session\u00a0: 0001-01-01 00:00:00 - "+c.want)
+		require.Contains(t, b.String(), "Le service des lecteurs de cartes ne répond pas.\n")
+		require.NotRegexp(t, "cannot|EOF|gw:1", b.String())
+	}
+}
+
+// TestStopTellsOfACardThatIsNotFree: what the user is told then is no lie, and the exit status says so, too.
+func TestStopTellsOfACardThatIsNotFree(t *testing.T) {
+	s := idle()
+	s.Readers[0].Card.Hold = tla.HoldStuck
+	code, out, errs := run(t, "stop", "--config", daemonThat(t, tla.Answer{Version: 1, OK: true, Status: &s}))
+	require.Equal(t, []any{1, ""}, []any{code, out})
+	require.Contains(t, errs, "a reader does not answer")
+	free := idle()
+	code, out, _ = run(t, "stop", "--config", daemonThat(t, tla.Answer{Version: 1, OK: true, Status: &free}))
+	require.Equal(t, []any{0, "No session: the cards are free.\n"}, []any{code, out})
 }
 
 func TestC4TrustIsFilesOnly(t *testing.T) {
@@ -136,11 +174,20 @@ func daemonThat(t *testing.T, answer any) (config string) {
 	return config
 }
 
+// TestGivingUpIsSaidOfWhatWasGivenUp: a PIN, a test and a start are not the same.
+func TestGivingUpIsSaidOfWhatWasGivenUp(t *testing.T) {
+	for command, want := range map[string]string{"start": "Démarrage abandonné", "check": "Test abandonné", ctl.CommandPIN: "Vous avez refusé de donner le code porteur"} {
+		require.Contains(t, french.whyOf(command, &tla.Why{Code: tla.CodeCancelled}, ""), want)
+	}
+	require.Contains(t, french.whyOf("start", &tla.Why{Code: tla.CodeStopped}, ""), "Démarrage abandonné", "by a stop")
+	require.Contains(t, french.whyOf("check", &tla.Why{Code: tla.CodeStopped}, ""), "Test abandonné")
+}
+
 func TestUserCommands(t *testing.T) {
-	up := daemonThat(t, tla.Answer{Version: 1, OK: true, Status: &tla.Status{State: tla.StateUp, PdT: "urn:p",
+	up := daemonThat(t, tla.Answer{Version: 1, OK: true, Status: &tla.Status{State: tla.StateUp, PdT: testPdT,
 		Session: &tla.SessionStatus{Gateway: "gw:1"}}})
 	code, out, errs := run(t, "start", "--config", up)
-	require.Equal(t, []any{0, "Session up with urn:p through gw:1.\n", ""}, []any{code, out, errs})
+	require.Equal(t, []any{0, "Session up with bureau.\n", ""}, []any{code, out, errs})
 	code, out, _ = run(t, "status", "--json", "--config", up)
 	require.Zero(t, code)
 	require.Contains(t, out, `"state":"up"`)

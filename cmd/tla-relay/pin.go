@@ -38,7 +38,7 @@ func (c *pinCmd) Run(app *cli.App) error {
 	}
 	defer entry.Close()
 	if !wanted.OK {
-		return errors.New(t.why(wanted.Error))
+		return errors.New(t.whyOf(command, wanted.Error, ""))
 	}
 	return c.enter(app, t, entry, wanted.PIN)
 }
@@ -55,7 +55,7 @@ func (c *pinCmd) enter(app *cli.App, t tongue, entry *ctl.Entry, wanted *tla.PIN
 	restore()
 	fmt.Fprintln(app.Stdout)
 	if err != nil && (n > 1 || !errors.Is(err, pin.ErrLength)) {
-		return errors.New(t.why(&tla.Why{Code: tla.CodeBadPIN}))
+		return errors.New(t.why(&tla.Why{Code: tla.CodeBadPIN}, ""))
 	}
 	var answer tla.PINAnswer // an empty line is a no
 	if err := entry.Send(typed, &answer); err != nil {
@@ -85,22 +85,22 @@ func (t tongue) pinPrompt(p *tla.PINRequest) string {
 	if p.Tries > 0 {
 		prompt = lines.pinTries
 	}
-	return t.say(prompt, []string{"card", t.say(cards[p.Slot], nil), "pdt", p.PdT, "n", strconv.Itoa(p.Tries)})
+	return t.say(prompt, []string{"card", t.say(cards[p.Slot], nil), "pdt", t.who(p.PdT, ""), "n", strconv.Itoa(p.Tries)})
 }
 
 // pinOutcome puts the card's status word into words.
 func (t tongue) pinOutcome(w io.Writer, a tla.PINAnswer) error {
 	switch {
 	case !a.OK:
-		return errors.New(t.why(a.Error))
+		return errors.New(t.whyOf(ctl.CommandPIN, a.Error, ""))
 	case a.Result == "9000":
 		fmt.Fprintln(w, t.say(pinGood, nil))
 		return nil
+	case a.Result == "6983", a.Result == "63c0":
+		return errors.New(t.say(pinBlocked, nil))
 	case len(a.Result) == 4 && a.Result[:3] == "63c":
 		tries, _ := strconv.ParseUint(a.Result[3:], 16, 8)
 		return errors.New(t.say(pinWrong, []string{"n", strconv.FormatUint(tries, 10)}))
-	case a.Result == "6983":
-		return errors.New(t.say(pinBlocked, nil))
 	}
-	return errors.New(t.say(pinRefused, []string{"detail", a.Result}))
+	return errors.New(t.say(pinRefused, []string{"answer", a.Result}))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"tlagate/dialer"
 	"tlagate/pki"
 	"tlagate/pki/bundle"
 	"tlagate/session"
@@ -17,8 +18,16 @@ var (
 		"Check the date and time of this terminal; if they are right, call your operator."}
 	doSetClock = words{"Mettez ce terminal à l'heure, puis recommencez.", "Set the clock of this terminal, then start again."}
 
-	doWait  = words{"Attendez une minute, puis recommencez.", "Wait a minute, then start again."}
-	doPdT   = words{"Vérifiez que le Poste de Travail est allumé et connecté.", "Check that the Poste de Travail is switched on and connected."}
+	doPortal = words{
+		"Changez de réseau (partage du téléphone), ou demandez un accès sans page d'accueil.",
+		"Change the network (a phone's), or ask for an access without a login page."}
+	doElsewhere = words{"Essayez un autre réseau ; si cela se répète, appelez votre opérateur.", "Try another network; if it happens again, call your operator."}
+	doAllow     = words{"Changez de réseau, ou demandez à qui le gère d'autoriser ce terminal.", "Change the network, or ask whoever runs it to allow this terminal."}
+
+	doWait = words{"Attendez une minute, puis recommencez.", "Wait a minute, then start again."}
+	doPdT  = words{ // it may be on its way: after an outage it takes as long as a minute to be back
+		"Attendez une minute et recommencez ; sinon, vérifiez que le Poste de Travail est allumé.",
+		"Wait a minute and start again; if it fails again, check that the Poste de Travail is on."}
 	doOpen  = words{"Ouvrez une nouvelle session.", "Start a new session."}
 	doAgain = words{"Recommencez ; si cela se répète, appelez votre opérateur.", "Start again; if it happens again, call your operator."}
 )
@@ -29,6 +38,7 @@ var todos = map[tla.Code]words{
 	tla.CodeConfiguration:  doCall,
 	tla.CodeUnreachable:    doNetwork,
 	tla.CodeProxy:          doNetwork,
+	tla.CodePortal:         doPortal,
 	tla.CodeRefused:        doCall,
 	tla.CodeRejected:       doCall,
 	tla.CodeProblem:        doCall,
@@ -46,7 +56,7 @@ var todos = map[tla.Code]words{
 	tla.CodeExpired:        doCall,
 	tla.CodeShutdown:       doWait,
 	tla.CodeSeal:           doCall,
-	"clock_wrong":          doSetClock, // tla.CodeClock, once it is merged
+	tla.CodeClock:          doSetClock,
 	tla.CodeManyRefused:    doCall,
 	tla.CodeCheck:          doCall,
 	tla.CodeUnknownPdT:     {"Choisissez un Poste de Travail de la liste.", "Choose a Poste de Travail of the list."},
@@ -58,6 +68,14 @@ var todos = map[tla.Code]words{
 }
 
 var todoReasons = map[tla.Code]map[string]words{
+	tla.CodeProxy: {
+		string(dialer.NoPassword):  doCall,
+		string(dialer.Credentials): doCall,
+		string(dialer.OtherScheme): doCall,
+		string(dialer.Portal):      doPortal,
+		string(dialer.Denied):      doAllow,
+		string(dialer.NoHTTP):      doElsewhere,
+	},
 	tla.CodeRefused:  todoCertificates,
 	tla.CodeRejected: todoCertificates,
 	tla.CodeProblem: {
@@ -108,8 +126,22 @@ var todoCertificates = map[string]words{
 	string(pki.HandshakeFailed): doNetwork,
 }
 
+// todoStrangers are about whatever answers in the operator's place, unproven: this network's doing, most likely.
+var todoStrangers = map[string]words{
+	string(pki.UnknownIssuer):   doElsewhere,
+	string(pki.SelfSigned):      doElsewhere,
+	string(pki.NameMismatch):    doElsewhere,
+	string(pki.TLSVersion):      doElsewhere,
+	string(pki.CipherSuite):     doElsewhere,
+	string(pki.ALPN):            doElsewhere,
+	string(pki.HandshakeFailed): doElsewhere,
+}
+
 // todo is the one thing to do about a why.
 func (t tongue) todo(w *tla.Why) string {
+	if known, ok := todoStrangers[w.Reason]; ok && w.Code == tla.CodeRefused && w.Peer == string(pki.RoleGateway) {
+		return t.say(known, nil)
+	}
 	if known, ok := todoReasons[w.Code][w.Reason]; ok {
 		return t.say(known, nil)
 	}

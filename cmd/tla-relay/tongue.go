@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"tlagate/tla"
 	ctl "tlagate/tla/control"
@@ -38,10 +42,32 @@ func (t tongue) say(w words, fill []string) string {
 	if t == english {
 		text = w.en
 	}
+	var pairs []string
 	for i := 0; i+1 < len(fill); i += 2 {
-		text = strings.ReplaceAll(text, "{"+fill[i]+"}", fill[i+1])
+		text = t.counted(text, fill[i], fill[i+1])
+		pairs = append(pairs, "{"+fill[i]+"}", clean(fill[i+1]))
 	}
-	return text
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// counted chooses between the forms of {name:one:many} by the number that name stands for.
+func (t tongue) counted(text, name, number string) string {
+	form := 2
+	if number == "1" || number == "0" && t == french {
+		form = 1
+	}
+	forms := regexp.MustCompile(`\{` + name + `:([^:{}]*):([^:{}]*)\}`)
+	return forms.ReplaceAllString(text, fmt.Sprintf("$%d", form))
+}
+
+// clean leaves out what a terminal would not show but obey: what comes from elsewhere, the name of a reader for instance, may hold anything.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) && r != '\u00a0' {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // colon has a space before it in French.
@@ -53,62 +79,100 @@ func (t tongue) colon() string {
 }
 
 func (t tongue) up(s *tla.Status) string {
-	return t.say(up, []string{"pdt", s.PdT, "gateway", s.Session.Gateway})
+	return t.say(up, []string{"pdt", shortName(s.PdT, s.Identity)})
 }
 
-// sentence puts a reason into one sentence.
-func (t tongue) sentence(w *tla.Why) string {
+// sentence puts a reason into one sentence. own is this terminal's identity; "" = not known.
+func (t tongue) sentence(w *tla.Why, own string) string {
 	sentence, ok := whys[w.Code]
 	if !ok {
 		sentence = unknown
 	}
-	return t.say(sentence, []string{"peer", w.Peer, "gateway", w.Gateway, "file", w.File, "reason", t.reason(w)})
+	return capital(t.say(sentence, []string{"peer", t.who(w.Peer, own), "reason", t.reason(w)}))
 }
 
-// why is the sentence and, of an incident, what to do and its number; what a technician needs follows on a line of its own.
-func (t tongue) why(w *tla.Why) string {
-	text := t.sentence(w)
+// why is the sentence and, of an incident, what to do and its number. What a technician needs is in the log and the trace under that number.
+func (t tongue) why(w *tla.Why, own string) string {
+	text := t.sentence(w, own)
 	if w.Incident != "" {
 		text += "\n" + t.todo(w) + "\n" + t.say(numbered, []string{"incident", w.Incident})
-	}
-	if w.Detail != "" {
-		text += "\n" + t.say(detailed, []string{"detail", w.Detail})
 	}
 	return text
 }
 
-// reason names the second part of a why: by the table, else by its own word.
-func (t tongue) reason(w *tla.Why) string {
-	if known, ok := reasons[w.Code][w.Reason]; ok {
-		return t.say(known, nil)
+// whyOf is why a command came to nothing.
+func (t tongue) whyOf(command string, w *tla.Why, own string) string {
+	if other, ok := whysOf[command][w.Code]; ok {
+		return t.say(other, nil)
 	}
-	return w.Reason
+	return t.why(w, own)
 }
+
+// reason names the second part of a why by the table.
+func (t tongue) reason(w *tla.Why) string {
+	known, ok := reasons[w.Code][w.Reason]
+	if !ok {
+		known = unknown
+	}
+	return t.say(known, nil)
+}
+
+// told is an error in the user's words; what lies beneath is for the log.
+type told struct {
+	words string
+	cause error
+}
+
+func (e *told) Error() string { return e.words }
+func (e *told) Unwrap() error { return e.cause }
 
 // trouble is about reaching the daemon.
 func (t tongue) trouble(err error) error {
-	var f *ctl.Fault
+	said := unreadable
+	f, isFault := errors.AsType[*ctl.Fault](err)
 	switch {
-	case errors.Is(err, ctl.ErrNotAllowed), errors.As(err, &f) && f.Code == ctl.FaultNotAllowed:
-		return fmt.Errorf("%s (%w)", t.say(notAllowed, nil), err)
-	case errors.As(err, &f) && f.Code == ctl.FaultNotLocal:
-		return fmt.Errorf("%s (%w)", t.say(notLocal, nil), err)
+	case isFault:
+		said = faultOf(f)
+	case errors.Is(err, ctl.ErrNotAllowed):
+		said = faults[ctl.FaultNotAllowed]
 	case errors.Is(err, ctl.ErrNoDaemon):
-		return fmt.Errorf("%s (%w)", t.say(noRelay, nil), err)
+		said = noRelay
+	case errors.Is(err, context.Canceled):
+		said = givenUp
 	}
-	return err
+	return &told{t.say(said, nil), err}
+}
+
+// faultOf is what the socket itself refused.
+func faultOf(f *ctl.Fault) words {
+	if known, ok := faults[f.Code]; ok {
+		return known
+	}
+	return oldProgram
+}
+
+// freed tells what has become of the cards, now that there is no session: an error when one is not let go yet.
+func (t tongue) freed(w io.Writer, s *tla.Status) error {
+	if stuck(s) {
+		return errors.New(t.say(notFree, nil))
+	}
+	fmt.Fprintln(w, t.say(stopped, nil))
+	return nil
+}
+
+// stuck reports whether a reader does not answer that has a card.
+func stuck(s *tla.Status) bool {
+	return slices.ContainsFunc(s.Readers, func(r tla.ReaderStatus) bool { return r.Card != nil && r.Card.Hold == tla.HoldStuck })
 }
 
 // status prints a page for people.
 func (t tongue) status(w io.Writer, s *tla.Status) {
-	line := func(name words, text string) { fmt.Fprintf(w, "%s%s %s\n", t.say(name, nil), t.colon(), text) }
-	line(lines.state, t.say(states[s.State], nil))
-	line(lines.pdt, s.PdT)
-	if n := s.Session; n != nil && n.Gateway != "" {
-		line(lines.gateway, fmt.Sprintf("%s (%s)", n.Gateway, n.GatewayIdentity))
-		line(lines.since, stamp(n.Since))
-	}
+	t.line(w, lines.state, t.say(states[s.State], nil))
+	t.line(w, lines.pdt, shortName(s.PdT, s.Identity))
 	if n := s.Session; n != nil {
+		if !n.Since.IsZero() {
+			t.line(w, lines.since, stamp(n.Since))
+		}
 		t.ends(w, n)
 	}
 	if p := s.PIN; p != nil {
@@ -119,18 +183,36 @@ func (t tongue) status(w io.Writer, s *tla.Status) {
 		fmt.Fprintln(w, t.say(lines.refused, []string{"n", fmt.Sprint(n.Refused)}))
 	}
 	t.readers(w, s)
-	if s.Last != nil {
-		line(lines.last, stamp(s.Last.At)+" - "+t.why(&s.Last.Why))
+	if s.Last != nil && s.Session == nil { // in a session, how the one before ended is of no use
+		t.line(w, lines.last, stamp(s.Last.At)+" - "+t.last(s.Last, s.Identity))
 	}
-	if s.Problem != "" {
-		line(lines.noOwn, s.Problem)
+	t.certificate(w, s)
+}
+
+// line prints one thing of the status with its name.
+func (t tongue) line(w io.Writer, name words, text string) {
+	fmt.Fprintf(w, "%s%s %s\n", t.say(name, nil), t.colon(), text)
+}
+
+// last is how the last session ended, or why it did not start.
+func (t tongue) last(e *tla.End, own string) string {
+	if !e.Started {
+		return t.whyOf("start", &e.Why, own)
+	}
+	return t.why(&e.Why, own)
+}
+
+// certificate tells of our own.
+func (t tongue) certificate(w io.Writer, s *tla.Status) {
+	switch {
+	case s.Problem != "":
+		fmt.Fprintln(w, t.say(lines.noOwn, nil))
 		return
-	}
-	if !s.Certificate.IsZero() {
-		line(lines.own, stamp(s.Certificate))
+	case !s.Certificate.IsZero():
+		t.line(w, lines.own, stamp(s.Certificate))
 	}
 	if late := t.warning(s); late != "" {
-		line(enrolWords.warning, late)
+		t.line(w, enrolWords.warning, late)
 	}
 }
 
@@ -146,12 +228,12 @@ func (t tongue) ends(w io.Writer, n *tla.SessionStatus) {
 func (t tongue) readers(w io.Writer, s *tla.Status) {
 	switch {
 	case s.PCSC != "":
-		fmt.Fprintf(w, "%s%s %s\n", t.say(lines.noPCSC, nil), t.colon(), s.PCSC)
+		fmt.Fprintln(w, t.say(lines.noPCSC, nil)+".")
 	case len(s.Readers) == 0:
 		fmt.Fprintln(w, t.say(lines.noReader, nil))
 	}
 	for _, r := range s.Readers {
-		fmt.Fprintf(w, "%s %s%s %s\n", t.say(lines.reader, nil), r.Name, t.colon(), t.card(r.Card))
+		fmt.Fprintf(w, "%s %s%s %s\n", t.say(lines.reader, nil), clean(r.Name), t.colon(), t.card(r.Card))
 	}
 }
 

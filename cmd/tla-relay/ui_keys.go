@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	tea "charm.land/bubbletea/v2"
 
 	"tlagate/tla"
@@ -40,8 +42,12 @@ func (m model) key(k string) (tea.Model, tea.Cmd) {
 		return m.keyLastTry(k)
 	case m.stopping:
 		return m.keyStopping(k, no)
-	case m.fault != nil && m.state() != tla.StateIdle:
+	case m.pinTaken() && k == "enter": // once more; with one try left the page for that asks first
+		m.pinAt = time.Time{}
+		return m.pinNow()
+	case m.fault != nil && m.state() != tla.StateIdle: // the key takes the message away, and does nothing else
 		m.fault = nil
+		return m, nil
 	}
 	switch m.state() {
 	case tla.StateUp, tla.StateReconnecting:

@@ -44,6 +44,7 @@ type model struct {
 	note     string     // what became of a PIN
 	noteAt   time.Time
 	pinAt    time.Time // until of the PIN request that is being answered
+	pinShut  bool      // the relay did not let us answer it
 }
 
 // Messages.
@@ -133,9 +134,8 @@ func (m model) looked(s statusMsg) (tea.Model, tea.Cmd) {
 		m.stopping, m.endedAt = false, m.now
 	}
 	m.choice = min(m.choice, max(0, len(m.status.PdTs)-1))
-	if cmd := m.pinWanted(); cmd != nil {
-		m.pinAt = m.status.PIN.Until
-		return m, tea.Batch(cmd, again(m.pace()))
+	if next, cmd := m.pinNow(); cmd != nil {
+		return next, tea.Batch(cmd, again(m.pace()))
 	}
 	return m, again(m.pace())
 }

@@ -48,10 +48,24 @@ func (m model) pinWanted() tea.Cmd {
 	return m.open(ctl.CommandPIN, false)
 }
 
+// pinNow has the PIN that is wanted asked for, once.
+func (m model) pinNow() (model, tea.Cmd) {
+	cmd := m.pinWanted()
+	if cmd != nil {
+		m.pinAt, m.pinShut = m.status.PIN.Until, false
+	}
+	return m, cmd
+}
+
 // openPIN answers a last try: the user goes on, or refuses.
 func (m model) openPIN(insist bool) (tea.Model, tea.Cmd) {
-	m.pinAt = m.status.PIN.Until
+	m.pinAt, m.pinShut = m.status.PIN.Until, false
 	return m, m.open(ctl.CommandPINLastTry, !insist)
+}
+
+// pinTaken reports whether a PIN is asked for that the relay did not let us answer: somebody else does, or it is too busy.
+func (m model) pinTaken() bool {
+	return m.status != nil && m.status.PIN != nil && !m.status.PIN.Pad && m.pinShut && m.status.PIN.Until.Equal(m.pinAt)
 }
 
 // open has the relay let us enter the PIN.
@@ -74,6 +88,7 @@ func (m model) pinOpen(o pinOpenMsg) (tea.Model, tea.Cmd) {
 	switch {
 	case o.err != nil, !o.wanted.OK: // somebody else answers, or the time is over
 		o.close()
+		m.pinShut = true
 		return m, nil
 	case o.refuse:
 		return m, func() tea.Msg {

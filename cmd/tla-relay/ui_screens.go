@@ -41,10 +41,14 @@ func (m model) shown() page {
 		return m.lastTryPage()
 	case m.stopping:
 		return m.stopPage()
+	case m.pinTaken():
+		return m.pinTakenPage()
 	}
 	switch s := m.state(); {
-	case s == tla.StateUp && m.fault != nil:
-		return m.faultPage()
+	case s != tla.StateIdle && m.fault != nil:
+		p := m.faultPage()
+		p.keys = m.t.keys(keyBack)
+		return p
 	case s == tla.StateUp && m.asked():
 		return m.askPage()
 	case running(s):
@@ -64,7 +68,7 @@ func (m model) downPage() page {
 	lead, do := downLead, doDown
 	var f *ctl.Fault
 	if errors.Is(m.down, ctl.ErrNotAllowed) || (errors.As(m.down, &f) && f.Code == ctl.FaultNotAllowed) {
-		lead, do = notAllowed, doAllowed
+		lead, do = faults[ctl.FaultNotAllowed], doAllowed
 	}
 	p := m.page(bigDown, bad, m.t.say(lead, nil))
 	p.parts = []paragraph{{lines: []string{m.t.say(do, nil)}}}
@@ -72,7 +76,11 @@ func (m model) downPage() page {
 }
 
 func (m model) idlePage() page {
-	p := m.page(stateWords[tla.StateIdle], calm, m.t.say(stateLeads[tla.StateIdle], nil))
+	lead := stateLeads[tla.StateIdle]
+	if stuck(m.status) {
+		lead = leadStuck
+	}
+	p := m.page(stateWords[tla.StateIdle], calm, m.t.say(lead, nil))
 	if m.fault != nil {
 		p = m.faultPage()
 	} else if w, at, lost := m.trouble(); w != nil {
@@ -93,7 +101,7 @@ func (m model) idlePage() page {
 		p.keys = append(p.keys, m.t.say(keyMore, nil))
 	}
 	p.keys = append(p.keys, m.t.say(keyTest, nil))
-	if m.check != nil || m.failed != nil || m.fault != nil {
+	if w, _, _ := m.trouble(); w != nil || m.check != nil || m.fault != nil {
 		p.keys = append(p.keys, m.t.say(keyBack, nil))
 	}
 	return p
@@ -105,7 +113,7 @@ func (m model) troublePage(w *tla.Why, at time.Time, lost bool) page {
 	if lost {
 		word = bigLost
 	}
-	p := m.page(word, bad, m.t.plainly(w, m.own()))
+	p := m.page(word, bad, plain(m.t.sentence(w, m.own())))
 	p.parts = []paragraph{{lines: []string{m.t.todo(w)}}}
 	number := ""
 	if w.Incident != "" {
@@ -161,11 +169,7 @@ func (m model) checkLine(i tla.CheckItem) string {
 	if m.small() {
 		return line
 	}
-	text := m.t.itemText(i, m.now)
-	if i.Error != nil {
-		text = m.t.plainly(i.Error, m.own())
-	}
-	return line + m.t.colon() + " " + text
+	return line + m.t.colon() + " " + plain(m.t.itemText(i, m.own(), m.now))
 }
 
 // sessionPage is a session that is up, or whose link is sought.
@@ -194,11 +198,7 @@ func (m model) sessionPage(s tla.State) page {
 
 // faultPage tells what the relay's socket refused.
 func (m model) faultPage() page {
-	sentence, ok := faultWords[m.fault.Code]
-	if !ok {
-		sentence = faultUnknown
-	}
-	p := m.page(bigFailed, bad, m.t.say(sentence, nil))
+	p := m.page(bigFailed, bad, m.t.say(faultOf(m.fault), nil))
 	p.parts = []paragraph{{lines: []string{m.t.say(doAllowed, nil)}}}
 	return p
 }
@@ -241,6 +241,14 @@ func (m model) lastTryPage() page {
 	p := m.page(bigLastTry, bad, m.t.say(leadLast, m.cardFill(m.status.PIN.Slot)))
 	p.parts = []paragraph{{lines: []string{m.t.todo(w)}}, {lines: []string{m.t.say(askedBy, []string{"pdt", m.t.who(m.status.PIN.PdT, m.own())})}, rank: 1}}
 	p.keys = m.t.keys(keyInsist, keyRefuse)
+	return p
+}
+
+// pinTakenPage is while a PIN is asked for that cannot be typed here just now.
+func (m model) pinTakenPage() page {
+	p := m.page(bigPIN, waiting, m.t.say(leadTaken, m.cardFill(m.status.PIN.Slot)))
+	p.parts = []paragraph{{lines: []string{m.t.say(askedBy, []string{"pdt", m.t.who(m.status.PIN.PdT, m.own())})}, rank: 1}}
+	p.keys = m.t.keys(keyInsist, keyStop)
 	return p
 }
 
@@ -327,7 +335,7 @@ func (m model) warnings() (list []paragraph) {
 			warn(m.t.say(endsSoon, []string{"n", seconds(n.Warning.At.Sub(m.now)), "text", m.t.say(endWords[n.Warning.Code], nil)}))
 		}
 		if n.Refused >= tla.ManyRefused {
-			warn(m.t.sentence(&tla.Why{Code: tla.CodeManyRefused}) + " " + m.t.say(incidentNo, []string{"n", n.RefusedIncident}) + ".")
+			warn(m.t.sentence(&tla.Why{Code: tla.CodeManyRefused}, m.own()) + " " + m.t.say(incidentNo, []string{"n", n.RefusedIncident}) + ".")
 		}
 	}
 	if late := m.t.warning(m.status); late != "" {
@@ -364,14 +372,7 @@ func (t tongue) keys(list ...words) (texts []string) {
 	return texts
 }
 
-// plainly is a sentence without URNs.
-func (t tongue) plainly(w *tla.Why, own string) string {
-	c := *w
-	c.Peer = t.who(w.Peer, own)
-	return capital(plain(t.sentence(&c)))
-}
-
-// who names somebody by role and name: "la passerelle gw1".
+// who names somebody by role and, of a Poste de Travail, by name: "le Poste de Travail bureau".
 func (t tongue) who(peer, own string) string {
 	role, name := peer, ""
 	if id, err := pki.ParseIdentity(peer); err == nil {

@@ -202,7 +202,7 @@ func TestUITroubleIsShownUntilItIsSeen(t *testing.T) {
 	h := newHand(t, closed)
 	failed := ended(tla.Why{Code: tla.CodeUnreachable, Incident: "A2F3"}, false)
 	h.done(h.press(tea.KeyEnter), tla.Answer{Error: &failed.Last.Why, Status: &failed})
-	h.shows("Aucune passerelle ne répond", "Vérifiez le réseau", "Incident A2F3")
+	h.shows("Le service de votre opérateur ne", "Vérifiez le réseau", "Incident A2F3")
 	h.status(failed)
 	h.shows("Incident A2F3")
 	h.press('0')
@@ -214,14 +214,14 @@ func TestUITroubleIsShownUntilItIsSeen(t *testing.T) {
 	lost := ended(tla.Why{Code: tla.CodeLost, Gateway: "gw:1", Incident: "H4J5"}, true)
 	lost.Last.At = noon
 	h.status(lost)
-	h.shows("La connexion avec gw:1 a été perdue.", "Incident H4J5")
+	h.shows("La connexion a été perdue.", "Incident H4J5", "0 : retour")
 }
 
 // TestUIRelayGoneAndBack: no key does anything while nobody answers, and the screen comes back by itself.
 func TestUIRelayGoneAndBack(t *testing.T) {
 	h := newHand(t, closed)
 	require.NotNil(t, h.send(statusMsg{err: ctl.ErrNoDaemon}), "it looks again")
-	h.shows("ne répond pas")
+	h.shows("Ce terminal n'est pas prêt")
 	require.Nil(t, h.press(tea.KeyEnter))
 	h.send(statusMsg{err: ctl.ErrNotAllowed})
 	h.shows("Vous n'avez pas le droit")
@@ -239,6 +239,16 @@ func TestC4UIRefusedBySocket(t *testing.T) {
 	h.shows("personne qui est devant ce terminal.", "Appelez votre opérateur.")
 	h.press('0')
 	h.shows("Aucune session")
+}
+
+// TestC4UIFaultInASession: the key that takes it away does nothing else, and is shown.
+func TestC4UIFaultInASession(t *testing.T) {
+	h := newHand(t, opened)
+	h.m.fault = &ctl.Fault{Code: ctl.FaultTooMany}
+	h.shows("0 : retour")
+	require.Nil(t, h.press('0'))
+	require.False(t, h.m.stopping)
+	h.shows("est ouverte")
 }
 
 // TestSA4UIKeepsAnIdleSession: a warned user keeps it with one key.
@@ -271,7 +281,16 @@ func TestSP4UIAsksForAPINOnce(t *testing.T) {
 	require.True(t, ok)
 	require.False(t, o.refuse)
 	require.Nil(t, h.send(o), "somebody else answers")
+	h.shows("il est peut-être tapé", "Entrée : taper mon code")
+	require.Nil(t, h.press(tea.KeyEnter), "with one try left the user is asked first, again")
+	h.shows("Il ne reste qu'un essai")
+	h = newHand(t, opened)
+	h.status(asked(3, false))
+	h.send(pinOpenMsg{close: func() {}, err: &ctl.Fault{Code: ctl.FaultTooMany}})
+	h.shows("il est peut-être tapé")
+	require.NotNil(t, h.press(tea.KeyEnter))
 	h.shows("est ouverte")
+	h.status(opened)
 	h.send(pinDoneMsg{answer: tla.PINAnswer{OK: true, Result: "63c1"}})
 	h.shows("Code porteur faux")
 	h.now = h.now.Add(noteTime + time.Second)
@@ -332,13 +351,13 @@ func TestEveryWhyHasOneThingToDo(t *testing.T) {
 
 func TestCheckPage(t *testing.T) {
 	var b strings.Builder
-	french.check(&b, theCheck(false), noon)
+	french.check(&b, theCheck(false), testTLA, noon)
 	require.Equal(t, `OK   Horloge : il est 09:05
-OK   Lecteurs : 2 branché(s)
+OK   Lecteurs : 2 branchés
 OK   Cartes : carte CPS 4
 OK   Certificat : encore 200 jours
 OK   Configuration : signée, version 12
-NON  Liaison : Aucune passerelle ne répond (dernière essayée : gw1.operateur.example:8443).
+NON  Liaison : Le service de votre opérateur ne répond pas.
 --   Poste : non testé
 Vérifiez le réseau (Wi-Fi, câble, mobile), puis recommencez.
 Numéro d'incident : H4W8

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"tlagate/tla"
-	ctl "tlagate/tla/control"
-)
+import "tlagate/tla"
 
 // tooSmall is in both languages: it must fit in one line.
 const tooSmall = "Ecran trop petit / screen too small: 40x12"
@@ -48,10 +45,18 @@ var (
 	leadLast  = words{"Il ne reste qu'un essai avant le blocage de votre {card}.", "One try is left before your {card} blocks."}
 	doDown    = words{"Attendez une minute ; si rien ne change, appelez votre opérateur.", "Wait a minute; if nothing changes, call your operator."}
 	doAllowed = words{"Appelez votre opérateur.", "Call your operator."}
-	downLead  = words{"Le relais de ce terminal ne répond pas.", "The relay of this terminal does not answer."}
+	downLead  = words{
+		"Ce terminal n'est pas prêt : il démarre, ou il n'a pas encore été mis en service (enrôlé).",
+		"This terminal is not ready: it is starting, or was not put into service (enrolled) yet."}
+	leadStuck = words{
+		"Aucune session, mais un lecteur ne répond pas : sa carte n'est pas libre. Retirez-la.",
+		"No session, but a reader does not answer: its card is not free. Take it out."}
+	leadTaken = words{
+		"Le code porteur de votre {card} est demandé ; il est peut-être tapé ailleurs.",
+		"The PIN of your {card} is asked for; it may be being typed elsewhere."}
 
 	askedBy     = words{"Demandé par {pdt}.", "Asked for by {pdt}."}
-	triesLeft   = words{"Il reste {n} essais.", "{n} tries left."}
+	triesLeft   = words{"Il reste {n} {n:essai:essais}.", "{n} {n:try:tries} left."}
 	secondsLeft = words{"Encore {n}\u00a0s.", "{n}\u00a0s left."}
 	typedSoFar  = words{"Code : {text}", "PIN: {text}"}
 	neverShared = words{"Ne donnez jamais votre code à personne.", "Never give your PIN to anybody."}
@@ -70,7 +75,7 @@ var (
 	reader      = words{"lecteur {text}", "reader {text}"}
 
 	roleNames = map[string]words{
-		"gateway": {"la passerelle {text}", "the gateway {text}"},
+		"gateway": {"le service de votre opérateur", "your operator's service"},
 		"pdt":     {"le Poste de Travail {text}", "the Poste de Travail {text}"},
 		"tla":     {"ce terminal", "this terminal"},
 	}
@@ -83,14 +88,6 @@ var endWords = map[tla.Code]words{
 	tla.CodeAbsent:   {"sans réponse de votre part.", "without an answer of yours."},
 	tla.CodeExpired:  {"le certificat du terminal expire.", "the terminal's certificate ends."},
 }
-
-// faultWords are what the socket itself refuses; all else is for the operator.
-var faultWords = map[string]words{
-	ctl.FaultNotAllowed: notAllowed,
-	ctl.FaultNotLocal:   {"Cette commande est réservée à la personne qui est devant ce terminal.", "This command is for the person in front of this terminal."},
-}
-
-var faultUnknown = words{"Le relais n'accepte pas cette demande.", "The relay does not take this request."}
 
 // What can be pressed.
 var (

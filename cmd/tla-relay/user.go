@@ -50,7 +50,7 @@ func (c *checkCmd) Run(app *cli.App) error {
 		return err
 	}
 	if !c.JSON {
-		tongueOf(os.Getenv).check(app.Stdout, a.Check, time.Now())
+		tongueOf(os.Getenv).check(app.Stdout, a.Check, a.Status.Identity, time.Now())
 	}
 	if !a.Check.OK {
 		return cli.ExitCode(1, nil)
@@ -58,8 +58,13 @@ func (c *checkCmd) Run(app *cli.App) error {
 	return nil
 }
 
+// Run says that the cards are free, if they are: else it is an error.
 func (c *stopCmd) Run(app *cli.App) error {
-	return c.ask(app, ctl.Request{Command: "stop"}, func(t tongue, w io.Writer, s *tla.Status) { fmt.Fprintln(w, t.say(stopped, nil)) })
+	a, err := c.answer(app, ctl.Request{Command: "stop"})
+	if err == nil && !c.JSON {
+		err = tongueOf(os.Getenv).freed(app.Stdout, a.Status)
+	}
+	return err
 }
 
 func (c *stayCmd) Run(app *cli.App) error {
@@ -87,6 +92,7 @@ func (c userCmd) answer(app *cli.App, r ctl.Request) (a tla.Answer, err error) {
 		return a, err
 	}
 	if err := ctl.AskFor(app.Context, socket, r, &a); err != nil {
+		app.Log.Debug("the relay was not asked", "command", r.Command, "error", err)
 		return a, t.trouble(err)
 	}
 	if c.JSON {
@@ -98,7 +104,11 @@ func (c userCmd) answer(app *cli.App, r ctl.Request) (a tla.Answer, err error) {
 	case c.JSON:
 		return a, cli.ExitCode(1, nil)
 	}
-	return a, errors.New(t.why(a.Error))
+	own := ""
+	if a.Status != nil {
+		own = a.Status.Identity
+	}
+	return a, errors.New(t.whyOf(r.Command, a.Error, own))
 }
 
 // socket finds the daemon; a user who has no configuration file finds it at the usual place.

@@ -8,83 +8,120 @@ import (
 	"tlagate/session"
 	"tlagate/session/link"
 	"tlagate/tla"
+	ctl "tlagate/tla/control"
 )
 
-// words is one text in the languages of the user. {peer}, {gateway}, {pdt}, {reason}, {detail} and {text} are filled in.
+// words is one text in the languages of the user, for a professional: plain, without names of machines or programs, which log and trace have
+// under the incident number. {peer}, {pdt}, {reason}, {n} and the like are filled in; {n:essai:essais} is what {n} makes of it.
 type words struct{ fr, en string }
 
 var (
-	up      = words{"Session ouverte avec {pdt} par {gateway}.", "Session up with {pdt} through {gateway}."}
+	up      = words{"Session ouverte avec {pdt}.", "Session up with {pdt}."}
 	stopped = words{"Aucune session : les cartes sont libres.", "No session: the cards are free."}
-	unknown = words{"Cause inconnue", "Unknown reason"}
+	notFree = words{
+		"La session est fermée, mais un lecteur ne répond pas : sa carte n'est pas encore libre. Retirez-la du lecteur.",
+		"The session has ended, but a reader does not answer: its card is not free yet. Take it out of the reader."}
+	unknown = words{"cause inconnue", "unknown reason"}
 	noRelay = words{
-		"Le relais ne répond pas : le service tla-relay est-il démarré ?",
-		"The relay does not answer: is the tla-relay service running?"}
-	notAllowed = words{
-		"Vous n'avez pas le droit de commander le relais : demandez à être ajouté à son groupe.",
-		"You may not command the relay: ask to be added to its group."}
-	notLocal = words{
-		"Cette commande est réservée à la personne qui est devant ce terminal : une connexion à distance n'y suffit pas.",
-		"This command is for the person in front of this terminal: a remote login will not do."}
-	stayed   = words{"La session continue.", "The session goes on."}
-	versions = words{
-		"elle ne comprend pas la demande, les versions sont-elles compatibles ?",
+		"Ce terminal ne répond pas : le service tla-relay est-il démarré ?",
+		"The terminal does not answer: is the tla-relay service running?"}
+	unreadable = words{"La réponse de ce terminal est illisible : appelez votre opérateur.", "The terminal's answer cannot be read: call your operator."}
+	givenUp    = words{"Abandonné.", "Given up."}
+	stayed     = words{"La session continue.", "The session goes on."}
+	versions   = words{
+		"il ne comprend pas la demande, les versions sont-elles compatibles ?",
 		"it does not understand the request, do the versions fit?"}
-	pinGood    = words{"Code porteur correct.", "PIN accepted."}
-	pinWrong   = words{"Code porteur faux : il reste {n} essais.", "Wrong PIN: {n} tries left."}
-	pinBlocked = words{
+	misunderstood = words{"il ne comprend pas ce terminal", "it does not understand this terminal"}
+	pinGood       = words{"Code porteur correct.", "PIN accepted."}
+	pinWrong      = words{"Code porteur faux : il reste {n} {n:essai:essais}.", "Wrong PIN: {n} {n:try:tries} left."}
+	pinNo         = words{"Vous avez refusé de donner le code porteur : rien n'a été présenté à la carte.", "You declined to enter the PIN: the card was shown none."}
+	pinBlocked    = words{
 		"La carte est bloquée : trop de codes faux. Adressez-vous à l'émetteur de la carte.",
 		"The card is blocked: too many wrong PINs. Ask the card's issuer."}
-	pinRefused = words{"La carte n'a pas accepté le code porteur ({detail}).", "The card did not accept the PIN ({detail})."}
+	pinRefused = words{"La carte n'a pas accepté le code porteur (réponse {answer}).", "The card did not accept the PIN (answer {answer})."}
 	numbered   = words{"Numéro d'incident : {incident}", "Incident number: {incident}"}
-	detailed   = words{"Détail : {detail}", "Detail: {detail}"}
+	detailed   = words{"Détail : {detail}", "Detail: {detail}"} // of an enrolment, for whoever installs
 )
+
+// faults are what the control socket itself refuses.
+var faults = map[string]words{
+	ctl.FaultNotAllowed: {
+		"Vous n'avez pas le droit de commander ce terminal : demandez à votre opérateur de vous l'accorder.",
+		"You may not command this terminal: ask your operator for that right."},
+	ctl.FaultNotLocal: {
+		"Cette commande est réservée à la personne qui est devant ce terminal.",
+		"This command is for the person in front of this terminal."},
+	ctl.FaultTooMany: {
+		"Trop de programmes parlent à ce terminal en ce moment : réessayez dans un instant.",
+		"Too many programs talk to this terminal just now: try again in a moment."},
+	ctl.FaultVersion:    oldProgram,
+	ctl.FaultBadRequest: oldProgram,
+}
+
+var oldProgram = words{
+	"Ce terminal ne comprend pas cette demande : les versions sont-elles compatibles ?",
+	"The terminal does not understand this request: do the versions fit?"}
 
 // whys are why a session did not start, or ended.
 var whys = map[tla.Code]words{
 	tla.CodeAlready:       {"Une session est déjà ouverte ou en cours d'ouverture.", "A session is already running or starting."},
-	tla.CodeConfiguration: {"La configuration du relais est inutilisable.", "The relay's configuration cannot be used."},
-	tla.CodeUnreachable:   {"Aucune passerelle ne répond (dernière essayée : {gateway}).", "No gateway answers ({gateway} for one)."},
-	tla.CodeProxy:         {"Le proxy {peer} ne mène pas à {gateway} : {reason}.", "The proxy {peer} does not lead to {gateway}: {reason}."},
-	tla.CodeRefused:       {"Le relais a refusé {peer} ({gateway}) : {reason}.", "The relay refused {peer} ({gateway}): {reason}."},
-	tla.CodeRejected:      {"{peer} a refusé ce terminal : {reason}.", "{peer} refused this terminal: {reason}."},
-	tla.CodeProblem:       {"La passerelle {gateway} a refusé la session : {reason}.", "The gateway {gateway} refused the session: {reason}."},
-	tla.CodePdT:           {"Le Poste de Travail a mis fin à la session : {reason}.", "The Poste de Travail ended the session: {reason}."},
-	tla.CodeNotice:        {"La passerelle a mis fin à la session : {reason}.", "The gateway ended the session: {reason}."},
-	tla.CodeTimeout:       {"{peer} n'a pas répondu à temps ({gateway}).", "{peer} did not answer in time ({gateway})."},
-	tla.CodeLost:          {"La connexion avec {gateway} a été perdue.", "The connection to {gateway} was lost."},
-	tla.CodeProtocol:      {"{peer} n'a pas respecté le protocole : les versions sont-elles compatibles ?", "{peer} broke the protocol: do the versions fit?"},
-	tla.CodeStopped:       {"Session terminée par l'utilisateur.", "The user ended the session."},
-	tla.CodeCancelled:     {"Démarrage abandonné par l'utilisateur.", "The user gave up the start."},
-	tla.CodeTimeOver:      {"La session a atteint sa durée maximale.", "The session reached its longest time."},
-	tla.CodeInactive:      {"La session est restée trop longtemps inactive.", "The session was inactive for too long."},
-	tla.CodeClock:         {"L'horloge de ce terminal est fausse : mettez-le à l'heure, puis recommencez.", "This terminal's clock is wrong: set it, then try again."},
-	tla.CodeAbsent:        {"Personne n'a répondu au terminal.", "Nobody at the terminal answered."},
-	tla.CodeNoSession:     {"Aucune session n'est ouverte.", "There is no session."},
-	tla.CodeUnknownPdT:    {"Ce Poste de Travail n'est pas de ceux de ce terminal.", "That Poste de Travail is none of this terminal's."},
-	tla.CodeManyRefused:   {"Plusieurs commandes du Poste de Travail ont été refusées par la politique des cartes.", "Several commands of the Poste de Travail were refused by the card policy."},
-	tla.CodeCheck:         {"Le test a trouvé un problème.", "The test found something."},
-	tla.CodeExpired:       {"Le certificat de ce terminal a expiré.", "This terminal's certificate has ended."},
-	tla.CodeShutdown:      {"Le relais s'arrête.", "The relay is stopping."},
-	tla.CodeNoPIN:         {"Aucun code porteur n'est demandé en ce moment.", "No PIN is asked for now."},
+	tla.CodeConfiguration: {"La configuration de ce terminal est inutilisable.", "This terminal's configuration cannot be used."},
+	tla.CodeUnreachable:   {"Le service de votre opérateur ne répond pas.", "Your operator's service does not answer."},
+	tla.CodeProxy:         {"Le proxy de ce réseau ne laisse pas passer ce terminal : {reason}.", "This network's proxy does not let the terminal through: {reason}."},
+	tla.CodePortal: {"Ce réseau répond par une page web : il demande de s'y identifier avant de laisser passer.",
+		"This network answers with a web page: it wants a login there before it lets anything through."},
+	tla.CodeRefused:     {"Ce terminal n'a pas accepté {peer} : {reason}.", "This terminal did not accept {peer}: {reason}."},
+	tla.CodeRejected:    {"{peer} a refusé ce terminal : {reason}.", "{peer} refused this terminal: {reason}."},
+	tla.CodeProblem:     {"Le service de votre opérateur a refusé la session : {reason}.", "Your operator's service refused the session: {reason}."},
+	tla.CodePdT:         {"Le Poste de Travail a mis fin à la session : {reason}.", "The Poste de Travail ended the session: {reason}."},
+	tla.CodeNotice:      {"Le service de votre opérateur a mis fin à la session : {reason}.", "Your operator's service ended the session: {reason}."},
+	tla.CodeTimeout:     {"{peer} n'a pas répondu à temps.", "{peer} did not answer in time."},
+	tla.CodeLost:        {"La connexion a été perdue.", "The connection was lost."},
+	tla.CodeProtocol:    {"{peer} et ce terminal ne se comprennent pas : les versions sont-elles compatibles ?", "{peer} and this terminal do not understand each other: do the versions fit?"},
+	tla.CodeStopped:     {"Session terminée par l'utilisateur.", "The user ended the session."},
+	tla.CodeCancelled:   {"Démarrage abandonné par l'utilisateur.", "The user gave up the start."},
+	tla.CodeTimeOver:    {"La session a atteint sa durée maximale.", "The session reached its longest time."},
+	tla.CodeInactive:    {"La session est restée trop longtemps inactive.", "The session was inactive for too long."},
+	tla.CodeClock:       {"L'horloge de ce terminal est fausse : mettez-le à l'heure, puis recommencez.", "This terminal's clock is wrong: set it, then try again."},
+	tla.CodeAbsent:      {"Personne n'a répondu au terminal.", "Nobody at the terminal answered."},
+	tla.CodeNoSession:   {"Aucune session n'est ouverte.", "There is no session."},
+	tla.CodeUnknownPdT:  {"Ce Poste de Travail n'est pas de ceux de ce terminal.", "That Poste de Travail is none of this terminal's."},
+	tla.CodeManyRefused: {"Le Poste de Travail a demandé plusieurs fois ce que ce terminal interdit.", "The Poste de Travail asked several times for what this terminal forbids."},
+	tla.CodeCheck:       {"Le test a trouvé un problème.", "The test found something."},
+	tla.CodeExpired:     {"Le certificat de ce terminal a expiré.", "This terminal's certificate has ended."},
+	tla.CodeShutdown:    {"Ce terminal s'arrête.", "This terminal is stopping."},
+	tla.CodeNoPIN:       {"Aucun code porteur n'est demandé en ce moment.", "No PIN is asked for now."},
 	tla.CodeLastTry: {
 		"Il ne reste qu'un essai avant le blocage de la carte. Si vous êtes sûr de votre code : tla-relay pin --last-try.",
 		"One try is left before the card blocks. If you are sure of your PIN: tla-relay pin --last-try."},
-	tla.CodeBadPIN:         {"Ce n'est pas un code porteur : il a trop ou trop peu de chiffres, ou autre chose que des chiffres.", "That is no PIN: too many or too few digits, or not only digits."},
-	tla.CodePINFailed:      {"Le code porteur n'a pas pu être présenté à la carte : elle a été retirée, ou le temps est écoulé.", "The PIN could not be shown to the card: it was taken out, or the time is over."},
-	tla.CodeSeal:           {"Ce terminal refuse de travailler : {file} {reason}.", "This terminal refuses to work: {file} {reason}."},
-	tla.CodeUnknownCommand: {"Le relais ne connaît pas cette commande : les versions sont-elles compatibles ?", "The relay does not know this command: do the versions fit?"},
+	tla.CodeBadPIN: {"Ce n'est pas un code porteur : il a trop ou trop peu de chiffres, ou autre chose que des chiffres.", "That is no PIN: too many or too few digits, or not only digits."},
+	tla.CodePINFailed: {"Le code porteur n'a pas pu être présenté à la carte : elle a été retirée, ou le temps est écoulé.",
+		"The PIN could not be shown to the card: it was taken out, or the time is over."},
+	tla.CodeSeal:           {"Ce terminal refuse de travailler : sa configuration signée {reason}.", "This terminal refuses to work: its signed configuration {reason}."},
+	tla.CodeUnknownCommand: oldProgram,
 }
+
+// whysOf are those of one command that mean something else there.
+var whysOf = map[string]map[tla.Code]words{
+	"check":               {tla.CodeCancelled: testGivenUp, tla.CodeStopped: testGivenUp},
+	"start":               {tla.CodeStopped: whys[tla.CodeCancelled]},
+	ctl.CommandPIN:        {tla.CodeCancelled: pinNo},
+	ctl.CommandPINLastTry: {tla.CodeCancelled: pinNo},
+}
+
+var testGivenUp = words{"Test abandonné par l'utilisateur.", "The user gave up the test."}
 
 // reasons are the second part of a why, by its code. "" is the answer when only the peer knows.
 var reasons = map[tla.Code]map[string]words{
 	tla.CodeProxy: {
-		string(dialer.Unreachable):  {"il ne répond pas, vérifiez son adresse et le réseau", "it does not answer, check its address and the network"},
-		string(dialer.NoPassword):   {"son mot de passe ne peut pas être lu sur ce terminal, prévenez l'opérateur", "its password cannot be read on this terminal, tell the operator"},
-		string(dialer.Credentials):  {"il refuse le nom d'utilisateur ou le mot de passe de ce terminal, prévenez l'opérateur", "it does not take this terminal's user name and password, tell the operator"},
-		string(dialer.Denied):       {"il interdit cette adresse, demandez à qui le gère de l'autoriser", "it forbids that address, ask whoever runs it to allow it"},
-		string(dialer.TargetFailed): {"il ne peut pas joindre la passerelle", "it cannot reach the gateway"},
-		string(dialer.NoHTTP):       {"ce qui répond à cette adresse n'est pas un proxy HTTP", "what answers at that address is no HTTP proxy"},
+		string(dialer.Unreachable):  {"il ne répond pas", "it does not answer"},
+		string(dialer.NoPassword):   {"son mot de passe ne peut pas être lu sur ce terminal", "its password cannot be read on this terminal"},
+		string(dialer.Credentials):  {"il refuse le nom d'utilisateur ou le mot de passe de ce terminal", "it does not take this terminal's user name and password"},
+		string(dialer.OtherScheme):  {"il demande une identification que ce terminal n'a pas (NTLM, Negotiate)", "it wants an authentication that this terminal does not have (NTLM, Negotiate)"},
+		string(dialer.Portal):       {"il renvoie à une page web, sans doute pour s'y identifier", "it sends to a web page, for a login most likely"},
+		string(dialer.Denied):       {"il interdit cette connexion", "it forbids this connection"},
+		string(dialer.TargetFailed): {"il ne peut pas joindre le service de votre opérateur", "it cannot reach your operator's service"},
+		string(dialer.NoHTTP):       {"ce qui répond à sa place n'est pas un proxy", "what answers in its place is no proxy"},
 		string(dialer.Slow):         {"pas de réponse à temps", "no answer in time"},
 		string(dialer.Closed):       {"il a coupé la connexion", "it closed the connection"},
 	},
@@ -99,34 +136,34 @@ var reasons = map[tla.Code]map[string]words{
 		string(link.ProblemWrongRole):            {"ce certificat n'est pas celui d'un terminal", "this certificate is not a terminal's"},
 		string(link.ProblemWrongPractice):        {"ce terminal n'a pas accès à ce Poste de Travail", "this terminal may not reach that Poste de Travail"},
 		string(link.ProblemTLABusy):              {"ce terminal a déjà une session", "this terminal already has a session"},
-		string(link.ProblemTooMany):              {"trop de connexions, réessayez dans un instant", "too many connections, try again in a moment"},
+		string(link.ProblemTooMany):              {"trop de connexions", "too many connections"},
 		string(link.ProblemPdTAbsent):            {"le Poste de Travail n'est pas connecté", "the Poste de Travail is not connected"},
-		string(link.ProblemDraining):             {"la passerelle s'arrête, réessayez dans un instant", "the gateway is stopping, try again in a moment"},
-		string(link.ProblemNoBundle):             {"elle n'a pas de configuration signée pour ce terminal", "it has no signed configuration for this terminal"},
+		string(link.ProblemDraining):             {"il s'arrête un instant", "it is stopping for a moment"},
+		string(link.ProblemNoBundle):             {"il n'a pas de configuration signée pour ce terminal", "it has no signed configuration for this terminal"},
 		string(link.ProblemBundleOutdated):       {"la configuration signée de ce terminal est périmée et la nouvelle n'a pas pu être chargée", "the signed configuration of this terminal is outdated and the new one could not be fetched"},
 		string(link.ProblemBundleRequired):       {"ce terminal n'a pas de configuration signée", "this terminal has no signed configuration"},
-		string(link.ProblemBadAuthorization):     {"la demande n'a pas été acceptée, réessayez", "the request was not accepted, try again"},
-		string(link.ProblemBadConsent):           {"le consentement signé par ce terminal n'a pas été accepté", "the consent that this terminal signed was not accepted"},
-		string(link.ProblemBadTicket):            {"elle n'a pas permis de reprendre la session", "it did not let the session be resumed"},
-		string(link.ProblemClockWrong):           {"l'horloge de ce terminal est fausse, réglez-la", "this terminal's clock is wrong, set it"},
+		string(link.ProblemBadAuthorization):     {"la demande n'a pas été acceptée", "the request was not accepted"},
+		string(link.ProblemBadConsent):           {"la demande signée par ce terminal n'a pas été acceptée", "the request that this terminal signed was not accepted"},
+		string(link.ProblemBadTicket):            {"il n'a pas permis de reprendre la session", "it did not let the session be resumed"},
+		string(link.ProblemClockWrong):           {"l'horloge de ce terminal est fausse", "this terminal's clock is wrong"},
 		string(link.ProblemBadServerCertificate): {"le certificat du Poste de Travail n'est pas accepté", "the certificate of the Poste de Travail does not pass"},
 	},
 	tla.CodeSeal: {
-		string(bundle.Missing):     {"est absent ou illisible", "is missing or cannot be read"},
-		string(bundle.Altered):     {"a été modifié", "has been altered"},
-		string(bundle.Outdated):    {"est plus ancien que la version déjà acceptée", "is older than the version accepted before"},
+		string(bundle.Missing):     {"est absente ou illisible", "is missing or cannot be read"},
+		string(bundle.Altered):     {"a été modifiée", "has been altered"},
+		string(bundle.Outdated):    {"est plus ancienne que la version déjà acceptée", "is older than the version accepted before"},
 		string(bundle.Expired):     {"n'est plus valable (ou l'horloge est fausse)", "is no longer valid (or the clock is wrong)"},
-		string(bundle.Revoked):     {"a été signé par un certificat révoqué", "was signed by a revoked certificate"},
+		string(bundle.Revoked):     {"a été signée par un certificat révoqué", "was signed by a revoked certificate"},
 		string(bundle.Untrusted):   {"n'a pas de signataire accepté", "has no accepted signer"},
-		string(bundle.WrongDevice): {"est celui d'un autre appareil", "is another device's"},
+		string(bundle.WrongDevice): {"est celle d'un autre appareil", "is another device's"},
 		string(bundle.Unusable):    {"dit des choses que ce terminal ne comprend pas", "says what this terminal does not understand"},
-		tla.ReasonChanged:          {"désigne un autre Poste de Travail qu'à votre demande, recommencez", "names another Poste de Travail than when you asked, start again"},
+		tla.ReasonChanged:          {"désigne un autre Poste de Travail qu'à votre demande", "names another Poste de Travail than when you asked"},
 	},
 	tla.CodePdT: {
 		string(session.ByeStopped):  {"arrêt demandé", "it was stopped"},
 		string(session.ByeBusy):     {"tous ses lecteurs sont occupés", "all of its readers are taken"},
 		string(session.ByeRemoved):  {"ses lecteurs ont disparu", "its readers are gone"},
-		string(session.ByeProtocol): {"erreur de protocole", "protocol error"},
+		string(session.ByeProtocol): misunderstood,
 		string(session.ByeShutdown): {"il s'arrête", "it is stopping"},
 		string(session.ByeTimeOver): {"durée maximale atteinte", "the longest time is over"},
 		string(session.ByeInactive): {"inactivité", "inactivity"},
@@ -137,62 +174,70 @@ var reasons = map[tla.Code]map[string]words{
 		string(link.CodeRevoked):         {"un certificat n'est plus accepté", "a certificate no longer passes"},
 		string(link.CodeExpired):         {"un certificat a expiré", "a certificate has ended"},
 		string(link.CodeTimeOver):        {"durée maximale atteinte", "the longest time is over"},
-		string(link.CodeDraining):        {"elle s'arrête", "it is stopping"},
+		string(link.CodeDraining):        {"il s'arrête un instant", "it is stopping for a moment"},
 		string(link.CodePeerGone):        {"le Poste de Travail est injoignable", "the Poste de Travail is gone"},
 		string(link.CodeEndedByOperator): {"l'opérateur l'a demandé", "the operator asked for it"},
-		string(link.CodeProtocol):        {"erreur de protocole", "protocol error"},
+		string(link.CodeProtocol):        misunderstood,
 	},
 }
 
+// What a professional needs of most reasons for which a certificate or a connection is refused; log and trace have the reason itself.
+var (
+	unfit       = words{"certificat non conforme", "unfit certificate"}
+	unverified  = words{"la validité du certificat n'a pas pu être vérifiée", "whether the certificate is still good could not be found out"}
+	futureDate  = words{"la validité du certificat n'a pas pu être vérifiée (horloge fausse ?)", "whether the certificate is still good could not be found out (clock wrong?)"}
+	unencrypted = words{"connexion chiffrée non conforme", "unfit encryption"}
+)
+
 var certificateReasons = map[string]words{
-	"":                               {"la raison n'est connue que là-bas, demandez à l'opérateur", "only it knows why, ask the operator"},
+	"":                               {"il ne dit pas pourquoi", "it does not say why"},
 	string(pki.NoCertificate):        {"aucun certificat présenté", "no certificate shown"},
 	string(pki.BadCertificate):       {"certificat illisible", "unreadable certificate"},
 	string(pki.UnknownIssuer):        {"certificat d'une autorité inconnue", "certificate of an unknown authority"},
-	string(pki.SelfSigned):           {"certificat auto-signé", "self-signed certificate"},
-	string(pki.BadSignature):         {"signature du certificat fausse", "false signature on the certificate"},
+	string(pki.SelfSigned):           {"certificat d'une autorité inconnue", "certificate of an unknown authority"},
+	string(pki.BadSignature):         unfit,
 	string(pki.Expired):              {"certificat expiré (ou horloge fausse)", "certificate ended (or clock wrong)"},
 	string(pki.NotYetValid):          {"certificat pas encore valide (ou horloge fausse)", "certificate not yet valid (or clock wrong)"},
-	string(pki.KeyUsage):             {"certificat d'un autre usage", "certificate for another use"},
-	string(pki.ExtKeyUsage):          {"certificat d'un autre usage", "certificate for another use"},
-	string(pki.AnyExtKeyUsage):       {"certificat de tout usage", "certificate for any use"},
-	string(pki.NotCA):                {"émetteur qui n'est pas une autorité", "issuer that is no authority"},
-	string(pki.Policy):               {"politique de certification absente ou refusée", "certificate policy absent or refused"},
-	string(pki.WeakKey):              {"clé trop faible", "weak key"},
-	string(pki.WeakSignature):        {"algorithme de signature trop faible", "weak signature algorithm"},
+	string(pki.KeyUsage):             unfit,
+	string(pki.ExtKeyUsage):          unfit,
+	string(pki.AnyExtKeyUsage):       unfit,
+	string(pki.NotCA):                unfit,
+	string(pki.Policy):               unfit,
+	string(pki.WeakKey):              unfit,
+	string(pki.WeakSignature):        unfit,
 	string(pki.NameMismatch):         {"le certificat porte un autre nom", "the certificate has another name"},
-	string(pki.BadIdentity):          {"certificat sans identité lisible", "certificate without a readable identity"},
-	string(pki.NameSpace):            {"cabinet étranger à cette autorité", "practice foreign to that authority"},
-	string(pki.WrongRole):            {"certificat d'un autre rôle", "certificate of another role"},
+	string(pki.BadIdentity):          unfit,
+	string(pki.NameSpace):            {"certificat d'un autre cabinet", "certificate of another practice"},
+	string(pki.WrongRole):            {"certificat d'un autre appareil", "certificate of another device"},
 	string(pki.WrongPractice):        {"certificat d'un autre cabinet", "certificate of another practice"},
 	string(pki.WrongPeer):            {"ce n'est pas le Poste de Travail demandé", "it is not the Poste de Travail that was asked for"},
-	string(pki.TestCA):               {"autorité de test", "test authority"},
+	string(pki.TestCA):               {"certificat d'essai", "certificate for trials"},
 	string(pki.Revoked):              {"certificat révoqué", "certificate revoked"},
 	string(pki.CARevoked):            {"autorité révoquée", "authority revoked"},
-	string(pki.CRLMissing):           {"liste de révocation absente", "no revocation list"},
-	string(pki.CRLStale):             {"liste de révocation périmée", "stale revocation list"},
-	string(pki.CRLFuture):            {"liste de révocation future (horloge fausse ?)", "revocation list of the future (clock wrong?)"},
-	string(pki.CRLBadSignature):      {"liste de révocation mal signée", "badly signed revocation list"},
-	string(pki.CRLWrongIssuer):       {"liste de révocation d'un autre émetteur", "revocation list of another issuer"},
-	string(pki.CRLNumberBack):        {"liste de révocation plus ancienne que la précédente", "revocation list older than the one before"},
-	string(pki.CRLBad):               {"liste de révocation illisible", "unreadable revocation list"},
+	string(pki.CRLMissing):           unverified,
+	string(pki.CRLStale):             unverified,
+	string(pki.CRLFuture):            futureDate,
+	string(pki.CRLBadSignature):      unverified,
+	string(pki.CRLWrongIssuer):       unverified,
+	string(pki.CRLNumberBack):        unverified,
+	string(pki.CRLBad):               unverified,
 	string(pki.OnDenyList):           {"certificat interdit par l'opérateur", "certificate denied by the operator"},
-	string(pki.StapleMissing):        {"preuve de non-révocation absente alors que le certificat l'exige", "the certificate demands a stapled status, and none came"},
-	string(pki.OCSPMissing):          {"état de révocation introuvable", "no revocation status to be had"},
-	string(pki.OCSPStale):            {"état de révocation périmé", "stale revocation status"},
-	string(pki.OCSPFuture):           {"état de révocation futur (horloge fausse ?)", "revocation status of the future (clock wrong?)"},
+	string(pki.StapleMissing):        unverified,
+	string(pki.OCSPMissing):          unverified,
+	string(pki.OCSPStale):            unverified,
+	string(pki.OCSPFuture):           futureDate,
 	string(pki.OCSPUnknown):          {"certificat inconnu de son autorité", "certificate unknown to its authority"},
-	string(pki.OCSPBadSigner):        {"état de révocation d'un signataire non autorisé", "revocation status by an unauthorised signer"},
-	string(pki.OCSPBadSignature):     {"état de révocation mal signé", "badly signed revocation status"},
-	string(pki.OCSPWrongCertificate): {"état de révocation d'un autre certificat", "revocation status of another certificate"},
-	string(pki.OCSPNonce):            {"état de révocation rejoué", "replayed revocation status"},
-	string(pki.OCSPError):            {"le répondeur OCSP ne répond pas de ce certificat", "the OCSP responder has no answer"},
-	string(pki.OCSPBad):              {"état de révocation illisible", "unreadable revocation status"},
-	string(pki.TLSVersion):           {"pas de TLS 1.3", "no TLS 1.3"},
-	string(pki.CipherSuite):          {"chiffrement non autorisé", "cipher not allowed"},
-	string(pki.ALPN):                 {"un autre service répond à cette adresse", "another service answers there"},
+	string(pki.OCSPBadSigner):        unverified,
+	string(pki.OCSPBadSignature):     unverified,
+	string(pki.OCSPWrongCertificate): unverified,
+	string(pki.OCSPNonce):            unverified,
+	string(pki.OCSPError):            unverified,
+	string(pki.OCSPBad):              unverified,
+	string(pki.TLSVersion):           unencrypted,
+	string(pki.CipherSuite):          unencrypted,
+	string(pki.ALPN):                 {"un autre service répond à sa place", "another service answers in its place"},
 	string(pki.HandshakeSlow):        {"pas de réponse à temps", "no answer in time"},
-	string(pki.HandshakeFailed):      {"négociation interrompue", "negotiation broken off"},
+	string(pki.HandshakeFailed):      {"la connexion a été interrompue", "the connection was broken off"},
 }
 
 // The words of the status.
@@ -228,27 +273,26 @@ var (
 		tla.HoldStuck:  {"le lecteur ne répond pas : débranchez-le et rebranchez-le", "the reader does not answer: unplug it and plug it again"},
 		tla.HoldFailed: {"inutilisable", "cannot be used"},
 	}
-	lines = struct{ state, pdt, gateway, since, noPCSC, noReader, reader, empty, last, own, noOwn, refused, ask, pin, pinTries, pinAsked, pinPad words }{
+	lines = struct{ state, pdt, since, noPCSC, noReader, reader, empty, last, own, noOwn, refused, ask, pin, pinTries, pinAsked, pinPad words }{
 		state:    words{"État", "State"},
 		pdt:      words{"Poste de Travail", "Poste de Travail"},
-		gateway:  words{"Passerelle", "Gateway"},
 		since:    words{"Depuis", "Since"},
-		noPCSC:   words{"Service PC/SC indisponible", "PC/SC service out of reach"},
+		noPCSC:   words{"Le service des lecteurs de cartes ne répond pas", "The card readers' service does not answer"},
 		noReader: words{"Aucun lecteur", "No reader"},
 		reader:   words{"Lecteur", "Reader"},
 		empty:    words{"vide", "empty"},
 		last:     words{"Dernière session", "Last session"},
 		own:      words{"Certificat valable jusqu'au", "Certificate valid until"},
-		noOwn:    words{"Certificat inutilisable", "Certificate cannot be used"},
+		noOwn:    words{"Certificat inutilisable : appelez votre opérateur.", "Certificate that cannot be used: call your operator."},
 		pin:      words{"Code porteur de la {card}, demandé par {pdt} (vide pour refuser) : ", "PIN of the {card}, asked for by {pdt} (empty to refuse): "},
-		pinTries: words{"Code porteur de la {card}, demandé par {pdt}, {n} essais restants (vide pour refuser) : ", "PIN of the {card}, asked for by {pdt}, {n} tries left (empty to refuse): "},
+		pinTries: words{"Code porteur de la {card}, demandé par {pdt}, {n} {n:essai restant:essais restants} (vide pour refuser) : ", "PIN of the {card}, asked for by {pdt}, {n} {n:try:tries} left (empty to refuse): "},
 		pinAsked: words{"Le code porteur de la {card} est demandé : entrez-le avec tla-relay pin.", "The PIN of the {card} is asked for: enter it with tla-relay pin."},
 		pinPad:   words{"Le code porteur de la {card} est demandé : entrez-le sur le clavier du lecteur.", "The PIN of the {card} is asked for: enter it on the reader's keys."},
 		ask: words{"Êtes-vous toujours là ? Sans réponse, la session se ferme à {at} : tla-relay stay pour la garder.",
 			"Are you still there? Without an answer the session ends at {at}: tla-relay stay keeps it."},
 		refused: words{
-			"Attention : {n} commandes du Poste de Travail ont été refusées par la politique des cartes. Prévenez l'opérateur.",
-			"Careful: {n} commands of the Poste de Travail were refused by the card policy. Tell the operator."},
+			"Attention : ce terminal a refusé {n} {n:demande:demandes} du Poste de Travail. Prévenez l'opérateur.",
+			"Careful: this terminal refused {n} {n:request:requests} of the Poste de Travail. Tell the operator."},
 	}
 )
 
@@ -303,16 +347,16 @@ var enrolFailures = map[enrol.Kind]words{
 
 // enrolReasons are why a renewal failed last; what only an enrolment can fail for is not among them.
 var enrolReasons = map[enrol.Kind]words{
-	enrol.CodeUnknown:   {"la PKI ne reconnaît pas ce terminal", "the PKI does not know this terminal"},
-	enrol.OtherProgram:  {"la PKI n'a pas de certificat de cette sorte pour ce terminal", "the PKI has no such certificate for this terminal"},
+	enrol.CodeUnknown:   {"l'opérateur ne reconnaît pas ce terminal", "the operator does not know this terminal"},
+	enrol.OtherProgram:  {"l'opérateur n'a pas de certificat de cette sorte pour ce terminal", "the operator has no such certificate for this terminal"},
 	enrol.TooMany:       {"trop d'essais ont échoué", "too many attempts failed"},
-	enrol.NotAvailable:  {"la PKI ne peut pas délivrer de certificat", "the PKI cannot issue"},
-	enrol.Unreachable:   {"la passerelle ne répond pas", "the gateway does not answer"},
-	enrol.NoPKI:         {"la passerelle ne mène à aucune PKI", "the gateway leads to no PKI"},
+	enrol.NotAvailable:  {"l'opérateur ne peut pas délivrer de certificat", "the operator cannot issue one"},
+	enrol.Unreachable:   {"le service de l'opérateur ne répond pas", "the operator's service does not answer"},
+	enrol.NoPKI:         {"le service de l'opérateur ne délivre pas de certificat", "the operator's service issues none"},
 	enrol.Clock:         {"les dates ne concordent pas", "the dates do not fit"},
-	enrol.Refused:       {"le serveur de la PKI n'est pas accepté", "the PKI's server does not pass"},
-	enrol.Rejected:      {"la PKI refuse le certificat actuel", "the PKI refuses the present certificate"},
-	enrol.BadAnswer:     {"la réponse de la PKI est inutilisable", "the PKI's answer cannot be used"},
+	enrol.Refused:       {"le service qui délivre les certificats n'est pas accepté", "the service that issues certificates does not pass"},
+	enrol.Rejected:      {"l'opérateur refuse le certificat actuel", "the operator refuses the present certificate"},
+	enrol.BadAnswer:     {"la réponse de l'opérateur est inutilisable", "the operator's answer cannot be used"},
 	enrol.Files:         {"le nouveau certificat ne peut pas être enregistré", "the new certificate cannot be kept"},
 	enrol.Ended:         {"il a expiré, un nouvel enrôlement est nécessaire", "it has ended, a new enrolment is needed"},
 	enrol.Revoked:       {"il est révoqué", "it is revoked"},

@@ -36,6 +36,9 @@ const (
 	CodeProtocol        Code = "protocol"
 )
 
+// Codes lists them all.
+var Codes = []Code{CodeRevoked, CodeExpired, CodeTimeOver, CodeDraining, CodePeerGone, CodeEndedByOperator, CodeProtocol}
+
 // Notice is what a gateway says before it closes a link, or to ask its peer to move.
 // As an error it is why a link ended.
 type Notice struct {
