@@ -29,7 +29,7 @@ func headings(t *testing.T, page string) (anchors []string) {
 	text, err := os.ReadFile(page)
 	require.NoError(t, err)
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(string(text), -1) {
-		anchor := regexp.MustCompile("[^\\pL\\pN _-]").ReplaceAllString(strings.ToLower(m[1]), "")
+		anchor := regexp.MustCompile(`[^\pL\pN _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
 		anchors = append(anchors, strings.ReplaceAll(anchor, " ", "-"))
 	}
 	return anchors

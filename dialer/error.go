@@ -37,11 +37,13 @@ type ProxyError struct {
 
 // hints say what to do.
 var hints = map[Reason]string{
-	Unreachable:  "it does not answer; check its address in proxy, and the network",
-	NoPassword:   "its password cannot be read; see proxy_password",
-	Credentials:  "it does not take our user and password; set proxy: http://USER@HOST:PORT and proxy_password",
-	OtherScheme:  "it takes no Basic authentication (NTLM, Negotiate or Digest alone); ask its operator for an account with Basic, or an exception for this address",
-	Portal:       "it sends us to a web page: the network wants a login first, most likely; open a web page from this network, or ask its operator",
+	Unreachable: "it does not answer; check its address in proxy, and the network",
+	NoPassword:  "its password cannot be read; see proxy_password",
+	Credentials: "it does not take our user and password; set proxy: http://USER@HOST:PORT and proxy_password",
+	OtherScheme: "it takes no Basic authentication (NTLM, Negotiate or Digest alone); " +
+		"ask its operator for an account with Basic, or an exception for this address",
+	Portal: "it sends us to a web page: the network wants a login first, most likely; " +
+		"open a web page from this network, or ask its operator",
 	Denied:       "it refuses; ask its operator to allow CONNECT to this address and port",
 	TargetFailed: "it cannot reach the address itself; check the address, and ask the proxy's operator",
 	NoHTTP:       "what answers there is no HTTP proxy; check its address in proxy",

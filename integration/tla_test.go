@@ -228,7 +228,9 @@ func TestTLAStopWithAHungPCSCD(t *testing.T) {
 	require.Equal(t, tla.StateIdle, relayStatus(t, l).State)
 	require.NoError(t, l.TLAReaders.Process().Signal(syscall.SIGCONT))
 	waitRelay(t, l, "the cards to be free", func(s *tla.Status) bool {
-		return !slices.ContainsFunc(s.Readers, func(r tla.ReaderStatus) bool { return r.Card == nil || r.Card.Hold != tla.HoldNone })
+		return !slices.ContainsFunc(s.Readers, func(r tla.ReaderStatus) bool {
+			return r.Card == nil || r.Card.Hold != tla.HoldNone
+		})
 	})
 	out, err := l.Relay("stop")
 	require.NoError(t, err)

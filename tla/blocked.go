@@ -9,8 +9,8 @@ import (
 // lookTime bounds a look at what a call is waiting for.
 const lookTime = time.Second
 
-// blocked says what an attempt at a reader waits for, and keeps it: another program, whose transaction PC/SC has it wait for, or the
-// reader.
+// blocked says what an attempt at a reader waits for, and keeps it: another program, whose transaction PC/SC has it wait for,
+// or the reader.
 func (o *holder) blocked(reader string) (why error) {
 	why = errReaderStuck
 	select {
@@ -25,7 +25,7 @@ func (o *holder) blocked(reader string) (why error) {
 	return why
 }
 
-// lookOnce looks at a reader that is being tried; one look at a time, since what PC/SC does not answer must not pile up.
+// lookOnce looks at a reader that is being tried; one look at a time: what PC/SC does not answer must not pile up.
 func (o *holder) lookOnce(reader string) <-chan error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -63,8 +63,8 @@ func heldBy(service pcsc, reader string) error {
 	return errReaderStuck
 }
 
-// abandon is for an attempt that takes longer than it may: by its limit, or because the session ends, which waits a moment for the card to
-// be let go.
+// abandon is for an attempt that takes longer than it may: by its limit, or because the session ends, which waits a moment for
+// the card to be let go.
 func (o *holder) abandon(ctx context.Context, a *attempted, reader string) error {
 	cause, why := context.Cause(ctx), o.blocked(reader)
 	if errors.Is(cause, errReaderStuck) {

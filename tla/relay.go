@@ -48,7 +48,8 @@ func NewRelay(cfg Config) (*Relay, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	h := &holder{service: cfg.Readers.cfg.pcsc, limit: cfg.Timers.Take, release: cfg.Timers.Release, command: cfg.Timers.Command}
+	t := cfg.Timers
+	h := &holder{service: cfg.Readers.cfg.pcsc, limit: t.Take, release: t.Release, command: t.Command}
 	return &Relay{cfg: cfg, holder: h, desk: newDesk()}, nil
 }
 

@@ -21,7 +21,7 @@ const (
 	CodeConfiguration Code = "configuration"     // our own certificate or the PdT's name cannot be used
 	CodeUnreachable   Code = "unreachable"       // no gateway answers
 	CodeProxy         Code = "proxy"             // the HTTP proxy Peer (host:port) does not carry us to the gateway: a dialer.Reason
-	CodePortal        Code = "portal"            // a web server answers in a gateway's place, without TLS: a network that wants a login first (captive portal)
+	CodePortal        Code = "portal"            // a web server answers in a gateway's place, without TLS: a captive portal
 	CodeRefused       Code = "refused"           // we refused Peer: a pki.Reason
 	CodeRejected      Code = "rejected"          // Peer refused us: a pki.Reason, or "" when only Peer knows; Detail is a hint
 	CodeProblem       Code = "problem"           // the gateway's answer: a link.ProblemCode
@@ -161,7 +161,8 @@ func portal(e *pki.Refusal) *Why {
 	if !errors.As(e.Cause, &h) || string(h.RecordHeader[:]) != "HTTP/" {
 		return nil
 	}
-	return &Why{Code: CodePortal, Detail: "a web server answers there, without TLS: a captive portal, most likely; open a web page from this network"}
+	return &Why{Code: CodePortal,
+		Detail: "a web server answers there, without TLS: a captive portal, most likely; open a web page from this network"}
 }
 
 func noticed(n *link.Notice) *Why {

@@ -85,7 +85,8 @@ func (t tongue) pinPrompt(p *tla.PINRequest) string {
 	if p.Tries > 0 {
 		prompt = lines.pinTries
 	}
-	return t.say(prompt, []string{"card", t.say(cards[p.Slot], nil), "pdt", t.who(p.PdT, ""), "n", strconv.Itoa(p.Tries)})
+	card, pdt := t.say(cards[p.Slot], nil), t.who(p.PdT, "")
+	return t.say(prompt, []string{"card", card, "pdt", pdt, "n", strconv.Itoa(p.Tries)})
 }
 
 // pinOutcome puts the card's status word into words.

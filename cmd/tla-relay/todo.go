@@ -21,8 +21,12 @@ var (
 	doPortal = words{
 		"Changez de réseau (partage du téléphone), ou demandez un accès sans page d'accueil.",
 		"Change the network (a phone's), or ask for an access without a login page."}
-	doElsewhere = words{"Essayez un autre réseau ; si cela se répète, appelez votre opérateur.", "Try another network; if it happens again, call your operator."}
-	doAllow     = words{"Changez de réseau, ou demandez à qui le gère d'autoriser ce terminal.", "Change the network, or ask whoever runs it to allow this terminal."}
+	doElsewhere = words{
+		"Essayez un autre réseau ; si cela se répète, appelez votre opérateur.",
+		"Try another network; if it happens again, call your operator."}
+	doAllow = words{
+		"Changez de réseau, ou demandez à qui le gère d'autoriser ce terminal.",
+		"Change the network, or ask whoever runs it to allow this terminal."}
 
 	doWait = words{"Attendez une minute, puis recommencez.", "Wait a minute, then start again."}
 	doPdT  = words{ // it may be on its way: after an outage it takes as long as a minute to be back

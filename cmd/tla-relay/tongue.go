@@ -60,7 +60,8 @@ func (t tongue) counted(text, name, number string) string {
 	return forms.ReplaceAllString(text, fmt.Sprintf("$%d", form))
 }
 
-// clean leaves out what a terminal would not show but obey: what comes from elsewhere, the name of a reader for instance, may hold anything.
+// clean leaves out what a terminal would not show but obey: what comes from elsewhere, the name of a reader for instance, may
+// hold anything.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) && r != '\u00a0' {
@@ -91,7 +92,8 @@ func (t tongue) sentence(w *tla.Why, own string) string {
 	return capital(t.say(sentence, []string{"peer", t.who(w.Peer, own), "reason", t.reason(w)}))
 }
 
-// why is the sentence and, of an incident, what to do and its number. What a technician needs is in the log and the trace under that number.
+// why is the sentence and, of an incident, what to do and its number. What a technician needs is in the log and the trace under
+// that number.
 func (t tongue) why(w *tla.Why, own string) string {
 	text := t.sentence(w, own)
 	if w.Incident != "" {
@@ -162,7 +164,9 @@ func (t tongue) freed(w io.Writer, s *tla.Status) error {
 
 // stuck reports whether a reader does not answer that has a card.
 func stuck(s *tla.Status) bool {
-	return slices.ContainsFunc(s.Readers, func(r tla.ReaderStatus) bool { return r.Card != nil && r.Card.Hold == tla.HoldStuck })
+	return slices.ContainsFunc(s.Readers, func(r tla.ReaderStatus) bool {
+		return r.Card != nil && r.Card.Hold == tla.HoldStuck
+	})
 }
 
 // status prints a page for people.

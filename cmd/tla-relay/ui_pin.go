@@ -65,7 +65,10 @@ func (m model) openPIN(insist bool) (tea.Model, tea.Cmd) {
 
 // pinTaken reports whether a PIN is asked for that the relay did not let us answer: somebody else does, or it is too busy.
 func (m model) pinTaken() bool {
-	return m.status != nil && m.status.PIN != nil && !m.status.PIN.Pad && m.pinShut && m.status.PIN.Until.Equal(m.pinAt)
+	if m.status == nil || m.status.PIN == nil {
+		return false
+	}
+	return !m.status.PIN.Pad && m.pinShut && m.status.PIN.Until.Equal(m.pinAt)
 }
 
 // open has the relay let us enter the PIN.

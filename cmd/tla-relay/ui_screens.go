@@ -231,7 +231,7 @@ func (m model) stopPage() page {
 
 func (m model) padPage() page {
 	p := m.page(bigPIN, waiting, m.t.say(leadPad, m.cardFill(m.status.PIN.Slot)))
-	p.parts = []paragraph{{lines: []string{m.t.say(askedBy, []string{"pdt", m.t.who(m.status.PIN.PdT, m.own())})}},
+	p.parts = []paragraph{{lines: []string{m.askedBy()}},
 		{lines: []string{m.t.say(neverShared, nil)}, rank: 1}}
 	return p
 }
@@ -239,15 +239,20 @@ func (m model) padPage() page {
 func (m model) lastTryPage() page {
 	w := &tla.Why{Code: tla.CodeLastTry}
 	p := m.page(bigLastTry, bad, m.t.say(leadLast, m.cardFill(m.status.PIN.Slot)))
-	p.parts = []paragraph{{lines: []string{m.t.todo(w)}}, {lines: []string{m.t.say(askedBy, []string{"pdt", m.t.who(m.status.PIN.PdT, m.own())})}, rank: 1}}
+	p.parts = []paragraph{{lines: []string{m.t.todo(w)}}, {lines: []string{m.askedBy()}, rank: 1}}
 	p.keys = m.t.keys(keyInsist, keyRefuse)
 	return p
+}
+
+// askedBy tells whose program wants the PIN.
+func (m model) askedBy() string {
+	return m.t.say(askedBy, []string{"pdt", m.t.who(m.status.PIN.PdT, m.own())})
 }
 
 // pinTakenPage is while a PIN is asked for that cannot be typed here just now.
 func (m model) pinTakenPage() page {
 	p := m.page(bigPIN, waiting, m.t.say(leadTaken, m.cardFill(m.status.PIN.Slot)))
-	p.parts = []paragraph{{lines: []string{m.t.say(askedBy, []string{"pdt", m.t.who(m.status.PIN.PdT, m.own())})}, rank: 1}}
+	p.parts = []paragraph{{lines: []string{m.askedBy()}, rank: 1}}
 	p.keys = m.t.keys(keyInsist, keyStop)
 	return p
 }
@@ -335,7 +340,8 @@ func (m model) warnings() (list []paragraph) {
 			warn(m.t.say(endsSoon, []string{"n", seconds(n.Warning.At.Sub(m.now)), "text", m.t.say(endWords[n.Warning.Code], nil)}))
 		}
 		if n.Refused >= tla.ManyRefused {
-			warn(m.t.sentence(&tla.Why{Code: tla.CodeManyRefused}, m.own()) + " " + m.t.say(incidentNo, []string{"n", n.RefusedIncident}) + ".")
+			number := m.t.say(incidentNo, []string{"n", n.RefusedIncident})
+			warn(m.t.sentence(&tla.Why{Code: tla.CodeManyRefused}, m.own()) + " " + number + ".")
 		}
 	}
 	if late := m.t.warning(m.status); late != "" {

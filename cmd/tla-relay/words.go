@@ -11,8 +11,9 @@ import (
 	ctl "tlagate/tla/control"
 )
 
-// words is one text in the languages of the user, for a professional: plain, without names of machines or programs, which log and trace have
-// under the incident number. {peer}, {pdt}, {reason}, {n} and the like are filled in; {n:essai:essais} is what {n} makes of it.
+// words is one text in the languages of the user, for a professional: plain, without names of machines or programs, which
+// log and trace have under the incident number. {peer}, {pdt}, {reason}, {n} and the like are filled in; {n:essai:essais} is
+// what {n} makes of it.
 type words struct{ fr, en string }
 
 var (
@@ -25,22 +26,28 @@ var (
 	noRelay = words{
 		"Ce terminal ne répond pas : le service tla-relay est-il démarré ?",
 		"The terminal does not answer: is the tla-relay service running?"}
-	unreadable = words{"La réponse de ce terminal est illisible : appelez votre opérateur.", "The terminal's answer cannot be read: call your operator."}
-	givenUp    = words{"Abandonné.", "Given up."}
-	stayed     = words{"La session continue.", "The session goes on."}
-	versions   = words{
+	unreadable = words{
+		"La réponse de ce terminal est illisible : appelez votre opérateur.",
+		"The terminal's answer cannot be read: call your operator."}
+	givenUp  = words{"Abandonné.", "Given up."}
+	stayed   = words{"La session continue.", "The session goes on."}
+	versions = words{
 		"il ne comprend pas la demande, les versions sont-elles compatibles ?",
 		"it does not understand the request, do the versions fit?"}
 	misunderstood = words{"il ne comprend pas ce terminal", "it does not understand this terminal"}
 	pinGood       = words{"Code porteur correct.", "PIN accepted."}
 	pinWrong      = words{"Code porteur faux : il reste {n} {n:essai:essais}.", "Wrong PIN: {n} {n:try:tries} left."}
-	pinNo         = words{"Vous avez refusé de donner le code porteur : rien n'a été présenté à la carte.", "You declined to enter the PIN: the card was shown none."}
-	pinBlocked    = words{
+	pinNo         = words{
+		"Vous avez refusé de donner le code porteur : rien n'a été présenté à la carte.",
+		"You declined to enter the PIN: the card was shown none."}
+	pinBlocked = words{
 		"La carte est bloquée : trop de codes faux. Adressez-vous à l'émetteur de la carte.",
 		"The card is blocked: too many wrong PINs. Ask the card's issuer."}
-	pinRefused = words{"La carte n'a pas accepté le code porteur (réponse {answer}).", "The card did not accept the PIN (answer {answer})."}
-	numbered   = words{"Numéro d'incident : {incident}", "Incident number: {incident}"}
-	detailed   = words{"Détail : {detail}", "Detail: {detail}"} // of an enrolment, for whoever installs
+	pinRefused = words{
+		"La carte n'a pas accepté le code porteur (réponse {answer}).",
+		"The card did not accept the PIN (answer {answer})."}
+	numbered = words{"Numéro d'incident : {incident}", "Incident number: {incident}"}
+	detailed = words{"Détail : {detail}", "Detail: {detail}"} // of an enrolment, for whoever installs
 )
 
 // faults are what the control socket itself refuses.
@@ -64,40 +71,64 @@ var oldProgram = words{
 
 // whys are why a session did not start, or ended.
 var whys = map[tla.Code]words{
-	tla.CodeAlready:       {"Une session est déjà ouverte ou en cours d'ouverture.", "A session is already running or starting."},
-	tla.CodeConfiguration: {"La configuration de ce terminal est inutilisable.", "This terminal's configuration cannot be used."},
-	tla.CodeUnreachable:   {"Le service de votre opérateur ne répond pas.", "Your operator's service does not answer."},
-	tla.CodeProxy:         {"Le proxy de ce réseau ne laisse pas passer ce terminal : {reason}.", "This network's proxy does not let the terminal through: {reason}."},
+	tla.CodeAlready: {"Une session est déjà ouverte ou en cours d'ouverture.", "A session is already running or starting."},
+	tla.CodeConfiguration: {
+		"La configuration de ce terminal est inutilisable.",
+		"This terminal's configuration cannot be used."},
+	tla.CodeUnreachable: {"Le service de votre opérateur ne répond pas.", "Your operator's service does not answer."},
+	tla.CodeProxy: {
+		"Le proxy de ce réseau ne laisse pas passer ce terminal : {reason}.",
+		"This network's proxy does not let the terminal through: {reason}."},
 	tla.CodePortal: {"Ce réseau répond par une page web : il demande de s'y identifier avant de laisser passer.",
 		"This network answers with a web page: it wants a login there before it lets anything through."},
-	tla.CodeRefused:     {"Ce terminal n'a pas accepté {peer} : {reason}.", "This terminal did not accept {peer}: {reason}."},
-	tla.CodeRejected:    {"{peer} a refusé ce terminal : {reason}.", "{peer} refused this terminal: {reason}."},
-	tla.CodeProblem:     {"Le service de votre opérateur a refusé la session : {reason}.", "Your operator's service refused the session: {reason}."},
-	tla.CodePdT:         {"Le Poste de Travail a mis fin à la session : {reason}.", "The Poste de Travail ended the session: {reason}."},
-	tla.CodeNotice:      {"Le service de votre opérateur a mis fin à la session : {reason}.", "Your operator's service ended the session: {reason}."},
-	tla.CodeTimeout:     {"{peer} n'a pas répondu à temps.", "{peer} did not answer in time."},
-	tla.CodeLost:        {"La connexion a été perdue.", "The connection was lost."},
-	tla.CodeProtocol:    {"{peer} et ce terminal ne se comprennent pas : les versions sont-elles compatibles ?", "{peer} and this terminal do not understand each other: do the versions fit?"},
-	tla.CodeStopped:     {"Session terminée par l'utilisateur.", "The user ended the session."},
-	tla.CodeCancelled:   {"Démarrage abandonné par l'utilisateur.", "The user gave up the start."},
-	tla.CodeTimeOver:    {"La session a atteint sa durée maximale.", "The session reached its longest time."},
-	tla.CodeInactive:    {"La session est restée trop longtemps inactive.", "The session was inactive for too long."},
-	tla.CodeClock:       {"L'horloge de ce terminal est fausse : mettez-le à l'heure, puis recommencez.", "This terminal's clock is wrong: set it, then try again."},
-	tla.CodeAbsent:      {"Personne n'a répondu au terminal.", "Nobody at the terminal answered."},
-	tla.CodeNoSession:   {"Aucune session n'est ouverte.", "There is no session."},
-	tla.CodeUnknownPdT:  {"Ce Poste de Travail n'est pas de ceux de ce terminal.", "That Poste de Travail is none of this terminal's."},
-	tla.CodeManyRefused: {"Le Poste de Travail a demandé plusieurs fois ce que ce terminal interdit.", "The Poste de Travail asked several times for what this terminal forbids."},
-	tla.CodeCheck:       {"Le test a trouvé un problème.", "The test found something."},
-	tla.CodeExpired:     {"Le certificat de ce terminal a expiré.", "This terminal's certificate has ended."},
-	tla.CodeShutdown:    {"Ce terminal s'arrête.", "This terminal is stopping."},
-	tla.CodeNoPIN:       {"Aucun code porteur n'est demandé en ce moment.", "No PIN is asked for now."},
+	tla.CodeRefused: {
+		"Ce terminal n'a pas accepté {peer} : {reason}.",
+		"This terminal did not accept {peer}: {reason}."},
+	tla.CodeRejected: {"{peer} a refusé ce terminal : {reason}.", "{peer} refused this terminal: {reason}."},
+	tla.CodeProblem: {
+		"Le service de votre opérateur a refusé la session : {reason}.",
+		"Your operator's service refused the session: {reason}."},
+	tla.CodePdT: {
+		"Le Poste de Travail a mis fin à la session : {reason}.",
+		"The Poste de Travail ended the session: {reason}."},
+	tla.CodeNotice: {
+		"Le service de votre opérateur a mis fin à la session : {reason}.",
+		"Your operator's service ended the session: {reason}."},
+	tla.CodeTimeout: {"{peer} n'a pas répondu à temps.", "{peer} did not answer in time."},
+	tla.CodeLost:    {"La connexion a été perdue.", "The connection was lost."},
+	tla.CodeProtocol: {
+		"{peer} et ce terminal ne se comprennent pas : les versions sont-elles compatibles ?",
+		"{peer} and this terminal do not understand each other: do the versions fit?"},
+	tla.CodeStopped:   {"Session terminée par l'utilisateur.", "The user ended the session."},
+	tla.CodeCancelled: {"Démarrage abandonné par l'utilisateur.", "The user gave up the start."},
+	tla.CodeTimeOver:  {"La session a atteint sa durée maximale.", "The session reached its longest time."},
+	tla.CodeInactive:  {"La session est restée trop longtemps inactive.", "The session was inactive for too long."},
+	tla.CodeClock: {
+		"L'horloge de ce terminal est fausse : mettez-le à l'heure, puis recommencez.",
+		"This terminal's clock is wrong: set it, then try again."},
+	tla.CodeAbsent:    {"Personne n'a répondu au terminal.", "Nobody at the terminal answered."},
+	tla.CodeNoSession: {"Aucune session n'est ouverte.", "There is no session."},
+	tla.CodeUnknownPdT: {
+		"Ce Poste de Travail n'est pas de ceux de ce terminal.",
+		"That Poste de Travail is none of this terminal's."},
+	tla.CodeManyRefused: {
+		"Le Poste de Travail a demandé plusieurs fois ce que ce terminal interdit.",
+		"The Poste de Travail asked several times for what this terminal forbids."},
+	tla.CodeCheck:    {"Le test a trouvé un problème.", "The test found something."},
+	tla.CodeExpired:  {"Le certificat de ce terminal a expiré.", "This terminal's certificate has ended."},
+	tla.CodeShutdown: {"Ce terminal s'arrête.", "This terminal is stopping."},
+	tla.CodeNoPIN:    {"Aucun code porteur n'est demandé en ce moment.", "No PIN is asked for now."},
 	tla.CodeLastTry: {
 		"Il ne reste qu'un essai avant le blocage de la carte. Si vous êtes sûr de votre code : tla-relay pin --last-try.",
 		"One try is left before the card blocks. If you are sure of your PIN: tla-relay pin --last-try."},
-	tla.CodeBadPIN: {"Ce n'est pas un code porteur : il a trop ou trop peu de chiffres, ou autre chose que des chiffres.", "That is no PIN: too many or too few digits, or not only digits."},
+	tla.CodeBadPIN: {
+		"Ce n'est pas un code porteur : il a trop ou trop peu de chiffres, ou autre chose que des chiffres.",
+		"That is no PIN: too many or too few digits, or not only digits."},
 	tla.CodePINFailed: {"Le code porteur n'a pas pu être présenté à la carte : elle a été retirée, ou le temps est écoulé.",
 		"The PIN could not be shown to the card: it was taken out, or the time is over."},
-	tla.CodeSeal:           {"Ce terminal refuse de travailler : sa configuration signée {reason}.", "This terminal refuses to work: its signed configuration {reason}."},
+	tla.CodeSeal: {
+		"Ce terminal refuse de travailler : sa configuration signée {reason}.",
+		"This terminal refuses to work: its signed configuration {reason}."},
 	tla.CodeUnknownCommand: oldProgram,
 }
 
@@ -114,50 +145,74 @@ var testGivenUp = words{"Test abandonné par l'utilisateur.", "The user gave up 
 // reasons are the second part of a why, by its code. "" is the answer when only the peer knows.
 var reasons = map[tla.Code]map[string]words{
 	tla.CodeProxy: {
-		string(dialer.Unreachable):  {"il ne répond pas", "it does not answer"},
-		string(dialer.NoPassword):   {"son mot de passe ne peut pas être lu sur ce terminal", "its password cannot be read on this terminal"},
-		string(dialer.Credentials):  {"il refuse le nom d'utilisateur ou le mot de passe de ce terminal", "it does not take this terminal's user name and password"},
-		string(dialer.OtherScheme):  {"il demande une identification que ce terminal n'a pas (NTLM, Negotiate)", "it wants an authentication that this terminal does not have (NTLM, Negotiate)"},
-		string(dialer.Portal):       {"il renvoie à une page web, sans doute pour s'y identifier", "it sends to a web page, for a login most likely"},
-		string(dialer.Denied):       {"il interdit cette connexion", "it forbids this connection"},
-		string(dialer.TargetFailed): {"il ne peut pas joindre le service de votre opérateur", "it cannot reach your operator's service"},
-		string(dialer.NoHTTP):       {"ce qui répond à sa place n'est pas un proxy", "what answers in its place is no proxy"},
-		string(dialer.Slow):         {"pas de réponse à temps", "no answer in time"},
-		string(dialer.Closed):       {"il a coupé la connexion", "it closed the connection"},
+		string(dialer.Unreachable): {"il ne répond pas", "it does not answer"},
+		string(dialer.NoPassword): {
+			"son mot de passe ne peut pas être lu sur ce terminal",
+			"its password cannot be read on this terminal"},
+		string(dialer.Credentials): {
+			"il refuse le nom d'utilisateur ou le mot de passe de ce terminal",
+			"it does not take this terminal's user name and password"},
+		string(dialer.OtherScheme): {
+			"il demande une identification que ce terminal n'a pas (NTLM, Negotiate)",
+			"it wants an authentication that this terminal does not have (NTLM, Negotiate)"},
+		string(dialer.Portal): {
+			"il renvoie à une page web, sans doute pour s'y identifier",
+			"it sends to a web page, for a login most likely"},
+		string(dialer.Denied): {"il interdit cette connexion", "it forbids this connection"},
+		string(dialer.TargetFailed): {
+			"il ne peut pas joindre le service de votre opérateur",
+			"it cannot reach your operator's service"},
+		string(dialer.NoHTTP): {
+			"ce qui répond à sa place n'est pas un proxy",
+			"what answers in its place is no proxy"},
+		string(dialer.Slow):   {"pas de réponse à temps", "no answer in time"},
+		string(dialer.Closed): {"il a coupé la connexion", "it closed the connection"},
 	},
 	tla.CodeRefused:  certificateReasons,
 	tla.CodeRejected: certificateReasons,
 	tla.CodeProblem: {
-		string(link.ProblemBadRequest):           versions,
-		string(link.ProblemConsentRequired):      versions,
-		string(link.ProblemNotFound):             versions,
-		string(link.ProblemMethodNotAllowed):     versions,
-		string(link.ProblemUpgradeRequired):      versions,
-		string(link.ProblemWrongRole):            {"ce certificat n'est pas celui d'un terminal", "this certificate is not a terminal's"},
-		string(link.ProblemWrongPractice):        {"ce terminal n'a pas accès à ce Poste de Travail", "this terminal may not reach that Poste de Travail"},
-		string(link.ProblemTLABusy):              {"ce terminal a déjà une session", "this terminal already has a session"},
-		string(link.ProblemTooMany):              {"trop de connexions", "too many connections"},
-		string(link.ProblemPdTAbsent):            {"le Poste de Travail n'est pas connecté", "the Poste de Travail is not connected"},
-		string(link.ProblemDraining):             {"il s'arrête un instant", "it is stopping for a moment"},
-		string(link.ProblemNoBundle):             {"il n'a pas de configuration signée pour ce terminal", "it has no signed configuration for this terminal"},
-		string(link.ProblemBundleOutdated):       {"la configuration signée de ce terminal est périmée et la nouvelle n'a pas pu être chargée", "the signed configuration of this terminal is outdated and the new one could not be fetched"},
-		string(link.ProblemBundleRequired):       {"ce terminal n'a pas de configuration signée", "this terminal has no signed configuration"},
-		string(link.ProblemBadAuthorization):     {"la demande n'a pas été acceptée", "the request was not accepted"},
-		string(link.ProblemBadConsent):           {"la demande signée par ce terminal n'a pas été acceptée", "the request that this terminal signed was not accepted"},
-		string(link.ProblemBadTicket):            {"il n'a pas permis de reprendre la session", "it did not let the session be resumed"},
-		string(link.ProblemClockWrong):           {"l'horloge de ce terminal est fausse", "this terminal's clock is wrong"},
+		string(link.ProblemBadRequest):       versions,
+		string(link.ProblemConsentRequired):  versions,
+		string(link.ProblemNotFound):         versions,
+		string(link.ProblemMethodNotAllowed): versions,
+		string(link.ProblemUpgradeRequired):  versions,
+		string(link.ProblemWrongRole):        {"ce certificat n'est pas celui d'un terminal", "this certificate is not a terminal's"},
+		string(link.ProblemWrongPractice):    {"ce terminal n'a pas accès à ce Poste de Travail", "this terminal may not reach that Poste de Travail"},
+		string(link.ProblemTLABusy):          {"ce terminal a déjà une session", "this terminal already has a session"},
+		string(link.ProblemTooMany):          {"trop de connexions", "too many connections"},
+		string(link.ProblemPdTAbsent):        {"le Poste de Travail n'est pas connecté", "the Poste de Travail is not connected"},
+		string(link.ProblemDraining):         {"il s'arrête un instant", "it is stopping for a moment"},
+		string(link.ProblemNoBundle): {
+			"il n'a pas de configuration signée pour ce terminal",
+			"it has no signed configuration for this terminal"},
+		string(link.ProblemBundleOutdated):   {"la configuration signée de ce terminal est périmée et la nouvelle n'a pas pu être chargée", "the signed configuration of this terminal is outdated and the new one could not be fetched"},
+		string(link.ProblemBundleRequired):   {"ce terminal n'a pas de configuration signée", "this terminal has no signed configuration"},
+		string(link.ProblemBadAuthorization): {"la demande n'a pas été acceptée", "the request was not accepted"},
+		string(link.ProblemBadConsent): {
+			"la demande signée par ce terminal n'a pas été acceptée",
+			"the request that this terminal signed was not accepted"},
+		string(link.ProblemBadTicket): {
+			"il n'a pas permis de reprendre la session",
+			"it did not let the session be resumed"},
+		string(link.ProblemClockWrong): {
+			"l'horloge de ce terminal est fausse",
+			"this terminal's clock is wrong"},
 		string(link.ProblemBadServerCertificate): {"le certificat du Poste de Travail n'est pas accepté", "the certificate of the Poste de Travail does not pass"},
 	},
 	tla.CodeSeal: {
-		string(bundle.Missing):     {"est absente ou illisible", "is missing or cannot be read"},
-		string(bundle.Altered):     {"a été modifiée", "has been altered"},
-		string(bundle.Outdated):    {"est plus ancienne que la version déjà acceptée", "is older than the version accepted before"},
+		string(bundle.Missing): {"est absente ou illisible", "is missing or cannot be read"},
+		string(bundle.Altered): {"a été modifiée", "has been altered"},
+		string(bundle.Outdated): {
+			"est plus ancienne que la version déjà acceptée",
+			"is older than the version accepted before"},
 		string(bundle.Expired):     {"n'est plus valable (ou l'horloge est fausse)", "is no longer valid (or the clock is wrong)"},
 		string(bundle.Revoked):     {"a été signée par un certificat révoqué", "was signed by a revoked certificate"},
 		string(bundle.Untrusted):   {"n'a pas de signataire accepté", "has no accepted signer"},
 		string(bundle.WrongDevice): {"est celle d'un autre appareil", "is another device's"},
 		string(bundle.Unusable):    {"dit des choses que ce terminal ne comprend pas", "says what this terminal does not understand"},
-		tla.ReasonChanged:          {"désigne un autre Poste de Travail qu'à votre demande", "names another Poste de Travail than when you asked"},
+		tla.ReasonChanged: {
+			"désigne un autre Poste de Travail qu'à votre demande",
+			"names another Poste de Travail than when you asked"},
 	},
 	tla.CodePdT: {
 		string(session.ByeStopped):  {"arrêt demandé", "it was stopped"},
@@ -181,11 +236,16 @@ var reasons = map[tla.Code]map[string]words{
 	},
 }
 
-// What a professional needs of most reasons for which a certificate or a connection is refused; log and trace have the reason itself.
+// What a professional needs of most reasons for which a certificate or a connection is refused; log and trace have the reason
+// itself.
 var (
-	unfit       = words{"certificat non conforme", "unfit certificate"}
-	unverified  = words{"la validité du certificat n'a pas pu être vérifiée", "whether the certificate is still good could not be found out"}
-	futureDate  = words{"la validité du certificat n'a pas pu être vérifiée (horloge fausse ?)", "whether the certificate is still good could not be found out (clock wrong?)"}
+	unfit      = words{"certificat non conforme", "unfit certificate"}
+	unverified = words{
+		"la validité du certificat n'a pas pu être vérifiée",
+		"whether the certificate is still good could not be found out"}
+	futureDate = words{
+		"la validité du certificat n'a pas pu être vérifiée (horloge fausse ?)",
+		"whether the certificate is still good could not be found out (clock wrong?)"}
 	unencrypted = words{"connexion chiffrée non conforme", "unfit encryption"}
 )
 
@@ -283,9 +343,13 @@ var (
 		empty:    words{"vide", "empty"},
 		last:     words{"Dernière session", "Last session"},
 		own:      words{"Certificat valable jusqu'au", "Certificate valid until"},
-		noOwn:    words{"Certificat inutilisable : appelez votre opérateur.", "Certificate that cannot be used: call your operator."},
-		pin:      words{"Code porteur de la {card}, demandé par {pdt} (vide pour refuser) : ", "PIN of the {card}, asked for by {pdt} (empty to refuse): "},
-		pinTries: words{"Code porteur de la {card}, demandé par {pdt}, {n} {n:essai restant:essais restants} (vide pour refuser) : ", "PIN of the {card}, asked for by {pdt}, {n} {n:try:tries} left (empty to refuse): "},
+		noOwn: words{
+			"Certificat inutilisable : appelez votre opérateur.",
+			"Certificate that cannot be used: call your operator."},
+		pin: words{"Code porteur de la {card}, demandé par {pdt} (vide pour refuser) : ", "PIN of the {card}, asked for by {pdt} (empty to refuse): "},
+		pinTries: words{
+			"Code porteur de la {card}, demandé par {pdt}, {n} {n:essai restant:essais restants} (vide pour refuser) : ",
+			"PIN of the {card}, asked for by {pdt}, {n} {n:try:tries} left (empty to refuse): "},
 		pinAsked: words{"Le code porteur de la {card} est demandé : entrez-le avec tla-relay pin.", "The PIN of the {card} is asked for: enter it with tla-relay pin."},
 		pinPad:   words{"Le code porteur de la {card} est demandé : entrez-le sur le clavier du lecteur.", "The PIN of the {card} is asked for: enter it on the reader's keys."},
 		ask: words{"Êtes-vous toujours là ? Sans réponse, la session se ferme à {at} : tla-relay stay pour la garder.",
@@ -347,14 +411,20 @@ var enrolFailures = map[enrol.Kind]words{
 
 // enrolReasons are why a renewal failed last; what only an enrolment can fail for is not among them.
 var enrolReasons = map[enrol.Kind]words{
-	enrol.CodeUnknown:   {"l'opérateur ne reconnaît pas ce terminal", "the operator does not know this terminal"},
-	enrol.OtherProgram:  {"l'opérateur n'a pas de certificat de cette sorte pour ce terminal", "the operator has no such certificate for this terminal"},
-	enrol.TooMany:       {"trop d'essais ont échoué", "too many attempts failed"},
-	enrol.NotAvailable:  {"l'opérateur ne peut pas délivrer de certificat", "the operator cannot issue one"},
-	enrol.Unreachable:   {"le service de l'opérateur ne répond pas", "the operator's service does not answer"},
-	enrol.NoPKI:         {"le service de l'opérateur ne délivre pas de certificat", "the operator's service issues none"},
-	enrol.Clock:         {"les dates ne concordent pas", "the dates do not fit"},
-	enrol.Refused:       {"le service qui délivre les certificats n'est pas accepté", "the service that issues certificates does not pass"},
+	enrol.CodeUnknown: {"l'opérateur ne reconnaît pas ce terminal", "the operator does not know this terminal"},
+	enrol.OtherProgram: {
+		"l'opérateur n'a pas de certificat de cette sorte pour ce terminal",
+		"the operator has no such certificate for this terminal"},
+	enrol.TooMany:      {"trop d'essais ont échoué", "too many attempts failed"},
+	enrol.NotAvailable: {"l'opérateur ne peut pas délivrer de certificat", "the operator cannot issue one"},
+	enrol.Unreachable:  {"le service de l'opérateur ne répond pas", "the operator's service does not answer"},
+	enrol.NoPKI: {
+		"le service de l'opérateur ne délivre pas de certificat",
+		"the operator's service issues none"},
+	enrol.Clock: {"les dates ne concordent pas", "the dates do not fit"},
+	enrol.Refused: {
+		"le service qui délivre les certificats n'est pas accepté",
+		"the service that issues certificates does not pass"},
 	enrol.Rejected:      {"l'opérateur refuse le certificat actuel", "the operator refuses the present certificate"},
 	enrol.BadAnswer:     {"la réponse de l'opérateur est inutilisable", "the operator's answer cannot be used"},
 	enrol.Files:         {"le nouveau certificat ne peut pas être enregistré", "the new certificate cannot be kept"},

@@ -19,9 +19,12 @@ var forInstallers = []string{"enrolWords", "enrolFailures", "detailed"}
 
 // jargon are words that mean something to an operator only, per language.
 var jargon = []*regexp.Regexp{
-	regexp.MustCompile(`(?i)\bpasserelle|\brelais\b|\bprotocole|\bURN\b|\bPKI\b|PC/SC|\bCRL\b|\bOCSP\b|\bTLS\b|\bpolitique\b|\bbundle\b|\(s\)|\{(gateway|detail|file)\}`),
-	regexp.MustCompile(`(?i)\bgateway|\brelay\b|\bprotocol|\bURN\b|\bPKI\b|PC/SC|\bCRL\b|\bOCSP\b|\bTLS\b|\bpolicy\b|\bbundle\b|\(s\)|\{(gateway|detail|file)\}`),
+	regexp.MustCompile(`(?i)\b(passerelle|relais|protocole|politique|` + acronyms),
+	regexp.MustCompile(`(?i)\b(gateway|relay|protocol|policy|` + acronyms),
 }
+
+// acronyms are what both have in common, with what is filled in from elsewhere.
+const acronyms = `bundle|URN|PKI|CRL|OCSP|TLS)\b|PC/SC|\(s\)|\{(gateway|detail|file)\}`
 
 // counts is a number before a word that has but one form.
 var counts = regexp.MustCompile(`\{n\}[ \x{a0}]\pL{2,}`)

@@ -170,7 +170,8 @@ func TestTooManyClients(t *testing.T) {
 	}, patience, time.Millisecond)
 }
 
-// TestC4StopHasAPlaceOfItsOwn: whatever other clients do, a session can be ended; and whoever waits for a PIN and goes leaves its place.
+// TestC4StopHasAPlaceOfItsOwn: whatever other clients do, a session can be ended; and who waits for a PIN and goes leaves its
+// place.
 func TestC4StopHasAPlaceOfItsOwn(t *testing.T) {
 	socket := serve(t, Config{PIN: func(ctx context.Context, _ bool, _ func(any) error, _ io.Reader, _ func(time.Time)) any {
 		<-ctx.Done()

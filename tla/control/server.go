@@ -59,7 +59,8 @@ func Listen(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{cfg: cfg, guard: g, socket: sock, clients: make(chan struct{}, maxClients), stops: make(chan struct{}, maxStops)}, nil
+	return &Server{cfg: cfg, guard: g, socket: sock,
+		clients: make(chan struct{}, maxClients), stops: make(chan struct{}, maxStops)}, nil
 }
 
 // Serve answers until ctx ends; then it closes the socket and waits for the answers under way.
@@ -141,8 +142,8 @@ func (s *Server) serve(ctx context.Context, c *net.UnixConn, takes func(command 
 	s.answer(ctx, c, fmt.Sprintf("uid %d", who.uid), asked)
 }
 
-// enterPIN reads nothing ahead of the PIN: no buffer of ours may have it. That a client has gone while it waits for a PIN to be wanted is
-// found out without.
+// enterPIN reads nothing ahead of the PIN: no buffer of ours may have it. That a client has gone while it waits for a PIN to be
+// wanted is found out without.
 func (s *Server) enterPIN(ctx context.Context, c *net.UnixConn, insist bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
