@@ -21,6 +21,7 @@ const (
 	FramePong     FrameType = 8  // both: the 8 octets of the ping
 	FrameBye      FrameType = 9  // both, last: JSON
 	FrameVerify   FrameType = 10 // PdT → TLA: epoch(4) seq(4) CLA INS P1 P2
+	FrameShown    FrameType = 14 // PdT → TLA: epoch(4); 11 to 13 are reserved
 )
 
 // Slot is the place of a card at the PdT; it follows the card's role, not the TLA's reader.
@@ -116,6 +117,7 @@ var bounds = map[FrameType]struct{ min, max int }{
 	FramePong:     {8, 8},
 	FrameBye:      {2, maxText},
 	FrameVerify:   {exchangeLen + MinCommand, exchangeLen + MinCommand},
+	FrameShown:    {4, 4},
 }
 
 // appendFrame adds a frame whose payload is the given parts.

@@ -27,7 +27,7 @@ func vectors(t testing.TB) map[string][]byte {
 		require.NoError(t, err, fields[0])
 		found[fields[0]] = b
 	}
-	require.Len(t, found, 13)
+	require.Len(t, found, 17)
 	return found
 }
 
@@ -62,6 +62,7 @@ func TestEncodersMatchVectors(t *testing.T) {
 	require.Equal(t, v["response-done"], appendFrame(nil, FrameResponse, SlotCPS, x.bytes(), []byte{byte(Done)}, []byte{0x90, 0}))
 	require.Equal(t, v["response-stale"], appendFrame(nil, FrameResponse, SlotCPS, exchangeID{3, 3}.bytes(), []byte{byte(StaleEpoch)}))
 	require.Equal(t, v["removed-cps"], appendFrame(nil, FrameRemoved, SlotCPS, epochBytes(2)))
+	require.Equal(t, v["shown-cps"], appendFrame(nil, FrameShown, SlotCPS, epochBytes(1)))
 	const id = "00112233445566778899aabbccddeeff"
 	octets := make([]byte, 64)
 	for i := range octets {
@@ -70,12 +71,16 @@ func TestEncodersMatchVectors(t *testing.T) {
 	secret, binding := octets[:32], octets[32:]
 	raw, err := hex.DecodeString(id)
 	require.NoError(t, err)
-	again := newHelloTLA(ID(raw))
+	first, again := newHelloTLA(ID(raw)), newHelloTLA(ID(raw))
+	first.Shown = true
 	again.Resume = &resumeTLA{2, prove(secret, proofTerminal, 2, binding), []slotSeqText{{0, 7}, {1, 0}}}
 	for name, hello := range map[string]any{
-		"hello-pdt":       helloPdT{1, id, nil},
+		"hello-tla":       first,
+		"hello-tla-old":   newHelloTLA(ID(raw)),
+		"hello-pdt":       helloPdT{1, id, true, nil},
+		"hello-pdt-old":   helloPdT{1, id, false, nil},
 		"hello-tla-again": again,
-		"hello-pdt-again": helloPdT{1, id, &resumePdT{prove(secret, proofWorkstation, 2, binding), []slotPendingText{{0, 8}, {1, 0}}}},
+		"hello-pdt-again": helloPdT{1, id, false, &resumePdT{prove(secret, proofWorkstation, 2, binding), []slotPendingText{{0, 8}, {1, 0}}}},
 	} {
 		text, err := json.Marshal(hello)
 		require.NoError(t, err)
@@ -89,7 +94,11 @@ func TestEncodersMatchVectors(t *testing.T) {
 func TestFrameRefused(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"type 0":            {0, 0, 0, 0, 0, 4, 1, 2, 3, 4},
-		"type 11":           {11, 0, 0, 0, 0, 4, 1, 2, 3, 4},
+		"type 11, reserved": {11, 0, 0, 0, 0, 4, 1, 2, 3, 4},
+		"type 13, reserved": {13, 0, 0, 0, 0, 4, 1, 2, 3, 4},
+		"shown in slot 2":   {14, 2, 0, 0, 0, 4, 1, 2, 3, 4},
+		"shown too short":   {14, 0, 0, 0, 0, 3, 1, 2, 3},
+		"shown too long":    {14, 0, 0, 1, 0, 0},
 		"slot 2":            {3, 2, 0, 0, 0, 4, 1, 2, 3, 4},
 		"removed too short": {3, 0, 0, 0, 0, 3, 1, 2, 3},
 		"removed too long":  {3, 0, 0, 0, 0, 5, 1, 2, 3, 4, 5},

@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/hex"
 	"net"
+	"slices"
 	"testing"
 	"time"
 )
@@ -14,6 +15,8 @@ func FuzzTerminal(f *testing.F) {
 	hello := v["hello-pdt"]
 	f.Add(append(append(append([]byte(nil), hello...), v["command-select"]...), v["reset-cold"]...))
 	f.Add(append(append([]byte(nil), hello...), v["bye-stopped"]...))
+	f.Add(slices.Concat(hello, v["shown-cps"], v["shown-cps"], v["reset-cold"], v["shown-cps"]))
+	f.Add(slices.Concat(v["hello-pdt-old"], v["shown-cps"]))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		raw, _ := hex.DecodeString(id)
 		near, far := net.Pipe()

@@ -102,7 +102,7 @@ func newLasting(t testing.TB) *lasting {
 	var err error
 	l.t, err = OpenTerminal(l.a, TerminalConfig{ID: id})
 	require.NoError(t, err)
-	l.w, err = OpenWorkstation(l.b, WorkstationConfig{Session: id.String(),
+	l.w, err = OpenWorkstation(l.b, WorkstationConfig{Session: id.String(), Shows: true,
 		Inserted: func(_ Slot, i Inserted) { l.inserted <- i }, Removed: func(s Slot) { l.removed <- s }})
 	require.NoError(t, err)
 	l.serve(func() error { return l.w.Serve(context.Background()) })
@@ -394,7 +394,7 @@ func TestResumeProvesThePdT(t *testing.T) {
 		s := newStream(further.b, Timers{})
 		defer s.close(errClosed)
 		if _, err := s.read(); err == nil {
-			_ = s.writeJSON(FrameHello, helloPdT{version, l.t.cfg.ID.String(), &resumePdT{"00", []slotPendingText{{0, 0}, {1, 0}}}})
+			_ = s.writeJSON(FrameHello, helloPdT{version, l.t.cfg.ID.String(), false, &resumePdT{"00", []slotPendingText{{0, 0}, {1, 0}}}})
 			drain(further.b)
 		}
 	}()

@@ -44,6 +44,7 @@ type pair struct {
 	w        *Workstation
 	inserted chan Inserted
 	removed  chan Slot
+	shown    chan Slot
 	endT     chan error
 	endW     chan error
 }
@@ -64,12 +65,12 @@ func drain(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
 func newPair(t *testing.T) *pair {
 	a, b := connect(t)
-	p := &pair{inserted: make(chan Inserted, 9), removed: make(chan Slot, 9), endT: make(chan error, 1), endW: make(chan error, 1)}
+	p := &pair{inserted: make(chan Inserted, 9), removed: make(chan Slot, 9), shown: make(chan Slot, 9), endT: make(chan error, 1), endW: make(chan error, 1)}
 	id := NewID()
 	var err error
-	p.t, err = OpenTerminal(a, TerminalConfig{ID: id})
+	p.t, err = OpenTerminal(a, TerminalConfig{ID: id, OnShown: func(s Slot) { p.shown <- s }})
 	require.NoError(t, err)
-	p.w, err = OpenWorkstation(b, WorkstationConfig{Session: id.String(),
+	p.w, err = OpenWorkstation(b, WorkstationConfig{Session: id.String(), Shows: true,
 		Inserted: func(_ Slot, i Inserted) { p.inserted <- i }, Removed: func(s Slot) { p.removed <- s }})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -31,6 +31,8 @@ type TerminalConfig struct {
 	OnCommand func(Slot)
 	// OnPIN is called when a command is refused because it carries a PIN; nil = nobody asks.
 	OnPIN func(Slot)
+	// OnShown is called once for each card that programs at the PdT see; it must not block. nil = nobody asks.
+	OnShown func(Slot)
 }
 
 // Terminal is the TLA's end of a card session, over one link after another. Its methods may be called from any goroutine.
@@ -38,6 +40,7 @@ type Terminal struct {
 	cfg    TerminalConfig
 	secret []byte // exported from the first link; nil: the session ends with that
 	up     chan struct{}
+	tells  bool // the PdT will say when programs see a card; known once up
 	slots  [Slots]*terminalSlot
 
 	start sync.Once
@@ -58,6 +61,8 @@ type terminalSlot struct {
 	book  ledger
 	card  Card
 	shown []byte  // protocol and ATR of the card, as inserted carries them
+	since uint32  // the epoch in which it came in
+	seen  bool    // programs at the PdT see it
 	out   *stream // where frames go; nil while there is no link, or the PdT has not said where it stands
 }
 
@@ -78,7 +83,9 @@ func OpenTerminal(conn net.Conn, cfg TerminalConfig) (*Terminal, error) {
 	}
 	var err error
 	if t.secret, err = export(conn, labelSecret, cfg.ID.String()); err == nil {
-		err = t.s.writeJSON(FrameHello, newHelloTLA(cfg.ID))
+		hello := newHelloTLA(cfg.ID)
+		hello.Shown = true
+		err = t.s.writeJSON(FrameHello, hello)
 	}
 	if err != nil {
 		return nil, t.s.fail(err)
@@ -88,6 +95,17 @@ func OpenTerminal(conn net.Conn, cfg TerminalConfig) (*Terminal, error) {
 
 // Up is closed when the PdT has accepted the session.
 func (t *Terminal) Up() <-chan struct{} { return t.up }
+
+// TellsShown tells whether the PdT says when its programs see a card; it is known once the session is up.
+func (t *Terminal) TellsShown() bool { return t.wasUp() && t.tells }
+
+// Shown tells whether programs at the PdT see the card of a slot, as far as the PdT has said.
+func (t *Terminal) Shown(slot Slot) bool {
+	ts := t.slots[slot]
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return ts.seen
+}
 
 // Run serves a session that ends with its link, and says why: *Bye, ErrDead, *ProtocolError or an error of the connection.
 // Commands under way at the cards are waited for. When ctx ends the PdT is told bye.
@@ -169,7 +187,7 @@ func (t *Terminal) Insert(slot Slot, atr []byte, p Protocol, card Card) error {
 		return fmt.Errorf("cannot show a second %s card: remove the first one", slot)
 	}
 	ts.card, ts.shown = card, append([]byte{byte(p)}, atr...)
-	ts.book.insert()
+	ts.since, ts.seen = ts.book.insert(), false
 	return ts.tell()
 }
 
@@ -181,7 +199,7 @@ func (t *Terminal) Remove(slot Slot) error {
 	if ts.card == nil {
 		return nil
 	}
-	ts.card, ts.shown = nil, nil
+	ts.card, ts.shown, ts.seen = nil, nil, false
 	ts.book.remove()
 	return ts.tell()
 }
@@ -200,9 +218,11 @@ func (ts *terminalSlot) tell() error {
 // readAll handles what the PdT sends, and returns why it ended.
 func (t *Terminal) readAll(s *stream) error {
 	if !t.wasUp() {
-		if _, err := t.readHello(s); err != nil {
+		h, err := t.readHello(s)
+		if err != nil {
 			return err
 		}
+		t.tells = h.Shown
 		close(t.up)
 	}
 	for {
@@ -210,10 +230,28 @@ func (t *Terminal) readAll(s *stream) error {
 		if err != nil {
 			return err
 		}
-		if err := t.admit(f); err != nil {
+		if f.typ == FrameShown {
+			t.saw(f)
+		} else if err := t.admit(f); err != nil {
 			return err
 		}
 	}
+}
+
+// saw takes a shown. Whatever the PdT sends, and however often, it costs a look, and changes nothing but once for each card.
+func (t *Terminal) saw(f frame) {
+	if t.slots[f.slot].saw(binary.BigEndian.Uint32(f.payload)) && t.cfg.OnShown != nil {
+		t.cfg.OnShown(f.slot)
+	}
+}
+
+// saw takes a shown of the slot; false when it is about another card than the one that is in, or no news.
+func (ts *terminalSlot) saw(epoch uint32) (news bool) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	news = ts.card != nil && !ts.seen && epoch >= ts.since && epoch <= ts.book.epoch
+	ts.seen = ts.seen || news
+	return news
 }
 
 func (t *Terminal) readHello(s *stream) (h helloPdT, err error) {

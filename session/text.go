@@ -35,6 +35,7 @@ type helloTLA struct {
 	Versions []int      `json:"versions"`
 	Session  string     `json:"session"`
 	Slots    []slotText `json:"slots"`
+	Shown    bool       `json:"shown,omitempty"` // it knows the frame; on the first link
 
 	Resume *resumeTLA `json:"resume,omitempty"` // on a further link of the session
 }
@@ -42,6 +43,7 @@ type helloTLA struct {
 type helloPdT struct {
 	Version int        `json:"version"`
 	Session string     `json:"session"`
+	Shown   bool       `json:"shown,omitempty"` // it will send the frame; on the first link
 	Resume  *resumePdT `json:"resume,omitempty"`
 }
 

@@ -37,6 +37,7 @@ type WorkstationConfig struct {
 	Timers   Timers
 	Inserted func(Slot, Inserted)
 	Removed  func(Slot)
+	Shows    bool // Shown will be called for each card that programs see: the TLA's user may wait for it
 }
 
 // Workstation is the PdT's end of a card session, over one link after another. Its methods may be called from any goroutine.
@@ -64,9 +65,11 @@ type workstationSlot struct {
 	reply chan response // capacity 1
 	frame []byte        // of the exchange outstanding; owned by who holds the token, or, when it is abandoned, by the book
 
-	mu   sync.Mutex // protects the rest
-	book claim
-	out  *stream // where commands go; nil while there is no link
+	mu    sync.Mutex // protects the rest
+	book  claim
+	since uint32  // the epoch in which the card came in, or went
+	shown bool    // programs see the card
+	out   *stream // where commands go; nil while there is no link
 }
 
 type response struct {
@@ -150,7 +153,7 @@ func (w *Workstation) Serve(ctx context.Context) error {
 		ws.out = s
 		ws.mu.Unlock()
 	}
-	if err := s.writeJSON(FrameHello, helloPdT{Version: version, Session: w.cfg.Session}); err != nil {
+	if err := s.writeJSON(FrameHello, helloPdT{Version: version, Session: w.cfg.Session, Shown: w.tells()}); err != nil {
 		return s.fail(err)
 	}
 	return w.serve(ctx, s)
@@ -261,7 +264,36 @@ func (ws *workstationSlot) tell(f frame) (news bool, err error) {
 	if !ws.book.tell(epoch) {
 		return false, protocolErrorf("the %s slot is in epoch %d after %d", ws.slot, epoch, before)
 	}
-	return epoch != before, nil
+	if news = epoch != before; news {
+		ws.since, ws.shown = epoch, false
+	}
+	return news, nil
+}
+
+// tells tells whether the TLA is told of cards that programs see: both ends know how.
+func (w *Workstation) tells() bool { return w.cfg.Shows && w.hello.Shown }
+
+// Shown tells the TLA that programs see the card that was inserted in that epoch, if it wants to know. It can block for as long as a write.
+func (w *Workstation) Shown(slot Slot, epoch uint32) {
+	if !w.tells() {
+		return
+	}
+	if out := w.slots[slot].sees(epoch); out != nil {
+		if err := out.write(FrameShown, slot, epochBytes(epoch)); err != nil {
+			out.close(err)
+		}
+	}
+}
+
+// sees notes that programs see a card, if it is still the one that is in; what a link loses of it, a further one brings.
+func (ws *workstationSlot) sees(epoch uint32) *stream {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if epoch != ws.since {
+		return nil
+	}
+	ws.shown = true
+	return ws.out
 }
 
 // Transmit has the card of that slot and epoch execute a command APDU and returns its response APDU.

@@ -77,7 +77,7 @@ func (w *Workstation) goOn(s *stream, r *resumeTLA, binding []byte, resumed func
 	for i, st := range stands {
 		answer.Slots = append(answer.Slots, slotPendingText{Slot(i), st.pending})
 	}
-	if err := s.writeJSON(FrameHello, helloPdT{version, w.cfg.Session, answer}); err != nil {
+	if err := s.writeJSON(FrameHello, helloPdT{Version: version, Session: w.cfg.Session, Resume: answer}); err != nil {
 		return err
 	}
 	return w.sendAgain(s, stands)
@@ -106,6 +106,11 @@ func (w *Workstation) sendAgain(s *stream, stands [Slots]standing) error {
 		ws.out = s
 		if stands[i].again {
 			if err := s.writeFrame(ws.frame); err != nil {
+				return err
+			}
+		}
+		if ws.shown { // the link before may have lost it
+			if err := s.write(FrameShown, ws.slot, epochBytes(ws.since)); err != nil {
 				return err
 			}
 		}
