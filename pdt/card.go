@@ -14,6 +14,7 @@ import (
 type exchanger interface {
 	Transmit(ctx context.Context, slot session.Slot, epoch uint32, apdu []byte) ([]byte, error)
 	Reset(ctx context.Context, slot session.Slot, epoch uint32, kind session.ResetKind) (uint32, []byte, error)
+	Shown(slot session.Slot, epoch uint32)
 }
 
 // Card is a card in a terminal, from one insertion to its removal. Another card in the same slot is another
@@ -21,11 +22,13 @@ type exchanger interface {
 type Card struct {
 	slot     session.Slot
 	protocol session.Protocol
+	since    uint32 // the epoch in which it came in
 	via      exchanger
 	count    *counts
 
 	here   context.Context // ends when the card is removed or the session is over
 	remove context.CancelFunc
+	seen   sync.Once
 
 	mu    sync.Mutex // protects the rest: a status may be asked for at any time
 	epoch uint32
@@ -35,7 +38,8 @@ type Card struct {
 // counts says how much was asked of a session's cards.
 type counts struct{ commands, resets atomic.Uint64 }
 
-// NewCard makes the card that a session announced as inserted, for programs that run a card session of their own.
+// NewCard makes the card that a session announced as inserted, for programs that run a card session of their own. What calls its Seen
+// goes with session.WorkstationConfig.Shows.
 // It is gone when ctx ends.
 func NewCard(ctx context.Context, slot session.Slot, in session.Inserted, w *session.Workstation) *Card {
 	return newCard(ctx, slot, in, w, new(counts))
@@ -43,7 +47,7 @@ func NewCard(ctx context.Context, slot session.Slot, in session.Inserted, w *ses
 
 // newCard makes the card of an inserted frame; it is gone when ctx ends.
 func newCard(ctx context.Context, slot session.Slot, in session.Inserted, via exchanger, count *counts) *Card {
-	c := &Card{slot: slot, protocol: in.Protocol, via: via, count: count, epoch: in.Epoch, atr: in.ATR}
+	c := &Card{slot: slot, protocol: in.Protocol, since: in.Epoch, via: via, count: count, epoch: in.Epoch, atr: in.ATR}
 	c.here, c.remove = context.WithCancel(ctx)
 	return c
 }
@@ -77,6 +81,12 @@ func (c *Card) Reset(kind session.ResetKind) error {
 		c.renew(epoch, atr)
 	}
 	return err
+}
+
+// Seen tells the terminal, whose user may wait for it, that programs see the card; a [Reader] calls it once they do, or more often. It does not
+// wait for the network, as no poll of a driver may.
+func (c *Card) Seen() {
+	c.seen.Do(func() { go c.via.Shown(c.slot, c.since) })
 }
 
 func (c *Card) current() uint32 {

@@ -12,6 +12,7 @@ import (
 type program struct{}
 
 func (program) Show(ctx context.Context, card *pdt.Card) {
+	card.Seen()
 	response, err := card.Transmit(ctx, []byte{0x00, 0xA4, 0x00, 0x00, 0x02, 0x3F, 0x00})
 	if err == nil {
 		fmt.Printf("the %s card answers with %d octets\n", card.Slot(), len(response))

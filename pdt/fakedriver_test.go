@@ -135,9 +135,14 @@ type fakeCard struct {
 	hold   chan struct{} // not nil: a command waits for it, or for its ctx
 	busy   chan struct{} // a command has begun
 	name   byte          // second octet of its response
+	shown  chan uint32   // what the terminal was told
 }
 
-func newFakeCard() *fakeCard { return &fakeCard{epoch: 1, busy: make(chan struct{}, 99)} }
+func newFakeCard() *fakeCard {
+	return &fakeCard{epoch: 1, busy: make(chan struct{}, 99), shown: make(chan uint32, 9)}
+}
+
+func (c *fakeCard) Shown(_ session.Slot, epoch uint32) { c.shown <- epoch }
 
 func (c *fakeCard) Transmit(ctx context.Context, _ session.Slot, epoch uint32, apdu []byte) ([]byte, error) {
 	c.mu.Lock()

@@ -281,6 +281,7 @@ func newDirectReader() *directReader { return &directReader{make(chan *Card, 9)}
 
 func (r *directReader) Show(ctx context.Context, card *Card) {
 	r.cards <- card
+	card.Seen()
 	<-ctx.Done()
 }
 

@@ -71,6 +71,8 @@ func TestResumeKeepsTheCardShown(t *testing.T) {
 	_, _, p, reader, tla := resumeLab(t)
 	require.NoError(t, tla.Insert(session.SlotCPS, vitaleATR, session.T1, echoCard{}))
 	card := <-reader.cards
+	require.True(t, tla.TellsShown())
+	eventually(t, func() bool { return tla.Shown(session.SlotCPS) }, "the terminal does not learn that programs see the card")
 	for generation := range uint32(3) {
 		tla.lose()
 		eventually(t, func() bool { return !p.Status().Session.Lost.IsZero() }, "the link is not lost")

@@ -2,6 +2,7 @@ package pdt
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +53,11 @@ func (s *Service) SetAccess(a Access) { s.access.Store(&a) }
 type nobody struct{}
 
 func (nobody) Show(ctx context.Context, _ *Card) { <-ctx.Done() }
+
+// shows tells whether there is a reader that tells when programs see a card.
+func (s *Service) shows() bool {
+	return slices.ContainsFunc(s.cfg.Readers[:], func(r Reader) bool { return r != nil })
+}
 
 // Run parks on the gateways and serves sessions until ctx ends. An error means that it could not begin.
 func (s *Service) Run(ctx context.Context) error {

@@ -56,6 +56,7 @@ func (c *cardSession) open(conn net.Conn) error {
 		Timers:   session.Timers{Heartbeat: c.s.cfg.Heartbeat},
 		Inserted: c.inserted,
 		Removed:  c.removed,
+		Shows:    c.s.shows(),
 	})
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 type Reader interface {
 	// Show makes card visible until ctx ends: the card was removed or the session is over. It returns when
 	// programs no longer see the card. Calls come one at a time; programs must see a removal between two of them.
+	// It calls card.Seen once programs see the card: the terminal's user is told, and may be waiting for that.
 	Show(ctx context.Context, card *Card)
 }
 

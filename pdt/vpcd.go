@@ -32,7 +32,7 @@ type vpcd struct {
 // DriverState says how one slot stands with the driver.
 type DriverState struct {
 	Address string `json:"address"`         // host:port
-	Shown   bool   `json:"shown"`           // a card is plugged in
+	Shown   bool   `json:"shown"`           // programs see a card
 	Error   string `json:"error,omitempty"` // why a card cannot be, at the last attempt
 }
 
@@ -59,11 +59,17 @@ func (v *vpcd) Show(ctx context.Context, card *Card) {
 
 // serve shows the card on one connection and says why that ended.
 func (v *vpcd) serve(ctx context.Context, conn *net.TCPConn, card *Card) error {
-	v.set(true, "")
-	err := newPlug(v.cfg, conn, card).serve(ctx)
+	v.set(false, "")
+	err := newPlug(v.cfg, conn, card, func() { v.seen(card) }).serve(ctx)
 	v.left = time.Now()
 	v.set(false, "")
 	return err
+}
+
+// seen tells whoever asks that programs see the card.
+func (v *vpcd) seen(card *Card) {
+	v.set(true, "")
+	card.Seen()
 }
 
 // goesOn tells whether the card may be shown again after what ended the last connection.

@@ -25,16 +25,18 @@ type plug struct {
 	conn     net.Conn
 	tcp      *net.TCPConn
 	card     *Card
+	seen     func()        // called when the driver has taken the card in
 	requests chan []byte   // from the reader; whoever receives one wipes it
 	quit     chan struct{} // closed when nobody receives any more
 
-	off  bool        // the driver has powered the card off
-	idle *time.Timer // fires when that has lasted long enough to tell the terminal
-	wbuf []byte
+	looks int         // how often the driver has read the ATR
+	off   bool        // the driver has powered the card off
+	idle  *time.Timer // fires when that has lasted long enough to tell the terminal
+	wbuf  []byte
 }
 
-func newPlug(cfg DriverConfig, conn *net.TCPConn, card *Card) *plug {
-	p := &plug{cfg: cfg, conn: quicken(conn), tcp: conn, card: card,
+func newPlug(cfg DriverConfig, conn *net.TCPConn, card *Card, seen func()) *plug {
+	p := &plug{cfg: cfg, conn: quicken(conn), tcp: conn, card: card, seen: seen,
 		requests: make(chan []byte), quit: make(chan struct{}), idle: time.NewTimer(time.Hour)}
 	p.idle.Stop()
 	return p
@@ -111,9 +113,19 @@ func (p *plug) serveOne(connected context.Context, req []byte) error {
 	case vpcdReset:
 		return p.reset()
 	case vpcdGetATR:
-		return p.send(p.card.ATR())
+		return p.look()
 	}
 	return nil
+}
+
+// look answers with the ATR. The driver reads it a first time to find out that there is a card, and then, once that has power (Linux) or at its next
+// poll (Windows), to show it to programs.
+func (p *plug) look() error {
+	err := p.send(p.card.ATR())
+	if p.looks++; err == nil && p.looks == 2 {
+		p.seen()
+	}
+	return err
 }
 
 // powerUp makes a power-off that came before a real one: on the wire an idle power-off and the cold reset a

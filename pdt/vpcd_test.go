@@ -260,8 +260,33 @@ func TestMissingDriverIsLoggedOnce(t *testing.T) {
 	d.l = listenAgain(t, addr)
 	p := b.inserted()
 	require.Equal(t, vitaleATR, p.atr())
+	require.Equal(t, DriverState{Address: addr}, v.State(), "the driver has found a card, and programs do not see it yet")
+	p.powerOn()
+	require.Equal(t, vitaleATR, p.atr())
 	require.Equal(t, 1, strings.Count(log.String(), "cannot reach the virtual reader driver"))
-	require.Equal(t, DriverState{Address: addr, Shown: true}, v.State())
+	eventually(t, func() bool { return v.State() == DriverState{Address: addr, Shown: true} }, "the card is not shown")
+}
+
+// TestTheTerminalIsToldOnceWhenProgramsSeeTheCard: not at the driver's first look, and not again after it was restarted.
+func TestTheTerminalIsToldOnceWhenProgramsSeeTheCard(t *testing.T) {
+	b, card := newBench(t), newFakeCard()
+	card.epoch = 5
+	b.insert(card)
+	p := b.inserted()
+	require.Equal(t, vitaleATR, p.atr())
+	require.Equal(t, swWrongLength, p.transmit(3), "what came before is done")
+	require.Empty(t, card.shown, "the driver has found a card, and does not show it yet")
+	p.powerOn()
+	require.Equal(t, vitaleATR, p.atr())
+	require.EqualValues(t, 5, <-card.shown)
+	p.c.Close()
+	p = b.inserted()
+	for range 3 {
+		p.powerOn()
+		require.Equal(t, renewedATR, p.atr())
+	}
+	require.Equal(t, swWrongLength, p.transmit(3))
+	require.Empty(t, card.shown)
 }
 
 // 300 cards in and out leave nothing behind.
