@@ -60,6 +60,7 @@ type Timers struct {
 	Warn      time.Duration // before any end that can be foreseen the user is warned, 1 min
 	Release   time.Duration // for a card to be let go at the end, 5 s
 	Leave     time.Duration // for the PdT to hear that the session ends, 2 s
+	Shown     time.Duration // for programs at the PdT to see the cards, where a start waits for that, 5 s
 }
 
 // The longest that the annex and docs/protocol.md allow.
@@ -80,6 +81,7 @@ func (t Timers) withDefaults() Timers {
 		{&t.Absolute, MaxAbsolute}, {&t.Inactive, 10 * time.Minute},
 		{&t.Human, MaxHuman}, {&t.Ask, time.Minute}, {&t.Warn, time.Minute},
 		{&t.Heartbeat, session.DefaultHeartbeat}, {&t.Leave, 2 * time.Second},
+		{&t.Shown, 5 * time.Second},
 		{&t.Grace, 30 * time.Second}, {&t.Redial, 250 * time.Millisecond}, {&t.RedialMax, 2 * time.Second},
 	} {
 		if *d.field == 0 {

@@ -122,7 +122,8 @@ func (a *attempt) greet(inner net.Conn) (*line, error) {
 		return a.greetAgain(inner)
 	}
 	terminal, err := session.OpenTerminal(inner, session.TerminalConfig{ID: a.id,
-		Timers: session.Timers{Heartbeat: a.cfg.Timers.Heartbeat}, OnCommand: a.used, OnPIN: a.usedPIN})
+		Timers:    session.Timers{Heartbeat: a.cfg.Timers.Heartbeat},
+		OnCommand: a.used, OnPIN: a.usedPIN, OnShown: a.shown})
 	if err != nil {
 		inner.Close()
 		return nil, err

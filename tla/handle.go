@@ -23,13 +23,17 @@ type Answer struct {
 	Status  *Status `json:"status,omitempty"`
 }
 
-// Handle does what a local user asks: start, check, stop, stay or status. It gives an Answer. A start lasts until the session is up,
-// or ctx ends. who is the process that asks, as the kernel knows it.
+// Handle does what a local user asks: start, check, stop, stay or status. It gives an Answer. A start lasts until the
+// session is up and, if it is to wait, until programs at the PdT see the cards; or until ctx ends. who is the process
+// that asks, as the kernel knows it.
 func (r *Relay) Handle(ctx context.Context, who string, asked control.Request) any {
 	act := Act{consent.ActCommand, who, asked.PdT}
 	switch asked.Command {
 	case "start":
-		return r.answer(r.Start(ctx, act))
+		if asked.Wait {
+			return r.started(r.StartShown(ctx, act))
+		}
+		return r.started(r.Start(ctx, act))
 	case "check":
 		return r.checked(r.Check(ctx, act))
 	case "stop":
@@ -41,6 +45,15 @@ func (r *Relay) Handle(ctx context.Context, who string, asked control.Request) a
 		return r.answer(nil)
 	}
 	return Answer{Version: Version, Error: &Why{Code: CodeUnknownCommand, Detail: "want start, check, stop, stay or status"}}
+}
+
+// started is the answer to a start: a session that is over by the time that it is made is not up.
+func (r *Relay) started(err error) Answer {
+	a := r.answer(err)
+	if s := a.Status; a.OK && s.Session == nil && s.Last != nil {
+		a.OK, a.Error = false, &s.Last.Why
+	}
+	return a
 }
 
 func (r *Relay) checked(c Check, err error) Answer {

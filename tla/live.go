@@ -32,6 +32,7 @@ type live struct {
 	stop context.CancelCauseFunc
 	up   chan struct{} // closed when the PdT has accepted
 	over chan struct{} // closed when cards and sockets are let go
+	seen chan struct{} // capacity 1: programs at the PdT see another card
 
 	attention
 	line    atomic.Pointer[line] // once it is up: the link of now, or the last one
@@ -60,7 +61,8 @@ func newLive(cfg Config, h *holder, d *desk, act Act) (*live, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &live{cfg: cfg, act: act, id: session.NewID(), own: own, up: make(chan struct{}), over: make(chan struct{})}
+	l := &live{cfg: cfg, act: act, id: session.NewID(), own: own, up: make(chan struct{}), over: make(chan struct{}),
+		seen: make(chan struct{}, 1)}
 	if l.pdt, err = pdtOf(cfg.PdTs[0], id.Practice); err != nil {
 		return nil, err
 	}

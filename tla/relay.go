@@ -56,29 +56,46 @@ func NewRelay(cfg Config) (*Relay, error) {
 // Start starts a session and returns when it is up; the error is a *Why. A local act of the user must be behind
 // each call, and act says which (C4). When ctx ends before the session is up, so does the attempt.
 func (r *Relay) Start(ctx context.Context, act Act) error {
-	err := r.start(ctx, act, true)
-	if w := (*Why)(nil); errors.As(err, &w) && w.Code == codeRenewed {
-		return r.start(ctx, act, false)
-	}
+	_, err := r.start(ctx, act)
 	return err
 }
 
-// start is one attempt; mayRenew: a newer bundle may be fetched in it.
-func (r *Relay) start(ctx context.Context, act Act, mayRenew bool) error {
+// StartShown is a Start that returns once programs at the PdT see the cards that are in, or do not within Timers.Shown:
+// Status tells which. It does not wait for a PdT that does not tell. A ctx that ends after the session is up ends the
+// waiting alone.
+func (r *Relay) StartShown(ctx context.Context, act Act) error {
+	l, err := r.start(ctx, act)
+	if err != nil {
+		return err
+	}
+	return l.awaitShown(ctx)
+}
+
+// start gives the session that is up.
+func (r *Relay) start(ctx context.Context, act Act) (*live, error) {
+	l, err := r.try(ctx, act, true)
+	if w := (*Why)(nil); errors.As(err, &w) && w.Code == codeRenewed {
+		return r.try(ctx, act, false)
+	}
+	return l, err
+}
+
+// try is one attempt; mayRenew: a newer bundle may be fetched in it.
+func (r *Relay) try(ctx context.Context, act Act, mayRenew bool) (*live, error) {
 	l, err := r.begin(act, mayRenew, false)
 	if err != nil {
-		return r.fail(EventFailed, act, explain(err))
+		return nil, r.fail(EventFailed, act, explain(err))
 	}
 	go r.serve(l)
 	select {
 	case <-l.up:
-		return nil
+		return l, nil
 	case <-ctx.Done():
 		l.end(&Why{Code: CodeCancelled})
 		<-l.over
 	case <-l.over:
 	}
-	return l.why()
+	return nil, l.why()
 }
 
 // Stop ends the session, started or starting, and returns when its cards are powered down and its sockets closed;

@@ -54,6 +54,7 @@ type rig struct {
 	problem           *link.Problem                // the gateway's answer to the second open
 	bye               *session.Bye                 // the PdT's answer to the hello
 	silent            bool                         // the PdT does not answer the hello
+	shows             bool                         // the PdT tells when its programs see a card
 	wantTLA           pki.Want                     // of the PdT
 	tickets           bool                         // the gateway gives tickets: lost links may come back
 	barred            atomic.Pointer[link.Problem] // not nil: its answer to a ticket
@@ -267,7 +268,7 @@ func (g *rig) pdtEnd(l *link.Conn, id string, generation uint32) {
 		g.linkEnded(w, w.Resume(context.Background(), inner, generation, nil))
 		return
 	}
-	w, err := session.OpenWorkstation(inner, session.WorkstationConfig{Session: id,
+	w, err := session.OpenWorkstation(inner, session.WorkstationConfig{Session: id, Shows: g.shows,
 		Inserted: func(s session.Slot, i session.Inserted) { g.epochs[s].Store(i.Epoch); g.inserted <- s },
 		Removed:  func(s session.Slot) { g.removed <- s }})
 	switch {

@@ -71,6 +71,9 @@ type CardStatus struct {
 	Use  Use    `json:"use"`
 	Hold Hold   `json:"hold,omitempty"` // in a session; after one, that the card is not let go yet
 
+	// In a session whose PdT tells: programs there see the card. What becomes of their driver later, it does not tell.
+	Shown *bool `json:"shown,omitempty"`
+
 	LastCommand time.Time `json:"last_command,omitzero"` // in a session: when one last reached the card
 }
 
@@ -131,7 +134,7 @@ func cardStatus(i insertion, l *live, pending Hold) *CardStatus {
 	case !i.seated:
 		return &CardStatus{Kind: i.kind, Role: i.slot.String(), Use: UseSecond}
 	}
-	c := &CardStatus{Kind: i.kind, Role: i.slot.String(), Use: UseSlot}
+	c := &CardStatus{Kind: i.kind, Role: i.slot.String(), Use: UseSlot, Shown: l.shows(i.slot, i.number)}
 	if l == nil {
 		c.Hold = pending
 	} else if h := l.hand(i.slot, i.number); h != nil {

@@ -32,7 +32,8 @@ const (
 type Request struct {
 	Version int    `json:"version"`
 	Command string `json:"command"`
-	PdT     string `json:"pdt,omitempty"` // of start and check: one of status.pdts; "" = the first
+	PdT     string `json:"pdt,omitempty"`  // of start and check: one of status.pdts; "" = the first
+	Wait    bool   `json:"wait,omitempty"` // of start: for programs at the PdT to see the cards
 }
 
 // The faults of the protocol itself; a handler has its own.
