@@ -61,7 +61,8 @@ func newBareSession(t *testing.T, p *world.PCSCD) *bareSession {
 		s.terminal, err = session.OpenTerminal(a, session.TerminalConfig{ID: id})
 		opened <- err
 	}()
-	s.w, err = session.OpenWorkstation(b, session.WorkstationConfig{Session: id.String(), Inserted: s.inserted, Removed: s.removed, Shows: true})
+	s.w, err = session.OpenWorkstation(b, session.WorkstationConfig{Session: id.String(),
+		Inserted: s.inserted, Removed: s.removed, Shows: true})
 	require.NoError(t, errors.Join(err, <-opened))
 	ctx, stop := context.WithCancel(context.Background())
 	var runs sync.WaitGroup

@@ -38,9 +38,8 @@ type Card struct {
 // counts says how much was asked of a session's cards.
 type counts struct{ commands, resets atomic.Uint64 }
 
-// NewCard makes the card that a session announced as inserted, for programs that run a card session of their own. What calls its Seen
-// goes with session.WorkstationConfig.Shows.
-// It is gone when ctx ends.
+// NewCard makes the card that a session announced as inserted, for programs that run a card session of their own.
+// It is gone when ctx ends. With session.WorkstationConfig.Shows its Seen must be called.
 func NewCard(ctx context.Context, slot session.Slot, in session.Inserted, w *session.Workstation) *Card {
 	return newCard(ctx, slot, in, w, new(counts))
 }
@@ -83,8 +82,8 @@ func (c *Card) Reset(kind session.ResetKind) error {
 	return err
 }
 
-// Seen tells the terminal, whose user may wait for it, that programs see the card; a [Reader] calls it once they do, or more often. It does not
-// wait for the network, as no poll of a driver may.
+// Seen tells the terminal, whose user may wait for it, that programs see the card. A [Reader] calls it once they do,
+// once or more often. It does not wait for the network: no poll of a driver may.
 func (c *Card) Seen() {
 	c.seen.Do(func() { go c.via.Shown(c.slot, c.since) })
 }

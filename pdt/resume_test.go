@@ -72,7 +72,7 @@ func TestResumeKeepsTheCardShown(t *testing.T) {
 	require.NoError(t, tla.Insert(session.SlotCPS, vitaleATR, session.T1, echoCard{}))
 	card := <-reader.cards
 	require.True(t, tla.TellsShown())
-	eventually(t, func() bool { return tla.Shown(session.SlotCPS) }, "the terminal does not learn that programs see the card")
+	eventually(t, func() bool { return tla.Shown(session.SlotCPS) }, "the terminal is not told")
 	for generation := range uint32(3) {
 		tla.lose()
 		eventually(t, func() bool { return !p.Status().Session.Lost.IsZero() }, "the link is not lost")

@@ -118,8 +118,8 @@ func (p *plug) serveOne(connected context.Context, req []byte) error {
 	return nil
 }
 
-// look answers with the ATR. The driver reads it a first time to find out that there is a card, and then, once that has power (Linux) or at its next
-// poll (Windows), to show it to programs.
+// look answers with the ATR. The driver reads it a first time to find out that there is a card, and a second time once
+// that has power (Linux) or at its next poll (Windows): then programs see the card.
 func (p *plug) look() error {
 	err := p.send(p.card.ATR())
 	if p.looks++; err == nil && p.looks == 2 {

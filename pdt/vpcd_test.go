@@ -260,14 +260,14 @@ func TestMissingDriverIsLoggedOnce(t *testing.T) {
 	d.l = listenAgain(t, addr)
 	p := b.inserted()
 	require.Equal(t, vitaleATR, p.atr())
-	require.Equal(t, DriverState{Address: addr}, v.State(), "the driver has found a card, and programs do not see it yet")
+	require.Equal(t, DriverState{Address: addr}, v.State(), "the driver has found a card, no more")
 	p.powerOn()
 	require.Equal(t, vitaleATR, p.atr())
 	require.Equal(t, 1, strings.Count(log.String(), "cannot reach the virtual reader driver"))
 	eventually(t, func() bool { return v.State() == DriverState{Address: addr, Shown: true} }, "the card is not shown")
 }
 
-// TestTheTerminalIsToldOnceWhenProgramsSeeTheCard: not at the driver's first look, and not again after it was restarted.
+// TestTheTerminalIsToldOnceWhenProgramsSeeTheCard: not at the driver's first look, nor again after it was restarted.
 func TestTheTerminalIsToldOnceWhenProgramsSeeTheCard(t *testing.T) {
 	b, card := newBench(t), newFakeCard()
 	card.epoch = 5

@@ -80,7 +80,8 @@ func TestEncodersMatchVectors(t *testing.T) {
 		"hello-pdt":       helloPdT{1, id, true, nil},
 		"hello-pdt-old":   helloPdT{1, id, false, nil},
 		"hello-tla-again": again,
-		"hello-pdt-again": helloPdT{1, id, false, &resumePdT{prove(secret, proofWorkstation, 2, binding), []slotPendingText{{0, 8}, {1, 0}}}},
+		"hello-pdt-again": helloPdT{Version: 1, Session: id,
+			Resume: &resumePdT{prove(secret, proofWorkstation, 2, binding), []slotPendingText{{0, 8}, {1, 0}}}},
 	} {
 		text, err := json.Marshal(hello)
 		require.NoError(t, err)

@@ -394,7 +394,8 @@ func TestResumeProvesThePdT(t *testing.T) {
 		s := newStream(further.b, Timers{})
 		defer s.close(errClosed)
 		if _, err := s.read(); err == nil {
-			_ = s.writeJSON(FrameHello, helloPdT{version, l.t.cfg.ID.String(), false, &resumePdT{"00", []slotPendingText{{0, 0}, {1, 0}}}})
+			_ = s.writeJSON(FrameHello, helloPdT{Version: version, Session: l.t.cfg.ID.String(),
+				Resume: &resumePdT{"00", []slotPendingText{{0, 0}, {1, 0}}}})
 			drain(further.b)
 		}
 	}()

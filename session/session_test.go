@@ -65,7 +65,8 @@ func drain(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
 func newPair(t *testing.T) *pair {
 	a, b := connect(t)
-	p := &pair{inserted: make(chan Inserted, 9), removed: make(chan Slot, 9), shown: make(chan Slot, 9), endT: make(chan error, 1), endW: make(chan error, 1)}
+	p := &pair{inserted: make(chan Inserted, 9), removed: make(chan Slot, 9), shown: make(chan Slot, 9),
+		endT: make(chan error, 1), endW: make(chan error, 1)}
 	id := NewID()
 	var err error
 	p.t, err = OpenTerminal(a, TerminalConfig{ID: id, OnShown: func(s Slot) { p.shown <- s }})

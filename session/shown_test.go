@@ -12,7 +12,7 @@ import (
 
 const theID = "00112233445566778899aabbccddeeff"
 
-// TestShown: the TLA learns once of each card that programs see it; a reset of the card does not undo that, another card does.
+// TestShown: the TLA learns once of each card that programs see it; a reset does not undo that, another card does.
 func TestShown(t *testing.T) {
 	p := newPair(t)
 	require.True(t, p.t.TellsShown())
@@ -48,7 +48,7 @@ func (w *Workstation) settled(t *testing.T, epoch uint32) {
 	require.NoError(t, err)
 }
 
-// TestShownByAHostilePdT: too early, too late, of no card, again and again: none does anything, and the session goes on.
+// TestShownByAHostilePdT: too early, too late, of no card, again and again: nothing comes of it, the session goes on.
 func TestShownByAHostilePdT(t *testing.T) {
 	p := newPair(t)
 	say := func(slot Slot, epochs ...uint32) {
@@ -77,13 +77,13 @@ func TestShownByAHostilePdT(t *testing.T) {
 
 // TestShownByAnEndThatDoesNotKnowIt: with an old end nothing is different, to the octet.
 func TestShownByAnEndThatDoesNotKnowIt(t *testing.T) {
-	v := vectors(t)
+	v, slow := vectors(t), Timers{Heartbeat: time.Minute}
 	t.Run("old TLA", func(t *testing.T) {
 		near, far := net.Pipe()
 		go func() { _, _ = far.Write(append(append([]byte(nil), v["hello-tla-old"]...), v["inserted-cps"]...)) }()
 		shown := make(chan struct{})
 		var w *Workstation
-		w, err := OpenWorkstation(near, WorkstationConfig{Session: theID, Shows: true, Timers: Timers{Heartbeat: time.Minute},
+		w, err := OpenWorkstation(near, WorkstationConfig{Session: theID, Shows: true, Timers: slow,
 			Inserted: func(s Slot, in Inserted) {
 				go func() {
 					w.Shown(s, in.Epoch)
@@ -106,7 +106,7 @@ func TestShownByAnEndThatDoesNotKnowIt(t *testing.T) {
 		require.NoError(t, err)
 		opened := make(chan *Terminal)
 		go func() {
-			term, _ := OpenTerminal(near, TerminalConfig{ID: ID(raw), Timers: Timers{Heartbeat: time.Minute}})
+			term, _ := OpenTerminal(near, TerminalConfig{ID: ID(raw), Timers: slow})
 			opened <- term
 		}()
 		require.Equal(t, v["hello-tla"], next(t, far), "all that it sees is a member it does not know")
@@ -124,7 +124,7 @@ func TestShownByAnEndThatDoesNotKnowIt(t *testing.T) {
 	t.Run("PdT without readers", func(t *testing.T) {
 		near, far := net.Pipe()
 		go func() { _, _ = far.Write(v["hello-tla"]) }()
-		w, err := OpenWorkstation(near, WorkstationConfig{Session: theID, Timers: Timers{Heartbeat: time.Minute}})
+		w, err := OpenWorkstation(near, WorkstationConfig{Session: theID, Timers: slow})
 		require.NoError(t, err)
 		end := make(chan error, 1)
 		go func() { end <- w.Run(t.Context()) }()
@@ -143,7 +143,8 @@ func next(t *testing.T, r io.Reader) []byte {
 	return appendFrame(nil, f.typ, f.slot, f.payload)
 }
 
-// TestResumeBringsShownAgain: what was lost with a link, or came while there was none, is told on the next; of a card that is still the same.
+// TestResumeBringsShownAgain: what was lost with a link, or came while there was none, is told on the next, and is no
+// news of a card that has come in meanwhile.
 func TestResumeBringsShownAgain(t *testing.T) {
 	l := newLasting(t)
 	in := l.insert(new(fakeCard))

@@ -238,7 +238,7 @@ func (t *Terminal) readAll(s *stream) error {
 	}
 }
 
-// saw takes a shown. Whatever the PdT sends, and however often, it costs a look, and changes nothing but once for each card.
+// saw takes a shown. Whatever the PdT sends, and however often: it costs a look, and counts once for each card.
 func (t *Terminal) saw(f frame) {
 	if t.slots[f.slot].saw(binary.BigEndian.Uint32(f.payload)) && t.cfg.OnShown != nil {
 		t.cfg.OnShown(f.slot)

@@ -153,7 +153,8 @@ func (w *Workstation) Serve(ctx context.Context) error {
 		ws.out = s
 		ws.mu.Unlock()
 	}
-	if err := s.writeJSON(FrameHello, helloPdT{Version: version, Session: w.cfg.Session, Shown: w.tells()}); err != nil {
+	hello := helloPdT{Version: version, Session: w.cfg.Session, Shown: w.tells()}
+	if err := s.writeJSON(FrameHello, hello); err != nil {
 		return s.fail(err)
 	}
 	return w.serve(ctx, s)
@@ -273,7 +274,8 @@ func (ws *workstationSlot) tell(f frame) (news bool, err error) {
 // tells tells whether the TLA is told of cards that programs see: both ends know how.
 func (w *Workstation) tells() bool { return w.cfg.Shows && w.hello.Shown }
 
-// Shown tells the TLA that programs see the card that was inserted in that epoch, if it wants to know. It can block for as long as a write.
+// Shown tells the TLA, if it wants to know, that programs see the card that was inserted in that epoch. It can block
+// for as long as a write.
 func (w *Workstation) Shown(slot Slot, epoch uint32) {
 	if !w.tells() {
 		return
@@ -285,7 +287,7 @@ func (w *Workstation) Shown(slot Slot, epoch uint32) {
 	}
 }
 
-// sees notes that programs see a card, if it is still the one that is in; what a link loses of it, a further one brings.
+// sees notes that programs see a card, if it is still the one that is in; what a link loses, a further one brings.
 func (ws *workstationSlot) sees(epoch uint32) *stream {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()

@@ -162,8 +162,14 @@ func run(t *testing.T, args ...string) (code int, out, errs string) {
 
 // daemonThat gives every command one answer, and a configuration file that leads to it.
 func daemonThat(t *testing.T, answer any) (config string) {
+	return daemonOf(t, func(ctl.Request) any { return answer })
+}
+
+// daemonOf answers as asked.
+func daemonOf(t *testing.T, answer func(ctl.Request) any) (config string) {
 	dir := t.TempDir()
-	s, err := ctl.Listen(ctl.Config{Socket: filepath.Join(dir, "s"), Handle: func(context.Context, string, ctl.Request) any { return answer }})
+	handle := func(_ context.Context, _ string, r ctl.Request) any { return answer(r) }
+	s, err := ctl.Listen(ctl.Config{Socket: filepath.Join(dir, "s"), Handle: handle})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -204,6 +210,37 @@ func TestUserCommands(t *testing.T) {
 	code, _, errs = run(t, "status", "--config", nobody)
 	require.Equal(t, 1, code)
 	require.Contains(t, errs, "is the tla-relay service running?")
+}
+
+// TestStartNamesTheCardsThatNobodySees: the session is up, so that is no failure; who did not wait is not told.
+func TestStartNamesTheCardsThatNobodySees(t *testing.T) {
+	status := inSession(tla.StateUp)
+	for _, r := range status.Readers {
+		r.Card.Shown = new(false)
+	}
+	status.Readers[1].Card.Hold = tla.HoldBusy
+	var asked []ctl.Request
+	config := daemonOf(t, func(r ctl.Request) any {
+		asked = append(asked, r)
+		return tla.Answer{Version: 1, OK: true, Status: &status}
+	})
+	const up = "Session up with " + testPdT + " through gw1.operateur.example:8443.\n"
+	code, out, errs := run(t, "start", "--config", config)
+	const missing = "Programs at the Poste de Travail do not see your CPS card yet.\n" +
+		"Programs at the Poste de Travail do not see your Vitale card yet: another program holds it.\n"
+	require.Equal(t, []any{0, up + missing, ""}, []any{code, out, errs})
+	code, out, _ = run(t, "start", "--no-wait", "--config", config)
+	require.Equal(t, []any{0, up}, []any{code, out})
+	require.Equal(t, []bool{true, false}, []bool{asked[0].Wait, asked[1].Wait})
+	_, out, _ = run(t, "status", "--config", config)
+	require.Contains(t, out, "CPS 4 card, in use by the session, not yet seen by the Poste de Travail\n")
+	require.Contains(t, out, "Vitale 2 card, another program holds it\n")
+
+	for _, r := range status.Readers { // of a PdT that does not tell, nothing is known
+		r.Card.Shown = nil
+	}
+	_, out, _ = run(t, "start", "--config", config)
+	require.Equal(t, up, out)
 }
 
 // TestC4SeatOfASealedTerminal: sealed, a start is for whoever sits at the machine; the configuration cannot say otherwise.

@@ -83,6 +83,22 @@ func (t tongue) up(s *tla.Status) string {
 	return t.say(up, []string{"pdt", shortName(s.PdT, s.Identity)})
 }
 
+// unseen names the cards that programs at the PdT do not see, and why if it is known.
+func (t tongue) unseen(w io.Writer, s *tla.Status) {
+	for _, r := range s.Readers {
+		if c := r.Card; c != nil && waits(c) {
+			why := ""
+			if c.Hold != tla.HoldTaken && c.Hold != tla.HoldNone {
+				why = t.colon() + " " + t.say(holds[c.Hold], nil)
+			}
+			fmt.Fprintln(w, t.say(unseen, []string{"card", t.say(cards[c.Role], nil), "why", why}))
+		}
+	}
+}
+
+// waits tells whether the PdT's programs are known not to see a card of the session.
+func waits(c *tla.CardStatus) bool { return c.Shown != nil && !*c.Shown }
+
 // sentence puts a reason into one sentence. own is this terminal's identity; "" = not known.
 func (t tongue) sentence(w *tla.Why, own string) string {
 	sentence, ok := whys[w.Code]
@@ -246,7 +262,11 @@ func (t tongue) card(c *tla.CardStatus) string {
 		return t.say(lines.empty, nil)
 	}
 	text := t.say(kinds[c.Kind], nil)
-	for _, more := range []string{t.say(uses[c.Use], nil), t.say(holds[c.Hold], nil)} {
+	unseen := ""
+	if c.Hold == tla.HoldTaken && waits(c) {
+		unseen = t.say(notSeen, nil)
+	}
+	for _, more := range []string{t.say(uses[c.Use], nil), t.say(holds[c.Hold], nil), unseen} {
 		if more != "" {
 			text += ", " + more
 		}

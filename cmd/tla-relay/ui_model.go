@@ -80,7 +80,7 @@ func (m model) look() tea.Cmd {
 func (m model) do(command string) tea.Cmd {
 	r := ctl.Request{Command: command}
 	if command == "start" || command == "check" {
-		r.PdT = m.chosen()
+		r.PdT, r.Wait = m.chosen(), command == "start" // so that its end tells when the cards are seen
 	}
 	return func() tea.Msg {
 		d := doneMsg{command: command}

@@ -310,6 +310,8 @@ func (m model) cardLine(r tla.ReaderStatus) string {
 		text = m.t.say(uses[c.Use], nil)
 	case c.Hold == tla.HoldTaken && m.now.Sub(c.LastCommand) < readTime:
 		text = m.t.say(cardReading, []string{"pdt", m.pdt()})
+	case c.Hold == tla.HoldTaken && waits(c):
+		text = m.t.say(cardWaits, []string{"pdt", m.pdt()})
 	case c.Hold == tla.HoldTaken:
 		text = m.t.say(cardHeld, []string{"pdt", m.pdt()})
 	case c.Hold == tla.HoldNone:

@@ -35,6 +35,7 @@ func twoCards(hold tla.Hold) []tla.ReaderStatus {
 		{Name: "Terminal 00 01", Card: &tla.CardStatus{Kind: tla.KindVitale2, Role: "vitale", Use: tla.UseSlot, Hold: hold}},
 	}
 	if hold == tla.HoldTaken {
+		list[0].Card.Shown, list[1].Card.Shown = new(true), new(true)
 		list[1].Card.LastCommand = noon
 	}
 	return list
@@ -92,6 +93,13 @@ var screens = []struct {
 	}(), func(m *model) { m.choice = 1 }},
 	{"starting", idle(), func(m *model) { m.busy = "start" }},
 	{"open", inSession(tla.StateUp), nil},
+	{"open, cards not seen yet", func() tla.Status {
+		s := inSession(tla.StateUp)
+		for _, r := range s.Readers {
+			r.Card.Shown, r.Card.LastCommand = new(false), time.Time{}
+		}
+		return s
+	}(), nil},
 	{"open, PIN accepted", inSession(tla.StateUp), func(m *model) { m.note, m.noteAt = m.t.say(pinGood, nil), noon }},
 	{"open, warnings", func() tla.Status {
 		s := inSession(tla.StateUp)

@@ -71,6 +71,7 @@ var (
 
 	cardReading = words{"lue par {pdt}", "being read by {pdt}"}
 	cardHeld    = words{"prête pour {pdt}", "ready for {pdt}"}
+	cardWaits   = words{"en attente de {pdt}", "waiting for {pdt}"}
 	cardFree    = words{"libre", "free"}
 	reader      = words{"lecteur {text}", "reader {text}"}
 

@@ -23,7 +23,8 @@ type userCmd struct {
 type (
 	startCmd struct {
 		userCmd
-		PdT string `name:"pdt" placeholder:"NAME" help:"Which Poste de Travail, if the terminal may choose; the first if not given."`
+		PdT    string `name:"pdt" placeholder:"NAME" help:"Which Poste de Travail, if the terminal may choose; the first if not given."`
+		NoWait bool   `name:"no-wait" help:"Return once the session is up, whether programs see the cards or not."`
 	}
 	checkCmd struct {
 		userCmd
@@ -35,8 +36,12 @@ type (
 )
 
 func (c *startCmd) Run(app *cli.App) error {
-	return c.ask(app, ctl.Request{Command: "start", PdT: c.PdT}, func(t tongue, w io.Writer, s *tla.Status) {
+	r := ctl.Request{Command: "start", PdT: c.PdT, Wait: !c.NoWait}
+	return c.ask(app, r, func(t tongue, w io.Writer, s *tla.Status) {
 		fmt.Fprintln(w, t.up(s))
+		if !c.NoWait {
+			t.unseen(w, s)
+		}
 		if late := t.warning(s); late != "" {
 			fmt.Fprintln(w, late)
 		}

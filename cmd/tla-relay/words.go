@@ -17,7 +17,11 @@ import (
 type words struct{ fr, en string }
 
 var (
-	up      = words{"Session ouverte avec {pdt}.", "Session up with {pdt}."}
+	up     = words{"Session ouverte avec {pdt}.", "Session up with {pdt}."}
+	unseen = words{
+		"Les programmes du Poste de Travail ne voient pas encore votre {card}{why}.",
+		"Programs at the Poste de Travail do not see your {card} yet{why}."}
+	notSeen = words{"pas encore visible pour le Poste de Travail", "not yet seen by the Poste de Travail"}
 	stopped = words{"Aucune session : les cartes sont libres.", "No session: the cards are free."}
 	notFree = words{
 		"La session est fermée, mais un lecteur ne répond pas : sa carte n'est pas encore libre. Retirez-la du lecteur.",
