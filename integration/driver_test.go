@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -94,13 +95,20 @@ func (s *bareSession) insert(slot session.Slot, card cardsim.Card) {
 	require.NoError(s.t, s.terminal.Insert(slot, card.ATR(), session.T0, simCard{card}))
 }
 
+// waitShown waits until the terminal is told that programs see the card.
+func (s *bareSession) waitShown(slot session.Slot) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool { return s.terminal.Shown(slot) }, patience, time.Millisecond)
+}
+
 // TestDriverShowsTheCardsOfASession: unmodified programs read both cards of a session through the real driver.
 func TestDriverShowsTheCardsOfASession(t *testing.T) {
 	p := startPCSCD(t, "tlagate")
 	s := newBareSession(t, p)
 	v, c := cardsim.NewVitale(cardsim.VitaleConfig{Serial: "0000000042"}), newCPS(t)
 	s.insert(session.SlotCPS, c)
-	waitCard(t, p, cpsSlot, true)
+	s.waitShown(session.SlotCPS)
+	require.True(t, readers(tool(t, p, "opensc-tool", "-l"))[slotName(p, cpsSlot)], "at once")
 	listObjects(t, p, c) // alone: pkcs11-tool takes the first card, known or not
 	signWith9E(t, p, c)
 	s.insert(session.SlotVitale, v)

@@ -61,7 +61,7 @@ func TestTLACardIsHeldExclusively(t *testing.T) {
 	c := startClient(t, l.TLAReaders)
 	connect := "connect " + slotName(l.TLAReaders, 1)
 	require.Equal(t, "ok", c.do(connect))
-	_, err := l.Relay("start")
+	_, err := l.Relay("start", "--no-wait") // programs of the PdT cannot see that card
 	require.NoError(t, err)
 	waitRelay(t, l, "the card to be reported busy", cardIs("vitale", tla.HoldBusy))
 	waitRelay(t, l, "the other card to be held", cardIs("cps", tla.HoldTaken))

@@ -22,7 +22,9 @@ func showing(t *testing.T, change func(*rig)) *rig {
 	g.run()
 	g.fake.insert("right", vitaleATR, 1)
 	g.fake.insert("left", cpsATR, 2)
-	eventually(t, "cards seen", func() bool { return g.readers.seen(session.SlotCPS) != "" && g.readers.seen(session.SlotVitale) != "" })
+	eventually(t, "cards seen", func() bool {
+		return g.readers.seen(session.SlotCPS) != "" && g.readers.seen(session.SlotVitale) != ""
+	})
 	return g
 }
 
@@ -70,7 +72,11 @@ func TestStartReturnsWhenProgramsSeeTheCards(t *testing.T) {
 	s := g.relay.Status()
 	g.requireShown(&s, false, false)
 	g.sees(session.SlotCPS)
-	eventually(t, "the CPS card to be shown", func() bool { s := g.relay.Status(); _, cps := shown(&s); return *cps })
+	eventually(t, "the CPS card to be shown", func() bool {
+		s := g.relay.Status()
+		_, cps := shown(&s)
+		return *cps
+	})
 	require.Empty(t, answer, "one is missing")
 	g.sees(session.SlotVitale)
 	a := <-answer
@@ -83,10 +89,14 @@ func TestStartReturnsWhenProgramsSeeTheCards(t *testing.T) {
 	s = g.relay.Status()
 	g.requireShown(&s, false, true)
 	g.sees(session.SlotVitale)
-	eventually(t, "the other card to be shown", func() bool { s := g.relay.Status(); vitale, _ := shown(&s); return *vitale })
+	eventually(t, "the other card to be shown", func() bool {
+		s := g.relay.Status()
+		vitale, _ := shown(&s)
+		return *vitale
+	})
 }
 
-// TestStartDoesNotWaitForCardsThatNobodySees: the session is up all the same, and the answer tells which card is missing.
+// TestStartDoesNotWaitForCardsThatNobodySees: the session is up all the same, and the answer tells what is missing.
 func TestStartDoesNotWaitForCardsThatNobodySees(t *testing.T) {
 	g := showing(t, func(g *rig) { g.cfg.Timers.Shown = time.Nanosecond })
 	a := <-g.starting(t.Context())

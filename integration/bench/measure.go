@@ -64,9 +64,6 @@ func (s *site) inSession(ways []way, p plan) ([]times, error) {
 	if _, err := s.lab.Relay("start"); err != nil {
 		return nil, err
 	}
-	if err := s.lab.WaitCards(); err != nil {
-		return nil, err
-	}
 	t, err := s.measure(ways, p)
 	if err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ const (
 	doRead  = "read"  // N times READ BINARY of one block; gives N times
 	doClose = "close" // disconnect
 	doVisit = "visit" // all of a visit; gives two times: with the card alone, and from the program's start
-	doSee   = "see"   // wait until cards are in all Readers
+	doSee   = "see"   // are cards in all Readers, now?
 	doMiss  = "miss"  // wait until none of Readers has a card
 )
 
@@ -50,7 +50,7 @@ var selectApplication = func() []byte {
 const (
 	blocks    = 40
 	blockSize = 32
-	seeTime   = 20 * time.Second
+	missTime  = 20 * time.Second
 )
 
 // serveProgram obeys until its standard input ends.
@@ -89,9 +89,9 @@ func (p *program) obey(o order) (answer, error) {
 	case doVisit:
 		return p.visit(o.Readers[0])
 	case doSee:
-		return answer{}, watch(o.Readers, scard.StatePresent)
+		return answer{}, watch(o.Readers, scard.StatePresent, 0)
 	case doMiss:
-		return answer{}, watch(o.Readers, scard.StateEmpty)
+		return answer{}, watch(o.Readers, scard.StateEmpty, missTime)
 	}
 	return answer{}, errors.New("no such order")
 }
@@ -201,7 +201,7 @@ func (p *program) exchange(cmd []byte) ([]byte, error) {
 }
 
 // watch waits until all readers are in a state.
-func watch(readers []string, want scard.StateFlag) error {
+func watch(readers []string, want scard.StateFlag, limit time.Duration) error {
 	ctx, err := scard.EstablishContext()
 	if err != nil {
 		return err
@@ -211,7 +211,7 @@ func watch(readers []string, want scard.StateFlag) error {
 	for i, r := range readers {
 		states[i].Reader = r
 	}
-	for deadline := time.Now().Add(seeTime); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(limit); ; {
 		err := ctx.GetStatusChange(states, time.Second)
 		if err != nil && !errors.Is(err, scard.ErrTimeout) {
 			return err
@@ -219,8 +219,10 @@ func watch(readers []string, want scard.StateFlag) error {
 		if settled(states, want) {
 			return nil
 		}
+		if !time.Now().Before(deadline) {
+			return fmt.Errorf("the readers are not as wanted after %v", limit)
+		}
 	}
-	return fmt.Errorf("waited %v for the readers to change", seeTime)
 }
 
 // settled makes what was seen the state to wait from.

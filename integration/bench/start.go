@@ -12,8 +12,8 @@ import (
 // begun is how long after `tla-relay start` something had happened.
 type begun struct {
 	plugged time.Duration // tla-pdt had both cards
-	up      time.Duration // tla-relay start returned
-	visible time.Duration // a PC/SC program at the PdT saw both cards
+	up      time.Duration // the relay had the PdT's answer
+	visible time.Duration // tla-relay start returned: a PC/SC program at the PdT sees both cards
 }
 
 var pdtReaders = []string{lab.PdTReader + " 00 00", lab.PdTReader + " 00 01"}
@@ -41,14 +41,14 @@ func (s *site) starts(n int) ([]begun, error) {
 
 // begin starts a session and times it from outside.
 func (s *site) begin(watcher *process) (b begun, err error) {
-	mark := s.lab.PdTProc.Mark()
+	atPdT, atTLA := s.lab.PdTProc.Mark(), s.lab.RelayProc.Mark()
 	start := time.Now()
-	plugged := after(start, func() error { return bothPlugged(s.lab.PdTProc, mark) })
-	visible := after(start, func() error {
-		_, err := watcher.do(order{Do: doSee, Readers: pdtReaders})
+	plugged := after(start, func() error { return bothPlugged(s.lab.PdTProc, atPdT) })
+	up := after(start, func() error {
+		_, err := s.lab.RelayProc.WaitLineFrom(atTLA, 20*time.Second, "session up")
 		return err
 	})
-	up := after(start, func() error {
+	visible := after(start, func() error {
 		_, err := s.lab.Relay("start")
 		return err
 	})
@@ -60,6 +60,9 @@ func (s *site) begin(watcher *process) (b begun, err error) {
 		if *m.into = at.since; at.err != nil {
 			err = at.err
 		}
+	}
+	if err == nil {
+		_, err = watcher.do(order{Do: doSee, Readers: pdtReaders})
 	}
 	return b, err
 }

@@ -68,7 +68,7 @@ func (r *report) printStarts(out io.Writer) {
 	}{
 		{"`tla-pdt` has both cards", func(b begun) time.Duration { return b.plugged }},
 		{"the session is up at the TLA", func(b begun) time.Duration { return b.up }},
-		{"a PC/SC program at the PdT sees both cards", func(b begun) time.Duration { return b.visible }},
+		{"it returns: a PC/SC program at the PdT sees both cards", func(b begun) time.Duration { return b.visible }},
 	} {
 		row(out, append([]string{line.what}, r.startCells(line.pick)...)...)
 	}

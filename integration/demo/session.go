@@ -34,14 +34,18 @@ func (d *demo) startSession() error {
 	if err := d.ui.Press("Enter"); err != nil {
 		return err
 	}
-	if err := d.show("Fin au plus tard", "at the latest"); err != nil {
+	if _, err := d.ui.WaitFor(commandTime, "Fin au plus tard", "at the latest"); err != nil {
 		return err
 	}
 	up := time.Since(start)
-	if err := d.lab.WaitCards(); err != nil {
+	if err := d.ready(); err != nil {
 		return err
 	}
-	d.found("session up after %s, cards at the workstation after %s", seconds(up), seconds(time.Since(start)))
+	ready := time.Since(start)
+	if err := d.show("Fin au plus tard", "at the latest"); err != nil {
+		return err
+	}
+	d.found("session up after %s, cards at the workstation after %s", seconds(up), seconds(ready))
 	return d.onlyToGateway()
 }
 

@@ -54,6 +54,17 @@ func (d *demo) show(parts ...string) error {
 	return nil
 }
 
+// ready waits until the screen says of both cards that programs of the workstation see them.
+func (d *demo) ready() error {
+	return world.Poll(commandTime, "both cards to be ready", func() error {
+		screen, err := d.ui.Screen()
+		if err == nil && strings.Count(screen, "prête pour")+strings.Count(screen, "ready for") != 2 {
+			err = fmt.Errorf("the screen shows\n%s", screen)
+		}
+		return err
+	})
+}
+
 // thePIN is that of the simulated card; programPIN is what the program of the workstation has in its place, which goes nowhere.
 const (
 	thePIN     = "1234"

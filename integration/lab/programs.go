@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"text/template"
-	"time"
 
 	"tlagate/integration/world"
 )
@@ -184,15 +183,4 @@ func (l *Lab) Start() error {
 		}
 	}
 	return nil
-}
-
-// WaitCards waits until PC/SC programs of the PdT see both cards.
-func (l *Lab) WaitCards() error {
-	return world.Poll(readyTime, "both cards at the PdT", func() error {
-		out, err := world.Run(5*time.Second, l.PdTReaders.Env(), "opensc-tool", "-l")
-		if err == nil && strings.Count(out, " Yes ") < 2 {
-			err = fmt.Errorf("opensc-tool -l says:\n%s", out)
-		}
-		return err
-	})
 }
