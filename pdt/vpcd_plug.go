@@ -30,6 +30,7 @@ type plug struct {
 	quit     chan struct{} // closed when nobody receives any more
 
 	looks int         // how often the driver has read the ATR
+	on    bool        // the driver has powered the card on, once at least
 	off   bool        // the driver has powered the card off
 	idle  *time.Timer // fires when that has lasted long enough to tell the terminal
 	wbuf  []byte
@@ -109,6 +110,7 @@ func (p *plug) serveOne(connected context.Context, req []byte) error {
 		p.off = true
 		p.idle.Reset(p.cfg.PowerOff)
 	case vpcdPowerOn:
+		p.on = true
 		return p.powerUp()
 	case vpcdReset:
 		return p.reset()
@@ -118,11 +120,14 @@ func (p *plug) serveOne(connected context.Context, req []byte) error {
 	return nil
 }
 
-// look answers with the ATR. The driver reads it a first time to find out that there is a card, and a second time once
-// that has power (Linux) or at its next poll (Windows): then programs see the card.
+// unpoweredLooks is how often the driver has read an ATR by the time that programs see the card, if it gives no power.
+const unpoweredLooks = 3
+
+// look answers with the ATR. The driver reads it once or twice to find out that there is a card, then powers that on and
+// reads it again (Linux), or reads it again at each poll (Windows): then programs see the card.
 func (p *plug) look() error {
 	err := p.send(p.card.ATR())
-	if p.looks++; err == nil && p.looks == 2 {
+	if p.looks++; err == nil && (p.on || p.looks == unpoweredLooks) {
 		p.seen()
 	}
 	return err

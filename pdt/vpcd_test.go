@@ -274,6 +274,7 @@ func TestTheTerminalIsToldOnceWhenProgramsSeeTheCard(t *testing.T) {
 	b.insert(card)
 	p := b.inserted()
 	require.Equal(t, vitaleATR, p.atr())
+	require.Equal(t, vitaleATR, p.atr())
 	require.Equal(t, swWrongLength, p.transmit(3), "what came before is done")
 	require.Empty(t, card.shown, "the driver has found a card, and does not show it yet")
 	p.powerOn()
@@ -287,6 +288,18 @@ func TestTheTerminalIsToldOnceWhenProgramsSeeTheCard(t *testing.T) {
 	}
 	require.Equal(t, swWrongLength, p.transmit(3))
 	require.Empty(t, card.shown)
+}
+
+// TestTheTerminalIsToldByADriverThatGivesNoPower: the one for Windows reads the ATR at each poll, and that is all.
+func TestTheTerminalIsToldByADriverThatGivesNoPower(t *testing.T) {
+	b, card := newBench(t), newFakeCard()
+	b.insert(card)
+	p := b.inserted()
+	for range unpoweredLooks {
+		require.Empty(t, card.shown)
+		require.Equal(t, vitaleATR, p.atr())
+	}
+	require.EqualValues(t, 1, <-card.shown)
 }
 
 // 300 cards in and out leave nothing behind.
