@@ -1,6 +1,7 @@
 package world
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -16,7 +18,7 @@ import (
 const (
 	vpcdDriver  = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so"
 	driverDir   = "/usr/lib/pcsc/drivers"
-	pcscdReady  = 10 * time.Second
+	pcscdReady  = time.Minute
 	pcscdSocket = "pcscd.comm"
 )
 
@@ -165,12 +167,26 @@ const isolate = `mount --bind "$1" /run/pcscd && mount -t tmpfs tmpfs "$2" && sh
 
 func (p *PCSCD) command() *exec.Cmd {
 	args := append([]string{"-c", isolate, "pcscd", filepath.Join(p.dir, "run"), driverDir,
-		"pcscd", "--foreground", "--config", filepath.Dir(p.conf())}, p.Args...)
-	cmd := exec.Command("sh", args...)
-	cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
+		"pcscd", "--foreground", "--config", filepath.Dir(p.conf())}, private()...)
+	cmd := exec.Command("sh", append(args, p.Args...)...)
+	cmd.Env = append(os.Environ(), sbin())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	return cmd
 }
+
+// private has pcscd answer whoever reaches its socket, as version 1.9 does: newer ones ask polkit, which no world has.
+var private = sync.OnceValue(func() []string {
+	const noPolkit = "--disable-polkit"
+	cmd := exec.Command("sh", "-c", "pcscd --help")
+	cmd.Env = append(os.Environ(), sbin())
+	if help, _ := cmd.CombinedOutput(); bytes.Contains(help, []byte(noPolkit)) {
+		return []string{noPolkit}
+	}
+	return nil // it knows no polkit, or cannot be run, which Start tells
+})
+
+// sbin is a PATH with the directories of daemons, which an ordinary user's lacks.
+func sbin() string { return "PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin" }
 
 // clearRun removes what a killed pcscd leaves: it would take it for a running one.
 func (p *PCSCD) clearRun() error {
