@@ -6,67 +6,67 @@ T ?= 30s
 # REPRODUCE=1 builds what leaves this machine twice, at different places.
 REPRODUCE ?= 1
 GO ?= go
-NEED = deploy/need.sh $$(deploy/packages.sh
+NEED = deploy/prerequisites.sh $$(deploy/packages.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites need build test check cross packages bench conformance fuzz soak demo fresh vuln clean
+.PHONY: help need build test check cross packages bench conformance fuzz soak demo fresh vuln clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of:"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-prerequisites:
-	@deploy/prerequisites.sh
-
-need: prerequisites ## install the Debian packages that build, test, check and cross need
+need: ## install the Debian packages that build, test, check and cross need
 	@$(NEED) build test check cross)
 
-build: prerequisites ## build the programs into bin/
+build: ## build the programs into bin/
 	@$(NEED) build)
+	@deploy/compile.sh -trimpath -tags pkcs11 ./cmd/...
 	$(GO) build -trimpath -tags pkcs11 -o bin/ ./cmd/...
 
-test: prerequisites ## run all tests, with the race detector, in a world of their own
+test: ## run all tests, with the race detector, in a world of their own
 	@$(NEED) build test)
+	@deploy/compile.sh -race -test ./...
 	$(GO) test -race -count=1 -timeout 30m ./...
 
-check: prerequisites ## gofmt, go vet, staticcheck, shellcheck
+check: ## gofmt, go vet, staticcheck, shellcheck
 	@$(NEED) build check)
 	deploy/check.sh
 
-cross: prerequisites ## build for amd64, arm64 and armhf into dist/, twice, and compare (REPRODUCE=: once)
+cross: ## build for amd64, arm64 and armhf into dist/, twice, and compare (REPRODUCE=: once)
 	@$(NEED) cross)
 	REPRODUCE=$(REPRODUCE) deploy/cross.sh
 
 packages: cross ## make the Debian packages of the relay in dist/, and compare likewise
 	REPRODUCE=$(REPRODUCE) deploy/deb.sh
 
-bench: prerequisites ## time an APDU and a visit: local reader, stunnel, tlagate
+bench: ## time an APDU and a visit: local reader, stunnel, tlagate
 	@$(NEED) build test bench)
 	$(GO) run ./integration/bench
 
-conformance: prerequisites ## run the suites whose data is given: PKITS=DIR BETTERTLS=FILE LIMBO=FILE BORINGSSL=DIR
+conformance: ## run the suites whose data is given: PKITS=DIR BETTERTLS=FILE LIMBO=FILE BORINGSSL=DIR
 	@$(NEED) build)
 	@test -n "$(PKITS)$(BETTERTLS)$(LIMBO)$(BORINGSSL)" || { echo "give the data of a suite: docs/conformance.md"; exit 2; }
 	PKITS=$(abspath $(PKITS)) BETTERTLS=$(abspath $(BETTERTLS)) LIMBO=$(abspath $(LIMBO)) \
 		BORINGSSL=$(abspath $(BORINGSSL)) $(GO) test -count=1 -timeout 60m -v \
 		-run 'TestPKITS|TestBetterTLS|TestLimbo|BoringSSL' ./cmd/tla-pki ./pki
 
-fuzz: prerequisites ## run every fuzz target for T (make fuzz T=30s)
+fuzz: ## run every fuzz target for T (make fuzz T=30s)
 	@$(NEED) build)
 	deploy/fuzz.sh $(T)
 
-soak: prerequisites ## mix visits, card changes and restarts for T (make soak T=10m), then 10 000 exchanges with 1 000 faults
+soak: ## mix visits, card changes and restarts for T (make soak T=10m), then 10 000 exchanges with 1 000 faults
 	@$(NEED) build test)
 	SOAK=$(T) $(GO) test -count=1 -timeout 0 -v -run TestSoak ./integration
 
-demo: prerequisites ## read cards through the gateway on this machine (DEMO=auto: no questions)
+demo: ## read cards through the gateway on this machine (DEMO=auto: no questions)
 	@$(NEED) build demo)
+	@deploy/compile.sh ./cmd/... ./integration/demo
 	$(GO) run ./integration/demo
 
-fresh: prerequisites ## demo and tests in a fresh minimal Debian
+fresh: ## demo and tests in a fresh minimal Debian
 	deploy/fresh.sh
 
-vuln: prerequisites ## look for known vulnerabilities in what we depend on
+vuln: ## look for known vulnerabilities in what we depend on
 	@$(NEED) build)
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 

@@ -1,21 +1,41 @@
 #!/usr/bin/env bash
-# Tries the README's commands as a newcomer would: in a bare Debian 12 with git, make, sudo and Go,
-# as an ordinary user, from a fresh clone of HEAD. Needs root (or sudo), debootstrap and the network.
+# Tries the README's commands as a newcomer would: in a bare Debian 12 with git, make, sudo and Go, then in a bare Debian 13
+# that has its own Go to install, as an ordinary user, from a fresh clone of HEAD. Needs root (or sudo) and the network.
 #
 #   deploy/fresh.sh [COMMAND…]     default: make demo DEMO=auto, then make test
 #
-# FRESH_DIR (default /var/tmp/tlagate-fresh) keeps the bare system between runs.
+# FRESH_SUITES (default "bookworm trixie") says which Debians; FRESH_DIR (default /var/tmp/tlagate-fresh) keeps the bare
+# systems between runs.
 set -euo pipefail
 
-dir=${FRESH_DIR:-/var/tmp/tlagate-fresh}
+suites=${FRESH_SUITES:-bookworm trixie}
+top=${FRESH_DIR:-/var/tmp/tlagate-fresh}
 repo=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
 goroot=${FRESH_GOROOT:-$(GOTOOLCHAIN=local go env GOROOT)}
 
 main() {
 	if [ "$(id -u)" != 0 ]; then
-		exec sudo "FRESH_DIR=$dir" "FRESH_GOROOT=$goroot" "$0" "$@"
+		exec sudo "FRESH_DIR=$top" "FRESH_SUITES=$suites" "FRESH_GOROOT=$goroot" "$0" "$@"
 	fi
 	[ $# -gt 0 ] || set -- 'make demo DEMO=auto' 'make test'
+	case $suites in
+	*' '*) each "$@" ;;
+	*) try "$@" ;;
+	esac
+}
+
+# each tries every suite, in a run of its own, and says which of them failed.
+each() {
+	local suite failed=
+	for suite in $suites; do
+		FRESH_SUITES=$suite FRESH_DIR=$top FRESH_GOROOT=$goroot "$0" "$@" || failed="$failed $suite"
+	done
+	[ -z "$failed" ] || { echo "fresh: it failed on:$failed" >&2; exit 1; }
+}
+
+# try runs the commands in one suite.
+try() {
+	dir=$top/$suites
 	"$repo/deploy/need.sh" debootstrap
 	mkdir -p "$dir"
 	exec 9>"$dir/lock"
@@ -25,7 +45,7 @@ main() {
 	trap 'exit 130' INT TERM HUP
 	lay_out
 	unshare --mount --pid --ipc --uts --fork --kill-child \
-		bash -c "$(declare -f inside); inside \"\$@\"" inside "$dir/root" "$@" 9>&-
+		bash -c "$(declare -f inside); inside \"\$@\"" inside "$dir/root" "$suites" "$@" 9>&-
 }
 
 # clean_up takes the throw-away layer away, also one that a killed run has left.
@@ -36,16 +56,19 @@ clean_up() {
 	rm -rf "$dir/upper" "$dir/work"
 }
 
-# bootstrap makes the bare system once: Debian, the prerequisites, and a user who may use sudo for apt.
+# bootstrap makes the bare system once: Debian, the prerequisites, and a user who may use sudo for apt. Debian 12's Go is too
+# old, so there Go is unpacked as its web page says; from Debian 13 on it is one of the packages that are installed.
 bootstrap() {
 	[ ! -e "$dir/base.done" ] || return 0
 	rm -rf "$dir/base"
 	mkdir -p "$dir/base"
-	debootstrap --variant=minbase --include=git,make,sudo,ca-certificates bookworm "$dir/base"
+	debootstrap --variant=minbase --include=git,make,sudo,ca-certificates "$suites" "$dir/base"
 	chroot "$dir/base" useradd --create-home --shell /bin/bash newcomer
 	echo 'newcomer ALL=(root) NOPASSWD: /usr/bin/apt-get' >"$dir/base/etc/sudoers.d/newcomer"
-	cp -a "$goroot" "$dir/base/usr/local/go"
-	echo "export PATH=/usr/local/go/bin:\$PATH" >"$dir/base/etc/profile.d/go.sh"
+	if [ "$suites" = bookworm ]; then
+		cp -a "$goroot" "$dir/base/usr/local/go"
+		echo "export PATH=/usr/local/go/bin:\$PATH" >"$dir/base/etc/profile.d/go.sh"
+	fi
 	touch "$dir/base.done"
 }
 
@@ -63,8 +86,8 @@ lay_out() {
 # inside runs in namespaces of its own: it makes the new root the only one, then each command as the newcomer.
 inside() {
 	set -euo pipefail
-	root=$1
-	shift
+	root=$1 suite=$2
+	shift 2
 	mount --make-rprivate /
 	mount --rbind /dev "$root/dev"
 	mount -t proc proc "$root/proc"
@@ -75,10 +98,10 @@ inside() {
 	pivot_root . old
 	umount -l /old
 	for command in "$@"; do
-		echo "== newcomer: $command"
+		echo "== newcomer on $suite: $command"
 		su - newcomer -c "cd tlagate && $command" </dev/null
 	done
-	echo "== fresh: all commands succeeded"
+	echo "== fresh: all commands succeeded on $suite"
 }
 
 main "$@"

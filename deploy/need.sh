@@ -1,7 +1,7 @@
 #!/bin/sh
-# need.sh PACKAGE...: installs the Debian packages that are missing, with apt,
-# through sudo when not root. Says what it does; does nothing when all are there.
-# A package of another architecture is NAME:ARCH.
+# need.sh [--check] PACKAGE...: installs the Debian packages that are missing, with apt, through sudo when not root. Says what it
+# does; does nothing when all are there. A package of another architecture is NAME:ARCH.
+# --check installs nothing: it fails, and says what root would have to run, where they cannot be installed.
 set -eu
 
 # missing: a package may be there for another architecture only.
@@ -14,15 +14,33 @@ missing() {
 	done
 }
 
+# foreign names the architectures of what is wanted that dpkg does not know yet.
+foreign() {
+	known=" $(dpkg --print-architecture) $(dpkg --print-foreign-architectures | tr '\n' ' ')"
+	for package in "$@"; do
+		arch=${package##*:}
+		case $package in *:*) ;; *) continue ;; esac
+		case $known in *" $arch "*) continue ;; esac
+		echo "$arch"
+		known="$known$arch "
+	done
+}
+
+# refuse says why not, and everything at once that root has to run in our place.
+refuse() {
+	{
+		echo "need.sh: cannot install packages: $*. As root, run this, then go on:"
+		printf '  '
+		for arch in $architectures; do printf 'dpkg --add-architecture %s && ' "$arch"; done
+		echo "apt-get update && apt-get install --no-install-recommends ${wanted% }"
+	} >&2
+	exit 1
+}
+
+root() { [ "$(id -u)" -eq 0 ]; }
+
 as_root() {
-	if [ "$(id -u)" -eq 0 ]; then
-		"$@"
-	elif command -v sudo >/dev/null; then
-		sudo "$@"
-	else
-		echo "need.sh: cannot install packages: run this as root: $*" >&2
-		exit 1
-	fi
+	if root; then "$@"; else sudo "$@"; fi
 }
 
 # No more than apt-get itself, so that a sudo rule for it alone is enough. It waits while another one is at work.
@@ -30,21 +48,11 @@ apt() {
 	DEBIAN_FRONTEND=noninteractive as_root apt-get -q -y -o DPkg::Lock::Timeout=300 "$@" </dev/null
 }
 
-# foreign has dpkg know the architectures of what is wanted from others.
-foreign() {
-	known=" $(dpkg --print-architecture) $(dpkg --print-foreign-architectures | tr '\n' ' ')"
-	for package in "$@"; do
-		arch=${package##*:}
-		case $package in *:*) ;; *) continue ;; esac
-		case $known in *" $arch "*) continue ;; esac
-		echo "need.sh: adding the architecture $arch to dpkg's"
-		if ! as_root dpkg --add-architecture "$arch"; then
-			echo "need.sh: cannot add the architecture $arch; run this as root: dpkg --add-architecture $arch" >&2
-			exit 1
-		fi
-		known="$known$arch "
-	done
-}
+only_check=
+if [ "${1:-}" = --check ]; then
+	only_check=1
+	shift
+fi
 
 if ! command -v apt-get >/dev/null; then
 	echo "need.sh: cannot install packages: this is no Debian; install yourself what stands for: $*" >&2
@@ -53,9 +61,18 @@ fi
 
 wanted=$(missing "$@")
 [ -n "$wanted" ] || exit 0
-echo "need.sh: installing $wanted"
 # shellcheck disable=SC2086 # one word a package
-foreign $wanted
+architectures=$(foreign $wanted)
+
+root || command -v sudo >/dev/null || refuse "you are not root, and there is no sudo"
+[ -z "$only_check" ] || exit 0
+root || sudo -l apt-get >/dev/null || refuse "sudo does not let you run apt-get"
+
+echo "need.sh: installing $wanted"
+for arch in $architectures; do
+	echo "need.sh: adding the architecture $arch to dpkg's"
+	as_root dpkg --add-architecture "$arch" || refuse "sudo does not let you run dpkg"
+done
 # A mirror that is being synchronised makes the update fail, and the
 # installation may well succeed.
 apt update || echo "need.sh: the package lists could not all be refreshed, going on" >&2

@@ -1,25 +1,122 @@
 #!/bin/sh
-# prerequisites.sh: says in a sentence what is missing before anything can be
-# built: Go 1.21 or later (it fetches the very version by itself), git, make.
+# prerequisites.sh [PACKAGE...]: what must be there before anything is built. Looks first, and says all that is wrong at once:
+# Go 1.21 or later (it fetches the very version of go.mod by itself), places that Go may write to, and a way to install the
+# Debian packages that are missing. Then it installs those, and has Go fetch its version.
 set -eu
+here=$(dirname "$0")
 
+status=0
 fail() {
 	echo "tlagate: $*" >&2
-	exit 1
+	status=1
 }
 
-command -v git >/dev/null || fail "cannot find git; install it: apt install git"
-command -v make >/dev/null || fail "cannot find make; install it: apt install make"
-command -v go >/dev/null ||
-	fail "cannot find Go; install 1.21 or later from https://go.dev/dl/ and put it in PATH"
-
-# GOTOOLCHAIN=local: the version that is installed, not the one it would fetch.
+# goes tells whether a Go is recent enough. GOTOOLCHAIN=local: the version that is installed, not the one it would fetch.
 # From /: go.mod, which an older Go cannot read, must not matter.
-version=$(cd / && GOTOOLCHAIN=local go env GOVERSION)
-minor=$(printf '%s\n' "$version" | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
-case $version in
-go1.*) [ "${minor:-0}" -ge 21 ] || fail "cannot build with $version: Go 1.21 or later is needed, https://go.dev/dl/" ;;
-devel*) ;;
-*) fail "cannot tell the version of the installed Go ($version); Go 1.21 or later is needed, https://go.dev/dl/" ;;
-esac
-go version >/dev/null || fail "cannot fetch the Go toolchain $(go env GOTOOLCHAIN); is there a network and a module proxy?"
+goes() {
+	version=$(cd / && GOTOOLCHAIN=local "$1" env GOVERSION 2>/dev/null) || version=
+	case $version in
+	go1.*)
+		minor=${version#go1.}
+		minor=${minor%%[!0-9]*}
+		[ "${minor:-0}" -ge 21 ]
+		;;
+	devel*) ;;
+	*) return 1 ;;
+	esac
+}
+
+# elsewhere names the directory of a Go that is installed and only not found, if there is one.
+elsewhere() {
+	for go in /usr/local/go/bin/go /usr/lib/go-*/bin/go "${HOME:-}"/sdk/go*/bin/go; do
+		if [ -x "$go" ] && goes "$go"; then
+			dirname "$go"
+			return
+		fi
+	done
+}
+
+# packaged tells whether the system's own Go is recent enough: Debian 13's is.
+packaged() {
+	# shellcheck source=/dev/null
+	(. /etc/os-release && [ "$ID" = debian ] && [ "${VERSION_ID:-99}" -ge 13 ]) 2>/dev/null
+}
+
+# missing_go says how to come to a Go, after what is wrong.
+missing_go() {
+	dir=$(elsewhere)
+	if [ -n "$dir" ]; then
+		hint="there is one in $dir: export PATH=$dir:\$PATH"
+	elif packaged; then
+		hint="remove it from PATH, and Debian's own is installed"
+	else
+		hint="unpack one from https://go.dev/dl/ into /usr/local, then: export PATH=/usr/local/go/bin:\$PATH"
+	fi
+	fail "$1; Go 1.21 or later is needed: $hint"
+}
+
+look_for_go() {
+	if ! command -v go >/dev/null; then
+		missing_go "cannot find Go in PATH"
+	elif ! goes go; then
+		missing_go "cannot build with ${version:-a Go that does not tell its version}, which is $(command -v go)"
+	fi
+}
+
+# setting is a setting of Go's.
+setting() { (cd / && GOTOOLCHAIN=local go env "$1" 2>/dev/null); }
+
+# refusal says why Go cannot work in a directory, which has to hold files and programs, or nothing.
+refusal() {
+	if ! said=$(LC_ALL=C mkdir -p "$1" 2>&1) || ! said=$(LC_ALL=C mktemp "$1/.tlagate-XXXXXX" 2>&1); then
+		echo "${said##*: }"
+		return
+	fi
+	printf '#!/bin/sh\n' >"$said"
+	chmod +x "$said"
+	"$said" 2>/dev/null || echo "no program may run there; is it mounted noexec?"
+	rm -f "$said"
+}
+
+# others says whose a part of a cache is that we may not write to, or nothing: root's, if it once ran Go with our HOME.
+others() {
+	found=$(find "$1" -maxdepth 1 -type d ! -writable -print -quit 2>/dev/null)
+	[ -z "$found" ] || echo "$found belongs to $(stat -c %U "$found")"
+}
+
+# look_at_dir fails where Go cannot work: what the directory is for Go, the name of its setting, the directory.
+look_at_dir() {
+	if [ -z "$3" ]; then
+		fail "cannot tell where Go's $1 is, for HOME is not set; set it, or $2"
+		return
+	fi
+	why=$(refusal "$3")
+	[ "$2" = TMPDIR ] || why=${why:-$(others "$3")}
+	[ -z "$why" ] || fail "cannot use Go's $1 $3: $why; mend that, or name another directory: export $2=DIRECTORY"
+}
+
+look_at_dirs() {
+	look_at_dir "build cache" GOCACHE "$(setting GOCACHE)"
+	tmp=$(setting GOTMPDIR)
+	look_at_dir "temporary directory" TMPDIR "${tmp:-${TMPDIR:-/tmp}}"
+	modules=$(setting GOMODCACHE)
+	[ -n "$modules" ] && [ -z "$(refusal "$modules")" ] || fetched || look_at_dir "module cache" GOMODCACHE "$modules"
+}
+
+# fetched tells whether all that is ever fetched is there.
+fetched() { (cd "$here/.." && GOPROXY=off go list -deps ./... >/dev/null 2>&1); }
+
+command -v git >/dev/null || set -- "$@" git
+if ! command -v go >/dev/null && [ -z "$(elsewhere)" ] && packaged; then
+	set -- "$@" golang-go
+else
+	look_for_go
+	[ "$status" -ne 0 ] || look_at_dirs
+fi
+[ $# -eq 0 ] || "$here/need.sh" --check "$@" || status=1
+[ "$status" -eq 0 ] || exit 1
+
+[ $# -eq 0 ] || "$here/need.sh" "$@"
+go version >/dev/null || fail "cannot have ${GOTOOLCHAIN:-the Go of go.mod}, for the reason that go gives above;" \
+	"it is fetched from GOPROXY, which is $(setting GOPROXY)"
+exit "$status"

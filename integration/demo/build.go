@@ -10,7 +10,7 @@ import (
 	"tlagate/integration/world"
 )
 
-// build builds the programs where there is a network, and has the world use them.
+// build builds the programs where there is a network, and has the world use them: one after another, to be seen at work.
 func (d *demo) build() error {
 	if dir := os.Getenv(world.BinEnv); dir != "" {
 		d.found("already built: %s is %s", world.BinEnv, dir)
@@ -20,13 +20,24 @@ func (d *demo) build() error {
 	if err != nil {
 		return err
 	}
-	start, args := time.Now(), []string{"build", "-o", "bin/", "./cmd/..."}
-	d.command("", "go", args)
-	cmd := exec.Command("go", args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = root, os.Stdout, os.Stderr
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("cannot build the programs: %w", err)
+	programs, err := filepath.Glob(filepath.Join(root, "cmd", "tla-*"))
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	for _, p := range programs {
+		if err := d.buildOne(root, "./cmd/"+filepath.Base(p)); err != nil {
+			return fmt.Errorf("cannot build %s: %w", filepath.Base(p), err)
+		}
 	}
 	d.found("built in %s", seconds(time.Since(start)))
 	return os.Setenv(world.BinEnv, filepath.Join(root, "bin"))
+}
+
+func (d *demo) buildOne(root, program string) error {
+	args := []string{"build", "-o", "bin/", program}
+	d.command("", "go", args)
+	cmd := exec.Command("go", args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = root, os.Stdout, os.Stderr
+	return cmd.Run()
 }

@@ -50,7 +50,7 @@ type step struct {
 
 // outside is done before the world is entered, where there is a network to fetch modules from.
 var outside = []step{
-	{"Build the programs", "From this source tree into bin/; the first time takes a minute or two.", (*demo).build},
+	{"Build the programs", "From this source tree into bin/; make has compiled their packages before, which is most of the work.", (*demo).build},
 }
 
 var inside = []step{

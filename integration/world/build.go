@@ -75,14 +75,14 @@ func ModuleRoot() (string, error) {
 }
 
 // warmBuildCache compiles the programs, without linking, while modules can still
-// be fetched: there is no network inside. What fails here fails again, and is
-// told, in Binaries.
+// be fetched: there is no network inside. It says how far it is. What fails here
+// fails again, and is told, in Binaries.
 func warmBuildCache() {
 	root, err := ModuleRoot()
 	if err != nil || os.Getenv(BinEnv) != "" {
 		return
 	}
-	cmd := exec.Command("go", "list", "-deps", "-export", "-f", "", "./cmd/...")
-	cmd.Dir = root
+	cmd := exec.Command(filepath.Join(root, "deploy", "compile.sh"), "./cmd/...")
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	_ = cmd.Run()
 }
