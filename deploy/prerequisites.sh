@@ -74,7 +74,7 @@ refusal() {
 	fi
 	printf '#!/bin/sh\n' >"$said"
 	chmod +x "$said"
-	"$said" 2>/dev/null || echo "no program may run there; is it mounted noexec?"
+	"$said" 2>/dev/null || echo "no program may run there (mounted noexec?)"
 	rm -f "$said"
 }
 
@@ -86,8 +86,8 @@ others() {
 
 # look_at_dir fails where Go cannot work: what the directory is for Go, the name of its setting, the directory.
 look_at_dir() {
-	if [ -z "$3" ]; then
-		fail "cannot tell where Go's $1 is, for HOME is not set; set it, or $2"
+	if [ -z "$3" ] || [ "$3" = off ]; then
+		fail "cannot build: Go has no place for its $1; set HOME, or $2 to a directory"
 		return
 	fi
 	why=$(refusal "$3")

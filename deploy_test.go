@@ -1,0 +1,186 @@
+package tlagate_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// bare is a machine's PATH: the tools of a minimal Debian, and stand-ins for what the scripts of deploy/ ask or command. Each
+// stand-in adds its command line to a log.
+type bare struct {
+	t   *testing.T
+	dir string
+	env []string
+}
+
+func newBare(t *testing.T) *bare {
+	t.Helper()
+	b := &bare{t: t, dir: t.TempDir()}
+	for _, tool := range strings.Fields("bash sh cat chmod dirname find grep mkdir mktemp rm sed stat tr wc") {
+		path, err := exec.LookPath(tool)
+		require.NoError(t, err)
+		require.NoError(t, os.Symlink(path, filepath.Join(b.dir, tool)))
+	}
+	b.env = []string{"PATH=" + b.dir, "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir(), "LOG=" + b.log()}
+	b.put("id", "echo 1000")
+	b.put("git", "")
+	b.put("dpkg", `case $1 in --print-architecture) echo amd64 ;; esac`)
+	b.put("dpkg-query", "exit 1") // nothing is installed
+	b.put("apt-get", "")
+	b.goes("go1.26.0", "")
+	return b
+}
+
+func (b *bare) log() string { return filepath.Join(b.dir, "log") }
+
+func (b *bare) put(name, script string) {
+	text := "#!/bin/sh\necho \"" + name + " $*\" >>\"$LOG\"\n" + script + "\n"
+	require.NoError(b.t, os.WriteFile(filepath.Join(b.dir, name), []byte(text), 0o755))
+}
+
+// goes has a Go of this version, with its caches in HOME, and what it does when it is not asked for a setting.
+func (b *bare) goes(version, otherwise string) {
+	b.put("go", `case "$1 $2" in
+"env GOVERSION") echo `+version+` ;;
+"env GOCACHE") echo "${GOCACHE-$HOME/build}" ;;
+"env GOMODCACHE") echo "$HOME/modules" ;;
+env*) ;;
+*) `+otherwise+`
+esac`)
+}
+
+func (b *bare) remove(name string) { require.NoError(b.t, os.Remove(filepath.Join(b.dir, name))) }
+
+// run runs a script of deploy/ and gives what it said and its exit code.
+func (b *bare) run(script string, args ...string) (said string, code int) {
+	b.t.Helper()
+	cmd := exec.Command(filepath.Join("deploy", script), args...)
+	cmd.Env = b.env
+	out, err := cmd.CombinedOutput()
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		return string(out), exit.ExitCode()
+	}
+	require.NoError(b.t, err)
+	return string(out), 0
+}
+
+func (b *bare) ran(command string) bool {
+	log, err := os.ReadFile(b.log())
+	require.NoError(b.t, err)
+	return strings.Contains("\n"+string(log), "\n"+command)
+}
+
+const asRoot = "  apt-get update && apt-get install --no-install-recommends gcc pcscd\n"
+
+func TestPrerequisitesSaysAllAtOnce(t *testing.T) {
+	b := newBare(t)
+	b.goes("go1.19.8", "")
+	said, code := b.run("prerequisites.sh", "gcc", "pcscd")
+	require.Equal(t, 1, code)
+	require.Contains(t, said, "cannot build with go1.19.8, which is "+filepath.Join(b.dir, "go")+"; Go 1.21 or later is needed: ")
+	require.Contains(t, said, "you are not root, and there is no sudo")
+	require.Contains(t, said, asRoot)
+	require.False(t, b.ran("apt-get"))
+	require.False(t, b.ran("go version"), "nothing is fetched before")
+}
+
+func TestPrerequisitesWithoutGo(t *testing.T) {
+	b := newBare(t)
+	b.remove("go")
+	said, code := b.run("prerequisites.sh", "gcc")
+	require.Equal(t, 1, code)
+	if !strings.Contains(said, "cannot find Go in PATH; Go 1.21 or later is needed: ") {
+		require.Contains(t, said, "--no-install-recommends gcc golang-go\n", "Debian 13's own Go is installed")
+	}
+}
+
+func TestPrerequisitesNamesAPlaceThatCannotBeWritten(t *testing.T) {
+	b := newBare(t)
+	file := filepath.Join(b.dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	b.env = append(b.env, "GOCACHE="+file+"/build")
+	said, code := b.run("prerequisites.sh")
+	require.Equal(t, 1, code)
+	require.Equal(t, "tlagate: cannot use Go's build cache "+file+
+		"/build: Not a directory; mend that, or name another directory: export GOCACHE=DIRECTORY\n", said)
+	require.False(t, b.ran("go version"))
+}
+
+func TestPrerequisitesWithoutHome(t *testing.T) {
+	b := newBare(t)
+	b.env = append(b.env, "GOCACHE=off") // which Go then answers
+	said, code := b.run("prerequisites.sh")
+	require.Equal(t, 1, code)
+	require.Contains(t, said, "Go has no place for its build cache; set HOME, or GOCACHE to a directory")
+}
+
+func TestPrerequisitesTellsWhenGoCannotBeFetched(t *testing.T) {
+	b := newBare(t)
+	b.goes("go1.26.0", "echo no such host >&2; exit 1")
+	b.env = append(b.env, "GOTOOLCHAIN=go1.99.1")
+	said, code := b.run("prerequisites.sh")
+	require.Equal(t, 1, code)
+	require.Contains(t, said, "no such host\ntlagate: cannot have go1.99.1, for the reason that go gives above")
+}
+
+func TestNeedInstallsThroughSudo(t *testing.T) {
+	b := newBare(t)
+	b.put("sudo", `[ "$1" = -l ] || "$@"`)
+	said, code := b.run("need.sh", "gcc", "pcscd")
+	require.Zero(t, code, said)
+	require.True(t, b.ran("apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends gcc pcscd"))
+}
+
+func TestNeedTellsWhenSudoRefuses(t *testing.T) {
+	b := newBare(t)
+	b.put("sudo", `exit 1`)
+	said, code := b.run("need.sh", "gcc", "pcscd")
+	require.Equal(t, 1, code)
+	require.Contains(t, said, "sudo does not let you run apt-get")
+	require.Contains(t, said, asRoot)
+	require.False(t, b.ran("apt-get"))
+}
+
+func TestNeedNamesTheArchitectureToo(t *testing.T) {
+	said, code := newBare(t).run("need.sh", "gcc", "libc6:armhf")
+	require.Equal(t, 1, code)
+	require.Contains(t, said,
+		"  dpkg --add-architecture armhf && apt-get update && apt-get install --no-install-recommends gcc libc6:armhf\n")
+}
+
+// listing stands for `go list`: first what is not compiled, while modules are fetched; then it compiles.
+const listing = `case "$*" in
+*-export*) printf 'a\nb/c\nb/c [b/c.test]\n' >&2 ;;
+*) echo 'go: downloading x.example/y v1.2.3' >&2; printf 'a\nb/c\nb/c [b/c.test]\n' ;;
+esac`
+
+func TestCompileCounts(t *testing.T) {
+	b := newBare(t)
+	b.goes("go1.26.0", listing)
+	said, code := b.run("compile.sh", "./...")
+	require.Zero(t, code, said)
+	require.Contains(t, said, "tlagate: fetched 1 modules in ")
+	require.Contains(t, said, "tlagate: compiling packages: 2 of 3, b/c\ntlagate: compiling packages: 3 of 3, b/c [b/c.test]\n")
+	require.Contains(t, said, "tlagate: compiled 3 packages in ")
+}
+
+func TestCompilePassesErrorsOn(t *testing.T) {
+	b := newBare(t)
+	b.goes("go1.26.0", listing+`
+case "$*" in *-export*) printf '# b/c\nb/c.go:2:23: cannot use it\n' >&2; exit 1 ;; esac`)
+	said, code := b.run("compile.sh", "./...")
+	require.Equal(t, 1, code)
+	require.Contains(t, said, "# b/c\nb/c.go:2:23: cannot use it\n")
+}
+
+func TestCompileIsSilentWhenAllIsDone(t *testing.T) {
+	said, code := newBare(t).run("compile.sh", "./...")
+	require.Zero(t, code)
+	require.Empty(t, said)
+}
