@@ -29,7 +29,7 @@ func newBare(t *testing.T) *bare {
 	}
 	b.env = []string{"PATH=" + b.dir, "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir(), "LOG=" + b.log()}
 	b.put("id", "echo 1000")
-	b.put("git", "")
+	b.put("git", "") // it trusts the clone
 	b.put("dpkg", `case $1 in --print-architecture) echo amd64 ;; esac`)
 	b.put("dpkg-query", "exit 1") // nothing is installed
 	b.put("apt-get", "")
@@ -127,6 +127,14 @@ func TestPrerequisitesTellsWhenGoCannotBeFetched(t *testing.T) {
 	said, code := b.run("prerequisites.sh")
 	require.Equal(t, 1, code)
 	require.Contains(t, said, "no such host\ntlagate: cannot have go1.99.1, for the reason that go gives above")
+}
+
+func TestPrerequisitesInACloneOfAnother(t *testing.T) {
+	b := newBare(t)
+	b.put("git", "echo 'dubious ownership: git config --global --add safe.directory /x'; exit 128")
+	said, code := b.run("prerequisites.sh")
+	require.Equal(t, 1, code)
+	require.Contains(t, said, "build as that user, or: git config --global --add safe.directory /")
 }
 
 func TestNeedInstallsThroughSudo(t *testing.T) {

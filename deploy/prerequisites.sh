@@ -1,7 +1,7 @@
 #!/bin/sh
 # prerequisites.sh [PACKAGE...]: what must be there before anything is built. Looks first, and says all that is wrong at once:
-# Go 1.21 or later (it fetches the very version of go.mod by itself), places that Go may write to, and a way to install the
-# Debian packages that are missing. Then it installs those, and has Go fetch its version.
+# a clone that git trusts, Go 1.21 or later (it fetches the very version of go.mod by itself), places that Go may write to, and
+# a way to install the Debian packages that are missing. Then it installs those, and has Go fetch its version.
 set -eu
 here=$(dirname "$0")
 
@@ -106,6 +106,20 @@ look_at_dirs() {
 # fetched tells whether all that is ever fetched is there.
 fetched() { (cd "$here/.." && GOPROXY=off go list -deps ./... >/dev/null 2>&1); }
 
+# look_at_clone fails where git refuses to look at the clone, as it does when that belongs to somebody else: Go asks git for the
+# version of what it builds.
+look_at_clone() {
+	dir=$(cd "$here/.." && pwd)
+	[ -e "$dir/.git" ] && command -v git >/dev/null || return 0
+	said=$(LC_ALL=C git -C "$dir" rev-parse --git-dir 2>&1) && return
+	case $said in
+	*safe.directory*) fail "cannot build: git does not trust $dir, which belongs to $(stat -c %U "$dir");" \
+		"build as that user, or: git config --global --add safe.directory $dir" ;;
+	*) fail "cannot build: git cannot read $dir: $said" ;;
+	esac
+}
+
+look_at_clone
 command -v git >/dev/null || set -- "$@" git
 if ! command -v go >/dev/null && [ -z "$(elsewhere)" ] && packaged; then
 	set -- "$@" golang-go
