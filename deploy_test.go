@@ -173,7 +173,7 @@ func TestCompileCounts(t *testing.T) {
 	b.goes("go1.26.0", listing)
 	said, code := b.run("compile.sh", "./...")
 	require.Zero(t, code, said)
-	require.Contains(t, said, "tlagate: fetched 1 modules in ")
+	require.Contains(t, said, "tlagate: fetched 1 module in ")
 	require.Contains(t, said, "tlagate: compiling packages: 2 of 3, b/c\ntlagate: compiling packages: 3 of 3, b/c [b/c.test]\n")
 	require.Contains(t, said, "tlagate: compiled 3 packages in ")
 }

@@ -40,6 +40,7 @@ follow() {
 		show "$n" "$total" "$doing $things: $n${total:+ of $total}, $line"
 	done
 	clear_line
+	[ "$n" -ne 1 ] || things=${things%s}
 	[ "$n" -eq 0 ] || echo "tlagate: $done $n $things in $((SECONDS - begun)) s"
 }
 

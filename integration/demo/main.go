@@ -137,12 +137,18 @@ func (d *demo) inside() (err error) {
 
 func (d *demo) summarise() {
 	d.heading(fmt.Sprintf("All %d steps succeeded in %s.", d.step-1, seconds(time.Since(d.since))))
-	d.say(`What was shown:
-  - the terminal opens no network connection before its user's start, and then one, to its gateway;
-  - unmodified PC/SC programs on the workstation use the cards in the terminal, for what its card policy allows;
-  - the PIN is typed at the terminal, and stays there;
-  - a revoked certificate ends the running session and keeps out the next one, with the reason told.
-Next: README.md has a set-up on three machines, docs/protocol.md says how it works, make test proves it.`)
+	d.say("What was shown:")
+	for _, what := range shown {
+		d.paragraph("  - ", "    ", "", what)
+	}
+	d.paragraph("", "  ", "", "Next: README.md has a set-up on three machines, docs/protocol.md says how it works, make test proves it.")
+}
+
+var shown = []string{
+	"the terminal opens no network connection before its user's start, and then one, to its gateway;",
+	"unmodified PC/SC programs on the workstation use the cards in the terminal, for what its card policy allows;",
+	"the PIN is typed at the terminal, and stays there;",
+	"a revoked certificate ends the running session and keeps out the next one, with the reason told.",
 }
 
 // leaveOnSignal ends the demo on Ctrl-C. Nothing needs to be stopped first: programs, mounts and files are gone with the world.

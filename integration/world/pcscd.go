@@ -18,7 +18,7 @@ import (
 const (
 	vpcdDriver  = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so"
 	driverDir   = "/usr/lib/pcsc/drivers"
-	pcscdReady  = time.Minute
+	pcscdReady  = 10 * time.Second
 	pcscdSocket = "pcscd.comm"
 )
 
