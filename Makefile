@@ -7,6 +7,7 @@ T ?= 30s
 REPRODUCE ?= 1
 GO ?= go
 NEED = deploy/prerequisites.sh $$(deploy/packages.sh
+BIN = mkdir -p bin && test -w bin || { echo "tlagate: cannot write to $(CURDIR)/bin: use a clone that you may write to" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
 .PHONY: help need build test check cross packages bench conformance fuzz soak demo fresh vuln clean
@@ -19,6 +20,7 @@ need: ## install the Debian packages that build, test, check and cross need
 	@$(NEED) build test check cross)
 
 build: ## build the programs into bin/
+	@$(BIN)
 	@$(NEED) build)
 	@deploy/compile.sh -trimpath -tags pkcs11 ./cmd/...
 	$(GO) build -trimpath -tags pkcs11 -o bin/ ./cmd/...
@@ -59,11 +61,12 @@ soak: ## mix visits, card changes and restarts for T (make soak T=10m), then 10 
 	SOAK=$(T) $(GO) test -count=1 -timeout 0 -v -run TestSoak ./integration
 
 demo: ## read cards through the gateway on this machine (DEMO=auto: no questions)
+	@$(BIN)
 	@$(NEED) build demo)
 	@deploy/compile.sh ./cmd/... ./integration/demo
 	$(GO) run ./integration/demo
 
-fresh: ## demo and tests in a fresh minimal Debian
+fresh: ## demo and tests in a fresh minimal Debian 12, then in a Debian 13
 	deploy/fresh.sh
 
 vuln: ## look for known vulnerabilities in what we depend on
