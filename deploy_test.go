@@ -49,7 +49,8 @@ func (b *bare) goes(version, otherwise string) {
 	b.put("go", `case "$1 $2" in
 "env GOVERSION") echo `+version+` ;;
 "env GOCACHE") echo "${GOCACHE-$HOME/build}" ;;
-"env GOMODCACHE") echo "$HOME/modules" ;;
+"env GOPATH") echo "${GOPATH-$HOME/go}" ;;
+"env GOMODCACHE") echo "${GOPATH-$HOME/go}/pkg/mod" ;;
 env*) ;;
 *) `+otherwise+`
 esac`)
@@ -100,16 +101,26 @@ func TestPrerequisitesWithoutGo(t *testing.T) {
 	}
 }
 
-func TestPrerequisitesNamesAPlaceThatCannotBeWritten(t *testing.T) {
+func TestPrerequisitesNamesPlacesThatCannotBeWritten(t *testing.T) {
 	b := newBare(t)
+	b.goes("go1.26.0", "exit 1") // something is to be fetched
 	file := filepath.Join(b.dir, "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	b.env = append(b.env, "GOCACHE="+file+"/build")
+	b.env = append(b.env, "GOCACHE="+file+"/build", "GOPATH="+file)
 	said, code := b.run("prerequisites.sh")
 	require.Equal(t, 1, code)
-	require.Equal(t, "tlagate: cannot use Go's build cache "+file+
-		"/build: Not a directory; mend that, or name another directory: export GOCACHE=DIRECTORY\n", said)
-	require.False(t, b.ran("go version"))
+	const mend = ": Not a directory; mend that, or name another directory: export "
+	require.Equal(t, "tlagate: cannot use Go's build cache "+file+"/build"+mend+"GOCACHE=DIRECTORY\n"+
+		"tlagate: cannot use Go's place for downloads "+file+"/pkg"+mend+"GOPATH=DIRECTORY\n", said)
+	require.False(t, b.ran("go version"), "nothing is fetched before")
+}
+
+func TestPrerequisitesNeedsNoPlaceForWhatIsThere(t *testing.T) {
+	b := newBare(t)
+	b.env = append(b.env, "GOPATH=/dev/null")
+	said, code := b.run("prerequisites.sh")
+	require.Zero(t, code, said)
+	require.Empty(t, said)
 }
 
 func TestPrerequisitesWithoutHome(t *testing.T) {

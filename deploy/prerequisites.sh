@@ -84,6 +84,8 @@ others() {
 	[ -z "$found" ] || echo "$found belongs to $(stat -c %U "$found")"
 }
 
+usable() { [ -n "$1" ] && [ -z "$(refusal "$1")$(others "$1")" ]; }
+
 # look_at_dir fails where Go cannot work: what the directory is for Go, the name of its setting, the directory.
 look_at_dir() {
 	if [ -z "$3" ] || [ "$3" = off ]; then
@@ -99,8 +101,21 @@ look_at_dirs() {
 	look_at_dir "build cache" GOCACHE "$(setting GOCACHE)"
 	tmp=$(setting GOTMPDIR)
 	look_at_dir "temporary directory" TMPDIR "${tmp:-${TMPDIR:-/tmp}}"
+	look_at_downloads
+}
+
+# look_at_downloads looks at the two places, one mostly in the other, that must be good only while something is to be fetched.
+look_at_downloads() {
+	downloads=$(setting GOPATH)
+	downloads=${downloads%%:*}
+	downloads=${downloads:+$downloads/pkg}
 	modules=$(setting GOMODCACHE)
-	[ -n "$modules" ] && [ -z "$(refusal "$modules")" ] || fetched || look_at_dir "module cache" GOMODCACHE "$modules"
+	if usable "$downloads"; then
+		usable "$modules" || fetched || look_at_dir "module cache" GOMODCACHE "$modules"
+	elif ! fetched; then
+		look_at_dir "place for downloads" GOPATH "$downloads"
+		case $modules in "$downloads"/*) ;; *) look_at_dir "module cache" GOMODCACHE "$modules" ;; esac
+	fi
 }
 
 # fetched tells whether all that is ever fetched is there.
