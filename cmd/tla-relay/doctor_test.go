@@ -37,6 +37,7 @@ func TestDoctorWithoutAConfiguration(t *testing.T) {
 
 func TestDoctorLooksAtTheControlSocket(t *testing.T) {
 	dir := t.TempDir()
+	require.NoError(t, os.Chmod(dir, 0o755)) // whatever the umask: Debian 13's is 002
 	file := filepath.Join(dir, "s")
 	at := func(c control) doctor.State { return c.socket().State }
 	c := control{Socket: cli.Path(file)}
