@@ -7,7 +7,8 @@ T ?= 30s
 REPRODUCE ?= 1
 GO ?= go
 NEED = deploy/prerequisites.sh $$(deploy/packages.sh
-BIN = mkdir -p bin && test -w bin || { echo "tlagate: cannot write to $(CURDIR)/bin: use a clone that you may write to" >&2; exit 1; }
+BIN = mkdir -p bin && test -w bin || \
+	{ echo "tlagate: cannot write to $(CURDIR)/bin: use a clone that you may write to" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
 .PHONY: help need build test check cross packages bench conformance fuzz soak demo fresh vuln clean

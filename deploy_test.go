@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// bare is a machine's PATH: the tools of a minimal Debian, and stand-ins for what the scripts of deploy/ ask or command. Each
-// stand-in adds its command line to a log.
+// bare is a machine's PATH: the tools of a minimal Debian, and stand-ins for what the scripts of deploy/ ask or
+// command. Each stand-in adds its command line to a log.
 type bare struct {
 	t   *testing.T
 	dir string
@@ -84,7 +84,8 @@ func TestPrerequisitesSaysAllAtOnce(t *testing.T) {
 	b.goes("go1.19.8", "")
 	said, code := b.run("prerequisites.sh", "gcc", "pcscd")
 	require.Equal(t, 1, code)
-	require.Contains(t, said, "cannot build with go1.19.8, which is "+filepath.Join(b.dir, "go")+"; Go 1.21 or later is needed: ")
+	which := filepath.Join(b.dir, "go")
+	require.Contains(t, said, "cannot build with go1.19.8, which is "+which+"; Go 1.21 or later is needed: ")
 	require.Contains(t, said, "you are not root, and there is no sudo")
 	require.Contains(t, said, asRoot)
 	require.False(t, b.ran("apt-get"))
@@ -169,8 +170,8 @@ func TestNeedTellsWhenSudoRefuses(t *testing.T) {
 func TestNeedNamesTheArchitectureToo(t *testing.T) {
 	said, code := newBare(t).run("need.sh", "gcc", "libc6:armhf")
 	require.Equal(t, 1, code)
-	require.Contains(t, said,
-		"  dpkg --add-architecture armhf && apt-get update && apt-get install --no-install-recommends gcc libc6:armhf\n")
+	require.Contains(t, said, "  dpkg --add-architecture armhf && apt-get update && "+
+		"apt-get install --no-install-recommends gcc libc6:armhf\n")
 }
 
 // listing stands for `go list`: first what is not compiled, while modules are fetched; then it compiles.
@@ -185,7 +186,8 @@ func TestCompileCounts(t *testing.T) {
 	said, code := b.run("compile.sh", "./...")
 	require.Zero(t, code, said)
 	require.Contains(t, said, "tlagate: fetched 1 module in ")
-	require.Contains(t, said, "tlagate: compiling packages: 2 of 3, b/c\ntlagate: compiling packages: 3 of 3, b/c [b/c.test]\n")
+	const compiling = "tlagate: compiling packages: "
+	require.Contains(t, said, compiling+"2 of 3, b/c\n"+compiling+"3 of 3, b/c [b/c.test]\n")
 	require.Contains(t, said, "tlagate: compiled 3 packages in ")
 }
 

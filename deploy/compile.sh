@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# compile.sh [FLAG…] PACKAGE…: fetches and compiles into Go's cache what PACKAGEs need, and counts aloud meanwhile. What comes
-# after it with the same flags (`go build`, `go run`; `go test` when -test is among them) would do so in silence, for minutes,
-# and now finds it done. Says nothing when there is nothing to do.
+# compile.sh [FLAG…] PACKAGE…: fetches and compiles into Go's cache what PACKAGEs need, and counts aloud meanwhile.
+# What comes after it with the same flags (`go build`, `go run`; `go test` when -test is among them) would do so in
+# silence, for minutes, and now finds it done. Says nothing when there is nothing to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,8 +25,8 @@ main() {
 	go list -deps -export -v "$@" 2>&1 >/dev/null | follow compiling compiled packages "$total"
 }
 
-# follow DOING DONE THINGS [TOTAL] says how far go is, which names a module or package when it begins with it, and passes on what it
-# says otherwise.
+# follow DOING DONE THINGS [TOTAL] says how far go is, which names a module or package when it begins with it, and
+# passes on what it says otherwise.
 follow() {
 	local doing=$1 done=$2 things=$3 total=${4:-} n=0 line
 	while IFS= read -r line; do

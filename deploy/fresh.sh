@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Tries the README's commands as a newcomer would: in a bare Debian 12 with git, make, sudo and Go, then in a bare Debian 13
-# that has its own Go to install, as an ordinary user, from a fresh clone of HEAD. Needs root (or sudo) and the network.
+# Tries the README's commands as a newcomer would: in a bare Debian 12 with git, make, sudo and Go, then in a bare
+# Debian 13 that has its own Go to install, as an ordinary user, from a fresh clone of HEAD. Needs root (or sudo) and
+# the network.
 #
 #   deploy/fresh.sh [COMMAND…]     default: make demo DEMO=auto, then make test
 #
@@ -56,8 +57,9 @@ clean_up() {
 	rm -rf "$dir/upper" "$dir/work"
 }
 
-# bootstrap makes the bare system once: Debian, the prerequisites, and a user who may use sudo for apt. Debian 12's Go is too
-# old, so there Go is unpacked as its web page says; from Debian 13 on it is one of the packages that are installed.
+# bootstrap makes the bare system once: Debian, the prerequisites, and a user who may use sudo for apt. Debian 12's Go
+# is too old, so there Go is unpacked as its web page says; from Debian 13 on it is one of the packages that are
+# installed.
 bootstrap() {
 	[ ! -e "$dir/base.done" ] || return 0
 	rm -rf "$dir/base"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# need.sh [--check] PACKAGE...: installs the Debian packages that are missing, with apt, through sudo when not root. Says what it
-# does; does nothing when all are there. A package of another architecture is NAME:ARCH.
+# need.sh [--check] PACKAGE...: installs the Debian packages that are missing, with apt, through sudo when not root.
+# Says what it does; does nothing when all are there. A package of another architecture is NAME:ARCH.
 # --check installs nothing: it fails, and says what root would have to run, where they cannot be installed.
 set -eu
 

@@ -1,7 +1,8 @@
 #!/bin/sh
-# prerequisites.sh [PACKAGE...]: what must be there before anything is built. Looks first, and says all that is wrong at once:
-# a clone that git trusts, Go 1.21 or later (it fetches the very version of go.mod by itself), places that Go may write to, and
-# a way to install the Debian packages that are missing. Then it installs those, and has Go fetch its version.
+# prerequisites.sh [PACKAGE...]: what must be there before anything is built. Looks first, and says all that is wrong
+# at once: a clone that git trusts, Go 1.21 or later (it fetches the very version of go.mod by itself), places that Go
+# may write to, and a way to install the Debian packages that are missing. Then it installs those, and has Go fetch its
+# version.
 set -eu
 here=$(dirname "$0")
 
@@ -11,8 +12,8 @@ fail() {
 	status=1
 }
 
-# goes tells whether a Go is recent enough. GOTOOLCHAIN=local: the version that is installed, not the one it would fetch.
-# From /: go.mod, which an older Go cannot read, must not matter.
+# goes tells whether a Go is recent enough. GOTOOLCHAIN=local: the version that is installed, not the one it would
+# fetch. From /: go.mod, which an older Go cannot read, must not matter.
 goes() {
 	version=$(cd / && GOTOOLCHAIN=local "$1" env GOVERSION 2>/dev/null) || version=
 	case $version in
@@ -104,7 +105,8 @@ look_at_dirs() {
 	look_at_downloads
 }
 
-# look_at_downloads looks at the two places, one mostly in the other, that must be good only while something is to be fetched.
+# look_at_downloads looks at the two places, one mostly in the other, that must be good only while something is to be
+# fetched.
 look_at_downloads() {
 	downloads=$(setting GOPATH)
 	downloads=${downloads%%:*}
@@ -121,8 +123,8 @@ look_at_downloads() {
 # fetched tells whether all that is ever fetched is there.
 fetched() { (cd "$here/.." && GOPROXY=off go list -deps ./... >/dev/null 2>&1); }
 
-# look_at_clone fails where git refuses to look at the clone, as it does when that belongs to somebody else: Go asks git for the
-# version of what it builds.
+# look_at_clone fails where git refuses to look at the clone, as it does when that belongs to somebody else: Go asks
+# git for the version of what it builds.
 look_at_clone() {
 	dir=$(cd "$here/.." && pwd)
 	[ -e "$dir/.git" ] && command -v git >/dev/null || return 0

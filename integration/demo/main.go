@@ -50,7 +50,7 @@ type step struct {
 
 // outside is done before the world is entered, where there is a network to fetch modules from.
 var outside = []step{
-	{"Build the programs", "From this source tree into bin/; make has compiled their packages before, which is most of the work.", (*demo).build},
+	{"Build the programs", "From this source tree into bin/; what make compiled before is most of the work.", (*demo).build},
 }
 
 var inside = []step{
@@ -141,7 +141,8 @@ func (d *demo) summarise() {
 	for _, what := range shown {
 		d.paragraph("  - ", "    ", "", what)
 	}
-	d.paragraph("", "  ", "", "Next: README.md has a set-up on three machines, docs/protocol.md says how it works, make test proves it.")
+	d.paragraph("", "  ", "", "Next: README.md has a set-up on three machines, docs/protocol.md says how it works, "+
+		"make test proves it.")
 }
 
 var shown = []string{
