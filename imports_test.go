@@ -1,7 +1,9 @@
 package tlagate_test
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +14,8 @@ import (
 // mayImport says, for each package of ours, which of ours it may import. What a line names covers
 // the packages below it; a package may always import those below itself.
 var mayImport = map[string][]string{
-	"cmd":                         {"tla", "pdt", "gateway", "pki", "ocsp", "session", "keys", "metrics", "audit", "dialer", "cmd/internal"},
+	"cmd": {"pemfile", "tla", "pdt", "gateway", "pki", "ocsp", "session", "keys", "metrics", "audit", "dialer",
+		"cmd/internal"},
 	"cmd/internal/cli":            {"pki", "keys", "dialer"},
 	"dialer":                      {},
 	"tla":                         {"session", "pki", "dialer"},
@@ -23,15 +26,16 @@ var mayImport = map[string][]string{
 	"tla/startkey":                {},
 	"gateway":                     {"session", "pki", "metrics"},
 	"metrics":                     {},
-	"pki/ca":                      {"pki", "keys", "audit"},
+	"pki/ca":                      {"pki", "pemfile", "keys", "audit"},
 	"ocsp":                        {"pki", "metrics"},
-	"pki/pkitest":                 {"pki"},
+	"pki/pkitest":                 {"pki", "pemfile"},
 	"pki/listen":                  {"pki"},
 	"pki/push":                    {"pki"},
 	"pki/est":                     {"pki"},
-	"pki/bundle":                  {"pki"},
-	"pki":                         {},
-	"keys":                        {},
+	"pki/bundle":                  {"pki", "pemfile"},
+	"pki":                         {"pemfile"},
+	"keys":                        {"pemfile"},
+	"pemfile":                     {},
 	"keys/pkcs11":                 {"keys"},
 	"session":                     {},
 	"session/link":                {"session/internal", "session/ticket"},
@@ -87,6 +91,19 @@ func TestImports(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPEMIsReadInOnePlace: encoding/pem passes over what it cannot read, so only package pemfile asks it; what tests read
+// of foreign suites is another matter.
+func TestPEMIsReadInOnePlace(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{range .GoFiles}}{{$.Dir}}/{{.}} {{end}}`, "./...").Output()
+	require.NoError(t, err)
+	for _, file := range strings.Fields(string(out)) {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		exempt := filepath.Base(file) == "pemfile.go" || strings.Contains(file, "/pki/pkitest/")
+		require.True(t, exempt || !strings.Contains(string(text), "pem.Decode("), file)
 	}
 }
 

@@ -1,13 +1,14 @@
 package keys
 
 import (
-	"bytes"
 	"crypto"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+
+	"tlagate/pemfile"
 )
 
 // The PEM blocks of a key file (RFC 7468, 10 and 11).
@@ -86,27 +87,21 @@ func (p filePlace) read() (*pem.Block, error) {
 }
 
 func onlyBlock(raw []byte) (*pem.Block, error) {
-	block, rest := pem.Decode(raw)
-	if block == nil {
+	blocks, err := pemfile.Blocks(raw)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(blocks) == 0:
 		return nil, fmt.Errorf("it is not a PEM %s or %s", encryptedBlock, plainBlock)
+	case len(blocks) > 1:
+		pemfile.Wipe(blocks)
+		return nil, blocks[1].At(errors.New("it holds more than one PEM block: want the key alone"))
+	case blocks[0].Type != plainBlock && blocks[0].Type != encryptedBlock:
+		pemfile.Wipe(blocks)
+		return nil, fmt.Errorf("it is a PEM %.40q, want a %s (PKCS#8): openssl pkcs8 -topk8 converts it",
+			blocks[0].Type, encryptedBlock)
 	}
-	if bytes.Contains(rest, []byte("-----BEGIN")) {
-		wipe(block.Bytes)
-		return nil, errors.New("it holds more than one PEM block: want the key alone")
-	}
-	if block.Type != plainBlock && block.Type != encryptedBlock {
-		wipe(block.Bytes)
-		return nil, fmt.Errorf("it is a PEM %s, want a %s (PKCS#8): openssl pkcs8 -topk8 converts it", label(block.Type), encryptedBlock)
-	}
-	return block, nil
-}
-
-// label is a PEM label fit to be shown.
-func label(text string) string {
-	if len(text) > 40 {
-		text = text[:40] + "…"
-	}
-	return fmt.Sprintf("%q", text)
+	return blocks[0].Block, nil
 }
 
 func (p filePlace) generate(kind string) (Key, error) {

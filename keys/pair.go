@@ -4,10 +4,10 @@ import (
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
-	"errors"
 	"fmt"
 	"os"
+
+	"tlagate/pemfile"
 )
 
 // LoadCertificate reads a certificate chain (PEM, leaf first) for an open key. It refuses a leaf that is not the key's.
@@ -28,22 +28,20 @@ func LoadCertificate(certFile string, key Key) (*tls.Certificate, error) {
 }
 
 func parseChain(raw []byte) (*tls.Certificate, error) {
+	blocks, err := pemfile.Read(raw, pemfile.Certificate)
+	if err != nil {
+		return nil, err
+	}
 	pair := new(tls.Certificate)
-	for block, rest := pem.Decode(raw); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
+	for _, b := range blocks {
+		cert, err := x509.ParseCertificate(b.Bytes)
 		if err != nil {
-			return nil, err
+			return nil, b.At(err)
 		}
 		if pair.Leaf == nil {
 			pair.Leaf = cert
 		}
-		pair.Certificate = append(pair.Certificate, block.Bytes)
-	}
-	if pair.Leaf == nil {
-		return nil, errors.New("it holds no PEM block CERTIFICATE")
+		pair.Certificate = append(pair.Certificate, b.Bytes)
 	}
 	return pair, nil
 }

@@ -1,6 +1,7 @@
 package keys_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"os"
@@ -41,5 +42,17 @@ func TestLoadCertificate(t *testing.T) {
 	_, err = pair(filepath.Join(dir, "none"), key)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	_, err = pair(key, key)
-	require.ErrorContains(t, err, "no PEM block CERTIFICATE")
+	require.ErrorContains(t, err, key+": line 1: it holds a private key, want CERTIFICATE alone")
+	text, err := os.ReadFile(cert)
+	require.NoError(t, err)
+	second := bytes.LastIndex(text, []byte("-----BEGIN"))
+	for name, damaged := range map[string][]byte{
+		"byte order mark before the leaf": append([]byte("\ufeff"), text...),
+		"the CA is cut short":             text[:second+100],
+		"the CA is not base64":            bytes.Replace(text, text[second+40:second+41], []byte("*"), -1),
+	} {
+		require.NoError(t, os.WriteFile(cert, damaged, 0o644))
+		_, err = pair(cert, key)
+		require.ErrorContains(t, err, cert+": line ", name)
+	}
 }

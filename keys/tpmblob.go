@@ -5,10 +5,13 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 	"errors"
+	"fmt"
 
 	"github.com/google/go-tpm/tpm2"
 	"golang.org/x/crypto/cryptobyte"
 	tag "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/pemfile"
 )
 
 // A TPM's key is kept as the TSS's "ASN.1 Specification for TPM 2.0 Key Files", so that tpm2-openssl reads it:
@@ -49,11 +52,11 @@ var errNotBlob = errors.New("it is not a TSS2 PRIVATE KEY of a loadable key with
 
 // parseBlob reads a key file strictly.
 func parseBlob(raw []byte) (*blob, error) {
-	block, rest := pem.Decode(raw)
-	if block == nil || block.Type != blobBlock || len(rest) > 0 && rest[0] == '-' {
-		return nil, errNotBlob
+	der, err := pemfile.One(raw, blobBlock)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNotBlob, err)
 	}
-	in, body := cryptobyte.String(block.Bytes), cryptobyte.String{}
+	in, body := cryptobyte.String(der), cryptobyte.String{}
 	if !in.ReadASN1(&body, tag.SEQUENCE) || !in.Empty() {
 		return nil, errNotBlob
 	}

@@ -55,7 +55,7 @@ func each(text, separator string, known map[string]func(string) error) error {
 		name, raw, _ := strings.Cut(part, "=")
 		set, ok := known[name]
 		if !ok {
-			return fmt.Errorf("its attribute %s is not used here: leave it out", label(name))
+			return fmt.Errorf("its attribute %.40q is not used here: leave it out", name)
 		}
 		value, err := url.PathUnescape(raw)
 		if err != nil || seen[name] || value == "" {

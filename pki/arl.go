@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"tlagate/pemfile"
 )
 
 // maxARL bounds what a status record brings: an ARL lists CAs, and there are few.
@@ -85,7 +87,7 @@ func (t *Trust) keepARLs() error {
 	var out bytes.Buffer
 	lists, _ := t.received.holds()
 	for _, c := range lists {
-		_ = pem.Encode(&out, &pem.Block{Type: "X509 CRL", Bytes: c.der}) // a Buffer takes everything
+		_ = pem.Encode(&out, &pem.Block{Type: pemfile.CRL, Bytes: c.der}) // a Buffer takes everything
 	}
 	if err := WriteFileAtomic(t.cfg.ARL, out.Bytes()); err != nil {
 		t.log.Error("ARL not kept: after a restart the one before it counts", "file", t.cfg.ARL, "err", err)

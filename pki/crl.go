@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
@@ -15,6 +14,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/pemfile"
 )
 
 // clockSkew is how far ahead of our clock a CRL may begin: the CA's clock is not ours.
@@ -130,23 +131,17 @@ func (c *crl) checkStale(now time.Time) *Refusal {
 
 // parseCRLs reads one DER list, or any number of PEM ones.
 func parseCRLs(source string, data []byte) ([]*crl, error) {
-	if !bytes.Contains(data, []byte("-----BEGIN")) {
-		c, err := parseCRL(source, data)
-		return []*crl{c}, err
+	blocks, err := pemfile.Read(data, pemfile.CRL)
+	if err != nil {
+		return nil, err
 	}
 	var lists []*crl
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "X509 CRL" {
-			return nil, fmt.Errorf("it holds a PEM block %q, want X509 CRL", bounded(block.Type, 40))
-		}
-		c, err := parseCRL(source, block.Bytes)
+	for _, b := range blocks {
+		c, err := parseCRL(source, b.Bytes)
 		if err != nil {
-			return nil, err
+			return nil, b.At(err)
 		}
 		lists = append(lists, c)
-	}
-	if len(lists) == 0 {
-		return nil, errors.New("it holds no readable PEM block X509 CRL")
 	}
 	return lists, nil
 }

@@ -1,9 +1,7 @@
 package pki
 
 import (
-	"bytes"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,20 +9,9 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
-)
 
-// ReadCertificates reads every certificate of a PEM file, or one in DER.
-func ReadCertificates(file string) ([]*x509.Certificate, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read certificates: %w", err)
-	}
-	certs, err := parseCertificates(data)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read certificates of %s: %w", file, err)
-	}
-	return certs, nil
-}
+	"tlagate/pemfile"
+)
 
 // ParseError says that crypto/x509 cannot read what has the outer form of a certificate.
 type ParseError struct{ Cause error }
@@ -44,63 +31,51 @@ func parseDER(der []byte) ([]*x509.Certificate, error) {
 	return certs, err
 }
 
-func parseCertificates(data []byte) ([]*x509.Certificate, error) {
-	if !bytes.Contains(data, []byte("-----BEGIN")) {
-		return parseDER(data)
+// parseCertificates reads PEM or DER. Unreadable judges an error with a certificate: nil leaves that one out.
+func parseCertificates(data []byte, unreadable func(error) error) ([]*x509.Certificate, error) {
+	blocks, err := pemfile.Read(data, pemfile.Certificate)
+	if err != nil {
+		return nil, err
 	}
 	var certs []*x509.Certificate
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		c, err := x509.ParseCertificate(block.Bytes)
+	for _, b := range blocks {
+		read, err := parseDER(b.Bytes)
 		if err != nil {
-			return nil, &ParseError{err}
+			if err = unreadable(b.At(err)); err != nil {
+				return nil, err
+			}
 		}
-		certs = append(certs, c)
-	}
-	if len(certs) == 0 {
-		return nil, fmt.Errorf("it holds no PEM block CERTIFICATE")
+		certs = append(certs, read...)
 	}
 	return certs, nil
+}
+
+// ReadCertificates reads every certificate of a PEM file, or one in DER.
+func ReadCertificates(file string) ([]*x509.Certificate, error) {
+	return readCertificates(file, func(err error) error { return err })
 }
 
 // readCAs reads every certificate of a file that crypto/x509 can read: no path leads through the others.
 func readCAs(file string, log *slog.Logger) ([]*x509.Certificate, error) {
+	return readCertificates(file, func(err error) error {
+		if _, ok := errors.AsType[*ParseError](err); !ok {
+			return err
+		}
+		log.Warn("a certificate cannot be read and is left out", "file", file, "err", err)
+		return nil
+	})
+}
+
+func readCertificates(file string, unreadable func(error) error) ([]*x509.Certificate, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read certificates: %w", err)
 	}
-	blocks := [][]byte{data}
-	if bytes.Contains(data, []byte("-----BEGIN")) {
-		blocks = pemBlocks(data, "CERTIFICATE")
-	}
-	var certs []*x509.Certificate
-	for _, der := range blocks {
-		read, err := parseDER(der)
-		var unreadable *ParseError
-		if errors.As(err, &unreadable) {
-			log.Warn("a certificate cannot be read and is left out", "file", file, "err", err)
-		} else if err != nil {
-			return nil, fmt.Errorf("cannot read certificates of %s: %w", file, err)
-		}
-		certs = append(certs, read...)
-	}
-	if len(blocks) == 0 {
-		return nil, fmt.Errorf("cannot read certificates of %s: it holds no PEM block CERTIFICATE", file)
+	certs, err := parseCertificates(data, unreadable)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read certificates of %s: %w", file, err)
 	}
 	return certs, nil
-}
-
-// pemBlocks gives the content of the blocks of one type.
-func pemBlocks(data []byte, kind string) [][]byte {
-	var list [][]byte
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type == kind {
-			list = append(list, block.Bytes)
-		}
-	}
-	return list
 }
 
 // ParseChain reads certificates (DER), leaf first, as tls.Certificate and a handshake have them. One that cannot be read is an error.

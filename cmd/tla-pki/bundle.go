@@ -18,6 +18,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/keys"
+	"tlagate/pemfile"
 	"tlagate/pki"
 	"tlagate/pki/bundle"
 	"tlagate/pki/ca"
@@ -114,7 +115,7 @@ func (o order) addAnchors(c *bundle.Content) error {
 			return err
 		}
 		for _, cert := range certs {
-			text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
+			text := pem.EncodeToMemory(&pem.Block{Type: pemfile.Certificate, Bytes: cert.Raw})
 			c.Anchors = append(c.Anchors, bundle.Anchor{PEM: string(text), Practices: a.Practices})
 		}
 	}
@@ -127,10 +128,13 @@ func (o order) addARLs(c *bundle.Content) error {
 		if err != nil {
 			return fmt.Errorf("cannot read the ARL: %w", err)
 		}
-		if block, _ := pem.Decode(text); block == nil {
-			text = pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: text})
+		lists, err := pemfile.Read(text, pemfile.CRL)
+		if err != nil {
+			return fmt.Errorf("cannot read the ARL %s: %w", a.File, err)
 		}
-		c.ARLs = append(c.ARLs, string(text))
+		for _, l := range lists {
+			c.ARLs = append(c.ARLs, string(pem.EncodeToMemory(&pem.Block{Type: pemfile.CRL, Bytes: l.Bytes})))
+		}
 	}
 	return nil
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"io/fs"
 	"time"
@@ -89,10 +87,8 @@ func judged(list []keycmd.Entry, statuses map[string]string) []keycmd.Entry {
 func issuedEntry(r ca.Record) keycmd.Entry {
 	e := keycmd.Entry{Use: r.Profile, Subject: r.Identity, Where: "with its holder", Protection: keycmd.Public,
 		Serial: r.Serial, From: &r.NotBefore, To: &r.NotAfter, Status: status(r)}
-	if block, _ := pem.Decode([]byte(r.PEM)); block != nil {
-		if cert, err := x509.ParseCertificate(block.Bytes); err == nil {
-			e.Algorithm = keycmd.Algorithm(cert)
-		}
+	if cert, err := ca.ParseCertificate([]byte(r.PEM)); err == nil {
+		e.Algorithm = keycmd.Algorithm(cert)
 	}
 	return e
 }

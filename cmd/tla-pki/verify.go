@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +14,7 @@ import (
 	"unicode"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/pemfile"
 	"tlagate/pki"
 )
 
@@ -182,31 +181,18 @@ func (c *verifyCmd) addAnswers(app *cli.App, trust *pki.Trust) error {
 		if err != nil {
 			return fmt.Errorf("cannot read an OCSP answer: %w", err)
 		}
-		answers := answersIn(data)
-		if len(answers) == 0 {
-			return fmt.Errorf("cannot read OCSP answers of %s: it holds no PEM block OCSP RESPONSE", file)
+		answers, err := pemfile.Read(data, "OCSP RESPONSE")
+		if err != nil {
+			return fmt.Errorf("cannot read OCSP answers of %s: %w", file, err)
 		}
-		for _, der := range answers {
-			if err := trust.AddStatus(der); err != nil {
+		for _, a := range answers {
+			if err := trust.AddStatus(a.Bytes); err != nil {
 				fmt.Fprintln(app.Stdout, oneLine(fmt.Sprintf("note: the OCSP answer of %s is not taken: %v", file, err)))
 				c.badAnswer = err
 			}
 		}
 	}
 	return nil
-}
-
-func answersIn(data []byte) [][]byte {
-	if !bytes.Contains(data, []byte("-----BEGIN")) {
-		return [][]byte{data}
-	}
-	var list [][]byte
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type == "OCSP RESPONSE" {
-			list = append(list, block.Bytes)
-		}
-	}
-	return list
 }
 
 func readable(file string) error {

@@ -1,11 +1,9 @@
 package bundle
 
 import (
-	"bytes"
 	"crypto/x509"
 	"encoding/json/jsontext"
 	"encoding/json/v2"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"tlagate/pemfile"
 	"tlagate/pki"
 )
 
@@ -226,7 +225,7 @@ func (c *Content) checkAnchors() error {
 func (c *Content) TrustAnchors() ([]pki.Anchor, error) {
 	var list []pki.Anchor
 	for i, a := range c.Anchors {
-		der, err := onePEM(a.PEM, "CERTIFICATE")
+		der, err := onePEM(a.PEM, pemfile.Certificate)
 		if err != nil {
 			return nil, fmt.Errorf("anchors[%d]: %w", i, err)
 		}
@@ -256,7 +255,7 @@ func (c *Content) checkARLs() error {
 func (c *Content) Lists() ([][]byte, error) {
 	var list [][]byte
 	for i, text := range c.ARLs {
-		der, err := onePEM(text, "X509 CRL")
+		der, err := onePEM(text, pemfile.CRL)
 		if err == nil {
 			_, err = x509.ParseRevocationList(der)
 		}
@@ -270,11 +269,16 @@ func (c *Content) Lists() ([][]byte, error) {
 
 // onePEM wants one block and nothing else but space.
 func onePEM(text, kind string) ([]byte, error) {
-	block, rest := pem.Decode([]byte(text))
-	if block == nil || block.Type != kind || len(block.Headers) > 0 || len(bytes.TrimSpace(rest)) > 0 || !strings.HasPrefix(strings.TrimSpace(text), "-----BEGIN") {
+	blocks, err := pemfile.Blocks([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	trimmed := strings.TrimSpace(text)
+	alone := strings.HasPrefix(trimmed, "-----BEGIN") && strings.HasSuffix(trimmed, "-----")
+	if len(blocks) != 1 || blocks[0].Type != kind || len(blocks[0].Headers) > 0 || !alone {
 		return nil, fmt.Errorf("want one PEM block %s, and nothing else", kind)
 	}
-	return block.Bytes, nil
+	return blocks[0].Bytes, nil
 }
 
 func (c *Content) checkLimits() error {

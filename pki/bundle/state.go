@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"tlagate/pemfile"
 	"tlagate/pki"
 )
 
@@ -148,21 +149,21 @@ func (k *Kept) checkARL() error {
 
 // listsOf reads PEM, or one list in DER; every octet must belong to one.
 func listsOf(text []byte) ([]*x509.RevocationList, error) {
-	if !bytes.Contains(text, []byte("-----BEGIN")) {
-		l, err := x509.ParseRevocationList(text)
-		return []*x509.RevocationList{l}, err
+	blocks, err := pemfile.Read(text, pemfile.CRL)
+	if err != nil {
+		return nil, err
 	}
 	var all []*x509.RevocationList
 	var again bytes.Buffer
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-		l, err := x509.ParseRevocationList(block.Bytes)
+	for _, b := range blocks {
+		l, err := x509.ParseRevocationList(b.Bytes)
 		if err != nil {
-			return nil, err
+			return nil, b.At(err)
 		}
 		all = append(all, l)
-		_ = pem.Encode(&again, &pem.Block{Type: "X509 CRL", Bytes: block.Bytes}) // a Buffer takes everything
+		_ = pem.Encode(&again, &pem.Block{Type: pemfile.CRL, Bytes: b.Bytes}) // a Buffer takes everything
 	}
-	if !bytes.Equal(bytes.TrimSpace(again.Bytes()), bytes.TrimSpace(text)) {
+	if blocks[0].Line > 0 && !bytes.Equal(bytes.TrimSpace(again.Bytes()), bytes.TrimSpace(text)) {
 		return nil, errors.New("there is something else in it than lists")
 	}
 	return all, nil

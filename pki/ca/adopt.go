@@ -11,6 +11,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"tlagate/pemfile"
 	"tlagate/pki"
 )
 
@@ -53,7 +54,7 @@ func (c *CA) adopt(cert *x509.Certificate) (Record, error) {
 }
 
 func sameOr(r Record, cert *x509.Certificate) error {
-	if der, err := onePEM([]byte(r.PEM), "CERTIFICATE"); err == nil && bytes.Equal(der, cert.Raw) {
+	if der, err := pemfile.One([]byte(r.PEM), pemfile.Certificate); err == nil && bytes.Equal(der, cert.Raw) {
 		return errors.New("the books have it")
 	}
 	return errors.New("the books have another with its serial number: the key has signed what it never should; treat it as compromised")
@@ -96,7 +97,7 @@ func (s *store) enter(cert *x509.Certificate, issuer string, a about, there bool
 	if err != nil {
 		return err
 	}
-	row.Status, row.PEM = string(Good), string(pemOf("CERTIFICATE", cert.Raw))
+	row.Status, row.PEM = string(Good), string(pemOf(pemfile.Certificate, cert.Raw))
 	if !there {
 		return s.Accessor.InsertCertificate(row)
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tlagate/keys"
+	"tlagate/pemfile"
 	"tlagate/pki"
 )
 
@@ -105,7 +106,7 @@ func loadCertificate(file string) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read a certificate of the CA: %w", err)
 	}
-	der, err := onePEM(raw, "CERTIFICATE")
+	der, err := pemfile.One(raw, pemfile.Certificate)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the certificate %s: %w", file, err)
 	}

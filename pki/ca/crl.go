@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tlagate/keys"
+	"tlagate/pemfile"
 	"tlagate/pki"
 )
 
@@ -45,7 +46,7 @@ func (l *List) writeDER(w io.Writer) error {
 }
 
 func (l *List) writePEM(w io.Writer) error {
-	return pem.Encode(w, &pem.Block{Type: "X509 CRL", Bytes: l.DER})
+	return pem.Encode(w, &pem.Block{Type: pemfile.CRL, Bytes: l.DER})
 }
 
 // PublishCRL signs a new CRL of the issuing CA and puts it into public/.

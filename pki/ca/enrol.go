@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"tlagate/pemfile"
 	"tlagate/pki"
 )
 
@@ -111,7 +112,7 @@ func (c *CA) again(i Invitation, o *order) (*Issued, error) {
 }
 
 func (c *CA) reissue(r Record) (*Issued, error) {
-	der, err := onePEM([]byte(r.PEM), "CERTIFICATE")
+	der, err := pemfile.One([]byte(r.PEM), pemfile.Certificate)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read certificate %s in the books: %w", r.Serial, err)
 	}
@@ -119,7 +120,8 @@ func (c *CA) reissue(r Record) (*Issued, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read certificate %s in the books: %w", r.Serial, err)
 	}
-	return &Issued{Record: r, Certificate: cert, Chain: append([]byte(r.PEM), pemOf("CERTIFICATE", c.Issuing.Raw)...)}, nil
+	chain := append([]byte(r.PEM), pemOf(pemfile.Certificate, c.Issuing.Raw)...)
+	return &Issued{Record: r, Certificate: cert, Chain: chain}, nil
 }
 
 func (c *CA) deliver(o *order) (*Issued, error) {

@@ -101,15 +101,3 @@ func SyncDir(dir string) error {
 func pemOf(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
-
-// onePEM gives the content of a file that is one PEM block of that kind.
-func onePEM(data []byte, kind string) ([]byte, error) {
-	block, rest := pem.Decode(data)
-	if block == nil || block.Type != kind {
-		return nil, fmt.Errorf("it is not a PEM %s", kind)
-	}
-	if again, _ := pem.Decode(rest); again != nil {
-		return nil, fmt.Errorf("it holds more than one PEM block, want one %s", kind)
-	}
-	return block.Bytes, nil
-}

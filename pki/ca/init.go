@@ -22,6 +22,7 @@ import (
 	"github.com/cloudflare/cfssl/signer/local"
 
 	"tlagate/keys"
+	"tlagate/pemfile"
 )
 
 // InitConfig says what CA to make.
@@ -172,7 +173,7 @@ func signAuthority(sign *local.Signer, key crypto.Signer, request signer.SignReq
 	if err != nil {
 		return authority{}, err
 	}
-	der, err := onePEM(pem, "CERTIFICATE")
+	der, err := pemfile.One(pem, pemfile.Certificate)
 	if err != nil {
 		return authority{}, err
 	}
@@ -221,7 +222,7 @@ func authorityKeyID(pub crypto.PublicKey) (signer.Extension, error) {
 
 // write puts the certificate beside its key, and among the published.
 func (a authority) write(dir, name string) error {
-	text := pemOf("CERTIFICATE", a.cert.Raw)
+	text := pemOf(pemfile.Certificate, a.cert.Raw)
 	return errors.Join(
 		WriteNew(filepath.Join(dir, name, name+".crt"), text, modePublic),
 		WriteNew(filepath.Join(dir, "public", name+".crt"), text, modePublic),
@@ -240,7 +241,7 @@ func recordIssuing(dir string, issuing authority) error {
 	if err != nil {
 		return err
 	}
-	row.Status, row.PEM = string(Good), string(pemOf("CERTIFICATE", issuing.cert.Raw))
+	row.Status, row.PEM = string(Good), string(pemOf(pemfile.Certificate, issuing.cert.Raw))
 	return store.Accessor.InsertCertificate(row)
 }
 

@@ -3,7 +3,6 @@ package ca
 import (
 	"crypto/x509"
 	"encoding/hex"
-	"encoding/pem"
 	"fmt"
 	"math/big"
 	"net"
@@ -15,6 +14,7 @@ import (
 	"github.com/cloudflare/cfssl/signer"
 	"github.com/cloudflare/cfssl/signer/local"
 
+	"tlagate/pemfile"
 	"tlagate/pki"
 )
 
@@ -60,7 +60,7 @@ func (c *CA) issued(o *order, cert *x509.Certificate) (*Issued, error) {
 	if err != nil {
 		return nil, err
 	}
-	chain := append(pemOf("CERTIFICATE", cert.Raw), pemOf("CERTIFICATE", c.Issuing.Raw)...)
+	chain := append(pemOf(pemfile.Certificate, cert.Raw), pemOf(pemfile.Certificate, c.Issuing.Raw)...)
 	return &Issued{Record: records[0], Certificate: cert, Chain: chain, Notes: o.notes}, nil
 }
 
@@ -163,13 +163,11 @@ var csrSignatures = []x509.SignatureAlgorithm{
 }
 
 func parseCSR(raw []byte) (*x509.CertificateRequest, error) {
-	if block, _ := pem.Decode(raw); block != nil {
-		if block.Type != "CERTIFICATE REQUEST" && block.Type != "NEW CERTIFICATE REQUEST" {
-			return nil, fmt.Errorf("the certificate request is a PEM %s", block.Type)
-		}
-		raw = block.Bytes
+	der, err := pemfile.One(raw, pemfile.Request, "NEW CERTIFICATE REQUEST")
+	if err != nil {
+		return nil, fmt.Errorf("the certificate request cannot be read: %w", err)
 	}
-	csr, err := x509.ParseCertificateRequest(raw)
+	csr, err := x509.ParseCertificateRequest(der)
 	if err != nil {
 		return nil, fmt.Errorf("the certificate request cannot be read: %w", err)
 	}
@@ -269,7 +267,7 @@ func (r recorder) InsertCertificate(row certdb.CertificateRecord) error {
 func (c *CA) sign(sign *local.Signer, o *order) (*x509.Certificate, error) {
 	text, err := sign.Sign(signer.SignRequest{
 		Profile:   o.profile.Name,
-		Request:   string(pemOf("CERTIFICATE REQUEST", o.csr.Raw)),
+		Request:   string(pemOf(pemfile.Request, o.csr.Raw)),
 		Hosts:     o.names,
 		Subject:   subject(o.identity.Name, o.identity.Practice, string(o.identity.Role)),
 		Serial:    o.serial,
@@ -279,7 +277,7 @@ func (c *CA) sign(sign *local.Signer, o *order) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	der, err := onePEM(text, "CERTIFICATE")
+	der, err := pemfile.One(text, pemfile.Certificate)
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,7 @@ func TestIssueRefuses(t *testing.T) {
 		"too long a life":      {Request{Days: 826, CSR: good}, "826 days are not allowed"},
 		"negative life":        {Request{Days: -1, CSR: good}, "-1 days are not allowed"},
 		"no request":           {Request{}, "cannot be read"},
-		"a certificate":        {Request{CSR: pemOf("CERTIFICATE", c.Root.Raw)}, "is a PEM CERTIFICATE"},
+		"a certificate":        {Request{CSR: pemOf("CERTIFICATE", c.Root.Raw)}, "it holds a PEM block"},
 		"bad signature":        {Request{CSR: forged}, "not signed by its own key"},
 		"name of another":      {Request{CSR: csrWith(t, newKey(t, P256), x509.CertificateRequest{URIs: []*url.URL{{Scheme: "urn", Opaque: "tlagate:cab1:tla:t2"}}})}, `is of "urn:tlagate:cab1:tla:t2": is it the right file?`},
 		"P-521":                {Request{CSR: csrWith(t, must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader)), x509.CertificateRequest{})}, "ECDSA key on P-521 is not allowed"},

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"tlagate/audit"
+	"tlagate/pemfile"
 )
 
 // Selection names certificates to revoke or release; exactly one field is set.
@@ -147,7 +148,7 @@ func (c *CA) ours(cert *x509.Certificate) ([]Record, error) {
 		if r.PEM == "" && cert.CheckSignatureFrom(c.Issuing) == nil {
 			return []Record{r}, nil
 		}
-		if der, err := onePEM([]byte(r.PEM), "CERTIFICATE"); err == nil && bytes.Equal(der, cert.Raw) {
+		if der, err := pemfile.One([]byte(r.PEM), pemfile.Certificate); err == nil && bytes.Equal(der, cert.Raw) {
 			return []Record{r}, nil
 		}
 	}

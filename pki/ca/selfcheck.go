@@ -8,12 +8,13 @@ import (
 	"os"
 
 	"tlagate/keys"
+	"tlagate/pemfile"
 	"tlagate/pki"
 )
 
 // ParseCertificate reads one certificate from PEM.
 func ParseCertificate(text []byte) (*x509.Certificate, error) {
-	der, err := onePEM(text, "CERTIFICATE")
+	der, err := pemfile.One(text, pemfile.Certificate)
 	if err != nil {
 		return nil, err
 	}
@@ -48,8 +49,8 @@ func CheckKey(text []byte, cert *x509.Certificate) error {
 
 // IsKey says whether a file holds a private key itself, and not just where one is.
 func IsKey(text []byte) bool {
-	_, err := onePEM(text, "PRIVATE KEY")
-	return err == nil
+	blocks, err := pemfile.Blocks(text)
+	return err == nil && len(blocks) == 1 && blocks[0].Type == "PRIVATE KEY"
 }
 
 // SelfCheck says whether the directory fits together: certificates, the keys that are in it, the whole database, the

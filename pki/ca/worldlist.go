@@ -11,6 +11,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"tlagate/pemfile"
 	"tlagate/pki"
 )
 
@@ -50,9 +51,9 @@ func (c *CA) readLists(given []Published) (lists []*worldList, err error) {
 }
 
 func (c *CA) readList(p Published) (*worldList, error) {
-	der := p.Data
-	if text, err := onePEM(p.Data, "X509 CRL"); err == nil {
-		der = text
+	der, err := pemfile.One(p.Data, pemfile.CRL)
+	if err != nil {
+		return nil, err
 	}
 	checked, err := pki.ReadCRL(der)
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"tlagate/pemfile"
 )
 
 // Files are the paths of a written trust store.
@@ -48,7 +50,7 @@ func WriteCRL(t testing.TB, file string, ders ...[]byte) {
 	t.Helper()
 	var out bytes.Buffer
 	for _, der := range ders {
-		check(t, pem.Encode(&out, &pem.Block{Type: "X509 CRL", Bytes: der}))
+		check(t, pem.Encode(&out, &pem.Block{Type: pemfile.CRL, Bytes: der}))
 	}
 	writeFile(t, file, out.Bytes(), 0o644)
 }
@@ -58,7 +60,7 @@ func WriteCertificates(t testing.TB, file string, certs ...*x509.Certificate) {
 	t.Helper()
 	var out bytes.Buffer
 	for _, c := range certs {
-		check(t, pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
+		check(t, pem.Encode(&out, &pem.Block{Type: pemfile.Certificate, Bytes: c.Raw}))
 	}
 	writeFile(t, file, out.Bytes(), 0o644)
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/pemfile"
 	"tlagate/pki"
 	"tlagate/pki/est"
 )
@@ -206,11 +207,11 @@ func pairOf(chain []*x509.Certificate, key crypto.Signer) *tls.Certificate {
 // keep writes what came: first whom to trust, then who we are.
 func (a Act) keep(found *est.Anchor, chains map[int][]*x509.Certificate) error {
 	if has, err := a.hasAnchor(found.Root); err != nil || !has {
-		if err := errors.Join(err, write(a.anchorFile(), encode("CERTIFICATE", found.Root.Raw), 0o644)); err != nil {
+		if err := errors.Join(err, write(a.anchorFile(), encode(pemfile.Certificate, found.Root.Raw), 0o644)); err != nil {
 			return err
 		}
 	}
-	if err := write(string(a.Trust.ARL), encode("X509 CRL", found.ARL), 0o644); err != nil {
+	if err := write(string(a.Trust.ARL), encode(pemfile.CRL, found.ARL), 0o644); err != nil {
 		return err
 	}
 	for i, p := range a.Pairs {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/pemfile"
 	"tlagate/pki"
 	"tlagate/pki/est"
 )
@@ -69,7 +70,7 @@ func (p Pair) Finish() error {
 func (p Pair) install(chain []*x509.Certificate) error {
 	var out bytes.Buffer
 	for _, c := range chain {
-		_ = pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}) // a Buffer takes everything
+		_ = pem.Encode(&out, &pem.Block{Type: pemfile.Certificate, Bytes: c.Raw}) // a Buffer takes everything
 	}
 	if err := write(p.nextCert(), out.Bytes(), 0o644); err != nil {
 		return err
