@@ -60,7 +60,7 @@ var onlyIn = map[string][]string{
 	"github.com/cloudflare/cfssl":     {"pki/ca", "ocsp"},
 	"modernc.org/sqlite":              {"pki/ca", "ocsp"},
 	"github.com/alecthomas/kong":      {"cmd"},
-	"go.yaml.in/yaml/v3":              {"cmd"},
+	"go.yaml.in/yaml/v3":              {"cmd/internal/cli"},
 	"github.com/prometheus":           {"gateway", "ocsp", "metrics"},
 	"github.com/ThalesGroup/crypto11": {"keys/pkcs11"},
 	"github.com/google/go-tpm":        {"keys"},

@@ -10,11 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"text/tabwriter"
 	"time"
-
-	"go.yaml.in/yaml/v3"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/keys"
@@ -143,20 +140,9 @@ func (o order) addPolicy(c *bundle.Content) error {
 	if o.Policy.File == "" {
 		return nil
 	}
-	text, err := os.ReadFile(string(o.Policy.File))
+	value, err := cli.LoadPlain(string(o.Policy.File))
 	if err != nil {
 		return fmt.Errorf("cannot read the card policy: %w", err)
-	}
-	var node yaml.Node
-	if err := yaml.Unmarshal(text, &node); err != nil {
-		return fmt.Errorf("cannot read the card policy: %w", err)
-	}
-	if len(node.Content) != 1 {
-		return fmt.Errorf("cannot read the card policy %s: it is empty", o.Policy.File)
-	}
-	value, err := plain(node.Content[0], 0)
-	if err != nil {
-		return fmt.Errorf("cannot read the card policy %s: %w", o.Policy.File, err)
 	}
 	if c.Policy, err = json.Marshal(value, json.Deterministic(true)); err != nil {
 		return err
@@ -169,62 +155,6 @@ func (o order) addPolicy(c *bundle.Content) error {
 		return fmt.Errorf("cannot use the card policy %s: %w", o.Policy.File, err)
 	}
 	return nil
-}
-
-// deepest bounds how deep a policy may be, aliases that lead to themselves included.
-const deepest = 20
-
-// plain gives YAML as JSON has it. What YAML takes for a number and a person wrote otherwise, as 00 or 0A, stays the text it is.
-func plain(n *yaml.Node, depth int) (any, error) {
-	if depth > deepest {
-		return nil, fmt.Errorf("line %d: it is too deep", n.Line)
-	}
-	switch n.Kind {
-	case yaml.MappingNode:
-		return plainMap(n, depth)
-	case yaml.SequenceNode:
-		list := []any{}
-		for _, item := range n.Content {
-			v, err := plain(item, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, v)
-		}
-		return list, nil
-	case yaml.AliasNode:
-		return plain(n.Alias, depth+1)
-	}
-	return scalar(n), nil
-}
-
-func plainMap(n *yaml.Node, depth int) (any, error) {
-	m := map[string]any{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i]
-		if _, twice := m[key.Value]; twice {
-			return nil, fmt.Errorf("line %d: %q comes twice", key.Line, key.Value)
-		}
-		v, err := plain(n.Content[i+1], depth+1)
-		if err != nil {
-			return nil, err
-		}
-		m[key.Value] = v
-	}
-	return m, nil
-}
-
-func scalar(n *yaml.Node) any {
-	if v, err := strconv.ParseInt(n.Value, 10, 64); n.Tag == "!!int" && err == nil && strconv.FormatInt(v, 10) == n.Value {
-		return v
-	}
-	switch {
-	case n.Tag == "!!bool":
-		return n.Value == "true"
-	case n.Tag == "!!null":
-		return nil
-	}
-	return n.Value
 }
 
 // number gives the version, and refuses one that goes back.

@@ -130,6 +130,9 @@ func TestLoadYAMLRefuses(t *testing.T) {
 		"empty":              {"# nothing\n", "it is empty"},
 		"two documents":      {"listen: a\n---\nlisten: b\n", "more than one document"},
 		"not YAML":           {"listen: [", "line 1"},
+		"many by aliases":    {bomb(5), "stand for more than 10000 values"},
+		"alias to itself":    {"trust:\n  crls: &a [*a]\n", "line 2: its aliases (*) stand for more"},
+		"nothing but spaces": {" \n\n", "it is empty"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

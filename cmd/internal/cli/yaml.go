@@ -54,20 +54,71 @@ func readBounded(file string) ([]byte, error) {
 }
 
 func decodeStrict(raw []byte, into any) error {
-	decoder := yaml.NewDecoder(bytes.NewReader(raw))
-	var doc yaml.Node
-	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
-		return errors.New("it is empty")
-	} else if err != nil {
+	doc, err := parseYAML(raw)
+	if err != nil {
 		return err
 	}
-	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return errors.New("it holds more than one document")
-	}
-	if err := checkKeys(doc.Content[0], reflect.TypeOf(into), ""); err != nil {
+	if err := checkKeys(doc, reflect.TypeOf(into), ""); err != nil {
 		return err
 	}
 	return doc.Decode(into)
+}
+
+// parseYAML reads one document, and is the only way into the YAML library.
+func parseYAML(raw []byte) (*yaml.Node, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(raw))
+	var doc yaml.Node
+	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
+		return nil, errors.New("it is empty")
+	} else if err != nil {
+		return nil, err
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, errors.New("it holds more than one document")
+	}
+	return doc.Content[0], new(judge).look(doc.Content[0], false)
+}
+
+// mostByAliases bounds how many values aliases may stand for in one file; the card policy built in has 30.
+const mostByAliases = 10_000
+
+// judge refuses what costs more than its length. With aliases a few lines unfold to more than any machine holds, or
+// contain themselves; repeated keys are compared by the library each with every other.
+type judge struct{ byAliases int }
+
+func (j *judge) look(node *yaml.Node, byAlias bool) error {
+	if byAlias {
+		j.byAliases++
+	}
+	switch {
+	case j.byAliases > mostByAliases:
+		return fmt.Errorf("line %d: its aliases (*) stand for more than %d values: write them out",
+			node.Line, mostByAliases)
+	case node.Kind == yaml.AliasNode:
+		return j.look(node.Alias, true)
+	case node.Kind == yaml.MappingNode:
+		if err := judgeKeys(node); err != nil {
+			return err
+		}
+	}
+	for _, below := range node.Content {
+		if err := j.look(below, byAlias); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func judgeKeys(mapping *yaml.Node) error {
+	first := make(map[string]int, len(mapping.Content)/2)
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		key := mapping.Content[i]
+		if line, twice := first[key.Value]; twice {
+			return fmt.Errorf("line %d: %q already defined at line %d", key.Line, key.Value, line)
+		}
+		first[key.Value] = key.Line
+	}
+	return nil
 }
 
 // checkKeys finds a key that t has no field for. yaml's own KnownFields names Go

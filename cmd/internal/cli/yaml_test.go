@@ -1,0 +1,100 @@
+package cli_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/cmd/internal/cli"
+)
+
+// bomb gives YAML whose nested aliases unfold to 10^depth values.
+func bomb(depth int) string {
+	var b strings.Builder
+	b.WriteString("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n")
+	for i := 1; i < depth; i++ {
+		fmt.Fprintf(&b, "a%d: &a%d [%s]\n", i, i, strings.Repeat(fmt.Sprintf("*a%d,", i-1), 10))
+	}
+	return b.String()
+}
+
+// hostile are files of the greatest length that once took for ever, or whose kind might.
+func hostile() map[string]string {
+	const most = 256 << 10
+	return map[string]string{
+		"aliases":       bomb(60),
+		"wide aliases":  "a: &a [" + strings.Repeat("x,", most/4) + "]\nb: [" + strings.Repeat("*a,", most/6) + "]\n",
+		"equal keys":    strings.Repeat("listen: a\n", most/10),
+		"equal below":   "trust:\n" + strings.Repeat(" ocsp: {}\n", most/10-1),
+		"nesting":       strings.Repeat("[", most),
+		"nested maps":   strings.Repeat("{a: ", most/4),
+		"nested blocks": strings.Repeat("- ", most/2),
+		"keys of keys":  strings.Repeat("? ", most/2),
+		"other keys":    manyKeys(most / 10),
+	}
+}
+
+func manyKeys(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "k%d: a\n", i)
+	}
+	return b.String()
+}
+
+// TestYAMLEnds: no file of ours takes more than its length. The test ends, or it hangs.
+func TestYAMLEnds(t *testing.T) {
+	for name, text := range hostile() {
+		file := filepath.Join(t.TempDir(), "hostile.yaml")
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		require.Error(t, cli.LoadYAML(file, &config{}), name)
+		if name != "other keys" {
+			_, err := cli.LoadPlain(file)
+			require.ErrorContains(t, err, file, name)
+		}
+	}
+}
+
+// An alias stands for what its anchor does.
+func TestLoadYAMLTakesAliases(t *testing.T) {
+	var cfg config
+	require.NoError(t, cli.LoadYAML(write(t, "listen: &a x\naccess: *a\n"), &cfg))
+	require.Equal(t, "x", cfg.Listen)
+	require.Contains(t, cfg.Access, "/x")
+	value, err := cli.LoadPlain(write(t, "a: &a [1, 2]\nb: *a\n"))
+	require.NoError(t, err)
+	require.Equal(t, map[string]any{"a": []any{int64(1), int64(2)}, "b": []any{int64(1), int64(2)}}, value)
+}
+
+// BenchmarkYAML says what each hostile shape costs; none is far from the others.
+func BenchmarkYAML(b *testing.B) {
+	for name, text := range hostile() {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if cli.DecodeYAML([]byte(text), &config{}) == nil {
+					b.Fatal("taken")
+				}
+			}
+		})
+	}
+}
+
+func TestLoadPlain(t *testing.T) {
+	value, err := cli.LoadPlain(write(t, "n: 7\nhex: 0A\noctal: 00\nyes: true\nnone: null\nlist: [{a: b}]\n"))
+	require.NoError(t, err)
+	require.Equal(t, map[string]any{
+		"n": int64(7), "hex": "0A", "octal": "00", "yes": true, "none": nil, "list": []any{map[string]any{"a": "b"}},
+	}, value)
+	for text, says := range map[string]string{
+		"": "it is empty", "a: 1\na: 2\n": `line 2: "a" already defined at line 1`,
+	} {
+		_, err := cli.LoadPlain(write(t, text))
+		require.ErrorContains(t, err, says)
+	}
+	_, err = cli.LoadPlain(filepath.Join(t.TempDir(), "nowhere"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}

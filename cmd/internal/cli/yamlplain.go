@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// LoadPlain reads a YAML file as JSON has it: maps, lists, texts, integers, booleans and nil.
+func LoadPlain(file string) (any, error) {
+	raw, err := readBounded(file)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := parseYAML(raw)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use %s: %w", file, err)
+	}
+	value, err := plain(doc, 0)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use %s: %w", file, err)
+	}
+	return value, nil
+}
+
+// deepest bounds how deep a file may be.
+const deepest = 20
+
+// plain gives YAML as JSON has it. What YAML takes for a number and a person wrote otherwise, as 00 or 0A, stays the
+// text it is.
+func plain(n *yaml.Node, depth int) (any, error) {
+	if depth > deepest {
+		return nil, fmt.Errorf("line %d: it is too deep", n.Line)
+	}
+	switch n.Kind {
+	case yaml.MappingNode:
+		return plainMap(n, depth)
+	case yaml.SequenceNode:
+		list := []any{}
+		for _, item := range n.Content {
+			v, err := plain(item, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		return list, nil
+	case yaml.AliasNode:
+		return plain(n.Alias, depth+1)
+	}
+	return scalar(n), nil
+}
+
+func plainMap(n *yaml.Node, depth int) (any, error) {
+	m := map[string]any{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		v, err := plain(n.Content[i+1], depth+1)
+		if err != nil {
+			return nil, err
+		}
+		m[key.Value] = v
+	}
+	return m, nil
+}
+
+func scalar(n *yaml.Node) any {
+	v, err := strconv.ParseInt(n.Value, 10, 64)
+	if n.Tag == "!!int" && err == nil && strconv.FormatInt(v, 10) == n.Value {
+		return v
+	}
+	switch {
+	case n.Tag == "!!bool":
+		return n.Value == "true"
+	case n.Tag == "!!null":
+		return nil
+	}
+	return n.Value
+}
