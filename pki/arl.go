@@ -38,7 +38,7 @@ func (t *Trust) judgeARL(der []byte) (*crl, *Refusal) {
 	if len(der) > maxARL {
 		return nil, &Refusal{Reason: CRLBad, Subject: where, Detail: "it is too long for one"}
 	}
-	c, err := parseCRL("status record", der)
+	c, err := readCRL(context.Background(), "status record", der)
 	if err != nil {
 		return nil, &Refusal{Reason: CRLBad, Subject: where, Detail: err.Error(), Cause: err}
 	}

@@ -2,6 +2,7 @@ package pki
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
@@ -37,6 +38,7 @@ type crl struct {
 	tbs     []byte               // what is signed
 	scope   scope
 	entries entries
+	indexed sync.Once
 	problem string // what makes it unusable whoever signed it; "" = nothing
 
 	mu      sync.Mutex
@@ -52,11 +54,26 @@ func (c *crl) about() string {
 	return fmt.Sprintf("CRL %s of %s", c.source, name(c.list.Issuer.CommonName))
 }
 
+// number gives zero for one that no list may have: a stranger's could have a million digits.
 func (c *crl) number() *big.Int {
-	if c.list.Number == nil {
+	if !c.numbered() {
 		return new(big.Int)
 	}
 	return c.list.Number
+}
+
+func (c *crl) numbered() bool {
+	return c.list.Number != nil && c.list.Number.Sign() >= 0 && c.list.Number.BitLen() <= 160
+}
+
+// index makes find quick.
+func (c *crl) index() { c.indexed.Do(c.entries.index) }
+
+// find gives the entry of a serial (big-endian, without leading zeros). Ask it of lists only whose signature is good:
+// the first question makes the index.
+func (c *crl) find(serial []byte) (entry, bool) {
+	c.index()
+	return c.entries.find(serial)
 }
 
 // sameSeries says whether both are numbered in one series: same CA, same key, same distribution point.
@@ -129,15 +146,21 @@ func (c *crl) checkStale(now time.Time) *Refusal {
 	return nil
 }
 
-// parseCRLs reads one DER list, or any number of PEM ones.
-func parseCRLs(source string, data []byte) ([]*crl, error) {
+// maxLists bounds what one source gives: each is looked at in each verification, and compared with the others.
+const maxLists = 1000
+
+// parseCRLs reads one DER list, or several PEM ones, until ctx ends.
+func parseCRLs(ctx context.Context, source string, data []byte) ([]*crl, error) {
 	blocks, err := pemfile.Read(data, pemfile.CRL)
 	if err != nil {
 		return nil, err
 	}
+	if len(blocks) > maxLists {
+		return nil, fmt.Errorf("it holds %d lists, and no more than %d are taken", len(blocks), maxLists)
+	}
 	var lists []*crl
 	for _, b := range blocks {
-		c, err := parseCRL(source, b.Bytes)
+		c, err := readCRL(ctx, source, b.Bytes)
 		if err != nil {
 			return nil, b.At(err)
 		}
@@ -146,17 +169,8 @@ func parseCRLs(source string, data []byte) ([]*crl, error) {
 	return lists, nil
 }
 
-// parseCRL reads a list and indexes its entries.
-func parseCRL(source string, der []byte) (*crl, error) {
-	c, err := readCRL(source, der)
-	if err == nil {
-		c.entries.index()
-	}
-	return c, err
-}
-
 // readCRL has crypto/x509 read everything but the entries (it keeps 348 bytes an entry) and reads those itself.
-func readCRL(source string, der []byte) (*crl, error) {
+func readCRL(ctx context.Context, source string, der []byte) (*crl, error) {
 	parts, err := splitCRL(der)
 	if err != nil {
 		return nil, err
@@ -166,7 +180,7 @@ func readCRL(source string, der []byte) (*crl, error) {
 		return nil, fmt.Errorf("cannot read the CRL: %w", err)
 	}
 	c := &crl{source: source, list: list, der: der, tbs: parts.tbs}
-	if c.entries, err = readEntries(parts.entries); err != nil {
+	if c.entries, err = readEntries(ctx, parts.entries); err != nil {
 		return nil, err
 	}
 	c.problem = c.findProblem()
@@ -175,7 +189,7 @@ func readCRL(source string, der []byte) (*crl, error) {
 
 // findProblem looks for what makes a readable CRL unusable; it fills in the scope.
 func (c *crl) findProblem() string {
-	if c.list.Number == nil || c.list.Number.Sign() < 0 || c.list.Number.BitLen() > 160 {
+	if !c.numbered() {
 		return "it has no CRLNumber of at most 20 octets"
 	}
 	if len(c.list.AuthorityKeyId) == 0 {

@@ -2,6 +2,7 @@ package pki
 
 import (
 	"bytes"
+	"context"
 	"encoding/asn1"
 	"errors"
 	"fmt"
@@ -38,10 +39,13 @@ type entry struct {
 
 var errEntry = errors.New("cannot read the CRL: an entry is malformed")
 
-// readEntries reads every entry whole, so that lookups later cannot fail.
-func readEntries(der []byte) (entries, error) {
+// readEntries reads every entry whole, so that lookups later cannot fail. Whoever signed them, they take their length.
+func readEntries(ctx context.Context, der []byte) (entries, error) {
 	e := entries{der: der}
 	for in := cryptobyte.String(der); !in.Empty(); e.count++ {
+		if e.count%betweenLooks == 0 && ctx.Err() != nil {
+			return e, ctx.Err()
+		}
 		if _, err := e.read(&in); err != nil {
 			return e, err
 		}
@@ -49,7 +53,10 @@ func readEntries(der []byte) (entries, error) {
 	return e, nil
 }
 
-// index makes the table that find needs.
+// betweenLooks is how many entries are read before it is looked whether there is time for more.
+const betweenLooks = 4096
+
+// index makes the table that find needs: once the list's signature is known to be good.
 func (e *entries) index() {
 	e.seed = maphash.MakeSeed()
 	e.table = make([]uint32, 1<<bits.Len(uint(2*e.count)))
@@ -68,13 +75,30 @@ func serialAt(in cryptobyte.String) []byte {
 	return trimZeros(serial)
 }
 
+// insert takes a serial in once, or a list that names one over and over would take the square of its length. Of several
+// entries the first stays, but for one that can be taken back.
 func (e *entries) insert(serial []byte, offset uint32) {
 	for i := e.slot(serial); ; i = (i + 1) & (len(e.table) - 1) {
-		if e.table[i] == 0 {
+		if e.table[i] == 0 || e.holds(i, serial) && e.liftable(i) {
 			e.table[i] = offset + 1
 			return
 		}
+		if e.holds(i, serial) {
+			return
+		}
 	}
+}
+
+// holds reports whether a place of the table that is taken has a serial.
+func (e *entries) holds(i int, serial []byte) bool {
+	return bytes.Equal(serialAt(e.der[e.table[i]-1:]), serial)
+}
+
+// liftable reports whether the entry at a place of the table may be taken back, or takes one back.
+func (e *entries) liftable(i int) bool {
+	in := cryptobyte.String(e.der[e.table[i]-1:])
+	found, err := e.read(&in)
+	return err == nil && (found.reason == reasonHold || found.reason == reasonRemove)
 }
 
 func (e *entries) slot(serial []byte) int {
@@ -84,10 +108,10 @@ func (e *entries) slot(serial []byte) int {
 // find gives the entry of a serial (big-endian, without leading zeros).
 func (e *entries) find(serial []byte) (entry, bool) {
 	for i := e.slot(serial); e.table[i] != 0; i = (i + 1) & (len(e.table) - 1) {
-		in := cryptobyte.String(e.der[e.table[i]-1:])
-		if !bytes.Equal(serialAt(in), serial) {
+		if !e.holds(i, serial) {
 			continue
 		}
+		in := cryptobyte.String(e.der[e.table[i]-1:])
 		if found, err := e.read(&in); err == nil {
 			return found, true
 		}

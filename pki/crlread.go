@@ -2,10 +2,10 @@ package pki
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"errors"
 	"math/big"
-	"sync"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -14,13 +14,12 @@ import (
 // CRL is one complete revocation list as read, for who publishes it; a Trust judges lists by itself. It takes a
 // sixth of the memory of an x509.RevocationList.
 type CRL struct {
-	c     *crl
-	index sync.Once // only who looks something up needs one
+	c *crl
 }
 
 // ReadCRL reads DER. It looks at form only: CheckSignature is the caller's.
 func ReadCRL(der []byte) (*CRL, error) {
-	c, err := readCRL("list", der)
+	c, err := readCRL(context.Background(), "list", der)
 	if err != nil {
 		return nil, err
 	}
@@ -55,8 +54,7 @@ func (l *CRL) Len() int { return l.c.entries.count }
 
 // Has says whether a serial number is on it.
 func (l *CRL) Has(serial *big.Int) bool {
-	l.index.Do(l.c.entries.index)
-	_, found := l.c.entries.find(serial.Bytes())
+	_, found := l.c.find(serial.Bytes())
 	return found
 }
 

@@ -14,7 +14,7 @@ func (t *Trust) onDelta(q question) *Refusal {
 		if !c.isDelta() || !bytes.Equal(c.list.RawIssuer, q.issuer.RawSubject) || c.signedBy(q.issuer) != nil || c.checkFuture(q.now) != nil {
 			continue
 		}
-		if found, on := c.entries.find(trimZeros(q.cert.SerialNumber.Bytes())); on && found.reason != reasonRemove {
+		if found, on := c.find(trimZeros(q.cert.SerialNumber.Bytes())); on && found.reason != reasonRemove {
 			return q.revoked("%v, says delta %v", found, c)
 		}
 	}

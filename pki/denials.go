@@ -57,7 +57,7 @@ func (t *Trust) forgetListed() {
 	before := len(t.deny.pushed)
 	maps.DeleteFunc(t.deny.pushed, func(k deniedKey, d Denied) bool {
 		return slices.ContainsFunc(lists, func(c *crl) bool {
-			_, listed := c.entries.find([]byte(k.serial))
+			_, listed := c.find([]byte(k.serial))
 			return listed && string(c.list.AuthorityKeyId) == k.issuer
 		})
 	})

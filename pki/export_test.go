@@ -2,6 +2,7 @@ package pki
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
@@ -18,14 +19,20 @@ type CRLIndex struct{ lists []*crl }
 
 // ParseCRLs is parseCRLs.
 func ParseCRLs(data []byte) (*CRLIndex, error) {
-	lists, err := parseCRLs("test", data)
+	lists, err := parseCRLs(context.Background(), "test", data)
 	return &CRLIndex{lists}, err
+}
+
+// ParseCRLsWithin is parseCRLs for its error.
+func ParseCRLsWithin(ctx context.Context, data []byte) error {
+	_, err := parseCRLs(ctx, "test", data)
+	return err
 }
 
 // Has looks a serial up in every list.
 func (x *CRLIndex) Has(serial *big.Int) bool {
 	return slices.ContainsFunc(x.lists, func(c *crl) bool {
-		_, ok := c.entries.find(trimZeros(serial.Bytes()))
+		_, ok := c.find(trimZeros(serial.Bytes()))
 		return ok
 	})
 }
@@ -34,6 +41,30 @@ func (x *CRLIndex) Has(serial *big.Int) bool {
 func (x *CRLIndex) Count() (n int) {
 	for _, c := range x.lists {
 		n += c.entries.count
+	}
+	return n
+}
+
+// Indexed counts the places taken in the indexes.
+func (x *CRLIndex) Indexed() (n int) {
+	for _, c := range x.lists {
+		c.index()
+		n += c.taken()
+	}
+	return n
+}
+
+// Indexed counts the places taken in the indexes of a store's lists, as they are.
+func Indexed(t *Trust) (n int) {
+	for _, c := range t.snap.Load().crls {
+		n += c.taken()
+	}
+	return n
+}
+
+func (c *crl) taken() (n int) {
+	for _, place := range c.entries.table {
+		n += int(min(place, 1))
 	}
 	return n
 }

@@ -122,7 +122,7 @@ func (t *Trust) fromCRLOf(q question) listing {
 	if refusal != nil {
 		return listing{revoked: t.onStale(q, refusal), refusal: refusal}
 	}
-	if found, on := used.entries.find(trimZeros(q.cert.SerialNumber.Bytes())); on {
+	if found, on := used.find(trimZeros(q.cert.SerialNumber.Bytes())); on {
 		return listing{revoked: q.revoked("%v, says %v", found, used)}
 	}
 	return listing{used: used, revoked: t.onDelta(q)}
@@ -137,7 +137,7 @@ func (t *Trust) onStale(q question, refusal *Refusal) *Refusal {
 		if !bytes.Equal(c.list.RawIssuer, q.issuer.RawSubject) || c.checkIssuer(q.issuer) != nil || t.checkScope(c, q.cert, q.ca) != nil {
 			continue
 		}
-		if found, on := c.entries.find(trimZeros(q.cert.SerialNumber.Bytes())); on && found.reason != reasonHold {
+		if found, on := c.find(trimZeros(q.cert.SerialNumber.Bytes())); on && found.reason != reasonHold {
 			return q.revoked("%v, says %v", found, c)
 		}
 	}

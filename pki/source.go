@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -79,13 +80,19 @@ func (t *Trust) refresh(ctx context.Context, s *source, force bool) {
 		return
 	}
 	s.sum = sha256.Sum256(data)
-	lists, err := parseCRLs(s.where, data)
-	if err != nil {
+	lists, err := parseCRLs(limited, s.where, data)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		s.sum = [sha256.Size]byte{}
+	case err != nil && limited.Err() != nil:
+		s.sum = [sha256.Size]byte{} // another time there may be more time
+		t.fail(s, readRefusal(s.where, fmt.Errorf("it could not be read whole within %v", t.cfg.FetchTimeout)))
+	case err != nil:
 		s.spoil()
 		t.fail(s, &Refusal{Reason: CRLBad, Subject: "CRL " + s.where, Detail: err.Error(), Cause: err})
-		return
+	default:
+		t.take(s, lists)
 	}
-	t.take(s, lists)
 }
 
 // recover forgets failures to reach a source whose content is as before; a content that was bad stays so.
@@ -110,6 +117,7 @@ func (t *Trust) take(s *source, lists []*crl) {
 	now := t.now()
 	old, _ := s.holds()
 	merged, said := t.merge(old, lists)
+	t.indexSigned(merged)
 	s.mu.Lock()
 	s.crls, s.err, s.failures, s.bad = merged, nil, 0, len(said) > 0
 	s.tally.note(now, !s.bad)
@@ -124,6 +132,16 @@ func (t *Trust) take(s *source, lists []*crl) {
 		}
 	}
 	t.forgetListed()
+}
+
+// indexSigned makes the indexes of lists that a known CA has signed, so that no verification has to. Another's waits until its
+// CA is known: the first verification that needs it makes it.
+func (t *Trust) indexSigned(lists []*crl) {
+	for _, c := range lists {
+		if slices.ContainsFunc(t.knownCAs(c.list.RawIssuer), func(ca *x509.Certificate) bool { return c.checkIssuer(ca) == nil }) {
+			c.index()
+		}
+	}
 }
 
 // register judges a list that was just read, says what it is, and keeps its number.

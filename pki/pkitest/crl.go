@@ -131,6 +131,12 @@ func CRLNumber(n int64) CRLOption {
 	return func(_ testing.TB, s *crlSpec) { s.number = n }
 }
 
+// CRLHugeNumber gives it a number of so many octets, beside what CRLNumber says.
+func CRLHugeNumber(octets int) CRLOption {
+	value, _ := asn1.Marshal(new(big.Int).Lsh(big.NewInt(1), uint(8*octets)))
+	return CRLExtension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 20}, Value: value})
+}
+
 // CRLBadSignature spoils the signature.
 func CRLBadSignature() CRLOption {
 	return func(_ testing.TB, s *crlSpec) { s.spoil = true }
@@ -208,6 +214,15 @@ func CRLEntries(n int) CRLOption {
 		at := time.Now()
 		for range n {
 			s.tbs.Revoked = append(s.tbs.Revoked, newEntry(randomSerial(), at, 5))
+		}
+	}
+}
+
+// CRLEntriesOf adds an entry for one serial with each of these reasons (CRLReason).
+func CRLEntriesOf(serial *big.Int, reasons ...int) CRLOption {
+	return func(_ testing.TB, s *crlSpec) {
+		for _, reason := range reasons {
+			s.tbs.Revoked = append(s.tbs.Revoked, newEntry(serial, time.Now(), reason))
 		}
 	}
 }
