@@ -106,17 +106,17 @@ func (t *Trust) newReceived() *source {
 // memoryReader never reads anything.
 type memoryReader struct{}
 
-func (memoryReader) read(context.Context, bool) ([]byte, error) { return nil, nil }
-func (memoryReader) next(time.Time, []*crl, int) time.Duration  { return time.Hour }
+func (memoryReader) read(context.Context, asking) ([]byte, error) { return nil, nil }
+func (memoryReader) next(time.Time, []*crl, int) time.Duration    { return time.Hour }
 
 // ownFileReader reads a file that may be absent.
 type ownFileReader struct{ fileReader }
 
-func (r *ownFileReader) read(ctx context.Context, force bool) ([]byte, error) {
+func (r *ownFileReader) read(ctx context.Context, how asking) ([]byte, error) {
 	if _, err := os.Stat(r.file); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return r.fileReader.read(ctx, force)
+	return r.fileReader.read(ctx, how)
 }
 
 // StatusFor gives what an end needs to verify the certificates of these paths (leaf first, anchor last) without asking anybody:

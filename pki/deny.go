@@ -194,7 +194,7 @@ func (t *Trust) readDenyList(force bool) {
 
 // takeDenyList is called with t.deny.reading held, or before anybody else knows of t.
 func (t *Trust) takeDenyList(force bool) error {
-	data, err := t.deny.reader.read(context.Background(), force)
+	data, err := t.deny.reader.read(context.Background(), asking{force: force})
 	if data == nil || err != nil {
 		return err
 	}

@@ -36,10 +36,16 @@ type source struct {
 
 // reader gets the bytes of a source.
 type reader interface {
-	// read gives nil when it can tell without reading that nothing has changed; force reads in any case.
-	read(ctx context.Context, force bool) ([]byte, error)
+	// read gives nil when it can tell without reading that nothing has changed; see asking.
+	read(ctx context.Context, how asking) ([]byte, error)
 	// next says when to read again, from the end of the CRLs held and the failures in a row.
 	next(now time.Time, crls []*crl, failures int) time.Duration
+}
+
+// asking is how a source is read.
+type asking struct {
+	force bool // in any case
+	doubt bool // what is held is no good, or nearly over: the source's word that nothing has changed is not enough
 }
 
 func (t *Trust) newSource(where string) *source {
@@ -55,6 +61,18 @@ func (s *source) holds() ([]*crl, *Refusal) {
 	return s.crls, s.err
 }
 
+// doubtful reports whether what the source gave last is not to be relied on, or not much longer.
+func (s *source) doubtful(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bad || len(s.crls) == 0 || slices.ContainsFunc(s.crls, func(c *crl) bool { return now.After(c.due()) })
+}
+
+// due is when a list should have been replaced: a tenth of its life is left.
+func (c *crl) due() time.Time {
+	return c.list.NextUpdate.Add(-c.list.NextUpdate.Sub(c.list.ThisUpdate) / 10)
+}
+
 func (s *source) wait(now time.Time) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +85,7 @@ func (t *Trust) refresh(ctx context.Context, s *source, force bool) {
 	defer s.refreshing.Unlock()
 	limited, cancel := context.WithTimeout(ctx, t.cfg.FetchTimeout)
 	defer cancel()
-	data, err := s.reader.read(limited, force)
+	data, err := s.reader.read(limited, asking{force: force, doubt: s.doubtful(t.now())})
 	switch {
 	case ctx.Err() != nil:
 		return
@@ -196,7 +214,7 @@ type fileReader struct {
 // settled is how old a file's time must be before it says anything: within one tick of it, two writes look alike.
 const settled = 2 * time.Second
 
-func (r *fileReader) read(_ context.Context, force bool) ([]byte, error) {
+func (r *fileReader) read(_ context.Context, how asking) ([]byte, error) {
 	last := r.info
 	r.info = nil
 	info, err := os.Stat(r.file)
@@ -206,7 +224,7 @@ func (r *fileReader) read(_ context.Context, force bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !force && last != nil && r.unchanged(last, info) {
+	if !how.force && last != nil && r.unchanged(last, info) {
 		r.info = last
 		return nil, nil
 	}
@@ -259,15 +277,18 @@ type urlReader struct {
 	cfg      TrustConfig
 	etag     string
 	modified string
+	doubted  time.Time // when it was last asked without these, while what is held is doubtful; zero = it is not
 }
 
-func (r *urlReader) read(ctx context.Context, _ bool) ([]byte, error) {
+func (r *urlReader) read(ctx context.Context, how asking) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url, nil)
 	if err != nil {
 		return nil, err
 	}
-	setIf(req.Header, "If-None-Match", r.etag)
-	setIf(req.Header, "If-Modified-Since", r.modified)
+	if r.conditional(how.doubt) {
+		setIf(req.Header, "If-None-Match", r.etag)
+		setIf(req.Header, "If-Modified-Since", r.modified)
+	}
 	resp, err := r.cfg.HTTP.Do(req)
 	if err != nil {
 		return nil, err
@@ -284,6 +305,22 @@ func (r *urlReader) read(ctx context.Context, _ bool) ([]byte, error) {
 		r.etag, r.modified = resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
 	}
 	return data, err
+}
+
+// conditional reports whether the server is asked for news alone. A file put back from a copy is older than the one before it,
+// and a server that compares times then says for ever that nothing has changed; so in doubt the whole is asked for, though
+// not more often than Fetch.
+func (r *urlReader) conditional(doubt bool) bool {
+	now := r.cfg.Clock()
+	if !doubt {
+		r.doubted = time.Time{}
+		return true
+	}
+	if !r.doubted.IsZero() && now.Sub(r.doubted) < r.cfg.Fetch {
+		return true
+	}
+	r.doubted = now
+	return false
 }
 
 func setIf(h http.Header, key, value string) {
@@ -307,8 +344,7 @@ func (r *urlReader) next(now time.Time, crls []*crl, failures int) time.Duration
 	}
 	wait := r.cfg.Fetch
 	for _, c := range crls {
-		life := c.list.NextUpdate.Sub(c.list.ThisUpdate)
-		wait = min(wait, c.list.NextUpdate.Sub(now)-life/10)
+		wait = min(wait, c.due().Sub(now))
 	}
 	return jitter(max(wait, min(minFetch, r.cfg.Fetch)))
 }
