@@ -3,7 +3,6 @@ package pki
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"crypto/x509"
 	"fmt"
 	"maps"
@@ -194,7 +193,9 @@ func (t *Trust) readDenyList(force bool) {
 
 // takeDenyList is called with t.deny.reading held, or before anybody else knows of t.
 func (t *Trust) takeDenyList(force bool) error {
-	data, err := t.deny.reader.read(context.Background(), asking{force: force})
+	ctx, cancel := t.within(t.cfg.FetchTimeout)
+	defer cancel()
+	data, err := t.deny.reader.read(ctx, asking{force: force})
 	if data == nil || err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ func (t *Trust) fromResponders(q question) (*answer, string, *Refusal) {
 		return nil, "", nil
 	}
 	if q.online {
-		ctx, cancel := context.WithTimeout(context.Background(), t.cfg.OCSP.Timeout)
+		ctx, cancel := t.within(t.cfg.OCSP.Timeout)
 		defer cancel()
 		t.fetch(ctx, q.about(), q.now)
 	}

@@ -152,11 +152,12 @@ func (t *Trust) take(s *source, lists []*crl) {
 	t.forgetListed()
 }
 
-// indexSigned makes the indexes of lists that a known CA has signed, so that no verification has to. Another's waits until its
-// CA is known: the first verification that needs it makes it.
+// indexSigned makes the indexes of lists that a known CA has signed, so that no verification has to. Another's waits
+// until its CA is known: the first verification that needs it makes it.
 func (t *Trust) indexSigned(lists []*crl) {
 	for _, c := range lists {
-		if slices.ContainsFunc(t.knownCAs(c.list.RawIssuer), func(ca *x509.Certificate) bool { return c.checkIssuer(ca) == nil }) {
+		signed := func(ca *x509.Certificate) bool { return c.checkIssuer(ca) == nil }
+		if slices.ContainsFunc(t.knownCAs(c.list.RawIssuer), signed) {
 			c.index()
 		}
 	}
@@ -205,16 +206,42 @@ var errTooLarge = errors.New("it is larger than the limit")
 
 // fileReader reads a file when its time, size or inode has changed.
 type fileReader struct {
-	file string
-	cfg  TrustConfig
+	file  string
+	cfg   TrustConfig
+	under chan fileRead // the read under way that its caller did not wait for; nil = none
+
 	info os.FileInfo // at the last read; nil = none, or it failed
 	at   time.Time   // of the last read
+}
+
+type fileRead struct {
+	data []byte
+	err  error
+}
+
+// read waits no longer than ctx: a pipe that nobody writes to, or a file server that is gone, answers never.
+func (r *fileReader) read(ctx context.Context, how asking) ([]byte, error) {
+	if r.under == nil {
+		under := make(chan fileRead, 1)
+		r.under = under
+		go func() {
+			data, err := r.look(how)
+			under <- fileRead{data, err}
+		}()
+	}
+	select {
+	case got := <-r.under:
+		r.under = nil
+		return got.data, got.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("it does not answer: %w", ctx.Err())
+	}
 }
 
 // settled is how old a file's time must be before it says anything: within one tick of it, two writes look alike.
 const settled = 2 * time.Second
 
-func (r *fileReader) read(_ context.Context, how asking) ([]byte, error) {
+func (r *fileReader) look(how asking) ([]byte, error) {
 	last := r.info
 	r.info = nil
 	info, err := os.Stat(r.file)
@@ -307,9 +334,9 @@ func (r *urlReader) read(ctx context.Context, how asking) ([]byte, error) {
 	return data, err
 }
 
-// conditional reports whether the server is asked for news alone. A file put back from a copy is older than the one before it,
-// and a server that compares times then says for ever that nothing has changed; so in doubt the whole is asked for, though
-// not more often than Fetch.
+// conditional reports whether the server is asked for news alone. A file put back from a copy is older than the one
+// before it, and a server that compares times then says for ever that nothing has changed; so in doubt the whole is
+// asked for, though not more often than Fetch.
 func (r *urlReader) conditional(doubt bool) bool {
 	now := r.cfg.Clock()
 	if !doubt {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -56,6 +57,10 @@ type TrustConfig struct {
 	WarnAhead     time.Duration    // how long before revocation data ends unrenewed the log says so; 0 = 1/16 of its life, at most 7 days
 	Log           *slog.Logger     // nil = discard
 
+	// Stop is closed when the program is to end: from then on OpenTrust, Reload and a verification wait for nobody.
+	// Nil = never.
+	Stop <-chan struct{}
+
 	// Observe is told of anchors and intermediates before they are taken, at the start too, when old is empty. An error keeps
 	// the old ones, and they are tried again. Nil = nobody.
 	Observe func(old, now Roots) error
@@ -87,9 +92,10 @@ type Trust struct {
 	fresh   string                         // which CRLs were in date at the last look
 }
 
-// OpenTrust loads anchors, intermediates, deny list, what was kept over a restart, and CRLs. An unreadable one is an error; an
-// unreadable or missing CRL is logged and means that what needs it is refused (crl_missing, crl_bad …). URLs are fetched once, so it may take
-// as long as FetchTimeout.
+// OpenTrust loads anchors, intermediates, deny list, what was kept over a restart, and CRLs. An unreadable one is an
+// error; an unreadable or missing CRL is logged and means that what needs it is refused (crl_missing, crl_bad …). Each
+// source is read once, so it may take as long as FetchTimeout; when Stop is closed meanwhile, the error is
+// context.Canceled.
 func OpenTrust(cfg TrustConfig) (*Trust, error) {
 	t := &Trust{cfg: withDefaults(cfg), cas: map[[32]byte]*x509.Certificate{}, changed: make(chan struct{}), updated: make(chan struct{}), links: newLinkCache()}
 	t.log = t.cfg.Log
@@ -107,7 +113,37 @@ func OpenTrust(cfg TrustConfig) (*Trust, error) {
 	t.received = t.newReceived()
 	t.sources = append(t.sources, t.received)
 	t.Reload()
-	return t, nil
+	return t, t.stopped()
+}
+
+// stopped gives an error once Stop is closed.
+func (t *Trust) stopped() error {
+	select {
+	case <-t.cfg.Stop:
+		return fmt.Errorf("cannot open the trust store: %w", context.Canceled)
+	default:
+		return nil
+	}
+}
+
+// within gives a context that ends when Stop is closed, and after a time.
+func (t *Trust) within(limit time.Duration) (context.Context, context.CancelFunc) {
+	ctx, stop := t.untilStop()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	return ctx, func() { cancel(); stop() }
+}
+
+// untilStop gives a context that ends when Stop is closed.
+func (t *Trust) untilStop() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-t.cfg.Stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 func withDefaults(c TrustConfig) TrustConfig {
@@ -141,13 +177,15 @@ func (t *Trust) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Reload looks at every file and CRL URL now, and returns when it has.
+// Reload looks at every file and CRL URL now, and returns when each has been read, or its FetchTimeout is over.
 func (t *Trust) Reload() {
+	ctx, cancel := t.untilStop()
+	defer cancel()
 	var wg sync.WaitGroup
 	t.readRoots(true)
 	t.readDenyList(true)
 	for _, s := range t.sources {
-		wg.Go(func() { t.refresh(context.Background(), s, true) })
+		wg.Go(func() { t.refresh(ctx, s, true) })
 	}
 	wg.Wait()
 }

@@ -32,7 +32,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", c.Listen)
+	l, err := new(net.ListenConfig).Listen(app.Context, "tcp", c.Listen)
 	if err != nil {
 		r.Close()
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)

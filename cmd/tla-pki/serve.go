@@ -102,7 +102,7 @@ func (c serveConfig) listen(app *cli.App) (on server.Listeners, err error) {
 		if l.address == "" {
 			continue
 		}
-		if *l.into, err = net.Listen("tcp", l.address); err != nil {
+		if *l.into, err = new(net.ListenConfig).Listen(app.Context, "tcp", l.address); err != nil {
 			closeAll(on)
 			return on, fmt.Errorf("cannot listen on %s: %w", l.address, err)
 		}

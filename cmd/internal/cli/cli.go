@@ -51,7 +51,9 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -64,6 +66,8 @@ type App struct {
 	Stdout  io.Writer
 	Stderr  io.Writer
 	Command string // the command chosen, in kong's form: "issue", "crl <file>"
+
+	serving atomic.Bool // it ends by itself when the context does
 }
 
 // Main runs the program and exits. Grammar is a pointer to a kong grammar. Run is
@@ -73,6 +77,7 @@ func Main(name string, grammar any, run func(*App) error, options ...kong.Option
 	ctx, stop := untilStopped(context.Background())
 	defer stop()
 	app := &App{Context: ctx, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	context.AfterFunc(ctx, func() { app.leave(name) })
 	os.Exit(Run(app, name, os.Args[1:], grammar, run, options...))
 }
 
@@ -136,9 +141,29 @@ func untilStopped(parent context.Context) (context.Context, context.CancelFunc) 
 	return ctx, stop
 }
 
-// OnHangup has f called at each SIGHUP, one call at a time, until the program is stopped. Call it before the
-// program says that it is ready: once it has returned, a SIGHUP ends the program no more.
+// startDrain is what a command that does not serve gets to end once it is told to stop.
+const startDrain = 5 * time.Second
+
+// leave ends a program that was told to stop and does not serve yet, or never does, when something keeps it: a file or
+// a module that does not answer, a long calculation. It ends as the signal by itself would have ended it.
+func (a *App) leave(name string) {
+	time.Sleep(startDrain)
+	if a.serving.Load() {
+		return
+	}
+	fmt.Fprintf(a.Stderr, "%s: stopped, though what it was waiting for has not answered\n", name)
+	signal.Reset(syscall.SIGTERM)
+	if self, err := os.FindProcess(os.Getpid()); err == nil && self.Signal(syscall.SIGTERM) == nil {
+		time.Sleep(time.Second) // it comes before that
+	}
+	os.Exit(128 + int(syscall.SIGTERM))
+}
+
+// OnHangup has f called at each SIGHUP, one call at a time, until the program is stopped. Call it before the program
+// says that it is ready: once it has returned, a SIGHUP ends the program no more, and the program ends by itself,
+// within its drain time, when it is told to stop.
 func (a *App) OnHangup(f func()) {
+	a.serving.Store(true)
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	go func() {

@@ -8,9 +8,13 @@ import (
 	"tlagate/pki"
 )
 
-// Trust has the anchors that cfg names recorded as they are loaded, and each change of them before it counts. What only
-// takes trust away is not held up by a trace that cannot be written.
+// Trust has the anchors that cfg names recorded as they are loaded, and each change of them before it counts. What
+// only takes trust away is not held up by a trace that cannot be written. And it has the store wait for nobody once
+// the program is told to stop.
 func (t *Trail) Trust(cfg pki.TrustConfig) pki.TrustConfig {
+	if t.app != nil {
+		cfg.Stop = t.app.Context.Done()
+	}
 	if t.Log == nil {
 		return cfg
 	}

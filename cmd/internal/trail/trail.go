@@ -3,8 +3,10 @@
 package trail
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 
 	"tlagate/audit"
@@ -41,6 +43,9 @@ func (t *Trail) During(compared bool, f func() error) error {
 		return err
 	}
 	err := f()
+	if t.app.Context.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil // told to stop while it started
+	}
 	t.stop(err)
 	return err
 }
