@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
@@ -86,7 +85,7 @@ func BenchmarkRespond(b *testing.B) {
 func (b *bed) signedByCA(cert *x509.Certificate) []byte {
 	der, err := xocsp.CreateResponse(b.ca.Issuing, b.ca.Issuing, xocsp.Response{
 		Status: xocsp.Good, SerialNumber: cert.SerialNumber, ThisUpdate: time.Now(), NextUpdate: time.Now().Add(time.Hour),
-	}, b.caPair("issuing").PrivateKey.(*ecdsa.PrivateKey))
+	}, b.caPair("issuing").PrivateKey.(crypto.Signer))
 	require.NoError(b.t, err)
 	return der
 }

@@ -19,9 +19,6 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// million is how many revoked serials the benchmarks have; tests are content with less.
-const million = 1_000_000
-
 // scaleBed is a trust store that finds its big CRL at where.
 type scaleBed struct {
 	ca    *pkitest.PKI
@@ -60,8 +57,8 @@ func inUse() float64 {
 // BenchmarkCRLMillion loads a CRL with a million entries, says what is kept of it, and looks serials up.
 func BenchmarkCRLMillion(b *testing.B) {
 	s := newScaleBed(b)
-	der := s.ca.Issuing.CRL(pkitest.CRLEntries(million))
-	b.Logf("%d entries are %d MB of DER", million, len(der)>>20)
+	der := s.ca.Issuing.CRL(pkitest.CRLEntries(pkitest.Million()))
+	b.Logf("%d entries are %d MB of DER", pkitest.Million(), len(der)>>20)
 	for _, form := range []string{"der", "pem"} {
 		file := filepath.Join(b.TempDir(), "big."+form)
 		data := der
@@ -97,7 +94,8 @@ func BenchmarkCRLMillion(b *testing.B) {
 // BenchmarkCRLRefresh says how long verifications take while a list of a million entries is read anew beside them.
 func BenchmarkCRLRefresh(b *testing.B) {
 	s := newScaleBed(b)
-	lists := [][]byte{s.ca.Issuing.CRL(pkitest.CRLEntries(million)), s.ca.Issuing.CRL(pkitest.CRLEntries(million))}
+	entries := pkitest.CRLEntries(pkitest.Million())
+	lists := [][]byte{s.ca.Issuing.CRL(entries), s.ca.Issuing.CRL(entries)}
 	file := filepath.Join(b.TempDir(), "big.der")
 	write := func(i int) {
 		require.NoError(b, os.WriteFile(file+".new", lists[i], 0o600))

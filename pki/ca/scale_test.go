@@ -3,7 +3,6 @@ package ca
 import (
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tlagate/pki"
+	"tlagate/pki/ca/catest"
+	"tlagate/pki/pkitest"
 )
 
 // BenchmarkPublishMillion revokes one certificate more and publishes, in books with a million revocations.
@@ -20,12 +21,7 @@ func BenchmarkPublishMillion(b *testing.B) {
 	c, err := Open(dir, Options{})
 	require.NoError(b, err)
 	defer c.Close()
-	now := time.Now().UTC()
-	_, err = c.store.db.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
-		INSERT INTO certificates (serial_number, authority_key_identifier, status, reason, expiry, revoked_at, pem, metadata, sans)
-		SELECT '1' || printf('%018d', i) || '0000000000000000000', ?, 'revoked', 1 + i % 5, ?, strftime('%Y-%m-%d %H:%M:%S+00:00', ?, '-' || i || ' seconds'), ?, '{}', '[]' FROM n`,
-		keyID(c.Issuing), now.AddDate(1, 0, 0), now, strings.Repeat("x", 1200)) // as long as a certificate is as PEM
-	require.NoError(b, err)
+	catest.Revoke(b, dir, c.Issuing, pkitest.Million())
 	_, err = c.PublishCRL() // so that the next has one to be compared with
 	require.NoError(b, err)
 	var peak runtime.MemStats
@@ -33,7 +29,7 @@ func BenchmarkPublishMillion(b *testing.B) {
 		before := processorTime(b)
 		list, err := c.PublishCRL()
 		require.NoError(b, err)
-		require.Equal(b, 1_000_000, list.Entries)
+		require.Equal(b, pkitest.Million(), list.Entries)
 		runtime.ReadMemStats(&peak)
 		b.ReportMetric(float64(peak.HeapSys)/1e6, "MB-heap")
 		b.ReportMetric(float64(len(list.DER))/1e6, "MB-DER")

@@ -208,6 +208,14 @@ func (p IDP) der() []byte {
 	return der
 }
 
+// Million is how many entries the benchmarks of long lists have: a million, or a hundredth of it with -short.
+func Million() int {
+	if testing.Short() {
+		return 10_000
+	}
+	return 1_000_000
+}
+
 // CRLEntries adds n random serials (for size tests).
 func CRLEntries(n int) CRLOption {
 	return func(_ testing.TB, s *crlSpec) {

@@ -1,8 +1,6 @@
 package backup
 
 import (
-	"database/sql"
-	"encoding/hex"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,9 +8,10 @@ import (
 
 	"filippo.io/age"
 	"github.com/stretchr/testify/require"
-	_ "modernc.org/sqlite" // the database driver
 
 	"tlagate/pki/ca"
+	"tlagate/pki/ca/catest"
+	"tlagate/pki/pkitest"
 )
 
 // BenchmarkMillion makes and restores backups of books with a million revoked certificates.
@@ -22,14 +21,7 @@ func BenchmarkMillion(b *testing.B) {
 	c, err := ca.Open(dir, ca.Options{})
 	require.NoError(b, err)
 	defer c.Close()
-	db, err := sql.Open("sqlite", filepath.Join(dir, "ca.db"))
-	require.NoError(b, err)
-	_, err = db.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
-		INSERT INTO certificates (serial_number, authority_key_identifier, ca_label, status, reason, expiry, revoked_at, pem, metadata, sans)
-		SELECT '1' || printf('%018d', i) || '0000000000000000000', ?, '', 'revoked', 5, ?, ?, printf('%01000d', i), '{}', '[]' FROM n`,
-		hex.EncodeToString(c.Issuing.SubjectKeyId), time.Now().UTC().AddDate(1, 0, 0), time.Now().UTC())
-	require.NoError(b, err)
-	require.NoError(b, db.Close())
+	catest.Revoke(b, dir, c.Issuing, pkitest.Million())
 	_, err = c.PublishCRL()
 	require.NoError(b, err)
 	var lists []ca.Published
