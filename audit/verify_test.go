@@ -89,7 +89,7 @@ func TestEL1EveryLineIsMissed(t *testing.T) {
 		},
 		"replaced by one of another log": func(l []string, i int) ([]string, int, string) {
 			other := logFile(t)
-			record(t, newLog(t, other), n)
+			record(t, newLog(t, other, others), n)
 			raw, err := os.ReadFile(other)
 			require.NoError(t, err)
 			l[i] = strings.SplitAfter(string(raw), "\n")[i]
