@@ -177,10 +177,10 @@ func TestResumeCommandIsAnsweredFromWhatWasKept(t *testing.T) {
 	card := &fakeCard{gate: make(chan struct{})}
 	in := l.insert(card)
 	result := l.transmit(t.Context(), in.Epoch, 1, 2, 3, 4)
-	require.Eventually(t, func() bool { return card.commands.Load() == 1 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return card.commands.Load() == 1 }, patience, time.Millisecond)
 	l.cut()
 	close(card.gate) // it ends while there is no link
-	require.Eventually(t, func() bool { return !l.running() }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return !l.running() }, patience, time.Millisecond)
 	l.resume()
 	require.Equal(t, answered{[]byte{1, 2, 3, 4, 0x90, 0}, nil}, <-result)
 	require.EqualValues(t, 1, card.commands.Load())
@@ -199,7 +199,7 @@ func TestResumeCommandStillRunsWhenTheLinkIsBack(t *testing.T) {
 	l := newLasting(t)
 	card := &fakeCard{gate: make(chan struct{})}
 	result := l.transmit(t.Context(), l.insert(card).Epoch, 1, 2, 3, 4)
-	require.Eventually(t, func() bool { return card.commands.Load() == 1 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return card.commands.Load() == 1 }, patience, time.Millisecond)
 	l.cut()
 	l.resume()
 	close(card.gate)
@@ -226,7 +226,7 @@ func (l *lasting) waits(seq uint32) {
 		ws.mu.Lock()
 		defer ws.mu.Unlock()
 		return ws.book.seq == seq && ws.book.waiting
-	}, 5*time.Second, time.Millisecond)
+	}, patience, time.Millisecond)
 }
 
 func TestResumeCommandNobodyWantsIsNeverExecuted(t *testing.T) {
@@ -267,14 +267,14 @@ func TestResumeCardGoneUnderACommand(t *testing.T) {
 			card := &fakeCard{gate: make(chan struct{})}
 			in := l.insert(card)
 			result := l.transmit(t.Context(), in.Epoch, 1, 2, 3, 4)
-			require.Eventually(t, func() bool { return card.commands.Load() == 1 }, 5*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return card.commands.Load() == 1 }, patience, time.Millisecond)
 			l.cut()
 			require.NoError(t, l.t.Remove(SlotVitale))
 			if put != nil {
 				require.NoError(t, l.t.Insert(SlotVitale, fakeATR, T0, put))
 			}
 			close(card.gate)
-			require.Eventually(t, func() bool { return !l.running() }, 5*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return !l.running() }, patience, time.Millisecond)
 			l.resume()
 			require.ErrorIs(t, (<-result).err, Unknown)
 			if put != nil {
@@ -307,7 +307,7 @@ func TestResumeResetIsDoneOnce(t *testing.T) {
 	ws.mu.Unlock()
 	<-ws.free
 	require.NoError(t, l.w.link().writeFrame(frame))
-	require.Eventually(t, func() bool { return card.resets.Load() == 1 && !l.running() }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return card.resets.Load() == 1 && !l.running() }, patience, time.Millisecond)
 	<-ws.reply
 	ws.mu.Lock()
 	ws.book.waiting, ws.book.epoch = true, in.Epoch
@@ -451,7 +451,7 @@ func TestResumeCutAnywhereAfterACommandNobodyWants(t *testing.T) {
 			require.ErrorIs(t, (<-result).err, context.Canceled)
 			l.cutResume(n, up)
 			l.resume()
-			soon, stop := context.WithTimeout(t.Context(), 10*time.Second)
+			soon, stop := context.WithTimeout(t.Context(), patience)
 			require.NoError(t, (<-l.transmit(soon, in.Epoch, 5, 6, 7, 8)).err)
 			stop()
 			seq++

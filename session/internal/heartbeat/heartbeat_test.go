@@ -7,6 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// patience is for what must happen, on however slow a machine.
+const patience = 2 * time.Minute
+
 // TestDeadByTheFasterClock: a clock that was set back, or one that stood still, hides no dead peer.
 func TestDeadByTheFasterClock(t *testing.T) {
 	for i, clock := range []string{"the one of this process", "the machine's"} {
@@ -18,7 +21,7 @@ func TestDeadByTheFasterClock(t *testing.T) {
 			m.heard[i].Add(int64(time.Hour))
 			select {
 			case <-dead:
-			case <-time.After(30 * time.Second):
+			case <-time.After(patience):
 				require.Fail(t, "silent, and not dead")
 			}
 		})
