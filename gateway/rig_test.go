@@ -40,7 +40,7 @@ const (
 )
 
 const (
-	patience = 20 * time.Second // for what must happen
+	patience = 2 * time.Minute // for what must happen
 	clients  = x509.ExtKeyUsageClientAuth
 	servers  = x509.ExtKeyUsageServerAuth
 )

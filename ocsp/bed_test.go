@@ -25,6 +25,9 @@ import (
 	"tlagate/pki/ca"
 )
 
+// patience is for what must happen, on however slow a machine.
+const patience = 2 * time.Minute
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // bed is a real CA with a responder.

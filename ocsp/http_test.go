@@ -192,13 +192,13 @@ func TestConnectionsAreBounded(t *testing.T) {
 		n, _ := c.Read(make([]byte, 1))
 		return n == 1
 	}
-	require.Eventually(t, func() bool { return answered(first) }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return answered(first) }, patience, time.Millisecond)
 	second, err := net.Dial("tcp", address)
 	require.NoError(t, err)
 	defer second.Close()
 	require.False(t, answered(second))
 	first.Close()
-	require.Eventually(t, func() bool { return answered(second) }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return answered(second) }, patience, time.Millisecond)
 }
 
 // TestStop: a request under way is answered after the order to stop.
@@ -226,7 +226,7 @@ func TestStop(t *testing.T) {
 			other.Close()
 		}
 		return err != nil
-	}, 5*time.Second, time.Millisecond)
+	}, patience, time.Millisecond)
 	c.Write(der)
 	rest, err := io.ReadAll(c)
 	require.NoError(t, err)

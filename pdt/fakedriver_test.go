@@ -16,7 +16,8 @@ import (
 	"tlagate/session"
 )
 
-const patience = 10 * time.Second
+// patience is for what must happen, on however slow a machine.
+const patience = 2 * time.Minute
 
 func eventually(t *testing.T, f func() bool, what string) {
 	t.Helper()

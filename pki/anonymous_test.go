@@ -43,7 +43,7 @@ func (e *enrolment) serve(t *testing.T) (net.Conn, <-chan tls.ConnectionState) {
 	conf.ClientAuth = tls.RequestClientCert
 	go func() {
 		c := tls.Server(near, conf)
-		_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(patience))
 		if c.Handshake() == nil {
 			seen <- c.ConnectionState()
 		}

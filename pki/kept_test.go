@@ -75,7 +75,7 @@ func TestC2DenialsOverARestart(t *testing.T) {
 	})
 	t.Run("written at once, not at the end", func(t *testing.T) {
 		trust.Deny(denied("held", 1))
-		require.Eventually(t, func() bool { return reasonFor(w.open(), chains["held"]) == pki.Revoked }, 20*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return reasonFor(w.open(), chains["held"]) == pki.Revoked }, patience, 5*time.Millisecond)
 	})
 	stop()
 	good, err := os.ReadFile(w.cfg.Denials)

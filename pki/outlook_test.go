@@ -180,7 +180,7 @@ func TestC2WarningsNameWhatToDo(t *testing.T) {
 			at.forward(time.Second) // pauses end
 			_, _ = trust.VerifyKnown(peer, pki.Want{Usage: asClient})
 			return has(log, parts...)
-		}, 20*time.Second, 5*time.Millisecond, parts)
+		}, patience, 5*time.Millisecond, parts)
 	}
 	at.forward(6 * time.Minute) // the answer is due
 	eventually("OCSP responder fails", responder.URL, "look at the responder", "HTTP status 503")

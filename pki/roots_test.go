@@ -26,7 +26,7 @@ func TestC2AnchorsReload(t *testing.T) {
 	}
 	become := func(want ...pki.Reason) {
 		t.Helper()
-		require.Eventually(t, func() bool { return reasons() == [2]pki.Reason(want) }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return reasons() == [2]pki.Reason(want) }, patience, time.Millisecond)
 	}
 	become("", pki.UnknownIssuer)
 	changed := trust.Changed()

@@ -28,7 +28,7 @@ func join(t testing.TB, server, client *pki.Party, serverWant, clientWant pki.Wa
 	c = outcome{conn, peer, err}
 	if err == nil {
 		t.Cleanup(func() { conn.Close() })
-		conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		conn.SetReadDeadline(time.Now().Add(patience))
 	}
 	return <-done, c
 }

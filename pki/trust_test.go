@@ -75,7 +75,7 @@ func running(t *testing.T, trust *pki.Trust) {
 // await waits until a condition holds, looking again at each change of revocation data.
 func await(t *testing.T, trust *pki.Trust, holds func() bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(patience)
 	for {
 		changed := trust.Changed()
 		if holds() {
@@ -228,7 +228,7 @@ func TestC2Recheck(t *testing.T) {
 		c.forward(27 * time.Hour)
 		select {
 		case <-changed:
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			require.Fail(t, "nobody was told")
 		}
 		require.Equal(t, pki.CRLStale, pki.ReasonOf(trust.Recheck(peer)))

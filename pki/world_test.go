@@ -10,9 +10,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"time"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
 )
+
+// patience is for what must happen, on however slow a machine.
+const patience = 2 * time.Minute
 
 const (
 	tla1 = "urn:tlagate:cab1:tla:t1"

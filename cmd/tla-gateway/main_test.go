@@ -21,6 +21,9 @@ import (
 	"tlagate/pki/pkitest"
 )
 
+// patience is for what must happen, on however slow a machine.
+const patience = 2 * time.Minute
+
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("os/signal.loop"))
 }
@@ -209,7 +212,7 @@ func (s *server) address() (addr string) {
 		var ok bool
 		addr, ok = strings.CutPrefix(s.out.String(), "listening on ")
 		return ok
-	}, 20*time.Second, 5*time.Millisecond)
+	}, patience, 5*time.Millisecond)
 	return strings.TrimSpace(addr)
 }
 

@@ -77,7 +77,7 @@ func TestPushIsReadAgain(t *testing.T) {
 	first, second := d.source(), d.source()
 	open := func(s *source, want int32) {
 		t.Helper()
-		require.Eventually(t, func() bool { return s.streams.Load() == want }, 20*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return s.streams.Load() == want }, patience, 5*time.Millisecond)
 	}
 	s := d.serve()
 	s.address()
@@ -86,7 +86,7 @@ func TestPushIsReadAgain(t *testing.T) {
 	d.push(first, second)
 	open(second, 1)
 	d.write(goodConfig + "push: [{url: \"http://x\", client: {cert: client.pem, key: client.key}}]\n")
-	require.Eventually(t, func() bool { return s.errs.count("the configuration of before stays in force") == 1 }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return s.errs.count("the configuration of before stays in force") == 1 }, patience, 5*time.Millisecond)
 	require.Equal(t, []int32{1, 1}, []int32{first.streams.Load(), second.streams.Load()})
 	d.push(second)
 	open(first, 0)
@@ -106,6 +106,6 @@ func TestPushKeysAreReadAgain(t *testing.T) {
 	s := d.serve()
 	s.address()
 	pkitest.WriteCertificate(t, d.dir, "client", d.ca.Issue(ours, x509.ExtKeyUsageClientAuth))
-	require.Eventually(t, func() bool { return s.errs.count("certificate and key read again") > 0 }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return s.errs.count("certificate and key read again") > 0 }, patience, 5*time.Millisecond)
 	require.Zero(t, s.stopped())
 }

@@ -18,6 +18,9 @@ import (
 	"tlagate/pki/pkitest"
 )
 
+// patience is for what must happen, on however slow a machine.
+const patience = 2 * time.Minute
+
 const urn = "urn:tlagate:cabinet:pdt:poste1"
 
 // command runs tla-pdt in this process.
@@ -59,7 +62,7 @@ func TestRunAndStatus(t *testing.T) {
 	require.Eventually(t, func() bool {
 		code, stdout, stderr = command(t.Context(), "status", "--json", "-c", config)
 		return stdout != ""
-	}, 10*time.Second, 10*time.Millisecond)
+	}, patience, 10*time.Millisecond)
 	require.Equal(t, 1, code, "without a gateway it is not healthy")
 	require.Empty(t, stderr)
 	var st pdt.Status

@@ -47,6 +47,7 @@ func goroot(t *testing.T) string {
 // TestPKITS runs the vectors through tla-pki verify, paths alone. With PKITS=DIR, where DIR holds the CRLs of the suite
 // in crls/, it runs them with revocation too (make conformance).
 func TestPKITS(t *testing.T) {
+	t.Parallel()
 	home := filepath.Join(goroot(t), "src/crypto/x509/testdata/nist-pkits")
 	cases := readPKITS(t, home)
 	t.Run("paths", func(t *testing.T) {

@@ -298,11 +298,13 @@ func TestSP4UIAsksForAPINOnce(t *testing.T) {
 	require.NotContains(t, ansi.Strip(h.m.View().Content), "Code porteur faux")
 }
 
+// TestUIAnySize has the sizes about the least one, the usual ones, and what is none.
 func TestUIAnySize(t *testing.T) {
+	t.Parallel()
 	for i := range screens {
 		for _, tongue := range tongues {
-			for width := 1; width < 200; width += 7 {
-				for height := 1; height < 60; height += 5 {
+			for _, width := range []int{1, 7, leastWidth - 1, leastWidth, leastWidth + 1, 61, 80, 133, 199} {
+				for _, height := range []int{1, leastHeight - 1, leastHeight, leastHeight + 1, 17, 24, 59} {
 					text := screen(t, i, tongue, width, height)
 					for _, l := range strings.Split(text, "\n") {
 						require.LessOrEqual(t, ansi.StringWidth(l), width)

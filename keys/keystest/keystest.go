@@ -13,6 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// patience is for what must happen, on however slow a machine.
+const patience = 2 * time.Minute
+
 // PIN is the user's PIN of a [Token].
 const PIN = "4711-test"
 
@@ -78,7 +81,7 @@ func NewTPM(t testing.TB) string {
 		"--ctrl", "type=unixio,path="+socket+".ctrl", "--flags", "not-need-init,startup-clear")
 	require.NoError(t, tpm.Start(), "swtpm is needed: deploy/packages.sh test")
 	t.Cleanup(func() { _ = tpm.Process.Kill(); _ = tpm.Wait() })
-	require.Eventually(t, func() bool { return listens(socket) }, 30*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return listens(socket) }, patience, 5*time.Millisecond)
 	return "unix:" + socket
 }
 

@@ -19,6 +19,9 @@ import (
 	"tlagate/pki/pkitest"
 )
 
+// patience is for what must happen, on however slow a machine.
+const patience = 2 * time.Minute
+
 const (
 	gateway = "urn:tlagate:op:gateway:g1"
 	server  = "urn:tlagate:op:pki:ca1"
@@ -80,7 +83,7 @@ func (r *rig) subscribe(addr net.Addr) {
 
 func (r *rig) eventually(what string, ok func() bool) {
 	r.t.Helper()
-	require.Eventually(r.t, ok, 20*time.Second, time.Millisecond, what)
+	require.Eventually(r.t, ok, patience, time.Millisecond, what)
 }
 
 func (r *rig) why(text string) {

@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	patience  = 10 * time.Second
+	patience  = 2 * time.Minute
 	clientEnv = "TLAGATE_CONTROL_CLIENT" // path of a socket: this process is a client
 )
 

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	patience = 10 * time.Second
+	patience = 2 * time.Minute
 	prog1    = 148
 )
 

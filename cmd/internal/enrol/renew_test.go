@@ -16,6 +16,9 @@ import (
 	"tlagate/pki/pkitest"
 )
 
+// patience is for what must happen, on however slow a machine.
+const patience = 2 * time.Minute
+
 // running is a program with certificates, whose renewer runs until the test ends.
 type running struct {
 	*box
@@ -74,7 +77,7 @@ func (r *running) leaf(i int) *x509.Certificate { return r.Held[i].Keys.Certific
 // soon waits for what must happen.
 func soon(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	require.Eventually(t, ok, 20*time.Second, time.Millisecond, what)
+	require.Eventually(t, ok, patience, time.Millisecond, what)
 }
 
 // book keeps what was logged.

@@ -357,7 +357,7 @@ func TestC2ARevokedCertificateRenewsNothing(t *testing.T) {
 	eventually(t, "the handshake refuses it too", func() bool {
 		conn, err := tls.Dial("tcp", b.addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}, Certificates: []tls.Certificate{*client}})
 		if err == nil {
-			_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+			_ = conn.SetDeadline(time.Now().Add(patience))
 			_, err = conn.Read(make([]byte, 1))
 			conn.Close()
 		}

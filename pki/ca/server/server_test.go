@@ -21,6 +21,9 @@ import (
 	"tlagate/pki/push"
 )
 
+// patience is for what must happen, on however slow a machine.
+const patience = 2 * time.Minute
+
 const (
 	terminal = "urn:tlagate:cab1:tla:t1"
 	gateway  = "urn:tlagate:op:gateway:g1"
@@ -124,7 +127,7 @@ func (b *bed) revoke(serial *x509.Certificate, reason ca.Reason) {
 
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	require.Eventually(t, f, 20*time.Second, 5*time.Millisecond, what)
+	require.Eventually(t, f, patience, 5*time.Millisecond, what)
 }
 
 func refusedFor(trust *pki.Trust, chain []*x509.Certificate) pki.Reason {
