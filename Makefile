@@ -1,6 +1,9 @@
 # make alone lists the targets.
 export GOTOOLCHAIN = go1.27.3
 
+# A program that was built with the race detector sleeps for a second at its end, unless told otherwise.
+export GORACE ?= atexit_sleep_ms=0
+
 # T is the time of each fuzz target, and of the soak.
 T ?= 30s
 # REPRODUCE=1 builds what leaves this machine twice, at different places.
@@ -11,7 +14,7 @@ BIN = mkdir -p bin && test -w bin || \
 	{ echo "tlagate: cannot write to $(CURDIR)/bin: use a clone that you may write to" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help need build test check cross packages bench conformance fuzz soak demo fresh vuln clean
+.PHONY: help need build test smoke slow check cross packages bench claims conformance fuzz soak demo fresh vuln clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -29,7 +32,17 @@ build: ## build the programs into bin/
 test: ## run all tests, with the race detector, in a world of their own
 	@$(NEED) build test)
 	@deploy/compile.sh -race -test ./...
-	$(GO) test -race -count=1 -timeout 30m ./...
+	$(GO) test -race -count=1 -timeout 30m -p 4 ./...
+
+smoke: ## run each benchmark once, and of each command of make claims what takes a moment
+	@$(NEED) build test bench)
+	$(GO) test -run '^$$' -bench . -benchtime 1x -short $$(deploy/having.sh Benchmark)
+	$(GO) run ./integration/claims -small
+
+slow: ## what takes longer than test: with many sessions, then claims (half an hour)
+	@$(NEED) build test bench)
+	SLOW=1 $(GO) test -race -count=1 -timeout 0 -v -run TestManySessions ./gateway
+	$(GO) run ./integration/claims
 
 check: ## gofmt, go vet, staticcheck, shellcheck
 	@$(NEED) build check)
@@ -45,6 +58,10 @@ packages: cross ## make the Debian packages of the relay in dist/, and compare l
 bench: ## time an APDU and a visit: local reader, stunnel, tlagate
 	@$(NEED) build test bench)
 	$(GO) run ./integration/bench
+
+claims: ## make the figures of README and docs again, and print them as they stand there
+	@$(NEED) build test bench)
+	$(GO) run ./integration/claims
 
 conformance: ## run the suites whose data is given: PKITS=DIR BETTERTLS=FILE LIMBO=FILE BORINGSSL=DIR
 	@$(NEED) build)

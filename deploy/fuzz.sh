@@ -17,6 +17,6 @@ fuzz() {
 	done
 }
 
-for dir in $(grep -rl '^func Fuzz' --include='*_test.go' . | xargs -n 1 dirname | sort -u); do
+for dir in $(deploy/having.sh Fuzz); do
 	fuzz "${dir#./}"
 done

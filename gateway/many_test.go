@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"sync"
 	"testing"
@@ -14,12 +15,18 @@ import (
 	"tlagate/session/link"
 )
 
-// 500 sessions at once, each with traffic both ways; then all of them end and nothing is left.
+// slowEnv has TestManySessions take its time (make slow).
+const slowEnv = "SLOW"
+
+// Many sessions at once, each with traffic both ways; then all of them end and nothing is left.
 func TestManySessions(t *testing.T) {
-	const sessions = 500
+	sessions := 100
+	if os.Getenv(slowEnv) != "" {
+		sessions = 500
+	}
 	r := start(t, limited(Limits{ParkedPerPdT: 1, Heartbeat: time.Hour})) // nobody reads the ends while they idle
 	r.ends.Heartbeat = time.Hour
-	var ends [sessions][2]*link.Conn
+	ends := make([][2]*link.Conn, sessions)
 	before := memory()
 	atATime(16, sessions, func(i int) {
 		ends[i][0], ends[i][1] = r.session(i)
@@ -28,7 +35,7 @@ func TestManySessions(t *testing.T) {
 	atATime(64, sessions, func(i int) { exchange(t, i, ends[i]) })
 	busy := memory() - before
 	t.Logf("%d sessions, both ends of each in this process: %d KiB a session idle, %d KiB after traffic, %d goroutines",
-		sessions, idle/sessions>>10, busy/sessions>>10, runtime.NumGoroutine())
+		sessions, idle/uint64(sessions)>>10, busy/uint64(sessions)>>10, runtime.NumGoroutine())
 	require.Equal(t, 2*sessions, r.connections())
 	atATime(16, sessions, func(i int) {
 		ends[i][0].Close()

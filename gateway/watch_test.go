@@ -29,14 +29,14 @@ func TestC2LiveSessionIsCut(t *testing.T) {
 		"TLA expires":               {nil, pki.Expired, link.CodeExpired, tla1},
 		"PdT's server cert expires": {nil, pki.Expired, link.CodeExpired, pdt1},
 		"CRL becomes stale": {func(r *rig, _ *link.Conn, _ *world) {
-			pkitest.WriteCRL(r.t, r.files.CRL, r.ca.Issuing.CRL(pkitest.CRLValid(-time.Hour, 2*time.Second)))
+			pkitest.WriteCRL(r.t, r.files.CRL, r.ca.Issuing.CRL(pkitest.CRLValid(-time.Hour, pkitest.Soon)))
 		}, pki.CRLStale, link.CodeRevoked, ""},
 	} {
 		t.Run("C2 "+name, func(t *testing.T) {
 			t.Parallel()
 			r := start(t, limited(Limits{Recheck: time.Hour})) // only what is noticed in time counts
 			w := &world{tla: r.ca.Issue(tla1, clients), pdt: r.pdt(pdt1)}
-			switch soon := pkitest.Valid(-time.Hour, 3*time.Second); name {
+			switch soon := pkitest.EndsSoon(); name {
 			case "TLA expires":
 				w.tla = r.ca.Issue(tla1, clients, soon)
 			case "PdT's server cert expires":

@@ -192,7 +192,7 @@ func TestC2SessionEndsWithItsCertificate(t *testing.T) {
 	l := newLab(t)
 	g := newFakeGateway(l)
 	newPoste(l, []*fakeGateway{g})
-	tla := g.start(l.certificate(theTLA, x509.ExtKeyUsageClientAuth, pkitest.Valid(-time.Hour, 3*time.Second)), theTLA).up(t)
+	tla := g.start(l.certificate(theTLA, x509.ExtKeyUsageClientAuth, pkitest.EndsSoon()), theTLA).up(t)
 	bye := tla.ended(t)
 	require.Equal(t, session.ByeRefused, bye.Code)
 	require.Contains(t, bye.Text, string(pki.Expired))

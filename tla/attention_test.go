@@ -30,7 +30,7 @@ func TestSA4EachEndPowersTheCardsDown(t *testing.T) {
 		"inactive": {func(g *rig) { g.cfg.Timers.Inactive = 50 * time.Millisecond }, nil, CodeInactive, session.ByeInactive},
 		"absent":   {func(g *rig) { g.cfg.Timers.Human = 50 * time.Millisecond }, nil, CodeAbsent, session.ByeInactive},
 		"our certificate": {func(g *rig) {
-			g.tla = g.ca.Issue(tlaURN, x509.ExtKeyUsageClientAuth, pkitest.Valid(-time.Hour, 3*time.Second))
+			g.tla = g.ca.Issue(tlaURN, x509.ExtKeyUsageClientAuth, pkitest.EndsSoon())
 		}, nil, CodeExpired, session.ByeTimeOver},
 	} {
 		t.Run("SA4 "+name, func(t *testing.T) {

@@ -23,7 +23,6 @@ const patience = 2 * time.Minute
 
 // TestSP3PINIsAskedOnTheTerminal: without pin-source a person types the PIN, and it is not shown.
 func TestSP3PINIsAskedOnTheTerminal(t *testing.T) {
-	t.Parallel()
 	token, dir := keystest.NewToken(t), filepath.Join(t.TempDir(), "ca")
 	shown, code := atTerminal(t, keystest.PIN, "init", "-d", dir, "--issuing-key-spec", token.Asked("issuing"))
 	require.Zero(t, code, shown)

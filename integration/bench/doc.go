@@ -1,6 +1,6 @@
 // Bench compares three ways for an unmodified PC/SC program to reach a card: the
 // local reader, pcscd's socket through stunnel, and tlagate. It prints a table in
-// Markdown and asserts nothing. Run it with `go run ./integration/bench`.
+// Markdown and asserts nothing. Run it with `go run ./integration/bench`; with -short it only shows that all of it works.
 //
 // All is measured in one run, in a world of its own: same simulated cards (which
 // take no time of their own), same pcscd, same program. The three ways take turns

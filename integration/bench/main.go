@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -13,7 +14,12 @@ func main() {
 		serveProgram(os.Stdin, os.Stdout)
 		return
 	}
+	short := flag.Bool("short", false, "few exchanges, near and far: to see that all of it works")
+	flag.Parse()
 	world.Enter()
+	if *short {
+		beShort()
+	}
 	if err := run(os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)

@@ -15,9 +15,15 @@ var (
 	nearPlan = plan{rounds: 9, batches: 9, batch: 50}
 	farPlan  = plan{rounds: 5, batches: 1, batch: 8}
 	delays   = []time.Duration{0, roundTrip, 2 * roundTrip}
+
+	startsEach = 6
 )
 
-const startsEach = 6
+// beShort leaves just enough for every line of the report.
+func beShort() {
+	nearPlan, farPlan = plan{rounds: 1, batches: 1, batch: 2}, plan{rounds: 1, batches: 1, batch: 1}
+	delays, startsEach = delays[:2], 1
+}
 
 // report is all that was measured.
 type report struct {

@@ -76,6 +76,12 @@ func SelfSigned() Option {
 	return func(_ testing.TB, s *spec) { s.selfSigned = true }
 }
 
+// Soon is how long something lives whose end a test waits for: long enough for all that must happen before, on a slow machine.
+const Soon = 10 * time.Second
+
+// EndsSoon has a certificate end Soon from now.
+func EndsSoon() Option { return Valid(-time.Hour, Soon) }
+
 // Valid sets the dates, counted from now.
 func Valid(from, to time.Duration) Option {
 	return Template(func(c *x509.Certificate) {

@@ -10,8 +10,9 @@ type budget struct {
 	size   int
 	period time.Duration
 
-	mu    sync.Mutex // protects the rest
-	until map[string]time.Time
+	mu      sync.Mutex // protects the rest
+	until   map[string]time.Time
+	soonest time.Time // no name can be forgotten before
 }
 
 func newBudget(size int, period time.Duration) *budget {
@@ -46,16 +47,24 @@ func (b *budget) look(name string, spend bool) time.Duration {
 		return wait
 	}
 	if spend {
-		b.until[name] = next
+		if b.until[name] = next; next.Before(b.soonest) {
+			b.soonest = next
+		}
 	}
 	return 0
 }
 
-// forget drops the names whose budget is full.
+// forget drops the names whose budget is full, and looks at none while there can be no such name: a stranger can ask often.
 func (b *budget) forget(now time.Time) {
+	if now.Before(b.soonest) {
+		return
+	}
+	b.soonest = now.Add(time.Duration(b.size) * b.period) // as far away as any is
 	for name, full := range b.until {
 		if full.Before(now) {
 			delete(b.until, name)
+		} else if full.Before(b.soonest) {
+			b.soonest = full
 		}
 	}
 }

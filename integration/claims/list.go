@@ -1,0 +1,110 @@
+package main
+
+// page is a document with figures.
+type page struct {
+	file   string
+	claims []claim
+}
+
+// claim is a command, and the rows of a table that it makes.
+type claim struct {
+	how   string // as the page has it
+	small string // what is run of it with -small
+	rows  []row  // none: what it prints to standard output is the table, or tables
+}
+
+// row is a figure. Its pattern finds it in what the command says; $1 in figure is the pattern's first group.
+type row struct{ what, pattern, figure string }
+
+// quantiles finds the figures of a test that times how long revoked sessions live on.
+const quantiles = `p50 ([\d.]+)(\S+), p99 ([\d.]+)(\S+), longest ([\d.]+)([^\s;]+)`
+
+const quantilesFigure = "p50 $1 $2, p99 $3 $4, longest $5 $6"
+
+// bench is a benchmark's command; benchSmall runs it once, with short lists.
+func bench(name, pkg string) string { return "go test -run '^$' -bench " + name + " " + pkg }
+
+func benchSmall(name, pkg string) string { return bench(name, pkg) + " -benchtime 1x -short" }
+
+var pages = []page{
+	{"README.md", []claim{
+		{how: "make bench", small: "go run ./integration/bench -short"},
+		{
+			how: "go test -run TestEL2RelayIsSmall -v ./integration", small: "go test -run TestEL2RelayIsSmall -v ./integration",
+			rows: []row{{"memory of `tla-relay` in a session", `has (\d+)\d{3} kB resident in a session`, "$1 MB"}},
+		},
+		{
+			how: "make soak T=10s", small: "SOAK=1s go test -short -run TestSoakLostLinks -v ./integration",
+			rows: []row{{
+				"links through two gateways cut, reset, stalled, half-open, deaf, while an unmodified PC/SC program works",
+				`(\d+ exchanges); .*?, (\d+) struck; (\d+ resumes), (\d+) to the other gateway; ` +
+					`(\d+) executed twice, (\d+) lost; longest wait ([\d.]+)(\S+)`,
+				"$1, $2 faults, $3, $4 of them through the other gateway; **$5 commands twice, $6 lost**; longest wait $7 $8",
+			}},
+		},
+	}},
+	{"docs/push.md", []claim{
+		{
+			how: "CUT=2000,500 go test -run TimeToCut -v ./gateway", small: "go test -run TimeToCut -v ./gateway",
+			rows: []row{{
+				"told → notice at the session's ends, 2000 live sessions, 500 revoked one by one", quantiles, quantilesFigure,
+			}},
+		},
+		{
+			how:   "CUT=2000,100 go test -run TimeToCutByCommand -v ./integration",
+			small: "go test -run TimeToCutByCommand -v ./integration",
+			rows: []row{
+				{
+					"start of `tla-pki revoke` → notice at both ends, 2000 live sessions, 100 revoked one by one, real programs",
+					"from the command's start " + quantiles, quantilesFigure,
+				},
+				{
+					"– from the command's end, by when the new CRL is published too (of few entries)",
+					"from its end " + quantiles, quantilesFigure,
+				},
+			},
+		},
+		{
+			how: bench("CRLMillion", "./pki"), small: benchSmall("CRLMillion", "./pki"),
+			rows: []row{
+				{"CRL of 1 000 000 serials (49 MB): read from a file", `CRLMillion/load_der.* ([\d.]+) ms/load`, "$1 ms"},
+				{"– kept", `CRLMillion/load_der.* ([\d.]+) MB-kept`, "$1 MB"},
+				{"– one look-up", `CRLMillion/look_up\S*\s+\d+\s+([\d.]+) ns/op`, "$1 ns"},
+			},
+		},
+		{
+			how: bench("CRLRefresh", "./pki"), small: benchSmall("CRLRefresh", "./pki"),
+			rows: []row{{
+				"verifications while it is read anew", `([\d.]+) ms-longest\s+([\d.]+) µs-p50\s+([\d.]+) µs-p99`,
+				"p50 $2 µs, p99 $3 µs, longest $1 ms",
+			}},
+		},
+		{
+			how: bench("VerifyKnown", "./pki"), small: benchSmall("VerifyKnown", "./pki"),
+			rows: []row{{"looking at one live peer again", `VerifyKnown\S*\s+\d+\s+(\d+)\d{3} ns/op`, "$1 µs"}},
+		},
+		{
+			how: bench("PublishMillion", "./pki/ca"), small: benchSmall("PublishMillion", "./pki/ca"),
+			rows: []row{
+				{
+					"signing, checking and publishing it", `([\d.]+) s-processor\s+([\d.]+) s-publish`,
+					"$2 s, $1 s of processor time",
+				},
+				{"– heap", `([\d.]+) MB-heap`, "$1 MB"},
+				{"– the slowest of the revocations made meanwhile", `([\d.]+) ms-longest-revoke`, "$1 ms"},
+			},
+		},
+	}},
+	{"docs/ca.md", []claim{{
+		how: bench("Million", "./pki/ca/backup"), small: benchSmall("Million", "./pki/ca/backup"),
+		rows: []row{
+			{
+				"copying and checking the books; who revokes waits for the copying (30 s at most, then it says so)",
+				`([\d.]+) s-copy`, "$1 s",
+			},
+			{"the backup in all", `([\d.]+) s-backup`, "$1 s"},
+			{"– its size", ` ([\d.]+) MB\s`, "$1 MB"},
+			{"a restore, with lists of a million entries", `([\d.]+) s-restore`, "$1 s"},
+		},
+	}}},
+}
