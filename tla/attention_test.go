@@ -173,8 +173,8 @@ func TestSA4ThePINIsAnAct(t *testing.T) {
 		err  error
 		kept bool
 	}{
-		"right": {[]byte{0x90, 0}, nil, true}, "wrong": {[]byte{0x63, 0xC2}, nil, true}, "cancelled at the pad": {swPINCancelled, nil, true},
-		"timeout": {swPINTimeout, nil, false}, "refused by the card": {[]byte{0x69, 0x82}, nil, false}, "no reader": {nil, errors.New("gone"), false},
+		"right": {[]byte{0x90, 0}, nil, true}, "wrong": {[]byte{0x63, 0xC2}, nil, true}, "cancelled at the pad": {swPINCancelled[:], nil, true},
+		"timeout": {swPINTimeout[:], nil, false}, "refused by the card": {[]byte{0x69, 0x82}, nil, false}, "no reader": {nil, errors.New("gone"), false},
 	} {
 		t.Run("SA4 at the pad, "+name, func(t *testing.T) {
 			require.Equal(t, c.kept, entered(c.sw, c.err))

@@ -14,9 +14,12 @@ import (
 
 // Status words of a VERIFY that no card judged (ISO 7816-4; PC/SC part 10).
 var (
-	swPINTimeout   = []byte{0x64, 0x00}
-	swPINCancelled = []byte{0x64, 0x01}
+	swPINTimeout   = [2]byte{0x64, 0x00}
+	swPINCancelled = [2]byte{0x64, 0x01}
 )
+
+// answer gives a status word of its own to the session, which wipes what it was given.
+func answer(sw [2]byte) []byte { return sw[:] }
 
 // verifier asks the user for PINs on behalf of one card.
 type verifier struct {
@@ -92,7 +95,7 @@ func (v *verifier) atPad(request PINRequest, code uint32, header [4]byte, f pin.
 
 // entered tells whether a PIN was tried, or refused by a key.
 func entered(sw []byte, err error) bool {
-	return err == nil && (sw[0] == 0x90 || sw[0] == 0x63 || bytes.Equal(sw, swPINCancelled))
+	return err == nil && (sw[0] == 0x90 || sw[0] == 0x63 || bytes.Equal(sw, swPINCancelled[:]))
 }
 
 func (v *verifier) atDesk(ctx context.Context, request PINRequest, header [4]byte, f pin.Format) ([]byte, error) {
@@ -110,12 +113,12 @@ func (v *verifier) atDesk(ctx context.Context, request PINRequest, header [4]byt
 	command.Wipe()
 	if errors.Is(err, errPINCancelled) {
 		v.used()
-		return swPINCancelled, nil
+		return answer(swPINCancelled), nil
 	}
 	if q != nil {
 		q.result <- nil
 	}
-	return swPINTimeout, nil
+	return answer(swPINTimeout), nil
 }
 
 // verify sends a VERIFY whose memory is given back by whoever has it last: PC/SC may be at it when the caller is gone.

@@ -105,6 +105,9 @@ func TestSP4NoPIN(t *testing.T) {
 	require.Equal(t, CodeBadPIN, p.enter("gone", false).Error.Code, "it is still asked for")
 	require.Equal(t, CodeCancelled, p.enter("\n", false).Error.Code)
 	require.Equal(t, "6401 <nil>", <-p.sws)
+	p.program()
+	require.Equal(t, CodeCancelled, p.enter("\n", false).Error.Code)
+	require.Equal(t, "6401 <nil>", <-p.sws, "what was answered is wiped, and answered again")
 
 	p.tries = 1
 	p.program()
@@ -122,8 +125,10 @@ func TestSP4NoPIN(t *testing.T) {
 
 func TestSP4NobodyEntersThePIN(t *testing.T) {
 	p := newPINRig(t, func(c *Config) { c.Timers.PIN = 50 * time.Millisecond })
-	p.program()
-	require.Equal(t, "6400 <nil>", <-p.sws)
+	for range 2 { // what was answered is wiped, and answered again
+		p.program()
+		require.Equal(t, "6400 <nil>", <-p.sws)
+	}
 	require.Nil(t, p.relay.Status().PIN)
 	require.Empty(t, p.seen)
 }
