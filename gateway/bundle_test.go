@@ -3,6 +3,7 @@ package gateway
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -116,24 +117,28 @@ func TestSP1BadSignersAreNotServed(t *testing.T) {
 // TestSP1LowestVersion: who tells an older version gets in nowhere, who tells none where none is required.
 func TestSP1LowestVersion(t *testing.T) {
 	for _, required := range []bool{false, true} {
-		var dir string
-		r := start(t, shelved(&dir, required), limited(Limits{JoinWait: time.Millisecond}))
-		r.given(tla1, r.offer(dir, "t1.p7m", tla1, 7, 5))
-		for told, want := range map[string]link.ProblemCode{
-			"4": link.ProblemBundleOutdated, "0": link.ProblemBundleOutdated, "5": "consent_required", "7": "consent_required", "99": "consent_required",
-			"x": link.ProblemBadRequest, "-1": link.ProblemBadRequest, "": map[bool]link.ProblemCode{true: link.ProblemBundleRequired, false: "consent_required"}[required],
-		} {
-			h := http.Header{}
-			if told != "" {
-				h.Set(link.HeaderBundle, told)
-			}
-			resp, body := request(t, r.as(tla1), "GET", link.PathOpen+"?pdt=p1", h)
-			require.Equal(t, want, codeOf(t, resp, body), "told %q, required %t", told, required)
-			if want == link.ProblemBundleOutdated {
-				require.Equal(t, "5", resp.Header.Get(link.HeaderBundle))
-			}
-		}
-		_, err := r.tryPark(r.pdt(pdt1), link.Config{})
-		require.Equal(t, required, err != nil, "a PdT without a bundle")
+		t.Run(fmt.Sprintf("required %t", required), func(t *testing.T) { lowestVersion(t, required) })
 	}
+}
+
+func lowestVersion(t *testing.T, required bool) {
+	var dir string
+	r := start(t, shelved(&dir, required), limited(Limits{JoinWait: time.Millisecond}))
+	r.given(tla1, r.offer(dir, "t1.p7m", tla1, 7, 5))
+	for told, want := range map[string]link.ProblemCode{
+		"4": link.ProblemBundleOutdated, "0": link.ProblemBundleOutdated, "5": "consent_required", "7": "consent_required", "99": "consent_required",
+		"x": link.ProblemBadRequest, "-1": link.ProblemBadRequest, "": map[bool]link.ProblemCode{true: link.ProblemBundleRequired, false: "consent_required"}[required],
+	} {
+		h := http.Header{}
+		if told != "" {
+			h.Set(link.HeaderBundle, told)
+		}
+		resp, body := request(t, r.as(tla1), "GET", link.PathOpen+"?pdt=p1", h)
+		require.Equal(t, want, codeOf(t, resp, body), "told %q", told)
+		if want == link.ProblemBundleOutdated {
+			require.Equal(t, "5", resp.Header.Get(link.HeaderBundle))
+		}
+	}
+	_, err := r.tryPark(r.pdt(pdt1), unhurried)
+	require.Equal(t, required, err != nil, "a PdT without a bundle")
 }

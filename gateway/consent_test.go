@@ -42,7 +42,7 @@ func TestC4NoSessionWithoutTheUsersConsent(t *testing.T) {
 	} {
 		t.Run("C4 "+name, func(t *testing.T) {
 			id := newID()
-			_, err := link.Open(t.Context(), r.dial(cert), pdt1, id, link.Config{Consent: func(nonce string) (string, error) {
+			_, err := link.Open(t.Context(), r.dial(cert), pdt1, id, link.Config{Heartbeat: unhurried.Heartbeat, Consent: func(nonce string) (string, error) {
 				return c.consent(consenttest.Statement(cert, pdt1, id, nonce)), nil
 			}})
 			p := requireProblem(t, c.code, err)

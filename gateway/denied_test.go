@@ -37,7 +37,6 @@ func TestC2PushCutsTheSession(t *testing.T) {
 		"issuing CA, everybody's": {func(r *rig, _ *world) { r.deny(r.ca.Root, r.ca.Issuing.Cert) }, pki.CARevoked, ""},
 	} {
 		t.Run("C2 "+name, func(t *testing.T) {
-			t.Parallel()
 			r := start(t, limited(Limits{Recheck: time.Hour}))
 			w := &world{tla: r.ca.Issue(tla1, clients), pdt: r.pdt(pdt1)}
 			near, far := r.joined(w.tla, w.pdt)
@@ -103,7 +102,7 @@ type lastSeen struct {
 
 func (r *rig) watched(i int) watched {
 	p := r.pdt(fmt.Sprintf("urn:tlagate:cab%d:pdt:p", i))
-	far, err := r.tryPark(p, link.Config{})
+	far, err := r.tryPark(p, unhurried)
 	require.NoError(r.t, err)
 	tla := r.ca.Issue(fmt.Sprintf("urn:tlagate:cab%d:tla:t", i), clients)
 	near, err := r.tryOpen(tla, "p")

@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -24,8 +23,7 @@ func TestManySessions(t *testing.T) {
 	if os.Getenv(slowEnv) != "" {
 		sessions = 500
 	}
-	r := start(t, limited(Limits{ParkedPerPdT: 1, Heartbeat: time.Hour})) // nobody reads the ends while they idle
-	r.ends.Heartbeat = time.Hour
+	r := start(t, limited(Limits{ParkedPerPdT: 1}))
 	ends := make([][2]*link.Conn, sessions)
 	before := memory()
 	atATime(16, sessions, func(i int) {

@@ -162,13 +162,13 @@ func TestC2DeclaredServerCertificate(t *testing.T) {
 		"weak key":       {r.ca.Issue(pdt1, servers, pkitest.RSA(1024)), pki.WeakKey},
 	} {
 		t.Run("C2 "+name, func(t *testing.T) {
-			_, err := r.tryPark(pdt{own, c.server}, link.Config{})
+			_, err := r.tryPark(pdt{own, c.server}, unhurried)
 			p := requireProblem(t, link.ProblemBadServerCertificate, err)
 			require.Contains(t, p.Detail, string(c.reason))
 			r.logged("declared server certificate refused", "reason", string(c.reason), "peer", pdt1)
 		})
 	}
-	_, err := r.tryPark(pdt{own, r.ca.Issue(pdt1, servers)}, link.Config{})
+	_, err := r.tryPark(pdt{own, r.ca.Issue(pdt1, servers)}, unhurried)
 	require.NoError(t, err)
 }
 

@@ -3,12 +3,14 @@ package gateway
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
+	"flag"
 	"io"
 	"log/slog"
 	"net"
@@ -27,7 +29,11 @@ import (
 	"tlagate/session/link"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// Tests wait more than they work.
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "8")
+	goleak.VerifyTestMain(m)
+}
 
 // Who there is in the tests.
 const (
@@ -74,15 +80,23 @@ func allowing(tla, pdt string) option {
 	}
 }
 
+// unhurried is the configuration of an end that no heartbeat cuts off, whoever reads and however slow the machine is.
+var unhurried = link.Config{Heartbeat: time.Hour}
+
+// start runs a gateway, in a test that runs beside others.
 func start(t *testing.T, opts ...option) *rig {
 	t.Helper()
-	r := &rig{t: t, ca: pkitest.New(t), dir: t.TempDir(), log: newLogBook(t), ended: make(chan error, 1)}
+	t.Parallel()
+	r := &rig{t: t, ca: pkitest.New(t), dir: t.TempDir(), log: newLogBook(t), ended: make(chan error, 1), ends: unhurried}
 	r.files = r.ca.WriteTrust(r.dir)
 	r.openTrust()
 	own := r.ca.Issue(gateway, servers, pkitest.DNS("localhost"))
 	cfg := Config{Party: &pki.Party{Trust: r.trust, Certificate: func() *tls.Certificate { return &own }}, Log: slog.New(slog.NewJSONHandler(r.log, nil))}
 	for _, o := range opts {
 		o(r, &cfg)
+	}
+	for _, d := range []*time.Duration{&cfg.Limits.Heartbeat, &cfg.Limits.Request, &cfg.Party.Timeout} {
+		*d = cmp.Or(*d, time.Hour) // what plays no part does not get in the way of a slow machine
 	}
 	r.serve(cfg)
 	return r
@@ -131,7 +145,7 @@ func (r *rig) dial(cert tls.Certificate) net.Conn {
 }
 
 func (r *rig) party(cert tls.Certificate) *pki.Party {
-	return &pki.Party{Trust: r.trust, Certificate: func() *tls.Certificate { return &cert }}
+	return &pki.Party{Trust: r.trust, Certificate: func() *tls.Certificate { return &cert }, Timeout: patience}
 }
 
 func (r *rig) as(identity string) net.Conn {
@@ -158,7 +172,7 @@ func (r *rig) tryPark(p pdt, cfg link.Config) (*link.Conn, error) {
 func (r *rig) park(p pdt) *link.Conn {
 	r.t.Helper()
 	before := r.parked()
-	l, err := r.tryPark(p, link.Config{})
+	l, err := r.tryPark(p, unhurried)
 	require.NoError(r.t, err)
 	r.eventually("link parked", func() bool { return r.parked() > before })
 	return l
@@ -181,7 +195,7 @@ func (r *rig) asking(tla string) func(context.Context) (*link.Conn, error) {
 	cert, id := r.ca.Issue(tla, clients), newID()
 	c := r.dial(cert)
 	return func(ctx context.Context) (*link.Conn, error) {
-		return link.Open(ctx, c, pdt1, id, link.Config{Consent: consenttest.By(cert, pdt1, id)})
+		return link.Open(ctx, c, pdt1, id, link.Config{Heartbeat: unhurried.Heartbeat, Consent: consenttest.By(cert, pdt1, id)})
 	}
 }
 

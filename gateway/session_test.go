@@ -146,7 +146,7 @@ func TestOpenWaitsForAParkedLink(t *testing.T) {
 		return len(r.g.sessions) == 1
 	})
 	far := r.park(r.pdt("urn:tlagate:cab1:pdt:other"))
-	_, err := r.tryPark(r.pdt(pdt1), link.Config{})
+	_, err := r.tryPark(r.pdt(pdt1), unhurried)
 	require.NoError(t, err)
 	require.NoError(t, <-opened)
 	require.Equal(t, 1, r.parked(), "the other PdT's link is left alone")
@@ -308,13 +308,17 @@ func TestTimeOver(t *testing.T) {
 
 // Half-open: an end that no longer answers is cut after three heartbeats, joined or parked.
 func TestSilentEnds(t *testing.T) {
-	r := start(t, limited(Limits{Heartbeat: 400 * time.Millisecond}))
+	r := start(t, limited(Limits{Heartbeat: time.Second}))
 	p := r.pdt(pdt1)
-	near, far := r.joined(r.ca.Issue(tla1, clients), p) // nobody reads near: its pings are not answered
+	far, joined := r.park(p), make(chan error, 1)
+	go func() { _, err := far.WaitJoined(); joined <- err }() // reads, while the TLA comes
+	near, err := r.tryOpen(r.ca.Issue(tla1, clients), pdt1)   // nobody reads near: its pings are not answered
+	require.NoError(t, err)
+	require.NoError(t, <-joined)
 	requireNotice(t, link.CodePeerGone, far)
 	r.logged("session ended", "reason", "dead", "by", "tla")
 	near.Close()
-	silent, err := r.tryPark(p, link.Config{Heartbeat: time.Hour})
+	silent, err := r.tryPark(p, unhurried)
 	require.NoError(t, err)
 	r.logged("parked link ended", "reason", "dead", "peer", pdt1)
 	require.Zero(t, r.parked())
@@ -325,7 +329,7 @@ func TestParkedLimit(t *testing.T) {
 	r := start(t, limited(Limits{ParkedPerPdT: 3}))
 	p := r.pdt(pdt1)
 	links := []*link.Conn{r.park(p), r.park(p), r.park(p)}
-	_, err := r.tryPark(p, link.Config{})
+	_, err := r.tryPark(p, unhurried)
 	requireProblem(t, link.ProblemTooMany, err)
 	r.logged("request refused", "reason", "too_many", "peer", pdt1)
 	r.park(r.pdt("urn:tlagate:cab1:pdt:p9"))

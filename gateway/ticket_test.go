@@ -23,7 +23,7 @@ func TestFurtherLinkOfASession(t *testing.T) {
 	first := ticketOn(t, near, far)
 
 	waiting := r.park(p)
-	again, err := link.Reopen(t.Context(), r.dial(tla), pdt1, id, first, link.Config{})
+	again, err := link.Reopen(t.Context(), r.dial(tla), pdt1, id, first, unhurried)
 	require.NoError(t, err)
 	defer again.Close()
 	j, err := waiting.WaitJoined()
@@ -36,7 +36,7 @@ func TestFurtherLinkOfASession(t *testing.T) {
 	second := ticketOn(t, again, waiting)
 	require.Equal(t, uint32(3), r.read(second, id).Generation)
 	require.Equal(t, r.read(first, id).Began, r.read(second, id).Began, "the absolute limit goes on")
-	_, err = link.Reopen(t.Context(), r.dial(tla), pdt1, id, first, link.Config{})
+	_, err = link.Reopen(t.Context(), r.dial(tla), pdt1, id, first, unhurried)
 	requireProblem(t, link.ProblemTLABusy, err)
 }
 
@@ -78,7 +78,7 @@ func TestC4NoFurtherLinkWithoutATicket(t *testing.T) {
 	try := func(t *testing.T, by tls.Certificate, s ticket.Statement) error {
 		text, err := ticket.Sign(s, by.Certificate, by.PrivateKey.(crypto.Signer))
 		require.NoError(t, err)
-		l, err := link.Reopen(t.Context(), r.dial(tla), pdt1, id, text, link.Config{})
+		l, err := link.Reopen(t.Context(), r.dial(tla), pdt1, id, text, unhurried)
 		if err == nil {
 			l.Close()
 		}
@@ -125,7 +125,7 @@ func TestSA4AbsoluteLimitGoesOnOverLinks(t *testing.T) {
 	text, err := ticket.Sign(ticket.Statement{TLA: tla1, PdT: pdt1, Session: id, Generation: 2, Began: time.Now().Add(-13 * time.Hour), Expires: time.Now().Add(time.Minute)},
 		own.Certificate, own.PrivateKey.(crypto.Signer))
 	require.NoError(t, err)
-	l, err := link.Reopen(t.Context(), r.dial(tla), pdt1, id, text, link.Config{})
+	l, err := link.Reopen(t.Context(), r.dial(tla), pdt1, id, text, unhurried)
 	require.NoError(t, err)
 	requireNotice(t, link.CodeTimeOver, l)
 }

@@ -33,7 +33,6 @@ func TestC2LiveSessionIsCut(t *testing.T) {
 		}, pki.CRLStale, link.CodeRevoked, ""},
 	} {
 		t.Run("C2 "+name, func(t *testing.T) {
-			t.Parallel()
 			r := start(t, limited(Limits{Recheck: time.Hour})) // only what is noticed in time counts
 			w := &world{tla: r.ca.Issue(tla1, clients), pdt: r.pdt(pdt1)}
 			switch soon := pkitest.EndsSoon(); name {

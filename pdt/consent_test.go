@@ -32,7 +32,7 @@ func TestC4ThePdTWantsTheUsersConsentItself(t *testing.T) {
 		var id session.ID
 		_, err = hex.Decode(id[:], []byte(j.Session))
 		require.NoError(t, err)
-		r.Terminal, err = session.OpenTerminal(conn, session.TerminalConfig{ID: id})
+		r.Terminal, err = session.OpenTerminal(conn, session.TerminalConfig{ID: id, Timers: session.Timers{Heartbeat: patience}})
 		require.NoError(t, err)
 		go func() { r.end <- r.Terminal.Run(t.Context()) }()
 		return r

@@ -40,7 +40,9 @@ type lab struct {
 	trust *pki.Trust
 }
 
+// newLab makes what gateways, PdT and TLAs need, in a test that runs beside others.
 func newLab(t *testing.T) *lab {
+	t.Parallel()
 	ca := pkitest.New(t)
 	files := ca.WriteTrust(t.TempDir())
 	trust, err := pki.OpenTrust(pki.TrustConfig{CRLs: files.CRLs(),
@@ -54,7 +56,7 @@ func (l *lab) certificate(id pki.Identity, usage x509.ExtKeyUsage, opts ...pkite
 }
 
 func (l *lab) party(c tls.Certificate) pki.Party {
-	return pki.Party{Trust: l.trust, Certificate: func() *tls.Certificate { return &c }}
+	return pki.Party{Trust: l.trust, Certificate: func() *tls.Certificate { return &c }, Timeout: patience}
 }
 
 // revoke has the trust learn of a revocation.
@@ -142,7 +144,7 @@ func (g *fakeGateway) park(c net.Conn) {
 	g.chain.Store(&chain)
 	g.count.Add(1)
 	_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tla-session/1\r\n\r\n")
-	g.parked <- link.New(conn, r, link.Config{})
+	g.parked <- link.New(conn, r, link.Config{Heartbeat: patience})
 }
 
 // join takes a parked link and gives the TLA's end of it.
@@ -203,7 +205,7 @@ func (g *fakeGateway) start(tla tls.Certificate, as pki.Identity) *runningTLA {
 	conn, err := g.openAs(tla, link.Joined{Generation: 1, TLA: as.String(), Session: r.id.String()})
 	require.NoError(g.t, err)
 	party := g.lab.party(tla)
-	r.Terminal, err = session.OpenTerminal(conn, session.TerminalConfig{ID: r.id})
+	r.Terminal, err = session.OpenTerminal(conn, session.TerminalConfig{ID: r.id, Timers: session.Timers{Heartbeat: patience}})
 	require.NoError(g.t, party.Explain(err))
 	go func() { r.end <- party.Explain(r.Terminal.Run(context.Background())) }()
 	return r
@@ -248,7 +250,7 @@ func newPoste(l *lab, gateways []*fakeGateway, settings ...setting) *poste {
 	cfg := Config{
 		Client: l.party(l.certificate(thePdT, x509.ExtKeyUsageClientAuth)),
 		Server: l.party(l.certificate(thePdT, x509.ExtKeyUsageServerAuth)),
-		Retry:  time.Millisecond, RetryMax: 5 * time.Millisecond, Recheck: time.Hour,
+		Retry:  time.Millisecond, RetryMax: 5 * time.Millisecond, Recheck: time.Hour, Heartbeat: patience,
 		Log: slog.New(slog.NewTextHandler(p.log, nil)),
 	}
 	addresses := map[string]string{}

@@ -30,7 +30,7 @@ func (g *fakeGateway) startLasting(t *testing.T, cert tls.Certificate) *lastingT
 	conn, err := g.openAs(cert, link.Joined{Generation: 1, TLA: theTLA.String(), Session: r.id.String()})
 	require.NoError(t, err)
 	r.conn = conn
-	r.Terminal, err = session.OpenTerminal(conn, session.TerminalConfig{ID: r.id})
+	r.Terminal, err = session.OpenTerminal(conn, session.TerminalConfig{ID: r.id, Timers: session.Timers{Heartbeat: patience}})
 	require.NoError(t, err)
 	t.Cleanup(r.Terminal.Close)
 	r.serve()
@@ -174,7 +174,7 @@ func TestResumeOfASessionThatWasNeverHere(t *testing.T) {
 	tla := &lastingTLA{t: t, g: g, cert: l.certificate(theTLA, x509.ExtKeyUsageClientAuth), id: session.NewID()}
 	conn, err := g.openAs(tla.cert, link.Joined{Generation: 2, TLA: theTLA.String(), Session: tla.id.String()})
 	require.NoError(t, err)
-	terminal, err := session.OpenTerminal(conn, session.TerminalConfig{ID: tla.id})
+	terminal, err := session.OpenTerminal(conn, session.TerminalConfig{ID: tla.id, Timers: session.Timers{Heartbeat: patience}})
 	require.NoError(t, err)
 	var bye *session.Bye
 	require.ErrorAs(t, terminal.Run(context.Background()), &bye)

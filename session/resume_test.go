@@ -100,9 +100,9 @@ func newLasting(t testing.TB) *lasting {
 	l.testLink = newLink(t)
 	id := NewID()
 	var err error
-	l.t, err = OpenTerminal(l.a, TerminalConfig{ID: id})
+	l.t, err = OpenTerminal(l.a, TerminalConfig{ID: id, Timers: unhurried})
 	require.NoError(t, err)
-	l.w, err = OpenWorkstation(l.b, WorkstationConfig{Session: id.String(), Shows: true,
+	l.w, err = OpenWorkstation(l.b, WorkstationConfig{Session: id.String(), Shows: true, Timers: unhurried,
 		Inserted: func(_ Slot, i Inserted) { l.inserted <- i }, Removed: func(s Slot) { l.removed <- s }})
 	require.NoError(t, err)
 	l.serve(func() error { return l.w.Serve(context.Background()) })
@@ -391,7 +391,7 @@ func TestResumeProvesThePdT(t *testing.T) {
 	l.cut()
 	further := newLink(t)
 	go func() {
-		s := newStream(further.b, Timers{})
+		s := newStream(further.b, unhurried)
 		defer s.close(errClosed)
 		if _, err := s.read(); err == nil {
 			_ = s.writeJSON(FrameHello, helloPdT{Version: version, Session: l.t.cfg.ID.String(),

@@ -17,6 +17,9 @@ import (
 // patience is for what must happen, on however slow a machine.
 const patience = 2 * time.Minute
 
+// unhurried has no heartbeat end a session of a test, however slow the machine is.
+var unhurried = Timers{Heartbeat: time.Hour}
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fakeCard answers every command with its data reversed and 9000.
@@ -72,9 +75,9 @@ func newPair(t *testing.T) *pair {
 		endT: make(chan error, 1), endW: make(chan error, 1)}
 	id := NewID()
 	var err error
-	p.t, err = OpenTerminal(a, TerminalConfig{ID: id, OnShown: func(s Slot) { p.shown <- s }})
+	p.t, err = OpenTerminal(a, TerminalConfig{ID: id, Timers: unhurried, OnShown: func(s Slot) { p.shown <- s }})
 	require.NoError(t, err)
-	p.w, err = OpenWorkstation(b, WorkstationConfig{Session: id.String(), Shows: true,
+	p.w, err = OpenWorkstation(b, WorkstationConfig{Session: id.String(), Shows: true, Timers: unhurried,
 		Inserted: func(_ Slot, i Inserted) { p.inserted <- i }, Removed: func(s Slot) { p.removed <- s }})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -187,9 +190,9 @@ func TestByeIsHeard(t *testing.T) {
 func TestBusyRefusal(t *testing.T) {
 	a, b := connect(t)
 	id := NewID()
-	term, err := OpenTerminal(a, TerminalConfig{ID: id})
+	term, err := OpenTerminal(a, TerminalConfig{ID: id, Timers: unhurried})
 	require.NoError(t, err)
-	w, err := OpenWorkstation(b, WorkstationConfig{Session: id.String()})
+	w, err := OpenWorkstation(b, WorkstationConfig{Session: id.String(), Timers: unhurried})
 	require.NoError(t, err)
 	go w.Refuse(ByeBusy, "no free reader pair")
 	var bye *Bye
@@ -199,9 +202,9 @@ func TestBusyRefusal(t *testing.T) {
 
 func TestHelloOfAnotherSession(t *testing.T) {
 	a, b := connect(t)
-	term, err := OpenTerminal(a, TerminalConfig{ID: NewID()})
+	term, err := OpenTerminal(a, TerminalConfig{ID: NewID(), Timers: unhurried})
 	require.NoError(t, err)
-	_, err = OpenWorkstation(b, WorkstationConfig{Session: NewID().String()})
+	_, err = OpenWorkstation(b, WorkstationConfig{Session: NewID().String(), Timers: unhurried})
 	var broken *ProtocolError
 	require.ErrorAs(t, err, &broken)
 	require.Error(t, term.Run(t.Context()))

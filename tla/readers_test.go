@@ -3,6 +3,7 @@ package tla
 import (
 	"context"
 	"encoding/hex"
+	"flag"
 	"sync"
 	"testing"
 	"time"
@@ -13,7 +14,11 @@ import (
 	"tlagate/session"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// Tests wait more than they work.
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "8")
+	goleak.VerifyTestMain(m)
+}
 
 // patience is for what must happen, on however slow a machine.
 const patience = 2 * time.Minute

@@ -64,7 +64,7 @@ func TestSessionUpAndStopped(t *testing.T) {
 }
 
 func TestC4NothingConnectsBeforeStartOrAfterTheEnd(t *testing.T) {
-	g := newRig(t)
+	g := newRigAlone(t)
 	before := networkSockets(t)
 	r := g.run()
 	g.fake.insert("right", vitaleATR, 1)
@@ -373,7 +373,7 @@ func TestC2RevokedPeerEndsTheSession(t *testing.T) {
 
 func TestSilentPeerEndsTheSession(t *testing.T) {
 	g := newRig(t)
-	g.cfg.Timers.Heartbeat = 100 * time.Millisecond
+	g.cfg.Timers.Heartbeat = 500 * time.Millisecond
 	r := g.run()
 	require.NoError(t, r.Start(t.Context(), byHand))
 	g.frozen.Store(true)

@@ -60,7 +60,7 @@ func TestResumeLostLink(t *testing.T) {
 // TestEL3ResumeGraceEnds: the link does not come back; the cards are powered down, the user is told, and nobody dials any more.
 func TestEL3ResumeGraceEnds(t *testing.T) {
 	g, card := lasting(t, func(g *rig) {
-		g.cfg.Timers.Grace = 2 * time.Second
+		g.cfg.Timers.Grace = 5 * time.Second
 	})
 	g.barred.Store(&link.Problem{Code: link.ProblemPdTAbsent, Detail: "It is not there.", Action: "Wait."})
 	g.breakLink()
@@ -138,17 +138,19 @@ func TestResumeAfterANoticeOfDraining(t *testing.T) {
 // TestC2NoticeEndsTheSessionForGood: of what the gateway ends on purpose nothing comes back.
 func TestC2NoticeEndsTheSessionForGood(t *testing.T) {
 	for _, code := range []link.Code{link.CodeRevoked, link.CodeExpired, link.CodeTimeOver, link.CodeEndedByOperator, link.CodeProtocol} {
-		links := make(chan *link.Conn, 9)
-		g, _ := lasting(t, func(g *rig) { g.onUp = func(l *link.Conn) { links <- l } })
-		(<-links).Part(link.Notice{Code: code, Text: "Over."})
-		eventually(t, "idle", func() bool { return g.relay.Status().State == StateIdle })
-		require.Equal(t, CodeNotice, g.relay.Status().Last.Code)
-		require.EqualValues(t, 1, g.dials.Load(), code)
+		t.Run(string(code), func(t *testing.T) {
+			links := make(chan *link.Conn, 9)
+			g, _ := lasting(t, func(g *rig) { g.onUp = func(l *link.Conn) { links <- l } })
+			(<-links).Part(link.Notice{Code: code, Text: "Over."})
+			eventually(t, "idle", func() bool { return g.relay.Status().State == StateIdle })
+			require.Equal(t, CodeNotice, g.relay.Status().Last.Code)
+			require.EqualValues(t, 1, g.dials.Load())
+		})
 	}
 }
 
 func TestResumeHalfOpenLink(t *testing.T) {
-	g, _ := lasting(t, func(g *rig) { g.cfg.Timers.Heartbeat = 100 * time.Millisecond })
+	g, _ := lasting(t, func(g *rig) { g.cfg.Timers.Heartbeat = 500 * time.Millisecond })
 	g.frozen.Store(true)
 	eventually(t, "lost", func() bool { return g.relay.Status().State == StateReconnecting })
 	g.frozen.Store(false)

@@ -68,7 +68,14 @@ type rig struct {
 	wg                sync.WaitGroup
 }
 
+// newRig makes a terminal, in a test that runs beside others.
 func newRig(t *testing.T) *rig {
+	t.Parallel()
+	return newRigAlone(t)
+}
+
+// newRigAlone is for a test that looks at all of this process.
+func newRigAlone(t *testing.T) *rig {
 	g := &rig{t: t, ca: pkitest.New(t), fake: newFake("left", "right"),
 		ends: make(chan error, 9), inserted: make(chan session.Slot, 99), removed: make(chan session.Slot, 99),
 		wantTLA: pki.Want{Usage: x509.ExtKeyUsageClientAuth, Roles: []pki.Role{pki.RoleTLA}}}
@@ -86,7 +93,8 @@ func newRig(t *testing.T) *rig {
 	g.cfg = Config{
 		Gateways: []string{"localhost:" + port}, PdTs: []string{"bureau"}, Readers: g.readers, Dial: g.dial,
 		Policy: reading(t),
-		Party:  &pki.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.tla }},
+		Party:  &pki.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.tla }, Timeout: patience},
+		Timers: Timers{Dial: patience, Open: patience, Hello: patience, Take: patience, Heartbeat: patience}, // for a slow machine
 	}
 	return g
 }
@@ -180,7 +188,7 @@ func (g *rig) serve() {
 
 // gatewayEnd is a gateway that joins every open with the PdT of the rig.
 func (g *rig) gatewayEnd(c net.Conn) {
-	party := &pki.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.gateway }}
+	party := &pki.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.gateway }, Timeout: patience}
 	outer, _, err := party.Server(context.Background(), c, pki.ALPNOuter, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
 	if err != nil {
 		return
@@ -190,7 +198,7 @@ func (g *rig) gatewayEnd(c net.Conn) {
 	if !ok {
 		return
 	}
-	l := link.New(outer, r, link.Config{})
+	l := link.New(outer, r, link.Config{Heartbeat: patience})
 	defer l.Close()
 	generation := uint32(1)
 	if auth.Ticket != "" {
@@ -258,7 +266,7 @@ func (g *rig) write(c net.Conn, p *link.Problem, header ...string) {
 
 // pdtEnd is the PdT, at the other end of the gateway.
 func (g *rig) pdtEnd(l *link.Conn, id string, generation uint32) {
-	party := &pki.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.pdt }}
+	party := &pki.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.pdt }, Timeout: patience}
 	inner, _, err := party.Server(context.Background(), l, pki.ALPNCard, g.wantTLA)
 	if err != nil {
 		g.ends <- err
@@ -269,6 +277,7 @@ func (g *rig) pdtEnd(l *link.Conn, id string, generation uint32) {
 		return
 	}
 	w, err := session.OpenWorkstation(inner, session.WorkstationConfig{Session: id, Shows: g.shows,
+		Timers: session.Timers{Heartbeat: patience},
 		Inserted: func(s session.Slot, i session.Inserted) { g.epochs[s].Store(i.Epoch); g.inserted <- s },
 		Removed:  func(s session.Slot) { g.removed <- s }})
 	switch {
