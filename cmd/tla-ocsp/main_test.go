@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"log"
 	"net"
 	"os"
 	"os/exec"
@@ -15,36 +14,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
+	"tlagate/cmd/internal/built"
 	"tlagate/cmd/internal/cli"
 )
 
 // patience is for what must happen, on however slow a machine.
 const patience = 2 * time.Minute
 
-func TestMain(m *testing.M) {
-	os.Setenv("GORACE", "atexit_sleep_ms=0") // programs with the race detector sleep for a second at their end
-	testscript.Main(besidePKI{m}, map[string]func(){"tla-ocsp": main})
-}
-
-// besidePKI are the tests, with tla-pki in PATH as tla-ocsp is.
-type besidePKI struct{ *testing.M }
-
-func (m besidePKI) Run() int {
-	dir, err := os.MkdirTemp("", "tla-pki")
-	if err != nil {
-		log.Fatalf("cannot make a directory for tla-pki: %v", err)
-	}
-	defer os.RemoveAll(dir)
-	if out, err := exec.Command("go", "build", "-o", dir, "tlagate/cmd/tla-pki").CombinedOutput(); err != nil {
-		log.Printf("cannot build tla-pki: %v: %s", err, out)
-		return 1
-	}
-	os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
-	return m.M.Run()
-}
+func TestMain(m *testing.M) { os.Exit(built.Run(m, "tla-pki", "tla-ocsp")) }
 
 // site is a directory where the real tla-pki has made a CA, and the real tla-ocsp can run.
 type site struct {

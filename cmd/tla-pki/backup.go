@@ -85,12 +85,9 @@ func (b *backupCmd) recipients(app *cli.App) ([]age.Recipient, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := fromPassphrase(text)
+	r, err := backup.Passphrase(text)
 	return []age.Recipient{r}, err
 }
-
-// fromPassphrase makes the recipient of a passphrase; tests put a cheap one here.
-var fromPassphrase = backup.Passphrase
 
 func (b *backupCmd) verify(app *cli.App) error {
 	ids, err := identities(app, b.Identity, b.Passphrase)

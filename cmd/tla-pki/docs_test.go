@@ -26,7 +26,7 @@ func TestG2SP2DocsCommands(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".txtar"), []byte(script), 0o600))
 	}
 	testscript.Run(t, testscript.Params{Dir: dir, Setup: func(env *testscript.Env) error {
-		for name, value := range map[string]string{raceEnv: raceAtOnce, "CA": "ca", "OFFLINE": "offline", "ROOT1": "root-1", "ROOT2": "root-2", "CARRY": "carry", "SAFE": "safe", "WEB": "web"} {
+		for name, value := range map[string]string{"CA": "ca", "OFFLINE": "offline", "ROOT1": "root-1", "ROOT2": "root-2", "CARRY": "carry", "SAFE": "safe", "WEB": "web"} {
 			env.Setenv(name, value)
 		}
 		return nil

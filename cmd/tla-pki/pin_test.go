@@ -45,7 +45,6 @@ func atTerminal(t *testing.T, line string, args ...string) (shown string, code i
 	defer cancel()
 	command := exec.CommandContext(ctx, "tla-pki", args...)
 	command.Stdin, command.Stdout, command.Stderr = slave, slave, slave
-	command.Env = append(os.Environ(), raceEnv+"="+raceAtOnce)
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	require.NoError(t, command.Start())
 	require.NoError(t, slave.Close())

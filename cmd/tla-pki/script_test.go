@@ -39,7 +39,7 @@ func runIn(ts *testscript.TestScript, args []string) (code int, stdout, stderr s
 	var out, errs strings.Builder
 	command := exec.Command(program, args[1:]...)
 	command.Dir, command.Stdout, command.Stderr = ts.MkAbs("."), &out, &errs
-	command.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), raceEnv + "=" + raceAtOnce}
+	command.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME")}
 	if err := command.Run(); err != nil && command.ProcessState == nil {
 		ts.Fatalf("cannot run %s: %v", args[0], err)
 	}

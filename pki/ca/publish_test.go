@@ -109,7 +109,8 @@ func TestC2HeldAnewDuringAPublication(t *testing.T) {
 // Revocations are read in pieces: none is lost at their borders, and one with a hole in its record stops the publication.
 func TestC2ManyRevocations(t *testing.T) {
 	c := newCA(t)
-	const all = 2*batch + 1
+	c.store.batch = 200
+	const all = 2*200 + 1
 	_, err := c.store.db.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 		INSERT INTO certificates (serial_number, authority_key_identifier, status, reason, expiry, revoked_at, pem, metadata, sans)
 		SELECT CAST(i AS TEXT), ?, 'revoked', 1, ?, ?, 'x', '{}', '[]' FROM n`, all, keyID(c.Issuing), c.now().AddDate(1, 0, 0), c.now())

@@ -75,7 +75,8 @@ type about struct {
 
 // store is the database of a CA.
 type store struct {
-	db *sqlx.DB
+	db    *sqlx.DB
+	batch int // how many revocations are read at once
 	certdb.Accessor
 }
 
@@ -128,7 +129,7 @@ func connect(file string) (*store, error) {
 	}
 	db.SetMaxOpenConns(1)
 	wrapped := sqlx.NewDb(db, "sqlite3") // the name cfssl and sqlx know the dialect by
-	return &store{db: wrapped, Accessor: cfsql.NewAccessor(wrapped)}, nil
+	return &store{db: wrapped, batch: batch, Accessor: cfsql.NewAccessor(wrapped)}, nil
 }
 
 func (s *store) checkVersion() error {
@@ -248,7 +249,7 @@ type piece struct {
 // readAhead reads pieces until the last, an error, or stop, and closes the channel. One is read while the one before is used.
 func (s *store) readAhead(issuer string, pieces chan<- piece, stop <-chan struct{}) {
 	defer close(pieces)
-	for p := (piece{n: batch}); p.n == batch && p.err == nil; {
+	for p := (piece{n: s.batch}); p.n == s.batch && p.err == nil; {
 		p = s.readPiece(issuer, p.last)
 		select {
 		case pieces <- p:
@@ -263,7 +264,7 @@ func (s *store) readPiece(issuer string, after int64) (p piece) {
 	row := s.db.QueryRow(`SELECT coalesce(max(id), 0), count(*), coalesce(group_concat(serial || ' ' || at || ' ' || reason || ' ' || ends, char(10)), '')
 		FROM (SELECT rowid AS id, serial_number AS serial, unixepoch(revoked_at) AS at, reason, unixepoch(expiry) AS ends
 			FROM certificates WHERE authority_key_identifier = ? AND status = ? AND rowid > ? ORDER BY rowid LIMIT ?)`,
-		issuer, Revoked, after, batch)
+		issuer, Revoked, after, s.batch)
 	p.err = row.Scan(&p.last, &p.n, &p.lines)
 	return p
 }
