@@ -20,6 +20,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -446,6 +447,22 @@ func TestBudget(t *testing.T) {
 	}
 	require.LessOrEqual(t, len(b.until), budgetNames+1)
 	require.NotZero(t, b.missing("a"), "a is not forgotten")
+}
+
+// A table that is full has room again once the budgets in it are whole.
+func TestAFullBudgetForgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(1, time.Hour)
+		for i := range budgetNames {
+			require.Zero(t, b.take(time.Duration(i).String()))
+		}
+		require.Zero(t, b.take("first of the others"))
+		require.NotZero(t, b.take("second of the others"))
+		time.Sleep(time.Hour + 1)
+		require.Zero(t, b.take("a"))
+		require.Zero(t, b.take("b"))
+		require.Len(t, b.until, 2)
+	})
 }
 
 // No code and no secret is ever in the log, at any level, whatever became of it.
