@@ -10,12 +10,13 @@ import (
 	"tlagate/integration/faults"
 )
 
-// soakLost is what a soak comes to, whatever its time; with -short, a fiftieth.
-func soakLost() (exchanges, faults int) {
+// soakLost is how many exchanges a soak comes to, whatever its time, a tenth of them with a fault, and how many are done
+// at a time; with -short, few.
+func soakLost() (exchanges, atATime int) {
 	if testing.Short() {
-		return 200, 20
+		return 80, 80
 	}
-	return 10_000, 1_000
+	return 10_000, 1000
 }
 
 // TestSoakLostLinks is TestC2ExactlyOnceOverABadLink for long, with its figures.
@@ -31,8 +32,8 @@ func TestSoakLostLinks(t *testing.T) {
 		t.Logf("%d exchanges; %v (%s repeats it), %d struck; %d resumes, %d to the other gateway; %d executed twice, %d lost; longest wait %v",
 			r.exchanges, r.plan, faultSeedEnv, r.struck, r.resumes, r.moves, twice, lost, b.longest.Round(time.Millisecond))
 	}()
-	for exchanges, faults := soakLost(); r.exchanges < exchanges || r.struck < faults; {
-		b.run(r, 1000, 8)
+	for exchanges, n := soakLost(); r.exchanges < exchanges || r.struck < exchanges/10; {
+		b.run(r, n, 8)
 	}
 	b.onceEach()
 	t.Logf("open files of gateway, PdT, relay: %v before, %v after", before, openFiles(t, b.Lab))
