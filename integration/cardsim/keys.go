@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"math/big"
+	"sync"
 )
 
 // Key references of PIV.
@@ -61,9 +62,13 @@ func newKeys() (map[byte]*pivKey, error) {
 	return keys, nil
 }
 
+// theRSAKey is that of every card of this process: to make one takes longer than all else about a card, and cards differ
+// by their other keys and their certificates.
+var theRSAKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
 func newKey(algorithm byte) (crypto.Signer, error) {
 	if algorithm == algRSA2048 {
-		return rsa.GenerateKey(rand.Reader, 2048)
+		return theRSAKey()
 	}
 	return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 }
