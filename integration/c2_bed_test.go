@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,13 +30,14 @@ type bed struct {
 // publish is called.
 func newBed(t *testing.T) *bed {
 	t.Helper()
-	l, err := lab.Bare()
-	require.NoError(t, err)
+	t.Parallel()
+	return newBedAlone(t)
+}
+
+func newBedAlone(t *testing.T) *bed {
+	t.Helper()
+	l := keepLab(t, lab.Bare)
 	b := &bed{Lab: l, t: t, ca: newC2PKI(t, l.Dir)}
-	t.Cleanup(func() {
-		showLogs(t, l)
-		require.NoError(t, l.Close())
-	})
 	l.GatewayTrust, l.PdTTrust, l.TLATrust = b.ca.trust(), b.ca.trust(), b.ca.trust()
 	l.GatewayKeys = b.keys("gateway", b.ca.Issue(lab.Gateway, x509.ExtKeyUsageServerAuth, named))
 	l.ClientKeys = b.keys("pdt-client", b.ca.Issue(lab.PdT, x509.ExtKeyUsageClientAuth))
@@ -56,7 +56,7 @@ func (b *bed) keys(name string, c tls.Certificate) lab.Keys {
 // logged waits for a line of a program after a mark.
 func logged(t *testing.T, p *world.Process, mark int, parts ...string) string {
 	t.Helper()
-	line, err := p.WaitLineFrom(mark, c2Time, parts...)
+	line, err := p.WaitLineFrom(mark, patience, parts...)
 	require.NoError(t, err)
 	return line
 }
@@ -72,12 +72,12 @@ func hangUp(t *testing.T, p *world.Process) {
 // openssl runs a client of other people's with what it is to send, and gives all it printed.
 func openssl(t *testing.T, send string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), c2Time)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "openssl", args...)
 	cmd.Stdin = strings.NewReader(send)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = patience
 	out, _ := cmd.CombinedOutput() // a refusal is an error to it; the test looks at what it says
 	require.NoError(t, ctx.Err(), "openssl did not end:\n%s", out)
 	return string(out)
@@ -174,6 +174,3 @@ func (b *bed) pdtRefuses(t *testing.T, reason pki.Reason) {
 	defer func() { require.NoError(t, b.PdTProc.Stop()) }()
 	logged(t, b.PdTProc, 0, "no link to the gateway", "reason="+string(reason), "peer=claimed")
 }
-
-// shortHandshake is a line for the gateway's configuration.
-const shortHandshake = "limits: {handshake: 2s}"

@@ -13,7 +13,6 @@ import (
 
 // TestC2RelayIsRefused: the real relay shows the gateway each bad certificate; the user reads what is wrong with it.
 func TestC2RelayIsRefused(t *testing.T) {
-	t.Parallel()
 	b := newBed(t)
 	certs := b.clients(pki.RoleTLA)
 	good := readKeys(t, b.TLAKeys)
@@ -50,7 +49,6 @@ func TestC2RelayIsRefused(t *testing.T) {
 
 // TestC2PdTIsRefused: the real PdT shows the gateway each bad client certificate.
 func TestC2PdTIsRefused(t *testing.T) {
-	t.Parallel()
 	b := newBed(t)
 	certs := b.clients(pki.RolePdT)
 	good := b.ClientKeys

@@ -16,7 +16,6 @@ func TestC2RevocationList(t *testing.T) {
 	t.Parallel()
 	for _, d := range crlDefects {
 		t.Run("C2 CRL "+d.name, func(t *testing.T) {
-			t.Parallel()
 			b := newBed(t)
 			b.ca.publish(t)
 			d.publish(t, b.ca)
@@ -30,7 +29,6 @@ func TestC2RevocationList(t *testing.T) {
 
 // TestC2RevocationListNumber: each program keeps the highest CRLNumber it has seen over its restart, and then refuses a lower one.
 func TestC2RevocationListNumber(t *testing.T) {
-	t.Parallel()
 	b := newBed(t)
 	b.GatewayTrust.State, b.PdTTrust.State, b.TLATrust.State = b.Path("gateway.numbers"), b.Path("pdt.numbers"), b.Path("tla.numbers")
 	old := b.ca.Issuing.CRL()

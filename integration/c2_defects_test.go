@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -165,5 +164,3 @@ func identityFor(role pki.Role, row string) string {
 }
 
 func slug(s string) string { return strings.ToLower(strings.NewReplacer(" ", "-", ",", "").Replace(s)) }
-
-const c2Time = 20 * time.Second // for whatever should come at once

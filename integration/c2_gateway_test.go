@@ -11,7 +11,6 @@ import (
 
 // TestC2GatewayRefusesClient: the outer link, any client by openssl. One gateway sees all rows.
 func TestC2GatewayRefusesClient(t *testing.T) {
-	t.Parallel()
 	b := newBed(t)
 	keys := map[string]opensslKeys{}
 	for _, d := range certDefects {

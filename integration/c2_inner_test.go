@@ -42,7 +42,6 @@ func as(identity string) func(*c2PKI, string, x509.ExtKeyUsage) tls.Certificate 
 
 // TestC2TLARefusesPdT: the inner link. The gateway lets anybody in and plays a PdT with each bad certificate; the TLA refuses it.
 func TestC2TLARefusesPdT(t *testing.T) {
-	t.Parallel()
 	b := newBed(t)
 	rows := append(append([]certDefect{}, certDefects...), innerPdTs...)
 	certs := map[string]tls.Certificate{}
@@ -99,7 +98,6 @@ func playPdTWith(conf *tls.Config) func(*link.Conn, joinedBy) error {
 
 // TestC2PdTRefusesTLA: the inner link, the other way: the gateway plays a TLA with each bad certificate.
 func TestC2PdTRefusesTLA(t *testing.T) {
-	t.Parallel()
 	b := newBed(t)
 	rows := append(append([]certDefect{}, certDefects...), innerTLAs...)
 	certs := map[string]tls.Certificate{}
@@ -148,7 +146,7 @@ func (p *promiscuous) playTLAWith(t *testing.T, conf *tls.Config, announced stri
 		require.NoError(t, err)
 	}
 	require.NoError(t, l.WriteJoined(link.Joined{Generation: 1, TLA: announced, Session: id.String(), Nonce: "n", Consent: signed}))
-	require.NoError(t, l.SetReadDeadline(time.Now().Add(c2Time)))
+	require.NoError(t, l.SetReadDeadline(time.Now().Add(patience)))
 	conn := tls.Client(l, conf)
 	if err := conn.Handshake(); err != nil {
 		return err
@@ -181,7 +179,7 @@ func (p *promiscuous) takeParked(t *testing.T) *link.Conn {
 	select {
 	case l := <-p.parked:
 		return l
-	case <-time.After(c2Time):
+	case <-time.After(patience):
 		require.Fail(t, "the PdT does not park")
 		return nil
 	}

@@ -17,7 +17,6 @@ import (
 // TestC2JoinedAnyway: relay and PdT are both the real ones, and a gateway joins them that looks at nobody's certificate. Each
 // bad certificate of one is refused by the other in the card session's handshake, and the refused one says what it can know.
 func TestC2JoinedAnyway(t *testing.T) {
-	t.Parallel()
 	b := newBed(t)
 	tlas, pdts := b.clients(pki.RoleTLA), map[string]tls.Certificate{}
 	for _, d := range certDefects {
@@ -95,7 +94,6 @@ func TestC2InnerRevocationList(t *testing.T) {
 	t.Parallel()
 	for _, d := range crlDefects {
 		t.Run("C2 CRL "+d.name, func(t *testing.T) {
-			t.Parallel()
 			b := newBed(t)
 			b.gatewayOfAnotherCA()
 			p := newPromiscuous(t, b)

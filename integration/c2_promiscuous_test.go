@@ -81,7 +81,7 @@ func (p *promiscuous) heard() []error {
 // waitAlert waits until the other side has refused by an alert that says word.
 func (p *promiscuous) waitAlert(word string) {
 	p.t.Helper()
-	require.NoError(p.t, world.Poll(c2Time, "the alert "+word, func() error {
+	require.NoError(p.t, world.Poll(patience, "the alert "+word, func() error {
 		heard := p.heard()
 		for _, err := range heard {
 			if err != nil && strings.Contains(err.Error(), "remote error") && strings.Contains(err.Error(), word) {
@@ -191,7 +191,7 @@ func (p *promiscuous) forgetParked(t *testing.T) {
 				return p.busy.Load() == 0 && len(p.parked) == 0
 			}
 		}
-	}, c2Time, time.Millisecond)
+	}, patience, time.Millisecond)
 }
 
 // joinAny has a TLA joined with the next parked link, under whatever name.
@@ -200,7 +200,7 @@ func (p *promiscuous) joinAny(tla string) func(*link.Conn, joinedBy) error {
 		var far *link.Conn
 		select {
 		case far = <-p.parked:
-		case <-time.After(c2Time):
+		case <-time.After(patience):
 			return errors.New("no link is parked")
 		}
 		defer far.Close()

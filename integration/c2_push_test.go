@@ -3,6 +3,7 @@ package integration
 import (
 	"net"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,33 +22,40 @@ type pushBed struct {
 
 func newPushBed(t *testing.T) *pushBed {
 	t.Helper()
-	l, err := lab.New()
-	require.NoError(t, err)
+	l := layLab(t)
 	b := &pushBed{bed: &bed{Lab: l, t: t}}
-	t.Cleanup(func() {
-		showLogs(t, l)
-		if b.push != nil {
-			require.NoError(t, b.push.Proc.Stop())
-		}
-		require.NoError(t, l.Close())
-	})
-	b.freeze(t)
-	frozen := []string{b.Path("frozen-crl.pem"), b.Path("frozen-arl.pem")}
-	b.GatewayTrust.CRLs, b.PdTTrust.CRLs, b.TLATrust.CRLs = frozen, frozen, frozen
-	b.push, err = l.StartPush()
-	require.NoError(t, err)
+	first := b.freeze(t, "first")
+	b.GatewayTrust.CRLs, b.PdTTrust.CRLs, b.TLATrust.CRLs = b.freeze(t, "gateways"), first, first
+	b.push = startPush(t, l)
 	return b
 }
 
-// freeze copies the lists that are published now.
-func (b *pushBed) freeze(t *testing.T) {
+// startPush starts the lab's PKI server, and ends it before the lab.
+func startPush(t *testing.T, l *lab.Lab) *lab.Push {
+	t.Helper()
+	p, err := l.StartPush()
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("tla-pki serve:\n  %s", strings.Join(p.Proc.Lines(), "\n  "))
+		}
+		require.NoError(t, p.Proc.Stop())
+	})
+	return p
+}
+
+// freeze copies the lists that are published now; whose says to whom.
+func (b *pushBed) freeze(t *testing.T, whose string) (files []string) {
 	t.Helper()
 	for _, name := range []string{"crl.pem", "arl.pem"} {
 		data, err := os.ReadFile(b.Path("pki/public/" + name))
 		require.NoError(t, err)
+		file := b.Path(whose + "-" + name)
 		require.NoError(t, os.WriteFile(b.Path("new-"+name), data, 0o644))
-		require.NoError(t, os.Rename(b.Path("new-"+name), b.Path("frozen-"+name)))
+		require.NoError(t, os.Rename(b.Path("new-"+name), file))
+		files = append(files, file)
 	}
+	return files
 }
 
 // begin starts everything, and a session.
@@ -66,7 +74,7 @@ func (b *pushBed) pki(t *testing.T, command string, args ...string) {
 // whoami asks the gateway with curl.
 func (b *pushBed) whoami(t *testing.T) string {
 	t.Helper()
-	out, err := world.Run(c2Time, nil, "curl", "--silent", "--show-error", "--http1.1", "--max-time", "20", "--cacert", b.GatewayTrust.Anchor,
+	out, err := world.Run(patience, nil, "curl", "--silent", "--show-error", "--http1.1", "--cacert", b.GatewayTrust.Anchor,
 		"--cert", b.TLAKeys.Cert, "--key", b.TLAKeys.Key, "https://"+b.Named(b.GatewayAddr)+"/v1/whoami")
 	require.NoError(t, err)
 	return out
@@ -85,7 +93,6 @@ func (b *pushBed) isCut(t *testing.T, mark int, peer string, reason pki.Reason) 
 func TestC2RevokedByPush(t *testing.T) {
 	t.Parallel()
 	t.Run("C2 TLA on hold, released, revoked", func(t *testing.T) {
-		t.Parallel()
 		b := newPushBed(t)
 		b.begin(t)
 		require.Contains(t, b.whoami(t), `"pushed":true`)
@@ -105,7 +112,6 @@ func TestC2RevokedByPush(t *testing.T) {
 		require.Equal(t, "rejected", b.startRefused(t).Code)
 	})
 	t.Run("C2 declared server certificate of the PdT", func(t *testing.T) {
-		t.Parallel()
 		b := newPushBed(t)
 		b.begin(t)
 		mark := b.GatewayProc.Mark()
@@ -113,7 +119,6 @@ func TestC2RevokedByPush(t *testing.T) {
 		b.isCut(t, mark, lab.PdT, pki.Revoked)
 	})
 	t.Run("C2 issuing CA", func(t *testing.T) {
-		t.Parallel()
 		b := newPushBed(t)
 		b.begin(t)
 		mark := b.GatewayProc.Mark()
@@ -126,7 +131,6 @@ func TestC2RevokedByPush(t *testing.T) {
 
 // TestC2PushLost: without the stream the lists say the same later, and what was missed is told when it is back.
 func TestC2PushLost(t *testing.T) {
-	t.Parallel()
 	b := newPushBed(t)
 	b.begin(t)
 	mark := b.GatewayProc.Mark()
@@ -137,7 +141,7 @@ func TestC2PushLost(t *testing.T) {
 	t.Run("C2 the CRL cuts", func(t *testing.T) {
 		b.pki(t, "revoke", "--identity", lab.TLA, "--reason", "keyCompromise")
 		require.Equal(t, "up", b.relay(t, "status").Status.State)
-		b.freeze(t)
+		b.freeze(t, "gateways") // no other program may be the first to see it
 		b.isCut(t, mark, lab.TLA, pki.Revoked)
 	})
 	t.Run("C2 what was missed is told", func(t *testing.T) {
@@ -150,7 +154,6 @@ func TestC2PushLost(t *testing.T) {
 
 // TestC2NewListIsFetched: a list told is fetched, long before it would be asked for.
 func TestC2NewListIsFetched(t *testing.T) {
-	t.Parallel()
 	b := newPushBed(t)
 	_, port, err := net.SplitHostPort(b.push.Public)
 	require.NoError(t, err)

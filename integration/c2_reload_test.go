@@ -56,7 +56,7 @@ func TestReload(t *testing.T) {
 		serial := renew("gateway", lab.Gateway, x509.ExtKeyUsageServerAuth)
 		require.Eventually(t, func() bool {
 			return strings.Contains(b.serverCertificate(t), serial)
-		}, c2Time, 100*time.Millisecond)
+		}, patience, 100*time.Millisecond)
 	})
 	t.Run("anchors of the gateway", func(t *testing.T) {
 		mark := b.GatewayProc.Mark()

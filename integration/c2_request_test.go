@@ -19,12 +19,12 @@ import (
 // curl makes a request of the outer link as a person would try it, and gives status and body.
 func (b *bed) curl(t *testing.T, k lab.Keys, path string, headers ...string) (status, body string) {
 	t.Helper()
-	args := []string{"--silent", "--show-error", "--http1.1", "--max-time", "20", "--cacert", b.ca.files.Anchor,
+	args := []string{"--silent", "--show-error", "--http1.1", "--cacert", b.ca.files.Anchor,
 		"--cert", k.Cert, "--key", k.Key, "--write-out", "\n%{http_code}"}
 	for _, h := range headers {
 		args = append(args, "--header", h)
 	}
-	out, err := world.Run(c2Time, nil, "curl", append(args, "https://"+b.GatewayAddr+path)...)
+	out, err := world.Run(patience, nil, "curl", append(args, "https://"+b.GatewayAddr+path)...)
 	require.NoError(t, err)
 	end := strings.LastIndexByte(out, '\n')
 	return out[end+1:], out[:end]
@@ -32,7 +32,6 @@ func (b *bed) curl(t *testing.T, k lab.Keys, path string, headers ...string) (st
 
 // TestC2GatewayRefusesRequest: role and practice depend on the request, so the handshake succeeds and the answer is 403.
 func TestC2GatewayRefusesRequest(t *testing.T) {
-	t.Parallel()
 	b := newBed(t)
 	neighbour := b.keys("neighbour", b.ca.Issue("urn:tlagate:"+otherPractice+":tla:valise", x509.ExtKeyUsageClientAuth))
 	b.ca.publish(t)
@@ -83,7 +82,6 @@ func TestC2GatewayRefusesRequest(t *testing.T) {
 
 // TestC2GatewayRefusesServerCertificate: a PdT parks with a good client certificate and names a bad one for the card session.
 func TestC2GatewayRefusesServerCertificate(t *testing.T) {
-	t.Parallel()
 	b := newBed(t)
 	rows := append([]certDefect{{"of another PdT", pki.WrongPeer, func(w *c2PKI, _ string, use x509.ExtKeyUsage) tls.Certificate {
 		return w.Issue("urn:tlagate:"+lab.Practice+":pdt:comptoir", use)

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"crypto/x509"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/integration/lab"
+	"tlagate/integration/world"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
 	"tlagate/session/link"
@@ -106,7 +108,7 @@ func TestC2DenyList(t *testing.T) {
 	t.Run("C2 a live session is cut", func(t *testing.T) {
 		deny(lab.TLA)
 		logged(t, b.GatewayProc, 0, "reason="+string(pki.OnDenyList), lab.TLA)
-		require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, c2Time, 50*time.Millisecond)
+		require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, patience, 50*time.Millisecond)
 	})
 	refused := func(t *testing.T, row string) {
 		mark := b.GatewayProc.Mark()
@@ -142,7 +144,7 @@ func TestC2ResponderGoesAway(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
 	responder := b.ca.Issuing.ServeOCSP(t)
-	responder.Answer(pkitest.OCSPValid(-time.Minute, 15*time.Second))
+	responder.Answer(pkitest.OCSPValid(-time.Minute, 30*time.Second))
 	b.ocspOnly(&b.GatewayTrust)
 	b.GatewayTrust.OCSP = []string{responder.URL}
 	require.NoError(t, b.StartGateway())
@@ -155,8 +157,20 @@ func TestC2ResponderGoesAway(t *testing.T) {
 	require.Contains(t, line, "it ended at")
 	require.Contains(t, line, "HTTP status 503")
 	logged(t, b.GatewayProc, 0, "revocation data not renewed")
-	require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, c2Time, 50*time.Millisecond)
-	require.Equal(t, "rejected", b.startRefused(t).Code)
+	require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, patience, 50*time.Millisecond)
+	b.rejectedAtLast(t)
+}
+
+// rejectedAtLast waits until the TLA is refused in the handshake: OCSP answers about gateway, PdT and TLA end one after the
+// other, and until the TLA's has, it is let in, and finds no PdT.
+func (b *bed) rejectedAtLast(t *testing.T) {
+	t.Helper()
+	require.NoError(t, world.Poll(patience, "the TLA to be refused in the handshake", func() error {
+		if code := b.startRefused(t).Code; code != "rejected" {
+			return fmt.Errorf("it was not: %s", code)
+		}
+		return nil
+	}))
 }
 
 // startedAgain: a session that is up is stopped and started again.
@@ -203,7 +217,7 @@ func (b *bed) revokeAndCut(t *testing.T, publish func()) {
 	b.ca.Issuing.Revoke(cert[0])
 	publish()
 	logged(t, b.GatewayProc, 0, "reason="+string(pki.Revoked), lab.TLA)
-	require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, c2Time, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, patience, 50*time.Millisecond)
 	last := b.relay(t, "status").Status.Last
 	require.Equal(t, "notice", last.Code, "%+v", last)
 	require.Equal(t, "revoked", last.Reason, "%+v", last)
@@ -236,7 +250,7 @@ func TestC2TLAWithoutCRL(t *testing.T) {
 	})
 	t.Run("a newer ARL reaches the relay, and stays", func(t *testing.T) {
 		pkitest.WriteCRL(t, b.ca.files.ARL, b.ca.Root.CRL())
-		require.Eventually(t, func() bool { _, err := os.Stat(b.TLATrust.ARL); return err == nil }, c2Time, 50*time.Millisecond)
+		require.Eventually(t, func() bool { _, err := os.Stat(b.TLATrust.ARL); return err == nil }, patience, 50*time.Millisecond)
 		require.True(t, b.relay(t, "stop").OK)
 		require.NoError(t, b.RelayProc.Stop())
 		pkitest.WriteCRL(t, b.Path("first-arl.pem"), b.ca.Root.CRL(pkitest.CRLStale(), pkitest.CRLNumber(0)))
@@ -254,7 +268,7 @@ func (b *bed) waitStaple(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		return strings.Contains(b.sClient(t, append(opensslKeys(b.TLAKeys).args(), "-status")...), "OCSP Response Status: successful")
-	}, c2Time, 100*time.Millisecond)
+	}, patience, 100*time.Millisecond)
 }
 
 // TestC2TLAWithoutCRLNorStatus: without what the gateway brings, the same relay and PdT refuse.
@@ -270,13 +284,8 @@ func TestC2TLAWithoutCRLNorStatus(t *testing.T) {
 // TestC2ResponderOfOurs is the whole of it with our own CA and responder: only the gateway asks tla-ocsp; PdT and TLA have
 // the root and the ARL; tla-pki revokes.
 func TestC2ResponderOfOurs(t *testing.T) {
-	l, err := lab.New()
-	require.NoError(t, err)
+	l := layLab(t)
 	b := &bed{Lab: l, t: t}
-	t.Cleanup(func() {
-		showLogs(t, l)
-		require.NoError(t, l.Close())
-	})
 	url, err := l.StartOCSP()
 	require.NoError(t, err)
 	for _, trust := range []*lab.Trust{&l.GatewayTrust, &l.PdTTrust, &l.TLATrust} {
@@ -286,7 +295,7 @@ func TestC2ResponderOfOurs(t *testing.T) {
 	require.NoError(t, l.StartGateway("limits: {recheck: 1s}"))
 	require.NoError(t, l.StartRelay())
 	b.startPdT(t)
-	require.Eventually(t, func() bool { return b.relay(t, "start").OK }, c2Time, 200*time.Millisecond, "as soon as the gateway staples")
+	require.Eventually(t, func() bool { return b.relay(t, "start").OK }, patience, 200*time.Millisecond, "as soon as the gateway staples")
 
 	t.Run("C2 nothing breaks while the responder is away", func(t *testing.T) {
 		require.NoError(t, l.OCSPProc.Stop())
@@ -297,7 +306,7 @@ func TestC2ResponderOfOurs(t *testing.T) {
 	t.Run("C2 revoked", func(t *testing.T) {
 		require.NoError(t, l.Revoke(lab.TLA))
 		logged(t, l.GatewayProc, 0, "reason="+string(pki.Revoked), lab.TLA, "says the OCSP answer of http://"+l.OCSPAddr)
-		require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, c2Time, 50*time.Millisecond)
+		require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, patience, 50*time.Millisecond)
 		require.Equal(t, "revoked", b.relay(t, "status").Status.Last.Reason)
 		mark := l.GatewayProc.Mark()
 		require.Equal(t, "rejected", b.startRefused(t).Code)

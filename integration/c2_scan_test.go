@@ -11,7 +11,6 @@ import (
 // TestC2ScannersGradeTheGateway: sslscan, which offers no ALPN and has no certificate, sees what the gateway speaks:
 // TLS 1.3 alone, its suites, its groups, its certificate.
 func TestC2ScannersGradeTheGateway(t *testing.T) {
-	t.Parallel()
 	b := newBed(t)
 	b.ca.publish(t)
 	require.NoError(t, b.StartGateway())

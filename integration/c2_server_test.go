@@ -25,7 +25,6 @@ var serverDefects = []certDefect{
 // TestC2GatewayIsRefused: the outer link, from its other side. The real gateway shows each bad certificate in turn; relay and PdT
 // refuse it, and it says what its own certificate lets it know.
 func TestC2GatewayIsRefused(t *testing.T) {
-	t.Parallel()
 	b := newBed(t)
 	rows := append(append([]certDefect{}, certDefects...), serverDefects...)
 	certs := map[string]tls.Certificate{}

@@ -37,7 +37,7 @@ func TestC3EitherFamily(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			knowHost(t, bothFamilies, c.addresses...)
-			b := newBed(t)
+			b := newBedAlone(t)
 			b.ca.publish(t)
 			b.Host, b.GatewayAddr = c.host, net.JoinHostPort(c.listen, port(b.GatewayAddr))
 			b.GatewayKeys = b.keys("gateway", b.ca.Issue(lab.Gateway, x509.ExtKeyUsageServerAuth, calledAlso(c.host)))

@@ -251,7 +251,7 @@ func TestC3SealedThroughAProxy(t *testing.T) {
 	require.Equal(t, []string{s.Via()}, p.targets(), "the bundle was fetched through it")
 	s.start(t)
 	require.True(t, s.relay(t, "start").OK)
-	require.NoError(t, world.Poll(c2Time, "the refresh inside the session", func() error {
+	require.NoError(t, world.Poll(patience, "the refresh inside the session", func() error {
 		if n := len(p.targets()); n < 3 {
 			return fmt.Errorf("%d connections came through the proxy", n)
 		}
@@ -317,7 +317,7 @@ func TestC3Tinyproxy(t *testing.T) {
 
 func listens(t *testing.T, addr string) {
 	t.Helper()
-	require.NoError(t, world.Poll(c2Time, addr, func() error {
+	require.NoError(t, world.Poll(patience, addr, func() error {
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
 			c.Close()

@@ -81,7 +81,6 @@ func swapped(c byte) string {
 
 // TestC4TheGatewayWantsTheUsersConsent: the real one, of a client with the terminal's certificate and key.
 func TestC4TheGatewayWantsTheUsersConsent(t *testing.T) {
-	t.Parallel()
 	b := newBed(t)
 	b.ca.publish(t)
 	require.NoError(t, b.StartGateway())
@@ -111,7 +110,7 @@ func TestC4TheGatewayWantsTheUsersConsent(t *testing.T) {
 // open asks the gateway for a session, as the terminal would.
 func (b *bed) open(t *testing.T, id string, say func(nonce string) string) (*link.Conn, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), c2Time)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	conf := b.client(readKeys(t, b.TLAKeys), pki.ALPNOuter)
 	conf.InsecureSkipVerify = true
@@ -125,7 +124,6 @@ func (b *bed) open(t *testing.T, id string, say func(nonce string) string) (*lin
 
 // TestC4ThePdTWantsTheUsersConsent: the real one, of a gateway that somebody has broken into, and who has the terminal's key, too.
 func TestC4ThePdTWantsTheUsersConsent(t *testing.T) {
-	t.Parallel()
 	b := newBed(t)
 	b.ca.publish(t)
 	p := newPromiscuous(t, b)
@@ -163,7 +161,7 @@ func (p *promiscuous) requireRefused(t *testing.T, b *bed, j link.Joined) {
 	l := p.takeParked(t)
 	defer l.Close()
 	require.NoError(t, l.WriteJoined(j))
-	require.NoError(t, l.SetReadDeadline(time.Now().Add(c2Time)))
+	require.NoError(t, l.SetReadDeadline(time.Now().Add(patience)))
 	conf := b.client(readKeys(t, b.TLAKeys), pki.ALPNCard)
 	conf.InsecureSkipVerify = true
 	conn := tls.Client(l, conf)

@@ -6,7 +6,6 @@ import (
 	"os"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -74,5 +73,5 @@ func TestC4APhysicalKeyStartsAndStops(t *testing.T) {
 	logged(t, b.RelayProc, mark, "session not started", "pdt_absent")
 	require.Equal(t, tla.CodeProblem, relayStatus(t, b.Lab).Last.Code, "the status says why the key did nothing")
 	require.Empty(t, networkSockets(t, b.RelayProc.PID()))
-	require.NoError(t, world.Poll(time.Second, "the relay to be alive", func() error { _, err := b.Relay("status"); return err }))
+	require.NoError(t, world.Poll(patience, "the relay to be alive", func() error { _, err := b.Relay("status"); return err }))
 }

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
 	"tlagate/tla/seat"
 	"tlagate/tla/seat/seattest"
 )
@@ -18,10 +21,18 @@ import (
 // remote is a login by SSH.
 var remote = seattest.Session{Remote: true, Active: true, Class: "user"}
 
+// logindOf starts a logind that the relay of a lab finds on its system bus, and nobody else.
+func logindOf(t *testing.T, l *lab.Lab) *seattest.Logind {
+	t.Helper()
+	own := l.Path("dbus")
+	l.RelayOver = world.Over{filepath.Dir(seat.Bus): own}
+	return seattest.Start(t, filepath.Join(own, filepath.Base(seat.Bus)))
+}
+
 // newSeated is a deployment whose relay asks a logind who acts; nobody has a session yet.
 func newSeated(t *testing.T) (*bed, *seattest.Logind) {
-	logind := seattest.Start(t, seat.Bus)
 	b := newBed(t)
+	logind := logindOf(t, b.Lab)
 	b.ca.publish(t)
 	b.Seat = "logind"
 	require.NoError(t, b.StartGateway())
@@ -114,7 +125,7 @@ func forge(t *testing.T, b *bed, said string) string {
 	c, err := net.Dial("unix", b.Path("relay.sock"))
 	require.NoError(t, err)
 	defer c.Close()
-	require.NoError(t, c.SetDeadline(time.Now().Add(c2Time)))
+	require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
 	_, err = fmt.Fprintln(c, said)
 	require.NoError(t, err)
 	answer, err := bufio.NewReader(c).ReadString('\n')

@@ -16,12 +16,7 @@ import (
 
 // TestC4ConsentIsKeptAndProvable: gateway and PdT keep, each in its trace, what proves that the user asked for the session: the statement verifies again.
 func TestC4ConsentIsKeptAndProvable(t *testing.T) {
-	l, err := lab.New()
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		showLogs(t, l)
-		require.NoError(t, l.Close())
-	})
+	l := layLab(t)
 	gateway, pdt := l.Path("gateway.jsonl"), l.Path("pdt.jsonl")
 	for _, step := range []func() error{l.StartReaders, l.InsertCards, func() error { return l.StartGateway("audit: " + gateway) },
 		func() error { return l.StartPdT("audit: " + pdt) }, func() error { return l.StartRelay() }} {

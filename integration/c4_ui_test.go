@@ -19,15 +19,10 @@ import (
 // newUILab is newLab with an audit trace at the relay; limits are more of its limits.
 func newUILab(t *testing.T, limits ...string) *lab.Lab {
 	t.Helper()
-	l, err := lab.New()
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		showLogs(t, l)
-		require.NoError(t, l.Close())
-	})
+	l := layLab(t)
 	for _, step := range []func() error{l.StartReaders, l.InsertCards, func() error { return l.StartGateway() }, func() error { return l.StartPdT() },
 		func() error {
-			return l.StartRelay("audit: "+l.Path("tla.jsonl"), "limits: {"+strings.Join(append(limits, "grace: 5s"), ", ")+"}")
+			return l.StartRelay("audit: "+l.Path("tla.jsonl"), "limits: {"+strings.Join(limits, ", ")+"}")
 		}} {
 		require.NoError(t, step())
 	}
@@ -104,7 +99,7 @@ func TestC4UILanguageAndSize(t *testing.T) {
 
 // TestC4UIIncident: each failure is a sentence, one thing to do, and a number by which the operator finds it in the audit trace.
 func TestC4UIIncident(t *testing.T) {
-	l := newUILab(t)
+	l := newUILab(t, "grace: 5s")
 	require.NoError(t, l.PdTProc.Stop())
 	u := openUI(t, l, "fr_FR.UTF-8", 40, 12)
 	u.waitFor(bigClosed)
@@ -260,7 +255,7 @@ func TestSP4UILastTry(t *testing.T) {
 
 // TestSA4UIStays: the screen asks whether somebody is still there, and one key says so; without it the session ends, and the screen says why.
 func TestSA4UIStays(t *testing.T) {
-	l := newUILab(t, "human: 8s")
+	l := newUILab(t, "human: 20s")
 	u := openUI(t, l, "fr_FR.UTF-8", 40, 12)
 	u.waitFor(bigClosed)
 	u.press("Enter")
@@ -268,7 +263,7 @@ func TestSA4UIStays(t *testing.T) {
 	asked := relayStatus(t, l).Session.Ask
 	require.NotNil(t, asked)
 	require.NoError(t, world.Poll(patience, "two seconds without the user", func() error {
-		if left := time.Until(asked.Until); left > 6*time.Second {
+		if left := time.Until(asked.Until); left > 18*time.Second {
 			return fmt.Errorf("%v are left", left)
 		}
 		return nil

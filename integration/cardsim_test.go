@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -23,7 +22,7 @@ import (
 )
 
 // patience bounds every wait on a program.
-const patience = 20 * time.Second
+const patience = world.Patience
 
 // startPCSCD starts a pcscd with one pair of slots, NAME 00 00 and NAME 00 01.
 func startPCSCD(t *testing.T, name string) *world.PCSCD {
@@ -96,6 +95,7 @@ func newCPS(t *testing.T) *cardsim.CPS {
 }
 
 func TestVitaleOnRealReader(t *testing.T) {
+	t.Parallel()
 	p := startPCSCD(t, "terminal")
 	v := cardsim.NewVitale(cardsim.VitaleConfig{Serial: "0000000042"})
 	slot := insert(t, p, 0, v)
@@ -126,6 +126,7 @@ func statuses(history []cardsim.Exchange) []uint16 {
 }
 
 func TestTwoPCSCDAtOnce(t *testing.T) {
+	t.Parallel()
 	tla, pdt := startPCSCD(t, "terminal"), startPCSCD(t, "tlagate")
 	one := cardsim.NewVitale(cardsim.VitaleConfig{Serial: "0000000001"})
 	two := cardsim.NewVitale(cardsim.VitaleConfig{Serial: "0000000002"})
@@ -142,6 +143,7 @@ func TestTwoPCSCDAtOnce(t *testing.T) {
 }
 
 func TestPCSCDWithTwoPairs(t *testing.T) {
+	t.Parallel()
 	p, err := world.StartPCSCD(world.PCSCDConfig{Readers: []world.Reader{{Name: "first"}, {Name: "second"}}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
@@ -161,6 +163,7 @@ func TestPCSCDWithTwoPairs(t *testing.T) {
 }
 
 func TestPCSCDRestartsOnTheSameSocket(t *testing.T) {
+	t.Parallel()
 	p := startPCSCD(t, "terminal")
 	v := cardsim.NewVitale(cardsim.VitaleConfig{})
 	s := insert(t, p, 0, v)
@@ -182,6 +185,7 @@ func TestPCSCDRestartsOnTheSameSocket(t *testing.T) {
 }
 
 func TestSwappedCardReadsAsTheOther(t *testing.T) {
+	t.Parallel()
 	p := startPCSCD(t, "terminal")
 	one := cardsim.NewVitale(cardsim.VitaleConfig{Serial: "0000000001"})
 	two := cardsim.NewVitale(cardsim.VitaleConfig{Serial: "0000000002"})
@@ -194,20 +198,27 @@ func TestSwappedCardReadsAsTheOther(t *testing.T) {
 	require.NotEqual(t, first, send(t, p, 0, "00B0820030"))
 }
 
-// withProtocol makes OpenSC talk T=0 or T=1 to a card that offers both.
-func withProtocol(t *testing.T, protocol string) {
+// configureOpenSC has OpenSC's programs at p read a line of configuration until the test ends.
+func configureOpenSC(t *testing.T, p *world.PCSCD, line string) {
 	t.Helper()
 	conf := filepath.Join(t.TempDir(), "opensc.conf")
-	text := fmt.Sprintf("app default {\n\tcard_atr 3B:9B:18:80:01:00:12:25:00:64:80:04:01:00:00:90:44 {\n\t\tforce_protocol = %q;\n\t}\n}\n", protocol)
-	require.NoError(t, os.WriteFile(conf, []byte(text), 0o600))
-	t.Setenv("OPENSC_CONF", conf)
+	require.NoError(t, os.WriteFile(conf, []byte("app default {\n"+line+"\n}\n"), 0o600))
+	p.Vars = []string{"OPENSC_CONF=" + conf}
+	t.Cleanup(func() { p.Vars = nil })
+}
+
+// withProtocol makes OpenSC talk T=0 or T=1 to a card that offers both.
+func withProtocol(t *testing.T, p *world.PCSCD, protocol string) {
+	t.Helper()
+	configureOpenSC(t, p, fmt.Sprintf("card_atr 3B:9B:18:80:01:00:12:25:00:64:80:04:01:00:00:90:44 { force_protocol = %q; }", protocol))
 }
 
 func TestCPSWithOpenSC(t *testing.T) {
+	t.Parallel()
 	for _, protocol := range []string{"t0", "t1"} {
 		t.Run(protocol, func(t *testing.T) {
-			withProtocol(t, protocol)
 			p, c := startPCSCD(t, "terminal"), newCPS(t)
+			withProtocol(t, p, protocol)
 			insert(t, p, 1, c)
 			t.Run("list", func(t *testing.T) { listObjects(t, p, c) })
 			t.Run("certificates", func(t *testing.T) { readCertificates(t, p, c) })
@@ -295,6 +306,7 @@ func signWith9E(t *testing.T, p *world.PCSCD, c *cardsim.CPS) {
 }
 
 func TestCPSForgetsThePINOnReset(t *testing.T) {
+	t.Parallel()
 	const (
 		selectPIV = "00A4040009A0000003080000100000"
 		verify    = "002000800831323334FFFFFFFF"

@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -23,7 +22,7 @@ func doctor(t *testing.T, l *lab.Lab, program string, env []string, args ...stri
 	binary, err := world.Binary(program)
 	require.NoError(t, err)
 	config := l.Path(strings.TrimPrefix(program, "tla-") + ".yaml")
-	out, failed := world.Run(time.Minute, env, binary, append([]string{"doctor", "--json", "--config", config}, args...)...)
+	out, failed := world.Run(patience, env, binary, append([]string{"doctor", "--json", "--config", config}, args...)...)
 	var list []struct{ Check, State, Found, Do string }
 	require.NoError(t, json.Unmarshal([]byte(out), &list), "%s %v", out, failed)
 	all, failures := findings{}, 0
@@ -47,7 +46,7 @@ func (f findings) are(t *testing.T, state string, checks ...string) {
 
 // TestDoctorOfThePdT: with the real pcscd, driver and gateway, all is well at first; then each trap is laid, found, and taken away.
 func TestDoctorOfThePdT(t *testing.T) {
-	l := newLab(t)
+	l := newLabAlone(t)
 	env := l.PdTReaders.Env()
 	f := doctor(t, l, "tla-pdt", env)
 	gateway := "gateway " + l.Named(l.GatewayAddr)
@@ -87,7 +86,7 @@ func TestDoctorOfThePdT(t *testing.T) {
 	})
 	t.Run("the certificate is revoked", func(t *testing.T) {
 		require.NoError(t, l.Revoke(lab.PdT))
-		require.NoError(t, world.Poll(c2Time, "the refusal", func() error {
+		require.NoError(t, world.Poll(patience, "the refusal", func() error {
 			if s := doctor(t, l, "tla-pdt", env)[gateway]; s.State != "failure" {
 				return fmt.Errorf("%+v", s)
 			}
@@ -104,9 +103,7 @@ func TestDoctorOfThePdT(t *testing.T) {
 
 // TestC4DoctorOfTheRelayMakesNoConnection: it looks at the machine alone; a start is the only act that connects.
 func TestC4DoctorOfTheRelayMakesNoConnection(t *testing.T) {
-	l, err := lab.New()
-	require.NoError(t, err)
-	t.Cleanup(func() { showLogs(t, l); require.NoError(t, l.Close()) })
+	l := layLabAlone(t)
 	require.NoError(t, l.StartReaders())
 	p, err := world.NewProxy(l.GatewayAddr)
 	require.NoError(t, err)

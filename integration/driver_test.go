@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -52,7 +53,8 @@ type bareSession struct {
 func newBareSession(t *testing.T, p *world.PCSCD) *bareSession {
 	s := &bareSession{t: t}
 	var err error
-	s.readers, err = pdt.NewDriver(pdt.DriverConfig{Port: p.Readers[0].Port})
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	s.readers, err = pdt.NewDriver(pdt.DriverConfig{Port: p.Readers[0].Port, Log: log})
 	require.NoError(t, err)
 	a, b := net.Pipe()
 	id := session.NewID()
@@ -103,6 +105,7 @@ func (s *bareSession) waitShown(slot session.Slot) {
 
 // TestDriverShowsTheCardsOfASession: unmodified programs read both cards of a session through the real driver.
 func TestDriverShowsTheCardsOfASession(t *testing.T) {
+	t.Parallel()
 	p := startPCSCD(t, "tlagate")
 	s := newBareSession(t, p)
 	v, c := cardsim.NewVitale(cardsim.VitaleConfig{Serial: "0000000042"}), newCPS(t)
@@ -123,6 +126,7 @@ func TestDriverShowsTheCardsOfASession(t *testing.T) {
 // TestDriverShowsASwapAsARemoval: the card is swapped at once, while a program reads on; its handle never
 // reads the other card, and every exchange ends with a status word or an error.
 func TestDriverShowsASwapAsARemoval(t *testing.T) {
+	t.Parallel()
 	p := startPCSCD(t, "tlagate")
 	s := newBareSession(t, p)
 	cards := []*cardsim.Vitale{cardsim.NewVitale(cardsim.VitaleConfig{Serial: "0000000001"}), cardsim.NewVitale(cardsim.VitaleConfig{Serial: "0000000002"})}
@@ -148,6 +152,7 @@ func TestDriverShowsASwapAsARemoval(t *testing.T) {
 
 // TestSecurityStateEndsWithTheProgram: reset and power-off of a program are real ones at the card; without any, nothing is.
 func TestSecurityStateEndsWithTheProgram(t *testing.T) {
+	t.Parallel()
 	p := startPCSCD(t, "tlagate")
 	s := newBareSession(t, p)
 	v := cardsim.NewVitale(cardsim.VitaleConfig{})
@@ -165,6 +170,7 @@ func TestSecurityStateEndsWithTheProgram(t *testing.T) {
 
 // TestDriverRestartsUnderACard: pcscd is killed and comes back; the card was reset before the first program reads it.
 func TestDriverRestartsUnderACard(t *testing.T) {
+	t.Parallel()
 	p := startPCSCD(t, "tlagate")
 	s := newBareSession(t, p)
 	v := cardsim.NewVitale(cardsim.VitaleConfig{})

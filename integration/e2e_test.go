@@ -2,8 +2,6 @@ package integration
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -19,31 +17,6 @@ const (
 	vitaleSlot = 0
 	cpsSlot    = 1
 )
-
-// newLab lays out a deployment and starts all of it but the session.
-func newLab(t *testing.T) *lab.Lab {
-	t.Helper()
-	l, err := lab.New()
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		showLogs(t, l)
-		require.NoError(t, l.Close())
-	})
-	require.NoError(t, l.Start())
-	return l
-}
-
-// showLogs prints what the programs said, when the test failed.
-func showLogs(t *testing.T, l *lab.Lab) {
-	if !t.Failed() {
-		return
-	}
-	for name, p := range map[string]*world.Process{"gateway": l.GatewayProc, "pdt": l.PdTProc, "relay": l.RelayProc} {
-		if p != nil {
-			t.Logf("%s:\n  %s", name, strings.Join(p.Lines(), "\n  "))
-		}
-	}
-}
 
 // startSession is the user's start; it returns when the PdT's programs see the cards.
 func startSession(t *testing.T, l *lab.Lab) {
@@ -92,10 +65,7 @@ func TestEndToEnd(t *testing.T) {
 
 // hideVitaleFromOpenSC has OpenSC's PKCS#11 tools, which know no Vitale card, look at the CPS alone.
 func hideVitaleFromOpenSC(t *testing.T, p *world.PCSCD) {
-	conf := filepath.Join(t.TempDir(), "opensc.conf")
-	text := fmt.Sprintf("app default {\n\tignored_readers = %q;\n}\n", slotName(p, vitaleSlot))
-	require.NoError(t, os.WriteFile(conf, []byte(text), 0o600))
-	t.Setenv("OPENSC_CONF", conf)
+	configureOpenSC(t, p, fmt.Sprintf("ignored_readers = %q;", slotName(p, vitaleSlot)))
 }
 
 // readVitale reads a whole file by application, in short blocks.

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -39,24 +38,23 @@ func kindsOf(events []audit.Entry) (kinds []string) {
 	return kinds
 }
 
-// over has what the machine says in a file replaced, for this world only.
-func over(t *testing.T, file, text string) {
+// over has the relay of a bed find a text in the place of a file of the machine, until the test ends.
+func (b *bed) over(t *testing.T, file, text string) {
 	t.Helper()
 	fake := filepath.Join(t.TempDir(), "fake")
 	require.NoError(t, os.WriteFile(fake, []byte(text), 0o644))
-	require.NoError(t, syscall.Mount(fake, file, "", syscall.MS_BIND, ""))
-	t.Cleanup(func() { require.NoError(t, syscall.Unmount(file, syscall.MNT_DETACH)) })
+	b.RelayOver = world.Over{file: fake}
+	t.Cleanup(func() { b.RelayOver = nil })
 }
 
-// copyPrograms gives this test programs of its own.
-func copyPrograms(t *testing.T) (dir string) {
-	from, err := world.Binaries()
+// copyRelay gives a test a tla-relay of its own.
+func copyRelay(t *testing.T) (file string) {
+	t.Helper()
+	ours, err := world.Binary("tla-relay")
 	require.NoError(t, err)
-	dir = t.TempDir()
-	require.NoError(t, os.CopyFS(dir, os.DirFS(from)))
-	require.NoError(t, os.Chmod(filepath.Join(dir, "tla-relay"), 0o755))
-	t.Setenv(world.BinEnv, dir)
-	return dir
+	file = filepath.Join(t.TempDir(), "tla-relay")
+	require.NoError(t, os.WriteFile(file, read(t, ours), 0o755))
+	return file
 }
 
 const oneMore = "\nPackage: netcat-openbsd\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.219-1\n"
@@ -68,7 +66,7 @@ func TestEL1RelayTrace(t *testing.T) {
 	b.ca.publish(t)
 	b.TLATrust.Anchor = b.Path("tla-root.pem")
 	pkitest.WriteCertificates(t, b.TLATrust.Anchor, b.ca.Root.Cert)
-	bin := copyPrograms(t)
+	b.RelayProgram = copyRelay(t)
 	status, err := os.ReadFile("/var/lib/dpkg/status")
 	require.NoError(t, err)
 	file := b.Path("audit.jsonl")
@@ -94,7 +92,7 @@ func TestEL1RelayTrace(t *testing.T) {
 
 	t.Run("packages", func(t *testing.T) {
 		t.Run("one more", func(t *testing.T) {
-			over(t, "/var/lib/dpkg/status", string(status)+oneMore)
+			b.over(t, "/var/lib/dpkg/status", string(status)+oneMore)
 			got := cycle(t, nil)
 			require.Equal(t, "host.packages.added", kindsOf(got)[0])
 			require.Equal(t, "netcat-openbsd:amd64 1.219-1", got[0].With["names"])
@@ -106,13 +104,13 @@ func TestEL1RelayTrace(t *testing.T) {
 		})
 	})
 	t.Run("OS release", func(t *testing.T) {
-		over(t, "/etc/os-release", "PRETTY_NAME=\"Another OS\"\nVERSION_ID=99\n")
+		b.over(t, "/etc/os-release", "PRETTY_NAME=\"Another OS\"\nVERSION_ID=99\n")
 		got := cycle(t, nil)
 		require.Equal(t, "host.os.changed", kindsOf(got)[0])
 		require.Equal(t, "Another OS 99", got[0].With["to"])
 	})
 	t.Run("program", func(t *testing.T) {
-		f, err := os.OpenFile(filepath.Join(bin, "tla-relay"), os.O_APPEND|os.O_WRONLY, 0)
+		f, err := os.OpenFile(b.RelayProgram, os.O_APPEND|os.O_WRONLY, 0)
 		require.NoError(t, err)
 		_, err = f.WriteString("x")
 		require.NoError(t, err)
@@ -160,12 +158,7 @@ func TestEL1RelayTrace(t *testing.T) {
 
 // TestEL1NothingSensitiveInTheTraces: a session with cards, PINs typed at the PdT, and every program keeping a trace.
 func TestEL1NothingSensitiveInTheTraces(t *testing.T) {
-	l, err := lab.New()
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		showLogs(t, l)
-		require.NoError(t, l.Close())
-	})
+	l := layLab(t)
 	trace := func(name string) string { return "audit: " + l.Path(name+"-audit.jsonl") }
 	require.NoError(t, l.StartReaders())
 	require.NoError(t, l.InsertCards())
@@ -175,7 +168,7 @@ func TestEL1NothingSensitiveInTheTraces(t *testing.T) {
 	startSession(t, l)
 	readVitale(t, l)
 	refusePIN(t, l)
-	_, err = l.Relay("stop")
+	_, err := l.Relay("stop")
 	require.NoError(t, err)
 	for _, p := range []*world.Process{l.RelayProc, l.PdTProc, l.GatewayProc} {
 		require.NoError(t, p.Stop())

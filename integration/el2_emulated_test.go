@@ -6,56 +6,52 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"tlagate/integration/world"
+	"tlagate/integration/lab"
 	"tlagate/tla"
 )
 
-// crossTime is for compiling everything from nothing, on a slow machine.
-const crossTime = 10 * time.Minute
+// armEnv names a directory with the tla-relay that was built for arm64, as world.BinEnv does with this machine's
+// programs: a cross build is no part of a test. `make arm` builds it and runs the test.
+const armEnv = "TLAGATE_ARM64_BIN"
 
 const emulator = "qemu-aarch64-static"
 
-// needArm skips where an arm64 program can be neither built nor run: .ci/run installs what it takes.
-func needArm(t *testing.T) {
+// needArm skips where there is no arm64 program, or nothing to run it.
+func needArm(t *testing.T) (program string) {
 	t.Helper()
+	dir := os.Getenv(armEnv)
+	if dir == "" {
+		t.Skip(armEnv + " names no directory with a tla-relay for arm64; run: make arm")
+	}
 	const install = "; run: deploy/need.sh $(deploy/packages.sh cross)"
-	for _, program := range []string{"aarch64-linux-gnu-gcc", emulator} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skip("there is no " + program + install)
-		}
+	if _, err := exec.LookPath(emulator); err != nil {
+		t.Skip("there is no " + emulator + install)
 	}
-	for _, file := range []string{"/lib/ld-linux-aarch64.so.1", "/usr/lib/aarch64-linux-gnu/pkgconfig/libpcsclite.pc"} {
-		if _, err := os.Stat(file); err != nil {
-			t.Skip("there is no " + file + install)
-		}
+	const loader = "/lib/ld-linux-aarch64.so.1"
+	if _, err := os.Stat(loader); err != nil {
+		t.Skip("there is no " + loader + install)
 	}
+	program, err := filepath.Abs(filepath.Join(dir, "tla-relay"))
+	require.NoError(t, err)
+	require.FileExists(t, program)
+	return program
 }
 
-// armRelay has every tla-relay of this test be the one that `make cross` makes for arm64, run by the emulator.
-func armRelay(t *testing.T) {
+// emulated is a program of this machine that has the emulator run one for arm64.
+func emulated(t *testing.T, program string) (script string) {
 	t.Helper()
-	needArm(t)
-	root, err := world.ModuleRoot()
-	require.NoError(t, err)
-	dir := copyPrograms(t)
-	_, err = world.Run(crossTime, []string{"PROGRAMS=tla-relay", "VERSION=0.0.0-test"}, filepath.Join(root, "deploy/cross.sh"), dir, "arm64")
-	require.NoError(t, err)
-	script := fmt.Sprintf("#!/bin/sh\nexec %s %s \"$@\"\n", emulator, filepath.Join(dir, "arm64/tla-relay"))
-	require.NoError(t, os.Remove(filepath.Join(dir, "tla-relay")))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "tla-relay"), []byte(script), 0o755))
+	script = filepath.Join(t.TempDir(), "tla-relay")
+	require.NoError(t, os.WriteFile(script, fmt.Appendf(nil, "#!/bin/sh\nexec %s %s \"$@\"\n", emulator, program), 0o755))
+	return script
 }
 
 // TestEL2ArmRelayServesASession: the program for arm64 is the relay of a real session, with the arm64 libpcsclite at a real pcscd.
 func TestEL2ArmRelayServesASession(t *testing.T) {
-	armRelay(t)
-	l := newLab(t)
-	out, err := l.Run("tla-relay", "--version")
-	require.NoError(t, err)
-	require.Contains(t, out, "0.0.0-test")
+	program := needArm(t)
+	l := newLab(t, func(l *lab.Lab) { l.RelayProgram = emulated(t, program) })
 	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", l.RelayProc.PID()))
 	require.NoError(t, err)
 	require.Contains(t, exe, "qemu-aarch64", "the daemon is the emulated one")

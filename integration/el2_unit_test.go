@@ -83,15 +83,14 @@ func expand(t *testing.T, names []string) (calls []string) {
 	return calls
 }
 
-// traceRelay has the daemon's system calls written to a file, without any data of them.
-func traceRelay(t *testing.T) (file string) {
-	dir := copyPrograms(t)
-	file = filepath.Join(dir, "calls")
-	real := filepath.Join(dir, "real-relay")
-	require.NoError(t, os.Rename(filepath.Join(dir, "tla-relay"), real))
-	script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" != run ] || exec strace -D -f -qq -s 0 -o %s %s \"$@\"\nexec %s \"$@\"\n", file, real, real)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "tla-relay"), []byte(script), 0o755))
-	return file
+// traceRelay gives a tla-relay whose daemon has its system calls written to a file, without any data of them.
+func traceRelay(t *testing.T) (program, calls string) {
+	real := copyRelay(t)
+	dir := t.TempDir()
+	program, calls = filepath.Join(dir, "tla-relay"), filepath.Join(dir, "calls")
+	script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" != run ] || exec strace -D -f -qq -s 0 -o %s %s \"$@\"\nexec %s \"$@\"\n", calls, real, real)
+	require.NoError(t, os.WriteFile(program, []byte(script), 0o755))
+	return program, calls
 }
 
 var tracedCall = regexp.MustCompile(`^\d+ +([a-z0-9_]+)\((.*)`)
@@ -120,8 +119,9 @@ func calls(t *testing.T, file string) (first map[string]string, delicate []strin
 // TestEL2UnitAllowsWhatTheRelayCalls: a relay that is enrolled, sandboxed, serves a session, renews its certificate and keeps a trace
 // makes no system call that the unit forbids, has no memory that is written and executed, and no socket of another kind.
 func TestEL2UnitAllowsWhatTheRelayCalls(t *testing.T) {
-	file := traceRelay(t)
 	b := newBoxBed(t)
+	var file string
+	b.RelayProgram, file = traceRelay(t)
 	require.NoError(t, b.StartReaders())
 	require.NoError(t, b.InsertCards())
 	b.enrolGateway(t)

@@ -23,18 +23,8 @@ type boxBed struct {
 
 func newBoxBed(t *testing.T) *boxBed {
 	t.Helper()
-	l, err := lab.New()
-	require.NoError(t, err)
-	b := &boxBed{bed: &bed{Lab: l, t: t}}
-	t.Cleanup(func() {
-		showLogs(t, l)
-		if b.pki != nil {
-			require.NoError(t, b.pki.Proc.Stop())
-		}
-		require.NoError(t, l.Close())
-	})
-	b.pki, err = l.StartPush()
-	require.NoError(t, err)
+	l := layLab(t)
+	b := &boxBed{bed: &bed{Lab: l, t: t}, pki: startPush(t, l)}
 	b.Unbox()
 	return b
 }
@@ -93,7 +83,7 @@ func serial(t *testing.T, file string) string {
 // renewed waits until a file has another certificate than before.
 func renewed(t *testing.T, file, before string) {
 	t.Helper()
-	require.NoError(t, world.Poll(c2Time, "the renewal of "+file, func() error {
+	require.NoError(t, world.Poll(patience, "the renewal of "+file, func() error {
 		if certs, err := pki.ReadCertificates(file); err != nil || fmt.Sprintf("%x", certs[0].SerialNumber) == before {
 			return fmt.Errorf("it has not changed (%v)", err)
 		}
@@ -155,7 +145,7 @@ func TestG2FromTheBoxToRenewal(t *testing.T) {
 // curlOwn asks the gateway who the TLA is, with the trust it was enrolled with.
 func (b *boxBed) curlOwn(t *testing.T) (status, body string) {
 	t.Helper()
-	out, err := world.Run(c2Time, nil, "curl", "--silent", "--show-error", "--http1.1", "--max-time", "20", "--write-out", "\n%{http_code}",
+	out, err := world.Run(patience, nil, "curl", "--silent", "--show-error", "--http1.1", "--write-out", "\n%{http_code}",
 		"--cacert", b.TLATrust.Anchor, "--cert", b.TLAKeys.Cert, "--key", b.TLAKeys.Key, "https://"+b.Named(b.GatewayAddr)+"/v1/whoami")
 	require.NoError(t, err)
 	i := strings.LastIndex(out, "\n")

@@ -32,19 +32,8 @@ type estBed struct {
 
 func newESTBed(t *testing.T) *estBed {
 	t.Helper()
-	l, err := lab.New()
-	require.NoError(t, err)
-	b := &estBed{bed: &bed{Lab: l, t: t}}
-	t.Cleanup(func() { require.NoError(t, l.Close()) })
-	b.push, err = l.StartPush()
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(strings.Join(b.push.Proc.Lines(), "\n"))
-		}
-		require.NoError(t, b.push.Proc.Stop())
-	})
-	return b
+	l := layLab(t)
+	return &estBed{bed: &bed{Lab: l, t: t}, push: startPush(t, l)}
 }
 
 // invite gives a code, as an operator reads it.
@@ -60,7 +49,7 @@ func (b *estBed) invite(args ...string) string {
 // tool runs a program of the device.
 func (b *estBed) tool(name string, args ...string) string {
 	b.t.Helper()
-	out, err := world.Run(c2Time, nil, name, args...)
+	out, err := world.Run(patience, nil, name, args...)
 	require.NoError(b.t, err)
 	return out
 }
@@ -83,7 +72,7 @@ func (b *estBed) request(name, challenge string) string {
 // curl asks the EST server, which it verifies, its stapled OCSP answer included. It gives status and body.
 func (b *estBed) curl(path string, args ...string) (status, body string) {
 	b.t.Helper()
-	out := b.tool("curl", append([]string{"--silent", "--show-error", "--tlsv1.3", "--http1.1", "--max-time", "30", "--cacert", b.GatewayTrust.Anchor,
+	out := b.tool("curl", append([]string{"--silent", "--show-error", "--tlsv1.3", "--http1.1", "--cacert", b.GatewayTrust.Anchor,
 		"--cert-status", "--write-out", "\n%{http_code}", "https://" + b.Named(b.push.EST) + "/.well-known/est/" + path}, args...)...)
 	at := strings.LastIndexByte(out, '\n')
 	return out[at+1:], out[:at]
@@ -137,7 +126,6 @@ func with(code string) []string { return []string{"--user", "device:" + code} }
 
 // TestG2EnrolmentByCurlAndOpenssl: any EST client can do it, from the code to the renewal (RFC 7030).
 func TestG2EnrolmentByCurlAndOpenssl(t *testing.T) {
-	t.Parallel()
 	b := newESTBed(t)
 	t.Run("G2 a terminal: the anchor, the code, the renewal", func(t *testing.T) {
 		b.t = t
@@ -223,7 +211,7 @@ func TestG2EnrolmentByCurlAndOpenssl(t *testing.T) {
 		code, rest, _ := strings.Cut(out, "\n")
 		require.Contains(t, rest, ": superseded")
 		logged(t, b.push.Proc, 0, "event", "kind=revoked", ":tla:broken")
-		_, err = world.Run(c2Time, nil, "curl", append([]string{"--silent", "--show-error", "--tlsv1.3", "--http1.1", "--cacert", b.GatewayTrust.Anchor, "--data-binary", "@" + fresh + ".b64",
+		_, err = world.Run(patience, nil, "curl", append([]string{"--silent", "--show-error", "--tlsv1.3", "--http1.1", "--cacert", b.GatewayTrust.Anchor, "--data-binary", "@" + fresh + ".b64",
 			"https://" + b.Named(b.push.EST) + "/.well-known/est/simplereenroll"}, by(old)...)...)
 		require.ErrorContains(t, err, "certificate")
 		logged(t, b.push.Proc, 0, "handshake refused", "reason=revoked")
@@ -273,7 +261,7 @@ func (b *estBed) race(code string, n int) map[string]int {
 	answers := make([]string, n)
 	for i, at := range files {
 		all.Go(func() {
-			answers[i], _ = world.Run(c2Time, nil, "curl", "--silent", "--tlsv1.3", "--http1.1", "--cacert", b.GatewayTrust.Anchor, "--user", "d:"+code,
+			answers[i], _ = world.Run(patience, nil, "curl", "--silent", "--tlsv1.3", "--http1.1", "--cacert", b.GatewayTrust.Anchor, "--user", "d:"+code,
 				"--header", "Content-Type: application/pkcs10", "--data-binary", "@"+at+".b64", "--output", "/dev/null", "--write-out", "%{http_code}",
 				"https://"+b.Named(b.push.EST)+"/.well-known/est/simpleenroll")
 		})
@@ -296,7 +284,7 @@ func (b *estBed) bound(code string) {
 	out, err := client.StdoutPipe()
 	require.NoError(b.t, err)
 	require.NoError(b.t, client.Start())
-	guard := time.AfterFunc(c2Time, func() { _ = client.Process.Kill() })
+	guard := time.AfterFunc(patience, func() { _ = client.Process.Kill() })
 	defer func() {
 		guard.Stop()
 		in.Close()

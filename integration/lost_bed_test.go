@@ -35,8 +35,16 @@ type lostBed struct {
 // lostTimers are those of a bed; zero = the programs' own.
 type lostTimers struct{ heartbeat, grace time.Duration }
 
-// quickTimers find a dead link in less than a second.
-var quickTimers = lostTimers{300 * time.Millisecond, 20 * time.Second}
+// quickTimers find a dead link in less than a second, and wait for another as long as can be.
+var quickTimers = lostTimers{quickHeartbeat, tla.MaxGrace}
+
+// patientTimers lose no link because the machine is slow.
+var patientTimers = lostTimers{grace: tla.MaxGrace}
+
+const quickHeartbeat = 300 * time.Millisecond
+
+// brief is a grace time for tests that wait for its end: enough to see, on a slow machine as well, that it has begun.
+const brief = 8 * time.Second
 
 func (l lostTimers) lines() (gateway, device []string) {
 	if l.heartbeat > 0 {
@@ -51,18 +59,15 @@ func (l lostTimers) lines() (gateway, device []string) {
 
 // newLostBed starts it all; the session is up, and the program holds the card.
 func newLostBed(t *testing.T, timers lostTimers, more ...func(*lostBed)) *lostBed {
-	l, err := lab.New()
-	require.NoError(t, err)
+	t.Helper()
+	t.Parallel()
+	return newLostBedAlone(t, timers, more...)
+}
+
+func newLostBedAlone(t *testing.T, timers lostTimers, more ...func(*lostBed)) *lostBed {
+	t.Helper()
+	l := layLabAlone(t)
 	b := &lostBed{Lab: l, t: t}
-	t.Cleanup(func() {
-		showLogs(t, l)
-		for _, p := range slices.Concat(b.near[:], b.far[:]) {
-			if p != nil {
-				p.Close()
-			}
-		}
-		require.NoError(t, l.Close())
-	})
 	require.NoError(t, l.AddGateway())
 	l.Counter = cardsim.NewCounter(cardsim.VitaleConfig{})
 	for i, addr := range []string{l.GatewayAddr, l.Second.Addr} {
@@ -79,6 +84,7 @@ func newLostBed(t *testing.T, timers lostTimers, more ...func(*lostBed)) *lostBe
 func (b *lostBed) proxy(on, target string) *faults.Proxy {
 	p, err := faults.NewProxyOn(on, target)
 	require.NoError(b.t, err)
+	b.t.Cleanup(p.Close)
 	return p
 }
 
@@ -217,7 +223,7 @@ func (b *lostBed) underWay(before uint64) {
 // dialByName has the TLA dial its gateways by a name, for which the bed's own resolver answers, at an address where the proxies are.
 func dialByName(addr string) func(*lostBed) {
 	return func(b *lostBed) {
-		b.resolver = newResolver(b.t, addr)
+		b.resolver = newResolver(b.t, b.Lab, addr)
 		for i, target := range []string{b.GatewayAddr, b.Second.Addr} {
 			b.near[i].Close()
 			b.near[i] = b.proxy(addr+":0", target)

@@ -136,13 +136,13 @@ func TestC3TenSecondsWithoutNetwork(t *testing.T) {
 // TestEL3AfterTheGraceTimeTheSessionIsOver: cards reset and without power, the PdT shows them removed, the user is told, no socket is left, and
 // nothing but the user starts another.
 func TestEL3AfterTheGraceTimeTheSessionIsOver(t *testing.T) {
-	b := newLostBed(t, lostTimers{300 * time.Millisecond, 2 * time.Second})
+	b := newLostBed(t, lostTimers{quickHeartbeat, brief})
 	off := b.Vitale.Counts().PowerOffs
 	b.outage(faults.Fault{Kind: faults.Cut, Then: faults.Refuse})
 	b.waitState(tla.StateReconnecting)
 	s := b.session()
 	require.False(t, s.LostSince.IsZero())
-	require.Equal(t, 2*time.Second, s.GraceUntil.Sub(s.LostSince))
+	require.Equal(t, brief, s.GraceUntil.Sub(s.LostSince))
 	require.Equal(t, off, b.Vitale.Counts().PowerOffs, "the cards are kept meanwhile")
 	b.waitState(tla.StateIdle)
 	waitPowerOff(t, b.Vitale.Counts, off)
@@ -265,7 +265,7 @@ func TestC3AddressChanges(t *testing.T) {
 		ip(t, "route", "replace", "local", gateway, "dev", "lo", "table", "local", "proto", "kernel", "scope", "host", "src", addr)
 	}
 	from(first)
-	b := newLostBed(t, quickTimers, dialByName(gateway))
+	b := newLostBedAlone(t, quickTimers, dialByName(gateway))
 	require.Contains(t, networkSockets(t, b.RelayProc.PID())[0], "0200630A:", "from the first address")
 	from(second)
 	t.Cleanup(func() { ip(t, "addr", "del", second+"/32", "dev", "lo") })
@@ -300,15 +300,18 @@ func TestC3NamesFail(t *testing.T) {
 	b.onceEach()
 }
 
-func newResolver(t *testing.T, addr string) *faults.Resolver {
-	r, err := faults.NewResolver(lab.GatewayName, netip.MustParseAddr(addr))
+// newResolver answers the relay of a lab, and nobody else.
+func newResolver(t *testing.T, l *lab.Lab, addr string) *faults.Resolver {
+	r, err := faults.NewResolver(lab.GatewayName, netip.MustParseAddr(addr), l.Path("resolv.conf"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
+	l.RelayOver = world.Over{faults.ResolvConf: r.Conf}
 	return r
 }
 
 // TestC3Suspended: the TLA sleeps, with a command under way.
 func TestC3Suspended(t *testing.T) {
+	t.Parallel()
 	sleep := func(b *lostBed, d time.Duration) {
 		require.NoError(t, b.RelayProc.Signal(syscall.SIGSTOP))
 		time.AfterFunc(d, func() { _ = b.RelayProc.Signal(syscall.SIGCONT) })
@@ -321,7 +324,7 @@ func TestC3Suspended(t *testing.T) {
 		b.onceEach()
 	})
 	t.Run("for longer", func(t *testing.T) {
-		b := newLostBed(t, lostTimers{300 * time.Millisecond, 2 * time.Second})
+		b := newLostBed(t, lostTimers{quickHeartbeat, brief})
 		off := b.Vitale.Counts().PowerOffs
 		require.NoError(t, b.RelayProc.Signal(syscall.SIGSTOP))
 		waitCard(t, b.PdTReaders, vitaleSlot, false)
@@ -336,9 +339,8 @@ func TestC3Suspended(t *testing.T) {
 
 // TestC2GatewayEnds: one is killed and the other takes over; both are, and one comes back.
 func TestC2GatewayEnds(t *testing.T) {
-	b := newLostBed(t, quickTimers)
+	b := newLostBed(t, patientTimers)
 	require.Zero(t, b.via())
-	gateway, _ := quickTimers.lines()
 	b.send(200 * time.Millisecond)
 	b.GatewayProc.Kill()
 	b.received()
@@ -346,7 +348,7 @@ func TestC2GatewayEnds(t *testing.T) {
 	b.send(200 * time.Millisecond)
 	b.Second.Proc.Kill()
 	b.waitState(tla.StateReconnecting)
-	require.NoError(t, b.StartGateway(gateway...))
+	require.NoError(t, b.StartGateway())
 	b.received()
 	require.Zero(t, b.via())
 	b.onceEach()
@@ -354,7 +356,7 @@ func TestC2GatewayEnds(t *testing.T) {
 
 // TestC2GatewayStops: a gateway that is told to stop sends the TLA to the other.
 func TestC2GatewayStops(t *testing.T) {
-	b := newLostBed(t, quickTimers)
+	b := newLostBed(t, patientTimers)
 	require.Zero(t, b.via())
 	require.NoError(t, b.GatewayProc.Signal(syscall.SIGTERM))
 	require.NoError(t, world.Poll(patience, "the gateway to end", func() error {

@@ -1,10 +1,12 @@
 package integration
 
 import (
+	"flag"
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
-	"time"
 
 	"tlagate/integration/world"
 )
@@ -18,7 +20,13 @@ func TestMain(m *testing.M) {
 		return
 	}
 	world.Enter()
+	runManyAtOnce()
 	os.Exit(runAndLeaveNothing(m))
+}
+
+// runManyAtOnce lets more tests run at once than there are processors: they wait more than they work. -parallel says otherwise.
+func runManyAtOnce() {
+	_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
 }
 
 // runAndLeaveNothing fails when a test leaves a process, mount, port or file.
@@ -29,7 +37,7 @@ func runAndLeaveNothing(m *testing.M) int {
 		return 1
 	}
 	code := m.Run()
-	if err := before.Leaked(5 * time.Second); err != nil {
+	if err := before.Leaked(patience); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -47,9 +47,6 @@ func startClient(t *testing.T, p *world.PCSCD) *pcscClient {
 	return &pcscClient{t, in, bufio.NewReader(out), func() { _ = cmd.Process.Kill() }}
 }
 
-// longestCall is how long a program may have to wait for one call; then it is killed, and the test has failed.
-const longestCall = time.Minute
-
 // do gives the answer to one line: "ok …" or "error CODE".
 func (c *pcscClient) do(line string) string {
 	c.t.Helper()
@@ -66,9 +63,9 @@ func (c *pcscClient) ask(line string) {
 
 func (c *pcscClient) answer() string {
 	c.t.Helper()
-	defer time.AfterFunc(longestCall, c.kill).Stop()
+	defer time.AfterFunc(patience, c.kill).Stop()
 	answer, err := c.r.ReadString('\n')
-	require.NoError(c.t, err, "the program waits longer than %v", longestCall)
+	require.NoError(c.t, err, "the program waits longer than %v", patience)
 	return strings.TrimSpace(answer)
 }
 

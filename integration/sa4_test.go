@@ -20,7 +20,7 @@ import (
 func TestSA4ASessionWithoutItsUserEnds(t *testing.T) {
 	l := newLab(t)
 	require.NoError(t, l.RelayProc.Stop())
-	require.NoError(t, l.StartRelay("limits: {human: 12s}"))
+	require.NoError(t, l.StartRelay("limits: {human: 20s}"))
 	waitRelay(t, l, "two cards", func(s *tla.Status) bool { return len(s.Readers) == 2 })
 	startSession(t, l)
 	waitCard(t, l.PdTReaders, vitaleSlot, true)
@@ -43,7 +43,7 @@ func TestSA4ASessionWithoutItsUserEnds(t *testing.T) {
 		func() { require.NoError(t, l.VitaleSlot.Insert(l.Vitale)) },
 	} {
 		require.NoError(t, world.Poll(patience, "two seconds without the user", func() error {
-			if left := time.Until(until); left > 10*time.Second {
+			if left := time.Until(until); left > 18*time.Second {
 				return fmt.Errorf("%v are left", left)
 			}
 			return nil

@@ -24,7 +24,7 @@ func TestSoakLostLinks(t *testing.T) {
 	if os.Getenv(soakEnv) == "" {
 		t.Skip("only make soak takes that long: TestC2ExactlyOnceOverABadLink is a tenth of it")
 	}
-	b := newLostBed(t, quickTimers)
+	b := newLostBedAlone(t, quickTimers)
 	before := openFiles(t, b.Lab)
 	r := &badRun{plan: faults.NewPlan(faultSeed(t), badNetwork)}
 	defer func() {

@@ -10,7 +10,6 @@ import (
 
 	"tlagate/integration/lab"
 	"tlagate/integration/world"
-	"tlagate/tla/seat"
 	"tlagate/tla/seat/seattest"
 )
 
@@ -19,13 +18,8 @@ type sealed struct{ *bed }
 
 func newSealed(t *testing.T) *sealed {
 	t.Helper()
-	seattest.Start(t, seat.Bus).Everybody(seattest.AtTheMachine)
-	l, err := lab.New()
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		showLogs(t, l)
-		require.NoError(t, l.Close())
-	})
+	l := layLab(t)
+	logindOf(t, l).Everybody(seattest.AtTheMachine)
 	line, err := l.LayOutBundles()
 	require.NoError(t, err)
 	require.NoError(t, l.SignBundle("tla", "ops"))

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -90,7 +89,7 @@ func TestTLACardsLoseTheirPowerAtTheEnd(t *testing.T) {
 // waitPowerOff waits until a card has lost its power once more: vpcd does not wait for the card.
 func waitPowerOff(t *testing.T, counts func() cardsim.Counts, before int) {
 	t.Helper()
-	require.NoError(t, world.Poll(time.Second, "the card to lose its power", func() error {
+	require.NoError(t, world.Poll(patience, "the card to lose its power", func() error {
 		if counts().PowerOffs <= before {
 			return errors.New("it has not")
 		}
@@ -116,12 +115,7 @@ func TestTLATermEndsTheSessionFirst(t *testing.T) {
 
 // TestTLAServiceRestarts: the TLA's pcscd is absent at first, goes away and comes back, outside and inside a session.
 func TestTLAServiceRestarts(t *testing.T) {
-	l, err := lab.New()
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		showLogs(t, l)
-		require.NoError(t, l.Close())
-	})
+	l := layLab(t)
 	require.NoError(t, l.StartReaders())
 	require.NoError(t, l.TLAReaders.Stop())
 	require.NoError(t, l.StartGateway())
@@ -146,12 +140,12 @@ func TestTLAServiceRestarts(t *testing.T) {
 	waitSerial(t, l, l.Vitale)
 }
 
-// TestTLAPlugCycles: thirty cards in and out in a session leave nothing behind in the relay.
+// TestTLAPlugCycles: ten cards in and out in a session leave nothing behind in the relay.
 func TestTLAPlugCycles(t *testing.T) {
 	l := newLab(t)
 	startSession(t, l)
 	before := relayFiles(t, l)
-	for range 30 {
+	for range 10 {
 		l.VitaleSlot.Remove()
 		waitRelay(t, l, "the card to be out", cardIs("vitale", ""))
 		require.NoError(t, l.VitaleSlot.Insert(l.Vitale))

@@ -277,7 +277,7 @@ func (g *rig) pdtEnd(l *link.Conn, id string, generation uint32) {
 		return
 	}
 	w, err := session.OpenWorkstation(inner, session.WorkstationConfig{Session: id, Shows: g.shows,
-		Timers: session.Timers{Heartbeat: patience},
+		Timers:   session.Timers{Heartbeat: patience},
 		Inserted: func(s session.Slot, i session.Inserted) { g.epochs[s].Store(i.Epoch); g.inserted <- s },
 		Removed:  func(s session.Slot) { g.removed <- s }})
 	switch {

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"tlagate/integration/world"
 )
 
 // process is a running PC/SC program.
@@ -57,7 +59,7 @@ func (p *process) do(o order) (a answer, err error) {
 // stop lets the program end.
 func (p *process) stop() {
 	_ = p.orders.Close()
-	killer := time.AfterFunc(2*time.Second, func() { _ = p.cmd.Process.Kill() })
+	killer := time.AfterFunc(world.Patience, func() { _ = p.cmd.Process.Kill() })
 	defer killer.Stop()
 	_ = p.cmd.Wait()
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/ebfe/scard"
 
 	"tlagate/integration/cardsim"
+	"tlagate/integration/world"
 )
 
 // programArg makes this binary an ordinary PC/SC program, in a process of its own
@@ -50,7 +51,6 @@ var selectApplication = func() []byte {
 const (
 	blocks    = 40
 	blockSize = 32
-	missTime  = 20 * time.Second
 )
 
 // serveProgram obeys until its standard input ends.
@@ -91,7 +91,7 @@ func (p *program) obey(o order) (answer, error) {
 	case doSee:
 		return answer{}, watch(o.Readers, scard.StatePresent, 0)
 	case doMiss:
-		return answer{}, watch(o.Readers, scard.StateEmpty, missTime)
+		return answer{}, watch(o.Readers, scard.StateEmpty, world.Patience)
 	}
 	return answer{}, errors.New("no such order")
 }

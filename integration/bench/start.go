@@ -45,7 +45,7 @@ func (s *site) begin(watcher *process) (b begun, err error) {
 	start := time.Now()
 	plugged := after(start, func() error { return bothPlugged(s.lab.PdTProc, atPdT) })
 	up := after(start, func() error {
-		_, err := s.lab.RelayProc.WaitLineFrom(atTLA, 20*time.Second, "session up")
+		_, err := s.lab.RelayProc.WaitLineFrom(atTLA, world.Patience, "session up")
 		return err
 	})
 	visible := after(start, func() error {
@@ -84,7 +84,7 @@ func after(start time.Time, do func() error) <-chan moment {
 
 func bothPlugged(pdt *world.Process, mark int) error {
 	for _, slot := range []string{"slot=vitale", "slot=cps"} {
-		if _, err := pdt.WaitLineFrom(mark, 20*time.Second, "card inserted", slot); err != nil {
+		if _, err := pdt.WaitLineFrom(mark, world.Patience, "card inserted", slot); err != nil {
 			return err
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"text/template"
-	"time"
 
 	"tlagate/integration/lab"
 	"tlagate/integration/world"
@@ -108,7 +107,7 @@ func (t *tunnel) start(l *lab.Lab) error {
 			return err
 		}
 	}
-	return world.Poll(10*time.Second, "stunnel", t.ready)
+	return world.Poll(world.Patience, "stunnel", t.ready)
 }
 
 func (t *tunnel) startEnd(end, path string) error {

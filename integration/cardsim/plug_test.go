@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/world"
 )
 
 // driver plays vpcd: it listens, and writes length and payload apart.
@@ -31,7 +33,7 @@ func (d *driver) accept() {
 	d.t.Helper()
 	conn, err := d.l.Accept()
 	require.NoError(d.t, err)
-	require.NoError(d.t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(d.t, conn.SetDeadline(time.Now().Add(world.Patience)))
 	d.t.Cleanup(func() { _ = conn.Close() })
 	d.conn = conn
 }
@@ -121,7 +123,7 @@ func TestSlotTellsThatTheDriverHasGone(t *testing.T) {
 	require.NoError(t, d.conn.Close())
 	select {
 	case <-s.Gone():
-	case <-time.After(10 * time.Second):
+	case <-time.After(world.Patience):
 		t.Fatal("the slot still believes in its driver")
 	}
 	s.Remove()

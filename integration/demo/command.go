@@ -12,19 +12,16 @@ import (
 	"tlagate/integration/world"
 )
 
-// commandTime bounds a command, and a wait for what it brings about.
-const commandTime = 20 * time.Second
-
 // run runs a program and gives what it printed and its exit code; an error means that it could not be run, or not in time.
 func run(env []string, program string, args ...string) (output string, code int, err error) {
 	var printed bytes.Buffer
 	cmd := exec.Command(program, args...)
 	cmd.Env = append(os.Environ(), env...)
-	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &printed, &printed, time.Second
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &printed, &printed, world.Patience
 	if err := cmd.Start(); err != nil {
 		return "", 0, fmt.Errorf("cannot run %s: %w", program, err)
 	}
-	killer := time.AfterFunc(commandTime, func() { _ = cmd.Process.Kill() })
+	killer := time.AfterFunc(world.Patience, func() { _ = cmd.Process.Kill() })
 	defer killer.Stop()
 	err = cmd.Wait()
 	if exit := new(exec.ExitError); errors.As(err, &exit) && exit.Exited() {

@@ -83,7 +83,7 @@ func (d *demo) services() {
 
 // waitTerminal waits until the relay has seen the cards in its readers.
 func (d *demo) waitTerminal() error {
-	return world.Poll(commandTime, "the relay to see both cards", func() error {
+	return world.Poll(world.Patience, "the relay to see both cards", func() error {
 		status, err := d.lab.Relay("status", "--json")
 		if err == nil && strings.Count(status, `"card":{`) < 2 {
 			err = fmt.Errorf("its status is %s", status)
@@ -130,7 +130,7 @@ func (d *demo) cleanUp() error {
 	if err != nil {
 		return err
 	}
-	if err := d.clean.Leaked(commandTime); err != nil {
+	if err := d.clean.Leaked(world.Patience); err != nil {
 		return err
 	}
 	d.found("no process, mount, port or file is left; bin/ has the programs to try yourself")

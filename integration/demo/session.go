@@ -34,7 +34,7 @@ func (d *demo) startSession() error {
 	if err := d.ui.Press("Enter"); err != nil {
 		return err
 	}
-	if _, err := d.ui.WaitFor(commandTime, "Fin au plus tard", "at the latest"); err != nil {
+	if _, err := d.ui.WaitFor(world.Patience, "Fin au plus tard", "at the latest"); err != nil {
 		return err
 	}
 	up := time.Since(start)
@@ -89,7 +89,7 @@ func (d *demo) revoke() error {
 	cut := time.Since(start)
 	// The terminal follows the CA's list too: later it can say what is wrong with its own certificate.
 	for _, parts := range [][]string{{"session ended", "code=notice", "reason=revoked"}, {"CRL loaded", "number=2"}} {
-		if _, err := d.lab.RelayProc.WaitLineFrom(relay, commandTime, parts...); err != nil {
+		if _, err := d.lab.RelayProc.WaitLineFrom(relay, world.Patience, parts...); err != nil {
 			return err
 		}
 	}
@@ -110,7 +110,7 @@ func (d *demo) gatewayLogs(message, who string, do func() error) error {
 	if err := do(); err != nil {
 		return err
 	}
-	line, err := d.lab.GatewayProc.WaitLineFrom(mark, commandTime, message, who, "reason=revoked")
+	line, err := d.lab.GatewayProc.WaitLineFrom(mark, world.Patience, message, who, "reason=revoked")
 	if err == nil {
 		d.log("gw", line)
 	}
@@ -119,7 +119,7 @@ func (d *demo) gatewayLogs(message, who string, do func() error) error {
 
 func (d *demo) cardsGone() error {
 	var list string
-	err := world.Poll(commandTime, "the cards to be gone from the PdT", func() (err error) {
+	err := world.Poll(world.Patience, "the cards to be gone from the PdT", func() (err error) {
 		list, err = must(d.lab.PdTReaders.Env(), "opensc-tool", "-l")
 		if err == nil && cards(list) != (present{}) {
 			err = fmt.Errorf("opensc-tool -l says:\n%s", list)

@@ -41,7 +41,7 @@ func locale() (env []string) {
 
 // show waits until the screen has one of these, and shows it in a frame.
 func (d *demo) show(parts ...string) error {
-	screen, err := d.ui.WaitFor(commandTime, parts...)
+	screen, err := d.ui.WaitFor(world.Patience, parts...)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (d *demo) show(parts ...string) error {
 
 // ready waits until the screen says of both cards that programs of the workstation see them.
 func (d *demo) ready() error {
-	return world.Poll(commandTime, "both cards to be ready", func() error {
+	return world.Poll(world.Patience, "both cards to be ready", func() error {
 		screen, err := d.ui.Screen()
 		if err == nil && strings.Count(screen, "prête pour")+strings.Count(screen, "ready for") != 2 {
 			err = fmt.Errorf("the screen shows\n%s", screen)
@@ -100,14 +100,14 @@ func (d *demo) sign() error {
 }
 
 func (d *demo) typePIN() error {
-	if _, err := d.ui.WaitFor(commandTime, "Tapez le code porteur", "Type the PIN"); err != nil {
+	if _, err := d.ui.WaitFor(world.Patience, "Tapez le code porteur", "Type the PIN"); err != nil {
 		return err
 	}
 	for i, digit := range strings.Split(thePIN, "") {
 		if err := d.ui.Press(digit); err != nil {
 			return err
 		}
-		if _, err := d.ui.WaitFor(commandTime, strings.Repeat("•", i+1)); err != nil {
+		if _, err := d.ui.WaitFor(world.Patience, strings.Repeat("•", i+1)); err != nil {
 			return err
 		}
 	}

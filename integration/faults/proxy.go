@@ -1,7 +1,9 @@
 package faults
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -11,6 +13,7 @@ import (
 type Proxy struct {
 	target string
 	addr   string
+	held   io.Closer      // keeps addr ours while nothing listens
 	all    sync.WaitGroup // every goroutine
 
 	mu        sync.Mutex   // protects the rest, and what conn says it does
@@ -50,13 +53,17 @@ func (a *Armed) Release() { a.release.Do(func() { close(a.goOn) }) }
 // NewProxy listens on a free port of the loopback interface and forwards to target (host:port).
 func NewProxy(target string) (*Proxy, error) { return NewProxyOn("127.0.0.1:0", target) }
 
-// NewProxyOn is NewProxy at an address.
+// NewProxyOn is NewProxy at an IPv4 address; port 0 is a free one.
 func NewProxyOn(addr, target string) (*Proxy, error) {
-	p := &Proxy{target: target, addr: addr, conns: map[*conn]bool{}}
+	place, held, err := hold(addr)
+	if err != nil {
+		return nil, fmt.Errorf("cannot start a proxy for %s: %w", target, err)
+	}
+	p := &Proxy{target: target, addr: place, held: held, conns: map[*conn]bool{}}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.listen(); err != nil {
-		return nil, fmt.Errorf("cannot start a proxy for %s: %w", target, err)
+		return nil, errors.Join(fmt.Errorf("cannot start a proxy for %s: %w", target, err), held.Close())
 	}
 	return p, nil
 }
@@ -120,6 +127,7 @@ func (p *Proxy) Close() {
 	}
 	p.mu.Unlock()
 	p.all.Wait()
+	_ = p.held.Close()
 }
 
 // admit holds p.mu.
@@ -144,7 +152,7 @@ func (p *Proxy) listen() error {
 	if err != nil {
 		return err
 	}
-	p.listener, p.addr = l, l.Addr().String()
+	p.listener = l
 	p.all.Go(func() { p.accept(l) })
 	return nil
 }

@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/world"
 )
 
-const patience = 20 * time.Second
+const patience = world.Patience
 
 // bed is a proxy between a client and a server that a test holds both.
 type bed struct {
@@ -244,6 +246,20 @@ func TestClosedProxyLeavesNothing(t *testing.T) {
 	require.NoError(t, b.p.Admit(Accept))
 	_, err = net.Dial("tcp", b.p.Addr())
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+}
+
+// TestRefusingProxyKeepsItsPort: while nothing listens, neither a listener nor a connection of somebody else gets there.
+func TestRefusingProxyKeepsItsPort(t *testing.T) {
+	b := newBed(t)
+	require.NoError(t, b.p.Admit(Refuse))
+	_, err := net.Dial("tcp", b.p.Addr())
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	at, err := net.ResolveTCPAddr("tcp", b.p.Addr())
+	require.NoError(t, err)
+	_, err = net.DialTCP("tcp", at, b.server.Addr().(*net.TCPAddr))
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+	require.NoError(t, b.p.Admit(Accept))
+	b.pair()
 }
 
 func TestPlanRepeats(t *testing.T) {

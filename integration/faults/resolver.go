@@ -8,16 +8,16 @@ import (
 	"net/netip"
 	"os"
 	"sync"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
-// Resolver is the DNS server of a world: it answers one name with one IPv4 address, or nobody. The programs of the world ask it
-// and nobody else.
+// Resolver is a DNS server: it answers one name with one IPv4 address, or nobody. Programs that have Conf in the place
+// of ResolvConf ask it and nobody else.
 type Resolver struct {
+	Conf string // a file
+
 	name string
 	conn net.PacketConn
-	file string // over /etc/resolv.conf
 	done chan struct{}
 
 	mu       sync.Mutex // protects the rest
@@ -26,35 +26,34 @@ type Resolver struct {
 	failures int
 }
 
-const resolvConf = "/etc/resolv.conf"
+// ResolvConf is the file that says whom programs ask.
+const ResolvConf = "/etc/resolv.conf"
 
-// NewResolver answers name, without a dot at its end, with addr. Inside a world only.
-func NewResolver(name string, addr netip.Addr) (*Resolver, error) {
-	conn, err := net.ListenPacket("udp4", "127.0.0.1:53")
+// NewResolver answers name, without a dot at its end, with addr, and writes the file conf. Inside a world only.
+func NewResolver(name string, addr netip.Addr, conf string) (*Resolver, error) {
+	conn, err := listen53()
 	if err != nil {
-		return nil, fmt.Errorf("cannot be the resolver of this world: %w", err)
+		return nil, fmt.Errorf("cannot be a resolver: %w", err)
 	}
-	r := &Resolver{name: name, conn: conn, addr: addr, done: make(chan struct{})}
-	if err := r.cover(); err != nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("cannot be the resolver of this world: %w", err)
+	host, _, _ := net.SplitHostPort(conn.LocalAddr().String())
+	if err := os.WriteFile(conf, []byte("nameserver "+host+"\noptions timeout:1 attempts:1\n"), 0o644); err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
+	r := &Resolver{Conf: conf, name: name, conn: conn, addr: addr, done: make(chan struct{})}
 	go r.serve()
 	return r, nil
 }
 
-// cover has the programs of this world ask us.
-func (r *Resolver) cover() error {
-	f, err := os.CreateTemp("", "resolv-")
-	if err != nil {
-		return err
+// listen53 listens on the port of DNS, which the file cannot change, of an address of the loopback interface that no
+// other resolver has.
+func listen53() (conn net.PacketConn, err error) {
+	for i := 1; i < 255; i++ {
+		conn, err = net.ListenPacket("udp4", fmt.Sprintf("127.0.53.%d:53", i))
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return conn, err
+		}
 	}
-	r.file = f.Name()
-	_, err = f.WriteString("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
-	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	return unix.Mount(r.file, resolvConf, "", unix.MS_BIND, "")
+	return nil, err
 }
 
 // Answer gives another address from now on; the zero Addr makes the server fail (SERVFAIL).
@@ -78,9 +77,9 @@ func (r *Resolver) Failures() int {
 	return r.failures
 }
 
-// Close gives the world its old resolver back.
+// Close ends it.
 func (r *Resolver) Close() error {
-	err := errors.Join(unix.Unmount(resolvConf, 0), os.Remove(r.file), r.conn.Close())
+	err := r.conn.Close()
 	<-r.done
 	return err
 }

@@ -72,7 +72,7 @@ func (l *Lab) wrapped(k Keys) (section string, err error) {
 	if err := os.WriteFile(wrap, []byte("of the lab, 32 octets and no less\n"), 0o600); err != nil {
 		return "", err
 	}
-	_, err = world.Run(commandTime, nil, "openssl", "pkcs8", "-topk8", "-in", k.Key, "-passout", "file:"+wrap, "-out", k.Key+".enc",
+	_, err = world.Run(world.Patience, nil, "openssl", "pkcs8", "-topk8", "-in", k.Key, "-passout", "file:"+wrap, "-out", k.Key+".enc",
 		"-v2", "aes-256-cbc", "-v2prf", "hmacWithSHA256", "-iter", "20000")
 	if err != nil {
 		return "", err

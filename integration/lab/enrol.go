@@ -34,7 +34,7 @@ func (l *Lab) Enroll(config string, extra []string, code string, args ...string)
 	if err != nil {
 		return "", err
 	}
-	program, err := world.Binary("tla-" + config)
+	program, err := l.Binary("tla-" + config)
 	if err != nil {
 		return "", err
 	}
@@ -43,5 +43,5 @@ func (l *Lab) Enroll(config string, extra []string, code string, args ...string)
 		return "", err
 	}
 	script := `exec "$@" - <"$0"`
-	return world.Run(commandTime, nil, "sh", append([]string{"-c", script, typed, program, "enroll", "--config", path}, args...)...)
+	return world.Run(world.Patience, nil, "sh", append([]string{"-c", script, typed, program, "enroll", "--config", path}, args...)...)
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"tlagate/integration/cardsim"
 	"tlagate/integration/world"
@@ -25,11 +24,6 @@ const (
 	Gateway  = "urn:tlagate:operateur-demo:gateway:gw1"
 	Gateway2 = "urn:tlagate:operateur-demo:gateway:gw2"
 	OCSP     = "urn:tlagate:operateur-demo:ocsp:o1"
-)
-
-const (
-	commandTime = 60 * time.Second
-	readyTime   = 20 * time.Second
 )
 
 // Trust names the files a program believes.
@@ -66,6 +60,9 @@ type Lab struct {
 	Watch       Watch     // is told of each command that was run; nil = nobody
 	AskFor      string    // the PdT that the TLA asks for
 	Seat        string    // control.seat of the TLA; "" = not said
+
+	RelayProgram string     // in the place of our tla-relay; "" = it is ours
+	RelayOver    world.Over // what the running relay has in the place of the machine's
 
 	GatewayTrust, PdTTrust, TLATrust Trust
 
@@ -137,6 +134,16 @@ func (l *Lab) Close() error {
 	return errors.Join(append(errs, os.RemoveAll(l.Dir))...)
 }
 
+const relay = "tla-relay"
+
+// Binary is the path of one of our programs, as this lab has it.
+func (l *Lab) Binary(program string) (string, error) {
+	if program == relay && l.RelayProgram != "" {
+		return l.RelayProgram, nil
+	}
+	return world.Binary(program)
+}
+
 // Run runs one of our programs to its end and gives its standard output.
 func (l *Lab) Run(program string, args ...string) (string, error) {
 	out, err := l.quietly(program, args...)
@@ -153,11 +160,11 @@ func (l *Lab) quietly(program string, args ...string) (string, error) {
 
 // Type is Run with something typed into the program's standard input; nobody watches.
 func (l *Lab) Type(program, typed string, args ...string) (string, error) {
-	path, err := world.Binary(program)
+	path, err := l.Binary(program)
 	if err != nil {
 		return "", err
 	}
-	out, err := world.Type(commandTime, typed, nil, path, args...)
+	out, err := world.Type(world.Patience, typed, nil, path, args...)
 	if err != nil {
 		return out, fmt.Errorf("%s %s: %w", program, strings.Join(args, " "), err)
 	}
@@ -166,18 +173,22 @@ func (l *Lab) Type(program, typed string, args ...string) (string, error) {
 
 // start starts one of our programs and waits until it says ready ("" = it does not wait).
 func (l *Lab) start(program, ready string, env []string, args ...string) (*world.Process, error) {
-	path, err := world.Binary(program)
+	path, err := l.Binary(program)
 	if err != nil {
 		return nil, err
 	}
-	p, err := world.Start(world.Command{Name: program, Path: path, Args: args, Env: env, Echo: l.Echo})
+	var over world.Over
+	if program == relay {
+		over = l.RelayOver
+	}
+	p, err := world.Start(world.Command{Name: program, Path: path, Args: args, Env: env, Echo: l.Echo, Over: over})
 	if err != nil {
 		return nil, err
 	}
 	if ready == "" {
 		return p, nil
 	}
-	if _, err := p.WaitLine(readyTime, ready); err != nil {
+	if _, err := p.WaitLine(world.Patience, ready); err != nil {
 		p.Kill()
 		return nil, err
 	}

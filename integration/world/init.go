@@ -71,12 +71,12 @@ func mountProc() error {
 }
 
 // mountRun hides the host's sockets, and gives pcscd the directory that a fresh
-// machine lacks.
+// machine lacks. What a program has in the place of the system bus is mounted on the empty /run/dbus.
 func mountRun() error {
 	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
 		return err
 	}
-	for _, dir := range []string{"/run/pcscd", scratch} {
+	for _, dir := range []string{"/run/pcscd", "/run/dbus", scratch} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
 		}

@@ -12,13 +12,11 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 )
 
 const (
 	vpcdDriver  = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so"
 	driverDir   = "/usr/lib/pcsc/drivers"
-	pcscdReady  = 10 * time.Second
 	pcscdSocket = "pcscd.comm"
 )
 
@@ -39,8 +37,10 @@ type PCSCD struct {
 	Readers []Reader
 	// Args are options of pcscd for the next Start.
 	Args []string
+	// Vars are more variables that Env gives to programs, such as OPENSC_CONF.
+	Vars []string
 
-	dir  string // holds reader.conf, the drivers' copies and run/, its /run/pcscd
+	dir  string // holds reader.conf, the drivers' copies, run/, its /run/pcscd, and none/, its empty driverDir
 	echo io.Writer
 	proc *Process // nil: stopped
 }
@@ -66,7 +66,9 @@ func StartPCSCD(cfg PCSCDConfig) (*PCSCD, error) {
 }
 
 // Env points PC/SC programs at this pcscd.
-func (p *PCSCD) Env() []string { return []string{"PCSCLITE_CSOCK_NAME=" + p.Socket()} }
+func (p *PCSCD) Env() []string {
+	return append([]string{"PCSCLITE_CSOCK_NAME=" + p.Socket()}, p.Vars...)
+}
 
 // Socket is the path of its socket; the same after a restart.
 func (p *PCSCD) Socket() string { return filepath.Join(p.dir, "run", pcscdSocket) }
@@ -87,7 +89,7 @@ func (p *PCSCD) Start() error {
 		return err
 	}
 	p.proc = proc
-	if err := Poll(pcscdReady, "pcscd and its virtual readers", p.ready); err != nil {
+	if err := Poll(Patience, "pcscd and its virtual readers", p.ready); err != nil {
 		err = fmt.Errorf("%w; it said: %s", err, strings.Join(proc.Lines(), " | "))
 		return errors.Join(err, p.Stop())
 	}
@@ -129,8 +131,10 @@ func (p *PCSCD) lay() (err error) {
 	if p.dir, err = os.MkdirTemp("", "pcscd-"); err != nil {
 		return err
 	}
-	if err := os.Mkdir(filepath.Dir(p.conf()), 0o755); err != nil {
-		return err
+	for _, dir := range []string{filepath.Dir(p.conf()), filepath.Join(p.dir, "none")} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
 	}
 	driver, err := os.ReadFile(vpcdDriver)
 	if err != nil {
@@ -162,15 +166,13 @@ func (r *Reader) entry(conf io.Writer, lib string) (err error) {
 
 func (p *PCSCD) conf() string { return filepath.Join(p.dir, "conf", "readers") }
 
-// isolate gives pcscd its own /run/pcscd and hides the drivers of real readers.
-const isolate = `mount --bind "$1" /run/pcscd && mount -t tmpfs tmpfs "$2" && shift 2 && exec "$@"`
-
+// command has its own /run/pcscd, and none of the drivers of real readers.
 func (p *PCSCD) command() *exec.Cmd {
-	args := append([]string{"-c", isolate, "pcscd", filepath.Join(p.dir, "run"), driverDir,
-		"pcscd", "--foreground", "--config", filepath.Dir(p.conf())}, private()...)
-	cmd := exec.Command("sh", append(args, p.Args...)...)
+	args := append([]string{"--foreground", "--config", filepath.Dir(p.conf())}, private()...)
+	cmd := exec.Command("pcscd", append(args, p.Args...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	Over{"/run/pcscd": filepath.Join(p.dir, "run"), driverDir: filepath.Join(p.dir, "none")}.cover(cmd)
 	cmd.Env = append(os.Environ(), sbin())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	return cmd
 }
 

@@ -21,6 +21,7 @@ type Command struct {
 	Args []string  // without the program's name
 	Env  []string  // added to our environment
 	Dir  string    // "" = ours
+	Over Over      // nil = it sees the machine as we do
 	Echo io.Writer // also gets each line of output, prefixed by Name; nil = none
 }
 
@@ -40,6 +41,10 @@ type Process struct {
 // ErrTimeout is wrapped by what this package says when something takes too long.
 var ErrTimeout = errors.New("timed out")
 
+// lastWords is how long the output of a process that has ended is read on while a grandchild keeps it open: what it
+// said before must be read, on a slow machine as well.
+const lastWords = 5 * time.Second
+
 // maxLine bounds a line of output; longer ones are cut into pieces.
 const maxLine = 64 << 10
 
@@ -49,8 +54,9 @@ func Start(c Command) (*Process, error) {
 		c.Name = c.Path
 	}
 	cmd := exec.Command(c.Path, c.Args...)
-	cmd.Env, cmd.Dir = append(os.Environ(), c.Env...), c.Dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	c.Over.cover(cmd)
+	cmd.Env, cmd.Dir = append(os.Environ(), c.Env...), c.Dir
 	return launch(c, cmd)
 }
 
@@ -71,7 +77,7 @@ func launch(c Command, cmd *exec.Cmd) (*Process, error) {
 }
 
 // watch collects the output, then the exit status. A grandchild may keep the
-// pipe open, so the process's end bounds the reading.
+// pipe open, so what nobody has said a while after the process's end is not waited for.
 func (p *Process) watch(output *os.File, echo io.Writer) {
 	read := make(chan struct{})
 	go func() {
@@ -79,7 +85,7 @@ func (p *Process) watch(output *os.File, echo io.Writer) {
 		p.collect(output, echo)
 	}()
 	err := p.cmd.Wait()
-	_ = output.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	_ = output.SetReadDeadline(time.Now().Add(lastWords))
 	<-read
 	_ = output.Close()
 	p.mu.Lock()
@@ -228,7 +234,7 @@ func (p *Process) Signal(sig os.Signal) error {
 
 // stopTime is what a program gets to end after SIGTERM. The gateway takes up to
 // ten seconds for its sessions.
-const stopTime = 15 * time.Second
+const stopTime = Patience
 
 // Stop ends the process with SIGTERM, if need be with SIGKILL, which is an
 // error, and waits for its end. Stopping an ended process does nothing.

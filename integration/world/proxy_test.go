@@ -46,7 +46,7 @@ func through(t *testing.T, p *Proxy) *net.TCPConn {
 	conn, err := net.Dial("tcp", p.Addr())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	require.NoError(t, conn.SetDeadline(time.Now().Add(enough)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(Patience)))
 	return conn.(*net.TCPConn)
 }
 
@@ -67,7 +67,7 @@ func refused(p *Proxy) bool {
 		return true
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(enough))
+	_ = conn.SetDeadline(time.Now().Add(Patience))
 	_, err = conn.Read(make([]byte, 1))
 	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
 }
@@ -83,7 +83,7 @@ func TestProxyKeepsEveryByteAndTheEnd(t *testing.T) {
 	got, err := io.ReadAll(conn)
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(sent, got))
-	require.NoError(t, Poll(enough, "the connection to be forgotten", func() error {
+	require.NoError(t, Poll(Patience, "the connection to be forgotten", func() error {
 		if p.Open() != 0 {
 			return io.ErrNoProgress
 		}
@@ -118,7 +118,7 @@ func TestProxyPauses(t *testing.T) {
 	require.ErrorContains(t, err, "timeout")
 	p.Resume()
 	p.Resume()
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(enough)))
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(Patience)))
 	got := make([]byte, 4)
 	_, err = io.ReadFull(conn, got)
 	require.NoError(t, err)

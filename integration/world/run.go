@@ -24,7 +24,7 @@ func Type(timeout time.Duration, typed string, env []string, name string, args .
 	cmd.Stdin = strings.NewReader(typed)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = lastWords
 	if err := cmd.Start(); err != nil {
 		return "", fmt.Errorf("cannot run %s: %w", name, err)
 	}

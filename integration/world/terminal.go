@@ -15,8 +15,6 @@ type Terminal struct{ socket string }
 // terminalConfig leaves the whole size to the program, and shows what it said when it ended.
 const terminalConfig = "set -g status off\nset -g remain-on-exit on\nset -g escape-time 0\n"
 
-const terminalTime = 20 * time.Second // for tmux to do anything
-
 // OpenTerminal runs a program in a terminal; dir is for what that needs, env are more variables for the program.
 func OpenTerminal(dir string, width, height int, env []string, program string, args ...string) (*Terminal, error) {
 	conf := filepath.Join(dir, "tmux.conf")
@@ -34,7 +32,7 @@ func OpenTerminal(dir string, width, height int, env []string, program string, a
 
 // Do runs a command of tmux.
 func (t *Terminal) Do(args ...string) (string, error) {
-	return Run(terminalTime, []string{"LC_ALL=C.UTF-8", "TERM=screen-256color"}, "tmux", append([]string{"-u", "-S", t.socket}, args...)...)
+	return Run(Patience, []string{"LC_ALL=C.UTF-8", "TERM=screen-256color"}, "tmux", append([]string{"-u", "-S", t.socket}, args...)...)
 }
 
 // Press presses keys, in tmux's names.
@@ -80,7 +78,7 @@ func (t *Terminal) Close() error {
 	if _, err := t.Do("kill-server"); err != nil {
 		return err
 	}
-	return Poll(terminalTime, "the program in the terminal to end", func() error {
+	return Poll(Patience, "the program in the terminal to end", func() error {
 		if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
 			return fmt.Errorf("%d lives", pid)
 		}

@@ -8,12 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
-
-const enough = 10 * time.Second
 
 func TestInsideIsPrivate(t *testing.T) {
 	require.True(t, Inside())
@@ -52,7 +49,7 @@ func startSleeper(t *testing.T) *Process {
 	require.NoError(t, err)
 	p, err := Start(Command{Path: self, Env: []string{stageEnv + "=", BinEnv + "=/nowhere", sleeperEnv + "=1"}})
 	require.NoError(t, err)
-	_, err = p.WaitLine(enough, "asleep")
+	_, err = p.WaitLine(Patience, "asleep")
 	require.NoError(t, err)
 	return p
 }
@@ -64,7 +61,7 @@ func TestNothingSurvivesAKill(t *testing.T) {
 	require.ErrorContains(t, before.Leaked(0), "sleep 3600", "the nested world's processes must be visible")
 	require.ErrorContains(t, before.Leaked(0), "pcscd --foreground")
 	p.Kill()
-	require.NoError(t, before.Leaked(enough))
+	require.NoError(t, before.Leaked(Patience))
 }
 
 func TestEnterPassesTheExitCode(t *testing.T) {
@@ -96,7 +93,7 @@ func TestLeakedNamesWhatStays(t *testing.T) {
 	require.NoError(t, f.Close())
 	require.NoError(t, os.Remove(f.Name()))
 	p.Kill()
-	require.NoError(t, before.Leaked(enough))
+	require.NoError(t, before.Leaked(Patience))
 }
 
 func TestPortsDifferAndAreFree(t *testing.T) {
@@ -134,10 +131,10 @@ func TestBinariesLeaveNothingInTMPDIR(t *testing.T) {
 	t.Setenv(BinEnv, "")
 	path, err := Binary("tla-pki")
 	require.NoError(t, err)
-	out, err := Run(enough, nil, path, "--help")
+	out, err := Run(Patience, nil, path, "--help")
 	require.NoError(t, err)
 	require.NotEmpty(t, out)
-	require.NoError(t, before.Leaked(enough))
+	require.NoError(t, before.Leaked(Patience))
 }
 
 func TestProcess(t *testing.T) {
@@ -148,17 +145,17 @@ func TestProcess(t *testing.T) {
 	}
 	t.Run("lines of both outputs, exit code", func(t *testing.T) {
 		p := shell("echo one; echo two >&2; printf three; exit 7")
-		code, err := p.Wait(enough)
+		code, err := p.Wait(Patience)
 		require.NoError(t, err)
 		require.Equal(t, 7, code)
 		require.Equal(t, []string{"one", "two", "three"}, p.Lines())
 	})
 	t.Run("waits for a line to come", func(t *testing.T) {
 		p := shell("echo ready; echo reason=expired peer=x; sleep 3600")
-		_, err := p.WaitLine(enough, "ready")
+		_, err := p.WaitLine(Patience, "ready")
 		require.NoError(t, err)
 		const mark = 1
-		line, err := p.WaitLineFrom(mark, enough, "reason=", "peer=x")
+		line, err := p.WaitLineFrom(mark, Patience, "reason=", "peer=x")
 		require.NoError(t, err)
 		require.Equal(t, "reason=expired peer=x", line)
 		_, err = p.WaitLineFrom(mark, 0, "ready")
@@ -170,7 +167,7 @@ func TestProcess(t *testing.T) {
 		require.Equal(t, 128+15, code)
 	})
 	t.Run("an ended process is told apart from a slow one", func(t *testing.T) {
-		_, err := shell("echo gone").WaitLine(enough, "never")
+		_, err := shell("echo gone").WaitLine(Patience, "never")
 		require.ErrorContains(t, err, "it ended")
 		require.ErrorContains(t, err, "gone")
 	})
@@ -179,8 +176,10 @@ func TestProcess(t *testing.T) {
 		require.ErrorContains(t, err, "/no/such/program")
 	})
 	t.Run("a grandchild that keeps the output open does not hold us up", func(t *testing.T) {
-		p := shell("sleep 5 & echo parent")
-		_, err := p.Wait(4 * time.Second)
+		p := shell("sleep 3600 & echo $!")
+		_, err := p.Wait(Patience)
 		require.NoError(t, err)
+		require.Len(t, p.Lines(), 1, "what was said before the end is read")
+		require.NoError(t, exec.Command("kill", p.Lines()[0]).Run())
 	})
 }
