@@ -14,7 +14,7 @@ BIN = mkdir -p bin && test -w bin || \
 	{ echo "tlagate: cannot write to $(CURDIR)/bin: use a clone that you may write to" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help need build test smoke slow check cross packages bench claims conformance fuzz soak demo fresh vuln clean
+.PHONY: help need build test smoke slow arm check cross packages bench claims conformance fuzz soak demo fresh vuln clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -39,10 +39,16 @@ smoke: ## run each benchmark once, and of each command of make claims what takes
 	$(GO) test -run '^$$' -bench . -benchtime 1x -short $$(deploy/having.sh Benchmark)
 	$(GO) run ./integration/claims -small
 
-slow: ## what takes longer than test: with many sessions, then claims (half an hour)
+slow: ## what takes longer than test: with many sessions, claims, and arm (half an hour)
 	@$(NEED) build test bench)
 	SLOW=1 $(GO) test -race -count=1 -timeout 0 -v -run TestManySessions ./gateway
 	$(GO) run ./integration/claims
+	$(MAKE) arm
+
+arm: ## have the relay for arm64 serve a session, run by an emulator
+	@$(NEED) build test cross)
+	PROGRAMS=tla-relay deploy/cross.sh bin/arm arm64
+	TLAGATE_ARM64_BIN=$(CURDIR)/bin/arm/arm64 $(GO) test -count=1 -v -run TestEL2Arm ./integration
 
 check: ## gofmt, go vet, staticcheck, shellcheck
 	@$(NEED) build check)
