@@ -32,7 +32,7 @@ var peerDefects = []peerDefect{
 	{"no ALPN", pki.ALPN, func(_ *testing.T, c *tls.Config) { c.NextProtos = nil }, nil},
 	{"TLS 1.2", pki.TLSVersion, nil, answer(serverHello(0, 0xc02b))},
 	{"a CBC suite", pki.CipherSuite, nil, answer(serverHello(tls.VersionTLS13, 0xc00a))},
-	{"not TLS", pki.HandshakeFailed, nil, answer([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))},
+	{"not TLS", pki.HandshakeFailed, nil, answer([]byte("220 mail ESMTP\r\n"))},
 	{"broken off", pki.HandshakeFailed, nil, answer(nil)},
 	{"somebody else's certificate", pki.HandshakeFailed, func(t *testing.T, c *tls.Config) {
 		c.Certificates[0].PrivateKey = strangeKey(t)

@@ -83,7 +83,7 @@ func TestC4UILanguageAndSize(t *testing.T) {
 	u.tmux("resize-window", "-x", "80", "-y", "24")
 	u.same("english-80x24", "No session: your cards are free.")
 	u.press("Enter")
-	u.waitFor("The session with bureau is open.")
+	u.waitFor("The session with bureau is open.", "CPS 4 card: ready", "Vitale 2 card: ready")
 	require.NoError(t, l.RelayProc.Stop())
 	u.waitFor("This terminal is not ready")
 	require.NoError(t, l.StartRelay())
