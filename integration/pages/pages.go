@@ -1,0 +1,83 @@
+// Package pages reads the code blocks of the documents, so that tests type what a reader is told to type, and no block escapes.
+//
+// The first word behind the fence is the language: sh is commands, text is output or a picture, and yaml, json and ini are files.
+// A second word behind sh names the machine where the commands are typed, a third one its user, root if there is none:
+//
+//	```sh valise dominique
+//
+// Blocks of one machine are run by [Trial] and [Setup] in integration; those without one are about the CA's directory alone, and
+// are run by cmd/tla-pki, page by page of [CA].
+package pages
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// The pages with commands, from the module's root, in the order in which they are run.
+var (
+	// CA needs tla-pki and openssl alone.
+	CA = []string{"docs/ca.md", "docs/fr/guide-exploitation.md"}
+	// Trial is run on the machines of the trial, Setup on those of a set-up for use, each from its beginning.
+	Trial = []string{"README.md"}
+	Setup = []string{
+		"docs/setup.md", "docs/metrics.md", "docs/audit.md", "docs/policy.md", "docs/keys.md", "docs/fr/guide-exploitation.md",
+	}
+)
+
+// Block is a fenced block of a page.
+type Block struct {
+	Page     string // from the module's root
+	Line     int    // of the opening fence, from 1
+	Language string
+	Machine  string // "" = none
+	User     string // "" = root
+	Text     string
+}
+
+// String is the place of a block.
+func (b Block) String() string { return fmt.Sprintf("%s:%d", b.Page, b.Line) }
+
+const fence = "```"
+
+// Read returns the blocks of a page; root is the module's root.
+func Read(root, page string) (blocks []Block, err error) {
+	text, err := os.ReadFile(filepath.Join(root, page))
+	if err != nil {
+		return nil, err
+	}
+	inside, n := false, 0
+	for line := range strings.Lines(string(text)) {
+		n++
+		switch info, isFence := strings.CutPrefix(strings.TrimSpace(line), fence); {
+		case isFence && !inside:
+			blocks, inside = append(blocks, open(page, n, info)), true
+		case isFence:
+			inside = false
+		case inside:
+			blocks[len(blocks)-1].Text += line
+		}
+	}
+	if inside {
+		return nil, fmt.Errorf("cannot read %v: its fence is never closed", blocks[len(blocks)-1])
+	}
+	return blocks, nil
+}
+
+func open(page string, line int, info string) Block {
+	words := append(strings.Fields(info), "", "", "")
+	return Block{Page: page, Line: line, Language: words[0], Machine: words[1], User: words[2]}
+}
+
+// Commands returns the blocks of commands of a page: those of machines, or those of none.
+func Commands(root, page string, ofMachines bool) (commands []Block, err error) {
+	blocks, err := Read(root, page)
+	for _, b := range blocks {
+		if b.Language == "sh" && (b.Machine != "") == ofMachines {
+			commands = append(commands, b)
+		}
+	}
+	return commands, err
+}
