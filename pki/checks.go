@@ -165,11 +165,14 @@ func (v *verification) checkTestCA() (string, *Refusal) {
 	}
 	for i, c := range v.path.certs[1:] {
 		if isTestCA(c) {
-			return "", v.refuse(i+1, TestCA, "a production store takes no CA named TEST…")
+			return "", v.refuse(i+1, TestCA, testCARefused)
 		}
 	}
 	return "none", nil
 }
+
+// testCARefused says what somebody meets who goes from a trial to use, and what to do.
+const testCARefused = "is a CA named TEST…, which production: true refuses: enrol with a CA of another name, or, in a trial, say production: false"
 
 func isTestCA(c *x509.Certificate) bool {
 	return strings.HasPrefix(strings.ToUpper(strings.TrimSpace(c.Subject.CommonName)), "TEST")

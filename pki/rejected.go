@@ -120,7 +120,7 @@ var ownFaults = map[Reason]func(p *Party, c *x509.Certificate) string{
 	WeakSignature:  fault("or an issuer of it is signed with a weak algorithm; have a new one issued"),
 	BadIdentity:    fault("names no urn:tlagate identity; have a proper one issued"),
 	NameSpace:      fault("names a practice its anchor does not vouch for; ask the operator"),
-	TestCA:         fault("comes from a test CA; have one issued by the production CA"),
+	TestCA:         fault("comes from a test CA (named TEST…), which the other side refuses; have one issued by the production CA"),
 	Revoked:        fault("is revoked; ask the operator for a new one"),
 	CARevoked:      fault("comes from a CA that is revoked; ask the operator for a new one"),
 }

@@ -35,7 +35,7 @@ func TestGuideShowsTheScreens(t *testing.T) {
 	require.NoError(t, err)
 	real, err := os.ReadFile("testdata/ui/fr-40x12.txt")
 	require.NoError(t, err)
-	shown := regexp.MustCompile("(?s)```\n(.*?)```\n").FindAllStringSubmatch(string(guide), -1)
+	shown := regexp.MustCompile("(?s)```text\n(.*?)```\n").FindAllStringSubmatch(string(guide), -1)
 	require.Greater(t, len(shown), 4)
 	for _, s := range shown {
 		require.Contains(t, string(real), "\n"+s[1], "copy the screen from testdata/ui/fr-40x12.txt")

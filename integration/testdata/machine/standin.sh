@@ -1,0 +1,169 @@
+#!/usr/bin/env bash
+# standin.sh is installed under the names of what a machine of a test cannot have: systemctl, systemd-run, apt-get, scp and make.
+# Each does what the real one would, as far as the documents need it, and fails for whatever else it is asked.
+set -euo pipefail
+
+refuse() {
+	echo "${0##*/}: the stand-in of the test cannot: $*" >&2
+	exit 64
+}
+
+# setting NAME UNIT: the values that the unit and its drop-ins give, as systemd has it: an empty one forgets those before it.
+setting() {
+	local value values=() files=("$(unit_file "$2")")
+	for value in "/etc/systemd/system/$2.service.d/"*.conf; do
+		[ ! -e "$value" ] || files+=("$value")
+	done
+	while IFS= read -r value; do
+		if [ -n "$value" ]; then values+=("$value"); else values=(); fi
+	done < <(sed -n "s/^$1=//p" "${files[@]}")
+	[ ${#values[@]} -eq 0 ] || printf '%s\n' "${values[@]}"
+}
+
+unit_file() {
+	local dir
+	for dir in /etc/systemd/system /lib/systemd/system; do
+		[ ! -e "$dir/$1.service" ] || { echo "$dir/$1.service"; return; }
+	done
+	refuse "find the unit $1.service"
+}
+
+# known fails for a unit that systemd has not read: one that was changed since daemon-reload.
+known() {
+	local file
+	for file in "$(unit_file "$1")" "/etc/systemd/system/$1.service.d/"*.conf; do
+		case $file in /etc/*) ;; *) continue ;; esac
+		[ ! -e "$file" ] || [ ! "$file" -nt /run/daemon-reload ] || refuse "use $file before systemctl daemon-reload"
+	done
+}
+
+start() {
+	local unit=$1 user dir mode command
+	known "$unit"
+	running "$unit" && return
+	user=$(setting User "$unit")
+	for dir in $(setting StateDirectory "$unit"); do
+		mode=$(setting StateDirectoryMode "$unit")
+		install -d -m "${mode:-755}" -o "${user:-root}" -g "${user:-root}" "/var/lib/$dir"
+	done
+	for dir in $(setting RuntimeDirectory "$unit"); do
+		install -d -m 755 -o "${user:-root}" -g "${user:-root}" "/run/$dir"
+	done
+	read -ra command < <(setting ExecStart "$unit" | sed 's/ \$[A-Z_]*//g; s/ --auto-exit//') # there is no socket that brings it back
+	launch "$unit" "${user:-root}" "$(setting SupplementaryGroups "$unit" | paste -sd,)" "${command[@]}"
+}
+
+# launch UNIT USER GROUPS COMMAND…
+launch() {
+	local unit=$1 user=$2 groups=${3:+--groups=$3}
+	shift 3
+	setsid setpriv --reuid="$user" --regid="$user" "${groups:---clear-groups}" --no-new-privs "$@" \
+		>"/var/log/$unit.log" 2>&1 </dev/null &
+	echo $! >"/run/$unit.pid"
+	await "$unit"
+}
+
+# running: who has ended, and was not waited for, has no program any more.
+running() { [ -e "/run/$1.pid" ] && [ -n "$(readlink "/proc/$(cat "/run/$1.pid")/exe")" ]; }
+
+# ready tells whether a program says that it is at work.
+ready() {
+	case $1 in
+	pcscd) [ -S /run/pcscd/pcscd.comm ] ;;
+	tla-relay) grep -q 'msg=.*ready' "/var/log/$1.log" ;;
+	tla-pdt) grep -q 'parked' "/var/log/$1.log" ;;
+	*) grep -q 'listening' "/var/log/$1.log" ;;
+	esac
+}
+
+# await waits for it; a reader is slower than a machine, and looks.
+await() {
+	local tries=1200
+	until ready "$1"; do
+		if ! running "$1" || [ $((tries -= 1)) -eq 0 ]; then
+			cat "/var/log/$1.log" >&2
+			refuse "see that $1 is at work"
+		fi
+		sleep 0.1
+	done
+}
+
+stop() {
+	running "$1" || return 0
+	kill "$(cat "/run/$1.pid")"
+	while running "$1"; do sleep 0.1; done
+	[ "$1" != pcscd ] || rm -f /run/pcscd/*
+}
+
+do_systemctl() {
+	local verb unit
+	while [ "${1#--}" != "$1" ]; do shift; done # --root=/ --system, of a package's script
+	verb=$1
+	shift
+	case $verb in
+	preset) return ;;
+	daemon-reload) touch /run/daemon-reload && return ;;
+	enable) [ "${1:-}" = --now ] || refuse "$verb $*"; shift; verb=start ;;
+	esac
+	[ $# -gt 0 ] || refuse "$verb nothing"
+	for unit; do
+		unit=${unit%.service}
+		case $verb in
+		start) start "$unit" ;;
+		stop) stop "$unit" ;;
+		restart) stop "$unit"; start "$unit" ;;
+		*) refuse "$verb $unit" ;;
+		esac
+	done
+}
+
+do_systemd_run() {
+	[ "${1:-}" = --unit ] || refuse "$*"
+	local unit=$2
+	shift 2
+	launch "$unit" root '' "$(command -v "$1")" "${@:2}"
+}
+
+# Packages of Debian must be there; ours is installed, but not what it depends on. pcscd runs once it is installed.
+do_apt_get() {
+	[ "${1:-} ${2:-}" = 'install -y' ] || refuse "$*"
+	local package
+	case "$*" in *.deb* | *pcscd*) start pcscd ;; esac
+	for package in "${@:3}"; do
+		case $package in
+		./*.deb) DEBIAN_FRONTEND=noninteractive dpkg --install "$package" ;;
+		*) dpkg-query --show "$package" >/dev/null || refuse "install $package: deploy/packages.sh must name it for test" ;;
+		esac
+	done
+}
+
+# The other machines' files are in /run/peers.
+do_scp() {
+	local options=() to=${*: -1}
+	if [ "$1" = -r ]; then options=(-r) && shift; fi
+	[ -d "/run/peers/${to%%:*}" ] || refuse "reach ${to%%:*}"
+	to=/run/peers/${to%%:*}/$(case ${to#*:} in /*) echo "${to#*:}" ;; *) echo "root/${to#*:}" ;; esac)
+	cp "${options[@]}" "${@:1:$#-1}" "$to"
+}
+
+# The programs and packages were built before.
+do_make() {
+	local target
+	for target; do
+		case $target in
+		build) mkdir -p bin && cp /run/built/tla-* bin/ ;;
+		packages) mkdir -p dist && cp /run/built/*.deb dist/ ;;
+		demo) ;;
+		*) refuse "$target" ;;
+		esac
+	done
+}
+
+case ${0##*/} in
+systemctl) do_systemctl "$@" ;;
+systemd-run) do_systemd_run "$@" ;;
+apt-get) do_apt_get "$@" ;;
+scp) do_scp "$@" ;;
+make) do_make "$@" ;;
+*) refuse "be ${0##*/}" ;;
+esac
