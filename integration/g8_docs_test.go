@@ -93,8 +93,7 @@ func (r *reader) furnish(name string, machines []string, built string) {
 // seatUser makes the terminal's user, and a logind that says that everybody there sits before it.
 func (r *reader) seatUser() {
 	bus := filepath.Join(r.t.TempDir(), "bus")
-	seattest.Start(r.t, bus).Everybody(seattest.AtTheMachine)
-	require.NoError(r.t, os.Chmod(bus, 0o666))
+	seattest.StartFor(r.t, bus, r.all.Machine("valise").Path("/etc")).Everybody(seattest.AtTheMachine)
 	require.NoError(r.t, r.all.Machine("valise").Bind(bus, seat.Bus))
 	_, err := r.all.Machine("valise").Run(blockTime, "", "useradd", "--create-home", "--shell", "/bin/bash", "dominique")
 	require.NoError(r.t, err)

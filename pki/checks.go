@@ -172,7 +172,7 @@ func (v *verification) checkTestCA() (string, *Refusal) {
 }
 
 // testCARefused says what somebody meets who goes from a trial to use, and what to do.
-const testCARefused = "is a CA named TEST…, which production: true refuses: enrol with a CA of another name, or, in a trial, say production: false"
+const testCARefused = "its name begins with TEST, which production: true refuses; enrol with a CA of another name, or, in a trial, say production: false"
 
 func isTestCA(c *x509.Certificate) bool {
 	return strings.HasPrefix(strings.ToUpper(strings.TrimSpace(c.Subject.CommonName)), "TEST")

@@ -136,7 +136,7 @@ func (t *Trust) loadCAs(file string) ([]*x509.Certificate, error) {
 	}
 	for _, c := range certs {
 		if t.cfg.Production && isTestCA(c) {
-			return nil, &Refusal{Reason: TestCA, Subject: file, Detail: describeCA(c) + " " + testCARefused}
+			return nil, &Refusal{Reason: TestCA, Subject: file, Detail: describeCA(c) + ": " + testCARefused}
 		}
 		if !c.IsCA {
 			return nil, &Refusal{Reason: NotCA, Subject: file, Detail: fmt.Sprintf("%s is no CA", name(c.Subject.CommonName))}

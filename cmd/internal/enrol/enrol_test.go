@@ -231,6 +231,7 @@ func TestFailuresAreNamed(t *testing.T) {
 		{BadAnswer, func(b *box) { b.answer(404, "not found") }},
 		{NotOurPKI, func(b *box) { b.code = est.NewCode(pkitest.New(b.t).Root.Cert) }},
 		{Clock, func(b *box) { b.ESTServer.ARL = b.ca.Root.CRL(pkitest.CRLFuture()) }},
+		{TestCA, func(b *box) { b.Trust.Production = true }},
 		{Refused, func(b *box) { b.Certificate.OCSPStaple = nil }},
 		{NoPKI, func(b *box) { b.Certificate = b.ca.Issue("urn:tlagate:op:gateway:g", x509.ExtKeyUsageServerAuth) }},
 		{Unreachable, func(b *box) { b.Addr = "127.0.0.1:1" }},

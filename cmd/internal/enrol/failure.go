@@ -27,6 +27,7 @@ const (
 	Unreachable   Kind = "unreachable"
 	NoPKI         Kind = "no_pki"      // something answers, but no PKI
 	NotOurPKI     Kind = "not_our_pki" // it is not the one that made the code
+	TestCA        Kind = "test_ca"     // it is a trial's, and we are not
 	Clock         Kind = "clock"       // dates do not fit: ours, or the PKI's
 	Refused       Kind = "refused"     // the PKI's server does not pass
 	Rejected      Kind = "rejected"    // the PKI does not take our certificate
@@ -55,6 +56,7 @@ var sentences = map[Kind]string{
 	Unreachable:   "cannot reach {place}; check the address, and the network",
 	NoPKI:         "cannot enrol: what answers at {place} leads to no PKI; check the address, and that the gateway has an enrolment section",
 	NotOurPKI:     "cannot enrol: the PKI at {place} is not the one that made this code; nothing secret was sent to it; check the address, and the code",
+	TestCA:        "cannot enrol: the PKI at {place} is a trial's, its name begins with TEST; nothing secret was sent to it; enrol with another one, or, in a trial, say production: false under trust",
 	Clock:         "cannot enrol: the dates do not fit, and it is {now} here; set the clock, and if it is right, tell the PKI's operator",
 	Refused:       "cannot enrol: the PKI's server at {place} does not pass the checks; nothing secret was sent to it; tell its operator",
 	Rejected:      "cannot get a certificate: the PKI refused ours; ask its operator",
@@ -133,6 +135,8 @@ func kindOf(err error) Kind {
 			return kind
 		}
 		return BadAnswer
+	case reason == pki.TestCA:
+		return TestCA
 	case slices.Contains(dated, reason):
 		return Clock
 	case errors.As(err, new(*est.BadAnswer)):

@@ -47,12 +47,17 @@ const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
 <busconfig><type>session</type><listen>unix:path=%s</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow user="*"/><allow own="*"/><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/></policy></busconfig>`
 
+// withUsers is the daemon with another /etc: it lets nobody in whom it does not find there.
+const withUsers = `mount --bind "$1" /etc; shift; exec dbus-daemon "$@"`
+
 // Bus starts a bus at path without a logind on it.
-func Bus(t *testing.T, path string) *Logind {
+func Bus(t *testing.T, path string) *Logind { return bus(t, path, "dbus-daemon") }
+
+func bus(t *testing.T, path string, daemon ...string) *Logind {
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	config := filepath.Join(t.TempDir(), "bus.conf")
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, busConfig, path), 0o644))
-	l := &Logind{t: t, bus: exec.Command("dbus-daemon", "--nofork", "--nopidfile", "--config-file="+config)}
+	l := &Logind{t: t, bus: exec.Command(daemon[0], append(daemon[1:], "--nofork", "--nopidfile", "--config-file="+config)...)}
 	l.bus.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	l.bus.Stderr = os.Stderr
 	require.NoError(t, l.bus.Start(), "the Debian package dbus-daemon has it")
@@ -72,8 +77,15 @@ func Bus(t *testing.T, path string) *Logind {
 }
 
 // Start starts a bus at path, and a logind on it that knows no session.
-func Start(t *testing.T, path string) *Logind {
-	l := Bus(t, path)
+func Start(t *testing.T, path string) *Logind { return start(Bus(t, path), path) }
+
+// StartFor is Start, as root, for the users that a directory like /etc has.
+func StartFor(t *testing.T, path, etc string) *Logind {
+	return start(bus(t, path, "unshare", "--mount", "sh", "-ec", withUsers, "sh", etc), path)
+}
+
+func start(l *Logind, path string) *Logind {
+	t := l.t
 	var err error
 	l.conn, err = dbus.Connect("unix:path=" + path)
 	require.NoError(t, err)
