@@ -39,6 +39,7 @@ func newReader(t *testing.T, machines ...string) *reader {
 	if !world.HasUsers() {
 		t.Skip("a machine has several users: this needs root, and no user namespace that maps one user alone")
 	}
+	t.Parallel()
 	root, err := world.ModuleRoot()
 	require.NoError(t, err)
 	built := builtForMachines(t, root)

@@ -5,6 +5,8 @@
 //
 //	```sh valise dominique
 //
+// In a drop-in for systemd, commands are the remarks that begin with three blanks.
+//
 // Blocks of one machine are run by [Trial] and [Setup] in integration; those without one are about the CA's directory alone, and
 // are run by cmd/tla-pki, page by page of [CA].
 package pages
@@ -23,7 +25,11 @@ var (
 	// Trial is run on the machines of the trial, Setup on those of a set-up for use, each from its beginning.
 	Trial = []string{"README.md"}
 	Setup = []string{
-		"docs/setup.md", "docs/metrics.md", "docs/audit.md", "docs/policy.md", "docs/keys.md", "docs/fr/guide-exploitation.md",
+		"docs/setup.md", "docs/metrics.md", "docs/audit.md", "docs/policy.md", "docs/keys.md",
+		"deploy/relay/examples/flows.conf", "deploy/relay/examples/key-press.conf", "deploy/relay/examples/tpm.conf",
+		"deploy/relay/examples/token.conf",
+		"docs/fr/guide-exploitation.md", // ends with a terminal without keys, and a code for it
+		"deploy/relay/examples/wrapping.conf",
 	}
 )
 
@@ -48,6 +54,9 @@ func Read(root, page string) (blocks []Block, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if filepath.Ext(page) == ".conf" {
+		return remarks(page, string(text)), nil
+	}
 	inside, n := false, 0
 	for line := range strings.Lines(string(text)) {
 		n++
@@ -64,6 +73,17 @@ func Read(root, page string) (blocks []Block, err error) {
 		return nil, fmt.Errorf("cannot read %v: its fence is never closed", blocks[len(blocks)-1])
 	}
 	return blocks, nil
+}
+
+// remarks are the commands in the head of a drop-in of the terminal, which are typed where the package has it.
+func remarks(page, text string) []Block {
+	b := Block{Page: page, Line: 1, Language: "sh", Machine: "valise", Text: "cd /usr/share/doc/tla-relay/examples\n"}
+	for line := range strings.Lines(text) {
+		if command, ok := strings.CutPrefix(line, "#   "); ok {
+			b.Text += command
+		}
+	}
+	return []Block{b}
 }
 
 func open(page string, line int, info string) Block {

@@ -16,7 +16,7 @@ import (
 
 const root = "../.."
 
-// documents are README and every page of docs.
+// documents are README, every page of docs, and the drop-ins for the terminal.
 func documents(t *testing.T) []string {
 	list := []string{"README.md"}
 	require.NoError(t, fs.WalkDir(os.DirFS(root), "docs", func(name string, _ fs.DirEntry, err error) error {
@@ -25,8 +25,11 @@ func documents(t *testing.T) []string {
 		}
 		return err
 	}))
+	dropIns, err := fs.Glob(os.DirFS(root), "deploy/relay/examples/*.conf")
+	require.NoError(t, err)
+	require.Greater(t, len(dropIns), 4)
 	require.Greater(t, len(list), 10)
-	return list
+	return append(list, dropIns...)
 }
 
 // TestG8EveryBlockIsRunOrIsNoCommand: a block of commands is on a page that a test runs; every other one is what its language says,

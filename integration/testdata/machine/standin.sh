@@ -118,10 +118,25 @@ do_systemctl() {
 }
 
 do_systemd_run() {
-	[ "${1:-}" = --unit ] || refuse "$*"
-	local unit=$2
+	local unit=''
+	case ${1:-} in
+	--unit) unit=$2 ;;
+	-P) shift && with_credential "$@" && return ;;
+	*) refuse "$*" ;;
+	esac
 	shift 2
 	launch "$unit" root '' "$(command -v "$1")" "${@:2}"
+}
+
+# with_credential -p User=USER -p LoadCredentialEncrypted=NAME:FILE COMMAND…
+with_credential() {
+	local user=${2#User=} credential=${4#LoadCredentialEncrypted=} dir
+	[ "$1 $2 $3 $4" = "-p User=$user -p LoadCredentialEncrypted=$credential" ] || refuse "$*"
+	dir=$(mktemp -d /run/credentials-XXXX)
+	systemd-creds decrypt --name="${credential%%:*}" "${credential#*:}" "$dir/${credential%%:*}"
+	chmod -R u=rX,go= "$dir"
+	chown -R "$user" "$dir"
+	CREDENTIALS_DIRECTORY=$dir setpriv --reuid="$user" --regid="$user" --clear-groups "${@:5}"
 }
 
 # Packages of Debian must be there; ours is installed, but not what it depends on. pcscd runs once it is installed.
