@@ -27,11 +27,29 @@ func unitFile(t *testing.T) string {
 
 // TestEL2UnitIsHardened: systemd's own judgement of the unit, from 0, nothing exposed, to 10: at most 2; and what it must not have.
 func TestEL2UnitIsHardened(t *testing.T) {
-	_, err := world.Run(patience, nil, "systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", unitFile(t))
-	require.NoError(t, err, "its exposure is more than 2.0: systemd-analyze security --offline=true "+relayUnit)
+	exposesLittle(t, unitFile(t))
 	require.Empty(t, unitLines(t, "PrivateUsers"), "behind it SO_PEERCRED tells no user from another (C4)")
 	for name, want := range map[string]string{"LimitCORE": "0", "MemorySwapMax": "0", "SocketBindDeny": "any", "CapabilityBoundingSet": ""} {
 		require.Equal(t, []string{want}, unitLines(t, name), name)
+	}
+}
+
+// exposesLittle: systemd's own judgement, from 0, nothing exposed, to 10, is at most 2.
+func exposesLittle(t *testing.T, unit string) {
+	analyze := []string{"security", "--offline=true", "--threshold=20", "--no-pager", unit}
+	_, err := world.Run(patience, nil, "systemd-analyze", analyze...)
+	require.NoError(t, err, "its exposure is more than 2.0: systemd-analyze security --offline=true %s", unit)
+}
+
+// TestDL2ServerUnitsAreHardened: those of the examples.
+func TestDL2ServerUnitsAreHardened(t *testing.T) {
+	root, err := world.ModuleRoot()
+	require.NoError(t, err)
+	units, err := filepath.Glob(filepath.Join(root, "deploy/examples/*.service"))
+	require.NoError(t, err)
+	require.Len(t, units, 4)
+	for _, unit := range units {
+		exposesLittle(t, unit)
 	}
 }
 

@@ -24,8 +24,8 @@ type manifest struct {
 // scripts are Debian's names of nfpm's.
 var scripts = map[string]string{"postinstall": "postinst", "preremove": "prerm", "postremove": "postrm"}
 
-// builtForMachines is a directory with our programs and the relay's package, made of the same files and scripts as the real one, by dpkg-deb:
-// what makes the real one takes minutes to build.
+// builtForMachines is a directory with our programs and the relay's package. That is made of the same files and scripts
+// as the real one, by dpkg-deb: what makes the real one takes minutes to build.
 func builtForMachines(t *testing.T, root string) (dir string) {
 	dir = t.TempDir()
 	bin, err := world.Binaries()
@@ -69,7 +69,8 @@ func (m manifest) layOut(t *testing.T, root, bin, tree string) {
 func (m manifest) control(t *testing.T, root, tree, arch string) {
 	dir := filepath.Join(tree, "DEBIAN")
 	require.NoError(t, os.Mkdir(dir, 0o755))
-	text := "Package: tla-relay\nVersion: 0\nArchitecture: " + arch + "\nMaintainer: of a test <test@tlagate.invalid>\nDescription: relay\n"
+	text := "Package: tla-relay\nVersion: 0\nArchitecture: " + arch + "\n" +
+		"Maintainer: of a test <test@tlagate.invalid>\nDescription: relay\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "control"), []byte(text), 0o644))
 	conf := ""
 	for _, c := range m.Contents {

@@ -24,12 +24,16 @@ func TestG2SP2DocsCommands(t *testing.T) {
 		require.NoError(t, err)
 		commands := script(blocks)
 		require.Greater(t, strings.Count(commands, "\n"), 30, page)
-		text := fmt.Sprintf("mkdir root-1 root-2 carry safe web\nexec bash -eux commands.sh\nstderr 'cACompromise'\n-- commands.sh --\n%s", commands)
+		text := "mkdir root-1 root-2 carry safe web\nexec bash -eux commands.sh\nstderr 'cACompromise'\n" +
+			"-- commands.sh --\n" + commands
 		name := strings.ReplaceAll(strings.TrimSuffix(page, ".md"), "/", "-")
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".txtar"), []byte(text), 0o600))
 	}
 	testscript.Run(t, testscript.Params{Dir: dir, Setup: func(env *testscript.Env) error {
-		for name, value := range map[string]string{"CA": "ca", "OFFLINE": "offline", "ROOT1": "root-1", "ROOT2": "root-2", "CARRY": "carry", "SAFE": "safe", "WEB": "web"} {
+		for name, value := range map[string]string{
+			"CA": "ca", "OFFLINE": "offline", "ROOT1": "root-1", "ROOT2": "root-2",
+			"CARRY": "carry", "SAFE": "safe", "WEB": "web",
+		} {
 			env.Setenv(name, value)
 		}
 		return nil
@@ -55,7 +59,8 @@ const tomorrow = "date() { command date --date=tomorrow \"$@\"; }\n%sunset -f da
 
 func issue(names ...string) (script string) {
 	for _, name := range names {
-		script += fmt.Sprintf("tla-pki issue -d \"$CA\" -p tla -i urn:tlagate:cabinet-a:tla:%[1]s --new-key -o %[1]s\n", name)
+		script += fmt.Sprintf(`tla-pki issue -d "$CA" -p tla -i urn:tlagate:cabinet-a:tla:%[1]s --new-key -o %[1]s
+`, name)
 	}
 	return script
 }

@@ -1,14 +1,16 @@
-// Package pages reads the code blocks of the documents, so that tests type what a reader is told to type, and no block escapes.
+// Package pages reads the code blocks of the documents, so that tests type what a reader is told to type, and no block
+// escapes.
 //
-// The first word behind the fence is the language: sh is commands, text is output or a picture, and yaml, json and ini are files.
-// A second word behind sh names the machine where the commands are typed, a third one its user, root if there is none:
+// The first word behind the fence is the language: sh is commands, text is output or a picture, and yaml, json and ini
+// are files. A second word behind sh names the machine where the commands are typed, a third one its user, root if there
+// is none:
 //
 //	```sh valise dominique
 //
 // In a drop-in for systemd, commands are the remarks that begin with three blanks.
 //
-// Blocks of one machine are run by [Trial] and [Setup] in integration; those without one are about the CA's directory alone, and
-// are run by cmd/tla-pki, page by page of [CA].
+// Blocks of a machine are run by integration, in the order of [Trial] and [Setup]; those without one are about the CA's
+// directory alone, and are run by cmd/tla-pki, page by page of [CA].
 package pages
 
 import (

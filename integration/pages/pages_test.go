@@ -32,8 +32,8 @@ func documents(t *testing.T) []string {
 	return append(list, dropIns...)
 }
 
-// TestG8EveryBlockIsRunOrIsNoCommand: a block of commands is on a page that a test runs; every other one is what its language says,
-// and has no line that a shell would take for a command.
+// TestG8EveryBlockIsRunOrIsNoCommand: a block of commands is on a page that a test runs; every other one is what its
+// language says, and has no line that a shell would take for a command.
 func TestG8EveryBlockIsRunOrIsNoCommand(t *testing.T) {
 	for _, page := range documents(t) {
 		blocks, err := Read(root, page)
@@ -62,7 +62,8 @@ func TestJudgeFindsWhatEscapes(t *testing.T) {
 	} {
 		require.ErrorContains(t, judge(c.Block), c.want)
 	}
-	require.NoError(t, judge(Block{Language: "text", Text: " TLA ── TLS ──▶ gateway\n     tla$ tla-relay start\n"}))
+	picture := " TLA ── TLS ──▶ gateway\n     tla$ tla-relay start\n"
+	require.NoError(t, judge(Block{Language: "text", Text: picture}))
 }
 
 // TestTheListsNameWhatIsThere: each page that a test runs has something to run.

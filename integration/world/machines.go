@@ -15,8 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Machines are computers of this world, on a network of their own that the world itself is on, too. The files of each are those of
-// the computer that the world is on, as they are now; what is changed in one is in that one alone, and vanishes with it.
+// Machines are computers of this world, on a network of their own that the world itself is on, too. The files of each
+// are those of the computer that the world is on, as they are now; what is changed in one is in that one alone, and
+// vanishes with it.
 type Machines struct {
 	dir    string // holds a directory a machine
 	bridge string // the network's end in the world
@@ -34,7 +35,7 @@ type Machine struct {
 // subnets counts the networks of a world: 10.77.0.0/24 and so on, up to 10.77.255.0/24.
 var subnets atomic.Int32
 
-// StartMachines lays out machines that find one another by their names, and names them. It needs root: a machine has users.
+// StartMachines lays out machines that find one another by these names. It needs root: a machine has users.
 func StartMachines(names ...string) (*Machines, error) {
 	subnet := int(subnets.Add(1)) - 1
 	m := &Machines{bridge: fmt.Sprintf("lan%d", subnet), subnet: subnet}
@@ -73,8 +74,8 @@ func (m *Machines) Machine(name string) *Machine {
 // machineTime is what any step of laying machines out may take.
 const machineTime = time.Minute
 
-// addBridge is run with the bridge's name and address; addMachine with a machine's directory, its interface in the world, the bridge and
-// its address. No file is shared but the kernel's: a machine has its own /run, /tmp and /dev, and no reader on USB.
+// addBridge is run with the bridge's name and address; addMachine with a machine's directory, its interface in the
+// world, the bridge and its address. A machine has its own /run, /tmp and /dev, and no reader on USB.
 const (
 	addBridge  = `ip link add "$1" type bridge && ip addr add "$2/24" dev "$1" && ip link set "$1" up`
 	addMachine = `
@@ -140,13 +141,19 @@ func (m *Machine) Overlay(from, to string) error {
 
 // Bind shows a file or a directory of the world at a place of the machine.
 func (m *Machine) Bind(from, to string) error {
-	return shell(`mkdir -p "$(dirname "$2")"; if [ -d "$1" ]; then mkdir -p "$2"; else touch "$2"; fi; mount --bind "$1" "$2"`, from, m.Path(to))
+	return shell(`mkdir -p "$(dirname "$2")"
+		if [ -d "$1" ]; then mkdir -p "$2"; else touch "$2"; fi
+		mount --bind "$1" "$2"`, from, m.Path(to))
 }
 
 // Run runs a program on the machine, as root, with something typed into its standard input.
 func (m *Machine) Run(timeout time.Duration, typed string, program string, args ...string) (string, error) {
-	enter := []string{"--net=" + filepath.Join(m.dir, "net"), "--root=" + filepath.Join(m.dir, "root"), "--wd=" + filepath.Join(m.dir, "root"),
-		"env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=dumb", program}
+	root := filepath.Join(m.dir, "root")
+	enter := []string{
+		"--net=" + filepath.Join(m.dir, "net"), "--root=" + root, "--wd=" + root,
+		"env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=dumb",
+		program,
+	}
 	out, err := Type(timeout, typed, nil, "nsenter", append(enter, args...)...)
 	if err != nil {
 		err = fmt.Errorf("on %s: %w", m.Name, err)

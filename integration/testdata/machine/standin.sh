@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# standin.sh is installed under the names of what a machine of a test cannot have: systemctl, systemd-run, apt-get, scp and make.
-# Each does what the real one would, as far as the documents need it, and fails for whatever else it is asked.
+# standin.sh is installed under the names of what a machine of a test cannot have: systemctl, systemd-run, apt-get, scp
+# and make. Each does what the real one would, as far as the documents need it, and fails for whatever else it is asked.
 set -euo pipefail
 
 refuse() {
@@ -8,7 +8,7 @@ refuse() {
 	exit 64
 }
 
-# setting NAME UNIT: the values that the unit and its drop-ins give, as systemd has it: an empty one forgets those before it.
+# setting NAME UNIT: the values that the unit and its drop-ins give; an empty one forgets those before it.
 setting() {
 	local value values=() files=("$(unit_file "$2")")
 	for value in "/etc/systemd/system/$2.service.d/"*.conf; do
@@ -49,7 +49,8 @@ start() {
 	for dir in $(setting RuntimeDirectory "$unit"); do
 		install -d -m 755 -o "${user:-root}" -g "${user:-root}" "/run/$dir"
 	done
-	read -ra command < <(setting ExecStart "$unit" | sed 's/ \$[A-Z_]*//g; s/ --auto-exit//') # there is no socket that brings it back
+	# Without --auto-exit: there is no socket that brings pcscd back.
+	read -ra command < <(setting ExecStart "$unit" | sed 's/ \$[A-Z_]*//g; s/ --auto-exit//')
 	launch "$unit" "${user:-root}" "$(setting SupplementaryGroups "$unit" | paste -sd,)" "${command[@]}"
 }
 
@@ -147,7 +148,7 @@ do_apt_get() {
 	for package in "${@:3}"; do
 		case $package in
 		./*.deb) DEBIAN_FRONTEND=noninteractive dpkg --install "$package" ;;
-		*) dpkg-query --show "$package" >/dev/null || refuse "install $package: deploy/packages.sh must name it for test" ;;
+		*) dpkg-query --show "$package" >/dev/null || refuse "install $package: name it in deploy/packages.sh" ;;
 		esac
 	done
 }
