@@ -1,0 +1,147 @@
+// Package address reads the addresses of configurations and command lines: where to connect to, where to listen, and
+// URLs. What can never work is refused with its reason before anybody is asked. Errors say what is wrong and never
+// quote the text: a URL may hold a secret. Who reports them names the line.
+package address
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// HostPort is where a TCP server is.
+type HostPort struct {
+	Host string // a DNS name, or an IP address without brackets
+	Port uint16
+}
+
+// String returns HOST:PORT, an IPv6 address in brackets.
+func (h HostPort) String() string { return net.JoinHostPort(h.Host, strconv.Itoa(int(h.Port))) }
+
+// Dial reads HOST:PORT to connect to; HOST is a name or an IP address.
+func Dial(text string) (HostPort, error) {
+	h, err := split(text)
+	switch {
+	case err != nil:
+		return h, err
+	case h.Host == "":
+		return h, errors.New("it names no host; want HOST:PORT")
+	case h.Port == 0:
+		return h, errPort
+	}
+	return h, checkHost(h.Host)
+}
+
+// Server reads HOST:PORT of a server that proves its name: HOST must be in its certificate. Certificates of servers
+// hold names and no IP addresses (RGS profile), so an IP address can never be proven.
+func Server(text string) (HostPort, error) {
+	h, err := Dial(text)
+	if err == nil && isIP(h.Host) {
+		err = errAddress
+	}
+	return h, err
+}
+
+var (
+	errPort    = errors.New("its port is none: want a number from 1 to 65535")
+	errAddress = errors.New("it is an IP address, and the server proves a name: want the name in its certificate; " +
+		"one that DNS does not know goes into the hosts file")
+)
+
+// Servers reads a list of Server. The error names each one that is wrong, by what and its place.
+func Servers(what string, list []string) error {
+	var errs []error
+	for i, text := range list {
+		if _, err := Server(text); err != nil {
+			errs = append(errs, fmt.Errorf("cannot use %s[%d] %q: %w", what, i, text, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Listen reads [HOST]:PORT to listen on. No host: all of this machine's addresses; port 0: whichever is free, another
+// at each start.
+func Listen(text string) error {
+	h, err := split(text)
+	switch {
+	case err != nil:
+		return err
+	case h.Host == "":
+		return nil
+	case h.Host == "*":
+		return errors.New("an asterisk is no address; to listen on all of them leave it out: \":PORT\"")
+	}
+	return checkHost(h.Host)
+}
+
+// split takes HOST:PORT apart; either may be missing still, as "" and 0.
+func split(text string) (h HostPort, err error) {
+	if err := checkForm(text); err != nil {
+		return h, err
+	}
+	host, port, err := net.SplitHostPort(text)
+	switch {
+	case err != nil && strings.Count(text, ":") > 1 && !strings.Contains(text, "["):
+		return h, errors.New("an IPv6 address goes into brackets; want [ADDRESS]:PORT")
+	case err != nil:
+		return h, errors.New("want HOST:PORT")
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return h, errPort
+	}
+	return HostPort{host, uint16(n)}, nil
+}
+
+// checkForm names what stands in no HOST:PORT at all.
+func checkForm(text string) error {
+	switch {
+	case text == "":
+		return errors.New("it is empty; want HOST:PORT")
+	case strings.ContainsFunc(text, func(r rune) bool { return r > 0x7e }):
+		return errors.New("it has letters beyond ASCII: write the name as DNS has it, with xn--")
+	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' }):
+		return errors.New("there is a blank in it; want HOST:PORT")
+	case IsURL(text):
+		return errors.New("it is a URL; want HOST:PORT alone")
+	case strings.ContainsAny(text, `/\`):
+		return errors.New("there is a slash in it; want HOST:PORT and nothing behind it")
+	}
+	return nil
+}
+
+func isIP(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
+// checkHost wants an IP address or a name that DNS or the hosts file can have.
+func checkHost(host string) error {
+	if isIP(host) {
+		return nil
+	}
+	name := strings.TrimSuffix(host, ".")
+	labels := strings.Split(name, ".")
+	for _, label := range labels {
+		if !isLabel(label) {
+			return errors.New("its host is no name: want labels of 1 to 63 letters, digits and hyphens between dots")
+		}
+	}
+	if last := labels[len(labels)-1]; strings.Trim(last, "0123456789") == "" {
+		return errors.New("its host ends in a number as IP addresses do, and is none")
+	}
+	if len(name) > 253 {
+		return errors.New("its host is longer than any name: at most 253 characters")
+	}
+	return nil
+}
+
+func isLabel(label string) bool {
+	return label != "" && len(label) <= 63 && label[0] != '-' && label[len(label)-1] != '-' &&
+		!strings.ContainsFunc(label, func(r rune) bool {
+			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+		})
+}
