@@ -172,10 +172,14 @@ func (v *verification) checkTestCA() (string, *Refusal) {
 }
 
 // testCARefused says what somebody meets who goes from a trial to use, and what to do.
-const testCARefused = "its name begins with TEST, which production: true refuses; enrol with a CA of another name, or, in a trial, say production: false"
+const testCARefused = "its name begins with TEST, which production: true refuses; " +
+	"enrol with a CA of another name, or, in a trial, say production: false"
 
-func isTestCA(c *x509.Certificate) bool {
-	return strings.HasPrefix(strings.ToUpper(strings.TrimSpace(c.Subject.CommonName)), "TEST")
+func isTestCA(c *x509.Certificate) bool { return IsTestName(c.Subject.CommonName) }
+
+// IsTestName reports whether a CA of that name is one of a lab, which a trust store for production refuses.
+func IsTestName(name string) bool {
+	return strings.HasPrefix(strings.ToUpper(strings.TrimSpace(name)), "TEST")
 }
 
 func (v *verification) checkBasicConstraints() (string, *Refusal) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -14,9 +15,9 @@ import (
 type initCmd struct {
 	Dir         string        `required:"" short:"d" placeholder:"DIR" env:"TLA_PKI_DIR" help:"The CA's directory; must not exist, or be empty."`
 	Name        string        `default:"TEST tlagate" help:"Name of the CA. Production trust stores refuse names that begin with TEST."`
-	URL         string        `name:"url" default:"http://pki.example.invalid" help:"Where DIR/public will be served; goes into every certificate."`
+	URL         string        `name:"url" placeholder:"URL" help:"Where DIR/public will be served; goes into every certificate. A TEST CA needs none."`
 	OCSPURL     string        `name:"ocsp-url" placeholder:"URL" help:"The OCSP responder; default: URL/ocsp."`
-	Policy      string        `default:"2.999.1" placeholder:"OID" help:"OID above the certificate policies; 2.999 is for labs."`
+	Policy      string        `placeholder:"OID" help:"OID of your own arc, above the certificate policies. A TEST CA needs none."`
 	RootKey     string        `enum:"p384,p256,rsa3072,rsa4096" default:"p384" help:"Kind of the root's key: ${enum}."`
 	IssuingKey  string        `enum:"p256,p384,rsa3072,rsa4096" default:"p256" help:"Kind of the issuing CA's key: ${enum}."`
 	RootSpec    string        `name:"root-key-spec" placeholder:"KEY" help:"Where to make the root's key: pkcs11:…, tpm:FILE or a file in the CA's directory; default root/root.key."`
@@ -47,7 +48,7 @@ Trust anchor:  %[1]s/public/root.crt
 Serve at %[3]s what is in %[1]s/public.
 Now %[4]s: whoever has the root's key can make any
 certificate. It is needed again for an ARL (within six months) and for a new issuing CA only.
-`, c.Dir, c.Name, c.URL, c.offline())
+`, c.Dir, c.Name, cmp.Or(c.URL, ca.LabURL), c.offline())
 	return nil
 }
 

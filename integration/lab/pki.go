@@ -2,7 +2,8 @@ package lab
 
 // makePKI makes the device CA and one certificate for each use.
 func (l *Lab) makePKI() error {
-	if _, err := l.PKI("init", "--name", "tlagate lab"); err != nil {
+	if _, err := l.PKI("init", "--name", "tlagate lab", "--url", "http://pki.lab.example", "--policy",
+		"1.3.6.1.4.1.32473.1"); err != nil {
 		return err
 	}
 	for _, c := range []struct {

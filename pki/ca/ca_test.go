@@ -101,15 +101,41 @@ func TestOpenNeedsAFinishedCA(t *testing.T) {
 	require.ErrorContains(t, err, "make one with init")
 }
 
+// mine is a policy of nobody's lab: an arc for documents (RFC 5612).
+const mine = "1.3.6.1.4.1.32473.1"
+
+// TestInitTakesNamesOfCharacters: a name is as long as people count it, in a lab and for use.
+func TestInitTakesNamesOfCharacters(t *testing.T) {
+	for _, s := range []Settings{
+		{Name: "TEST " + strings.Repeat("é", 43)},
+		{Name: strings.Repeat("é", 48), URL: "http://pki.example.org", Policy: mine},
+	} {
+		dir := filepath.Join(t.TempDir(), "ca")
+		require.NoError(t, Init(dir, InitConfig{Settings: s, RootKey: P256}))
+		require.Equal(t, s.Name+" issuing CA", openCA(t, dir, Options{}).Issuing.Subject.CommonName)
+	}
+}
+
 func TestInitRefusesSettings(t *testing.T) {
 	cases := map[string]struct {
 		settings Settings
 		says     string
 	}{
-		"https URL":        {Settings{URL: "https://pki.example.org"}, "not of the form http://"},
-		"URL with a query": {Settings{URL: "http://pki.example.org/?a=b"}, "not of the form http://"},
+		"https URL":        {Settings{URL: "https://pki.example.org"}, "want http://"},
+		"URL with a query": {Settings{URL: "http://pki.example.org/?a=b"}, "want http://HOST/PATH"},
+		"URL of port 0":    {Settings{URL: "http://pki.example.org:0"}, "from 1 to 65535"},
 		"policy":           {Settings{Policy: "2.x"}, "not an OID"},
 		"long name":        {Settings{Name: strings.Repeat("n", 49)}, "not 1 to 48"},
+		"long wide name":   {Settings{Name: strings.Repeat("é", 49)}, "not 1 to 48"},
+		"no UTF-8":         {Settings{Name: "TEST \xff"}, "not 1 to 48"},
+		"C1 control":       {Settings{Name: "TEST \u009b2J"}, "not 1 to 48"},
+		"no URL":           {Settings{Name: "Cabinets", Policy: mine}, "--url"},
+		"lab's URL":        {Settings{Name: "Cabinets", Policy: mine, URL: "http://pki.example.invalid"}, "--url"},
+		"lab's responder": {Settings{Name: "Cabinets", Policy: mine, URL: "http://pki.example.org",
+			OCSPURL: "http://pki.example.invalid/ocsp"}, "--url"},
+		"lab's policy": {Settings{Name: "Cabinets", URL: "http://pki.example.org"}, "--policy"},
+		"below the lab's": {Settings{Name: "Cabinets", URL: "http://pki.example.org", Policy: "2.999.7.1"},
+			"--policy"},
 		"escape in a name": {Settings{Name: "a\x1b[2J"}, "not 1 to 48"},
 		"CRL period":       {Settings{CRLPeriod: Duration(25 * time.Hour)}, "want 1 min to 24 h"},
 	}

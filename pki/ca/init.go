@@ -38,11 +38,15 @@ type InitConfig struct {
 // first ARL. It is built beside dir and moved there when complete, so half a CA never looks like one.
 func Init(dir string, cfg InitConfig) error {
 	cfg.Settings = cfg.Settings.withDefaults()
-	if err := cfg.Settings.check(); err != nil {
+	err := cfg.Settings.check()
+	if err == nil {
+		err = cfg.Settings.checkLab()
+	}
+	if err != nil {
 		return fmt.Errorf("cannot make a CA: %w", err)
 	}
 	made := new([]keys.Spec)
-	err := Beside(dir, func(draft string) error { return build(draft, cfg, made) })
+	err = Beside(dir, func(draft string) error { return build(draft, cfg, made) })
 	if err != nil {
 		return errors.Join(err, undo(*made, cfg.Keys))
 	}

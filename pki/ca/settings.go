@@ -4,22 +4,26 @@ import (
 	"bytes"
 	"encoding/asn1"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
+	"tlagate/internal/address"
 	"tlagate/keys"
+	"tlagate/pki"
 )
 
 // Settings are what a CA is given for life, at init.
 type Settings struct {
 	Format    int      `json:"format"`     // of this file: 1
 	Name      string   `json:"name"`       // of the CAs, 1 to 48 characters; begins with TEST in a lab; "" = "TEST tlagate"
-	URL       string   `json:"url"`        // where public/ is served; "" = http://pki.example.invalid
+	URL       string   `json:"url"`        // where public/ is served; "" = http://pki.example.invalid, for labs
 	OCSPURL   string   `json:"ocsp_url"`   // of the responder; "" = URL/ocsp
 	Policy    string   `json:"policy"`     // OID above the policies of the profiles; "" = 2.999.1, for labs
 	CRLPeriod Duration `json:"crl_period"` // between two CRLs; 0 = 24 h
@@ -49,12 +53,15 @@ const (
 	defaultCRLPeriod = 24 * time.Hour
 	defaultARLPeriod = 183 * 24 * time.Hour
 	crlMargin        = 2 * time.Hour // a CRL is valid that much longer than its period
+
+	// LabURL is what a lab's certificates say when nobody says where public/ is served.
+	LabURL = "http://pki.example.invalid"
 )
 
 func (s Settings) withDefaults() Settings {
 	s.Format = 1
 	s.Name = or(s.Name, "TEST tlagate")
-	s.URL = strings.TrimSuffix(or(s.URL, "http://pki.example.invalid"), "/")
+	s.URL = strings.TrimSuffix(or(s.URL, LabURL), "/")
 	s.OCSPURL = or(s.OCSPURL, s.URL+"/ocsp")
 	s.Policy = or(s.Policy, "2.999.1")
 	s.CRLPeriod = or(s.CRLPeriod, Duration(defaultCRLPeriod))
@@ -74,7 +81,7 @@ func (s Settings) check() error {
 	if s.Format != 1 {
 		return fmt.Errorf("format %d is not known to this program", s.Format)
 	}
-	if len(s.Name) > 48 || strings.TrimSpace(s.Name) != s.Name || strings.ContainsFunc(s.Name, isControl) {
+	if n := utf8.RuneCountInString(s.Name); n < 1 || n > 48 || !printable(s.Name) {
 		return fmt.Errorf("the name %q is not 1 to 48 printable characters", s.Name)
 	}
 	for _, u := range []string{s.URL, s.OCSPURL} {
@@ -99,14 +106,42 @@ func (s Settings) check() error {
 
 // checkURL: plain http, since whoever fetches a CRL to check a certificate has none checked yet (RFC 5280, 8).
 func checkURL(text string) error {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return fmt.Errorf("the URL %q is not of the form http://host/path", text)
+	u, err := address.URL(text, "http")
+	if err == nil && (u.RawQuery != "" || u.Fragment != "" || u.User != nil) {
+		err = errors.New("want http://HOST/PATH and nothing behind it")
+	}
+	if err != nil {
+		return fmt.Errorf("the URL %q: %w", text, err)
 	}
 	return nil
 }
 
-func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+// printable wants text that shows as it is: no control character, and no blank at its ends.
+func printable(text string) bool {
+	hidden := func(r rune) bool { return !unicode.IsGraphic(r) }
+	return utf8.ValidString(text) && strings.TrimSpace(text) == text && !strings.ContainsFunc(text, hidden)
+}
+
+// checkLab keeps what is for labs out of a CA for use: it would be in every certificate, for life. A CA that is there
+// is not asked.
+func (s Settings) checkLab() error {
+	if pki.IsTestName(s.Name) {
+		return nil
+	}
+	var errs []error
+	for _, u := range []string{s.URL, s.OCSPURL} {
+		if strings.HasPrefix(u, LabURL) {
+			errs = append(errs, fmt.Errorf("the URL %s is a lab's, and would be in every certificate of %q: "+
+				"name yours (--url), or let the name begin with TEST", u, s.Name))
+			break
+		}
+	}
+	if oid := s.policyOID(); oid[0] == 2 && oid[1] == 999 {
+		errs = append(errs, fmt.Errorf("the policy %s is a lab's, and would be in every certificate of %q: "+
+			"name an OID of your own arc (--policy), or let the name begin with TEST", s.Policy, s.Name))
+	}
+	return errors.Join(errs...)
+}
 
 // CRLURL is where the CRL of the issuing CA is found.
 func (s Settings) CRLURL() string { return s.URL + "/crl.der" }
