@@ -2,6 +2,7 @@ package pki
 
 import (
 	"cmp"
+	"slices"
 	"time"
 )
 
@@ -13,16 +14,22 @@ type List struct {
 	Entries    int
 	ThisUpdate time.Time
 	NextUpdate time.Time
-	Err        error // nil, or a *Refusal: why nothing can be accepted by it now
+	Ahead      time.Time // when it should have been renewed, as the log would warn
+	Err        error     // nil, or a *Refusal: why nothing can be accepted by it now
 }
 
-// Lists gives every list at hand, and each source that gives nothing usable.
+// Lists gives every list at hand, and each source that gives nothing usable. A list in whose place a newer one stands,
+// of another source, is left out: nothing depends on it.
 func (t *Trust) Lists() []List {
 	snap, now := t.snap.Load(), t.now()
 	var all []List
 	for _, c := range snap.crls {
+		if t.superseded(c, snap.crls) {
+			continue
+		}
 		l := List{Source: c.source, Issuer: bounded(c.list.Issuer.CommonName, 64), Number: c.number().String(),
-			Entries: c.entries.count, ThisUpdate: c.list.ThisUpdate, NextUpdate: c.list.NextUpdate}
+			Entries: c.entries.count, ThisUpdate: c.list.ThisUpdate, NextUpdate: c.list.NextUpdate,
+			Ahead: t.aheadOf(c.list.ThisUpdate, c.list.NextUpdate)}
 		if refusal := cmp.Or(t.standing(c), c.checkFuture(now), c.checkStale(now)); refusal != nil {
 			l.Err = refusal
 		}
@@ -32,4 +39,13 @@ func (t *Trust) Lists() []List {
 		all = append(all, List{Source: refusal.Subject, Err: refusal})
 	}
 	return all
+}
+
+// superseded reports whether a newer list of the same series is at hand that can be used now.
+func (t *Trust) superseded(c *crl, all []*crl) bool {
+	now := t.now()
+	return slices.ContainsFunc(all, func(n *crl) bool {
+		return n != c && n.sameSeries(c) && n.number().Cmp(c.number()) > 0 && t.standing(n) == nil &&
+			n.checkFuture(now) == nil && n.checkStale(now) == nil
+	})
 }
