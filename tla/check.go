@@ -20,11 +20,12 @@ type Check struct {
 
 // CheckItem is one thing that a start needs.
 type CheckItem struct {
-	Item    Item      `json:"item"`
-	OK      bool      `json:"ok"`
-	Skipped bool      `json:"skipped,omitempty"` // not looked at: what comes before failed
-	Names   []string  `json:"names,omitempty"`   // of readers; kinds of cards
-	Until   time.Time `json:"until,omitzero"`    // end of the certificate of certificate, link, pdt
+	Item    Item     `json:"item"`
+	OK      bool     `json:"ok"`
+	Skipped bool     `json:"skipped,omitempty"` // not looked at: what comes before failed
+	Names   []string `json:"names,omitempty"`   // of readers; kinds of cards
+	// end of the certificate of certificate, link, pdt; of the revocation list when link is not OK
+	Until   time.Time `json:"until,omitzero"`
 	Version uint64    `json:"version,omitempty"` // of bundle
 	Detail  string    `json:"detail,omitempty"`  // English: what was seen
 	Error   *Why      `json:"error,omitempty"`   // what a start would have said
@@ -69,7 +70,7 @@ func (r *Relay) check(ctx context.Context, act Act, mayRenew bool) (Check, error
 		return Check{}, why
 	}
 	v := r.Status()
-	return l.report(&trial{status: v, now: time.Now(), line: n, why: why}), nil
+	return l.report(&trial{status: v, now: time.Now(), line: n, why: why, lists: l.cfg.Party.Trust.Lists()}), nil
 }
 
 // checkUnbegun is of a start that nothing could begin.
@@ -132,6 +133,7 @@ type trial struct {
 	now    time.Time
 	line   *line // nil: there was no session
 	why    *Why  // then
+	lists  []pki.List
 }
 
 func (t *trial) items() (list []CheckItem) {
@@ -199,13 +201,30 @@ func (t *trial) bundle() CheckItem {
 	return i
 }
 
-// link is fine once the gateway is reached and proven, whatever it says then.
+// link is fine once the gateway is reached and proven, whatever it says then, if that will go on: a gateway brings a
+// new list long before the one at hand ends.
 func (t *trial) link() CheckItem {
 	if t.line != nil {
-		return reached(ItemLink, t.line.peers[0])
+		i := reached(ItemLink, t.line.peers[0])
+		if late := t.late(); late != nil {
+			i.OK, i.Until = false, late.NextUpdate
+			i.Detail = fmt.Sprintf("the list %s of %s should have been renewed by now, and the gateway brings no "+
+				"newer one", late.Source, late.Issuer)
+		}
+		return i
 	}
 	reached := t.why.stage >= stageOpen
 	return t.blamed(CheckItem{Item: ItemLink, OK: reached, Skipped: !reached, Detail: t.why.Gateway})
+}
+
+// late is the list that ends first of those that should have been renewed by now; nil = there is none.
+func (t *trial) late() (first *pki.List) {
+	for i, l := range t.lists {
+		if l.Err == nil && t.now.After(l.Ahead) && (first == nil || l.NextUpdate.Before(first.NextUpdate)) {
+			first = &t.lists[i]
+		}
+	}
+	return first
 }
 
 func (t *trial) pdt() CheckItem {

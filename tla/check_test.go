@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -103,6 +104,11 @@ func TestCheckFindsWhatAStartWouldMeet(t *testing.T) {
 			[]string{"+clock", "+readers", "+cards", "+certificate", "+link", "-pdt"}, CodeRefused},
 		"PdT busy": {func(g *rig) { g.bye = &session.Bye{Code: session.ByeBusy, Text: "No free pair."} },
 			[]string{"+clock", "+readers", "+cards", "+certificate", "+link", "-pdt"}, CodePdT},
+		"C2 a list that nobody renews": {func(g *rig) {
+			pkitest.WriteCRL(g.t, g.files.ARL, g.ca.Root.CRL(pkitest.CRLNumber(9), pkitest.CRLValid(-180*24*time.Hour,
+				3*24*time.Hour)))
+			g.trust.Reload()
+		}, []string{"+clock", "+readers", "+cards", "+certificate", "-link", "+pdt"}, CodeCheck},
 		"strange card": {func(g *rig) { g.fake.insert("left", strangeATR, 2) },
 			[]string{"+clock", "+readers", "-cards", "+certificate", "+link", "+pdt"}, CodeCheck},
 	} {

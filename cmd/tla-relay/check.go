@@ -35,6 +35,8 @@ var (
 		tla.ItemReaders:     {"aucun lecteur", "no reader"},
 		tla.ItemCards:       {"aucune carte utilisable", "no card of use"},
 		tla.ItemCertificate: {"à renouveler, encore {n} {n:jour:jours}", "to be renewed, {n} {n:day:days} left"},
+		tla.ItemLink: {"liste de révocation à renouveler, encore {n} {n:jour:jours}",
+			"revocation list to be renewed, {n} {n:day:days} left"},
 	}
 	itemMarks   = map[bool]words{true: {"OK ", "OK "}, false: {"NON", "NO "}}
 	itemSkipped = words{"-- ", "-- "}
@@ -81,7 +83,7 @@ func (t tongue) itemText(i tla.CheckItem, own string, now time.Time) string {
 func (t tongue) itemFill(i tla.CheckItem, now time.Time) []string {
 	n, names := len(i.Names), []string{}
 	switch i.Item {
-	case tla.ItemCertificate:
+	case tla.ItemCertificate, tla.ItemLink:
 		n = max(0, int(i.Until.Sub(now)/(24*time.Hour)))
 	case tla.ItemBundle:
 		n = int(i.Version)

@@ -114,8 +114,10 @@ var todoReasons = map[tla.Code]map[string]words{
 		tla.ReasonChanged:      doOpen,
 	},
 	tla.CodeCheck: {
-		string(tla.ItemReaders):     {"Branchez le lecteur de cartes.", "Plug in the card reader."},
-		string(tla.ItemCards):       {"Insérez votre carte, puce en avant.", "Put your card in, chip first."},
+		string(tla.ItemReaders): {"Branchez le lecteur de cartes.", "Plug in the card reader."},
+		string(tla.ItemCards):   {"Insérez votre carte, puce en avant.", "Put your card in, chip first."},
+		string(tla.ItemLink): {"Appelez votre opérateur : la liste de révocation est à renouveler.",
+			"Call your operator: the revocation list is to be renewed."},
 		string(tla.ItemCertificate): {"Appelez votre opérateur : le certificat est à renouveler.", "Call your operator: the certificate is to be renewed."},
 	},
 }
