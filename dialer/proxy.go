@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"strings"
 	"time"
+
+	"tlagate/internal/address"
 )
 
 // Proxy is an HTTP proxy that carries connections by CONNECT (RFC 9110, section 9.3.6).
@@ -24,14 +25,14 @@ type Proxy struct {
 // Parse reads "http://[USER@]HOST:PORT". A password in it is refused: a configuration holds no secret. Nothing of the text is quoted, for
 // it may hold one all the same.
 func Parse(text string) (*Proxy, error) {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" || u.Opaque != "" {
-		return nil, errors.New("cannot use proxy: want http://HOST:PORT or http://USER@HOST:PORT")
+	u, err := address.URL(text, "http")
+	if err != nil {
+		return nil, fmt.Errorf("cannot use proxy: %w, as http://HOST:PORT or http://USER@HOST:PORT", err)
 	}
 	if _, has := u.User.Password(); has {
 		return nil, errors.New("cannot use proxy: there is a password in it; put it into a file (mode 0600) and name that as proxy_password")
 	}
-	if u.Hostname() == "" || u.Port() == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || checkTarget(u.Host) != nil {
+	if u.Port() == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errors.New("cannot use proxy: want a host and a port, and nothing behind it: http://HOST:PORT")
 	}
 	user := u.User.Username()
@@ -111,11 +112,9 @@ func (p *Proxy) request(address string) (string, error) {
 }
 
 // checkTarget keeps what is no host:port out of a request.
-func checkTarget(address string) error {
-	host, port, err := net.SplitHostPort(address)
-	odd := func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`/\@?#"<>`, r) }
-	if err != nil || host == "" || port == "" || strings.ContainsFunc(address, odd) {
-		return fmt.Errorf("cannot connect to %q: want host:port", address)
+func checkTarget(target string) error {
+	if _, err := address.Dial(target); err != nil {
+		return fmt.Errorf("cannot connect to %q: %w", target, err)
 	}
 	return nil
 }

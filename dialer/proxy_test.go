@@ -139,7 +139,7 @@ func TestNoOddTargets(t *testing.T) {
 	addr, requests := standIn(t, "HTTP/1.1 200 ok\r\n\r\n")
 	for _, target := range []string{"gw", ":1", "gw:", "gw:1\r\nX: y", "g w:1", "user@gw:1", "gw/x:1", "gé:1"} {
 		_, err := (&Proxy{Address: addr}).DialContext(t.Context(), "tcp", target)
-		require.ErrorContains(t, err, "want host:port", target)
+		require.ErrorContains(t, err, "cannot connect to", target)
 	}
 	_, err := (&Proxy{Address: addr}).DialContext(t.Context(), "udp", "gw:1")
 	require.Error(t, err)

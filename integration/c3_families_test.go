@@ -32,8 +32,7 @@ func TestC3EitherFamily(t *testing.T) {
 		{"IPv4 is dead", bothFamilies, "fd00:c3::1", []string{"192.0.2.66", "fd00:c3::1"}, true},
 		{"two addresses of three are dead", bothFamilies, "192.0.2.1", []string{"192.0.2.66", "192.0.2.67", "192.0.2.1"}, true},
 		{"IPv6 only", bothFamilies, "::1", []string{"::1"}, false},
-		{"an IPv6 address in place of a name", "::1", "::1", nil, false},
-		{"an IPv4 address in place of a name", "127.0.0.1", "127.0.0.1", nil, false},
+		{"a name of the hosts file for an IPv4 address", bothFamilies, "127.0.0.1", []string{"127.0.0.1"}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			knowHost(t, bothFamilies, c.addresses...)
@@ -50,6 +49,19 @@ func TestC3EitherFamily(t *testing.T) {
 			b.startPdT(t)
 			b.startAccepted(t)
 		})
+	}
+}
+
+// TestC3AddressInPlaceOfAName: certificates hold names, and the gateway is to prove one. It is said before anybody is
+// dialled.
+func TestC3AddressInPlaceOfAName(t *testing.T) {
+	b := newBed(t)
+	b.ca.publish(t)
+	for _, host := range []string{"::1", "127.0.0.1"} {
+		b.Host, b.GatewayAddr = host, net.JoinHostPort(host, port(b.GatewayAddr))
+		require.ErrorContains(t, b.StartRelay(), "the server proves a name")
+		require.NoError(t, b.LaunchPdT())
+		logged(t, b.PdTProc, 0, "cannot use gateways[0]", "the server proves a name")
 	}
 }
 

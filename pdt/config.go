@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"time"
 
 	"tlagate/dialer"
+	"tlagate/internal/address"
 	"tlagate/pki"
 	"tlagate/session"
 	"tlagate/session/consent"
@@ -70,13 +70,8 @@ func (c Config) withDefaults() Config {
 
 // identify checks the configuration and gives our identity: both certificates must agree on it.
 func (c Config) identify() (pki.Identity, error) {
-	if len(c.Gateways) == 0 {
-		return pki.Identity{}, errors.New("cannot start without a gateway: name at least one")
-	}
-	for _, g := range c.Gateways {
-		if _, _, err := net.SplitHostPort(g); err != nil {
-			return pki.Identity{}, fmt.Errorf("cannot use gateway %q: want host:port", g)
-		}
+	if err := CheckGateways(c.Gateways); err != nil {
+		return pki.Identity{}, err
 	}
 	us, err := ownIdentity("client", c.Client)
 	if err != nil {
@@ -87,6 +82,14 @@ func (c Config) identify() (pki.Identity, error) {
 		err = fmt.Errorf("cannot start with certificates of two identities: the client certificate is of %s, the server certificate of %s", us, server)
 	}
 	return us, err
+}
+
+// CheckGateways wants at least one gateway, and names each that can never work.
+func CheckGateways(list []string) error {
+	if len(list) == 0 {
+		return errors.New("cannot start without a gateway: name at least one")
+	}
+	return address.Servers("gateways", list)
 }
 
 func ownIdentity(use string, p pki.Party) (pki.Identity, error) {

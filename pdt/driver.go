@@ -2,6 +2,7 @@ package pdt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -53,14 +54,16 @@ func defaultGap() time.Duration {
 
 // check refuses what would carry card data in clear over a network (C2).
 func (c DriverConfig) check() error {
-	ip, err := netip.ParseAddr(c.Address)
-	if err != nil || !ip.IsLoopback() {
-		return fmt.Errorf("cannot use %q as the virtual reader driver's address: want a loopback address such as 127.0.0.1", c.Address)
+	var errs []error
+	if ip, err := netip.ParseAddr(c.Address); err != nil || !ip.IsLoopback() {
+		errs = append(errs, fmt.Errorf("cannot use %q as the virtual reader driver's address: want a loopback "+
+			"address such as 127.0.0.1", c.Address))
 	}
-	if c.Port < 1 || c.Port+session.Slots-1 > 65535 {
-		return fmt.Errorf("cannot use %d as the virtual reader driver's port", c.Port)
+	if last := 65535 - session.Slots + 1; c.Port < 1 || c.Port > last {
+		errs = append(errs, fmt.Errorf("cannot use %d as the virtual reader driver's port: want 1 to %d, there is "+
+			"one for each slot", c.Port, last))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // NewDriver gives the readers of the virtual reader driver (vpcd 3.3 of the vsmartcard project, or its Windows twin).

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tlagate/internal/address"
 	"tlagate/pki"
 	"tlagate/session/link"
 )
@@ -182,7 +183,7 @@ type parkedLink struct {
 // dial connects, proves both ends to each other, and asks to park. The link is watched from then on: cut is
 // called when the gateway's certificate no longer passes.
 func (g *gateway) dial(ctx context.Context, cut func(error)) (*parkedLink, error) {
-	host, _, _ := net.SplitHostPort(g.address)
+	at, _ := address.Server(g.address) // checked with the configuration
 	bounded, cancel := context.WithTimeout(ctx, 3*setUp)
 	defer cancel()
 	c, err := g.connect(bounded)
@@ -190,7 +191,7 @@ func (g *gateway) dial(ctx context.Context, cut func(error)) (*parkedLink, error
 		return nil, err
 	}
 	l := &parkedLink{party: &g.s.cfg.Client}
-	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: host}
+	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Host}
 	conn, peer, err := l.party.Client(bounded, c, pki.ALPNOuter, want)
 	if err != nil {
 		return nil, err

@@ -292,7 +292,7 @@ func TestConfigIsChecked(t *testing.T) {
 	require.NoError(t, err)
 	for want, spoil := range map[string]setting{
 		"without a gateway": func(c *Config) { c.Gateways = nil },
-		"want host:port":    func(c *Config) { c.Gateways = []string{"gw.test"} },
+		"want HOST:PORT":    func(c *Config) { c.Gateways = []string{"gw.test"} },
 		"it is of a tla":    func(c *Config) { c.Client = l.party(l.certificate(theTLA, x509.ExtKeyUsageClientAuth)) },
 		"two identities": func(c *Config) {
 			c.Server = l.party(l.certificate(pki.Identity{Practice: "cabinet", Role: pki.RolePdT, Name: "p2"}, x509.ExtKeyUsageServerAuth))

@@ -8,13 +8,14 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/address"
 )
 
 // OCSPConfig says which responders may be asked. The zero value asks nobody: what peers staple and what status
@@ -35,12 +36,13 @@ func (c OCSPConfig) withDefaults() OCSPConfig {
 }
 
 func (c OCSPConfig) check() error {
+	var errs []error
 	for _, r := range c.Responders {
-		if !httpURL(r) {
-			return fmt.Errorf("cannot ask OCSP responder %q: want an http:// or https:// URL", r)
+		if _, err := address.URL(r, "http", "https"); err != nil {
+			errs = append(errs, fmt.Errorf("cannot ask OCSP responder %q: %w", r, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (c OCSPConfig) hash() crypto.Hash {
@@ -51,8 +53,8 @@ func (c OCSPConfig) hash() crypto.Hash {
 }
 
 func httpURL(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+	_, err := address.URL(s, "http", "https")
+	return err == nil
 }
 
 const (

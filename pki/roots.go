@@ -101,21 +101,21 @@ func (r *roots) equal(o *roots) bool {
 
 func (t *Trust) loadRoots() (*roots, error) {
 	r := &roots{profile: t.cfg.Profile, anchors: slices.Clone(t.cfg.Known)}
+	var errs []error
 	for _, a := range t.cfg.Anchors {
 		certs, err := t.loadCAs(a.File)
-		if err != nil {
-			return nil, err
-		}
+		errs = append(errs, err)
 		for _, c := range certs {
 			r.anchors = append(r.anchors, Anchor{c, slices.Clone(a.Practices), a.File})
 		}
 	}
 	for _, file := range t.cfg.Intermediates {
 		certs, err := t.loadCAs(file)
-		if err != nil {
-			return nil, err
-		}
+		errs = append(errs, err)
 		r.intermediates = append(r.intermediates, certs...)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	if len(r.anchors) == 0 && r.profile == RFC5280 && len(t.cfg.Anchors) > 0 {
 		return nil, &Refusal{Reason: BadCertificate, Subject: t.cfg.Anchors[0].File, Detail: "crypto/x509 can read no anchor of it"}

@@ -13,9 +13,10 @@ import (
 	"net/http"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
+
+	"tlagate/internal/address"
 )
 
 // source is one place that CRLs come from.
@@ -48,8 +49,22 @@ type asking struct {
 	doubt bool // what is held is no good, or nearly over: the source's word that nothing has changed is not enough
 }
 
+// checkSources names the URLs that can never be fetched.
+func checkSources(list []string) error {
+	var errs []error
+	for _, where := range list {
+		if !address.IsURL(where) {
+			continue
+		}
+		if _, err := address.URL(where, "http", "https"); err != nil {
+			errs = append(errs, fmt.Errorf("cannot fetch the CRL %q: %w", where, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func (t *Trust) newSource(where string) *source {
-	if strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://") {
+	if address.IsURL(where) {
 		return &source{where: where, reader: &urlReader{url: where, cfg: t.cfg}}
 	}
 	return &source{where: where, reader: &fileReader{file: where, cfg: t.cfg}}

@@ -92,19 +92,18 @@ type Trust struct {
 	fresh   string                         // which CRLs were in date at the last look
 }
 
-// OpenTrust loads anchors, intermediates, deny list, what was kept over a restart, and CRLs. An unreadable one is an
-// error; an unreadable or missing CRL is logged and means that what needs it is refused (crl_missing, crl_bad …). Each
-// source is read once, so it may take as long as FetchTimeout; when Stop is closed meanwhile, the error is
-// context.Canceled.
+// OpenTrust loads anchors, intermediates, deny list, what was kept over a restart, and CRLs. What of them is unreadable
+// is an error that names all of it; an unreadable or missing CRL is logged and means that what needs it is refused
+// (crl_missing, crl_bad …). Each source is read once, so it may take as long as FetchTimeout; when Stop is closed
+// meanwhile, the error is context.Canceled.
 func OpenTrust(cfg TrustConfig) (*Trust, error) {
 	t := &Trust{cfg: withDefaults(cfg), cas: map[[32]byte]*x509.Certificate{}, changed: make(chan struct{}), updated: make(chan struct{}), links: newLinkCache()}
 	t.log = t.cfg.Log
 	t.snap.Store(&snapshot{})
-	if err := errors.Join(t.cfg.OCSP.check(), t.openRoots(), t.openDenyList(), t.openDenials(), t.openAnswers()); err != nil {
-		return nil, err
-	}
 	var err error
-	if t.numbers, err = openNumbers(cfg.State); err != nil {
+	t.numbers, err = openNumbers(cfg.State)
+	if err := errors.Join(t.cfg.OCSP.check(), checkSources(cfg.CRLs), t.openRoots(), t.openDenyList(), t.openDenials(),
+		t.openAnswers(), err); err != nil {
 		return nil, err
 	}
 	for _, where := range cfg.CRLs {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"tlagate/internal/address"
 	"tlagate/pki/bundle"
 	"tlagate/session/link"
 	"tlagate/tla/control"
@@ -36,6 +37,25 @@ type Settings struct {
 	PdTs               []string
 	Absolute, Inactive time.Duration // zero = the default
 	Policy             *policy.Policy
+}
+
+// Check names all that is wrong with them.
+func (s Settings) Check() error {
+	errs := []error{address.Servers("gateways", s.Gateways)}
+	if len(s.Gateways) == 0 {
+		errs = append(errs, errors.New("cannot run a relay without a gateway: name one, host:port, under gateways"))
+	}
+	if s.Policy == nil {
+		errs = append(errs, errors.New("cannot run a relay without a card policy: no command would reach a card"))
+	}
+	if len(s.PdTs) == 0 {
+		errs = append(errs, errors.New("cannot run a relay without a PdT: name one under pdt"))
+	}
+	for _, name := range s.PdTs {
+		_, err := pdtOf(name, "practice")
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, Timers{Absolute: s.Absolute, Inactive: s.Inactive}.Check())...)
 }
 
 // Set replaces them for sessions that start from now on. The error says why those of before stay.

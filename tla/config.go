@@ -91,22 +91,25 @@ func (t Timers) withDefaults() Timers {
 	return t
 }
 
-func (t Timers) check() error {
-	switch {
-	case t.Absolute < 0 || t.Absolute > MaxAbsolute:
-		return fmt.Errorf("cannot let a session last %v: at most %v", t.Absolute, MaxAbsolute)
-	case t.Inactive < 0 || t.Inactive > MaxInactive:
-		return fmt.Errorf("cannot let a session be inactive for %v: at most %v (SA4)", t.Inactive, MaxInactive)
-	case t.Grace < 0 || t.Grace > MaxGrace:
-		return fmt.Errorf("cannot wait %v for a lost link: at most %v", t.Grace, MaxGrace)
-	case t.Heartbeat < 0:
-		return fmt.Errorf("cannot have a heartbeat of %v", t.Heartbeat)
-	case t.Human < 0 || t.Human > MaxHuman:
-		return fmt.Errorf("cannot let a session go on for %v without its user: at most %v (SA4)", t.Human, MaxHuman)
-	case t.Ask < 0 || t.Warn < 0:
-		return fmt.Errorf("cannot ask %v and warn %v before the end of a session: want times that are not negative", t.Ask, t.Warn)
+// Check names all that is wrong with them.
+func (t Timers) Check() error {
+	var errs []error
+	refuse := func(wrong bool, format string, args ...any) {
+		if wrong {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
 	}
-	return nil
+	refuse(t.Absolute < 0 || t.Absolute > MaxAbsolute, "cannot let a session last %v: at most %v", t.Absolute,
+		MaxAbsolute)
+	refuse(t.Inactive < 0 || t.Inactive > MaxInactive, "cannot let a session be inactive for %v: at most %v (SA4)",
+		t.Inactive, MaxInactive)
+	refuse(t.Grace < 0 || t.Grace > MaxGrace, "cannot wait %v for a lost link: at most %v", t.Grace, MaxGrace)
+	refuse(t.Heartbeat < 0, "cannot have a heartbeat of %v", t.Heartbeat)
+	refuse(t.Human < 0 || t.Human > MaxHuman, "cannot let a session go on for %v without its user: at most %v (SA4)",
+		t.Human, MaxHuman)
+	refuse(t.Ask < 0 || t.Warn < 0, "cannot ask %v and warn %v before the end of a session: want times that are not "+
+		"negative", t.Ask, t.Warn)
+	return errors.Join(errs...)
 }
 
 func (c Config) withDefaults() Config {
@@ -121,26 +124,7 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) check() error {
-	if len(c.Gateways) == 0 {
-		return errors.New("cannot run a relay without a gateway: name one, host:port")
-	}
-	for _, g := range c.Gateways {
-		if host, _, err := net.SplitHostPort(g); err != nil || host == "" {
-			return fmt.Errorf("cannot use the gateway %q: want host:port", g)
-		}
-	}
-	if c.Policy == nil {
-		return errors.New("cannot run a relay without a card policy: no command would reach a card")
-	}
-	if len(c.PdTs) == 0 {
-		return errors.New("cannot run a relay without a PdT: name one")
-	}
-	for _, name := range c.PdTs {
-		if _, err := pdtOf(name, "practice"); err != nil {
-			return err
-		}
-	}
-	return c.Timers.check()
+	return errors.Join(Settings{Gateways: c.Gateways, PdTs: c.PdTs, Policy: c.Policy}.Check(), c.Timers.Check())
 }
 
 // pdtOf gives the identity of a PdT named by URN, or by its bare name in our own practice.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"tlagate/internal/address"
 	"tlagate/pki"
 	"tlagate/session"
 	"tlagate/session/link"
@@ -70,9 +71,9 @@ func (a *attempt) dial() (net.Conn, error) {
 		return nil, err
 	}
 	a.stage = stageOuter
-	host, _, _ := net.SplitHostPort(a.gateway) // checked with the configuration
+	at, _ := address.Server(a.gateway) // checked with the configuration
 	return a.prove(a.socket, pki.ALPNOuter, a.cfg.Timers.Open,
-		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: host})
+		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Host})
 }
 
 // step bounds one step of an attempt; the grace time must do for several attempts.

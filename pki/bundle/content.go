@@ -6,11 +6,10 @@ import (
 	"encoding/json/v2"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"strings"
 	"time"
 
+	"tlagate/internal/address"
 	"tlagate/pemfile"
 	"tlagate/pki"
 )
@@ -155,12 +154,7 @@ func (c *Content) checkGateways() error {
 	if len(c.Gateways) == 0 {
 		return errors.New("it names no gateway")
 	}
-	for _, g := range c.Gateways {
-		if host, _, err := net.SplitHostPort(g); err != nil || host == "" {
-			return fmt.Errorf("its gateway %q is not host:port", g)
-		}
-	}
-	return nil
+	return address.Servers("gateways", c.Gateways)
 }
 
 // checkRole wants what belongs to the role of the devices, and nothing else.
@@ -204,9 +198,8 @@ func checkNames(practices []string) error {
 func (s Sources) check() error {
 	for _, list := range [][]string{s.OCSP, s.CRLs} {
 		for _, raw := range list {
-			u, err := url.Parse(raw)
-			if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-				return fmt.Errorf("its source %q is no http:// or https:// URL", raw)
+			if _, err := address.URL(raw, "http", "https"); err != nil {
+				return fmt.Errorf("its source %q: %w", raw, err)
 			}
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"tlagate/internal/address"
 	"tlagate/pki"
 )
 
@@ -129,9 +130,9 @@ func (k *Kept) party(w Way) *pki.Party {
 }
 
 func (k *Kept) dial(ctx context.Context, w Way) (net.Conn, error) {
-	host, _, err := net.SplitHostPort(w.Gateway)
+	at, err := address.Server(w.Gateway)
 	if err != nil {
-		return nil, fmt.Errorf("want host:port: %w", err)
+		return nil, err
 	}
 	dial := w.Dial
 	if dial == nil {
@@ -142,7 +143,7 @@ func (k *Kept) dial(ctx context.Context, w Way) (net.Conn, error) {
 		return nil, err
 	}
 	conn, _, err := k.party(w).Client(ctx, c, pki.ALPNOuter,
-		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: host})
+		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Host})
 	if err != nil {
 		return nil, err
 	}

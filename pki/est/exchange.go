@@ -12,6 +12,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"tlagate/internal/address"
 )
 
 // AnyName is what a device sends as SNI that knows no name of the PKI: a gateway pipes it to its own (section 4).
@@ -24,9 +26,9 @@ type Place struct {
 }
 
 // DirectPlace is a PKI that is dialled itself: HOST of HOST:PORT is its name.
-func DirectPlace(address string) (Place, error) {
-	host, _, err := net.SplitHostPort(address)
-	return Place{Address: address, Name: host}, err
+func DirectPlace(hostPort string) (Place, error) {
+	at, err := address.Server(hostPort)
+	return Place{Address: hostPort, Name: at.Host}, err
 }
 
 func (p Place) sni() string { return cmp.Or(p.Name, AnyName) }

@@ -10,10 +10,10 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/url"
 	"sync"
 	"time"
 
+	"tlagate/internal/address"
 	"tlagate/pki"
 )
 
@@ -50,24 +50,33 @@ type State struct {
 
 // New checks the configuration.
 func New(cfg Config) (*Subscriber, error) {
-	u, err := url.Parse(cfg.URL)
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.RawQuery != "" || u.User != nil || (u.Path != "" && u.Path != "/") {
-		return nil, fmt.Errorf("cannot listen to %q for revocations: want https://host:port", cfg.URL)
+	at, err := CheckURL(cfg.URL)
+	if err != nil {
+		return nil, err
 	}
 	cfg.Silence = cmp.Or(cfg.Silence, 15*time.Second)
 	cfg.Retry = cmp.Or(cfg.Retry, 500*time.Millisecond)
 	cfg.MaxRetry = cmp.Or(cfg.MaxRetry, 30*time.Second)
 	cfg.Spread = cmp.Or(cfg.Spread, 2*time.Second)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)).With("push", cfg.URL)
-	return &Subscriber{cfg: cfg, host: hostPort(u), name: u.Hostname(), fetch: make(chan struct{}, 1),
+	return &Subscriber{cfg: cfg, host: at.String(), name: at.Host, fetch: make(chan struct{}, 1),
 		state: State{URL: cfg.URL, Why: "not connected yet"}}, nil
 }
 
-func hostPort(u *url.URL) string {
-	if u.Port() == "" {
-		return u.Host + ":443"
+// CheckURL reads the URL of a source of revocations, https://HOST[:PORT]; HOST must be in the source's certificate.
+func CheckURL(text string) (address.HostPort, error) {
+	u, err := address.URL(text, "https")
+	if err == nil && (u.RawQuery != "" || u.User != nil || u.Path != "" && u.Path != "/") {
+		err = errors.New("want https://HOST:PORT and nothing else in it")
 	}
-	return u.Host
+	if err != nil {
+		return address.HostPort{}, fmt.Errorf("cannot listen to %q for revocations: %w", text, err)
+	}
+	at, err := address.Server(address.OfURL(u).String())
+	if err != nil {
+		err = fmt.Errorf("cannot listen to %q for revocations: %w", text, err)
+	}
+	return at, err
 }
 
 // State gives how it stands.
