@@ -51,7 +51,8 @@ func TestDoctorOfThePdT(t *testing.T) {
 	f := doctor(t, l, "tla-pdt", env)
 	gateway := "gateway " + l.Named(l.GatewayAddr)
 	f.are(t, "ok", "configuration", "PC/SC service", "APDU logging", "pcscd --auto-exit", "driver entries", "driver listens", "driver from outside",
-		"certificate of client", "certificate of server", "bundle", "trust anchors", "revocation lists", gateway, "listening sockets")
+		"certificate of client", "certificate of server", "bundle", "trust anchors", "revocation lists",
+		"revocation of peers", gateway, "listening sockets")
 	f.are(t, "warning", "key of client", "key of server", "disk of the audit trace", "driver from this host")
 	require.Contains(t, f[gateway].Found, lab.Gateway+" takes us for "+lab.PdT+", certificate good")
 	require.Contains(t, f["PC/SC service"].Found, `"tlagate 00 00", "tlagate 00 01"`)
@@ -112,7 +113,8 @@ func TestC4DoctorOfTheRelayMakesNoConnection(t *testing.T) {
 	require.NoError(t, l.StartRelay())
 	env := l.TLAReaders.Env()
 	f := doctor(t, l, "tla-relay", env)
-	f.are(t, "ok", "configuration", "PC/SC service", "APDU logging", "locked memory", "certificate of identity", "bundle", "trust anchors", "revocation lists",
+	f.are(t, "ok", "configuration", "PC/SC service", "APDU logging", "locked memory", "certificate of identity",
+		"bundle", "trust anchors", "revocation lists", "revocation of peers",
 		"control socket", "listening sockets")
 	f.are(t, "warning", "key of identity", "group of the users")
 	require.Zero(t, p.Accepted())
@@ -124,6 +126,51 @@ func TestC4DoctorOfTheRelayMakesNoConnection(t *testing.T) {
 	f.are(t, "failure", "APDU logging")
 	f.are(t, "warning", "control socket")
 	require.Zero(t, p.Accepted())
+}
+
+// TestC2DoctorsTellWhatWillBeRefused: a terminal with an ARL alone, and a gateway that asks no responder. Each side
+// says so before a start does, and all is well once the gateway asks.
+func TestC2DoctorsTellWhatWillBeRefused(t *testing.T) {
+	l, err := lab.New()
+	require.NoError(t, err)
+	b := &bed{Lab: l, t: t}
+	t.Cleanup(func() { showLogs(t, l); require.NoError(t, l.Close()) })
+	require.NoError(t, l.StartReaders())
+	l.TLATrust.CRLs = []string{l.Path("pki/public/arl.pem")}
+	require.NoError(t, l.StartGateway())
+	require.NoError(t, l.StartRelay())
+	b.startPdT(t)
+	check := func() string {
+		out, err := l.Run("tla-gateway", "check", "--config", l.Path("gateway.yaml"))
+		require.NoError(t, err, out)
+		return out
+	}
+	env := l.TLAReaders.Env()
+	f := doctor(t, l, "tla-relay", env)
+	f.are(t, "not checkable", "revocation of peers")
+	require.Contains(t, f["revocation of peers"].Found, "tlagate lab issuing CA")
+	require.Contains(t, f["revocation of peers"].Do, "crl_missing")
+	require.Regexp(t, `WARNING +no OCSP responder is asked: .*crl_missing`, check())
+	require.Equal(t, "crl_missing", b.startRefused(t).Reason, "as they said")
+
+	url, err := l.StartOCSP()
+	require.NoError(t, err)
+	l.GatewayTrust.OCSP = []string{url}
+	require.NoError(t, l.GatewayProc.Stop())
+	require.NoError(t, l.StartGateway())
+	out := check()
+	require.NotContains(t, out, "WARNING")
+	require.Regexp(t, `revocation +of components that "tlagate lab issuing CA" issued: by OCSP`, out)
+	require.Eventually(t, func() bool { return b.relay(t, "start").OK }, c2Time, 200*time.Millisecond)
+	require.NoError(t, l.OCSPProc.Stop())
+	out, failed := l.Run("tla-gateway", "check", "--config", l.Path("gateway.yaml"))
+	require.Error(t, failed)
+	require.Regexp(t, `WRONG +cannot get an OCSP answer about our own certificate, and terminals without a CRL`, out)
+
+	l.TLATrust.CRLs = []string{l.Path("pki/public/crl.pem")}
+	require.NoError(t, l.RelayProc.Stop())
+	require.NoError(t, l.StartRelay())
+	doctor(t, l, "tla-relay", env).are(t, "failure", "revocation of peers")
 }
 
 // nft loads rules until the test ends.

@@ -2,11 +2,12 @@ package ocsp
 
 import (
 	"fmt"
+	"os"
 )
 
 // Finding is one thing that Check looked at.
 type Finding struct {
-	Name   string // issuer, certificate, status, database
+	Name   string // configuration, issuer, certificate, status, database
 	Detail string // what was found; "" when Err says it all
 	Err    error  // why answers are impossible; nil = good
 }
@@ -14,10 +15,15 @@ type Finding struct {
 // Check looks at everything that Open needs, and at all of it even when something is wrong.
 func Check(cfg Config) []Finding {
 	cfg = cfg.withDefaults()
-	if err := cfg.check(); err != nil {
-		return []Finding{{Name: "configuration", Err: err}}
+	var found []Finding
+	for _, fault := range cfg.faults() {
+		found = append(found, Finding{Name: "configuration", Err: fault})
 	}
-	found := []Finding{{Name: "issuer", Detail: fmt.Sprintf("%q, until %s", cfg.Issuer.Subject.CommonName, stamp(cfg.Issuer.NotAfter))}}
+	if err := cfg.checkIssuer(); err != nil {
+		return append(found, Finding{Name: "issuer", Err: err}, checkFile(cfg.Database))
+	}
+	found = append(found, Finding{Name: "issuer", Detail: fmt.Sprintf("%q, until %s", cfg.Issuer.Subject.CommonName,
+		stamp(cfg.Issuer.NotAfter))})
 	s, finding := checkCertificate(cfg)
 	found = append(found, finding)
 	b := newBooks(cfg.Database, cfg.Issuer)
@@ -52,6 +58,16 @@ func checkBooks(b *books) Finding {
 	n, f.Err = b.issued()
 	f.Detail = fmt.Sprintf("%s, read-only, %d certificates of the issuer", b.file, n)
 	return f
+}
+
+// checkFile is all that can be told of books while nobody knows whose.
+func checkFile(file string) Finding {
+	f, err := os.Open(file)
+	if err != nil {
+		return Finding{Name: "database", Err: fmt.Errorf("cannot read the CA's database: %w", err)}
+	}
+	f.Close()
+	return Finding{Name: "database", Detail: file + " is there"}
 }
 
 func checkOwn(b *books, s *signer) Finding {

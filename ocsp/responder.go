@@ -56,22 +56,31 @@ func or[T comparable](value, fallback T) T {
 	return value
 }
 
-func (c Config) check() error {
-	switch {
-	case c.Issuer == nil || !c.Issuer.IsCA || len(c.Issuer.SubjectKeyId) == 0:
+func (c Config) check() error { return errors.Join(append(c.faults(), c.checkIssuer())...) }
+
+func (c Config) checkIssuer() error {
+	if c.Issuer == nil || !c.Issuer.IsCA || len(c.Issuer.SubjectKeyId) == 0 {
 		return errors.New("cannot answer: the issuer is no CA certificate with a subject key identifier")
-	case c.Validity < time.Minute || c.Validity > maxValidity:
-		return fmt.Errorf("cannot answer with a validity of %s: want 1 min to %s", c.Validity, maxValidity)
-	case c.Poll < time.Millisecond || c.Poll > time.Second:
-		return fmt.Errorf("cannot look at the books every %s: want at most 1 s, so that a revocation shows within a second", c.Poll)
-	case c.Patience < c.Poll || c.Drain < 0:
-		return fmt.Errorf("cannot answer with a patience of %s and a drain of %s: too short", c.Patience, c.Drain)
-	case c.MaxIDs < 1 || c.CacheSize < 1 || c.Connections < 1:
-		return errors.New("cannot answer: a limit is below 1")
-	case c.Path[0] != '/':
-		return fmt.Errorf("cannot answer at path %q: it does not begin with /", c.Path)
 	}
 	return nil
+}
+
+// faults are all that is wrong with times, limits and path.
+func (c Config) faults() (list []error) {
+	refuse := func(wrong bool, format string, args ...any) {
+		if wrong {
+			list = append(list, fmt.Errorf(format, args...))
+		}
+	}
+	refuse(c.Validity < time.Minute || c.Validity > maxValidity,
+		"cannot answer with a validity of %s: want 1 min to %s", c.Validity, maxValidity)
+	refuse(c.Poll < time.Millisecond || c.Poll > time.Second,
+		"cannot look at the books every %s: want at most 1 s, so that a revocation shows within a second", c.Poll)
+	refuse(c.Patience < c.Poll || c.Drain < 0, "cannot answer with a patience of %s and a drain of %s: too short",
+		c.Patience, c.Drain)
+	refuse(c.MaxIDs < 1 || c.CacheSize < 1 || c.Connections < 1, "cannot answer: a limit is below 1")
+	refuse(c.Path[0] != '/', "cannot answer at path %q: it does not begin with /", c.Path)
+	return list
 }
 
 // maxValidity: an answer shall not outlast a CRL by much.

@@ -1,15 +1,14 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"tlagate/cmd/internal/cli"
-	"tlagate/cmd/internal/trail"
 	"tlagate/gateway"
 	"tlagate/pki"
 	"tlagate/pki/est"
@@ -19,22 +18,26 @@ type checkCmd struct {
 	Config string `required:"" short:"c" placeholder:"FILE" help:"Configuration file (YAML)."`
 }
 
-// Run reads everything that serve would read, prints it, and says what is wrong: exit 0, 1, or 2 when something
+// Run reads everything that serve would read, prints it, and says all that is wrong: exit 0, 1, or 2 when something
 // cannot be read at all.
 func (s *checkCmd) Run(app *cli.App) error {
 	c, rules, err := load(s.Config)
-	if err != nil {
-		return cli.Usage("%w", err)
-	}
-	keys, trust, err := c.open(&trail.Trail{}, slog.New(slog.DiscardHandler)) // what it would log is printed below
-	if err != nil {
+	if !cli.Usable(err) {
 		return cli.Usage("%w", err)
 	}
 	r := &report{out: tabwriter.NewWriter(app.Stdout, 0, 0, 2, ' ', 0), now: time.Now()}
+	r.unreadable(err)
 	r.access(c, rules)
+	keys, unreadable := c.Identity.OpenOrAll()
+	r.unreadable(unreadable)
+	// what it would log is printed below
+	trust, unreadable := pki.OpenTrust(c.Trust.Config(slog.New(slog.DiscardHandler)))
+	r.unreadable(unreadable)
+	r.others(c)
 	r.identity(trust, keys)
 	r.enrolment(c, keys)
 	r.trust(trust)
+	r.coverage(trust, keys)
 	return r.conclude()
 }
 
@@ -49,6 +52,7 @@ type report struct {
 	out   *tabwriter.Writer
 	now   time.Time
 	wrong int
+	mute  int // of those, what cannot be read at all
 }
 
 func (r *report) line(what, format string, args ...any) {
@@ -60,10 +64,20 @@ func (r *report) problem(err error) {
 	r.line("WRONG", "%v", err)
 }
 
+// unreadable prints each fault of what cannot be read; nil = there is none.
+func (r *report) unreadable(err error) {
+	for _, fault := range cli.FaultsOf(err) {
+		r.problem(fault)
+		r.mute++
+	}
+}
+
+func (r *report) warning(format string, args ...any) { r.line("WARNING", format, args...) }
+
 // ends warns of what ends within limit.
 func (r *report) ends(what string, at time.Time, limit time.Duration) {
 	if left := at.Sub(r.now); left > 0 && left < limit {
-		r.line("WARNING", "%s ends in %s", what, left.Round(time.Minute))
+		r.warning("%s ends in %s", what, left.Round(time.Minute))
 	}
 }
 
@@ -78,9 +92,42 @@ func (r *report) access(c config, rules []gateway.Rule) {
 	}
 }
 
+// others are what serve opens beside our certificate and the trust store.
+func (r *report) others(c config) {
+	for i, source := range c.Push {
+		if source.Client != (cli.Identity{}) || c.Client == (cli.Identity{}) {
+			r.pair(fmt.Sprintf("push[%d].client", i), source.Client)
+		}
+	}
+	if c.Client != (cli.Identity{}) {
+		r.pair("client", c.Client)
+	}
+	if c.Bundles != "" {
+		_, err := os.ReadDir(string(c.Bundles))
+		r.unreadable(err)
+	}
+}
+
+// pair opens a certificate and its key.
+func (r *report) pair(section string, id cli.Identity) {
+	keys, err := id.OpenOrAll()
+	for _, fault := range cli.FaultsOf(err) {
+		r.unreadable(fmt.Errorf("%s: %w", section, fault))
+	}
+	if keys != nil {
+		_ = keys.Close()
+	}
+}
+
 func (r *report) identity(trust *pki.Trust, keys *cli.Keys) {
+	if keys == nil {
+		return
+	}
 	leaf := keys.Certificate().Leaf
 	r.line("certificate", "serial %x, for %s, until %s", leaf.SerialNumber, strings.Join(leaf.DNSNames, " "), stamp(leaf.NotAfter))
+	if trust == nil {
+		return
+	}
 	verdict, err := verifyOurs(trust, keys)
 	if err != nil {
 		r.problem(fmt.Errorf("peers would refuse our certificate: %w", err))
@@ -97,21 +144,23 @@ func (r *report) enrolment(c config, keys *cli.Keys) {
 		return
 	}
 	r.line("enrolment", "for %s piped to %s", strings.TrimSpace(est.AnyName+" "+e.Name), e.To)
+	if keys == nil {
+		return
+	}
 	if err := e.ambiguous(keys); err != nil {
 		r.problem(err)
 	}
 }
 
 func (r *report) trust(trust *pki.Trust) {
+	if trust == nil {
+		return
+	}
 	for _, a := range trust.Anchors() {
 		r.line("anchor", "%s, vouches for %s, until %s", a.Cert.Subject.CommonName, practices(a.Practices), stamp(a.Cert.NotAfter))
 		r.ends("this anchor", a.Cert.NotAfter, soonCert)
 	}
-	lists := trust.Lists()
-	if len(lists) == 0 {
-		r.problem(errors.New("no CRL is configured: every peer will be refused; name them under trust.crls"))
-	}
-	for _, l := range lists {
+	for _, l := range trust.Lists() {
 		r.list(l)
 	}
 }
@@ -119,7 +168,7 @@ func (r *report) trust(trust *pki.Trust) {
 func (r *report) list(l pki.List) {
 	if l.Issuer != "" {
 		r.line("crl", "%s of %s, number %s, %d entries, until %s", l.Source, l.Issuer, l.Number, l.Entries, stamp(l.NextUpdate))
-		r.ends("this CRL", l.NextUpdate, soonCRL)
+		r.ends("this CRL", l.NextUpdate, max(soonCRL, l.NextUpdate.Sub(l.Ahead)))
 	}
 	if l.Err != nil {
 		r.problem(l.Err)
@@ -132,7 +181,11 @@ func (r *report) conclude() error {
 		return r.out.Flush()
 	}
 	r.line("result", "%d wrong", r.wrong)
-	return cli.ExitCode(1, r.out.Flush())
+	code := 1
+	if r.mute > 0 {
+		code = 2
+	}
+	return cli.ExitCode(code, r.out.Flush())
 }
 
 func practices(list []string) string {

@@ -9,6 +9,7 @@ import (
 	"tlagate/cmd/internal/enrol"
 	"tlagate/gateway"
 	"tlagate/metrics"
+	"tlagate/pki/push"
 )
 
 // config is the YAML file; deploy/examples/gateway.yaml explains each line.
@@ -61,24 +62,26 @@ type limits struct {
 	ParkedPerPdT       int           `yaml:"parked_per_pdt"`
 }
 
-// load reads the file, but not what it names.
+// load reads the file, but not what it names. With faults alone, the rest of it can be looked at (cli.Usable).
 func load(file string) (config, []gateway.Rule, error) {
 	var c config
-	if err := cli.LoadYAML(file, &c); err != nil {
-		return c, nil, err
-	}
-	rules, err := c.rules()
-	if err := errors.Join(c.checkListen(), c.checkMetrics(), err, c.Limits.check(), c.Enrolment.check(), c.Renewal.Check()); err != nil {
-		return c, nil, fmt.Errorf("cannot use the configuration %s: %w", file, err)
-	}
-	return c, rules, nil
+	var rules []gateway.Rule
+	err := cli.LoadYAML(file, &c, func() (err error) {
+		rules, err = c.rules()
+		return errors.Join(cli.CheckListen("listen", c.Listen), c.checkMetrics(), err, c.Limits.check(),
+			c.Enrolment.check(), c.Renewal.Check(), c.checkPush())
+	})
+	return c, rules, err
 }
 
-func (c config) checkListen() error {
-	if c.Listen == "" {
-		return errors.New(`listen is missing: write listen: ":8443"`)
+func (c config) checkPush() error {
+	var errs []error
+	for i, source := range c.Push {
+		if _, err := push.CheckURL(source.URL); err != nil {
+			errs = append(errs, fmt.Errorf("push[%d].url: %w", i, err))
+		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (c config) checkMetrics() error {
@@ -96,6 +99,7 @@ func (c config) rules() ([]gateway.Rule, error) {
 		rule, err := gateway.ParseRule(line.TLA, line.PdT)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("access[%d].%w", i, err))
+			continue
 		}
 		rules = append(rules, rule)
 	}
@@ -104,6 +108,7 @@ func (c config) rules() ([]gateway.Rule, error) {
 
 // check refuses what is negative; zero means the default.
 func (l limits) check() error {
+	var errs []error
 	for _, v := range []struct {
 		name  string
 		value int64
@@ -114,10 +119,10 @@ func (l limits) check() error {
 		{"handshakes_per_ip", int64(l.HandshakesPerIP)}, {"parked_per_pdt", int64(l.ParkedPerPdT)},
 	} {
 		if v.value < 0 {
-			return fmt.Errorf("limits.%s is negative", v.name)
+			errs = append(errs, fmt.Errorf("limits.%s is negative", v.name))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (l limits) gateway() gateway.Limits {

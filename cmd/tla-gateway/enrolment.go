@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"slices"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
 	"tlagate/cmd/internal/trail"
 	"tlagate/gateway"
+	"tlagate/internal/address"
 	"tlagate/pki"
 	"tlagate/pki/est"
 )
@@ -25,16 +25,17 @@ type enrolment struct {
 }
 
 func (e *enrolment) check() error {
-	switch {
-	case e == nil:
+	if e == nil {
 		return nil
-	case e.Connections < 0 || e.PerAddress < 0:
-		return errors.New("enrolment.connections or enrolment.per_address is negative")
 	}
-	if host, port, err := net.SplitHostPort(e.To); err != nil || host == "" || port == "" {
-		return fmt.Errorf("enrolment.to is %q, want HOST:PORT of the PKI", e.To)
+	var errs []error
+	if e.Connections < 0 || e.PerAddress < 0 {
+		errs = append(errs, errors.New("enrolment.connections or enrolment.per_address is negative"))
 	}
-	return nil
+	if _, err := address.Dial(e.To); err != nil {
+		errs = append(errs, fmt.Errorf("cannot use enrolment.to %q: %w; want HOST:PORT of the PKI", e.To, err))
+	}
+	return errors.Join(errs...)
 }
 
 func (e *enrolment) gateway() *gateway.Enrolment {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -120,7 +121,8 @@ var cases = []struct {
 	{"no CRL named", func(d *deployment) {
 		d.configure(strings.Replace(goodConfig, "  crls: [root.crl, issuing.crl]\n", "", 1))
 	}, 1,
-		[]string{"no CRL is configured"}, true},
+		[]string{`cannot tell which CAs that "TEST tlagate root" issued are revoked`,
+			`cannot tell which components that "TEST tlagate issuing" issued`}, true},
 	{"certificate revoked", func(d *deployment) {
 		certs, _ := tls.LoadX509KeyPair(filepath.Join(d.dir, "gateway.pem"), filepath.Join(d.dir, "gateway.key"))
 		d.ca.Issuing.Revoke(certs.Leaf)
@@ -150,6 +152,31 @@ var cases = []struct {
 	{"enrolment of less than none", func(d *deployment) {
 		d.configure(goodConfig + "enrolment: {to: \"pki:8445\", per_address: -1}\n")
 	}, 2, []string{"negative"}, false},
+	{"enrolment at port 0", func(d *deployment) { d.configure(goodConfig + "enrolment: {to: \"pki:0\"}\n") }, 2,
+		[]string{"from 1 to 65535"}, false},
+	{"listening on no port", func(d *deployment) {
+		d.configure(strings.Replace(goodConfig, "127.0.0.1:0", "127.0.0.1:70000", 1))
+	}, 2, []string{"cannot use listen", "from 1 to 65535"}, false},
+	{"push by an IP address", func(d *deployment) {
+		d.configure(goodConfig + "push: [{url: \"https://192.0.2.7:8444\", client: {cert: gateway.pem, key: " +
+			"gateway.key}}]\n")
+	}, 2, []string{"push[0].url", "the server proves a name"}, false},
+	{"push over FTP", func(d *deployment) {
+		d.configure(goodConfig + "push: [{url: \"ftp://pki:8444\", client: {cert: gateway.pem, key: gateway.key}}]\n")
+	}, 2, []string{"push[0].url", "scheme ftp is not known"}, false},
+	{"renewal at an IP address", func(d *deployment) {
+		d.configure(goodConfig + "renewal: {pki: " +
+			"\"192.0.2.7:8445\"}\n")
+	}, 2,
+		[]string{"cannot use renewal.pki", "the server proves a name"}, false},
+	{"a CRL of LDAP", func(d *deployment) {
+		d.configure(strings.Replace(goodConfig, "issuing.crl", "\"LDAP://pki.example/cn=crl\"", 1))
+	}, 2, []string{"cannot fetch the CRL", "scheme ldap is not known"}, false},
+	{"a responder that can never be", func(d *deployment) {
+		d.configure(goodConfig + "  ocsp: {responders: " +
+			"[\"http://ocsp example\"]}\n")
+	}, 2,
+		[]string{"cannot ask OCSP responder"}, false},
 	{"renewal too late", func(d *deployment) { d.configure(goodConfig + "renewal: {at: 1.5}\n") }, 2, []string{"no share of a certificate's life"}, false},
 	{"access of nobody", func(d *deployment) { d.configure(goodConfig + "access:\n- {tla: \"" + tla1 + "\"}\n") }, 2, []string{"access[0].pdt:"}, false},
 	{"key missing", func(d *deployment) { d.remove("gateway.key") }, 2, []string{"gateway.key"}, false},
@@ -168,6 +195,86 @@ func TestCheck(t *testing.T) {
 				require.Contains(t, out.String(), s)
 			}
 		})
+	}
+}
+
+// TestCheckSaysAllThatIsWrong, not the first of it.
+func TestCheckSaysAllThatIsWrong(t *testing.T) {
+	d := deploy(t)
+	d.remove("root.pem")
+	d.remove("gateway.key")
+	d.configure(`lissen: x
+listen: "127.0.0.1:70000"
+identity: {cert: gateway.pem, key: gateway.key}
+client: {cert: none.pem, key: none.key}
+trust:
+  anchors: [{file: root.pem, practices: ["*"]}, {file: other.pem}]
+  intermediates: [none.crt]
+  crls: ["gopher://pki/crl"]
+  ocsp: {responders: ["http://:80", "http://ocsp:0"], timeout: soon}
+  deny_list: denied.txt
+limits: {drain: -1s, recheck: -2s}
+enrolment: {to: "pki:0", per_address: -1}
+renewal: {at: 2, pki: "192.0.2.1:1"}
+push: [{url: "https://10.0.0.1"}, {url: "x"}]
+access: [{tla: x}]
+bundles: nowhere
+`)
+	var out output
+	require.Equal(t, 2, command(t.Context(), &out, &out, "check", "-c", d.config))
+	for _, want := range []string{`unknown key "lissen"`, "cannot use listen", "gateway.key", "none.pem", "root.pem",
+		"other.pem", "none.crt", "scheme gopher",
+		`OCSP responder "http://:80"`, `OCSP responder "http://ocsp:0"`, `"trust.ocsp.timeout" is no time`,
+		"denied.txt", "limits.drain", "limits.recheck",
+		"cannot use enrolment.to", "enrolment.per_address", "renewal.at", "renewal.pki", "push[0].url", "push[1].url",
+		"access[0]", "nowhere"} {
+		require.Regexp(t, "(?m)^WRONG .*"+regexp.QuoteMeta(want), out.String())
+	}
+}
+
+// TestC2CheckTellsWhatTerminalsWillMiss: what is at hand here may do for us and not for them.
+func TestC2CheckTellsWhatTerminalsWillMiss(t *testing.T) {
+	d := deploy(t)
+	responder := d.ca.Issuing.ServeOCSP(t)
+	check := func(want int, trust string) string {
+		t.Helper()
+		d.configure(strings.Replace(goodConfig, "  crls: [root.crl, issuing.crl]\n", trust, 1))
+		var out output
+		require.Equal(t, want, command(t.Context(), &out, &out, "check", "-c", d.config), out.String())
+		return out.String()
+	}
+	asking := "  ocsp: {responders: [\"" + responder.URL + "\"]}\n"
+	const both = "  crls: [root.crl, issuing.crl]\n"
+	text := check(0, both)
+	require.Regexp(t, `WARNING +no OCSP responder is asked: TLAs and PdTs .*crl_missing`, text)
+	require.Regexp(t, `revocation +of components that "TEST tlagate issuing" issued: by CRL, until `, text)
+	require.Regexp(t, `revocation +of CAs that "TEST tlagate root" issued: by CRL, until `, text)
+
+	text = check(0, "  crls: [root.crl]\n"+asking)
+	require.NotContains(t, text, "WARNING")
+	require.Regexp(t, `revocation +of components that "TEST tlagate issuing" issued: by OCSP`, text)
+	require.Contains(t, check(1, "  crls: [root.crl]\n"),
+		`cannot tell which components that "TEST tlagate issuing" issued are revoked`)
+	require.Contains(t, check(1, asking), `cannot tell which CAs that "TEST tlagate root" issued are revoked`)
+
+	responder.AnswerRaw(pkitest.OCSPError(2))
+	text = check(1, both+asking)
+	require.Regexp(t,
+		`WRONG +cannot get an OCSP answer about our own certificate, and terminals without a CRL .* will refuse us: ocsp_error`, text)
+	require.Regexp(t, `revocation +of components that "TEST tlagate issuing" issued: by CRL`, text,
+		"we ourselves have the list")
+	text = check(1, "  crls: [root.crl]\n"+asking)
+	require.Contains(t, text, "peers would refuse our certificate: ocsp_error")
+}
+
+// TestCheckWarnsOfAnARLForDays: half a year's list is to be renewed long before its last hours.
+func TestCheckWarnsOfAnARLForDays(t *testing.T) {
+	for left, want := range map[time.Duration]bool{10 * 24 * time.Hour: false, 3 * 24 * time.Hour: true} {
+		d := deploy(t)
+		pkitest.WriteCRL(t, d.files.ARL, d.ca.Root.CRL(pkitest.CRLValid(-170*24*time.Hour, left)))
+		var out output
+		require.Zero(t, command(t.Context(), &out, &out, "check", "-c", d.config))
+		require.Equal(t, want, strings.Contains(out.String(), "this CRL ends in"), out.String())
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -13,45 +14,60 @@ type checkCmd struct {
 	Config string `required:"" short:"c" placeholder:"FILE" help:"Configuration file (YAML)."`
 }
 
-// Run prints what serve would find, and fails when serve would.
+// Run prints what serve would find, all of it, and fails when serve would.
 func (s *checkCmd) Run(app *cli.App) error {
 	c, err := load(s.Config)
-	if err != nil {
+	if !cli.Usable(err) {
 		return err
+	}
+	r := &report{out: app.Stdout, told: map[string]bool{}}
+	for _, fault := range cli.FaultsOf(err) {
+		r.line("configuration", "", fault)
 	}
 	cfg, err := c.responder(nil)
-	if err != nil {
-		return err
-	}
-	keys, unreadable := c.Identity.Open()
-	if unreadable != nil {
-		fmt.Fprintf(app.Stdout, "WRONG certificate  %v\n", unreadable)
-	} else {
+	r.tell("issuer", err)
+	keys, err := c.Identity.OpenOrAll()
+	r.tell("certificate", err)
+	if keys != nil {
 		defer keys.Close()
 		cfg.Certificate = keys.Certificate()
 	}
-	fmt.Fprintf(app.Stdout, "ok    listen       %s\n", c.Listen)
-	wrong := show(app, ocsp.Check(cfg), unreadable != nil)
+	r.line("listen", c.Listen, nil)
+	for _, f := range ocsp.Check(cfg) {
+		if !r.told[f.Name] {
+			r.line(f.Name, f.Detail, f.Err)
+		}
+	}
 	warnOfKey(app, string(c.Database))
-	if wrong || unreadable != nil {
+	if r.wrong {
 		return fmt.Errorf("cannot answer as %s is: see what is marked WRONG above", s.Config)
 	}
 	fmt.Fprintln(app.Stdout, "configuration is good")
 	return nil
 }
 
-func show(app *cli.App, found []ocsp.Finding, unreadable bool) (wrong bool) {
-	for _, f := range found {
-		switch {
-		case f.Name == "certificate" && unreadable: // told already
-		case f.Err != nil:
-			wrong = true
-			fmt.Fprintf(app.Stdout, "WRONG %-12s %v\n", f.Name, f.Err)
-		default:
-			fmt.Fprintf(app.Stdout, "ok    %-12s %s\n", f.Name, f.Detail)
-		}
+// report prints what is found.
+type report struct {
+	out   io.Writer
+	wrong bool
+	told  map[string]bool // of whom more need not be said
+}
+
+// tell prints why something cannot be read; nil = it can.
+func (r *report) tell(name string, err error) {
+	for _, fault := range cli.FaultsOf(err) {
+		r.line(name, "", fault)
+		r.told[name] = true
 	}
-	return wrong
+}
+
+func (r *report) line(name, detail string, err error) {
+	if err != nil {
+		r.wrong = true
+		fmt.Fprintf(r.out, "WRONG %-12s %v\n", name, err)
+		return
+	}
+	fmt.Fprintf(r.out, "ok    %-12s %s\n", name, detail)
 }
 
 // warnOfKey: whoever can read the CA's key could sign anything, and the responder faces strangers.

@@ -35,18 +35,32 @@ type limits struct {
 
 func load(file string) (config, error) {
 	var c config
-	if err := cli.LoadYAML(file, &c); err != nil {
-		return c, err
-	}
-	if c.Listen == "" || c.Issuer == "" || c.Database == "" || c.Identity.Cert == "" || c.Identity.Key == "" {
-		return c, fmt.Errorf("cannot use the configuration %s: listen, issuer, database, identity.cert and identity.key must all be there", file)
-	}
-	if c.Metrics != "" {
-		if err := metrics.CheckAddress(c.Metrics); err != nil {
-			return c, fmt.Errorf("cannot use the configuration %s: %w", file, err)
+	err := cli.LoadYAML(file, &c, func() error {
+		return errors.Join(cli.CheckListen("listen", c.Listen), c.missing(),
+			c.checkMetrics())
+	})
+	return c, err
+}
+
+// missing names the lines that must all be there.
+func (c config) missing() error {
+	var errs []error
+	for _, line := range []struct{ name, value string }{
+		{"issuer", string(c.Issuer)}, {"identity.cert", string(c.Identity.Cert)}, {"identity.key",
+			string(c.Identity.Key)}, {"database", string(c.Database)},
+	} {
+		if line.value == "" {
+			errs = append(errs, fmt.Errorf("%s is missing: name the file", line.name))
 		}
 	}
-	return c, nil
+	return errors.Join(errs...)
+}
+
+func (c config) checkMetrics() error {
+	if c.Metrics == "" {
+		return nil
+	}
+	return metrics.CheckAddress(c.Metrics)
 }
 
 // responder gives the configuration of the responder, the delegated certificate apart.

@@ -11,8 +11,10 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
+	"tlagate/internal/address"
 	"tlagate/pdt"
 	"tlagate/pki"
+	"tlagate/session"
 )
 
 // config is the configuration file; deploy/examples/pdt.yaml explains it.
@@ -58,13 +60,11 @@ type place struct {
 
 func (p place) load() (config, error) {
 	var c config
-	if err := cli.LoadYAML(p.Config, &c); err != nil {
-		return c, err
-	}
+	err := cli.LoadYAML(p.Config, &c, func() error { return errors.Join(c.CheckProxy(), c.check(), c.checkSeal()) })
 	if c.Status == "" {
 		c.Status = cli.Path(defaultStatus())
 	}
-	return c, errors.Join(c.CheckProxy(), c.check(), c.checkSeal())
+	return c, err
 }
 
 // AuditFile is where the trace is.
@@ -81,15 +81,23 @@ func defaultStatus() string {
 }
 
 func (c config) check() error {
-	for name, d := range map[string]time.Duration{"driver.gap": c.Driver.Gap, "heartbeat": c.Heartbeat, "limits.absolute": c.Limits.Absolute, "limits.grace": c.Limits.Grace} {
-		if d < 0 {
-			return fmt.Errorf("cannot use %s: %s is negative", name, d)
+	_, table := c.Access.table()
+	_, readers := c.Driver.readers(nil)
+	errs := []error{address.Servers("gateways", c.Gateways), table, readers, c.Renewal.Check()}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{{"driver.gap", c.Driver.Gap}, {"heartbeat", c.Heartbeat}, {"limits.absolute", c.Limits.Absolute}, {"limits.grace",
+		c.Limits.Grace}} {
+		if d.value < 0 {
+			errs = append(errs, fmt.Errorf("cannot use %s: %s is negative", d.name, d.value))
 		}
 	}
 	if c.Driver.Gap > 0 && c.Driver.Gap < shortestGap {
-		return fmt.Errorf("cannot use driver.gap: %s is too short for the driver to notice a removal, want at least %s", c.Driver.Gap, shortestGap)
+		errs = append(errs, fmt.Errorf("cannot use driver.gap: %s is too short for the driver to notice a removal, "+
+			"want at least %s", c.Driver.Gap, shortestGap))
 	}
-	return c.Renewal.Check()
+	return errors.Join(errs...)
 }
 
 // service gives the configuration as package pdt wants it.
@@ -109,21 +117,27 @@ func (c config) service(trust *pki.Trust, client, server *cli.Keys, log *slog.Lo
 	if cfg.Access, err = c.Access.table(); err != nil {
 		return cfg, err
 	}
-	cfg.Readers, err = pdt.NewDriver(pdt.DriverConfig{Address: c.Driver.Address, Port: c.Driver.Port, Gap: c.Driver.Gap, Log: log})
+	cfg.Readers, err = c.Driver.readers(log)
 	return cfg, err
+}
+
+func (d driver) readers(log *slog.Logger) ([session.Slots]pdt.Reader, error) {
+	return pdt.NewDriver(pdt.DriverConfig{Address: d.Address, Port: d.Port, Gap: d.Gap, Log: log})
 }
 
 func (a access) table() (pdt.Access, error) {
 	table := pdt.Access{Practices: a.Practices}
+	var errs []error
 	for _, urn := range a.TLAs {
 		id, err := pki.ParseIdentity(urn)
 		if err == nil && id.Role != pki.RoleTLA {
 			err = fmt.Errorf("%s is a %s, want a %s", urn, id.Role, pki.RoleTLA)
 		}
 		if err != nil {
-			return table, fmt.Errorf("cannot use access.tlas: %w", err)
+			errs = append(errs, fmt.Errorf("cannot use access.tlas: %w", err))
+			continue
 		}
 		table.TLAs = append(table.TLAs, id)
 	}
-	return table, nil
+	return table, errors.Join(errs...)
 }

@@ -2,11 +2,11 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"os"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/doctor"
+	"tlagate/pdt"
 )
 
 type doctorCmd struct {
@@ -21,13 +21,12 @@ const vpcdPort = 35963
 // Run looks for the known traps of this workstation. It connects to the gateways, as run does by itself.
 func (c *doctorCmd) Run(app *cli.App) error {
 	cfg, err := c.load()
-	here := doctor.Here("tla-pdt")
-	checks := []doctor.Check{{Name: "configuration", Run: func(context.Context) doctor.Finding { return doctor.Configuration(c.Config, err) }}, here.Clock()}
+	here, d := doctor.Here("tla-pdt"), cfg.held(c.Offline)
+	checks := append(doctor.Configuration(c.Config, err, cfg.unusable(d, err)), here.Clock())
 	driver := doctor.Driver{System: here, Port: cmp.Or(cfg.Driver.Port, vpcdPort)}
 	checks = append(checks, here.Polkit(), here.Service(doctor.Socket(os.Getenv), driver.Expected), here.APDULog(), here.AutoExit())
 	checks = append(append(checks, driver.Checks()...), here.Memory()...)
-	if err == nil {
-		d := cfg.held()
+	if cli.Usable(err) {
 		checks = append(append(checks, d.Checks()...), doctor.Disk(string(cfg.Audit)))
 		if !c.Offline {
 			for _, g := range cfg.dialled(d) {
@@ -39,8 +38,19 @@ func (c *doctorCmd) Run(app *cli.App) error {
 	return doctor.Report(app, checks, c.JSON)
 }
 
-func (c config) held() doctor.Device {
-	return doctor.Device{Identities: map[string]cli.Identity{"client": c.Client, "server": c.Server}, Own: "client", Trust: c.Trust, Seal: c.Seal}
+func (c config) held(offline bool) doctor.Device {
+	return doctor.Device{Offline: offline, Identities: map[string]cli.Identity{"client": c.Client, "server": c.Server},
+		Own: "client", Trust: c.Trust, Seal: c.Seal}
+}
+
+// unusable says why the service would refuse to start with what the file, and the bundle, say; a bundle that cannot be
+// used has a finding of its own.
+func (c config) unusable(d doctor.Device, loaded error) error {
+	content, err := d.Content()
+	if err != nil || !cli.Usable(loaded) {
+		return nil
+	}
+	return pdt.CheckGateways(c.under(content).Gateways)
 }
 
 // dialled are the gateways of the file, or of the bundle; a bundle that cannot be used has a finding of its own.

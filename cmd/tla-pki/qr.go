@@ -1,14 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 
 	"rsc.io/qr"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/address"
 	"tlagate/pki/ca"
 )
 
@@ -17,9 +18,12 @@ func checkPlace(place string) error {
 	if place == "" {
 		return nil
 	}
-	host, port, err := net.SplitHostPort(place)
-	if err != nil || host == "" || port == "" || strings.ContainsAny(place, "&=?#%/ ") {
-		return cli.Usage("cannot use %q: want HOST:PORT", place)
+	_, err := address.Dial(place)
+	if err == nil && strings.Contains(place, "%") { // a zone is of one machine alone
+		err = errors.New("its address has a zone")
+	}
+	if err != nil {
+		return cli.Usage("cannot use %q: %w", place, err)
 	}
 	return nil
 }

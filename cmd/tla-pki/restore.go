@@ -7,10 +7,10 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/address"
 	"tlagate/pki"
 	"tlagate/pki/ca"
 	"tlagate/pki/ca/backup"
@@ -90,8 +90,11 @@ const (
 
 // fetch reads a file or a URL. Whose list it is, its signature says.
 func fetch(ctx context.Context, source string) ([]byte, error) {
-	if !strings.HasPrefix(source, "http://") && !strings.HasPrefix(source, "https://") {
+	if !address.IsURL(source) {
 		return os.ReadFile(source)
+	}
+	if _, err := address.URL(source, "http", "https"); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()

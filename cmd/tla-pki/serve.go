@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -38,11 +39,8 @@ type serveLimits struct {
 // Run serves until SIGTERM.
 func (s *serveCmd) Run(app *cli.App) error {
 	var c serveConfig
-	if err := cli.LoadYAML(s.Config, &c); err != nil {
+	if err := cli.LoadYAML(s.Config, &c, c.check); err != nil {
 		return err
-	}
-	if c.Dir == "" || c.Listen == "" {
-		return fmt.Errorf("%s: dir and listen must both be given", s.Config)
 	}
 	authority, err := ca.Open(string(c.Dir), ca.Options{By: "tla-pki serve", Stop: app.Context.Done(), Keys: keys.Config{PIN: cli.AskPIN}})
 	if err != nil {
@@ -57,6 +55,20 @@ func (s *serveCmd) Run(app *cli.App) error {
 		return err
 	}
 	return trace.During(trail.NotCompared, func() error { return c.run(app, trace, authority) })
+}
+
+// check names all that is wrong with the file itself.
+func (c *serveConfig) check() error {
+	errs := []error{cli.CheckListen("listen", c.Listen)}
+	if c.Dir == "" {
+		errs = append(errs, errors.New("dir is missing: name the CA's directory"))
+	}
+	for _, also := range []struct{ name, value string }{{"public", c.Public}, {"est", c.EST}} {
+		if also.value != "" {
+			errs = append(errs, cli.CheckListen(also.name, also.value))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (c serveConfig) run(app *cli.App, trace *trail.Trail, authority *ca.CA) error {

@@ -3,12 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
+	"tlagate/internal/address"
 	"tlagate/pki/bundle"
+	"tlagate/tla"
 )
 
 const (
@@ -69,15 +70,24 @@ type place struct {
 
 func (p place) load() (config, error) {
 	var c config
-	if err := cli.LoadYAML(p.Config, &c); err != nil {
-		return c, err
-	}
+	err := cli.LoadYAML(p.Config, &c, func() error {
+		return errors.Join(address.Servers("gateways", c.Gateways), c.Control.finish(c.Sealed), c.CheckProxy(),
+			c.checkFiles(), c.checkChoice(),
+			enrol.Section{At: c.Renewal.At}.Check(), c.timers(tla.Settings{Absolute: c.Limits.Absolute,
+				Inactive: c.Limits.Inactive}).Check(), c.checkSeal(), c.checkSandbox())
+	})
 	if c.Control.Socket == "" {
 		c.Control.Socket = defaultSocket
 	}
 	file := c
 	c.Usable = func(b *bundle.Content) error { _, err := file.settings(b); return err }
-	return c, errors.Join(c.Control.finish(c.Sealed), c.CheckProxy(), c.checkFiles(), c.checkChoice(), enrol.Section{At: c.Renewal.At}.Check(), c.checkSeal(), c.checkSandbox())
+	return c, err
+}
+
+// timers are those of the file, with what settings add.
+func (c config) timers(s tla.Settings) tla.Timers {
+	return tla.Timers{Absolute: s.Absolute, Inactive: s.Inactive, Human: c.Limits.Human, Grace: c.Limits.Grace,
+		Heartbeat: c.Heartbeat}
 }
 
 // choice are the PdTs that the user may choose from.
@@ -98,17 +108,20 @@ func (c config) checkChoice() error {
 // checkFiles keeps the relay from fetching anything: it must have no connection before a start (C4), and none but the
 // gateway's after it.
 func (c config) checkFiles() error {
+	var errs []error
 	if len(c.Trust.OCSP.Responders) > 0 || c.Trust.OCSP.FromAIA {
-		return errors.New("cannot use trust.ocsp: a relay asks no responder (C4); the gateway brings it the answers")
+		errs = append(errs, errors.New("cannot use trust.ocsp: a relay asks no responder (C4); the gateway brings it "+
+			"the answers"))
 	}
 	names := append(append([]cli.Path{c.Policy, c.Trust.State, c.Trust.DenyList, c.Trust.ARL}, c.Trust.Intermediates...), c.Trust.CRLs...)
 	for _, a := range c.Trust.Anchors {
 		names = append(names, a.File)
 	}
 	for _, n := range names {
-		if strings.Contains(string(n), "://") {
-			return fmt.Errorf("cannot use %s: a relay fetches nothing (C4); name a file, and have it brought there", n)
+		if address.IsURL(string(n)) {
+			errs = append(errs, fmt.Errorf("cannot use %s: a relay fetches nothing (C4); name a file, and have it "+
+				"brought there", n))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }

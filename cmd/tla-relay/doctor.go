@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -21,28 +20,39 @@ const pinPage = 4096
 // Run looks for the known traps of this terminal. It makes no network connection: a start alone does (C4).
 func (c *doctorCmd) Run(app *cli.App) error {
 	cfg, err := c.load()
-	checks := []doctor.Check{{Name: "configuration", Run: func(context.Context) doctor.Finding { return doctor.Configuration(c.Config, err) }}}
+	d := doctor.Device{Offline: true, Identities: map[string]cli.Identity{"identity": cfg.Identity}, Own: "identity",
+		Trust: cfg.Trust, Seal: cfg.Seal}
+	checks := doctor.Configuration(c.Config, err, cfg.unusable(d, err))
 	here := doctor.Here("tla-relay")
 	checks = append(checks, here.Clock(), here.Polkit(), here.Service(doctor.Socket(os.Getenv), func() []string { return nil }), here.APDULog())
 	checks = append(checks, here.Memory()...)
 	checks = append(checks, here.Locked(pinPage))
-	if err == nil {
-		d := doctor.Device{Identities: map[string]cli.Identity{"identity": cfg.Identity}, Own: "identity", Trust: cfg.Trust, Seal: cfg.Seal}
-		checks = append(append(checks, d.Checks()...), cfg.Control.checks()...)
+	if cli.Usable(err) {
+		checks = append(checks, d.Checks()...)
+		checks = append(checks, doctor.Check{Name: "control socket",
+			Run: func(context.Context) doctor.Finding { return cfg.Control.socket() }})
+		checks = append(checks, here.Users(cfg.Control.Group))
 		checks = append(checks, doctor.Disk(string(cfg.Audit)))
 	}
 	checks = append(checks, here.NoNetwork())
 	return doctor.Report(app, checks, c.JSON)
 }
 
-// checks are of who may command the relay.
-func (c control) checks() []doctor.Check {
-	return []doctor.Check{
-		{Name: "control socket", Run: func(context.Context) doctor.Finding { return c.socket() }},
-		{Name: "group of the users", Run: func(context.Context) doctor.Finding { return c.members() }},
+// unusable says why the relay would refuse to start with what the file, and the bundle, say; a bundle that cannot be
+// used has a finding of its own.
+func (c config) unusable(d doctor.Device, loaded error) error {
+	content, err := d.Content()
+	if err != nil || !cli.Usable(loaded) {
+		return nil
 	}
+	s, err := c.settings(content)
+	if err != nil {
+		return err
+	}
+	return s.Check()
 }
 
+// socket is where users command the relay.
 func (c control) socket() doctor.Finding {
 	info, err := os.Lstat(string(c.Socket))
 	switch {
@@ -59,19 +69,4 @@ func (c control) socket() doctor.Finding {
 		return doctor.Fail("chmod go-w it", "others may replace files in %s (mode %04o)", filepath.Dir(string(c.Socket)), dir.Mode().Perm())
 	}
 	return doctor.Good("%s, mode %04o", c.Socket, info.Mode().Perm())
-}
-
-// members are those who may start and stop a session.
-func (c control) members() doctor.Finding {
-	if c.Group == "" {
-		return doctor.Warn("set control.group, and add the users to it", "root and the relay's own user alone may start a session")
-	}
-	users, err := doctor.Members("/etc/group", "/etc/passwd", c.Group)
-	switch {
-	case err != nil:
-		return doctor.Fail(fmt.Sprintf("groupadd --system %s", c.Group), "%v", err)
-	case len(users) == 0:
-		return doctor.Warn(fmt.Sprintf("usermod -aG %s USER, who logs in again", c.Group), "nobody is in the group %s: only root may start a session", c.Group)
-	}
-	return doctor.Good("in the group %s: %v", c.Group, users)
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,6 +27,44 @@ func TestDoctorSaysWhatTheDocumentSays(t *testing.T) {
 		name := regexp.MustCompile(` of identity$`).ReplaceAllString(f.Check, " of …")
 		require.Contains(t, string(text), "\n| "+name+" |")
 	}
+}
+
+// TestDoctorSaysAllThatIsWrongWithTheFile, each by itself, and looks at the rest all the same.
+func TestDoctorSaysAllThatIsWrongWithTheFile(t *testing.T) {
+	found := func(text string) (wrong []string, checks int) {
+		file := filepath.Join(t.TempDir(), "relay.yaml")
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		_, out, _ := run(t, "doctor", "--json", "--config", file)
+		var list []doctor.Finding
+		require.NoError(t, json.Unmarshal([]byte(out), &list), out)
+		for _, f := range list {
+			if f.Check == "configuration" && f.State == doctor.Failure {
+				wrong = append(wrong, f.Found)
+			}
+		}
+		return wrong, len(list)
+	}
+	const rest = "identity: {cert: tla.crt, key: tla.key}\ntrust: {anchors: [{file: root.crt, practices: [\"*\"]}], " +
+		"crls: [arl.pem]}\n"
+	wrong, all := found("gateways: [gw.example:8443]\npdt: bureau\n" + rest)
+	require.Empty(t, wrong)
+	wrong, _ = found(rest)
+	require.Len(t, wrong, 2, "%q: the relay refuses them", wrong)
+	require.Contains(t, wrong[0], "without a gateway")
+	require.Contains(t, wrong[1], "without a PdT")
+
+	wrong, n := found("gatewais: [a]\ngateways: [\"gw:0\", \"192.0.2.7:8443\", \"bücher.example:1\"]\npdt: " +
+		"\"urn:x\"\nheartbeat: soon\nproxy: \"ftp://p:1\"\n" +
+		"limits: {absolute: 13h, human: 16m, grace: 2m}\ncontrol: {seat: chair}\nsandbox: perhaps\nrenewal: {at: 2}\n" +
+		strings.Replace(rest, "[arl.pem]", "[\"HTTP://pki/crl\"]", 1))
+	says := []string{`unknown key "gatewais"`, `gateways[0] "gw:0"`, "the server proves a name", "xn--", "urn:x",
+		`"heartbeat" is no time`, "scheme ftp", "last 13h",
+		"16m0s without its user", "2m0s for a lost link", "control.seat", "sandbox", "renewal.at", "fetches nothing"}
+	require.Len(t, wrong, len(says), "%q", wrong)
+	for _, want := range says {
+		require.Contains(t, strings.Join(wrong, "\n"), want)
+	}
+	require.Equal(t, all+len(says)-1, n, "no other check was left out")
 }
 
 func TestDoctorWithoutAConfiguration(t *testing.T) {
@@ -55,8 +94,4 @@ func TestDoctorLooksAtTheControlSocket(t *testing.T) {
 	other := filepath.Join(t.TempDir(), "plain")
 	require.NoError(t, os.WriteFile(other, nil, 0o600))
 	require.Equal(t, doctor.Failure, at(control{Socket: cli.Path(other)}), "no socket")
-
-	require.Equal(t, doctor.Warning, control{}.members().State)
-	require.Equal(t, doctor.Failure, control{Group: "no-such-group-here"}.members().State)
-	require.Equal(t, doctor.OK, control{Group: "root"}.members().State)
 }

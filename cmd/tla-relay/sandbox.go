@@ -1,20 +1,18 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/sandbox"
+	"tlagate/internal/address"
 	"tlagate/keys"
 )
 
@@ -150,9 +148,8 @@ const dns = 53
 func ports(gateways []string) []uint16 {
 	list := []uint16{dns}
 	for _, g := range gateways {
-		_, text, _ := net.SplitHostPort(g)
-		if port, err := strconv.ParseUint(cmp.Or(text, "0"), 10, 16); err == nil && port != 0 {
-			list = append(list, uint16(port))
+		if at, err := address.Dial(g); err == nil {
+			list = append(list, at.Port)
 		}
 	}
 	return list

@@ -150,7 +150,7 @@ audit: ../log/audit.jsonl
 control: {socket: ../run/control.sock}
 sandbox_paths: [../maker]
 %s
-`, gateway.Addr(), more)
+`, fmt.Sprintf("localhost:%d", gateway.Addr().(*net.TCPAddr).Port), more)
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 	return file
 }

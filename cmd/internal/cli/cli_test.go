@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -121,12 +122,20 @@ func TestLoadYAMLKeepsKeySpecs(t *testing.T) {
 
 func TestLoadYAMLRefuses(t *testing.T) {
 	cases := map[string]struct{ yaml, says string }{
-		"unknown key":        {"listen: a\nlisen: b\n", `line 2: unknown key "lisen"`},
-		"no value":           {"listen:\n", `line 1: "listen" has no value`},
-		"unknown nested key": {"trust:\n  anchors:\n    - fil: x\n", `line 3: unknown key "trust.anchors[0].fil"`},
-		"unknown in a map":   {"slots:\n  vitale: {nam: x}\n", `line 2: unknown key "slots.vitale.nam"`},
-		"repeated key":       {"listen: a\nlisten: b\n", `"listen" already defined at line 1`},
-		"wrong kind":         {"listen: a\nidle: soon\n", "line 2:"},
+		"unknown key":         {"listen: a\nlisen: b\n", `line 2: unknown key "lisen"`},
+		"no value":            {"listen:\n", `line 1: "listen" has no value`},
+		"unknown nested key":  {"trust:\n  anchors:\n    - fil: x\n", `line 3: unknown key "trust.anchors[0].fil"`},
+		"unknown in a map":    {"slots:\n  vitale: {nam: x}\n", `line 2: unknown key "slots.vitale.nam"`},
+		"repeated key":        {"listen: a\nlisten: b\n", `"listen" already defined at line 1`},
+		"wrong kind":          {"listen: a\nidle: soon\n", `line 2: "idle" is no time such as 90s or 5m: "soon"`},
+		"a number for a time": {"idle: 5\n", `line 1: "idle" is no time`},
+		"a list for a text":   {"listen: [a]\n", `line 1: "listen" is a list`},
+		"a text for a list":   {"trust: {anchors: a}\n", `line 1: "trust.anchors" is no list`},
+		"a text for keys":     {"identity: a\n", `line 1: "identity" has no keys below it`},
+		"a list for keys":     {"identity: [a]\n", `line 1: "identity" has no keys below it`},
+		"neither": {"trust: {production: perhaps}\n",
+			`line 1: "trust.production" is neither true nor false: "perhaps"`},
+		"nested twice":       {"identity: {cert: a, cert: b}\n", `line 1: "cert" already defined at line 1`},
 		"empty":              {"# nothing\n", "it is empty"},
 		"two documents":      {"listen: a\n---\nlisten: b\n", "more than one document"},
 		"not YAML":           {"listen: [", "line 1"},
@@ -143,8 +152,50 @@ func TestLoadYAMLRefuses(t *testing.T) {
 		})
 	}
 	err := cli.LoadYAML("nowhere.yaml", &config{})
+	require.False(t, cli.Usable(err))
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.ErrorContains(t, err, "cannot read the configuration: open nowhere.yaml")
+}
+
+// TestLoadYAMLNamesEveryFault, of keys, of values and of what else is checked, and reads the rest.
+func TestLoadYAMLNamesEveryFault(t *testing.T) {
+	file := write(t, "lisen: a\nidle: soon\naccess: access.yaml\ntrust:\n  crls: x\n  oscp: {nonce: true}\n  state: "+
+		"s\nidentity:\n")
+	var cfg config
+	err := cli.LoadYAML(file, &cfg, func() error {
+		return errors.Join(errors.New("one"), errors.Join(errors.New("two"),
+			nil))
+	},
+		func() error { return nil }, func() error {
+			return fmt.Errorf("three: %w", errors.Join(errors.New("a"),
+				errors.New("b")))
+		})
+	require.True(t, cli.Usable(err))
+	var said []string
+	for _, fault := range cli.FaultsOf(err) {
+		said = append(said, fault.Error())
+	}
+	require.Equal(t, []string{`line 1: unknown key "lisen"`, `line 2: "idle" is no time such as 90s or 5m: "soon"`,
+		`line 5: "trust.crls" is no list: want [ONE, ANOTHER], or lines that begin with a dash`,
+		`line 6: unknown key "trust.oscp"`,
+		`line 8: "identity" has no value: write one, or leave the key out`, "one", "two", "three: a\nb"}, said)
+	require.ErrorContains(t, err, file+": 8 faults\n  line 1: unknown key")
+	require.Equal(t, cli.Path(filepath.Join(filepath.Dir(file), "access.yaml")), cfg.Access)
+	require.Equal(t, cli.Path(filepath.Join(filepath.Dir(file), "s")), cfg.Trust.State, "what is right beside it is "+
+		"read")
+	require.NoError(t, cli.LoadYAML(write(t, "listen: a\n"), &cfg, func() error { return nil }))
+	require.Empty(t, cli.FaultsOf(nil))
+}
+
+func TestCheckListen(t *testing.T) {
+	for text, says := range map[string]string{":8443": "", "127.0.0.1:0": "", "": "listen is missing",
+		"x": "cannot use listen", ":70000": "from 1 to 65535", "*:1": "leave it out"} {
+		if err := cli.CheckListen("listen", text); says != "" {
+			require.ErrorContains(t, err, says, text)
+		} else {
+			require.NoError(t, err)
+		}
+	}
 }
 
 func write(t *testing.T, text string) string {

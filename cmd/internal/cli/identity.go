@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"tlagate/keys"
+	"tlagate/pki"
 )
 
 // Identity is the YAML section that says who we are:
@@ -52,6 +53,20 @@ func (i Identity) OpenWith(c keys.Config) (*Keys, error) {
 		return nil, err
 	}
 	return k, nil
+}
+
+// OpenOrAll is Open for who says all that is wrong: the error names key and certificate when neither can be read.
+func (i Identity) OpenOrAll() (*Keys, error) {
+	k, err := i.Open()
+	if err == nil || i.Cert == "" || i.Key == "" {
+		return k, err
+	}
+	_, noKey := keys.Inspect(i.Key, keys.Config{WrappingKey: string(i.WrappingKey)})
+	_, noCert := pki.ReadCertificates(string(i.Cert))
+	if noKey != nil && noCert != nil {
+		err = errors.Join(noKey, noCert)
+	}
+	return nil, err
 }
 
 // Certificate gives what was read last; it fits pki.Party.Certificate.

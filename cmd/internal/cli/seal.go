@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
-	"strings"
 
 	"tlagate/dialer"
+	"tlagate/internal/address"
 	"tlagate/keys"
 	"tlagate/pki"
 	"tlagate/pki/bundle"
@@ -97,7 +97,7 @@ func (s Seal) config(t Trust, certificate func() *tls.Certificate, log *slog.Log
 		c.Anchors = append(c.Anchors, string(a.File))
 	}
 	for _, l := range texts(t.CRLs) {
-		if !strings.Contains(l, "://") {
+		if !address.IsURL(l) {
 			c.CRLs = append(c.CRLs, l)
 		}
 	}

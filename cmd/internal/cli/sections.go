@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
+	"tlagate/internal/address"
 	"tlagate/pki"
 )
 
@@ -68,6 +70,17 @@ func (t Trust) Config(log *slog.Logger) pki.TrustConfig {
 		cfg.Anchors = append(cfg.Anchors, pki.AnchorFile{File: string(a.File), Practices: a.Practices})
 	}
 	return cfg
+}
+
+// CheckListen judges a line that names an address to listen on.
+func CheckListen(name, value string) error {
+	if value == "" {
+		return fmt.Errorf("%[1]s is missing: write %[1]s: \":PORT\"", name)
+	}
+	if err := address.Listen(value); err != nil {
+		return fmt.Errorf("cannot use %s %q: %w", name, value, err)
+	}
+	return nil
 }
 
 func texts(paths []Path) []string {

@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"tlagate/internal/address"
 	"tlagate/keys"
 )
 
@@ -19,26 +20,34 @@ import (
 const maxConfig = 1 << 20
 
 // Path is a file name in a YAML file. After [LoadYAML] a relative one is relative to that
-// file's directory; http:// and https:// URLs, credential:NAME and empty ones stay as they are.
+// file's directory; URLs, credential:NAME and empty ones stay as they are.
 type Path string
 
-// LoadYAML reads file into the struct that into points to, strictly: an unknown or
-// repeated key, a second document or an empty file is an error that names file, line and key.
-// Every [Path] and [keys.Spec] in it is made relative to the file.
-func LoadYAML(file string, into any) error {
+// LoadYAML reads file into the struct that into points to, strictly: an unknown or repeated key, a value of another
+// kind, a second document or an empty file is an error that names file, line and key. Every [Path] and [keys.Spec] in
+// it is made relative to the file. Then checks look at what was read. All that is wrong comes as one *Faults, and into
+// holds what could be read all the same; the error of a file that cannot be read at all is another.
+func LoadYAML(file string, into any, checks ...func() error) error {
 	raw, err := readBounded(file)
 	if err != nil {
 		return fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	if err := decodeStrict(raw, into); err != nil {
+	wrong, err := decodeStrict(raw, into)
+	if err != nil {
 		return fmt.Errorf("cannot use the configuration %s: %w", file, err)
 	}
 	resolvePaths(reflect.ValueOf(into), filepath.Dir(file))
-	return nil
+	for _, check := range checks {
+		wrong = append(wrong, check())
+	}
+	return faults(file, wrong...)
 }
 
 // DecodeYAML is LoadYAML for a document at hand; paths stay as they are.
-func DecodeYAML(raw []byte, into any) error { return decodeStrict(raw, into) }
+func DecodeYAML(raw []byte, into any) error {
+	wrong, err := decodeStrict(raw, into)
+	return errors.Join(append(wrong, err)...)
+}
 
 func readBounded(file string) ([]byte, error) {
 	f, err := os.Open(file)
@@ -53,15 +62,18 @@ func readBounded(file string) ([]byte, error) {
 	return raw, err
 }
 
-func decodeStrict(raw []byte, into any) error {
+// decodeStrict reads what can be read, and names the rest. The error is of what is no document at all.
+func decodeStrict(raw []byte, into any) (wrong []error, err error) {
 	doc, err := parseYAML(raw)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := checkKeys(doc, reflect.TypeOf(into), ""); err != nil {
-		return err
+	var c keyCheck
+	c.node(doc, reflect.TypeOf(into), "")
+	if err := doc.Decode(into); err != nil && len(c.faults) == 0 {
+		return []error{err}, nil
 	}
-	return doc.Decode(into)
+	return c.faults, nil
 }
 
 // parseYAML reads one document, and is the only way into the YAML library.
@@ -121,90 +133,6 @@ func judgeKeys(mapping *yaml.Node) error {
 	return nil
 }
 
-// checkKeys finds a key that t has no field for. yaml's own KnownFields names Go
-// types and no path, which tells a person little.
-func checkKeys(node *yaml.Node, t reflect.Type, path string) error {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if node.Kind == yaml.AliasNode {
-		node = node.Alias
-	}
-	switch {
-	case node.Kind == yaml.SequenceNode && t.Kind() == reflect.Slice:
-		return checkItems(node, t.Elem(), path)
-	case node.Kind == yaml.MappingNode && t.Kind() == reflect.Struct && !decodesItself(t):
-		return checkFields(node, t, path)
-	case node.Kind == yaml.MappingNode && t.Kind() == reflect.Map:
-		return checkValues(node, t.Elem(), path)
-	}
-	return nil
-}
-
-func checkItems(node *yaml.Node, t reflect.Type, path string) error {
-	for i, item := range node.Content {
-		if err := checkKeys(item, t, fmt.Sprintf("%s[%d]", path, i)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkValues(node *yaml.Node, t reflect.Type, path string) error {
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		if err := checkKeys(node.Content[i+1], t, join(path, node.Content[i].Value)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkFields(node *yaml.Node, t reflect.Type, path string) error {
-	known := map[string]reflect.Type{}
-	collectFields(t, known)
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		key := node.Content[i]
-		field, ok := known[key.Value]
-		if !ok {
-			return fmt.Errorf("line %d: unknown key %q", key.Line, join(path, key.Value))
-		}
-		if value := node.Content[i+1]; value.Kind == yaml.ScalarNode && value.ShortTag() == "!!null" {
-			return fmt.Errorf("line %d: %q has no value: write one, or leave the key out", key.Line, join(path, key.Value))
-		}
-		if err := checkKeys(node.Content[i+1], field, join(path, key.Value)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func collectFields(t reflect.Type, known map[string]reflect.Type) {
-	for i := range t.NumField() {
-		field := t.Field(i)
-		name, flags, _ := strings.Cut(field.Tag.Get("yaml"), ",")
-		switch {
-		case !field.IsExported() || name == "-":
-		case strings.Contains(flags, "inline") && field.Type.Kind() == reflect.Struct:
-			collectFields(field.Type, known)
-		case name == "":
-			known[strings.ToLower(field.Name)] = field.Type
-		default:
-			known[name] = field.Type
-		}
-	}
-}
-
-func decodesItself(t reflect.Type) bool {
-	return reflect.PointerTo(t).Implements(reflect.TypeFor[yaml.Unmarshaler]())
-}
-
-func join(path, key string) string {
-	if path == "" {
-		return key
-	}
-	return path + "." + key
-}
-
 // resolvePaths makes every Path below v relative to dir.
 func resolvePaths(v reflect.Value, dir string) {
 	switch v.Kind() {
@@ -231,14 +159,10 @@ func resolvePaths(v reflect.Value, dir string) {
 }
 
 func resolve(name, dir string) string {
-	if name == "" || filepath.IsAbs(name) || isURL(name) || strings.HasPrefix(name, "credential:") {
+	if name == "" || filepath.IsAbs(name) || address.IsURL(name) || strings.HasPrefix(name, "credential:") {
 		return name
 	}
 	return filepath.Join(dir, name)
-}
-
-func isURL(name string) bool {
-	return strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://")
 }
 
 // Relative is a configuration file that names are relative to: what [LoadYAML] does for fields of type Path and

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -24,6 +25,7 @@ const (
 
 // Device is what a configuration names of keys, trust and a signed configuration.
 type Device struct {
+	Offline    bool // ask nobody over a network
 	Identities map[string]cli.Identity
 	Trust      cli.Trust
 	Seal       cli.Seal
@@ -40,7 +42,8 @@ func (d Device) Checks() []Check {
 	}
 	return append(all, Check{"bundle", func(context.Context) Finding { return d.bundle() }},
 		Check{"trust anchors", func(context.Context) Finding { return d.anchors() }},
-		Check{"revocation lists", func(context.Context) Finding { return d.lists() }})
+		Check{"revocation lists", func(context.Context) Finding { return d.lists() }},
+		Check{"revocation of peers", func(context.Context) Finding { return d.coverage() }})
 }
 
 // key looks at how the key is kept, and whether it is the certificate's.
@@ -191,15 +194,21 @@ func (d Device) lists() Finding {
 	if len(lists) == 0 {
 		return Fail("name the ARL under trust.crls or trust.arl; enroll writes it", "there is no revocation list: every peer will be refused")
 	}
+	var bad, soon []string
 	for _, l := range lists {
-		if l.Err != nil {
-			return Fail("bring a new one; if the gateway brings them, connect once", "%s: %v", l.Source, l.Err)
+		switch {
+		case l.Err != nil:
+			bad = append(bad, fmt.Sprintf("%s: %v", l.Source, l.Err))
+		case time.Until(l.NextUpdate) < soonList || time.Now().After(l.Ahead):
+			soon = append(soon, fmt.Sprintf("%s of %s ends at %s", l.Source, l.Issuer,
+				l.NextUpdate.UTC().Format(time.RFC3339)))
 		}
 	}
-	for _, l := range lists {
-		if time.Until(l.NextUpdate) < soonList {
-			return Warn("bring a new one", "%s of %s ends at %s", l.Source, l.Issuer, l.NextUpdate.UTC().Format(time.RFC3339))
-		}
+	switch all := strings.Join(append(bad, soon...), "; "); {
+	case len(bad) > 0:
+		return Fail("bring new ones; if the gateway brings them, connect once", "%s", all)
+	case len(soon) > 0:
+		return Warn("bring a new one; if the gateway brings them, connect once", "%s", all)
 	}
 	return Good("%d lists, all in date", len(lists))
 }

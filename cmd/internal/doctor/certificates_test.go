@@ -38,7 +38,8 @@ func states(t *testing.T, d Device) map[string]State {
 }
 
 func TestWhatADeviceHolds(t *testing.T) {
-	good := map[string]State{"key of identity": Warning, "certificate of identity": OK, "bundle": OK, "trust anchors": OK, "revocation lists": OK}
+	good := map[string]State{"key of identity": Warning, "certificate of identity": OK, "bundle": OK,
+		"trust anchors": OK, "revocation lists": OK, "revocation of peers": OK}
 	for name, c := range map[string]struct {
 		options []pkitest.Option
 		spoil   func(*testing.T, *Device, *pkitest.PKI, pkitest.Files)
@@ -60,21 +61,56 @@ func TestWhatADeviceHolds(t *testing.T) {
 		}, differ: map[string]State{"key of identity": Failure}},
 		"bundle missing": {spoil: func(t *testing.T, d *Device, _ *pkitest.PKI, _ pkitest.Files) {
 			d.Seal = cli.Seal{Bundle: cli.Path(filepath.Join(t.TempDir(), "b.p7m"))}
-		}, differ: map[string]State{"bundle": Failure, "trust anchors": Failure, "revocation lists": Unknown}},
+		}, differ: map[string]State{"bundle": Failure, "trust anchors": Failure, "revocation lists": Unknown,
+			"revocation of peers": Unknown}},
 		"bundle interrupted": {spoil: func(t *testing.T, d *Device, _ *pkitest.PKI, _ pkitest.Files) {
 			d.Seal = cli.Seal{Bundle: cli.Path(filepath.Join(t.TempDir(), "b.p7m"))}
 			require.NoError(t, os.WriteFile(string(d.Seal.Bundle)+".next", nil, 0o600))
-		}, differ: map[string]State{"bundle": Warning, "trust anchors": Failure, "revocation lists": Unknown}},
+		}, differ: map[string]State{"bundle": Warning, "trust anchors": Failure, "revocation lists": Unknown,
+			"revocation of peers": Unknown}},
 		"stale list": {spoil: func(t *testing.T, _ *Device, ca *pkitest.PKI, f pkitest.Files) {
 			pkitest.WriteCRL(t, f.CRL, ca.Issuing.CRL(pkitest.CRLStale()))
 		}, differ: map[string]State{"revocation lists": Failure}},
 		"list that ends soon": {spoil: func(t *testing.T, _ *Device, ca *pkitest.PKI, f pkitest.Files) {
 			pkitest.WriteCRL(t, f.CRL, ca.Issuing.CRL(pkitest.CRLValid(-time.Hour, time.Hour)))
 		}, differ: map[string]State{"revocation lists": Warning}},
-		"no list": {spoil: func(t *testing.T, d *Device, _ *pkitest.PKI, _ pkitest.Files) { d.Trust.CRLs = nil }, differ: map[string]State{"revocation lists": Failure}},
+		"no list": {spoil: func(t *testing.T, d *Device, _ *pkitest.PKI, _ pkitest.Files) { d.Trust.CRLs = nil },
+			differ: map[string]State{"revocation lists": Failure, "revocation of peers": Failure}},
+		"C2 an ARL alone": {spoil: func(_ *testing.T, d *Device, _ *pkitest.PKI, f pkitest.Files) {
+			d.Trust.CRLs = []cli.Path{cli.Path(f.ARL)}
+		},
+			differ: map[string]State{"revocation of peers": Unknown}},
+		"C2 a CRL alone": {spoil: func(_ *testing.T, d *Device, _ *pkitest.PKI, f pkitest.Files) {
+			d.Trust.CRLs = []cli.Path{cli.Path(f.CRL)}
+		},
+			differ: map[string]State{"revocation of peers": Failure}},
+		"C2 an ARL and a responder": {spoil: func(t *testing.T, d *Device, ca *pkitest.PKI, f pkitest.Files) {
+			d.Trust.CRLs, d.Trust.OCSP.Responders = []cli.Path{cli.Path(f.ARL)}, []string{ca.Issuing.ServeOCSP(t).URL}
+		}},
+		"C2 a responder that fails": {spoil: func(t *testing.T, d *Device, ca *pkitest.PKI, f pkitest.Files) {
+			r := ca.Issuing.ServeOCSP(t)
+			r.AnswerRaw(pkitest.OCSPError(2))
+			d.Trust.OCSP.Responders = []string{r.URL}
+		}, differ: map[string]State{"revocation of peers": Warning}},
+		"C2 a responder that fails, and nobody is asked": {spoil: func(t *testing.T, d *Device, ca *pkitest.PKI,
+			f pkitest.Files) {
+			r := ca.Issuing.ServeOCSP(t)
+			r.AnswerRaw(pkitest.OCSPError(2))
+			d.Offline, d.Trust.OCSP.Responders = true, []string{r.URL}
+		}},
+		"an ARL that ends in days": {spoil: func(t *testing.T, _ *Device, ca *pkitest.PKI, f pkitest.Files) {
+			pkitest.WriteCRL(t, f.ARL, ca.Root.CRL(pkitest.CRLValid(-170*24*time.Hour, 3*24*time.Hour)))
+		}, differ: map[string]State{"revocation lists": Warning}},
+		"an old ARL beside the one that a gateway brought": {spoil: func(t *testing.T, d *Device, ca *pkitest.PKI,
+			f pkitest.Files) {
+			pkitest.WriteCRL(t, f.ARL, ca.Root.CRL(pkitest.CRLStale()))
+			d.Trust.ARL = cli.Path(filepath.Join(t.TempDir(), "arl.pem"))
+			pkitest.WriteCRL(t, string(d.Trust.ARL), ca.Root.CRL(pkitest.CRLNumber(7)))
+		}},
 		"no anchor": {spoil: func(t *testing.T, d *Device, _ *pkitest.PKI, _ pkitest.Files) {
 			d.Trust.Anchors[0].File = "/nowhere/root.crt"
-		}, differ: map[string]State{"trust anchors": Failure, "revocation lists": Unknown}},
+		}, differ: map[string]State{"trust anchors": Failure, "revocation lists": Unknown,
+			"revocation of peers": Unknown}},
 	} {
 		d, ca, files := held(t, append([]pkitest.Option{pkitest.Valid(-time.Hour, 300*24*time.Hour)}, c.options...)...)
 		if c.spoil != nil {

@@ -9,18 +9,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 
 	"tlagate/dialer"
+	"tlagate/internal/address"
 	"tlagate/pki"
 )
 
 // Gateway is the check that a gateway is reached, and takes us for who we are: GET /v1/whoami with our certificate. Only a program that
 // dials by itself may have it checked (C4).
-func (d Device) Gateway(address string, dial dialer.Func) Check {
-	return Check{"gateway " + address, func(ctx context.Context) Finding {
+func (d Device) Gateway(gateway string, dial dialer.Func) Check {
+	return Check{"gateway " + gateway, func(ctx context.Context) Finding {
 		pair, err := d.Identities[d.Own].Open()
 		if err != nil {
 			return Cannot("run this as root, or in the unit's environment", "our key cannot be opened here: %v", err)
@@ -32,7 +32,7 @@ func (d Device) Gateway(address string, dial dialer.Func) Check {
 		}
 		ctx, cancel := context.WithTimeout(ctx, whoamiTime)
 		defer cancel()
-		a, err := whoami(ctx, address, dial, &pki.Party{Trust: trust, Certificate: pair.Certificate})
+		a, err := whoami(ctx, gateway, dial, &pki.Party{Trust: trust, Certificate: pair.Certificate})
 		if err != nil {
 			return Fail(remedy(err), "%s: %v", cmp.Or(string(pki.ReasonOf(err)), "not reached"), err)
 		}
@@ -70,16 +70,17 @@ type answer struct {
 	date time.Time // of its answer
 }
 
-func whoami(ctx context.Context, address string, dial dialer.Func, party *pki.Party) (*answer, error) {
-	host, _, err := net.SplitHostPort(address)
+func whoami(ctx context.Context, gateway string, dial dialer.Func, party *pki.Party) (*answer, error) {
+	at, err := address.Server(gateway)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := dial(ctx, "tcp", address)
+	raw, err := dial(ctx, "tcp", gateway)
 	if err != nil {
 		return nil, err
 	}
-	conn, _, err := party.Client(ctx, raw, pki.ALPNOuter, pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: host})
+	conn, _, err := party.Client(ctx, raw, pki.ALPNOuter, pki.Want{Usage: x509.ExtKeyUsageServerAuth,
+		Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Host})
 	if err != nil {
 		return nil, err
 	}

@@ -1,55 +1,41 @@
 package doctor
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
+
+	"tlagate/cmd/internal/cli"
 )
 
-// Configuration is the finding about the file itself: err is what loading it came to.
-func Configuration(file string, err error) Finding {
-	switch {
-	case denied(err):
-		return Cannot(asRoot, "%s is not for this user", file)
-	case errors.Is(err, fs.ErrNotExist):
-		return Fail("write it from the example (deploy/examples), or name another with --config", "%v", err)
-	case err != nil:
-		return Fail("correct it", "%v", err)
+// Configuration are the findings about the file itself, one for each fault: err is what loading it came to, and more
+// what the program would refuse at its start.
+func Configuration(file string, err error, more ...error) (all []Check) {
+	add := func(f Finding) {
+		all = append(all, Check{"configuration", func(context.Context) Finding { return f }})
 	}
-	return Good("%s is read", file)
-}
-
-// Members gives the users of a group, by the system's files; an error when there is no such group. What a directory
-// service adds is not seen.
-func Members(groups, users, name string) (members []string, err error) {
-	gid := ""
-	for _, f := range colons(groups) {
-		if len(f) > 3 && f[0] == name {
-			gid = f[2]
-			members = append(members, strings.FieldsFunc(f[3], func(r rune) bool { return r == ',' })...)
+	said := map[string]bool{}
+	for _, fault := range cli.FaultsOf(errors.Join(append([]error{err}, more...)...)) {
+		if said[fault.Error()] {
+			continue
+		}
+		said[fault.Error()] = true
+		switch {
+		case denied(fault):
+			add(Cannot(asRoot, "%s is not for this user", file))
+		case errors.Is(fault, fs.ErrNotExist):
+			add(Fail("write it from the example (deploy/examples), or name another with --config", "%v", fault))
+		default:
+			add(Fail("correct it in "+file, "%v", fault))
 		}
 	}
-	if gid == "" {
-		return nil, fmt.Errorf("there is no group %s", name)
+	if len(said) == 0 {
+		add(Good("%s is read", file))
 	}
-	for _, f := range colons(users) {
-		if len(f) > 3 && f[3] == gid && !slices.Contains(members, f[0]) {
-			members = append(members, f[0])
-		}
-	}
-	return members, nil
-}
-
-func colons(file string) (lines [][]string) {
-	raw, _ := os.ReadFile(file)
-	for line := range strings.Lines(string(raw)) {
-		lines = append(lines, strings.Split(strings.TrimSpace(line), ":"))
-	}
-	return lines
+	return all
 }
 
 // NoNetwork is the check that our daemon listens on no network socket (C4, EL2).

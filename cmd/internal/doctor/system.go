@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -61,7 +62,8 @@ type process struct {
 	args []string
 }
 
-// processes gives the running programs of a name.
+// processes gives the running programs of a name. One that has ended, and whose parent has not heard of it yet, is
+// none: nothing of it can be read.
 func (s System) processes(name string) []process {
 	var all []process
 	for _, comm := range s.glob("/proc/[0-9]*/comm") {
@@ -70,11 +72,26 @@ func (s System) processes(name string) []process {
 			continue
 		}
 		dir := filepath.Dir(comm)
+		if ended(dir) {
+			continue
+		}
 		cmdline, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
 		pid, _ := strconv.Atoi(filepath.Base(dir))
 		all = append(all, process{pid, dir, strings.Split(strings.TrimRight(string(cmdline), "\x00"), "\x00")})
 	}
 	return all
+}
+
+// ended reports whether a process is a zombie, or gone since: the state is the first letter behind the name, which may
+// hold anything (proc_pid_stat(5)).
+func ended(dir string) bool {
+	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		_, gone := os.Stat(dir)
+		return gone != nil
+	}
+	rest := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	return len(rest) > 0 && (rest[0] == "Z" || rest[0] == "X")
 }
 
 // daemons gives our program's, where it runs as the service; this command is not one.

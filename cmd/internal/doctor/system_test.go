@@ -4,11 +4,16 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -149,6 +154,62 @@ func TestMembers(t *testing.T) {
 	require.Empty(t, got)
 	_, err = Members(group, passwd, "nobody")
 	require.ErrorContains(t, err, "there is no group nobody")
+}
+
+// TestTheScreensOwnUserIsNobody: who is in the group can act, but for the account of a screen that is not there.
+func TestTheScreensOwnUserIsNobody(t *testing.T) {
+	const enabled, unit = "etc/systemd/system/multi-user.target.wants/tla-relay-ui.service",
+		"lib/systemd/system/tla-relay-ui.service"
+	for name, c := range map[string]struct {
+		group string
+		more  files
+		want  State
+		says  string
+	}{
+		"a person":            {"tla-users:x:990:tla-ui,anne", nil, OK, "[anne]"},
+		"the screen alone":    {"tla-users:x:990:tla-ui", nil, Warning, "screen's own user tla-ui"},
+		"the screen, enabled": {"tla-users:x:990:tla-ui", files{enabled: "-> /" + unit}, OK, "at the screen"},
+		"another's name for it": {"tla-users:x:990:kiosk", files{unit: "[Service]\nUser=kiosk\n"}, Warning,
+			"own user kiosk"},
+		"no screen on the system": {"tla-users:x:990:tla-ui", files{unit: ""}, OK, "[tla-ui]"},
+		"nobody":                  {"tla-users:x:990:", nil, Warning, "nobody"},
+		"no group":                {"", nil, Failure, "no group tla-users"},
+	} {
+		on := files{"etc/group": c.group + "\n", "etc/passwd": "anne:x:1000:1000::/:/bin/sh\n",
+			unit: "[Service]\nUser=tla-ui\n"}
+		maps.Copy(on, c.more)
+		got := machine(t, on).Users("tla-users").Run(t.Context())
+		require.Equal(t, c.want, got.State, "%s: %+v", name, got)
+		require.Contains(t, got.Found, c.says, name)
+	}
+	require.Equal(t, Warning, machine(t, files{}).Users("").Run(t.Context()).State)
+}
+
+// TestZombiesAreNoProcesses: of one that has ended nothing can be read, by root neither.
+func TestZombiesAreNoProcesses(t *testing.T) {
+	for stat, want := range map[string]int{"9 (pcscd) S 1": 1, "9 (pcscd) Z 1": 0, "9 (a) Z) R 1": 1, "9 (a) R) Z 1": 0,
+		"9 (pcscd) X 1": 0, "": 1} {
+		require.Len(t, machine(t, running(files{}, "9", "/usr/sbin/pcscd -f", "stat", stat)).processes("pcscd"), want,
+			stat)
+	}
+	require.Len(t, machine(t, running(files{}, "9", "/usr/sbin/pcscd -f")).processes("pcscd"), 1, "it is not known")
+	if runtime.GOOS != "linux" {
+		t.Skip("there is no /proc here")
+	}
+	name := filepath.Join(t.TempDir(), "tlagate-zombie")
+	program, err := exec.LookPath("true")
+	require.NoError(t, err)
+	code, err := os.ReadFile(program)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(name, code, 0o700))
+	child := exec.Command(name)
+	require.NoError(t, child.Start())
+	defer child.Wait()
+	dir := filepath.Join("/proc", strconv.Itoa(child.Process.Pid))
+	require.Eventually(t, func() bool { return ended(dir) }, time.Minute, time.Millisecond,
+		"it ends at once, and nobody waits for it")
+	require.DirExists(t, dir)
+	require.Empty(t, System{}.processes("tlagate-zombie"))
 }
 
 // TestNotOnThisSystem: on another system than Linux no check of Linux's traps says that all is well.

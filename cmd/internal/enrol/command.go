@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"os"
 	"slices"
@@ -18,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/address"
 	"tlagate/pki/est"
 )
 
@@ -210,9 +210,11 @@ func placeOf(gateway, direct string) (est.Place, error) {
 	var err error
 	if gateway == "" {
 		place, err = est.DirectPlace(direct)
+	} else {
+		_, err = address.Dial(gateway) // the role of what answers there must do, not its name
 	}
-	if host, port, wrong := net.SplitHostPort(place.Address); err != nil || wrong != nil || host == "" || port == "" {
-		return place, &Failure{Kind: NoPlace, Cause: fmt.Errorf("%q is not HOST:PORT", gateway+direct)}
+	if err != nil {
+		return place, &Failure{Kind: NoPlace, Cause: fmt.Errorf("%q: %w", gateway+direct, err)}
 	}
 	return place, nil
 }

@@ -320,7 +320,7 @@ func TestCommand(t *testing.T) {
 	_, err = b.run("", Command{Gateway: b.Addr, Code: "-"})
 	require.ErrorContains(t, err, "without a code")
 	_, err = b.run("", Command{Gateway: "nowhere", Code: b.code.Text()})
-	require.ErrorContains(t, err, `"nowhere" is not HOST:PORT`)
+	require.ErrorContains(t, err, `"nowhere": want HOST:PORT`)
 	_, err = b.run("", Command{Code: b.code.Text()})
 	require.ErrorContains(t, err, "name one with --gateway")
 	out, err := b.run("tlagate:enroll?gateway="+b.Addr+"&code="+b.code.Text()+"\n", Command{Code: "-"})

@@ -26,12 +26,19 @@ type Section struct {
 	At  float64 `yaml:"at"`  // share of a certificate's life; 0 = two thirds
 }
 
-// Check refuses what is no share.
+// Check refuses what is no share, and a place that can never prove its name.
 func (s Section) Check() error {
+	var share, place error
 	if s.At < 0 || s.At >= 1 {
-		return fmt.Errorf("cannot use renewal.at: %v is no share of a certificate's life, want more than 0 and less than 1", s.At)
+		share = fmt.Errorf("cannot use renewal.at: %v is no share of a certificate's life, want more than 0 and less "+
+			"than 1", s.At)
 	}
-	return nil
+	if s.PKI != "" {
+		if _, place = est.DirectPlace(s.PKI); place != nil {
+			place = fmt.Errorf("cannot use renewal.pki %q: %w", s.PKI, place)
+		}
+	}
+	return errors.Join(share, place)
 }
 
 // Places are where to renew: the PKI itself if it is named, else through each of the gateways.

@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// keyCheck finds each key that a type has no field for, and each value that is not of its key's kind. yaml's own
+// KnownFields names Go types and no path, which tells a person little.
+type keyCheck struct{ faults []error }
+
+func (c *keyCheck) refuse(at *yaml.Node, format string, args ...any) {
+	c.faults = append(c.faults, fmt.Errorf("line %d: %s", at.Line, fmt.Sprintf(format, args...)))
+}
+
+func (c *keyCheck) node(node *yaml.Node, t reflect.Type, path string) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	switch {
+	case decodesItself(t) || t.Kind() == reflect.Interface:
+		c.value(node, t, path)
+	case node.Kind == yaml.SequenceNode && t.Kind() == reflect.Slice:
+		for i, item := range node.Content {
+			c.node(item, t.Elem(), fmt.Sprintf("%s[%d]", path, i))
+		}
+	case node.Kind == yaml.MappingNode && t.Kind() == reflect.Struct:
+		c.fields(node, t, path)
+	case node.Kind == yaml.MappingNode && t.Kind() == reflect.Map:
+		pairs(node, func(key, value *yaml.Node) { c.node(value, t.Elem(), join(path, key.Value)) })
+	default:
+		c.value(node, t, path)
+	}
+}
+
+// pairs calls f with each key and value of a mapping.
+func pairs(node *yaml.Node, f func(key, value *yaml.Node)) {
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		f(node.Content[i], node.Content[i+1])
+	}
+}
+
+func (c *keyCheck) fields(node *yaml.Node, t reflect.Type, path string) {
+	known := map[string]reflect.Type{}
+	collectFields(t, known)
+	pairs(node, func(key, value *yaml.Node) {
+		field, ok := known[key.Value]
+		switch {
+		case !ok:
+			c.refuse(key, "unknown key %q", join(path, key.Value))
+		case value.Kind == yaml.ScalarNode && value.ShortTag() == "!!null":
+			c.refuse(key, "%q has no value: write one, or leave the key out", join(path, key.Value))
+		default:
+			c.node(value, field, join(path, key.Value))
+		}
+	})
+}
+
+// value has yaml read one value.
+func (c *keyCheck) value(node *yaml.Node, t reflect.Type, path string) {
+	if err := node.Decode(reflect.New(t).Interface()); err != nil {
+		c.refuse(node, "%q %s", path, wanted(node, t, err))
+	}
+}
+
+// wanted says what a value should have been.
+func wanted(node *yaml.Node, t reflect.Type, err error) string {
+	switch kind := t.Kind(); {
+	case decodesItself(t) || kind == reflect.Interface:
+		return "cannot be used: " + err.Error()
+	case t == reflect.TypeFor[time.Duration]():
+		return fmt.Sprintf("is no time such as 90s or 5m: %s", short(node))
+	case kind == reflect.Struct || kind == reflect.Map:
+		return "has no keys below it, and wants some"
+	case kind == reflect.Slice:
+		return "is no list: want [ONE, ANOTHER], or lines that begin with a dash"
+	case kind == reflect.Bool:
+		return fmt.Sprintf("is neither true nor false: %s", short(node))
+	case kind == reflect.String:
+		return "is a list or has keys below it, and wants a text"
+	}
+	return fmt.Sprintf("is no number that fits: %s", short(node))
+}
+
+// short quotes a value, if it is one.
+func short(node *yaml.Node) string {
+	if node.Kind != yaml.ScalarNode {
+		return "it is a list, or has keys below it"
+	}
+	return fmt.Sprintf("%.40q", node.Value)
+}
+
+func collectFields(t reflect.Type, known map[string]reflect.Type) {
+	for i := range t.NumField() {
+		field := t.Field(i)
+		name, flags, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+		switch {
+		case !field.IsExported() || name == "-":
+		case strings.Contains(flags, "inline") && field.Type.Kind() == reflect.Struct:
+			collectFields(field.Type, known)
+		case name == "":
+			known[strings.ToLower(field.Name)] = field.Type
+		default:
+			known[name] = field.Type
+		}
+	}
+}
+
+func decodesItself(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[yaml.Unmarshaler]())
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
