@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -53,7 +54,7 @@ var (
 // welcome registers a proven client. Its certificate is looked at once more, since it was not watched until now.
 func (g *Gateway) welcome(ctx context.Context, c *client) {
 	if err := g.register(c); err != nil {
-		g.log.Warn("connection refused", "remote", c.remote, "peer", c.identity(), "reason", listen.TooMany, "error", err)
+		g.told.Log(slog.LevelWarn, "connection refused", c.remote, listen.TooMany, "peer", c.identity(), "error", err)
 		g.meters.connectionsFull.WithLabelValues(fullness[err]).Inc()
 		c.conn.Close()
 		return

@@ -11,7 +11,7 @@ import (
 	"tlagate/session/link"
 )
 
-// Connections that never finish their handshake take the places of their own address only.
+// Connections that never finish their handshake take the places of their own address only, and the first of them goes.
 func TestHalfOpenHandshakesStarveNobodyElse(t *testing.T) {
 	r := start(t, limited(Limits{HandshakesPerIP: 4}), handshake(time.Hour))
 	var idle []net.Conn
@@ -24,8 +24,8 @@ func TestHalfOpenHandshakesStarveNobodyElse(t *testing.T) {
 	r.eventually("all pending", func() bool { return r.pending() == 4 })
 	one, err := net.Dial("tcp", r.addr)
 	require.NoError(t, err)
-	requireClosed(t, one)
-	one.Close()
+	t.Cleanup(func() { one.Close() })
+	requireClosed(t, idle[0])
 	r.logged("connection refused", "reason", "too_many", "peer", "claimed")
 
 	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
@@ -36,7 +36,7 @@ func TestHalfOpenHandshakesStarveNobodyElse(t *testing.T) {
 	request(t, conn, "GET", link.PathWhoami, nil)
 	conn.Close()
 
-	idle[0].Close()
+	idle[1].Close()
 	r.eventually("a place is free", func() bool { return r.pending() == 3 })
 	r.as(tla1)
 }

@@ -22,7 +22,7 @@ var (
 	descConnections  = desc("tlagate_connections", "Open connections whose peer is proven, parked links and those of sessions included.", "role")
 	descParked       = desc("tlagate_parked_links", "Links that PdTs have parked.")
 	descParkedPdTs   = desc("tlagate_parked_pdts", "PdTs that have a link parked.")
-	descPending      = desc("tlagate_handshakes_pending", "TLS handshakes under way.")
+	descPending      = desc("tlagate_handshakes_pending", "Connections whose peer is not proven yet.")
 	descPushUp       = desc("tlagate_push_up", "1 while the PKI there tells of revocations as they are made.", "url")
 	descSourceUp     = desc("tlagate_revocation_source_up", "1 when the last reading of a source brought what can be used.", "kind", "source")
 	descSourceRead   = desc("tlagate_revocation_source_last_success_timestamp_seconds", "When a reading of a source last brought what can be used.", "kind", "source")

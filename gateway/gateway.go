@@ -55,8 +55,8 @@ type Limits struct {
 	Ticket             time.Duration // life of a ticket, 5 min; it is renewed after a fifth
 	JoinWait           time.Duration // how long an open waits for a parked link, 2 s
 	Recheck            time.Duration // how often peers are checked again without a change of the CRLs, 10 s
-	Handshakes         int           // pending at once, 512
-	HandshakesPerIP    int           // pending at once from one IPv4 address or IPv6 /64, 64
+	Handshakes         int           // connections whose peer is not proven, at once; as many as the limit of files leaves
+	HandshakesPerIP    int           // of them from one IPv4 address or IPv6 /64; all
 	Connections        int           // proven connections at once, 20000
 	ConnectionsPerPeer int           // of them of one identity, 64
 	ParkedPerPdT       int           // links one PdT may park, 16
@@ -72,9 +72,8 @@ func (l Limits) withDefaults() Limits {
 	l.Ticket = cmp.Or(l.Ticket, 5*time.Minute)
 	l.JoinWait = cmp.Or(l.JoinWait, 2*time.Second)
 	l.Recheck = cmp.Or(l.Recheck, 10*time.Second)
-	l.Handshakes = cmp.Or(l.Handshakes, 512)
-	l.HandshakesPerIP = cmp.Or(l.HandshakesPerIP, 64)
 	l.Connections = cmp.Or(l.Connections, 20000)
+	l.Handshakes = cmp.Or(l.Handshakes, listen.Places(l.Connections))
 	l.ConnectionsPerPeer = cmp.Or(l.ConnectionsPerPeer, 64)
 	l.ParkedPerPdT = cmp.Or(l.ParkedPerPdT, 16)
 	return l
@@ -89,6 +88,9 @@ type Gateway struct {
 	access atomic.Pointer[access]
 	limits Limits
 	log    *slog.Logger
+	told   *listen.Ration // of what peers could fill the log with
+
+	requests *listen.Budget // by identity
 
 	bundles       *bundle.Shelf // nil = none
 	requireBundle bool
@@ -111,6 +113,12 @@ type Gateway struct {
 	incoming *listen.Listener // set by Serve
 }
 
+// What one peer may ask for (docs/protocol.md, section 5).
+const (
+	requestBurst = 100
+	requestEvery = time.Second / 20
+)
+
 // New makes a gateway.
 func New(cfg Config) *Gateway {
 	if cfg.Log == nil {
@@ -120,7 +128,7 @@ func New(cfg Config) *Gateway {
 	g := &Gateway{
 		party: cfg.Party, push: cfg.Push, meters: newMeters(), pipes: newPipes(cfg.Enrolment, cfg.Log), limits: limits, log: cfg.Log,
 		bundles: cfg.Bundles, requireBundle: cfg.RequireBundle, consented: cfg.Consented,
-		accepted: make(chan net.Conn),
+		told: listen.NewRation(cfg.Log), requests: listen.NewBudget(requestBurst, requestEvery, limits.Connections), accepted: make(chan net.Conn),
 		stopping: make(chan struct{}), wake: make(chan struct{}, 1), clients: map[net.Conn]*client{}, having: map[pki.Identity]int{},
 		parked: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{}),
 		sessions: map[pki.Identity]*session{},

@@ -3,9 +3,11 @@ package gateway
 import (
 	"crypto/x509"
 	"encoding/json"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,10 +26,19 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if p := g.route(c, w, r); p != nil {
 		g.meters.requestsRefused.WithLabelValues(string(p.Code)).Inc()
-		g.log.Warn("request refused", "remote", c.remote, "peer", c.identity(),
-			"request", short(r.URL.Path), "reason", string(p.Code), "detail", p.Detail)
+		g.logRefused(c, r.URL.Path, p)
 		p.WriteTo(w)
 	}
+}
+
+// logRefused logs a line for each request, but of those that are too many the first ones only.
+func (g *Gateway) logRefused(c *client, path string, p *link.Problem) {
+	args := []any{"peer", c.identity(), "request", short(path), "detail", p.Detail}
+	if p.Code == link.ProblemTooMany {
+		g.told.Log(slog.LevelWarn, "request refused", c.remote, string(p.Code), args...)
+		return
+	}
+	g.log.Warn("request refused", append([]any{"remote", c.remote, "reason", string(p.Code)}, args...)...)
 }
 
 // short is a path fit for a log.
@@ -35,6 +46,11 @@ func short(path string) string { return strings.TrimPrefix(path[:min(len(path), 
 
 // route performs a request; a problem it returns is still to be answered.
 func (g *Gateway) route(c *client, w http.ResponseWriter, r *http.Request) *link.Problem {
+	if wait := g.requests.Take(c.identity()); wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
+		return &link.Problem{Code: link.ProblemTooMany, Detail: "This peer has asked for more than it may in so short a time.",
+			Action: "Wait; if it comes back, look for a second program with the same certificate."}
+	}
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)
 		return &link.Problem{Code: link.ProblemMethodNotAllowed, Detail: "Only GET is understood."}

@@ -55,16 +55,17 @@ const (
 // pipes are the connections to the PKI.
 type pipes struct {
 	Enrolment
-	bound *listen.Bound
-	log   *slog.Logger
+	room *listen.Room
+	log  *slog.Logger
+	told *listen.Ration
 }
 
 func newPipes(e *Enrolment, log *slog.Logger) *pipes {
 	if e == nil {
 		return nil
 	}
-	p := &pipes{Enrolment: e.withDefaults(), log: log}
-	p.bound = listen.NewBound(p.Connections, p.PerAddress)
+	p := &pipes{Enrolment: e.withDefaults(), log: log, told: listen.NewRation(log)}
+	p.room = listen.NewRoom(listen.RoomConfig{Places: p.Connections, Each: p.PerAddress, Silent: p.Idle})
 	return p
 }
 
@@ -79,25 +80,24 @@ func (p *pipes) divert(ctx context.Context, c net.Conn) (net.Conn, func(context.
 
 // serve is one piped connection, from the first octet to its end.
 func (p *pipes) serve(ctx context.Context, near net.Conn) {
-	defer near.Close()
-	log := p.log.With("remote", near.RemoteAddr().String())
-	leave, ok := p.bound.Enter(near.RemoteAddr().String())
-	if !ok {
-		log.Warn("enrolment refused", "reason", pipeTooMany, "error", "too many are under way, in all or from this address")
-		return
-	}
-	defer leave()
+	guest := p.room.Enter(near)
+	defer guest.Close()
+	remote := near.RemoteAddr().String()
 	ctx, cancel := context.WithTimeoutCause(ctx, p.Time, errPipeTime)
 	defer cancel()
 	far, err := p.dial(ctx)
 	if err != nil {
-		log.Error("enrolment cannot reach the PKI", "reason", pipeUnreachable, "to", p.To, "error", err)
+		p.told.Log(slog.LevelError, "enrolment cannot reach the PKI", remote, pipeUnreachable, "to", p.To, "error", err)
 		return
 	}
 	began := time.Now()
-	one := &pipe{near: near, far: far, octets: p.Octets, idle: p.Idle}
+	one := &pipe{near: guest, far: far, octets: p.Octets, idle: p.Idle}
 	why := one.run(ctx)
-	log.Info("enrolment connection ended", "reason", why, "sent", one.sent.Load(), "received", one.received.Load(), "lasted", time.Since(began))
+	if guest.Gone() != nil {
+		why = pipeTooMany
+	}
+	p.told.Log(slog.LevelInfo, "enrolment connection ended", remote, why,
+		"sent", one.sent.Load(), "received", one.received.Load(), "lasted", time.Since(began))
 }
 
 const pipeDialTime = 5 * time.Second

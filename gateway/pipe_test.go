@@ -205,7 +205,7 @@ func TestPipesAreBounded(t *testing.T) {
 		for range 3 {
 			r.pipe(t)
 		}
-		r.logged("enrolment refused", "reason", pipeTooMany)
+		r.logged("enrolment connection ended", "reason", pipeTooMany)
 		require.Equal(t, 0, r.pending(), "piped connections are no handshakes")
 	})
 	t.Run("until the gateway stops", func(t *testing.T) {

@@ -90,6 +90,13 @@ func TestPeerGone(t *testing.T) {
 	r.eventually("nothing left", func() bool { return r.connections() == 0 })
 }
 
+// begun counts sessions whose data pass.
+func (r *rig) begun() int {
+	r.g.mu.Lock()
+	defer r.g.mu.Unlock()
+	return len(r.g.begun())
+}
+
 func (r *rig) connections() int {
 	r.g.mu.Lock()
 	defer r.g.mu.Unlock()

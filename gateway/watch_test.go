@@ -42,6 +42,7 @@ func TestC2LiveSessionIsCut(t *testing.T) {
 				w.pdt.server = r.ca.Issue(pdt1, servers, soon)
 			}
 			near, far := r.joined(w.tla, w.pdt)
+			r.eventually("the session has begun", func() bool { return r.begun() == 1 })
 			if c.spoil != nil {
 				c.spoil(r, near, w)
 			}

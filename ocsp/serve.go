@@ -7,8 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
+
+	"tlagate/pki/listen"
 )
 
 // Deadlines of a connection: clients are strangers.
@@ -26,7 +27,7 @@ func (r *Responder) Serve(ctx context.Context, l net.Listener) error {
 	defer stopLooking()
 	server := r.server()
 	stopped := r.stopAtEnd(ctx, server)
-	err := server.Serve(newBoundedListener(l, r.cfg.Connections))
+	err := server.Serve(listen.NewRoom(listen.RoomConfig{Places: r.cfg.Connections}).Listener(l))
 	if !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("cannot serve on %s: %w", l.Addr(), err)
 	}
@@ -70,46 +71,4 @@ func (r *Responder) stopAtEnd(ctx context.Context, server *http.Server) (stopped
 		}
 	})
 	return done
-}
-
-// boundedListener accepts while fewer than its limit are open.
-type boundedListener struct {
-	net.Listener
-	room   chan struct{}
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newBoundedListener(l net.Listener, most int) *boundedListener {
-	return &boundedListener{Listener: l, room: make(chan struct{}, most), closed: make(chan struct{})}
-}
-
-func (l *boundedListener) Accept() (net.Conn, error) {
-	select {
-	case l.room <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.room
-		return nil, err
-	}
-	return &boundedConn{Conn: c, leave: sync.OnceFunc(func() { <-l.room })}, nil
-}
-
-func (l *boundedListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
-}
-
-// boundedConn gives its place back when it is closed.
-type boundedConn struct {
-	net.Conn
-	leave func()
-}
-
-func (c *boundedConn) Close() error {
-	defer c.leave()
-	return c.Conn.Close()
 }

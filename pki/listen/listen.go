@@ -11,6 +11,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 
@@ -21,12 +22,12 @@ import (
 type Config struct {
 	Party      *pki.Party // our server certificate, and whom we trust
 	ALPN       string     // "" = pki.ALPNOuter
-	Handshakes int        // under way at once; 0 = 256
-	PerAddress int        // of them from one address; 0 = 32
-	Open       bool       // who shows no certificate passes too, as an anonymous peer: for enrolment alone
+	Handshakes int        // connections whose peer is not proven, at once; 0 = as many as the limit of files leaves
+	PerAddress int        // of them from one address; 0 = all
+	Open       bool       // who shows no certificate passes too, as an anonymous peer: for enrolment alone. All peers count then
 	Log        *slog.Logger
 
-	// Observe is told of each connection when its handshake is over: how long it took, and nil, ErrTooMany or why there is
+	// Observe is told of each connection when its handshake is over: how long it took, and nil, ErrTooMany, or why there is
 	// no proven peer. Many goroutines call it at once; it must not block. nil = nobody is told.
 	Observe func(took time.Duration, err error)
 
@@ -34,9 +35,6 @@ type Config struct {
 	// not been read; or take, which has it served in another way, without a peer that is proven, until ctx ends. nil = none is.
 	Divert func(ctx context.Context, c net.Conn) (again net.Conn, take func(ctx context.Context))
 }
-
-// ErrTooMany: there were too many handshakes under way, in all or from this address, to begin another.
-var ErrTooMany = errors.New("too many handshakes under way, in all or from this address")
 
 // Reasons of ReasonOf that are none of package pki's.
 const (
@@ -66,7 +64,8 @@ type Conn struct {
 type Listener struct {
 	net.Listener
 	cfg  Config
-	gate gate
+	room *Room
+	told *Ration
 
 	ctx     context.Context
 	stop    context.CancelCauseFunc // the cause is what Accept gives from then on
@@ -81,8 +80,8 @@ func New(l net.Listener, cfg Config) *Listener {
 	if cfg.Observe == nil {
 		cfg.Observe = func(time.Duration, error) {}
 	}
-	out := &Listener{Listener: l, cfg: cfg, proven: make(chan *Conn),
-		gate: gate{total: cmp.Or(cfg.Handshakes, 256), each: cmp.Or(cfg.PerAddress, 32)}}
+	room := NewRoom(RoomConfig{Places: cfg.Handshakes, Each: cfg.PerAddress, Turns: 2 * runtime.GOMAXPROCS(0)})
+	out := &Listener{Listener: l, cfg: cfg, proven: make(chan *Conn), room: room, told: NewRation(cfg.Log)}
 	out.ctx, out.stop = context.WithCancelCause(context.Background())
 	out.running.Go(out.run)
 	return out
@@ -106,19 +105,16 @@ func (l *Listener) Close() error {
 	return err
 }
 
-// Pending gives the number of handshakes under way.
-func (l *Listener) Pending() int {
-	l.gate.mu.Lock()
-	defer l.gate.mu.Unlock()
-	return l.gate.all
-}
+// Pending returns the number of connections whose peer is not proven yet.
+func (l *Listener) Pending() int { return l.room.Guests() }
 
 func (l *Listener) run() {
 	for {
 		conn, err := l.Listener.Accept()
 		if passing(err) {
-			l.cfg.Log.Error("cannot accept a connection; trying again", "error", err)
-			sleep(l.ctx, 100*time.Millisecond)
+			l.told.Log(slog.LevelError, "cannot accept a connection; trying again", "", TooMany, "error", err)
+			l.room.Relieve()
+			sleep(l.ctx, 10*time.Millisecond)
 			continue
 		}
 		if err != nil {
@@ -142,39 +138,58 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
+// admit brings one connection from its first octets to its proven peer, or to its end.
 func (l *Listener) admit(conn net.Conn) {
-	remote := conn.RemoteAddr().String()
-	leave, ok := l.gate.enter(remote)
-	if !ok {
-		l.cfg.Log.Warn("connection refused", "remote", remote, "peer", "claimed", "reason", TooMany, "error", ErrTooMany)
-		l.cfg.Observe(0, ErrTooMany)
-		conn.Close()
-		return
-	}
+	guest := l.room.Enter(conn)
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(l.ctx, cmp.Or(l.cfg.Party.Timeout, handshakeTime))
 	defer cancel()
+	conn = guest
 	if l.cfg.Divert != nil {
 		again, take := l.cfg.Divert(ctx, conn)
 		if take != nil {
-			leave()
+			guest.Leave()
 			take(l.ctx)
 			return
 		}
 		conn = again
 	}
 	proven, peer, err := l.handshake(ctx, conn)
-	leave()
-	l.cfg.Observe(time.Since(began), err)
 	if err != nil {
-		l.logRefusal(remote, err)
+		guest.Leave()
+		err = outcome(guest, err)
+		l.cfg.Observe(time.Since(began), err)
+		l.logRefusal(conn.RemoteAddr().String(), err)
 		return
 	}
+	l.welcome(guest, peer)
+	l.cfg.Observe(time.Since(began), nil)
 	select {
 	case l.proven <- &Conn{proven, peer}:
 	case <-l.ctx.Done():
 		proven.Close()
 	}
+}
+
+// welcome takes a proven peer out of the room; where strangers pass, everybody stays in it.
+func (l *Listener) welcome(guest *Guest, peer *pki.Peer) {
+	if !peer.Anonymous() {
+		guest.Proven()
+	}
+	if !l.cfg.Open {
+		guest.Leave()
+	}
+}
+
+// outcome returns why a handshake came to nothing: a connection that was sent away fails in any way at all.
+func outcome(guest *Guest, err error) error {
+	switch gone := guest.Gone(); {
+	case errors.Is(gone, ErrSilent):
+		return &pki.Refusal{Reason: pki.HandshakeSlow, Subject: "connection with " + guest.RemoteAddr().String(), Detail: gone.Error()}
+	case gone != nil:
+		return gone
+	}
+	return err
 }
 
 const handshakeTime = 10 * time.Second // with what looks at it before
@@ -187,15 +202,17 @@ func (l *Listener) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, *pk
 	return l.cfg.Party.Server(ctx, conn, l.cfg.ALPN, want)
 }
 
+// logRefusal says why, to a stranger's measure: the first lines of a kind, then how many more there were.
 func (l *Listener) logRefusal(remote string, err error) {
+	message, claimed := "handshake refused", ""
 	if _, ok := errors.AsType[*pki.Rejected](err); ok {
-		l.cfg.Log.Warn("peer refused us in the handshake", "remote", remote, "peer", "claimed", "reason", Rejected, "error", err)
-		return
+		message = "peer refused us in the handshake"
 	}
-	claimed := ""
+	if errors.Is(err, ErrTooMany) {
+		message = "connection refused"
+	}
 	if r, ok := errors.AsType[*pki.Refusal](err); ok {
 		claimed = r.Claimed.String()
 	}
-	l.cfg.Log.Warn("handshake refused", "remote", remote, "peer", "claimed", "claimed", claimed,
-		"reason", ReasonOf(err), "error", err)
+	l.told.Log(slog.LevelWarn, message, remote, ReasonOf(err), "peer", "claimed", "claimed", claimed, "error", err)
 }

@@ -63,6 +63,11 @@ func TestC2OnlyProvenPeersAreHandedOn(t *testing.T) {
 		_ = tls.Client(r.dial(t), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{pki.ALPNOuter}}).Handshake()
 	}()
 	r.logged(t, "reason=no_certificate")
+	r.requireProven(t)
+}
+
+// requireProven has an honest client come, and be handed on.
+func (r *rig) requireProven(t *testing.T) {
 	const identity = "urn:tlagate:op:gateway:g1"
 	proven := make(chan error, 1)
 	go func() {
@@ -88,21 +93,11 @@ func TestC2AnOpenListenerHandsOnStrangersToo(t *testing.T) {
 	require.True(t, c.(*Conn).Peer.Anonymous())
 }
 
-func TestHandshakesAreBounded(t *testing.T) {
-	r := start(t, Config{Handshakes: 10, PerAddress: 2})
-	r.dial(t)
-	r.dial(t)
-	third := r.dial(t)
-	r.logged(t, "reason=too_many")
-	_, err := third.Read(make([]byte, 1))
-	require.Error(t, err)
-}
-
 // Whoever observes is told the reason that the log gives.
 func TestC2HandshakesAreObserved(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[string]int{}
-	r := start(t, Config{PerAddress: 1, Observe: func(took time.Duration, err error) {
+	r := start(t, Config{Handshakes: 1, Observe: func(took time.Duration, err error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if err == nil {
@@ -141,23 +136,6 @@ func TestCloseEndsEverything(t *testing.T) {
 	require.NoError(t, r.l.Close())
 	require.ErrorIs(t, <-accepted, net.ErrClosed)
 	_, _ = io.ReadAll(slow) // closed or reset, either way it ends
-}
-
-func TestPlacesAreGivenBack(t *testing.T) {
-	g := &gate{total: 2, each: 1}
-	leave, ok := g.enter("192.0.2.1:1")
-	require.True(t, ok)
-	_, ok = g.enter("192.0.2.1:2")
-	require.False(t, ok, "one from each address")
-	_, ok = g.enter("[2001:db8::1]:1")
-	require.True(t, ok)
-	_, ok = g.enter("192.0.2.2:1")
-	require.False(t, ok, "two in all")
-	leave()
-	_, ok = g.enter("[2001:db8::2]:1")
-	require.False(t, ok, "an IPv6 /64 is one address")
-	_, ok = g.enter("192.0.2.1:1")
-	require.True(t, ok)
 }
 
 // safeBuffer is a buffer for several goroutines.

@@ -60,14 +60,18 @@ type estServer struct {
 	ca       *ca.CA
 	log      *slog.Logger
 	delay    time.Duration
-	places   chan struct{} // of enrolments
-	failures *budget       // by address
-	renewals *budget       // by identity
+	places   chan struct{}  // of enrolments
+	failures *listen.Budget // by address
+	renewals *listen.Budget // by identity
 }
+
+// budgetNames bounds the addresses, and identities, that budgets tell apart.
+const budgetNames = 4096
 
 func newESTServer(c *ca.CA, cfg EST, log *slog.Logger) *estServer {
 	return &estServer{ca: c, log: log, delay: cfg.Delay, places: make(chan struct{}, cfg.Enrolments),
-		failures: newBudget(cfg.Failures, cfg.FailureTime), renewals: newBudget(cfg.Renewals, cfg.RenewalTime)}
+		failures: listen.NewBudget(cfg.Failures, cfg.FailureTime, budgetNames),
+		renewals: listen.NewBudget(cfg.Renewals, cfg.RenewalTime, budgetNames)}
 }
 
 // serveEST runs the EST server on l.
@@ -75,8 +79,8 @@ func (s *Server) serveEST(l net.Listener) (net.Listener, *http.Server) {
 	party := *s.cfg.Party
 	party.Certificate = s.staple.certificate
 	// All devices of an operator may come from one address, that of their gateway, which bounds each of them itself.
-	accepting := listen.Config{Party: &party, Log: s.log, Open: true, PerAddress: 128}
-	return listen.New(limit(l, s.cfg.EST.Connections), accepting), &http.Server{
+	accepting := listen.Config{Party: &party, Log: s.log, Open: true, Handshakes: s.cfg.EST.Connections}
+	return listen.New(l, accepting), &http.Server{
 		Handler:           newESTServer(s.cfg.CA, s.cfg.EST, s.log).handler(&files{place: s.cfg.CA.Public, log: s.log, held: map[string]*file{}}),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       estReadTime,

@@ -20,7 +20,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -432,37 +431,6 @@ func TestC2TheServerProvesItself(t *testing.T) {
 	_, err := b.ca.Release(ca.Selection{Certificate: b.own})
 	require.NoError(t, err)
 	eventually(t, "and again", func() bool { return meet() == nil })
-}
-
-func TestBudget(t *testing.T) {
-	b := newBudget(2, time.Hour)
-	require.Zero(t, b.take("a"))
-	require.Zero(t, b.missing("a"))
-	require.Zero(t, b.take("a"))
-	require.InDelta(t, time.Hour, b.take("a"), float64(time.Minute))
-	require.NotZero(t, b.missing("a"))
-	require.Zero(t, b.take("b"))
-	for i := range 2 * budgetNames {
-		b.take(time.Duration(i).String())
-	}
-	require.LessOrEqual(t, len(b.until), budgetNames+1)
-	require.NotZero(t, b.missing("a"), "a is not forgotten")
-}
-
-// A table that is full has room again once the budgets in it are whole.
-func TestAFullBudgetForgets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBudget(1, time.Hour)
-		for i := range budgetNames {
-			require.Zero(t, b.take(time.Duration(i).String()))
-		}
-		require.Zero(t, b.take("first of the others"))
-		require.NotZero(t, b.take("second of the others"))
-		time.Sleep(time.Hour + 1)
-		require.Zero(t, b.take("a"))
-		require.Zero(t, b.take("b"))
-		require.Len(t, b.until, 2)
-	})
 }
 
 // No code and no secret is ever in the log, at any level, whatever became of it.

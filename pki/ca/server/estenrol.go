@@ -165,7 +165,7 @@ func (e *estServer) failed(r *http.Request, err error) error {
 		return err
 	}
 	hold(r.Context(), e.delay)
-	if wait := e.failures.take(listen.SourceOf(r.RemoteAddr)); wait > 0 {
+	if wait := e.failures.Take(listen.SourceOf(r.RemoteAddr)); wait > 0 {
 		p := refuse(http.StatusTooManyRequests, "too_many", "this code is unknown, and too many from your address are: wait, and ask for another")
 		p.after = wait
 		return p
@@ -182,7 +182,7 @@ func hold(ctx context.Context, d time.Duration) {
 
 // byCertificate gives a client certificate's identity another certificate. The handshake has proved the owner; the books are asked again.
 func (e *estServer) byCertificate(r *http.Request, who caller) (*ca.Issued, error) {
-	if wait := e.renewals.missing(who.peer.Identity.String()); wait > 0 {
+	if wait := e.renewals.Missing(who.peer.Identity.String()); wait > 0 {
 		p := refuse(http.StatusTooManyRequests, "too_many", "this identity has had too many certificates of late")
 		p.after = wait
 		return nil, p
@@ -191,7 +191,7 @@ func (e *estServer) byCertificate(r *http.Request, who caller) (*ca.Issued, erro
 		return e.ca.Reenrol(who.peer.Chain[0], r.PathValue("label"), csr)
 	})
 	if err == nil {
-		e.renewals.take(who.peer.Identity.String())
+		e.renewals.Take(who.peer.Identity.String())
 	}
 	return issued, err
 }

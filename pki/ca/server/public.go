@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -114,57 +113,4 @@ func load(path string) (*file, error) {
 	}
 	sum := sha256.Sum256(data)
 	return &file{info, data, `"` + hex.EncodeToString(sum[:16]) + `"`}, nil
-}
-
-// limit lets so many connections be open at once; more wait in the listener's queue.
-func limit(l net.Listener, n int) net.Listener {
-	return &limited{Listener: l, places: make(chan struct{}, n), closed: make(chan struct{})}
-}
-
-type limited struct {
-	net.Listener
-	places chan struct{}
-	once   sync.Once
-	closed chan struct{}
-}
-
-// Accept waits for a place first.
-func (l *limited) Accept() (net.Conn, error) {
-	select {
-	case l.places <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.places
-		return nil, err
-	}
-	return &placed{Conn: c, leave: sync.OnceFunc(func() { <-l.places })}, nil
-}
-
-// Close ends waiting too.
-func (l *limited) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
-}
-
-type placed struct {
-	net.Conn
-	leave func()
-}
-
-// Close gives the place back.
-func (p *placed) Close() error {
-	defer p.leave()
-	return p.Conn.Close()
-}
-
-// CloseWrite lets what was sent last be read: an alert of TLS.
-func (p *placed) CloseWrite() error {
-	half, ok := p.Conn.(interface{ CloseWrite() error })
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return half.CloseWrite()
 }

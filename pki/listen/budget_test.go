@@ -1,0 +1,40 @@
+package listen
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestBudget(t *testing.T) {
+	b := NewBudget(2, time.Hour, 100)
+	require.Zero(t, b.Take("a"))
+	require.Zero(t, b.Missing("a"))
+	require.Zero(t, b.Take("a"))
+	require.InDelta(t, time.Hour, b.Take("a"), float64(time.Minute))
+	require.NotZero(t, b.Missing("a"))
+	require.Zero(t, b.Take("b"))
+	for i := range 200 {
+		b.Take(time.Duration(i).String())
+	}
+	require.LessOrEqual(t, len(b.until), 101)
+	require.NotZero(t, b.Missing("a"), "a is not forgotten")
+}
+
+// A table that is full has room again once the budgets in it are whole.
+func TestAFullBudgetForgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(1, time.Hour, 100)
+		for i := range 100 {
+			require.Zero(t, b.Take(time.Duration(i).String()))
+		}
+		require.Zero(t, b.Take("first of the others"))
+		require.NotZero(t, b.Take("second of the others"))
+		time.Sleep(time.Hour + 1)
+		require.Zero(t, b.Take("a"))
+		require.Zero(t, b.Take("b"))
+		require.Len(t, b.until, 2)
+	})
+}

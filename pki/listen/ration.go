@@ -1,0 +1,78 @@
+package listen
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Ration logs what strangers cause, to their measure: the first lines about a reason from one /24 or /48, then, when the
+// time is over, how many more there were. Nobody can fill a log with it, nor hide others in it.
+type Ration struct {
+	log *slog.Logger
+
+	mu    sync.Mutex // protects the rest
+	kinds map[kind]*tally
+}
+
+// kind is what lines are counted by.
+type kind struct{ network, reason string }
+
+// tally counts the lines of one kind.
+type tally struct {
+	seen    int // in all
+	message string
+	level   slog.Level
+}
+
+const (
+	rationLines = 20               // of a kind, in full
+	rationTime  = 10 * time.Minute // until they are counted anew
+	rationKinds = 4096             // beyond which networks are not told apart
+)
+
+// NewRation makes a Ration for a log.
+func NewRation(log *slog.Logger) *Ration { return &Ration{log: log, kinds: map[kind]*tally{}} }
+
+// Log logs a line, or counts it; args are those of slog. remote, "" for none, and reason are logged before them.
+func (r *Ration) Log(level slog.Level, message, remote, reason string, args ...any) {
+	if r.count(kind{NetworkOf(remote), reason}, level, message) > rationLines {
+		return
+	}
+	args = append([]any{"reason", reason}, args...)
+	if remote != "" {
+		args = append([]any{"remote", remote}, args...)
+	}
+	r.log.Log(context.Background(), level, message, args...)
+}
+
+// count returns the how many-th line of its kind this is.
+func (r *Ration) count(k kind, level slog.Level, message string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.kinds[k]
+	if t == nil && len(r.kinds) >= rationKinds {
+		k.network = "elsewhere"
+		t = r.kinds[k]
+	}
+	if t == nil {
+		t = &tally{message: message, level: level}
+		r.kinds[k] = t
+		time.AfterFunc(rationTime, func() { r.close(k) })
+	}
+	t.seen++
+	return t.seen
+}
+
+// close says how many lines of a kind were not logged, and forgets it.
+func (r *Ration) close(k kind) {
+	r.mu.Lock()
+	t := r.kinds[k]
+	delete(r.kinds, k)
+	r.mu.Unlock()
+	if more := t.seen - rationLines; more > 0 {
+		r.log.Log(context.Background(), t.level, t.message+", many times",
+			"reason", k.reason, "from", k.network, "more", more, "in", rationTime)
+	}
+}
