@@ -29,6 +29,7 @@ func beShort() {
 type report struct {
 	ways      []way
 	near, far []times
+	flood     flooded
 	starts    []starts
 	load      string // of the machine, before: what else ran
 }
@@ -41,7 +42,7 @@ type starts struct {
 
 func (s *site) measureAll() (*report, error) {
 	r := &report{ways: s.ways(false), load: loadAverage()}
-	for _, step := range []func(*report) error{s.measureNear, s.measureFar, s.measureStarts} {
+	for _, step := range []func(*report) error{s.measureNear, s.measureFlood, s.measureFar, s.measureStarts} {
 		if err := step(r); err != nil {
 			return nil, err
 		}

@@ -14,6 +14,8 @@ func (r *report) print(out io.Writer) {
 	fmt.Fprintln(out)
 	r.printStarts(out)
 	fmt.Fprintln(out)
+	r.printFlood(out)
+	fmt.Fprintln(out)
 	r.printNotes(out)
 }
 
@@ -86,6 +88,13 @@ func (r *report) startCells(pick func(begun) time.Duration) (cells []string) {
 		cells = append(cells, show(median(all)))
 	}
 	return append(cells, fmt.Sprintf("%.1f", slope(x, y)))
+}
+
+func (r *report) printFlood(out io.Writer) {
+	what := fmt.Sprintf("%d silent connections from %d addresses", floodConns, floodAddresses)
+	row(out, what, "quiet", "under the flood", "ratio", "newcomers served")
+	row(out, "---", "--:", "--:", "--:", "--:")
+	row(out, append([]string{"one APDU, loopback, 99th percentile"}, r.flood.cells()...)...)
 }
 
 func (r *report) printNotes(out io.Writer) {
