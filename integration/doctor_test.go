@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -131,10 +132,8 @@ func TestC4DoctorOfTheRelayMakesNoConnection(t *testing.T) {
 // TestC2DoctorsTellWhatWillBeRefused: a terminal with an ARL alone, and a gateway that asks no responder. Each side
 // says so before a start does, and all is well once the gateway asks.
 func TestC2DoctorsTellWhatWillBeRefused(t *testing.T) {
-	l, err := lab.New()
-	require.NoError(t, err)
+	l := layLab(t)
 	b := &bed{Lab: l, t: t}
-	t.Cleanup(func() { showLogs(t, l); require.NoError(t, l.Close()) })
 	require.NoError(t, l.StartReaders())
 	l.TLATrust.CRLs = []string{l.Path("pki/public/arl.pem")}
 	require.NoError(t, l.StartGateway())
@@ -161,7 +160,7 @@ func TestC2DoctorsTellWhatWillBeRefused(t *testing.T) {
 	out := check()
 	require.NotContains(t, out, "WARNING")
 	require.Regexp(t, `revocation +of components that "tlagate lab issuing CA" issued: by OCSP`, out)
-	require.Eventually(t, func() bool { return b.relay(t, "start").OK }, c2Time, 200*time.Millisecond)
+	require.Eventually(t, func() bool { return b.relay(t, "start").OK }, patience, 200*time.Millisecond)
 	require.NoError(t, l.OCSPProc.Stop())
 	out, failed := l.Run("tla-gateway", "check", "--config", l.Path("gateway.yaml"))
 	require.Error(t, failed)

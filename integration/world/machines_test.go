@@ -18,7 +18,7 @@ func TestMachinesAreApart(t *testing.T) {
 	require.NoError(t, err)
 	left, right := m.Machine("left"), m.Machine("right")
 	require.Nil(t, m.Machine("middle"))
-	on := func(m *Machine, script string) (string, error) { return m.Run(enough, "", "bash", "-ec", script) }
+	on := func(m *Machine, script string) (string, error) { return m.Run(Patience, "", "bash", "-ec", script) }
 
 	_, err = on(left, "useradd somebody; touch /etc/only-here; id somebody")
 	require.NoError(t, err)
@@ -35,7 +35,7 @@ func TestMachinesAreApart(t *testing.T) {
 	require.NoError(t, err)
 
 	require.NoError(t, m.Close())
-	require.NoError(t, before.Leaked(enough))
+	require.NoError(t, before.Leaked(Patience))
 	_, err = os.Stat(left.Path("/"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 }

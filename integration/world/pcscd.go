@@ -172,7 +172,7 @@ func (p *PCSCD) command() *exec.Cmd {
 	cmd := exec.Command("pcscd", append(args, p.Args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	Over{"/run/pcscd": filepath.Join(p.dir, "run"), driverDir: filepath.Join(p.dir, "none")}.cover(cmd)
-	cmd.Env = append(os.Environ(), sbin())
+	cmd.Env = append(os.Environ(), "PATH="+sbin())
 	return cmd
 }
 
@@ -180,7 +180,7 @@ func (p *PCSCD) command() *exec.Cmd {
 var private = sync.OnceValue(func() []string {
 	const noPolkit = "--disable-polkit"
 	cmd := exec.Command("sh", "-c", "pcscd --help")
-	cmd.Env = append(os.Environ(), sbin())
+	cmd.Env = append(os.Environ(), "PATH="+sbin())
 	if help, _ := cmd.CombinedOutput(); bytes.Contains(help, []byte(noPolkit)) {
 		return []string{noPolkit}
 	}
@@ -188,7 +188,6 @@ var private = sync.OnceValue(func() []string {
 })
 
 // sbin is a PATH with the directories of daemons, which an ordinary user's lacks.
-func sbin() string { return "PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin" }
 
 // clearRun removes what a killed pcscd leaves: it would take it for a running one.
 func (p *PCSCD) clearRun() error {
