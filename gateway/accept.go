@@ -54,7 +54,8 @@ var (
 // welcome registers a proven client. Its certificate is looked at once more, since it was not watched until now.
 func (g *Gateway) welcome(ctx context.Context, c *client) {
 	if err := g.register(c); err != nil {
-		g.told.Log(slog.LevelWarn, "connection refused", c.remote, listen.TooMany, "peer", c.identity(), "error", err)
+		line := listen.Line{Level: slog.LevelWarn, Message: "connection refused", Remote: c.remote, Reason: listen.TooMany}
+		g.told.Log(line, "peer", c.identity(), "error", err)
 		g.meters.connectionsFull.WithLabelValues(fullness[err]).Inc()
 		c.conn.Close()
 		return

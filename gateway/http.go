@@ -13,6 +13,7 @@ import (
 
 	"tlagate/pki"
 	"tlagate/pki/bundle"
+	"tlagate/pki/listen"
 	"tlagate/pki/push"
 	"tlagate/session/link"
 )
@@ -35,7 +36,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (g *Gateway) logRefused(c *client, path string, p *link.Problem) {
 	args := []any{"peer", c.identity(), "request", short(path), "detail", p.Detail}
 	if p.Code == link.ProblemTooMany {
-		g.told.Log(slog.LevelWarn, "request refused", c.remote, string(p.Code), args...)
+		g.told.Log(listen.Line{Level: slog.LevelWarn, Message: "request refused", Remote: c.remote, Reason: string(p.Code)},
+			args...)
 		return
 	}
 	g.log.Warn("request refused", append([]any{"remote", c.remote, "reason", string(p.Code)}, args...)...)

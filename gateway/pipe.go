@@ -87,7 +87,8 @@ func (p *pipes) serve(ctx context.Context, near net.Conn) {
 	defer cancel()
 	far, err := p.dial(ctx)
 	if err != nil {
-		p.told.Log(slog.LevelError, "enrolment cannot reach the PKI", remote, pipeUnreachable, "to", p.To, "error", err)
+		p.told.Log(listen.Line{Level: slog.LevelError, Message: "enrolment cannot reach the PKI", Remote: remote,
+			Reason: pipeUnreachable}, "to", p.To, "error", err)
 		return
 	}
 	began := time.Now()
@@ -96,7 +97,7 @@ func (p *pipes) serve(ctx context.Context, near net.Conn) {
 	if guest.Gone() != nil {
 		why = pipeTooMany
 	}
-	p.told.Log(slog.LevelInfo, "enrolment connection ended", remote, why,
+	p.told.Log(listen.Line{Level: slog.LevelInfo, Message: "enrolment connection ended", Remote: remote, Reason: why},
 		"sent", one.sent.Load(), "received", one.received.Load(), "lasted", time.Since(began))
 }
 

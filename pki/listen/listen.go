@@ -112,7 +112,8 @@ func (l *Listener) run() {
 	for {
 		conn, err := l.Listener.Accept()
 		if passing(err) {
-			l.told.Log(slog.LevelError, "cannot accept a connection; trying again", "", TooMany, "error", err)
+			l.told.Log(Line{Level: slog.LevelError, Message: "cannot accept a connection; trying again", Reason: TooMany},
+				"error", err)
 			l.room.Relieve()
 			sleep(l.ctx, 10*time.Millisecond)
 			continue
@@ -204,15 +205,15 @@ func (l *Listener) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, *pk
 
 // logRefusal says why, to a stranger's measure: the first lines of a kind, then how many more there were.
 func (l *Listener) logRefusal(remote string, err error) {
-	message, claimed := "handshake refused", ""
-	if _, ok := errors.AsType[*pki.Rejected](err); ok {
-		message = "peer refused us in the handshake"
+	line, claimed := Line{Level: slog.LevelWarn, Message: "handshake refused", Remote: remote, Reason: ReasonOf(err)}, ""
+	if r, ok := errors.AsType[*pki.Rejected](err); ok {
+		line.Message, line.Kind = "peer refused us in the handshake", string(r.Reason)
 	}
 	if errors.Is(err, ErrTooMany) {
-		message = "connection refused"
+		line.Message = "connection refused"
 	}
 	if r, ok := errors.AsType[*pki.Refusal](err); ok {
 		claimed = r.Claimed.String()
 	}
-	l.told.Log(slog.LevelWarn, message, remote, ReasonOf(err), "peer", "claimed", "claimed", claimed, "error", err)
+	l.told.Log(line, "peer", "claimed", "claimed", claimed, "error", err)
 }

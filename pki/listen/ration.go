@@ -16,8 +16,17 @@ type Ration struct {
 	kinds map[kind]*tally
 }
 
+// Line is what a stranger caused.
+type Line struct {
+	Level   slog.Level
+	Message string
+	Remote  string // host:port; "" = nobody's
+	Reason  string
+	Kind    string // tells lines of one reason apart that are counted apart; it is not logged
+}
+
 // kind is what lines are counted by.
-type kind struct{ network, reason string }
+type kind struct{ network, reason, detail string }
 
 // tally counts the lines of one kind.
 type tally struct {
@@ -35,16 +44,16 @@ const (
 // NewRation makes a Ration for a log.
 func NewRation(log *slog.Logger) *Ration { return &Ration{log: log, kinds: map[kind]*tally{}} }
 
-// Log logs a line, or counts it; args are those of slog. remote, "" for none, and reason are logged before them.
-func (r *Ration) Log(level slog.Level, message, remote, reason string, args ...any) {
-	if r.count(kind{NetworkOf(remote), reason}, level, message) > rationLines {
+// Log logs a line, or counts it; args are those of slog. Remote and reason are logged before them.
+func (r *Ration) Log(l Line, args ...any) {
+	if r.count(kind{NetworkOf(l.Remote), l.Reason, l.Kind}, l.Level, l.Message) > rationLines {
 		return
 	}
-	args = append([]any{"reason", reason}, args...)
-	if remote != "" {
-		args = append([]any{"remote", remote}, args...)
+	args = append([]any{"reason", l.Reason}, args...)
+	if l.Remote != "" {
+		args = append([]any{"remote", l.Remote}, args...)
 	}
-	r.log.Log(context.Background(), level, message, args...)
+	r.log.Log(context.Background(), l.Level, l.Message, args...)
 }
 
 // count returns the how many-th line of its kind this is.

@@ -192,18 +192,18 @@ func TestRationOfLines(t *testing.T) {
 	log := &safeBuffer{}
 	r := NewRation(slog.New(slog.NewTextHandler(log, nil)))
 	for i := range 1000 {
-		r.Log(slog.LevelWarn, "refused", fmt.Sprintf("192.0.2.%d:1", i%250), "too_many")
+		r.Log(Line{Level: slog.LevelWarn, Message: "refused", Remote: fmt.Sprintf("192.0.2.%d:1", i%250), Reason: "too_many"})
 	}
-	r.Log(slog.LevelWarn, "refused", "192.0.3.1:1", "too_many")
-	r.Log(slog.LevelWarn, "refused", "192.0.2.1:1", "expired")
+	r.Log(Line{Level: slog.LevelWarn, Message: "refused", Remote: "192.0.3.1:1", Reason: "too_many"})
+	r.Log(Line{Level: slog.LevelWarn, Message: "refused", Remote: "192.0.2.1:1", Reason: "expired"})
 	lines := func() int { return strings.Count(string(log.bytes()), "msg=refused ") }
 	require.Equal(t, rationLines+2, lines())
-	r.close(kind{"192.0.2.0/24", "too_many"})
+	r.close(kind{"192.0.2.0/24", "too_many", ""})
 	require.Contains(t, string(log.bytes()), fmt.Sprintf(`msg="refused, many times" reason=too_many from=192.0.2.0/24 more=%d`, 1000-rationLines))
-	r.Log(slog.LevelWarn, "refused", "192.0.2.1:1", "too_many")
+	r.Log(Line{Level: slog.LevelWarn, Message: "refused", Remote: "192.0.2.1:1", Reason: "too_many"})
 	require.Equal(t, rationLines+3, lines(), "counted anew")
 	for i := range 3 * rationKinds {
-		r.count(kind{fmt.Sprint(i), "x"}, slog.LevelWarn, "")
+		r.count(kind{network: fmt.Sprint(i)}, slog.LevelWarn, "")
 	}
 	require.LessOrEqual(t, len(r.kinds), rationKinds+1)
 }
