@@ -152,7 +152,7 @@ func TestResumeBringsShownAgain(t *testing.T) {
 	l.w.Shown(SlotVitale, in.Epoch)
 	require.False(t, l.t.Shown(SlotVitale))
 	l.resume()
-	require.Eventually(t, func() bool { return l.t.Shown(SlotVitale) }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return l.t.Shown(SlotVitale) }, patience, time.Millisecond)
 	require.True(t, l.t.TellsShown(), "what the first hellos said holds")
 
 	l.cut()
@@ -164,5 +164,5 @@ func TestResumeBringsShownAgain(t *testing.T) {
 	require.False(t, l.t.Shown(SlotVitale))
 	l.w.Shown(SlotVitale, in.Epoch)
 	l.w.Shown(SlotVitale, other.Epoch)
-	require.Eventually(t, func() bool { return l.t.Shown(SlotVitale) }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return l.t.Shown(SlotVitale) }, patience, time.Millisecond)
 }
