@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -130,6 +131,9 @@ func (l deniedLines) holds(cert *x509.Certificate) bool {
 // parseDenyList reads one serial (hexadecimal, colons allowed) or identity URN a line; # begins a comment.
 func parseDenyList(data []byte) (deniedLines, error) {
 	l := deniedLines{serials: map[string]bool{}, identities: map[string]bool{}}
+	if bytes.HasPrefix(data, []byte("\ufeff")) {
+		return l, errors.New("line 1: it begins with a byte order mark (EF BB BF): save the file as UTF-8 without one")
+	}
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	for n := 1; lines.Scan(); n++ {
 		text, _, _ := strings.Cut(lines.Text(), "#")

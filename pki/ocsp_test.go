@@ -673,7 +673,7 @@ func TestC2DenyList(t *testing.T) {
 		write("", line)
 		require.Equal(t, pki.OnDenyList, reason(), line)
 	}
-	for _, broken := range []string{"urn:tlagate:x", "nobody", "-1", "0", "0x12"} {
+	for _, broken := range []string{"urn:tlagate:x", "nobody", "-1", "0", "0x12", "\ufeff" + pdt1} {
 		write(broken)
 		require.Equal(t, pki.OnDenyList, reason(), "a broken file keeps the old: %s", broken)
 	}

@@ -14,10 +14,13 @@ import (
 // The flood: silent connections from a few addresses, opened again as soon as they are closed. It is more than the
 // gateway has places for strangers.
 const (
-	floodConns     = 3000
 	floodAddresses = 16
-	floodAPDUs     = 1500
 	newcomers      = 10
+)
+
+var (
+	floodConns = 3000
+	floodAPDUs = 1500
 )
 
 // flooded is what was measured while the gateway is under the flood, and just before.
