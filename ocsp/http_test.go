@@ -146,7 +146,7 @@ func TestHTTPIsRefused(t *testing.T) {
 		{"GET of nothing", "GET", base, nil, nil, 404},
 		{"GET of the root", "GET", root, nil, nil, 404},
 		{"GET of no base64", "GET", base + "/M@@@", nil, nil, 400},
-		{"GET of cut base64", "GET", base + "/MEI", nil, nil, 400},
+		{"GET of cut base64", "GET", base + "/MEIxM", nil, nil, 400},
 		{"GET of 4 KiB", "GET", base + "/" + strings.Repeat("M", maxGET), nil, nil, 200},
 		{"GET of more", "GET", base + "/" + strings.Repeat("M", maxGET+4), nil, nil, 414},
 	}

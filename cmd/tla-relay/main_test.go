@@ -224,7 +224,7 @@ func TestStartNamesTheCardsThatNobodySees(t *testing.T) {
 		asked = append(asked, r)
 		return tla.Answer{Version: 1, OK: true, Status: &status}
 	})
-	const up = "Session up with " + testPdT + " through gw1.operateur.example:8443.\n"
+	const up = "Session up with bureau.\n"
 	code, out, errs := run(t, "start", "--config", config)
 	const missing = "Programs at the Poste de Travail do not see your CPS card yet.\n" +
 		"Programs at the Poste de Travail do not see your Vitale card yet: another program holds it.\n"

@@ -70,6 +70,10 @@ func decodeStrict(raw []byte, into any) (wrong []error, err error) {
 	}
 	var c keyCheck
 	c.node(doc, reflect.TypeOf(into), "")
+	if len(c.faults) > mostFaults {
+		return nil, fmt.Errorf("it has more than %d faults, and is no configuration of this program; the first: %w",
+			mostFaults, c.faults[0])
+	}
 	if err := doc.Decode(into); err != nil && len(c.faults) == 0 {
 		return []error{err}, nil
 	}

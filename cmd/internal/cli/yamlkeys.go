@@ -13,7 +13,14 @@ import (
 // KnownFields names Go types and no path, which tells a person little.
 type keyCheck struct{ faults []error }
 
+// mostFaults are named of one file: one with more is no configuration of ours, and reading on would cost the square of
+// its length.
+const mostFaults = 100
+
 func (c *keyCheck) refuse(at *yaml.Node, format string, args ...any) {
+	if len(c.faults) > mostFaults {
+		return
+	}
 	c.faults = append(c.faults, fmt.Errorf("line %d: %s", at.Line, fmt.Sprintf(format, args...)))
 }
 
