@@ -41,6 +41,7 @@ func TestC2PushCutsTheSession(t *testing.T) {
 			w := &world{tla: r.ca.Issue(tla1, clients), pdt: r.pdt(pdt1)}
 			near, far := r.joined(w.tla, w.pdt)
 			stay, stayFar := r.joined(r.ca.Issue(tla2, clients), r.pdt(pdt2))
+			r.eventually("both sessions have begun", func() bool { return r.begun() == 2 })
 			c.deny(r, w)
 			n := requireNotice(t, link.CodeRevoked, near)
 			require.Contains(t, n.Text, c.whose)

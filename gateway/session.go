@@ -83,6 +83,10 @@ func (s *session) lost(e *end, err error) {
 	if errors.Is(err, errOtherEnd) {
 		return
 	}
+	if n, ok := errors.AsType[*link.Notice](err); ok && e.cut.Load() { // we cut it just before it had this session
+		s.end(*n, string(n.Code), "gateway")
+		return
+	}
 	by := e.client.peer.Identity.Role
 	s.end(link.Notice{Code: link.CodePeerGone, Text: "The link of the " + endNames[by] + " is gone."}, reasonOf(err), string(by))
 }

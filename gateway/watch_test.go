@@ -56,6 +56,20 @@ func TestC2LiveSessionIsCut(t *testing.T) {
 	}
 }
 
+// An end that is cut while it is being joined has no session yet: the other end hears why all the same.
+func TestC2CutWhileItIsJoined(t *testing.T) {
+	r := start(t)
+	near, far := r.joined(r.ca.Issue(tla1, clients), r.pdt(pdt1))
+	r.eventually("the session has begun", func() bool { return r.begun() == 1 })
+	r.g.mu.Lock()
+	e := r.g.begun()[0].tla
+	r.g.mu.Unlock()
+	e.cut.Store(true)
+	e.link.Part(link.Notice{Code: link.CodeRevoked, Text: "It no longer passes."})
+	require.Equal(t, *requireNotice(t, link.CodeRevoked, near), *requireNotice(t, link.CodeRevoked, far))
+	r.logged("session ended", "reason", "revoked", "by", "gateway")
+}
+
 type world struct {
 	tla tls.Certificate
 	pdt pdt
