@@ -16,7 +16,7 @@ import (
 var mayImport = map[string][]string{
 	"cmd": {"internal/address", "pemfile", "tla", "pdt", "gateway", "pki", "ocsp", "session", "keys",
 		"metrics", "audit", "dialer", "cmd/internal"},
-	"cmd/internal/cli":            {"internal/address", "pki", "keys", "dialer"},
+	"cmd/internal/cli":            {"internal/address", "pki", "keys", "dialer", "cmd/internal/owner"},
 	"dialer":                      {"internal/address"},
 	"tla":                         {"internal/address", "session", "pki", "dialer"},
 	"tla/policy":                  {"session", "tla/pin"},
@@ -52,6 +52,7 @@ var mayImport = map[string][]string{
 	"cmd/internal/keycmd": {"pki", "keys", "cmd/internal/cli"},
 
 	"cmd/internal/sandbox": {},
+	"cmd/internal/owner":   {},
 }
 
 // onlyIn says where a dependency may be used at all.

@@ -132,3 +132,8 @@ func (l limits) gateway() gateway.Limits {
 		Handshakes: l.Handshakes, HandshakesPerIP: l.HandshakesPerIP, ParkedPerPdT: l.ParkedPerPdT,
 	}
 }
+
+// becomeOwner is called by each command that writes.
+func (c config) becomeOwner(file string) error {
+	return cli.Written{Config: file, Identities: []cli.Identity{c.Client, c.Identity}, Trust: c.Trust, Files: []cli.Path{c.Audit}}.BecomeOwner()
+}

@@ -84,6 +84,9 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	if err := c.becomeOwner(e.Config); err != nil {
+		return err
+	}
 	trace, err := trail.Open(app, "tla-gateway enroll", c.Audit)
 	if err != nil {
 		return err

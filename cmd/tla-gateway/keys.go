@@ -36,6 +36,9 @@ func (c *eraseCmd) Run(app *cli.App) error {
 		}
 		return l.Close()
 	}
+	if err := cfg.becomeOwner(c.Config); err != nil {
+		return err
+	}
 	trace, err := trail.Open(app, "tla-gateway erase", cfg.Audit)
 	if err != nil {
 		return err

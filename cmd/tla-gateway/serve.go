@@ -27,6 +27,9 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	if err := c.becomeOwner(s.Config); err != nil {
+		return err
+	}
 	trace, err := trail.Open(app, "tla-gateway", c.Audit)
 	if err != nil {
 		return err

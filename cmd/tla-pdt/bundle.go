@@ -27,6 +27,9 @@ func (c *bundleFetchCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	if err := cfg.becomeOwner(c.Config); err != nil {
+		return err
+	}
 	return cfg.FetchBundle(app, cfg.Trust, cfg.Client, c.Gateway, cfg.Dial)
 }
 

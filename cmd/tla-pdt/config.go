@@ -141,3 +141,8 @@ func (a access) table() (pdt.Access, error) {
 	}
 	return table, errors.Join(errs...)
 }
+
+// becomeOwner is called by each command that writes.
+func (c config) becomeOwner(file string) error {
+	return cli.Written{Config: file, Identities: []cli.Identity{c.Client, c.Server}, Trust: c.Trust, Files: []cli.Path{c.Audit, c.Bundle}}.BecomeOwner()
+}

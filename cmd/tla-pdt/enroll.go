@@ -29,6 +29,9 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	if len(places) > 0 {
 		usual = places[0]
 	}
+	if err := c.becomeOwner(e.Config); err != nil {
+		return err
+	}
 	trace, err := trail.Open(app, "tla-pdt enroll", c.Audit)
 	if err != nil {
 		return err

@@ -38,6 +38,9 @@ func (c *eraseCmd) Run(app *cli.App) error {
 		}
 		return errors.New("systemctl stop tla-pdt")
 	}
+	if err := cfg.becomeOwner(c.Config); err != nil {
+		return err
+	}
 	trace, err := trail.Open(app, "tla-pdt erase", cfg.Audit)
 	if err != nil {
 		return err

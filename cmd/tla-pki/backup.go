@@ -61,7 +61,7 @@ func (b *backupCmd) make(app *cli.App) error {
 		}
 		fmt.Fprintf(app.Stdout, "%s: %s\nSHA-256 of the file: %s\n", b.To, describe(made.Manifest), made.SHA256)
 		return nil
-	})
+	}, b.To)
 }
 
 func (b *backupCmd) rootDir() string {

@@ -27,6 +27,9 @@ type initCmd struct {
 }
 
 func (c *initCmd) Run(app *cli.App) error {
+	if err := becomeOwner(c.Dir); err != nil {
+		return err
+	}
 	wrapping, err := c.wrapping()
 	if err != nil {
 		return err

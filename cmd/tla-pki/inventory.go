@@ -18,8 +18,13 @@ type inventoryCmd struct {
 
 // Run lists, and exits 1 when a key cannot be used.
 func (c *inventoryCmd) Run(app *cli.App) error {
+	now := time.Now()
+	others, err := c.others(now)
+	if err != nil {
+		return err
+	}
 	return c.open(app, func(authority *ca.CA) error {
-		list, err := c.list(authority, time.Now())
+		list, err := c.list(authority, others, now)
 		if err != nil {
 			return err
 		}
@@ -32,7 +37,19 @@ func (c *inventoryCmd) Run(app *cli.App) error {
 	})
 }
 
-func (c *inventoryCmd) list(authority *ca.CA, now time.Time) ([]keycmd.Entry, error) {
+// others are the keys of configuration files, read before root becomes whom the CA belongs to.
+func (c *inventoryCmd) others(now time.Time) (list []keycmd.Entry, err error) {
+	for _, file := range c.Files {
+		of, err := keycmd.Of(file, now)
+		if err != nil {
+			return nil, cli.Usage("%w", err)
+		}
+		list = append(list, of...)
+	}
+	return list, nil
+}
+
+func (c *inventoryCmd) list(authority *ca.CA, others []keycmd.Entry, now time.Time) ([]keycmd.Entry, error) {
 	books, err := authority.List()
 	if err != nil {
 		return nil, err
@@ -47,14 +64,7 @@ func (c *inventoryCmd) list(authority *ca.CA, now time.Time) ([]keycmd.Entry, er
 			list = append(list, issuedEntry(r))
 		}
 	}
-	for _, file := range c.Files {
-		of, err := keycmd.Of(file, now)
-		if err != nil {
-			return nil, cli.Usage("%w", err)
-		}
-		list = append(list, judged(of, statuses)...)
-	}
-	return list, nil
+	return append(list, judged(others, statuses)...), nil
 }
 
 // ownKeys are the CA's own. An offline root is where it should be when its key is not here.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/owner"
 	"tlagate/pki"
 	"tlagate/pki/ca"
 	"tlagate/pki/est"
@@ -55,7 +56,7 @@ func (c *inviteCmd) Run(app *cli.App) error {
 		}
 		app.Log.Info("invited", "identity", guest.Identity.String(), "by", guest.By, "ttl", c.TTL)
 		return c.handing.show(app.Stdout, guest.Identity, c.TTL, codes[0])
-	})
+	}, c.QROut)
 }
 
 func (c *inviteCmd) check() error {
@@ -93,7 +94,7 @@ func operator() string {
 	if u, err := user.Current(); err == nil {
 		name = u.Username
 	}
-	if as := os.Getenv("SUDO_USER"); as != "" && os.Geteuid() == 0 {
+	if as := os.Getenv("SUDO_USER"); as != "" && (os.Geteuid() == 0 || owner.Note() != "") {
 		name = as + " as " + name
 	}
 	return name

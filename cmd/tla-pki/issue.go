@@ -43,7 +43,7 @@ func (c *issueCmd) Run(app *cli.App) error {
 			return err
 		}
 		return c.deliver(app, issued)
-	})
+	}, c.Out)
 }
 
 func (c *issueCmd) deliver(app *cli.App, issued *ca.Issued) error {

@@ -4,10 +4,12 @@ package main
 
 import (
 	"errors"
+	"path/filepath"
 
 	"github.com/alecthomas/kong"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/owner"
 	"tlagate/cmd/internal/trail"
 	"tlagate/keys"
 	"tlagate/pki/ca"
@@ -55,14 +57,22 @@ func (p auditPlace) AuditFile() (string, error) {
 	return ca.AuditFile(p.Dir), nil
 }
 
-// open opens the CA and runs f on it.
-func (d caDir) open(app *cli.App, f func(*ca.CA) error) error {
+// open opens the CA, as whom its directory belongs to when root runs this, and runs f on it. Out are files that f writes elsewhere.
+func (d caDir) open(app *cli.App, f func(*ca.CA) error, out ...string) error {
+	if err := becomeOwner(d.Dir, out...); err != nil {
+		return err
+	}
 	c, err := ca.Open(d.Dir, ca.Options{Root: d.Root, Stop: app.Context.Done(), Keys: keys.Config{PIN: cli.AskPIN}})
 	if err != nil {
 		return err
 	}
 	defer c.Close()
 	return f(c)
+}
+
+// becomeOwner makes root the owner of a CA's directory, or of the one that it is made in.
+func becomeOwner(dir string, out ...string) error {
+	return owner.Plan{Written: append([]string{filepath.Join(dir, "ca.db")}, out...)}.Become()
 }
 
 func main() {

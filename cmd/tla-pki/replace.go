@@ -33,7 +33,7 @@ func (c *replaceCmd) Run(app *cli.App) error {
 		return err
 	}
 	guest := ca.Guest{Identity: id, DNS: c.DNS, TTL: c.TTL, By: operator()}
-	return c.open(app, func(authority *ca.CA) error { return c.replace(app, authority, guest, reason) })
+	return c.open(app, func(authority *ca.CA) error { return c.replace(app, authority, guest, reason) }, c.QROut)
 }
 
 func (c *replaceCmd) replace(app *cli.App, authority *ca.CA, guest ca.Guest, reason ca.Reason) error {

@@ -35,6 +35,9 @@ func (r *restoreCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	if err := becomeOwner(r.Dir); err != nil {
+		return err
+	}
 	restored, err := backup.Restore(backup.RestoreConfig{From: r.From, Dir: r.Dir, Identities: ids, Published: lists, AcceptLoss: r.AcceptLoss})
 	if err != nil {
 		if !r.AcceptLoss {

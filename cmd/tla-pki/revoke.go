@@ -99,7 +99,7 @@ type crlCmd struct {
 }
 
 func (c *crlCmd) Run(app *cli.App) error {
-	return c.open(app, func(authority *ca.CA) error { return publish(app, authority, c.ARL, c.Out) })
+	return c.open(app, func(authority *ca.CA) error { return publish(app, authority, c.ARL, c.Out) }, c.Out)
 }
 
 // publish signs a new list, and copies it to out when that is named.

@@ -42,6 +42,9 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err := cli.LoadYAML(s.Config, &c, c.check); err != nil {
 		return err
 	}
+	if err := c.becomeOwner(s.Config); err != nil {
+		return err
+	}
 	authority, err := ca.Open(string(c.Dir), ca.Options{By: "tla-pki serve", Stop: app.Context.Done(), Keys: keys.Config{PIN: cli.AskPIN}})
 	if err != nil {
 		return err
@@ -129,4 +132,8 @@ func closeAll(on server.Listeners) {
 			l.Close()
 		}
 	}
+}
+
+func (c serveConfig) becomeOwner(file string) error {
+	return cli.Written{Config: file, Identities: []cli.Identity{c.Identity}, Trust: c.Trust, Files: []cli.Path{c.Dir + "/ca.db"}}.BecomeOwner()
 }

@@ -28,6 +28,9 @@ func (c *bundleFetchCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	if err := cfg.becomeOwner(c.Config); err != nil {
+		return err
+	}
 	return cfg.FetchBundle(app, cfg.Trust, cfg.Identity, c.Gateway, cfg.Dial)
 }
 

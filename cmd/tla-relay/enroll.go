@@ -32,6 +32,9 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	if len(c.Gateways) > 0 {
 		usual.Address = c.Gateways[0]
 	}
+	if err := c.becomeOwner(e.Config); err != nil {
+		return err
+	}
 	trace, err := trail.Open(app, "tla-relay enroll", c.Audit)
 	if err != nil {
 		return err

@@ -40,6 +40,9 @@ func (c *eraseCmd) Run(app *cli.App) error {
 		}
 		return errors.New("systemctl stop tla-relay")
 	}
+	if err := cfg.becomeOwner(c.Config); err != nil {
+		return err
+	}
 	trace, err := trail.Open(app, "tla-relay erase", cfg.Audit)
 	if err != nil {
 		return err

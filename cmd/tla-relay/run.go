@@ -27,6 +27,9 @@ func (c *runCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	if err := cfg.becomeOwner(c.Config); err != nil {
+		return err
+	}
 	trace, err := trail.Open(app, "tla-relay", cfg.Audit)
 	if err != nil {
 		return err

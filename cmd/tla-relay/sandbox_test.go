@@ -32,8 +32,14 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if os.Getenv(programEnv) != "" {
+		main()
+	}
 	os.Exit(m.Run())
 }
+
+// programEnv makes of the test's binary the program.
+const programEnv = "TLA_RELAY_TEST_PROGRAM"
 
 // act is something that is tried in the sandbox.
 type act struct {

@@ -93,7 +93,7 @@ func Run(app *App, name string, args []string, grammar any, run func(*App) error
 			code = int(early)
 		}
 	}()
-	err := parseAndRun(app, name, args, grammar, run, options)
+	err := asOwner(parseAndRun(app, name, args, grammar, run, options))
 	if text := message(err); text != "" {
 		fmt.Fprintf(app.Stderr, "%s: %s\n", name, text)
 	}

@@ -7,8 +7,7 @@ import (
 	"path/filepath"
 )
 
-// write replaces a file in one step: after a crash it is the old one or the new one. A new file belongs to whom its directory
-// belongs, so that root can enrol for a service.
+// write replaces a file in one step: after a crash it is the old one or the new one.
 func write(file string, data []byte, mode os.FileMode) error {
 	dir := filepath.Dir(file)
 	tmp, err := os.CreateTemp(dir, "."+filepath.Base(file)+".*") // 0600
@@ -17,7 +16,7 @@ func write(file string, data []byte, mode os.FileMode) error {
 	}
 	defer os.Remove(tmp.Name())
 	_, err = tmp.Write(data)
-	err = errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close(), belong(tmp.Name()))
+	err = errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close())
 	if err == nil {
 		err = rename(tmp.Name(), file)
 	}

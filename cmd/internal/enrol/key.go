@@ -32,9 +32,6 @@ func (p Pair) nextKey() (keys.Key, error) {
 		if errors.Is(err, keys.ErrExists) {
 			return keys.Open(p.Files.Key, p.keyConfig())
 		}
-		if file := p.Files.Key.File(); err == nil && file != "" {
-			err = belong(file)
-		}
 		return key, err
 	}
 	key, err := keys.Open(p.nextPlace(), p.keyConfig())
@@ -59,7 +56,7 @@ func (p Pair) makeNext() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(key.Close(), belong(string(making)), rename(string(making), string(p.nextPlace())))
+	return errors.Join(key.Close(), rename(string(making), string(p.nextPlace())))
 }
 
 // promoteKey puts the key of leaf in its place, if it is not there yet.
