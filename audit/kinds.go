@@ -44,6 +44,7 @@ const (
 	SessionRefused Kind = "session.refused"
 
 	CACreated    Kind = "ca.created"
+	CAClock      Kind = "ca.clock"
 	ARLPublished Kind = "arl.published"
 
 	HostBaseline        Kind = "host.baseline"
@@ -105,6 +106,7 @@ var kinds = []Meaning{
 	{SessionRefused, "C1, SA2", "The card policy stopped three commands of a session, and its user is told."},
 
 	{CACreated, "G2, EL1", "A CA is made: its root and its issuing key."},
+	{CAClock, "G2", "An operator vouches for the CA's clock, which is far from the time of its last list."},
 	{ARLPublished, "C2", "The root's list of revoked CAs is signed and published; CRLs, which come every day, are not recorded."},
 
 	{HostBaseline, "EL1", "Kernel, OS release, program and packages are recorded for the first time, or anew after the record was lost."},

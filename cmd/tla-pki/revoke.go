@@ -94,12 +94,33 @@ func (c *releaseCmd) Run(app *cli.App) error {
 
 type crlCmd struct {
 	caDir
-	ARL bool   `name:"arl" help:"The root's list of revoked issuing CAs; needs the root's key."`
-	Out string `short:"o" placeholder:"FILE" help:"Write it to FILE too: as PEM, or as DER when it ends in .der or .crl."`
+	ARL   bool   `name:"arl" help:"The root's list of revoked issuing CAs; needs the root's key."`
+	Right bool   `name:"clock-is-right" help:"Go by the clock although it is far beyond the last list's end, or before its beginning: you have compared it with another one. Codes of the future are withdrawn; certificates of the future are listed."`
+	Out   string `short:"o" placeholder:"FILE" help:"Write it to FILE too: as PEM, or as DER when it ends in .der or .crl."`
 }
 
 func (c *crlCmd) Run(app *cli.App) error {
-	return c.open(app, func(authority *ca.CA) error { return publish(app, authority, c.ARL, c.Out) }, c.Out)
+	return c.open(app, func(authority *ca.CA) error {
+		if c.Right {
+			if err := trustClock(app, authority); err != nil {
+				return err
+			}
+		}
+		return publish(app, authority, c.ARL, c.Out)
+	}, c.Out)
+}
+
+// trustClock tells what a clock that ran ahead has left.
+func trustClock(app *cli.App, authority *ca.CA) error {
+	found, err := authority.TrustClock()
+	for _, i := range found.Withdrawn {
+		fmt.Fprintf(app.Stdout, "withdrawn: invitation %d of %s, made in the future\n", i.ID, i.Identity)
+	}
+	for _, r := range found.Certificates {
+		fmt.Fprintf(app.Stdout, "not good before %s: %s certificate %s of %s; revoke it, and issue or enrol again\n",
+			instant(r.NotBefore), r.Profile, r.Serial, r.Identity)
+	}
+	return err
 }
 
 // publish signs a new list, and copies it to out when that is named.

@@ -45,6 +45,8 @@ type CA struct {
 	store   *store
 	at      func(point string) // tests stop the program here; nil outside tests
 
+	clockTrusted bool // by a person
+
 	due       sync.Mutex     // protects the rest
 	dueFile   *pki.FileWatch // of crl.der; nil = not read yet
 	dueNumber int64          // what it said

@@ -10,7 +10,8 @@ import (
 )
 
 // CRLDue says when the next CRL should be published: a period after the last. A published file that is missing,
-// or is not the last that was signed, is due at once.
+// or is not the last that was signed, is due at once; so is one after
+// a list of the future, which publishing then tells.
 func (c *CA) CRLDue() (time.Time, error) {
 	number, last, err := c.store.lastCRL(keyID(c.Issuing))
 	if err != nil {
@@ -20,7 +21,7 @@ func (c *CA) CRLDue() (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	if published != number {
+	if published != number || last.After(c.now()) {
 		return c.now(), nil
 	}
 	return last.UTC().Add(time.Duration(c.Settings.CRLPeriod)), nil

@@ -48,6 +48,9 @@ func (c *CA) invite(guests []Guest) ([]est.Code, error) {
 	if err := c.checkGuests(guests); err != nil {
 		return nil, err
 	}
+	if err := c.clockAheadNow(); err != nil {
+		return nil, fmt.Errorf("cannot invite: %w", err)
+	}
 	now := c.now()
 	codes := make([]est.Code, len(guests))
 	list := make([]newInvitation, len(guests))

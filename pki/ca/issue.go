@@ -85,7 +85,10 @@ func (c *CA) prepare(r Request) (*order, error) {
 			return nil, err
 		}
 	}
-	var err error
+	err := c.clockAheadNow()
+	if err != nil {
+		return nil, err
+	}
 	o.serial, err = newSerial()
 	return o, err
 }

@@ -135,7 +135,7 @@ func TestOneKeyOneIdentity(t *testing.T) {
 func TestNothingOutlivesTheIssuingCA(t *testing.T) {
 	c := newCA(t)
 	late := c.Issuing.NotAfter.AddDate(-1, 0, 0)
-	c.clock = func() time.Time { return late }
+	c.clock, c.clockTrusted = func() time.Time { return late }, true
 	_, err := c.Issue(Request{Profile: "tla", Identity: identity(t, terminal), CSR: requestFor(t, newKey(t, P256))})
 	require.ErrorContains(t, err, "it would end after the issuing CA")
 	issued, err := c.Issue(Request{Profile: "tla", Identity: identity(t, terminal), CSR: requestFor(t, newKey(t, P256)), Days: 300})
