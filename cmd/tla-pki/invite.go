@@ -24,8 +24,8 @@ type inviteCmd struct {
 	Name     string        `short:"n" placeholder:"NAME" help:"Its name, one of a kind in practice and role."`
 	DNS      []string      `name:"dns" placeholder:"NAME" help:"DNS name of a pdt or gateway, for its server certificate; repeat for more."`
 	TTL      time.Duration `name:"ttl" default:"24h" help:"How long the code is good; default ${default}."`
-	Again    bool          `help:"Also when the device has a valid certificate already; to swap a device see replace."`
-	CSV      string        `name:"csv" placeholder:"FILE" help:"Invite a fleet: a file with the columns role,practice,name,dns (names apart by spaces). All or none are invited."`
+	Again    bool          `help:"Also when the device has a valid certificate already, and, with --csv, an open code, which is withdrawn; to swap a device see replace."`
+	CSV      string        `name:"csv" placeholder:"FILE" help:"Invite a fleet: a file with the columns role,practice,name,dns (names apart by spaces), in any order, separated by comma, semicolon or tab. All or none are invited."`
 	Out      string        `short:"o" placeholder:"FILE" help:"With --csv: where the codes are written, as CSV, for you alone to read."`
 	handing
 }

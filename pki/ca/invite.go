@@ -18,6 +18,7 @@ type Guest struct {
 	TTL      time.Duration // how long the code is good; 0 = 24 h; 1 min to 30 days
 	By       string        // who invites, for the books
 	Again    bool          // also when the identity has a valid certificate
+	OneCode  bool          // not when the identity has an open code already; otherwise that is withdrawn
 }
 
 // InvitedRoles are the roles whose devices enrol. The PKI's own server and the OCSP responder are not among them: with a
@@ -33,6 +34,9 @@ const (
 // ErrHasCertificate says that an invited identity has a valid certificate already: a second device under one name is
 // most likely a mistake.
 var ErrHasCertificate = errors.New("it has a valid certificate already")
+
+// ErrHasCode says that an invited identity has an open code already, which somebody may have been given.
+var ErrHasCode = errors.New("it has an open code already")
 
 // Invite makes a one-time code for each guest, in their order, or none at all. The books keep hashes: a code is here and
 // nowhere else. Open codes of the same identities are withdrawn.
@@ -63,7 +67,10 @@ func (c *CA) invite(guests []Guest) ([]est.Code, error) {
 	return codes, c.store.invite(list)
 }
 
-// checkGuests tells everything that is wrong with any of them.
+// mostTold is how many guests a refusal names.
+const mostTold = 20
+
+// checkGuests tells what is wrong with any of them.
 func (c *CA) checkGuests(guests []Guest) error {
 	var wrong []error
 	seen := map[pki.Identity]bool{}
@@ -76,6 +83,9 @@ func (c *CA) checkGuests(guests []Guest) error {
 			wrong = append(wrong, fmt.Errorf("cannot invite %s: %w", g.Identity, err))
 		}
 		seen[g.Identity] = true
+	}
+	if more := len(wrong) - mostTold; more > 1 {
+		wrong = append(wrong[:mostTold], fmt.Errorf("and %d more", more))
 	}
 	return errors.Join(wrong...)
 }
@@ -90,12 +100,29 @@ func (c *CA) checkGuest(g Guest) error {
 	if g.TTL != 0 && (g.TTL < minTTL || g.TTL > maxTTL) {
 		return fmt.Errorf("a code for %s is not allowed: want %s to %s", g.TTL, minTTL, maxTTL)
 	}
+	if err := c.oneCode(g); err != nil {
+		return err
+	}
 	valid, err := c.valid(g.Identity)
 	if err != nil || len(valid) == 0 || g.Again {
 		return err
 	}
 	last := valid[len(valid)-1]
 	return fmt.Errorf("%w, %s until %s", ErrHasCertificate, last.Serial, last.NotAfter.Format(time.DateOnly))
+}
+
+// oneCode refuses whom a second code would cost the first.
+func (c *CA) oneCode(g Guest) error {
+	if !g.OneCode {
+		return nil
+	}
+	all, err := c.store.invitations("identity = ? AND used_at IS NULL AND withdrawn_at IS NULL", g.Identity.String())
+	for _, i := range all {
+		if i.State(c.now()) == "open" {
+			return fmt.Errorf("%w, invitation %d until %s", ErrHasCode, i.ID, i.Expiry.Format(time.RFC3339))
+		}
+	}
+	return err
 }
 
 func checkInvited(g Guest) error {
