@@ -55,6 +55,7 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	}
 	if renewer == nil {
 		app.Log.Info("our certificates are not renewed by themselves: that takes the sections client, and enrolment or renewal")
+		go keys.WarnOfEnd(app.Context, app.Log)
 	}
 	told, err := c.subscribe(trace, trust, app.Log)
 	if err != nil {

@@ -49,6 +49,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 	reload := func() { <-again; reload(app, c, keys, r); again <- struct{}{} }
 	app.OnHangup(reload)
 	go onChange(app.Context, c.Identity, reload)
+	go keys.WarnOfEnd(app.Context, app.Log)
 	app.Log.Info("listening", "address", l.Addr().String(), "issuer", cfg.Issuer.Subject.CommonName)
 	return r.Serve(app.Context, l)
 }

@@ -25,6 +25,7 @@ type grammar struct {
 	Revoke      revokeCmd      `cmd:"" help:"Revoke certificates, for good or on hold, and publish the list that says so."`
 	Release     releaseCmd     `cmd:"" help:"Make certificates on hold good again, and publish the list that says so."`
 	CRL         crlCmd         `cmd:"" name:"crl" help:"Publish a new CRL, or the root's ARL."`
+	Status      statusCmd      `cmd:"" help:"Say how the PKI itself stands: its own certificates, its lists, its clock; exit 1 when something wants to be done."`
 	Serve       serveCmd       `cmd:"" help:"Tell gateways of revocations at once, publish the lists over HTTP, renew the CRL, and enrol devices."`
 	List        listCmd        `cmd:"" help:"List every certificate."`
 	Inventory   inventoryCmd   `cmd:"" help:"List every key and certificate: of the CA, of what it issued, and of configuration files."`

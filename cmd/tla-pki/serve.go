@@ -1,8 +1,10 @@
 package main
 
 import (
+	"crypto"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"time"
 
@@ -26,6 +28,7 @@ type serveConfig struct {
 	Trust    cli.Trust    `yaml:"trust"`
 	Public   string       `yaml:"public"`
 	EST      string       `yaml:"est"`
+	Renew    []renewed    `yaml:"renew"`
 	Limits   serveLimits  `yaml:"limits"`
 }
 
@@ -71,6 +74,9 @@ func (c *serveConfig) check() error {
 			errs = append(errs, cli.CheckListen(also.name, also.value))
 		}
 	}
+	for _, r := range c.Renew {
+		errs = append(errs, r.check())
+	}
 	return errors.Join(errs...)
 }
 
@@ -89,6 +95,7 @@ func (c serveConfig) run(app *cli.App, trace *trail.Trail, authority *ca.CA) err
 	}
 	app.Follow(cli.Live{Trust: trust, Keys: []*cli.Keys{own}})
 	go func() { _ = trust.Run(app.Context) }()
+	go c.renewer(authority, own, app.Log).run(app.Context)
 	return c.serve(app, server.Config{
 		CA: authority, Party: &pki.Party{Trust: trust, Certificate: trust.Staple(own.Certificate)}, Log: app.Log,
 		Heartbeat: c.Limits.Heartbeat, Streams: c.Limits.Streams, PerPeer: c.Limits.StreamsPerPeer, Public: c.Limits.Public,
@@ -134,6 +141,13 @@ func closeAll(on server.Listeners) {
 	}
 }
 
+// renewer renews our own server certificate, and what else is configured.
+func (c serveConfig) renewer(authority *ca.CA, own *cli.Keys, log *slog.Logger) *renewer {
+	self := renewed{Identity: c.Identity, signer: func() crypto.Signer { return own.Certificate().PrivateKey.(crypto.Signer) }}
+	return &renewer{ca: authority, list: append([]renewed{self}, c.Renew...), log: log, told: map[string]time.Time{}}
+}
+
 func (c serveConfig) becomeOwner(file string) error {
-	return cli.Written{Config: file, Identities: []cli.Identity{c.Identity}, Trust: c.Trust, Files: []cli.Path{c.Dir + "/ca.db"}}.BecomeOwner()
+	return cli.Written{Config: file, Identities: []cli.Identity{c.Identity}, Trust: c.Trust,
+		Files: []cli.Path{c.Dir + "/ca.db"}}.BecomeOwner()
 }

@@ -38,13 +38,16 @@ func (c *CA) doubt(issuer *x509.Certificate, validity time.Duration) error {
 	return nil
 }
 
+// CheckClock says whether the clock is doubted, as publishing a CRL would.
+func (c *CA) CheckClock() error { return c.doubt(c.Issuing, c.ListLife()) }
+
 // clockAheadNow refuses what must not be written down with a clock that ran ahead.
 func (c *CA) clockAheadNow() error {
 	_, last, err := c.store.lastCRL(keyID(c.Issuing))
 	if err != nil || c.now().Before(last) {
 		return err
 	}
-	return c.doubt(c.Issuing, c.ListLife())
+	return c.CheckClock()
 }
 
 func instantText(t time.Time) string { return t.UTC().Format(time.RFC3339) }

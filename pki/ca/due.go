@@ -1,7 +1,9 @@
 package ca
 
 import (
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"time"
@@ -54,15 +56,32 @@ func (c *CA) publishedNumber() (int64, error) {
 
 // ARLEnd says until when the published ARL is good. Only the root's key can make another.
 func (c *CA) ARLEnd() (time.Time, error) {
-	der, err := os.ReadFile(c.Public("arl.der"))
+	list, err := c.ARL()
 	if err != nil {
 		return time.Time{}, err
+	}
+	return list.NextUpdate, nil
+}
+
+// CRL and ARL give the published lists.
+func (c *CA) CRL() (*List, error) { return c.published("crl.der", c.Issuing) }
+
+// ARL is the root's list.
+func (c *CA) ARL() (*List, error) { return c.published("arl.der", c.Root) }
+
+func (c *CA) published(name string, issuer *x509.Certificate) (*List, error) {
+	der, err := os.ReadFile(c.Public(name))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read a published list: %w", err)
 	}
 	list, err := pki.ReadCRL(der)
-	if err != nil {
-		return time.Time{}, err
+	if err == nil {
+		err = list.CheckSignature(issuer)
 	}
-	return list.NextUpdate(), nil
+	if err != nil {
+		return nil, fmt.Errorf("cannot use %s: %w", c.Public(name), err)
+	}
+	return &List{Number: list.Number().Int64(), ThisUpdate: list.ThisUpdate(), NextUpdate: list.NextUpdate(), Entries: list.Len(), DER: der, read: list}, nil
 }
 
 // ListLife is how long a CRL is good: what it does not say yet happened no longer ago.

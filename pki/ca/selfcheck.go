@@ -9,7 +9,6 @@ import (
 
 	"tlagate/keys"
 	"tlagate/pemfile"
-	"tlagate/pki"
 )
 
 // ParseCertificate reads one certificate from PEM.
@@ -91,16 +90,8 @@ func (c *CA) checkPublic() error {
 		}
 	}
 	for name, cert := range map[string]*x509.Certificate{"arl": c.Root, "crl": c.Issuing} {
-		der, err := os.ReadFile(c.Public(name + ".der"))
-		if err != nil {
-			return fmt.Errorf("cannot read a published list: %w", err)
-		}
-		list, err := pki.ReadCRL(der)
-		if err == nil {
-			err = list.CheckSignature(cert)
-		}
-		if err != nil {
-			return fmt.Errorf("cannot use %s: %w", c.Public(name+".der"), err)
+		if _, err := c.published(name+".der", cert); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -1,0 +1,35 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+const (
+	lookEvery = time.Hour
+	tellEvery = 24 * time.Hour
+)
+
+// WarnOfEnd says once a day that a certificate which nobody renews by itself has a third of its life left, until ctx ends.
+func (k *Keys) WarnOfEnd(ctx context.Context, log *slog.Logger) {
+	var told time.Time
+	for {
+		if now := time.Now(); now.Sub(told) >= tellEvery && k.warnOfEnd(now, log) {
+			told = now
+		}
+		if !Wait(ctx, lookEvery) {
+			return
+		}
+	}
+}
+
+func (k *Keys) warnOfEnd(now time.Time, log *slog.Logger) bool {
+	leaf := k.Certificate().Leaf
+	ends := leaf.NotAfter
+	if now.Before(ends.Add(-ends.Sub(leaf.NotBefore) / 3)) {
+		return false
+	}
+	log.Warn("our certificate ends, and nothing here renews it", "cert", string(k.from.Cert), "until", ends.UTC().Format(time.RFC3339))
+	return true
+}
