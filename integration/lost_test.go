@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -352,6 +353,40 @@ func TestC2GatewayEnds(t *testing.T) {
 	b.received()
 	require.Zero(t, b.via())
 	b.onceEach()
+}
+
+// TestC3GatewayAwayLosesNoSession: both gateways are away for so long that pauses which doubled would have grown past the grace time; the PdT's
+// stay short, and when one is back the session goes on through it.
+func TestC3GatewayAwayLosesNoSession(t *testing.T) {
+	timers := lostTimers{300 * time.Millisecond, time.Minute}
+	b := newLostBed(t, timers)
+	gateway, _ := timers.lines()
+	b.Second.Proc.Kill()
+	_, err := b.PdTProc.WaitLine(patience, "no link to the gateway", b.PdTVia[1])
+	require.NoError(t, err)
+	b.send(200 * time.Millisecond)
+	b.GatewayProc.Kill()
+	_, err = b.PdTProc.WaitLine(patience, "link lost; waiting for the terminal")
+	require.NoError(t, err)
+	mark := b.PdTProc.Mark()
+	for range 8 {
+		line, err := b.PdTProc.WaitLineFrom(mark, patience, "no link to the gateway", b.PdTVia[0])
+		require.NoError(t, err)
+		pause, err := time.ParseDuration(logValue(line, "retry_in"))
+		require.NoError(t, err, line)
+		require.LessOrEqual(t, pause, 2*time.Second)
+		mark += 1 + slices.Index(b.PdTProc.From(mark), line)
+	}
+	require.NoError(t, b.StartGateway(gateway...))
+	b.received()
+	b.onceEach()
+}
+
+// logValue gives the value of a key in a line of a log.
+func logValue(line, key string) string {
+	_, after, _ := strings.Cut(line, " "+key+"=")
+	value, _, _ := strings.Cut(after, " ")
+	return value
 }
 
 // TestC2GatewayStops: a gateway that is told to stop sends the TLA to the other.

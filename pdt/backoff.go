@@ -6,18 +6,41 @@ import (
 	"time"
 )
 
-// backoff spaces the attempts at one gateway, whoever makes them.
+// backoff spaces the attempts at one gateway, whoever makes them. Pauses do not grow: a gateway that is back must be found while the
+// sessions that it carried are still kept.
 type backoff struct {
-	first, max time.Duration
+	short, long time.Duration // longest pauses
 
-	mu       sync.Mutex // protects the rest
-	failures int        // in a row
-	next     time.Time  // no attempt before
+	mu       sync.Mutex    // protects the rest
+	failures int           // in a row
+	next     time.Time     // no attempt before
+	sooner   chan struct{} // closed when next is brought forward; nil: nobody waits
 }
 
 // wait until the next attempt may be made; false when ctx ends first.
 func (b *backoff) wait(ctx context.Context) bool {
-	return wait(ctx, time.Until(b.at()))
+	for {
+		next, sooner := b.look()
+		timer := time.NewTimer(time.Until(next))
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-sooner:
+			timer.Stop()
+			continue
+		}
+		timer.Stop()
+		return ctx.Err() == nil
+	}
+}
+
+func (b *backoff) look() (next time.Time, sooner <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.sooner == nil {
+		b.sooner = make(chan struct{})
+	}
+	return b.next, b.sooner
 }
 
 func (b *backoff) at() time.Time {
@@ -26,17 +49,40 @@ func (b *backoff) at() time.Time {
 	return b.next
 }
 
-// failed puts the next attempt off; attempts that fail together count once.
-func (b *backoff) failed() {
+// failed puts the next attempt off; attempts that fail together count once. After the first failure, and in a hurry, the pause is short.
+func (b *backoff) failed(hurry bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	if now.Before(b.next) {
+	pause := b.long
+	if hurry || b.failures == 0 {
+		pause = b.short
+	}
+	if !now.Before(b.next) {
+		b.failures++
+		b.next = now.Add(jitter(pause))
+	} else if hurry {
+		b.forward(now.Add(jitter(pause)))
+	}
+}
+
+// hurry makes a pause that is under way a short one.
+func (b *backoff) hurry() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.forward(time.Now().Add(jitter(b.short)))
+}
+
+// forward holds b.mu.
+func (b *backoff) forward(next time.Time) {
+	if !next.Before(b.next) {
 		return
 	}
-	pause := min(b.first<<min(b.failures, 20), b.max)
-	b.failures++
-	b.next = now.Add(jitter(pause))
+	b.next = next
+	if b.sooner != nil {
+		close(b.sooner)
+		b.sooner = nil
+	}
 }
 
 // worked forgets the failures.

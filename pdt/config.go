@@ -31,8 +31,8 @@ type Config struct {
 	Limit     time.Duration // longest session; 0 = 12 h
 	Grace     time.Duration // how long a session is kept whose link was lost; 0 = 30 s, which the TLA counts on
 	Recheck   time.Duration // longest time between two looks at a live peer's certificate; 0 = 30 s
-	Retry     time.Duration // pause after the first failure of a gateway; 0 = 1 s. It doubles up to RetryMax
-	RetryMax  time.Duration // 0 = 1 min
+	Retry     time.Duration // longest pause before a gateway is dialled again that someone waits for, or at first; 0 = 1 s
+	RetryMax  time.Duration // otherwise; 0 = 10 s. Both are at least half of that
 	Log       *slog.Logger  // nil = discard
 
 	// Consented is told of each consent that was verified, its text, and the TLA's certificate, whose key signed it (C4); nil = nobody is.
@@ -58,7 +58,7 @@ func (c Config) withDefaults() Config {
 	c.Grace = either(c.Grace, 30*time.Second)
 	c.Recheck = either(c.Recheck, 30*time.Second)
 	c.Retry = either(c.Retry, time.Second)
-	c.RetryMax = either(c.RetryMax, time.Minute)
+	c.RetryMax = either(c.RetryMax, 10*time.Second)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

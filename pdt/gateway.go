@@ -22,6 +22,8 @@ const (
 	maxJoining = 8
 	// stable is how long a parked link must have lived for its end not to count as a failure.
 	stable = 30 * time.Second
+	// restart is for how long a gateway that said it drains is expected back at any moment.
+	restart = time.Minute
 )
 
 // gateway keeps links parked on one gateway.
@@ -37,12 +39,13 @@ type gateway struct {
 	parked  int        // of which parked
 	joining int        // links joined whose TLA has not proved itself yet
 	peer    pki.Identity
-	last    error // why a link ended or could not be parked; nil after a success
+	last    error     // why a link ended or could not be parked; nil after a success
+	drained time.Time // when it last said that it drains
 }
 
 func newGateway(s *Service, address string) *gateway {
 	return &gateway{s: s, address: address, log: s.cfg.Log.With("gateway", address), wake: make(chan struct{}, 1),
-		retry: backoff{first: s.cfg.Retry, max: s.cfg.RetryMax}}
+		retry: backoff{short: s.cfg.Retry, long: s.cfg.RetryMax}}
 }
 
 // run parks links until ctx ends.
@@ -99,7 +102,7 @@ func (g *gateway) park(ctx context.Context, cut func(error)) (l *parkedLink, joi
 		l, err = g.dial(ctx, cut)
 	}
 	if err != nil {
-		g.retry.failed()
+		g.putOff(err)
 		g.leave(false, err)
 		return nil, nil, err
 	}
@@ -118,8 +121,25 @@ func (g *gateway) settle(lived time.Duration, err error) {
 		g.retry.worked()
 	}
 	if err != nil {
-		g.retry.failed()
+		g.putOff(err)
 	}
+}
+
+// putOff puts the next attempt off, shortly when somebody waits for this gateway.
+func (g *gateway) putOff(err error) {
+	if reasonOf(err) == string(link.CodeDraining) {
+		g.mu.Lock()
+		g.drained = time.Now()
+		g.mu.Unlock()
+	}
+	g.retry.failed(g.s.keeps() || g.restarts())
+}
+
+// restarts reports whether the gateway said a short time ago that it drains.
+func (g *gateway) restarts() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return !g.drained.IsZero() && time.Since(g.drained) < restart
 }
 
 // arrive and leave keep the book of berths.
@@ -183,33 +203,43 @@ type parkedLink struct {
 // dial connects, proves both ends to each other, and asks to park. The link is watched from then on: cut is
 // called when the gateway's certificate no longer passes.
 func (g *gateway) dial(ctx context.Context, cut func(error)) (*parkedLink, error) {
-	at, _ := address.Server(g.address) // checked with the configuration
-	bounded, cancel := context.WithTimeout(ctx, 3*setUp)
+	limit := g.s.step()
+	bounded, cancel := context.WithTimeout(ctx, 3*limit)
 	defer cancel()
-	c, err := g.connect(bounded)
-	if err != nil {
-		return nil, err
-	}
 	l := &parkedLink{party: &g.s.cfg.Client}
-	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Host}
-	conn, peer, err := l.party.Client(bounded, c, pki.ALPNOuter, want)
+	conn, err := g.prove(bounded, limit, l)
 	if err != nil {
 		return nil, err
 	}
-	l.peer = peer
 	cfg := link.Config{Heartbeat: g.s.cfg.Heartbeat, OnNotice: func(n link.Notice) { g.noticed(l, n) }, OnStatus: g.informed, Bundle: g.s.cfg.bundle()}
 	l.declared = g.s.cfg.Server.Certificate()
-	l.Conn, err = link.Park(bounded, conn, l.declared.Certificate, cfg)
+	asking, cancel := context.WithTimeout(bounded, limit)
+	defer cancel()
+	l.Conn, err = link.Park(asking, conn, l.declared.Certificate, cfg)
 	if err != nil {
 		return nil, l.party.Explain(err)
 	}
-	go watch(ctx, l.party.Trust, peer, g.s.cfg.Recheck, cut)
+	go watch(ctx, l.party.Trust, l.peer, g.s.cfg.Recheck, cut)
 	return l, nil
 }
 
+// prove connects, and makes the TLS layer.
+func (g *gateway) prove(ctx context.Context, limit time.Duration, l *parkedLink) (conn net.Conn, err error) {
+	c, err := g.connect(ctx, limit)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	at, _ := address.Server(g.address) // checked with the configuration
+	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Host}
+	conn, l.peer, err = l.party.Client(ctx, c, pki.ALPNOuter, want)
+	return conn, err
+}
+
 // connect is the first of the three steps, and has its own share of the time.
-func (g *gateway) connect(ctx context.Context) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, setUp)
+func (g *gateway) connect(ctx context.Context, limit time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return g.s.cfg.Dial(ctx, "tcp", g.address)
 }

@@ -121,6 +121,27 @@ func (s *Service) wanted() int {
 	return 2
 }
 
+// keeps reports whether a session without a link waits for its terminal, which comes back through any gateway that it finds us on.
+func (s *Service) keeps() bool {
+	c := s.session()
+	return c != nil && c.isLost()
+}
+
+// hurry has no gateway waited for longer than a kept session can bear.
+func (s *Service) hurry() {
+	for _, g := range s.gateways {
+		g.retry.hurry()
+	}
+}
+
+// step limits each step of reaching a gateway: dial, TLS, request. The grace time must do for several attempts, as at the TLA.
+func (s *Service) step() time.Duration {
+	if s.keeps() {
+		return min(setUp, s.cfg.Grace/6)
+	}
+	return setUp
+}
+
 // session is the one that has the reader pair, or nil.
 func (s *Service) session() *cardSession {
 	s.mu.Lock()

@@ -267,22 +267,6 @@ func TestRefusedByTheGateway(t *testing.T) {
 	require.Contains(t, p.Status().Problems[0], "client certificate ended")
 }
 
-func TestBackoffGrowsToItsBound(t *testing.T) {
-	b := backoff{first: time.Minute, max: time.Hour}
-	for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
-		b.next = time.Time{}
-		b.failed()
-		pause := time.Until(b.next)
-		require.LessOrEqual(t, pause, want*time.Minute)
-		require.Greater(t, pause, want*time.Minute/2-time.Second)
-		next := b.next
-		b.failed() // the same outage
-		require.Equal(t, next, b.next)
-	}
-	b.worked()
-	require.True(t, b.wait(t.Context()))
-}
-
 func TestConfigIsChecked(t *testing.T) {
 	l := newLab(t)
 	good := Config{Gateways: []string{"gw.test:443"},

@@ -127,6 +127,7 @@ func (c *cardSession) endsWith(ctx context.Context, generation uint32, ours bool
 	c.log.Warn("link lost; waiting for the terminal", "reason", reasonOf(err), "error", err, "grace", c.s.cfg.Grace)
 	c.lost = time.Now()
 	c.grace = time.AfterFunc(c.s.cfg.Grace, c.graceOver)
+	c.s.hurry()
 	return false
 }
 

@@ -29,7 +29,7 @@ var (
 		"Change the network, or ask whoever runs it to allow this terminal."}
 
 	doWait = words{"Attendez une minute, puis recommencez.", "Wait a minute, then start again."}
-	doPdT  = words{ // it may be on its way: after an outage it takes as long as a minute to be back
+	doPdT  = words{ // it may be on its way: after an outage it takes up to ten seconds to be back
 		"Attendez une minute et recommencez ; sinon, vérifiez que le Poste de Travail est allumé.",
 		"Wait a minute and start again; if it fails again, check that the Poste de Travail is on."}
 	doOpen  = words{"Ouvrez une nouvelle session.", "Start a new session."}

@@ -1,0 +1,128 @@
+package pdt
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/session/link"
+)
+
+// outage is a gateway that cannot be reached; it notes, by the bubble's clock, when somebody tried.
+type outage struct{ tries []time.Duration }
+
+func (o *outage) dial(began time.Time) func(context.Context, string, string) (net.Conn, error) {
+	return func(context.Context, string, string) (net.Conn, error) {
+		o.tries = append(o.tries, time.Since(began))
+		return nil, errors.New("no route")
+	}
+}
+
+// away runs what parks a link on the gateway, which nobody can reach, for so long.
+func away(t *testing.T, g *gateway, d time.Duration) []time.Duration {
+	t.Helper()
+	o := new(outage)
+	g.s.cfg.Dial = o.dial(time.Now())
+	ctx, stop := context.WithTimeout(t.Context(), d)
+	defer stop()
+	for ctx.Err() == nil {
+		g.mu.Lock()
+		g.berths++
+		g.mu.Unlock()
+		_, _, _ = g.park(ctx, nil)
+	}
+	return o.tries
+}
+
+// requireSpaced checks the pauses between attempts, of which the first is left out.
+func requireSpaced(t *testing.T, tries []time.Duration, least, most time.Duration) {
+	t.Helper()
+	require.Greater(t, len(tries), 2)
+	for i := 2; i < len(tries); i++ {
+		require.GreaterOrEqual(t, tries[i]-tries[i-1], least, "%v", tries)
+		require.LessOrEqual(t, tries[i]-tries[i-1], most, "%v", tries)
+	}
+}
+
+// aloneWith is a service with one gateway, and with the pauses of the program.
+func aloneWith(current *cardSession) (*Service, *gateway) {
+	s := &Service{cfg: Config{Log: slog.New(slog.DiscardHandler)}.withDefaults(), current: current}
+	g := newGateway(s, "gw.test:1")
+	s.gateways = []*gateway{g}
+	return s, g
+}
+
+// TestC3GatewayAwayFor25Seconds: while a session is kept, its gateway is looked for so often that one that is back after
+// 25 s leaves its 30 s of grace; without a session nobody is in a hurry, but within 10 s it is found.
+func TestC3GatewayAwayFor25Seconds(t *testing.T) {
+	t.Run("a session is kept", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			_, g := aloneWith(&cardSession{lost: time.Now()})
+			tries := away(t, g, 25*time.Second)
+			requireSpaced(t, tries, 500*time.Millisecond, 2*time.Second)
+			require.Greater(t, tries[len(tries)-1], 23*time.Second)
+		})
+	})
+	t.Run("none", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			_, g := aloneWith(nil)
+			tries := away(t, g, 5*time.Minute)
+			require.LessOrEqual(t, tries[1], 2*time.Second, "the first failure may be a hiccup")
+			requireSpaced(t, tries, 5*time.Second, 10*time.Second)
+		})
+	})
+	t.Run("a session loses its link in the middle of a pause", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := new(cardSession)
+			s, g := aloneWith(c)
+			time.AfterFunc(61*time.Second, func() {
+				c.mu.Lock()
+				c.lost = time.Now()
+				c.mu.Unlock()
+				s.hurry()
+			})
+			before, after := 0, []time.Duration{61 * time.Second}
+			for _, at := range away(t, g, 90*time.Second) {
+				if at < 61*time.Second {
+					before++
+				} else {
+					after = append(after, at)
+				}
+			}
+			require.Less(t, before, 14)
+			requireSpaced(t, append([]time.Duration{0}, after...), 0, 2*time.Second)
+		})
+	})
+}
+
+// TestC3GatewayThatDrainsIsExpectedBack for a minute.
+func TestC3GatewayThatDrainsIsExpectedBack(t *testing.T) {
+	for _, said := range []error{&link.Notice{Code: link.CodeDraining}, &link.Problem{Code: link.ProblemDraining}} {
+		synctest.Test(t, func(t *testing.T) {
+			_, g := aloneWith(nil)
+			g.putOff(said)
+			requireSpaced(t, away(t, g, 50*time.Second), 500*time.Millisecond, 2*time.Second)
+			time.Sleep(restart)
+			requireSpaced(t, away(t, g, 50*time.Second), 5*time.Second, 10*time.Second)
+		})
+	}
+}
+
+// TestAttemptsThatFailTogetherCountOnce: several links of one gateway break in the same outage.
+func TestAttemptsThatFailTogetherCountOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := backoff{short: time.Second, long: time.Minute}
+		b.failed(false)
+		next := b.at()
+		b.failed(false)
+		require.Equal(t, next, b.at())
+		b.worked()
+		require.True(t, b.wait(t.Context()))
+	})
+}
