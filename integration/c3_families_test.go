@@ -31,6 +31,10 @@ func TestC3EitherFamily(t *testing.T) {
 		{"IPv6 is dead, and there is much of it", bothFamilies, "127.0.0.1", []string{"2001:db8:c3::d1", "2001:db8:c3::d2", "2001:db8:c3::d3", "127.0.0.1"}, true},
 		{"IPv4 is dead", bothFamilies, "fd00:c3::1", []string{"192.0.2.66", "fd00:c3::1"}, true},
 		{"two addresses of three are dead", bothFamilies, "192.0.2.1", []string{"192.0.2.66", "192.0.2.67", "192.0.2.1"}, true},
+		{"IPv4 is dead but for the last of five", bothFamilies, "192.0.2.1",
+			[]string{"192.0.2.66", "192.0.2.67", "192.0.2.68", "192.0.2.69", "192.0.2.1"}, true},
+		{"IPv6 is dead but for the last of five", bothFamilies, "fd00:c3::1",
+			[]string{"2001:db8:c3::d1", "2001:db8:c3::d2", "2001:db8:c3::d3", "2001:db8:c3::d4", "fd00:c3::1"}, true},
 		{"IPv6 only", bothFamilies, "::1", []string{"::1"}, false},
 		{"a name of the hosts file for an IPv4 address", bothFamilies, "127.0.0.1", []string{"127.0.0.1"}, false},
 	} {
