@@ -14,6 +14,7 @@ const (
 	NoCertificate        Reason = "no_certificate"         // the peer showed none
 	BadCertificate       Reason = "bad_certificate"        // it cannot be parsed, or has an unknown critical extension
 	UnknownIssuer        Reason = "unknown_issuer"         // no path to an anchor of the role
+	Inspected            Reason = "inspected"              // a device on the way opens TLS, and shows a certificate of its own for the name dialled
 	SelfSigned           Reason = "self_signed"            // it vouches for itself
 	BadSignature         Reason = "bad_signature"          // the issuer did not sign it
 	Expired              Reason = "expired"                // past notAfter
@@ -83,7 +84,7 @@ func (r *Refusal) Error() string {
 
 // Reasons lists every reason.
 var Reasons = []Reason{
-	NoCertificate, BadCertificate, UnknownIssuer, SelfSigned, BadSignature, Expired, NotYetValid, KeyUsage, ExtKeyUsage,
+	NoCertificate, BadCertificate, UnknownIssuer, Inspected, SelfSigned, BadSignature, Expired, NotYetValid, KeyUsage, ExtKeyUsage,
 	AnyExtKeyUsage, NotCA, Policy, WeakKey, WeakSignature, NameMismatch, BadIdentity, NameSpace, WrongRole, WrongPractice,
 	WrongPeer, TestCA, Revoked, CARevoked, CRLMissing, CRLStale, CRLFuture, CRLBadSignature, CRLWrongIssuer, CRLNumberBack,
 	CRLBad, OnDenyList, StapleMissing, OCSPMissing, OCSPStale, OCSPFuture, OCSPUnknown, OCSPBadSigner, OCSPBadSignature,

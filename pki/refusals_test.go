@@ -37,6 +37,28 @@ func issuedBy(ca func(w *world) *pkitest.CA) func(*world, x509.ExtKeyUsage) tls.
 	return func(w *world, usage x509.ExtKeyUsage) tls.Certificate { return ca(w).Issue(tla1, usage) }
 }
 
+func issuedAs(ca func(w *world) *pkitest.CA, opts ...pkitest.Option) func(*world, x509.ExtKeyUsage) tls.Certificate {
+	return func(w *world, usage x509.ExtKeyUsage) tls.Certificate { return ca(w).Issue(tla1, usage, opts...) }
+}
+
+const onTheWay = "gw.example"
+
+func dialled(w *pki.Want) { w.DNSName = onTheWay }
+
+// forged is by a CA that is none of ours, for the name that was dialled.
+func forged(opts ...pkitest.Option) func(*world, x509.ExtKeyUsage) tls.Certificate {
+	appliance := func(w *world) *pkitest.CA { return pkitest.NewNamed(w.t, "TEST appliance").Issuing }
+	return issuedAs(appliance, append(opts, pkitest.DNS(onTheWay))...)
+}
+
+// forgedWithRoot sends the device's own CA, of which nothing is proven, along.
+func forgedWithRoot(w *world, usage x509.ExtKeyUsage) tls.Certificate {
+	appliance := pkitest.NewNamed(w.t, "TEST appliance")
+	c := appliance.Root.Issue(tla1, usage, pkitest.NoPolicy(), pkitest.DNS(onTheWay))
+	c.Certificate = append(c.Certificate[:1], appliance.Root.Cert.Raw)
+	return c
+}
+
 func sub(opts ...pkitest.Option) func(*world, x509.ExtKeyUsage) tls.Certificate {
 	return issuedBy(func(w *world) *pkitest.CA {
 		ca := w.Root.Sub("TEST other issuing", opts...)
@@ -74,6 +96,14 @@ var refusals = []refusal{
 	{name: "C2 other CA", reason: pki.UnknownIssuer, issue: issuedBy(func(w *world) *pkitest.CA { return pkitest.NewNamed(w.t, "TEST foreign").Issuing })},
 	{name: "C2 other CA of the same name", reason: pki.UnknownIssuer, issue: issuedBy(func(w *world) *pkitest.CA { return pkitest.New(w.t).Issuing })},
 	{name: "C2 issuing CA not sent", reason: pki.UnknownIssuer, issue: leafOnly},
+	{name: "C2 TLS is opened on the way", reason: pki.Inspected, issue: forged(pkitest.URIs(), pkitest.NoPolicy()), want: dialled},
+	{name: "C2 TLS is opened on the way, the names are copied", reason: pki.Inspected, issue: forged(pkitest.NoPolicy()), want: dialled},
+	{name: "C2 TLS is opened on the way, the root is shown", reason: pki.Inspected, issue: forgedWithRoot, want: dialled},
+	{name: "C2 other CA, the name that was dialled", reason: pki.UnknownIssuer, want: dialled, issue: forged()},
+	{name: "C2 other CA, another name than was dialled", reason: pki.UnknownIssuer, want: func(w *pki.Want) { w.DNSName = "gw2.example" },
+		issue: forged(pkitest.URIs(), pkitest.NoPolicy())},
+	{name: "C2 other CA of the same name, no policy", reason: pki.UnknownIssuer, want: dialled,
+		issue: issuedAs(func(w *world) *pkitest.CA { return pkitest.New(w.t).Issuing }, pkitest.DNS(onTheWay), pkitest.NoPolicy())},
 	{name: "C2 self-signed", reason: pki.SelfSigned, opts: opts(pkitest.SelfSigned())},
 	{name: "C2 signature spoilt", reason: pki.BadSignature, issue: spoilt},
 	{name: "C2 CA's signature spoilt", reason: pki.BadSignature, issue: spoiltCA},

@@ -145,6 +145,7 @@ func (h *handshake) judge(cs tls.ConnectionState) error {
 		return nil
 	}
 	if h.refusal != nil {
+		h.refusal = cmp.Or(h.inspected(), h.refusal)
 		return h.refusal
 	}
 	if h.open && len(h.chain) == 0 {

@@ -158,6 +158,13 @@ func TestC2ServersThatAreNotTLS13(t *testing.T) {
 		got, _ := dial(t, judge, want, conf)
 		require.Equal(t, pki.ALPN, pki.ReasonOf(got.err), "%v", got.err)
 	})
+	t.Run("no ALPN, and TLS is opened on the way", func(t *testing.T) {
+		conf := stranger(forged(pkitest.NoPolicy())(w, asServer))
+		conf.NextProtos = nil
+		got, _ := dial(t, judge, pki.Want{Usage: asServer, DNSName: onTheWay}, conf)
+		require.Equal(t, pki.Inspected, pki.ReasonOf(got.err), "%v", got.err)
+		require.ErrorContains(t, got.err, "TEST appliance")
+	})
 	t.Run("other ALPN: it refuses us", func(t *testing.T) {
 		conf := stranger(w.Issue(pdt1, asServer))
 		conf.NextProtos = []string{"h2"}

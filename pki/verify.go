@@ -83,8 +83,10 @@ func (t *Trust) Recheck(p *Peer) error {
 
 // verify tries each path and reports the one that came furthest.
 func (t *Trust) verify(chain []*x509.Certificate, want Want, how circumstances) (*Verdict, error) {
-	paths, refusal := t.roots.Load().findPaths(chain, how.standing)
+	r := t.roots.Load()
+	paths, refusal := r.findPaths(chain, how.standing)
 	if refusal != nil {
+		refusal = r.suspect(refusal, chain, want.DNSName)
 		return &Verdict{Checks: []Check{{Name: "path", Subject: refusal.Subject, Detail: refusal.Detail, Err: refusal}}}, refusal
 	}
 	best, bestAt := (*verification)(nil), -1

@@ -254,10 +254,13 @@ var (
 )
 
 var certificateReasons = map[string]words{
-	"":                               {"il ne dit pas pourquoi", "it does not say why"},
-	string(pki.NoCertificate):        {"aucun certificat présenté", "no certificate shown"},
-	string(pki.BadCertificate):       {"certificat illisible", "unreadable certificate"},
-	string(pki.UnknownIssuer):        {"certificat d'une autorité inconnue", "certificate of an unknown authority"},
+	"":                         {"il ne dit pas pourquoi", "it does not say why"},
+	string(pki.NoCertificate):  {"aucun certificat présenté", "no certificate shown"},
+	string(pki.BadCertificate): {"certificat illisible", "unreadable certificate"},
+	string(pki.UnknownIssuer):  {"certificat d'une autorité inconnue", "certificate of an unknown authority"},
+	string(pki.Inspected): {
+		"ce réseau intercepte les connexions chiffrées",
+		"this network intercepts encrypted connections"},
 	string(pki.SelfSigned):           {"certificat d'une autorité inconnue", "certificate of an unknown authority"},
 	string(pki.BadSignature):         unfit,
 	string(pki.Expired):              {"certificat expiré (ou horloge fausse)", "certificate ended (or clock wrong)"},
