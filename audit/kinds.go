@@ -37,6 +37,8 @@ const (
 
 	ConsentAccepted Kind = "consent.accepted"
 
+	HybridsOmitted Kind = "hybrids.omitted"
+
 	SessionUp      Kind = "session.up"
 	SessionEnded   Kind = "session.ended"
 	SessionFailed  Kind = "session.failed"
@@ -99,6 +101,7 @@ var kinds = []Meaning{
 	{EraseDone, "EL3", "An identity is erased from this machine."},
 
 	{ConsentAccepted, "C4, SA2", "The consent of a terminal's user to a session is verified; the statement and this certificate of the terminal prove it."},
+	{HybridsOmitted, "C2, G5", "A gateway answers no hello with post-quantum groups: until then it is sent none."},
 	{SessionUp, "C4, SA2", "A session is up, by this act of its user."},
 	{SessionEnded, "SA2", "A session that was up is over, and why."},
 	{SessionFailed, "SA2", "A start came to no session, and why."},

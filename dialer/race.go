@@ -17,8 +17,9 @@ type outcome struct {
 	err  error
 }
 
-// race connects to one of several addresses, whichever answers first. The next one starts once the one before has failed, or has been
-// silent for delay. When all have failed, the error is that of the first, which is the one that the system would have us use.
+// race connects to one of several addresses, whichever answers first. The next one starts once the one before has
+// failed, or has been silent for delay. When all have failed, the error is that of the first, which is the one that the
+// system would have us use.
 func race(ctx context.Context, addresses []netip.Addr, dial func(context.Context, netip.Addr) (net.Conn, error)) (net.Conn, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop() // the losers

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// backoff spaces the attempts at one gateway, whoever makes them. Pauses do not grow: a gateway that is back must be found while the
-// sessions that it carried are still kept.
+// backoff spaces the attempts at one gateway, whoever makes them. Pauses do not grow: a gateway that is back must be
+// found while the sessions that it carried are still kept.
 type backoff struct {
 	short, long time.Duration // longest pauses
 
@@ -49,7 +49,8 @@ func (b *backoff) at() time.Time {
 	return b.next
 }
 
-// failed puts the next attempt off; attempts that fail together count once. After the first failure, and in a hurry, the pause is short.
+// failed puts the next attempt off; attempts that fail together count once. After the first failure, and in a hurry,
+// the pause is short.
 func (b *backoff) failed(hurry bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

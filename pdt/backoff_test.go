@@ -58,8 +58,8 @@ func aloneWith(current *cardSession) (*Service, *gateway) {
 	return s, g
 }
 
-// TestC3GatewayAwayFor25Seconds: while a session is kept, its gateway is looked for so often that one that is back after
-// 25 s leaves its 30 s of grace; without a session nobody is in a hurry, but within 10 s it is found.
+// TestC3GatewayAwayFor25Seconds: while a session is kept, its gateway is looked for so often that one that is back
+// after 25 s leaves its 30 s of grace; without a session nobody is in a hurry, but within 10 s it is found.
 func TestC3GatewayAwayFor25Seconds(t *testing.T) {
 	t.Run("a session is kept", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

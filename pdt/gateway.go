@@ -132,7 +132,7 @@ func (g *gateway) putOff(err error) {
 		g.drained = time.Now()
 		g.mu.Unlock()
 	}
-	g.retry.failed(g.s.keeps() || g.restarts())
+	g.retry.failed(g.s.keeps() || g.restarts() || g.s.cfg.Client.Hybrids.Again(g.address))
 }
 
 // restarts reports whether the gateway said a short time ago that it drains.
@@ -232,7 +232,8 @@ func (g *gateway) prove(ctx context.Context, limit time.Duration, l *parkedLink)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	at, _ := address.Server(g.address) // checked with the configuration
-	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Host}
+	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
+		DNSName: at.Host, Dialled: g.address}
 	conn, l.peer, err = l.party.Client(ctx, c, pki.ALPNOuter, want)
 	return conn, err
 }

@@ -37,6 +37,9 @@ type GatewayStatus struct {
 	Reason   string    `json:"reason,omitempty"`   // of the last failure, one word
 	Error    string    `json:"error,omitempty"`    // the same in full
 	RetryAt  time.Time `json:"retry_at,omitzero"`  // when waiting
+
+	// It answers no hello with post-quantum groups: until then it is sent none.
+	WithoutHybrids time.Time `json:"without_hybrids_until,omitzero"`
 }
 
 // SessionStatus is the session that has the readers.
@@ -118,7 +121,8 @@ func ownCertificate(use string, p pki.Party) Certificate {
 func (g *gateway) status() GatewayStatus {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	st := GatewayStatus{Address: g.address, Identity: g.peer.String(), State: "connecting", Parked: g.parked}
+	st := GatewayStatus{Address: g.address, Identity: g.peer.String(), State: "connecting", Parked: g.parked,
+		WithoutHybrids: g.s.cfg.Client.Hybrids.Until(g.address)}
 	if g.last != nil {
 		st.Reason, st.Error = reasonOf(g.last), g.last.Error()
 	}

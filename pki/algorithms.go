@@ -24,6 +24,9 @@ var (
 	// A set: crypto/tls decides the order.
 	tlsGroups = []tls.CurveID{tls.X25519MLKEM768, tls.SecP256r1MLKEM768, tls.CurveP256, tls.CurveP384, tls.X25519}
 
+	// Of the groups, those that make a hello longer than one segment; see Hybrids.
+	tlsHybrids = []tls.CurveID{tls.X25519MLKEM768, tls.SecP256r1MLKEM768}
+
 	// Implied by the key kinds: TLS 1.3 ties each of these to one curve, or to RSA-PSS.
 	tlsSignatures = []tls.SignatureScheme{
 		tls.ECDSAWithP256AndSHA256, tls.ECDSAWithP384AndSHA384, tls.PSSWithSHA256, tls.PSSWithSHA384, tls.PSSWithSHA512,

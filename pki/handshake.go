@@ -142,6 +142,8 @@ type tapConn struct {
 	net.Conn
 	head bytes.Buffer
 	off  bool // the handshake is done
+
+	answered bool // something came
 }
 
 // stop forgets what was kept, and keeps no more.
@@ -157,6 +159,7 @@ const tapBytes = 4096
 // Read reads from the connection beneath.
 func (t *tapConn) Read(p []byte) (int, error) {
 	n, err := t.Conn.Read(p)
+	t.answered = t.answered || n > 0
 	if room := tapBytes - t.head.Len(); !t.off && room > 0 && n > 0 {
 		t.head.Write(p[:min(n, room)])
 	}

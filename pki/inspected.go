@@ -6,12 +6,13 @@ import (
 	"slices"
 )
 
-// Some networks open TLS: a proxy or firewall answers in the server's place with a certificate that it made for the name that was
-// dialled, under a CA of its own. That is a matter for whoever runs that network, and not for who keeps the anchors here; so it has
-// its own reason.
+// Some networks open TLS: a proxy or firewall answers in the server's place with a certificate that it made for the
+// name that was dialled, under a CA of its own. That is a matter for whoever runs that network, and not for who keeps
+// the anchors here; so it has its own reason.
 
-// suspect makes an unknown issuer a device on the way, when what was shown is the right name and nothing else of ours. A peer of another
-// PKI of this kind, which is what a wrong anchor leads to, has an identity and certificate policies, and keeps its reason.
+// suspect makes an unknown issuer a device on the way, when what was shown is the right name and nothing else of ours.
+// A peer of another PKI of this kind, which is what a wrong anchor leads to, has an identity and certificate policies,
+// and keeps its reason.
 func (r *roots) suspect(found *Refusal, chain []*x509.Certificate, dialled string) *Refusal {
 	if found.Reason != UnknownIssuer || r.profile == RFC5280 || dialled == "" {
 		return found
@@ -33,8 +34,8 @@ func (r *roots) names(c *x509.Certificate) bool {
 	return slices.ContainsFunc(r.anchors, func(a Anchor) bool { return is(a.Cert) }) || slices.ContainsFunc(r.intermediates, is)
 }
 
-// ofOurKind reports whether a chain has what every chain of a PKI for tlagate has, whoever its anchor is: a device that copies the
-// names of a certificate into its own has no policies to put there, in it and in each CA.
+// ofOurKind reports whether a chain has what every chain of a PKI for tlagate has, whoever its anchor is: a device that
+// copies the names of a certificate into its own has no policies to put there, in it and in each CA.
 func ofOurKind(chain []*x509.Certificate) bool {
 	_, err := IdentityOf(chain[0])
 	return err == nil && !slices.ContainsFunc(chain, func(c *x509.Certificate) bool {
@@ -42,7 +43,8 @@ func ofOurKind(chain []*x509.Certificate) bool {
 	})
 }
 
-// inspected tells of a device on the way also where the handshake itself is unfit: such a device may not pass the application protocol on.
+// inspected tells of a device on the way also where the handshake itself is unfit: such a device may not pass the
+// application protocol on.
 func (h *handshake) inspected() *Refusal {
 	if h.side != x509.ExtKeyUsageClientAuth {
 		return nil

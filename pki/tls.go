@@ -21,6 +21,7 @@ type Party struct {
 	Trust       *Trust
 	Certificate func() *tls.Certificate // our certificate chain and key, asked at each handshake (reload)
 	Timeout     time.Duration           // of a handshake; 0 = 10 s
+	Hybrids     *Hybrids                // of a client: where hellos go without post-quantum groups; nil = nowhere
 }
 
 const handshakeTimeout = 10 * time.Second
@@ -70,7 +71,14 @@ func (h *handshake) runClient(ctx context.Context, own func(*tls.CertificateRequ
 	conf.ServerName = cmp.Or(h.want.SNI, h.want.DNSName)
 	conf.InsecureSkipVerify = true // judge does all of it, with reasons
 	conf.GetClientCertificate = own
-	return h.run(ctx, tls.Client(h.tap, conf))
+	known, address := h.party.Hybrids, h.want.Dialled
+	without := known.drops(address)
+	conf.CurvePreferences = groups(without)
+	conn, peer, err := h.run(ctx, tls.Client(h.tap, conf))
+	if !errors.Is(err, context.Canceled) {
+		known.note(address, without, h.tap.answered)
+	}
+	return conn, peer, err
 }
 
 // config is what both sides have in common; judge is called in every handshake, resumed or not.

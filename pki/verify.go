@@ -14,6 +14,7 @@ type Want struct {
 	Practice string           // not "": that practice (wrong_practice otherwise)
 	DNSName  string           // not "": must be in the DNS SANs (name_mismatch otherwise)
 	SNI      string           // of a client: the name that is sent to the server; "" = DNSName. It proves nothing
+	Dialled  string           // of a client: host:port, for Party.Hybrids; "" = nothing is remembered
 	Policy   PolicyWant       // certificate policies; zero = as the certificates say
 }
 

@@ -18,14 +18,45 @@ import (
 // got furthest.
 func (l *live) connect() (*line, error) {
 	var best *failure
-	for _, gateway := range l.cfg.Gateways {
+	gateways := l.cfg.Gateways
+	for range hellos {
+		n, f, err := l.tryEach(gateways, best)
+		if n != nil || err != nil {
+			return n, err
+		}
+		best = f
+		gateways = l.unanswered(gateways)
+		if best.final() || l.ctx.Err() != nil || len(gateways) == 0 {
+			break
+		}
+	}
+	return nil, best.why()
+}
+
+// hellos is how often one start says hello to a gateway that does not answer it: twice, and then once without hybrids.
+const hellos = 3
+
+// unanswered are those of gateways that may answer another hello.
+func (l *live) unanswered(gateways []string) (list []string) {
+	for _, g := range gateways {
+		if l.cfg.Party.Hybrids.Again(g) {
+			list = append(list, g)
+		}
+	}
+	return list
+}
+
+// tryEach tries gateways in order. It gives the first line, or the failure that got furthest, best among them, or an error
+// that ends the start.
+func (l *live) tryEach(gateways []string, best *failure) (*line, *failure, error) {
+	for _, gateway := range gateways {
 		a := &attempt{live: l, ctx: l.ctx, gateway: gateway}
 		n, err := a.run()
 		if err == nil {
-			return n, nil
+			return n, nil, nil
 		}
 		if err = l.renew(gateway, err); sealSays(err) {
-			return nil, err
+			return nil, nil, err
 		}
 		f := a.failed(err)
 		if best == nil || f.stage > best.stage {
@@ -35,7 +66,7 @@ func (l *live) connect() (*line, error) {
 			break
 		}
 	}
-	return nil, best.why()
+	return nil, best, nil
 }
 
 // attempt is a try to reach the PdT through one gateway: for a session's first line, or for a further one.
@@ -73,7 +104,8 @@ func (a *attempt) dial() (net.Conn, error) {
 	a.stage = stageOuter
 	at, _ := address.Server(a.gateway) // checked with the configuration
 	return a.prove(a.socket, pki.ALPNOuter, a.cfg.Timers.Open,
-		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Host})
+		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
+			DNSName: at.Host, Dialled: a.gateway})
 }
 
 // step bounds one step of an attempt; the grace time must do for several attempts.

@@ -9,18 +9,34 @@ import (
 // Status is what a relay is doing, for people and programs.
 type Status struct {
 	State       State          `json:"state"`
-	PdT         string         `json:"pdt"`                  // the first that may be chosen, or its identity in a session
-	PdTs        []string       `json:"pdts,omitempty"`       // whom the user may choose, as configured
-	Session     *SessionStatus `json:"session,omitempty"`    // absent when idle
-	PCSC        string         `json:"pcsc,omitempty"`       // what is wrong with the PC/SC service; absent = nothing
-	Readers     []ReaderStatus `json:"readers"`              // in the order of PC/SC
-	Last        *End           `json:"last,omitempty"`       // the end of the session before
-	Identity    string         `json:"identity,omitempty"`   // ours
-	Certificate time.Time      `json:"certificate,omitzero"` // when ours ends
-	Renewal     *Renewal       `json:"renewal,omitempty"`    // of our certificate; absent = nobody sees to it
-	Problem     string         `json:"problem,omitempty"`    // with our certificate, or with the seal
-	Bundle      uint64         `json:"bundle,omitempty"`     // version of the signed configuration
-	PIN         *PINRequest    `json:"pin,omitempty"`        // the user is asked for a PIN
+	PdT         string         `json:"pdt"`                       // the first that may be chosen, or its identity in a session
+	PdTs        []string       `json:"pdts,omitempty"`            // whom the user may choose, as configured
+	Session     *SessionStatus `json:"session,omitempty"`         // absent when idle
+	PCSC        string         `json:"pcsc,omitempty"`            // what is wrong with the PC/SC service; absent = nothing
+	Readers     []ReaderStatus `json:"readers"`                   // in the order of PC/SC
+	Last        *End           `json:"last,omitempty"`            // the end of the session before
+	Identity    string         `json:"identity,omitempty"`        // ours
+	Certificate time.Time      `json:"certificate,omitzero"`      // when ours ends
+	Renewal     *Renewal       `json:"renewal,omitempty"`         // of our certificate; absent = nobody sees to it
+	Problem     string         `json:"problem,omitempty"`         // with our certificate, or with the seal
+	Bundle      uint64         `json:"bundle,omitempty"`          // version of the signed configuration
+	Hellos      []SmallHello   `json:"without_hybrids,omitempty"` // gateways that answer no hello with post-quantum groups
+	PIN         *PINRequest    `json:"pin,omitempty"`             // the user is asked for a PIN
+}
+
+// SmallHello is a gateway that is sent no post-quantum groups for now.
+type SmallHello struct {
+	Gateway string    `json:"gateway"` // host:port
+	Until   time.Time `json:"until"`
+}
+
+func (c Config) smallHellos() (list []SmallHello) {
+	for _, g := range c.Gateways {
+		if until := c.Party.Hybrids.Until(g); !until.IsZero() {
+			list = append(list, SmallHello{g, until})
+		}
+	}
+	return list
 }
 
 // Renewal is how the renewal of our certificate stands.
@@ -85,6 +101,7 @@ func (r *Relay) Status() Status {
 	r.mu.Unlock()
 	v := r.cfg.Readers.current()
 	s := Status{State: StateIdle, PdT: pdts[0], PdTs: pdts, Bundle: r.cfg.bundleVersion(), PCSC: v.service, Readers: []ReaderStatus{}, Last: last, PIN: r.desk.pending()}
+	s.Hellos = r.settings().smallHellos()
 	if l != nil {
 		s.State, s.PdT, s.Session = l.state(), l.pdt.String(), l.status()
 	}

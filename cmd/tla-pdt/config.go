@@ -19,19 +19,20 @@ import (
 
 // config is the configuration file; deploy/examples/pdt.yaml explains it.
 type config struct {
-	Gateways  []string      `yaml:"gateways"`
-	Client    cli.Identity  `yaml:"client"`
-	Server    cli.Identity  `yaml:"server"`
-	Trust     cli.Trust     `yaml:"trust"`
-	Access    access        `yaml:"access"`
-	Driver    driver        `yaml:"driver"`
-	Status    cli.Path      `yaml:"status"`
-	Heartbeat time.Duration `yaml:"heartbeat"`
-	Limits    limits        `yaml:"limits"`
-	Audit     cli.Path      `yaml:"audit"`
-	Renewal   enrol.Section `yaml:"renewal"`
-	cli.Proxy `yaml:",inline"`
-	cli.Seal  `yaml:",inline"`
+	Gateways   []string      `yaml:"gateways"`
+	Client     cli.Identity  `yaml:"client"`
+	Server     cli.Identity  `yaml:"server"`
+	Trust      cli.Trust     `yaml:"trust"`
+	Access     access        `yaml:"access"`
+	Driver     driver        `yaml:"driver"`
+	Status     cli.Path      `yaml:"status"`
+	Heartbeat  time.Duration `yaml:"heartbeat"`
+	Limits     limits        `yaml:"limits"`
+	Audit      cli.Path      `yaml:"audit"`
+	Renewal    enrol.Section `yaml:"renewal"`
+	cli.Proxy  `yaml:",inline"`
+	cli.Hybrid `yaml:",inline"`
+	cli.Seal   `yaml:",inline"`
 }
 
 type access struct {
@@ -60,7 +61,9 @@ type place struct {
 
 func (p place) load() (config, error) {
 	var c config
-	err := cli.LoadYAML(p.Config, &c, func() error { return errors.Join(c.CheckProxy(), c.check(), c.checkSeal()) })
+	err := cli.LoadYAML(p.Config, &c, func() error {
+		return errors.Join(c.CheckProxy(), c.CheckHybrid(), c.check(), c.checkSeal())
+	})
 	if c.Status == "" {
 		c.Status = cli.Path(defaultStatus())
 	}

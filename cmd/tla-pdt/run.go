@@ -89,6 +89,7 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 		return nil, err
 	}
 	service.Warnings, service.Consented = renewer.Warnings, trace.Consent
+	service.Client.Hybrids = cfg.Hybrids(trace.Hybrids)
 	d.bundle = newDevice(kept, cfg, service, log)
 	d.bundle.tell(&service)
 	if d.service, err = pdt.New(service); err != nil {

@@ -70,6 +70,9 @@ func describeGateway(g pdt.GatewayStatus, now time.Time) string {
 	case !g.RetryAt.IsZero():
 		text += fmt.Sprintf(", next attempt in %s", max(g.RetryAt.Sub(now), 0).Round(time.Second))
 	}
+	if !g.WithoutHybrids.IsZero() {
+		text += "; without post-quantum groups until " + g.WithoutHybrids.Local().Format("15:04")
+	}
 	if g.Error != "" {
 		text += fmt.Sprintf("; last failure: %s (%s)", g.Error, g.Reason)
 	}

@@ -30,13 +30,14 @@ type config struct {
 
 	Heartbeat time.Duration `yaml:"heartbeat"`
 
-	Audit     cli.Path `yaml:"audit"`
-	Renewal   renewal  `yaml:"renewal"`
-	StartKey  startKey `yaml:"start_key"`
-	Floor     cli.Path `yaml:"clock_floor"` // empty: memory
-	cli.Proxy `yaml:",inline"`
-	cli.Seal  `yaml:",inline"`
-	Box       confinement `yaml:",inline"`
+	Audit      cli.Path `yaml:"audit"`
+	Renewal    renewal  `yaml:"renewal"`
+	StartKey   startKey `yaml:"start_key"`
+	Floor      cli.Path `yaml:"clock_floor"` // empty: memory
+	cli.Proxy  `yaml:",inline"`
+	cli.Hybrid `yaml:",inline"`
+	cli.Seal   `yaml:",inline"`
+	Box        confinement `yaml:",inline"`
 }
 
 // renewal names no PKI: a relay reaches it through the gateway of its session, or not at all (C4).
@@ -72,7 +73,7 @@ func (p place) load() (config, error) {
 	var c config
 	err := cli.LoadYAML(p.Config, &c, func() error {
 		return errors.Join(address.Servers("gateways", c.Gateways), c.Control.finish(c.Sealed), c.CheckProxy(),
-			c.checkFiles(), c.checkChoice(),
+			c.CheckHybrid(), c.checkFiles(), c.checkChoice(),
 			enrol.Section{At: c.Renewal.At}.Check(), c.timers(tla.Settings{Absolute: c.Limits.Absolute,
 				Inactive: c.Limits.Inactive}).Check(), c.checkSeal(), c.checkSandbox())
 	})

@@ -105,7 +105,8 @@ func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, lo
 	r := cfg.renewer(d, trace, log)
 	relay := tla.Config{
 		Gateways: s.Gateways, PdTs: s.PdTs, Readers: d.readers, Policy: s.Policy, Dial: cfg.Dial, Log: log,
-		Party:  &pki.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate)},
+		Party: &pki.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate),
+			Hybrids: cfg.Hybrids(trace.Hybrids)},
 		Timers: cfg.timers(s),
 		Clock:  tla.OpenClock(tla.ClockConfig{File: string(cfg.Floor), Built: built(), Vouched: d.trust.Vouched, Log: log}),
 		During: []func(context.Context, string){r.during}, Renewal: r.renewal, Trace: sessions(trace),

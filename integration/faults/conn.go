@@ -20,6 +20,7 @@ type conn struct {
 	mute  [2]bool   // octets of this direction vanish, and so does its end
 	since int       // octets in the armed fault's direction since it was armed
 	spent bool      // it is lost, whatever may still pass: no further fault is for it
+	begun bool      // the client has said something
 	held  [2]*Armed // nothing of this direction passes before its Release
 }
 
@@ -60,6 +61,7 @@ func (c *conn) pump(way Direction) {
 	buf := make([]byte, chunkSize)
 	for {
 		n, err := c.ends[way].Read(buf)
+		c.greet(way, buf[:n])
 		if n > 0 && !c.pass(way, buf[:n]) {
 			return
 		}
@@ -67,6 +69,19 @@ func (c *conn) pump(way Direction) {
 			c.ended(way, err)
 			return
 		}
+	}
+}
+
+// greet looks at the first octets of the client, which have the whole header of its first record.
+func (c *conn) greet(way Direction, b []byte) {
+	c.proxy.mu.Lock()
+	defer c.proxy.mu.Unlock()
+	if way != ToTarget || c.begun || len(b) < 5 {
+		return
+	}
+	c.begun = true
+	if limit := c.proxy.hello; limit > 0 && b[0] == 22 && 5+int(b[3])<<8+int(b[4]) > limit && !c.gone {
+		c.strike(&Armed{Fault: Fault{Kind: c.proxy.dropped, Way: way}})
 	}
 }
 

@@ -19,8 +19,9 @@ import (
 // InspectorName is the CA of an [Inspector].
 const InspectorName = "Pare-feu Exemple CA"
 
-// Inspector opens TLS as the proxies and firewalls do that look into it: it answers in the target's place with a certificate of its own CA for
-// the name that the client wants, and would speak to the target as a client without a certificate.
+// Inspector opens TLS as the proxies and firewalls do that look into it: it answers in the target's place with a
+// certificate of its own CA for the name that the client wants, and would speak to the target as a client without a
+// certificate.
 type Inspector struct {
 	target   string
 	copies   bool
@@ -30,8 +31,8 @@ type Inspector struct {
 	all      sync.WaitGroup
 }
 
-// NewInspector stands on a free port before target (host:port). It copies all names of the target's certificate, as some do, or gives
-// its own the one name that the client wants.
+// NewInspector stands on a free port before target (host:port). It copies all names of the target's certificate, as
+// some do, or gives its own the one name that the client wants.
 func NewInspector(target string, copies bool) (*Inspector, error) {
 	i := &Inspector{target: target, copies: copies}
 	if err := i.makeCA(); err != nil {

@@ -24,6 +24,8 @@ type Proxy struct {
 	armed     *Armed // nil: none is due
 	passed    [2]int64
 	accepted  int
+	hello     int  // octets of the longest TLS hello that passes; 0 = any
+	dropped   Kind // what becomes of a connection with a longer one
 }
 
 // Armed is a fault that is due, or has struck.
@@ -101,6 +103,13 @@ func (p *Proxy) Admit(a Admission) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.admit(a)
+}
+
+// LimitHello does to connections what some boxes do to those whose TLS hello is longer than so many octets; 0 = nothing.
+func (p *Proxy) LimitHello(octets int, then Kind) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hello, p.dropped = octets, then
 }
 
 // Passed gives the octets forwarded so far, by direction.

@@ -277,3 +277,42 @@ func TestPlanRepeats(t *testing.T) {
 	require.True(t, differ)
 	require.Regexp(t, `^seed 7, 100 faults, \d+ cut, \d+ stall, \d+ half-open$`, one.String())
 }
+
+// TestLongHellosAreDropped: what is longer than the box takes does not come through, what is not longer does.
+func TestLongHellosAreDropped(t *testing.T) {
+	record := func(n int) string {
+		return "\x16\x03\x01" + string([]byte{byte((n - 5) >> 8), byte(n - 5)}) + string(make([]byte, n-5))
+	}
+	for _, kind := range []Kind{Reset, HalfOpen} {
+		t.Run(kind.String(), func(t *testing.T) {
+			b := newBed(t)
+			b.p.LimitHello(1000, kind)
+			for _, c := range []struct {
+				size   int
+				passes bool
+			}{{267, true}, {1000, true}, {1001, false}, {1489, false}} {
+				client, err := net.Dial("tcp", b.p.Addr())
+				require.NoError(t, err)
+				defer client.Close()
+				server, err := b.server.Accept()
+				require.NoError(t, err)
+				defer server.Close()
+				require.NoError(t, client.SetDeadline(time.Now().Add(patience)))
+				require.NoError(t, server.SetDeadline(time.Now().Add(patience)))
+				switch {
+				case c.passes:
+					say(t, client, server, record(c.size))
+				case kind == Reset:
+					_, err := client.Write([]byte(record(c.size)))
+					require.NoError(t, err)
+					_, err = client.Read(make([]byte, 1))
+					require.ErrorIs(t, err, syscall.ECONNRESET)
+				default:
+					_, err := client.Write([]byte(record(c.size)))
+					require.NoError(t, err)
+					silent(t, server)
+				}
+			}
+		})
+	}
+}

@@ -143,7 +143,8 @@ func (k *Kept) dial(ctx context.Context, w Way) (net.Conn, error) {
 		return nil, err
 	}
 	conn, _, err := k.party(w).Client(ctx, c, pki.ALPNOuter,
-		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Host})
+		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
+			DNSName: at.Host, Dialled: w.Gateway})
 	if err != nil {
 		return nil, err
 	}
