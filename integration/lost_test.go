@@ -1,9 +1,11 @@
 package integration
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -277,6 +279,68 @@ func TestC3AddressChanges(t *testing.T) {
 	b.onceEach()
 }
 
+// noRoute takes the way to an address of ours away; back gives it again.
+func noRoute(t *testing.T, addr string) (back func()) {
+	t.Helper()
+	ip(t, "route", "del", "local", addr, "dev", "lo", "table", "local")
+	ip(t, "route", "add", "unreachable", addr, "table", "local")
+	return func() {
+		ip(t, "route", "del", "unreachable", addr, "table", "local")
+		ip(t, "route", "add", "local", addr, "dev", "lo", "table", "local", "proto", "kernel", "scope", "host", "src", addr)
+	}
+}
+
+// ownAddress gives this world an address until the test ends.
+func ownAddress(t *testing.T, addr string) {
+	t.Helper()
+	ip(t, "addr", "add", addr+"/32", "dev", "lo")
+	t.Cleanup(func() { ip(t, "addr", "del", addr+"/32", "dev", "lo") })
+}
+
+// TestC3NetworkComesBack: relay and PdT have no route to a gateway, and then they have: they dial in that moment, because
+// the kernel says so.
+func TestC3NetworkComesBack(t *testing.T) {
+	t.Run("the relay in a session", networkComesBackToTheRelay)
+	t.Run("the PdT", networkComesBackToThePdT)
+}
+
+func networkComesBackToThePdT(t *testing.T) {
+	const gateway, name = "10.99.2.1", "moved.c3.invalid"
+	ownAddress(t, gateway)
+	knowHost(t, name, gateway)
+	b := newBed(t)
+	b.ca.publish(t)
+	b.Host, b.GatewayAddr = name, net.JoinHostPort(gateway, port(b.GatewayAddr))
+	b.GatewayKeys = b.keys("gateway", b.ca.Issue(lab.Gateway, x509.ExtKeyUsageServerAuth, calledAlso(name)))
+	require.NoError(t, b.StartGateway())
+	back := noRoute(t, gateway)
+	require.NoError(t, b.LaunchPdT())
+	mark := 0
+	for range 4 { // of two links each; then the pause is a long one
+		_, mark = nextLine(t, b.PdTProc, mark, "no link to the gateway")
+	}
+	back()
+	logged(t, b.PdTProc, mark, "the network has changed: dialling at once")
+	logged(t, b.PdTProc, mark, "link parked")
+}
+
+func networkComesBackToTheRelay(t *testing.T) {
+	const gateway = "10.99.1.1"
+	ownAddress(t, gateway)
+	b := newLostBed(t, quickTimers, dialByName(gateway))
+	back := noRoute(t, gateway)
+	mark := b.RelayProc.Mark()
+	b.outage(faults.Fault{Kind: faults.Reset, Then: faults.Accept})
+	b.waitState(tla.StateReconnecting)
+	_, err := b.RelayProc.WaitLineFrom(mark, patience, "attempt failed")
+	require.NoError(t, err)
+	back()
+	b.exchange(0)
+	_, err = b.RelayProc.WaitLineFrom(mark, patience, "the network has changed")
+	require.NoError(t, err)
+	b.onceEach()
+}
+
 // TestC3NamesFail: the gateway's name cannot be looked up for a while.
 func TestC3NamesFail(t *testing.T) {
 	here := netip.MustParseAddr("127.0.0.1")
@@ -370,16 +434,22 @@ func TestC3GatewayAwayLosesNoSession(t *testing.T) {
 	require.NoError(t, err)
 	mark := b.PdTProc.Mark()
 	for range 8 {
-		line, err := b.PdTProc.WaitLineFrom(mark, patience, "no link to the gateway", b.PdTVia[0])
-		require.NoError(t, err)
+		var line string
+		line, mark = nextLine(t, b.PdTProc, mark, "no link to the gateway", b.PdTVia[0])
 		pause, err := time.ParseDuration(logValue(line, "retry_in"))
 		require.NoError(t, err, line)
 		require.LessOrEqual(t, pause, 2*time.Second)
-		mark += 1 + slices.Index(b.PdTProc.From(mark), line)
 	}
 	require.NoError(t, b.StartGateway(gateway...))
 	b.received()
 	b.onceEach()
+}
+
+// nextLine waits for a line after a mark, and gives the mark behind it.
+func nextLine(t *testing.T, p *world.Process, mark int, parts ...string) (string, int) {
+	t.Helper()
+	line := logged(t, p, mark, parts...)
+	return line, mark + 1 + slices.Index(p.From(mark), line)
 }
 
 // logValue gives the value of a key in a line of a log.

@@ -74,16 +74,24 @@ func (b *backoff) hurry() {
 	b.forward(time.Now().Add(jitter(b.short)))
 }
 
+// atOnce makes an end of a pause, if one is under way.
+func (b *backoff) atOnce() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.forward(time.Now())
+}
+
 // forward holds b.mu.
-func (b *backoff) forward(next time.Time) {
+func (b *backoff) forward(next time.Time) bool {
 	if !next.Before(b.next) {
-		return
+		return false
 	}
 	b.next = next
 	if b.sooner != nil {
 		close(b.sooner)
 		b.sooner = nil
 	}
+	return true
 }
 
 // worked forgets the failures.

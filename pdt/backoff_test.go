@@ -114,6 +114,21 @@ func TestC3GatewayThatDrainsIsExpectedBack(t *testing.T) {
 	}
 }
 
+// TestC3NetworkChangeEndsThePause: the gateway is dialled in the moment of the change.
+func TestC3NetworkChangeEndsThePause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, g := aloneWith(nil)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go s.follow(ctx)
+		const change = 42 * time.Second
+		time.AfterFunc(change, s.cfg.Network.Moved)
+		tries := away(t, g, time.Minute)
+		require.Contains(t, tries, change)
+		require.Less(t, len(tries), 15)
+	})
+}
+
 // TestAttemptsThatFailTogetherCountOnce: several links of one gateway break in the same outage.
 func TestAttemptsThatFailTogetherCountOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -49,6 +49,9 @@ type Config struct {
 
 	// Dial connects to a gateway; nil = [dialer.Direct].
 	Dial dialer.Func
+
+	// Network tells of changes, after which gateways are dialled at once; nil = one of its own, which Run has watch this machine.
+	Network *dialer.Network
 }
 
 const setUp = 10 * time.Second // limit of each step before a peer is trusted: dial, request, hello
@@ -65,6 +68,10 @@ func (c Config) withDefaults() Config {
 	if c.Dial == nil {
 		c.Dial = dialer.Direct()
 	}
+	if c.Network == nil {
+		c.Network = new(dialer.Network)
+	}
+	c.Dial = c.Network.Over(c.Dial)
 	return c
 }
 

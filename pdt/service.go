@@ -77,6 +77,8 @@ func (s *Service) Run(ctx context.Context) error {
 	for _, g := range s.gateways {
 		parts.Go(func() { g.run(ctx) })
 	}
+	parts.Go(func() { s.watchNetwork(ctx) })
+	parts.Go(func() { s.follow(ctx) })
 	s.cfg.Log.Info("Poste de Travail runs", "identity", s.us.String(), "gateways", len(s.gateways))
 	<-ctx.Done()
 	if c := s.session(); c != nil && c.isLost() {
@@ -119,6 +121,29 @@ func (s *Service) wanted() int {
 		return 1
 	}
 	return 2
+}
+
+// watchNetwork has changes told.
+func (s *Service) watchNetwork(ctx context.Context) {
+	if err := s.cfg.Network.Watch(ctx); err != nil {
+		s.cfg.Log.Warn("changes of the network are not seen: gateways are dialled again when their time has come", "error", err)
+	}
+}
+
+// follow has no gateway waited for that may be reached over a network that has just changed.
+func (s *Service) follow(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.cfg.Network.Changed():
+		}
+		for _, g := range s.gateways {
+			if g.retry.atOnce() {
+				g.log.Info("the network has changed: dialling at once")
+			}
+		}
+	}
 }
 
 // keeps reports whether a session without a link waits for its terminal, which comes back through any gateway that it finds us on.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"tlagate/dialer"
 	"tlagate/internal/address"
 	"tlagate/pki"
 	"tlagate/session"
@@ -98,7 +99,7 @@ func (a *attempt) dial() (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(a.ctx, a.step(a.cfg.Timers.Dial))
 	defer cancel()
 	var err error
-	if a.socket, err = a.cfg.Dial(ctx, "tcp", a.gateway); err != nil {
+	if a.socket, err = a.dialer()(ctx, "tcp", a.gateway); err != nil {
 		return nil, err
 	}
 	a.stage = stageOuter
@@ -106,6 +107,14 @@ func (a *attempt) dial() (net.Conn, error) {
 	return a.prove(a.socket, pki.ALPNOuter, a.cfg.Timers.Open,
 		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
 			DNSName: at.Host, Dialled: a.gateway})
+}
+
+// dialer is what connects; for a further line it begins again when the network changes.
+func (a *attempt) dialer() dialer.Func {
+	if a.again != nil {
+		return a.again.dial
+	}
+	return a.cfg.Dial
 }
 
 // step bounds one step of an attempt; the grace time must do for several attempts.

@@ -7,8 +7,10 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
+	"tlagate/dialer"
 	"tlagate/pki"
 	"tlagate/session"
 	"tlagate/session/link"
@@ -26,23 +28,32 @@ type again struct {
 	ticket   string
 	terminal *session.Terminal
 	since    time.Time // the session
+	dial     dialer.Func
 }
 
 // resume gets a lost link back within the grace time, through any gateway. The error says why the session is over.
 func (l *live) resume(n *line, lost *failure) (*line, error) {
 	ctx, cancel := context.WithTimeout(l.ctx, l.cfg.Timers.Grace)
+	var network dialer.Network
+	var watch sync.WaitGroup
+	defer watch.Wait()
 	defer cancel()
+	watch.Go(func() { l.watchNetwork(ctx, &network) })
 	now := time.Now()
 	l.away.Store(&away{now, now.Add(l.cfg.Timers.Grace)})
 	defer l.away.Store(nil)
 	w := lost.why()
 	l.log.Warn("link lost; getting it back", "code", string(w.Code), "reason", w.Reason, "gateway", n.gateway, "detail", w.Detail, "grace", l.cfg.Timers.Grace)
-	a := &again{n.link.Ticket(), n.terminal, n.since}
+	a := &again{n.link.Ticket(), n.terminal, n.since, network.Over(l.cfg.Dial)}
+	moved := network.Changed()
 	for pause := l.cfg.Timers.Redial; ; pause = min(2*pause, l.cfg.Timers.RedialMax) {
 		select {
 		case <-time.After(rand.N(pause) + 1):
+		case <-moved:
+			l.log.Info("the network has changed: dialling at once")
 		case <-ctx.Done():
 		}
+		moved = network.Changed()
 		if ctx.Err() != nil {
 			break
 		}
@@ -59,6 +70,13 @@ func (l *live) resume(n *line, lost *failure) (*line, error) {
 		}
 	}
 	return nil, l.notBack(lost)
+}
+
+// watchNetwork has changes told while a link is lost, and at no other time (C4).
+func (l *live) watchNetwork(ctx context.Context, n *dialer.Network) {
+	if err := n.Watch(ctx); err != nil {
+		l.log.Warn("changes of the network are not seen: gateways are dialled again when their time has come", "error", err)
+	}
 }
 
 // back: the session goes on.
@@ -148,7 +166,8 @@ func resumable(err error) bool {
 	return session.Resumable(err) && link.Resumable(err) && !errors.As(err, new(*pki.Rejected)) && !errors.As(err, new(*pki.Refusal))
 }
 
-// greetAgain says hello on a further line, once its own ticket is there: whatever breaks now, we have one that was not used.
+// greetAgain says hello on a further line, once its own ticket is there: whatever breaks now, we have one that was not
+// used.
 func (a *attempt) greetAgain(inner net.Conn) (*line, error) {
 	generation, err := ticket.Generation(a.again.ticket)
 	if err == nil && a.link.Ticket() == "" {
