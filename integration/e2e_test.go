@@ -109,9 +109,9 @@ func countVisit(t *testing.T, l *lab.Lab) {
 }
 
 // TestCardSwapNeverReadsAsTheFirst: a program holds the card while it is swapped for another; its handle must not read the
-// other one, and connecting again does.
+// other one, and connecting again does. The reader's driver tells of a card that was swapped between two polls, as real ones do.
 func TestCardSwapNeverReadsAsTheFirst(t *testing.T) {
-	l := newLab(t)
+	l := newLab(t, func(l *lab.Lab) { l.Limits = &world.Limits{} })
 	startSession(t, l)
 	other := cardsim.NewVitale(cardsim.VitaleConfig{Serial: "0000000002"})
 	require.NotEqual(t, serialFile(l.Vitale), serialFile(other))

@@ -18,6 +18,8 @@ type fakePCSC struct {
 	open    int // contexts
 	holds   int // cards connected
 	block   chan struct{}
+
+	whenWaiting func() // called once, when somebody begins to wait
 }
 
 type fakeReader struct {
@@ -168,6 +170,9 @@ func (c *fakeContext) wait(looks []look, timeout time.Duration) error {
 		if differs || err != nil {
 			return err
 		}
+		if begun := c.f.waiting(); begun != nil {
+			begun()
+		}
 		select {
 		case <-wake:
 		case <-timer.C:
@@ -176,6 +181,15 @@ func (c *fakeContext) wait(looks []look, timeout time.Duration) error {
 			return errTimeout
 		}
 	}
+}
+
+// waiting gives what is to happen now that somebody waits.
+func (f *fakePCSC) waiting() func() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	begun := f.whenWaiting
+	f.whenWaiting = nil
+	return begun
 }
 
 func (c *fakeContext) fill(looks []look) (wake chan struct{}, differs bool, err error) {

@@ -96,10 +96,15 @@ func (h *held) checkSame() error {
 	if err := h.ctx.wait(looks, 0); err != nil && !errors.Is(err, errTimeout) {
 		return err
 	}
-	if looks[0].event&statePresent == 0 || looks[0].event>>counterShift != h.seat.counter {
+	if !h.same(looks[0]) {
 		return fmt.Errorf("%w: %w", session.ErrCardLost, errSwapped)
 	}
 	return nil
+}
+
+// same reports whether what is seen is the insertion that is held.
+func (h *held) same(l look) bool {
+	return l.event&statePresent != 0 && l.event>>counterShift == h.seat.counter
 }
 
 func (h *held) checkKind() error {
@@ -137,7 +142,7 @@ func (h *held) Reset(kind session.ResetKind) ([]byte, error) {
 
 // do has the goroutine make a call. When the card is released or too slow, nobody knows what became of it.
 func (h *held) do(call func() ([]byte, error)) ([]byte, error) {
-	j := job{call, make(chan result), make(chan struct{})}
+	j := job{func() ([]byte, error) { return h.judged(call()) }, make(chan result), make(chan struct{})}
 	timer := time.NewTimer(h.limit)
 	defer timer.Stop()
 	jobs := h.jobs

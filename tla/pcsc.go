@@ -65,4 +65,5 @@ var (
 	errTimeout       = errors.New("nothing changed in time")
 	errUnknownReader = errors.New("reader is no longer there")
 	errHeldByOther   = errors.New("another program holds the card")
+	errDeclined      = errors.New("the reader did not do it") // a limit of the reader, or the card has just gone
 )

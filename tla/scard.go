@@ -37,8 +37,8 @@ var meanings = map[scard.Error]error{
 	scard.ErrServiceStopped:    session.ErrCardLost,
 	scard.ErrShutdown:          session.ErrCardLost,
 	scard.ErrSystemCancelled:   session.ErrCardLost,
-	scard.ErrCommError:         session.ErrCardLost,
-	scard.ErrNotTransacted:     session.ErrCardLost, // the reader lost touch; a card swapped quickly shows in no other way
+	scard.ErrCommError:         errDeclined,
+	scard.ErrNotTransacted:     errDeclined,
 }
 
 // pcscError is a PC/SC error and what it means.

@@ -70,6 +70,7 @@ type Lab struct {
 	GatewayKeys, ClientKeys, ServerKeys, TLAKeys Keys // of the gateway, the PdT (two), the TLA
 
 	TLAReaders, PdTReaders *world.PCSCD
+	Limits                 *world.Limits // of the TLA's readers; nil = none
 	Vitale                 *cardsim.Vitale
 	CPS                    *cardsim.CPS
 	Counter                *cardsim.Counter // in the Vitale's place, which is then it; made by who wants one before the cards are inserted

@@ -13,15 +13,15 @@ const (
 
 // StartReaders starts the two pcscd, without cards.
 func (l *Lab) StartReaders() (err error) {
-	if l.TLAReaders, err = l.pcscd(TLAReader); err != nil {
+	if l.TLAReaders, err = l.pcscd(TLAReader, l.Limits); err != nil {
 		return err
 	}
-	l.PdTReaders, err = l.pcscd(PdTReader)
+	l.PdTReaders, err = l.pcscd(PdTReader, nil)
 	return err
 }
 
-func (l *Lab) pcscd(name string) (*world.PCSCD, error) {
-	return world.StartPCSCD(world.PCSCDConfig{Readers: []world.Reader{{Name: name}}, Echo: l.Echo})
+func (l *Lab) pcscd(name string, limits *world.Limits) (*world.PCSCD, error) {
+	return world.StartPCSCD(world.PCSCDConfig{Readers: []world.Reader{{Name: name}}, Echo: l.Echo, Limits: limits})
 }
 
 // InsertCards makes both simulated cards and puts them in the TLA's readers, which the relay must

@@ -40,21 +40,24 @@ type PCSCD struct {
 	// Vars are more variables that Env gives to programs, such as OPENSC_CONF.
 	Vars []string
 
-	dir  string // holds reader.conf, the drivers' copies, run/, its /run/pcscd, and none/, its empty driverDir
-	echo io.Writer
-	proc *Process // nil: stopped
+	dir    string // holds reader.conf, the drivers' copies, run/, its /run/pcscd, and none/, its empty driverDir
+	echo   io.Writer
+	limits *Limits
+	vars   []string // of pcscd's environment
+	proc   *Process // nil: stopped
 }
 
 // PCSCDConfig describes a pcscd to start.
 type PCSCDConfig struct {
 	Readers []Reader  // at least one, at most eight
 	Echo    io.Writer // gets pcscd's output; nil = nobody
+	Limits  *Limits   // of its readers, of which it has one then; nil = vpcd itself
 }
 
 // StartPCSCD starts a pcscd in a mount namespace of its own, and returns when
 // it answers and its slots listen.
 func StartPCSCD(cfg PCSCDConfig) (*PCSCD, error) {
-	p := &PCSCD{Readers: append([]Reader(nil), cfg.Readers...), echo: cfg.Echo}
+	p := &PCSCD{Readers: append([]Reader(nil), cfg.Readers...), echo: cfg.Echo, limits: cfg.Limits}
 	if err := p.lay(); err != nil {
 		return nil, fmt.Errorf("cannot prepare a pcscd: %w", err)
 	}
@@ -146,11 +149,23 @@ func (p *PCSCD) lay() (err error) {
 		if err := os.WriteFile(lib, driver, 0o755); err != nil {
 			return err
 		}
+		if lib, err = p.driver(lib); err != nil {
+			return err
+		}
 		if err := p.Readers[i].entry(&conf, lib); err != nil {
 			return err
 		}
 	}
 	return os.WriteFile(p.conf(), []byte(conf.String()), 0o644)
+}
+
+// driver is what pcscd loads for a copy of vpcd's driver.
+func (p *PCSCD) driver(vpcd string) (string, error) {
+	if p.limits == nil {
+		return vpcd, nil
+	}
+	p.vars = p.limits.env(vpcd)
+	return limited()
 }
 
 func (r *Reader) entry(conf io.Writer, lib string) (err error) {
@@ -172,7 +187,7 @@ func (p *PCSCD) command() *exec.Cmd {
 	cmd := exec.Command("pcscd", append(args, p.Args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	Over{"/run/pcscd": filepath.Join(p.dir, "run"), driverDir: filepath.Join(p.dir, "none")}.cover(cmd)
-	cmd.Env = append(os.Environ(), "PATH="+sbin())
+	cmd.Env = append(append(os.Environ(), "PATH="+sbin()), p.vars...)
 	return cmd
 }
 

@@ -1,0 +1,29 @@
+package integration
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
+	"tlagate/tla"
+)
+
+// TestReadersNoDoesNotCostTheCard: the terminal's reader declines a long command. The program is told that it failed, its handle
+// stays good, and what is selected stays selected.
+func TestReadersNoDoesNotCostTheCard(t *testing.T) {
+	l := newLab(t, func(l *lab.Lab) { l.Limits = &world.Limits{MaxCommand: 40} })
+	startSession(t, l)
+	c := startClient(t, l.PdTReaders)
+	require.Equal(t, "ok", c.do("connect "+slotName(l.PdTReaders, cpsSlot)))
+	require.Regexp(t, "9000$", c.transmit("00A4040009A0000003080000100000"))
+	before := l.CPS.Counts()
+	require.Equal(t, "6F00", c.transmit("0087119A64"+strings.Repeat("7C", 100)), "longer than the reader takes")
+	require.Regexp(t, "(9000|61..)$", c.transmit("00CB3FFF055C035FC10200"), "an object of the application selected before")
+	after := l.CPS.Counts()
+	require.Equal(t, before.PowerOns, after.PowerOns, "the card was not taken anew")
+	require.Equal(t, before.Commands+1, after.Commands, "of the two one has reached the card")
+	waitRelay(t, l, "the card to be held", cardIs("cps", tla.HoldTaken))
+}
