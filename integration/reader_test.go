@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -26,4 +27,23 @@ func TestReadersNoDoesNotCostTheCard(t *testing.T) {
 	require.Equal(t, before.PowerOns, after.PowerOns, "the card was not taken anew")
 	require.Equal(t, before.Commands+1, after.Commands, "of the two one has reached the card")
 	waitRelay(t, l, "the card to be held", cardIs("cps", tla.HoldTaken))
+}
+
+// TestT0OnlyReaderServesACardThatOffersT1: programs at the PdT take the card for one of T=1, and get what that promises; so do those
+// that fetch the answers by themselves.
+func TestT0OnlyReaderServesACardThatOffersT1(t *testing.T) {
+	l := newLab(t, func(l *lab.Lab) { l.Limits = &world.Limits{OnlyT0: true} })
+	startSession(t, l)
+	c := startClient(t, l.PdTReaders)
+	require.Equal(t, "ok", c.do("connect "+slotName(l.PdTReaders, cpsSlot)))
+	require.Regexp(t, "^61.*9000$", c.transmit("00A4040009A0000003080000100000"), "case 4: data at once")
+	first := c.transmit("00CB3FFF055C035FC10500")
+	require.Regexp(t, "61..$", first, "256 octets of a certificate, and more")
+	require.Len(t, first, 2*(256+2))
+	require.Regexp(t, "(61..|9000)$", c.transmit("00C0000000"))
+	require.Regexp(t, "^61..$", c.transmit("00CB3FFF055C035FC105"), "case 3: the program fetches it")
+	require.Equal(t, "ok", c.do("disconnect"))
+	configureOpenSC(t, l.PdTReaders, fmt.Sprintf("ignored_readers = %q;", slotName(l.PdTReaders, vitaleSlot)))
+	listObjects(t, l.PdTReaders, l.CPS)
+	signWith9E(t, l.PdTReaders, l.CPS)
 }

@@ -44,6 +44,7 @@ type fakeCard struct {
 	warms      int
 	powerDowns int
 	commands   int
+	last       []byte        // command
 	gate       chan struct{} // not nil: a command waits for it
 	err        error         // not nil: what commands give
 	verify     func(apdu []byte) []byte
@@ -276,7 +277,7 @@ func (h *fakeHandle) transmit(apdu []byte) ([]byte, error) {
 	if err := errors.Join(h.lost(), h.card.err); err != nil {
 		return nil, err
 	}
-	h.card.unlocked = true
+	h.card.unlocked, h.card.last = true, slices.Clone(apdu)
 	if h.card.verify != nil && apdu[1] == 0x20 {
 		return h.card.verify(slices.Clone(apdu)), nil
 	}

@@ -18,8 +18,9 @@ type held struct {
 	limit    time.Duration // of one command or reset
 	used     use
 
-	ctx  pcscContext // used by the goroutine only
-	card pcscCard    // likewise
+	ctx    pcscContext // used by the goroutine only
+	card   pcscCard    // likewise
+	makeT1 bool        // likewise: T=0 is spoken, and programs take it for T=1
 
 	jobs chan job
 	lost chan struct{} // closed when the hold is no longer good
@@ -86,6 +87,7 @@ func (h *held) refresh(kind session.ResetKind) ([]byte, session.Protocol, error)
 	}
 	atr, p, err := h.card.status()
 	if err == nil {
+		h.makeT1 = p == session.T0 && prefersT1(atr)
 		err = h.checkSame()
 	}
 	return atr, p, err
@@ -120,12 +122,19 @@ func (h *held) Transmit(apdu []byte) ([]byte, error) {
 	own := append([]byte(nil), apdu...) // the caller may be gone first
 	return h.do(func() ([]byte, error) {
 		defer clear(own)
-		answer, err := h.card.transmit(own)
+		answer, err := h.transmit(own)
 		if err == nil && len(answer) < session.MinResponse {
 			err = session.ErrCardLost
 		}
 		return answer, err
 	})
+}
+
+func (h *held) transmit(apdu []byte) ([]byte, error) {
+	if h.makeT1 {
+		return asT1(h.card.transmit, apdu)
+	}
+	return h.card.transmit(apdu)
 }
 
 // Reset implements session.Card. A powered-off card is powered anew by PC/SC at once: what it had allowed is forgotten.
