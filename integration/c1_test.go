@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/integration/cardsim"
+	"tlagate/integration/world"
 )
 
 // TestC1CardPolicy: what a program of the PdT may do with the cards is what the card policy of the TLA says, and no more.
@@ -44,14 +45,35 @@ func TestC1CardPolicy(t *testing.T) {
 	t.Run("the user is told", func(t *testing.T) {
 		out, err := l.Relay("status")
 		require.NoError(t, err)
-		require.Contains(t, out, "ce terminal a refusé 14 demandes du Poste de Travail")
+		require.Contains(t, out, "ce terminal a refusé 13 demandes du Poste de Travail")
 	})
 	t.Run("the log says which rule, and nothing that was sent", func(t *testing.T) {
 		log := strings.Join(l.RelayProc.Lines(), "\n")
-		require.Equal(t, len(refused), strings.Count(log, "command refused by the card policy"))
-		require.Contains(t, log, `rule="other applications look absent"`)
+		require.Equal(t, len(refused)-1, strings.Count(log, "command refused by the card policy"), "all but the one that is expected")
+		require.Contains(t, log, `command=00D60000 lc=1 le=0 app=none profile=vitale rule="" why="no rule allows it" answer=6982`)
 		for _, secret := range []string{"DEADBEEF", "deadbeef", "3132333435363738"} {
 			require.NotContains(t, log, secret)
 		}
 	})
+}
+
+// TestC1AnOrdinaryProgramRaisesNoAlarm: what OpenSC tries with every card is refused or executed, and nobody is told.
+func TestC1AnOrdinaryProgramRaisesNoAlarm(t *testing.T) {
+	l := newLab(t)
+	startSession(t, l)
+	before := l.Vitale.Counts().Commands
+	for _, probe := range [][]string{
+		{"opensc-tool", "--reader", slotName(l.PdTReaders, vitaleSlot), "-n"},
+		{"pkcs15-tool", "--reader", slotName(l.PdTReaders, vitaleSlot), "-D"},
+		{"opensc-tool", "--reader", slotName(l.PdTReaders, cpsSlot), "-n"},
+		{"pkcs15-tool", "--reader", slotName(l.PdTReaders, cpsSlot), "-D"},
+		{"pkcs11-tool", "-L"},
+	} {
+		out, err := world.Run(patience, l.PdTReaders.Env(), probe[0], probe[1:]...)
+		t.Logf("%v: %v\n%s", probe, err, out) // of a card that it does not know, it may say so
+	}
+	require.Greater(t, l.Vitale.Counts().Commands, before, "it did try")
+	log := strings.Join(l.RelayProc.Lines(), "\n")
+	require.NotContains(t, log, "command refused by the card policy")
+	require.Zero(t, relayStatus(t, l).Session.Refused)
 }

@@ -43,6 +43,18 @@ func parse(apdu []byte) (command, error) {
 	return c.long(body[1:])
 }
 
+// unread is what can be told of an APDU that does not add up: its header, and how much there is.
+func unread(apdu []byte) command {
+	var c command
+	for i, field := range []*byte{&c.cla, &c.ins, &c.p1, &c.p2} {
+		if i < len(apdu) {
+			*field = apdu[i]
+		}
+	}
+	c.data = apdu
+	return c
+}
+
 // short reads cases 3 and 4: Lc, data, and perhaps Le.
 func (c command) short(body []byte) (command, error) {
 	lc := int(body[0])

@@ -20,7 +20,7 @@ func (ch *chain) continuedBy(c command) bool {
 
 // part takes one part. All but the last are answered here, as a card would; the last one has the whole judged.
 func (g *Guard) part(c command, apdu []byte) ([]byte, error) {
-	last := !c.chained()
+	sent, last := c, !c.chained()
 	c.cla &^= claChained
 	if g.chain != nil && !g.chain.continuedBy(c) {
 		g.dropChain() // as a card drops a chain that another command interrupts
@@ -31,11 +31,11 @@ func (g *Guard) part(c command, apdu []byte) ([]byte, error) {
 			v.Action, v.Why = Refuse, "no rule allows it chained"
 		}
 		v.Answer = swNoChaining
-		return g.refuse(v)
+		return g.refuse(sent, v)
 	}
 	if !g.keep(c, apdu) {
 		g.dropChain()
-		return g.refuse(Verdict{Action: Refuse, Why: "the chain is too long", Answer: swNoChaining})
+		return g.refuse(sent, Verdict{Action: Refuse, Why: "the chain is too long", Answer: swNoChaining})
 	}
 	if !last {
 		g.tell(Verdict{Action: Allow, Why: "it is held back until the last part has come, and judged then"})
@@ -67,7 +67,7 @@ func (g *Guard) whole(last command) ([]byte, error) {
 	c := last
 	c.data, c.extended = g.chain.data, g.chain.first.extended
 	if v := g.judge(c, true); v.Action != Allow {
-		return g.refuse(v)
+		return g.refuse(c, v)
 	}
 	response, err := g.send(g.chain.parts)
 	g.note(c, response, err)

@@ -1,6 +1,10 @@
 package policy
 
 import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+
 	"tlagate/session"
 	"tlagate/tla/pin"
 )
@@ -58,14 +62,14 @@ func (g *Guard) Transmit(apdu []byte) ([]byte, error) {
 	c, err := parse(apdu)
 	if err != nil {
 		g.dropChain()
-		return g.refuse(Verdict{Action: Refuse, Why: err.Error(), Answer: swWrongLength})
+		return g.refuse(unread(apdu), Verdict{Action: Refuse, Why: err.Error(), Answer: swWrongLength})
 	}
 	if c.chained() || g.chain.continuedBy(c) {
 		return g.part(c, apdu)
 	}
 	g.dropChain()
 	if v := g.judge(c, false); v.Action != Allow {
-		return g.refuse(v)
+		return g.refuse(c, v)
 	}
 	response, err := g.card.Transmit(apdu)
 	g.note(c, response, err)
@@ -88,6 +92,20 @@ func (g *Guard) app(channel int) string {
 	return unknown
 }
 
+// maxAID is the longest AID (ISO 7816-4, 12.2.3).
+const maxAID = 16
+
+// named is an application for people.
+func named(app string) string {
+	switch {
+	case app == "":
+		return none
+	case app == unknown || len(app) > maxAID: // what is no AID may be anything
+		return "unknown"
+	}
+	return strings.ToUpper(hex.EncodeToString([]byte(app)))
+}
+
 func (g *Guard) tell(v Verdict) {
 	if g.decided != nil {
 		g.decided(v)
@@ -95,7 +113,9 @@ func (g *Guard) tell(v Verdict) {
 }
 
 // refuse answers in the card's place.
-func (g *Guard) refuse(v Verdict) ([]byte, error) {
+func (g *Guard) refuse(c command, v Verdict) ([]byte, error) {
+	v.Header = fmt.Sprintf("%02X%02X%02X%02X", c.cla, c.ins, c.p1, c.p2)
+	v.Lc, v.Le, v.App = len(c.data), c.le, named(g.app(c.channel()))
 	g.tell(v)
 	if g.hooks.Refused != nil {
 		g.hooks.Refused(v)

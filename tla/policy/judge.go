@@ -6,13 +6,18 @@ import (
 	"strings"
 )
 
-// Verdict says what becomes of a command, and why. It quotes nothing of the command but its header.
+// Verdict says what becomes of a command, and why. It quotes nothing of the command but its header and lengths.
 type Verdict struct {
 	Action  Action
 	Profile string  // "" = no profile has this card
 	Rule    string  // that decided; "" = none
 	Why     string  // one clause, for people
 	Answer  [2]byte // status word of a refusal
+
+	Expected bool   // a refusal that ordinary programs meet: the rule says so
+	Header   string // CLA INS P1 P2, hexadecimal
+	Lc, Le   int    // octets of data, octets wanted; of a command that cannot be read, its length and 0
+	App      string // selected on its channel: AID, hexadecimal, "none" or "unknown"
 }
 
 // The status words the guard answers by itself (ISO 7816-4, 5.6).
@@ -33,6 +38,12 @@ func (p *Policy) profileOf(atr []byte) *profile {
 		}
 	}
 	return nil
+}
+
+// Knows reports whether a profile has a card of that ATR, in hexadecimal.
+func (p *Policy) Knows(atr string) bool {
+	octets, err := hex.DecodeString(atr)
+	return err == nil && p.profileOf(octets) != nil
 }
 
 // FitsATR compares an ATR with a pattern, both in lower-case hexadecimal: a point stands for any digit, a * at the end for any more.
@@ -69,6 +80,7 @@ func (p *profile) judge(c command, app string, chained bool) Verdict {
 			continue
 		}
 		v.Action, v.Rule, v.Answer, v.Why = r.action, r.name, r.answer, "that rule says so"
+		v.Expected = r.expected
 		return v
 	}
 	v.Why = "no rule allows it" + nearly

@@ -117,7 +117,8 @@ func TestC1WhatNoRuleAllowsStopsHere(t *testing.T) {
 	g.reaches(sel(aidA), "00A4000002D002")
 	g.reaches("00B0000010")
 	g.stops("00A4000002D0FF", "6a82", "")
-	require.Equal(t, Verdict{Refuse, "bench", "never this file", "that rule says so", [2]byte{0x6A, 0x82}}, g.last)
+	require.Equal(t, Verdict{Action: Refuse, Profile: "bench", Rule: "never this file", Why: "that rule says so", Answer: [2]byte{0x6A, 0x82},
+		Expected: true, Header: "00A40000", Lc: 2, App: aidA}, g.last)
 	g.stops("00A4000002D1FF", "6982", "no rule")
 	g.stops("00D60000010A", "6982", "no rule")
 	g.stops("00B000000110 00", "6982", "no rule") // data where none belong
@@ -306,6 +307,40 @@ func TestC1WhatIsSelectedCannotBeTold(t *testing.T) {
 	g.stops("00B2010400", "6982", "no rule")
 }
 
+// TestC1WhatIsRefusedIsNamedWithoutItsData: header, lengths, application and rule; a refusal is expected if its rule has an answer of
+// its own, or says so.
+func TestC1WhatIsRefusedIsNamedWithoutItsData(t *testing.T) {
+	table := Table{Version: 1, Profiles: []Profile{{Name: "x", Cards: []string{"3BAC"}, Rules: []Rule{
+		{Name: "select", INS: "A4", P1: "04", Lc: "2-255", Action: Allow},
+		{Name: "absent", INS: "A4", Action: Refuse, Answer: "6A82"},
+		{Name: "probes", INS: "CA", Action: Refuse, Expected: true},
+		{Name: "plain", INS: "CB", Action: Refuse},
+		{Name: "no PIN", INS: "20", Action: Refuse, Expected: true},
+	}}}}
+	g := guard(t, table, "3BAC")
+	named := func(apdu, rule string, expected bool, lc, le int, app string) {
+		t.Helper()
+		_, err := g.Transmit(octets(t, apdu))
+		require.NoError(t, err)
+		header := strings.ToUpper(apdu[:8])
+		require.Equal(t, []any{rule, expected, header, lc, le, app}, []any{g.last.Rule, g.last.Expected, g.last.Header, g.last.Lc, g.last.Le, g.last.App})
+	}
+	named("00A4000002AABB00", "absent", true, 2, 256, "none")
+	named("00CA010203", "probes", true, 0, 3, "none")
+	g.reaches(sel(aidA))
+	named("00CB010202AABB00", "plain", false, 2, 256, aidA)
+	named("00D6000003AABBCC", "", false, 3, 0, aidA)
+	named("01D60000", "", false, 0, 0, "unknown")
+	named("00D6000009AABBCC", "", false, 8, 0, aidA) // it does not add up: all of it counts
+	g.reaches("00A4040011" + strings.Repeat("DE", 17))
+	named("00D60000", "", false, 0, 0, "unknown") // what is no AID may be anything
+	named("10CA0000", "probes", true, 0, 0, "unknown")
+	_, err := g.VerifyPIN([4]byte{0, 0x20, 0, 0x81})
+	require.NoError(t, err)
+	require.True(t, g.last.Expected)
+	require.Equal(t, "00200081", g.last.Header)
+}
+
 func TestMalformedCommandsAreRefused(t *testing.T) {
 	g := guard(t, bench, "3BAC")
 	for _, apdu := range []string{"", "00", "00A404", "00A4040002AA", "00A4040001AABBCC", "00A404000000", "00A40400000002AA", "00A40400000001AABBCCDD", "00A4040000000001"} {
@@ -353,6 +388,7 @@ func TestCompileNamesWhatIsWrong(t *testing.T) {
 		"and no data": func(t *Table) {
 			t.Profiles[0].Rules = []Rule{{Name: "x", INS: "20", P1: "00", P2: "81", Data: []string{"00"}, Action: LocalPIN, PIN: &pin.Format{Min: 4, Max: 8}}}
 		},
+		"expected is for":               func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Action: Allow, Expected: true}} },
 		`answer: "xyz" is no status wo`: func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Action: Allow, Answer: "xyz"}} },
 	} {
 		table := Table{Version: 1, Profiles: []Profile{bench.Profiles[0]}}

@@ -43,8 +43,9 @@ type Rule struct {
 	Chained  bool        `yaml:"chained,omitempty" json:"chained,omitempty"`   // also in parts, which are put together and judged as one
 	Secure   bool        `yaml:"secure,omitempty" json:"secure,omitempty"`     // also under secure messaging
 	Action   Action      `yaml:"action" json:"action"`
-	PIN      *pin.Format `yaml:"pin,omitempty" json:"pin,omitempty"`       // of local-pin: how the card wants it
-	Answer   string      `yaml:"answer,omitempty" json:"answer,omitempty"` // of a refusal: a status word; "" = the profile's
+	PIN      *pin.Format `yaml:"pin,omitempty" json:"pin,omitempty"`           // of local-pin: how the card wants it
+	Answer   string      `yaml:"answer,omitempty" json:"answer,omitempty"`     // of a refusal: a status word; "" = the profile's
+	Expected bool        `yaml:"expected,omitempty" json:"expected,omitempty"` // of a refusal: ordinary programs ask for it; implied by Answer
 }
 
 // Action is what becomes of a command.
@@ -79,6 +80,7 @@ type rule struct {
 	action           Action
 	pin              pin.Format // of LocalPIN
 	answer           [2]byte
+	expected         bool // nobody need be told of its refusals
 }
 
 // none is the word for no application.
@@ -167,7 +169,8 @@ func checkATR(atr string) error {
 }
 
 func (w Rule) compile(refuse [2]byte) (*rule, error) {
-	r := &rule{name: w.Name, extended: w.Extended, chained: w.Chained, secure: w.Secure, action: w.Action}
+	r := &rule{name: w.Name, extended: w.Extended, chained: w.Chained, secure: w.Secure, action: w.Action,
+		expected: w.Action == Refuse && (w.Expected || w.Answer != "")}
 	var errs []error
 	note := func(field string, err error) {
 		if err != nil {
@@ -200,15 +203,23 @@ func (w Rule) compile(refuse [2]byte) (*rule, error) {
 func (w Rule) checkAction() error {
 	switch w.Action {
 	case Allow, Refuse:
+		if w.Expected && w.Action == Allow {
+			return errExpected
+		}
 		return nil
 	case LocalPIN:
 		if w.INS != "20" || len(w.P1) != 2 || len(w.P2) != 2 || w.CLA != "" && w.CLA != "00" || w.Data != nil {
 			return errors.New(`local-pin is for VERIFY of one PIN: write ins: "20", p1 and p2 without mask, cla: "00" or none, and no data`)
 		}
+		if w.Expected {
+			return errExpected
+		}
 		return nil
 	}
 	return fmt.Errorf("%q is none of allow, refuse, local-pin", w.Action)
 }
+
+var errExpected = errors.New("expected is for a rule that refuses")
 
 func (r *rule) readPIN(w Rule) error {
 	if (w.Action == LocalPIN) != (w.PIN != nil) {

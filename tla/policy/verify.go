@@ -9,7 +9,7 @@ func (g *Guard) VerifyPIN(header [session.MinCommand]byte) ([]byte, error) {
 	c := command{cla: header[0], ins: header[1], p1: header[2], p2: header[3]}
 	r, v := g.profile.forPIN(c, g.app(c.channel()))
 	if r == nil || g.hooks.Verify == nil {
-		return g.refuse(v)
+		return g.refuse(c, v)
 	}
 	g.tell(v)
 	header[0] &= claFurther | 0x0F
@@ -35,6 +35,7 @@ func (p *profile) forPIN(c command, app string) (*rule, Verdict) {
 		}
 		v.Rule = r.name
 		if !asks {
+			v.Expected = r.expected
 			return nil, v
 		}
 		v.Action, v.Why = LocalPIN, "that rule says so"
