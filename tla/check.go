@@ -1,10 +1,12 @@
 package tla
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"tlagate/pki"
@@ -24,6 +26,7 @@ type CheckItem struct {
 	OK      bool     `json:"ok"`
 	Skipped bool     `json:"skipped,omitempty"` // not looked at: what comes before failed
 	Names   []string `json:"names,omitempty"`   // of readers; kinds of cards
+	Use     Use      `json:"use,omitempty"`     // of cards: why the first that is of no use is so
 	// end of the certificate of certificate, link, pdt; of the revocation list when link is not OK
 	Until   time.Time `json:"until,omitzero"`
 	Version uint64    `json:"version,omitempty"` // of bundle
@@ -168,18 +171,22 @@ func (t *trial) readers() CheckItem {
 // cards are fine when there is one, and none that is of no use.
 func (t *trial) cards() CheckItem {
 	i := CheckItem{Item: ItemCards, Skipped: len(t.status.Readers) == 0}
-	useless := 0
+	var useless []string
 	for _, r := range t.status.Readers {
 		if r.Card == nil {
 			continue
 		}
 		i.Names = append(i.Names, string(r.Card.Kind))
 		if r.Card.Use != UseSlot {
-			useless++
+			useless = append(useless, strings.TrimSpace(fmt.Sprintf("%s %s", r.Card.Use, r.Card.ATR)))
+			i.Use = cmp.Or(i.Use, r.Card.Use)
 		}
 	}
-	i.OK = len(i.Names) > 0 && useless == 0
-	i.Detail = fmt.Sprintf("%d cards, %d of no use", len(i.Names), useless)
+	i.OK = len(i.Names) > 0 && len(useless) == 0
+	i.Detail = fmt.Sprintf("%d cards, %d of no use", len(i.Names), len(useless))
+	if len(useless) > 0 {
+		i.Detail += ": " + strings.Join(useless, ", ")
+	}
 	return i
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"tlagate/pki/pkitest"
 	"tlagate/session"
 	"tlagate/session/link"
+	"tlagate/tla/policy"
 )
 
 // traced collects the events of a rig.
@@ -129,6 +132,36 @@ func TestCheckFindsWhatAStartWouldMeet(t *testing.T) {
 			require.Regexp(t, incident, got.Incident)
 			require.Zero(t, get(g.fake, func() int { return g.fake.holds }))
 			require.Equal(t, StateIdle, r.Status().State)
+		})
+	}
+}
+
+// TestCheckNamesTheCardThatIsIn: a card that is in and of no use is told from none, by its use and its ATR; so does the status.
+func TestCheckNamesTheCardThatIsIn(t *testing.T) {
+	for name, c := range map[string]struct {
+		atr    []byte
+		use    Use
+		policy policy.Table
+	}{
+		"neither Vitale nor CPS": {strangeATR, UseUnknown, policy.Table{Version: 1, Profiles: []policy.Profile{{Name: "all", Cards: []string{"3B*"}}}}},
+		"without a rule":         {vitaleATR, UseNoRule, policy.Table{Version: 1, Profiles: []policy.Profile{{Name: "CPS", Cards: []string{"3B9B*"}}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t)
+			var err error
+			g.cfg.Policy, err = policy.Compile(c.policy)
+			require.NoError(t, err)
+			g.fake.insert("left", c.atr, 1)
+			r := g.run()
+			eventually(t, "card seen", func() bool { s := r.Status(); return len(s.Readers) > 0 && s.Readers[0].Card != nil })
+			card := r.Status().Readers[0].Card
+			require.Equal(t, []any{c.use, fmt.Sprintf("%X", c.atr)}, []any{card.Use, card.ATR})
+			got, err := r.Check(t.Context(), byHand)
+			require.NoError(t, err)
+			require.False(t, got.OK)
+			i := slices.IndexFunc(got.Items, func(i CheckItem) bool { return i.Item == ItemCards })
+			require.Equal(t, c.use, got.Items[i].Use)
+			require.Contains(t, got.Items[i].Detail, card.ATR)
 		})
 	}
 }

@@ -156,6 +156,9 @@ func (k *keeper) note(s *seat, err error) {
 	}
 	if err == nil {
 		k.log.Info("card held", "slot", k.slot.String(), "reader", s.reader, "kind", s.kind)
+		if !k.policy.Knows(s.atr) {
+			k.log.Warn("card of no use: the card policy has no profile for it", "slot", k.slot.String(), "reader", s.reader, "atr", s.atr)
+		}
 		return
 	}
 	k.log.Warn("cannot hold the card; trying again", "slot", k.slot.String(), "reader", s.reader, "error", err)

@@ -1,6 +1,7 @@
 package tla
 
 import (
+	"fmt"
 	"slices"
 
 	"tlagate/session"
@@ -11,6 +12,7 @@ type insertion struct {
 	number  uint64 // unique, rising with every card seen to come in
 	counter uint32 // of PC/SC events, when it came in
 	kind    Kind
+	atr     string // upper-case hexadecimal
 	slot    session.Slot
 	usable  bool // its kind has a slot
 	seated  bool // and it has the slot
@@ -95,7 +97,7 @@ func (i *insertion) changed(l look) bool {
 }
 
 func newInsertion(number uint64, l look) *insertion {
-	i := &insertion{number: number, counter: l.event >> counterShift}
+	i := &insertion{number: number, counter: l.event >> counterShift, atr: fmt.Sprintf("%X", l.atr)}
 	i.kind, i.slot, i.usable = identify(l.atr)
 	return i
 }

@@ -78,6 +78,7 @@ const (
 	UseSlot    Use = "slot"    // it is the card of its slot
 	UseSecond  Use = "second"  // ignored: another reader has one of that role
 	UseUnknown Use = "unknown" // ignored: neither Vitale nor CPS, or mute
+	UseNoRule  Use = "no_rule" // of no use: the card policy has no profile for it
 )
 
 // CardStatus tells of a card; never what is on it.
@@ -85,6 +86,7 @@ type CardStatus struct {
 	Kind Kind   `json:"kind"`
 	Role string `json:"role,omitempty"` // "vitale" or "cps"
 	Use  Use    `json:"use"`
+	ATR  string `json:"atr,omitempty"`  // of one that is unknown, or without a rule; upper-case hexadecimal
 	Hold Hold   `json:"hold,omitempty"` // in a session; after one, that the card is not let go yet
 
 	// In a session whose PdT tells: programs there see the card. What becomes of their driver later, it does not tell.
@@ -96,7 +98,7 @@ type CardStatus struct {
 // Status looks now.
 func (r *Relay) Status() Status {
 	r.mu.Lock()
-	l, last, pdts := r.live, r.last, r.cfg.PdTs
+	l, last, pdts, policy := r.live, r.last, r.cfg.PdTs, r.cfg.Policy
 	pending := r.holder.pending() // without a session: what the one before has not let go
 	r.mu.Unlock()
 	v := r.cfg.Readers.current()
@@ -106,7 +108,11 @@ func (r *Relay) Status() Status {
 		s.State, s.PdT, s.Session = l.state(), l.pdt.String(), l.status()
 	}
 	for _, p := range v.places {
-		s.Readers = append(s.Readers, ReaderStatus{p.reader, cardStatus(p.card, l, pending[p.reader])})
+		card := cardStatus(p.card, l, pending[p.reader])
+		if card != nil && card.Use == UseSlot && !policy.Knows(p.card.atr) {
+			card.Use, card.ATR = UseNoRule, p.card.atr
+		}
+		s.Readers = append(s.Readers, ReaderStatus{p.reader, card})
 	}
 	if own, id, err := ourselves(r.cfg.Party); err != nil {
 		s.Problem = err.Error()
@@ -147,7 +153,7 @@ func cardStatus(i insertion, l *live, pending Hold) *CardStatus {
 	case i.number == 0:
 		return nil
 	case !i.usable:
-		return &CardStatus{Kind: i.kind, Use: UseUnknown}
+		return &CardStatus{Kind: i.kind, Use: UseUnknown, ATR: i.atr}
 	case !i.seated:
 		return &CardStatus{Kind: i.kind, Role: i.slot.String(), Use: UseSecond}
 	}

@@ -90,7 +90,7 @@ func (p placeView) log(log *slog.Logger, before insertion) {
 	case p.card.number == 0:
 		log.Info("card out", "reader", p.reader, "kind", before.kind)
 	case !p.card.usable:
-		log.Warn("card ignored: it is neither Vitale nor CPS", "reader", p.reader, "kind", p.card.kind)
+		log.Warn("card ignored: it is neither Vitale nor CPS", "reader", p.reader, "kind", p.card.kind, "atr", p.card.atr)
 	case !p.card.seated:
 		log.Warn("card ignored: another reader holds one of that role", "reader", p.reader, "kind", p.card.kind)
 	default:

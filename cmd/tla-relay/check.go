@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -104,8 +105,16 @@ func checkWhy(c *tla.Check) *tla.Why {
 		case i.Error != nil:
 			return i.Error
 		case !i.OK && !i.Skipped:
-			return &tla.Why{Code: tla.CodeCheck, Reason: string(i.Item), Incident: c.Incident}
+			return &tla.Why{Code: tla.CodeCheck, Reason: todoKey(i), Incident: c.Incident}
 		}
 	}
 	return &tla.Why{Code: tla.CodeCheck, Incident: c.Incident}
+}
+
+// todoKey is what the item's advice is found by: of a card that is in, by what is the matter with it.
+func todoKey(i tla.CheckItem) string {
+	if i.Use == "" || slices.Contains(i.Names, string(tla.KindMute)) {
+		return string(i.Item)
+	}
+	return string(i.Item) + " " + string(i.Use)
 }

@@ -7,6 +7,8 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/doctor"
+	"tlagate/tla"
+	ctl "tlagate/tla/control"
 )
 
 type doctorCmd struct {
@@ -31,6 +33,8 @@ func (c *doctorCmd) Run(app *cli.App) error {
 		checks = append(checks, d.Checks()...)
 		checks = append(checks, doctor.Check{Name: "control socket",
 			Run: func(context.Context) doctor.Finding { return cfg.Control.socket() }})
+		checks = append(checks, doctor.Check{Name: "cards",
+			Run: func(ctx context.Context) doctor.Finding { return cfg.Control.cards(ctx) }})
 		checks = append(checks, here.Users(cfg.Control.Group))
 		checks = append(checks, doctor.Disk(string(cfg.Audit)))
 	}
@@ -69,4 +73,33 @@ func (c control) socket() doctor.Finding {
 		return doctor.Fail("chmod go-w it", "others may replace files in %s (mode %04o)", filepath.Dir(string(c.Socket)), dir.Mode().Perm())
 	}
 	return doctor.Good("%s, mode %04o", c.Socket, info.Mode().Perm())
+}
+
+// cards asks the relay which cards it ignores: nothing is said of them but their ATR.
+func (c control) cards(ctx context.Context) doctor.Finding {
+	var a tla.Answer
+	if err := ctl.AskFor(ctx, string(c.Socket), ctl.Request{Command: "status"}, &a); err != nil || a.Status == nil {
+		return doctor.Cannot("start tla-relay, and run this command as one of its users", "the relay was not asked: %v", err)
+	}
+	return ignored(a.Status)
+}
+
+// ignored finds the first card that is in and of no use.
+func ignored(s *tla.Status) doctor.Finding {
+	in := 0
+	for _, r := range s.Readers {
+		if r.Card == nil {
+			continue
+		}
+		in++
+		switch r.Card.Use {
+		case tla.UseUnknown:
+			return doctor.Warn("if it is a Vitale or CPS card, tell who makes tlagate its ATR",
+				"the card in %q is ignored: it is neither Vitale nor CPS; ATR %q", r.Name, r.Card.ATR)
+		case tla.UseNoRule:
+			return doctor.Warn("add a profile for it to the card policy (docs/policy.md)",
+				"the card in %q is of no use: the card policy has no profile for it; ATR %s", r.Name, r.Card.ATR)
+		}
+	}
+	return doctor.Good("%d, none ignored for what it is", in)
 }

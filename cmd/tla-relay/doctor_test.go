@@ -13,6 +13,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/doctor"
+	"tlagate/tla"
 )
 
 func TestDoctorSaysWhatTheDocumentSays(t *testing.T) {
@@ -94,4 +95,17 @@ func TestDoctorLooksAtTheControlSocket(t *testing.T) {
 	other := filepath.Join(t.TempDir(), "plain")
 	require.NoError(t, os.WriteFile(other, nil, 0o600))
 	require.Equal(t, doctor.Failure, at(control{Socket: cli.Path(other)}), "no socket")
+}
+
+// TestDoctorNamesTheIgnoredCard by its ATR.
+func TestDoctorNamesTheIgnoredCard(t *testing.T) {
+	in := func(use tla.Use, atr string) *tla.Status {
+		return &tla.Status{Readers: []tla.ReaderStatus{{Name: "empty"}, {Name: "A", Card: &tla.CardStatus{Use: use, ATR: atr}}}}
+	}
+	require.Equal(t, doctor.OK, ignored(in(tla.UseSlot, "")).State)
+	for _, use := range []tla.Use{tla.UseUnknown, tla.UseNoRule} {
+		f := ignored(in(use, "3B00"))
+		require.Equal(t, doctor.Warning, f.State)
+		require.Contains(t, f.Found, "3B00")
+	}
 }

@@ -71,6 +71,17 @@ var todos = map[tla.Code]words{
 	tla.CodeUnknownCommand: doCall,
 }
 
+// What is the matter with a card that is in (todoKey).
+const (
+	cardsUnknown = string(tla.ItemCards) + " " + string(tla.UseUnknown)
+	cardsNoRule  = string(tla.ItemCards) + " " + string(tla.UseNoRule)
+	cardsSecond  = string(tla.ItemCards) + " " + string(tla.UseSecond)
+)
+
+var doOtherCard = words{
+	"Retirez la carte que ce terminal ne connaît pas ; si c'est la bonne, appelez votre opérateur.",
+	"Take out the card that this terminal does not know; if it is the right one, call your operator."}
+
 var todoReasons = map[tla.Code]map[string]words{
 	tla.CodeProxy: {
 		string(dialer.NoPassword):  doCall,
@@ -116,6 +127,9 @@ var todoReasons = map[tla.Code]map[string]words{
 	tla.CodeCheck: {
 		string(tla.ItemReaders): {"Branchez le lecteur de cartes.", "Plug in the card reader."},
 		string(tla.ItemCards):   {"Insérez votre carte, puce en avant.", "Put your card in, chip first."},
+		cardsUnknown:            doOtherCard,
+		cardsNoRule:             doOtherCard,
+		cardsSecond:             {"Laissez une seule carte de chaque type : retirez l'autre.", "Leave one card of each type in: take the other one out."},
 		string(tla.ItemLink): {"Appelez votre opérateur : la liste de révocation est à renouveler.",
 			"Call your operator: the revocation list is to be renewed."},
 		string(tla.ItemCertificate): {"Appelez votre opérateur : le certificat est à renouveler.", "Call your operator: the certificate is to be renewed."},

@@ -266,7 +266,11 @@ func (t tongue) card(c *tla.CardStatus) string {
 	if c.Hold == tla.HoldTaken && waits(c) {
 		unseen = t.say(notSeen, nil)
 	}
-	for _, more := range []string{t.say(uses[c.Use], nil), t.say(holds[c.Hold], nil), unseen} {
+	atr := ""
+	if c.ATR != "" {
+		atr = "ATR " + clean(c.ATR)
+	}
+	for _, more := range []string{t.say(uses[c.Use], nil), atr, t.say(holds[c.Hold], nil), unseen} {
 		if more != "" {
 			text += ", " + more
 		}

@@ -351,6 +351,18 @@ func TestEveryWhyHasOneThingToDo(t *testing.T) {
 	}
 }
 
+// TestCheckOfACardThatIsIn: nobody is asked to put a card in that is in.
+func TestCheckOfACardThatIsIn(t *testing.T) {
+	for use, want := range map[tla.Use]string{
+		"": "Insérez", tla.UseUnknown: "Retirez la carte que", tla.UseNoRule: "Retirez la carte que", tla.UseSecond: "retirez l'autre"} {
+		c := &tla.Check{Items: []tla.CheckItem{{Item: tla.ItemCards, Use: use}}}
+		require.Contains(t, french.todo(checkWhy(c)), want, use)
+	}
+	mute := tla.CheckItem{Item: tla.ItemCards, Use: tla.UseUnknown, Names: []string{string(tla.KindMute)}}
+	require.Contains(t, french.todo(checkWhy(&tla.Check{Items: []tla.CheckItem{mute}})), "puce en avant")
+	require.Equal(t, "carte inconnue, ignorée, ATR 3B00", french.card(&tla.CardStatus{Kind: tla.KindUnknown, Use: tla.UseUnknown, ATR: "3B00"}))
+}
+
 func TestCheckPage(t *testing.T) {
 	var b strings.Builder
 	french.check(&b, theCheck(false), testTLA, noon)

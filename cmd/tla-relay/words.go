@@ -333,6 +333,7 @@ var (
 	uses = map[tla.Use]words{
 		tla.UseSecond:  {"ignorée : une autre carte du même type est déjà présente", "ignored: another card of that type is in already"},
 		tla.UseUnknown: {"ignorée", "ignored"},
+		tla.UseNoRule:  {"inutilisable : ce terminal n'a pas de règle pour elle", "of no use: this terminal has no rule for it"},
 	}
 	holds = map[tla.Hold]words{
 		tla.HoldTaken:  {"utilisée par la session", "in use by the session"},
