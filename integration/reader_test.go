@@ -9,6 +9,7 @@ import (
 
 	"tlagate/integration/lab"
 	"tlagate/integration/world"
+	"tlagate/pdt"
 	"tlagate/tla"
 )
 
@@ -27,6 +28,16 @@ func TestReadersNoDoesNotCostTheCard(t *testing.T) {
 	require.Equal(t, before.PowerOns, after.PowerOns, "the card was not taken anew")
 	require.Equal(t, before.Commands+1, after.Commands, "of the two one has reached the card")
 	waitRelay(t, l, "the card to be held", cardIs("cps", tla.HoldTaken))
+
+	for range tla.ManyDeclined {
+		require.Equal(t, "6F00", c.transmit("0087119A64"+strings.Repeat("7C", 100)))
+	}
+	out, err := l.Relay("status")
+	require.NoError(t, err)
+	require.Contains(t, out, "Le lecteur ne fait plus ce qui est demandé à votre carte CPS")
+	st, _, err := pdt.AskStatus(l.Path("pdt.sock"))
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(st.Warnings, "\n"), "did not do the last 3 commands for the cps card")
 }
 
 // TestT0OnlyReaderServesACardThatOffersT1: programs at the PdT take the card for one of T=1, and get what that promises; so do those

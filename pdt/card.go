@@ -29,6 +29,7 @@ type Card struct {
 	here   context.Context // ends when the card is removed or the session is over
 	remove context.CancelFunc
 	seen   sync.Once
+	failed atomic.Int64 // commands in a row that the terminal's reader did not do
 
 	mu    sync.Mutex // protects the rest: a status may be asked for at any time
 	epoch uint32
@@ -68,7 +69,14 @@ func (c *Card) ATR() []byte {
 // ctx ends meanwhile the response is dropped. The error is a session.Outcome, that of ctx, or why the session ended.
 func (c *Card) Transmit(ctx context.Context, apdu []byte) ([]byte, error) {
 	c.count.commands.Add(1)
-	return c.via.Transmit(ctx, c.slot, c.current(), apdu)
+	response, err := c.via.Transmit(ctx, c.slot, c.current(), apdu)
+	switch {
+	case err == nil:
+		c.failed.Store(0)
+	case errors.Is(err, session.Failed):
+		c.failed.Add(1)
+	}
+	return response, err
 }
 
 // Reset resets the card or powers it off. It is not broken off but by the card's removal or the session's end,

@@ -60,6 +60,7 @@ type SlotStatus struct {
 	Role   string       `json:"role"` // "vitale" or "cps"
 	Card   bool         `json:"card"` // one is in the terminal
 	ATR    string       `json:"atr,omitempty"`
+	Failed int64        `json:"failed,omitempty"` // commands in a row that the terminal's reader did not do
 	Driver *DriverState `json:"driver,omitempty"` // null: no virtual reader driver
 }
 
@@ -83,6 +84,9 @@ func (s *Service) Status() Status {
 	return st
 }
 
+// manyFailed commands in a row are worth a warning.
+const manyFailed = 3
+
 // judge finds what keeps a TLA from using its cards here.
 func (st *Status) judge(now time.Time) {
 	for _, c := range st.Certificates {
@@ -94,6 +98,10 @@ func (st *Status) judge(now time.Time) {
 		st.problem("No gateway has a parked link of this Poste de Travail.")
 	}
 	for _, slot := range st.Slots {
+		if slot.Failed >= manyFailed {
+			st.Warnings = append(st.Warnings, fmt.Sprintf("The terminal's reader did not do the last %d commands for the %s card "+
+				"(programs get 6F00): the card out and in again, or another reader.", slot.Failed, slot.Role))
+		}
 		if slot.Driver != nil && slot.Driver.Error != "" {
 			st.problem("The virtual reader driver of the %s slot cannot be reached: %s.", slot.Role, slot.Driver.Error)
 		}
@@ -144,7 +152,7 @@ func (c *cardSession) status() *SessionStatus {
 func (s *slot) status() SlotStatus {
 	st := SlotStatus{Slot: int(s.number), Role: s.number.String()}
 	if card := s.present(); card != nil {
-		st.Card, st.ATR = true, strings.ToUpper(hex.EncodeToString(card.ATR()))
+		st.Card, st.ATR, st.Failed = true, strings.ToUpper(hex.EncodeToString(card.ATR())), card.failed.Load()
 	}
 	if d, ok := s.reader.(interface{ State() DriverState }); ok {
 		state := d.State()

@@ -66,3 +66,26 @@ func TestReadersNoInASession(t *testing.T) {
 	require.Empty(t, g.removed)
 	require.Equal(t, 1, get(g.fake, func() int { return card.colds }))
 }
+
+// TestReadersNoAgainAndAgainIsAState, which the status tells and one line of the log, until a command is executed; a reset of
+// the card does not end it.
+func TestReadersNoAgainAndAgainIsAState(t *testing.T) {
+	g := newRig(t)
+	r := g.run()
+	card := g.fake.insert("left", vitaleATR, 1)
+	require.NoError(t, r.Start(t.Context(), byHand))
+	require.Equal(t, session.SlotVitale, g.next(g.inserted))
+	declined := func() int64 { return r.Status().Readers[0].Card.Declined }
+	g.fake.do(func() { card.err = errDeclined })
+	for n := range ManyDeclined {
+		require.Zero(t, declined(), n)
+		_, err := g.command(session.SlotVitale)
+		require.ErrorIs(t, err, session.Failed)
+	}
+	require.EqualValues(t, ManyDeclined, declined())
+	require.Equal(t, HoldTaken, r.Status().Readers[0].Card.Hold)
+	g.fake.do(func() { card.err = nil })
+	_, err := g.command(session.SlotVitale)
+	require.NoError(t, err)
+	require.Zero(t, declined())
+}

@@ -126,6 +126,9 @@ func (h *held) Transmit(apdu []byte) ([]byte, error) {
 		if err == nil && len(answer) < session.MinResponse {
 			err = session.ErrCardLost
 		}
+		if err == nil {
+			h.used.declines.none()
+		}
 		return answer, err
 	})
 }

@@ -32,8 +32,11 @@ type hand struct {
 	used      *use // of a card that is held
 }
 
-// use is when a card last got a command.
-type use struct{ at atomic.Int64 } // ns
+// use is when a card last got a command, and how its reader fares with them.
+type use struct {
+	at       atomic.Int64 // ns
+	declines declines
+}
 
 func (u *use) now() { u.at.Store(time.Now().UnixNano()) }
 
@@ -43,6 +46,14 @@ func (u *use) last() (at time.Time) {
 		return at
 	}
 	return time.Unix(0, u.at.Load())
+}
+
+// declined is zero of a card that is not held.
+func (u *use) declined() int64 {
+	if u == nil {
+		return 0
+	}
+	return u.declines.now()
 }
 
 // keeper follows one slot during one session: it takes the card that belongs there, shows it to the PdT, and lets it
@@ -94,6 +105,7 @@ func (k *keeper) settle(ctx context.Context, s *seat) <-chan time.Time {
 		k.note(s, err)
 		return time.After(retakeTime)
 	}
+	h.used.declines.many = k.noteDeclines(s) // before the first command
 	k.held = h
 	k.note(s, nil)
 	k.show()

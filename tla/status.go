@@ -93,6 +93,7 @@ type CardStatus struct {
 	Shown *bool `json:"shown,omitempty"`
 
 	LastCommand time.Time `json:"last_command,omitzero"` // in a session: when one last reached the card
+	Declined    int64     `json:"declined,omitempty"`    // in a session: by its reader, in a row, from ManyDeclined on
 }
 
 // Status looks now.
@@ -161,7 +162,7 @@ func cardStatus(i insertion, l *live, pending Hold) *CardStatus {
 	if l == nil {
 		c.Hold = pending
 	} else if h := l.hand(i.slot, i.number); h != nil {
-		c.Hold, c.LastCommand = h.hold, h.used.last()
+		c.Hold, c.LastCommand, c.Declined = h.hold, h.used.last(), h.used.declined()
 	}
 	return c
 }

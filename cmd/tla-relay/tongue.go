@@ -96,6 +96,16 @@ func (t tongue) unseen(w io.Writer, s *tla.Status) {
 	}
 }
 
+// declining names the cards whose reader declines one command after the other.
+func (t tongue) declining(s *tla.Status) (list []string) {
+	for _, r := range s.Readers {
+		if r.Card != nil && r.Card.Declined > 0 {
+			list = append(list, t.say(declining, []string{"card", t.say(cards[r.Card.Role], nil)}))
+		}
+	}
+	return list
+}
+
 // waits tells whether the PdT's programs are known not to see a card of the session.
 func waits(c *tla.CardStatus) bool { return c.Shown != nil && !*c.Shown }
 
@@ -203,6 +213,9 @@ func (t tongue) status(w io.Writer, s *tla.Status) {
 		fmt.Fprintln(w, t.say(lines.refused, []string{"n", fmt.Sprint(n.Refused)}))
 	}
 	t.readers(w, s)
+	for _, text := range t.declining(s) {
+		fmt.Fprintln(w, text)
+	}
 	if s.Last != nil && s.Session == nil { // in a session, how the one before ended is of no use
 		t.line(w, lines.last, stamp(s.Last.At)+" - "+t.last(s.Last, s.Identity))
 	}

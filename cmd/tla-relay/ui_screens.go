@@ -346,6 +346,9 @@ func (m model) warnings() (list []paragraph) {
 			warn(m.t.sentence(&tla.Why{Code: tla.CodeManyRefused}, m.own()) + " " + number + ".")
 		}
 	}
+	for _, text := range m.t.declining(m.status) {
+		warn(text)
+	}
 	if late := m.t.warning(m.status); late != "" {
 		warn(late)
 	}

@@ -108,6 +108,16 @@ var screens = []struct {
 		s.Readers[1].Card.Hold = tla.HoldBusy
 		return s
 	}(), nil},
+	{"open, the reader declines", func() tla.Status {
+		s := inSession(tla.StateUp)
+		s.Readers[0].Card.Declined = 5
+		return s
+	}(), nil},
+	{"open, a card without a rule", func() tla.Status {
+		s := inSession(tla.StateUp)
+		s.Readers[1].Card.Use, s.Readers[1].Card.ATR = tla.UseNoRule, "3B751300004509EA9000"
+		return s
+	}(), nil},
 	{"connection lost", func() tla.Status {
 		s := inSession(tla.StateReconnecting)
 		s.Session.GraceUntil = noon.Add(23 * time.Second)

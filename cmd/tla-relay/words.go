@@ -21,6 +21,9 @@ var (
 	unseen = words{
 		"Les programmes du Poste de Travail ne voient pas encore votre {card}{why}.",
 		"Programs at the Poste de Travail do not see your {card} yet{why}."}
+	declining = words{
+		"Le lecteur ne fait plus ce qui est demandé à votre {card} : retirez-la et remettez-la, ou changez de lecteur.",
+		"The reader no longer does what is asked of your {card}: take it out and put it back, or use another reader."}
 	notSeen = words{"pas encore visible pour le Poste de Travail", "not yet seen by the Poste de Travail"}
 	stopped = words{"Aucune session : les cartes sont libres.", "No session: the cards are free."}
 	notFree = words{

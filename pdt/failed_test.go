@@ -1,0 +1,46 @@
+package pdt
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/session"
+)
+
+// unwilling is a session whose commands end as it says.
+type unwilling struct{ err error }
+
+func (u *unwilling) Transmit(context.Context, session.Slot, uint32, []byte) ([]byte, error) {
+	return []byte{0x90, 0}, u.err
+}
+
+func (u *unwilling) Reset(context.Context, session.Slot, uint32, session.ResetKind) (uint32, []byte, error) {
+	return 2, nil, u.err
+}
+func (u *unwilling) Shown(session.Slot, uint32) {}
+
+// TestStatusTellsOfAReaderThatDeclines: several commands in a row that failed are a warning, until one is executed.
+func TestStatusTellsOfAReaderThatDeclines(t *testing.T) {
+	u := &unwilling{session.Failed}
+	s := newSlot(session.SlotCPS, nil)
+	s.insert(newCard(t.Context(), session.SlotCPS, session.Inserted{Epoch: 1, ATR: []byte{0x3B, 0}}, u, new(counts)))
+	warnings := func() []string {
+		st := Status{Session: &SessionStatus{}, Slots: []SlotStatus{s.status()}}
+		st.judge(time.Now())
+		require.True(t, st.Healthy, "it is the terminal's matter")
+		return st.Warnings
+	}
+	command := func() { _, _ = s.present().Transmit(t.Context(), []byte{0, 0xB0, 0, 0}) }
+	for range manyFailed {
+		require.Empty(t, warnings())
+		command()
+	}
+	require.Len(t, warnings(), 1)
+	require.Contains(t, warnings()[0], "the last 3 commands for the cps card")
+	u.err = nil
+	command()
+	require.Empty(t, warnings())
+}
