@@ -13,7 +13,7 @@ import (
 type judgeCard struct {
 	selected map[byte]string // by channel; "" = the master file
 	inChain  string          // header of the chain under way
-	waiting  bool            // for GET RESPONSE
+	waiting  map[byte]byte   // by channel, for GET RESPONSE: class of the command
 	fails    byte            // every so many commands
 	count    byte
 	wrong    string // the first command that should not have come
@@ -25,6 +25,9 @@ const aidC = "A000000003000000"
 func (c *judgeCard) may(apdu []byte) bool {
 	cla, ins := apdu[0], apdu[1]
 	channel, plain := channelOf(cla)
+	if cla == 0x80 {
+		return ins == 0xCA || ins == 0xC0 && c.waiting[0] == 0x80
+	}
 	if !plain {
 		return false
 	}
@@ -32,7 +35,8 @@ func (c *judgeCard) may(apdu []byte) bool {
 	whole := strings.ToUpper(hex.EncodeToString(apdu))
 	switch {
 	case ins == 0xC0:
-		return c.waiting
+		_, waits := c.waiting[channel]
+		return waits
 	case cla&0x10 != 0 || c.inChain != "":
 		return open && app == aidB && ins == 0x2A && apdu[2] == 0x9E && apdu[3] == 0x9A
 	case ins == 0x2A:
@@ -66,7 +70,7 @@ func (c *judgeCard) Transmit(apdu []byte) ([]byte, error) {
 	}
 	channel, _ := channelOf(apdu[0])
 	ins := apdu[1]
-	c.waiting = false
+	delete(c.waiting, channel)
 	if c.inChain = ""; apdu[0]&0x10 != 0 {
 		c.inChain = string(apdu[1:4])
 		return []byte{0x90, 0}, nil
@@ -75,9 +79,12 @@ func (c *judgeCard) Transmit(apdu []byte) ([]byte, error) {
 		return []byte{0x6A, 0x82}, nil
 	}
 	switch {
+	case apdu[0] == 0x80 && ins == 0xCA:
+		c.waiting[0] = 0x80
+		return []byte{0x61, 0x10}, nil
 	case ins == 0xA4 && apdu[2] == 4:
 		c.selected[channel] = strings.ToUpper(hex.EncodeToString(apdu[5 : 5+int(apdu[4])]))
-		c.waiting = true
+		c.waiting[channel] = apdu[0]
 		return []byte{0x61, 0x10}, nil
 	case ins == 0xA4:
 		c.selected[channel] = ""
@@ -100,7 +107,7 @@ func (c *judgeCard) Transmit(apdu []byte) ([]byte, error) {
 
 // Reset forgets all.
 func (c *judgeCard) Reset(session.ResetKind) ([]byte, error) {
-	c.selected, c.waiting, c.inChain = map[byte]string{0: ""}, false, ""
+	c.selected, c.waiting, c.inChain = map[byte]string{0: ""}, map[byte]byte{}, ""
 	return []byte{0x3B, 0xAC}, nil
 }
 
@@ -110,6 +117,7 @@ var fuzzTable = Table{Version: 1, Profiles: []Profile{{Name: "fuzz", Cards: []st
 	{Name: "read", CLA: "00", INS: "B0", Apps: []string{aidA}, Action: Allow},
 	{Name: "sign", CLA: "00", INS: "2A", P1: "9E", P2: "9A", Apps: []string{aidB}, Chained: true, Action: Allow},
 	{Name: "channels", CLA: "00", INS: "70", P1: "00/7F", Lc: "0", Action: Allow},
+	{Name: "proprietary", CLA: "80", INS: "CA", Action: Allow},
 }}}}
 
 // play sends what the octets say: length and APDU, again and again; length 0 is a reset.
@@ -142,6 +150,7 @@ func FuzzGuard(f *testing.F) {
 	f.Add(byte(0), script(sel(aidB), "102A9E9A0101", "002A9E9A0102", "00C0000010", "00B0000010", "", "002A9E9A0102"))
 	f.Add(byte(2), script(sel(aidA), sel(aidB), "00B0000010", "00A40000023F00", "00B0000010", sel(aidC), "00B0000010"))
 	f.Add(byte(3), script(sel(aidB), "102A9E9A0101", "10B00000 01 01", "0CB0000000", "00C2000001AA", "80B0000000", "40B0000010"))
+	f.Add(byte(0), script("80CA000000", "80C0000010", "80C0000010", sel(aidA), "80C0000010", "80CA000000", "90C0000010", "80B0000000"))
 	p, err := Compile(fuzzTable)
 	if err != nil {
 		f.Fatal(err)
@@ -168,7 +177,7 @@ func TestC1TheFuzzedCardFindsAHole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		card := &judgeCard{selected: map[byte]string{0: ""}}
+		card := &judgeCard{selected: map[byte]string{0: ""}, waiting: map[byte]byte{}}
 		play(p.Guard(card, []byte{0x3B, 0xAC}, Hooks{}), script("00B0000010", sel(aidC), "", "102A9E9A0101", "002A9E9A0102"))
 		if card.wrong == "" {
 			t.Fatalf("the card let %+v pass", hole)

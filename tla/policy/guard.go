@@ -19,7 +19,7 @@ type Guard struct {
 	decided func(Verdict) // told of each verdict; nil = nobody asks
 
 	apps    map[int]string // by open channel: AID; "" = none
-	pending map[int]bool   // a response waits to be fetched with GET RESPONSE (T=0)
+	pending map[int]byte   // by channel: a response waits to be fetched with GET RESPONSE (T=0), of a command of that class
 	chain   *chain         // nil = none under way
 }
 
@@ -43,7 +43,7 @@ func (p *Policy) Guard(card session.Card, atr []byte, hooks Hooks) *Guard {
 }
 
 func (g *Guard) forget() {
-	g.apps, g.pending = map[int]string{0: ""}, map[int]bool{}
+	g.apps, g.pending = map[int]string{0: ""}, map[int]byte{}
 	g.dropChain()
 }
 
@@ -79,10 +79,17 @@ func (g *Guard) Transmit(apdu []byte) ([]byte, error) {
 // judge lets a GET RESPONSE pass that fetches the rest of an allowed command; all else is the table's.
 func (g *Guard) judge(c command, chained bool) (v Verdict) {
 	defer func() { g.tell(v) }()
-	if c.ins == insGetResponse && g.pending[c.channel()] && len(c.data) == 0 && !c.secure() && !c.proprietary() && c.validClass() {
+	if g.fetches(c) {
 		return Verdict{Action: Allow, Why: "it fetches the response of an allowed command"}
 	}
 	return g.profile.judge(c, g.app(c.channel()), chained)
+}
+
+// fetches reports whether it is a GET RESPONSE for the response that waits on its channel. A proprietary class must be that of the
+// command: what it means in another one, only the card knows.
+func (g *Guard) fetches(c command) bool {
+	class, waits := g.pending[c.channel()]
+	return waits && c.ins == insGetResponse && len(c.data) == 0 && !c.secure() && c.validClass() && (!c.proprietary() || c.cla == class)
 }
 
 func (g *Guard) app(channel int) string {
@@ -127,8 +134,12 @@ func (g *Guard) refuse(c command, v Verdict) ([]byte, error) {
 func (g *Guard) note(c command, response []byte, err error) {
 	channel := c.channel()
 	sw1, _ := status(response)
-	if again := c.ins == insGetResponse && sw1 == 0x6C; err == nil && !again { // else it is still there to be fetched
-		g.pending[channel] = sw1 == 0x61
+	switch again := c.ins == insGetResponse && sw1 == 0x6C; { // again: it is still there to be fetched
+	case err != nil || again:
+	case sw1 == 0x61:
+		g.pending[channel] = c.cla
+	default:
+		delete(g.pending, channel)
 	}
 	done := err == nil && succeeded(response)
 	switch {
@@ -166,7 +177,7 @@ func (g *Guard) managed(c command, response []byte, err error) {
 	number := int(c.p2)
 	switch {
 	case err != nil:
-		g.apps, g.pending = map[int]string{}, map[int]bool{} // which channels are open cannot be told
+		g.apps, g.pending = map[int]string{}, map[int]byte{} // which channels are open cannot be told
 	case c.p1 == 0x80: // close
 		if number == 0 {
 			number = c.channel()

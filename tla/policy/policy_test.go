@@ -288,6 +288,28 @@ func TestC1GetResponseFollowsWhatWasAllowed(t *testing.T) {
 	g.stops("00C0000010", "6982", "no rule")
 }
 
+// TestC1GetResponseInAProprietaryClass: it has the class of the command whose response it fetches, and no other.
+func TestC1GetResponseInAProprietaryClass(t *testing.T) {
+	g := guard(t, bench, "3BAC")
+	g.stops("80C0000010", "6982", "no rule")
+	g.card.answers = []string{"6110", "6C08", "00006104", "9000"}
+	g.reaches("80CA000000", "80C0000010", "80C0000008", "80C0000004")
+	g.stops("80C0000004", "6982", "no rule") // all is fetched
+	g.card.answers = []string{"6110"}
+	g.reaches("80CA000000")
+	g.stops("90C0000010", "6982", "no rule")     // another class
+	g.stops("80C00000011000", "6982", "no rule") // data where none belong
+	g.reaches("00C0000010")                      // as programs do that know T=0 alone
+	g.card.answers = []string{"6110"}
+	g.reaches(sel(aidA))
+	g.stops("80C0000010", "6982", "no rule") // of a command of another class
+	g.card.answers = []string{"6110"}
+	g.reaches("80CA000000")
+	_, err := g.Reset(session.ResetWarm)
+	require.NoError(t, err)
+	g.stops("80C0000010", "6982", "no rule")
+}
+
 // TestC1WhatIsSelectedCannotBeTold: then no rule for an application fits, nor one for none.
 func TestC1WhatIsSelectedCannotBeTold(t *testing.T) {
 	g := guard(t, bench, "3BAC")
