@@ -308,7 +308,7 @@ func networkComesBackToThePdT(t *testing.T) {
 	const gateway, name = "10.99.2.1", "moved.c3.invalid"
 	ownAddress(t, gateway)
 	knowHost(t, name, gateway)
-	b := newBed(t)
+	b := newBedAlone(t)
 	b.ca.publish(t)
 	b.Host, b.GatewayAddr = name, net.JoinHostPort(gateway, port(b.GatewayAddr))
 	b.GatewayKeys = b.keys("gateway", b.ca.Issue(lab.Gateway, x509.ExtKeyUsageServerAuth, calledAlso(name)))
@@ -327,7 +327,7 @@ func networkComesBackToThePdT(t *testing.T) {
 func networkComesBackToTheRelay(t *testing.T) {
 	const gateway = "10.99.1.1"
 	ownAddress(t, gateway)
-	b := newLostBed(t, quickTimers, dialByName(gateway))
+	b := newLostBedAlone(t, quickTimers, dialByName(gateway))
 	back := noRoute(t, gateway)
 	mark := b.RelayProc.Mark()
 	b.outage(faults.Fault{Kind: faults.Reset, Then: faults.Accept})
@@ -419,12 +419,10 @@ func TestC2GatewayEnds(t *testing.T) {
 	b.onceEach()
 }
 
-// TestC3GatewayAwayLosesNoSession: both gateways are away for so long that pauses which doubled would have grown past the grace time; the PdT's
-// stay short, and when one is back the session goes on through it.
+// TestC3GatewayAwayLosesNoSession: both gateways are away for so long that pauses which doubled would have grown past the
+// grace time; the PdT's stay short, and when one is back the session goes on through it.
 func TestC3GatewayAwayLosesNoSession(t *testing.T) {
-	timers := lostTimers{300 * time.Millisecond, time.Minute}
-	b := newLostBed(t, timers)
-	gateway, _ := timers.lines()
+	b := newLostBed(t, patientTimers)
 	b.Second.Proc.Kill()
 	_, err := b.PdTProc.WaitLine(patience, "no link to the gateway", b.PdTVia[1])
 	require.NoError(t, err)
@@ -440,7 +438,7 @@ func TestC3GatewayAwayLosesNoSession(t *testing.T) {
 		require.NoError(t, err, line)
 		require.LessOrEqual(t, pause, 2*time.Second)
 	}
-	require.NoError(t, b.StartGateway(gateway...))
+	require.NoError(t, b.StartGateway())
 	b.received()
 	b.onceEach()
 }
