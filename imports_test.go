@@ -47,11 +47,12 @@ var mayImport = map[string][]string{
 
 	"audit":               {},
 	"audit/host":          {"audit"},
-	"cmd/internal/trail":  {"cmd/internal/cli", "audit", "keys", "pki", "session/consent"},
-	"cmd/internal/doctor": {"internal/address", "cmd/internal/cli", "cmd/internal/keycmd", "keys", "pki", "dialer"},
+	"cmd/internal/trail":  {"cmd/internal/room", "cmd/internal/cli", "audit", "keys", "pki", "session/consent"},
+	"cmd/internal/doctor": {"cmd/internal/room", "internal/address", "cmd/internal/cli", "cmd/internal/keycmd", "keys", "pki", "dialer"},
 	"cmd/internal/keycmd": {"pki", "keys", "cmd/internal/cli"},
 
 	"cmd/internal/sandbox": {},
+	"cmd/internal/room":    {},
 	"cmd/internal/owner":   {},
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,6 +25,8 @@ type Config struct {
 type Log struct {
 	cfg Config
 	mu  sync.Mutex // one writing at a time
+
+	failing atomic.Pointer[string] // why the last event is not in the trace; nil = it is
 }
 
 // Open opens the trace, or begins it, and looks at its end: what a crash left half written is set aside, and
@@ -61,10 +64,32 @@ func (l *Log) Record(kind Kind, attrs ...Attr) error {
 	if l == nil {
 		return nil
 	}
-	if err := l.record(kind, attrs); err != nil {
+	err := l.record(kind, attrs)
+	l.remember(err)
+	if err != nil {
 		return fmt.Errorf("cannot record %s in the audit trace %s: %w", kind, l.cfg.File, err)
 	}
 	return nil
+}
+
+// Failing says why the last event is not in the trace; "" when it is.
+func (l *Log) Failing() string {
+	if l == nil {
+		return ""
+	}
+	if why := l.failing.Load(); why != nil {
+		return *why
+	}
+	return ""
+}
+
+func (l *Log) remember(err error) {
+	if err == nil {
+		l.failing.Store(nil)
+		return
+	}
+	why := err.Error()
+	l.failing.Store(&why)
 }
 
 func (l *Log) record(kind Kind, attrs []Attr) error {

@@ -37,6 +37,9 @@ type Config struct {
 	// Trace is told of each session that is up, ended or failed, and of each check, before its user is; nil = nobody. It must return soon.
 	Trace func(Event)
 
+	// Storage says what keeps the relay from writing what it must keep, for Status; nil or "" = nothing.
+	Storage func() string
+
 	// Renewal says how the renewal of our certificate stands, for Status; nil = nothing is known of it.
 	Renewal func() Renewal
 }

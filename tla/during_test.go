@@ -48,3 +48,10 @@ func TestStatusTellsOfRenewal(t *testing.T) {
 	g.relay.cfg.Renewal = func() Renewal { return Renewal{Due: due, Warn: true, Reason: "unreachable"} }
 	require.Equal(t, &Renewal{Due: due, Warn: true, Reason: "unreachable"}, g.relay.Status().Renewal)
 }
+
+func TestStatusTellsOfStorage(t *testing.T) {
+	g := newRig(t)
+	require.Empty(t, g.run().Status().Storage)
+	g.relay.cfg.Storage = func() string { return "full" }
+	require.Equal(t, "full", g.relay.Status().Storage)
+}

@@ -19,6 +19,7 @@ type Status struct {
 	Certificate time.Time      `json:"certificate,omitzero"`      // when ours ends
 	Renewal     *Renewal       `json:"renewal,omitempty"`         // of our certificate; absent = nobody sees to it
 	Problem     string         `json:"problem,omitempty"`         // with our certificate, or with the seal
+	Storage     string         `json:"storage,omitempty"`         // what keeps us from writing the trace: a full disk; absent = nothing
 	Bundle      uint64         `json:"bundle,omitempty"`          // version of the signed configuration
 	Hellos      []SmallHello   `json:"without_hybrids,omitempty"` // gateways that answer no hello with post-quantum groups
 	PIN         *PINRequest    `json:"pin,omitempty"`             // the user is asked for a PIN
@@ -107,6 +108,9 @@ func (r *Relay) Status() Status {
 	s.Hellos = r.settings().smallHellos()
 	if l != nil {
 		s.State, s.PdT, s.Session = l.state(), l.pdt.String(), l.status()
+	}
+	if r.cfg.Storage != nil {
+		s.Storage = r.cfg.Storage()
 	}
 	for _, p := range v.places {
 		card := cardStatus(p.card, l, pending[p.reader])

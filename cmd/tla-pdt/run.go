@@ -88,7 +88,8 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if err != nil {
 		return nil, err
 	}
-	service.Warnings, service.Consented = renewer.Warnings, trace.Consent
+	service.Consented = trace.Consent
+	service.Warnings = func() []string { return append(renewer.Warnings(), told(trace.Trouble())...) }
 	service.Client.Hybrids = cfg.Hybrids(trace.Hybrids)
 	d.bundle = newDevice(kept, cfg, service, log)
 	d.bundle.tell(&service)
@@ -142,4 +143,12 @@ func withoutStop(err error) error {
 		return nil
 	}
 	return err
+}
+
+// told leaves out what is nothing.
+func told(sentence string) []string {
+	if sentence == "" {
+		return nil
+	}
+	return []string{sentence}
 }

@@ -94,7 +94,7 @@ func TestG2ThePKIRenewsItsOwn(t *testing.T) {
 	p.later(4)
 	status, err = statusOf(p.ca, p.now)
 	require.NoError(t, err)
-	require.ErrorContains(t, status.judge(), "1 of 8 items")
+	require.ErrorContains(t, status.judge(), "1 of 9 items")
 	r.look(p.now)
 	require.True(t, p.end(byRequest).After(ocspEnd))
 	require.Equal(t, pkiEnd, p.end(byKey))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/room"
 	"tlagate/pki/ca"
 )
 
@@ -55,7 +56,15 @@ func statusOf(authority *ca.CA, now time.Time) (items, error) {
 		list = append(list, certificateItem(r, now))
 	}
 	return append(list, listItem(authority.CRL, "CRL", "tla-pki crl; tla-pki serve does it by itself", now),
-		listItem(authority.ARL, "ARL", "bring the root's key: tla-pki crl --arl", now), clockItem(authority.CheckClock())), nil
+		listItem(authority.ARL, "ARL", "bring the root's key: tla-pki crl --arl", now), clockItem(authority.CheckClock()),
+		diskItem(authority.Public("crl.der"))), nil
+}
+
+func diskItem(file string) item {
+	if lacking := room.Lacking(file); lacking != "" {
+		return item{What: "disk", About: lacking, State: "full", Do: "make room"}
+	}
+	return item{What: "disk", About: "there is room where " + file + " is", State: fine}
 }
 
 // renewals says how a certificate of each profile is renewed, when it does not renew itself.

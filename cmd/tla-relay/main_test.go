@@ -114,9 +114,11 @@ func TestStatusPageWithoutASession(t *testing.T) {
 		var b bytes.Buffer
 		s := idle()
 		s.Last, s.PCSC, s.Problem = &c.last, "cannot reach the PC/SC service", "cannot find our own certificate"
+		s.Storage = "cannot write: no space left"
 		french.status(&b, &s)
 		require.Contains(t, b.String(), "Dernière session\u00a0: 0001-01-01 00:00:00 - "+c.want)
 		require.Contains(t, b.String(), "Le service des lecteurs de cartes ne répond pas.\n")
+		require.Contains(t, b.String(), "Ce terminal ne peut plus tenir son journal")
 		require.NotRegexp(t, "cannot|EOF|gw:1", b.String())
 	}
 }

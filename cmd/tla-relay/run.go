@@ -109,7 +109,7 @@ func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, lo
 			Hybrids: cfg.Hybrids(trace.Hybrids)},
 		Timers: cfg.timers(s),
 		Clock:  tla.OpenClock(tla.ClockConfig{File: string(cfg.Floor), Built: built(), Vouched: d.trust.Vouched, Log: log}),
-		During: []func(context.Context, string){r.during}, Renewal: r.renewal, Trace: sessions(trace),
+		During: []func(context.Context, string){r.during}, Renewal: r.renewal, Storage: trace.Trouble, Trace: sessions(trace),
 	}
 	if kept == nil {
 		d.relay, err = tla.NewRelay(relay)

@@ -220,6 +220,9 @@ func (t tongue) status(w io.Writer, s *tla.Status) {
 		t.line(w, lines.last, stamp(s.Last.At)+" - "+t.last(s.Last, s.Identity))
 	}
 	t.certificate(w, s)
+	if s.Storage != "" {
+		fmt.Fprintln(w, t.say(lines.noRoom, nil))
+	}
 }
 
 // line prints one thing of the status with its name.

@@ -344,7 +344,7 @@ var (
 		tla.HoldStuck:  {"le lecteur ne répond pas : débranchez-le et rebranchez-le", "the reader does not answer: unplug it and plug it again"},
 		tla.HoldFailed: {"inutilisable", "cannot be used"},
 	}
-	lines = struct{ state, pdt, since, noPCSC, noReader, reader, empty, last, own, noOwn, refused, ask, pin, pinTries, pinAsked, pinPad words }{
+	lines = struct{ state, pdt, since, noPCSC, noReader, reader, empty, last, own, noOwn, noRoom, refused, ask, pin, pinTries, pinAsked, pinPad words }{
 		state:    words{"État", "State"},
 		pdt:      words{"Poste de Travail", "Poste de Travail"},
 		since:    words{"Depuis", "Since"},
@@ -357,6 +357,9 @@ var (
 		noOwn: words{
 			"Certificat inutilisable : appelez votre opérateur.",
 			"Certificate that cannot be used: call your operator."},
+		noRoom: words{
+			"Ce terminal ne peut plus tenir son journal : prévenez votre opérateur.",
+			"This terminal can no longer keep its trace: tell your operator."},
 		pin: words{"Code porteur de la {card}, demandé par {pdt} (vide pour refuser) : ", "PIN of the {card}, asked for by {pdt} (empty to refuse): "},
 		pinTries: words{
 			"Code porteur de la {card}, demandé par {pdt}, {n} {n:essai restant:essais restants} (vide pour refuser) : ",

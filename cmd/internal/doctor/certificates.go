@@ -12,6 +12,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/keycmd"
+	"tlagate/cmd/internal/room"
 	"tlagate/keys"
 	"tlagate/pki"
 	"tlagate/pki/bundle"
@@ -220,7 +221,7 @@ func Disk(file string) Check {
 		if file == "" {
 			return Warn("name a file under audit", "no audit trace is kept (EL1)")
 		}
-		n, err := free(filepath.Dir(file))
+		n, err := room.Free(filepath.Dir(file))
 		switch {
 		case errors.Is(err, os.ErrNotExist):
 			return Fail("make the directory, and give it to the program's user", "%s does not exist", filepath.Dir(file))

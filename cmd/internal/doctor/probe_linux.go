@@ -8,10 +8,3 @@ func kernelClock() (bool, error) {
 	state, err := unix.Adjtimex(&t)
 	return err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0, err
 }
-
-// free gives the octets that an ordinary user can still write where path is.
-func free(path string) (uint64, error) {
-	var s unix.Statfs_t
-	err := unix.Statfs(path, &s)
-	return s.Bavail * uint64(s.Bsize), err
-}

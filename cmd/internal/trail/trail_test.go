@@ -243,3 +243,17 @@ func TestEL1Commands(t *testing.T) {
 	require.Contains(t, errs, "line 4 cannot be read")
 	require.NotContains(t, out+errs, "\x1b")
 }
+
+// TestSA2TroubleWithTheTrace: what keeps events out of the trace is not in the log alone.
+func TestSA2TroubleWithTheTrace(t *testing.T) {
+	b := newBed(t)
+	require.NoError(t, b.trail.Log.Record(audit.ProgramStart))
+	require.Empty(t, b.trail.Trouble())
+	b.unwritable(true)
+	b.trail.Note(audit.ProgramStop)
+	require.Contains(t, b.trail.Trouble(), "events are missing in the audit trace "+b.trace+": ")
+	b.unwritable(false)
+	b.trail.Note(audit.ProgramStop)
+	require.Empty(t, b.trail.Trouble())
+	require.Empty(t, (&Trail{}).Trouble())
+}
