@@ -134,7 +134,7 @@ const maxSigners = 16
 
 func (c *crl) checkFuture(now time.Time) *Refusal {
 	if c.list.ThisUpdate.After(now.Add(clockSkew)) {
-		return c.refuse(CRLFuture, "it begins at %s and it is %s here", stamp(c.list.ThisUpdate), stamp(now))
+		return c.refuse(CRLFuture, "it begins at %s and it is %s here; set the clock, unless the CA's is wrong", stamp(c.list.ThisUpdate), stamp(now))
 	}
 	return nil
 }

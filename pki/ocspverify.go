@@ -235,7 +235,7 @@ func hasNoCheck(c *x509.Certificate) bool {
 // checkDates judges an answer's dates now, and its signer's.
 func (t *Trust) checkDates(a *answer, issuer *x509.Certificate, now time.Time) *Refusal {
 	if a.thisUpdate.After(now.Add(clockSkew)) {
-		return a.origin.refuse(OCSPFuture, "it begins at %s and it is %s here", stamp(a.thisUpdate), stamp(now))
+		return a.origin.refuse(OCSPFuture, "it begins at %s and it is %s here; set the clock, unless the PKI's is wrong", stamp(a.thisUpdate), stamp(now))
 	}
 	if now.After(a.nextUpdate) {
 		return a.origin.refuse(OCSPStale, "it ended at %s and it is %s here", stamp(a.nextUpdate), stamp(now))

@@ -1,6 +1,9 @@
 package pki_test
 
 import (
+	"bytes"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,4 +60,18 @@ func TestVouched(t *testing.T) {
 	near(hour(-10), trust)
 	require.NoError(t, trust.AddStatus(w.Issuing.OCSP(w.Issue(tla1, asClient).Leaf, pkitest.OCSPValid(-25*time.Hour, time.Hour))))
 	near(hour(-10), trust)
+}
+
+// TestC2AClockThatIsBehindIsTold: by what the PKI has signed, before anybody is refused for it, and not at every list.
+func TestC2AClockThatIsBehindIsTold(t *testing.T) {
+	for ahead, told := range map[time.Duration]int{0: 0, 2 * time.Minute: 1} {
+		w := newWorld(t)
+		pkitest.WriteCRL(t, w.files.CRL, w.Issuing.CRL(pkitest.CRLValid(ahead, time.Hour)))
+		pkitest.WriteCRL(t, w.files.ARL, w.Root.CRL(pkitest.CRLValid(ahead, time.Hour)))
+		var out bytes.Buffer
+		w.cfg.Log = slog.New(slog.NewTextHandler(&out, nil))
+		_, err := w.open().Verify(pkitest.Chain(w.Issue(tla1, asClient)), pki.Want{Usage: asClient})
+		require.NoError(t, err)
+		require.Equal(t, told, strings.Count(out.String(), `level=WARN msg="our clock is behind`), out.String())
+	}
 }
