@@ -208,7 +208,7 @@ func webServer(t *testing.T) (addr string) {
 			c.Close()
 		}
 	}()
-	return l.Addr().String()
+	return strings.Replace(l.Addr().String(), "127.0.0.1", "localhost", 1)
 }
 
 // TestStopTellsOfACardThatIsNotLetGo: a reader that does not answer has its card still; nobody is told that it is free.
