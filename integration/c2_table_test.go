@@ -23,6 +23,7 @@ var elsewhere = map[pki.Reason]string{
 	pki.StapleMissing: "TestC2MustStaple",
 	pki.OCSPMissing:   "TestC2OCSPAnswersThatLie",
 	pki.OCSPStale:     "TestC2ResponderGoesAway",
+	pki.Inspected:     "TestC3InspectingProxyIsNamed",
 }
 
 // TestC2EveryReasonIsRefused: there is a row for every reason that package pki knows.
@@ -104,7 +105,7 @@ func reasonsOfPKI(t *testing.T) map[string]pki.Reason {
 // functions are those of this package's tests.
 func functions(t *testing.T) map[string]bool {
 	t.Helper()
-	files, err := filepath.Glob("c2_*_test.go")
+	files, err := filepath.Glob("c[23]_*_test.go")
 	require.NoError(t, err)
 	found := map[string]bool{}
 	for _, name := range files {

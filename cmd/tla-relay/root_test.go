@@ -64,7 +64,7 @@ func TestEL1RootEnrolsForTheService(t *testing.T) {
 	ca := pkitest.New(t)
 	server := ca.ServeEST(t)
 	code := est.NewCode(ca.Root.Cert)
-	server.Codes[code.Text()] = "urn:tlagate:cabinet:tla:valise"
+	server.Allow(code.Text(), "urn:tlagate:cabinet:tla:valise")
 	out, err := asRoot(t, "enroll", "--config", config, "--gateway", server.Addr, code.Text())
 	require.NoError(t, err, out)
 	files, err := os.ReadDir(state)
@@ -88,7 +88,7 @@ func TestEL1NothingLaidOutMisleadsRoot(t *testing.T) {
 	ca := pkitest.New(t)
 	server := ca.ServeEST(t)
 	code := est.NewCode(ca.Root.Cert)
-	server.Codes[code.Text()] = "urn:tlagate:cabinet:tla:valise"
+	server.Allow(code.Text(), "urn:tlagate:cabinet:tla:valise")
 	precious := filepath.Join(t.TempDir(), "precious")
 	require.NoError(t, os.WriteFile(precious, []byte("root's"), 0o600))
 	for _, name := range []string{"audit.jsonl", "audit.jsonl.head", "tla.key", "tla.key.next", "tla.key.next.new", "tla.crt", "tla.crt.next", "root.crt", "arl.pem"} {

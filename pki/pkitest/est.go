@@ -49,6 +49,20 @@ type ESTRequest struct {
 	Binding   string // what it has to be on this connection
 }
 
+// Allow makes a code good for an identity, also while clients of other processes are served.
+func (s *ESTServer) Allow(code, identity string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Codes[code] = identity
+}
+
+func (s *ESTServer) identityFor(code string) (identity string, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	identity, known = s.Codes[code]
+	return identity, known
+}
+
 // ServeEST starts an EST server of p that lives as long as the test.
 func (p *PKI) ServeEST(t testing.TB) *ESTServer {
 	t.Helper()
@@ -160,7 +174,7 @@ func (s *ESTServer) whom(q ESTRequest) (identity, problem string) {
 	if q.Client != nil {
 		return q.Client.URIs[0].String(), ""
 	}
-	identity, known := s.Codes[q.Password]
+	identity, known := s.identityFor(q.Password)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	used := s.used[q.Password]
