@@ -188,13 +188,18 @@ func (s *scanner) beside() error {
 	line := s.line
 	text := s.take(s.lineEnd(0))
 	worthALook := bytes.Contains(text, []byte("BEGIN")) || bytes.Contains(text, []byte("END"))
-	if !worthALook || !boundary.Match(text) {
+	if !worthALook || !isBoundary(text) {
 		return nil
 	}
 	if bytes.Contains(text, []byte(end)) {
 		return fmt.Errorf("line %d: a block ends that was not begun; fetch or copy the file again", line)
 	}
 	return errBegin(line)
+}
+
+// isBoundary takes a word that goes on, as BEGINCERTIFICATE, for one only right behind five dashes.
+func isBoundary(line []byte) bool {
+	return bytes.Contains(line, []byte(begin)) || bytes.Contains(line, []byte(end)) || boundary.Match(line)
 }
 
 func errBegin(line int) error {

@@ -131,6 +131,7 @@ func FuzzBlocks(f *testing.F) {
 		f.Add(text)
 		f.Add(bytes.TrimPrefix(text, []byte("\ufeff")))
 	}
+	f.Add([]byte("x-----BEGINF"))
 	f.Add([]byte(good + "text\n" + strings.ReplaceAll(good, "\n", "\r\n")))
 	f.Add([]byte(block("PRIVATE KEY", "") + "-----BEGIN X-----\nProc-Type: 4,ENCRYPTED\n\nAQID\n-----END X-----"))
 	f.Fuzz(func(t *testing.T, text []byte) {
