@@ -16,8 +16,9 @@ type claim struct {
 // row is a figure. Its pattern finds it in what the command says; $1 in figure is the pattern's first group.
 type row struct{ what, pattern, figure string }
 
-// quantiles finds the figures of a test that times how long revoked sessions live on.
-const quantiles = `p50 ([\d.]+)(\S+), p99 ([\d.]+)(\S+), longest ([\d.]+)([^\s;]+)`
+// quantiles finds the figures of a test that times how long revoked sessions live on; one that has ended before the
+// command did has a time below zero.
+const quantiles = `p50 (-?[\d.]+)(\S+), p99 (-?[\d.]+)(\S+), longest (-?[\d.]+)([^\s;]+)`
 
 const quantilesFigure = "p50 $1 $2, p99 $3 $4, longest $5 $6"
 
