@@ -45,7 +45,7 @@ const (
 // boundary is a line that was meant to begin or end a block: text beside the blocks holds none.
 var boundary = regexp.MustCompile(`(--|[\x{2010}-\x{2015}\x{2212}])[-\x{2010}-\x{2015}\x{2212}\s]*(BEGIN|END)\b`)
 
-// Read gives what a file holds of one kind: the blocks of a PEM text that has no other kind, or the data itself when
+// Read returns what a file holds of one kind: the blocks of a PEM text that has no other kind, or the data itself when
 // that is DER. It gives at least one. The kind may have other names.
 func Read(data []byte, kind string, others ...string) ([]Block, error) {
 	if isDER(data) {

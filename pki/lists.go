@@ -18,7 +18,7 @@ type List struct {
 	Err        error     // nil, or a *Refusal: why nothing can be accepted by it now
 }
 
-// Lists gives every list at hand, and each source that gives nothing usable. A list in whose place a newer one stands,
+// Lists returns every list at hand, and each source that gives nothing usable. A list in whose place a newer one stands,
 // of another source, is left out: nothing depends on it.
 func (t *Trust) Lists() []List {
 	snap, now := t.snap.Load(), t.now()

@@ -96,10 +96,10 @@ func OpenTerminal(conn net.Conn, cfg TerminalConfig) (*Terminal, error) {
 // Up is closed when the PdT has accepted the session.
 func (t *Terminal) Up() <-chan struct{} { return t.up }
 
-// TellsShown tells whether the PdT says when its programs see a card; it is known once the session is up.
+// TellsShown reports whether the PdT says when its programs see a card; it is known once the session is up.
 func (t *Terminal) TellsShown() bool { return t.wasUp() && t.tells }
 
-// Shown tells whether programs at the PdT see the card of a slot, as far as the PdT has said.
+// Shown reports whether programs at the PdT see the card of a slot, as far as the PdT has said.
 func (t *Terminal) Shown(slot Slot) bool {
 	ts := t.slots[slot]
 	ts.mu.Lock()

@@ -38,7 +38,7 @@ func (c *CA) doubt(issuer *x509.Certificate, validity time.Duration) error {
 	return nil
 }
 
-// CheckClock says whether the clock is doubted, as publishing a CRL would.
+// CheckClock reports whether the clock is doubted, as publishing a CRL would.
 func (c *CA) CheckClock() error { return c.doubt(c.Issuing, c.ListLife()) }
 
 // clockAheadNow refuses what must not be written down with a clock that ran ahead.

@@ -18,7 +18,7 @@ var ownProfiles = []string{"pki", "ocsp", "bundle", "gateway-client", "gateway-s
 // RenewalDue says when a certificate should be renewed: a third of its life is left then.
 func (r Record) RenewalDue() time.Time { return r.NotAfter.Add(-r.NotAfter.Sub(r.NotBefore) / 3) }
 
-// Own gives the PKI's own certificates and its gateways': the last of each identity and profile that is not revoked, and of the CAs. One that
+// Own returns the PKI's own certificates and its gateways': the last of each identity and profile that is not revoked, and of the CAs. One that
 // ended more than a third of its life ago is of somebody who is gone.
 func (c *CA) Own() ([]Record, error) {
 	names := "'" + strings.Join(ownProfiles, "', '") + "'"

@@ -46,7 +46,7 @@ func (s System) wanted(unit string) bool {
 	return len(s.glob("/etc/systemd/system/*.wants/"+unit))+len(s.glob("/etc/systemd/system/*.requires/"+unit)) > 0
 }
 
-// Members gives the users of a group, by the system's files; an error when there is no such group. What a directory
+// Members returns the users of a group, by the system's files; an error when there is no such group. What a directory
 // service adds is not seen.
 func Members(groups, users, name string) (members []string, err error) {
 	gid := ""
