@@ -32,9 +32,9 @@ var explained = []struct {
 	{"5. Byes", "reason", returned("pdt/reason.go", "otherReason")},
 	{"6. HTTP proxy", "reason", constantsOf("dialer", "Reason", ast.IsExported)},
 	{"7. Signed configuration", "why", both(
-		constantsOf("pki/bundle", "Reason", ast.IsExported), constantsNamed("tla", regexp.MustCompile(`^Reason`)))},
+		constantsOf("bundle", "Reason", ast.IsExported), constantsNamed("tla", regexp.MustCompile(`^Reason`)))},
 	{"8. Enrolment and renewal", "reason", constantsOf("cmd/internal/enrol", "Kind", ast.IsExported)},
-	{"9. EST", "word", constantsOf("pki/est", "Word", ast.IsExported)},
+	{"9. EST", "word", constantsOf("est", "Word", ast.IsExported)},
 	{"9. EST", "reason", constantsNamed("gateway", regexp.MustCompile(`^pipe[A-Z]`))},
 	{"10. Doctor", "check", checks("cmd/internal/doctor", "cmd/tla-relay", "cmd/tla-pdt")},
 	{"11. Exit status", "status", exits},

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strconv"
 
-	"tlagate/pki/bundle"
+	"tlagate/bundle"
 	"tlagate/session/link"
 )
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tlagate/pki/bundle"
+	"tlagate/bundle"
 	"tlagate/pki/pkitest"
 	"tlagate/session/link"
 )

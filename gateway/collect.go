@@ -9,7 +9,7 @@ import (
 
 	"tlagate/metrics"
 	"tlagate/pki"
-	"tlagate/pki/push"
+	"tlagate/push"
 )
 
 func desc(name, help string, labels ...string) *prometheus.Desc {

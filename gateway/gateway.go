@@ -18,10 +18,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tlagate/bundle"
 	"tlagate/pki"
-	"tlagate/pki/bundle"
 	"tlagate/pki/listen"
-	"tlagate/pki/push"
+	"tlagate/push"
 	"tlagate/session/consent"
 	"tlagate/session/link"
 )

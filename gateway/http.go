@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"tlagate/bundle"
 	"tlagate/pki"
-	"tlagate/pki/bundle"
 	"tlagate/pki/listen"
-	"tlagate/pki/push"
+	"tlagate/push"
 	"tlagate/session/link"
 )
 

@@ -14,7 +14,7 @@ import (
 
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
-	"tlagate/pki/push"
+	"tlagate/push"
 	"tlagate/session/link"
 )
 

@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"tlagate/pki/est"
+	"tlagate/est"
 	"tlagate/pki/listen"
 )
 

@@ -17,8 +17,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/est"
 	"tlagate/pki"
-	"tlagate/pki/est"
 	"tlagate/pki/pkitest"
 	"tlagate/session/link"
 )

@@ -16,8 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/ca"
 	"tlagate/pki"
-	"tlagate/pki/ca"
 	"tlagate/session/consent/consenttest"
 	"tlagate/session/link"
 )

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	xocsp "golang.org/x/crypto/ocsp"
 
-	"tlagate/pki/ca"
+	"tlagate/ca"
 )
 
 // TestC2Statuses: what is said of each kind of record, with each hash.

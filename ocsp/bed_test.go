@@ -21,8 +21,8 @@ import (
 	"go.uber.org/goleak"
 	xocsp "golang.org/x/crypto/ocsp"
 
+	"tlagate/ca"
 	"tlagate/pki"
-	"tlagate/pki/ca"
 )
 
 // patience is for what must happen, on however slow a machine.
@@ -83,7 +83,7 @@ func (b *bed) revoke(cert *x509.Certificate, reason ca.Reason) {
 // exec changes the database behind the CA's back.
 func (b *bed) exec(statement string, args ...any) {
 	b.t.Helper()
-	db, err := sql.Open("sqlite", "file:"+b.cfg.Database+"?_pragma=busy_timeout(10000)") // as pki/ca does
+	db, err := sql.Open("sqlite", "file:"+b.cfg.Database+"?_pragma=busy_timeout(10000)") // as ca does
 	require.NoError(b.t, err)
 	defer db.Close()
 	result, err := db.Exec(statement, args...)

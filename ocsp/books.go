@@ -43,7 +43,7 @@ func (s status) passing() bool { return s.kind == unknown || s.reason == certifi
 // readLimit bounds one look into the database. Writers hold it for milliseconds.
 const readLimit = 2 * time.Second
 
-// books are the CA's database as an outsider reads it: package pki/ca writes it. No statement here changes it, and the
+// books are the CA's database as an outsider reads it: package ca writes it. No statement here changes it, and the
 // connections could not if one tried.
 type books struct {
 	file   string

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tlagate/pki/ca"
+	"tlagate/ca"
 )
 
 func writePEM(t *testing.T, file string, certs ...*x509.Certificate) string {

@@ -16,7 +16,7 @@ import (
 type Config struct {
 	Issuer      *x509.Certificate // the CA that issued what is asked about
 	Certificate *tls.Certificate  // the delegated certificate (leaf first) with its key
-	Database    string            // file that package pki/ca keeps, ca.db
+	Database    string            // file that package ca keeps, ca.db
 
 	Path        string           // of the URL; "" = /ocsp. Requests to / are answered too
 	Validity    time.Duration    // from thisUpdate to nextUpdate; 0 = 1 h, at least 1 min

@@ -16,9 +16,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/ca"
 	"tlagate/keys"
 	"tlagate/pki"
-	"tlagate/pki/ca"
 )
 
 func (b *bed) caPair(which string) *tls.Certificate {

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"tlagate/bundle"
 	"tlagate/internal/address"
-	"tlagate/pki/bundle"
 	"tlagate/session/link"
 	"tlagate/tla/control"
 	"tlagate/tla/policy"

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/est"
 	"tlagate/gateway"
 	"tlagate/pki"
-	"tlagate/pki/est"
 )
 
 type checkCmd struct {

@@ -9,7 +9,7 @@ import (
 	"tlagate/cmd/internal/enrol"
 	"tlagate/gateway"
 	"tlagate/metrics"
-	"tlagate/pki/push"
+	"tlagate/push"
 )
 
 // config is the YAML file; deploy/examples/gateway.yaml explains each line.

@@ -10,10 +10,10 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
 	"tlagate/cmd/internal/trail"
+	"tlagate/est"
 	"tlagate/gateway"
 	"tlagate/internal/address"
 	"tlagate/pki"
-	"tlagate/pki/est"
 )
 
 // enrolment is the YAML section about the PKI behind us.

@@ -12,7 +12,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
 	"tlagate/pki"
-	"tlagate/pki/push"
+	"tlagate/push"
 )
 
 // pushSource is one line of push: a `tla-pki serve` that tells us of revocations, and our client certificate, if it is another

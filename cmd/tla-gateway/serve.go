@@ -10,11 +10,11 @@ import (
 	"reflect"
 	"sync"
 
+	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
 	"tlagate/gateway"
 	"tlagate/pki"
-	"tlagate/pki/bundle"
 )
 
 type serveCmd struct {

@@ -7,10 +7,10 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/pdt"
 	"tlagate/pki"
-	"tlagate/pki/bundle"
 )
 
 type bundleCmd struct {

@@ -7,7 +7,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
 	"tlagate/cmd/internal/trail"
-	"tlagate/pki/est"
+	"tlagate/est"
 )
 
 type enrollCmd struct {

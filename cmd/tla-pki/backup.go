@@ -11,9 +11,9 @@ import (
 	"filippo.io/age"
 	"golang.org/x/term"
 
+	"tlagate/ca"
+	"tlagate/ca/backup"
 	"tlagate/cmd/internal/cli"
-	"tlagate/pki/ca"
-	"tlagate/pki/ca/backup"
 )
 
 type backupCmd struct {

@@ -13,12 +13,12 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"tlagate/bundle"
+	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
 	"tlagate/keys"
 	"tlagate/pemfile"
 	"tlagate/pki"
-	"tlagate/pki/bundle"
-	"tlagate/pki/ca"
 	"tlagate/tla/policy"
 )
 

@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
-	"tlagate/pki/bundle"
 	"tlagate/tla/policy"
 )
 

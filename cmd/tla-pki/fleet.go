@@ -11,10 +11,10 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
+	"tlagate/est"
 	"tlagate/pki"
-	"tlagate/pki/ca"
-	"tlagate/pki/est"
 )
 
 const (

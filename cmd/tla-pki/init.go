@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
 	"tlagate/keys"
-	"tlagate/pki/ca"
 )
 
 type initCmd struct {

@@ -5,9 +5,9 @@ import (
 	"io/fs"
 	"time"
 
+	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/keycmd"
-	"tlagate/pki/ca"
 )
 
 type inventoryCmd struct {

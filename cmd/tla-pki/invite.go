@@ -10,11 +10,11 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/owner"
+	"tlagate/est"
 	"tlagate/pki"
-	"tlagate/pki/ca"
-	"tlagate/pki/est"
 )
 
 type inviteCmd struct {

@@ -6,9 +6,9 @@ import (
 	"io/fs"
 	"os"
 
+	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
 	"tlagate/pki"
-	"tlagate/pki/ca"
 )
 
 type issueCmd struct {

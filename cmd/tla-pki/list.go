@@ -8,8 +8,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
-	"tlagate/pki/ca"
 )
 
 type listCmd struct {

@@ -8,11 +8,11 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/owner"
 	"tlagate/cmd/internal/trail"
 	"tlagate/keys"
-	"tlagate/pki/ca"
 )
 
 type grammar struct {

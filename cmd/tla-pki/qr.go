@@ -8,9 +8,9 @@ import (
 
 	"rsc.io/qr"
 
+	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
 	"tlagate/internal/address"
-	"tlagate/pki/ca"
 )
 
 // checkPlace wants HOST:PORT that may stand in a URI as it is; "" is nowhere, which is fine.

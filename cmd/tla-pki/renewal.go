@@ -9,10 +9,10 @@ import (
 	"os"
 	"time"
 
+	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
 	"tlagate/keys"
 	"tlagate/pki"
-	"tlagate/pki/ca"
 )
 
 // renewed is a certificate of the PKI's own that tla-pki serve renews, for the same key.

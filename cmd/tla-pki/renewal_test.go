@@ -10,10 +10,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
 	"tlagate/keys"
 	"tlagate/pki"
-	"tlagate/pki/ca"
 )
 
 // agingPKI is a CA whose clock the test sets.

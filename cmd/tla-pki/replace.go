@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
 	"tlagate/pki"
-	"tlagate/pki/ca"
 )
 
 type replaceCmd struct {

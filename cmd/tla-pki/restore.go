@@ -9,11 +9,11 @@ import (
 	"os"
 	"time"
 
+	"tlagate/ca"
+	"tlagate/ca/backup"
 	"tlagate/cmd/internal/cli"
 	"tlagate/internal/address"
 	"tlagate/pki"
-	"tlagate/pki/ca"
-	"tlagate/pki/ca/backup"
 )
 
 type restoreCmd struct {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"strings"
 
+	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
 	"tlagate/pki"
-	"tlagate/pki/ca"
 )
 
 // selection names the certificates to revoke or release.

@@ -8,12 +8,12 @@ import (
 	"net"
 	"time"
 
+	"tlagate/ca"
+	"tlagate/ca/server"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
 	"tlagate/keys"
 	"tlagate/pki"
-	"tlagate/pki/ca"
-	"tlagate/pki/ca/server"
 )
 
 type serveCmd struct {

@@ -7,9 +7,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/room"
-	"tlagate/pki/ca"
 )
 
 type statusCmd struct {

@@ -7,9 +7,9 @@ import (
 	"log/slog"
 	"time"
 
+	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/pki"
-	"tlagate/pki/bundle"
 	"tlagate/tla"
 	"tlagate/tla/policy"
 )

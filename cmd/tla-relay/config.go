@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
 	"tlagate/internal/address"
-	"tlagate/pki/bundle"
 	"tlagate/tla"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
-	"tlagate/pki/est"
+	"tlagate/est"
 	"tlagate/pki/pkitest"
 	"tlagate/tla"
 )

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tlagate/audit"
-	"tlagate/pki/est"
+	"tlagate/est"
 	"tlagate/pki/pkitest"
 )
 

@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 	"sync"
 
+	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/sandbox"
 	"tlagate/cmd/internal/trail"
 	"tlagate/pki"
-	"tlagate/pki/bundle"
 	"tlagate/tla"
 	ctl "tlagate/tla/control"
 	"tlagate/tla/startkey"

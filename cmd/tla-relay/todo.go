@@ -1,9 +1,9 @@
 package main
 
 import (
+	"tlagate/bundle"
 	"tlagate/dialer"
 	"tlagate/pki"
-	"tlagate/pki/bundle"
 	"tlagate/session"
 	"tlagate/session/link"
 	"tlagate/tla"

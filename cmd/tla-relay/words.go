@@ -1,10 +1,10 @@
 package main
 
 import (
+	"tlagate/bundle"
 	"tlagate/cmd/internal/enrol"
 	"tlagate/dialer"
 	"tlagate/pki"
-	"tlagate/pki/bundle"
 	"tlagate/session"
 	"tlagate/session/link"
 	"tlagate/tla"

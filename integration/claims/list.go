@@ -85,7 +85,7 @@ var pages = []page{
 			rows: []row{{"looking at one live peer again", `VerifyKnown\S*\s+\d+\s+(\d+)\d{3} ns/op`, "$1 µs"}},
 		},
 		{
-			how: bench("PublishMillion", "./pki/ca"), small: benchSmall("PublishMillion", "./pki/ca"),
+			how: bench("PublishMillion", "./ca"), small: benchSmall("PublishMillion", "./ca"),
 			rows: []row{
 				{
 					"signing, checking and publishing it", `([\d.]+) s-processor\s+([\d.]+) s-publish`,
@@ -97,7 +97,7 @@ var pages = []page{
 		},
 	}},
 	{"docs/ca.md", []claim{{
-		how: bench("Million", "./pki/ca/backup"), small: benchSmall("Million", "./pki/ca/backup"),
+		how: bench("Million", "./ca/backup"), small: benchSmall("Million", "./ca/backup"),
 		rows: []row{
 			{
 				"copying and checking the books; who revokes waits for the copying (30 s at most, then it says so)",

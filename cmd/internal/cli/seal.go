@@ -8,12 +8,12 @@ import (
 	"log/slog"
 	"reflect"
 
+	"tlagate/bundle"
 	"tlagate/dialer"
+	"tlagate/est"
 	"tlagate/internal/address"
 	"tlagate/keys"
 	"tlagate/pki"
-	"tlagate/pki/bundle"
-	"tlagate/pki/est"
 )
 
 // Seal is the part of a device's configuration that names its bundle (SP1; docs/bundle.md, section 5):

@@ -10,12 +10,12 @@ import (
 	"strings"
 	"time"
 
+	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/keycmd"
 	"tlagate/cmd/internal/room"
 	"tlagate/keys"
 	"tlagate/pki"
-	"tlagate/pki/bundle"
 )
 
 // When the end of something is worth a warning.

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/term"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/est"
 	"tlagate/internal/address"
-	"tlagate/pki/est"
 )
 
 // Command is the command `enroll` of a device's program.

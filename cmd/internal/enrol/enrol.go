@@ -16,9 +16,9 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/est"
 	"tlagate/pemfile"
 	"tlagate/pki"
-	"tlagate/pki/est"
 )
 
 // Device is a program's places, as its configuration names them.

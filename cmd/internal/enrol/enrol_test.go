@@ -17,9 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/est"
 	"tlagate/keys"
 	"tlagate/pki"
-	"tlagate/pki/est"
 	"tlagate/pki/pkitest"
 )
 

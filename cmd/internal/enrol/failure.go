@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"tlagate/est"
 	"tlagate/pki"
-	"tlagate/pki/est"
 )
 
 // Kind says in one stable word why there is no certificate, so that a program can put it in its user's words.

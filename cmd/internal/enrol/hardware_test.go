@@ -7,9 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/est"
 	"tlagate/keys"
 	"tlagate/keys/keystest"
-	"tlagate/pki/est"
 )
 
 // A key in a TPM is made once; the certificate is renewed for it.

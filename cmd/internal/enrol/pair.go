@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/est"
 	"tlagate/pemfile"
 	"tlagate/pki"
-	"tlagate/pki/est"
 )
 
 // Pair is where a component keeps one of its certificates, with its key.

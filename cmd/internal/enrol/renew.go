@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/est"
 	"tlagate/pki"
-	"tlagate/pki/est"
 )
 
 // Section is the YAML section of renewal:

@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/est"
 	"tlagate/pki"
-	"tlagate/pki/est"
 	"tlagate/pki/pkitest"
 )
 

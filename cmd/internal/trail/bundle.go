@@ -5,7 +5,7 @@ import (
 	"strconv"
 
 	"tlagate/audit"
-	"tlagate/pki/bundle"
+	"tlagate/bundle"
 )
 
 // actions are the events of a bundle as the trace names them.

@@ -11,11 +11,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/ca"
 	"tlagate/keys"
 	"tlagate/keys/keystest"
 	_ "tlagate/keys/pkcs11"
 	"tlagate/pki"
-	"tlagate/pki/ca"
 )
 
 // asked counts how often the PIN is asked for.

@@ -10,8 +10,8 @@ import (
 	"time"
 	"unicode"
 
-	"tlagate/pki/ca"
-	"tlagate/pki/est"
+	"tlagate/ca"
+	"tlagate/est"
 	"tlagate/pki/listen"
 )
 

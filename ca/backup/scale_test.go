@@ -9,8 +9,8 @@ import (
 	"filippo.io/age"
 	"github.com/stretchr/testify/require"
 
-	"tlagate/pki/ca"
-	"tlagate/pki/ca/catest"
+	"tlagate/ca"
+	"tlagate/ca/catest"
 	"tlagate/pki/pkitest"
 )
 

@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tlagate/pki/bundle"
+	"tlagate/bundle"
 	"tlagate/pki/pkitest"
 )
 

@@ -14,7 +14,7 @@ import (
 
 	"filippo.io/age"
 
-	"tlagate/pki/ca"
+	"tlagate/ca"
 )
 
 // Config says what to back up, and to where.

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"tlagate/ca"
 	"tlagate/pki"
-	"tlagate/pki/ca"
-	"tlagate/pki/push"
+	"tlagate/push"
 )
 
 // watch looks at the books and tells the streams when somebody has written. It also believes them itself: a gateway

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"tlagate/pki/ca"
+	"tlagate/ca"
 )
 
 // format is the version of a backup; another is refused.

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"tlagate/est"
 	"tlagate/pki"
-	"tlagate/pki/est"
 )
 
 // Guest is somebody to invite.

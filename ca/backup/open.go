@@ -10,7 +10,7 @@ import (
 
 	"filippo.io/age"
 
-	"tlagate/pki/ca"
+	"tlagate/ca"
 )
 
 // Verify opens a backup and checks it: nothing is missing or altered, the CA signed it, its keys fit its certificates. It

@@ -9,7 +9,7 @@ import (
 
 	"filippo.io/age"
 
-	"tlagate/pki/ca"
+	"tlagate/ca"
 )
 
 // Recipients reads age recipients, each written out (age1…) or a file with one a line.

@@ -12,7 +12,7 @@ import (
 
 	"filippo.io/age"
 
-	"tlagate/pki/ca"
+	"tlagate/ca"
 )
 
 // RestoreConfig says what CA to make of what backup.

@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/bundle"
 	"tlagate/pki"
-	"tlagate/pki/bundle"
 	"tlagate/pki/pkitest"
 )
 

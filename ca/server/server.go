@@ -13,8 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/ca"
 	"tlagate/pki"
-	"tlagate/pki/ca"
 	"tlagate/pki/listen"
 )
 

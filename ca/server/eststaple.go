@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"tlagate/pki/ca"
+	"tlagate/ca"
 )
 
 // stapler gives the server's certificate with an OCSP answer about it: a device that enrols has no list and knows no responder

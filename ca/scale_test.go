@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"tlagate/ca/catest"
 	"tlagate/pki"
-	"tlagate/pki/ca/catest"
 	"tlagate/pki/pkitest"
 )
 

@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"time"
 
+	"tlagate/ca"
 	"tlagate/pki"
-	"tlagate/pki/ca"
-	"tlagate/pki/push"
+	"tlagate/push"
 )
 
 // serveStream answers GET /v1/events.

@@ -16,9 +16,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/ca"
 	"tlagate/pki"
-	"tlagate/pki/ca"
-	"tlagate/pki/push"
+	"tlagate/push"
 )
 
 // patience is for what must happen, on however slow a machine.

@@ -1,5 +1,5 @@
 // Package push is the stream of revocations from the PKI to gateways: what travels on it, and the side that listens.
-// `tla-pki serve` sends it (package pki/ca/server); docs/push.md is its specification.
+// `tla-pki serve` sends it (package ca/server); docs/push.md is its specification.
 //
 // The stream only makes things faster: without it, CRL and OCSP say the same later.
 package push

@@ -1,5 +1,5 @@
 // Package est enrols devices over EST (RFC 7030): one-time codes, messages, and the client. The server is in
-// pki/ca/server. docs/enrolment.md is the specification.
+// ca/server. docs/enrolment.md is the specification.
 package est
 
 import (

@@ -17,8 +17,8 @@ import (
 	"filippo.io/age"
 	"github.com/stretchr/testify/require"
 
+	"tlagate/ca"
 	"tlagate/pki"
-	"tlagate/pki/ca"
 )
 
 // bed is a CA, a key for backups, and a backup.

@@ -26,9 +26,9 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"tlagate/ca"
+	"tlagate/est"
 	"tlagate/pki"
-	"tlagate/pki/ca"
-	"tlagate/pki/est"
 )
 
 const workplace = "urn:tlagate:cab1:pdt:p1"
