@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/internal/files"
 	"tlagate/pki"
 )
 
@@ -140,7 +141,7 @@ func (k *Kept) load() error {
 
 // readBundle wants the very octets that were accepted.
 func (k *Kept) readBundle() error {
-	der, err := readFile(k.cfg.File)
+	der, err := files.Read(k.cfg.File, maxSigned)
 	if errors.Is(err, fs.ErrNotExist) {
 		return broken(k.cfg.File, Missing, "the bundle is not there; fetch it again")
 	}
