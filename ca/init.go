@@ -21,6 +21,7 @@ import (
 	"github.com/cloudflare/cfssl/signer"
 	"github.com/cloudflare/cfssl/signer/local"
 
+	"tlagate/internal/files"
 	"tlagate/keys"
 	"tlagate/pemfile"
 )
@@ -72,7 +73,7 @@ func settle(draft, dir string) error {
 	if err := os.Rename(draft, dir); err != nil {
 		return fmt.Errorf("cannot move the new CA to its place: %w", err)
 	}
-	return SyncDir(filepath.Dir(dir))
+	return files.SyncDir(filepath.Dir(dir))
 }
 
 func mustBeFree(dir string) error {
