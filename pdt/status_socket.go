@@ -10,6 +10,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"tlagate/internal/retry"
 )
 
 const (
@@ -70,7 +72,7 @@ func (x *statusSocket) serve(ctx context.Context) {
 	for {
 		c, err := x.l.Accept()
 		if err != nil {
-			if ctx.Err() != nil || !wait(ctx, time.Second) {
+			if ctx.Err() != nil || !retry.Sleep(ctx, time.Second) {
 				return
 			}
 			continue

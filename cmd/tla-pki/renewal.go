@@ -11,6 +11,7 @@ import (
 
 	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/retry"
 	"tlagate/keys"
 	"tlagate/pki"
 )
@@ -45,7 +46,7 @@ const (
 
 // run looks now and hourly, until ctx ends.
 func (r *renewer) run(ctx context.Context) {
-	for r.look(time.Now()); cli.Wait(ctx, renewEvery); {
+	for r.look(time.Now()); retry.Sleep(ctx, renewEvery); {
 		r.look(time.Now())
 	}
 }

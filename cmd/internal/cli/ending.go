@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"tlagate/internal/retry"
 )
 
 const (
@@ -18,7 +20,7 @@ func (k *Keys) WarnOfEnd(ctx context.Context, log *slog.Logger) {
 		if now := time.Now(); now.Sub(told) >= tellEvery && k.warnOfEnd(now, log) {
 			told = now
 		}
-		if !Wait(ctx, lookEvery) {
+		if !retry.Sleep(ctx, lookEvery) {
 			return
 		}
 	}
