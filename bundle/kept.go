@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tlagate/internal/files"
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 )
 
@@ -101,7 +102,7 @@ func (k *Kept) readRoot() error {
 		for _, c := range certs {
 			all = append(all, c.Raw...)
 			if now := k.cfg.Clock(); now.After(c.NotAfter) {
-				return broken(file, Expired, "the root pinned at enrolment ended on %s; or the clock is wrong", stamp(c.NotAfter))
+				return broken(file, Expired, "the root pinned at enrolment ended on %s; or the clock is wrong", stamp.Instant(c.NotAfter))
 			}
 		}
 	}
@@ -179,7 +180,7 @@ func (k *Kept) checkDates() error { return checkUntil(k.cfg.File, k.bundle, k.cf
 
 func checkUntil(file string, b *Bundle, now time.Time) error {
 	if !b.ValidUntil.IsZero() && now.After(b.ValidUntil) {
-		return broken(file, Expired, "it was valid until %s and it is %s here", stamp(b.ValidUntil), stamp(now))
+		return broken(file, Expired, "it was valid until %s and it is %s here", stamp.Instant(b.ValidUntil), stamp.Instant(now))
 	}
 	return nil
 }
@@ -239,7 +240,7 @@ func (k *Kept) judge(der []byte, answers [][]byte) (*Bundle, error) {
 	case b.Version == k.state.Version && digest(der) != k.state.Bundle:
 		return b, broken(where, Outdated, "it is another one of the version %d that was accepted before", b.Version)
 	case b.Issued.After(now.Add(ahead)):
-		return b, broken(where, Untrusted, "it was issued at %s and it is %s here: the clock is wrong", stamp(b.Issued), stamp(now))
+		return b, broken(where, Untrusted, "it was issued at %s and it is %s here: the clock is wrong", stamp.Instant(b.Issued), stamp.Instant(now))
 	}
 	k.learn(b, answers)
 	if _, err := k.trust.VerifyKnown(b.Chain, Want); err != nil {

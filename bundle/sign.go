@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 )
 
@@ -44,7 +45,7 @@ func maySign(by *tls.Certificate, now time.Time) error {
 	case id.Role != pki.RoleAdmin || !slices.Equal(leaf.ExtKeyUsage, []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}):
 		return errors.New("it is none of the profile bundle (role admin, codeSigning); make one: tla-pki issue --profile bundle")
 	case now.Before(leaf.NotBefore) || now.After(leaf.NotAfter):
-		return fmt.Errorf("it is good from %s until %s", stamp(leaf.NotBefore), stamp(leaf.NotAfter))
+		return fmt.Errorf("it is good from %s until %s", stamp.Instant(leaf.NotBefore), stamp.Instant(leaf.NotAfter))
 	}
 	return nil
 }
@@ -152,5 +153,3 @@ func addSigner(b *cryptobyte.Builder, leaf *x509.Certificate, alg *algorithm, at
 		b.AddASN1OctetString(signature)
 	})
 }
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

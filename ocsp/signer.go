@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 )
 
@@ -113,9 +114,9 @@ func (s *signer) chooseAlgorithm() error {
 func (s *signer) checkDates(now time.Time) error {
 	switch {
 	case now.Before(s.cert.NotBefore):
-		return fmt.Errorf("the delegated certificate %x begins only at %s", s.cert.SerialNumber, stamp(s.cert.NotBefore))
+		return fmt.Errorf("the delegated certificate %x begins only at %s", s.cert.SerialNumber, stamp.Second(s.cert.NotBefore))
 	case !now.Before(s.cert.NotAfter):
-		return fmt.Errorf("the delegated certificate %x ended at %s: issue a new one with profile ocsp", s.cert.SerialNumber, stamp(s.cert.NotAfter))
+		return fmt.Errorf("the delegated certificate %x ended at %s: issue a new one with profile ocsp", s.cert.SerialNumber, stamp.Second(s.cert.NotAfter))
 	}
 	return nil
 }
@@ -132,5 +133,3 @@ func (s *signer) sign(at time.Time, answers []single, nonce []byte) ([]byte, err
 	}
 	return basicResponse(data, s.algorithm, signature, s.cert.Raw)
 }
-
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }

@@ -11,6 +11,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/est"
 	"tlagate/gateway"
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 )
 
@@ -124,7 +125,7 @@ func (r *report) identity(trust *pki.Trust, keys *cli.Keys) {
 		return
 	}
 	leaf := keys.Certificate().Leaf
-	r.line("certificate", "serial %x, for %s, until %s", leaf.SerialNumber, strings.Join(leaf.DNSNames, " "), stamp(leaf.NotAfter))
+	r.line("certificate", "serial %x, for %s, until %s", leaf.SerialNumber, strings.Join(leaf.DNSNames, " "), stamp.Minute(leaf.NotAfter))
 	if trust == nil {
 		return
 	}
@@ -157,7 +158,7 @@ func (r *report) trust(trust *pki.Trust) {
 		return
 	}
 	for _, a := range trust.Anchors() {
-		r.line("anchor", "%s, vouches for %s, until %s", a.Cert.Subject.CommonName, practices(a.Practices), stamp(a.Cert.NotAfter))
+		r.line("anchor", "%s, vouches for %s, until %s", a.Cert.Subject.CommonName, practices(a.Practices), stamp.Minute(a.Cert.NotAfter))
 		r.ends("this anchor", a.Cert.NotAfter, soonCert)
 	}
 	for _, l := range trust.Lists() {
@@ -167,7 +168,7 @@ func (r *report) trust(trust *pki.Trust) {
 
 func (r *report) list(l pki.List) {
 	if l.Issuer != "" {
-		r.line("crl", "%s of %s, number %s, %d entries, until %s", l.Source, l.Issuer, l.Number, l.Entries, stamp(l.NextUpdate))
+		r.line("crl", "%s of %s, number %s, %d entries, until %s", l.Source, l.Issuer, l.Number, l.Entries, stamp.Minute(l.NextUpdate))
 		r.ends("this CRL", l.NextUpdate, max(soonCRL, l.NextUpdate.Sub(l.Ahead)))
 	}
 	if l.Err != nil {
@@ -194,5 +195,3 @@ func practices(list []string) string {
 	}
 	return strings.Join(list, " ")
 }
-
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }

@@ -1,5 +1,5 @@
-// Package stamp writes points in time as people read them in errors, answers of commands and on screens: in UTC, by one
-// form for each purpose. What is signed, logged by slog or in the trace has its own.
+// Package stamp writes points in time as people read them in errors, logs and the answers of commands: in UTC, one form
+// for each need. Screens of the relay show local time, and have forms of their own.
 package stamp
 
 import "time"

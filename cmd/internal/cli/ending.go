@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tlagate/internal/retry"
+	"tlagate/internal/stamp"
 )
 
 const (
@@ -32,6 +33,6 @@ func (k *Keys) warnOfEnd(now time.Time, log *slog.Logger) bool {
 	if now.Before(ends.Add(-ends.Sub(leaf.NotBefore) / 3)) {
 		return false
 	}
-	log.Warn("our certificate ends, and nothing here renews it", "cert", string(k.from.Cert), "until", ends.UTC().Format(time.RFC3339))
+	log.Warn("our certificate ends, and nothing here renews it", "cert", string(k.from.Cert), "until", stamp.Instant(ends))
 	return true
 }
