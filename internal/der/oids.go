@@ -15,9 +15,10 @@ var (
 	AuthorityKeyIdentifier = asn1.ObjectIdentifier{2, 5, 29, 35}
 
 	// OCSP (RFC 6960 section 4).
-	OCSPBasic   = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 1}
-	OCSPNonce   = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 2}
-	OCSPNoCheck = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}
+	OCSPBasic    = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 1}
+	OCSPNonce    = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 2}
+	OCSPResponse = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 4} // the kinds of answers a client understands
+	OCSPNoCheck  = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}
 
 	// CMS (RFC 5652) and requests (RFC 2985 section 5.4.1).
 	Data              = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
