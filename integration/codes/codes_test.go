@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,6 +16,9 @@ import (
 const root = "../.."
 
 var update = flag.Bool("update", false, "make docs/annexe7.md from docs/annexe7.yaml")
+
+// source is the source tree as Check sees it, read once.
+var source = sync.OnceValues(func() (*checker, error) { return newChecker(root) })
 
 func read(t *testing.T) []Row {
 	t.Helper()
@@ -27,8 +31,9 @@ func read(t *testing.T) []Row {
 func TestG3EverySentenceHasItsRow(t *testing.T) {
 	require.Len(t, Identifiers(), Sentences)
 	require.Len(t, read(t), Sentences)
-	faults, err := Check(root, read(t))
+	c, err := source()
 	require.NoError(t, err)
+	faults := c.check(read(t))
 	require.Empty(t, faults, "\n%s", strings.Join(faults, "\n"))
 }
 
@@ -46,7 +51,7 @@ func TestG3ThePageIsMadeFromTheRows(t *testing.T) {
 
 // TestG3FaultsAreFound: each row that says too much is found, and named.
 func TestG3FaultsAreFound(t *testing.T) {
-	c, err := newChecker(root)
+	c, err := source()
 	require.NoError(t, err)
 	for want, change := range map[string]func(*Row){
 		"this sentence has no row":                         func(r *Row) { r.ID = "G9.1" },
@@ -99,8 +104,9 @@ func TestG3ACodeThatIsAnsweredIsPromisedNowhere(t *testing.T) {
 
 // TestG3WhatCIRuns: a test behind a variable of the environment is told from one that may skip, and both from the rest.
 func TestG3WhatCIRuns(t *testing.T) {
-	tree, err := readTree(root)
+	c, err := source()
 	require.NoError(t, err)
+	tree := c.tree
 	of := func(name string) *function {
 		require.Len(t, tree.tests[name], 1, name)
 		return tree.tests[name][0]

@@ -10,7 +10,7 @@ import (
 // Formats are the names that [Format] knows.
 var Formats = []string{"text", "markdown", "json", "summary"}
 
-// Format writes the rows: text for a terminal, markdown is docs/annexe7.md, summary is one sentence.
+// Format writes the rows: text for a terminal, markdown is docs/annexe7.md, summary is one line.
 func Format(w io.Writer, name string, rows []Row) error {
 	text := ""
 	switch name {

@@ -97,8 +97,11 @@ func Count(rows []Row, s State) (n int) {
 	return n
 }
 
-// Summary is the count of each state, in one sentence.
+// Summary is the count of each state, in one line.
 func Summary(rows []Row) string {
-	return fmt.Sprintf("Of the annex's %d sentences %d are answered, %d partly; %d are to come, and %d are for people alone.",
-		len(rows), Count(rows, Answered), Count(rows, Partly), Count(rows, ToCome), Count(rows, Organisational))
+	line := fmt.Sprintf("Annex 7: %d sentences", len(rows))
+	for _, s := range States {
+		line += fmt.Sprintf(", %d %s", Count(rows, s), s)
+	}
+	return line
 }

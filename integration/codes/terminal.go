@@ -15,7 +15,7 @@ func terminal(rows []Row) string {
 		}
 		out += "\n"
 	}
-	return out + Summary(rows) + "\n" + "What answers each, and the tests that show it: " + Page + "\n"
+	return out + Summary(rows) + "\nWhat answers each, and the tests that show it: " + Page + "\n"
 }
 
 func line(r Row) string {

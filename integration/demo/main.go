@@ -154,7 +154,7 @@ func (d *demo) count() error {
 	}
 	rows, err := codes.Read(root)
 	if err == nil {
-		d.paragraph("", "  ", "", codes.Summary(rows)+" (docs/annexe7.md)")
+		d.paragraph("", "  ", "", codes.Summary(rows)+": "+codes.Page)
 	}
 	return err
 }
