@@ -19,7 +19,11 @@ var mayImport = map[string][]string{
 	"cmd/internal/cli":            {"internal/address", "bundle", "est", "pki", "keys", "dialer", "cmd/internal/owner"},
 	"dialer":                      {"internal/address"},
 	"tla":                         {"internal/address", "session", "bundle", "pki", "dialer"},
-	"tla/policy":                  {"session", "tla/pin"},
+	"tla/atr":                     {},
+	"tla/cards":                   {"session", "tla/atr", "tla/pin"},
+	"tla/cards/internal/pcsc":     {"session"},
+	"tla/cards/cardstest":         {"session", "tla/cards/internal/pcsc"},
+	"tla/policy":                  {"session", "tla/atr", "tla/pin"},
 	"tla/pin":                     {},
 	"pdt":                         {"internal/address", "session", "pki", "dialer"},
 	"tla/seat":                    {},
@@ -60,8 +64,8 @@ var mayImport = map[string][]string{
 
 // onlyIn says where a dependency may be used at all.
 var onlyIn = map[string][]string{
-	"C":                               {"tla"},
-	"github.com/ebfe/scard":           {"tla", "integration"},
+	"C":                               {"tla/cards", "keys/pkcs11"},
+	"github.com/ebfe/scard":           {"tla/cards", "integration"},
 	"github.com/cloudflare/cfssl":     {"ca", "ocsp"},
 	"modernc.org/sqlite":              {"ca", "ocsp"},
 	"github.com/alecthomas/kong":      {"cmd"},

@@ -15,6 +15,7 @@ import (
 	"tlagate/pki/pkitest"
 	"tlagate/session"
 	"tlagate/session/link"
+	"tlagate/tla/cards/cardstest"
 	"tlagate/tla/policy"
 )
 
@@ -60,8 +61,8 @@ func TestC4CheckGoesTheWayOfAStartAndHoldsNoCard(t *testing.T) {
 	g := newRig(t)
 	events := g.traced()
 	r := g.run()
-	card := g.fake.insert("left", cpsATR, 1)
-	eventually(t, "card seen", func() bool { return g.readers.seen(session.SlotCPS) != "" })
+	card := g.fake.Insert("left", cardstest.CPSATR, 1)
+	eventually(t, "card seen", func() bool { return g.seen(session.SlotCPS) != "" })
 	c, err := r.Check(t.Context(), byHand)
 	require.NoError(t, err)
 	require.Equal(t, []string{"+clock", "+readers", "+cards", "+certificate", "+link", "+pdt"}, states(c))
@@ -70,7 +71,7 @@ func TestC4CheckGoesTheWayOfAStartAndHoldsNoCard(t *testing.T) {
 	require.Equal(t, []string{"cps4"}, c.Items[2].Names)
 	require.Equal(t, gwURN, c.Items[4].Detail)
 	require.Equal(t, pdtURN, c.Items[5].Detail)
-	require.Equal(t, 0, get(g.fake, func() int { return g.fake.holds + card.colds + card.powerDowns + card.commands }))
+	require.Equal(t, 0, cardstest.Get(g.fake, func() int { return g.fake.Connected + card.Colds + card.PowerDowns + card.Commands }))
 	require.Empty(t, g.inserted, "the PdT sees no card")
 	require.Zero(t, g.open.Load())
 	require.Equal(t, StateIdle, r.Status().State)
@@ -112,16 +113,16 @@ func TestCheckFindsWhatAStartWouldMeet(t *testing.T) {
 				3*24*time.Hour)))
 			g.trust.Reload()
 		}, []string{"+clock", "+readers", "+cards", "+certificate", "-link", "+pdt"}, CodeCheck},
-		"strange card": {func(g *rig) { g.fake.insert("left", strangeATR, 2) },
+		"strange card": {func(g *rig) { g.fake.Insert("left", cardstest.StrangeATR, 2) },
 			[]string{"+clock", "+readers", "-cards", "+certificate", "+link", "+pdt"}, CodeCheck},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newRig(t)
 			events := g.traced()
-			g.fake.insert("right", cpsATR, 1)
+			g.fake.Insert("right", cardstest.CPSATR, 1)
 			c.spoil(g)
 			r := g.run()
-			eventually(t, "cards seen", func() bool { return g.readers.seen(session.SlotCPS) != "" })
+			eventually(t, "cards seen", func() bool { return g.seen(session.SlotCPS) != "" })
 			got, err := r.Check(t.Context(), byHand)
 			require.NoError(t, err)
 			require.Equal(t, c.want, states(got))
@@ -130,7 +131,7 @@ func TestCheckFindsWhatAStartWouldMeet(t *testing.T) {
 			require.Len(t, e, 1)
 			require.Equal(t, []any{EventChecked, c.code, got.Incident}, []any{e[0].Kind, e[0].Why.Code, e[0].Why.Incident})
 			require.Regexp(t, incident, got.Incident)
-			require.Zero(t, get(g.fake, func() int { return g.fake.holds }))
+			require.Zero(t, cardstest.Get(g.fake, func() int { return g.fake.Connected }))
 			require.Equal(t, StateIdle, r.Status().State)
 		})
 	}
@@ -143,15 +144,15 @@ func TestCheckNamesTheCardThatIsIn(t *testing.T) {
 		use    Use
 		policy policy.Table
 	}{
-		"neither Vitale nor CPS": {strangeATR, UseUnknown, policy.Table{Version: 1, Profiles: []policy.Profile{{Name: "all", Cards: []string{"3B*"}}}}},
-		"without a rule":         {vitaleATR, UseNoRule, policy.Table{Version: 1, Profiles: []policy.Profile{{Name: "CPS", Cards: []string{"3B9B*"}}}}},
+		"neither Vitale nor CPS": {cardstest.StrangeATR, UseUnknown, policy.Table{Version: 1, Profiles: []policy.Profile{{Name: "all", Cards: []string{"3B*"}}}}},
+		"without a rule":         {cardstest.VitaleATR, UseNoRule, policy.Table{Version: 1, Profiles: []policy.Profile{{Name: "CPS", Cards: []string{"3B9B*"}}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newRig(t)
 			var err error
 			g.cfg.Policy, err = policy.Compile(c.policy)
 			require.NoError(t, err)
-			g.fake.insert("left", c.atr, 1)
+			g.fake.Insert("left", c.atr, 1)
 			r := g.run()
 			eventually(t, "card seen", func() bool { s := r.Status(); return len(s.Readers) > 0 && s.Readers[0].Card != nil })
 			card := r.Status().Readers[0].Card

@@ -170,8 +170,8 @@ func (a *attempt) greet(inner net.Conn) (*line, error) {
 		inner.Close()
 		return nil, err
 	}
-	for _, k := range a.keepers {
-		k.attach <- terminal
+	for _, p := range a.presenters {
+		p.attach <- terminal
 	}
 	n := a.line(terminal, time.Now())
 	if err := a.accepted(n); err != nil {

@@ -13,17 +13,18 @@ import (
 	"tlagate/pki"
 	"tlagate/session"
 	"tlagate/session/link"
+	"tlagate/tla/cards"
 )
 
 // live is one session, from the user's start to its end.
 type live struct {
-	cfg     Config
-	log     *slog.Logger
-	id      session.ID
-	own     *x509.Certificate // ours
-	pdt     pki.Identity      // whom the user wants, and nobody else (C4)
-	act     Act               // of the user
-	keepers [session.Slots]*keeper
+	cfg        Config
+	log        *slog.Logger
+	id         session.ID
+	own        *x509.Certificate // ours
+	pdt        pki.Identity      // whom the user wants, and nobody else (C4)
+	act        Act               // of the user
+	presenters [session.Slots]*presenter
 
 	mayRenew bool          // a newer bundle may be fetched in this start
 	settings func() Config // of the relay, now
@@ -56,7 +57,7 @@ type line struct {
 	since    time.Time         // the session
 }
 
-func newLive(cfg Config, h *holder, d *desk, act Act) (*live, error) {
+func newLive(cfg Config, taker *cards.Taker, d *desk, act Act) (*live, error) {
 	own, id, err := ourselves(cfg.Party)
 	if err != nil {
 		return nil, err
@@ -66,14 +67,14 @@ func newLive(cfg Config, h *holder, d *desk, act Act) (*live, error) {
 	if l.pdt, err = pdtOf(cfg.PdTs[0], id.Practice); err != nil {
 		return nil, err
 	}
-	l.readers, l.cards = cfg.Readers, cfg.Readers.current()
+	l.readers, l.cards = cfg.Readers, cfg.Readers.View()
 	l.log = cfg.Log.With("session", l.id.String())
 	l.ctx, l.stop = context.WithCancelCause(context.Background())
-	for s := range l.keepers {
-		l.keepers[s] = &keeper{slot: session.Slot(s), readers: cfg.Readers, holder: h, log: l.log,
+	for s := range l.presenters {
+		l.presenters[s] = &presenter{slot: session.Slot(s), readers: cfg.Readers, taker: taker, log: l.log,
 			policy: cfg.Policy, refused: l.refuse,
-			verifier: func(h *held) *verifier {
-				return &verifier{h, d, session.Slot(s), l.pdt.String(), cfg.Timers.PIN, l.acted}
+			verifier: func(lease *cards.Lease) *verifier {
+				return &verifier{lease, d, session.Slot(s), l.pdt.String(), cfg.Timers.PIN, l.acted}
 			}, attach: make(chan *session.Terminal, 1)}
 	}
 	return l, nil
@@ -95,9 +96,9 @@ func ourselves(p *pki.Party) (*x509.Certificate, pki.Identity, error) {
 
 // run is the session: cards and connection at the same time, so that a start costs few round trips.
 func (l *live) run() {
-	var keepers sync.WaitGroup
-	for _, k := range l.keepers {
-		keepers.Go(func() { k.run(l.ctx) })
+	var presenters sync.WaitGroup
+	for _, p := range l.presenters {
+		presenters.Go(func() { p.run(l.ctx) })
 	}
 	l.log.Info("session asked for", "peer", l.pdt.String(), "act", string(l.act.Kind), "by", l.act.By)
 	if line, err := l.connect(); err != nil {
@@ -105,7 +106,7 @@ func (l *live) run() {
 	} else {
 		l.stay(line)
 	}
-	keepers.Wait()
+	presenters.Wait()
 	l.logEnd()
 }
 

@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"tlagate/session"
+	"tlagate/tla/cards"
 	"tlagate/tla/pin"
 )
 
@@ -23,7 +23,7 @@ func answer(sw [2]byte) []byte { return sw[:] }
 
 // verifier asks the user for PINs on behalf of one card.
 type verifier struct {
-	held *held
+	card *cards.Lease
 	desk *desk
 	slot session.Slot
 	pdt  string
@@ -41,7 +41,7 @@ func (v *verifier) verify(header [4]byte, f pin.Format) ([]byte, error) {
 	defer cancel()
 	until, _ := ctx.Deadline()
 	request := PINRequest{Slot: v.slot.String(), PdT: v.pdt, Min: f.Min, Max: f.Max, Tries: tries, Until: until}
-	code, err := v.held.padCode()
+	code, err := v.card.Pad()
 	if err != nil {
 		return nil, err
 	}
@@ -52,14 +52,13 @@ func (v *verifier) verify(header [4]byte, f pin.Format) ([]byte, error) {
 	return v.atDesk(ctx, request, header, f)
 }
 
-// asking ends in time, or with the hold of the card.
+// asking ends in time, or with the lease of the card.
 func (v *verifier) asking() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(context.Background(), v.time)
 	go func() {
 		select {
 		case <-ctx.Done():
-		case <-v.held.quit:
-		case <-v.held.lost:
+		case <-v.card.Over():
 		}
 		cancel()
 	}()
@@ -68,7 +67,7 @@ func (v *verifier) asking() (context.Context, context.CancelFunc) {
 
 // probe asks the card how many tries are left, -1 = it does not say; sw, unless nil, is an answer that ends it: the PIN is blocked.
 func (v *verifier) probe(header [4]byte) (tries int, sw []byte, err error) {
-	answer, err := v.held.Transmit(header[:])
+	answer, err := v.card.Transmit(header[:])
 	if err != nil {
 		return 0, nil, err
 	}
@@ -86,7 +85,7 @@ func (v *verifier) probe(header [4]byte) (tries int, sw []byte, err error) {
 // atPad has the reader ask; what it answers tells whether somebody pressed its keys.
 func (v *verifier) atPad(request PINRequest, code uint32, header [4]byte, f pin.Format) ([]byte, error) {
 	defer v.desk.show(request)()
-	sw, err := v.held.verifyOnPad(code, header, f)
+	sw, err := v.card.VerifyOnPad(code, header, f)
 	if entered(sw, err) {
 		v.used()
 	}
@@ -106,7 +105,7 @@ func (v *verifier) atDesk(ctx context.Context, request PINRequest, header [4]byt
 	q, err := v.desk.ask(ctx, request, command)
 	if err == nil {
 		v.used()
-		sw, err := v.held.verify(command)
+		sw, err := v.card.Verify(command)
 		q.result <- slices.Clone(sw) // the session wipes its own
 		return sw, err
 	}
@@ -119,21 +118,4 @@ func (v *verifier) atDesk(ctx context.Context, request PINRequest, header [4]byt
 		q.result <- nil
 	}
 	return answer(swPINTimeout), nil
-}
-
-// verify sends a VERIFY whose memory is given back by whoever has it last: PC/SC may be at it when the caller is gone.
-func (h *held) verify(command *pin.Command) ([]byte, error) {
-	var taken atomic.Bool
-	defer func() {
-		if taken.CompareAndSwap(false, true) {
-			command.Wipe()
-		}
-	}()
-	return h.do(func() ([]byte, error) {
-		if !taken.CompareAndSwap(false, true) {
-			return nil, session.ErrCardLost
-		}
-		defer command.Wipe()
-		return h.card.transmit(command.APDU())
-	})
 }

@@ -15,12 +15,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/session"
+	"tlagate/tla/cards/cardstest"
 )
 
 // pinRig is a session with a CPS card whose VERIFYs are seen, and tells what was left of the tries before.
 type pinRig struct {
 	*rig
-	card  *fakeCard
+	card  *cardstest.Card
 	tries byte
 	seen  chan string // VERIFYs with a PIN that reached the card
 	sws   chan string // what the PdT's program was answered
@@ -34,9 +35,9 @@ func newPINRig(t *testing.T, adapt func(*Config)) *pinRig {
 		adapt(&p.cfg)
 	}
 	p.run()
-	p.card = p.fake.insert("left", cpsATR, 2)
-	p.card.verify = p.judge
-	eventually(t, "card seen", func() bool { return p.readers.seen(session.SlotCPS) != "" })
+	p.card = p.fake.Insert("left", cardstest.CPSATR, 2)
+	p.card.Verify = p.judge
+	eventually(t, "card seen", func() bool { return p.rig.seen(session.SlotCPS) != "" })
 	require.NoError(t, p.relay.Start(t.Context(), byHand))
 	require.Equal(t, session.SlotCPS, p.next(p.inserted))
 	return p
@@ -137,7 +138,7 @@ func TestSP4TheCardGoesWhileThePINIsAskedFor(t *testing.T) {
 	p := newPINRig(t, nil)
 	p.program()
 	eventually(t, "asked", func() bool { return p.relay.Status().PIN != nil })
-	p.fake.remove("left")
+	p.fake.Remove("left")
 	require.Contains(t, <-p.sws, "removed or reset", "the outcome is unknown, though nothing was verified")
 	eventually(t, "no longer asked", func() bool { return p.relay.Status().PIN == nil })
 }
@@ -145,7 +146,7 @@ func TestSP4TheCardGoesWhileThePINIsAskedFor(t *testing.T) {
 // TestSP4TheCardGoesWhileThePINIsTyped: somebody sits at the question, and it is taken away.
 func TestSP4TheCardGoesWhileThePINIsTyped(t *testing.T) {
 	for name, end := range map[string]func(p *pinRig){
-		"card removed": func(p *pinRig) { p.fake.remove("left") },
+		"card removed": func(p *pinRig) { p.fake.Remove("left") },
 		"stop":         func(p *pinRig) { p.relay.Stop() },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -170,14 +171,14 @@ func TestSP4TheCardGoesWhileThePINIsTyped(t *testing.T) {
 
 func TestSP4ThePINPadOfTheReader(t *testing.T) {
 	p := newPINRig(t, nil)
-	p.fake.do(func() {
-		r := p.fake.reader("left")
-		r.features, r.padAnswer = []byte{0x01, 4, 0, 0, 0, 1, 0x06, 4, 0x42, 0x33, 0x00, 0x06}, []byte{0x90, 0x00}
+	p.fake.Do(func() {
+		r := p.fake.Reader("left")
+		r.Features, r.PadAnswer = []byte{0x01, 4, 0, 0, 0, 1, 0x06, 4, 0x42, 0x33, 0x00, 0x06}, []byte{0x90, 0x00}
 	})
 	p.program()
 	require.Equal(t, "9000 <nil>", <-p.sws)
 	require.Empty(t, p.seen, "the PIN never is in this machine's memory")
-	controls := get(p.fake, func() [][]byte { return p.fake.reader("left").controls })
+	controls := cardstest.Get(p.fake, func() [][]byte { return p.fake.Reader("left").Controls })
 	require.Len(t, controls, 1)
 	require.Equal(t, "1E 14 82 08 00 0804 02 01 0C04 00 000000 0D000000 0020008108 FFFFFFFFFFFFFFFF", spaced(controls[0]))
 }
@@ -189,12 +190,6 @@ func spaced(b []byte) string {
 		fields, b = append(fields, fmt.Sprintf("%X", b[:n])), b[n:]
 	}
 	return strings.Join(append(fields, fmt.Sprintf("%X", b)), " ")
-}
-
-func TestNoPadInAnswersThatHaveNone(t *testing.T) {
-	for _, features := range [][]byte{nil, {6}, {6, 4, 0, 0, 1}, {6, 3, 0, 0, 0, 1}, {7, 4, 0x42, 0, 0, 7}} {
-		require.Zero(t, verifyCode(features))
-	}
 }
 
 func TestNoPINIsWanted(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tlagate/tla"
+	"tlagate/tla/cards"
 )
 
 // The words of the test before a visit. {names}, {n} and {until} are filled in.
@@ -90,7 +91,7 @@ func (t tongue) itemFill(i tla.CheckItem, now time.Time) []string {
 		n = int(i.Version)
 	}
 	for _, name := range i.Names {
-		if kind, ok := kinds[tla.Kind(name)]; ok {
+		if kind, ok := kinds[cards.Kind(name)]; ok {
 			name = t.say(kind, nil)
 		}
 		names = append(names, name)
@@ -113,7 +114,7 @@ func checkWhy(c *tla.Check) *tla.Why {
 
 // todoKey is what the item's advice is found by: of a card that is in, by what is the matter with it.
 func todoKey(i tla.CheckItem) string {
-	if i.Use == "" || slices.Contains(i.Names, string(tla.KindMute)) {
+	if i.Use == "" || slices.Contains(i.Names, string(cards.KindMute)) {
 		return string(i.Item)
 	}
 	return string(i.Item) + " " + string(i.Use)

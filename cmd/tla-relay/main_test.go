@@ -17,6 +17,7 @@ import (
 	"tlagate/session"
 	"tlagate/session/link"
 	"tlagate/tla"
+	"tlagate/tla/cards"
 	ctl "tlagate/tla/control"
 )
 
@@ -89,8 +90,8 @@ func TestStatusPage(t *testing.T) {
 	var b bytes.Buffer
 	french.status(&b, &tla.Status{State: tla.StateUp, PdT: testPdT, Session: &tla.SessionStatus{Gateway: "gw:1", GatewayIdentity: "urn:g"},
 		Readers: []tla.ReaderStatus{
-			{Name: "A", Card: &tla.CardStatus{Kind: tla.KindVitale2, Role: "vitale", Use: tla.UseSlot, Hold: tla.HoldBusy}},
-			{Name: "B", Card: &tla.CardStatus{Kind: tla.KindCPS4, Role: "cps", Use: tla.UseSecond}}, {Name: "\x1b[31mC\u202e\x07"}},
+			{Name: "A", Card: &tla.CardStatus{Kind: cards.KindVitale2, Role: "vitale", Use: tla.UseSlot, Hold: cards.HoldBusy}},
+			{Name: "B", Card: &tla.CardStatus{Kind: cards.KindCPS4, Role: "cps", Use: tla.UseSecond}}, {Name: "\x1b[31mC\u202e\x07"}},
 		Last: &tla.End{Why: tla.Why{Code: tla.CodeStopped}}, Certificate: time.Now()})
 	for _, part := range []string{"session ouverte", "Travail\u00a0: bureau", "A\u00a0: carte Vitale 2, un autre programme l'occupe",
 		"B\u00a0: carte CPS 4, ignorée", "31mC\u00a0: vide"} {
@@ -126,7 +127,7 @@ func TestStatusPageWithoutASession(t *testing.T) {
 // TestStopTellsOfACardThatIsNotFree: what the user is told then is no lie, and the exit status says so, too.
 func TestStopTellsOfACardThatIsNotFree(t *testing.T) {
 	s := idle()
-	s.Readers[0].Card.Hold = tla.HoldStuck
+	s.Readers[0].Card.Hold = cards.HoldStuck
 	code, out, errs := run(t, "stop", "--config", daemonThat(t, tla.Answer{Version: 1, OK: true, Status: &s}))
 	require.Equal(t, []any{1, ""}, []any{code, out})
 	require.Contains(t, errs, "a reader does not answer")
@@ -220,7 +221,7 @@ func TestStartNamesTheCardsThatNobodySees(t *testing.T) {
 	for _, r := range status.Readers {
 		r.Card.Shown = new(false)
 	}
-	status.Readers[1].Card.Hold = tla.HoldBusy
+	status.Readers[1].Card.Hold = cards.HoldBusy
 	var asked []ctl.Request
 	config := daemonOf(t, func(r ctl.Request) any {
 		asked = append(asked, r)

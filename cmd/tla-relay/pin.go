@@ -85,7 +85,7 @@ func (t tongue) pinPrompt(p *tla.PINRequest) string {
 	if p.Tries > 0 {
 		prompt = lines.pinTries
 	}
-	card, pdt := t.say(cards[p.Slot], nil), t.who(p.PdT, "")
+	card, pdt := t.say(cardNames[p.Slot], nil), t.who(p.PdT, "")
 	return t.say(prompt, []string{"card", card, "pdt", pdt, "n", strconv.Itoa(p.Tries)})
 }
 

@@ -14,6 +14,7 @@ import (
 	"tlagate/cmd/internal/trail"
 	"tlagate/pki"
 	"tlagate/tla"
+	"tlagate/tla/cards"
 	ctl "tlagate/tla/control"
 	"tlagate/tla/startkey"
 )
@@ -53,7 +54,7 @@ func (c *runCmd) Run(app *cli.App) error {
 type daemon struct {
 	keys    *cli.Keys
 	trust   *pki.Trust
-	readers *tla.Readers
+	readers *cards.Readers
 	relay   *tla.Relay
 	server  *ctl.Server
 	confine func() error
@@ -62,7 +63,7 @@ type daemon struct {
 }
 
 func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
-	d := &daemon{readers: tla.NewReaders(tla.ReadersConfig{Log: app.Log}), again: make(chan error, 1)}
+	d := &daemon{readers: cards.NewReaders(cards.ReadersConfig{Log: app.Log}), again: make(chan error, 1)}
 	var err error
 	if err = cfg.device().Finish(); err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"tlagate/tla"
+	"tlagate/tla/cards"
 	ctl "tlagate/tla/control"
 )
 
@@ -88,10 +89,10 @@ func (t tongue) unseen(w io.Writer, s *tla.Status) {
 	for _, r := range s.Readers {
 		if c := r.Card; c != nil && waits(c) {
 			why := ""
-			if c.Hold != tla.HoldTaken && c.Hold != tla.HoldNone {
+			if c.Hold != cards.HoldTaken && c.Hold != cards.HoldNone {
 				why = t.colon() + " " + t.say(holds[c.Hold], nil)
 			}
-			fmt.Fprintln(w, t.say(unseen, []string{"card", t.say(cards[c.Role], nil), "why", why}))
+			fmt.Fprintln(w, t.say(unseen, []string{"card", t.say(cardNames[c.Role], nil), "why", why}))
 		}
 	}
 }
@@ -100,7 +101,7 @@ func (t tongue) unseen(w io.Writer, s *tla.Status) {
 func (t tongue) declining(s *tla.Status) (list []string) {
 	for _, r := range s.Readers {
 		if r.Card != nil && r.Card.Declined > 0 {
-			list = append(list, t.say(declining, []string{"card", t.say(cards[r.Card.Role], nil)}))
+			list = append(list, t.say(declining, []string{"card", t.say(cardNames[r.Card.Role], nil)}))
 		}
 	}
 	return list
@@ -191,7 +192,7 @@ func (t tongue) freed(w io.Writer, s *tla.Status) error {
 // stuck reports whether a reader does not answer that has a card.
 func stuck(s *tla.Status) bool {
 	return slices.ContainsFunc(s.Readers, func(r tla.ReaderStatus) bool {
-		return r.Card != nil && r.Card.Hold == tla.HoldStuck
+		return r.Card != nil && r.Card.Hold == cards.HoldStuck
 	})
 }
 
@@ -207,7 +208,7 @@ func (t tongue) status(w io.Writer, s *tla.Status) {
 	}
 	if p := s.PIN; p != nil {
 		where := map[bool]words{false: lines.pinAsked, true: lines.pinPad}[p.Pad]
-		fmt.Fprintln(w, t.say(where, []string{"card", t.say(cards[p.Slot], nil)}))
+		fmt.Fprintln(w, t.say(where, []string{"card", t.say(cardNames[p.Slot], nil)}))
 	}
 	if n := s.Session; n != nil && n.Refused >= tla.ManyRefused {
 		fmt.Fprintln(w, t.say(lines.refused, []string{"n", fmt.Sprint(n.Refused)}))
@@ -279,7 +280,7 @@ func (t tongue) card(c *tla.CardStatus) string {
 	}
 	text := t.say(kinds[c.Kind], nil)
 	unseen := ""
-	if c.Hold == tla.HoldTaken && waits(c) {
+	if c.Hold == cards.HoldTaken && waits(c) {
 		unseen = t.say(notSeen, nil)
 	}
 	atr := ""

@@ -12,6 +12,7 @@ import (
 
 	"tlagate/pki"
 	"tlagate/tla"
+	"tlagate/tla/cards"
 	ctl "tlagate/tla/control"
 )
 
@@ -308,13 +309,13 @@ func (m model) cardLine(r tla.ReaderStatus) string {
 	switch {
 	case c.Use != tla.UseSlot:
 		text = m.t.say(uses[c.Use], nil)
-	case c.Hold == tla.HoldTaken && m.now.Sub(c.LastCommand) < readTime:
+	case c.Hold == cards.HoldTaken && m.now.Sub(c.LastCommand) < readTime:
 		text = m.t.say(cardReading, []string{"pdt", m.pdt()})
-	case c.Hold == tla.HoldTaken && waits(c):
+	case c.Hold == cards.HoldTaken && waits(c):
 		text = m.t.say(cardWaits, []string{"pdt", m.pdt()})
-	case c.Hold == tla.HoldTaken:
+	case c.Hold == cards.HoldTaken:
 		text = m.t.say(cardHeld, []string{"pdt", m.pdt()})
-	case c.Hold == tla.HoldNone:
+	case c.Hold == cards.HoldNone:
 		text = m.t.say(cardFree, nil)
 	default:
 		text = m.t.say(holds[c.Hold], nil)
@@ -373,7 +374,7 @@ func (m model) pdt() string {
 	return shortName(m.status.PdT, m.own())
 }
 
-func (m model) cardFill(slot string) []string { return []string{"card", m.t.say(cards[slot], nil)} }
+func (m model) cardFill(slot string) []string { return []string{"card", m.t.say(cardNames[slot], nil)} }
 
 // keys gives what can be pressed.
 func (t tongue) keys(list ...words) (texts []string) {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/tla"
+	"tlagate/tla/cards"
 	ctl "tlagate/tla/control"
 )
 
@@ -29,12 +30,12 @@ const (
 )
 
 // readers are a CPS card and a Vitale card, held as said; the Vitale was read just now.
-func twoCards(hold tla.Hold) []tla.ReaderStatus {
+func twoCards(hold cards.Hold) []tla.ReaderStatus {
 	list := []tla.ReaderStatus{
-		{Name: "Terminal 00 00", Card: &tla.CardStatus{Kind: tla.KindCPS4, Role: "cps", Use: tla.UseSlot, Hold: hold}},
-		{Name: "Terminal 00 01", Card: &tla.CardStatus{Kind: tla.KindVitale2, Role: "vitale", Use: tla.UseSlot, Hold: hold}},
+		{Name: "Terminal 00 00", Card: &tla.CardStatus{Kind: cards.KindCPS4, Role: "cps", Use: tla.UseSlot, Hold: hold}},
+		{Name: "Terminal 00 01", Card: &tla.CardStatus{Kind: cards.KindVitale2, Role: "vitale", Use: tla.UseSlot, Hold: hold}},
 	}
-	if hold == tla.HoldTaken {
+	if hold == cards.HoldTaken {
 		list[0].Card.Shown, list[1].Card.Shown = new(true), new(true)
 		list[1].Card.LastCommand = noon
 	}
@@ -42,12 +43,12 @@ func twoCards(hold tla.Hold) []tla.ReaderStatus {
 }
 
 func idle() tla.Status {
-	return tla.Status{State: tla.StateIdle, PdT: "bureau", PdTs: []string{"bureau"}, Identity: testTLA, Certificate: noon.Add(200 * 24 * time.Hour), Readers: twoCards(tla.HoldNone)}
+	return tla.Status{State: tla.StateIdle, PdT: "bureau", PdTs: []string{"bureau"}, Identity: testTLA, Certificate: noon.Add(200 * 24 * time.Hour), Readers: twoCards(cards.HoldNone)}
 }
 
 func inSession(state tla.State) tla.Status {
 	s := idle()
-	s.State, s.PdT, s.Readers = state, testPdT, twoCards(tla.HoldTaken)
+	s.State, s.PdT, s.Readers = state, testPdT, twoCards(cards.HoldTaken)
 	s.Session = &tla.SessionStatus{ID: "0123", Gateway: "gw1.operateur.example:8443", GatewayIdentity: testGW, Since: noon, Until: noon.Add(11*time.Hour + 42*time.Minute)}
 	return s
 }
@@ -105,7 +106,7 @@ var screens = []struct {
 		s := inSession(tla.StateUp)
 		s.Session.Warning = &tla.Warning{Code: tla.CodeInactive, At: noon.Add(50 * time.Second)}
 		s.Session.Refused, s.Session.RefusedIncident = 7, "R6K3"
-		s.Readers[1].Card.Hold = tla.HoldBusy
+		s.Readers[1].Card.Hold = cards.HoldBusy
 		return s
 	}(), nil},
 	{"open, the reader declines", func() tla.Status {
@@ -138,7 +139,7 @@ var screens = []struct {
 	{"lost", ended(tla.Why{Code: tla.CodeLost, Gateway: "gw1.operateur.example:8443", Peer: testGW, Incident: "P5Y4"}, true), nil},
 	{"login page", ended(tla.Why{Code: tla.CodePortal, Gateway: "gw1.operateur.example:8443", Peer: "gateway", Incident: "L6H2"}, false), nil},
 	{"stranger", ended(tla.Why{Code: tla.CodeRefused, Reason: "unknown_issuer", Gateway: "gw1.operateur.example:8443", Peer: "gateway", Incident: "F2W7"}, false), nil},
-	{"card not free", func() tla.Status { s := idle(); s.Readers[1].Card.Hold = tla.HoldStuck; return s }(), nil},
+	{"card not free", func() tla.Status { s := idle(); s.Readers[1].Card.Hold = cards.HoldStuck; return s }(), nil},
 	{"PIN asked for elsewhere", asked(3, false), func(m *model) { m.pinAt, m.pinShut = m.status.PIN.Until, true }},
 	{"refused by the socket", inSession(tla.StateUp), func(m *model) { m.fault = &ctl.Fault{Code: ctl.FaultNotLocal} }},
 	{"check under way", idle(), func(m *model) { m.busy = "check" }},

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/tla"
+	"tlagate/tla/cards"
 	ctl "tlagate/tla/control"
 )
 
@@ -358,9 +359,9 @@ func TestCheckOfACardThatIsIn(t *testing.T) {
 		c := &tla.Check{Items: []tla.CheckItem{{Item: tla.ItemCards, Use: use}}}
 		require.Contains(t, french.todo(checkWhy(c)), want, use)
 	}
-	mute := tla.CheckItem{Item: tla.ItemCards, Use: tla.UseUnknown, Names: []string{string(tla.KindMute)}}
+	mute := tla.CheckItem{Item: tla.ItemCards, Use: tla.UseUnknown, Names: []string{string(cards.KindMute)}}
 	require.Contains(t, french.todo(checkWhy(&tla.Check{Items: []tla.CheckItem{mute}})), "puce en avant")
-	require.Equal(t, "carte inconnue, ignorée, ATR 3B00", french.card(&tla.CardStatus{Kind: tla.KindUnknown, Use: tla.UseUnknown, ATR: "3B00"}))
+	require.Equal(t, "carte inconnue, ignorée, ATR 3B00", french.card(&tla.CardStatus{Kind: cards.KindUnknown, Use: tla.UseUnknown, ATR: "3B00"}))
 }
 
 func TestCheckPage(t *testing.T) {

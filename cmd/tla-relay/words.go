@@ -8,6 +8,7 @@ import (
 	"tlagate/session"
 	"tlagate/session/link"
 	"tlagate/tla"
+	"tlagate/tla/cards"
 	ctl "tlagate/tla/control"
 )
 
@@ -321,15 +322,15 @@ var (
 
 		tla.StateReconnecting: {"connexion perdue, reconnexion en cours", "connection lost, reconnecting"},
 	}
-	kinds = map[tla.Kind]words{
-		tla.KindVitale1: {"carte Vitale 1", "Vitale 1 card"},
-		tla.KindVitale2: {"carte Vitale 2", "Vitale 2 card"},
-		tla.KindCPS3:    {"carte CPS 3", "CPS 3 card"},
-		tla.KindCPS4:    {"carte CPS 4", "CPS 4 card"},
-		tla.KindUnknown: {"carte inconnue", "unknown card"},
-		tla.KindMute:    {"carte muette (mal insérée ?)", "mute card (wrong way round?)"},
+	kinds = map[cards.Kind]words{
+		cards.KindVitale1: {"carte Vitale 1", "Vitale 1 card"},
+		cards.KindVitale2: {"carte Vitale 2", "Vitale 2 card"},
+		cards.KindCPS3:    {"carte CPS 3", "CPS 3 card"},
+		cards.KindCPS4:    {"carte CPS 4", "CPS 4 card"},
+		cards.KindUnknown: {"carte inconnue", "unknown card"},
+		cards.KindMute:    {"carte muette (mal insérée ?)", "mute card (wrong way round?)"},
 	}
-	cards = map[string]words{
+	cardNames = map[string]words{
 		session.SlotVitale.String(): {"carte Vitale", "Vitale card"},
 		session.SlotCPS.String():    {"carte CPS", "CPS card"},
 	}
@@ -338,11 +339,11 @@ var (
 		tla.UseUnknown: {"ignorée", "ignored"},
 		tla.UseNoRule:  {"inutilisable : ce terminal n'a pas de règle pour elle", "of no use: this terminal has no rule for it"},
 	}
-	holds = map[tla.Hold]words{
-		tla.HoldTaken:  {"utilisée par la session", "in use by the session"},
-		tla.HoldBusy:   {"un autre programme l'occupe", "another program holds it"},
-		tla.HoldStuck:  {"le lecteur ne répond pas : débranchez-le et rebranchez-le", "the reader does not answer: unplug it and plug it again"},
-		tla.HoldFailed: {"inutilisable", "cannot be used"},
+	holds = map[cards.Hold]words{
+		cards.HoldTaken:  {"utilisée par la session", "in use by the session"},
+		cards.HoldBusy:   {"un autre programme l'occupe", "another program holds it"},
+		cards.HoldStuck:  {"le lecteur ne répond pas : débranchez-le et rebranchez-le", "the reader does not answer: unplug it and plug it again"},
+		cards.HoldFailed: {"inutilisable", "cannot be used"},
 	}
 	lines = struct{ state, pdt, since, noPCSC, noReader, reader, empty, last, own, noOwn, noRoom, refused, ask, pin, pinTries, pinAsked, pinPad words }{
 		state:    words{"État", "State"},

@@ -1,9 +1,11 @@
-package tla
+package cards
 
 import (
 	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 
+	"tlagate/session"
 	"tlagate/tla/pin"
 )
 
@@ -48,17 +50,34 @@ func verifyStructure(header [4]byte, f pin.Format) []byte {
 	return append(b, apdu...)
 }
 
-// padCode says how to reach the reader's PIN pad; 0 = it has none.
-func (h *held) padCode() (uint32, error) {
-	features, err := h.do(func() ([]byte, error) { return h.card.features(), nil })
+// Pad returns the control code of the reader's PIN pad; 0 = it has none.
+func (l *Lease) Pad() (code uint32, err error) {
+	features, err := l.do(func() ([]byte, error) { return l.card.Features(), nil })
 	return verifyCode(features), err
 }
 
-// verifyOnPad has the user enter the PIN at the reader.
-func (h *held) verifyOnPad(code uint32, header [4]byte, f pin.Format) ([]byte, error) {
-	sw, err := h.do(func() ([]byte, error) { return h.card.control(code, verifyStructure(header, f)) })
+// VerifyOnPad has the user enter the PIN at the reader, whose pad has that code.
+func (l *Lease) VerifyOnPad(code uint32, header [4]byte, f pin.Format) ([]byte, error) {
+	sw, err := l.do(func() ([]byte, error) { return l.card.Control(code, verifyStructure(header, f)) })
 	if err == nil && len(sw) != 2 {
 		err = fmt.Errorf("cannot use the reader's PIN pad: it answered %d octets, want a status word", len(sw))
 	}
 	return sw, err
+}
+
+// Verify sends a VERIFY whose memory is given back by whoever has it last: PC/SC may be at it when the caller is gone.
+func (l *Lease) Verify(command *pin.Command) ([]byte, error) {
+	var taken atomic.Bool
+	defer func() {
+		if taken.CompareAndSwap(false, true) {
+			command.Wipe()
+		}
+	}()
+	return l.do(func() ([]byte, error) {
+		if !taken.CompareAndSwap(false, true) {
+			return nil, session.ErrCardLost
+		}
+		defer command.Wipe()
+		return l.card.Transmit(command.APDU())
+	})
 }

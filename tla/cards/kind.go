@@ -1,10 +1,10 @@
-package tla
+package cards
 
 import (
 	"encoding/hex"
 
 	"tlagate/session"
-	"tlagate/tla/policy"
+	"tlagate/tla/atr"
 )
 
 // Kind is a model of card, known by its ATR.
@@ -20,8 +20,8 @@ const (
 	KindMute    Kind = "mute"
 )
 
-// atrs gives the kinds in hexadecimal; a point stands for any digit.
-var atrs = []struct {
+// known are the kinds that have a slot, by their ATR in hexadecimal; a point stands for any digit.
+var known = []struct {
 	atr  string
 	kind Kind
 	slot session.Slot
@@ -32,15 +32,15 @@ var atrs = []struct {
 	{"3b9b188001001225006480040100009044", KindCPS4, session.SlotCPS}, // T=0 and T=1
 }
 
-// identify tells what card an ATR belongs to; ok is false when it has no slot.
-func identify(atr []byte) (kind Kind, slot session.Slot, ok bool) {
-	if len(atr) == 0 {
+// identify returns what card an ATR belongs to; ok is false when it has no slot.
+func identify(answer []byte) (kind Kind, slot session.Slot, ok bool) {
+	if len(answer) == 0 {
 		return KindMute, 0, false
 	}
-	digits := hex.EncodeToString(atr)
-	for _, a := range atrs {
-		if policy.FitsATR(digits, a.atr) {
-			return a.kind, a.slot, true
+	digits := hex.EncodeToString(answer)
+	for _, k := range known {
+		if atr.Fits(digits, k.atr) {
+			return k.kind, k.slot, true
 		}
 	}
 	return KindUnknown, 0, false

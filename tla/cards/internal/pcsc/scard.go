@@ -1,4 +1,4 @@
-package tla
+package pcsc
 
 import (
 	"bytes"
@@ -12,8 +12,8 @@ import (
 	"tlagate/session"
 )
 
-// system is the machine's PC/SC service.
-type system struct{}
+// System is the machine's PC/SC service.
+type System struct{}
 
 type systemContext struct{ ctx *scard.Context }
 
@@ -22,10 +22,10 @@ type systemCard struct{ card *scard.Card }
 // meanings maps PC/SC errors to ours. Whatever says that the card, the reader, the handle or the service
 // is not what it was leaves the outcome of a command unknown.
 var meanings = map[scard.Error]error{
-	scard.ErrTimeout:           errTimeout,
-	scard.ErrCancelled:         errTimeout,
-	scard.ErrUnknownReader:     errUnknownReader,
-	scard.ErrSharingViolation:  errHeldByOther,
+	scard.ErrTimeout:           ErrTimeout,
+	scard.ErrCancelled:         ErrTimeout,
+	scard.ErrUnknownReader:     ErrUnknownReader,
+	scard.ErrSharingViolation:  ErrBusy,
 	scard.ErrRemovedCard:       session.ErrCardLost,
 	scard.ErrResetCard:         session.ErrCardLost,
 	scard.ErrUnpoweredCard:     session.ErrCardLost,
@@ -37,8 +37,8 @@ var meanings = map[scard.Error]error{
 	scard.ErrServiceStopped:    session.ErrCardLost,
 	scard.ErrShutdown:          session.ErrCardLost,
 	scard.ErrSystemCancelled:   session.ErrCardLost,
-	scard.ErrCommError:         errDeclined,
-	scard.ErrNotTransacted:     errDeclined,
+	scard.ErrCommError:         ErrDeclined,
+	scard.ErrNotTransacted:     ErrDeclined,
 }
 
 // pcscError is a PC/SC error and what it means.
@@ -58,7 +58,8 @@ func meant(err error) error {
 	return &pcscError{code, meanings[code]}
 }
 
-func (system) establish() (pcscContext, error) {
+// Establish implements Service.
+func (System) Establish() (Context, error) {
 	ctx, err := scard.EstablishContext()
 	if err != nil {
 		return nil, meant(err)
@@ -66,7 +67,7 @@ func (system) establish() (pcscContext, error) {
 	return &systemContext{ctx}, nil
 }
 
-func (c *systemContext) readers() ([]string, error) {
+func (c *systemContext) Readers() ([]string, error) {
 	names, err := c.ctx.ListReaders()
 	if errors.Is(err, scard.ErrNoReadersAvailable) {
 		return nil, nil
@@ -74,10 +75,10 @@ func (c *systemContext) readers() ([]string, error) {
 	return names, meant(err)
 }
 
-// wait returns what several looks in a row agree on. One alone can mix old and new: pcscd fills a reader's entry in
+// Wait returns what several looks in a row agree on. One alone can mix old and new: pcscd fills a reader's entry in
 // several steps, and libpcsclite keeps one table of readers for all contexts of a process (seen with 1.9.9: a card
 // that is present without ATR and with its counter at 0, for a card that had come in before).
-func (c *systemContext) wait(looks []look, timeout time.Duration) error {
+func (c *systemContext) Wait(looks []Look, timeout time.Duration) error {
 	if err := c.look(looks, timeout); err != nil {
 		return err
 	}
@@ -86,52 +87,52 @@ func (c *systemContext) wait(looks []look, timeout time.Duration) error {
 		if err := c.lookNow(looks); err != nil {
 			return err
 		}
-		if slices.EqualFunc(before, looks, look.same) {
+		if slices.EqualFunc(before, looks, Look.same) {
 			return nil
 		}
 	}
-	return errTimeout // nothing to believe in now
+	return ErrTimeout // nothing to believe in now
 }
 
 // maxLooks bounds how often readers are looked at until two looks agree.
 const maxLooks = 5
 
-// same tells whether two looks at a reader saw the same.
-func (l look) same(other look) bool {
+// same reports whether two looks at a reader saw the same.
+func (l Look) same(other Look) bool {
 	const changed = uint32(scard.StateChanged)
-	return l.event&^changed == other.event&^changed && bytes.Equal(l.atr, other.atr)
+	return l.Event&^changed == other.Event&^changed && bytes.Equal(l.ATR, other.ATR)
 }
 
 // lookNow fills looks without waiting for a change.
-func (c *systemContext) lookNow(looks []look) error {
-	now := make([]look, len(looks))
+func (c *systemContext) lookNow(looks []Look) error {
+	now := make([]Look, len(looks))
 	for i, l := range looks {
-		now[i].reader = l.reader // seen: nothing
+		now[i].Reader = l.Reader // Seen: nothing
 	}
 	err := c.look(now, 0)
 	for i := range now {
-		looks[i].event, looks[i].atr = now[i].event, now[i].atr
+		looks[i].Event, looks[i].ATR = now[i].Event, now[i].ATR
 	}
 	return err
 }
 
 // look starts from fresh structures: scard does not clear the ATR of a removed card.
-func (c *systemContext) look(looks []look, timeout time.Duration) error {
+func (c *systemContext) look(looks []Look, timeout time.Duration) error {
 	states := make([]scard.ReaderState, len(looks))
 	for i, l := range looks {
-		states[i] = scard.ReaderState{Reader: l.reader, CurrentState: scard.StateFlag(l.seen) &^ scard.StateChanged}
+		states[i] = scard.ReaderState{Reader: l.Reader, CurrentState: scard.StateFlag(l.Seen) &^ scard.StateChanged}
 	}
 	if err := c.ctx.GetStatusChange(states, timeout); err != nil {
 		return meant(err)
 	}
 	for i, s := range states {
-		looks[i].event, looks[i].atr = uint32(s.EventState), s.Atr
+		looks[i].Event, looks[i].ATR = uint32(s.EventState), s.Atr
 	}
 	return nil
 }
 
-// connect offers both protocols: pcscd prefers T=1, at the PdT as here.
-func (c *systemContext) connect(reader string) (pcscCard, error) {
+// Connect offers both protocols: pcscd prefers T=1, at the PdT as here.
+func (c *systemContext) Connect(reader string) (Card, error) {
 	card, err := c.ctx.Connect(reader, scard.ShareExclusive, scard.ProtocolAny)
 	if err != nil {
 		return nil, meant(err)
@@ -139,10 +140,10 @@ func (c *systemContext) connect(reader string) (pcscCard, error) {
 	return &systemCard{card}, nil
 }
 
-func (c *systemContext) cancel()  { _ = c.ctx.Cancel() }
-func (c *systemContext) release() { _ = c.ctx.Release() }
+func (c *systemContext) Cancel()  { _ = c.ctx.Cancel() }
+func (c *systemContext) Release() { _ = c.ctx.Release() }
 
-func (c *systemCard) status() ([]byte, session.Protocol, error) {
+func (c *systemCard) Status() ([]byte, session.Protocol, error) {
 	s, err := c.card.Status()
 	if err != nil {
 		return nil, 0, meant(err)
@@ -161,8 +162,8 @@ func protocolOf(p scard.Protocol) (session.Protocol, error) {
 	return 0, fmt.Errorf("cannot use the card: transmission protocol %d is neither T=0 nor T=1", p)
 }
 
-// transmit checks what scard would panic on.
-func (c *systemCard) transmit(apdu []byte) ([]byte, error) {
+// Transmit checks what scard would panic on.
+func (c *systemCard) Transmit(apdu []byte) ([]byte, error) {
 	if len(apdu) < session.MinCommand {
 		return nil, fmt.Errorf("cannot send a command of %d octets: want at least %d", len(apdu), session.MinCommand)
 	}
@@ -173,7 +174,7 @@ func (c *systemCard) transmit(apdu []byte) ([]byte, error) {
 	return slices.Clip(r), meant(err) // of 64 KiB, which whoever wipes it need not touch
 }
 
-func (c *systemCard) reset(kind session.ResetKind) error {
+func (c *systemCard) Reset(kind session.ResetKind) error {
 	disposition := scard.Disposition(scard.UnpowerCard)
 	if kind == session.ResetWarm {
 		disposition = scard.ResetCard
@@ -184,7 +185,7 @@ func (c *systemCard) reset(kind session.ResetKind) error {
 // getFeatures is GET_FEATURE_REQUEST.
 const getFeatures = 3400
 
-func (c *systemCard) features() []byte {
+func (c *systemCard) Features() []byte {
 	answer, err := c.card.Control(scard.CtlCode(getFeatures), nil)
 	if err != nil {
 		return nil // most readers know no such request
@@ -192,9 +193,9 @@ func (c *systemCard) features() []byte {
 	return answer
 }
 
-func (c *systemCard) control(code uint32, in []byte) ([]byte, error) {
+func (c *systemCard) Control(code uint32, in []byte) ([]byte, error) {
 	answer, err := c.card.Control(code, in)
 	return answer, meant(err)
 }
 
-func (c *systemCard) powerDown() error { return meant(c.card.Disconnect(scard.UnpowerCard)) }
+func (c *systemCard) PowerDown() error { return meant(c.card.Disconnect(scard.UnpowerCard)) }

@@ -1,4 +1,4 @@
-package tla
+package cards
 
 import (
 	"encoding/hex"
@@ -9,24 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/session"
+	"tlagate/tla/cards/cardstest"
 )
-
-func TestPrefersT1(t *testing.T) {
-	for atr, want := range map[string]bool{
-		"3B9B188001001225006480040100009044":     true,  // CPS4: TD1 says T=0, TD2 T=1
-		"3BAC00402A001225006480000310009000":     false, // CPS3
-		"3B751300004509EA9000":                   false, // Vitale 2
-		"3B8001":                                 true,
-		"3B80":                                   false, // cut short
-		"3B80F0F0F0F0F0F0F0F0F0F0F0F0F0F0F0F0F0": false,
-		"3B":                                     false,
-		"":                                       false,
-	} {
-		octets, err := hex.DecodeString(atr)
-		require.NoError(t, err)
-		require.Equal(t, want, prefersT1(octets), atr)
-	}
-}
 
 // TestT0DoesWhatT1Promises: the card's side of T=0 is scripted; each line is a command and the answer to it.
 func TestT0DoesWhatT1Promises(t *testing.T) {
@@ -61,11 +45,11 @@ func TestT0DoesWhatT1Promises(t *testing.T) {
 	}
 	_, err := asT1(func(apdu []byte) ([]byte, error) {
 		if apdu[1] == insGetResponse {
-			return nil, errDeclined
+			return nil, cardstest.ErrDeclined
 		}
 		return []byte{swMore, 3}, nil
 	}, octetsOf(t, "00CB3FFF025C0000"))
-	require.ErrorIs(t, err, errDeclined)
+	require.ErrorIs(t, err, cardstest.ErrDeclined)
 }
 
 func scripted(t *testing.T, script *[]string) func([]byte) ([]byte, error) {
@@ -88,11 +72,11 @@ func octetsOf(t *testing.T, digits string) []byte {
 
 // TestT0IsAnnouncedAndMadeT1: a card that offers T=1 and is held in T=0.
 func TestT0IsAnnouncedAndMadeT1(t *testing.T) {
-	f := newFake("a")
-	card := f.insert("a", cpsATR, 7)
-	h := takeFake(t, f, patience)
-	require.Equal(t, session.T0, h.protocol)
-	_, err := h.Transmit(octetsOf(t, "00CB3FFF025C0000"))
+	f := cardstest.New("a")
+	card := f.Insert("a", cardstest.CPSATR, 7)
+	l := taking(t, f, patience)
+	require.Equal(t, session.T0, l.Protocol)
+	_, err := l.Transmit(octetsOf(t, "00CB3FFF025C0000"))
 	require.NoError(t, err)
-	require.Equal(t, 7, get(f, func() int { return len(card.last) }), "without Le")
+	require.Equal(t, 7, cardstest.Get(f, func() int { return len(card.Last) }), "without Le")
 }

@@ -1,4 +1,4 @@
-package tla
+package cards
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tlagate/session"
+	"tlagate/tla/cards/internal/pcsc"
 )
 
 const (
@@ -19,31 +20,30 @@ const (
 
 // ReadersConfig configures Readers.
 type ReadersConfig struct {
-	Log *slog.Logger // nil = discard
-
-	pcsc pcsc // nil = the machine's; tests put theirs
+	Log     *slog.Logger // nil = discard
+	Service pcsc.Service // nil = the machine's; tests have one of package cardstest
 }
 
 // Readers watches all PC/SC readers of the machine. Its methods may be called from any goroutine.
 type Readers struct {
 	cfg ReadersConfig
 
-	mu      sync.Mutex // protects the rest
-	table   table
-	service error // why PC/SC cannot be used; nil = it can
-	seats   [session.Slots]*seat
-	changed chan struct{} // closed and replaced at each change
+	mu        sync.Mutex // protects the rest
+	table     table
+	service   error // why PC/SC cannot be used; nil = it can
+	occupants [session.Slots]*Occupant
+	changed   chan struct{} // closed and replaced at each change
 }
 
 var errNotLooked = errors.New("the readers have not been looked at yet")
 
-// NewReaders makes a watcher; Run makes it watch.
+// NewReaders returns a watcher; Run makes it watch.
 func NewReaders(cfg ReadersConfig) *Readers {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.pcsc == nil {
-		cfg.pcsc = system{}
+	if cfg.Service == nil {
+		cfg.Service = pcsc.System{}
 	}
 	return &Readers{cfg: cfg, service: errNotLooked, changed: make(chan struct{})}
 }
@@ -76,12 +76,12 @@ func (r *Readers) watchAlways(ctx context.Context) {
 
 // watch looks at the readers until PC/SC fails.
 func (r *Readers) watch(ctx context.Context) error {
-	c, err := r.cfg.pcsc.establish()
+	c, err := r.cfg.Service.Establish()
 	if err != nil {
 		return fmt.Errorf("cannot reach the PC/SC service (is pcscd running?): %w", err)
 	}
-	defer c.release()
-	defer context.AfterFunc(ctx, c.cancel)()
+	defer c.Release()
+	defer context.AfterFunc(ctx, c.Cancel)()
 	for ctx.Err() == nil {
 		if err := r.look(ctx, c); err != nil {
 			return err
@@ -91,21 +91,21 @@ func (r *Readers) watch(ctx context.Context) error {
 }
 
 // look lists the readers and waits for a change in them.
-func (r *Readers) look(ctx context.Context, c pcscContext) error {
-	names, err := c.readers()
+func (r *Readers) look(ctx context.Context, c pcsc.Context) error {
+	names, err := c.Readers()
 	if err != nil {
 		return fmt.Errorf("cannot list the readers: %w", err)
 	}
-	looks := r.keep(names)
+	looks := r.follow(names)
 	if len(looks) == 0 {
 		pause(ctx, waitTime)
 		return nil
 	}
-	switch err := c.wait(looks, waitTime); {
+	switch err := c.Wait(looks, waitTime); {
 	case err == nil:
 		r.update(func() { r.table.apply(looks) })
-	case errors.Is(err, errTimeout):
-	case errors.Is(err, errUnknownReader):
+	case errors.Is(err, pcsc.ErrTimeout):
+	case errors.Is(err, pcsc.ErrUnknownReader):
 		pause(ctx, waitTime/10) // unplugged since the list was made
 	default:
 		return fmt.Errorf("cannot watch the readers: %w", err)
@@ -113,11 +113,11 @@ func (r *Readers) look(ctx context.Context, c pcscContext) error {
 	return nil
 }
 
-// keep follows the list of readers and says what was last seen of them.
-func (r *Readers) keep(names []string) (looks []look) {
+// follow takes in the list of readers, and returns what was last seen of them.
+func (r *Readers) follow(names []string) (looks []pcsc.Look) {
 	r.update(func() {
 		r.service = nil
-		r.table.keep(names)
+		r.table.follow(names)
 		looks = r.table.looks()
 	})
 	return looks
@@ -127,17 +127,17 @@ func (r *Readers) keep(names []string) (looks []look) {
 func (r *Readers) lose(err error) {
 	r.update(func() {
 		r.service = err
-		r.table.keep(nil)
+		r.table.follow(nil)
 	})
 }
 
-// update changes the table, and tells who waits when that shows.
+// update changes the table, and wakes whoever waits when that shows.
 func (r *Readers) update(change func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := r.view()
 	change()
-	r.seats = r.table.seats()
+	r.occupants = r.table.occupants()
 	after := r.view()
 	if before.equal(after) {
 		return
@@ -147,11 +147,11 @@ func (r *Readers) update(change func()) {
 	r.changed = make(chan struct{})
 }
 
-// now gives the cards of the slots, and a channel that is closed at the next change of anything.
-func (r *Readers) now() ([session.Slots]*seat, <-chan struct{}) {
+// Now returns the cards of the slots, and a channel that is closed at the next change of anything.
+func (r *Readers) Now() ([session.Slots]*Occupant, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.seats, r.changed
+	return r.occupants, r.changed
 }
 
 // pause waits for d or the end of ctx.

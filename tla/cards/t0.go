@@ -1,4 +1,4 @@
-package tla
+package cards
 
 import "tlagate/session"
 
@@ -6,36 +6,13 @@ import "tlagate/session"
 // know no T=1, or not with this card: then T=0 is spoken, and the terminal does what T=1 promises, that is what ISO 7816-3 (12.2)
 // leaves to whoever speaks T=0. Programs that do it by themselves do not notice.
 
-// prefersT1 reports whether the ATR (ISO 7816-3, 8.2) offers T=1, and so has programs speak it.
-func prefersT1(atr []byte) bool {
-	if len(atr) < 2 {
-		return false
-	}
-	y, at := atr[1]>>4, 2
-	for range 8 {
-		for _, present := range []byte{y & 1, y & 2, y & 4} { // TA, TB, TC
-			if present != 0 {
-				at++
-			}
-		}
-		if y&8 == 0 || at >= len(atr) {
-			return false
-		}
-		if atr[at]&0x0F == 1 {
-			return true
-		}
-		y, at = atr[at]>>4, at+1
-	}
-	return false
-}
-
 const (
 	insGetResponse = 0xC0
 	swMore         = 0x61 // SW2 octets wait
 	swWrongLe      = 0x6C // SW2 octets are there, nothing was done
 )
 
-// asT1 sends a short command over T=0 and gives the answer of T=1. An extended one is the reader's business.
+// asT1 sends a short command over T=0 and returns the answer of T=1. An extended one is the reader's business.
 func asT1(send func([]byte) ([]byte, error), apdu []byte) ([]byte, error) {
 	ne := wanted(apdu)
 	if ne == 0 {
