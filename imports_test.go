@@ -57,6 +57,11 @@ var mayImport = map[string][]string{
 	"cmd/internal/doctor": {"cmd/internal/room", "internal/address", "cmd/internal/cli", "cmd/internal/keycmd", "bundle", "keys", "pki", "dialer"},
 	"cmd/internal/keycmd": {"pki", "keys", "cmd/internal/cli"},
 
+	"cmd/tla-relay/internal/words": {"bundle", "dialer", "est", "pki", "session", "tla", "cmd/internal/enrol",
+		"cmd/internal/keycmd"},
+	"cmd/tla-relay/internal/screen":    {"tla", "cmd/tla-relay/internal/words"},
+	"cmd/tla-relay/internal/relaytest": {"tla"},
+
 	"cmd/internal/sandbox": {},
 	"cmd/internal/room":    {},
 	"cmd/internal/owner":   {},
@@ -73,8 +78,8 @@ var onlyIn = map[string][]string{
 	"github.com/prometheus":           {"gateway", "ocsp", "metrics"},
 	"github.com/ThalesGroup/crypto11": {"keys/pkcs11"},
 	"github.com/google/go-tpm":        {"keys"},
-	"charm.land/bubbletea/v2":         {"cmd/tla-relay"},
-	"github.com/charmbracelet":        {"cmd/tla-relay"},
+	"charm.land/bubbletea/v2":         {"cmd/tla-relay/internal/screen"},
+	"github.com/charmbracelet":        {"cmd/tla-relay/internal/screen"},
 	"rsc.io/qr":                       {"cmd/tla-pki"},
 	"filippo.io/age":                  {"ca/backup", "cmd/tla-pki"},
 	"github.com/godbus/dbus":          {"tla/seat"},

@@ -19,7 +19,7 @@ type bundleCmd struct {
 }
 
 type bundleFetchCmd struct {
-	place
+	withConfig
 	Gateway string `required:"" placeholder:"HOST:PORT" help:"The gateway."`
 }
 

@@ -59,19 +59,19 @@ type limits struct {
 }
 
 // AuditFile is where the trace is.
-func (p place) AuditFile() (string, error) {
-	c, err := p.load()
+func (w withConfig) AuditFile() (string, error) {
+	c, err := w.load()
 	return string(c.Audit), err
 }
 
-// place says which configuration a command uses.
-type place struct {
+// withConfig says which configuration a command uses.
+type withConfig struct {
 	Config string `short:"c" default:"/etc/tlagate/relay.yaml" placeholder:"FILE" help:"Configuration file; /etc/tlagate/relay.yaml if not given."`
 }
 
-func (p place) load() (config, error) {
+func (w withConfig) load() (config, error) {
 	var c config
-	err := cli.LoadYAML(p.Config, &c, func() error {
+	err := cli.LoadYAML(w.Config, &c, func() error {
 		return errors.Join(address.Servers("gateways", c.Gateways), c.Control.finish(c.Sealed), c.CheckProxy(),
 			c.CheckHybrid(), c.checkFiles(), c.checkChoice(),
 			enrol.Section{At: c.Renewal.At}.Check(), c.timers(tla.Settings{Absolute: c.Limits.Absolute,

@@ -12,7 +12,7 @@ import (
 )
 
 type doctorCmd struct {
-	place
+	withConfig
 	JSON bool `name:"json" help:"Print it as JSON."`
 }
 

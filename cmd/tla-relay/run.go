@@ -19,7 +19,7 @@ import (
 	"tlagate/tla/startkey"
 )
 
-type runCmd struct{ place }
+type runCmd struct{ withConfig }
 
 // Run is the daemon: open everything, serve, end the session first when told to stop.
 func (c *runCmd) Run(app *cli.App) error {

@@ -1,4 +1,4 @@
-package main
+package words
 
 import (
 	"go/ast"
@@ -29,7 +29,7 @@ const acronyms = `bundle|URN|PKI|CRL|OCSP|TLS)\b|PC/SC|\(s\)|\{(gateway|detail|f
 // counts is a number before a word that has but one form.
 var counts = regexp.MustCompile(`\{n\}[ \x{a0}]\pL{2,}`)
 
-// TestWordsAreForAProfessional: every text of words, wherever it stands, is in both languages and plain; a number has its forms.
+// TestWordsAreForAProfessional: every Text is in both languages and plain; a number has its forms.
 func TestWordsAreForAProfessional(t *testing.T) {
 	found := 0
 	for _, texts := range literals(t) {
@@ -43,10 +43,10 @@ func TestWordsAreForAProfessional(t *testing.T) {
 			}
 		}
 	}
-	require.Greater(t, found, 200, "the literals of words are found")
+	require.Greater(t, found, 200, "the literals of Text are found")
 }
 
-// literals are the texts of all composite literals of type words, in maps and structs, too.
+// literals are the texts of all composite literals of type Text, in maps and structs, too.
 func literals(t *testing.T) (all [][]string) {
 	files, err := filepath.Glob("*.go")
 	require.NoError(t, err)
@@ -71,9 +71,9 @@ func literals(t *testing.T) (all [][]string) {
 	return all
 }
 
-// bilingual gives the two texts of a literal that is made of two texts.
+// bilingual returns the two texts of a literal that is made of two texts.
 func bilingual(c *ast.CompositeLit) (texts []string) {
-	if name, ok := c.Type.(*ast.Ident); c.Type != nil && (!ok || name.Name != "words") {
+	if name, ok := c.Type.(*ast.Ident); c.Type != nil && (!ok || name.Name != "Text") {
 		return nil
 	}
 	for _, e := range c.Elts {
@@ -89,8 +89,10 @@ func bilingual(c *ast.CompositeLit) (texts []string) {
 
 // TestNumbersHaveTheirForms: of one there are no several, and in French of none neither.
 func TestNumbersHaveTheirForms(t *testing.T) {
-	w := words{"{n} {n:essai:essais}", "{n} {n:try:tries}"}
-	for n, want := range map[string][2]string{"0": {"0 essai", "0 tries"}, "1": {"1 essai", "1 try"}, "2": {"2 essais", "2 tries"}, "11": {"11 essais", "11 tries"}} {
-		require.Equal(t, want, [2]string{french.say(w, []string{"n", n}), english.say(w, []string{"n", n})})
+	w := Text{"{n} {n:essai:essais}", "{n} {n:try:tries}"}
+	for n, want := range map[string][2]string{"0": {
+		"0 essai",
+		"0 tries"}, "1": {"1 essai", "1 try"}, "2": {"2 essais", "2 tries"}, "11": {"11 essais", "11 tries"}} {
+		require.Equal(t, want, [2]string{French.Say(w, []string{"n", n}), English.Say(w, []string{"n", n})})
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package screen
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"tlagate/pki"
+	"tlagate/cmd/tla-relay/internal/words"
 	"tlagate/tla"
 	"tlagate/tla/cards"
 	ctl "tlagate/tla/control"
@@ -35,7 +35,7 @@ func (m model) shown() page {
 	case m.down != nil:
 		return m.downPage()
 	case m.status == nil:
-		return m.page(stateWords[tla.StateStarting], waiting, m.t.say(firstLook, nil))
+		return m.page(words.StateWords[tla.StateStarting], waiting, m.t.Say(words.FirstLook, nil))
 	case m.status.PIN != nil && m.status.PIN.Pad:
 		return m.padPage()
 	case m.lastTry():
@@ -48,7 +48,7 @@ func (m model) shown() page {
 	switch s := m.state(); {
 	case s != tla.StateIdle && m.fault != nil:
 		p := m.faultPage()
-		p.keys = m.t.keys(keyBack)
+		p.keys = m.t.Keys(words.KeyBack)
 		return p
 	case s == tla.StateUp && m.asked():
 		return m.askPage()
@@ -61,27 +61,27 @@ func (m model) shown() page {
 }
 
 // page begins one: the first line has the PdT and the time.
-func (m model) page(word words, mood mood, lead string) page {
-	return page{left: "tlagate  " + m.pdt(), right: m.now.Local().Format("15:04"), word: m.t.say(word, nil), mood: mood, lead: lead}
+func (m model) page(word words.Text, mood mood, lead string) page {
+	return page{left: "tlagate  " + m.pdt(), right: m.now.Local().Format("15:04"), word: m.t.Say(word, nil), mood: mood, lead: lead}
 }
 
 func (m model) downPage() page {
-	lead, do := downLead, doDown
+	lead, do := words.DownLead, words.DoDown
 	var f *ctl.Fault
 	if errors.Is(m.down, ctl.ErrNotAllowed) || (errors.As(m.down, &f) && f.Code == ctl.FaultNotAllowed) {
-		lead, do = faults[ctl.FaultNotAllowed], doAllowed
+		lead, do = words.Faults[ctl.FaultNotAllowed], words.DoAllowed
 	}
-	p := m.page(bigDown, bad, m.t.say(lead, nil))
-	p.parts = []paragraph{{lines: []string{m.t.say(do, nil)}}}
+	p := m.page(words.BigDown, bad, m.t.Say(lead, nil))
+	p.parts = []paragraph{{lines: []string{m.t.Say(do, nil)}}}
 	return p
 }
 
 func (m model) idlePage() page {
-	lead := stateLeads[tla.StateIdle]
-	if stuck(m.status) {
-		lead = leadStuck
+	lead := words.StateLeads[tla.StateIdle]
+	if words.Stuck(m.status) {
+		lead = words.LeadStuck
 	}
-	p := m.page(stateWords[tla.StateIdle], calm, m.t.say(lead, nil))
+	p := m.page(words.StateWords[tla.StateIdle], calm, m.t.Say(lead, nil))
 	if m.fault != nil {
 		p = m.faultPage()
 	} else if w, at, lost := m.trouble(); w != nil {
@@ -94,34 +94,34 @@ func (m model) idlePage() page {
 		p.parts = append(p.parts, m.cards(3)...)
 	}
 	p.parts = append(p.parts, m.warnings()...)
-	p.keys = m.t.keys(keyStart)
+	p.keys = m.t.Keys(words.KeyStart)
 	if n := len(m.status.PdTs); n > 1 {
-		p.keys = append(p.keys, m.t.say(keyChoose, []string{"n", strconv.Itoa(min(n, pageOfPdTs))}))
+		p.keys = append(p.keys, m.t.Say(words.KeyChoose, []string{"n", strconv.Itoa(min(n, pageOfPdTs))}))
 	}
 	if len(m.status.PdTs) > pageOfPdTs {
-		p.keys = append(p.keys, m.t.say(keyMore, nil))
+		p.keys = append(p.keys, m.t.Say(words.KeyMore, nil))
 	}
-	p.keys = append(p.keys, m.t.say(keyTest, nil))
+	p.keys = append(p.keys, m.t.Say(words.KeyTest, nil))
 	if w, _, _ := m.trouble(); w != nil || m.check != nil || m.fault != nil {
-		p.keys = append(p.keys, m.t.say(keyBack, nil))
+		p.keys = append(p.keys, m.t.Say(words.KeyBack, nil))
 	}
 	return p
 }
 
 // troublePage tells why there is no session: one sentence, one thing to do, one number.
 func (m model) troublePage(w *tla.Why, at time.Time, lost bool) page {
-	word := bigFailed
+	word := words.BigFailed
 	if lost {
-		word = bigLost
+		word = words.BigLost
 	}
-	p := m.page(word, bad, plain(m.t.sentence(w, m.own())))
-	p.parts = []paragraph{{lines: []string{m.t.todo(w)}}}
+	p := m.page(word, bad, words.Plain(m.t.Sentence(w, m.own())))
+	p.parts = []paragraph{{lines: []string{m.t.Todo(w)}}}
 	number := ""
 	if w.Incident != "" {
-		number = m.t.say(incidentNo, []string{"n", w.Incident})
+		number = m.t.Say(words.IncidentNo, []string{"n", w.Incident})
 	}
 	if !at.IsZero() {
-		number = strings.TrimSpace(number + " " + m.t.say(atTime, []string{"time", at.Local().Format("15:04")}))
+		number = strings.TrimSpace(number + " " + m.t.Say(words.AtTime, []string{"time", at.Local().Format("15:04")}))
 	}
 	if number != "" {
 		p.parts = append(p.parts, paragraph{lines: []string{number}, bold: true})
@@ -131,10 +131,10 @@ func (m model) troublePage(w *tla.Why, at time.Time, lost bool) page {
 
 // checkPage is the test's checklist, and what to do first.
 func (m model) checkPage(c *tla.Check) page {
-	p := m.page(bigReady, good, m.t.say(checkGood, nil))
+	p := m.page(words.BigReady, good, m.t.Say(words.CheckGood, nil))
 	if !c.OK {
-		w := checkWhy(c)
-		p = m.page(bigNotReady, bad, m.t.todo(w))
+		w := words.CheckWhy(c)
+		p = m.page(words.BigNotReady, bad, m.t.Todo(w))
 	}
 	var list []string
 	for _, i := range c.Items {
@@ -145,7 +145,7 @@ func (m model) checkPage(c *tla.Check) page {
 	}
 	p.parts = []paragraph{{lines: list}}
 	if c.Incident != "" {
-		p.parts = append(p.parts, paragraph{lines: []string{m.t.say(incidentNo, []string{"n", c.Incident})}, bold: true})
+		p.parts = append(p.parts, paragraph{lines: []string{m.t.Say(words.IncidentNo, []string{"n", c.Incident})}, bold: true})
 	}
 	return p
 }
@@ -166,11 +166,11 @@ func twoColumns(list []string, width int) (lines []string) {
 
 // checkLine is mark and name, and where there is room what was seen.
 func (m model) checkLine(i tla.CheckItem) string {
-	line := m.t.itemMark(i) + " " + m.t.say(items[i.Item], nil)
+	line := m.t.ItemMark(i) + " " + m.t.Say(words.Items[i.Item], nil)
 	if m.small() {
 		return line
 	}
-	return line + m.t.colon() + " " + plain(m.t.itemText(i, m.own(), m.now))
+	return line + m.t.Colon() + " " + words.Plain(m.t.ItemText(i, m.own(), m.now))
 }
 
 // sessionPage is a session that is up, or whose link is sought.
@@ -179,82 +179,82 @@ func (m model) sessionPage(s tla.State) page {
 	if s == tla.StateReconnecting {
 		tone = waiting
 	}
-	p := m.page(stateWords[s], tone, m.t.say(stateLeads[s], []string{"pdt", m.pdt()}))
+	p := m.page(words.StateWords[s], tone, m.t.Say(words.StateLeads[s], []string{"pdt", m.pdt()}))
 	if n := m.status.Session; n != nil && s == tla.StateReconnecting && !n.GraceUntil.IsZero() {
-		p.parts = append(p.parts, paragraph{lines: []string{m.t.say(graceLeft, []string{"n", seconds(n.GraceUntil.Sub(m.now))})}})
+		p.parts = append(p.parts, paragraph{lines: []string{m.t.Say(words.GraceLeft, []string{"n", seconds(n.GraceUntil.Sub(m.now))})}})
 	}
 	p.parts = append(p.parts, m.notes()...)
 	p.parts = append(p.parts, m.cards(2)...)
 	p.parts = append(p.parts, m.warnings()...)
 	if n := m.status.Session; n != nil && !n.Until.IsZero() {
-		text := m.t.say(timeLeft, []string{"time", n.Until.Local().Format("15:04"), "n", hours(n.Until.Sub(m.now))})
+		text := m.t.Say(words.TimeLeft, []string{"time", n.Until.Local().Format("15:04"), "n", hours(n.Until.Sub(m.now))})
 		p.parts = append(p.parts, paragraph{lines: []string{text}, rank: 4})
 	}
 	if m.keepable() {
-		p.keys = m.t.keys(keyKeep)
+		p.keys = m.t.Keys(words.KeyKeep)
 	}
-	p.keys = append(p.keys, m.t.say(keyStop, nil))
+	p.keys = append(p.keys, m.t.Say(words.KeyStop, nil))
 	return p
 }
 
 // faultPage tells what the relay's socket refused.
 func (m model) faultPage() page {
-	p := m.page(bigFailed, bad, m.t.say(faultOf(m.fault), nil))
-	p.parts = []paragraph{{lines: []string{m.t.say(doAllowed, nil)}}}
+	p := m.page(words.BigFailed, bad, m.t.Say(words.FaultOf(m.fault), nil))
+	p.parts = []paragraph{{lines: []string{m.t.Say(words.DoAllowed, nil)}}}
 	return p
 }
 
 // passingPage is a state that passes by itself.
 func (m model) passingPage() page {
 	s := m.state()
-	p := m.page(stateWords[s], waiting, m.t.say(stateLeads[s], []string{"pdt", m.pdt()}))
+	p := m.page(words.StateWords[s], waiting, m.t.Say(words.StateLeads[s], []string{"pdt", m.pdt()}))
 	p.parts = m.cards(2)
 	if s != tla.StateEnding {
-		p.keys = m.t.keys(keyGiveUp)
+		p.keys = m.t.Keys(words.KeyGiveUp)
 	}
 	return p
 }
 
 func (m model) askPage() page {
-	p := m.page(bigAsk, waiting, m.t.say(leadAsk, nil))
+	p := m.page(words.BigAsk, waiting, m.t.Say(words.LeadAsk, nil))
 	left := seconds(m.status.Session.Ask.Until.Sub(m.now))
-	p.parts = append([]paragraph{{lines: []string{m.t.say(askLeft, []string{"n", left})}}}, m.cards(2)...)
-	p.keys = m.t.keys(keyStay, keyNoStay)
+	p.parts = append([]paragraph{{lines: []string{m.t.Say(words.AskLeft, []string{"n", left})}}}, m.cards(2)...)
+	p.keys = m.t.Keys(words.KeyStay, words.KeyNoStay)
 	return p
 }
 
 func (m model) stopPage() page {
-	p := m.page(bigStop, waiting, m.t.say(leadStop, []string{"pdt", m.pdt()}))
+	p := m.page(words.BigStop, waiting, m.t.Say(words.LeadStop, []string{"pdt", m.pdt()}))
 	p.parts = m.cards(2)
-	p.keys = m.t.keys(keyYesStop, keyNoStop)
+	p.keys = m.t.Keys(words.KeyYesStop, words.KeyNoStop)
 	return p
 }
 
 func (m model) padPage() page {
-	p := m.page(bigPIN, waiting, m.t.say(leadPad, m.cardFill(m.status.PIN.Slot)))
+	p := m.page(words.BigPIN, waiting, m.t.Say(words.LeadPad, m.cardFill(m.status.PIN.Slot)))
 	p.parts = []paragraph{{lines: []string{m.askedBy()}},
-		{lines: []string{m.t.say(neverShared, nil)}, rank: 1}}
+		{lines: []string{m.t.Say(words.NeverShared, nil)}, rank: 1}}
 	return p
 }
 
 func (m model) lastTryPage() page {
 	w := &tla.Why{Code: tla.CodeLastTry}
-	p := m.page(bigLastTry, bad, m.t.say(leadLast, m.cardFill(m.status.PIN.Slot)))
-	p.parts = []paragraph{{lines: []string{m.t.todo(w)}}, {lines: []string{m.askedBy()}, rank: 1}}
-	p.keys = m.t.keys(keyInsist, keyRefuse)
+	p := m.page(words.BigLastTry, bad, m.t.Say(words.LeadLast, m.cardFill(m.status.PIN.Slot)))
+	p.parts = []paragraph{{lines: []string{m.t.Todo(w)}}, {lines: []string{m.askedBy()}, rank: 1}}
+	p.keys = m.t.Keys(words.KeyInsist, words.KeyRefuse)
 	return p
 }
 
 // askedBy tells whose program wants the PIN.
 func (m model) askedBy() string {
-	return m.t.say(askedBy, []string{"pdt", m.t.who(m.status.PIN.PdT, m.own())})
+	return m.t.Say(words.AskedBy, []string{"pdt", m.t.Who(m.status.PIN.PdT, m.own())})
 }
 
 // pinTakenPage is while a PIN is asked for that cannot be typed here just now.
 func (m model) pinTakenPage() page {
-	p := m.page(bigPIN, waiting, m.t.say(leadTaken, m.cardFill(m.status.PIN.Slot)))
+	p := m.page(words.BigPIN, waiting, m.t.Say(words.LeadTaken, m.cardFill(m.status.PIN.Slot)))
 	p.parts = []paragraph{{lines: []string{m.askedBy()}, rank: 1}}
-	p.keys = m.t.keys(keyInsist, keyStop)
+	p.keys = m.t.Keys(words.KeyInsist, words.KeyStop)
 	return p
 }
 
@@ -270,12 +270,12 @@ func (m model) choices() []paragraph {
 		if i == m.choice {
 			mark = "> "
 		}
-		list = append(list, fmt.Sprintf("%s%d %s", mark, i-first+1, shortName(m.status.PdTs[i], m.own())))
+		list = append(list, fmt.Sprintf("%s%d %s", mark, i-first+1, words.NameOf(m.status.PdTs[i], m.own())))
 	}
 	if m.small() && len(list) > manyPdTs {
 		return []paragraph{{lines: twoColumns(list, leastWidth/2)}}
 	}
-	return []paragraph{{lines: append([]string{m.t.say(choosePdT, nil)}, list...)}}
+	return []paragraph{{lines: append([]string{m.t.Say(words.ChoosePdT, nil)}, list...)}}
 }
 
 // manyPdTs are too many for one column of a small screen.
@@ -284,7 +284,7 @@ const manyPdTs = 4
 // cards says which card is in, and who is reading it.
 func (m model) cards(rank int) []paragraph {
 	if m.status.PCSC != "" {
-		return []paragraph{{lines: []string{m.t.say(lines.noPCSC, nil) + "."}, rank: rank}}
+		return []paragraph{{lines: []string{m.t.Say(words.NoPCSC, nil) + "."}, rank: rank}}
 	}
 	var list []string
 	for _, r := range m.status.Readers {
@@ -294,9 +294,9 @@ func (m model) cards(rank int) []paragraph {
 	}
 	switch {
 	case len(m.status.Readers) == 0:
-		list = []string{m.t.say(lines.noReader, nil) + "."}
+		list = []string{m.t.Say(words.NoReader, nil) + "."}
 	case len(list) == 0:
-		list = []string{m.t.say(noCards, nil)}
+		list = []string{m.t.Say(words.NoCards, nil)}
 	}
 	return []paragraph{{lines: list, rank: rank}}
 }
@@ -308,21 +308,21 @@ func (m model) cardLine(r tla.ReaderStatus) string {
 	c, text := r.Card, ""
 	switch {
 	case c.Use != tla.UseSlot:
-		text = m.t.say(uses[c.Use], nil)
+		text = m.t.Say(words.Uses[c.Use], nil)
 	case c.Hold == cards.HoldTaken && m.now.Sub(c.LastCommand) < readTime:
-		text = m.t.say(cardReading, []string{"pdt", m.pdt()})
-	case c.Hold == cards.HoldTaken && waits(c):
-		text = m.t.say(cardWaits, []string{"pdt", m.pdt()})
+		text = m.t.Say(words.CardReading, []string{"pdt", m.pdt()})
+	case c.Hold == cards.HoldTaken && words.Waits(c):
+		text = m.t.Say(words.CardWaits, []string{"pdt", m.pdt()})
 	case c.Hold == cards.HoldTaken:
-		text = m.t.say(cardHeld, []string{"pdt", m.pdt()})
+		text = m.t.Say(words.CardHeld, []string{"pdt", m.pdt()})
 	case c.Hold == cards.HoldNone:
-		text = m.t.say(cardFree, nil)
+		text = m.t.Say(words.CardFree, nil)
 	default:
-		text = m.t.say(holds[c.Hold], nil)
+		text = m.t.Say(words.Holds[c.Hold], nil)
 	}
-	line := capital(m.t.say(kinds[c.Kind], nil)) + m.t.colon() + " " + text
+	line := words.Capital(m.t.Say(words.Kinds[c.Kind], nil)) + m.t.Colon() + " " + text
 	if m.width >= 80 {
-		line += " (" + m.t.say(reader, []string{"text", plain(r.Name)}) + ")"
+		line += " (" + m.t.Say(words.Reader, []string{"text", words.Plain(r.Name)}) + ")"
 	}
 	return line
 }
@@ -340,17 +340,17 @@ func (m model) warnings() (list []paragraph) {
 	warn := func(text string) { list = append(list, paragraph{lines: []string{"! " + text}, bold: true, rank: 1}) }
 	if n := m.status.Session; n != nil {
 		if n.Warning != nil {
-			warn(m.t.say(endsSoon, []string{"n", seconds(n.Warning.At.Sub(m.now)), "text", m.t.say(endWords[n.Warning.Code], nil)}))
+			warn(m.t.Say(words.EndsSoon, []string{"n", seconds(n.Warning.At.Sub(m.now)), "text", m.t.Say(words.EndWords[n.Warning.Code], nil)}))
 		}
 		if n.Refused >= tla.ManyRefused {
-			number := m.t.say(incidentNo, []string{"n", n.RefusedIncident})
-			warn(m.t.sentence(&tla.Why{Code: tla.CodeManyRefused}, m.own()) + " " + number + ".")
+			number := m.t.Say(words.IncidentNo, []string{"n", n.RefusedIncident})
+			warn(m.t.Sentence(&tla.Why{Code: tla.CodeManyRefused}, m.own()) + " " + number + ".")
 		}
 	}
-	for _, text := range m.t.declining(m.status) {
+	for _, text := range m.t.Declining(m.status) {
 		warn(text)
 	}
-	if late := m.t.warning(m.status); late != "" {
+	if late := m.t.Warning(m.status); late != "" {
 		warn(late)
 	}
 	return list
@@ -369,51 +369,13 @@ func (m model) pdt() string {
 	case m.status == nil:
 		return ""
 	case m.status.Session == nil && m.chosen() != "":
-		return shortName(m.chosen(), m.own())
+		return words.NameOf(m.chosen(), m.own())
 	}
-	return shortName(m.status.PdT, m.own())
+	return words.NameOf(m.status.PdT, m.own())
 }
 
-func (m model) cardFill(slot string) []string { return []string{"card", m.t.say(cardNames[slot], nil)} }
-
-// keys gives what can be pressed.
-func (t tongue) keys(list ...words) (texts []string) {
-	for _, k := range list {
-		texts = append(texts, t.say(k, nil))
-	}
-	return texts
-}
-
-// who names somebody by role and, of a Poste de Travail, by name: "le Poste de Travail bureau".
-func (t tongue) who(peer, own string) string {
-	role, name := peer, ""
-	if id, err := pki.ParseIdentity(peer); err == nil {
-		role, name = string(id.Role), shortName(peer, own)
-	}
-	if known, ok := roleNames[role]; ok {
-		return strings.TrimSpace(t.say(known, []string{"text", name}))
-	}
-	return plain(peer)
-}
-
-// shortName is the name of a URN; of another practice's PdT, with that.
-func shortName(urn, own string) string {
-	id, err := pki.ParseIdentity(urn)
-	if err != nil {
-		return plain(urn)
-	}
-	if us, err := pki.ParseIdentity(own); id.Role == pki.RolePdT && err == nil && us.Practice != id.Practice {
-		return id.Name + " (" + id.Practice + ")"
-	}
-	return id.Name
-}
-
-func capital(s string) string {
-	r := []rune(s)
-	if len(r) > 0 {
-		r[0] = []rune(strings.ToUpper(string(r[:1])))[0]
-	}
-	return string(r)
+func (m model) cardFill(slot string) []string {
+	return []string{"card", m.t.Say(words.CardNames[slot], nil)}
 }
 
 func seconds(d time.Duration) string {

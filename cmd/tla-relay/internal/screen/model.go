@@ -1,4 +1,4 @@
-package main
+package screen
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"tlagate/cmd/tla-relay/internal/words"
 	"tlagate/tla"
 	ctl "tlagate/tla/control"
 )
@@ -22,7 +23,7 @@ const (
 
 // model is what the screen knows. It is changed by Update alone, which does nothing itself: commands do.
 type model struct {
-	t     tongue
+	t     words.Tongue
 	relay relayLink
 	ctx   context.Context
 	clock func() time.Time
@@ -61,7 +62,7 @@ type (
 	}
 )
 
-func newModel(ctx context.Context, t tongue, relay relayLink) model {
+func newModel(ctx context.Context, t words.Tongue, relay relayLink) model {
 	return model{ctx: ctx, t: t, relay: relay, clock: time.Now, now: time.Now()}
 }
 

@@ -1,4 +1,4 @@
-package main
+package screen
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"tlagate/cmd/tla-relay/internal/words"
 	"tlagate/tla"
 	ctl "tlagate/tla/control"
 	"tlagate/tla/pin"
@@ -110,7 +111,7 @@ func (m model) pinDone(d pinDoneMsg) model {
 	var said strings.Builder
 	err := d.err
 	if err == nil {
-		err = m.t.pinOutcome(&said, d.answer)
+		err = m.t.PINOutcome(&said, d.answer)
 	}
 	m.note, m.noteAt = strings.TrimSpace(said.String()), m.now
 	if err != nil {
@@ -240,17 +241,17 @@ func (p *pinPrompt) draw(digits int) {
 
 // pinPage is what is shown while a PIN is typed.
 func (m model) pinPage(p tla.PINRequest, digits int) page {
-	g := m.page(bigPIN, waiting, m.t.say(leadPIN, m.cardFill(p.Slot)))
+	g := m.page(words.BigPIN, waiting, m.t.Say(words.LeadPIN, m.cardFill(p.Slot)))
 	g.parts = []paragraph{
-		{lines: []string{m.t.say(typedSoFar, []string{"text", strings.Repeat("•", digits)})}, bold: true},
-		{lines: []string{m.t.say(askedBy, []string{"pdt", m.t.who(p.PdT, m.own())})}, rank: 1},
+		{lines: []string{m.t.Say(words.TypedSoFar, []string{"text", strings.Repeat("•", digits)})}, bold: true},
+		{lines: []string{m.t.Say(words.AskedBy, []string{"pdt", m.t.Who(p.PdT, m.own())})}, rank: 1},
 	}
-	tries := []string{m.t.say(neverShared, nil)}
+	tries := []string{m.t.Say(words.NeverShared, nil)}
 	if p.Tries > 0 {
-		tries = []string{m.t.say(triesLeft, []string{"n", strconv.Itoa(p.Tries)})}
+		tries = []string{m.t.Say(words.TriesLeft, []string{"n", strconv.Itoa(p.Tries)})}
 	}
-	g.parts = append(g.parts, paragraph{lines: append(tries, m.t.say(secondsLeft, []string{"n", seconds(p.Until.Sub(m.now))})), rank: 2})
-	g.keys = m.t.keys(keyOK, keyErase, keyRefuse)
+	g.parts = append(g.parts, paragraph{lines: append(tries, m.t.Say(words.SecondsLeft, []string{"n", seconds(p.Until.Sub(m.now))})), rank: 2})
+	g.keys = m.t.Keys(words.KeyOK, words.KeyErase, words.KeyRefuse)
 	return g
 }
 

@@ -1,4 +1,4 @@
-package main
+package words
 
 import (
 	"tlagate/bundle"
@@ -11,63 +11,77 @@ import (
 
 // What the user is to do: one thing.
 var (
-	doCall    = words{"Appelez votre opérateur et donnez le numéro d'incident.", "Call your operator and read out the incident number."}
-	doNetwork = words{"Vérifiez le réseau (Wi-Fi, câble, mobile), puis recommencez.", "Check the network (Wi-Fi, cable, mobile), then start again."}
-	doClock   = words{
+	doCall = Text{
+		"Appelez votre opérateur et donnez le numéro d'incident.",
+		"Call your operator and read out the incident number."}
+	doNetwork = Text{
+		"Vérifiez le réseau (Wi-Fi, câble, mobile), puis recommencez.",
+		"Check the network (Wi-Fi, cable, mobile), then start again."}
+	doClock = Text{
 		"Vérifiez la date et l'heure de ce terminal ; si elles sont justes, appelez votre opérateur.",
 		"Check the date and time of this terminal; if they are right, call your operator."}
-	doSetClock = words{"Mettez ce terminal à l'heure, puis recommencez.", "Set the clock of this terminal, then start again."}
+	doSetClock = Text{
+		"Mettez ce terminal à l'heure, puis recommencez.",
+		"Set the clock of this terminal, then start again."}
 
-	doPortal = words{
+	doPortal = Text{
 		"Changez de réseau (partage du téléphone), ou demandez un accès sans page d'accueil.",
 		"Change the network (a phone's), or ask for an access without a login page."}
-	doElsewhere = words{
+	doElsewhere = Text{
 		"Essayez un autre réseau ; si cela se répète, appelez votre opérateur.",
 		"Try another network; if it happens again, call your operator."}
-	doAllow = words{
+	doAllow = Text{
 		"Changez de réseau, ou demandez à qui le gère d'autoriser ce terminal.",
 		"Change the network, or ask whoever runs it to allow this terminal."}
 
-	doWait = words{"Attendez une minute, puis recommencez.", "Wait a minute, then start again."}
-	doPdT  = words{ // it may be on its way: after an outage it takes up to ten seconds to be back
+	doWait = Text{"Attendez une minute, puis recommencez.", "Wait a minute, then start again."}
+	doPdT  = Text{ // it may be on its way: after an outage it takes up to ten seconds to be back
 		"Attendez une minute et recommencez ; sinon, vérifiez que le Poste de Travail est allumé.",
 		"Wait a minute and start again; if it fails again, check that the Poste de Travail is on."}
-	doOpen  = words{"Ouvrez une nouvelle session.", "Start a new session."}
-	doAgain = words{"Recommencez ; si cela se répète, appelez votre opérateur.", "Start again; if it happens again, call your operator."}
+	doOpen  = Text{"Ouvrez une nouvelle session.", "Start a new session."}
+	doAgain = Text{
+		"Recommencez ; si cela se répète, appelez votre opérateur.",
+		"Start again; if it happens again, call your operator."}
 )
 
 // todos are what the user is to do about a why, by its code; where the reason says more, todoReasons has it.
-var todos = map[tla.Code]words{
-	tla.CodeAlready:        {"Fermez d'abord la session en cours.", "End the present session first."},
-	tla.CodeConfiguration:  doCall,
-	tla.CodeUnreachable:    doNetwork,
-	tla.CodeProxy:          doNetwork,
-	tla.CodePortal:         doPortal,
-	tla.CodeRefused:        doCall,
-	tla.CodeRejected:       doCall,
-	tla.CodeProblem:        doCall,
-	tla.CodePdT:            doAgain,
-	tla.CodeNotice:         doAgain,
-	tla.CodeTimeout:        doAgain,
-	tla.CodeLost:           doNetwork,
-	tla.CodeProtocol:       doCall,
-	tla.CodeStopped:        doOpen,
-	tla.CodeCancelled:      doOpen,
-	tla.CodeTimeOver:       doOpen,
-	tla.CodeInactive:       doOpen,
-	tla.CodeAbsent:         doOpen,
-	tla.CodeNoSession:      doOpen,
-	tla.CodeExpired:        doCall,
-	tla.CodeShutdown:       doWait,
-	tla.CodeSeal:           doCall,
-	tla.CodeClock:          doSetClock,
-	tla.CodeManyRefused:    doCall,
-	tla.CodeCheck:          doCall,
-	tla.CodeUnknownPdT:     {"Choisissez un Poste de Travail de la liste.", "Choose a Poste de Travail of the list."},
-	tla.CodeNoPIN:          {"Relancez la demande depuis le logiciel du Poste de Travail.", "Ask for it again from the software of the Poste de Travail."},
-	tla.CodeLastTry:        {"Ne continuez que si vous êtes sûr de votre code.", "Go on only if you are sure of your PIN."},
-	tla.CodeBadPIN:         {"Tapez de nouveau votre code.", "Type your PIN again."},
-	tla.CodePINFailed:      {"Remettez la carte, puis relancez la demande depuis le logiciel.", "Put the card back, then ask again from the software."},
+var todos = map[tla.Code]Text{
+	tla.CodeAlready:       {"Fermez d'abord la session en cours.", "End the present session first."},
+	tla.CodeConfiguration: doCall,
+	tla.CodeUnreachable:   doNetwork,
+	tla.CodeProxy:         doNetwork,
+	tla.CodePortal:        doPortal,
+	tla.CodeRefused:       doCall,
+	tla.CodeRejected:      doCall,
+	tla.CodeProblem:       doCall,
+	tla.CodePdT:           doAgain,
+	tla.CodeNotice:        doAgain,
+	tla.CodeTimeout:       doAgain,
+	tla.CodeLost:          doNetwork,
+	tla.CodeProtocol:      doCall,
+	tla.CodeStopped:       doOpen,
+	tla.CodeCancelled:     doOpen,
+	tla.CodeTimeOver:      doOpen,
+	tla.CodeInactive:      doOpen,
+	tla.CodeAbsent:        doOpen,
+	tla.CodeNoSession:     doOpen,
+	tla.CodeExpired:       doCall,
+	tla.CodeShutdown:      doWait,
+	tla.CodeSeal:          doCall,
+	tla.CodeClock:         doSetClock,
+	tla.CodeManyRefused:   doCall,
+	tla.CodeCheck:         doCall,
+	tla.CodeUnknownPdT:    {"Choisissez un Poste de Travail de la liste.", "Choose a Poste de Travail of the list."},
+	tla.CodeNoPIN: {
+		"Relancez la demande depuis le logiciel du Poste de Travail.",
+		"Ask for it again from the software of the Poste de Travail."},
+	tla.CodeLastTry: {
+		"Ne continuez que si vous êtes sûr de votre code.",
+		"Go on only if you are sure of your PIN."},
+	tla.CodeBadPIN: {"Tapez de nouveau votre code.", "Type your PIN again."},
+	tla.CodePINFailed: {
+		"Remettez la carte, puis relancez la demande depuis le logiciel.",
+		"Put the card back, then ask again from the software."},
 	tla.CodeUnknownCommand: doCall,
 }
 
@@ -78,11 +92,11 @@ const (
 	cardsSecond  = string(tla.ItemCards) + " " + string(tla.UseSecond)
 )
 
-var doOtherCard = words{
+var doOtherCard = Text{
 	"Retirez la carte que ce terminal ne connaît pas ; si c'est la bonne, appelez votre opérateur.",
 	"Take out the card that this terminal does not know; if it is the right one, call your operator."}
 
-var todoReasons = map[tla.Code]map[string]words{
+var todoReasons = map[tla.Code]map[string]Text{
 	tla.CodeProxy: {
 		string(dialer.NoPassword):  doCall,
 		string(dialer.Credentials): doCall,
@@ -102,7 +116,9 @@ var todoReasons = map[tla.Code]map[string]words{
 		string(link.ProblemClockWrong):       doSetClock,
 	},
 	tla.CodePdT: {
-		string(session.ByeBusy):     {"Fermez une autre session de ce Poste de Travail, ou attendez.", "End another session of that Poste de Travail, or wait."},
+		string(session.ByeBusy): {
+			"Fermez une autre session de ce Poste de Travail, ou attendez.",
+			"End another session of that Poste de Travail, or wait."},
 		string(session.ByeRemoved):  doPdT,
 		string(session.ByeShutdown): doPdT,
 		string(session.ByeProtocol): doCall,
@@ -129,14 +145,18 @@ var todoReasons = map[tla.Code]map[string]words{
 		string(tla.ItemCards):   {"Insérez votre carte, puce en avant.", "Put your card in, chip first."},
 		cardsUnknown:            doOtherCard,
 		cardsNoRule:             doOtherCard,
-		cardsSecond:             {"Laissez une seule carte de chaque type : retirez l'autre.", "Leave one card of each type in: take the other one out."},
+		cardsSecond: {
+			"Laissez une seule carte de chaque type : retirez l'autre.",
+			"Leave one card of each type in: take the other one out."},
 		string(tla.ItemLink): {"Appelez votre opérateur : la liste de révocation est à renouveler.",
 			"Call your operator: the revocation list is to be renewed."},
-		string(tla.ItemCertificate): {"Appelez votre opérateur : le certificat est à renouveler.", "Call your operator: the certificate is to be renewed."},
+		string(tla.ItemCertificate): {
+			"Appelez votre opérateur : le certificat est à renouveler.",
+			"Call your operator: the certificate is to be renewed."},
 	},
 }
 
-var todoCertificates = map[string]words{
+var todoCertificates = map[string]Text{
 	string(pki.Expired):         doClock,
 	string(pki.NotYetValid):     doClock,
 	string(pki.CRLFuture):       doClock,
@@ -147,7 +167,7 @@ var todoCertificates = map[string]words{
 }
 
 // todoStrangers are about whatever answers in the operator's place, unproven: this network's doing, most likely.
-var todoStrangers = map[string]words{
+var todoStrangers = map[string]Text{
 	string(pki.UnknownIssuer):   doElsewhere,
 	string(pki.Inspected):       doAllow,
 	string(pki.SelfSigned):      doElsewhere,
@@ -158,16 +178,16 @@ var todoStrangers = map[string]words{
 	string(pki.HandshakeFailed): doElsewhere,
 }
 
-// todo is the one thing to do about a why.
-func (t tongue) todo(w *tla.Why) string {
+// Todo is the one thing to do about a why.
+func (t Tongue) Todo(w *tla.Why) string {
 	if known, ok := todoStrangers[w.Reason]; ok && w.Code == tla.CodeRefused && w.Peer == string(pki.RoleGateway) {
-		return t.say(known, nil)
+		return t.Say(known, nil)
 	}
 	if known, ok := todoReasons[w.Code][w.Reason]; ok {
-		return t.say(known, nil)
+		return t.Say(known, nil)
 	}
 	if known, ok := todos[w.Code]; ok {
-		return t.say(known, nil)
+		return t.Say(known, nil)
 	}
-	return t.say(doCall, nil)
+	return t.Say(doCall, nil)
 }

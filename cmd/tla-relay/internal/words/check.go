@@ -1,4 +1,4 @@
-package main
+package words
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 
 // The words of the test before a visit. {names}, {n} and {until} are filled in.
 var (
-	items = map[tla.Item]words{
+	Items = map[tla.Item]Text{
 		tla.ItemClock:       {"Horloge", "Clock"},
 		tla.ItemReaders:     {"Lecteurs", "Readers"},
 		tla.ItemCards:       {"Cartes", "Cards"},
@@ -24,7 +24,7 @@ var (
 		tla.ItemPdT:         {"Poste", "Poste"},
 	}
 	// itemsFine say what is good about an item, itemsBad what is the matter when no start would be refused for it.
-	itemsFine = map[tla.Item]words{
+	itemsFine = map[tla.Item]Text{
 		tla.ItemClock:       {"il est {now}", "it is {now}"},
 		tla.ItemReaders:     {"{n} {n:branché:branchés}", "{n} plugged in"},
 		tla.ItemCards:       {"{names}", "{names}"},
@@ -33,56 +33,56 @@ var (
 		tla.ItemLink:        {"service de l'opérateur joint et reconnu", "operator's service reached and proven"},
 		tla.ItemPdT:         {"prêt à recevoir les cartes", "ready for the cards"},
 	}
-	itemsBad = map[tla.Item]words{
+	itemsBad = map[tla.Item]Text{
 		tla.ItemReaders:     {"aucun lecteur", "no reader"},
 		tla.ItemCards:       {"aucune carte utilisable", "no card of use"},
 		tla.ItemCertificate: {"à renouveler, encore {n} {n:jour:jours}", "to be renewed, {n} {n:day:days} left"},
 		tla.ItemLink: {"liste de révocation à renouveler, encore {n} {n:jour:jours}",
 			"revocation list to be renewed, {n} {n:day:days} left"},
 	}
-	itemMarks   = map[bool]words{true: {"OK ", "OK "}, false: {"NON", "NO "}}
-	itemSkipped = words{"-- ", "-- "}
-	notLooked   = words{"non testé", "not tested"}
-	checkGood   = words{"Tout est prêt pour la visite.", "All is ready for the visit."}
+	itemMarks   = map[bool]Text{true: {"OK ", "OK "}, false: {"NON", "NO "}}
+	itemSkipped = Text{"-- ", "-- "}
+	notLooked   = Text{"non testé", "not tested"}
+	CheckGood   = Text{"Tout est prêt pour la visite.", "All is ready for the visit."}
 )
 
-// check prints the checklist, and what to do about what was found.
-func (t tongue) check(w io.Writer, c *tla.Check, own string, now time.Time) {
+// Check prints the checklist, and what to do about what was found.
+func (t Tongue) Check(w io.Writer, c *tla.Check, own string, now time.Time) {
 	for _, i := range c.Items {
-		fmt.Fprintf(w, "%s  %s%s %s\n", t.itemMark(i), t.say(items[i.Item], nil), t.colon(), t.itemText(i, own, now))
+		fmt.Fprintf(w, "%s  %s%s %s\n", t.ItemMark(i), t.Say(Items[i.Item], nil), t.Colon(), t.ItemText(i, own, now))
 	}
 	if c.OK {
-		fmt.Fprintln(w, t.say(checkGood, nil))
+		fmt.Fprintln(w, t.Say(CheckGood, nil))
 		return
 	}
-	fmt.Fprintln(w, t.todo(checkWhy(c)))
+	fmt.Fprintln(w, t.Todo(CheckWhy(c)))
 	if c.Incident != "" {
-		fmt.Fprintln(w, t.say(numbered, []string{"incident", c.Incident}))
+		fmt.Fprintln(w, t.Say(numbered, []string{"incident", c.Incident}))
 	}
 }
 
-// itemMark is OK, NON or --, three columns wide.
-func (t tongue) itemMark(i tla.CheckItem) string {
+// ItemMark is OK, NON or --, three columns wide.
+func (t Tongue) ItemMark(i tla.CheckItem) string {
 	if i.Skipped {
-		return t.say(itemSkipped, nil)
+		return t.Say(itemSkipped, nil)
 	}
-	return t.say(itemMarks[i.OK], nil)
+	return t.Say(itemMarks[i.OK], nil)
 }
 
-// itemText is what was seen of an item. own is as of sentence.
-func (t tongue) itemText(i tla.CheckItem, own string, now time.Time) string {
+// ItemText is what was seen of an item. own is as of sentence.
+func (t Tongue) ItemText(i tla.CheckItem, own string, now time.Time) string {
 	switch {
 	case i.Skipped:
-		return t.say(notLooked, nil)
+		return t.Say(notLooked, nil)
 	case i.Error != nil:
-		return t.sentence(i.Error, own)
+		return t.Sentence(i.Error, own)
 	case !i.OK && (i.Item != tla.ItemCards || len(i.Names) == 0):
-		return t.say(itemsBad[i.Item], t.itemFill(i, now))
+		return t.Say(itemsBad[i.Item], t.itemFill(i, now))
 	}
-	return t.say(itemsFine[i.Item], t.itemFill(i, now))
+	return t.Say(itemsFine[i.Item], t.itemFill(i, now))
 }
 
-func (t tongue) itemFill(i tla.CheckItem, now time.Time) []string {
+func (t Tongue) itemFill(i tla.CheckItem, now time.Time) []string {
 	n, names := len(i.Names), []string{}
 	switch i.Item {
 	case tla.ItemCertificate, tla.ItemLink:
@@ -91,16 +91,16 @@ func (t tongue) itemFill(i tla.CheckItem, now time.Time) []string {
 		n = int(i.Version)
 	}
 	for _, name := range i.Names {
-		if kind, ok := kinds[cards.Kind(name)]; ok {
-			name = t.say(kind, nil)
+		if kind, ok := Kinds[cards.Kind(name)]; ok {
+			name = t.Say(kind, nil)
 		}
 		names = append(names, name)
 	}
 	return []string{"n", strconv.Itoa(n), "names", strings.Join(names, ", "), "now", now.Local().Format("15:04")}
 }
 
-// checkWhy is what a check that is not fine found first.
-func checkWhy(c *tla.Check) *tla.Why {
+// CheckWhy is what a check that is not fine found first.
+func CheckWhy(c *tla.Check) *tla.Why {
 	for _, i := range c.Items {
 		switch {
 		case i.Error != nil:

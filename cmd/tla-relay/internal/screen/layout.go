@@ -1,4 +1,4 @@
-package main
+package screen
 
 import (
 	"slices"
@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"tlagate/cmd/tla-relay/internal/words"
 )
 
 // The least size of a screen, in columns and rows.
@@ -48,7 +50,7 @@ type paragraph struct {
 // render lays a page out: as much of it as there is room for, with the word as large as that allows.
 func (p page) render(width, height int) string {
 	if width < leastWidth || height < leastHeight {
-		return ansi.Truncate(tooSmall, max(width, 1), "")
+		return ansi.Truncate(words.TooSmall, max(width, 1), "")
 	}
 	f := frame{page: p, width: width, text: min(width, mostWidth), margin: max(0, (width-mostWidth)/2)}
 	if width > leastWidth+20 {
@@ -222,16 +224,3 @@ func wrap(text string, width int) (lines []string) {
 var tight = strings.NewReplacer(" :", noBreak+":", " ;", noBreak+";", " ?", noBreak+"?", " !", noBreak+"!", " »", noBreak+"»", "« ", "«"+noBreak)
 
 const noBreak = "\u00a0"
-
-// plain keeps what comes from elsewhere, a reader's name for instance, one column a character and free of control.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r < ' ' || r == 0x7F || (r >= 0x80 && r < 0xA0):
-			return -1
-		case r >= 0x300:
-			return '?'
-		}
-		return r
-	}, s)
-}
