@@ -16,7 +16,7 @@ import (
 var mayImport = map[string][]string{
 	"cmd": {"internal/address", "pemfile", "tla", "pdt", "gateway", "ca", "ocsp", "bundle", "est", "push", "pki", "session",
 		"keys", "metrics", "audit", "dialer", "cmd/internal"},
-	"cmd/internal/cli":            {"internal/address", "bundle", "est", "pki", "keys", "dialer", "cmd/internal/owner"},
+	"cmd/internal/cli":            {"internal/address", "pki", "keys", "dialer", "cmd/internal/owner"},
 	"dialer":                      {"internal/address"},
 	"tla":                         {"internal/address", "session", "bundle", "pki", "dialer"},
 	"tla/atr":                     {},
@@ -54,10 +54,12 @@ var mayImport = map[string][]string{
 	"audit":               {},
 	"audit/host":          {"audit"},
 	"cmd/internal/trail":  {"cmd/internal/room", "cmd/internal/cli", "audit", "bundle", "keys", "pki", "session/consent"},
-	"cmd/internal/doctor": {"cmd/internal/room", "internal/address", "cmd/internal/cli", "cmd/internal/keycmd", "bundle", "keys", "pki", "dialer"},
+	"cmd/internal/doctor": {"cmd/internal/room", "internal/address", "cmd/internal/cli", "cmd/internal/keycmd",
+		"cmd/internal/seal", "bundle", "keys", "pki", "dialer"},
+	"cmd/internal/seal":   {"internal/address", "cmd/internal/cli", "bundle", "est", "keys", "pki", "dialer"},
 	"cmd/internal/keycmd": {"pki", "keys", "cmd/internal/cli"},
 
-	"cmd/tla-relay/internal/words": {"bundle", "dialer", "est", "pki", "session", "tla", "cmd/internal/enrol",
+	"cmd/tla-relay/internal/words": {"bundle", "dialer", "pki", "session", "tla", "cmd/internal/enrol",
 		"cmd/internal/keycmd"},
 	"cmd/tla-relay/internal/screen":    {"tla", "cmd/tla-relay/internal/words"},
 	"cmd/tla-relay/internal/relaytest": {"tla"},

@@ -8,6 +8,7 @@ import (
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
+	"tlagate/cmd/internal/seal"
 	"tlagate/internal/address"
 	"tlagate/tla"
 )
@@ -36,7 +37,7 @@ type config struct {
 	Floor      cli.Path `yaml:"clock_floor"` // empty: memory
 	cli.Proxy  `yaml:",inline"`
 	cli.Hybrid `yaml:",inline"`
-	cli.Seal   `yaml:",inline"`
+	seal.Seal  `yaml:",inline"`
 	Box        confinement `yaml:",inline"`
 }
 
@@ -80,9 +81,13 @@ func (w withConfig) load() (config, error) {
 	if c.Control.Socket == "" {
 		c.Control.Socket = defaultSocket
 	}
-	file := c
-	c.Usable = func(b *bundle.Content) error { _, err := file.settings(b); return err }
 	return c, err
+}
+
+// usable says why this terminal cannot work with what a bundle says.
+func (c config) usable(b *bundle.Content) error {
+	_, err := c.settings(b)
+	return err
 }
 
 // timers are those of the file, with what settings add.
@@ -114,11 +119,7 @@ func (c config) checkFiles() error {
 		errs = append(errs, errors.New("cannot use trust.ocsp: a relay asks no responder (C4); the gateway brings it "+
 			"the answers"))
 	}
-	names := append(append([]cli.Path{c.Policy, c.Trust.State, c.Trust.DenyList, c.Trust.ARL}, c.Trust.Intermediates...), c.Trust.CRLs...)
-	for _, a := range c.Trust.Anchors {
-		names = append(names, a.File)
-	}
-	for _, n := range names {
+	for _, n := range append(append(c.Trust.Reads(), c.Trust.Writes()...), c.Policy) {
 		if address.IsURL(string(n)) {
 			errs = append(errs, fmt.Errorf("cannot use %s: a relay fetches nothing (C4); name a file, and have it "+
 				"brought there", n))

@@ -41,7 +41,8 @@ func (e *enrollCmd) Run(app *cli.App) error {
 		return err
 	}
 	return trace.Enrolment(func() error {
-		return e.Command.Run(app, c.device(), usual, words.TongueOf(os.Getenv).Enrolment(), c.FirstBundle(app, c.Trust, c.Identity, c.Dial))
+		return e.Command.Run(app, c.device(), usual, words.TongueOf(os.Getenv).Enrolment(),
+			c.FirstBundle(app, c.Trust, c.Identity, c.usable, c.Dial))
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/sandbox"
+	"tlagate/cmd/internal/seal"
 	"tlagate/cmd/internal/trail"
 	"tlagate/pki"
 	"tlagate/tla"
@@ -77,8 +78,7 @@ func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
 	if err := cfg.CheckKeys(cfg.Identity); err != nil {
 		return nil, err
 	}
-	cfg.Event = trace.Bundle
-	kept, err := cfg.Open(cfg.Trust, d.keys.Certificate, app.Log)
+	kept, err := cfg.Open(cfg.Trust, d.keys.Certificate, cfg.usable, trace.Bundle, app.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +93,8 @@ func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
 
 // openRelay makes the relay, and the trust store under it, with what the bundle gives.
 func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, log *slog.Logger) (err error) {
-	content := cli.ContentOf(kept)
-	if d.trust, err = cfg.Trust.OpenTrust(content, trace.Trust, log); err != nil {
+	content := seal.ContentOf(kept)
+	if d.trust, err = seal.OpenTrust(cfg.Trust, content, trace.Trust, log); err != nil {
 		return err
 	}
 	s, err := cfg.settings(content)
