@@ -100,7 +100,7 @@ func (d *desk) show(r PINRequest) (hide func()) {
 	return func() { d.put(nil) }
 }
 
-// pending gives the question that waits for an answer, for the status.
+// pending returns the question that waits for an answer, for the status.
 func (d *desk) pending() *PINRequest {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -34,13 +34,13 @@ type Clock struct {
 
 	mu    sync.Mutex
 	floor time.Time
-	kept  time.Time // what the file says
+	saved time.Time // what the file says
 }
 
-// keepStep is how much the floor rises before it is written again: flash wears out.
-const keepStep = time.Hour
+// saveStep is how much the floor rises before it is written again: flash wears out.
+const saveStep = time.Hour
 
-// OpenClock reads what was kept. A file that cannot be read, or makes no sense, is logged: without it the floor is a lower one.
+// OpenClock reads what was saved. A file that cannot be read, or makes no sense, is logged: without it the floor is a lower one.
 func OpenClock(cfg ClockConfig) *Clock {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -53,7 +53,7 @@ func OpenClock(cfg ClockConfig) *Clock {
 	if err != nil {
 		cfg.Log.Error("clock floor not known; it begins anew", "file", cfg.File, "error", err)
 	}
-	c.kept = at
+	c.saved = at
 	c.raise(at)
 	return c
 }
@@ -108,11 +108,11 @@ func utc(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 UTC") }
 func (c *Clock) accepted() {
 	if c != nil {
 		c.raise(c.cfg.Now().Add(-consent.Skew))
-		c.Keep()
+		c.Save()
 	}
 }
 
-// named gives w, or that the clock is wrong, when it is and w may be about that.
+// named returns w, or that the clock is wrong, when it is and w may be about that.
 func (c *Clock) named(w *Why) *Why {
 	switch pki.Reason(w.Reason) {
 	case pki.Expired, pki.NotYetValid, pki.CRLFuture, pki.OCSPFuture:
@@ -123,20 +123,20 @@ func (c *Clock) named(w *Why) *Why {
 	return w
 }
 
-// Keep writes the floor to its file, when it has risen by much.
-func (c *Clock) Keep() {
+// Save writes the floor to its file, when it has risen by much.
+func (c *Clock) Save() {
 	if c == nil || c.cfg.File == "" {
 		return
 	}
 	floor := c.Floor()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if floor.Sub(c.kept) < keepStep {
+	if floor.Sub(c.saved) < saveStep {
 		return
 	}
 	if err := pki.WriteFileAtomic(c.cfg.File, []byte(floor.UTC().Format(time.RFC3339)+"\n")); err != nil {
 		c.cfg.Log.Error("clock floor not kept", "file", c.cfg.File, "error", err)
 		return
 	}
-	c.kept = floor
+	c.saved = floor
 }

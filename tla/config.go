@@ -35,7 +35,7 @@ type Config struct {
 	// Dial connects to a gateway ("tcp", host:port). Nothing but a start calls it. nil = [dialer.Direct].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Trace is told of each session that is up, ended or failed, and of each check, before its user is; nil = nobody. It must return soon.
+	// Trace is told of each session that is up, ended or failed, and of each rehearsal, before its user is; nil = nobody. It must return soon.
 	Trace func(Event)
 
 	// Storage says what keeps the relay from writing what it must keep, for Status; nil or "" = nothing.
@@ -131,7 +131,7 @@ func (c Config) check() error {
 	return errors.Join(Settings{Gateways: c.Gateways, PdTs: c.PdTs, Policy: c.Policy}.Check(), c.Timers.Check())
 }
 
-// pdtOf gives the identity of a PdT named by URN, or by its bare name in our own practice.
+// pdtOf returns the identity of a PdT named by URN, or by its bare name in our own practice.
 func pdtOf(name, practice string) (pki.Identity, error) {
 	urn := name
 	if !strings.Contains(name, ":") {

@@ -31,7 +31,7 @@ type presenter struct {
 	attach   chan *session.Terminal // capacity 1: the PdT, once it can be told
 	policy   *policy.Policy
 	refused  func(session.Slot, policy.Verdict) // told of each command that the policy stops
-	verifier func(*cards.Lease) *verifier
+	verifier func(*cards.Lease) *pinVerifier
 	state    atomic.Pointer[cardState] // for the status
 
 	terminal *session.Terminal // owned by run, as is what follows

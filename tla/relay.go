@@ -19,7 +19,7 @@ const (
 	StateUp           State = "up"
 	StateReconnecting State = "reconnecting" // the link is lost; up again, or ending
 	StateEnding       State = "ending"
-	StateChecking     State = "checking" // between idle and idle: the test before a visit
+	StateRehearsing   State = "checking" // between idle and idle: the test before a visit
 )
 
 // Relay runs sessions, one at a time, each by a call of Start. Its methods may be called from any goroutine.
@@ -73,7 +73,7 @@ func (r *Relay) StartShown(ctx context.Context, act Act) error {
 	return l.awaitShown(ctx)
 }
 
-// start gives the session that is up.
+// start returns the session that is up.
 func (r *Relay) start(ctx context.Context, act Act) (*live, error) {
 	l, err := r.try(ctx, act, true)
 	if w := (*Why)(nil); errors.As(err, &w) && w.Code == codeRenewed {

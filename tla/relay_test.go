@@ -420,7 +420,7 @@ func TestConfigRefused(t *testing.T) {
 	}
 }
 
-// socketTable gives the inodes of one table of /proc.
+// socketTable returns the inodes of one table of /proc.
 func socketTable(t *testing.T, name string) (inodes []string) {
 	b, err := os.ReadFile("/proc/self/net/" + name)
 	if os.IsNotExist(err) {

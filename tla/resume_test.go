@@ -31,7 +31,7 @@ func lasting(t *testing.T, change func(*rig)) (*rig, *cardstest.Card) {
 func (g *rig) breakLink() {
 	g.relay.mu.Lock()
 	defer g.relay.mu.Unlock()
-	g.relay.live.line.Load().cut()
+	g.relay.live.route.Load().cut()
 }
 
 func (g *rig) resumed(n int64) func() bool {

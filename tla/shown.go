@@ -22,7 +22,7 @@ func (l *live) shows(slot session.Slot, number uint64) *bool {
 	if l == nil || !l.wasUp() {
 		return nil
 	}
-	t := l.line.Load().terminal
+	t := l.route.Load().terminal
 	if !t.TellsShown() {
 		return nil
 	}

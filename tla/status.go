@@ -145,7 +145,7 @@ func (l *live) status() *SessionStatus {
 	if n := l.refusedIncident.Load(); n != nil {
 		s.RefusedIncident = *n
 	}
-	if n := l.line.Load(); n != nil {
+	if n := l.route.Load(); n != nil {
 		s.Gateway, s.GatewayIdentity = n.gateway, n.peers[0].Identity.String()
 		s.Since, s.Until = n.since, n.since.Add(l.cfg.Timers.Absolute)
 		s.Ask, s.Warning = l.foresee(n.since, time.Now())

@@ -161,7 +161,7 @@ sandbox_paths: [../maker]
 	return file
 }
 
-// inside gives what the acts came to in the sandbox of a configuration.
+// inside returns what the acts came to in the sandbox of a configuration.
 func inside(t *testing.T, file string) []string {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), insideEnv+"="+file)

@@ -56,9 +56,9 @@ func (c *checkCmd) Run(app *cli.App) error {
 		return err
 	}
 	if !c.JSON {
-		words.TongueOf(os.Getenv).Check(app.Stdout, a.Check, a.Status.Identity, time.Now())
+		words.TongueOf(os.Getenv).Rehearsal(app.Stdout, a.Rehearsal, a.Status.Identity, time.Now())
 	}
-	if !a.Check.OK {
+	if !a.Rehearsal.OK {
 		return cli.ExitCode(1, nil)
 	}
 	return nil

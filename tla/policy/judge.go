@@ -29,7 +29,7 @@ var (
 	swBadClass    = [2]byte{0x6E, 0x00}
 )
 
-// profileOf gives the profile of a card; nil = none, and then nothing is allowed.
+// profileOf returns the profile of a card; nil = none, and then nothing is allowed.
 func (p *Policy) profileOf(answer []byte) *profile {
 	digits := hex.EncodeToString(answer)
 	for _, candidate := range p.profiles {

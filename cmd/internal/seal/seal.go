@@ -1,5 +1,5 @@
-// Package seal is what the mains of devices share about their signed configuration (SP1): the lines that name the bundle,
-// what it decides in place of local settings, and how it is opened, fetched and put in force.
+// Package seal is what the mains of devices share about their signed configuration (SP1): the lines that name the
+// bundle, what it decides in place of local settings, and how it is opened, fetched and put in force.
 package seal
 
 import (
@@ -83,8 +83,8 @@ func (s Seal) CheckKeys(identities ...cli.Identity) error {
 	return nil
 }
 
-// Open reads the bundle as at a start of the program; nil without one. The error may be a *bundle.Broken. Certificate is
-// the device's own; event is told what happens to the bundle, for the audit trail, nil = nobody.
+// Open reads the bundle as at a start of the program; nil without one. The error may be a *bundle.Broken. Certificate
+// is the device's own; event is told what happens to the bundle, for the audit trail, nil = nobody.
 func (s Seal) Open(t cli.Trust, certificate func() *tls.Certificate, usable Usable, event func(bundle.Event) error,
 	log *slog.Logger) (*bundle.Kept, error) {
 	if s.Bundle == "" {
@@ -152,8 +152,8 @@ func (s Seal) FirstBundle(app *cli.App, t cli.Trust, id cli.Identity, usable Usa
 	}
 }
 
-// under returns the trust section as package pki wants it, with what a bundle adds; nil = there is none. The pinned root
-// alone makes nobody trusted: an anchor of the file counts when it names practices, which a sealed one must not.
+// under returns the trust section as package pki wants it, with what a bundle adds; nil = there is none. The pinned
+// root alone makes nobody trusted: an anchor of the file counts when it names practices, which a sealed one must not.
 func under(t cli.Trust, c *bundle.Content, log *slog.Logger) (pki.TrustConfig, error) {
 	cfg := t.Config(log)
 	if c == nil {
@@ -207,8 +207,8 @@ func OpenTrust(t cli.Trust, c *bundle.Content, traced func(pki.TrustConfig) pki.
 	return trust, Adopt(trust, c, log)
 }
 
-// Refresh asks a gateway for another bundle, and has apply put it in force. The error is a *bundle.Broken when the one at
-// hand must not be used any more; what else fails is logged.
+// Refresh asks a gateway for another bundle, and has apply put it in force. The error is a *bundle.Broken when the one
+// at hand must not be used any more; what else fails is logged.
 func Refresh(ctx context.Context, k *bundle.Kept, w bundle.Way, log *slog.Logger,
 	apply func(*bundle.Content) error) error {
 	changed, err := k.Refresh(ctx, w)

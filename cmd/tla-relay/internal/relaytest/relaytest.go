@@ -58,16 +58,16 @@ func Asked(tries int, pad bool) tla.Status {
 	return s
 }
 
-// Checked is one in which the gateway does not answer.
-func Checked(ok bool) *tla.Check {
-	c := &tla.Check{OK: ok, Items: []tla.CheckItem{
+// Rehearsed is one in which the gateway does not answer.
+func Rehearsed(ok bool) *tla.Rehearsal {
+	c := &tla.Rehearsal{OK: ok, Items: []tla.RehearsalItem{
 		{Item: tla.ItemClock, OK: true}, {Item: tla.ItemReaders, OK: true, Names: []string{"a", "b"}},
 		{Item: tla.ItemCards, OK: true, Names: []string{"cps4"}}, {Item: tla.ItemCertificate, OK: true, Until: Noon.Add(200 * 24 * time.Hour)},
 		{Item: tla.ItemBundle, OK: true, Version: 12}, {Item: tla.ItemLink, OK: true}, {Item: tla.ItemPdT, OK: true}}}
 	if !ok {
 		why := &tla.Why{Code: tla.CodeUnreachable, Gateway: "gw1.operateur.example:8443", Incident: "H4W8"}
-		c.Incident, c.Items[5] = why.Incident, tla.CheckItem{Item: tla.ItemLink, Error: why}
-		c.Items[6] = tla.CheckItem{Item: tla.ItemPdT, Skipped: true}
+		c.Incident, c.Items[5] = why.Incident, tla.RehearsalItem{Item: tla.ItemLink, Error: why}
+		c.Items[6] = tla.RehearsalItem{Item: tla.ItemPdT, Skipped: true}
 	}
 	return c
 }

@@ -52,7 +52,7 @@ func (m model) key(k string) (tea.Model, tea.Cmd) {
 	switch m.state() {
 	case tla.StateUp, tla.StateReconnecting:
 		return m.keyUp(k, no)
-	case tla.StateStarting, tla.StateChecking:
+	case tla.StateStarting, tla.StateRehearsing:
 		if no {
 			return m, m.do("stop")
 		}
@@ -94,7 +94,7 @@ func (m model) begin(command string) (tea.Model, tea.Cmd) {
 
 // cleared takes messages away that the user has seen.
 func (m model) cleared() model {
-	m.failed, m.check, m.fault, m.note = nil, nil, nil, ""
+	m.failed, m.rehearsal, m.fault, m.note = nil, nil, nil, ""
 	if m.status.Last != nil {
 		m.seen = m.status.Last.At
 	}
@@ -133,13 +133,13 @@ func (m model) keyLastTry(k string) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// keepable tells whether the session ends soon unless the user says to be there.
+// keepable reports whether the session ends soon unless the user says to be there.
 func (m model) keepable() bool {
 	n := m.status.Session
 	return n != nil && n.Warning != nil && (n.Warning.Code == tla.CodeInactive || n.Warning.Code == tla.CodeAbsent)
 }
 
-// asked tells whether the relay wants to know if the user is there.
+// asked reports whether the relay wants to know if the user is there.
 func (m model) asked() bool {
 	return m.status != nil && m.status.Session != nil && m.status.Session.Ask != nil
 }

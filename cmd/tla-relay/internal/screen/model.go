@@ -33,19 +33,19 @@ type model struct {
 	status        *tla.Status // nil = none seen yet
 	down          error       // why there is no newer one
 
-	choice   int      // in status.PdTs
-	busy     string   // command under way: start, check; "" = none
-	stopping bool     // the user is asked whether to end the session
-	failed   *tla.Why // of the last start or check that could not be made
-	failedAt time.Time
-	fault    *ctl.Fault // of the last command
-	check    *tla.Check // to be shown
-	seen     time.Time  // end of the session whose end the user has seen
-	endedAt  time.Time  // when the session was gone
-	note     string     // what became of a PIN
-	noteAt   time.Time
-	pinAt    time.Time // until of the PIN request that is being answered
-	pinShut  bool      // the relay did not let us answer it
+	choice    int      // in status.PdTs
+	busy      string   // command under way: start, check; "" = none
+	stopping  bool     // the user is asked whether to end the session
+	failed    *tla.Why // of the last start or check that could not be made
+	failedAt  time.Time
+	fault     *ctl.Fault     // of the last command
+	rehearsal *tla.Rehearsal // to be shown
+	seen      time.Time      // end of the session whose end the user has seen
+	endedAt   time.Time      // when the session was gone
+	note      string         // what became of a PIN
+	noteAt    time.Time
+	pinAt     time.Time // until of the PIN request that is being answered
+	pinShut   bool      // the relay did not let us answer it
 }
 
 // Messages.
@@ -160,7 +160,7 @@ func (m model) state() tla.State {
 		return ""
 	}
 	if m.status.State == tla.StateIdle && m.busy != "" {
-		return map[string]tla.State{"start": tla.StateStarting, "check": tla.StateChecking}[m.busy]
+		return map[string]tla.State{"start": tla.StateStarting, "check": tla.StateRehearsing}[m.busy]
 	}
 	return m.status.State
 }
@@ -180,8 +180,8 @@ func (m model) done(d doneMsg) (tea.Model, tea.Cmd) {
 	}
 	m.status = d.answer.Status
 	switch {
-	case d.command == "check" && d.answer.Check != nil:
-		m.check = d.answer.Check
+	case d.command == "check" && d.answer.Rehearsal != nil:
+		m.rehearsal = d.answer.Rehearsal
 	case !d.answer.OK && d.answer.Error != nil && !wanted(d.answer.Error.Code):
 		m.failed, m.failedAt = d.answer.Error, m.now
 	}

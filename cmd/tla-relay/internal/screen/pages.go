@@ -86,10 +86,10 @@ func (m model) idlePage() page {
 		p = m.faultPage()
 	} else if w, at, lost := m.trouble(); w != nil {
 		p = m.troublePage(w, at, lost)
-	} else if m.check != nil {
-		p = m.checkPage(m.check)
+	} else if m.rehearsal != nil {
+		p = m.rehearsalPage(m.rehearsal)
 	}
-	if m.check == nil || m.failed != nil {
+	if m.rehearsal == nil || m.failed != nil {
 		p.parts = append(p.parts, m.choices()...)
 		p.parts = append(p.parts, m.cards(3)...)
 	}
@@ -102,7 +102,7 @@ func (m model) idlePage() page {
 		p.keys = append(p.keys, m.t.Say(words.KeyMore, nil))
 	}
 	p.keys = append(p.keys, m.t.Say(words.KeyTest, nil))
-	if w, _, _ := m.trouble(); w != nil || m.check != nil || m.fault != nil {
+	if w, _, _ := m.trouble(); w != nil || m.rehearsal != nil || m.fault != nil {
 		p.keys = append(p.keys, m.t.Say(words.KeyBack, nil))
 	}
 	return p
@@ -129,16 +129,16 @@ func (m model) troublePage(w *tla.Why, at time.Time, lost bool) page {
 	return p
 }
 
-// checkPage is the test's checklist, and what to do first.
-func (m model) checkPage(c *tla.Check) page {
-	p := m.page(words.BigReady, good, m.t.Say(words.CheckGood, nil))
+// rehearsalPage is the test's checklist, and what to do first.
+func (m model) rehearsalPage(c *tla.Rehearsal) page {
+	p := m.page(words.BigReady, good, m.t.Say(words.RehearsalGood, nil))
 	if !c.OK {
-		w := words.CheckWhy(c)
+		w := words.RehearsalWhy(c)
 		p = m.page(words.BigNotReady, bad, m.t.Todo(w))
 	}
 	var list []string
 	for _, i := range c.Items {
-		list = append(list, m.checkLine(i))
+		list = append(list, m.rehearsalLine(i))
 	}
 	if m.small() {
 		list = twoColumns(list, leastWidth/2)
@@ -150,7 +150,7 @@ func (m model) checkPage(c *tla.Check) page {
 	return p
 }
 
-// small tells whether there is no room for more than the names of things.
+// small reports whether there is no room for more than the names of things.
 func (m model) small() bool { return m.width <= leastWidth+20 }
 
 func twoColumns(list []string, width int) (lines []string) {
@@ -164,8 +164,8 @@ func twoColumns(list []string, width int) (lines []string) {
 	return lines
 }
 
-// checkLine is mark and name, and where there is room what was seen.
-func (m model) checkLine(i tla.CheckItem) string {
+// rehearsalLine is mark and name, and where there is room what was seen.
+func (m model) rehearsalLine(i tla.RehearsalItem) string {
 	line := m.t.ItemMark(i) + " " + m.t.Say(words.Items[i.Item], nil)
 	if m.small() {
 		return line
@@ -382,7 +382,7 @@ func seconds(d time.Duration) string {
 	return strconv.Itoa(max(0, int(d.Round(time.Second).Seconds())))
 }
 
-// hours gives "11 h 42", or minutes below an hour.
+// hours returns "11 h 42", or minutes below an hour.
 func hours(d time.Duration) string {
 	minutes := max(0, int(d.Minutes()))
 	if minutes < 60 {

@@ -35,7 +35,7 @@ type (
 	}
 )
 
-// lastTry tells whether the user is to say first that they are sure.
+// lastTry reports whether the user is to say first that they are sure.
 func (m model) lastTry() bool {
 	return m.status != nil && m.status.PIN != nil && !m.status.PIN.Pad && m.status.PIN.Tries == 1 && !m.status.PIN.Until.Equal(m.pinAt)
 }

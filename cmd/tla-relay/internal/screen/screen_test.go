@@ -86,8 +86,8 @@ var screens = []struct {
 	{"PIN asked for elsewhere", relaytest.Asked(3, false), func(m *model) { m.pinAt, m.pinShut = m.status.PIN.Until, true }},
 	{"refused by the socket", relaytest.InSession(tla.StateUp), func(m *model) { m.fault = &ctl.Fault{Code: ctl.FaultNotLocal} }},
 	{"check under way", relaytest.Idle(), func(m *model) { m.busy = "check" }},
-	{"check fine", relaytest.Idle(), func(m *model) { m.check = relaytest.Checked(true) }},
-	{"check not fine", relaytest.Idle(), func(m *model) { m.check = relaytest.Checked(false) }},
+	{"check fine", relaytest.Idle(), func(m *model) { m.rehearsal = relaytest.Rehearsed(true) }},
+	{"check not fine", relaytest.Idle(), func(m *model) { m.rehearsal = relaytest.Rehearsed(false) }},
 	{"no relay", relaytest.Idle(), func(m *model) { m.down = ctl.ErrNoDaemon }},
 }
 

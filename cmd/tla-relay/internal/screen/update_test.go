@@ -192,7 +192,7 @@ func TestC4UIChoosesThePdT(t *testing.T) {
 	p.status(s)
 	p.press('-')
 	p.press(tea.KeyKp4)
-	p.done(p.press('+'), tla.Answer{OK: true, Status: &s, Check: relaytest.Checked(true)})
+	p.done(p.press('+'), tla.Answer{OK: true, Status: &s, Rehearsal: relaytest.Rehearsed(true)})
 	p.requests("start p11", "check p4")
 	p.shows("Tout est prêt")
 	p.press('0')

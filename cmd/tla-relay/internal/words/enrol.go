@@ -126,7 +126,7 @@ var enrolReasons = map[enrol.Kind]Text{
 	enrol.Other:         {"cause inconnue", "unknown reason"},
 }
 
-// Enrolment gives the texts in the user's language.
+// Enrolment returns the texts in the user's language.
 func (t Tongue) Enrolment() enrol.Texts {
 	yes := []string{"y", "yes"}
 	if t == French {
@@ -143,7 +143,7 @@ func (t Tongue) Enrolment() enrol.Texts {
 	}
 }
 
-// enrolFailure gives one sentence, and on a line of its own what a technician needs.
+// enrolFailure returns one sentence, and on a line of its own what a technician needs.
 func (t Tongue) enrolFailure(f *enrol.Failure) string {
 	text := f.Fill(t.Say(enrolFailures[f.Kind], nil))
 	if f.Cause != nil {

@@ -11,17 +11,17 @@ var StateWords = map[tla.State]Text{
 	tla.StateStarting:     {"ATTENDEZ", "WAIT"},
 	tla.StateUp:           {"OUVERTE", "OPEN"},
 	tla.StateEnding:       {"FIN", "ENDING"},
-	tla.StateChecking:     {"TEST", "TEST"},
+	tla.StateRehearsing:   {"TEST", "TEST"},
 	tla.StateReconnecting: {"COUPURE", "NO LINK"},
 }
 
 // StateLeads are the sentences beneath them.
 var StateLeads = map[tla.State]Text{
-	tla.StateIdle:     {"Aucune session : vos cartes sont libres.", "No session: your cards are free."},
-	tla.StateStarting: {"La session avec {pdt} s'ouvre.", "The session with {pdt} is starting."},
-	tla.StateUp:       {"La session avec {pdt} est ouverte.", "The session with {pdt} is open."},
-	tla.StateEnding:   {"La session se ferme.", "The session is ending."},
-	tla.StateChecking: {"Test en cours, sans toucher aux cartes.", "The test is under way; no card is touched."},
+	tla.StateIdle:       {"Aucune session : vos cartes sont libres.", "No session: your cards are free."},
+	tla.StateStarting:   {"La session avec {pdt} s'ouvre.", "The session with {pdt} is starting."},
+	tla.StateUp:         {"La session avec {pdt} est ouverte.", "The session with {pdt} is open."},
+	tla.StateEnding:     {"La session se ferme.", "The session is ending."},
+	tla.StateRehearsing: {"Test en cours, sans toucher aux cartes.", "The test is under way; no card is touched."},
 	tla.StateReconnecting: {
 		"Le réseau est coupé. Reconnexion en cours, ne retirez pas les cartes.",
 		"The network is cut. Reconnecting; leave the cards in."},
@@ -114,7 +114,7 @@ var (
 	KeyInsist  = Text{"Entrée : taper mon code", "Enter: type my PIN"}
 )
 
-// Keys gives what can be pressed.
+// Keys returns what can be pressed.
 func (t Tongue) Keys(list ...Text) (texts []string) {
 	for _, k := range list {
 		texts = append(texts, t.Say(k, nil))

@@ -32,11 +32,11 @@ var (
 // The words of the status.
 var (
 	states = map[tla.State]Text{
-		tla.StateIdle:     {"aucune session", "no session"},
-		tla.StateStarting: {"session en cours d'ouverture", "session starting"},
-		tla.StateUp:       {"session ouverte", "session up"},
-		tla.StateEnding:   {"session en cours de fermeture", "session ending"},
-		tla.StateChecking: {"test en cours", "test under way"},
+		tla.StateIdle:       {"aucune session", "no session"},
+		tla.StateStarting:   {"session en cours d'ouverture", "session starting"},
+		tla.StateUp:         {"session ouverte", "session up"},
+		tla.StateEnding:     {"session en cours de fermeture", "session ending"},
+		tla.StateRehearsing: {"test en cours", "test under way"},
 
 		tla.StateReconnecting: {"connexion perdue, reconnexion en cours", "connection lost, reconnecting"},
 	}
@@ -143,7 +143,7 @@ func (t Tongue) Declining(s *tla.Status) (list []string) {
 	return list
 }
 
-// Waits tells whether the PdT's programs are known not to see a card of the session.
+// Waits reports whether the PdT's programs are known not to see a card of the session.
 func Waits(c *tla.CardStatus) bool { return c.Shown != nil && !*c.Shown }
 
 // Freed tells what has become of the cards, now that there is no session: an error when one is not let go yet.

@@ -70,7 +70,7 @@ var todos = map[tla.Code]Text{
 	tla.CodeSeal:          doCall,
 	tla.CodeClock:         doSetClock,
 	tla.CodeManyRefused:   doCall,
-	tla.CodeCheck:         doCall,
+	tla.CodeRehearsal:     doCall,
 	tla.CodeUnknownPdT:    {"Choisissez un Poste de Travail de la liste.", "Choose a Poste de Travail of the list."},
 	tla.CodeNoPIN: {
 		"Relancez la demande depuis le logiciel du Poste de Travail.",
@@ -140,7 +140,7 @@ var todoReasons = map[tla.Code]map[string]Text{
 		string(bundle.Expired): doClock,
 		tla.ReasonChanged:      doOpen,
 	},
-	tla.CodeCheck: {
+	tla.CodeRehearsal: {
 		string(tla.ItemReaders): {"Branchez le lecteur de cartes.", "Plug in the card reader."},
 		string(tla.ItemCards):   {"Insérez votre carte, puce en avant.", "Put your card in, chip first."},
 		cardsUnknown:            doOtherCard,

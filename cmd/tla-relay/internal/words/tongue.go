@@ -34,7 +34,7 @@ func TongueOf(getenv func(string) string) Tongue {
 	return French
 }
 
-// Say gives w in the language, filled in: pairs of name and text.
+// Say returns w in the language, filled in: pairs of name and text.
 func (t Tongue) Say(w Text, fill []string) string {
 	text := w.fr
 	if t == English {

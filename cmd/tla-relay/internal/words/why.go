@@ -72,10 +72,10 @@ var whys = map[tla.Code]Text{
 	tla.CodeManyRefused: {
 		"Le Poste de Travail a demandé plusieurs fois ce que ce terminal interdit.",
 		"The Poste de Travail asked several times for what this terminal forbids."},
-	tla.CodeCheck:    {"Le test a trouvé un problème.", "The test found something."},
-	tla.CodeExpired:  {"Le certificat de ce terminal a expiré.", "This terminal's certificate has ended."},
-	tla.CodeShutdown: {"Ce terminal s'arrête.", "This terminal is stopping."},
-	tla.CodeNoPIN:    {"Aucun code porteur n'est demandé en ce moment.", "No PIN is asked for now."},
+	tla.CodeRehearsal: {"Le test a trouvé un problème.", "The test found something."},
+	tla.CodeExpired:   {"Le certificat de ce terminal a expiré.", "This terminal's certificate has ended."},
+	tla.CodeShutdown:  {"Ce terminal s'arrête.", "This terminal is stopping."},
+	tla.CodeNoPIN:     {"Aucun code porteur n'est demandé en ce moment.", "No PIN is asked for now."},
 	tla.CodeLastTry: {
 		"Il ne reste qu'un essai avant le blocage de la carte. Si vous êtes sûr de votre code : tla-relay pin --last-try.",
 		"One try is left before the card blocks. If you are sure of your PIN: tla-relay pin --last-try."},

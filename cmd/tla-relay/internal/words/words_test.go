@@ -145,7 +145,7 @@ func TestEveryWhyHasOneThingToDo(t *testing.T) {
 	}
 	for code, table := range todoReasons {
 		for reason := range table {
-			if code != tla.CodeCheck {
+			if code != tla.CodeRehearsal {
 				require.Contains(t, reasons[code], reason, "%s has no such reason", code)
 			}
 		}
@@ -160,17 +160,17 @@ func TestEveryWhyHasOneThingToDo(t *testing.T) {
 func TestCheckOfACardThatIsIn(t *testing.T) {
 	for use, want := range map[tla.Use]string{
 		"": "Insérez", tla.UseUnknown: "Retirez la carte que", tla.UseNoRule: "Retirez la carte que", tla.UseSecond: "retirez l'autre"} {
-		c := &tla.Check{Items: []tla.CheckItem{{Item: tla.ItemCards, Use: use}}}
-		require.Contains(t, French.Todo(CheckWhy(c)), want, use)
+		c := &tla.Rehearsal{Items: []tla.RehearsalItem{{Item: tla.ItemCards, Use: use}}}
+		require.Contains(t, French.Todo(RehearsalWhy(c)), want, use)
 	}
-	mute := tla.CheckItem{Item: tla.ItemCards, Use: tla.UseUnknown, Names: []string{string(cards.KindMute)}}
-	require.Contains(t, French.Todo(CheckWhy(&tla.Check{Items: []tla.CheckItem{mute}})), "puce en avant")
+	mute := tla.RehearsalItem{Item: tla.ItemCards, Use: tla.UseUnknown, Names: []string{string(cards.KindMute)}}
+	require.Contains(t, French.Todo(RehearsalWhy(&tla.Rehearsal{Items: []tla.RehearsalItem{mute}})), "puce en avant")
 	require.Equal(t, "carte inconnue, ignorée, ATR 3B00", French.card(&tla.CardStatus{Kind: cards.KindUnknown, Use: tla.UseUnknown, ATR: "3B00"}))
 }
 
 func TestCheckPage(t *testing.T) {
 	var b strings.Builder
-	French.Check(&b, relaytest.Checked(false), relaytest.TLA, relaytest.Noon)
+	French.Rehearsal(&b, relaytest.Rehearsed(false), relaytest.TLA, relaytest.Noon)
 	require.Equal(t, `OK   Horloge : il est 09:05
 OK   Lecteurs : 2 branchés
 OK   Cartes : carte CPS 4

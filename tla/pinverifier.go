@@ -18,11 +18,11 @@ var (
 	swPINCancelled = [2]byte{0x64, 0x01}
 )
 
-// answer gives a status word of its own to the session, which wipes what it was given.
+// answer returns a status word of its own to the session, which wipes what it was given.
 func answer(sw [2]byte) []byte { return sw[:] }
 
-// verifier asks the user for PINs on behalf of one card.
-type verifier struct {
+// pinVerifier asks the user for PINs on behalf of one card.
+type pinVerifier struct {
 	card *cards.Lease
 	desk *desk
 	slot session.Slot
@@ -32,7 +32,7 @@ type verifier struct {
 }
 
 // verify asks the user and has the card verify (SP4): at the reader's own pad if it has one, else at the desk.
-func (v *verifier) verify(header [4]byte, f pin.Format) ([]byte, error) {
+func (v *pinVerifier) verify(header [4]byte, f pin.Format) ([]byte, error) {
 	tries, sw, err := v.probe(header)
 	if err != nil || sw != nil {
 		return sw, err
@@ -53,7 +53,7 @@ func (v *verifier) verify(header [4]byte, f pin.Format) ([]byte, error) {
 }
 
 // asking ends in time, or with the lease of the card.
-func (v *verifier) asking() (context.Context, context.CancelFunc) {
+func (v *pinVerifier) asking() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(context.Background(), v.time)
 	go func() {
 		select {
@@ -66,7 +66,7 @@ func (v *verifier) asking() (context.Context, context.CancelFunc) {
 }
 
 // probe asks the card how many tries are left, -1 = it does not say; sw, unless nil, is an answer that ends it: the PIN is blocked.
-func (v *verifier) probe(header [4]byte) (tries int, sw []byte, err error) {
+func (v *pinVerifier) probe(header [4]byte) (tries int, sw []byte, err error) {
 	answer, err := v.card.Transmit(header[:])
 	if err != nil {
 		return 0, nil, err
@@ -83,7 +83,7 @@ func (v *verifier) probe(header [4]byte) (tries int, sw []byte, err error) {
 }
 
 // atPad has the reader ask; what it answers tells whether somebody pressed its keys.
-func (v *verifier) atPad(request PINRequest, code uint32, header [4]byte, f pin.Format) ([]byte, error) {
+func (v *pinVerifier) atPad(request PINRequest, code uint32, header [4]byte, f pin.Format) ([]byte, error) {
 	defer v.desk.show(request)()
 	sw, err := v.card.VerifyOnPad(code, header, f)
 	if entered(sw, err) {
@@ -92,12 +92,12 @@ func (v *verifier) atPad(request PINRequest, code uint32, header [4]byte, f pin.
 	return sw, err
 }
 
-// entered tells whether a PIN was tried, or refused by a key.
+// entered reports whether a PIN was tried, or refused by a key.
 func entered(sw []byte, err error) bool {
 	return err == nil && (sw[0] == 0x90 || sw[0] == 0x63 || bytes.Equal(sw, swPINCancelled[:]))
 }
 
-func (v *verifier) atDesk(ctx context.Context, request PINRequest, header [4]byte, f pin.Format) ([]byte, error) {
+func (v *pinVerifier) atDesk(ctx context.Context, request PINRequest, header [4]byte, f pin.Format) ([]byte, error) {
 	command, err := pin.New(header, f)
 	if err != nil {
 		return nil, err

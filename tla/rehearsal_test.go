@@ -42,7 +42,7 @@ func (t *traced) all() []Event {
 }
 
 // states puts a check into words: item, and "+" fine, "-" not, "?" not looked at.
-func states(c Check) (list []string) {
+func states(c Rehearsal) (list []string) {
 	for _, i := range c.Items {
 		mark := "-"
 		switch {
@@ -63,7 +63,7 @@ func TestC4CheckGoesTheWayOfAStartAndHoldsNoCard(t *testing.T) {
 	r := g.run()
 	card := g.fake.Insert("left", cardstest.CPSATR, 1)
 	eventually(t, "card seen", func() bool { return g.seen(session.SlotCPS) != "" })
-	c, err := r.Check(t.Context(), byHand)
+	c, err := r.Rehearse(t.Context(), byHand)
 	require.NoError(t, err)
 	require.Equal(t, []string{"+clock", "+readers", "+cards", "+certificate", "+link", "+pdt"}, states(c))
 	require.True(t, c.OK)
@@ -78,9 +78,9 @@ func TestC4CheckGoesTheWayOfAStartAndHoldsNoCard(t *testing.T) {
 	require.Nil(t, r.Status().Last, "it was no session")
 	got := events.all()
 	require.Len(t, got, 1)
-	require.Equal(t, []any{EventChecked, pdtURN, byHand, g.cfg.Gateways[0]}, []any{got[0].Kind, got[0].PdT, got[0].Act, got[0].Gateway})
+	require.Equal(t, []any{EventRehearsed, pdtURN, byHand, g.cfg.Gateways[0]}, []any{got[0].Kind, got[0].PdT, got[0].Act, got[0].Gateway})
 	require.NoError(t, r.Start(t.Context(), byHand), "a start works after it")
-	_, err = r.Check(t.Context(), byHand)
+	_, err = r.Rehearse(t.Context(), byHand)
 	var w *Why
 	require.ErrorAs(t, err, &w)
 	require.Equal(t, CodeAlready, w.Code, "never in a session")
@@ -112,9 +112,9 @@ func TestCheckFindsWhatAStartWouldMeet(t *testing.T) {
 			pkitest.WriteCRL(g.t, g.files.ARL, g.ca.Root.CRL(pkitest.CRLNumber(9), pkitest.CRLValid(-180*24*time.Hour,
 				3*24*time.Hour)))
 			g.trust.Reload()
-		}, []string{"+clock", "+readers", "+cards", "+certificate", "-link", "+pdt"}, CodeCheck},
+		}, []string{"+clock", "+readers", "+cards", "+certificate", "-link", "+pdt"}, CodeRehearsal},
 		"strange card": {func(g *rig) { g.fake.Insert("left", cardstest.StrangeATR, 2) },
-			[]string{"+clock", "+readers", "-cards", "+certificate", "+link", "+pdt"}, CodeCheck},
+			[]string{"+clock", "+readers", "-cards", "+certificate", "+link", "+pdt"}, CodeRehearsal},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newRig(t)
@@ -123,13 +123,13 @@ func TestCheckFindsWhatAStartWouldMeet(t *testing.T) {
 			c.spoil(g)
 			r := g.run()
 			eventually(t, "cards seen", func() bool { return g.seen(session.SlotCPS) != "" })
-			got, err := r.Check(t.Context(), byHand)
+			got, err := r.Rehearse(t.Context(), byHand)
 			require.NoError(t, err)
 			require.Equal(t, c.want, states(got))
 			require.False(t, got.OK)
 			e := events.all()
 			require.Len(t, e, 1)
-			require.Equal(t, []any{EventChecked, c.code, got.Incident}, []any{e[0].Kind, e[0].Why.Code, e[0].Why.Incident})
+			require.Equal(t, []any{EventRehearsed, c.code, got.Incident}, []any{e[0].Kind, e[0].Why.Code, e[0].Why.Incident})
 			require.Regexp(t, incident, got.Incident)
 			require.Zero(t, cardstest.Get(g.fake, func() int { return g.fake.Connected }))
 			require.Equal(t, StateIdle, r.Status().State)
@@ -157,10 +157,10 @@ func TestCheckNamesTheCardThatIsIn(t *testing.T) {
 			eventually(t, "card seen", func() bool { s := r.Status(); return len(s.Readers) > 0 && s.Readers[0].Card != nil })
 			card := r.Status().Readers[0].Card
 			require.Equal(t, []any{c.use, fmt.Sprintf("%X", c.atr)}, []any{card.Use, card.ATR})
-			got, err := r.Check(t.Context(), byHand)
+			got, err := r.Rehearse(t.Context(), byHand)
 			require.NoError(t, err)
 			require.False(t, got.OK)
-			i := slices.IndexFunc(got.Items, func(i CheckItem) bool { return i.Item == ItemCards })
+			i := slices.IndexFunc(got.Items, func(i RehearsalItem) bool { return i.Item == ItemCards })
 			require.Equal(t, c.use, got.Items[i].Use)
 			require.Contains(t, got.Items[i].Detail, card.ATR)
 		})
@@ -174,10 +174,10 @@ func TestCheckIsGivenUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := g.run()
 	go func() {
-		eventually(t, "it runs", func() bool { return r.Status().State == StateChecking && g.open.Load() > 0 })
+		eventually(t, "it runs", func() bool { return r.Status().State == StateRehearsing && g.open.Load() > 0 })
 		cancel()
 	}()
-	_, err := r.Check(ctx, byHand)
+	_, err := r.Rehearse(ctx, byHand)
 	var w *Why
 	require.ErrorAs(t, err, &w)
 	require.Equal(t, []any{CodeCancelled, ""}, []any{w.Code, w.Incident})

@@ -13,15 +13,15 @@ import (
 	"tlagate/session/link"
 )
 
-// Check is the test before a visit: what a start would meet, item by item.
-type Check struct {
-	OK       bool        `json:"ok"` // every item is
-	Incident string      `json:"incident,omitempty"`
-	Items    []CheckItem `json:"items"` // in the order of the constants below
+// Rehearsal is the test before a visit: what a start would meet, item by item.
+type Rehearsal struct {
+	OK       bool            `json:"ok"` // every item is
+	Incident string          `json:"incident,omitempty"`
+	Items    []RehearsalItem `json:"items"` // in the order of the constants below
 }
 
-// CheckItem is one thing that a start needs.
-type CheckItem struct {
+// RehearsalItem is one thing that a start needs.
+type RehearsalItem struct {
 	Item    Item     `json:"item"`
 	OK      bool     `json:"ok"`
 	Skipped bool     `json:"skipped,omitempty"` // not looked at: what comes before failed
@@ -34,7 +34,7 @@ type CheckItem struct {
 	Error   *Why      `json:"error,omitempty"`   // what a start would have said
 }
 
-// Item names what a check looks at.
+// Item names what a rehearsal looks at.
 type Item string
 
 // The items.
@@ -51,39 +51,39 @@ const (
 // Items are all of them.
 var Items = []Item{ItemClock, ItemReaders, ItemCards, ItemCertificate, ItemBundle, ItemLink, ItemPdT}
 
-// Check goes the way of a start to the PdT's answer and ends there: no card is held, none gets a command. Like a start it needs a local act of the user
+// Rehearse goes the way of a start to the PdT's answer and ends there: no card is held, none gets a command. Like a start it needs a local act of the user
 // and no session (C4). The error is a *Why: it could not be made.
-func (r *Relay) Check(ctx context.Context, act Act) (Check, error) {
-	c, err := r.check(ctx, act, true)
+func (r *Relay) Rehearse(ctx context.Context, act Act) (Rehearsal, error) {
+	c, err := r.rehearse(ctx, act, true)
 	if w := (*Why)(nil); errors.As(err, &w) && w.Code == codeRenewed {
-		return r.check(ctx, act, false)
+		return r.rehearse(ctx, act, false)
 	}
 	return c, err
 }
 
-func (r *Relay) check(ctx context.Context, act Act, mayRenew bool) (Check, error) {
+func (r *Relay) rehearse(ctx context.Context, act Act, mayRenew bool) (Rehearsal, error) {
 	l, err := r.begin(act, mayRenew, true)
 	if err != nil {
-		return r.checkUnbegun(act, explain(err))
+		return r.rehearseUnbegun(act, explain(err))
 	}
 	defer r.idle(l)
 	defer context.AfterFunc(ctx, func() { l.end(&Why{Code: CodeCancelled}) })()
 	n, why := l.tryOut()
 	if why != nil && (why.Code == codeRenewed || slices.Contains(unnumbered, why.Code)) {
-		return Check{}, why
+		return Rehearsal{}, why
 	}
 	v := r.Status()
-	return l.report(&trial{status: v, now: time.Now(), line: n, why: why, lists: l.cfg.Party.Trust.Lists()}), nil
+	return l.report(&trial{status: v, now: time.Now(), route: n, why: why, lists: l.cfg.Party.Trust.Lists()}), nil
 }
 
-// checkUnbegun is of a start that nothing could begin.
-func (r *Relay) checkUnbegun(act Act, why *Why) (Check, error) {
+// rehearseUnbegun is of a start that nothing could begin.
+func (r *Relay) rehearseUnbegun(act Act, why *Why) (Rehearsal, error) {
 	if blame(why) == "" {
-		return Check{}, r.fail(EventChecked, act, why)
+		return Rehearsal{}, r.fail(EventRehearsed, act, why)
 	}
-	why = r.fail(EventChecked, act, why)
+	why = r.fail(EventRehearsed, act, why)
 	t := &trial{status: r.Status(), now: time.Now(), why: why}
-	return Check{Incident: why.Incident, Items: t.items()}, nil
+	return Rehearsal{Incident: why.Incident, Items: t.items()}, nil
 }
 
 // idle ends what begin began.
@@ -95,52 +95,52 @@ func (r *Relay) idle(l *live) {
 }
 
 // tryOut is a session that ends as soon as the PdT has accepted it; why is nil when it has.
-func (l *live) tryOut() (*line, *Why) {
+func (l *live) tryOut() (*route, *Why) {
 	l.log.Info("check asked for", "peer", l.pdt.String(), "act", string(l.act.Kind), "by", l.act.By)
-	n, err := l.connect()
+	r, err := l.connect()
 	if err != nil {
 		l.end(explain(err))
 		return nil, l.why()
 	}
-	defer n.terminal.Close()
+	defer r.terminal.Close()
 	l.end(&Why{Code: CodeStopped})
-	l.leave(n)
-	return n, nil
+	l.leave(r)
+	return r, nil
 }
 
-// report makes the check of what was seen, logs and traces it.
-func (l *live) report(t *trial) Check {
-	c := Check{Items: t.items()}
-	first := slices.IndexFunc(c.Items, func(i CheckItem) bool { return !i.OK && !i.Skipped })
+// report makes the rehearsal of what was seen, logs and traces it.
+func (l *live) report(t *trial) Rehearsal {
+	c := Rehearsal{Items: t.items()}
+	first := slices.IndexFunc(c.Items, func(i RehearsalItem) bool { return !i.OK && !i.Skipped })
 	c.OK = first < 0
 	var w Why
 	if !c.OK {
 		failed := c.Items[first]
-		w = *(&Why{Code: CodeCheck, Reason: string(failed.Item), Detail: failed.Detail}).numbered()
+		w = *(&Why{Code: CodeRehearsal, Reason: string(failed.Item), Detail: failed.Detail}).numbered()
 		if t.why != nil {
 			w = *t.why
 		}
 		c.Incident = w.Incident
 	}
 	l.log.Info("check made", "ok", c.OK, "peer", l.pdt.String(), "code", string(w.Code), "reason", w.Reason, "incident", w.Incident, "detail", w.Detail)
-	l.trace(EventChecked, t.gateway(), w)
+	l.trace(EventRehearsed, t.gateway(), w)
 	return c
 }
 
-// CodeCheck is why a check found something that no start would have been refused for: Reason is the Item.
-const CodeCheck Code = "check"
+// CodeRehearsal is why a rehearsal found something that no start would have been refused for: Reason is the Item.
+const CodeRehearsal Code = "check"
 
-// trial is what a check has seen.
+// trial is what a rehearsal has seen.
 type trial struct {
 	status Status // of the relay
 	now    time.Time
-	line   *line // nil: there was no session
-	why    *Why  // then
+	route  *route // nil: there was no session
+	why    *Why   // then
 	lists  []pki.List
 }
 
-func (t *trial) items() (list []CheckItem) {
-	for _, item := range []func() CheckItem{t.clock, t.readers, t.cards, t.certificate, t.bundle, t.link, t.pdt} {
+func (t *trial) items() (list []RehearsalItem) {
+	for _, item := range []func() RehearsalItem{t.clock, t.readers, t.cards, t.certificate, t.bundle, t.link, t.pdt} {
 		if i := item(); i.Item != "" {
 			list = append(list, i)
 		}
@@ -149,19 +149,19 @@ func (t *trial) items() (list []CheckItem) {
 }
 
 // blamed makes the item fail that the failure is about.
-func (t *trial) blamed(i CheckItem) CheckItem {
+func (t *trial) blamed(i RehearsalItem) RehearsalItem {
 	if t.why != nil && blame(t.why) == i.Item {
 		i.OK, i.Skipped, i.Error, i.Detail = false, false, t.why, t.why.Detail
 	}
 	return i
 }
 
-func (t *trial) clock() CheckItem {
-	return t.blamed(CheckItem{Item: ItemClock, OK: true, Detail: "it is " + t.now.Format(time.RFC3339)})
+func (t *trial) clock() RehearsalItem {
+	return t.blamed(RehearsalItem{Item: ItemClock, OK: true, Detail: "it is " + t.now.Format(time.RFC3339)})
 }
 
-func (t *trial) readers() CheckItem {
-	i := CheckItem{Item: ItemReaders, OK: len(t.status.Readers) > 0, Detail: t.status.PCSC}
+func (t *trial) readers() RehearsalItem {
+	i := RehearsalItem{Item: ItemReaders, OK: len(t.status.Readers) > 0, Detail: t.status.PCSC}
 	for _, r := range t.status.Readers {
 		i.Names = append(i.Names, r.Name)
 	}
@@ -169,8 +169,8 @@ func (t *trial) readers() CheckItem {
 }
 
 // cards are fine when there is one, and none that is of no use.
-func (t *trial) cards() CheckItem {
-	i := CheckItem{Item: ItemCards, Skipped: len(t.status.Readers) == 0}
+func (t *trial) cards() RehearsalItem {
+	i := RehearsalItem{Item: ItemCards, Skipped: len(t.status.Readers) == 0}
 	var useless []string
 	for _, r := range t.status.Readers {
 		if r.Card == nil {
@@ -190,29 +190,29 @@ func (t *trial) cards() CheckItem {
 	return i
 }
 
-func (t *trial) certificate() CheckItem {
+func (t *trial) certificate() RehearsalItem {
 	r := t.status.Renewal
 	late := r != nil && (r.Warn || r.GivenUp)
-	i := CheckItem{Item: ItemCertificate, Until: t.status.Certificate, OK: t.now.Before(t.status.Certificate) && !late, Detail: t.status.Problem}
+	i := RehearsalItem{Item: ItemCertificate, Until: t.status.Certificate, OK: t.now.Before(t.status.Certificate) && !late, Detail: t.status.Problem}
 	if late {
 		i.Detail = "its renewal is late: " + r.Reason
 	}
 	return t.blamed(i)
 }
 
-func (t *trial) bundle() CheckItem {
-	i := t.blamed(CheckItem{Item: ItemBundle, OK: true, Version: t.status.Bundle})
+func (t *trial) bundle() RehearsalItem {
+	i := t.blamed(RehearsalItem{Item: ItemBundle, OK: true, Version: t.status.Bundle})
 	if i.OK && i.Version == 0 {
-		return CheckItem{}
+		return RehearsalItem{}
 	}
 	return i
 }
 
 // link is fine once the gateway is reached and proven, whatever it says then, if that will go on: a gateway brings a
 // new list long before the one at hand ends.
-func (t *trial) link() CheckItem {
-	if t.line != nil {
-		i := reached(ItemLink, t.line.peers[0])
+func (t *trial) link() RehearsalItem {
+	if t.route != nil {
+		i := reached(ItemLink, t.route.peers[0])
 		if late := t.late(); late != nil {
 			i.OK, i.Until = false, late.NextUpdate
 			i.Detail = fmt.Sprintf("the list %s of %s should have been renewed by now, and the gateway brings no "+
@@ -221,7 +221,7 @@ func (t *trial) link() CheckItem {
 		return i
 	}
 	reached := t.why.stage >= stageOpen
-	return t.blamed(CheckItem{Item: ItemLink, OK: reached, Skipped: !reached, Detail: t.why.Gateway})
+	return t.blamed(RehearsalItem{Item: ItemLink, OK: reached, Skipped: !reached, Detail: t.why.Gateway})
 }
 
 // late is the list that ends first of those that should have been renewed by now; nil = there is none.
@@ -234,21 +234,21 @@ func (t *trial) late() (first *pki.List) {
 	return first
 }
 
-func (t *trial) pdt() CheckItem {
-	if t.line != nil {
-		return reached(ItemPdT, t.line.peers[1])
+func (t *trial) pdt() RehearsalItem {
+	if t.route != nil {
+		return reached(ItemPdT, t.route.peers[1])
 	}
-	return t.blamed(CheckItem{Item: ItemPdT, Skipped: true})
+	return t.blamed(RehearsalItem{Item: ItemPdT, Skipped: true})
 }
 
-func reached(i Item, p *pki.Peer) CheckItem {
-	return CheckItem{Item: i, OK: true, Until: p.NotAfter, Detail: p.Identity.String()}
+func reached(i Item, p *pki.Peer) RehearsalItem {
+	return RehearsalItem{Item: i, OK: true, Until: p.NotAfter, Detail: p.Identity.String()}
 }
 
 // gateway is which one was reached, or tried last.
 func (t *trial) gateway() string {
-	if t.line != nil {
-		return t.line.gateway
+	if t.route != nil {
+		return t.route.gateway
 	}
 	return t.why.Gateway
 }
@@ -273,7 +273,7 @@ var blames = map[string]Item{
 	string(CodeNotice) + " " + string(link.CodePeerGone):                 ItemPdT,
 }
 
-// blame says which item a failure is about; "" = none, the check could not be made.
+// blame says which item a failure is about; "" = none, the rehearsal could not be made.
 func blame(w *Why) Item {
 	for _, key := range []string{string(w.Code) + " " + w.Reason, string(w.Code)} {
 		if i, ok := blames[key]; ok {

@@ -40,29 +40,29 @@ var (
 		tla.ItemLink: {"liste de révocation à renouveler, encore {n} {n:jour:jours}",
 			"revocation list to be renewed, {n} {n:day:days} left"},
 	}
-	itemMarks   = map[bool]Text{true: {"OK ", "OK "}, false: {"NON", "NO "}}
-	itemSkipped = Text{"-- ", "-- "}
-	notLooked   = Text{"non testé", "not tested"}
-	CheckGood   = Text{"Tout est prêt pour la visite.", "All is ready for the visit."}
+	itemMarks     = map[bool]Text{true: {"OK ", "OK "}, false: {"NON", "NO "}}
+	itemSkipped   = Text{"-- ", "-- "}
+	notLooked     = Text{"non testé", "not tested"}
+	RehearsalGood = Text{"Tout est prêt pour la visite.", "All is ready for the visit."}
 )
 
-// Check prints the checklist, and what to do about what was found.
-func (t Tongue) Check(w io.Writer, c *tla.Check, own string, now time.Time) {
+// Rehearsal prints the checklist, and what to do about what was found.
+func (t Tongue) Rehearsal(w io.Writer, c *tla.Rehearsal, own string, now time.Time) {
 	for _, i := range c.Items {
 		fmt.Fprintf(w, "%s  %s%s %s\n", t.ItemMark(i), t.Say(Items[i.Item], nil), t.Colon(), t.ItemText(i, own, now))
 	}
 	if c.OK {
-		fmt.Fprintln(w, t.Say(CheckGood, nil))
+		fmt.Fprintln(w, t.Say(RehearsalGood, nil))
 		return
 	}
-	fmt.Fprintln(w, t.Todo(CheckWhy(c)))
+	fmt.Fprintln(w, t.Todo(RehearsalWhy(c)))
 	if c.Incident != "" {
 		fmt.Fprintln(w, t.Say(numbered, []string{"incident", c.Incident}))
 	}
 }
 
 // ItemMark is OK, NON or --, three columns wide.
-func (t Tongue) ItemMark(i tla.CheckItem) string {
+func (t Tongue) ItemMark(i tla.RehearsalItem) string {
 	if i.Skipped {
 		return t.Say(itemSkipped, nil)
 	}
@@ -70,7 +70,7 @@ func (t Tongue) ItemMark(i tla.CheckItem) string {
 }
 
 // ItemText is what was seen of an item. own is as of sentence.
-func (t Tongue) ItemText(i tla.CheckItem, own string, now time.Time) string {
+func (t Tongue) ItemText(i tla.RehearsalItem, own string, now time.Time) string {
 	switch {
 	case i.Skipped:
 		return t.Say(notLooked, nil)
@@ -82,7 +82,7 @@ func (t Tongue) ItemText(i tla.CheckItem, own string, now time.Time) string {
 	return t.Say(itemsFine[i.Item], t.itemFill(i, now))
 }
 
-func (t Tongue) itemFill(i tla.CheckItem, now time.Time) []string {
+func (t Tongue) itemFill(i tla.RehearsalItem, now time.Time) []string {
 	n, names := len(i.Names), []string{}
 	switch i.Item {
 	case tla.ItemCertificate, tla.ItemLink:
@@ -99,21 +99,21 @@ func (t Tongue) itemFill(i tla.CheckItem, now time.Time) []string {
 	return []string{"n", strconv.Itoa(n), "names", strings.Join(names, ", "), "now", now.Local().Format("15:04")}
 }
 
-// CheckWhy is what a check that is not fine found first.
-func CheckWhy(c *tla.Check) *tla.Why {
+// RehearsalWhy is what a rehearsal that is not fine found first.
+func RehearsalWhy(c *tla.Rehearsal) *tla.Why {
 	for _, i := range c.Items {
 		switch {
 		case i.Error != nil:
 			return i.Error
 		case !i.OK && !i.Skipped:
-			return &tla.Why{Code: tla.CodeCheck, Reason: todoKey(i), Incident: c.Incident}
+			return &tla.Why{Code: tla.CodeRehearsal, Reason: todoKey(i), Incident: c.Incident}
 		}
 	}
-	return &tla.Why{Code: tla.CodeCheck, Incident: c.Incident}
+	return &tla.Why{Code: tla.CodeRehearsal, Incident: c.Incident}
 }
 
 // todoKey is what the item's advice is found by: of a card that is in, by what is the matter with it.
-func todoKey(i tla.CheckItem) string {
+func todoKey(i tla.RehearsalItem) string {
 	if i.Use == "" || slices.Contains(i.Names, string(cards.KindMute)) {
 		return string(i.Item)
 	}
