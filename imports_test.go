@@ -51,9 +51,10 @@ var mayImport = map[string][]string{
 	"session/consent/consenttest": {"session/consent"},
 	"integration":                 {"session", "pki", "pdt", "tla", "gateway", "audit", "integration"},
 
-	"audit":              {},
-	"audit/host":         {"audit"},
-	"cmd/internal/trail": {"cmd/internal/room", "cmd/internal/cli", "audit", "bundle", "keys", "pki", "session/consent"},
+	"audit":      {},
+	"audit/host": {"audit"},
+	"cmd/internal/trail": {"cmd/internal/room", "cmd/internal/cli", "audit", "bundle", "keys", "pki",
+		"session/consent"},
 	"cmd/internal/doctor": {"cmd/internal/room", "internal/address", "cmd/internal/cli", "cmd/internal/keycmd",
 		"cmd/internal/seal", "bundle", "keys", "pki", "dialer"},
 	"cmd/internal/seal":   {"internal/address", "cmd/internal/cli", "bundle", "est", "keys", "pki", "dialer"},

@@ -54,7 +54,8 @@ func newDesk() *desk {
 	return d
 }
 
-// ask puts a question and waits for its answer; command has the PIN when the error is nil, and result is to be told what the card says.
+// ask puts a question and waits for its answer; command has the PIN when the error is nil, and result is to be told
+// what the card says.
 func (d *desk) ask(ctx context.Context, r PINRequest, command *pin.Command) (q *question, err error) {
 	select {
 	case <-d.turn:
@@ -152,8 +153,9 @@ const (
 // pinWait is how long a client may wait for a PIN to be wanted; then it asks again.
 const pinWait = 30 * time.Second
 
-// EnterPIN serves a client that enters PINs (docs/control.md): it says what is wanted, reads the PIN, and says what the card made of it. insist: also with
-// one try left. The PIN goes from entry into locked memory and nowhere else; an empty line is a no.
+// EnterPIN serves a client that enters PINs (docs/control.md): it says what is wanted, reads the PIN, and says what the
+// card made of it. insist: also with one try left. The PIN goes from entry into locked memory and nowhere else; an
+// empty line is a no.
 func (r *Relay) EnterPIN(ctx context.Context, insist bool, say func(any) error, entry io.Reader, limit func(time.Time)) any {
 	waiting, cancel := context.WithTimeout(ctx, pinWait)
 	defer cancel()

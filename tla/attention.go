@@ -7,7 +7,8 @@ import (
 	"tlagate/tla/cards"
 )
 
-// attention is who used the session last (SA4): a session without a command ends, and so does one without its user, whatever programs do.
+// attention is who used the session last (SA4): a session without a command ends, and so does one without its user,
+// whatever programs do.
 type attention struct {
 	command atomic.Pointer[time.Time] // the last command, or act of the user
 	human   atomic.Pointer[time.Time] // the last act of the user
@@ -21,7 +22,8 @@ func (a *attention) commanded() {
 	a.command.Store(&now)
 }
 
-// acted: the user did something at the terminal: a start, a stay, a PIN, a key, a card in or out. It keeps the session as a command does, too.
+// acted: the user did something at the terminal: a start, a stay, a PIN, a key, a card in or out. It keeps the session
+// as a command does, too.
 func (a *attention) acted() {
 	now := time.Now()
 	a.command.Store(&now)

@@ -52,7 +52,7 @@ func TestSA4EachEndPowersTheCardsDown(t *testing.T) {
 			var bye *session.Bye
 			require.ErrorAs(t, <-g.ends, &bye)
 			require.Equal(t, c.bye, bye.Code)
-			require.Equal(t, cardstest.Get(g.fake, func() int { return card.Colds }), cardstest.Get(g.fake, func() int { return card.PowerDowns }))
+			require.Equal(t, g.fake.Count(&card.Colds), g.fake.Count(&card.PowerDowns))
 			require.False(t, cardstest.Get(g.fake, func() bool { return card.Powered || card.Unlocked }))
 			require.Zero(t, g.open.Load())
 		})
@@ -69,7 +69,7 @@ func TestC4KeyIsHeardWhileASessionEnds(t *testing.T) {
 	require.NoError(t, r.Start(t.Context(), byHand))
 	require.Equal(t, session.SlotVitale, g.next(g.inserted))
 	go func() { _, _ = g.command(session.SlotVitale) }()
-	eventually(t, "busy", func() bool { return cardstest.Get(g.fake, func() int { return card.Commands }) == 1 })
+	eventually(t, "busy", func() bool { return g.fake.Count(&card.Commands) == 1 })
 	r.Key().Stop()
 	require.False(t, r.Key().Start())
 	close(gate)
@@ -129,11 +129,15 @@ func TestSA4ActsOfTheUserKeepTheSession(t *testing.T) {
 		act  func(*rig)
 		kept bool
 	}{
-		"stay":           {func(g *rig) { require.NoError(g.t, g.relay.Stay(byHand)) }, true},
-		"key":            {func(g *rig) { g.relay.Key().Stay() }, true},
-		"a card out":     {func(g *rig) { g.fake.Remove("left"); g.next(g.removed) }, true},
-		"a card in":      {func(g *rig) { g.fake.Insert("right", cardstest.CPSATR, 2); g.next(g.inserted) }, true},
-		"another card":   {func(g *rig) { g.fake.Swap("left", cardstest.VitaleATR, 3); g.next(g.removed); g.next(g.inserted) }, true},
+		"stay":       {func(g *rig) { require.NoError(g.t, g.relay.Stay(byHand)) }, true},
+		"key":        {func(g *rig) { g.relay.Key().Stay() }, true},
+		"a card out": {func(g *rig) { g.fake.Remove("left"); g.next(g.removed) }, true},
+		"a card in":  {func(g *rig) { g.fake.Insert("right", cardstest.CPSATR, 2); g.next(g.inserted) }, true},
+		"another card": {func(g *rig) {
+			g.fake.Swap("left", cardstest.VitaleATR, 3)
+			g.next(g.removed)
+			g.next(g.inserted)
+		}, true},
 		"a useless card": {func(g *rig) { g.fake.Insert("right", cardstest.StrangeATR, 4) }, true},
 		"a command": {func(g *rig) {
 			_, err := g.command(session.SlotVitale)

@@ -26,9 +26,10 @@ type ClockConfig struct {
 	Log     *slog.Logger     // nil = discard
 }
 
-// Clock knows the earliest time that it can be, its floor: boards without a battery wake up in the past, where certificates and lists seem to be
-// of the future, and those that have ended seem good. The floor is raised by what others say alone: the date of this program, signed
-// revocation data, and peers that accepted a consent which says our time. A clock that ran ahead leaves nothing behind.
+// Clock knows the earliest time that it can be, its floor: boards without a battery wake up in the past, where
+// certificates and lists seem to be of the future, and those that have ended seem good. The floor is raised by what
+// others say alone: the date of this program, signed revocation data, and peers that accepted a consent which says our
+// time. A clock that ran ahead leaves nothing behind.
 type Clock struct {
 	cfg ClockConfig
 
@@ -40,7 +41,8 @@ type Clock struct {
 // saveStep is how much the floor rises before it is written again: flash wears out.
 const saveStep = time.Hour
 
-// OpenClock reads what was saved. A file that cannot be read, or makes no sense, is logged: without it the floor is a lower one.
+// OpenClock reads what was saved. A file that cannot be read, or makes no sense, is logged: without it the floor is a
+// lower one.
 func OpenClock(cfg ClockConfig) *Clock {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -90,7 +92,8 @@ func (c *Clock) Floor() time.Time {
 	return c.floor
 }
 
-// check says that the clock is wrong; nil = it may be right. Whoever raised the floor may have been as far ahead as a consent may be.
+// check says that the clock is wrong; nil = it may be right. Whoever raised the floor may have been as far ahead as a
+// consent may be.
 func (c *Clock) check() *Why {
 	if c == nil {
 		return nil

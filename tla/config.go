@@ -28,14 +28,16 @@ type Config struct {
 	Clock    *Clock         // what is known of the time; nil = nothing, and any is taken for right
 	Bundle   Bundle         // the signed configuration we work with; nil = none
 
-	// During are run while a session is up, beside it, each once a link of it and told the gateway (host:port) it goes through, which they may
-	// connect to. They are to return, with their sockets closed, when ctx ends: the session waits for that. Idle, none is ever run (C4).
+	// During are run while a session is up, beside it, each once a link of it and told the gateway (host:port) it goes
+	// through, which they may connect to. They are to return, with their sockets closed, when ctx ends: the session
+	// waits for that. Idle, none is ever run (C4).
 	During []func(ctx context.Context, gateway string)
 
 	// Dial connects to a gateway ("tcp", host:port). Nothing but a start calls it. nil = [dialer.Direct].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Trace is told of each session that is up, ended or failed, and of each rehearsal, before its user is; nil = nobody. It must return soon.
+	// Trace is told of each session that is up, ended or failed, and of each rehearsal, before its user is; nil =
+	// nobody. It must return soon.
 	Trace func(Event)
 
 	// Storage says what keeps the relay from writing what it must keep, for Status; nil or "" = nothing.

@@ -47,8 +47,8 @@ func (l *live) unanswered(gateways []string) (list []string) {
 	return list
 }
 
-// tryEach tries gateways in order. It returns the first route, or the failure that got furthest, best among them, or an error
-// that ends the start.
+// tryEach tries gateways in order. It returns the first route, or the failure that got furthest, best among them, or an
+// error that ends the start.
 func (l *live) tryEach(gateways []string, best *failure) (*route, *failure, error) {
 	for _, gateway := range gateways {
 		a := &attempt{live: l, ctx: l.ctx, gateway: gateway}
@@ -219,8 +219,8 @@ func (a *attempt) tell(err error) error {
 	return err
 }
 
-// informed takes in what the gateway brings about our own certificate, the PdT's, and its own. The first comes before any
-// byte of the PdT's, and is read before it.
+// informed takes in what the gateway brings about our own certificate, the PdT's, and its own. The first comes before
+// any byte of the PdT's, and is read before it.
 func (a *attempt) informed(pieces []link.Status) {
 	for _, s := range pieces {
 		a.cfg.Party.Trust.TakeStatus(pki.Status(s))

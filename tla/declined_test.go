@@ -24,7 +24,7 @@ func TestReadersNoInASession(t *testing.T) {
 	_, err = g.command(session.SlotVitale)
 	require.NoError(t, err, "the same card, in the same epoch")
 	require.Empty(t, g.removed)
-	require.Equal(t, 1, cardstest.Get(g.fake, func() int { return card.Colds }))
+	require.Equal(t, 1, g.fake.Count(&card.Colds))
 }
 
 // TestReadersNoAgainAndAgainIsAState, which the status tells and one line of the log, until a command is executed; a reset of

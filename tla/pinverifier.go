@@ -65,7 +65,8 @@ func (v *pinVerifier) asking() (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
-// probe asks the card how many tries are left, -1 = it does not say; sw, unless nil, is an answer that ends it: the PIN is blocked.
+// probe asks the card how many tries are left, -1 = it does not say; sw, unless nil, is an answer that ends it: the PIN
+// is blocked.
 func (v *pinVerifier) probe(header [4]byte) (tries int, sw []byte, err error) {
 	answer, err := v.card.Transmit(header[:])
 	if err != nil {

@@ -51,8 +51,8 @@ const (
 // Items are all of them.
 var Items = []Item{ItemClock, ItemReaders, ItemCards, ItemCertificate, ItemBundle, ItemLink, ItemPdT}
 
-// Rehearse goes the way of a start to the PdT's answer and ends there: no card is held, none gets a command. Like a start it needs a local act of the user
-// and no session (C4). The error is a *Why: it could not be made.
+// Rehearse goes the way of a start to the PdT's answer and ends there: no card is held, none gets a command. Like a
+// start it needs a local act of the user and no session (C4). The error is a *Why: it could not be made.
 func (r *Relay) Rehearse(ctx context.Context, act Act) (Rehearsal, error) {
 	c, err := r.rehearse(ctx, act, true)
 	if w := (*Why)(nil); errors.As(err, &w) && w.Code == codeRenewed {
@@ -193,7 +193,8 @@ func (t *trial) cards() RehearsalItem {
 func (t *trial) certificate() RehearsalItem {
 	r := t.status.Renewal
 	late := r != nil && (r.Warn || r.GivenUp)
-	i := RehearsalItem{Item: ItemCertificate, Until: t.status.Certificate, OK: t.now.Before(t.status.Certificate) && !late, Detail: t.status.Problem}
+	i := RehearsalItem{Item: ItemCertificate, Until: t.status.Certificate, Detail: t.status.Problem,
+		OK: t.now.Before(t.status.Certificate) && !late}
 	if late {
 		i.Detail = "its renewal is late: " + r.Reason
 	}

@@ -56,7 +56,8 @@ func states(c Rehearsal) (list []string) {
 	return list
 }
 
-// TestC4CheckGoesTheWayOfAStartAndHoldsNoCard: gateway and PdT are reached and proven, no card is powered, and the relay is idle again.
+// TestC4CheckGoesTheWayOfAStartAndHoldsNoCard: gateway and PdT are reached and proven, no card is powered, and the
+// relay is idle again.
 func TestC4CheckGoesTheWayOfAStartAndHoldsNoCard(t *testing.T) {
 	g := newRig(t)
 	events := g.traced()
@@ -71,14 +72,16 @@ func TestC4CheckGoesTheWayOfAStartAndHoldsNoCard(t *testing.T) {
 	require.Equal(t, []string{"cps4"}, c.Items[2].Names)
 	require.Equal(t, gwURN, c.Items[4].Detail)
 	require.Equal(t, pdtURN, c.Items[5].Detail)
-	require.Equal(t, 0, cardstest.Get(g.fake, func() int { return g.fake.Connected + card.Colds + card.PowerDowns + card.Commands }))
+	require.Equal(t, 0, cardstest.Get(g.fake,
+		func() int { return g.fake.Connected + card.Colds + card.PowerDowns + card.Commands }))
 	require.Empty(t, g.inserted, "the PdT sees no card")
 	require.Zero(t, g.open.Load())
 	require.Equal(t, StateIdle, r.Status().State)
 	require.Nil(t, r.Status().Last, "it was no session")
 	got := events.all()
 	require.Len(t, got, 1)
-	require.Equal(t, []any{EventRehearsed, pdtURN, byHand, g.cfg.Gateways[0]}, []any{got[0].Kind, got[0].PdT, got[0].Act, got[0].Gateway})
+	require.Equal(t, []any{EventRehearsed, pdtURN, byHand, g.cfg.Gateways[0]},
+		[]any{got[0].Kind, got[0].PdT, got[0].Act, got[0].Gateway})
 	require.NoError(t, r.Start(t.Context(), byHand), "a start works after it")
 	_, err = r.Rehearse(t.Context(), byHand)
 	var w *Why
@@ -86,7 +89,8 @@ func TestC4CheckGoesTheWayOfAStartAndHoldsNoCard(t *testing.T) {
 	require.Equal(t, CodeAlready, w.Code, "never in a session")
 }
 
-// TestCheckFindsWhatAStartWouldMeet: one item fails, what comes after it is not looked at, and the incident is in the trace.
+// TestCheckFindsWhatAStartWouldMeet: one item fails, what comes after it is not looked at, and the incident is in the
+// trace.
 func TestCheckFindsWhatAStartWouldMeet(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(*rig)
@@ -129,23 +133,27 @@ func TestCheckFindsWhatAStartWouldMeet(t *testing.T) {
 			require.False(t, got.OK)
 			e := events.all()
 			require.Len(t, e, 1)
-			require.Equal(t, []any{EventRehearsed, c.code, got.Incident}, []any{e[0].Kind, e[0].Why.Code, e[0].Why.Incident})
+			require.Equal(t, []any{EventRehearsed, c.code, got.Incident},
+				[]any{e[0].Kind, e[0].Why.Code, e[0].Why.Incident})
 			require.Regexp(t, incident, got.Incident)
-			require.Zero(t, cardstest.Get(g.fake, func() int { return g.fake.Connected }))
+			require.Zero(t, g.fake.Count(&g.fake.Connected))
 			require.Equal(t, StateIdle, r.Status().State)
 		})
 	}
 }
 
-// TestCheckNamesTheCardThatIsIn: a card that is in and of no use is told from none, by its use and its ATR; so does the status.
+// TestCheckNamesTheCardThatIsIn: a card that is in and of no use is told from none, by its use and its ATR; so does the
+// status.
 func TestCheckNamesTheCardThatIsIn(t *testing.T) {
 	for name, c := range map[string]struct {
 		atr    []byte
 		use    Use
 		policy policy.Table
 	}{
-		"neither Vitale nor CPS": {cardstest.StrangeATR, UseUnknown, policy.Table{Version: 1, Profiles: []policy.Profile{{Name: "all", Cards: []string{"3B*"}}}}},
-		"without a rule":         {cardstest.VitaleATR, UseNoRule, policy.Table{Version: 1, Profiles: []policy.Profile{{Name: "CPS", Cards: []string{"3B9B*"}}}}},
+		"neither Vitale nor CPS": {cardstest.StrangeATR, UseUnknown,
+			policy.Table{Version: 1, Profiles: []policy.Profile{{Name: "all", Cards: []string{"3B*"}}}}},
+		"without a rule": {cardstest.VitaleATR, UseNoRule,
+			policy.Table{Version: 1, Profiles: []policy.Profile{{Name: "CPS", Cards: []string{"3B9B*"}}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newRig(t)

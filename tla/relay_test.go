@@ -25,7 +25,9 @@ func TestSessionUpAndStopped(t *testing.T) {
 	g := newRig(t)
 	r := g.run()
 	vitale, cps := g.fake.Insert("right", cardstest.VitaleATR, 1), g.fake.Insert("left", cardstest.CPSATR, 2)
-	eventually(t, "cards seen", func() bool { return g.seen(session.SlotCPS) != "" && g.seen(session.SlotVitale) != "" })
+	eventually(t, "cards seen", func() bool {
+		return g.seen(session.SlotCPS) != "" && g.seen(session.SlotVitale) != ""
+	})
 	require.NoError(t, r.Start(t.Context(), byHand))
 	slots := []session.Slot{g.next(g.inserted), g.next(g.inserted)}
 	require.ElementsMatch(t, []session.Slot{session.SlotVitale, session.SlotCPS}, slots)
@@ -111,7 +113,7 @@ func TestC4LinkLostEndsTheSessionAndNobodyRedials(t *testing.T) {
 	(<-links).Conn.Close()
 	eventually(t, "idle", func() bool { return r.Status().State == StateIdle })
 	require.Equal(t, CodeLost, r.Status().Last.Code)
-	require.Equal(t, 1, cardstest.Get(g.fake, func() int { return card.PowerDowns }))
+	require.Equal(t, 1, g.fake.Count(&card.PowerDowns))
 	<-g.ends
 	require.EqualValues(t, 1, g.dials.Load())
 	g.fake.Swap("left", cardstest.CPSATR, 2) // nor does a card start anything
@@ -189,7 +191,7 @@ func TestStartRefused(t *testing.T) {
 			require.Equal(t, c.peer, w.Peer)
 			require.Zero(t, g.open.Load())
 			require.Equal(t, StateIdle, r.Status().State)
-			require.Equal(t, cardstest.Get(g.fake, func() int { return card.Colds }), cardstest.Get(g.fake, func() int { return card.PowerDowns }))
+			require.Equal(t, g.fake.Count(&card.Colds), g.fake.Count(&card.PowerDowns))
 		})
 	}
 }
@@ -234,7 +236,7 @@ func TestStopTellsOfACardThatIsNotLetGo(t *testing.T) {
 	g.fake.Do(func() { card.Gate = block })
 	stuck := make(chan struct{})
 	go func() { defer close(stuck); _, _ = g.command(session.SlotCPS) }()
-	eventually(t, "a command at the card", func() bool { return cardstest.Get(g.fake, func() int { return card.Commands }) > 0 })
+	eventually(t, "a command at the card", func() bool { return g.fake.Count(&card.Commands) > 0 })
 	require.True(t, r.Stop())
 	require.Equal(t, StateIdle, r.Status().State)
 	require.Equal(t, cards.HoldStuck, hold())
@@ -320,10 +322,10 @@ func TestPlugCyclesInASessionLeaveNothing(t *testing.T) {
 		require.Equal(t, []byte{byte(i), 0x90, 0}, answer)
 		g.fake.Remove("left")
 		require.Equal(t, session.SlotVitale, g.next(g.removed))
-		require.Equal(t, 1, cardstest.Get(g.fake, func() int { return card.Colds }))
+		require.Equal(t, 1, g.fake.Count(&card.Colds))
 	}
 	eventually(t, "only the watcher's context is open", func() bool {
-		return cardstest.Get(g.fake, func() int { return g.fake.Contexts }) == 1 && cardstest.Get(g.fake, func() int { return g.fake.Connected }) == 0
+		return g.fake.Count(&g.fake.Contexts) == 1 && g.fake.Count(&g.fake.Connected) == 0
 	})
 }
 
@@ -338,7 +340,7 @@ func TestCardLostWhileACommandRuns(t *testing.T) {
 	require.ErrorIs(t, err, session.Unknown)
 	require.Equal(t, session.SlotVitale, g.next(g.removed))
 	require.Equal(t, session.SlotVitale, g.next(g.inserted), "it is taken again, reset")
-	require.Equal(t, 2, cardstest.Get(g.fake, func() int { return card.Colds }))
+	require.Equal(t, 2, g.fake.Count(&card.Colds))
 }
 
 func TestCardHeldByAnotherProgramIsReportedAndTakenLater(t *testing.T) {
@@ -367,7 +369,7 @@ func TestC2RevokedPeerEndsTheSession(t *testing.T) {
 	require.Equal(t, CodeRefused, last.Code)
 	require.Equal(t, string(pki.Revoked), last.Reason)
 	require.Equal(t, pdtURN, last.Peer)
-	require.Equal(t, 1, cardstest.Get(g.fake, func() int { return card.PowerDowns }))
+	require.Equal(t, 1, g.fake.Count(&card.PowerDowns))
 	var bye *session.Bye
 	require.ErrorAs(t, <-g.ends, &bye)
 	require.Equal(t, session.ByeRefused, bye.Code)

@@ -43,7 +43,8 @@ func (l *live) resume(r *route, lost *failure) (*route, error) {
 	l.away.Store(&away{now, now.Add(l.cfg.Timers.Grace)})
 	defer l.away.Store(nil)
 	w := lost.why()
-	l.log.Warn("link lost; getting it back", "code", string(w.Code), "reason", w.Reason, "gateway", r.gateway, "detail", w.Detail, "grace", l.cfg.Timers.Grace)
+	l.log.Warn("link lost; getting it back", "code", string(w.Code), "reason", w.Reason, "gateway", r.gateway,
+		"detail", w.Detail, "grace", l.cfg.Timers.Grace)
 	a := &again{r.link.Ticket(), r.terminal, r.since, network.Over(l.cfg.Dial)}
 	moved := network.Changed()
 	for pause := l.cfg.Timers.Redial; ; pause = min(2*pause, l.cfg.Timers.RedialMax) {

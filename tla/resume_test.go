@@ -50,7 +50,7 @@ func TestResumeLostLink(t *testing.T) {
 		require.Len(t, answer, 3)
 		eventually(t, "resumed", g.resumed(n+1))
 	}
-	require.Equal(t, 1, cardstest.Get(g.fake, func() int { return card.Colds }), "the card was held all the time")
+	require.Equal(t, 1, g.fake.Count(&card.Colds), "the card was held all the time")
 	require.Empty(t, g.removed)
 	require.True(t, g.relay.Stop())
 	var bye *session.Bye
@@ -74,7 +74,7 @@ func TestEL3ResumeGraceEnds(t *testing.T) {
 	require.Equal(t, CodeLost, last.Code)
 	require.Contains(t, last.Detail, "pdt_absent")
 	require.True(t, last.Started)
-	require.Equal(t, 1, cardstest.Get(g.fake, func() int { return card.PowerDowns }))
+	require.Equal(t, 1, g.fake.Count(&card.PowerDowns))
 	require.Zero(t, g.open.Load())
 	dials := g.dials.Load()
 	g.barred.Store(nil)
@@ -113,7 +113,7 @@ func TestC4StopWhileTheLinkIsLost(t *testing.T) {
 	eventually(t, "reconnecting", func() bool { return g.relay.Status().State == StateReconnecting })
 	require.True(t, g.relay.Stop())
 	require.Equal(t, CodeStopped, g.relay.Status().Last.Code)
-	require.Equal(t, 1, cardstest.Get(g.fake, func() int { return card.PowerDowns }))
+	require.Equal(t, 1, g.fake.Count(&card.PowerDowns))
 	require.Zero(t, g.open.Load())
 }
 

@@ -94,8 +94,10 @@ type CardStatus struct {
 	// In a session whose PdT tells: programs there see the card. What becomes of their driver later, it does not tell.
 	Shown *bool `json:"shown,omitempty"`
 
-	LastCommand time.Time `json:"last_command,omitzero"` // in a session: when one last reached the card
-	Declined    int64     `json:"declined,omitempty"`    // in a session: by its reader, in a row, from cards.ManyDeclined on
+	// In a session: when a command last reached the card, and how many its reader has declined in a row, from
+	// cards.ManyDeclined on.
+	LastCommand time.Time `json:"last_command,omitzero"`
+	Declined    int64     `json:"declined,omitempty"`
 }
 
 // Status looks now.
@@ -105,7 +107,8 @@ func (r *Relay) Status() Status {
 	pending := r.taker.Pending() // without a session: what the one before has not let go
 	r.mu.Unlock()
 	v := r.cfg.Readers.View()
-	s := Status{State: StateIdle, PdT: pdts[0], PdTs: pdts, Bundle: r.cfg.bundleVersion(), PCSC: v.Service, Readers: []ReaderStatus{}, Last: last, PIN: r.desk.pending()}
+	s := Status{State: StateIdle, PdT: pdts[0], PdTs: pdts, Bundle: r.cfg.bundleVersion(), PCSC: v.Service,
+		Readers: []ReaderStatus{}, Last: last, PIN: r.desk.pending()}
 	s.Hellos = r.settings().smallHellos()
 	if l != nil {
 		s.State, s.PdT, s.Session = l.state(), l.pdt.String(), l.status()

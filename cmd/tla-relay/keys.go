@@ -49,6 +49,7 @@ func (c *eraseCmd) Run(app *cli.App) error {
 		return err
 	}
 	return trace.Erasure(func(tell func(keys.Event)) error {
-		return (&keycmd.Erase{Config: c.Config, Yes: c.Yes, Running: running, Words: words.KeyWords[words.TongueOf(os.Getenv)], Event: tell}).Run(app)
+		return (&keycmd.Erase{Config: c.Config, Yes: c.Yes, Running: running,
+			Words: words.KeyWords[words.TongueOf(os.Getenv)], Event: tell}).Run(app)
 	})
 }

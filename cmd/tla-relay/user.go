@@ -74,11 +74,15 @@ func (c *stopCmd) Run(app *cli.App) error {
 }
 
 func (c *stayCmd) Run(app *cli.App) error {
-	return c.ask(app, ctl.Request{Command: "stay"}, func(t words.Tongue, w io.Writer, s *tla.Status) { fmt.Fprintln(w, t.Say(words.Stayed, nil)) })
+	return c.ask(app, ctl.Request{Command: "stay"}, func(t words.Tongue, w io.Writer, s *tla.Status) {
+		fmt.Fprintln(w, t.Say(words.Stayed, nil))
+	})
 }
 
 func (c *statusCmd) Run(app *cli.App) error {
-	return c.ask(app, ctl.Request{Command: "status"}, func(t words.Tongue, w io.Writer, s *tla.Status) { t.Status(w, s) })
+	return c.ask(app, ctl.Request{Command: "status"}, func(t words.Tongue, w io.Writer, s *tla.Status) {
+		t.Status(w, s)
+	})
 }
 
 // ask has the daemon do a command, and shows its answer in the user's language.

@@ -9,7 +9,8 @@ import (
 	"tlagate/tla/cards/cardstest"
 )
 
-// TestReadersNoLeavesTheCard: a reader that declines a command, a reset or a VERIFY keeps its card, and what follows is executed.
+// TestReadersNoLeavesTheCard: a reader that declines a command, a reset or a VERIFY keeps its card, and what follows is
+// executed.
 func TestReadersNoLeavesTheCard(t *testing.T) {
 	f := cardstest.New("a")
 	card := f.Insert("a", cardstest.VitaleATR, 7)
@@ -22,7 +23,7 @@ func TestReadersNoLeavesTheCard(t *testing.T) {
 	answer, err := l.Transmit(apdu)
 	require.NoError(t, err)
 	require.Equal(t, []byte{7, 0x90, 0}, answer)
-	require.Equal(t, 1, cardstest.Get(f, func() int { return card.Colds }), "not taken again")
+	require.Equal(t, 1, f.Count(&card.Colds), "not taken again")
 	select {
 	case <-l.over:
 		t.Fatal("the lease is given up")
@@ -30,8 +31,8 @@ func TestReadersNoLeavesTheCard(t *testing.T) {
 	}
 }
 
-// TestReadersNoOfACardThatGoes: a card that is pulled under a command is lost, though PC/SC learns of it after the error; so is one
-// that was swapped.
+// TestReadersNoOfACardThatGoes: a card that is pulled under a command is lost, though PC/SC learns of it after the
+// error; so is one that was swapped.
 func TestReadersNoOfACardThatGoes(t *testing.T) {
 	for name, goes := range map[string]func(*cardstest.Service){
 		"pulled":       func(f *cardstest.Service) { f.Remove("a") },

@@ -23,9 +23,14 @@ func taking(t *testing.T, f *cardstest.Service, command time.Duration) *Lease {
 	t.Cleanup(func() {
 		l.letGo()
 		<-l.free
-		require.Zero(t, cardstest.Get(f, func() int { return f.Contexts + f.Connected }))
+		require.True(t, nothingOpen(f))
 	})
 	return l
+}
+
+// nothingOpen reports whether no PC/SC context and no card is left open.
+func nothingOpen(f *cardstest.Service) bool {
+	return cardstest.Get(f, func() int { return f.Contexts + f.Connected }) == 0
 }
 
 // taker takes the cards of a fake, each within that time.
@@ -98,7 +103,7 @@ func TestResets(t *testing.T) {
 	require.Equal(t, 3, card.Colds, "taking, cold reset, power off")
 }
 
-func TestSwappedCardIsNeverReadThroughTheOldLease(t *testing.T) {
+func TestSwappedCardIsNeverReadThroughTheOldHold(t *testing.T) {
 	f := cardstest.New("a")
 	f.Insert("a", cardstest.VitaleATR, 1)
 	l := taking(t, f, patience)
@@ -121,7 +126,7 @@ func TestReleaseDoesNotWaitForACommand(t *testing.T) {
 		_, err := l.Transmit(apdu)
 		result <- err
 	}()
-	eventually(t, "command at the card", func() bool { return cardstest.Get(f, func() int { return card.Commands }) == 1 })
+	eventually(t, "command at the card", func() bool { return f.Count(&card.Commands) == 1 })
 	l.letGo()
 	require.ErrorIs(t, <-result, session.ErrCardLost)
 	close(card.Gate)
@@ -151,10 +156,10 @@ func TestTakingThatBlocksIsGivenUpAndDoesNotPileUp(t *testing.T) {
 		_, err := tk.Take(t.Context(), o, nil)
 		require.ErrorIs(t, err, errStuck)
 	}
-	require.Equal(t, 1, cardstest.Get(f, func() int { return f.Contexts }), "one attempt a reader")
+	require.Equal(t, 1, f.Count(&f.Contexts), "one attempt a reader")
 	f.Do(func() { f.Block = nil })
 	close(block)
-	eventually(t, "the late card is let go", func() bool { return cardstest.Get(f, func() int { return f.Contexts + f.Connected }) == 0 })
+	eventually(t, "the late card is let go", func() bool { return nothingOpen(f) })
 	var l *Lease
 	eventually(t, "the reader can be tried again", func() bool {
 		var err error
@@ -180,7 +185,7 @@ func TestTransactionOfAnotherProgramIsNoStuckReader(t *testing.T) {
 	require.Equal(t, map[string]Hold{"a": HoldBusy}, tk.Pending())
 	f.Do(func() { f.Block, f.Reader("a").Shared = nil, false })
 	close(block)
-	eventually(t, "the late card is let go", func() bool { return cardstest.Get(f, func() int { return f.Contexts + f.Connected }) == 0 })
+	eventually(t, "the late card is let go", func() bool { return nothingOpen(f) })
 	require.Eventually(t, func() bool { return len(tk.Pending()) == 0 }, patience, time.Millisecond)
 }
 
@@ -199,5 +204,5 @@ func TestTakingEndsWithItsContext(t *testing.T) {
 	cancel()
 	run.Wait()
 	close(block)
-	eventually(t, "the late card is let go", func() bool { return cardstest.Get(f, func() int { return f.Contexts + f.Connected }) == 0 })
+	eventually(t, "the late card is let go", func() bool { return nothingOpen(f) })
 }

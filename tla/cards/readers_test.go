@@ -62,7 +62,9 @@ func TestCardInAnyReaderTakesTheSlotOfItsRole(t *testing.T) {
 	f.Insert("c", cardstest.VitaleATR, 1)
 	f.Insert("a", cardstest.CPSATR, 2)
 	f.Insert("b", cardstest.StrangeATR, 3)
-	eventually(t, "both slots", func() bool { return r.seen(session.SlotVitale) == "c" && r.seen(session.SlotCPS) == "a" })
+	eventually(t, "both slots", func() bool {
+		return r.seen(session.SlotVitale) == "c" && r.seen(session.SlotCPS) == "a"
+	})
 	eventually(t, "the strange card", func() bool { return r.View().card("b").Kind == KindUnknown })
 	require.False(t, r.View().card("b").Usable)
 	f.Remove("c")
@@ -151,7 +153,8 @@ func TestServiceAbsentStoppedRestarted(t *testing.T) {
 	f.SetDown(false)
 	eventually(t, "back", func() bool { return r.seen(session.SlotCPS) == "a" })
 	after, _ := r.Now()
-	require.Greater(t, after[session.SlotCPS].Number, before[session.SlotCPS].Number, "a restart may hide a swap: it counts as an insertion")
+	require.Greater(t, after[session.SlotCPS].Number, before[session.SlotCPS].Number,
+		"a restart may hide a swap: it counts as an insertion")
 }
 
 func TestPlugCyclesLeaveNothing(t *testing.T) {
@@ -163,5 +166,5 @@ func TestPlugCyclesLeaveNothing(t *testing.T) {
 		f.Remove("a")
 		eventually(t, "out", func() bool { return r.seen(session.SlotVitale) == "" })
 	}
-	require.Equal(t, 1, cardstest.Get(f, func() int { return f.Contexts }))
+	require.Equal(t, 1, f.Count(&f.Contexts))
 }

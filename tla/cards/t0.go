@@ -2,9 +2,9 @@ package cards
 
 import "tlagate/session"
 
-// A program at the PdT finds out from the ATR which protocol a card speaks, and its PC/SC service prefers T=1. A reader here may
-// know no T=1, or not with this card: then T=0 is spoken, and the terminal does what T=1 promises, that is what ISO 7816-3 (12.2)
-// leaves to whoever speaks T=0. Programs that do it by themselves do not notice.
+// A program at the PdT finds out from the ATR which protocol a card speaks, and its PC/SC service prefers T=1. A reader
+// here may know no T=1, or not with this card: then T=0 is spoken, and the terminal does what T=1 promises, that is
+// what ISO 7816-3 (12.2) leaves to whoever speaks T=0. Programs that do it by themselves do not notice.
 
 const (
 	insGetResponse = 0xC0

@@ -156,7 +156,8 @@ func (d Device) Store() (*pki.Trust, error) {
 		t.CRLs = append(append([]cli.Path{}, t.CRLs...), t.ARL)
 	}
 	t.State, t.Denials, t.Answers, t.ARL = "", "", "", ""
-	return seal.OpenTrust(t, content, func(c pki.TrustConfig) pki.TrustConfig { return c }, slog.New(slog.DiscardHandler))
+	return seal.OpenTrust(t, content, func(c pki.TrustConfig) pki.TrustConfig { return c },
+		slog.New(slog.DiscardHandler))
 }
 
 func (d Device) anchors() Finding {

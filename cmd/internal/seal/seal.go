@@ -47,7 +47,8 @@ func (s Seal) Check(t cli.Trust, settings ...Setting) error {
 	}
 	for _, l := range append(settings, trustSettings(t)...) {
 		if l.Set {
-			return fmt.Errorf("cannot use %s: this device is sealed and its bundle decides that; remove the line", l.Name)
+			return fmt.Errorf("cannot use %s: this device is sealed and its bundle decides that; remove the line",
+				l.Name)
 		}
 	}
 	return nil
@@ -73,8 +74,8 @@ func (s Seal) CheckKeys(identities ...cli.Identity) error {
 		}
 		about, err := keys.Inspect(id.Key, keys.Config{WrappingKey: string(id.WrappingKey)})
 		if err == nil && !about.Protection.Hidden() {
-			err = fmt.Errorf("cannot use the key %s: this device is sealed, and it is not protected; encrypt it under a "+
-				"wrapping_key, or keep it in hardware (docs/keys.md)", about.Where)
+			err = fmt.Errorf("cannot use the key %s: this device is sealed, and it is not protected; encrypt it "+
+				"under a wrapping_key, or keep it in hardware (docs/keys.md)", about.Where)
 		}
 		if err != nil {
 			return err

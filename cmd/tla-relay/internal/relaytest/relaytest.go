@@ -21,8 +21,10 @@ const (
 // twoCards are a CPS card and a Vitale card, held as said; the Vitale was read just now.
 func twoCards(hold cards.Hold) []tla.ReaderStatus {
 	list := []tla.ReaderStatus{
-		{Name: "Terminal 00 00", Card: &tla.CardStatus{Kind: cards.KindCPS4, Role: "cps", Use: tla.UseSlot, Hold: hold}},
-		{Name: "Terminal 00 01", Card: &tla.CardStatus{Kind: cards.KindVitale2, Role: "vitale", Use: tla.UseSlot, Hold: hold}},
+		{Name: "Terminal 00 00", Card: &tla.CardStatus{Kind: cards.KindCPS4, Role: "cps", Use: tla.UseSlot,
+			Hold: hold}},
+		{Name: "Terminal 00 01", Card: &tla.CardStatus{Kind: cards.KindVitale2, Role: "vitale", Use: tla.UseSlot,
+			Hold: hold}},
 	}
 	if hold == cards.HoldTaken {
 		list[0].Card.Shown, list[1].Card.Shown = new(true), new(true)
@@ -33,14 +35,16 @@ func twoCards(hold cards.Hold) []tla.ReaderStatus {
 
 // Idle is a terminal without a session.
 func Idle() tla.Status {
-	return tla.Status{State: tla.StateIdle, PdT: "bureau", PdTs: []string{"bureau"}, Identity: TLA, Certificate: Noon.Add(200 * 24 * time.Hour), Readers: twoCards(cards.HoldNone)}
+	return tla.Status{State: tla.StateIdle, PdT: "bureau", PdTs: []string{"bureau"}, Identity: TLA,
+		Certificate: Noon.Add(200 * 24 * time.Hour), Readers: twoCards(cards.HoldNone)}
 }
 
 // InSession is one with a session.
 func InSession(state tla.State) tla.Status {
 	s := Idle()
 	s.State, s.PdT, s.Readers = state, PdT, twoCards(cards.HoldTaken)
-	s.Session = &tla.SessionStatus{ID: "0123", Gateway: "gw1.operateur.example:8443", GatewayIdentity: Gateway, Since: Noon, Until: Noon.Add(11*time.Hour + 42*time.Minute)}
+	s.Session = &tla.SessionStatus{ID: "0123", Gateway: "gw1.operateur.example:8443", GatewayIdentity: Gateway,
+		Since: Noon, Until: Noon.Add(11*time.Hour + 42*time.Minute)}
 	return s
 }
 
@@ -54,7 +58,8 @@ func Ended(why tla.Why, started bool) tla.Status {
 // Asked is one at which a PIN is asked for.
 func Asked(tries int, pad bool) tla.Status {
 	s := InSession(tla.StateUp)
-	s.PIN = &tla.PINRequest{Slot: "cps", PdT: PdT, Min: 4, Max: 8, Tries: tries, Until: Noon.Add(45 * time.Second), Pad: pad}
+	s.PIN = &tla.PINRequest{Slot: "cps", PdT: PdT, Min: 4, Max: 8, Tries: tries, Until: Noon.Add(45 * time.Second),
+		Pad: pad}
 	return s
 }
 
@@ -62,7 +67,8 @@ func Asked(tries int, pad bool) tla.Status {
 func Rehearsed(ok bool) *tla.Rehearsal {
 	c := &tla.Rehearsal{OK: ok, Items: []tla.RehearsalItem{
 		{Item: tla.ItemClock, OK: true}, {Item: tla.ItemReaders, OK: true, Names: []string{"a", "b"}},
-		{Item: tla.ItemCards, OK: true, Names: []string{"cps4"}}, {Item: tla.ItemCertificate, OK: true, Until: Noon.Add(200 * 24 * time.Hour)},
+		{Item: tla.ItemCards, OK: true, Names: []string{"cps4"}}, {Item: tla.ItemCertificate, OK: true,
+			Until: Noon.Add(200 * 24 * time.Hour)},
 		{Item: tla.ItemBundle, OK: true, Version: 12}, {Item: tla.ItemLink, OK: true}, {Item: tla.ItemPdT, OK: true}}}
 	if !ok {
 		why := &tla.Why{Code: tla.CodeUnreachable, Gateway: "gw1.operateur.example:8443", Incident: "H4W8"}

@@ -8,7 +8,8 @@ import (
 	"tlagate/tla"
 )
 
-// keyOf names a key so that keyboard and numeric keypad give the same: "enter", "esc", a digit, "+", "-", "/", "."; else what bubbletea calls it.
+// keyOf names a key so that keyboard and numeric keypad give the same: "enter", "esc", a digit, "+", "-", "/", ".";
+// else what bubbletea calls it.
 func keyOf(k tea.Key) string {
 	switch {
 	case k.Mod.Contains(tea.ModCtrl) && k.Code == 'c':

@@ -39,8 +39,8 @@ type page struct {
 	keys        []string    // what can be pressed, the most important first
 }
 
-// paragraph is one part of a page: lines that belong together. What does not fit is left out, the highest rank first; what has rank 2 or more is
-// worth less than a large word.
+// paragraph is one part of a page: lines that belong together. What does not fit is left out, the highest rank first;
+// what has rank 2 or more is worth less than a large word.
 type paragraph struct {
 	lines []string
 	rank  int
@@ -76,7 +76,8 @@ type frame struct {
 // worthLess is the rank from which on a paragraph is left out rather than the large word.
 const worthLess = 2
 
-// fitting tries the word large before small, with air before without, and before leaving anything out; an ordinary line of text last.
+// fitting tries the word large before small, with air before without, and before leaving anything out; an ordinary line
+// of text last.
 func (f frame) fitting() []string {
 	for _, try := range []struct {
 		draw []func(string) []string
@@ -192,7 +193,8 @@ func (f frame) keyLines() (lines []string) {
 	return lines
 }
 
-// wrap breaks a text at its spaces, no-break ones excepted; further lines of a text that begins with spaces begin so, too.
+// wrap breaks a text at its spaces, no-break ones excepted; further lines of a text that begins with spaces begin so,
+// too.
 func wrap(text string, width int) (lines []string) {
 	text = tight.Replace(text)
 	indent := text[:len(text)-len(strings.TrimLeft(text, " "))]
@@ -221,6 +223,7 @@ func wrap(text string, width int) (lines []string) {
 }
 
 // tight keeps the punctuation of French at its word.
-var tight = strings.NewReplacer(" :", noBreak+":", " ;", noBreak+";", " ?", noBreak+"?", " !", noBreak+"!", " »", noBreak+"»", "« ", "«"+noBreak)
+var tight = strings.NewReplacer(" :", noBreak+":", " ;", noBreak+";", " ?", noBreak+"?", " !", noBreak+"!", " »",
+	noBreak+"»", "« ", "«"+noBreak)
 
 const noBreak = "\u00a0"

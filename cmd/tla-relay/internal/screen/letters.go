@@ -2,14 +2,20 @@ package screen
 
 import "strings"
 
-// glyphs are block letters, five rows high; a point is empty. Letters and the question mark of the states' words, in capitals.
+// glyphs are block letters, five rows high; a point is empty. Letters and the question mark of the states' words, in
+// capitals.
 var glyphs = map[rune]string{
-	'A': ".XX. X..X XXXX X..X X..X", 'B': "XXX. X..X XXX. X..X XXX.", 'C': ".XXX X... X... X... .XXX", 'D': "XXX. X..X X..X X..X XXX.",
-	'E': "XXXX X... XXX. X... XXXX", 'F': "XXXX X... XXX. X... X...", 'G': ".XXX X... X.XX X..X .XXX", 'H': "X..X X..X XXXX X..X X..X",
+	'A': ".XX. X..X XXXX X..X X..X", 'B': "XXX. X..X XXX. X..X XXX.",
+	'C': ".XXX X... X... X... .XXX", 'D': "XXX. X..X X..X X..X XXX.",
+	'E': "XXXX X... XXX. X... XXXX", 'F': "XXXX X... XXX. X... X...",
+	'G': ".XXX X... X.XX X..X .XXX", 'H': "X..X X..X XXXX X..X X..X",
 	'I': "X X X X X", 'J': "...X ...X ...X X..X .XX.", 'K': "X..X X.X. XX.. X.X. X..X", 'L': "X... X... X... X... XXXX",
-	'M': "X...X XX.XX X.X.X X...X X...X", 'N': "X..X XX.X X.XX X..X X..X", 'O': ".XX. X..X X..X X..X .XX.", 'P': "XXX. X..X XXX. X... X...",
-	'Q': ".XX. X..X X..X X.XX .XXX", 'R': "XXX. X..X XXX. X.X. X..X", 'S': ".XXX X... .XX. ...X XXX.", 'T': "XXX .X. .X. .X. .X.",
-	'U': "X..X X..X X..X X..X .XX.", 'V': "X...X X...X .X.X. .X.X. ..X..", 'W': "X...X X...X X.X.X XX.XX X...X", 'X': "X..X X..X .XX. X..X X..X",
+	'M': "X...X XX.XX X.X.X X...X X...X", 'N': "X..X XX.X X.XX X..X X..X",
+	'O': ".XX. X..X X..X X..X .XX.", 'P': "XXX. X..X XXX. X... X...",
+	'Q': ".XX. X..X X..X X.XX .XXX", 'R': "XXX. X..X XXX. X.X. X..X",
+	'S': ".XXX X... .XX. ...X XXX.", 'T': "XXX .X. .X. .X. .X.",
+	'U': "X..X X..X X..X X..X .XX.", 'V': "X...X X...X .X.X. .X.X. ..X..",
+	'W': "X...X X...X X.X.X XX.XX X...X", 'X': "X..X X..X .XX. X..X X..X",
 	'Y': "X.X X.X .X. .X. .X.", 'Z': "XXXX ...X .XX. X... XXXX", '?': "XX. ..X .X. ... .X.", ' ': ".. .. .. .. ..",
 }
 

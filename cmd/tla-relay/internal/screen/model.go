@@ -16,9 +16,10 @@ import (
 const (
 	pollTime  = time.Second            // between two looks at the relay
 	quickTime = 200 * time.Millisecond // while something happens
-	deafTime  = time.Second            // after a session has ended by itself Enter starts none: it may have been meant for what was shown before
-	noteTime  = 10 * time.Second       // how long what the card said is shown
-	openTime  = 2 * time.Second        // for the relay to let a PIN be entered
+	// after a session has ended by itself Enter starts none: it may have been meant for what was shown before
+	deafTime = time.Second
+	noteTime = 10 * time.Second // how long what the card said is shown
+	openTime = 2 * time.Second  // for the relay to let a PIN be entered
 )
 
 // model is what the screen knows. It is changed by Update alone, which does nothing itself: commands do.

@@ -62,7 +62,8 @@ func (m model) shown() page {
 
 // page begins one: the first line has the PdT and the time.
 func (m model) page(word words.Text, mood mood, lead string) page {
-	return page{left: "tlagate  " + m.pdt(), right: m.now.Local().Format("15:04"), word: m.t.Say(word, nil), mood: mood, lead: lead}
+	return page{left: "tlagate  " + m.pdt(), right: m.now.Local().Format("15:04"), word: m.t.Say(word, nil), mood: mood,
+		lead: lead}
 }
 
 func (m model) downPage() page {
@@ -145,7 +146,8 @@ func (m model) rehearsalPage(c *tla.Rehearsal) page {
 	}
 	p.parts = []paragraph{{lines: list}}
 	if c.Incident != "" {
-		p.parts = append(p.parts, paragraph{lines: []string{m.t.Say(words.IncidentNo, []string{"n", c.Incident})}, bold: true})
+		p.parts = append(p.parts, paragraph{lines: []string{m.t.Say(words.IncidentNo, []string{"n", c.Incident})},
+			bold: true})
 	}
 	return p
 }
@@ -181,13 +183,15 @@ func (m model) sessionPage(s tla.State) page {
 	}
 	p := m.page(words.StateWords[s], tone, m.t.Say(words.StateLeads[s], []string{"pdt", m.pdt()}))
 	if n := m.status.Session; n != nil && s == tla.StateReconnecting && !n.GraceUntil.IsZero() {
-		p.parts = append(p.parts, paragraph{lines: []string{m.t.Say(words.GraceLeft, []string{"n", seconds(n.GraceUntil.Sub(m.now))})}})
+		p.parts = append(p.parts, paragraph{lines: []string{m.t.Say(words.GraceLeft,
+			[]string{"n", seconds(n.GraceUntil.Sub(m.now))})}})
 	}
 	p.parts = append(p.parts, m.notes()...)
 	p.parts = append(p.parts, m.cards(2)...)
 	p.parts = append(p.parts, m.warnings()...)
 	if n := m.status.Session; n != nil && !n.Until.IsZero() {
-		text := m.t.Say(words.TimeLeft, []string{"time", n.Until.Local().Format("15:04"), "n", hours(n.Until.Sub(m.now))})
+		text := m.t.Say(words.TimeLeft, []string{"time", n.Until.Local().Format("15:04"), "n",
+			hours(n.Until.Sub(m.now))})
 		p.parts = append(p.parts, paragraph{lines: []string{text}, rank: 4})
 	}
 	if m.keepable() {
@@ -340,7 +344,8 @@ func (m model) warnings() (list []paragraph) {
 	warn := func(text string) { list = append(list, paragraph{lines: []string{"! " + text}, bold: true, rank: 1}) }
 	if n := m.status.Session; n != nil {
 		if n.Warning != nil {
-			warn(m.t.Say(words.EndsSoon, []string{"n", seconds(n.Warning.At.Sub(m.now)), "text", m.t.Say(words.EndWords[n.Warning.Code], nil)}))
+			warn(m.t.Say(words.EndsSoon, []string{"n", seconds(n.Warning.At.Sub(m.now)), "text",
+				m.t.Say(words.EndWords[n.Warning.Code], nil)}))
 		}
 		if n.Refused >= tla.ManyRefused {
 			number := m.t.Say(words.IncidentNo, []string{"n", n.RefusedIncident})

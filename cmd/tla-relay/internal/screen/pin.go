@@ -37,7 +37,11 @@ type (
 
 // lastTry reports whether the user is to say first that they are sure.
 func (m model) lastTry() bool {
-	return m.status != nil && m.status.PIN != nil && !m.status.PIN.Pad && m.status.PIN.Tries == 1 && !m.status.PIN.Until.Equal(m.pinAt)
+	if m.status == nil || m.status.PIN == nil {
+		return false
+	}
+	p := m.status.PIN
+	return !p.Pad && p.Tries == 1 && !p.Until.Equal(m.pinAt)
 }
 
 // pinWanted asks for a PIN as soon as the relay wants one, the last try excepted.
@@ -64,7 +68,8 @@ func (m model) openPIN(insist bool) (tea.Model, tea.Cmd) {
 	return m, m.open(ctl.CommandPINLastTry, !insist)
 }
 
-// pinTaken reports whether a PIN is asked for that the relay did not let us answer: somebody else does, or it is too busy.
+// pinTaken reports whether a PIN is asked for that the relay did not let us answer: somebody else does, or it is too
+// busy.
 func (m model) pinTaken() bool {
 	if m.status == nil || m.status.PIN == nil {
 		return false
@@ -133,7 +138,8 @@ func (noPIN) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// pinPrompt has the terminal to itself while a PIN is typed, which goes from the terminal into locked memory, and from there to the relay.
+// pinPrompt has the terminal to itself while a PIN is typed, which goes from the terminal into locked memory, and from
+// there to the relay.
 type pinPrompt struct {
 	model  model
 	entry  *ctl.Entry
@@ -250,12 +256,14 @@ func (m model) pinPage(p tla.PINRequest, digits int) page {
 	if p.Tries > 0 {
 		tries = []string{m.t.Say(words.TriesLeft, []string{"n", strconv.Itoa(p.Tries)})}
 	}
-	g.parts = append(g.parts, paragraph{lines: append(tries, m.t.Say(words.SecondsLeft, []string{"n", seconds(p.Until.Sub(m.now))})), rank: 2})
+	g.parts = append(g.parts, paragraph{lines: append(tries,
+		m.t.Say(words.SecondsLeft, []string{"n", seconds(p.Until.Sub(m.now))})), rank: 2})
 	g.keys = m.t.Keys(words.KeyOK, words.KeyErase, words.KeyRefuse)
 	return g
 }
 
-// ttyKeys reads a terminal octet by octet, straight into the buffer that it is given, and does something when nothing comes.
+// ttyKeys reads a terminal octet by octet, straight into the buffer that it is given, and does something when nothing
+// comes.
 type ttyKeys struct {
 	file *os.File
 	idle func() error

@@ -20,7 +20,8 @@ import (
 func Show(ctx context.Context, t words.Tongue, socket string, in *os.File, out io.Writer) error {
 	numLock(in)
 	m := newModel(ctx, t, socketLink(socket))
-	_, err := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler()).Run()
+	_, err := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out),
+		tea.WithoutSignalHandler()).Run()
 	if ctx.Err() != nil && errors.Is(err, tea.ErrProgramKilled) {
 		return nil
 	}
@@ -52,7 +53,8 @@ const (
 	kdNumLockBy = 0x20
 )
 
-// numLock turns NumLock on where in is a Linux console: without it a keypad has no digits, and that is all there may be.
+// numLock turns NumLock on where in is a Linux console: without it a keypad has no digits, and that is all there may
+// be.
 func numLock(in *os.File) {
 	if flags, err := unix.IoctlGetInt(int(in.Fd()), kdGetFlags); err == nil {
 		_ = unix.IoctlSetInt(int(in.Fd()), kdSetFlags, flags&0x77|kdNumLock|kdNumLockBy)

@@ -29,7 +29,12 @@ var screens = []struct {
 	more   func(*model)
 }{
 	{"no session", relaytest.Idle(), nil},
-	{"no session, no card", func() tla.Status { s := relaytest.Idle(); s.Readers = s.Readers[:1]; s.Readers[0].Card = nil; return s }(), nil},
+	{"no session, no card", func() tla.Status {
+		s := relaytest.Idle()
+		s.Readers = s.Readers[:1]
+		s.Readers[0].Card = nil
+		return s
+	}(), nil},
 	{"choose", func() tla.Status {
 		s := relaytest.Idle()
 		s.PdTs = []string{"bureau", "salle-2", "urn:tlagate:clinique:pdt:accueil"}
@@ -44,7 +49,8 @@ var screens = []struct {
 		}
 		return s
 	}(), nil},
-	{"open, PIN accepted", relaytest.InSession(tla.StateUp), func(m *model) { m.note, m.noteAt = m.t.Say(words.PINGood, nil), relaytest.Noon }},
+	{"open, PIN accepted", relaytest.InSession(tla.StateUp),
+		func(m *model) { m.note, m.noteAt = m.t.Say(words.PINGood, nil), relaytest.Noon }},
 	{"open, warnings", func() tla.Status {
 		s := relaytest.InSession(tla.StateUp)
 		s.Session.Warning = &tla.Warning{Code: tla.CodeInactive, At: relaytest.Noon.Add(50 * time.Second)}
@@ -77,14 +83,23 @@ var screens = []struct {
 	{"PIN", relaytest.Asked(3, false), func(m *model) { m.width = -m.width }}, // see shownPIN
 	{"PIN at the reader", relaytest.Asked(3, true), nil},
 	{"last try", relaytest.Asked(1, false), nil},
-	{"not started", relaytest.Ended(tla.Why{Code: tla.CodeProblem, Reason: "pdt_absent", Gateway: "gw1.operateur.example:8443", Peer: relaytest.Gateway, Incident: "K7M2"}, false), nil},
-	{"refused", relaytest.Ended(tla.Why{Code: tla.CodeRejected, Reason: "revoked", Gateway: "gw1.operateur.example:8443", Peer: relaytest.Gateway, Incident: "A3X9"}, false), nil},
-	{"lost", relaytest.Ended(tla.Why{Code: tla.CodeLost, Gateway: "gw1.operateur.example:8443", Peer: relaytest.Gateway, Incident: "P5Y4"}, true), nil},
-	{"login page", relaytest.Ended(tla.Why{Code: tla.CodePortal, Gateway: "gw1.operateur.example:8443", Peer: "gateway", Incident: "L6H2"}, false), nil},
-	{"stranger", relaytest.Ended(tla.Why{Code: tla.CodeRefused, Reason: "unknown_issuer", Gateway: "gw1.operateur.example:8443", Peer: "gateway", Incident: "F2W7"}, false), nil},
-	{"card not free", func() tla.Status { s := relaytest.Idle(); s.Readers[1].Card.Hold = cards.HoldStuck; return s }(), nil},
-	{"PIN asked for elsewhere", relaytest.Asked(3, false), func(m *model) { m.pinAt, m.pinShut = m.status.PIN.Until, true }},
-	{"refused by the socket", relaytest.InSession(tla.StateUp), func(m *model) { m.fault = &ctl.Fault{Code: ctl.FaultNotLocal} }},
+	{"not started", relaytest.Ended(tla.Why{Code: tla.CodeProblem, Reason: "pdt_absent",
+		Gateway: "gw1.operateur.example:8443", Peer: relaytest.Gateway, Incident: "K7M2"}, false), nil},
+	{"refused", relaytest.Ended(tla.Why{Code: tla.CodeRejected, Reason: "revoked",
+		Gateway: "gw1.operateur.example:8443", Peer: relaytest.Gateway, Incident: "A3X9"}, false), nil},
+	{"lost", relaytest.Ended(tla.Why{Code: tla.CodeLost, Gateway: "gw1.operateur.example:8443", Peer: relaytest.Gateway,
+		Incident: "P5Y4"}, true), nil},
+	{"login page", relaytest.Ended(tla.Why{Code: tla.CodePortal, Gateway: "gw1.operateur.example:8443", Peer: "gateway",
+		Incident: "L6H2"}, false), nil},
+	{"stranger", relaytest.Ended(tla.Why{Code: tla.CodeRefused, Reason: "unknown_issuer",
+		Gateway: "gw1.operateur.example:8443", Peer: "gateway", Incident: "F2W7"}, false), nil},
+	{"card not free", func() tla.Status { s := relaytest.Idle(); s.Readers[1].Card.Hold = cards.HoldStuck; return s }(),
+		nil},
+	{"PIN asked for elsewhere", relaytest.Asked(3, false), func(m *model) {
+		m.pinAt, m.pinShut = m.status.PIN.Until, true
+	}},
+	{"refused by the socket", relaytest.InSession(tla.StateUp),
+		func(m *model) { m.fault = &ctl.Fault{Code: ctl.FaultNotLocal} }},
 	{"check under way", relaytest.Idle(), func(m *model) { m.busy = "check" }},
 	{"check fine", relaytest.Idle(), func(m *model) { m.rehearsal = relaytest.Rehearsed(true) }},
 	{"check not fine", relaytest.Idle(), func(m *model) { m.rehearsal = relaytest.Rehearsed(false) }},
@@ -110,7 +125,8 @@ func screen(t *testing.T, i int, tongue words.Tongue, width, height int) string 
 	return ansi.Strip(text)
 }
 
-// TestSP4UIScreens compares every screen, at three sizes and in both languages, with those of testdata/ui. Nothing is cut, nothing too wide or high.
+// TestSP4UIScreens compares every screen, at three sizes and in both languages, with those of testdata/ui. Nothing is
+// cut, nothing too wide or high.
 func TestSP4UIScreens(t *testing.T) {
 	was := time.Local
 	time.Local = time.UTC
@@ -128,7 +144,8 @@ func TestSP4UIScreens(t *testing.T) {
 					all.WriteString(strings.TrimRight(l, " ") + "\n")
 				}
 			}
-			golden(t, filepath.Join("testdata", "ui", fmt.Sprintf("%s-%dx%d.txt", name, size[0], size[1])), all.String())
+			golden(t, filepath.Join("testdata", "ui", fmt.Sprintf("%s-%dx%d.txt", name, size[0], size[1])),
+				all.String())
 		}
 	}
 }
@@ -142,5 +159,6 @@ func golden(t *testing.T, file, text string) {
 	}
 	want, err := os.ReadFile(file)
 	require.NoError(t, err)
-	require.Equal(t, string(want), text, "%s; go test ./cmd/tla-relay/internal/screen -run UI -update writes it anew", file)
+	require.Equal(t, string(want), text, "%s; go test ./cmd/tla-relay/internal/screen -run UI -update writes it anew",
+		file)
 }

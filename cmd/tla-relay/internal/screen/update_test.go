@@ -263,7 +263,8 @@ func TestSA4UIKeepsAnIdleSession(t *testing.T) {
 	p.requests("stay")
 }
 
-// TestSP4UIAsksForAPINOnce: the terminal is taken for it at once, the last try excepted, and not again for the same request.
+// TestSP4UIAsksForAPINOnce: the terminal is taken for it at once, the last try excepted, and not again for the same
+// request.
 func TestSP4UIAsksForAPINOnce(t *testing.T) {
 	p := newPlayer(t, opened)
 	count := func(cmd tea.Cmd) int {

@@ -13,9 +13,12 @@ var enrolWords = struct{ prompt, confirm, done, late, warning Text }{
 	prompt: Text{"Code : ", "Code: "},
 	confirm: Text{"Ce terminal va faire confiance à l'autorité « {ca} », jointe par {place}. Continuer ? [o/N] ",
 		"This terminal will trust the authority \"{ca}\", reached through {place}. Go on? [y/N] "},
-	done: Text{"Terminal enrôlé : {identity}, jusqu'au {until}. Vous pouvez maintenant démarrer le service tla-relay, puis une session avec tla-relay start.",
-		"Terminal enrolled: {identity}, until {until}. You may now start the service tla-relay, then a session with tla-relay start."},
-	late: Text{"Le certificat de ce terminal se termine le {until} et n'est pas encore renouvelé : prévenez votre opérateur",
+	done: Text{"Terminal enrôlé : {identity}, jusqu'au {until}. Vous pouvez maintenant démarrer le service " +
+		"tla-relay, puis une session avec tla-relay start.",
+		"Terminal enrolled: {identity}, until {until}. You may now start the service tla-relay, then a session with " +
+			"tla-relay start."},
+	late: Text{"Le certificat de ce terminal se termine le {until} et n'est pas encore renouvelé : prévenez votre " +
+		"opérateur",
 		"This terminal's certificate ends on {until} and is not renewed yet: tell your operator"},
 	warning: Text{"Attention", "Warning"},
 }
@@ -56,17 +59,24 @@ var enrolFailures = map[enrol.Kind]Text{
 		"Aucune PKI n'est joignable par {place} : vérifiez l'adresse, ou prévenez votre opérateur.",
 		"No PKI is to be reached through {place}: check the address, or tell your operator."},
 	enrol.NotOurPKI: {
-		"La PKI jointe par {place} n'est pas celle de ce code ; rien de secret ne lui a été envoyé. Vérifiez l'adresse et le code.",
-		"The PKI at {place} is not the one that made this code; nothing secret was sent to it. Check the address and the code."},
+		"La PKI jointe par {place} n'est pas celle de ce code ; rien de secret ne lui a été envoyé. Vérifiez " +
+			"l'adresse et le code.",
+		"The PKI at {place} is not the one that made this code; nothing secret was sent to it. Check the address " +
+			"and the code."},
 	enrol.TestCA: {
-		"La PKI jointe par {place} est celle d'un essai, son nom commence par TEST ; rien de secret ne lui a été envoyé. Prévenez votre opérateur.",
-		"The PKI at {place} is a trial's, its name begins with TEST; nothing secret was sent to it. Tell your operator."},
+		"La PKI jointe par {place} est celle d'un essai, son nom commence par TEST ; rien de secret ne lui a été " +
+			"envoyé. Prévenez votre opérateur.",
+		"The PKI at {place} is a trial's, its name begins with TEST; nothing secret was sent to it. " +
+			"Tell your operator."},
 	enrol.Clock: {
-		"Les dates ne concordent pas, et il est {now} ici : mettez ce terminal à l'heure ; si elle est juste, prévenez votre opérateur.",
+		"Les dates ne concordent pas, et il est {now} ici : mettez ce terminal à l'heure ; si elle est juste, " +
+			"prévenez votre opérateur.",
 		"The dates do not fit, and it is {now} here: set this terminal's clock; if it is right, tell your operator."},
 	enrol.Refused: {
-		"Le serveur de la PKI joint par {place} n'est pas accepté ; rien de secret ne lui a été envoyé. Prévenez votre opérateur.",
-		"The PKI's server at {place} does not pass; nothing secret was sent to it. Tell your operator."},
+		"Le serveur de la PKI joint par {place} n'est pas accepté ; rien de secret ne lui a été envoyé. Prévenez " +
+			"votre opérateur.",
+		"The PKI's server at {place} does not pass; nothing secret was sent to it. " +
+			"Tell your operator."},
 	enrol.Rejected: {
 		"La PKI a refusé le certificat de ce terminal : prévenez votre opérateur.",
 		"The PKI refused this terminal's certificate: tell your operator."},
@@ -137,7 +147,8 @@ func (t Tongue) Enrolment() enrol.Texts {
 		Confirm: func(ca, place string) string { return t.Say(enrolWords.confirm, []string{"ca", ca, "place", place}) },
 		Yes:     yes,
 		Done: func(d *enrol.Done) string {
-			return t.Say(enrolWords.done, []string{"identity", d.Identity.String(), "until", d.NotAfter.Local().Format(time.DateOnly)}) + "\n"
+			return t.Say(enrolWords.done, []string{"identity", d.Identity.String(), "until",
+				d.NotAfter.Local().Format(time.DateOnly)}) + "\n"
 		},
 		Failure: t.enrolFailure,
 	}

@@ -77,14 +77,27 @@ func bilingual(c *ast.CompositeLit) (texts []string) {
 		return nil
 	}
 	for _, e := range c.Elts {
-		lit, ok := e.(*ast.BasicLit)
-		if !ok || lit.Kind != token.STRING {
+		text, ok := constant(e)
+		if !ok {
 			return nil
 		}
-		text, _ := strconv.Unquote(lit.Value)
 		texts = append(texts, text)
 	}
 	return texts
+}
+
+// constant is the text that an expression of strings alone stands for.
+func constant(e ast.Expr) (string, bool) {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		text, err := strconv.Unquote(e.Value)
+		return text, err == nil && e.Kind == token.STRING
+	case *ast.BinaryExpr:
+		left, ok1 := constant(e.X)
+		right, ok2 := constant(e.Y)
+		return left + right, ok1 && ok2
+	}
+	return "", false
 }
 
 // TestNumbersHaveTheirForms: of one there are no several, and in French of none neither.

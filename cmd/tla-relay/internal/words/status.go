@@ -24,7 +24,8 @@ var (
 	notSeen = Text{"pas encore visible pour le Poste de Travail", "not yet seen by the Poste de Travail"}
 	stopped = Text{"Aucune session : les cartes sont libres.", "No session: the cards are free."}
 	notFree = Text{
-		"La session est fermée, mais un lecteur ne répond pas : sa carte n'est pas encore libre. Retirez-la du lecteur.",
+		"La session est fermée, mais un lecteur ne répond pas : sa carte n'est pas encore libre. " +
+			"Retirez-la du lecteur.",
 		"The session has ended, but a reader does not answer: its card is not free yet. Take it out of the reader."}
 	Stayed = Text{"La session continue.", "The session goes on."}
 )

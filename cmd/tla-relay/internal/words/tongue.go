@@ -58,8 +58,8 @@ func (t Tongue) counted(text, name, number string) string {
 	return forms.ReplaceAllString(text, fmt.Sprintf("$%d", form))
 }
 
-// clean leaves out what a terminal would not show but obey: what comes from elsewhere, the name of a reader for instance, may
-// hold anything.
+// clean leaves out what a terminal would not show but obey: what comes from elsewhere, the name of a reader for
+// instance, may hold anything.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) && r != '\u00a0' {

@@ -10,9 +10,9 @@ import (
 	ctl "tlagate/tla/control"
 )
 
-// Text is one text in the languages of the user, for a professional: plain, without names of machines or programs, which
-// log and trace have under the incident number. {peer}, {pdt}, {reason}, {n} and the like are filled in; {n:essai:essais} is
-// what {n} makes of it.
+// Text is one text in the languages of the user, for a professional: plain, without names of machines or programs,
+// which log and trace have under the incident number. {peer}, {pdt}, {reason}, {n} and the like are filled in;
+// {n:essai:essais} is what {n} makes of it.
 type Text struct{ fr, en string }
 
 var (
@@ -77,12 +77,14 @@ var whys = map[tla.Code]Text{
 	tla.CodeShutdown:  {"Ce terminal s'arrête.", "This terminal is stopping."},
 	tla.CodeNoPIN:     {"Aucun code porteur n'est demandé en ce moment.", "No PIN is asked for now."},
 	tla.CodeLastTry: {
-		"Il ne reste qu'un essai avant le blocage de la carte. Si vous êtes sûr de votre code : tla-relay pin --last-try.",
+		"Il ne reste qu'un essai avant le blocage de la carte. Si vous êtes sûr de votre code : tla-relay pin " +
+			"--last-try.",
 		"One try is left before the card blocks. If you are sure of your PIN: tla-relay pin --last-try."},
 	tla.CodeBadPIN: {
 		"Ce n'est pas un code porteur : il a trop ou trop peu de chiffres, ou autre chose que des chiffres.",
 		"That is no PIN: too many or too few digits, or not only digits."},
-	tla.CodePINFailed: {"Le code porteur n'a pas pu être présenté à la carte : elle a été retirée, ou le temps est écoulé.",
+	tla.CodePINFailed: {"Le code porteur n'a pas pu être présenté à la carte : elle a été retirée, ou le temps est " +
+		"écoulé.",
 		"The PIN could not be shown to the card: it was taken out, or the time is over."},
 	tla.CodeSeal: {
 		"Ce terminal refuse de travailler : sa configuration signée {reason}.",
@@ -210,8 +212,8 @@ var reasons = map[tla.Code]map[string]Text{
 	},
 }
 
-// What a professional needs of most reasons for which a certificate or a connection is refused; log and trace have the reason
-// itself.
+// What a professional needs of most reasons for which a certificate or a connection is refused; log and trace have the
+// reason itself.
 var (
 	unfit      = Text{"certificat non conforme", "unfit certificate"}
 	unverified = Text{
@@ -290,8 +292,8 @@ func (t Tongue) Sentence(w *tla.Why, own string) string {
 	return Capital(t.Say(sentence, []string{"peer", t.Who(w.Peer, own), "reason", t.reason(w)}))
 }
 
-// Why is the sentence and, of an incident, what to do and its number. What a technician needs is in the log and the trace under
-// that number.
+// Why is the sentence and, of an incident, what to do and its number. What a technician needs is in the log and the
+// trace under that number.
 func (t Tongue) Why(w *tla.Why, own string) string {
 	text := t.Sentence(w, own)
 	if w.Incident != "" {

@@ -59,7 +59,8 @@ func everyWhy() (all []tla.Why) {
 		}
 	}
 	for _, r := range append([]pki.Reason{""}, pki.Reasons...) {
-		all = append(all, tla.Why{Code: tla.CodeRefused, Reason: string(r)}, tla.Why{Code: tla.CodeRejected, Reason: string(r)})
+		all = append(all, tla.Why{Code: tla.CodeRefused, Reason: string(r)},
+			tla.Why{Code: tla.CodeRejected, Reason: string(r)})
 	}
 	for _, r := range dialer.Reasons {
 		all = append(all, tla.Why{Code: tla.CodeProxy, Reason: string(r), Peer: "proxy:3128"})
@@ -81,18 +82,24 @@ func everyWhy() (all []tla.Why) {
 
 func TestPlainSentences(t *testing.T) {
 	w := &tla.Why{Code: tla.CodeProblem, Reason: "pdt_absent", Gateway: "gw:8443", Detail: "No parked link."}
-	require.Equal(t, "Le service de votre opérateur a refusé la session : le Poste de Travail n'est pas connecté.", French.Why(w, ""))
-	require.Equal(t, "Your operator's service refused the session: the Poste de Travail is not connected.", English.Why(w, ""))
+	require.Equal(t, "Le service de votre opérateur a refusé la session : le Poste de Travail n'est pas connecté.",
+		French.Why(w, ""))
+	require.Equal(t, "Your operator's service refused the session: the Poste de Travail is not connected.",
+		English.Why(w, ""))
 }
 
 func TestStatusPage(t *testing.T) {
 	var b bytes.Buffer
-	French.Status(&b, &tla.Status{State: tla.StateUp, PdT: relaytest.PdT, Session: &tla.SessionStatus{Gateway: "gw:1", GatewayIdentity: "urn:g"},
+	French.Status(&b, &tla.Status{State: tla.StateUp, PdT: relaytest.PdT,
+		Session: &tla.SessionStatus{Gateway: "gw:1", GatewayIdentity: "urn:g"},
 		Readers: []tla.ReaderStatus{
-			{Name: "A", Card: &tla.CardStatus{Kind: cards.KindVitale2, Role: "vitale", Use: tla.UseSlot, Hold: cards.HoldBusy}},
-			{Name: "B", Card: &tla.CardStatus{Kind: cards.KindCPS4, Role: "cps", Use: tla.UseSecond}}, {Name: "\x1b[31mC\u202e\x07"}},
+			{Name: "A", Card: &tla.CardStatus{Kind: cards.KindVitale2, Role: "vitale", Use: tla.UseSlot,
+				Hold: cards.HoldBusy}},
+			{Name: "B", Card: &tla.CardStatus{Kind: cards.KindCPS4, Role: "cps", Use: tla.UseSecond}},
+			{Name: "\x1b[31mC\u202e\x07"}},
 		Last: &tla.End{Why: tla.Why{Code: tla.CodeStopped}}, Certificate: time.Now()})
-	for _, part := range []string{"session ouverte", "Travail\u00a0: bureau", "A\u00a0: carte Vitale 2, un autre programme l'occupe",
+	for _, part := range []string{"session ouverte", "Travail\u00a0: bureau",
+		"A\u00a0: carte Vitale 2, un autre programme l'occupe",
 		"B\u00a0: carte CPS 4, ignorée", "31mC\u00a0: vide"} {
 		require.Contains(t, b.String(), part)
 	}
@@ -109,7 +116,8 @@ func TestStatusPageWithoutASession(t *testing.T) {
 	}{
 		{tla.End{Why: tla.Why{Code: tla.CodeStopped}, Started: true}, "Session terminée par l'utilisateur."},
 		{tla.End{Why: tla.Why{Code: tla.CodeStopped}}, "Démarrage abandonné par l'utilisateur."},
-		{tla.End{Why: tla.Why{Code: tla.CodeLost, Incident: "K7M2", Gateway: "gw:1", Detail: "EOF"}, Started: true}, "La connexion a été perdue.\nVérifiez le réseau"},
+		{tla.End{Why: tla.Why{Code: tla.CodeLost, Incident: "K7M2", Gateway: "gw:1", Detail: "EOF"}, Started: true},
+			"La connexion a été perdue.\nVérifiez le réseau"},
 	} {
 		var b bytes.Buffer
 		s := relaytest.Idle()
@@ -125,7 +133,8 @@ func TestStatusPageWithoutASession(t *testing.T) {
 
 // TestGivingUpIsSaidOfWhatWasGivenUp: a PIN, a test and a start are not the same.
 func TestGivingUpIsSaidOfWhatWasGivenUp(t *testing.T) {
-	for command, want := range map[string]string{"start": "Démarrage abandonné", "check": "Test abandonné", ctl.CommandPIN: "Vous avez refusé de donner le code porteur"} {
+	for command, want := range map[string]string{"start": "Démarrage abandonné", "check": "Test abandonné",
+		ctl.CommandPIN: "Vous avez refusé de donner le code porteur"} {
 		require.Contains(t, French.WhyOf(command, &tla.Why{Code: tla.CodeCancelled}, ""), want)
 	}
 	require.Contains(t, French.WhyOf("start", &tla.Why{Code: tla.CodeStopped}, ""), "Démarrage abandonné", "by a stop")
@@ -159,13 +168,15 @@ func TestEveryWhyHasOneThingToDo(t *testing.T) {
 // TestCheckOfACardThatIsIn: nobody is asked to put a card in that is in.
 func TestCheckOfACardThatIsIn(t *testing.T) {
 	for use, want := range map[tla.Use]string{
-		"": "Insérez", tla.UseUnknown: "Retirez la carte que", tla.UseNoRule: "Retirez la carte que", tla.UseSecond: "retirez l'autre"} {
+		"": "Insérez", tla.UseUnknown: "Retirez la carte que",
+		tla.UseNoRule: "Retirez la carte que", tla.UseSecond: "retirez l'autre"} {
 		c := &tla.Rehearsal{Items: []tla.RehearsalItem{{Item: tla.ItemCards, Use: use}}}
 		require.Contains(t, French.Todo(RehearsalWhy(c)), want, use)
 	}
 	mute := tla.RehearsalItem{Item: tla.ItemCards, Use: tla.UseUnknown, Names: []string{string(cards.KindMute)}}
 	require.Contains(t, French.Todo(RehearsalWhy(&tla.Rehearsal{Items: []tla.RehearsalItem{mute}})), "puce en avant")
-	require.Equal(t, "carte inconnue, ignorée, ATR 3B00", French.card(&tla.CardStatus{Kind: cards.KindUnknown, Use: tla.UseUnknown, ATR: "3B00"}))
+	require.Equal(t, "carte inconnue, ignorée, ATR 3B00", French.card(&tla.CardStatus{Kind: cards.KindUnknown,
+		Use: tla.UseUnknown, ATR: "3B00"}))
 }
 
 func TestCheckPage(t *testing.T) {
@@ -203,8 +214,10 @@ func TestWarningOfALateRenewal(t *testing.T) {
 	s.Renewal = &tla.Renewal{Reason: "unreachable"}
 	require.Empty(t, French.Warning(s), "it is not late yet")
 	s.Renewal.Warn = true
-	require.Equal(t, "Le certificat de ce terminal se termine le 2026-03-01 et n'est pas encore renouvelé : prévenez votre opérateur (le service de l'opérateur ne répond pas).", French.Warning(s))
-	require.Equal(t, "This terminal's certificate ends on 2026-03-01 and is not renewed yet: tell your operator (the operator's service does not answer).", English.Warning(s))
+	require.Equal(t, "Le certificat de ce terminal se termine le 2026-03-01 et n'est pas encore renouvelé : "+
+		"prévenez votre opérateur (le service de l'opérateur ne répond pas).", French.Warning(s))
+	require.Equal(t, "This terminal's certificate ends on 2026-03-01 and is not renewed yet: tell your operator "+
+		"(the operator's service does not answer).", English.Warning(s))
 	s.Renewal.Reason = ""
 	require.Contains(t, English.Warning(s), "tell your operator.")
 }
@@ -220,7 +233,8 @@ func TestKeyWords(t *testing.T) {
 		}
 		require.NotEmpty(t, fr.Field(i).String(), name)
 		for _, hole := range []string{"{name}", "{where}", "{reason}"} {
-			require.Equal(t, strings.Contains(en.Field(i).String(), hole), strings.Contains(fr.Field(i).String(), hole), "%s %s", name, hole)
+			require.Equal(t, strings.Contains(en.Field(i).String(), hole), strings.Contains(fr.Field(i).String(), hole),
+				"%s %s", name, hole)
 		}
 	}
 }
