@@ -32,6 +32,7 @@ func TestStopTellsOfACardThatIsNotFree(t *testing.T) {
 func TestC4TrustIsFilesOnly(t *testing.T) {
 	for _, trust := range []string{
 		"crls: [http://pki.example.org/crl.pem]", "anchors: [{file: https://x/y}]", "intermediates: [https://x/y]",
+		"denials: https://x/y", "answers: https://x/y",
 	} {
 		file := filepath.Join(t.TempDir(), "relay.yaml")
 		require.NoError(t, os.WriteFile(file, []byte("gateways: [gw:1]\npdt: bureau\ntrust: {"+trust+"}\n"), 0o600))
