@@ -22,6 +22,7 @@ import (
 	"tlagate/integration/lab"
 	"tlagate/integration/world"
 	"tlagate/tla"
+	"tlagate/tla/cards"
 )
 
 // faultSeedEnv repeats a plan of faults.
@@ -228,7 +229,7 @@ func (b *lostBed) changeCard(change func() error, now *cardsim.Vitale) {
 		}
 		return nil
 	}))
-	waitRelay(b.t, b.Lab, "the card to be held", cardIs("vitale", tla.HoldTaken))
+	waitRelay(b.t, b.Lab, "the card to be held", cardIs("vitale", cards.HoldTaken))
 }
 
 // cardBack has the counting card in, and the program on it.

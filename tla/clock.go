@@ -25,21 +25,23 @@ type ClockConfig struct {
 	Log     *slog.Logger     // nil = discard
 }
 
-// Clock knows the earliest time that it can be, its floor: boards without a battery wake up in the past, where certificates and lists seem to be
-// of the future, and those that have ended seem good. The floor is raised by what others say alone: the date of this program, signed
-// revocation data, and peers that accepted a consent which says our time. A clock that ran ahead leaves nothing behind.
+// Clock knows the earliest time that it can be, its floor: boards without a battery wake up in the past, where
+// certificates and lists seem to be of the future, and those that have ended seem good. The floor is raised by what
+// others say alone: the date of this program, signed revocation data, and peers that accepted a consent which says our
+// time. A clock that ran ahead leaves nothing behind.
 type Clock struct {
 	cfg ClockConfig
 
 	mu    sync.Mutex
 	floor time.Time
-	kept  time.Time // what the file says
+	saved time.Time // what the file says
 }
 
-// keepStep is how much the floor rises before it is written again: flash wears out.
-const keepStep = time.Hour
+// saveStep is how much the floor rises before it is written again: flash wears out.
+const saveStep = time.Hour
 
-// OpenClock reads what was kept. A file that cannot be read, or makes no sense, is logged: without it the floor is a lower one.
+// OpenClock reads what was saved. A file that cannot be read, or makes no sense, is logged: without it the floor is a
+// lower one.
 func OpenClock(cfg ClockConfig) *Clock {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -52,7 +54,7 @@ func OpenClock(cfg ClockConfig) *Clock {
 	if err != nil {
 		cfg.Log.Error("clock floor not known; it begins anew", "file", cfg.File, "error", err)
 	}
-	c.kept = at
+	c.saved = at
 	c.raise(at)
 	return c
 }
@@ -86,7 +88,8 @@ func (c *Clock) Floor() time.Time {
 	return c.floor
 }
 
-// check says that the clock is wrong; nil = it may be right. Whoever raised the floor may have been as far ahead as a consent may be.
+// check says that the clock is wrong; nil = it may be right. Whoever raised the floor may have been as far ahead as a
+// consent may be.
 func (c *Clock) check() *Why {
 	if c == nil {
 		return nil
@@ -102,11 +105,11 @@ func (c *Clock) check() *Why {
 func (c *Clock) accepted() {
 	if c != nil {
 		c.raise(c.cfg.Now().Add(-consent.Skew))
-		c.Keep()
+		c.Save()
 	}
 }
 
-// named gives w, or that the clock is wrong, when it is and w may be about that.
+// named returns w, or that the clock is wrong, when it is and w may be about that.
 func (c *Clock) named(w *Why) *Why {
 	switch pki.Reason(w.Reason) {
 	case pki.Expired, pki.NotYetValid, pki.CRLFuture, pki.OCSPFuture:
@@ -117,20 +120,20 @@ func (c *Clock) named(w *Why) *Why {
 	return w
 }
 
-// Keep writes the floor to its file, when it has risen by much.
-func (c *Clock) Keep() {
+// Save writes the floor to its file, when it has risen by much.
+func (c *Clock) Save() {
 	if c == nil || c.cfg.File == "" {
 		return
 	}
 	floor := c.Floor()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if floor.Sub(c.kept) < keepStep {
+	if floor.Sub(c.saved) < saveStep {
 		return
 	}
 	if err := files.Replace(c.cfg.File, []byte(stamp.Instant(floor)+"\n"), 0o600); err != nil {
 		c.cfg.Log.Error("clock floor not kept", "file", c.cfg.File, "error", err)
 		return
 	}
-	c.kept = floor
+	c.saved = floor
 }

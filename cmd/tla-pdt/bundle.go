@@ -9,6 +9,7 @@ import (
 
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/seal"
 	"tlagate/pdt"
 	"tlagate/pki"
 )
@@ -30,13 +31,13 @@ func (c *bundleFetchCmd) Run(app *cli.App) error {
 	if err := cfg.becomeOwner(c.Config); err != nil {
 		return err
 	}
-	return cfg.FetchBundle(app, cfg.Trust, cfg.Client, c.Gateway, cfg.Dial)
+	return cfg.FetchBundle(app, cfg.Trust, cfg.Client, nil, bundle.Way{Gateway: c.Gateway, Dial: cfg.Dial})
 }
 
 // checkSeal refuses what the bundle decides.
 func (c config) checkSeal() error {
-	return c.Check(c.Trust, cli.Line{Name: "gateways", Set: len(c.Gateways) > 0},
-		cli.Line{Name: "access", Set: !c.Access.empty()}, cli.Line{Name: "limits", Set: c.Limits != limits{}})
+	return c.Check(c.Trust, seal.Setting{Name: "gateways", Set: len(c.Gateways) > 0},
+		seal.Setting{Name: "access", Set: !c.Access.empty()}, seal.Setting{Name: "limits", Set: c.Limits != limits{}})
 }
 
 func (a access) empty() bool { return len(a.Practices)+len(a.TLAs) == 0 }
@@ -130,7 +131,7 @@ func (d *device) run(ctx context.Context) error {
 func (d *device) refresh(ctx context.Context, gateway string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return cli.Refresh(ctx, d.Kept, d.way(gateway), d.log, d.apply)
+	return seal.Refresh(ctx, d.Kept, d.way(gateway), d.log, d.apply)
 }
 
 func (d *device) way(gateway string) bundle.Way {
@@ -162,7 +163,7 @@ func (d *device) apply(c *bundle.Content) error {
 	if d.cfg.Sealed && (!reflect.DeepEqual(d.cfg.Gateways, c.Gateways) || c.Limits.Absolute != 0 && time.Duration(c.Limits.Absolute) != d.cfg.Limits.Absolute) {
 		d.log.Warn("gateways or limits of the new bundle take a restart")
 	}
-	return cli.Adopt(d.trust, c, d.log)
+	return seal.Adopt(d.trust, c, d.log)
 }
 
 // look judges the signer of the bundle at hand by what a gateway brings.

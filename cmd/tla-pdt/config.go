@@ -11,6 +11,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
+	"tlagate/cmd/internal/seal"
 	"tlagate/internal/address"
 	"tlagate/pdt"
 	"tlagate/pki"
@@ -32,7 +33,7 @@ type config struct {
 	Renewal    enrol.Section `yaml:"renewal"`
 	cli.Proxy  `yaml:",inline"`
 	cli.Hybrid `yaml:",inline"`
-	cli.Seal   `yaml:",inline"`
+	seal.Seal  `yaml:",inline"`
 }
 
 type access struct {

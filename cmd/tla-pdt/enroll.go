@@ -37,7 +37,8 @@ func (e *enrollCmd) Run(app *cli.App) error {
 		return err
 	}
 	return trace.Enrolment(func() error {
-		return e.Command.Run(app, c.device(), usual, enrol.English("tla-pdt", "Next: start tla-pdt."), c.FirstBundle(app, c.Trust, c.Client, c.Dial))
+		return e.Command.Run(app, c.device(), usual, enrol.English("tla-pdt", "Next: start tla-pdt."),
+			c.FirstBundle(app, c.Trust, c.Client, nil, c.Dial))
 	})
 }
 

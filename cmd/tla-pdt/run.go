@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/seal"
 	"tlagate/cmd/internal/trail"
 	"tlagate/pdt"
 	"tlagate/pki"
@@ -66,14 +67,13 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if err := cfg.CheckKeys(cfg.Client, cfg.Server); err != nil {
 		return nil, err
 	}
-	cfg.Event = trace.Bundle
-	kept, err := cfg.Open(cfg.Trust, d.client.Certificate, log)
+	kept, err := cfg.Open(cfg.Trust, d.client.Certificate, nil, trace.Bundle, log)
 	if err != nil {
 		return nil, err
 	}
-	content := cli.ContentOf(kept)
+	content := seal.ContentOf(kept)
 	cfg = cfg.under(content)
-	if d.trust, err = cfg.Trust.OpenTrust(content, trace.Trust, log); err != nil {
+	if d.trust, err = seal.OpenTrust(cfg.Trust, content, trace.Trust, log); err != nil {
 		return nil, err
 	}
 	renewer, renew, err := cfg.renewer(d, trace, log)

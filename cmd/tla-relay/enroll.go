@@ -12,12 +12,13 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
 	"tlagate/cmd/internal/trail"
+	"tlagate/cmd/tla-relay/internal/words"
 	"tlagate/est"
 	"tlagate/tla"
 )
 
 type enrollCmd struct {
-	place
+	withConfig
 	enrol.Command
 }
 
@@ -40,7 +41,8 @@ func (e *enrollCmd) Run(app *cli.App) error {
 		return err
 	}
 	return trace.Enrolment(func() error {
-		return e.Command.Run(app, c.device(), usual, tongueOf(os.Getenv).enrolment(), c.FirstBundle(app, c.Trust, c.Identity, c.Dial))
+		return e.Command.Run(app, c.device(), usual, words.TongueOf(os.Getenv).Enrolment(),
+			c.FirstBundle(app, c.Trust, c.Identity, c.usable, c.Dial))
 	})
 }
 
@@ -58,45 +60,6 @@ func (c config) enrolled() error {
 	}
 	return cli.ExitCode(notEnrolled, fmt.Errorf("cannot run: this terminal is not enrolled, there is no certificate %s; "+
 		"as the relay's user, run: tla-relay enroll --gateway HOST:PORT, with a one-time code of your PKI", c.Identity.Cert))
-}
-
-// enrolment gives the texts in the user's language.
-func (t tongue) enrolment() enrol.Texts {
-	yes := []string{"y", "yes"}
-	if t == french {
-		yes = []string{"o", "oui"}
-	}
-	return enrol.Texts{
-		Prompt:  t.say(enrolWords.prompt, nil),
-		Confirm: func(ca, place string) string { return t.say(enrolWords.confirm, []string{"ca", ca, "place", place}) },
-		Yes:     yes,
-		Done: func(d *enrol.Done) string {
-			return t.say(enrolWords.done, []string{"identity", d.Identity.String(), "until", d.NotAfter.Local().Format(time.DateOnly)}) + "\n"
-		},
-		Failure: t.enrolFailure,
-	}
-}
-
-// enrolFailure gives one sentence, and on a line of its own what a technician needs.
-func (t tongue) enrolFailure(f *enrol.Failure) string {
-	text := f.Fill(t.say(enrolFailures[f.Kind], nil))
-	if f.Cause != nil {
-		text += "\n" + t.say(detailed, []string{"detail", f.Cause.Error()})
-	}
-	return text
-}
-
-// warning is about a renewal that is late; "" when there is nothing to be said.
-func (t tongue) warning(s *tla.Status) string {
-	r := s.Renewal
-	if r == nil || !r.Warn {
-		return ""
-	}
-	text := t.say(enrolWords.late, []string{"until", s.Certificate.Local().Format(time.DateOnly)})
-	if r.Reason != "" {
-		text += fmt.Sprintf(" (%s)", t.say(enrolReasons[enrol.Kind(r.Reason)], nil))
-	}
-	return text + "."
 }
 
 // renewer renews the terminal's certificate inside sessions.

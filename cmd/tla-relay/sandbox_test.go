@@ -107,7 +107,7 @@ func acts(dir, gateway string) (needed, not []act) {
 
 // tryOut prints a line for each act: "yes" or "no", its kind and its name.
 func tryOut(file string) error {
-	c, err := place{file}.load()
+	c, err := withConfig{file}.load()
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ sandbox_paths: [../maker]
 	return file
 }
 
-// inside gives what the acts came to in the sandbox of a configuration.
+// inside returns what the acts came to in the sandbox of a configuration.
 func inside(t *testing.T, file string) []string {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), insideEnv+"="+file)
@@ -254,7 +254,7 @@ func TestEL2RulesFollowTheKey(t *testing.T) {
 
 // TestEL2PackagedConfiguration: what the package brings can be read, writes where its unit lets it, and is in the sandbox.
 func TestEL2PackagedConfiguration(t *testing.T) {
-	c, err := place{"../../deploy/relay/relay.yaml"}.load()
+	c, err := withConfig{"../../deploy/relay/relay.yaml"}.load()
 	require.NoError(t, err)
 	require.Empty(t, c.Box.Sandbox)
 	require.True(t, c.Trust.Production)

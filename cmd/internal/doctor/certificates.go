@@ -14,6 +14,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/keycmd"
 	"tlagate/cmd/internal/room"
+	"tlagate/cmd/internal/seal"
 	"tlagate/internal/stamp"
 	"tlagate/keys"
 	"tlagate/pki"
@@ -30,8 +31,9 @@ type Device struct {
 	Offline    bool // ask nobody over a network
 	Identities map[string]cli.Identity
 	Trust      cli.Trust
-	Seal       cli.Seal
-	Own        string // of Identities, the one that the bundle's state is signed by
+	Seal       seal.Seal
+	Usable     seal.Usable // of a bundle
+	Own        string      // of Identities, the one that the bundle's state is signed by
 }
 
 // Checks are the traps of what a device holds. Nothing is written, and nobody is asked over a network.
@@ -126,13 +128,11 @@ func (d Device) kept() (*bundle.Kept, error) {
 	if d.interrupted() { // reading it would complete it
 		return nil, errors.New("the change of the bundle was interrupted: restart the program")
 	}
-	s := d.Seal
-	s.Event = nil
 	own, err := pki.ReadCertificates(string(d.Identities[d.Own].Cert))
 	if err != nil {
 		return nil, err
 	}
-	return s.Open(d.Trust, public(own), slog.New(slog.DiscardHandler))
+	return d.Seal.Open(d.Trust, public(own), d.Usable, nil, slog.New(slog.DiscardHandler))
 }
 
 func (d Device) interrupted() bool {
@@ -143,7 +143,7 @@ func (d Device) interrupted() bool {
 // Content is what the bundle says; nil = there is none.
 func (d Device) Content() (*bundle.Content, error) {
 	kept, err := d.kept()
-	return cli.ContentOf(kept), err
+	return seal.ContentOf(kept), err
 }
 
 // Store opens the trust store as the program does, but keeps nothing that it learns.
@@ -157,7 +157,8 @@ func (d Device) Store() (*pki.Trust, error) {
 		t.CRLs = append(append([]cli.Path{}, t.CRLs...), t.ARL)
 	}
 	t.State, t.Denials, t.Answers, t.ARL = "", "", "", ""
-	return t.OpenTrust(content, func(c pki.TrustConfig) pki.TrustConfig { return c }, slog.New(slog.DiscardHandler))
+	return seal.OpenTrust(t, content, func(c pki.TrustConfig) pki.TrustConfig { return c },
+		slog.New(slog.DiscardHandler))
 }
 
 func (d Device) anchors() Finding {
