@@ -123,14 +123,32 @@ func TestGroundIsPlain(t *testing.T) {
 // TestPEMIsReadInOnePlace: encoding/pem passes over what it cannot read, so only package pemfile asks it; what tests read
 // of foreign suites is another matter.
 func TestPEMIsReadInOnePlace(t *testing.T) {
+	for file, text := range sources(t) {
+		exempt := filepath.Base(file) == "pemfile.go" || strings.Contains(file, "/pki/pkitest/")
+		require.True(t, exempt || !strings.Contains(text, "pem.Decode("), file)
+	}
+}
+
+// TestFilesAreWrittenInOnePlace: whoever makes a temporary file of its own forgets to sync it, or its directory.
+func TestFilesAreWrittenInOnePlace(t *testing.T) {
+	for file, text := range sources(t) {
+		exempt := strings.HasSuffix(filepath.Dir(file), "/internal/files")
+		require.True(t, exempt || !strings.Contains(text, "os.CreateTemp("), "%s: use internal/files", file)
+	}
+}
+
+// sources returns the text of each of our files; tests are left out.
+func sources(t *testing.T) map[string]string {
 	out, err := exec.Command("go", "list", "-f", `{{range .GoFiles}}{{$.Dir}}/{{.}} {{end}}`, "./...").Output()
 	require.NoError(t, err)
+	found := map[string]string{}
 	for _, file := range strings.Fields(string(out)) {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		exempt := filepath.Base(file) == "pemfile.go" || strings.Contains(file, "/pki/pkitest/")
-		require.True(t, exempt || !strings.Contains(string(text), "pem.Decode("), file)
+		found[file] = string(text)
 	}
+	require.Greater(t, len(found), 100)
+	return found
 }
 
 // TestNoCgoInPdT keeps the PdT's and the gateway's programs buildable everywhere.
