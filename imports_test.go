@@ -18,14 +18,14 @@ var mayImport = map[string][]string{
 		"keys", "metrics", "audit", "dialer", "cmd/internal"},
 	"cmd/internal/cli":            {"internal/address", "pki", "keys", "dialer", "cmd/internal/owner"},
 	"dialer":                      {"internal/address"},
-	"tla":                         {"internal/address", "session", "bundle", "pki", "dialer"},
+	"tla":                         {"internal/address", "internal/local", "session", "bundle", "pki", "dialer"},
 	"tla/atr":                     {},
 	"tla/cards":                   {"session", "tla/atr", "tla/pin"},
 	"tla/cards/internal/pcsc":     {"session"},
 	"tla/cards/cardstest":         {"session", "tla/cards/internal/pcsc"},
 	"tla/policy":                  {"session", "tla/atr", "tla/pin"},
 	"tla/pin":                     {},
-	"pdt":                         {"internal/address", "session", "pki", "dialer"},
+	"pdt":                         {"internal/address", "internal/local", "session", "pki", "dialer"},
 	"tla/seat":                    {},
 	"tla/startkey":                {},
 	"gateway":                     {"session", "bundle", "est", "push", "pki", "metrics"},
@@ -89,7 +89,7 @@ var onlyIn = map[string][]string{
 	"rsc.io/qr":                       {"cmd/tla-pki"},
 	"filippo.io/age":                  {"ca/backup", "cmd/tla-pki"},
 	"github.com/godbus/dbus":          {"tla/seat"},
-	"github.com/stretchr/testify":     {"pki/pkitest", "keys/keystest", "tla/seat/seattest", "integration"},
+	"github.com/stretchr/testify":     {"pki/pkitest", "keys/keystest", "tla/seat/seattest", "cmd/internal/owner/ownertest", "integration"},
 	"net/http/pprof":                  {},
 	"github.com/landlock-lsm":         {"cmd/internal/sandbox"},
 	"golang.org/x/crypto/cryptobyte":  {"pki", "ocsp", "keys", "ca", "est", "bundle", "internal/der"},
@@ -135,14 +135,32 @@ func TestGroundIsPlain(t *testing.T) {
 // TestPEMIsReadInOnePlace: encoding/pem passes over what it cannot read, so only package pemfile asks it; what tests read
 // of foreign suites is another matter.
 func TestPEMIsReadInOnePlace(t *testing.T) {
+	for file, text := range sources(t) {
+		exempt := filepath.Base(file) == "pemfile.go" || strings.Contains(file, "/pki/pkitest/")
+		require.True(t, exempt || !strings.Contains(text, "pem.Decode("), file)
+	}
+}
+
+// TestFilesAreWrittenInOnePlace: whoever makes a temporary file of its own forgets to sync it, or its directory.
+func TestFilesAreWrittenInOnePlace(t *testing.T) {
+	for file, text := range sources(t) {
+		exempt := strings.HasSuffix(filepath.Dir(file), "/internal/files")
+		require.True(t, exempt || !strings.Contains(text, "os.CreateTemp("), "%s: use internal/files", file)
+	}
+}
+
+// sources returns the text of each of our files; tests are left out.
+func sources(t *testing.T) map[string]string {
 	out, err := exec.Command("go", "list", "-f", `{{range .GoFiles}}{{$.Dir}}/{{.}} {{end}}`, "./...").Output()
 	require.NoError(t, err)
+	found := map[string]string{}
 	for _, file := range strings.Fields(string(out)) {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		exempt := filepath.Base(file) == "pemfile.go" || strings.Contains(file, "/pki/pkitest/")
-		require.True(t, exempt || !strings.Contains(string(text), "pem.Decode("), file)
+		found[file] = string(text)
 	}
+	require.Greater(t, len(found), 100)
+	return found
 }
 
 // TestNoCgoInPdT keeps the PdT's and the gateway's programs buildable everywhere.
