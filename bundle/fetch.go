@@ -21,7 +21,7 @@ import (
 
 // Way is how a device reaches a gateway.
 type Way struct {
-	Gateway string     // host:port
+	Gateway string     // as address.Server reads it
 	Party   *pki.Party // our client certificate, and whom we trust; nil = the pinned root
 	// Dial connects; nil = net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -138,13 +138,13 @@ func (k *Kept) dial(ctx context.Context, w Way) (net.Conn, error) {
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	c, err := dial(ctx, "tcp", w.Gateway)
+	c, err := dial(ctx, "tcp", at.String())
 	if err != nil {
 		return nil, err
 	}
 	conn, _, err := k.party(w).Client(ctx, c, pki.ALPNOuter,
 		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
-			DNSName: at.Host, Dialled: w.Gateway})
+			DNSName: at.Name, Dialled: w.Gateway})
 	if err != nil {
 		return nil, err
 	}

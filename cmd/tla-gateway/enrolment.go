@@ -56,7 +56,7 @@ func (e *enrolment) ambiguous(keys *cli.Keys) error {
 // place is where the PKI is for ourselves; its Address is "" when we do not know.
 func (c config) place() est.Place {
 	if c.Renewal.PKI != "" {
-		direct, _ := est.DirectPlace(c.Renewal.PKI) // checked when it is used
+		direct, _ := est.DirectPlace(string(c.Renewal.PKI)) // checked when it is used
 		return direct
 	}
 	if c.Enrolment != nil {

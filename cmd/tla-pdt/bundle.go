@@ -47,7 +47,7 @@ func (c config) under(b *bundle.Content) config {
 		return c
 	}
 	if len(c.Gateways) == 0 {
-		c.Gateways = b.Gateways
+		c.Gateways = cli.ServersOf(b.Gateways)
 	}
 	if c.Access.empty() {
 		c.Access = access(b.Access)
@@ -111,7 +111,7 @@ func (d *device) run(ctx context.Context) error {
 	}
 	tick := time.NewTicker(refreshTime)
 	defer tick.Stop()
-	gateway := d.cfg.Gateways[0]
+	gateway := string(d.cfg.Gateways[0])
 	for {
 		select {
 		case <-ctx.Done():

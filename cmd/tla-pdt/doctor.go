@@ -50,14 +50,14 @@ func (c config) unusable(d doctor.Device, loaded error) error {
 	if err != nil || !cli.Usable(loaded) {
 		return nil
 	}
-	return pdt.CheckGateways(c.under(content).Gateways)
+	return pdt.CheckGateways(c.under(content).Gateways.Texts())
 }
 
 // dialled are the gateways of the file, or of the bundle; a bundle that cannot be used has a finding of its own.
 func (c config) dialled(d doctor.Device) []string {
 	content, err := d.Content()
 	if err != nil {
-		return c.Gateways
+		return c.Gateways.Texts()
 	}
-	return c.under(content).Gateways
+	return c.under(content).Gateways.Texts()
 }

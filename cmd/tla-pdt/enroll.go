@@ -42,7 +42,7 @@ func (e *enrollCmd) Run(app *cli.App) error {
 }
 
 // places are where the PKI can be asked.
-func (c config) places() ([]est.Place, error) { return c.Renewal.Places(c.Gateways...) }
+func (c config) places() ([]est.Place, error) { return c.Renewal.Places(c.Gateways.Texts()...) }
 
 // device names our certificates: the client one stands surety for the server one.
 func (c config) device() enrol.Device {

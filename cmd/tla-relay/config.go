@@ -19,7 +19,7 @@ const (
 
 // config is the configuration file; deploy/examples/relay.yaml explains it.
 type config struct {
-	Gateways []string     `yaml:"gateways"`
+	Gateways cli.Servers  `yaml:"gateways"`
 	PdT      string       `yaml:"pdt"`
 	PdTs     []string     `yaml:"pdts"`
 	Identity cli.Identity `yaml:"identity"`
@@ -72,7 +72,7 @@ type place struct {
 func (p place) load() (config, error) {
 	var c config
 	err := cli.LoadYAML(p.Config, &c, func() error {
-		return errors.Join(address.Servers("gateways", c.Gateways), c.Control.finish(c.Sealed), c.CheckProxy(),
+		return errors.Join(address.Servers("gateways", c.Gateways.Texts()), c.Control.finish(c.Sealed), c.CheckProxy(),
 			c.CheckHybrid(), c.checkFiles(), c.checkChoice(),
 			enrol.Section{At: c.Renewal.At}.Check(), c.timers(tla.Settings{Absolute: c.Limits.Absolute,
 				Inactive: c.Limits.Inactive}).Check(), c.checkSeal(), c.checkSandbox())

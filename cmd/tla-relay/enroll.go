@@ -30,7 +30,7 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	}
 	usual := est.Place{}
 	if len(c.Gateways) > 0 {
-		usual.Address = c.Gateways[0]
+		usual.Address = string(c.Gateways[0])
 	}
 	if err := c.becomeOwner(e.Config); err != nil {
 		return err

@@ -75,12 +75,12 @@ func whoami(ctx context.Context, gateway string, dial dialer.Func, party *pki.Pa
 	if err != nil {
 		return nil, err
 	}
-	raw, err := dial(ctx, "tcp", gateway)
+	raw, err := dial(ctx, "tcp", at.String())
 	if err != nil {
 		return nil, err
 	}
 	conn, _, err := party.Client(ctx, raw, pki.ALPNOuter, pki.Want{Usage: x509.ExtKeyUsageServerAuth,
-		Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Host})
+		Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Name})
 	if err != nil {
 		return nil, err
 	}

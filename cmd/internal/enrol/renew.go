@@ -22,8 +22,8 @@ import (
 //
 //	renewal: {pki: "pki.internal:8445", at: 0.66}
 type Section struct {
-	PKI string  `yaml:"pki"` // host:port of the PKI's EST server; "" = through the gateways
-	At  float64 `yaml:"at"`  // share of a certificate's life; 0 = two thirds
+	PKI cli.Server `yaml:"pki"` // the PKI's EST server; "" = through the gateways
+	At  float64    `yaml:"at"`  // share of a certificate's life; 0 = two thirds
 }
 
 // Check refuses what is no share, and a place that can never prove its name.
@@ -34,7 +34,7 @@ func (s Section) Check() error {
 			"than 1", s.At)
 	}
 	if s.PKI != "" {
-		if _, place = est.DirectPlace(s.PKI); place != nil {
+		if _, place = est.DirectPlace(string(s.PKI)); place != nil {
 			place = fmt.Errorf("cannot use renewal.pki %q: %w", s.PKI, place)
 		}
 	}
@@ -44,7 +44,7 @@ func (s Section) Check() error {
 // Places are where to renew: the PKI itself if it is named, else through each of the gateways.
 func (s Section) Places(gateways ...string) ([]est.Place, error) {
 	if s.PKI != "" {
-		direct, err := placeOf("", s.PKI)
+		direct, err := placeOf("", string(s.PKI))
 		return []est.Place{direct}, err
 	}
 	var list []est.Place
