@@ -33,6 +33,10 @@ func DirectPlace(text string) (Place, error) {
 
 func (p Place) sni() string { return cmp.Or(p.Name, AnyName) }
 
+// dialled is for pki.Hybrids. A gateway whose PKI is away hangs up on hellos that are for the PKI: that must not tell
+// against hellos that are for the gateway at the same address.
+func (p Place) dialled() string { return "EST at " + p.Address }
+
 // Dial is like net.Dialer's DialContext.
 type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 

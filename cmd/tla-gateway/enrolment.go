@@ -91,8 +91,10 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	device := c.device()
+	device.Hybrids = &pki.Hybrids{Without: trace.Hybrids}
 	return trace.Enrolment(func() error {
-		return e.Command.Run(app, c.device(), c.place(), enrol.English("tla-gateway", "Next: tla-gateway check, then start tla-gateway."))
+		return e.Command.Run(app, device, c.place(), enrol.English("tla-gateway", "Next: tla-gateway check, then start tla-gateway."))
 	})
 }
 

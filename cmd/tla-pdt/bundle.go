@@ -30,7 +30,8 @@ func (c *bundleFetchCmd) Run(app *cli.App) error {
 	if err := cfg.becomeOwner(c.Config); err != nil {
 		return err
 	}
-	return cfg.FetchBundle(app, cfg.Trust, cfg.Client, c.Gateway, cfg.Dial)
+	return cfg.FetchBundle(app, cfg.Trust, cfg.Client,
+		bundle.Way{Gateway: c.Gateway, Dial: cfg.Dial, Hybrids: cfg.Hybrids(nil)})
 }
 
 // checkSeal refuses what the bundle decides.

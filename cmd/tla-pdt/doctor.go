@@ -40,7 +40,7 @@ func (c *doctorCmd) Run(app *cli.App) error {
 
 func (c config) held(offline bool) doctor.Device {
 	return doctor.Device{Offline: offline, Identities: map[string]cli.Identity{"client": c.Client, "server": c.Server},
-		Own: "client", Trust: c.Trust, Seal: c.Seal}
+		Own: "client", Trust: c.Trust, Seal: c.Seal, Hybrids: c.Hybrids(nil)}
 }
 
 // unusable says why the service would refuse to start with what the file, and the bundle, say; a bundle that cannot be

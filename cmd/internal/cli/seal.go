@@ -9,7 +9,6 @@ import (
 	"reflect"
 
 	"tlagate/bundle"
-	"tlagate/dialer"
 	"tlagate/est"
 	"tlagate/internal/address"
 	"tlagate/internal/stamp"
@@ -113,8 +112,8 @@ func ContentOf(k *bundle.Kept) *bundle.Content {
 	return k.Content()
 }
 
-// FetchBundle gets the first bundle, or another one when the seal is broken, from a gateway.
-func (s Seal) FetchBundle(app *App, t Trust, id Identity, gateway string, dial dialer.Func) error {
+// FetchBundle gets the first bundle, or another one when the seal is broken, from a gateway. The way needs no Party.
+func (s Seal) FetchBundle(app *App, t Trust, id Identity, way bundle.Way) error {
 	if s.Bundle == "" {
 		return errors.New("cannot fetch the bundle: the configuration has no line bundle that names its file")
 	}
@@ -123,7 +122,7 @@ func (s Seal) FetchBundle(app *App, t Trust, id Identity, gateway string, dial d
 		return err
 	}
 	defer pair.Close()
-	c, err := bundle.Fetch(app.Context, s.config(t, pair.Certificate, app.Log), bundle.Way{Gateway: gateway, Dial: dial})
+	c, err := bundle.Fetch(app.Context, s.config(t, pair.Certificate, app.Log), way)
 	if err != nil {
 		return err
 	}
@@ -131,13 +130,15 @@ func (s Seal) FetchBundle(app *App, t Trust, id Identity, gateway string, dial d
 	return nil
 }
 
-// FirstBundle gets the bundle right after an enrolment, if one is configured and the enrolment was through a gateway; else it is fetched by hand.
-func (s Seal) FirstBundle(app *App, t Trust, id Identity, dial dialer.Func) func(est.Place) error {
+// FirstBundle gets the bundle right after an enrolment, if one is configured and the enrolment was through a gateway,
+// which completes the way; else it is fetched by hand.
+func (s Seal) FirstBundle(app *App, t Trust, id Identity, way bundle.Way) func(est.Place) error {
 	return func(at est.Place) error {
 		if s.Bundle == "" || at.Name != "" {
 			return nil
 		}
-		return s.FetchBundle(app, t, id, at.Address, dial)
+		way.Gateway = at.Address
+		return s.FetchBundle(app, t, id, way)
 	}
 }
 

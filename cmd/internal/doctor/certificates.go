@@ -31,7 +31,8 @@ type Device struct {
 	Identities map[string]cli.Identity
 	Trust      cli.Trust
 	Seal       cli.Seal
-	Own        string // of Identities, the one that the bundle's state is signed by
+	Own        string       // of Identities, the one that the bundle's state is signed by
+	Hybrids    *pki.Hybrids // where hellos to gateways go without post-quantum groups; nil = nowhere
 }
 
 // Checks are the traps of what a device holds. Nothing is written, and nobody is asked over a network.
