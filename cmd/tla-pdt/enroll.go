@@ -65,6 +65,6 @@ func (c config) renewer(d *daemon, trace *trail.Trail, log *slog.Logger) (*enrol
 	pairs := c.device().Pairs
 	r := &enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Dial: c.Dial, Hybrids: c.Hybrids(trace.Hybrids), Log: log,
 		Traced: trace.Renewal,
-		Held: []enrol.Held{{Pair: pairs[0], Keys: d.client}, {Pair: pairs[1], Keys: d.server}}}
+		Held:   []enrol.Held{{Pair: pairs[0], Keys: d.client}, {Pair: pairs[1], Keys: d.server}}}
 	return r, func(ctx context.Context) error { r.Run(ctx, places); return ctx.Err() }, nil
 }
