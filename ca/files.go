@@ -17,13 +17,19 @@ const (
 )
 
 // WriteNew writes a file that does not exist yet, all of it or nothing.
-// The error is fs.ErrExist when there is one.
+// The error is fs.ErrExist when there is one. What has modeSecret is a secret, and refused where others could read it.
 func WriteNew(file string, data []byte, mode fs.FileMode) error {
+	if mode == modeSecret {
+		return written(file, files.WriteNewSecret(file, data))
+	}
 	return written(file, files.WriteNew(file, data, mode))
 }
 
 // Replace writes a file, all of it or nothing, in place of an old one if there is one.
 func Replace(file string, data []byte, mode fs.FileMode) error {
+	if mode == modeSecret {
+		return written(file, files.ReplaceSecret(file, data))
+	}
 	return written(file, files.Replace(file, data, mode))
 }
 

@@ -18,7 +18,7 @@ import (
 // Config configures a Service. Nothing of it may change once the service is made. Whoever makes it runs the
 // trust stores (pki.Trust.Run): live peers are cut when these learn of a revocation.
 type Config struct {
-	Gateways []string  // host:port of each, at least one; host must be in the gateway's certificate
+	Gateways []string  // of each as address.Server reads it, at least one
 	Client   pki.Party // our client certificate, and whom to trust on outer links
 	Server   pki.Party // our server certificate, and whom to trust in card sessions; the same identity
 	Access   Access    // TLAs of other practices; zero = none

@@ -225,24 +225,24 @@ func (g *gateway) dial(ctx context.Context, cut func(error)) (*parkedLink, error
 
 // prove connects, and makes the TLS layer.
 func (g *gateway) prove(ctx context.Context, limit time.Duration, l *parkedLink) (conn net.Conn, err error) {
-	c, err := g.connect(ctx, limit)
+	at, _ := address.Server(g.address) // checked with the configuration
+	c, err := g.connect(ctx, limit, at.HostPort)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	at, _ := address.Server(g.address) // checked with the configuration
 	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
-		DNSName: at.Host, Dialled: g.address}
+		DNSName: at.Name, Dialled: g.address}
 	conn, l.peer, err = l.party.Client(ctx, c, pki.ALPNOuter, want)
 	return conn, err
 }
 
 // connect is the first of the three steps, and has its own share of the time.
-func (g *gateway) connect(ctx context.Context, limit time.Duration) (net.Conn, error) {
+func (g *gateway) connect(ctx context.Context, limit time.Duration, at address.HostPort) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return g.s.cfg.Dial(ctx, "tcp", g.address)
+	return g.s.cfg.Dial(ctx, "tcp", at.String())
 }
 
 // certificate is the one that was declared, also when another has taken its place since: the TLA could not check that one. The newest of

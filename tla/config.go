@@ -18,7 +18,7 @@ import (
 
 // Config configures a Relay. It must not be changed afterwards.
 type Config struct {
-	Gateways []string       // host:port, tried in this order; at least one
+	Gateways []string       // as address.Server reads them, tried in this order; at least one
 	PdTs     []string       // whom the user may choose, at least one; the first unless they name another. URNs, or bare names of our own practice
 	Party    *pki.Party     // our client certificate, and whom we trust
 	Readers  *cards.Readers // the caller runs it

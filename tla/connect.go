@@ -99,14 +99,14 @@ func (a *attempt) dial() (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(a.ctx, a.step(a.cfg.Timers.Dial))
 	defer cancel()
 	var err error
-	if a.socket, err = a.dialer()(ctx, "tcp", a.gateway); err != nil {
+	at, _ := address.Server(a.gateway) // checked with the configuration
+	if a.socket, err = a.dialer()(ctx, "tcp", at.String()); err != nil {
 		return nil, err
 	}
 	a.stage = stageOuter
-	at, _ := address.Server(a.gateway) // checked with the configuration
 	return a.prove(a.socket, pki.ALPNOuter, a.cfg.Timers.Open,
 		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
-			DNSName: at.Host, Dialled: a.gateway})
+			DNSName: at.Name, Dialled: a.gateway})
 }
 
 // dialer is what connects; for a further route it begins again when the network changes.

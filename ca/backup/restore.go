@@ -97,6 +97,9 @@ func create(dir, path string) (io.WriteCloser, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := files.Private(out); mode == 0o600 && err != nil {
+		return nil, errors.Join(err, out.Close())
+	}
 	return &synced{out}, nil
 }
 

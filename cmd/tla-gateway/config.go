@@ -77,7 +77,7 @@ func load(file string) (config, []gateway.Rule, error) {
 func (c config) checkPush() error {
 	var errs []error
 	for i, source := range c.Push {
-		if _, err := push.CheckURL(source.URL); err != nil {
+		if _, err := push.CheckURL(source.URL, source.Name); err != nil {
 			errs = append(errs, fmt.Errorf("push[%d].url: %w", i, err))
 		}
 	}

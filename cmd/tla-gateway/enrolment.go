@@ -56,7 +56,7 @@ func (e *enrolment) ambiguous(keys *cli.Keys) error {
 // place is where the PKI is for ourselves; its Address is "" when we do not know.
 func (c config) place() est.Place {
 	if c.Renewal.PKI != "" {
-		direct, _ := est.DirectPlace(c.Renewal.PKI) // checked when it is used
+		direct, _ := est.DirectPlace(string(c.Renewal.PKI)) // checked when it is used
 		return direct
 	}
 	if c.Enrolment != nil {
@@ -91,8 +91,10 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	device := c.device()
+	device.Hybrids = &pki.Hybrids{Without: trace.Hybrids}
 	return trace.Enrolment(func() error {
-		return e.Command.Run(app, c.device(), c.place(), enrol.English("tla-gateway", "Next: tla-gateway check, then start tla-gateway."))
+		return e.Command.Run(app, device, c.place(), enrol.English("tla-gateway", "Next: tla-gateway check, then start tla-gateway."))
 	})
 }
 

@@ -19,6 +19,7 @@ import (
 // than that of the section client.
 type pushSource struct {
 	URL    string       `yaml:"url"`
+	Name   string       `yaml:"name"` // that its certificate must have; empty: the host of url
 	Client cli.Identity `yaml:"client"`
 }
 
@@ -115,7 +116,7 @@ func (l *listeners) openOne(source pushSource) (one *listener, err error) {
 	if one.keys, err = l.trace.Keys("push", cmp.Or(source.Client, l.client)); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	cfg := push.Config{URL: source.URL, Party: &pki.Party{Trust: l.trust, Certificate: l.trust.Staple(one.certificate)}, Log: l.log}
+	cfg := push.Config{URL: source.URL, Name: source.Name, Party: &pki.Party{Trust: l.trust, Certificate: l.trust.Staple(one.certificate)}, Log: l.log}
 	if one.subscriber, err = push.New(cfg); err != nil {
 		one.ended.Store(true)
 		return nil, fmt.Errorf("url: %w", err)

@@ -31,7 +31,8 @@ func (c *bundleFetchCmd) Run(app *cli.App) error {
 	if err := cfg.becomeOwner(c.Config); err != nil {
 		return err
 	}
-	return cfg.FetchBundle(app, cfg.Trust, cfg.Client, nil, bundle.Way{Gateway: c.Gateway, Dial: cfg.Dial})
+	return cfg.FetchBundle(app, cfg.Trust, cfg.Client, nil,
+		bundle.Way{Gateway: c.Gateway, Dial: cfg.Dial, Hybrids: cfg.Hybrids(nil)})
 }
 
 // checkSeal refuses what the bundle decides.
@@ -48,7 +49,7 @@ func (c config) under(b *bundle.Content) config {
 		return c
 	}
 	if len(c.Gateways) == 0 {
-		c.Gateways = b.Gateways
+		c.Gateways = cli.ServersOf(b.Gateways)
 	}
 	if c.Access.empty() {
 		c.Access = access(b.Access)
@@ -112,7 +113,7 @@ func (d *device) run(ctx context.Context) error {
 	}
 	tick := time.NewTicker(refreshTime)
 	defer tick.Stop()
-	gateway := d.cfg.Gateways[0]
+	gateway := string(d.cfg.Gateways[0])
 	for {
 		select {
 		case <-ctx.Done():

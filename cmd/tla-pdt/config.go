@@ -20,7 +20,7 @@ import (
 
 // config is the configuration file; deploy/examples/pdt.yaml explains it.
 type config struct {
-	Gateways   []string      `yaml:"gateways"`
+	Gateways   cli.Servers   `yaml:"gateways"`
 	Client     cli.Identity  `yaml:"client"`
 	Server     cli.Identity  `yaml:"server"`
 	Trust      cli.Trust     `yaml:"trust"`
@@ -87,7 +87,7 @@ func defaultStatus() string {
 func (c config) check() error {
 	_, table := c.Access.table()
 	_, readers := c.Driver.readers(nil)
-	errs := []error{address.Servers("gateways", c.Gateways), table, readers, c.Renewal.Check()}
+	errs := []error{address.Servers("gateways", c.Gateways.Texts()), table, readers, c.Renewal.Check()}
 	for _, d := range []struct {
 		name  string
 		value time.Duration
@@ -107,7 +107,7 @@ func (c config) check() error {
 // service gives the configuration as package pdt wants it.
 func (c config) service(trust *pki.Trust, client, server *cli.Keys, log *slog.Logger) (pdt.Config, error) {
 	cfg := pdt.Config{
-		Gateways:  c.Gateways,
+		Gateways:  c.Gateways.Texts(),
 		Client:    pki.Party{Trust: trust, Certificate: trust.Staple(client.Certificate)},
 		Server:    pki.Party{Trust: trust, Certificate: trust.Staple(server.Certificate)},
 		Status:    string(c.Status),

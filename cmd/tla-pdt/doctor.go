@@ -40,7 +40,7 @@ func (c *doctorCmd) Run(app *cli.App) error {
 
 func (c config) held(offline bool) doctor.Device {
 	return doctor.Device{Offline: offline, Identities: map[string]cli.Identity{"client": c.Client, "server": c.Server},
-		Own: "client", Trust: c.Trust, Seal: c.Seal}
+		Own: "client", Trust: c.Trust, Seal: c.Seal, Hybrids: c.Hybrids(nil)}
 }
 
 // unusable says why the service would refuse to start with what the file, and the bundle, say; a bundle that cannot be
@@ -50,14 +50,14 @@ func (c config) unusable(d doctor.Device, loaded error) error {
 	if err != nil || !cli.Usable(loaded) {
 		return nil
 	}
-	return pdt.CheckGateways(c.under(content).Gateways)
+	return pdt.CheckGateways(c.under(content).Gateways.Texts())
 }
 
 // dialled are the gateways of the file, or of the bundle; a bundle that cannot be used has a finding of its own.
 func (c config) dialled(d doctor.Device) []string {
 	content, err := d.Content()
 	if err != nil {
-		return c.Gateways
+		return c.Gateways.Texts()
 	}
-	return c.under(content).Gateways
+	return c.under(content).Gateways.Texts()
 }

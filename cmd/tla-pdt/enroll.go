@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
 	"tlagate/cmd/internal/trail"
@@ -36,14 +37,16 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	device := c.device()
+	device.Hybrids = c.Hybrids(trace.Hybrids)
 	return trace.Enrolment(func() error {
-		return e.Command.Run(app, c.device(), usual, enrol.English("tla-pdt", "Next: start tla-pdt."),
-			c.FirstBundle(app, c.Trust, c.Client, nil, c.Dial))
+		return e.Command.Run(app, device, usual, enrol.English("tla-pdt", "Next: start tla-pdt."),
+			c.FirstBundle(app, c.Trust, c.Client, nil, bundle.Way{Dial: c.Dial, Hybrids: device.Hybrids}))
 	})
 }
 
 // places are where the PKI can be asked.
-func (c config) places() ([]est.Place, error) { return c.Renewal.Places(c.Gateways...) }
+func (c config) places() ([]est.Place, error) { return c.Renewal.Places(c.Gateways.Texts()...) }
 
 // device names our certificates: the client one stands surety for the server one.
 func (c config) device() enrol.Device {
@@ -60,7 +63,8 @@ func (c config) renewer(d *daemon, trace *trail.Trail, log *slog.Logger) (*enrol
 		return nil, nil, err
 	}
 	pairs := c.device().Pairs
-	r := &enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Dial: c.Dial, Log: log, Traced: trace.Renewal,
-		Held: []enrol.Held{{Pair: pairs[0], Keys: d.client}, {Pair: pairs[1], Keys: d.server}}}
+	r := &enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Dial: c.Dial, Hybrids: c.Hybrids(trace.Hybrids), Log: log,
+		Traced: trace.Renewal,
+		Held:   []enrol.Held{{Pair: pairs[0], Keys: d.client}, {Pair: pairs[1], Keys: d.server}}}
 	return r, func(ctx context.Context) error { r.Run(ctx, places); return ctx.Err() }, nil
 }

@@ -99,7 +99,7 @@ func TestConfigurationIsRefused(t *testing.T) {
 func TestExampleIsReadable(t *testing.T) {
 	c, err := place{Config: "../../deploy/examples/pdt.yaml"}.load()
 	require.NoError(t, err)
-	require.Equal(t, []string{"gw1.operateur.example:8443"}, c.Gateways)
+	require.Equal(t, cli.Servers{"gw1.operateur.example:8443"}, c.Gateways)
 	require.Equal(t, 35963, c.Driver.Port)
 }
 

@@ -14,6 +14,7 @@ import (
 	"tlagate/ca"
 	"tlagate/ca/backup"
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/files"
 	"tlagate/internal/stamp"
 )
 
@@ -57,7 +58,7 @@ func (b *backupCmd) make(app *cli.App) error {
 		if err != nil {
 			return err
 		}
-		for _, warning := range warnings(made.Manifest) {
+		for _, warning := range append(warnings(made.Manifest), withoutModes(b.To)...) {
 			app.Log.Warn(warning)
 		}
 		fmt.Fprintf(app.Stdout, "%s: %s\nSHA-256 of the file: %s\n", b.To, describe(made.Manifest), made.SHA256)
@@ -132,6 +133,19 @@ func warnings(m backup.Manifest) (out []string) {
 	}
 	if m.WithRoot {
 		out = append(out, "the root's key is in the backup: keep it where the root is kept")
+	}
+	return out
+}
+
+// withoutModes warns of a backup on a medium without modes, which needs none.
+func withoutModes(file string) (out []string) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	if errors.Is(files.Private(f), files.ErrReadable) {
+		out = append(out, "the medium keeps no modes: others of this machine can copy the backup, which is encrypted")
 	}
 	return out
 }

@@ -44,7 +44,7 @@ type order struct {
 	For        string         `yaml:"for"`
 	Issued     time.Time      `yaml:"issued"` // default: now
 	ValidUntil time.Time      `yaml:"valid_until"`
-	Gateways   []string       `yaml:"gateways"`
+	Gateways   cli.Servers    `yaml:"gateways"`
 	PdTs       []string       `yaml:"pdts"`
 	Access     bundle.Access  `yaml:"access"`
 	Anchors    []orderAnchor  `yaml:"anchors"`
@@ -94,7 +94,7 @@ func (c *bundleSignCmd) content() (*bundle.Content, error) {
 		return nil, cli.Usage("%w", err)
 	}
 	content := &bundle.Content{Format: bundle.Format, MinVersion: o.MinVersion, For: o.For, Issued: o.Issued, ValidUntil: o.ValidUntil,
-		Gateways: o.Gateways, PdTs: o.PdTs, Access: o.Access, Limits: o.Limits, Sources: o.Sources}
+		Gateways: o.Gateways.Texts(), PdTs: o.PdTs, Access: o.Access, Limits: o.Limits, Sources: o.Sources}
 	if content.Issued.IsZero() {
 		content.Issued = time.Now().UTC().Truncate(time.Second)
 	}

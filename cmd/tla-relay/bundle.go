@@ -33,7 +33,8 @@ func (c *bundleFetchCmd) Run(app *cli.App) error {
 	if err := cfg.becomeOwner(c.Config); err != nil {
 		return err
 	}
-	return cfg.FetchBundle(app, cfg.Trust, cfg.Identity, cfg.usable, bundle.Way{Gateway: c.Gateway, Dial: cfg.Dial})
+	return cfg.FetchBundle(app, cfg.Trust, cfg.Identity, cfg.usable,
+		bundle.Way{Gateway: c.Gateway, Dial: cfg.Dial, Hybrids: cfg.Hybrids(nil)})
 }
 
 // checkSeal refuses what the bundle decides.
@@ -45,7 +46,7 @@ func (c config) checkSeal() error {
 
 // settings are what the file says, and for what it leaves out, the bundle; nil = none.
 func (c config) settings(b *bundle.Content) (s tla.Settings, err error) {
-	s = tla.Settings{Gateways: c.Gateways, PdTs: c.choice(), Absolute: c.Limits.Absolute, Inactive: c.Limits.Inactive}
+	s = tla.Settings{Gateways: c.Gateways.Texts(), PdTs: c.choice(), Absolute: c.Limits.Absolute, Inactive: c.Limits.Inactive}
 	if b != nil {
 		if len(s.Gateways) == 0 {
 			s.Gateways = b.Gateways

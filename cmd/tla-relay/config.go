@@ -20,7 +20,7 @@ const (
 
 // config is the configuration file; deploy/examples/relay.yaml explains it.
 type config struct {
-	Gateways []string     `yaml:"gateways"`
+	Gateways cli.Servers  `yaml:"gateways"`
 	PdT      string       `yaml:"pdt"`
 	PdTs     []string     `yaml:"pdts"`
 	Identity cli.Identity `yaml:"identity"`
@@ -73,7 +73,7 @@ type withConfig struct {
 func (w withConfig) load() (config, error) {
 	var c config
 	err := cli.LoadYAML(w.Config, &c, func() error {
-		return errors.Join(address.Servers("gateways", c.Gateways), c.Control.finish(c.Sealed), c.CheckProxy(),
+		return errors.Join(address.Servers("gateways", c.Gateways.Texts()), c.Control.finish(c.Sealed), c.CheckProxy(),
 			c.CheckHybrid(), c.checkFiles(), c.checkChoice(),
 			enrol.Section{At: c.Renewal.At}.Check(), c.timers(tla.Settings{Absolute: c.Limits.Absolute,
 				Inactive: c.Limits.Inactive}).Check(), c.checkSeal(), c.checkSandbox())

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
 	"tlagate/cmd/internal/trail"
@@ -31,7 +32,7 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	}
 	usual := est.Place{}
 	if len(c.Gateways) > 0 {
-		usual.Address = c.Gateways[0]
+		usual.Address = string(c.Gateways[0])
 	}
 	if err := c.becomeOwner(e.Config); err != nil {
 		return err
@@ -40,9 +41,11 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	device := c.device()
+	device.Hybrids = c.Hybrids(trace.Hybrids)
 	return trace.Enrolment(func() error {
-		return e.Command.Run(app, c.device(), usual, words.TongueOf(os.Getenv).Enrolment(),
-			c.FirstBundle(app, c.Trust, c.Identity, c.usable, c.Dial))
+		return e.Command.Run(app, device, usual, words.TongueOf(os.Getenv).Enrolment(),
+			c.FirstBundle(app, c.Trust, c.Identity, c.usable, bundle.Way{Dial: c.Dial, Hybrids: device.Hybrids}))
 	})
 }
 
@@ -67,7 +70,8 @@ type renewer struct{ *enrol.Renewer }
 
 func (c config) renewer(d *daemon, trace *trail.Trail, log *slog.Logger) renewer {
 	pair := c.device().Pairs[0]
-	return renewer{&enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Dial: c.Dial, Log: log, Traced: trace.Renewal, Held: []enrol.Held{{Pair: pair, Keys: d.keys}}}}
+	return renewer{&enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Dial: c.Dial, Hybrids: c.Hybrids(trace.Hybrids),
+		Log: log, Traced: trace.Renewal, Held: []enrol.Held{{Pair: pair, Keys: d.keys}}}}
 }
 
 // during fits tla.Config.During: the way is the gateway of the session, and no other.

@@ -139,7 +139,7 @@ const dns = 53
 func ports(gateways []string) []uint16 {
 	list := []uint16{dns}
 	for _, g := range gateways {
-		if at, err := address.Dial(g); err == nil {
+		if at, err := address.Reach(g); err == nil {
 			list = append(list, at.Port)
 		}
 	}

@@ -111,10 +111,10 @@ func tryOut(file string) error {
 	if err != nil {
 		return err
 	}
-	if err := new(box).enter(sandbox.Kernel(), c, c.Gateways, slog.New(slog.DiscardHandler)); err != nil {
+	if err := new(box).enter(sandbox.Kernel(), c, c.Gateways.Texts(), slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
-	needed, not := acts(filepath.Dir(filepath.Dir(file)), c.Gateways[0])
+	needed, not := acts(filepath.Dir(filepath.Dir(file)), string(c.Gateways[0]))
 	for kind, list := range map[string][]act{"needed": needed, "not": not} {
 		for _, a := range list {
 			fmt.Println(answer(a.do()), kind, a.name)

@@ -13,37 +13,61 @@ import (
 
 // Replace writes file in place of an old one, if there is one.
 func Replace(file string, data []byte, mode fs.FileMode) error {
-	return writeVia(file, data, mode, (*Staged).Replace)
+	return here.write(file, data, mode, open, (*Staged).Replace)
 }
 
 // WriteNew writes a file that does not exist yet. The error is fs.ErrExist when it does.
 func WriteNew(file string, data []byte, mode fs.FileMode) error {
-	return writeVia(file, data, mode, (*Staged).PlaceNew)
+	return here.write(file, data, mode, open, (*Staged).PlaceNew)
 }
 
-func writeVia(file string, data []byte, mode fs.FileMode, place func(*Staged) error) error {
-	s, err := Stage(file, mode, func(w io.Writer) error { _, err := w.Write(data); return err })
+// ReplaceSecret is Replace of what others must not read, mode 0600. Where they could all the same nothing is written, and
+// the error is ErrReadable.
+func ReplaceSecret(file string, data []byte) error {
+	return here.write(file, data, 0o600, secret, (*Staged).Replace)
+}
+
+// WriteNewSecret is WriteNew of what others must not read, as ReplaceSecret.
+func WriteNewSecret(file string, data []byte) error {
+	return here.write(file, data, 0o600, secret, (*Staged).PlaceNew)
+}
+
+// Whether others may be able to read a file whose mode forbids it.
+const (
+	open   = false
+	secret = true
+)
+
+func (s system) write(file string, data []byte, mode fs.FileMode, secret bool, place func(*Staged) error) error {
+	staged, err := s.stage(file, mode, secret, func(w io.Writer) error { _, err := w.Write(data); return err })
 	if err != nil {
 		return err
 	}
-	defer s.Discard()
-	return place(s)
+	defer staged.Discard()
+	return place(staged)
 }
 
 // Staged is a file that is on the disk, beside its place and not in it yet: what can still fail then is little.
-type Staged struct{ tmp, file string }
+type Staged struct {
+	tmp, file string
+	system    system
+}
 
 // Stage has write make the content of file. Discard what it returns.
 func Stage(file string, mode fs.FileMode, write func(io.Writer) error) (*Staged, error) {
+	return here.stage(file, mode, open, write)
+}
+
+func (s system) stage(file string, mode fs.FileMode, secret bool, write func(io.Writer) error) (*Staged, error) {
 	tmp, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".tmp-*") // mode 0600
 	if err != nil {
 		return nil, err
 	}
-	if err := fill(tmp, mode, write); err != nil {
+	if err := s.fill(tmp, mode, secret, write); err != nil {
 		os.Remove(tmp.Name())
 		return nil, err
 	}
-	return &Staged{tmp.Name(), file}, nil
+	return &Staged{tmp.Name(), file, s}, nil
 }
 
 // Replace puts the file in its place, whatever is there.
@@ -51,7 +75,11 @@ func (s *Staged) Replace() error { return Rename(s.tmp, s.file) }
 
 // PlaceNew puts the file in its place, which must be free. The error is fs.ErrExist when it is not.
 func (s *Staged) PlaceNew() error {
-	if err := os.Link(s.tmp, s.file); err != nil {
+	err := s.system.link(s.tmp, s.file)
+	switch {
+	case cannot(err):
+		return s.placeWithoutLinks()
+	case err != nil:
 		return err
 	}
 	return SyncDir(filepath.Dir(s.file))
@@ -60,9 +88,12 @@ func (s *Staged) PlaceNew() error {
 // Discard removes what was not placed.
 func (s *Staged) Discard() { os.Remove(s.tmp) }
 
-func fill(f *os.File, mode fs.FileMode, write func(io.Writer) error) error {
+func (s system) fill(f *os.File, mode fs.FileMode, secret bool, write func(io.Writer) error) error {
 	defer f.Close()
-	if err := f.Chmod(mode); err != nil {
+	if err := s.setMode(f, mode); err != nil {
+		return err
+	}
+	if err := Private(f); secret && err != nil {
 		return err
 	}
 	out := bufio.NewWriterSize(f, 64<<10)

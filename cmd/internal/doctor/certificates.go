@@ -32,8 +32,9 @@ type Device struct {
 	Identities map[string]cli.Identity
 	Trust      cli.Trust
 	Seal       seal.Seal
-	Usable     seal.Usable // of a bundle
-	Own        string      // of Identities, the one that the bundle's state is signed by
+	Usable     seal.Usable  // of a bundle
+	Own        string       // of Identities, the one that the bundle's state is signed by
+	Hybrids    *pki.Hybrids // where hellos to gateways go without post-quantum groups; nil = nowhere
 }
 
 // Checks are the traps of what a device holds. Nothing is written, and nobody is asked over a network.

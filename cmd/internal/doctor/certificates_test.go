@@ -146,6 +146,8 @@ func TestGatewaysAnswer(t *testing.T) {
 	require.Equal(t, OK, a.judge(now.Add(5*time.Second)).State)
 	require.Equal(t, Warning, a.judge(now.Add(time.Minute)).State)
 	require.Equal(t, Warning, a.judge(now.Add(-time.Minute)).State)
+	a.small = true
+	require.Equal(t, Warning, a.judge(now).State)
 	a.Revocation.Status = "unknown"
 	require.Equal(t, Failure, a.judge(now).State)
 }

@@ -12,7 +12,6 @@ import (
 
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
-	"tlagate/dialer"
 	"tlagate/est"
 	"tlagate/internal/address"
 	"tlagate/internal/stamp"
@@ -121,7 +120,7 @@ func ContentOf(k *bundle.Kept) *bundle.Content {
 	return k.Content()
 }
 
-// FetchBundle gets the first bundle, or another one when the seal is broken, from a gateway.
+// FetchBundle gets the first bundle, or another one when the seal is broken, from a gateway. The way needs no Party.
 func (s Seal) FetchBundle(app *cli.App, t cli.Trust, id cli.Identity, usable Usable, way bundle.Way) error {
 	if s.Bundle == "" {
 		return errors.New("cannot fetch the bundle: the configuration has no line bundle that names its file")
@@ -143,14 +142,15 @@ func (s Seal) FetchBundle(app *cli.App, t cli.Trust, id cli.Identity, usable Usa
 }
 
 // FirstBundle returns what gets the bundle right after an enrolment, if one is configured and the enrolment was through
-// a gateway; else it is fetched by hand.
+// a gateway, which completes the way; else it is fetched by hand.
 func (s Seal) FirstBundle(app *cli.App, t cli.Trust, id cli.Identity, usable Usable,
-	dial dialer.Func) func(est.Place) error {
+	way bundle.Way) func(est.Place) error {
 	return func(at est.Place) error {
 		if s.Bundle == "" || at.Name != "" {
 			return nil
 		}
-		return s.FetchBundle(app, t, id, usable, bundle.Way{Gateway: at.Address, Dial: dial})
+		way.Gateway = at.Address
+		return s.FetchBundle(app, t, id, usable, way)
 	}
 }
 
