@@ -15,13 +15,13 @@ import (
 const (
 	statusMode  = 0o660 // of the socket: our user and group
 	statusTime  = 5 * time.Second
-	statusLimit = 1 << 20 // bytes of an answer
+	statusLimit = 1 << 20 // octets of an answer
 )
 
 // statusSocket answers each connection with the Status as JSON. It reads nothing.
 type statusSocket struct {
 	s *Service
-	l *net.UnixListener // nil: none is wanted
+	l *net.UnixListener // nil = none is wanted
 }
 
 func (s *Service) listenStatus() (*statusSocket, error) {
@@ -42,7 +42,7 @@ func (s *Service) listenStatus() (*statusSocket, error) {
 	return &statusSocket{s, l}, nil
 }
 
-// removeStale removes the socket a crash left behind: nothing else, and not that of a running service.
+// removeStale removes a socket that a crash left behind: nothing else, and not that of a running service.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -82,10 +82,10 @@ func (x *statusSocket) serve(ctx context.Context) {
 func (x *statusSocket) answer(c net.Conn) {
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(statusTime))
-	_ = json.NewEncoder(c).Encode(x.s.Status())
+	_ = json.NewEncoder(c).Encode(x.s.status())
 }
 
-// AskStatus asks the service that runs with this status socket. It gives the answer as it came, too.
+// AskStatus asks the service that runs with this status socket, and returns its answer, also as it came.
 func AskStatus(path string) (*Status, []byte, error) {
 	c, err := net.DialTimeout("unix", path, statusTime)
 	if err != nil {
