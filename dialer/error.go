@@ -82,7 +82,8 @@ func (p *Proxy) silent(ctx context.Context, target string, err error) *ProxyErro
 	return p.failed(Closed, target, err)
 }
 
-// refused returns the error for an answer other than 200. Redirects are not followed; 1xx and other 2xx make no connection.
+// refused returns the error for an answer other than 200. Redirects are not followed; 1xx and other 2xx open no
+// connection.
 func (p *Proxy) refused(a answer, target string) *ProxyError {
 	why, status := NoHTTP, a.status
 	switch {

@@ -23,7 +23,7 @@ type eraseCmd struct {
 	Yes    bool   `help:"Do not ask."`
 }
 
-// Run destroys this gateway's identity (G2), when nothing has its address: a gateway that runs has the keys in memory.
+// Run destroys this gateway's identity (G2), unless its address is in use: a running gateway has the keys in memory.
 func (c *eraseCmd) Run(app *cli.App) error {
 	cfg, _, err := load(c.Config)
 	if err != nil {
@@ -44,6 +44,7 @@ func (c *eraseCmd) Run(app *cli.App) error {
 		return err
 	}
 	return trace.Erasure(func(tell func(keys.Event)) error {
-		return (&keycmd.Erase{Config: c.Config, Yes: c.Yes, Running: running, Words: keycmd.English, Event: tell}).Run(app)
+		return (&keycmd.Erase{Config: c.Config, Yes: c.Yes, Running: running, Words: keycmd.English,
+			Event: tell}).Run(app)
 	})
 }

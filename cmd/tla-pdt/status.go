@@ -11,7 +11,7 @@ import (
 )
 
 type statusCmd struct {
-	place
+	configFlag
 	JSON bool `help:"Print it as JSON."`
 }
 
@@ -36,7 +36,7 @@ func (c *statusCmd) Run(app *cli.App) error {
 	return err
 }
 
-// show puts the status into plain words.
+// show prints the status in plain words.
 func show(w io.Writer, st *pdt.Status, now time.Time) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(t, "identity\t%s\n", st.Identity)
