@@ -25,7 +25,7 @@ func (c *claim) abandon() bool {
 // that is still the same; of another, or of none, inserted and removed tell, which after a resume come later.
 func (c *claim) accept(x exchangeID, o Outcome) (wanted, ok bool) {
 	same := o == Done || o == Failed
-	if !c.waiting || x.seq != c.seq || same && !c.tell(x.epoch) {
+	if !c.waiting || x.seq != c.seq || same && !c.advance(x.epoch) {
 		return false, false
 	}
 	c.waiting = false
@@ -33,7 +33,7 @@ func (c *claim) accept(x exchangeID, o Outcome) (wanted, ok bool) {
 }
 
 // tell takes an epoch that the TLA tells of; false when it goes back.
-func (c *claim) tell(epoch uint32) bool {
+func (c *claim) advance(epoch uint32) bool {
 	if epoch < c.epoch {
 		return false
 	}

@@ -67,7 +67,7 @@ type deed struct {
 
 // note is a frame on its way, a command under way, or a hello.
 type note struct {
-	typ     FrameType
+	typ     frameType
 	x       exchangeID
 	id      int // of the exchange, and of the response's contents
 	outcome Outcome
@@ -82,7 +82,7 @@ type note struct {
 func startWhole(b budget) *whole {
 	m := &whole{around: around{left: b, pdtGen: 1, tlaGen: 1, pdtUp: true, tlaUp: true, card: 1, cards: 1}}
 	epoch := m.ledger.insert()
-	m.claim.tell(epoch)
+	m.claim.advance(epoch)
 	m.show(1, epoch)
 	return m
 }
@@ -141,17 +141,17 @@ func spend(n *int) bool {
 }
 
 func (m *whole) sendCommand() (bool, error) {
-	return m.mayExchange() && spend(&m.left.commands) && m.begin(FrameCommand), nil
+	return m.mayExchange() && spend(&m.left.commands) && m.begin(frameCommand), nil
 }
 
 func (m *whole) sendReset() (bool, error) {
-	return m.mayExchange() && spend(&m.left.resets) && m.begin(FrameReset), nil
+	return m.mayExchange() && spend(&m.left.resets) && m.begin(frameReset), nil
 }
 
 func (m *whole) mayExchange() bool { return m.waits == 0 && !m.claim.waiting && m.view.number != 0 }
 
 // begin is what Workstation.exchange does.
-func (m *whole) begin(t FrameType) bool {
+func (m *whole) begin(t frameType) bool {
 	id := slices.IndexFunc(m.deeds[1:], func(d deed) bool { return d.card == 0 }) + 1
 	m.deeds[id].card, m.waits = m.view.card, id
 	m.out = note{typ: t, x: exchangeID{m.view.epoch, m.claim.begin()}, id: id, view: m.view.number}
@@ -161,7 +161,7 @@ func (m *whole) begin(t FrameType) bool {
 
 // abandon: a reset is not abandoned but with its card.
 func (m *whole) abandon() (bool, error) {
-	if m.waits == 0 || m.out.typ != FrameCommand || !spend(&m.left.abandons) {
+	if m.waits == 0 || m.out.typ != frameCommand || !spend(&m.left.abandons) {
 		return false, nil
 	}
 	if !m.claim.abandon() {
@@ -210,7 +210,7 @@ func (m *whole) reachTLA() (bool, error) {
 		return false, nil
 	}
 	n := m.toTLA.take(0)
-	if n.typ == FrameHello {
+	if n.typ == frameHello {
 		return true, m.answered(n)
 	}
 	switch v, outcome := m.ledger.admit(n.x); v {
@@ -244,9 +244,9 @@ func (m *whole) answered(n note) error {
 
 // tell tells of the card of now.
 func (m *whole) tell() {
-	n := note{typ: FrameRemoved, x: exchangeID{epoch: m.ledger.epoch}}
+	n := note{typ: frameRemoved, x: exchangeID{epoch: m.ledger.epoch}}
 	if m.card != 0 {
-		n.typ, n.card = FrameInserted, m.card
+		n.typ, n.card = frameInserted, m.card
 	}
 	m.tlaSends(n)
 }
@@ -273,7 +273,7 @@ func (m *whole) finish() (bool, error) {
 	}
 	n := m.job
 	m.job = note{}
-	if n.typ == FrameReset && !m.deeds[n.id].changed {
+	if n.typ == frameReset && !m.deeds[n.id].changed {
 		m.ledger.reset()
 	}
 	m.settle(n, Done)
@@ -295,7 +295,7 @@ func (m *whole) settle(n note, o Outcome) {
 // kept is the kept response as a frame.
 func (m *whole) kept() note {
 	x, body := splitExchange(m.ledger.kept)
-	return note{typ: FrameResponse, x: x, outcome: Outcome(body[0]), id: int(body[1])}
+	return note{typ: frameResponse, x: x, outcome: Outcome(body[0]), id: int(body[1])}
 }
 
 func (m *whole) cardOut() (bool, error) {
@@ -347,7 +347,7 @@ func (m *whole) dial() (bool, error) {
 	}
 	m.tlaGen++
 	m.asked, m.toTLA = true, queue{}
-	m.hellos.put(note{typ: FrameHello, gen: m.tlaGen, seq: m.ledger.lastSeq})
+	m.hellos.put(note{typ: frameHello, gen: m.tlaGen, seq: m.ledger.lastSeq})
 	return true, nil
 }
 
@@ -371,7 +371,7 @@ func (m *whole) hello(i int) (bool, error) {
 	if !ok {
 		return true, fmt.Errorf("TLA is at number %d, which does not fit the PdT's, %d", n.seq, m.claim.seq)
 	}
-	m.pdtSends(note{typ: FrameHello, pending: st.pending})
+	m.pdtSends(note{typ: frameHello, pending: st.pending})
 	if st.again {
 		m.pdtSends(m.out)
 	}
@@ -392,11 +392,11 @@ func (m *whole) reachPdT() (bool, error) {
 		return false, nil
 	}
 	n := m.toPdT.take(0)
-	if n.typ == FrameResponse {
+	if n.typ == frameResponse {
 		return true, m.response(n)
 	}
 	before := m.claim.epoch
-	if !m.claim.tell(n.x.epoch) {
+	if !m.claim.advance(n.x.epoch) {
 		return true, fmt.Errorf("epoch goes back from %d to %d", before, n.x.epoch)
 	}
 	if n.x.epoch != before {
@@ -425,7 +425,7 @@ func (m *whole) response(n note) error {
 	d := &m.deeds[m.waits]
 	d.answered = true
 	done := n.outcome == Done
-	if done && m.out.typ == FrameReset && m.out.view == m.view.number {
+	if done && m.out.typ == frameReset && m.out.view == m.view.number {
 		m.view.epoch = n.x.epoch
 	}
 	switch waited := m.waits; {

@@ -12,7 +12,7 @@ const (
 )
 
 // SWSecurityStatus is 6982, security status not satisfied: the answer to a command that carries a PIN.
-var SWSecurityStatus = []byte{0x69, 0x82}
+var swSecurityStatus = []byte{0x69, 0x82}
 
 // PINCard is a Card whose PIN the terminal's user can be asked for (SP4).
 type PINCard interface {

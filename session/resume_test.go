@@ -299,7 +299,7 @@ func TestResumeResetIsDoneOnce(t *testing.T) {
 	l := newLasting(t)
 	card := new(fakeCard)
 	in := l.insert(card)
-	frame := appendFrame(nil, FrameReset, SlotVitale, exchangeID{in.Epoch, 1}.bytes(), []byte{byte(ResetCold)})
+	frame := appendFrame(nil, frameReset, SlotVitale, exchangeID{in.Epoch, 1}.bytes(), []byte{byte(ResetCold)})
 	ws := l.w.slots[SlotVitale] // the reset goes out, its response is lost
 	ws.mu.Lock()
 	ws.book.begin()
@@ -394,7 +394,7 @@ func TestResumeProvesThePdT(t *testing.T) {
 		s := newStream(further.b, unhurried)
 		defer s.close(errClosed)
 		if _, err := s.read(); err == nil {
-			_ = s.writeJSON(FrameHello, helloPdT{Version: version, Session: l.t.cfg.ID.String(),
+			_ = s.writeJSON(frameHello, helloPdT{Version: version, Session: l.t.cfg.ID.String(),
 				Resume: &resumePdT{"00", []slotPendingText{{0, 0}, {1, 0}}}})
 			drain(further.b)
 		}

@@ -228,11 +228,11 @@ func TestSP4PINNeverLeavesThePdT(t *testing.T) {
 	} {
 		got, err := p.w.Transmit(t.Context(), SlotCPS, in.Epoch, apdu)
 		require.NoError(t, err)
-		require.Equal(t, SWSecurityStatus, got)
+		require.Equal(t, swSecurityStatus, got)
 		// A PdT that sends it all the same is refused at the TLA.
 		x := exchangeID{in.Epoch, p.w.slots[SlotCPS].book.begin()}
-		require.NoError(t, p.w.s.write(FrameCommand, SlotCPS, x.bytes(), apdu))
-		require.Equal(t, SWSecurityStatus, (<-p.w.slots[SlotCPS].reply).body)
+		require.NoError(t, p.w.s.write(frameCommand, SlotCPS, x.bytes(), apdu))
+		require.Equal(t, swSecurityStatus, (<-p.w.slots[SlotCPS].reply).body)
 	}
 	require.Zero(t, card.commands.Load())
 	_, err := p.w.Transmit(t.Context(), SlotCPS, in.Epoch, []byte{0, 0x20, 0, 0x80})
@@ -274,8 +274,8 @@ func TestSP4OnlyTheHeaderOfAVerifyLeavesThePdT(t *testing.T) {
 		require.NoError(t, p.t.Insert(SlotCPS, fakeATR, T1, on))
 		in = <-p.inserted
 		x := exchangeID{in.Epoch, p.w.slots[SlotCPS].book.begin()}
-		require.NoError(t, p.w.s.write(FrameVerify, SlotCPS, x.bytes(), header[:]))
-		require.Equal(t, SWSecurityStatus, (<-p.w.slots[SlotCPS].reply).body)
+		require.NoError(t, p.w.s.write(frameVerify, SlotCPS, x.bytes(), header[:]))
+		require.Equal(t, swSecurityStatus, (<-p.w.slots[SlotCPS].reply).body)
 	}
 }
 

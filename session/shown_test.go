@@ -53,7 +53,7 @@ func TestShownByAHostilePdT(t *testing.T) {
 	p := newPair(t)
 	say := func(slot Slot, epochs ...uint32) {
 		for _, e := range epochs {
-			require.NoError(t, p.w.s.write(FrameShown, slot, epochBytes(e)))
+			require.NoError(t, p.w.s.write(frameShown, slot, epochBytes(e)))
 		}
 	}
 	say(SlotCPS, 0, 1, 2)

@@ -15,7 +15,7 @@ import (
 // Defaults of docs/protocol.md, section 5.
 const (
 	DefaultHeartbeat    = 3 * time.Second
-	DefaultWriteTimeout = 10 * time.Second
+	defaultWriteTimeout = 10 * time.Second
 )
 
 // Timers of a session; zero means the default.
@@ -54,7 +54,7 @@ func newStream(conn net.Conn, t Timers) *stream {
 		t.Heartbeat = DefaultHeartbeat
 	}
 	if t.WriteTimeout == 0 {
-		t.WriteTimeout = DefaultWriteTimeout
+		t.WriteTimeout = defaultWriteTimeout
 	}
 	s := &stream{conn: conn, timeout: t.WriteTimeout, done: make(chan struct{})}
 	s.alive = heartbeat.New(t.Heartbeat, s.ping, func() { s.close(ErrDead) })
@@ -70,16 +70,16 @@ func (s *stream) read() (frame, error) {
 			return frame{}, s.why(err)
 		}
 		s.alive.Heard()
-		if s.cause.Load() != nil && f.typ != FrameBye {
+		if s.cause.Load() != nil && f.typ != frameBye {
 			continue // we said bye: only the peer's end is of interest
 		}
 		switch f.typ {
-		case FramePing:
-			if err := s.write(FramePong, 0, f.payload); err != nil {
+		case framePing:
+			if err := s.write(framePong, 0, f.payload); err != nil {
 				return frame{}, err
 			}
-		case FramePong:
-		case FrameBye:
+		case framePong:
+		case frameBye:
 			return frame{}, decodeBye(f.payload)
 		default:
 			return f, nil
@@ -88,7 +88,7 @@ func (s *stream) read() (frame, error) {
 }
 
 // write sends one frame in one call of the connection.
-func (s *stream) write(t FrameType, slot Slot, parts ...[]byte) error {
+func (s *stream) write(t frameType, slot Slot, parts ...[]byte) error {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	s.wbuf = appendFrame(s.wbuf[:0], t, slot, parts...)
@@ -111,7 +111,7 @@ func (s *stream) send(b []byte) error {
 	return s.why(err)
 }
 
-func (s *stream) writeJSON(t FrameType, v any) error {
+func (s *stream) writeJSON(t frameType, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -128,14 +128,14 @@ func (s *stream) leave(b *Bye) {
 	if !s.end(b) {
 		return
 	}
-	_ = s.writeJSON(FrameBye, b)
+	_ = s.writeJSON(frameBye, b)
 	time.AfterFunc(linger, func() { s.conn.Close() })
 }
 
 // fail ends the session after err, if it has not ended, closes the connection and returns why it ended.
 func (s *stream) fail(err error) error {
 	if p := (*ProtocolError)(nil); errors.As(err, &p) && s.cause.Load() == nil {
-		_ = s.writeJSON(FrameBye, &Bye{ByeProtocol, p.Detail})
+		_ = s.writeJSON(frameBye, &Bye{ByeProtocol, p.Detail})
 	}
 	s.close(err)
 	return *s.cause.Load()
@@ -167,10 +167,10 @@ func (s *stream) why(err error) error {
 	return err
 }
 
-func (s *stream) ping() { _ = s.write(FramePing, 0, make([]byte, 8)) }
+func (s *stream) ping() { _ = s.write(framePing, 0, make([]byte, 8)) }
 
 // until leaves with shutdown when ctx ends; call stop when it no longer should.
-func (s *stream) until(ctx context.Context) (stop func() bool) {
+func (s *stream) leaveAfter(ctx context.Context) (stop func() bool) {
 	return context.AfterFunc(ctx, func() {
 		s.leave(&Bye{ByeShutdown, "The program at the other end is stopping."})
 	})

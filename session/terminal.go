@@ -85,7 +85,7 @@ func OpenTerminal(conn net.Conn, cfg TerminalConfig) (*Terminal, error) {
 	if t.secret, err = export(conn, labelSecret, cfg.ID.String()); err == nil {
 		hello := newHelloTLA(cfg.ID)
 		hello.Shown = true
-		err = t.s.writeJSON(FrameHello, hello)
+		err = t.s.writeJSON(frameHello, hello)
 	}
 	if err != nil {
 		return nil, t.s.fail(err)
@@ -97,7 +97,7 @@ func OpenTerminal(conn net.Conn, cfg TerminalConfig) (*Terminal, error) {
 func (t *Terminal) Up() <-chan struct{} { return t.up }
 
 // TellsShown reports whether the PdT says when its programs see a card; it is known once the session is up.
-func (t *Terminal) TellsShown() bool { return t.wasUp() && t.tells }
+func (t *Terminal) TellsShown() bool { return t.isUp() && t.tells }
 
 // Shown reports whether programs at the PdT see the card of a slot, as far as the PdT has said.
 func (t *Terminal) Shown(slot Slot) bool {
@@ -126,7 +126,7 @@ func (t *Terminal) Serve(ctx context.Context) error {
 	if s == nil {
 		return errClosed
 	}
-	defer s.until(ctx)()
+	defer s.leaveAfter(ctx)()
 	err := s.fail(t.readAll(s))
 	wipe(s.rbuf)
 	t.detach()
@@ -188,7 +188,7 @@ func (t *Terminal) Insert(slot Slot, atr []byte, p Protocol, card Card) error {
 	}
 	ts.card, ts.shown = card, append([]byte{byte(p)}, atr...)
 	ts.since, ts.seen = ts.book.insert(), false
-	return ts.tell()
+	return ts.sendCard()
 }
 
 // Remove tells the PdT that the card is gone; without a card it does nothing.
@@ -201,23 +201,23 @@ func (t *Terminal) Remove(slot Slot) error {
 	}
 	ts.card, ts.shown, ts.seen = nil, nil, false
 	ts.book.remove()
-	return ts.tell()
+	return ts.sendCard()
 }
 
 // tell tells of the card that is there, or that there is none; ts.mu is held.
-func (ts *terminalSlot) tell() error {
+func (ts *terminalSlot) sendCard() error {
 	if ts.out == nil {
 		return nil
 	}
 	if ts.card == nil {
-		return ts.out.write(FrameRemoved, ts.slot, epochBytes(ts.book.epoch))
+		return ts.out.write(frameRemoved, ts.slot, epochBytes(ts.book.epoch))
 	}
-	return ts.out.write(FrameInserted, ts.slot, epochBytes(ts.book.epoch), ts.shown)
+	return ts.out.write(frameInserted, ts.slot, epochBytes(ts.book.epoch), ts.shown)
 }
 
 // readAll handles what the PdT sends, and returns why it ended.
 func (t *Terminal) readAll(s *stream) error {
-	if !t.wasUp() {
+	if !t.isUp() {
 		h, err := t.readHello(s)
 		if err != nil {
 			return err
@@ -230,8 +230,8 @@ func (t *Terminal) readAll(s *stream) error {
 		if err != nil {
 			return err
 		}
-		if f.typ == FrameShown {
-			t.saw(f)
+		if f.typ == frameShown {
+			t.handleShown(f)
 		} else if err := t.admit(f); err != nil {
 			return err
 		}
@@ -239,14 +239,14 @@ func (t *Terminal) readAll(s *stream) error {
 }
 
 // saw takes a shown. Whatever the PdT sends, and however often: it costs a look, and counts once for each card.
-func (t *Terminal) saw(f frame) {
-	if t.slots[f.slot].saw(binary.BigEndian.Uint32(f.payload)) && t.cfg.OnShown != nil {
+func (t *Terminal) handleShown(f frame) {
+	if t.slots[f.slot].noteShown(binary.BigEndian.Uint32(f.payload)) && t.cfg.OnShown != nil {
 		t.cfg.OnShown(f.slot)
 	}
 }
 
 // saw takes a shown of the slot; false when it is about another card than the one that is in, or no news.
-func (ts *terminalSlot) saw(epoch uint32) (news bool) {
+func (ts *terminalSlot) noteShown(epoch uint32) (news bool) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	news = ts.card != nil && !ts.seen && epoch >= ts.since && epoch <= ts.book.epoch
@@ -259,7 +259,7 @@ func (t *Terminal) readHello(s *stream) (h helloPdT, err error) {
 	if err != nil {
 		return h, err
 	}
-	if f.typ != FrameHello || json.Unmarshal(f.payload, &h) != nil {
+	if f.typ != frameHello || json.Unmarshal(f.payload, &h) != nil {
 		return h, protocolErrorf("first frame is no hello")
 	}
 	if h.Version != version || h.Session != t.cfg.ID.String() {
@@ -270,12 +270,12 @@ func (t *Terminal) readHello(s *stream) (h helloPdT, err error) {
 
 // admit takes a command or reset: executed, answered from the kept response, or refused.
 func (t *Terminal) admit(f frame) error {
-	if f.typ != FrameCommand && f.typ != FrameReset && f.typ != FrameVerify {
+	if f.typ != frameCommand && f.typ != frameReset && f.typ != frameVerify {
 		return protocolErrorf("frame type %d in the wrong direction", f.typ)
 	}
 	x, body := splitExchange(f.payload)
 	kind := ResetKind(0)
-	if f.typ == FrameReset {
+	if f.typ == frameReset {
 		if kind = ResetKind(body[0]); kind < ResetWarm || kind > PowerOff {
 			return protocolErrorf("reset of kind %d", kind)
 		}
@@ -285,7 +285,7 @@ func (t *Terminal) admit(f frame) error {
 	defer ts.mu.Unlock()
 	switch v, outcome := ts.book.admit(x); v {
 	case execute:
-		ts.jobs <- job{ts.card, kind, append([]byte(nil), body...), f.typ == FrameVerify} // never blocks: one exchange is outstanding
+		ts.jobs <- job{ts.card, kind, append([]byte(nil), body...), f.typ == frameVerify} // never blocks: one exchange is outstanding
 		wipe(f.payload)
 		return nil
 	case replay:
@@ -318,7 +318,7 @@ func (t *Terminal) settle(ts *terminalSlot, outcome Outcome, body []byte) error 
 		if o != Done {
 			body = nil
 		}
-		return appendFrame(kept, FrameResponse, ts.slot, x.bytes(), []byte{byte(o)}, body)
+		return appendFrame(kept, frameResponse, ts.slot, x.bytes(), []byte{byte(o)}, body)
 	}))
 }
 
@@ -362,7 +362,7 @@ func (t *Terminal) run(ts *terminalSlot, j job) ([]byte, error) {
 		if t.cfg.OnPIN != nil {
 			t.cfg.OnPIN(ts.slot)
 		}
-		return append([]byte(nil), SWSecurityStatus...), nil
+		return append([]byte(nil), swSecurityStatus...), nil
 	}
 	if t.cfg.OnCommand != nil {
 		defer t.cfg.OnCommand(ts.slot)

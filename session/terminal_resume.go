@@ -26,7 +26,7 @@ func (t *Terminal) reopen(s *stream, generation uint32) error {
 		return errNoSecret
 	case t.link() != nil:
 		return errNotStopped
-	case !t.wasUp():
+	case !t.isUp():
 		return errNeverUp
 	}
 	binding, err := bindingOf(s.conn, t.cfg.ID.String())
@@ -34,8 +34,8 @@ func (t *Terminal) reopen(s *stream, generation uint32) error {
 		return err
 	}
 	hello := newHelloTLA(t.cfg.ID)
-	hello.Resume = &resumeTLA{generation, prove(t.secret, proofTerminal, generation, binding), t.stand()}
-	if err := s.writeJSON(FrameHello, hello); err != nil {
+	hello.Resume = &resumeTLA{generation, prove(t.secret, proofTerminal, generation, binding), t.lastSeqs()}
+	if err := s.writeJSON(frameHello, hello); err != nil {
 		return err
 	}
 	h, err := t.readHello(s)
@@ -48,7 +48,7 @@ func (t *Terminal) reopen(s *stream, generation uint32) error {
 	return t.settleAll(s, h.Resume)
 }
 
-func (t *Terminal) wasUp() bool {
+func (t *Terminal) isUp() bool {
 	select {
 	case <-t.up:
 		return true
@@ -58,7 +58,7 @@ func (t *Terminal) wasUp() bool {
 }
 
 // stand says the last number of each slot.
-func (t *Terminal) stand() (list []slotSeqText) {
+func (t *Terminal) lastSeqs() (list []slotSeqText) {
 	for _, ts := range t.slots {
 		ts.mu.Lock()
 		list = append(list, slotSeqText{ts.slot, ts.book.lastSeq})
@@ -97,5 +97,5 @@ func (ts *terminalSlot) resume(s *stream, pending uint32) error {
 			return err
 		}
 	}
-	return ts.tell()
+	return ts.sendCard()
 }

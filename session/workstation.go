@@ -107,7 +107,7 @@ func (w *Workstation) readHello(s *stream) (h helloTLA, err error) {
 	if err != nil {
 		return h, err
 	}
-	if f.typ != FrameHello || json.Unmarshal(f.payload, &h) != nil {
+	if f.typ != frameHello || json.Unmarshal(f.payload, &h) != nil {
 		return h, protocolErrorf("first frame is no hello")
 	}
 	return h, h.check(w.cfg.Session)
@@ -153,8 +153,8 @@ func (w *Workstation) Serve(ctx context.Context) error {
 		ws.out = s
 		ws.mu.Unlock()
 	}
-	hello := helloPdT{Version: version, Session: w.cfg.Session, Shown: w.tells()}
-	if err := s.writeJSON(FrameHello, hello); err != nil {
+	hello := helloPdT{Version: version, Session: w.cfg.Session, Shown: w.tellsShown()}
+	if err := s.writeJSON(frameHello, hello); err != nil {
 		return s.fail(err)
 	}
 	return w.serve(ctx, s)
@@ -170,7 +170,7 @@ func (w *Workstation) accept() *stream {
 
 // serve reads a link until it ends; the caller has the turn.
 func (w *Workstation) serve(ctx context.Context, s *stream) error {
-	defer s.until(ctx)()
+	defer s.leaveAfter(ctx)()
 	defer w.detach()
 	for {
 		f, err := s.read()
@@ -223,11 +223,11 @@ func (w *Workstation) why() error {
 
 func (w *Workstation) handle(f frame) error {
 	switch f.typ {
-	case FrameInserted:
+	case frameInserted:
 		return w.inserted(f)
-	case FrameRemoved:
+	case frameRemoved:
 		return w.removed(f)
-	case FrameResponse:
+	case frameResponse:
 		return w.slots[f.slot].deliver(f)
 	}
 	return protocolErrorf("frame type %d in the wrong direction", f.typ)
@@ -238,7 +238,7 @@ func (w *Workstation) inserted(f frame) error {
 	if p > T1 {
 		return protocolErrorf("transmission protocol %d", p)
 	}
-	if news, err := w.slots[f.slot].tell(f); err != nil || !news {
+	if news, err := w.slots[f.slot].newEpoch(f); err != nil || !news {
 		return err
 	}
 	w.cfg.Inserted(f.slot, Inserted{
@@ -250,7 +250,7 @@ func (w *Workstation) inserted(f frame) error {
 }
 
 func (w *Workstation) removed(f frame) error {
-	news, err := w.slots[f.slot].tell(f)
+	news, err := w.slots[f.slot].newEpoch(f)
 	if err == nil && news {
 		w.cfg.Removed(f.slot)
 	}
@@ -258,11 +258,11 @@ func (w *Workstation) removed(f frame) error {
 }
 
 // tell takes the epoch of an inserted or removed; news: it is not known yet.
-func (ws *workstationSlot) tell(f frame) (news bool, err error) {
+func (ws *workstationSlot) newEpoch(f frame) (news bool, err error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	epoch, before := binary.BigEndian.Uint32(f.payload), ws.book.epoch
-	if !ws.book.tell(epoch) {
+	if !ws.book.advance(epoch) {
 		return false, protocolErrorf("the %s slot is in epoch %d after %d", ws.slot, epoch, before)
 	}
 	if news = epoch != before; news {
@@ -272,23 +272,23 @@ func (ws *workstationSlot) tell(f frame) (news bool, err error) {
 }
 
 // tells tells whether the TLA is told of cards that programs see: both ends know how.
-func (w *Workstation) tells() bool { return w.cfg.Shows && w.hello.Shown }
+func (w *Workstation) tellsShown() bool { return w.cfg.Shows && w.hello.Shown }
 
 // Shown tells the TLA, if it wants to know, that programs see the card that was inserted in that epoch. It can block
 // for as long as a write.
 func (w *Workstation) Shown(slot Slot, epoch uint32) {
-	if !w.tells() {
+	if !w.tellsShown() {
 		return
 	}
-	if out := w.slots[slot].sees(epoch); out != nil {
-		if err := out.write(FrameShown, slot, epochBytes(epoch)); err != nil {
+	if out := w.slots[slot].noteShown(epoch); out != nil {
+		if err := out.write(frameShown, slot, epochBytes(epoch)); err != nil {
 			out.close(err)
 		}
 	}
 }
 
 // sees notes that programs see a card, if it is still the one that is in; what a link loses, a further one brings.
-func (ws *workstationSlot) sees(epoch uint32) *stream {
+func (ws *workstationSlot) noteShown(epoch uint32) *stream {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	if epoch != ws.since {
@@ -306,13 +306,13 @@ func (w *Workstation) Transmit(ctx context.Context, slot Slot, epoch uint32, apd
 		return nil, fmt.Errorf("cannot send a command APDU of %d octets: want %d to %d", len(apdu), MinCommand, MaxCommand)
 	}
 	if header, ok := blank(apdu); ok {
-		r, err := w.exchange(ctx, FrameVerify, slot, epoch, header)
+		r, err := w.exchange(ctx, frameVerify, slot, epoch, header)
 		return r.body, err
 	}
 	if CarriesPIN(apdu) {
-		return append([]byte(nil), SWSecurityStatus...), nil
+		return append([]byte(nil), swSecurityStatus...), nil
 	}
-	r, err := w.exchange(ctx, FrameCommand, slot, epoch, apdu)
+	r, err := w.exchange(ctx, frameCommand, slot, epoch, apdu)
 	return r.body, err
 }
 
@@ -320,12 +320,12 @@ func (w *Workstation) Transmit(ctx context.Context, slot Slot, epoch uint32, apd
 // The errors are those of Transmit; with an Outcome the epoch is the slot's current one all the same, so that
 // after Failed the caller can go on with a card that is still there.
 func (w *Workstation) Reset(ctx context.Context, slot Slot, epoch uint32, kind ResetKind) (uint32, []byte, error) {
-	r, err := w.exchange(ctx, FrameReset, slot, epoch, []byte{byte(kind)})
+	r, err := w.exchange(ctx, frameReset, slot, epoch, []byte{byte(kind)})
 	return r.epoch, r.body, err
 }
 
 // exchange sends one command or reset and waits for its response, over all links of the session.
-func (w *Workstation) exchange(ctx context.Context, t FrameType, slot Slot, epoch uint32, body []byte) (response, error) {
+func (w *Workstation) exchange(ctx context.Context, t frameType, slot Slot, epoch uint32, body []byte) (response, error) {
 	ws := w.slots[slot]
 	select {
 	case <-ws.free:
@@ -362,7 +362,7 @@ func (r response) result() (response, error) {
 }
 
 // send numbers an exchange and sends it; what a link loses, a further one brings.
-func (ws *workstationSlot) send(t FrameType, epoch uint32, body []byte) {
+func (ws *workstationSlot) send(t frameType, epoch uint32, body []byte) {
 	if out := ws.begin(t, epoch, body); out != nil {
 		if err := out.writeFrame(ws.frame); err != nil {
 			out.close(err) // half a frame may be out: nothing can follow it
@@ -370,7 +370,7 @@ func (ws *workstationSlot) send(t FrameType, epoch uint32, body []byte) {
 	}
 }
 
-func (ws *workstationSlot) begin(t FrameType, epoch uint32, body []byte) *stream {
+func (ws *workstationSlot) begin(t frameType, epoch uint32, body []byte) *stream {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	x := exchangeID{epoch, ws.book.begin()}

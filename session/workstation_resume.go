@@ -11,7 +11,7 @@ import (
 // leaves the session as it was; tell by Generation.
 func (w *Workstation) Resume(ctx context.Context, conn net.Conn, generation uint32, resumed func()) error {
 	s := newStream(conn, w.cfg.Timers)
-	h, binding, err := w.hear(s)
+	h, binding, err := w.readResume(s)
 	if err != nil {
 		return s.fail(err)
 	}
@@ -23,14 +23,14 @@ func (w *Workstation) Resume(ctx context.Context, conn net.Conn, generation uint
 	old.close(errFenced)
 	<-w.turn
 	defer func() { w.turn <- struct{}{} }()
-	if err := w.goOn(s, h.Resume, binding, resumed); err != nil {
+	if err := w.resumeSlots(s, h.Resume, binding, resumed); err != nil {
 		return s.fail(err)
 	}
 	return w.serve(ctx, s)
 }
 
 // hear reads the hello of a further link.
-func (w *Workstation) hear(s *stream) (h helloTLA, binding []byte, err error) {
+func (w *Workstation) readResume(s *stream) (h helloTLA, binding []byte, err error) {
 	if w.secret == nil {
 		return h, nil, errNoSecret
 	}
@@ -58,7 +58,7 @@ func (w *Workstation) takeOver(s *stream, r *resumeTLA, generation uint32, bindi
 }
 
 // goOn says where we stand and sends what the TLA lacks; the caller has the turn.
-func (w *Workstation) goOn(s *stream, r *resumeTLA, binding []byte, resumed func()) error {
+func (w *Workstation) resumeSlots(s *stream, r *resumeTLA, binding []byte, resumed func()) error {
 	if w.link() != s {
 		return errFenced // by a link that is newer still
 	}
@@ -77,7 +77,7 @@ func (w *Workstation) goOn(s *stream, r *resumeTLA, binding []byte, resumed func
 	for i, st := range stands {
 		answer.Slots = append(answer.Slots, slotPendingText{Slot(i), st.pending})
 	}
-	if err := s.writeJSON(FrameHello, helloPdT{Version: version, Session: w.cfg.Session, Resume: answer}); err != nil {
+	if err := s.writeJSON(frameHello, helloPdT{Version: version, Session: w.cfg.Session, Resume: answer}); err != nil {
 		return err
 	}
 	return w.sendAgain(s, stands)
@@ -110,7 +110,7 @@ func (w *Workstation) sendAgain(s *stream, stands [Slots]standing) error {
 			}
 		}
 		if ws.shown { // the link before may have lost it
-			if err := s.write(FrameShown, ws.slot, epochBytes(ws.since)); err != nil {
+			if err := s.write(frameShown, ws.slot, epochBytes(ws.since)); err != nil {
 				return err
 			}
 		}

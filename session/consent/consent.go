@@ -45,9 +45,9 @@ const Skew = 5 * time.Minute
 
 // Why a statement is not believed. ErrClock is one whose time is off: most likely a clock is wrong.
 var (
-	ErrUnreadable = errors.New("cannot read the consent")
-	ErrSignature  = errors.New("the consent is not signed with the terminal's key")
-	ErrMismatch   = errors.New("the consent is for something else")
+	errUnreadable = errors.New("cannot read the consent")
+	errSignature  = errors.New("the consent is not signed with the terminal's key")
+	errMismatch   = errors.New("the consent is for something else")
 	ErrClock      = errors.New("the consent is of another time")
 )
 
@@ -56,7 +56,7 @@ const (
 	maxBy   = 128
 )
 
-var form = signed.Form{Preamble: "tlagate consent 1\n", MaxText: 4096, Unreadable: ErrUnreadable, Signature: ErrSignature}
+var form = signed.Form{Preamble: "tlagate consent 1\n", MaxText: 4096, Unreadable: errUnreadable, Signature: errSignature}
 
 // Sign gives the text of a signed statement.
 func Sign(s Statement, key crypto.Signer) (string, error) {
@@ -85,7 +85,7 @@ func decode(payload []byte) (Statement, error) {
 	s, err := signed.Decode(payload, func(s *Statement) { s.At = s.At.UTC() })
 	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
 	if err != nil || s.Version != version || len(s.By) > maxBy || strings.ContainsFunc(s.By, unprintable) || (s.Act != ActCommand && s.Act != ActKey) {
-		return s, ErrUnreadable
+		return s, errUnreadable
 	}
 	return s, nil
 }
@@ -95,7 +95,7 @@ func (s Statement) fits(want Want) error {
 		{"terminal", s.TLA, want.TLA}, {"Poste de Travail", s.PdT, want.PdT}, {"session", s.Session, want.Session}, {"nonce", s.Nonce, want.Nonce},
 	} {
 		if f.have != f.want {
-			return fmt.Errorf("%w: its %s is another", ErrMismatch, f.name)
+			return fmt.Errorf("%w: its %s is another", errMismatch, f.name)
 		}
 	}
 	if off := s.At.Sub(want.Now); off > Skew || off < -Skew {

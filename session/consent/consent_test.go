@@ -53,7 +53,7 @@ func TestC4AnythingElseIsRefused(t *testing.T) {
 	text, err := Sign(said, key)
 	require.NoError(t, err)
 	_, err = Verify(text, newKey(t, elliptic.P256()).Public(), want)
-	require.ErrorIs(t, err, ErrSignature, "another device's key")
+	require.ErrorIs(t, err, errSignature, "another device's key")
 
 	for name, spoil := range map[string]func(*Want){
 		"TLA": func(w *Want) { w.TLA += "x" }, "PdT": func(w *Want) { w.PdT += "x" }, "session": func(w *Want) { w.Session = "" }, "nonce": func(w *Want) { w.Nonce = "" },
@@ -61,7 +61,7 @@ func TestC4AnythingElseIsRefused(t *testing.T) {
 		other := want
 		spoil(&other)
 		_, err := Verify(text, key.Public(), other)
-		require.ErrorIs(t, err, ErrMismatch, name)
+		require.ErrorIs(t, err, errMismatch, name)
 	}
 	for _, off := range []time.Duration{-Skew - time.Second, Skew + time.Second} {
 		other := want
@@ -118,7 +118,7 @@ func TestC4OnlyOneWayToWriteAStatement(t *testing.T) {
 	bare, err := key.Sign(rand.Reader, digestBare(payload), crypto.SHA256)
 	require.NoError(t, err)
 	_, err = Verify(text[:strings.IndexByte(text, '.')+1]+base64.RawURLEncoding.EncodeToString(bare), key.Public(), want)
-	require.ErrorIs(t, err, ErrSignature, "a signature over the same octets made for something else")
+	require.ErrorIs(t, err, errSignature, "a signature over the same octets made for something else")
 }
 
 func digestBare(payload string) []byte {

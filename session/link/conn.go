@@ -215,7 +215,7 @@ func (l *Conn) WaitJoined() (*Joined, error) {
 		case TypeJoined:
 			return decodeJoined(payload)
 		case TypeNotice:
-			if err := l.noted(payload); err != nil {
+			if err := l.handleNotice(payload); err != nil {
 				return nil, err
 			}
 		default:
@@ -235,7 +235,7 @@ func (l *Conn) Read(b []byte) (int, error) {
 		case TypeData:
 			l.pending = payload
 		case TypeNotice:
-			if err := l.noted(payload); err != nil {
+			if err := l.handleNotice(payload); err != nil {
 				return 0, err
 			}
 		default:
@@ -259,7 +259,7 @@ func (l *Conn) Write(b []byte) (n int, err error) {
 	return n, nil
 }
 
-func (l *Conn) noted(payload []byte) error {
+func (l *Conn) handleNotice(payload []byte) error {
 	n, err := decodeNotice(payload)
 	if err != nil {
 		return err

@@ -53,7 +53,7 @@ func appendRecord(b []byte, t Type, payload []byte) []byte {
 // recordReader reads records. After an error that passes, such as a deadline, next goes on where it stopped.
 type recordReader struct {
 	r    *bufio.Reader
-	hand *[headerLen + MaxPayload]byte // the payload in hand, or nil
+	payload *[headerLen + MaxPayload]byte // the payload in hand, or nil
 	have int                           // octets of it read so far
 	kind Type
 	size int
@@ -62,20 +62,20 @@ type recordReader struct {
 // next gives the next record; its payload is good until the following call.
 // The error is io.EOF only between two records.
 func (r *recordReader) next() (Type, []byte, error) {
-	if r.hand != nil && r.have == r.size {
+	if r.payload != nil && r.have == r.size {
 		r.release()
 	}
-	if r.hand == nil {
+	if r.payload == nil {
 		if err := r.begin(); err != nil {
 			return 0, nil, err
 		}
 	}
-	n, err := io.ReadFull(r.r, r.hand[r.have:r.size])
+	n, err := io.ReadFull(r.r, r.payload[r.have:r.size])
 	r.have += n
 	if err != nil {
 		return 0, nil, noEOF(err)
 	}
-	return r.kind, r.hand[:r.size], nil
+	return r.kind, r.payload[:r.size], nil
 }
 
 // begin reads a header and takes a buffer.
@@ -92,13 +92,13 @@ func (r *recordReader) begin() error {
 		return err
 	}
 	_, _ = r.r.Discard(headerLen) // what was peeked is there
-	r.kind, r.size, r.have, r.hand = t, n, 0, getBuffer()
+	r.kind, r.size, r.have, r.payload = t, n, 0, getBuffer()
 	return nil
 }
 
 func (r *recordReader) release() {
-	buffers.Put(r.hand)
-	r.hand = nil
+	buffers.Put(r.payload)
+	r.payload = nil
 }
 
 func checkHeader(t Type, n int) error {

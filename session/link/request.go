@@ -25,7 +25,7 @@ const (
 	PathPark   = "/v1/park"
 	PathOpen   = "/v1/open"
 	Protocol   = "tla-session/1" // of Upgrade
-	Scheme     = "Tlagate"       // of Authorization
+	scheme     = "Tlagate"       // of Authorization
 
 	HeaderServerCert      = "Server-Cert"       // in the encoding of RFC 9440
 	HeaderServerCertChain = "Server-Cert-Chain" // likewise
@@ -46,15 +46,15 @@ type Authorization struct {
 // String gives the value of the Authorization header field.
 func (a Authorization) String() string {
 	if a.Ticket != "" {
-		return fmt.Sprintf(`%s session="%s", ticket="%s"`, Scheme, a.Session, a.Ticket)
+		return fmt.Sprintf(`%s session="%s", ticket="%s"`, scheme, a.Session, a.Ticket)
 	}
-	return fmt.Sprintf(`%s nonce="%s", session="%s", consent="%s"`, Scheme, a.Nonce, a.Session, a.Consent)
+	return fmt.Sprintf(`%s nonce="%s", session="%s", consent="%s"`, scheme, a.Nonce, a.Session, a.Consent)
 }
 
 var (
-	authorization = regexp.MustCompile(`^` + Scheme + ` nonce="([A-Za-z0-9_-]{43})", session="([0-9a-f]{32})", consent="([A-Za-z0-9_.-]+)"$`)
-	resumption    = regexp.MustCompile(`^` + Scheme + ` session="([0-9a-f]{32})", ticket="([A-Za-z0-9_.-]+)"$`)
-	challenge     = regexp.MustCompile(`^` + Scheme + ` nonce="([A-Za-z0-9_-]{43})"$`)
+	authorization = regexp.MustCompile(`^` + scheme + ` nonce="([A-Za-z0-9_-]{43})", session="([0-9a-f]{32})", consent="([A-Za-z0-9_.-]+)"$`)
+	resumption    = regexp.MustCompile(`^` + scheme + ` session="([0-9a-f]{32})", ticket="([A-Za-z0-9_.-]+)"$`)
+	challenge     = regexp.MustCompile(`^` + scheme + ` nonce="([A-Za-z0-9_-]{43})"$`)
 )
 
 // ParseAuthorization reads the Authorization header field of an open.
@@ -64,13 +64,13 @@ func ParseAuthorization(s string) (Authorization, error) {
 	}
 	m := authorization.FindStringSubmatch(s)
 	if m == nil || len(m[3]) > maxConsent {
-		return Authorization{}, errors.New(`cannot read Authorization: want ` + Scheme + ` nonce="…", session="…", consent="…", or session="…", ticket="…"`)
+		return Authorization{}, errors.New(`cannot read Authorization: want ` + scheme + ` nonce="…", session="…", consent="…", or session="…", ticket="…"`)
 	}
 	return Authorization{Nonce: m[1], Session: m[2], Consent: m[3]}, nil
 }
 
 // Challenge gives the WWW-Authenticate header field with a nonce of 32 octets.
-func Challenge(nonce string) string { return fmt.Sprintf(`%s nonce="%s"`, Scheme, nonce) }
+func Challenge(nonce string) string { return fmt.Sprintf(`%s nonce="%s"`, scheme, nonce) }
 
 // Park asks a gateway to park c, a proven connection to it; chain is the certificate
 // (DER, leaf first) that this PdT will show in card sessions. The error may be a *Problem.

@@ -20,7 +20,7 @@ const (
 )
 
 // MaxStatus is the longest payload of a status record, in octets.
-const MaxStatus = 16 << 10
+const maxStatus = 16 << 10
 
 const (
 	pieceHeaderLen = 3
@@ -43,11 +43,11 @@ func encodeStatus(pieces []Status) (payloads [][]byte, err error) {
 	count := 0 // of pieces in now
 	for _, p := range pieces {
 		size := pieceHeaderLen + len(p.DER)
-		if size > MaxStatus {
-			err = fmt.Errorf("cannot send a status of %d octets: at most %d fit", len(p.DER), MaxStatus-pieceHeaderLen)
+		if size > maxStatus {
+			err = fmt.Errorf("cannot send a status of %d octets: at most %d fit", len(p.DER), maxStatus-pieceHeaderLen)
 			continue
 		}
-		if len(now)+size > MaxStatus || count == maxPieces {
+		if len(now)+size > maxStatus || count == maxPieces {
 			payloads, now, count = append(payloads, now), nil, 0
 		}
 		now, count = p.append(now), count+1
@@ -70,7 +70,7 @@ func (s Status) append(b []byte) []byte {
 
 // decodeStatus reads a payload; the pieces are good as long as it is.
 func decodeStatus(payload []byte) ([]Status, error) {
-	if len(payload) > MaxStatus {
+	if len(payload) > maxStatus {
 		return nil, protocolErrorf("status of %d octets", len(payload))
 	}
 	var pieces []Status

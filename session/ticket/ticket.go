@@ -32,10 +32,10 @@ type Want struct {
 
 // Why a ticket is not believed.
 var (
-	ErrUnreadable = errors.New("cannot read the ticket")
-	ErrSignature  = errors.New("the ticket is not signed by the gateway that it names")
-	ErrMismatch   = errors.New("the ticket is for something else")
-	ErrOver       = errors.New("the ticket has ended")
+	errUnreadable = errors.New("cannot read the ticket")
+	errSignature  = errors.New("the ticket is not signed by the gateway that it names")
+	errMismatch   = errors.New("the ticket is for something else")
+	errOver       = errors.New("the ticket has ended")
 )
 
 // MaxText bounds, in octets, a ticket; it is what fits into an Authorization and into a record.
@@ -46,7 +46,7 @@ const (
 	maxCerts = 6
 )
 
-var form = signed.Form{Preamble: "tlagate ticket 1\n", MaxText: MaxText, Unreadable: ErrUnreadable, Signature: ErrSignature}
+var form = signed.Form{Preamble: "tlagate ticket 1\n", MaxText: MaxText, Unreadable: errUnreadable, Signature: errSignature}
 
 // Sign gives the text of a ticket: the signed statement, and chain (DER, leaf first), whose key it is.
 func Sign(s Statement, chain [][]byte, key crypto.Signer) (string, error) {
@@ -84,7 +84,7 @@ func Generation(text string) (uint32, error) {
 func decode(payload []byte) (Statement, error) {
 	s, err := signed.Decode(payload, func(s *Statement) { s.Began, s.Expires = s.Began.UTC(), s.Expires.UTC() })
 	if err != nil || s.Version != version || s.Generation < 2 {
-		return Statement{}, ErrUnreadable
+		return Statement{}, errUnreadable
 	}
 	return s, nil
 }
@@ -109,9 +109,9 @@ func Verify(text string, key crypto.PublicKey, want Want) (Statement, error) {
 func (s Statement) fits(want Want) error {
 	switch {
 	case s.TLA != want.TLA, s.PdT != want.PdT, s.Session != want.Session:
-		return ErrMismatch
+		return errMismatch
 	case !want.Now.Before(s.Expires):
-		return ErrOver
+		return errOver
 	}
 	return nil
 }
@@ -119,12 +119,12 @@ func (s Statement) fits(want Want) error {
 func split(text string) (statement string, certs [][]byte, err error) {
 	fields := strings.Split(text, ".")
 	if len(text) > MaxText || len(fields) < 3 || len(fields) > 2+maxCerts {
-		return "", nil, ErrUnreadable
+		return "", nil, errUnreadable
 	}
 	for _, f := range fields[2:] {
 		der, err := signed.Field(f)
 		if err != nil || len(der) == 0 {
-			return "", nil, ErrUnreadable
+			return "", nil, errUnreadable
 		}
 		certs = append(certs, der)
 	}

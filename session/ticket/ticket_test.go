@@ -45,23 +45,23 @@ func TestC4AnyOtherTicketIsRefused(t *testing.T) {
 	text, err := Sign(said, [][]byte{{1}}, key)
 	require.NoError(t, err)
 	_, err = Verify(text, newKey(t).Public(), want)
-	require.ErrorIs(t, err, ErrSignature)
+	require.ErrorIs(t, err, errSignature)
 	for name, w := range map[string]Want{
 		"TLA": {said.TLA + "x", said.PdT, said.Session, now}, "PdT": {said.TLA, said.PdT + "x", said.Session, now}, "session": {said.TLA, said.PdT, "", now},
 	} {
 		_, err := Verify(text, key.Public(), w)
-		require.ErrorIs(t, err, ErrMismatch, name)
+		require.ErrorIs(t, err, errMismatch, name)
 	}
 	late := want
 	late.Now = said.Expires
 	_, err = Verify(text, key.Public(), late)
-	require.ErrorIs(t, err, ErrOver)
+	require.ErrorIs(t, err, errOver)
 	first := said
 	first.Generation = 1 // a session is begun by a consent, not by a ticket
 	text, err = Sign(first, [][]byte{{1}}, key)
 	require.NoError(t, err)
 	_, err = Verify(text, key.Public(), want)
-	require.ErrorIs(t, err, ErrUnreadable)
+	require.ErrorIs(t, err, errUnreadable)
 }
 
 // TestC4AlteredTicketIsRefused changes each octet of the signed part, and cuts the text at each place.
@@ -86,7 +86,7 @@ func TestC4AlteredTicketIsRefused(t *testing.T) {
 	}
 	for _, bad := range []string{"", "..", "a.b.", "a.b.c\n", strings.Repeat("a.", 20), strings.Repeat("a", MaxText+1)} {
 		_, err := Chain(bad)
-		require.ErrorIs(t, err, ErrUnreadable)
+		require.ErrorIs(t, err, errUnreadable)
 	}
 	_, err = Sign(said, [][]byte{make([]byte, MaxText)}, key)
 	require.Error(t, err)

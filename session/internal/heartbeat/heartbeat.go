@@ -7,7 +7,7 @@ import (
 )
 
 // DeadAfter is how many silent intervals make a peer dead.
-const DeadAfter = 3
+const deadAfter = 3
 
 // Monitor watches one peer. Its methods may be called from any goroutine.
 type Monitor struct {
@@ -70,7 +70,7 @@ func (m *Monitor) beat() {
 		return
 	}
 	silent := m.silent()
-	if silent >= DeadAfter*m.interval {
+	if silent >= deadAfter*m.interval {
 		m.dead()
 		return
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // ErrUnreadable is of a field or payload; of a whole text, its Form says it in its own words.
-var ErrUnreadable = errors.New("cannot read the statement")
+var errUnreadable = errors.New("cannot read the statement")
 
 // Form is one kind of statement.
 type Form struct {
@@ -67,7 +67,7 @@ func (f Form) Open(text string, key crypto.PublicKey) ([]byte, error) {
 func Field(s string) ([]byte, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	if err != nil || strings.ContainsAny(s, "\r\n") {
-		return nil, ErrUnreadable
+		return nil, errUnreadable
 	}
 	return b, nil
 }
@@ -79,14 +79,14 @@ func Decode[T any](payload []byte, settle func(*T)) (T, error) {
 	in := json.NewDecoder(bytes.NewReader(payload))
 	in.DisallowUnknownFields()
 	if err := in.Decode(&s); err != nil {
-		return s, ErrUnreadable
+		return s, errUnreadable
 	}
 	if settle != nil {
 		settle(&s)
 	}
 	again, err := json.Marshal(s)
 	if err != nil || !bytes.Equal(again, payload) {
-		return s, ErrUnreadable
+		return s, errUnreadable
 	}
 	return s, nil
 }
