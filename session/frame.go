@@ -24,7 +24,7 @@ const (
 	frameShown    frameType = 14 // PdT → TLA: epoch(4); 11 to 13 are reserved
 )
 
-// Slot is the place of a card at the PdT; it follows the card's role, not the TLA's reader.
+// Slot is a card slot of the PdT. A card's slot follows from its role, not from the reader of the TLA that it is in.
 type Slot uint8
 
 // The slots.
@@ -36,7 +36,7 @@ const (
 
 var slotRoles = [Slots]string{"vitale", "cps"}
 
-// String gives the role of the slot: "vitale" or "cps".
+// String returns the role of the slot: "vitale" or "cps".
 func (s Slot) String() string {
 	if int(s) < Slots {
 		return slotRoles[s]
@@ -105,7 +105,7 @@ type frame struct {
 	payload []byte
 }
 
-// bounds gives the shortest and longest payload of each type.
+// bounds has the shortest and longest payload of each type.
 var bounds = map[frameType]struct{ min, max int }{
 	frameHello:    {2, maxText},
 	frameInserted: {5 + MinATR, 5 + MaxATR},
@@ -120,7 +120,7 @@ var bounds = map[frameType]struct{ min, max int }{
 	frameShown:    {4, 4},
 }
 
-// appendFrame adds a frame whose payload is the given parts.
+// appendFrame appends a frame whose payload is the given parts.
 func appendFrame(b []byte, t frameType, s Slot, parts ...[]byte) []byte {
 	n := 0
 	for _, p := range parts {
@@ -133,8 +133,8 @@ func appendFrame(b []byte, t frameType, s Slot, parts ...[]byte) []byte {
 	return b
 }
 
-// readFrame reads one frame; its payload is put in *buf, which grows to at most maxFrame.
-// The error is io.EOF only between two frames.
+// readFrame reads one frame, whose payload is in *buf, which grows to at most maxFrame. The error is io.EOF only
+// between two frames.
 func readFrame(r io.Reader, buf *[]byte) (frame, error) {
 	var header [frameHeaderLen]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
@@ -176,7 +176,7 @@ func noEOF(err error) error {
 	return err
 }
 
-// exchangeID names one command or reset: what it is for, and its number.
+// exchangeID identifies one command or reset: the epoch that it is for, and its number.
 type exchangeID struct {
 	epoch uint32
 	seq   uint32

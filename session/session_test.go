@@ -14,10 +14,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-// patience is for what must happen, on however slow a machine.
+// patience is the time for what must happen, however slow the machine is.
 const patience = 2 * time.Minute
 
-// unhurried has no heartbeat end a session of a test, however slow the machine is.
+// unhurried lets no heartbeat end the session of a test, however slow the machine is.
 var unhurried = Timers{Heartbeat: time.Hour}
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // fakeCard answers every command with its data reversed and 9000.
 type fakeCard struct {
 	commands, resets atomic.Int32
-	gate             chan struct{} // not nil: a command waits for it
+	gate             chan struct{} // not nil = a command waits for it
 	err              error
 }
 
@@ -66,7 +66,7 @@ func connect(t testing.TB) (net.Conn, net.Conn) {
 	return a, b
 }
 
-// drain reads what the end under test says, until it closes.
+// drain reads what the end under test sends, until it closes.
 func drain(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
 func newPair(t *testing.T) *pair {
@@ -240,7 +240,7 @@ func TestSP4PINNeverLeavesThePdT(t *testing.T) {
 	require.EqualValues(t, 1, card.commands.Load(), "the retry counter probe passes")
 }
 
-// pinCard is a card whose user is asked.
+// pinCard is a card for whose PIN the user is asked.
 type pinCard struct {
 	fakeCard
 	asked chan [MinCommand]byte
@@ -268,7 +268,7 @@ func TestSP4OnlyTheHeaderOfAVerifyLeavesThePdT(t *testing.T) {
 	require.Zero(t, card.commands.Load())
 	require.NotContains(t, string(p.t.link().rbuf[:cap(p.t.link().rbuf)]), "1234")
 
-	// Without somebody to ask, and for anything but VERIFY, it is refused.
+	// When nobody can be asked, and for any command but VERIFY, it is refused.
 	for header, on := range map[[4]byte]Card{{0, 0x24, 0, 0x81}: card, {0, 0x20, 0, 0x81}: new(fakeCard)} {
 		require.NoError(t, p.t.Remove(SlotCPS))
 		require.NoError(t, p.t.Insert(SlotCPS, fakeATR, T1, on))

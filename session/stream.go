@@ -18,20 +18,20 @@ const (
 	defaultWriteTimeout = 10 * time.Second
 )
 
-// Timers of a session; zero means the default.
+// Timers are those of a session; zero stands for the default of each.
 type Timers struct {
-	Heartbeat    time.Duration // silence before a ping, 3 s; three times that is death
+	Heartbeat    time.Duration // silence before a ping, 3 s; after three times that the peer is dead
 	WriteTimeout time.Duration // longest write of one frame, 10 s
 }
 
-// deadError is why a session ended whose peer had been silent for three heartbeats.
+// deadError is the type of ErrDead.
 type deadError struct{}
 
 func (deadError) Error() string   { return "card session is dead: nothing heard for three heartbeats" }
 func (deadError) Timeout() bool   { return true }
 func (deadError) Temporary() bool { return false }
 
-// ErrDead is why a session ended whose peer had been silent for three heartbeats.
+// ErrDead ends a session whose peer was silent for three heartbeats.
 var ErrDead error = deadError{}
 
 // stream carries frames over a connection: one reader, many writers.
@@ -62,7 +62,7 @@ func newStream(conn net.Conn, t Timers) *stream {
 	return s
 }
 
-// read gives the next frame that is no ping or pong. A bye is the error *Bye.
+// read returns the next frame that is no ping or pong. A bye is the error *Bye.
 func (s *stream) read() (frame, error) {
 	for {
 		f, err := readFrame(s.conn, &s.rbuf)
@@ -71,7 +71,7 @@ func (s *stream) read() (frame, error) {
 		}
 		s.alive.Heard()
 		if s.cause.Load() != nil && f.typ != frameBye {
-			continue // we said bye: only the peer's end is of interest
+			continue // we said bye, and wait only for the peer's
 		}
 		switch f.typ {
 		case framePing:
@@ -123,7 +123,8 @@ func (s *stream) writeJSON(t frameType, v any) error {
 // with unread input would reset the connection and could destroy the bye on its way.
 const linger = time.Second
 
-// leave says bye, which ends the session; the reader closes the connection when the peer has, or after linger.
+// leave says bye, which ends the session. The reader closes the connection when the peer has closed it, or after
+// linger.
 func (s *stream) leave(b *Bye) {
 	if !s.end(b) {
 		return
@@ -146,7 +147,7 @@ func (s *stream) close(cause error) {
 	s.conn.Close()
 }
 
-// end makes cause why the session ended; false when it had ended before.
+// end ends the session for cause, and reports whether it had not ended before.
 func (s *stream) end(cause error) bool {
 	first := s.cause.CompareAndSwap(nil, &cause)
 	s.once.Do(func() {
@@ -156,7 +157,7 @@ func (s *stream) end(cause error) bool {
 	return first
 }
 
-// why prefers our own cause to what the connection says.
+// why returns our own cause if we ended the session, and else the connection's error.
 func (s *stream) why(err error) error {
 	if err == nil {
 		return nil
@@ -169,7 +170,7 @@ func (s *stream) why(err error) error {
 
 func (s *stream) ping() { _ = s.write(framePing, 0, make([]byte, 8)) }
 
-// until leaves with shutdown when ctx ends; call stop when it no longer should.
+// leaveAfter leaves with shutdown when ctx ends, unless stop is called before.
 func (s *stream) leaveAfter(ctx context.Context) (stop func() bool) {
 	return context.AfterFunc(ctx, func() {
 		s.leave(&Bye{ByeShutdown, "The program at the other end is stopping."})

@@ -10,12 +10,12 @@ import (
 	"sync"
 )
 
-// ErrCardLost is what a Card returns when the card was removed, or reset by somebody else, so that
-// nobody knows whether the command was executed.
+// ErrCardLost is returned by a Card that was removed, or reset by somebody else, so that nobody knows whether the
+// command was executed.
 var ErrCardLost = errors.New("card was removed or reset while the command ran")
 
-// Card is a card in a reader of the TLA, for one insertion. Its methods are called one at a time.
-// An error that is not ErrCardLost means that the reader failed with the card still there.
+// Card is a card in a reader of the TLA, for one insertion. Its methods are called one at a time. Any error but
+// ErrCardLost means that the reader failed with the card still there.
 type Card interface {
 	// Transmit sends a command APDU and returns the response APDU (2..65 538 octets). Neither may be kept.
 	Transmit(apdu []byte) ([]byte, error)
@@ -27,18 +27,19 @@ type Card interface {
 type TerminalConfig struct {
 	ID     ID
 	Timers Timers
-	// OnCommand is called after each command or reset that reached a card; nil = nobody asks.
+	// OnCommand is called after each command or reset that reached a card; nil = not called.
 	OnCommand func(Slot)
-	// OnPIN is called when a command is refused because it carries a PIN; nil = nobody asks.
+	// OnPIN is called when a command is refused because it carries a PIN; nil = not called.
 	OnPIN func(Slot)
-	// OnShown is called once for each card that programs at the PdT see; it must not block. nil = nobody asks.
+	// OnShown is called once for each card that programs at the PdT see; it must not block. nil = not called.
 	OnShown func(Slot)
 }
 
-// Terminal is the TLA's end of a card session, over one link after another. Its methods may be called from any goroutine.
+// Terminal is the TLA's end of a card session, over one link after another. Its methods may be called from any
+// goroutine.
 type Terminal struct {
 	cfg    TerminalConfig
-	secret []byte // exported from the first link; nil: the session ends with that
+	secret []byte // exported from the first link; nil = the session ends with that link
 	up     chan struct{}
 	tells  bool // the PdT will say when programs see a card; known once up
 	slots  [Slots]*terminalSlot
@@ -49,10 +50,10 @@ type Terminal struct {
 	quit  chan struct{} // closed by Close
 
 	mu sync.Mutex // protects s
-	s  *stream    // the link of now; nil: it was lost
+	s  *stream    // the present link; nil = it was lost
 }
 
-// terminalSlot is one slot; work is executed by one goroutine, in the order of arrival.
+// terminalSlot is one slot; one goroutine executes its jobs, in the order of arrival.
 type terminalSlot struct {
 	slot Slot
 	jobs chan job
@@ -69,13 +70,13 @@ type terminalSlot struct {
 // job is one exchange to execute on a card.
 type job struct {
 	card Card
-	kind ResetKind // 0: a command
+	kind ResetKind // 0 = a command
 	apdu []byte    // owned by the job
-	ask  bool      // it is the header of a VERIFY: the user is to be asked for the PIN
+	ask  bool      // apdu is the header of a VERIFY, for which the user is asked for the PIN
 }
 
-// OpenTerminal says hello on a connection to a PdT whose handshake is done.
-// The session is up when Up is closed; Run, or Serve and in the end Close, must be called.
+// OpenTerminal says hello on a connection to a PdT whose handshake is done. The session is up when Up is closed. The
+// caller then calls Run; or Serve, and in the end Close.
 func OpenTerminal(conn net.Conn, cfg TerminalConfig) (*Terminal, error) {
 	t := &Terminal{cfg: cfg, s: newStream(conn, cfg.Timers), up: make(chan struct{}), quit: make(chan struct{})}
 	for i := range t.slots {
@@ -93,10 +94,10 @@ func OpenTerminal(conn net.Conn, cfg TerminalConfig) (*Terminal, error) {
 	return t, nil
 }
 
-// Up is closed when the PdT has accepted the session.
+// Up returns a channel that is closed when the PdT has accepted the session.
 func (t *Terminal) Up() <-chan struct{} { return t.up }
 
-// TellsShown reports whether the PdT says when its programs see a card; it is known once the session is up.
+// TellsShown reports whether the PdT tells when its programs see a card; before the session is up it returns false.
 func (t *Terminal) TellsShown() bool { return t.isUp() && t.tells }
 
 // Shown reports whether programs at the PdT see the card of a slot, as far as the PdT has said.
@@ -107,15 +108,15 @@ func (t *Terminal) Shown(slot Slot) bool {
 	return ts.seen
 }
 
-// Run serves a session that ends with its link, and says why: *Bye, ErrDead, *ProtocolError or an error of the connection.
-// Commands under way at the cards are waited for. When ctx ends the PdT is told bye.
+// Run serves a session that ends with its link, and returns why it ended: *Bye, ErrDead, *ProtocolError or an error of
+// the connection. It waits for commands under way at the cards. When ctx ends, it says bye to the PdT.
 func (t *Terminal) Run(ctx context.Context) error {
 	defer t.Close()
 	return t.Serve(ctx)
 }
 
-// Serve serves the link of now until it ends, and says why, as Run does. Then either Resume, when the error is Resumable, or Close: until then
-// commands under way go on, and cards come and go.
+// Serve serves the present link until it ends, and returns why, as Run does. The caller then calls Resume, if the error
+// is Resumable, or Close; until then commands under way go on, and cards may be inserted and removed.
 func (t *Terminal) Serve(ctx context.Context) error {
 	t.start.Do(func() {
 		for _, ts := range t.slots {
@@ -139,7 +140,7 @@ func (t *Terminal) link() *stream {
 	return t.s
 }
 
-// detach has nothing written until there is another link.
+// detach stops all writing until there is another link.
 func (t *Terminal) detach() {
 	for _, ts := range t.slots {
 		ts.mu.Lock()
@@ -151,7 +152,8 @@ func (t *Terminal) detach() {
 	t.s = nil
 }
 
-// Close ends the session on this side: commands under way at the cards are waited for, and what is left of card data is wiped (EL3).
+// Close ends the session on this side. It waits for commands under way at the cards, and wipes what is left of card
+// data (EL3).
 func (t *Terminal) Close() {
 	t.end.Do(func() {
 		close(t.quit)
@@ -168,17 +170,18 @@ func (t *Terminal) Close() {
 	clear(t.secret)
 }
 
-// Leave ends the session with a reason, which the PdT is told if there is a link.
+// Leave ends the session with a reason, and tells the PdT if there is a link.
 func (t *Terminal) Leave(code ByeCode, text string) {
 	if s := t.link(); s != nil {
 		s.leave(&Bye{code, text})
 	}
 }
 
-// Insert tells the PdT of a card; its exchanges go to card until Remove.
+// Insert tells the PdT of a card, which gets the slot's exchanges until Remove.
 func (t *Terminal) Insert(slot Slot, atr []byte, p Protocol, card Card) error {
 	if len(atr) < MinATR || len(atr) > MaxATR {
-		return fmt.Errorf("cannot show the %s card: its ATR has %d octets, want %d to %d", slot, len(atr), MinATR, MaxATR)
+		return fmt.Errorf("cannot show the %s card: its ATR has %d octets, want %d to %d", slot,
+			len(atr), MinATR, MaxATR)
 	}
 	ts := t.slots[slot]
 	ts.mu.Lock()
@@ -204,7 +207,7 @@ func (t *Terminal) Remove(slot Slot) error {
 	return ts.sendCard()
 }
 
-// tell tells of the card that is there, or that there is none; ts.mu is held.
+// sendCard sends inserted for the present card, or removed when there is none. The caller holds ts.mu.
 func (ts *terminalSlot) sendCard() error {
 	if ts.out == nil {
 		return nil
@@ -215,7 +218,7 @@ func (ts *terminalSlot) sendCard() error {
 	return ts.out.write(frameInserted, ts.slot, epochBytes(ts.book.epoch), ts.shown)
 }
 
-// readAll handles what the PdT sends, and returns why it ended.
+// readAll handles what the PdT sends until the link ends, and returns why it did.
 func (t *Terminal) readAll(s *stream) error {
 	if !t.isUp() {
 		h, err := t.readHello(s)
@@ -238,14 +241,14 @@ func (t *Terminal) readAll(s *stream) error {
 	}
 }
 
-// saw takes a shown. Whatever the PdT sends, and however often: it costs a look, and counts once for each card.
+// handleShown takes a shown. Whatever the PdT sends, and however often, it costs a look and counts once for each card.
 func (t *Terminal) handleShown(f frame) {
 	if t.slots[f.slot].noteShown(binary.BigEndian.Uint32(f.payload)) && t.cfg.OnShown != nil {
 		t.cfg.OnShown(f.slot)
 	}
 }
 
-// saw takes a shown of the slot; false when it is about another card than the one that is in, or no news.
+// noteShown takes a shown of the slot, and reports whether it is the first about the card that is in.
 func (ts *terminalSlot) noteShown(epoch uint32) (news bool) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -268,7 +271,7 @@ func (t *Terminal) readHello(s *stream) (h helloPdT, err error) {
 	return h, nil
 }
 
-// admit takes a command or reset: executed, answered from the kept response, or refused.
+// admit takes a command or reset, which is executed, answered from the kept response, or refused.
 func (t *Terminal) admit(f frame) error {
 	if f.typ != frameCommand && f.typ != frameReset && f.typ != frameVerify {
 		return protocolErrorf("frame type %d in the wrong direction", f.typ)
@@ -285,7 +288,8 @@ func (t *Terminal) admit(f frame) error {
 	defer ts.mu.Unlock()
 	switch v, outcome := ts.book.admit(x); v {
 	case execute:
-		ts.jobs <- job{ts.card, kind, append([]byte(nil), body...), f.typ == frameVerify} // never blocks: one exchange is outstanding
+		// This never blocks: one exchange is outstanding.
+		ts.jobs <- job{ts.card, kind, append([]byte(nil), body...), f.typ == frameVerify}
 		wipe(f.payload)
 		return nil
 	case replay:
@@ -304,7 +308,7 @@ func (t *Terminal) replay(ts *terminalSlot) error {
 	return ts.write(ts.book.kept)
 }
 
-// write sends a frame, if there is a link; ts.mu is held.
+// write sends a frame, if there is a link. The caller holds ts.mu.
 func (ts *terminalSlot) write(frame []byte) error {
 	if ts.out == nil {
 		return nil
@@ -312,7 +316,7 @@ func (ts *terminalSlot) write(frame []byte) error {
 	return ts.out.writeFrame(frame)
 }
 
-// settle answers the running exchange; ts.mu is held.
+// settle answers the running exchange. The caller holds ts.mu.
 func (t *Terminal) settle(ts *terminalSlot, outcome Outcome, body []byte) error {
 	return ts.write(ts.book.settle(outcome, func(kept []byte, x exchangeID, o Outcome) []byte {
 		if o != Done {
@@ -334,7 +338,7 @@ func (t *Terminal) work(ts *terminalSlot) {
 	}
 }
 
-// execute runs one exchange at the card, outside the lock, and answers it.
+// execute executes one exchange at the card, without the lock, and answers it.
 func (t *Terminal) execute(ts *terminalSlot, j job) {
 	body, err := t.run(ts, j)
 	wipe(j.apdu)

@@ -14,7 +14,7 @@ import (
 )
 
 type bundleCmd struct {
-	Fetch bundleFetchCmd `cmd:"" help:"Fetch the first bundle, or one for a broken seal. Then start the service."`
+	Fetch bundleFetchCmd `cmd:"" help:"Fetch a bundle: the first, or when the seal is broken. Then start the service."`
 }
 
 type bundleFetchCmd struct {
