@@ -11,10 +11,10 @@ import (
 	"path/filepath"
 )
 
-// maxState bounds the state file, in octets.
+// maxState is the most that is read of the state file, in octets.
 const maxState = 32 << 20
 
-// load reads what was kept. Nil means that this is the first start, or that the file is none of ours, which why then tells.
+// load reads the state. It returns nil at the first start, or when the file is not ours; why says which.
 func load(name string) (s *seen, why string, err error) {
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -44,7 +44,7 @@ func parseState(raw []byte) (*seen, error) {
 	return s, nil
 }
 
-// save replaces the state, all of it or nothing.
+// save replaces the state, all of it or none.
 func (s *seen) save(name string) error {
 	raw, err := json.Marshal(s)
 	if err == nil {
