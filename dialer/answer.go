@@ -18,7 +18,7 @@ const ok = 200
 const maxHead = 16 << 10
 
 // errNoHTTP is wrapped by errors about an answer that is not HTTP.
-var errNoHTTP = errors.New("that is no answer of an HTTP proxy")
+var errNoHTTP = errors.New("the answer is not that of an HTTP proxy")
 
 // answer is what a proxy says to CONNECT.
 type answer struct {
@@ -99,7 +99,7 @@ func readLine(in *bufio.Reader, left int) (string, int, error) {
 	}
 	line, ends := strings.CutSuffix(string(raw), "\r\n")
 	if !ends || strings.ContainsAny(line, "\r\x00") {
-		return "", 0, fmt.Errorf("%w: a line does not end as one of HTTP", errNoHTTP)
+		return "", 0, fmt.Errorf("%w: a line does not end like those of HTTP", errNoHTTP)
 	}
 	return line, left - len(raw), nil
 }
@@ -110,7 +110,7 @@ func parseStatus(line string) (int, error) {
 	code, _, _ := strings.Cut(rest, " ")
 	status, err := strconv.ParseUint(code, 10, 16)
 	if version != "HTTP/1.1" && version != "HTTP/1.0" || err != nil || len(code) != 3 || status < 100 {
-		return 0, fmt.Errorf("%w: it begins with something else than a status line", errNoHTTP)
+		return 0, fmt.Errorf("%w: it does not begin with a status line", errNoHTTP)
 	}
 	return int(status), nil
 }

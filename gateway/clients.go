@@ -59,8 +59,8 @@ func newClientTable(l Limits) *clientTable {
 
 // Why a proven connection is closed before any request of it is read.
 var (
-	errTooMany       = errors.New("as many connections are open as may be")
-	errTooManyOfPeer = errors.New("this peer has as many connections as one may have")
+	errTooMany       = errors.New("the gateway has as many connections as it may have")
+	errTooManyOfPeer = errors.New("this peer has as many connections as it may have")
 
 	fullness = map[error]string{errTooMany: fullAll, errTooManyOfPeer: fullPeer}
 )

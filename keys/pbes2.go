@@ -58,7 +58,7 @@ func encrypt(plain, wrapping []byte) ([]byte, error) {
 	return s.marshal(data)
 }
 
-var errWrongWrapping = errors.New("the wrapping key does not open it: is it the one it was made under?")
+var errWrongWrapping = errors.New("the wrapping key does not open it: is it the one under which it was encrypted?")
 
 // decrypt returns what was encrypted. The caller wipes it.
 func decrypt(der, wrapping []byte) ([]byte, error) {

@@ -130,7 +130,7 @@ func (p tpmLocation) create(curve tpm2.TPMECCCurve) (*blob, error) {
 	defer flush()
 	made, err := tpm2.Create{ParentHandle: parent, InPublic: tpm2.New2B(signingKey(curve))}.Execute(device)
 	if err != nil {
-		return nil, fmt.Errorf("the TPM does not make it (has it that curve?): %w", err)
+		return nil, fmt.Errorf("the TPM does not make it (does it have that curve?): %w", err)
 	}
 	b := &blob{parent: tpm2.TPMRHOwner, public: made.OutPublic, private: made.OutPrivate}
 	b.key, err = publicOf(b.public)

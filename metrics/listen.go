@@ -29,7 +29,7 @@ func CheckAddress(where string) error {
 		return fmt.Errorf("cannot serve metrics on %q: want 127.0.0.1:PORT, [::1]:PORT or unix:/PATH", where)
 	}
 	if !at.Addr().Unmap().IsLoopback() {
-		return fmt.Errorf("cannot serve metrics on %q: it can be reached from elsewhere, and metrics go out in clear; "+
+		return fmt.Errorf("cannot serve metrics on %q: others can reach it, and metrics are sent in clear; "+
 			"want 127.0.0.1:PORT, [::1]:PORT or unix:/PATH, behind a TLS front of your own if need be", where)
 	}
 	return nil

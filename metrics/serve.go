@@ -36,6 +36,6 @@ func Serve(ctx context.Context, l net.Listener, from prometheus.Gatherer, log *s
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
 	if err := server.Serve(netutil.LimitListener(l, connections)); ctx.Err() == nil {
-		log.Error("metrics are served no more: restart the program", "address", l.Addr().String(), "error", err)
+		log.Error("metrics are no longer served: restart the program", "address", l.Addr().String(), "error", err)
 	}
 }

@@ -22,7 +22,7 @@ func (g *gateway) renewed(ctx context.Context, err error) bool {
 		return false
 	}
 	if err := g.s.cfg.Outdated(ctx, g.address); err != nil {
-		g.log.Warn("the bundle that the gateway demands cannot be had", "error", err)
+		g.log.Warn("cannot fetch the bundle that the gateway demands", "error", err)
 		return false
 	}
 	return true

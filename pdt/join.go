@@ -53,7 +53,7 @@ func (s *Service) serveJoined(ctx context.Context, cut context.CancelCauseFunc, 
 // admit gives a new session the readers, or returns the bye that says why not.
 func (s *Service) admit(c *cardSession, peer *pki.Peer, j *link.Joined) *session.Bye {
 	if j.Generation > 1 {
-		c.log.Warn("session refused: it is none of ours that could be resumed", "reason", string(session.ByeGone))
+		c.log.Warn("session refused: it is not one that can be resumed here", "reason", string(session.ByeGone))
 		return &session.Bye{Code: session.ByeGone, Text: "This Poste de Travail does not have the session any more."}
 	}
 	if err := s.checkConsent(c, peer, j); err != nil {

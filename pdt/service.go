@@ -126,7 +126,7 @@ func (s *Service) wanted() int {
 // watchNetwork has changes of this machine's network told.
 func (s *Service) watchNetwork(ctx context.Context) {
 	if err := s.cfg.Network.Watch(ctx); err != nil {
-		s.cfg.Log.Warn("changes of the network are not seen: gateways are dialled again when their time has come",
+		s.cfg.Log.Warn("cannot watch the network for changes: gateways are dialled again after their usual pauses",
 			"error", err)
 	}
 }

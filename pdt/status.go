@@ -100,8 +100,8 @@ func (st *Status) judge(now time.Time) {
 	for _, slot := range st.Slots {
 		if slot.Failed >= manyFailed {
 			st.Warnings = append(st.Warnings, fmt.Sprintf(
-				"The terminal's reader did not do the last %d commands for the %s card "+
-					"(programs get 6F00): the card out and in again, or another reader.", slot.Failed, slot.Role))
+				"The terminal's reader did not execute the last %d commands for the %s card (programs get 6F00): "+
+					"take the card out and insert it again, or use another reader.", slot.Failed, slot.Role))
 		}
 		if slot.Driver != nil && slot.Driver.Error != "" {
 			st.problem("The virtual reader driver of the %s slot cannot be reached: %s.", slot.Role, slot.Driver.Error)

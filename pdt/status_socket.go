@@ -49,7 +49,7 @@ func removeStale(path string) error {
 		return nil
 	}
 	if err == nil && info.Mode()&fs.ModeSocket == 0 {
-		err = errors.New("there is something else in its place")
+		err = errors.New("it exists and is no socket")
 	}
 	if c, dialErr := net.DialTimeout("unix", path, statusTime); dialErr == nil {
 		c.Close()

@@ -116,7 +116,7 @@ func (v *vpcd) dial(ctx context.Context) (*net.TCPConn, error) {
 		if ctx.Err() == nil && !missing {
 			missing = true
 			v.set(false, err.Error())
-			v.log.Warn("cannot reach the virtual reader driver: is it installed, and pcscd running? Trying on",
+			v.log.Warn("cannot reach the virtual reader driver: is it installed, and pcscd running? Retrying",
 				"error", err)
 		}
 		if !wait(ctx, jitter(pause)) {

@@ -126,6 +126,6 @@ func listed(kind audit.Kind, names []string) (list []event) {
 	return list
 }
 
-var errNotState = errors.New("it is not what this program keeps")
+var errNotState = errors.New("it is not a state that this program saved")
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

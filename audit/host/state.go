@@ -51,7 +51,7 @@ func (s *seen) save(name string) error {
 		err = replace(name, raw)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot keep what this machine is for the next start: %w", err)
+		return fmt.Errorf("cannot save what this machine is, for the next start: %w", err)
 	}
 	return nil
 }

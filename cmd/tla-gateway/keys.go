@@ -32,7 +32,7 @@ func (c *eraseCmd) Run(app *cli.App) error {
 	running := func() error {
 		l, err := net.Listen("tcp", cfg.Listen)
 		if err != nil {
-			return fmt.Errorf("its address is taken, or cannot be tried: %w", err)
+			return fmt.Errorf("its address is in use, or cannot be tried: %w", err)
 		}
 		return l.Close()
 	}

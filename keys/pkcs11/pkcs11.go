@@ -102,7 +102,7 @@ func find(token *crypto11.Context, u *keys.URI) ([]crypto11.Signer, error) {
 	}
 	found, err := token.FindKeyPairs(u.ID, label)
 	if err != nil {
-		return nil, fmt.Errorf("its key cannot be looked for: %w", err)
+		return nil, fmt.Errorf("cannot look for its key: %w", err)
 	}
 	return found, nil
 }
