@@ -4,6 +4,10 @@
 //
 // It fails closed: a peer is cut when its certificate no longer passes, and
 // also when its certificate can no longer be checked.
+//
+// A connection's way through the files: accept, http, then park or open; from
+// then on end passes its data on, and watch cuts it. clients, parked and sessions
+// are the tables of who is there.
 package gateway
 
 import (
