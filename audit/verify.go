@@ -224,8 +224,8 @@ func (c *verifier) misplaced(e Entry) string {
 	case e.Prev == c.prev:
 		return fmt.Sprintf("it was altered: its number is %d where %d is due", e.Seq, c.want)
 	case e.Seq < c.want:
-		return fmt.Sprintf("it is out of place: its number is %d where %d is due; lines were moved or copied", e.Seq,
-			c.want)
+		return fmt.Sprintf("it is out of place: its number is %d where %d is due; lines were moved or copied",
+			e.Seq, c.want)
 	}
 	return fmt.Sprintf("lines %d to %d, which should stand before it, were removed or moved", c.want, e.Seq-1)
 }
@@ -251,8 +251,8 @@ func (c *verifier) finish() error {
 		return nil
 	}
 	end := position{c.last.file, c.last.line + 1}
-	return broken(end, fmt.Sprintf("the end was cut off: lines %d to %d, which the head knows, are not there", c.want,
-		c.head.seq))
+	return broken(end, fmt.Sprintf("the end was cut off: lines %d to %d, which the head knows, are not there",
+		c.want, c.head.seq))
 }
 
 func broken(at position, why string) error { return &Broken{at.file, at.line, why} }

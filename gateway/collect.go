@@ -38,8 +38,8 @@ var (
 	descEnd = desc("tlagate_revocation_end_timestamp_seconds",
 		"When the first peer is refused if no revocation data is renewed from now on; 0: there is none.")
 	descAnswers = desc("tlagate_revocation_answers", "OCSP answers in use.")
-	descDenied  = desc("tlagate_denied", "Certificates on the deny list that the PKI pushed, lines of the operator's.",
-		"by")
+	descDenied  = desc("tlagate_denied",
+		"Certificates on the deny list that the PKI pushed, lines of the operator's.", "by")
 	descOwnEnd = desc("tlagate_certificate_end_timestamp_seconds",
 		"When our own certificate, or a CA's behind it in its file, ends.", "use")
 	descAnchorEnd = desc("tlagate_anchor_end_timestamp_seconds",

@@ -40,14 +40,14 @@ func newMeters() *meters {
 			Help: "Further links of sessions joined."}),
 	}
 	m.all = append(m.all, m.handshake, m.begun, m.resumed)
-	m.handshakesRefused = m.counter("tlagate_handshakes_refused_total", "Handshakes that gave no proven peer.",
-		"reason")
-	m.connectionsFull = m.counter("tlagate_connections_full_total", "Connections closed because a limit was reached.",
-		"limit")
+	m.handshakesRefused = m.counter("tlagate_handshakes_refused_total",
+		"Handshakes that gave no proven peer.", "reason")
+	m.connectionsFull = m.counter("tlagate_connections_full_total",
+		"Connections closed because a limit was reached.", "limit")
 	m.requestsRefused = m.counter("tlagate_requests_refused_total", "Requests answered with a problem.", "problem")
 	m.ended = m.counter("tlagate_sessions_ended_total", "Sessions ended.", "reason", "by")
-	m.cuts = m.counter("tlagate_cuts_total", "Connections and links cut because a certificate no longer passed.",
-		"reason")
+	m.cuts = m.counter("tlagate_cuts_total",
+		"Connections and links cut because a certificate no longer passed.", "reason")
 	carried := m.counter("tlagate_session_data_bytes_total", "Data of card sessions carried, encrypted.", "from")
 	m.octets = map[pki.Role]prometheus.Counter{
 		pki.RoleTLA: carried.WithLabelValues("tla"), pki.RolePdT: carried.WithLabelValues("pdt")}

@@ -202,8 +202,8 @@ func (s *sealing) readDerivation(in cryptobyte.String) error {
 		return errNotSealing
 	}
 	if s.rounds < minRounds || s.rounds > maxRounds || len(salt) < minSalt || len(salt) > maxSalt {
-		return fmt.Errorf("its PBKDF2 has %d rounds and %d octets of salt: want %d to %d, and %d to %d", s.rounds,
-			len(salt), minRounds, maxRounds, minSalt, maxSalt)
+		return fmt.Errorf("its PBKDF2 has %d rounds and %d octets of salt: want %d to %d, and %d to %d",
+			s.rounds, len(salt), minRounds, maxRounds, minSalt, maxSalt)
 	}
 	s.salt = salt
 	return nil

@@ -180,8 +180,8 @@ func (t *Terminal) Leave(code ByeCode, text string) {
 // Insert tells the PdT of a card, which gets the slot's exchanges until Remove.
 func (t *Terminal) Insert(slot Slot, atr []byte, p Protocol, card Card) error {
 	if len(atr) < MinATR || len(atr) > MaxATR {
-		return fmt.Errorf("cannot show the %s card: its ATR has %d octets, want %d to %d", slot,
-			len(atr), MinATR, MaxATR)
+		return fmt.Errorf("cannot show the %s card: its ATR has %d octets, want %d to %d",
+			slot, len(atr), MinATR, MaxATR)
 	}
 	ts := t.slots[slot]
 	ts.mu.Lock()

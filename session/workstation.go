@@ -306,8 +306,8 @@ func (ws *workstationSlot) noteShown(epoch uint32) *stream {
 // its data are wiped in apdu, and the terminal's user is asked; other commands that carry a PIN are answered 6982 here.
 func (w *Workstation) Transmit(ctx context.Context, slot Slot, epoch uint32, apdu []byte) ([]byte, error) {
 	if len(apdu) < MinCommand || len(apdu) > MaxCommand {
-		return nil, fmt.Errorf("cannot send a command APDU of %d octets: want %d to %d", len(apdu),
-			MinCommand, MaxCommand)
+		return nil, fmt.Errorf("cannot send a command APDU of %d octets: want %d to %d",
+			len(apdu), MinCommand, MaxCommand)
 	}
 	if header, ok := blank(apdu); ok {
 		r, err := w.exchange(ctx, frameVerify, slot, epoch, header)

@@ -92,8 +92,8 @@ func (w *Workstation) compare(r *resumeTLA) (stands [Slots]standing, err error) 
 	for i, ws := range w.slots {
 		var ok bool
 		if stands[i], ok = ws.book.resume(r.Slots[i].Seq); !ok || r.Slots[i].Slot != ws.slot {
-			return stands, protocolErrorf("the %s slot is at number %d, ours at %d", ws.slot,
-				r.Slots[i].Seq, ws.book.seq)
+			return stands, protocolErrorf("the %s slot is at number %d, ours at %d",
+				ws.slot, r.Slots[i].Seq, ws.book.seq)
 		}
 		if stands[i].dropped { // even if this link fails
 			ws.done()

@@ -124,8 +124,8 @@ func (r *report) identity(trust *pki.Trust, keys *cli.Keys) {
 		return
 	}
 	leaf := keys.Certificate().Leaf
-	r.line("certificate", "serial %x, for %s, until %s", leaf.SerialNumber,
-		strings.Join(leaf.DNSNames, " "), stamp(leaf.NotAfter))
+	r.line("certificate", "serial %x, for %s, until %s",
+		leaf.SerialNumber, strings.Join(leaf.DNSNames, " "), stamp(leaf.NotAfter))
 	if trust == nil {
 		return
 	}
@@ -158,8 +158,8 @@ func (r *report) trust(trust *pki.Trust) {
 		return
 	}
 	for _, a := range trust.Anchors() {
-		r.line("anchor", "%s, vouches for %s, until %s", a.Cert.Subject.CommonName, practices(a.Practices),
-			stamp(a.Cert.NotAfter))
+		r.line("anchor", "%s, vouches for %s, until %s",
+			a.Cert.Subject.CommonName, practices(a.Practices), stamp(a.Cert.NotAfter))
 		r.warnOfEnd("this anchor", a.Cert.NotAfter, soonCert)
 	}
 	for _, l := range trust.Lists() {
@@ -169,8 +169,8 @@ func (r *report) trust(trust *pki.Trust) {
 
 func (r *report) list(l pki.List) {
 	if l.Issuer != "" {
-		r.line("crl", "%s of %s, number %s, %d entries, until %s", l.Source, l.Issuer, l.Number,
-			l.Entries, stamp(l.NextUpdate))
+		r.line("crl", "%s of %s, number %s, %d entries, until %s",
+			l.Source, l.Issuer, l.Number, l.Entries, stamp(l.NextUpdate))
 		r.warnOfEnd("this CRL", l.NextUpdate, max(soonCRL, l.NextUpdate.Sub(l.Ahead)))
 	}
 	if l.Err != nil {

@@ -83,8 +83,8 @@ func describeSession(s *pdt.SessionStatus, now time.Time) string {
 	if s == nil {
 		return "none"
 	}
-	text := fmt.Sprintf("%s of %s for %s through %s, %d commands, %d resets", s.ID, s.TLA,
-		now.Sub(s.Since).Round(time.Second), s.Gateway, s.Commands, s.Resets)
+	text := fmt.Sprintf("%s of %s for %s through %s, %d commands, %d resets",
+		s.ID, s.TLA, now.Sub(s.Since).Round(time.Second), s.Gateway, s.Commands, s.Resets)
 	if !s.Lost.IsZero() {
 		text += fmt.Sprintf(", link lost for %s", now.Sub(s.Lost).Round(time.Second))
 	}

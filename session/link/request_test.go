@@ -122,8 +122,8 @@ const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUp
 
 func problemAnswer(status, code string) string {
 	body := `{"type":"urn:tlagate:problem:` + code + `","title":"t","detail":"What is wrong.","action":"What to do."}`
-	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s", status,
-		len(body), body)
+	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s",
+		status, len(body), body)
 }
 
 func TestPark(t *testing.T) {
