@@ -37,7 +37,7 @@ func TestReadersNoDoesNotCostTheCard(t *testing.T) {
 	require.Contains(t, out, "Le lecteur ne fait plus ce qui est demandé à votre carte CPS")
 	st, _, err := pdt.AskStatus(l.Path("pdt.sock"))
 	require.NoError(t, err)
-	require.Contains(t, strings.Join(st.Warnings, "\n"), "did not do the last 3 commands for the cps card")
+	require.Contains(t, strings.Join(st.Warnings, "\n"), "did not execute the last 3 commands for the cps card")
 }
 
 // TestT0OnlyReaderServesACardThatOffersT1: programs at the PdT take the card for one of T=1, and get what that promises; so do those

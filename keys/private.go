@@ -13,14 +13,14 @@ import (
 	"tlagate/internal/files"
 )
 
-// maxPrivate bounds a file with a secret, in octets.
+// maxPrivate is the largest file with a secret, in octets.
 const maxPrivate = 64 << 10
 
-// readPrivate reads a file that nobody but its owner may read; wipe what it returns. Refused: one that group or world can
-// read or write (but for the bits in tolerated), one that is no ordinary file, and a symbolic link that leads out of the directory it is in.
-// Windows has no such bits: its guide says what to do.
+// readPrivate reads a file that only its owner may read. The caller wipes what it returns. It refuses a file that group
+// or others can read or write (except for the bits in tolerated), anything but an ordinary file, and a symbolic link
+// that leads out of its directory. Windows has no such bits: its guide says what to do.
 func readPrivate(file string, tolerated fs.FileMode) ([]byte, error) {
-	if err := staysHere(file); err != nil {
+	if err := checkLink(file); err != nil {
 		return nil, err
 	}
 	f, err := os.Open(file)
@@ -28,7 +28,7 @@ func readPrivate(file string, tolerated fs.FileMode) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat() // of what is open: the name may change meanwhile
+	info, err := f.Stat() // of the open file: the name may change meanwhile
 	if err != nil {
 		return nil, err
 	}
@@ -43,14 +43,15 @@ func private(info fs.FileInfo, tolerated fs.FileMode) error {
 	case !mode.IsRegular():
 		return errors.New("it is not an ordinary file")
 	case runtime.GOOS != "windows" && mode.Perm()&0o077&^tolerated != 0:
-		return fmt.Errorf("its mode %#o lets others at it, so it may be compromised; if not, run chmod 600 on it", mode.Perm())
+		return fmt.Errorf("its mode %#o lets others at it, so it may be compromised; if not, run chmod 600 on it",
+			mode.Perm())
 	case info.Size() > maxPrivate:
 		return fmt.Errorf("it is larger than %d octets", maxPrivate)
 	}
 	return nil
 }
 
-// readAll reads into one buffer: one that grows would leave copies behind.
+// readAll reads into one buffer: a growing one would leave copies behind.
 func readAll(f io.Reader, size int64) ([]byte, error) {
 	buffer := make([]byte, size+1)
 	n, err := io.ReadFull(f, buffer)
@@ -65,9 +66,9 @@ func readAll(f io.Reader, size int64) ([]byte, error) {
 	return buffer[:n], nil
 }
 
-// staysHere refuses a link to elsewhere: whoever may write there could put in another file. Links within the
-// directory are how secrets are swapped in one step.
-func staysHere(file string) error {
+// checkLink refuses a link to another directory: anybody who may write there could replace the file. Links within the
+// directory are allowed: by them secrets are replaced in one step.
+func checkLink(file string) error {
 	target, err := filepath.EvalSymlinks(file)
 	if err != nil {
 		return err
@@ -103,7 +104,7 @@ func writeNew(file string, data []byte) error {
 	return files.SyncDir(filepath.Dir(file))
 }
 
-// destroyFile overwrites a file once and removes it. On flash that proves nothing: the medium keeps old pages.
+// destroyFile overwrites a file once and removes it. On flash that proves nothing: old pages stay on the medium.
 func destroyFile(file string) error {
 	f, err := os.OpenFile(file, os.O_WRONLY, 0)
 	if err != nil {

@@ -15,13 +15,14 @@ import (
 	"tlagate/pemfile"
 )
 
-// A TPM's key is kept as the TSS's "ASN.1 Specification for TPM 2.0 Key Files", so that tpm2-openssl reads it:
+// A TPM's key is written by the TSS's "ASN.1 Specification for TPM 2.0 Key Files", so that tpm2-openssl reads it:
 //
 //	TPMKey ::= SEQUENCE {
 //	  type       OBJECT IDENTIFIER,              -- id-loadablekey
 //	  emptyAuth  [0] EXPLICIT BOOLEAN OPTIONAL,  -- TRUE: it needs no password
 //	  policy     [1] EXPLICIT … OPTIONAL, secret [2] …, authPolicy [3] …, description [4] …   -- refused
-//	  parent     INTEGER,                        -- TPM_RH_OWNER: a primary key of the standard template; or a persistent handle
+//	  parent     INTEGER,                        -- TPM_RH_OWNER: a primary key of the standard template;
+//	                                             -- or a persistent handle
 //	  pubkey     OCTET STRING,                   -- TPM2B_PUBLIC
 //	  privkey    OCTET STRING }                  -- TPM2B_PRIVATE: encrypted by the TPM
 const blobBlock = "TSS2 PRIVATE KEY"
@@ -73,7 +74,8 @@ func readBlob(body cryptobyte.String) (*blob, error) {
 	if !body.ReadASN1ObjectIdentifier(&oid) || !oid.Equal(oidLoadableKey) ||
 		!body.ReadOptionalASN1(&auth, &hasAuth, der.Context0) || !hasAuth ||
 		!auth.ReadASN1Boolean(&empty) || !empty || !auth.Empty() ||
-		!body.ReadASN1Integer(&parent) || !body.ReadASN1(&public, tag.OCTET_STRING) || !body.ReadASN1(&private, tag.OCTET_STRING) || !body.Empty() {
+		!body.ReadASN1Integer(&parent) || !body.ReadASN1(&public, tag.OCTET_STRING) ||
+		!body.ReadASN1(&private, tag.OCTET_STRING) || !body.Empty() {
 		return nil, errNotBlob
 	}
 	b.parent = tpm2.TPMHandle(parent)
@@ -92,7 +94,7 @@ func readBlob(body cryptobyte.String) (*blob, error) {
 
 var tpmCurves = map[string]tpm2.TPMECCCurve{"p256": tpm2.TPMECCNistP256, "p384": tpm2.TPMECCNistP384}
 
-// publicOf gives the public key of a signing key on P-256 or P-384.
+// publicOf returns the public key of a signing key on P-256 or P-384.
 func publicOf(public tpm2.TPM2BPublic) (*ecdsa.PublicKey, error) {
 	contents, err := public.Contents()
 	if err != nil || contents.Type != tpm2.TPMAlgECC || !contents.ObjectAttributes.SignEncrypt {

@@ -14,7 +14,7 @@ import (
 
 const (
 	statusTime  = 5 * time.Second
-	statusLimit = 1 << 20 // bytes of an answer
+	statusLimit = 1 << 20 // octets of an answer
 )
 
 // statusSocket answers each connection with the Status as JSON. It reads nothing.
@@ -57,10 +57,10 @@ func (x *statusSocket) serve(ctx context.Context) {
 
 func (x *statusSocket) answer(c net.Conn) {
 	defer c.Close()
-	_ = local.WriteLine(c, x.s.Status(), statusTime)
+	_ = local.WriteLine(c, x.s.status(), statusTime)
 }
 
-// AskStatus asks the service that runs with this status socket. It gives the answer as it came, too.
+// AskStatus asks the service that runs with this status socket, and returns its answer, also as it came.
 func AskStatus(path string) (*Status, []byte, error) {
 	c, err := net.DialTimeout("unix", path, statusTime)
 	if err != nil {

@@ -16,10 +16,10 @@ import (
 	"tlagate/internal/nettest"
 )
 
-// patience is for what must happen, on however slow a machine.
+// patience is the time for what must happen, however slow the machine is.
 const patience = 2 * time.Minute
 
-// unhurried has no heartbeat end a session of a test, however slow the machine is.
+// unhurried lets no heartbeat end the session of a test, however slow the machine is.
 var unhurried = Timers{Heartbeat: time.Hour}
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // fakeCard answers every command with its data reversed and 9000.
 type fakeCard struct {
 	commands, resets atomic.Int32
-	gate             chan struct{} // not nil: a command waits for it
+	gate             chan struct{} // not nil = a command waits for it
 	err              error
 }
 
@@ -219,11 +219,11 @@ func TestSP4PINNeverLeavesThePdT(t *testing.T) {
 	} {
 		got, err := p.w.Transmit(t.Context(), SlotCPS, in.Epoch, apdu)
 		require.NoError(t, err)
-		require.Equal(t, SWSecurityStatus, got)
+		require.Equal(t, swSecurityStatus, got)
 		// A PdT that sends it all the same is refused at the TLA.
 		x := exchangeID{in.Epoch, p.w.slots[SlotCPS].book.begin()}
-		require.NoError(t, p.w.s.write(FrameCommand, SlotCPS, x.bytes(), apdu))
-		require.Equal(t, SWSecurityStatus, (<-p.w.slots[SlotCPS].reply).body)
+		require.NoError(t, p.w.s.write(frameCommand, SlotCPS, x.bytes(), apdu))
+		require.Equal(t, swSecurityStatus, (<-p.w.slots[SlotCPS].reply).body)
 	}
 	require.Zero(t, card.commands.Load())
 	_, err := p.w.Transmit(t.Context(), SlotCPS, in.Epoch, []byte{0, 0x20, 0, 0x80})
@@ -231,7 +231,7 @@ func TestSP4PINNeverLeavesThePdT(t *testing.T) {
 	require.EqualValues(t, 1, card.commands.Load(), "the retry counter probe passes")
 }
 
-// pinCard is a card whose user is asked.
+// pinCard is a card for whose PIN the user is asked.
 type pinCard struct {
 	fakeCard
 	asked chan [MinCommand]byte
@@ -259,14 +259,14 @@ func TestSP4OnlyTheHeaderOfAVerifyLeavesThePdT(t *testing.T) {
 	require.Zero(t, card.commands.Load())
 	require.NotContains(t, string(p.t.link().rbuf[:cap(p.t.link().rbuf)]), "1234")
 
-	// Without somebody to ask, and for anything but VERIFY, it is refused.
+	// When nobody can be asked, and for any command but VERIFY, it is refused.
 	for header, on := range map[[4]byte]Card{{0, 0x24, 0, 0x81}: card, {0, 0x20, 0, 0x81}: new(fakeCard)} {
 		require.NoError(t, p.t.Remove(SlotCPS))
 		require.NoError(t, p.t.Insert(SlotCPS, fakeATR, T1, on))
 		in = <-p.inserted
 		x := exchangeID{in.Epoch, p.w.slots[SlotCPS].book.begin()}
-		require.NoError(t, p.w.s.write(FrameVerify, SlotCPS, x.bytes(), header[:]))
-		require.Equal(t, SWSecurityStatus, (<-p.w.slots[SlotCPS].reply).body)
+		require.NoError(t, p.w.s.write(frameVerify, SlotCPS, x.bytes(), header[:]))
+		require.Equal(t, swSecurityStatus, (<-p.w.slots[SlotCPS].reply).body)
 	}
 }
 

@@ -8,10 +8,10 @@ import (
 	"tlagate/internal/files"
 )
 
-// maxState bounds the state file, in octets.
+// maxState is the most that is read of the state file, in octets.
 const maxState = 32 << 20
 
-// load reads what was kept. Nil means that this is the first start, or that the file is none of ours, which why then tells.
+// load reads the state. It returns nil at the first start, or when the file is not ours; why says which.
 func load(name string) (s *seen, why string, err error) {
 	found, err := files.Load(name, maxState, func(raw []byte) (err error) {
 		s, err = parseState(raw)
@@ -36,14 +36,14 @@ func parseState(raw []byte) (*seen, error) {
 	return s, nil
 }
 
-// save replaces the state, all of it or nothing.
+// save replaces the state, all of it or none.
 func (s *seen) save(name string) error {
 	raw, err := json.Marshal(s)
 	if err == nil {
 		err = files.Replace(name, raw, 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot keep what this machine is for the next start: %w", err)
+		return fmt.Errorf("cannot save what this machine is, for the next start: %w", err)
 	}
 	return nil
 }

@@ -52,15 +52,15 @@ type limits struct {
 	Grace    time.Duration `yaml:"grace"`
 }
 
-// shortestGap is what the driver needs to notice a removal.
+// shortestGap is the shortest absence of a card that the driver notices.
 const shortestGap = time.Second
 
-// place says which configuration a command uses.
-type place struct {
+// configFlag names the configuration file of a command.
+type configFlag struct {
 	Config string `short:"c" default:"/etc/tlagate/pdt.yaml" placeholder:"FILE" help:"Configuration file (${default})."`
 }
 
-func (p place) load() (config, error) {
+func (p configFlag) load() (config, error) {
 	var c config
 	err := cli.LoadYAML(p.Config, &c, func() error {
 		return errors.Join(c.CheckProxy(), c.CheckHybrid(), c.check(), c.checkSeal())
@@ -71,8 +71,8 @@ func (p place) load() (config, error) {
 	return c, err
 }
 
-// AuditFile is where the trace is.
-func (p place) AuditFile() (string, error) {
+// AuditFile returns where the trace is.
+func (p configFlag) AuditFile() (string, error) {
 	c, err := p.load()
 	return string(c.Audit), err
 }
@@ -104,7 +104,7 @@ func (c config) check() error {
 	return errors.Join(errs...)
 }
 
-// service gives the configuration as package pdt wants it.
+// service returns the configuration for package pdt.
 func (c config) service(trust *pki.Trust, client, server *cli.Keys, log *slog.Logger) (pdt.Config, error) {
 	cfg := pdt.Config{
 		Gateways:  c.Gateways.Texts(),
@@ -146,7 +146,8 @@ func (a access) table() (pdt.Access, error) {
 	return table, errors.Join(errs...)
 }
 
-// becomeOwner is called by each command that writes.
+// becomeOwner makes the program run as the owner of what it writes; each command that writes calls it.
 func (c config) becomeOwner(file string) error {
-	return cli.Written{Config: file, Identities: []cli.Identity{c.Client, c.Server}, Trust: c.Trust, Files: []cli.Path{c.Audit, c.Bundle}}.BecomeOwner()
+	return cli.Written{Config: file, Identities: []cli.Identity{c.Client, c.Server}, Trust: c.Trust,
+		Files: []cli.Path{c.Audit, c.Bundle}}.BecomeOwner()
 }

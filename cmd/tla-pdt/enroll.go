@@ -12,7 +12,7 @@ import (
 )
 
 type enrollCmd struct {
-	place
+	configFlag
 	enrol.Command
 }
 
@@ -48,7 +48,7 @@ func (e *enrollCmd) Run(app *cli.App) error {
 // places are where the PKI can be asked.
 func (c config) places() ([]est.Place, error) { return c.Renewal.Places(c.Gateways.Texts()...) }
 
-// device names our certificates: the client one stands surety for the server one.
+// device names our certificates. The client certificate authenticates the renewal of both.
 func (c config) device() enrol.Device {
 	return enrol.Device{Dial: c.Dial, Trust: c.Trust, Pairs: []enrol.Pair{
 		{Name: "client", Files: c.Client, Profile: est.PdTClient},
@@ -56,14 +56,15 @@ func (c config) device() enrol.Device {
 	}}
 }
 
-// renewer renews our certificates while the service runs, at the places.
-func (c config) renewer(d *daemon, trace *trail.Trail, log *slog.Logger) (*enrol.Renewer, func(context.Context) error, error) {
+// renewer returns what renews our certificates, and the task that has it do so while the service runs.
+func (c config) renewer(d *daemon, trace *trail.Trail, log *slog.Logger) (r *enrol.Renewer,
+	run func(context.Context) error, err error) {
 	places, err := c.places()
 	if err != nil {
 		return nil, nil, err
 	}
 	pairs := c.device().Pairs
-	r := &enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Dial: c.Dial, Hybrids: c.Hybrids(trace.Hybrids), Log: log,
+	r = &enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Dial: c.Dial, Hybrids: c.Hybrids(trace.Hybrids), Log: log,
 		Traced: trace.Renewal,
 		Held:   []enrol.Held{{Pair: pairs[0], Keys: d.client}, {Pair: pairs[1], Keys: d.server}}}
 	return r, func(ctx context.Context) error { r.Run(ctx, places); return ctx.Err() }, nil

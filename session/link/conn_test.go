@@ -30,7 +30,7 @@ func pair(t testing.TB, end, gateway Config) (*Conn, *Conn) {
 	return l, g
 }
 
-// readOn reads and throws away until the link is over, and gives why.
+// readOn reads and discards until the link is over, and returns why it is.
 func readOn(l *Conn) <-chan error {
 	over := make(chan error, 1)
 	go func() {
@@ -79,7 +79,7 @@ func TestSilentPeerIsPingedThenDead(t *testing.T) {
 }
 
 func TestTwoQuietEndsStayAlive(t *testing.T) {
-	const beat = 500 * time.Millisecond // dead after three: long enough for a busy machine
+	const beat = 500 * time.Millisecond // three of them are long enough for a busy machine
 	l, g := pair(t, Config{Heartbeat: beat}, Config{Heartbeat: beat})
 	first := l.Heard()
 	ends, endg := readOn(l), readOn(g)
@@ -163,7 +163,7 @@ func TestNoticeIsTheReason(t *testing.T) {
 	require.Error(t, g.WriteRecord(TypeData, []byte{1}), "nothing after the last word")
 }
 
-// A peer that is still sending gets the notice all the same: closing at once would have reset the connection.
+// A peer that is still sending gets the notice: closing at once would have reset the connection.
 func TestPartedInFullFlow(t *testing.T) {
 	for range 20 {
 		l, g := pair(t, Config{}, Config{})
@@ -185,7 +185,7 @@ func TestPartedInFullFlow(t *testing.T) {
 	}
 }
 
-// A peer that reads nothing is closed upon in the end.
+// Part closes the link of a peer that reads nothing.
 func TestPartDoesNotWaitForEver(t *testing.T) {
 	a, b := net.Pipe()
 	defer b.Close()

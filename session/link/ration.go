@@ -6,7 +6,8 @@ import (
 	"tlagate/internal/bucket"
 )
 
-// Records that carry no data cost work and bring the peer nothing; docs/protocol.md, section 5, says how many one may send.
+// Records that carry no data cost work and bring the peer nothing; docs/protocol.md, section 5, says how many one may
+// send.
 const (
 	rationBurst = 128
 	rationEvery = time.Second / 16
