@@ -81,9 +81,11 @@ func (g *Gateway) mayOpen(tla pki.Identity, name string) (pki.Identity, *link.Pr
 	return pdt, nil
 }
 
+const nonceSize = 32 // octets
+
 // challenge issues a nonce for this connection.
 func (g *Gateway) challenge(c *client, w http.ResponseWriter) *link.Problem {
-	raw := make([]byte, 32)
+	raw := make([]byte, nonceSize)
 	_, _ = rand.Read(raw) // never fails (crypto/rand)
 	c.nonce, c.nonceAt = base64.RawURLEncoding.EncodeToString(raw), time.Now()
 	w.Header().Set("WWW-Authenticate", link.Challenge(c.nonce))

@@ -94,19 +94,23 @@ var (
 	rsaSHA256   = []byte{0x30, 13, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11, 5, 0}
 )
 
-func (s *signer) chooseAlgorithm() error {
-	switch key := s.key.Public().(type) {
+func (s *signer) chooseAlgorithm() (err error) {
+	s.hash, s.algorithm, err = algorithmFor(s.key.Public())
+	return err
+}
+
+// algorithmFor returns the hash that goes with a key, and the AlgorithmIdentifier.
+func algorithmFor(key crypto.PublicKey) (crypto.Hash, []byte, error) {
+	switch key := key.(type) {
 	case *ecdsa.PublicKey:
-		s.hash, s.algorithm = crypto.SHA256, ecdsaSHA256
 		if key.Curve == elliptic.P384() {
-			s.hash, s.algorithm = crypto.SHA384, ecdsaSHA384
+			return crypto.SHA384, ecdsaSHA384, nil
 		}
+		return crypto.SHA256, ecdsaSHA256, nil
 	case *rsa.PublicKey:
-		s.hash, s.algorithm = crypto.SHA256, rsaSHA256
-	default:
-		return fmt.Errorf("cannot sign answers with a key of kind %T", key)
+		return crypto.SHA256, rsaSHA256, nil
 	}
-	return nil
+	return 0, nil, fmt.Errorf("cannot sign answers with a key of kind %T", key)
 }
 
 // checkDates says why it cannot sign now.

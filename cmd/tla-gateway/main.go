@@ -7,11 +7,12 @@ import (
 )
 
 type grammar struct {
-	Serve  serveCmd  `cmd:"" help:"Run the gateway."`
-	Check  checkCmd  `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
-	Enroll enrollCmd `cmd:"" help:"Get our certificates from the PKI with a one-time code."`
-	Keys   keysCmd   `cmd:"" help:"List every key and certificate held: use, algorithm, where, protection, dates, status."`
-	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
+	Serve      serveCmd      `cmd:"" help:"Run the gateway."`
+	Check      checkCmd      `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
+	Enroll     enrollCmd     `cmd:"" help:"Get our certificates from the PKI with a one-time code."`
+	Keys       keysCmd       `cmd:"" help:"List every key and certificate held: use, algorithm, where, protection, dates, status."`
+	Erase      eraseCmd      `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
+	Algorithms algorithmsCmd `cmd:"" help:"List the cryptography of this program: algorithms, strength, references, place in the source (G5)."`
 
 	Audit trail.Command[auditPlace] `cmd:"" help:"Verify or show the audit trace."`
 }

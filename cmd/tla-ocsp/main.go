@@ -4,8 +4,9 @@ package main
 import "tlagate/cmd/internal/cli"
 
 type grammar struct {
-	Serve serveCmd `cmd:"" help:"Run the responder."`
-	Check checkCmd `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
+	Serve      serveCmd      `cmd:"" help:"Run the responder."`
+	Check      checkCmd      `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
+	Algorithms algorithmsCmd `cmd:"" help:"List the cryptography of this program: algorithms, strength, references, place in the source (G5)."`
 }
 
 func main() { cli.Main("tla-ocsp", &grammar{}, nil) }
