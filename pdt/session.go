@@ -33,12 +33,18 @@ type cardSession struct {
 	end   sync.Once
 
 	mu      sync.Mutex  // protects the rest
-	gateway string      // of the link of now, or of the last one
+	way                 // the link of now, or the last one
 	resumed int         // times
 	lost    time.Time   // when the link was lost; zero: there is one
 	grace   *time.Timer // then: ends the session
 	leaving error       // why this side ends it; nil: it does not
 	over    bool        // no card is shown any more
+}
+
+// way is how a link of the session came.
+type way struct {
+	gateway string
+	tls     pki.Negotiated // of the card session
 }
 
 // is tells whether c is that session of that TLA; c may be nil.
@@ -89,7 +95,7 @@ func (c *cardSession) begin(ctx context.Context) {
 }
 
 // resume serves a further link, if the TLA proves that the session is its own; proved is called when that is known.
-func (c *cardSession) resume(ctx context.Context, proved func(), conn net.Conn, gateway string, generation uint32) {
+func (c *cardSession) resume(ctx context.Context, proved func(), conn net.Conn, by way, generation uint32) {
 	if err := conn.SetReadDeadline(time.Now().Add(setUp)); err != nil {
 		return
 	}
@@ -97,7 +103,7 @@ func (c *cardSession) resume(ctx context.Context, proved func(), conn net.Conn, 
 		err = c.w.Resume(context.Background(), conn, generation, func() {
 			_ = conn.SetReadDeadline(time.Time{})
 			proved()
-			c.back(gateway)
+			c.back(by)
 			ours = true
 		})
 		return ours, err
@@ -142,7 +148,7 @@ func (c *cardSession) graceOver() {
 }
 
 // back: the session goes on over another link, unless this side wanted to end it just when the one before broke.
-func (c *cardSession) back(gateway string) {
+func (c *cardSession) back(by way) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	away := time.Duration(0)
@@ -150,9 +156,9 @@ func (c *cardSession) back(gateway string) {
 		c.grace.Stop()
 		away = time.Since(c.lost)
 	}
-	c.gateway, c.lost = gateway, time.Time{}
+	c.way, c.lost = by, time.Time{}
 	c.resumed++
-	c.log.Info("session resumed", "through", gateway, "resumed", c.resumed, "away", away.Round(time.Millisecond))
+	c.log.Info("session resumed", "through", by.gateway, "resumed", c.resumed, "away", away.Round(time.Millisecond))
 	if c.leaving != nil {
 		c.w.Leave(farewellOf(c.leaving))
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode"
 
+	"tlagate/pki"
 	"tlagate/tla"
 	ctl "tlagate/tla/control"
 )
@@ -203,6 +204,8 @@ func (t tongue) status(w io.Writer, s *tla.Status) {
 		if !n.Since.IsZero() {
 			t.line(w, lines.since, stamp(n.Since))
 		}
+		t.encryption(w, lines.pdtTLS, n.PdTTLS)
+		t.encryption(w, lines.gatewayTLS, n.GatewayTLS)
 		t.ends(w, n)
 	}
 	if p := s.PIN; p != nil {
@@ -222,6 +225,13 @@ func (t tongue) status(w io.Writer, s *tla.Status) {
 	t.certificate(w, s)
 	if s.Storage != "" {
 		fmt.Fprintln(w, t.say(lines.noRoom, nil))
+	}
+}
+
+// encryption tells what a layer of TLS agreed upon, for whoever looks after the terminal (C2).
+func (t tongue) encryption(w io.Writer, name words, n *pki.Negotiated) {
+	if n != nil {
+		t.line(w, name, n.String())
 	}
 }
 
