@@ -13,8 +13,8 @@ import (
 
 // Algorithms lists what this CA signs, with what, and for how long.
 func Algorithms() []algorithms.Use {
-	list := []algorithms.Use{{Kind: algorithms.Key, Name: fmt.Sprintf("RSA %d … %d", minRSA, maxRSA), Bits: algorithms.RSA(minRSA),
-		By: algorithms.ByRSA, For: algorithms.Text{
+	list := []algorithms.Use{{Kind: algorithms.Key, Name: fmt.Sprintf("RSA %d … %d", minRSA, maxRSA),
+		Bits: algorithms.RSA(minRSA), By: algorithms.ByRSA, For: algorithms.Text{
 			EN: "Of RSA keys, those that this CA has and certifies; ECDSA on P-256 or P-384.",
 			FR: "Parmi les clés RSA, celles que cette AC possède et certifie ; ECDSA sur P-256 ou P-384."}}}
 	for _, key := range algorithms.Probes(minRSA) {
@@ -40,16 +40,18 @@ var codes = algorithms.Text{
 	EN: "What the books keep of the secret of an enrolment code.",
 	FR: "Ce que les registres gardent du secret d'un code d'enrôlement."}
 
-var keyIdentifier = algorithms.Use{Kind: algorithms.Digest, Name: "SHA-1 (SubjectKeyIdentifier)", By: []string{"RFC 5280 4.2.1.2 (1)"},
-	For: algorithms.Text{
+var keyIdentifier = algorithms.Use{Kind: algorithms.Digest, Name: "SHA-1 (SubjectKeyIdentifier)",
+	By: []string{"RFC 5280 4.2.1.2 (1)"}, For: algorithms.Text{
 		EN: "Names a CA's key in certificates, to find the issuer faster; the issuer's signature is what is believed.",
-		FR: "Nomme la clé d'une AC dans les certificats, pour trouver l'émetteur plus vite ; c'est sa signature qui est crue."},
+		FR: "Nomme la clé d'une AC dans les certificats, pour trouver l'émetteur plus vite ; c'est sa signature qui " +
+			"est crue."},
 	Outside: algorithms.Text{
 		EN: "B1 refuses SHA-1 (2.3). It is method 1 of RFC 5280, which cfssl follows; nothing rests on it.",
 		FR: "B1 refuse SHA-1 (2.3). C'est la méthode 1 de la RFC 5280, que cfssl suit ; rien ne repose sur elle."}}
 
-var serial = algorithms.Use{Kind: algorithms.Secret, Name: fmt.Sprintf("crypto/rand, %d octets", serialSize), Bits: 8*serialSize - 2,
-	By: []string{"RFC 5280 4.1.2.2", "getrandom(2)", algorithms.B1("2.4")}, For: algorithms.Text{
+var serial = algorithms.Use{Kind: algorithms.Secret, Name: fmt.Sprintf("crypto/rand, %d octets", serialSize),
+	Bits: 8*serialSize - 2, By: []string{"RFC 5280 4.1.2.2", "getrandom(2)", algorithms.B1("2.4")},
+	For: algorithms.Text{
 		EN: "A certificate's serial number: nobody foresees the next certificate.",
 		FR: "Le numéro de série d'un certificat : nul ne prévoit le prochain certificat."}}
 
@@ -64,7 +66,8 @@ func lives() []algorithms.Use {
 	for _, p := range Profiles {
 		if !slices.ContainsFunc(told, p.livesAs) {
 			told = append(told, p)
-			list = append(list, life(p.Name+" …", fmt.Sprintf("%d days, %d at most: %s.", p.Days, p.MaxDays, namesOf(p.livesAs)),
+			list = append(list, life(p.Name+" …",
+				fmt.Sprintf("%d days, %d at most: %s.", p.Days, p.MaxDays, namesOf(p.livesAs)),
 				fmt.Sprintf("%d jours, %d au plus : %s.", p.Days, p.MaxDays, namesOf(p.livesAs))))
 		}
 	}
@@ -72,7 +75,8 @@ func lives() []algorithms.Use {
 }
 
 func life(name, en, fr string) algorithms.Use {
-	return algorithms.Use{Kind: algorithms.Life, Name: name, By: []string{"docs/ca.md"}, For: algorithms.Text{EN: en, FR: fr}}
+	return algorithms.Use{Kind: algorithms.Life, Name: name, By: []string{"docs/ca.md"},
+		For: algorithms.Text{EN: en, FR: fr}}
 }
 
 func listLife(name string, period time.Duration) algorithms.Use {

@@ -12,8 +12,8 @@ import (
 	"tlagate/pki"
 )
 
-// TestC2WhatWasNegotiatedIsToldEverywhere: both layers of a session, as both their ends tell them, and the gateway's log
-// of each connection; curl brings another group than our programs, and whoami says so.
+// TestC2WhatWasNegotiatedIsToldEverywhere: both layers of a session, as both their ends tell them, and the gateway's
+// log of each connection; curl brings another group than our programs, and whoami says so.
 func TestC2WhatWasNegotiatedIsToldEverywhere(t *testing.T) {
 	l := newLab(t)
 	startSession(t, l)
@@ -25,13 +25,17 @@ func TestC2WhatWasNegotiatedIsToldEverywhere(t *testing.T) {
 	var workstation pdt.Status
 	require.NoError(t, json.Unmarshal([]byte(out), &workstation))
 
-	for _, n := range []pki.Negotiated{*relay.GatewayTLS, *relay.PdTTLS, workstation.Session.TLS, *workstation.Gateways[0].TLS} {
-		require.Equal(t, pki.Negotiated{Version: "TLS 1.3", Suite: n.Suite, Group: "X25519MLKEM768", Signature: n.Signature}, n)
+	all := []pki.Negotiated{*relay.GatewayTLS, *relay.PdTTLS, workstation.Session.TLS, *workstation.Gateways[0].TLS}
+	for _, n := range all {
+		require.Equal(t, "TLS 1.3", n.Version)
+		require.Equal(t, "X25519MLKEM768", n.Group)
+		require.False(t, n.Resumed)
 		require.NotEmpty(t, n.Suite)
 		require.NotEmpty(t, n.Signature)
 	}
 	require.Equal(t, relay.PdTTLS.Suite, workstation.Session.TLS.Suite)
-	logged(t, l.GatewayProc, 0, "connection accepted", "peer="+lab.TLA, `tls="`+relay.GatewayTLS.Version+", "+relay.GatewayTLS.Group)
+	told := `tls="` + relay.GatewayTLS.Version + ", " + relay.GatewayTLS.Group
+	logged(t, l.GatewayProc, 0, "connection accepted", "peer="+lab.TLA, told)
 
 	plain, err := l.Relay("status")
 	require.NoError(t, err)
@@ -40,8 +44,9 @@ func TestC2WhatWasNegotiatedIsToldEverywhere(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, plain, workstation.Session.TLS.String())
 
-	asked, err := world.Run(patience, nil, "curl", "--silent", "--show-error", "--curves", "P-384", "--cacert", l.TLATrust.Anchor,
-		"--cert", l.TLAKeys.Cert, "--key", l.TLAKeys.Key, "https://"+l.Via()+"/v1/whoami")
+	asked, err := world.Run(patience, nil, "curl", "--silent", "--show-error", "--curves", "P-384",
+		"--cacert", l.TLATrust.Anchor, "--cert", l.TLAKeys.Cert, "--key", l.TLAKeys.Key,
+		"https://"+l.Via()+"/v1/whoami")
 	require.NoError(t, err)
 	require.Contains(t, asked, `"tls":{"version":"TLS 1.3","suite":"TLS_`)
 	require.Contains(t, asked, `"group":"CurveP384"`)

@@ -34,7 +34,8 @@ func (s *Service) serveJoined(ctx context.Context, cut context.CancelCauseFunc, 
 		c.resume(ctx, proved, conn, way{g.address, peer.TLS}, j.Generation)
 		return
 	}
-	c := &cardSession{s: s, id: j.Session, tla: peer.Identity, way: way{g.address, peer.TLS}, began: time.Now(), log: log}
+	c := &cardSession{s: s, id: j.Session, tla: peer.Identity, way: way{g.address, peer.TLS}, began: time.Now(),
+		log: log}
 	if err := c.open(conn); err != nil {
 		c.log.Warn("session not opened", "reason", reasonOf(err), "error", err)
 		return

@@ -19,8 +19,8 @@ type Negotiated struct {
 
 // NegotiatedOf reads it off a handshake that is complete.
 func NegotiatedOf(cs tls.ConnectionState) Negotiated {
-	n := Negotiated{Version: tls.VersionName(cs.Version), Suite: tls.CipherSuiteName(cs.CipherSuite), Group: cs.CurveID.String(),
-		Resumed: cs.DidResume}
+	n := Negotiated{Version: tls.VersionName(cs.Version), Suite: tls.CipherSuiteName(cs.CipherSuite),
+		Group: cs.CurveID.String(), Resumed: cs.DidResume}
 	if len(cs.PeerCertificates) > 0 {
 		n.Signature = signatureOf(cs.PeerCertificates[0])
 	}

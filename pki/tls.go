@@ -136,7 +136,8 @@ func (h *handshake) run(ctx context.Context, c *tls.Conn) (*tls.Conn, *Peer, err
 	err := c.HandshakeContext(ctx)
 	if err == nil && h.refusal == nil && h.verdict != nil {
 		h.tap.stop()
-		return c, &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, NegotiatedOf(c.ConnectionState()), h.want}, nil
+		agreed := NegotiatedOf(c.ConnectionState())
+		return c, &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, agreed, h.want}, nil
 	}
 	if err == nil {
 		_ = c.CloseWrite() // close_notify

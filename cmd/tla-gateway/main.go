@@ -7,14 +7,15 @@ import (
 )
 
 type grammar struct {
-	Serve      serveCmd      `cmd:"" help:"Run the gateway."`
-	Check      checkCmd      `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
-	Enroll     enrollCmd     `cmd:"" help:"Get our certificates from the PKI with a one-time code."`
-	Keys       keysCmd       `cmd:"" help:"List every key and certificate held: use, algorithm, where, protection, dates, status."`
-	Erase      eraseCmd      `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
-	Algorithms algorithmsCmd `cmd:"" help:"List the cryptography of this program: algorithms, strength, references, place in the source (G5)."`
+	Serve  serveCmd  `cmd:"" help:"Run the gateway."`
+	Check  checkCmd  `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
+	Enroll enrollCmd `cmd:"" help:"Get our certificates from the PKI with a one-time code."`
+	Keys   keysCmd   `cmd:"" help:"List every key and certificate held: use, algorithm, where, protection, dates, status."`
+	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 
 	Audit trail.Command[auditPlace] `cmd:"" help:"Verify or show the audit trace."`
+
+	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }
 
 func main() { cli.Main("tla-gateway", &grammar{}, nil) }

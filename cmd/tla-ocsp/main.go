@@ -4,9 +4,10 @@ package main
 import "tlagate/cmd/internal/cli"
 
 type grammar struct {
-	Serve      serveCmd      `cmd:"" help:"Run the responder."`
-	Check      checkCmd      `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
-	Algorithms algorithmsCmd `cmd:"" help:"List the cryptography of this program: algorithms, strength, references, place in the source (G5)."`
+	Serve serveCmd `cmd:"" help:"Run the responder."`
+	Check checkCmd `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
+
+	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }
 
 func main() { cli.Main("tla-ocsp", &grammar{}, nil) }

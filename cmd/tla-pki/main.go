@@ -35,9 +35,10 @@ type grammar struct {
 	Adopt       adoptCmd       `cmd:"" help:"Enter what restored books have lost: certificates issued, or serial numbers to revoke."`
 	Bundle      bundleCmd      `cmd:"" help:"Sign, show and verify the configuration bundles of devices."`
 	Verify      verifyCmd      `cmd:"" help:"Say why a certificate is accepted or refused: exit 0, 1, or 2 if that cannot be told."`
-	Algorithms  algorithmsCmd  `cmd:"" help:"List the cryptography of this program: algorithms, strength, references, place in the source (G5)."`
 
 	Audit trail.Command[auditPlace] `cmd:"" help:"Verify or show the audit trace of the CA, DIR/audit.jsonl."`
+
+	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }
 
 // caDir is where the CA is.

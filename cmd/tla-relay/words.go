@@ -344,14 +344,13 @@ var (
 		tla.HoldStuck:  {"le lecteur ne répond pas : débranchez-le et rebranchez-le", "the reader does not answer: unplug it and plug it again"},
 		tla.HoldFailed: {"inutilisable", "cannot be used"},
 	}
-	lines = struct{ state, pdt, since, pdtTLS, gatewayTLS, noPCSC, noReader, reader, empty, last, own, noOwn, noRoom, refused, ask, pin, pinTries, pinAsked, pinPad words }{
-		state:  words{"État", "State"},
-		pdt:    words{"Poste de Travail", "Poste de Travail"},
-		since:  words{"Depuis", "Since"},
-		pdtTLS: words{"Chiffrement jusqu'au Poste de Travail", "Encryption to the Poste de Travail"},
-		gatewayTLS: words{
-			"Chiffrement jusqu'au service de votre opérateur",
-			"Encryption to your operator's service"},
+	lines = struct {
+		state, pdt, since, noPCSC, noReader, reader, empty, last, own, noOwn, noRoom, refused, ask words
+		pin, pinTries, pinAsked, pinPad, pdtTLS, gatewayTLS                                        words
+	}{
+		state:    words{"État", "State"},
+		pdt:      words{"Poste de Travail", "Poste de Travail"},
+		since:    words{"Depuis", "Since"},
 		noPCSC:   words{"Le service des lecteurs de cartes ne répond pas", "The card readers' service does not answer"},
 		noReader: words{"Aucun lecteur", "No reader"},
 		reader:   words{"Lecteur", "Reader"},
@@ -375,6 +374,10 @@ var (
 		refused: words{
 			"Attention : ce terminal a refusé {n} {n:demande:demandes} du Poste de Travail. Prévenez l'opérateur.",
 			"Careful: this terminal refused {n} {n:request:requests} of the Poste de Travail. Tell the operator."},
+		pdtTLS: words{"Chiffrement jusqu'au Poste de Travail", "Encryption to the Poste de Travail"},
+		gatewayTLS: words{
+			"Chiffrement jusqu'au service de votre opérateur",
+			"Encryption to your operator's service"},
 	}
 )
 

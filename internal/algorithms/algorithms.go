@@ -13,7 +13,7 @@ import (
 type Use struct {
 	Kind    Kind     `json:"kind"`
 	Name    string   `json:"name"`           // the same in every language
-	Bits    int      `json:"bits,omitempty"` // of strength, against whoever has no quantum computer; 0 = nothing rests on it
+	Bits    int      `json:"bits,omitempty"` // of strength, without a quantum computer; 0 = none of its own
 	For     Text     `json:"use"`            // what it is for, and within which bounds
 	Place   string   `json:"package"`        // of the source
 	By      []string `json:"references"`
@@ -74,17 +74,18 @@ var kinds = [numberOfKinds]struct {
 	word  string // in JSON
 	title Text
 }{
-	Version:     {"tls_version", Text{"TLS versions", "Versions de TLS"}},
-	Suite:       {"tls_suite", Text{"TLS cipher suites", "Suites cryptographiques de TLS"}},
-	Group:       {"tls_group", Text{"TLS key exchange", "Échange de clé de TLS"}},
-	Handshake:   {"tls_signature", Text{"TLS signatures", "Signatures de TLS"}},
-	Certificate: {"certificate_signature", Text{"Signatures of certificates, lists and OCSP answers", "Signatures des certificats, des listes et des réponses OCSP"}},
-	Key:         {"key", Text{"Keys", "Clés"}},
-	Life:        {"life", Text{"Lives", "Durées de vie"}},
-	Statement:   {"statement", Text{"Signed outside TLS", "Signatures hors de TLS"}},
-	Rest:        {"at_rest", Text{"Encrypted at rest", "Chiffrement au repos"}},
-	Secret:      {"secret", Text{"Secrets, proofs and random values", "Secrets, preuves et valeurs aléatoires"}},
-	Digest:      {"digest", Text{"Digests", "Empreintes"}},
+	Version:   {"tls_version", Text{"TLS versions", "Versions de TLS"}},
+	Suite:     {"tls_suite", Text{"TLS cipher suites", "Suites cryptographiques de TLS"}},
+	Group:     {"tls_group", Text{"TLS key exchange", "Échange de clé de TLS"}},
+	Handshake: {"tls_signature", Text{"TLS signatures", "Signatures de TLS"}},
+	Certificate: {"certificate_signature", Text{"Signatures of certificates, lists and OCSP answers",
+		"Signatures des certificats, des listes et des réponses OCSP"}},
+	Key:       {"key", Text{"Keys", "Clés"}},
+	Life:      {"life", Text{"Lives", "Durées de vie"}},
+	Statement: {"statement", Text{"Signed outside TLS", "Signatures hors de TLS"}},
+	Rest:      {"at_rest", Text{"Encrypted at rest", "Chiffrement au repos"}},
+	Secret:    {"secret", Text{"Secrets, proofs and random values", "Secrets, preuves et valeurs aléatoires"}},
+	Digest:    {"digest", Text{"Digests", "Empreintes"}},
 }
 
 // MarshalText gives the word of a kind.

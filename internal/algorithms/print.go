@@ -82,7 +82,8 @@ func (p *printer) printf(format string, args ...any) {
 	}
 }
 
-// uses writes a line with name, strength and package for each of some uses, and below them what they are for and by what.
+// uses writes a line with name, strength and package for each of some uses, and below them what they are for and by
+// what.
 func (p *printer) uses(same []Use) {
 	for _, u := range same {
 		bits := ""
