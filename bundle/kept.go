@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 )
 
 // Config says where a device has its bundle, and what it judges it by.
@@ -39,8 +41,8 @@ const ahead = 5 * time.Minute
 type Kept struct {
 	cfg   Config
 	id    pki.Identity
-	trust *pki.Trust // of bundles: the pinned root alone
-	root  string     // digest of the pinned root
+	trust *trust.Trust // of bundles: the pinned root alone
+	root  string       // digest of the pinned root
 
 	mu     sync.Mutex // protects the rest, and the files
 	bundle *Bundle    // nil = none yet
@@ -109,14 +111,14 @@ func (k *Kept) readRoot() error {
 }
 
 func (k *Kept) openTrust() (err error) {
-	cfg := pki.TrustConfig{DenyList: k.cfg.DenyList, CRLs: k.cfg.CRLs, Production: k.cfg.Production, Clock: k.cfg.Clock}
+	cfg := trust.Config{Production: k.cfg.Production, Clock: k.cfg.Clock, Revocation: revocation.Config{DenyList: k.cfg.DenyList, CRLs: k.cfg.CRLs}}
 	for _, file := range k.cfg.Anchors {
-		cfg.Anchors = append(cfg.Anchors, pki.AnchorFile{File: file, Practices: []string{"*"}})
+		cfg.Anchors = append(cfg.Anchors, trust.AnchorFile{File: file, Practices: []string{"*"}})
 	}
 	if k.cfg.ARL != "" {
 		cfg.CRLs = append(cfg.CRLs, k.cfg.ARL)
 	}
-	if k.trust, err = pki.OpenTrust(cfg); err != nil {
+	if k.trust, err = trust.Open(cfg); err != nil {
 		return broken(strings.Join(k.cfg.Anchors, ", "), Untrusted, "the pinned root or the deny list cannot be used: %v", err)
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"tlagate/pemfile"
-	"tlagate/pki"
+	crls "tlagate/pki/revocation"
 )
 
 // worldList is a list that somebody may have believed.
@@ -55,7 +55,7 @@ func (c *CA) readList(p Published) (*worldList, error) {
 	if err != nil {
 		return nil, err
 	}
-	checked, err := pki.ReadCRL(der)
+	checked, err := crls.ReadCRL(der)
 	if err != nil {
 		return nil, err
 	}

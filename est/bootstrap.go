@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Bootstrap configures how a device that trusts nobody yet finds whom its code names.
@@ -25,7 +25,7 @@ type Bootstrap struct {
 type Anchor struct {
 	Root  *x509.Certificate // the code names it
 	ARL   []byte            // DER; it was issued by Root, and is in date
-	Trust *pki.Trust        // made of the two, in memory
+	Trust *trust.Trust      // made of the two, in memory
 }
 
 // Find gets CA certificates and ARL from a server that proves nothing and is told nothing, and takes of them what code
@@ -42,8 +42,8 @@ func (b Bootstrap) Find(ctx context.Context, code Code) (*Anchor, error) {
 		return nil, ErrAnchor
 	}
 	found := &Anchor{Root: certs[i], ARL: arl}
-	found.Trust, err = pki.OpenTrust(pki.TrustConfig{
-		Known: []pki.Anchor{{Cert: found.Root, Practices: b.practices()}}, Production: b.Production, Clock: b.Clock, Log: b.Log})
+	found.Trust, err = trust.Open(trust.Config{
+		Known: []trust.Anchor{{Cert: found.Root, Practices: b.practices()}}, Production: b.Production, Clock: b.Clock, Log: b.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -66,11 +66,11 @@ func (b Bootstrap) fetch(ctx context.Context) (certs []*x509.Certificate, arl []
 	if err != nil {
 		return nil, nil, err
 	}
-	over, err := pki.Unproven(ctx, conn, pki.ALPNOuter, b.Place.sni())
+	over, err := trust.Unproven(ctx, conn, trust.ALPNOuter, b.Place.sni())
 	if err != nil {
 		return nil, nil, err
 	}
-	x := newExchange(ctx, over, b.Place, new(pki.Party).Explain)
+	x := newExchange(ctx, over, b.Place, new(trust.Party).Explain)
 	defer x.close()
 	if certs, err = x.cacerts(); err != nil {
 		return nil, nil, err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Profile is a kind of certificate that a component asks for.
@@ -32,7 +33,7 @@ var (
 // Client asks an EST server for certificates. It sends nothing before the server has passed every check that a peer has to.
 type Client struct {
 	Place       Place
-	Trust       *pki.Trust
+	Trust       *trust.Trust
 	Certificate func() *tls.Certificate // our client certificate; nil = we have none yet
 	Dial        Dial                    // nil = net.Dialer's
 	Timeout     time.Duration           // of one certificate, all in all; 0 = 30 s
@@ -82,8 +83,8 @@ func (c *Client) get(ctx context.Context, key crypto.Signer, p Profile, q questi
 }
 
 // wants says what the answer has to be: of the profile, and of our identity once we have one.
-func (c *Client) wants(p Profile, old *x509.Certificate) (pki.Want, error) {
-	want := pki.Want{Usage: p.Usage, Roles: []pki.Role{p.Role}}
+func (c *Client) wants(p Profile, old *x509.Certificate) (trust.Want, error) {
+	want := trust.Want{Usage: p.Usage, Roles: []pki.Role{p.Role}}
 	if old == nil && c.Certificate != nil && c.Certificate() != nil {
 		old = c.Certificate().Leaf
 	}
@@ -101,13 +102,13 @@ func (c *Client) connect(ctx context.Context) (*exchange, error) {
 	if err != nil {
 		return nil, err
 	}
-	party := &pki.Party{Trust: c.Trust, Certificate: c.Certificate}
-	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}, DNSName: c.Place.Name, SNI: c.Place.sni()}
+	party := &trust.Party{Trust: c.Trust, Certificate: c.Certificate}
+	want := trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}, DNSName: c.Place.Name, SNI: c.Place.sni()}
 	prove := party.Client
 	if c.Certificate == nil {
 		prove = party.Anonymous
 	}
-	over, _, err := prove(ctx, conn, pki.ALPNOuter, want)
+	over, _, err := prove(ctx, conn, trust.ALPNOuter, want)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +125,7 @@ func (x *exchange) newRequest(key crypto.Signer, like *x509.Certificate) ([]byte
 }
 
 // judge takes the certificate for our key out of the answer, wants it to be what was asked for, and puts its issuers behind it.
-func (c *Client) judge(body []byte, cas []*x509.Certificate, key crypto.Signer, want pki.Want) ([]*x509.Certificate, error) {
+func (c *Client) judge(body []byte, cas []*x509.Certificate, key crypto.Signer, want trust.Want) ([]*x509.Certificate, error) {
 	certs, err := parseCertsOnly(body)
 	if err != nil {
 		return nil, err

@@ -9,14 +9,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"tlagate/pki"
 	"tlagate/pki/listen"
+	"tlagate/pki/trust"
 )
 
 // client is a connection whose peer is proven.
 type client struct {
 	conn   net.Conn
-	peer   *pki.Peer
+	peer   *trust.Peer
 	remote string
 	end    *end        // of its link, once upgraded; protected by the gateway's mu
 	cut    atomic.Bool // while it was no link yet: its certificate no longer passes

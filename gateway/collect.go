@@ -9,6 +9,7 @@ import (
 
 	"tlagate/metrics"
 	"tlagate/pki"
+	"tlagate/pki/revocation"
 	"tlagate/push"
 )
 
@@ -160,7 +161,7 @@ func (g *Gateway) collectRevocation(s samples) {
 	s.gauge(descDenied, float64(file), "file")
 }
 
-func (s samples) freshness(f pki.Freshness, source string) {
+func (s samples) freshness(f revocation.Freshness, source string) {
 	s.gauge(descNextUpdate, metrics.Unix(f.Until), f.Kind, source)
 	s.gauge(descRenewal, metrics.Unix(f.Ahead), f.Kind, source)
 }

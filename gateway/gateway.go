@@ -21,6 +21,7 @@ import (
 	"tlagate/bundle"
 	"tlagate/pki"
 	"tlagate/pki/listen"
+	"tlagate/pki/trust"
 	"tlagate/push"
 	"tlagate/session/consent"
 	"tlagate/session/link"
@@ -28,7 +29,7 @@ import (
 
 // Config configures a Gateway. It must not be changed once given.
 type Config struct {
-	Party     *pki.Party   // our server certificate, and whom we trust
+	Party     *trust.Party // our server certificate, and whom we trust
 	Access    []Rule       // pairs beyond "a TLA may open the PdTs of its own practice"
 	Limits    Limits       // zero = defaults
 	Enrolment *Enrolment   // where devices without a certificate are piped to; nil = nowhere
@@ -81,7 +82,7 @@ func (l Limits) withDefaults() Limits {
 
 // Gateway joins links. One Serve per Gateway. It is a prometheus.Collector: register it to have its metrics.
 type Gateway struct {
-	party  *pki.Party
+	party  *trust.Party
 	push   func() []*push.Subscriber
 	meters *meters
 	pipes  *pipes // nil = none

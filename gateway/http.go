@@ -14,6 +14,7 @@ import (
 	"tlagate/bundle"
 	"tlagate/pki"
 	"tlagate/pki/listen"
+	"tlagate/pki/trust"
 	"tlagate/push"
 	"tlagate/session/link"
 )
@@ -100,7 +101,7 @@ func (g *Gateway) isPushed() *bool {
 
 // whoami verifies the peer again, so that the answer is that of this moment.
 func (g *Gateway) whoami(c *client, w http.ResponseWriter) *link.Problem {
-	verdict, err := g.party.Trust.Verify(c.peer.Chain, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
+	verdict, err := g.party.Trust.Verify(c.peer.Chain, trust.Want{Usage: x509.ExtKeyUsageClientAuth})
 	if err != nil {
 		g.cut(c, err)
 		panic(http.ErrAbortHandler) // the connection is being closed
@@ -116,7 +117,7 @@ func (g *Gateway) whoami(c *client, w http.ResponseWriter) *link.Problem {
 }
 
 // nextUpdate is until when the revocation data of the whole path are good.
-func nextUpdate(v *pki.Verdict) time.Time {
+func nextUpdate(v *trust.Verdict) time.Time {
 	var next time.Time
 	for _, r := range v.Revocation {
 		if next.IsZero() || r.NextUpdate.Before(next) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session/link"
 )
 
@@ -48,7 +49,7 @@ func (g *Gateway) checkServerCert(c *client, h http.Header) (*declaration, *link
 	if err != nil {
 		return nil, &link.Problem{Code: link.ProblemBadRequest, Detail: err.Error() + ".", Action: "Update the PdT."}
 	}
-	d := &declaration{want: pki.Want{Usage: x509.ExtKeyUsageServerAuth, Identity: c.peer.Identity}}
+	d := &declaration{want: trust.Want{Usage: x509.ExtKeyUsageServerAuth, Identity: c.peer.Identity}}
 	if d.chain, err = pki.ParseChain(ders); err != nil {
 		return nil, badServerCert(string(pki.BadCertificate))
 	}
@@ -76,14 +77,14 @@ func wrongRole(detail string) *link.Problem {
 // declaration is a PdT's server certificate, checked again as long as its link lives.
 type declaration struct {
 	chain []*x509.Certificate
-	want  pki.Want
+	want  trust.Want
 
 	// Set by the first check, which is before anybody else looks.
 	notAfter time.Time           // earliest end in the path
 	path     []*x509.Certificate // leaf first, anchor last
 }
 
-func (d *declaration) check(t *pki.Trust) error {
+func (d *declaration) check(t *trust.Trust) error {
 	verdict, err := t.VerifyKnown(d.chain, d.want)
 	if d.notAfter.IsZero() {
 		d.notAfter, d.path = verdict.NotAfter, verdict.Path

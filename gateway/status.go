@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session/link"
 )
 
@@ -83,7 +84,7 @@ func (g *Gateway) ownPath() []*x509.Certificate {
 	if err != nil {
 		return nil
 	}
-	verdict, _ := g.party.Trust.VerifyKnown(chain, pki.Want{Usage: x509.ExtKeyUsageServerAuth})
+	verdict, _ := g.party.Trust.VerifyKnown(chain, trust.Want{Usage: x509.ExtKeyUsageServerAuth})
 	return verdict.Path
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/pki/trust"
 	"tlagate/session/link"
 	"tlagate/session/ticket"
 )
@@ -88,7 +89,7 @@ func TestC4NoFurtherLinkWithoutATicket(t *testing.T) {
 	r.revoke(revoked.Leaf)
 	chain, err := pki.ParseChain(revoked.Certificate)
 	require.NoError(t, err)
-	r.eventually("revoked", func() bool { _, err := r.trust.VerifyKnown(chain, pki.Want{Usage: servers}); return err != nil })
+	r.eventually("revoked", func() bool { _, err := r.trust.VerifyKnown(chain, trust.Want{Usage: servers}); return err != nil })
 	for name, c := range map[string]struct {
 		by     tls.Certificate
 		change func(*ticket.Statement)

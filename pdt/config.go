@@ -11,6 +11,7 @@ import (
 	"tlagate/dialer"
 	"tlagate/internal/address"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/session/consent"
 )
@@ -18,10 +19,10 @@ import (
 // Config configures a Service. Nothing of it may change once the service is made. Whoever makes it runs the
 // trust stores (pki.Trust.Run): live peers are cut when these learn of a revocation.
 type Config struct {
-	Gateways []string  // host:port of each, at least one; host must be in the gateway's certificate
-	Client   pki.Party // our client certificate, and whom to trust on outer links
-	Server   pki.Party // our server certificate, and whom to trust in card sessions; the same identity
-	Access   Access    // TLAs of other practices; zero = none
+	Gateways []string    // host:port of each, at least one; host must be in the gateway's certificate
+	Client   trust.Party // our client certificate, and whom to trust on outer links
+	Server   trust.Party // our server certificate, and whom to trust in card sessions; the same identity
+	Access   Access      // TLAs of other practices; zero = none
 
 	// Readers show the cards of each slot to programs; see [NewDriver]. A nil one shows nothing.
 	Readers [session.Slots]Reader
@@ -99,7 +100,7 @@ func CheckGateways(list []string) error {
 	return address.Servers("gateways", list)
 }
 
-func ownIdentity(use string, p pki.Party) (pki.Identity, error) {
+func ownIdentity(use string, p trust.Party) (pki.Identity, error) {
 	id, err := pki.IdentityOf(p.Certificate().Leaf)
 	if err == nil && id.Role != pki.RolePdT {
 		err = fmt.Errorf("it is of a %s, want a %s", id.Role, pki.RolePdT)

@@ -14,6 +14,7 @@ import (
 
 	"tlagate/internal/address"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session/link"
 )
 
@@ -194,8 +195,8 @@ func (g *gateway) known() string {
 // parkedLink is a link to a proven gateway.
 type parkedLink struct {
 	*link.Conn
-	party    *pki.Party
-	peer     *pki.Peer
+	party    *trust.Party
+	peer     *trust.Peer
 	declared *tls.Certificate // ours towards the TLA, about which the gateway brings it what it needs
 	joined   atomic.Bool
 }
@@ -232,9 +233,9 @@ func (g *gateway) prove(ctx context.Context, limit time.Duration, l *parkedLink)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	at, _ := address.Server(g.address) // checked with the configuration
-	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
+	want := trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
 		DNSName: at.Host, Dialled: g.address}
-	conn, l.peer, err = l.party.Client(ctx, c, pki.ALPNOuter, want)
+	conn, l.peer, err = l.party.Client(ctx, c, trust.ALPNOuter, want)
 	return conn, err
 }
 

@@ -4,12 +4,12 @@ import (
 	"context"
 	"time"
 
-	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // watch looks at a live peer's certificate again whenever revocation data change, when it ends, and every so often.
 // It calls cut once, with the *pki.Refusal, and returns; or it returns when ctx ends.
-func watch(ctx context.Context, trust *pki.Trust, peer *pki.Peer, every time.Duration, cut func(error)) {
+func watch(ctx context.Context, trust *trust.Trust, peer *trust.Peer, every time.Duration, cut func(error)) {
 	for {
 		changed := trust.Changed() // before the check, or a change during it would be missed
 		if err := trust.Recheck(peer); err != nil {

@@ -9,7 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"tlagate/pki"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 	"tlagate/session/link"
 )
 
@@ -136,7 +137,7 @@ type trial struct {
 	now    time.Time
 	line   *line // nil: there was no session
 	why    *Why  // then
-	lists  []pki.List
+	lists  []revocation.List
 }
 
 func (t *trial) items() (list []CheckItem) {
@@ -225,7 +226,7 @@ func (t *trial) link() CheckItem {
 }
 
 // late is the list that ends first of those that should have been renewed by now; nil = there is none.
-func (t *trial) late() (first *pki.List) {
+func (t *trial) late() (first *revocation.List) {
 	for i, l := range t.lists {
 		if l.Err == nil && t.now.After(l.Ahead) && (first == nil || l.NextUpdate.Before(first.NextUpdate)) {
 			first = &t.lists[i]
@@ -241,7 +242,7 @@ func (t *trial) pdt() CheckItem {
 	return t.blamed(CheckItem{Item: ItemPdT, Skipped: true})
 }
 
-func reached(i Item, p *pki.Peer) CheckItem {
+func reached(i Item, p *trust.Peer) CheckItem {
 	return CheckItem{Item: i, OK: true, Until: p.NotAfter, Detail: p.Identity.String()}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/session/link"
 )
@@ -48,7 +49,7 @@ type live struct {
 // line is a way to the PdT, and who is on it.
 type line struct {
 	gateway  string // host:port
-	peers    []*pki.Peer
+	peers    []*trust.Peer
 	link     *link.Conn
 	terminal *session.Terminal // the same for all lines of a session
 	served   chan error        // of Terminal.Serve, one
@@ -80,7 +81,7 @@ func newLive(cfg Config, h *holder, d *desk, act Act) (*live, error) {
 }
 
 // ourselves gives our certificate and identity.
-func ourselves(p *pki.Party) (*x509.Certificate, pki.Identity, error) {
+func ourselves(p *trust.Party) (*x509.Certificate, pki.Identity, error) {
 	pair := p.Certificate()
 	if pair == nil || len(pair.Certificate) == 0 {
 		return nil, pki.Identity{}, errors.New("cannot find our own certificate")

@@ -12,6 +12,7 @@ import (
 
 	"tlagate/dialer"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/session/link"
 	"tlagate/session/ticket"
@@ -163,7 +164,7 @@ func (w *Why) passing() bool {
 
 // resumable tells whether a session whose line ended with err may go on over another.
 func resumable(err error) bool {
-	return session.Resumable(err) && link.Resumable(err) && !errors.As(err, new(*pki.Rejected)) && !errors.As(err, new(*pki.Refusal))
+	return session.Resumable(err) && link.Resumable(err) && !errors.As(err, new(*trust.Rejected)) && !errors.As(err, new(*pki.Refusal))
 }
 
 // greetAgain says hello on a further line, once its own ticket is there: whatever breaks now, we have one that was not

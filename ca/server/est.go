@@ -17,8 +17,8 @@ import (
 
 	"tlagate/ca"
 	"tlagate/est"
-	"tlagate/pki"
 	"tlagate/pki/listen"
+	"tlagate/pki/trust"
 )
 
 // This file is the EST server (RFC 7030, RFC 8951): its listener, its paths, and what it gives anyone. estenrol.go issues.
@@ -94,7 +94,7 @@ func (s *Server) serveEST(l net.Listener) (net.Listener, *http.Server) {
 
 // caller is who is at the other end of a connection.
 type caller struct {
-	peer    *pki.Peer              // perhaps anonymous
+	peer    *trust.Peer            // perhaps anonymous
 	binding func() (string, error) // est.ChannelBinding of the connection
 }
 

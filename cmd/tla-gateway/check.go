@@ -11,7 +11,8 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/est"
 	"tlagate/gateway"
-	"tlagate/pki"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 )
 
 type checkCmd struct {
@@ -31,7 +32,7 @@ func (s *checkCmd) Run(app *cli.App) error {
 	keys, unreadable := c.Identity.OpenOrAll()
 	r.unreadable(unreadable)
 	// what it would log is printed below
-	trust, unreadable := pki.OpenTrust(c.Trust.Config(slog.New(slog.DiscardHandler)))
+	trust, unreadable := trust.Open(c.Trust.Config(slog.New(slog.DiscardHandler)))
 	r.unreadable(unreadable)
 	r.others(c)
 	r.identity(trust, keys)
@@ -119,7 +120,7 @@ func (r *report) pair(section string, id cli.Identity) {
 	}
 }
 
-func (r *report) identity(trust *pki.Trust, keys *cli.Keys) {
+func (r *report) identity(trust *trust.Trust, keys *cli.Keys) {
 	if keys == nil {
 		return
 	}
@@ -152,7 +153,7 @@ func (r *report) enrolment(c config, keys *cli.Keys) {
 	}
 }
 
-func (r *report) trust(trust *pki.Trust) {
+func (r *report) trust(trust *trust.Trust) {
 	if trust == nil {
 		return
 	}
@@ -165,7 +166,7 @@ func (r *report) trust(trust *pki.Trust) {
 	}
 }
 
-func (r *report) list(l pki.List) {
+func (r *report) list(l revocation.List) {
 	if l.Issuer != "" {
 		r.line("crl", "%s of %s, number %s, %d entries, until %s", l.Source, l.Issuer, l.Number, l.Entries, stamp(l.NextUpdate))
 		r.ends("this CRL", l.NextUpdate, max(soonCRL, l.NextUpdate.Sub(l.Ahead)))

@@ -6,11 +6,13 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/pki"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 )
 
 // coverage says what there is to tell by whether the certificates of peers are revoked: our CAs', of which peers have
 // theirs as a rule. What is missing shows nowhere else before somebody is refused.
-func (r *report) coverage(trust *pki.Trust, keys *cli.Keys) {
+func (r *report) coverage(trust *trust.Trust, keys *cli.Keys) {
 	if trust == nil {
 		return
 	}
@@ -26,7 +28,7 @@ func (r *report) coverage(trust *pki.Trust, keys *cli.Keys) {
 	r.terminals(all)
 }
 
-func (r *report) covered(c pki.Coverage) {
+func (r *report) covered(c revocation.Coverage) {
 	switch {
 	case c.Source == pki.SourceCRL:
 		r.line("revocation", "of %s that %s issued: by CRL, until %s", c.Of, c.CA, stamp(c.Until))
@@ -46,8 +48,8 @@ func (r *report) covered(c pki.Coverage) {
 
 // terminals warns of what they will miss: those that are packaged hold an ARL and no CRL, and rely on the answers that
 // we bring.
-func (r *report) terminals(all []pki.Coverage) {
-	if slices.ContainsFunc(all, func(c pki.Coverage) bool { return c.Asked }) {
+func (r *report) terminals(all []revocation.Coverage) {
+	if slices.ContainsFunc(all, func(c revocation.Coverage) bool { return c.Asked }) {
 		return
 	}
 	r.warning("no OCSP responder is asked: TLAs and PdTs that hold no CRL of their own will refuse us and each other "+

@@ -10,7 +10,7 @@ import (
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/pdt"
-	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 type bundleCmd struct {
@@ -62,11 +62,11 @@ func (c config) under(b *bundle.Content) config {
 type device struct {
 	*bundle.Kept
 	cfg     config // as the file and the first bundle have it
-	party   pki.Party
+	party   trust.Party
 	log     *slog.Logger
 	reached chan string // a gateway was reached
 	broken  chan error  // the bundle at hand must not be used any more
-	trust   *pki.Trust
+	trust   *trust.Trust
 	service *pdt.Service
 
 	mu sync.Mutex // one refresh at a time
@@ -97,7 +97,7 @@ func (d *device) tell(s *pdt.Config) {
 }
 
 // serve says what a new bundle is applied to; it comes before run.
-func (d *device) serve(trust *pki.Trust, service *pdt.Service) {
+func (d *device) serve(trust *trust.Trust, service *pdt.Service) {
 	if d != nil {
 		d.trust, d.service = trust, service
 	}

@@ -14,6 +14,7 @@ import (
 	"tlagate/internal/address"
 	"tlagate/pdt"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session"
 )
 
@@ -104,11 +105,11 @@ func (c config) check() error {
 }
 
 // service gives the configuration as package pdt wants it.
-func (c config) service(trust *pki.Trust, client, server *cli.Keys, log *slog.Logger) (pdt.Config, error) {
+func (c config) service(store *trust.Trust, client, server *cli.Keys, log *slog.Logger) (pdt.Config, error) {
 	cfg := pdt.Config{
 		Gateways:  c.Gateways,
-		Client:    pki.Party{Trust: trust, Certificate: trust.Staple(client.Certificate)},
-		Server:    pki.Party{Trust: trust, Certificate: trust.Staple(server.Certificate)},
+		Client:    trust.Party{Trust: store, Certificate: store.Staple(client.Certificate)},
+		Server:    trust.Party{Trust: store, Certificate: store.Staple(server.Certificate)},
 		Status:    string(c.Status),
 		Heartbeat: c.Heartbeat,
 		Limit:     c.Limits.Absolute,

@@ -12,7 +12,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
 	"tlagate/pdt"
-	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 type runCmd struct{ place }
@@ -46,7 +46,7 @@ func (c *runCmd) Run(app *cli.App) error {
 // daemon is the service with what is reloaded under it.
 type daemon struct {
 	client, server *cli.Keys
-	trust          *pki.Trust
+	trust          *trust.Trust
 	service        *pdt.Service
 	renew          func(context.Context) error
 	bundle         *device // nil = none

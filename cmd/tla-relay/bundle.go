@@ -9,7 +9,7 @@ import (
 
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
-	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/tla"
 	"tlagate/tla/policy"
 )
@@ -73,8 +73,8 @@ func (c config) cardPolicy(b *bundle.Content) (*policy.Policy, error) {
 type device struct {
 	*bundle.Kept
 	cfg   config
-	party *pki.Party
-	trust *pki.Trust
+	party *trust.Party
+	trust *trust.Trust
 	relay *tla.Relay
 	box   *box
 	log   *slog.Logger

@@ -12,7 +12,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/sandbox"
 	"tlagate/cmd/internal/trail"
-	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/tla"
 	ctl "tlagate/tla/control"
 	"tlagate/tla/startkey"
@@ -52,7 +52,7 @@ func (c *runCmd) Run(app *cli.App) error {
 
 type daemon struct {
 	keys    *cli.Keys
-	trust   *pki.Trust
+	trust   *trust.Trust
 	readers *tla.Readers
 	relay   *tla.Relay
 	server  *ctl.Server
@@ -105,7 +105,7 @@ func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, lo
 	r := cfg.renewer(d, trace, log)
 	relay := tla.Config{
 		Gateways: s.Gateways, PdTs: s.PdTs, Readers: d.readers, Policy: s.Policy, Dial: cfg.Dial, Log: log,
-		Party: &pki.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate),
+		Party: &trust.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate),
 			Hybrids: cfg.Hybrids(trace.Hybrids)},
 		Timers: cfg.timers(s),
 		Clock:  tla.OpenClock(tla.ClockConfig{File: string(cfg.Floor), Built: built(), Vouched: d.trust.Vouched, Log: log}),

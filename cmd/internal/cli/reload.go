@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Live is what a running program reads again: at SIGHUP all of it, and each part when its file has changed. What is
@@ -14,7 +15,7 @@ import (
 type Live struct {
 	Config string       // the configuration file; "" = none
 	Apply  func() error // reads it again and takes over what may change in a running program
-	Trust  *pki.Trust
+	Trust  *trust.Trust
 	Keys   []*Keys
 
 	// Every is how often files are looked at; 0 = 1 s.

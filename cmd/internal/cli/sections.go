@@ -6,7 +6,8 @@ import (
 	"time"
 
 	"tlagate/internal/address"
-	"tlagate/pki"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 )
 
 // Trust is the YAML section that says whom we trust:
@@ -53,21 +54,23 @@ type Anchor struct {
 }
 
 // Config gives the section as package pki wants it.
-func (t Trust) Config(log *slog.Logger) pki.TrustConfig {
-	cfg := pki.TrustConfig{
+func (t Trust) Config(log *slog.Logger) trust.Config {
+	cfg := trust.Config{
 		Intermediates: texts(t.Intermediates),
-		CRLs:          texts(t.CRLs),
-		OCSP:          pki.OCSPConfig(t.OCSP),
-		DenyList:      string(t.DenyList),
-		ARL:           string(t.ARL),
-		State:         string(t.State),
-		Denials:       string(t.Denials),
-		Answers:       string(t.Answers),
 		Production:    t.Production,
 		Log:           log,
+		Revocation: revocation.Config{
+			CRLs:     texts(t.CRLs),
+			OCSP:     revocation.OCSPConfig(t.OCSP),
+			DenyList: string(t.DenyList),
+			ARL:      string(t.ARL),
+			State:    string(t.State),
+			Denials:  string(t.Denials),
+			Answers:  string(t.Answers),
+		},
 	}
 	for _, a := range t.Anchors {
-		cfg.Anchors = append(cfg.Anchors, pki.AnchorFile{File: string(a.File), Practices: a.Practices})
+		cfg.Anchors = append(cfg.Anchors, trust.AnchorFile{File: string(a.File), Practices: a.Practices})
 	}
 	return cfg
 }

@@ -16,6 +16,7 @@ import (
 	"tlagate/cmd/internal/room"
 	"tlagate/keys"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // When the end of something is worth a warning.
@@ -146,7 +147,7 @@ func (d Device) Content() (*bundle.Content, error) {
 }
 
 // Store opens the trust store as the program does, but keeps nothing that it learns.
-func (d Device) Store() (*pki.Trust, error) {
+func (d Device) Store() (*trust.Trust, error) {
 	content, err := d.Content()
 	if err != nil {
 		return nil, err
@@ -156,7 +157,7 @@ func (d Device) Store() (*pki.Trust, error) {
 		t.CRLs = append(append([]cli.Path{}, t.CRLs...), t.ARL)
 	}
 	t.State, t.Denials, t.Answers, t.ARL = "", "", "", ""
-	return t.OpenTrust(content, func(c pki.TrustConfig) pki.TrustConfig { return c }, slog.New(slog.DiscardHandler))
+	return t.OpenTrust(content, func(c trust.Config) trust.Config { return c }, slog.New(slog.DiscardHandler))
 }
 
 func (d Device) anchors() Finding {

@@ -15,6 +15,7 @@ import (
 	"tlagate/dialer"
 	"tlagate/internal/address"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Gateway is the check that a gateway is reached, and takes us for who we are: GET /v1/whoami with our certificate. Only a program that
@@ -26,13 +27,13 @@ func (d Device) Gateway(gateway string, dial dialer.Func) Check {
 			return Cannot("run this as root, or in the unit's environment", "our key cannot be opened here: %v", err)
 		}
 		defer pair.Close()
-		trust, err := d.Store()
+		store, err := d.Store()
 		if err != nil {
 			return Cannot("", "see trust anchors")
 		}
 		ctx, cancel := context.WithTimeout(ctx, whoamiTime)
 		defer cancel()
-		a, err := whoami(ctx, gateway, dial, &pki.Party{Trust: trust, Certificate: pair.Certificate})
+		a, err := whoami(ctx, gateway, dial, &trust.Party{Trust: store, Certificate: pair.Certificate})
 		if err != nil {
 			return Fail(remedy(err), "%s: %v", cmp.Or(string(pki.ReasonOf(err)), "not reached"), err)
 		}
@@ -53,7 +54,7 @@ func remedy(err error) string {
 		return "see proxy and proxy_password in the configuration"
 	case errors.As(err, new(*pki.Refusal)):
 		return "docs/revocation.md says what the reason means; if it is about dates, look at the clock"
-	case errors.As(err, new(*pki.Rejected)):
+	case errors.As(err, new(*trust.Rejected)):
 		return "ask the gateway's operator why our certificate does not pass"
 	}
 	return "check the name, the network, and the packet filter on the way"
@@ -70,7 +71,7 @@ type answer struct {
 	date time.Time // of its answer
 }
 
-func whoami(ctx context.Context, gateway string, dial dialer.Func, party *pki.Party) (*answer, error) {
+func whoami(ctx context.Context, gateway string, dial dialer.Func, party *trust.Party) (*answer, error) {
 	at, err := address.Server(gateway)
 	if err != nil {
 		return nil, err
@@ -79,7 +80,7 @@ func whoami(ctx context.Context, gateway string, dial dialer.Func, party *pki.Pa
 	if err != nil {
 		return nil, err
 	}
-	conn, _, err := party.Client(ctx, raw, pki.ALPNOuter, pki.Want{Usage: x509.ExtKeyUsageServerAuth,
+	conn, _, err := party.Client(ctx, raw, trust.ALPNOuter, trust.Want{Usage: x509.ExtKeyUsageServerAuth,
 		Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Host})
 	if err != nil {
 		return nil, err

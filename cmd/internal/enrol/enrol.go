@@ -19,6 +19,7 @@ import (
 	"tlagate/est"
 	"tlagate/pemfile"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Device is a program's places, as its configuration names them.
@@ -122,7 +123,7 @@ func (a Act) refuseLiving() error {
 func (a Act) find(ctx context.Context) (*est.Anchor, error) {
 	t := a.Trust
 	found, err := est.Bootstrap{Place: a.Place, Practices: vouched(t.Anchors[0].Practices), Production: t.Production, Dial: a.Dial, Clock: a.Now}.Find(ctx, a.Code)
-	if errors.As(err, new(*pki.Rejected)) { // who wants a certificate of us is no EST server
+	if errors.As(err, new(*trust.Rejected)) { // who wants a certificate of us is no EST server
 		return nil, &Failure{Kind: NoPKI, Cause: err}
 	}
 	if err != nil {
@@ -158,7 +159,7 @@ func (a Act) hasAnchor(root *x509.Certificate) (bool, error) {
 }
 
 // ask gets a certificate for each pair: the client's by the code, unless only others are missing; the others with it.
-func (a Act) ask(ctx context.Context, trust *pki.Trust) (map[int][]*x509.Certificate, error) {
+func (a Act) ask(ctx context.Context, trust *trust.Trust) (map[int][]*x509.Certificate, error) {
 	chains := map[int][]*x509.Certificate{}
 	client := &est.Client{Place: a.Place, Trust: trust, Dial: a.Dial}
 	for i, p := range a.Pairs {

@@ -1,0 +1,73 @@
+package certutil
+
+import (
+	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"slices"
+
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// Certificate extensions.
+var (
+	OIDAKI              = asn1.ObjectIdentifier{2, 5, 29, 35}
+	OIDSKI              = asn1.ObjectIdentifier{2, 5, 29, 14}
+	OIDKeyUsage         = asn1.ObjectIdentifier{2, 5, 29, 15}
+	OIDSAN              = asn1.ObjectIdentifier{2, 5, 29, 17}
+	OIDBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
+	OIDNameConstraints  = asn1.ObjectIdentifier{2, 5, 29, 30}
+	OIDInhibitAny       = asn1.ObjectIdentifier{2, 5, 29, 54}
+	OIDPolicies         = asn1.ObjectIdentifier{2, 5, 29, 32}
+	OIDCRLPoints        = asn1.ObjectIdentifier{2, 5, 29, 31}
+	OIDExtKeyUsage      = asn1.ObjectIdentifier{2, 5, 29, 37}
+	OIDAuthorityInfo    = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
+	OIDSubjectInfo      = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 11}
+)
+
+func Extension(c *x509.Certificate, oid asn1.ObjectIdentifier) (pkix.Extension, bool) {
+	i := slices.IndexFunc(c.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(oid) })
+	if i < 0 {
+		return pkix.Extension{}, false
+	}
+	return c.Extensions[i], true
+}
+
+// mayIssue says whether ca's name and key identifier fit the last of certs, which does not hold ca yet.
+func MayIssue(ca *x509.Certificate, certs []*x509.Certificate) bool {
+	child := certs[len(certs)-1]
+	return bytes.Equal(ca.RawSubject, child.RawIssuer) && KeyIDsFit(child.AuthorityKeyId, ca.SubjectKeyId) &&
+		!slices.ContainsFunc(certs, ca.Equal)
+}
+
+// keyIDsFit lets a missing identifier fit anything: the signature decides.
+func KeyIDsFit(aki, ski []byte) bool {
+	return len(aki) == 0 || len(ski) == 0 || bytes.Equal(aki, ski)
+}
+
+func Contains(list []*x509.Certificate, c *x509.Certificate) bool {
+	for _, have := range list {
+		if have.Equal(c) {
+			return true
+		}
+	}
+	return false
+}
+
+func SelfIssued(c *x509.Certificate) bool { return string(c.RawSubject) == string(c.RawIssuer) }
+
+func HasKeyUsage(c *x509.Certificate) bool {
+	_, has := Extension(c, OIDKeyUsage)
+	return has
+}
+
+var Context0, Context1, Context2 = explicit(0), explicit(1), explicit(2)
+
+func explicit(n uint8) cbasn1.Tag { return cbasn1.Tag(n).ContextSpecific().Constructed() }
+
+// Tags of a GeneralName (RFC 5280 section 4.2.1.6).
+var (
+	DirectoryName = cbasn1.Tag(4).ContextSpecific().Constructed()
+	URIName       = cbasn1.Tag(6).ContextSpecific()
+)

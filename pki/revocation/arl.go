@@ -1,0 +1,121 @@
+package revocation
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+
+	"tlagate/pemfile"
+	"tlagate/pki"
+)
+
+// maxARL bounds what a status record brings: an ARL lists CAs, and there are few.
+const maxARL = 16<<10 - 3
+
+// AddARL takes in an ARL (DER) that came by a status record: a list of an anchor, in date, with no lower number than
+// the one at hand. It passes the checks of any other CRL first; the error is a *Refusal. When Config.ARL names a
+// file, it is kept there, so that it is at hand after a restart.
+func (t *crlStore) AddARL(der []byte) error {
+	c, refusal := t.judgeARL(bytes.Clone(der))
+	if refusal != nil {
+		return refusal
+	}
+	if t.knowsList(c) {
+		return nil
+	}
+	t.received.refreshing.Lock()
+	defer t.received.refreshing.Unlock()
+	t.take(t.received, []*crl{c})
+	return t.keepARLs()
+}
+
+func (t *crlStore) judgeARL(der []byte) (*crl, *pki.Refusal) {
+	const where = "ARL of a status record"
+	if len(der) > maxARL {
+		return nil, &pki.Refusal{Reason: pki.CRLBad, Subject: where, Detail: "it is too long for one"}
+	}
+	c, err := readCRL(context.Background(), "status record", der)
+	if err != nil {
+		return nil, &pki.Refusal{Reason: pki.CRLBad, Subject: where, Detail: err.Error(), Cause: err}
+	}
+	last := c.refuse(pki.CRLWrongIssuer, "no anchor here issued it; a status record brings ARLs only")
+	for _, anchor := range t.cfg.Anchors() {
+		if !bytes.Equal(anchor.RawSubject, c.list.RawIssuer) {
+			continue
+		}
+		if last = t.judgeCRLOf(c, anchor); last == nil {
+			return c, nil
+		}
+	}
+	return nil, last
+}
+
+// judgeCRLOf judges a list of a CA without a certificate to look up.
+func (t *crlStore) judgeCRLOf(c *crl, issuer *x509.Certificate) *pki.Refusal {
+	now := t.now()
+	for _, check := range []func() *pki.Refusal{
+		func() *pki.Refusal { return c.checkIssuer(issuer) },
+		func() *pki.Refusal { return t.numbers.check(issuer, c) },
+		func() *pki.Refusal { return c.checkFuture(now) },
+		func() *pki.Refusal { return c.checkStale(now) },
+	} {
+		if refusal := check(); refusal != nil {
+			return refusal
+		}
+	}
+	return nil
+}
+
+func (t *crlStore) knowsList(c *crl) bool {
+	for _, have := range t.snap.Load().crls {
+		if bytes.Equal(have.der, c.der) {
+			return true
+		}
+	}
+	return false
+}
+
+// keepARLs writes what status records brought to its file.
+func (t *crlStore) keepARLs() error {
+	if t.cfg.ARL == "" {
+		return nil
+	}
+	var out bytes.Buffer
+	lists, _ := t.received.holds()
+	for _, c := range lists {
+		_ = pem.Encode(&out, &pem.Block{Type: pemfile.CRL, Bytes: c.der}) // a Buffer takes everything
+	}
+	if err := pki.WriteFileAtomic(t.cfg.ARL, out.Bytes()); err != nil {
+		t.log.Error("ARL not kept: after a restart the one before it counts", "file", t.cfg.ARL, "err", err)
+	}
+	return nil
+}
+
+// newReceived is the source of what status records bring. Its file need not be there: it is ours to write.
+func (t *crlStore) newReceived() *source {
+	if t.cfg.ARL == "" {
+		return &source{where: "status record", reader: memoryReader{}}
+	}
+	return &source{where: t.cfg.ARL, reader: &ownFileReader{fileReader{file: t.cfg.ARL, cfg: t.cfg}}}
+}
+
+// memoryReader never reads anything.
+type memoryReader struct{}
+
+func (memoryReader) read(context.Context, asking) ([]byte, error) { return nil, nil }
+func (memoryReader) next(time.Time, []*crl, int) time.Duration    { return time.Hour }
+
+// ownFileReader reads a file that may be absent.
+type ownFileReader struct{ fileReader }
+
+func (r *ownFileReader) read(ctx context.Context, how asking) ([]byte, error) {
+	if _, err := os.Stat(r.file); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return r.fileReader.read(ctx, how)
+}

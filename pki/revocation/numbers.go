@@ -1,0 +1,111 @@
+package revocation
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"slices"
+	"sync"
+
+	"tlagate/pki"
+)
+
+// numbers keeps the highest CRLNumber accepted of each series, in a file across restarts.
+type numbers struct {
+	file string // "" = memory only
+
+	mu    sync.Mutex
+	seen  map[string]numberSeen // by series
+	dirty bool                  // the file lags behind
+}
+
+// numberSeen is one line of the state file.
+type numberSeen struct {
+	Issuer string   `json:"issuer"`
+	Number *big.Int `json:"number"`
+}
+
+// openNumbers reads the file. A missing one is a first start; an unreadable one is an error, since without it a CRL
+// could go back unseen.
+func openNumbers(file string) (*numbers, error) {
+	n := &numbers{file: file, seen: map[string]numberSeen{}}
+	if file == "" {
+		return n, nil
+	}
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return n, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &n.seen)
+	}
+	if err == nil {
+		err = n.sane()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the CRL numbers seen, %s: %w; restore it, or remove it to start anew", file, err)
+	}
+	return n, nil
+}
+
+func (n *numbers) sane() error {
+	if n.seen == nil {
+		return errors.New("it is empty")
+	}
+	for series, s := range n.seen {
+		if s.Number == nil || s.Number.Sign() < 0 {
+			return fmt.Errorf("series %s has no number", series)
+		}
+	}
+	return nil
+}
+
+// series names a sequence of CRL numbers: one for each key of a CA and distribution point.
+func series(issuer *x509.Certificate, c *crl) string {
+	sum := sha256.Sum256(slices.Concat(issuer.RawSubjectPublicKeyInfo, c.scope.raw))
+	return hex.EncodeToString(sum[:])
+}
+
+// check refuses a CRL whose number is below the highest accepted.
+func (n *numbers) check(issuer *x509.Certificate, c *crl) *pki.Refusal {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if s, ok := n.seen[series(issuer, c)]; ok && c.number().Cmp(s.Number) < 0 {
+		return c.refuse(pki.CRLNumberBack, "its number is %s and %s was seen before", c.number(), s.Number)
+	}
+	return nil
+}
+
+// accept records the number of a CRL whose signature is good. The error is about the file alone: the number counts
+// in memory all the same, and the next call tries the file again.
+func (n *numbers) accept(issuer *x509.Certificate, c *crl) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	key := series(issuer, c)
+	if s, ok := n.seen[key]; !ok || c.number().Cmp(s.Number) > 0 {
+		n.seen[key] = numberSeen{issuer.Subject.String(), c.number()}
+		n.dirty = true
+	}
+	if !n.dirty || n.file == "" {
+		return nil
+	}
+	if err := n.save(); err != nil {
+		return fmt.Errorf("cannot keep the CRL numbers seen: %w", err)
+	}
+	n.dirty = false
+	return nil
+}
+
+func (n *numbers) save() error {
+	data, err := json.MarshalIndent(n.seen, "", "  ")
+	if err != nil {
+		return err
+	}
+	return pki.WriteFileAtomic(n.file, append(data, '\n'))
+}

@@ -1,0 +1,39 @@
+package trust
+
+import (
+	"crypto/x509"
+	"encoding/asn1"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+var oidTLSFeature = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 24}
+
+// statusRequest is the TLS extension number that stands for stapling in a TLS feature list.
+const statusRequest = 5
+
+// mustStaple says whether a certificate has the TLS feature status_request (RFC 7633). An unreadable list counts as if
+// it had.
+func mustStaple(c *x509.Certificate) bool {
+	for _, e := range c.Extensions {
+		if e.Id.Equal(oidTLSFeature) {
+			return promisesStaple(e.Value)
+		}
+	}
+	return false
+}
+
+func promisesStaple(der cryptobyte.String) bool {
+	var list cryptobyte.String
+	if !der.ReadASN1(&list, cbasn1.SEQUENCE) || !der.Empty() {
+		return true
+	}
+	for !list.Empty() {
+		var feature int
+		if !list.ReadASN1Integer(&feature) || feature == statusRequest {
+			return true
+		}
+	}
+	return false
+}
