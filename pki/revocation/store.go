@@ -2,13 +2,9 @@ package revocation
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
-	"log/slog"
 	"sync"
 	"time"
-
-	"tlagate/pki/internal/certutil"
 )
 
 // Store is the revocation data at hand, and what renews it: lists, OCSP answers, the deny list. It is safe for use by many
@@ -48,46 +44,6 @@ func (t *crlStore) openSources() {
 	}
 	t.received = t.newReceived()
 	t.sources = append(t.sources, t.received)
-}
-
-// shared is what all parts of a Store have in common.
-type shared struct {
-	cfg     Config
-	log     *slog.Logger
-	links   certutil.Signatures
-	vouched vouched
-
-	mu      sync.Mutex
-	cas     map[[32]byte]*x509.Certificate // CAs known to be good, by digest: judge new CRLs as they are read
-	changed chan struct{}                  // closed and replaced at each change
-	updated chan struct{}                  // likewise, but for Deny and Allow
-}
-
-func newShared(cfg Config) *shared {
-	return &shared{cfg: cfg, log: cfg.Log, cas: map[[32]byte]*x509.Certificate{},
-		changed: make(chan struct{}), updated: make(chan struct{})}
-}
-
-func (t *shared) now() time.Time { return t.cfg.Clock() }
-
-// within gives a context that ends when Stop is closed, and after a time.
-func (t *shared) within(limit time.Duration) (context.Context, context.CancelFunc) {
-	ctx, stop := t.untilStop()
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	return ctx, func() { cancel(); stop() }
-}
-
-// untilStop gives a context that ends when Stop is closed.
-func (t *shared) untilStop() (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		select {
-		case <-t.cfg.Stop:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
 }
 
 // Run re-reads changed files, fetches URLs and OCSP answers before they go stale, and warns of those that will; it blocks until
