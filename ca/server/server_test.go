@@ -18,6 +18,7 @@ import (
 
 	"tlagate/ca"
 	"tlagate/pki"
+	"tlagate/pki/crl"
 	"tlagate/pki/revocation"
 	"tlagate/pki/trust"
 	"tlagate/push"
@@ -215,7 +216,7 @@ func TestTheCRLIsRenewed(t *testing.T) {
 	number := func() int64 {
 		der, err := os.ReadFile(b.ca.Public("crl.der"))
 		require.NoError(t, err)
-		list, err := revocation.ReadCRL(der)
+		list, err := crl.Read(der)
 		require.NoError(t, err)
 		return list.Number().Int64()
 	}
@@ -272,7 +273,7 @@ func TestPublic(t *testing.T) {
 		require.NoError(t, err)
 		resp, body := get("GET", "/crl.der", "If-None-Match", before.Header.Get("ETag"))
 		require.Equal(t, 200, resp.StatusCode)
-		list, err := revocation.ReadCRL(body)
+		list, err := crl.Read(body)
 		require.NoError(t, err)
 		require.EqualValues(t, 2, list.Number().Int64())
 	})

@@ -12,6 +12,7 @@ import (
 
 	"tlagate/pemfile"
 	"tlagate/pki"
+	"tlagate/pki/crl"
 )
 
 // maxARL bounds what a status record brings: an ARL lists CAs, and there are few.
@@ -30,22 +31,22 @@ func (t *crlStore) AddARL(der []byte) error {
 	}
 	t.received.refreshing.Lock()
 	defer t.received.refreshing.Unlock()
-	t.take(t.received, []*crl{c})
+	t.take(t.received, []*crl.List{c})
 	return t.keepARLs()
 }
 
-func (t *crlStore) judgeARL(der []byte) (*crl, *pki.Refusal) {
+func (t *crlStore) judgeARL(der []byte) (*crl.List, *pki.Refusal) {
 	const where = "ARL of a status record"
 	if len(der) > maxARL {
 		return nil, &pki.Refusal{Reason: pki.CRLBad, Subject: where, Detail: "it is too long for one"}
 	}
-	c, err := readCRL(context.Background(), "status record", der)
+	c, err := crl.ReadFrom(context.Background(), "status record", der)
 	if err != nil {
 		return nil, &pki.Refusal{Reason: pki.CRLBad, Subject: where, Detail: err.Error(), Cause: err}
 	}
-	last := c.refuse(pki.CRLWrongIssuer, "no anchor here issued it; a status record brings ARLs only")
+	last := c.Refuse(pki.CRLWrongIssuer, "no anchor here issued it; a status record brings ARLs only")
 	for _, anchor := range t.cfg.Anchors() {
-		if !bytes.Equal(anchor.RawSubject, c.list.RawIssuer) {
+		if !bytes.Equal(anchor.RawSubject, c.Head.RawIssuer) {
 			continue
 		}
 		if last = t.judgeCRLOf(c, anchor); last == nil {
@@ -56,13 +57,13 @@ func (t *crlStore) judgeARL(der []byte) (*crl, *pki.Refusal) {
 }
 
 // judgeCRLOf judges a list of a CA without a certificate to look up.
-func (t *crlStore) judgeCRLOf(c *crl, issuer *x509.Certificate) *pki.Refusal {
+func (t *crlStore) judgeCRLOf(c *crl.List, issuer *x509.Certificate) *pki.Refusal {
 	now := t.now()
 	for _, check := range []func() *pki.Refusal{
-		func() *pki.Refusal { return c.checkIssuer(issuer) },
+		func() *pki.Refusal { return c.CheckIssuer(issuer) },
 		func() *pki.Refusal { return t.numbers.check(issuer, c) },
-		func() *pki.Refusal { return c.checkFuture(now) },
-		func() *pki.Refusal { return c.checkStale(now) },
+		func() *pki.Refusal { return c.CheckFuture(now) },
+		func() *pki.Refusal { return c.CheckStale(now) },
 	} {
 		if refusal := check(); refusal != nil {
 			return refusal
@@ -71,9 +72,9 @@ func (t *crlStore) judgeCRLOf(c *crl, issuer *x509.Certificate) *pki.Refusal {
 	return nil
 }
 
-func (t *crlStore) knowsList(c *crl) bool {
+func (t *crlStore) knowsList(c *crl.List) bool {
 	for _, have := range t.snap.Load().crls {
-		if bytes.Equal(have.der, c.der) {
+		if bytes.Equal(have.DER, c.DER) {
 			return true
 		}
 	}
@@ -88,7 +89,7 @@ func (t *crlStore) keepARLs() error {
 	var out bytes.Buffer
 	lists, _ := t.received.holds()
 	for _, c := range lists {
-		_ = pem.Encode(&out, &pem.Block{Type: pemfile.CRL, Bytes: c.der}) // a Buffer takes everything
+		_ = pem.Encode(&out, &pem.Block{Type: pemfile.CRL, Bytes: c.DER}) // a Buffer takes everything
 	}
 	if err := pki.WriteFileAtomic(t.cfg.ARL, out.Bytes()); err != nil {
 		t.log.Error("ARL not kept: after a restart the one before it counts", "file", t.cfg.ARL, "err", err)
@@ -107,8 +108,8 @@ func (t *crlStore) newReceived() *source {
 // memoryReader never reads anything.
 type memoryReader struct{}
 
-func (memoryReader) read(context.Context, asking) ([]byte, error) { return nil, nil }
-func (memoryReader) next(time.Time, []*crl, int) time.Duration    { return time.Hour }
+func (memoryReader) read(context.Context, asking) ([]byte, error)   { return nil, nil }
+func (memoryReader) next(time.Time, []*crl.List, int) time.Duration { return time.Hour }
 
 // ownFileReader reads a file that may be absent.
 type ownFileReader struct{ fileReader }
@@ -161,10 +162,10 @@ func (t *crlStore) arlOf(path []*x509.Certificate) []byte {
 		return nil // the anchor issues leaves: its list is no ARL
 	}
 	c, refusal := t.bestCRL(path[n-1], path[n-2], true, t.now())
-	if refusal != nil || len(c.der) > maxARL {
+	if refusal != nil || len(c.DER) > maxARL {
 		return nil
 	}
-	return c.der
+	return c.DER
 }
 
 func (t *ocspClient) answerOf(issuer, cert *x509.Certificate) *answer {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/crl"
 	"tlagate/pki/internal/describe"
 )
 
@@ -34,8 +35,8 @@ func (t *Store) Coverage(issuer, cert *x509.Certificate, leaf bool, now time.Tim
 	if c.Leaf {
 		c.Of = "components"
 	}
-	c.Listed = slices.ContainsFunc(t.snap.Load().crls, func(l *crl) bool {
-		return bytes.Equal(l.list.RawIssuer, issuer.RawSubject)
+	c.Listed = slices.ContainsFunc(t.snap.Load().crls, func(l *crl.List) bool {
+		return bytes.Equal(l.Head.RawIssuer, issuer.RawSubject)
 	})
 	if cert == nil {
 		c.Asked = len(t.cfg.OCSP.Responders) > 0 || t.cfg.OCSP.FromAIA
@@ -59,9 +60,9 @@ func (t *Store) Coverage(issuer, cert *x509.Certificate, leaf bool, now time.Tim
 // listOf gives the end of the best list of a CA, whichever certificates it covers.
 func (t *crlStore) listOf(issuer *x509.Certificate) (source string, until time.Time) {
 	for _, c := range t.snap.Load().crls {
-		if bytes.Equal(c.list.RawIssuer, issuer.RawSubject) && t.judgeCRLOf(c, issuer) == nil &&
-			c.list.NextUpdate.After(until) {
-			source, until = pki.SourceCRL, c.list.NextUpdate
+		if bytes.Equal(c.Head.RawIssuer, issuer.RawSubject) && t.judgeCRLOf(c, issuer) == nil &&
+			c.Head.NextUpdate.After(until) {
+			source, until = pki.SourceCRL, c.Head.NextUpdate
 		}
 	}
 	return source, until

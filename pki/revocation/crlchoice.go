@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/crl"
+	"tlagate/pki/internal/certutil"
 	"tlagate/pki/internal/describe"
 )
 
 // listing is what the CRLs say of a certificate.
 type listing struct {
-	used    *crl         // the acceptable CRL it is not on; nil = none
+	used    *crl.List    // the acceptable CRL it is not on; nil = none
 	revoked *pki.Refusal // it is on one
 	refusal *pki.Refusal // why there is no acceptable one
 }
@@ -37,7 +39,7 @@ func (t *crlStore) fromCRLOf(q Question) listing {
 	if refusal != nil {
 		return listing{revoked: t.onStale(q, refusal), refusal: refusal}
 	}
-	if found, on := used.find(trimZeros(q.Cert.SerialNumber.Bytes())); on {
+	if found, on := used.Find(certutil.TrimZeros(q.Cert.SerialNumber.Bytes())); on {
 		return listing{revoked: q.revoked("%v, says %v", found, used)}
 	}
 	return listing{used: used, revoked: t.onDelta(q)}
@@ -49,10 +51,10 @@ func (t *crlStore) onStale(q Question, refusal *pki.Refusal) *pki.Refusal {
 		return nil
 	}
 	for _, c := range t.snap.Load().crls {
-		if !bytes.Equal(c.list.RawIssuer, q.Issuer.RawSubject) || c.checkIssuer(q.Issuer) != nil || t.checkScope(c, q.Cert, q.CA) != nil {
+		if !bytes.Equal(c.Head.RawIssuer, q.Issuer.RawSubject) || c.CheckIssuer(q.Issuer) != nil || t.checkScope(c, q.Cert, q.CA) != nil {
 			continue
 		}
-		if found, on := c.find(trimZeros(q.Cert.SerialNumber.Bytes())); on && found.reason != reasonHold {
+		if found, on := c.Find(certutil.TrimZeros(q.Cert.SerialNumber.Bytes())); on && found.Reason != crl.ReasonHold {
 			return q.revoked("%v, says %v", found, c)
 		}
 	}
@@ -61,7 +63,7 @@ func (t *crlStore) onStale(q Question, refusal *pki.Refusal) *pki.Refusal {
 
 // bestCRL gives the acceptable CRL with the highest number, or says what is wrong with the one that came furthest.
 // A number may seem to go back only because newer lists were published meanwhile: then it looks at those.
-func (t *crlStore) bestCRL(issuer, cert *x509.Certificate, ca bool, now time.Time) (*crl, *pki.Refusal) {
+func (t *crlStore) bestCRL(issuer, cert *x509.Certificate, ca bool, now time.Time) (*crl.List, *pki.Refusal) {
 	for {
 		snap := t.snap.Load()
 		best, refusal := t.bestOf(snap, issuer, cert, ca, now)
@@ -71,16 +73,16 @@ func (t *crlStore) bestCRL(issuer, cert *x509.Certificate, ca bool, now time.Tim
 	}
 }
 
-func (t *crlStore) bestOf(snap *snapshot, issuer, cert *x509.Certificate, ca bool, now time.Time) (*crl, *pki.Refusal) {
-	var best *crl
+func (t *crlStore) bestOf(snap *snapshot, issuer, cert *x509.Certificate, ca bool, now time.Time) (*crl.List, *pki.Refusal) {
+	var best *crl.List
 	var worst *pki.Refusal
 	worstAt := -1
 	for _, c := range snap.crls {
-		if !bytes.Equal(c.list.RawIssuer, issuer.RawSubject) {
+		if !bytes.Equal(c.Head.RawIssuer, issuer.RawSubject) {
 			continue
 		}
 		at, refusal := t.judgeCRL(c, issuer, cert, ca, now)
-		if refusal == nil && (best == nil || c.number().Cmp(best.number()) > 0) {
+		if refusal == nil && (best == nil || c.Number().Cmp(best.Number()) > 0) {
 			best = c
 		}
 		if refusal != nil && at > worstAt {
@@ -97,13 +99,13 @@ func (t *crlStore) bestOf(snap *snapshot, issuer, cert *x509.Certificate, ca boo
 }
 
 // judgeCRL makes the checks of one CRL in order, and says at which it failed.
-func (t *crlStore) judgeCRL(c *crl, issuer, cert *x509.Certificate, ca bool, now time.Time) (int, *pki.Refusal) {
+func (t *crlStore) judgeCRL(c *crl.List, issuer, cert *x509.Certificate, ca bool, now time.Time) (int, *pki.Refusal) {
 	for at, check := range []func() *pki.Refusal{
-		func() *pki.Refusal { return c.checkIssuer(issuer) },
+		func() *pki.Refusal { return c.CheckIssuer(issuer) },
 		func() *pki.Refusal { return t.checkCritical(c) },
 		func() *pki.Refusal { return t.numbers.check(issuer, c) },
-		func() *pki.Refusal { return c.checkFuture(now) },
-		func() *pki.Refusal { t.recordNumber(issuer, c); return c.checkStale(now) },
+		func() *pki.Refusal { return c.CheckFuture(now) },
+		func() *pki.Refusal { t.recordNumber(issuer, c); return c.CheckStale(now) },
 		func() *pki.Refusal { return t.checkScope(c, cert, ca) },
 	} {
 		if refusal := check(); refusal != nil {
@@ -113,7 +115,7 @@ func (t *crlStore) judgeCRL(c *crl, issuer, cert *x509.Certificate, ca bool, now
 	return 0, nil
 }
 
-func (t *crlStore) recordNumber(issuer *x509.Certificate, c *crl) {
+func (t *crlStore) recordNumber(issuer *x509.Certificate, c *crl.List) {
 	if err := t.numbers.accept(issuer, c); err != nil {
 		t.log.Error("CRL number not kept", "err", err)
 	}
@@ -126,14 +128,12 @@ func (t *crlStore) explainMissing(snap *snapshot, issuer *x509.Certificate) *pki
 		return snap.broken[0]
 	}
 	for _, c := range snap.crls {
-		if !t.knowsCA(c.list.RawIssuer) {
-			return c.refuse(pki.CRLWrongIssuer, "that CA is not known here; one of %s is wanted", describe.CA(issuer))
+		if !t.knowsCA(c.Head.RawIssuer) {
+			return c.Refuse(pki.CRLWrongIssuer, "that CA is not known here; one of %s is wanted", describe.CA(issuer))
 		}
 	}
 	return &pki.Refusal{Reason: pki.CRLMissing, Detail: fmt.Sprintf("no CRL of %s is at hand, nor a good OCSP answer", describe.CA(issuer))}
 }
-
-const reasonRemove = 8
 
 // onDelta looks for a certificate on the delta CRLs of its issuer (profile RFC5280). They only ever revoke here: one
 // that takes an entry of its base back is not believed.
@@ -142,21 +142,18 @@ func (t *crlStore) onDelta(q Question) *pki.Refusal {
 		return nil
 	}
 	for _, c := range t.snap.Load().crls {
-		if !c.isDelta() || !bytes.Equal(c.list.RawIssuer, q.Issuer.RawSubject) || c.signedBy(q.Issuer) != nil || c.checkFuture(q.Now) != nil {
+		if !c.IsDelta() || !bytes.Equal(c.Head.RawIssuer, q.Issuer.RawSubject) || c.SignedBy(q.Issuer) != nil || c.CheckFuture(q.Now) != nil {
 			continue
 		}
-		if found, on := c.find(trimZeros(q.Cert.SerialNumber.Bytes())); on && found.reason != reasonRemove {
+		if found, on := c.Find(certutil.TrimZeros(q.Cert.SerialNumber.Bytes())); on && found.Reason != crl.ReasonRemove {
 			return q.revoked("%v, says delta %v", found, c)
 		}
 	}
 	return nil
 }
 
-func (c *crl) isDelta() bool {
-	for _, e := range c.list.Extensions {
-		if e.Id.Equal(oidDeltaCRL) {
-			return true
-		}
-	}
-	return false
+// goodBy is the status of a certificate that a list is not on.
+func goodBy(c *crl.List, cert *x509.Certificate) pki.Revocation {
+	return pki.Revocation{Serial: describe.Serial(cert), Kind: pki.SourceCRL, Source: c.Source, Number: c.Number().String(),
+		ThisUpdate: c.Head.ThisUpdate, NextUpdate: c.Head.NextUpdate}
 }

@@ -1,7 +1,6 @@
 package revocation
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/x509"
 	"maps"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/crl"
 	"tlagate/pki/internal/certutil"
 	"tlagate/pki/internal/describe"
 )
@@ -27,7 +27,7 @@ type crlStore struct {
 
 // snapshot is the revocation data of one moment; it never changes once published.
 type snapshot struct {
-	crls   []*crl
+	crls   []*crl.List
 	broken []*pki.Refusal // sources that gave nothing usable at their last read
 }
 
@@ -66,7 +66,7 @@ func (t *crlStore) dates(snap *snapshot) string {
 	state := make([]byte, len(snap.crls))
 	for i, c := range snap.crls {
 		state[i] = '+'
-		if c.checkFuture(now) != nil || c.checkStale(now) != nil {
+		if c.CheckFuture(now) != nil || c.CheckStale(now) != nil {
 			state[i] = '-'
 		}
 	}
@@ -75,13 +75,13 @@ func (t *crlStore) dates(snap *snapshot) string {
 
 // standing judges a CRL as it is read, without a certificate to check and without its dates: nil when it is good, or
 // when its CA is not known yet (then the first verification that needs it judges).
-func (t *crlStore) standing(c *crl) *pki.Refusal {
-	if c.problem != "" {
-		return c.refuse(pki.CRLBad, "%s", c.problem)
+func (t *crlStore) standing(c *crl.List) *pki.Refusal {
+	if refusal := c.CheckForm(); refusal != nil {
+		return refusal
 	}
 	var last *pki.Refusal
-	for _, ca := range t.knownCAs(c.list.RawIssuer) {
-		refusal := c.checkIssuer(ca)
+	for _, ca := range t.knownCAs(c.Head.RawIssuer) {
+		refusal := c.CheckIssuer(ca)
 		if refusal == nil {
 			refusal = t.numbers.check(ca, c)
 		}
@@ -97,40 +97,37 @@ func (t *crlStore) standing(c *crl) *pki.Refusal {
 
 // merge gives what a source holds after new lists were read: each old list stays until a good one with no lower
 // number takes its place, and a bad new list is not taken in when a good old one is at hand.
-func (t *crlStore) merge(old, read []*crl) (merged []*crl, said []*pki.Refusal) {
-	old = slices.DeleteFunc(slices.Clone(old), func(o *crl) bool { return t.standing(o) != nil })
+func (t *crlStore) merge(old, read []*crl.List) (merged []*crl.List, said []*pki.Refusal) {
+	old = slices.DeleteFunc(slices.Clone(old), func(o *crl.List) bool { return t.standing(o) != nil })
 	for _, n := range read {
 		refusal := t.standing(n)
-		i := slices.IndexFunc(old, n.replaces)
+		i := slices.IndexFunc(old, n.Replaces)
 		if refusal == nil {
-			old = slices.DeleteFunc(old, func(o *crl) bool { return n.sameSeries(o) && n.number().Cmp(o.number()) >= 0 })
+			old = slices.DeleteFunc(old, func(o *crl.List) bool { return n.SameSeries(o) && n.Number().Cmp(o.Number()) >= 0 })
 		}
 		if refusal != nil && i >= 0 {
 			said = append(said, refusal)
 			continue
 		}
-		if i < 0 && len(old) > 0 && !t.knowsCA(n.list.RawIssuer) {
-			said = append(said, n.refuse(pki.CRLWrongIssuer, "that CA is not known here, and another's list stood in this place"))
+		if i < 0 && len(old) > 0 && !t.knowsCA(n.Head.RawIssuer) {
+			said = append(said, n.Refuse(pki.CRLWrongIssuer, "that CA is not known here, and another's list stood in this place"))
 		}
 		merged = append(merged, n)
 	}
 	return append(merged, old...), said
 }
 
-// replaces says whether c comes in o's place: both are lists of one CA name.
-func (c *crl) replaces(o *crl) bool { return bytes.Equal(c.list.RawIssuer, o.list.RawIssuer) }
-
 // forgetListed takes off the deny list what a good CRL says by now, so that the list does not grow for ever. CRL numbers
 // do not go back, so a later one says it too, until the certificate ends or is released from hold.
 func (t *crlStore) forgetListed() {
-	lists := slices.DeleteFunc(slices.Clone(t.snap.Load().crls), func(c *crl) bool { return !t.reliable(c) })
+	lists := slices.DeleteFunc(slices.Clone(t.snap.Load().crls), func(c *crl.List) bool { return !t.reliable(c) })
 	t.deny.mu.Lock()
 	defer t.deny.mu.Unlock()
 	before := len(t.deny.pushed)
 	maps.DeleteFunc(t.deny.pushed, func(k deniedKey, d Denied) bool {
-		return slices.ContainsFunc(lists, func(c *crl) bool {
-			_, listed := c.find([]byte(k.serial))
-			return listed && string(c.list.AuthorityKeyId) == k.issuer
+		return slices.ContainsFunc(lists, func(c *crl.List) bool {
+			_, listed := c.Find([]byte(k.serial))
+			return listed && string(c.Head.AuthorityKeyId) == k.issuer
 		})
 	})
 	if len(t.deny.pushed) != before {
@@ -139,20 +136,20 @@ func (t *crlStore) forgetListed() {
 }
 
 // reliable says whether a CRL is complete, in date, and of a CA known to be good.
-func (t *crlStore) reliable(c *crl) bool {
+func (t *crlStore) reliable(c *crl.List) bool {
 	now := t.now()
-	return len(c.scope.raw) == 0 && t.knowsCA(c.list.RawIssuer) && t.standing(c) == nil &&
-		c.checkFuture(now) == nil && c.checkStale(now) == nil
+	return len(c.Scope.Raw) == 0 && t.knowsCA(c.Head.RawIssuer) && t.standing(c) == nil &&
+		c.CheckFuture(now) == nil && c.CheckStale(now) == nil
 }
 
 // checkCritical refuses, in the profile RFC5280, lists that mark critical what sections 5.2.1 and 5.2.3 say must not be.
-func (t *crlStore) checkCritical(c *crl) *pki.Refusal {
+func (t *crlStore) checkCritical(c *crl.List) *pki.Refusal {
 	if !t.cfg.RFC5280 {
 		return nil
 	}
-	for _, e := range c.list.Extensions {
-		if e.Critical && (e.Id.Equal(certutil.OIDAKI) || e.Id.Equal(oidCRLNumber)) {
-			return c.refuse(pki.CRLBad, "its extension %v is marked critical, which RFC 5280 forbids", e.Id)
+	for _, e := range c.Head.Extensions {
+		if e.Critical && (e.Id.Equal(certutil.OIDAKI) || e.Id.Equal(crl.OidCRLNumber)) {
+			return c.Refuse(pki.CRLBad, "its extension %v is marked critical, which RFC 5280 forbids", e.Id)
 		}
 	}
 	return nil
@@ -160,10 +157,10 @@ func (t *crlStore) checkCritical(c *crl) *pki.Refusal {
 
 // checkScope says whether a CRL speaks of a certificate at all. The profile RFC5280 knows distribution points by directory
 // names too.
-func (t *crlStore) checkScope(c *crl, cert *x509.Certificate, ca bool) *pki.Refusal {
-	named := t.cfg.RFC5280 && c.scope.namedBy(cert)
-	if err := c.scope.covers(cert, ca, named); err != nil {
-		return c.refuse(pki.CRLBad, "%v", err)
+func (t *crlStore) checkScope(c *crl.List, cert *x509.Certificate, ca bool) *pki.Refusal {
+	named := t.cfg.RFC5280 && c.Scope.NamedBy(cert)
+	if err := c.Scope.Covers(cert, ca, named); err != nil {
+		return c.Refuse(pki.CRLBad, "%v", err)
 	}
 	return nil
 }
@@ -189,10 +186,10 @@ func (t *crlStore) Lists() []List {
 		if t.superseded(c, snap.crls) {
 			continue
 		}
-		l := List{Source: c.source, Issuer: describe.Cut(c.list.Issuer.CommonName, 64), Number: c.number().String(),
-			Entries: c.entries.count, ThisUpdate: c.list.ThisUpdate, NextUpdate: c.list.NextUpdate,
-			Ahead: t.aheadOf(c.list.ThisUpdate, c.list.NextUpdate)}
-		if refusal := cmp.Or(t.standing(c), c.checkFuture(now), c.checkStale(now)); refusal != nil {
+		l := List{Source: c.Source, Issuer: describe.Cut(c.Head.Issuer.CommonName, 64), Number: c.Number().String(),
+			Entries: c.Len(), ThisUpdate: c.Head.ThisUpdate, NextUpdate: c.Head.NextUpdate,
+			Ahead: t.aheadOf(c.Head.ThisUpdate, c.Head.NextUpdate)}
+		if refusal := cmp.Or(t.standing(c), c.CheckFuture(now), c.CheckStale(now)); refusal != nil {
 			l.Err = refusal
 		}
 		all = append(all, l)
@@ -204,10 +201,10 @@ func (t *crlStore) Lists() []List {
 }
 
 // superseded reports whether a newer list of the same series is at hand that can be used now.
-func (t *crlStore) superseded(c *crl, all []*crl) bool {
+func (t *crlStore) superseded(c *crl.List, all []*crl.List) bool {
 	now := t.now()
-	return slices.ContainsFunc(all, func(n *crl) bool {
-		return n != c && n.sameSeries(c) && n.number().Cmp(c.number()) > 0 && t.standing(n) == nil &&
-			n.checkFuture(now) == nil && n.checkStale(now) == nil
+	return slices.ContainsFunc(all, func(n *crl.List) bool {
+		return n != c && n.SameSeries(c) && n.Number().Cmp(c.Number()) > 0 && t.standing(n) == nil &&
+			n.CheckFuture(now) == nil && n.CheckStale(now) == nil
 	})
 }

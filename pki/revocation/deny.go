@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/crl"
+	"tlagate/pki/internal/certutil"
 	"tlagate/pki/internal/describe"
 )
 
@@ -66,7 +68,7 @@ func (t *denyList) Deny(d Denied) {
 	if !t.add(d) {
 		return
 	}
-	t.log.Warn("certificate denied", "reason", pki.Revoked, "serial", describe.Cut(d.Serial.Text(16), 42), "why", reasonWord(d.Reason))
+	t.log.Warn("certificate denied", "reason", pki.Revoked, "serial", describe.Cut(d.Serial.Text(16), 42), "why", crl.ReasonWord(d.Reason))
 	t.tellDenial()
 }
 
@@ -75,7 +77,7 @@ func (l *denyList) add(d Denied) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	key := keyOfDenied(d.IssuerKeyID, d.Serial)
-	if known, on := l.pushed[key]; on && (known.Reason == d.Reason || known.Reason != reasonHold) {
+	if known, on := l.pushed[key]; on && (known.Reason == d.Reason || known.Reason != crl.ReasonHold) {
 		return false
 	}
 	if l.pushed == nil {
@@ -94,7 +96,7 @@ func (t *Store) Allow(issuerKeyID []byte, serial *big.Int) bool {
 	if !t.lift(keyOfDenied(issuerKeyID, serial)) {
 		return false
 	}
-	t.answers.release(issuerKeyID, trimZeros(serial.Bytes()))
+	t.answers.release(issuerKeyID, certutil.TrimZeros(serial.Bytes()))
 	t.log.Info("certificate released from hold", "serial", describe.Cut(serial.Text(16), 42))
 	t.tellDenial()
 	return true
@@ -105,7 +107,7 @@ func (l *denyList) lift(key deniedKey) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	d, on := l.pushed[key]
-	if on && d.Reason != reasonHold {
+	if on && d.Reason != crl.ReasonHold {
 		return false
 	}
 	if on {
@@ -120,7 +122,7 @@ func (t *denyList) denied(q Question) *pki.Refusal {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if d, on := t.pushed[keyOfDenied(q.Issuer.SubjectKeyId, q.Cert.SerialNumber)]; on {
-		return q.revoked("revoked at %s (%s), says the PKI", describe.Time(d.At), reasonWord(d.Reason))
+		return q.revoked("revoked at %s (%s), says the PKI", describe.Time(d.At), crl.ReasonWord(d.Reason))
 	}
 	if t.file.holds(q.Cert) {
 		return &pki.Refusal{Reason: pki.OnDenyList, Detail: fmt.Sprintf("it is on the deny list %s", t.cfg.DenyList)}
@@ -171,13 +173,6 @@ func (l deniedLines) add(text string) error {
 	}
 	l.serials[serial.Text(16)] = true
 	return nil
-}
-
-func reasonWord(reason int) string {
-	if word, ok := crlReasons[reason]; ok {
-		return word
-	}
-	return "reason not stated"
 }
 
 // openDenyList reads the file at the start: one that is named and cannot be read is an error.

@@ -43,9 +43,9 @@ func (t *Store) Freshness() []Freshness { return t.freshness(func(time.Time) boo
 func (t *Store) freshness(interesting func(ahead time.Time) bool) []Freshness {
 	var list []Freshness
 	for _, c := range t.snap.Load().crls {
-		if ahead := t.aheadOf(c.list.ThisUpdate, c.list.NextUpdate); interesting(ahead) {
-			source := fmt.Sprintf("%s of %s", c.source, describe.Name(c.list.Issuer.CommonName))
-			list = append(list, Freshness{pki.SourceCRL, source, c.list.NextUpdate, ahead})
+		if ahead := t.aheadOf(c.Head.ThisUpdate, c.Head.NextUpdate); interesting(ahead) {
+			source := fmt.Sprintf("%s of %s", c.Source, describe.Name(c.Head.Issuer.CommonName))
+			list = append(list, Freshness{pki.SourceCRL, source, c.Head.NextUpdate, ahead})
 		}
 	}
 	inUse := func(a *answer) bool { return interesting(t.aheadOf(a.thisUpdate, a.nextUpdate)) }

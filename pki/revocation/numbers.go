@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"tlagate/pki"
+	"tlagate/pki/crl"
 )
 
 // numbers keeps the highest CRLNumber accepted of each series, in a file across restarts.
@@ -67,29 +68,29 @@ func (n *numbers) sane() error {
 }
 
 // series names a sequence of CRL numbers: one for each key of a CA and distribution point.
-func series(issuer *x509.Certificate, c *crl) string {
-	sum := sha256.Sum256(slices.Concat(issuer.RawSubjectPublicKeyInfo, c.scope.raw))
+func series(issuer *x509.Certificate, c *crl.List) string {
+	sum := sha256.Sum256(slices.Concat(issuer.RawSubjectPublicKeyInfo, c.Scope.Raw))
 	return hex.EncodeToString(sum[:])
 }
 
 // check refuses a CRL whose number is below the highest accepted.
-func (n *numbers) check(issuer *x509.Certificate, c *crl) *pki.Refusal {
+func (n *numbers) check(issuer *x509.Certificate, c *crl.List) *pki.Refusal {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if s, ok := n.seen[series(issuer, c)]; ok && c.number().Cmp(s.Number) < 0 {
-		return c.refuse(pki.CRLNumberBack, "its number is %s and %s was seen before", c.number(), s.Number)
+	if s, ok := n.seen[series(issuer, c)]; ok && c.Number().Cmp(s.Number) < 0 {
+		return c.Refuse(pki.CRLNumberBack, "its number is %s and %s was seen before", c.Number(), s.Number)
 	}
 	return nil
 }
 
 // accept records the number of a CRL whose signature is good. The error is about the file alone: the number counts
 // in memory all the same, and the next call tries the file again.
-func (n *numbers) accept(issuer *x509.Certificate, c *crl) error {
+func (n *numbers) accept(issuer *x509.Certificate, c *crl.List) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	key := series(issuer, c)
-	if s, ok := n.seen[key]; !ok || c.number().Cmp(s.Number) > 0 {
-		n.seen[key] = numberSeen{issuer.Subject.String(), c.number()}
+	if s, ok := n.seen[key]; !ok || c.Number().Cmp(s.Number) > 0 {
+		n.seen[key] = numberSeen{issuer.Subject.String(), c.Number()}
 		n.dirty = true
 	}
 	if !n.dirty || n.file == "" {

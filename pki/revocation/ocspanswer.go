@@ -290,7 +290,7 @@ func (id *certID) parse(in *cryptobyte.String) bool {
 			id.hash = hash
 		}
 	}
-	id.name, id.key, id.serial, id.negative = name, key, trimZeros(serial), serial[0]&0x80 != 0
+	id.name, id.key, id.serial, id.negative = name, key, certutil.TrimZeros(serial), serial[0]&0x80 != 0
 	return true
 }
 

@@ -12,6 +12,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"tlagate/pki"
+	"tlagate/pki/crl"
 )
 
 // OCSP answers are kept in a file across restarts, one DER OCSPResponse after the other, for a restart while no responder can
@@ -66,7 +67,7 @@ func (s *answers) keep(data []byte) error {
 func (a *ocspAnswer) kept() map[string]keptAnswer {
 	all := map[string]keptAnswer{}
 	for _, s := range a.singles {
-		final := s.status == statusRevoked && s.reason != reasonHold
+		final := s.status == statusRevoked && s.reason != crl.ReasonHold
 		all[string(s.id.serial)] = keptAnswer{a.der, final || all[string(s.id.serial)].final, s.nextUpdate}
 	}
 	return all

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/crl"
 	"tlagate/pki/internal/certutil"
 	"tlagate/pki/internal/describe"
 )
@@ -62,7 +63,7 @@ type about struct {
 }
 
 func aboutCert(issuer, cert *x509.Certificate) about {
-	return about{issuer, trimZeros(cert.SerialNumber.Bytes())}
+	return about{issuer, certutil.TrimZeros(cert.SerialNumber.Bytes())}
 }
 
 // believe verifies all of an answer that does not change with time: form, certID, nonce, signer, signature. nonce is
@@ -118,9 +119,9 @@ func (a *ocspAnswer) checkForm(from origin, s *single, now time.Time) *pki.Refus
 		return from.refuse(pki.OCSPBad, "it has no nextUpdate: nobody could say when it is stale")
 	case s.nextUpdate.Before(s.thisUpdate):
 		return from.refuse(pki.OCSPBad, "it ends before it begins")
-	case a.producedAt.Add(clockSkew).Before(s.thisUpdate):
+	case a.producedAt.Add(certutil.ClockSkew).Before(s.thisUpdate):
 		return from.refuse(pki.OCSPBad, "it was produced at %s, before what it says was known at %s", describe.Time(a.producedAt), describe.Time(s.thisUpdate))
-	case a.producedAt.After(now.Add(clockSkew)):
+	case a.producedAt.After(now.Add(certutil.ClockSkew)):
 		return from.refuse(pki.OCSPFuture, "it was produced at %s and it is %s here", describe.Time(a.producedAt), describe.Time(now))
 	}
 	return nil
@@ -238,7 +239,7 @@ func hasNoCheck(c *x509.Certificate) bool {
 
 // checkDates judges an answer's dates now, and its signer's.
 func (t *ocspClient) checkDates(a *answer, issuer *x509.Certificate, now time.Time) *pki.Refusal {
-	if a.thisUpdate.After(now.Add(clockSkew)) {
+	if a.thisUpdate.After(now.Add(certutil.ClockSkew)) {
 		return a.origin.refuse(pki.OCSPFuture, "it begins at %s and it is %s here; set the clock, unless the PKI's is wrong", describe.Time(a.thisUpdate), describe.Time(now))
 	}
 	if now.After(a.nextUpdate) {
@@ -251,6 +252,4 @@ func (t *ocspClient) checkDates(a *answer, issuer *x509.Certificate, now time.Ti
 }
 
 // final says that an answer revokes for good: only certificateHold is ever taken back.
-func (a *answer) final() bool { return a.status == statusRevoked && a.reason != reasonHold }
-
-const reasonHold = 6
+func (a *answer) final() bool { return a.status == statusRevoked && a.reason != crl.ReasonHold }

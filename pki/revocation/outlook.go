@@ -43,7 +43,7 @@ func (t *crlStore) firstLists() []Freshness {
 		crls, _ := s.holds()
 		var first Freshness
 		for _, c := range crls {
-			first.earlier(Freshness{pki.SourceCRL, s.where, c.list.NextUpdate, t.aheadOf(c.list.ThisUpdate, c.list.NextUpdate)})
+			first.earlier(Freshness{pki.SourceCRL, s.where, c.Head.NextUpdate, t.aheadOf(c.Head.ThisUpdate, c.Head.NextUpdate)})
 		}
 		if len(crls) > 0 {
 			list = append(list, first)
@@ -95,17 +95,17 @@ func (e *issuerEnd) end() time.Time {
 func (t *crlStore) listEnds() map[string]*issuerEnd {
 	ends, now := map[string]*issuerEnd{}, t.now()
 	for _, c := range t.snap.Load().crls {
-		if t.standing(c) != nil || c.checkFuture(now) != nil {
+		if t.standing(c) != nil || c.CheckFuture(now) != nil {
 			continue
 		}
-		issuer := ends[string(c.list.RawIssuer)]
+		issuer := ends[string(c.Head.RawIssuer)]
 		if issuer == nil {
 			issuer = &issuerEnd{lists: map[string]time.Time{}}
-			ends[string(c.list.RawIssuer)] = issuer
+			ends[string(c.Head.RawIssuer)] = issuer
 		}
-		series := string(c.list.AuthorityKeyId) + " " + string(c.scope.raw)
-		if c.list.NextUpdate.After(issuer.lists[series]) {
-			issuer.lists[series] = c.list.NextUpdate
+		series := string(c.Head.AuthorityKeyId) + " " + string(c.Scope.Raw)
+		if c.Head.NextUpdate.After(issuer.lists[series]) {
+			issuer.lists[series] = c.Head.NextUpdate
 		}
 	}
 	return ends

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/pki"
+	"tlagate/pki/crl"
 	"tlagate/pki/pkitest"
 	"tlagate/pki/revocation"
 	"tlagate/pki/trust"
@@ -82,7 +83,7 @@ func BenchmarkCRLMillion(b *testing.B) {
 		})
 	}
 	b.Run("look up", func(b *testing.B) {
-		list, err := revocation.ReadCRL(der)
+		list, err := crl.Read(der)
 		require.NoError(b, err)
 		absent := new(big.Int).SetBytes(s.chain[0].SerialNumber.Bytes())
 		list.Has(absent) // which makes the index

@@ -159,9 +159,9 @@ func (t *shared) vouch(at, now time.Time) {
 	if ahead := at.Sub(now); ahead > clockBehind && now.Sub(t.vouched.told).Abs() >= tellBehind {
 		t.vouched.told = now
 		t.log.Warn("our clock is behind, or the PKI's is ahead: what it has signed begins later than now; peers and lists are refused when it is more",
-			"begins", describe.Time(at), "now", describe.Time(now), "refused_from", clockSkew.String())
+			"begins", describe.Time(at), "now", describe.Time(now), "refused_from", certutil.ClockSkew.String())
 	}
-	if at.After(t.vouched.at) && !at.After(now.Add(clockSkew)) {
+	if at.After(t.vouched.at) && !at.After(now.Add(certutil.ClockSkew)) {
 		t.vouched.at = at
 	}
 }

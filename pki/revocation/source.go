@@ -18,6 +18,7 @@ import (
 
 	"tlagate/internal/address"
 	"tlagate/pki"
+	"tlagate/pki/crl"
 	"tlagate/pki/internal/describe"
 )
 
@@ -30,7 +31,7 @@ type source struct {
 	sum        [sha256.Size]byte // of what was read last; zero after a failure
 
 	mu       sync.Mutex // protects the rest
-	crls     []*crl
+	crls     []*crl.List
 	err      *pki.Refusal // of the last read
 	failures int          // in a row
 	bad      bool         // what was read last was not taken, or not all of it
@@ -42,7 +43,7 @@ type reader interface {
 	// read gives nil when it can tell without reading that nothing has changed; see asking.
 	read(ctx context.Context, how asking) ([]byte, error)
 	// next says when to read again, from the end of the CRLs held and the failures in a row.
-	next(now time.Time, crls []*crl, failures int) time.Duration
+	next(now time.Time, crls []*crl.List, failures int) time.Duration
 }
 
 // asking is how a source is read.
@@ -72,7 +73,7 @@ func (t *crlStore) newSource(where string) *source {
 	return &source{where: where, reader: &fileReader{file: where, cfg: t.cfg}}
 }
 
-func (s *source) holds() ([]*crl, *pki.Refusal) {
+func (s *source) holds() ([]*crl.List, *pki.Refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.crls, s.err
@@ -82,12 +83,7 @@ func (s *source) holds() ([]*crl, *pki.Refusal) {
 func (s *source) doubtful(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.bad || len(s.crls) == 0 || slices.ContainsFunc(s.crls, func(c *crl) bool { return now.After(c.due()) })
-}
-
-// due is when a list should have been replaced: a tenth of its life is left.
-func (c *crl) due() time.Time {
-	return c.list.NextUpdate.Add(-c.list.NextUpdate.Sub(c.list.ThisUpdate) / 10)
+	return s.bad || len(s.crls) == 0 || slices.ContainsFunc(s.crls, func(c *crl.List) bool { return now.After(c.Due()) })
 }
 
 func (s *source) wait(now time.Time) time.Duration {
@@ -115,7 +111,7 @@ func (t *crlStore) refresh(ctx context.Context, s *source, force bool) {
 		return
 	}
 	s.sum = sha256.Sum256(data)
-	lists, err := parseCRLs(limited, s.where, data)
+	lists, err := crl.Parse(limited, s.where, data)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		s.sum = [sha256.Size]byte{}
@@ -148,7 +144,7 @@ func (s *source) spoil() {
 }
 
 // take merges new lists into what the source holds.
-func (t *crlStore) take(s *source, lists []*crl) {
+func (t *crlStore) take(s *source, lists []*crl.List) {
 	now := t.now()
 	old, _ := s.holds()
 	merged, said := t.merge(old, lists)
@@ -171,27 +167,27 @@ func (t *crlStore) take(s *source, lists []*crl) {
 
 // indexSigned makes the indexes of lists that a known CA has signed, so that no verification has to. Another's waits
 // until its CA is known: the first verification that needs it makes it.
-func (t *crlStore) indexSigned(lists []*crl) {
+func (t *crlStore) indexSigned(lists []*crl.List) {
 	for _, c := range lists {
-		signed := func(ca *x509.Certificate) bool { return c.checkIssuer(ca) == nil }
-		if slices.ContainsFunc(t.knownCAs(c.list.RawIssuer), signed) {
-			c.index()
+		signed := func(ca *x509.Certificate) bool { return c.CheckIssuer(ca) == nil }
+		if slices.ContainsFunc(t.knownCAs(c.Head.RawIssuer), signed) {
+			c.Index()
 		}
 	}
 }
 
 // register judges a list that was just read, says what it is, and keeps its number.
-func (t *crlStore) register(c *crl) {
+func (t *crlStore) register(c *crl.List) {
 	if refusal := t.standing(c); refusal != nil {
 		t.log.Warn("CRL unusable", "reason", refusal.Reason, "err", refusal)
 		return
 	}
-	t.log.Info("CRL loaded", "source", c.source, "issuer", describe.Cut(c.list.Issuer.CommonName, 64), "number", c.number(),
-		"entries", c.entries.count, "until", describe.Time(c.list.NextUpdate))
-	for _, ca := range t.knownCAs(c.list.RawIssuer) {
-		if c.checkIssuer(ca) == nil && c.checkFuture(t.now()) == nil && t.numbers.check(ca, c) == nil {
+	t.log.Info("CRL loaded", "source", c.Source, "issuer", describe.Cut(c.Head.Issuer.CommonName, 64), "number", c.Number(),
+		"entries", c.Len(), "until", describe.Time(c.Head.NextUpdate))
+	for _, ca := range t.knownCAs(c.Head.RawIssuer) {
+		if c.CheckIssuer(ca) == nil && c.CheckFuture(t.now()) == nil && t.numbers.check(ca, c) == nil {
 			t.recordNumber(ca, c)
-			t.vouch(c.list.ThisUpdate, t.now())
+			t.vouch(c.Head.ThisUpdate, t.now())
 		}
 	}
 }
@@ -282,7 +278,7 @@ func (r *fileReader) unchanged(last, info os.FileInfo) bool {
 		r.at.Sub(info.ModTime()) > pki.Settled
 }
 
-func (r *fileReader) next(time.Time, []*crl, int) time.Duration { return r.cfg.Poll }
+func (r *fileReader) next(time.Time, []*crl.List, int) time.Duration { return r.cfg.Poll }
 
 func readFileLimited(file string, limit int64) ([]byte, error) {
 	f, err := os.Open(file)
@@ -379,13 +375,13 @@ func fewRedirects(_ *http.Request, via []*http.Request) error {
 
 // next is Fetch after a success, or earlier: when a tenth of a CRL's life is left. Failures back off from one
 // second to Fetch. All of it is jittered, so that many components do not ask at once.
-func (r *urlReader) next(now time.Time, crls []*crl, failures int) time.Duration {
+func (r *urlReader) next(now time.Time, crls []*crl.List, failures int) time.Duration {
 	if failures > 0 {
 		return jitter(min(time.Second<<min(failures-1, 16), r.cfg.Fetch))
 	}
 	wait := r.cfg.Fetch
 	for _, c := range crls {
-		wait = min(wait, c.due().Sub(now))
+		wait = min(wait, c.Due().Sub(now))
 	}
 	return jitter(max(wait, min(minFetch, r.cfg.Fetch)))
 }

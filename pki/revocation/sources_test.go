@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/pki"
+	"tlagate/pki/crl"
 	"tlagate/pki/pkitest"
 	"tlagate/pki/pkitest/bed"
 	"tlagate/pki/revocation"
@@ -244,7 +245,7 @@ func TestC2CRLByURLRefused(t *testing.T) {
 
 func TestURLIsAskedBeforeItsCRLEnds(t *testing.T) {
 	w := bed.New(t)
-	held, err := revocation.ParseCRLs(w.Issuing.CRL(pkitest.CRLValid(0, 10*time.Hour)))
+	held, err := crl.Parse(t.Context(), "test", w.Issuing.CRL(pkitest.CRLValid(0, 10*time.Hour)))
 	require.NoError(t, err)
 	now := time.Now()
 	for _, tc := range []struct {

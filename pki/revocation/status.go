@@ -55,7 +55,7 @@ func (t *Store) Status(q Question) (pki.Revocation, *pki.Refusal) {
 		}
 	}
 	if list.used != nil {
-		return list.used.forCertificate(q.Cert), nil
+		return goodBy(list.used, q.Cert), nil
 	}
 	return pki.Revocation{}, nothingFound(tried, list.refusal)
 }

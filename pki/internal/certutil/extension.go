@@ -6,6 +6,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"slices"
+	"time"
 
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
@@ -71,3 +72,9 @@ var (
 	DirectoryName = cbasn1.Tag(4).ContextSpecific().Constructed()
 	URIName       = cbasn1.Tag(6).ContextSpecific()
 )
+
+// TrimZeros returns a serial number without leading zeros.
+func TrimZeros(serial []byte) []byte { return bytes.TrimLeft(serial, "\x00") }
+
+// ClockSkew is how far ahead of our clock what a CA signed may begin: its clock is not ours.
+const ClockSkew = 5 * time.Minute

@@ -1,4 +1,4 @@
-package revocation
+package crl
 
 import (
 	"crypto/x509"
@@ -13,7 +13,7 @@ import (
 
 // scope is a CRL's issuing distribution point (RFC 5280 section 5.2.5). The zero scope is everything the CA issued.
 type scope struct {
-	raw      []byte // DER of the extension; nil = none
+	Raw      []byte // DER of the extension; nil = none
 	urls     []string
 	names    []string // DER of the directory names; of use in the profile RFC5280
 	named    bool     // it has a distribution point name
@@ -29,7 +29,7 @@ var (
 )
 
 func (s *scope) parse(der []byte) error {
-	s.raw = der
+	s.Raw = der
 	in := cryptobyte.String(der)
 	var seq, point, reasons cryptobyte.String
 	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) || !in.Empty() {
@@ -95,7 +95,7 @@ func readFlag(in *cryptobyte.String, n uint8, out *bool) bool {
 
 // namedBy says whether a certificate's CRL distribution points name this one by a directory name. Points for some reasons
 // only, or for another CRL issuer, do not count.
-func (s *scope) namedBy(cert *x509.Certificate) bool {
+func (s *scope) NamedBy(cert *x509.Certificate) bool {
 	e, has := certutil.Extension(cert, certutil.OIDCRLPoints)
 	var points, point cryptobyte.String
 	in := cryptobyte.String(e.Value)
@@ -119,7 +119,7 @@ func (s *scope) namedBy(cert *x509.Certificate) bool {
 }
 
 // covers says why the scope leaves a certificate out; named is that the certificate names it otherwise than by URL.
-func (s *scope) covers(cert *x509.Certificate, ca, named bool) error {
+func (s *scope) Covers(cert *x509.Certificate, ca, named bool) error {
 	switch {
 	case s.onlyUser && ca:
 		return errors.New("its issuing distribution point covers no CA certificates")

@@ -1,4 +1,4 @@
-package revocation_test
+package crl_test
 
 import (
 	"crypto/rand"
@@ -8,9 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/pki/crl"
 	"tlagate/pki/pkitest"
 	"tlagate/pki/pkitest/bed"
-	"tlagate/pki/revocation"
 )
 
 // The index must say what crypto/x509 says of the same list.
@@ -20,7 +20,7 @@ func TestCRLIndexAgreesWithX509(t *testing.T) {
 		der := w.Issuing.CRL(pkitest.CRLEntries(n))
 		std, err := x509.ParseRevocationList(der)
 		require.NoError(t, err)
-		ours, err := revocation.ParseCRLs(der)
+		ours, err := crl.ParseCRLs(der)
 		require.NoError(t, err)
 		require.True(t, ours.Usable())
 		require.Equal(t, n, ours.Count())
@@ -42,7 +42,7 @@ func TestCRLIndexOddSerials(t *testing.T) {
 	for _, s := range serials {
 		w.Issuing.Revoke(&x509.Certificate{SerialNumber: s})
 	}
-	ours, err := revocation.ParseCRLs(w.Issuing.CRL())
+	ours, err := crl.ParseCRLs(w.Issuing.CRL())
 	require.NoError(t, err)
 	for _, s := range serials {
 		require.True(t, ours.Has(s), "%v", s)
@@ -54,10 +54,10 @@ func TestCRLTruncated(t *testing.T) {
 	w := bed.New(t)
 	der := w.Issuing.CRL(pkitest.CRLEntries(2), pkitest.CRLWithIDP(pkitest.IDP{URL: "http://a.example/crl"}))
 	for n := range der {
-		_, err := revocation.ParseCRLs(der[:n])
+		_, err := crl.ParseCRLs(der[:n])
 		require.Error(t, err, "%d bytes", n)
 	}
-	_, err := revocation.ParseCRLs(append(der, 0))
+	_, err := crl.ParseCRLs(append(der, 0))
 	require.Error(t, err, "a byte too many")
 }
 
@@ -69,13 +69,13 @@ func FuzzParseCRL(f *testing.F) {
 		{pkitest.CRLWithIDP(pkitest.IDP{URL: "http://a/", OnlyUser: true, SomeReasons: true})}, {pkitest.CRLEntryExtension(bed.EntryIssuer)},
 	} {
 		der := w.Issuing.CRL(opts...)
-		index, err := revocation.ParseCRLs(der)
+		index, err := crl.ParseCRLs(der)
 		require.NoError(f, err)
 		require.NotZero(f, index.Count(), "an empty seed is no seed")
 		f.Add(der)
 	}
 	f.Fuzz(func(t *testing.T, der []byte) {
-		index, err := revocation.ParseCRLs(der)
+		index, err := crl.ParseCRLs(der)
 		if err != nil {
 			return
 		}

@@ -1,4 +1,4 @@
-package revocation_test
+package crl_test
 
 import (
 	"testing"
@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"tlagate/pki/revocation"
+	"tlagate/pki/crl"
 )
 
 // FuzzUTCTime: what our short way reads, cryptobyte reads alike.
@@ -20,7 +20,7 @@ func FuzzUTCTime(f *testing.F) {
 		if len(content) > 127 {
 			return
 		}
-		if ours, theirs, oursOK, theirsOK := revocation.UTCTimes(content); oursOK && (!theirsOK || !ours.Equal(theirs)) {
+		if ours, theirs, oursOK, theirsOK := crl.UTCTimes(content); oursOK && (!theirsOK || !ours.Equal(theirs)) {
 			t.Fatalf("%q: %v and %v (%v)", content, ours, theirs, theirsOK)
 		}
 	})
@@ -30,7 +30,7 @@ func FuzzUTCTime(f *testing.F) {
 func TestUTCTimeShortWay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		at := time.Unix(rapid.Int64Range(-631152000, 2524607999).Draw(t, "at"), 0).UTC()
-		ours, theirs, oursOK, theirsOK := revocation.UTCTimes([]byte(at.Format("060102150405Z")))
+		ours, theirs, oursOK, theirsOK := crl.UTCTimes([]byte(at.Format("060102150405Z")))
 		require.True(t, oursOK && theirsOK)
 		require.Equal(t, at, ours)
 		require.True(t, theirs.Equal(ours))

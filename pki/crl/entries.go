@@ -1,4 +1,4 @@
-package revocation
+package crl
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"tlagate/pki/internal/certutil"
 	"tlagate/pki/internal/describe"
 )
 
@@ -36,7 +37,7 @@ type entries struct {
 type entry struct {
 	serial []byte // without leading zeros
 	at     time.Time
-	reason int // CRLReason, RFC 5280 section 5.3.1; 0 = unspecified
+	Reason int // CRLReason, RFC 5280 section 5.3.1; 0 = unspecified
 }
 
 var errEntry = errors.New("cannot read the CRL: an entry is malformed")
@@ -74,7 +75,7 @@ func (e *entries) index() {
 func serialAt(in cryptobyte.String) []byte {
 	var raw, serial cryptobyte.String
 	_ = in.ReadASN1(&raw, cbasn1.SEQUENCE) && raw.ReadASN1(&serial, cbasn1.INTEGER) // readEntries has read it before
-	return trimZeros(serial)
+	return certutil.TrimZeros(serial)
 }
 
 // insert takes a serial in once, or a list that names one over and over would take the square of its length. Of several
@@ -100,7 +101,7 @@ func (e *entries) holds(i int, serial []byte) bool {
 func (e *entries) liftable(i int) bool {
 	in := cryptobyte.String(e.der[e.table[i]-1:])
 	found, err := e.read(&in)
-	return err == nil && (found.reason == reasonHold || found.reason == reasonRemove)
+	return err == nil && (found.Reason == ReasonHold || found.Reason == ReasonRemove)
 }
 
 func (e *entries) slot(serial []byte) int {
@@ -128,7 +129,7 @@ func (e *entries) read(in *cryptobyte.String) (entry, error) {
 	if !in.ReadASN1(&raw, cbasn1.SEQUENCE) || !raw.ReadASN1(&serial, cbasn1.INTEGER) || len(serial) > 21 {
 		return got, errEntry
 	}
-	got.serial = trimZeros(serial)
+	got.serial = certutil.TrimZeros(serial)
 	if got.at, ok = readTime(&raw); !ok {
 		return got, errEntry
 	}
@@ -150,7 +151,7 @@ func (e *entries) readExtensions(exts cryptobyte.String, into *entry) error {
 		}
 		switch {
 		case id.Equal(oidReason):
-			if !value.ReadASN1Enum(&into.reason) {
+			if !value.ReadASN1Enum(&into.Reason) {
 				return errEntry
 			}
 		case id.Equal(oidInvalidityDate):
@@ -197,13 +198,26 @@ func plainUTCTime(in []byte) (t time.Time, ok bool) {
 	return t, ok
 }
 
-func trimZeros(b []byte) []byte { return bytes.TrimLeft(b, "\x00") }
+// Reasons that may be taken back, and by which one is.
+const (
+	ReasonHold   = 6
+	ReasonRemove = 8
+)
 
-var crlReasons = map[int]string{
+var reasonWords = map[int]string{
 	1: "keyCompromise", 2: "cACompromise", 3: "affiliationChanged", 4: "superseded", 5: "cessationOfOperation",
 	6: "certificateHold", 8: "removeFromCRL", 9: "privilegeWithdrawn", 10: "aACompromise",
 }
 
+// reasonWord returns the word of RFC 5280 for a CRLReason.
+func ReasonWord(reason int) string {
+	if word, ok := reasonWords[reason]; ok {
+		return word
+	}
+	return "reason not stated"
+}
+
+// String says when and why.
 func (e entry) String() string {
-	return fmt.Sprintf("revoked at %s (%s)", describe.Time(e.at), reasonWord(e.reason))
+	return fmt.Sprintf("revoked at %s (%s)", describe.Time(e.at), ReasonWord(e.Reason))
 }

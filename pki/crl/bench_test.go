@@ -1,4 +1,4 @@
-package revocation_test
+package crl_test
 
 import (
 	"runtime"
@@ -6,9 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/pki/crl"
 	"tlagate/pki/pkitest"
 	"tlagate/pki/pkitest/bed"
-	"tlagate/pki/revocation"
 )
 
 // BenchmarkCRL reads a list of 200 000 entries and says what it keeps.
@@ -19,7 +19,7 @@ func BenchmarkCRL(b *testing.B) {
 	for b.Loop() {
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		index, err := revocation.ParseCRLs(der)
+		index, err := crl.ParseCRLs(der)
 		require.NoError(b, err)
 		runtime.GC()
 		runtime.ReadMemStats(&after)
