@@ -23,7 +23,7 @@ type Config struct {
 	Certificate func() *tls.Certificate // our client certificate and key: who we are, and who signs the state
 	ARL         string                  // file of ARLs; "" = none. It need not be there, but must be whole
 	CRLs        []string                // files of more lists, in a lab; nil = none
-	DenyList    string                  // as pki.TrustConfig's
+	DenyList    string                  // as trust.Config's
 	Production  bool                    // refuse CAs named TEST…
 	Clock       func() time.Time        // nil = time.Now
 	Log         *slog.Logger            // nil = discard
@@ -111,7 +111,8 @@ func (k *Kept) readRoot() error {
 }
 
 func (k *Kept) openTrust() (err error) {
-	cfg := trust.Config{Production: k.cfg.Production, Clock: k.cfg.Clock, Revocation: revocation.Config{DenyList: k.cfg.DenyList, CRLs: k.cfg.CRLs}}
+	cfg := trust.Config{Production: k.cfg.Production, Clock: k.cfg.Clock,
+		Revocation: revocation.Config{DenyList: k.cfg.DenyList, CRLs: k.cfg.CRLs}}
 	for _, file := range k.cfg.Anchors {
 		cfg.Anchors = append(cfg.Anchors, trust.AnchorFile{File: file, Practices: []string{"*"}})
 	}

@@ -29,7 +29,7 @@ type Anchor struct {
 }
 
 // Find gets CA certificates and ARL from a server that proves nothing and is told nothing, and takes of them what code
-// names (docs/enrolment.md, section 2). The error is ErrAnchor, *Unreachable, *BadAnswer, *Problem, *pki.Refusal or *pki.Rejected.
+// names (docs/enrolment.md, section 2). The error is ErrAnchor, *Unreachable, *BadAnswer, *Problem, *pki.Refusal or *trust.Rejected.
 func (b Bootstrap) Find(ctx context.Context, code Code) (*Anchor, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
@@ -43,7 +43,8 @@ func (b Bootstrap) Find(ctx context.Context, code Code) (*Anchor, error) {
 	}
 	found := &Anchor{Root: certs[i], ARL: arl}
 	found.Trust, err = trust.Open(trust.Config{
-		Known: []trust.Anchor{{Cert: found.Root, Practices: b.practices()}}, Production: b.Production, Clock: b.Clock, Log: b.Log})
+		Known: []trust.Anchor{{Cert: found.Root, Practices: b.practices()}}, Production: b.Production, Clock: b.Clock,
+		Log: b.Log})
 	if err != nil {
 		return nil, err
 	}

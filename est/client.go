@@ -42,7 +42,7 @@ type Client struct {
 const requestTime = 30 * time.Second
 
 // Enrol asks for a first certificate of a profile: with a code, or (nil) with our client certificate. It gives the certificate, then
-// its issuing CA. Key is never sent. The error is *Unreachable, *BadAnswer, *Problem, *pki.Refusal or *pki.Rejected.
+// its issuing CA. Key is never sent. The error is *Unreachable, *BadAnswer, *Problem, *pki.Refusal or *trust.Rejected.
 func (c *Client) Enrol(ctx context.Context, key crypto.Signer, p Profile, code *Code) ([]*x509.Certificate, error) {
 	return c.get(ctx, key, p, question{path: pathPrefix + "/" + p.Label + "/simpleenroll", code: code}, nil)
 }
@@ -103,7 +103,8 @@ func (c *Client) connect(ctx context.Context) (*exchange, error) {
 		return nil, err
 	}
 	party := &trust.Party{Trust: c.Trust, Certificate: c.Certificate}
-	want := trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}, DNSName: c.Place.Name, SNI: c.Place.sni()}
+	want := trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}, DNSName: c.Place.Name,
+		SNI: c.Place.sni()}
 	prove := party.Client
 	if c.Certificate == nil {
 		prove = party.Anonymous
@@ -125,7 +126,8 @@ func (x *exchange) newRequest(key crypto.Signer, like *x509.Certificate) ([]byte
 }
 
 // judge takes the certificate for our key out of the answer, wants it to be what was asked for, and puts its issuers behind it.
-func (c *Client) judge(body []byte, cas []*x509.Certificate, key crypto.Signer, want trust.Want) ([]*x509.Certificate, error) {
+func (c *Client) judge(body []byte, cas []*x509.Certificate, key crypto.Signer,
+	want trust.Want) ([]*x509.Certificate, error) {
 	certs, err := parseCertsOnly(body)
 	if err != nil {
 		return nil, err

@@ -32,7 +32,8 @@ func TestHalfOpenHandshakesStarveNobodyElse(t *testing.T) {
 	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 	c, err := from.Dial("tcp", r.addr)
 	require.NoError(t, err)
-	conn, _, err := r.party(r.ca.Issue(tla1, clients)).Client(t.Context(), c, trust.ALPNOuter, trust.Want{Usage: servers})
+	conn, _, err := r.party(r.ca.Issue(tla1, clients)).Client(t.Context(), c, trust.ALPNOuter,
+		trust.Want{Usage: servers})
 	require.NoError(t, err)
 	request(t, conn, "GET", link.PathWhoami, nil)
 	conn.Close()

@@ -21,7 +21,8 @@ import (
 // deny tells the gateway directly that a certificate is revoked; no list says so.
 func (r *rig) deny(issuer *pkitest.CA, certs ...*x509.Certificate) {
 	for _, c := range certs {
-		r.trust.Deny(revocation.Denied{IssuerKeyID: issuer.Cert.SubjectKeyId, Serial: c.SerialNumber, Reason: 1, At: time.Now()})
+		r.trust.Deny(revocation.Denied{IssuerKeyID: issuer.Cert.SubjectKeyId, Serial: c.SerialNumber, Reason: 1,
+			At: time.Now()})
 	}
 }
 

@@ -80,7 +80,8 @@ func TestG7MetricsOfRefusals(t *testing.T) {
 	expired := r.ca.Issue(tla2, clients, pkitest.Expired())
 	c, err := net.Dial("tcp", r.addr)
 	require.NoError(t, err)
-	conn := tls.Client(c, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{trust.ALPNOuter}, Certificates: []tls.Certificate{expired}})
+	conn := tls.Client(c, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{trust.ALPNOuter},
+		Certificates: []tls.Certificate{expired}})
 	_ = conn.Handshake()
 	conn.Close()
 	r.becomes("tlagate_handshakes_refused_total{reason=expired}", 1)
@@ -100,7 +101,8 @@ func TestG7MetricsOfACut(t *testing.T) {
 	near, _ := r.joined(tla, r.pdt(pdt1))
 	idle := r.dial(tla)
 	r.becomes("tlagate_connections{role=tla}", 2)
-	r.trust.Deny(revocation.Denied{IssuerKeyID: r.ca.Issuing.Cert.SubjectKeyId, Serial: tla.Leaf.SerialNumber, At: time.Now()})
+	r.trust.Deny(revocation.Denied{IssuerKeyID: r.ca.Issuing.Cert.SubjectKeyId, Serial: tla.Leaf.SerialNumber,
+		At: time.Now()})
 	requireNotice(t, link.CodeRevoked, near)
 	r.becomes("tlagate_cuts_total{reason=revoked}", 2)
 	r.becomes("tlagate_sessions_ended_total{by=gateway,reason=revoked}", 1)
@@ -119,7 +121,8 @@ func TestG7MetricsWarnAhead(t *testing.T) {
 	m := r.metered()
 	source := "{kind=crl,source=" + r.files.CRL + "}"
 	lists := r.trust.Lists()
-	next := slices.MinFunc(lists, func(a, b revocation.List) int { return a.NextUpdate.Compare(b.NextUpdate) }).NextUpdate
+	next := slices.MinFunc(lists,
+		func(a, b revocation.List) int { return a.NextUpdate.Compare(b.NextUpdate) }).NextUpdate
 	for name, want := range map[string]float64{
 		"tlagate_revocation_source_up" + source:             1,
 		"tlagate_revocation_source_failures_total" + source: 0,

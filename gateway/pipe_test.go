@@ -55,7 +55,8 @@ func TestC2WithoutCertificateNothingButEnrolment(t *testing.T) {
 	for _, name := range []string{"localhost", "", "enrol.tlagate.invalid.example", pkitest.ESTName} {
 		c, err := net.Dial("tcp", r.addr)
 		require.NoError(t, err)
-		over := tls.Client(c, &tls.Config{ServerName: name, InsecureSkipVerify: true, NextProtos: []string{trust.ALPNOuter}})
+		over := tls.Client(c, &tls.Config{ServerName: name, InsecureSkipVerify: true,
+			NextProtos: []string{trust.ALPNOuter}})
 		_ = over.SetDeadline(time.Now().Add(patience))
 		_ = over.Handshake()
 		_, err = over.Read(make([]byte, 1))
@@ -112,7 +113,8 @@ func TestHelloInPieces(t *testing.T) {
 	r := start(t, piping(&Enrolment{To: "127.0.0.1:9"}))
 	c, err := net.Dial("tcp", r.addr)
 	require.NoError(t, err)
-	conn, _, err := r.party(r.ca.Issue(tla1, clients)).Client(t.Context(), &pieces{Conn: c}, trust.ALPNOuter, trust.Want{Usage: servers, DNSName: "localhost"})
+	conn, _, err := r.party(r.ca.Issue(tla1, clients)).Client(t.Context(), &pieces{Conn: c}, trust.ALPNOuter,
+		trust.Want{Usage: servers, DNSName: "localhost"})
 	require.NoError(t, err)
 	defer conn.Close()
 	resp, _ := request(t, conn, http.MethodGet, link.PathWhoami, nil)
@@ -131,7 +133,8 @@ func hello(t testing.TB, name string) []byte {
 	near, far := net.Pipe()
 	defer far.Close()
 	go func() {
-		_ = tls.Client(near, &tls.Config{ServerName: name, InsecureSkipVerify: true, NextProtos: []string{trust.ALPNOuter}}).Handshake()
+		_ = tls.Client(near, &tls.Config{ServerName: name, InsecureSkipVerify: true,
+			NextProtos: []string{trust.ALPNOuter}}).Handshake()
 	}()
 	buf := make([]byte, 8<<10)
 	n, err := far.Read(buf)

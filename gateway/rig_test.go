@@ -93,7 +93,8 @@ func start(t *testing.T, opts ...option) *rig {
 	r.files = r.ca.WriteTrust(r.dir)
 	r.openTrust()
 	own := r.ca.Issue(gateway, servers, pkitest.DNS("localhost"))
-	cfg := Config{Party: &trust.Party{Trust: r.trust, Certificate: func() *tls.Certificate { return &own }}, Log: slog.New(slog.NewJSONHandler(r.log, nil))}
+	cfg := Config{Party: &trust.Party{Trust: r.trust, Certificate: func() *tls.Certificate { return &own }},
+		Log: slog.New(slog.NewJSONHandler(r.log, nil))}
 	for _, o := range opts {
 		o(r, &cfg)
 	}
@@ -142,7 +143,8 @@ func (r *rig) dial(cert tls.Certificate) net.Conn {
 	r.t.Helper()
 	c, err := net.Dial("tcp", r.addr)
 	require.NoError(r.t, err)
-	conn, _, err := r.party(cert).Client(r.t.Context(), c, trust.ALPNOuter, trust.Want{Usage: servers, DNSName: "localhost"})
+	conn, _, err := r.party(cert).Client(r.t.Context(), c, trust.ALPNOuter,
+		trust.Want{Usage: servers, DNSName: "localhost"})
 	require.NoError(r.t, err)
 	r.t.Cleanup(func() { conn.Close() })
 	return conn

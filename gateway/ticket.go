@@ -39,7 +39,8 @@ func (g *Gateway) verifyTicket(text string, want ticket.Want) (ticket.Statement,
 	if err != nil {
 		return ticket.Statement{}, err
 	}
-	if _, err := g.party.Trust.Verify(chain, trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, Practice: us.Practice}); err != nil {
+	if _, err := g.party.Trust.Verify(chain, trust.Want{Usage: x509.ExtKeyUsageServerAuth,
+		Roles: []pki.Role{pki.RoleGateway}, Practice: us.Practice}); err != nil {
 		return ticket.Statement{}, err
 	}
 	return ticket.Verify(text, chain[0].PublicKey, want)

@@ -89,7 +89,11 @@ func TestC4NoFurtherLinkWithoutATicket(t *testing.T) {
 	r.revoke(revoked.Leaf)
 	chain, err := pki.ParseChain(revoked.Certificate)
 	require.NoError(t, err)
-	r.eventually("revoked", func() bool { _, err := r.trust.VerifyKnown(chain, trust.Want{Usage: servers}); return err != nil })
+	r.eventually("revoked", func() bool {
+		_, err := r.trust.VerifyKnown(chain,
+			trust.Want{Usage: servers})
+		return err != nil
+	})
 	for name, c := range map[string]struct {
 		by     tls.Certificate
 		change func(*ticket.Statement)

@@ -76,7 +76,8 @@ var errResumed = errors.New("a TLS session was resumed")
 
 // playPdT serves a card session with a certificate.
 func playPdT(cert tls.Certificate) func(*link.Conn, joinedBy) error {
-	return playPdTWith(&tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequestClientCert, NextProtos: []string{trust.ALPNCard}})
+	return playPdTWith(&tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequestClientCert,
+		NextProtos: []string{trust.ALPNCard}})
 }
 
 func playPdTWith(conf *tls.Config) func(*link.Conn, joinedBy) error {

@@ -107,7 +107,8 @@ func TestC2PdTHandshakeIsRefused(t *testing.T) {
 	p := newPromiscuous(t, b)
 	require.NoError(t, b.StartRelay())
 	proper := func() *tls.Config {
-		return &tls.Config{Certificates: []tls.Certificate{readKeys(t, b.ServerKeys)}, ClientAuth: tls.RequestClientCert, NextProtos: []string{trust.ALPNCard}}
+		return &tls.Config{Certificates: []tls.Certificate{readKeys(t, b.ServerKeys)},
+			ClientAuth: tls.RequestClientCert, NextProtos: []string{trust.ALPNCard}}
 	}
 	for _, d := range peerDefects {
 		t.Run("C2 "+d.name, func(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 )
 
 // Config configures a Service. Nothing of it may change once the service is made. Whoever makes it runs the
-// trust stores (pki.Trust.Run): live peers are cut when these learn of a revocation.
+// trust stores (trust.Trust.Run): live peers are cut when these learn of a revocation.
 type Config struct {
 	Gateways []string    // host:port of each, at least one; host must be in the gateway's certificate
 	Client   trust.Party // our client certificate, and whom to trust on outer links

@@ -127,7 +127,8 @@ func (g *fakeGateway) accept() {
 
 func (g *fakeGateway) park(c net.Conn) {
 	party := g.lab.party(g.cert)
-	conn, _, err := party.Server(context.Background(), c, trust.ALPNOuter, trust.Want{Usage: x509.ExtKeyUsageClientAuth, Roles: []pki.Role{pki.RolePdT}})
+	conn, _, err := party.Server(context.Background(), c, trust.ALPNOuter,
+		trust.Want{Usage: x509.ExtKeyUsageClientAuth, Roles: []pki.Role{pki.RolePdT}})
 	if err != nil {
 		return
 	}
@@ -188,7 +189,8 @@ func (g *fakeGateway) openAs(tla tls.Certificate, j link.Joined) (net.Conn, erro
 		}
 	}
 	party := g.lab.party(tla)
-	conn, _, err := party.Client(context.Background(), g.join(j), trust.ALPNCard, trust.Want{Usage: x509.ExtKeyUsageServerAuth, Identity: thePdT})
+	conn, _, err := party.Client(context.Background(), g.join(j), trust.ALPNCard,
+		trust.Want{Usage: x509.ExtKeyUsageServerAuth, Identity: thePdT})
 	if err != nil {
 		return nil, err
 	}

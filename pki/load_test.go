@@ -33,8 +33,9 @@ func TestReadCertificates(t *testing.T) {
 func TestIdentityOfTakesTheNameAsItStands(t *testing.T) {
 	w := bed.New(t)
 	for uri, good := range map[string]bool{
-		bed.TLA1: true, "urn:tlagate:cab1:tla:t1#": false, "URN:tlagate:cab1:tla:t1": false, "urn:tlagate:cab1:tla:t1?x": false,
-		"urn:tlagate:cab1:tla:T1": false, "urn:tlagate:cab1:tla:t1:x": false, "urn:tlagate:cab1:tla:": false,
+		bed.TLA1: true, "urn:tlagate:cab1:tla:t1#": false, "URN:tlagate:cab1:tla:t1": false,
+		"urn:tlagate:cab1:tla:t1?x": false,
+		"urn:tlagate:cab1:tla:T1":   false, "urn:tlagate:cab1:tla:t1:x": false, "urn:tlagate:cab1:tla:": false,
 	} {
 		raw := sanOf(uri)
 		id, err := pki.IdentityOf(w.Issue("", bed.AsClient, raw).Leaf)

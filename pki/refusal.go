@@ -101,8 +101,8 @@ func ReasonOf(err error) Reason {
 	return ""
 }
 
-// Revokes says whether somebody has revoked the certificate; every other reason is about what could not be found out, or about
-// something else.
+// Revokes says whether somebody has revoked the certificate; every other reason is about what could not be found out,
+// or about something else.
 func (r *Refusal) Revokes() bool {
 	return slices.Contains([]Reason{Revoked, CARevoked, OnDenyList}, r.Reason)
 }

@@ -164,7 +164,8 @@ func (w *Why) passing() bool {
 
 // resumable tells whether a session whose line ended with err may go on over another.
 func resumable(err error) bool {
-	return session.Resumable(err) && link.Resumable(err) && !errors.As(err, new(*trust.Rejected)) && !errors.As(err, new(*pki.Refusal))
+	return session.Resumable(err) && link.Resumable(err) && !errors.As(err, new(*trust.Rejected)) &&
+		!errors.As(err, new(*pki.Refusal))
 }
 
 // greetAgain says hello on a further line, once its own ticket is there: whatever breaks now, we have one that was not

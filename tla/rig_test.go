@@ -192,7 +192,8 @@ func (g *rig) serve() {
 // gatewayEnd is a gateway that joins every open with the PdT of the rig.
 func (g *rig) gatewayEnd(c net.Conn) {
 	party := &trust.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.gateway }, Timeout: patience}
-	outer, _, err := party.Server(context.Background(), c, trust.ALPNOuter, trust.Want{Usage: x509.ExtKeyUsageClientAuth})
+	outer, _, err := party.Server(context.Background(), c, trust.ALPNOuter,
+		trust.Want{Usage: x509.ExtKeyUsageClientAuth})
 	if err != nil {
 		return
 	}

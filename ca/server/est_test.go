@@ -426,7 +426,8 @@ func TestC2TheServerProvesItself(t *testing.T) {
 		require.NoError(t, err)
 		defer conn.Close()
 		party := &trust.Party{Trust: store, Certificate: func() *tls.Certificate { return own }}
-		_, _, err = party.Client(t.Context(), conn, trust.ALPNOuter, trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}})
+		_, _, err = party.Client(t.Context(), conn, trust.ALPNOuter,
+			trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}})
 		return err
 	}
 	require.NoError(t, meet())

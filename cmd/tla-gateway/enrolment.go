@@ -97,7 +97,8 @@ func (e *enrollCmd) Run(app *cli.App) error {
 }
 
 // renewer renews our certificates; nil when no client certificate is configured, or no PKI is known.
-func (c config) renewer(trace *trail.Trail, trust *trust.Trust, server *cli.Keys, log *slog.Logger) (*enrol.Renewer, error) {
+func (c config) renewer(trace *trail.Trail, trust *trust.Trust, server *cli.Keys,
+	log *slog.Logger) (*enrol.Renewer, error) {
 	if c.Client == (cli.Identity{}) || c.place().Address == "" {
 		return nil, nil
 	}

@@ -36,7 +36,8 @@ func (d *deployment) source() *source {
 	own := d.ca.Issue("urn:tlagate:op:pki:ca1", x509.ExtKeyUsageServerAuth, pkitest.DNS("localhost"))
 	raw, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(d.t, err)
-	l := listen.New(raw, listen.Config{Party: &trust.Party{Trust: store, Certificate: func() *tls.Certificate { return &own }}})
+	l := listen.New(raw, listen.Config{Party: &trust.Party{Trust: store,
+		Certificate: func() *tls.Certificate { return &own }}})
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.streams.Add(1)
 		s.begun.Add(1)

@@ -77,8 +77,10 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
-	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, told, c, app.Log), Trust: store, Keys: keysOf(renewer, keys)})
-	defer background(app.Context, func(ctx context.Context) { _ = store.Run(ctx) }, told.run, counted, func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run)()
+	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, told, c, app.Log), Trust: store,
+		Keys: keysOf(renewer, keys)})
+	defer background(app.Context, func(ctx context.Context) { _ = store.Run(ctx) }, told.run, counted,
+		func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run)()
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)
 }

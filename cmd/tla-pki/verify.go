@@ -160,7 +160,8 @@ func (c *verifyCmd) open(app *cli.App) ([]*x509.Certificate, *trust.Trust, error
 			return nil, nil, err
 		}
 	}
-	cfg := trust.Config{Intermediates: c.Intermediate, Production: c.Production, NoRevocation: c.NoRevocation, Log: app.Log, Revocation: revocation.Config{CRLs: c.CRL}}
+	cfg := trust.Config{Intermediates: c.Intermediate, Production: c.Production, NoRevocation: c.NoRevocation,
+		Log: app.Log, Revocation: revocation.Config{CRLs: c.CRL}}
 	if c.rfc5280() {
 		cfg.Profile = trust.RFC5280
 	}

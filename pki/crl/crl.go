@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	OidCRLNumber = asn1.ObjectIdentifier{2, 5, 29, 20}
+	OIDNumber = asn1.ObjectIdentifier{2, 5, 29, 20}
 	oidDeltaCRL  = asn1.ObjectIdentifier{2, 5, 29, 27}
 	oidIDP       = asn1.ObjectIdentifier{2, 5, 29, 28}
 )
@@ -38,7 +38,8 @@ type List struct {
 }
 
 func (c *List) String() string {
-	return fmt.Sprintf("CRL %s of %s (number %s, until %s)", c.Source, describe.Name(c.Head.Issuer.CommonName), c.Number(), describe.Time(c.Head.NextUpdate))
+	return fmt.Sprintf("CRL %s of %s (number %s, until %s)", c.Source, describe.Name(c.Head.Issuer.CommonName),
+		c.Number(), describe.Time(c.Head.NextUpdate))
 }
 
 // about names the CRL where a refusal's detail says the rest.
@@ -70,7 +71,8 @@ func (c *List) Find(serial []byte) (entry, bool) {
 
 // sameSeries says whether both are numbered in one series: same CA, same key, same distribution point.
 func (c *List) SameSeries(o *List) bool {
-	return bytes.Equal(c.Head.RawIssuer, o.Head.RawIssuer) && bytes.Equal(c.Head.AuthorityKeyId, o.Head.AuthorityKeyId) &&
+	return bytes.Equal(c.Head.RawIssuer, o.Head.RawIssuer) &&
+		bytes.Equal(c.Head.AuthorityKeyId, o.Head.AuthorityKeyId) &&
 		bytes.Equal(c.Scope.Raw, o.Scope.Raw)
 }
 
@@ -94,8 +96,10 @@ func (c *List) CheckIssuer(issuer *x509.Certificate) *pki.Refusal {
 	}
 	switch {
 	case len(issuer.SubjectKeyId) == 0 || !bytes.Equal(c.Head.AuthorityKeyId, issuer.SubjectKeyId):
-		return c.Refuse(pki.CRLWrongIssuer, "it is signed by another key (identifier %x) than that of %s", c.Head.AuthorityKeyId, describe.CA(issuer))
-	case certutil.HasKeyUsage(issuer) && issuer.KeyUsage&x509.KeyUsageCRLSign == 0: // without one, the path's check of key usage decides
+		return c.Refuse(pki.CRLWrongIssuer, "it is signed by another key (identifier %x) than that of %s",
+			c.Head.AuthorityKeyId, describe.CA(issuer))
+	case certutil.HasKeyUsage(issuer) &&
+		issuer.KeyUsage&x509.KeyUsageCRLSign == 0: // without one, the path's check of key usage decides
 		return c.Refuse(pki.CRLWrongIssuer, "%s lacks cRLSign and cannot sign it", describe.CA(issuer))
 	}
 	if err := c.SignedBy(issuer); err != nil {
@@ -126,14 +130,16 @@ const maxSigners = 16
 
 func (c *List) CheckFuture(now time.Time) *pki.Refusal {
 	if c.Head.ThisUpdate.After(now.Add(certutil.ClockSkew)) {
-		return c.Refuse(pki.CRLFuture, "it begins at %s and it is %s here; set the clock, unless the CA's is wrong", describe.Time(c.Head.ThisUpdate), describe.Time(now))
+		return c.Refuse(pki.CRLFuture, "it begins at %s and it is %s here; set the clock, unless the CA's is wrong",
+			describe.Time(c.Head.ThisUpdate), describe.Time(now))
 	}
 	return nil
 }
 
 func (c *List) CheckStale(now time.Time) *pki.Refusal {
 	if now.After(c.Head.NextUpdate) {
-		return c.Refuse(pki.CRLStale, "it ended at %s and it is %s here; publish a new one", describe.Time(c.Head.NextUpdate), describe.Time(now))
+		return c.Refuse(pki.CRLStale, "it ended at %s and it is %s here; publish a new one",
+			describe.Time(c.Head.NextUpdate), describe.Time(now))
 	}
 	return nil
 }

@@ -66,7 +66,8 @@ func FuzzParseCRL(f *testing.F) {
 	w.Issuing.Revoke(w.Issue(bed.TLA1, bed.AsClient).Leaf)
 	for _, opts := range [][]pkitest.CRLOption{
 		nil, {pkitest.CRLEntries(3)}, {pkitest.CRLDelta(1)}, {pkitest.CRLNoNextUpdate()}, {pkitest.CRLNumber(-1)},
-		{pkitest.CRLWithIDP(pkitest.IDP{URL: "http://a/", OnlyUser: true, SomeReasons: true})}, {pkitest.CRLEntryExtension(bed.EntryIssuer)},
+		{pkitest.CRLWithIDP(pkitest.IDP{URL: "http://a/", OnlyUser: true, SomeReasons: true})},
+		{pkitest.CRLEntryExtension(bed.EntryIssuer)},
 	} {
 		der := w.Issuing.CRL(opts...)
 		index, err := crl.ParseCRLs(der)

@@ -141,7 +141,8 @@ func (c *List) checkExtensions() string {
 		if e.Id.Equal(oidDeltaCRL) {
 			return "it is a delta CRL; a complete one is wanted"
 		}
-		if e.Critical && !slices.ContainsFunc([]asn1.ObjectIdentifier{certutil.OIDAKI, OidCRLNumber, oidIDP}, e.Id.Equal) {
+		if e.Critical && !slices.ContainsFunc([]asn1.ObjectIdentifier{certutil.OIDAKI, OIDNumber, oidIDP},
+			e.Id.Equal) {
 			return "it has the critical extension " + id + ", which is unknown here"
 		}
 		if e.Id.Equal(oidIDP) {

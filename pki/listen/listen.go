@@ -22,10 +22,10 @@ import (
 // Config configures a Listener. It must not be changed once given.
 type Config struct {
 	Party      *trust.Party // our server certificate, and whom we trust
-	ALPN       string       // "" = pki.ALPNOuter
+	ALPN       string       // "" = trust.ALPNOuter
 	Handshakes int          // connections whose peer is not proven, at once; 0 = as many as the limit of files leaves
 	PerAddress int          // of them from one address; 0 = all
-	Open       bool         // who shows no certificate passes too, as an anonymous peer: for enrolment alone. All peers count then
+	Open       bool         // a peer without a certificate passes too: for enrolment alone. All peers count then
 	Log        *slog.Logger
 
 	// Observe is told of each connection when its handshake is over: how long it took, and nil, ErrTooMany, or why there is

@@ -32,7 +32,8 @@ func start(t *testing.T, cfg Config) *rig {
 	r := &rig{ca: pkitest.New(t), log: &safeBuffer{}}
 	files := r.ca.WriteTrust(t.TempDir())
 	var err error
-	r.trust, err = trust.Open(trust.Config{Anchors: []trust.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}}, Revocation: revocation.Config{CRLs: files.CRLs()}})
+	r.trust, err = trust.Open(trust.Config{Anchors: []trust.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}},
+		Revocation: revocation.Config{CRLs: files.CRLs()}})
 	require.NoError(t, err)
 	cfg.Party = r.party(r.ca.Issue("urn:tlagate:op:pki:ca1", x509.ExtKeyUsageServerAuth, pkitest.DNS("localhost")))
 	cfg.Log = slog.New(slog.NewTextHandler(r.log, nil))
@@ -61,7 +62,8 @@ func (r *rig) logged(t *testing.T, text string) {
 func TestC2OnlyProvenPeersAreHandedOn(t *testing.T) {
 	r := start(t, Config{})
 	go func() { // a stranger first
-		_ = tls.Client(r.dial(t), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{trust.ALPNOuter}}).Handshake()
+		_ = tls.Client(r.dial(t), &tls.Config{InsecureSkipVerify: true,
+			NextProtos: []string{trust.ALPNOuter}}).Handshake()
 	}()
 	r.logged(t, "reason=no_certificate")
 	r.requireProven(t)
@@ -72,7 +74,8 @@ func (r *rig) requireProven(t *testing.T) {
 	const identity = "urn:tlagate:op:gateway:g1"
 	proven := make(chan error, 1)
 	go func() {
-		_, _, err := r.party(r.ca.Issue(identity, x509.ExtKeyUsageClientAuth)).Client(t.Context(), r.dial(t), trust.ALPNOuter,
+		_, _, err := r.party(r.ca.Issue(identity, x509.ExtKeyUsageClientAuth)).Client(t.Context(), r.dial(t),
+			trust.ALPNOuter,
 			trust.Want{Usage: x509.ExtKeyUsageServerAuth, DNSName: "localhost"})
 		proven <- err
 	}()
@@ -86,7 +89,8 @@ func (r *rig) requireProven(t *testing.T) {
 func TestC2AnOpenListenerHandsOnStrangersToo(t *testing.T) {
 	r := start(t, Config{Open: true})
 	go func() {
-		_ = tls.Client(r.dial(t), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{trust.ALPNOuter}}).Handshake()
+		_ = tls.Client(r.dial(t), &tls.Config{InsecureSkipVerify: true,
+			NextProtos: []string{trust.ALPNOuter}}).Handshake()
 	}()
 	c, err := r.l.Accept()
 	require.NoError(t, err)

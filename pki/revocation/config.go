@@ -9,32 +9,40 @@ import (
 	"time"
 )
 
-// StoreConfig names the files and URLs that revocation data comes from and is kept in.
+// Config says where revocation data comes from and where it is kept.
 type Config struct {
-	CRLs         []string         // files (PEM or DER), or http:// / https:// URLs. CRLs and ARLs alike.
-	ARL          string           // file that keeps the ARLs that status records bring, and is read at the start; "" = memory only
-	State        string           // file that keeps the highest CRLNumber seen of each issuer; "" = memory only
-	Denials      string           // file that keeps what Deny was told, while Run runs; "" = memory only
-	Answers      string           // file that keeps OCSP answers over a restart, while Run runs; "" = memory only
-	DenyList     string           // file of serials (hexadecimal) and identities, one a line, that are refused whatever the PKI says; "" = none
-	OCSP         OCSPConfig       // which responders are asked; zero = none
-	RFC5280      bool             // lists are judged by RFC 5280 alone: deltas revoke, and distribution points may have directory names
-	Clock        func() time.Time // nil = time.Now
-	Poll         time.Duration    // how often files are looked at for change; 0 = 1 s
-	Fetch        time.Duration    // how often URLs are asked; sooner when a CRL ends sooner; 0 = 5 min
-	FetchTimeout time.Duration    // limit of one fetch; 0 = 10 s
-	MaxCRL       int64            // bytes, of one file or URL; 0 = 128 MiB, which is a million entries as PEM and more
-	HTTP         *http.Client     // for URLs; nil = one of its own, with the system's proxy settings and roots
-	WarnAhead    time.Duration    // how long before revocation data ends unrenewed the log says so; 0 = 1/16 of its life, at most 7 days
-	Log          *slog.Logger     // nil = discard
+	CRLs         []string      // files (PEM or DER), or http:// / https:// URLs. CRLs and ARLs alike.
+	OCSP         OCSPConfig    // which responders are asked; zero = none
+	Fetch        time.Duration // how often URLs are asked; sooner when a CRL ends sooner; 0 = 5 min
+	FetchTimeout time.Duration // limit of one fetch; 0 = 10 s
+	MaxCRL       int64         // bytes, of one file or URL; 0 = 128 MiB, which is a million entries as PEM and more
+	HTTP         *http.Client  // for URLs; nil = one of its own, with the system's proxy settings and roots
 
-	// Stop is closed when the program is to end: from then on Reload and a question wait for nobody. Nil = never.
-	Stop <-chan struct{}
+	// DenyList is a file of serials (hexadecimal) and identities, one a line, that are refused whatever the PKI says.
+	// "" = none.
+	DenyList string
+
+	// What is kept over a restart. "" = in memory only.
+	ARL     string // file of the ARLs that status records bring, read at the start
+	State   string // file of the highest CRLNumber seen of each issuer
+	Denials string // file of what Deny was told, written while Run runs
+	Answers string // file of OCSP answers, written while Run runs
+
+	// WarnAhead is how long before revocation data ends unrenewed the log says so; 0 = 1/16 of its life, at most 7 days.
+	WarnAhead time.Duration
+
+	// RFC5280 has lists judged by RFC 5280 alone: deltas revoke, and distribution points may have directory names.
+	RFC5280 bool
+
+	Clock func() time.Time // nil = time.Now
+	Poll  time.Duration    // how often files are looked at for change; 0 = 1 s
+	Log   *slog.Logger     // nil = discard
+	Stop  <-chan struct{}  // closed when the program is to end: then Reload and Status wait for nobody; nil = never
 
 	// Anchors returns the anchors of this moment: the ARL of a status record must be of one of them. Nil = none.
 	Anchors func() []*x509.Certificate
 
-	// Issuers returns the CAs that are configured and may have issued a certificate, for the staple of our own. Nil = none.
+	// Issuers returns the configured CAs that may have issued a certificate of our own, for its staple. Nil = none.
 	Issuers func(cert *x509.Certificate) []*x509.Certificate
 }
 

@@ -51,7 +51,8 @@ func (t *crlStore) onStale(q Question, refusal *pki.Refusal) *pki.Refusal {
 		return nil
 	}
 	for _, c := range t.snap.Load().crls {
-		if !bytes.Equal(c.Head.RawIssuer, q.Issuer.RawSubject) || c.CheckIssuer(q.Issuer) != nil || t.checkScope(c, q.Cert, q.CA) != nil {
+		if !bytes.Equal(c.Head.RawIssuer, q.Issuer.RawSubject) || c.CheckIssuer(q.Issuer) != nil ||
+			t.checkScope(c, q.Cert, q.CA) != nil {
 			continue
 		}
 		if found, on := c.Find(certutil.TrimZeros(q.Cert.SerialNumber.Bytes())); on && found.Reason != crl.ReasonHold {
@@ -73,7 +74,8 @@ func (t *crlStore) bestCRL(issuer, cert *x509.Certificate, ca bool, now time.Tim
 	}
 }
 
-func (t *crlStore) bestOf(snap *snapshot, issuer, cert *x509.Certificate, ca bool, now time.Time) (*crl.List, *pki.Refusal) {
+func (t *crlStore) bestOf(snap *snapshot, issuer, cert *x509.Certificate, ca bool,
+	now time.Time) (*crl.List, *pki.Refusal) {
 	var best *crl.List
 	var worst *pki.Refusal
 	worstAt := -1
@@ -132,7 +134,8 @@ func (t *crlStore) explainMissing(snap *snapshot, issuer *x509.Certificate) *pki
 			return c.Refuse(pki.CRLWrongIssuer, "that CA is not known here; one of %s is wanted", describe.CA(issuer))
 		}
 	}
-	return &pki.Refusal{Reason: pki.CRLMissing, Detail: fmt.Sprintf("no CRL of %s is at hand, nor a good OCSP answer", describe.CA(issuer))}
+	return &pki.Refusal{Reason: pki.CRLMissing, Detail: fmt.Sprintf("no CRL of %s is at hand, nor a good OCSP answer",
+		describe.CA(issuer))}
 }
 
 // onDelta looks for a certificate on the delta CRLs of its issuer (profile RFC5280). They only ever revoke here: one
@@ -142,10 +145,12 @@ func (t *crlStore) onDelta(q Question) *pki.Refusal {
 		return nil
 	}
 	for _, c := range t.snap.Load().crls {
-		if !c.IsDelta() || !bytes.Equal(c.Head.RawIssuer, q.Issuer.RawSubject) || c.SignedBy(q.Issuer) != nil || c.CheckFuture(q.Now) != nil {
+		if !c.IsDelta() || !bytes.Equal(c.Head.RawIssuer, q.Issuer.RawSubject) || c.SignedBy(q.Issuer) != nil ||
+			c.CheckFuture(q.Now) != nil {
 			continue
 		}
-		if found, on := c.Find(certutil.TrimZeros(q.Cert.SerialNumber.Bytes())); on && found.Reason != crl.ReasonRemove {
+		if found, on := c.Find(certutil.TrimZeros(q.Cert.SerialNumber.Bytes())); on &&
+			found.Reason != crl.ReasonRemove {
 			return q.revoked("%v, says delta %v", found, c)
 		}
 	}
@@ -154,6 +159,7 @@ func (t *crlStore) onDelta(q Question) *pki.Refusal {
 
 // goodBy is the status of a certificate that a list is not on.
 func goodBy(c *crl.List, cert *x509.Certificate) pki.Revocation {
-	return pki.Revocation{Serial: describe.Serial(cert), Kind: pki.SourceCRL, Source: c.Source, Number: c.Number().String(),
+	return pki.Revocation{Serial: describe.Serial(cert), Kind: pki.SourceCRL, Source: c.Source,
+		Number:     c.Number().String(),
 		ThisUpdate: c.Head.ThisUpdate, NextUpdate: c.Head.NextUpdate}
 }

@@ -103,22 +103,26 @@ func (t *crlStore) merge(old, read []*crl.List) (merged []*crl.List, said []*pki
 		refusal := t.standing(n)
 		i := slices.IndexFunc(old, n.Replaces)
 		if refusal == nil {
-			old = slices.DeleteFunc(old, func(o *crl.List) bool { return n.SameSeries(o) && n.Number().Cmp(o.Number()) >= 0 })
+			old = slices.DeleteFunc(old, func(o *crl.List) bool {
+				return n.SameSeries(o) &&
+					n.Number().Cmp(o.Number()) >= 0
+			})
 		}
 		if refusal != nil && i >= 0 {
 			said = append(said, refusal)
 			continue
 		}
 		if i < 0 && len(old) > 0 && !t.knowsCA(n.Head.RawIssuer) {
-			said = append(said, n.Refuse(pki.CRLWrongIssuer, "that CA is not known here, and another's list stood in this place"))
+			said = append(said, n.Refuse(pki.CRLWrongIssuer,
+				"that CA is not known here, and another's list stood in this place"))
 		}
 		merged = append(merged, n)
 	}
 	return append(merged, old...), said
 }
 
-// forgetListed takes off the deny list what a good CRL says by now, so that the list does not grow for ever. CRL numbers
-// do not go back, so a later one says it too, until the certificate ends or is released from hold.
+// forgetListed takes off the deny list what a good CRL says by now, so that the list does not grow for ever. CRL
+// numbers do not go back, so a later one says it too, until the certificate ends or is released from hold.
 func (t *crlStore) forgetListed() {
 	lists := slices.DeleteFunc(slices.Clone(t.snap.Load().crls), func(c *crl.List) bool { return !t.reliable(c) })
 	t.deny.mu.Lock()
@@ -142,21 +146,22 @@ func (t *crlStore) reliable(c *crl.List) bool {
 		c.CheckFuture(now) == nil && c.CheckStale(now) == nil
 }
 
-// checkCritical refuses, in the profile RFC5280, lists that mark critical what sections 5.2.1 and 5.2.3 say must not be.
+// checkCritical refuses, in the profile RFC5280, lists that mark critical what sections 5.2.1 and 5.2.3 say must not
+// be.
 func (t *crlStore) checkCritical(c *crl.List) *pki.Refusal {
 	if !t.cfg.RFC5280 {
 		return nil
 	}
 	for _, e := range c.Head.Extensions {
-		if e.Critical && (e.Id.Equal(certutil.OIDAKI) || e.Id.Equal(crl.OidCRLNumber)) {
+		if e.Critical && (e.Id.Equal(certutil.OIDAKI) || e.Id.Equal(crl.OIDNumber)) {
 			return c.Refuse(pki.CRLBad, "its extension %v is marked critical, which RFC 5280 forbids", e.Id)
 		}
 	}
 	return nil
 }
 
-// checkScope says whether a CRL speaks of a certificate at all. The profile RFC5280 knows distribution points by directory
-// names too.
+// checkScope says whether a CRL speaks of a certificate at all. The profile RFC5280 knows distribution points by
+// directory names too.
 func (t *crlStore) checkScope(c *crl.List, cert *x509.Certificate, ca bool) *pki.Refusal {
 	named := t.cfg.RFC5280 && c.Scope.NamedBy(cert)
 	if err := c.Scope.Covers(cert, ca, named); err != nil {
@@ -177,8 +182,8 @@ type List struct {
 	Err        error     // nil, or a *Refusal: why nothing can be accepted by it now
 }
 
-// Lists returns every list at hand, and each source that gives nothing usable. A list in whose place a newer one stands,
-// of another source, is left out: nothing depends on it.
+// Lists returns every list at hand, and each source that gives nothing usable. A list in whose place a newer one
+// stands, of another source, is left out: nothing depends on it.
 func (t *crlStore) Lists() []List {
 	snap, now := t.snap.Load(), t.now()
 	var all []List

@@ -35,7 +35,8 @@ func TestC2Denials(t *testing.T) {
 	other := pkitest.Chain(p.Issue("urn:tlagate:cab1:tla:t2", x509.ExtKeyUsageClientAuth))
 	verdict, err := store.Verify(chain, trust.Want{Usage: x509.ExtKeyUsageClientAuth})
 	require.NoError(t, err)
-	leaf := revocation.Denied{IssuerKeyID: p.Issuing.Cert.SubjectKeyId, Serial: chain[0].SerialNumber, Reason: 6, At: time.Now()}
+	leaf := revocation.Denied{IssuerKeyID: p.Issuing.Cert.SubjectKeyId, Serial: chain[0].SerialNumber, Reason: 6,
+		At: time.Now()}
 
 	t.Run("C2 revoked leaf, told directly", func(t *testing.T) {
 		changed, denials := store.Changed(), store.Denials()
@@ -68,7 +69,8 @@ func TestC2Denials(t *testing.T) {
 		require.False(t, store.Denies(verdict.Path))
 	})
 	t.Run("C2 revoked CA, told directly", func(t *testing.T) {
-		store.Deny(revocation.Denied{IssuerKeyID: p.Root.Cert.SubjectKeyId, Serial: p.Issuing.Cert.SerialNumber, Reason: 2})
+		store.Deny(revocation.Denied{IssuerKeyID: p.Root.Cert.SubjectKeyId, Serial: p.Issuing.Cert.SerialNumber,
+			Reason: 2})
 		require.True(t, store.Denies(verdict.Path))
 		require.Equal(t, pki.CARevoked, reasonFor(store, chain))
 		require.Equal(t, pki.CARevoked, reasonFor(store, other))

@@ -68,7 +68,8 @@ func (t *denyList) Deny(d Denied) {
 	if !t.add(d) {
 		return
 	}
-	t.log.Warn("certificate denied", "reason", pki.Revoked, "serial", describe.Cut(d.Serial.Text(16), 42), "why", crl.ReasonWord(d.Reason))
+	t.log.Warn("certificate denied", "reason", pki.Revoked, "serial", describe.Cut(d.Serial.Text(16), 42), "why",
+		crl.ReasonWord(d.Reason))
 	t.tellDenial()
 }
 
@@ -169,7 +170,8 @@ func (l deniedLines) add(text string) error {
 	digits := strings.ReplaceAll(text, ":", "")
 	serial, ok := new(big.Int).SetString(digits, 16)
 	if !ok || serial.Sign() <= 0 || strings.ContainsAny(digits, "+_xX") {
-		return fmt.Errorf("%s is neither a serial number in hexadecimal nor an identity urn:tlagate:…", describe.Name(text))
+		return fmt.Errorf("%s is neither a serial number in hexadecimal nor an identity urn:tlagate:…",
+			describe.Name(text))
 	}
 	l.serials[serial.Text(16)] = true
 	return nil

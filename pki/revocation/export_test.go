@@ -33,7 +33,8 @@ func NextFetch(every time.Duration, now time.Time, held []*crl.List, failures in
 func OCSPRequests(issuer, cert *x509.Certificate) map[crypto.Hash][]byte {
 	made := map[crypto.Hash][]byte{}
 	for _, h := range []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512} {
-		made[h] = ocspRequest(newCertID(h, issuer, certutil.TrimZeros(cert.SerialNumber.Bytes())), make([]byte, nonceSize))
+		made[h] = ocspRequest(newCertID(h, issuer, certutil.TrimZeros(cert.SerialNumber.Bytes())),
+			make([]byte, nonceSize))
 	}
 	return made
 }

@@ -50,8 +50,10 @@ func (t *Store) freshness(interesting func(ahead time.Time) bool) []Freshness {
 	}
 	inUse := func(a *answer) bool { return interesting(t.aheadOf(a.thisUpdate, a.nextUpdate)) }
 	for _, r := range t.answers.inUse(t.now(), t.cfg.OCSP.Refresh, inUse) {
-		source := fmt.Sprintf("answer about serial %x of %s", r.who.serial, describe.Name(r.who.issuer.Subject.CommonName))
-		list = append(list, Freshness{pki.SourceOCSP, source, r.answer.nextUpdate, t.aheadOf(r.answer.thisUpdate, r.answer.nextUpdate)})
+		source := fmt.Sprintf("answer about serial %x of %s", r.who.serial,
+			describe.Name(r.who.issuer.Subject.CommonName))
+		list = append(list, Freshness{pki.SourceOCSP, source, r.answer.nextUpdate,
+			t.aheadOf(r.answer.thisUpdate, r.answer.nextUpdate)})
 	}
 	return list
 }
@@ -87,7 +89,8 @@ func (t *Store) warnStale() {
 			continue
 		}
 		t.log.Warn("revocation data not renewed: when it ends, peers will be refused whom nothing else vouches for; "+whatToDo[f.Kind],
-			"kind", f.Kind, "source", f.Source, "until", describe.Time(f.Until), "left", f.Until.Sub(now).Round(time.Second).String())
+			"kind", f.Kind, "source", f.Source, "until", describe.Time(f.Until), "left",
+			f.Until.Sub(now).Round(time.Second).String())
 	}
 	t.warned = late
 }

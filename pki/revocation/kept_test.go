@@ -41,7 +41,8 @@ func TestC2DenialsOverARestart(t *testing.T) {
 		chains[name] = pkitest.Chain(w.Issue("urn:tlagate:cab1:tla:"+name, bed.AsClient))
 	}
 	denied := func(name string, reason int) revocation.Denied {
-		return revocation.Denied{IssuerKeyID: w.Issuing.Cert.SubjectKeyId, Serial: chains[name][0].SerialNumber, Reason: reason, At: now}
+		return revocation.Denied{IssuerKeyID: w.Issuing.Cert.SubjectKeyId, Serial: chains[name][0].SerialNumber,
+			Reason: reason, At: now}
 	}
 	store, stop := live(t, w)
 	ended := denied("ended", 1)
@@ -61,7 +62,8 @@ func TestC2DenialsOverARestart(t *testing.T) {
 	for name, want := range map[string]pki.Reason{"final": pki.Revoked, "held": pki.Revoked, "released": "", "ended": ""} {
 		require.Equal(t, want, reasonFor(store, chains[name]), name)
 	}
-	require.False(t, store.Allow(denied("final", 1).IssuerKeyID, denied("final", 1).Serial), "only a hold is taken back")
+	require.False(t, store.Allow(denied("final", 1).IssuerKeyID, denied("final", 1).Serial),
+		"only a hold is taken back")
 	require.True(t, store.Allow(denied("held", 6).IssuerKeyID, denied("held", 6).Serial))
 
 	t.Run("what a good list says is kept no longer", func(t *testing.T) {
@@ -78,7 +80,8 @@ func TestC2DenialsOverARestart(t *testing.T) {
 	})
 	t.Run("written at once, not at the end", func(t *testing.T) {
 		store.Deny(denied("held", 1))
-		require.Eventually(t, func() bool { return reasonFor(w.Open(), chains["held"]) == pki.Revoked }, bed.Patience, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return reasonFor(w.Open(), chains["held"]) == pki.Revoked }, bed.Patience,
+			5*time.Millisecond)
 	})
 	stop()
 	good, err := os.ReadFile(w.Config.Denials)
@@ -113,7 +116,8 @@ func TestDenialsNotKept(t *testing.T) {
 // TestC2AnswersOverARestart: a gateway that starts while no responder can be reached lets in whom it knew to be good, until the
 // answer ends; whom it knew to be revoked stays out; and a responder that is there has the word.
 func TestC2AnswersOverARestart(t *testing.T) {
-	begin := func(t *testing.T, opts ...pkitest.OCSPOption) (w *bed.World, server *pkitest.OCSPServer, chain []*x509.Certificate, now *time.Time) {
+	begin := func(t *testing.T, opts ...pkitest.OCSPOption) (w *bed.World, server *pkitest.OCSPServer,
+		chain []*x509.Certificate, now *time.Time) {
 		w = bed.New(t)
 		w.WithoutCRL()
 		server = w.Issuing.ServeOCSP(t)
@@ -137,7 +141,8 @@ func TestC2AnswersOverARestart(t *testing.T) {
 		stop() // what nobody asked for is kept on
 		store := w.Open()
 		require.Empty(t, reasonFor(store, chain))
-		require.Equal(t, pki.OCSPMissing, reasonFor(store, pkitest.Chain(w.Issue("urn:tlagate:cab1:tla:t2", bed.AsClient))))
+		require.Equal(t, pki.OCSPMissing, reasonFor(store, pkitest.Chain(w.Issue("urn:tlagate:cab1:tla:t2",
+			bed.AsClient))))
 
 		server.Answer()
 		store = w.Open()

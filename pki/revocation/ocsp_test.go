@@ -46,7 +46,8 @@ func TestC2OCSPSignedByTheCertificateItself(t *testing.T) {
 	w.WithoutCRL()
 	peer := w.Issue(bed.TLA1, bed.AsClient)
 	peer.OCSPStaple = w.Issuing.OCSP(peer.Leaf, pkitest.OCSPSignedBy(peer))
-	got, _ := bed.Serve(t, w.Party(w.Open(), bed.PdT1, bed.AsServer), trust.Want{Usage: bed.AsClient}, bed.Showing(peer))
+	got, _ := bed.Serve(t, w.Party(w.Open(), bed.PdT1, bed.AsServer), trust.Want{Usage: bed.AsClient},
+		bed.Showing(peer))
 	require.Equal(t, pki.OCSPBadSigner, pki.ReasonOf(got.Err), "%v", got.Err)
 }
 
@@ -63,7 +64,8 @@ func TestC2OCSPAnswersThatAreGood(t *testing.T) {
 		"RSA responder":                  bed.SignedBy(pkitest.RSA(2048)),
 		"somebody's nonce":               bed.Answering(pkitest.OCSPNonce(make([]byte, 32))),
 		"a clock two minutes ahead":      bed.Answering(pkitest.OCSPValid(2*time.Minute, time.Hour)),
-		"an extension that is no demand": bed.Answering(pkitest.OCSPExtension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 999, 77}, Value: []byte{5, 0}})),
+		"an extension that is no demand": bed.Answering(pkitest.OCSPExtension(
+			pkix.Extension{Id: asn1.ObjectIdentifier{2, 999, 77}, Value: []byte{5, 0}})),
 		"another's status before it": func(w *bed.World, c *x509.Certificate) []byte {
 			return w.Issuing.OCSP(c, pkitest.OCSPAlso(bed.Other(w), "revoked", true))
 		},
@@ -77,7 +79,8 @@ func TestC2OCSPAnswersThatAreGood(t *testing.T) {
 			w.WithoutCRL()
 			peer := w.Issue(bed.TLA1, bed.AsClient)
 			peer.OCSPStaple = answer(w, peer.Leaf)
-			got, told := bed.Serve(t, w.Party(w.Open(), bed.PdT1, bed.AsServer), trust.Want{Usage: bed.AsClient}, bed.Showing(peer))
+			got, told := bed.Serve(t, w.Party(w.Open(), bed.PdT1, bed.AsServer), trust.Want{Usage: bed.AsClient},
+				bed.Showing(peer))
 			require.NoError(t, got.Err)
 			require.NoError(t, told)
 			require.Equal(t, pki.SourceStaple, got.Peer.Verdict.Revocation[0].Kind)
@@ -117,7 +120,8 @@ func TestC2OCSPResponderDenied(t *testing.T) {
 	judge := w.Party(store, bed.PdT1, bed.AsServer)
 	got, _ := bed.Serve(t, judge, trust.Want{Usage: bed.AsClient}, bed.Showing(peer))
 	require.NoError(t, got.Err)
-	store.Deny(revocation.Denied{IssuerKeyID: w.Issuing.Cert.SubjectKeyId, Serial: responder.Leaf.SerialNumber, Reason: 1, At: time.Now()})
+	store.Deny(revocation.Denied{IssuerKeyID: w.Issuing.Cert.SubjectKeyId, Serial: responder.Leaf.SerialNumber,
+		Reason: 1, At: time.Now()})
 	require.Equal(t, pki.OCSPBadSigner, pki.ReasonOf(store.Recheck(got.Peer)))
 	got, _ = bed.Serve(t, judge, trust.Want{Usage: bed.AsClient}, bed.Showing(peer))
 	require.Equal(t, pki.OCSPBadSigner, pki.ReasonOf(got.Err))
@@ -128,7 +132,8 @@ func TestC2ServerStaples(t *testing.T) {
 	w.WithoutCRL()
 	peer := w.Issue(bed.PdT1, bed.AsServer)
 	peer.OCSPStaple = w.Issuing.OCSP(peer.Leaf)
-	got, _ := bed.Dial(t, w.Party(w.Open(), bed.TLA1, bed.AsClient), trust.Want{Usage: bed.AsServer}, bed.Stranger(peer))
+	got, _ := bed.Dial(t, w.Party(w.Open(), bed.TLA1, bed.AsClient), trust.Want{Usage: bed.AsServer},
+		bed.Stranger(peer))
 	require.NoError(t, got.Err)
 	require.Equal(t, pki.SourceStaple, got.Peer.Verdict.Revocation[0].Kind)
 }
@@ -195,17 +200,20 @@ func TestC2RevokedWins(t *testing.T) {
 		spoil  func(t *testing.T, w *bed.World, trust *trust.Trust, peer *tls.Certificate)
 	}{
 		"C2 pushed": {pki.Revoked, func(_ *testing.T, w *bed.World, trust *trust.Trust, peer *tls.Certificate) {
-			trust.Deny(revocation.Denied{IssuerKeyID: w.Issuing.Cert.SubjectKeyId, Serial: peer.Leaf.SerialNumber, Reason: 1, At: time.Now()})
+			trust.Deny(revocation.Denied{IssuerKeyID: w.Issuing.Cert.SubjectKeyId, Serial: peer.Leaf.SerialNumber,
+				Reason: 1, At: time.Now()})
 		}},
 		"C2 CA pushed": {pki.CARevoked, func(_ *testing.T, w *bed.World, trust *trust.Trust, _ *tls.Certificate) {
-			trust.Deny(revocation.Denied{IssuerKeyID: w.Root.Cert.SubjectKeyId, Serial: w.Issuing.Cert.SerialNumber, Reason: 2, At: time.Now()})
+			trust.Deny(revocation.Denied{IssuerKeyID: w.Root.Cert.SubjectKeyId, Serial: w.Issuing.Cert.SerialNumber,
+				Reason: 2, At: time.Now()})
 		}},
 		"C2 CRL": {pki.Revoked, func(_ *testing.T, w *bed.World, trust *trust.Trust, peer *tls.Certificate) {
 			w.Issuing.Revoke(peer.Leaf)
 			w.WriteCRLs(w.Files)
 			trust.Reload()
 		}},
-		"C2 CRL that has gone stale": {pki.Revoked, func(t *testing.T, w *bed.World, trust *trust.Trust, peer *tls.Certificate) {
+		"C2 CRL that has gone stale": {pki.Revoked, func(t *testing.T, w *bed.World, trust *trust.Trust,
+			peer *tls.Certificate) {
 			w.Issuing.Revoke(peer.Leaf)
 			pkitest.WriteCRL(t, w.Files.CRL, w.Issuing.CRL(pkitest.CRLStale()))
 			trust.Reload()
@@ -213,8 +221,10 @@ func TestC2RevokedWins(t *testing.T) {
 		"C2 status record": {pki.Revoked, func(t *testing.T, w *bed.World, trust *trust.Trust, peer *tls.Certificate) {
 			require.NoError(t, trust.AddStatus(w.Issuing.OCSP(peer.Leaf, pkitest.OCSPStatus("revoked"))))
 		}},
-		"C2 older answer that revokes": {pki.Revoked, func(t *testing.T, w *bed.World, trust *trust.Trust, peer *tls.Certificate) {
-			require.NoError(t, trust.AddStatus(w.Issuing.OCSP(peer.Leaf, pkitest.OCSPStatus("revoked"), pkitest.OCSPValid(-2*time.Hour, time.Hour))))
+		"C2 older answer that revokes": {pki.Revoked, func(t *testing.T, w *bed.World, trust *trust.Trust,
+			peer *tls.Certificate) {
+			require.NoError(t, trust.AddStatus(w.Issuing.OCSP(peer.Leaf, pkitest.OCSPStatus("revoked"),
+				pkitest.OCSPValid(-2*time.Hour, time.Hour))))
 		}},
 		"C2 staple": {pki.Revoked, func(_ *testing.T, w *bed.World, _ *trust.Trust, peer *tls.Certificate) {
 			peer.OCSPStaple = w.Issuing.OCSP(peer.Leaf, pkitest.OCSPStatus("revoked"))
@@ -254,7 +264,8 @@ func TestC2HoldIsReleased(t *testing.T) {
 	store.Deny(revocation.Denied{IssuerKeyID: issuer, Serial: serial, Reason: 6, At: time.Now()})
 	bed.RequireClosed(t, changed)
 	require.Equal(t, pki.Revoked, verify())
-	require.NoError(t, store.AddStatus(w.Issuing.OCSP(peer.Leaf, pkitest.OCSPHold(), pkitest.OCSPValid(-30*time.Second, time.Hour))))
+	require.NoError(t, store.AddStatus(w.Issuing.OCSP(peer.Leaf, pkitest.OCSPHold(),
+		pkitest.OCSPValid(-30*time.Second, time.Hour))))
 	require.True(t, store.Allow(issuer, serial))
 	require.NotEqual(t, pki.Revoked, verify(), "the answer on hold is forgotten with it")
 	require.NoError(t, store.AddStatus(w.Issuing.OCSP(peer.Leaf)))
@@ -368,7 +379,8 @@ func TestC2ResponderOfTheCertificate(t *testing.T) {
 
 // TestC2ResponderKnowsOneMethod: what refuses GET is asked by POST; what is broken is not asked twice.
 func TestC2ResponderKnowsOneMethod(t *testing.T) {
-	for status, want := range map[int]pki.Reason{400: "", 404: "", 405: "", 414: "", 501: "", 429: pki.OCSPMissing, 500: pki.OCSPMissing} {
+	for status, want := range map[int]pki.Reason{400: "", 404: "", 405: "", 414: "", 501: "", 429: pki.OCSPMissing,
+		500: pki.OCSPMissing} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			w := bed.New(t)
 			w.WithoutCRL()
@@ -402,7 +414,8 @@ func TestC2ResponderMoved(t *testing.T) {
 					http.Redirect(rw, r, server.URL+r.URL.EscapedPath(), status)
 				})
 				w.Config.OCSP = revocation.OCSPConfig{Responders: []string{front}, Nonce: nonce}
-				_, err := w.Open().Verify(pkitest.Chain(w.Issue(bed.TLA1, bed.AsClient)), trust.Want{Usage: bed.AsClient})
+				_, err := w.Open().Verify(pkitest.Chain(w.Issue(bed.TLA1, bed.AsClient)),
+					trust.Want{Usage: bed.AsClient})
 				require.Equal(t, want, pki.ReasonOf(err))
 			})
 		}
@@ -482,11 +495,13 @@ func TestC2OwnStaple(t *testing.T) {
 	bed.Start(t, fetcher)
 	require.Eventually(t, func() bool { return len(stapled().OCSPStaple) > 0 }, bed.Patience, time.Millisecond)
 	require.Empty(t, own.OCSPStaple, "the original is left alone")
-	got, _ := bed.Dial(t, w.Party(w.Open(), bed.TLA1, bed.AsClient), trust.Want{Usage: bed.AsServer}, bed.Stranger(*stapled()))
+	got, _ := bed.Dial(t, w.Party(w.Open(), bed.TLA1, bed.AsClient), trust.Want{Usage: bed.AsServer},
+		bed.Stranger(*stapled()))
 	require.NoError(t, got.Err)
 
 	w.Issuing.Revoke(own.Leaf)
-	fetcher.Deny(revocation.Denied{IssuerKeyID: w.Issuing.Cert.SubjectKeyId, Serial: own.Leaf.SerialNumber, At: time.Now()})
+	fetcher.Deny(revocation.Denied{IssuerKeyID: w.Issuing.Cert.SubjectKeyId, Serial: own.Leaf.SerialNumber,
+		At: time.Now()})
 	require.NotEmpty(t, stapled().OCSPStaple, "our own deny list is no business of the peer's")
 }
 
@@ -509,7 +524,8 @@ func TestC2DenyList(t *testing.T) {
 	}
 	require.Empty(t, reason())
 	serial := strings.ToUpper(peer.Leaf.SerialNumber.Text(16))
-	for _, line := range []string{serial, serial[:2] + ":" + serial[2:] + " # stolen", "00" + serial, bed.TLA1, w.Issuing.Cert.SerialNumber.Text(16)} {
+	for _, line := range []string{serial, serial[:2] + ":" + serial[2:] + " # stolen", "00" + serial, bed.TLA1,
+		w.Issuing.Cert.SerialNumber.Text(16)} {
 		write("", line)
 		require.Equal(t, pki.OnDenyList, reason(), line)
 	}
@@ -544,14 +560,18 @@ func FuzzOCSPAnswer(f *testing.F) {
 	trust := w.Open()
 	leaf := w.Issue(bed.TLA1, bed.AsClient).Leaf
 	signed := [][]byte{
-		w.Issuing.OCSP(leaf), w.Issuing.OCSP(leaf, pkitest.OCSPStatus("revoked")), w.Issuing.OCSP(leaf, pkitest.OCSPByName(), pkitest.OCSPByCA()),
-		w.Issuing.OCSP(leaf, pkitest.OCSPNonce(make([]byte, 32))), w.Issuing.OCSP(leaf, pkitest.OCSPAlso(leaf, "unknown", true)),
+		w.Issuing.OCSP(leaf), w.Issuing.OCSP(leaf, pkitest.OCSPStatus("revoked")),
+		w.Issuing.OCSP(leaf, pkitest.OCSPByName(), pkitest.OCSPByCA()),
+		w.Issuing.OCSP(leaf, pkitest.OCSPNonce(make([]byte, 32))),
+		w.Issuing.OCSP(leaf, pkitest.OCSPAlso(leaf, "unknown", true)),
 	}
-	for _, seed := range append(signed, w.Issuing.OCSP(leaf, pkitest.OCSPUnknownCritical()), pkitest.OCSPError(3), nil) {
+	for _, seed := range append(signed, w.Issuing.OCSP(leaf, pkitest.OCSPUnknownCritical()), pkitest.OCSPError(3),
+		nil) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, der []byte) {
 		ours := slices.ContainsFunc(signed, func(s []byte) bool { return revocation.SignedAlike(s, der) })
-		require.True(t, ours || !revocation.Believes(trust.Store, der, w.Issuing.Cert, leaf), "an answer that nobody signed was believed")
+		require.True(t, ours || !revocation.Believes(trust.Store, der, w.Issuing.Cert, leaf),
+			"an answer that nobody signed was believed")
 	})
 }

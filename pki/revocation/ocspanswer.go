@@ -116,7 +116,8 @@ func parseAnswer(der []byte) (*ocspAnswer, error) {
 	if status != 0 {
 		return nil, errResponder(status)
 	}
-	if !outer.ReadASN1(&wrapped, certutil.Context0) || !outer.Empty() || !wrapped.ReadASN1(&bytes, cbasn1.SEQUENCE) || !wrapped.Empty() ||
+	if !outer.ReadASN1(&wrapped, certutil.Context0) || !outer.Empty() || !wrapped.ReadASN1(&bytes, cbasn1.SEQUENCE) ||
+		!wrapped.Empty() ||
 		!bytes.ReadASN1ObjectIdentifier(&id) || !bytes.ReadASN1(&basic, cbasn1.OCTET_STRING) || !bytes.Empty() {
 		return nil, errAnswer
 	}
@@ -205,7 +206,8 @@ func (a *ocspAnswer) parseResponder(data *cryptobyte.String) bool {
 		}
 		a.name = value
 	case data.PeekASN1Tag(certutil.Context2):
-		if !data.ReadASN1(&wrapped, certutil.Context2) || !wrapped.ReadASN1(&value, cbasn1.OCTET_STRING) || len(value) == 0 {
+		if !data.ReadASN1(&wrapped, certutil.Context2) || !wrapped.ReadASN1(&value, cbasn1.OCTET_STRING) ||
+			len(value) == 0 {
 			return false
 		}
 		a.keyHash = value
@@ -306,7 +308,8 @@ func (s *single) parseStatus(in *cryptobyte.String) bool {
 		s.status = statusGood
 	case certutil.Context1:
 		s.status = statusRevoked
-		return value.ReadASN1GeneralizedTime(&s.revokedAt) && value.ReadOptionalASN1(&reason, &given, certutil.Context0) && value.Empty() &&
+		return value.ReadASN1GeneralizedTime(&s.revokedAt) &&
+			value.ReadOptionalASN1(&reason, &given, certutil.Context0) && value.Empty() &&
 			(!given || reason.ReadASN1Enum(&s.reason) && reason.Empty())
 	case cbasn1.Tag(2).ContextSpecific():
 		s.status = statusUnknown

@@ -212,9 +212,11 @@ func (t *ocspClient) current(a *answer, kind string, q Question) (*answer, strin
 func (a *answer) judge(q Question, kind string) (pki.Revocation, *pki.Refusal) {
 	switch a.status {
 	case statusRevoked:
-		return pki.Revocation{}, q.revoked("revoked at %s (%s), says the %s, until %s", describe.Time(a.revokedAt), crl.ReasonWord(a.reason), a.origin, describe.Time(a.nextUpdate))
+		return pki.Revocation{}, q.revoked("revoked at %s (%s), says the %s, until %s", describe.Time(a.revokedAt),
+			crl.ReasonWord(a.reason), a.origin, describe.Time(a.nextUpdate))
 	case statusUnknown:
-		return pki.Revocation{}, a.origin.refuse(pki.OCSPUnknown, "the responder does not know it: its CA has not issued it, or the responder lags behind")
+		return pki.Revocation{}, a.origin.refuse(pki.OCSPUnknown,
+			"the responder does not know it: its CA has not issued it, or the responder lags behind")
 	}
 	return pki.Revocation{Serial: describe.Serial(q.Cert), Kind: kind, Source: a.origin.String(),
 		ThisUpdate: a.thisUpdate, NextUpdate: a.nextUpdate}, nil

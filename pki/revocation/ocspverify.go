@@ -68,7 +68,8 @@ func aboutCert(issuer, cert *x509.Certificate) about {
 
 // believe verifies all of an answer that does not change with time: form, certID, nonce, signer, signature. nonce is
 // what was sent; nil = none.
-func (t *ocspClient) believe(a *ocspAnswer, from origin, who about, nonce []byte, now time.Time) (*answer, *pki.Refusal) {
+func (t *ocspClient) believe(a *ocspAnswer, from origin, who about, nonce []byte,
+	now time.Time) (*answer, *pki.Refusal) {
 	said, refusal := a.find(from, who)
 	if refusal == nil {
 		refusal = a.checkForm(from, said, now)
@@ -96,7 +97,8 @@ func (a *ocspAnswer) find(from origin, who about) (*single, *pki.Refusal) {
 		}
 	}
 	if found == nil {
-		return nil, from.refuse(pki.OCSPWrongCertificate, "it speaks of %d certificates, none of them serial %x of %s", len(a.singles), who.serial, describe.CA(who.issuer))
+		return nil, from.refuse(pki.OCSPWrongCertificate, "it speaks of %d certificates, none of them serial %x of %s",
+			len(a.singles), who.serial, describe.CA(who.issuer))
 	}
 	return found, nil
 }
@@ -120,9 +122,11 @@ func (a *ocspAnswer) checkForm(from origin, s *single, now time.Time) *pki.Refus
 	case s.nextUpdate.Before(s.thisUpdate):
 		return from.refuse(pki.OCSPBad, "it ends before it begins")
 	case a.producedAt.Add(certutil.ClockSkew).Before(s.thisUpdate):
-		return from.refuse(pki.OCSPBad, "it was produced at %s, before what it says was known at %s", describe.Time(a.producedAt), describe.Time(s.thisUpdate))
+		return from.refuse(pki.OCSPBad, "it was produced at %s, before what it says was known at %s",
+			describe.Time(a.producedAt), describe.Time(s.thisUpdate))
 	case a.producedAt.After(now.Add(certutil.ClockSkew)):
-		return from.refuse(pki.OCSPFuture, "it was produced at %s and it is %s here", describe.Time(a.producedAt), describe.Time(now))
+		return from.refuse(pki.OCSPFuture, "it was produced at %s and it is %s here", describe.Time(a.producedAt),
+			describe.Time(now))
 	}
 	return nil
 }
@@ -135,7 +139,8 @@ func (a *ocspAnswer) checkNonce(from origin, sent []byte) *pki.Refusal {
 	case sent == nil:
 		return nil
 	case a.nonce == nil:
-		return from.refuse(pki.OCSPNonce, "it does not bring back the nonce that was sent; set nonce: false for responders that answer from a store")
+		return from.refuse(pki.OCSPNonce,
+			"it does not bring back the nonce that was sent; set nonce: false for responders that answer from a store")
 	case subtle.ConstantTimeCompare(a.nonce, sent) != 1:
 		return from.refuse(pki.OCSPNonce, "its nonce is not the one that was sent")
 	}
@@ -143,11 +148,13 @@ func (a *ocspAnswer) checkNonce(from origin, sent []byte) *pki.Refusal {
 }
 
 // signerOf gives the certificate of the authorised signer, nil for the CA itself (RFC 6960 section 4.2.2.2).
-func (t *ocspClient) signerOf(a *ocspAnswer, from origin, issuer *x509.Certificate, now time.Time) (*x509.Certificate, *pki.Refusal) {
+func (t *ocspClient) signerOf(a *ocspAnswer, from origin, issuer *x509.Certificate,
+	now time.Time) (*x509.Certificate, *pki.Refusal) {
 	if err := pki.CheckSignatureAlgorithm(a.algorithm); err != nil {
 		return nil, from.refuse(pki.OCSPBadSignature, "it is %v", err)
 	}
-	last := from.refuse(pki.OCSPBadSigner, "neither %s nor any certificate in the answer is the responder it names", describe.CA(issuer))
+	last := from.refuse(pki.OCSPBadSigner, "neither %s nor any certificate in the answer is the responder it names",
+		describe.CA(issuer))
 	if a.namesResponder(issuer) {
 		if last = a.signedBy(from, issuer); last == nil {
 			return nil, nil
@@ -176,7 +183,8 @@ func (a *ocspAnswer) namesResponder(c *x509.Certificate) bool {
 
 func (a *ocspAnswer) signedBy(from origin, signer *x509.Certificate) *pki.Refusal {
 	if err := signer.CheckSignature(a.algorithm, a.tbs, a.signature); err != nil {
-		return from.refuse(pki.OCSPBadSignature, "%s did not sign it: %s", describe.Name(signer.Subject.CommonName), describe.Cut(err.Error(), 100))
+		return from.refuse(pki.OCSPBadSignature, "%s did not sign it: %s", describe.Name(signer.Subject.CommonName),
+			describe.Cut(err.Error(), 100))
 	}
 	return nil
 }
@@ -184,10 +192,12 @@ func (a *ocspAnswer) signedBy(from origin, signer *x509.Certificate) *pki.Refusa
 // authorised says whether a CA has delegated its answers to the holder of a certificate.
 func (t *ocspClient) authorised(from origin, c, issuer *x509.Certificate, now time.Time) *pki.Refusal {
 	refuse := func(format string, args ...any) *pki.Refusal {
-		return from.refuse(pki.OCSPBadSigner, "its signer %s (serial %s) %s", describe.Name(c.Subject.CommonName), describe.Serial(c), fmt.Sprintf(format, args...))
+		return from.refuse(pki.OCSPBadSigner, "its signer %s (serial %s) %s", describe.Name(c.Subject.CommonName),
+			describe.Serial(c), fmt.Sprintf(format, args...))
 	}
 	if !bytes.Equal(c.RawIssuer, issuer.RawSubject) || !certutil.KeyIDsFit(c.AuthorityKeyId, issuer.SubjectKeyId) {
-		return refuse("was issued by %s, want the CA that issued the certificate, %s", describe.Name(c.Issuer.CommonName), describe.CA(issuer))
+		return refuse("was issued by %s, want the CA that issued the certificate, %s",
+			describe.Name(c.Issuer.CommonName), describe.CA(issuer))
 	}
 	for _, err := range []error{pki.CheckSignatureAlgorithm(c.SignatureAlgorithm), pki.CheckKey(c.PublicKey, now)} {
 		if err != nil {
@@ -214,11 +224,13 @@ func (t *ocspClient) authorised(from origin, c, issuer *x509.Certificate, now ti
 // id-pkix-ocsp-nocheck must be on no CRL; asking OCSP about it would be asking itself.
 func (t *ocspClient) signerStands(from origin, c, issuer *x509.Certificate, now time.Time) *pki.Refusal {
 	refuse := func(format string, args ...any) *pki.Refusal {
-		return from.refuse(pki.OCSPBadSigner, "its signer %s (serial %s) %s", describe.Name(c.Subject.CommonName), describe.Serial(c), fmt.Sprintf(format, args...))
+		return from.refuse(pki.OCSPBadSigner, "its signer %s (serial %s) %s", describe.Name(c.Subject.CommonName),
+			describe.Serial(c), fmt.Sprintf(format, args...))
 	}
 	q := Question{Issuer: issuer, Cert: c, Now: now}
 	if now.Before(c.NotBefore) || now.After(c.NotAfter) {
-		return refuse("is valid from %s to %s and it is %s here", describe.Time(c.NotBefore), describe.Time(c.NotAfter), describe.Time(now))
+		return refuse("is valid from %s to %s and it is %s here", describe.Time(c.NotBefore), describe.Time(c.NotAfter),
+			describe.Time(now))
 	}
 	if d := t.deny.denied(q); d != nil {
 		return refuse("is denied here: %s", d.Detail)
@@ -240,10 +252,13 @@ func hasNoCheck(c *x509.Certificate) bool {
 // checkDates judges an answer's dates now, and its signer's.
 func (t *ocspClient) checkDates(a *answer, issuer *x509.Certificate, now time.Time) *pki.Refusal {
 	if a.thisUpdate.After(now.Add(certutil.ClockSkew)) {
-		return a.origin.refuse(pki.OCSPFuture, "it begins at %s and it is %s here; set the clock, unless the PKI's is wrong", describe.Time(a.thisUpdate), describe.Time(now))
+		return a.origin.refuse(pki.OCSPFuture,
+			"it begins at %s and it is %s here; set the clock, unless the PKI's is wrong", describe.Time(a.thisUpdate),
+			describe.Time(now))
 	}
 	if now.After(a.nextUpdate) {
-		return a.origin.refuse(pki.OCSPStale, "it ended at %s and it is %s here", describe.Time(a.nextUpdate), describe.Time(now))
+		return a.origin.refuse(pki.OCSPStale, "it ended at %s and it is %s here", describe.Time(a.nextUpdate),
+			describe.Time(now))
 	}
 	if a.signer == nil {
 		return nil

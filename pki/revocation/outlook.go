@@ -43,7 +43,8 @@ func (t *crlStore) firstLists() []Freshness {
 		crls, _ := s.holds()
 		var first Freshness
 		for _, c := range crls {
-			first.earlier(Freshness{pki.SourceCRL, s.where, c.Head.NextUpdate, t.aheadOf(c.Head.ThisUpdate, c.Head.NextUpdate)})
+			first.earlier(Freshness{pki.SourceCRL, s.where, c.Head.NextUpdate,
+				t.aheadOf(c.Head.ThisUpdate, c.Head.NextUpdate)})
 		}
 		if len(crls) > 0 {
 			list = append(list, first)
@@ -128,7 +129,8 @@ func (s *answers) outlook(t *shared, ends map[string]*issuerEnd, o *Outlook) {
 		until := issuer.list()
 		if r.answer != nil {
 			o.InUse++
-			o.Answers.earlier(Freshness{pki.SourceOCSP, "", r.answer.nextUpdate, t.aheadOf(r.answer.thisUpdate, r.answer.nextUpdate)})
+			o.Answers.earlier(Freshness{pki.SourceOCSP, "", r.answer.nextUpdate,
+				t.aheadOf(r.answer.thisUpdate, r.answer.nextUpdate)})
 			if r.answer.nextUpdate.After(until) {
 				until = r.answer.nextUpdate
 			}

@@ -35,7 +35,10 @@ func TestC2Outlook(t *testing.T) {
 		{"C2 an ARL that ends first", func(w *bed.World, _ *pkitest.OCSPServer) {
 			pkitest.WriteCRL(w.T, w.Files.ARL, w.Root.CRL(pkitest.CRLValid(-time.Hour, 2*time.Hour)))
 		}, 2 * time.Hour, 2, 0},
-		{"C2 answers that end before the CRL", func(w *bed.World, r *pkitest.OCSPServer) { w.Config.OCSP.Responders = []string{r.URL} }, crl, 2, answer},
+		{"C2 answers that end before the CRL", func(w *bed.World,
+			r *pkitest.OCSPServer) {
+			w.Config.OCSP.Responders = []string{r.URL}
+		}, crl, 2, answer},
 		{"C2 answers that outlast the CRL", func(w *bed.World, r *pkitest.OCSPServer) {
 			r.Answer(pkitest.OCSPValid(-time.Minute, 4*time.Hour))
 			w.Config.OCSP.Responders = []string{r.URL}
@@ -76,7 +79,8 @@ func TestC2Outlook(t *testing.T) {
 		w := bed.New(t)
 		trust := w.Open()
 		w.Judged(t, trust)
-		pkitest.WriteCRL(t, w.Files.CRL, w.Issuing.CRL(pkitest.CRLValid(-time.Hour, 90*time.Hour), pkitest.CRLBadSignature()))
+		pkitest.WriteCRL(t, w.Files.CRL, w.Issuing.CRL(pkitest.CRLValid(-time.Hour, 90*time.Hour),
+			pkitest.CRLBadSignature()))
 		w.Config.CRLs = []string{w.Files.CRL, w.Files.ARL}
 		trust.Reload()
 		require.Less(t, in(trust.Outlook().End), 90*time.Hour, "the good one of before counts")
@@ -100,10 +104,12 @@ func TestC2Sources(t *testing.T) {
 		return found
 	}
 	first := now
-	require.Equal(t, revocation.SourceState{Kind: pki.SourceCRL, Where: w.Files.CRL, Up: true, Read: first}, of(w.Files.CRL))
+	require.Equal(t, revocation.SourceState{Kind: pki.SourceCRL, Where: w.Files.CRL, Up: true, Read: first},
+		of(w.Files.CRL))
 	require.Zero(t, of(responder.URL), "nobody has asked it")
 	w.Judged(t, trust)
-	require.Equal(t, revocation.SourceState{Kind: pki.SourceOCSP, Where: responder.URL, Up: true, Read: first}, of(responder.URL))
+	require.Equal(t, revocation.SourceState{Kind: pki.SourceOCSP, Where: responder.URL, Up: true, Read: first},
+		of(responder.URL))
 
 	good, err := os.ReadFile(w.Files.CRL)
 	require.NoError(t, err)

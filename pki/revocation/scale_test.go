@@ -157,6 +157,7 @@ func TestLongCRL(t *testing.T) {
 		t.Fatal("nothing changed")
 	default:
 	}
-	_, err := store.Verify(append([]*x509.Certificate{revoked}, s.chain[1:]...), trust.Want{Usage: x509.ExtKeyUsageClientAuth})
+	_, err := store.Verify(append([]*x509.Certificate{revoked}, s.chain[1:]...),
+		trust.Want{Usage: x509.ExtKeyUsageClientAuth})
 	require.Equal(t, pki.Revoked, pki.ReasonOf(err))
 }

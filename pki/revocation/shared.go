@@ -144,21 +144,24 @@ const (
 	tellBehind  = time.Hour        // between two such warnings
 )
 
-// Vouched gives the latest time that a CA or its responder vouches for: thisUpdate of the CRLs and OCSP answers that were believed here. It was
-// past, then: our own clock can keep it from rising, and cannot raise it. Zero = nobody has said anything.
+// Vouched gives the latest time that a CA or its responder vouches for: thisUpdate of the CRLs and OCSP answers that
+// were believed here. It was past, then: our own clock can keep it from rising, and cannot raise it. Zero = nobody has
+// said anything.
 func (t *shared) Vouched() time.Time {
 	t.vouched.mu.Lock()
 	defer t.vouched.mu.Unlock()
 	return t.vouched.at
 }
 
-// vouch takes in the time of something whose signature was verified. What lies ahead of us may be a mistake of its signer.
+// vouch takes in the time of something whose signature was verified. What lies ahead of us may be a mistake of its
+// signer.
 func (t *shared) vouch(at, now time.Time) {
 	t.vouched.mu.Lock()
 	defer t.vouched.mu.Unlock()
 	if ahead := at.Sub(now); ahead > clockBehind && now.Sub(t.vouched.told).Abs() >= tellBehind {
 		t.vouched.told = now
-		t.log.Warn("our clock is behind, or the PKI's is ahead: what it has signed begins later than now; peers and lists are refused when it is more",
+		t.log.Warn("our clock is behind, or the PKI's is ahead: what it has signed begins later than now; "+
+			"peers and lists are refused when it is more",
 			"begins", describe.Time(at), "now", describe.Time(now), "refused_from", certutil.ClockSkew.String())
 	}
 	if at.After(t.vouched.at) && !at.After(now.Add(certutil.ClockSkew)) {

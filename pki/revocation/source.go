@@ -83,7 +83,8 @@ func (s *source) holds() ([]*crl.List, *pki.Refusal) {
 func (s *source) doubtful(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.bad || len(s.crls) == 0 || slices.ContainsFunc(s.crls, func(c *crl.List) bool { return now.After(c.Due()) })
+	return s.bad || len(s.crls) == 0 || slices.ContainsFunc(s.crls,
+		func(c *crl.List) bool { return now.After(c.Due()) })
 }
 
 func (s *source) wait(now time.Time) time.Duration {
@@ -182,7 +183,8 @@ func (t *crlStore) register(c *crl.List) {
 		t.log.Warn("CRL unusable", "reason", refusal.Reason, "err", refusal)
 		return
 	}
-	t.log.Info("CRL loaded", "source", c.Source, "issuer", describe.Cut(c.Head.Issuer.CommonName, 64), "number", c.Number(),
+	t.log.Info("CRL loaded", "source", c.Source, "issuer", describe.Cut(c.Head.Issuer.CommonName, 64), "number",
+		c.Number(),
 		"entries", c.Len(), "until", describe.Time(c.Head.NextUpdate))
 	for _, ca := range t.knownCAs(c.Head.RawIssuer) {
 		if c.CheckIssuer(ca) == nil && c.CheckFuture(t.now()) == nil && t.numbers.check(ca, c) == nil {

@@ -27,13 +27,28 @@ func TestC2BadNewCRLLeavesTheOld(t *testing.T) {
 		reason pki.Reason
 		spoil  func(w *bed.World)
 	}{
-		{"unreadable", pki.CRLBad, func(w *bed.World) { require.NoError(w.T, os.WriteFile(w.Files.CRL, []byte{1, 2, 3}, 0o644)) }},
+		{"unreadable", pki.CRLBad, func(w *bed.World) {
+			require.NoError(w.T,
+				os.WriteFile(w.Files.CRL, []byte{1, 2, 3}, 0o644))
+		}},
 		{"removed", pki.CRLMissing, func(w *bed.World) { require.NoError(w.T, os.Remove(w.Files.CRL)) }},
-		{"bad signature", pki.CRLBadSignature, func(w *bed.World) { bed.CRL(pkitest.CRLBadSignature())(w, tls.Certificate{}) }},
-		{"by another CA", pki.CRLWrongIssuer, func(w *bed.World) { bed.CRL(pkitest.CRLSignedBy(w.Root))(w, tls.Certificate{}) }},
-		{"number gone back", pki.CRLNumberBack, func(w *bed.World) { bed.CRL(pkitest.CRLNumber(0))(w, tls.Certificate{}) }},
+		{"bad signature", pki.CRLBadSignature, func(w *bed.World) {
+			bed.CRL(pkitest.CRLBadSignature())(w,
+				tls.Certificate{})
+		}},
+		{"by another CA", pki.CRLWrongIssuer, func(w *bed.World) {
+			bed.CRL(pkitest.CRLSignedBy(w.Root))(w,
+				tls.Certificate{})
+		}},
+		{"number gone back", pki.CRLNumberBack, func(w *bed.World) {
+			bed.CRL(pkitest.CRLNumber(0))(w,
+				tls.Certificate{})
+		}},
 		{"delta", pki.CRLBad, func(w *bed.World) { bed.CRL(pkitest.CRLDelta(1))(w, tls.Certificate{}) }},
-		{"of another CA", pki.CRLWrongIssuer, func(w *bed.World) { pkitest.WriteCRL(w.T, w.Files.CRL, pkitest.NewNamed(w.T, "TEST x").Root.CRL()) }},
+		{"of another CA", pki.CRLWrongIssuer, func(w *bed.World) {
+			pkitest.WriteCRL(w.T, w.Files.CRL,
+				pkitest.NewNamed(w.T, "TEST x").Root.CRL())
+		}},
 	} {
 		for _, known := range []string{"configured", "learnt"} {
 			t.Run("C2 "+tc.name+", CA "+known, func(t *testing.T) {
@@ -61,7 +76,8 @@ func TestC2BadNewCRLLeavesTheOld(t *testing.T) {
 
 // A good newer list takes the old one's place even when it is stale or from the future: it is the CA's last word.
 func TestC2NewerCRLTakesThePlaceWhateverItsDates(t *testing.T) {
-	for reason, opt := range map[pki.Reason]pkitest.CRLOption{pki.CRLStale: pkitest.CRLStale(), pki.CRLFuture: pkitest.CRLFuture()} {
+	for reason, opt := range map[pki.Reason]pkitest.CRLOption{pki.CRLStale: pkitest.CRLStale(),
+		pki.CRLFuture: pkitest.CRLFuture()} {
 		t.Run("C2 "+string(reason), func(t *testing.T) {
 			w := bed.New(t)
 			trust := w.Open()
@@ -170,7 +186,8 @@ func TestC2StateFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, left, 1, "no temporary file stays")
 
-	for name, content := range map[string]string{"cut off": `{"a":`, "empty": "", "null": "null", "negative": `{"a":{"number":-1}}`, "without number": `{"a":{}}`} {
+	for name, content := range map[string]string{"cut off": `{"a":`, "empty": "", "null": "null",
+		"negative": `{"a":{"number":-1}}`, "without number": `{"a":{}}`} {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, os.WriteFile(w.Config.State, []byte(content), 0o600))
 			_, err := trust.Open(w.Config)

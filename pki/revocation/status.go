@@ -45,7 +45,8 @@ func (t *Store) Status(q Question) (pki.Revocation, *pki.Refusal) {
 		return pki.Revocation{}, list.revoked
 	}
 	var tried []*pki.Refusal
-	for _, source := range []func(Question) (*answer, string, *pki.Refusal){t.fromStaple, t.fromMemory, t.fromResponders, t.fromKept} {
+	for _, source := range []func(Question) (*answer, string, *pki.Refusal){t.fromStaple, t.fromMemory,
+		t.fromResponders, t.fromKept} {
 		a, kind, refusal := source(q)
 		switch {
 		case a != nil:
@@ -60,8 +61,8 @@ func (t *Store) Status(q Question) (pki.Revocation, *pki.Refusal) {
 	return pki.Revocation{}, nothingFound(tried, list.refusal)
 }
 
-// nothingFound words why no source would do, and names them all. The reason is that of the best thing there was: a CRL of that
-// CA, else an OCSP answer that is not good enough, else what became of asking.
+// nothingFound words why no source would do, and names them all. The reason is that of the best thing there was: a CRL
+// of that CA, else an OCSP answer that is not good enough, else what became of asking.
 func nothingFound(tried []*pki.Refusal, list *pki.Refusal) *pki.Refusal {
 	if len(tried) == 0 {
 		return list
@@ -69,7 +70,10 @@ func nothingFound(tried []*pki.Refusal, list *pki.Refusal) *pki.Refusal {
 	chosen := *list
 	if list.Reason == pki.CRLMissing {
 		chosen = *tried[len(tried)-1]
-		if i := slices.IndexFunc(tried, func(r *pki.Refusal) bool { return r.Reason != pki.OCSPMissing && r.Reason != pki.OCSPError }); i >= 0 {
+		if i := slices.IndexFunc(tried, func(r *pki.Refusal) bool {
+			return r.Reason != pki.OCSPMissing &&
+				r.Reason != pki.OCSPError
+		}); i >= 0 {
 			chosen = *tried[i]
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Store is the revocation data at hand, and what renews it: lists, OCSP answers, the deny list. It is safe for use by many
-// goroutines.
+// Store is the revocation data at hand, and what renews it: lists, OCSP answers, the deny list. It is safe for use by
+// many goroutines.
 type Store struct {
 	*shared
 	*crlStore
@@ -46,8 +46,8 @@ func (t *crlStore) openSources() {
 	t.sources = append(t.sources, t.received)
 }
 
-// Run re-reads changed files, fetches URLs and OCSP answers before they go stale, and warns of those that will; it blocks until
-// ctx ends, and gives ctx's error.
+// Run re-reads changed files, fetches URLs and OCSP answers before they go stale, and warns of those that will; it
+// blocks until ctx ends, and gives ctx's error.
 func (t *Store) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, s := range t.sources {

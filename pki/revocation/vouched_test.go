@@ -54,13 +54,15 @@ func TestVouched(t *testing.T) {
 		store.TakeStatus(pki.Status{ARL: c.arl, DER: c.der})
 		require.WithinDuration(t, hour(-30), store.Vouched(), 10*time.Minute, name)
 	}
-	_, err := store.Verify(pkitest.Chain(w.Issue(bed.TLA1, bed.AsClient)), trust.Want{Usage: bed.AsClient}) // the CA is known from now on
+	_, err := store.Verify(pkitest.Chain(w.Issue(bed.TLA1, bed.AsClient)),
+		trust.Want{Usage: bed.AsClient}) // the CA is known from now on
 	require.NoError(t, err)
 	require.NoError(t, store.AddStatus(w.Issuing.OCSP(leaf, pkitest.OCSPValid(-20*time.Hour, time.Hour))))
 	near(hour(-20), store)
 	require.NoError(t, store.AddARL(w.Root.CRL(pkitest.CRLValid(-10*time.Hour, time.Hour))))
 	near(hour(-10), store)
-	require.NoError(t, store.AddStatus(w.Issuing.OCSP(w.Issue(bed.TLA1, bed.AsClient).Leaf, pkitest.OCSPValid(-25*time.Hour, time.Hour))))
+	require.NoError(t, store.AddStatus(w.Issuing.OCSP(w.Issue(bed.TLA1, bed.AsClient).Leaf,
+		pkitest.OCSPValid(-25*time.Hour, time.Hour))))
 	near(hour(-10), store)
 }
 

@@ -209,7 +209,8 @@ func parseNameConstraints(der []byte) (*nameConstraints, error) {
 	var seq, permitted, excluded cryptobyte.String
 	var hasP, hasE bool
 	in := cryptobyte.String(der)
-	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) || !in.Empty() || !seq.ReadOptionalASN1(&permitted, &hasP, certutil.Context0) ||
+	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) || !in.Empty() ||
+		!seq.ReadOptionalASN1(&permitted, &hasP, certutil.Context0) ||
 		!seq.ReadOptionalASN1(&excluded, &hasE, certutil.Context1) || !seq.Empty() {
 		return nil, errConstraints
 	}
@@ -246,7 +247,8 @@ func readSubtrees(in cryptobyte.String, directory *[][]string, mail, uri *[]stri
 		default:
 			return errConstraintsKind
 		}
-		if (tag == mailTag || tag == certutil.URIName) && !plainHost(strings.TrimPrefix(string(value[bytes.LastIndexByte(value, '@')+1:]), ".")) {
+		if (tag == mailTag || tag == certutil.URIName) &&
+			!plainHost(strings.TrimPrefix(string(value[bytes.LastIndexByte(value, '@')+1:]), ".")) {
 			return errConstraintsKind
 		}
 	}

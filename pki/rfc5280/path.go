@@ -69,7 +69,8 @@ func isDNSName(n string) bool {
 		odd := func(r rune) bool {
 			return !(r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
 		}
-		if label == "" || len(label) > 63 || strings.ContainsFunc(label, odd) || label[0] == '-' || label[len(label)-1] == '-' {
+		if label == "" || len(label) > 63 || strings.ContainsFunc(label, odd) || label[0] == '-' ||
+			label[len(label)-1] == '-' {
 			return false
 		}
 	}
@@ -141,7 +142,8 @@ func (p Path) ExtKeyUsages() (string, *Fault) {
 	for i, c := range p.below() {
 		limited := len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) > 0
 		if limited && !slices.Contains(c.ExtKeyUsage, p.Usage) && !slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny) {
-			return "", p.refuse(i, pki.ExtKeyUsage, "its extended key usage is %s, want %s", describe.Usages(c), describe.Usage(p.Usage))
+			return "", p.refuse(i, pki.ExtKeyUsage, "its extended key usage is %s, want %s", describe.Usages(c),
+				describe.Usage(p.Usage))
 		}
 	}
 	return describe.Usage(p.Usage), nil
@@ -166,12 +168,14 @@ func (p Path) Extensions() (string, *Fault) {
 	for i, c := range p.Certs {
 		for _, oid := range c.UnhandledCriticalExtensions {
 			if !oid.Equal(certutil.OIDNameConstraints) { // of directory names: NameConstraints
-				return "", p.refuse(i, pki.BadCertificate, "it has the critical extension %v, which is unknown here", oid)
+				return "", p.refuse(i, pki.BadCertificate, "it has the critical extension %v, which is unknown here",
+					oid)
 			}
 		}
 		for _, m := range mustBe {
 			if e, has := certutil.Extension(c, m.oid); has && e.Critical != m.critical && i < p.anchorAt() {
-				return "", p.refuse(i, pki.BadCertificate, "its extension %s is marked critical: %t, want %t", m.name, e.Critical, m.critical)
+				return "", p.refuse(i, pki.BadCertificate, "its extension %s is marked critical: %t, want %t", m.name,
+					e.Critical, m.critical)
 			}
 		}
 		if text := p.malformed(i); text != "" {
@@ -209,7 +213,8 @@ func SecondOpinion(certs []*x509.Certificate) []*x509.Certificate {
 	for i, c := range certs {
 		plain := *c
 		plain.MaxPathLen, plain.MaxPathLenZero = -1, false
-		plain.UnhandledCriticalExtensions = slices.DeleteFunc(slices.Clone(c.UnhandledCriticalExtensions), certutil.OIDNameConstraints.Equal)
+		plain.UnhandledCriticalExtensions = slices.DeleteFunc(slices.Clone(c.UnhandledCriticalExtensions),
+			certutil.OIDNameConstraints.Equal)
 		plain.PermittedEmailAddresses, plain.ExcludedEmailAddresses = nil, nil
 		plain.PermittedURIDomains, plain.ExcludedURIDomains = nil, nil
 		if i+1 < len(certs) {

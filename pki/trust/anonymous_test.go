@@ -84,7 +84,8 @@ func TestC2AnonymousClientRefuses(t *testing.T) {
 		}, pki.Revoked},
 		{"another role", func(e *enrolment) { e.server = e.Issue(bed.PdT1, bed.AsServer) }, pki.WrongRole},
 		{"another name", func(e *enrolment) { e.want.DNSName = "other.example" }, pki.NameMismatch},
-		{"another root", func(e *enrolment) { e.server = pkitest.New(e.T).Issue(ca1, bed.AsServer) }, pki.UnknownIssuer},
+		{"another root", func(e *enrolment) { e.server = pkitest.New(e.T).Issue(ca1, bed.AsServer) },
+			pki.UnknownIssuer},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := newEnrolment(t)

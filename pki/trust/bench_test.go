@@ -30,7 +30,8 @@ func BenchmarkHandshake(b *testing.B) {
 			_, _, err := s.Server(context.Background(), conn, trust.ALPNCard, trust.Want{Usage: bed.AsClient})
 			return err
 		}, func(conn net.Conn) error {
-			_, _, err := c.Client(context.Background(), conn, trust.ALPNCard, trust.Want{Usage: bed.AsServer, DNSName: "localhost"})
+			_, _, err := c.Client(context.Background(), conn, trust.ALPNCard,
+				trust.Want{Usage: bed.AsServer, DNSName: "localhost"})
 			return err
 		})
 	}

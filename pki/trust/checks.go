@@ -142,7 +142,8 @@ func (v *verification) checkSignatures() (string, *pki.Refusal) {
 	for i, c := range v.below() {
 		issuer := v.path.certs[i+1]
 		if err := v.t.links.check(c, issuer, i > 0); err != nil {
-			return "", v.refuse(i, pki.BadSignature, "%s did not sign it: %v", describe.Name(issuer.Subject.CommonName), err)
+			return "", v.refuse(i, pki.BadSignature, "%s did not sign it: %v", describe.Name(issuer.Subject.CommonName),
+				err)
 		}
 	}
 	return "each is signed by the next", nil
@@ -151,10 +152,12 @@ func (v *verification) checkSignatures() (string, *pki.Refusal) {
 func (v *verification) checkDates() (string, *pki.Refusal) {
 	for i, c := range v.path.certs {
 		if v.now.Before(c.NotBefore) {
-			return "", v.refuse(i, pki.NotYetValid, "it begins at %s and it is %s here", describe.Time(c.NotBefore), describe.Time(v.now))
+			return "", v.refuse(i, pki.NotYetValid, "it begins at %s and it is %s here", describe.Time(c.NotBefore),
+				describe.Time(v.now))
 		}
 		if v.now.After(c.NotAfter) {
-			return "", v.refuse(i, pki.Expired, "it ended at %s and it is %s here", describe.Time(c.NotAfter), describe.Time(v.now))
+			return "", v.refuse(i, pki.Expired, "it ended at %s and it is %s here", describe.Time(c.NotAfter),
+				describe.Time(v.now))
 		}
 	}
 	return "until " + describe.Time(v.verdict.NotAfter), nil
@@ -231,7 +234,8 @@ func (v *verification) checkExtKeyUsage() (string, *pki.Refusal) {
 	}
 	leaf := v.leaf()
 	if !slices.Equal(leaf.ExtKeyUsage, []x509.ExtKeyUsage{v.want.Usage}) || !v.tolerates(leaf.UnknownExtKeyUsage) {
-		return "", v.refuse(0, pki.ExtKeyUsage, "its extended key usage is %s, want %s alone", describe.Usages(leaf), describe.Usage(v.want.Usage))
+		return "", v.refuse(0, pki.ExtKeyUsage, "its extended key usage is %s, want %s alone", describe.Usages(leaf),
+			describe.Usage(v.want.Usage))
 	}
 	return describe.Usage(v.want.Usage), nil
 }
@@ -245,10 +249,12 @@ func (v *verification) tolerates(unknown []asn1.ObjectIdentifier) bool {
 func (v *verification) checkExtensions() (string, *pki.Refusal) {
 	for i, c := range v.path.certs {
 		if len(c.UnhandledCriticalExtensions) > 0 {
-			return "", v.refuse(i, pki.BadCertificate, "it has the critical extension %v, which is unknown here", c.UnhandledCriticalExtensions[0])
+			return "", v.refuse(i, pki.BadCertificate, "it has the critical extension %v, which is unknown here",
+				c.UnhandledCriticalExtensions[0])
 		}
 		if rfc5280.HasUnknownQualifier(c) {
-			return "", v.refuse(i, pki.BadCertificate, "its certificate policies are critical and have a qualifier that is unknown here")
+			return "", v.refuse(i, pki.BadCertificate,
+				"its certificate policies are critical and have a qualifier that is unknown here")
 		}
 	}
 	return "no unknown critical one", nil
@@ -423,7 +429,8 @@ func (v *verification) checkStapled(found pki.Revocation) *pki.Refusal {
 		return nil
 	}
 	if len(v.staple) == 0 {
-		return &pki.Refusal{Reason: pki.StapleMissing, Detail: "its certificate demands a stapled OCSP answer (RFC 7633), and it sent none"}
+		return &pki.Refusal{Reason: pki.StapleMissing,
+			Detail: "its certificate demands a stapled OCSP answer (RFC 7633), and it sent none"}
 	}
 	return v.t.CheckStaple(v.question(0))
 }
@@ -440,7 +447,8 @@ type linkCache struct {
 const maxLeaves = 32 << 10
 
 func newLinkCache() linkCache {
-	return linkCache{leaves: certutil.Signatures{Set: certutil.Set{Max: maxLeaves}}, agreed: certutil.Set{Max: maxLeaves}}
+	return linkCache{leaves: certutil.Signatures{Set: certutil.Set{Max: maxLeaves}},
+		agreed: certutil.Set{Max: maxLeaves}}
 }
 
 func (l *linkCache) check(child, issuer *x509.Certificate, ca bool) error {
@@ -472,7 +480,9 @@ func earliestEnd(certs []*x509.Certificate) time.Time {
 // statusWords tells people what a certificate's status rests on.
 func statusWords(r pki.Revocation, c *x509.Certificate) string {
 	if r.Kind == pki.SourceCRL {
-		return fmt.Sprintf("%s is not on CRL %s (number %s, until %s)", describe.Name(c.Subject.CommonName), r.Source, r.Number, describe.Time(r.NextUpdate))
+		return fmt.Sprintf("%s is not on CRL %s (number %s, until %s)", describe.Name(c.Subject.CommonName), r.Source,
+			r.Number, describe.Time(r.NextUpdate))
 	}
-	return fmt.Sprintf("%s is good by %s (%s, until %s)", describe.Name(c.Subject.CommonName), r.Source, r.Kind, describe.Time(r.NextUpdate))
+	return fmt.Sprintf("%s is good by %s (%s, until %s)", describe.Name(c.Subject.CommonName), r.Source, r.Kind,
+		describe.Time(r.NextUpdate))
 }

@@ -108,7 +108,8 @@ func (h *handshake) refusedLater(cs tls.ConnectionState) bool {
 func (h *handshake) checkHello(hello *tls.ClientHelloInfo) *pki.Refusal {
 	if !slices.Contains(hello.SupportedVersions, pki.AllowedVersion()) {
 		if !slices.ContainsFunc(hello.CipherSuites, authenticated) {
-			return h.refuse(pki.CipherSuite, "it offers only cipher suites without authenticated encryption (CBC, RC4 …), and no TLS 1.3")
+			return h.refuse(pki.CipherSuite,
+				"it offers only cipher suites without authenticated encryption (CBC, RC4 …), and no TLS 1.3")
 		}
 		return h.refuse(pki.TLSVersion, "it offers no TLS 1.3")
 	}
@@ -180,7 +181,8 @@ func (t *tapConn) checkServerHello(h *handshake) *pki.Refusal {
 	case !ok:
 		return nil
 	case version != pki.AllowedVersion():
-		return h.refuse(pki.TLSVersion, "the server chose %s, want %s", tls.VersionName(version), tls.VersionName(pki.AllowedVersion()))
+		return h.refuse(pki.TLSVersion, "the server chose %s, want %s", tls.VersionName(version),
+			tls.VersionName(pki.AllowedVersion()))
 	case !containsSuite(suite):
 		return h.refuse(pki.CipherSuite, "the server chose %s, which is not allowed", tls.CipherSuiteName(suite))
 	}

@@ -33,7 +33,8 @@ type box struct {
 
 func newBox(t *testing.T, largest int) *box {
 	w := bed.New(t)
-	b := &box{World: w, client: w.Party(w.Open(), bed.TLA1, bed.AsClient), open: func(n int) bool { return n <= largest }}
+	b := &box{World: w, client: w.Party(w.Open(), bed.TLA1, bed.AsClient),
+		open: func(n int) bool { return n <= largest }}
 	b.client.Hybrids = &trust.Hybrids{Without: func(address string, until time.Time) {
 		require.Equal(t, gw1, address)
 		b.told = append(b.told, until)

@@ -29,7 +29,8 @@ func signedElsewhere(ca func(*bed.World) *pkitest.CA) func(*bed.World, *x509.Cer
 
 var ocspLies = []ocspLie{
 	{"not DER", pki.OCSPBad, func(*bed.World, *x509.Certificate) []byte { return []byte("good, I swear") }},
-	{"something behind it", pki.OCSPBad, func(w *bed.World, c *x509.Certificate) []byte { return append(w.Issuing.OCSP(c), 0) }},
+	{"something behind it", pki.OCSPBad,
+		func(w *bed.World, c *x509.Certificate) []byte { return append(w.Issuing.OCSP(c), 0) }},
 	{"truncated", pki.OCSPBad, func(w *bed.World, c *x509.Certificate) []byte { return w.Issuing.OCSP(c)[:300] }},
 	{"another version", pki.OCSPBad, bed.Answering(pkitest.OCSPVersion(1))},
 	{"no nextUpdate", pki.OCSPBad, bed.Answering(pkitest.OCSPNoNextUpdate())},
@@ -37,18 +38,23 @@ var ocspLies = []ocspLie{
 	{"produced before it was known", pki.OCSPBad, bed.Answering(pkitest.OCSPProduced(-time.Hour))},
 	{"unknown critical extension", pki.OCSPBad, bed.Answering(pkitest.OCSPUnknownCritical())},
 	{"unknown critical extension of the certificate's part", pki.OCSPBad, bed.Answering(pkitest.OCSPSingleCritical())},
-	{"two nonces", pki.OCSPBad, bed.Answering(pkitest.OCSPNonce(make([]byte, 32)), pkitest.OCSPNonce(make([]byte, 32)))},
+	{"two nonces", pki.OCSPBad, bed.Answering(pkitest.OCSPNonce(make([]byte, 32)),
+		pkitest.OCSPNonce(make([]byte, 32)))},
 	{"malformedRequest", pki.OCSPError, func(*bed.World, *x509.Certificate) []byte { return pkitest.OCSPError(1) }},
 	{"tryLater", pki.OCSPError, func(*bed.World, *x509.Certificate) []byte { return pkitest.OCSPError(3) }},
 	{"unauthorized", pki.OCSPError, func(*bed.World, *x509.Certificate) []byte { return pkitest.OCSPError(6) }},
 
-	{"another certificate", pki.OCSPWrongCertificate, func(w *bed.World, _ *x509.Certificate) []byte { return w.Issuing.OCSP(bed.Other(w)) }},
+	{"another certificate", pki.OCSPWrongCertificate, func(w *bed.World,
+		_ *x509.Certificate) []byte {
+		return w.Issuing.OCSP(bed.Other(w))
+	}},
 	{"the same serial of another CA", pki.OCSPWrongCertificate, func(w *bed.World, c *x509.Certificate) []byte {
 		return w.Issuing.OCSP(c, pkitest.OCSPFor(w.Root.Sub("TEST sister"), c))
 	}},
-	{"the same serial of another CA of the same name", pki.OCSPWrongCertificate, func(w *bed.World, c *x509.Certificate) []byte {
-		return w.Issuing.OCSP(c, pkitest.OCSPFor(pkitest.New(w.T).Issuing, c))
-	}},
+	{"the same serial of another CA of the same name", pki.OCSPWrongCertificate,
+		func(w *bed.World, c *x509.Certificate) []byte {
+			return w.Issuing.OCSP(c, pkitest.OCSPFor(pkitest.New(w.T).Issuing, c))
+		}},
 	{"the right key under another name", pki.OCSPWrongCertificate, bed.Answering(pkitest.OCSPOtherName())},
 	{"nobody at all", pki.OCSPWrongCertificate, bed.Answering(pkitest.OCSPMute())},
 
@@ -65,9 +71,11 @@ var ocspLies = []ocspLie{
 	{"signed by an ordinary client", pki.OCSPBadSigner, func(w *bed.World, c *x509.Certificate) []byte {
 		return w.Issuing.OCSP(c, pkitest.OCSPSignedBy(w.Issue(bed.TLA1, bed.AsClient)))
 	}},
-	{"signer of another CA", pki.OCSPBadSigner, signedElsewhere(func(w *bed.World) *pkitest.CA { return w.Root.Sub("TEST sister") })},
+	{"signer of another CA", pki.OCSPBadSigner,
+		signedElsewhere(func(w *bed.World) *pkitest.CA { return w.Root.Sub("TEST sister") })},
 	{"signer of the root", pki.OCSPBadSigner, signedElsewhere(func(w *bed.World) *pkitest.CA { return w.Root })},
-	{"signer of another CA of the same name", pki.OCSPBadSigner, signedElsewhere(func(w *bed.World) *pkitest.CA { return pkitest.New(w.T).Issuing })},
+	{"signer of another CA of the same name", pki.OCSPBadSigner,
+		signedElsewhere(func(w *bed.World) *pkitest.CA { return pkitest.New(w.T).Issuing })},
 	{"signer with two usages", pki.OCSPBadSigner, bed.SignedBy(pkitest.EKU(x509.ExtKeyUsageOCSPSigning, bed.AsClient))},
 	{"signer for any usage", pki.OCSPBadSigner, bed.SignedBy(pkitest.AnyEKU())},
 	{"signer without digitalSignature", pki.OCSPBadSigner, bed.SignedBy(pkitest.NoDigitalSignature())},
@@ -79,9 +87,10 @@ var ocspLies = []ocspLie{
 	{"signer signed with SHA-1", pki.OCSPBadSigner, func(w *bed.World, c *x509.Certificate) []byte {
 		return w.Issuing.OCSP(c, pkitest.OCSPSignedBy(w.Issuing.Responder(pkitest.SHA1(w.Issuing))))
 	}},
-	{"signer that no CRL clears and without nocheck", pki.OCSPBadSigner, func(w *bed.World, c *x509.Certificate) []byte {
-		return w.Issuing.OCSP(c, pkitest.OCSPSignedBy(w.Issuing.CheckedResponder()))
-	}},
+	{"signer that no CRL clears and without nocheck", pki.OCSPBadSigner,
+		func(w *bed.World, c *x509.Certificate) []byte {
+			return w.Issuing.OCSP(c, pkitest.OCSPSignedBy(w.Issuing.CheckedResponder()))
+		}},
 	{"signature spoilt", pki.OCSPBadSignature, bed.Answering(pkitest.OCSPBadSignature())},
 	{"signed with SHA-1", pki.OCSPBadSignature, bed.Answering(pkitest.OCSPSHA1())},
 	{"the CA's name on another's signature", pki.OCSPBadSignature, func(w *bed.World, c *x509.Certificate) []byte {
@@ -111,7 +120,8 @@ func TestC2OCSPAnswersThatLie(t *testing.T) {
 			t.Run("stapled", func(t *testing.T) {
 				stapled := peer
 				stapled.OCSPStaple = der
-				got, told := bed.Serve(t, w.Party(w.Open(), bed.PdT1, bed.AsServer), trust.Want{Usage: bed.AsClient}, bed.Showing(stapled))
+				got, told := bed.Serve(t, w.Party(w.Open(), bed.PdT1, bed.AsServer), trust.Want{Usage: bed.AsClient},
+					bed.Showing(stapled))
 				require.Equal(t, lie.reason, pki.ReasonOf(got.Err), "%v", got.Err)
 				require.Error(t, told)
 			})

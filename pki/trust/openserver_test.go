@@ -33,7 +33,8 @@ func TestC2OpenServer(t *testing.T) {
 	require.True(t, got.Peer.Anonymous())
 	require.Zero(t, got.Peer.Identity)
 	require.NotNil(t, got.Peer.Verdict)
-	require.Equal(t, pki.NoCertificate, pki.ReasonOf(trust.Recheck(got.Peer)), "nobody believes an anonymous peer later")
+	require.Equal(t, pki.NoCertificate, pki.ReasonOf(trust.Recheck(got.Peer)),
+		"nobody believes an anonymous peer later")
 
 	got, _ = serveOpen(t, judge, bed.Stranger(w.Issue(bed.TLA1, bed.AsClient)))
 	require.NoError(t, got.Err)

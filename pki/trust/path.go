@@ -72,6 +72,7 @@ func (b *pathBuilder) mayIssue(ca *x509.Certificate, certs []*x509.Certificate) 
 		return certutil.MayIssue(ca, certs)
 	}
 	child := certs[len(certs)-1]
-	return rfc5280.SameName(ca.RawSubject, child.RawIssuer) && certutil.KeyIDsFit(child.AuthorityKeyId, ca.SubjectKeyId) &&
+	return rfc5280.SameName(ca.RawSubject, child.RawIssuer) &&
+		certutil.KeyIDsFit(child.AuthorityKeyId, ca.SubjectKeyId) &&
 		!slices.ContainsFunc(certs, ca.Equal)
 }

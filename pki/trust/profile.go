@@ -14,7 +14,8 @@ import (
 type Profile int
 
 const (
-	// RGS is what the programs demand of each other: RFC 5280, and identity, role, exact usages, policies and algorithms.
+	// RGS is what the programs demand of each other: RFC 5280, and identity, role, exact usages, policies and
+	// algorithms.
 	RGS Profile = iota
 	// RFC5280 is path validation (RFC 5280 section 6, RFC 9618) and revocation alone, for chains of any PKI. What is
 	// in doubt, or not understood here, is refused.
@@ -59,8 +60,8 @@ func (p Profile) checks() []check {
 	return checks
 }
 
-// otherKeys gives the certificates that bear the name of the issuer at i and are not its own: older or newer keys, in the path above
-// it, and keys for its lists alone.
+// otherKeys gives the certificates that bear the name of the issuer at i and are not its own: older or newer keys, in
+// the path above it, and keys for its lists alone.
 func (v *verification) otherKeys(i int) []*x509.Certificate {
 	var list []*x509.Certificate
 	for _, c := range v.path.certs[i+1:] {
@@ -69,15 +70,16 @@ func (v *verification) otherKeys(i int) []*x509.Certificate {
 		}
 	}
 	for _, c := range v.t.roots.Load().intermediates {
-		if bytes.Equal(c.RawSubject, v.path.certs[i].RawSubject) && !certutil.Contains(v.path.certs, c) && v.signsLists(c, i) {
+		if bytes.Equal(c.RawSubject, v.path.certs[i].RawSubject) && !certutil.Contains(v.path.certs, c) &&
+			v.signsLists(c, i) {
 			list = append(list, c)
 		}
 	}
 	return list
 }
 
-// signsLists says whether a certificate beside the path is that of a key with which the issuer at i signs its lists: given by
-// the issuer itself or by the CA above it, and good by the same checks (RFC 5280 section 6.3.3 (f)).
+// signsLists says whether a certificate beside the path is that of a key with which the issuer at i signs its lists:
+// given by the issuer itself or by the CA above it, and good by the same checks (RFC 5280 section 6.3.3 (f)).
 func (v *verification) signsLists(c *x509.Certificate, i int) bool {
 	if !certutil.HasKeyUsage(c) || c.KeyUsage&x509.KeyUsageCRLSign == 0 || len(c.UnhandledCriticalExtensions) > 0 ||
 		v.now.Before(c.NotBefore) || v.now.After(c.NotAfter) {

@@ -26,18 +26,20 @@ import (
 type refusal struct {
 	name   string
 	reason pki.Reason
-	opts   []pkitest.Option                                               // of the peer's certificate
-	issue  func(w *bed.World, usage x509.ExtKeyUsage) tls.Certificate     // instead of opts
-	trust  func(w *bed.World, peer tls.Certificate)                       // spoils the judge's store
-	want   func(want *trust.Want)                                         // what else the judge wants
-	client func(t *testing.T, w *bed.World, good *tls.Config) *tls.Config // a raw client whose TLS is wrong (server judges)
+	opts   []pkitest.Option                                           // of the peer's certificate
+	issue  func(w *bed.World, usage x509.ExtKeyUsage) tls.Certificate // instead of opts
+	trust  func(w *bed.World, peer tls.Certificate)                   // spoils the judge's store
+	want   func(want *trust.Want)                                     // what else the judge wants
+	client func(t *testing.T, w *bed.World,
+		good *tls.Config) *tls.Config // a raw client whose TLS is wrong (server judges)
 }
 
 func issuedBy(ca func(w *bed.World) *pkitest.CA) func(*bed.World, x509.ExtKeyUsage) tls.Certificate {
 	return func(w *bed.World, usage x509.ExtKeyUsage) tls.Certificate { return ca(w).Issue(bed.TLA1, usage) }
 }
 
-func issuedAs(ca func(w *bed.World) *pkitest.CA, opts ...pkitest.Option) func(*bed.World, x509.ExtKeyUsage) tls.Certificate {
+func issuedAs(ca func(w *bed.World) *pkitest.CA,
+	opts ...pkitest.Option) func(*bed.World, x509.ExtKeyUsage) tls.Certificate {
 	return func(w *bed.World, usage x509.ExtKeyUsage) tls.Certificate {
 		return ca(w).Issue(bed.TLA1, usage, opts...)
 	}
@@ -86,17 +88,21 @@ var refusals = []refusal{
 	{name: "C2 a CA's certificate as a component's", reason: pki.BadCertificate, opts: opts(pkitest.Template(func(c *x509.Certificate) { c.IsCA = true }))},
 	{name: "C2 eleven certificates", reason: pki.BadCertificate, issue: elevenCertificates},
 
-	{name: "C2 other CA", reason: pki.UnknownIssuer, issue: issuedBy(func(w *bed.World) *pkitest.CA { return pkitest.NewNamed(w.T, "TEST foreign").Issuing })},
-	{name: "C2 other CA of the same name", reason: pki.UnknownIssuer, issue: issuedBy(func(w *bed.World) *pkitest.CA { return pkitest.New(w.T).Issuing })},
+	{name: "C2 other CA", reason: pki.UnknownIssuer,
+		issue: issuedBy(func(w *bed.World) *pkitest.CA { return pkitest.NewNamed(w.T, "TEST foreign").Issuing })},
+	{name: "C2 other CA of the same name", reason: pki.UnknownIssuer,
+		issue: issuedBy(func(w *bed.World) *pkitest.CA { return pkitest.New(w.T).Issuing })},
 	{name: "C2 issuing CA not sent", reason: pki.UnknownIssuer, issue: leafOnly},
 	{name: "C2 TLS is opened on the way", reason: pki.Inspected, issue: forged(pkitest.URIs(), pkitest.NoPolicy()), want: dialled},
 	{name: "C2 TLS is opened on the way, the names are copied", reason: pki.Inspected, issue: forged(pkitest.NoPolicy()), want: dialled},
 	{name: "C2 TLS is opened on the way, the root is shown", reason: pki.Inspected, issue: forgedWithRoot, want: dialled},
 	{name: "C2 other CA, the name that was dialled", reason: pki.UnknownIssuer, want: dialled, issue: forged()},
-	{name: "C2 other CA, another name than was dialled", reason: pki.UnknownIssuer, want: func(w *trust.Want) { w.DNSName = "gw2.example" },
+	{name: "C2 other CA, another name than was dialled", reason: pki.UnknownIssuer,
+		want:  func(w *trust.Want) { w.DNSName = "gw2.example" },
 		issue: forged(pkitest.URIs(), pkitest.NoPolicy())},
 	{name: "C2 other CA of the same name, no policy", reason: pki.UnknownIssuer, want: dialled,
-		issue: issuedAs(func(w *bed.World) *pkitest.CA { return pkitest.New(w.T).Issuing }, pkitest.DNS(onTheWay), pkitest.NoPolicy())},
+		issue: issuedAs(func(w *bed.World) *pkitest.CA { return pkitest.New(w.T).Issuing }, pkitest.DNS(onTheWay),
+			pkitest.NoPolicy())},
 	{name: "C2 self-signed", reason: pki.SelfSigned, opts: opts(pkitest.SelfSigned())},
 	{name: "C2 signature spoilt", reason: pki.BadSignature, issue: spoilt},
 	{name: "C2 CA's signature spoilt", reason: pki.BadSignature, issue: spoiltCA},
@@ -114,7 +120,8 @@ var refusals = []refusal{
 	{name: "C2 anyExtendedKeyUsage", reason: pki.AnyExtKeyUsage, opts: opts(pkitest.AnyEKU())},
 	{name: "C2 anyExtendedKeyUsage alone", reason: pki.AnyExtKeyUsage, opts: opts(pkitest.EKU(x509.ExtKeyUsageAny))},
 	{name: "C2 issuer is no CA", reason: pki.NotCA, issue: sub(pkitest.NotCA())},
-	{name: "C2 beyond pathLen", reason: pki.NotCA, issue: issuedBy(func(w *bed.World) *pkitest.CA { return w.Issuing.Sub("TEST too deep") })},
+	{name: "C2 beyond pathLen", reason: pki.NotCA,
+		issue: issuedBy(func(w *bed.World) *pkitest.CA { return w.Issuing.Sub("TEST too deep") })},
 	{name: "C2 no policy", reason: pki.Policy, opts: opts(pkitest.NoPolicy())},
 	{name: "C2 no policy in the CA", reason: pki.Policy, issue: sub(pkitest.NoPolicy())},
 	{name: "G5 RSA-1024", reason: pki.WeakKey, opts: opts(pkitest.RSA(1024))},
@@ -124,25 +131,51 @@ var refusals = []refusal{
 	{name: "G5 RSA-1024 issuer", reason: pki.WeakKey, issue: sub(pkitest.RSA(1024))},
 	{name: "G5 SHA-1", reason: pki.WeakSignature, issue: sha1Leaf},
 	{name: "G5 SHA-1 by RSA", reason: pki.WeakSignature, issue: sha1RSA},
-	{name: "G5 SHA-1 on the CA", reason: pki.WeakSignature, issue: issuedBy(func(w *bed.World) *pkitest.CA { return w.Root.Sub("TEST SHA-1", pkitest.SHA1(w.Root)) })},
-	{name: "C2 other DNS name", reason: pki.NameMismatch, opts: opts(pkitest.DNS("a.example")), want: func(w *trust.Want) { w.DNSName = "b.example" }},
+	{name: "G5 SHA-1 on the CA", reason: pki.WeakSignature,
+		issue: issuedBy(func(w *bed.World) *pkitest.CA { return w.Root.Sub("TEST SHA-1", pkitest.SHA1(w.Root)) })},
+	{name: "C2 other DNS name", reason: pki.NameMismatch, opts: opts(pkitest.DNS("a.example")),
+		want: func(w *trust.Want) { w.DNSName = "b.example" }},
 	{name: "C2 no identity", reason: pki.BadIdentity, opts: opts(pkitest.URIs())},
 	{name: "C2 two identities", reason: pki.BadIdentity, opts: opts(pkitest.URIs(bed.TLA1, bed.PdT1))},
 	{name: "C2 unknown role", reason: pki.BadIdentity, opts: opts(pkitest.URIs("urn:tlagate:cab1:king:t1"))},
-	{name: "C2 name space of another anchor", reason: pki.NameSpace, trust: func(w *bed.World, _ tls.Certificate) { w.Config.Anchors[0].Practices = []string{"cab2"} }},
-	{name: "C2 anchor that vouches for nobody", reason: pki.NameSpace, trust: func(w *bed.World, _ tls.Certificate) { w.Config.Anchors[0].Practices = nil }},
+	{name: "C2 name space of another anchor", reason: pki.NameSpace,
+		trust: func(w *bed.World, _ tls.Certificate) { w.Config.Anchors[0].Practices = []string{"cab2"} }},
+	{name: "C2 anchor that vouches for nobody", reason: pki.NameSpace,
+		trust: func(w *bed.World, _ tls.Certificate) { w.Config.Anchors[0].Practices = nil }},
 	{name: "C2 name constraints of the CA", reason: pki.NameSpace, issue: constrained},
-	{name: "C2 wrong role", reason: pki.WrongRole, want: func(w *trust.Want) { w.Roles = []pki.Role{pki.RolePdT, pki.RoleGateway} }},
+	{name: "C2 wrong role", reason: pki.WrongRole, want: func(w *trust.Want) {
+		w.Roles = []pki.Role{pki.RolePdT,
+			pki.RoleGateway}
+	}},
 	{name: "C2 other practice", reason: pki.WrongPractice, want: func(w *trust.Want) { w.Practice = "cab2" }},
-	{name: "C2 another peer", reason: pki.WrongPeer, want: func(w *trust.Want) { w.Identity = pki.Identity{Practice: "cab1", Role: pki.RoleTLA, Name: "t2"} }},
+	{name: "C2 another peer", reason: pki.WrongPeer,
+		want: func(w *trust.Want) { w.Identity = pki.Identity{Practice: "cab1", Role: pki.RoleTLA, Name: "t2"} }},
 	{name: "C2 test CA in production", reason: pki.TestCA, issue: testCA},
 
-	{name: "C2 revoked", reason: pki.Revoked, trust: func(w *bed.World, c tls.Certificate) { w.Issuing.Revoke(c.Leaf); w.WriteCRLs(w.Files) }},
-	{name: "C2 revoked issuing CA", reason: pki.CARevoked, trust: func(w *bed.World, _ tls.Certificate) { w.Root.Revoke(w.Issuing.Cert); w.WriteCRLs(w.Files) }},
-	{name: "C2 no CRL at all", reason: pki.CRLMissing, trust: func(w *bed.World, _ tls.Certificate) { w.Config.CRLs = nil }},
-	{name: "C2 no CRL of the issuing CA", reason: pki.CRLMissing, trust: func(w *bed.World, _ tls.Certificate) { w.Config.CRLs = []string{w.Files.ARL} }},
-	{name: "C2 no ARL", reason: pki.CRLMissing, trust: func(w *bed.World, _ tls.Certificate) { w.Config.CRLs = []string{w.Files.CRL} }},
-	{name: "C2 CRL file absent", reason: pki.CRLMissing, trust: func(w *bed.World, _ tls.Certificate) { require.NoError(w.T, os.Remove(w.Files.CRL)) }},
+	{name: "C2 revoked", reason: pki.Revoked, trust: func(w *bed.World,
+		c tls.Certificate) {
+		w.Issuing.Revoke(c.Leaf)
+		w.WriteCRLs(w.Files)
+	}},
+	{name: "C2 revoked issuing CA", reason: pki.CARevoked, trust: func(w *bed.World,
+		_ tls.Certificate) {
+		w.Root.Revoke(w.Issuing.Cert)
+		w.WriteCRLs(w.Files)
+	}},
+	{name: "C2 no CRL at all", reason: pki.CRLMissing, trust: func(w *bed.World,
+		_ tls.Certificate) {
+		w.Config.CRLs = nil
+	}},
+	{name: "C2 no CRL of the issuing CA", reason: pki.CRLMissing,
+		trust: func(w *bed.World, _ tls.Certificate) { w.Config.CRLs = []string{w.Files.ARL} }},
+	{name: "C2 no ARL", reason: pki.CRLMissing, trust: func(w *bed.World,
+		_ tls.Certificate) {
+		w.Config.CRLs = []string{w.Files.CRL}
+	}},
+	{name: "C2 CRL file absent", reason: pki.CRLMissing, trust: func(w *bed.World,
+		_ tls.Certificate) {
+		require.NoError(w.T, os.Remove(w.Files.CRL))
+	}},
 	{name: "C2 stale CRL", reason: pki.CRLStale, trust: bed.CRL(pkitest.CRLStale())},
 	{name: "C2 stale ARL", reason: pki.CRLStale, trust: bed.ARL(pkitest.CRLStale())},
 	{name: "C2 CRL from the future", reason: pki.CRLFuture, trust: bed.CRL(pkitest.CRLFuture())},
@@ -159,24 +192,43 @@ var refusals = []refusal{
 	{name: "C2 CRL unreadable", reason: pki.CRLBad, trust: func(w *bed.World, _ tls.Certificate) {
 		require.NoError(w.T, os.WriteFile(w.Files.CRL, []byte("not a CRL"), 0o644))
 	}},
-	{name: "C2 CRL empty", reason: pki.CRLBad, trust: func(w *bed.World, _ tls.Certificate) { require.NoError(w.T, os.WriteFile(w.Files.CRL, nil, 0o644)) }},
-	{name: "C2 CRL too large", reason: pki.CRLBad, trust: func(w *bed.World, _ tls.Certificate) { w.Config.MaxCRL = 100 }},
+	{name: "C2 CRL empty", reason: pki.CRLBad, trust: func(w *bed.World,
+		_ tls.Certificate) {
+		require.NoError(w.T, os.WriteFile(w.Files.CRL, nil, 0o644))
+	}},
+	{name: "C2 CRL too large", reason: pki.CRLBad, trust: func(w *bed.World,
+		_ tls.Certificate) {
+		w.Config.MaxCRL = 100
+	}},
 	{name: "C2 CRL without number", reason: pki.CRLBad, trust: bed.CRL(pkitest.CRLNumber(-1))},
 	{name: "C2 CRL without authority key identifier", reason: pki.CRLBad, trust: bed.CRL(pkitest.CRLNoAKI())},
 	{name: "C2 CRL without nextUpdate", reason: pki.CRLBad, trust: bed.CRL(pkitest.CRLNoNextUpdate())},
-	{name: "C2 CRL with an unknown critical extension", reason: pki.CRLBad, trust: bed.CRL(pkitest.CRLUnknownCritical())},
-	{name: "C2 CRL with an unknown critical entry extension", reason: pki.CRLBad, trust: bed.CRL(pkitest.CRLEntryExtension(bed.EntryIssuer))},
+	{name: "C2 CRL with an unknown critical extension", reason: pki.CRLBad,
+		trust: bed.CRL(pkitest.CRLUnknownCritical())},
+	{name: "C2 CRL with an unknown critical entry extension", reason: pki.CRLBad,
+		trust: bed.CRL(pkitest.CRLEntryExtension(bed.EntryIssuer))},
 	{name: "C2 delta CRL", reason: pki.CRLBad, trust: bed.CRL(pkitest.CRLDelta(1))},
 	{name: "C2 indirect CRL", reason: pki.CRLBad, trust: bed.CRL(pkitest.CRLWithIDP(pkitest.IDP{Indirect: true}))},
-	{name: "C2 CRL for some reasons", reason: pki.CRLBad, trust: bed.CRL(pkitest.CRLWithIDP(pkitest.IDP{SomeReasons: true}))},
-	{name: "C2 CRL for attribute certificates", reason: pki.CRLBad, trust: bed.CRL(pkitest.CRLWithIDP(pkitest.IDP{OnlyAttributes: true}))},
-	{name: "C2 CRL for CAs used for a leaf", reason: pki.CRLBad, trust: bed.CRL(pkitest.CRLWithIDP(pkitest.IDP{OnlyCA: true}))},
-	{name: "C2 CRL for users used for a CA", reason: pki.CRLBad, trust: bed.ARL(pkitest.CRLWithIDP(pkitest.IDP{OnlyUser: true}))},
-	{name: "C2 CRL of another distribution point", reason: pki.CRLBad, trust: bed.CRL(pkitest.CRLWithIDP(pkitest.IDP{URL: "http://a.example/crl"})),
-		opts: opts(pkitest.CRLDP("http://b.example/crl"))},
+	{name: "C2 CRL for some reasons", reason: pki.CRLBad,
+		trust: bed.CRL(pkitest.CRLWithIDP(pkitest.IDP{SomeReasons: true}))},
+	{name: "C2 CRL for attribute certificates", reason: pki.CRLBad,
+		trust: bed.CRL(pkitest.CRLWithIDP(pkitest.IDP{OnlyAttributes: true}))},
+	{name: "C2 CRL for CAs used for a leaf", reason: pki.CRLBad,
+		trust: bed.CRL(pkitest.CRLWithIDP(pkitest.IDP{OnlyCA: true}))},
+	{name: "C2 CRL for users used for a CA", reason: pki.CRLBad,
+		trust: bed.ARL(pkitest.CRLWithIDP(pkitest.IDP{OnlyUser: true}))},
+	{name: "C2 CRL of another distribution point", reason: pki.CRLBad,
+		trust: bed.CRL(pkitest.CRLWithIDP(pkitest.IDP{URL: "http://a.example/crl"})),
+		opts:  opts(pkitest.CRLDP("http://b.example/crl"))},
 
-	{name: "C2 denied by name", reason: pki.OnDenyList, trust: func(w *bed.World, _ tls.Certificate) { w.Denies(bed.TLA1) }},
-	{name: "C2 denied by serial", reason: pki.OnDenyList, trust: func(w *bed.World, c tls.Certificate) { w.Denies(c.Leaf.SerialNumber.Text(16)) }},
+	{name: "C2 denied by name", reason: pki.OnDenyList, trust: func(w *bed.World,
+		_ tls.Certificate) {
+		w.Denies(bed.TLA1)
+	}},
+	{name: "C2 denied by serial", reason: pki.OnDenyList, trust: func(w *bed.World,
+		c tls.Certificate) {
+		w.Denies(c.Leaf.SerialNumber.Text(16))
+	}},
 	{name: "C2 responder silent, no CRL", reason: pki.OCSPMissing, trust: func(w *bed.World, _ tls.Certificate) {
 		w.WithoutCRL()
 		w.Config.OCSP.Responders = []string{"http://127.0.0.1:1"}
@@ -245,7 +297,8 @@ func (row refusal) certificate(w *bed.World, usage x509.ExtKeyUsage) tls.Certifi
 	return w.Issue(bed.TLA1, usage, row.opts...)
 }
 
-func (row refusal) meet(t *testing.T, w *bed.World, trust *trust.Trust, usage x509.ExtKeyUsage, want trust.Want, peer tls.Certificate) (bed.Outcome, error) {
+func (row refusal) meet(t *testing.T, w *bed.World, trust *trust.Trust, usage x509.ExtKeyUsage, want trust.Want,
+	peer tls.Certificate) (bed.Outcome, error) {
 	if usage == bed.AsClient {
 		return bed.Serve(t, w.Party(trust, bed.PdT1, bed.AsServer), want, bed.Showing(peer))
 	}

@@ -65,7 +65,8 @@ func (p *Party) rejected(alert tls.AlertError, side x509.ExtKeyUsage) *Rejected 
 	case alertProtocolVersion:
 		r.Reason, r.Hint = pki.TLSVersion, "it does not speak TLS 1.3; update it, or whatever stands between"
 	case alertHandshakeFailure, alertInsufficientSecurity:
-		r.Reason, r.Hint = pki.CipherSuite, "it takes none of our cipher suites or groups; update it, or whatever stands between"
+		r.Reason, r.Hint = pki.CipherSuite,
+			"it takes none of our cipher suites or groups; update it, or whatever stands between"
 	case alertNoApplicationProtocol:
 		r.Reason, r.Hint = pki.ALPN, "it serves something else at that address; check the address and port"
 	default:
@@ -105,15 +106,18 @@ func (p *Party) ourChain() ([]*x509.Certificate, error) {
 // say nothing about the peer's.
 var ownFaults = map[pki.Reason]func(p *Party, c *x509.Certificate) string{
 	pki.Expired: func(p *Party, c *x509.Certificate) string {
-		return fmt.Sprintf("or an issuer of it has ended (it ends at %s, our clock says %s); renew it, or set the clock", describe.Time(c.NotAfter), describe.Time(p.Trust.now()))
+		return fmt.Sprintf("or an issuer of it has ended (it ends at %s, our clock says %s); renew it, or set the clock",
+			describe.Time(c.NotAfter), describe.Time(p.Trust.now()))
 	},
 	pki.NotYetValid: func(p *Party, c *x509.Certificate) string {
-		return fmt.Sprintf("is not valid yet (it begins at %s, our clock says %s); is the clock wrong?", describe.Time(c.NotBefore), describe.Time(p.Trust.now()))
+		return fmt.Sprintf("is not valid yet (it begins at %s, our clock says %s); is the clock wrong?",
+			describe.Time(c.NotBefore), describe.Time(p.Trust.now()))
 	},
 	pki.ExtKeyUsage:    fault("is for another use than this side's; configure the right one"),
 	pki.AnyExtKeyUsage: fault("allows any use, which is never accepted; have a proper one issued"),
 	pki.KeyUsage:       fault("lacks digitalSignature, or its CA lacks keyCertSign; have a proper one issued"),
-	pki.UnknownIssuer:  fault("comes without an issuer that leads to an anchor known here; put the issuing CA's certificate behind it in its file"),
+	pki.UnknownIssuer:  fault("comes without an issuer that leads to an anchor known here; " +
+		"put the issuing CA's certificate behind it in its file"),
 	pki.SelfSigned:     fault("is signed by itself; have one issued by the CA"),
 	pki.BadSignature:   fault("is not signed by the issuer it names; have it issued again"),
 	pki.BadCertificate: fault("is malformed; have it issued again"),
@@ -123,7 +127,8 @@ var ownFaults = map[pki.Reason]func(p *Party, c *x509.Certificate) string{
 	pki.WeakSignature:  fault("or an issuer of it is signed with a weak algorithm; have a new one issued"),
 	pki.BadIdentity:    fault("names no urn:tlagate identity; have a proper one issued"),
 	pki.NameSpace:      fault("names a practice its anchor does not vouch for; ask the operator"),
-	pki.TestCA:         fault("comes from a test CA (named TEST…), which the other side refuses; have one issued by the production CA"),
+	pki.TestCA:         fault("comes from a test CA (named TEST…), which the other side refuses; " +
+		"have one issued by the production CA"),
 	pki.Revoked:        fault("is revoked; ask the operator for a new one"),
 	pki.CARevoked:      fault("comes from a CA that is revoked; ask the operator for a new one"),
 }

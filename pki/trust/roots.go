@@ -127,7 +127,8 @@ func (t *Trust) loadRoots() (*roots, error) {
 		return nil, err
 	}
 	if len(r.anchors) == 0 && r.profile == RFC5280 && len(t.cfg.Anchors) > 0 {
-		return nil, &pki.Refusal{Reason: pki.BadCertificate, Subject: t.cfg.Anchors[0].File, Detail: "crypto/x509 can read no anchor of it"}
+		return nil, &pki.Refusal{Reason: pki.BadCertificate, Subject: t.cfg.Anchors[0].File,
+			Detail: "crypto/x509 can read no anchor of it"}
 	}
 	if len(r.anchors) == 0 {
 		return nil, errors.New("cannot verify anybody: the trust store names no anchor")
@@ -148,7 +149,8 @@ func (t *Trust) loadCAs(file string) ([]*x509.Certificate, error) {
 			return nil, &pki.Refusal{Reason: pki.TestCA, Subject: file, Detail: describe.CA(c) + ": " + testCARefused}
 		}
 		if !c.IsCA {
-			return nil, &pki.Refusal{Reason: pki.NotCA, Subject: file, Detail: fmt.Sprintf("%s is no CA", describe.Name(c.Subject.CommonName))}
+			return nil, &pki.Refusal{Reason: pki.NotCA, Subject: file,
+				Detail: fmt.Sprintf("%s is no CA", describe.Name(c.Subject.CommonName))}
 		}
 	}
 	return certs, nil

@@ -119,7 +119,8 @@ func (h *handshake) ourCertificate() (*tls.Certificate, error) {
 		}
 	}
 	h.conn.Close()
-	return nil, &pki.Refusal{Reason: pki.HandshakeFailed, Subject: h.whom(), Detail: "this side has no certificate of its own to show"}
+	return nil, &pki.Refusal{Reason: pki.HandshakeFailed, Subject: h.whom(),
+		Detail: "this side has no certificate of its own to show"}
 }
 
 // newest asks for our certificate again at the moment it is shown: a status record that came with the peer's first
@@ -183,7 +184,8 @@ func (h *handshake) note(err error) {
 func (h *handshake) checkSession(cs tls.ConnectionState) *pki.Refusal {
 	switch {
 	case cs.Version != pki.AllowedVersion():
-		return h.refuse(pki.TLSVersion, "%s was negotiated, want %s", tls.VersionName(cs.Version), tls.VersionName(pki.AllowedVersion()))
+		return h.refuse(pki.TLSVersion, "%s was negotiated, want %s", tls.VersionName(cs.Version),
+			tls.VersionName(pki.AllowedVersion()))
 	case !containsSuite(cs.CipherSuite):
 		return h.refuse(pki.CipherSuite, "%s was negotiated, which is not allowed", tls.CipherSuiteName(cs.CipherSuite))
 	case cs.DidResume:

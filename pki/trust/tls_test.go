@@ -73,7 +73,8 @@ func TestG5AllowedVariantsAreAccepted(t *testing.T) {
 	}
 	for name, opt := range map[string]pkitest.Option{"P-384": pkitest.P384(), "RSA-2048": pkitest.RSA(2048), "RSA-3072": pkitest.RSA(3072)} {
 		t.Run(name, func(t *testing.T) {
-			got, _ := bed.Serve(t, judge, trust.Want{Usage: bed.AsClient}, bed.Stranger(w.Issue(bed.TLA1, bed.AsClient, opt)))
+			got, _ := bed.Serve(t, judge, trust.Want{Usage: bed.AsClient},
+				bed.Stranger(w.Issue(bed.TLA1, bed.AsClient, opt)))
 			require.NoError(t, got.Err)
 		})
 	}
@@ -135,7 +136,8 @@ func TestC2RefusedServerIsTold(t *testing.T) {
 	w := bed.New(t)
 	store := w.Open()
 	s, c := join(t, w.Party(store, bed.PdT1, bed.AsServer), w.Party(store, bed.TLA1, bed.AsClient),
-		trust.Want{Usage: bed.AsClient}, trust.Want{Usage: bed.AsServer, Identity: bed.MustParse(t, "urn:tlagate:cab1:pdt:p2")})
+		trust.Want{Usage: bed.AsClient}, trust.Want{Usage: bed.AsServer,
+			Identity: bed.MustParse(t, "urn:tlagate:cab1:pdt:p2")})
 	require.Equal(t, pki.WrongPeer, pki.ReasonOf(c.Err))
 	var rejected *trust.Rejected
 	require.ErrorAs(t, s.Err, &rejected)
@@ -221,7 +223,8 @@ func TestC2StolenServerCertificate(t *testing.T) {
 	w := bed.New(t)
 	victim := w.Issue(bed.PdT1, bed.AsServer)
 	victim.PrivateKey = w.Issue(bed.PdT1, bed.AsServer).PrivateKey
-	got, _ := bed.Dial(t, w.Party(w.Open(), bed.TLA1, bed.AsClient), trust.Want{Usage: bed.AsServer}, bed.Stranger(victim))
+	got, _ := bed.Dial(t, w.Party(w.Open(), bed.TLA1, bed.AsClient), trust.Want{Usage: bed.AsServer},
+		bed.Stranger(victim))
 	require.Nil(t, got.Peer)
 	require.Equal(t, pki.HandshakeFailed, pki.ReasonOf(got.Err))
 	require.ErrorContains(t, got.Err, "did not prove")
@@ -254,7 +257,8 @@ func TestHandshakeGivenUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	near, _ := net.Pipe()
 	cancel()
-	_, _, err := w.Party(w.Open(), bed.PdT1, bed.AsServer).Server(ctx, near, trust.ALPNCard, trust.Want{Usage: bed.AsClient})
+	_, _, err := w.Party(w.Open(), bed.PdT1, bed.AsServer).Server(ctx, near, trust.ALPNCard,
+		trust.Want{Usage: bed.AsClient})
 	require.Equal(t, pki.HandshakeFailed, pki.ReasonOf(err))
 	require.ErrorIs(t, err, context.Canceled)
 }
@@ -323,7 +327,8 @@ func TestC2HelloWithoutALPN(t *testing.T) {
 	w := bed.New(t)
 	responder := w.Issuing.ServeOCSP(t)
 	w.Config.OCSP.Responders = []string{responder.URL}
-	for name, certs := range map[string][]tls.Certificate{"no certificate": nil, "a good one": {w.Issue(bed.TLA1, bed.AsClient)}} {
+	for name, certs := range map[string][]tls.Certificate{"no certificate": nil,
+		"a good one": {w.Issue(bed.TLA1, bed.AsClient)}} {
 		t.Run(name, func(t *testing.T) {
 			conf := bed.Stranger(certs...)
 			conf.NextProtos = nil

@@ -33,7 +33,7 @@ type AnchorFile struct {
 	Practices []string // as in Anchor
 }
 
-// Revocation is what a Config says about revocation.
+// Revocation is the part of a Config that is about revocation.
 type Revocation = revocation.Config
 
 // Config names the files and URLs of a trust store.
@@ -42,7 +42,6 @@ type Config struct {
 	Known         []Anchor         // anchors without a file, beside those; for a device that has no file yet
 	Intermediates []string         // PEM files of issuing CAs, optional (peers send theirs)
 	Profile       Profile          // what is demanded; zero = RGS
-	NoRevocation  bool             // ask nobody whether a certificate is revoked: for people who look at a path alone; no program sets it
 	Production    bool             // refuse CAs whose name begins with TEST
 	Clock         func() time.Time // nil = time.Now
 	Poll          time.Duration    // how often files are looked at for change; 0 = 1 s
@@ -51,16 +50,20 @@ type Config struct {
 	// Revocation says where revocation data comes from. Open sets RFC5280, Clock, Poll, Log, Stop, Anchors and Issuers.
 	Revocation
 
+	// NoRevocation asks nobody whether a certificate is revoked: for people who look at a path alone; no program sets it.
+	NoRevocation bool
+
 	// Stop is closed when the program is to end: from then on Open, Reload and a verification wait for nobody.
 	// Nil = never.
 	Stop <-chan struct{}
 
-	// Observe is told of anchors and intermediates before they are taken, at the start too, when old is empty. An error keeps
-	// the old ones, and they are tried again. Nil = nobody.
+	// Observe is told of anchors and intermediates before they are taken, at the start too, when old is empty. An error
+	// keeps the old ones, and they are tried again. Nil = nobody.
 	Observe func(old, now Roots) error
 }
 
-// Trust is a trust store: anchors, intermediates and, in its Store, revocation data. It is safe for use by many goroutines.
+// Trust is a trust store: anchors, intermediates and, in its Store, revocation data. It is safe for use by many
+// goroutines.
 type Trust struct {
 	*revocation.Store
 	cfg       Config
@@ -119,8 +122,8 @@ func withDefaults(c Config) Config {
 
 func (t *Trust) now() time.Time { return t.cfg.Clock() }
 
-// Run re-reads changed files, fetches URLs and OCSP answers before they go stale, and warns of those that will; it blocks until
-// ctx ends, and gives ctx's error.
+// Run re-reads changed files, fetches URLs and OCSP answers before they go stale, and warns of those that will; it
+// blocks until ctx ends, and gives ctx's error.
 func (t *Trust) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { t.watchRoots(ctx) })

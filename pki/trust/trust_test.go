@@ -22,7 +22,8 @@ func TestC2Recheck(t *testing.T) {
 		w.Config.Clock, w.Config.Poll = c.Now, time.Millisecond
 		store := w.Open()
 		cert := w.Issue(bed.TLA1, bed.AsClient)
-		got, _ := bed.Serve(t, w.Party(store, bed.PdT1, bed.AsServer), trust.Want{Usage: bed.AsClient}, bed.Stranger(cert))
+		got, _ := bed.Serve(t, w.Party(store, bed.PdT1, bed.AsServer), trust.Want{Usage: bed.AsClient},
+			bed.Stranger(cert))
 		require.NoError(t, got.Err)
 		require.NoError(t, store.Recheck(got.Peer))
 		return w, c, store, got.Peer, cert
@@ -105,8 +106,10 @@ func TestVerdictShowsEveryCheck(t *testing.T) {
 		require.NoError(t, c.Err)
 		require.NotEmpty(t, c.Detail, c.Name)
 	}
-	require.Equal(t, []string{"path", "format", "algorithms", "signatures", "dates", "test CA", "basic constraints", "key usage",
-		"extended key usage", "extensions", "policy", "identity", "name space", "role", "peer", "practice", "DNS name", "X.509", "revocation"}, names)
+	require.Equal(t, []string{"path", "format", "algorithms", "signatures", "dates", "test CA", "basic constraints",
+		"key usage",
+		"extended key usage", "extensions", "policy", "identity", "name space", "role", "peer", "practice", "DNS name",
+		"X.509", "revocation"}, names)
 	require.Len(t, v.Path, 3)
 	require.Equal(t, w.Files.CRL, v.Revocation[0].Source)
 	require.Equal(t, w.Files.ARL, v.Revocation[1].Source)
@@ -125,7 +128,8 @@ func TestC2SmartcardLogon(t *testing.T) {
 	admin := "urn:tlagate:cab1:admin:eve"
 	require.NoError(t, bed.Verify(trust, w.Issue(admin, bed.AsClient, logon)))
 	for name, peer := range map[string]tls.Certificate{
-		"a component": w.Issue(bed.TLA1, bed.AsClient, logon), "a server": w.Issue(admin, bed.AsServer, logon), "another usage too": w.Issue(admin, bed.AsClient, logon, other),
+		"a component": w.Issue(bed.TLA1, bed.AsClient, logon), "a server": w.Issue(admin, bed.AsServer, logon),
+		"another usage too": w.Issue(admin, bed.AsClient, logon, other),
 	} {
 		require.Equal(t, pki.ExtKeyUsage, pki.ReasonOf(bed.Verify(trust, peer)), name)
 	}

@@ -106,11 +106,13 @@ func (r *roots) findPaths(chain []*x509.Certificate, standing string) ([]path, *
 	leaf := chain[0]
 	refuse := func(reason pki.Reason, format string, args ...any) ([]path, *pki.Refusal) {
 		id, _ := pki.IdentityOf(leaf)
-		return nil, &pki.Refusal{Reason: reason, Subject: describe.Leaf(leaf, standing), Detail: fmt.Sprintf(format, args...), Claimed: id}
+		return nil, &pki.Refusal{Reason: reason, Subject: describe.Leaf(leaf, standing),
+			Detail: fmt.Sprintf(format, args...), Claimed: id}
 	}
 	limits := r.profile.limits()
 	if len(chain) > limits.presented {
-		return refuse(pki.BadCertificate, "the peer sent %d certificates, want at most %d", len(chain), limits.presented)
+		return refuse(pki.BadCertificate, "the peer sent %d certificates, want at most %d", len(chain),
+			limits.presented)
 	}
 	b := &pathBuilder{limits: limits, loosely: r.profile == RFC5280, anchors: r.anchors, pool: r.poolWith(chain[1:])}
 	b.extend([]*x509.Certificate{leaf})
@@ -121,9 +123,11 @@ func (r *roots) findPaths(chain []*x509.Certificate, standing string) ([]path, *
 	case certutil.SelfIssued(leaf):
 		return refuse(pki.SelfSigned, "it vouches for itself; a certificate of a CA that is an anchor here is wanted")
 	case certutil.SelfIssued(last):
-		return refuse(pki.UnknownIssuer, "its chain ends at %s, which is no anchor here", describe.Name(last.Subject.String()))
+		return refuse(pki.UnknownIssuer, "its chain ends at %s, which is no anchor here",
+			describe.Name(last.Subject.String()))
 	}
-	return refuse(pki.UnknownIssuer, "the issuer %s is neither an anchor here nor in the chain it sent", describe.Name(last.Issuer.String()))
+	return refuse(pki.UnknownIssuer, "the issuer %s is neither an anchor here nor in the chain it sent",
+		describe.Name(last.Issuer.String()))
 }
 
 // poolWith gives the CAs that may stand between leaf and anchor.

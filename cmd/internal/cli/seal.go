@@ -183,7 +183,8 @@ func Adopt(trust *trust.Trust, c *bundle.Content, log *slog.Logger) error {
 }
 
 // OpenTrust opens the trust store of a device, with what its bundle adds; traced sees to its audit trace.
-func (t Trust) OpenTrust(c *bundle.Content, traced func(trust.Config) trust.Config, log *slog.Logger) (*trust.Trust, error) {
+func (t Trust) OpenTrust(c *bundle.Content, traced func(trust.Config) trust.Config,
+	log *slog.Logger) (*trust.Trust, error) {
 	cfg, err := t.Under(c, log)
 	if err != nil {
 		return nil, err

@@ -57,7 +57,8 @@ func (b *bed) open() {
 	var err error
 	b.keys, err = b.trail.Keys("client", b.id)
 	require.NoError(b.t, err)
-	b.trust, err = trust.Open(b.trail.Trust(trust.Config{Anchors: []trust.AnchorFile{{File: b.files.Anchor, Practices: []string{"*"}}}, Revocation: revocation.Config{CRLs: b.files.CRLs()}}))
+	b.trust, err = trust.Open(b.trail.Trust(trust.Config{Anchors: []trust.AnchorFile{{File: b.files.Anchor,
+		Practices: []string{"*"}}}, Revocation: revocation.Config{CRLs: b.files.CRLs()}}))
 	require.NoError(b.t, err)
 }
 

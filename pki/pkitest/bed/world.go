@@ -63,7 +63,8 @@ func (w *World) Party(store *trust.Trust, id string, usage x509.ExtKeyUsage) *tr
 // stranger is the raw configuration of a peer that checks nothing and shows cert.
 func Stranger(certs ...tls.Certificate) *tls.Config {
 	return &tls.Config{
-		Certificates: certs, InsecureSkipVerify: true, NextProtos: []string{trust.ALPNCard}, ClientAuth: tls.RequireAnyClientCert,
+		Certificates: certs, InsecureSkipVerify: true, NextProtos: []string{trust.ALPNCard},
+		ClientAuth: tls.RequireAnyClientCert,
 		MinVersion: tls.VersionTLS10,
 	}
 }
