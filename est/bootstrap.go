@@ -29,7 +29,8 @@ type Anchor struct {
 }
 
 // Find gets CA certificates and ARL from a server that proves nothing and is told nothing, and takes of them what code
-// names (docs/enrolment.md, section 2). The error is ErrAnchor, *Unreachable, *BadAnswer, *Problem, *pki.Refusal or *trust.Rejected.
+// names (docs/enrolment.md, section 2). The error is ErrAnchor, *Unreachable, *BadAnswer, *Problem,
+// *pki.Refusal or *trust.Rejected.
 func (b Bootstrap) Find(ctx context.Context, code Code) (*Anchor, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()

@@ -1,3 +1,6 @@
+// Package crl reads certificate revocation lists (RFC 5280 section 5) and judges one by itself: its form, who signed it,
+// which certificates it speaks of, and whether it is in date. It keeps a list as its DER and an index of about eight bytes
+// an entry. Which list to believe, of several, is for package revocation.
 package crl
 
 import (
@@ -15,20 +18,22 @@ import (
 	"tlagate/pki/internal/describe"
 )
 
+// OIDNumber is the extension that numbers a list.
+var OIDNumber = asn1.ObjectIdentifier{2, 5, 29, 20}
+
 var (
-	OIDNumber = asn1.ObjectIdentifier{2, 5, 29, 20}
-	oidDeltaCRL  = asn1.ObjectIdentifier{2, 5, 29, 27}
-	oidIDP       = asn1.ObjectIdentifier{2, 5, 29, 28}
+	oidDeltaCRL = asn1.ObjectIdentifier{2, 5, 29, 27}
+	oidIDP      = asn1.ObjectIdentifier{2, 5, 29, 28}
 )
 
-// crl is one complete revocation list (a CRL or an ARL) as read, not yet believed. It keeps its DER, and an index of
+// List is one complete revocation list (a CRL or an ARL) as read, not yet believed. It keeps its DER, and an index of
 // the entries: about 50 bytes an entry.
 type List struct {
 	Source  string               // file or URL
 	Head    *x509.RevocationList // without its entries
 	DER     []byte               // all of it
+	Scope   Scope                // what it speaks of
 	tbs     []byte               // what is signed
-	Scope   scope
 	entries entries
 	indexed sync.Once
 	problem string // what makes it unusable whoever signed it; "" = nothing
@@ -37,6 +42,7 @@ type List struct {
 	signers map[[32]byte]error // outcome of the signature check, by the issuer's key
 }
 
+// String names the list, its number and its end.
 func (c *List) String() string {
 	return fmt.Sprintf("CRL %s of %s (number %s, until %s)", c.Source, describe.Name(c.Head.Issuer.CommonName),
 		c.Number(), describe.Time(c.Head.NextUpdate))
@@ -47,7 +53,7 @@ func (c *List) about() string {
 	return fmt.Sprintf("CRL %s of %s", c.Source, describe.Name(c.Head.Issuer.CommonName))
 }
 
-// number gives zero for one that no list may have: a stranger's could have a million digits.
+// Number gives zero for one that no list may have: a stranger's could have a million digits.
 func (c *List) Number() *big.Int {
 	if !c.numbered() {
 		return new(big.Int)
@@ -59,29 +65,29 @@ func (c *List) numbered() bool {
 	return c.Head.Number != nil && c.Head.Number.Sign() >= 0 && c.Head.Number.BitLen() <= 160
 }
 
-// index makes find quick.
+// Index makes Find quick.
 func (c *List) Index() { c.indexed.Do(c.entries.index) }
 
-// find gives the entry of a serial (big-endian, without leading zeros). Ask it of lists only whose signature is good:
+// Find gives the entry of a serial (big-endian, without leading zeros). Ask it of lists only whose signature is good:
 // the first question makes the index.
-func (c *List) Find(serial []byte) (entry, bool) {
+func (c *List) Find(serial []byte) (Entry, bool) {
 	c.Index()
 	return c.entries.find(serial)
 }
 
-// sameSeries says whether both are numbered in one series: same CA, same key, same distribution point.
+// SameSeries says whether both are numbered in one series: same CA, same key, same distribution point.
 func (c *List) SameSeries(o *List) bool {
 	return bytes.Equal(c.Head.RawIssuer, o.Head.RawIssuer) &&
 		bytes.Equal(c.Head.AuthorityKeyId, o.Head.AuthorityKeyId) &&
 		bytes.Equal(c.Scope.Raw, o.Scope.Raw)
 }
 
-// refuse gives a refusal that names the CRL.
+// Refuse gives a refusal that names the CRL.
 func (c *List) Refuse(r pki.Reason, format string, args ...any) *pki.Refusal {
 	return &pki.Refusal{Reason: r, Subject: c.about(), Detail: fmt.Sprintf(format, args...)}
 }
 
-// checkForm says what makes the CRL unusable whoever signed it.
+// CheckForm says what makes the CRL unusable whoever signed it.
 func (c *List) CheckForm() *pki.Refusal {
 	if c.problem == "" {
 		return nil
@@ -89,7 +95,7 @@ func (c *List) CheckForm() *pki.Refusal {
 	return c.Refuse(pki.CRLBad, "%s", c.problem)
 }
 
-// checkIssuer says whether the CRL is a good one of this very CA, dates apart.
+// CheckIssuer says whether the CRL is a good one of this very CA, dates apart.
 func (c *List) CheckIssuer(issuer *x509.Certificate) *pki.Refusal {
 	if refusal := c.CheckForm(); refusal != nil {
 		return refusal
@@ -98,8 +104,7 @@ func (c *List) CheckIssuer(issuer *x509.Certificate) *pki.Refusal {
 	case len(issuer.SubjectKeyId) == 0 || !bytes.Equal(c.Head.AuthorityKeyId, issuer.SubjectKeyId):
 		return c.Refuse(pki.CRLWrongIssuer, "it is signed by another key (identifier %x) than that of %s",
 			c.Head.AuthorityKeyId, describe.CA(issuer))
-	case certutil.HasKeyUsage(issuer) &&
-		issuer.KeyUsage&x509.KeyUsageCRLSign == 0: // without one, the path's check of key usage decides
+	case certutil.HasKeyUsage(issuer) && issuer.KeyUsage&x509.KeyUsageCRLSign == 0: // else the path's check decides
 		return c.Refuse(pki.CRLWrongIssuer, "%s lacks cRLSign and cannot sign it", describe.CA(issuer))
 	}
 	if err := c.SignedBy(issuer); err != nil {
@@ -108,7 +113,7 @@ func (c *List) CheckIssuer(issuer *x509.Certificate) *pki.Refusal {
 	return nil
 }
 
-// signedBy verifies the signature, once for each key.
+// SignedBy verifies the signature, once for each key.
 func (c *List) SignedBy(issuer *x509.Certificate) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -128,6 +133,7 @@ func (c *List) SignedBy(issuer *x509.Certificate) error {
 
 const maxSigners = 16
 
+// CheckFuture refuses a list that begins later than a clock apart from ours explains.
 func (c *List) CheckFuture(now time.Time) *pki.Refusal {
 	if c.Head.ThisUpdate.After(now.Add(certutil.ClockSkew)) {
 		return c.Refuse(pki.CRLFuture, "it begins at %s and it is %s here; set the clock, unless the CA's is wrong",
@@ -136,6 +142,7 @@ func (c *List) CheckFuture(now time.Time) *pki.Refusal {
 	return nil
 }
 
+// CheckStale refuses a list that has ended.
 func (c *List) CheckStale(now time.Time) *pki.Refusal {
 	if now.After(c.Head.NextUpdate) {
 		return c.Refuse(pki.CRLStale, "it ended at %s and it is %s here; publish a new one",
@@ -144,14 +151,15 @@ func (c *List) CheckStale(now time.Time) *pki.Refusal {
 	return nil
 }
 
-// due is when a list should have been replaced: a tenth of its life is left.
+// Due is when a list should have been replaced: a tenth of its life is left.
 func (c *List) Due() time.Time {
 	return c.Head.NextUpdate.Add(-c.Head.NextUpdate.Sub(c.Head.ThisUpdate) / 10)
 }
 
-// replaces says whether c comes in o's place: both are lists of one CA name.
+// Replaces says whether c comes in o's place: both are lists of one CA name.
 func (c *List) Replaces(o *List) bool { return bytes.Equal(c.Head.RawIssuer, o.Head.RawIssuer) }
 
+// IsDelta reports whether the list completes another one.
 func (c *List) IsDelta() bool {
 	for _, e := range c.Head.Extensions {
 		if e.Id.Equal(oidDeltaCRL) {

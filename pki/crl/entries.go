@@ -33,8 +33,8 @@ type entries struct {
 	critical bool // some entry has a critical extension unknown here, or a certificateIssuer
 }
 
-// entry is one line of a CRL.
-type entry struct {
+// Entry is one line of a CRL.
+type Entry struct {
 	serial []byte // without leading zeros
 	at     time.Time
 	Reason int // CRLReason, RFC 5280 section 5.3.1; 0 = unspecified
@@ -109,7 +109,7 @@ func (e *entries) slot(serial []byte) int {
 }
 
 // find gives the entry of a serial (big-endian, without leading zeros).
-func (e *entries) find(serial []byte) (entry, bool) {
+func (e *entries) find(serial []byte) (Entry, bool) {
 	for i := e.slot(serial); e.table[i] != 0; i = (i + 1) & (len(e.table) - 1) {
 		if !e.holds(i, serial) {
 			continue
@@ -119,12 +119,12 @@ func (e *entries) find(serial []byte) (entry, bool) {
 			return found, true
 		}
 	}
-	return entry{}, false
+	return Entry{}, false
 }
 
-func (e *entries) read(in *cryptobyte.String) (entry, error) {
+func (e *entries) read(in *cryptobyte.String) (Entry, error) {
 	var raw, serial, exts cryptobyte.String
-	var got entry
+	var got Entry
 	var present, ok bool
 	if !in.ReadASN1(&raw, cbasn1.SEQUENCE) || !raw.ReadASN1(&serial, cbasn1.INTEGER) || len(serial) > 21 {
 		return got, errEntry
@@ -139,7 +139,7 @@ func (e *entries) read(in *cryptobyte.String) (entry, error) {
 	return got, e.readExtensions(exts, &got)
 }
 
-func (e *entries) readExtensions(exts cryptobyte.String, into *entry) error {
+func (e *entries) readExtensions(exts cryptobyte.String, into *Entry) error {
 	for !exts.Empty() {
 		var ext, value cryptobyte.String
 		var id asn1.ObjectIdentifier
@@ -209,7 +209,7 @@ var reasonWords = map[int]string{
 	6: "certificateHold", 8: "removeFromCRL", 9: "privilegeWithdrawn", 10: "aACompromise",
 }
 
-// reasonWord returns the word of RFC 5280 for a CRLReason.
+// ReasonWord returns the word of RFC 5280 for a CRLReason.
 func ReasonWord(reason int) string {
 	if word, ok := reasonWords[reason]; ok {
 		return word
@@ -218,6 +218,6 @@ func ReasonWord(reason int) string {
 }
 
 // String says when and why.
-func (e entry) String() string {
+func (e Entry) String() string {
 	return fmt.Sprintf("revoked at %s (%s)", describe.Time(e.at), ReasonWord(e.Reason))
 }

@@ -18,7 +18,7 @@ import (
 	"tlagate/pki/internal/certutil"
 )
 
-// ReadCRL reads DER, for who publishes lists. It looks at form only: CheckSignature is the caller's.
+// Read reads DER, for who publishes lists. It looks at form only: CheckSignature is the caller's.
 func Read(der []byte) (*List, error) {
 	c, err := ReadFrom(context.Background(), "list", der)
 	if err != nil {
@@ -75,7 +75,7 @@ func (c *List) Each(f func(serial *big.Int, reason int) error) error {
 // maxLists bounds what one source gives: each is looked at in each verification, and compared with the others.
 const maxLists = 1000
 
-// parseCRLs reads one DER list, or several PEM ones, until ctx ends.
+// Parse reads one DER list, or several PEM ones, until ctx ends.
 func Parse(ctx context.Context, source string, data []byte) ([]*List, error) {
 	blocks, err := pemfile.Read(data, pemfile.CRL)
 	if err != nil {
@@ -95,7 +95,7 @@ func Parse(ctx context.Context, source string, data []byte) ([]*List, error) {
 	return lists, nil
 }
 
-// readCRL has crypto/x509 read everything but the entries (it keeps 348 bytes an entry) and reads those itself.
+// ReadFrom has crypto/x509 read everything but the entries (it keeps 348 bytes an entry) and reads those itself.
 func ReadFrom(ctx context.Context, source string, der []byte) (*List, error) {
 	parts, err := splitCRL(der)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"tlagate/pki/internal/certutil"
 )
 
-// scope is a CRL's issuing distribution point (RFC 5280 section 5.2.5). The zero scope is everything the CA issued.
-type scope struct {
+// Scope is a CRL's issuing distribution point (RFC 5280 section 5.2.5). The zero Scope is everything the CA issued.
+type Scope struct {
 	Raw      []byte // DER of the extension; nil = none
 	urls     []string
 	names    []string // DER of the directory names; of use in the profile RFC5280
@@ -28,7 +28,7 @@ var (
 	errIDPAttrs    = errors.New("it covers attribute certificates only")
 )
 
-func (s *scope) parse(der []byte) error {
+func (s *Scope) parse(der []byte) error {
 	s.Raw = der
 	in := cryptobyte.String(der)
 	var seq, point, reasons cryptobyte.String
@@ -60,7 +60,7 @@ func (s *scope) parse(der []byte) error {
 }
 
 // parseName reads a DistributionPointName's URLs; a name relative to the issuer gives none.
-func (s *scope) parseName(point cryptobyte.String) bool {
+func (s *Scope) parseName(point cryptobyte.String) bool {
 	var full, value cryptobyte.String
 	var tag cbasn1.Tag
 	if !point.PeekASN1Tag(cbasn1.Tag(0).ContextSpecific().Constructed()) {
@@ -93,9 +93,9 @@ func readFlag(in *cryptobyte.String, n uint8, out *bool) bool {
 	return true
 }
 
-// namedBy says whether a certificate's CRL distribution points name this one by a directory name. Points for some reasons
+// NamedBy says whether a certificate's CRL distribution points name this one by a directory name. Points for some reasons
 // only, or for another CRL issuer, do not count.
-func (s *scope) NamedBy(cert *x509.Certificate) bool {
+func (s *Scope) NamedBy(cert *x509.Certificate) bool {
 	e, has := certutil.Extension(cert, certutil.OIDCRLPoints)
 	var points, point cryptobyte.String
 	in := cryptobyte.String(e.Value)
@@ -104,7 +104,7 @@ func (s *scope) NamedBy(cert *x509.Certificate) bool {
 	}
 	for !points.Empty() {
 		var wrapped cryptobyte.String
-		var theirs scope
+		var theirs Scope
 		if !points.ReadASN1(&point, cbasn1.SEQUENCE) {
 			return false
 		}
@@ -118,8 +118,8 @@ func (s *scope) NamedBy(cert *x509.Certificate) bool {
 	return false
 }
 
-// covers says why the scope leaves a certificate out; named is that the certificate names it otherwise than by URL.
-func (s *scope) Covers(cert *x509.Certificate, ca, named bool) error {
+// Covers says why the scope leaves a certificate out; named is that the certificate names it otherwise than by URL.
+func (s *Scope) Covers(cert *x509.Certificate, ca, named bool) error {
 	switch {
 	case s.onlyUser && ca:
 		return errors.New("its issuing distribution point covers no CA certificates")

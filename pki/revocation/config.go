@@ -28,7 +28,8 @@ type Config struct {
 	Denials string // file of what Deny was told, written while Run runs
 	Answers string // file of OCSP answers, written while Run runs
 
-	// WarnAhead is how long before revocation data ends unrenewed the log says so; 0 = 1/16 of its life, at most 7 days.
+	// WarnAhead is how long before revocation data ends unrenewed the log says so.
+	// 0 = 1/16 of its life, at most 7 days.
 	WarnAhead time.Duration
 
 	// RFC5280 has lists judged by RFC 5280 alone: deltas revoke, and distribution points may have directory names.

@@ -16,9 +16,6 @@ type Freshness struct {
 	Ahead  time.Time // when it should have been renewed: from then on the log warns
 }
 
-// Late says whether data should have been renewed by now.
-func (f Freshness) Late(now time.Time) bool { return now.After(f.Ahead) }
-
 // How early a warning comes by itself: a sixteenth of the data's life, which is 1 h 37 min of a CRL of 26 h that was to be
 // renewed 2 h before its end; more of what lives shorter, since nobody mends a CA within minutes; and not for weeks.
 const (

@@ -54,16 +54,16 @@ func TestC2OCSPSignedByTheCertificateItself(t *testing.T) {
 // TestC2OCSPAnswersThatAreGood: what must be believed, or the table above proves nothing.
 func TestC2OCSPAnswersThatAreGood(t *testing.T) {
 	for name, answer := range map[string]func(*bed.World, *x509.Certificate) []byte{
-		"delegated":                      bed.Answering(),
-		"delegated, known by name":       bed.Answering(pkitest.OCSPByName()),
-		"by the CA":                      bed.Answering(pkitest.OCSPByCA()),
-		"by the CA, known by name":       bed.Answering(pkitest.OCSPByCA(), pkitest.OCSPByName()),
-		"SHA-1 certID":                   bed.Answering(pkitest.OCSPHash(crypto.SHA1)),
-		"SHA-384 certID":                 bed.Answering(pkitest.OCSPHash(crypto.SHA384)),
-		"SHA-512 certID":                 bed.Answering(pkitest.OCSPHash(crypto.SHA512)),
-		"RSA responder":                  bed.SignedBy(pkitest.RSA(2048)),
-		"somebody's nonce":               bed.Answering(pkitest.OCSPNonce(make([]byte, 32))),
-		"a clock two minutes ahead":      bed.Answering(pkitest.OCSPValid(2*time.Minute, time.Hour)),
+		"delegated":                 bed.Answering(),
+		"delegated, known by name":  bed.Answering(pkitest.OCSPByName()),
+		"by the CA":                 bed.Answering(pkitest.OCSPByCA()),
+		"by the CA, known by name":  bed.Answering(pkitest.OCSPByCA(), pkitest.OCSPByName()),
+		"SHA-1 certID":              bed.Answering(pkitest.OCSPHash(crypto.SHA1)),
+		"SHA-384 certID":            bed.Answering(pkitest.OCSPHash(crypto.SHA384)),
+		"SHA-512 certID":            bed.Answering(pkitest.OCSPHash(crypto.SHA512)),
+		"RSA responder":             bed.SignedBy(pkitest.RSA(2048)),
+		"somebody's nonce":          bed.Answering(pkitest.OCSPNonce(make([]byte, 32))),
+		"a clock two minutes ahead": bed.Answering(pkitest.OCSPValid(2*time.Minute, time.Hour)),
 		"an extension that is no demand": bed.Answering(pkitest.OCSPExtension(
 			pkix.Extension{Id: asn1.ObjectIdentifier{2, 999, 77}, Value: []byte{5, 0}})),
 		"another's status before it": func(w *bed.World, c *x509.Certificate) []byte {

@@ -10,8 +10,7 @@ import (
 	"tlagate/pki/internal/describe"
 )
 
-// question asks for the status of one certificate of a path, whose signature is known to be good.
-
+// Question asks for the status of one certificate of a path, whose signature is known to be good.
 type Question struct {
 	Issuer, Cert *x509.Certificate
 	CA           bool // it is a CA's

@@ -19,7 +19,7 @@ type Store struct {
 	warned map[string]bool // data whose lateness was said; owned by renew
 }
 
-// NewStore reads what was kept over a restart and the deny list, but no CRL yet: Learn the CAs first, then Reload. The
+// New reads what was kept over a restart and the deny list, but no CRL yet: Learn the CAs first, then Reload. The
 // error names all that is unreadable.
 func New(cfg Config) (*Store, error) {
 	base := newShared(cfg.withDefaults())

@@ -1,3 +1,6 @@
+// Package rfc5280 has the checks of certification path validation (RFC 5280 section 6, RFC 9618) that need nothing but the
+// path: form, constraints, usages, policies, names. What is in doubt, or not understood here, is refused. Package trust
+// makes them in its profile RFC5280, which serves `tla-pki verify --profile rfc5280` alone.
 package rfc5280
 
 import (
@@ -205,7 +208,7 @@ func (p Path) malformed(i int) string {
 	return ""
 }
 
-// ForSecondOpinion gives copies of a path for crypto/x509 without what it judges otherwise than RFC 5280 and the checks
+// SecondOpinion gives copies of a path for crypto/x509 without what it judges otherwise than RFC 5280 and the checks
 // before have judged: it counts self-issued CAs against pathLen, compares names byte by byte, and has its own idea of
 // constraints on directory names, mail addresses and URIs.
 func SecondOpinion(certs []*x509.Certificate) []*x509.Certificate {

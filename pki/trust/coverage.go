@@ -13,7 +13,7 @@ import (
 func (t *Trust) Coverage(ask bool, chains ...[]*x509.Certificate) []revocation.Coverage {
 	var all []revocation.Coverage
 	for _, e := range t.examples(chains) {
-		all = append(all, t.Store.Coverage(e.issuer, e.cert, !e.isCA(), t.moment(), ask))
+		all = append(all, t.CoverageOf(e.issuer, e.cert, !e.isCA(), t.moment(), ask))
 	}
 	return all
 }

@@ -106,8 +106,8 @@ func (p *Party) ourChain() ([]*x509.Certificate, error) {
 // say nothing about the peer's.
 var ownFaults = map[pki.Reason]func(p *Party, c *x509.Certificate) string{
 	pki.Expired: func(p *Party, c *x509.Certificate) string {
-		return fmt.Sprintf("or an issuer of it has ended (it ends at %s, our clock says %s); renew it, or set the clock",
-			describe.Time(c.NotAfter), describe.Time(p.Trust.now()))
+		return fmt.Sprintf("or an issuer of it has ended (it ends at %s, our clock says %s); "+
+			"renew it, or set the clock", describe.Time(c.NotAfter), describe.Time(p.Trust.now()))
 	},
 	pki.NotYetValid: func(p *Party, c *x509.Certificate) string {
 		return fmt.Sprintf("is not valid yet (it begins at %s, our clock says %s); is the clock wrong?",
@@ -116,7 +116,7 @@ var ownFaults = map[pki.Reason]func(p *Party, c *x509.Certificate) string{
 	pki.ExtKeyUsage:    fault("is for another use than this side's; configure the right one"),
 	pki.AnyExtKeyUsage: fault("allows any use, which is never accepted; have a proper one issued"),
 	pki.KeyUsage:       fault("lacks digitalSignature, or its CA lacks keyCertSign; have a proper one issued"),
-	pki.UnknownIssuer:  fault("comes without an issuer that leads to an anchor known here; " +
+	pki.UnknownIssuer: fault("comes without an issuer that leads to an anchor known here; " +
 		"put the issuing CA's certificate behind it in its file"),
 	pki.SelfSigned:     fault("is signed by itself; have one issued by the CA"),
 	pki.BadSignature:   fault("is not signed by the issuer it names; have it issued again"),
@@ -127,10 +127,10 @@ var ownFaults = map[pki.Reason]func(p *Party, c *x509.Certificate) string{
 	pki.WeakSignature:  fault("or an issuer of it is signed with a weak algorithm; have a new one issued"),
 	pki.BadIdentity:    fault("names no urn:tlagate identity; have a proper one issued"),
 	pki.NameSpace:      fault("names a practice its anchor does not vouch for; ask the operator"),
-	pki.TestCA:         fault("comes from a test CA (named TEST…), which the other side refuses; " +
+	pki.TestCA: fault("comes from a test CA (named TEST…), which the other side refuses; " +
 		"have one issued by the production CA"),
-	pki.Revoked:        fault("is revoked; ask the operator for a new one"),
-	pki.CARevoked:      fault("comes from a CA that is revoked; ask the operator for a new one"),
+	pki.Revoked:   fault("is revoked; ask the operator for a new one"),
+	pki.CARevoked: fault("comes from a CA that is revoked; ask the operator for a new one"),
 }
 
 func fault(text string) func(*Party, *x509.Certificate) string {

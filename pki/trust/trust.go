@@ -50,7 +50,8 @@ type Config struct {
 	// Revocation says where revocation data comes from. Open sets RFC5280, Clock, Poll, Log, Stop, Anchors and Issuers.
 	Revocation
 
-	// NoRevocation asks nobody whether a certificate is revoked: for people who look at a path alone; no program sets it.
+	// NoRevocation asks nobody whether a certificate is revoked: for people who look at a path alone. No program that
+	// runs on sets it.
 	NoRevocation bool
 
 	// Stop is closed when the program is to end: from then on Open, Reload and a verification wait for nobody.

@@ -1,3 +1,5 @@
+// Package certutil holds what the packages of pki ask of certificates: extensions, who may have issued whom, and
+// signatures that need be verified only once.
 package certutil
 
 import (
@@ -27,6 +29,7 @@ var (
 	OIDSubjectInfo      = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 11}
 )
 
+// Extension returns an extension of a certificate, if it has it.
 func Extension(c *x509.Certificate, oid asn1.ObjectIdentifier) (pkix.Extension, bool) {
 	i := slices.IndexFunc(c.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(oid) })
 	if i < 0 {
@@ -35,18 +38,19 @@ func Extension(c *x509.Certificate, oid asn1.ObjectIdentifier) (pkix.Extension, 
 	return c.Extensions[i], true
 }
 
-// mayIssue says whether ca's name and key identifier fit the last of certs, which does not hold ca yet.
+// MayIssue says whether ca's name and key identifier fit the last of certs, which does not hold ca yet.
 func MayIssue(ca *x509.Certificate, certs []*x509.Certificate) bool {
 	child := certs[len(certs)-1]
 	return bytes.Equal(ca.RawSubject, child.RawIssuer) && KeyIDsFit(child.AuthorityKeyId, ca.SubjectKeyId) &&
 		!slices.ContainsFunc(certs, ca.Equal)
 }
 
-// keyIDsFit lets a missing identifier fit anything: the signature decides.
+// KeyIDsFit lets a missing identifier fit anything: the signature decides.
 func KeyIDsFit(aki, ski []byte) bool {
 	return len(aki) == 0 || len(ski) == 0 || bytes.Equal(aki, ski)
 }
 
+// Contains reports whether a certificate is one of a list.
 func Contains(list []*x509.Certificate, c *x509.Certificate) bool {
 	for _, have := range list {
 		if have.Equal(c) {
@@ -56,13 +60,16 @@ func Contains(list []*x509.Certificate, c *x509.Certificate) bool {
 	return false
 }
 
+// SelfIssued reports whether subject and issuer have the same name.
 func SelfIssued(c *x509.Certificate) bool { return string(c.RawSubject) == string(c.RawIssuer) }
 
+// HasKeyUsage reports whether a certificate limits what its key is for.
 func HasKeyUsage(c *x509.Certificate) bool {
 	_, has := Extension(c, OIDKeyUsage)
 	return has
 }
 
+// Explicit context-specific tags.
 var Context0, Context1, Context2 = explicit(0), explicit(1), explicit(2)
 
 func explicit(n uint8) cbasn1.Tag { return cbasn1.Tag(n).ContextSpecific().Constructed() }

@@ -1,3 +1,4 @@
+// Package describe puts certificates into words for logs and refusals. What a peer wrote is quoted and cut.
 package describe
 
 import (
@@ -10,8 +11,7 @@ import (
 	"tlagate/pki"
 )
 
-// What a peer put into its certificate is quoted and cut: it ends up in logs.
-
+// Leaf names a certificate of a component, whom it claims to be for, and its issuer. Standing stands before the identity.
 func Leaf(c *x509.Certificate, standing string) string {
 	who := "no readable identity"
 	if id, err := pki.IdentityOf(c); err == nil {
@@ -21,15 +21,18 @@ func Leaf(c *x509.Certificate, standing string) string {
 		standing, who, Name(c.Subject.CommonName), Serial(c), Name(c.Issuer.CommonName))
 }
 
+// CA names a certificate of a CA.
 func CA(c *x509.Certificate) string {
 	return fmt.Sprintf("CA %s (serial %s)", Name(c.Subject.CommonName), Serial(c))
 }
 
+// Serial returns a serial number in hexadecimal, cut.
 func Serial(c *x509.Certificate) string { return Cut(fmt.Sprintf("%x", c.SerialNumber), 42) }
 
+// Name quotes and cuts a name.
 func Name(s string) string { return strconv.QuoteToGraphic(Cut(s, 64)) }
 
-// bounded cuts s to n bytes.
+// Cut cuts s to n bytes.
 func Cut(s string, n int) string {
 	if len(s) > n {
 		s = s[:n] + "…"
@@ -37,8 +40,10 @@ func Cut(s string, n int) string {
 	return strings.ToValidUTF8(s, "?")
 }
 
+// Time returns a moment in UTC, as logs have it.
 func Time(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
+// Usage returns the word of an extended key usage.
 func Usage(u x509.ExtKeyUsage) string {
 	switch u {
 	case x509.ExtKeyUsageClientAuth:
@@ -53,6 +58,7 @@ func Usage(u x509.ExtKeyUsage) string {
 	return fmt.Sprintf("usage %d", int(u))
 }
 
+// Usages returns those of a certificate.
 func Usages(c *x509.Certificate) string {
 	var names []string
 	for _, u := range c.ExtKeyUsage {
