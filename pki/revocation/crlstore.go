@@ -1,17 +1,14 @@
 package revocation
 
 import (
-	"cmp"
 	"crypto/x509"
 	"maps"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	"tlagate/pki"
 	"tlagate/pki/crl"
 	"tlagate/pki/internal/certutil"
-	"tlagate/pki/internal/describe"
 )
 
 // crlStore is the lists at hand and the sources that they come from.
@@ -103,10 +100,8 @@ func (t *crlStore) merge(old, read []*crl.List) (merged []*crl.List, said []*pki
 		refusal := t.standing(n)
 		i := slices.IndexFunc(old, n.Replaces)
 		if refusal == nil {
-			old = slices.DeleteFunc(old, func(o *crl.List) bool {
-				return n.SameSeries(o) &&
-					n.Number().Cmp(o.Number()) >= 0
-			})
+			older := func(o *crl.List) bool { return n.SameSeries(o) && n.Number().Cmp(o.Number()) >= 0 }
+			old = slices.DeleteFunc(old, older)
 		}
 		if refusal != nil && i >= 0 {
 			said = append(said, refusal)
@@ -168,48 +163,4 @@ func (t *crlStore) checkScope(c *crl.List, cert *x509.Certificate, ca bool) *pki
 		return c.Refuse(pki.CRLBad, "%v", err)
 	}
 	return nil
-}
-
-// List is a CRL or ARL at hand, or a source that gives none; for people.
-type List struct {
-	Source     string // file or URL
-	Issuer     string // common name of the CA that it names
-	Number     string // CRLNumber, decimal
-	Entries    int
-	ThisUpdate time.Time
-	NextUpdate time.Time
-	Ahead      time.Time // when it should have been renewed, as the log would warn
-	Err        error     // nil, or a *Refusal: why nothing can be accepted by it now
-}
-
-// Lists returns every list at hand, and each source that gives nothing usable. A list in whose place a newer one
-// stands, of another source, is left out: nothing depends on it.
-func (t *crlStore) Lists() []List {
-	snap, now := t.snap.Load(), t.now()
-	var all []List
-	for _, c := range snap.crls {
-		if t.superseded(c, snap.crls) {
-			continue
-		}
-		l := List{Source: c.Source, Issuer: describe.Cut(c.Head.Issuer.CommonName, 64), Number: c.Number().String(),
-			Entries: c.Len(), ThisUpdate: c.Head.ThisUpdate, NextUpdate: c.Head.NextUpdate,
-			Ahead: t.aheadOf(c.Head.ThisUpdate, c.Head.NextUpdate)}
-		if refusal := cmp.Or(t.standing(c), c.CheckFuture(now), c.CheckStale(now)); refusal != nil {
-			l.Err = refusal
-		}
-		all = append(all, l)
-	}
-	for _, refusal := range snap.broken {
-		all = append(all, List{Source: refusal.Subject, Err: refusal})
-	}
-	return all
-}
-
-// superseded reports whether a newer list of the same series is at hand that can be used now.
-func (t *crlStore) superseded(c *crl.List, all []*crl.List) bool {
-	now := t.now()
-	return slices.ContainsFunc(all, func(n *crl.List) bool {
-		return n != c && n.SameSeries(c) && n.Number().Cmp(c.Number()) > 0 && t.standing(n) == nil &&
-			n.CheckFuture(now) == nil && n.CheckStale(now) == nil
-	})
 }
