@@ -1,6 +1,6 @@
-// Package crl reads certificate revocation lists (RFC 5280 section 5) and judges one by itself: its form, who signed it,
-// which certificates it speaks of, and whether it is in date. It keeps a list as its DER and an index of about eight bytes
-// an entry. Which list to believe, of several, is for package revocation.
+// Package crl reads certificate revocation lists (RFC 5280 section 5) and judges one by itself: its form, who signed
+// it, which certificates it speaks of, and whether it is in date. It keeps a list as its DER and an index of about
+// eight bytes an entry. Which list to believe, of several, is for package revocation.
 package crl
 
 import (

@@ -93,8 +93,8 @@ func readFlag(in *cryptobyte.String, n uint8, out *bool) bool {
 	return true
 }
 
-// NamedBy says whether a certificate's CRL distribution points name this one by a directory name. Points for some reasons
-// only, or for another CRL issuer, do not count.
+// NamedBy says whether a certificate's CRL distribution points name this one by a directory name. Points for some
+// reasons only, or for another CRL issuer, do not count.
 func (s *Scope) NamedBy(cert *x509.Certificate) bool {
 	e, has := certutil.Extension(cert, certutil.OIDCRLPoints)
 	var points, point cryptobyte.String

@@ -28,8 +28,8 @@ type Coverage struct {
 // Covered reports whether a certificate of the CA would be accepted now, or is asked about when one comes.
 func (c Coverage) Covered() bool { return c.Source != "" || c.Revoked || c.Asked && c.Silence == nil }
 
-// CoverageOf looks at one CA: by a certificate that it issued, taken for an example of what peers present (nil = none is
-// at hand), which is a component's if leaf. With ask, responders are asked about that certificate, and waited for.
+// CoverageOf looks at one CA: by a certificate that it issued, taken for an example of what peers present (nil = none
+// is at hand), which is a component's if leaf. With ask, responders are asked about that certificate, and waited for.
 func (t *Store) CoverageOf(issuer, cert *x509.Certificate, leaf bool, now time.Time, ask bool) Coverage {
 	c := Coverage{CA: describe.Name(issuer.Subject.CommonName), Of: "CAs", Leaf: leaf}
 	if c.Leaf {

@@ -1,6 +1,6 @@
-// Package rfc5280 has the checks of certification path validation (RFC 5280 section 6, RFC 9618) that need nothing but the
-// path: form, constraints, usages, policies, names. What is in doubt, or not understood here, is refused. Package trust
-// makes them in its profile RFC5280, which serves `tla-pki verify --profile rfc5280` alone.
+// Package rfc5280 has the checks of certification path validation (RFC 5280 section 6, RFC 9618) that need nothing but
+// the path: form, constraints, usages, policies, names. What is in doubt, or not understood here, is refused. Package
+// trust makes them in its profile RFC5280, which serves `tla-pki verify --profile rfc5280` alone.
 package rfc5280
 
 import (

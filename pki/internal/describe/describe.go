@@ -11,7 +11,8 @@ import (
 	"tlagate/pki"
 )
 
-// Leaf names a certificate of a component, whom it claims to be for, and its issuer. Standing stands before the identity.
+// Leaf names a certificate of a component, whom it claims to be for, and its issuer. Standing stands before the
+// identity.
 func Leaf(c *x509.Certificate, standing string) string {
 	who := "no readable identity"
 	if id, err := pki.IdentityOf(c); err == nil {
