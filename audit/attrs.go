@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"tlagate/internal/stamp"
 )
 
 // Attr is one thing an event says. Only the functions of this file make one.
@@ -98,7 +100,7 @@ func To(now string) Attr { return text("to", now) }
 func Use(use string) Attr { return text("use", use) }
 
 // Until is an end of validity.
-func Until(t time.Time) Attr { return text("until", t.UTC().Format(time.RFC3339)) }
+func Until(t time.Time) Attr { return text("until", stamp.Instant(t)) }
 
 // Count is how many.
 func Count(n int) Attr { return text("count", strconv.Itoa(n)) }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tlagate/internal/files"
 )
 
 // headName and tornName are the files beside a log: its head, and what was set aside of half-written lines.
@@ -69,7 +71,7 @@ func create(file string) (*os.File, error) {
 	if f, err = os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return nil, err
 	}
-	if err := syncDir(filepath.Dir(file)); err != nil {
+	if err := files.SyncDir(filepath.Dir(file)); err != nil {
 		f.Close()
 		return nil, err
 	}

@@ -30,13 +30,3 @@ func checkMode(f *os.File) error {
 	}
 	return err
 }
-
-// syncDir makes a new name in a directory last.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}

@@ -25,5 +25,3 @@ func tryLock(f *os.File, shared bool) (busy bool, err error) {
 
 // checkMode says nothing: Windows has no such bits, and the directory's rights count.
 func checkMode(*os.File) error { return nil }
-
-func syncDir(string) error { return nil }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"tlagate/internal/files"
 )
 
 // tail is the end of a log, while we hold its lock.
@@ -265,7 +267,7 @@ func (t *tail) putAway() error {
 	if t.file, err = create(name); err != nil {
 		return err
 	}
-	if err := errors.Join(t.file.Chmod(info.Mode().Perm()), syncDir(filepath.Dir(name))); err != nil {
+	if err := errors.Join(t.file.Chmod(info.Mode().Perm()), files.SyncDir(filepath.Dir(name))); err != nil {
 		return err
 	}
 	t.head.size = 0

@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"tlagate/internal/retry"
 )
 
 // Network tells when this machine's addresses or routes have changed: what could not be reached before may be reached
@@ -53,10 +55,8 @@ func (n *Network) Watch(ctx context.Context) error {
 		case <-events:
 		}
 		n.Moved()
-		select {
-		case <-ctx.Done():
+		if !retry.Sleep(ctx, settle) {
 			return nil
-		case <-time.After(settle):
 		}
 	}
 }

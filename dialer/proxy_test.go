@@ -12,28 +12,22 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tlagate/internal/nettest"
 )
 
 // standIn listens, and gives what each connection to it begins with; answer is sent back at once.
 func standIn(t *testing.T, answer string) (addr string, requests chan *http.Request) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { l.Close() })
 	requests = make(chan *http.Request, 9)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			if req, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
-				requests <- req
-			}
-			_, _ = io.WriteString(c, answer)
-			c.(*net.TCPConn).CloseWrite()
+	addr = nettest.Serve(t, func(c net.Conn) {
+		if req, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+			requests <- req
 		}
-	}()
-	return l.Addr().String(), requests
+		_, _ = io.WriteString(c, answer)
+		c.(*net.TCPConn).CloseWrite()
+		_, _ = io.Copy(io.Discard, c)
+	})
+	return addr, requests
 }
 
 func TestC3WhatComesBehindTheAnswerIsNotLost(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/est"
+	"tlagate/internal/nettest"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
 	"tlagate/pki/trust"
@@ -152,23 +153,6 @@ func TestSlowHelloIsRefused(t *testing.T) {
 	r.logged("handshake refused", "reason", string(pki.HandshakeSlow))
 }
 
-// sink is a PKI that does as it is told with each connection.
-func sink(t *testing.T, do func(net.Conn)) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { defer c.Close(); do(c) }()
-		}
-	}()
-	return l.Addr().String()
-}
-
 func swallow(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
 func (r *rig) pipe(t *testing.T) net.Conn {
@@ -182,30 +166,30 @@ func (r *rig) pipe(t *testing.T) net.Conn {
 
 func TestPipesAreBounded(t *testing.T) {
 	t.Run("octets", func(t *testing.T) {
-		r := start(t, piping(&Enrolment{To: sink(t, swallow), Octets: 10 << 10}))
+		r := start(t, piping(&Enrolment{To: nettest.Serve(t, swallow), Octets: 10 << 10}))
 		c := r.pipe(t)
 		_, _ = c.Write(make([]byte, 11<<10))
 		r.logged("enrolment connection ended", "reason", pipeOctets)
 	})
 	t.Run("octets of the PKI", func(t *testing.T) {
-		r := start(t, piping(&Enrolment{Octets: 10 << 10, To: sink(t, func(c net.Conn) { _, _ = c.Write(make([]byte, 1<<20)) })}))
+		r := start(t, piping(&Enrolment{Octets: 10 << 10, To: nettest.Serve(t, func(c net.Conn) { _, _ = c.Write(make([]byte, 1<<20)) })}))
 		c := r.pipe(t)
 		got, _ := io.Copy(io.Discard, c)
 		require.LessOrEqual(t, got, int64(10<<10))
 		r.logged("enrolment connection ended", "reason", pipeOctets)
 	})
 	t.Run("time", func(t *testing.T) {
-		r := start(t, piping(&Enrolment{To: sink(t, swallow), Time: 50 * time.Millisecond}))
+		r := start(t, piping(&Enrolment{To: nettest.Serve(t, swallow), Time: 50 * time.Millisecond}))
 		r.pipe(t)
 		r.logged("enrolment connection ended", "reason", pipeTime)
 	})
 	t.Run("idle", func(t *testing.T) {
-		r := start(t, piping(&Enrolment{To: sink(t, swallow), Idle: 50 * time.Millisecond}))
+		r := start(t, piping(&Enrolment{To: nettest.Serve(t, swallow), Idle: 50 * time.Millisecond}))
 		r.pipe(t)
 		r.logged("enrolment connection ended", "reason", pipeIdle)
 	})
 	t.Run("at once from one address", func(t *testing.T) {
-		r := start(t, piping(&Enrolment{To: sink(t, swallow), PerAddress: 2}))
+		r := start(t, piping(&Enrolment{To: nettest.Serve(t, swallow), PerAddress: 2}))
 		for range 3 {
 			r.pipe(t)
 		}
@@ -214,7 +198,7 @@ func TestPipesAreBounded(t *testing.T) {
 	})
 	t.Run("until the gateway stops", func(t *testing.T) {
 		piped := make(chan struct{})
-		r := start(t, piping(&Enrolment{To: sink(t, func(c net.Conn) { close(piped); swallow(c) })}))
+		r := start(t, piping(&Enrolment{To: nettest.Serve(t, func(c net.Conn) { close(piped); swallow(c) })}))
 		r.pipe(t)
 		<-piped
 		r.stop()

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	tag "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/der"
 )
 
 // PKCS#8 EncryptedPrivateKeyInfo (RFC 5958, 3) with PBES2 (RFC 8018, 6.2 and A.4): PBKDF2 with HMAC-SHA-256 and
@@ -139,10 +141,10 @@ func sequence(b *cryptobyte.Builder, f func(*cryptobyte.Builder)) { b.AddASN1(ta
 var errNotSealing = errors.New("it is not a PKCS#8 EncryptedPrivateKeyInfo")
 
 // parseSealing reads EncryptedPrivateKeyInfo strictly. The data is a copy.
-func parseSealing(der []byte) (s sealing, data []byte, err error) {
-	var outer, algorithm, params, octets cryptobyte.String
-	in := cryptobyte.String(der)
-	if !in.ReadASN1(&outer, tag.SEQUENCE) || !in.Empty() || !outer.ReadASN1(&algorithm, tag.SEQUENCE) ||
+func parseSealing(raw []byte) (s sealing, data []byte, err error) {
+	var algorithm, params, octets cryptobyte.String
+	outer, ok := der.Sequence(raw)
+	if !ok || !outer.ReadASN1(&algorithm, tag.SEQUENCE) ||
 		!outer.ReadASN1(&octets, tag.OCTET_STRING) || !outer.Empty() {
 		return s, nil, errNotSealing
 	}

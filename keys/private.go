@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"tlagate/internal/files"
 )
 
 // maxPrivate bounds a file with a secret, in octets.
@@ -81,7 +83,8 @@ func staysHere(file string) error {
 	return nil
 }
 
-// writeNew writes a file that is not there yet, and takes it away again when that fails.
+// writeNew writes a file that is not there yet, and takes it away again when that fails. It is written in its place: a
+// temporary file would be another that holds the secret after a crash, and that nobody destroys.
 func writeNew(file string, data []byte) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -94,19 +97,7 @@ func writeNew(file string, data []byte) error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return errors.Join(err, os.Remove(file))
 	}
-	return syncDir(filepath.Dir(file))
-}
-
-// syncDir makes a new or removed name last. Windows cannot, and need not.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return files.SyncDir(filepath.Dir(file))
 }
 
 // destroyFile overwrites a file once and removes it. On flash that proves nothing: the medium keeps old pages.
@@ -123,5 +114,5 @@ func destroyFile(file string) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return errors.Join(os.Remove(file), syncDir(filepath.Dir(file)))
+	return errors.Join(os.Remove(file), files.SyncDir(filepath.Dir(file)))
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	tag "golang.org/x/crypto/cryptobyte/asn1"
 
+	"tlagate/internal/der"
 	"tlagate/pemfile"
 )
 
@@ -39,25 +40,25 @@ func (b *blob) marshal() ([]byte, error) {
 	var out cryptobyte.Builder
 	sequence(&out, func(o *cryptobyte.Builder) {
 		o.AddASN1ObjectIdentifier(oidLoadableKey)
-		o.AddASN1(tag.Tag(0).Constructed().ContextSpecific(), func(o *cryptobyte.Builder) { o.AddASN1Boolean(true) })
+		o.AddASN1(der.Context0, func(o *cryptobyte.Builder) { o.AddASN1Boolean(true) })
 		o.AddASN1Uint64(uint64(b.parent))
 		o.AddASN1OctetString(tpm2.Marshal(b.public))
 		o.AddASN1OctetString(tpm2.Marshal(b.private))
 	})
-	der, err := out.Bytes()
-	return pem.EncodeToMemory(&pem.Block{Type: blobBlock, Bytes: der}), err
+	raw, err := out.Bytes()
+	return pem.EncodeToMemory(&pem.Block{Type: blobBlock, Bytes: raw}), err
 }
 
 var errNotBlob = errors.New("it is not a TSS2 PRIVATE KEY of a loadable key without password and policy")
 
 // parseBlob reads a key file strictly.
 func parseBlob(raw []byte) (*blob, error) {
-	der, err := pemfile.One(raw, blobBlock)
+	one, err := pemfile.One(raw, blobBlock)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNotBlob, err)
 	}
-	in, body := cryptobyte.String(der), cryptobyte.String{}
-	if !in.ReadASN1(&body, tag.SEQUENCE) || !in.Empty() {
+	body, ok := der.Sequence(one)
+	if !ok {
 		return nil, errNotBlob
 	}
 	return readBlob(body)
@@ -70,7 +71,7 @@ func readBlob(body cryptobyte.String) (*blob, error) {
 	var parent uint32
 	b := new(blob)
 	if !body.ReadASN1ObjectIdentifier(&oid) || !oid.Equal(oidLoadableKey) ||
-		!body.ReadOptionalASN1(&auth, &hasAuth, tag.Tag(0).Constructed().ContextSpecific()) || !hasAuth ||
+		!body.ReadOptionalASN1(&auth, &hasAuth, der.Context0) || !hasAuth ||
 		!auth.ReadASN1Boolean(&empty) || !empty || !auth.Empty() ||
 		!body.ReadASN1Integer(&parent) || !body.ReadASN1(&public, tag.OCTET_STRING) || !body.ReadASN1(&private, tag.OCTET_STRING) || !body.Empty() {
 		return nil, errNotBlob

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"tlagate/internal/retry"
 )
 
 // backoff spaces the attempts at one gateway, whoever makes them. Pauses do not grow: a gateway that is back must be
@@ -61,9 +63,9 @@ func (b *backoff) failed(hurry bool) {
 	}
 	if !now.Before(b.next) {
 		b.failures++
-		b.next = now.Add(jitter(pause))
+		b.next = now.Add(retry.Jitter(pause))
 	} else if hurry {
-		b.forward(now.Add(jitter(pause)))
+		b.forward(now.Add(retry.Jitter(pause)))
 	}
 }
 
@@ -71,7 +73,7 @@ func (b *backoff) failed(hurry bool) {
 func (b *backoff) hurry() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.forward(time.Now().Add(jitter(b.short)))
+	b.forward(time.Now().Add(retry.Jitter(b.short)))
 }
 
 // atOnce makes an end of a pause, if one is under way.

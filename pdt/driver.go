@@ -1,11 +1,9 @@
 package pdt
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"time"
@@ -79,18 +77,3 @@ func NewDriver(cfg DriverConfig) ([session.Slots]Reader, error) {
 	}
 	return readers, nil
 }
-
-// wait sleeps for d; false when ctx ends first.
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
-}
-
-// jitter gives something between d/2 and d.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }

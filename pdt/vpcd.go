@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/internal/retry"
 	"tlagate/session"
 )
 
@@ -87,12 +88,12 @@ func (v *vpcd) goesOn(err error) bool {
 
 // refresh resets the card until that succeeds; false when the card is of no more use.
 func (v *vpcd) refresh(ctx context.Context, card *Card) bool {
-	for pause := v.cfg.Gap; ; pause = min(2*pause, slowRefresh) {
+	for again := (retry.Backoff{First: v.cfg.Gap, Most: slowRefresh}); ; {
 		err := card.Reset(session.ResetCold)
 		if err == nil {
 			return true
 		}
-		if errors.Is(err, session.StaleEpoch) || errors.Is(err, session.NoCard) || !wait(ctx, pause) {
+		if errors.Is(err, session.StaleEpoch) || errors.Is(err, session.NoCard) || !retry.Sleep(ctx, again.Next()) {
 			return false
 		}
 	}
@@ -101,11 +102,11 @@ func (v *vpcd) refresh(ctx context.Context, card *Card) bool {
 // dial connects to the driver, not before the gap is over, and until ctx ends. What is wrong is logged once. One dial
 // is not broken off: the driver would see a connection that is reset.
 func (v *vpcd) dial(ctx context.Context) (*net.TCPConn, error) {
-	if !wait(ctx, time.Until(v.left.Add(v.cfg.Gap))) {
+	if !retry.Sleep(ctx, time.Until(v.left.Add(v.cfg.Gap))) {
 		return nil, ctx.Err()
 	}
 	missing := false
-	for pause := min(firstRetry, v.cfg.Retry); ; pause = min(2*pause, v.cfg.Retry) {
+	for again := (retry.Backoff{First: firstRetry, Most: v.cfg.Retry}); ; {
 		conn, err := net.DialTimeout("tcp", v.addr, dialTimeout)
 		if err == nil {
 			if missing {
@@ -118,7 +119,7 @@ func (v *vpcd) dial(ctx context.Context) (*net.TCPConn, error) {
 			v.set(false, err.Error())
 			v.log.Warn("cannot reach the virtual reader driver: is it installed, and pcscd running? Trying on", "error", err)
 		}
-		if !wait(ctx, jitter(pause)) {
+		if !retry.Sleep(ctx, retry.Jitter(again.Next())) {
 			v.set(false, "")
 			return nil, ctx.Err()
 		}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 
+	"tlagate/internal/der"
 	"tlagate/pki/internal/certutil"
 )
 
@@ -80,7 +81,7 @@ func IdentityOf(cert *x509.Certificate) (Identity, error) {
 func uriNames(cert *x509.Certificate) []string {
 	var names []string
 	for _, ext := range cert.Extensions {
-		if !ext.Id.Equal(certutil.OIDSAN) {
+		if !ext.Id.Equal(der.SubjectAltName) {
 			continue
 		}
 		in := cryptobyte.String(ext.Value)

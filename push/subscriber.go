@@ -9,11 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
 	"tlagate/internal/address"
+	"tlagate/internal/retry"
 	"tlagate/pki"
 	"tlagate/pki/revocation"
 	"tlagate/pki/trust"
@@ -96,7 +96,7 @@ func (s *Subscriber) Run(ctx context.Context) error {
 	var fetching sync.WaitGroup
 	fetching.Go(func() { s.fetchLists(ctx) })
 	defer fetching.Wait()
-	wait := s.cfg.Retry
+	wait := retry.Backoff{First: s.cfg.Retry, Most: s.cfg.MaxRetry}
 	s.since = s.cfg.Party.Trust.Heard(s.cfg.URL)
 	for ctx.Err() == nil {
 		heard, err := s.listen(ctx)
@@ -105,10 +105,9 @@ func (s *Subscriber) Run(ctx context.Context) error {
 		}
 		s.lost(err)
 		if heard {
-			wait = s.cfg.Retry
+			wait.Reset()
 		}
-		sleep(ctx, wait/2+rand.N(wait/2+1))
-		wait = min(2*wait, s.cfg.MaxRetry)
+		retry.Sleep(ctx, retry.Jitter(wait.Next()))
 	}
 	return ctx.Err()
 }
@@ -230,17 +229,9 @@ func (s *Subscriber) fetchLists(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.fetch:
-			sleep(ctx, rand.N(s.cfg.Spread))
-			if ctx.Err() == nil {
+			if retry.Sleep(ctx, retry.Between(0, s.cfg.Spread)) {
 				s.cfg.Party.Trust.Reload()
 			}
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
 	}
 }

@@ -6,12 +6,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"tlagate/internal/nettest"
 )
 
 // BenchmarkExchange is one command through a session over loopback, without TLS: what frames, ledger and
 // hand-offs between goroutines cost.
 func BenchmarkExchange(b *testing.B) {
-	a, z := connect(b)
+	a, z := nettest.Pair(b)
 	w, epoch := benchPair(b, a, z)
 	apdu := []byte{0, 0xB0, 0, 0, 32}
 	b.ReportAllocs()

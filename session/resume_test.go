@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tlagate/internal/nettest"
 )
 
 // faulty is a TCP connection that lets pass only so many more octets, and then either closes or swallows what is written, its end included.
@@ -55,7 +57,7 @@ type testLink struct {
 }
 
 func newLink(t testing.TB) testLink {
-	a, b := connect(t)
+	a, b := nettest.Pair(t)
 	l := testLink{rawA: &faulty{Conn: a}, rawB: &faulty{Conn: b}}
 	l.rawA.left.Store(math.MaxInt64)
 	l.rawB.left.Store(math.MaxInt64)
@@ -406,11 +408,11 @@ func TestResumeProvesThePdT(t *testing.T) {
 func TestResumeNeedsTLS(t *testing.T) {
 	p := newPair(t)
 	require.Nil(t, p.t.secret)
-	a, b := connect(t)
+	a, b := nettest.Pair(t)
 	go drain(b)
 	defer b.Close()
 	require.ErrorIs(t, p.t.Resume(context.Background(), a, 2), errNoSecret)
-	a, b = connect(t)
+	a, b = nettest.Pair(t)
 	defer a.Close()
 	require.ErrorIs(t, p.w.Resume(context.Background(), b, 2, nil), errNoSecret)
 }

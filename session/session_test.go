@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"tlagate/internal/nettest"
 )
 
 // patience is for what must happen, on however slow a machine.
@@ -55,22 +57,11 @@ type pair struct {
 	endW     chan error
 }
 
-func connect(t testing.TB) (net.Conn, net.Conn) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	a, err := net.Dial("tcp", l.Addr().String())
-	require.NoError(t, err)
-	b, err := l.Accept()
-	require.NoError(t, err)
-	return a, b
-}
-
 // drain reads what the end under test says, until it closes.
 func drain(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
 func newPair(t *testing.T) *pair {
-	a, b := connect(t)
+	a, b := nettest.Pair(t)
 	p := &pair{inserted: make(chan Inserted, 9), removed: make(chan Slot, 9), shown: make(chan Slot, 9),
 		endT: make(chan error, 1), endW: make(chan error, 1)}
 	id := NewID()
@@ -188,7 +179,7 @@ func TestByeIsHeard(t *testing.T) {
 }
 
 func TestBusyRefusal(t *testing.T) {
-	a, b := connect(t)
+	a, b := nettest.Pair(t)
 	id := NewID()
 	term, err := OpenTerminal(a, TerminalConfig{ID: id, Timers: unhurried})
 	require.NoError(t, err)
@@ -201,7 +192,7 @@ func TestBusyRefusal(t *testing.T) {
 }
 
 func TestHelloOfAnotherSession(t *testing.T) {
-	a, b := connect(t)
+	a, b := nettest.Pair(t)
 	term, err := OpenTerminal(a, TerminalConfig{ID: NewID(), Timers: unhurried})
 	require.NoError(t, err)
 	_, err = OpenWorkstation(b, WorkstationConfig{Session: NewID().String(), Timers: unhurried})
@@ -211,7 +202,7 @@ func TestHelloOfAnotherSession(t *testing.T) {
 }
 
 func TestSilentPeerIsDead(t *testing.T) {
-	a, b := connect(t)
+	a, b := nettest.Pair(t)
 	defer b.Close()
 	term, err := OpenTerminal(a, TerminalConfig{ID: NewID(), Timers: Timers{Heartbeat: 5 * time.Millisecond}})
 	require.NoError(t, err)

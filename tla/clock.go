@@ -1,15 +1,14 @@
 package tla
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
+	"tlagate/internal/files"
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 	"tlagate/session/consent"
 )
@@ -58,18 +57,15 @@ func OpenClock(cfg ClockConfig) *Clock {
 	return c
 }
 
-func readFloor(file string) (time.Time, error) {
-	if file == "" {
-		return time.Time{}, nil
-	}
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return time.Time{}, nil
-	}
-	if err != nil {
-		return time.Time{}, err
-	}
-	return time.Parse(time.RFC3339, strings.TrimSpace(string(text)))
+// maxFloor bounds the file, in octets: it is one time.
+const maxFloor = 64
+
+func readFloor(file string) (at time.Time, err error) {
+	_, err = files.Load(file, maxFloor, func(text []byte) error {
+		at, err = time.Parse(time.RFC3339, strings.TrimSpace(string(text)))
+		return err
+	})
+	return at, err
 }
 
 func (c *Clock) raise(at time.Time) {
@@ -99,10 +95,8 @@ func (c *Clock) check() *Why {
 	if !now.Before(floor.Add(-consent.Skew)) {
 		return nil
 	}
-	return &Why{Code: CodeClock, Detail: fmt.Sprintf("it is %s here, and it was %s before: set the clock (and see to NTP or a battery)", utc(now), utc(floor))}
+	return &Why{Code: CodeClock, Detail: fmt.Sprintf("it is %s here, and it was %s before: set the clock (and see to NTP or a battery)", stamp.Minute(now), stamp.Minute(floor))}
 }
-
-func utc(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 UTC") }
 
 // accepted: gateway and PdT have accepted a consent that says our time, so it is no earlier than what they allow.
 func (c *Clock) accepted() {
@@ -134,7 +128,7 @@ func (c *Clock) Keep() {
 	if floor.Sub(c.kept) < keepStep {
 		return
 	}
-	if err := pki.WriteFileAtomic(c.cfg.File, []byte(floor.UTC().Format(time.RFC3339)+"\n")); err != nil {
+	if err := files.Replace(c.cfg.File, []byte(stamp.Instant(floor)+"\n"), 0o600); err != nil {
 		c.cfg.Log.Error("clock floor not kept", "file", c.cfg.File, "error", err)
 		return
 	}

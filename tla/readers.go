@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/internal/retry"
 	"tlagate/session"
 )
 
@@ -70,7 +71,7 @@ func (r *Readers) watchAlways(ctx context.Context) {
 		if ctx.Err() == nil {
 			r.lose(err)
 		}
-		pause(ctx, retryTime)
+		retry.Sleep(ctx, retryTime)
 	}
 }
 
@@ -98,7 +99,7 @@ func (r *Readers) look(ctx context.Context, c pcscContext) error {
 	}
 	looks := r.keep(names)
 	if len(looks) == 0 {
-		pause(ctx, waitTime)
+		retry.Sleep(ctx, waitTime)
 		return nil
 	}
 	switch err := c.wait(looks, waitTime); {
@@ -106,7 +107,7 @@ func (r *Readers) look(ctx context.Context, c pcscContext) error {
 		r.update(func() { r.table.apply(looks) })
 	case errors.Is(err, errTimeout):
 	case errors.Is(err, errUnknownReader):
-		pause(ctx, waitTime/10) // unplugged since the list was made
+		retry.Sleep(ctx, waitTime/10) // unplugged since the list was made
 	default:
 		return fmt.Errorf("cannot watch the readers: %w", err)
 	}
@@ -152,14 +153,4 @@ func (r *Readers) now() ([session.Slots]*seat, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.seats, r.changed
-}
-
-// pause waits for d or the end of ctx.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

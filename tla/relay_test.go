@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/internal/nettest"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
 	"tlagate/session"
@@ -194,21 +195,11 @@ func TestStartRefused(t *testing.T) {
 
 // webServer answers whatever comes as a web server does that knows no TLS.
 func webServer(t *testing.T) (addr string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = c.Read(make([]byte, 4096))
-			_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
-			c.Close()
-		}
-	}()
-	return strings.Replace(l.Addr().String(), "127.0.0.1", "localhost", 1)
+	addr = nettest.Serve(t, func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 4096))
+		_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+	})
+	return strings.Replace(addr, "127.0.0.1", "localhost", 1)
 }
 
 // TestStopTellsOfACardThatIsNotLetGo: a reader that does not answer has its card still; nobody is told that it is free.

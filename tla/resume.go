@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"slices"
 	"sync"
 	"time"
 
 	"tlagate/dialer"
+	"tlagate/internal/retry"
 	"tlagate/pki"
 	"tlagate/pki/trust"
 	"tlagate/session"
@@ -47,9 +47,9 @@ func (l *live) resume(n *line, lost *failure) (*line, error) {
 	l.log.Warn("link lost; getting it back", "code", string(w.Code), "reason", w.Reason, "gateway", n.gateway, "detail", w.Detail, "grace", l.cfg.Timers.Grace)
 	a := &again{n.link.Ticket(), n.terminal, n.since, network.Over(l.cfg.Dial)}
 	moved := network.Changed()
-	for pause := l.cfg.Timers.Redial; ; pause = min(2*pause, l.cfg.Timers.RedialMax) {
+	for redial := (retry.Backoff{First: l.cfg.Timers.Redial, Most: l.cfg.Timers.RedialMax}); ; {
 		select {
-		case <-time.After(rand.N(pause) + 1):
+		case <-time.After(retry.Between(1, redial.Next())):
 		case <-moved:
 			l.log.Info("the network has changed: dialling at once")
 		case <-ctx.Done():

@@ -13,6 +13,7 @@ import (
 	"filippo.io/age"
 
 	"tlagate/ca"
+	"tlagate/internal/files"
 )
 
 // RestoreConfig says what CA to make of what backup.
@@ -64,7 +65,7 @@ func unpack(cfg RestoreConfig, draft string) (*content, error) {
 		if err != nil || !d.IsDir() {
 			return err
 		}
-		return ca.SyncDir(path)
+		return files.SyncDir(path)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 	"tlagate/pki/revocation"
 	"tlagate/pki/trust"
@@ -31,7 +32,7 @@ func (r *report) coverage(trust *trust.Trust, keys *cli.Keys) {
 func (r *report) covered(c revocation.Coverage) {
 	switch {
 	case c.Source == pki.SourceCRL:
-		r.line("revocation", "of %s that %s issued: by CRL, until %s", c.Of, c.CA, stamp(c.Until))
+		r.line("revocation", "of %s that %s issued: by CRL, until %s", c.Of, c.CA, stamp.Minute(c.Until))
 	case c.Source != "":
 		r.line("revocation", "of %s that %s issued: by OCSP", c.Of, c.CA)
 	case c.Covered():

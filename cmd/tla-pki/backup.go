@@ -14,6 +14,7 @@ import (
 	"tlagate/ca"
 	"tlagate/ca/backup"
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/stamp"
 )
 
 type backupCmd struct {
@@ -122,7 +123,7 @@ func identities(app *cli.App, file string, asked bool) ([]age.Identity, error) {
 
 func describe(m backup.Manifest) string {
 	return fmt.Sprintf("backup of %q (root %s) of %s\n%d certificates, CRL number %d, ARL number %d, last event %d, %d files",
-		m.Name, m.Root, instant(m.Made), m.Certificates, m.CRL, m.ARL, m.Event, len(m.Files))
+		m.Name, m.Root, stamp.Second(m.Made), m.Certificates, m.CRL, m.ARL, m.Event, len(m.Files))
 }
 
 func warnings(m backup.Manifest) (out []string) {

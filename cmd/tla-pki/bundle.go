@@ -16,6 +16,7 @@ import (
 	"tlagate/bundle"
 	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/stamp"
 	"tlagate/keys"
 	"tlagate/pemfile"
 	"tlagate/pki"
@@ -225,7 +226,7 @@ func printSigner(w io.Writer, b *bundle.Bundle) {
 	signer := b.Chain[0]
 	id, _ := pki.IdentityOf(signer)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "signer\t%s (not verified: tla-pki bundle verify)\nserial\t%x\nissuer\t%s\nuntil\t%s\n", id, signer.SerialNumber, signer.Issuer, instant(signer.NotAfter))
+	fmt.Fprintf(table, "signer\t%s (not verified: tla-pki bundle verify)\nserial\t%x\nissuer\t%s\nuntil\t%s\n", id, signer.SerialNumber, signer.Issuer, stamp.Second(signer.NotAfter))
 	table.Flush()
 }
 
@@ -304,7 +305,7 @@ func (c *bundleVerifyCmd) judge(app *cli.App, trust *trust.Trust, b *bundle.Bund
 
 func (c *bundleVerifyCmd) checkContent(b *bundle.Bundle) error {
 	if !b.ValidUntil.IsZero() && c.now().After(b.ValidUntil) {
-		return fmt.Errorf("it was valid until %s", instant(b.ValidUntil))
+		return fmt.Errorf("it was valid until %s", stamp.Second(b.ValidUntil))
 	}
 	if c.Device == "" {
 		return nil

@@ -9,6 +9,7 @@ import (
 
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/retry"
 	"tlagate/pki/trust"
 	"tlagate/tla"
 	"tlagate/tla/policy"
@@ -104,12 +105,8 @@ func (d *device) during(ctx context.Context, gateway string) {
 			d.relay.End(err)
 			return
 		}
-		timer := time.NewTimer(refreshTime)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !retry.Sleep(ctx, refreshTime) {
 			return
-		case <-timer.C:
 		}
 	}
 }

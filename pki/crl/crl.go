@@ -13,13 +13,11 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 	"tlagate/pki/internal/certutil"
 	"tlagate/pki/internal/describe"
 )
-
-// OIDNumber is the extension that numbers a list.
-var OIDNumber = asn1.ObjectIdentifier{2, 5, 29, 20}
 
 var (
 	oidDeltaCRL = asn1.ObjectIdentifier{2, 5, 29, 27}
@@ -45,7 +43,7 @@ type List struct {
 // String names the list, its number and its end.
 func (c *List) String() string {
 	return fmt.Sprintf("CRL %s of %s (number %s, until %s)", c.Source, describe.Name(c.Head.Issuer.CommonName),
-		c.Number(), describe.Time(c.Head.NextUpdate))
+		c.Number(), stamp.Instant(c.Head.NextUpdate))
 }
 
 // about names the CRL where a refusal's detail says the rest.
@@ -137,7 +135,7 @@ const maxSigners = 16
 func (c *List) CheckFuture(now time.Time) *pki.Refusal {
 	if c.Head.ThisUpdate.After(now.Add(certutil.ClockSkew)) {
 		return c.Refuse(pki.CRLFuture, "it begins at %s and it is %s here; set the clock, unless the CA's is wrong",
-			describe.Time(c.Head.ThisUpdate), describe.Time(now))
+			stamp.Instant(c.Head.ThisUpdate), stamp.Instant(now))
 	}
 	return nil
 }
@@ -146,7 +144,7 @@ func (c *List) CheckFuture(now time.Time) *pki.Refusal {
 func (c *List) CheckStale(now time.Time) *pki.Refusal {
 	if now.After(c.Head.NextUpdate) {
 		return c.Refuse(pki.CRLStale, "it ended at %s and it is %s here; publish a new one",
-			describe.Time(c.Head.NextUpdate), describe.Time(now))
+			stamp.Instant(c.Head.NextUpdate), stamp.Instant(now))
 	}
 	return nil
 }

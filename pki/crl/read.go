@@ -14,8 +14,8 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"tlagate/internal/der"
 	"tlagate/pemfile"
-	"tlagate/pki/internal/certutil"
 )
 
 // Read reads DER, for who publishes lists. It looks at form only: CheckSignature is the caller's.
@@ -141,7 +141,7 @@ func (c *List) checkExtensions() string {
 		if e.Id.Equal(oidDeltaCRL) {
 			return "it is a delta CRL; a complete one is wanted"
 		}
-		if e.Critical && !slices.ContainsFunc([]asn1.ObjectIdentifier{certutil.OIDAKI, OIDNumber, oidIDP},
+		if e.Critical && !slices.ContainsFunc([]asn1.ObjectIdentifier{der.AuthorityKeyIdentifier, der.CRLNumber, oidIDP},
 			e.Id.Equal) {
 			return "it has the critical extension " + id + ", which is unknown here"
 		}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"tlagate/internal/der"
 	"tlagate/pki/internal/certutil"
 )
 
@@ -28,15 +29,15 @@ var (
 	errIDPAttrs    = errors.New("it covers attribute certificates only")
 )
 
-func (s *Scope) parse(der []byte) error {
-	s.Raw = der
-	in := cryptobyte.String(der)
-	var seq, point, reasons cryptobyte.String
-	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) || !in.Empty() {
+func (s *Scope) parse(value []byte) error {
+	s.Raw = value
+	var point, reasons cryptobyte.String
+	seq, ok := der.Sequence(value)
+	if !ok {
 		return errIDP
 	}
 	var partial bool
-	if !seq.ReadOptionalASN1(&point, &s.named, cbasn1.Tag(0).ContextSpecific().Constructed()) ||
+	if !seq.ReadOptionalASN1(&point, &s.named, der.Context0) ||
 		s.named && !s.parseName(point) ||
 		!readFlag(&seq, 1, &s.onlyUser) || !readFlag(&seq, 2, &s.onlyCA) ||
 		!seq.ReadOptionalASN1(&reasons, &partial, cbasn1.Tag(3).ContextSpecific()) {
@@ -63,10 +64,10 @@ func (s *Scope) parse(der []byte) error {
 func (s *Scope) parseName(point cryptobyte.String) bool {
 	var full, value cryptobyte.String
 	var tag cbasn1.Tag
-	if !point.PeekASN1Tag(cbasn1.Tag(0).ContextSpecific().Constructed()) {
+	if !point.PeekASN1Tag(der.Context0) {
 		return true
 	}
-	if !point.ReadASN1(&full, cbasn1.Tag(0).ContextSpecific().Constructed()) || !point.Empty() {
+	if !point.ReadASN1(&full, der.Context0) || !point.Empty() {
 		return false
 	}
 	for !full.Empty() {
@@ -96,7 +97,7 @@ func readFlag(in *cryptobyte.String, n uint8, out *bool) bool {
 // NamedBy says whether a certificate's CRL distribution points name this one by a directory name. Points for some
 // reasons only, or for another CRL issuer, do not count.
 func (s *Scope) NamedBy(cert *x509.Certificate) bool {
-	e, has := certutil.Extension(cert, certutil.OIDCRLPoints)
+	e, has := der.Find(cert, certutil.OIDCRLPoints)
 	var points, point cryptobyte.String
 	in := cryptobyte.String(e.Value)
 	if !has || len(s.names) == 0 || !in.ReadASN1(&points, cbasn1.SEQUENCE) {
@@ -108,7 +109,7 @@ func (s *Scope) NamedBy(cert *x509.Certificate) bool {
 		if !points.ReadASN1(&point, cbasn1.SEQUENCE) {
 			return false
 		}
-		if !point.ReadASN1(&wrapped, certutil.Context0) || !point.Empty() || !theirs.parseName(wrapped) {
+		if !point.ReadASN1(&wrapped, der.Context0) || !point.Empty() || !theirs.parseName(wrapped) {
 			continue
 		}
 		if slices.ContainsFunc(s.names, func(n string) bool { return slices.Contains(theirs.names, n) }) {

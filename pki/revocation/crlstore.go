@@ -6,9 +6,9 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"tlagate/internal/der"
 	"tlagate/pki"
 	"tlagate/pki/crl"
-	"tlagate/pki/internal/certutil"
 )
 
 // crlStore is the lists at hand and the sources that they come from.
@@ -148,7 +148,7 @@ func (t *crlStore) checkCritical(c *crl.List) *pki.Refusal {
 		return nil
 	}
 	for _, e := range c.Head.Extensions {
-		if e.Critical && (e.Id.Equal(certutil.OIDAKI) || e.Id.Equal(crl.OIDNumber)) {
+		if e.Critical && (e.Id.Equal(der.AuthorityKeyIdentifier) || e.Id.Equal(der.CRLNumber)) {
 			return c.Refuse(pki.CRLBad, "its extension %v is marked critical, which RFC 5280 forbids", e.Id)
 		}
 	}

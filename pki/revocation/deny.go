@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 	"tlagate/pki/crl"
 	"tlagate/pki/internal/certutil"
@@ -123,7 +124,7 @@ func (t *denyList) denied(q Question) *pki.Refusal {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if d, on := t.pushed[keyOfDenied(q.Issuer.SubjectKeyId, q.Cert.SerialNumber)]; on {
-		return q.revoked("revoked at %s (%s), says the PKI", describe.Time(d.At), crl.ReasonWord(d.Reason))
+		return q.revoked("revoked at %s (%s), says the PKI", stamp.Instant(d.At), crl.ReasonWord(d.Reason))
 	}
 	if t.file.holds(q.Cert) {
 		return &pki.Refusal{Reason: pki.OnDenyList, Detail: fmt.Sprintf("it is on the deny list %s", t.cfg.DenyList)}

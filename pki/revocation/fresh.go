@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 	"tlagate/pki/internal/describe"
 )
@@ -81,12 +82,12 @@ const mostWarnings = 20
 func (t *Store) warnStale() {
 	now, late := t.now(), map[string]bool{}
 	for _, f := range t.freshness(now.After) {
-		key := f.Source + describe.Time(f.Until)
+		key := f.Source + stamp.Instant(f.Until)
 		if late[key] = true; t.warned[key] || len(late) > mostWarnings {
 			continue
 		}
 		t.log.Warn("revocation data not renewed: when it ends, peers will be refused whom nothing else vouches for; "+whatToDo[f.Kind],
-			"kind", f.Kind, "source", f.Source, "until", describe.Time(f.Until), "left",
+			"kind", f.Kind, "source", f.Source, "until", stamp.Instant(f.Until), "left",
 			f.Until.Sub(now).Round(time.Second).String())
 	}
 	t.warned = late

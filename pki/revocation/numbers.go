@@ -7,12 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/big"
-	"os"
 	"slices"
 	"sync"
 
+	"tlagate/internal/files"
 	"tlagate/pki"
 	"tlagate/pki/crl"
 )
@@ -32,30 +31,23 @@ type numberSeen struct {
 	Number *big.Int `json:"number"`
 }
 
+// maxNumbers bounds the file, in octets: some hundred for each series.
+const maxNumbers = 16 << 20
+
 // openNumbers reads the file. A missing one is a first start; an unreadable one is an error, since without it a CRL
 // could go back unseen.
 func openNumbers(file string) (*numbers, error) {
 	n := &numbers{file: file, seen: map[string]numberSeen{}}
-	if file == "" {
-		return n, nil
-	}
-	data, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return n, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &n.seen)
-	}
-	if err == nil {
-		err = n.sane()
-	}
-	if err != nil {
+	if _, err := files.Load(file, maxNumbers, n.parse); err != nil {
 		return nil, fmt.Errorf("cannot read the CRL numbers seen, %s: %w; restore it, or remove it to start anew", file, err)
 	}
 	return n, nil
 }
 
-func (n *numbers) sane() error {
+func (n *numbers) parse(data []byte) error {
+	if err := json.Unmarshal(data, &n.seen); err != nil {
+		return err
+	}
 	if n.seen == nil {
 		return errors.New("it is empty")
 	}
@@ -108,5 +100,5 @@ func (n *numbers) save() error {
 	if err != nil {
 		return err
 	}
-	return pki.WriteFileAtomic(n.file, append(data, '\n'))
+	return files.Replace(n.file, append(data, '\n'), 0o600)
 }

@@ -17,8 +17,10 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"tlagate/internal/address"
+	"tlagate/internal/der"
+	"tlagate/internal/files"
+	"tlagate/internal/retry"
 	"tlagate/pki"
-	"tlagate/pki/internal/certutil"
 	"tlagate/pki/internal/describe"
 )
 
@@ -164,7 +166,7 @@ func (s *answers) end(who about, refusal *pki.Refusal, now time.Time) {
 		return
 	}
 	r.failures++
-	r.next = now.Add(jitter(min(time.Second<<min(r.failures-1, 16), backoff)))
+	r.next = now.Add(withJitter(retry.Doubled(time.Second, backoff, r.failures)))
 }
 
 // askAll asks one responder after the other, those in order first.
@@ -201,7 +203,7 @@ func (t *ocspClient) ask(ctx context.Context, where string, left int, who about)
 func (t *ocspClient) askNow(ctx context.Context, from origin, who about) (*answer, *pki.Refusal) {
 	where, nonce := from.where, t.newNonce()
 	data, err := t.post(ctx, where, ocspRequest(newCertID(t.cfg.OCSP.hash(), who.issuer, who.serial), nonce), nonce != nil)
-	if errors.Is(err, errTooLarge) {
+	if errors.Is(err, files.ErrTooLarge) {
 		return nil, from.refuse(pki.OCSPBad, "%v", err)
 	}
 	if err != nil {
@@ -253,7 +255,7 @@ func ocspRequest(id certID, nonce []byte) []byte {
 		return func(b *cryptobyte.Builder) { b.AddASN1(cbasn1.SEQUENCE, f) }
 	}
 	certificate := seq(func(b *cryptobyte.Builder) {
-		seq(func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(hashOIDs[id.hash]); b.AddASN1NULL() })(b)
+		seq(func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(der.HashOID(id.hash)); b.AddASN1NULL() })(b)
 		b.AddASN1OctetString(id.name)
 		b.AddASN1OctetString(id.key)
 		b.AddASN1BigInt(new(big.Int).SetBytes(id.serial))
@@ -262,17 +264,14 @@ func ocspRequest(id certID, nonce []byte) []byte {
 	seq(seq(func(b *cryptobyte.Builder) {
 		seq(seq(certificate))(b)
 		if nonce != nil {
-			b.AddASN1(certutil.Context2, seq(seq(nonceExtension(nonce))))
+			b.AddASN1(der.Context2, seq(func(b *cryptobyte.Builder) { addNonce(b, nonce) }))
 		}
 	}))(&b)
 	return b.BytesOrPanic()
 }
 
-func nonceExtension(nonce []byte) func(*cryptobyte.Builder) {
-	return func(b *cryptobyte.Builder) {
-		b.AddASN1ObjectIdentifier(oidOCSPNonce)
-		b.AddASN1(cbasn1.OCTET_STRING, func(b *cryptobyte.Builder) { b.AddASN1OctetString(nonce) })
-	}
+func addNonce(b *cryptobyte.Builder, nonce []byte) {
+	der.AddExtension(b, der.OCSPNonce, func(b *cryptobyte.Builder) { b.AddASN1OctetString(nonce) })
 }
 
 // responders remembers which responders are of no use just now, so that nobody waits for them.
@@ -311,7 +310,7 @@ func (s *responders) failed(where string, refusal *pki.Refusal, now time.Time) {
 	r := s.get(where)
 	defer s.mu.Unlock()
 	r.failures++
-	r.refusal, r.until = refusal, now.Add(jitter(min(time.Second<<min(r.failures-1, 16), backoff)))
+	r.refusal, r.until = refusal, now.Add(withJitter(retry.Doubled(time.Second, backoff, r.failures)))
 }
 
 func (s *responders) foreign(where string, issuer *x509.Certificate, refusal *pki.Refusal, now time.Time) {

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"tlagate/internal/files"
+	"tlagate/internal/retry"
 	"tlagate/pki"
 	"tlagate/pki/crl"
 )
@@ -34,11 +36,8 @@ type keptAnswer struct {
 // openAnswers reads the file. A missing one is a first start; an unreadable one is an error: it may hold a revocation that no
 // CRL has yet.
 func (t *ocspClient) openAnswers() error {
-	data, err := readOwn(t.cfg.Answers, maxKept)
-	if err == nil {
-		err = t.answers.keep(data)
-	}
-	if err != nil {
+	t.answers.kept = map[string][]keptAnswer{}
+	if _, err := files.Load(t.cfg.Answers, maxKept, t.answers.keep); err != nil {
 		return fmt.Errorf("cannot read the OCSP answers kept, %s: %w; restore it, or remove it to start anew", t.cfg.Answers, err)
 	}
 	return nil
@@ -46,7 +45,6 @@ func (t *ocspClient) openAnswers() error {
 
 // keep takes the content of the file in.
 func (s *answers) keep(data []byte) error {
-	s.kept = map[string][]keptAnswer{}
 	for in := cryptobyte.String(data); !in.Empty(); {
 		var der cryptobyte.String
 		if !in.ReadASN1Element(&der, cbasn1.SEQUENCE) {
@@ -128,12 +126,12 @@ func (t *ocspClient) keepAnswers(ctx context.Context) {
 	}
 	var saved uint64
 	for running := true; running; {
-		running = sleep(ctx, keepEvery)
+		running = retry.Sleep(ctx, keepEvery)
 		content, version := t.answers.content(t.now())
 		if version == saved {
 			continue
 		}
-		if err := pki.WriteFileAtomic(t.cfg.Answers, content); err != nil {
+		if err := files.Replace(t.cfg.Answers, content, 0o600); err != nil {
 			t.log.Error("cannot keep the OCSP answers at hand: after a restart they are asked for again", "file", t.cfg.Answers, "err", err)
 			continue
 		}

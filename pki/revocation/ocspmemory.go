@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 	"tlagate/pki/crl"
 	"tlagate/pki/internal/describe"
@@ -212,8 +213,8 @@ func (t *ocspClient) current(a *answer, kind string, q Question) (*answer, strin
 func (a *answer) judge(q Question, kind string) (pki.Revocation, *pki.Refusal) {
 	switch a.status {
 	case statusRevoked:
-		return pki.Revocation{}, q.revoked("revoked at %s (%s), says the %s, until %s", describe.Time(a.revokedAt),
-			crl.ReasonWord(a.reason), a.origin, describe.Time(a.nextUpdate))
+		return pki.Revocation{}, q.revoked("revoked at %s (%s), says the %s, until %s", stamp.Instant(a.revokedAt),
+			crl.ReasonWord(a.reason), a.origin, stamp.Instant(a.nextUpdate))
 	case statusUnknown:
 		return pki.Revocation{}, a.origin.refuse(pki.OCSPUnknown,
 			"the responder does not know it: its CA has not issued it, or the responder lags behind")
@@ -235,7 +236,7 @@ func (t *ocspClient) remember(who about, a *answer, now time.Time) *answer {
 // refreshAt is when an answer is to be asked for again: after Refresh, or halfway to its end if that is sooner.
 func (t *ocspClient) refreshAt(a *answer, now time.Time) time.Time {
 	wait := min(t.cfg.OCSP.Refresh, a.nextUpdate.Sub(now)/2)
-	return now.Add(jitter(max(wait, minRefresh)))
+	return now.Add(withJitter(max(wait, minRefresh)))
 }
 
 // minRefresh keeps a responder whose answers are about to end from being asked all the time.

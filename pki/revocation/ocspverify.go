@@ -5,12 +5,12 @@ import (
 	"crypto"
 	"crypto/subtle"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"fmt"
 	"slices"
 	"time"
 
+	"tlagate/internal/der"
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 	"tlagate/pki/crl"
 	"tlagate/pki/internal/certutil"
@@ -23,8 +23,6 @@ const (
 	minNonceSize = 16
 	maxNonceSize = 128
 )
-
-var oidNoCheck = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}
 
 // answer is an OCSP answer that an authorised signer gave about one certificate; it never changes. Its dates are
 // judged at each use.
@@ -123,10 +121,10 @@ func (a *ocspAnswer) checkForm(from origin, s *single, now time.Time) *pki.Refus
 		return from.refuse(pki.OCSPBad, "it ends before it begins")
 	case a.producedAt.Add(certutil.ClockSkew).Before(s.thisUpdate):
 		return from.refuse(pki.OCSPBad, "it was produced at %s, before what it says was known at %s",
-			describe.Time(a.producedAt), describe.Time(s.thisUpdate))
+			stamp.Instant(a.producedAt), stamp.Instant(s.thisUpdate))
 	case a.producedAt.After(now.Add(certutil.ClockSkew)):
-		return from.refuse(pki.OCSPFuture, "it was produced at %s and it is %s here", describe.Time(a.producedAt),
-			describe.Time(now))
+		return from.refuse(pki.OCSPFuture, "it was produced at %s and it is %s here", stamp.Instant(a.producedAt),
+			stamp.Instant(now))
 	}
 	return nil
 }
@@ -178,7 +176,8 @@ func (a *ocspAnswer) namesResponder(c *x509.Certificate) bool {
 	if a.name != nil {
 		return bytes.Equal(a.name, c.RawSubject)
 	}
-	return bytes.Equal(a.keyHash, digest(crypto.SHA1, publicKeyBits(c)))
+	bits, err := der.PublicKeyBits(c)
+	return err == nil && bytes.Equal(a.keyHash, digest(crypto.SHA1, bits))
 }
 
 func (a *ocspAnswer) signedBy(from origin, signer *x509.Certificate) *pki.Refusal {
@@ -229,8 +228,8 @@ func (t *ocspClient) signerStands(from origin, c, issuer *x509.Certificate, now 
 	}
 	q := Question{Issuer: issuer, Cert: c, Now: now}
 	if now.Before(c.NotBefore) || now.After(c.NotAfter) {
-		return refuse("is valid from %s to %s and it is %s here", describe.Time(c.NotBefore), describe.Time(c.NotAfter),
-			describe.Time(now))
+		return refuse("is valid from %s to %s and it is %s here", stamp.Instant(c.NotBefore), stamp.Instant(c.NotAfter),
+			stamp.Instant(now))
 	}
 	if d := t.deny.denied(q); d != nil {
 		return refuse("is denied here: %s", d.Detail)
@@ -246,19 +245,20 @@ func (t *ocspClient) signerStands(from origin, c, issuer *x509.Certificate, now 
 }
 
 func hasNoCheck(c *x509.Certificate) bool {
-	return slices.ContainsFunc(c.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(oidNoCheck) })
+	_, has := der.Find(c, der.OCSPNoCheck)
+	return has
 }
 
 // checkDates judges an answer's dates now, and its signer's.
 func (t *ocspClient) checkDates(a *answer, issuer *x509.Certificate, now time.Time) *pki.Refusal {
 	if a.thisUpdate.After(now.Add(certutil.ClockSkew)) {
 		return a.origin.refuse(pki.OCSPFuture,
-			"it begins at %s and it is %s here; set the clock, unless the PKI's is wrong", describe.Time(a.thisUpdate),
-			describe.Time(now))
+			"it begins at %s and it is %s here; set the clock, unless the PKI's is wrong", stamp.Instant(a.thisUpdate),
+			stamp.Instant(now))
 	}
 	if now.After(a.nextUpdate) {
-		return a.origin.refuse(pki.OCSPStale, "it ended at %s and it is %s here", describe.Time(a.nextUpdate),
-			describe.Time(now))
+		return a.origin.refuse(pki.OCSPStale, "it ended at %s and it is %s here", stamp.Instant(a.nextUpdate),
+			stamp.Instant(now))
 	}
 	if a.signer == nil {
 		return nil

@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/internal/stamp"
 	"tlagate/pki/internal/certutil"
-	"tlagate/pki/internal/describe"
 )
 
 // shared is what all parts of a Store have in common.
@@ -162,7 +162,7 @@ func (t *shared) vouch(at, now time.Time) {
 		t.vouched.told = now
 		t.log.Warn("our clock is behind, or the PKI's is ahead: what it has signed begins later than now; "+
 			"peers and lists are refused when it is more",
-			"begins", describe.Time(at), "now", describe.Time(now), "refused_from", certutil.ClockSkew.String())
+			"begins", stamp.Instant(at), "now", stamp.Instant(now), "refused_from", certutil.ClockSkew.String())
 	}
 	if at.After(t.vouched.at) && !at.After(now.Add(certutil.ClockSkew)) {
 		t.vouched.at = at

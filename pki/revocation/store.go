@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
+
+	"tlagate/internal/retry"
 )
 
 // Store is the revocation data at hand, and what renews it: lists, OCSP answers, the deny list. It is safe for use by
@@ -75,27 +76,16 @@ func (t *Store) Reload() {
 
 // follow refreshes one source whenever it is due.
 func (t *crlStore) follow(ctx context.Context, s *source) {
-	for sleep(ctx, s.wait(t.now())) {
+	for retry.Sleep(ctx, s.wait(t.now())) {
 		t.refresh(ctx, s, false)
 	}
 }
 
 // watchDates looks at the deny list, and tells of CRLs that go stale, or come into force, by time alone.
 func (t *Store) watchDates(ctx context.Context) {
-	for sleep(ctx, t.cfg.Poll) {
+	for retry.Sleep(ctx, t.cfg.Poll) {
 		t.readDenyList(false)
 		t.noticeDates()
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }
 
@@ -104,7 +94,7 @@ func (t *Store) renew(ctx context.Context) {
 	slots := make(chan struct{}, fetchers)
 	var running sync.WaitGroup
 	defer running.Wait()
-	for sleep(ctx, t.cfg.Poll) {
+	for retry.Sleep(ctx, t.cfg.Poll) {
 		t.touchOwn()
 		for _, who := range t.answers.due(t.now(), t.cfg.OCSP.Refresh) {
 			select {

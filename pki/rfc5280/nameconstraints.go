@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"tlagate/internal/der"
 	"tlagate/pki"
 	"tlagate/pki/internal/certutil"
 	"tlagate/pki/internal/describe"
@@ -49,7 +50,7 @@ var (
 // NameConstraints goes from the anchor down. A self-issued CA is exempt from those above it (section 6.1.3 (b)).
 func (p Path) NameConstraints() (string, *Fault) {
 	for above := p.anchorAt(); above > 0; above-- {
-		e, has := certutil.Extension(p.Certs[above], certutil.OIDNameConstraints)
+		e, has := der.Find(p.Certs[above], certutil.OIDNameConstraints)
 		if !has {
 			continue
 		}
@@ -108,7 +109,7 @@ func (d *nameConstraints) allowMail(c *x509.Certificate) error {
 
 // mailAddresses gives those of the subjectAltName; without that extension, those of the subject.
 func mailAddresses(c *x509.Certificate) []string {
-	if _, has := certutil.Extension(c, certutil.OIDSAN); has {
+	if _, has := der.Find(c, der.SubjectAltName); has {
 		return c.EmailAddresses
 	}
 	var list []string
@@ -179,7 +180,7 @@ func directoryNames(c *x509.Certificate) ([][]string, error) {
 		}
 		list = append(list, n)
 	}
-	e, has := certutil.Extension(c, certutil.OIDSAN)
+	e, has := der.Find(c, der.SubjectAltName)
 	if !has {
 		return list, nil
 	}
@@ -204,14 +205,13 @@ func directoryNames(c *x509.Certificate) ([][]string, error) {
 	return list, nil
 }
 
-func parseNameConstraints(der []byte) (*nameConstraints, error) {
+func parseNameConstraints(value []byte) (*nameConstraints, error) {
 	var d nameConstraints
-	var seq, permitted, excluded cryptobyte.String
+	var permitted, excluded cryptobyte.String
 	var hasP, hasE bool
-	in := cryptobyte.String(der)
-	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) || !in.Empty() ||
-		!seq.ReadOptionalASN1(&permitted, &hasP, certutil.Context0) ||
-		!seq.ReadOptionalASN1(&excluded, &hasE, certutil.Context1) || !seq.Empty() {
+	seq, ok := der.Sequence(value)
+	if !ok || !seq.ReadOptionalASN1(&permitted, &hasP, der.Context0) ||
+		!seq.ReadOptionalASN1(&excluded, &hasE, der.Context1) || !seq.Empty() {
 		return nil, errConstraints
 	}
 	err := readSubtrees(permitted, &d.directory.permitted, &d.mail.permitted, &d.uri.permitted)
@@ -265,11 +265,11 @@ const (
 
 // spelled gives the RDNs of a DER Name in one spelling: two that RFC 5280 section 7.1 holds equal come out equal, when they are
 // ASCII text.
-func spelled(der []byte) ([]string, error) {
-	var rdns, set cryptobyte.String
+func spelled(name []byte) ([]string, error) {
+	var set cryptobyte.String
 	var list []string
-	in := cryptobyte.String(der)
-	if !in.ReadASN1(&rdns, cbasn1.SEQUENCE) || !in.Empty() {
+	rdns, ok := der.Sequence(name)
+	if !ok {
 		return nil, errName
 	}
 	for !rdns.Empty() {

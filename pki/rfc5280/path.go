@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"tlagate/internal/der"
 	"tlagate/pki"
 	"tlagate/pki/internal/certutil"
 	"tlagate/pki/internal/describe"
@@ -83,7 +84,7 @@ func isDNSName(n string) bool {
 func emptyName(der []byte) bool { return len(der) <= 2 }
 
 func criticalSAN(c *x509.Certificate) bool {
-	e, ok := certutil.Extension(c, certutil.OIDSAN)
+	e, ok := der.Find(c, der.SubjectAltName)
 	return ok && e.Critical
 }
 
@@ -107,7 +108,7 @@ func (p Path) BasicConstraints() (string, *Fault) {
 		if i == 0 {
 			continue
 		}
-		e, has := certutil.Extension(c, certutil.OIDBasicConstraints)
+		e, has := der.Find(c, certutil.OIDBasicConstraints)
 		if (has || i < p.anchorAt() || c.Version == 3) && !c.IsCA {
 			return "", p.refuse(i, pki.NotCA, "it is no CA and cannot issue")
 		}
@@ -127,7 +128,7 @@ func (p Path) BasicConstraints() (string, *Fault) {
 // KeyUsages is RFC 5280 section 6.1.4 (n): a key usage counts where there is one.
 func (p Path) KeyUsages() (string, *Fault) {
 	for i, c := range p.Certs[1:] {
-		if _, has := certutil.Extension(c, certutil.OIDKeyUsage); has && c.KeyUsage&x509.KeyUsageCertSign == 0 {
+		if _, has := der.Find(c, certutil.OIDKeyUsage); has && c.KeyUsage&x509.KeyUsageCertSign == 0 {
 			return "", p.refuse(i+1, pki.KeyUsage, "it lacks keyCertSign and cannot issue")
 		}
 	}
@@ -158,7 +159,7 @@ var mustBe = []struct {
 	name     string
 	critical bool
 }{
-	{certutil.OIDAKI, "authorityKeyIdentifier", false},
+	{der.AuthorityKeyIdentifier, "authorityKeyIdentifier", false},
 	{certutil.OIDSKI, "subjectKeyIdentifier", false},
 	{certutil.OIDAuthorityInfo, "authorityInfoAccess", false},
 	{certutil.OIDSubjectInfo, "subjectInfoAccess", false},
@@ -176,7 +177,7 @@ func (p Path) Extensions() (string, *Fault) {
 			}
 		}
 		for _, m := range mustBe {
-			if e, has := certutil.Extension(c, m.oid); has && e.Critical != m.critical && i < p.anchorAt() {
+			if e, has := der.Find(c, m.oid); has && e.Critical != m.critical && i < p.anchorAt() {
 				return "", p.refuse(i, pki.BadCertificate, "its extension %s is marked critical: %t, want %t", m.name,
 					e.Critical, m.critical)
 			}
@@ -191,8 +192,8 @@ func (p Path) Extensions() (string, *Fault) {
 // malformed says what else of section 4.2 the extensions of certificate i break. A v1 anchor has none.
 func (p Path) malformed(i int) string {
 	c := p.Certs[i]
-	_, constrained := certutil.Extension(c, certutil.OIDNameConstraints)
-	_, limited := certutil.Extension(c, certutil.OIDExtKeyUsage)
+	_, constrained := der.Find(c, certutil.OIDNameConstraints)
+	_, limited := der.Find(c, certutil.OIDExtKeyUsage)
 	switch {
 	case constrained && !c.IsCA:
 		return "it has name constraints and is no CA"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"tlagate/internal/der"
 	"tlagate/pki"
 	"tlagate/pki/internal/certutil"
 	"tlagate/pki/internal/describe"
@@ -212,7 +213,7 @@ var knownQualifiers = []asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 2, 1}, {1, 3
 // HasUnknownQualifier reports whether critical certificate policies say more than this program can understand: whoever
 // processes such an extension must understand all of it, or refuse (RFC 5280 section 4.2.1.4).
 func HasUnknownQualifier(c *x509.Certificate) bool {
-	e, has := certutil.Extension(c, certutil.OIDPolicies)
+	e, has := der.Find(c, certutil.OIDPolicies)
 	if !has || !e.Critical {
 		return false
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 	"tlagate/pki/internal/certutil"
 	"tlagate/pki/internal/describe"
@@ -152,15 +153,15 @@ func (v *verification) checkSignatures() (string, *pki.Refusal) {
 func (v *verification) checkDates() (string, *pki.Refusal) {
 	for i, c := range v.path.certs {
 		if v.now.Before(c.NotBefore) {
-			return "", v.refuse(i, pki.NotYetValid, "it begins at %s and it is %s here", describe.Time(c.NotBefore),
-				describe.Time(v.now))
+			return "", v.refuse(i, pki.NotYetValid, "it begins at %s and it is %s here", stamp.Instant(c.NotBefore),
+				stamp.Instant(v.now))
 		}
 		if v.now.After(c.NotAfter) {
-			return "", v.refuse(i, pki.Expired, "it ended at %s and it is %s here", describe.Time(c.NotAfter),
-				describe.Time(v.now))
+			return "", v.refuse(i, pki.Expired, "it ended at %s and it is %s here", stamp.Instant(c.NotAfter),
+				stamp.Instant(v.now))
 		}
 	}
-	return "until " + describe.Time(v.verdict.NotAfter), nil
+	return "until " + stamp.Instant(v.verdict.NotAfter), nil
 }
 
 func (v *verification) checkTestCA() (string, *pki.Refusal) {
@@ -481,8 +482,8 @@ func earliestEnd(certs []*x509.Certificate) time.Time {
 func statusWords(r pki.Revocation, c *x509.Certificate) string {
 	if r.Kind == pki.SourceCRL {
 		return fmt.Sprintf("%s is not on CRL %s (number %s, until %s)", describe.Name(c.Subject.CommonName), r.Source,
-			r.Number, describe.Time(r.NextUpdate))
+			r.Number, stamp.Instant(r.NextUpdate))
 	}
 	return fmt.Sprintf("%s is good by %s (%s, until %s)", describe.Name(c.Subject.CommonName), r.Source, r.Kind,
-		describe.Time(r.NextUpdate))
+		stamp.Instant(r.NextUpdate))
 }

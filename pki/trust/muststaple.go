@@ -4,8 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 
-	"golang.org/x/crypto/cryptobyte"
-	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+	"tlagate/internal/der"
 )
 
 var oidTLSFeature = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 24}
@@ -16,17 +15,13 @@ const statusRequest = 5
 // mustStaple says whether a certificate has the TLS feature status_request (RFC 7633). An unreadable list counts as if
 // it had.
 func mustStaple(c *x509.Certificate) bool {
-	for _, e := range c.Extensions {
-		if e.Id.Equal(oidTLSFeature) {
-			return promisesStaple(e.Value)
-		}
-	}
-	return false
+	e, has := der.Find(c, oidTLSFeature)
+	return has && promisesStaple(e.Value)
 }
 
-func promisesStaple(der cryptobyte.String) bool {
-	var list cryptobyte.String
-	if !der.ReadASN1(&list, cbasn1.SEQUENCE) || !der.Empty() {
+func promisesStaple(value []byte) bool {
+	list, ok := der.Sequence(value)
+	if !ok {
 		return true
 	}
 	for !list.Empty() {

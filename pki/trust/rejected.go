@@ -8,6 +8,7 @@ import (
 	"net"
 	"reflect"
 
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 	"tlagate/pki/internal/describe"
 )
@@ -88,7 +89,7 @@ func (p *Party) hint(side x509.ExtKeyUsage) (pki.Reason, string) {
 		return reason, what + why(p, chain[0])
 	}
 	return "", fmt.Sprintf("%sends at %s and looks right from here; ask the operator, who finds the reason in the peer's log",
-		what, describe.Time(chain[0].NotAfter))
+		what, stamp.Instant(chain[0].NotAfter))
 }
 
 func (p *Party) ourChain() ([]*x509.Certificate, error) {
@@ -107,11 +108,11 @@ func (p *Party) ourChain() ([]*x509.Certificate, error) {
 var ownFaults = map[pki.Reason]func(p *Party, c *x509.Certificate) string{
 	pki.Expired: func(p *Party, c *x509.Certificate) string {
 		return fmt.Sprintf("or an issuer of it has ended (it ends at %s, our clock says %s); "+
-			"renew it, or set the clock", describe.Time(c.NotAfter), describe.Time(p.Trust.now()))
+			"renew it, or set the clock", stamp.Instant(c.NotAfter), stamp.Instant(p.Trust.now()))
 	},
 	pki.NotYetValid: func(p *Party, c *x509.Certificate) string {
 		return fmt.Sprintf("is not valid yet (it begins at %s, our clock says %s); is the clock wrong?",
-			describe.Time(c.NotBefore), describe.Time(p.Trust.now()))
+			stamp.Instant(c.NotBefore), stamp.Instant(p.Trust.now()))
 	},
 	pki.ExtKeyUsage:    fault("is for another use than this side's; configure the right one"),
 	pki.AnyExtKeyUsage: fault("allows any use, which is never accepted; have a proper one issued"),

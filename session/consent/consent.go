@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"tlagate/internal/stamp"
 	"tlagate/session/internal/signed"
 )
 
@@ -99,9 +100,7 @@ func (s Statement) fits(want Want) error {
 		}
 	}
 	if off := s.At.Sub(want.Now); off > Skew || off < -Skew {
-		return fmt.Errorf("%w: the terminal's clock says %s, ours %s", ErrClock, stamp(s.At), stamp(want.Now))
+		return fmt.Errorf("%w: the terminal's clock says %s, ours %s", ErrClock, stamp.Second(s.At), stamp.Second(want.Now))
 	}
 	return nil
 }
-
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -16,27 +16,15 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"tlagate/internal/nettest"
 	"tlagate/pki/pkitest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// tcpPair gives two ends of a TCP connection over loopback.
-func tcpPair(t testing.TB) (net.Conn, net.Conn) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	a, err := net.Dial("tcp", l.Addr().String())
-	require.NoError(t, err)
-	b, err := l.Accept()
-	require.NoError(t, err)
-	t.Cleanup(func() { a.Close(); b.Close() })
-	return a, b
-}
-
 // pair gives an end's Conn and a gateway's.
 func pair(t testing.TB, end, gateway Config) (*Conn, *Conn) {
-	a, b := tcpPair(t)
+	a, b := nettest.Pair(t)
 	l, g := New(a, nil, end), New(b, nil, gateway)
 	t.Cleanup(func() { l.Close(); g.Close() })
 	return l, g
@@ -60,7 +48,7 @@ const short = 20 * time.Millisecond
 
 // raw is a peer that speaks records by hand.
 func raw(t testing.TB, cfg Config) (*Conn, net.Conn) {
-	a, b := tcpPair(t)
+	a, b := nettest.Pair(t)
 	l := New(a, nil, cfg)
 	t.Cleanup(func() { l.Close() })
 	return l, b

@@ -12,6 +12,7 @@ import (
 	"tlagate/dialer"
 	"tlagate/est"
 	"tlagate/internal/address"
+	"tlagate/internal/stamp"
 	"tlagate/keys"
 	"tlagate/pki"
 	"tlagate/pki/trust"
@@ -127,7 +128,7 @@ func (s Seal) FetchBundle(app *App, t Trust, id Identity, gateway string, dial d
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(app.Stdout, "%s: version %d for %s, issued %s\n", s.Bundle, c.Version, c.For, c.Issued.UTC().Format("2006-01-02 15:04 MST"))
+	fmt.Fprintf(app.Stdout, "%s: version %d for %s, issued %s\n", s.Bundle, c.Version, c.For, stamp.Minute(c.Issued))
 	return nil
 }
 

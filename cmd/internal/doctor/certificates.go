@@ -14,6 +14,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/keycmd"
 	"tlagate/cmd/internal/room"
+	"tlagate/internal/stamp"
 	"tlagate/keys"
 	"tlagate/pki"
 	"tlagate/pki/trust"
@@ -90,11 +91,11 @@ func (d Device) certificate(id cli.Identity) Finding {
 	e.Certify(certs[0], time.Now())
 	switch until := certs[0].NotAfter; {
 	case e.Status != keycmd.Good:
-		return Fail("set the clock if it is wrong; else enrol again", "%s of %s: %s (%s to %s)", id.Cert, e.Subject, e.Status, day(certs[0].NotBefore), day(until))
+		return Fail("set the clock if it is wrong; else enrol again", "%s of %s: %s (%s to %s)", id.Cert, e.Subject, e.Status, stamp.Day(certs[0].NotBefore), stamp.Day(until))
 	case time.Until(until) < soonCert:
-		return Warn("see that it is renewed: the status says why it is not", "%s of %s ends on %s", id.Cert, e.Subject, day(until))
+		return Warn("see that it is renewed: the status says why it is not", "%s of %s ends on %s", id.Cert, e.Subject, stamp.Day(until))
 	default:
-		return Good("%s of %s, until %s", id.Cert, e.Subject, day(until))
+		return Good("%s of %s, until %s", id.Cert, e.Subject, stamp.Day(until))
 	}
 }
 
@@ -172,7 +173,7 @@ func (d Device) anchors() Finding {
 	for _, a := range t.Anchors() {
 		switch left := time.Until(a.Cert.NotAfter); {
 		case left < 0:
-			return Fail("ask the PKI's operator for the new anchor", "the anchor %q ended on %s", a.Cert.Subject.CommonName, day(a.Cert.NotAfter))
+			return Fail("ask the PKI's operator for the new anchor", "the anchor %q ended on %s", a.Cert.Subject.CommonName, stamp.Day(a.Cert.NotAfter))
 		case left < soonCert:
 			soon = a.Cert.Subject.CommonName
 		}
@@ -203,7 +204,7 @@ func (d Device) lists() Finding {
 			bad = append(bad, fmt.Sprintf("%s: %v", l.Source, l.Err))
 		case time.Until(l.NextUpdate) < soonList || time.Now().After(l.Ahead):
 			soon = append(soon, fmt.Sprintf("%s of %s ends at %s", l.Source, l.Issuer,
-				l.NextUpdate.UTC().Format(time.RFC3339)))
+				stamp.Instant(l.NextUpdate)))
 		}
 	}
 	switch all := strings.Join(append(bad, soon...), "; "); {
@@ -234,5 +235,3 @@ func Disk(file string) Check {
 		return Good("%d MiB are free where %s is", n>>20, file)
 	}}
 }
-
-func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }

@@ -8,13 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/est"
+	"tlagate/internal/retry"
 	"tlagate/pki"
 	"tlagate/pki/trust"
 )
@@ -101,7 +101,7 @@ const (
 // Run renews what is due at one of places, tried in order, until ctx ends. One Run at a time.
 func (r *Renewer) Run(ctx context.Context, places []est.Place) {
 	wait := cmp.Or(r.Begin, 3*time.Second)
-	for cli.Wait(ctx, wait) {
+	for retry.Sleep(ctx, wait) {
 		if r.due(time.Now()) {
 			r.attempt(ctx, places)
 		}
@@ -250,7 +250,7 @@ func (r *Renewer) settle(ctx context.Context, chain []*x509.Certificate, usage x
 	defer cancel()
 	for {
 		_, err := r.Trust.Verify(chain, trust.Want{Usage: usage})
-		if !slices.Contains(unsettled, pki.ReasonOf(err)) || !cli.Wait(ctx, settleTime/20) {
+		if !slices.Contains(unsettled, pki.ReasonOf(err)) || !retry.Sleep(ctx, settleTime/20) {
 			return
 		}
 	}
@@ -300,7 +300,7 @@ func (r *Renewer) nextPause(left time.Duration) time.Duration {
 		r.pause = maxPause
 	}
 	pause := min(r.pause, max(left/20, firstPause))
-	return pause*3/4 + rand.N(pause/2)
+	return retry.Between(pause*3/4, pause*5/4)
 }
 
 // tell: a failure is a warning at first, and an error once people are to do something about it.

@@ -5,20 +5,19 @@ package certutil
 import (
 	"bytes"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/asn1"
 	"slices"
 	"time"
 
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/der"
 )
 
 // Certificate extensions.
 var (
-	OIDAKI              = asn1.ObjectIdentifier{2, 5, 29, 35}
 	OIDSKI              = asn1.ObjectIdentifier{2, 5, 29, 14}
 	OIDKeyUsage         = asn1.ObjectIdentifier{2, 5, 29, 15}
-	OIDSAN              = asn1.ObjectIdentifier{2, 5, 29, 17}
 	OIDBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
 	OIDNameConstraints  = asn1.ObjectIdentifier{2, 5, 29, 30}
 	OIDInhibitAny       = asn1.ObjectIdentifier{2, 5, 29, 54}
@@ -28,15 +27,6 @@ var (
 	OIDAuthorityInfo    = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
 	OIDSubjectInfo      = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 11}
 )
-
-// Extension returns an extension of a certificate, if it has it.
-func Extension(c *x509.Certificate, oid asn1.ObjectIdentifier) (pkix.Extension, bool) {
-	i := slices.IndexFunc(c.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(oid) })
-	if i < 0 {
-		return pkix.Extension{}, false
-	}
-	return c.Extensions[i], true
-}
 
 // MayIssue says whether ca's name and key identifier fit the last of certs, which does not hold ca yet.
 func MayIssue(ca *x509.Certificate, certs []*x509.Certificate) bool {
@@ -65,14 +55,9 @@ func SelfIssued(c *x509.Certificate) bool { return string(c.RawSubject) == strin
 
 // HasKeyUsage reports whether a certificate limits what its key is for.
 func HasKeyUsage(c *x509.Certificate) bool {
-	_, has := Extension(c, OIDKeyUsage)
+	_, has := der.Find(c, OIDKeyUsage)
 	return has
 }
-
-// Explicit context-specific tags.
-var Context0, Context1, Context2 = explicit(0), explicit(1), explicit(2)
-
-func explicit(n uint8) cbasn1.Tag { return cbasn1.Tag(n).ContextSpecific().Constructed() }
 
 // Tags of a GeneralName (RFC 5280 section 4.2.1.6).
 var (

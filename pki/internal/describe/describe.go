@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"tlagate/pki"
 )
@@ -40,9 +39,6 @@ func Cut(s string, n int) string {
 	}
 	return strings.ToValidUTF8(s, "?")
 }
-
-// Time returns a moment in UTC, as logs have it.
-func Time(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // Usage returns the word of an extended key usage.
 func Usage(u x509.ExtKeyUsage) string {
