@@ -77,7 +77,7 @@ conformance: ## run the suites whose data is given: PKITS=DIR BETTERTLS=FILE LIM
 	@test -n "$(PKITS)$(BETTERTLS)$(LIMBO)$(BORINGSSL)" || { echo "give the data of a suite: docs/conformance.md"; exit 2; }
 	PKITS=$(abspath $(PKITS)) BETTERTLS=$(abspath $(BETTERTLS)) LIMBO=$(abspath $(LIMBO)) \
 		BORINGSSL=$(abspath $(BORINGSSL)) $(GO) test -count=1 -timeout 60m -v \
-		-run 'TestPKITS|TestBetterTLS|TestLimbo|BoringSSL' ./cmd/tla-pki ./pki
+		-run 'TestPKITS|TestBetterTLS|TestLimbo|BoringSSL' ./cmd/tla-pki ./pki/revocation
 
 codes: ## print the annex's sentences and what each lacks, compared with the source (FORMAT=json, markdown)
 	@$(NEED) build)

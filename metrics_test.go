@@ -15,7 +15,7 @@ import (
 	"tlagate/gateway"
 	"tlagate/metrics"
 	"tlagate/ocsp"
-	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 const rulesFile = "deploy/prometheus/tlagate.rules.yml"
@@ -24,7 +24,7 @@ const rulesFile = "deploy/prometheus/tlagate.rules.yml"
 func exported(t *testing.T) []string {
 	t.Helper()
 	descs := make(chan *prometheus.Desc, 1000)
-	gateway.New(gateway.Config{Party: &pki.Party{}}).Describe(descs)
+	gateway.New(gateway.Config{Party: &trust.Party{}}).Describe(descs)
 	new(ocsp.Responder).Describe(descs)
 	metrics.NewRegistry("").Describe(descs)
 	close(descs)

@@ -12,8 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/bundle"
-	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 )
 
 const (
@@ -109,9 +110,11 @@ func read(t *testing.T, file string) []byte {
 	return data
 }
 
-func openTrust(t *testing.T, files pkitest.Files) *pki.Trust {
-	trust, err := pki.OpenTrust(pki.TrustConfig{
-		Anchors: []pki.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}}, CRLs: files.CRLs()})
+func openTrust(t *testing.T, files pkitest.Files) *trust.Trust {
+	trust, err := trust.Open(trust.Config{
+		Anchors:    []trust.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}},
+		Revocation: revocation.Config{CRLs: files.CRLs()},
+	})
 	require.NoError(t, err)
 	return trust
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Names of the request that a gateway answers (docs/bundle.md, section 4).
@@ -18,7 +19,7 @@ const (
 )
 
 // Want is what the signer of a bundle must be; nothing else is accepted with it, and it is accepted for nothing else.
-var Want = pki.Want{Usage: x509.ExtKeyUsageCodeSigning, Roles: []pki.Role{pki.RoleAdmin}}
+var Want = trust.Want{Usage: x509.ExtKeyUsageCodeSigning, Roles: []pki.Role{pki.RoleAdmin}}
 
 // Bundle is a bundle whose form and signature are good. Whether its signer may sign it is another question.
 type Bundle struct {

@@ -12,6 +12,7 @@ import (
 	"tlagate/internal/address"
 	"tlagate/pemfile"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Format is the version of the form of the content.
@@ -215,8 +216,8 @@ func (c *Content) checkAnchors() error {
 }
 
 // TrustAnchors gives the anchors as package pki wants them.
-func (c *Content) TrustAnchors() ([]pki.Anchor, error) {
-	var list []pki.Anchor
+func (c *Content) TrustAnchors() ([]trust.Anchor, error) {
+	var list []trust.Anchor
 	for i, a := range c.Anchors {
 		der, err := onePEM(a.PEM, pemfile.Certificate)
 		if err != nil {
@@ -234,7 +235,7 @@ func (c *Content) TrustAnchors() ([]pki.Anchor, error) {
 				return nil, fmt.Errorf("anchors[%d]: %w", i, err)
 			}
 		}
-		list = append(list, pki.Anchor{Cert: cert, Practices: a.Practices})
+		list = append(list, trust.Anchor{Cert: cert, Practices: a.Practices})
 	}
 	return list, nil
 }

@@ -17,16 +17,17 @@ import (
 
 	"tlagate/internal/address"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Way is how a device reaches a gateway.
 type Way struct {
-	Gateway string     // as address.Server reads it
-	Party   *pki.Party // our client certificate, and whom we trust; nil = the pinned root
+	Gateway string       // as address.Server reads it
+	Party   *trust.Party // our client certificate, and whom we trust; nil = the pinned root
 	// Dial connects; nil = net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Hybrids says where hellos go without post-quantum groups, when Party is nil; nil = nowhere.
-	Hybrids *pki.Hybrids
+	Hybrids *trust.Hybrids
 }
 
 // ErrNone says that a gateway has no bundle for us.
@@ -128,11 +129,11 @@ func (k *Kept) ask(ctx context.Context, w Way) (*answer, error) {
 	return readAnswer(resp)
 }
 
-func (k *Kept) party(w Way) *pki.Party {
+func (k *Kept) party(w Way) *trust.Party {
 	if w.Party != nil {
 		return w.Party
 	}
-	return &pki.Party{Trust: k.trust, Certificate: k.cfg.Certificate, Hybrids: w.Hybrids}
+	return &trust.Party{Trust: k.trust, Certificate: k.cfg.Certificate, Hybrids: w.Hybrids}
 }
 
 func (k *Kept) dial(ctx context.Context, w Way) (net.Conn, error) {
@@ -148,8 +149,8 @@ func (k *Kept) dial(ctx context.Context, w Way) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, _, err := k.party(w).Client(ctx, c, pki.ALPNOuter,
-		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
+	conn, _, err := k.party(w).Client(ctx, c, trust.ALPNOuter,
+		trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
 			DNSName: at.Name, Dialled: w.Gateway})
 	if err != nil {
 		return nil, err

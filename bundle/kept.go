@@ -14,6 +14,8 @@ import (
 	"tlagate/internal/files"
 	"tlagate/internal/stamp"
 	"tlagate/pki"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 )
 
 // Config says where a device has its bundle, and what it judges it by.
@@ -23,7 +25,7 @@ type Config struct {
 	Certificate func() *tls.Certificate // our client certificate and key: who we are, and who signs the state
 	ARL         string                  // file of ARLs; "" = none. It need not be there, but must be whole
 	CRLs        []string                // files of more lists, in a lab; nil = none
-	DenyList    string                  // as pki.TrustConfig's
+	DenyList    string                  // as trust.Config's
 	Production  bool                    // refuse CAs named TEST…
 	Clock       func() time.Time        // nil = time.Now
 	Log         *slog.Logger            // nil = discard
@@ -41,8 +43,8 @@ const ahead = 5 * time.Minute
 type Kept struct {
 	cfg   Config
 	id    pki.Identity
-	trust *pki.Trust // of bundles: the pinned root alone
-	root  string     // digest of the pinned root
+	trust *trust.Trust // of bundles: the pinned root alone
+	root  string       // digest of the pinned root
 
 	mu     sync.Mutex // protects the rest, and the files
 	bundle *Bundle    // nil = none yet
@@ -111,14 +113,15 @@ func (k *Kept) readRoot() error {
 }
 
 func (k *Kept) openTrust() (err error) {
-	cfg := pki.TrustConfig{DenyList: k.cfg.DenyList, CRLs: k.cfg.CRLs, Production: k.cfg.Production, Clock: k.cfg.Clock}
+	cfg := trust.Config{Production: k.cfg.Production, Clock: k.cfg.Clock,
+		Revocation: revocation.Config{DenyList: k.cfg.DenyList, CRLs: k.cfg.CRLs}}
 	for _, file := range k.cfg.Anchors {
-		cfg.Anchors = append(cfg.Anchors, pki.AnchorFile{File: file, Practices: []string{"*"}})
+		cfg.Anchors = append(cfg.Anchors, trust.AnchorFile{File: file, Practices: []string{"*"}})
 	}
 	if k.cfg.ARL != "" {
 		cfg.CRLs = append(cfg.CRLs, k.cfg.ARL)
 	}
-	if k.trust, err = pki.OpenTrust(cfg); err != nil {
+	if k.trust, err = trust.Open(cfg); err != nil {
 		return broken(strings.Join(k.cfg.Anchors, ", "), Untrusted, "the pinned root or the deny list cannot be used: %v", err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 
 	"tlagate/internal/files"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Ending is how the names of served bundles end.
@@ -20,7 +21,7 @@ const Ending = ".p7m"
 // ShelfConfig says what a gateway serves.
 type ShelfConfig struct {
 	Dir   string
-	Trust *pki.Trust    // by which signers are judged
+	Trust *trust.Trust  // by which signers are judged
 	Poll  time.Duration // how often files are looked at; 0 = 1 s
 	Log   *slog.Logger  // nil = discard
 }

@@ -14,7 +14,7 @@ import (
 
 	"tlagate/internal/files"
 	"tlagate/pemfile"
-	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // state is what a device remembers of the bundle it accepted; in FILE.state, signed with the device's own key.
@@ -53,7 +53,7 @@ func (k *Kept) readState() error {
 	if st.Device != k.id.String() {
 		return broken(file, WrongDevice, "it is of %s, and this is %s", st.Device, k.id)
 	}
-	want := pki.Want{Usage: x509.ExtKeyUsageClientAuth, Identity: k.id}
+	want := trust.Want{Usage: x509.ExtKeyUsageClientAuth, Identity: k.id}
 	if _, err := k.trust.VerifyOwn(s.chain, want, st.Accepted); err != nil {
 		return broken(file, Altered, "it was not signed with this device's key: %v", err)
 	}
@@ -137,10 +137,10 @@ func (k *Kept) checkARL() error {
 	}
 	anchors, _ := k.bundle.TrustAnchors() // checked when it was read
 	for _, a := range k.pinned() {
-		anchors = append(anchors, pki.Anchor{Cert: a})
+		anchors = append(anchors, trust.Anchor{Cert: a})
 	}
 	for _, l := range lists {
-		if !slices.ContainsFunc(anchors, func(a pki.Anchor) bool { return l.CheckSignatureFrom(a.Cert) == nil }) {
+		if !slices.ContainsFunc(anchors, func(a trust.Anchor) bool { return l.CheckSignatureFrom(a.Cert) == nil }) {
 			return broken(file, Altered, "no anchor has signed the ARL of %q", l.Issuer.CommonName)
 		}
 	}

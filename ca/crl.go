@@ -12,7 +12,7 @@ import (
 
 	"tlagate/keys"
 	"tlagate/pemfile"
-	"tlagate/pki"
+	"tlagate/pki/crl"
 )
 
 // List is a published CRL or ARL.
@@ -23,7 +23,7 @@ type List struct {
 	Entries    int
 	DER        []byte
 
-	read *pki.CRL // as a stranger reads it
+	read *crl.List // as a stranger reads it
 }
 
 // Write puts the list into a file, as PEM or as DER, in place of an older one.
@@ -183,7 +183,7 @@ func sizeOf(file string) int {
 // check reads the list as a stranger would, before anyone else does.
 func (l *List) check(issuer *x509.Certificate) error {
 	var err error
-	if l.read, err = pki.ReadCRL(l.DER); err != nil {
+	if l.read, err = crl.Read(l.DER); err != nil {
 		return fmt.Errorf("the list made cannot be read back: %w", err)
 	}
 	if err := l.read.CheckSignature(issuer); err != nil {

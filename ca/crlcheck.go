@@ -9,7 +9,7 @@ import (
 	"os"
 	"time"
 
-	"tlagate/pki"
+	"tlagate/pki/crl"
 )
 
 // losesNothing compares a new list with the one that is published: its number must be higher, and who was on that
@@ -33,7 +33,7 @@ func (c *CA) losesNothing(list *List, published string, issuer *x509.Certificate
 }
 
 // readPublished gives the list that the world has, nil when there is none of this CA.
-func readPublished(file string, issuer *x509.Certificate) (*pki.CRL, error) {
+func readPublished(file string, issuer *x509.Certificate) (*crl.List, error) {
 	der, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -41,7 +41,7 @@ func readPublished(file string, issuer *x509.Certificate) (*pki.CRL, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot compare with the published list: %w", err)
 	}
-	old, err := pki.ReadCRL(der)
+	old, err := crl.Read(der)
 	if err != nil || old.CheckSignature(issuer) != nil {
 		return nil, nil // spoilt, or another CA's: nothing to be measured by
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/crl"
 )
 
 // CRLDue says when the next CRL should be published: a period after the last. A published file that is missing,
@@ -48,7 +49,7 @@ func (c *CA) publishedNumber() (int64, error) {
 		c.dueFile = nil
 		return 0, err
 	}
-	if list, err := pki.ReadCRL(der); err == nil && list.Number().IsInt64() && list.CheckSignature(c.Issuing) == nil {
+	if list, err := crl.Read(der); err == nil && list.Number().IsInt64() && list.CheckSignature(c.Issuing) == nil {
 		c.dueNumber = list.Number().Int64()
 	}
 	return c.dueNumber, nil
@@ -74,7 +75,7 @@ func (c *CA) published(name string, issuer *x509.Certificate) (*List, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read a published list: %w", err)
 	}
-	list, err := pki.ReadCRL(der)
+	list, err := crl.Read(der)
 	if err == nil {
 		err = list.CheckSignature(issuer)
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tlagate/pki"
+	"tlagate/pki/crl"
 )
 
 // held is a publication that stands still at a point of it.
@@ -129,7 +129,7 @@ func TestC2ManyRevocations(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.PublishCRL()
 	require.ErrorContains(t, err, `"x" is no serial number`)
-	der, err := pki.ReadCRL(published(t, c, "crl").Raw)
+	der, err := crl.Read(published(t, c, "crl").Raw)
 	require.NoError(t, err)
 	require.EqualValues(t, list.Number, der.Number().Int64())
 }

@@ -16,7 +16,7 @@ import (
 
 	"tlagate/internal/address"
 	"tlagate/keys"
-	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Settings are what a CA is given for life, at init.
@@ -125,7 +125,7 @@ func printable(text string) bool {
 // checkLab keeps what is for labs out of a CA for use: it would be in every certificate, for life. A CA that is there
 // is not asked.
 func (s Settings) checkLab() error {
-	if pki.IsTestName(s.Name) {
+	if trust.IsTestName(s.Name) {
 		return nil
 	}
 	var errs []error

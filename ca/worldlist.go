@@ -12,7 +12,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"tlagate/pemfile"
-	"tlagate/pki"
+	"tlagate/pki/crl"
 )
 
 // worldList is a list that somebody may have believed.
@@ -55,7 +55,7 @@ func (c *CA) readList(p Published) (*worldList, error) {
 	if err != nil {
 		return nil, err
 	}
-	checked, err := pki.ReadCRL(der)
+	checked, err := crl.Read(der)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Bootstrap configures how a device that trusts nobody yet finds whom its code names.
@@ -17,7 +17,7 @@ type Bootstrap struct {
 	Practices  []string         // that the anchor is to vouch for; nil = all
 	Production bool             // refuse CAs named TEST…
 	Dial       Dial             // nil = net.Dialer's
-	Hybrids    *pki.Hybrids     // where hellos go without post-quantum groups; nil = nowhere
+	Hybrids    *trust.Hybrids   // where hellos go without post-quantum groups; nil = nowhere
 	Clock      func() time.Time // nil = time.Now
 	Log        *slog.Logger     // nil = discard
 }
@@ -26,11 +26,12 @@ type Bootstrap struct {
 type Anchor struct {
 	Root  *x509.Certificate // the code names it
 	ARL   []byte            // DER; it was issued by Root, and is in date
-	Trust *pki.Trust        // made of the two, in memory
+	Trust *trust.Trust      // made of the two, in memory
 }
 
 // Find gets CA certificates and ARL from a server that proves nothing and is told nothing, and takes of them what code
-// names (docs/enrolment.md, section 2). The error is ErrAnchor, *Unreachable, *BadAnswer, *Problem, *pki.Refusal or *pki.Rejected.
+// names (docs/enrolment.md, section 2). The error is ErrAnchor, *Unreachable, *BadAnswer, *Problem,
+// *pki.Refusal or *trust.Rejected.
 func (b Bootstrap) Find(ctx context.Context, code Code) (*Anchor, error) {
 	var certs []*x509.Certificate
 	var arl []byte
@@ -46,8 +47,9 @@ func (b Bootstrap) Find(ctx context.Context, code Code) (*Anchor, error) {
 		return nil, ErrAnchor
 	}
 	found := &Anchor{Root: certs[i], ARL: arl}
-	found.Trust, err = pki.OpenTrust(pki.TrustConfig{
-		Known: []pki.Anchor{{Cert: found.Root, Practices: b.practices()}}, Production: b.Production, Clock: b.Clock, Log: b.Log})
+	found.Trust, err = trust.Open(trust.Config{
+		Known: []trust.Anchor{{Cert: found.Root, Practices: b.practices()}}, Production: b.Production, Clock: b.Clock,
+		Log: b.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -72,8 +74,8 @@ func (b Bootstrap) fetch(ctx context.Context) (certs []*x509.Certificate, arl []
 	if err != nil {
 		return nil, nil, err
 	}
-	nobody := &pki.Party{Hybrids: b.Hybrids}
-	over, err := nobody.Unproven(ctx, conn, pki.ALPNOuter, pki.Want{SNI: b.Place.sni(), Dialled: b.Place.dialled()})
+	nobody := &trust.Party{Hybrids: b.Hybrids}
+	over, err := nobody.Unproven(ctx, conn, trust.ALPNOuter, trust.Want{SNI: b.Place.sni(), Dialled: b.Place.dialled()})
 	if err != nil {
 		return nil, nil, err
 	}

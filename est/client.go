@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Profile is a kind of certificate that a component asks for.
@@ -32,17 +33,17 @@ var (
 // Client asks an EST server for certificates. It sends nothing before the server has passed every check that a peer has to.
 type Client struct {
 	Place       Place
-	Trust       *pki.Trust
+	Trust       *trust.Trust
 	Certificate func() *tls.Certificate // our client certificate; nil = we have none yet
 	Dial        Dial                    // nil = net.Dialer's
-	Hybrids     *pki.Hybrids            // where hellos go without post-quantum groups; nil = nowhere
+	Hybrids     *trust.Hybrids          // where hellos go without post-quantum groups; nil = nowhere
 	Timeout     time.Duration           // of one certificate, from a hello that is answered; 0 = 30 s
 }
 
 const requestTime = 30 * time.Second
 
 // Enrol asks for a first certificate of a profile: with a code, or (nil) with our client certificate. It gives the certificate, then
-// its issuing CA. Key is never sent. The error is *Unreachable, *BadAnswer, *Problem, *pki.Refusal or *pki.Rejected.
+// its issuing CA. Key is never sent. The error is *Unreachable, *BadAnswer, *Problem, *pki.Refusal or *trust.Rejected.
 func (c *Client) Enrol(ctx context.Context, key crypto.Signer, p Profile, code *Code) ([]*x509.Certificate, error) {
 	return c.get(ctx, key, p, question{path: pathPrefix + "/" + p.Label + "/simpleenroll", code: code}, nil)
 }
@@ -94,8 +95,8 @@ func (c *Client) attempt(ctx context.Context, key crypto.Signer, p Profile, q qu
 }
 
 // wants says what the answer has to be: of the profile, and of our identity once we have one.
-func (c *Client) wants(p Profile, old *x509.Certificate) (pki.Want, error) {
-	want := pki.Want{Usage: p.Usage, Roles: []pki.Role{p.Role}}
+func (c *Client) wants(p Profile, old *x509.Certificate) (trust.Want, error) {
+	want := trust.Want{Usage: p.Usage, Roles: []pki.Role{p.Role}}
 	if old == nil && c.Certificate != nil && c.Certificate() != nil {
 		old = c.Certificate().Leaf
 	}
@@ -113,14 +114,14 @@ func (c *Client) connect(ctx context.Context) (*exchange, error) {
 	if err != nil {
 		return nil, err
 	}
-	party := &pki.Party{Trust: c.Trust, Certificate: c.Certificate, Hybrids: c.Hybrids}
-	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}, DNSName: c.Place.Name,
+	party := &trust.Party{Trust: c.Trust, Certificate: c.Certificate, Hybrids: c.Hybrids}
+	want := trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}, DNSName: c.Place.Name,
 		SNI: c.Place.sni(), Dialled: c.Place.dialled()}
 	prove := party.Client
 	if c.Certificate == nil {
 		prove = party.Anonymous
 	}
-	over, _, err := prove(ctx, conn, pki.ALPNOuter, want)
+	over, _, err := prove(ctx, conn, trust.ALPNOuter, want)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +138,8 @@ func (x *exchange) newRequest(key crypto.Signer, like *x509.Certificate) ([]byte
 }
 
 // judge takes the certificate for our key out of the answer, wants it to be what was asked for, and puts its issuers behind it.
-func (c *Client) judge(body []byte, cas []*x509.Certificate, key crypto.Signer, want pki.Want) ([]*x509.Certificate, error) {
+func (c *Client) judge(body []byte, cas []*x509.Certificate, key crypto.Signer,
+	want trust.Want) ([]*x509.Certificate, error) {
 	certs, err := parseCertsOnly(body)
 	if err != nil {
 		return nil, err

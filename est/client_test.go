@@ -21,6 +21,7 @@ import (
 
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/pki/trust"
 )
 
 const tla1 = "urn:tlagate:cab1:tla:t1"
@@ -48,7 +49,7 @@ func newKey(t testing.TB) crypto.Signer {
 }
 
 // enrol is what a device does that has just been given a code.
-func (r *rig) enrol(t *testing.T, key crypto.Signer) ([]*x509.Certificate, *pki.Trust, error) {
+func (r *rig) enrol(t *testing.T, key crypto.Signer) ([]*x509.Certificate, *trust.Trust, error) {
 	found, err := Bootstrap{Place: r.place()}.Find(t.Context(), r.code)
 	if err != nil {
 		return nil, nil, err

@@ -33,7 +33,7 @@ func DirectPlace(text string) (Place, error) {
 
 func (p Place) sni() string { return cmp.Or(p.Name, AnyName) }
 
-// dialled is for pki.Hybrids. A gateway whose PKI is away hangs up on hellos that are for the PKI: that must not tell
+// dialled is for trust.Hybrids. A gateway whose PKI is away hangs up on hellos that are for the PKI: that must not tell
 // against hellos that are for the gateway at the same address.
 func (p Place) dialled() string { return "EST at " + p.Address }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session/link"
 )
 
@@ -31,7 +32,8 @@ func TestHalfOpenHandshakesStarveNobodyElse(t *testing.T) {
 	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 	c, err := from.Dial("tcp", r.addr)
 	require.NoError(t, err)
-	conn, _, err := r.party(r.ca.Issue(tla1, clients)).Client(t.Context(), c, pki.ALPNOuter, pki.Want{Usage: servers})
+	conn, _, err := r.party(r.ca.Issue(tla1, clients)).Client(t.Context(), c, trust.ALPNOuter,
+		trust.Want{Usage: servers})
 	require.NoError(t, err)
 	request(t, conn, "GET", link.PathWhoami, nil)
 	conn.Close()
@@ -63,7 +65,7 @@ func TestC2HandshakeRefusedWithItsReason(t *testing.T) {
 	require.NoError(t, err)
 	r.ca.WriteCRLs(r.files)
 	r.trust.Reload()
-	conn, _, err := r.party(cert).Client(t.Context(), c, pki.ALPNOuter, pki.Want{Usage: servers})
+	conn, _, err := r.party(cert).Client(t.Context(), c, trust.ALPNOuter, trust.Want{Usage: servers})
 	require.NoError(t, err) // the server judges after the client is done
 	requireClosed(t, conn)
 	conn.Close()

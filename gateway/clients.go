@@ -9,13 +9,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tlagate/pki/trust"
+
 	"tlagate/pki"
 )
 
 // client is a connection whose peer is proven.
 type client struct {
 	conn   net.Conn
-	peer   *pki.Peer
+	peer   *trust.Peer
 	remote string
 	end    atomic.Pointer[end] // of its link; nil before the upgrade
 	cut    atomic.Bool         // before the upgrade: its certificate no longer passes

@@ -5,10 +5,13 @@ import (
 	"strings"
 	"time"
 
+	"tlagate/pki/trust"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tlagate/metrics"
 	"tlagate/pki"
+	"tlagate/pki/revocation"
 	"tlagate/push"
 )
 
@@ -125,7 +128,7 @@ func (s samples) push(streams []*push.Subscriber) {
 	}
 }
 
-func (s samples) revocation(trust *pki.Trust) {
+func (s samples) revocation(trust *trust.Trust) {
 	for _, source := range trust.Sources() {
 		s.gauge(descSourceUp, truth(source.Up), source.Kind, source.Where)
 		s.gauge(descSourceRead, metrics.Unix(source.Read), source.Kind, source.Where)
@@ -145,12 +148,12 @@ func (s samples) revocation(trust *pki.Trust) {
 	s.gauge(descDenied, float64(file), "file")
 }
 
-func (s samples) freshness(f pki.Freshness, source string) {
+func (s samples) freshness(f revocation.Freshness, source string) {
 	s.gauge(descNextUpdate, metrics.Unix(f.Until), f.Kind, source)
 	s.gauge(descRenewal, metrics.Unix(f.Ahead), f.Kind, source)
 }
 
-func (s samples) certificates(party *pki.Party, streams []*push.Subscriber) {
+func (s samples) certificates(party *trust.Party, streams []*push.Subscriber) {
 	s.gauge(descOwnEnd, metrics.Unix(chainEnd(party.Certificate())), "server")
 	var first time.Time // of our certificates for streams
 	for _, p := range streams {

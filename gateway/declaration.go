@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"tlagate/pki/trust"
+
 	"tlagate/pki"
 	"tlagate/session/link"
 )
@@ -12,7 +14,7 @@ import (
 // declaration is a PdT's server certificate, verified again as long as its link lives.
 type declaration struct {
 	chain []*x509.Certificate
-	want  pki.Want
+	want  trust.Want
 
 	// Set by the first verify, before any other goroutine has the declaration.
 	notAfter time.Time           // earliest end in the path
@@ -20,7 +22,7 @@ type declaration struct {
 }
 
 // verify verifies the certificate with the revocation data at hand; it waits for nobody.
-func (d *declaration) verify(t *pki.Trust) error {
+func (d *declaration) verify(t *trust.Trust) error {
 	verdict, err := t.VerifyKnown(d.chain, d.want)
 	if d.notAfter.IsZero() {
 		d.notAfter, d.path = verdict.NotAfter, verdict.Path
@@ -34,7 +36,7 @@ func (g *Gateway) declared(c *client, h http.Header) (*declaration, *link.Proble
 	if err != nil {
 		return nil, &link.Problem{Code: link.ProblemBadRequest, Detail: err.Error() + ".", Action: "Update the PdT."}
 	}
-	d := &declaration{want: pki.Want{Usage: x509.ExtKeyUsageServerAuth, Identity: c.peer.Identity}}
+	d := &declaration{want: trust.Want{Usage: x509.ExtKeyUsageServerAuth, Identity: c.peer.Identity}}
 	if d.chain, err = pki.ParseChain(ders); err != nil {
 		return nil, badServerCert(string(pki.BadCertificate))
 	}

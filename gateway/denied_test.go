@@ -14,13 +14,14 @@ import (
 
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/pki/revocation"
 	"tlagate/session/link"
 )
 
 // deny pushes a revocation to the gateway; no CRL has it.
 func (r *rig) deny(issuer *pkitest.CA, certs ...*x509.Certificate) {
 	for _, c := range certs {
-		r.trust.Deny(pki.Denied{IssuerKeyID: issuer.Cert.SubjectKeyId, Serial: c.SerialNumber,
+		r.trust.Deny(revocation.Denied{IssuerKeyID: issuer.Cert.SubjectKeyId, Serial: c.SerialNumber,
 			Reason: 1, At: time.Now()})
 	}
 }

@@ -21,15 +21,15 @@ import (
 	"time"
 
 	"tlagate/bundle"
-	"tlagate/pki"
 	"tlagate/pki/listen"
+	"tlagate/pki/trust"
 	"tlagate/push"
 	"tlagate/session/consent"
 )
 
 // Config configures a Gateway. It must not be changed after New.
 type Config struct {
-	Party     *pki.Party   // our server certificate, and whom we trust
+	Party     *trust.Party // our server certificate, and whom we trust
 	Access    []Rule       // pairs beyond "a TLA may open the PdTs of its own practice"
 	Limits    Limits       // zero = defaults
 	Enrolment *Enrolment   // where devices without a certificate are piped to; nil = nowhere
@@ -49,7 +49,7 @@ type Config struct {
 
 // Gateway joins links. It serves once. It is a prometheus.Collector: register it to have its metrics.
 type Gateway struct {
-	party    *pki.Party
+	party    *trust.Party
 	limits   Limits
 	log      *slog.Logger
 	ration   *listen.Ration // logs what peers could fill the log with

@@ -12,8 +12,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
-	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 	"tlagate/push"
 	"tlagate/session/link"
 )
@@ -82,7 +83,7 @@ func TestG7MetricsOfRefusals(t *testing.T) {
 	expired := r.ca.Issue(tla2, clients, pkitest.Expired())
 	c, err := net.Dial("tcp", r.addr)
 	require.NoError(t, err)
-	conn := tls.Client(c, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{pki.ALPNOuter},
+	conn := tls.Client(c, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{trust.ALPNOuter},
 		Certificates: []tls.Certificate{expired}})
 	_ = conn.Handshake()
 	conn.Close()
@@ -103,7 +104,8 @@ func TestG7MetricsOfACut(t *testing.T) {
 	near, _ := r.joined(tla, r.pdt(pdt1))
 	idle := r.dial(tla)
 	r.becomes("tlagate_connections{role=tla}", 2)
-	r.trust.Deny(pki.Denied{IssuerKeyID: r.ca.Issuing.Cert.SubjectKeyId, Serial: tla.Leaf.SerialNumber, At: time.Now()})
+	r.trust.Deny(revocation.Denied{IssuerKeyID: r.ca.Issuing.Cert.SubjectKeyId, Serial: tla.Leaf.SerialNumber,
+		At: time.Now()})
 	requireNotice(t, link.CodeRevoked, near)
 	r.becomes("tlagate_cuts_total{reason=revoked}", 2)
 	r.becomes("tlagate_sessions_ended_total{by=gateway,reason=revoked}", 1)
@@ -122,7 +124,8 @@ func TestG7MetricsWarnAhead(t *testing.T) {
 	m := r.metered()
 	source := "{kind=crl,source=" + r.files.CRL + "}"
 	lists := r.trust.Lists()
-	next := slices.MinFunc(lists, func(a, b pki.List) int { return a.NextUpdate.Compare(b.NextUpdate) }).NextUpdate
+	next := slices.MinFunc(lists,
+		func(a, b revocation.List) int { return a.NextUpdate.Compare(b.NextUpdate) }).NextUpdate
 	for name, want := range map[string]float64{
 		"tlagate_revocation_source_up" + source:             1,
 		"tlagate_revocation_source_failures_total" + source: 0,

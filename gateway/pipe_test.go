@@ -21,6 +21,7 @@ import (
 	"tlagate/internal/nettest"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/pki/trust"
 	"tlagate/session/link"
 )
 
@@ -56,7 +57,7 @@ func TestC2WithoutCertificateNothingButEnrolment(t *testing.T) {
 		c, err := net.Dial("tcp", r.addr)
 		require.NoError(t, err)
 		over := tls.Client(c, &tls.Config{ServerName: name, InsecureSkipVerify: true,
-			NextProtos: []string{pki.ALPNOuter}})
+			NextProtos: []string{trust.ALPNOuter}})
 		_ = over.SetDeadline(time.Now().Add(patience))
 		_ = over.Handshake()
 		_, err = over.Read(make([]byte, 1))
@@ -71,7 +72,7 @@ func TestC2WithoutCertificateNothingButEnrolment(t *testing.T) {
 func TestC2WithoutEnrolmentNothingIsPiped(t *testing.T) {
 	r := start(t)
 	_, err := est.Bootstrap{Place: est.Place{Address: r.addr}}.Find(t.Context(), est.NewCode(r.ca.Root.Cert))
-	require.ErrorAs(t, err, new(*pki.Rejected))
+	require.ErrorAs(t, err, new(*trust.Rejected))
 	r.logged("handshake refused", "reason", string(pki.NoCertificate))
 }
 
@@ -113,8 +114,8 @@ func TestHelloInPieces(t *testing.T) {
 	r := start(t, piping(&Enrolment{To: "127.0.0.1:9"}))
 	c, err := net.Dial("tcp", r.addr)
 	require.NoError(t, err)
-	conn, _, err := r.party(r.ca.Issue(tla1, clients)).Client(t.Context(), &pieces{Conn: c}, pki.ALPNOuter,
-		pki.Want{Usage: servers, DNSName: "localhost"})
+	conn, _, err := r.party(r.ca.Issue(tla1, clients)).Client(t.Context(), &pieces{Conn: c}, trust.ALPNOuter,
+		trust.Want{Usage: servers, DNSName: "localhost"})
 	require.NoError(t, err)
 	defer conn.Close()
 	resp, _ := request(t, conn, http.MethodGet, link.PathWhoami, nil)
@@ -134,7 +135,7 @@ func hello(t testing.TB, name string) []byte {
 	defer far.Close()
 	go func() {
 		_ = tls.Client(near, &tls.Config{ServerName: name, InsecureSkipVerify: true,
-			NextProtos: []string{pki.ALPNOuter}}).Handshake()
+			NextProtos: []string{trust.ALPNOuter}}).Handshake()
 	}()
 	buf := make([]byte, 8<<10)
 	n, err := far.Read(buf)

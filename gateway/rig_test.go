@@ -25,6 +25,7 @@ import (
 
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/pki/trust"
 	"tlagate/session/consent/consenttest"
 	"tlagate/session/link"
 )
@@ -57,7 +58,7 @@ type rig struct {
 	ca    *pkitest.PKI
 	dir   string
 	files pkitest.Files
-	trust *pki.Trust
+	trust *trust.Trust
 	addr  string
 	g     *Gateway
 	log   *logBook
@@ -92,7 +93,7 @@ func start(t *testing.T, opts ...option) *rig {
 	r.files = r.ca.WriteTrust(r.dir)
 	r.openTrust()
 	own := r.ca.Issue(gateway, servers, pkitest.DNS("localhost"))
-	cfg := Config{Party: &pki.Party{Trust: r.trust, Certificate: func() *tls.Certificate { return &own }},
+	cfg := Config{Party: &trust.Party{Trust: r.trust, Certificate: func() *tls.Certificate { return &own }},
 		Log: slog.New(slog.NewJSONHandler(r.log, nil))}
 	for _, o := range opts {
 		o(r, &cfg)
@@ -106,8 +107,8 @@ func start(t *testing.T, opts ...option) *rig {
 
 func (r *rig) openTrust() {
 	var err error
-	r.trust, err = pki.OpenTrust(pki.TrustConfig{
-		Anchors:       []pki.AnchorFile{{File: r.files.Anchor, Practices: []string{"*"}}},
+	r.trust, err = trust.Open(trust.Config{
+		Anchors:       []trust.AnchorFile{{File: r.files.Anchor, Practices: []string{"*"}}},
 		Intermediates: []string{r.files.Intermediate},
 		CRLs:          r.files.CRLs(), Poll: 50 * time.Millisecond,
 	})
@@ -141,15 +142,15 @@ func (r *rig) dial(cert tls.Certificate) net.Conn {
 	r.t.Helper()
 	c, err := net.Dial("tcp", r.addr)
 	require.NoError(r.t, err)
-	conn, _, err := r.party(cert).Client(r.t.Context(), c, pki.ALPNOuter,
-		pki.Want{Usage: servers, DNSName: "localhost"})
+	conn, _, err := r.party(cert).Client(r.t.Context(), c, trust.ALPNOuter,
+		trust.Want{Usage: servers, DNSName: "localhost"})
 	require.NoError(r.t, err)
 	r.t.Cleanup(func() { conn.Close() })
 	return conn
 }
 
-func (r *rig) party(cert tls.Certificate) *pki.Party {
-	return &pki.Party{Trust: r.trust, Certificate: func() *tls.Certificate { return &cert }, Timeout: patience}
+func (r *rig) party(cert tls.Certificate) *trust.Party {
+	return &trust.Party{Trust: r.trust, Certificate: func() *tls.Certificate { return &cert }, Timeout: patience}
 }
 
 func (r *rig) as(identity string) net.Conn {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session/link"
 )
 
@@ -32,8 +33,8 @@ func TestJoinCarriesACardSession(t *testing.T) {
 
 	echoed := make(chan error, 1)
 	go func() { echoed <- echo(r.party(p.server), far) }()
-	ours, peer, err := r.party(tla).Client(t.Context(), near, pki.ALPNCard,
-		pki.Want{Usage: servers, Identity: p.identity()})
+	ours, peer, err := r.party(tla).Client(t.Context(), near, trust.ALPNCard,
+		trust.Want{Usage: servers, Identity: p.identity()})
 	require.NoError(t, err)
 	require.Equal(t, pdt1, peer.Identity.String())
 	sent := make([]byte, 1<<20)
@@ -56,9 +57,9 @@ func TestJoinCarriesACardSession(t *testing.T) {
 }
 
 // echo is the PdT's end of a card session: it sends back what it gets.
-func echo(p *pki.Party, l *link.Conn) error {
-	c, _, err := p.Server(context.Background(), l, pki.ALPNCard,
-		pki.Want{Usage: clients, Roles: []pki.Role{pki.RoleTLA}})
+func echo(p *trust.Party, l *link.Conn) error {
+	c, _, err := p.Server(context.Background(), l, trust.ALPNCard,
+		trust.Want{Usage: clients, Roles: []pki.Role{pki.RoleTLA}})
 	if err != nil {
 		return err
 	}

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session/link"
 )
 
 // statusSender sends the ends of a session, which reach no responder or need not, the signed OCSP answers and the ARL
 // by which they verify each other, and themselves (docs/protocol.md, section 2.1). They verify all of it.
 type statusSender struct {
-	party   *pki.Party
+	party   *trust.Party
 	bundles *bundles
 	log     *slog.Logger
 }
@@ -90,7 +91,7 @@ func (ss *statusSender) ownPath() []*x509.Certificate {
 	if err != nil {
 		return nil
 	}
-	verdict, _ := ss.party.Trust.VerifyKnown(chain, pki.Want{Usage: x509.ExtKeyUsageServerAuth})
+	verdict, _ := ss.party.Trust.VerifyKnown(chain, trust.Want{Usage: x509.ExtKeyUsageServerAuth})
 	return verdict.Path
 }
 

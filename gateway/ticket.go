@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session/link"
 	"tlagate/session/ticket"
 )
@@ -15,7 +16,7 @@ import (
 // tickets let a session outlive its link: with the ticket of the gateway that verified the consent, a TLA opens a
 // further link of the session, here or at another gateway of ours (docs/protocol.md, section 4.1).
 type tickets struct {
-	party *pki.Party
+	party *trust.Party
 	life  time.Duration
 	log   *slog.Logger
 }
@@ -49,7 +50,7 @@ func (ts *tickets) verify(text string, want ticket.Want) (ticket.Statement, erro
 	if err != nil {
 		return ticket.Statement{}, err
 	}
-	ours := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, Practice: us.Practice}
+	ours := trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, Practice: us.Practice}
 	if _, err := ts.party.Trust.Verify(chain, ours); err != nil {
 		return ticket.Statement{}, err
 	}

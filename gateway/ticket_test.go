@@ -10,6 +10,7 @@ import (
 
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/pki/trust"
 	"tlagate/session/link"
 	"tlagate/session/ticket"
 )
@@ -91,7 +92,7 @@ func TestC4NoFurtherLinkWithoutATicket(t *testing.T) {
 	chain, err := pki.ParseChain(revoked.Certificate)
 	require.NoError(t, err)
 	r.eventually("revoked", func() bool {
-		_, err := r.trust.VerifyKnown(chain, pki.Want{Usage: servers})
+		_, err := r.trust.VerifyKnown(chain, trust.Want{Usage: servers})
 		return err != nil
 	})
 	for name, c := range map[string]struct {

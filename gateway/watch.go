@@ -7,13 +7,15 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/pki/trust"
+
 	"tlagate/pki"
 	"tlagate/session/link"
 )
 
 // watcher cuts every proven peer as soon as one of its certificates no longer passes (C2).
 type watcher struct {
-	trust   *pki.Trust
+	trust   *trust.Trust
 	clients *clientTable
 	every   time.Duration // between two looks, at most
 	meters  *meters

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"tlagate/pki/trust"
+
 	"tlagate/pki"
 	"tlagate/push"
 	"tlagate/session/link"
@@ -34,7 +36,7 @@ type revocationAnswer struct {
 
 // whoami verifies the peer again, so that the answer is true at this moment.
 func (g *Gateway) whoami(c *client, w http.ResponseWriter) *link.Problem {
-	verdict, err := g.party.Trust.Verify(c.peer.Chain, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
+	verdict, err := g.party.Trust.Verify(c.peer.Chain, trust.Want{Usage: x509.ExtKeyUsageClientAuth})
 	if err != nil {
 		g.watcher.cut(c, err)
 		panic(http.ErrAbortHandler) // the connection is being closed
@@ -68,7 +70,7 @@ func allUp(streams []*push.Subscriber) *bool {
 }
 
 // nextUpdate returns until when the revocation data of the whole path are good.
-func nextUpdate(v *pki.Verdict) time.Time {
+func nextUpdate(v *trust.Verdict) time.Time {
 	var next time.Time
 	for _, r := range v.Revocation {
 		if next.IsZero() || r.NextUpdate.Before(next) {

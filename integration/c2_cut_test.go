@@ -18,6 +18,8 @@ import (
 
 	"tlagate/ca"
 	"tlagate/pki"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 	"tlagate/session/consent/consenttest"
 	"tlagate/session/link"
 )
@@ -65,7 +67,7 @@ func spread(times []time.Duration) string {
 type cutBed struct {
 	*pushBed
 	ca    *ca.CA
-	trust *pki.Trust
+	trust *trust.Trust
 }
 
 func newCutBed(t *testing.T) *cutBed {
@@ -76,8 +78,9 @@ func newCutBed(t *testing.T) *cutBed {
 	b.ca, err = ca.Open(b.Path("pki"), ca.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.ca.Close()) })
-	b.trust, err = pki.OpenTrust(pki.TrustConfig{
-		Anchors: []pki.AnchorFile{{File: b.GatewayTrust.Anchor, Practices: []string{"*"}}}, CRLs: b.GatewayTrust.CRLs,
+	b.trust, err = trust.Open(trust.Config{
+		Anchors:    []trust.AnchorFile{{File: b.GatewayTrust.Anchor, Practices: []string{"*"}}},
+		Revocation: revocation.Config{CRLs: b.GatewayTrust.CRLs},
 	})
 	require.NoError(t, err)
 	return b
@@ -113,8 +116,8 @@ func (b *cutBed) dial(cert tls.Certificate) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	party := &pki.Party{Trust: b.trust, Certificate: func() *tls.Certificate { return &cert }}
-	conn, _, err := party.Client(context.Background(), raw, pki.ALPNOuter, pki.Want{
+	party := &trust.Party{Trust: b.trust, Certificate: func() *tls.Certificate { return &cert }}
+	conn, _, err := party.Client(context.Background(), raw, trust.ALPNOuter, trust.Want{
 		Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: "localhost",
 	})
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 
 	"tlagate/integration/lab"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // helloDefect is a handshake that the gateway refuses whoever makes it.
@@ -33,7 +34,7 @@ var helloDefects = []helloDefect{
 	{"no client certificate", pki.NoCertificate, openSSL13, true},
 	{"no ALPN", pki.ALPN, withSec0, false},
 	{"another ALPN", pki.ALPN, []string{"-alpn", "h2"}, false},
-	{"the card session's ALPN", pki.ALPN, []string{"-alpn", pki.ALPNCard}, false},
+	{"the card session's ALPN", pki.ALPN, []string{"-alpn", trust.ALPNCard}, false},
 	{"TLS 1.2", pki.TLSVersion, []string{"-alpn", "http/1.1", "-tls1_2"}, false},
 	{"CBC suites", pki.CipherSuite, []string{"-alpn", "http/1.1", "-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-SHA:AES128-SHA:@SECLEVEL=0"}, false},
 	{"CBC suites of TLS 1.1", pki.CipherSuite, []string{"-alpn", "http/1.1", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"}, false},
@@ -100,7 +101,7 @@ var rawDefects = map[string]struct {
 		require.NoError(t, err)
 		stolen := readKeys(t, b.TLAKeys)
 		stolen.PrivateKey = key
-		_, _, err = ask(t, c, b.client(stolen, pki.ALPNOuter))
+		_, _, err = ask(t, c, b.client(stolen, trust.ALPNOuter))
 		requireAlert(t, err)
 	}},
 }
@@ -158,7 +159,7 @@ func TestC2TicketNeverResumes(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
 	require.NoError(t, b.StartGateway())
-	issuer := ticketIssuer(t, b.GatewayKeys, pki.ALPNOuter)
+	issuer := ticketIssuer(t, b.GatewayKeys, trust.ALPNOuter)
 
 	t.Run("C2 session ticket, openssl", func(t *testing.T) {
 		session := b.Path("session.pem")
@@ -175,7 +176,7 @@ func TestC2TicketNeverResumes(t *testing.T) {
 		require.NotContains(t, out, "Reused")
 	})
 	t.Run("C2 session ticket, ClientSessionCache", func(t *testing.T) {
-		conf := b.client(readKeys(t, b.TLAKeys), pki.ALPNOuter)
+		conf := b.client(readKeys(t, b.TLAKeys), trust.ALPNOuter)
 		conf.ClientSessionCache = tls.NewLRUClientSessionCache(4)
 		for _, server := range []struct {
 			addr    string

@@ -13,6 +13,7 @@ import (
 
 	"tlagate/integration/lab"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/session/consent/consenttest"
 	"tlagate/session/link"
@@ -75,7 +76,8 @@ var errResumed = errors.New("a TLS session was resumed")
 
 // playPdT serves a card session with a certificate.
 func playPdT(cert tls.Certificate) func(*link.Conn, joinedBy) error {
-	return playPdTWith(&tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequestClientCert, NextProtos: []string{pki.ALPNCard}})
+	return playPdTWith(&tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequestClientCert,
+		NextProtos: []string{trust.ALPNCard}})
 }
 
 func playPdTWith(conf *tls.Config) func(*link.Conn, joinedBy) error {
@@ -130,7 +132,7 @@ func TestC2PdTRefusesTLA(t *testing.T) {
 
 // playTLA takes a parked link, announces a TLA on it, and opens a card session with a certificate; nil once it is up.
 func (p *promiscuous) playTLA(t *testing.T, b *bed, cert tls.Certificate, announced string) error {
-	return p.playTLAWith(t, b.client(cert, pki.ALPNCard), announced)
+	return p.playTLAWith(t, b.client(cert, trust.ALPNCard), announced)
 }
 
 func (p *promiscuous) playTLAWith(t *testing.T, conf *tls.Config, announced string) error {

@@ -15,6 +15,7 @@ import (
 
 	"tlagate/integration/lab"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/session/link"
 )
@@ -106,7 +107,8 @@ func TestC2PdTHandshakeIsRefused(t *testing.T) {
 	p := newPromiscuous(t, b)
 	require.NoError(t, b.StartRelay())
 	proper := func() *tls.Config {
-		return &tls.Config{Certificates: []tls.Certificate{readKeys(t, b.ServerKeys)}, ClientAuth: tls.RequestClientCert, NextProtos: []string{pki.ALPNCard}}
+		return &tls.Config{Certificates: []tls.Certificate{readKeys(t, b.ServerKeys)},
+			ClientAuth: tls.RequestClientCert, NextProtos: []string{trust.ALPNCard}}
 	}
 	for _, d := range peerDefects {
 		t.Run("C2 "+d.name, func(t *testing.T) {
@@ -143,14 +145,14 @@ func TestC2TLAHandshakeIsRefused(t *testing.T) {
 	}{
 		"no certificate":              {pki.NoCertificate, func(c *tls.Config) { c.Certificates = nil }},
 		"no ALPN":                     {pki.ALPN, func(c *tls.Config) { c.NextProtos = nil }},
-		"the outer link's ALPN":       {pki.ALPN, func(c *tls.Config) { c.NextProtos = []string{pki.ALPNOuter} }},
+		"the outer link's ALPN":       {pki.ALPN, func(c *tls.Config) { c.NextProtos = []string{trust.ALPNOuter} }},
 		"TLS 1.2":                     {pki.TLSVersion, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }},
 		"CBC suites":                  {pki.CipherSuite, onlyCBC},
 		"another group":               {pki.CipherSuite, func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP521} }},
 		"somebody else's certificate": {pki.HandshakeFailed, func(c *tls.Config) { c.Certificates[0].PrivateKey = strangeKey(t) }},
 	} {
 		t.Run("C2 "+name, func(t *testing.T) {
-			conf := b.client(readKeys(t, b.TLAKeys), pki.ALPNCard)
+			conf := b.client(readKeys(t, b.TLAKeys), trust.ALPNCard)
 			d.change(conf)
 			mark := b.PdTProc.Mark()
 			err := p.playTLAWith(t, conf, lab.TLA)
@@ -163,10 +165,10 @@ func TestC2TLAHandshakeIsRefused(t *testing.T) {
 		})
 	}
 	t.Run("C2 session ticket", func(t *testing.T) {
-		conf := b.client(readKeys(t, b.TLAKeys), pki.ALPNCard)
+		conf := b.client(readKeys(t, b.TLAKeys), trust.ALPNCard)
 		conf.ClientSessionCache = tls.NewLRUClientSessionCache(4)
 		conf.InsecureSkipVerify = true
-		issuer := ticketIssuer(t, b.ServerKeys, pki.ALPNCard)
+		issuer := ticketIssuer(t, b.ServerKeys, trust.ALPNCard)
 		for _, resumes := range []bool{false, true} {
 			c, err := net.Dial("tcp", issuer)
 			require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/integration/lab"
-	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/session/consent"
 	"tlagate/session/consent/consenttest"
@@ -112,7 +112,7 @@ func (b *bed) open(t *testing.T, id string, say func(nonce string) string) (*lin
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	conf := b.client(readKeys(t, b.TLAKeys), pki.ALPNOuter)
+	conf := b.client(readKeys(t, b.TLAKeys), trust.ALPNOuter)
 	conf.InsecureSkipVerify = true
 	c, err := net.Dial("tcp", b.GatewayAddr)
 	require.NoError(t, err)
@@ -162,7 +162,7 @@ func (p *promiscuous) requireRefused(t *testing.T, b *bed, j link.Joined) {
 	defer l.Close()
 	require.NoError(t, l.WriteJoined(j))
 	require.NoError(t, l.SetReadDeadline(time.Now().Add(patience)))
-	conf := b.client(readKeys(t, b.TLAKeys), pki.ALPNCard)
+	conf := b.client(readKeys(t, b.TLAKeys), trust.ALPNCard)
 	conf.InsecureSkipVerify = true
 	conn := tls.Client(l, conf)
 	require.NoError(t, conn.Handshake())

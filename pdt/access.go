@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session/link"
 )
 
@@ -22,8 +23,8 @@ func (a Access) allows(us, tla pki.Identity) bool {
 
 // want returns whom to accept in the card session of a joined link: the TLA that the gateway named, if it may open one.
 // If it may not, want asks for a TLA of our own practice, so that the handshake refuses it with the reason of its own.
-func (a Access) want(us pki.Identity, j *link.Joined) (pki.Want, pki.Identity, error) {
-	want := pki.Want{Usage: x509.ExtKeyUsageClientAuth, Roles: []pki.Role{pki.RoleTLA}}
+func (a Access) want(us pki.Identity, j *link.Joined) (trust.Want, pki.Identity, error) {
+	want := trust.Want{Usage: x509.ExtKeyUsageClientAuth, Roles: []pki.Role{pki.RoleTLA}}
 	named, err := pki.ParseIdentity(j.TLA)
 	if err != nil {
 		return want, named, err

@@ -11,17 +11,18 @@ import (
 	"tlagate/dialer"
 	"tlagate/internal/address"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/session/consent"
 )
 
-// Config configures a Service. It must not be changed after New. The caller runs the trust stores (pki.Trust.Run): live
+// Config configures a Service. It must not be changed after New. The caller runs the trust stores (trust.Trust.Run): live
 // peers are cut when these learn of a revocation.
 type Config struct {
-	Gateways []string  // of each as address.Server reads it, at least one
-	Client   pki.Party // our client certificate, and whom to trust on outer links
-	Server   pki.Party // our server certificate, and whom to trust in card sessions; the same identity
-	Access   Access    // TLAs of other practices; zero = none
+	Gateways []string    // of each as address.Server reads it, at least one
+	Client   trust.Party // our client certificate, and whom to trust on outer links
+	Server   trust.Party // our server certificate, and whom to trust in card sessions; the same identity
+	Access   Access      // TLAs of other practices; zero = none
 
 	// Readers show the cards of each slot to programs; see [NewDriver]. A nil Reader shows none.
 	Readers [session.Slots]Reader
@@ -104,7 +105,7 @@ func CheckGateways(list []string) error {
 	return address.Servers("gateways", list)
 }
 
-func ownIdentity(use string, p pki.Party) (pki.Identity, error) {
+func ownIdentity(use string, p trust.Party) (pki.Identity, error) {
 	id, err := pki.IdentityOf(p.Certificate().Leaf)
 	if err == nil && id.Role != pki.RolePdT {
 		err = fmt.Errorf("it is of a %s, want a %s", id.Role, pki.RolePdT)

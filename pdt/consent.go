@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session/consent"
 	"tlagate/session/link"
 )
@@ -14,7 +14,7 @@ var errConsentUsed = errors.New("this consent has been used for a session before
 
 // checkConsent verifies, independently of the gateway, that the user of the TLA asked for this session (C4), and that
 // no session has been opened with the consent before.
-func (s *Service) checkConsent(c *cardSession, tla *pki.Peer, j *link.Joined) error {
+func (s *Service) checkConsent(c *cardSession, tla *trust.Peer, j *link.Joined) error {
 	now := time.Now()
 	said, err := consent.Verify(j.Consent, tla.Chain[0].PublicKey, consent.Want{
 		TLA: tla.Identity.String(), PdT: s.us.String(), Session: j.Session, Nonce: j.Nonce, Now: now,

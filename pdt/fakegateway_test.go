@@ -20,6 +20,8 @@ import (
 
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/session/consent/consenttest"
 	"tlagate/session/link"
@@ -37,7 +39,7 @@ type lab struct {
 	t     *testing.T
 	ca    *pkitest.PKI
 	files pkitest.Files
-	trust *pki.Trust
+	trust *trust.Trust
 }
 
 // newLab makes what gateways, PdT and TLAs need, in a test that runs in parallel with others.
@@ -45,8 +47,10 @@ func newLab(t *testing.T) *lab {
 	t.Parallel()
 	ca := pkitest.New(t)
 	files := ca.WriteTrust(t.TempDir())
-	trust, err := pki.OpenTrust(pki.TrustConfig{CRLs: files.CRLs(),
-		Anchors: []pki.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}}})
+	trust, err := trust.Open(trust.Config{
+		Anchors:    []trust.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}},
+		Revocation: revocation.Config{CRLs: files.CRLs()},
+	})
 	require.NoError(t, err)
 	return &lab{t, ca, files, trust}
 }
@@ -55,8 +59,8 @@ func (l *lab) certificate(id pki.Identity, usage x509.ExtKeyUsage, opts ...pkite
 	return l.ca.Issue(id.String(), usage, opts...)
 }
 
-func (l *lab) party(c tls.Certificate) pki.Party {
-	return pki.Party{Trust: l.trust, Certificate: func() *tls.Certificate { return &c }, Timeout: patience}
+func (l *lab) party(c tls.Certificate) trust.Party {
+	return trust.Party{Trust: l.trust, Certificate: func() *tls.Certificate { return &c }, Timeout: patience}
 }
 
 // revoke revokes a certificate, and has the trust read the new CRL.
@@ -123,7 +127,7 @@ func (g *fakeGateway) accept() {
 
 func (g *fakeGateway) park(c net.Conn) {
 	party := g.lab.party(g.cert)
-	conn, _, err := party.Server(context.Background(), c, pki.ALPNOuter, pki.Want{Usage: x509.ExtKeyUsageClientAuth,
+	conn, _, err := party.Server(context.Background(), c, trust.ALPNOuter, trust.Want{Usage: x509.ExtKeyUsageClientAuth,
 		Roles: []pki.Role{pki.RolePdT}})
 	if err != nil {
 		return
@@ -186,8 +190,8 @@ func (g *fakeGateway) openAs(tla tls.Certificate, j link.Joined) (net.Conn, erro
 		}
 	}
 	party := g.lab.party(tla)
-	conn, _, err := party.Client(context.Background(), g.join(j), pki.ALPNCard,
-		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Identity: thePdT})
+	conn, _, err := party.Client(context.Background(), g.join(j), trust.ALPNCard,
+		trust.Want{Usage: x509.ExtKeyUsageServerAuth, Identity: thePdT})
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"tlagate/internal/address"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session/link"
 )
 
@@ -144,7 +145,7 @@ func (g *gateway) restarts() bool {
 }
 
 // arrive and leave count the berths.
-func (g *gateway) arrive(p *pki.Peer) {
+func (g *gateway) arrive(p *trust.Peer) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.parked++
@@ -195,8 +196,8 @@ func (g *gateway) peerName() string {
 // parkedLink is a link to a proven gateway.
 type parkedLink struct {
 	*link.Conn
-	party    *pki.Party
-	peer     *pki.Peer
+	party    *trust.Party
+	peer     *trust.Peer
 	declared *tls.Certificate // ours in card sessions, whose status the gateway sends the TLA
 	joined   atomic.Bool
 }
@@ -234,9 +235,9 @@ func (g *gateway) handshake(ctx context.Context, limit time.Duration, l *parkedL
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
+	want := trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
 		DNSName: at.Name, Dialled: g.address}
-	conn, l.peer, err = l.party.Client(ctx, c, pki.ALPNOuter, want)
+	conn, l.peer, err = l.party.Client(ctx, c, trust.ALPNOuter, want)
 	return conn, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/session/link"
 )
@@ -23,7 +24,7 @@ func (s *Service) serveJoined(ctx context.Context, cut context.CancelCauseFunc, 
 	conn, peer, err := s.authenticate(ctx, l, j)
 	if err != nil {
 		msg := "TLA refused"
-		if _, ok := errors.AsType[*pki.Rejected](err); ok {
+		if _, ok := errors.AsType[*trust.Rejected](err); ok {
 			msg = "the TLA refused us"
 		}
 		log.Warn(msg, "reason", reasonOf(err), "peer", "claimed", "claimed", j.TLA, "error", err)
@@ -52,7 +53,7 @@ func (s *Service) serveJoined(ctx context.Context, cut context.CancelCauseFunc, 
 }
 
 // admit gives a new session the readers, or returns the bye that says why not.
-func (s *Service) admit(c *cardSession, peer *pki.Peer, j *link.Joined) *session.Bye {
+func (s *Service) admit(c *cardSession, peer *trust.Peer, j *link.Joined) *session.Bye {
 	if j.Generation > 1 {
 		c.log.Warn("session refused: it is not one that can be resumed here", "reason", string(session.ByeGone))
 		return &session.Bye{Code: session.ByeGone, Text: "This Poste de Travail does not have the session any more."}
@@ -72,14 +73,14 @@ func (s *Service) admit(c *cardSession, peer *pki.Peer, j *link.Joined) *session
 
 // authenticate has the TLA prove in the inner handshake that it is the one that the gateway named, and may open a
 // session.
-func (s *Service) authenticate(ctx context.Context, l *parkedLink, j *link.Joined) (net.Conn, *pki.Peer, error) {
+func (s *Service) authenticate(ctx context.Context, l *parkedLink, j *link.Joined) (net.Conn, *trust.Peer, error) {
 	want, named, err := s.access.Load().want(s.us, j)
 	if err != nil {
 		return nil, nil, &pki.Refusal{Reason: pki.BadIdentity, Subject: "joined record", Detail: err.Error()}
 	}
 	server := s.cfg.Server
 	server.Certificate = l.certificate(s.cfg.Server.Certificate)
-	conn, peer, err := server.Server(ctx, l, pki.ALPNCard, want)
+	conn, peer, err := server.Server(ctx, l, trust.ALPNCard, want)
 	if err != nil {
 		return nil, nil, err
 	}

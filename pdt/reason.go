@@ -6,6 +6,7 @@ import (
 
 	"tlagate/dialer"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/session/link"
 )
@@ -28,7 +29,7 @@ func reasonOf(err error) string {
 }
 
 func otherReason(err error) string {
-	if _, ok := errors.AsType[*pki.Rejected](err); ok {
+	if _, ok := errors.AsType[*trust.Rejected](err); ok {
 		return "rejected"
 	}
 	if _, ok := errors.AsType[*dialer.ProxyError](err); ok {

@@ -12,6 +12,7 @@ import (
 
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/session/link"
 )
@@ -156,7 +157,7 @@ func TestC2InnerHandshakeRefuses(t *testing.T) {
 			require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
 			_, err = conn.Read(make([]byte, 1))
 			conn.Close()
-			party, rejected := l.party(cert), (*pki.Rejected)(nil)
+			party, rejected := l.party(cert), (*trust.Rejected)(nil)
 			require.Equal(t, !c.late, errors.As(party.Explain(err), &rejected), "an alert of the handshake: %v", err)
 			eventually(t, func() bool { return p.refused(id) == string(c.reason) },
 				"reason in the log: "+p.log.String())

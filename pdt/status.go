@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"tlagate/pki"
+
+	"tlagate/pki/trust"
 )
 
 // Status is what `tla-pdt status --json` shows.
@@ -127,7 +129,7 @@ func (st *Status) reachable() bool {
 	return false
 }
 
-func ownCertificate(use string, p pki.Party) Certificate {
+func ownCertificate(use string, p trust.Party) Certificate {
 	return Certificate{use, p.Certificate().Leaf.NotAfter}
 }
 

@@ -1,10 +1,12 @@
-// Package pki is the one place that decides whom tlagate trusts.
+// Package pki has the words in which tlagate speaks of certificates: identities and roles, the reasons for which a peer
+// is refused, the allowlist of algorithms (annex code G5), where the status of a certificate comes from.
 //
-// It builds every tls.Config and judges every peer: issuer chain, validity
-// dates, usage, algorithms, role and identity, then revocation of every
-// certificate of the chain (annex code C2). It fails closed: what cannot be
-// checked is refused, and every refusal carries a [Reason].
+// Whom tlagate trusts is decided on the floors above it, and nowhere else (annex code C2):
 //
-// The profile it enforces is RGS A4 with the ANSSI TLS guide; the allowlist of
-// algorithms (annex code G5) is in algorithms.go.
+//   - [tlagate/pki/trust] builds every tls.Config and judges every peer: issuer chain, validity dates, usage,
+//     algorithms, role and identity, then revocation of every certificate of the chain;
+//   - [tlagate/pki/revocation] is the revocation data at hand, and renews it; it reads lists by [tlagate/pki/crl];
+//   - [tlagate/pki/rfc5280] has the checks of path validation that tla-pki verify makes of chains of any PKI.
+//
+// They fail closed: what cannot be checked is refused, and every refusal carries a [Reason].
 package pki

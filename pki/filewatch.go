@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// Settled is how old a file's time must be before it says anything: within one tick of it, two writes look alike.
+const Settled = 2 * time.Second
+
 // FileWatch tells whether any of some files has changed, by their time, size and inode. One goroutine at a time.
 type FileWatch struct {
 	files []string
@@ -44,5 +47,5 @@ func (s fileState) same(now os.FileInfo) bool {
 		return s.info == nil && now == nil
 	}
 	return os.SameFile(s.info, now) && s.info.Size() == now.Size() && s.info.ModTime().Equal(now.ModTime()) &&
-		s.at.Sub(now.ModTime()) > settled
+		s.at.Sub(now.ModTime()) > Settled
 }

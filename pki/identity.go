@@ -10,10 +10,7 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 
 	"tlagate/internal/der"
-)
-
-var (
-	uriTag = asn1.Tag(6).ContextSpecific()
+	"tlagate/pki/internal/certutil"
 )
 
 // Role is what a component is for; it is the third part of its identity.
@@ -94,7 +91,7 @@ func uriNames(cert *x509.Certificate) []string {
 			return nil
 		}
 		for seq.ReadAnyASN1(&name, &tag) {
-			if tag == uriTag {
+			if tag == certutil.URIName {
 				names = append(names, string(name))
 			}
 		}

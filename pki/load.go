@@ -52,8 +52,8 @@ func ReadCertificates(file string) ([]*x509.Certificate, error) {
 	return readCertificates(file, func(err error) error { return err })
 }
 
-// readCAs reads every certificate of a file that crypto/x509 can read: no path leads through the others.
-func readCAs(file string, log *slog.Logger) ([]*x509.Certificate, error) {
+// ReadCAs reads every certificate of a file that crypto/x509 can read: no path leads through the others.
+func ReadCAs(file string, log *slog.Logger) ([]*x509.Certificate, error) {
 	return readCertificates(file, func(err error) error {
 		if _, ok := errors.AsType[*ParseError](err); !ok {
 			return err

@@ -12,31 +12,33 @@ import (
 
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/pki/pkitest/bed"
 )
 
 func TestReadCertificates(t *testing.T) {
-	w := newWorld(t)
+	w := bed.New(t)
 	der := filepath.Join(t.TempDir(), "root.der")
 	require.NoError(t, os.WriteFile(der, w.Root.Cert.Raw, 0o644))
-	for _, file := range []string{w.files.Anchor, der} {
+	for _, file := range []string{w.Files.Anchor, der} {
 		certs, err := pki.ReadCertificates(file)
 		require.NoError(t, err)
 		require.Len(t, certs, 1)
 		require.True(t, certs[0].Equal(w.Root.Cert))
 	}
-	_, err := pki.ReadCertificates(w.files.CRL)
-	require.ErrorContains(t, err, w.files.CRL)
+	_, err := pki.ReadCertificates(w.Files.CRL)
+	require.ErrorContains(t, err, w.Files.CRL)
 }
 
 // Identities are compared as whole strings: what url.URL would fold away is refused.
 func TestIdentityOfTakesTheNameAsItStands(t *testing.T) {
-	w := newWorld(t)
+	w := bed.New(t)
 	for uri, good := range map[string]bool{
-		tla1: true, "urn:tlagate:cab1:tla:t1#": false, "URN:tlagate:cab1:tla:t1": false, "urn:tlagate:cab1:tla:t1?x": false,
-		"urn:tlagate:cab1:tla:T1": false, "urn:tlagate:cab1:tla:t1:x": false, "urn:tlagate:cab1:tla:": false,
+		bed.TLA1: true, "urn:tlagate:cab1:tla:t1#": false, "URN:tlagate:cab1:tla:t1": false,
+		"urn:tlagate:cab1:tla:t1?x": false,
+		"urn:tlagate:cab1:tla:T1":   false, "urn:tlagate:cab1:tla:t1:x": false, "urn:tlagate:cab1:tla:": false,
 	} {
 		raw := sanOf(uri)
-		id, err := pki.IdentityOf(w.Issue("", asClient, raw).Leaf)
+		id, err := pki.IdentityOf(w.Issue("", bed.AsClient, raw).Leaf)
 		require.Equal(t, good, err == nil, "%s: %v", uri, err)
 		if good {
 			require.Equal(t, uri, id.String())

@@ -3,6 +3,7 @@ package pki
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Reason says in one stable word why a peer is refused. The same word is used
@@ -98,4 +99,10 @@ func ReasonOf(err error) Reason {
 		return r.Reason
 	}
 	return ""
+}
+
+// Revokes says whether somebody has revoked the certificate; every other reason is about what could not be found out,
+// or about something else.
+func (r *Refusal) Revokes() bool {
+	return slices.Contains([]Reason{Revoked, CARevoked, OnDenyList}, r.Reason)
 }

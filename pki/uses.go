@@ -136,7 +136,7 @@ func Algorithms() []algorithms.Use {
 			Bits: algorithms.Of(c), By: algorithms.ByECDSA, For: anyCertificate})
 	}
 	list = append(list, rsaKey(), algorithms.Hash(crypto.SHA256, seenBefore))
-	return algorithms.In("pki", append(list, revocationUses()...)...)
+	return algorithms.In("pki", list...)
 }
 
 var anyCertificate = algorithms.Text{
@@ -178,3 +178,21 @@ func certificateSignature(s x509.SignatureAlgorithm) algorithms.Use {
 var seenBefore = algorithms.Text{
 	EN: "Recognises a path, a list or a file that was verified before.",
 	FR: "Reconnaît un chemin, une liste ou un fichier déjà vérifié."}
+
+// CertID lists a hash that names an issuer in OCSP.
+func CertID(h crypto.Hash) algorithms.Use {
+	u := algorithms.Use{Kind: algorithms.Digest, Name: h.String() + " (OCSP)",
+		By: []string{"RFC 6960 4.1.1", "RFC 5019 2.1.1", "FIPS 180-4"}, For: algorithms.Text{
+			EN: "Names an issuer (certID) or a responder; its certificate is known, and the answer's signature is " +
+				"checked besides.",
+			FR: "Nomme un émetteur (certID) ou un répondeur ; son certificat est connu, et la signature de la " +
+				"réponse est vérifiée en plus."}}
+	if h == crypto.SHA1 {
+		u.Outside = algorithms.Text{
+			EN: "B1 refuses SHA-1 (2.3, RègleHash-2, RègleHash-3). OCSP's profile and most of its clients know no " +
+				"other; nothing rests on it.",
+			FR: "B1 refuse SHA-1 (2.3, RègleHash-2, RègleHash-3). Le profil d'OCSP et la plupart de ses clients " +
+				"n'en connaissent pas d'autre ; rien ne repose sur elle."}
+	}
+	return u
+}

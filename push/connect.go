@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // stream is one connection that events come from.
 type stream struct {
 	conn net.Conn
-	peer *pki.Peer
+	peer *trust.Peer
 	body io.Reader
 	stop func() bool // of the context's hold on the connection
 }
@@ -35,7 +36,7 @@ func (s *Subscriber) connect(ctx context.Context) (*stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach the PKI: %w", err)
 	}
-	conn, peer, err := s.cfg.Party.Client(limited, raw, pki.ALPNOuter, pki.Want{
+	conn, peer, err := s.cfg.Party.Client(limited, raw, trust.ALPNOuter, trust.Want{
 		Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}, DNSName: s.name,
 	})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"math/big"
 	"time"
 
-	"tlagate/pki"
+	"tlagate/pki/revocation"
 )
 
 // Path is where the stream is asked for, with an optional ?since=ID.
@@ -52,16 +52,17 @@ var reasons = map[string]int{
 
 // Denied gives which certificate a revoked or released event is about, as the deny list wants it. A reason unknown
 // here is none stated: the revocation counts all the same.
-func (e Event) Denied() (pki.Denied, error) {
+func (e Event) Denied() (revocation.Denied, error) {
 	issuer, err := hex.DecodeString(e.Issuer)
 	if err != nil || len(issuer) == 0 || len(issuer) > 64 {
-		return pki.Denied{}, errors.New("cannot read the event: issuer is no key identifier in hexadecimal")
+		return revocation.Denied{}, errors.New("cannot read the event: issuer is no key identifier in hexadecimal")
 	}
 	serial, ok := new(big.Int).SetString(e.Serial, 16)
 	if !ok || serial.Sign() <= 0 || serial.BitLen() > 160 {
-		return pki.Denied{}, fmt.Errorf("cannot read the event: serial is no number of at most 20 octets in hexadecimal")
+		return revocation.Denied{},
+			fmt.Errorf("cannot read the event: serial is no number of at most 20 octets in hexadecimal")
 	}
-	d := pki.Denied{IssuerKeyID: issuer, Serial: serial, Reason: reasons[e.Reason]}
+	d := revocation.Denied{IssuerKeyID: issuer, Serial: serial, Reason: reasons[e.Reason]}
 	if e.At != nil {
 		d.At = *e.At
 	}

@@ -17,6 +17,8 @@ import (
 	"tlagate/pki"
 	"tlagate/pki/listen"
 	"tlagate/pki/pkitest"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 )
 
 // patience is for what must happen, on however slow a machine.
@@ -31,7 +33,7 @@ const (
 type rig struct {
 	t     *testing.T
 	ca    *pkitest.PKI
-	trust *pki.Trust
+	trust *trust.Trust
 	s     *Subscriber
 	asked atomic.Int32
 	since atomic.Value // of the last request
@@ -42,8 +44,9 @@ func start(t *testing.T, identity string, say func(http.ResponseWriter)) *rig {
 	r := &rig{t: t, ca: pkitest.New(t)}
 	files := r.ca.WriteTrust(t.TempDir())
 	var err error
-	r.trust, err = pki.OpenTrust(pki.TrustConfig{
-		Anchors: []pki.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}}, CRLs: files.CRLs(),
+	r.trust, err = trust.Open(trust.Config{
+		Anchors:    []trust.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}},
+		Revocation: revocation.Config{CRLs: files.CRLs()},
 	})
 	require.NoError(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -63,8 +66,8 @@ func start(t *testing.T, identity string, say func(http.ResponseWriter)) *rig {
 	return r
 }
 
-func (r *rig) party(cert tls.Certificate) *pki.Party {
-	return &pki.Party{Trust: r.trust, Certificate: func() *tls.Certificate { return &cert }}
+func (r *rig) party(cert tls.Certificate) *trust.Party {
+	return &trust.Party{Trust: r.trust, Certificate: func() *tls.Certificate { return &cert }}
 }
 
 func (r *rig) subscribe(addr net.Addr) {
@@ -162,7 +165,7 @@ func TestC2AServerSpeaksForItsOwnCAs(t *testing.T) {
 	lines.Store(foreign + own + alive)
 	r.eventually("its own is believed", func() bool { return r.trust.Denies(path(r.ca.Issuing.Cert)) })
 	require.False(t, r.trust.Denies(path(other.Cert)))
-	_, err := r.trust.Verify(chain, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
+	_, err := r.trust.Verify(chain, trust.Want{Usage: x509.ExtKeyUsageClientAuth})
 	require.Equal(t, pki.Revoked, pki.ReasonOf(err))
 }
 

@@ -15,13 +15,15 @@ import (
 	"tlagate/internal/address"
 	"tlagate/internal/retry"
 	"tlagate/pki"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 )
 
 // Config configures a Subscriber. It must not be changed once given.
 type Config struct {
 	URL      string        // of the server: https://host:port
 	Name     string        // that its certificate must have; "" = the host of URL
-	Party    *pki.Party    // our client certificate, and the trust store that is told
+	Party    *trust.Party  // our client certificate, and the trust store that is told
 	Silence  time.Duration // without a line for so long the stream is dead; 0 = 15 s (the server says something every 5 s)
 	Retry    time.Duration // first wait before another try, doubled up to MaxRetry; 0 = 500 ms
 	MaxRetry time.Duration // 0 = 30 s
@@ -143,7 +145,7 @@ const maxLine = 8 << 10
 var errEnded = errors.New("the server ended the stream")
 
 // take does what an event says.
-func (s *Subscriber) take(e Event, from *pki.Peer) error {
+func (s *Subscriber) take(e Event, from *trust.Peer) error {
 	switch e.Type {
 	case Revoked, Released:
 		if err := s.judge(e, from); err != nil {
@@ -165,7 +167,7 @@ func (s *Subscriber) take(e Event, from *pki.Peer) error {
 }
 
 // judge believes a server about the CAs of its own path alone.
-func (s *Subscriber) judge(e Event, from *pki.Peer) error {
+func (s *Subscriber) judge(e Event, from *trust.Peer) error {
 	d, err := e.Denied()
 	if err != nil {
 		return err
@@ -186,7 +188,7 @@ func (s *Subscriber) judge(e Event, from *pki.Peer) error {
 	return nil
 }
 
-func speaksFor(p *pki.Peer, d pki.Denied) bool {
+func speaksFor(p *trust.Peer, d revocation.Denied) bool {
 	for _, ca := range p.Verdict.Path[1:] {
 		if string(ca.SubjectKeyId) == string(d.IssuerKeyID) {
 			return true
@@ -195,7 +197,7 @@ func speaksFor(p *pki.Peer, d pki.Denied) bool {
 	return false
 }
 
-func (s *Subscriber) up(from *pki.Peer) {
+func (s *Subscriber) up(from *trust.Peer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state.Up {
@@ -220,7 +222,7 @@ func (s *Subscriber) lost(err error) {
 }
 
 func reasonOf(err error) string {
-	if _, ok := errors.AsType[*pki.Rejected](err); ok {
+	if _, ok := errors.AsType[*trust.Rejected](err); ok {
 		return "rejected"
 	}
 	return cmp.Or(string(pki.ReasonOf(err)), "unreachable")

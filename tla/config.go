@@ -11,6 +11,7 @@ import (
 
 	"tlagate/dialer"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/tla/cards"
 	"tlagate/tla/policy"
@@ -20,7 +21,7 @@ import (
 type Config struct {
 	Gateways []string       // as address.Server reads them, tried in this order; at least one
 	PdTs     []string       // whom the user may choose, at least one; the first unless they name another. URNs, or bare names of our own practice
-	Party    *pki.Party     // our client certificate, and whom we trust
+	Party    *trust.Party   // our client certificate, and whom we trust
 	Readers  *cards.Readers // the caller runs it
 	Timers   Timers         // zero = the defaults
 	Policy   *policy.Policy // which commands may reach a card (C1)

@@ -10,6 +10,7 @@ import (
 	"tlagate/dialer"
 	"tlagate/internal/address"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/session/link"
 	"tlagate/tla/policy"
@@ -77,7 +78,7 @@ type attempt struct {
 	again   *again          // nil: it is the first route
 	gateway string
 	stage   stage
-	peers   []*pki.Peer
+	peers   []*trust.Peer
 	socket  net.Conn
 	link    *link.Conn
 }
@@ -104,8 +105,8 @@ func (a *attempt) dial() (net.Conn, error) {
 		return nil, err
 	}
 	a.stage = stageOuter
-	return a.prove(a.socket, pki.ALPNOuter, a.cfg.Timers.Open,
-		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
+	return a.prove(a.socket, trust.ALPNOuter, a.cfg.Timers.Open,
+		trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
 			DNSName: at.Name, Dialled: a.gateway})
 }
 
@@ -126,7 +127,7 @@ func (a *attempt) step(limit time.Duration) time.Duration {
 }
 
 // prove makes one TLS layer; it closes conn on error.
-func (a *attempt) prove(conn net.Conn, alpn string, limit time.Duration, want pki.Want) (net.Conn, error) {
+func (a *attempt) prove(conn net.Conn, alpn string, limit time.Duration, want trust.Want) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(a.ctx, a.step(limit))
 	defer cancel()
 	over, peer, err := a.cfg.Party.Client(ctx, conn, alpn, want)
@@ -153,8 +154,8 @@ func (a *attempt) join(outer net.Conn) (net.Conn, error) {
 		return nil, err
 	}
 	a.stage = stageInner
-	return a.prove(a.link, pki.ALPNCard, a.cfg.Timers.Hello,
-		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePdT}, Identity: a.pdt})
+	return a.prove(a.link, trust.ALPNCard, a.cfg.Timers.Hello,
+		trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePdT}, Identity: a.pdt})
 }
 
 // greet says hello, shows the cards there are, and waits for the PdT to accept.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/session/link"
 	"tlagate/tla/cards"
@@ -49,7 +50,7 @@ type live struct {
 // route is a way to the PdT, and who is on it.
 type route struct {
 	gateway  string // host:port
-	peers    []*pki.Peer
+	peers    []*trust.Peer
 	link     *link.Conn
 	terminal *session.Terminal // the same for all routes of a session
 	served   chan error        // of Terminal.Serve, one
@@ -81,7 +82,7 @@ func newLive(cfg Config, taker *cards.Taker, d *desk, act Act) (*live, error) {
 }
 
 // ourselves returns our certificate and identity.
-func ourselves(p *pki.Party) (*x509.Certificate, pki.Identity, error) {
+func ourselves(p *trust.Party) (*x509.Certificate, pki.Identity, error) {
 	pair := p.Certificate()
 	if pair == nil || len(pair.Certificate) == 0 {
 		return nil, pki.Identity{}, errors.New("cannot find our own certificate")

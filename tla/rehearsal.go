@@ -9,7 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"tlagate/pki"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 	"tlagate/session/link"
 )
 
@@ -136,7 +137,7 @@ type trial struct {
 	now    time.Time
 	route  *route // nil: there was no session
 	why    *Why   // then
-	lists  []pki.List
+	lists  []revocation.List
 }
 
 func (t *trial) items() (list []RehearsalItem) {
@@ -226,7 +227,7 @@ func (t *trial) link() RehearsalItem {
 }
 
 // late is the list that ends first of those that should have been renewed by now; nil = there is none.
-func (t *trial) late() (first *pki.List) {
+func (t *trial) late() (first *revocation.List) {
 	for i, l := range t.lists {
 		if l.Err == nil && t.now.After(l.Ahead) && (first == nil || l.NextUpdate.Before(first.NextUpdate)) {
 			first = &t.lists[i]
@@ -242,7 +243,7 @@ func (t *trial) pdt() RehearsalItem {
 	return t.blamed(RehearsalItem{Item: ItemPdT, Skipped: true})
 }
 
-func reached(i Item, p *pki.Peer) RehearsalItem {
+func reached(i Item, p *trust.Peer) RehearsalItem {
 	return RehearsalItem{Item: i, OK: true, Until: p.NotAfter, Detail: p.Identity.String()}
 }
 

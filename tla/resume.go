@@ -12,6 +12,7 @@ import (
 	"tlagate/dialer"
 	"tlagate/internal/retry"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/session/link"
 	"tlagate/session/ticket"
@@ -164,7 +165,8 @@ func (w *Why) passing() bool {
 
 // resumable reports whether a session whose route ended with err may go on over another.
 func resumable(err error) bool {
-	return session.Resumable(err) && link.Resumable(err) && !errors.As(err, new(*pki.Rejected)) && !errors.As(err, new(*pki.Refusal))
+	return session.Resumable(err) && link.Resumable(err) && !errors.As(err, new(*trust.Rejected)) &&
+		!errors.As(err, new(*pki.Refusal))
 }
 
 // greetAgain says hello on a further route, once its own ticket is there: whatever breaks now, we have one that was not

@@ -21,6 +21,8 @@ import (
 
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/session/consent"
 	"tlagate/session/link"
@@ -42,7 +44,7 @@ type rig struct {
 	t       *testing.T
 	ca      *pkitest.PKI
 	files   pkitest.Files
-	trust   *pki.Trust // of all
+	trust   *trust.Trust // of all
 	fake    *cardstest.Service
 	readers *cards.Readers
 	relay   *Relay
@@ -57,7 +59,7 @@ type rig struct {
 	bye               *session.Bye                 // the PdT's answer to the hello
 	silent            bool                         // the PdT does not answer the hello
 	shows             bool                         // the PdT tells when its programs see a card
-	wantTLA           pki.Want                     // of the PdT
+	wantTLA           trust.Want                   // of the PdT
 	tickets           bool                         // the gateway gives tickets: lost links may come back
 	barred            atomic.Pointer[link.Problem] // not nil: its answer to a ticket
 	onUp              func(*link.Conn)             // called when the session is up, from the gateway
@@ -80,7 +82,7 @@ func newRig(t *testing.T) *rig {
 func newRigAlone(t *testing.T) *rig {
 	g := &rig{t: t, ca: pkitest.New(t), fake: cardstest.New("left", "right"),
 		ends: make(chan error, 9), inserted: make(chan session.Slot, 99), removed: make(chan session.Slot, 99),
-		wantTLA: pki.Want{Usage: x509.ExtKeyUsageClientAuth, Roles: []pki.Role{pki.RoleTLA}}}
+		wantTLA: trust.Want{Usage: x509.ExtKeyUsageClientAuth, Roles: []pki.Role{pki.RoleTLA}}}
 	g.files = g.ca.WriteTrust(t.TempDir())
 	g.tla = g.ca.Issue(tlaURN, x509.ExtKeyUsageClientAuth)
 	g.gateway = g.ca.Issue(gwURN, x509.ExtKeyUsageServerAuth, pkitest.DNS("localhost"))
@@ -96,7 +98,7 @@ func newRigAlone(t *testing.T) *rig {
 	g.cfg = Config{
 		Gateways: []string{"localhost:" + port}, PdTs: []string{"bureau"}, Readers: g.readers, Dial: g.dial,
 		Policy: reading(t),
-		Party:  &pki.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.tla }, Timeout: patience},
+		Party:  &trust.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.tla }, Timeout: patience},
 		Timers: Timers{Dial: patience, Open: patience, Hello: patience, Take: patience, Heartbeat: patience}, // for a slow machine
 	}
 	return g
@@ -114,9 +116,10 @@ func reading(t *testing.T) *policy.Policy {
 	return p
 }
 
-func (g *rig) openTrust() *pki.Trust {
-	trust, err := pki.OpenTrust(pki.TrustConfig{
-		Anchors: []pki.AnchorFile{{File: g.files.Anchor, Practices: []string{"*"}}}, CRLs: g.files.CRLs(),
+func (g *rig) openTrust() *trust.Trust {
+	trust, err := trust.Open(trust.Config{
+		Anchors:    []trust.AnchorFile{{File: g.files.Anchor, Practices: []string{"*"}}},
+		Revocation: revocation.Config{CRLs: g.files.CRLs()},
 	})
 	require.NoError(g.t, err)
 	return trust
@@ -191,8 +194,9 @@ func (g *rig) serve() {
 
 // gatewayEnd is a gateway that joins every open with the PdT of the rig.
 func (g *rig) gatewayEnd(c net.Conn) {
-	party := &pki.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.gateway }, Timeout: patience}
-	outer, _, err := party.Server(context.Background(), c, pki.ALPNOuter, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
+	party := &trust.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.gateway }, Timeout: patience}
+	outer, _, err := party.Server(context.Background(), c, trust.ALPNOuter,
+		trust.Want{Usage: x509.ExtKeyUsageClientAuth})
 	if err != nil {
 		return
 	}
@@ -269,8 +273,8 @@ func (g *rig) write(c net.Conn, p *link.Problem, header ...string) {
 
 // pdtEnd is the PdT, at the other end of the gateway.
 func (g *rig) pdtEnd(l *link.Conn, id string, generation uint32) {
-	party := &pki.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.pdt }, Timeout: patience}
-	inner, _, err := party.Server(context.Background(), l, pki.ALPNCard, g.wantTLA)
+	party := &trust.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.pdt }, Timeout: patience}
+	inner, _, err := party.Server(context.Background(), l, trust.ALPNCard, g.wantTLA)
 	if err != nil {
 		g.ends <- err
 		return

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // clockTime bounds how long a limit is overlooked when the machine slept or its clock was set.
@@ -59,7 +60,7 @@ func (l *live) overdue(started, now time.Time) *Why {
 }
 
 // recheck verifies the peers with the present revocation data and time.
-func (l *live) recheck(peers []*pki.Peer) *Why {
+func (l *live) recheck(peers []*trust.Peer) *Why {
 	for _, p := range peers {
 		if err := l.cfg.Party.Trust.Recheck(p); err != nil {
 			w := explain(err)

@@ -8,6 +8,7 @@ import (
 
 	"tlagate/dialer"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/session/link"
 )
@@ -128,7 +129,9 @@ var explainers = []func(error) *Why{
 	as(func(e *pki.Refusal) *Why {
 		return &Why{Code: CodeRefused, Reason: string(e.Reason), Detail: e.Subject + ": " + e.Detail}
 	}),
-	as(func(e *pki.Rejected) *Why { return &Why{Code: CodeRejected, Reason: string(e.Reason), Detail: e.Hint} }),
+	as(func(e *trust.Rejected) *Why {
+		return &Why{Code: CodeRejected, Reason: string(e.Reason), Detail: e.Hint}
+	}),
 	as(func(e *link.Problem) *Why {
 		return &Why{Code: CodeProblem, Reason: string(e.Code), Detail: e.Detail + " " + e.Action}
 	}),

@@ -19,8 +19,8 @@ import (
 	"tlagate/ca"
 	"tlagate/est"
 	"tlagate/internal/der"
-	"tlagate/pki"
 	"tlagate/pki/listen"
+	"tlagate/pki/trust"
 )
 
 // This file is the EST server (RFC 7030, RFC 8951): its listener, its paths, and what it gives anyone. estenrol.go issues.
@@ -96,7 +96,7 @@ func (s *Server) serveEST(l net.Listener) (net.Listener, *http.Server) {
 
 // caller is who is at the other end of a connection.
 type caller struct {
-	peer    *pki.Peer              // perhaps anonymous
+	peer    *trust.Peer            // perhaps anonymous
 	binding func() (string, error) // est.ChannelBinding of the connection
 }
 

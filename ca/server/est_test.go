@@ -30,6 +30,8 @@ import (
 	"tlagate/est"
 	"tlagate/internal/der"
 	"tlagate/pki"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 )
 
 const workplace = "urn:tlagate:cab1:pdt:p1"
@@ -415,15 +417,18 @@ func TestC2TheServerProvesItself(t *testing.T) {
 	state := d.conn.ConnectionState()
 	require.NotEmpty(t, state.OCSPResponse)
 	meet := func() error { // a new device each time
-		trust, err := pki.OpenTrust(pki.TrustConfig{
-			Anchors: []pki.AnchorFile{{File: b.ca.Public("root.crt"), Practices: []string{"*"}}}, CRLs: []string{b.ca.Public("arl.der")}})
+		store, err := trust.Open(trust.Config{
+			Anchors:    []trust.AnchorFile{{File: b.ca.Public("root.crt"), Practices: []string{"*"}}},
+			Revocation: revocation.Config{CRLs: []string{b.ca.Public("arl.der")}},
+		})
 		require.NoError(t, err)
 		own, _ := b.issue("tla", terminal)
 		conn, err := net.Dial("tcp", b.addr)
 		require.NoError(t, err)
 		defer conn.Close()
-		party := &pki.Party{Trust: trust, Certificate: func() *tls.Certificate { return own }}
-		_, _, err = party.Client(t.Context(), conn, pki.ALPNOuter, pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}})
+		party := &trust.Party{Trust: store, Certificate: func() *tls.Certificate { return own }}
+		_, _, err = party.Client(t.Context(), conn, trust.ALPNOuter,
+			trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}})
 		return err
 	}
 	require.NoError(t, meet())

@@ -34,7 +34,7 @@ const (
 	stapleCheck = 10 * time.Second // how often it is seen whether one is due, or the certificate another
 )
 
-// certificate fits pki.Party.Certificate. It never waits.
+// certificate fits trust.Party.Certificate. It never waits.
 func (s *stapler) certificate() *tls.Certificate {
 	cert := s.inner()
 	if cert == nil || len(cert.OCSPStaple) > 0 || len(cert.Certificate) == 0 {

@@ -16,12 +16,13 @@ import (
 	"tlagate/ca"
 	"tlagate/pki"
 	"tlagate/pki/listen"
+	"tlagate/pki/trust"
 )
 
 // Config configures a Server. It must not be changed once given.
 type Config struct {
 	CA        *ca.CA
-	Party     *pki.Party    // our server certificate (profile pki), and whom we trust
+	Party     *trust.Party  // our server certificate (profile pki), and whom we trust
 	Poll      time.Duration // how often the books are looked at; 0 = 50 ms
 	Heartbeat time.Duration // between two lines of a stream; 0 = 5 s
 	Renew     time.Duration // how often it is seen whether a CRL is due; 0 = 1 min

@@ -18,6 +18,9 @@ import (
 
 	"tlagate/ca"
 	"tlagate/pki"
+	"tlagate/pki/crl"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 	"tlagate/push"
 )
 
@@ -68,17 +71,17 @@ func (b *bed) issue(profile, urn string, dns ...string) (*tls.Certificate, []*x5
 }
 
 // trust believes the lists as they are now and looks at none later: what it hears beyond them was pushed.
-func (b *bed) trust() *pki.Trust {
-	trust, err := pki.OpenTrust(pki.TrustConfig{
-		Anchors: []pki.AnchorFile{{File: b.ca.Public("root.crt"), Practices: []string{"*"}}},
-		CRLs:    []string{b.ca.Public("crl.der"), b.ca.Public("arl.der")},
+func (b *bed) trust() *trust.Trust {
+	trust, err := trust.Open(trust.Config{
+		Anchors:    []trust.AnchorFile{{File: b.ca.Public("root.crt"), Practices: []string{"*"}}},
+		Revocation: revocation.Config{CRLs: []string{b.ca.Public("crl.der"), b.ca.Public("arl.der")}},
 	})
 	require.NoError(b.t, err)
 	return trust
 }
 
-func (b *bed) party(cert *tls.Certificate) *pki.Party {
-	return &pki.Party{Trust: b.trust(), Certificate: func() *tls.Certificate { return cert }}
+func (b *bed) party(cert *tls.Certificate) *trust.Party {
+	return &trust.Party{Trust: b.trust(), Certificate: func() *tls.Certificate { return cert }}
 }
 
 // serve runs a server until stop.
@@ -106,7 +109,7 @@ func (b *bed) serve(address string, cfg Config) (addr string, stop func()) {
 }
 
 // subscribe listens with a certificate until the test ends.
-func (b *bed) subscribe(addr string, cert *tls.Certificate) (*push.Subscriber, *pki.Trust) {
+func (b *bed) subscribe(addr string, cert *tls.Certificate) (*push.Subscriber, *trust.Trust) {
 	_, port, err := net.SplitHostPort(addr)
 	require.NoError(b.t, err)
 	party := b.party(cert)
@@ -130,8 +133,8 @@ func eventually(t *testing.T, what string, f func() bool) {
 	require.Eventually(t, f, patience, 5*time.Millisecond, what)
 }
 
-func refusedFor(trust *pki.Trust, chain []*x509.Certificate) pki.Reason {
-	_, err := trust.Verify(chain, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
+func refusedFor(store *trust.Trust, chain []*x509.Certificate) pki.Reason {
+	_, err := store.Verify(chain, trust.Want{Usage: x509.ExtKeyUsageClientAuth})
 	return pki.ReasonOf(err)
 }
 
@@ -213,7 +216,7 @@ func TestTheCRLIsRenewed(t *testing.T) {
 	number := func() int64 {
 		der, err := os.ReadFile(b.ca.Public("crl.der"))
 		require.NoError(t, err)
-		list, err := pki.ReadCRL(der)
+		list, err := crl.Read(der)
 		require.NoError(t, err)
 		return list.Number().Int64()
 	}
@@ -270,7 +273,7 @@ func TestPublic(t *testing.T) {
 		require.NoError(t, err)
 		resp, body := get("GET", "/crl.der", "If-None-Match", before.Header.Get("ETag"))
 		require.Equal(t, 200, resp.StatusCode)
-		list, err := pki.ReadCRL(body)
+		list, err := crl.Read(body)
 		require.NoError(t, err)
 		require.EqualValues(t, 2, list.Number().Int64())
 	})

@@ -10,12 +10,13 @@ import (
 
 	"tlagate/ca"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/push"
 )
 
 // serveStream answers GET /v1/events.
 func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
-	peer, _ := r.Context().Value(peerKey{}).(*pki.Peer)
+	peer, _ := r.Context().Value(peerKey{}).(*trust.Peer)
 	if peer == nil { // a connection that was not accepted by us: never
 		http.Error(w, "", http.StatusForbidden)
 		return
@@ -36,7 +37,7 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 }
 
 // refuse says why a request is not answered; status 0 = it is.
-func (s *Server) refuse(r *http.Request, peer *pki.Peer) (status int, reason, detail string) {
+func (s *Server) refuse(r *http.Request, peer *trust.Peer) (status int, reason, detail string) {
 	switch {
 	case r.URL.Path != push.Path:
 		return http.StatusNotFound, "not_found", "There is nothing at this path; events are at " + push.Path + "."
@@ -94,7 +95,7 @@ func (s *Server) leave(id pki.Identity) {
 
 // stream sends events until the peer goes, may no longer listen, or reads too slowly. Nothing is kept for a slow
 // peer: each stream reads the books from where it is.
-func (s *Server) stream(ctx context.Context, w http.ResponseWriter, r *http.Request, peer *pki.Peer) error {
+func (s *Server) stream(ctx context.Context, w http.ResponseWriter, r *http.Request, peer *trust.Peer) error {
 	out := &writer{w: w, control: http.NewResponseController(w), limit: 2 * s.cfg.Heartbeat}
 	w.Header().Set("Content-Type", push.ContentType)
 	w.Header().Set("Cache-Control", "no-store")

@@ -12,7 +12,8 @@ import (
 	"tlagate/est"
 	"tlagate/gateway"
 	"tlagate/internal/stamp"
-	"tlagate/pki"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 )
 
 type checkCmd struct {
@@ -32,13 +33,13 @@ func (s *checkCmd) Run(app *cli.App) error {
 	keys, unreadable := c.Identity.OpenOrAll()
 	r.unreadable(unreadable)
 	// what it would log is printed below
-	trust, unreadable := pki.OpenTrust(c.Trust.Config(slog.New(slog.DiscardHandler)))
+	store, unreadable := trust.Open(c.Trust.Config(slog.New(slog.DiscardHandler)))
 	r.unreadable(unreadable)
 	r.others(c)
-	r.identity(trust, keys)
+	r.identity(store, keys)
 	r.enrolment(c, keys)
-	r.trust(trust)
-	r.coverage(trust, keys)
+	r.trust(store)
+	r.coverage(store, keys)
 	return r.conclude()
 }
 
@@ -120,16 +121,16 @@ func (r *report) pair(section string, id cli.Identity) {
 	}
 }
 
-func (r *report) identity(trust *pki.Trust, keys *cli.Keys) {
+func (r *report) identity(store *trust.Trust, keys *cli.Keys) {
 	if keys == nil {
 		return
 	}
 	leaf := keys.Certificate().Leaf
 	r.line("certificate", "serial %x, for %s, until %s", leaf.SerialNumber, strings.Join(leaf.DNSNames, " "), stamp.Minute(leaf.NotAfter))
-	if trust == nil {
+	if store == nil {
 		return
 	}
-	verdict, err := verifyOurs(trust, keys)
+	verdict, err := verifyOurs(store, keys)
 	if err != nil {
 		r.problem(fmt.Errorf("peers would refuse our certificate: %w", err))
 		return
@@ -153,20 +154,20 @@ func (r *report) enrolment(c config, keys *cli.Keys) {
 	}
 }
 
-func (r *report) trust(trust *pki.Trust) {
-	if trust == nil {
+func (r *report) trust(store *trust.Trust) {
+	if store == nil {
 		return
 	}
-	for _, a := range trust.Anchors() {
+	for _, a := range store.Anchors() {
 		r.line("anchor", "%s, vouches for %s, until %s", a.Cert.Subject.CommonName, practices(a.Practices), stamp.Minute(a.Cert.NotAfter))
 		r.warnOfEnd("this anchor", a.Cert.NotAfter, soonCert)
 	}
-	for _, l := range trust.Lists() {
+	for _, l := range store.Lists() {
 		r.list(l)
 	}
 }
 
-func (r *report) list(l pki.List) {
+func (r *report) list(l revocation.List) {
 	if l.Issuer != "" {
 		r.line("crl", "%s of %s, number %s, %d entries, until %s", l.Source, l.Issuer, l.Number, l.Entries, stamp.Minute(l.NextUpdate))
 		r.warnOfEnd("this CRL", l.NextUpdate, max(soonCRL, l.NextUpdate.Sub(l.Ahead)))

@@ -7,11 +7,13 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/internal/stamp"
 	"tlagate/pki"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 )
 
 // coverage prints by what we can tell whether certificates of our CAs are revoked, from which peers usually have
 // theirs. Otherwise what is missing shows only when a peer is refused.
-func (r *report) coverage(trust *pki.Trust, keys *cli.Keys) {
+func (r *report) coverage(trust *trust.Trust, keys *cli.Keys) {
 	if trust == nil {
 		return
 	}
@@ -27,7 +29,7 @@ func (r *report) coverage(trust *pki.Trust, keys *cli.Keys) {
 	r.terminals(all)
 }
 
-func (r *report) coveredBy(c pki.Coverage) {
+func (r *report) coveredBy(c revocation.Coverage) {
 	switch {
 	case c.Source == pki.SourceCRL:
 		r.line("revocation", "of %s that %s issued: by CRL, until %s", c.Of, c.CA, stamp.Minute(c.Until))
@@ -47,8 +49,8 @@ func (r *report) coveredBy(c pki.Coverage) {
 
 // terminals warns of what terminals will miss: as packaged, they have an ARL and no CRL, and rely on the OCSP answers
 // that we send.
-func (r *report) terminals(all []pki.Coverage) {
-	if slices.ContainsFunc(all, func(c pki.Coverage) bool { return c.Asked }) {
+func (r *report) terminals(all []revocation.Coverage) {
+	if slices.ContainsFunc(all, func(c revocation.Coverage) bool { return c.Asked }) {
 		return
 	}
 	r.warning("no OCSP responder is asked: TLAs and PdTs that hold no CRL of their own will refuse us and each other "+

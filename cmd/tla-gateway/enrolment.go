@@ -13,7 +13,7 @@ import (
 	"tlagate/est"
 	"tlagate/gateway"
 	"tlagate/internal/address"
-	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // enrolment is the YAML section about the PKI behind us.
@@ -92,14 +92,14 @@ func (e *enrollCmd) Run(app *cli.App) error {
 		return err
 	}
 	device := c.device()
-	device.Hybrids = &pki.Hybrids{Without: trace.Hybrids}
+	device.Hybrids = &trust.Hybrids{Without: trace.Hybrids}
 	return trace.Enrolment(func() error {
 		return e.Command.Run(app, device, c.pki(), enrol.English("tla-gateway", "Next: tla-gateway check, then start tla-gateway."))
 	})
 }
 
 // renewer returns what renews our certificates; nil when no client certificate is configured, or no PKI is known.
-func (c config) renewer(trace *trail.Trail, trust *pki.Trust, server *cli.Keys,
+func (c config) renewer(trace *trail.Trail, trust *trust.Trust, server *cli.Keys,
 	log *slog.Logger) (*enrol.Renewer, error) {
 	if c.Client == (cli.Identity{}) || c.pki().Address == "" {
 		return nil, nil

@@ -6,13 +6,14 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // ourUse is what peers require of our certificate.
-var ourUse = pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}}
+var ourUse = trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}}
 
 // verifyOurs verifies our own certificate as a peer with our trust would.
-func verifyOurs(trust *pki.Trust, keys *cli.Keys) (*pki.Verdict, error) {
+func verifyOurs(trust *trust.Trust, keys *cli.Keys) (*trust.Verdict, error) {
 	chain, err := pki.ParseChain(keys.Certificate().Certificate)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read our own certificate: %w", err)

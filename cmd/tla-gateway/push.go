@@ -11,7 +11,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
-	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/push"
 )
 
@@ -27,7 +27,7 @@ type pushSource struct {
 type listeners struct {
 	trace  *trail.Trail
 	client cli.Identity // of a source that names none
-	trust  *pki.Trust
+	trust  *trust.Trust
 	log    *slog.Logger
 
 	mu  sync.Mutex      // protects the rest
@@ -46,7 +46,7 @@ type listener struct {
 }
 
 // subscribe opens what each source needs; nothing is dialled before run.
-func (c config) subscribe(trace *trail.Trail, trust *pki.Trust, log *slog.Logger) (*listeners, error) {
+func (c config) subscribe(trace *trail.Trail, trust *trust.Trust, log *slog.Logger) (*listeners, error) {
 	l := &listeners{trace: trace, client: c.Client, trust: trust, log: log, all: map[pushSource]*listener{}}
 	return l, l.set(c.Push)
 }
@@ -116,7 +116,7 @@ func (l *listeners) openOne(source pushSource) (one *listener, err error) {
 	if one.keys, err = l.trace.Keys("push", cmp.Or(source.Client, l.client)); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	cfg := push.Config{URL: source.URL, Name: source.Name, Party: &pki.Party{Trust: l.trust, Certificate: l.trust.Staple(one.certificate)}, Log: l.log}
+	cfg := push.Config{URL: source.URL, Name: source.Name, Party: &trust.Party{Trust: l.trust, Certificate: l.trust.Staple(one.certificate)}, Log: l.log}
 	if one.subscriber, err = push.New(cfg); err != nil {
 		one.ended.Store(true)
 		return nil, fmt.Errorf("url: %w", err)

@@ -13,9 +13,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tlagate/pki"
 	"tlagate/pki/listen"
 	"tlagate/pki/pkitest"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 )
 
 // source is a server of revocations that tells only that it lives.
@@ -27,14 +28,15 @@ type source struct {
 
 func (d *deployment) source() *source {
 	s := &source{}
-	trust, err := pki.OpenTrust(pki.TrustConfig{
-		Anchors: []pki.AnchorFile{{File: d.files.Anchor, Practices: []string{"*"}}}, CRLs: d.files.CRLs(),
+	store, err := trust.Open(trust.Config{
+		Anchors:    []trust.AnchorFile{{File: d.files.Anchor, Practices: []string{"*"}}},
+		Revocation: revocation.Config{CRLs: d.files.CRLs()},
 	})
 	require.NoError(d.t, err)
 	own := d.ca.Issue("urn:tlagate:op:pki:ca1", x509.ExtKeyUsageServerAuth, pkitest.DNS("localhost"))
 	raw, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(d.t, err)
-	l := listen.New(raw, listen.Config{Party: &pki.Party{Trust: trust,
+	l := listen.New(raw, listen.Config{Party: &trust.Party{Trust: store,
 		Certificate: func() *tls.Certificate { return &own }}})
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.streams.Add(1)

@@ -15,6 +15,7 @@ import (
 	"tlagate/cmd/internal/trail"
 	"tlagate/gateway"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 type serveCmd struct {
@@ -41,15 +42,15 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err := c.device().Finish(); err != nil {
 		return err
 	}
-	keys, trust, err := c.open(trace, app.Log)
+	keys, store, err := c.open(trace, app.Log)
 	if err != nil {
 		return err
 	}
 	defer keys.Close()
-	if err := errors.Join(presentable(trust, keys, app.Log), c.Enrolment.ambiguous(keys)); err != nil {
+	if err := errors.Join(presentable(store, keys, app.Log), c.Enrolment.ambiguous(keys)); err != nil {
 		return err
 	}
-	renewer, err := c.renewer(trace, trust, keys, app.Log)
+	renewer, err := c.renewer(trace, store, keys, app.Log)
 	if err != nil {
 		return err
 	}
@@ -58,11 +59,11 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 			"or renewal")
 		go keys.WarnOfEnd(app.Context, app.Log)
 	}
-	streams, err := c.subscribe(trace, trust, app.Log)
+	streams, err := c.subscribe(trace, store, app.Log)
 	if err != nil {
 		return err
 	}
-	bundles, err := c.shelf(trust, app.Log)
+	bundles, err := c.shelf(store, app.Log)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
 	}
-	party := &pki.Party{Trust: trust, Certificate: trust.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
+	party := &trust.Party{Trust: store, Certificate: store.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
 	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(),
 		Enrolment: c.Enrolment.gateway(), Push: streams.subscribers, Log: app.Log,
 		Bundles: bundles, RequireBundle: c.RequireBundle, Consented: trace.Consent})
@@ -78,9 +79,9 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
-	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, streams, c, app.Log), Trust: trust,
+	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, streams, c, app.Log), Trust: store,
 		Keys: keysOf(renewer, keys)})
-	defer background(app.Context, func(ctx context.Context) { _ = trust.Run(ctx) }, streams.run, serveMetrics,
+	defer background(app.Context, func(ctx context.Context) { _ = store.Run(ctx) }, streams.run, serveMetrics,
 		func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run)()
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)
@@ -114,18 +115,18 @@ func (s *serveCmd) apply(g *gateway.Gateway, streams *listeners, running config,
 }
 
 // open reads the keys and the trust that the configuration names.
-func (c config) open(trace *trail.Trail, log *slog.Logger) (*cli.Keys, *pki.Trust, error) {
+func (c config) open(trace *trail.Trail, log *slog.Logger) (*cli.Keys, *trust.Trust, error) {
 	keys, err := trace.Keys("server", c.Identity)
 	if err != nil {
 		return nil, nil, err
 	}
-	trust, err := pki.OpenTrust(trace.Trust(c.Trust.Config(log)))
+	trust, err := trust.Open(trace.Trust(c.Trust.Config(log)))
 	return keys, trust, err
 }
 
 // presentable refuses to start with a certificate that every peer would refuse. It only logs what a later CRL or OCSP
 // answer can put right.
-func presentable(trust *pki.Trust, keys *cli.Keys, log *slog.Logger) error {
+func presentable(trust *trust.Trust, keys *cli.Keys, log *slog.Logger) error {
 	_, err := verifyOurs(trust, keys)
 	if reason := pki.ReasonOf(err); temporary[reason] {
 		log.Error("our own certificate cannot be checked, and peers cannot either, until this is put right",
@@ -150,7 +151,7 @@ func background(ctx context.Context, tasks ...func(context.Context)) (stop func(
 }
 
 // shelf opens the bundles for devices; nil = none are served.
-func (c config) shelf(trust *pki.Trust, log *slog.Logger) (*bundle.Shelf, error) {
+func (c config) shelf(trust *trust.Trust, log *slog.Logger) (*bundle.Shelf, error) {
 	if c.Bundles == "" {
 		return nil, nil
 	}

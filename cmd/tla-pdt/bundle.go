@@ -11,7 +11,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/seal"
 	"tlagate/pdt"
-	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 type bundleCmd struct {
@@ -64,11 +64,11 @@ func (c config) withBundle(b *bundle.Content) config {
 type device struct {
 	*bundle.Kept
 	cfg     config // of the file and the first bundle
-	party   pki.Party
+	party   trust.Party
 	log     *slog.Logger
 	reached chan string // a gateway was reached
 	broken  chan error  // the present bundle must not be used any more
-	trust   *pki.Trust
+	trust   *trust.Trust
 	service *pdt.Service
 
 	mu sync.Mutex // one refresh at a time
@@ -100,7 +100,7 @@ func (d *device) connect(s *pdt.Config) {
 }
 
 // applyTo sets what a new bundle is applied to. It is called before run.
-func (d *device) applyTo(trust *pki.Trust, service *pdt.Service) {
+func (d *device) applyTo(trust *trust.Trust, service *pdt.Service) {
 	if d != nil {
 		d.trust, d.service = trust, service
 	}

@@ -15,6 +15,7 @@ import (
 	"tlagate/internal/address"
 	"tlagate/pdt"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session"
 )
 
@@ -105,11 +106,11 @@ func (c config) check() error {
 }
 
 // service returns the configuration for package pdt.
-func (c config) service(trust *pki.Trust, client, server *cli.Keys, log *slog.Logger) (pdt.Config, error) {
+func (c config) service(store *trust.Trust, client, server *cli.Keys, log *slog.Logger) (pdt.Config, error) {
 	cfg := pdt.Config{
 		Gateways:  c.Gateways.Texts(),
-		Client:    pki.Party{Trust: trust, Certificate: trust.Staple(client.Certificate)},
-		Server:    pki.Party{Trust: trust, Certificate: trust.Staple(server.Certificate)},
+		Client:    trust.Party{Trust: store, Certificate: store.Staple(client.Certificate)},
+		Server:    trust.Party{Trust: store, Certificate: store.Staple(server.Certificate)},
 		Status:    string(c.Status),
 		Heartbeat: c.Heartbeat,
 		Limit:     c.Limits.Absolute,

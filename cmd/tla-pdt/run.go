@@ -13,7 +13,7 @@ import (
 	"tlagate/cmd/internal/seal"
 	"tlagate/cmd/internal/trail"
 	"tlagate/pdt"
-	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 type runCmd struct{ configFlag }
@@ -48,7 +48,7 @@ func (c *runCmd) Run(app *cli.App) error {
 // daemon is the service, and what is reloaded while it runs.
 type daemon struct {
 	client, server *cli.Keys
-	trust          *pki.Trust
+	trust          *trust.Trust
 	service        *pdt.Service
 	renew          func(context.Context) error
 	bundle         *device // nil = none

@@ -20,6 +20,8 @@ import (
 	"tlagate/keys"
 	"tlagate/pemfile"
 	"tlagate/pki"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 	"tlagate/tla/policy"
 )
 
@@ -259,12 +261,12 @@ func (c *bundleVerifyCmd) Run(app *cli.App) error {
 	return nil
 }
 
-func (c *bundleVerifyCmd) open() (*pki.Trust, error) {
-	cfg := pki.TrustConfig{CRLs: c.CRL, NoRevocation: c.NoRevocation, Clock: c.now}
+func (c *bundleVerifyCmd) open() (*trust.Trust, error) {
+	cfg := trust.Config{NoRevocation: c.NoRevocation, Clock: c.now, Revocation: revocation.Config{CRLs: c.CRL}}
 	for _, file := range c.Anchor {
-		cfg.Anchors = append(cfg.Anchors, pki.AnchorFile{File: file, Practices: []string{"*"}})
+		cfg.Anchors = append(cfg.Anchors, trust.AnchorFile{File: file, Practices: []string{"*"}})
 	}
-	return pki.OpenTrust(cfg)
+	return trust.Open(cfg)
 }
 
 func (c *bundleVerifyCmd) now() time.Time {
@@ -274,7 +276,7 @@ func (c *bundleVerifyCmd) now() time.Time {
 	return c.At
 }
 
-func (c *bundleVerifyCmd) judge(app *cli.App, trust *pki.Trust, b *bundle.Bundle) error {
+func (c *bundleVerifyCmd) judge(app *cli.App, trust *trust.Trust, b *bundle.Bundle) error {
 	lists, err := b.Lists()
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
 	"tlagate/keys"
-	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 type serveCmd struct {
@@ -89,15 +89,15 @@ func (c serveConfig) run(app *cli.App, trace *trail.Trail, authority *ca.CA) err
 	trusted := c.Trust.Config(app.Log)
 	// A device has its own certificate alone from EST, and may show no other (RFC 7030 section 4.2.3).
 	trusted.Intermediates = append(trusted.Intermediates, authority.Public("issuing.crt"))
-	trust, err := pki.OpenTrust(trace.Trust(trusted))
+	store, err := trust.Open(trace.Trust(trusted))
 	if err != nil {
 		return err
 	}
-	app.Follow(cli.Live{Trust: trust, Keys: []*cli.Keys{own}})
-	go func() { _ = trust.Run(app.Context) }()
+	app.Follow(cli.Live{Trust: store, Keys: []*cli.Keys{own}})
+	go func() { _ = store.Run(app.Context) }()
 	go c.renewer(authority, own, app.Log).run(app.Context)
 	return c.serve(app, server.Config{
-		CA: authority, Party: &pki.Party{Trust: trust, Certificate: trust.Staple(own.Certificate)}, Log: app.Log,
+		CA: authority, Party: &trust.Party{Trust: store, Certificate: store.Staple(own.Certificate)}, Log: app.Log,
 		Heartbeat: c.Limits.Heartbeat, Streams: c.Limits.Streams, PerPeer: c.Limits.StreamsPerPeer, Public: c.Limits.Public,
 	})
 }

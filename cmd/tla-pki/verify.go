@@ -17,6 +17,9 @@ import (
 	"tlagate/internal/stamp"
 	"tlagate/pemfile"
 	"tlagate/pki"
+	"tlagate/pki/revocation"
+	"tlagate/pki/rfc5280"
+	"tlagate/pki/trust"
 )
 
 type verifyCmd struct {
@@ -42,7 +45,7 @@ type verifyCmd struct {
 }
 
 // purposes says what each purpose demands: the table of the profiles, seen from the other end.
-var purposes = map[string]pki.Want{
+var purposes = map[string]trust.Want{
 	"any":            {Usage: x509.ExtKeyUsageAny},
 	"client":         {Usage: x509.ExtKeyUsageClientAuth},
 	"server":         {Usage: x509.ExtKeyUsageServerAuth},
@@ -96,7 +99,7 @@ func refused(app *cli.App, why error) error {
 
 func (c *verifyCmd) rfc5280() bool { return c.Profile == "rfc5280" }
 
-func (c *verifyCmd) want() (want pki.Want, err error) {
+func (c *verifyCmd) want() (want trust.Want, err error) {
 	if err := c.checkPurpose(); err != nil {
 		return want, err
 	}
@@ -126,8 +129,8 @@ func (c *verifyCmd) checkPurpose() error {
 	return nil
 }
 
-func (c *verifyCmd) policy() (want pki.PolicyWant, err error) {
-	want = pki.PolicyWant{Explicit: c.ExplicitPolicy, InhibitMapping: c.InhibitMapping, InhibitAny: c.InhibitAny}
+func (c *verifyCmd) policy() (want rfc5280.PolicyWant, err error) {
+	want = rfc5280.PolicyWant{Explicit: c.ExplicitPolicy, InhibitMapping: c.InhibitMapping, InhibitAny: c.InhibitAny}
 	for _, text := range c.Policy {
 		oid, err := x509.ParseOID(text)
 		if err != nil {
@@ -148,7 +151,7 @@ func oneUsage(leaf *x509.Certificate) x509.ExtKeyUsage {
 
 // open reads every file. Trust itself would take a missing CRL for a reason to refuse,
 // as it must; a person who mistypes a name should be told that instead.
-func (c *verifyCmd) open(app *cli.App) ([]*x509.Certificate, *pki.Trust, error) {
+func (c *verifyCmd) open(app *cli.App) ([]*x509.Certificate, *trust.Trust, error) {
 	chain, err := pki.ReadCertificates(c.Cert)
 	if err != nil {
 		return nil, nil, err
@@ -158,17 +161,18 @@ func (c *verifyCmd) open(app *cli.App) ([]*x509.Certificate, *pki.Trust, error) 
 			return nil, nil, err
 		}
 	}
-	cfg := pki.TrustConfig{Intermediates: c.Intermediate, CRLs: c.CRL, Production: c.Production, NoRevocation: c.NoRevocation, Log: app.Log}
+	cfg := trust.Config{Intermediates: c.Intermediate, Production: c.Production, NoRevocation: c.NoRevocation,
+		Log: app.Log, Revocation: revocation.Config{CRLs: c.CRL}}
 	if c.rfc5280() {
-		cfg.Profile = pki.RFC5280
+		cfg.Profile = trust.RFC5280
 	}
 	for _, file := range c.Anchor {
-		cfg.Anchors = append(cfg.Anchors, pki.AnchorFile{File: file, Practices: []string{"*"}})
+		cfg.Anchors = append(cfg.Anchors, trust.AnchorFile{File: file, Practices: []string{"*"}})
 	}
 	if !c.At.IsZero() {
 		cfg.Clock = func() time.Time { return c.At }
 	}
-	trust, err := pki.OpenTrust(cfg)
+	trust, err := trust.Open(cfg)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -176,7 +180,7 @@ func (c *verifyCmd) open(app *cli.App) ([]*x509.Certificate, *pki.Trust, error) 
 }
 
 // addAnswers takes in OCSP answers. One that is not believed is told of, and what needs it is refused.
-func (c *verifyCmd) addAnswers(app *cli.App, trust *pki.Trust) error {
+func (c *verifyCmd) addAnswers(app *cli.App, trust *trust.Trust) error {
 	for _, file := range c.OCSP {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -209,7 +213,7 @@ func readable(file string) error {
 }
 
 // explain prints the path and the checks. What certificates say goes through oneLine: it may be a stranger's.
-func explain(w io.Writer, v *pki.Verdict) {
+func explain(w io.Writer, v *trust.Verdict) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for i, cert := range v.Path {
 		fmt.Fprintf(table, "path %d\t%s\t%s to %s\t%x\n", i, oneLine(cert.Subject.String()), stamp.Day(cert.NotBefore), stamp.Day(cert.NotAfter), cert.SerialNumber)

@@ -11,7 +11,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/seal"
 	"tlagate/internal/retry"
-	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/tla"
 	"tlagate/tla/policy"
 )
@@ -77,8 +77,8 @@ func (c config) cardPolicy(b *bundle.Content) (*policy.Policy, error) {
 type device struct {
 	*bundle.Kept
 	cfg   config
-	party *pki.Party
-	trust *pki.Trust
+	party *trust.Party
+	trust *trust.Trust
 	relay *tla.Relay
 	box   *box
 	log   *slog.Logger

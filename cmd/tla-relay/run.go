@@ -13,7 +13,7 @@ import (
 	"tlagate/cmd/internal/sandbox"
 	"tlagate/cmd/internal/seal"
 	"tlagate/cmd/internal/trail"
-	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/tla"
 	"tlagate/tla/cards"
 	ctl "tlagate/tla/control"
@@ -54,7 +54,7 @@ func (c *runCmd) Run(app *cli.App) error {
 
 type daemon struct {
 	keys    *cli.Keys
-	trust   *pki.Trust
+	trust   *trust.Trust
 	readers *cards.Readers
 	relay   *tla.Relay
 	server  *ctl.Server
@@ -106,7 +106,7 @@ func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, lo
 	r := cfg.renewer(d, trace, log)
 	relay := tla.Config{
 		Gateways: s.Gateways, PdTs: s.PdTs, Readers: d.readers, Policy: s.Policy, Dial: cfg.Dial, Log: log,
-		Party: &pki.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate),
+		Party: &trust.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate),
 			Hybrids: cfg.Hybrids(trace.Hybrids)},
 		Timers: cfg.timers(s),
 		Clock:  tla.OpenClock(tla.ClockConfig{File: string(cfg.Floor), Built: built(), Vouched: d.trust.Vouched, Log: log}),

@@ -66,7 +66,7 @@ var pages = []page{
 			},
 		},
 		{
-			how: bench("CRLMillion", "./pki"), small: benchSmall("CRLMillion", "./pki"),
+			how: bench("CRLMillion", "./pki/revocation"), small: benchSmall("CRLMillion", "./pki/revocation"),
 			rows: []row{
 				{"CRL of 1 000 000 serials (49 MB): read from a file", `CRLMillion/load_der.* ([\d.]+) ms/load`, "$1 ms"},
 				{"– kept", `CRLMillion/load_der.* ([\d.]+) MB-kept`, "$1 MB"},
@@ -74,14 +74,14 @@ var pages = []page{
 			},
 		},
 		{
-			how: bench("CRLRefresh", "./pki"), small: benchSmall("CRLRefresh", "./pki"),
+			how: bench("CRLRefresh", "./pki/revocation"), small: benchSmall("CRLRefresh", "./pki/revocation"),
 			rows: []row{{
 				"verifications while it is read anew", `([\d.]+) ms-longest\s+([\d.]+) µs-p50\s+([\d.]+) µs-p99`,
 				"p50 $2 µs, p99 $3 µs, longest $1 ms",
 			}},
 		},
 		{
-			how: bench("VerifyKnown", "./pki"), small: benchSmall("VerifyKnown", "./pki"),
+			how: bench("VerifyKnown", "./pki/trust"), small: benchSmall("VerifyKnown", "./pki/trust"),
 			rows: []row{{"looking at one live peer again", `VerifyKnown\S*\s+\d+\s+(\d+)\d{3} ns/op`, "$1 µs"}},
 		},
 		{

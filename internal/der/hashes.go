@@ -32,9 +32,9 @@ func HashOf(id asn1.ObjectIdentifier) crypto.Hash {
 	return 0
 }
 
-// SignatureFor returns the AlgorithmIdentifier, and the hash, of what is signed with a key here: ECDSA with SHA-384 for
-// P-384 and SHA-256 for other curves, RSA (PKCS #1, version 1.5) with SHA-256 (RFC 5758 section 3.2, RFC 4055 section 5).
-// Other kinds of keys are not ok.
+// SignatureFor returns the AlgorithmIdentifier, and the hash, of what is signed with a key here: ECDSA with SHA-384
+// for P-384 and SHA-256 for other curves, RSA (PKCS #1, version 1.5) with SHA-256 (RFC 5758 section 3.2, RFC 4055
+// section 5). Other kinds of keys are not ok.
 func SignatureFor(key crypto.PublicKey) (algorithm []byte, hash crypto.Hash, ok bool) {
 	id, hash := pkix.AlgorithmIdentifier{Algorithm: ECDSAWithSHA256}, crypto.SHA256
 	switch key := key.(type) {

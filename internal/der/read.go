@@ -98,8 +98,8 @@ func ReadCertID(in *cryptobyte.String) (id CertID, ok bool) {
 	return id, ok
 }
 
-// PublicKeyBits returns the content of a certificate's subjectPublicKey, which is what a CertID hashes. There is no error
-// with a certificate that crypto/x509 has read.
+// PublicKeyBits returns the content of a certificate's subjectPublicKey, which is what a CertID hashes. There is no
+// error with a certificate that crypto/x509 has read.
 func PublicKeyBits(c *x509.Certificate) (bits []byte, err error) {
 	info, ok := Sequence(c.RawSubjectPublicKeyInfo)
 	if !ok || !info.SkipASN1(tag.SEQUENCE) || !info.ReadASN1BitStringAsBytes(&bits) {

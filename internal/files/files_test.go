@@ -111,7 +111,9 @@ func TestLoad(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, found)
 	}
-	for text, want := range map[string]error{"good": nil, "": errors.New("it is empty"), "wrong": wrong, "too long": ErrTooLarge} {
+	for text, want := range map[string]error{
+		"good": nil, "": errors.New("it is empty"), "wrong": wrong, "too long": ErrTooLarge,
+	} {
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 		got, found, err := load(file)
 		require.True(t, found)

@@ -52,8 +52,8 @@ func (d *Damaged) Error() string { return d.Cause.Error() }
 func (d *Damaged) Unwrap() error { return d.Cause }
 
 // Load reads a file that the program keeps for itself, of at most limit octets, and has parse take it in. It reports
-// whether there is one: none at first, and none of the name "". One that is empty, too large or not what parse wants is a
-// *Damaged: the caller either refuses to go on without it, or starts anew and says so.
+// whether there is one: none at first, and none of the name "". One that is empty, too large or not what parse wants
+// is a *Damaged: the caller either refuses to go on without it, or starts anew and says so.
 func Load(file string, limit int64, parse func(data []byte) error) (found bool, err error) {
 	if file == "" {
 		return false, nil

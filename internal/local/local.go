@@ -1,5 +1,5 @@
-// Package local is how programs of one machine ask a daemon: over a Unix socket whose file has no moment in which others
-// than its user and group may connect, in lines of JSON.
+// Package local is how programs of one machine ask a daemon: over a Unix socket whose file has no moment in which
+// others than its user and group may connect, in lines of JSON.
 package local
 
 import (

@@ -28,8 +28,8 @@ type Socket struct {
 	once sync.Once
 }
 
-// Listen listens on path, whose group becomes gid (-1: stays). The file of a dead daemon is replaced; that of a living one
-// is ErrInUse, and one that is no socket ErrNoSocket.
+// Listen listens on path, whose group becomes gid (-1: stays). The file of a dead daemon is replaced; that of a
+// living one is ErrInUse, and one that is no socket ErrNoSocket.
 func Listen(path string, gid int) (*Socket, error) {
 	if err := checkFree(path); err != nil {
 		return nil, err

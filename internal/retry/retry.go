@@ -1,5 +1,5 @@
-// Package retry has what every loop that tries again is made of: waiting that a context ends, pauses that grow, and chance
-// in them, so that those who failed together do not come back together.
+// Package retry has what every loop that tries again is made of: waiting that a context ends, pauses that grow, and
+// chance in them, so that those who failed together do not come back together.
 package retry
 
 import (
@@ -41,7 +41,8 @@ func Doubled(first, most time.Duration, failures int) time.Duration {
 	return min(pause, most)
 }
 
-// Backoff counts the failures of one thing. The zero Backoff, but for First and Most, is of one that has not failed yet.
+// Backoff counts the failures of one thing. The zero Backoff, but for First and Most, is of one that has not failed
+// yet.
 type Backoff struct {
 	First, Most time.Duration // the first pause and the longest
 

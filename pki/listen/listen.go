@@ -17,15 +17,16 @@ import (
 
 	"tlagate/internal/retry"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Config configures a Listener. It must not be changed once given.
 type Config struct {
-	Party      *pki.Party // our server certificate, and whom we trust
-	ALPN       string     // "" = pki.ALPNOuter
-	Handshakes int        // connections whose peer is not proven, at once; 0 = as many as the limit of files leaves
-	PerAddress int        // of them from one address; 0 = all
-	Open       bool       // who shows no certificate passes too, as an anonymous peer: for enrolment alone. All peers count then
+	Party      *trust.Party // our server certificate, and whom we trust
+	ALPN       string       // "" = trust.ALPNOuter
+	Handshakes int          // connections whose peer is not proven, at once; 0 = as many as the limit of files leaves
+	PerAddress int          // of them from one address; 0 = all
+	Open       bool         // a peer without a certificate passes too: for enrolment alone. All peers count then
 	Log        *slog.Logger
 
 	// Observe is told of each connection when its handshake is over: how long it took, and nil, ErrTooMany, or why there is
@@ -48,7 +49,7 @@ func ReasonOf(err error) string {
 	if errors.Is(err, ErrTooMany) {
 		return TooMany
 	}
-	if _, ok := errors.AsType[*pki.Rejected](err); ok {
+	if _, ok := errors.AsType[*trust.Rejected](err); ok {
 		return Rejected
 	}
 	return cmp.Or(string(pki.ReasonOf(err)), string(pki.HandshakeFailed))
@@ -57,7 +58,7 @@ func ReasonOf(err error) string {
 // Conn is a connection with a proven peer.
 type Conn struct {
 	net.Conn // TLS
-	Peer     *pki.Peer
+	Peer     *trust.Peer
 }
 
 // Listener gives proven connections: what Accept returns is a *Conn. Any role passes; with Config.Open also a peer that
@@ -76,7 +77,7 @@ type Listener struct {
 
 // New accepts on l until it is closed or fails.
 func New(l net.Listener, cfg Config) *Listener {
-	cfg.ALPN = cmp.Or(cfg.ALPN, pki.ALPNOuter)
+	cfg.ALPN = cmp.Or(cfg.ALPN, trust.ALPNOuter)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	if cfg.Observe == nil {
 		cfg.Observe = func(time.Duration, error) {}
@@ -167,7 +168,7 @@ func (l *Listener) admit(conn net.Conn) {
 }
 
 // welcome takes a proven peer out of the room; where strangers pass, everybody stays in it.
-func (l *Listener) welcome(guest *Guest, peer *pki.Peer) {
+func (l *Listener) welcome(guest *Guest, peer *trust.Peer) {
 	if !peer.Anonymous() {
 		guest.Proven()
 	}
@@ -189,8 +190,8 @@ func outcome(guest *Guest, err error) error {
 
 const handshakeTime = 10 * time.Second // with what looks at it before
 
-func (l *Listener) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, *pki.Peer, error) {
-	want := pki.Want{Usage: x509.ExtKeyUsageClientAuth}
+func (l *Listener) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, *trust.Peer, error) {
+	want := trust.Want{Usage: x509.ExtKeyUsageClientAuth}
 	if l.cfg.Open {
 		return l.cfg.Party.OpenServer(ctx, conn, l.cfg.ALPN, want)
 	}
@@ -200,7 +201,7 @@ func (l *Listener) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, *pk
 // logRefusal says why, to a stranger's measure: the first lines of a kind, then how many more there were.
 func (l *Listener) logRefusal(remote string, err error) {
 	line, claimed := Line{Level: slog.LevelWarn, Message: "handshake refused", Remote: remote, Reason: ReasonOf(err)}, ""
-	if r, ok := errors.AsType[*pki.Rejected](err); ok {
+	if r, ok := errors.AsType[*trust.Rejected](err); ok {
 		line.Message, line.Kind = "peer refused us in the handshake", string(r.Reason)
 	}
 	if errors.Is(err, ErrTooMany) {

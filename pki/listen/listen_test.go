@@ -13,8 +13,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 )
 
 // patience is for what must happen, on however slow a machine.
@@ -22,7 +23,7 @@ const patience = 2 * time.Minute
 
 type rig struct {
 	ca    *pkitest.PKI
-	trust *pki.Trust
+	trust *trust.Trust
 	l     *Listener
 	log   *safeBuffer
 }
@@ -31,7 +32,8 @@ func start(t *testing.T, cfg Config) *rig {
 	r := &rig{ca: pkitest.New(t), log: &safeBuffer{}}
 	files := r.ca.WriteTrust(t.TempDir())
 	var err error
-	r.trust, err = pki.OpenTrust(pki.TrustConfig{Anchors: []pki.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}}, CRLs: files.CRLs()})
+	r.trust, err = trust.Open(trust.Config{Anchors: []trust.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}},
+		Revocation: revocation.Config{CRLs: files.CRLs()}})
 	require.NoError(t, err)
 	cfg.Party = r.party(r.ca.Issue("urn:tlagate:op:pki:ca1", x509.ExtKeyUsageServerAuth, pkitest.DNS("localhost")))
 	cfg.Log = slog.New(slog.NewTextHandler(r.log, nil))
@@ -42,8 +44,8 @@ func start(t *testing.T, cfg Config) *rig {
 	return r
 }
 
-func (r *rig) party(cert tls.Certificate) *pki.Party {
-	return &pki.Party{Trust: r.trust, Certificate: func() *tls.Certificate { return &cert }}
+func (r *rig) party(cert tls.Certificate) *trust.Party {
+	return &trust.Party{Trust: r.trust, Certificate: func() *tls.Certificate { return &cert }}
 }
 
 func (r *rig) dial(t *testing.T) net.Conn {
@@ -60,7 +62,8 @@ func (r *rig) logged(t *testing.T, text string) {
 func TestC2OnlyProvenPeersAreHandedOn(t *testing.T) {
 	r := start(t, Config{})
 	go func() { // a stranger first
-		_ = tls.Client(r.dial(t), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{pki.ALPNOuter}}).Handshake()
+		_ = tls.Client(r.dial(t), &tls.Config{InsecureSkipVerify: true,
+			NextProtos: []string{trust.ALPNOuter}}).Handshake()
 	}()
 	r.logged(t, "reason=no_certificate")
 	r.requireProven(t)
@@ -71,8 +74,9 @@ func (r *rig) requireProven(t *testing.T) {
 	const identity = "urn:tlagate:op:gateway:g1"
 	proven := make(chan error, 1)
 	go func() {
-		_, _, err := r.party(r.ca.Issue(identity, x509.ExtKeyUsageClientAuth)).Client(t.Context(), r.dial(t), pki.ALPNOuter,
-			pki.Want{Usage: x509.ExtKeyUsageServerAuth, DNSName: "localhost"})
+		_, _, err := r.party(r.ca.Issue(identity, x509.ExtKeyUsageClientAuth)).Client(t.Context(), r.dial(t),
+			trust.ALPNOuter,
+			trust.Want{Usage: x509.ExtKeyUsageServerAuth, DNSName: "localhost"})
 		proven <- err
 	}()
 	c, err := r.l.Accept()
@@ -85,7 +89,8 @@ func (r *rig) requireProven(t *testing.T) {
 func TestC2AnOpenListenerHandsOnStrangersToo(t *testing.T) {
 	r := start(t, Config{Open: true})
 	go func() {
-		_ = tls.Client(r.dial(t), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{pki.ALPNOuter}}).Handshake()
+		_ = tls.Client(r.dial(t), &tls.Config{InsecureSkipVerify: true,
+			NextProtos: []string{trust.ALPNOuter}}).Handshake()
 	}()
 	c, err := r.l.Accept()
 	require.NoError(t, err)
@@ -110,17 +115,17 @@ func TestC2HandshakesAreObserved(t *testing.T) {
 		t.Helper()
 		require.Eventually(t, func() bool { mu.Lock(); defer mu.Unlock(); return seen[what] == 1 }, patience, time.Millisecond, what)
 	}
-	client := func(usage x509.ExtKeyUsage, want pki.Want) {
+	client := func(usage x509.ExtKeyUsage, want trust.Want) {
 		c := r.dial(t)
-		_, _, _ = r.party(r.ca.Issue("urn:tlagate:op:gateway:g1", usage)).Client(t.Context(), c, pki.ALPNOuter, want)
+		_, _, _ = r.party(r.ca.Issue("urn:tlagate:op:gateway:g1", usage)).Client(t.Context(), c, trust.ALPNOuter, want)
 		c.Close()
 	}
-	good := pki.Want{Usage: x509.ExtKeyUsageServerAuth, DNSName: "localhost"}
+	good := trust.Want{Usage: x509.ExtKeyUsageServerAuth, DNSName: "localhost"}
 	client(x509.ExtKeyUsageClientAuth, good)
 	saw("proven")
 	client(x509.ExtKeyUsageServerAuth, good)
 	saw("ext_key_usage")
-	client(x509.ExtKeyUsageClientAuth, pki.Want{Usage: x509.ExtKeyUsageServerAuth, DNSName: "elsewhere"})
+	client(x509.ExtKeyUsageClientAuth, trust.Want{Usage: x509.ExtKeyUsageServerAuth, DNSName: "elsewhere"})
 	saw("rejected")
 	r.dial(t)
 	require.Eventually(t, func() bool { return r.l.Pending() == 1 }, patience, time.Millisecond)

@@ -20,7 +20,7 @@ type Files struct {
 	CRL          string // the issuing CA's CRL, PEM
 }
 
-// CRLs gives both lists, as pki.TrustConfig.CRLs wants them.
+// CRLs gives both lists, as trust.Config.CRLs wants them.
 func (f Files) CRLs() []string { return []string{f.ARL, f.CRL} }
 
 // WriteTrust writes root, issuing CA and fresh revocation lists of both into dir.

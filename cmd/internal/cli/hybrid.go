@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Hybrid is the line of a device's configuration about post-quantum groups in its hellos to gateways
@@ -25,6 +25,6 @@ func (h Hybrid) CheckHybrid() error {
 }
 
 // Hybrids is what a party remembers; told is called when a gateway answers only without them.
-func (h Hybrid) Hybrids(told func(gateway string, until time.Time)) *pki.Hybrids {
-	return &pki.Hybrids{Required: h.Demand == "required", Without: told}
+func (h Hybrid) Hybrids(told func(gateway string, until time.Time)) *trust.Hybrids {
+	return &trust.Hybrids{Required: h.Demand == "required", Without: told}
 }

@@ -69,7 +69,7 @@ func (i Identity) OpenOrAll() (*Keys, error) {
 	return nil, err
 }
 
-// Certificate gives what was read last; it fits pki.Party.Certificate.
+// Certificate gives what was read last; it fits trust.Party.Certificate.
 func (k *Keys) Certificate() *tls.Certificate { return k.now.Load() }
 
 // Close gives a key in hardware back. Nothing signs with k any more.

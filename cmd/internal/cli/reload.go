@@ -8,14 +8,15 @@ import (
 
 	"tlagate/internal/retry"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Live is what a running program reads again: at SIGHUP all of it, and each part when its file has changed. What is
-// broken keeps the old, and the log says so. The trust store looks at its own files (pki.Trust.Run).
+// broken keeps the old, and the log says so. The trust store looks at its own files (trust.Trust.Run).
 type Live struct {
 	Config string       // the configuration file; "" = none
 	Apply  func() error // reads it again and takes over what may change in a running program
-	Trust  *pki.Trust
+	Trust  *trust.Trust
 	Keys   []*Keys
 
 	// Every is how often files are looked at; 0 = 1 s.

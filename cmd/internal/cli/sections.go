@@ -6,7 +6,8 @@ import (
 	"time"
 
 	"tlagate/internal/address"
-	"tlagate/pki"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 )
 
 // Trust is the YAML section that says whom we trust:
@@ -64,22 +65,24 @@ func (t Trust) Reads() []Path {
 // Writes are the files that it names to be written.
 func (t Trust) Writes() []Path { return []Path{t.ARL, t.State, t.Denials, t.Answers} }
 
-// Config returns the section as package pki wants it: nothing else is made of it.
-func (t Trust) Config(log *slog.Logger) pki.TrustConfig {
-	cfg := pki.TrustConfig{
+// Config returns the section as package trust wants it: nothing else is made of it.
+func (t Trust) Config(log *slog.Logger) trust.Config {
+	cfg := trust.Config{
 		Intermediates: Texts(t.Intermediates),
-		CRLs:          Texts(t.CRLs),
-		OCSP:          pki.OCSPConfig(t.OCSP),
-		DenyList:      string(t.DenyList),
-		ARL:           string(t.ARL),
-		State:         string(t.State),
-		Denials:       string(t.Denials),
-		Answers:       string(t.Answers),
 		Production:    t.Production,
 		Log:           log,
+		Revocation: revocation.Config{
+			CRLs:     Texts(t.CRLs),
+			OCSP:     revocation.OCSPConfig(t.OCSP),
+			DenyList: string(t.DenyList),
+			ARL:      string(t.ARL),
+			State:    string(t.State),
+			Denials:  string(t.Denials),
+			Answers:  string(t.Answers),
+		},
 	}
 	for _, a := range t.Anchors {
-		cfg.Anchors = append(cfg.Anchors, pki.AnchorFile{File: string(a.File), Practices: a.Practices})
+		cfg.Anchors = append(cfg.Anchors, trust.AnchorFile{File: string(a.File), Practices: a.Practices})
 	}
 	return cfg
 }

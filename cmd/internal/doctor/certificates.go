@@ -18,6 +18,7 @@ import (
 	"tlagate/internal/stamp"
 	"tlagate/keys"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // When the end of something is worth a warning.
@@ -32,9 +33,9 @@ type Device struct {
 	Identities map[string]cli.Identity
 	Trust      cli.Trust
 	Seal       seal.Seal
-	Usable     seal.Usable  // of a bundle
-	Own        string       // of Identities, the one that the bundle's state is signed by
-	Hybrids    *pki.Hybrids // where hellos to gateways go without post-quantum groups; nil = nowhere
+	Usable     seal.Usable    // of a bundle
+	Own        string         // of Identities, the one that the bundle's state is signed by
+	Hybrids    *trust.Hybrids // where hellos to gateways go without post-quantum groups; nil = nowhere
 }
 
 // Checks are the traps of what a device holds. Nothing is written, and nobody is asked over a network.
@@ -148,7 +149,7 @@ func (d Device) Content() (*bundle.Content, error) {
 }
 
 // Store opens the trust store as the program does, but keeps nothing that it learns.
-func (d Device) Store() (*pki.Trust, error) {
+func (d Device) Store() (*trust.Trust, error) {
 	content, err := d.Content()
 	if err != nil {
 		return nil, err
@@ -158,7 +159,7 @@ func (d Device) Store() (*pki.Trust, error) {
 		t.CRLs = append(append([]cli.Path{}, t.CRLs...), t.ARL)
 	}
 	t.State, t.Denials, t.Answers, t.ARL = "", "", "", ""
-	return seal.OpenTrust(t, content, func(c pki.TrustConfig) pki.TrustConfig { return c },
+	return seal.OpenTrust(t, content, func(c trust.Config) trust.Config { return c },
 		slog.New(slog.DiscardHandler))
 }
 

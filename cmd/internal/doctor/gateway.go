@@ -15,6 +15,7 @@ import (
 	"tlagate/dialer"
 	"tlagate/internal/address"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Gateway is the check that a gateway is reached, and takes us for who we are: GET /v1/whoami with our certificate. Only a program that
@@ -26,11 +27,11 @@ func (d Device) Gateway(gateway string, dial dialer.Func) Check {
 			return Cannot("run this as root, or in the unit's environment", "our key cannot be opened here: %v", err)
 		}
 		defer pair.Close()
-		trust, err := d.Store()
+		store, err := d.Store()
 		if err != nil {
 			return Cannot("", "see trust anchors")
 		}
-		party := &pki.Party{Trust: trust, Certificate: pair.Certificate, Hybrids: d.Hybrids}
+		party := &trust.Party{Trust: store, Certificate: pair.Certificate, Hybrids: d.Hybrids}
 		a, err := askWhoami(ctx, gateway, dial, party)
 		if err != nil {
 			return Fail(remedy(err), "%s: %v", cmp.Or(string(pki.ReasonOf(err)), "not reached"), err)
@@ -40,7 +41,7 @@ func (d Device) Gateway(gateway string, dial dialer.Func) Check {
 }
 
 // askWhoami asks as a start does: after two hellos without an answer, once without post-quantum groups.
-func askWhoami(ctx context.Context, gateway string, dial dialer.Func, party *pki.Party) (a *answer, err error) {
+func askWhoami(ctx context.Context, gateway string, dial dialer.Func, party *trust.Party) (a *answer, err error) {
 	err = party.Hybrids.Retry(gateway, func() (err error) {
 		ctx, cancel := context.WithTimeout(ctx, whoamiTime)
 		defer cancel()
@@ -66,7 +67,7 @@ func remedy(err error) string {
 		return "see proxy and proxy_password in the configuration"
 	case errors.As(err, new(*pki.Refusal)):
 		return "docs/revocation.md says what the reason means; if it is about dates, look at the clock"
-	case errors.As(err, new(*pki.Rejected)):
+	case errors.As(err, new(*trust.Rejected)):
 		return "ask the gateway's operator why our certificate does not pass"
 	}
 	return "check the name, the network, and the packet filter on the way"
@@ -84,7 +85,7 @@ type answer struct {
 	small bool      // it answers no hello with post-quantum groups
 }
 
-func whoami(ctx context.Context, gateway string, dial dialer.Func, party *pki.Party) (*answer, error) {
+func whoami(ctx context.Context, gateway string, dial dialer.Func, party *trust.Party) (*answer, error) {
 	at, err := address.Server(gateway)
 	if err != nil {
 		return nil, err
@@ -93,7 +94,7 @@ func whoami(ctx context.Context, gateway string, dial dialer.Func, party *pki.Pa
 	if err != nil {
 		return nil, err
 	}
-	conn, _, err := party.Client(ctx, raw, pki.ALPNOuter, pki.Want{Usage: x509.ExtKeyUsageServerAuth,
+	conn, _, err := party.Client(ctx, raw, trust.ALPNOuter, trust.Want{Usage: x509.ExtKeyUsageServerAuth,
 		Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Name, Dialled: gateway})
 	if err != nil {
 		return nil, err

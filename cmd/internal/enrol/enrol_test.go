@@ -21,6 +21,7 @@ import (
 	"tlagate/keys"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/pki/trust"
 )
 
 const (
@@ -100,12 +101,12 @@ func TestG2EnrolATerminal(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 
-	trust, err := pki.OpenTrust(b.Trust.Config(nil))
+	store, err := trust.Open(b.Trust.Config(nil))
 	require.NoError(t, err)
 	chain, err := pki.ReadCertificates(string(b.path("tla.crt")))
 	require.NoError(t, err)
-	require.NoError(t, trust.AddARL(b.ARL))
-	_, err = trust.VerifyIssued(chain, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
+	require.NoError(t, store.AddARL(b.ARL))
+	_, err = store.VerifyIssued(chain, trust.Want{Usage: x509.ExtKeyUsageClientAuth})
 	require.NoError(t, err)
 
 	before := b.read("tla.key")

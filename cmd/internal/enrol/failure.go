@@ -8,6 +8,7 @@ import (
 
 	"tlagate/est"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Kind says in one stable word why there is no certificate, so that a program can put it in its user's words.
@@ -145,7 +146,7 @@ func kindOf(err error) Kind {
 		return NoPKI
 	case reason != "":
 		return Refused
-	case errors.As(err, new(*pki.Rejected)):
+	case errors.As(err, new(*trust.Rejected)):
 		return Rejected
 	}
 	return Other

@@ -16,6 +16,7 @@ import (
 	"tlagate/est"
 	"tlagate/internal/retry"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Section is the YAML section of renewal:
@@ -63,13 +64,13 @@ type Held struct {
 // Renewer renews the certificates of a running program (docs/enrolment.md, section 5). The first is the client's: it
 // authenticates the renewal of all.
 type Renewer struct {
-	Trust *pki.Trust
+	Trust *trust.Trust
 	Held  []Held
 	At    float64       // share of a certificate's life from which on it is renewed; 0 = two thirds
 	Begin time.Duration // pause before the first attempt of a Run; 0 = 3 s
 	Dial  est.Dial      // nil = net.Dialer's
 	// Hybrids says where hellos go without post-quantum groups; nil = nowhere.
-	Hybrids *pki.Hybrids
+	Hybrids *trust.Hybrids
 	Log     *slog.Logger
 
 	// Traced is told of each certificate that was renewed, or, with nil, of the kind of a failure that people are to do something about; nil = nobody is.
@@ -199,7 +200,7 @@ func (r *Renewer) hopeless(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.Trust.VerifyKnown(chain, pki.Want{Usage: x509.ExtKeyUsageClientAuth})
+	_, err = r.Trust.VerifyKnown(chain, trust.Want{Usage: x509.ExtKeyUsageClientAuth})
 	if r, ok := errors.AsType[*pki.Refusal](err); ok && r.Revokes() {
 		return &Failure{Kind: Revoked, Cause: err}
 	}
@@ -250,7 +251,7 @@ func (r *Renewer) settle(ctx context.Context, chain []*x509.Certificate, usage x
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	for {
-		_, err := r.Trust.Verify(chain, pki.Want{Usage: usage})
+		_, err := r.Trust.Verify(chain, trust.Want{Usage: usage})
 		if !slices.Contains(unsettled, pki.ReasonOf(err)) || !retry.Sleep(ctx, settleTime/20) {
 			return
 		}

@@ -14,6 +14,7 @@ import (
 	"tlagate/est"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/pki/trust"
 )
 
 // patience is for what must happen, on however slow a machine.
@@ -23,7 +24,7 @@ const patience = 2 * time.Minute
 type running struct {
 	*box
 	*Renewer
-	trust *pki.Trust
+	trust *trust.Trust
 	log   *book
 }
 
@@ -49,7 +50,7 @@ func newRunning(t *testing.T, identity string, share float64, profiles ...est.Pr
 func runningOf(t *testing.T, b *box) *running {
 	r := &running{box: b, log: &book{}}
 	var err error
-	r.trust, err = pki.OpenTrust(b.Trust.Config(nil))
+	r.trust, err = trust.Open(b.Trust.Config(nil))
 	require.NoError(t, err)
 	r.Renewer = &Renewer{Trust: r.trust, Begin: time.Millisecond, Log: slog.New(slog.NewTextHandler(r.log, nil))}
 	for _, p := range b.Pairs {

@@ -17,6 +17,7 @@ import (
 	"tlagate/internal/stamp"
 	"tlagate/keys"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Seal is the part of a device's configuration that names its bundle (SP1; docs/bundle.md, section 5):
@@ -156,7 +157,7 @@ func (s Seal) FirstBundle(app *cli.App, t cli.Trust, id cli.Identity, usable Usa
 
 // under returns the trust section as package pki wants it, with what a bundle adds; nil = there is none. The pinned
 // root alone makes nobody trusted: an anchor of the file counts when it names practices, which a sealed one must not.
-func under(t cli.Trust, c *bundle.Content, log *slog.Logger) (pki.TrustConfig, error) {
+func under(t cli.Trust, c *bundle.Content, log *slog.Logger) (trust.Config, error) {
 	cfg := t.Config(log)
 	if c == nil {
 		return cfg, nil
@@ -178,7 +179,7 @@ func under(t cli.Trust, c *bundle.Content, log *slog.Logger) (pki.TrustConfig, e
 }
 
 // Adopt puts the anchors and ARLs of a bundle in force, at once.
-func Adopt(trust *pki.Trust, c *bundle.Content, log *slog.Logger) error {
+func Adopt(trust *trust.Trust, c *bundle.Content, log *slog.Logger) error {
 	anchors, err := c.TrustAnchors()
 	if err != nil {
 		return err
@@ -196,13 +197,13 @@ func Adopt(trust *pki.Trust, c *bundle.Content, log *slog.Logger) error {
 }
 
 // OpenTrust opens the trust store of a device, with what its bundle adds; traced sees to its audit trace.
-func OpenTrust(t cli.Trust, c *bundle.Content, traced func(pki.TrustConfig) pki.TrustConfig,
-	log *slog.Logger) (*pki.Trust, error) {
+func OpenTrust(t cli.Trust, c *bundle.Content, traced func(trust.Config) trust.Config,
+	log *slog.Logger) (*trust.Trust, error) {
 	cfg, err := under(t, c, log)
 	if err != nil {
 		return nil, err
 	}
-	trust, err := pki.OpenTrust(traced(cfg))
+	trust, err := trust.Open(traced(cfg))
 	if err != nil || c == nil {
 		return trust, err
 	}

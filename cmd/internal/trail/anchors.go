@@ -5,20 +5,20 @@ import (
 	"slices"
 
 	"tlagate/audit"
-	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Trust has the anchors that cfg names recorded as they are loaded, and each change of them before it counts. What
 // only takes trust away is not held up by a trace that cannot be written. And it has the store wait for nobody once
 // the program is told to stop.
-func (t *Trail) Trust(cfg pki.TrustConfig) pki.TrustConfig {
+func (t *Trail) Trust(cfg trust.Config) trust.Config {
 	if t.app != nil {
 		cfg.Stop = t.app.Context.Done()
 	}
 	if t.Log == nil {
 		return cfg
 	}
-	cfg.Observe = func(old, now pki.Roots) error {
+	cfg.Observe = func(old, now trust.Roots) error {
 		before, after := listRoots(old), listRoots(now)
 		if len(before) == 0 {
 			return t.recordRoots(audit.AnchorLoaded, after, "")
@@ -44,7 +44,7 @@ type root struct {
 	practices []string // practices
 }
 
-func listRoots(r pki.Roots) (list []root) {
+func listRoots(r trust.Roots) (list []root) {
 	for _, a := range r.Anchors {
 		list = append(list, root{a.Cert, "anchor", a.File, a.Practices})
 	}

@@ -16,8 +16,9 @@ import (
 	"tlagate/audit"
 	"tlagate/cmd/internal/cli"
 	"tlagate/keys"
-	"tlagate/pki"
 	"tlagate/pki/pkitest"
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 )
 
 // bed is a program with a trace, a pair and a trust store.
@@ -29,7 +30,7 @@ type bed struct {
 	log    bytes.Buffer
 	trail  *Trail
 	id     cli.Identity
-	trust  *pki.Trust
+	trust  *trust.Trust
 	keys   *cli.Keys
 	trace  string
 	passed int
@@ -56,7 +57,8 @@ func (b *bed) open() {
 	var err error
 	b.keys, err = b.trail.Keys("client", b.id)
 	require.NoError(b.t, err)
-	b.trust, err = pki.OpenTrust(b.trail.Trust(pki.TrustConfig{Anchors: []pki.AnchorFile{{File: b.files.Anchor, Practices: []string{"*"}}}, CRLs: b.files.CRLs()}))
+	b.trust, err = trust.Open(b.trail.Trust(trust.Config{Anchors: []trust.AnchorFile{{File: b.files.Anchor,
+		Practices: []string{"*"}}}, Revocation: revocation.Config{CRLs: b.files.CRLs()}}))
 	require.NoError(b.t, err)
 }
 

@@ -1,0 +1,177 @@
+package revocation
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/big"
+	"time"
+
+	"tlagate/internal/files"
+)
+
+// What the PKI pushed is kept in a file across restarts: after one the PKI may be out of reach, and the CRL at hand older than
+// the revocation. The last event of each source is kept with it, so that releases from hold are not missed either.
+
+// denialsFile is the content of the file.
+type denialsFile struct {
+	Heard  map[string]int64 `json:"heard"` // the last event of each source
+	Denied []deniedRecord   `json:"denied"`
+}
+
+type deniedRecord struct {
+	Issuer string    `json:"issuer"` // subject key identifier of the issuing CA, hexadecimal
+	Serial string    `json:"serial"` // hexadecimal
+	Reason int       `json:"reason"` // CRLReason
+	At     time.Time `json:"at"`
+	Ends   time.Time `json:"ends,omitzero"`
+}
+
+const (
+	maxDenials = 64 << 20         // octets of the file
+	keepAgain  = 10 * time.Second // after a failure to write it
+	afterEnd   = 24 * time.Hour   // how long the denial of a certificate that has ended is kept: clocks differ
+)
+
+// Heard gives the last event of a source of pushed revocations that SetHeard named, over a restart too; 0 = none.
+func (t *denyList) Heard(source string) int64 {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.heard[source]
+}
+
+// SetHeard says that everything up to an event of a source has been told by Deny and Allow.
+func (t *denyList) SetHeard(source string, id int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.heard == nil {
+		t.heard = map[string]int64{}
+	}
+	if t.heard[source] != id {
+		t.heard[source] = id
+		t.altered()
+	}
+}
+
+// altered has the file written soon; l.mu is held.
+func (l *denyList) altered() {
+	l.version++
+	select {
+	case l.unsaved <- struct{}{}:
+	default: // it will be
+	}
+}
+
+// openDenials reads the file. A missing one is a first start; an unreadable one is an error, since without it a certificate
+// could be let in that the PKI has revoked.
+func (t *denyList) openDenials() error {
+	t.unsaved = make(chan struct{}, 1)
+	found, err := files.Load(t.cfg.Denials, maxDenials, t.parse)
+	if err != nil {
+		return fmt.Errorf("cannot read the revocations that were pushed, %s: %w; restore it, or remove it to start anew", t.cfg.Denials, err)
+	}
+	if !found {
+		return nil
+	}
+	t.dropEnded(t.now())
+	t.log.Info("revocations pushed before are in force", "file", t.cfg.Denials, "certificates", len(t.pushed))
+	return nil
+}
+
+func (l *denyList) parse(data []byte) error {
+	var f denialsFile
+	if err := json.Unmarshal(data, &f); err != nil {
+		return err
+	}
+	if f.Heard == nil || f.Denied == nil {
+		return errors.New("heard or denied is missing")
+	}
+	l.heard, l.pushed = f.Heard, make(map[deniedKey]Denied, len(f.Denied))
+	for i, r := range f.Denied {
+		d, err := r.denied()
+		if err != nil {
+			return fmt.Errorf("denied[%d]: %w", i, err)
+		}
+		l.pushed[keyOfDenied(d.IssuerKeyID, d.Serial)] = d
+	}
+	return nil
+}
+
+func (r deniedRecord) denied() (Denied, error) {
+	issuer, err := hex.DecodeString(r.Issuer)
+	serial, ok := new(big.Int).SetString(r.Serial, 16)
+	if err != nil || len(issuer) == 0 || !ok || serial.Sign() <= 0 {
+		return Denied{}, errors.New("issuer or serial is no number in hexadecimal")
+	}
+	return Denied{IssuerKeyID: issuer, Serial: serial, Reason: r.Reason, At: r.At, Ends: r.Ends}, nil
+}
+
+// keepDenials writes the file whenever something has changed, until ctx ends. Nobody who is told of a revocation waits for
+// the disk; what a crash in that moment loses, the source tells again.
+func (t *denyList) keepDenials(ctx context.Context) {
+	if t.cfg.Denials == "" {
+		return
+	}
+	var saved uint64
+	for failure := ""; ; {
+		var again <-chan time.Time
+		err := t.saveDenials(&saved)
+		if err != nil {
+			again = time.After(keepAgain)
+			if err.Error() != failure {
+				t.log.Error("cannot keep the revocations that were pushed: after a restart they count again once the PKI or a list says them", "file", t.cfg.Denials, "err", err)
+			}
+		}
+		if failure = ""; err != nil {
+			failure = err.Error()
+		}
+		select {
+		case <-t.unsaved:
+		case <-again:
+		case <-ctx.Done():
+			if err := t.saveDenials(&saved); err != nil {
+				t.log.Error("cannot keep the revocations that were pushed", "file", t.cfg.Denials, "err", err)
+			}
+			return
+		}
+	}
+}
+
+// saveDenials writes the file when it is older than the list.
+func (t *denyList) saveDenials(saved *uint64) error {
+	t.dropEnded(t.now())
+	content, version := t.content()
+	if version == *saved {
+		return nil
+	}
+	data, err := json.MarshalIndent(content, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := files.Replace(t.cfg.Denials, append(data, '\n'), 0o600); err != nil {
+		return err
+	}
+	*saved = version
+	return nil
+}
+
+func (l *denyList) content() (denialsFile, uint64) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	f := denialsFile{Heard: map[string]int64{}, Denied: make([]deniedRecord, 0, len(l.pushed))}
+	maps.Copy(f.Heard, l.heard)
+	for _, d := range l.pushed {
+		f.Denied = append(f.Denied, deniedRecord{hex.EncodeToString(d.IssuerKeyID), d.Serial.Text(16), d.Reason, d.At, d.Ends})
+	}
+	return f, l.version
+}
+
+// dropEnded forgets certificates that have ended: they are refused for that.
+func (l *denyList) dropEnded(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	maps.DeleteFunc(l.pushed, func(_ deniedKey, d Denied) bool { return !d.Ends.IsZero() && now.After(d.Ends.Add(afterEnd)) })
+}

@@ -1,0 +1,54 @@
+package revocation
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"tlagate/pki/crl"
+	"tlagate/pki/internal/describe"
+)
+
+// List is a CRL or ARL at hand, or a source that gives none; for people.
+type List struct {
+	Source     string // file or URL
+	Issuer     string // common name of the CA that it names
+	Number     string // CRLNumber, decimal
+	Entries    int
+	ThisUpdate time.Time
+	NextUpdate time.Time
+	Ahead      time.Time // when it should have been renewed, as the log would warn
+	Err        error     // nil, or a *Refusal: why nothing can be accepted by it now
+}
+
+// Lists returns every list at hand, and each source that gives nothing usable. A list in whose place a newer one
+// stands, of another source, is left out: nothing depends on it.
+func (t *crlStore) Lists() []List {
+	snap, now := t.snap.Load(), t.now()
+	var all []List
+	for _, c := range snap.crls {
+		if t.superseded(c, snap.crls) {
+			continue
+		}
+		l := List{Source: c.Source, Issuer: describe.Cut(c.Head.Issuer.CommonName, 64), Number: c.Number().String(),
+			Entries: c.Len(), ThisUpdate: c.Head.ThisUpdate, NextUpdate: c.Head.NextUpdate,
+			Ahead: t.aheadOf(c.Head.ThisUpdate, c.Head.NextUpdate)}
+		if refusal := cmp.Or(t.standing(c), c.CheckFuture(now), c.CheckStale(now)); refusal != nil {
+			l.Err = refusal
+		}
+		all = append(all, l)
+	}
+	for _, refusal := range snap.broken {
+		all = append(all, List{Source: refusal.Subject, Err: refusal})
+	}
+	return all
+}
+
+// superseded reports whether a newer list of the same series is at hand that can be used now.
+func (t *crlStore) superseded(c *crl.List, all []*crl.List) bool {
+	now := t.now()
+	return slices.ContainsFunc(all, func(n *crl.List) bool {
+		return n != c && n.SameSeries(c) && n.Number().Cmp(c.Number()) > 0 && t.standing(n) == nil &&
+			n.CheckFuture(now) == nil && n.CheckStale(now) == nil
+	})
+}

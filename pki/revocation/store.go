@@ -1,0 +1,114 @@
+package revocation
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"tlagate/internal/retry"
+)
+
+// Store is the revocation data at hand, and what renews it: lists, OCSP answers, the deny list. It is safe for use by
+// many goroutines.
+type Store struct {
+	*shared
+	*crlStore
+	*denyList
+	*ocspClient
+
+	own    ownStaples
+	warned map[string]bool // data whose lateness was said; owned by renew
+}
+
+// New reads what was kept over a restart and the deny list, but no CRL yet: Learn the CAs first, then Reload. The
+// error names all that is unreadable.
+func New(cfg Config) (*Store, error) {
+	base := newShared(cfg.withDefaults())
+	deny := &denyList{shared: base}
+	lists := &crlStore{shared: base, deny: deny}
+	lists.snap.Store(&snapshot{})
+	ocsp := &ocspClient{shared: base, lists: lists, deny: deny}
+	s := &Store{shared: base, crlStore: lists, denyList: deny, ocspClient: ocsp}
+	var err error
+	lists.numbers, err = openNumbers(cfg.State)
+	if err := errors.Join(cfg.check(), deny.openDenyList(), deny.openDenials(), ocsp.openAnswers(), err); err != nil {
+		return nil, err
+	}
+	lists.openSources()
+	return s, nil
+}
+
+// openSources makes the sources; nothing is read yet.
+func (t *crlStore) openSources() {
+	for _, where := range t.cfg.CRLs {
+		t.sources = append(t.sources, t.newSource(where))
+	}
+	t.received = t.newReceived()
+	t.sources = append(t.sources, t.received)
+}
+
+// Run re-reads changed files, fetches URLs and OCSP answers before they go stale, and warns of those that will; it
+// blocks until ctx ends, and gives ctx's error.
+func (t *Store) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, s := range t.sources {
+		wg.Go(func() { t.follow(ctx, s) })
+	}
+	wg.Go(func() { t.watchDates(ctx) })
+	wg.Go(func() { t.renew(ctx) })
+	wg.Go(func() { t.keepDenials(ctx) })
+	wg.Go(func() { t.keepAnswers(ctx) })
+	wg.Wait()
+	return ctx.Err()
+}
+
+// Reload looks at every file and CRL URL now, and returns when each has been read, or its FetchTimeout is over.
+func (t *Store) Reload() {
+	ctx, cancel := t.untilStop()
+	defer cancel()
+	var wg sync.WaitGroup
+	t.readDenyList(true)
+	for _, s := range t.sources {
+		wg.Go(func() { t.refresh(ctx, s, true) })
+	}
+	wg.Wait()
+}
+
+// follow refreshes one source whenever it is due.
+func (t *crlStore) follow(ctx context.Context, s *source) {
+	for retry.Sleep(ctx, s.wait(t.now())) {
+		t.refresh(ctx, s, false)
+	}
+}
+
+// watchDates looks at the deny list, and tells of CRLs that go stale, or come into force, by time alone.
+func (t *Store) watchDates(ctx context.Context) {
+	for retry.Sleep(ctx, t.cfg.Poll) {
+		t.readDenyList(false)
+		t.noticeDates()
+	}
+}
+
+// renew asks again for the answers of certificates in use, before they end; it blocks until ctx ends.
+func (t *Store) renew(ctx context.Context) {
+	slots := make(chan struct{}, fetchers)
+	var running sync.WaitGroup
+	defer running.Wait()
+	for retry.Sleep(ctx, t.cfg.Poll) {
+		t.touchOwn()
+		for _, who := range t.answers.due(t.now(), t.cfg.OCSP.Refresh) {
+			select {
+			case slots <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+			running.Go(func() {
+				defer func() { <-slots }()
+				limited, cancel := context.WithTimeout(ctx, t.cfg.OCSP.Timeout)
+				defer cancel()
+				t.fetch(limited, who, t.now())
+			})
+		}
+		t.warnStale()
+	}
+}
