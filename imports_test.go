@@ -27,6 +27,9 @@ var mayImport = map[string][]string{
 	"gateway":                     {"session", "bundle", "est", "push", "pki", "metrics"},
 	"metrics":                     {},
 	"ca":                          {"internal/address", "est", "pki", "pemfile", "keys", "audit"},
+	"ca/store":                    {"pemfile"},
+	"ca/certify":                  {"pemfile"},
+	"ca/crl":                      {},
 	"ca/backup":                   {"ca"},
 	"ca/server":                   {"ca", "est", "push", "pki"},
 	"ocsp":                        {"pki", "metrics"},
@@ -62,8 +65,8 @@ var mayImport = map[string][]string{
 var onlyIn = map[string][]string{
 	"C":                               {"tla"},
 	"github.com/ebfe/scard":           {"tla", "integration"},
-	"github.com/cloudflare/cfssl":     {"ca", "ocsp"},
-	"modernc.org/sqlite":              {"ca", "ocsp"},
+	"github.com/cloudflare/cfssl":     {"ca/certify"},
+	"modernc.org/sqlite":              {"ca/store", "ca/catest", "ocsp"},
 	"github.com/alecthomas/kong":      {"cmd"},
 	"go.yaml.in/yaml/v3":              {"cmd/internal/cli"},
 	"github.com/prometheus":           {"gateway", "ocsp", "metrics"},
@@ -77,7 +80,7 @@ var onlyIn = map[string][]string{
 	"github.com/stretchr/testify":     {"pki/pkitest", "keys/keystest", "tla/seat/seattest", "integration"},
 	"net/http/pprof":                  {},
 	"github.com/landlock-lsm":         {"cmd/internal/sandbox"},
-	"golang.org/x/crypto/cryptobyte":  {"pki", "ocsp", "keys", "ca", "est", "bundle"},
+	"golang.org/x/crypto/cryptobyte":  {"pki", "ocsp", "keys", "ca/crl", "ca/server", "est", "bundle"},
 }
 
 func TestImports(t *testing.T) {

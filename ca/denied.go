@@ -1,6 +1,9 @@
 package ca
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Word says in one stable word why nothing is enrolled (docs/enrolment.md, section 3).
 type Word string
@@ -23,12 +26,20 @@ type Denied struct {
 	Err  error
 }
 
-// Error gives the sentence, without the word.
+// Error returns the sentence, without the word.
 func (d *Denied) Error() string { return d.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (d *Denied) Unwrap() error { return d.Err }
 
 func deny(w Word, err error) error { return &Denied{w, err} }
 
 func denyf(w Word, format string, args ...any) error { return &Denied{w, fmt.Errorf(format, args...)} }
+
+// DeniedFor returns the word of a *Denied, "" of any other error.
+func DeniedFor(err error) Word {
+	if d, ok := errors.AsType[*Denied](err); ok {
+		return d.Word
+	}
+	return ""
+}

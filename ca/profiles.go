@@ -6,9 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cloudflare/cfssl/config"
-	"github.com/cloudflare/cfssl/initca"
-
+	"tlagate/ca/certify"
 	"tlagate/pki"
 )
 
@@ -58,10 +56,8 @@ const (
 	backdate     = 5 * time.Minute
 )
 
-const (
-	profileRoot    = "root"
-	profileIssuing = "issuing"
-)
+// profileRoot is what lists show as the root's profile.
+const profileRoot = "root"
 
 // ProfileNames lists the profiles.
 func ProfileNames() []string {
@@ -95,73 +91,45 @@ func (p Profile) days(wish int) (int, error) {
 // isOCSP: a responder's certificate has no names, and nothing to ask about its own status.
 func (p Profile) isOCSP() bool { return p.Usage == ocspSigning }
 
-// signing gives the profiles in cfssl's form. The default profile is empty on
-// purpose: cfssl fills what a profile leaves out from there.
-func (s Settings) signing() *config.Signing {
-	out := &config.Signing{Default: &config.SigningProfile{Expiry: time.Hour}, Profiles: map[string]*config.SigningProfile{}}
-	for _, p := range Profiles {
-		out.Profiles[p.Name] = s.leafProfile(p)
-	}
-	return out
-}
-
-func (s Settings) leafProfile(p Profile) *config.SigningProfile {
-	profile := &config.SigningProfile{
-		Usage:                       []string{"digital signature", p.Usage},
-		CRL:                         s.CRLURL(),
-		Policies:                    s.policies(p.policy),
-		CSRWhitelist:                onlyTheKey(),
-		ClientProvidesSerialNumbers: true,
+// leafProfile returns a profile as it is signed.
+func (s Settings) leafProfile(p Profile) certify.Profile {
+	profile := certify.Profile{
+		Usages:   []string{"digital signature", p.Usage},
+		CRL:      s.CRLURL(),
+		Policies: s.policies(p.policy),
 	}
 	if p.isOCSP() {
-		profile.OCSPNoCheck = true
+		profile.NoCheck = true
 		return profile
 	}
 	profile.OCSP = s.OCSPURL
-	profile.IssuerURL = []string{s.URL + "/issuing.cer"}
+	profile.Issuer = s.URL + "/issuing.cer"
 	return profile
 }
 
-// rootSigning and issuingSigning give the profiles of the CAs themselves.
-func (s Settings) rootSigning() *config.Signing {
-	return s.caSigning(profileRoot, func(p *config.SigningProfile) {
-		p.CAConstraint.MaxPathLen = 1
-		// A root's own authority key identifier is not cfssl's to fill in.
-		p.ExtensionWhitelist = map[string]bool{oidAuthorityKeyID.String(): true}
-	})
+// rootProfile and issuingProfile are those of the CAs themselves.
+func (s Settings) rootProfile() certify.Profile {
+	return certify.Profile{
+		Usages:   []string{"cert sign", "crl sign"},
+		CA:       true,
+		PathLen:  1,
+		Policies: s.policies(policyClient, policyServer, policyOCSP, policyBundle),
+	}
 }
 
-func (s Settings) issuingSigning() *config.Signing {
-	return s.caSigning(profileIssuing, func(p *config.SigningProfile) {
-		p.CAConstraint.MaxPathLenZero = true
-		p.CRL = s.URL + "/arl.der"
-		p.OCSP = s.OCSPURL
-		p.IssuerURL = []string{s.URL + "/root.cer"}
-	})
+func (s Settings) issuingProfile() certify.Profile {
+	profile := s.rootProfile()
+	profile.PathLen = 0
+	profile.CRL = s.URL + "/arl.der"
+	profile.OCSP = s.OCSPURL
+	profile.Issuer = s.URL + "/root.cer"
+	return profile
 }
 
-func (s Settings) caSigning(name string, adapt func(*config.SigningProfile)) *config.Signing {
-	policy := initca.CAPolicy()
-	profile := *policy.Default
-	profile.Policies = s.policies(policyClient, policyServer, policyOCSP, policyBundle)
-	profile.CSRWhitelist = onlyTheKey()
-	profile.ClientProvidesSerialNumbers = true
-	adapt(&profile)
-	policy.Profiles = map[string]*config.SigningProfile{name: &profile}
-	return policy
-}
-
-// onlyTheKey is what a request may decide. (The signature algorithm is cfssl's word for the signer's own.)
-func onlyTheKey() *config.CSRWhitelist {
-	return &config.CSRWhitelist{PublicKey: true, PublicKeyAlgorithm: true, SignatureAlgorithm: true}
-}
-
-func (s Settings) policies(arcs ...int) []config.CertificatePolicy {
-	var out []config.CertificatePolicy
+func (s Settings) policies(arcs ...int) []asn1.ObjectIdentifier {
+	var out []asn1.ObjectIdentifier
 	for _, arc := range arcs {
-		out = append(out, config.CertificatePolicy{ID: config.OID(append(slices.Clone(s.policyOID()), arc))})
+		out = append(out, append(slices.Clone(s.policyOID()), arc))
 	}
 	return out
 }
-
-var oidAuthorityKeyID = asn1.ObjectIdentifier{2, 5, 29, 35}

@@ -44,7 +44,7 @@ func TestC2ProfileTable(t *testing.T) {
 	require.Len(t, profileTable, len(Profiles), "a profile without a line in the test")
 	for name, row := range profileTable {
 		t.Run(name, func(t *testing.T) {
-			issued, err := c.Issue(Request{Profile: name, Identity: identity(t, row.urn), DNS: row.dns, CSR: requestFor(t, newKey(t, P256))})
+			issued, err := c.Certificates.Issue(Request{Profile: name, Identity: identity(t, row.urn), DNS: row.dns, CSR: requestFor(t, newKey(t, P256))})
 			require.NoError(t, err)
 			checkLeaf(t, c, issued.Certificate, row)
 			lintCertificate(t, issued.Certificate)
@@ -204,7 +204,7 @@ func TestRSAAndOtherNames(t *testing.T) {
 	}))
 	c := openCA(t, dir, Options{})
 	require.Equal(t, "TEST Réseau issuing CA", c.Issuing.Subject.CommonName)
-	issued, err := c.Issue(Request{Profile: "tla", Identity: identity(t, terminal), CSR: requestFor(t, newKey(t, P384))})
+	issued, err := c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, terminal), CSR: requestFor(t, newKey(t, P384))})
 	require.NoError(t, err)
 	require.Equal(t, []string{"http://pki.example.org/d/crl.der"}, issued.Certificate.CRLDistributionPoints)
 	require.Equal(t, []string{"1.2.250.1.999.1"}, policies(issued.Certificate))

@@ -146,7 +146,12 @@ func (s Settings) checkLab() error {
 // CRLURL is where the CRL of the issuing CA is found.
 func (s Settings) CRLURL() string { return s.URL + "/crl.der" }
 
-// policyOID gives nil when Policy is no OID.
+// crlLife is how long a CRL is valid, arlLife an ARL.
+func (s Settings) crlLife() time.Duration { return time.Duration(s.CRLPeriod) + crlMargin }
+
+func (s Settings) arlLife() time.Duration { return time.Duration(s.ARLPeriod) + crlMargin }
+
+// policyOID returns nil when Policy is no OID.
 func (s Settings) policyOID() asn1.ObjectIdentifier {
 	var oid asn1.ObjectIdentifier
 	for _, arc := range strings.Split(s.Policy, ".") {

@@ -15,14 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 	xocsp "golang.org/x/crypto/ocsp"
 
-	"tlagate/ca"
+	"tlagate/ca/store"
 )
 
 // TestC2Statuses: what is said of each kind of record, with each hash.
 func TestC2Statuses(t *testing.T) {
 	b := newBed(t)
 	fine, stolen, plain, begun, odd := b.tla("fine"), b.tla("stolen"), b.tla("plain"), b.tla("begun"), b.tla("odd")
-	b.revoke(stolen, ca.KeyCompromise)
+	b.revoke(stolen, store.KeyCompromise)
 	b.revoke(plain, 0)
 	b.exec(`UPDATE certificates SET status = 'intent' WHERE serial_number = ?`, begun.SerialNumber.String())
 	b.exec(`UPDATE certificates SET status = 'nonsense' WHERE serial_number = ?`, odd.SerialNumber.String())
@@ -82,7 +82,7 @@ func TestC2RevocationIsSeen(t *testing.T) {
 	}
 	require.True(t, is(xocsp.Good)())
 	_, before := post(t, url, b.ask(other, crypto.SHA256))
-	b.revoke(cert, ca.KeyCompromise)
+	b.revoke(cert, store.KeyCompromise)
 	require.Eventually(t, is(xocsp.Revoked), patience, time.Millisecond)
 	b.exec(`UPDATE certificates SET status = 'good', revoked_at = '0001-01-01 00:00:00+00:00' WHERE serial_number = ?`, cert.SerialNumber.String())
 	require.Eventually(t, is(xocsp.Good), patience, time.Millisecond)
@@ -153,7 +153,7 @@ func TestC2NotReady(t *testing.T) {
 		b := newBed(t)
 		log, cert := b.log(), b.tla("one")
 		r := b.open()
-		b.revoke(b.cfg.Certificate.Leaf, ca.KeyCompromise)
+		b.revoke(b.cfg.Certificate.Leaf, store.KeyCompromise)
 		require.NoError(t, r.Look())
 		require.True(t, later(b, r, cert))
 		require.Contains(t, log.String(), "nothing is answered any more")
@@ -200,7 +200,7 @@ func TestC2DatabaseReplaced(t *testing.T) {
 	require.Equal(t, xocsp.Good, b.status(r, cert).Status)
 	old := filepath.Join(b.dir, "old.db")
 	copyFile(t, b.cfg.Database, old)
-	b.revoke(cert, ca.KeyCompromise)
+	b.revoke(cert, store.KeyCompromise)
 	copyFile(t, b.cfg.Database, filepath.Join(b.dir, "new.db"))
 	for file, want := range map[string]int{"new.db": xocsp.Revoked, "old.db": xocsp.Good} {
 		require.NoError(t, os.Rename(filepath.Join(b.dir, file), b.cfg.Database))
@@ -310,7 +310,7 @@ func TestConcurrency(t *testing.T) {
 	}
 	b.tla("two")
 	require.NoError(t, r.SetCertificate(second))
-	b.revoke(cert, ca.KeyCompromise)
+	b.revoke(cert, store.KeyCompromise)
 	require.Eventually(t, func() bool { return b.status(r, cert).Status == xocsp.Revoked }, patience, time.Millisecond)
 	close(stop)
 	all.Wait()

@@ -22,6 +22,7 @@ import (
 	xocsp "golang.org/x/crypto/ocsp"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/pki"
 )
 
@@ -62,7 +63,7 @@ func (b *bed) issue(profile, urn string) *tls.Certificate {
 	require.NoError(b.t, err)
 	csr, err := ca.NewCSR(key)
 	require.NoError(b.t, err)
-	issued, err := b.ca.Issue(ca.Request{Profile: profile, Identity: id, CSR: csr})
+	issued, err := b.ca.Certificates.Issue(ca.Request{Profile: profile, Identity: id, CSR: csr})
 	require.NoError(b.t, err)
 	return &tls.Certificate{Certificate: [][]byte{issued.Certificate.Raw}, PrivateKey: key, Leaf: issued.Certificate}
 }
@@ -74,9 +75,9 @@ func (b *bed) tla(name string) *x509.Certificate {
 	return b.issue("tla", "urn:tlagate:cab:tla:"+name).Leaf
 }
 
-func (b *bed) revoke(cert *x509.Certificate, reason ca.Reason) {
+func (b *bed) revoke(cert *x509.Certificate, reason store.Reason) {
 	b.t.Helper()
-	_, err := b.ca.Revoke(ca.Selection{Certificate: cert}, reason)
+	_, err := b.ca.Revocations.Revoke(ca.Selection{Certificate: cert}, reason)
 	require.NoError(b.t, err)
 }
 

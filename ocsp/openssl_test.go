@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tlagate/ca"
+	"tlagate/ca/store"
 )
 
 func writePEM(t *testing.T, file string, certs ...*x509.Certificate) string {
@@ -30,7 +30,7 @@ func TestC2OpenSSL(t *testing.T) {
 	_, url := b.serve()
 	dir := t.TempDir()
 	fine, stolen := b.tla("fine"), b.tla("stolen")
-	b.revoke(stolen, ca.KeyCompromise)
+	b.revoke(stolen, store.KeyCompromise)
 	issuer := writePEM(t, filepath.Join(dir, "issuer.pem"), b.ca.Issuing)
 	anchors := writePEM(t, filepath.Join(dir, "anchors.pem"), b.ca.Root, b.ca.Issuing)
 	fineFile, stolenFile := writePEM(t, filepath.Join(dir, "fine.pem"), fine), writePEM(t, filepath.Join(dir, "stolen.pem"), stolen)

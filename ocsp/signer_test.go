@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/keys"
 	"tlagate/pki"
 )
@@ -96,7 +97,7 @@ func TestSignatureAlgorithms(t *testing.T) {
 		require.NoError(t, err)
 		csr, err := ca.NewCSR(key)
 		require.NoError(t, err)
-		issued, err := b.ca.Issue(ca.Request{Profile: "ocsp", Identity: pki.Identity{Practice: "op", Role: pki.RoleOCSP, Name: string(kind)}, CSR: csr})
+		issued, err := b.ca.Certificates.Issue(ca.Request{Profile: "ocsp", Identity: pki.Identity{Practice: "op", Role: pki.RoleOCSP, Name: string(kind)}, CSR: csr})
 		require.NoError(t, err)
 		b.cfg.Certificate = &tls.Certificate{Certificate: [][]byte{issued.Certificate.Raw}, PrivateKey: key}
 		require.Equal(t, want, b.status(b.open(), cert).SignatureAlgorithm)
@@ -114,7 +115,7 @@ func TestCheck(t *testing.T) {
 		names[f.Name] = true
 	}
 	require.Equal(t, map[string]bool{"issuer": true, "certificate": true, "status": true, "database": true}, names)
-	b.revoke(b.cfg.Certificate.Leaf, ca.Reason(4))
+	b.revoke(b.cfg.Certificate.Leaf, store.Reason(4))
 	wrong := map[string]error{}
 	for _, f := range Check(b.cfg) {
 		wrong[f.Name] = f.Err

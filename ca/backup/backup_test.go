@@ -94,7 +94,7 @@ func TestSP2BackupAndRestore(t *testing.T) {
 	c, err := ca.Open(dir, ca.Options{})
 	require.NoError(t, err)
 	defer c.Close()
-	_, err = c.PublishCRL()
+	_, err = c.Lists.PublishCRL()
 	require.NoError(t, err)
 	for _, name := range []string{"ca.json", "issuing/issuing.key", "public/root.crt", "audit/2026.log"} {
 		same(t, b.dir, dir, name)
@@ -430,14 +430,14 @@ func churn(c *ca.CA) error {
 	if err != nil {
 		return err
 	}
-	issued, err := c.Issue(ca.Request{Profile: "tla", Identity: id, CSR: csr})
+	issued, err := c.Certificates.Issue(ca.Request{Profile: "tla", Identity: id, CSR: csr})
 	if err != nil {
 		return err
 	}
-	if _, err := c.Revoke(ca.Selection{Serial: issued.Serial}, 4); err != nil {
+	if _, err := c.Revocations.Revoke(ca.Selection{Serial: issued.Serial}, 4); err != nil {
 		return err
 	}
-	_, err = c.PublishCRL()
+	_, err = c.Lists.PublishCRL()
 	return err
 }
 

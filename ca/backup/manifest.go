@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"tlagate/ca"
+	"tlagate/ca/store"
 )
 
 // format is the version of a backup; another is refused.
@@ -31,7 +31,7 @@ type Manifest struct {
 	Root     string    `json:"root"`   // SHA-256 of the root's certificate, hexadecimal
 	Key      string    `json:"key"`    // of the issuing CA: inside or elsewhere
 	WithRoot bool      `json:"with_root"`
-	ca.Standing
+	store.Standing
 	Files []File `json:"files"` // in the order of the archive
 }
 

@@ -13,6 +13,7 @@ import (
 	"filippo.io/age"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 )
 
 // RestoreConfig says what CA to make of what backup.
@@ -106,19 +107,19 @@ type synced struct{ *os.File }
 func (s *synced) Close() error { return errors.Join(s.Sync(), s.File.Close()) }
 
 // revive opens the CA, has it check itself, and brings its books to where the world is.
-func revive(cfg RestoreConfig, dir string, promised ca.Standing) (ca.Caught, error) {
+func revive(cfg RestoreConfig, dir string, promised store.Standing) (ca.Caught, error) {
 	c, err := ca.Open(dir, ca.Options{Clock: cfg.Clock})
 	if err != nil {
 		return ca.Caught{}, err
 	}
 	caught, err := ca.Caught{}, errors.Join(c.SelfCheck(), checkStanding(c, promised))
 	if err == nil {
-		caught, err = c.CatchUp(cfg.Published, cfg.AcceptLoss)
+		caught, err = c.Recovery.CatchUp(cfg.Published, cfg.AcceptLoss)
 	}
 	return caught, errors.Join(err, c.Close())
 }
 
-func checkStanding(c *ca.CA, promised ca.Standing) error {
+func checkStanding(c *ca.CA, promised store.Standing) error {
 	at, err := c.Standing()
 	if err == nil && at != promised {
 		err = fmt.Errorf("the books are at %+v, and the manifest says %+v", at, promised)

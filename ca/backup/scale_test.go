@@ -22,7 +22,7 @@ func BenchmarkMillion(b *testing.B) {
 	require.NoError(b, err)
 	defer c.Close()
 	catest.Revoke(b, dir, c.Issuing, pkitest.Million())
-	_, err = c.PublishCRL()
+	_, err = c.Lists.PublishCRL()
 	require.NoError(b, err)
 	var lists []ca.Published
 	for _, name := range []string{"crl.der", "arl.der"} {

@@ -27,6 +27,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/est"
 	"tlagate/pki"
 )
@@ -70,7 +71,7 @@ func newESTBed(t *testing.T, cfg EST) *estBed {
 func (b *estBed) invite(urn string, dns ...string) est.Code {
 	id, err := pki.ParseIdentity(urn)
 	require.NoError(b.t, err)
-	codes, err := b.ca.Invite(ca.Guest{Identity: id, DNS: dns, By: "test", Again: true})
+	codes, err := b.ca.Invitations.Invite(ca.Guest{Identity: id, DNS: dns, By: "test", Again: true})
 	require.NoError(b.t, err)
 	return codes[0]
 }
@@ -349,7 +350,7 @@ func TestC2ARevokedCertificateRenewsNothing(t *testing.T) {
 	d := b.connect(t, *client)
 	_, body := d.get(estPrefix + "cacerts")
 	require.NotEmpty(t, body)
-	b.revoke(chain[0], ca.Hold)
+	b.revoke(chain[0], store.Hold)
 	res, body := d.post(request{path: "simplereenroll", body: csr(t, newKey(t))})
 	require.Equal(t, http.StatusForbidden, res.StatusCode)
 	require.Regexp(t, "^certificate_refused: ", body)
@@ -426,9 +427,9 @@ func TestC2TheServerProvesItself(t *testing.T) {
 		return err
 	}
 	require.NoError(t, meet())
-	b.revoke(b.own, ca.Hold)
+	b.revoke(b.own, store.Hold)
 	eventually(t, "it vouches for itself no more", func() bool { return pki.ReasonOf(meet()) == pki.CRLMissing })
-	_, err := b.ca.Release(ca.Selection{Certificate: b.own})
+	_, err := b.ca.Revocations.Release(ca.Selection{Certificate: b.own})
 	require.NoError(t, err)
 	eventually(t, "and again", func() bool { return meet() == nil })
 }

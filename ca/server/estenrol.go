@@ -146,10 +146,12 @@ func (e *estServer) byCode(r *http.Request, who caller, shown string) (*ca.Issue
 	if err != nil { // the words are about the form of a code, not about this one
 		return nil, e.failed(r, &ca.Denied{Word: ca.CodeUnknown, Err: err})
 	}
-	if _, err := e.ca.CheckCode(code.Hash()); err != nil {
+	if _, err := e.ca.Enrolment.CheckCode(code.Hash()); err != nil {
 		return nil, e.failed(r, err)
 	}
-	return e.certify(r, who, func(csr []byte) (*ca.Issued, error) { return e.ca.Enrol(code.Hash(), r.PathValue("label"), csr) })
+	return e.certify(r, who, func(csr []byte) (*ca.Issued, error) {
+		return e.ca.Enrolment.Enrol(code.Hash(), r.PathValue("label"), csr)
+	})
 }
 
 // failed answers a code that does not do.
@@ -188,7 +190,7 @@ func (e *estServer) byCertificate(r *http.Request, who caller) (*ca.Issued, erro
 		return nil, p
 	}
 	issued, err := e.certify(r, who, func(csr []byte) (*ca.Issued, error) {
-		return e.ca.Reenrol(who.peer.Chain[0], r.PathValue("label"), csr)
+		return e.ca.Enrolment.Reenrol(who.peer.Chain[0], r.PathValue("label"), csr)
 	})
 	if err == nil {
 		e.renewals.Take(who.peer.Identity.String())

@@ -21,12 +21,12 @@ func (s *Server) renew(ctx context.Context) {
 }
 
 func (s *Server) renewCRL() {
-	due, err := s.cfg.CA.CRLDue()
+	due, err := s.cfg.CA.Lists.CRLDue()
 	if err == nil && time.Now().Before(due) {
 		return
 	}
 	if err == nil {
-		list, publishErr := s.cfg.CA.PublishCRL()
+		list, publishErr := s.cfg.CA.Lists.PublishCRL()
 		if err = publishErr; err == nil {
 			s.log.Info("CRL published", "number", list.Number, "entries", list.Entries, "until", list.NextUpdate.Format(time.RFC3339))
 			return
@@ -39,7 +39,7 @@ func (s *Server) renewCRL() {
 const arlWarning = 30 * 24 * time.Hour
 
 func (s *Server) warnOfARL(warned bool) bool {
-	end, err := s.cfg.CA.ARLEnd()
+	end, err := s.cfg.CA.Lists.ARLEnd()
 	soon := err != nil || time.Until(end) < arlWarning
 	if soon && !warned {
 		s.log.Warn("the ARL ends soon: bring the root's key and run tla-pki crl --arl", "until", end.Format(time.RFC3339), "error", err)

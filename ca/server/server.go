@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/pki"
 	"tlagate/pki/listen"
 )
@@ -36,7 +37,7 @@ type Config struct {
 type Server struct {
 	cfg    Config
 	log    *slog.Logger
-	events *ca.Events
+	events *store.Events
 	staple *stapler // of the EST server
 
 	mu      sync.Mutex // protects the rest
@@ -55,7 +56,7 @@ func New(cfg Config) (*Server, error) {
 	cfg.Public = cmp.Or(cfg.Public, 1024)
 	cfg.EST = cfg.EST.withDefaults()
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
-	events, err := cfg.CA.OpenEvents()
+	events, err := cfg.CA.Events()
 	if err != nil {
 		return nil, err
 	}

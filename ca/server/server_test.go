@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/pki"
 	"tlagate/push"
 )
@@ -58,7 +59,7 @@ func (b *bed) issue(profile, urn string, dns ...string) (*tls.Certificate, []*x5
 	require.NoError(b.t, err)
 	csr, err := ca.NewCSR(key)
 	require.NoError(b.t, err)
-	issued, err := b.ca.Issue(ca.Request{Profile: profile, Identity: id, DNS: dns, CSR: csr})
+	issued, err := b.ca.Certificates.Issue(ca.Request{Profile: profile, Identity: id, DNS: dns, CSR: csr})
 	require.NoError(b.t, err)
 	out := &tls.Certificate{PrivateKey: key, Leaf: issued.Certificate}
 	for block, rest := pem.Decode(issued.Chain); block != nil; block, rest = pem.Decode(rest) {
@@ -120,8 +121,8 @@ func (b *bed) subscribe(addr string, cert *tls.Certificate) (*push.Subscriber, *
 	return s, party.Trust
 }
 
-func (b *bed) revoke(serial *x509.Certificate, reason ca.Reason) {
-	_, err := b.ca.Revoke(ca.Selection{Certificate: serial}, reason)
+func (b *bed) revoke(serial *x509.Certificate, reason store.Reason) {
+	_, err := b.ca.Revocations.Revoke(ca.Selection{Certificate: serial}, reason)
 	require.NoError(b.t, err)
 }
 
@@ -146,14 +147,14 @@ func TestC2PushedRevocation(t *testing.T) {
 	require.Empty(t, refusedFor(trust, one))
 
 	t.Run("C2 revoked by another program", func(t *testing.T) {
-		b.revoke(one[0], ca.KeyCompromise)
+		b.revoke(one[0], store.KeyCompromise)
 		eventually(t, "the revocation is heard", func() bool { return refusedFor(trust, one) == pki.Revoked })
 		require.Empty(t, refusedFor(trust, two))
 	})
 	t.Run("C2 on hold, and released", func(t *testing.T) {
-		b.revoke(two[0], ca.Hold)
+		b.revoke(two[0], store.Hold)
 		eventually(t, "the hold is heard", func() bool { return refusedFor(trust, two) == pki.Revoked })
-		_, err := b.ca.Release(ca.Selection{Certificate: two[0]})
+		_, err := b.ca.Revocations.Release(ca.Selection{Certificate: two[0]})
 		require.NoError(t, err)
 		eventually(t, "the release is heard", func() bool { return refusedFor(trust, two) == "" })
 	})
@@ -161,7 +162,7 @@ func TestC2PushedRevocation(t *testing.T) {
 		stop()
 		eventually(t, "the loss is noticed", func() bool { return !s.State().Up })
 		require.NotEmpty(t, s.State().Why)
-		b.revoke(two[0], ca.Hold)
+		b.revoke(two[0], store.Hold)
 		b.serve(addr, Config{})
 		eventually(t, "the revocation is heard", func() bool { return refusedFor(trust, two) == pki.Revoked })
 		eventually(t, "the stream is up", func() bool { return s.State().Up })
@@ -174,7 +175,7 @@ func TestC2PushedRevocation(t *testing.T) {
 	})
 	t.Run("C2 a revoked CA takes everybody with it", func(t *testing.T) {
 		_, three := b.issue("tla", "urn:tlagate:cab1:tla:t3")
-		b.revoke(b.ca.Issuing, ca.CACompromise)
+		b.revoke(b.ca.Issuing, store.CACompromise)
 		eventually(t, "the revocation is heard", func() bool { return refusedFor(trust, three) == pki.CARevoked })
 	})
 }
@@ -200,7 +201,7 @@ func TestC2WhoMayListen(t *testing.T) {
 		cert, chain := b.issue("gateway-client", gateway)
 		s, _ := b.subscribe(addr, cert)
 		eventually(t, "it listens", func() bool { return s.State().Up })
-		b.revoke(chain[0], ca.KeyCompromise)
+		b.revoke(chain[0], store.KeyCompromise)
 		eventually(t, "it is cut", func() bool { return !s.State().Up })
 		eventually(t, "it is refused", func() bool {
 			return !s.State().Up && len(s.State().Why) > 20 && s.State().Why[:20] == "the peer refused us "
@@ -266,7 +267,7 @@ func TestPublic(t *testing.T) {
 	}
 	t.Run("a new list", func(t *testing.T) {
 		before, _ := get("GET", "/crl.der")
-		_, err := b.ca.PublishCRL()
+		_, err := b.ca.Lists.PublishCRL()
 		require.NoError(t, err)
 		resp, body := get("GET", "/crl.der", "If-None-Match", before.Header.Get("ETag"))
 		require.Equal(t, 200, resp.StatusCode)

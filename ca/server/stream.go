@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/pki"
 	"tlagate/push"
 )
@@ -159,7 +159,7 @@ func (s *Server) send(ctx context.Context, out *writer, after int64) (int64, err
 	}
 }
 
-func lastID(events []ca.Event, otherwise int64) int64 {
+func lastID(events []store.Event, otherwise int64) int64 {
 	if len(events) == 0 {
 		return otherwise
 	}
@@ -173,7 +173,7 @@ type writer struct {
 	limit   time.Duration
 }
 
-func (w *writer) events(events []ca.Event) error {
+func (w *writer) events(events []store.Event) error {
 	for _, e := range events {
 		if err := w.line(wire(e)); err != nil {
 			return err

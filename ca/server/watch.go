@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/pki"
 	"tlagate/push"
 )
@@ -84,24 +84,24 @@ const batch = 256
 
 // missed gives what somebody who knows nothing must be told before the events after an id: revoked issuing CAs, whose
 // ARL may be old. The rest from before a list's life is on any CRL that is still good.
-func (s *Server) missed(ctx context.Context) (told []ca.Event, after int64, err error) {
-	if after, err = s.events.Before(ctx, time.Now().Add(-s.cfg.CA.ListLife())); err != nil {
+func (s *Server) missed(ctx context.Context) (told []store.Event, after int64, err error) {
+	if after, err = s.events.Before(ctx, time.Now().Add(-s.cfg.CA.Lists.Life())); err != nil {
 		return nil, 0, err
 	}
 	told, err = s.events.RevokedCAs(ctx, after)
 	return told, after, err
 }
 
-func (s *Server) believe(events []ca.Event) {
+func (s *Server) believe(events []store.Event) {
 	for _, e := range events {
 		d, err := wire(e).Denied()
 		if err != nil {
 			continue
 		}
 		switch e.Kind {
-		case ca.EventRevoked:
+		case store.EventRevoked:
 			s.cfg.Party.Trust.Deny(d)
-		case ca.EventReleased:
+		case store.EventReleased:
 			s.cfg.Party.Trust.Allow(d.IssuerKeyID, d.Serial)
 		}
 	}
@@ -123,15 +123,15 @@ func (s *Server) next() <-chan struct{} {
 }
 
 // wire gives an event as it travels.
-func wire(e ca.Event) push.Event {
+func wire(e store.Event) push.Event {
 	out := push.Event{Type: push.Type(e.Kind), ID: e.ID, Issuer: e.Issuer, Identity: e.Identity, At: &e.At}
 	if !e.Ends.IsZero() {
 		out.Ends = &e.Ends
 	}
 	switch e.Kind {
-	case ca.EventCRL:
+	case store.EventCRL:
 		out.Number = e.Serial.String()
-	case ca.EventRevoked:
+	case store.EventRevoked:
 		out.Reason = e.Reason.String()
 		fallthrough
 	default:

@@ -36,7 +36,7 @@ func (c *inviteCmd) inviteFleet(app *cli.App) error {
 		return fmt.Errorf("cannot write the codes: %w", err)
 	}
 	err = c.open(app, func(authority *ca.CA) error {
-		codes, err := authority.Invite(list.guests...)
+		codes, err := authority.Invitations.Invite(list.guests...)
 		if errors.Is(err, ca.ErrHasCertificate) {
 			return fmt.Errorf("%w; nobody is invited: take these rows out, or --again", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/keycmd"
 )
@@ -94,7 +95,7 @@ func judged(list []keycmd.Entry, statuses map[string]string) []keycmd.Entry {
 }
 
 // issuedEntry is a certificate of the books: its key is with its holder.
-func issuedEntry(r ca.Record) keycmd.Entry {
+func issuedEntry(r store.Record) keycmd.Entry {
 	e := keycmd.Entry{Use: r.Profile, Subject: r.Identity, Where: "with its holder", Protection: keycmd.Public,
 		Serial: r.Serial, From: &r.NotBefore, To: &r.NotAfter, Status: status(r)}
 	if cert, err := ca.ParseCertificate([]byte(r.PEM)); err == nil {

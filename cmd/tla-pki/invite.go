@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/owner"
 	"tlagate/est"
@@ -47,7 +48,7 @@ func (c *inviteCmd) Run(app *cli.App) error {
 	}
 	guest := c.guest()
 	return c.open(app, func(authority *ca.CA) error {
-		codes, err := authority.Invite(guest)
+		codes, err := authority.Invitations.Invite(guest)
 		if errors.Is(err, ca.ErrHasCertificate) {
 			return fmt.Errorf("%w; to swap the device: tla-pki replace --identity %s; for a second device under one name: --again", err, guest.Identity)
 		}
@@ -144,7 +145,7 @@ type invitationsCmd struct {
 
 func (c *invitationsCmd) Run(app *cli.App) error {
 	return c.open(app, func(authority *ca.CA) error {
-		all, err := authority.Invitations()
+		all, err := authority.Invitations.List()
 		if err != nil {
 			return err
 		}
@@ -163,7 +164,7 @@ func (c *invitationsCmd) Run(app *cli.App) error {
 
 // invitationJSON adds what a program cannot tell by itself.
 type invitationJSON struct {
-	ca.Invitation
+	store.Invitation
 	State string `json:"state"`
 }
 
@@ -183,7 +184,7 @@ type withdrawCmd struct {
 
 func (c *withdrawCmd) Run(app *cli.App) error {
 	return c.open(app, func(authority *ca.CA) error {
-		if err := authority.Withdraw(c.ID); err != nil {
+		if err := authority.Invitations.Withdraw(c.ID); err != nil {
 			return err
 		}
 		app.Log.Info("invitation withdrawn", "id", c.ID, "by", operator())

@@ -56,7 +56,7 @@ func (r *renewer) look(now time.Time) {
 			r.warn(now, string(one.Cert), "one of our own certificates is not renewed", "cert", string(one.Cert), "error", err)
 		}
 	}
-	own, err := r.ca.Own()
+	own, err := r.ca.Own.List()
 	if err != nil {
 		r.log.Error("cannot see when our own certificates end", "error", err)
 		return
@@ -83,14 +83,14 @@ func (r *renewer) renew(one renewed) error {
 	if err != nil {
 		return err
 	}
-	if _, due, err := r.ca.Due(chain[0]); err != nil || !due {
+	if _, due, err := r.ca.Own.Due(chain[0]); err != nil || !due {
 		return err
 	}
 	csr, err := one.request()
 	if err != nil {
 		return fmt.Errorf("cannot ask for the next certificate: %w", err)
 	}
-	issued, err := r.ca.Renew(chain[0], csr)
+	issued, err := r.ca.Own.Renew(chain[0], csr)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/keys"
 	"tlagate/pki"
@@ -45,7 +46,7 @@ func (p *agingPKI) issue(profile, identity string, dns ...string) renewed {
 	require.NoError(p.t, err)
 	id, err := pki.ParseIdentity(identity)
 	require.NoError(p.t, err)
-	issued, err := p.ca.Issue(ca.Request{Profile: profile, Identity: id, DNS: dns, CSR: csr})
+	issued, err := p.ca.Certificates.Issue(ca.Request{Profile: profile, Identity: id, DNS: dns, CSR: csr})
 	require.NoError(p.t, err)
 	text, err := ca.MarshalKey(key)
 	require.NoError(p.t, err)
@@ -66,9 +67,9 @@ func (p *agingPKI) end(r renewed) time.Time {
 
 func (p *agingPKI) later(days int) {
 	p.now = p.now.AddDate(0, 0, days)
-	_, err := p.ca.TrustClock()
+	_, err := p.ca.Clock.Trust()
 	require.NoError(p.t, err)
-	_, err = p.ca.PublishCRL()
+	_, err = p.ca.Lists.PublishCRL()
 	require.NoError(p.t, err)
 }
 
@@ -128,7 +129,7 @@ func TestG2NoRenewalOfWhatIsNotOurs(t *testing.T) {
 	require.ErrorContains(t, r.renew(device), "renews its own")
 	chain, err := pki.ReadCertificates(string(ocsp.Cert))
 	require.NoError(t, err)
-	_, err = p.ca.Revoke(ca.Selection{Certificate: chain[0]}, ca.KeyCompromise)
+	_, err = p.ca.Revocations.Revoke(ca.Selection{Certificate: chain[0]}, store.KeyCompromise)
 	require.NoError(t, err)
 	require.ErrorContains(t, r.renew(ocsp), "was revoked (keyCompromise)")
 	require.NoError(t, r.renew(bundle), "it has more than a third left")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/pki"
 )
@@ -21,7 +22,7 @@ type replaceCmd struct {
 
 // Run revokes what the old device has, and prints a code for the new one.
 func (c *replaceCmd) Run(app *cli.App) error {
-	reason, err := ca.ParseReason(c.Reason)
+	reason, err := store.ParseReason(c.Reason)
 	if err != nil {
 		return cli.Usage("cannot replace: %w", err)
 	}
@@ -36,8 +37,8 @@ func (c *replaceCmd) Run(app *cli.App) error {
 	return c.open(app, func(authority *ca.CA) error { return c.replace(app, authority, guest, reason) }, c.QROut)
 }
 
-func (c *replaceCmd) replace(app *cli.App, authority *ca.CA, guest ca.Guest, reason ca.Reason) error {
-	revoked, code, err := authority.Replace(guest, reason)
+func (c *replaceCmd) replace(app *cli.App, authority *ca.CA, guest ca.Guest, reason store.Reason) error {
+	revoked, code, err := authority.Invitations.Replace(guest, reason)
 	if err == nil {
 		app.Log.Info("replaced", "identity", guest.Identity.String(), "by", guest.By, "revoked", len(revoked), "reason", reason.String())
 		err = c.handing.show(app.Stdout, guest.Identity, c.TTL, code)

@@ -11,6 +11,7 @@ import (
 
 	"tlagate/ca"
 	"tlagate/ca/backup"
+	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/internal/address"
 	"tlagate/pki"
@@ -130,7 +131,7 @@ type adoptCmd struct {
 
 // Run completes restored books.
 func (a *adoptCmd) Run(app *cli.App) error {
-	reason, err := ca.ParseReason(a.Reason)
+	reason, err := store.ParseReason(a.Reason)
 	if err != nil {
 		return cli.Usage("cannot revoke: %w", err)
 	}
@@ -139,7 +140,7 @@ func (a *adoptCmd) Run(app *cli.App) error {
 	}
 	return a.open(app, func(authority *ca.CA) error {
 		for _, serial := range a.Revoked {
-			if err := authority.RevokeLost(serial, reason); err != nil {
+			if err := authority.Recovery.RevokeLost(serial, reason); err != nil {
 				return err
 			}
 			fmt.Fprintf(app.Stdout, "revoked %s: %s; not published yet: run tla-pki crl\n", serial, reason)
@@ -159,7 +160,7 @@ func adopt(app *cli.App, authority *ca.CA, file string) error {
 	if err != nil {
 		return cli.Usage("%w", err)
 	}
-	record, err := authority.Adopt(certs[0])
+	record, err := authority.Recovery.Adopt(certs[0])
 	if err != nil {
 		return err
 	}

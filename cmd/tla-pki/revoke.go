@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/pki"
 )
@@ -38,7 +39,7 @@ type revokeCmd struct {
 }
 
 func (c *revokeCmd) Run(app *cli.App) error {
-	reason, err := ca.ParseReason(c.Reason)
+	reason, err := store.ParseReason(c.Reason)
 	if err != nil {
 		return cli.Usage("cannot revoke: %w", err)
 	}
@@ -49,9 +50,9 @@ func (c *revokeCmd) Run(app *cli.App) error {
 	return c.open(app, func(authority *ca.CA) error { return c.revoke(app, authority, which, reason) })
 }
 
-func (c *revokeCmd) revoke(app *cli.App, authority *ca.CA, which ca.Selection, reason ca.Reason) error {
-	revoked, failure := authority.Revoke(which, reason) // what is revoked is announced, whatever failed besides
-	kinds := map[bool]bool{}                            // whether the ARL, the CRL has something new to say
+func (c *revokeCmd) revoke(app *cli.App, authority *ca.CA, which ca.Selection, reason store.Reason) error {
+	revoked, failure := authority.Revocations.Revoke(which, reason) // what is revoked is announced, whatever failed besides
+	kinds := map[bool]bool{}                                        // whether the ARL, the CRL has something new to say
 	for _, r := range revoked {
 		fmt.Fprintf(app.Stdout, "revoked %s certificate %s of %s: %s\n", r.Profile, r.Serial, r.Identity, r.Reason)
 		kinds[r.IsCA()] = true
@@ -81,7 +82,7 @@ func (c *releaseCmd) Run(app *cli.App) error {
 		return err
 	}
 	return c.open(app, func(authority *ca.CA) error {
-		released, err := authority.Release(which)
+		released, err := authority.Revocations.Release(which)
 		if err != nil {
 			return err
 		}
@@ -112,7 +113,7 @@ func (c *crlCmd) Run(app *cli.App) error {
 
 // trustClock tells what a clock that ran ahead has left.
 func trustClock(app *cli.App, authority *ca.CA) error {
-	found, err := authority.TrustClock()
+	found, err := authority.Clock.Trust()
 	for _, i := range found.Withdrawn {
 		fmt.Fprintf(app.Stdout, "withdrawn: invitation %d of %s, made in the future\n", i.ID, i.Identity)
 	}
@@ -125,9 +126,9 @@ func trustClock(app *cli.App, authority *ca.CA) error {
 
 // publish signs a new list, and copies it to out when that is named.
 func publish(app *cli.App, authority *ca.CA, arl bool, out string) error {
-	name, sign := "crl", authority.PublishCRL
+	name, sign := "crl", authority.Lists.PublishCRL
 	if arl {
-		name, sign = "arl", authority.PublishARL
+		name, sign = "arl", authority.Lists.PublishARL
 	}
 	list, err := sign()
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/room"
 )
@@ -47,7 +48,7 @@ type items []item
 const fine = "ok"
 
 func statusOf(authority *ca.CA, now time.Time) (items, error) {
-	own, err := authority.Own()
+	own, err := authority.Own.List()
 	if err != nil {
 		return nil, err
 	}
@@ -55,8 +56,8 @@ func statusOf(authority *ca.CA, now time.Time) (items, error) {
 	for _, r := range own {
 		list = append(list, certificateItem(r, now))
 	}
-	return append(list, listItem(authority.CRL, "CRL", "tla-pki crl; tla-pki serve does it by itself", now),
-		listItem(authority.ARL, "ARL", "bring the root's key: tla-pki crl --arl", now), clockItem(authority.CheckClock()),
+	return append(list, listItem(authority.Lists.CRL, "CRL", "tla-pki crl; tla-pki serve does it by itself", now),
+		listItem(authority.Lists.ARL, "ARL", "bring the root's key: tla-pki crl --arl", now), clockItem(authority.Clock.Check()),
 		diskItem(authority.Public("crl.der"))), nil
 }
 
@@ -73,7 +74,7 @@ var renewals = map[string]string{
 	"gateway-client": "look at the gateway: it renews its own", "gateway-server": "look at the gateway: it renews its own",
 }
 
-func certificateItem(r ca.Record, now time.Time) item {
+func certificateItem(r store.Record, now time.Time) item {
 	i := item{What: r.Profile, About: r.Identity, State: fine, Until: &r.NotAfter}
 	switch {
 	case r.Expired(now):
