@@ -27,8 +27,8 @@ type Way struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// ErrNone says that a gateway has no bundle for us.
-var ErrNone = errors.New("the gateway has no bundle for this device")
+// errNone says that a gateway has no bundle for us.
+var errNone = errors.New("the gateway has no bundle for this device")
 
 const (
 	fetchTime  = 20 * time.Second
@@ -67,7 +67,7 @@ func (k *Kept) Refresh(ctx context.Context, w Way) (changed bool, err error) {
 			return true, nil
 		}
 	case !a.same:
-		err = ErrNone
+		err = errNone
 	}
 	if k.Version() == 0 {
 		return false, err

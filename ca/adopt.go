@@ -66,7 +66,7 @@ func aboutOf(cert *x509.Certificate) (a store.About, err error) {
 	}
 	usages := map[string]x509.ExtKeyUsage{clientAuth: x509.ExtKeyUsageClientAuth,
 		serverAuth: x509.ExtKeyUsageServerAuth, ocspSigning: x509.ExtKeyUsageOCSPSigning}
-	for _, p := range Profiles {
+	for _, p := range profiles {
 		if p.Role == id.Role && slices.Equal(cert.ExtKeyUsage, []x509.ExtKeyUsage{usages[p.Usage]}) {
 			return store.About{Profile: p.Name, Identity: id.String(), Key: hex.EncodeToString(cert.SubjectKeyId)}, nil
 		}

@@ -14,8 +14,8 @@ import (
 // years, and lists of the future, after which none of the present can follow. So a time that is far beyond the end of
 // the last list is doubted, and so is one before its beginning. Revoking goes on whatever the clock says.
 
-// ErrClock says that the CA's clock is doubted.
-var ErrClock = errors.New("set the clock; if it is right, say so: tla-pki crl --clock-is-right")
+// errClock says that the CA's clock is doubted.
+var errClock = errors.New("set the clock; if it is right, say so: tla-pki crl --clock-is-right")
 
 // clockPatience is how long after a list's end a CA may come back without being asked about its clock; a list's life,
 // when that is longer.
@@ -40,10 +40,10 @@ func (c *Clock) doubt(by *issuer, validity time.Duration) error {
 	case c.trusted || last.IsZero():
 		return nil
 	case now.Before(last):
-		return fmt.Errorf("the clock says %s, before the last one's %s: %w", instantText(now), instantText(last), ErrClock)
+		return fmt.Errorf("the clock says %s, before the last one's %s: %w", instantText(now), instantText(last), errClock)
 	case now.After(ends.Add(max(clockPatience, validity))):
 		return fmt.Errorf("the clock says %s, long after the last list's end, %s: %w",
-			instantText(now), instantText(ends), ErrClock)
+			instantText(now), instantText(ends), errClock)
 	}
 	return nil
 }

@@ -33,11 +33,11 @@ func TestC2AClockAhead(t *testing.T) {
 	require.NoError(t, c.Clock.notAhead())
 	now = start.AddDate(3, 0, 0)
 	_, err = c.Lists.PublishCRL()
-	require.ErrorIs(t, err, ErrClock)
+	require.ErrorIs(t, err, errClock)
 	_, err = c.Certificates.Issue(request("t1"))
-	require.ErrorIs(t, err, ErrClock)
+	require.ErrorIs(t, err, errClock)
 	_, err = c.Invitations.Invite(Guest{Identity: named("t1")})
-	require.ErrorIs(t, err, ErrClock)
+	require.ErrorIs(t, err, errClock)
 
 	// Somebody vouches for it wrongly: what comes of that can be undone.
 	now = start.AddDate(2, 0, 0)
@@ -63,7 +63,7 @@ func TestC2AClockAhead(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, now, due, "not in two years")
 	_, err = c.Lists.PublishCRL()
-	require.ErrorIs(t, err, ErrClock)
+	require.ErrorIs(t, err, errClock)
 	found, err = c.Clock.Trust()
 	require.NoError(t, err)
 	require.Len(t, found.Withdrawn, 1)

@@ -114,7 +114,7 @@ func (k *core) valid(id pki.Identity) ([]store.Record, error) {
 
 // namesOf returns the DNS names that an identity has now; none for one that never serves.
 func (k *core) namesOf(id pki.Identity) ([]string, error) {
-	for _, p := range Profiles {
+	for _, p := range profiles {
 		if p.Role == id.Role && p.Server {
 			_, names, err := k.lastNames(id, p)
 			return names, err
@@ -125,7 +125,7 @@ func (k *core) namesOf(id pki.Identity) ([]string, error) {
 
 // lastNames returns the last certificate of a server profile, if there is one, and the identity's DNS names: that
 // certificate's, or those of the last invitation that was used, whichever is newer.
-func (k *core) lastNames(id pki.Identity, p Profile) (last *store.Record, names []string, err error) {
+func (k *core) lastNames(id pki.Identity, p profile) (last *store.Record, names []string, err error) {
 	all, err := k.store.Of(id.String())
 	if err != nil {
 		return nil, nil, err

@@ -20,15 +20,15 @@ type Enrolment struct {
 
 func newEnrolment(k *core, certificates *Certificates) *Enrolment { return &Enrolment{k, certificates} }
 
-// EnrolProfile returns the profile that a label of EST names, for a role: "" is the role's client profile. The error is
+// enrolProfile returns the profile that a label of EST names, for a role: "" is the role's client profile. The error is
 // a *Denied.
-func EnrolProfile(role pki.Role, label string) (Profile, error) {
-	for _, p := range Profiles {
+func enrolProfile(role pki.Role, label string) (profile, error) {
+	for _, p := range profiles {
 		if p.Role == role && (p.Name == label || label == "" && p.Usage == clientAuth) {
 			return p, nil
 		}
 	}
-	return Profile{}, denyf(WrongProfile, "a %s has no profile %q", role, label)
+	return profile{}, denyf(WrongProfile, "a %s has no profile %q", role, label)
 }
 
 // CheckCode returns whose a code is, known by the hash of its secret, if it may still be used; it changes nothing.
@@ -96,7 +96,7 @@ func (c *Enrolment) orderOf(i store.Invitation, label string, csr []byte) (*orde
 	if err != nil {
 		return nil, err
 	}
-	p, err := EnrolProfile(id.Role, label)
+	p, err := enrolProfile(id.Role, label)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (c *Enrolment) reenrol(cert *x509.Certificate, label string, csr []byte) (*
 	if err != nil {
 		return nil, err
 	}
-	p, err := EnrolProfile(id.Role, or(label, by.Profile))
+	p, err := enrolProfile(id.Role, or(label, by.Profile))
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +190,7 @@ func (c *Enrolment) entitled(cert *x509.Certificate) (store.Record, error) {
 
 // serverNames returns the DNS names of a server's next certificate. While the last one is on hold there are none: that
 // would be a way around the hold.
-func (c *Enrolment) serverNames(id pki.Identity, p Profile) ([]string, error) {
+func (c *Enrolment) serverNames(id pki.Identity, p profile) ([]string, error) {
 	last, names, err := c.lastNames(id, p)
 	switch {
 	case err != nil:

@@ -22,9 +22,9 @@ type Guest struct {
 	OneCode  bool          // not when the identity has an open code already; otherwise that is withdrawn
 }
 
-// InvitedRoles are the roles whose devices enrol. The PKI's own server and the OCSP responder are not among them: with a
+// invitedRoles are the roles whose devices enrol. The PKI's own server and the OCSP responder are not among them: with a
 // stolen code for one of those somebody could speak for the PKI. Their certificates come from 'tla-pki issue'.
-var InvitedRoles = []pki.Role{pki.RoleTLA, pki.RolePdT, pki.RoleGateway, pki.RoleAdmin}
+var invitedRoles = []pki.Role{pki.RoleTLA, pki.RolePdT, pki.RoleGateway, pki.RoleAdmin}
 
 const (
 	defaultTTL = 24 * time.Hour
@@ -139,9 +139,9 @@ func (c *Invitations) oneCode(g Guest) error {
 }
 
 func checkInvited(g Guest) error {
-	serves := slices.ContainsFunc(Profiles, func(p Profile) bool { return p.Role == g.Identity.Role && p.Server })
+	serves := slices.ContainsFunc(profiles, func(p profile) bool { return p.Role == g.Identity.Role && p.Server })
 	switch {
-	case !slices.Contains(InvitedRoles, g.Identity.Role):
+	case !slices.Contains(invitedRoles, g.Identity.Role):
 		return fmt.Errorf("a %s does not enrol by a code: issue its certificate with 'tla-pki issue'", g.Identity.Role)
 	case serves && len(g.DNS) == 0:
 		return fmt.Errorf("a %s has a server certificate, and that needs a DNS name", g.Identity.Role)

@@ -10,8 +10,8 @@ import (
 	"tlagate/pki"
 )
 
-// Profile says what a certificate is for and what it may be.
-type Profile struct {
+// profile says what a certificate is for and what it may be.
+type profile struct {
 	Name    string
 	Role    pki.Role // of the identity it names
 	Usage   string   // its only extended key usage, in cfssl's words
@@ -29,8 +29,8 @@ const (
 	policyBundle = 4
 )
 
-// Profiles is the table of RGS A4: one extended key usage a certificate.
-var Profiles = []Profile{
+// profiles is the table of RGS A4: one extended key usage a certificate.
+var profiles = []profile{
 	{"tla", pki.RoleTLA, clientAuth, false, 398, 825, policyClient},
 	{"pdt-client", pki.RolePdT, clientAuth, false, 398, 825, policyClient},
 	{"pdt-server", pki.RolePdT, serverAuth, true, 398, 825, policyServer},
@@ -59,26 +59,26 @@ const (
 // profileRoot is what lists show as the root's profile.
 const profileRoot = "root"
 
-// ProfileNames lists the profiles.
-func ProfileNames() []string {
+// profileNames lists the profiles.
+func profileNames() []string {
 	var names []string
-	for _, p := range Profiles {
+	for _, p := range profiles {
 		names = append(names, p.Name)
 	}
 	return names
 }
 
-func profileNamed(name string) (Profile, error) {
-	for _, p := range Profiles {
+func profileNamed(name string) (profile, error) {
+	for _, p := range profiles {
 		if p.Name == name {
 			return p, nil
 		}
 	}
-	return Profile{}, fmt.Errorf("there is no profile %q: want one of %v", name, ProfileNames())
+	return profile{}, fmt.Errorf("there is no profile %q: want one of %v", name, profileNames())
 }
 
 // days checks a wished lifetime; 0 is the default.
-func (p Profile) days(wish int) (int, error) {
+func (p profile) days(wish int) (int, error) {
 	switch {
 	case wish == 0:
 		return p.Days, nil
@@ -89,13 +89,13 @@ func (p Profile) days(wish int) (int, error) {
 }
 
 // isOCSP: a responder's certificate has no names, and nothing to ask about its own status.
-func (p Profile) isOCSP() bool { return p.Usage == ocspSigning }
+func (p profile) isOCSP() bool { return p.Usage == ocspSigning }
 
 // leafProfile returns a profile as it is signed.
-func (s Settings) leafProfile(p Profile) certify.Profile {
+func (s Settings) leafProfile(p profile) certify.Profile {
 	profile := certify.Profile{
 		Usages:   []string{"digital signature", p.Usage},
-		CRL:      s.CRLURL(),
+		CRL:      s.crlURL(),
 		Policies: s.policies(p.policy),
 	}
 	if p.isOCSP() {

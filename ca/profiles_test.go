@@ -41,7 +41,7 @@ var profileTable = map[string]profileRow{
 
 func TestC2ProfileTable(t *testing.T) {
 	c := newCA(t)
-	require.Len(t, profileTable, len(Profiles), "a profile without a line in the test")
+	require.Len(t, profileTable, len(profiles), "a profile without a line in the test")
 	for name, row := range profileTable {
 		t.Run(name, func(t *testing.T) {
 			issued, err := c.Certificates.Issue(Request{Profile: name, Identity: identity(t, row.urn), DNS: row.dns, CSR: requestFor(t, newKey(t, P256))})

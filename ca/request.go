@@ -27,7 +27,7 @@ type Request struct {
 
 // order is a request that has been checked.
 type order struct {
-	profile   Profile
+	profile   profile
 	identity  pki.Identity
 	names     []string // subject alternative names: DNS, then the identity
 	csr       *x509.CertificateRequest

@@ -143,8 +143,8 @@ func (s Settings) checkLab() error {
 	return errors.Join(errs...)
 }
 
-// CRLURL is where the CRL of the issuing CA is found.
-func (s Settings) CRLURL() string { return s.URL + "/crl.der" }
+// crlURL is where the CRL of the issuing CA is found.
+func (s Settings) crlURL() string { return s.URL + "/crl.der" }
 
 // crlLife is how long a CRL is valid, arlLife an ARL.
 func (s Settings) crlLife() time.Duration { return time.Duration(s.CRLPeriod) + crlMargin }

@@ -15,7 +15,7 @@ import (
 
 // Sizes of a code (docs/enrolment.md, section 1).
 const (
-	AnchorHashSize = 16 // octets of SHA-256 over the anchor's SubjectPublicKeyInfo
+	anchorHashSize = 16 // octets of SHA-256 over the anchor's SubjectPublicKeyInfo
 	secretSize     = 10 // octets
 
 	codeFormat = 1
@@ -31,7 +31,7 @@ const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 // Code is a one-time code: it names the trust anchor that a new device believes, and proves to the PKI that the device
 // was invited. It is a secret: it prints as CODE, so that no log has it by mistake; see Text.
 type Code struct {
-	anchor [AnchorHashSize]byte
+	anchor [anchorHashSize]byte
 	secret [secretSize]byte
 }
 
@@ -42,9 +42,9 @@ func NewCode(root *x509.Certificate) Code {
 	return c
 }
 
-func hashAnchor(cert *x509.Certificate) [AnchorHashSize]byte {
+func hashAnchor(cert *x509.Certificate) [anchorHashSize]byte {
 	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
-	return [AnchorHashSize]byte(sum[:AnchorHashSize])
+	return [anchorHashSize]byte(sum[:anchorHashSize])
 }
 
 // Names says whether cert is the trust anchor that the code names.
@@ -85,7 +85,7 @@ const bodySize = (codeBits - checkBits + 7) / 8
 // body gives format, anchor hash and secret, padded with zero bits at the end.
 func (c Code) body() []byte {
 	n := big.NewInt(codeFormat)
-	n.Lsh(n, 8*AnchorHashSize).Or(n, new(big.Int).SetBytes(c.anchor[:]))
+	n.Lsh(n, 8*anchorHashSize).Or(n, new(big.Int).SetBytes(c.anchor[:]))
 	n.Lsh(n, 8*secretSize).Or(n, new(big.Int).SetBytes(c.secret[:]))
 	return n.Lsh(n, padBits).FillBytes(make([]byte, bodySize))
 }
@@ -123,7 +123,7 @@ func ParseCode(text string) (Code, error) {
 		return Code{}, errCodeFormat
 	}
 	octets := body.FillBytes(make([]byte, bodySize)) // 4 zero bits, format, anchor, secret
-	copy(c.anchor[:], octets[bodySize-secretSize-AnchorHashSize:])
+	copy(c.anchor[:], octets[bodySize-secretSize-anchorHashSize:])
 	copy(c.secret[:], octets[bodySize-secretSize:])
 	return c, nil
 }

@@ -73,8 +73,8 @@ func TestGET(t *testing.T) {
 	a, body = do(t, http.MethodHead, base+"/"+text, nil, nil)
 	require.Equal(t, 200, a.StatusCode)
 	require.Empty(t, body)
-	require.EqualValues(t, 3, r.Counts().Unchanged)
-	require.EqualValues(t, 1, r.Counts().Signed)
+	require.EqualValues(t, 3, r.tally().Unchanged)
+	require.EqualValues(t, 1, r.tally().Signed)
 }
 
 // TestGETWithoutPadding: the length of a request by SHA-1 or SHA-512 is no multiple of three.
@@ -174,8 +174,8 @@ func TestHTTPIsRefused(t *testing.T) {
 		a.Body.Close()
 		require.Equal(t, 413, a.StatusCode)
 	})
-	require.EqualValues(t, 11, r.Counts().HTTP)
-	require.EqualValues(t, 2, r.Counts().Malformed)
+	require.EqualValues(t, 11, r.tally().HTTP)
+	require.EqualValues(t, 2, r.tally().Malformed)
 }
 
 // TestConnectionsAreBounded: for one more, that goes which has been silent longest.

@@ -29,7 +29,7 @@ func (r *Responder) Collect(ch chan<- prometheus.Metric) {
 	send := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, kind, v, labels...)
 	}
-	c := r.Counts()
+	c := r.tally()
 	for answer, n := range map[string]uint64{
 		"signed": c.Plain, "signed_nonce": c.Nonces, "malformed": c.Malformed, "unauthorized": c.Unauthorized, "try_later": c.TryLater, "failed": c.Failed,
 	} {

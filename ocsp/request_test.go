@@ -180,7 +180,7 @@ func TestC2SeveralCertificates(t *testing.T) {
 	r := b.open()
 	fine, stolen := b.tla("fine"), b.tla("stolen")
 	b.revoke(stolen, 1)
-	require.NoError(t, r.Look())
+	require.NoError(t, r.look())
 	var ids [][]byte
 	for _, cert := range []*x509.Certificate{fine, stolen, {SerialNumber: big.NewInt(4711)}} {
 		q, err := parseRequest(b.ask(cert, crypto.SHA256), 1)

@@ -119,7 +119,7 @@ func Open(cfg Config) (*Responder, error) {
 	if err := r.SetCertificate(cfg.Certificate); err != nil {
 		return nil, err
 	}
-	if err := r.Look(); err != nil {
+	if err := r.look(); err != nil {
 		r.Close()
 		return nil, err
 	}
@@ -150,22 +150,22 @@ func (r *Responder) warnOfEnd(s *signer) {
 	}
 }
 
-// Run looks at the books until ctx ends.
-func (r *Responder) Run(ctx context.Context) {
+// run looks at the books until ctx ends.
+func (r *Responder) run(ctx context.Context) {
 	tick := time.NewTicker(r.cfg.Poll)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			_ = r.Look() // which has logged it
+			_ = r.look() // which has logged it
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// Look looks at the books now. When that fails, answers go on for Patience, then all are tryLater.
-func (r *Responder) Look() error {
+// look looks at the books now. When that fails, answers go on for Patience, then all are tryLater.
+func (r *Responder) look() error {
 	r.looking.Lock()
 	defer r.looking.Unlock()
 	began := r.cfg.Clock()
