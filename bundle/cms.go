@@ -103,7 +103,7 @@ func parseSigned(der []byte) (*parsed, error) {
 	return p, p.readSigner(signers, pool)
 }
 
-// readDigests wants one algorithm.
+// readDigests reads one algorithm, and accepts no more.
 func (p *parsed) readDigests(in cryptobyte.String) (ok bool) {
 	p.digest, ok = readDigest(&in)
 	return ok && in.Empty()
@@ -122,7 +122,7 @@ func readDigest(in *cryptobyte.String) (crypto.Hash, bool) {
 	return 0, false
 }
 
-// readContent wants id-data, here and not elsewhere.
+// readContent accepts id-data, here and not elsewhere.
 func (p *parsed) readContent(in cryptobyte.String) bool {
 	var kind asn1.ObjectIdentifier
 	var explicit, octets cryptobyte.String
@@ -150,7 +150,7 @@ func readCertificates(in cryptobyte.String) ([]*x509.Certificate, error) {
 	return pool, nil
 }
 
-// readSigner wants one, by issuer and serial number, with signed attributes and no others.
+// readSigner accepts one signer, by issuer and serial number, with signed attributes and no others.
 func (p *parsed) readSigner(in cryptobyte.String, pool []*x509.Certificate) error {
 	var info, sid, issuer, serial, attributes, algorithm, signature cryptobyte.String
 	var version int64
@@ -174,7 +174,7 @@ func (p *parsed) readSigner(in cryptobyte.String, pool []*x509.Certificate) erro
 	return p.arrange(pool, issuer, serial)
 }
 
-// readAttributes wants contentType and messageDigest once each, and at most a signingTime besides.
+// readAttributes accepts contentType and messageDigest once each, and at most a signingTime besides.
 func (p *parsed) readAttributes(in cryptobyte.String) bool {
 	var set cryptobyte.Builder
 	set.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) { b.AddBytes(in) })

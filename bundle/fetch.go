@@ -78,7 +78,7 @@ func (k *Kept) Refresh(ctx context.Context, w Way) (changed bool, err error) {
 	return false, err
 }
 
-// Usable says whether the bundle at hand may be used: nil, or a *Broken.
+// Usable returns nil when the bundle at hand may be used, else a *Broken.
 func (k *Kept) Usable() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -88,7 +88,7 @@ func (k *Kept) Usable() error {
 	return k.checkDates()
 }
 
-// answer is what a gateway said.
+// answer is what a gateway answered.
 type answer struct {
 	der     []byte // a bundle; nil = none
 	same    bool   // it is the one at hand
@@ -186,7 +186,7 @@ func readAnswer(resp *http.Response) (*answer, error) {
 	return a, nil
 }
 
-// EncodeField gives octets as a byte sequence of RFC 8941.
+// EncodeField returns octets as a byte sequence of RFC 8941.
 func EncodeField(der []byte) string { return ":" + base64.StdEncoding.EncodeToString(der) + ":" }
 
 func decodeField(s string) ([]byte, bool) {

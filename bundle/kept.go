@@ -14,7 +14,7 @@ import (
 	"tlagate/pki"
 )
 
-// Config says where a device has its bundle, and what it judges it by.
+// Config says where a device has its bundle, and by what it is judged.
 type Config struct {
 	File        string                  // the bundle; its state is in FILE.state
 	Anchors     []string                // PEM files of the root pinned at enrolment
@@ -27,8 +27,8 @@ type Config struct {
 	Log         *slog.Logger            // nil = discard
 	Usable      func(*Content) error    // whether the program can work with it, asked before it is taken in; nil = it can
 
-	// Event is told of everything that happens, for the audit trail; of Loaded and Changed before they count: an error keeps the
-	// bundle from being used. Nil = nobody.
+	// Event is called for everything that happens, for the audit trail; for Loaded and Changed before they count: an error keeps the
+	// bundle from being used. Nil = not called.
 	Event func(Event) error
 }
 
@@ -138,7 +138,7 @@ func (k *Kept) load() error {
 	return nil
 }
 
-// readBundle wants the very octets that were accepted.
+// readBundle reads the very octets that were accepted.
 func (k *Kept) readBundle() error {
 	der, err := readFile(k.cfg.File)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -183,14 +183,14 @@ func checkUntil(file string, b *Bundle, now time.Time) error {
 	return nil
 }
 
-// Content gives what the bundle says.
+// Content returns what the bundle says.
 func (k *Kept) Content() *Content {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.bundle.Content
 }
 
-// Version gives its version; 0 = there is none.
+// Version returns its version; 0 = there is none.
 func (k *Kept) Version() uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -200,7 +200,7 @@ func (k *Kept) Version() uint64 {
 	return k.bundle.Version
 }
 
-// Take takes in a bundle that was offered, with the OCSP answers (DER) that came with it, or says why not: then the one before
+// Take takes in a bundle that was offered, with the OCSP answers (DER) that came with it, or returns why not: then the one before
 // stays. The error is a *Broken or about the files; changed is false when it is the one at hand.
 func (k *Kept) Take(der []byte, answers [][]byte) (changed bool, err error) {
 	k.mu.Lock()
@@ -222,7 +222,7 @@ func (k *Kept) Take(der []byte, answers [][]byte) (changed bool, err error) {
 	return true, nil
 }
 
-// judge makes every check of a taking in.
+// judge makes every check of a bundle that is taken in.
 func (k *Kept) judge(der []byte, answers [][]byte) (*Bundle, error) {
 	const where = "the bundle offered"
 	b, err := Read(der)
@@ -341,7 +341,7 @@ func report(cfg Config, err error) {
 	}
 }
 
-// pinned gives the certificates of the pinned root.
+// pinned returns the certificates of the pinned root.
 func (k *Kept) pinned() []*x509.Certificate {
 	var list []*x509.Certificate
 	for _, a := range k.trust.Anchors() {

@@ -31,7 +31,7 @@ func Sign(content *Content, by *tls.Certificate, now time.Time) ([]byte, error) 
 	return seal(text, by, now)
 }
 
-// maySign says what a certificate says of itself; its chain is judged where it matters.
+// maySign judges by what a certificate says of itself; its chain is judged where it matters.
 func maySign(by *tls.Certificate, now time.Time) error {
 	leaf, err := leafOf(by)
 	if err != nil {
@@ -59,7 +59,7 @@ func leafOf(c *tls.Certificate) (*x509.Certificate, error) {
 	return x509.ParseCertificate(c.Certificate[0])
 }
 
-// seal makes a CMS SignedData of the form that openSigned wants.
+// seal makes a CMS SignedData of the form that openSigned accepts.
 func seal(content []byte, by *tls.Certificate, now time.Time) ([]byte, error) {
 	leaf, err := leafOf(by)
 	if err != nil {

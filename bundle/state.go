@@ -30,7 +30,7 @@ type state struct {
 func (k *Kept) stateFile() string { return k.cfg.File + ".state" }
 func (k *Kept) nextFile() string  { return k.cfg.File + ".next" }
 
-// readState wants a state that our own key has signed, under the root that is pinned.
+// readState reads a state that our own key has signed, under the root that is pinned.
 func (k *Kept) readState() error {
 	file := k.stateFile()
 	der, err := readFile(file)
@@ -118,7 +118,7 @@ func (k *Kept) completeWrite() error {
 	return nil
 }
 
-// checkARL wants every list of the ARL file to be one that an anchor signed, and nothing else in it.
+// checkARL checks that every list of the ARL file is one that an anchor signed, and that nothing else is in it.
 func (k *Kept) checkARL() error {
 	file := k.cfg.ARL
 	if file == "" {

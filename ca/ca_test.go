@@ -179,7 +179,7 @@ func TestAForeignKeyIsNotUsed(t *testing.T) {
 	require.ErrorContains(t, err, "it is not the key of")
 }
 
-// tree gives the mode of every file below dir.
+// tree returns the mode of every file below dir.
 func tree(t *testing.T, dir string) map[string]fs.FileMode {
 	modes := map[string]fs.FileMode{}
 	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

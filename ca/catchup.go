@@ -101,7 +101,7 @@ func gap(name string, l *worldList, own int64, last, now time.Time) string {
 	return ""
 }
 
-// newest gives the list of an issuer with the highest number, of those given or of those that came with the books.
+// newest returns the list of an issuer with the highest number, of those given or of those that came with the books.
 func newest(lists []*worldList, issuer *x509.Certificate, given bool) (best *worldList) {
 	for _, l := range lists {
 		if l.Issuer == issuer && l.given == given && (best == nil || l.Number > best.Number) {

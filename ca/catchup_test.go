@@ -12,7 +12,7 @@ import (
 	"tlagate/ca/store"
 )
 
-// olderBooks gives the CA as it was when the copy was made, with the public lists of then: what a restore begins with.
+// olderBooks returns the CA as it was when the copy was made, with the public lists of then: what a restore begins with.
 func olderBooks(t *testing.T, c *CA) (copyNow func() *CA) {
 	dir := filepath.Join(t.TempDir(), "restored")
 	require.NoError(t, os.CopyFS(dir, os.DirFS(c.dir)))
@@ -98,7 +98,7 @@ func TestSP2RestoredBooksForgetNoRevocation(t *testing.T) {
 	require.ErrorContains(t, err, "for good (privilegeWithdrawn)")
 }
 
-// A gateway asks for the events after the last one it saw: those must tell what the lists have taught the books.
+// A gateway asks for the events after the last one it saw: those must say what the books have learnt from the lists.
 func TestC2EventsGoOnAfterARestore(t *testing.T) {
 	c := newCA(t)
 	a := issueTLA(t, c, terminal)

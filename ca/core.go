@@ -50,7 +50,7 @@ func openCore(dir string, settings Settings, o Options, ring *keyring) (*core, e
 
 func (k *core) now() time.Time { return k.time().UTC().Truncate(time.Second) }
 
-// reach tells a test that the program has come to a point.
+// reach tells a test that the program has reached a point.
 func (k *core) reach(point string) {
 	if k.at != nil {
 		k.at(point)

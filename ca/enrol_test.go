@@ -38,7 +38,7 @@ func guest(t *testing.T, urn string, dns ...string) Guest {
 	return Guest{Identity: identity(t, urn), DNS: dns, By: "test"}
 }
 
-// shifted gives another program's view of a CA, with its clock ahead.
+// shifted returns another program's view of a CA, with its clock ahead.
 func shifted(t *testing.T, c *CA, by time.Duration) *CA {
 	return openCA(t, c.dir, Options{Clock: func() time.Time { return time.Now().Add(by) }})
 }

@@ -124,7 +124,7 @@ func checkCommon(t *testing.T, cert, issuer *x509.Certificate) {
 	}
 }
 
-// extension gives the only extension with that OID.
+// extension returns the only extension with that OID.
 func extension(t *testing.T, cert *x509.Certificate, oid string, critical bool) []byte {
 	var found [][]byte
 	for _, e := range cert.Extensions {

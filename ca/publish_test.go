@@ -16,7 +16,7 @@ type held struct {
 	done chan *List
 }
 
-// hold has another program publish a CRL, and gives it once it is at the point.
+// hold has another program publish a CRL, and returns it once it is at the point.
 func hold(t *testing.T, dir, point string) held {
 	c, there := openCA(t, dir, Options{}), make(chan struct{})
 	h := held{make(chan struct{}), make(chan *List, 1)}
@@ -38,7 +38,7 @@ func hold(t *testing.T, dir, point string) held {
 }
 
 // TestC2RevokingDoesNotWaitForAPublication: while a list is made, certificates are issued, revoked, held and released, and
-// the events go out. What is revoked meanwhile is on the list of who revokes, which is the next.
+// the events go out. What is revoked meanwhile is on the list that follows it, which is the next.
 func TestC2RevokingDoesNotWaitForAPublication(t *testing.T) {
 	for _, point := range []string{"read", "signed"} {
 		t.Run("C2 "+point, func(t *testing.T) {

@@ -48,7 +48,7 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// longestRevocation revokes one certificate after the other while another program publishes, and gives the time of the slowest.
+// longestRevocation revokes one certificate after the other while another program publishes, and returns the time of the slowest.
 func longestRevocation(b *testing.B, c *CA) (longest time.Duration) {
 	var issued []*Issued
 	for range 100 {

@@ -104,7 +104,7 @@ func (s Settings) check() error {
 	return nil
 }
 
-// checkURL: plain http, since whoever fetches a CRL to check a certificate has none checked yet (RFC 5280, 8).
+// checkURL accepts plain http: a client that fetches a CRL to check a certificate has checked none yet (RFC 5280, 8).
 func checkURL(text string) error {
 	u, err := address.URL(text, "http")
 	if err == nil && (u.RawQuery != "" || u.Fragment != "" || u.User != nil) {
@@ -116,7 +116,7 @@ func checkURL(text string) error {
 	return nil
 }
 
-// printable wants text that shows as it is: no control character, and no blank at its ends.
+// printable reports whether text shows as it is: no control character, and no blank at its ends.
 func printable(text string) bool {
 	hidden := func(r rune) bool { return !unicode.IsGraphic(r) }
 	return utf8.ValidString(text) && strings.TrimSpace(text) == text && !strings.ContainsFunc(text, hidden)

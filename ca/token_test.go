@@ -74,7 +74,7 @@ func TestSP3CAKeysInAToken(t *testing.T) {
 	noKeyIn(t, dir)
 }
 
-// noKeyIn wants no file of the CA to be a key, and none to hold the PIN.
+// noKeyIn checks that no file of the CA is a key, and that none holds the PIN.
 func noKeyIn(t *testing.T, dir string) {
 	require.NoError(t, filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {

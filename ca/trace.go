@@ -28,7 +28,7 @@ func (t *trail) record(kind audit.Kind, attrs ...audit.Attr) error {
 	return log.Record(kind, append(attrs, audit.User(account()))...)
 }
 
-// account is who runs this program; behind sudo, who called it too.
+// account is the account that runs this program; behind sudo, the caller's too.
 func account() string {
 	who := "uid " + strconv.Itoa(os.Getuid())
 	if caller, err := strconv.Atoi(os.Getenv("SUDO_UID")); err == nil {

@@ -11,7 +11,7 @@ import (
 	"tlagate/pki"
 )
 
-// Bootstrap configures how a device that trusts nobody yet finds whom its code names.
+// Bootstrap configures how a device that trusts nobody yet finds the anchor that its code names.
 type Bootstrap struct {
 	Place      Place
 	Practices  []string         // that the anchor is to vouch for; nil = all
@@ -28,7 +28,7 @@ type Anchor struct {
 	Trust *pki.Trust        // made of the two, in memory
 }
 
-// Find gets CA certificates and ARL from a server that proves nothing and is told nothing, and takes of them what code
+// Find gets CA certificates and ARL from a server that proves nothing and learns nothing, and takes from them what code
 // names (docs/enrolment.md, section 2). The error is ErrAnchor, *Unreachable, *BadAnswer, *Problem, *pki.Refusal or *pki.Rejected.
 func (b Bootstrap) Find(ctx context.Context, code Code) (*Anchor, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)

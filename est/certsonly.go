@@ -71,7 +71,7 @@ func dropSpace(text []byte) []byte {
 	}, text)
 }
 
-// certsOf gives the field certificates of a SignedData that signs nothing (RFC 5652 section 5.1).
+// certsOf returns the field certificates of a SignedData that signs nothing (RFC 5652 section 5.1).
 func certsOf(der cryptobyte.String) (list cryptobyte.String, ok bool) {
 	var info, wrapped, signed, content cryptobyte.String
 	var kind, inner asn1.ObjectIdentifier

@@ -231,7 +231,7 @@ func TestProblemsAndSilence(t *testing.T) {
 	require.ErrorAs(t, err, new(*Unreachable))
 }
 
-// quickly gives a context that ends soon.
+// quickly returns a context that ends soon.
 func quickly(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	t.Cleanup(cancel)

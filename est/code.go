@@ -47,7 +47,7 @@ func hashAnchor(cert *x509.Certificate) [anchorHashSize]byte {
 	return [anchorHashSize]byte(sum[:anchorHashSize])
 }
 
-// Names says whether cert is the trust anchor that the code names.
+// Names reports whether cert is the trust anchor that the code names.
 func (c Code) Names(cert *x509.Certificate) bool {
 	have := hashAnchor(cert)
 	return subtle.ConstantTimeCompare(have[:], c.anchor[:]) == 1
@@ -56,13 +56,13 @@ func (c Code) Names(cert *x509.Certificate) bool {
 // Hash is what the PKI keeps of a code: SHA-256 of its secret.
 func (c Code) Hash() [sha256.Size]byte { return sha256.Sum256(c.secret[:]) }
 
-// String does not give the code away.
+// String does not reveal the code.
 func (c Code) String() string { return "CODE" }
 
-// GoString does not give the code away.
+// GoString does not reveal the code.
 func (c Code) GoString() string { return "CODE" }
 
-// Text gives the code for a person or a device to read: nine groups of five characters.
+// Text returns the code for a person or a device to read: nine groups of five characters.
 func (c Code) Text() string {
 	n := new(big.Int).SetBytes(c.body())
 	n.Lsh(n, checkBits-padBits).Or(n, big.NewInt(int64(check(c.body()))))
@@ -82,7 +82,7 @@ const padBits = bodySize*8 - (codeBits - checkBits)
 
 const bodySize = (codeBits - checkBits + 7) / 8
 
-// body gives format, anchor hash and secret, padded with zero bits at the end.
+// body returns format, anchor hash and secret, padded with zero bits at the end.
 func (c Code) body() []byte {
 	n := big.NewInt(codeFormat)
 	n.Lsh(n, 8*anchorHashSize).Or(n, new(big.Int).SetBytes(c.anchor[:]))
@@ -128,7 +128,7 @@ func ParseCode(text string) (Code, error) {
 	return c, nil
 }
 
-// parseDigits passes over what stands between the groups.
+// parseDigits ignores what separates the groups.
 func parseDigits(text string) ([]byte, error) {
 	if len(text) > 4*codeLength {
 		return nil, errCodeLength

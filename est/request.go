@@ -22,7 +22,7 @@ const (
 	bindingSize  = 32 // octets
 )
 
-// ChannelBinding gives the challengePassword of a request that is made for this connection: base64 of its tls-exporter value
+// ChannelBinding returns the challengePassword of a request that is made for this connection: base64 of its tls-exporter value
 // (RFC 7030 section 3.5, RFC 9266). The handshake must be complete.
 func ChannelBinding(cs tls.ConnectionState) (string, error) {
 	value, err := cs.ExportKeyingMaterial(bindingLabel, nil, bindingSize)
@@ -112,7 +112,7 @@ func challengeAttribute(challenge string) func(*cryptobyte.Builder) {
 
 var errRequest = errors.New("crypto/x509 made a request of another form than PKCS#10")
 
-// algorithmOf gives the AlgorithmIdentifier of a request's signature.
+// algorithmOf returns the AlgorithmIdentifier of a request's signature.
 func algorithmOf(der cryptobyte.String) ([]byte, error) {
 	var outer, algorithm cryptobyte.String
 	if !der.ReadASN1(&outer, cbasn1.SEQUENCE) || !outer.SkipASN1(cbasn1.SEQUENCE) || !outer.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) {

@@ -54,7 +54,7 @@ func (b *bed) reopen() {
 	b.t.Cleanup(func() { b.ca.Close() })
 }
 
-// issue gives a certificate of a profile with its key.
+// issue returns a certificate of a profile with its key.
 func (b *bed) issue(profile, urn string) *tls.Certificate {
 	b.t.Helper()
 	id, err := pki.ParseIdentity(urn)
@@ -70,7 +70,7 @@ func (b *bed) issue(profile, urn string) *tls.Certificate {
 
 func (b *bed) delegate() *tls.Certificate { return b.issue("ocsp", "urn:tlagate:op:ocsp:responder") }
 
-// tla gives a certificate to ask about.
+// tla returns a certificate to ask about.
 func (b *bed) tla(name string) *x509.Certificate {
 	return b.issue("tla", "urn:tlagate:cab:tla:"+name).Leaf
 }

@@ -26,8 +26,8 @@ import (
 const benchConns = 8
 
 // BenchmarkHTTP counts answers over keep-alive HTTP on loopback: ours, beside those of cfssl's responder out of memory,
-// which parses each answer before it gives it. Lean is the best case for cfssl, an answer signed by the CA itself;
-// delegated is the very answer that we give. The client is the same for all, and does little.
+// which parses each answer before it sends it. Lean is the best case for cfssl, an answer signed by the CA itself;
+// delegated is the very answer that we send. The client is the same for all, and does little.
 func BenchmarkHTTP(b *testing.B) {
 	cflog.Level = cflog.LevelFatal
 	bed := newBed(b)

@@ -20,7 +20,7 @@ type entry struct {
 
 func newCache(most int) *cache { return &cache{most: most, m: make(map[string]*entry)} }
 
-// get gives nil when nothing is known.
+// get returns nil when nothing is known.
 func (c *cache) get(id []byte) *entry {
 	c.mu.RLock()
 	defer c.mu.RUnlock()

@@ -34,7 +34,7 @@ func Check(cfg Config) []Finding {
 	return append(found, finding)
 }
 
-// checkCertificate gives nil for a signer that cannot be.
+// checkCertificate returns nil for a signer that cannot be made.
 func checkCertificate(cfg Config) (*signer, Finding) {
 	f := Finding{Name: "certificate"}
 	var s *signer
@@ -60,7 +60,7 @@ func checkBooks(b *books) Finding {
 	return f
 }
 
-// checkFile is all that can be told of books while nobody knows whose.
+// checkFile checks what can be said of books while their issuer is not known.
 func checkFile(file string) Finding {
 	f, err := os.Open(file)
 	if err != nil {

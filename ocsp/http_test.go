@@ -21,7 +21,7 @@ import (
 	xocsp "golang.org/x/crypto/ocsp"
 )
 
-// pathOf gives a request as GET has it.
+// pathOf returns a request as GET has it.
 func (b *bed) pathOf(cert *x509.Certificate) string {
 	return base64.StdEncoding.EncodeToString(b.ask(cert, crypto.SHA256))
 }

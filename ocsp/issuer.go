@@ -45,7 +45,7 @@ func newIssuer(cert *x509.Certificate) (*issuer, error) {
 	return out, nil
 }
 
-// issued tells whether a certID names this CA: by name and by key.
+// issued reports whether a certID names this CA: by name and by key.
 func (i *issuer) issued(id *certID) bool {
 	for _, n := range i.names {
 		if bytes.Equal(n.oid, id.hash) {
@@ -61,7 +61,7 @@ func sum(hash crypto.Hash, data []byte) []byte {
 	return h.Sum(nil)
 }
 
-// publicKeyBits gives the content of subjectPublicKey, which is what is hashed (RFC 6960, 4.1.1).
+// publicKeyBits returns the content of subjectPublicKey, which is what is hashed (RFC 6960, 4.1.1).
 func publicKeyBits(cert *x509.Certificate) ([]byte, error) {
 	in := cryptobyte.String(cert.RawSubjectPublicKeyInfo)
 	var fields cryptobyte.String

@@ -49,7 +49,7 @@ const (
 	explicit2 = asn1.Tag(2 | 0xa0)
 )
 
-// parseRequest reads a request of 1 to most certificates. A signature is passed over: whoever asks is answered.
+// parseRequest reads a request of 1 to most certificates. A signature is skipped: everybody is answered.
 func parseRequest(der []byte, most int) (*request, error) {
 	in := cryptobyte.String(der)
 	var outer, tbs, list cryptobyte.String
@@ -161,7 +161,7 @@ func (r *request) readExtensions(in cryptobyte.String) bool {
 	})
 }
 
-// readNonce reads an OCTET STRING of 1 to 128 octets. One that is too short to prove anything is passed over: the answer
+// readNonce reads an OCTET STRING of 1 to 128 octets. One that is too short to prove anything is ignored: the answer
 // is then the same as without (RFC 9654, 2.1).
 func (r *request) readNonce(value cryptobyte.String) bool {
 	var nonce cryptobyte.String

@@ -83,7 +83,7 @@ func (c Config) faults() (list []error) {
 	return list
 }
 
-// maxValidity: an answer shall not outlast a CRL by much.
+// maxValidity: an answer should not outlast a CRL by much.
 const maxValidity = 48 * time.Hour
 
 // Responder answers. Its methods may be called at once from anywhere. It is a prometheus.Collector: register it to have its
@@ -102,7 +102,7 @@ type Responder struct {
 	barred     atomic.Pointer[error]     // why nothing is signed although all can be read; nil = nothing bars
 
 	looking sync.Mutex // one look at a time; protects failing
-	failing bool       // the last look failed, and was told
+	failing bool       // the last look failed, and was logged
 }
 
 // Open checks the certificate and looks at the books. Close must be called, or Serve.
@@ -141,7 +141,7 @@ func (r *Responder) SetCertificate(pair *tls.Certificate) error {
 	return nil
 }
 
-// endNear is when the end of the delegated certificate is worth a warning.
+// endNear is how long before the end of the delegated certificate there is a warning.
 const endNear = 14 * 24 * time.Hour
 
 func (r *Responder) warnOfEnd(s *signer) {
@@ -206,7 +206,7 @@ func (r *Responder) lookAtOurselves() error {
 	return nil
 }
 
-// mayStay says why a certificate of that status may sign no more.
+// mayStay returns why a certificate of that status may no longer sign.
 func (s *signer) mayStay(own status) error {
 	if own.kind == good {
 		return nil
@@ -225,7 +225,7 @@ func (r *Responder) bar(why error) {
 	}
 }
 
-// ready says why nothing can be signed now; nil when it can.
+// ready returns why nothing can be signed now; nil when it can.
 func (r *Responder) ready(now time.Time) error {
 	if why := r.barred.Load(); why != nil {
 		return *why

@@ -120,7 +120,7 @@ func (s *signer) checkDates(now time.Time) error {
 	return nil
 }
 
-// sign gives an OCSPResponse.
+// sign returns an OCSPResponse.
 func (s *signer) sign(at time.Time, answers []single, nonce []byte) ([]byte, error) {
 	data, err := responseData(s.keyHash, at, answers, nonce)
 	if err != nil {

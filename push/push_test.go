@@ -27,7 +27,7 @@ const (
 	server  = "urn:tlagate:op:pki:ca1"
 )
 
-// rig is a server that says what a test wants, and a subscriber to it.
+// rig is a server that sends what a test tells it to, and a subscriber to it.
 type rig struct {
 	t     *testing.T
 	ca    *pkitest.PKI

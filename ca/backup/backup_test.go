@@ -309,7 +309,7 @@ func (b *bed) forge(entries map[string][]byte) string {
 	return file
 }
 
-// order gives the names in the order of the manifest, others before it.
+// order returns the names in the order of the manifest, others before it.
 func order(entries map[string][]byte) (names []string) {
 	var m Manifest
 	_ = json.Unmarshal(entries[manifestName], &m)

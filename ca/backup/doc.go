@@ -1,4 +1,4 @@
-// Package backup makes encrypted copies of a CA's directory, and CAs of such copies.
+// Package backup makes encrypted copies of a CA's directory, and restores CAs from them.
 //
 // A backup is one age file (https://age-encryption.org/v1, c2sp.org/age), for recipients with an X25519 or an
 // ML-KEM-768 + X25519 key or for a passphrase. In it is a tar stream (POSIX ustar; pax only for the size of a very large file):

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sample gives an archive that is right, and its entries.
+// sample returns an archive that is right, and its entries.
 func sample(t testing.TB) (good []byte, entries map[string][]byte) {
 	entries = map[string][]byte{"ca/ca.json": []byte("{}"), "ca/public/crl.der": {1, 2, 3}, sealName: {4}}
 	m := Manifest{Format: format, Made: time.Unix(1, 0).UTC(), Key: KeyInside, Files: []File{{Path: "ca.json"}, {Path: "public/crl.der"}}}

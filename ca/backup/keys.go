@@ -33,7 +33,7 @@ func Recipients(args []string) (all []age.Recipient, err error) {
 	return all, checkKinds(all)
 }
 
-// checkKinds keeps to the kinds whose algorithms docs/ca.md argues for (G5).
+// checkKinds accepts the kinds whose algorithms docs/ca.md argues for (G5), and no others.
 func checkKinds(all []age.Recipient) error {
 	for _, r := range all {
 		switch r.(type) {
@@ -81,7 +81,7 @@ func NewKey(file string) error {
 // minPassphrase is how many characters a passphrase has at least: six words of a list, or so.
 const minPassphrase = 20
 
-// Passphrase gives the recipient that a passphrase makes (scrypt, N = 2^18).
+// Passphrase returns the recipient that a passphrase makes (scrypt, N = 2^18).
 func Passphrase(text string) (age.Recipient, error) {
 	if len(text) < minPassphrase {
 		return nil, fmt.Errorf("cannot use the passphrase: it has %d characters, want %d or more: take six words or more by dice", len(text), minPassphrase)
@@ -89,7 +89,7 @@ func Passphrase(text string) (age.Recipient, error) {
 	return age.NewScryptRecipient(text)
 }
 
-// PassphraseIdentity gives the identity that a passphrase makes.
+// PassphraseIdentity returns the identity that a passphrase makes.
 func PassphraseIdentity(text string) (age.Identity, error) {
 	if text == "" {
 		return nil, errors.New("cannot use the passphrase: it is empty")

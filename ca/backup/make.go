@@ -127,7 +127,7 @@ func (m *maker) files() error {
 	})
 }
 
-// stays tells what is not copied: the root, temporary files, locks, and the books themselves, which were.
+// stays reports whether a file is not copied: the root, temporary files, locks, and the books themselves, which were.
 func stays(path string) bool {
 	name := path[strings.LastIndex(path, "/")+1:]
 	return path == "root" || strings.HasPrefix(name, ".") || path == "lock" || strings.HasPrefix(path, "lock-") ||

@@ -61,7 +61,7 @@ func parseManifest(text []byte) (m Manifest, err error) {
 	return m, nil
 }
 
-// compare wants the files found to be those of the manifest, in its order.
+// compare checks that the files found are those of the manifest, in its order.
 func (m Manifest) compare(found []File) error {
 	if len(found) != len(m.Files) {
 		return fmt.Errorf("it holds %d files and its manifest names %d", len(found), len(m.Files))
@@ -74,14 +74,14 @@ func (m Manifest) compare(found []File) error {
 	return nil
 }
 
-// Bounds of what is read, against a maker of backups who means harm.
+// Bounds of what is read, against a hostile backup.
 const (
 	maxFiles    = 4096
 	maxManifest = 4 << 20
 	maxPath     = 200
 )
 
-// checkPath wants a plain relative path, without names that begin with a dot.
+// checkPath accepts a plain relative path, without names that begin with a dot.
 func checkPath(path string) error {
 	if len(path) > maxPath || !fs.ValidPath(path) || path == "." || strings.ContainsFunc(path, odd) {
 		return errors.New("it holds a file whose path is not plain")

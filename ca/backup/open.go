@@ -43,7 +43,7 @@ func open(file string, identities []age.Identity, keep keeper) (*content, error)
 	return readArchive(plain, keep)
 }
 
-// check wants the issuing CA that is in the backup to have signed it, and the keys in it to be the right ones. read gives the
+// check checks that the issuing CA in the backup signed it, and that the keys in it are the right ones. read returns the
 // content of a small file, nil when there is none.
 func (c *content) check(read func(path string) []byte) error {
 	root, issuing, err := authorities(read)

@@ -16,24 +16,24 @@ import (
 	"tlagate/ca/store"
 )
 
-// RestoreConfig says what CA to make of what backup.
+// RestoreConfig says what CA to make from what backup.
 type RestoreConfig struct {
 	From       string           // the backup
 	Dir        string           // the new CA's directory; must not exist, or be empty
 	Identities []age.Identity   // to open it with
 	Published  []ca.Published   // the newest CRL and ARL that the world has, from as many places as there are
-	AcceptLoss bool             // go on without them, or with stale ones: who was revoked since may be good again
+	AcceptLoss bool             // go on without them, or with stale ones: what was revoked since may be good again
 	Clock      func() time.Time // nil = time.Now
 }
 
-// Restored is a CA that a backup has become.
+// Restored is a CA made from a backup.
 type Restored struct {
 	Manifest
 	Caught ca.Caught
 }
 
-// Restore makes a CA of a backup, all of it or nothing. Before it is there it has passed its self-check and caught up
-// with the lists that the world has (see [ca.CA.CatchUp]): nobody revoked becomes good, unless AcceptLoss. It signs nothing.
+// Restore makes a CA from a backup, all of it or nothing. Before it is there it has passed its self-check and caught up
+// with the lists that the world has (see [ca.Recovery.CatchUp]): nothing revoked becomes good, unless AcceptLoss. It signs nothing.
 func Restore(cfg RestoreConfig) (r Restored, err error) {
 	err = ca.Beside(cfg.Dir, func(draft string) error {
 		c, err := unpack(cfg, draft)
@@ -69,7 +69,7 @@ func unpack(cfg RestoreConfig, draft string) (*content, error) {
 	})
 }
 
-// smallFile gives nil for what cannot be read or is too large for what is looked for.
+// smallFile returns nil for what cannot be read or is too large for what is looked for.
 func smallFile(path string) []byte {
 	in, err := os.Open(path)
 	if err != nil {
@@ -83,7 +83,7 @@ func smallFile(path string) []byte {
 	return text
 }
 
-// create makes a file below dir; its path has been checked. What was public is so again, all else is its owner's.
+// create makes a file below dir; its path has been checked. What was public is public again, all else is its owner's.
 func create(dir, path string) (io.WriteCloser, error) {
 	file := filepath.Join(dir, filepath.FromSlash(path))
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {

@@ -21,13 +21,13 @@ import (
 	"tlagate/pki/listen"
 )
 
-// This file is the EST server (RFC 7030, RFC 8951): its listener, its paths, and what it gives anyone. estenrol.go issues.
+// This file is the EST server (RFC 7030, RFC 8951): its listener, its paths, and what it answers anyone. estenrol.go issues.
 // docs/enrolment.md, section 3, is the specification.
 
 // EST bounds the EST server. The zero value is fine.
 type EST struct {
 	Connections int           // at once; 0 = 1024. One from which nothing comes is closed after 10 s
-	Enrolments  int           // at once; more wait a little, then are told to come back; 0 = 16
+	Enrolments  int           // at once; others wait a little, then are told to come back; 0 = 16
 	Failures    int           // unknown codes from one address before it is told that it is too many; 0 = 20
 	FailureTime time.Duration // after which one more is let through; 0 = 3 s
 	Delay       time.Duration // before an unknown code is answered; 0 = 1 s
@@ -92,7 +92,7 @@ func (s *Server) serveEST(l net.Listener) (net.Listener, *http.Server) {
 	}
 }
 
-// caller is who is at the other end of a connection.
+// caller is the other end of a connection.
 type caller struct {
 	peer    *pki.Peer              // perhaps anonymous
 	binding func() (string, error) // est.ChannelBinding of the connection
@@ -161,7 +161,7 @@ var (
 	tag0 = cbasn1.Tag(0).ContextSpecific().Constructed()
 )
 
-// certsOnly gives certificates (DER) as a CMS message that signs nothing (RFC 5272 section 4.1, RFC 5652 section 5.1).
+// certsOnly returns certificates (DER) as a CMS message that signs nothing (RFC 5272 section 4.1, RFC 5652 section 5.1).
 func certsOnly(certs ...[]byte) []byte {
 	var out cryptobyte.Builder
 	out.AddASN1(cbasn1.SEQUENCE, func(info *cryptobyte.Builder) {

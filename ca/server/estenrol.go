@@ -66,7 +66,7 @@ func problemOf(err error) *estProblem {
 	return &p
 }
 
-// write answers. A 401 asks for a code (RFC 7030 section 3.2.3). Who fails too often has its connection closed: the next try
+// write answers. A 401 asks for a code (RFC 7030 section 3.2.3). A caller that fails too often has its connection closed: the next try
 // costs it a handshake.
 func (p *estProblem) write(w http.ResponseWriter) {
 	h := w.Header()
@@ -140,7 +140,7 @@ func (e *estServer) respond(w http.ResponseWriter, r *http.Request, issue func(c
 	answer(w, pkcs7Type, certsOnly(issued.Certificate.Raw))
 }
 
-// byCode enrols whom a code invites. A client certificate shown with it changes nothing.
+// byCode enrols the identity that a code invites. A client certificate shown with it changes nothing.
 func (e *estServer) byCode(r *http.Request, who caller, shown string) (*ca.Issued, error) {
 	code, err := est.ParseCode(shown)
 	if err != nil { // the words are about the form of a code, not about this one
@@ -154,7 +154,7 @@ func (e *estServer) byCode(r *http.Request, who caller, shown string) (*ca.Issue
 	})
 }
 
-// failed answers a code that does not do.
+// failed answers a code that is refused.
 //
 // A code's secret has 80 random bits and lives for a day: with ten thousand codes open, a thousand guesses a second find
 // one in some thousand million years. So nothing here keeps codes from being guessed, and nothing may keep a good code from being used:
@@ -182,7 +182,7 @@ func hold(ctx context.Context, d time.Duration) {
 	}
 }
 
-// byCertificate gives a client certificate's identity another certificate. The handshake has proved the owner; the books are asked again.
+// byCertificate issues another certificate to a client certificate's identity. The handshake has proved the owner; the books are asked again.
 func (e *estServer) byCertificate(r *http.Request, who caller) (*ca.Issued, error) {
 	if wait := e.renewals.Missing(who.peer.Identity.String()); wait > 0 {
 		p := refuse(http.StatusTooManyRequests, "too_many", "this identity has had too many certificates of late")
@@ -212,7 +212,7 @@ func (e *estServer) certify(r *http.Request, who caller, sign func(csr []byte) (
 	return sign(csr)
 }
 
-// enter waits for a place; leave gives it back.
+// enter waits for a place; leave frees it.
 func (e *estServer) enter(ctx context.Context) (leave func(), err error) {
 	select {
 	case e.places <- struct{}{}:

@@ -15,7 +15,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// readRequest gives the request for a certificate (PKCS#10, DER) that is in a body. One that is bound to a connection must be bound
+// readRequest returns the request for a certificate (PKCS#10, DER) that is in a body. One that is bound to a connection must be bound
 // to this one. The error is an *estProblem.
 func readRequest(r *http.Request, who caller) ([]byte, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/pkcs10" {
@@ -35,7 +35,7 @@ func readRequest(r *http.Request, who caller) ([]byte, error) {
 	return der, nil
 }
 
-// bound says whether a challengePassword is the channel binding of the caller's connection (RFC 7030 section 3.5).
+// bound reports whether a challengePassword is the channel binding of the caller's connection (RFC 7030 section 3.5).
 func bound(challenge []byte, who caller) bool {
 	said, err := base64.StdEncoding.DecodeString(string(challenge))
 	if err != nil {
@@ -45,7 +45,7 @@ func bound(challenge []byte, who caller) bool {
 	return err == nil && subtle.ConstantTimeCompare([]byte(base64.StdEncoding.EncodeToString(said)), []byte(want)) == 1
 }
 
-// parseRequest reads a body: base64 with or without line breaks, whatever a Content-Transfer-Encoding says (RFC 8951 section 3). It gives
+// parseRequest reads a body: base64 with or without line breaks, whatever a Content-Transfer-Encoding says (RFC 8951 section 3). It returns
 // the request, and the challengePassword in it; nil = there is none.
 func parseRequest(body []byte) (der, challenge []byte, err error) {
 	der, err = decodeBase64(body)

@@ -1,6 +1,6 @@
-// Package server is what `tla-pki serve` runs beside the CA: it tells gateways of revocations the moment they are in
+// Package server is what `tla-pki serve` runs beside the CA: it sends gateways revocations the moment they are in
 // the books, whoever wrote them, publishes CRL, ARL and CA certificates over plain HTTP, signs a new CRL before the
-// old one goes stale, and enrols devices over EST. docs/push.md describes the stream, docs/enrolment.md enrolment.
+// old one expires, and enrols devices over EST. docs/push.md describes the stream, docs/enrolment.md enrolment.
 package server
 
 import (
@@ -25,7 +25,7 @@ type Config struct {
 	Party     *pki.Party    // our server certificate (profile pki), and whom we trust
 	Poll      time.Duration // how often the books are looked at; 0 = 50 ms
 	Heartbeat time.Duration // between two lines of a stream; 0 = 5 s
-	Renew     time.Duration // how often it is seen whether a CRL is due; 0 = 1 min
+	Renew     time.Duration // how often it checks whether a CRL is due; 0 = 1 min
 	Streams   int           // at once; 0 = 512
 	PerPeer   int           // of them of one peer; 0 = 4
 	Public    int           // connections to the public listener at once; 0 = 1024
@@ -46,7 +46,7 @@ type Server struct {
 	all     int
 }
 
-// New opens the CA's events. Close ends what it opened.
+// New opens the CA's events. Close closes them.
 func New(cfg Config) (*Server, error) {
 	cfg.Poll = cmp.Or(cfg.Poll, 50*time.Millisecond)
 	cfg.Heartbeat = cmp.Or(cfg.Heartbeat, 5*time.Second)

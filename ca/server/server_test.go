@@ -51,7 +51,7 @@ func (b *bed) open() *ca.CA {
 	return c
 }
 
-// issue gives a certificate with its key, and the chain.
+// issue returns a certificate with its key, and the chain.
 func (b *bed) issue(profile, urn string, dns ...string) (*tls.Certificate, []*x509.Certificate) {
 	id, err := pki.ParseIdentity(urn)
 	require.NoError(b.t, err)

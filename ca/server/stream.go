@@ -92,7 +92,7 @@ func (s *Server) leave(id pki.Identity) {
 	}
 }
 
-// stream sends events until the peer goes, may no longer listen, or reads too slowly. Nothing is kept for a slow
+// stream sends events until the peer leaves, may no longer listen, or reads too slowly. Nothing is kept for a slow
 // peer: each stream reads the books from where it is.
 func (s *Server) stream(ctx context.Context, w http.ResponseWriter, r *http.Request, peer *pki.Peer) error {
 	out := &writer{w: w, control: http.NewResponseController(w), limit: 2 * s.cfg.Heartbeat}
@@ -128,7 +128,7 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	}
 }
 
-// begin finds where a stream starts, and tells who is new what it cannot know.
+// begin finds where a stream starts, and sends a new peer what it cannot know.
 func (s *Server) begin(ctx context.Context, r *http.Request, out *writer) (after int64, err error) {
 	after, _ = since(r) // refuse has looked
 	last, err := s.events.Last(ctx)
@@ -142,7 +142,7 @@ func (s *Server) begin(ctx context.Context, r *http.Request, out *writer) (after
 	return after, out.events(told)
 }
 
-// send sends the events after an id and gives the last one's.
+// send sends the events after an id and returns the last one's.
 func (s *Server) send(ctx context.Context, out *writer, after int64) (int64, error) {
 	for {
 		events, err := s.events.After(ctx, after, batch)

@@ -11,7 +11,7 @@ import (
 	"tlagate/push"
 )
 
-// watch looks at the books and tells the streams when somebody has written. It also believes them itself: a gateway
+// watch looks at the books and wakes the streams when somebody has written. It also acts on them itself: a gateway
 // that is revoked here is refused here at once.
 func (s *Server) watch(ctx context.Context) {
 	w := &watcher{server: s, version: -1}
@@ -57,7 +57,7 @@ func (w *watcher) look(ctx context.Context) error {
 		w.server.believe(events)
 		for _, e := range events {
 			w.at = e.ID
-			if w.version >= 0 { // not what was before us
+			if w.version >= 0 { // not what was written before this start
 				w.server.log.Info("event", "id", e.ID, "kind", string(e.Kind), "identity", e.Identity, "number", fmt.Sprintf("%x", e.Serial))
 			}
 		}
@@ -82,8 +82,8 @@ func (w *watcher) note(ctx context.Context, err error) {
 // batch bounds how many events are read at once.
 const batch = 256
 
-// missed gives what somebody who knows nothing must be told before the events after an id: revoked issuing CAs, whose
-// ARL may be old. The rest from before a list's life is on any CRL that is still good.
+// missed returns what a peer that knows nothing must be sent before the events after an id: revoked issuing CAs, whose
+// ARL may be old. The rest from before a list's life is on any CRL that is still valid.
 func (s *Server) missed(ctx context.Context) (told []store.Event, after int64, err error) {
 	if after, err = s.events.Before(ctx, time.Now().Add(-s.cfg.CA.Lists.Life())); err != nil {
 		return nil, 0, err
@@ -115,14 +115,14 @@ func (s *Server) tell() {
 	s.news = make(chan struct{})
 }
 
-// next gives a channel that is closed at the next event. Take it before reading.
+// next returns a channel that is closed at the next event. Take it before reading.
 func (s *Server) next() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.news
 }
 
-// wire gives an event as it travels.
+// wire returns an event as it travels.
 func wire(e store.Event) push.Event {
 	out := push.Event{Type: push.Type(e.Kind), ID: e.ID, Issuer: e.Issuer, Identity: e.Identity, At: &e.At}
 	if !e.Ends.IsZero() {
@@ -140,5 +140,5 @@ func wire(e store.Event) push.Event {
 	return out
 }
 
-// mayListen says who gets events: gateways, and administrators who look.
+// mayListen reports whether a role gets events: gateways, and administrators who look.
 func mayListen(role pki.Role) bool { return role == pki.RoleGateway || role == pki.RoleAdmin }

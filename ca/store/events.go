@@ -44,7 +44,7 @@ CREATE TRIGGER crl_published AFTER INSERT ON crls BEGIN
 END;
 `
 
-// Kind says what an event tells.
+// Kind says what an event is about.
 type Kind string
 
 // The kinds of events.

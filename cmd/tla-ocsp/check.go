@@ -50,7 +50,7 @@ func (s *checkCmd) Run(app *cli.App) error {
 type report struct {
 	out   io.Writer
 	wrong bool
-	told  map[string]bool // of whom more need not be said
+	told  map[string]bool // of what no more need be said
 }
 
 // tell prints why something cannot be read; nil = it can.

@@ -63,7 +63,7 @@ func (c config) checkMetrics() error {
 	return metrics.CheckAddress(c.Metrics)
 }
 
-// responder gives the configuration of the responder, the delegated certificate apart.
+// responder returns the configuration of the responder, without the delegated certificate.
 func (c config) responder(log *slog.Logger) (ocsp.Config, error) {
 	cfg := ocsp.Config{
 		Database: string(c.Database), Path: c.Path, Validity: c.Validity, Poll: c.Poll, Patience: c.Patience,

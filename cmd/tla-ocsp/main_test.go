@@ -122,7 +122,7 @@ func (s *site) ask(url string) string {
 	return s.run("openssl", "ocsp", "-CAfile", "anchors.pem", "-issuer", "ca/public/issuing.crt", "-cert", "t1.crt", "-url", url, "-resp_text")
 }
 
-// TestC2RevokeWithTheRealPrograms: tla-pki revokes, openssl hears of it from tla-ocsp; nobody tells tla-ocsp.
+// TestC2RevokeWithTheRealPrograms: tla-pki revokes, openssl learns of it from tla-ocsp, which nobody has notified.
 func TestC2RevokeWithTheRealPrograms(t *testing.T) {
 	s := newSite(t)
 	p, url := s.serve()
@@ -143,7 +143,7 @@ func TestC2RevokeWithTheRealPrograms(t *testing.T) {
 	require.Contains(t, p.logged(), "msg=stopped")
 }
 
-// serialOf gives a certificate's serial number as -resp_text shows it.
+// serialOf returns a certificate's serial number as -resp_text shows it.
 func serialOf(s *site, file string) string {
 	text := s.run("openssl", "x509", "-in", file, "-noout", "-serial")
 	digits := strings.ToLower(strings.TrimSpace(strings.TrimPrefix(text, "serial=")))

@@ -157,7 +157,7 @@ func (o order) addPolicy(c *bundle.Content) error {
 	return nil
 }
 
-// number gives the version, and refuses one that goes back.
+// number returns the version, and refuses one that goes back.
 func (c *bundleSignCmd) number(content *bundle.Content) error {
 	last, err := c.lastVersion(content)
 	if err != nil {

@@ -63,7 +63,7 @@ func (c *initCmd) offline() string {
 	return "move " + c.Dir + "/root to a medium that is kept offline"
 }
 
-// wrapping gives the wrapping key's name as the CA keeps it, which may be used from any directory.
+// wrapping returns the wrapping key's name as the CA keeps it, which may be used from any directory.
 func (c *initCmd) wrapping() (string, error) {
 	if c.Wrapping == "" || strings.HasPrefix(c.Wrapping, "credential:") {
 		return c.Wrapping, nil

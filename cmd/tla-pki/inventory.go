@@ -17,7 +17,7 @@ type inventoryCmd struct {
 	JSON  bool     `name:"json" help:"As JSON."`
 }
 
-// Run lists, and exits 1 when a key cannot be used.
+// Run lists them, and exits 1 when a key cannot be used.
 func (c *inventoryCmd) Run(app *cli.App) error {
 	now := time.Now()
 	others, err := c.others(now)
@@ -38,7 +38,7 @@ func (c *inventoryCmd) Run(app *cli.App) error {
 	})
 }
 
-// others are the keys of configuration files, read before root becomes whom the CA belongs to.
+// others are the keys of configuration files, read before root becomes the CA's owner.
 func (c *inventoryCmd) others(now time.Time) (list []keycmd.Entry, err error) {
 	for _, file := range c.Files {
 		of, err := keycmd.Of(file, now)

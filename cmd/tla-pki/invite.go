@@ -128,7 +128,7 @@ func (h handing) advice(role pki.Role) string {
 	return "run on the device: " + program + " enroll"
 }
 
-// uri gives a code as docs/enrolment.md, section 1, has it.
+// uri returns a code as docs/enrolment.md, section 1, has it.
 func (h handing) uri(code est.Code) string {
 	way := "gateway"
 	if h.PKI != "" {
@@ -162,7 +162,7 @@ func (c *invitationsCmd) Run(app *cli.App) error {
 	})
 }
 
-// invitationJSON adds what a program cannot tell by itself.
+// invitationJSON adds what a program cannot work out by itself.
 type invitationJSON struct {
 	store.Invitation
 	State string `json:"state"`

@@ -58,7 +58,7 @@ func (c *issueCmd) deliver(app *cli.App, issued *ca.Issued) error {
 	return nil
 }
 
-// targetsFree says early what would fail late, after signing.
+// targetsFree reports early what would fail late, after signing.
 func (c *issueCmd) targetsFree() error {
 	if c.Force {
 		return nil
@@ -75,7 +75,7 @@ func (c *issueCmd) targetsFree() error {
 	return nil
 }
 
-// request gives the certificate request. A new key is on disk before anything is signed for it; undo takes it away.
+// request returns the certificate request. A new key is on disk before anything is signed for it; undo takes it away.
 func (c *issueCmd) request() (csr []byte, undo func(), err error) {
 	undo = func() {}
 	if !c.NewKey {

@@ -53,7 +53,7 @@ func (c *showCmd) Run(app *cli.App) error {
 	})
 }
 
-// recordJSON adds what a program cannot tell by itself.
+// recordJSON adds what a program cannot work out by itself.
 type recordJSON struct {
 	store.Record
 	Expired bool `json:"expired"`

@@ -45,7 +45,7 @@ type caDir struct {
 	Root string `placeholder:"DIR" help:"Directory with the root's key, when it is not DIR/root."`
 }
 
-// auditPlace says whose trace a command is about.
+// auditPlace is the trace that a command is about.
 type auditPlace struct {
 	Dir string `short:"d" placeholder:"DIR" env:"TLA_PKI_DIR" help:"The CA's directory."`
 }
@@ -58,7 +58,7 @@ func (p auditPlace) AuditFile() (string, error) {
 	return ca.AuditFile(p.Dir), nil
 }
 
-// open opens the CA, as whom its directory belongs to when root runs this, and runs f on it. Out are files that f writes elsewhere.
+// open opens the CA, as the directory's owner when root runs this, and runs f on it. Out are files that f writes elsewhere.
 func (d caDir) open(app *cli.App, f func(*ca.CA) error, out ...string) error {
 	if err := becomeOwner(d.Dir, out...); err != nil {
 		return err

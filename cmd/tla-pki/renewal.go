@@ -15,7 +15,7 @@ import (
 	"tlagate/pki"
 )
 
-// renewed is a certificate of the PKI's own that tla-pki serve renews, for the same key.
+// renewed is one of the PKI's own certificates that tla-pki serve renews, for the same key.
 type renewed struct {
 	cli.Identity `yaml:",inline"` // certificate, and its key if that is at hand
 	CSR          cli.Path         `yaml:"csr"` // or a request that the key has signed once
@@ -77,7 +77,7 @@ func (r *renewer) warn(now time.Time, about, text string, attrs ...any) {
 	}
 }
 
-// renew replaces the certificate's file, when it is time. Whoever uses it reads it again when it changes.
+// renew replaces the certificate's file, when it is time. Its users read it again when it changes.
 func (r *renewer) renew(one renewed) error {
 	chain, err := pki.ReadCertificates(string(one.Cert))
 	if err != nil {

@@ -37,7 +37,7 @@ func newAgingPKI(t *testing.T) *agingPKI {
 	return p
 }
 
-// issue gives a certificate with its key and the request for it.
+// issue returns a certificate with its key and the request for it.
 func (p *agingPKI) issue(profile, identity string, dns ...string) renewed {
 	p.t.Helper()
 	key, err := ca.GenerateKey(ca.P256)

@@ -26,7 +26,7 @@ type restoreCmd struct {
 	AcceptLoss bool     `help:"Go on without them, or with stale ones: who was revoked since the backup may be good again."`
 }
 
-// Run makes a CA of a backup.
+// Run makes a CA from a backup.
 func (r *restoreCmd) Run(app *cli.App) error {
 	ids, err := identities(app, r.Identity, r.Passphrase)
 	if err != nil {

@@ -111,7 +111,7 @@ func (c *crlCmd) Run(app *cli.App) error {
 	}, c.Out)
 }
 
-// trustClock tells what a clock that ran ahead has left.
+// trustClock trusts the clock, and lists what one that ran ahead has left.
 func trustClock(app *cli.App, authority *ca.CA) error {
 	found, err := authority.Clock.Trust()
 	for _, i := range found.Withdrawn {

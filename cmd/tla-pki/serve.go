@@ -63,7 +63,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 	return trace.During(trail.NotCompared, func() error { return c.run(app, trace, authority) })
 }
 
-// check names all that is wrong with the file itself.
+// check reports all that is wrong with the file itself.
 func (c *serveConfig) check() error {
 	errs := []error{cli.CheckListen("listen", c.Listen)}
 	if c.Dir == "" {
@@ -115,7 +115,7 @@ func (c serveConfig) serve(app *cli.App, cfg server.Config) error {
 	return srv.Serve(app.Context, on)
 }
 
-// listen opens what the configuration names. The stream's line comes last: it says that all are open.
+// listen opens what the configuration names. The stream is logged last: that line says that all are open.
 func (c serveConfig) listen(app *cli.App) (on server.Listeners, err error) {
 	for _, l := range []struct {
 		address, says string

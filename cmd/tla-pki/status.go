@@ -18,7 +18,7 @@ type statusCmd struct {
 	JSON bool `name:"json" help:"As JSON."`
 }
 
-// Run says how the PKI itself stands, and exits 1 when somebody has something to do.
+// Run shows the state of the PKI itself, and exits 1 when there is something to do.
 func (c *statusCmd) Run(app *cli.App) error {
 	return c.open(app, func(authority *ca.CA) error {
 		found, err := statusOf(authority, time.Now())

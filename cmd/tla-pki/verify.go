@@ -40,7 +40,7 @@ type verifyCmd struct {
 	badAnswer error // why an OCSP answer was not taken
 }
 
-// purposes says what each purpose demands: the table of the profiles, seen from the other end.
+// purposes is what each purpose demands: the table of the profiles, seen from the other end.
 var purposes = map[string]pki.Want{
 	"any":            {Usage: x509.ExtKeyUsageAny},
 	"client":         {Usage: x509.ExtKeyUsageClientAuth},
@@ -146,7 +146,7 @@ func oneUsage(leaf *x509.Certificate) x509.ExtKeyUsage {
 }
 
 // open reads every file. Trust itself would take a missing CRL for a reason to refuse,
-// as it must; a person who mistypes a name should be told that instead.
+// as it must; a mistyped name should be reported instead.
 func (c *verifyCmd) open(app *cli.App) ([]*x509.Certificate, *pki.Trust, error) {
 	chain, err := pki.ReadCertificates(c.Cert)
 	if err != nil {
@@ -174,7 +174,7 @@ func (c *verifyCmd) open(app *cli.App) ([]*x509.Certificate, *pki.Trust, error) 
 	return chain, trust, c.addAnswers(app, trust)
 }
 
-// addAnswers takes in OCSP answers. One that is not believed is told of, and what needs it is refused.
+// addAnswers takes in OCSP answers. One that is not believed is reported, and what needs it is refused.
 func (c *verifyCmd) addAnswers(app *cli.App, trust *pki.Trust) error {
 	for _, file := range c.OCSP {
 		data, err := os.ReadFile(file)
