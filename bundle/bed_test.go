@@ -41,7 +41,8 @@ func newBed(t testing.TB) *bed {
 	pkitest.WriteCertificates(t, b.root, b.ca.Root.Cert)
 	b.ops = b.ca.Issue(opsURN, x509.ExtKeyUsageCodeSigning)
 	b.device = b.ca.Issue(tlaURN, x509.ExtKeyUsageClientAuth)
-	b.cfg = bundle.Config{File: filepath.Join(b.dir, "bundle.p7m"), Anchors: []string{b.root}, ARL: filepath.Join(b.dir, "arl.pem"),
+	b.cfg = bundle.Config{File: filepath.Join(b.dir, "bundle.p7m"), Anchors: []string{b.root},
+		ARL:         filepath.Join(b.dir, "arl.pem"),
 		Certificate: func() *tls.Certificate { return &b.device },
 		Event:       func(e bundle.Event) error { b.events = append(b.events, e); return b.deaf },
 	}

@@ -14,8 +14,9 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// This file reads and checks the one form of CMS SignedData (RFC 5652) that docs/bundle.md, section 1, allows. It is not done with a
-// library for PKCS#7: those read BER, forgive what follows, look neither at contentType nor for doubled attributes, and take SHA-1.
+// This file reads and checks the one form of CMS SignedData (RFC 5652) that docs/bundle.md, section 1, allows. It is
+// not done with a library for PKCS#7: those read BER, forgive what follows, look neither at contentType nor for doubled
+// attributes, and take SHA-1.
 
 // Bounds, in octets.
 const (
@@ -86,9 +87,12 @@ func parseSigned(der []byte) (*parsed, error) {
 	var info, explicit, data, digests, encap, certs, signers cryptobyte.String
 	var kind asn1.ObjectIdentifier
 	var version int64
-	if !in.ReadASN1(&info, cbasn1.SEQUENCE) || !in.Empty() || !info.ReadASN1ObjectIdentifier(&kind) || !kind.Equal(oidSignedData) ||
-		!info.ReadASN1(&explicit, context0) || !info.Empty() || !explicit.ReadASN1(&data, cbasn1.SEQUENCE) || !explicit.Empty() ||
-		!data.ReadASN1Integer(&version) || version != 1 || !data.ReadASN1(&digests, cbasn1.SET) || !data.ReadASN1(&encap, cbasn1.SEQUENCE) ||
+	if !in.ReadASN1(&info, cbasn1.SEQUENCE) || !in.Empty() || !info.ReadASN1ObjectIdentifier(&kind) ||
+		!kind.Equal(oidSignedData) ||
+		!info.ReadASN1(&explicit, context0) || !info.Empty() || !explicit.ReadASN1(&data, cbasn1.SEQUENCE) ||
+		!explicit.Empty() ||
+		!data.ReadASN1Integer(&version) || version != 1 || !data.ReadASN1(&digests, cbasn1.SET) ||
+		!data.ReadASN1(&encap, cbasn1.SEQUENCE) ||
 		!data.ReadASN1(&certs, context0) || !data.ReadASN1(&signers, cbasn1.SET) || !data.Empty() {
 		return nil, errCMS
 	}
@@ -126,7 +130,8 @@ func readDigest(in *cryptobyte.String) (crypto.Hash, bool) {
 func (p *parsed) readContent(in cryptobyte.String) bool {
 	var kind asn1.ObjectIdentifier
 	var explicit, octets cryptobyte.String
-	if !in.ReadASN1ObjectIdentifier(&kind) || !kind.Equal(oidData) || !in.ReadASN1(&explicit, context0) || !in.Empty() ||
+	if !in.ReadASN1ObjectIdentifier(&kind) || !kind.Equal(oidData) || !in.ReadASN1(&explicit, context0) ||
+		!in.Empty() ||
 		!explicit.ReadASN1(&octets, cbasn1.OCTET_STRING) || !explicit.Empty() {
 		return false
 	}
@@ -160,7 +165,8 @@ func (p *parsed) readSigner(in cryptobyte.String, pool []*x509.Certificate) erro
 		return errCMS
 	}
 	digest, ok := readDigest(&info)
-	if !ok || digest != p.digest || !info.ReadASN1(&attributes, context0) || !info.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) ||
+	if !ok || digest != p.digest || !info.ReadASN1(&attributes, context0) ||
+		!info.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) ||
 		!info.ReadASN1(&signature, cbasn1.OCTET_STRING) || !info.Empty() {
 		return errCMS
 	}
@@ -183,7 +189,8 @@ func (p *parsed) readAttributes(in cryptobyte.String) bool {
 	for !in.Empty() {
 		var attribute, values cryptobyte.String
 		var kind asn1.ObjectIdentifier
-		if !in.ReadASN1(&attribute, cbasn1.SEQUENCE) || !attribute.ReadASN1ObjectIdentifier(&kind) || seen[kind.String()] ||
+		if !in.ReadASN1(&attribute, cbasn1.SEQUENCE) || !attribute.ReadASN1ObjectIdentifier(&kind) ||
+			seen[kind.String()] ||
 			!attribute.ReadASN1(&values, cbasn1.SET) || !attribute.Empty() || !p.readAttribute(kind, values) {
 			return false
 		}
@@ -203,7 +210,8 @@ func (p *parsed) readAttribute(kind asn1.ObjectIdentifier, value cryptobyte.Stri
 		p.claimed = digest
 		return ok
 	case kind.Equal(oidSigningTime):
-		return (value.ReadASN1(&ignored, cbasn1.UTCTime) || value.ReadASN1(&ignored, cbasn1.GeneralizedTime)) && value.Empty()
+		return (value.ReadASN1(&ignored, cbasn1.UTCTime) || value.ReadASN1(&ignored, cbasn1.GeneralizedTime)) &&
+			value.Empty()
 	}
 	return false
 }

@@ -114,7 +114,8 @@ func (c *Content) marshal() ([]byte, error) {
 // check refuses what docs/bundle.md does not allow.
 func (c *Content) check() error {
 	for _, check := range []func() error{
-		c.checkVersions, c.checkDates, c.checkTarget, c.checkGateways, c.checkRole, c.checkAnchors, c.checkARLs, c.checkLimits, c.checkPolicy,
+		c.checkVersions, c.checkDates, c.checkTarget, c.checkGateways, c.checkRole,
+		c.checkAnchors, c.checkARLs, c.checkLimits, c.checkPolicy,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -169,7 +170,8 @@ func (c *Content) checkRole() error {
 	if len(c.PdTs) > 0 || c.Limits.Inactive != 0 || len(c.Policy) > 0 {
 		return errors.New("a PdT's bundle names neither pdts nor limits.inactive nor a policy")
 	}
-	return errors.Join(checkURNs("access.tlas", c.Access.TLAs, pki.RoleTLA), checkNames(c.Access.Practices), c.Sources.check())
+	return errors.Join(checkURNs("access.tlas", c.Access.TLAs, pki.RoleTLA), checkNames(c.Access.Practices),
+		c.Sources.check())
 }
 
 func checkURNs(what string, urns []string, role pki.Role) error {
@@ -188,7 +190,8 @@ func checkURNs(what string, urns []string, role pki.Role) error {
 // checkNames accepts names of practices.
 func checkNames(practices []string) error {
 	for _, p := range practices {
-		if _, err := pki.ParseIdentity((pki.Identity{Practice: p, Role: pki.RolePdT, Name: "any"}).String()); err != nil {
+		sample := pki.Identity{Practice: p, Role: pki.RolePdT, Name: "any"}
+		if _, err := pki.ParseIdentity(sample.String()); err != nil {
 			return fmt.Errorf("%q is no practice", p)
 		}
 	}
@@ -275,7 +278,8 @@ func onePEM(text, kind string) ([]byte, error) {
 }
 
 func (c *Content) checkLimits() error {
-	if l := c.Limits; l.Absolute < 0 || time.Duration(l.Absolute) > maxAbsolute || l.Inactive < 0 || time.Duration(l.Inactive) > maxInactive {
+	if l := c.Limits; l.Absolute < 0 || time.Duration(l.Absolute) > maxAbsolute || l.Inactive < 0 ||
+		time.Duration(l.Inactive) > maxInactive {
 		return fmt.Errorf("its limits are above those of the annex: absolute %v, inactive %v", maxAbsolute, maxInactive)
 	}
 	return nil
@@ -298,7 +302,8 @@ func parseTarget(text string) (target, error) {
 	}
 	id, err := pki.ParseIdentity(urn)
 	if err != nil || id.Role != pki.RoleTLA && id.Role != pki.RolePdT {
-		return target{}, fmt.Errorf("it is for %q, want urn:tlagate:PRACTICE:ROLE:NAME, or * for NAME, with the role tla or pdt", text)
+		return target{}, fmt.Errorf("it is for %q, want urn:tlagate:PRACTICE:ROLE:NAME, or * for NAME, with the "+
+			"role tla or pdt", text)
 	}
 	if all {
 		id.Name = "*"

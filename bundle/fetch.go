@@ -36,9 +36,9 @@ const (
 	maxHead    = 64 << 10 // octets of an answer beside the bundle
 )
 
-// Fetch gets the first bundle of a device, or another one when the seal is broken, and keeps it with its state: after enrolment, and as a
-// local act of repair. What is kept already and whole still counts: versions do not go back. The gateway must pass by the pinned
-// root, the ARL at hand, and what it staples.
+// Fetch gets the first bundle of a device, or another one when the seal is broken, and keeps it with its state: after
+// enrolment, and as a local act of repair. What is kept already and whole still counts: versions do not go back. The
+// gateway must pass by the pinned root, the ARL at hand, and what it staples.
 func Fetch(ctx context.Context, cfg Config, w Way) (*Content, error) {
 	k, err := prepare(cfg)
 	if err != nil {
@@ -53,8 +53,8 @@ func Fetch(ctx context.Context, cfg Config, w Way) (*Content, error) {
 	return k.Content(), nil
 }
 
-// Refresh asks a gateway whether there is another bundle and takes it in, and looks at the signer of the one at hand again. The
-// error is a *Broken when the one at hand must not be used any more; see [Kept.Usable].
+// Refresh asks a gateway whether there is another bundle and takes it in, and looks at the signer of the one at hand
+// again. The error is a *Broken when the one at hand must not be used any more; see [Kept.Usable].
 func (k *Kept) Refresh(ctx context.Context, w Way) (changed bool, err error) {
 	a, err := k.ask(ctx, w)
 	if err != nil {

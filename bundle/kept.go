@@ -25,10 +25,11 @@ type Config struct {
 	Production  bool                    // refuse CAs named TEST…
 	Clock       func() time.Time        // nil = time.Now
 	Log         *slog.Logger            // nil = discard
-	Usable      func(*Content) error    // whether the program can work with it, asked before it is taken in; nil = it can
+	// whether the program can work with it, asked before it is taken in; nil = it can
+	Usable func(*Content) error
 
-	// Event is called for everything that happens, for the audit trail; for Loaded and Changed before they count: an error keeps the
-	// bundle from being used. Nil = not called.
+	// Event is called for everything that happens, for the audit trail; for Loaded and Changed before they count: an
+	// error keeps the bundle from being used. Nil = not called.
 	Event func(Event) error
 }
 
@@ -47,8 +48,8 @@ type Kept struct {
 	state  state
 }
 
-// Open reads the bundle that was taken in before and checks it as at a start of the program (docs/bundle.md, section 3). The error is
-// a *Broken, or about our own certificate.
+// Open reads the bundle that was taken in before and checks it as at a start of the program (docs/bundle.md, section
+// 3). The error is a *Broken, or about our own certificate.
 func Open(cfg Config) (*Kept, error) {
 	k, err := prepare(cfg)
 	if err == nil {
@@ -100,7 +101,8 @@ func (k *Kept) readRoot() error {
 		for _, c := range certs {
 			all = append(all, c.Raw...)
 			if now := k.cfg.Clock(); now.After(c.NotAfter) {
-				return broken(file, Expired, "the root pinned at enrolment ended on %s; or the clock is wrong", stamp(c.NotAfter))
+				return broken(file, Expired, "the root pinned at enrolment ended on %s; or the clock is wrong",
+					stamp(c.NotAfter))
 			}
 		}
 	}
@@ -117,7 +119,8 @@ func (k *Kept) openTrust() (err error) {
 		cfg.CRLs = append(cfg.CRLs, k.cfg.ARL)
 	}
 	if k.trust, err = pki.OpenTrust(cfg); err != nil {
-		return broken(strings.Join(k.cfg.Anchors, ", "), Untrusted, "the pinned root or the deny list cannot be used: %v", err)
+		return broken(strings.Join(k.cfg.Anchors, ", "), Untrusted,
+			"the pinned root or the deny list cannot be used: %v", err)
 	}
 	return nil
 }
@@ -200,8 +203,8 @@ func (k *Kept) Version() uint64 {
 	return k.bundle.Version
 }
 
-// Take takes in a bundle that was offered, with the OCSP answers (DER) that came with it, or returns why not: then the one before
-// stays. The error is a *Broken or about the files; changed is false when it is the one at hand.
+// Take takes in a bundle that was offered, with the OCSP answers (DER) that came with it, or returns why not: then the
+// one before stays. The error is a *Broken or about the files; changed is false when it is the one at hand.
 func (k *Kept) Take(der []byte, answers [][]byte) (changed bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -238,7 +241,8 @@ func (k *Kept) judge(der []byte, answers [][]byte) (*Bundle, error) {
 	case b.Version == k.state.Version && digest(der) != k.state.Bundle:
 		return b, broken(where, Outdated, "it is another one of the version %d that was accepted before", b.Version)
 	case b.Issued.After(now.Add(ahead)):
-		return b, broken(where, Untrusted, "it was issued at %s and it is %s here: the clock is wrong", stamp(b.Issued), stamp(now))
+		return b, broken(where, Untrusted, "it was issued at %s and it is %s here: the clock is wrong", stamp(b.Issued),
+			stamp(now))
 	}
 	k.learn(b, answers)
 	if _, err := k.trust.VerifyKnown(b.Chain, Want); err != nil {
@@ -263,13 +267,14 @@ func (k *Kept) learn(b *Bundle, answers [][]byte) {
 	}
 	for _, der := range answers {
 		if err := k.trust.AddStatus(der); err != nil {
-			k.cfg.Log.Warn("OCSP answer about a bundle's signer refused", "reason", string(pki.ReasonOf(err)), "error", err)
+			k.cfg.Log.Warn("OCSP answer about a bundle's signer refused", "reason", string(pki.ReasonOf(err)),
+				"error", err)
 		}
 	}
 }
 
-// Recheck looks at the signer again, with the OCSP answers of today. A revocation ends the trust in the bundle, for good; then
-// the error is a *Broken.
+// Recheck looks at the signer again, with the OCSP answers of today. A revocation ends the trust in the bundle, for
+// good; then the error is a *Broken.
 func (k *Kept) Recheck(answers [][]byte) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -118,7 +118,8 @@ func (s *Shelf) read(file string, before *item) *item {
 	}
 	i.target, _ = parseTarget(i.bundle.For) // checked when it was read
 	if before == nil || before.bundle == nil || digest(before.bundle.DER) != digest(der) {
-		s.cfg.Log.Info("bundle read", "file", file, "for", i.bundle.For, "version", i.bundle.Version, "min_version", i.bundle.MinVersion)
+		s.cfg.Log.Info("bundle read", "file", file, "for", i.bundle.For, "version", i.bundle.Version,
+			"min_version", i.bundle.MinVersion)
 		go s.verifyOne(i, file)
 	}
 	return i
@@ -164,8 +165,8 @@ type Offer struct {
 	Answers [][]byte // OCSP answers about its signer and the CAs above, DER
 }
 
-// For returns what there is for a device: its own bundle before one for all, and the higher version. A bundle whose signer does not
-// pass is left out, but what OCSP says about the signer is not.
+// For returns what there is for a device: its own bundle before one for all, and the higher version. A bundle whose
+// signer does not pass is left out, but what OCSP says about the signer is not.
 func (s *Shelf) For(id pki.Identity) Offer {
 	b := s.pick(id)
 	if b == nil {

@@ -18,8 +18,8 @@ import (
 	"tlagate/pki"
 )
 
-// Sign makes a bundle of content, with a certificate of the profile bundle, its CAs behind it, and its key. What devices would
-// refuse of content or certificate is refused here.
+// Sign makes a bundle of content, with a certificate of the profile bundle, its CAs behind it, and its key. What
+// devices would refuse of content or certificate is refused here.
 func Sign(content *Content, by *tls.Certificate, now time.Time) ([]byte, error) {
 	text, err := content.marshal()
 	if err != nil {
@@ -42,7 +42,8 @@ func maySign(by *tls.Certificate, now time.Time) error {
 	case err != nil:
 		return err
 	case id.Role != pki.RoleAdmin || !slices.Equal(leaf.ExtKeyUsage, []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}):
-		return errors.New("it is none of the profile bundle (role admin, codeSigning); make one: tla-pki issue --profile bundle")
+		return errors.New("it is none of the profile bundle (role admin, codeSigning); make one: tla-pki issue " +
+			"--profile bundle")
 	case now.Before(leaf.NotBefore) || now.After(leaf.NotAfter):
 		return fmt.Errorf("it is good from %s until %s", stamp(leaf.NotBefore), stamp(leaf.NotAfter))
 	}
@@ -115,7 +116,8 @@ func setOf(tag cbasn1.Tag, elements [][]byte) []byte {
 }
 
 // encode mirrors RFC 5652, sections 3 and 5.1.
-func encode(content []byte, chain [][]byte, leaf *x509.Certificate, alg *algorithm, attributes [][]byte, signature []byte) ([]byte, error) {
+func encode(content []byte, chain [][]byte, leaf *x509.Certificate, alg *algorithm, attributes [][]byte,
+	signature []byte) ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1ObjectIdentifier(oidSignedData)

@@ -38,7 +38,8 @@ func (k *Kept) readState() error {
 		if _, err := os.Stat(k.cfg.File); errors.Is(err, fs.ErrNotExist) {
 			return broken(k.cfg.File, Missing, "the bundle is not there; fetch it, or enrol")
 		}
-		return broken(file, Missing, "what was accepted is not known: the state beside the bundle is not there; fetch the bundle again")
+		return broken(file, Missing, "what was accepted is not known: the state beside the bundle is not there; "+
+			"fetch the bundle again")
 	}
 	if err != nil {
 		return broken(file, Missing, "it cannot be read: %v", err)
@@ -48,7 +49,8 @@ func (k *Kept) readState() error {
 		return broken(file, Altered, "it is not what this device wrote: %v", err)
 	}
 	if st.Root != k.root {
-		return broken(k.cfg.Anchors[0], Altered, "the pinned root is not the one under which the bundle was accepted; restore it, or enrol again")
+		return broken(k.cfg.Anchors[0], Altered, "the pinned root is not the one under which the bundle was "+
+			"accepted; restore it, or enrol again")
 	}
 	if st.Device != k.id.String() {
 		return broken(file, WrongDevice, "it is of %s, and this is %s", st.Device, k.id)
@@ -78,7 +80,8 @@ func (k *Kept) write(b *Bundle) error {
 	if err := pki.WriteFileAtomic(k.nextFile(), b.DER); err != nil {
 		return fmt.Errorf("cannot keep the bundle: %w", err)
 	}
-	st := state{Device: k.id.String(), Version: b.Version, Bundle: digest(b.DER), Root: k.root, Accepted: k.cfg.Clock().UTC()}
+	st := state{Device: k.id.String(), Version: b.Version, Bundle: digest(b.DER), Root: k.root,
+		Accepted: k.cfg.Clock().UTC()}
 	if err := k.writeState(st); err != nil {
 		return err
 	}

@@ -74,7 +74,8 @@ func aboutOf(cert *x509.Certificate) (a store.About, err error) {
 	return a, fmt.Errorf("it is of no profile that a %s has", id.Role)
 }
 
-// identityOf returns the identity that the URN says; an OCSP responder's certificate has its parts in the subject alone.
+// identityOf returns the identity that the URN says; an OCSP responder's certificate has its parts in the subject
+// alone.
 func identityOf(cert *x509.Certificate) (pki.Identity, error) {
 	if len(cert.URIs) > 0 {
 		return pki.ParseIdentity(cert.URIs[0].String())
@@ -87,8 +88,8 @@ func identityOf(cert *x509.Certificate) (pki.Identity, error) {
 	return pki.ParseIdentity(id.String())
 }
 
-// RevokeLost revokes a serial number that the books may not know, as a gateway's log has it, when the certificate is not
-// at hand. The CRL says so until the issuing CA's own end. Publish a CRL next.
+// RevokeLost revokes a serial number that the books may not know, as a gateway's log has it, when the certificate is
+// not at hand. The CRL says so until the issuing CA's own end. Publish a CRL next.
 func (c *Recovery) RevokeLost(serial string, reason store.Reason) error {
 	number, err := store.ParseSerial(serial)
 	if err == nil && reason.String() == "" {

@@ -19,7 +19,8 @@ type Options struct {
 	Clock func() time.Time // nil = time.Now
 	By    string           // whose acts the trace says they are; "" = tla-pki
 	Stop  <-chan struct{}  // closed: give up waiting for another program's lock; nil = wait up to 30 s
-	Keys  keys.Config      // how the CA's keys are opened: who asks for a PIN, who is told; the settings name the wrapping key
+	// how the CA's keys are opened, and a PIN is asked for; the settings name the wrapping key
+	Keys keys.Config
 }
 
 // CA is an opened CA directory: its certificates, and a part for each subject. Several programs may have it open at

@@ -52,7 +52,8 @@ func requestFor(t *testing.T, key crypto.Signer) []byte {
 const terminal = "urn:tlagate:cab1:tla:t1"
 
 func issueTLA(t *testing.T, c *CA, urn string) *Issued {
-	issued, err := c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, urn), CSR: requestFor(t, newKey(t, P256))})
+	issued, err := c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, urn),
+		CSR: requestFor(t, newKey(t, P256))})
 	require.NoError(t, err)
 	return issued
 }

@@ -32,9 +32,9 @@ type Recovery struct{ *core }
 func newRecovery(k *core) *Recovery { return &Recovery{k} }
 
 // CatchUp brings books that come from an older copy to where the world is, before anything is signed with them: what is
-// revoked on a list given, or on one in public/, is revoked in the books from then on; a serial number that the books do
-// not know, until the CA's own end. Without a CRL and an ARL that are still valid and no older than the books it refuses,
-// unless acceptLoss.
+// revoked on a list given, or on one in public/, is revoked in the books from then on; a serial number that the books
+// do not know, until the CA's own end. Without a CRL and an ARL that are still valid and no older than the books it
+// refuses, unless acceptLoss.
 func (c *Recovery) CatchUp(given []Published, acceptLoss bool) (caught Caught, err error) {
 	lists, err := c.readLists(given)
 	if err != nil {

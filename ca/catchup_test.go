@@ -12,7 +12,8 @@ import (
 	"tlagate/ca/store"
 )
 
-// olderBooks returns the CA as it was when the copy was made, with the public lists of then: what a restore begins with.
+// olderBooks returns the CA as it was when the copy was made, with the public lists of then: what a restore begins
+// with.
 func olderBooks(t *testing.T, c *CA) (copyNow func() *CA) {
 	dir := filepath.Join(t.TempDir(), "restored")
 	require.NoError(t, os.CopyFS(dir, os.DirFS(c.dir)))
@@ -224,7 +225,8 @@ func TestSP2ARevokedIssuingCAStaysRevoked(t *testing.T) {
 	caught, err := c.Recovery.CatchUp(world, false)
 	require.NoError(t, err)
 	require.Equal(t, 1, caught.Revoked)
-	_, err = c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, terminal), CSR: requestFor(t, newKey(t, P256))})
+	_, err = c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, terminal),
+		CSR: requestFor(t, newKey(t, P256))})
 	require.ErrorContains(t, err, "the issuing CA was revoked")
 	next, err := c.Lists.PublishARL()
 	require.NoError(t, err)
@@ -235,18 +237,23 @@ func TestSP2ARevokedIssuingCAStaysRevoked(t *testing.T) {
 // A code that was used after the copy was made must not work again.
 func TestSP2CodesEndWithARestore(t *testing.T) {
 	c := newCA(t)
-	_, err := booksOf(t, c).Exec(`CREATE TABLE IF NOT EXISTS invitations (id integer PRIMARY KEY AUTOINCREMENT, secret_hash blob NOT NULL UNIQUE,
-		identity text NOT NULL, dns text NOT NULL, made_at timestamp NOT NULL, made_by text NOT NULL, expiry timestamp NOT NULL,
+	_, err := booksOf(t, c).Exec(`CREATE TABLE IF NOT EXISTS invitations (
+		id integer PRIMARY KEY AUTOINCREMENT, secret_hash blob NOT NULL UNIQUE,
+		identity text NOT NULL, dns text NOT NULL, made_at timestamp NOT NULL, made_by text NOT NULL,
+		expiry timestamp NOT NULL,
 		used_at timestamp, withdrawn_at timestamp)`)
 	require.NoError(t, err)
 	now := time.Now().UTC()
-	_, err = booksOf(t, c).Exec(`INSERT INTO invitations (secret_hash, identity, dns, made_at, made_by, expiry) VALUES ('x', ?, '[]', ?, 'me', ?)`,
+	_, err = booksOf(t, c).Exec(
+		`INSERT INTO invitations (secret_hash, identity, dns, made_at, made_by, expiry)
+			VALUES ('x', ?, '[]', ?, 'me', ?)`,
 		terminal, now, now.Add(time.Hour))
 	require.NoError(t, err)
 	_, err = c.Recovery.CatchUp(lists(t, c), false)
 	require.NoError(t, err)
 	var open int
-	require.NoError(t, booksOf(t, c).QueryRow(`SELECT count(*) FROM invitations WHERE withdrawn_at IS NULL`).Scan(&open))
+	require.NoError(t,
+		booksOf(t, c).QueryRow(`SELECT count(*) FROM invitations WHERE withdrawn_at IS NULL`).Scan(&open))
 	require.Zero(t, open)
 }
 
@@ -254,9 +261,11 @@ func TestAdopt(t *testing.T) {
 	c := newCA(t)
 	restored := olderBooks(t, c)
 	tla := issueTLA(t, c, terminal)
-	pdt, err := c.Certificates.Issue(Request{Profile: "pdt-server", Identity: identity(t, "urn:tlagate:cab1:pdt:p1"), DNS: []string{"p.example.org"}, CSR: requestFor(t, newKey(t, P384))})
+	pdt, err := c.Certificates.Issue(Request{Profile: "pdt-server", Identity: identity(t, "urn:tlagate:cab1:pdt:p1"),
+		DNS: []string{"p.example.org"}, CSR: requestFor(t, newKey(t, P384))})
 	require.NoError(t, err)
-	ocsp, err := c.Certificates.Issue(Request{Profile: "ocsp", Identity: identity(t, "urn:tlagate:op:ocsp:o1"), CSR: requestFor(t, newKey(t, P256))})
+	ocsp, err := c.Certificates.Issue(Request{Profile: "ocsp", Identity: identity(t, "urn:tlagate:op:ocsp:o1"),
+		CSR: requestFor(t, newKey(t, P256))})
 	require.NoError(t, err)
 	gone := issueTLA(t, c, "urn:tlagate:cab1:tla:t2")
 	revokeAndPublish(t, c, Selection{Serial: gone.Serial}, store.KeyCompromise)

@@ -40,7 +40,8 @@ func (c *Clock) doubt(by *issuer, validity time.Duration) error {
 	case c.trusted || last.IsZero():
 		return nil
 	case now.Before(last):
-		return fmt.Errorf("the clock says %s, before the last one's %s: %w", instantText(now), instantText(last), errClock)
+		return fmt.Errorf("the clock says %s, before the last one's %s: %w", instantText(now), instantText(last),
+			errClock)
 	case now.After(ends.Add(max(clockPatience, validity))):
 		return fmt.Errorf("the clock says %s, long after the last list's end, %s: %w",
 			instantText(now), instantText(ends), errClock)
@@ -96,7 +97,8 @@ func (c *Clock) leaveFuture() (found FromFuture, err error) {
 	if found.Withdrawn, err = invitations.Unused(); err != nil {
 		return found, err
 	}
-	found.Withdrawn = slices.DeleteFunc(found.Withdrawn, func(i store.Invitation) bool { return !i.MadeAt.After(ahead) })
+	found.Withdrawn = slices.DeleteFunc(found.Withdrawn,
+		func(i store.Invitation) bool { return !i.MadeAt.After(ahead) })
 	for _, i := range found.Withdrawn {
 		if err := invitations.Withdraw(i.ID, now); err != nil {
 			return found, err

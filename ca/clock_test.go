@@ -10,7 +10,8 @@ import (
 	"tlagate/pki"
 )
 
-// TestC2AClockAhead: a CA whose clock jumps writes nothing of the future, and what an earlier one wrote is taken back by one command.
+// TestC2AClockAhead: a CA whose clock jumps writes nothing of the future, and what an earlier one wrote is taken back
+// by one command.
 func TestC2AClockAhead(t *testing.T) {
 	now := time.Now().UTC().Truncate(time.Second)
 	dir := t.TempDir() + "/ca"

@@ -67,7 +67,8 @@ func databaseIn(dir string) string { return filepath.Join(dir, "ca.db") }
 func (k *core) find(serialOrIdentity string) ([]store.Record, error) {
 	records, err := k.lookup(serialOrIdentity)
 	if err == nil && len(records) == 0 {
-		err = fmt.Errorf("cannot find %s: no certificate of this CA has that serial number or identity", serialOrIdentity)
+		err = fmt.Errorf("cannot find %s: no certificate of this CA has that serial number or identity",
+			serialOrIdentity)
 	}
 	return records, err
 }
@@ -94,7 +95,8 @@ func (k *core) ours(cert *x509.Certificate) (store.Record, error) {
 			return r, nil
 		}
 	}
-	return store.Record{}, fmt.Errorf("this CA did not issue it, though it issued another with serial number %s", all[0].Serial)
+	return store.Record{}, fmt.Errorf("this CA did not issue it, though it issued another with serial number %s",
+		all[0].Serial)
 }
 
 // isCertificate reports whether a record has this very certificate.

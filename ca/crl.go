@@ -76,10 +76,12 @@ func (l *Lists) PublishARL() (*List, error) {
 //
 //   - What is in the books before the lock is taken is on the list, since the books are read after that.
 //   - What is revoked later, while the list is made, may be on it or not. It is in the books and its event is out by
-//     the time Revoke returns. The program that revoked publishes next, waits for this lock, and then reads the books: that list,
-//     with the next number, has it. A program that is killed between the two leaves it to the next list, as --no-crl does.
+//     the time Revoke returns. The program that revoked publishes next, waits for this lock, and then reads the books:
+//     that list, with the next number, has it. A program that is killed between the two leaves it to the next list, as
+//     --no-crl does.
 //   - thisUpdate is taken before the books are read, so no list claims to know what it does not.
-//   - Nothing leaves a list by such a race either: losesNothing requires a reason from the books for everything that does.
+//   - Nothing leaves a list by such a race either: losesNothing requires a reason from the books for everything that
+//     does.
 func (l *Lists) publish(name string, by *issuer, validity time.Duration) (list *List, err error) {
 	if err := by.warm(); err != nil {
 		return nil, fmt.Errorf("cannot publish the %s: %w", name, err)

@@ -142,7 +142,8 @@ func TestRevokedIssuingCA(t *testing.T) {
 	require.Equal(t, c.Issuing.SerialNumber, arl.RevokedCertificateEntries[0].SerialNumber)
 	require.Equal(t, int(store.CACompromise), arl.RevokedCertificateEntries[0].ReasonCode)
 
-	_, err = c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, terminal), CSR: requestFor(t, newKey(t, P256))})
+	_, err = c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, terminal),
+		CSR: requestFor(t, newKey(t, P256))})
 	require.ErrorContains(t, err, "the issuing CA was revoked")
 	list, err = c.Lists.PublishCRL()
 	require.NoError(t, err)
@@ -152,7 +153,8 @@ func TestRevokedIssuingCA(t *testing.T) {
 // An entry is on one list after its certificate's end, then gone (RFC 5280, 3.3).
 func TestEntriesOutliveTheirCertificate(t *testing.T) {
 	c := newCA(t)
-	issued, err := c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, terminal), CSR: requestFor(t, newKey(t, P256)), Days: 1})
+	issued, err := c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, terminal),
+		CSR: requestFor(t, newKey(t, P256)), Days: 1})
 	require.NoError(t, err)
 	_, err = c.Revocations.Revoke(Selection{Serial: issued.Serial}, 4)
 	require.NoError(t, err)
@@ -195,7 +197,8 @@ func TestOpenSSLReadsTheCRL(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.Lists.PublishCRL()
 	require.NoError(t, err)
-	out, err := exec.Command("openssl", "crl", "-in", c.Public("crl.pem"), "-noout", "-text", "-CAfile", c.Public("issuing.crt")).CombinedOutput()
+	out, err := exec.Command("openssl", "crl", "-in", c.Public("crl.pem"), "-noout", "-text", "-CAfile",
+		c.Public("issuing.crt")).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	for _, want := range []string{"verify OK", "Key Compromise", "X509v3 CRL Number: \n                2"} {
 		require.Contains(t, string(out), want)

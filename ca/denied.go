@@ -14,10 +14,12 @@ const (
 	CodeExpired        Word = "code_expired"        // its time is over
 	CodeUsed           Word = "code_used"           // with another key, or for another profile
 	CertificateRefused Word = "certificate_refused" // it is revoked, held, ended, not ours, or no client's
-	WrongProfile       Word = "wrong_profile"       // the identity's role has no such profile, or no names for it are known
-	BadRequest         Word = "bad_request"         // what is wrong with the request for a certificate
-	BadKey             Word = "bad_key"             // a kind of key that is not certified
-	KeyTaken           Word = "key_taken"           // the key is another's, or was compromised; the text may name others
+	// the identity's role has no such profile, or no names for it are known
+	WrongProfile Word = "wrong_profile"
+	BadRequest   Word = "bad_request" // what is wrong with the request for a certificate
+	BadKey       Word = "bad_key"     // a kind of key that is not certified
+	// the key is another's, or was compromised; the text may name others
+	KeyTaken Word = "key_taken"
 )
 
 // Denied is the error of a request that the CA understood and turns down.

@@ -11,8 +11,8 @@ import (
 	"tlagate/pki"
 )
 
-// Enrolment is what devices ask for over EST, with a code or with a certificate. Errors that are no *Denied are failures
-// of the CA.
+// Enrolment is what devices ask for over EST, with a code or with a certificate. Errors that are no *Denied are
+// failures of the CA.
 type Enrolment struct {
 	*core
 	certificates *Certificates
@@ -58,7 +58,8 @@ func (c *Enrolment) invitationOf(hash [sha256.Size]byte) (store.Invitation, erro
 // A code is used once: by one key for one profile, over all programs that have the CA open. The same key gets the same
 // certificate again while the code lasts.
 func (c *Enrolment) Enrol(hash [sha256.Size]byte, label string, csr []byte) (issued *Issued, err error) {
-	if _, err := c.invitationOf(hash); err != nil { // whoever only guesses never waits for the lock, nor makes others wait
+	// whoever only guesses never waits for the lock, nor makes others wait
+	if _, err := c.invitationOf(hash); err != nil {
 		return nil, err
 	}
 	err = c.locks.books(func() error {
@@ -107,8 +108,8 @@ func (c *Enrolment) orderOf(i store.Invitation, label string, csr []byte) (*orde
 	return c.certificates.prepare(request)
 }
 
-// again returns the certificate that a used code brought, to the same key. Nothing and no error: the program died before
-// it was there.
+// again returns the certificate that a used code brought, to the same key. Nothing and no error: the program died
+// before it was there.
 func (c *Enrolment) again(i store.Invitation, o *order) (*Issued, error) {
 	if i.Key != hex.EncodeToString(o.ski) || i.Profile != o.profile.Name {
 		return nil, denyf(CodeUsed, "the code was used at %s: ask for another", i.UsedAt.Format("2006-01-02 15:04 MST"))
@@ -132,8 +133,9 @@ func (c *Enrolment) reissue(r store.Record) (*Issued, error) {
 	return &Issued{Record: r, Certificate: cert, Chain: chain}, nil
 }
 
-// Reenrol certifies the key of a request for the identity of one of our client certificates, whose owner has proved that
-// it holds its key. label "" is the certificate's own profile; a server's names are those it has (see serverNames).
+// Reenrol certifies the key of a request for the identity of one of our client certificates, whose owner has proved
+// that it holds its key. label "" is the certificate's own profile; a server's names are those it has (see
+// serverNames).
 func (c *Enrolment) Reenrol(cert *x509.Certificate, label string, csr []byte) (issued *Issued, err error) {
 	err = c.locks.books(func() error {
 		issued, err = c.reenrol(cert, label, csr)
@@ -198,8 +200,8 @@ func (c *Enrolment) serverNames(id pki.Identity, p profile) ([]string, error) {
 	case last != nil && last.Held():
 		return nil, denyf(CertificateRefused, "%s certificate %s is on hold", p.Name, last.Serial)
 	case len(names) == 0:
-		return nil, denyf(WrongProfile, "no DNS name of %s is known: invite it with one, or issue its first %s certificate",
-			id, p.Name)
+		return nil, denyf(WrongProfile, "no DNS name of %s is known: "+
+			"invite it with one, or issue its first %s certificate", id, p.Name)
 	}
 	return names, nil
 }

@@ -168,7 +168,8 @@ func TestG2RequestsThatAreRefused(t *testing.T) {
 	c := newCA(t)
 	code := invite(t, c, guest(t, terminal))
 	other := newKey(t, P256)
-	_, err := c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, "urn:tlagate:cab1:tla:t2"), CSR: requestFor(t, other)})
+	_, err := c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, "urn:tlagate:cab1:tla:t2"),
+		CSR: requestFor(t, other)})
 	require.NoError(t, err)
 	own, err := c.issuing.key()
 	require.NoError(t, err)
@@ -239,7 +240,8 @@ func TestG2NamesOfAServer(t *testing.T) {
 	require.NoError(t, Init(dir, InitConfig{Clock: clock}))
 	c := openCA(t, dir, Options{Clock: clock})
 	id := identity(t, workplace)
-	client, err := c.Certificates.Issue(Request{Profile: "pdt-client", Identity: id, CSR: requestFor(t, newKey(t, P256))})
+	client, err := c.Certificates.Issue(Request{Profile: "pdt-client", Identity: id,
+		CSR: requestFor(t, newKey(t, P256))})
 	require.NoError(t, err)
 	names := func() []string {
 		now += time.Hour
@@ -250,7 +252,8 @@ func TestG2NamesOfAServer(t *testing.T) {
 	_, err = c.Enrolment.Reenrol(client.Certificate, "pdt-server", requestFor(t, newKey(t, P256)))
 	require.Equal(t, WrongProfile, DeniedFor(err), "no name is known")
 
-	_, err = c.Certificates.Issue(Request{Profile: "pdt-server", Identity: id, DNS: []string{"one.example"}, CSR: requestFor(t, newKey(t, P256))})
+	_, err = c.Certificates.Issue(Request{Profile: "pdt-server", Identity: id, DNS: []string{"one.example"},
+		CSR: requestFor(t, newKey(t, P256))})
 	require.NoError(t, err)
 	require.Equal(t, []string{"one.example"}, names(), "those of the last certificate")
 
@@ -264,11 +267,13 @@ func TestG2NamesOfAServer(t *testing.T) {
 	require.Equal(t, []string{"two.example"}, names(), "those of the newer invitation")
 
 	now += time.Hour
-	_, err = c.Certificates.Issue(Request{Profile: "pdt-server", Identity: id, DNS: []string{"three.example"}, CSR: requestFor(t, newKey(t, P256))})
+	_, err = c.Certificates.Issue(Request{Profile: "pdt-server", Identity: id, DNS: []string{"three.example"},
+		CSR: requestFor(t, newKey(t, P256))})
 	require.NoError(t, err)
 	require.Equal(t, []string{"three.example"}, names())
 
-	by, err := c.Certificates.Issue(Request{Profile: "pdt-server", Identity: id, DNS: []string{"three.example"}, CSR: requestFor(t, newKey(t, P256))})
+	by, err := c.Certificates.Issue(Request{Profile: "pdt-server", Identity: id, DNS: []string{"three.example"},
+		CSR: requestFor(t, newKey(t, P256))})
 	require.NoError(t, err)
 	_, err = c.Revocations.Revoke(Selection{Serial: by.Serial}, store.Hold)
 	require.NoError(t, err)
@@ -411,7 +416,8 @@ func TestSP2TheCAKeepsNoCode(t *testing.T) {
 
 func TestC2AnswerAboutOurselves(t *testing.T) {
 	c := newCA(t)
-	own, err := c.Certificates.Issue(Request{Profile: "pki", Identity: identity(t, "urn:tlagate:op:pki:ca1"), DNS: []string{"pki.example"}, CSR: requestFor(t, newKey(t, P256))})
+	own, err := c.Certificates.Issue(Request{Profile: "pki", Identity: identity(t, "urn:tlagate:op:pki:ca1"),
+		DNS: []string{"pki.example"}, CSR: requestFor(t, newKey(t, P256))})
 	require.NoError(t, err)
 	der, end, err := c.Answer(own.Certificate, time.Hour)
 	require.NoError(t, err)

@@ -57,8 +57,10 @@ func TestEvents(t *testing.T) {
 		told = append(told, brief{e.Kind, e.Reason, e.Identity})
 	}
 	require.Equal(t, []brief{
-		{store.EventRevoked, store.Hold, terminal}, {store.EventReleased, store.Hold, terminal}, {store.EventRevoked, store.Hold, terminal},
-		{store.EventRevoked, store.KeyCompromise, terminal}, {store.EventCRL, 0, ""}, {store.EventRevoked, store.CACompromise, c.Issuing.Subject.CommonName},
+		{store.EventRevoked, store.Hold, terminal}, {store.EventReleased, store.Hold, terminal}, {store.EventRevoked,
+			store.Hold, terminal},
+		{store.EventRevoked, store.KeyCompromise, terminal}, {store.EventCRL, 0, ""}, {store.EventRevoked,
+			store.CACompromise, c.Issuing.Subject.CommonName},
 	}, told)
 	require.Equal(t, issued.Certificate.SerialNumber, got[0].Serial)
 	require.Equal(t, store.KeyID(c.Issuing), got[0].Issuer)

@@ -54,7 +54,8 @@ func TestC2ACAIsNotPutOnHold(t *testing.T) {
 // What the world has been told is not taken back by books that forgot it.
 func TestC2ANewListLosesNothing(t *testing.T) {
 	lose := map[string]struct{ sql, says string }{
-		"a revocation":    {`UPDATE certificates SET status = 'good', reason = 0 WHERE status = 'revoked'`, "the books have lost a revocation"},
+		"a revocation": {`UPDATE certificates SET status = 'good', reason = 0 WHERE status = 'revoked'`,
+			"the books have lost a revocation"},
 		"a certificate":   {`DELETE FROM certificates WHERE status = 'revoked'`, "the books have lost a revocation"},
 		"the last number": {`DELETE FROM crls WHERE number > 1`, "they are older than it"},
 	}

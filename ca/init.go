@@ -55,8 +55,8 @@ func undo(made []keys.Spec, c keys.Config) (err error) {
 	return err
 }
 
-// Beside makes a CA's directory, which must not exist or be empty: it is filled beside its place and moved there when it is
-// complete, so half a CA never looks like one.
+// Beside makes a CA's directory, which must not exist or be empty: it is filled beside its place and moved there when
+// it is complete, so half a CA never looks like one.
 func Beside(dir string, fill func(draft string) error) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

@@ -22,8 +22,8 @@ type Guest struct {
 	OneCode  bool          // not when the identity has an open code already; otherwise that is withdrawn
 }
 
-// invitedRoles are the roles whose devices enrol. The PKI's own server and the OCSP responder are not among them: with a
-// stolen code for one of those somebody could speak for the PKI. Their certificates come from 'tla-pki issue'.
+// invitedRoles are the roles whose devices enrol. The PKI's own server and the OCSP responder are not among them: with
+// a stolen code for one of those somebody could speak for the PKI. Their certificates come from 'tla-pki issue'.
 var invitedRoles = []pki.Role{pki.RoleTLA, pki.RolePdT, pki.RoleGateway, pki.RoleAdmin}
 
 const (
@@ -50,8 +50,8 @@ func newInvitations(k *core, clock *Clock, revocations *Revocations) *Invitation
 	return &Invitations{k, clock, revocations}
 }
 
-// Invite makes a one-time code for each guest, in their order, or none at all. The books keep hashes: a code is here and
-// nowhere else. Open codes of the same identities are withdrawn.
+// Invite makes a one-time code for each guest, in their order, or none at all. The books keep hashes: a code is here
+// and nowhere else. Open codes of the same identities are withdrawn.
 func (c *Invitations) Invite(guests ...Guest) (codes []est.Code, err error) {
 	err = c.locks.books(func() error {
 		codes, err = c.invite(guests)

@@ -141,7 +141,8 @@ func (c *Certificates) keyIsFree(o *order) error {
 	}
 	for _, r := range same {
 		if r.Identity != o.identity.String() {
-			return denyf(KeyTaken, "its key is in certificate %s of %s: one key serves one identity", r.Serial, r.Identity)
+			return denyf(KeyTaken, "its key is in certificate %s of %s: one key serves one identity", r.Serial,
+				r.Identity)
 		}
 		if r.Compromised() {
 			return denyf(KeyTaken, "its key was in certificate %s, revoked for %s: make a new key", r.Serial, r.Reason)

@@ -37,16 +37,19 @@ func TestOnlyTheKeyIsTakenFromARequest(t *testing.T) {
 		DNSNames:       []string{"evil.example.org"},
 		EmailAddresses: []string{"a@example.org"},
 		ExtraExtensions: []pkix.Extension{
-			{Id: []int{2, 5, 29, 19}, Critical: true, Value: []byte{0x30, 3, 1, 1, 0xff}},         // CA: true
-			{Id: []int{2, 5, 29, 37}, Value: []byte{0x30, 6, 6, 4, 0x55, 0x1d, 0x25, 0}},          // anyExtendedKeyUsage
-			{Id: []int{1, 3, 6, 1, 4, 1, 44363, 44}, Value: []byte{5, 0}},                         // delegated credentials
+			{Id: []int{2, 5, 29, 19}, Critical: true, Value: []byte{0x30, 3, 1, 1, 0xff}}, // CA: true
+			// anyExtendedKeyUsage
+			{Id: []int{2, 5, 29, 37}, Value: []byte{0x30, 6, 6, 4, 0x55, 0x1d, 0x25, 0}},
+			// delegated credentials
+			{Id: []int{1, 3, 6, 1, 4, 1, 44363, 44}, Value: []byte{5, 0}},
 			{Id: []int{2, 5, 29, 15}, Critical: true, Value: []byte{3, 2, 1, 6}},                  // keyCertSign
 			{Id: []int{2, 5, 29, 32}, Value: []byte{0x30, 8, 0x30, 6, 6, 4, 0x55, 0x1d, 0x20, 0}}, // anyPolicy
 			{Id: []int{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}, Value: []byte{5, 0}},                       // ocsp-nocheck
 			{Id: []int{1, 3, 6, 1, 4, 1, 99999, 1}, Critical: true, Value: []byte{5, 0}},          // unknown, critical
-			{Id: []int{2, 5, 29, 14}, Value: append([]byte{4, 20}, make([]byte, 20)...)},          // a key identifier of its own
-			{Id: []int{2, 5, 29, 31}, Value: []byte{0x30, 0}},                                     // no CRL, please
-			{Id: []int{1, 3, 6, 1, 5, 5, 7, 1, 1}, Value: []byte{0x30, 0}},                        // nor OCSP
+			// a key identifier of its own
+			{Id: []int{2, 5, 29, 14}, Value: append([]byte{4, 20}, make([]byte, 20)...)},
+			{Id: []int{2, 5, 29, 31}, Value: []byte{0x30, 0}},              // no CRL, please
+			{Id: []int{1, 3, 6, 1, 5, 5, 7, 1, 1}, Value: []byte{0x30, 0}}, // nor OCSP
 		},
 	})
 	issued, err := c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, terminal), CSR: csr})
@@ -72,19 +75,26 @@ func TestIssueRefuses(t *testing.T) {
 		request Request
 		says    string
 	}{
-		"unknown profile":      {Request{Profile: "root", CSR: good}, `there is no profile "root"`},
-		"role of another":      {Request{Profile: "pdt-client", CSR: good}, "role is tla, profile pdt-client is for pdt"},
+		"unknown profile": {Request{Profile: "root", CSR: good}, `there is no profile "root"`},
+		"role of another": {Request{Profile: "pdt-client", CSR: good},
+			"role is tla, profile pdt-client is for pdt"},
 		"DNS name of a client": {Request{DNS: []string{"a.example.org"}, CSR: good}, "has no DNS names"},
 		"too long a life":      {Request{Days: 826, CSR: good}, "826 days are not allowed"},
 		"negative life":        {Request{Days: -1, CSR: good}, "-1 days are not allowed"},
 		"no request":           {Request{}, "cannot be read"},
 		"a certificate":        {Request{CSR: pemOf("CERTIFICATE", c.Root.Raw)}, "it holds a PEM block"},
 		"bad signature":        {Request{CSR: forged}, "not signed by its own key"},
-		"name of another":      {Request{CSR: csrWith(t, newKey(t, P256), x509.CertificateRequest{URIs: []*url.URL{{Scheme: "urn", Opaque: "tlagate:cab1:tla:t2"}}})}, `is of "urn:tlagate:cab1:tla:t2": is it the right file?`},
-		"P-521":                {Request{CSR: csrWith(t, must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader)), x509.CertificateRequest{})}, "ECDSA key on P-521 is not allowed"},
-		"RSA-2048":             {Request{CSR: csrWith(t, must(rsa.GenerateKey(rand.Reader, 2048)), x509.CertificateRequest{})}, "RSA key of 2048 bits is not allowed"},
-		"Ed25519":              {Request{CSR: csrWith(t, ed25519.NewKeyFromSeed(make([]byte, 32)), x509.CertificateRequest{})}, "is not allowed"},
-		"the CA's own key":     {Request{CSR: csrWith(t, issuingKey, x509.CertificateRequest{})}, "the key is the CA's own"},
+		"name of another": {Request{CSR: csrWith(t, newKey(t, P256),
+			x509.CertificateRequest{URIs: []*url.URL{{Scheme: "urn",
+				Opaque: "tlagate:cab1:tla:t2"}}})}, `is of "urn:tlagate:cab1:tla:t2": is it the right file?`},
+		"P-521": {Request{CSR: csrWith(t, must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader)),
+			x509.CertificateRequest{})}, "ECDSA key on P-521 is not allowed"},
+		"RSA-2048": {Request{CSR: csrWith(t, must(rsa.GenerateKey(rand.Reader, 2048)),
+			x509.CertificateRequest{})}, "RSA key of 2048 bits is not allowed"},
+		"Ed25519": {Request{CSR: csrWith(t, ed25519.NewKeyFromSeed(make([]byte, 32)),
+			x509.CertificateRequest{})}, "is not allowed"},
+		"the CA's own key": {Request{CSR: csrWith(t, issuingKey, x509.CertificateRequest{})},
+			"the key is the CA's own"},
 	}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -109,20 +119,25 @@ func must[K any](key K, err error) K {
 
 func TestIssueRefusesDNSNames(t *testing.T) {
 	c := newCA(t)
-	for _, name := range []string{"", "*.example.org", "127.0.0.1", "::1", "a@example.org", "http://example.org", "A.example.org", "-a", "a-", "a..b", "a.", "a b", "a/b", "é.fr"} {
-		_, err := c.Certificates.Issue(Request{Profile: "gateway-server", Identity: identity(t, "urn:tlagate:op:gateway:g1"),
-			DNS: []string{"good.example.org", name}, CSR: requestFor(t, newKey(t, P256))})
+	for _, name := range []string{"", "*.example.org", "127.0.0.1", "::1", "a@example.org", "http://example.org",
+		"A.example.org", "-a", "a-", "a..b", "a.", "a b", "a/b", "é.fr"} {
+		_, err := c.Certificates.Issue(Request{Profile: "gateway-server",
+			Identity: identity(t, "urn:tlagate:op:gateway:g1"),
+			DNS:      []string{"good.example.org", name}, CSR: requestFor(t, newKey(t, P256))})
 		require.ErrorContains(t, err, "is not a DNS name", "name %q", name)
 	}
-	_, err := c.Certificates.Issue(Request{Profile: "gateway-server", Identity: identity(t, "urn:tlagate:op:gateway:g1"), CSR: requestFor(t, newKey(t, P256))})
+	_, err := c.Certificates.Issue(Request{Profile: "gateway-server",
+		Identity: identity(t, "urn:tlagate:op:gateway:g1"), CSR: requestFor(t, newKey(t, P256))})
 	require.ErrorContains(t, err, "a server needs at least one DNS name")
 }
 
 func TestOneKeyOneIdentity(t *testing.T) {
 	c, key := newCA(t), newKey(t, P256)
-	first, err := c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, terminal), CSR: requestFor(t, key)})
+	first, err := c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, terminal),
+		CSR: requestFor(t, key)})
 	require.NoError(t, err)
-	_, err = c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, "urn:tlagate:cab1:tla:t2"), CSR: requestFor(t, key)})
+	_, err = c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, "urn:tlagate:cab1:tla:t2"),
+		CSR: requestFor(t, key)})
 	require.ErrorContains(t, err, "one key serves one identity")
 
 	_, err = c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, terminal), CSR: requestFor(t, key)})
@@ -137,9 +152,11 @@ func TestNothingOutlivesTheIssuingCA(t *testing.T) {
 	c := newCA(t)
 	late := c.Issuing.NotAfter.AddDate(-1, 0, 0)
 	c.time, c.Clock.trusted = func() time.Time { return late }, true
-	_, err := c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, terminal), CSR: requestFor(t, newKey(t, P256))})
+	_, err := c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, terminal),
+		CSR: requestFor(t, newKey(t, P256))})
 	require.ErrorContains(t, err, "it would end after the issuing CA")
-	issued, err := c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, terminal), CSR: requestFor(t, newKey(t, P256)), Days: 300})
+	issued, err := c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, terminal),
+		CSR: requestFor(t, newKey(t, P256)), Days: 300})
 	require.NoError(t, err)
 	require.False(t, issued.NotAfter.After(c.Issuing.NotAfter))
 }
@@ -197,7 +214,8 @@ func crashingIssuer(dir, point string) {
 		}
 	}
 	csr := must(NewCSR(must(GenerateKey(P256))))
-	_, err := c.Certificates.Issue(Request{Profile: "tla", Identity: pki.Identity{Practice: "cab1", Role: pki.RoleTLA, Name: "t1"}, CSR: csr})
+	_, err := c.Certificates.Issue(Request{Profile: "tla",
+		Identity: pki.Identity{Practice: "cab1", Role: pki.RoleTLA, Name: "t1"}, CSR: csr})
 	fmt.Println("not reached:", err)
 	os.Exit(1)
 }
@@ -245,7 +263,9 @@ func work(dir string, program, times int) error {
 	defer c.Close()
 	for i := range times {
 		csr := must(NewCSR(must(GenerateKey(P256))))
-		issued, err := c.Certificates.Issue(Request{Profile: "tla", Identity: pki.Identity{Practice: "cab1", Role: pki.RoleTLA, Name: fmt.Sprintf("t%d-%d", program, i)}, CSR: csr})
+		issued, err := c.Certificates.Issue(Request{Profile: "tla",
+			Identity: pki.Identity{Practice: "cab1", Role: pki.RoleTLA,
+				Name: fmt.Sprintf("t%d-%d", program, i)}, CSR: csr})
 		if err != nil {
 			return err
 		}

@@ -43,7 +43,8 @@ func (r *keyring) open(where keys.Spec, cert *x509.Certificate) (crypto.Signer, 
 		return nil, err
 	}
 	if !samePublic(key.Public(), cert.PublicKey) {
-		err := fmt.Errorf("cannot use the key %s: it is not the key of %q", key.Describe().Where, cert.Subject.CommonName)
+		err := fmt.Errorf("cannot use the key %s: it is not the key of %q", key.Describe().Where,
+			cert.Subject.CommonName)
 		return nil, errors.Join(err, key.Close())
 	}
 	if where.Hardware() {

@@ -41,7 +41,8 @@ func checkKey(pub crypto.PublicKey) error {
 	case *rsa.PublicKey:
 		return checkRSA(key)
 	default:
-		return fmt.Errorf("a key of type %T is not allowed: want ECDSA P-256 or P-384, or RSA of 3072 bits or more", pub)
+		return fmt.Errorf("a key of type %T is not allowed: want ECDSA P-256 or P-384, or RSA of 3072 bits or more",
+			pub)
 	}
 	return nil
 }

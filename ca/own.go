@@ -31,7 +31,9 @@ func (o *Own) List() ([]store.Record, error) {
 	}
 	own := []store.Record{recordOfCA(profileRoot, o.root.cert), recordOfCA(store.ProfileIssuing, o.issuing.cert)}
 	for _, r := range all {
-		i := slices.IndexFunc(own, func(o store.Record) bool { return o.Profile == r.Profile && o.Identity == r.Identity })
+		i := slices.IndexFunc(own, func(o store.Record) bool {
+			return o.Profile == r.Profile && o.Identity == r.Identity
+		})
 		switch {
 		case o.now().After(r.NotAfter.Add(r.NotAfter.Sub(r.NotBefore) / 3)):
 		case i < 0:

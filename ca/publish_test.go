@@ -37,8 +37,8 @@ func hold(t *testing.T, dir, point string) held {
 	return h
 }
 
-// TestC2RevokingDoesNotWaitForAPublication: while a list is made, certificates are issued, revoked, held and released, and
-// the events go out. What is revoked meanwhile is on the list that follows it, which is the next.
+// TestC2RevokingDoesNotWaitForAPublication: while a list is made, certificates are issued, revoked, held and released,
+// and the events go out. What is revoked meanwhile is on the list that follows it, which is the next.
 func TestC2RevokingDoesNotWaitForAPublication(t *testing.T) {
 	for _, point := range []string{"read", "signed"} {
 		t.Run("C2 "+point, func(t *testing.T) {
@@ -107,13 +107,16 @@ func TestC2HeldAnewDuringAPublication(t *testing.T) {
 	require.Equal(t, 1, list.Entries)
 }
 
-// Revocations are read in pieces: none is lost at their borders, and one with a hole in its record stops the publication.
+// Revocations are read in pieces: none is lost at their borders, and one with a hole in its record stops the
+// publication.
 func TestC2ManyRevocations(t *testing.T) {
 	c := newCA(t)
 	const all = 2*10_000 + 1
 	_, err := booksOf(t, c).Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-		INSERT INTO certificates (serial_number, authority_key_identifier, status, reason, expiry, revoked_at, pem, metadata, sans)
-		SELECT CAST(i AS TEXT), ?, 'revoked', 1, ?, ?, 'x', '{}', '[]' FROM n`, all, store.KeyID(c.Issuing), c.now().AddDate(1, 0, 0), c.now())
+		INSERT INTO certificates (serial_number, authority_key_identifier, status, reason, expiry, revoked_at, pem,
+			metadata, sans)
+		SELECT CAST(i AS TEXT), ?, 'revoked', 1, ?, ?, 'x', '{}', '[]' FROM n`,
+		all, store.KeyID(c.Issuing), c.now().AddDate(1, 0, 0), c.now())
 	require.NoError(t, err)
 	list, err := c.Lists.PublishCRL()
 	require.NoError(t, err)
@@ -125,7 +128,8 @@ func TestC2ManyRevocations(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.Lists.PublishCRL()
 	require.ErrorContains(t, err, "1 revocations lack their time")
-	_, err = booksOf(t, c).Exec(`UPDATE certificates SET revoked_at = ?, serial_number = 'x' WHERE serial_number = '77'`, c.now())
+	_, err = booksOf(t, c).Exec(
+		`UPDATE certificates SET revoked_at = ?, serial_number = 'x' WHERE serial_number = '77'`, c.now())
 	require.NoError(t, err)
 	_, err = c.Lists.PublishCRL()
 	require.ErrorContains(t, err, `"x" is no serial number`)

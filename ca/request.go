@@ -36,13 +36,15 @@ type order struct {
 	notBefore time.Time
 	notAfter  time.Time
 	notes     []string
-	claim     func(*order) error // called once nothing stands against it, before the intent is recorded; nil = nothing to do
+	// called once nothing stands against it, before the intent is recorded; nil = nothing to do
+	claim func(*order) error
 }
 
 // prepare checks a request, and gives it a serial number and dates.
 func (c *Certificates) prepare(r Request) (*order, error) {
 	o := &order{identity: r.Identity}
-	for _, step := range []func(Request) error{o.checkProfile, o.checkNames, o.checkCSR, c.notOurKey(o), c.setDates(o)} {
+	steps := []func(Request) error{o.checkProfile, o.checkNames, o.checkCSR, c.notOurKey(o), c.setDates(o)}
+	for _, step := range steps {
 		if err := step(r); err != nil {
 			return nil, err
 		}
@@ -60,7 +62,8 @@ func (o *order) checkProfile(r Request) (err error) {
 		return deny(WrongProfile, err)
 	}
 	if r.Identity.Role != o.profile.Role {
-		return denyf(WrongProfile, "the identity's role is %s, profile %s is for %s", r.Identity.Role, o.profile.Name, o.profile.Role)
+		return denyf(WrongProfile, "the identity's role is %s, profile %s is for %s", r.Identity.Role, o.profile.Name,
+			o.profile.Role)
 	}
 	_, err = pki.ParseIdentity(r.Identity.String())
 	return err

@@ -23,11 +23,12 @@ type Revocations struct{ *core }
 func newRevocations(k *core) *Revocations { return &Revocations{k} }
 
 // Revoke revokes, for good unless the reason is Hold; with an identity, its open invitations are withdrawn too. It
-// changes the books only: publish a CRL next, or, when one of the returned records IsCA, an ARL. Revoking the issuing CA
-// needs the root's key.
+// changes the books only: publish a CRL next, or, when one of the returned records IsCA, an ARL. Revoking the issuing
+// CA needs the root's key.
 func (v *Revocations) Revoke(which Selection, reason store.Reason) (revoked []store.Record, err error) {
 	if reason.String() == "" {
-		return nil, fmt.Errorf("cannot revoke for reason %d: it is none of %s", int(reason), strings.Join(store.ReasonNames(), ", "))
+		return nil, fmt.Errorf("cannot revoke for reason %d: it is none of %s", int(reason),
+			strings.Join(store.ReasonNames(), ", "))
 	}
 	err = v.locks.books(func() error {
 		revoked, err = v.revoke(which, reason)
@@ -37,7 +38,9 @@ func (v *Revocations) Revoke(which Selection, reason store.Reason) (revoked []st
 }
 
 func (v *Revocations) revoke(which Selection, reason store.Reason) ([]store.Record, error) {
-	chosen, err := v.choose(which, func(r store.Record) bool { return r.Status != store.Revoked || r.Held() && reason != store.Hold })
+	chosen, err := v.choose(which, func(r store.Record) bool {
+		return r.Status != store.Revoked || r.Held() && reason != store.Hold
+	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot revoke: %w", err)
 	}
@@ -67,7 +70,8 @@ func (v *Revocations) Release(which Selection) (released []store.Record, err err
 }
 
 // each changes the records and reads them again.
-func (v *Revocations) each(verb string, chosen []store.Record, change func(store.Record) error) (done []store.Record, err error) {
+func (v *Revocations) each(verb string, chosen []store.Record, change func(store.Record) error) ([]store.Record, error) {
+	var done []store.Record
 	for _, r := range chosen {
 		if err := change(r); err != nil {
 			return done, fmt.Errorf("cannot %s certificate %s of %s: %w", verb, r.Serial, r.Identity, err)
@@ -86,7 +90,8 @@ func (v *Revocations) releaseOne(r store.Record) error {
 	case r.Status != store.Revoked:
 		return store.ErrNotHeld
 	case !r.Held():
-		return fmt.Errorf("it was revoked at %s for good (%s); issue a new one", r.RevokedAt.Format("2006-01-02 15:04:05 MST"), r.Reason)
+		return fmt.Errorf("it was revoked at %s for good (%s); issue a new one",
+			r.RevokedAt.Format("2006-01-02 15:04:05 MST"), r.Reason)
 	}
 	if err := v.trail.certificate(audit.CertificateReleased, r, ""); err != nil {
 		return err

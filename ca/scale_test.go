@@ -48,13 +48,15 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// longestRevocation revokes one certificate after the other while another program publishes, and returns the time of the slowest.
+// longestRevocation revokes one certificate after the other while another program publishes, and returns the time of
+// the slowest.
 func longestRevocation(b *testing.B, c *CA) (longest time.Duration) {
 	var issued []*Issued
 	for range 100 {
 		csr, err := NewCSR(must(GenerateKey(P256)))
 		require.NoError(b, err)
-		one, err := c.Certificates.Issue(Request{Profile: "tla", Identity: must(pki.ParseIdentity("urn:tlagate:cab1:tla:t1")), CSR: csr})
+		one, err := c.Certificates.Issue(Request{Profile: "tla",
+			Identity: must(pki.ParseIdentity("urn:tlagate:cab1:tla:t1")), CSR: csr})
 		require.NoError(b, err)
 		issued = append(issued, one)
 	}

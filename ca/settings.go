@@ -22,7 +22,7 @@ import (
 // Settings are what a CA is given for life, at init.
 type Settings struct {
 	Format    int      `json:"format"`     // of this file: 1
-	Name      string   `json:"name"`       // of the CAs, 1 to 48 characters; begins with TEST in a lab; "" = "TEST tlagate"
+	Name      string   `json:"name"`       // of the CAs, 1 to 48 characters; TEST… in a lab; "" = "TEST tlagate"
 	URL       string   `json:"url"`        // where public/ is served; "" = http://pki.example.invalid, for labs
 	OCSPURL   string   `json:"ocsp_url"`   // of the responder; "" = URL/ocsp
 	Policy    string   `json:"policy"`     // OID above the policies of the profiles; "" = 2.999.1, for labs

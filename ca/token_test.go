@@ -90,7 +90,8 @@ func noKeyIn(t *testing.T, dir string) {
 func TestSP3WithoutThePINTheCADoesNothing(t *testing.T) {
 	token, dir := keystest.NewToken(t), filepath.Join(t.TempDir(), "ca")
 	pins := 0
-	require.NoError(t, ca.Init(dir, ca.InitConfig{Settings: ca.Settings{IssuingKey: keys.Spec(token.Asked("issuing"))}, Keys: asked(&pins)}))
+	require.NoError(t, ca.Init(dir, ca.InitConfig{Settings: ca.Settings{IssuingKey: keys.Spec(token.Asked("issuing"))},
+		Keys: asked(&pins)}))
 	for _, refuse := range []keys.Config{
 		{},
 		{PIN: func(string) ([]byte, error) { return []byte("0000-wrong"), nil }},

@@ -10,7 +10,8 @@ import (
 	"tlagate/ca/store"
 )
 
-// AuditFile is the trace of the CA in dir (annex codes G2, SA2). Whatever program changes the books, it is written there.
+// AuditFile is the trace of the CA in dir (annex codes G2, SA2). Whatever program changes the books, it is written
+// there.
 func AuditFile(dir string) string { return filepath.Join(dir, "audit.jsonl") }
 
 // trail records what is done with the CA, and which account did it.
@@ -66,7 +67,8 @@ func (t *trail) certificate(kind audit.Kind, r store.Record, why string) error {
 
 // arl records a list of the root's.
 func (t *trail) arl(list *List) error {
-	return t.record(audit.ARLPublished, audit.Number(list.Number), audit.Count(list.Entries), audit.Until(list.NextUpdate))
+	return t.record(audit.ARLPublished, audit.Number(list.Number), audit.Count(list.Entries),
+		audit.Until(list.NextUpdate))
 }
 
 // keyFailed records that a key of the CA cannot be used.

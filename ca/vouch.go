@@ -60,9 +60,9 @@ func vouching(cert *x509.Certificate) (x509.SignatureAlgorithm, crypto.SignerOpt
 	return x509.SHA256WithRSAPSS, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256}
 }
 
-// Answer signs an OCSP answer about one of our good certificates with the issuing CA's own key, as RFC 6960 section 2.2 lets
-// a CA do: for the EST server, whose clients know no responder yet. The answer is valid for life. A certificate that is not
-// good by the books gets none, and the error is a *Denied.
+// Answer signs an OCSP answer about one of our good certificates with the issuing CA's own key, as RFC 6960 section 2.2
+// lets a CA do: for the EST server, whose clients know no responder yet. The answer is valid for life. A certificate
+// that is not good by the books gets none, and the error is a *Denied.
 func (c *CA) Answer(cert *x509.Certificate, life time.Duration) (der []byte, end time.Time, err error) {
 	r, err := c.ours(cert)
 	if err != nil {

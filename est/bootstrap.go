@@ -29,7 +29,8 @@ type Anchor struct {
 }
 
 // Find gets CA certificates and ARL from a server that proves nothing and learns nothing, and takes from them what code
-// names (docs/enrolment.md, section 2). The error is ErrAnchor, *Unreachable, *BadAnswer, *Problem, *pki.Refusal or *pki.Rejected.
+// names (docs/enrolment.md, section 2). The error is ErrAnchor, *Unreachable, *BadAnswer, *Problem, *pki.Refusal or
+// *pki.Rejected.
 func (b Bootstrap) Find(ctx context.Context, code Code) (*Anchor, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
@@ -43,7 +44,8 @@ func (b Bootstrap) Find(ctx context.Context, code Code) (*Anchor, error) {
 	}
 	found := &Anchor{Root: certs[i], ARL: arl}
 	found.Trust, err = pki.OpenTrust(pki.TrustConfig{
-		Known: []pki.Anchor{{Cert: found.Root, Practices: b.practices()}}, Production: b.Production, Clock: b.Clock, Log: b.Log})
+		Known:      []pki.Anchor{{Cert: found.Root, Practices: b.practices()}},
+		Production: b.Production, Clock: b.Clock, Log: b.Log})
 	if err != nil {
 		return nil, err
 	}

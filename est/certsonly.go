@@ -27,8 +27,9 @@ var (
 
 var errCertsOnly = errors.New("it is no certs-only CMS message in DER (RFC 7030 section 4.1.3)")
 
-// parseCertsOnly reads an answer: base64 (RFC 4648; white space does not matter) of a certs-only message (RFC 5272 section 4.1). It is
-// DER to the last octet, with 1 to maxCerts certificates: an unproven server sends the first of these.
+// parseCertsOnly reads an answer: base64 (RFC 4648; white space does not matter) of a certs-only message (RFC 5272
+// section 4.1). It is DER to the last octet, with 1 to maxCerts certificates: an unproven server sends the first of
+// these.
 func parseCertsOnly(body []byte) ([]*x509.Certificate, error) {
 	if len(body) > maxMessage {
 		return nil, fmt.Errorf("it is longer than %d octets", maxMessage)
@@ -81,7 +82,8 @@ func certsOf(der cryptobyte.String) (list cryptobyte.String, ok bool) {
 		info.ReadASN1(&wrapped, certificates) && info.Empty() &&
 		wrapped.ReadASN1(&signed, cbasn1.SEQUENCE) && wrapped.Empty() &&
 		signed.ReadASN1Integer(&version) && signed.SkipASN1(cbasn1.SET) &&
-		signed.ReadASN1(&content, cbasn1.SEQUENCE) && content.ReadASN1ObjectIdentifier(&inner) && inner.Equal(oidData) && content.Empty() &&
+		signed.ReadASN1(&content, cbasn1.SEQUENCE) && content.ReadASN1ObjectIdentifier(&inner) &&
+		inner.Equal(oidData) && content.Empty() &&
 		signed.ReadASN1(&list, certificates) && signed.SkipOptionalASN1(crls) &&
 		signed.SkipASN1(cbasn1.SET) && signed.Empty()
 	return list, ok

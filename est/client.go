@@ -29,7 +29,8 @@ var (
 	GatewayServer = Profile{"gateway-server", pki.RoleGateway, x509.ExtKeyUsageServerAuth}
 )
 
-// Client asks an EST server for certificates. It sends nothing before the server has passed every check that a peer has to.
+// Client asks an EST server for certificates. It sends nothing before the server has passed every check that a peer has
+// to.
 type Client struct {
 	Place       Place
 	Trust       *pki.Trust
@@ -40,18 +41,21 @@ type Client struct {
 
 const requestTime = 30 * time.Second
 
-// Enrol asks for a first certificate of a profile: with a code, or (nil) with our client certificate. It returns the certificate, then
-// its issuing CA. Key is never sent. The error is *Unreachable, *BadAnswer, *Problem, *pki.Refusal or *pki.Rejected.
+// Enrol asks for a first certificate of a profile: with a code, or (nil) with our client certificate. It returns the
+// certificate, then its issuing CA. Key is never sent. The error is *Unreachable, *BadAnswer, *Problem, *pki.Refusal or
+// *pki.Rejected.
 func (c *Client) Enrol(ctx context.Context, key crypto.Signer, p Profile, code *Code) ([]*x509.Certificate, error) {
 	return c.get(ctx, key, p, question{path: pathPrefix + "/" + p.Label + "/simpleenroll", code: code}, nil)
 }
 
 // Reenrol asks for the next certificate of a profile, to replace old, with our client certificate.
-func (c *Client) Reenrol(ctx context.Context, key crypto.Signer, p Profile, old *x509.Certificate) ([]*x509.Certificate, error) {
+func (c *Client) Reenrol(ctx context.Context, key crypto.Signer, p Profile,
+	old *x509.Certificate) ([]*x509.Certificate, error) {
 	return c.get(ctx, key, p, question{path: pathPrefix + "/" + p.Label + "/simplereenroll"}, old)
 }
 
-func (c *Client) get(ctx context.Context, key crypto.Signer, p Profile, q question, old *x509.Certificate) ([]*x509.Certificate, error) {
+func (c *Client) get(ctx context.Context, key crypto.Signer, p Profile, q question,
+	old *x509.Certificate) ([]*x509.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Timeout, requestTime))
 	defer cancel()
 	want, err := c.wants(p, old)
@@ -102,7 +106,8 @@ func (c *Client) connect(ctx context.Context) (*exchange, error) {
 		return nil, err
 	}
 	party := &pki.Party{Trust: c.Trust, Certificate: c.Certificate}
-	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}, DNSName: c.Place.Name, SNI: c.Place.sni()}
+	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}, DNSName: c.Place.Name,
+		SNI: c.Place.sni()}
 	prove := party.Client
 	if c.Certificate == nil {
 		prove = party.Anonymous
@@ -123,8 +128,10 @@ func (x *exchange) newRequest(key crypto.Signer, like *x509.Certificate) ([]byte
 	return newRequest(key, like, binding)
 }
 
-// judge takes the certificate for our key out of the answer, checks that it is what was asked for, and puts its issuers behind it.
-func (c *Client) judge(body []byte, cas []*x509.Certificate, key crypto.Signer, want pki.Want) ([]*x509.Certificate, error) {
+// judge takes the certificate for our key out of the answer, checks that it is what was asked for, and puts its issuers
+// behind it.
+func (c *Client) judge(body []byte, cas []*x509.Certificate, key crypto.Signer,
+	want pki.Want) ([]*x509.Certificate, error) {
 	certs, err := parseCertsOnly(body)
 	if err != nil {
 		return nil, err

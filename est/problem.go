@@ -70,7 +70,8 @@ func short(text string) string {
 }
 
 // ErrAnchor: the PKI that answers is not the one that made the code. Nothing secret was sent to it.
-var ErrAnchor = errors.New("cannot enrol: the PKI that answers there is not the one that made this code; nothing secret was sent to it")
+var ErrAnchor = errors.New("cannot enrol: the PKI that answers there is not the one that made this code; nothing " +
+	"secret was sent to it")
 
 // Unreachable: nobody answers at the place.
 type Unreachable struct {

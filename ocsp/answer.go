@@ -33,8 +33,8 @@ var (
 	refuseForeign   = &refusal{der: unauthorized, reason: "foreign_issuer"}
 )
 
-// passingValidity is that of an answer that may soon change for the better: nothing should be refused for an hour because
-// somebody asked about it a moment before it was issued.
+// passingValidity is that of an answer that may soon change for the better: nothing should be refused for an hour
+// because somebody asked about it a moment before it was issued.
 const passingValidity = time.Minute
 
 // respond answers one request, with a signed answer or a refusal. q is nil when the request cannot be read.
@@ -98,8 +98,8 @@ func (r *Responder) live(q *request, now time.Time) (*answer, error) {
 	return r.sign(q.ids, statuses, q.nonce, now)
 }
 
-// know returns what the books say of a certificate. What is kept is good until the books change; a kept answer survives a
-// change that was about others.
+// know returns what the books say of a certificate. What is kept is good until the books change; a kept answer survives
+// a change that was about others.
 func (r *Responder) know(id *certID) (*entry, error) {
 	generation := r.generation.Load() // before the lookup: a change during it makes the entry old
 	e := r.cache.get(id.raw)

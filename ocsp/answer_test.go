@@ -84,7 +84,8 @@ func TestC2RevocationIsSeen(t *testing.T) {
 	_, before := post(t, url, b.ask(other, crypto.SHA256))
 	b.revoke(cert, store.KeyCompromise)
 	require.Eventually(t, is(xocsp.Revoked), patience, time.Millisecond)
-	b.exec(`UPDATE certificates SET status = 'good', revoked_at = '0001-01-01 00:00:00+00:00' WHERE serial_number = ?`, cert.SerialNumber.String())
+	b.exec(`UPDATE certificates SET status = 'good', revoked_at = '0001-01-01 00:00:00+00:00' WHERE serial_number = ?`,
+		cert.SerialNumber.String())
 	require.Eventually(t, is(xocsp.Good), patience, time.Millisecond)
 
 	signed := r.tally().Signed
@@ -255,8 +256,8 @@ func TestDatabaseIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "its version is 2")
 }
 
-// TestC2HalfWritten: a writer that died in the middle of a commit leaves a journal that only a writer can roll back. What
-// is half written is not believed; when the CA has opened its database again, all is well.
+// TestC2HalfWritten: a writer that died in the middle of a commit leaves a journal that only a writer can roll back.
+// What is half written is not believed; when the CA has opened its database again, all is well.
 func TestC2HalfWritten(t *testing.T) {
 	b := newBed(t)
 	cert := b.tla("one")
@@ -264,7 +265,8 @@ func TestC2HalfWritten(t *testing.T) {
 	require.NoError(t, err)
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	for _, statement := range []string{`PRAGMA cache_size = 1`, `BEGIN IMMEDIATE`, `UPDATE certificates SET status = 'revoked', pem = pem || zeroblob(100000)`} {
+	for _, statement := range []string{`PRAGMA cache_size = 1`, `BEGIN IMMEDIATE`,
+		`UPDATE certificates SET status = 'revoked', pem = pem || zeroblob(100000)`} {
 		_, err := db.Exec(statement)
 		require.NoError(t, err)
 	}
@@ -282,7 +284,8 @@ func TestC2HalfWritten(t *testing.T) {
 	require.Equal(t, xocsp.Good, b.status(b.open(), cert).Status)
 }
 
-// TestConcurrency: many ask while certificates are revoked, issued, and our own is replaced. Nobody sees a revoked one good again.
+// TestConcurrency: many ask while certificates are revoked, issued, and our own is replaced. Nobody sees a revoked one
+// good again.
 func TestConcurrency(t *testing.T) {
 	b := newBed(t)
 	cert, second := b.tla("one"), b.delegate()

@@ -43,7 +43,8 @@ func newBed(t testing.TB) *bed {
 	b := &bed{t: t, dir: filepath.Join(t.TempDir(), "ca")}
 	require.NoError(t, ca.Init(b.dir, ca.InitConfig{RootKey: ca.P256}))
 	b.reopen()
-	b.cfg = Config{Issuer: b.ca.Issuing, Certificate: b.delegate(), Database: filepath.Join(b.dir, "ca.db"), Poll: 5 * time.Millisecond}
+	b.cfg = Config{Issuer: b.ca.Issuing, Certificate: b.delegate(), Database: filepath.Join(b.dir, "ca.db"),
+		Poll: 5 * time.Millisecond}
 	return b
 }
 

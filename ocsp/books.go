@@ -208,7 +208,8 @@ func (b *books) issued() (n int, err error) {
 	defer b.mu.RUnlock()
 	ctx, cancel := context.WithTimeout(context.Background(), readLimit)
 	defer cancel()
-	err = b.db.QueryRowContext(ctx, `SELECT count(*) FROM certificates WHERE authority_key_identifier = ?`, b.issuer).Scan(&n)
+	err = b.db.QueryRowContext(ctx, `SELECT count(*) FROM certificates WHERE authority_key_identifier = ?`,
+		b.issuer).Scan(&n)
 	return n, err
 }
 

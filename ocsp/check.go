@@ -41,7 +41,8 @@ func checkCertificate(cfg Config) (*signer, Finding) {
 	if s, f.Err = newSigner(cfg.Issuer, cfg.Certificate, cfg.Clock()); f.Err != nil {
 		return nil, f
 	}
-	f.Detail = fmt.Sprintf("%x of %s, until %s, OCSPSigning, nocheck", s.cert.SerialNumber, s.cert.Subject.CommonName, stamp(s.cert.NotAfter))
+	f.Detail = fmt.Sprintf("%x of %s, until %s, OCSPSigning, nocheck", s.cert.SerialNumber, s.cert.Subject.CommonName,
+		stamp(s.cert.NotAfter))
 	if left := s.cert.NotAfter.Sub(cfg.Clock()); left < endNear {
 		f.Detail += ": it ends soon, issue a new one"
 	}

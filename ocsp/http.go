@@ -80,9 +80,10 @@ func (r *Responder) receive(w http.ResponseWriter, q *http.Request) (der []byte,
 	return nil, http.StatusMethodNotAllowed
 }
 
-// receiveGET reads base64 from the path. A request's base64 begins with M, so where the path of the URL before it ends is
-// not in doubt; base64 has slashes, which clients escape or not, or double by mistake. Its plus signs arrive as blanks where
-// something on the way took the path for a form, and some clients leave the padding out: nothing is lost by either.
+// receiveGET reads base64 from the path. A request's base64 begins with M, so where the path of the URL before it ends
+// is not in doubt; base64 has slashes, which clients escape or not, or double by mistake. Its plus signs arrive as
+// blanks where something on the way took the path for a form, and some clients leave the padding out: nothing is lost
+// by either.
 func (r *Responder) receiveGET(q *http.Request) (der []byte, status int) {
 	text := strings.TrimLeft(strings.TrimPrefix(q.URL.Path, r.cfg.Path), "/")
 	switch {

@@ -3,7 +3,8 @@ package ocsp
 import (
 	"bytes"
 	"crypto"
-	_ "crypto/sha1" // a certID's hash names an issuer, it protects nothing: SHA-1 is what most clients use (RFC 5019, 2.1.1)
+	// a certID's hash names an issuer, it protects nothing: SHA-1 is what most clients use (RFC 5019, 2.1.1)
+	_ "crypto/sha1"
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	"crypto/x509"
@@ -66,7 +67,8 @@ func publicKeyBits(cert *x509.Certificate) ([]byte, error) {
 	in := cryptobyte.String(cert.RawSubjectPublicKeyInfo)
 	var fields cryptobyte.String
 	var bits []byte
-	if !in.ReadASN1(&fields, asn1.SEQUENCE) || !fields.SkipASN1(asn1.SEQUENCE) || !fields.ReadASN1BitStringAsBytes(&bits) {
+	if !in.ReadASN1(&fields, asn1.SEQUENCE) || !fields.SkipASN1(asn1.SEQUENCE) ||
+		!fields.ReadASN1BitStringAsBytes(&bits) {
 		return nil, fmt.Errorf("cannot read the public key of %q", cert.Subject.CommonName)
 	}
 	return bits, nil

@@ -53,7 +53,8 @@ const (
 func parseRequest(der []byte, most int) (*request, error) {
 	in := cryptobyte.String(der)
 	var outer, tbs, list cryptobyte.String
-	if !in.ReadASN1(&outer, asn1.SEQUENCE) || !in.Empty() || !outer.ReadASN1(&tbs, asn1.SEQUENCE) || !skipSignature(&outer) {
+	if !in.ReadASN1(&outer, asn1.SEQUENCE) || !in.Empty() || !outer.ReadASN1(&tbs, asn1.SEQUENCE) ||
+		!skipSignature(&outer) {
 		return nil, errMalformed
 	}
 	if !skipVersion(&tbs) || !tbs.SkipOptionalASN1(explicit1) || !tbs.ReadASN1(&list, asn1.SEQUENCE) {

@@ -86,8 +86,8 @@ func (c Config) faults() (list []error) {
 // maxValidity: an answer should not outlast a CRL by much.
 const maxValidity = 48 * time.Hour
 
-// Responder answers. Its methods may be called at once from anywhere. It is a prometheus.Collector: register it to have its
-// metrics.
+// Responder answers. Its methods may be called at once from anywhere. It is a prometheus.Collector: register it to have
+// its metrics.
 type Responder struct {
 	cfg    Config
 	log    *slog.Logger
@@ -146,7 +146,8 @@ const endNear = 14 * 24 * time.Hour
 
 func (r *Responder) warnOfEnd(s *signer) {
 	if left := s.cert.NotAfter.Sub(r.cfg.Clock()); left < endNear {
-		r.log.Warn("the delegated certificate ends soon: issue a new one with profile ocsp", "until", stamp(s.cert.NotAfter))
+		r.log.Warn("the delegated certificate ends soon: issue a new one with profile ocsp",
+			"until", stamp(s.cert.NotAfter))
 	}
 }
 
@@ -195,7 +196,8 @@ func (r *Responder) tell(err error) {
 	}
 }
 
-// lookAtOurselves stops the answers when the delegated certificate is revoked: having nocheck, it is checked by nobody else.
+// lookAtOurselves stops the answers when the delegated certificate is revoked: having nocheck, it is checked by nobody
+// else.
 func (r *Responder) lookAtOurselves() error {
 	s := r.signer.Load()
 	own, err := r.books.lookup(s.cert.SerialNumber)
@@ -211,7 +213,8 @@ func (s *signer) mayStay(own status) error {
 	if own.kind == good {
 		return nil
 	}
-	return fmt.Errorf("the delegated certificate %x is revoked, or not in the books: issue a new one with profile ocsp", s.cert.SerialNumber)
+	return fmt.Errorf("the delegated certificate %x is revoked, or not in the books: issue a new one with profile ocsp",
+		s.cert.SerialNumber)
 }
 
 // bar stops all answers, or lets them go on when why is nil.

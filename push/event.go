@@ -59,7 +59,8 @@ func (e Event) Denied() (pki.Denied, error) {
 	}
 	serial, ok := new(big.Int).SetString(e.Serial, 16)
 	if !ok || serial.Sign() <= 0 || serial.BitLen() > 160 {
-		return pki.Denied{}, fmt.Errorf("cannot read the event: serial is no number of at most 20 octets in hexadecimal")
+		return pki.Denied{}, fmt.Errorf(
+			"cannot read the event: serial is no number of at most 20 octets in hexadecimal")
 	}
 	d := pki.Denied{IssuerKeyID: issuer, Serial: serial, Reason: reasons[e.Reason]}
 	if e.At != nil {

@@ -19,13 +19,15 @@ import (
 
 // Config configures a Subscriber. It must not be changed once given.
 type Config struct {
-	URL      string        // of the server: https://host:port
-	Party    *pki.Party    // our client certificate, and the trust store that learns
-	Silence  time.Duration // without a line for so long the stream is dead; 0 = 15 s (the server says something every 5 s)
+	URL   string     // of the server: https://host:port
+	Party *pki.Party // our client certificate, and the trust store that learns
+	// without a line for so long the stream is dead; 0 = 15 s (the server says something every 5 s)
+	Silence  time.Duration
 	Retry    time.Duration // first wait before another try, doubled up to MaxRetry; 0 = 500 ms
 	MaxRetry time.Duration // 0 = 30 s
-	Spread   time.Duration // CRL URLs are asked up to so long after a new list is told, so that not all gateways come at once; 0 = 2 s
-	Log      *slog.Logger  // nil = discard
+	// CRL URLs are asked up to so long after a new list is told, so that not all gateways come at once; 0 = 2 s
+	Spread time.Duration
+	Log    *slog.Logger // nil = discard
 }
 
 // Subscriber listens to one server for as long as Run runs.
@@ -210,7 +212,8 @@ func (s *Subscriber) lost(err error) {
 	}
 	s.state.Up, s.state.Why = false, err.Error()
 	if !known {
-		s.cfg.Log.Warn("revocations are not pushed; CRL and OCSP remain", "peer", "claimed pki", "reason", reasonOf(err), "error", err)
+		s.cfg.Log.Warn("revocations are not pushed; CRL and OCSP remain", "peer", "claimed pki",
+			"reason", reasonOf(err), "error", err)
 	}
 }
 

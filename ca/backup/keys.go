@@ -57,7 +57,8 @@ func Identities(file string) ([]age.Identity, error) {
 		return nil, fmt.Errorf("cannot read the identity: %w", err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("cannot use the identity %s: others can read it (mode %04o); it may be compromised; if not, chmod 600 it", file, info.Mode().Perm())
+		return nil, fmt.Errorf("cannot use the identity %s: others can read it (mode %04o); it may be compromised; "+
+			"if not, chmod 600 it", file, info.Mode().Perm())
 	}
 	ids, err := age.ParseIdentities(in)
 	if err != nil {
@@ -66,7 +67,8 @@ func Identities(file string) ([]age.Identity, error) {
 	return ids, nil
 }
 
-// NewKey makes an identity (ML-KEM-768 + X25519) in file and the recipient that belongs to it in file.pub. Neither may exist.
+// NewKey makes an identity (ML-KEM-768 + X25519) in file and the recipient that belongs to it in file.pub. Neither may
+// exist.
 func NewKey(file string) error {
 	id, err := age.GenerateHybridIdentity()
 	if err != nil {
@@ -84,7 +86,8 @@ const minPassphrase = 20
 // Passphrase returns the recipient that a passphrase makes (scrypt, N = 2^18).
 func Passphrase(text string) (age.Recipient, error) {
 	if len(text) < minPassphrase {
-		return nil, fmt.Errorf("cannot use the passphrase: it has %d characters, want %d or more: take six words or more by dice", len(text), minPassphrase)
+		return nil, fmt.Errorf("cannot use the passphrase: it has %d characters, want %d or more: take six words or "+
+			"more by dice", len(text), minPassphrase)
 	}
 	return age.NewScryptRecipient(text)
 }

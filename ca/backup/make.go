@@ -34,8 +34,8 @@ type Made struct {
 	SHA256 string // of the file: to be written down
 }
 
-// Make makes a backup, all of it or nothing, mode 0600. The CA may be in use meanwhile: whoever writes to the books waits while
-// they are copied, readers do not. It needs the issuing CA's key, which signs the manifest.
+// Make makes a backup, all of it or nothing, mode 0600. The CA may be in use meanwhile: whoever writes to the books
+// waits while they are copied, readers do not. It needs the issuing CA's key, which signs the manifest.
 func Make(cfg Config) (made Made, err error) {
 	if _, err := os.Lstat(cfg.To); !errors.Is(err, fs.ErrNotExist) {
 		return made, fmt.Errorf("cannot write the backup %s: %w", cfg.To, errors.Join(err, fs.ErrExist))
@@ -50,7 +50,8 @@ func Make(cfg Config) (made Made, err error) {
 	if made, err = m.write(out); err != nil {
 		return made, fmt.Errorf("cannot make the backup: %w", err)
 	}
-	if err := errors.Join(out.Sync(), out.Close(), os.Rename(out.Name(), cfg.To), ca.SyncDir(filepath.Dir(cfg.To))); err != nil {
+	err = errors.Join(out.Sync(), out.Close(), os.Rename(out.Name(), cfg.To), ca.SyncDir(filepath.Dir(cfg.To)))
+	if err != nil {
 		return made, fmt.Errorf("cannot write the backup %s: %w", cfg.To, err)
 	}
 	return made, nil

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// content is what was read from an archive: all of it, and its files are those of its manifest. Who signed the manifest is
-// not looked at yet.
+// content is what was read from an archive: all of it, and its files are those of its manifest. Who signed the manifest
+// is not looked at yet.
 type content struct {
 	Manifest
 	text      []byte // the manifest as it was signed

@@ -33,7 +33,8 @@ type Restored struct {
 }
 
 // Restore makes a CA from a backup, all of it or nothing. Before it is there it has passed its self-check and caught up
-// with the lists that the world has (see [ca.Recovery.CatchUp]): nothing revoked becomes good, unless AcceptLoss. It signs nothing.
+// with the lists that the world has (see [ca.Recovery.CatchUp]): nothing revoked becomes good, unless AcceptLoss. It
+// signs nothing.
 func Restore(cfg RestoreConfig) (r Restored, err error) {
 	err = ca.Beside(cfg.Dir, func(draft string) error {
 		c, err := unpack(cfg, draft)

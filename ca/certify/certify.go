@@ -129,7 +129,8 @@ func (p Profile) cfssl() *config.SigningProfile {
 
 var oidAuthorityKeyID = asn1.ObjectIdentifier{2, 5, 29, 35}
 
-// nameItself returns a root an authority key identifier of its own key (RFC 5280, 4.2.1.1), which is not cfssl's to fill in.
+// nameItself returns a root an authority key identifier of its own key (RFC 5280, 4.2.1.1), which is not cfssl's to
+// fill in.
 func nameItself(pub crypto.PublicKey, profile *config.SigningProfile, request *signer.SignRequest) error {
 	ski, err := KeyID(pub)
 	if err != nil {

@@ -33,14 +33,16 @@ func TestCRLIsThatOfTheStandardLibrary(t *testing.T) {
 		begin := time.Unix(moments.Draw(t, "thisUpdate"), 0)
 		h := crl.Header{
 			Number:     rapid.Int64Range(0, 1<<62).Draw(t, "number"),
-			ThisUpdate: begin, NextUpdate: begin.Add(time.Duration(rapid.IntRange(0, 1e9).Draw(t, "life")) * time.Second),
+			ThisUpdate: begin, NextUpdate: begin.Add(time.Duration(rapid.IntRange(0, 1e9).Draw(t,
+				"life")) * time.Second),
 		}
 		ours, theirs := crl.NewEntries(0), []x509.RevocationListEntry(nil)
 		for range rapid.IntRange(0, 300).Draw(t, "entries") {
 			octets := rapid.SliceOfN(rapid.Byte(), 1, 20).Draw(t, "serial")
 			e := x509.RevocationListEntry{
 				SerialNumber:   new(big.Int).SetBytes(octets),
-				RevocationTime: time.Unix(moments.Draw(t, "revoked"), 0), ReasonCode: rapid.IntRange(0, 10).Draw(t, "reason"),
+				RevocationTime: time.Unix(moments.Draw(t, "revoked"), 0), ReasonCode: rapid.IntRange(0, 10).Draw(t,
+					"reason"),
 			}
 			require.NoError(t, ours.Add(e.SerialNumber, e.RevocationTime, e.ReasonCode))
 			theirs = append(theirs, e)

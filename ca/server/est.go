@@ -21,8 +21,8 @@ import (
 	"tlagate/pki/listen"
 )
 
-// This file is the EST server (RFC 7030, RFC 8951): its listener, its paths, and what it answers anyone. estenrol.go issues.
-// docs/enrolment.md, section 3, is the specification.
+// This file is the EST server (RFC 7030, RFC 8951): its listener, its paths, and what it answers anyone. estenrol.go
+// issues. docs/enrolment.md, section 3, is the specification.
 
 // EST bounds the EST server. The zero value is fine.
 type EST struct {
@@ -80,8 +80,9 @@ func (s *Server) serveEST(l net.Listener) (net.Listener, *http.Server) {
 	party.Certificate = s.staple.certificate
 	// All devices of an operator may come from one address, that of their gateway, which bounds each of them itself.
 	accepting := listen.Config{Party: &party, Log: s.log, Open: true, Handshakes: s.cfg.EST.Connections}
+	public := &files{place: s.cfg.CA.Public, log: s.log, held: map[string]*file{}}
 	return listen.New(l, accepting), &http.Server{
-		Handler:           newESTServer(s.cfg.CA, s.cfg.EST, s.log).handler(&files{place: s.cfg.CA.Public, log: s.log, held: map[string]*file{}}),
+		Handler:           newESTServer(s.cfg.CA, s.cfg.EST, s.log).handler(public),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       estReadTime,
 		WriteTimeout:      estSignTime,
@@ -137,7 +138,8 @@ func (e *estServer) csrattrs(w http.ResponseWriter, _ *http.Request) {
 	answer(w, "application/csrattrs", csrAttributes())
 }
 
-// answer sends DER as RFC 7030 does: base64. The header that says so means nothing (RFC 8951 section 3.1) but to older clients.
+// answer sends DER as RFC 7030 does: base64. The header that says so means nothing (RFC 8951 section 3.1) but to older
+// clients.
 func answer(w http.ResponseWriter, kind string, der []byte) {
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Content-Transfer-Encoding", "base64")
@@ -161,7 +163,8 @@ var (
 	tag0 = cbasn1.Tag(0).ContextSpecific().Constructed()
 )
 
-// certsOnly returns certificates (DER) as a CMS message that signs nothing (RFC 5272 section 4.1, RFC 5652 section 5.1).
+// certsOnly returns certificates (DER) as a CMS message that signs nothing (RFC 5272 section 4.1, RFC 5652 section
+// 5.1).
 func certsOnly(certs ...[]byte) []byte {
 	var out cryptobyte.Builder
 	out.AddASN1(cbasn1.SEQUENCE, func(info *cryptobyte.Builder) {

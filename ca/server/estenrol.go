@@ -45,7 +45,8 @@ var denials = map[ca.Word]estProblem{
 	ca.WrongProfile:       {status: http.StatusForbidden, word: "wrong_profile"},
 	ca.BadRequest:         {status: http.StatusBadRequest, word: "bad_request"},
 	ca.BadKey:             {status: http.StatusBadRequest, word: "bad_key"},
-	ca.KeyTaken:           {status: http.StatusBadRequest, word: "bad_key", text: "this key cannot be certified for you: make a new one"},
+	ca.KeyTaken: {status: http.StatusBadRequest, word: "bad_key",
+		text: "this key cannot be certified for you: make a new one"},
 }
 
 // comeBack is what not_available advises.
@@ -58,7 +59,8 @@ func problemOf(err error) *estProblem {
 	p, known := denials[ca.DeniedFor(err)]
 	switch {
 	case !known:
-		p = estProblem{status: http.StatusServiceUnavailable, word: "not_available", text: "the CA cannot sign now: try again later", after: comeBack}
+		p = estProblem{status: http.StatusServiceUnavailable, word: "not_available",
+			text: "the CA cannot sign now: try again later", after: comeBack}
 	case p.text == "":
 		p.text = err.Error()
 	}
@@ -66,8 +68,8 @@ func problemOf(err error) *estProblem {
 	return &p
 }
 
-// write answers. A 401 asks for a code (RFC 7030 section 3.2.3). A caller that fails too often has its connection closed: the next try
-// costs it a handshake.
+// write answers. A 401 asks for a code (RFC 7030 section 3.2.3). A caller that fails too often has its connection
+// closed: the next try costs it a handshake.
 func (p *estProblem) write(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
@@ -131,11 +133,13 @@ func (e *estServer) respond(w http.ResponseWriter, r *http.Request, issue func(c
 	issued, err := issue(who)
 	if err != nil {
 		p := problemOf(err)
-		e.log.Warn("enrolment refused", "remote", r.RemoteAddr, "peer", who.peer.Identity.String(), "path", oneLine(r.URL.Path), "reason", p.word, "error", p.Error())
+		e.log.Warn("enrolment refused", "remote", r.RemoteAddr, "peer", who.peer.Identity.String(),
+			"path", oneLine(r.URL.Path), "reason", p.word, "error", p.Error())
 		p.write(w)
 		return
 	}
-	e.log.Info("certificate enrolled", "remote", r.RemoteAddr, "peer", who.peer.Identity.String(), "identity", issued.Identity,
+	e.log.Info("certificate enrolled", "remote", r.RemoteAddr, "peer", who.peer.Identity.String(),
+		"identity", issued.Identity,
 		"profile", issued.Profile, "serial", issued.Serial, "until", issued.NotAfter.Format(time.RFC3339))
 	answer(w, pkcs7Type, certsOnly(issued.Certificate.Raw))
 }
@@ -156,19 +160,21 @@ func (e *estServer) byCode(r *http.Request, who caller, shown string) (*ca.Issue
 
 // failed answers a code that is refused.
 //
-// A code's secret has 80 random bits and lives for a day: with ten thousand codes open, a thousand guesses a second find
-// one in some thousand million years. So nothing here keeps codes from being guessed, and nothing may keep a good code from being used:
-// through a gateway a whole fleet has one address, and whoever could have that address locked out would stop all of it. Hence a
-// good code is never counted nor looked at in the light of others' failures. What is bounded is what guessing costs us: each
-// unknown code is answered late, and an address that goes on has its connection closed after each, with too_many. A code that
-// was once good, being expired or used, is nobody's guess and not counted.
+// A code's secret has 80 random bits and lives for a day: with ten thousand codes open, a thousand guesses a second
+// find one in some thousand million years. So nothing here keeps codes from being guessed, and nothing may keep a good
+// code from being used: through a gateway a whole fleet has one address, and whoever could have that address locked out
+// would stop all of it. Hence a good code is never counted nor looked at in the light of others' failures. What is
+// bounded is what guessing costs us: each unknown code is answered late, and an address that goes on has its connection
+// closed after each, with too_many. A code that was once good, being expired or used, is nobody's guess and not
+// counted.
 func (e *estServer) failed(r *http.Request, err error) error {
 	if ca.DeniedFor(err) != ca.CodeUnknown {
 		return err
 	}
 	hold(r.Context(), e.delay)
 	if wait := e.failures.Take(listen.SourceOf(r.RemoteAddr)); wait > 0 {
-		p := refuse(http.StatusTooManyRequests, "too_many", "this code is unknown, and too many from your address are: wait, and ask for another")
+		p := refuse(http.StatusTooManyRequests, "too_many",
+			"this code is unknown, and too many from your address are: wait, and ask for another")
 		p.after = wait
 		return p
 	}
@@ -182,7 +188,8 @@ func hold(ctx context.Context, d time.Duration) {
 	}
 }
 
-// byCertificate issues another certificate to a client certificate's identity. The handshake has proved the owner; the books are asked again.
+// byCertificate issues another certificate to a client certificate's identity. The handshake has proved the owner; the
+// books are asked again.
 func (e *estServer) byCertificate(r *http.Request, who caller) (*ca.Issued, error) {
 	if wait := e.renewals.Missing(who.peer.Identity.String()); wait > 0 {
 		p := refuse(http.StatusTooManyRequests, "too_many", "this identity has had too many certificates of late")
@@ -199,7 +206,8 @@ func (e *estServer) byCertificate(r *http.Request, who caller) (*ca.Issued, erro
 }
 
 // certify reads the request and has the CA sign, when there is a place.
-func (e *estServer) certify(r *http.Request, who caller, sign func(csr []byte) (*ca.Issued, error)) (*ca.Issued, error) {
+func (e *estServer) certify(r *http.Request, who caller,
+	sign func(csr []byte) (*ca.Issued, error)) (*ca.Issued, error) {
 	csr, err := readRequest(r, who)
 	if err != nil {
 		return nil, err

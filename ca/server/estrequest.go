@@ -15,22 +15,24 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// readRequest returns the request for a certificate (PKCS#10, DER) that is in a body. One that is bound to a connection must be bound
-// to this one. The error is an *estProblem.
+// readRequest returns the request for a certificate (PKCS#10, DER) that is in a body. One that is bound to a connection
+// must be bound to this one. The error is an *estProblem.
 func readRequest(r *http.Request, who caller) ([]byte, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/pkcs10" {
 		return nil, refuse(http.StatusBadRequest, "bad_request", "the Content-Type must be application/pkcs10")
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "bad_request", "the request cannot be read, or is larger than %d octets", estMaxBody)
+		return nil, refuse(http.StatusBadRequest, "bad_request",
+			"the request cannot be read, or is larger than %d octets", estMaxBody)
 	}
 	der, challenge, err := parseRequest(body)
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "bad_request", "%v", err)
 	}
 	if challenge != nil && !bound(challenge, who) {
-		return nil, refuse(http.StatusBadRequest, "bad_binding", "the request's challengePassword is not base64 of this connection's tls-exporter value: it was made for another")
+		return nil, refuse(http.StatusBadRequest, "bad_binding", "the request's challengePassword is not base64 of "+
+			"this connection's tls-exporter value: it was made for another")
 	}
 	return der, nil
 }
@@ -45,8 +47,8 @@ func bound(challenge []byte, who caller) bool {
 	return err == nil && subtle.ConstantTimeCompare([]byte(base64.StdEncoding.EncodeToString(said)), []byte(want)) == 1
 }
 
-// parseRequest reads a body: base64 with or without line breaks, whatever a Content-Transfer-Encoding says (RFC 8951 section 3). It returns
-// the request, and the challengePassword in it; nil = there is none.
+// parseRequest reads a body: base64 with or without line breaks, whatever a Content-Transfer-Encoding says (RFC 8951
+// section 3). It returns the request, and the challengePassword in it; nil = there is none.
 func parseRequest(body []byte) (der, challenge []byte, err error) {
 	der, err = decodeBase64(body)
 	if err != nil {
@@ -58,7 +60,8 @@ func parseRequest(body []byte) (der, challenge []byte, err error) {
 	}
 	challenge, ok := challengeIn(csr.RawTBSCertificateRequest)
 	if !ok {
-		return nil, nil, errors.New("the attributes of the certificate request cannot be read, or have several challengePasswords")
+		return nil, nil, errors.New("the attributes of the certificate request cannot be read, or have several " +
+			"challengePasswords")
 	}
 	return der, challenge, nil
 }
@@ -72,8 +75,8 @@ func decodeBase64(text []byte) ([]byte, error) {
 
 var oidChallengePassword = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 7}
 
-// challengeIn finds the challengePassword (RFC 2985 section 5.4.1) in a CertificationRequestInfo (RFC 2986 section 4); nil = there is
-// none. Not ok: what cannot be read, or is there twice, is not passed over.
+// challengeIn finds the challengePassword (RFC 2985 section 5.4.1) in a CertificationRequestInfo (RFC 2986 section 4);
+// nil = there is none. Not ok: what cannot be read, or is there twice, is not passed over.
 func challengeIn(tbs cryptobyte.String) (found []byte, ok bool) {
 	var info, attributes cryptobyte.String
 	var present bool
@@ -100,7 +103,8 @@ func challengeIn(tbs cryptobyte.String) (found []byte, ok bool) {
 	return found, true
 }
 
-// directoryString reads the only value of a set, in one of the forms whose octets are the text. The result is never nil.
+// directoryString reads the only value of a set, in one of the forms whose octets are the text. The result is never
+// nil.
 func directoryString(values cryptobyte.String) (text []byte, ok bool) {
 	var value cryptobyte.String
 	var tag cbasn1.Tag

@@ -12,7 +12,8 @@ import (
 )
 
 // stapler adds an OCSP answer to the server's certificate: a device that enrols has no list and knows no responder
-// (docs/enrolment.md, section 2). The answer that a responder gave (trust.ocsp) goes first; else the issuing CA signs one itself.
+// (docs/enrolment.md, section 2). The answer that a responder gave (trust.ocsp) goes first; else the issuing CA signs
+// one itself.
 type stapler struct {
 	ca    *ca.CA
 	inner func() *tls.Certificate
@@ -49,7 +50,8 @@ func (s *stapler) certificate() *tls.Certificate {
 	return &with
 }
 
-// keep signs answers in time, and looks again whenever the books change: a revoked certificate is no longer vouched for.
+// keep signs answers in time, and looks again whenever the books change: a revoked certificate is no longer vouched
+// for.
 func (s *stapler) keep(ctx context.Context, news func() <-chan struct{}) {
 	tick := time.NewTicker(stapleCheck)
 	defer tick.Stop()

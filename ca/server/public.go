@@ -87,7 +87,8 @@ func (f *files) read(name string) (*file, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if held := f.held[name]; held != nil && os.SameFile(held.info, info) && held.info.ModTime().Equal(info.ModTime()) && held.info.Size() == info.Size() {
+	if held := f.held[name]; held != nil && os.SameFile(held.info, info) && held.info.ModTime().Equal(info.ModTime()) &&
+		held.info.Size() == info.Size() {
 		return held, nil
 	}
 	now, err := load(f.place(name))

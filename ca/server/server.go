@@ -83,9 +83,11 @@ func (s *Server) Serve(ctx context.Context, on Listeners) error {
 	var running sync.WaitGroup
 	running.Go(func() { s.watch(ctx) })
 	running.Go(func() { s.renew(ctx) })
-	s.run(ctx, stop, &running, listen.New(on.Events, listen.Config{Party: s.cfg.Party, Log: s.log}), s.streamServer(ctx))
+	s.run(ctx, stop, &running, listen.New(on.Events, listen.Config{Party: s.cfg.Party, Log: s.log}),
+		s.streamServer(ctx))
 	if on.Public != nil {
-		s.run(ctx, stop, &running, listen.NewRoom(listen.RoomConfig{Places: s.cfg.Public}).Listener(on.Public), s.publicServer())
+		s.run(ctx, stop, &running, listen.NewRoom(listen.RoomConfig{Places: s.cfg.Public}).Listener(on.Public),
+			s.publicServer())
 	}
 	if on.EST != nil {
 		s.staple.renew(time.Now())
@@ -103,7 +105,8 @@ func (s *Server) Serve(ctx context.Context, on Listeners) error {
 }
 
 // run serves on l until ctx ends, and ends everything when that fails.
-func (s *Server) run(ctx context.Context, stop context.CancelCauseFunc, running *sync.WaitGroup, l net.Listener, server *http.Server) {
+func (s *Server) run(ctx context.Context, stop context.CancelCauseFunc, running *sync.WaitGroup, l net.Listener,
+	server *http.Server) {
 	running.Go(func() {
 		if err := server.Serve(l); ctx.Err() == nil {
 			stop(err)

@@ -111,8 +111,9 @@ func (b *bed) subscribe(addr string, cert *tls.Certificate) (*push.Subscriber, *
 	_, port, err := net.SplitHostPort(addr)
 	require.NoError(b.t, err)
 	party := b.party(cert)
-	s, err := push.New(push.Config{URL: "https://localhost:" + port, Party: party, Retry: 20 * time.Millisecond, MaxRetry: 50 * time.Millisecond,
-		Spread: time.Hour}) // which keeps the lists out of it
+	s, err := push.New(push.Config{URL: "https://localhost:" + port, Party: party, Retry: 20 * time.Millisecond,
+		MaxRetry: 50 * time.Millisecond,
+		Spread:   time.Hour}) // which keeps the lists out of it
 	require.NoError(b.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -187,14 +188,20 @@ func TestC2WhoMayListen(t *testing.T) {
 	t.Run("C2 wrong role", func(t *testing.T) {
 		cert, _ := b.issue("tla", terminal)
 		s, _ := b.subscribe(addr, cert)
-		eventually(t, "it is refused", func() bool { return s.State().Why == "cannot listen for revocations: the server answered 403" })
+		eventually(t, "it is refused", func() bool {
+			return s.State().Why == "cannot listen for revocations: the "+
+				"server answered 403"
+		})
 	})
 	t.Run("too many streams of one peer", func(t *testing.T) {
 		cert, _ := b.issue("admin", "urn:tlagate:op:admin:a1")
 		first, _ := b.subscribe(addr, cert)
 		eventually(t, "it listens", func() bool { return first.State().Up })
 		second, _ := b.subscribe(addr, cert)
-		eventually(t, "it is refused", func() bool { return second.State().Why == "cannot listen for revocations: the server answered 429" })
+		eventually(t, "it is refused", func() bool {
+			return second.State().Why == "cannot listen for revocations: "+
+				"the server answered 429"
+		})
 		require.True(t, first.State().Up)
 	})
 	t.Run("C2 a gateway that is revoked itself is cut, and refused in the handshake", func(t *testing.T) {
@@ -222,7 +229,11 @@ func TestTheCRLIsRenewed(t *testing.T) {
 	b.serve("127.0.0.1:0", Config{Renew: 10 * time.Millisecond})
 	eventually(t, "a period has passed", func() bool { return number() == 2 })
 	require.NoError(t, os.Remove(b.ca.Public("crl.der")))
-	eventually(t, "the file is gone", func() bool { _, err := os.Stat(b.ca.Public("crl.der")); return err == nil && number() == 3 })
+	eventually(t, "the file is gone", func() bool {
+		_,
+			err := os.Stat(b.ca.Public("crl.der"))
+		return err == nil && number() == 3
+	})
 }
 
 func TestPublic(t *testing.T) {
@@ -275,7 +286,8 @@ func TestPublic(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, 2, list.Number().Int64())
 	})
-	for _, path := range []string{"/", "/ca.db", "/../ca.db", "/..%2fca.db", "/crl.pem", "/crl.der/", "//crl.der", "/issuing.key", "/../issuing/issuing.key"} {
+	for _, path := range []string{"/", "/ca.db", "/../ca.db", "/..%2fca.db", "/crl.pem", "/crl.der/", "//crl.der",
+		"/issuing.key", "/../issuing/issuing.key"} {
 		t.Run("nothing else: "+path, func(t *testing.T) {
 			resp, _ := get("GET", path)
 			require.Equal(t, 404, resp.StatusCode)

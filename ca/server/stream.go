@@ -22,10 +22,12 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 	}
 	status, reason, detail := s.refuse(r, peer)
 	if status == 0 && !s.enter(peer.Identity) {
-		status, reason, detail = http.StatusTooManyRequests, "too_many", "This peer, or all together, have as many streams as may be."
+		status, reason = http.StatusTooManyRequests, "too_many"
+		detail = "This peer, or all together, have as many streams as may be."
 	}
 	if status != 0 {
-		s.log.Warn("request refused", "remote", r.RemoteAddr, "peer", peer.Identity.String(), "reason", reason, "detail", detail)
+		s.log.Warn("request refused", "remote", r.RemoteAddr, "peer", peer.Identity.String(), "reason", reason,
+			"detail", detail)
 		problem(w, status, reason, detail)
 		return
 	}
@@ -68,7 +70,8 @@ func problem(w http.ResponseWriter, status int, reason, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"type": "urn:tlagate:problem:" + reason, "status": status, "detail": detail})
+	_ = json.NewEncoder(w).Encode(map[string]any{"type": "urn:tlagate:problem:" + reason, "status": status,
+		"detail": detail})
 }
 
 // enter takes a place; leave gives it back.

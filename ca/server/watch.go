@@ -58,7 +58,8 @@ func (w *watcher) look(ctx context.Context) error {
 		for _, e := range events {
 			w.at = e.ID
 			if w.version >= 0 { // not what was written before this start
-				w.server.log.Info("event", "id", e.ID, "kind", string(e.Kind), "identity", e.Identity, "number", fmt.Sprintf("%x", e.Serial))
+				w.server.log.Info("event", "id", e.ID, "kind", string(e.Kind), "identity", e.Identity,
+					"number", fmt.Sprintf("%x", e.Serial))
 			}
 		}
 		more = len(events) == batch

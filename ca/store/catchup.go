@@ -35,7 +35,8 @@ type Learnt struct {
 // likewise, and open invitations are withdrawn: one may have been used after the copy was made.
 func (d *DB) CatchUp(lists, newest []Published, now time.Time) (learnt Learnt, err error) {
 	err = d.inTx(func(tx *sql.Tx) error {
-		if _, err := tx.Exec(`UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'events'`, int64(LeapEvent)); err != nil {
+		if _, err := tx.Exec(`UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'events'`,
+			int64(LeapEvent)); err != nil {
 			return err
 		}
 		if err := withdrawAll(tx, now); err != nil {

@@ -11,7 +11,8 @@ import (
 	_ "modernc.org/sqlite" // the database driver
 )
 
-// The first three tables are cfssl's (certdb/sqlite/migrations). metadata holds what they have no column for, see [About].
+// The first three tables are cfssl's (certdb/sqlite/migrations). metadata holds what they have no column for, see
+// [About].
 const schema = `
 CREATE TABLE certificates (
   serial_number            blob NOT NULL,

@@ -28,7 +28,8 @@ CREATE INDEX events_ca       ON events (id) WHERE ca = 1;
 CREATE TRIGGER certificate_revoked AFTER UPDATE OF status, reason ON certificates
 WHEN NEW.status = 'revoked' AND (OLD.status <> 'revoked' OR OLD.reason <> NEW.reason) BEGIN
   INSERT INTO events (kind, issuer, serial, reason, at, identity, ca)
-  VALUES ('revoked', CAST(NEW.authority_key_identifier AS TEXT), CAST(NEW.serial_number AS TEXT), NEW.reason, NEW.revoked_at,
+  VALUES ('revoked', CAST(NEW.authority_key_identifier AS TEXT), CAST(NEW.serial_number AS TEXT),
+    NEW.reason, NEW.revoked_at,
     coalesce(json_extract(CAST(NEW.metadata AS TEXT), '$.identity'), ''),
     coalesce(json_extract(CAST(NEW.metadata AS TEXT), '$.profile') = '` + ProfileIssuing + `', 0));
 END;
@@ -36,7 +37,8 @@ CREATE TRIGGER certificate_released AFTER UPDATE OF status ON certificates
 WHEN OLD.status = 'revoked' AND NEW.status <> 'revoked' BEGIN
   INSERT INTO events (kind, issuer, serial, reason, at, identity, ca)
   VALUES ('released', CAST(NEW.authority_key_identifier AS TEXT), CAST(NEW.serial_number AS TEXT), OLD.reason,
-    strftime('%Y-%m-%d %H:%M:%S+00:00', 'now'), coalesce(json_extract(CAST(NEW.metadata AS TEXT), '$.identity'), ''), 0);
+    strftime('%Y-%m-%d %H:%M:%S+00:00', 'now'),
+    coalesce(json_extract(CAST(NEW.metadata AS TEXT), '$.identity'), ''), 0);
 END;
 CREATE TRIGGER crl_published AFTER INSERT ON crls BEGIN
   INSERT INTO events (kind, issuer, serial, reason, at, identity, ca)
@@ -103,7 +105,8 @@ func (e *Events) After(ctx context.Context, id int64, limit int) ([]Event, error
 	return e.find(ctx, `id > ? ORDER BY id LIMIT ?`, id, limit)
 }
 
-// RevokedCAs returns the revocations of issuing CAs up to an id. Their ARLs are long-lived, so a new subscriber is told.
+// RevokedCAs returns the revocations of issuing CAs up to an id. Their ARLs are long-lived, so a new subscriber is
+// told.
 func (e *Events) RevokedCAs(ctx context.Context, upTo int64) ([]Event, error) {
 	return e.find(ctx, `ca = 1 AND id <= ? ORDER BY id`, upTo)
 }

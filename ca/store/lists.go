@@ -23,7 +23,8 @@ type Revocation struct {
 const batch = 10_000
 
 // Revocations calls f with what an issuer revoked, in the order of issuance. There may be a million: they are read in
-// pieces, between which others write. What is revoked meanwhile may or may not be among them, what was revoked before is.
+// pieces, between which others write. What is revoked meanwhile may or may not be among them, what was revoked before
+// is.
 func (d *DB) Revocations(issuer string, f func(Revocation) error) error {
 	pieces, stop := make(chan piece), make(chan struct{})
 	defer close(stop)
@@ -66,7 +67,8 @@ func (d *DB) readAhead(issuer string, pieces chan<- piece, stop <-chan struct{})
 func (d *DB) readPiece(issuer string, after int64) (p piece) {
 	row := d.db.QueryRow(`SELECT coalesce(max(id), 0), count(*),
 			coalesce(group_concat(serial || ' ' || at || ' ' || reason || ' ' || ends, char(10)), '')
-		FROM (SELECT rowid AS id, serial_number AS serial, unixepoch(revoked_at) AS at, reason, unixepoch(expiry) AS ends
+		FROM (SELECT rowid AS id, serial_number AS serial, unixepoch(revoked_at) AS at, reason,
+				unixepoch(expiry) AS ends
 			FROM certificates WHERE authority_key_identifier = ? AND status = ? AND rowid > ? ORDER BY rowid LIMIT ?)`,
 		issuer, Revoked, after, batch)
 	p.err = row.Scan(&p.last, &p.n, &p.lines)

@@ -34,6 +34,7 @@ func (d *DB) Release(r Record) error {
 
 // Antedate makes revocations that are dated after limit ones of now.
 func (d *DB) Antedate(limit, now time.Time) error {
-	_, err := d.db.Exec(`UPDATE certificates SET revoked_at = ? WHERE status = ? AND revoked_at > ?`, now, Revoked, limit)
+	_, err := d.db.Exec(`UPDATE certificates SET revoked_at = ? WHERE status = ? AND revoked_at > ?`, now, Revoked,
+		limit)
 	return err
 }

@@ -35,7 +35,8 @@ func (b *backupCmd) Run(app *cli.App) error {
 		if err := backup.NewKey(b.NewKey); err != nil {
 			return err
 		}
-		fmt.Fprintf(app.Stdout, "%[1]s opens backups: keep it offline, twice.\n%[1]s.pub is for --recipient.\n", b.NewKey)
+		fmt.Fprintf(app.Stdout, "%[1]s opens backups: keep it offline, twice.\n%[1]s.pub is for --recipient.\n",
+			b.NewKey)
 		return nil
 	case b.Verify != "":
 		return b.verify(app)
@@ -52,7 +53,8 @@ func (b *backupCmd) make(app *cli.App) error {
 		return err
 	}
 	return caDir{b.Dir, b.Root}.open(app, func(authority *ca.CA) error {
-		made, err := backup.Make(backup.Config{CA: authority, Dir: b.Dir, Root: b.rootDir(), To: b.To, Recipients: recipients})
+		made, err := backup.Make(backup.Config{CA: authority, Dir: b.Dir, Root: b.rootDir(), To: b.To,
+			Recipients: recipients})
 		if err != nil {
 			return err
 		}
@@ -121,7 +123,8 @@ func identities(app *cli.App, file string, asked bool) ([]age.Identity, error) {
 }
 
 func describe(m backup.Manifest) string {
-	return fmt.Sprintf("backup of %q (root %s) of %s\n%d certificates, CRL number %d, ARL number %d, last event %d, %d files",
+	return fmt.Sprintf("backup of %q (root %s) of %s\n%d certificates, CRL number %d, ARL number %d, last event %d, "+
+		"%d files",
 		m.Name, m.Root, instant(m.Made), m.Certificates, m.CRL, m.ARL, m.Event, len(m.Files))
 }
 

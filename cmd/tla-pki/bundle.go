@@ -92,7 +92,8 @@ func (c *bundleSignCmd) content() (*bundle.Content, error) {
 	if err := cli.LoadYAML(c.In, &o); err != nil {
 		return nil, cli.Usage("%w", err)
 	}
-	content := &bundle.Content{Format: bundle.Format, MinVersion: o.MinVersion, For: o.For, Issued: o.Issued, ValidUntil: o.ValidUntil,
+	content := &bundle.Content{Format: bundle.Format, MinVersion: o.MinVersion, For: o.For,
+		Issued: o.Issued, ValidUntil: o.ValidUntil,
 		Gateways: o.Gateways, PdTs: o.PdTs, Access: o.Access, Limits: o.Limits, Sources: o.Sources}
 	if content.Issued.IsZero() {
 		content.Issued = time.Now().UTC().Truncate(time.Second)
@@ -167,12 +168,14 @@ func (c *bundleSignCmd) number(content *bundle.Content) error {
 		content.Version = last + 1
 	}
 	if content.Version <= last {
-		return fmt.Errorf("cannot sign version %d: %d is there already, and devices refuse what is not above it", content.Version, last)
+		return fmt.Errorf("cannot sign version %d: %d is there already, and devices refuse what is not above it",
+			content.Version, last)
 	}
 	return nil
 }
 
-// lastVersion is the highest of the bundles beside the new file that a device of it may have got. The file itself must be readable, if it is there.
+// lastVersion is the highest of the bundles beside the new file that a device of it may have got. The file itself must
+// be readable, if it is there.
 func (c *bundleSignCmd) lastVersion(content *bundle.Content) (last uint64, err error) {
 	beside, err := filepath.Glob(filepath.Join(filepath.Dir(c.Out), "*"+bundle.Ending))
 	if err != nil {
@@ -223,7 +226,8 @@ func printSigner(w io.Writer, b *bundle.Bundle) {
 	signer := b.Chain[0]
 	id, _ := pki.IdentityOf(signer)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "signer\t%s (not verified: tla-pki bundle verify)\nserial\t%x\nissuer\t%s\nuntil\t%s\n", id, signer.SerialNumber, signer.Issuer, instant(signer.NotAfter))
+	fmt.Fprintf(table, "signer\t%s (not verified: tla-pki bundle verify)\nserial\t%x\nissuer\t%s\nuntil\t%s\n", id,
+		signer.SerialNumber, signer.Issuer, instant(signer.NotAfter))
 	table.Flush()
 }
 

@@ -50,7 +50,8 @@ func (c *inviteCmd) Run(app *cli.App) error {
 	return c.open(app, func(authority *ca.CA) error {
 		codes, err := authority.Invitations.Invite(guest)
 		if errors.Is(err, ca.ErrHasCertificate) {
-			return fmt.Errorf("%w; to swap the device: tla-pki replace --identity %s; for a second device under one name: --again", err, guest.Identity)
+			return fmt.Errorf("%w; to swap the device: tla-pki replace --identity %s; for a second device under one "+
+				"name: --again", err, guest.Identity)
 		}
 		if err != nil {
 			return err
@@ -172,7 +173,8 @@ func printInvitations(w io.Writer, list []invitationJSON) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tSTATE\tENDS\tBY\tIDENTITY\tDNS\tCERTIFICATE")
 	for _, i := range list {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", i.ID, i.State, instant(i.Expiry), i.MadeBy, i.Identity, strings.Join(i.DNS, " "), i.Serial)
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", i.ID, i.State, instant(i.Expiry), i.MadeBy, i.Identity,
+			strings.Join(i.DNS, " "), i.Serial)
 	}
 	return table.Flush()
 }

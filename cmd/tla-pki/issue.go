@@ -37,7 +37,8 @@ func (c *issueCmd) Run(app *cli.App) error {
 		if err != nil {
 			return err
 		}
-		issued, err := authority.Certificates.Issue(ca.Request{Profile: c.Profile, Identity: identity, DNS: c.DNS, CSR: csr, Days: c.Days})
+		issued, err := authority.Certificates.Issue(ca.Request{Profile: c.Profile, Identity: identity, DNS: c.DNS,
+			CSR: csr, Days: c.Days})
 		if err != nil {
 			undo()
 			return err

@@ -84,8 +84,9 @@ func printTable(w io.Writer, records []store.Record) error {
 
 func printRecord(w io.Writer, r store.Record) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "serial\t%s\nstatus\t%s\nprofile\t%s\nidentity\t%s\nnames\t%s\nfrom\t%s\nuntil\t%s\nissuer key\t%s\n",
-		r.Serial, status(r), r.Profile, r.Identity, strings.Join(r.Names, ", "), instant(r.NotBefore), instant(r.NotAfter), r.Issuer)
+	fmt.Fprintf(table, "serial\t%s\nstatus\t%s\nprofile\t%s\nidentity\t%s\nnames\t%s\n",
+		r.Serial, status(r), r.Profile, r.Identity, strings.Join(r.Names, ", "))
+	fmt.Fprintf(table, "from\t%s\nuntil\t%s\nissuer key\t%s\n", instant(r.NotBefore), instant(r.NotAfter), r.Issuer)
 	if r.RevokedAt != nil {
 		fmt.Fprintf(table, "revoked\t%s\nreason\t%s\n", instant(*r.RevokedAt), r.Reason)
 	}

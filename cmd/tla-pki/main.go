@@ -58,7 +58,8 @@ func (p auditPlace) AuditFile() (string, error) {
 	return ca.AuditFile(p.Dir), nil
 }
 
-// open opens the CA, as the directory's owner when root runs this, and runs f on it. Out are files that f writes elsewhere.
+// open opens the CA, as the directory's owner when root runs this, and runs f on it. Out are files that f writes
+// elsewhere.
 func (d caDir) open(app *cli.App, f func(*ca.CA) error, out ...string) error {
 	if err := becomeOwner(d.Dir, out...); err != nil {
 		return err

@@ -53,7 +53,8 @@ func (r *renewer) run(ctx context.Context) {
 func (r *renewer) look(now time.Time) {
 	for _, one := range r.list {
 		if err := r.renew(one); err != nil {
-			r.warn(now, string(one.Cert), "one of our own certificates is not renewed", "cert", string(one.Cert), "error", err)
+			r.warn(now, string(one.Cert), "one of our own certificates is not renewed", "cert", string(one.Cert),
+				"error", err)
 		}
 	}
 	own, err := r.ca.Own.List()
@@ -63,7 +64,8 @@ func (r *renewer) look(now time.Time) {
 	}
 	for _, c := range own {
 		if !now.Before(c.RenewalDue()) {
-			r.warn(now, c.Serial, "a certificate of the PKI should be renewed", "profile", c.Profile, "identity", c.Identity,
+			r.warn(now, c.Serial, "a certificate of the PKI should be renewed", "profile", c.Profile,
+				"identity", c.Identity,
 				"serial", c.Serial, "until", c.NotAfter.UTC().Format(time.RFC3339))
 		}
 	}
@@ -97,7 +99,8 @@ func (r *renewer) renew(one renewed) error {
 	if err := ca.Replace(string(one.Cert), issued.Chain, 0o644); err != nil {
 		return err
 	}
-	r.log.Info("one of our own certificates is renewed", "cert", string(one.Cert), "serial", issued.Serial, "until", issued.NotAfter.UTC().Format(time.RFC3339))
+	r.log.Info("one of our own certificates is renewed", "cert", string(one.Cert), "serial", issued.Serial,
+		"until", issued.NotAfter.UTC().Format(time.RFC3339))
 	return nil
 }
 
@@ -108,7 +111,8 @@ func (r renewed) request() ([]byte, error) {
 	case r.CSR != "":
 		return os.ReadFile(string(r.CSR))
 	}
-	key, err := keys.Open(r.Key, keys.Config{WrappingKey: string(r.WrappingKey)}) // nobody is there to be asked for a PIN
+	// nobody is there to be asked for a PIN
+	key, err := keys.Open(r.Key, keys.Config{WrappingKey: string(r.WrappingKey)})
 	if err != nil {
 		return nil, err
 	}

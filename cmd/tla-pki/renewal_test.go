@@ -54,7 +54,8 @@ func (p *agingPKI) issue(profile, identity string, dns ...string) renewed {
 	require.NoError(p.t, os.WriteFile(at(".crt"), issued.Chain, 0o644))
 	require.NoError(p.t, os.WriteFile(at(".key"), text, 0o600))
 	require.NoError(p.t, os.WriteFile(at(".csr"), csr, 0o644))
-	return renewed{Identity: cli.Identity{Cert: cli.Path(at(".crt")), Key: keys.Spec(at(".key"))}, CSR: cli.Path(at(".csr"))}
+	return renewed{Identity: cli.Identity{Cert: cli.Path(at(".crt")), Key: keys.Spec(at(".key"))},
+		CSR: cli.Path(at(".csr"))}
 }
 
 func (p *agingPKI) end(r renewed) time.Time {
@@ -81,7 +82,8 @@ func TestG2ThePKIRenewsItsOwn(t *testing.T) {
 	byKey := p.issue("pki", "urn:tlagate:op:pki:p1", "pki.example.org")
 	byKey.CSR = ""
 	p.issue("gateway-client", "urn:tlagate:op:gateway:g1")
-	r := &renewer{ca: p.ca, list: []renewed{byRequest, byKey}, log: slog.New(slog.NewTextHandler(&p.log, nil)), told: map[string]time.Time{}}
+	r := &renewer{ca: p.ca, list: []renewed{byRequest, byKey}, log: slog.New(slog.NewTextHandler(&p.log, nil)),
+		told: map[string]time.Time{}}
 	ocspEnd, pkiEnd := p.end(byRequest), p.end(byKey)
 
 	p.later(58)

@@ -40,7 +40,8 @@ func (c *replaceCmd) Run(app *cli.App) error {
 func (c *replaceCmd) replace(app *cli.App, authority *ca.CA, guest ca.Guest, reason store.Reason) error {
 	revoked, code, err := authority.Invitations.Replace(guest, reason)
 	if err == nil {
-		app.Log.Info("replaced", "identity", guest.Identity.String(), "by", guest.By, "revoked", len(revoked), "reason", reason.String())
+		app.Log.Info("replaced", "identity", guest.Identity.String(), "by", guest.By, "revoked", len(revoked),
+			"reason", reason.String())
 		err = c.handing.show(app.Stdout, guest.Identity, c.TTL, code)
 	}
 	for _, r := range revoked {

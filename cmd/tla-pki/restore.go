@@ -39,10 +39,12 @@ func (r *restoreCmd) Run(app *cli.App) error {
 	if err := becomeOwner(r.Dir); err != nil {
 		return err
 	}
-	restored, err := backup.Restore(backup.RestoreConfig{From: r.From, Dir: r.Dir, Identities: ids, Published: lists, AcceptLoss: r.AcceptLoss})
+	restored, err := backup.Restore(backup.RestoreConfig{From: r.From, Dir: r.Dir, Identities: ids, Published: lists,
+		AcceptLoss: r.AcceptLoss})
 	if err != nil {
 		if !r.AcceptLoss {
-			return fmt.Errorf("%w\ngive the newest CRL and ARL that any web server, gateway or TLA has with --published; --accept-loss goes on without", err)
+			return fmt.Errorf("%w\ngive the newest CRL and ARL that any web server, gateway or TLA has with "+
+				"--published; --accept-loss goes on without", err)
 		}
 		return err
 	}
@@ -57,14 +59,18 @@ func (r *restoreCmd) report(app *cli.App, restored backup.Restored) {
 	caught := restored.Caught
 	fmt.Fprintf(app.Stdout, "%s: %s\n", r.Dir, describe(restored.Manifest))
 	for _, l := range caught.Lists {
-		fmt.Fprintf(app.Stdout, "published list number %d of %s, %d revoked: taken over\n", l.Number, instant(l.ThisUpdate), l.Entries)
+		fmt.Fprintf(app.Stdout, "published list number %d of %s, %d revoked: taken over\n", l.Number,
+			instant(l.ThisUpdate), l.Entries)
 	}
-	fmt.Fprintf(app.Stdout, "revoked now by these lists: %d that the books knew, %d that they had lost\n", caught.Revoked, caught.Lost)
+	fmt.Fprintf(app.Stdout, "revoked now by these lists: %d that the books knew, %d that they had lost\n",
+		caught.Revoked, caught.Lost)
 	for _, held := range caught.Held {
-		fmt.Fprintf(app.Stdout, "still on hold, though not on the newest list: %s of %s; release it if that is right\n", held.Serial, held.Identity)
+		fmt.Fprintf(app.Stdout, "still on hold, though not on the newest list: %s of %s; release it if that is right\n",
+			held.Serial, held.Identity)
 	}
 	for _, gap := range caught.Gaps {
-		app.Log.Warn("LOSS ACCEPTED: certificates revoked after the backup may be good again; compare with the gateways' logs and revoke them anew", "why", gap)
+		app.Log.Warn("LOSS ACCEPTED: certificates revoked after the backup may be good again; compare with the "+
+			"gateways' logs and revoke them anew", "why", gap)
 	}
 	fmt.Fprintf(app.Stdout, `Next:
 1. compare the root's SHA-256 above with the ceremony's record
@@ -164,6 +170,7 @@ func adopt(app *cli.App, authority *ca.CA, file string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(app.Stdout, "adopted %s certificate %s of %s: %s\n", record.Profile, record.Serial, record.Identity, status(record))
+	fmt.Fprintf(app.Stdout, "adopted %s certificate %s of %s: %s\n", record.Profile, record.Serial, record.Identity,
+		status(record))
 	return nil
 }

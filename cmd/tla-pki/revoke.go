@@ -51,8 +51,9 @@ func (c *revokeCmd) Run(app *cli.App) error {
 }
 
 func (c *revokeCmd) revoke(app *cli.App, authority *ca.CA, which ca.Selection, reason store.Reason) error {
-	revoked, failure := authority.Revocations.Revoke(which, reason) // what is revoked is announced, whatever failed besides
-	kinds := map[bool]bool{}                                        // whether the ARL, the CRL has something new to say
+	// what is revoked is announced, whatever failed besides
+	revoked, failure := authority.Revocations.Revoke(which, reason)
+	kinds := map[bool]bool{} // whether the ARL, the CRL has something new to say
 	for _, r := range revoked {
 		fmt.Fprintf(app.Stdout, "revoked %s certificate %s of %s: %s\n", r.Profile, r.Serial, r.Identity, r.Reason)
 		kinds[r.IsCA()] = true

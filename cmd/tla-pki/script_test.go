@@ -46,7 +46,8 @@ func runIn(ts *testscript.TestScript, args []string) (code int, stdout, stderr s
 	return command.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// lastLine requires the last line of the file out to be exactly its argument, or to begin with it when that ends in "…".
+// lastLine requires the last line of the file out to be exactly its argument, or to begin with it when that ends in
+// "…".
 func lastLine(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: lastline TEXT")

@@ -48,7 +48,8 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err := c.becomeOwner(s.Config); err != nil {
 		return err
 	}
-	authority, err := ca.Open(string(c.Dir), ca.Options{By: "tla-pki serve", Stop: app.Context.Done(), Keys: keys.Config{PIN: cli.AskPIN}})
+	authority, err := ca.Open(string(c.Dir), ca.Options{By: "tla-pki serve", Stop: app.Context.Done(),
+		Keys: keys.Config{PIN: cli.AskPIN}})
 	if err != nil {
 		return err
 	}
@@ -98,7 +99,8 @@ func (c serveConfig) run(app *cli.App, trace *trail.Trail, authority *ca.CA) err
 	go c.renewer(authority, own, app.Log).run(app.Context)
 	return c.serve(app, server.Config{
 		CA: authority, Party: &pki.Party{Trust: trust, Certificate: trust.Staple(own.Certificate)}, Log: app.Log,
-		Heartbeat: c.Limits.Heartbeat, Streams: c.Limits.Streams, PerPeer: c.Limits.StreamsPerPeer, Public: c.Limits.Public,
+		Heartbeat: c.Limits.Heartbeat, Streams: c.Limits.Streams, PerPeer: c.Limits.StreamsPerPeer,
+		Public: c.Limits.Public,
 	})
 }
 
@@ -143,7 +145,8 @@ func closeAll(on server.Listeners) {
 
 // renewer renews our own server certificate, and what else is configured.
 func (c serveConfig) renewer(authority *ca.CA, own *cli.Keys, log *slog.Logger) *renewer {
-	self := renewed{Identity: c.Identity, signer: func() crypto.Signer { return own.Certificate().PrivateKey.(crypto.Signer) }}
+	self := renewed{Identity: c.Identity,
+		signer: func() crypto.Signer { return own.Certificate().PrivateKey.(crypto.Signer) }}
 	return &renewer{ca: authority, list: append([]renewed{self}, c.Renew...), log: log, told: map[string]time.Time{}}
 }
 

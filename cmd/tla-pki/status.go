@@ -57,7 +57,8 @@ func statusOf(authority *ca.CA, now time.Time) (items, error) {
 		list = append(list, certificateItem(r, now))
 	}
 	return append(list, listItem(authority.Lists.CRL, "CRL", "tla-pki crl; tla-pki serve does it by itself", now),
-		listItem(authority.Lists.ARL, "ARL", "bring the root's key: tla-pki crl --arl", now), clockItem(authority.Clock.Check()),
+		listItem(authority.Lists.ARL, "ARL", "bring the root's key: tla-pki crl --arl", now),
+		clockItem(authority.Clock.Check()),
 		diskItem(authority.Public("crl.der"))), nil
 }
 
@@ -71,7 +72,8 @@ func diskItem(file string) item {
 // renewals says how a certificate of each profile is renewed, when it does not renew itself.
 var renewals = map[string]string{
 	"root": "a new CA must reach every device before", "issuing": "a new CA must reach every device before",
-	"gateway-client": "look at the gateway: it renews its own", "gateway-server": "look at the gateway: it renews its own",
+	"gateway-client": "look at the gateway: it renews its own",
+	"gateway-server": "look at the gateway: it renews its own",
 }
 
 func certificateItem(r store.Record, now time.Time) item {
@@ -98,7 +100,8 @@ func listItem(read func() (*ca.List, error), name, do string, now time.Time) ite
 	if err != nil {
 		return item{What: name, About: err.Error(), State: "missing", Do: do}
 	}
-	i := item{What: name, About: fmt.Sprintf("number %d, %d revoked", list.Number, list.Entries), State: fine, Until: &list.NextUpdate}
+	i := item{What: name, About: fmt.Sprintf("number %d, %d revoked", list.Number, list.Entries), State: fine,
+		Until: &list.NextUpdate}
 	late := list.NextUpdate.Add(-time.Hour)
 	if name == "ARL" {
 		late = list.NextUpdate.Add(-arlNotice)

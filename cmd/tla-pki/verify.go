@@ -65,7 +65,8 @@ func (c *verifyCmd) Run(app *cli.App) error {
 	chain, trust, err := c.open(app)
 	var unreadable *pki.ParseError
 	if c.rfc5280() && errors.As(err, &unreadable) {
-		return refused(app, &pki.Refusal{Reason: pki.BadCertificate, Subject: c.Cert, Detail: "crypto/x509 cannot read it: " + err.Error()})
+		return refused(app, &pki.Refusal{Reason: pki.BadCertificate, Subject: c.Cert,
+			Detail: "crypto/x509 cannot read it: " + err.Error()})
 	}
 	if pki.ReasonOf(err) != "" { // a trust store may refuse to be, as one with a TEST anchor in production
 		return refused(app, err)
@@ -120,7 +121,8 @@ func (c *verifyCmd) checkPurpose() error {
 	}
 	c.Purpose = cmp.Or(c.Purpose, "any")
 	if len(purposes[c.Purpose].Roles) > 0 || c.Identity != "" || c.Practice != "" {
-		return errors.New("the profile rfc5280 knows no roles, identities and practices: want --purpose any, client or server")
+		return errors.New("the profile rfc5280 knows no roles, identities and practices: want --purpose any, client " +
+			"or server")
 	}
 	return nil
 }
@@ -157,7 +159,8 @@ func (c *verifyCmd) open(app *cli.App) ([]*x509.Certificate, *pki.Trust, error) 
 			return nil, nil, err
 		}
 	}
-	cfg := pki.TrustConfig{Intermediates: c.Intermediate, CRLs: c.CRL, Production: c.Production, NoRevocation: c.NoRevocation, Log: app.Log}
+	cfg := pki.TrustConfig{Intermediates: c.Intermediate, CRLs: c.CRL, Production: c.Production,
+		NoRevocation: c.NoRevocation, Log: app.Log}
 	if c.rfc5280() {
 		cfg.Profile = pki.RFC5280
 	}
@@ -187,7 +190,8 @@ func (c *verifyCmd) addAnswers(app *cli.App, trust *pki.Trust) error {
 		}
 		for _, a := range answers {
 			if err := trust.AddStatus(a.Bytes); err != nil {
-				fmt.Fprintln(app.Stdout, oneLine(fmt.Sprintf("note: the OCSP answer of %s is not taken: %v", file, err)))
+				note := fmt.Sprintf("note: the OCSP answer of %s is not taken: %v", file, err)
+				fmt.Fprintln(app.Stdout, oneLine(note))
 				c.badAnswer = err
 			}
 		}
@@ -211,7 +215,8 @@ func readable(file string) error {
 func explain(w io.Writer, v *pki.Verdict) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for i, cert := range v.Path {
-		fmt.Fprintf(table, "path %d\t%s\t%s to %s\t%x\n", i, oneLine(cert.Subject.String()), day(cert.NotBefore), day(cert.NotAfter), cert.SerialNumber)
+		fmt.Fprintf(table, "path %d\t%s\t%s to %s\t%x\n", i, oneLine(cert.Subject.String()), day(cert.NotBefore),
+			day(cert.NotAfter), cert.SerialNumber)
 	}
 	table.Flush()
 	for _, check := range v.Checks {
