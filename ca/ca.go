@@ -24,7 +24,7 @@ type Options struct {
 }
 
 // CA is an opened CA directory: its certificates, and a part for each subject. Several programs may have it open at
-// once: whoever writes holds a lock meanwhile, one for the books and one for each list.
+// once: the one that writes holds a lock meanwhile, one for the books and one for each list.
 type CA struct {
 	Settings Settings
 	Root     *x509.Certificate

@@ -45,7 +45,7 @@ func TestC2AClockAhead(t *testing.T) {
 	found, err := c.Clock.Trust()
 	require.NoError(t, err)
 	require.Empty(t, found)
-	for range 2 { // the second one leaves out who has ended by then
+	for range 2 { // the second one leaves out what has ended by then
 		_, err = c.Lists.PublishCRL()
 		require.NoError(t, err)
 	}

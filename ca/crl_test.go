@@ -166,30 +166,6 @@ func TestEntriesOutliveTheirCertificate(t *testing.T) {
 	}
 }
 
-func TestParseReason(t *testing.T) {
-	for _, name := range store.ReasonNames() {
-		reason, err := store.ParseReason(name)
-		require.NoError(t, err)
-		require.Equal(t, name, reason.String())
-	}
-	for _, name := range []string{"", "removeFromCRL", "1"} {
-		_, err := store.ParseReason(name)
-		require.Error(t, err, name)
-	}
-}
-
-func TestParseSerial(t *testing.T) {
-	for _, text := range []string{"3fa0", "3F:A0", "0x3fa0", "serial=3FA0"} {
-		serial, err := store.ParseSerial(text)
-		require.NoError(t, err, text)
-		require.Equal(t, "3fa0", store.FormatSerial(serial))
-	}
-	for _, text := range []string{"", "0", "-1", "xyz", "urn", "1 or 1=1", string(make([]byte, 50))} {
-		_, err := store.ParseSerial(text)
-		require.Error(t, err, text)
-	}
-}
-
 func TestOpenSSLReadsTheCRL(t *testing.T) {
 	c := newCA(t)
 	issued := issueTLA(t, c, terminal)

@@ -4,7 +4,7 @@
 //	DIR/              0700
 //	  ca.json         the settings given at init
 //	  ca.db           the books: every certificate issued, or about to be (cfssl's certdb schema, SQLite)
-//	  lock            held by whoever writes
+//	  lock            held by the program that writes
 //	  root/           root.key, root.crt: take it away; only ARLs and issuing CAs need it
 //	  issuing/        issuing.key, issuing.crt
 //	  public/         what a web server may show: root.*, issuing.*, crl.*, arl.*

@@ -58,7 +58,7 @@ func (c *Enrolment) invitationOf(hash [sha256.Size]byte) (store.Invitation, erro
 // A code is used once: by one key for one profile, over all programs that have the CA open. The same key gets the same
 // certificate again while the code lasts.
 func (c *Enrolment) Enrol(hash [sha256.Size]byte, label string, csr []byte) (issued *Issued, err error) {
-	// whoever only guesses never waits for the lock, nor makes others wait
+	// a guess never waits for the lock, nor makes others wait
 	if _, err := c.invitationOf(hash); err != nil {
 		return nil, err
 	}

@@ -124,7 +124,7 @@ func (c *Invitations) checkGuest(g Guest) error {
 	return fmt.Errorf("%w, %s until %s", ErrHasCertificate, last.Serial, last.NotAfter.Format(time.DateOnly))
 }
 
-// oneCode refuses a guest whom a second code would cost the first.
+// oneCode refuses a guest whose open code a second one would withdraw, when that is not wanted.
 func (c *Invitations) oneCode(g Guest) error {
 	if !g.OneCode {
 		return nil

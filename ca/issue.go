@@ -56,7 +56,7 @@ func (c *Certificates) issued(o *order, cert *x509.Certificate) (*Issued, error)
 	return &Issued{Record: records[0], Certificate: cert, Chain: chain, Notes: o.notes}, nil
 }
 
-// deliver is Issue for whoever holds the lock.
+// deliver is Issue for a caller that holds the lock.
 func (c *Certificates) deliver(o *order) (*Issued, error) {
 	cert, err := c.fulfil(o)
 	if err != nil {

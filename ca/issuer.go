@@ -50,7 +50,7 @@ func (i *issuer) certifier() (certify.Certifier, error) {
 	return certify.New(key, i.cert), nil
 }
 
-// warm opens a key in hardware before the CA is locked: whoever types a PIN must not keep others waiting.
+// warm opens a key in hardware before the CA is locked: typing a PIN must not keep others waiting.
 func (i *issuer) warm() error {
 	if !i.where.Hardware() {
 		return nil

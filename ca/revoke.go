@@ -44,7 +44,7 @@ func (v *Revocations) revoke(which Selection, reason store.Reason) ([]store.Reco
 	if err != nil {
 		return nil, fmt.Errorf("cannot revoke: %w", err)
 	}
-	if which.Identity != "" { // an open code must not bring back whom we put out
+	if which.Identity != "" { // an open code must not undo it
 		if err := v.store.Invitations().WithdrawOf(which.Identity, v.now()); err != nil {
 			return nil, fmt.Errorf("cannot withdraw the invitations of %s: %w", which.Identity, err)
 		}
@@ -70,8 +70,8 @@ func (v *Revocations) Release(which Selection) (released []store.Record, err err
 }
 
 // each changes the records and reads them again.
-func (v *Revocations) each(verb string, chosen []store.Record, change func(store.Record) error) ([]store.Record, error) {
-	var done []store.Record
+func (v *Revocations) each(verb string, chosen []store.Record,
+	change func(store.Record) error) (done []store.Record, err error) {
 	for _, r := range chosen {
 		if err := change(r); err != nil {
 			return done, fmt.Errorf("cannot %s certificate %s of %s: %w", verb, r.Serial, r.Identity, err)

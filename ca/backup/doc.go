@@ -12,5 +12,5 @@
 // in that order: the manifest comes last since nothing is read twice. Whoever knows a recipient could encrypt
 // something else to it; only the CA can sign a manifest.
 //
-// Restoring is the dangerous part: old books do not know who was revoked since. See [Restore] and docs/ca.md.
+// Restoring is the dangerous part: old books do not know what was revoked since. See [Restore] and docs/ca.md.
 package backup

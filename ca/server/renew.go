@@ -33,7 +33,8 @@ func (s *Server) renewCRL() {
 			return
 		}
 	}
-	s.log.Error("cannot renew the CRL; the old one stays until it ends, and from then on nobody is accepted", "error", err)
+	s.log.Error("cannot renew the CRL; the old one stays until it ends, and from then on nobody is accepted",
+		"error", err)
 }
 
 // arlWarning is how long before the ARL's end the operator is told to bring the root's key.

@@ -20,10 +20,10 @@ type backupCmd struct {
 	Dir        string   `short:"d" placeholder:"DIR" env:"TLA_PKI_DIR" help:"The CA's directory."`
 	To         string   `xor:"mode" required:"" placeholder:"FILE" help:"Make a backup in FILE, which must not exist."`
 	Verify     string   `xor:"mode" required:"" placeholder:"FILE" help:"Check the backup FILE; writes nothing."`
-	NewKey     string   `xor:"mode" required:"" placeholder:"FILE" help:"Make a key for backups: FILE opens them (keep it offline), FILE.pub is for --recipient."`
-	Recipient  []string `sep:"none" placeholder:"AGE" help:"Who can open it: an age recipient (age1…), or a file of them; repeat for more."`
+	NewKey     string   `xor:"mode" required:"" placeholder:"FILE" help:"${backup_new_key}"`
+	Recipient  []string `sep:"none" placeholder:"AGE" help:"${backup_recipient}"`
 	Identity   string   `placeholder:"FILE" help:"To check: the age identity that opens it."`
-	Passphrase bool     `help:"A passphrase opens it: asked for at the terminal, else the first line of standard input."`
+	Passphrase bool     `help:"${backup_passphrase}"`
 	WithRoot   bool     `help:"The root's key too: whoever opens the backup can then make any certificate."`
 	Root       string   `placeholder:"DIR" help:"Directory with the root's key, when it is not DIR/root."`
 }

@@ -13,7 +13,7 @@ import (
 
 type inventoryCmd struct {
 	caDir
-	Files []string `arg:"" optional:"" name:"config" help:"Configuration files, of any of the programs, whose keys are listed too."`
+	Files []string `arg:"" optional:"" name:"config" help:"${inventory_files}"`
 	JSON  bool     `name:"json" help:"As JSON."`
 }
 

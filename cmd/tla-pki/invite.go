@@ -23,17 +23,17 @@ type inviteCmd struct {
 	Role     string        `short:"r" placeholder:"ROLE" help:"tla, pdt, gateway or admin."`
 	Practice string        `short:"p" placeholder:"PRACTICE" help:"Practice or operator that the device belongs to."`
 	Name     string        `short:"n" placeholder:"NAME" help:"Its name, one of a kind in practice and role."`
-	DNS      []string      `name:"dns" placeholder:"NAME" help:"DNS name of a pdt or gateway, for its server certificate; repeat for more."`
-	TTL      time.Duration `name:"ttl" default:"24h" help:"How long the code is good; default ${default}."`
-	Again    bool          `help:"Also when the device has a valid certificate already, and, with --csv, an open code, which is withdrawn; to swap a device see replace."`
-	CSV      string        `name:"csv" placeholder:"FILE" help:"Invite a fleet: a file with the columns role,practice,name,dns (names apart by spaces), in any order, separated by comma, semicolon or tab. All or none are invited."`
-	Out      string        `short:"o" placeholder:"FILE" help:"With --csv: where the codes are written, as CSV, for you alone to read."`
+	DNS      []string      `name:"dns" placeholder:"NAME" help:"${invite_dns}"`
+	TTL      time.Duration `name:"ttl" default:"24h" help:"How long the code is valid; default ${default}."`
+	Again    bool          `help:"${invite_again}"`
+	CSV      string        `name:"csv" placeholder:"FILE" help:"${invite_csv}"`
+	Out      string        `short:"o" placeholder:"FILE" help:"${invite_out}"`
 	handing
 }
 
 // handing is how a code gets to its device.
 type handing struct {
-	Gateway string `xor:"place" placeholder:"HOST:PORT" help:"The gateway through which the device enrols; for the command to run there, and the QR code."`
+	Gateway string `xor:"place" placeholder:"HOST:PORT" help:"${invite_gateway}"`
 	PKI     string `name:"pki" xor:"place" placeholder:"HOST:PORT" help:"Or where it reaches the PKI itself."`
 	QR      bool   `name:"qr" help:"Show the code as a QR code too."`
 	QROut   string `name:"qr-out" placeholder:"FILE.png" help:"Write the QR code as an image, for you alone to read."`

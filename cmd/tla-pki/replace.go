@@ -13,10 +13,10 @@ import (
 
 type replaceCmd struct {
 	caDir
-	Identity string        `required:"" short:"i" placeholder:"URN" help:"The device that another takes the place of."`
-	Reason   string        `default:"superseded" help:"Why the old one's certificates are revoked, as for revoke; default ${default}. keyCompromise if it was lost or stolen."`
-	DNS      []string      `name:"dns" placeholder:"NAME" help:"DNS names of the new one; default: those of the old one."`
-	TTL      time.Duration `name:"ttl" default:"24h" help:"How long the code is good; default ${default}."`
+	Identity string        `required:"" short:"i" placeholder:"URN" help:"The device to be replaced."`
+	Reason   string        `default:"superseded" help:"${replace_reason}"`
+	DNS      []string      `name:"dns" placeholder:"NAME" help:"${replace_dns}"`
+	TTL      time.Duration `name:"ttl" default:"24h" help:"How long the code is valid; default ${default}."`
 	handing
 }
 

@@ -19,11 +19,11 @@ import (
 
 type restoreCmd struct {
 	From       string   `required:"" placeholder:"FILE" help:"The backup."`
-	Dir        string   `required:"" short:"d" placeholder:"DIR" help:"The new CA's directory; must not exist, or be empty."`
+	Dir        string   `required:"" short:"d" placeholder:"DIR" help:"${restore_dir}"`
 	Identity   string   `placeholder:"FILE" help:"The age identity that opens the backup."`
-	Passphrase bool     `help:"A passphrase opens it: asked for at the terminal, else the first line of standard input."`
-	Published  []string `sep:"none" placeholder:"FILE|URL" help:"The newest CRL and the newest ARL that the world has, as file or http URL; repeat for each, from as many places as there are."`
-	AcceptLoss bool     `help:"Go on without them, or with stale ones: who was revoked since the backup may be good again."`
+	Passphrase bool     `help:"${restore_passphrase}"`
+	Published  []string `sep:"none" placeholder:"FILE|URL" help:"${restore_published}"`
+	AcceptLoss bool     `help:"${restore_accept_loss}"`
 }
 
 // Run makes a CA from a backup.
@@ -130,8 +130,8 @@ func fetch(ctx context.Context, source string) ([]byte, error) {
 
 type adoptCmd struct {
 	caDir
-	Certs   []string `arg:"" optional:"" name:"cert" help:"Files with certificates that this CA signed and its restored books do not know."`
-	Revoked []string `sep:"none" placeholder:"HEX" help:"Revoke a serial number that the books may not know, as a gateway's log has it; repeat for more. Publish with tla-pki crl."`
+	Certs   []string `arg:"" optional:"" name:"cert" help:"${restore_certs}"`
+	Revoked []string `sep:"none" placeholder:"HEX" help:"${restore_revoked}"`
 	Reason  string   `default:"unspecified" help:"Why those are revoked."`
 }
 

@@ -34,8 +34,8 @@ func (s selection) read() (ca.Selection, error) {
 type revokeCmd struct {
 	caDir
 	selection
-	Reason string `required:"" help:"Why: unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation, certificateHold, privilegeWithdrawn or aACompromise. Only certificateHold can be undone, by release."`
-	NoCRL  bool   `name:"no-crl" help:"Do not publish the list now; until 'tla-pki crl' does, only who listens to 'tla-pki serve' knows."`
+	Reason string `required:"" help:"${revoke_reason}"`
+	NoCRL  bool   `name:"no-crl" help:"${revoke_no_crl}"`
 }
 
 func (c *revokeCmd) Run(app *cli.App) error {
@@ -97,8 +97,8 @@ func (c *releaseCmd) Run(app *cli.App) error {
 type crlCmd struct {
 	caDir
 	ARL   bool   `name:"arl" help:"The root's list of revoked issuing CAs; needs the root's key."`
-	Right bool   `name:"clock-is-right" help:"Go by the clock although it is far beyond the last list's end, or before its beginning: you have compared it with another one. Codes of the future are withdrawn; certificates of the future are listed."`
-	Out   string `short:"o" placeholder:"FILE" help:"Write it to FILE too: as PEM, or as DER when it ends in .der or .crl."`
+	Right bool   `name:"clock-is-right" help:"${revoke_right}"`
+	Out   string `short:"o" placeholder:"FILE" help:"${revoke_out}"`
 }
 
 func (c *crlCmd) Run(app *cli.App) error {

@@ -19,14 +19,14 @@ import (
 )
 
 type verifyCmd struct {
-	Profile        string    `enum:"rgs,rfc5280" default:"rgs" help:"What is demanded: rgs, as the programs do, or rfc5280: path and revocation alone, of any PKI's chain."`
-	Purpose        string    `short:"p" enum:"any,client,server,tla,pdt,pdt-client,pdt-server,gateway,gateway-client,gateway-server,pki,admin,bundle," default:"" help:"What it shall be good for: ${enum} (pdt: a PdT that parks; gateway: one that is dialled). The profile rfc5280 knows any (which it takes for granted), client and server."`
-	Anchor         []string  `required:"" short:"a" placeholder:"FILE" sep:"none" help:"Trust anchors, PEM or DER; repeat for more."`
+	Profile        string    `enum:"rgs,rfc5280" default:"rgs" help:"${verify_profile}"`
+	Purpose        string    `short:"p" enum:"${purposes}" default:"" help:"${verify_purpose}"`
+	Anchor         []string  `required:"" short:"a" placeholder:"FILE" sep:"none" help:"${verify_anchor}"`
 	Intermediate   []string  `placeholder:"FILE" sep:"none" help:"Issuing CAs; repeat for more."`
-	CRL            []string  `name:"crl" placeholder:"FILE" sep:"none" help:"CRLs and ARLs; repeat for more. Without one of each issuer, or an OCSP answer, nothing is accepted."`
-	OCSP           []string  `name:"ocsp" placeholder:"FILE" sep:"none" help:"OCSP answers, DER, or PEM blocks OCSP RESPONSE; repeat for more."`
+	CRL            []string  `name:"crl" placeholder:"FILE" sep:"none" help:"${verify_crl}"`
+	OCSP           []string  `name:"ocsp" placeholder:"FILE" sep:"none" help:"${verify_ocsp}"`
 	NoRevocation   bool      `help:"Do not ask whether anything is revoked."`
-	Policy         []string  `placeholder:"OID" help:"A certificate policy that will do, and one must hold; repeat for more."`
+	Policy         []string  `placeholder:"OID" help:"${verify_policy}"`
 	ExplicitPolicy bool      `help:"Some certificate policy must hold along the path."`
 	InhibitMapping bool      `help:"Certificate policies may not be mapped."`
 	InhibitAny     bool      `name:"inhibit-any-policy" help:"anyPolicy stands for no policy."`
