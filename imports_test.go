@@ -36,6 +36,9 @@ var mayImport = map[string][]string{
 	"gateway":                     {"session", "bundle", "est", "push", "pki", "metrics"},
 	"metrics":                     {},
 	"ca":                          {"internal/address", "est", "pki", "pemfile", "keys", "audit"},
+	"ca/store":                    {"pemfile"},
+	"ca/certify":                  {"pemfile"},
+	"ca/crlwriter":                {},
 	"ca/backup":                   {"ca"},
 	"ca/server":                   {"ca", "est", "push", "pki"},
 	"ocsp":                        {"pki", "metrics"},
@@ -90,8 +93,8 @@ var ground = []string{"internal/algorithms", "internal/bucket", "internal/der", 
 var onlyIn = map[string][]string{
 	"C":                               {"tla/cards", "keys/pkcs11"},
 	"github.com/ebfe/scard":           {"tla/cards", "integration"},
-	"github.com/cloudflare/cfssl":     {"ca", "ocsp"},
-	"modernc.org/sqlite":              {"ca", "ocsp"},
+	"github.com/cloudflare/cfssl":     {"ca/certify"},
+	"modernc.org/sqlite":              {"ca/store", "ca/catest", "ocsp"},
 	"github.com/alecthomas/kong":      {"cmd"},
 	"go.yaml.in/yaml/v3":              {"cmd/internal/cli", "integration/codes"}, // codes: docs/annexe7.yaml
 	"github.com/prometheus":           {"gateway", "ocsp", "metrics"},
@@ -102,11 +105,11 @@ var onlyIn = map[string][]string{
 	"rsc.io/qr":                       {"cmd/tla-pki"},
 	"filippo.io/age":                  {"ca/backup", "cmd/tla-pki"},
 	"github.com/godbus/dbus":          {"tla/seat"},
-	"github.com/stretchr/testify": {"pki/pkitest", "keys/keystest", "tla/seat/seattest", "cmd/internal/owner",
+	"github.com/stretchr/testify": {"pki/pkitest", "keys/keystest", "tla/seat/seattest", "cmd/internal/owner/ownertest",
 		"integration"},
 	"net/http/pprof":                 {},
 	"github.com/landlock-lsm":        {"cmd/internal/sandbox"},
-	"golang.org/x/crypto/cryptobyte": {"pki", "ocsp", "keys", "ca", "est", "bundle", "internal/der"},
+	"golang.org/x/crypto/cryptobyte": {"pki", "ocsp", "keys", "ca/crlwriter", "ca/server", "est", "bundle", "internal/der"},
 }
 
 func TestImports(t *testing.T) {

@@ -13,7 +13,8 @@ import (
 	"strings"
 )
 
-// The AlgorithmIdentifiers that may stand in a bundle, as their DER (G5). RFC 5754 wants digests without parameters and lets NULL pass.
+// The AlgorithmIdentifiers that may stand in a bundle, as their DER (G5). RFC 5754 prefers digests without parameters
+// and permits NULL.
 var digests = []struct {
 	hash       crypto.Hash
 	bare, null []byte

@@ -23,7 +23,7 @@ const (
 	opsURN   = "urn:tlagate:operateur:admin:ops"
 )
 
-// bed is a device, and ops who sign for it.
+// bed is a device, and the operators who sign for it.
 type bed struct {
 	t      testing.TB
 	ca     *pkitest.PKI
@@ -42,7 +42,8 @@ func newBed(t testing.TB) *bed {
 	pkitest.WriteCertificates(t, b.root, b.ca.Root.Cert)
 	b.ops = b.ca.Issue(opsURN, x509.ExtKeyUsageCodeSigning)
 	b.device = b.ca.Issue(tlaURN, x509.ExtKeyUsageClientAuth)
-	b.cfg = bundle.Config{File: filepath.Join(b.dir, "bundle.p7m"), Anchors: []string{b.root}, ARL: filepath.Join(b.dir, "arl.pem"),
+	b.cfg = bundle.Config{File: filepath.Join(b.dir, "bundle.p7m"), Anchors: []string{b.root},
+		ARL:         filepath.Join(b.dir, "arl.pem"),
 		Certificate: func() *tls.Certificate { return &b.device },
 		Event:       func(e bundle.Event) error { b.events = append(b.events, e); return b.deaf },
 	}
@@ -74,7 +75,7 @@ func (b *bed) answers(opts ...pkitest.OCSPOption) [][]byte {
 	return [][]byte{b.ca.Issuing.OCSP(b.ops.Leaf, opts...)}
 }
 
-// first gives the device its first bundle, as Fetch does without a network.
+// first returns the device its first bundle, as Fetch does without a network.
 func (b *bed) first(version uint64) *bundle.Kept {
 	b.t.Helper()
 	k, err := bundle.Prepare(b.cfg)
@@ -88,7 +89,7 @@ func (b *bed) first(version uint64) *bundle.Kept {
 // start is a start of the program.
 func (b *bed) start() (*bundle.Kept, error) { return bundle.Open(b.cfg) }
 
-// brokenAt wants a refusal that names a file and a reason.
+// brokenAt requires a refusal that names a file and a reason.
 func brokenAt(t *testing.T, err error, file string, reason bundle.Reason) {
 	t.Helper()
 	var why *bundle.Broken

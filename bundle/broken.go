@@ -22,7 +22,7 @@ const (
 	Unusable    Reason = "unusable"
 )
 
-// SealBroken is the reason word of log lines about what is said here.
+// SealBroken is the reason word of log lines about a broken seal.
 const SealBroken = "seal_broken"
 
 // Broken is the error of everything a device refuses about its bundle.
@@ -33,12 +33,12 @@ type Broken struct {
 	Cause  error
 }
 
-// Error gives one sentence that names the file.
+// Error returns one sentence that names the file.
 func (b *Broken) Error() string {
 	return fmt.Sprintf("cannot work with %s: %s: %s", b.File, b.Reason, b.Detail)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (b *Broken) Unwrap() error { return b.Cause }
 
 func broken(file string, reason Reason, format string, args ...any) *Broken {

@@ -20,7 +20,8 @@ import (
 
 func TestSP1BundleRoundTrip(t *testing.T) {
 	b := newBed(t)
-	for name, opt := range map[string]pkitest.Option{"P-256": pkitest.Template(func(*x509.Certificate) {}), "P-384": pkitest.P384(), "RSA-PSS": pkitest.RSA(3072)} {
+	for name, opt := range map[string]pkitest.Option{"P-256": pkitest.Template(func(*x509.Certificate) {}),
+		"P-384": pkitest.P384(), "RSA-PSS": pkitest.RSA(3072)} {
 		t.Run(name, func(t *testing.T) {
 			b.ops = b.ca.Issue(opsURN, x509.ExtKeyUsageCodeSigning, opt)
 			der := b.sign(b.content(7))
@@ -32,8 +33,8 @@ func TestSP1BundleRoundTrip(t *testing.T) {
 	}
 }
 
-// TestSP1NoOctetCanBeChanged: each flip of a bit is refused, or changes nothing of the meaning (an octet of a certificate
-// that the signature does not need is for the chain to judge).
+// TestSP1NoOctetCanBeChanged: each flip of a bit is refused, or changes nothing of the meaning (an octet of a
+// certificate that the signature does not need is for the chain to judge).
 func TestSP1NoOctetCanBeChanged(t *testing.T) {
 	b := newBed(t)
 	der := b.sign(b.content(7))
@@ -102,7 +103,8 @@ func TestSP1OpensslForms(t *testing.T) {
 	content := filepath.Join(b.dir, "content.json")
 	write(t, content, text)
 	cert, key := pkitest.WriteCertificate(t, b.dir, "ops", b.ops)
-	rsaCert, rsaKey := pkitest.WriteCertificate(t, b.dir, "rsa", b.ca.Issue(opsURN, x509.ExtKeyUsageCodeSigning, pkitest.RSA(3072)))
+	rsaCert, rsaKey := pkitest.WriteCertificate(t, b.dir, "rsa",
+		b.ca.Issue(opsURN, x509.ExtKeyUsageCodeSigning, pkitest.RSA(3072)))
 	issuing := filepath.Join(b.dir, "issuing.pem")
 	pkitest.WriteCertificates(t, issuing, b.ca.Issuing.Cert)
 	plain := []string{"-binary", "-nodetach", "-nosmimecap", "-outform", "DER", "-certfile", issuing}
@@ -120,7 +122,8 @@ func TestSP1OpensslForms(t *testing.T) {
 		{"SHA-512", false, [][]string{plain, one, {"-md", "sha512"}}},
 		{"SHA-1", false, [][]string{plain, one, {"-md", "sha1"}}},
 		{"no signed attributes", false, [][]string{plain, one, {"-md", "sha256", "-noattr"}}},
-		{"other signed attributes", false, [][]string{{"-binary", "-nodetach", "-outform", "DER"}, one, {"-md", "sha256"}}},
+		{"other signed attributes", false, [][]string{{"-binary", "-nodetach", "-outform", "DER"}, one,
+			{"-md", "sha256"}}},
 		{"detached", false, [][]string{{"-binary", "-nosmimecap", "-outform", "DER"}, one, {"-md", "sha256"}}},
 		{"two signers", false, [][]string{plain, one, other, {"-md", "sha256"}}},
 		{"by key identifier", false, [][]string{plain, one, {"-md", "sha256", "-keyid"}}},
@@ -263,7 +266,8 @@ func TestSP1Signers(t *testing.T) {
 			_, err = os.Stat(b.cfg.File)
 			require.ErrorIs(t, err, os.ErrNotExist)
 			_, err = bundle.Sign(b.content(1), &c.ops, time.Now())
-			require.Equal(t, c.name == "of a stranger" || c.name == "self-signed", err == nil, "the signer is told, where its certificate says it")
+			require.Equal(t, c.name == "of a stranger" || c.name == "self-signed", err == nil,
+				"the signer is told, where its certificate says it")
 		})
 	}
 }
@@ -292,19 +296,27 @@ func TestSP1TakingInFailsClosed(t *testing.T) {
 	}{
 		{"no OCSP answer", func(b *bed, _ *bundle.Content) [][]byte { return nil }, bundle.Untrusted},
 		{"no ARL", func(b *bed, c *bundle.Content) [][]byte { c.ARLs = nil; return b.answers() }, bundle.Untrusted},
-		{"revoked", func(b *bed, _ *bundle.Content) [][]byte { b.ca.Issuing.Revoke(b.ops.Leaf); return b.answers() }, bundle.Revoked},
+		{"revoked", func(b *bed, _ *bundle.Content) [][]byte { b.ca.Issuing.Revoke(b.ops.Leaf); return b.answers() },
+			bundle.Revoked},
 		{"CA revoked", func(b *bed, c *bundle.Content) [][]byte {
 			b.ca.Root.Revoke(b.ca.Issuing.Cert)
 			c.ARLs = []string{b.arl()}
 			return b.answers()
 		}, bundle.Revoked},
-		{"another's", func(b *bed, c *bundle.Content) [][]byte { c.For = otherURN; return b.answers() }, bundle.WrongDevice},
-		{"of the future", func(b *bed, c *bundle.Content) [][]byte { c.Issued = time.Now().Add(time.Hour); return b.answers() }, bundle.Untrusted},
+		{"another's", func(b *bed, c *bundle.Content) [][]byte { c.For = otherURN; return b.answers() },
+			bundle.WrongDevice},
+		{"of the future",
+			func(b *bed,
+				c *bundle.Content) [][]byte {
+				c.Issued = time.Now().Add(time.Hour)
+				return b.answers()
+			}, bundle.Untrusted},
 		{"over", func(b *bed, c *bundle.Content) [][]byte {
 			c.Issued, c.ValidUntil = time.Now().Add(-time.Hour), time.Now().Add(-time.Minute)
 			return b.answers()
 		}, bundle.Expired},
-		{"for all of the practice", func(b *bed, c *bundle.Content) [][]byte { c.For = "urn:tlagate:cabinet:tla:*"; return b.answers() }, ""},
+		{"for all of the practice",
+			func(b *bed, c *bundle.Content) [][]byte { c.For = "urn:tlagate:cabinet:tla:*"; return b.answers() }, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBed(t)
@@ -375,8 +387,10 @@ func TestSP1SealedFiles(t *testing.T) {
 		{"nothing", func(*testing.T, *bed) {}, "", ""},
 		{"bundle, an octet", flip("bundle.p7m", 40), "bundle.p7m", bundle.Altered},
 		{"bundle, missing", remove("bundle.p7m"), "bundle.p7m", bundle.Missing},
-		{"bundle, an older one", func(t *testing.T, b *bed) { write(t, b.cfg.File, b.sign(b.content(4))) }, "bundle.p7m", bundle.Outdated},
-		{"bundle, a newer one", func(t *testing.T, b *bed) { write(t, b.cfg.File, b.sign(b.content(6))) }, "bundle.p7m", bundle.Altered},
+		{"bundle, an older one", func(t *testing.T, b *bed) { write(t, b.cfg.File, b.sign(b.content(4))) },
+			"bundle.p7m", bundle.Outdated},
+		{"bundle, a newer one", func(t *testing.T, b *bed) { write(t, b.cfg.File, b.sign(b.content(6))) }, "bundle.p7m",
+			bundle.Altered},
 		{"state, an octet at 30 %", flip("bundle.p7m.state", 30), "bundle.p7m.state", bundle.Altered},
 		{"state, an octet at 8 %", flip("bundle.p7m.state", 8), "bundle.p7m.state", bundle.Altered},
 		{"state, an octet at 98 %", flip("bundle.p7m.state", 98), "bundle.p7m.state", bundle.Altered},
@@ -386,16 +400,28 @@ func TestSP1SealedFiles(t *testing.T) {
 			other.root, other.cfg.Anchors = b.root, b.cfg.Anchors
 			write(t, b.cfg.File+".state", forged(t, b))
 		}, "bundle.p7m.state", bundle.Altered},
-		{"both missing", func(t *testing.T, b *bed) { remove("bundle.p7m")(t, b); remove("bundle.p7m.state")(t, b) }, "bundle.p7m", bundle.Missing},
+		{"both missing", func(t *testing.T, b *bed) { remove("bundle.p7m")(t, b); remove("bundle.p7m.state")(t, b) },
+			"bundle.p7m", bundle.Missing},
 		{"root, an octet", flip("root.pem", 50), "root.pem", bundle.Altered},
-		{"root, another", func(t *testing.T, b *bed) { pkitest.WriteCertificates(t, b.root, pkitest.New(t).Root.Cert) }, "root.pem", bundle.Altered},
+		{"root, another", func(t *testing.T, b *bed) { pkitest.WriteCertificates(t, b.root, pkitest.New(t).Root.Cert) },
+			"root.pem", bundle.Altered},
 		{"root, missing", remove("root.pem"), "root.pem", bundle.Missing},
 		{"ARL, good", func(t *testing.T, b *bed) { write(t, b.cfg.ARL, []byte(b.arl())) }, "", ""},
-		{"ARL, an octet", func(t *testing.T, b *bed) { write(t, b.cfg.ARL, []byte(b.arl())); flip("arl.pem", 60)(t, b) }, "arl.pem", bundle.Altered},
-		{"ARL, its frame", func(t *testing.T, b *bed) { write(t, b.cfg.ARL, []byte(b.arl())); flip("arl.pem", 2)(t, b) }, "arl.pem", bundle.Altered},
-		{"ARL, of a stranger", func(t *testing.T, b *bed) { write(t, b.cfg.ARL, []byte(newBed(t).arl())) }, "arl.pem", bundle.Altered},
+		{"ARL, an octet", func(t *testing.T, b *bed) {
+			write(t, b.cfg.ARL, []byte(b.arl()))
+			flip("arl.pem", 60)(t,
+				b)
+		}, "arl.pem", bundle.Altered},
+		{"ARL, its frame", func(t *testing.T, b *bed) {
+			write(t, b.cfg.ARL, []byte(b.arl()))
+			flip("arl.pem", 2)(t,
+				b)
+		}, "arl.pem", bundle.Altered},
+		{"ARL, of a stranger", func(t *testing.T, b *bed) { write(t, b.cfg.ARL, []byte(newBed(t).arl())) }, "arl.pem",
+			bundle.Altered},
 		{"ARL, empty", func(t *testing.T, b *bed) { write(t, b.cfg.ARL, nil) }, "arl.pem", bundle.Altered},
-		{"leftover of a write", func(t *testing.T, b *bed) { write(t, b.cfg.File+".next", b.sign(b.content(9))) }, "", ""},
+		{"leftover of a write", func(t *testing.T, b *bed) { write(t, b.cfg.File+".next", b.sign(b.content(9))) }, "",
+			""},
 		{"power cut before the bundle was in its place", func(t *testing.T, b *bed) {
 			require.NoError(t, os.Rename(b.cfg.File, b.cfg.File+".next"))
 			write(t, b.cfg.File, b.sign(b.content(4)))

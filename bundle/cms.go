@@ -16,8 +16,9 @@ import (
 	"tlagate/internal/der"
 )
 
-// This file reads and checks the one form of CMS SignedData (RFC 5652) that docs/bundle.md, section 1, allows. It is not done with a
-// library for PKCS#7: those read BER, forgive what follows, look neither at contentType nor for doubled attributes, and take SHA-1.
+// This file reads and checks the one form of CMS SignedData (RFC 5652) that docs/bundle.md, section 1, allows. It is
+// not done with a library for PKCS#7: those read BER, forgive what follows, look neither at contentType nor for doubled
+// attributes, and take SHA-1.
 
 // Bounds, in octets.
 const (
@@ -83,7 +84,8 @@ func parseSigned(message []byte) (*parsed, error) {
 	var digests, encap, certs, signers cryptobyte.String
 	var version int64
 	data, ok := der.ReadSignedData(message)
-	if !ok || !data.ReadASN1Integer(&version) || version != 1 || !data.ReadASN1(&digests, cbasn1.SET) || !data.ReadASN1(&encap, cbasn1.SEQUENCE) ||
+	if !ok || !data.ReadASN1Integer(&version) || version != 1 || !data.ReadASN1(&digests, cbasn1.SET) ||
+		!data.ReadASN1(&encap, cbasn1.SEQUENCE) ||
 		!data.ReadASN1(&certs, der.Context0) || !data.ReadASN1(&signers, cbasn1.SET) || !data.Empty() {
 		return nil, errCMS
 	}
@@ -98,7 +100,7 @@ func parseSigned(message []byte) (*parsed, error) {
 	return p, p.readSigner(signers, pool)
 }
 
-// readDigests wants one algorithm.
+// readDigests reads one algorithm, and accepts no more.
 func (p *parsed) readDigests(in cryptobyte.String) (ok bool) {
 	p.digest, ok = readDigest(&in)
 	return ok && in.Empty()
@@ -117,11 +119,12 @@ func readDigest(in *cryptobyte.String) (crypto.Hash, bool) {
 	return 0, false
 }
 
-// readContent wants id-data, here and not elsewhere.
+// readContent accepts id-data, here and not elsewhere.
 func (p *parsed) readContent(in cryptobyte.String) bool {
 	var kind asn1.ObjectIdentifier
 	var explicit, octets cryptobyte.String
-	if !in.ReadASN1ObjectIdentifier(&kind) || !kind.Equal(der.Data) || !in.ReadASN1(&explicit, der.Context0) || !in.Empty() ||
+	if !in.ReadASN1ObjectIdentifier(&kind) || !kind.Equal(der.Data) || !in.ReadASN1(&explicit, der.Context0) ||
+		!in.Empty() ||
 		!explicit.ReadASN1(&octets, cbasn1.OCTET_STRING) || !explicit.Empty() {
 		return false
 	}
@@ -145,7 +148,7 @@ func readCertificates(in cryptobyte.String) ([]*x509.Certificate, error) {
 	return pool, nil
 }
 
-// readSigner wants one, by issuer and serial number, with signed attributes and no others.
+// readSigner accepts one signer, by issuer and serial number, with signed attributes and no others.
 func (p *parsed) readSigner(in cryptobyte.String, pool []*x509.Certificate) error {
 	var info, sid, issuer, serial, attributes, algorithm, signature cryptobyte.String
 	var version int64
@@ -155,7 +158,8 @@ func (p *parsed) readSigner(in cryptobyte.String, pool []*x509.Certificate) erro
 		return errCMS
 	}
 	digest, ok := readDigest(&info)
-	if !ok || digest != p.digest || !info.ReadASN1(&attributes, der.Context0) || !info.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) ||
+	if !ok || digest != p.digest || !info.ReadASN1(&attributes, der.Context0) ||
+		!info.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) ||
 		!info.ReadASN1(&signature, cbasn1.OCTET_STRING) || !info.Empty() {
 		return errCMS
 	}
@@ -169,7 +173,7 @@ func (p *parsed) readSigner(in cryptobyte.String, pool []*x509.Certificate) erro
 	return p.arrange(pool, issuer, serial)
 }
 
-// readAttributes wants contentType and messageDigest once each, and at most a signingTime besides.
+// readAttributes accepts contentType and messageDigest once each, and at most a signingTime besides.
 func (p *parsed) readAttributes(in cryptobyte.String) bool {
 	var set cryptobyte.Builder
 	set.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) { b.AddBytes(in) })
@@ -196,7 +200,8 @@ func (p *parsed) readAttribute(kind asn1.ObjectIdentifier, value cryptobyte.Stri
 		p.claimed = digest
 		return ok
 	case kind.Equal(oidSigningTime):
-		return (value.ReadASN1(&ignored, cbasn1.UTCTime) || value.ReadASN1(&ignored, cbasn1.GeneralizedTime)) && value.Empty()
+		return (value.ReadASN1(&ignored, cbasn1.UTCTime) || value.ReadASN1(&ignored, cbasn1.GeneralizedTime)) &&
+			value.Empty()
 	}
 	return false
 }

@@ -18,7 +18,7 @@ import (
 // Format is the version of the form of the content.
 const Format = 1
 
-// maxVersion is what every JSON reader takes for an integer.
+// maxVersion is the largest that every JSON reader takes for an integer.
 const maxVersion = 1<<53 - 1
 
 // The longest sessions that the annex allows (SA4).
@@ -51,10 +51,10 @@ type Access struct {
 	TLAs      []string `json:"tlas,omitempty" yaml:"tlas"`
 }
 
-// IsZero says whether it adds nobody.
+// IsZero reports whether it adds nobody.
 func (a Access) IsZero() bool { return len(a.Practices)+len(a.TLAs) == 0 }
 
-// Anchor is a CA that links are believed to, and what it vouches for.
+// Anchor is a CA that links are trusted to, and what it vouches for.
 type Anchor struct {
 	PEM       string   `json:"pem" yaml:"pem"`
 	Practices []string `json:"practices" yaml:"practices"` // "*" = all
@@ -72,13 +72,13 @@ type Sources struct {
 	CRLs []string `json:"crls,omitempty" yaml:"crls"`
 }
 
-// IsZero says whether there are none.
+// IsZero reports whether there are none.
 func (s Sources) IsZero() bool { return len(s.OCSP)+len(s.CRLs) == 0 }
 
 // Duration is written as "8h30m".
 type Duration time.Duration
 
-// MarshalText gives the text of time.Duration.
+// MarshalText returns the text of time.Duration.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
 // UnmarshalText reads the text of time.Duration.
@@ -97,7 +97,7 @@ func parseContent(text []byte) (*Content, error) {
 	return c, c.check()
 }
 
-// marshal gives the content as it is signed.
+// marshal returns the content as it is signed.
 func (c *Content) marshal() ([]byte, error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("cannot make a bundle: %w", err)
@@ -115,7 +115,8 @@ func (c *Content) marshal() ([]byte, error) {
 // check refuses what docs/bundle.md does not allow.
 func (c *Content) check() error {
 	for _, check := range []func() error{
-		c.checkVersions, c.checkDates, c.checkTarget, c.checkGateways, c.checkRole, c.checkAnchors, c.checkARLs, c.checkLimits, c.checkPolicy,
+		c.checkVersions, c.checkDates, c.checkTarget, c.checkGateways, c.checkRole,
+		c.checkAnchors, c.checkARLs, c.checkLimits, c.checkPolicy,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -158,7 +159,7 @@ func (c *Content) checkGateways() error {
 	return address.Servers("gateways", c.Gateways)
 }
 
-// checkRole wants what belongs to the role of the devices, and nothing else.
+// checkRole accepts what belongs to the role of the devices, and nothing else.
 func (c *Content) checkRole() error {
 	target, _ := parseTarget(c.For)
 	if target.Role == pki.RoleTLA {
@@ -170,7 +171,8 @@ func (c *Content) checkRole() error {
 	if len(c.PdTs) > 0 || c.Limits.Inactive != 0 || len(c.Policy) > 0 {
 		return errors.New("a PdT's bundle names neither pdts nor limits.inactive nor a policy")
 	}
-	return errors.Join(checkURNs("access.tlas", c.Access.TLAs, pki.RoleTLA), checkNames(c.Access.Practices), c.Sources.check())
+	return errors.Join(checkURNs("access.tlas", c.Access.TLAs, pki.RoleTLA), checkNames(c.Access.Practices),
+		c.Sources.check())
 }
 
 func checkURNs(what string, urns []string, role pki.Role) error {
@@ -186,10 +188,11 @@ func checkURNs(what string, urns []string, role pki.Role) error {
 	return nil
 }
 
-// checkNames wants names of practices.
+// checkNames accepts names of practices.
 func checkNames(practices []string) error {
 	for _, p := range practices {
-		if _, err := pki.ParseIdentity((pki.Identity{Practice: p, Role: pki.RolePdT, Name: "any"}).String()); err != nil {
+		sample := pki.Identity{Practice: p, Role: pki.RolePdT, Name: "any"}
+		if _, err := pki.ParseIdentity(sample.String()); err != nil {
 			return fmt.Errorf("%q is no practice", p)
 		}
 	}
@@ -215,7 +218,7 @@ func (c *Content) checkAnchors() error {
 	return err
 }
 
-// TrustAnchors gives the anchors as package pki wants them.
+// TrustAnchors returns the anchors as package pki takes them.
 func (c *Content) TrustAnchors() ([]trust.Anchor, error) {
 	var list []trust.Anchor
 	for i, a := range c.Anchors {
@@ -245,7 +248,7 @@ func (c *Content) checkARLs() error {
 	return err
 }
 
-// Lists gives the ARLs, DER.
+// Lists returns the ARLs, DER.
 func (c *Content) Lists() ([][]byte, error) {
 	var list [][]byte
 	for i, text := range c.ARLs {
@@ -261,7 +264,7 @@ func (c *Content) Lists() ([][]byte, error) {
 	return list, nil
 }
 
-// onePEM wants one block and nothing else but space.
+// onePEM reads one block, with nothing else but space around it.
 func onePEM(text, kind string) ([]byte, error) {
 	blocks, err := pemfile.Blocks([]byte(text))
 	if err != nil {
@@ -276,7 +279,8 @@ func onePEM(text, kind string) ([]byte, error) {
 }
 
 func (c *Content) checkLimits() error {
-	if l := c.Limits; l.Absolute < 0 || time.Duration(l.Absolute) > maxAbsolute || l.Inactive < 0 || time.Duration(l.Inactive) > maxInactive {
+	if l := c.Limits; l.Absolute < 0 || time.Duration(l.Absolute) > maxAbsolute || l.Inactive < 0 ||
+		time.Duration(l.Inactive) > maxInactive {
 		return fmt.Errorf("its limits are above those of the annex: absolute %v, inactive %v", maxAbsolute, maxInactive)
 	}
 	return nil
@@ -289,7 +293,7 @@ func (c *Content) checkPolicy() error {
 	return nil
 }
 
-// target is whom a bundle is for; Name "*" = all of that practice and role.
+// target is what a bundle is for; Name "*" = all of that practice and role.
 type target pki.Identity
 
 func parseTarget(text string) (target, error) {
@@ -299,7 +303,8 @@ func parseTarget(text string) (target, error) {
 	}
 	id, err := pki.ParseIdentity(urn)
 	if err != nil || id.Role != pki.RoleTLA && id.Role != pki.RolePdT {
-		return target{}, fmt.Errorf("it is for %q, want urn:tlagate:PRACTICE:ROLE:NAME, or * for NAME, with the role tla or pdt", text)
+		return target{}, fmt.Errorf("it is for %q, want urn:tlagate:PRACTICE:ROLE:NAME, or * for NAME, with the "+
+			"role tla or pdt", text)
 	}
 	if all {
 		id.Name = "*"
@@ -307,7 +312,7 @@ func parseTarget(text string) (target, error) {
 	return target(id), nil
 }
 
-// covers says whether a bundle for t is one for id.
+// covers reports whether a bundle for t is one for id.
 func (t target) covers(id pki.Identity) bool {
 	if t.Name == "*" {
 		t.Name = id.Name
@@ -315,13 +320,13 @@ func (t target) covers(id pki.Identity) bool {
 	return pki.Identity(t) == id
 }
 
-// Covers says whether the bundle is for a device.
+// Covers reports whether the bundle is for a device.
 func (c *Content) Covers(id pki.Identity) bool {
 	t, err := parseTarget(c.For)
 	return err == nil && t.covers(id)
 }
 
-// Overlaps says whether there may be a device that both bundles are for.
+// Overlaps reports whether there may be a device that both bundles are for.
 func (c *Content) Overlaps(o *Content) bool {
 	a, errA := parseTarget(c.For)
 	b, errB := parseTarget(o.For)

@@ -18,7 +18,7 @@ var (
 	Seal         = seal
 )
 
-// OpenSigned gives the content of a CMS whose form and signature are good.
+// OpenSigned returns the content of a CMS whose form and signature are good.
 func OpenSigned(der []byte) ([]byte, error) {
 	s, err := openSigned(der)
 	if err != nil {

@@ -30,8 +30,8 @@ type Way struct {
 	Hybrids *trust.Hybrids
 }
 
-// ErrNone says that a gateway has no bundle for us.
-var ErrNone = errors.New("the gateway has no bundle for this device")
+// errNone says that a gateway has no bundle for us.
+var errNone = errors.New("the gateway has no bundle for this device")
 
 const (
 	fetchTime  = 20 * time.Second
@@ -39,9 +39,9 @@ const (
 	maxHead    = 64 << 10 // octets of an answer beside the bundle
 )
 
-// Fetch gets the first bundle of a device, or another one when the seal is broken, and keeps it with its state: after enrolment, and as a
-// local act of repair. What is kept already and whole still counts: versions do not go back. The gateway must pass by the pinned
-// root, the ARL at hand, and what it staples.
+// Fetch gets the first bundle of a device, or another one when the seal is broken, and keeps it with its state: after
+// enrolment, and as a local act of repair. What is kept already and whole still counts: versions do not go back. The
+// gateway must pass by the pinned root, the ARL at hand, and what it staples.
 func Fetch(ctx context.Context, cfg Config, w Way) (*Content, error) {
 	k, err := prepare(cfg)
 	if err != nil {
@@ -56,8 +56,8 @@ func Fetch(ctx context.Context, cfg Config, w Way) (*Content, error) {
 	return k.Content(), nil
 }
 
-// Refresh asks a gateway whether there is another bundle and takes it in, and looks at the signer of the one at hand again. The
-// error is a *Broken when the one at hand must not be used any more; see [Kept.Usable].
+// Refresh asks a gateway whether there is another bundle and takes it in, and looks at the signer of the one at hand
+// again. The error is a *Broken when the one at hand must not be used any more; see [Kept.Usable].
 func (k *Kept) Refresh(ctx context.Context, w Way) (changed bool, err error) {
 	var a *answer
 	err = k.party(w).Hybrids.Retry(w.Gateway, func() (err error) {
@@ -74,7 +74,7 @@ func (k *Kept) Refresh(ctx context.Context, w Way) (changed bool, err error) {
 			return true, nil
 		}
 	case !a.same:
-		err = ErrNone
+		err = errNone
 	}
 	if k.Version() == 0 {
 		return false, err
@@ -85,7 +85,7 @@ func (k *Kept) Refresh(ctx context.Context, w Way) (changed bool, err error) {
 	return false, err
 }
 
-// Usable says whether the bundle at hand may be used: nil, or a *Broken.
+// Usable returns nil when the bundle at hand may be used, else a *Broken.
 func (k *Kept) Usable() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -95,7 +95,7 @@ func (k *Kept) Usable() error {
 	return k.checkDates()
 }
 
-// answer is what a gateway said.
+// answer is what a gateway answered.
 type answer struct {
 	der     []byte // a bundle; nil = none
 	same    bool   // it is the one at hand
@@ -193,7 +193,7 @@ func readAnswer(resp *http.Response) (*answer, error) {
 	return a, nil
 }
 
-// EncodeField gives octets as a byte sequence of RFC 8941.
+// EncodeField returns octets as a byte sequence of RFC 8941.
 func EncodeField(der []byte) string { return ":" + base64.StdEncoding.EncodeToString(der) + ":" }
 
 func decodeField(s string) ([]byte, bool) {

@@ -18,7 +18,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// Config says where a device has its bundle, and what it judges it by.
+// Config says where a device has its bundle, and by what it is judged.
 type Config struct {
 	File        string                  // the bundle; its state is in FILE.state
 	Anchors     []string                // PEM files of the root pinned at enrolment
@@ -29,10 +29,11 @@ type Config struct {
 	Production  bool                    // refuse CAs named TEST…
 	Clock       func() time.Time        // nil = time.Now
 	Log         *slog.Logger            // nil = discard
-	Usable      func(*Content) error    // whether the program can work with it, asked before it is taken in; nil = it can
+	// whether the program can work with it, asked before it is taken in; nil = it can
+	Usable func(*Content) error
 
-	// Event is told of everything that happens, for the audit trail; of Loaded and Changed before they count: an error keeps the
-	// bundle from being used. Nil = nobody.
+	// Event is called for everything that happens, for the audit trail; for Loaded and Changed before they count: an
+	// error keeps the bundle from being used. Nil = not called.
 	Event func(Event) error
 }
 
@@ -51,8 +52,8 @@ type Kept struct {
 	state  state
 }
 
-// Open reads the bundle that was taken in before and checks it as at a start of the program (docs/bundle.md, section 3). The error is
-// a *Broken, or about our own certificate.
+// Open reads the bundle that was taken in before and checks it as at a start of the program (docs/bundle.md, section
+// 3). The error is a *Broken, or about our own certificate.
 func Open(cfg Config) (*Kept, error) {
 	k, err := prepare(cfg)
 	if err == nil {
@@ -104,7 +105,8 @@ func (k *Kept) readRoot() error {
 		for _, c := range certs {
 			all = append(all, c.Raw...)
 			if now := k.cfg.Clock(); now.After(c.NotAfter) {
-				return broken(file, Expired, "the root pinned at enrolment ended on %s; or the clock is wrong", stamp.Instant(c.NotAfter))
+				return broken(file, Expired, "the root pinned at enrolment ended on %s; or the clock is wrong",
+					stamp.Instant(c.NotAfter))
 			}
 		}
 	}
@@ -122,7 +124,8 @@ func (k *Kept) openTrust() (err error) {
 		cfg.CRLs = append(cfg.CRLs, k.cfg.ARL)
 	}
 	if k.trust, err = trust.Open(cfg); err != nil {
-		return broken(strings.Join(k.cfg.Anchors, ", "), Untrusted, "the pinned root or the deny list cannot be used: %v", err)
+		return broken(strings.Join(k.cfg.Anchors, ", "), Untrusted,
+			"the pinned root or the deny list cannot be used: %v", err)
 	}
 	return nil
 }
@@ -143,7 +146,7 @@ func (k *Kept) load() error {
 	return nil
 }
 
-// readBundle wants the very octets that were accepted.
+// readBundle reads the very octets that were accepted.
 func (k *Kept) readBundle() error {
 	der, err := files.Read(k.cfg.File, maxSigned)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -183,19 +186,20 @@ func (k *Kept) checkDates() error { return checkUntil(k.cfg.File, k.bundle, k.cf
 
 func checkUntil(file string, b *Bundle, now time.Time) error {
 	if !b.ValidUntil.IsZero() && now.After(b.ValidUntil) {
-		return broken(file, Expired, "it was valid until %s and it is %s here", stamp.Instant(b.ValidUntil), stamp.Instant(now))
+		return broken(file, Expired, "it was valid until %s and it is %s here", stamp.Instant(b.ValidUntil),
+			stamp.Instant(now))
 	}
 	return nil
 }
 
-// Content gives what the bundle says.
+// Content returns what the bundle says.
 func (k *Kept) Content() *Content {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.bundle.Content
 }
 
-// Version gives its version; 0 = there is none.
+// Version returns its version; 0 = there is none.
 func (k *Kept) Version() uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -205,8 +209,8 @@ func (k *Kept) Version() uint64 {
 	return k.bundle.Version
 }
 
-// Take takes in a bundle that was offered, with the OCSP answers (DER) that came with it, or says why not: then the one before
-// stays. The error is a *Broken or about the files; changed is false when it is the one at hand.
+// Take takes in a bundle that was offered, with the OCSP answers (DER) that came with it, or returns why not: then the
+// one before stays. The error is a *Broken or about the files; changed is false when it is the one at hand.
 func (k *Kept) Take(der []byte, answers [][]byte) (changed bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -227,7 +231,7 @@ func (k *Kept) Take(der []byte, answers [][]byte) (changed bool, err error) {
 	return true, nil
 }
 
-// judge makes every check of a taking in.
+// judge makes every check of a bundle that is taken in.
 func (k *Kept) judge(der []byte, answers [][]byte) (*Bundle, error) {
 	const where = "the bundle offered"
 	b, err := Read(der)
@@ -243,7 +247,8 @@ func (k *Kept) judge(der []byte, answers [][]byte) (*Bundle, error) {
 	case b.Version == k.state.Version && digest(der) != k.state.Bundle:
 		return b, broken(where, Outdated, "it is another one of the version %d that was accepted before", b.Version)
 	case b.Issued.After(now.Add(ahead)):
-		return b, broken(where, Untrusted, "it was issued at %s and it is %s here: the clock is wrong", stamp.Instant(b.Issued), stamp.Instant(now))
+		return b, broken(where, Untrusted, "it was issued at %s and it is %s here: the clock is wrong",
+			stamp.Instant(b.Issued), stamp.Instant(now))
 	}
 	k.learn(b, answers)
 	if _, err := k.trust.VerifyKnown(b.Chain, Want); err != nil {
@@ -268,13 +273,14 @@ func (k *Kept) learn(b *Bundle, answers [][]byte) {
 	}
 	for _, der := range answers {
 		if err := k.trust.AddStatus(der); err != nil {
-			k.cfg.Log.Warn("OCSP answer about a bundle's signer refused", "reason", string(pki.ReasonOf(err)), "error", err)
+			k.cfg.Log.Warn("OCSP answer about a bundle's signer refused", "reason", string(pki.ReasonOf(err)),
+				"error", err)
 		}
 	}
 }
 
-// Recheck looks at the signer again, with the OCSP answers of today. A revocation ends the trust in the bundle, for good; then
-// the error is a *Broken.
+// Recheck looks at the signer again, with the OCSP answers of today. A revocation ends the trust in the bundle, for
+// good; then the error is a *Broken.
 func (k *Kept) Recheck(answers [][]byte) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -346,7 +352,7 @@ func report(cfg Config, err error) {
 	}
 }
 
-// pinned gives the certificates of the pinned root.
+// pinned returns the certificates of the pinned root.
 func (k *Kept) pinned() []*x509.Certificate {
 	var list []*x509.Certificate
 	for _, a := range k.trust.Anchors() {

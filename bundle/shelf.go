@@ -120,7 +120,8 @@ func (s *Shelf) read(file string, before *item) *item {
 	}
 	i.target, _ = parseTarget(i.bundle.For) // checked when it was read
 	if before == nil || before.bundle == nil || digest(before.bundle.DER) != digest(der) {
-		s.cfg.Log.Info("bundle read", "file", file, "for", i.bundle.For, "version", i.bundle.Version, "min_version", i.bundle.MinVersion)
+		s.cfg.Log.Info("bundle read", "file", file, "for", i.bundle.For, "version", i.bundle.Version,
+			"min_version", i.bundle.MinVersion)
 		go s.verifyOne(i, file)
 	}
 	return i
@@ -166,8 +167,8 @@ type Offer struct {
 	Answers [][]byte // OCSP answers about its signer and the CAs above, DER
 }
 
-// For gives what there is for a device: its own bundle before one for all, and the higher version. A bundle whose signer does not
-// pass is not given, but what OCSP says about the signer is.
+// For returns what there is for a device: its own bundle before one for all, and the higher version. A bundle whose
+// signer does not pass is left out, but what OCSP says about the signer is not.
 func (s *Shelf) For(id pki.Identity) Offer {
 	b := s.pick(id)
 	if b == nil {
@@ -201,7 +202,7 @@ func (s *Shelf) pick(id pki.Identity) *Bundle {
 	return best.bundle
 }
 
-// before says which of two bundles for a device counts.
+// before reports which of two bundles for a device counts.
 func (i *item) before(o *item) bool {
 	if own, other := i.target.Name != "*", o.target.Name != "*"; own != other {
 		return own

@@ -20,8 +20,8 @@ import (
 	"tlagate/pki"
 )
 
-// Sign makes a bundle of content, with a certificate of the profile bundle, its CAs behind it, and its key. What devices would
-// refuse of content or certificate is refused here.
+// Sign makes a bundle of content, with a certificate of the profile bundle, its CAs behind it, and its key. What
+// devices would refuse of content or certificate is refused here.
 func Sign(content *Content, by *tls.Certificate, now time.Time) ([]byte, error) {
 	text, err := content.marshal()
 	if err != nil {
@@ -33,7 +33,7 @@ func Sign(content *Content, by *tls.Certificate, now time.Time) ([]byte, error) 
 	return seal(text, by, now)
 }
 
-// maySign says what a certificate says of itself; its chain is judged where it matters.
+// maySign judges by what a certificate says of itself; its chain is judged where it matters.
 func maySign(by *tls.Certificate, now time.Time) error {
 	leaf, err := leafOf(by)
 	if err != nil {
@@ -44,7 +44,8 @@ func maySign(by *tls.Certificate, now time.Time) error {
 	case err != nil:
 		return err
 	case id.Role != pki.RoleAdmin || !slices.Equal(leaf.ExtKeyUsage, []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}):
-		return errors.New("it is none of the profile bundle (role admin, codeSigning); make one: tla-pki issue --profile bundle")
+		return errors.New("it is none of the profile bundle (role admin, codeSigning); make one: tla-pki issue " +
+			"--profile bundle")
 	case now.Before(leaf.NotBefore) || now.After(leaf.NotAfter):
 		return fmt.Errorf("it is good from %s until %s", stamp.Instant(leaf.NotBefore), stamp.Instant(leaf.NotAfter))
 	}
@@ -61,7 +62,7 @@ func leafOf(c *tls.Certificate) (*x509.Certificate, error) {
 	return x509.ParseCertificate(c.Certificate[0])
 }
 
-// seal makes a CMS SignedData of the form that openSigned wants.
+// seal makes a CMS SignedData of the form that openSigned accepts.
 func seal(content []byte, by *tls.Certificate, now time.Time) ([]byte, error) {
 	leaf, err := leafOf(by)
 	if err != nil {
@@ -117,7 +118,8 @@ func setOf(tag cbasn1.Tag, elements [][]byte) []byte {
 }
 
 // encode mirrors RFC 5652, sections 3 and 5.1.
-func encode(content []byte, chain [][]byte, leaf *x509.Certificate, alg *algorithm, attributes [][]byte, signature []byte) ([]byte, error) {
+func encode(content []byte, chain [][]byte, leaf *x509.Certificate, alg *algorithm, attributes [][]byte,
+	signature []byte) ([]byte, error) {
 	var b cryptobyte.Builder
 	der.AddSignedData(&b, func(b *cryptobyte.Builder) {
 		b.AddASN1Int64(1)

@@ -30,7 +30,7 @@ type state struct {
 func (k *Kept) stateFile() string { return k.cfg.File + ".state" }
 func (k *Kept) nextFile() string  { return k.cfg.File + ".next" }
 
-// readState wants a state that our own key has signed, under the root that is pinned.
+// readState reads a state that our own key has signed, under the root that is pinned.
 func (k *Kept) readState() error {
 	file := k.stateFile()
 	der, err := files.Read(file, maxSigned)
@@ -38,7 +38,8 @@ func (k *Kept) readState() error {
 		if _, err := os.Stat(k.cfg.File); errors.Is(err, fs.ErrNotExist) {
 			return broken(k.cfg.File, Missing, "the bundle is not there; fetch it, or enrol")
 		}
-		return broken(file, Missing, "what was accepted is not known: the state beside the bundle is not there; fetch the bundle again")
+		return broken(file, Missing, "what was accepted is not known: the state beside the bundle is not there; "+
+			"fetch the bundle again")
 	}
 	if err != nil {
 		return broken(file, Missing, "it cannot be read: %v", err)
@@ -48,7 +49,8 @@ func (k *Kept) readState() error {
 		return broken(file, Altered, "it is not what this device wrote: %v", err)
 	}
 	if st.Root != k.root {
-		return broken(k.cfg.Anchors[0], Altered, "the pinned root is not the one under which the bundle was accepted; restore it, or enrol again")
+		return broken(k.cfg.Anchors[0], Altered, "the pinned root is not the one under which the bundle was "+
+			"accepted; restore it, or enrol again")
 	}
 	if st.Device != k.id.String() {
 		return broken(file, WrongDevice, "it is of %s, and this is %s", st.Device, k.id)
@@ -78,7 +80,8 @@ func (k *Kept) write(b *Bundle) error {
 	if err := files.Replace(k.nextFile(), b.DER, 0o600); err != nil {
 		return fmt.Errorf("cannot keep the bundle: %w", err)
 	}
-	st := state{Device: k.id.String(), Version: b.Version, Bundle: digest(b.DER), Root: k.root, Accepted: k.cfg.Clock().UTC()}
+	st := state{Device: k.id.String(), Version: b.Version, Bundle: digest(b.DER), Root: k.root,
+		Accepted: k.cfg.Clock().UTC()}
 	if err := k.writeState(st); err != nil {
 		return err
 	}
@@ -118,7 +121,7 @@ func (k *Kept) completeWrite() error {
 	return nil
 }
 
-// checkARL wants every list of the ARL file to be one that an anchor signed, and nothing else in it.
+// checkARL checks that every list of the ARL file is one that an anchor signed, and that nothing else is in it.
 func (k *Kept) checkARL() error {
 	file := k.cfg.ARL
 	if file == "" {

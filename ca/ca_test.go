@@ -2,6 +2,7 @@ package ca
 
 import (
 	"crypto"
+	"database/sql"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/ca/store"
 	"tlagate/pki"
 )
 
@@ -50,7 +52,8 @@ func requestFor(t *testing.T, key crypto.Signer) []byte {
 const terminal = "urn:tlagate:cab1:tla:t1"
 
 func issueTLA(t *testing.T, c *CA, urn string) *Issued {
-	issued, err := c.Issue(Request{Profile: "tla", Identity: identity(t, urn), CSR: requestFor(t, newKey(t, P256))})
+	issued, err := c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, urn),
+		CSR: requestFor(t, newKey(t, P256))})
 	require.NoError(t, err)
 	return issued
 }
@@ -160,7 +163,7 @@ func TestSP2KeysAreForTheirOwnerOnly(t *testing.T) {
 		}
 	}
 	require.NoError(t, os.Chmod(filepath.Join(c.dir, "issuing", "issuing.key"), 0o640))
-	_, err := c.PublishCRL()
+	_, err := c.Lists.PublishCRL()
 	require.ErrorContains(t, err, "lets others at it")
 }
 
@@ -171,13 +174,13 @@ func TestAForeignKeyIsNotUsed(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, Replace(filepath.Join(c.dir, name), raw, modeSecret))
 	}
-	_, err := c.PublishCRL()
+	_, err := c.Lists.PublishCRL()
 	require.ErrorContains(t, err, "it is not the key of")
-	_, err = c.PublishARL()
+	_, err = c.Lists.PublishARL()
 	require.ErrorContains(t, err, "it is not the key of")
 }
 
-// tree gives the mode of every file below dir.
+// tree returns the mode of every file below dir.
 func tree(t *testing.T, dir string) map[string]fs.FileMode {
 	modes := map[string]fs.FileMode{}
 	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -200,30 +203,30 @@ func TestRootMayBeAway(t *testing.T) {
 	c = openCA(t, c.dir, Options{})
 
 	issued := issueTLA(t, c, terminal)
-	_, err := c.Revoke(Selection{Serial: issued.Serial}, 4)
+	_, err := c.Revocations.Revoke(Selection{Serial: issued.Serial}, 4)
 	require.NoError(t, err)
-	_, err = c.PublishCRL()
+	_, err = c.Lists.PublishCRL()
 	require.NoError(t, err)
 
-	_, err = c.PublishARL()
+	_, err = c.Lists.PublishARL()
 	require.ErrorContains(t, err, "bring the root's directory back for this")
-	_, err = c.Revoke(Selection{Certificate: c.Issuing}, CACompromise)
+	_, err = c.Revocations.Revoke(Selection{Certificate: c.Issuing}, store.CACompromise)
 	require.ErrorContains(t, err, "bring the root's directory back for this")
-	records, err := c.Find(hexSerial(c.Issuing.SerialNumber))
+	records, err := c.Find(store.FormatSerial(c.Issuing.SerialNumber))
 	require.NoError(t, err)
-	require.Equal(t, Good, records[0].Status)
+	require.Equal(t, store.Good, records[0].Status)
 
 	c = openCA(t, c.dir, Options{Root: away})
-	_, err = c.PublishARL()
+	_, err = c.Lists.PublishARL()
 	require.NoError(t, err)
 }
 
 func TestOpensslAgrees(t *testing.T) {
 	c := newCA(t)
 	good, bad := issueTLA(t, c, terminal), issueTLA(t, c, "urn:tlagate:cab1:tla:t2")
-	_, err := c.Revoke(Selection{Serial: bad.Serial}, KeyCompromise)
+	_, err := c.Revocations.Revoke(Selection{Serial: bad.Serial}, store.KeyCompromise)
 	require.NoError(t, err)
-	_, err = c.PublishCRL()
+	_, err = c.Lists.PublishCRL()
 	require.NoError(t, err)
 
 	out, err := opensslVerify(t, c, good)
@@ -240,4 +243,12 @@ func opensslVerify(t *testing.T, c *CA, issued *Issued) (string, error) {
 		"-CAfile", c.Public("root.crt"), "-untrusted", c.Public("issuing.crt"),
 		"-CRLfile", c.Public("crl.pem"), "-CRLfile", c.Public("arl.pem"), file).CombinedOutput()
 	return string(out), err
+}
+
+// booksOf opens the database beside the CA, as another program would.
+func booksOf(t *testing.T, c *CA) *sql.DB {
+	db, err := sql.Open("sqlite", "file:"+c.database()+"?_pragma=busy_timeout(10000)&_time_format=sqlite")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
 }

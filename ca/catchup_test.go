@@ -8,9 +8,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tlagate/ca/store"
 )
 
-// olderBooks gives the CA as it was when the copy was made, with the public lists of then: what a restore begins with.
+// olderBooks returns the CA as it was when the copy was made, with the public lists of then: what a restore begins
+// with.
 func olderBooks(t *testing.T, c *CA) (copyNow func() *CA) {
 	dir := filepath.Join(t.TempDir(), "restored")
 	require.NoError(t, os.CopyFS(dir, os.DirFS(c.dir)))
@@ -20,7 +23,7 @@ func olderBooks(t *testing.T, c *CA) (copyNow func() *CA) {
 	for _, key := range []string{"issuing/issuing.key", "root/root.key", "audit.jsonl", "audit.jsonl.head"} {
 		require.NoError(t, os.Chmod(filepath.Join(dir, key), 0o600))
 	}
-	return func() *CA { return openCA(t, dir, Options{Clock: c.clock}) }
+	return func() *CA { return openCA(t, dir, Options{Clock: c.time}) }
 }
 
 func lists(t *testing.T, c *CA) (out []Published) {
@@ -32,10 +35,10 @@ func lists(t *testing.T, c *CA) (out []Published) {
 	return out
 }
 
-func revokeAndPublish(t *testing.T, c *CA, which Selection, reason Reason) *List {
-	_, err := c.Revoke(which, reason)
+func revokeAndPublish(t *testing.T, c *CA, which Selection, reason store.Reason) *List {
+	_, err := c.Revocations.Revoke(which, reason)
 	require.NoError(t, err)
-	list, err := c.PublishCRL()
+	list, err := c.Lists.PublishCRL()
 	require.NoError(t, err)
 	return list
 }
@@ -52,30 +55,30 @@ func TestSP2RestoredBooksForgetNoRevocation(t *testing.T) {
 	c := newCA(t)
 	before, held := issueTLA(t, c, terminal), issueTLA(t, c, "urn:tlagate:cab1:tla:t2")
 	other, final := issueTLA(t, c, "urn:tlagate:cab1:tla:t3"), issueTLA(t, c, "urn:tlagate:cab1:tla:t6")
-	revokeAndPublish(t, c, Selection{Serial: held.Serial}, Hold)
-	revokeAndPublish(t, c, Selection{Serial: final.Serial}, Hold)
+	revokeAndPublish(t, c, Selection{Serial: held.Serial}, store.Hold)
+	revokeAndPublish(t, c, Selection{Serial: final.Serial}, store.Hold)
 	restored := olderBooks(t, c)
 
 	after := issueTLA(t, c, "urn:tlagate:cab1:tla:t4")
-	revokeAndPublish(t, c, Selection{Serial: before.Serial}, KeyCompromise)
+	revokeAndPublish(t, c, Selection{Serial: before.Serial}, store.KeyCompromise)
 	revokeAndPublish(t, c, Selection{Serial: after.Serial}, 4)
 	revokeAndPublish(t, c, Selection{Serial: final.Serial}, 9)
-	_, err := c.Release(Selection{Serial: held.Serial})
+	_, err := c.Revocations.Release(Selection{Serial: held.Serial})
 	require.NoError(t, err)
-	last, err := c.PublishCRL()
+	last, err := c.Lists.PublishCRL()
 	require.NoError(t, err)
 	world, lastEvent := lists(t, c), lastOf(t, c)
 
 	c = restored()
-	caught, err := c.CatchUp(world, false)
+	caught, err := c.Recovery.CatchUp(world, false)
 	require.NoError(t, err)
 	require.Equal(t, 2, caught.Revoked, "one is revoked, one no longer just on hold")
 	require.Equal(t, 1, caught.Lost)
 	require.Len(t, caught.Held, 1)
 	require.Equal(t, held.Serial, caught.Held[0].Serial)
-	require.Greater(t, lastOf(t, c), lastEvent+leapEvent/2)
+	require.Greater(t, lastOf(t, c), lastEvent+store.LeapEvent/2)
 
-	list, err := c.PublishCRL()
+	list, err := c.Lists.PublishCRL()
 	require.NoError(t, err)
 	require.Greater(t, list.Number, last.Number)
 	for _, issued := range []*Issued{before, after, held, final} {
@@ -84,40 +87,40 @@ func TestSP2RestoredBooksForgetNoRevocation(t *testing.T) {
 	out, err := opensslVerify(t, c, other)
 	require.NoError(t, err, out)
 
-	next := revokeAndPublish(t, c, Selection{Identity: other.Identity}, KeyCompromise)
+	next := revokeAndPublish(t, c, Selection{Identity: other.Identity}, store.KeyCompromise)
 	require.Equal(t, list.Number+1, next.Number)
 	refuses(t, c, other)
 	refuses(t, c, after)
-	_, err = c.Release(Selection{Serial: held.Serial})
+	_, err = c.Revocations.Release(Selection{Serial: held.Serial})
 	require.NoError(t, err)
-	_, err = c.PublishCRL()
+	_, err = c.Lists.PublishCRL()
 	require.NoError(t, err)
-	_, err = c.Release(Selection{Serial: final.Serial})
+	_, err = c.Revocations.Release(Selection{Serial: final.Serial})
 	require.ErrorContains(t, err, "for good (privilegeWithdrawn)")
 }
 
-// A gateway asks for the events after the last one it saw: those must tell what the lists have taught the books.
+// A gateway asks for the events after the last one it saw: those must say what the books have learnt from the lists.
 func TestC2EventsGoOnAfterARestore(t *testing.T) {
 	c := newCA(t)
 	a := issueTLA(t, c, terminal)
 	restored := olderBooks(t, c)
 	b := issueTLA(t, c, "urn:tlagate:cab1:tla:t2")
-	revokeAndPublish(t, c, Selection{Serial: a.Serial}, KeyCompromise)
-	revokeAndPublish(t, c, Selection{Serial: b.Serial}, KeyCompromise)
+	revokeAndPublish(t, c, Selection{Serial: a.Serial}, store.KeyCompromise)
+	revokeAndPublish(t, c, Selection{Serial: b.Serial}, store.KeyCompromise)
 	seen, world := lastOf(t, c), lists(t, c)
 
 	c = restored()
-	_, err := c.CatchUp(world, false)
+	_, err := c.Recovery.CatchUp(world, false)
 	require.NoError(t, err)
-	events, err := c.OpenEvents()
+	events, err := c.Events()
 	require.NoError(t, err)
 	defer events.Close()
 	told, err := events.After(context.Background(), seen, 100)
 	require.NoError(t, err)
 	serials := map[string]bool{}
 	for _, e := range told {
-		if e.Kind == EventRevoked {
-			serials[hexSerial(e.Serial)] = true
+		if e.Kind == store.EventRevoked {
+			serials[store.FormatSerial(e.Serial)] = true
 		}
 	}
 	require.Equal(t, map[string]bool{a.Serial: true, b.Serial: true}, serials)
@@ -134,17 +137,17 @@ func TestSP2TheListInTheCopyCounts(t *testing.T) {
 	c := newCA(t)
 	issued := issueTLA(t, c, terminal)
 	restored := olderBooks(t, c)
-	revokeAndPublish(t, c, Selection{Serial: issued.Serial}, KeyCompromise)
+	revokeAndPublish(t, c, Selection{Serial: issued.Serial}, store.KeyCompromise)
 	der, err := os.ReadFile(c.Public("crl.der"))
 	require.NoError(t, err)
 
 	c = restored()
 	require.NoError(t, Replace(c.Public("crl.der"), der, modePublic))
-	caught, err := c.CatchUp(nil, true)
+	caught, err := c.Recovery.CatchUp(nil, true)
 	require.NoError(t, err)
 	require.Equal(t, 1, caught.Revoked)
 	require.Len(t, caught.Gaps, 2)
-	_, err = c.PublishCRL()
+	_, err = c.Lists.PublishCRL()
 	require.NoError(t, err)
 	refuses(t, c, issued)
 }
@@ -152,7 +155,7 @@ func TestSP2TheListInTheCopyCounts(t *testing.T) {
 func TestSP2CatchUpFailsClosed(t *testing.T) {
 	c, stranger := newCA(t), newCA(t)
 	old := lists(t, c)
-	_, err := c.PublishCRL()
+	_, err := c.Lists.PublishCRL()
 	require.NoError(t, err)
 	restored := olderBooks(t, c)
 	world, foreign := lists(t, c), lists(t, stranger)
@@ -176,17 +179,17 @@ func TestSP2CatchUpFailsClosed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := restored()
 			if test.clock != nil {
-				c.clock = test.clock
+				c.time = test.clock
 			}
 			before, err := c.Standing()
 			require.NoError(t, err)
-			_, err = c.CatchUp(test.given, false)
+			_, err = c.Recovery.CatchUp(test.given, false)
 			require.ErrorContains(t, err, test.says)
 			after, err := c.Standing()
 			require.NoError(t, err)
 			require.Equal(t, before, after, "nothing has changed")
 			if !test.anyway {
-				_, err = c.CatchUp(test.given, true)
+				_, err = c.Recovery.CatchUp(test.given, true)
 				require.ErrorContains(t, err, test.says)
 			}
 		})
@@ -198,33 +201,34 @@ func TestRestoredTwice(t *testing.T) {
 	c := newCA(t)
 	world := lists(t, c)
 	for range 3 {
-		caught, err := c.CatchUp(world, false)
+		caught, err := c.Recovery.CatchUp(world, false)
 		require.NoError(t, err)
 		require.Empty(t, caught.Gaps)
 		c = olderBooks(t, c)()
 	}
-	list, err := c.PublishCRL()
+	list, err := c.Lists.PublishCRL()
 	require.NoError(t, err)
-	require.Equal(t, int64(3*leapNumber+2), list.Number)
+	require.Equal(t, int64(3*store.LeapNumber+2), list.Number)
 }
 
 // A revoked issuing CA stays revoked, and the root's list goes on above the published one.
 func TestSP2ARevokedIssuingCAStaysRevoked(t *testing.T) {
 	c := newCA(t)
 	restored := olderBooks(t, c)
-	_, err := c.Revoke(Selection{Certificate: c.Issuing}, CACompromise)
+	_, err := c.Revocations.Revoke(Selection{Certificate: c.Issuing}, store.CACompromise)
 	require.NoError(t, err)
-	last, err := c.PublishARL()
+	last, err := c.Lists.PublishARL()
 	require.NoError(t, err)
 	world := lists(t, c)
 
 	c = restored()
-	caught, err := c.CatchUp(world, false)
+	caught, err := c.Recovery.CatchUp(world, false)
 	require.NoError(t, err)
 	require.Equal(t, 1, caught.Revoked)
-	_, err = c.Issue(Request{Profile: "tla", Identity: identity(t, terminal), CSR: requestFor(t, newKey(t, P256))})
+	_, err = c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, terminal),
+		CSR: requestFor(t, newKey(t, P256))})
 	require.ErrorContains(t, err, "the issuing CA was revoked")
-	next, err := c.PublishARL()
+	next, err := c.Lists.PublishARL()
 	require.NoError(t, err)
 	require.Greater(t, next.Number, last.Number)
 	require.Equal(t, 1, next.Entries)
@@ -233,18 +237,23 @@ func TestSP2ARevokedIssuingCAStaysRevoked(t *testing.T) {
 // A code that was used after the copy was made must not work again.
 func TestSP2CodesEndWithARestore(t *testing.T) {
 	c := newCA(t)
-	_, err := c.store.db.Exec(`CREATE TABLE IF NOT EXISTS invitations (id integer PRIMARY KEY AUTOINCREMENT, secret_hash blob NOT NULL UNIQUE,
-		identity text NOT NULL, dns text NOT NULL, made_at timestamp NOT NULL, made_by text NOT NULL, expiry timestamp NOT NULL,
+	_, err := booksOf(t, c).Exec(`CREATE TABLE IF NOT EXISTS invitations (
+		id integer PRIMARY KEY AUTOINCREMENT, secret_hash blob NOT NULL UNIQUE,
+		identity text NOT NULL, dns text NOT NULL, made_at timestamp NOT NULL, made_by text NOT NULL,
+		expiry timestamp NOT NULL,
 		used_at timestamp, withdrawn_at timestamp)`)
 	require.NoError(t, err)
 	now := time.Now().UTC()
-	_, err = c.store.db.Exec(`INSERT INTO invitations (secret_hash, identity, dns, made_at, made_by, expiry) VALUES ('x', ?, '[]', ?, 'me', ?)`,
+	_, err = booksOf(t, c).Exec(
+		`INSERT INTO invitations (secret_hash, identity, dns, made_at, made_by, expiry)
+			VALUES ('x', ?, '[]', ?, 'me', ?)`,
 		terminal, now, now.Add(time.Hour))
 	require.NoError(t, err)
-	_, err = c.CatchUp(lists(t, c), false)
+	_, err = c.Recovery.CatchUp(lists(t, c), false)
 	require.NoError(t, err)
 	var open int
-	require.NoError(t, c.store.db.Get(&open, `SELECT count(*) FROM invitations WHERE withdrawn_at IS NULL`))
+	require.NoError(t,
+		booksOf(t, c).QueryRow(`SELECT count(*) FROM invitations WHERE withdrawn_at IS NULL`).Scan(&open))
 	require.Zero(t, open)
 }
 
@@ -252,22 +261,24 @@ func TestAdopt(t *testing.T) {
 	c := newCA(t)
 	restored := olderBooks(t, c)
 	tla := issueTLA(t, c, terminal)
-	pdt, err := c.Issue(Request{Profile: "pdt-server", Identity: identity(t, "urn:tlagate:cab1:pdt:p1"), DNS: []string{"p.example.org"}, CSR: requestFor(t, newKey(t, P384))})
+	pdt, err := c.Certificates.Issue(Request{Profile: "pdt-server", Identity: identity(t, "urn:tlagate:cab1:pdt:p1"),
+		DNS: []string{"p.example.org"}, CSR: requestFor(t, newKey(t, P384))})
 	require.NoError(t, err)
-	ocsp, err := c.Issue(Request{Profile: "ocsp", Identity: identity(t, "urn:tlagate:op:ocsp:o1"), CSR: requestFor(t, newKey(t, P256))})
+	ocsp, err := c.Certificates.Issue(Request{Profile: "ocsp", Identity: identity(t, "urn:tlagate:op:ocsp:o1"),
+		CSR: requestFor(t, newKey(t, P256))})
 	require.NoError(t, err)
 	gone := issueTLA(t, c, "urn:tlagate:cab1:tla:t2")
-	revokeAndPublish(t, c, Selection{Serial: gone.Serial}, KeyCompromise)
+	revokeAndPublish(t, c, Selection{Serial: gone.Serial}, store.KeyCompromise)
 	world := lists(t, c)
 
 	old := c
 	c = restored()
-	_, err = c.CatchUp(world, false)
+	_, err = c.Recovery.CatchUp(world, false)
 	require.NoError(t, err)
-	_, err = c.Revoke(Selection{Certificate: tla.Certificate}, KeyCompromise)
+	_, err = c.Revocations.Revoke(Selection{Certificate: tla.Certificate}, store.KeyCompromise)
 	require.ErrorContains(t, err, "cannot find")
 	for _, issued := range []*Issued{tla, pdt, ocsp, gone} {
-		adopted, err := c.Adopt(issued.Certificate)
+		adopted, err := c.Recovery.Adopt(issued.Certificate)
 		require.NoError(t, err)
 		want, err := old.Find(issued.Serial)
 		require.NoError(t, err)
@@ -277,16 +288,16 @@ func TestAdopt(t *testing.T) {
 		require.Equal(t, want[0].Status, adopted.Status, "who is revoked stays so")
 		require.Equal(t, want[0].PEM, adopted.PEM)
 		require.True(t, want[0].NotAfter.Equal(adopted.NotAfter))
-		_, err = c.Adopt(issued.Certificate)
+		_, err = c.Recovery.Adopt(issued.Certificate)
 		require.ErrorContains(t, err, "the books have it")
 	}
-	revokeAndPublish(t, c, Selection{Certificate: tla.Certificate}, KeyCompromise)
+	revokeAndPublish(t, c, Selection{Certificate: tla.Certificate}, store.KeyCompromise)
 	refuses(t, c, tla)
 	refuses(t, c, gone)
 
-	_, err = c.Adopt(c.Issuing)
+	_, err = c.Recovery.Adopt(c.Issuing)
 	require.ErrorContains(t, err, "it is not one that this issuing CA signed")
-	_, err = c.Adopt(issueTLA(t, newCA(t), terminal).Certificate)
+	_, err = c.Recovery.Adopt(issueTLA(t, newCA(t), terminal).Certificate)
 	require.ErrorContains(t, err, "it is not one that this issuing CA signed")
 }
 
@@ -295,10 +306,10 @@ func TestRevokeLost(t *testing.T) {
 	restored := olderBooks(t, c)
 	lost := issueTLA(t, c, terminal)
 	c = restored()
-	require.NoError(t, c.RevokeLost(lost.Serial, KeyCompromise))
-	require.ErrorIs(t, c.RevokeLost(lost.Serial, KeyCompromise), errAlreadyRevoked)
-	require.ErrorContains(t, c.RevokeLost("xyz", KeyCompromise), "is not a serial number")
-	list, err := c.PublishCRL()
+	require.NoError(t, c.Recovery.RevokeLost(lost.Serial, store.KeyCompromise))
+	require.ErrorIs(t, c.Recovery.RevokeLost(lost.Serial, store.KeyCompromise), store.ErrRevoked)
+	require.ErrorContains(t, c.Recovery.RevokeLost("xyz", store.KeyCompromise), "is not a serial number")
+	list, err := c.Lists.PublishCRL()
 	require.NoError(t, err)
 	require.Equal(t, 1, list.Entries)
 	refuses(t, c, lost)

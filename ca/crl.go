@@ -1,7 +1,6 @@
 package ca
 
 import (
-	"crypto"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -10,7 +9,8 @@ import (
 	"os"
 	"time"
 
-	"tlagate/keys"
+	"tlagate/ca/crlwriter"
+	"tlagate/ca/store"
 	"tlagate/pemfile"
 	"tlagate/pki/crl"
 )
@@ -49,129 +49,125 @@ func (l *List) writePEM(w io.Writer) error {
 	return pem.Encode(w, &pem.Block{Type: pemfile.CRL, Bytes: l.DER})
 }
 
+// Lists are the CRL of the issuing CA and the ARL of the root.
+type Lists struct {
+	*core
+	clock *Clock
+	due   dueList
+}
+
+func newLists(k *core, clock *Clock) *Lists { return &Lists{core: k, clock: clock} }
+
 // PublishCRL signs a new CRL of the issuing CA and puts it into public/.
 // It is valid for the period of the settings and two hours more.
-func (c *CA) PublishCRL() (*List, error) {
-	return c.publish("crl", lister{
-		cert:     c.Issuing,
-		key:      c.issuingKey,
-		where:    c.keys.issuing,
-		validity: time.Duration(c.Settings.CRLPeriod) + crlMargin,
-	})
-}
+func (l *Lists) PublishCRL() (*List, error) { return l.publish("crl", l.issuing, l.settings.crlLife()) }
 
 // PublishARL does the same for the root, whose list is about issuing CAs. It needs the root's key.
-func (c *CA) PublishARL() (*List, error) {
-	return c.publish("arl", lister{
-		cert:     c.Root,
-		key:      c.rootKey,
-		where:    c.keys.root,
-		validity: time.Duration(c.Settings.ARLPeriod) + crlMargin,
-	})
+func (l *Lists) PublishARL() (*List, error) {
+	list, err := l.publish("arl", l.root, l.settings.arlLife())
+	if err != nil {
+		return nil, err
+	}
+	return list, l.trail.arl(list)
 }
 
-// lister is a CA as far as its lists are concerned.
-type lister struct {
-	cert     *x509.Certificate
-	key      func() (crypto.Signer, error)
-	where    keys.Spec
-	validity time.Duration
-}
-
-// publish makes a list while the books stay open: a long one takes seconds, and nobody who revokes shall wait for it. So
+// publish makes a list while the books stay open: a long one takes seconds, and revoking must not wait for it. So
 // its lock is its own, and keeps nothing but other publishers of that list away. No revocation is lost by it:
 //
-//   - What is in the books before the lock is had is on the list, since the books are read after that.
+//   - What is in the books before the lock is taken is on the list, since the books are read after that.
 //   - What is revoked later, while the list is made, may be on it or not. It is in the books and its event is out by
-//     the time Revoke returns. Who revoked publishes next, waits for this lock, and then reads the books: that list,
-//     with the next number, has it. Whoever is killed between the two leaves it to the next list, as --no-crl does.
+//     the time Revoke returns. The program that revoked publishes next, waits for this lock, and then reads the books:
+//     that list, with the next number, has it. A program that is killed between the two leaves it to the next list, as
+//     --no-crl does.
 //   - thisUpdate is taken before the books are read, so no list claims to know what it does not.
-//   - Nothing leaves a list by such a race either: losesNothing wants a reason from the books for everything that does.
-func (c *CA) publish(name string, by lister) (list *List, err error) {
-	if err := c.keys.warm(by.where, by.cert); err != nil {
+//   - Nothing leaves a list by such a race either: losesNothing requires a reason from the books for everything that
+//     does.
+func (l *Lists) publish(name string, by *issuer, validity time.Duration) (list *List, err error) {
+	if err := by.warm(); err != nil {
 		return nil, fmt.Errorf("cannot publish the %s: %w", name, err)
 	}
-	err = c.withLock("lock-"+name, func() error {
-		if list, err = c.signList(by, c.Public(name+".der")); err != nil {
+	err = l.locks.with("lock-"+name, func() error {
+		if list, err = l.sign(by, validity, l.public(name+".der")); err != nil {
 			return err
 		}
-		c.reach("signed")
-		if err := c.losesNothing(list, c.Public(name+".der"), by.cert); err != nil {
+		l.reach("signed")
+		if err := l.losesNothing(list, l.public(name+".der"), by); err != nil {
 			return err
 		}
-		return c.place(list, name, by)
+		return l.place(list, name, by)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot publish the %s: %w", name, err)
 	}
-	if name == "arl" {
-		err = c.traceARL(list)
-	}
-	return list, err
+	return list, nil
 }
 
 // place records the number, which tells the world that there is a new list, once both files only need to be renamed.
-func (c *CA) place(list *List, name string, by lister) error {
-	der, err := stage(c.Public(name+".der"), list.writeDER)
+func (l *Lists) place(list *List, name string, by *issuer) error {
+	der, err := stage(l.public(name+".der"), list.writeDER)
 	if err != nil {
 		return err
 	}
 	defer der.Discard()
-	text, err := stage(c.Public(name+".pem"), list.writePEM)
+	text, err := stage(l.public(name+".pem"), list.writePEM)
 	if err != nil {
 		return err
 	}
 	defer text.Discard()
-	if err := c.store.recordCRL(keyID(by.cert), list.Number, list.ThisUpdate, list.NextUpdate); err != nil {
+	if err := l.store.RecordCRL(by.id(), list.Number, list.ThisUpdate, list.NextUpdate); err != nil {
 		return err
 	}
-	return errors.Join(written(c.Public(name+".der"), der.Replace()), written(c.Public(name+".pem"), text.Replace()))
+	return errors.Join(written(l.public(name+".der"), der.Replace()), written(l.public(name+".pem"), text.Replace()))
 }
 
-// signList makes the list that comes after the published one.
-func (c *CA) signList(by lister, published string) (*List, error) {
+// sign makes the list that comes after the published one.
+func (l *Lists) sign(by *issuer, validity time.Duration, published string) (*List, error) {
 	key, err := by.key()
 	if err != nil {
 		return nil, err
 	}
-	if err := c.doubt(by.cert, by.validity); err != nil {
+	if err := checkKey(key.Public()); err != nil {
 		return nil, err
 	}
-	last, lastUpdate, err := c.store.lastCRL(keyID(by.cert))
+	if err := l.clock.doubt(by, validity); err != nil {
+		return nil, err
+	}
+	last, lastUpdate, err := l.store.LastCRL(by.id())
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the last number: %w", err)
 	}
-	now := c.now()
-	if lastUpdate.After(now) { // who ended by then has not ended
+	now := l.now()
+	if lastUpdate.After(now) { // what had ended by then has not ended
 		lastUpdate = now
 	}
-	list := &List{Number: last + 1, ThisUpdate: now, NextUpdate: now.Add(by.validity)}
-	entries, err := c.entries(by.cert, lastUpdate, sizeOf(published))
+	list := &List{Number: last + 1, ThisUpdate: now, NextUpdate: now.Add(validity)}
+	entries, err := l.entries(by, lastUpdate, sizeOf(published))
 	if err != nil {
 		return nil, err
 	}
-	list.Entries = entries.count
-	if err := list.sign(by.cert, key, entries.der); err != nil {
+	list.Entries = entries.Len()
+	header := crlwriter.Header{Number: list.Number, ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate}
+	if list.DER, err = header.Sign(by.cert, key, entries); err != nil {
 		return nil, fmt.Errorf("cannot sign: %w", err)
 	}
 	return list, list.check(by.cert)
 }
 
-// entries gives what an issuer revoked, encoded. An entry stays until it has been on one list after the certificate's end
-// (RFC 5280, 3.3). hint is about how many octets are expected.
-func (c *CA) entries(issuer *x509.Certificate, lastUpdate time.Time, hint int) (*crlEntries, error) {
-	out := newCRLEntries(hint)
-	err := c.store.revocations(keyID(issuer), func(r revocation) error {
-		if lastUpdate.After(r.expiry) {
+// entries returns what an issuer revoked, encoded. An entry stays until it has been on one list after the certificate's
+// end (RFC 5280, 3.3). hint is about how many octets are expected.
+func (l *Lists) entries(by *issuer, lastUpdate time.Time, hint int) (*crlwriter.Entries, error) {
+	out := crlwriter.NewEntries(hint)
+	err := l.store.Revocations(by.id(), func(r store.Revocation) error {
+		if lastUpdate.After(r.Ends) {
 			return nil
 		}
-		return out.add(r.serial, r.at, r.reason)
+		return out.Add(r.Serial, r.At, r.Reason)
 	})
-	c.reach("read")
+	l.reach("read")
 	return out, err
 }
 
-// sizeOf gives the octets of a file; 0 when it is not there.
+// sizeOf returns the size of a file in octets; 0 when it is not there.
 func sizeOf(file string) int {
 	info, err := os.Stat(file)
 	if err != nil {

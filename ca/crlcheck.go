@@ -9,30 +9,31 @@ import (
 	"os"
 	"time"
 
+	"tlagate/ca/store"
 	"tlagate/pki/crl"
 )
 
-// losesNothing compares a new list with the one that is published: its number must be higher, and who was on that
+// losesNothing compares a new list with the one that is published: its number must be higher, and what was on that
 // one must be on this one, unless the books say why not. Books put back from an old copy show here, before
 // anybody is told that a revoked certificate is good.
-func (c *CA) losesNothing(list *List, published string, issuer *x509.Certificate) error {
-	old, err := readPublished(published, issuer)
+func (l *Lists) losesNothing(list *List, published string, by *issuer) error {
+	old, err := readPublished(published, by.cert)
 	if old == nil || err != nil {
 		return err
 	}
 	if old.Number().Cmp(big.NewInt(list.Number)) >= 0 {
-		return fmt.Errorf("the published %s has number %s and the books say that %d is next: they are older than it; bring the present ones back",
-			published, old.Number(), list.Number)
+		return fmt.Errorf("the published %s has number %s and the books say that %d is next: "+
+			"they are older than it; bring the present ones back", published, old.Number(), list.Number)
 	}
 	return old.Each(func(serial *big.Int, reason int) error {
 		if list.read.Has(serial) {
 			return nil
 		}
-		return c.mayLeave(serial, Reason(reason), issuer, old.ThisUpdate(), list.ThisUpdate)
+		return l.mayLeave(serial, store.Reason(reason), by, old.ThisUpdate(), list.ThisUpdate)
 	})
 }
 
-// readPublished gives the list that the world has, nil when there is none of this CA.
+// readPublished returns the list that the world has, nil when there is none of this CA.
 func readPublished(file string, issuer *x509.Certificate) (*crl.List, error) {
 	der, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -50,15 +51,16 @@ func readPublished(file string, issuer *x509.Certificate) (*crl.List, error) {
 
 // mayLeave: a certificate leaves the list after its end, or when a hold was released; also when it was put on hold anew
 // while the list was made, which the next list says.
-func (c *CA) mayLeave(serial *big.Int, was Reason, issuer *x509.Certificate, before, now time.Time) error {
-	records, err := c.store.find("serial_number = ? AND authority_key_identifier = ?", serial.String(), keyID(issuer))
+func (l *Lists) mayLeave(serial *big.Int, was store.Reason, by *issuer, before, now time.Time) error {
+	records, err := l.store.Signed(serial, by.id())
 	if err != nil {
 		return err
 	}
 	for _, r := range records {
-		if r.Expired(before) || was == Hold && (r.Status != Revoked || !r.RevokedAt.Before(now)) {
+		if r.Expired(before) || was == store.Hold && (r.Status != store.Revoked || !r.RevokedAt.Before(now)) {
 			return nil
 		}
 	}
-	return fmt.Errorf("the published list has serial number %s and the new one would not: the books have lost a revocation", hexSerial(serial))
+	return fmt.Errorf("the published list has serial number %s and the new one would not: "+
+		"the books have lost a revocation", store.FormatSerial(serial))
 }

@@ -1,6 +1,9 @@
 package ca
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Word says in one stable word why nothing is enrolled (docs/enrolment.md, section 3).
 type Word string
@@ -11,10 +14,12 @@ const (
 	CodeExpired        Word = "code_expired"        // its time is over
 	CodeUsed           Word = "code_used"           // with another key, or for another profile
 	CertificateRefused Word = "certificate_refused" // it is revoked, held, ended, not ours, or no client's
-	WrongProfile       Word = "wrong_profile"       // the identity's role has no such profile, or no names for it are known
-	BadRequest         Word = "bad_request"         // what is wrong with the request for a certificate
-	BadKey             Word = "bad_key"             // a kind of key that is not certified
-	KeyTaken           Word = "key_taken"           // the key is another's, or was compromised; the text may name others
+	// the identity's role has no such profile, or no names for it are known
+	WrongProfile Word = "wrong_profile"
+	BadRequest   Word = "bad_request" // what is wrong with the request for a certificate
+	BadKey       Word = "bad_key"     // a kind of key that is not certified
+	// the key is another's, or was compromised; the text may name others
+	KeyTaken Word = "key_taken"
 )
 
 // Denied is the error of a request that the CA understood and turns down.
@@ -23,12 +28,20 @@ type Denied struct {
 	Err  error
 }
 
-// Error gives the sentence, without the word.
+// Error returns the sentence, without the word.
 func (d *Denied) Error() string { return d.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (d *Denied) Unwrap() error { return d.Err }
 
 func deny(w Word, err error) error { return &Denied{w, err} }
 
 func denyf(w Word, format string, args ...any) error { return &Denied{w, fmt.Errorf(format, args...)} }
+
+// DeniedFor returns the word of a *Denied, "" of any other error.
+func DeniedFor(err error) Word {
+	if d, ok := errors.AsType[*Denied](err); ok {
+		return d.Word
+	}
+	return ""
+}

@@ -1,10 +1,10 @@
-// Package ca is the device CA: an offline root and one issuing CA in a directory,
-// built on cfssl's signer and certificate database.
+// Package ca is the device CA: an offline root and one issuing CA in a directory. [CA] has a part for each subject;
+// the database is package store, certificates are signed by cfssl in package certify.
 //
 //	DIR/              0700
 //	  ca.json         the settings given at init
-//	  ca.db           every certificate issued, or about to be (cfssl's certdb schema, SQLite)
-//	  lock            held by whoever writes
+//	  ca.db           the books: every certificate issued, or about to be (cfssl's certdb schema, SQLite)
+//	  lock            held by the program that writes
 //	  root/           root.key, root.crt: take it away; only ARLs and issuing CAs need it
 //	  issuing/        issuing.key, issuing.crt
 //	  public/         what a web server may show: root.*, issuing.*, crl.*, arl.*

@@ -1,89 +1,97 @@
 package ca
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 	"time"
 
 	"tlagate/pki"
 	"tlagate/pki/crl"
 )
 
-// CRLDue says when the next CRL should be published: a period after the last. A published file that is missing,
-// or is not the last that was signed, is due at once; so is one after
-// a list of the future, which publishing then tells.
-func (c *CA) CRLDue() (time.Time, error) {
-	number, last, err := c.store.lastCRL(keyID(c.Issuing))
+// CRLDue returns when the next CRL should be published: a period after the last. When the published file is missing, or
+// is not the last that was signed, one is due at once; so is one after a list of the future, of which publishing then
+// complains.
+func (l *Lists) CRLDue() (time.Time, error) {
+	number, last, err := l.store.LastCRL(l.issuing.id())
 	if err != nil {
 		return time.Time{}, err
 	}
-	published, err := c.publishedNumber()
+	published, err := l.due.number(l.public("crl.der"), l.issuing)
 	if err != nil {
 		return time.Time{}, err
 	}
-	if published != number || last.After(c.now()) {
-		return c.now(), nil
+	if published != number || last.After(l.now()) {
+		return l.now(), nil
 	}
-	return last.UTC().Add(time.Duration(c.Settings.CRLPeriod)), nil
+	return last.UTC().Add(time.Duration(l.settings.CRLPeriod)), nil
 }
 
-// publishedNumber gives the number of the CRL that is published; -1 when there is none, or no good one. It is asked for
-// every minute, so a long list is not read again while its file stays the same.
-func (c *CA) publishedNumber() (int64, error) {
-	c.due.Lock()
-	defer c.due.Unlock()
-	if c.dueFile == nil {
-		c.dueFile = pki.NewFileWatch(c.Public("crl.der"))
-	} else if !c.dueFile.Changed() {
-		return c.dueNumber, nil
+// dueList is the published CRL as CRLDue last read it. It is asked for every minute, so a long list is not read again
+// while its file stays the same.
+type dueList struct {
+	mu   sync.Mutex     // guards the rest
+	file *pki.FileWatch // nil = not read yet
+	last int64          // its number
+}
+
+// number returns the number of the CRL in a file; -1 when there is none, or no good one.
+func (d *dueList) number(file string, by *issuer) (int64, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.file == nil {
+		d.file = pki.NewFileWatch(file)
+	} else if !d.file.Changed() {
+		return d.last, nil
 	}
-	c.dueNumber = -1
-	der, err := os.ReadFile(c.Public("crl.der"))
+	d.last = -1
+	der, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return c.dueNumber, nil
+		return d.last, nil
 	}
 	if err != nil {
-		c.dueFile = nil
+		d.file = nil
 		return 0, err
 	}
-	if list, err := crl.Read(der); err == nil && list.Number().IsInt64() && list.CheckSignature(c.Issuing) == nil {
-		c.dueNumber = list.Number().Int64()
+	if list, err := crl.Read(der); err == nil && list.Number().IsInt64() && list.CheckSignature(by.cert) == nil {
+		d.last = list.Number().Int64()
 	}
-	return c.dueNumber, nil
+	return d.last, nil
 }
 
-// ARLEnd says until when the published ARL is good. Only the root's key can make another.
-func (c *CA) ARLEnd() (time.Time, error) {
-	list, err := c.ARL()
+// ARLEnd returns when the published ARL ends. Only the root's key can make another.
+func (l *Lists) ARLEnd() (time.Time, error) {
+	list, err := l.ARL()
 	if err != nil {
 		return time.Time{}, err
 	}
 	return list.NextUpdate, nil
 }
 
-// CRL and ARL give the published lists.
-func (c *CA) CRL() (*List, error) { return c.published("crl.der", c.Issuing) }
+// CRL returns the published list of the issuing CA.
+func (l *Lists) CRL() (*List, error) { return l.published("crl.der", l.issuing) }
 
-// ARL is the root's list.
-func (c *CA) ARL() (*List, error) { return c.published("arl.der", c.Root) }
+// ARL returns the published list of the root.
+func (l *Lists) ARL() (*List, error) { return l.published("arl.der", l.root) }
 
-func (c *CA) published(name string, issuer *x509.Certificate) (*List, error) {
-	der, err := os.ReadFile(c.Public(name))
+func (l *Lists) published(name string, by *issuer) (*List, error) {
+	der, err := os.ReadFile(l.public(name))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read a published list: %w", err)
 	}
 	list, err := crl.Read(der)
 	if err == nil {
-		err = list.CheckSignature(issuer)
+		err = list.CheckSignature(by.cert)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot use %s: %w", c.Public(name), err)
+		return nil, fmt.Errorf("cannot use %s: %w", l.public(name), err)
 	}
-	return &List{Number: list.Number().Int64(), ThisUpdate: list.ThisUpdate(), NextUpdate: list.NextUpdate(), Entries: list.Len(), DER: der, read: list}, nil
+	return &List{Number: list.Number().Int64(), ThisUpdate: list.ThisUpdate(), NextUpdate: list.NextUpdate(),
+		Entries: list.Len(), DER: der, read: list}, nil
 }
 
-// ListLife is how long a CRL is good: what it does not say yet happened no longer ago.
-func (c *CA) ListLife() time.Duration { return time.Duration(c.Settings.CRLPeriod) + crlMargin }
+// Life is how long a CRL is valid: what it does not say yet happened no longer ago.
+func (l *Lists) Life() time.Duration { return l.settings.crlLife() }

@@ -19,6 +19,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	xocsp "golang.org/x/crypto/ocsp"
+
+	"tlagate/ca/store"
 )
 
 const (
@@ -27,7 +29,7 @@ const (
 )
 
 func invite(t *testing.T, c *CA, g Guest) [sha256.Size]byte {
-	codes, err := c.Invite(g)
+	codes, err := c.Invitations.Invite(g)
 	require.NoError(t, err)
 	return codes[0].Hash()
 }
@@ -36,7 +38,7 @@ func guest(t *testing.T, urn string, dns ...string) Guest {
 	return Guest{Identity: identity(t, urn), DNS: dns, By: "test"}
 }
 
-// shifted gives another program's view of a CA, with its clock ahead.
+// shifted returns another program's view of a CA, with its clock ahead.
 func shifted(t *testing.T, c *CA, by time.Duration) *CA {
 	return openCA(t, c.dir, Options{Clock: func() time.Time { return time.Now().Add(by) }})
 }
@@ -46,21 +48,21 @@ func TestG2ACodeEnrolsOneKey(t *testing.T) {
 	code := invite(t, c, guest(t, terminal))
 	key := newKey(t, P256)
 
-	first, err := c.Enrol(code, "", requestFor(t, key))
+	first, err := c.Enrolment.Enrol(code, "", requestFor(t, key))
 	require.NoError(t, err)
 	require.Equal(t, "tla", first.Profile)
 	require.Equal(t, terminal, first.Identity)
 	require.True(t, samePublic(key.Public(), first.Certificate.PublicKey))
 
-	again, err := c.Enrol(code, "tla", requestFor(t, key))
+	again, err := c.Enrolment.Enrol(code, "tla", requestFor(t, key))
 	require.NoError(t, err)
 	require.Equal(t, first.Certificate.Raw, again.Certificate.Raw, "an answer that was lost costs nothing")
 	require.Equal(t, first.Chain, again.Chain)
 
-	_, err = c.Enrol(code, "", requestFor(t, newKey(t, P256)))
+	_, err = c.Enrolment.Enrol(code, "", requestFor(t, newKey(t, P256)))
 	require.Equal(t, CodeUsed, DeniedFor(err))
 
-	used, err := c.Invitations()
+	used, err := c.Invitations.List()
 	require.NoError(t, err)
 	require.Len(t, used, 1)
 	require.Equal(t, "used", used[0].State(time.Now()))
@@ -72,7 +74,7 @@ func TestG2CodesThatEnrolNobody(t *testing.T) {
 	c := newCA(t)
 	key := newKey(t, P256)
 	enrol := func(c *CA, code [sha256.Size]byte, label string) Word {
-		_, err := c.Enrol(code, label, requestFor(t, key))
+		_, err := c.Enrolment.Enrol(code, label, requestFor(t, key))
 		require.Error(t, err)
 		return DeniedFor(err)
 	}
@@ -83,17 +85,17 @@ func TestG2CodesThatEnrolNobody(t *testing.T) {
 
 	replaced := invite(t, c, guest(t, terminal)) // withdraws the other
 	require.Equal(t, CodeUnknown, enrol(c, open, ""))
-	list, err := c.Invitations()
+	list, err := c.Invitations.List()
 	require.NoError(t, err)
-	require.NoError(t, c.Withdraw(list[1].ID))
+	require.NoError(t, c.Invitations.Withdraw(list[1].ID))
 	require.Equal(t, CodeUnknown, enrol(c, replaced, ""))
-	require.ErrorContains(t, c.Withdraw(list[1].ID), "withdrawn already")
+	require.ErrorContains(t, c.Invitations.Withdraw(list[1].ID), "withdrawn already")
 
 	used := invite(t, c, guest(t, terminal))
-	_, err = c.Enrol(used, "", requestFor(t, key))
+	_, err = c.Enrolment.Enrol(used, "", requestFor(t, key))
 	require.NoError(t, err)
 	require.Equal(t, CodeExpired, enrol(shifted(t, c, 25*time.Hour), used, ""), "the same key, too late")
-	_, err = c.Revoke(Selection{Identity: terminal}, Hold)
+	_, err = c.Revocations.Revoke(Selection{Identity: terminal}, store.Hold)
 	require.NoError(t, err)
 	require.Equal(t, CodeUsed, enrol(c, used, ""), "what was revoked is not given out again")
 }
@@ -104,9 +106,9 @@ func TestG2RevokingAnIdentityWithdrawsItsCodes(t *testing.T) {
 	g := guest(t, terminal)
 	g.Again = true
 	code := invite(t, c, g)
-	_, err := c.Revoke(Selection{Identity: terminal}, KeyCompromise)
+	_, err := c.Revocations.Revoke(Selection{Identity: terminal}, store.KeyCompromise)
 	require.NoError(t, err)
-	_, err = c.CheckCode(code)
+	_, err = c.Enrolment.CheckCode(code)
 	require.Equal(t, CodeUnknown, DeniedFor(err))
 }
 
@@ -118,7 +120,7 @@ func TestG2OneKeyWins(t *testing.T) {
 	for range cap(won) {
 		other := openCA(t, c.dir, Options{})
 		csr := requestFor(t, newKey(t, P256))
-		go func() { _, err := other.Enrol(code, "", csr); won <- err }()
+		go func() { _, err := other.Enrolment.Enrol(code, "", csr); won <- err }()
 	}
 	wins := 0
 	for range cap(won) {
@@ -148,13 +150,13 @@ func TestG2EnrolmentBrokenOff(t *testing.T) {
 					panic(point)
 				}
 			}
-			require.PanicsWithValue(t, point, func() { _, _ = dying.Enrol(code, "", requestFor(t, key)) })
+			require.PanicsWithValue(t, point, func() { _, _ = dying.Enrolment.Enrol(code, "", requestFor(t, key)) })
 
-			_, err := c.Enrol(code, "", requestFor(t, newKey(t, P256)))
+			_, err := c.Enrolment.Enrol(code, "", requestFor(t, newKey(t, P256)))
 			require.Equal(t, CodeUsed, DeniedFor(err))
-			issued, err := c.Enrol(code, "", requestFor(t, key))
+			issued, err := c.Enrolment.Enrol(code, "", requestFor(t, key))
 			require.NoError(t, err)
-			again, err := c.Enrol(code, "", requestFor(t, key))
+			again, err := c.Enrolment.Enrol(code, "", requestFor(t, key))
 			require.NoError(t, err)
 			require.Equal(t, issued.Serial, again.Serial)
 		})
@@ -166,9 +168,10 @@ func TestG2RequestsThatAreRefused(t *testing.T) {
 	c := newCA(t)
 	code := invite(t, c, guest(t, terminal))
 	other := newKey(t, P256)
-	_, err := c.Issue(Request{Profile: "tla", Identity: identity(t, "urn:tlagate:cab1:tla:t2"), CSR: requestFor(t, other)})
+	_, err := c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, "urn:tlagate:cab1:tla:t2"),
+		CSR: requestFor(t, other)})
 	require.NoError(t, err)
-	own, err := c.issuingKey()
+	own, err := c.issuing.key()
 	require.NoError(t, err)
 	weak, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
@@ -190,11 +193,11 @@ func TestG2RequestsThatAreRefused(t *testing.T) {
 		"another's names": {namedRequest(t, newKey(t, P256), "urn:tlagate:cab1:tla:t2"), BadRequest},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := c.Enrol(code, "", row.csr)
+			_, err := c.Enrolment.Enrol(code, "", row.csr)
 			require.Equal(t, row.want, DeniedFor(err), "%v", err)
 		})
 	}
-	_, err = c.Enrol(code, "", namedRequest(t, newKey(t, P256), terminal))
+	_, err = c.Enrolment.Enrol(code, "", namedRequest(t, newKey(t, P256), terminal))
 	require.NoError(t, err)
 }
 
@@ -209,23 +212,23 @@ func namedRequest(t *testing.T, key crypto.Signer, urn string) []byte {
 func TestG2Reenrol(t *testing.T) {
 	c := newCA(t)
 	code := invite(t, c, guest(t, workplace, placeName))
-	client, err := c.Enrol(code, "", requestFor(t, newKey(t, P256)))
+	client, err := c.Enrolment.Enrol(code, "", requestFor(t, newKey(t, P256)))
 	require.NoError(t, err)
 	require.Equal(t, "pdt-client", client.Profile)
 
-	next, err := c.Reenrol(client.Certificate, "", requestFor(t, newKey(t, P256)))
+	next, err := c.Enrolment.Reenrol(client.Certificate, "", requestFor(t, newKey(t, P256)))
 	require.NoError(t, err)
 	require.Equal(t, "pdt-client", next.Profile)
 	require.Equal(t, workplace, next.Identity)
 	require.NotEqual(t, client.Serial, next.Serial)
 
-	server, err := c.Reenrol(client.Certificate, "pdt-server", requestFor(t, newKey(t, P256)))
+	server, err := c.Enrolment.Reenrol(client.Certificate, "pdt-server", requestFor(t, newKey(t, P256)))
 	require.NoError(t, err)
 	require.Equal(t, []string{placeName}, server.Certificate.DNSNames, "those of the invitation")
 
-	_, err = c.Reenrol(client.Certificate, "gateway-server", requestFor(t, newKey(t, P256)))
+	_, err = c.Enrolment.Reenrol(client.Certificate, "gateway-server", requestFor(t, newKey(t, P256)))
 	require.Equal(t, WrongProfile, DeniedFor(err))
-	_, err = c.Reenrol(server.Certificate, "", requestFor(t, newKey(t, P256)))
+	_, err = c.Enrolment.Reenrol(server.Certificate, "", requestFor(t, newKey(t, P256)))
 	require.Equal(t, CertificateRefused, DeniedFor(err), "a server certificate renews nothing")
 }
 
@@ -237,18 +240,20 @@ func TestG2NamesOfAServer(t *testing.T) {
 	require.NoError(t, Init(dir, InitConfig{Clock: clock}))
 	c := openCA(t, dir, Options{Clock: clock})
 	id := identity(t, workplace)
-	client, err := c.Issue(Request{Profile: "pdt-client", Identity: id, CSR: requestFor(t, newKey(t, P256))})
+	client, err := c.Certificates.Issue(Request{Profile: "pdt-client", Identity: id,
+		CSR: requestFor(t, newKey(t, P256))})
 	require.NoError(t, err)
 	names := func() []string {
 		now += time.Hour
-		issued, err := c.Reenrol(client.Certificate, "pdt-server", requestFor(t, newKey(t, P256)))
+		issued, err := c.Enrolment.Reenrol(client.Certificate, "pdt-server", requestFor(t, newKey(t, P256)))
 		require.NoError(t, err)
 		return issued.Certificate.DNSNames
 	}
-	_, err = c.Reenrol(client.Certificate, "pdt-server", requestFor(t, newKey(t, P256)))
+	_, err = c.Enrolment.Reenrol(client.Certificate, "pdt-server", requestFor(t, newKey(t, P256)))
 	require.Equal(t, WrongProfile, DeniedFor(err), "no name is known")
 
-	_, err = c.Issue(Request{Profile: "pdt-server", Identity: id, DNS: []string{"one.example"}, CSR: requestFor(t, newKey(t, P256))})
+	_, err = c.Certificates.Issue(Request{Profile: "pdt-server", Identity: id, DNS: []string{"one.example"},
+		CSR: requestFor(t, newKey(t, P256))})
 	require.NoError(t, err)
 	require.Equal(t, []string{"one.example"}, names(), "those of the last certificate")
 
@@ -257,22 +262,24 @@ func TestG2NamesOfAServer(t *testing.T) {
 	code := invite(t, c, g)
 	require.Equal(t, []string{"one.example"}, names(), "an invitation counts once it is used")
 	now += time.Hour
-	_, err = c.Enrol(code, "", requestFor(t, newKey(t, P256)))
+	_, err = c.Enrolment.Enrol(code, "", requestFor(t, newKey(t, P256)))
 	require.NoError(t, err)
 	require.Equal(t, []string{"two.example"}, names(), "those of the newer invitation")
 
 	now += time.Hour
-	_, err = c.Issue(Request{Profile: "pdt-server", Identity: id, DNS: []string{"three.example"}, CSR: requestFor(t, newKey(t, P256))})
+	_, err = c.Certificates.Issue(Request{Profile: "pdt-server", Identity: id, DNS: []string{"three.example"},
+		CSR: requestFor(t, newKey(t, P256))})
 	require.NoError(t, err)
 	require.Equal(t, []string{"three.example"}, names())
 
-	by, err := c.Issue(Request{Profile: "pdt-server", Identity: id, DNS: []string{"three.example"}, CSR: requestFor(t, newKey(t, P256))})
+	by, err := c.Certificates.Issue(Request{Profile: "pdt-server", Identity: id, DNS: []string{"three.example"},
+		CSR: requestFor(t, newKey(t, P256))})
 	require.NoError(t, err)
-	_, err = c.Revoke(Selection{Serial: by.Serial}, Hold)
+	_, err = c.Revocations.Revoke(Selection{Serial: by.Serial}, store.Hold)
 	require.NoError(t, err)
-	_, err = c.Reenrol(client.Certificate, "pdt-server", requestFor(t, newKey(t, P256)))
+	_, err = c.Enrolment.Reenrol(client.Certificate, "pdt-server", requestFor(t, newKey(t, P256)))
 	require.Equal(t, CertificateRefused, DeniedFor(err), "a hold is not gone round")
-	_, err = c.Release(Selection{Serial: by.Serial})
+	_, err = c.Revocations.Release(Selection{Serial: by.Serial})
 	require.NoError(t, err)
 	require.Equal(t, []string{"three.example"}, names())
 }
@@ -281,9 +288,9 @@ func TestC2CertificatesThatRenewNothing(t *testing.T) {
 	c, foreign := newCA(t), newCA(t)
 	csr := requestFor(t, newKey(t, P256))
 	held, revoked := issueTLA(t, c, terminal), issueTLA(t, c, "urn:tlagate:cab1:tla:t2")
-	_, err := c.Revoke(Selection{Serial: held.Serial}, Hold)
+	_, err := c.Revocations.Revoke(Selection{Serial: held.Serial}, store.Hold)
 	require.NoError(t, err)
-	_, err = c.Revoke(Selection{Serial: revoked.Serial}, KeyCompromise)
+	_, err = c.Revocations.Revoke(Selection{Serial: revoked.Serial}, store.KeyCompromise)
 	require.NoError(t, err)
 	good := issueTLA(t, c, "urn:tlagate:cab1:tla:t3")
 	for name, row := range map[string]struct {
@@ -297,15 +304,15 @@ func TestC2CertificatesThatRenewNothing(t *testing.T) {
 		"a CA":    {c, c.Issuing},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := row.ca.Reenrol(row.cert, "", csr)
+			_, err := row.ca.Enrolment.Reenrol(row.cert, "", csr)
 			require.Equal(t, CertificateRefused, DeniedFor(err), "%v", err)
 		})
 	}
-	_, err = c.Reenrol(good.Certificate, "", csr)
+	_, err = c.Enrolment.Reenrol(good.Certificate, "", csr)
 	require.NoError(t, err)
-	_, err = c.Revoke(Selection{Certificate: c.Issuing}, CACompromise)
+	_, err = c.Revocations.Revoke(Selection{Certificate: c.Issuing}, store.CACompromise)
 	require.NoError(t, err)
-	_, err = c.Reenrol(good.Certificate, "", csr)
+	_, err = c.Enrolment.Reenrol(good.Certificate, "", csr)
 	require.ErrorContains(t, err, "the issuing CA was revoked")
 	require.Empty(t, DeniedFor(err), "that is the CA's own trouble")
 }
@@ -332,15 +339,15 @@ func TestG2WhoIsInvited(t *testing.T) {
 		"too long":              {[]Guest{long}, "want 1m0s to 720h0m0s"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			codes, err := c.Invite(append([]Guest{guest(t, "urn:tlagate:cab1:tla:fine")}, row.guests...)...)
+			codes, err := c.Invitations.Invite(append([]Guest{guest(t, "urn:tlagate:cab1:tla:fine")}, row.guests...)...)
 			require.ErrorContains(t, err, row.says)
 			require.Empty(t, codes)
-			list, err := c.Invitations()
+			list, err := c.Invitations.List()
 			require.NoError(t, err)
 			require.Empty(t, list, "all or none")
 		})
 	}
-	codes, err := c.Invite(again, guest(t, terminal))
+	codes, err := c.Invitations.Invite(again, guest(t, terminal))
 	require.NoError(t, err)
 	require.Len(t, codes, 2)
 	require.True(t, codes[0].Names(c.Root))
@@ -350,27 +357,27 @@ func TestG2Replace(t *testing.T) {
 	c := newCA(t)
 	id := identity(t, workplace)
 	code := invite(t, c, guest(t, workplace, placeName))
-	old, err := c.Enrol(code, "", requestFor(t, newKey(t, P256)))
+	old, err := c.Enrolment.Enrol(code, "", requestFor(t, newKey(t, P256)))
 	require.NoError(t, err)
 
-	_, _, err = c.Replace(Guest{Identity: identity(t, terminal)}, 4)
+	_, _, err = c.Invitations.Replace(Guest{Identity: identity(t, terminal)}, 4)
 	require.ErrorContains(t, err, "cannot find")
-	_, _, err = c.Replace(Guest{Identity: id}, Hold)
+	_, _, err = c.Invitations.Replace(Guest{Identity: id}, store.Hold)
 	require.ErrorContains(t, err, "does not come back")
 
-	_, err = c.Revoke(Selection{Identity: workplace}, Hold)
+	_, err = c.Revocations.Revoke(Selection{Identity: workplace}, store.Hold)
 	require.NoError(t, err)
-	revoked, next, err := c.Replace(Guest{Identity: id, By: "test"}, 4)
+	revoked, next, err := c.Invitations.Replace(Guest{Identity: id, By: "test"}, 4)
 	require.NoError(t, err)
 	require.Len(t, revoked, 1)
 	require.Equal(t, old.Serial, revoked[0].Serial)
 	require.Equal(t, "superseded", revoked[0].Reason)
 
-	_, err = c.Reenrol(old.Certificate, "", requestFor(t, newKey(t, P256)))
+	_, err = c.Enrolment.Reenrol(old.Certificate, "", requestFor(t, newKey(t, P256)))
 	require.Equal(t, CertificateRefused, DeniedFor(err))
-	fresh, err := c.Enrol(next.Hash(), "", requestFor(t, newKey(t, P256)))
+	fresh, err := c.Enrolment.Enrol(next.Hash(), "", requestFor(t, newKey(t, P256)))
 	require.NoError(t, err)
-	server, err := c.Reenrol(fresh.Certificate, "pdt-server", requestFor(t, newKey(t, P256)))
+	server, err := c.Enrolment.Reenrol(fresh.Certificate, "pdt-server", requestFor(t, newKey(t, P256)))
 	require.NoError(t, err)
 	require.Equal(t, []string{placeName}, server.Certificate.DNSNames, "the names stay")
 }
@@ -387,14 +394,14 @@ func TestInvitationsInAnOlderDatabase(t *testing.T) {
 	c = openCA(t, c.dir, Options{})
 	invite(t, c, guest(t, "urn:tlagate:cab1:tla:t2"))
 	var version int
-	require.NoError(t, c.store.db.Get(&version, `PRAGMA user_version`))
+	require.NoError(t, booksOf(t, c).QueryRow(`PRAGMA user_version`).Scan(&version))
 	require.Equal(t, 1, version)
 }
 
 // The secret of a code is in no file of the CA.
 func TestSP2TheCAKeepsNoCode(t *testing.T) {
 	c := newCA(t)
-	codes, err := c.Invite(guest(t, terminal))
+	codes, err := c.Invitations.Invite(guest(t, terminal))
 	require.NoError(t, err)
 	for name, mode := range tree(t, c.dir) {
 		if !mode.IsRegular() {
@@ -409,7 +416,8 @@ func TestSP2TheCAKeepsNoCode(t *testing.T) {
 
 func TestC2AnswerAboutOurselves(t *testing.T) {
 	c := newCA(t)
-	own, err := c.Issue(Request{Profile: "pki", Identity: identity(t, "urn:tlagate:op:pki:ca1"), DNS: []string{"pki.example"}, CSR: requestFor(t, newKey(t, P256))})
+	own, err := c.Certificates.Issue(Request{Profile: "pki", Identity: identity(t, "urn:tlagate:op:pki:ca1"),
+		DNS: []string{"pki.example"}, CSR: requestFor(t, newKey(t, P256))})
 	require.NoError(t, err)
 	der, end, err := c.Answer(own.Certificate, time.Hour)
 	require.NoError(t, err)
@@ -419,7 +427,7 @@ func TestC2AnswerAboutOurselves(t *testing.T) {
 	require.Equal(t, end, a.NextUpdate)
 	require.Nil(t, a.Certificate, "the CA signs itself")
 
-	_, err = c.Revoke(Selection{Serial: own.Serial}, Hold)
+	_, err = c.Revocations.Revoke(Selection{Serial: own.Serial}, store.Hold)
 	require.NoError(t, err)
 	_, _, err = c.Answer(own.Certificate, time.Hour)
 	require.Equal(t, CertificateRefused, DeniedFor(err))

@@ -5,10 +5,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tlagate/ca/store"
 )
 
-func openEvents(t *testing.T, c *CA) *Events {
-	events, err := c.OpenEvents()
+func openEvents(t *testing.T, c *CA) *store.Events {
+	events, err := c.Events()
 	require.NoError(t, err)
 	t.Cleanup(func() { events.Close() })
 	return events
@@ -25,12 +27,15 @@ func TestEvents(t *testing.T) {
 	issued := issueTLA(t, c, terminal)
 	one := Selection{Serial: issued.Serial}
 	for _, step := range []func() error{
-		func() error { _, err := c.Revoke(one, Hold); return err },
-		func() error { _, err := c.Release(one); return err },
-		func() error { _, err := c.Revoke(one, Hold); return err },
-		func() error { _, err := c.Revoke(one, KeyCompromise); return err },
-		func() error { _, err := c.PublishCRL(); return err },
-		func() error { _, err := c.Revoke(Selection{Certificate: c.Issuing}, CACompromise); return err },
+		func() error { _, err := c.Revocations.Revoke(one, store.Hold); return err },
+		func() error { _, err := c.Revocations.Release(one); return err },
+		func() error { _, err := c.Revocations.Revoke(one, store.Hold); return err },
+		func() error { _, err := c.Revocations.Revoke(one, store.KeyCompromise); return err },
+		func() error { _, err := c.Lists.PublishCRL(); return err },
+		func() error {
+			_, err := c.Revocations.Revoke(Selection{Certificate: c.Issuing}, store.CACompromise)
+			return err
+		},
 	} {
 		require.NoError(t, step())
 	}
@@ -41,8 +46,8 @@ func TestEvents(t *testing.T) {
 	got, err := events.After(ctx, last, 100)
 	require.NoError(t, err)
 	type brief struct {
-		kind   Kind
-		reason Reason
+		kind   store.Kind
+		reason store.Reason
 		who    string
 	}
 	var told []brief
@@ -52,16 +57,18 @@ func TestEvents(t *testing.T) {
 		told = append(told, brief{e.Kind, e.Reason, e.Identity})
 	}
 	require.Equal(t, []brief{
-		{EventRevoked, Hold, terminal}, {EventReleased, Hold, terminal}, {EventRevoked, Hold, terminal},
-		{EventRevoked, KeyCompromise, terminal}, {EventCRL, 0, ""}, {EventRevoked, CACompromise, c.Issuing.Subject.CommonName},
+		{store.EventRevoked, store.Hold, terminal}, {store.EventReleased, store.Hold, terminal}, {store.EventRevoked,
+			store.Hold, terminal},
+		{store.EventRevoked, store.KeyCompromise, terminal}, {store.EventCRL, 0, ""}, {store.EventRevoked,
+			store.CACompromise, c.Issuing.Subject.CommonName},
 	}, told)
 	require.Equal(t, issued.Certificate.SerialNumber, got[0].Serial)
-	require.Equal(t, keyID(c.Issuing), got[0].Issuer)
+	require.Equal(t, store.KeyID(c.Issuing), got[0].Issuer)
 	require.Equal(t, issued.Certificate.NotAfter, got[0].Ends)
 	require.Equal(t, c.Issuing.NotAfter, got[5].Ends)
 	require.Zero(t, got[4].Ends)
 	require.EqualValues(t, 2, got[4].Serial.Int64())
-	require.Equal(t, keyID(c.Root), got[5].Issuer)
+	require.Equal(t, store.KeyID(c.Root), got[5].Issuer)
 
 	two, err := events.After(ctx, last+1, 2)
 	require.NoError(t, err)

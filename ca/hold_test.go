@@ -5,70 +5,73 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"tlagate/ca/store"
 )
 
 func TestC2HoldAndRelease(t *testing.T) {
 	c := newCA(t)
 	issued := issueTLA(t, c, terminal)
 	one := Selection{Serial: issued.Serial}
-	_, err := c.Release(one)
-	require.ErrorIs(t, err, errNotHeld)
+	_, err := c.Revocations.Release(one)
+	require.ErrorIs(t, err, store.ErrNotHeld)
 
-	held, err := c.Revoke(one, Hold)
+	held, err := c.Revocations.Revoke(one, store.Hold)
 	require.NoError(t, err)
 	require.Equal(t, "certificateHold", held[0].Reason)
-	list, err := c.PublishCRL()
+	list, err := c.Lists.PublishCRL()
 	require.NoError(t, err)
 	lintList(t, list)
-	require.Equal(t, int(Hold), published(t, c, "crl").RevokedCertificateEntries[0].ReasonCode)
-	_, err = c.Revoke(one, Hold)
-	require.ErrorIs(t, err, errAlreadyRevoked)
+	require.Equal(t, int(store.Hold), published(t, c, "crl").RevokedCertificateEntries[0].ReasonCode)
+	_, err = c.Revocations.Revoke(one, store.Hold)
+	require.ErrorIs(t, err, store.ErrRevoked)
 
-	released, err := c.Release(one)
+	released, err := c.Revocations.Release(one)
 	require.NoError(t, err)
-	require.Equal(t, Good, released[0].Status)
+	require.Equal(t, store.Good, released[0].Status)
 	require.Nil(t, released[0].RevokedAt)
-	list, err = c.PublishCRL()
+	list, err = c.Lists.PublishCRL()
 	require.NoError(t, err)
 	require.Zero(t, list.Entries, "the entry just disappears: removeFromCRL is for delta CRLs")
 
-	_, err = c.Revoke(one, Hold)
+	_, err = c.Revocations.Revoke(one, store.Hold)
 	require.NoError(t, err)
-	final, err := c.Revoke(Selection{Identity: terminal}, KeyCompromise)
+	final, err := c.Revocations.Revoke(Selection{Identity: terminal}, store.KeyCompromise)
 	require.NoError(t, err)
 	require.Equal(t, "keyCompromise", final[0].Reason)
-	_, err = c.Release(one)
+	_, err = c.Revocations.Release(one)
 	require.ErrorContains(t, err, "for good (keyCompromise)")
-	_, err = c.Revoke(one, Hold)
-	require.ErrorIs(t, err, errAlreadyRevoked)
+	_, err = c.Revocations.Revoke(one, store.Hold)
+	require.ErrorIs(t, err, store.ErrRevoked)
 }
 
 func TestC2ACAIsNotPutOnHold(t *testing.T) {
 	c := newCA(t)
-	_, err := c.Revoke(Selection{Certificate: c.Issuing}, Hold)
+	_, err := c.Revocations.Revoke(Selection{Certificate: c.Issuing}, store.Hold)
 	require.ErrorContains(t, err, "not put on hold")
 }
 
 // What the world has been told is not taken back by books that forgot it.
 func TestC2ANewListLosesNothing(t *testing.T) {
 	lose := map[string]struct{ sql, says string }{
-		"a revocation":    {`UPDATE certificates SET status = 'good', reason = 0 WHERE status = 'revoked'`, "the books have lost a revocation"},
+		"a revocation": {`UPDATE certificates SET status = 'good', reason = 0 WHERE status = 'revoked'`,
+			"the books have lost a revocation"},
 		"a certificate":   {`DELETE FROM certificates WHERE status = 'revoked'`, "the books have lost a revocation"},
 		"the last number": {`DELETE FROM crls WHERE number > 1`, "they are older than it"},
 	}
 	for name, l := range lose {
 		t.Run(name, func(t *testing.T) {
 			c := newCA(t)
-			_, err := c.Revoke(Selection{Serial: issueTLA(t, c, terminal).Serial}, KeyCompromise)
+			_, err := c.Revocations.Revoke(Selection{Serial: issueTLA(t, c, terminal).Serial}, store.KeyCompromise)
 			require.NoError(t, err)
-			_, err = c.PublishCRL()
+			_, err = c.Lists.PublishCRL()
 			require.NoError(t, err)
 			before, err := os.ReadFile(c.Public("crl.der"))
 			require.NoError(t, err)
-			_, err = c.store.db.Exec(l.sql)
+			_, err = booksOf(t, c).Exec(l.sql)
 			require.NoError(t, err)
 
-			_, err = c.PublishCRL()
+			_, err = c.Lists.PublishCRL()
 			require.ErrorContains(t, err, "cannot publish the crl: ")
 			require.ErrorContains(t, err, l.says)
 			after, err := os.ReadFile(c.Public("crl.der"))
@@ -82,7 +85,7 @@ func TestC2ANewListLosesNothing(t *testing.T) {
 func TestASpoiltListIsReplaced(t *testing.T) {
 	c := newCA(t)
 	require.NoError(t, os.WriteFile(c.Public("crl.der"), []byte("spoilt"), 0o644))
-	_, err := c.PublishCRL()
+	_, err := c.Lists.PublishCRL()
 	require.NoError(t, err)
 	require.EqualValues(t, 2, published(t, c, "crl").Number.Int64())
 }

@@ -2,26 +2,17 @@ package ca
 
 import (
 	"crypto"
-	"crypto/rand"
 	"crypto/x509"
-	"database/sql"
-	"encoding/asn1"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/big"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/cloudflare/cfssl/certdb"
-	"github.com/cloudflare/cfssl/config"
-	"github.com/cloudflare/cfssl/csr"
-	"github.com/cloudflare/cfssl/signer"
-	"github.com/cloudflare/cfssl/signer/local"
-
-	"tlagate/internal/der"
+	"tlagate/ca/certify"
+	"tlagate/ca/store"
 	"tlagate/internal/files"
 	"tlagate/keys"
 	"tlagate/pemfile"
@@ -63,6 +54,27 @@ func undo(made []keys.Spec, c keys.Config) (err error) {
 		}
 	}
 	return err
+}
+
+// Beside makes a CA's directory, which must not exist or be empty: it is filled beside its place and moved there when
+// it is complete, so half a CA never looks like one.
+func Beside(dir string, fill func(draft string) error) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("cannot make a CA: %w", err)
+	}
+	if err := mustBeFree(dir); err != nil {
+		return err
+	}
+	draft, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+".unfinished-*")
+	if err != nil {
+		return fmt.Errorf("cannot make a CA: %w", err)
+	}
+	defer os.RemoveAll(draft)
+	if err := fill(draft); err != nil {
+		return err
+	}
+	return settle(draft, dir)
 }
 
 // settle moves the finished CA to its place. Remove takes away an empty directory only, and
@@ -125,7 +137,7 @@ func build(dir string, cfg InitConfig, made *[]keys.Spec) error {
 		issuing.write(dir, "issuing"),
 		recordIssuing(dir, issuing),
 		cfg.Settings.save(dir),
-		publishFirst(dir, cfg.Clock, ring),
+		publishFirst(dir, cfg, ring),
 	)
 }
 
@@ -136,96 +148,40 @@ type authority struct {
 }
 
 func makeRoot(cfg InitConfig, key crypto.Signer, start time.Time) (authority, error) {
-	aki, err := authorityKeyID(key.Public())
-	if err != nil {
-		return authority{}, err
-	}
-	sign, err := local.NewSigner(key, nil, signer.DefaultSigAlgo(key), cfg.Settings.rootSigning())
-	if err != nil {
-		return authority{}, err
-	}
-	return signAuthority(sign, key, signer.SignRequest{
-		Profile:    profileRoot,
-		Subject:    subject(cfg.Settings.Name+" root CA", cfg.Settings.Name),
-		NotBefore:  start,
-		NotAfter:   start.AddDate(rootYears, 0, 0).Add(-time.Second),
-		Extensions: []signer.Extension{aki},
+	return certifyAuthority(certify.New(key, nil), key, certify.Order{
+		Profile:   cfg.Settings.rootProfile(),
+		Subject:   subject(cfg.Settings.Name+" root CA", cfg.Settings.Name),
+		NotBefore: start,
+		NotAfter:  start.AddDate(rootYears, 0, 0).Add(-time.Second),
 	})
 }
 
 func makeIssuing(cfg InitConfig, root authority, key crypto.Signer, start time.Time) (authority, error) {
-	sign, err := local.NewSigner(root.key, root.cert, signer.DefaultSigAlgo(root.key), cfg.Settings.issuingSigning())
-	if err != nil {
-		return authority{}, err
-	}
-	return signAuthority(sign, key, signer.SignRequest{
-		Profile:   profileIssuing,
+	return certifyAuthority(certify.New(root.key, root.cert), key, certify.Order{
+		Profile:   cfg.Settings.issuingProfile(),
 		Subject:   subject(cfg.Settings.Name+" issuing CA", cfg.Settings.Name),
 		NotBefore: start,
 		NotAfter:  start.AddDate(issuingYears, 0, 0).Add(-time.Second),
 	})
 }
 
-func signAuthority(sign *local.Signer, key crypto.Signer, request signer.SignRequest) (authority, error) {
+func certifyAuthority(by certify.Certifier, key crypto.Signer, order certify.Order) (authority, error) {
 	csr, err := NewCSR(key)
 	if err != nil {
 		return authority{}, err
 	}
-	request.Request = string(csr)
-	if request.Serial, err = newSerial(); err != nil {
+	if order.Request, err = pemfile.One(csr, pemfile.Request); err != nil {
 		return authority{}, err
 	}
-	pem, err := sign.Sign(request)
-	if err != nil {
+	if order.Serial, err = newSerial(); err != nil {
 		return authority{}, err
 	}
-	der, err := pemfile.One(pem, pemfile.Certificate)
-	if err != nil {
-		return authority{}, err
-	}
-	cert, err := x509.ParseCertificate(der)
+	cert, err := by.Certify(order)
 	return authority{cert: cert, key: key}, err
 }
 
-// NewCSR makes a certificate request for a key, PEM. It asks for nothing but that key be certified.
-func NewCSR(key crypto.Signer) ([]byte, error) {
-	pem, err := csr.Generate(key, &csr.CertificateRequest{CN: "key"})
-	if err != nil {
-		return nil, fmt.Errorf("cannot make a certificate request: %w", err)
-	}
-	return pem, nil
-}
-
-func subject(commonName, organisation string, units ...string) *signer.Subject {
-	names := []csr.Name{{O: organisation}}
-	for _, unit := range units {
-		names = append(names, csr.Name{OU: unit})
-	}
-	return &signer.Subject{CN: commonName, Names: names}
-}
-
-const serialSize = 16 // octets
-
-// newSerial gives a positive number, all its bits random but the first two.
-func newSerial() (*big.Int, error) {
-	octets := make([]byte, serialSize)
-	if _, err := rand.Read(octets); err != nil {
-		return nil, err
-	}
-	octets[0] = octets[0]&0x7f | 0x40
-	return new(big.Int).SetBytes(octets), nil
-}
-
-// authorityKeyID is the extension of a root, which is its own authority (RFC 5280, 4.2.1.1).
-func authorityKeyID(pub crypto.PublicKey) (signer.Extension, error) {
-	ski, err := signer.ComputeSKI(&x509.Certificate{PublicKey: pub})
-	if err != nil {
-		return signer.Extension{}, err
-	}
-	value, err := asn1.Marshal(struct {
-		KeyID []byte `asn1:"tag:0"`
-	}{ski})
-	return signer.Extension{ID: config.OID(der.AuthorityKeyIdentifier), Value: hex.EncodeToString(value)}, err
+func subject(commonName, organisation string, units ...string) certify.Subject {
+	return certify.Subject{CommonName: commonName, Organisation: organisation, Units: units}
 }
 
 // write puts the certificate beside its key, and among the published.
@@ -239,42 +195,31 @@ func (a authority) write(dir, name string) error {
 }
 
 func recordIssuing(dir string, issuing authority) error {
-	store, err := createStore(dir)
+	if err := WriteNew(databaseIn(dir), nil, modeSecret); err != nil {
+		return err
+	}
+	books, err := store.Create(databaseIn(dir))
 	if err != nil {
 		return err
 	}
-	defer store.db.Close()
-	row, err := newRow(issuing.cert.SerialNumber, hex.EncodeToString(issuing.cert.AuthorityKeyId), issuing.cert.NotBefore, issuing.cert.NotAfter,
-		about{Profile: profileIssuing, Identity: issuing.cert.Subject.CommonName, Key: keyID(issuing.cert)}, nil)
-	if err != nil {
-		return err
-	}
-	row.Status, row.PEM = string(Good), string(pemOf(pemfile.Certificate, issuing.cert.Raw))
-	return store.Accessor.InsertCertificate(row)
+	defer books.Close()
+	about := store.About{Profile: store.ProfileIssuing, Identity: issuing.cert.Subject.CommonName,
+		Key: store.KeyID(issuing.cert)}
+	return books.Enter(issuing.cert, hex.EncodeToString(issuing.cert.AuthorityKeyId), about, false)
 }
 
-func newRow(serial *big.Int, issuer string, notBefore, notAfter time.Time, a about, sans []string) (certdb.CertificateRecord, error) {
-	row := certdb.CertificateRecord{
-		Serial: serial.String(), AKI: issuer, NotBefore: &notBefore, IssuedAt: &notBefore, Expiry: notAfter,
-		CommonName: sql.NullString{String: a.Identity, Valid: true},
-	}
-	err := row.SetMetadata(map[string]any{"profile": a.Profile, "identity": a.Identity, "key": a.Key})
-	return row, errors.Join(err, row.SetSANs(append([]string{}, sans...)))
-}
-
-func publishFirst(dir string, clock func() time.Time, ring *keyring) error {
-	c, err := Open(dir, Options{Clock: clock})
+func publishFirst(dir string, cfg InitConfig, ring *keyring) error {
+	c, err := open(dir, cfg.Settings, Options{Clock: cfg.Clock}, ring) // whose PIN has been asked for
 	if err != nil {
 		return err
 	}
-	c.keys = ring // the PIN has been asked for
 	defer c.Close()
-	if err := c.traceCreated(); err != nil {
+	if err := c.trail.created(c.root, c.issuing); err != nil {
 		return err
 	}
-	if _, err := c.PublishARL(); err != nil {
+	if _, err := c.Lists.PublishARL(); err != nil {
 		return err
 	}
-	_, err = c.PublishCRL()
+	_, err = c.Lists.PublishCRL()
 	return err
 }

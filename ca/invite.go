@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"tlagate/ca/store"
 	"tlagate/est"
 	"tlagate/pki"
 )
@@ -21,9 +22,9 @@ type Guest struct {
 	OneCode  bool          // not when the identity has an open code already; otherwise that is withdrawn
 }
 
-// InvitedRoles are the roles whose devices enrol. The PKI's own server and the OCSP responder are not among them: with a
-// stolen code for one of those somebody could speak for the PKI. They get theirs from issue.
-var InvitedRoles = []pki.Role{pki.RoleTLA, pki.RolePdT, pki.RoleGateway, pki.RoleAdmin}
+// invitedRoles are the roles whose devices enrol. The PKI's own server and the OCSP responder are not among them: with
+// a stolen code for one of those somebody could speak for the PKI. Their certificates come from 'tla-pki issue'.
+var invitedRoles = []pki.Role{pki.RoleTLA, pki.RolePdT, pki.RoleGateway, pki.RoleAdmin}
 
 const (
 	defaultTTL = 24 * time.Hour
@@ -38,40 +39,52 @@ var ErrHasCertificate = errors.New("it has a valid certificate already")
 // ErrHasCode says that an invited identity has an open code already, which somebody may have been given.
 var ErrHasCode = errors.New("it has an open code already")
 
-// Invite makes a one-time code for each guest, in their order, or none at all. The books keep hashes: a code is here and
-// nowhere else. Open codes of the same identities are withdrawn.
-func (c *CA) Invite(guests ...Guest) (codes []est.Code, err error) {
-	err = c.locked(func() error {
+// Invitations are the CA's side of one-time codes.
+type Invitations struct {
+	*core
+	clock       *Clock
+	revocations *Revocations
+}
+
+func newInvitations(k *core, clock *Clock, revocations *Revocations) *Invitations {
+	return &Invitations{k, clock, revocations}
+}
+
+// Invite makes a one-time code for each guest, in their order, or none at all. The books keep hashes: a code is here
+// and nowhere else. Open codes of the same identities are withdrawn.
+func (c *Invitations) Invite(guests ...Guest) (codes []est.Code, err error) {
+	err = c.locks.books(func() error {
 		codes, err = c.invite(guests)
 		return err
 	})
 	return codes, err
 }
 
-func (c *CA) invite(guests []Guest) ([]est.Code, error) {
+func (c *Invitations) invite(guests []Guest) ([]est.Code, error) {
 	if err := c.checkGuests(guests); err != nil {
 		return nil, err
 	}
-	if err := c.clockAheadNow(); err != nil {
+	if err := c.clock.notAhead(); err != nil {
 		return nil, fmt.Errorf("cannot invite: %w", err)
 	}
 	now := c.now()
 	codes := make([]est.Code, len(guests))
-	list := make([]newInvitation, len(guests))
+	list := make([]store.NewInvitation, len(guests))
 	for i, g := range guests {
-		codes[i] = est.NewCode(c.Root)
-		list[i] = newInvitation{hash: codes[i].Hash(), Invitation: Invitation{
-			Identity: g.Identity.String(), DNS: g.DNS, MadeAt: now, MadeBy: g.By, Expiry: now.Add(cmp.Or(g.TTL, defaultTTL)),
+		codes[i] = est.NewCode(c.root.cert)
+		list[i] = store.NewInvitation{Hash: codes[i].Hash(), Invitation: store.Invitation{
+			Identity: g.Identity.String(), DNS: g.DNS, MadeAt: now, MadeBy: g.By,
+			Expiry: now.Add(cmp.Or(g.TTL, defaultTTL)),
 		}}
 	}
-	return codes, c.store.invite(list)
+	return codes, c.store.Invitations().Record(list)
 }
 
 // mostTold is how many guests a refusal names.
 const mostTold = 20
 
-// checkGuests tells what is wrong with any of them.
-func (c *CA) checkGuests(guests []Guest) error {
+// checkGuests says what is wrong with any of them.
+func (c *Invitations) checkGuests(guests []Guest) error {
 	var wrong []error
 	seen := map[pki.Identity]bool{}
 	for _, g := range guests {
@@ -90,7 +103,7 @@ func (c *CA) checkGuests(guests []Guest) error {
 	return errors.Join(wrong...)
 }
 
-func (c *CA) checkGuest(g Guest) error {
+func (c *Invitations) checkGuest(g Guest) error {
 	if _, err := pki.ParseIdentity(g.Identity.String()); err != nil {
 		return err
 	}
@@ -111,12 +124,12 @@ func (c *CA) checkGuest(g Guest) error {
 	return fmt.Errorf("%w, %s until %s", ErrHasCertificate, last.Serial, last.NotAfter.Format(time.DateOnly))
 }
 
-// oneCode refuses whom a second code would cost the first.
-func (c *CA) oneCode(g Guest) error {
+// oneCode refuses a guest whose open code a second one would withdraw, when that is not wanted.
+func (c *Invitations) oneCode(g Guest) error {
 	if !g.OneCode {
 		return nil
 	}
-	all, err := c.store.invitations("identity = ? AND used_at IS NULL AND withdrawn_at IS NULL", g.Identity.String())
+	all, err := c.store.Invitations().UnusedOf(g.Identity.String())
 	for _, i := range all {
 		if i.State(c.now()) == "open" {
 			return fmt.Errorf("%w, invitation %d until %s", ErrHasCode, i.ID, i.Expiry.Format(time.RFC3339))
@@ -126,9 +139,9 @@ func (c *CA) oneCode(g Guest) error {
 }
 
 func checkInvited(g Guest) error {
-	serves := slices.ContainsFunc(Profiles, func(p Profile) bool { return p.Role == g.Identity.Role && p.Server })
+	serves := slices.ContainsFunc(profiles, func(p profile) bool { return p.Role == g.Identity.Role && p.Server })
 	switch {
-	case !slices.Contains(InvitedRoles, g.Identity.Role):
+	case !slices.Contains(invitedRoles, g.Identity.Role):
 		return fmt.Errorf("a %s does not enrol by a code: issue its certificate with 'tla-pki issue'", g.Identity.Role)
 	case serves && len(g.DNS) == 0:
 		return fmt.Errorf("a %s has a server certificate, and that needs a DNS name", g.Identity.Role)
@@ -143,82 +156,15 @@ func checkInvited(g Guest) error {
 	return nil
 }
 
-// valid gives the certificates of an identity that are good, or may be, oldest first. One on hold counts: it may come back.
-func (c *CA) valid(id pki.Identity) ([]Record, error) {
-	all, err := c.lookup(id.String())
-	return slices.DeleteFunc(all, func(r Record) bool {
-		return r.Expired(c.now()) || r.Status == Revoked && !r.Held()
-	}), err
-}
-
-// Invitations gives every invitation, oldest first.
-func (c *CA) Invitations() ([]Invitation, error) { return c.store.invitations("1") }
+// List returns every invitation, oldest first.
+func (c *Invitations) List() ([]store.Invitation, error) { return c.store.Invitations().All() }
 
 // Withdraw makes the code of an open invitation worthless.
-func (c *CA) Withdraw(id int64) error {
-	return c.locked(func() error {
-		if err := c.store.withdraw(id, c.now()); err != nil {
+func (c *Invitations) Withdraw(id int64) error {
+	return c.locks.books(func() error {
+		if err := c.store.Invitations().Withdraw(id, c.now()); err != nil {
 			return fmt.Errorf("cannot withdraw invitation %d: %w", id, err)
 		}
 		return nil
 	})
-}
-
-// Replace swaps the device behind a name: it revokes every certificate that still runs of it, for good, and invites anew, in
-// this order. Without DNS names in guest those that the identity had stay. Publish a CRL next, also when the error is not nil.
-func (c *CA) Replace(guest Guest, reason Reason) (revoked []Record, code est.Code, err error) {
-	err = c.locked(func() error {
-		revoked, code, err = c.replace(guest, reason)
-		return err
-	})
-	return revoked, code, err
-}
-
-func (c *CA) replace(guest Guest, reason Reason) (revoked []Record, code est.Code, err error) {
-	if guest, err = c.successor(guest); err != nil {
-		return nil, code, err
-	}
-	if reason == Hold || reason.String() == "" {
-		return nil, code, errors.New("cannot replace: who is replaced does not come back; want a reason other than certificateHold")
-	}
-	running, err := c.valid(guest.Identity)
-	if err != nil {
-		return nil, code, err
-	}
-	revoked, err = c.each("revoke", running, func(r Record) error { return c.revokeOne(r, reason) })
-	if err != nil {
-		return revoked, code, err
-	}
-	codes, err := c.invite([]Guest{guest})
-	if err != nil {
-		return revoked, code, err
-	}
-	return revoked, codes[0], nil
-}
-
-// successor checks a guest that takes the place of another device, before anything is revoked.
-func (c *CA) successor(g Guest) (Guest, error) {
-	if _, err := c.Find(g.Identity.String()); err != nil {
-		return g, fmt.Errorf("cannot replace: %w", err)
-	}
-	if len(g.DNS) == 0 {
-		names, err := c.namesOf(g.Identity)
-		if err != nil {
-			return g, err
-		}
-		g.DNS = names
-	}
-	g.Again = true
-	return g, c.checkGuests([]Guest{g})
-}
-
-// namesOf gives the DNS names that an identity has now; none for one that never serves.
-func (c *CA) namesOf(id pki.Identity) ([]string, error) {
-	for _, p := range Profiles {
-		if p.Role == id.Role && p.Server {
-			_, names, err := c.lastNames(id, p)
-			return names, err
-		}
-	}
-	return nil, nil
 }

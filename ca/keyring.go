@@ -11,8 +11,8 @@ import (
 	"tlagate/keys"
 )
 
-// keyring is where the CA's keys are. A key file is read each time it is needed, and not kept; a key in hardware is opened at the first
-// need, so that its PIN is asked for once, and stays open until the CA is closed.
+// keyring is where the CA's keys are. A key file is read each time it is needed, and not kept; a key in hardware is
+// opened at the first need, so that its PIN is asked for once, and stays open until the CA is closed.
 type keyring struct {
 	root, issuing keys.Spec
 	config        keys.Config
@@ -31,7 +31,7 @@ func newKeyring(s Settings, dir, rootDir string, config keys.Config) *keyring {
 	}
 }
 
-// open gives the key of a CA's certificate.
+// open returns the key of a CA's certificate.
 func (r *keyring) open(where keys.Spec, cert *x509.Certificate) (crypto.Signer, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -43,7 +43,9 @@ func (r *keyring) open(where keys.Spec, cert *x509.Certificate) (crypto.Signer, 
 		return nil, err
 	}
 	if !samePublic(key.Public(), cert.PublicKey) {
-		return nil, errors.Join(fmt.Errorf("cannot use the key %s: it is not the key of %q", key.Describe().Where, cert.Subject.CommonName), key.Close())
+		err := fmt.Errorf("cannot use the key %s: it is not the key of %q", key.Describe().Where,
+			cert.Subject.CommonName)
+		return nil, errors.Join(err, key.Close())
 	}
 	if where.Hardware() {
 		r.held[where] = key
@@ -64,15 +66,6 @@ func (r *keyring) generate(where keys.Spec, kind KeyKind, made *[]keys.Spec) (cr
 	return key, nil
 }
 
-// warm opens a key in hardware before the CA is locked: whoever types a PIN must not keep others waiting.
-func (r *keyring) warm(where keys.Spec, cert *x509.Certificate) error {
-	if !where.Hardware() {
-		return nil
-	}
-	_, err := r.open(where, cert)
-	return err
-}
-
 func (r *keyring) close() (err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -81,21 +74,4 @@ func (r *keyring) close() (err error) {
 		delete(r.held, where)
 	}
 	return err
-}
-
-// KeyInfo is one of the CA's own keys, for the inventory (G2).
-type KeyInfo struct {
-	Use         string            // "root CA" or "issuing CA"
-	Certificate *x509.Certificate // its own
-	Key         keys.Description
-	Err         error // why nothing can be told of the key: an offline root's is not there
-}
-
-// Keys tells where the CA's keys are and how they are protected, without opening them.
-func (c *CA) Keys() []KeyInfo {
-	list := []KeyInfo{{Use: "root CA", Certificate: c.Root}, {Use: "issuing CA", Certificate: c.Issuing}}
-	for i, where := range []keys.Spec{c.keys.root, c.keys.issuing} {
-		list[i].Key, list[i].Err = keys.Inspect(where, c.keys.config)
-	}
-	return list
 }

@@ -4,10 +4,14 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
 
 	"tlagate/keys"
+	"tlagate/pemfile"
 )
 
 // KeyKind is a kind and size of key this CA makes and certifies (annex code G5).
@@ -24,7 +28,7 @@ const (
 // GenerateKey makes a key of that kind, in memory.
 func GenerateKey(kind KeyKind) (crypto.Signer, error) { return keys.New(string(kind)) }
 
-// MarshalKey gives a key as PEM, PKCS#8.
+// MarshalKey returns a key as PEM, PKCS#8.
 func MarshalKey(key crypto.Signer) ([]byte, error) { return keys.MarshalPlain(key) }
 
 // RSA limits, in bits.
@@ -43,7 +47,8 @@ func checkKey(pub crypto.PublicKey) error {
 	case *rsa.PublicKey:
 		return checkRSA(key)
 	default:
-		return fmt.Errorf("a key of type %T is not allowed: want ECDSA P-256 or P-384, or RSA of 3072 bits or more", pub)
+		return fmt.Errorf("a key of type %T is not allowed: want ECDSA P-256 or P-384, or RSA of 3072 bits or more",
+			pub)
 	}
 	return nil
 }
@@ -58,5 +63,15 @@ func checkRSA(key *rsa.PublicKey) error {
 	return nil
 }
 
-// samePublic says whether both are the same key.
+// samePublic reports whether both are the same key.
 func samePublic(a, b crypto.PublicKey) bool { return keys.SamePublic(a, b) }
+
+// NewCSR makes a certificate request for a key, PEM. It asks for nothing but that key be certified.
+func NewCSR(key crypto.Signer) ([]byte, error) {
+	wish := &x509.CertificateRequest{Subject: pkix.Name{CommonName: "key"}}
+	der, err := x509.CreateCertificateRequest(rand.Reader, wish, key)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a certificate request: %w", err)
+	}
+	return pemOf(pemfile.Request, der), nil
+}

@@ -1,19 +1,17 @@
 package ca
 
 import (
+	"encoding/asn1"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/cloudflare/cfssl/config"
-	"github.com/cloudflare/cfssl/initca"
-
-	"tlagate/internal/der"
+	"tlagate/ca/certify"
 	"tlagate/pki"
 )
 
-// Profile says what a certificate is for and what it may be.
-type Profile struct {
+// profile says what a certificate is for and what it may be.
+type profile struct {
 	Name    string
 	Role    pki.Role // of the identity it names
 	Usage   string   // its only extended key usage, in cfssl's words
@@ -31,8 +29,8 @@ const (
 	policyBundle = 4
 )
 
-// Profiles is the table of RGS A4: one extended key usage a certificate.
-var Profiles = []Profile{
+// profiles is the table of RGS A4: one extended key usage a certificate.
+var profiles = []profile{
 	{"tla", pki.RoleTLA, clientAuth, false, 398, 825, policyClient},
 	{"pdt-client", pki.RolePdT, clientAuth, false, 398, 825, policyClient},
 	{"pdt-server", pki.RolePdT, serverAuth, true, 398, 825, policyServer},
@@ -58,31 +56,29 @@ const (
 	backdate     = 5 * time.Minute
 )
 
-const (
-	profileRoot    = "root"
-	profileIssuing = "issuing"
-)
+// profileRoot is what lists show as the root's profile.
+const profileRoot = "root"
 
-// ProfileNames lists the profiles.
-func ProfileNames() []string {
+// profileNames lists the profiles.
+func profileNames() []string {
 	var names []string
-	for _, p := range Profiles {
+	for _, p := range profiles {
 		names = append(names, p.Name)
 	}
 	return names
 }
 
-func profileNamed(name string) (Profile, error) {
-	for _, p := range Profiles {
+func profileNamed(name string) (profile, error) {
+	for _, p := range profiles {
 		if p.Name == name {
 			return p, nil
 		}
 	}
-	return Profile{}, fmt.Errorf("there is no profile %q: want one of %v", name, ProfileNames())
+	return profile{}, fmt.Errorf("there is no profile %q: want one of %v", name, profileNames())
 }
 
 // days checks a wished lifetime; 0 is the default.
-func (p Profile) days(wish int) (int, error) {
+func (p profile) days(wish int) (int, error) {
 	switch {
 	case wish == 0:
 		return p.Days, nil
@@ -93,73 +89,47 @@ func (p Profile) days(wish int) (int, error) {
 }
 
 // isOCSP: a responder's certificate has no names, and nothing to ask about its own status.
-func (p Profile) isOCSP() bool { return p.Usage == ocspSigning }
+func (p profile) isOCSP() bool { return p.Usage == ocspSigning }
 
-// signing gives the profiles in cfssl's form. The default profile is empty on
-// purpose: cfssl fills what a profile leaves out from there.
-func (s Settings) signing() *config.Signing {
-	out := &config.Signing{Default: &config.SigningProfile{Expiry: time.Hour}, Profiles: map[string]*config.SigningProfile{}}
-	for _, p := range Profiles {
-		out.Profiles[p.Name] = s.leafProfile(p)
-	}
-	return out
-}
-
-func (s Settings) leafProfile(p Profile) *config.SigningProfile {
-	profile := &config.SigningProfile{
-		Usage:                       []string{"digital signature", p.Usage},
-		CRL:                         s.CRLURL(),
-		Policies:                    s.policies(p.policy),
-		CSRWhitelist:                onlyTheKey(),
-		ClientProvidesSerialNumbers: true,
+// leafProfile returns a profile as it is signed.
+func (s Settings) leafProfile(p profile) certify.Profile {
+	profile := certify.Profile{
+		Usages:   []string{"digital signature", p.Usage},
+		CRL:      s.crlURL(),
+		Policies: s.policies(p.policy),
 	}
 	if p.isOCSP() {
-		profile.OCSPNoCheck = true
+		profile.NoCheck = true
 		return profile
 	}
 	profile.OCSP = s.OCSPURL
-	profile.IssuerURL = []string{s.URL + "/issuing.cer"}
+	profile.Issuer = s.URL + "/issuing.cer"
 	return profile
 }
 
-// rootSigning and issuingSigning give the profiles of the CAs themselves.
-func (s Settings) rootSigning() *config.Signing {
-	return s.caSigning(profileRoot, func(p *config.SigningProfile) {
-		p.CAConstraint.MaxPathLen = 1
-		// A root's own authority key identifier is not cfssl's to fill in.
-		p.ExtensionWhitelist = map[string]bool{der.AuthorityKeyIdentifier.String(): true}
-	})
+// rootProfile and issuingProfile are those of the CAs themselves.
+func (s Settings) rootProfile() certify.Profile {
+	return certify.Profile{
+		Usages:   []string{"cert sign", "crl sign"},
+		CA:       true,
+		PathLen:  1,
+		Policies: s.policies(policyClient, policyServer, policyOCSP, policyBundle),
+	}
 }
 
-func (s Settings) issuingSigning() *config.Signing {
-	return s.caSigning(profileIssuing, func(p *config.SigningProfile) {
-		p.CAConstraint.MaxPathLenZero = true
-		p.CRL = s.URL + "/arl.der"
-		p.OCSP = s.OCSPURL
-		p.IssuerURL = []string{s.URL + "/root.cer"}
-	})
+func (s Settings) issuingProfile() certify.Profile {
+	profile := s.rootProfile()
+	profile.PathLen = 0
+	profile.CRL = s.URL + "/arl.der"
+	profile.OCSP = s.OCSPURL
+	profile.Issuer = s.URL + "/root.cer"
+	return profile
 }
 
-func (s Settings) caSigning(name string, adapt func(*config.SigningProfile)) *config.Signing {
-	policy := initca.CAPolicy()
-	profile := *policy.Default
-	profile.Policies = s.policies(policyClient, policyServer, policyOCSP, policyBundle)
-	profile.CSRWhitelist = onlyTheKey()
-	profile.ClientProvidesSerialNumbers = true
-	adapt(&profile)
-	policy.Profiles = map[string]*config.SigningProfile{name: &profile}
-	return policy
-}
-
-// onlyTheKey is what a request may decide. (The signature algorithm is cfssl's word for the signer's own.)
-func onlyTheKey() *config.CSRWhitelist {
-	return &config.CSRWhitelist{PublicKey: true, PublicKeyAlgorithm: true, SignatureAlgorithm: true}
-}
-
-func (s Settings) policies(arcs ...int) []config.CertificatePolicy {
-	var out []config.CertificatePolicy
+func (s Settings) policies(arcs ...int) []asn1.ObjectIdentifier {
+	var out []asn1.ObjectIdentifier
 	for _, arc := range arcs {
-		out = append(out, config.CertificatePolicy{ID: config.OID(append(slices.Clone(s.policyOID()), arc))})
+		out = append(out, append(slices.Clone(s.policyOID()), arc))
 	}
 	return out
 }

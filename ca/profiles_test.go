@@ -28,23 +28,27 @@ type profileRow struct {
 }
 
 var profileTable = map[string]profileRow{
-	"tla":            {"urn:tlagate:cab1:tla:t1", nil, x509.ExtKeyUsageClientAuth, 398, true, "2.999.1.1"},
-	"pdt-client":     {"urn:tlagate:cab1:pdt:p1", nil, x509.ExtKeyUsageClientAuth, 398, true, "2.999.1.1"},
-	"pdt-server":     {"urn:tlagate:cab1:pdt:p1", []string{"p1.cab1.example.org"}, x509.ExtKeyUsageServerAuth, 398, true, "2.999.1.2"},
+	"tla":        {"urn:tlagate:cab1:tla:t1", nil, x509.ExtKeyUsageClientAuth, 398, true, "2.999.1.1"},
+	"pdt-client": {"urn:tlagate:cab1:pdt:p1", nil, x509.ExtKeyUsageClientAuth, 398, true, "2.999.1.1"},
+	"pdt-server": {"urn:tlagate:cab1:pdt:p1", []string{"p1.cab1.example.org"}, x509.ExtKeyUsageServerAuth, 398,
+		true, "2.999.1.2"},
 	"gateway-client": {"urn:tlagate:op:gateway:g1", nil, x509.ExtKeyUsageClientAuth, 398, true, "2.999.1.1"},
-	"gateway-server": {"urn:tlagate:op:gateway:g1", []string{"g1.example.org", "gateway"}, x509.ExtKeyUsageServerAuth, 398, true, "2.999.1.2"},
-	"pki":            {"urn:tlagate:op:pki:k1", []string{"pki.example.org"}, x509.ExtKeyUsageServerAuth, 398, true, "2.999.1.2"},
-	"ocsp":           {"urn:tlagate:op:ocsp:o1", nil, x509.ExtKeyUsageOCSPSigning, 90, false, "2.999.1.3"},
-	"admin":          {"urn:tlagate:op:admin:a.martin", nil, x509.ExtKeyUsageClientAuth, 398, true, "2.999.1.1"},
-	"bundle":         {"urn:tlagate:op:admin:a.martin", nil, x509.ExtKeyUsageCodeSigning, 398, true, "2.999.1.4"},
+	"gateway-server": {"urn:tlagate:op:gateway:g1", []string{"g1.example.org", "gateway"}, x509.ExtKeyUsageServerAuth,
+		398, true, "2.999.1.2"},
+	"pki": {"urn:tlagate:op:pki:k1", []string{"pki.example.org"}, x509.ExtKeyUsageServerAuth, 398, true,
+		"2.999.1.2"},
+	"ocsp":   {"urn:tlagate:op:ocsp:o1", nil, x509.ExtKeyUsageOCSPSigning, 90, false, "2.999.1.3"},
+	"admin":  {"urn:tlagate:op:admin:a.martin", nil, x509.ExtKeyUsageClientAuth, 398, true, "2.999.1.1"},
+	"bundle": {"urn:tlagate:op:admin:a.martin", nil, x509.ExtKeyUsageCodeSigning, 398, true, "2.999.1.4"},
 }
 
 func TestC2ProfileTable(t *testing.T) {
 	c := newCA(t)
-	require.Len(t, profileTable, len(Profiles), "a profile without a line in the test")
+	require.Len(t, profileTable, len(profiles), "a profile without a line in the test")
 	for name, row := range profileTable {
 		t.Run(name, func(t *testing.T) {
-			issued, err := c.Issue(Request{Profile: name, Identity: identity(t, row.urn), DNS: row.dns, CSR: requestFor(t, newKey(t, P256))})
+			issued, err := c.Certificates.Issue(Request{Profile: name, Identity: identity(t, row.urn), DNS: row.dns,
+				CSR: requestFor(t, newKey(t, P256))})
 			require.NoError(t, err)
 			checkLeaf(t, c, issued.Certificate, row)
 			lintCertificate(t, issued.Certificate)
@@ -124,7 +128,7 @@ func checkCommon(t *testing.T, cert, issuer *x509.Certificate) {
 	}
 }
 
-// extension gives the only extension with that OID.
+// extension returns the only extension with that OID.
 func extension(t *testing.T, cert *x509.Certificate, oid string, critical bool) []byte {
 	var found [][]byte
 	for _, e := range cert.Extensions {
@@ -187,7 +191,8 @@ func judgeLints(t *testing.T, what string, results *zlint.ResultSet) {
 func TestLintsFindFaults(t *testing.T) {
 	c := newCA(t)
 	cert := issueTLA(t, c, terminal).Certificate
-	at := slices.IndexFunc(cert.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 35}) })
+	at := slices.IndexFunc(cert.Extensions,
+		func(e pkix.Extension) bool { return e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 35}) })
 	require.NotEqual(t, -1, at)
 	parsed, err := zx509.ParseCertificate(cert.Raw)
 	require.NoError(t, err)
@@ -204,7 +209,8 @@ func TestRSAAndOtherNames(t *testing.T) {
 	}))
 	c := openCA(t, dir, Options{})
 	require.Equal(t, "TEST Réseau issuing CA", c.Issuing.Subject.CommonName)
-	issued, err := c.Issue(Request{Profile: "tla", Identity: identity(t, terminal), CSR: requestFor(t, newKey(t, P384))})
+	issued, err := c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, terminal),
+		CSR: requestFor(t, newKey(t, P384))})
 	require.NoError(t, err)
 	require.Equal(t, []string{"http://pki.example.org/d/crl.der"}, issued.Certificate.CRLDistributionPoints)
 	require.Equal(t, []string{"1.2.250.1.999.1"}, policies(issued.Certificate))

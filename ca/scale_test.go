@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tlagate/ca/catest"
+	"tlagate/ca/store"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
 )
@@ -22,12 +23,12 @@ func BenchmarkPublishMillion(b *testing.B) {
 	require.NoError(b, err)
 	defer c.Close()
 	catest.Revoke(b, dir, c.Issuing, pkitest.Million())
-	_, err = c.PublishCRL() // so that the next has one to be compared with
+	_, err = c.Lists.PublishCRL() // so that the next has one to be compared with
 	require.NoError(b, err)
 	var peak runtime.MemStats
 	for b.Loop() {
 		begun, before := time.Now(), processorTime(b)
-		list, err := c.PublishCRL()
+		list, err := c.Lists.PublishCRL()
 		require.NoError(b, err)
 		require.Equal(b, pkitest.Million(), list.Entries)
 		b.ReportMetric(time.Since(begun).Seconds(), "s-publish")
@@ -47,13 +48,15 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// longestRevocation revokes one certificate after the other while another program publishes, and gives the time of the slowest.
+// longestRevocation revokes one certificate after the other while another program publishes, and returns the time of
+// the slowest.
 func longestRevocation(b *testing.B, c *CA) (longest time.Duration) {
 	var issued []*Issued
 	for range 100 {
 		csr, err := NewCSR(must(GenerateKey(P256)))
 		require.NoError(b, err)
-		one, err := c.Issue(Request{Profile: "tla", Identity: must(pki.ParseIdentity("urn:tlagate:cab1:tla:t1")), CSR: csr})
+		one, err := c.Certificates.Issue(Request{Profile: "tla",
+			Identity: must(pki.ParseIdentity("urn:tlagate:cab1:tla:t1")), CSR: csr})
 		require.NoError(b, err)
 		issued = append(issued, one)
 	}
@@ -61,10 +64,10 @@ func longestRevocation(b *testing.B, c *CA) (longest time.Duration) {
 	require.NoError(b, err)
 	defer other.Close()
 	done := make(chan error, 1)
-	go func() { _, err := other.PublishCRL(); done <- err }()
+	go func() { _, err := other.Lists.PublishCRL(); done <- err }()
 	for _, one := range issued {
 		begun := time.Now()
-		_, err := c.Revoke(Selection{Serial: one.Serial}, KeyCompromise)
+		_, err := c.Revocations.Revoke(Selection{Serial: one.Serial}, store.KeyCompromise)
 		require.NoError(b, err)
 		longest = max(longest, time.Since(begun))
 		select {

@@ -22,7 +22,7 @@ import (
 // Settings are what a CA is given for life, at init.
 type Settings struct {
 	Format    int      `json:"format"`     // of this file: 1
-	Name      string   `json:"name"`       // of the CAs, 1 to 48 characters; begins with TEST in a lab; "" = "TEST tlagate"
+	Name      string   `json:"name"`       // of the CAs, 1 to 48 characters; TEST… in a lab; "" = "TEST tlagate"
 	URL       string   `json:"url"`        // where public/ is served; "" = http://pki.example.invalid, for labs
 	OCSPURL   string   `json:"ocsp_url"`   // of the responder; "" = URL/ocsp
 	Policy    string   `json:"policy"`     // OID above the policies of the profiles; "" = 2.999.1, for labs
@@ -104,7 +104,7 @@ func (s Settings) check() error {
 	return nil
 }
 
-// checkURL: plain http, since whoever fetches a CRL to check a certificate has none checked yet (RFC 5280, 8).
+// checkURL accepts plain http: a client that fetches a CRL to check a certificate has checked none yet (RFC 5280, 8).
 func checkURL(text string) error {
 	u, err := address.URL(text, "http")
 	if err == nil && (u.RawQuery != "" || u.Fragment != "" || u.User != nil) {
@@ -116,7 +116,7 @@ func checkURL(text string) error {
 	return nil
 }
 
-// printable wants text that shows as it is: no control character, and no blank at its ends.
+// printable reports whether text shows as it is: no control character, and no blank at its ends.
 func printable(text string) bool {
 	hidden := func(r rune) bool { return !unicode.IsGraphic(r) }
 	return utf8.ValidString(text) && strings.TrimSpace(text) == text && !strings.ContainsFunc(text, hidden)
@@ -143,10 +143,15 @@ func (s Settings) checkLab() error {
 	return errors.Join(errs...)
 }
 
-// CRLURL is where the CRL of the issuing CA is found.
-func (s Settings) CRLURL() string { return s.URL + "/crl.der" }
+// crlURL is where the CRL of the issuing CA is found.
+func (s Settings) crlURL() string { return s.URL + "/crl.der" }
 
-// policyOID gives nil when Policy is no OID.
+// crlLife is how long a CRL is valid, arlLife an ARL.
+func (s Settings) crlLife() time.Duration { return time.Duration(s.CRLPeriod) + crlMargin }
+
+func (s Settings) arlLife() time.Duration { return time.Duration(s.ARLPeriod) + crlMargin }
+
+// policyOID returns nil when Policy is no OID.
 func (s Settings) policyOID() asn1.ObjectIdentifier {
 	var oid asn1.ObjectIdentifier
 	for _, arc := range strings.Split(s.Policy, ".") {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/keys"
 	"tlagate/keys/keystest"
 	_ "tlagate/keys/pkcs11"
@@ -31,7 +32,7 @@ func issue(t *testing.T, c *ca.CA, name string) *ca.Issued {
 	require.NoError(t, err)
 	id, err := pki.ParseIdentity("urn:tlagate:cab1:tla:" + name)
 	require.NoError(t, err)
-	issued, err := c.Issue(ca.Request{Profile: "tla", Identity: id, CSR: csr})
+	issued, err := c.Certificates.Issue(ca.Request{Profile: "tla", Identity: id, CSR: csr})
 	require.NoError(t, err)
 	return issued
 }
@@ -53,14 +54,14 @@ func TestSP3CAKeysInAToken(t *testing.T) {
 	require.Zero(t, pins, "no key is opened before one is needed")
 	issued := issue(t, c, "t1")
 	require.NoError(t, issued.Certificate.CheckSignatureFrom(c.Issuing))
-	_, err = c.Revoke(ca.Selection{Serial: issued.Serial}, ca.KeyCompromise)
+	_, err = c.Revocations.Revoke(ca.Selection{Serial: issued.Serial}, store.KeyCompromise)
 	require.NoError(t, err)
-	list, err := c.PublishCRL()
+	list, err := c.Lists.PublishCRL()
 	require.NoError(t, err)
 	require.Equal(t, 1, list.Entries)
 	issue(t, c, "t2")
 	require.Equal(t, 1, pins, "the PIN is asked for once")
-	_, err = c.PublishARL()
+	_, err = c.Lists.PublishARL()
 	require.NoError(t, err)
 	require.Equal(t, 2, pins, "and once for the root")
 	for i, use := range []string{"root CA", "issuing CA"} {
@@ -73,7 +74,7 @@ func TestSP3CAKeysInAToken(t *testing.T) {
 	noKeyIn(t, dir)
 }
 
-// noKeyIn wants no file of the CA to be a key, and none to hold the PIN.
+// noKeyIn checks that no file of the CA is a key, and that none holds the PIN.
 func noKeyIn(t *testing.T, dir string) {
 	require.NoError(t, filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -89,7 +90,8 @@ func noKeyIn(t *testing.T, dir string) {
 func TestSP3WithoutThePINTheCADoesNothing(t *testing.T) {
 	token, dir := keystest.NewToken(t), filepath.Join(t.TempDir(), "ca")
 	pins := 0
-	require.NoError(t, ca.Init(dir, ca.InitConfig{Settings: ca.Settings{IssuingKey: keys.Spec(token.Asked("issuing"))}, Keys: asked(&pins)}))
+	require.NoError(t, ca.Init(dir, ca.InitConfig{Settings: ca.Settings{IssuingKey: keys.Spec(token.Asked("issuing"))},
+		Keys: asked(&pins)}))
 	for _, refuse := range []keys.Config{
 		{},
 		{PIN: func(string) ([]byte, error) { return []byte("0000-wrong"), nil }},
@@ -97,7 +99,7 @@ func TestSP3WithoutThePINTheCADoesNothing(t *testing.T) {
 	} {
 		c, err := ca.Open(dir, ca.Options{Keys: refuse})
 		require.NoError(t, err)
-		_, err = c.PublishCRL()
+		_, err = c.Lists.PublishCRL()
 		require.ErrorContains(t, err, "cannot use the key issuing in token")
 		records, err := c.List()
 		require.NoError(t, err)
@@ -133,6 +135,6 @@ func TestSP2CAKeysEncrypted(t *testing.T) {
 	defer c.Close()
 	issue(t, c, "t1")
 	require.NoError(t, os.Remove(wrap))
-	_, err = c.PublishCRL()
+	_, err = c.Lists.PublishCRL()
 	require.ErrorContains(t, err, "cannot read the wrapping key")
 }

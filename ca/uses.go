@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"tlagate/ca/crlwriter"
 	"tlagate/internal/algorithms"
 )
 
@@ -18,7 +19,7 @@ func Algorithms() []algorithms.Use {
 			EN: "Of RSA keys, those that this CA has and certifies; ECDSA on P-256 or P-384.",
 			FR: "Parmi les clés RSA, celles que cette AC possède et certifie ; ECDSA sur P-256 ou P-384."}}}
 	for _, key := range algorithms.Probes(minRSA) {
-		if _, hash, err := signingFor(key); err == nil {
+		if _, hash, err := crlwriter.SigningFor(key); err == nil {
 			list = append(list, algorithms.Signed(algorithms.Certificate, key, hash, certificatesAndLists))
 		}
 		_, options := vouching(&x509.Certificate{PublicKey: key})
@@ -55,15 +56,15 @@ var serial = algorithms.Use{Kind: algorithms.Secret, Name: fmt.Sprintf("crypto/r
 		EN: "A certificate's serial number: nobody foresees the next certificate.",
 		FR: "Le numéro de série d'un certificat : nul ne prévoit le prochain certificat."}}
 
-// lives tells of rootYears, issuingYears, the lists' periods and Profiles.
+// lives tells of rootYears, issuingYears, the lists' periods and profiles.
 func lives() []algorithms.Use {
 	list := []algorithms.Use{
 		life("root.crt", fmt.Sprintf("%d years.", rootYears), fmt.Sprintf("%d ans.", rootYears)),
 		life("issuing.crt", fmt.Sprintf("%d years.", issuingYears), fmt.Sprintf("%d ans.", issuingYears)),
 		listLife("CRL", defaultCRLPeriod), listLife("ARL", defaultARLPeriod),
 	}
-	var told []Profile
-	for _, p := range Profiles {
+	var told []profile
+	for _, p := range profiles {
 		if !slices.ContainsFunc(told, p.livesAs) {
 			told = append(told, p)
 			list = append(list, life(p.Name+" …",
@@ -86,11 +87,11 @@ func listLife(name string, period time.Duration) algorithms.Use {
 }
 
 // livesAs reports whether certificates of both profiles live equally long.
-func (p Profile) livesAs(q Profile) bool { return p.Days == q.Days && p.MaxDays == q.MaxDays }
+func (p profile) livesAs(q profile) bool { return p.Days == q.Days && p.MaxDays == q.MaxDays }
 
-func namesOf(which func(Profile) bool) string {
+func namesOf(which func(profile) bool) string {
 	var names []string
-	for _, p := range Profiles {
+	for _, p := range profiles {
 		if which(p) {
 			names = append(names, p.Name)
 		}

@@ -11,7 +11,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// Bootstrap configures how a device that trusts nobody yet finds whom its code names.
+// Bootstrap configures how a device that trusts nobody yet finds the anchor that its code names.
 type Bootstrap struct {
 	Place      Place
 	Practices  []string         // that the anchor is to vouch for; nil = all
@@ -29,9 +29,9 @@ type Anchor struct {
 	Trust *trust.Trust      // made of the two, in memory
 }
 
-// Find gets CA certificates and ARL from a server that proves nothing and is told nothing, and takes of them what code
-// names (docs/enrolment.md, section 2). The error is ErrAnchor, *Unreachable, *BadAnswer, *Problem,
-// *pki.Refusal or *trust.Rejected.
+// Find gets CA certificates and ARL from a server that proves nothing and learns nothing, and takes from them what code
+// names (docs/enrolment.md, section 2). The error is ErrAnchor, *Unreachable, *BadAnswer, *Problem, *pki.Refusal or
+// *pki.Rejected.
 func (b Bootstrap) Find(ctx context.Context, code Code) (*Anchor, error) {
 	var certs []*x509.Certificate
 	var arl []byte
@@ -48,8 +48,8 @@ func (b Bootstrap) Find(ctx context.Context, code Code) (*Anchor, error) {
 	}
 	found := &Anchor{Root: certs[i], ARL: arl}
 	found.Trust, err = trust.Open(trust.Config{
-		Known: []trust.Anchor{{Cert: found.Root, Practices: b.practices()}}, Production: b.Production, Clock: b.Clock,
-		Log: b.Log})
+		Known:      []trust.Anchor{{Cert: found.Root, Practices: b.practices()}},
+		Production: b.Production, Clock: b.Clock, Log: b.Log})
 	if err != nil {
 		return nil, err
 	}

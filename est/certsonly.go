@@ -21,8 +21,9 @@ const (
 
 var errCertsOnly = errors.New("it is no certs-only CMS message in DER (RFC 7030 section 4.1.3)")
 
-// parseCertsOnly reads an answer: base64 (RFC 4648; white space does not matter) of a certs-only message (RFC 5272 section 4.1). It is
-// DER to the last octet, with 1 to maxCerts certificates: an unproven server sends the first of these.
+// parseCertsOnly reads an answer: base64 (RFC 4648; white space does not matter) of a certs-only message (RFC 5272
+// section 4.1). It is DER to the last octet, with 1 to maxCerts certificates: an unproven server sends the first of
+// these.
 func parseCertsOnly(body []byte) ([]*x509.Certificate, error) {
 	if len(body) > maxMessage {
 		return nil, fmt.Errorf("it is longer than %d octets", maxMessage)
@@ -65,14 +66,15 @@ func dropSpace(text []byte) []byte {
 	}, text)
 }
 
-// certsOf gives the field certificates of a SignedData that signs nothing (RFC 5652 section 5.1).
+// certsOf returns the field certificates of a SignedData that signs nothing (RFC 5652 section 5.1).
 func certsOf(message []byte) (list cryptobyte.String, ok bool) {
 	var content cryptobyte.String
 	var kind asn1.ObjectIdentifier
 	var version int
 	signed, ok := der.ReadSignedData(message)
 	ok = ok && signed.ReadASN1Integer(&version) && signed.SkipASN1(cbasn1.SET) &&
-		signed.ReadASN1(&content, cbasn1.SEQUENCE) && content.ReadASN1ObjectIdentifier(&kind) && kind.Equal(der.Data) && content.Empty() &&
+		signed.ReadASN1(&content, cbasn1.SEQUENCE) && content.ReadASN1ObjectIdentifier(&kind) && kind.Equal(der.Data) &&
+		content.Empty() &&
 		signed.ReadASN1(&list, der.Context0) && signed.SkipOptionalASN1(der.Context1) &&
 		signed.SkipASN1(cbasn1.SET) && signed.Empty()
 	return list, ok

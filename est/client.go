@@ -30,7 +30,8 @@ var (
 	GatewayServer = Profile{"gateway-server", pki.RoleGateway, x509.ExtKeyUsageServerAuth}
 )
 
-// Client asks an EST server for certificates. It sends nothing before the server has passed every check that a peer has to.
+// Client asks an EST server for certificates. It sends nothing before the server has passed every check that a peer has
+// to.
 type Client struct {
 	Place       Place
 	Trust       *trust.Trust
@@ -42,14 +43,16 @@ type Client struct {
 
 const requestTime = 30 * time.Second
 
-// Enrol asks for a first certificate of a profile: with a code, or (nil) with our client certificate. It gives the certificate, then
-// its issuing CA. Key is never sent. The error is *Unreachable, *BadAnswer, *Problem, *pki.Refusal or *trust.Rejected.
+// Enrol asks for a first certificate of a profile: with a code, or (nil) with our client certificate. It returns the
+// certificate, then its issuing CA. Key is never sent. The error is *Unreachable, *BadAnswer, *Problem, *pki.Refusal or
+// *pki.Rejected.
 func (c *Client) Enrol(ctx context.Context, key crypto.Signer, p Profile, code *Code) ([]*x509.Certificate, error) {
 	return c.get(ctx, key, p, question{path: pathPrefix + "/" + p.Label + "/simpleenroll", code: code}, nil)
 }
 
-// Reenrol asks for the next certificate of a profile, in the place of old, with our client certificate.
-func (c *Client) Reenrol(ctx context.Context, key crypto.Signer, p Profile, old *x509.Certificate) ([]*x509.Certificate, error) {
+// Reenrol asks for the next certificate of a profile, to replace old, with our client certificate.
+func (c *Client) Reenrol(ctx context.Context, key crypto.Signer, p Profile,
+	old *x509.Certificate) ([]*x509.Certificate, error) {
 	return c.get(ctx, key, p, question{path: pathPrefix + "/" + p.Label + "/simplereenroll"}, old)
 }
 
@@ -94,7 +97,7 @@ func (c *Client) attempt(ctx context.Context, key crypto.Signer, p Profile, q qu
 	return chain, nil
 }
 
-// wants says what the answer has to be: of the profile, and of our identity once we have one.
+// wants returns what the answer has to be: of the profile, and of our identity once we have one.
 func (c *Client) wants(p Profile, old *x509.Certificate) (trust.Want, error) {
 	want := trust.Want{Usage: p.Usage, Roles: []pki.Role{p.Role}}
 	if old == nil && c.Certificate != nil && c.Certificate() != nil {
@@ -137,7 +140,8 @@ func (x *exchange) newRequest(key crypto.Signer, like *x509.Certificate) ([]byte
 	return newRequest(key, like, binding)
 }
 
-// judge takes the certificate for our key out of the answer, wants it to be what was asked for, and puts its issuers behind it.
+// judge takes the certificate for our key out of the answer, checks that it is what was asked for, and puts its issuers
+// behind it.
 func (c *Client) judge(body []byte, cas []*x509.Certificate, key crypto.Signer,
 	want trust.Want) ([]*x509.Certificate, error) {
 	certs, err := parseCertsOnly(body)
@@ -161,7 +165,7 @@ func (c *Client) judge(body []byte, cas []*x509.Certificate, key crypto.Signer,
 	return verdict.Path[:max(len(verdict.Path)-1, 1)], nil
 }
 
-// isFor says whether a certificate is for a key.
+// isFor reports whether a certificate is for a key.
 func isFor(cert *x509.Certificate, key crypto.Signer) bool {
 	public, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && public.Equal(key.Public())

@@ -122,7 +122,8 @@ func TestG2NothingSecretIsSentToAnotherPKI(t *testing.T) {
 		change func(*rig)
 		check  func(*testing.T, error)
 	}{
-		{"another anchor", func(r *rig) { r.code = NewCode(other.Root.Cert) }, func(t *testing.T, err error) { require.ErrorIs(t, err, ErrAnchor) }},
+		{"another anchor", func(r *rig) { r.code = NewCode(other.Root.Cert) },
+			func(t *testing.T, err error) { require.ErrorIs(t, err, ErrAnchor) }},
 		{"the anchor's key, but no root", func(r *rig) {
 			r.CACerts = []*x509.Certificate{r.ca.Issuing.Cert}
 			r.code = NewCode(r.ca.Issuing.Cert)
@@ -138,7 +139,8 @@ func TestG2NothingSecretIsSentToAnotherPKI(t *testing.T) {
 			r.ca.Issuing.Revoke(r.Certificate.Leaf)
 			r.Certificate.OCSPStaple = r.ca.Issuing.OCSP(r.Certificate.Leaf, pkitest.OCSPByCA())
 		}, refusedAs(pki.Revoked)},
-		{"revoked CA", func(r *rig) { r.ca.Root.Revoke(r.ca.Issuing.Cert); r.ARL = r.ca.Root.CRL() }, refusedAs(pki.CARevoked)},
+		{"revoked CA", func(r *rig) { r.ca.Root.Revoke(r.ca.Issuing.Cert); r.ARL = r.ca.Root.CRL() },
+			refusedAs(pki.CARevoked)},
 		{"no staple", func(r *rig) { r.Certificate.OCSPStaple = nil }, refusedAs(pki.CRLMissing)},
 		{"stale ARL", func(r *rig) { r.ARL = r.ca.Root.CRL(pkitest.CRLStale()) }, refusedAs(pki.CRLStale)},
 		{"ARL of another", func(r *rig) { r.ARL = other.Root.CRL() }, refusedAs(pki.CRLWrongIssuer)},
@@ -179,13 +181,15 @@ func TestG2IssuedCertificateIsJudged(t *testing.T) {
 			return other.Issue(tla1, x509.ExtKeyUsageClientAuth, pkitest.PublicKey(q.CSR.PublicKey)).Leaf
 		}, pki.UnknownIssuer},
 		{"of another role", func(r *rig, q pkitest.ESTRequest) *x509.Certificate {
-			return r.ca.Issue("urn:tlagate:cab1:pdt:p1", x509.ExtKeyUsageClientAuth, pkitest.PublicKey(q.CSR.PublicKey)).Leaf
+			return r.ca.Issue("urn:tlagate:cab1:pdt:p1", x509.ExtKeyUsageClientAuth,
+				pkitest.PublicKey(q.CSR.PublicKey)).Leaf
 		}, pki.WrongRole},
 		{"for another use", func(r *rig, q pkitest.ESTRequest) *x509.Certificate {
 			return r.ca.Issue(tla1, x509.ExtKeyUsageServerAuth, pkitest.PublicKey(q.CSR.PublicKey)).Leaf
 		}, pki.ExtKeyUsage},
 		{"ended", func(r *rig, q pkitest.ESTRequest) *x509.Certificate {
-			return r.ca.Issue(tla1, x509.ExtKeyUsageClientAuth, pkitest.PublicKey(q.CSR.PublicKey), pkitest.Expired()).Leaf
+			return r.ca.Issue(tla1, x509.ExtKeyUsageClientAuth, pkitest.PublicKey(q.CSR.PublicKey),
+				pkitest.Expired()).Leaf
 		}, pki.Expired},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -204,7 +208,8 @@ func TestG2ReenrolKeepsTheIdentity(t *testing.T) {
 	found, err := Bootstrap{Place: r.place()}.Find(t.Context(), r.code)
 	require.NoError(t, err)
 	r.Issue = func(q pkitest.ESTRequest) []*x509.Certificate {
-		return []*x509.Certificate{r.ca.Issue("urn:tlagate:cab1:tla:other", x509.ExtKeyUsageClientAuth, pkitest.PublicKey(q.CSR.PublicKey)).Leaf}
+		return []*x509.Certificate{r.ca.Issue("urn:tlagate:cab1:tla:other", x509.ExtKeyUsageClientAuth,
+			pkitest.PublicKey(q.CSR.PublicKey)).Leaf}
 	}
 	c := &Client{Place: r.place(), Trust: found.Trust, Certificate: func() *tls.Certificate { return &own }}
 	_, err = c.Reenrol(t.Context(), newKey(t), TLA, own.Leaf)
@@ -234,7 +239,7 @@ func TestProblemsAndSilence(t *testing.T) {
 	require.ErrorAs(t, err, new(*Unreachable))
 }
 
-// quickly gives a context that ends soon.
+// quickly returns a context that ends soon.
 func quickly(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	t.Cleanup(cancel)
@@ -256,7 +261,8 @@ func TestRequestByOpenSSL(t *testing.T) {
 		cmd.Stdin = strings.NewReader(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})))
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s", out)
-		for _, want := range []string{"verify OK", "challengePassword", ":" + challenge, "URI:" + tla1, "X509v3 Subject Alternative Name"} {
+		for _, want := range []string{"verify OK", "challengePassword", ":" + challenge, "URI:" + tla1,
+			"X509v3 Subject Alternative Name"} {
 			require.Contains(t, string(out), want, name)
 		}
 	}
@@ -266,7 +272,8 @@ func TestCertsOnlyByOpenSSL(t *testing.T) {
 	ca := pkitest.New(t)
 	dir := t.TempDir()
 	pkitest.WriteCertificates(t, dir+"/certs.pem", ca.Issuing.Cert, ca.Root.Cert)
-	out, err := exec.Command("openssl", "crl2pkcs7", "-nocrl", "-certfile", dir+"/certs.pem", "-outform", "DER").Output()
+	out, err := exec.Command("openssl", "crl2pkcs7", "-nocrl", "-certfile", dir+"/certs.pem", "-outform",
+		"DER").Output()
 	require.NoError(t, err)
 	certs, err := parseCertsOnly(base64Lines(out))
 	require.NoError(t, err)

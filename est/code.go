@@ -15,7 +15,7 @@ import (
 
 // Sizes of a code (docs/enrolment.md, section 1).
 const (
-	AnchorHashSize = 16 // octets of SHA-256 over the anchor's SubjectPublicKeyInfo
+	anchorHashSize = 16 // octets of SHA-256 over the anchor's SubjectPublicKeyInfo
 	secretSize     = 10 // octets
 
 	codeFormat = 1
@@ -31,7 +31,7 @@ const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 // Code is a one-time code: it names the trust anchor that a new device believes, and proves to the PKI that the device
 // was invited. It is a secret: it prints as CODE, so that no log has it by mistake; see Text.
 type Code struct {
-	anchor [AnchorHashSize]byte
+	anchor [anchorHashSize]byte
 	secret [secretSize]byte
 }
 
@@ -42,12 +42,12 @@ func NewCode(root *x509.Certificate) Code {
 	return c
 }
 
-func hashAnchor(cert *x509.Certificate) [AnchorHashSize]byte {
+func hashAnchor(cert *x509.Certificate) [anchorHashSize]byte {
 	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
-	return [AnchorHashSize]byte(sum[:AnchorHashSize])
+	return [anchorHashSize]byte(sum[:anchorHashSize])
 }
 
-// Names says whether cert is the trust anchor that the code names.
+// Names reports whether cert is the trust anchor that the code names.
 func (c Code) Names(cert *x509.Certificate) bool {
 	have := hashAnchor(cert)
 	return subtle.ConstantTimeCompare(have[:], c.anchor[:]) == 1
@@ -56,13 +56,13 @@ func (c Code) Names(cert *x509.Certificate) bool {
 // Hash is what the PKI keeps of a code: SHA-256 of its secret.
 func (c Code) Hash() [sha256.Size]byte { return sha256.Sum256(c.secret[:]) }
 
-// String does not give the code away.
+// String does not reveal the code.
 func (c Code) String() string { return "CODE" }
 
-// GoString does not give the code away.
+// GoString does not reveal the code.
 func (c Code) GoString() string { return "CODE" }
 
-// Text gives the code for a person or a device to read: nine groups of five characters.
+// Text returns the code for a person or a device to read: nine groups of five characters.
 func (c Code) Text() string {
 	n := new(big.Int).SetBytes(c.body())
 	n.Lsh(n, checkBits-padBits).Or(n, big.NewInt(int64(check(c.body()))))
@@ -82,10 +82,10 @@ const padBits = bodySize*8 - (codeBits - checkBits)
 
 const bodySize = (codeBits - checkBits + 7) / 8
 
-// body gives format, anchor hash and secret, padded with zero bits at the end.
+// body returns format, anchor hash and secret, padded with zero bits at the end.
 func (c Code) body() []byte {
 	n := big.NewInt(codeFormat)
-	n.Lsh(n, 8*AnchorHashSize).Or(n, new(big.Int).SetBytes(c.anchor[:]))
+	n.Lsh(n, 8*anchorHashSize).Or(n, new(big.Int).SetBytes(c.anchor[:]))
 	n.Lsh(n, 8*secretSize).Or(n, new(big.Int).SetBytes(c.secret[:]))
 	return n.Lsh(n, padBits).FillBytes(make([]byte, bodySize))
 }
@@ -123,12 +123,12 @@ func ParseCode(text string) (Code, error) {
 		return Code{}, errCodeFormat
 	}
 	octets := body.FillBytes(make([]byte, bodySize)) // 4 zero bits, format, anchor, secret
-	copy(c.anchor[:], octets[bodySize-secretSize-AnchorHashSize:])
+	copy(c.anchor[:], octets[bodySize-secretSize-anchorHashSize:])
 	copy(c.secret[:], octets[bodySize-secretSize:])
 	return c, nil
 }
 
-// parseDigits passes over what stands between the groups.
+// parseDigits ignores what separates the groups.
 func parseDigits(text string) ([]byte, error) {
 	if len(text) > 4*codeLength {
 		return nil, errCodeLength

@@ -38,7 +38,8 @@ func TestCodeNamesItsAnchorAlone(t *testing.T) {
 func TestCodeIsReadAsTyped(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := Code{
-			anchor: [AnchorHashSize]byte(rapid.SliceOfN(rapid.Byte(), AnchorHashSize, AnchorHashSize).Draw(t, "anchor")),
+			anchor: [anchorHashSize]byte(rapid.SliceOfN(rapid.Byte(), anchorHashSize, anchorHashSize).Draw(t,
+				"anchor")),
 			secret: [secretSize]byte(rapid.SliceOfN(rapid.Byte(), secretSize, secretSize).Draw(t, "secret")),
 		}
 		text := c.Text()
@@ -54,7 +55,8 @@ func TestCodeIsReadAsTyped(t *testing.T) {
 
 // One wrong character, or two neighbours in the wrong order, is found but for 1 in 8192.
 func TestMistypedCodeIsRefused(t *testing.T) {
-	digits := []byte(strings.ReplaceAll(Code{anchor: [AnchorHashSize]byte{1, 2, 3}, secret: [secretSize]byte{4, 5, 6}}.Text(), "-", ""))
+	digits := []byte(strings.ReplaceAll(Code{anchor: [anchorHashSize]byte{1, 2, 3},
+		secret: [secretSize]byte{4, 5, 6}}.Text(), "-", ""))
 	passed := 0
 	for i := range digits {
 		for _, other := range []byte(alphabet) {
@@ -67,7 +69,8 @@ func TestMistypedCodeIsRefused(t *testing.T) {
 		}
 	}
 	require.Less(t, passed, 3, "of %d", 45*31)
-	for _, text := range []string{"", "3", string(digits[1:]), string(digits) + "0", strings.Repeat("U", 45), strings.Repeat("é", 45), strings.Repeat("-", 1<<20)} {
+	for _, text := range []string{"", "3", string(digits[1:]), string(digits) + "0", strings.Repeat("U", 45),
+		strings.Repeat("é", 45), strings.Repeat("-", 1<<20)} {
 		_, err := ParseCode(text)
 		require.Error(t, err)
 	}

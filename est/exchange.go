@@ -16,7 +16,7 @@ import (
 	"tlagate/internal/address"
 )
 
-// AnyName is what a device sends as SNI that knows no name of the PKI: a gateway pipes it to its own (section 4).
+// AnyName is the SNI of a device that knows no name of the PKI: a gateway pipes it to its own (section 4).
 const AnyName = "enrol.tlagate.invalid"
 
 // Place is where an EST server is reached.
@@ -25,7 +25,7 @@ type Place struct {
 	Name    string // DNS name that the server must prove; "" = none is known (through a gateway): its role must do
 }
 
-// DirectPlace is a PKI that is dialled itself, and proves its name; text is as address.Server reads it.
+// DirectPlace is a PKI that is dialled directly, and proves its name; text is as address.Server reads it.
 func DirectPlace(text string) (Place, error) {
 	at, err := address.Server(text)
 	return Place{Address: text, Name: at.Name}, err
@@ -71,7 +71,7 @@ type exchange struct {
 	in      *bufio.Reader
 	bound   *io.LimitedReader
 	host    string
-	explain func(error) error // makes an alert of the server telling
+	explain func(error) error // explains an alert of the server
 	stop    func() bool
 }
 
@@ -95,7 +95,7 @@ type question struct {
 	csr  []byte // DER; nil = a GET
 }
 
-// ask gives the body of the answer; another status than 200 is a *Problem.
+// ask returns the body of the answer; another status than 200 is a *Problem.
 func (x *exchange) ask(q question) ([]byte, error) {
 	x.bound.N = maxMessage + 8<<10 // with the header
 	res, body, err := x.roundTrip(q)

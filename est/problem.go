@@ -33,7 +33,7 @@ type Problem struct {
 	Text   string // one sentence, for people; at most 200 printable characters
 }
 
-// Error gives "WORD: sentence".
+// Error returns "WORD: sentence".
 func (p *Problem) Error() string {
 	if p.Word == "" {
 		return fmt.Sprintf("cannot enrol: the PKI answered HTTP %d %s", p.Status, p.Text)
@@ -70,7 +70,8 @@ func short(text string) string {
 }
 
 // ErrAnchor: the PKI that answers is not the one that made the code. Nothing secret was sent to it.
-var ErrAnchor = errors.New("cannot enrol: the PKI that answers there is not the one that made this code; nothing secret was sent to it")
+var ErrAnchor = errors.New("cannot enrol: the PKI that answers there is not the one that made this code; nothing " +
+	"secret was sent to it")
 
 // Unreachable: nobody answers at the place.
 type Unreachable struct {
@@ -83,10 +84,10 @@ func (e *Unreachable) Error() string {
 	return fmt.Sprintf("cannot reach %s: %v", e.Place.Address, e.Cause)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Unreachable) Unwrap() error { return e.Cause }
 
-// BadAnswer: the PKI answered what cannot be used.
+// BadAnswer: the answer of the PKI cannot be used.
 type BadAnswer struct {
 	To    string // what was asked for
 	Cause error
@@ -97,5 +98,5 @@ func (e *BadAnswer) Error() string {
 	return fmt.Sprintf("cannot use the PKI's answer to %s: %v", e.To, e.Cause)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *BadAnswer) Unwrap() error { return e.Cause }

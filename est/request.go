@@ -23,8 +23,8 @@ const (
 	bindingSize  = 32 // octets
 )
 
-// ChannelBinding gives the challengePassword of a request that is made for this connection: base64 of its tls-exporter value
-// (RFC 7030 section 3.5, RFC 9266). The handshake must be complete.
+// ChannelBinding returns the challengePassword of a request that is made for this connection: base64 of its
+// tls-exporter value (RFC 7030 section 3.5, RFC 9266). The handshake must be complete.
 func ChannelBinding(cs tls.ConnectionState) (string, error) {
 	value, err := cs.ExportKeyingMaterial(bindingLabel, nil, bindingSize)
 	if err != nil {
@@ -33,8 +33,8 @@ func ChannelBinding(cs tls.ConnectionState) (string, error) {
 	return base64.StdEncoding.EncodeToString(value), nil
 }
 
-// newRequest makes a request (PKCS#10, DER) for key: with the names of like, our certificate so far (RFC 7030 section 4.2.2), if
-// there is one, and with a challengePassword.
+// newRequest makes a request (PKCS#10, DER) for key: with the names of like, our certificate so far (RFC 7030 section
+// 4.2.2), if there is one, and with a challengePassword.
 func newRequest(key crypto.Signer, like *x509.Certificate, challenge string) ([]byte, error) {
 	template := new(x509.CertificateRequest)
 	if like != nil {
@@ -59,8 +59,8 @@ func subjectAltNames(cert *x509.Certificate) []pkix.Extension {
 	return []pkix.Extension{e}
 }
 
-// withChallenge adds the attribute challengePassword (RFC 2985 section 5.4.1) to a request and signs it again: the attributes that
-// crypto/x509 makes by itself are lists of names and values, and this one is a string.
+// withChallenge adds the attribute challengePassword (RFC 2985 section 5.4.1) to a request and signs it again: the
+// attributes that crypto/x509 makes by itself are lists of names and values, and this one is a string.
 func withChallenge(der []byte, challenge string, key crypto.Signer) ([]byte, error) {
 	plain, err := x509.ParseCertificateRequest(der)
 	if err != nil {
@@ -98,10 +98,11 @@ var hashes = map[x509.SignatureAlgorithm]crypto.Hash{
 
 var errRequest = errors.New("crypto/x509 made a request of another form than PKCS#10")
 
-// algorithmOf gives the AlgorithmIdentifier of a request's signature.
+// algorithmOf returns the AlgorithmIdentifier of a request's signature.
 func algorithmOf(der cryptobyte.String) ([]byte, error) {
 	var outer, algorithm cryptobyte.String
-	if !der.ReadASN1(&outer, cbasn1.SEQUENCE) || !outer.SkipASN1(cbasn1.SEQUENCE) || !outer.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) {
+	if !der.ReadASN1(&outer, cbasn1.SEQUENCE) || !outer.SkipASN1(cbasn1.SEQUENCE) ||
+		!outer.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) {
 		return nil, errRequest
 	}
 	return algorithm, nil

@@ -49,8 +49,8 @@ var codeSecret = algorithms.Use{Kind: algorithms.Secret, Name: fmt.Sprintf("cryp
 		FR: "B1 veut 128 bits pour une clé (RègleCléSym-2). Ce n'en est pas une : quelqu'un la tape, elle ne " +
 			"s'essaie qu'en ligne et ne vaut rien après usage ou échéance."}}
 
-var codeAnchor = algorithms.Use{Kind: algorithms.Digest, Bits: 8 * AnchorHashSize, By: algorithms.BySHA2,
-	Name: fmt.Sprintf("SHA-%d, %d bits", 8*sha256.Size, 8*AnchorHashSize), For: algorithms.Text{
+var codeAnchor = algorithms.Use{Kind: algorithms.Digest, Bits: 8 * anchorHashSize, By: algorithms.BySHA2,
+	Name: fmt.Sprintf("SHA-%d, %d bits", 8*sha256.Size, 8*anchorHashSize), For: algorithms.Text{
 		EN: "Names in a code the root that a new device believes: what counts is that nobody makes another key of " +
 			"that digest (second preimage).",
 		FR: "Nomme dans un code la racine que croit un équipement neuf : il faut que nul ne fasse une autre clé de " +

@@ -100,7 +100,7 @@ func (b *cutBed) issue(profile, urn string, dns ...string) (tls.Certificate, *ca
 	if err != nil {
 		return none, nil, err
 	}
-	issued, err := b.ca.Issue(ca.Request{Profile: profile, Identity: id, DNS: dns, CSR: csr})
+	issued, err := b.ca.Certificates.Issue(ca.Request{Profile: profile, Identity: id, DNS: dns, CSR: csr})
 	if err != nil {
 		return none, nil, err
 	}

@@ -33,8 +33,8 @@ var (
 	refuseForeign   = &refusal{der: unauthorized, reason: "foreign_issuer"}
 )
 
-// passingValidity is that of an answer that may soon change for the better: nobody shall be refused for an hour because
-// somebody asked about him a moment before he was issued.
+// passingValidity is that of an answer that may soon change for the better: nothing should be refused for an hour
+// because somebody asked about it a moment before it was issued.
 const passingValidity = time.Minute
 
 // respond answers one request, with a signed answer or a refusal. q is nil when the request cannot be read.
@@ -64,7 +64,7 @@ func (r *Responder) respond(der []byte) (q *request, a *answer, no *refusal) {
 	return q, a, nil
 }
 
-// kept gives the answer that is kept for a certificate, or a new one.
+// kept returns the answer that is kept for a certificate, or a new one.
 func (r *Responder) kept(id *certID, now time.Time) (*answer, error) {
 	e, err := r.know(id)
 	if err != nil {
@@ -80,7 +80,7 @@ func (r *Responder) kept(id *certID, now time.Time) (*answer, error) {
 	return a, err
 }
 
-// fresh until half its validity is over, so that whoever is given an answer can use it for the other half.
+// fresh until half its validity is over, so that a client can use the answer for the other half.
 func (a *answer) fresh(now time.Time) bool {
 	return !now.Before(a.thisUpdate) && now.Before(a.thisUpdate.Add(a.nextUpdate.Sub(a.thisUpdate)/2))
 }
@@ -98,8 +98,8 @@ func (r *Responder) live(q *request, now time.Time) (*answer, error) {
 	return r.sign(q.ids, statuses, q.nonce, now)
 }
 
-// know gives what the books say of a certificate. What is kept is good until the books change; a kept answer survives a
-// change that was about others.
+// know returns what the books say of a certificate. What is kept is good until the books change; a kept answer survives
+// a change that was about others.
 func (r *Responder) know(id *certID) (*entry, error) {
 	generation := r.generation.Load() // before the lookup: a change during it makes the entry old
 	e := r.cache.get(id.Raw)
@@ -149,7 +149,7 @@ func (r *Responder) sign(ids []certID, statuses []status, nonce []byte, now time
 	return a, nil
 }
 
-// until gives nextUpdate: no answer outlives the certificate it is signed with.
+// until returns nextUpdate: no answer outlives the certificate it is signed with.
 func (r *Responder) until(s *signer, about status, at time.Time) time.Time {
 	until := at.Add(r.cfg.Validity)
 	if about.passing() {

@@ -15,14 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 	xocsp "golang.org/x/crypto/ocsp"
 
-	"tlagate/ca"
+	"tlagate/ca/store"
 )
 
 // TestC2Statuses: what is said of each kind of record, with each hash.
 func TestC2Statuses(t *testing.T) {
 	b := newBed(t)
 	fine, stolen, plain, begun, odd := b.tla("fine"), b.tla("stolen"), b.tla("plain"), b.tla("begun"), b.tla("odd")
-	b.revoke(stolen, ca.KeyCompromise)
+	b.revoke(stolen, store.KeyCompromise)
 	b.revoke(plain, 0)
 	b.exec(`UPDATE certificates SET status = 'intent' WHERE serial_number = ?`, begun.SerialNumber.String())
 	b.exec(`UPDATE certificates SET status = 'nonsense' WHERE serial_number = ?`, odd.SerialNumber.String())
@@ -82,15 +82,16 @@ func TestC2RevocationIsSeen(t *testing.T) {
 	}
 	require.True(t, is(xocsp.Good)())
 	_, before := post(t, url, b.ask(other, crypto.SHA256))
-	b.revoke(cert, ca.KeyCompromise)
+	b.revoke(cert, store.KeyCompromise)
 	require.Eventually(t, is(xocsp.Revoked), patience, time.Millisecond)
-	b.exec(`UPDATE certificates SET status = 'good', revoked_at = '0001-01-01 00:00:00+00:00' WHERE serial_number = ?`, cert.SerialNumber.String())
+	b.exec(`UPDATE certificates SET status = 'good', revoked_at = '0001-01-01 00:00:00+00:00' WHERE serial_number = ?`,
+		cert.SerialNumber.String())
 	require.Eventually(t, is(xocsp.Good), patience, time.Millisecond)
 
-	signed := r.Counts().Signed
+	signed := r.tally().Signed
 	_, after := post(t, url, b.ask(other, crypto.SHA256))
 	require.Equal(t, before, after, "what did not change is not signed again")
-	require.Equal(t, signed, r.Counts().Signed)
+	require.Equal(t, signed, r.tally().Signed)
 }
 
 func TestAnswersAreKept(t *testing.T) {
@@ -102,21 +103,21 @@ func TestAnswersAreKept(t *testing.T) {
 	for range 5 {
 		b.status(r, cert)
 	}
-	require.EqualValues(t, 1, r.Counts().Signed)
+	require.EqualValues(t, 1, r.tally().Signed)
 	now.add(29 * time.Minute)
 	b.status(r, cert)
-	require.EqualValues(t, 1, r.Counts().Signed)
+	require.EqualValues(t, 1, r.tally().Signed)
 	now.add(time.Minute)
 	require.True(t, b.status(r, cert).NextUpdate.After(now.time().Add(59*time.Minute)))
-	require.EqualValues(t, 2, r.Counts().Signed, "half its time is over")
+	require.EqualValues(t, 2, r.tally().Signed, "half its time is over")
 	now.add(-30 * time.Minute)
 	b.status(r, cert)
-	require.EqualValues(t, 3, r.Counts().Signed, "the clock was set back: none from the future")
+	require.EqualValues(t, 3, r.tally().Signed, "the clock was set back: none from the future")
 
 	never := &x509.Certificate{SerialNumber: big.NewInt(4711)}
 	b.status(r, never)
 	b.status(r, never)
-	require.EqualValues(t, 5, r.Counts().Signed)
+	require.EqualValues(t, 5, r.tally().Signed)
 	require.Equal(t, 1, r.cache.len(), "serials that were never issued fill nothing")
 }
 
@@ -153,12 +154,12 @@ func TestC2NotReady(t *testing.T) {
 		b := newBed(t)
 		log, cert := b.log(), b.tla("one")
 		r := b.open()
-		b.revoke(b.cfg.Certificate.Leaf, ca.KeyCompromise)
-		require.NoError(t, r.Look())
+		b.revoke(b.cfg.Certificate.Leaf, store.KeyCompromise)
+		require.NoError(t, r.look())
 		require.True(t, later(b, r, cert))
 		require.Contains(t, log.String(), "nothing is answered any more")
 		require.NoError(t, r.SetCertificate(b.delegate()))
-		require.NoError(t, r.Look())
+		require.NoError(t, r.look())
 		require.False(t, later(b, r, cert))
 	})
 	t.Run("the delegated certificate is over", func(t *testing.T) {
@@ -166,10 +167,10 @@ func TestC2NotReady(t *testing.T) {
 		now, cert := b.manualClock(), b.tla("one")
 		r := b.open()
 		now.add(time.Until(b.cfg.Certificate.Leaf.NotAfter) - 10*time.Minute)
-		require.NoError(t, r.Look())
+		require.NoError(t, r.look())
 		require.Equal(t, b.cfg.Certificate.Leaf.NotAfter, b.status(r, cert).NextUpdate, "no answer outlives its signer")
 		now.add(11 * time.Minute)
-		require.NoError(t, r.Look())
+		require.NoError(t, r.look())
 		require.True(t, later(b, r, cert))
 	})
 	t.Run("the database is away", func(t *testing.T) {
@@ -178,14 +179,14 @@ func TestC2NotReady(t *testing.T) {
 		r := b.open()
 		away := b.cfg.Database + ".away"
 		require.NoError(t, os.Rename(b.cfg.Database, away))
-		require.Error(t, r.Look())
-		require.Error(t, r.Look())
+		require.Error(t, r.look())
+		require.Error(t, r.look())
 		now.add(29 * time.Second)
 		require.False(t, later(b, r, cert))
 		now.add(2 * time.Second)
 		require.True(t, later(b, r, cert))
 		require.NoError(t, os.Rename(away, b.cfg.Database))
-		require.NoError(t, r.Look())
+		require.NoError(t, r.look())
 		require.False(t, later(b, r, cert))
 		require.Contains(t, log.String(), "cannot be read")
 		require.Contains(t, log.String(), "can be read again")
@@ -200,11 +201,11 @@ func TestC2DatabaseReplaced(t *testing.T) {
 	require.Equal(t, xocsp.Good, b.status(r, cert).Status)
 	old := filepath.Join(b.dir, "old.db")
 	copyFile(t, b.cfg.Database, old)
-	b.revoke(cert, ca.KeyCompromise)
+	b.revoke(cert, store.KeyCompromise)
 	copyFile(t, b.cfg.Database, filepath.Join(b.dir, "new.db"))
 	for file, want := range map[string]int{"new.db": xocsp.Revoked, "old.db": xocsp.Good} {
 		require.NoError(t, os.Rename(filepath.Join(b.dir, file), b.cfg.Database))
-		require.NoError(t, r.Look())
+		require.NoError(t, r.look())
 		require.Equal(t, want, b.status(r, cert).Status, file)
 	}
 }
@@ -255,8 +256,8 @@ func TestDatabaseIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "its version is 2")
 }
 
-// TestC2HalfWritten: a writer that died in the middle of a commit leaves a journal that only a writer can roll back. What
-// is half written is not believed; when the CA has opened its database again, all is well.
+// TestC2HalfWritten: a writer that died in the middle of a commit leaves a journal that only a writer can roll back.
+// What is half written is not believed; when the CA has opened its database again, all is well.
 func TestC2HalfWritten(t *testing.T) {
 	b := newBed(t)
 	cert := b.tla("one")
@@ -264,7 +265,8 @@ func TestC2HalfWritten(t *testing.T) {
 	require.NoError(t, err)
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	for _, statement := range []string{`PRAGMA cache_size = 1`, `BEGIN IMMEDIATE`, `UPDATE certificates SET status = 'revoked', pem = pem || zeroblob(100000)`} {
+	for _, statement := range []string{`PRAGMA cache_size = 1`, `BEGIN IMMEDIATE`,
+		`UPDATE certificates SET status = 'revoked', pem = pem || zeroblob(100000)`} {
 		_, err := db.Exec(statement)
 		require.NoError(t, err)
 	}
@@ -282,7 +284,8 @@ func TestC2HalfWritten(t *testing.T) {
 	require.Equal(t, xocsp.Good, b.status(b.open(), cert).Status)
 }
 
-// TestConcurrency: many ask while certificates are revoked, issued, and our own is replaced. Nobody sees a revoked one good again.
+// TestConcurrency: many ask while certificates are revoked, issued, and our own is replaced. Nobody sees a revoked one
+// good again.
 func TestConcurrency(t *testing.T) {
 	b := newBed(t)
 	cert, second := b.tla("one"), b.delegate()
@@ -310,7 +313,7 @@ func TestConcurrency(t *testing.T) {
 	}
 	b.tla("two")
 	require.NoError(t, r.SetCertificate(second))
-	b.revoke(cert, ca.KeyCompromise)
+	b.revoke(cert, store.KeyCompromise)
 	require.Eventually(t, func() bool { return b.status(r, cert).Status == xocsp.Revoked }, patience, time.Millisecond)
 	close(stop)
 	all.Wait()

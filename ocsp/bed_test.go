@@ -22,6 +22,7 @@ import (
 	xocsp "golang.org/x/crypto/ocsp"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/pki"
 )
 
@@ -42,7 +43,8 @@ func newBed(t testing.TB) *bed {
 	b := &bed{t: t, dir: filepath.Join(t.TempDir(), "ca")}
 	require.NoError(t, ca.Init(b.dir, ca.InitConfig{RootKey: ca.P256}))
 	b.reopen()
-	b.cfg = Config{Issuer: b.ca.Issuing, Certificate: b.delegate(), Database: filepath.Join(b.dir, "ca.db"), Poll: 5 * time.Millisecond}
+	b.cfg = Config{Issuer: b.ca.Issuing, Certificate: b.delegate(), Database: filepath.Join(b.dir, "ca.db"),
+		Poll: 5 * time.Millisecond}
 	return b
 }
 
@@ -53,7 +55,7 @@ func (b *bed) reopen() {
 	b.t.Cleanup(func() { b.ca.Close() })
 }
 
-// issue gives a certificate of a profile with its key.
+// issue returns a certificate of a profile with its key.
 func (b *bed) issue(profile, urn string) *tls.Certificate {
 	b.t.Helper()
 	id, err := pki.ParseIdentity(urn)
@@ -62,21 +64,21 @@ func (b *bed) issue(profile, urn string) *tls.Certificate {
 	require.NoError(b.t, err)
 	csr, err := ca.NewCSR(key)
 	require.NoError(b.t, err)
-	issued, err := b.ca.Issue(ca.Request{Profile: profile, Identity: id, CSR: csr})
+	issued, err := b.ca.Certificates.Issue(ca.Request{Profile: profile, Identity: id, CSR: csr})
 	require.NoError(b.t, err)
 	return &tls.Certificate{Certificate: [][]byte{issued.Certificate.Raw}, PrivateKey: key, Leaf: issued.Certificate}
 }
 
 func (b *bed) delegate() *tls.Certificate { return b.issue("ocsp", "urn:tlagate:op:ocsp:responder") }
 
-// tla gives a certificate to ask about.
+// tla returns a certificate to ask about.
 func (b *bed) tla(name string) *x509.Certificate {
 	return b.issue("tla", "urn:tlagate:cab:tla:"+name).Leaf
 }
 
-func (b *bed) revoke(cert *x509.Certificate, reason ca.Reason) {
+func (b *bed) revoke(cert *x509.Certificate, reason store.Reason) {
 	b.t.Helper()
-	_, err := b.ca.Revoke(ca.Selection{Certificate: cert}, reason)
+	_, err := b.ca.Revocations.Revoke(ca.Selection{Certificate: cert}, reason)
 	require.NoError(b.t, err)
 }
 

@@ -26,8 +26,8 @@ import (
 const benchConns = 8
 
 // BenchmarkHTTP counts answers over keep-alive HTTP on loopback: ours, beside those of cfssl's responder out of memory,
-// which parses each answer before it gives it. Lean is the best case for cfssl, an answer signed by the CA itself;
-// delegated is the very answer that we give. The client is the same for all, and does little.
+// which parses each answer before it sends it. Lean is the best case for cfssl, an answer signed by the CA itself;
+// delegated is the very answer that we send. The client is the same for all, and does little.
 func BenchmarkHTTP(b *testing.B) {
 	cflog.Level = cflog.LevelFatal
 	bed := newBed(b)
@@ -84,7 +84,8 @@ func BenchmarkRespond(b *testing.B) {
 // signedByCA makes the shortest answer there is: the CA's own, without a certificate in it.
 func (b *bed) signedByCA(cert *x509.Certificate) []byte {
 	der, err := xocsp.CreateResponse(b.ca.Issuing, b.ca.Issuing, xocsp.Response{
-		Status: xocsp.Good, SerialNumber: cert.SerialNumber, ThisUpdate: time.Now(), NextUpdate: time.Now().Add(time.Hour),
+		Status: xocsp.Good, SerialNumber: cert.SerialNumber, ThisUpdate: time.Now(), NextUpdate: time.Now().Add(
+			time.Hour),
 	}, b.caPair("issuing").PrivateKey.(crypto.Signer))
 	require.NoError(b.t, err)
 	return der
@@ -108,7 +109,8 @@ func rawGET(prefix string, der []byte) []byte {
 }
 
 func rawPOST(path string, der []byte) []byte {
-	head := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: ocsp.example.org\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", path, typeRequest, len(der))
+	head := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: ocsp.example.org\r\nContent-Type: %s\r\nContent-Length: "+
+		"%d\r\n\r\n", path, typeRequest, len(der))
 	return append(head, der...)
 }
 

@@ -37,7 +37,7 @@ type status struct {
 // certificateHold is the reason of what is not good for now and may yet become so.
 const certificateHold = 6
 
-// passing tells whether the status can turn for the better.
+// passing reports whether the status can still become good.
 func (s status) passing() bool { return s.kind == unknown || s.reason == certificateHold }
 
 // readLimit bounds one look into the database. Writers hold it for milliseconds.
@@ -61,7 +61,7 @@ func newBooks(file string, issuer *x509.Certificate) *books {
 	return &books{file: file, issuer: hex.EncodeToString(issuer.SubjectKeyId)}
 }
 
-// look tells whether the books may have changed since the last look. A file put in place of the old one is opened.
+// look reports whether the books may have changed since the last look. A file put in place of the old one is opened.
 func (b *books) look() (changed bool, err error) {
 	info, err := os.Stat(b.file)
 	if err != nil {
@@ -148,7 +148,7 @@ func checkFormat(ctx context.Context, c *sql.Conn) error {
 	return nil
 }
 
-// lookup gives the status of a serial number as the books have it now.
+// lookup returns the status of a serial number as the books have it now.
 func (b *books) lookup(serial *big.Int) (status, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -171,7 +171,7 @@ func (b *books) lookup(serial *big.Int) (status, error) {
 }
 
 // statusOf reads a row. An intent is an issuance begun and not, or not yet, recorded as done: there may be such a
-// certificate, nobody vouches for it, so it is on hold. Words unknown here are treated alike.
+// certificate, nobody vouches for it, so it is on hold. Statuses unknown here are treated alike.
 func statusOf(word string, reason int, at time.Time) status {
 	at = at.UTC().Truncate(time.Second)
 	switch word {
@@ -183,10 +183,10 @@ func statusOf(word string, reason int, at time.Time) status {
 	return status{kind: revoked, at: holdTime, reason: certificateHold}
 }
 
-// holdTime is the revocation time of what nobody has revoked (RFC 6960, 2.2 uses it likewise).
+// holdTime is the revocation time of a certificate that nobody has revoked (RFC 6960, 2.2 uses it likewise).
 var holdTime = time.Unix(0, 0).UTC()
 
-// encodable replaces a time that a GeneralizedTime cannot hold: that a certificate is revoked matters more than since when.
+// encodable replaces a time that a GeneralizedTime cannot hold: that a certificate is revoked matters more than when.
 func encodable(at time.Time) time.Time {
 	if at.Before(holdTime) || at.Year() > 9999 {
 		return holdTime
@@ -194,7 +194,7 @@ func encodable(at time.Time) time.Time {
 	return at
 }
 
-// knownReason gives unspecified for what RFC 5280 does not name, or not of a certificate that is revoked.
+// knownReason returns unspecified for a code that RFC 5280 does not name, or not for a revoked certificate.
 func knownReason(reason int) int {
 	if reason < 0 || reason > 10 || reason == 7 || reason == 8 {
 		return 0
@@ -208,7 +208,8 @@ func (b *books) issued() (n int, err error) {
 	defer b.mu.RUnlock()
 	ctx, cancel := context.WithTimeout(context.Background(), readLimit)
 	defer cancel()
-	err = b.db.QueryRowContext(ctx, `SELECT count(*) FROM certificates WHERE authority_key_identifier = ?`, b.issuer).Scan(&n)
+	err = b.db.QueryRowContext(ctx, `SELECT count(*) FROM certificates WHERE authority_key_identifier = ?`,
+		b.issuer).Scan(&n)
 	return n, err
 }
 
@@ -226,7 +227,7 @@ func (b *books) close() {
 	b.db, b.watch, b.query = nil, nil, nil
 }
 
-// shut closes the books for good, once nobody reads in them.
+// shut closes the books for good, once nobody reads them.
 func (b *books) shut() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -3,7 +3,7 @@ package ocsp
 import "sync"
 
 // cache keeps what is known of certificates by their certIDs as asked: one has a few, by hash and form. Serials that
-// were never issued are not kept, so whoever invents them fills nothing.
+// were never issued are not kept, so inventing them fills nothing.
 type cache struct {
 	most int
 
@@ -20,7 +20,7 @@ type entry struct {
 
 func newCache(most int) *cache { return &cache{most: most, m: make(map[string]*entry)} }
 
-// get gives nil when nothing is known.
+// get returns nil when nothing is known.
 func (c *cache) get(id []byte) *entry {
 	c.mu.RLock()
 	defer c.mu.RUnlock()

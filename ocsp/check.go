@@ -36,14 +36,15 @@ func Check(cfg Config) []Finding {
 	return append(found, finding)
 }
 
-// checkCertificate gives nil for a signer that cannot be.
+// checkCertificate returns nil for a signer that cannot be made.
 func checkCertificate(cfg Config) (*signer, Finding) {
 	f := Finding{Name: "certificate"}
 	var s *signer
 	if s, f.Err = newSigner(cfg.Issuer, cfg.Certificate, cfg.Clock()); f.Err != nil {
 		return nil, f
 	}
-	f.Detail = fmt.Sprintf("%x of %s, until %s, OCSPSigning, nocheck", s.cert.SerialNumber, s.cert.Subject.CommonName, stamp.Second(s.cert.NotAfter))
+	f.Detail = fmt.Sprintf("%x of %s, until %s, OCSPSigning, nocheck", s.cert.SerialNumber, s.cert.Subject.CommonName,
+		stamp.Second(s.cert.NotAfter))
 	if left := s.cert.NotAfter.Sub(cfg.Clock()); left < endNear {
 		f.Detail += ": it ends soon, issue a new one"
 	}
@@ -62,7 +63,7 @@ func checkBooks(b *books) Finding {
 	return f
 }
 
-// checkFile is all that can be told of books while nobody knows whose.
+// checkFile checks what can be said of books while their issuer is not known.
 func checkFile(file string) Finding {
 	f, err := os.Open(file)
 	if err != nil {

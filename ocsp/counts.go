@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Counts says what a responder has answered since it was opened.
-type Counts struct {
+// tally says what a responder has answered since it was opened.
+type tally struct {
 	Plain        uint64 // signed, without nonce
 	Unchanged    uint64 // of these, those that the client had already (304)
 	Nonces       uint64 // signed, with nonce
@@ -35,10 +35,10 @@ func (c *counts) count(no *refusal) {
 	}
 }
 
-// Counts gives what has been answered so far.
-func (r *Responder) Counts() Counts {
+// tally returns what has been answered so far.
+func (r *Responder) tally() tally {
 	c := &r.counts
-	return Counts{
+	return tally{
 		Plain: c.plain.Load(), Unchanged: c.unchanged.Load(), Nonces: c.nonces.Load(), Malformed: c.malformed.Load(),
 		Unauthorized: c.unauthorized.Load(), TryLater: c.tryLater.Load(), Failed: c.failed.Load(), HTTP: c.http.Load(),
 		Signed: c.signed.Load(),

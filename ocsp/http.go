@@ -55,7 +55,7 @@ func (r *Responder) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	}
 }
 
-// refuseHTTP says that no OCSP request came; 400 has the OCSP form of that too.
+// refuseHTTP answers that no OCSP request came; 400 has the OCSP form of that too.
 func (r *Responder) refuseHTTP(w http.ResponseWriter, status int) {
 	r.counts.http.Add(1)
 	w.Header()["Cache-Control"] = valueNoStore
@@ -80,9 +80,10 @@ func (r *Responder) receive(w http.ResponseWriter, q *http.Request) (der []byte,
 	return nil, http.StatusMethodNotAllowed
 }
 
-// receiveGET reads base64 from the path. A request's base64 begins with M, so the path of the URL before it is no matter
-// of doubt; base64 has slashes, which clients escape or not, or double by mistake. Its plus signs arrive as blanks where
-// something on the way took the path for a form, and some clients leave the padding out: nothing is lost by either.
+// receiveGET reads base64 from the path. A request's base64 begins with M, so where the path of the URL before it ends
+// is not in doubt; base64 has slashes, which clients escape or not, or double by mistake. Its plus signs arrive as
+// blanks where something on the way took the path for a form, and some clients leave the padding out: nothing is lost
+// by either.
 func (r *Responder) receiveGET(q *http.Request) (der []byte, status int) {
 	text := strings.TrimLeft(strings.TrimPrefix(q.URL.Path, r.cfg.Path), "/")
 	switch {
@@ -158,7 +159,7 @@ func (r *Responder) writeCacheable(w http.ResponseWriter, q *http.Request, a *an
 	a.write(w)
 }
 
-// matches compares weakly, as If-None-Match wants it (RFC 9110, 13.1.2).
+// matches compares weakly, as If-None-Match requires (RFC 9110, 13.1.2).
 func matches(fields []string, etag string) bool {
 	for _, field := range fields {
 		for tag := range strings.SplitSeq(field, ",") {

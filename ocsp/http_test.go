@@ -21,7 +21,7 @@ import (
 	xocsp "golang.org/x/crypto/ocsp"
 )
 
-// pathOf gives a request as GET has it.
+// pathOf returns a request as GET has it.
 func (b *bed) pathOf(cert *x509.Certificate) string {
 	return base64.StdEncoding.EncodeToString(b.ask(cert, crypto.SHA256))
 }
@@ -41,7 +41,8 @@ func TestGET(t *testing.T) {
 	root := strings.TrimSuffix(base, "/ocsp")
 	want := []byte(nil)
 	for _, u := range []string{
-		base + "/" + text, base + "/" + url.PathEscape(text), base + "/" + url.QueryEscape(text), base + "//" + text, root + "/" + text,
+		base + "/" + text, base + "/" + url.PathEscape(text), base + "/" + url.QueryEscape(text), base + "//" +
+			text, root + "/" + text,
 		base + "/" + strings.ReplaceAll(text, "+", "%20"),
 	} {
 		a, body := do(t, http.MethodGet, u, nil, nil)
@@ -56,7 +57,8 @@ func TestGET(t *testing.T) {
 	got := b.parse(body, cert)
 	left := int(got.NextUpdate.Sub(now.time()) / time.Second)
 	require.Less(t, left, 3600-8)
-	require.Equal(t, "max-age="+strconv.Itoa(left)+", public, no-transform, must-revalidate", a.Header.Get("Cache-Control"))
+	require.Equal(t, "max-age="+strconv.Itoa(left)+", public, no-transform, must-revalidate",
+		a.Header.Get("Cache-Control"))
 	require.Equal(t, got.ThisUpdate.Format(http.TimeFormat), a.Header.Get("Last-Modified"))
 	require.Equal(t, got.NextUpdate.Format(http.TimeFormat), a.Header.Get("Expires"))
 	require.EqualValues(t, len(body), a.ContentLength)
@@ -73,8 +75,8 @@ func TestGET(t *testing.T) {
 	a, body = do(t, http.MethodHead, base+"/"+text, nil, nil)
 	require.Equal(t, 200, a.StatusCode)
 	require.Empty(t, body)
-	require.EqualValues(t, 3, r.Counts().Unchanged)
-	require.EqualValues(t, 1, r.Counts().Signed)
+	require.EqualValues(t, 3, r.tally().Unchanged)
+	require.EqualValues(t, 1, r.tally().Signed)
 }
 
 // TestGETWithoutPadding: the length of a request by SHA-1 or SHA-512 is no multiple of three.
@@ -137,7 +139,8 @@ func TestHTTPIsRefused(t *testing.T) {
 		{"another method", "PUT", base, der, request, 405},
 		{"no type", "POST", base, der, nil, 415},
 		{"another type", "POST", base, der, http.Header{"Content-Type": {"text/plain"}}, 415},
-		{"type with parameter", "POST", base, der, http.Header{"Content-Type": {"application/OCSP-request; charset=x"}}, 200},
+		{"type with parameter", "POST", base, der, http.Header{"Content-Type": {"application/OCSP-request; charset=x"}},
+			200},
 		{"another path", "POST", root + "/x", der, request, 404},
 		{"path with a slash", "POST", base + "/", der, request, 200},
 		{"root", "POST", root + "/", der, request, 200},
@@ -174,8 +177,8 @@ func TestHTTPIsRefused(t *testing.T) {
 		a.Body.Close()
 		require.Equal(t, 413, a.StatusCode)
 	})
-	require.EqualValues(t, 11, r.Counts().HTTP)
-	require.EqualValues(t, 2, r.Counts().Malformed)
+	require.EqualValues(t, 11, r.tally().HTTP)
+	require.EqualValues(t, 2, r.tally().Malformed)
 }
 
 // TestConnectionsAreBounded: for one more, that goes which has been silent longest.
@@ -214,7 +217,8 @@ func TestStop(t *testing.T) {
 	c, err := net.Dial("tcp", l.Addr().String())
 	require.NoError(t, err)
 	defer c.Close()
-	fmt.Fprintf(c, "POST /ocsp HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", typeRequest, len(der))
+	fmt.Fprintf(c, "POST /ocsp HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\nExpect: "+
+		"100-continue\r\n\r\n", typeRequest, len(der))
 	line := make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))
 	_, err = io.ReadFull(c, line)
 	require.NoError(t, err)

@@ -8,13 +8,18 @@ import (
 
 // docs/metrics.md describes each.
 var (
-	descAnswers = prometheus.NewDesc("tlagate_responder_answers_total", "Requests answered, by the kind of answer.", []string{"answer"}, nil)
-	descSame    = prometheus.NewDesc("tlagate_responder_unchanged_total", "Answers not sent because the client had them already (304).", nil, nil)
-	descHTTP    = prometheus.NewDesc("tlagate_responder_http_refused_total", "Requests refused before OCSP: method, type, size.", nil, nil)
-	descSigned  = prometheus.NewDesc("tlagate_responder_signatures_total", "Signatures made.", nil, nil)
-	descReady   = prometheus.NewDesc("tlagate_responder_ready", "1 while requests get signed answers.", nil, nil)
-	descSeen    = prometheus.NewDesc("tlagate_responder_books_read_timestamp_seconds", "When the CA's database was last read.", nil, nil)
-	descEnd     = prometheus.NewDesc("tlagate_responder_certificate_end_timestamp_seconds", "When the delegated certificate ends.", nil, nil)
+	descAnswers = prometheus.NewDesc("tlagate_responder_answers_total", "Requests answered, by the kind of answer.",
+		[]string{"answer"}, nil)
+	descSame = prometheus.NewDesc("tlagate_responder_unchanged_total",
+		"Answers not sent because the client had them already (304).", nil, nil)
+	descHTTP = prometheus.NewDesc("tlagate_responder_http_refused_total",
+		"Requests refused before OCSP: method, type, size.", nil, nil)
+	descSigned = prometheus.NewDesc("tlagate_responder_signatures_total", "Signatures made.", nil, nil)
+	descReady  = prometheus.NewDesc("tlagate_responder_ready", "1 while requests get signed answers.", nil, nil)
+	descSeen   = prometheus.NewDesc("tlagate_responder_books_read_timestamp_seconds",
+		"When the CA's database was last read.", nil, nil)
+	descEnd = prometheus.NewDesc("tlagate_responder_certificate_end_timestamp_seconds",
+		"When the delegated certificate ends.", nil, nil)
 )
 
 // Describe sends every metric of a responder (prometheus.Collector).
@@ -29,9 +34,10 @@ func (r *Responder) Collect(ch chan<- prometheus.Metric) {
 	send := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, kind, v, labels...)
 	}
-	c := r.Counts()
+	c := r.tally()
 	for answer, n := range map[string]uint64{
-		"signed": c.Plain, "signed_nonce": c.Nonces, "malformed": c.Malformed, "unauthorized": c.Unauthorized, "try_later": c.TryLater, "failed": c.Failed,
+		"signed": c.Plain, "signed_nonce": c.Nonces, "malformed": c.Malformed, "unauthorized": c.Unauthorized,
+		"try_later": c.TryLater, "failed": c.Failed,
 	} {
 		send(descAnswers, prometheus.CounterValue, float64(n), answer)
 	}

@@ -39,8 +39,10 @@ func TestG7Metrics(t *testing.T) {
 	do(t, http.MethodPut, url, nil, nil)
 	m := metered(t, r)
 	for name, want := range map[string]float64{
-		"tlagate_responder_answers_total signed": 1, "tlagate_responder_answers_total malformed": 1, "tlagate_responder_answers_total try_later": 0,
-		"tlagate_responder_http_refused_total": 1, "tlagate_responder_signatures_total": 1, "tlagate_responder_ready": 1,
+		"tlagate_responder_answers_total signed": 1, "tlagate_responder_answers_total malformed": 1,
+		"tlagate_responder_answers_total try_later": 0,
+		"tlagate_responder_http_refused_total":      1, "tlagate_responder_signatures_total": 1,
+		"tlagate_responder_ready":                             1,
 		"tlagate_responder_certificate_end_timestamp_seconds": float64(r.signer.Load().cert.NotAfter.Unix()),
 	} {
 		require.Contains(t, m, name)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tlagate/ca"
+	"tlagate/ca/store"
 )
 
 func writePEM(t *testing.T, file string, certs ...*x509.Certificate) string {
@@ -30,10 +30,11 @@ func TestC2OpenSSL(t *testing.T) {
 	_, url := b.serve()
 	dir := t.TempDir()
 	fine, stolen := b.tla("fine"), b.tla("stolen")
-	b.revoke(stolen, ca.KeyCompromise)
+	b.revoke(stolen, store.KeyCompromise)
 	issuer := writePEM(t, filepath.Join(dir, "issuer.pem"), b.ca.Issuing)
 	anchors := writePEM(t, filepath.Join(dir, "anchors.pem"), b.ca.Root, b.ca.Issuing)
-	fineFile, stolenFile := writePEM(t, filepath.Join(dir, "fine.pem"), fine), writePEM(t, filepath.Join(dir, "stolen.pem"), stolen)
+	fineFile, stolenFile := writePEM(t, filepath.Join(dir, "fine.pem"), fine), writePEM(t,
+		filepath.Join(dir, "stolen.pem"), stolen)
 	openssl := func(t *testing.T, args ...string) string {
 		out, err := exec.Command("openssl", append([]string{"ocsp", "-CAfile", anchors}, args...)...).CombinedOutput()
 		require.NoError(t, err, "%s", out)
@@ -43,7 +44,8 @@ func TestC2OpenSSL(t *testing.T) {
 		for _, nonce := range []string{"-nonce", "-no_nonce"} {
 			t.Run("C2 openssl "+hash+" "+nonce, func(t *testing.T) {
 				// The hash is of the certificates that follow it.
-				out := openssl(t, "-url", url, nonce, hash, "-issuer", issuer, "-cert", fineFile, hash, "-cert", stolenFile, hash, "-serial", "0x4711")
+				out := openssl(t, "-url", url, nonce, hash, "-issuer", issuer, "-cert", fineFile, hash, "-cert",
+					stolenFile, hash, "-serial", "0x4711")
 				require.Contains(t, out, "Response verify OK")
 				require.Contains(t, out, fineFile+": good")
 				require.Contains(t, out, stolenFile+": revoked")
@@ -66,7 +68,8 @@ func TestC2OpenSSL(t *testing.T) {
 	})
 	t.Run("C2 openssl is told of a foreign issuer", func(t *testing.T) {
 		root := writePEM(t, filepath.Join(dir, "root.pem"), b.ca.Root)
-		out, err := exec.Command("openssl", "ocsp", "-CAfile", anchors, "-url", url, "-issuer", root, "-cert", issuer).CombinedOutput()
+		out, err := exec.Command("openssl", "ocsp", "-CAfile", anchors, "-url", url, "-issuer", root, "-cert",
+			issuer).CombinedOutput()
 		require.Error(t, err)
 		require.Contains(t, string(out), "unauthorized (6)")
 	})

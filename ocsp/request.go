@@ -40,7 +40,7 @@ var (
 	oidResponses = der.OID(der.OCSPResponse) // basic is what every client understands
 )
 
-// parseRequest reads a request of 1 to most certificates. A signature is passed over: whoever asks is answered.
+// parseRequest reads a request of 1 to most certificates. A signature is skipped: everybody is answered.
 func parseRequest(raw []byte, most int) (*request, error) {
 	var tbs, list cryptobyte.String
 	outer, ok := der.Sequence(raw)
@@ -141,7 +141,7 @@ func (r *request) readExtensions(in cryptobyte.String) bool {
 	})
 }
 
-// readNonce reads an OCTET STRING of 1 to 128 octets. One that is too short to prove anything is passed over: the answer
+// readNonce reads an OCTET STRING of 1 to 128 octets. One that is too short to prove anything is ignored: the answer
 // is then the same as without (RFC 9654, 2.1).
 func (r *request) readNonce(value cryptobyte.String) bool {
 	var nonce cryptobyte.String

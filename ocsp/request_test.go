@@ -94,32 +94,38 @@ func TestRequestIsMalformed(t *testing.T) {
 	with := func(serial []byte) [][]byte { return [][]byte{r.issuer.idOf(0, null, serial)} }
 	one := [][]byte{id}
 	cases := map[string][]byte{
-		"nothing":                         nil,
-		"no DER":                          []byte("GET / HTTP/1.1\r\n"),
-		"an empty sequence":               {0x30, 0},
-		"an indefinite length":            {0x30, 0x80, 0, 0},
-		"no request":                      asking{}.der(),
-		"version 2":                       asking{version: []byte{2, 1, 1}, ids: one}.der(),
-		"version no integer":              asking{version: null, ids: one}.der(),
-		"a tail":                          asking{ids: one, tail: []byte{0}}.der(),
-		"a signature that is none":        asking{ids: one, signature: null}.der(),
-		"an empty list of extensions":     asking{ids: one, extensions: extensions()}.der(),
-		"extensions no sequence":          asking{ids: one, extensions: null}.der(),
-		"critical extension unknown":      asking{ids: one, extensions: extensions(extension(other, true, null))}.der(),
-		"critical single extension":       asking{ids: one, single: extensions(extension(other, true, null))}.der(),
-		"nonce of 0 octets":               asking{ids: one, extensions: extensions(nonceExtension(0))}.der(),
-		"nonce of 129 octets":             asking{ids: one, extensions: extensions(nonceExtension(129))}.der(),
-		"two nonces":                      asking{ids: one, extensions: extensions(nonceExtension(16), nonceExtension(16))}.der(),
-		"a short nonce and another":       asking{ids: one, extensions: extensions(nonceExtension(8), nonceExtension(16))}.der(),
-		"a nonce without OCTET STRING":    asking{ids: one, extensions: extensions(extension(oidNonce, false, bytes.Repeat([]byte{7}, 16)))}.der(),
-		"a nonce with a tail":             asking{ids: one, extensions: extensions(extension(oidNonce, false, append(tlv(asn1.OCTET_STRING, make([]byte, 16)), 0)))}.der(),
-		"17 certificates":                 asking{ids: slices.Repeat(one, 17)}.der(),
-		"an empty serial number":          asking{ids: with(nil)}.der(),
-		"a serial number with a zero":     asking{ids: with([]byte{0, 1})}.der(),
-		"a serial number with a sign":     asking{ids: with([]byte{0xff, 0x80})}.der(),
-		"a serial number of 22 octets":    asking{ids: with(bytes.Repeat([]byte{1}, 22))}.der(),
-		"a hash algorithm without an OID": asking{ids: [][]byte{tlv(asn1.SEQUENCE, tlv(asn1.SEQUENCE, tlv(asn1.OBJECT_IDENTIFIER)), id[13:])}}.der(),
-		"a certID with a tail":            asking{ids: [][]byte{tlv(asn1.SEQUENCE, id[2:], null)}}.der(),
+		"nothing":                     nil,
+		"no DER":                      []byte("GET / HTTP/1.1\r\n"),
+		"an empty sequence":           {0x30, 0},
+		"an indefinite length":        {0x30, 0x80, 0, 0},
+		"no request":                  asking{}.der(),
+		"version 2":                   asking{version: []byte{2, 1, 1}, ids: one}.der(),
+		"version no integer":          asking{version: null, ids: one}.der(),
+		"a tail":                      asking{ids: one, tail: []byte{0}}.der(),
+		"a signature that is none":    asking{ids: one, signature: null}.der(),
+		"an empty list of extensions": asking{ids: one, extensions: extensions()}.der(),
+		"extensions no sequence":      asking{ids: one, extensions: null}.der(),
+		"critical extension unknown":  asking{ids: one, extensions: extensions(extension(other, true, null))}.der(),
+		"critical single extension":   asking{ids: one, single: extensions(extension(other, true, null))}.der(),
+		"nonce of 0 octets":           asking{ids: one, extensions: extensions(nonceExtension(0))}.der(),
+		"nonce of 129 octets":         asking{ids: one, extensions: extensions(nonceExtension(129))}.der(),
+		"two nonces": asking{ids: one,
+			extensions: extensions(nonceExtension(16), nonceExtension(16))}.der(),
+		"a short nonce and another": asking{ids: one,
+			extensions: extensions(nonceExtension(8), nonceExtension(16))}.der(),
+		"a nonce without OCTET STRING": asking{ids: one,
+			extensions: extensions(extension(oidNonce, false, bytes.Repeat([]byte{7}, 16)))}.der(),
+		"a nonce with a tail": asking{ids: one,
+			extensions: extensions(extension(oidNonce, false,
+				append(tlv(asn1.OCTET_STRING, make([]byte, 16)), 0)))}.der(),
+		"17 certificates":              asking{ids: slices.Repeat(one, 17)}.der(),
+		"an empty serial number":       asking{ids: with(nil)}.der(),
+		"a serial number with a zero":  asking{ids: with([]byte{0, 1})}.der(),
+		"a serial number with a sign":  asking{ids: with([]byte{0xff, 0x80})}.der(),
+		"a serial number of 22 octets": asking{ids: with(bytes.Repeat([]byte{1}, 22))}.der(),
+		"a hash algorithm without an OID": asking{ids: [][]byte{tlv(asn1.SEQUENCE,
+			tlv(asn1.SEQUENCE, tlv(asn1.OBJECT_IDENTIFIER)), id[13:])}}.der(),
+		"a certID with a tail": asking{ids: [][]byte{tlv(asn1.SEQUENCE, id[2:], null)}}.der(),
 	}
 	for name, der := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -129,7 +135,8 @@ func TestRequestIsMalformed(t *testing.T) {
 			require.Equal(t, refuseMalformed, no)
 		})
 	}
-	whole := asking{version: []byte{2, 1, 0}, ids: one, extensions: extensions(nonceExtension(32)), signature: tlv(asn1.SEQUENCE)}.der()
+	whole := asking{version: []byte{2, 1, 0}, ids: one, extensions: extensions(nonceExtension(32)),
+		signature: tlv(asn1.SEQUENCE)}.der()
 	_, _, no := r.respond(whole)
 	require.Nil(t, no)
 	for n := range whole {
@@ -148,18 +155,22 @@ func TestRequestIsAnswered(t *testing.T) {
 	}
 	id := r.issuer.idOf(1, null, serial)
 	cases := map[string]asking{
-		"plain":                       {ids: [][]byte{id}},
-		"parameters left out":         {ids: [][]byte{r.issuer.idOf(1, nil, serial)}},
-		"version 1 in words":          {version: []byte{2, 1, 0}, ids: [][]byte{id}},
-		"a requestor":                 {requestor: tlv(asn1.Tag(2).ContextSpecific(), []byte("me")), ids: [][]byte{id}},
-		"a signature":                 {ids: [][]byte{id}, signature: tlv(asn1.SEQUENCE, []byte("anything"))},
-		"an unknown extension":        {ids: [][]byte{id}, extensions: extensions(extension([]byte{6, 2, 0x2a, 3}, false, null)), single: extensions(extension([]byte{6, 2, 0x2a, 3}, false, null))},
-		"acceptable answers":          {ids: [][]byte{id}, extensions: extensions(extension(oidResponses, true, tlv(asn1.SEQUENCE, der.OID(der.OCSPBasic))))},
-		"nonce of 1 octet":            {ids: [][]byte{id}, extensions: extensions(nonceExtension(1))},
-		"nonce of 15 octets":          {ids: [][]byte{id}, extensions: extensions(nonceExtension(15))},
-		"nonce of 16 octets":          {ids: [][]byte{id}, extensions: extensions(nonceExtension(16))},
-		"nonce of 128 octets":         {ids: [][]byte{id}, extensions: extensions(nonceExtension(128))},
-		"nonce and something unknown": {ids: [][]byte{id}, extensions: extensions(extension([]byte{6, 2, 0x2a, 3}, false, null), nonceExtension(32))},
+		"plain":               {ids: [][]byte{id}},
+		"parameters left out": {ids: [][]byte{r.issuer.idOf(1, nil, serial)}},
+		"version 1 in words":  {version: []byte{2, 1, 0}, ids: [][]byte{id}},
+		"a requestor":         {requestor: tlv(asn1.Tag(2).ContextSpecific(), []byte("me")), ids: [][]byte{id}},
+		"a signature":         {ids: [][]byte{id}, signature: tlv(asn1.SEQUENCE, []byte("anything"))},
+		"an unknown extension": {ids: [][]byte{id},
+			extensions: extensions(extension([]byte{6, 2, 0x2a, 3}, false, null)),
+			single:     extensions(extension([]byte{6, 2, 0x2a, 3}, false, null))},
+		"acceptable answers": {ids: [][]byte{id},
+			extensions: extensions(extension(oidResponses, true, tlv(asn1.SEQUENCE, der.OID(der.OCSPBasic))))},
+		"nonce of 1 octet":    {ids: [][]byte{id}, extensions: extensions(nonceExtension(1))},
+		"nonce of 15 octets":  {ids: [][]byte{id}, extensions: extensions(nonceExtension(15))},
+		"nonce of 16 octets":  {ids: [][]byte{id}, extensions: extensions(nonceExtension(16))},
+		"nonce of 128 octets": {ids: [][]byte{id}, extensions: extensions(nonceExtension(128))},
+		"nonce and something unknown": {ids: [][]byte{id},
+			extensions: extensions(extension([]byte{6, 2, 0x2a, 3}, false, null), nonceExtension(32))},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -182,7 +193,7 @@ func TestC2SeveralCertificates(t *testing.T) {
 	r := b.open()
 	fine, stolen := b.tla("fine"), b.tla("stolen")
 	b.revoke(stolen, 1)
-	require.NoError(t, r.Look())
+	require.NoError(t, r.look())
 	var ids [][]byte
 	for _, cert := range []*x509.Certificate{fine, stolen, {SerialNumber: big.NewInt(4711)}} {
 		q, err := parseRequest(b.ask(cert, crypto.SHA256), 1)
@@ -214,8 +225,9 @@ func TestC2ForeignIssuer(t *testing.T) {
 			"name":              {n.name, make([]byte, len(n.name))},
 			"key":               {n.key, make([]byte, len(n.key))},
 			"algorithm unknown": {n.oid[2:], bytes.Repeat([]byte{1}, len(n.oid)-2)},
-			"another's hashes":  {append(tlv(asn1.OCTET_STRING, n.name), tlv(asn1.OCTET_STRING, n.key)...), append(tlv(asn1.OCTET_STRING, next.name), tlv(asn1.OCTET_STRING, next.key)...)},
-			"parameters":        {null, tlv(asn1.OCTET_STRING)},
+			"another's hashes": {append(tlv(asn1.OCTET_STRING, n.name), tlv(asn1.OCTET_STRING, n.key)...),
+				append(tlv(asn1.OCTET_STRING, next.name), tlv(asn1.OCTET_STRING, next.key)...)},
+			"parameters": {null, tlv(asn1.OCTET_STRING)},
 		} {
 			in := cryptobyte.String(id)
 			var content cryptobyte.String
@@ -242,7 +254,8 @@ func FuzzRespond(f *testing.F) {
 	id := r.issuer.idOf(2, null, []byte{1})
 	f.Add(b.ask(cert, crypto.SHA1))
 	f.Add(asking{ids: [][]byte{id, id}, extensions: extensions(nonceExtension(32))}.der())
-	f.Add(asking{version: []byte{2, 1, 0}, requestor: []byte{1, 2}, ids: [][]byte{id}, single: extensions(extension(oidResponses, false, null)), signature: tlv(asn1.SEQUENCE)}.der())
+	f.Add(asking{version: []byte{2, 1, 0}, requestor: []byte{1, 2}, ids: [][]byte{id},
+		single: extensions(extension(oidResponses, false, null)), signature: tlv(asn1.SEQUENCE)}.der())
 	f.Fuzz(func(t *testing.T, der []byte) {
 		q, a, no := r.respond(der)
 		if no != nil {

@@ -85,11 +85,11 @@ func (c Config) faults() (list []error) {
 	return list
 }
 
-// maxValidity: an answer shall not outlast a CRL by much.
+// maxValidity: an answer should not outlast a CRL by much.
 const maxValidity = 48 * time.Hour
 
-// Responder answers. Its methods may be called at once from anywhere. It is a prometheus.Collector: register it to have its
-// metrics.
+// Responder answers. Its methods may be called at once from anywhere. It is a prometheus.Collector: register it to have
+// its metrics.
 type Responder struct {
 	cfg    Config
 	log    *slog.Logger
@@ -104,7 +104,7 @@ type Responder struct {
 	barred     atomic.Pointer[error]     // why nothing is signed although all can be read; nil = nothing bars
 
 	looking sync.Mutex // one look at a time; protects failing
-	failing bool       // the last look failed, and was told
+	failing bool       // the last look failed, and was logged
 }
 
 // Open checks the certificate and looks at the books. Close must be called, or Serve.
@@ -121,7 +121,7 @@ func Open(cfg Config) (*Responder, error) {
 	if err := r.SetCertificate(cfg.Certificate); err != nil {
 		return nil, err
 	}
-	if err := r.Look(); err != nil {
+	if err := r.look(); err != nil {
 		r.Close()
 		return nil, err
 	}
@@ -143,31 +143,32 @@ func (r *Responder) SetCertificate(pair *tls.Certificate) error {
 	return nil
 }
 
-// endNear is when the end of the delegated certificate is worth a warning.
+// endNear is how long before the end of the delegated certificate there is a warning.
 const endNear = 14 * 24 * time.Hour
 
 func (r *Responder) warnOfEnd(s *signer) {
 	if left := s.cert.NotAfter.Sub(r.cfg.Clock()); left < endNear {
-		r.log.Warn("the delegated certificate ends soon: issue a new one with profile ocsp", "until", stamp.Second(s.cert.NotAfter))
+		r.log.Warn("the delegated certificate ends soon: issue a new one with profile ocsp",
+			"until", stamp.Second(s.cert.NotAfter))
 	}
 }
 
-// Run looks at the books until ctx ends.
-func (r *Responder) Run(ctx context.Context) {
+// run looks at the books until ctx ends.
+func (r *Responder) run(ctx context.Context) {
 	tick := time.NewTicker(r.cfg.Poll)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			_ = r.Look() // which has logged it
+			_ = r.look() // which has logged it
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// Look looks at the books now. When that fails, answers go on for Patience, then all are tryLater.
-func (r *Responder) Look() error {
+// look looks at the books now. When that fails, answers go on for Patience, then all are tryLater.
+func (r *Responder) look() error {
 	r.looking.Lock()
 	defer r.looking.Unlock()
 	began := r.cfg.Clock()
@@ -197,7 +198,8 @@ func (r *Responder) tell(err error) {
 	}
 }
 
-// lookAtOurselves stops the answers when the delegated certificate is revoked: having nocheck, it is checked by nobody else.
+// lookAtOurselves stops the answers when the delegated certificate is revoked: having nocheck, it is checked by nobody
+// else.
 func (r *Responder) lookAtOurselves() error {
 	s := r.signer.Load()
 	own, err := r.books.lookup(s.cert.SerialNumber)
@@ -208,12 +210,13 @@ func (r *Responder) lookAtOurselves() error {
 	return nil
 }
 
-// mayStay says why a certificate of that status may sign no more.
+// mayStay returns why a certificate of that status may no longer sign.
 func (s *signer) mayStay(own status) error {
 	if own.kind == good {
 		return nil
 	}
-	return fmt.Errorf("the delegated certificate %x is revoked, or not in the books: issue a new one with profile ocsp", s.cert.SerialNumber)
+	return fmt.Errorf("the delegated certificate %x is revoked, or not in the books: issue a new one with profile ocsp",
+		s.cert.SerialNumber)
 }
 
 // bar stops all answers, or lets them go on when why is nil.
@@ -227,7 +230,7 @@ func (r *Responder) bar(why error) {
 	}
 }
 
-// ready says why nothing can be signed now; nil when it can.
+// ready returns why nothing can be signed now; nil when it can.
 func (r *Responder) ready(now time.Time) error {
 	if why := r.barred.Load(); why != nil {
 		return *why

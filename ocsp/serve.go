@@ -32,7 +32,7 @@ func (r *Responder) Serve(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("cannot serve on %s: %w", l.Addr(), err)
 	}
 	<-stopped
-	r.log.Info("stopped", "answered", fmt.Sprintf("%+v", r.Counts()))
+	r.log.Info("stopped", "answered", fmt.Sprintf("%+v", r.tally()))
 	return nil
 }
 
@@ -54,7 +54,7 @@ func (r *Responder) runInBackground(ctx context.Context) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.Run(ctx)
+		r.run(ctx)
 	}()
 	return func() { cancel(); <-done }
 }

@@ -57,14 +57,16 @@ func mayAnswerFor(issuer, cert *x509.Certificate, now time.Time) error {
 	if err := cert.CheckSignatureFrom(issuer); err != nil {
 		return fmt.Errorf("%q did not issue it: %w", issuer.Subject.CommonName, err)
 	}
-	if !slices.Equal(cert.ExtKeyUsage, []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning}) || len(cert.UnknownExtKeyUsage) > 0 {
+	if !slices.Equal(cert.ExtKeyUsage, []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning}) ||
+		len(cert.UnknownExtKeyUsage) > 0 {
 		return errors.New("its extended key usage is not OCSPSigning alone: issue one with profile ocsp")
 	}
 	if cert.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
 		return errors.New("its key usage lacks digitalSignature: issue one with profile ocsp")
 	}
 	if !hasNoCheck(cert) {
-		return errors.New("it lacks id-pkix-ocsp-nocheck, and nobody could tell whether it is revoked: issue one with profile ocsp")
+		return errors.New("it lacks id-pkix-ocsp-nocheck, and nobody could tell whether it is revoked: issue one " +
+			"with profile ocsp")
 	}
 	return pki.CheckKey(cert.PublicKey, now)
 }
@@ -91,14 +93,16 @@ func (s *signer) chooseAlgorithm() error {
 func (s *signer) checkDates(now time.Time) error {
 	switch {
 	case now.Before(s.cert.NotBefore):
-		return fmt.Errorf("the delegated certificate %x begins only at %s", s.cert.SerialNumber, stamp.Second(s.cert.NotBefore))
+		return fmt.Errorf("the delegated certificate %x begins only at %s", s.cert.SerialNumber,
+			stamp.Second(s.cert.NotBefore))
 	case !now.Before(s.cert.NotAfter):
-		return fmt.Errorf("the delegated certificate %x ended at %s: issue a new one with profile ocsp", s.cert.SerialNumber, stamp.Second(s.cert.NotAfter))
+		return fmt.Errorf("the delegated certificate %x ended at %s: issue a new one with profile ocsp",
+			s.cert.SerialNumber, stamp.Second(s.cert.NotAfter))
 	}
 	return nil
 }
 
-// sign gives an OCSPResponse.
+// sign returns an OCSPResponse.
 func (s *signer) sign(at time.Time, answers []single, nonce []byte) ([]byte, error) {
 	data, err := responseData(s.keyHash, at, answers, nonce)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/internal/der"
 	"tlagate/keys"
 	"tlagate/pki"
@@ -38,7 +39,8 @@ func (b *bed) signed(by *tls.Certificate, change func(*x509.Certificate)) *tls.C
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(b.t, err)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(99), Subject: pkix.Name{CommonName: "r"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(99), Subject: pkix.Name{CommonName: "r"}, NotBefore: time.Now().Add(
+			-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning},
 		ExtraExtensions: []pkix.Extension{{Id: der.OCSPNoCheck, Value: null}},
 	}
@@ -58,16 +60,22 @@ func TestC2DelegatedCertificate(t *testing.T) {
 		pair *tls.Certificate
 		want string
 	}{
-		"none":                {nil, "there is no certificate"},
-		"no DER":              {&tls.Certificate{Certificate: [][]byte{{1}}}, "cannot be read"},
-		"the CA itself":       {issuing, "a CA's key has no place here"},
-		"of another CA":       {b.signed(root, same), "did not issue it"},
-		"a terminal's":        {b.issue("tla", "urn:tlagate:cab:tla:x"), "not OCSPSigning alone"},
-		"two usages":          {b.signed(issuing, func(c *x509.Certificate) { c.ExtKeyUsage = append(c.ExtKeyUsage, x509.ExtKeyUsageClientAuth) }), "not OCSPSigning alone"},
-		"no digitalSignature": {b.signed(issuing, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyAgreement }), "digitalSignature"},
-		"no nocheck":          {b.signed(issuing, func(c *x509.Certificate) { c.ExtraExtensions = nil }), "nocheck"},
-		"over":                {b.signed(issuing, func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Minute) }), "ended at"},
-		"not begun":           {b.signed(issuing, func(c *x509.Certificate) { c.NotBefore = now.Add(time.Minute) }), "begins only"},
+		"none":          {nil, "there is no certificate"},
+		"no DER":        {&tls.Certificate{Certificate: [][]byte{{1}}}, "cannot be read"},
+		"the CA itself": {issuing, "a CA's key has no place here"},
+		"of another CA": {b.signed(root, same), "did not issue it"},
+		"a terminal's":  {b.issue("tla", "urn:tlagate:cab:tla:x"), "not OCSPSigning alone"},
+		"two usages": {b.signed(issuing, func(c *x509.Certificate) {
+			c.ExtKeyUsage = append(c.ExtKeyUsage,
+				x509.ExtKeyUsageClientAuth)
+		}), "not OCSPSigning alone"},
+		"no digitalSignature": {b.signed(issuing, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyAgreement }),
+			"digitalSignature"},
+		"no nocheck": {b.signed(issuing, func(c *x509.Certificate) { c.ExtraExtensions = nil }), "nocheck"},
+		"over": {b.signed(issuing, func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Minute) }),
+			"ended at"},
+		"not begun": {b.signed(issuing, func(c *x509.Certificate) { c.NotBefore = now.Add(time.Minute) }),
+			"begins only"},
 	}
 	for name, c := range cases {
 		t.Run("C2 "+name, func(t *testing.T) {
@@ -92,12 +100,14 @@ func TestC2DelegatedCertificate(t *testing.T) {
 func TestSignatureAlgorithms(t *testing.T) {
 	b := newBed(t)
 	cert := b.tla("one")
-	for kind, want := range map[ca.KeyKind]x509.SignatureAlgorithm{ca.P256: x509.ECDSAWithSHA256, ca.P384: x509.ECDSAWithSHA384, ca.RSA3072: x509.SHA256WithRSA} {
+	for kind, want := range map[ca.KeyKind]x509.SignatureAlgorithm{ca.P256: x509.ECDSAWithSHA256,
+		ca.P384: x509.ECDSAWithSHA384, ca.RSA3072: x509.SHA256WithRSA} {
 		key, err := ca.GenerateKey(kind)
 		require.NoError(t, err)
 		csr, err := ca.NewCSR(key)
 		require.NoError(t, err)
-		issued, err := b.ca.Issue(ca.Request{Profile: "ocsp", Identity: pki.Identity{Practice: "op", Role: pki.RoleOCSP, Name: string(kind)}, CSR: csr})
+		issued, err := b.ca.Certificates.Issue(ca.Request{Profile: "ocsp",
+			Identity: pki.Identity{Practice: "op", Role: pki.RoleOCSP, Name: string(kind)}, CSR: csr})
 		require.NoError(t, err)
 		b.cfg.Certificate = &tls.Certificate{Certificate: [][]byte{issued.Certificate.Raw}, PrivateKey: key}
 		require.Equal(t, want, b.status(b.open(), cert).SignatureAlgorithm)
@@ -115,7 +125,7 @@ func TestCheck(t *testing.T) {
 		names[f.Name] = true
 	}
 	require.Equal(t, map[string]bool{"issuer": true, "certificate": true, "status": true, "database": true}, names)
-	b.revoke(b.cfg.Certificate.Leaf, ca.Reason(4))
+	b.revoke(b.cfg.Certificate.Leaf, store.Reason(4))
 	wrong := map[string]error{}
 	for _, f := range Check(b.cfg) {
 		wrong[f.Name] = f.Err

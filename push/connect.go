@@ -50,7 +50,7 @@ func (s *Subscriber) connect(ctx context.Context) (*stream, error) {
 	return out, nil
 }
 
-// ask sends the request and gives the body of its answer, whose every read is bounded in time.
+// ask sends the request and returns the body of its answer, whose every read is bounded in time.
 func (s *Subscriber) ask(conn net.Conn) (io.Reader, error) {
 	req, err := http.NewRequest(http.MethodGet, "https://"+s.host+Path, nil)
 	if err != nil {

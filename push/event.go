@@ -20,18 +20,18 @@ const Path = "/v1/events"
 // ContentType of the stream: one JSON object a line.
 const ContentType = "application/x-ndjson"
 
-// Type says what a line tells.
+// Type says what a line is about.
 type Type string
 
-// The types of lines, all from server to client. Types unknown are passed over.
+// The types of lines, all from server to client. Unknown types are ignored.
 const (
 	Revoked  Type = "revoked"  // issuer, serial, reason, at, ends, identity: refuse this certificate from now on
 	Released Type = "released" // issuer, serial, at, identity: a hold is over
 	CRL      Type = "crl"      // issuer, number, at: a new list is published
-	Alive    Type = "alive"    // nothing; also sent once everything missed has been told
+	Alive    Type = "alive"    // nothing; also sent once everything missed has been sent
 )
 
-// Event is one line. Ids rise; who was away asks for what came after the last one it saw.
+// Event is one line. Ids rise; a client that was away asks for what came after the last one it saw.
 type Event struct {
 	Type     Type       `json:"type"`
 	ID       int64      `json:"id,omitempty"`       // 0 in alive
@@ -50,8 +50,8 @@ var reasons = map[string]int{
 	"cessationOfOperation": 5, "certificateHold": 6, "privilegeWithdrawn": 9, "aACompromise": 10,
 }
 
-// Denied gives which certificate a revoked or released event is about, as the deny list wants it. A reason unknown
-// here is none stated: the revocation counts all the same.
+// Denied returns the certificate that a revoked or released event is about, as the deny list takes it. A reason unknown
+// here counts as none: the revocation counts all the same.
 func (e Event) Denied() (revocation.Denied, error) {
 	issuer, err := hex.DecodeString(e.Issuer)
 	if err != nil || len(issuer) == 0 || len(issuer) > 64 {
@@ -59,8 +59,8 @@ func (e Event) Denied() (revocation.Denied, error) {
 	}
 	serial, ok := new(big.Int).SetString(e.Serial, 16)
 	if !ok || serial.Sign() <= 0 || serial.BitLen() > 160 {
-		return revocation.Denied{},
-			fmt.Errorf("cannot read the event: serial is no number of at most 20 octets in hexadecimal")
+		return revocation.Denied{}, fmt.Errorf(
+			"cannot read the event: serial is no number of at most 20 octets in hexadecimal")
 	}
 	d := revocation.Denied{IssuerKeyID: issuer, Serial: serial, Reason: reasons[e.Reason]}
 	if e.At != nil {

@@ -29,7 +29,7 @@ const (
 	server  = "urn:tlagate:op:pki:ca1"
 )
 
-// rig is a server that says what a test wants, and a subscriber to it.
+// rig is a server that sends what a test tells it to, and a subscriber to it.
 type rig struct {
 	t     *testing.T
 	ca    *pkitest.PKI
@@ -103,12 +103,13 @@ const alive = `{"type":"alive"}` + "\n"
 
 func TestStreamsThatEnd(t *testing.T) {
 	for name, c := range map[string]struct{ line, why string }{
-		"silence":          {"", "i/o timeout"},
-		"not JSON":         {"hello\n", "cannot read an event"},
-		"too long a line":  {strings.Repeat("x", 2*maxLine), "token too long"},
-		"issuer unnamed":   {`{"type":"revoked","id":1,"serial":"01"}` + "\n", "issuer is no key identifier"},
-		"serial negative":  {`{"type":"revoked","id":1,"issuer":"01","serial":"-1"}` + "\n", "serial is no number"},
-		"serial too long":  {`{"type":"revoked","id":1,"issuer":"01","serial":"` + strings.Repeat("f", 41) + `"}` + "\n", "serial is no number"},
+		"silence":         {"", "i/o timeout"},
+		"not JSON":        {"hello\n", "cannot read an event"},
+		"too long a line": {strings.Repeat("x", 2*maxLine), "token too long"},
+		"issuer unnamed":  {`{"type":"revoked","id":1,"serial":"01"}` + "\n", "issuer is no key identifier"},
+		"serial negative": {`{"type":"revoked","id":1,"issuer":"01","serial":"-1"}` + "\n", "serial is no number"},
+		"serial too long": {`{"type":"revoked","id":1,"issuer":"01","serial":"` + strings.Repeat("f", 41) + `"}` +
+			"\n", "serial is no number"},
 		"serial not there": {`{"type":"released","id":1,"issuer":"01"}` + "\n", "serial is no number"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -121,8 +122,12 @@ func TestStreamsThatEnd(t *testing.T) {
 }
 
 func TestStreamResumes(t *testing.T) {
-	r := start(t, server, says(alive+`{"type":"news of a later version","id":41,"x":{}}`+"\n"+`{"type":"crl","id":42,"number":"7"}`+"\n"))
-	r.eventually("it asks for what came after", func() bool { return r.asked.Load() > 1 && r.since.Load() == "since=42" })
+	r := start(t, server,
+		says(alive+`{"type":"news of a later version","id":41,"x":{}}`+"\n"+`{"type":"crl","id":42,"number":"7"}`+"\n"))
+	r.eventually("it asks for what came after", func() bool {
+		return r.asked.Load() > 1 &&
+			r.since.Load() == "since=42"
+	})
 	require.EqualValues(t, 42, r.trust.Heard(r.s.cfg.URL))
 
 	after, err := New(r.s.cfg) // as after a restart: the trust store knows
@@ -156,7 +161,8 @@ func TestC2AServerSpeaksForItsOwnCAs(t *testing.T) {
 	other := r.ca.Root.Sub("TEST other issuing")
 	chain := pkitest.Chain(r.ca.Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth))
 	event := func(issuer []byte) string {
-		return fmt.Sprintf(`{"type":"revoked","id":5,"issuer":"%x","serial":"%x","reason":"keyCompromise"}`+"\n", issuer, chain[0].SerialNumber)
+		return fmt.Sprintf(`{"type":"revoked","id":5,"issuer":"%x","serial":"%x","reason":"keyCompromise"}`+"\n",
+			issuer, chain[0].SerialNumber)
 	}
 	foreign, own := event(other.Cert.SubjectKeyId), event(r.ca.Issuing.Cert.SubjectKeyId)
 	path := func(issuer *x509.Certificate) []*x509.Certificate {

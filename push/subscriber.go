@@ -21,14 +21,16 @@ import (
 
 // Config configures a Subscriber. It must not be changed once given.
 type Config struct {
-	URL      string        // of the server: https://host:port
-	Name     string        // that its certificate must have; "" = the host of URL
-	Party    *trust.Party  // our client certificate, and the trust store that is told
-	Silence  time.Duration // without a line for so long the stream is dead; 0 = 15 s (the server says something every 5 s)
+	URL   string       // of the server: https://host:port
+	Name  string       // that its certificate must have; "" = the host of URL
+	Party *trust.Party // our client certificate, and the trust store that learns
+	// without a line for so long the stream is dead; 0 = 15 s (the server says something every 5 s)
+	Silence  time.Duration
 	Retry    time.Duration // first wait before another try, doubled up to MaxRetry; 0 = 500 ms
 	MaxRetry time.Duration // 0 = 30 s
-	Spread   time.Duration // CRL URLs are asked up to so long after a new list is told, so that not all gateways come at once; 0 = 2 s
-	Log      *slog.Logger  // nil = discard
+	// CRL URLs are asked up to so long after a new list is told, so that not all gateways come at once; 0 = 2 s
+	Spread time.Duration
+	Log    *slog.Logger // nil = discard
 }
 
 // Subscriber listens to one server for as long as Run runs.
@@ -36,17 +38,17 @@ type Subscriber struct {
 	cfg   Config
 	host  string // host:port
 	name  string // that must be in the server's certificate
-	since int64  // the last event seen, owned by Run; the trust store keeps it with what was told, over a restart too
+	since int64  // the last event seen, owned by Run; the trust store keeps it with what was sent, over a restart too
 	fetch chan struct{}
 
 	mu    sync.Mutex // protects the rest
 	state State
 }
 
-// State says how a Subscriber stands.
+// State is the state of a Subscriber.
 type State struct {
 	URL   string    `json:"url"`
-	Up    bool      `json:"up"`    // connected, and told everything that was missed
+	Up    bool      `json:"up"`    // connected, and sent everything that was missed
 	Since time.Time `json:"since"` // of the last change of Up; zero = never connected
 	Why   string    `json:"why,omitempty"`
 }
@@ -87,17 +89,17 @@ func CheckURL(text, name string) (address.Peer, error) {
 	return at, err
 }
 
-// State gives how it stands.
+// State returns its state.
 func (s *Subscriber) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state
 }
 
-// Certificate gives our client certificate.
+// Certificate returns our client certificate.
 func (s *Subscriber) Certificate() *tls.Certificate { return s.cfg.Party.Certificate() }
 
-// Run listens, and connects again whenever the stream is lost, until ctx ends; it gives ctx's error.
+// Run listens, and connects again whenever the stream is lost, until ctx ends; it returns ctx's error.
 func (s *Subscriber) Run(ctx context.Context) error {
 	var fetching sync.WaitGroup
 	fetching.Go(func() { s.fetchLists(ctx) })
@@ -118,7 +120,7 @@ func (s *Subscriber) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// listen follows one stream until it ends; heard says whether it ever spoke.
+// listen follows one stream until it ends; heard reports whether anything came.
 func (s *Subscriber) listen(ctx context.Context) (heard bool, err error) {
 	stream, err := s.connect(ctx)
 	if err != nil {
@@ -144,7 +146,7 @@ const maxLine = 8 << 10
 
 var errEnded = errors.New("the server ended the stream")
 
-// take does what an event says.
+// take acts on an event.
 func (s *Subscriber) take(e Event, from *trust.Peer) error {
 	switch e.Type {
 	case Revoked, Released:
@@ -159,14 +161,14 @@ func (s *Subscriber) take(e Event, from *trust.Peer) error {
 	case Alive:
 		s.up(from)
 	}
-	if e.ID > 0 { // below since only when the server's books are not those of before, and it tells all from their beginning
+	if e.ID > 0 { // below since only when the server's books are others, and it sends all from their beginning
 		s.since = e.ID
 		s.cfg.Party.Trust.SetHeard(s.cfg.URL, e.ID)
 	}
 	return nil
 }
 
-// judge believes a server about the CAs of its own path alone.
+// judge accepts events of a server about the CAs of its own path alone.
 func (s *Subscriber) judge(e Event, from *trust.Peer) error {
 	d, err := e.Denied()
 	if err != nil {
@@ -177,14 +179,14 @@ func (s *Subscriber) judge(e Event, from *trust.Peer) error {
 			"reason", string(pki.CRLWrongIssuer), "issuer", e.Issuer)
 		return nil
 	}
-	trust := s.cfg.Party.Trust
+	store := s.cfg.Party.Trust
 	if e.Type == Released {
 		s.cfg.Log.Info("told of a release", "identity", e.Identity, "serial", e.Serial)
-		trust.Allow(d.IssuerKeyID, d.Serial)
+		store.Allow(d.IssuerKeyID, d.Serial)
 		return nil
 	}
 	s.cfg.Log.Warn("told of a revocation", "identity", e.Identity, "serial", e.Serial, "why", e.Reason)
-	trust.Deny(d)
+	store.Deny(d)
 	return nil
 }
 
@@ -207,7 +209,7 @@ func (s *Subscriber) up(from *trust.Peer) {
 	s.cfg.Log.Info("revocations are pushed", "peer", from.Identity.String())
 }
 
-// lost says so once for each cause.
+// lost logs each cause once.
 func (s *Subscriber) lost(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -217,7 +219,8 @@ func (s *Subscriber) lost(err error) {
 	}
 	s.state.Up, s.state.Why = false, err.Error()
 	if !known {
-		s.cfg.Log.Warn("revocations are not pushed; CRL and OCSP remain", "peer", "claimed pki", "reason", reasonOf(err), "error", err)
+		s.cfg.Log.Warn("revocations are not pushed; CRL and OCSP remain", "peer", "claimed pki",
+			"reason", reasonOf(err), "error", err)
 	}
 }
 
@@ -228,7 +231,7 @@ func reasonOf(err error) string {
 	return cmp.Or(string(pki.ReasonOf(err)), "unreachable")
 }
 
-// fetchLists has CRL URLs asked soon after a new list was told.
+// fetchLists has CRL URLs asked soon after a new list was announced.
 func (s *Subscriber) fetchLists(ctx context.Context) {
 	for {
 		select {

@@ -94,7 +94,7 @@ func TestSP2BackupAndRestore(t *testing.T) {
 	c, err := ca.Open(dir, ca.Options{})
 	require.NoError(t, err)
 	defer c.Close()
-	_, err = c.PublishCRL()
+	_, err = c.Lists.PublishCRL()
 	require.NoError(t, err)
 	for _, name := range []string{"ca.json", "issuing/issuing.key", "public/root.crt", "audit/2026.log"} {
 		same(t, b.dir, dir, name)
@@ -148,7 +148,8 @@ func TestSP2TheRootStaysOutUnlessAskedFor(t *testing.T) {
 	require.NoError(t, err)
 	same(t, b.dir, dir, "root/root.key")
 
-	_, err = Make(Config{CA: b.ca, Dir: b.dir, To: b.file + "2", Root: t.TempDir(), Recipients: []age.Recipient{b.key.Recipient()}})
+	_, err = Make(Config{CA: b.ca, Dir: b.dir, To: b.file + "2", Root: t.TempDir(),
+		Recipients: []age.Recipient{b.key.Recipient()}})
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.NoFileExists(t, b.file+"2")
 }
@@ -243,17 +244,20 @@ func TestSP1OnlyTheCASignsABackup(t *testing.T) {
 		file string
 		says string
 	}{
-		"another book": {changed(func(e map[string][]byte) { e["ca/ca.db"] = strange["ca/ca.db"] }), "is not the one that its manifest names"},
+		"another book": {changed(func(e map[string][]byte) { e["ca/ca.db"] = strange["ca/ca.db"] }),
+			"is not the one that its manifest names"},
 		"another book, and a manifest that says so": {changed(func(e map[string][]byte) {
 			e["ca/ca.db"] = strange["ca/ca.db"]
 			e[manifestName] = remanifest(b.t, e)
 		}), "it is not signed by the issuing CA"},
-		"a file less":   {changed(func(e map[string][]byte) { delete(e, "ca/public/crl.der") }), "its manifest names"},
-		"a file more":   {changed(func(e map[string][]byte) { e["ca/extra"] = []byte("x") }), "its manifest names"},
-		"no manifest":   {changed(func(e map[string][]byte) { delete(e, manifestName) }), "does not belong there"},
-		"no signature":  {changed(func(e map[string][]byte) { delete(e, sealName) }), "it has no signed manifest"},
-		"a way out":     {changed(func(e map[string][]byte) { e["ca/../../../tmp/out"] = []byte("x") }), "whose path is not plain"},
-		"a hidden file": {changed(func(e map[string][]byte) { e["ca/public/.htaccess"] = []byte("x") }), "begins with a dot"},
+		"a file less":  {changed(func(e map[string][]byte) { delete(e, "ca/public/crl.der") }), "its manifest names"},
+		"a file more":  {changed(func(e map[string][]byte) { e["ca/extra"] = []byte("x") }), "its manifest names"},
+		"no manifest":  {changed(func(e map[string][]byte) { delete(e, manifestName) }), "does not belong there"},
+		"no signature": {changed(func(e map[string][]byte) { delete(e, sealName) }), "it has no signed manifest"},
+		"a way out": {changed(func(e map[string][]byte) { e["ca/../../../tmp/out"] = []byte("x") }),
+			"whose path is not plain"},
+		"a hidden file": {changed(func(e map[string][]byte) { e["ca/public/.htaccess"] = []byte("x") }),
+			"begins with a dot"},
 		"from the root": {changed(func(e map[string][]byte) { e["/etc/x"] = []byte("x") }), "does not belong there"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -309,7 +313,7 @@ func (b *bed) forge(entries map[string][]byte) string {
 	return file
 }
 
-// order gives the names in the order of the manifest, others before it.
+// order returns the names in the order of the manifest, others before it.
 func order(entries map[string][]byte) (names []string) {
 	var m Manifest
 	_ = json.Unmarshal(entries[manifestName], &m)
@@ -357,7 +361,8 @@ func tarOf(t testing.TB, names []string, entries map[string][]byte) []byte {
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
 	for _, name := range names {
-		require.NoError(t, w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: int64(len(entries[name])), Mode: 0o600}))
+		require.NoError(t, w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: int64(len(entries[name])),
+			Mode: 0o600}))
 		_, err := w.Write(entries[name])
 		require.NoError(t, err)
 	}
@@ -372,14 +377,16 @@ func TestNothingIsOverwritten(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrExist)
 	full := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(full, "x"), nil, 0o600))
-	_, err = Restore(RestoreConfig{From: b.file, Dir: full, Identities: []age.Identity{b.key}, Published: b.published()})
+	_, err = Restore(RestoreConfig{From: b.file, Dir: full, Identities: []age.Identity{b.key},
+		Published: b.published()})
 	require.ErrorContains(t, err, "it exists and is not empty; nothing is overwritten")
 }
 
 func TestBackupRefusesLinks(t *testing.T) {
 	b := newBed(t)
 	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(b.dir, "public", "link")))
-	_, err := Make(Config{CA: b.ca, Dir: b.dir, To: filepath.Join(t.TempDir(), "x"), Recipients: []age.Recipient{b.key.Recipient()}})
+	_, err := Make(Config{CA: b.ca, Dir: b.dir, To: filepath.Join(t.TempDir(), "x"),
+		Recipients: []age.Recipient{b.key.Recipient()}})
 	require.ErrorContains(t, err, "it is no plain file")
 }
 
@@ -430,14 +437,14 @@ func churn(c *ca.CA) error {
 	if err != nil {
 		return err
 	}
-	issued, err := c.Issue(ca.Request{Profile: "tla", Identity: id, CSR: csr})
+	issued, err := c.Certificates.Issue(ca.Request{Profile: "tla", Identity: id, CSR: csr})
 	if err != nil {
 		return err
 	}
-	if _, err := c.Revoke(ca.Selection{Serial: issued.Serial}, 4); err != nil {
+	if _, err := c.Revocations.Revoke(ca.Selection{Serial: issued.Serial}, 4); err != nil {
 		return err
 	}
-	_, err = c.PublishCRL()
+	_, err = c.Lists.PublishCRL()
 	return err
 }
 

@@ -11,10 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sample gives an archive that is right, and its entries.
+// sample returns an archive that is right, and its entries.
 func sample(t testing.TB) (good []byte, entries map[string][]byte) {
 	entries = map[string][]byte{"ca/ca.json": []byte("{}"), "ca/public/crl.der": {1, 2, 3}, sealName: {4}}
-	m := Manifest{Format: format, Made: time.Unix(1, 0).UTC(), Key: KeyInside, Files: []File{{Path: "ca.json"}, {Path: "public/crl.der"}}}
+	m := Manifest{Format: format, Made: time.Unix(1, 0).UTC(), Key: KeyInside,
+		Files: []File{{Path: "ca.json"}, {Path: "public/crl.der"}}}
 	for i, file := range m.Files {
 		sum := sumOf(entries[inside+file.Path])
 		m.Files[i].Size, m.Files[i].SHA256 = int64(len(entries[inside+file.Path])), sum

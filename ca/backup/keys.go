@@ -33,7 +33,7 @@ func Recipients(args []string) (all []age.Recipient, err error) {
 	return all, checkKinds(all)
 }
 
-// checkKinds keeps to the kinds whose algorithms docs/ca.md argues for (G5).
+// checkKinds accepts the kinds whose algorithms docs/ca.md argues for (G5), and no others.
 func checkKinds(all []age.Recipient) error {
 	for _, r := range all {
 		switch r.(type) {
@@ -57,7 +57,8 @@ func Identities(file string) ([]age.Identity, error) {
 		return nil, fmt.Errorf("cannot read the identity: %w", err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("cannot use the identity %s: others can read it (mode %04o); it may be compromised; if not, chmod 600 it", file, info.Mode().Perm())
+		return nil, fmt.Errorf("cannot use the identity %s: others can read it (mode %04o); it may be compromised; "+
+			"if not, chmod 600 it", file, info.Mode().Perm())
 	}
 	ids, err := age.ParseIdentities(in)
 	if err != nil {
@@ -66,7 +67,8 @@ func Identities(file string) ([]age.Identity, error) {
 	return ids, nil
 }
 
-// NewKey makes an identity (ML-KEM-768 + X25519) in file and the recipient that belongs to it in file.pub. Neither may exist.
+// NewKey makes an identity (ML-KEM-768 + X25519) in file and the recipient that belongs to it in file.pub. Neither may
+// exist.
 func NewKey(file string) error {
 	id, err := age.GenerateHybridIdentity()
 	if err != nil {
@@ -81,15 +83,16 @@ func NewKey(file string) error {
 // minPassphrase is how many characters a passphrase has at least: six words of a list, or so.
 const minPassphrase = 20
 
-// Passphrase gives the recipient that a passphrase makes (scrypt, N = 2^18).
+// Passphrase returns the recipient that a passphrase makes (scrypt, N = 2^18).
 func Passphrase(text string) (age.Recipient, error) {
 	if len(text) < minPassphrase {
-		return nil, fmt.Errorf("cannot use the passphrase: it has %d characters, want %d or more: take six words or more by dice", len(text), minPassphrase)
+		return nil, fmt.Errorf("cannot use the passphrase: it has %d characters, want %d or more: take six words or "+
+			"more by dice", len(text), minPassphrase)
 	}
 	return age.NewScryptRecipient(text)
 }
 
-// PassphraseIdentity gives the identity that a passphrase makes.
+// PassphraseIdentity returns the identity that a passphrase makes.
 func PassphraseIdentity(text string) (age.Identity, error) {
 	if text == "" {
 		return nil, errors.New("cannot use the passphrase: it is empty")

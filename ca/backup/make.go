@@ -35,8 +35,8 @@ type Made struct {
 	SHA256 string // of the file: to be written down
 }
 
-// Make makes a backup, all of it or nothing, mode 0600. The CA may be in use meanwhile: whoever writes to the books waits while
-// they are copied, readers do not. It needs the issuing CA's key, which signs the manifest.
+// Make makes a backup, all of it or nothing, mode 0600. The CA may be in use meanwhile: whoever writes to the books
+// waits while they are copied, readers do not. It needs the issuing CA's key, which signs the manifest.
 func Make(cfg Config) (made Made, err error) {
 	if _, err := os.Lstat(cfg.To); !errors.Is(err, fs.ErrNotExist) {
 		return made, fmt.Errorf("cannot write the backup %s: %w", cfg.To, errors.Join(err, fs.ErrExist))
@@ -131,7 +131,7 @@ func (m *maker) files() error {
 	})
 }
 
-// stays tells what is not copied: the root, temporary files, locks, and the books themselves, which were.
+// stays reports whether a file is not copied: the root, temporary files, locks, and the books themselves, which were.
 func stays(path string) bool {
 	name := path[strings.LastIndex(path, "/")+1:]
 	return path == "root" || strings.HasPrefix(name, ".") || path == "lock" || strings.HasPrefix(path, "lock-") ||

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/internal/files"
 )
 
@@ -29,7 +29,7 @@ type Manifest struct {
 	Root     string    `json:"root"`   // SHA-256 of the root's certificate, hexadecimal
 	Key      string    `json:"key"`    // of the issuing CA: inside or elsewhere
 	WithRoot bool      `json:"with_root"`
-	ca.Standing
+	store.Standing
 	Files []File `json:"files"` // in the order of the archive
 }
 
@@ -54,7 +54,7 @@ func parseManifest(text []byte) (m Manifest, err error) {
 	return m, nil
 }
 
-// compare wants the files found to be those of the manifest, in its order.
+// compare checks that the files found are those of the manifest, in its order.
 func (m Manifest) compare(found []File) error {
 	if len(found) != len(m.Files) {
 		return fmt.Errorf("it holds %d files and its manifest names %d", len(found), len(m.Files))
@@ -67,14 +67,14 @@ func (m Manifest) compare(found []File) error {
 	return nil
 }
 
-// Bounds of what is read, against a maker of backups who means harm.
+// Bounds of what is read, against a hostile backup.
 const (
 	maxFiles    = 4096
 	maxManifest = 4 << 20
 	maxPath     = 200
 )
 
-// checkPath wants a plain relative path, without names that begin with a dot.
+// checkPath accepts a plain relative path, without names that begin with a dot.
 func checkPath(path string) error {
 	if len(path) > maxPath || !fs.ValidPath(path) || path == "." || strings.ContainsFunc(path, odd) {
 		return errors.New("it holds a file whose path is not plain")

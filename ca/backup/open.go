@@ -13,8 +13,8 @@ import (
 	"tlagate/ca"
 )
 
-// Verify opens a backup and checks it: nothing is missing or altered, the CA signed it, its keys fit its certificates. It
-// writes nothing. The books were checked when they were copied, and the signed hash says that they are the same.
+// Verify opens a backup and checks it: nothing is missing or altered, the CA signed it, its keys fit its certificates.
+// It writes nothing. The books were checked when they were copied, and the signed hash says that they are the same.
 func Verify(file string, identities []age.Identity) (Manifest, error) {
 	kept := memory{}
 	c, err := open(file, identities, kept.keep)
@@ -43,8 +43,8 @@ func open(file string, identities []age.Identity, keep keeper) (*content, error)
 	return readArchive(plain, keep)
 }
 
-// check wants the issuing CA that is in the backup to have signed it, and the keys in it to be the right ones. read gives the
-// content of a small file, nil when there is none.
+// check checks that the issuing CA in the backup signed it, and that the keys in it are the right ones. read returns
+// the content of a small file, nil when there is none.
 func (c *content) check(read func(path string) []byte) error {
 	root, issuing, err := authorities(read)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// content is what was read of an archive: all of it, and its files are those of its manifest. Who signed the manifest is
-// not looked at yet.
+// content is what was read from an archive: all of it, and its files are those of its manifest. Who signed the manifest
+// is not looked at yet.
 type content struct {
 	Manifest
 	text      []byte // the manifest as it was signed
@@ -79,7 +79,7 @@ func (r *reader) complete() error {
 	return nil
 }
 
-// checkHeader wants a plain file: no link, no device, no hole.
+// checkHeader accepts a plain file: no link, no device, no hole.
 func checkHeader(h *tar.Header) error {
 	for key := range h.PAXRecords {
 		if key != "size" {
@@ -128,7 +128,7 @@ func (r *reader) file(path string, size int64) error {
 	return nil
 }
 
-// memory keeps small files, and lets large ones pass.
+// memory keeps small files, and skips large ones.
 type memory map[string]*bytes.Buffer
 
 func (m memory) keep(path string) (io.WriteCloser, error) {

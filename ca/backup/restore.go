@@ -13,27 +13,29 @@ import (
 	"filippo.io/age"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/internal/files"
 )
 
-// RestoreConfig says what CA to make of what backup.
+// RestoreConfig says what CA to make from what backup.
 type RestoreConfig struct {
 	From       string           // the backup
 	Dir        string           // the new CA's directory; must not exist, or be empty
 	Identities []age.Identity   // to open it with
 	Published  []ca.Published   // the newest CRL and ARL that the world has, from as many places as there are
-	AcceptLoss bool             // go on without them, or with stale ones: who was revoked since may be good again
+	AcceptLoss bool             // go on without them, or with stale ones: what was revoked since may be good again
 	Clock      func() time.Time // nil = time.Now
 }
 
-// Restored is a CA that a backup has become.
+// Restored is a CA made from a backup.
 type Restored struct {
 	Manifest
 	Caught ca.Caught
 }
 
-// Restore makes a CA of a backup, all of it or nothing. Before it is there it has passed its self-check and caught up
-// with the lists that the world has (see [ca.CA.CatchUp]): nobody revoked becomes good, unless AcceptLoss. It signs nothing.
+// Restore makes a CA from a backup, all of it or nothing. Before it is there it has passed its self-check and caught up
+// with the lists that the world has (see [ca.Recovery.CatchUp]): nothing revoked becomes good, unless AcceptLoss. It
+// signs nothing.
 func Restore(cfg RestoreConfig) (r Restored, err error) {
 	err = ca.Beside(cfg.Dir, func(draft string) error {
 		c, err := unpack(cfg, draft)
@@ -69,7 +71,7 @@ func unpack(cfg RestoreConfig, draft string) (*content, error) {
 	})
 }
 
-// smallFile gives nil for what cannot be read or is too large for what is looked for.
+// smallFile returns nil for what cannot be read or is too large for what is looked for.
 func smallFile(path string) []byte {
 	in, err := os.Open(path)
 	if err != nil {
@@ -83,7 +85,7 @@ func smallFile(path string) []byte {
 	return text
 }
 
-// create makes a file below dir; its path has been checked. What was public is so again, all else is its owner's.
+// create makes a file below dir; its path has been checked. What was public is public again, all else is its owner's.
 func create(dir, path string) (io.WriteCloser, error) {
 	file := filepath.Join(dir, filepath.FromSlash(path))
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
@@ -110,19 +112,19 @@ type synced struct{ *os.File }
 func (s *synced) Close() error { return errors.Join(s.Sync(), s.File.Close()) }
 
 // revive opens the CA, has it check itself, and brings its books to where the world is.
-func revive(cfg RestoreConfig, dir string, promised ca.Standing) (ca.Caught, error) {
+func revive(cfg RestoreConfig, dir string, promised store.Standing) (ca.Caught, error) {
 	c, err := ca.Open(dir, ca.Options{Clock: cfg.Clock})
 	if err != nil {
 		return ca.Caught{}, err
 	}
 	caught, err := ca.Caught{}, errors.Join(c.SelfCheck(), checkStanding(c, promised))
 	if err == nil {
-		caught, err = c.CatchUp(cfg.Published, cfg.AcceptLoss)
+		caught, err = c.Recovery.CatchUp(cfg.Published, cfg.AcceptLoss)
 	}
 	return caught, errors.Join(err, c.Close())
 }
 
-func checkStanding(c *ca.CA, promised ca.Standing) error {
+func checkStanding(c *ca.CA, promised store.Standing) error {
 	at, err := c.Standing()
 	if err == nil && at != promised {
 		err = fmt.Errorf("the books are at %+v, and the manifest says %+v", at, promised)

@@ -22,7 +22,7 @@ func BenchmarkMillion(b *testing.B) {
 	require.NoError(b, err)
 	defer c.Close()
 	catest.Revoke(b, dir, c.Issuing, pkitest.Million())
-	_, err = c.PublishCRL()
+	_, err = c.Lists.PublishCRL()
 	require.NoError(b, err)
 	var lists []ca.Published
 	for _, name := range []string{"crl.der", "arl.der"} {
@@ -40,12 +40,14 @@ func BenchmarkMillion(b *testing.B) {
 		b.ReportMetric(time.Since(start).Seconds(), "s-copy")
 		require.NoError(b, os.Remove(filepath.Join(work, "copy.db")))
 		start = time.Now()
-		made, err := Make(Config{CA: c, Dir: dir, To: filepath.Join(work, "b.age"), Recipients: []age.Recipient{key.Recipient()}})
+		made, err := Make(Config{CA: c, Dir: dir, To: filepath.Join(work, "b.age"),
+			Recipients: []age.Recipient{key.Recipient()}})
 		require.NoError(b, err)
 		b.ReportMetric(time.Since(start).Seconds(), "s-backup")
 		b.ReportMetric(float64(made.Size)/1e6, "MB")
 		start = time.Now()
-		_, err = Restore(RestoreConfig{From: filepath.Join(work, "b.age"), Dir: filepath.Join(work, "new"), Identities: []age.Identity{key}, Published: lists})
+		_, err = Restore(RestoreConfig{From: filepath.Join(work, "b.age"), Dir: filepath.Join(work, "new"),
+			Identities: []age.Identity{key}, Published: lists})
 		require.NoError(b, err)
 		b.ReportMetric(time.Since(start).Seconds(), "s-restore")
 	}

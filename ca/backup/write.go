@@ -48,7 +48,8 @@ func (a *archive) file(path, from string) error {
 
 // entry writes size octets of in. A file that grows meanwhile (a log) is taken as it was.
 func (a *archive) entry(name string, size int64, in io.Reader) error {
-	header := &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o600, ModTime: a.manifest.Made.Truncate(time.Second)}
+	header := &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o600,
+		ModTime: a.manifest.Made.Truncate(time.Second)}
 	if err := a.out.WriteHeader(header); err != nil {
 		return err
 	}

@@ -12,11 +12,11 @@ import (
 	_ "modernc.org/sqlite" // the database driver
 )
 
-// sqlTime is how the books have their times.
+// sqlTime is the format of times in the books.
 const sqlTime = "2006-01-02 15:04:05-07:00"
 
 // Revoke writes n certificates of issuer into the books of the CA in dir, each revoked a second before the last.
-// They are as long as real ones, and no certificates.
+// They are as long as real ones, but no certificates.
 func Revoke(tb testing.TB, dir string, issuer *x509.Certificate, n int) {
 	tb.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(dir, "ca.db"))

@@ -23,13 +23,13 @@ import (
 	"tlagate/pki/trust"
 )
 
-// This file is the EST server (RFC 7030, RFC 8951): its listener, its paths, and what it gives anyone. estenrol.go issues.
-// docs/enrolment.md, section 3, is the specification.
+// This file is the EST server (RFC 7030, RFC 8951): its listener, its paths, and what it answers anyone. estenrol.go
+// issues. docs/enrolment.md, section 3, is the specification.
 
 // EST bounds the EST server. The zero value is fine.
 type EST struct {
 	Connections int           // at once; 0 = 1024. One from which nothing comes is closed after 10 s
-	Enrolments  int           // at once; more wait a little, then are told to come back; 0 = 16
+	Enrolments  int           // at once; others wait a little, then are told to come back; 0 = 16
 	Failures    int           // unknown codes from one address before it is told that it is too many; 0 = 20
 	FailureTime time.Duration // after which one more is let through; 0 = 3 s
 	Delay       time.Duration // before an unknown code is answered; 0 = 1 s
@@ -82,8 +82,9 @@ func (s *Server) serveEST(l net.Listener) (net.Listener, *http.Server) {
 	party.Certificate = s.staple.certificate
 	// All devices of an operator may come from one address, that of their gateway, which bounds each of them itself.
 	accepting := listen.Config{Party: &party, Log: s.log, Open: true, Handshakes: s.cfg.EST.Connections}
+	public := &files{place: s.cfg.CA.Public, log: s.log, held: map[string]*file{}}
 	return listen.New(l, accepting), &http.Server{
-		Handler:           newESTServer(s.cfg.CA, s.cfg.EST, s.log).handler(&files{place: s.cfg.CA.Public, log: s.log, held: map[string]*file{}}),
+		Handler:           newESTServer(s.cfg.CA, s.cfg.EST, s.log).handler(public),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       estReadTime,
 		WriteTimeout:      estSignTime,
@@ -94,7 +95,7 @@ func (s *Server) serveEST(l net.Listener) (net.Listener, *http.Server) {
 	}
 }
 
-// caller is who is at the other end of a connection.
+// caller is the other end of a connection.
 type caller struct {
 	peer    *trust.Peer            // perhaps anonymous
 	binding func() (string, error) // est.ChannelBinding of the connection
@@ -139,7 +140,8 @@ func (e *estServer) csrattrs(w http.ResponseWriter, _ *http.Request) {
 	answer(w, "application/csrattrs", csrAttributes())
 }
 
-// answer sends DER as RFC 7030 does: base64. The header that says so means nothing (RFC 8951 section 3.1) but to older clients.
+// answer sends DER as RFC 7030 does: base64. The header that says so means nothing (RFC 8951 section 3.1) but to older
+// clients.
 func answer(w http.ResponseWriter, kind string, der []byte) {
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Content-Transfer-Encoding", "base64")
@@ -158,7 +160,8 @@ var (
 	oidP256  = asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}
 )
 
-// certsOnly gives certificates (DER) as a CMS message that signs nothing (RFC 5272 section 4.1, RFC 5652 section 5.1).
+// certsOnly returns certificates (DER) as a CMS message that signs nothing (RFC 5272 section 4.1, RFC 5652 section
+// 5.1).
 func certsOnly(certs ...[]byte) []byte {
 	var out cryptobyte.Builder
 	der.AddSignedData(&out, func(signed *cryptobyte.Builder) {

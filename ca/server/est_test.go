@@ -27,6 +27,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/est"
 	"tlagate/internal/der"
 	"tlagate/pki"
@@ -51,7 +52,8 @@ func newESTBed(t *testing.T, cfg EST) *estBed {
 	}
 	cert, chain := b.issue("pki", "urn:tlagate:op:pki:ca1", "localhost")
 	b.own = chain[0]
-	s, err := New(Config{CA: b.open(), Party: b.party(cert), EST: cfg, Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	s, err := New(Config{CA: b.open(), Party: b.party(cert), EST: cfg,
+		Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	require.NoError(t, err)
 	var on Listeners
 	for _, l := range []*net.Listener{&on.Events, &on.EST} {
@@ -73,7 +75,7 @@ func newESTBed(t *testing.T, cfg EST) *estBed {
 func (b *estBed) invite(urn string, dns ...string) est.Code {
 	id, err := pki.ParseIdentity(urn)
 	require.NoError(b.t, err)
-	codes, err := b.ca.Invite(ca.Guest{Identity: id, DNS: dns, By: "test", Again: true})
+	codes, err := b.ca.Invitations.Invite(ca.Guest{Identity: id, DNS: dns, By: "test", Again: true})
 	require.NoError(b.t, err)
 	return codes[0]
 }
@@ -87,7 +89,8 @@ type device struct {
 
 // connect connects, with or without a certificate, and verifies nothing.
 func (b *estBed) connect(t *testing.T, certs ...tls.Certificate) *device {
-	conn, err := tls.Dial("tcp", b.addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}, Certificates: certs})
+	conn, err := tls.Dial("tcp", b.addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"},
+		Certificates: certs})
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
 	once := func(context.Context, string, string) (net.Conn, error) { return conn, nil }
@@ -154,8 +157,10 @@ func csr(t *testing.T, key crypto.Signer, challenges ...string) string {
 // withChallenges writes the attributes of a request anew, and signs it.
 func withChallenges(t *testing.T, request cryptobyte.String, key crypto.Signer, challenges []string) []byte {
 	var outer, info, version, name, public, algorithm cryptobyte.String
-	require.True(t, request.ReadASN1(&outer, cbasn1.SEQUENCE) && outer.ReadASN1(&info, cbasn1.SEQUENCE) && outer.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) &&
-		info.ReadASN1Element(&version, cbasn1.INTEGER) && info.ReadASN1Element(&name, cbasn1.SEQUENCE) && info.ReadASN1Element(&public, cbasn1.SEQUENCE))
+	require.True(t, request.ReadASN1(&outer, cbasn1.SEQUENCE) && outer.ReadASN1(&info, cbasn1.SEQUENCE) &&
+		outer.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) &&
+		info.ReadASN1Element(&version, cbasn1.INTEGER) && info.ReadASN1Element(&name, cbasn1.SEQUENCE) &&
+		info.ReadASN1Element(&public, cbasn1.SEQUENCE))
 	var tbs cryptobyte.Builder
 	tbs.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		for _, part := range []cryptobyte.String{version, name, public} {
@@ -230,9 +235,11 @@ func TestG2WhatAnyoneGets(t *testing.T) {
 	der, err := base64.StdEncoding.DecodeString(strings.TrimSpace(body))
 	require.NoError(t, err)
 	// SEQUENCE { SEQUENCE { id-ecPublicKey, SET { secp256r1 } }, ecdsa-with-SHA256 }
-	require.Equal(t, "3021"+"3015"+"06072a8648ce3d0201"+"310a"+"06082a8648ce3d030107"+"06082a8648ce3d040302", hex.EncodeToString(der))
+	require.Equal(t, "3021"+"3015"+"06072a8648ce3d0201"+"310a"+"06082a8648ce3d030107"+"06082a8648ce3d040302",
+		hex.EncodeToString(der))
 
-	for path, status := range map[string]int{"/arl.der": 200, "/root.cer": 200, "/issuing.cer": 200, "/crl.der": 404, "/": 404,
+	for path, status := range map[string]int{"/arl.der": 200, "/root.cer": 200, "/issuing.cer": 200, "/crl.der": 404,
+		"/":      404,
 		"/ca.db": 404, estPrefix + "fullcmc": 404, estPrefix + "simpleenroll": 405} {
 		res, _ := d.get(path)
 		require.Equal(t, status, res.StatusCode, path)
@@ -283,27 +290,38 @@ func TestG2EachWordOfRefusal(t *testing.T) {
 		status int
 		word   string
 	}{
-		"no code":                   {request{path: enrol, body: good}, nil, 401, "code_required"},
-		"mistyped":                  {request{path: enrol, body: good, code: typo}, nil, 401, "code_unknown"},
-		"of another PKI":            {request{path: enrol, body: good, code: est.NewCode(b.ca.Root).Text()}, nil, 401, "code_unknown"},
-		"withdrawn":                 {request{path: enrol, body: good, code: withdrawn.Text()}, nil, 401, "code_unknown"},
-		"used":                      {request{path: enrol, body: good, code: used}, nil, 401, "code_used"},
-		"reenrol without":           {request{path: reenrol, body: good}, nil, 401, "certificate_required"},
-		"reenrol with a code":       {request{path: reenrol, body: good, code: code}, nil, 401, "certificate_required"},
-		"another profile":           {request{path: "gateway-server/" + enrol, body: good, code: code}, nil, 403, "wrong_profile"},
+		"no code":  {request{path: enrol, body: good}, nil, 401, "code_required"},
+		"mistyped": {request{path: enrol, body: good, code: typo}, nil, 401, "code_unknown"},
+		"of another PKI": {request{path: enrol, body: good, code: est.NewCode(b.ca.Root).Text()}, nil, 401,
+			"code_unknown"},
+		"withdrawn": {request{path: enrol, body: good, code: withdrawn.Text()}, nil, 401,
+			"code_unknown"},
+		"used":                {request{path: enrol, body: good, code: used}, nil, 401, "code_used"},
+		"reenrol without":     {request{path: reenrol, body: good}, nil, 401, "certificate_required"},
+		"reenrol with a code": {request{path: reenrol, body: good, code: code}, nil, 401, "certificate_required"},
+		"another profile": {request{path: "gateway-server/" + enrol, body: good, code: code}, nil, 403,
+			"wrong_profile"},
 		"another profile, renewing": {request{path: "pdt-client/" + reenrol, body: good}, client, 403, "wrong_profile"},
-		"no such profile":           {request{path: "root/" + enrol, body: good, code: code}, nil, 403, "wrong_profile"},
-		"content type":              {request{path: enrol, body: good, code: code, kind: "text/plain"}, nil, 400, "bad_request"},
-		"no base64":                 {request{path: enrol, body: "*", code: code}, nil, 400, "bad_request"},
-		"empty":                     {request{path: enrol, code: code}, nil, 400, "bad_request"},
-		"no PKCS#10":                {request{path: enrol, body: "AAAA", code: code}, nil, 400, "bad_request"},
-		"too large":                 {request{path: enrol, body: strings.Repeat("\n", estMaxBody) + good, code: code}, nil, 400, "bad_request"},
-		"weak key":                  {request{path: enrol, body: weak, code: code}, nil, 400, "bad_key"},
-		"another's key":             {request{path: enrol, body: csr(t, taken.PrivateKey.(crypto.Signer)), code: code}, nil, 400, "bad_key"},
-		"binding":                   {request{path: enrol, body: csr(t, newKey(t), "AAAA"), code: code}, nil, 400, "bad_binding"},
-		"binding, no base64":        {request{path: enrol, body: csr(t, newKey(t), "*"), code: code}, nil, 400, "bad_binding"},
-		"empty binding":             {request{path: enrol, body: csr(t, newKey(t), ""), code: code}, nil, 400, "bad_binding"},
-		"two bindings":              {request{path: enrol, body: csr(t, newKey(t), "AAAA", "AAAA"), code: code}, nil, 400, "bad_request"},
+		"no such profile": {request{path: "root/" + enrol, body: good, code: code}, nil, 403,
+			"wrong_profile"},
+		"content type": {request{path: enrol, body: good, code: code, kind: "text/plain"}, nil, 400,
+			"bad_request"},
+		"no base64":  {request{path: enrol, body: "*", code: code}, nil, 400, "bad_request"},
+		"empty":      {request{path: enrol, code: code}, nil, 400, "bad_request"},
+		"no PKCS#10": {request{path: enrol, body: "AAAA", code: code}, nil, 400, "bad_request"},
+		"too large": {request{path: enrol, body: strings.Repeat("\n", estMaxBody) + good, code: code},
+			nil, 400, "bad_request"},
+		"weak key": {request{path: enrol, body: weak, code: code}, nil, 400, "bad_key"},
+		"another's key": {request{path: enrol, body: csr(t, taken.PrivateKey.(crypto.Signer)), code: code},
+			nil, 400, "bad_key"},
+		"binding": {request{path: enrol, body: csr(t, newKey(t), "AAAA"), code: code}, nil, 400,
+			"bad_binding"},
+		"binding, no base64": {request{path: enrol, body: csr(t, newKey(t), "*"), code: code}, nil, 400,
+			"bad_binding"},
+		"empty binding": {request{path: enrol, body: csr(t, newKey(t), ""), code: code}, nil, 400,
+			"bad_binding"},
+		"two bindings": {request{path: enrol, body: csr(t, newKey(t), "AAAA", "AAAA"), code: code}, nil,
+			400, "bad_request"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var show []tls.Certificate
@@ -317,7 +335,9 @@ func TestG2EachWordOfRefusal(t *testing.T) {
 			require.Equal(t, row.status == 401, res.Header.Get("WWW-Authenticate") != "")
 		})
 	}
-	b.enrolled(t, request{path: enrol, code: code, header: http.Header{"Content-Transfer-Encoding": {"base64"}}}, newKey(t)) // it is still good
+	// it is still good
+	b.enrolled(t, request{path: enrol, code: code, header: http.Header{"Content-Transfer-Encoding": {"base64"}}},
+		newKey(t))
 	require.NotContains(t, b.log.String(), "PANIC")
 }
 
@@ -352,13 +372,14 @@ func TestC2ARevokedCertificateRenewsNothing(t *testing.T) {
 	d := b.connect(t, *client)
 	_, body := d.get(estPrefix + "cacerts")
 	require.NotEmpty(t, body)
-	b.revoke(chain[0], ca.Hold)
+	b.revoke(chain[0], store.Hold)
 	res, body := d.post(request{path: "simplereenroll", body: csr(t, newKey(t))})
 	require.Equal(t, http.StatusForbidden, res.StatusCode)
 	require.Regexp(t, "^certificate_refused: ", body)
 
 	eventually(t, "the handshake refuses it too", func() bool {
-		conn, err := tls.Dial("tcp", b.addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}, Certificates: []tls.Certificate{*client}})
+		conn, err := tls.Dial("tcp", b.addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"},
+			Certificates: []tls.Certificate{*client}})
 		if err == nil {
 			_ = conn.SetDeadline(time.Now().Add(patience))
 			_, err = conn.Read(make([]byte, 1))
@@ -373,7 +394,8 @@ func TestG2FailuresLockNobodyOut(t *testing.T) {
 	b := newESTBed(t, EST{Failures: 3, FailureTime: time.Hour})
 	code := b.invite(terminal)
 	guess := func() (*http.Response, string) {
-		return b.connect(t).post(request{path: "simpleenroll", code: est.NewCode(b.ca.Root).Text(), body: csr(t, newKey(t))})
+		return b.connect(t).post(request{path: "simpleenroll", code: est.NewCode(b.ca.Root).Text(),
+			body: csr(t, newKey(t))})
 	}
 	for range 3 {
 		_, body := guess()
@@ -418,7 +440,8 @@ func TestC2TheServerProvesItself(t *testing.T) {
 	require.NotEmpty(t, state.OCSPResponse)
 	meet := func() error { // a new device each time
 		store, err := trust.Open(trust.Config{
-			Anchors:    []trust.AnchorFile{{File: b.ca.Public("root.crt"), Practices: []string{"*"}}},
+			Anchors: []trust.AnchorFile{{File: b.ca.Public("root.crt"),
+				Practices: []string{"*"}}},
 			Revocation: revocation.Config{CRLs: []string{b.ca.Public("arl.der")}},
 		})
 		require.NoError(t, err)
@@ -432,9 +455,9 @@ func TestC2TheServerProvesItself(t *testing.T) {
 		return err
 	}
 	require.NoError(t, meet())
-	b.revoke(b.own, ca.Hold)
+	b.revoke(b.own, store.Hold)
 	eventually(t, "it vouches for itself no more", func() bool { return pki.ReasonOf(meet()) == pki.CRLMissing })
-	_, err := b.ca.Release(ca.Selection{Certificate: b.own})
+	_, err := b.ca.Revocations.Release(ca.Selection{Certificate: b.own})
 	require.NoError(t, err)
 	eventually(t, "and again", func() bool { return meet() == nil })
 }
@@ -464,7 +487,8 @@ func TestSP2NoCodeInTheLog(t *testing.T) {
 func FuzzParseRequest(f *testing.F) {
 	key, err := ca.GenerateKey(ca.P256)
 	require.NoError(f, err)
-	plain, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: []string{"a.example"}}, key)
+	plain, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: []string{"a.example"}},
+		key)
 	require.NoError(f, err)
 	f.Add([]byte(base64.StdEncoding.EncodeToString(plain)))
 	f.Add([]byte(" \r\n"))
@@ -485,7 +509,8 @@ func FuzzParseRequest(f *testing.F) {
 func FuzzChallenge(f *testing.F) {
 	key, err := ca.GenerateKey(ca.P256)
 	require.NoError(f, err)
-	plain, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: []string{"a.example"}}, key)
+	plain, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: []string{"a.example"}},
+		key)
 	require.NoError(f, err)
 	req, err := x509.ParseCertificateRequest(plain)
 	require.NoError(f, err)

@@ -46,7 +46,8 @@ var denials = map[ca.Word]estProblem{
 	ca.WrongProfile:       {status: http.StatusForbidden, word: "wrong_profile"},
 	ca.BadRequest:         {status: http.StatusBadRequest, word: "bad_request"},
 	ca.BadKey:             {status: http.StatusBadRequest, word: "bad_key"},
-	ca.KeyTaken:           {status: http.StatusBadRequest, word: "bad_key", text: "this key cannot be certified for you: make a new one"},
+	ca.KeyTaken: {status: http.StatusBadRequest, word: "bad_key",
+		text: "this key cannot be certified for you: make a new one"},
 }
 
 // comeBack is what not_available advises.
@@ -59,7 +60,8 @@ func problemOf(err error) *estProblem {
 	p, known := denials[ca.DeniedFor(err)]
 	switch {
 	case !known:
-		p = estProblem{status: http.StatusServiceUnavailable, word: "not_available", text: "the CA cannot sign now: try again later", after: comeBack}
+		p = estProblem{status: http.StatusServiceUnavailable, word: "not_available",
+			text: "the CA cannot sign now: try again later", after: comeBack}
 	case p.text == "":
 		p.text = err.Error()
 	}
@@ -67,8 +69,8 @@ func problemOf(err error) *estProblem {
 	return &p
 }
 
-// write answers. A 401 asks for a code (RFC 7030 section 3.2.3). Who fails too often has its connection closed: the next try
-// costs it a handshake.
+// write answers. A 401 asks for a code (RFC 7030 section 3.2.3). A caller that fails too often has its connection
+// closed: the next try costs it a handshake.
 func (p *estProblem) write(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
@@ -132,49 +134,56 @@ func (e *estServer) respond(w http.ResponseWriter, r *http.Request, issue func(c
 	issued, err := issue(who)
 	if err != nil {
 		p := problemOf(err)
-		e.log.Warn("enrolment refused", "remote", r.RemoteAddr, "peer", who.peer.Identity.String(), "path", oneLine(r.URL.Path), "reason", p.word, "error", p.Error())
+		e.log.Warn("enrolment refused", "remote", r.RemoteAddr, "peer", who.peer.Identity.String(),
+			"path", oneLine(r.URL.Path), "reason", p.word, "error", p.Error())
 		p.write(w)
 		return
 	}
-	e.log.Info("certificate enrolled", "remote", r.RemoteAddr, "peer", who.peer.Identity.String(), "identity", issued.Identity,
+	e.log.Info("certificate enrolled", "remote", r.RemoteAddr, "peer", who.peer.Identity.String(),
+		"identity", issued.Identity,
 		"profile", issued.Profile, "serial", issued.Serial, "until", issued.NotAfter.Format(time.RFC3339))
 	answer(w, pkcs7Type, certsOnly(issued.Certificate.Raw))
 }
 
-// byCode enrols whom a code invites. A client certificate shown with it changes nothing.
+// byCode enrols the identity that a code invites. A client certificate shown with it changes nothing.
 func (e *estServer) byCode(r *http.Request, who caller, shown string) (*ca.Issued, error) {
 	code, err := est.ParseCode(shown)
 	if err != nil { // the words are about the form of a code, not about this one
 		return nil, e.failed(r, &ca.Denied{Word: ca.CodeUnknown, Err: err})
 	}
-	if _, err := e.ca.CheckCode(code.Hash()); err != nil {
+	if _, err := e.ca.Enrolment.CheckCode(code.Hash()); err != nil {
 		return nil, e.failed(r, err)
 	}
-	return e.certify(r, who, func(csr []byte) (*ca.Issued, error) { return e.ca.Enrol(code.Hash(), r.PathValue("label"), csr) })
+	return e.certify(r, who, func(csr []byte) (*ca.Issued, error) {
+		return e.ca.Enrolment.Enrol(code.Hash(), r.PathValue("label"), csr)
+	})
 }
 
-// failed answers a code that does not do.
+// failed answers a code that is refused.
 //
-// A code's secret has 80 random bits and lives for a day: with ten thousand codes open, a thousand guesses a second find
-// one in some thousand million years. So nothing here keeps codes from being guessed, and nothing may keep a good code from being used:
-// through a gateway a whole fleet has one address, and whoever could have that address locked out would stop all of it. Hence a
-// good code is never counted nor looked at in the light of others' failures. What is bounded is what guessing costs us: each
-// unknown code is answered late, and an address that goes on has its connection closed after each, with too_many. A code that
-// was once good, being expired or used, is nobody's guess and not counted.
+// A code's secret has 80 random bits and lives for a day: with ten thousand codes open, a thousand guesses a second
+// find one in some thousand million years. So nothing here keeps codes from being guessed, and nothing may keep a good
+// code from being used: through a gateway a whole fleet has one address, and whoever could have that address locked out
+// would stop all of it. Hence a good code is never counted nor looked at in the light of others' failures. What is
+// bounded is what guessing costs us: each unknown code is answered late, and an address that goes on has its connection
+// closed after each, with too_many. A code that was once good, being expired or used, is nobody's guess and not
+// counted.
 func (e *estServer) failed(r *http.Request, err error) error {
 	if ca.DeniedFor(err) != ca.CodeUnknown {
 		return err
 	}
 	retry.Sleep(r.Context(), e.delay)
 	if wait := e.failures.Take(listen.SourceOf(r.RemoteAddr)); wait > 0 {
-		p := refuse(http.StatusTooManyRequests, "too_many", "this code is unknown, and too many from your address are: wait, and ask for another")
+		p := refuse(http.StatusTooManyRequests, "too_many",
+			"this code is unknown, and too many from your address are: wait, and ask for another")
 		p.after = wait
 		return p
 	}
 	return err
 }
 
-// byCertificate gives a client certificate's identity another certificate. The handshake has proved the owner; the books are asked again.
+// byCertificate issues another certificate to a client certificate's identity. The handshake has proved the owner; the
+// books are asked again.
 func (e *estServer) byCertificate(r *http.Request, who caller) (*ca.Issued, error) {
 	if wait := e.renewals.Missing(who.peer.Identity.String()); wait > 0 {
 		p := refuse(http.StatusTooManyRequests, "too_many", "this identity has had too many certificates of late")
@@ -182,7 +191,7 @@ func (e *estServer) byCertificate(r *http.Request, who caller) (*ca.Issued, erro
 		return nil, p
 	}
 	issued, err := e.certify(r, who, func(csr []byte) (*ca.Issued, error) {
-		return e.ca.Reenrol(who.peer.Chain[0], r.PathValue("label"), csr)
+		return e.ca.Enrolment.Reenrol(who.peer.Chain[0], r.PathValue("label"), csr)
 	})
 	if err == nil {
 		e.renewals.Take(who.peer.Identity.String())
@@ -191,7 +200,8 @@ func (e *estServer) byCertificate(r *http.Request, who caller) (*ca.Issued, erro
 }
 
 // certify reads the request and has the CA sign, when there is a place.
-func (e *estServer) certify(r *http.Request, who caller, sign func(csr []byte) (*ca.Issued, error)) (*ca.Issued, error) {
+func (e *estServer) certify(r *http.Request, who caller,
+	sign func(csr []byte) (*ca.Issued, error)) (*ca.Issued, error) {
 	csr, err := readRequest(r, who)
 	if err != nil {
 		return nil, err
@@ -204,7 +214,7 @@ func (e *estServer) certify(r *http.Request, who caller, sign func(csr []byte) (
 	return sign(csr)
 }
 
-// enter waits for a place; leave gives it back.
+// enter waits for a place; leave frees it.
 func (e *estServer) enter(ctx context.Context) (leave func(), err error) {
 	select {
 	case e.places <- struct{}{}:

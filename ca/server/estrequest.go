@@ -16,27 +16,29 @@ import (
 	"tlagate/internal/der"
 )
 
-// readRequest gives the request for a certificate (PKCS#10, DER) that is in a body. One that is bound to a connection must be bound
-// to this one. The error is an *estProblem.
+// readRequest returns the request for a certificate (PKCS#10, DER) that is in a body. One that is bound to a connection
+// must be bound to this one. The error is an *estProblem.
 func readRequest(r *http.Request, who caller) ([]byte, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/pkcs10" {
 		return nil, refuse(http.StatusBadRequest, "bad_request", "the Content-Type must be application/pkcs10")
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "bad_request", "the request cannot be read, or is larger than %d octets", estMaxBody)
+		return nil, refuse(http.StatusBadRequest, "bad_request",
+			"the request cannot be read, or is larger than %d octets", estMaxBody)
 	}
 	der, challenge, err := parseRequest(body)
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "bad_request", "%v", err)
 	}
 	if challenge != nil && !bound(challenge, who) {
-		return nil, refuse(http.StatusBadRequest, "bad_binding", "the request's challengePassword is not base64 of this connection's tls-exporter value: it was made for another")
+		return nil, refuse(http.StatusBadRequest, "bad_binding", "the request's challengePassword is not base64 of "+
+			"this connection's tls-exporter value: it was made for another")
 	}
 	return der, nil
 }
 
-// bound says whether a challengePassword is the channel binding of the caller's connection (RFC 7030 section 3.5).
+// bound reports whether a challengePassword is the channel binding of the caller's connection (RFC 7030 section 3.5).
 func bound(challenge []byte, who caller) bool {
 	said, err := base64.StdEncoding.DecodeString(string(challenge))
 	if err != nil {
@@ -46,8 +48,8 @@ func bound(challenge []byte, who caller) bool {
 	return err == nil && subtle.ConstantTimeCompare([]byte(base64.StdEncoding.EncodeToString(said)), []byte(want)) == 1
 }
 
-// parseRequest reads a body: base64 with or without line breaks, whatever a Content-Transfer-Encoding says (RFC 8951 section 3). It gives
-// the request, and the challengePassword in it; nil = there is none.
+// parseRequest reads a body: base64 with or without line breaks, whatever a Content-Transfer-Encoding says (RFC 8951
+// section 3). It returns the request, and the challengePassword in it; nil = there is none.
 func parseRequest(body []byte) (der, challenge []byte, err error) {
 	der, err = decodeBase64(body)
 	if err != nil {
@@ -59,7 +61,8 @@ func parseRequest(body []byte) (der, challenge []byte, err error) {
 	}
 	challenge, ok := challengeIn(csr.RawTBSCertificateRequest)
 	if !ok {
-		return nil, nil, errors.New("the attributes of the certificate request cannot be read, or have several challengePasswords")
+		return nil, nil, errors.New("the attributes of the certificate request cannot be read, or have several " +
+			"challengePasswords")
 	}
 	return der, challenge, nil
 }
@@ -71,13 +74,14 @@ func decodeBase64(text []byte) ([]byte, error) {
 	return out[:n], err
 }
 
-// challengeIn finds the challengePassword (RFC 2985 section 5.4.1) in a CertificationRequestInfo (RFC 2986 section 4); nil = there is
-// none. Not ok: what cannot be read, or is there twice, is not passed over.
+// challengeIn finds the challengePassword (RFC 2985 section 5.4.1) in a CertificationRequestInfo (RFC 2986 section 4);
+// nil = there is none. Not ok: what cannot be read, or is there twice, is not passed over.
 func challengeIn(tbs cryptobyte.String) (found []byte, ok bool) {
 	var info, attributes cryptobyte.String
 	var present bool
 	if !tbs.ReadASN1(&info, cbasn1.SEQUENCE) || !info.SkipASN1(cbasn1.INTEGER) || !info.SkipASN1(cbasn1.SEQUENCE) ||
-		!info.SkipASN1(cbasn1.SEQUENCE) || !info.ReadOptionalASN1(&attributes, &present, der.Context0) || !info.Empty() {
+		!info.SkipASN1(cbasn1.SEQUENCE) || !info.ReadOptionalASN1(&attributes, &present, der.Context0) ||
+		!info.Empty() {
 		return nil, false
 	}
 	for !attributes.Empty() {
@@ -97,7 +101,8 @@ func challengeIn(tbs cryptobyte.String) (found []byte, ok bool) {
 	return found, true
 }
 
-// directoryString reads the only value of a set, in one of the forms whose octets are the text. The result is never nil.
+// directoryString reads the only value of a set, in one of the forms whose octets are the text. The result is never
+// nil.
 func directoryString(values cryptobyte.String) (text []byte, ok bool) {
 	var value cryptobyte.String
 	var tag cbasn1.Tag

@@ -11,8 +11,9 @@ import (
 	"tlagate/ca"
 )
 
-// stapler gives the server's certificate with an OCSP answer about it: a device that enrols has no list and knows no responder
-// (docs/enrolment.md, section 2). The answer that a responder gave (trust.ocsp) goes first; else the issuing CA signs one itself.
+// stapler adds an OCSP answer to the server's certificate: a device that enrols has no list and knows no responder
+// (docs/enrolment.md, section 2). The answer that a responder gave (trust.ocsp) goes first; else the issuing CA signs
+// one itself.
 type stapler struct {
 	ca    *ca.CA
 	inner func() *tls.Certificate
@@ -29,9 +30,9 @@ type stapled struct {
 }
 
 const (
-	stapleLife  = time.Hour        // of an answer: as long may somebody replay it after a revocation
+	stapleLife  = time.Hour        // of an answer: for so long it can be replayed after a revocation
 	stapleRenew = 20 * time.Minute // after which a new one is signed
-	stapleCheck = 10 * time.Second // how often it is seen whether one is due, or the certificate another
+	stapleCheck = 10 * time.Second // how often it checks whether one is due, or the certificate has changed
 )
 
 // certificate fits trust.Party.Certificate. It never waits.
@@ -49,7 +50,8 @@ func (s *stapler) certificate() *tls.Certificate {
 	return &with
 }
 
-// keep signs answers in time, and looks again whenever the books change: a certificate that was revoked is vouched for no more.
+// keep signs answers in time, and looks again whenever the books change: a revoked certificate is no longer vouched
+// for.
 func (s *stapler) keep(ctx context.Context, news func() <-chan struct{}) {
 	tick := time.NewTicker(stapleCheck)
 	defer tick.Stop()
@@ -82,7 +84,7 @@ func (s *stapler) renew(now time.Time) {
 	next, err := s.sign(cert, now)
 	if err != nil {
 		s.log.Error("cannot staple a new OCSP answer: without one, devices that enrol refuse us", "error", err)
-		if ca.DeniedFor(err) != "" { // not a passing trouble
+		if ca.DeniedFor(err) != "" { // no passing failure
 			s.own.Store(nil)
 		}
 		return

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// published is all that the public listener gives out, and its types (RFC 2585).
+// published is all that the public listener serves, and its types (RFC 2585).
 var published = map[string]string{
 	"crl.der":     "application/pkix-crl",
 	"arl.der":     "application/pkix-crl",
@@ -79,7 +79,7 @@ func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", now.info.ModTime(), bytes.NewReader(now.data))
 }
 
-// read gives the present content. Files are replaced whole, by rename, so a new one is another file.
+// read returns the present content. Files are replaced whole, by rename, so a new one is another file.
 func (f *files) read(name string) (*file, error) {
 	info, err := os.Stat(f.place(name))
 	if err != nil {
@@ -87,7 +87,8 @@ func (f *files) read(name string) (*file, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if held := f.held[name]; held != nil && os.SameFile(held.info, info) && held.info.ModTime().Equal(info.ModTime()) && held.info.Size() == info.Size() {
+	if held := f.held[name]; held != nil && os.SameFile(held.info, info) && held.info.ModTime().Equal(info.ModTime()) &&
+		held.info.Size() == info.Size() {
 		return held, nil
 	}
 	now, err := load(f.place(name))

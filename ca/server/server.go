@@ -1,6 +1,6 @@
-// Package server is what `tla-pki serve` runs beside the CA: it tells gateways of revocations the moment they are in
+// Package server is what `tla-pki serve` runs beside the CA: it sends gateways revocations the moment they are in
 // the books, whoever wrote them, publishes CRL, ARL and CA certificates over plain HTTP, signs a new CRL before the
-// old one goes stale, and enrols devices over EST. docs/push.md describes the stream, docs/enrolment.md enrolment.
+// old one expires, and enrols devices over EST. docs/push.md describes the stream, docs/enrolment.md enrolment.
 package server
 
 import (
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/pki"
 	"tlagate/pki/listen"
 	"tlagate/pki/trust"
@@ -25,7 +26,7 @@ type Config struct {
 	Party     *trust.Party  // our server certificate (profile pki), and whom we trust
 	Poll      time.Duration // how often the books are looked at; 0 = 50 ms
 	Heartbeat time.Duration // between two lines of a stream; 0 = 5 s
-	Renew     time.Duration // how often it is seen whether a CRL is due; 0 = 1 min
+	Renew     time.Duration // how often it checks whether a CRL is due; 0 = 1 min
 	Streams   int           // at once; 0 = 512
 	PerPeer   int           // of them of one peer; 0 = 4
 	Public    int           // connections to the public listener at once; 0 = 1024
@@ -37,7 +38,7 @@ type Config struct {
 type Server struct {
 	cfg    Config
 	log    *slog.Logger
-	events *ca.Events
+	events *store.Events
 	staple *stapler // of the EST server
 
 	mu      sync.Mutex // protects the rest
@@ -46,7 +47,7 @@ type Server struct {
 	all     int
 }
 
-// New opens the CA's events. Close ends what it opened.
+// New opens the CA's events. Close closes them.
 func New(cfg Config) (*Server, error) {
 	cfg.Poll = cmp.Or(cfg.Poll, 50*time.Millisecond)
 	cfg.Heartbeat = cmp.Or(cfg.Heartbeat, 5*time.Second)
@@ -56,7 +57,7 @@ func New(cfg Config) (*Server, error) {
 	cfg.Public = cmp.Or(cfg.Public, 1024)
 	cfg.EST = cfg.EST.withDefaults()
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
-	events, err := cfg.CA.OpenEvents()
+	events, err := cfg.CA.Events()
 	if err != nil {
 		return nil, err
 	}
@@ -83,9 +84,11 @@ func (s *Server) Serve(ctx context.Context, on Listeners) error {
 	var running sync.WaitGroup
 	running.Go(func() { s.watch(ctx) })
 	running.Go(func() { s.renew(ctx) })
-	s.run(ctx, stop, &running, listen.New(on.Events, listen.Config{Party: s.cfg.Party, Log: s.log}), s.streamServer(ctx))
+	s.run(ctx, stop, &running, listen.New(on.Events, listen.Config{Party: s.cfg.Party, Log: s.log}),
+		s.streamServer(ctx))
 	if on.Public != nil {
-		s.run(ctx, stop, &running, listen.NewRoom(listen.RoomConfig{Places: s.cfg.Public}).Listener(on.Public), s.publicServer())
+		s.run(ctx, stop, &running, listen.NewRoom(listen.RoomConfig{Places: s.cfg.Public}).Listener(on.Public),
+			s.publicServer())
 	}
 	if on.EST != nil {
 		s.staple.renew(time.Now())
@@ -103,7 +106,8 @@ func (s *Server) Serve(ctx context.Context, on Listeners) error {
 }
 
 // run serves on l until ctx ends, and ends everything when that fails.
-func (s *Server) run(ctx context.Context, stop context.CancelCauseFunc, running *sync.WaitGroup, l net.Listener, server *http.Server) {
+func (s *Server) run(ctx context.Context, stop context.CancelCauseFunc, running *sync.WaitGroup, l net.Listener,
+	server *http.Server) {
 	running.Go(func() {
 		if err := server.Serve(l); ctx.Err() == nil {
 			stop(err)

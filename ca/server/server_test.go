@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/pki"
 	"tlagate/pki/crl"
 	"tlagate/pki/revocation"
@@ -53,7 +54,7 @@ func (b *bed) open() *ca.CA {
 	return c
 }
 
-// issue gives a certificate with its key, and the chain.
+// issue returns a certificate with its key, and the chain.
 func (b *bed) issue(profile, urn string, dns ...string) (*tls.Certificate, []*x509.Certificate) {
 	id, err := pki.ParseIdentity(urn)
 	require.NoError(b.t, err)
@@ -61,7 +62,7 @@ func (b *bed) issue(profile, urn string, dns ...string) (*tls.Certificate, []*x5
 	require.NoError(b.t, err)
 	csr, err := ca.NewCSR(key)
 	require.NoError(b.t, err)
-	issued, err := b.ca.Issue(ca.Request{Profile: profile, Identity: id, DNS: dns, CSR: csr})
+	issued, err := b.ca.Certificates.Issue(ca.Request{Profile: profile, Identity: id, DNS: dns, CSR: csr})
 	require.NoError(b.t, err)
 	out := &tls.Certificate{PrivateKey: key, Leaf: issued.Certificate}
 	for block, rest := pem.Decode(issued.Chain); block != nil; block, rest = pem.Decode(rest) {
@@ -113,8 +114,9 @@ func (b *bed) subscribe(addr string, cert *tls.Certificate) (*push.Subscriber, *
 	_, port, err := net.SplitHostPort(addr)
 	require.NoError(b.t, err)
 	party := b.party(cert)
-	s, err := push.New(push.Config{URL: "https://localhost:" + port, Party: party, Retry: 20 * time.Millisecond, MaxRetry: 50 * time.Millisecond,
-		Spread: time.Hour}) // which keeps the lists out of it
+	s, err := push.New(push.Config{URL: "https://localhost:" + port, Party: party, Retry: 20 * time.Millisecond,
+		MaxRetry: 50 * time.Millisecond,
+		Spread:   time.Hour}) // which keeps the lists out of it
 	require.NoError(b.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -123,8 +125,8 @@ func (b *bed) subscribe(addr string, cert *tls.Certificate) (*push.Subscriber, *
 	return s, party.Trust
 }
 
-func (b *bed) revoke(serial *x509.Certificate, reason ca.Reason) {
-	_, err := b.ca.Revoke(ca.Selection{Certificate: serial}, reason)
+func (b *bed) revoke(serial *x509.Certificate, reason store.Reason) {
+	_, err := b.ca.Revocations.Revoke(ca.Selection{Certificate: serial}, reason)
 	require.NoError(b.t, err)
 }
 
@@ -149,14 +151,14 @@ func TestC2PushedRevocation(t *testing.T) {
 	require.Empty(t, refusedFor(trust, one))
 
 	t.Run("C2 revoked by another program", func(t *testing.T) {
-		b.revoke(one[0], ca.KeyCompromise)
+		b.revoke(one[0], store.KeyCompromise)
 		eventually(t, "the revocation is heard", func() bool { return refusedFor(trust, one) == pki.Revoked })
 		require.Empty(t, refusedFor(trust, two))
 	})
 	t.Run("C2 on hold, and released", func(t *testing.T) {
-		b.revoke(two[0], ca.Hold)
+		b.revoke(two[0], store.Hold)
 		eventually(t, "the hold is heard", func() bool { return refusedFor(trust, two) == pki.Revoked })
-		_, err := b.ca.Release(ca.Selection{Certificate: two[0]})
+		_, err := b.ca.Revocations.Release(ca.Selection{Certificate: two[0]})
 		require.NoError(t, err)
 		eventually(t, "the release is heard", func() bool { return refusedFor(trust, two) == "" })
 	})
@@ -164,7 +166,7 @@ func TestC2PushedRevocation(t *testing.T) {
 		stop()
 		eventually(t, "the loss is noticed", func() bool { return !s.State().Up })
 		require.NotEmpty(t, s.State().Why)
-		b.revoke(two[0], ca.Hold)
+		b.revoke(two[0], store.Hold)
 		b.serve(addr, Config{})
 		eventually(t, "the revocation is heard", func() bool { return refusedFor(trust, two) == pki.Revoked })
 		eventually(t, "the stream is up", func() bool { return s.State().Up })
@@ -177,7 +179,7 @@ func TestC2PushedRevocation(t *testing.T) {
 	})
 	t.Run("C2 a revoked CA takes everybody with it", func(t *testing.T) {
 		_, three := b.issue("tla", "urn:tlagate:cab1:tla:t3")
-		b.revoke(b.ca.Issuing, ca.CACompromise)
+		b.revoke(b.ca.Issuing, store.CACompromise)
 		eventually(t, "the revocation is heard", func() bool { return refusedFor(trust, three) == pki.CARevoked })
 	})
 }
@@ -189,21 +191,27 @@ func TestC2WhoMayListen(t *testing.T) {
 	t.Run("C2 wrong role", func(t *testing.T) {
 		cert, _ := b.issue("tla", terminal)
 		s, _ := b.subscribe(addr, cert)
-		eventually(t, "it is refused", func() bool { return s.State().Why == "cannot listen for revocations: the server answered 403" })
+		eventually(t, "it is refused", func() bool {
+			return s.State().Why == "cannot listen for revocations: the "+
+				"server answered 403"
+		})
 	})
 	t.Run("too many streams of one peer", func(t *testing.T) {
 		cert, _ := b.issue("admin", "urn:tlagate:op:admin:a1")
 		first, _ := b.subscribe(addr, cert)
 		eventually(t, "it listens", func() bool { return first.State().Up })
 		second, _ := b.subscribe(addr, cert)
-		eventually(t, "it is refused", func() bool { return second.State().Why == "cannot listen for revocations: the server answered 429" })
+		eventually(t, "it is refused", func() bool {
+			return second.State().Why == "cannot listen for revocations: "+
+				"the server answered 429"
+		})
 		require.True(t, first.State().Up)
 	})
 	t.Run("C2 a gateway that is revoked itself is cut, and refused in the handshake", func(t *testing.T) {
 		cert, chain := b.issue("gateway-client", gateway)
 		s, _ := b.subscribe(addr, cert)
 		eventually(t, "it listens", func() bool { return s.State().Up })
-		b.revoke(chain[0], ca.KeyCompromise)
+		b.revoke(chain[0], store.KeyCompromise)
 		eventually(t, "it is cut", func() bool { return !s.State().Up })
 		eventually(t, "it is refused", func() bool {
 			return !s.State().Up && len(s.State().Why) > 20 && s.State().Why[:20] == "the peer refused us "
@@ -224,7 +232,11 @@ func TestTheCRLIsRenewed(t *testing.T) {
 	b.serve("127.0.0.1:0", Config{Renew: 10 * time.Millisecond})
 	eventually(t, "a period has passed", func() bool { return number() == 2 })
 	require.NoError(t, os.Remove(b.ca.Public("crl.der")))
-	eventually(t, "the file is gone", func() bool { _, err := os.Stat(b.ca.Public("crl.der")); return err == nil && number() == 3 })
+	eventually(t, "the file is gone", func() bool {
+		_,
+			err := os.Stat(b.ca.Public("crl.der"))
+		return err == nil && number() == 3
+	})
 }
 
 func TestPublic(t *testing.T) {
@@ -269,7 +281,7 @@ func TestPublic(t *testing.T) {
 	}
 	t.Run("a new list", func(t *testing.T) {
 		before, _ := get("GET", "/crl.der")
-		_, err := b.ca.PublishCRL()
+		_, err := b.ca.Lists.PublishCRL()
 		require.NoError(t, err)
 		resp, body := get("GET", "/crl.der", "If-None-Match", before.Header.Get("ETag"))
 		require.Equal(t, 200, resp.StatusCode)
@@ -277,7 +289,8 @@ func TestPublic(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, 2, list.Number().Int64())
 	})
-	for _, path := range []string{"/", "/ca.db", "/../ca.db", "/..%2fca.db", "/crl.pem", "/crl.der/", "//crl.der", "/issuing.key", "/../issuing/issuing.key"} {
+	for _, path := range []string{"/", "/ca.db", "/../ca.db", "/..%2fca.db", "/crl.pem", "/crl.der/", "//crl.der",
+		"/issuing.key", "/../issuing/issuing.key"} {
 		t.Run("nothing else: "+path, func(t *testing.T) {
 			resp, _ := get("GET", path)
 			require.Equal(t, 404, resp.StatusCode)

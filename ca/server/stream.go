@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/pki"
 	"tlagate/pki/trust"
 	"tlagate/push"
@@ -23,10 +23,12 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 	}
 	status, reason, detail := s.refuse(r, peer)
 	if status == 0 && !s.enter(peer.Identity) {
-		status, reason, detail = http.StatusTooManyRequests, "too_many", "This peer, or all together, have as many streams as may be."
+		status, reason = http.StatusTooManyRequests, "too_many"
+		detail = "This peer, or all together, have as many streams as may be."
 	}
 	if status != 0 {
-		s.log.Warn("request refused", "remote", r.RemoteAddr, "peer", peer.Identity.String(), "reason", reason, "detail", detail)
+		s.log.Warn("request refused", "remote", r.RemoteAddr, "peer", peer.Identity.String(), "reason", reason,
+			"detail", detail)
 		problem(w, status, reason, detail)
 		return
 	}
@@ -69,7 +71,8 @@ func problem(w http.ResponseWriter, status int, reason, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"type": "urn:tlagate:problem:" + reason, "status": status, "detail": detail})
+	_ = json.NewEncoder(w).Encode(map[string]any{"type": "urn:tlagate:problem:" + reason, "status": status,
+		"detail": detail})
 }
 
 // enter takes a place; leave gives it back.
@@ -93,7 +96,7 @@ func (s *Server) leave(id pki.Identity) {
 	}
 }
 
-// stream sends events until the peer goes, may no longer listen, or reads too slowly. Nothing is kept for a slow
+// stream sends events until the peer leaves, may no longer listen, or reads too slowly. Nothing is kept for a slow
 // peer: each stream reads the books from where it is.
 func (s *Server) stream(ctx context.Context, w http.ResponseWriter, r *http.Request, peer *trust.Peer) error {
 	out := &writer{w: w, control: http.NewResponseController(w), limit: 2 * s.cfg.Heartbeat}
@@ -129,7 +132,7 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	}
 }
 
-// begin finds where a stream starts, and tells who is new what it cannot know.
+// begin finds where a stream starts, and sends a new peer what it cannot know.
 func (s *Server) begin(ctx context.Context, r *http.Request, out *writer) (after int64, err error) {
 	after, _ = since(r) // refuse has looked
 	last, err := s.events.Last(ctx)
@@ -143,7 +146,7 @@ func (s *Server) begin(ctx context.Context, r *http.Request, out *writer) (after
 	return after, out.events(told)
 }
 
-// send sends the events after an id and gives the last one's.
+// send sends the events after an id and returns the last one's.
 func (s *Server) send(ctx context.Context, out *writer, after int64) (int64, error) {
 	for {
 		events, err := s.events.After(ctx, after, batch)
@@ -160,7 +163,7 @@ func (s *Server) send(ctx context.Context, out *writer, after int64) (int64, err
 	}
 }
 
-func lastID(events []ca.Event, otherwise int64) int64 {
+func lastID(events []store.Event, otherwise int64) int64 {
 	if len(events) == 0 {
 		return otherwise
 	}
@@ -174,7 +177,7 @@ type writer struct {
 	limit   time.Duration
 }
 
-func (w *writer) events(events []ca.Event) error {
+func (w *writer) events(events []store.Event) error {
 	for _, e := range events {
 		if err := w.line(wire(e)); err != nil {
 			return err

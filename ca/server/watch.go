@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"time"
 
-	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/pki"
 	"tlagate/push"
 )
 
-// watch looks at the books and tells the streams when somebody has written. It also believes them itself: a gateway
+// watch looks at the books and wakes the streams when somebody has written. It also acts on them itself: a gateway
 // that is revoked here is refused here at once.
 func (s *Server) watch(ctx context.Context) {
 	w := &watcher{server: s, version: -1}
@@ -57,8 +57,9 @@ func (w *watcher) look(ctx context.Context) error {
 		w.server.believe(events)
 		for _, e := range events {
 			w.at = e.ID
-			if w.version >= 0 { // not what was before us
-				w.server.log.Info("event", "id", e.ID, "kind", string(e.Kind), "identity", e.Identity, "number", fmt.Sprintf("%x", e.Serial))
+			if w.version >= 0 { // not what was written before this start
+				w.server.log.Info("event", "id", e.ID, "kind", string(e.Kind), "identity", e.Identity,
+					"number", fmt.Sprintf("%x", e.Serial))
 			}
 		}
 		more = len(events) == batch
@@ -82,26 +83,26 @@ func (w *watcher) note(ctx context.Context, err error) {
 // batch bounds how many events are read at once.
 const batch = 256
 
-// missed gives what somebody who knows nothing must be told before the events after an id: revoked issuing CAs, whose
-// ARL may be old. The rest from before a list's life is on any CRL that is still good.
-func (s *Server) missed(ctx context.Context) (told []ca.Event, after int64, err error) {
-	if after, err = s.events.Before(ctx, time.Now().Add(-s.cfg.CA.ListLife())); err != nil {
+// missed returns what a peer that knows nothing must be sent before the events after an id: revoked issuing CAs, whose
+// ARL may be old. The rest from before a list's life is on any CRL that is still valid.
+func (s *Server) missed(ctx context.Context) (told []store.Event, after int64, err error) {
+	if after, err = s.events.Before(ctx, time.Now().Add(-s.cfg.CA.Lists.Life())); err != nil {
 		return nil, 0, err
 	}
 	told, err = s.events.RevokedCAs(ctx, after)
 	return told, after, err
 }
 
-func (s *Server) believe(events []ca.Event) {
+func (s *Server) believe(events []store.Event) {
 	for _, e := range events {
 		d, err := wire(e).Denied()
 		if err != nil {
 			continue
 		}
 		switch e.Kind {
-		case ca.EventRevoked:
+		case store.EventRevoked:
 			s.cfg.Party.Trust.Deny(d)
-		case ca.EventReleased:
+		case store.EventReleased:
 			s.cfg.Party.Trust.Allow(d.IssuerKeyID, d.Serial)
 		}
 	}
@@ -115,23 +116,23 @@ func (s *Server) tell() {
 	s.news = make(chan struct{})
 }
 
-// next gives a channel that is closed at the next event. Take it before reading.
+// next returns a channel that is closed at the next event. Take it before reading.
 func (s *Server) next() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.news
 }
 
-// wire gives an event as it travels.
-func wire(e ca.Event) push.Event {
+// wire returns an event as it travels.
+func wire(e store.Event) push.Event {
 	out := push.Event{Type: push.Type(e.Kind), ID: e.ID, Issuer: e.Issuer, Identity: e.Identity, At: &e.At}
 	if !e.Ends.IsZero() {
 		out.Ends = &e.Ends
 	}
 	switch e.Kind {
-	case ca.EventCRL:
+	case store.EventCRL:
 		out.Number = e.Serial.String()
-	case ca.EventRevoked:
+	case store.EventRevoked:
 		out.Reason = e.Reason.String()
 		fallthrough
 	default:
@@ -140,5 +141,5 @@ func wire(e ca.Event) push.Event {
 	return out
 }
 
-// mayListen says who gets events: gateways, and administrators who look.
+// mayListen reports whether a role gets events: gateways, and administrators who look.
 func mayListen(role pki.Role) bool { return role == pki.RoleGateway || role == pki.RoleAdmin }

@@ -50,7 +50,7 @@ func (s *checkCmd) Run(app *cli.App) error {
 type report struct {
 	out   io.Writer
 	wrong bool
-	told  map[string]bool // of whom more need not be said
+	told  map[string]bool // of what no more need be said
 }
 
 // tell prints why something cannot be read; nil = it can.
@@ -75,6 +75,7 @@ func warnOfKey(app *cli.App, database string) {
 	file := filepath.Join(filepath.Dir(database), "issuing", "issuing.key")
 	if f, err := os.Open(file); err == nil {
 		f.Close()
-		fmt.Fprintf(app.Stdout, "note  %-12s this user can read the CA's key %s; run serve as a user who cannot\n", "key", file)
+		fmt.Fprintf(app.Stdout, "note  %-12s this user can read the CA's key %s; run serve as a user who cannot\n",
+			"key", file)
 	}
 }

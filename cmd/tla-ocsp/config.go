@@ -63,18 +63,20 @@ func (c config) checkMetrics() error {
 	return metrics.CheckAddress(c.Metrics)
 }
 
-// responder gives the configuration of the responder, the delegated certificate apart.
+// responder returns the configuration of the responder, without the delegated certificate.
 func (c config) responder(log *slog.Logger) (ocsp.Config, error) {
 	cfg := ocsp.Config{
 		Database: string(c.Database), Path: c.Path, Validity: c.Validity, Poll: c.Poll, Patience: c.Patience,
-		MaxIDs: c.Limits.Certificates, CacheSize: c.Limits.Answers, Connections: c.Limits.Connections, Drain: c.Limits.Drain, Log: log,
+		MaxIDs: c.Limits.Certificates, CacheSize: c.Limits.Answers, Connections: c.Limits.Connections,
+		Drain: c.Limits.Drain, Log: log,
 	}
 	certs, err := pki.ReadCertificates(string(c.Issuer))
 	if err != nil {
 		return cfg, err
 	}
 	if len(certs) != 1 {
-		return cfg, errors.New("cannot tell which CA is meant: issuer holds several certificates, want the issuing CA's alone")
+		return cfg, errors.New("cannot tell which CA is meant: issuer holds several certificates, want the issuing " +
+			"CA's alone")
 	}
 	cfg.Issuer = certs[0]
 	return cfg, nil

@@ -119,22 +119,26 @@ func (s *site) serve() (p *server, url string) {
 // ask has openssl ask about t1 and verify the answer.
 func (s *site) ask(url string) string {
 	s.t.Helper()
-	return s.run("openssl", "ocsp", "-CAfile", "anchors.pem", "-issuer", "ca/public/issuing.crt", "-cert", "t1.crt", "-url", url, "-resp_text")
+	return s.run("openssl", "ocsp", "-CAfile", "anchors.pem", "-issuer", "ca/public/issuing.crt", "-cert", "t1.crt",
+		"-url", url, "-resp_text")
 }
 
-// TestC2RevokeWithTheRealPrograms: tla-pki revokes, openssl hears of it from tla-ocsp; nobody tells tla-ocsp.
+// TestC2RevokeWithTheRealPrograms: tla-pki revokes, openssl learns of it from tla-ocsp, which nobody has notified.
 func TestC2RevokeWithTheRealPrograms(t *testing.T) {
 	s := newSite(t)
 	p, url := s.serve()
 	require.Contains(t, s.ask(url), "t1.crt: good")
 	s.pki("revoke", "--cert", "t1.crt", "--reason", "keyCompromise")
-	require.Eventually(t, func() bool { return strings.Contains(s.ask(url), "Reason: keyCompromise") }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(s.ask(url), "Reason: keyCompromise") }, patience,
+		time.Millisecond)
 
 	s.pki("issue", "-p", "ocsp", "-i", "urn:tlagate:op:ocsp:r1", "--new-key", "-o", "r1", "--force")
 	require.NoError(t, p.Process.Signal(syscall.SIGHUP))
-	require.Eventually(t, func() bool { return strings.Contains(s.ask(url), serialOf(s, "r1.crt")) }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(s.ask(url), serialOf(s, "r1.crt")) }, patience,
+		time.Millisecond)
 	s.write("r1.crt", "broken")
-	require.Eventually(t, func() bool { return strings.Contains(p.logged(), "the old certificate stays in use") }, patience, 5*time.Millisecond,
+	require.Eventually(t, func() bool { return strings.Contains(p.logged(), "the old certificate stays in use") },
+		patience, 5*time.Millisecond,
 		"a changed file is seen without a signal")
 	require.Contains(t, s.ask(url), "t1.crt: revoked")
 
@@ -143,7 +147,7 @@ func TestC2RevokeWithTheRealPrograms(t *testing.T) {
 	require.Contains(t, p.logged(), "msg=stopped")
 }
 
-// serialOf gives a certificate's serial number as -resp_text shows it.
+// serialOf returns a certificate's serial number as -resp_text shows it.
 func serialOf(s *site, file string) string {
 	text := s.run("openssl", "x509", "-in", file, "-noout", "-serial")
 	digits := strings.ToLower(strings.TrimSpace(strings.TrimPrefix(text, "serial=")))
@@ -159,7 +163,8 @@ func TestCheck(t *testing.T) {
 	code, stdout, stderr := s.check()
 	require.Zero(t, code, stderr)
 	for _, want := range []string{
-		`ok    issuer       "TEST tlagate issuing CA", until `, "ok    certificate ", "OCSPSigning, nocheck", "ok    status ",
+		`ok    issuer       "TEST tlagate issuing CA", until `, "ok    certificate ",
+		"OCSPSigning, nocheck", "ok    status ",
 		"ca.db, read-only, 2 certificates", "this user can read the CA's key", "configuration is good",
 	} {
 		require.Contains(t, stdout, want)
@@ -209,7 +214,8 @@ func TestServeIsRefused(t *testing.T) {
 	s.write("ocsp.yaml", strings.ReplaceAll(s.read("ocsp.yaml"), "127.0.0.1:0", l.Addr().String()))
 	var errs bytes.Buffer
 	app := &cli.App{Context: t.Context(), Stdout: io.Discard, Stderr: &errs}
-	require.Equal(t, 1, cli.Run(app, "tla-ocsp", []string{"serve", "-c", filepath.Join(s.dir, "ocsp.yaml")}, &grammar{}, nil))
+	require.Equal(t, 1, cli.Run(app, "tla-ocsp", []string{"serve", "-c", filepath.Join(s.dir, "ocsp.yaml")}, &grammar{},
+		nil))
 	require.Contains(t, errs.String(), "cannot listen on")
 }
 

@@ -30,7 +30,7 @@ func onChange(ctx context.Context, files cli.Identity, f func()) {
 	}
 }
 
-// state tells whether the files are the same as before.
+// state reports whether the files are the same as before.
 type state struct{ cert, key mark }
 
 type mark struct {
@@ -42,7 +42,7 @@ func stateOf(files cli.Identity) state {
 	return state{markOf(string(files.Cert)), markOf(files.Key.File())}
 }
 
-// markOf gives the zero mark for a file that is not there.
+// markOf returns the zero mark for a file that is not there.
 func markOf(file string) mark {
 	info, err := os.Stat(file)
 	if err != nil {

@@ -22,10 +22,10 @@ type backupCmd struct {
 	Dir        string   `short:"d" placeholder:"DIR" env:"TLA_PKI_DIR" help:"The CA's directory."`
 	To         string   `xor:"mode" required:"" placeholder:"FILE" help:"Make a backup in FILE, which must not exist."`
 	Verify     string   `xor:"mode" required:"" placeholder:"FILE" help:"Check the backup FILE; writes nothing."`
-	NewKey     string   `xor:"mode" required:"" placeholder:"FILE" help:"Make a key for backups: FILE opens them (keep it offline), FILE.pub is for --recipient."`
-	Recipient  []string `sep:"none" placeholder:"AGE" help:"Who can open it: an age recipient (age1…), or a file of them; repeat for more."`
+	NewKey     string   `xor:"mode" required:"" placeholder:"FILE" help:"${backup_new_key}"`
+	Recipient  []string `sep:"none" placeholder:"AGE" help:"${backup_recipient}"`
 	Identity   string   `placeholder:"FILE" help:"To check: the age identity that opens it."`
-	Passphrase bool     `help:"A passphrase opens it: asked for at the terminal, else the first line of standard input."`
+	Passphrase bool     `help:"${backup_passphrase}"`
 	WithRoot   bool     `help:"The root's key too: whoever opens the backup can then make any certificate."`
 	Root       string   `placeholder:"DIR" help:"Directory with the root's key, when it is not DIR/root."`
 }
@@ -37,7 +37,8 @@ func (b *backupCmd) Run(app *cli.App) error {
 		if err := backup.NewKey(b.NewKey); err != nil {
 			return err
 		}
-		fmt.Fprintf(app.Stdout, "%[1]s opens backups: keep it offline, twice.\n%[1]s.pub is for --recipient.\n", b.NewKey)
+		fmt.Fprintf(app.Stdout, "%[1]s opens backups: keep it offline, twice.\n%[1]s.pub is for --recipient.\n",
+			b.NewKey)
 		return nil
 	case b.Verify != "":
 		return b.verify(app)
@@ -54,7 +55,8 @@ func (b *backupCmd) make(app *cli.App) error {
 		return err
 	}
 	return caDir{b.Dir, b.Root}.open(app, func(authority *ca.CA) error {
-		made, err := backup.Make(backup.Config{CA: authority, Dir: b.Dir, Root: b.rootDir(), To: b.To, Recipients: recipients})
+		made, err := backup.Make(backup.Config{CA: authority, Dir: b.Dir, Root: b.rootDir(), To: b.To,
+			Recipients: recipients})
 		if err != nil {
 			return err
 		}
@@ -123,7 +125,8 @@ func identities(app *cli.App, file string, asked bool) ([]age.Identity, error) {
 }
 
 func describe(m backup.Manifest) string {
-	return fmt.Sprintf("backup of %q (root %s) of %s\n%d certificates, CRL number %d, ARL number %d, last event %d, %d files",
+	return fmt.Sprintf("backup of %q (root %s) of %s\n%d certificates, CRL number %d, ARL number %d, last event %d, "+
+		"%d files",
 		m.Name, m.Root, stamp.Second(m.Made), m.Certificates, m.CRL, m.ARL, m.Event, len(m.Files))
 }
 

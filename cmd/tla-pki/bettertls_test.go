@@ -40,7 +40,8 @@ func TestBetterTLS(t *testing.T) {
 			if c.FailureIsWarning {
 				continue
 			}
-			chain := suite.WritePEM(t, filepath.Join(dir, fmt.Sprintf("%s-%d", name, c.ID)), "CERTIFICATE", c.Certificates...)
+			chain := suite.WritePEM(t, filepath.Join(dir, fmt.Sprintf("%s-%d", name, c.ID)), "CERTIFICATE",
+				c.Certificates...)
 			judge := verifying(t, "--purpose=server", "--no-revocation", "--anchor="+root, "--dns="+c.Hostname, chain)
 			v := suite.Vector{Name: fmt.Sprintf("%s %d", name, c.ID), Accept: c.Expected == "ACCEPT", Judge: judge}
 			vectors = append(vectors, v)

@@ -87,7 +87,8 @@ func boringChain(t *testing.T, file string) []string {
 	dir, last := t.TempDir(), len(ders)-1
 	args := []string{"--anchor=" + suite.WritePEM(t, filepath.Join(dir, "anchor"), "CERTIFICATE", ders[last])}
 	if last > 1 {
-		args = append(args, "--intermediate="+suite.WritePEM(t, filepath.Join(dir, "cas"), "CERTIFICATE", ders[1:last]...))
+		args = append(args, "--intermediate="+suite.WritePEM(t, filepath.Join(dir, "cas"), "CERTIFICATE",
+			ders[1:last]...))
 	}
 	return append(args, suite.WritePEM(t, filepath.Join(dir, "leaf"), "CERTIFICATE", ders[0]))
 }

@@ -27,17 +27,17 @@ import (
 
 type bundleCmd struct {
 	Sign   bundleSignCmd   `cmd:"" help:"Sign the configuration of a device, or of all devices of a practice and role."`
-	Show   bundleShowCmd   `cmd:"" help:"Print what a bundle says and who signed it. Nobody is asked whether the signer may."`
-	Verify bundleVerifyCmd `cmd:"" help:"Say why a bundle's signer is accepted or refused: exit 0, 1, or 2 if that cannot be told."`
+	Show   bundleShowCmd   `cmd:"" help:"Print what a bundle says and who signed it, not whether the signer may."`
+	Verify bundleVerifyCmd `cmd:"" help:"Say why a bundle's signer is accepted (exit 0), refused (1), or neither (2)."`
 }
 
 type bundleSignCmd struct {
-	In      string   `required:"" placeholder:"FILE" help:"What it says (YAML or JSON; docs/bundle.md). Anchors, ARLs and the policy may be named as files: anchors: [{file: root.crt, practices: [...]}], arls: [{file: arl.pem}], policy: {file: policy.yaml}."`
-	Cert    cli.Path `required:"" placeholder:"FILE" help:"Certificate of the profile bundle, its issuing CA behind it."`
+	In      string   `required:"" placeholder:"FILE" help:"${bundle_in}"`
+	Cert    cli.Path `required:"" placeholder:"FILE" help:"${bundle_cert}"`
 	Key     string   `required:"" placeholder:"KEY" help:"Its key: a file, pkcs11:… or tpm:FILE."`
-	Wrap    string   `name:"wrapping-key" placeholder:"FILE" help:"What a key file is encrypted under: a file or credential:NAME."`
-	Out     string   `required:"" short:"o" placeholder:"FILE" help:"Where to write the bundle: a name ending in .p7m in the gateway's directory of bundles."`
-	Version uint64   `name:"bundle-version" placeholder:"N" help:"Version; default: one above the highest for any of these devices beside the new file."`
+	Wrap    string   `name:"wrapping-key" placeholder:"FILE" help:"${bundle_wrap}"`
+	Out     string   `required:"" short:"o" placeholder:"FILE" help:"${bundle_out}"`
+	Version uint64   `name:"bundle-version" placeholder:"N" help:"${bundle_version}"`
 }
 
 // order is the content as a person writes it.
@@ -95,7 +95,8 @@ func (c *bundleSignCmd) content() (*bundle.Content, error) {
 	if err := cli.LoadYAML(c.In, &o); err != nil {
 		return nil, cli.Usage("%w", err)
 	}
-	content := &bundle.Content{Format: bundle.Format, MinVersion: o.MinVersion, For: o.For, Issued: o.Issued, ValidUntil: o.ValidUntil,
+	content := &bundle.Content{Format: bundle.Format, MinVersion: o.MinVersion, For: o.For,
+		Issued: o.Issued, ValidUntil: o.ValidUntil,
 		Gateways: o.Gateways.Texts(), PdTs: o.PdTs, Access: o.Access, Limits: o.Limits, Sources: o.Sources}
 	if content.Issued.IsZero() {
 		content.Issued = time.Now().UTC().Truncate(time.Second)
@@ -160,7 +161,7 @@ func (o order) addPolicy(c *bundle.Content) error {
 	return nil
 }
 
-// number gives the version, and refuses one that goes back.
+// number returns the version, and refuses one that goes back.
 func (c *bundleSignCmd) number(content *bundle.Content) error {
 	last, err := c.lastVersion(content)
 	if err != nil {
@@ -170,12 +171,14 @@ func (c *bundleSignCmd) number(content *bundle.Content) error {
 		content.Version = last + 1
 	}
 	if content.Version <= last {
-		return fmt.Errorf("cannot sign version %d: %d is there already, and devices refuse what is not above it", content.Version, last)
+		return fmt.Errorf("cannot sign version %d: %d is there already, and devices refuse what is not above it",
+			content.Version, last)
 	}
 	return nil
 }
 
-// lastVersion is the highest of the bundles beside the new file that a device of it may have got. The file itself must be readable, if it is there.
+// lastVersion is the highest of the bundles beside the new file that a device of it may have got. The file itself must
+// be readable, if it is there.
 func (c *bundleSignCmd) lastVersion(content *bundle.Content) (last uint64, err error) {
 	beside, err := filepath.Glob(filepath.Join(filepath.Dir(c.Out), "*"+bundle.Ending))
 	if err != nil {
@@ -226,14 +229,15 @@ func printSigner(w io.Writer, b *bundle.Bundle) {
 	signer := b.Chain[0]
 	id, _ := pki.IdentityOf(signer)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "signer\t%s (not verified: tla-pki bundle verify)\nserial\t%x\nissuer\t%s\nuntil\t%s\n", id, signer.SerialNumber, signer.Issuer, stamp.Second(signer.NotAfter))
+	fmt.Fprintf(table, "signer\t%s (not verified: tla-pki bundle verify)\nserial\t%x\nissuer\t%s\nuntil\t%s\n", id,
+		signer.SerialNumber, signer.Issuer, stamp.Second(signer.NotAfter))
 	table.Flush()
 }
 
 // bundleVerifyCmd has the options of verify that matter for a bundle.
 type bundleVerifyCmd struct {
-	Anchor       []string  `required:"" short:"a" placeholder:"FILE" sep:"none" help:"The root pinned at enrolment; repeat for more."`
-	CRL          []string  `name:"crl" placeholder:"FILE" sep:"none" help:"CRLs and ARLs; repeat for more. The bundle's own ARLs count too."`
+	Anchor       []string  `required:"" short:"a" placeholder:"FILE" sep:"none" help:"${bundle_anchor}"`
+	CRL          []string  `name:"crl" placeholder:"FILE" sep:"none" help:"${bundle_crl}"`
 	OCSP         []string  `name:"ocsp" placeholder:"FILE" sep:"none" help:"OCSP answers, DER; repeat for more."`
 	NoRevocation bool      `help:"Do not ask whether the signer is revoked."`
 	Device       string    `placeholder:"URN" help:"It must be for this device."`

@@ -25,8 +25,8 @@ const (
 
 var fleetColumns = []string{"role", "practice", "name", "dns"}
 
-// inviteFleet makes a code for each row of a file. The place of the codes is made first: codes that could not be written would
-// be lost.
+// inviteFleet makes a code for each row of a file. The place of the codes is made first: codes that could not be
+// written would be lost.
 func (c *inviteCmd) inviteFleet(app *cli.App) error {
 	list, err := c.readFleet()
 	if err != nil {
@@ -40,12 +40,13 @@ func (c *inviteCmd) inviteFleet(app *cli.App) error {
 		return errors.Join(fmt.Errorf("cannot write the codes to %s: %w", c.Out, err), out.Close(), os.Remove(c.Out))
 	}
 	err = c.open(app, func(authority *ca.CA) error {
-		codes, err := authority.Invite(list.guests...)
+		codes, err := authority.Invitations.Invite(list.guests...)
 		if errors.Is(err, ca.ErrHasCertificate) {
 			return fmt.Errorf("%w; nobody is invited: take these rows out, or --again", err)
 		}
 		if errors.Is(err, ca.ErrHasCode) {
-			return fmt.Errorf("%w; nobody is invited, and their codes stay good: take these rows out, or withdraw the codes with --again", err)
+			return fmt.Errorf("%w; nobody is invited, and their codes stay good: take these rows out, or withdraw "+
+				"the codes with --again", err)
 		}
 		if err != nil {
 			return err
@@ -57,7 +58,8 @@ func (c *inviteCmd) inviteFleet(app *cli.App) error {
 		os.Remove(c.Out)
 		return err
 	}
-	fmt.Fprintf(app.Stdout, "%s: %d codes, each good once within %s; keep it secret, and delete it when they are handed out\n", c.Out, len(list.guests), c.TTL)
+	fmt.Fprintf(app.Stdout, "%s: %d codes, each good once within %s; keep it secret, and delete it when they are "+
+		"handed out\n", c.Out, len(list.guests), c.TTL)
 	return nil
 }
 
@@ -78,7 +80,8 @@ func (c *inviteCmd) readFleet() (*fleet, error) {
 	return f, f.read(text, c.guest())
 }
 
-// fleet is a file of devices, as a spreadsheet saves it: a French one puts ";" between columns and a byte order mark before them.
+// fleet is a file of devices, as a spreadsheet saves it: a French one puts ";" between columns and a byte order mark
+// before them.
 type fleet struct {
 	guests []ca.Guest
 	comma  rune
@@ -147,7 +150,8 @@ func (f *fleet) columns(head []string) error {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("its first row does not name the column %s; want %s", strings.Join(missing, ", "), strings.Join(fleetColumns, ","))
+		return fmt.Errorf("its first row does not name the column %s; want %s", strings.Join(missing, ", "),
+			strings.Join(fleetColumns, ","))
 	}
 	return nil
 }
@@ -170,7 +174,8 @@ func (c *inviteCmd) writeFleet(out *os.File, list *fleet, codes []est.Code) erro
 		if c.place() != "" {
 			uri = c.uri(codes[i])
 		}
-		rows = append(rows, []string{string(g.Identity.Role), g.Identity.Practice, g.Identity.Name, strings.Join(g.DNS, " "), codes[i].Text(), uri})
+		rows = append(rows, []string{string(g.Identity.Role), g.Identity.Practice, g.Identity.Name,
+			strings.Join(g.DNS, " "), codes[i].Text(), uri})
 	}
 	if err := w.WriteAll(rows); err != nil {
 		return fmt.Errorf("cannot write the codes, which are lost: invite with --again: %w", err)

@@ -13,17 +13,17 @@ import (
 )
 
 type initCmd struct {
-	Dir         string        `required:"" short:"d" placeholder:"DIR" env:"TLA_PKI_DIR" help:"The CA's directory; must not exist, or be empty."`
-	Name        string        `default:"TEST tlagate" help:"Name of the CA. Production trust stores refuse names that begin with TEST."`
-	URL         string        `name:"url" placeholder:"URL" help:"Where DIR/public will be served; goes into every certificate. A TEST CA needs none."`
+	Dir         string        `required:"" short:"d" placeholder:"DIR" env:"TLA_PKI_DIR" help:"${init_dir}"`
+	Name        string        `default:"TEST tlagate" help:"${init_name}"`
+	URL         string        `name:"url" placeholder:"URL" help:"${init_url}"`
 	OCSPURL     string        `name:"ocsp-url" placeholder:"URL" help:"The OCSP responder; default: URL/ocsp."`
-	Policy      string        `placeholder:"OID" help:"OID of your own arc, above the certificate policies. A TEST CA needs none."`
+	Policy      string        `placeholder:"OID" help:"${init_policy}"`
 	RootKey     string        `enum:"p384,p256,rsa3072,rsa4096" default:"p384" help:"Kind of the root's key: ${enum}."`
-	IssuingKey  string        `enum:"p256,p384,rsa3072,rsa4096" default:"p256" help:"Kind of the issuing CA's key: ${enum}."`
-	RootSpec    string        `name:"root-key-spec" placeholder:"KEY" help:"Where to make the root's key: pkcs11:…, tpm:FILE or a file in the CA's directory; default root/root.key."`
-	IssuingSpec string        `name:"issuing-key-spec" placeholder:"KEY" help:"Where to make the issuing CA's key; default issuing/issuing.key. A token's PIN is asked for, unless its URI has pin-source."`
-	Wrapping    string        `name:"wrapping-key" placeholder:"FILE" help:"Encrypt key files under the secret in FILE, or under systemd's credential:NAME."`
-	CRLPeriod   time.Duration `name:"crl-period" default:"24h" help:"Time between two CRLs; they are valid two hours longer."`
+	IssuingKey  string        `enum:"p256,p384,rsa3072,rsa4096" default:"p256" help:"Kind of the issuing key: ${enum}."`
+	RootSpec    string        `name:"root-key-spec" placeholder:"KEY" help:"${init_root_spec}"`
+	IssuingSpec string        `name:"issuing-key-spec" placeholder:"KEY" help:"${init_issuing_spec}"`
+	Wrapping    string        `name:"wrapping-key" placeholder:"FILE" help:"${init_wrapping}"`
+	CRLPeriod   time.Duration `name:"crl-period" default:"24h" help:"${init_crlperiod}"`
 }
 
 func (c *initCmd) Run(app *cli.App) error {
@@ -63,7 +63,7 @@ func (c *initCmd) offline() string {
 	return "move " + c.Dir + "/root to a medium that is kept offline"
 }
 
-// wrapping gives the wrapping key's name as the CA keeps it, which may be used from any directory.
+// wrapping returns the wrapping key's name as the CA keeps it, which may be used from any directory.
 func (c *initCmd) wrapping() (string, error) {
 	if c.Wrapping == "" || strings.HasPrefix(c.Wrapping, "credential:") {
 		return c.Wrapping, nil

@@ -6,17 +6,18 @@ import (
 	"time"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/keycmd"
 )
 
 type inventoryCmd struct {
 	caDir
-	Files []string `arg:"" optional:"" name:"config" help:"Configuration files, of any of the programs, whose keys are listed too."`
+	Files []string `arg:"" optional:"" name:"config" help:"${inventory_files}"`
 	JSON  bool     `name:"json" help:"As JSON."`
 }
 
-// Run lists, and exits 1 when a key cannot be used.
+// Run lists them, and exits 1 when a key cannot be used.
 func (c *inventoryCmd) Run(app *cli.App) error {
 	now := time.Now()
 	others, err := c.others(now)
@@ -37,7 +38,7 @@ func (c *inventoryCmd) Run(app *cli.App) error {
 	})
 }
 
-// others are the keys of configuration files, read before root becomes whom the CA belongs to.
+// others are the keys of configuration files, read before root becomes the CA's owner.
 func (c *inventoryCmd) others(now time.Time) (list []keycmd.Entry, err error) {
 	for _, file := range c.Files {
 		of, err := keycmd.Of(file, now)
@@ -94,7 +95,7 @@ func judged(list []keycmd.Entry, statuses map[string]string) []keycmd.Entry {
 }
 
 // issuedEntry is a certificate of the books: its key is with its holder.
-func issuedEntry(r ca.Record) keycmd.Entry {
+func issuedEntry(r store.Record) keycmd.Entry {
 	e := keycmd.Entry{Use: r.Profile, Subject: r.Identity, Where: "with its holder", Protection: keycmd.Public,
 		Serial: r.Serial, From: &r.NotBefore, To: &r.NotAfter, Status: status(r)}
 	if cert, err := ca.ParseCertificate([]byte(r.PEM)); err == nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/owner"
 	"tlagate/est"
@@ -23,17 +24,17 @@ type inviteCmd struct {
 	Role     string        `short:"r" placeholder:"ROLE" help:"tla, pdt, gateway or admin."`
 	Practice string        `short:"p" placeholder:"PRACTICE" help:"Practice or operator that the device belongs to."`
 	Name     string        `short:"n" placeholder:"NAME" help:"Its name, one of a kind in practice and role."`
-	DNS      []string      `name:"dns" placeholder:"NAME" help:"DNS name of a pdt or gateway, for its server certificate; repeat for more."`
-	TTL      time.Duration `name:"ttl" default:"24h" help:"How long the code is good; default ${default}."`
-	Again    bool          `help:"Also when the device has a valid certificate already, and, with --csv, an open code, which is withdrawn; to swap a device see replace."`
-	CSV      string        `name:"csv" placeholder:"FILE" help:"Invite a fleet: a file with the columns role,practice,name,dns (names apart by spaces), in any order, separated by comma, semicolon or tab. All or none are invited."`
-	Out      string        `short:"o" placeholder:"FILE" help:"With --csv: where the codes are written, as CSV, for you alone to read."`
+	DNS      []string      `name:"dns" placeholder:"NAME" help:"${invite_dns}"`
+	TTL      time.Duration `name:"ttl" default:"24h" help:"How long the code is valid; default ${default}."`
+	Again    bool          `help:"${invite_again}"`
+	CSV      string        `name:"csv" placeholder:"FILE" help:"${invite_csv}"`
+	Out      string        `short:"o" placeholder:"FILE" help:"${invite_out}"`
 	handing
 }
 
 // handing is how a code gets to its device.
 type handing struct {
-	Gateway string `xor:"place" placeholder:"HOST:PORT" help:"The gateway through which the device enrols; for the command to run there, and the QR code."`
+	Gateway string `xor:"place" placeholder:"HOST:PORT" help:"${invite_gateway}"`
 	PKI     string `name:"pki" xor:"place" placeholder:"HOST:PORT" help:"Or where it reaches the PKI itself."`
 	QR      bool   `name:"qr" help:"Show the code as a QR code too."`
 	QROut   string `name:"qr-out" placeholder:"FILE.png" help:"Write the QR code as an image, for you alone to read."`
@@ -48,9 +49,10 @@ func (c *inviteCmd) Run(app *cli.App) error {
 	}
 	guest := c.guest()
 	return c.open(app, func(authority *ca.CA) error {
-		codes, err := authority.Invite(guest)
+		codes, err := authority.Invitations.Invite(guest)
 		if errors.Is(err, ca.ErrHasCertificate) {
-			return fmt.Errorf("%w; to swap the device: tla-pki replace --identity %s; for a second device under one name: --again", err, guest.Identity)
+			return fmt.Errorf("%w; to swap the device: tla-pki replace --identity %s; for a second device under one "+
+				"name: --again", err, guest.Identity)
 		}
 		if err != nil {
 			return err
@@ -128,7 +130,7 @@ func (h handing) advice(role pki.Role) string {
 	return "run on the device: " + program + " enroll"
 }
 
-// uri gives a code as docs/enrolment.md, section 1, has it.
+// uri returns a code as docs/enrolment.md, section 1, has it.
 func (h handing) uri(code est.Code) string {
 	way := "gateway"
 	if h.PKI != "" {
@@ -145,7 +147,7 @@ type invitationsCmd struct {
 
 func (c *invitationsCmd) Run(app *cli.App) error {
 	return c.open(app, func(authority *ca.CA) error {
-		all, err := authority.Invitations()
+		all, err := authority.Invitations.List()
 		if err != nil {
 			return err
 		}
@@ -162,9 +164,9 @@ func (c *invitationsCmd) Run(app *cli.App) error {
 	})
 }
 
-// invitationJSON adds what a program cannot tell by itself.
+// invitationJSON adds what a program cannot work out by itself.
 type invitationJSON struct {
-	ca.Invitation
+	store.Invitation
 	State string `json:"state"`
 }
 
@@ -172,7 +174,8 @@ func printInvitations(w io.Writer, list []invitationJSON) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tSTATE\tENDS\tBY\tIDENTITY\tDNS\tCERTIFICATE")
 	for _, i := range list {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", i.ID, i.State, stamp.Second(i.Expiry), i.MadeBy, i.Identity, strings.Join(i.DNS, " "), i.Serial)
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", i.ID, i.State, stamp.Second(i.Expiry), i.MadeBy, i.Identity,
+			strings.Join(i.DNS, " "), i.Serial)
 	}
 	return table.Flush()
 }
@@ -184,7 +187,7 @@ type withdrawCmd struct {
 
 func (c *withdrawCmd) Run(app *cli.App) error {
 	return c.open(app, func(authority *ca.CA) error {
-		if err := authority.Withdraw(c.ID); err != nil {
+		if err := authority.Invitations.Withdraw(c.ID); err != nil {
 			return err
 		}
 		app.Log.Info("invitation withdrawn", "id", c.ID, "by", operator())

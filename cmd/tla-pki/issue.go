@@ -14,13 +14,13 @@ import (
 
 type issueCmd struct {
 	caDir
-	Profile  string   `required:"" short:"p" enum:"tla,pdt-client,pdt-server,gateway-client,gateway-server,pki,ocsp,admin,bundle" help:"What the certificate is for: ${enum}."`
-	Identity string   `required:"" short:"i" placeholder:"URN" help:"Whom it is for: urn:tlagate:<practice>:<role>:<name>."`
+	Profile  string   `required:"" short:"p" enum:"${profiles}" help:"What the certificate is for: ${enum}."`
+	Identity string   `required:"" short:"i" placeholder:"URN" help:"${issue_identity}"`
 	DNS      []string `name:"dns" placeholder:"NAME" help:"DNS name of a server; repeat for more."`
-	CSR      string   `name:"csr" xor:"key" required:"" placeholder:"FILE" help:"Certificate request of the device. Only its public key is used."`
-	NewKey   bool     `xor:"key" required:"" help:"Make the key here (labs: a device's key should be made on the device)."`
+	CSR      string   `name:"csr" xor:"key" required:"" placeholder:"FILE" help:"${issue_csr}"`
+	NewKey   bool     `xor:"key" required:"" help:"${issue_new_key}"`
 	KeyType  string   `enum:"p256,p384,rsa3072,rsa4096" default:"p256" help:"Kind of the new key: ${enum}."`
-	Out      string   `required:"" short:"o" placeholder:"PREFIX" help:"Write PREFIX.crt (certificate and issuing CA) and, with --new-key, PREFIX.key."`
+	Out      string   `required:"" short:"o" placeholder:"PREFIX" help:"${issue_out}"`
 	Force    bool     `help:"Replace existing files."`
 	Days     int      `help:"Lifetime; default 398, 90 for ocsp."`
 }
@@ -38,7 +38,8 @@ func (c *issueCmd) Run(app *cli.App) error {
 		if err != nil {
 			return err
 		}
-		issued, err := authority.Issue(ca.Request{Profile: c.Profile, Identity: identity, DNS: c.DNS, CSR: csr, Days: c.Days})
+		issued, err := authority.Certificates.Issue(ca.Request{Profile: c.Profile, Identity: identity, DNS: c.DNS,
+			CSR: csr, Days: c.Days})
 		if err != nil {
 			undo()
 			return err
@@ -59,7 +60,7 @@ func (c *issueCmd) deliver(app *cli.App, issued *ca.Issued) error {
 	return nil
 }
 
-// targetsFree says early what would fail late, after signing.
+// targetsFree reports early what would fail late, after signing.
 func (c *issueCmd) targetsFree() error {
 	if c.Force {
 		return nil
@@ -76,7 +77,7 @@ func (c *issueCmd) targetsFree() error {
 	return nil
 }
 
-// request gives the certificate request. A new key is on disk before anything is signed for it; undo takes it away.
+// request returns the certificate request. A new key is on disk before anything is signed for it; undo takes it away.
 func (c *issueCmd) request() (csr []byte, undo func(), err error) {
 	undo = func() {}
 	if !c.NewKey {

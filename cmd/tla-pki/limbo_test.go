@@ -34,7 +34,8 @@ type limboCase struct {
 // which the file contains.
 var (
 	limboElsewhere = []string{"webpki::", "online::", "bettertls::"}
-	limboOfTheWeb  = []string{"pedantic-public-suffix-wildcard", "pedantic-webpki-subscriber-key", "pedantic-webpki-eku"}
+	limboOfTheWeb  = []string{"pedantic-public-suffix-wildcard", "pedantic-webpki-subscriber-key",
+		"pedantic-webpki-eku"}
 )
 
 // judged reports whether a test asks for what tla-pki verify has an option for.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/internal/stamp"
 )
@@ -53,13 +54,13 @@ func (c *showCmd) Run(app *cli.App) error {
 	})
 }
 
-// recordJSON adds what a program cannot tell by itself.
+// recordJSON adds what a program cannot work out by itself.
 type recordJSON struct {
-	ca.Record
+	store.Record
 	Expired bool `json:"expired"`
 }
 
-func printJSON(w io.Writer, records []ca.Record) error {
+func printJSON(w io.Writer, records []store.Record) error {
 	out := []recordJSON{}
 	for _, r := range records {
 		out = append(out, recordJSON{r, r.Expired(time.Now())})
@@ -73,7 +74,7 @@ func encodeJSON(w io.Writer, list any) error {
 	return encoder.Encode(list)
 }
 
-func printTable(w io.Writer, records []ca.Record) error {
+func printTable(w io.Writer, records []store.Record) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "SERIAL\tSTATUS\tENDS\tPROFILE\tIDENTITY")
 	for _, r := range records {
@@ -82,23 +83,25 @@ func printTable(w io.Writer, records []ca.Record) error {
 	return table.Flush()
 }
 
-func printRecord(w io.Writer, r ca.Record) {
+func printRecord(w io.Writer, r store.Record) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "serial\t%s\nstatus\t%s\nprofile\t%s\nidentity\t%s\nnames\t%s\nfrom\t%s\nuntil\t%s\nissuer key\t%s\n",
-		r.Serial, status(r), r.Profile, r.Identity, strings.Join(r.Names, ", "), stamp.Second(r.NotBefore), stamp.Second(r.NotAfter), r.Issuer)
+	fmt.Fprintf(table, "serial\t%s\nstatus\t%s\nprofile\t%s\nidentity\t%s\nnames\t%s\n",
+		r.Serial, status(r), r.Profile, r.Identity, strings.Join(r.Names, ", "))
+	fmt.Fprintf(table, "from\t%s\nuntil\t%s\nissuer key\t%s\n", stamp.Second(r.NotBefore), stamp.Second(r.NotAfter),
+		r.Issuer)
 	if r.RevokedAt != nil {
 		fmt.Fprintf(table, "revoked\t%s\nreason\t%s\n", stamp.Second(*r.RevokedAt), r.Reason)
 	}
-	if r.Status == ca.Intent {
+	if r.Status == store.Intent {
 		fmt.Fprintln(table, "note\tits issuance was broken off; it may have been signed, so revoke it")
 	}
 	table.Flush()
 	fmt.Fprintf(w, "%s\n", r.PEM)
 }
 
-func status(r ca.Record) string {
+func status(r store.Record) string {
 	switch {
-	case r.Status == ca.Revoked:
+	case r.Status == store.Revoked:
 		return "revoked: " + r.Reason
 	case r.Expired(time.Now()):
 		return "expired"

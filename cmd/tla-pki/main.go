@@ -18,24 +18,24 @@ import (
 type grammar struct {
 	Init        initCmd        `cmd:"" help:"Make a CA: a root that can be kept offline, and an issuing CA."`
 	Issue       issueCmd       `cmd:"" help:"Issue a certificate, from a certificate request or with a new key."`
-	Invite      inviteCmd      `cmd:"" help:"Make a one-time code by which a device enrols, or a file of them for a fleet."`
+	Invite      inviteCmd      `cmd:"" help:"Make a one-time code for a device to enrol, or a file of them."`
 	Invitations invitationsCmd `cmd:"" help:"List the invitations; never their codes."`
 	Withdraw    withdrawCmd    `cmd:"" help:"Make the code of an invitation worthless."`
-	Replace     replaceCmd     `cmd:"" help:"Swap a device: revoke what the old one has, and invite the new one under its name."`
-	Revoke      revokeCmd      `cmd:"" help:"Revoke certificates, for good or on hold, and publish the list that says so."`
-	Release     releaseCmd     `cmd:"" help:"Make certificates on hold good again, and publish the list that says so."`
+	Replace     replaceCmd     `cmd:"" help:"Swap a device: revoke the old one, invite the new one under its name."`
+	Revoke      revokeCmd      `cmd:"" help:"Revoke certificates, for good or on hold, and publish the new list."`
+	Release     releaseCmd     `cmd:"" help:"Make certificates on hold good again, and publish the new list."`
 	CRL         crlCmd         `cmd:"" name:"crl" help:"Publish a new CRL, or the root's ARL."`
-	Status      statusCmd      `cmd:"" help:"Say how the PKI itself stands: its own certificates, its lists, its clock; exit 1 when something wants to be done."`
-	Serve       serveCmd       `cmd:"" help:"Tell gateways of revocations at once, publish the lists over HTTP, renew the CRL, and enrol devices."`
+	Status      statusCmd      `cmd:"" help:"${main_status}"`
+	Serve       serveCmd       `cmd:"" help:"Push revocations to gateways, serve and renew the lists, enrol devices."`
 	List        listCmd        `cmd:"" help:"List every certificate."`
-	Inventory   inventoryCmd   `cmd:"" help:"List every key and certificate: of the CA, of what it issued, and of configuration files."`
+	Inventory   inventoryCmd   `cmd:"" help:"List keys and certificates: the CA's, those issued, configuration files'."`
 	Show        showCmd        `cmd:"" help:"Show the certificates with a serial number or of an identity."`
 	Backup      backupCmd      `cmd:"" help:"Make an encrypted backup of the CA, check one, or make a key for them."`
-	Medium      mediumCmd      `cmd:"" help:"Try a medium before a ceremony counts on it, and say what it cannot do; exit 1 when keys must not be kept there."`
-	Restore     restoreCmd     `cmd:"" help:"Make a CA of a backup, and bring its books to where the published lists are."`
-	Adopt       adoptCmd       `cmd:"" help:"Enter what restored books have lost: certificates issued, or serial numbers to revoke."`
+	Medium      mediumCmd      `cmd:"" help:"${main_medium}"`
+	Restore     restoreCmd     `cmd:"" help:"Make a CA from a backup, and bring its books up to the published lists."`
+	Adopt       adoptCmd       `cmd:"" help:"Enter what restored books have lost: certificates, serial numbers."`
 	Bundle      bundleCmd      `cmd:"" help:"Sign, show and verify the configuration bundles of devices."`
-	Verify      verifyCmd      `cmd:"" help:"Say why a certificate is accepted or refused: exit 0, 1, or 2 if that cannot be told."`
+	Verify      verifyCmd      `cmd:"" help:"Say why a certificate is accepted (exit 0), refused (1), or neither (2)."`
 
 	Audit trail.Command[auditPlace] `cmd:"" help:"Verify or show the audit trace of the CA, DIR/audit.jsonl."`
 
@@ -48,7 +48,7 @@ type caDir struct {
 	Root string `placeholder:"DIR" help:"Directory with the root's key, when it is not DIR/root."`
 }
 
-// auditPlace says whose trace a command is about.
+// auditPlace is the trace that a command is about.
 type auditPlace struct {
 	Dir string `short:"d" placeholder:"DIR" env:"TLA_PKI_DIR" help:"The CA's directory."`
 }
@@ -61,7 +61,8 @@ func (p auditPlace) AuditFile() (string, error) {
 	return ca.AuditFile(p.Dir), nil
 }
 
-// open opens the CA, as whom its directory belongs to when root runs this, and runs f on it. Out are files that f writes elsewhere.
+// open opens the CA, as the directory's owner when root runs this, and runs f on it. Out are files that f writes
+// elsewhere.
 func (d caDir) open(app *cli.App, f func(*ca.CA) error, out ...string) error {
 	if err := becomeOwner(d.Dir, out...); err != nil {
 		return err
@@ -88,5 +89,6 @@ func options() []kong.Option {
 		kong.Description("The device CA of tlagate."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Vars{"log_level": "warn"},
+		help,
 	}
 }

@@ -26,7 +26,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// withToken gives a script a PKCS#11 token, and key: lines for it.
+// withToken returns a script a PKCS#11 token, and key: lines for it.
 func withToken(env *testscript.Env) error {
 	token, err := keystest.MakeToken(env.WorkDir)
 	if err != nil {

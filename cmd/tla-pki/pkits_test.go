@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pkitsCase is a line of vectors.json, which comes with every Go toolchain together with the certificates of NIST PKITS.
+// pkitsCase is a line of vectors.json, which comes with every Go toolchain together with the certificates of NIST
+// PKITS.
 type pkitsCase struct {
 	Name                        string
 	CertPath, CRLPath           []string
@@ -106,7 +107,8 @@ func runPKITS(t *testing.T, cases []pkitsCase, known []string, args func(pkitsCa
 			t.Errorf("%s is accepted: take it off the list", c.Name)
 		}
 	}
-	t.Logf("rightly accepted %d, rightly refused %d, wrongly refused %d (each known), of %d", right[true], right[false], len(refused), len(cases))
+	t.Logf("rightly accepted %d, rightly refused %d, wrongly refused %d (each known), of %d", right[true], right[false],
+		len(refused), len(cases))
 }
 
 func spaced(numbers []string) (list []string) {
@@ -137,7 +139,8 @@ func pkitsArgs(home string, c pkitsCase) []string {
 			args = append(args, "--policy=2.16.840.1.101.3.2.1.48."+n)
 		}
 	}
-	for flag, set := range map[string]bool{"--explicit-policy": c.InitialExplicitPolicy, "--inhibit-mapping": c.InitialPolicyMappingInhibit, "--inhibit-any-policy": c.InitialAnyPolicyInhibit} {
+	for flag, set := range map[string]bool{"--explicit-policy": c.InitialExplicitPolicy,
+		"--inhibit-mapping": c.InitialPolicyMappingInhibit, "--inhibit-any-policy": c.InitialAnyPolicyInhibit} {
 		if set {
 			args = append(args, flag)
 		}

@@ -13,7 +13,7 @@ import (
 	"tlagate/internal/address"
 )
 
-// checkPlace wants a place that may stand in a URI as it is; "" is nowhere, which is fine.
+// checkPlace accepts a place that may stand in a URI as it is, and "", which is nowhere.
 func checkPlace(place string) error {
 	if place == "" {
 		return nil
@@ -28,7 +28,7 @@ func checkPlace(place string) error {
 	return nil
 }
 
-// draw shows a text as a QR code, on the terminal and in a file as is wanted.
+// draw shows a text as a QR code, on the terminal and in a file as asked for.
 func (h handing) draw(w io.Writer, text string) error {
 	code, err := qr.Encode(text, qr.M)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"tlagate/pki"
 )
 
-// renewed is a certificate of the PKI's own that tla-pki serve renews, for the same key.
+// renewed is one of the PKI's own certificates that tla-pki serve renews, for the same key.
 type renewed struct {
 	cli.Identity `yaml:",inline"` // certificate, and its key if that is at hand
 	CSR          cli.Path         `yaml:"csr"` // or a request that the key has signed once
@@ -55,17 +55,19 @@ func (r *renewer) run(ctx context.Context) {
 func (r *renewer) look(now time.Time) {
 	for _, one := range r.list {
 		if err := r.renew(one); err != nil {
-			r.warn(now, string(one.Cert), "one of our own certificates is not renewed", "cert", string(one.Cert), "error", err)
+			r.warn(now, string(one.Cert), "one of our own certificates is not renewed", "cert", string(one.Cert),
+				"error", err)
 		}
 	}
-	own, err := r.ca.Own()
+	own, err := r.ca.Own.List()
 	if err != nil {
 		r.log.Error("cannot see when our own certificates end", "error", err)
 		return
 	}
 	for _, c := range own {
 		if !now.Before(c.RenewalDue()) {
-			r.warn(now, c.Serial, "a certificate of the PKI should be renewed", "profile", c.Profile, "identity", c.Identity,
+			r.warn(now, c.Serial, "a certificate of the PKI should be renewed", "profile", c.Profile,
+				"identity", c.Identity,
 				"serial", c.Serial, "until", stamp.Instant(c.NotAfter))
 		}
 	}
@@ -79,27 +81,28 @@ func (r *renewer) warn(now time.Time, about, text string, attrs ...any) {
 	}
 }
 
-// renew replaces the certificate's file, when it is time. Whoever uses it reads it again when it changes.
+// renew replaces the certificate's file, when it is time. Its users read it again when it changes.
 func (r *renewer) renew(one renewed) error {
 	chain, err := pki.ReadCertificates(string(one.Cert))
 	if err != nil {
 		return err
 	}
-	if _, due, err := r.ca.Due(chain[0]); err != nil || !due {
+	if _, due, err := r.ca.Own.Due(chain[0]); err != nil || !due {
 		return err
 	}
 	csr, err := one.request()
 	if err != nil {
 		return fmt.Errorf("cannot ask for the next certificate: %w", err)
 	}
-	issued, err := r.ca.Renew(chain[0], csr)
+	issued, err := r.ca.Own.Renew(chain[0], csr)
 	if err != nil {
 		return err
 	}
 	if err := ca.Replace(string(one.Cert), issued.Chain, 0o644); err != nil {
 		return err
 	}
-	r.log.Info("one of our own certificates is renewed", "cert", string(one.Cert), "serial", issued.Serial, "until", stamp.Instant(issued.NotAfter))
+	r.log.Info("one of our own certificates is renewed", "cert", string(one.Cert), "serial", issued.Serial,
+		"until", stamp.Instant(issued.NotAfter))
 	return nil
 }
 
@@ -110,7 +113,8 @@ func (r renewed) request() ([]byte, error) {
 	case r.CSR != "":
 		return os.ReadFile(string(r.CSR))
 	}
-	key, err := keys.Open(r.Key, keys.Config{WrappingKey: string(r.WrappingKey)}) // nobody is there to be asked for a PIN
+	// nobody is there to be asked for a PIN
+	key, err := keys.Open(r.Key, keys.Config{WrappingKey: string(r.WrappingKey)})
 	if err != nil {
 		return nil, err
 	}

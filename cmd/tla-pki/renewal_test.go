@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/keys"
 	"tlagate/pki"
@@ -36,7 +37,7 @@ func newAgingPKI(t *testing.T) *agingPKI {
 	return p
 }
 
-// issue gives a certificate with its key and the request for it.
+// issue returns a certificate with its key and the request for it.
 func (p *agingPKI) issue(profile, identity string, dns ...string) renewed {
 	p.t.Helper()
 	key, err := ca.GenerateKey(ca.P256)
@@ -45,7 +46,7 @@ func (p *agingPKI) issue(profile, identity string, dns ...string) renewed {
 	require.NoError(p.t, err)
 	id, err := pki.ParseIdentity(identity)
 	require.NoError(p.t, err)
-	issued, err := p.ca.Issue(ca.Request{Profile: profile, Identity: id, DNS: dns, CSR: csr})
+	issued, err := p.ca.Certificates.Issue(ca.Request{Profile: profile, Identity: id, DNS: dns, CSR: csr})
 	require.NoError(p.t, err)
 	text, err := ca.MarshalKey(key)
 	require.NoError(p.t, err)
@@ -53,7 +54,8 @@ func (p *agingPKI) issue(profile, identity string, dns ...string) renewed {
 	require.NoError(p.t, os.WriteFile(at(".crt"), issued.Chain, 0o644))
 	require.NoError(p.t, os.WriteFile(at(".key"), text, 0o600))
 	require.NoError(p.t, os.WriteFile(at(".csr"), csr, 0o644))
-	return renewed{Identity: cli.Identity{Cert: cli.Path(at(".crt")), Key: keys.Spec(at(".key"))}, CSR: cli.Path(at(".csr"))}
+	return renewed{Identity: cli.Identity{Cert: cli.Path(at(".crt")), Key: keys.Spec(at(".key"))},
+		CSR: cli.Path(at(".csr"))}
 }
 
 func (p *agingPKI) end(r renewed) time.Time {
@@ -66,9 +68,9 @@ func (p *agingPKI) end(r renewed) time.Time {
 
 func (p *agingPKI) later(days int) {
 	p.now = p.now.AddDate(0, 0, days)
-	_, err := p.ca.TrustClock()
+	_, err := p.ca.Clock.Trust()
 	require.NoError(p.t, err)
-	_, err = p.ca.PublishCRL()
+	_, err = p.ca.Lists.PublishCRL()
 	require.NoError(p.t, err)
 }
 
@@ -80,7 +82,8 @@ func TestG2ThePKIRenewsItsOwn(t *testing.T) {
 	byKey := p.issue("pki", "urn:tlagate:op:pki:p1", "pki.example.org")
 	byKey.CSR = ""
 	p.issue("gateway-client", "urn:tlagate:op:gateway:g1")
-	r := &renewer{ca: p.ca, list: []renewed{byRequest, byKey}, log: slog.New(slog.NewTextHandler(&p.log, nil)), told: map[string]time.Time{}}
+	r := &renewer{ca: p.ca, list: []renewed{byRequest, byKey}, log: slog.New(slog.NewTextHandler(&p.log, nil)),
+		told: map[string]time.Time{}}
 	ocspEnd, pkiEnd := p.end(byRequest), p.end(byKey)
 
 	p.later(58)
@@ -128,7 +131,7 @@ func TestG2NoRenewalOfWhatIsNotOurs(t *testing.T) {
 	require.ErrorContains(t, r.renew(device), "renews its own")
 	chain, err := pki.ReadCertificates(string(ocsp.Cert))
 	require.NoError(t, err)
-	_, err = p.ca.Revoke(ca.Selection{Certificate: chain[0]}, ca.KeyCompromise)
+	_, err = p.ca.Revocations.Revoke(ca.Selection{Certificate: chain[0]}, store.KeyCompromise)
 	require.NoError(t, err)
 	require.ErrorContains(t, r.renew(ocsp), "was revoked (keyCompromise)")
 	require.NoError(t, r.renew(bundle), "it has more than a third left")

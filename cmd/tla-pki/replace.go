@@ -6,22 +6,23 @@ import (
 	"time"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/pki"
 )
 
 type replaceCmd struct {
 	caDir
-	Identity string        `required:"" short:"i" placeholder:"URN" help:"The device that another takes the place of."`
-	Reason   string        `default:"superseded" help:"Why the old one's certificates are revoked, as for revoke; default ${default}. keyCompromise if it was lost or stolen."`
-	DNS      []string      `name:"dns" placeholder:"NAME" help:"DNS names of the new one; default: those of the old one."`
-	TTL      time.Duration `name:"ttl" default:"24h" help:"How long the code is good; default ${default}."`
+	Identity string        `required:"" short:"i" placeholder:"URN" help:"The device to be replaced."`
+	Reason   string        `default:"superseded" help:"${replace_reason}"`
+	DNS      []string      `name:"dns" placeholder:"NAME" help:"${replace_dns}"`
+	TTL      time.Duration `name:"ttl" default:"24h" help:"How long the code is valid; default ${default}."`
 	handing
 }
 
 // Run revokes what the old device has, and prints a code for the new one.
 func (c *replaceCmd) Run(app *cli.App) error {
-	reason, err := ca.ParseReason(c.Reason)
+	reason, err := store.ParseReason(c.Reason)
 	if err != nil {
 		return cli.Usage("cannot replace: %w", err)
 	}
@@ -36,10 +37,11 @@ func (c *replaceCmd) Run(app *cli.App) error {
 	return c.open(app, func(authority *ca.CA) error { return c.replace(app, authority, guest, reason) }, c.QROut)
 }
 
-func (c *replaceCmd) replace(app *cli.App, authority *ca.CA, guest ca.Guest, reason ca.Reason) error {
-	revoked, code, err := authority.Replace(guest, reason)
+func (c *replaceCmd) replace(app *cli.App, authority *ca.CA, guest ca.Guest, reason store.Reason) error {
+	revoked, code, err := authority.Invitations.Replace(guest, reason)
 	if err == nil {
-		app.Log.Info("replaced", "identity", guest.Identity.String(), "by", guest.By, "revoked", len(revoked), "reason", reason.String())
+		app.Log.Info("replaced", "identity", guest.Identity.String(), "by", guest.By, "revoked", len(revoked),
+			"reason", reason.String())
 		err = c.handing.show(app.Stdout, guest.Identity, c.TTL, code)
 	}
 	for _, r := range revoked {

@@ -11,6 +11,7 @@ import (
 
 	"tlagate/ca"
 	"tlagate/ca/backup"
+	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/internal/address"
 	"tlagate/internal/stamp"
@@ -19,14 +20,14 @@ import (
 
 type restoreCmd struct {
 	From       string   `required:"" placeholder:"FILE" help:"The backup."`
-	Dir        string   `required:"" short:"d" placeholder:"DIR" help:"The new CA's directory; must not exist, or be empty."`
+	Dir        string   `required:"" short:"d" placeholder:"DIR" help:"${restore_dir}"`
 	Identity   string   `placeholder:"FILE" help:"The age identity that opens the backup."`
-	Passphrase bool     `help:"A passphrase opens it: asked for at the terminal, else the first line of standard input."`
-	Published  []string `sep:"none" placeholder:"FILE|URL" help:"The newest CRL and the newest ARL that the world has, as file or http URL; repeat for each, from as many places as there are."`
-	AcceptLoss bool     `help:"Go on without them, or with stale ones: who was revoked since the backup may be good again."`
+	Passphrase bool     `help:"${restore_passphrase}"`
+	Published  []string `sep:"none" placeholder:"FILE|URL" help:"${restore_published}"`
+	AcceptLoss bool     `help:"${restore_accept_loss}"`
 }
 
-// Run makes a CA of a backup.
+// Run makes a CA from a backup.
 func (r *restoreCmd) Run(app *cli.App) error {
 	ids, err := identities(app, r.Identity, r.Passphrase)
 	if err != nil {
@@ -39,10 +40,12 @@ func (r *restoreCmd) Run(app *cli.App) error {
 	if err := becomeOwner(r.Dir); err != nil {
 		return err
 	}
-	restored, err := backup.Restore(backup.RestoreConfig{From: r.From, Dir: r.Dir, Identities: ids, Published: lists, AcceptLoss: r.AcceptLoss})
+	restored, err := backup.Restore(backup.RestoreConfig{From: r.From, Dir: r.Dir, Identities: ids, Published: lists,
+		AcceptLoss: r.AcceptLoss})
 	if err != nil {
 		if !r.AcceptLoss {
-			return fmt.Errorf("%w\ngive the newest CRL and ARL that any web server, gateway or TLA has with --published; --accept-loss goes on without", err)
+			return fmt.Errorf("%w\ngive the newest CRL and ARL that any web server, gateway or TLA has with "+
+				"--published; --accept-loss goes on without", err)
 		}
 		return err
 	}
@@ -57,14 +60,18 @@ func (r *restoreCmd) report(app *cli.App, restored backup.Restored) {
 	caught := restored.Caught
 	fmt.Fprintf(app.Stdout, "%s: %s\n", r.Dir, describe(restored.Manifest))
 	for _, l := range caught.Lists {
-		fmt.Fprintf(app.Stdout, "published list number %d of %s, %d revoked: taken over\n", l.Number, stamp.Second(l.ThisUpdate), l.Entries)
+		fmt.Fprintf(app.Stdout, "published list number %d of %s, %d revoked: taken over\n", l.Number,
+			stamp.Second(l.ThisUpdate), l.Entries)
 	}
-	fmt.Fprintf(app.Stdout, "revoked now by these lists: %d that the books knew, %d that they had lost\n", caught.Revoked, caught.Lost)
+	fmt.Fprintf(app.Stdout, "revoked now by these lists: %d that the books knew, %d that they had lost\n",
+		caught.Revoked, caught.Lost)
 	for _, held := range caught.Held {
-		fmt.Fprintf(app.Stdout, "still on hold, though not on the newest list: %s of %s; release it if that is right\n", held.Serial, held.Identity)
+		fmt.Fprintf(app.Stdout, "still on hold, though not on the newest list: %s of %s; release it if that is right\n",
+			held.Serial, held.Identity)
 	}
 	for _, gap := range caught.Gaps {
-		app.Log.Warn("LOSS ACCEPTED: certificates revoked after the backup may be good again; compare with the gateways' logs and revoke them anew", "why", gap)
+		app.Log.Warn("LOSS ACCEPTED: certificates revoked after the backup may be good again; compare with the "+
+			"gateways' logs and revoke them anew", "why", gap)
 	}
 	fmt.Fprintf(app.Stdout, `Next:
 1. compare the root's SHA-256 above with the ceremony's record
@@ -124,14 +131,14 @@ func fetch(ctx context.Context, source string) ([]byte, error) {
 
 type adoptCmd struct {
 	caDir
-	Certs   []string `arg:"" optional:"" name:"cert" help:"Files with certificates that this CA signed and its restored books do not know."`
-	Revoked []string `sep:"none" placeholder:"HEX" help:"Revoke a serial number that the books may not know, as a gateway's log has it; repeat for more. Publish with tla-pki crl."`
+	Certs   []string `arg:"" optional:"" name:"cert" help:"${restore_certs}"`
+	Revoked []string `sep:"none" placeholder:"HEX" help:"${restore_revoked}"`
 	Reason  string   `default:"unspecified" help:"Why those are revoked."`
 }
 
 // Run completes restored books.
 func (a *adoptCmd) Run(app *cli.App) error {
-	reason, err := ca.ParseReason(a.Reason)
+	reason, err := store.ParseReason(a.Reason)
 	if err != nil {
 		return cli.Usage("cannot revoke: %w", err)
 	}
@@ -140,7 +147,7 @@ func (a *adoptCmd) Run(app *cli.App) error {
 	}
 	return a.open(app, func(authority *ca.CA) error {
 		for _, serial := range a.Revoked {
-			if err := authority.RevokeLost(serial, reason); err != nil {
+			if err := authority.Recovery.RevokeLost(serial, reason); err != nil {
 				return err
 			}
 			fmt.Fprintf(app.Stdout, "revoked %s: %s; not published yet: run tla-pki crl\n", serial, reason)
@@ -160,10 +167,11 @@ func adopt(app *cli.App, authority *ca.CA, file string) error {
 	if err != nil {
 		return cli.Usage("%w", err)
 	}
-	record, err := authority.Adopt(certs[0])
+	record, err := authority.Recovery.Adopt(certs[0])
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(app.Stdout, "adopted %s certificate %s of %s: %s\n", record.Profile, record.Serial, record.Identity, status(record))
+	fmt.Fprintf(app.Stdout, "adopted %s certificate %s of %s: %s\n", record.Profile, record.Serial, record.Identity,
+		status(record))
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/internal/stamp"
 	"tlagate/pki"
@@ -34,12 +35,12 @@ func (s selection) read() (ca.Selection, error) {
 type revokeCmd struct {
 	caDir
 	selection
-	Reason string `required:"" help:"Why: unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation, certificateHold, privilegeWithdrawn or aACompromise. Only certificateHold can be undone, by release."`
-	NoCRL  bool   `name:"no-crl" help:"Do not publish the list now; until 'tla-pki crl' does, only who listens to 'tla-pki serve' knows."`
+	Reason string `required:"" help:"${revoke_reason}"`
+	NoCRL  bool   `name:"no-crl" help:"${revoke_no_crl}"`
 }
 
 func (c *revokeCmd) Run(app *cli.App) error {
-	reason, err := ca.ParseReason(c.Reason)
+	reason, err := store.ParseReason(c.Reason)
 	if err != nil {
 		return cli.Usage("cannot revoke: %w", err)
 	}
@@ -50,9 +51,10 @@ func (c *revokeCmd) Run(app *cli.App) error {
 	return c.open(app, func(authority *ca.CA) error { return c.revoke(app, authority, which, reason) })
 }
 
-func (c *revokeCmd) revoke(app *cli.App, authority *ca.CA, which ca.Selection, reason ca.Reason) error {
-	revoked, failure := authority.Revoke(which, reason) // what is revoked is announced, whatever failed besides
-	kinds := map[bool]bool{}                            // whether the ARL, the CRL has something new to say
+func (c *revokeCmd) revoke(app *cli.App, authority *ca.CA, which ca.Selection, reason store.Reason) error {
+	// what is revoked is announced, whatever failed besides
+	revoked, failure := authority.Revocations.Revoke(which, reason)
+	kinds := map[bool]bool{} // whether the ARL, the CRL has something new to say
 	for _, r := range revoked {
 		fmt.Fprintf(app.Stdout, "revoked %s certificate %s of %s: %s\n", r.Profile, r.Serial, r.Identity, r.Reason)
 		kinds[r.IsCA()] = true
@@ -82,7 +84,7 @@ func (c *releaseCmd) Run(app *cli.App) error {
 		return err
 	}
 	return c.open(app, func(authority *ca.CA) error {
-		released, err := authority.Release(which)
+		released, err := authority.Revocations.Release(which)
 		if err != nil {
 			return err
 		}
@@ -96,8 +98,8 @@ func (c *releaseCmd) Run(app *cli.App) error {
 type crlCmd struct {
 	caDir
 	ARL   bool   `name:"arl" help:"The root's list of revoked issuing CAs; needs the root's key."`
-	Right bool   `name:"clock-is-right" help:"Go by the clock although it is far beyond the last list's end, or before its beginning: you have compared it with another one. Codes of the future are withdrawn; certificates of the future are listed."`
-	Out   string `short:"o" placeholder:"FILE" help:"Write it to FILE too: as PEM, or as DER when it ends in .der or .crl."`
+	Right bool   `name:"clock-is-right" help:"${revoke_right}"`
+	Out   string `short:"o" placeholder:"FILE" help:"${revoke_out}"`
 }
 
 func (c *crlCmd) Run(app *cli.App) error {
@@ -111,9 +113,9 @@ func (c *crlCmd) Run(app *cli.App) error {
 	}, c.Out)
 }
 
-// trustClock tells what a clock that ran ahead has left.
+// trustClock trusts the clock, and lists what one that ran ahead has left.
 func trustClock(app *cli.App, authority *ca.CA) error {
-	found, err := authority.TrustClock()
+	found, err := authority.Clock.Trust()
 	for _, i := range found.Withdrawn {
 		fmt.Fprintf(app.Stdout, "withdrawn: invitation %d of %s, made in the future\n", i.ID, i.Identity)
 	}
@@ -126,9 +128,9 @@ func trustClock(app *cli.App, authority *ca.CA) error {
 
 // publish signs a new list, and copies it to out when that is named.
 func publish(app *cli.App, authority *ca.CA, arl bool, out string) error {
-	name, sign := "crl", authority.PublishCRL
+	name, sign := "crl", authority.Lists.PublishCRL
 	if arl {
-		name, sign = "arl", authority.PublishARL
+		name, sign = "arl", authority.Lists.PublishARL
 	}
 	list, err := sign()
 	if err != nil {

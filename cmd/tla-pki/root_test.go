@@ -27,7 +27,8 @@ func TestG2RootKeepsTheBooksTheirOwners(t *testing.T) {
 	}
 	for _, args := range [][]string{
 		{"init", "-d", ca},
-		{"issue", "-d", ca, "-p", "tla", "-i", "urn:tlagate:cab1:tla:t1", "--new-key", "-o", filepath.Join(state, "t1")},
+		{"issue", "-d", ca, "-p", "tla", "-i", "urn:tlagate:cab1:tla:t1", "--new-key", "-o",
+			filepath.Join(state, "t1")},
 		{"revoke", "-d", ca, "--identity", "urn:tlagate:cab1:tla:t1", "--reason", "superseded"},
 		{"invite", "-d", ca, "-r", "tla", "-p", "cab1", "-n", "t2"},
 		{"list", "-d", ca},
@@ -44,7 +45,8 @@ func TestG2RootKeepsTheBooksTheirOwners(t *testing.T) {
 	require.NoError(t, err, out)
 	require.Contains(t, out, "alice as ", "sudo's caller stays in the books")
 
-	out, err = asRoot("issue", "-d", ca, "-p", "tla", "-i", "urn:tlagate:cab1:tla:t3", "--new-key", "-o", filepath.Join(dir, "t3"))
+	out, err = asRoot("issue", "-d", ca, "-p", "tla", "-i", "urn:tlagate:cab1:tla:t3", "--new-key", "-o",
+		filepath.Join(dir, "t3"))
 	require.Error(t, err)
 	require.Contains(t, out, "run this as an account that may write to both")
 	out, err = asRoot("list", "-d", ca)

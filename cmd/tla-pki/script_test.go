@@ -9,7 +9,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// exits runs a program and wants that very exit code: exits 2 tla-pki verify …
+// exits runs a program and requires that very exit code: exits 2 tla-pki verify …
 // What it printed is in the files out and err.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
@@ -46,7 +46,8 @@ func runIn(ts *testscript.TestScript, args []string) (code int, stdout, stderr s
 	return command.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// lastLine wants the last line of the file out to be exactly its argument, or to begin with it when that ends in "…".
+// lastLine requires the last line of the file out to be exactly its argument, or to begin with it when that ends in
+// "…".
 func lastLine(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: lastline TEXT")

@@ -48,7 +48,8 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err := c.becomeOwner(s.Config); err != nil {
 		return err
 	}
-	authority, err := ca.Open(string(c.Dir), ca.Options{By: "tla-pki serve", Stop: app.Context.Done(), Keys: keys.Config{PIN: cli.AskPIN}})
+	authority, err := ca.Open(string(c.Dir), ca.Options{By: "tla-pki serve", Stop: app.Context.Done(),
+		Keys: keys.Config{PIN: cli.AskPIN}})
 	if err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 	return trace.During(trail.NotCompared, func() error { return c.run(app, trace, authority) })
 }
 
-// check names all that is wrong with the file itself.
+// check reports all that is wrong with the file itself.
 func (c *serveConfig) check() error {
 	errs := []error{cli.CheckListen("listen", c.Listen)}
 	if c.Dir == "" {
@@ -98,7 +99,8 @@ func (c serveConfig) run(app *cli.App, trace *trail.Trail, authority *ca.CA) err
 	go c.renewer(authority, own, app.Log).run(app.Context)
 	return c.serve(app, server.Config{
 		CA: authority, Party: &trust.Party{Trust: store, Certificate: store.Staple(own.Certificate)}, Log: app.Log,
-		Heartbeat: c.Limits.Heartbeat, Streams: c.Limits.Streams, PerPeer: c.Limits.StreamsPerPeer, Public: c.Limits.Public,
+		Heartbeat: c.Limits.Heartbeat, Streams: c.Limits.Streams, PerPeer: c.Limits.StreamsPerPeer,
+		Public: c.Limits.Public,
 	})
 }
 
@@ -115,7 +117,7 @@ func (c serveConfig) serve(app *cli.App, cfg server.Config) error {
 	return srv.Serve(app.Context, on)
 }
 
-// listen opens what the configuration names. The stream's line comes last: it says that all are open.
+// listen opens what the configuration names. The stream is logged last: that line says that all are open.
 func (c serveConfig) listen(app *cli.App) (on server.Listeners, err error) {
 	for _, l := range []struct {
 		address, says string
@@ -143,7 +145,8 @@ func closeAll(on server.Listeners) {
 
 // renewer renews our own server certificate, and what else is configured.
 func (c serveConfig) renewer(authority *ca.CA, own *cli.Keys, log *slog.Logger) *renewer {
-	self := renewed{Identity: c.Identity, signer: func() crypto.Signer { return own.Certificate().PrivateKey.(crypto.Signer) }}
+	self := renewed{Identity: c.Identity,
+		signer: func() crypto.Signer { return own.Certificate().PrivateKey.(crypto.Signer) }}
 	return &renewer{ca: authority, list: append([]renewed{self}, c.Renew...), log: log, told: map[string]time.Time{}}
 }
 

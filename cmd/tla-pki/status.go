@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/room"
 	"tlagate/internal/stamp"
@@ -18,7 +19,7 @@ type statusCmd struct {
 	JSON bool `name:"json" help:"As JSON."`
 }
 
-// Run says how the PKI itself stands, and exits 1 when somebody has something to do.
+// Run shows the state of the PKI itself, and exits 1 when there is something to do.
 func (c *statusCmd) Run(app *cli.App) error {
 	return c.open(app, func(authority *ca.CA) error {
 		found, err := statusOf(authority, time.Now())
@@ -48,7 +49,7 @@ type items []item
 const fine = "ok"
 
 func statusOf(authority *ca.CA, now time.Time) (items, error) {
-	own, err := authority.Own()
+	own, err := authority.Own.List()
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +57,9 @@ func statusOf(authority *ca.CA, now time.Time) (items, error) {
 	for _, r := range own {
 		list = append(list, certificateItem(r, now))
 	}
-	return append(list, listItem(authority.CRL, "CRL", "tla-pki crl; tla-pki serve does it by itself", now),
-		listItem(authority.ARL, "ARL", "bring the root's key: tla-pki crl --arl", now), clockItem(authority.CheckClock()),
+	return append(list, listItem(authority.Lists.CRL, "CRL", "tla-pki crl; tla-pki serve does it by itself", now),
+		listItem(authority.Lists.ARL, "ARL", "bring the root's key: tla-pki crl --arl", now),
+		clockItem(authority.Clock.Check()),
 		diskItem(authority.Public("crl.der"))), nil
 }
 
@@ -71,10 +73,11 @@ func diskItem(file string) item {
 // renewals says how a certificate of each profile is renewed, when it does not renew itself.
 var renewals = map[string]string{
 	"root": "a new CA must reach every device before", "issuing": "a new CA must reach every device before",
-	"gateway-client": "look at the gateway: it renews its own", "gateway-server": "look at the gateway: it renews its own",
+	"gateway-client": "look at the gateway: it renews its own",
+	"gateway-server": "look at the gateway: it renews its own",
 }
 
-func certificateItem(r ca.Record, now time.Time) item {
+func certificateItem(r store.Record, now time.Time) item {
 	i := item{What: r.Profile, About: r.Identity, State: fine, Until: &r.NotAfter}
 	switch {
 	case r.Expired(now):
@@ -98,7 +101,8 @@ func listItem(read func() (*ca.List, error), name, do string, now time.Time) ite
 	if err != nil {
 		return item{What: name, About: err.Error(), State: "missing", Do: do}
 	}
-	i := item{What: name, About: fmt.Sprintf("number %d, %d revoked", list.Number, list.Entries), State: fine, Until: &list.NextUpdate}
+	i := item{What: name, About: fmt.Sprintf("number %d, %d revoked", list.Number, list.Entries), State: fine,
+		Until: &list.NextUpdate}
 	late := list.NextUpdate.Add(-time.Hour)
 	if name == "ARL" {
 		late = list.NextUpdate.Add(-arlNotice)

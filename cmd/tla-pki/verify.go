@@ -23,14 +23,14 @@ import (
 )
 
 type verifyCmd struct {
-	Profile        string    `enum:"rgs,rfc5280" default:"rgs" help:"What is demanded: rgs, as the programs do, or rfc5280: path and revocation alone, of any PKI's chain."`
-	Purpose        string    `short:"p" enum:"any,client,server,tla,pdt,pdt-client,pdt-server,gateway,gateway-client,gateway-server,pki,admin,bundle," default:"" help:"What it shall be good for: ${enum} (pdt: a PdT that parks; gateway: one that is dialled). The profile rfc5280 knows any (which it takes for granted), client and server."`
-	Anchor         []string  `required:"" short:"a" placeholder:"FILE" sep:"none" help:"Trust anchors, PEM or DER; repeat for more."`
+	Profile        string    `enum:"rgs,rfc5280" default:"rgs" help:"${verify_profile}"`
+	Purpose        string    `short:"p" enum:"${purposes}" default:"" help:"${verify_purpose}"`
+	Anchor         []string  `required:"" short:"a" placeholder:"FILE" sep:"none" help:"${verify_anchor}"`
 	Intermediate   []string  `placeholder:"FILE" sep:"none" help:"Issuing CAs; repeat for more."`
-	CRL            []string  `name:"crl" placeholder:"FILE" sep:"none" help:"CRLs and ARLs; repeat for more. Without one of each issuer, or an OCSP answer, nothing is accepted."`
-	OCSP           []string  `name:"ocsp" placeholder:"FILE" sep:"none" help:"OCSP answers, DER, or PEM blocks OCSP RESPONSE; repeat for more."`
+	CRL            []string  `name:"crl" placeholder:"FILE" sep:"none" help:"${verify_crl}"`
+	OCSP           []string  `name:"ocsp" placeholder:"FILE" sep:"none" help:"${verify_ocsp}"`
 	NoRevocation   bool      `help:"Do not ask whether anything is revoked."`
-	Policy         []string  `placeholder:"OID" help:"A certificate policy that will do, and one must hold; repeat for more."`
+	Policy         []string  `placeholder:"OID" help:"${verify_policy}"`
 	ExplicitPolicy bool      `help:"Some certificate policy must hold along the path."`
 	InhibitMapping bool      `help:"Certificate policies may not be mapped."`
 	InhibitAny     bool      `name:"inhibit-any-policy" help:"anyPolicy stands for no policy."`
@@ -44,7 +44,7 @@ type verifyCmd struct {
 	badAnswer error // why an OCSP answer was not taken
 }
 
-// purposes says what each purpose demands: the table of the profiles, seen from the other end.
+// purposes is what each purpose demands: the table of the profiles, seen from the other end.
 var purposes = map[string]trust.Want{
 	"any":            {Usage: x509.ExtKeyUsageAny},
 	"client":         {Usage: x509.ExtKeyUsageClientAuth},
@@ -69,7 +69,8 @@ func (c *verifyCmd) Run(app *cli.App) error {
 	chain, trust, err := c.open(app)
 	var unreadable *pki.ParseError
 	if c.rfc5280() && errors.As(err, &unreadable) {
-		return refused(app, &pki.Refusal{Reason: pki.BadCertificate, Subject: c.Cert, Detail: "crypto/x509 cannot read it: " + err.Error()})
+		return refused(app, &pki.Refusal{Reason: pki.BadCertificate, Subject: c.Cert,
+			Detail: "crypto/x509 cannot read it: " + err.Error()})
 	}
 	if pki.ReasonOf(err) != "" { // a trust store may refuse to be, as one with a TEST anchor in production
 		return refused(app, err)
@@ -124,7 +125,8 @@ func (c *verifyCmd) checkPurpose() error {
 	}
 	c.Purpose = cmp.Or(c.Purpose, "any")
 	if len(purposes[c.Purpose].Roles) > 0 || c.Identity != "" || c.Practice != "" {
-		return errors.New("the profile rfc5280 knows no roles, identities and practices: want --purpose any, client or server")
+		return errors.New("the profile rfc5280 knows no roles, identities and practices: want --purpose any, client " +
+			"or server")
 	}
 	return nil
 }
@@ -150,7 +152,7 @@ func oneUsage(leaf *x509.Certificate) x509.ExtKeyUsage {
 }
 
 // open reads every file. Trust itself would take a missing CRL for a reason to refuse,
-// as it must; a person who mistypes a name should be told that instead.
+// as it must; a mistyped name should be reported instead.
 func (c *verifyCmd) open(app *cli.App) ([]*x509.Certificate, *trust.Trust, error) {
 	chain, err := pki.ReadCertificates(c.Cert)
 	if err != nil {
@@ -161,8 +163,13 @@ func (c *verifyCmd) open(app *cli.App) ([]*x509.Certificate, *trust.Trust, error
 			return nil, nil, err
 		}
 	}
-	cfg := trust.Config{Intermediates: c.Intermediate, Production: c.Production, NoRevocation: c.NoRevocation,
-		Log: app.Log, Revocation: revocation.Config{CRLs: c.CRL}}
+	cfg := trust.Config{
+		Intermediates: c.Intermediate,
+		Production:    c.Production,
+		NoRevocation:  c.NoRevocation,
+		Log:           app.Log,
+		Revocation:    revocation.Config{CRLs: c.CRL},
+	}
 	if c.rfc5280() {
 		cfg.Profile = trust.RFC5280
 	}
@@ -172,15 +179,15 @@ func (c *verifyCmd) open(app *cli.App) ([]*x509.Certificate, *trust.Trust, error
 	if !c.At.IsZero() {
 		cfg.Clock = func() time.Time { return c.At }
 	}
-	trust, err := trust.Open(cfg)
+	store, err := trust.Open(cfg)
 	if err != nil {
 		return nil, nil, err
 	}
-	return chain, trust, c.addAnswers(app, trust)
+	return chain, store, c.addAnswers(app, store)
 }
 
-// addAnswers takes in OCSP answers. One that is not believed is told of, and what needs it is refused.
-func (c *verifyCmd) addAnswers(app *cli.App, trust *trust.Trust) error {
+// addAnswers takes in OCSP answers. One that is not believed is reported, and what needs it is refused.
+func (c *verifyCmd) addAnswers(app *cli.App, store *trust.Trust) error {
 	for _, file := range c.OCSP {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -191,8 +198,9 @@ func (c *verifyCmd) addAnswers(app *cli.App, trust *trust.Trust) error {
 			return fmt.Errorf("cannot read OCSP answers of %s: %w", file, err)
 		}
 		for _, a := range answers {
-			if err := trust.AddStatus(a.Bytes); err != nil {
-				fmt.Fprintln(app.Stdout, oneLine(fmt.Sprintf("note: the OCSP answer of %s is not taken: %v", file, err)))
+			if err := store.AddStatus(a.Bytes); err != nil {
+				note := fmt.Sprintf("note: the OCSP answer of %s is not taken: %v", file, err)
+				fmt.Fprintln(app.Stdout, oneLine(note))
 				c.badAnswer = err
 			}
 		}
@@ -216,7 +224,8 @@ func readable(file string) error {
 func explain(w io.Writer, v *trust.Verdict) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for i, cert := range v.Path {
-		fmt.Fprintf(table, "path %d\t%s\t%s to %s\t%x\n", i, oneLine(cert.Subject.String()), stamp.Day(cert.NotBefore), stamp.Day(cert.NotAfter), cert.SerialNumber)
+		fmt.Fprintf(table, "path %d\t%s\t%s to %s\t%x\n", i, oneLine(cert.Subject.String()), stamp.Day(cert.NotBefore),
+			stamp.Day(cert.NotAfter), cert.SerialNumber)
 	}
 	table.Flush()
 	for _, check := range v.Checks {

@@ -1,4 +1,4 @@
-package ca
+package store
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"path/filepath"
 	"time"
 )
 
@@ -29,15 +28,17 @@ CREATE INDEX events_ca       ON events (id) WHERE ca = 1;
 CREATE TRIGGER certificate_revoked AFTER UPDATE OF status, reason ON certificates
 WHEN NEW.status = 'revoked' AND (OLD.status <> 'revoked' OR OLD.reason <> NEW.reason) BEGIN
   INSERT INTO events (kind, issuer, serial, reason, at, identity, ca)
-  VALUES ('revoked', CAST(NEW.authority_key_identifier AS TEXT), CAST(NEW.serial_number AS TEXT), NEW.reason, NEW.revoked_at,
+  VALUES ('revoked', CAST(NEW.authority_key_identifier AS TEXT), CAST(NEW.serial_number AS TEXT),
+    NEW.reason, NEW.revoked_at,
     coalesce(json_extract(CAST(NEW.metadata AS TEXT), '$.identity'), ''),
-    coalesce(json_extract(CAST(NEW.metadata AS TEXT), '$.profile') = '` + profileIssuing + `', 0));
+    coalesce(json_extract(CAST(NEW.metadata AS TEXT), '$.profile') = '` + ProfileIssuing + `', 0));
 END;
 CREATE TRIGGER certificate_released AFTER UPDATE OF status ON certificates
 WHEN OLD.status = 'revoked' AND NEW.status <> 'revoked' BEGIN
   INSERT INTO events (kind, issuer, serial, reason, at, identity, ca)
   VALUES ('released', CAST(NEW.authority_key_identifier AS TEXT), CAST(NEW.serial_number AS TEXT), OLD.reason,
-    strftime('%Y-%m-%d %H:%M:%S+00:00', 'now'), coalesce(json_extract(CAST(NEW.metadata AS TEXT), '$.identity'), ''), 0);
+    strftime('%Y-%m-%d %H:%M:%S+00:00', 'now'),
+    coalesce(json_extract(CAST(NEW.metadata AS TEXT), '$.identity'), ''), 0);
 END;
 CREATE TRIGGER crl_published AFTER INSERT ON crls BEGIN
   INSERT INTO events (kind, issuer, serial, reason, at, identity, ca)
@@ -45,7 +46,7 @@ CREATE TRIGGER crl_published AFTER INSERT ON crls BEGIN
 END;
 `
 
-// Kind says what an event tells.
+// Kind says what an event is about.
 type Kind string
 
 // The kinds of events.
@@ -73,19 +74,19 @@ type Events struct {
 	conn *sql.Conn // data_version counts what others wrote, as one connection sees it
 }
 
-// OpenEvents opens the events of the CA.
-func (c *CA) OpenEvents() (*Events, error) {
-	s, err := openStore(c.dir)
+// OpenEvents opens the events in a database file.
+func OpenEvents(file string) (*Events, error) {
+	d, err := Open(file)
 	if err != nil {
 		return nil, err
 	}
-	s.db.SetMaxOpenConns(4)
-	conn, err := s.db.Conn(context.Background())
+	d.db.SetMaxOpenConns(4)
+	conn, err := d.db.Conn(context.Background())
 	if err != nil {
-		s.db.Close()
-		return nil, fmt.Errorf("cannot open the database %s: %w", filepath.Join(c.dir, "ca.db"), err)
+		d.Close()
+		return nil, fmt.Errorf("cannot open the database %s: %w", file, err)
 	}
-	return &Events{s.db.DB, conn}, nil
+	return &Events{d.db, conn}, nil
 }
 
 // Close closes the connection.
@@ -99,22 +100,24 @@ func (e *Events) Version(ctx context.Context) (v int64, err error) {
 	return v, nil
 }
 
-// After gives up to limit events with ids above id, oldest first.
+// After returns up to limit events with ids above id, oldest first.
 func (e *Events) After(ctx context.Context, id int64, limit int) ([]Event, error) {
 	return e.find(ctx, `id > ? ORDER BY id LIMIT ?`, id, limit)
 }
 
-// RevokedCAs gives the revocations of issuing CAs up to an id. Their ARLs are long-lived: who is new should be told.
+// RevokedCAs returns the revocations of issuing CAs up to an id. Their ARLs are long-lived, so a new subscriber is
+// told.
 func (e *Events) RevokedCAs(ctx context.Context, upTo int64) ([]Event, error) {
 	return e.find(ctx, `ca = 1 AND id <= ? ORDER BY id`, upTo)
 }
 
-// Before gives the id of the last event recorded before t; 0 when there is none.
+// Before returns the id of the last event recorded before t; 0 when there is none.
 func (e *Events) Before(ctx context.Context, t time.Time) (id int64, err error) {
-	return e.number(ctx, `SELECT coalesce(max(id), 0) FROM events WHERE recorded_at < ?`, t.UTC().Format("2006-01-02 15:04:05+00:00"))
+	return e.number(ctx, `SELECT coalesce(max(id), 0) FROM events WHERE recorded_at < ?`,
+		t.UTC().Format("2006-01-02 15:04:05+00:00"))
 }
 
-// Last gives the highest id ever used; 0 when there is none.
+// Last returns the highest id ever used; 0 when there is none.
 func (e *Events) Last(ctx context.Context) (id int64, err error) {
 	return e.number(ctx, `SELECT coalesce(max(id), 0) FROM events`)
 }
@@ -128,8 +131,9 @@ func (e *Events) number(ctx context.Context, query string, args ...any) (n int64
 
 func (e *Events) find(ctx context.Context, condition string, args ...any) ([]Event, error) {
 	rows, err := e.db.QueryContext(ctx, `SELECT id, kind, issuer, serial, reason, at, identity,
-		CASE kind WHEN 'crl' THEN NULL ELSE (SELECT unixepoch(expiry) FROM certificates
-			WHERE serial_number = events.serial AND authority_key_identifier = events.issuer) END FROM events WHERE `+condition, args...)
+			CASE kind WHEN 'crl' THEN NULL ELSE (SELECT unixepoch(expiry) FROM certificates
+				WHERE serial_number = events.serial AND authority_key_identifier = events.issuer) END
+		FROM events WHERE `+condition, args...)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the events: %w", err)
 	}
@@ -148,7 +152,8 @@ func (e *Events) find(ctx context.Context, condition string, args ...any) ([]Eve
 func scanEvent(rows *sql.Rows) (e Event, err error) {
 	var serial string
 	var ends sql.NullInt64
-	if err := rows.Scan(&e.ID, &e.Kind, &e.Issuer, &serial, &e.Reason, &e.At, &e.Identity, &ends); err != nil {
+	err = rows.Scan(&e.ID, &e.Kind, &e.Issuer, &serial, &e.Reason, &e.At, &e.Identity, &ends)
+	if err != nil {
 		return e, err
 	}
 	if ends.Valid {

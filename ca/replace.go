@@ -1,0 +1,61 @@
+package ca
+
+import (
+	"errors"
+	"fmt"
+
+	"tlagate/ca/store"
+	"tlagate/est"
+)
+
+// Replace swaps the device behind a name: it revokes every certificate of it that still runs, for good, and invites
+// anew, in this order. Without DNS names in guest those that the identity had stay. Publish a CRL next, also when the
+// error is not nil.
+func (c *Invitations) Replace(guest Guest, reason store.Reason) (revoked []store.Record, code est.Code, err error) {
+	err = c.locks.books(func() error {
+		revoked, code, err = c.replace(guest, reason)
+		return err
+	})
+	return revoked, code, err
+}
+
+func (c *Invitations) replace(guest Guest, reason store.Reason) (revoked []store.Record, code est.Code, err error) {
+	if guest, err = c.successor(guest); err != nil {
+		return nil, code, err
+	}
+	if reason == store.Hold || reason.String() == "" {
+		return nil, code, errors.New("cannot replace: who is replaced does not come back; " +
+			"want a reason other than certificateHold")
+	}
+	running, err := c.valid(guest.Identity)
+	if err != nil {
+		return nil, code, err
+	}
+	revoked, err = c.revocations.each("revoke", running, func(r store.Record) error {
+		return c.revocations.revokeOne(r, reason)
+	})
+	if err != nil {
+		return revoked, code, err
+	}
+	codes, err := c.invite([]Guest{guest})
+	if err != nil {
+		return revoked, code, err
+	}
+	return revoked, codes[0], nil
+}
+
+// successor checks a guest that takes the place of another device, before anything is revoked.
+func (c *Invitations) successor(g Guest) (Guest, error) {
+	if _, err := c.find(g.Identity.String()); err != nil {
+		return g, fmt.Errorf("cannot replace: %w", err)
+	}
+	if len(g.DNS) == 0 {
+		names, err := c.namesOf(g.Identity)
+		if err != nil {
+			return g, err
+		}
+		g.DNS = names
+	}
+	g.Again = true
+	return g, c.checkGuests([]Guest{g})
+}
