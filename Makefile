@@ -14,7 +14,7 @@ BIN = mkdir -p bin && test -w bin || \
 	{ echo "tlagate: cannot write to $(CURDIR)/bin: use a clone that you may write to" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help need build test smoke slow arm check cross packages bench claims conformance fuzz soak demo fresh vuln clean
+.PHONY: help need build test smoke slow arm check cross packages bench claims conformance fuzz soak demo fresh pictures vuln clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -92,6 +92,10 @@ demo: ## read cards through the gateway on this machine (DEMO=auto: no questions
 
 fresh: ## demo and tests in a fresh minimal Debian 12, then in a Debian 13
 	deploy/fresh.sh
+
+pictures: ## draw docs/pictures/*.svg again from the .dot beside them
+	@$(NEED) pictures)
+	deploy/pictures.sh
 
 vuln: ## look for known vulnerabilities in what we depend on
 	@$(NEED) build)
