@@ -6,6 +6,8 @@ export GORACE ?= atexit_sleep_ms=0
 
 # T is the time of each fuzz target, and of the soak.
 T ?= 30s
+# FORMAT is that of codes: text, markdown, json, summary.
+FORMAT ?= text
 # REPRODUCE=1 builds what leaves this machine twice, at different places.
 REPRODUCE ?= 1
 GO ?= go
@@ -14,7 +16,8 @@ BIN = mkdir -p bin && test -w bin || \
 	{ echo "tlagate: cannot write to $(CURDIR)/bin: use a clone that you may write to" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help need build test smoke slow arm check cross packages bench claims conformance fuzz soak demo fresh pictures vuln clean
+.PHONY: help need build test smoke slow arm check cross packages bench claims conformance codes fuzz soak demo fresh \
+	pictures vuln clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -75,6 +78,10 @@ conformance: ## run the suites whose data is given: PKITS=DIR BETTERTLS=FILE LIM
 	PKITS=$(abspath $(PKITS)) BETTERTLS=$(abspath $(BETTERTLS)) LIMBO=$(abspath $(LIMBO)) \
 		BORINGSSL=$(abspath $(BORINGSSL)) $(GO) test -count=1 -timeout 60m -v \
 		-run 'TestPKITS|TestBetterTLS|TestLimbo|BoringSSL' ./cmd/tla-pki ./pki
+
+codes: ## print the annex's sentences and what each lacks, compared with the source (FORMAT=json, markdown)
+	@$(NEED) build)
+	@$(GO) run ./integration/codes/cmd/codes -format $(FORMAT)
 
 fuzz: ## run every fuzz target for T (make fuzz T=30s)
 	@$(NEED) build)

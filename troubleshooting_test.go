@@ -24,7 +24,7 @@ var explained = []struct {
 }{
 	{"1. The terminal: why there is no session", "code", constantsOf("tla", "Code", ast.IsExported)},
 	{"Faults of the control socket", "fault", constantsNamed("tla/control", regexp.MustCompile(`^Fault[A-Z]`))},
-	{"Cards and readers", "hold", constantsOf("tla", "Hold", ast.IsExported)},
+	{"Cards and readers", "hold", constantsOf("tla/cards", "Hold", ast.IsExported)},
 	{"2. Certificates and connections", "reason", constantsOf("pki", "Reason", ast.IsExported)},
 	{"3. Problems of the gateway", "problem", constantsOf("session/link", "ProblemCode", ast.IsExported)},
 	{"4. Notices", "notice", constantsOf("session/link", "Code", ast.IsExported)},

@@ -11,9 +11,11 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"tlagate/internal/stamp"
 )
 
-// Attr is one thing an event says. Only the functions of this file make one.
+// Attr is an attribute of an event. Only the functions of this file make one.
 type Attr struct{ name, value string }
 
 // Bounds of a value, in octets. A longer one is cut and ends in "…".
@@ -22,7 +24,8 @@ const (
 	maxList  = 4096
 )
 
-// attrNames is the allowlist: what each attribute holds. docs/audit.md has the same rows, and a test keeps them equal.
+// attrNames is the allowlist, and says what each attribute is. docs/audit.md has the same rows, and a test keeps them
+// equal.
 var attrNames = map[string]string{
 	"serial":      "serial number of a certificate, hexadecimal",
 	"fingerprint": "SHA-256 of a certificate (DER), of a public key (SPKI, DER) or of a file, hexadecimal",
@@ -50,7 +53,7 @@ var attrNames = map[string]string{
 	"statement":   "signed consent of a terminal's user, whole (docs/protocol.md, section 1.3)",
 }
 
-// Serial is a certificate's serial number.
+// Serial returns a certificate's serial number as an attribute, like the other functions here.
 func Serial(n *big.Int) Attr {
 	if n == nil {
 		return text("serial", "")
@@ -58,22 +61,22 @@ func Serial(n *big.Int) Attr {
 	return text("serial", n.Text(16))
 }
 
-// SerialText is a serial number that is written in hexadecimal already.
+// SerialText is a serial number in hexadecimal.
 func SerialText(hexadecimal string) Attr { return text("serial", onlyHex(hexadecimal)) }
 
-// Fingerprint is the SHA-256 of a certificate (DER), a public key (SPKI, DER) or a file's content; never give it a secret.
+// Fingerprint is the SHA-256 of a certificate (DER), a public key (SPKI, DER) or a file's content; never of a secret.
 func Fingerprint(of []byte) Attr {
 	sum := sha256.Sum256(of)
 	return text("fingerprint", hex.EncodeToString(sum[:]))
 }
 
-// Digest is a SHA-256 that is computed already.
+// Digest is a SHA-256.
 func Digest(sum [32]byte) Attr { return text("fingerprint", hex.EncodeToString(sum[:])) }
 
-// Identity is whom it is about: a URN, or the name of a CA.
+// Identity is whom the event is about: a URN, or the name of a CA.
 func Identity(urn string) Attr { return text("identity", urn) }
 
-// File is the name of a file or of a key's place. What may hold a PIN, the query of a PKCS#11 URI, is left out.
+// File is the name of a file, or where a key is. It leaves out the query of a PKCS#11 URI, which may hold a PIN.
 func File(name string) Attr {
 	if strings.HasPrefix(strings.ToLower(name), "pkcs11:") {
 		name, _, _ = strings.Cut(name, "?")
@@ -85,20 +88,20 @@ func File(name string) Attr {
 // Reason is a code or a sentence of ours; never a peer's text, nor one that quotes an input.
 func Reason(why string) Attr { return text("reason", why) }
 
-// Version is that of a program, a bundle or a format.
+// Version is the version of a program, a bundle or a format.
 func Version(v string) Attr { return text("version", v) }
 
-// From is what it was before the change.
+// From is the value before a change.
 func From(old string) Attr { return text("from", old) }
 
-// To is what it is after the change.
+// To is the value after a change.
 func To(now string) Attr { return text("to", now) }
 
 // Use is what a key, certificate or anchor is for: "client", "server", "anchor" …
 func Use(use string) Attr { return text("use", use) }
 
 // Until is an end of validity.
-func Until(t time.Time) Attr { return text("until", t.UTC().Format(time.RFC3339)) }
+func Until(t time.Time) Attr { return text("until", stamp.Instant(t)) }
 
 // Count is how many.
 func Count(n int) Attr { return text("count", strconv.Itoa(n)) }
@@ -114,10 +117,10 @@ func Profile(name string) Attr { return text("profile", name) }
 // User is an account of the operating system.
 func User(name string) Attr { return text("user", name) }
 
-// Number is that of a published list.
+// Number is the number of a published list.
 func Number(n int64) Attr { return text("number", strconv.FormatInt(n, 10)) }
 
-// Store is where a key lives: "file", "pkcs11" or "tpm"; no PIN and no handle with one in it.
+// Store is where a key lives: "file", "pkcs11" or "tpm".
 func Store(kind string) Attr { return text("store", kind) }
 
 // Gateway is the host and port of a gateway.
@@ -126,7 +129,7 @@ func Gateway(address string) Attr { return text("gateway", address) }
 // Session is the id of a session.
 func Session(id string) Attr { return text("session", id) }
 
-// PdT is whom a session is with.
+// PdT is the PdT of a session.
 func PdT(name string) Attr { return text("pdt", name) }
 
 // Act is the local act of a user.
@@ -141,16 +144,16 @@ func Peer(who string) Attr { return text("peer", who) }
 // Incident is a number that the user was told.
 func Incident(number string) Attr { return text("incident", number) }
 
-// Statement is a signed consent, as it came: what can be verified again with the certificate of the event (C4).
+// Statement is a signed consent as it came, which can be verified again with the event's certificate (C4).
 func Statement(signed string) Attr { return Attr{"statement", clean(signed, maxList)} }
 
-// By is whose act the event is, when it is not the log's own program: an identity.
+// By is the identity whose act the event is, when it is not the log's own program.
 func By(who string) Attr { return text(by, who) }
 
-// by is an attribute that has a field of its own in the line.
+// by is the attribute that has a field of its own in the line.
 const by = "by"
 
-// Certificate says which certificate it is: serial number, fingerprint, identity and end.
+// Certificate identifies a certificate: by serial number, fingerprint, identity and end.
 func Certificate(c *x509.Certificate) []Attr {
 	return []Attr{Serial(c.SerialNumber), Fingerprint(c.Raw), Identity(identityOf(c)), Until(c.NotAfter)}
 }
@@ -164,7 +167,7 @@ func identityOf(c *x509.Certificate) string {
 	return c.Subject.CommonName
 }
 
-// Lists cuts names into pieces that one event holds whole: at most 50 names, none of them cut unless it alone is too long.
+// Lists divides names into lists that each fit into one event: at most 50 names, none cut unless it alone is too long.
 func Lists(names []string) (lists [][]string) {
 	const most = 50
 	var now []string
@@ -184,7 +187,7 @@ func Lists(names []string) (lists [][]string) {
 
 func text(name, value string) Attr { return Attr{name, clean(value, maxValue)} }
 
-// clean makes a value of text: valid UTF-8 without control or format characters, at most limit octets.
+// clean returns s as valid UTF-8 without control or format characters, cut to limit octets.
 func clean(s string, limit int) string {
 	const ellipsis = "…"
 	s = strings.Map(printable, strings.ToValidUTF8(s[:min(len(s), 2*limit)], "\ufffd"))
@@ -214,7 +217,7 @@ func onlyHex(s string) string {
 	}, s)
 }
 
-// collect makes of attributes what a line holds; who is by, "" when none says.
+// collect returns what a line says of attributes; who is the value of by, "" = none.
 func collect(attrs []Attr) (with map[string]string, who string, err error) {
 	with = map[string]string{}
 	for _, a := range attrs {

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestEL1DocumentedTables: docs/audit.md has the rows of the code, and no other.
+// TestEL1DocumentedTables: docs/audit.md has the rows of the code, and no others.
 func TestEL1DocumentedTables(t *testing.T) {
 	raw, err := os.ReadFile("../docs/audit.md")
 	require.NoError(t, err)
@@ -28,7 +28,7 @@ func TestEL1DocumentedTables(t *testing.T) {
 	require.Equal(t, want, rowsOf(string(raw), "## Attributes"))
 }
 
-// rowsOf gives the rows that begin with a name in a section.
+// rowsOf returns the rows of a section that begin with a name.
 func rowsOf(text, section string) map[string]bool {
 	_, text, _ = strings.Cut(text, section+"\n")
 	text, _, _ = strings.Cut(text, "\n## ")

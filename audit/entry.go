@@ -11,32 +11,32 @@ import (
 	"time"
 )
 
-// layout of a line's time: UTC, RFC 3339, milliseconds.
+// layout is that of a line's time: UTC, RFC 3339, milliseconds.
 const layout = "2006-01-02T15:04:05.000Z"
 
-// maxLine bounds a line, in octets without its newline.
+// maxLine is the longest line, in octets without its newline.
 const maxLine = 64 << 10
 
-// noHash is the prev of the first line.
+// noHash is Prev of the first line: zeros.
 var noHash = strings.Repeat("0", 2*sha256.Size)
 
 // Entry is one line. Its fields are in the order of the line.
 type Entry struct {
 	Seq   uint64            `json:"seq"`            // from 1
 	At    string            `json:"at"`             // UTC, RFC 3339 with milliseconds
-	Prev  string            `json:"prev"`           // SHA-256 of the line before, without its newline, hexadecimal; 64 zeros in the first
+	Prev  string            `json:"prev"`           // SHA-256 of the line before, without newline, in hex
 	Event Kind              `json:"event"`          //
 	By    string            `json:"by,omitempty"`   // whose act it is: a program of ours, or an identity
 	With  map[string]string `json:"with,omitempty"` // attributes, by name
 }
 
-// Time is At.
+// Time returns At as a time.
 func (e Entry) Time() time.Time {
 	t, _ := time.Parse(layout, e.At)
 	return t
 }
 
-// line gives the octets of the line, without newline.
+// line returns the octets of the line, without newline.
 func (e Entry) line() ([]byte, error) {
 	line, err := json.Marshal(e)
 	if err == nil && len(line) > maxLine {
@@ -45,7 +45,7 @@ func (e Entry) line() ([]byte, error) {
 	return line, err
 }
 
-// Parse reads one line, without newline. There is one way to write an entry, and any other is refused.
+// Parse reads one line, without newline. There is one way to write an entry; any other is refused.
 func Parse(line []byte) (Entry, error) {
 	var e Entry
 	if len(line) > maxLine {
@@ -66,7 +66,7 @@ func Parse(line []byte) (Entry, error) {
 	return e, nil
 }
 
-// hash is what the next line says of this one.
+// hash returns what the next line says of this one.
 func hash(line []byte) string {
 	sum := sha256.Sum256(line)
 	return hex.EncodeToString(sum[:])

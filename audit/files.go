@@ -9,19 +9,21 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tlagate/internal/files"
 )
 
-// headName and tornName are the files beside a log: its head, and what was set aside of half-written lines.
+// headName and tornName return the files beside a log: its head, and what was set aside of half-written lines.
 func headName(file string) string { return file + ".head" }
 func tornName(file string) string { return file + ".torn" }
 
-// segment is a full file of the log that was put away.
+// segment is a full file of the log, under its final name.
 type segment struct {
 	name  string
 	first uint64 // number of its first line
 }
 
-// segmentName is what a full file is called: audit.jsonl becomes audit-000000000001.jsonl.
+// segmentName returns the final name of a full file: audit.jsonl becomes audit-000000000001.jsonl.
 func segmentName(file string, first uint64) string {
 	ext := filepath.Ext(file)
 	return fmt.Sprintf("%s-%012d%s", strings.TrimSuffix(file, ext), first, ext)
@@ -49,7 +51,7 @@ func segments(file string) ([]segment, error) {
 	return list, nil
 }
 
-// firstOf reads the number in a full file's name; ok is false when name is none of file's.
+// firstOf reads the number in a full file's name; ok is false when name is no full file of this log.
 func firstOf(file, name string) (first uint64, ok bool) {
 	ext := filepath.Ext(file)
 	digits, ok := strings.CutPrefix(filepath.Base(name), strings.TrimSuffix(filepath.Base(file), ext)+"-")
@@ -60,7 +62,7 @@ func firstOf(file, name string) (first uint64, ok bool) {
 	return first, err == nil && filepath.Base(segmentName(file, first)) == filepath.Base(name)
 }
 
-// create opens a file for reading and writing, making it when it is missing.
+// create opens a file for reading and writing, and makes it if it is missing.
 func create(file string) (*os.File, error) {
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -69,7 +71,7 @@ func create(file string) (*os.File, error) {
 	if f, err = os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return nil, err
 	}
-	if err := syncDir(filepath.Dir(file)); err != nil {
+	if err := files.SyncDir(filepath.Dir(file)); err != nil {
 		f.Close()
 		return nil, err
 	}

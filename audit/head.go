@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// head is what the file beside the log says of the log's end: number and hash of its last line, and the size of the file
-// in octets. It is written after the line, in place, always as long.
+// head is what the file beside the log says of the log's end: number and hash of its last line, and the size of the
+// file. It is written after the line, in place, and always has the same length.
 type head struct {
 	seq  uint64
 	hash string
@@ -35,7 +35,7 @@ func parseHead(raw []byte) (h head, err error) {
 	return h, nil
 }
 
-// readHead reads what a head file holds. An empty one was just made.
+// readHead reads a head file. An empty one was just made: fresh.
 func readHead(f *os.File) (h head, fresh bool, err error) {
 	raw, err := io.ReadAll(io.NewSectionReader(f, 0, headLength+1))
 	if err != nil {

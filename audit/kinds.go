@@ -61,7 +61,7 @@ const (
 	AuditRecovered Kind = "audit.recovered"
 )
 
-// Meaning is what the table says of a kind.
+// Meaning is a row of the table.
 type Meaning struct {
 	Kind     Kind
 	Code     string // of the annex
@@ -71,7 +71,8 @@ type Meaning struct {
 // kinds is the table; docs/audit.md has the same rows, and a test keeps them equal.
 var kinds = []Meaning{
 	{ProgramStart, "EL1", "A program of ours starts, in this version."},
-	{ProgramStop, "EL1", "A program of ours ends in good order; a start without a stop before it was a crash or a power cut."},
+	{ProgramStop, "EL1", "A program of ours ends in good order; a start without a stop before it was a crash or a " +
+		"power cut."},
 
 	{KeyLoaded, "EL1", "A private key is taken into use."},
 	{KeyCreated, "EL1", "A private key is made on this machine."},
@@ -100,7 +101,8 @@ var kinds = []Meaning{
 	{RenewalFailed, "G2", "A certificate could not be renewed; the one before stays in use."},
 	{EraseDone, "EL3", "An identity is erased from this machine."},
 
-	{ConsentAccepted, "C4, SA2", "The consent of a terminal's user to a session is verified; the statement and this certificate of the terminal prove it."},
+	{ConsentAccepted, "C4, SA2", "The consent of a terminal's user to a session is verified; the statement and this " +
+		"certificate of the terminal prove it."},
 	{HybridsOmitted, "C2, G5", "A gateway answers no hello with post-quantum groups: until then it is sent none."},
 	{SessionUp, "C4, SA2", "A session is up, by this act of its user."},
 	{SessionEnded, "SA2", "A session that was up is over, and why."},
@@ -110,9 +112,11 @@ var kinds = []Meaning{
 
 	{CACreated, "G2, EL1", "A CA is made: its root and its issuing key."},
 	{CAClock, "G2", "An operator vouches for the CA's clock, which is far from the time of its last list."},
-	{ARLPublished, "C2", "The root's list of revoked CAs is signed and published; CRLs, which come every day, are not recorded."},
+	{ARLPublished, "C2", "The root's list of revoked CAs is signed and published; CRLs, which come every day, are " +
+		"not recorded."},
 
-	{HostBaseline, "EL1", "Kernel, OS release, program and packages are recorded for the first time, or anew after the record was lost."},
+	{HostBaseline, "EL1", "Kernel, OS release, program and packages are recorded for the first time, or anew after " +
+		"the record was lost."},
 	{HostKernelChanged, "EL1", "The kernel is not that of the last start."},
 	{HostOSChanged, "EL1", "The OS release is not that of the last start."},
 	{HostProgramChanged, "EL1", "Our own program file is not that of the last start."},
@@ -121,10 +125,11 @@ var kinds = []Meaning{
 	{HostPackagesUpdated, "EL1", "Packages have another version than at the last start."},
 	{HostPackagesUnknown, "EL1", "The installed packages cannot be read here, so their changes are not seen."},
 
-	{AuditRecovered, "EL1, SA2", "The trace did not end as its head says: what was half written is set aside, and the chain goes on from the head."},
+	{AuditRecovered, "EL1, SA2", "The trace did not end as its head says: what was half written is set aside, and " +
+		"the chain goes on from the head."},
 }
 
-// Kinds gives the table.
+// Kinds returns the table.
 func Kinds() []Meaning { return append([]Meaning(nil), kinds...) }
 
 func (k Kind) known() bool {

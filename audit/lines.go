@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// lines reads a log line by line. A line too long to be one of ours is given cut.
+// lines reads a log line by line. It cuts a line that is too long to be one of ours.
 type lines struct {
 	r     *bufio.Reader
 	text  []byte // without newline; valid until next
@@ -33,7 +33,7 @@ func (l *lines) next() bool {
 	return len(raw) > 0 && l.err == nil
 }
 
-// skip goes to the end of a line that is too long.
+// skip reads to the end of a line that is too long.
 func (l *lines) skip() error {
 	for {
 		raw, err := l.r.ReadSlice('\n')
@@ -45,7 +45,7 @@ func (l *lines) skip() error {
 	}
 }
 
-// wholeLines gives the octets of a file up to its last newline.
+// wholeLines returns the number of octets of a file up to its last newline.
 func wholeLines(f *os.File) (int64, error) {
 	lines := newLines(io.NewSectionReader(f, 0, 1<<62))
 	var whole int64
@@ -63,7 +63,7 @@ func firstLine(f *os.File) (Entry, error) {
 	return Parse(lines.text)
 }
 
-// lastOf gives the last readable line of a file; number 0 when there is none.
+// lastOf returns the last readable line of a file; its number is 0 when there is none.
 func lastOf(name string) (head, error) {
 	last := head{hash: noHash}
 	f, err := os.Open(name)
@@ -80,7 +80,7 @@ func lastOf(name string) (head, error) {
 	return last, lines.err
 }
 
-// hashBefore is the hash of the line that ends at that place of a file; "" when there is none, or it is too long.
+// hashBefore returns the hash of the line that ends at an offset of a file; "" when there is none, or it is too long.
 func hashBefore(f *os.File, end int64) string {
 	start := max(0, end-maxLine-2)
 	raw, err := io.ReadAll(io.NewSectionReader(f, start, end-start))

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tryLock locks a file for this open file description alone, or shared with other readers; busy: somebody else has it.
+// tryLock locks a file for this open file description alone, or shared with other readers; busy reports whether
+// somebody else has the lock.
 func tryLock(f *os.File, shared bool) (busy bool, err error) {
 	how := unix.LOCK_EX
 	if shared {
@@ -22,21 +23,11 @@ func tryLock(f *os.File, shared bool) (busy bool, err error) {
 	return false, err
 }
 
-// checkMode refuses a log that others may write or the world may read.
+// checkMode refuses a log that others may write, or that everybody may read.
 func checkMode(f *os.File) error {
 	info, err := f.Stat()
 	if err == nil && info.Mode().Perm()&0o027 != 0 {
 		err = errors.New("its mode lets others at it; run chmod 600 (or 640) on it")
 	}
 	return err
-}
-
-// syncDir makes a new name in a directory last.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

@@ -10,7 +10,8 @@ import (
 // lockAt is where the head file is locked: far behind its content, so that it can be read meanwhile.
 const lockAt = 1 << 30
 
-// tryLock locks a file for this handle alone, or shared with other readers; busy: somebody else has it.
+// tryLock locks a file for this handle alone, or shared with other readers; busy reports whether somebody else has the
+// lock.
 func tryLock(f *os.File, shared bool) (busy bool, err error) {
 	how := uint32(windows.LOCKFILE_FAIL_IMMEDIATELY)
 	if !shared {
@@ -23,7 +24,5 @@ func tryLock(f *os.File, shared bool) (busy bool, err error) {
 	return false, err
 }
 
-// checkMode says nothing: Windows has no such bits, and the directory's rights count.
+// checkMode accepts every log: Windows has no such bits, and the directory's rights count.
 func checkMode(*os.File) error { return nil }
-
-func syncDir(string) error { return nil }

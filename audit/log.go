@@ -11,26 +11,26 @@ import (
 	"time"
 )
 
-// Config says where the trace is. It must not be changed once given.
+// Config says where the trace is. It must not be changed after Open.
 type Config struct {
-	File    string           // the log, for instance /var/lib/tla-relay/audit.jsonl; its directory is made when it is missing (0700)
-	By      string           // whose acts it records unless an event says otherwise: "tla-relay"
+	File    string           // the log, such as /var/lib/tla-relay/audit.jsonl; a missing directory is made (0700)
+	By      string           // whose acts it records, unless an event says otherwise: "tla-relay"
 	Clock   func() time.Time // nil = time.Now
-	MaxSize int64            // octets of a file, after which the next one is begun; 0 = 16 MiB
-	Wait    time.Duration    // for another program's writing; 0 = 10 s
+	MaxSize int64            // of a file, in octets, before the next one is begun; 0 = 16 MiB
+	Wait    time.Duration    // longest wait for another program that writes; 0 = 10 s
 }
 
-// Log appends to a trace. It holds no file open: several programs, and several Logs of one program, may write to one
-// file. Safe for concurrent use. A nil Log records nothing.
+// Log appends to a trace. It keeps no file open: several programs, and several Logs of one program, may write to one
+// file. It is safe for concurrent use. A nil Log records nothing.
 type Log struct {
 	cfg Config
-	mu  sync.Mutex // one writing at a time
+	mu  sync.Mutex // one writer at a time
 
 	failing atomic.Pointer[string] // why the last event is not in the trace; nil = it is
 }
 
-// Open opens the trace, or begins it, and looks at its end: what a crash left half written is set aside, and
-// [AuditRecovered] tells of it. The rest of the chain is for [VerifyFile].
+// Open opens the trace, or begins it, and checks its end: it sets aside what a crash left half written, and records
+// that as [AuditRecovered]. [VerifyFile] checks the rest of the chain.
 func Open(cfg Config) (*Log, error) {
 	cfg.MaxSize = cmp.Or(cfg.MaxSize, 16<<20)
 	cfg.Wait = cmp.Or(cfg.Wait, 10*time.Second)
@@ -44,13 +44,13 @@ func Open(cfg Config) (*Log, error) {
 	if err := os.MkdirAll(filepath.Dir(cfg.File), 0o700); err != nil {
 		return nil, fmt.Errorf("cannot open the audit trace: %w", err)
 	}
-	if err := l.locked((*tail).check); err != nil {
+	if err := l.locked((*tail).checkLastLine); err != nil {
 		return nil, fmt.Errorf("cannot open the audit trace %s: %w", cfg.File, err)
 	}
 	return l, nil
 }
 
-// File is the log's name; "" of a nil Log.
+// File returns the log's file name; "" for a nil Log.
 func (l *Log) File() string {
 	if l == nil {
 		return ""
@@ -58,8 +58,8 @@ func (l *Log) File() string {
 	return l.cfg.File
 }
 
-// Record appends one event, and returns once it is on the disk. An error means that it is not in the trace: refuse what was
-// to be recorded, unless that takes trust away.
+// Record appends one event, and returns once it is on the disk. An error means that it is not in the trace: the caller
+// must refuse what was to be recorded, unless that takes trust away.
 func (l *Log) Record(kind Kind, attrs ...Attr) error {
 	if l == nil {
 		return nil
@@ -72,7 +72,7 @@ func (l *Log) Record(kind Kind, attrs ...Attr) error {
 	return nil
 }
 
-// Failing says why the last event is not in the trace; "" when it is.
+// Failing returns why the last event is not in the trace; "" when it is.
 func (l *Log) Failing() string {
 	if l == nil {
 		return ""
@@ -104,7 +104,7 @@ func (l *Log) record(kind Kind, attrs []Attr) error {
 	return l.locked(func(t *tail) error { return t.append(e) })
 }
 
-// locked runs f on the settled end of the log, while no other program writes to it.
+// locked calls f with the settled end of the log, while no other program writes to it.
 func (l *Log) locked(f func(*tail) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 	"tlagate/audit"
 )
 
-// childEnv makes the test program one that records until it is killed: the log's name.
+// childEnv names the variable with which the test program records, to the log that it names, until it is killed.
 const childEnv = "AUDIT_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// recordForEver says each number it has on the disk.
+// recordForEver prints each number that it has on the disk.
 func recordForEver(file string) {
 	l, err := audit.Open(audit.Config{File: file, By: "child", MaxSize: 4000})
 	for n := 0; err == nil; n++ {
@@ -50,7 +50,7 @@ func newLog(t require.TestingT, file string, change ...func(*audit.Config)) *aud
 	return l
 }
 
-// others makes a log another one's: two that say the same at one time are equal, octet for octet.
+// others makes a log another program's: two logs that say the same at one time are equal, octet for octet.
 func others(c *audit.Config) { c.By = "other" }
 
 func logFile(t *testing.T) string { return filepath.Join(t.TempDir(), "sub", "audit.jsonl") }
@@ -70,7 +70,7 @@ func entries(t require.TestingT, file string) (all []audit.Entry) {
 	return all
 }
 
-// reasons gives the reasons of the recoveries.
+// reasons returns the reasons of the recoveries.
 func reasons(t require.TestingT, file string) (all []string) {
 	for _, e := range entries(t, file) {
 		if e.Event == audit.AuditRecovered {
@@ -94,7 +94,8 @@ func TestEL1ALine(t *testing.T) {
 	require.NoError(t, l.Record(audit.KeyErased, audit.By("urn:tlagate:a:admin:b"), audit.File("")))
 	raw, err := os.ReadFile(file)
 	require.NoError(t, err)
-	require.Equal(t, `{"seq":1,"at":"2026-11-24T08:30:00.123Z","prev":"0000000000000000000000000000000000000000000000000000000000000000",`+
+	require.Equal(t, `{"seq":1,"at":"2026-11-24T08:30:00.123Z",`+
+		`"prev":"0000000000000000000000000000000000000000000000000000000000000000",`+
 		`"event":"program.start","by":"test","with":{"version":"1.2 \"x\"��[31m�"}}
 {"seq":2,"at":"2026-11-24T08:30:00.123Z","prev":"57905ddda291aab2a4602ecd157cd73e12e5a90fe5493cc22ea452ca6a9f6768",`+
 		`"event":"key.erased","by":"urn:tlagate:a:admin:b"}
@@ -116,7 +117,8 @@ func TestEL1OnlyKnownKindsAndAttributes(t *testing.T) {
 
 func TestEL1NoPINInAURI(t *testing.T) {
 	l := newLog(t, logFile(t))
-	require.NoError(t, l.Record(audit.KeyLoaded, audit.File("pkcs11:token=t;object=o?module-path=/m.so&pin-value=1234")))
+	require.NoError(t, l.Record(audit.KeyLoaded, audit.File(
+		"pkcs11:token=t;object=o?module-path=/m.so&pin-value=1234")))
 	require.NoError(t, l.Record(audit.KeyLoaded, audit.File("PKCS11:object=o;pin-value=1234")))
 	for _, e := range entries(t, l.File()) {
 		require.Contains(t, e.With["file"], "object=o")
@@ -126,7 +128,8 @@ func TestEL1NoPINInAURI(t *testing.T) {
 
 func TestEL1ValuesAreBounded(t *testing.T) {
 	l := newLog(t, logFile(t))
-	require.NoError(t, l.Record(audit.KeyLoaded, audit.File(strings.Repeat("é", 1<<20)), audit.Names([]string{strings.Repeat("a\x00", 1<<20)})))
+	require.NoError(t, l.Record(audit.KeyLoaded, audit.File(strings.Repeat("é", 1<<20)),
+		audit.Names([]string{strings.Repeat("a\x00", 1<<20)})))
 	e := entries(t, l.File())[0]
 	require.LessOrEqual(t, len(e.With["file"]), 512)
 	require.True(t, strings.HasSuffix(e.With["file"], "é…"))
@@ -147,7 +150,7 @@ func TestEL1ValuesAreBounded(t *testing.T) {
 	}
 }
 
-// TestEL1UnwritableIsAnError: what is not on the disk is told, and the log is as it was.
+// TestEL1UnwritableIsAnError: what is not on the disk is an error, and the log is as it was.
 func TestEL1UnwritableIsAnError(t *testing.T) {
 	file := logFile(t)
 	l := newLog(t, file)
@@ -189,7 +192,7 @@ func TestEL1RotationGoesOn(t *testing.T) {
 		require.Equal(t, os.FileMode(0o640), info.Mode().Perm())
 	}
 
-	// a full file taken away is missed, whichever it is
+	// The removal of any full file is noticed.
 	for i, name := range append(names, file) {
 		require.NoError(t, os.Rename(name, name+".away"))
 		_, err := audit.VerifyFile(file)
@@ -200,7 +203,7 @@ func TestEL1RotationGoesOn(t *testing.T) {
 	good(t, file)
 }
 
-// TestEL1RotationCutOff: a program that dies between putting the full file away and telling the head.
+// TestEL1RotationCutOff: a program may die between putting the full file away and updating the head.
 func TestEL1RotationCutOff(t *testing.T) {
 	for _, newFile := range []bool{false, true} {
 		file := logFile(t)
@@ -216,7 +219,7 @@ func TestEL1RotationCutOff(t *testing.T) {
 	}
 }
 
-// TestEL1HalfALine: a power cut anywhere in the writing of a line stops nothing.
+// TestEL1HalfALine: a power cut at any octet of a line that is written stops nothing.
 func TestEL1HalfALine(t *testing.T) {
 	file := logFile(t)
 	record(t, newLog(t, file), 3)
@@ -245,7 +248,8 @@ func TestEL1HalfALine(t *testing.T) {
 			require.Empty(t, r.Recovered)
 		default:
 			require.Equal(t, []uint64{4}, r.Recovered)
-			require.Equal(t, []string{fmt.Sprintf("%d octets after the last whole line of the chain are set aside", cut-len(before))}, reasons(t, file))
+			require.Equal(t, []string{fmt.Sprintf("%d octets after the last whole line of the chain are set aside",
+				cut-len(before))}, reasons(t, file))
 			torn, err := os.ReadFile(file + ".torn")
 			require.NoError(t, err)
 			require.True(t, strings.HasSuffix(string(torn), string(after[len(before):cut])))
@@ -265,7 +269,7 @@ func TestEL1ForeignLinesAreSetAside(t *testing.T) {
 	require.Equal(t, []uint64{3}, good(t, file).Recovered)
 }
 
-// TestEL1LinesWithoutAHead: a whole line after the head is taken in when it continues the chain, and only then.
+// TestEL1LinesWithoutAHead: a whole line after the head is accepted if it continues the chain, and only then.
 func TestEL1LinesWithoutAHead(t *testing.T) {
 	file, other := logFile(t), logFile(t)
 	record(t, newLog(t, file), 2)
@@ -283,26 +287,31 @@ func TestEL1LinesWithoutAHead(t *testing.T) {
 	require.Equal(t, []uint64{3}, r.Recovered)
 }
 
-// TestEL1HeadTells: what is done to log or head between two starts is recorded at the second, and the gap stays.
+// TestEL1HeadTells: what is done to log or head between two starts is recorded at the second, and the gap stays
+// visible.
 func TestEL1HeadTells(t *testing.T) {
 	cases := []struct {
 		name  string
 		spoil func(t *testing.T, file string)
 		why   string
-		gap   string // "" = the chain is whole again
+		gap   string // "" = the chain is intact again
 	}{
-		{"last line removed", func(t *testing.T, file string) { edit(t, file, func(l []string) []string { return l[:3] }) },
+		{"last line removed", func(t *testing.T, file string) {
+			edit(t, file, func(l []string) []string { return l[:3] })
+		},
 			"the log was cut off", "lines 4 to 4"},
 		{"last line half removed", func(t *testing.T, file string) {
 			info, err := os.Stat(file)
 			require.NoError(t, err)
 			require.NoError(t, os.Truncate(file, info.Size()-5))
 		}, "the log was cut off", "lines 4 to 4"},
-		{"log removed", func(t *testing.T, file string) { require.NoError(t, os.Remove(file)) }, "the log was cut off", "lines 1 to 4"},
+		{"log removed", func(t *testing.T, file string) { require.NoError(t, os.Remove(file)) },
+			"the log was cut off", "lines 1 to 4"},
 		{"last line altered", func(t *testing.T, file string) {
 			edit(t, file, func(l []string) []string { l[3] = strings.Replace(l[3], "k", "j", 1); return l })
 		}, "the last line is not the one that was written", "line 4"},
-		{"head removed", func(t *testing.T, file string) { require.NoError(t, os.Remove(file+".head")) }, "the head was missing", ""},
+		{"head removed", func(t *testing.T, file string) { require.NoError(t, os.Remove(file+".head")) },
+			"the head was missing", ""},
 		{"head altered", func(t *testing.T, file string) {
 			require.NoError(t, os.WriteFile(file+".head", []byte("nonsense"), 0o600))
 		}, "the head could not be read", ""},
@@ -343,7 +352,7 @@ func edit(t *testing.T, file string, change func([]string) []string) {
 	require.NoError(t, os.WriteFile(file, []byte(strings.Join(change(lines), "")), 0o600))
 }
 
-// TestEL1KilledInTheMiddle: what a program said it had recorded is there after kill -9, wherever that came.
+// TestEL1KilledInTheMiddle: what a program said it had recorded is there after kill -9, at whatever moment.
 func TestEL1KilledInTheMiddle(t *testing.T) {
 	file := logFile(t)
 	said := 0
@@ -370,7 +379,7 @@ func TestEL1KilledInTheMiddle(t *testing.T) {
 	require.LessOrEqual(t, r.Lines-len(r.Recovered)-1, said+15)
 }
 
-// TestEL1TwoProcesses: processes, and logs of one process, write to one file at once.
+// TestEL1TwoProcesses: several processes, and several logs of one process, write to one file at once.
 func TestEL1TwoProcesses(t *testing.T) {
 	file := logFile(t)
 	var running sync.WaitGroup
@@ -420,7 +429,8 @@ func TestEL1RoundTrip(t *testing.T) {
 		var want []audit.Kind
 		for range rapid.IntRange(0, 8).Draw(t, "events") {
 			kind := kinds[rapid.IntRange(0, len(kinds)-1).Draw(t, "kind")].Kind
-			require.NoError(t, l.Record(kind, audit.File(rapid.String().Draw(t, "file")), audit.By(string(rapid.SliceOf(rapid.Byte()).Draw(t, "by")))))
+			require.NoError(t, l.Record(kind, audit.File(rapid.String().Draw(t, "file")),
+				audit.By(string(rapid.SliceOf(rapid.Byte()).Draw(t, "by")))))
 			want = append(want, kind)
 		}
 		var got []audit.Kind

@@ -6,7 +6,7 @@ import (
 	"iter"
 )
 
-// Line is one line of a log as it is read, whether or not the chain holds.
+// Line is one line of a log as it is read, whether or not the chain is intact.
 type Line struct {
 	File  string
 	Line  int // of the file, from 1
@@ -15,8 +15,8 @@ type Line struct {
 	Err   error // nil = Entry is what the line says
 }
 
-// Read gives every line of a log, the full files put away included, oldest first. It checks no chain: see VerifyFile.
-// The error ends it.
+// Read returns every line of a log, those of full files included, oldest first. It does not verify the chain:
+// VerifyFile does. It ends after an error.
 func Read(file string) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
 		s, err := snap(file)

@@ -6,9 +6,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"tlagate/internal/files"
 )
 
-// tail is the end of a log, while we hold its lock.
+// tail is the end of a log, while we have its lock.
 type tail struct {
 	log  *Log
 	lock *os.File // the head file
@@ -37,7 +39,7 @@ func (l *Log) openTail() (*tail, error) {
 	return t, nil
 }
 
-// close gives the lock back.
+// close releases the lock.
 func (t *tail) close() {
 	for _, f := range []*os.File{t.file, t.lock} {
 		if f != nil {
@@ -46,9 +48,9 @@ func (t *tail) close() {
 	}
 }
 
-// settle finds where the log ends and makes its head say so. What a power cut left of a line is set aside; lines that
-// are missing stay missing: the chain goes on from the head, so that the gap is seen for ever. Why says what was not in
-// order, "" = nothing.
+// settle finds out where the log ends and makes its head say so. It sets aside what a power cut left of a line. Missing
+// lines stay missing: the chain goes on from the head, so that the gap is visible for ever. why says what was wrong; ""
+// = nothing.
 func (t *tail) settle() (why string, err error) {
 	size, err := sizeOf(t.file)
 	if err != nil {
@@ -74,7 +76,7 @@ func (t *tail) settle() (why string, err error) {
 	return t.catchUp(size)
 }
 
-// begin is the start of a log, unless there are lines without a head.
+// begin begins a log, unless there are lines without a head.
 func (t *tail) begin(size int64) (why string, err error) {
 	old, err := segments(t.log.cfg.File)
 	if err != nil {
@@ -86,7 +88,7 @@ func (t *tail) begin(size int64) (why string, err error) {
 	return "", t.head.write(t.lock)
 }
 
-// catchUp takes in whole lines that a program wrote without coming to the head, and sets aside what follows them.
+// catchUp accepts whole lines that a program wrote without updating the head, and sets aside what follows them.
 func (t *tail) catchUp(size int64) (why string, err error) {
 	if err := t.follow(t.file); err != nil {
 		return "", err
@@ -100,10 +102,10 @@ func (t *tail) catchUp(size int64) (why string, err error) {
 	return why, t.head.write(t.lock)
 }
 
-// cutShort goes on behind lines that are missing.
+// cutShort continues a log from which lines were cut off.
 func (t *tail) cutShort(size int64) (why string, err error) {
 	why = fmt.Sprintf("the log was cut off: it holds %d octets where its head says %d", size, t.head.size)
-	whole, err := wholeLines(t.file) // they are kept, whatever they are
+	whole, err := wholeLines(t.file) // they stay, whatever they are
 	if err != nil {
 		return "", err
 	}
@@ -155,7 +157,7 @@ func (t *tail) lastLine() (head, error) {
 	return last, nil
 }
 
-// wasPutAway says whether the program that put the full file away did not come to tell the head.
+// wasPutAway reports whether a program put the full file away and did not come to update the head.
 func (t *tail) wasPutAway() bool {
 	old, err := segments(t.log.cfg.File)
 	if err != nil || len(old) == 0 {
@@ -170,15 +172,15 @@ func (t *tail) wasPutAway() bool {
 	return err == nil && size == t.head.size && hashBefore(f, size) == t.head.hash
 }
 
-// check looks, once at the start, whether the last line is the one that the head knows.
-func (t *tail) check() error {
+// checkLastLine checks, once at the start, that the last line is the one that the head knows, and records if it is not.
+func (t *tail) checkLastLine() error {
 	if t.head.size == 0 || hashBefore(t.file, t.head.size) == t.head.hash {
-		return nil // 0: nothing yet, or the file before was put away just now
+		return nil // size 0: no line yet, or the file before was just put away
 	}
 	return t.recovered("the last line is not the one that was written")
 }
 
-// follow takes in the lines after the head that continue the chain.
+// follow accepts the lines after the head that continue the chain.
 func (t *tail) follow(f *os.File) error {
 	lines := newLines(io.NewSectionReader(f, t.head.size, 1<<62))
 	start := t.head.size
@@ -192,7 +194,7 @@ func (t *tail) follow(f *os.File) error {
 	return lines.err
 }
 
-// maxTorn bounds what is kept of what is set aside at one time.
+// maxTorn bounds what is saved of what is set aside at one time.
 const maxTorn = 1 << 20
 
 // setAside moves the last octets of the file out of the log.
@@ -213,10 +215,11 @@ func (t *tail) setAside(octets int64) error {
 }
 
 func (t *tail) recovered(why string) error {
-	return t.append(Entry{Event: AuditRecovered, By: clean(t.log.cfg.By, maxValue), With: map[string]string{"reason": why}})
+	return t.append(Entry{Event: AuditRecovered, By: clean(t.log.cfg.By, maxValue),
+		With: map[string]string{"reason": why}})
 }
 
-// append writes a line, then the head. When one of them fails, the line is taken back.
+// append writes a line, then the head. If either fails, it removes the line again.
 func (t *tail) append(e Entry) error {
 	e.Seq, e.Prev = t.head.seq+1, t.head.hash
 	e.At = t.log.cfg.Clock().UTC().Format(layout)
@@ -247,7 +250,7 @@ func (t *tail) write(line []byte, next head) error {
 	return next.write(t.lock)
 }
 
-// putAway gives the full file its number and begins the next one, which the same people may read.
+// putAway renames the full file to its final name and begins the next one, with the same mode.
 func (t *tail) putAway() error {
 	name := t.log.cfg.File
 	first, err := firstLine(t.file)
@@ -265,7 +268,7 @@ func (t *tail) putAway() error {
 	if t.file, err = create(name); err != nil {
 		return err
 	}
-	if err := errors.Join(t.file.Chmod(info.Mode().Perm()), syncDir(filepath.Dir(name))); err != nil {
+	if err := errors.Join(t.file.Chmod(info.Mode().Perm()), files.SyncDir(filepath.Dir(name))); err != nil {
 		return err
 	}
 	t.head.size = 0

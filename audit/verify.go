@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Report is what Verify saw; when the chain is broken, up to there, and its last line may be the altered one.
+// Report is what Verify saw: up to the break when the chain is broken, and then its last line may be the altered one.
 type Report struct {
 	Files     int
 	Lines     int
@@ -17,9 +17,9 @@ type Report struct {
 	Last      uint64    // number of the last line
 	From, To  time.Time // of the first and the last line
 	Hash      string    // of the last line
-	Recovered []uint64  // lines audit.recovered: what was not in order then is their reason
-	Back      []uint64  // lines whose time is before that of the line before: the clock was set back
-	Torn      int64     // octets after the last newline: a line half written, which the next Open sets aside
+	Recovered []uint64  // numbers of lines audit.recovered, whose reason says what was wrong
+	Back      []uint64  // numbers of lines with a time before that of the line before: the clock was set back
+	Torn      int64     // octets after the last newline: a half-written line, which the next Open sets aside
 }
 
 // Broken says where the chain breaks.
@@ -29,15 +29,15 @@ type Broken struct {
 	Why  string
 }
 
-// Error names file, line and reason.
+// Error returns file, line and reason.
 func (b *Broken) Error() string {
 	return fmt.Sprintf("the audit trace is broken at line %d of %s: %s", b.Line, cmp.Or(b.File, "the input"), b.Why)
 }
 
-// Verify checks the chain of one file from its first line on. The error is a *Broken, or of reading. Without the head
-// nobody can tell whether the last line was altered or lines after it were cut off.
+// Verify verifies the chain of one file from its first line on. The error is a *Broken, or of reading. Without the head
+// nobody can tell whether the last line was altered, or lines after it were cut off.
 func Verify(r io.Reader) (Report, error) {
-	c := newChecker(nil)
+	c := newVerifier(nil)
 	err := c.file("", r)
 	if err == nil {
 		err = c.finish()
@@ -45,7 +45,7 @@ func Verify(r io.Reader) (Report, error) {
 	return c.report, err
 }
 
-// VerifyFile checks a whole log, the full files put away included, against its head. The error is a *Broken, or of reading.
+// VerifyFile verifies a whole log, its full files included, against its head. The error is a *Broken, or of reading.
 func VerifyFile(file string) (Report, error) {
 	s, err := snap(file)
 	if err != nil {
@@ -55,7 +55,7 @@ func VerifyFile(file string) (Report, error) {
 	if s.headless != "" {
 		return Report{}, &Broken{headName(file), 1, s.headless}
 	}
-	c := newChecker(&s.head)
+	c := newVerifier(&s.head)
 	for _, f := range s.files {
 		if err := c.file(f.name, io.NewSectionReader(f.f, 0, f.size)); err != nil {
 			return c.report, err
@@ -83,7 +83,7 @@ func (s *snapshot) close() {
 	}
 }
 
-// snap opens the files of a log, and reads its head, while nobody writes.
+// snap opens the files of a log and reads its head while nobody writes.
 func snap(file string) (*snapshot, error) {
 	s := &snapshot{}
 	headFile, err := os.Open(headName(file))
@@ -110,7 +110,7 @@ func snap(file string) (*snapshot, error) {
 	return s, err
 }
 
-// open opens the files. Known says that there is a head, so that the log must have been there.
+// open opens the files. known says that there is a head, so that there was a log.
 func (s *snapshot) open(file string, known bool) error {
 	names, err := segments(file)
 	if err != nil {
@@ -132,35 +132,35 @@ func (s *snapshot) open(file string, known bool) error {
 	return nil
 }
 
-// checker walks the chain.
-type checker struct {
+// verifier follows the chain.
+type verifier struct {
 	report Report
-	head   *head  // nil = unknown
-	want   uint64 // number of the next line
-	prev   string // hash of the line before
-	place  place  // of the line before
+	head   *head    // nil = unknown
+	want   uint64   // number of the next line
+	prev   string   // hash of the line before
+	last   position // of the line before
 	doubt  *doubt
 }
 
-type place struct {
+type position struct {
 	file string
 	line int
 }
 
-// doubt is that a line does not hold the hash of the one before: either may have been altered, and what follows tells.
+// doubt is a line without the hash of the line before: either may have been altered, and what follows tells which.
 type doubt struct {
-	before, here place
+	before, here position
 	hash         string // of the line here
 }
 
-func newChecker(h *head) *checker { return &checker{head: h, want: 1, prev: noHash} }
+func newVerifier(h *head) *verifier { return &verifier{head: h, want: 1, prev: noHash} }
 
-// file walks one file.
-func (c *checker) file(name string, r io.Reader) error {
+// file follows the chain through one file.
+func (c *verifier) file(name string, r io.Reader) error {
 	c.report.Files++
 	lines := newLines(r)
 	for n := 1; lines.next(); n++ {
-		at := place{name, n}
+		at := position{name, n}
 		if !lines.whole {
 			c.report.Torn += int64(len(lines.text))
 			break
@@ -175,8 +175,8 @@ func (c *checker) file(name string, r io.Reader) error {
 	return nil
 }
 
-// line takes one line into the chain.
-func (c *checker) line(at place, text []byte) error {
+// line adds one line to the chain.
+func (c *verifier) line(at position, text []byte) error {
 	switch e, err := Parse(text); {
 	case c.report.Torn > 0:
 		return broken(at, "the file before it ends in the middle of a line")
@@ -185,7 +185,7 @@ func (c *checker) line(at place, text []byte) error {
 	case c.doubt != nil:
 		return c.doubt.resolve(e.Prev)
 	case e.Seq == c.want && e.Prev != c.prev:
-		c.doubt = &doubt{c.place, at, hash(text)}
+		c.doubt = &doubt{c.last, at, hash(text)}
 		return nil
 	case e.Seq != c.want:
 		return broken(at, c.misplaced(e))
@@ -194,17 +194,17 @@ func (c *checker) line(at place, text []byte) error {
 	}
 }
 
-func (c *checker) accept(at place, e Entry, sum string) error {
+func (c *verifier) accept(at position, e Entry, sum string) error {
 	if c.head != nil && e.Seq == c.head.seq && sum != c.head.hash {
 		return broken(at, "it was altered: the head holds another hash of it")
 	}
 	c.note(e)
-	c.want, c.prev, c.place = e.Seq+1, sum, at
+	c.want, c.prev, c.last = e.Seq+1, sum, at
 	c.report.Hash = sum
 	return nil
 }
 
-func (c *checker) note(e Entry) {
+func (c *verifier) note(e Entry) {
 	r := &c.report
 	if r.First == 0 {
 		r.First, r.From = e.Seq, e.Time()
@@ -218,18 +218,19 @@ func (c *checker) note(e Entry) {
 	r.Last, r.To = e.Seq, e.Time()
 }
 
-// misplaced says what is wrong with a line that has not the number that is due.
-func (c *checker) misplaced(e Entry) string {
+// misplaced says what is wrong with a line that does not have the number that is due.
+func (c *verifier) misplaced(e Entry) string {
 	switch {
 	case e.Prev == c.prev:
 		return fmt.Sprintf("it was altered: its number is %d where %d is due", e.Seq, c.want)
 	case e.Seq < c.want:
-		return fmt.Sprintf("it is out of place: its number is %d where %d is due; lines were moved or copied", e.Seq, c.want)
+		return fmt.Sprintf("it is out of place: its number is %d where %d is due; lines were moved or copied",
+			e.Seq, c.want)
 	}
 	return fmt.Sprintf("lines %d to %d, which should stand before it, were removed or moved", c.want, e.Seq-1)
 }
 
-// resolve blames one of two lines: when the next line, or the head, knows the second as it is, the first was altered.
+// resolve blames one of two lines: if the next line, or the head, has the hash of the second, the first was altered.
 func (d *doubt) resolve(next string) error {
 	if d.before.line > 0 && (next == d.hash || next == "") {
 		return broken(d.before, "it was altered: the line after it holds another hash of it")
@@ -238,7 +239,7 @@ func (d *doubt) resolve(next string) error {
 }
 
 // finish compares the end with the head.
-func (c *checker) finish() error {
+func (c *verifier) finish() error {
 	if c.doubt != nil {
 		known := ""
 		if c.head != nil {
@@ -249,8 +250,9 @@ func (c *checker) finish() error {
 	if c.head == nil || c.head.seq < c.want {
 		return nil
 	}
-	end := place{c.place.file, c.place.line + 1}
-	return broken(end, fmt.Sprintf("the end was cut off: lines %d to %d, which the head knows, are not there", c.want, c.head.seq))
+	end := position{c.last.file, c.last.line + 1}
+	return broken(end, fmt.Sprintf("the end was cut off: lines %d to %d, which the head knows, are not there",
+		c.want, c.head.seq))
 }
 
-func broken(at place, why string) error { return &Broken{at.file, at.line, why} }
+func broken(at position, why string) error { return &Broken{at.file, at.line, why} }

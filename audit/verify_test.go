@@ -35,11 +35,11 @@ func TestEL1EveryAlterationIsFound(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, raw, 0o600))
 	head, err := os.ReadFile(file + ".head")
 	require.NoError(t, err)
-	for i := range head[:85] { // the size behind it is for the writer
+	for i := range head[:85] { // the size behind it concerns only the writer
 		altered := bytes.Clone(head)
 		altered[i] ^= 1
 		require.NoError(t, os.WriteFile(file+".head", altered, 0o600))
-		if _, err := audit.VerifyFile(file); i != 19 { // a head that knows less than the log is what a crash leaves
+		if _, err := audit.VerifyFile(file); i != 19 { // a crash leaves a head that knows less than the log
 			require.ErrorAs(t, err, new(*audit.Broken), "octet %d of the head", i)
 		}
 	}
@@ -53,7 +53,7 @@ func brokenAt(t *testing.T, file string) *audit.Broken {
 	return broken
 }
 
-// TestEL1EveryLineIsMissed deletes, moves, copies and cuts off every line.
+// TestEL1EveryLineIsMissed deletes, moves, copies and cuts off every line, one by one.
 func TestEL1EveryLineIsMissed(t *testing.T) {
 	const n = 6
 	ways := map[string]func(l []string, i int) (lines []string, line int, says string){
@@ -61,7 +61,8 @@ func TestEL1EveryLineIsMissed(t *testing.T) {
 			if i == n-1 {
 				return l[:i], n, "lines 6 to 6, which the head knows, are not there"
 			}
-			return append(l[:i:i], l[i+1:]...), i + 1, fmt.Sprintf("lines %d to %d, which should stand before it, were removed", i+1, i+1)
+			return append(l[:i:i], l[i+1:]...), i + 1,
+				fmt.Sprintf("lines %d to %d, which should stand before it, were removed", i+1, i+1)
 		},
 		"swapped with the next": func(l []string, i int) ([]string, int, string) {
 			if i == n-1 {
@@ -120,10 +121,12 @@ func TestEL1EveryLineIsMissed(t *testing.T) {
 	}
 }
 
-// FuzzVerify: no input makes it panic; what it accepts is a chain of lines it can write again, and so is every beginning of it.
+// FuzzVerify: no input makes Verify panic; what it accepts is a chain of lines that can be written again, and so is
+// every prefix of it.
 func FuzzVerify(f *testing.F) {
 	const zeros = "0000000000000000000000000000000000000000000000000000000000000000"
-	one := `{"seq":1,"at":"2026-11-24T08:30:00.123Z","prev":"` + zeros + `","event":"program.start","by":"test","with":{"version":"1"}}` + "\n"
+	one := `{"seq":1,"at":"2026-11-24T08:30:00.123Z","prev":"` + zeros +
+		`","event":"program.start","by":"test","with":{"version":"1"}}` + "\n"
 	f.Add([]byte(one))
 	f.Add([]byte(one + one))
 	f.Add([]byte(one[:40]))

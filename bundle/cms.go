@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/der"
 )
 
 // This file reads and checks the one form of CMS SignedData (RFC 5652) that docs/bundle.md, section 1, allows. It is not done with a
@@ -25,13 +27,9 @@ const (
 )
 
 var (
-	oidSignedData    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
-	oidData          = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
 	oidContentType   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 3}
 	oidMessageDigest = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 4}
 	oidSigningTime   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 5}
-
-	context0 = cbasn1.Tag(0).ContextSpecific().Constructed()
 )
 
 // signed is a CMS SignedData whose signature is good; by whom is for package pki to judge.
@@ -81,15 +79,12 @@ func (p *parsed) check() error {
 	return nil
 }
 
-func parseSigned(der []byte) (*parsed, error) {
-	in := cryptobyte.String(der)
-	var info, explicit, data, digests, encap, certs, signers cryptobyte.String
-	var kind asn1.ObjectIdentifier
+func parseSigned(message []byte) (*parsed, error) {
+	var digests, encap, certs, signers cryptobyte.String
 	var version int64
-	if !in.ReadASN1(&info, cbasn1.SEQUENCE) || !in.Empty() || !info.ReadASN1ObjectIdentifier(&kind) || !kind.Equal(oidSignedData) ||
-		!info.ReadASN1(&explicit, context0) || !info.Empty() || !explicit.ReadASN1(&data, cbasn1.SEQUENCE) || !explicit.Empty() ||
-		!data.ReadASN1Integer(&version) || version != 1 || !data.ReadASN1(&digests, cbasn1.SET) || !data.ReadASN1(&encap, cbasn1.SEQUENCE) ||
-		!data.ReadASN1(&certs, context0) || !data.ReadASN1(&signers, cbasn1.SET) || !data.Empty() {
+	data, ok := der.ReadSignedData(message)
+	if !ok || !data.ReadASN1Integer(&version) || version != 1 || !data.ReadASN1(&digests, cbasn1.SET) || !data.ReadASN1(&encap, cbasn1.SEQUENCE) ||
+		!data.ReadASN1(&certs, der.Context0) || !data.ReadASN1(&signers, cbasn1.SET) || !data.Empty() {
 		return nil, errCMS
 	}
 	p := new(parsed)
@@ -126,7 +121,7 @@ func readDigest(in *cryptobyte.String) (crypto.Hash, bool) {
 func (p *parsed) readContent(in cryptobyte.String) bool {
 	var kind asn1.ObjectIdentifier
 	var explicit, octets cryptobyte.String
-	if !in.ReadASN1ObjectIdentifier(&kind) || !kind.Equal(oidData) || !in.ReadASN1(&explicit, context0) || !in.Empty() ||
+	if !in.ReadASN1ObjectIdentifier(&kind) || !kind.Equal(der.Data) || !in.ReadASN1(&explicit, der.Context0) || !in.Empty() ||
 		!explicit.ReadASN1(&octets, cbasn1.OCTET_STRING) || !explicit.Empty() {
 		return false
 	}
@@ -137,11 +132,11 @@ func (p *parsed) readContent(in cryptobyte.String) bool {
 func readCertificates(in cryptobyte.String) ([]*x509.Certificate, error) {
 	var pool []*x509.Certificate
 	for !in.Empty() {
-		var der cryptobyte.String
-		if !in.ReadASN1Element(&der, cbasn1.SEQUENCE) || len(pool) == maxCerts {
+		var one cryptobyte.String
+		if !in.ReadASN1Element(&one, cbasn1.SEQUENCE) || len(pool) == maxCerts {
 			return nil, errCMS
 		}
-		cert, err := x509.ParseCertificate(der)
+		cert, err := x509.ParseCertificate(one)
 		if err != nil {
 			return nil, fmt.Errorf("a certificate in it cannot be read: %w", err)
 		}
@@ -160,7 +155,7 @@ func (p *parsed) readSigner(in cryptobyte.String, pool []*x509.Certificate) erro
 		return errCMS
 	}
 	digest, ok := readDigest(&info)
-	if !ok || digest != p.digest || !info.ReadASN1(&attributes, context0) || !info.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) ||
+	if !ok || digest != p.digest || !info.ReadASN1(&attributes, der.Context0) || !info.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) ||
 		!info.ReadASN1(&signature, cbasn1.OCTET_STRING) || !info.Empty() {
 		return errCMS
 	}
@@ -181,10 +176,8 @@ func (p *parsed) readAttributes(in cryptobyte.String) bool {
 	p.attributes = set.BytesOrPanic()
 	seen := map[string]bool{}
 	for !in.Empty() {
-		var attribute, values cryptobyte.String
-		var kind asn1.ObjectIdentifier
-		if !in.ReadASN1(&attribute, cbasn1.SEQUENCE) || !attribute.ReadASN1ObjectIdentifier(&kind) || seen[kind.String()] ||
-			!attribute.ReadASN1(&values, cbasn1.SET) || !attribute.Empty() || !p.readAttribute(kind, values) {
+		kind, values, ok := der.ReadAttribute(&in)
+		if !ok || seen[kind.String()] || !p.readAttribute(kind, values) {
 			return false
 		}
 		seen[kind.String()] = true
@@ -197,7 +190,7 @@ func (p *parsed) readAttribute(kind asn1.ObjectIdentifier, value cryptobyte.Stri
 	var digest, ignored cryptobyte.String
 	switch {
 	case kind.Equal(oidContentType):
-		return value.ReadASN1ObjectIdentifier(&content) && content.Equal(oidData) && value.Empty()
+		return value.ReadASN1ObjectIdentifier(&content) && content.Equal(der.Data) && value.Empty()
 	case kind.Equal(oidMessageDigest):
 		ok := value.ReadASN1(&digest, cbasn1.OCTET_STRING) && value.Empty()
 		p.claimed = digest

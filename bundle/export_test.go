@@ -7,6 +7,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/der"
 )
 
 // Exported for tests.
@@ -44,7 +46,7 @@ func SealWith(content []byte, by *tls.Certificate, which ...int) ([]byte, error)
 		return nil, err
 	}
 	all := append(signedAttributes(sum(alg.hash, content), time.Now()),
-		attribute(oidContentType, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidSignedData) }))
+		attribute(oidContentType, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(der.SignedData) }))
 	var attributes [][]byte
 	for _, i := range which {
 		attributes = append(attributes, all[i])

@@ -21,10 +21,12 @@ import (
 
 // Way is how a device reaches a gateway.
 type Way struct {
-	Gateway string     // host:port
+	Gateway string     // as address.Server reads it
 	Party   *pki.Party // our client certificate, and whom we trust; nil = the pinned root
 	// Dial connects; nil = net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Hybrids says where hellos go without post-quantum groups, when Party is nil; nil = nowhere.
+	Hybrids *pki.Hybrids
 }
 
 // ErrNone says that a gateway has no bundle for us.
@@ -56,7 +58,11 @@ func Fetch(ctx context.Context, cfg Config, w Way) (*Content, error) {
 // Refresh asks a gateway whether there is another bundle and takes it in, and looks at the signer of the one at hand again. The
 // error is a *Broken when the one at hand must not be used any more; see [Kept.Usable].
 func (k *Kept) Refresh(ctx context.Context, w Way) (changed bool, err error) {
-	a, err := k.ask(ctx, w)
+	var a *answer
+	err = k.party(w).Hybrids.Retry(w.Gateway, func() (err error) {
+		a, err = k.ask(ctx, w)
+		return err
+	})
 	if err != nil {
 		return false, fmt.Errorf("cannot fetch the bundle from %s: %w", w.Gateway, err)
 	}
@@ -126,7 +132,7 @@ func (k *Kept) party(w Way) *pki.Party {
 	if w.Party != nil {
 		return w.Party
 	}
-	return &pki.Party{Trust: k.trust, Certificate: k.cfg.Certificate}
+	return &pki.Party{Trust: k.trust, Certificate: k.cfg.Certificate, Hybrids: w.Hybrids}
 }
 
 func (k *Kept) dial(ctx context.Context, w Way) (net.Conn, error) {
@@ -138,13 +144,13 @@ func (k *Kept) dial(ctx context.Context, w Way) (net.Conn, error) {
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	c, err := dial(ctx, "tcp", w.Gateway)
+	c, err := dial(ctx, "tcp", at.String())
 	if err != nil {
 		return nil, err
 	}
 	conn, _, err := k.party(w).Client(ctx, c, pki.ALPNOuter,
 		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
-			DNSName: at.Host, Dialled: w.Gateway})
+			DNSName: at.Name, Dialled: w.Gateway})
 	if err != nil {
 		return nil, err
 	}

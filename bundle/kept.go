@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/internal/files"
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 )
 
@@ -100,7 +102,7 @@ func (k *Kept) readRoot() error {
 		for _, c := range certs {
 			all = append(all, c.Raw...)
 			if now := k.cfg.Clock(); now.After(c.NotAfter) {
-				return broken(file, Expired, "the root pinned at enrolment ended on %s; or the clock is wrong", stamp(c.NotAfter))
+				return broken(file, Expired, "the root pinned at enrolment ended on %s; or the clock is wrong", stamp.Instant(c.NotAfter))
 			}
 		}
 	}
@@ -140,7 +142,7 @@ func (k *Kept) load() error {
 
 // readBundle wants the very octets that were accepted.
 func (k *Kept) readBundle() error {
-	der, err := readFile(k.cfg.File)
+	der, err := files.Read(k.cfg.File, maxSigned)
 	if errors.Is(err, fs.ErrNotExist) {
 		return broken(k.cfg.File, Missing, "the bundle is not there; fetch it again")
 	}
@@ -178,7 +180,7 @@ func (k *Kept) checkDates() error { return checkUntil(k.cfg.File, k.bundle, k.cf
 
 func checkUntil(file string, b *Bundle, now time.Time) error {
 	if !b.ValidUntil.IsZero() && now.After(b.ValidUntil) {
-		return broken(file, Expired, "it was valid until %s and it is %s here", stamp(b.ValidUntil), stamp(now))
+		return broken(file, Expired, "it was valid until %s and it is %s here", stamp.Instant(b.ValidUntil), stamp.Instant(now))
 	}
 	return nil
 }
@@ -238,7 +240,7 @@ func (k *Kept) judge(der []byte, answers [][]byte) (*Bundle, error) {
 	case b.Version == k.state.Version && digest(der) != k.state.Bundle:
 		return b, broken(where, Outdated, "it is another one of the version %d that was accepted before", b.Version)
 	case b.Issued.After(now.Add(ahead)):
-		return b, broken(where, Untrusted, "it was issued at %s and it is %s here: the clock is wrong", stamp(b.Issued), stamp(now))
+		return b, broken(where, Untrusted, "it was issued at %s and it is %s here: the clock is wrong", stamp.Instant(b.Issued), stamp.Instant(now))
 	}
 	k.learn(b, answers)
 	if _, err := k.trust.VerifyKnown(b.Chain, Want); err != nil {

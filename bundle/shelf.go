@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/internal/files"
 	"tlagate/pki"
 )
 
@@ -108,7 +109,7 @@ func (s *Shelf) read(file string, before *item) *item {
 	if before != nil {
 		i.said = before.said
 	}
-	der, err := readFile(file)
+	der, err := files.Read(file, maxSigned)
 	if err == nil {
 		i.bundle, err = Read(der)
 	}

@@ -15,6 +15,8 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"tlagate/internal/der"
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 )
 
@@ -44,7 +46,7 @@ func maySign(by *tls.Certificate, now time.Time) error {
 	case id.Role != pki.RoleAdmin || !slices.Equal(leaf.ExtKeyUsage, []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}):
 		return errors.New("it is none of the profile bundle (role admin, codeSigning); make one: tla-pki issue --profile bundle")
 	case now.Before(leaf.NotBefore) || now.After(leaf.NotAfter):
-		return fmt.Errorf("it is good from %s until %s", stamp(leaf.NotBefore), stamp(leaf.NotAfter))
+		return fmt.Errorf("it is good from %s until %s", stamp.Instant(leaf.NotBefore), stamp.Instant(leaf.NotAfter))
 	}
 	return nil
 }
@@ -91,7 +93,7 @@ func (a *algorithm) sign(key crypto.Signer, b []byte) ([]byte, error) {
 
 func signedAttributes(digest []byte, now time.Time) [][]byte {
 	return [][]byte{
-		attribute(oidContentType, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidData) }),
+		attribute(oidContentType, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(der.Data) }),
 		attribute(oidSigningTime, func(b *cryptobyte.Builder) { b.AddASN1UTCTime(now.UTC()) }),
 		attribute(oidMessageDigest, func(b *cryptobyte.Builder) { b.AddASN1OctetString(digest) }),
 	}
@@ -99,10 +101,7 @@ func signedAttributes(digest []byte, now time.Time) [][]byte {
 
 func attribute(kind asn1.ObjectIdentifier, value func(*cryptobyte.Builder)) []byte {
 	var b cryptobyte.Builder
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1ObjectIdentifier(kind)
-		b.AddASN1(cbasn1.SET, value)
-	})
+	der.AddAttribute(&b, kind, value)
 	return b.BytesOrPanic()
 }
 
@@ -117,25 +116,20 @@ func setOf(tag cbasn1.Tag, elements [][]byte) []byte {
 // encode mirrors RFC 5652, sections 3 and 5.1.
 func encode(content []byte, chain [][]byte, leaf *x509.Certificate, alg *algorithm, attributes [][]byte, signature []byte) ([]byte, error) {
 	var b cryptobyte.Builder
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1ObjectIdentifier(oidSignedData)
-		b.AddASN1(context0, func(b *cryptobyte.Builder) {
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				b.AddASN1Int64(1)
-				b.AddBytes(setOf(cbasn1.SET, [][]byte{alg.digest()}))
-				addContent(b, content)
-				b.AddBytes(setOf(context0, chain))
-				b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) { addSigner(b, leaf, alg, attributes, signature) })
-			})
-		})
+	der.AddSignedData(&b, func(b *cryptobyte.Builder) {
+		b.AddASN1Int64(1)
+		b.AddBytes(setOf(cbasn1.SET, [][]byte{alg.digest()}))
+		addContent(b, content)
+		b.AddBytes(setOf(der.Context0, chain))
+		b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) { addSigner(b, leaf, alg, attributes, signature) })
 	})
 	return b.Bytes()
 }
 
 func addContent(b *cryptobyte.Builder, content []byte) {
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1ObjectIdentifier(oidData)
-		b.AddASN1(context0, func(b *cryptobyte.Builder) { b.AddASN1OctetString(content) })
+		b.AddASN1ObjectIdentifier(der.Data)
+		b.AddASN1(der.Context0, func(b *cryptobyte.Builder) { b.AddASN1OctetString(content) })
 	})
 }
 
@@ -147,10 +141,8 @@ func addSigner(b *cryptobyte.Builder, leaf *x509.Certificate, alg *algorithm, at
 			b.AddASN1BigInt(leaf.SerialNumber)
 		})
 		b.AddBytes(alg.digest())
-		b.AddBytes(setOf(context0, attributes))
+		b.AddBytes(setOf(der.Context0, attributes))
 		b.AddBytes(alg.der)
 		b.AddASN1OctetString(signature)
 	})
 }
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -7,12 +7,12 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"slices"
 	"time"
 
+	"tlagate/internal/files"
 	"tlagate/pemfile"
 	"tlagate/pki"
 )
@@ -33,7 +33,7 @@ func (k *Kept) nextFile() string  { return k.cfg.File + ".next" }
 // readState wants a state that our own key has signed, under the root that is pinned.
 func (k *Kept) readState() error {
 	file := k.stateFile()
-	der, err := readFile(file)
+	der, err := files.Read(file, maxSigned)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Stat(k.cfg.File); errors.Is(err, fs.ErrNotExist) {
 			return broken(k.cfg.File, Missing, "the bundle is not there; fetch it, or enrol")
@@ -75,7 +75,7 @@ func parseState(der []byte) (*signed, *state, error) {
 
 // write makes b the bundle at hand: it, then the state, then its place; k.mu is held.
 func (k *Kept) write(b *Bundle) error {
-	if err := pki.WriteFileAtomic(k.nextFile(), b.DER); err != nil {
+	if err := files.Replace(k.nextFile(), b.DER, 0o600); err != nil {
 		return fmt.Errorf("cannot keep the bundle: %w", err)
 	}
 	st := state{Device: k.id.String(), Version: b.Version, Bundle: digest(b.DER), Root: k.root, Accepted: k.cfg.Clock().UTC()}
@@ -93,7 +93,7 @@ func (k *Kept) writeState(st state) error {
 	}
 	der, err := seal(text, k.cfg.Certificate(), k.cfg.Clock())
 	if err == nil {
-		err = pki.WriteFileAtomic(k.stateFile(), der)
+		err = files.Replace(k.stateFile(), der, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot keep the state of the bundle, %s: %w", k.stateFile(), err)
@@ -103,12 +103,12 @@ func (k *Kept) writeState(st state) error {
 
 // completeWrite puts a bundle in its place whose state was written before. What else FILE.next holds is left over.
 func (k *Kept) completeWrite() error {
-	der, err := readFile(k.nextFile())
+	der, err := files.Read(k.nextFile(), maxSigned)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err == nil && digest(der) == k.state.Bundle {
-		err = os.Rename(k.nextFile(), k.cfg.File)
+		err = files.Rename(k.nextFile(), k.cfg.File)
 	} else if err == nil {
 		err = os.Remove(k.nextFile())
 	}
@@ -124,7 +124,7 @@ func (k *Kept) checkARL() error {
 	if file == "" {
 		return nil
 	}
-	text, err := readFile(file)
+	text, err := files.Read(file, maxSigned)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // it is ours to write, and the bundle has ARLs
 	}
@@ -167,18 +167,4 @@ func listsOf(text []byte) ([]*x509.RevocationList, error) {
 		return nil, errors.New("there is something else in it than lists")
 	}
 	return all, nil
-}
-
-// readFile reads a file of bounded length.
-func readFile(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxSigned+1))
-	if err == nil && len(b) > maxSigned {
-		err = fmt.Errorf("%s is longer than %d octets", file, maxSigned)
-	}
-	return b, err
 }

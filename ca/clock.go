@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tlagate/audit"
+	"tlagate/internal/stamp"
 )
 
 // A CA whose clock runs ahead writes that down everywhere: certificates that nobody takes yet, codes that are good for years, and lists of the
@@ -31,9 +32,9 @@ func (c *CA) doubt(issuer *x509.Certificate, validity time.Duration) error {
 	case c.clockTrusted || last.IsZero():
 		return nil
 	case now.Before(last):
-		return fmt.Errorf("the clock says %s, before the last one's %s: %w", instantText(now), instantText(last), ErrClock)
+		return fmt.Errorf("the clock says %s, before the last one's %s: %w", stamp.Instant(now), stamp.Instant(last), ErrClock)
 	case now.After(ends.Add(max(clockPatience, validity))):
-		return fmt.Errorf("the clock says %s, long after the last list's end, %s: %w", instantText(now), instantText(ends), ErrClock)
+		return fmt.Errorf("the clock says %s, long after the last list's end, %s: %w", stamp.Instant(now), stamp.Instant(ends), ErrClock)
 	}
 	return nil
 }
@@ -50,8 +51,6 @@ func (c *CA) clockAheadNow() error {
 	return c.CheckClock()
 }
 
-func instantText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
 // FromFuture is what a clock that ran ahead has left in the books.
 type FromFuture struct {
 	Withdrawn    []Invitation // open ones, which are worthless now
@@ -65,7 +64,7 @@ func (c *CA) TrustClock() (found FromFuture, err error) {
 	if err != nil {
 		return found, fmt.Errorf("cannot read when the last list was made: %w", err)
 	}
-	if err := c.trace(audit.CAClock, audit.From(instantText(last)), audit.To(instantText(c.now()))); err != nil {
+	if err := c.trace(audit.CAClock, audit.From(stamp.Instant(last)), audit.To(stamp.Instant(c.now()))); err != nil {
 		return found, err
 	}
 	c.clockTrusted = true

@@ -32,12 +32,12 @@ func (l *List) Write(file string, asPEM bool) error {
 	if asPEM {
 		write = l.writePEM
 	}
-	s, err := stage(file, modePublic, write)
+	s, err := stage(file, write)
 	if err != nil {
 		return err
 	}
-	defer s.discard()
-	return s.place(os.Rename)
+	defer s.Discard()
+	return written(file, s.Replace())
 }
 
 func (l *List) writeDER(w io.Writer) error {
@@ -112,20 +112,20 @@ func (c *CA) publish(name string, by lister) (list *List, err error) {
 
 // place records the number, which tells the world that there is a new list, once both files only need to be renamed.
 func (c *CA) place(list *List, name string, by lister) error {
-	der, err := stage(c.Public(name+".der"), modePublic, list.writeDER)
+	der, err := stage(c.Public(name+".der"), list.writeDER)
 	if err != nil {
 		return err
 	}
-	defer der.discard()
-	text, err := stage(c.Public(name+".pem"), modePublic, list.writePEM)
+	defer der.Discard()
+	text, err := stage(c.Public(name+".pem"), list.writePEM)
 	if err != nil {
 		return err
 	}
-	defer text.discard()
+	defer text.Discard()
 	if err := c.store.recordCRL(keyID(by.cert), list.Number, list.ThisUpdate, list.NextUpdate); err != nil {
 		return err
 	}
-	return errors.Join(der.place(os.Rename), text.place(os.Rename))
+	return errors.Join(written(c.Public(name+".der"), der.Replace()), written(c.Public(name+".pem"), text.Replace()))
 }
 
 // signList makes the list that comes after the published one.

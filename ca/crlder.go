@@ -2,19 +2,16 @@ package ca
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"fmt"
 	"math/big"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/der"
 )
 
 // This writes a CertificateList (RFC 5280 section 5.1), byte for byte as x509.CreateRevocationList would. That one goes
@@ -58,24 +55,11 @@ func (e *crlEntries) extensions(reason int) ([]byte, error) {
 	}
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		addExtension(b, oidReasonCode, func(b *cryptobyte.Builder) { b.AddASN1Enum(int64(reason)) })
+		der.AddExtension(b, der.CRLReason, func(b *cryptobyte.Builder) { b.AddASN1Enum(int64(reason)) })
 	})
 	exts, err := b.Bytes()
 	e.reasons[reason] = exts
 	return exts, err
-}
-
-var (
-	oidReasonCode = asn1.ObjectIdentifier{2, 5, 29, 21}
-	oidCRLNumber  = asn1.ObjectIdentifier{2, 5, 29, 20}
-	oidCRLIssuer  = asn1.ObjectIdentifier{2, 5, 29, 35} // authorityKeyIdentifier
-)
-
-func addExtension(b *cryptobyte.Builder, id asn1.ObjectIdentifier, value cryptobyte.BuilderContinuation) {
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1ObjectIdentifier(id)
-		b.AddASN1(cbasn1.OCTET_STRING, value)
-	})
 }
 
 // addTime writes a Time: UTCTime until 2049 (section 5.1.2.4).
@@ -125,7 +109,7 @@ func (l *List) tbs(issuer *x509.Certificate, algorithm, entries []byte) ([]byte,
 		if len(entries) > 0 {
 			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddBytes(entries) })
 		}
-		b.AddASN1(cbasn1.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
+		b.AddASN1(der.Context0, func(b *cryptobyte.Builder) {
 			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { l.addExtensions(b, issuer) })
 		})
 	})
@@ -133,12 +117,12 @@ func (l *List) tbs(issuer *x509.Certificate, algorithm, entries []byte) ([]byte,
 }
 
 func (l *List) addExtensions(b *cryptobyte.Builder, issuer *x509.Certificate) {
-	addExtension(b, oidCRLIssuer, func(b *cryptobyte.Builder) {
+	der.AddExtension(b, der.AuthorityKeyIdentifier, func(b *cryptobyte.Builder) {
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			b.AddASN1(cbasn1.Tag(0).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes(issuer.SubjectKeyId) })
 		})
 	})
-	addExtension(b, oidCRLNumber, func(b *cryptobyte.Builder) { b.AddASN1Int64(l.Number) })
+	der.AddExtension(b, der.CRLNumber, func(b *cryptobyte.Builder) { b.AddASN1Int64(l.Number) })
 }
 
 // signingFor gives the AlgorithmIdentifier (RFC 5758, RFC 4055) and the hash that go with a key of a CA.
@@ -146,16 +130,9 @@ func signingFor(pub crypto.PublicKey) (algorithm []byte, hash crypto.Hash, err e
 	if err := checkKey(pub); err != nil {
 		return nil, 0, err
 	}
-	id := pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}} // ecdsa-with-SHA256
-	hash = crypto.SHA256
-	switch key := pub.(type) {
-	case *ecdsa.PublicKey:
-		if key.Curve == elliptic.P384() {
-			id.Algorithm, hash = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 3}, crypto.SHA384
-		}
-	case *rsa.PublicKey:
-		id.Algorithm, id.Parameters = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}, asn1.NullRawValue
+	algorithm, hash, ok := der.SignatureFor(pub)
+	if !ok {
+		return nil, 0, fmt.Errorf("cannot sign with a key of kind %T", pub)
 	}
-	algorithm, err = asn1.Marshal(id)
-	return algorithm, hash, err
+	return algorithm, hash, nil
 }

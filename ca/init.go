@@ -21,6 +21,8 @@ import (
 	"github.com/cloudflare/cfssl/signer"
 	"github.com/cloudflare/cfssl/signer/local"
 
+	"tlagate/internal/der"
+	"tlagate/internal/files"
 	"tlagate/keys"
 	"tlagate/pemfile"
 )
@@ -72,7 +74,7 @@ func settle(draft, dir string) error {
 	if err := os.Rename(draft, dir); err != nil {
 		return fmt.Errorf("cannot move the new CA to its place: %w", err)
 	}
-	return SyncDir(filepath.Dir(dir))
+	return files.SyncDir(filepath.Dir(dir))
 }
 
 func mustBeFree(dir string) error {
@@ -221,7 +223,7 @@ func authorityKeyID(pub crypto.PublicKey) (signer.Extension, error) {
 	value, err := asn1.Marshal(struct {
 		KeyID []byte `asn1:"tag:0"`
 	}{ski})
-	return signer.Extension{ID: config.OID(oidAuthorityKeyID), Value: hex.EncodeToString(value)}, err
+	return signer.Extension{ID: config.OID(der.AuthorityKeyIdentifier), Value: hex.EncodeToString(value)}, err
 }
 
 // write puts the certificate beside its key, and among the published.

@@ -1,7 +1,6 @@
 package ca
 
 import (
-	"encoding/asn1"
 	"fmt"
 	"slices"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"github.com/cloudflare/cfssl/config"
 	"github.com/cloudflare/cfssl/initca"
 
+	"tlagate/internal/der"
 	"tlagate/pki"
 )
 
@@ -127,7 +127,7 @@ func (s Settings) rootSigning() *config.Signing {
 	return s.caSigning(profileRoot, func(p *config.SigningProfile) {
 		p.CAConstraint.MaxPathLen = 1
 		// A root's own authority key identifier is not cfssl's to fill in.
-		p.ExtensionWhitelist = map[string]bool{oidAuthorityKeyID.String(): true}
+		p.ExtensionWhitelist = map[string]bool{der.AuthorityKeyIdentifier.String(): true}
 	})
 }
 
@@ -163,5 +163,3 @@ func (s Settings) policies(arcs ...int) []config.CertificatePolicy {
 	}
 	return out
 }
-
-var oidAuthorityKeyID = asn1.ObjectIdentifier{2, 5, 29, 35}

@@ -17,8 +17,8 @@ const ok = 200
 // maxHead bounds the status line and the fields of a proxy's answer, in octets.
 const maxHead = 16 << 10
 
-// errNoHTTP is wrapped by what says that an answer is none of HTTP.
-var errNoHTTP = errors.New("that is no answer of an HTTP proxy")
+// errNoHTTP is wrapped by errors about an answer that is not HTTP.
+var errNoHTTP = errors.New("the answer is not that of an HTTP proxy")
 
 // answer is what a proxy says to CONNECT.
 type answer struct {
@@ -27,8 +27,8 @@ type answer struct {
 	rest       []byte   // came behind the head
 }
 
-// readAnswer reads the head of an answer to CONNECT (RFC 9112, sections 2 to 5), and what came behind it: a 2xx answer has no
-// body (RFC 9110, section 9.3.6).
+// readAnswer reads the head of an answer to CONNECT (RFC 9112, sections 2 to 5), and what came behind it: a 2xx answer
+// has no body (RFC 9110, section 9.3.6).
 func readAnswer(r io.Reader) (a answer, err error) {
 	in := bufio.NewReaderSize(r, maxHead)
 	line, left, err := readLine(in, maxHead)
@@ -55,7 +55,7 @@ func readAnswer(r io.Reader) (a answer, err error) {
 	return a, err
 }
 
-// note keeps a field that asks for authentication (RFC 9110, sections 11.6.1 and 11.7.1).
+// note stores a field that asks for authentication (RFC 9110, sections 11.6.1 and 11.7.1).
 func (a *answer) note(field string) {
 	name, value, _ := strings.Cut(field, ":")
 	if strings.EqualFold(name, "Proxy-Authenticate") || strings.EqualFold(name, "WWW-Authenticate") {
@@ -68,7 +68,7 @@ func (a *answer) takesBasic() bool {
 	return len(a.challenges) == 0 || slices.ContainsFunc(a.challenges, hasBasic)
 }
 
-// hasBasic looks for the scheme in a list of challenges; commas inside quotes separate nothing.
+// hasBasic reports whether a list of challenges has the scheme Basic; commas inside quotes separate nothing.
 func hasBasic(list string) bool {
 	quoted, escaped := false, false
 	pieces := strings.FieldsFunc(list, func(r rune) bool {
@@ -88,7 +88,7 @@ func hasBasic(list string) bool {
 	})
 }
 
-// readLine reads a line without its CR LF, of at most left octets, and says how many are left.
+// readLine reads a line of at most left octets, and returns it without its CR LF, and how many octets are left.
 func readLine(in *bufio.Reader, left int) (string, int, error) {
 	raw, err := in.ReadSlice('\n')
 	switch {
@@ -99,7 +99,7 @@ func readLine(in *bufio.Reader, left int) (string, int, error) {
 	}
 	line, ends := strings.CutSuffix(string(raw), "\r\n")
 	if !ends || strings.ContainsAny(line, "\r\x00") {
-		return "", 0, fmt.Errorf("%w: a line does not end as one of HTTP", errNoHTTP)
+		return "", 0, fmt.Errorf("%w: a line does not end like those of HTTP", errNoHTTP)
 	}
 	return line, left - len(raw), nil
 }
@@ -110,15 +110,17 @@ func parseStatus(line string) (int, error) {
 	code, _, _ := strings.Cut(rest, " ")
 	status, err := strconv.ParseUint(code, 10, 16)
 	if version != "HTTP/1.1" && version != "HTTP/1.0" || err != nil || len(code) != 3 || status < 100 {
-		return 0, fmt.Errorf("%w: it begins with something else than a status line", errNoHTTP)
+		return 0, fmt.Errorf("%w: it does not begin with a status line", errNoHTTP)
 	}
 	return int(status), nil
 }
 
-// isField wants "name: value" (RFC 9110, section 5.1); a line that goes on from the one before is obsolete, and refused.
+// isField reports whether a line is "name: value" (RFC 9110, section 5.1); a line that continues the one before is
+// obsolete, and refused.
 func isField(line string) bool {
 	name, _, found := strings.Cut(line, ":")
 	return found && name != "" && !strings.ContainsFunc(name, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r))
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("!#$%&'*+-.^_`|~", r))
 	})
 }

@@ -6,10 +6,10 @@ import (
 	"net/netip"
 )
 
-// maxAddresses bounds what an answer of the DNS has us do.
+// maxAddresses bounds the dials that one DNS answer can cause.
 const maxAddresses = 32
 
-// direct connects to a host by its name; one is what connects to an address.
+// direct connects to a host by its name; one connects to an address.
 type direct struct {
 	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	one    Func
@@ -26,14 +26,16 @@ func (d direct) dial(ctx context.Context, network, address string) (net.Conn, er
 	}
 	addresses := interleave(found)
 	if len(addresses) == 0 {
-		return nil, &net.OpError{Op: "dial", Net: network, Err: &net.DNSError{Err: "no address", Name: host, IsNotFound: true}}
+		return nil, &net.OpError{Op: "dial", Net: network,
+			Err: &net.DNSError{Err: "no address", Name: host, IsNotFound: true}}
 	}
 	return race(ctx, addresses, func(ctx context.Context, a netip.Addr) (net.Conn, error) {
 		return d.one(ctx, network, net.JoinHostPort(a.String(), port))
 	})
 }
 
-// interleave orders addresses for a race: the families in turn, beginning with that of the first (RFC 8305, section 4).
+// interleave orders addresses for a race: the two families in turn, that of the first address first (RFC 8305, section
+// 4).
 func interleave(found []netip.Addr) (turns []netip.Addr) {
 	var families [2][]netip.Addr
 	for _, a := range found {

@@ -14,18 +14,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// addresses of a network in which each behaves as its list says; the others are silent.
+// network has addresses that behave as their list says; all others are silent.
 type network struct {
 	good, refusing, late []string
 
 	mu    sync.Mutex // protects the rest
 	tried []string
-	open  int // connections nobody has closed
+	open  int // connections that nobody has closed
 }
 
 var errRefused = errors.New("refused")
 
-// dial is what connects to an address.
+// dial connects to an address.
 func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	host, _, _ := net.SplitHostPort(address)
 	n.mu.Lock()
@@ -38,7 +38,7 @@ func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error)
 		return nil, errRefused
 	}
 	<-ctx.Done()
-	if slices.Contains(n.late, host) { // it answered in the moment in which it lost
+	if slices.Contains(n.late, host) { // it answered at the moment at which it lost
 		return n.connection(), nil
 	}
 	return nil, context.Cause(ctx)
@@ -63,7 +63,7 @@ func (c counted) Close() error {
 	return nil
 }
 
-// names gives a name these addresses.
+// names returns a lookup that finds these addresses.
 func names(list ...string) func(context.Context, string, string) ([]netip.Addr, error) {
 	return func(context.Context, string, string) (found []netip.Addr, err error) {
 		for _, a := range list {
@@ -73,7 +73,7 @@ func names(list ...string) func(context.Context, string, string) ([]netip.Addr, 
 	}
 }
 
-// dialled connects to a name within 5 s of the bubble's time, and says how long it took.
+// dialled connects to a name within 5 s of the bubble's time, and returns how long it took.
 func dialled(t *testing.T, n *network, list ...string) (net.Conn, time.Duration, error) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
@@ -85,11 +85,12 @@ func dialled(t *testing.T, n *network, list ...string) (net.Conn, time.Duration,
 	return conn, took, err
 }
 
-// TestC3SilentAddressesBeforeAGoodOne: whatever the family, each costs its head start and no more.
+// TestC3SilentAddressesBeforeAGoodOne: each silent address costs its head start and no more, whatever its family.
 func TestC3SilentAddressesBeforeAGoodOne(t *testing.T) {
 	for name, list := range map[string][]string{
 		"IPv4": {"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5", "192.0.2.6", "192.0.2.9"},
-		"IPv6": {"2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8::4", "2001:db8::5", "2001:db8::6", "2001:db8::9"},
+		"IPv6": {"2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8::4", "2001:db8::5",
+			"2001:db8::6", "2001:db8::9"},
 		"both": {"2001:db8::1", "2001:db8::2", "2001:db8::3", "192.0.2.1", "192.0.2.2", "2001:db8::4", "192.0.2.9"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,7 +107,7 @@ func TestC3SilentAddressesBeforeAGoodOne(t *testing.T) {
 	}
 }
 
-// TestC3FamiliesTakeTurns, and one that refuses costs no time.
+// TestC3FamiliesTakeTurns: and an address that refuses costs no time.
 func TestC3FamiliesTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{good: []string{"192.0.2.2"}, refusing: []string{"2001:db8::1", "192.0.2.1", "2001:db8::2"}}
@@ -138,7 +139,7 @@ func TestNoAddressAnswers(t *testing.T) {
 	}
 }
 
-// TestManyAddresses: a name of the enemy's does not make us dial without end.
+// TestManyAddresses: a hostile name does not make us dial without end.
 func TestManyAddresses(t *testing.T) {
 	var list, all []string
 	for i := range 300 {

@@ -6,36 +6,37 @@ import (
 	"fmt"
 )
 
-// Reason says in one stable word why a proxy did not carry a connection (docs/control.md).
+// Reason is the one stable word for why a proxy did not carry a connection (docs/control.md).
 type Reason string
 
 // The reasons.
 const (
 	Unreachable  Reason = "unreachable"  // the proxy itself does not answer
 	NoPassword   Reason = "no_password"  // its password cannot be read here
-	Credentials  Reason = "credentials"  // it wants a user and password, or others: 407, or 401
-	OtherScheme  Reason = "auth_scheme"  // it wants to be authenticated to in another way than Basic: NTLM, Negotiate, Digest
-	Portal       Reason = "portal"       // it sends to a web page instead, of a login most likely: 3xx, or 511 (RFC 6585)
-	Denied       Reason = "denied"       // it does not carry to this address: 4xx
+	Credentials  Reason = "credentials"  // it demands a user and password, or others: 407, or 401
+	OtherScheme  Reason = "auth_scheme"  // it demands another authentication than Basic: NTLM, Negotiate, Digest
+	Portal       Reason = "portal"       // it redirects to a web page, most likely for a login: 3xx, or 511 (RFC 6585)
+	Denied       Reason = "denied"       // it does not connect to this address: 4xx
 	TargetFailed Reason = "target"       // it cannot reach the address: 5xx
 	NoHTTP       Reason = "no_proxy"     // what answers is no HTTP proxy
 	Slow         Reason = "slow"         // it did not answer in time
 	Closed       Reason = "disconnected" // it closed the connection instead of answering
 )
 
-// Reasons lists them all.
-var Reasons = []Reason{Unreachable, NoPassword, Credentials, OtherScheme, Portal, Denied, TargetFailed, NoHTTP, Slow, Closed}
+// Reasons lists all reasons.
+var Reasons = []Reason{Unreachable, NoPassword, Credentials, OtherScheme, Portal, Denied,
+	TargetFailed, NoHTTP, Slow, Closed}
 
 // ProxyError says that the proxy did not carry a connection. It never holds a user or password.
 type ProxyError struct {
 	Proxy  string // host:port
 	Target string // host:port
 	Reason Reason
-	Status int   // of HTTP; 0 = none came
-	Cause  error // nil = Reason says it
+	Status int   // of HTTP; 0 = there was no answer
+	Cause  error // nil = Reason says it all
 }
 
-// hints say what to do.
+// hints say what is wrong and what to do.
 var hints = map[Reason]string{
 	Unreachable: "it does not answer; check its address in proxy, and the network",
 	NoPassword:  "its password cannot be read; see proxy_password",
@@ -62,14 +63,14 @@ func (e *ProxyError) Error() string {
 	return text
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *ProxyError) Unwrap() error { return e.Cause }
 
 func (p *Proxy) failed(why Reason, target string, cause error) *ProxyError {
 	return &ProxyError{Proxy: p.Address, Target: target, Reason: why, Cause: cause}
 }
 
-// silent is about a connection to the proxy that ended, or fell silent.
+// silent returns the error for a connection to the proxy that ended, or fell silent.
 func (p *Proxy) silent(ctx context.Context, target string, err error) *ProxyError {
 	if ctx.Err() != nil {
 		return p.failed(Slow, target, context.Cause(ctx))
@@ -81,8 +82,8 @@ func (p *Proxy) silent(ctx context.Context, target string, err error) *ProxyErro
 	return p.failed(Closed, target, err)
 }
 
-// refused is about an answer that is not the one we want. Redirects are not followed, and
-// 1xx and other 2xx make no connection.
+// refused returns the error for an answer other than 200. Redirects are not followed; 1xx and other 2xx open no
+// connection.
 func (p *Proxy) refused(a answer, target string) *ProxyError {
 	why, status := NoHTTP, a.status
 	switch {

@@ -8,13 +8,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzAnswer: whatever a proxy says, what is taken for a head is a bounded one, and what follows it is kept whole.
+// FuzzAnswer: whatever a proxy says, the head that is read of it is bounded, and all that follows is passed on.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{
 		"HTTP/1.1 200 Connection established\r\n\r\n", "HTTP/1.0 200 ok\r\nVia: p\r\nX-Y:\r\n\r\n\x16\x03\x03\x00",
-		"HTTP/1.1 407 no\r\nProxy-Authenticate: Basic realm=\"p\"\r\nContent-Length: 2\r\n\r\nno", "HTTP/1.1 200\r\n\r\n",
+		"HTTP/1.1 407 no\r\nProxy-Authenticate: Basic realm=\"p\"\r\nContent-Length: 2\r\n\r\nno",
+		"HTTP/1.1 200\r\n\r\n", "HTTP/1.1 200 ok\r\n: x\r\n\r\n",
 		"HTTP/1.1 407 no\r\nProxy-Authenticate: Digest realm=\"a\\\",b\", Basic\r\n\r\n",
-		"HTTP/1.1 200 ok\n\n", "HTTP/1.1 2000 ok\r\n\r\n", "HTTP/1.1 200 ok\r\nA: b\r\n c\r\n\r\n", "\r\n\r\n", "HTTP/1.1 200 ok\r\n: x\r\n\r\n",
+		"HTTP/1.1 200 ok\n\n", "HTTP/1.1 2000 ok\r\n\r\n", "HTTP/1.1 200 ok\r\nA: b\r\n c\r\n\r\n", "\r\n\r\n",
 	} {
 		f.Add([]byte(seed))
 	}

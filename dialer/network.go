@@ -5,21 +5,25 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"tlagate/internal/retry"
 )
 
 // Network tells when this machine's addresses or routes have changed: what could not be reached before may be reached
-// now, and a dial that began before goes out by an address that is no more. The zero value is ready.
+// now, and a dial that began before leaves by an address that is gone. The zero value is ready.
 type Network struct {
 	mu      sync.Mutex    // protects changed
-	changed chan struct{} // closed at the next change; nil: nobody waits
+	changed chan struct{} // closed at the next change; nil = nobody waits
 }
 
 const (
-	settle   = 250 * time.Millisecond // shortest time between two changes that are told: one plug is a dozen of the kernel's
-	maxMoves = 3                      // times that one dial begins again: changes without end must not keep it from its end
+	// settle is the shortest time between two changes that are told: one plug causes a dozen messages of the kernel.
+	settle = 250 * time.Millisecond
+	// maxMoves is how often one dial begins again, so that it ends even if the network keeps changing.
+	maxMoves = 3
 )
 
-// Changed is closed at the next change.
+// Changed returns a channel that is closed at the next change.
 func (n *Network) Changed() <-chan struct{} {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -29,7 +33,7 @@ func (n *Network) Changed() <-chan struct{} {
 	return n.changed
 }
 
-// Moved says that there was a change.
+// Moved tells that there was a change.
 func (n *Network) Moved() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -39,8 +43,8 @@ func (n *Network) Moved() {
 	}
 }
 
-// Watch tells of changes until ctx ends. The error says why it cannot; on systems that it does not know it never tells
-// of any.
+// Watch tells of changes of this machine until ctx ends. It returns an error only if it cannot watch; except on Linux
+// it sees no change.
 func (n *Network) Watch(ctx context.Context) error {
 	events := make(chan struct{}, 1)
 	if err := subscribe(ctx, events); err != nil {
@@ -53,21 +57,19 @@ func (n *Network) Watch(ctx context.Context) error {
 		case <-events:
 		}
 		n.Moved()
-		select {
-		case <-ctx.Done():
+		if !retry.Sleep(ctx, settle) {
 			return nil
-		case <-time.After(settle):
 		}
 	}
 }
 
-// Over makes a dial begin again when the network changes under it.
+// Over returns dial, begun again whenever the network changes before it ends.
 func (n *Network) Over(dial Func) Func {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		for range maxMoves {
 			moved := n.Changed()
 			conn, err := within(ctx, moved, dial, network, address)
-			if err == nil || ctx.Err() != nil || !over(moved) {
+			if err == nil || ctx.Err() != nil || !isClosed(moved) {
 				return conn, err
 			}
 		}
@@ -75,7 +77,7 @@ func (n *Network) Over(dial Func) Func {
 	}
 }
 
-// within dials until moved is closed.
+// within dials, and gives up when moved is closed.
 func within(ctx context.Context, moved <-chan struct{}, dial Func, network, address string) (net.Conn, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -89,7 +91,7 @@ func within(ctx context.Context, moved <-chan struct{}, dial Func, network, addr
 	return dial(ctx, network, address)
 }
 
-func over(c <-chan struct{}) bool {
+func isClosed(c <-chan struct{}) bool {
 	select {
 	case <-c:
 		return true

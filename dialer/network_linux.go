@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// groups are what the kernel tells: addresses and routes, of both families (rtnetlink(7)).
+// groups select the kernel's messages: about addresses and routes of both families (rtnetlink(7)).
 const groups = unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR | unix.RTMGRP_IPV4_ROUTE | unix.RTMGRP_IPV6_ROUTE
 
-// subscribe sends an event for each message of the kernel until ctx ends; events that nobody has taken yet are one.
-// What a message says is not looked at.
+// subscribe sends an event for each message of the kernel until ctx ends; messages that come while an event waits add
+// none. It does not read what they say.
 func subscribe(ctx context.Context, events chan<- struct{}) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -29,7 +29,7 @@ func subscribe(ctx context.Context, events chan<- struct{}) error {
 	return nil
 }
 
-// listen reads until the socket is closed. ENOBUFS: messages were lost, which is news as well.
+// listen reads until the socket is closed. ENOBUFS means that messages were lost, hence that there were some.
 func listen(socket *os.File, events chan<- struct{}) {
 	buf := make([]byte, 4096)
 	for {

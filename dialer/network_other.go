@@ -4,5 +4,5 @@ package dialer
 
 import "context"
 
-// subscribe never tells of anything.
+// subscribe never sends an event.
 func subscribe(context.Context, chan<- struct{}) error { return nil }

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestC3DialBeginsAgainWhenTheNetworkChanges: the dial that goes nowhere is not waited for; changes without end do not
-// keep one from its end.
+// TestC3DialBeginsAgainWhenTheNetworkChanges: a dial that can no longer succeed is given up; one ends even if the
+// network keeps changing.
 func TestC3DialBeginsAgainWhenTheNetworkChanges(t *testing.T) {
 	t.Run("the second one gets through", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

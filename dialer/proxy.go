@@ -15,22 +15,23 @@ import (
 // Proxy is an HTTP proxy that carries connections by CONNECT (RFC 9110, section 9.3.6).
 type Proxy struct {
 	Address  string // host:port
-	User     string // for Basic authentication (RFC 7617), which crosses the network to the proxy in clear; "" = none
+	User     string // for Basic authentication (RFC 7617), sent to the proxy in clear; "" = none
 	Password func() ([]byte, error)
 
 	// Dial connects to the proxy; nil = [Direct].
 	Dial Func
 }
 
-// Parse reads "http://[USER@]HOST:PORT". A password in it is refused: a configuration holds no secret. Nothing of the text is quoted, for
-// it may hold one all the same.
+// Parse reads "http://[USER@]HOST:PORT". It refuses a password in it, since a configuration holds no secret, and quotes
+// nothing of the text in its errors, since that may hold one all the same.
 func Parse(text string) (*Proxy, error) {
 	u, err := address.URL(text, "http")
 	if err != nil {
 		return nil, fmt.Errorf("cannot use proxy: %w, as http://HOST:PORT or http://USER@HOST:PORT", err)
 	}
 	if _, has := u.User.Password(); has {
-		return nil, errors.New("cannot use proxy: there is a password in it; put it into a file (mode 0600) and name that as proxy_password")
+		return nil, errors.New("cannot use proxy: there is a password in it; put it into a file (mode 0600) and " +
+			"name that as proxy_password")
 	}
 	if u.Port() == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errors.New("cannot use proxy: want a host and a port, and nothing behind it: http://HOST:PORT")
@@ -42,8 +43,8 @@ func Parse(text string) (*Proxy, error) {
 	return &Proxy{Address: u.Host, User: user}, nil
 }
 
-// DialContext connects to address through the proxy, which alone looks its name up. The error is a *ProxyError, except
-// for an address that is none. What comes behind the proxy's answer is read from the connection, as if there were no proxy.
+// DialContext connects to address through the proxy, which alone looks the name up. The error is a *ProxyError, except
+// for a malformed address. What follows the proxy's answer is read from the connection, as if there were no proxy.
 func (p *Proxy) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	if network != "tcp" {
 		return nil, fmt.Errorf("cannot carry %s through a proxy", network)
@@ -71,7 +72,7 @@ func (p *Proxy) DialContext(ctx context.Context, network, address string) (net.C
 	return carried, nil
 }
 
-// connect asks for the connection, within ctx.
+// connect asks the proxy for the connection, within ctx.
 func (p *Proxy) connect(ctx context.Context, conn net.Conn, request, address string) (net.Conn, error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -95,7 +96,7 @@ func (p *Proxy) connect(ctx context.Context, conn net.Conn, request, address str
 	return &ahead{conn, said.rest}, nil
 }
 
-// request is the whole of what is sent to the proxy. HTTP/1.1 wants a Host (RFC 9112, section 3.2.3).
+// request returns all that is sent to the proxy. HTTP/1.1 demands a Host (RFC 9112, section 3.2.3).
 func (p *Proxy) request(address string) (string, error) {
 	text := "CONNECT " + address + " HTTP/1.1\r\nHost: " + address + "\r\n"
 	if p.User != "" {
@@ -106,12 +107,13 @@ func (p *Proxy) request(address string) (string, error) {
 				return "", p.failed(NoPassword, address, err)
 			}
 		}
-		text += "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString(append([]byte(p.User+":"), password...)) + "\r\n"
+		credentials := append([]byte(p.User+":"), password...)
+		text += "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString(credentials) + "\r\n"
 	}
 	return text + "\r\n", nil
 }
 
-// checkTarget keeps what is no host:port out of a request.
+// checkTarget refuses what is no host:port, before it is put into a request.
 func checkTarget(target string) error {
 	if _, err := address.Dial(target); err != nil {
 		return fmt.Errorf("cannot connect to %q: %w", target, err)
@@ -119,7 +121,7 @@ func checkTarget(target string) error {
 	return nil
 }
 
-// ahead is a connection of which something was read already.
+// ahead is a connection of which the first octets were read already.
 type ahead struct {
 	net.Conn
 	rest []byte

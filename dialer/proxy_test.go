@@ -12,32 +12,27 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tlagate/internal/nettest"
 )
 
-// standIn listens, and gives what each connection to it begins with; answer is sent back at once.
+// standIn listens, sends answer to each connection at once, and returns its address and what each begins with.
 func standIn(t *testing.T, answer string) (addr string, requests chan *http.Request) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { l.Close() })
 	requests = make(chan *http.Request, 9)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			if req, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
-				requests <- req
-			}
-			_, _ = io.WriteString(c, answer)
-			c.(*net.TCPConn).CloseWrite()
+	addr = nettest.Serve(t, func(c net.Conn) {
+		if req, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+			requests <- req
 		}
-	}()
-	return l.Addr().String(), requests
+		_, _ = io.WriteString(c, answer)
+		c.(*net.TCPConn).CloseWrite()
+		_, _ = io.Copy(io.Discard, c)
+	})
+	return addr, requests
 }
 
 func TestC3WhatComesBehindTheAnswerIsNotLost(t *testing.T) {
-	addr, requests := standIn(t, "HTTP/1.0 200 Connection established\r\nVia: 1.0 p\r\nContent-Length: 3\r\n\r\nthe very first octets")
+	addr, requests := standIn(t, "HTTP/1.0 200 Connection established\r\nVia: 1.0 p\r\nContent-Length: 3\r\n\r\nthe "+
+		"very first octets")
 	p := &Proxy{Address: addr}
 	conn, err := p.DialContext(t.Context(), "tcp", "[2001:db8::1]:8443")
 	require.NoError(t, err)
@@ -46,7 +41,8 @@ func TestC3WhatComesBehindTheAnswerIsNotLost(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "the very first octets", string(all))
 	req := <-requests
-	require.Equal(t, []string{"CONNECT", "[2001:db8::1]:8443", "[2001:db8::1]:8443", "HTTP/1.1"}, []string{req.Method, req.RequestURI, req.Host, req.Proto})
+	require.Equal(t, []string{"CONNECT", "[2001:db8::1]:8443", "[2001:db8::1]:8443", "HTTP/1.1"},
+		[]string{req.Method, req.RequestURI, req.Host, req.Proto})
 	require.Empty(t, req.Header)
 }
 
@@ -111,7 +107,7 @@ func TestProxyThatIsNotThere(t *testing.T) {
 	require.Equal(t, Unreachable, reason(t, err))
 }
 
-// TestProxyThatIsSilent: the time of the caller is what counts.
+// TestProxyThatIsSilent: the caller's deadline counts.
 func TestProxyThatIsSilent(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts, nobody answers
 	require.NoError(t, err)
@@ -123,7 +119,7 @@ func TestProxyThatIsSilent(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
-// TestTheDeadlineEndsWithTheDial: what is dialled outlives the context of the dial.
+// TestTheDeadlineEndsWithTheDial: a connection outlives the context of its dial.
 func TestTheDeadlineEndsWithTheDial(t *testing.T) {
 	addr, _ := standIn(t, "HTTP/1.1 200 ok\r\n\r\n")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -156,8 +152,10 @@ func TestParse(t *testing.T) {
 		require.NoError(t, err, text)
 		require.Equal(t, want, *p)
 	}
-	for _, text := range []string{"", "proxy:3128", "https://proxy:3128", "socks5://proxy:1080", "http://proxy", "http://:3128", "http://proxy:3128/",
-		"http://proxy:3128?x", "http://u:topsecret@proxy:3128", "http://u:topsecret@proxy", "http://u%3Ax@proxy:1", "http://u%0A@proxy:1", "http://pro xy:1", "http:proxy:1",
+	for _, text := range []string{"", "proxy:3128", "https://proxy:3128", "socks5://proxy:1080", "http://proxy",
+		"http://:3128", "http://proxy:3128/",
+		"http://proxy:3128?x", "http://u:topsecret@proxy:3128", "http://u:topsecret@proxy", "http://u%3Ax@proxy:1",
+		"http://u%0A@proxy:1", "http://pro xy:1", "http:proxy:1",
 		"http://topsecret%zz@proxy:1"} {
 		_, err := Parse(text)
 		require.ErrorContains(t, err, "cannot use proxy", text)

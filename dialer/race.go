@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// delay is the head start of each address (RFC 8305 calls it the Connection Attempt Delay, and recommends 250 ms).
+// delay is the head start of each address (RFC 8305, Connection Attempt Delay, recommends 250 ms).
 const delay = 250 * time.Millisecond
 
-// outcome is what became of one address.
+// outcome is the end of one dial.
 type outcome struct {
 	at   int
 	conn net.Conn
 	err  error
 }
 
-// race connects to one of several addresses, whichever answers first. The next one starts once the one before has
-// failed, or has been silent for delay. When all have failed, the error is that of the first, which is the one that the
-// system would have us use.
-func race(ctx context.Context, addresses []netip.Addr, dial func(context.Context, netip.Addr) (net.Conn, error)) (net.Conn, error) {
+// race connects to whichever address answers first. It dials the next address when a dial has failed, or delay has
+// passed. When all have failed, it returns the error of the first address, which is the one that the system prefers.
+func race(ctx context.Context, addresses []netip.Addr,
+	dial func(context.Context, netip.Addr) (net.Conn, error)) (net.Conn, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop() // the losers
 	outcomes := make(chan outcome, len(addresses))
@@ -52,7 +52,7 @@ func race(ctx context.Context, addresses []netip.Addr, dial func(context.Context
 	return nil, first
 }
 
-// closeLate closes what n addresses that lost the race come to all the same.
+// closeLate closes the connections that n losers of the race make all the same.
 func closeLate(outcomes <-chan outcome, n int) {
 	for range n {
 		if o := <-outcomes; o.conn != nil {

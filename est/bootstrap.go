@@ -17,6 +17,7 @@ type Bootstrap struct {
 	Practices  []string         // that the anchor is to vouch for; nil = all
 	Production bool             // refuse CAs named TEST…
 	Dial       Dial             // nil = net.Dialer's
+	Hybrids    *pki.Hybrids     // where hellos go without post-quantum groups; nil = nowhere
 	Clock      func() time.Time // nil = time.Now
 	Log        *slog.Logger     // nil = discard
 }
@@ -31,9 +32,12 @@ type Anchor struct {
 // Find gets CA certificates and ARL from a server that proves nothing and is told nothing, and takes of them what code
 // names (docs/enrolment.md, section 2). The error is ErrAnchor, *Unreachable, *BadAnswer, *Problem, *pki.Refusal or *pki.Rejected.
 func (b Bootstrap) Find(ctx context.Context, code Code) (*Anchor, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTime)
-	defer cancel()
-	certs, arl, err := b.fetch(ctx)
+	var certs []*x509.Certificate
+	var arl []byte
+	err := b.Hybrids.Retry(b.Place.dialled(), func() (err error) {
+		certs, arl, err = b.fetch(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -62,15 +66,18 @@ func isRoot(c *x509.Certificate) bool {
 }
 
 func (b Bootstrap) fetch(ctx context.Context) (certs []*x509.Certificate, arl []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
 	conn, err := b.Place.dial(ctx, b.Dial)
 	if err != nil {
 		return nil, nil, err
 	}
-	over, err := pki.Unproven(ctx, conn, pki.ALPNOuter, b.Place.sni())
+	nobody := &pki.Party{Hybrids: b.Hybrids}
+	over, err := nobody.Unproven(ctx, conn, pki.ALPNOuter, pki.Want{SNI: b.Place.sni(), Dialled: b.Place.dialled()})
 	if err != nil {
 		return nil, nil, err
 	}
-	x := newExchange(ctx, over, b.Place, new(pki.Party).Explain)
+	x := newExchange(ctx, over, b.Place, nobody.Explain)
 	defer x.close()
 	if certs, err = x.cacerts(); err != nil {
 		return nil, nil, err

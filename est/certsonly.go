@@ -10,19 +10,13 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/der"
 )
 
 const (
 	maxMessage = 64 << 10 // octets of an answer, base64
 	maxCerts   = 16       // in one
-)
-
-var (
-	oidData       = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
-	oidSignedData = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
-
-	certificates = cbasn1.Tag(0).ContextSpecific().Constructed()
-	crls         = cbasn1.Tag(1).ContextSpecific().Constructed()
 )
 
 var errCertsOnly = errors.New("it is no certs-only CMS message in DER (RFC 7030 section 4.1.3)")
@@ -33,12 +27,12 @@ func parseCertsOnly(body []byte) ([]*x509.Certificate, error) {
 	if len(body) > maxMessage {
 		return nil, fmt.Errorf("it is longer than %d octets", maxMessage)
 	}
-	der := make([]byte, base64.StdEncoding.DecodedLen(len(body)))
-	n, err := base64.StdEncoding.Decode(der, dropSpace(body))
+	message := make([]byte, base64.StdEncoding.DecodedLen(len(body)))
+	n, err := base64.StdEncoding.Decode(message, dropSpace(body))
 	if err != nil {
 		return nil, errors.New("it is not base64")
 	}
-	list, ok := certsOf(der[:n])
+	list, ok := certsOf(message[:n])
 	if !ok {
 		return nil, errCertsOnly
 	}
@@ -72,17 +66,14 @@ func dropSpace(text []byte) []byte {
 }
 
 // certsOf gives the field certificates of a SignedData that signs nothing (RFC 5652 section 5.1).
-func certsOf(der cryptobyte.String) (list cryptobyte.String, ok bool) {
-	var info, wrapped, signed, content cryptobyte.String
-	var kind, inner asn1.ObjectIdentifier
+func certsOf(message []byte) (list cryptobyte.String, ok bool) {
+	var content cryptobyte.String
+	var kind asn1.ObjectIdentifier
 	var version int
-	ok = der.ReadASN1(&info, cbasn1.SEQUENCE) && der.Empty() &&
-		info.ReadASN1ObjectIdentifier(&kind) && kind.Equal(oidSignedData) &&
-		info.ReadASN1(&wrapped, certificates) && info.Empty() &&
-		wrapped.ReadASN1(&signed, cbasn1.SEQUENCE) && wrapped.Empty() &&
-		signed.ReadASN1Integer(&version) && signed.SkipASN1(cbasn1.SET) &&
-		signed.ReadASN1(&content, cbasn1.SEQUENCE) && content.ReadASN1ObjectIdentifier(&inner) && inner.Equal(oidData) && content.Empty() &&
-		signed.ReadASN1(&list, certificates) && signed.SkipOptionalASN1(crls) &&
+	signed, ok := der.ReadSignedData(message)
+	ok = ok && signed.ReadASN1Integer(&version) && signed.SkipASN1(cbasn1.SET) &&
+		signed.ReadASN1(&content, cbasn1.SEQUENCE) && content.ReadASN1ObjectIdentifier(&kind) && kind.Equal(der.Data) && content.Empty() &&
+		signed.ReadASN1(&list, der.Context0) && signed.SkipOptionalASN1(der.Context1) &&
 		signed.SkipASN1(cbasn1.SET) && signed.Empty()
 	return list, ok
 }

@@ -35,7 +35,8 @@ type Client struct {
 	Trust       *pki.Trust
 	Certificate func() *tls.Certificate // our client certificate; nil = we have none yet
 	Dial        Dial                    // nil = net.Dialer's
-	Timeout     time.Duration           // of one certificate, all in all; 0 = 30 s
+	Hybrids     *pki.Hybrids            // where hellos go without post-quantum groups; nil = nowhere
+	Timeout     time.Duration           // of one certificate, from a hello that is answered; 0 = 30 s
 }
 
 const requestTime = 30 * time.Second
@@ -51,7 +52,18 @@ func (c *Client) Reenrol(ctx context.Context, key crypto.Signer, p Profile, old 
 	return c.get(ctx, key, p, question{path: pathPrefix + "/" + p.Label + "/simplereenroll"}, old)
 }
 
-func (c *Client) get(ctx context.Context, key crypto.Signer, p Profile, q question, old *x509.Certificate) ([]*x509.Certificate, error) {
+// get repeats an attempt whose hello got no answer, and so has told the server nothing.
+func (c *Client) get(ctx context.Context, key crypto.Signer, p Profile, q question, old *x509.Certificate) (
+	chain []*x509.Certificate, err error) {
+	err = c.Hybrids.Retry(c.Place.dialled(), func() (err error) {
+		chain, err = c.attempt(ctx, key, p, q, old)
+		return err
+	})
+	return chain, err
+}
+
+func (c *Client) attempt(ctx context.Context, key crypto.Signer, p Profile, q question, old *x509.Certificate) (
+	[]*x509.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Timeout, requestTime))
 	defer cancel()
 	want, err := c.wants(p, old)
@@ -101,8 +113,9 @@ func (c *Client) connect(ctx context.Context) (*exchange, error) {
 	if err != nil {
 		return nil, err
 	}
-	party := &pki.Party{Trust: c.Trust, Certificate: c.Certificate}
-	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}, DNSName: c.Place.Name, SNI: c.Place.sni()}
+	party := &pki.Party{Trust: c.Trust, Certificate: c.Certificate, Hybrids: c.Hybrids}
+	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}, DNSName: c.Place.Name,
+		SNI: c.Place.sni(), Dialled: c.Place.dialled()}
 	prove := party.Client
 	if c.Certificate == nil {
 		prove = party.Anonymous

@@ -91,7 +91,9 @@ func TestG2EnrolAndReenrol(t *testing.T) {
 	require.Equal(t, CodeUsed, wordOf(t, err))
 
 	own := &tls.Certificate{Certificate: [][]byte{chain[0].Raw, chain[1].Raw}, PrivateKey: key, Leaf: chain[0]}
-	c := &Client{Place: Place{Address: r.Addr, Name: "localhost"}, Trust: trust, Certificate: func() *tls.Certificate { return own }}
+	place, err := DirectPlace("localhost=" + r.Addr)
+	require.NoError(t, err)
+	c := &Client{Place: place, Trust: trust, Certificate: func() *tls.Certificate { return own }}
 	next := newKey(t)
 	newer, err := c.Reenrol(t.Context(), next, TLA, chain[0])
 	require.NoError(t, err)

@@ -21,17 +21,21 @@ const AnyName = "enrol.tlagate.invalid"
 
 // Place is where an EST server is reached.
 type Place struct {
-	Address string // host:port that is dialled
+	Address string // of what is dialled, as address.Reach reads it: behind a gateway an IP address needs no name
 	Name    string // DNS name that the server must prove; "" = none is known (through a gateway): its role must do
 }
 
-// DirectPlace is a PKI that is dialled itself: HOST of HOST:PORT is its name.
-func DirectPlace(hostPort string) (Place, error) {
-	at, err := address.Server(hostPort)
-	return Place{Address: hostPort, Name: at.Host}, err
+// DirectPlace is a PKI that is dialled itself, and proves its name; text is as address.Server reads it.
+func DirectPlace(text string) (Place, error) {
+	at, err := address.Server(text)
+	return Place{Address: text, Name: at.Name}, err
 }
 
 func (p Place) sni() string { return cmp.Or(p.Name, AnyName) }
+
+// dialled is for pki.Hybrids. A gateway whose PKI is away hangs up on hellos that are for the PKI: that must not tell
+// against hellos that are for the gateway at the same address.
+func (p Place) dialled() string { return "EST at " + p.Address }
 
 // Dial is like net.Dialer's DialContext.
 type Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -44,7 +48,11 @@ func (p Place) dial(ctx context.Context, dial Dial) (net.Conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	c, err := dial(ctx, "tcp", p.Address)
+	at, err := address.Reach(p.Address)
+	if err != nil {
+		return nil, &Unreachable{p, err}
+	}
+	c, err := dial(ctx, "tcp", at.String())
 	if err != nil {
 		return nil, &Unreachable{p, err}
 	}

@@ -7,13 +7,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/asn1"
 	"encoding/base64"
 	"errors"
 	"fmt"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/der"
 )
 
 // What binds a request to its connection (RFC 9266 section 4.2).
@@ -31,11 +32,6 @@ func ChannelBinding(cs tls.ConnectionState) (string, error) {
 	}
 	return base64.StdEncoding.EncodeToString(value), nil
 }
-
-var (
-	oidChallengePassword = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 7}
-	oidSubjectAltName    = asn1.ObjectIdentifier{2, 5, 29, 17}
-)
 
 // newRequest makes a request (PKCS#10, DER) for key: with the names of like, our certificate so far (RFC 7030 section 4.2.2), if
 // there is one, and with a challengePassword.
@@ -56,12 +52,11 @@ func newRequest(key crypto.Signer, like *x509.Certificate, challenge string) ([]
 }
 
 func subjectAltNames(cert *x509.Certificate) []pkix.Extension {
-	for _, e := range cert.Extensions {
-		if e.Id.Equal(oidSubjectAltName) {
-			return []pkix.Extension{e}
-		}
+	e, has := der.Find(cert, der.SubjectAltName)
+	if !has {
+		return nil
 	}
-	return nil
+	return []pkix.Extension{e}
 }
 
 // withChallenge adds the attribute challengePassword (RFC 2985 section 5.4.1) to a request and signs it again: the attributes that
@@ -75,7 +70,7 @@ func withChallenge(der []byte, challenge string, key crypto.Signer) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	tbs, err := addAttribute(plain.RawTBSCertificateRequest, challengeAttribute(challenge))
+	tbs, err := addChallenge(plain.RawTBSCertificateRequest, challenge)
 	if err != nil {
 		return nil, err
 	}
@@ -101,15 +96,6 @@ var hashes = map[x509.SignatureAlgorithm]crypto.Hash{
 	x509.ECDSAWithSHA256: crypto.SHA256, x509.ECDSAWithSHA384: crypto.SHA384, x509.SHA256WithRSA: crypto.SHA256,
 }
 
-func challengeAttribute(challenge string) func(*cryptobyte.Builder) {
-	return func(b *cryptobyte.Builder) {
-		b.AddASN1ObjectIdentifier(oidChallengePassword)
-		b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) {
-			b.AddASN1(cbasn1.PrintableString, func(b *cryptobyte.Builder) { b.AddBytes([]byte(challenge)) })
-		})
-	}
-}
-
 var errRequest = errors.New("crypto/x509 made a request of another form than PKCS#10")
 
 // algorithmOf gives the AlgorithmIdentifier of a request's signature.
@@ -121,12 +107,12 @@ func algorithmOf(der cryptobyte.String) ([]byte, error) {
 	return algorithm, nil
 }
 
-var attributes = cbasn1.Tag(0).ContextSpecific().Constructed()
-
-// addAttribute puts one more into CertificationRequestInfo; a SET OF is in the order of its encodings.
-func addAttribute(tbs cryptobyte.String, attribute func(*cryptobyte.Builder)) ([]byte, error) {
+// addChallenge puts one more attribute into CertificationRequestInfo; a SET OF is in the order of its encodings.
+func addChallenge(tbs cryptobyte.String, challenge string) ([]byte, error) {
 	var added cryptobyte.Builder
-	added.AddASN1(cbasn1.SEQUENCE, attribute)
+	der.AddAttribute(&added, der.ChallengePassword, func(b *cryptobyte.Builder) {
+		b.AddASN1(cbasn1.PrintableString, func(b *cryptobyte.Builder) { b.AddBytes([]byte(challenge)) })
+	})
 	one, err := added.Bytes()
 	if err != nil {
 		return nil, err
@@ -140,7 +126,7 @@ func addAttribute(tbs cryptobyte.String, attribute func(*cryptobyte.Builder)) ([
 		return nil, errRequest
 	}
 	head = head[:len(head)-len(info)]
-	if !info.ReadASN1(&set, attributes) || !info.Empty() {
+	if !info.ReadASN1(&set, der.Context0) || !info.Empty() {
 		return nil, errRequest
 	}
 	first, second := []byte(set), one
@@ -150,7 +136,7 @@ func addAttribute(tbs cryptobyte.String, attribute func(*cryptobyte.Builder)) ([
 	var out cryptobyte.Builder
 	out.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddBytes(head)
-		b.AddASN1(attributes, func(b *cryptobyte.Builder) { b.AddBytes(first); b.AddBytes(second) })
+		b.AddASN1(der.Context0, func(b *cryptobyte.Builder) { b.AddBytes(first); b.AddBytes(second) })
 	})
 	return out.Bytes()
 }

@@ -11,7 +11,7 @@ import (
 	"tlagate/session/link"
 )
 
-// Connections that never finish their handshake take the places of their own address only, and the first of them goes.
+// Connections that never finish their handshake cost their own address alone: the first of them is closed.
 func TestHalfOpenHandshakesStarveNobodyElse(t *testing.T) {
 	r := start(t, limited(Limits{HandshakesPerIP: 4}), handshake(time.Hour))
 	var idle []net.Conn
@@ -42,9 +42,7 @@ func TestHalfOpenHandshakesStarveNobodyElse(t *testing.T) {
 }
 
 func (r *rig) pending() int {
-	r.g.mu.Lock()
-	defer r.g.mu.Unlock()
-	return r.g.incoming.Pending()
+	return r.g.incoming.Load().Pending()
 }
 
 func TestC2SlowHandshake(t *testing.T) {
@@ -72,7 +70,7 @@ func TestC2HandshakeRefusedWithItsReason(t *testing.T) {
 	r.logged("handshake refused", "reason", "revoked", "peer", "claimed", "claimed", tla1)
 }
 
-// A proven peer gets no more time than others: its header, and a body it announced, must come.
+// A proven peer gets no more time than others: its header, and a body that it announced, must come.
 func TestSlowRequests(t *testing.T) {
 	r := start(t, limited(Limits{Request: 100 * time.Millisecond, Idle: 100 * time.Millisecond}))
 	for name, sent := range map[string]string{

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tlagate/pki"
+	"tlagate/session/link"
 )
 
 // What each role may ask for (C1); whoami is for everyone.
@@ -16,7 +17,11 @@ var rights = map[string][]pki.Role{
 
 func mayAsk(role pki.Role, what string) bool { return slices.Contains(rights[what], role) }
 
-// Rule lets a TLA open a PdT of another practice. The name "*" in either stands for all of that practice.
+func wrongRole(detail string) *link.Problem {
+	return &link.Problem{Code: link.ProblemWrongRole, Detail: detail, Action: "Use a certificate of the right role."}
+}
+
+// Rule lets a TLA open a PdT of another practice. The name "*" in either stands for every name of that practice.
 type Rule struct{ TLA, PdT pki.Identity }
 
 // ParseRule reads a rule of two URNs; a name may be "*".
@@ -58,9 +63,28 @@ func matches(pattern, id pki.Identity) bool {
 
 type access []Rule
 
-// allows: a TLA may open the PdTs of its own practice; any other pair needs a rule.
+// allows reports whether a TLA may open a PdT: those of its own practice always, any other by a rule.
 func (a access) allows(tla, pdt pki.Identity) bool {
 	return tla.Practice == pdt.Practice || slices.ContainsFunc(a, func(r Rule) bool { return r.allows(tla, pdt) })
+}
+
+// mayOpen applies the role, then practice and access table, and returns the PdT that the name stands for.
+func (a access) mayOpen(tla pki.Identity, name string) (pki.Identity, *link.Problem) {
+	if !mayAsk(tla.Role, "open") {
+		return pki.Identity{}, wrongRole("Only a TLA can open a session.")
+	}
+	pdt, err := resolve(name, tla)
+	if err != nil {
+		return pki.Identity{}, &link.Problem{Code: link.ProblemBadRequest,
+			Detail: "The parameter pdt names no Poste de Travail.",
+			Action: "Set the PdT's name in the terminal's configuration."}
+	}
+	if !a.allows(tla, pdt) {
+		return pki.Identity{}, &link.Problem{Code: link.ProblemWrongPractice,
+			Detail: fmt.Sprintf("%s may not open %s.", tla, pdt),
+			Action: "Ask the operator for a line in the access table."}
+	}
+	return pdt, nil
 }
 
 // resolve reads the name of a PdT: an identity, or a bare name in the TLA's own practice.

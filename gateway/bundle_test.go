@@ -23,7 +23,8 @@ const ops = "urn:tlagate:op:admin:ops"
 func shelved(dir *string, required bool) option {
 	return func(r *rig, c *Config) {
 		*dir = r.t.TempDir()
-		s, err := bundle.OpenShelf(bundle.ShelfConfig{Dir: *dir, Trust: r.trust, Poll: 20 * time.Millisecond, Log: c.Log})
+		s, err := bundle.OpenShelf(bundle.ShelfConfig{Dir: *dir, Trust: r.trust,
+			Poll: 20 * time.Millisecond, Log: c.Log})
 		require.NoError(r.t, err)
 		r.background(s.Run)
 		c.Bundles, c.RequireBundle = s, required
@@ -35,8 +36,9 @@ func (r *rig) offer(dir, name, target string, version, lowest uint64, opts ...pk
 	r.t.Helper()
 	by := r.ca.Issue(ops, x509.ExtKeyUsageCodeSigning, opts...)
 	root := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.ca.Root.Cert.Raw})
-	der, err := bundle.Sign(&bundle.Content{Format: 1, Version: version, MinVersion: lowest, For: target, Issued: time.Now(),
-		Gateways: []string{"localhost:1"}, PdTs: []string{pdt1}, Anchors: []bundle.Anchor{{PEM: string(root), Practices: []string{"*"}}}},
+	der, err := bundle.Sign(&bundle.Content{Format: 1, Version: version, MinVersion: lowest, For: target,
+		Issued: time.Now(), Gateways: []string{"localhost:1"}, PdTs: []string{pdt1},
+		Anchors: []bundle.Anchor{{PEM: string(root), Practices: []string{"*"}}}},
 		&by, time.Now())
 	require.NoError(r.t, err)
 	file := filepath.Join(dir, name)
@@ -49,7 +51,7 @@ func (r *rig) bundleOf(who string, h http.Header) (*http.Response, []byte) {
 	return request(r.t, r.as(who), "GET", bundle.Path, h)
 }
 
-// given waits until a device gets just this bundle.
+// given waits until a device gets exactly this bundle.
 func (r *rig) given(who string, der []byte) {
 	r.t.Helper()
 	r.eventually("the bundle", func() bool {
@@ -58,7 +60,7 @@ func (r *rig) given(who string, der []byte) {
 	})
 }
 
-// denied waits until a device gets none.
+// denied waits until a device gets no bundle.
 func (r *rig) denied(who string) {
 	r.t.Helper()
 	r.eventually("no bundle", func() bool {
@@ -69,7 +71,8 @@ func (r *rig) denied(who string) {
 
 func TestHeaderNamesAgree(t *testing.T) { require.Equal(t, link.HeaderBundle, bundle.HeaderBundle) }
 
-// TestSP1EachDeviceGetsItsOwn: by the identity it has proved; the most specific bundle wins; files are read again.
+// TestSP1EachDeviceGetsItsOwn: a device gets the bundle for the identity that it has proved; the most specific bundle
+// wins; changed files are read again.
 func TestSP1EachDeviceGetsItsOwn(t *testing.T) {
 	var dir string
 	r := start(t, shelved(&dir, false))
@@ -98,7 +101,7 @@ func TestSP1EachDeviceGetsItsOwn(t *testing.T) {
 	r.given(tla1, all)
 }
 
-// TestSP1BadSignersAreNotServed: nor is one that is revoked later.
+// TestSP1BadSignersAreNotServed: nor are bundles whose signer is revoked later.
 func TestSP1BadSignersAreNotServed(t *testing.T) {
 	var dir string
 	r := start(t, shelved(&dir, false))
@@ -114,7 +117,8 @@ func TestSP1BadSignersAreNotServed(t *testing.T) {
 	r.denied(tla1)
 }
 
-// TestSP1LowestVersion: who tells an older version gets in nowhere, who tells none where none is required.
+// TestSP1LowestVersion: a device that names an older version is refused; one that names none is refused where a bundle
+// is required.
 func TestSP1LowestVersion(t *testing.T) {
 	for _, required := range []bool{false, true} {
 		t.Run(fmt.Sprintf("required %t", required), func(t *testing.T) { lowestVersion(t, required) })
@@ -126,8 +130,10 @@ func lowestVersion(t *testing.T, required bool) {
 	r := start(t, shelved(&dir, required), limited(Limits{JoinWait: time.Millisecond}))
 	r.given(tla1, r.offer(dir, "t1.p7m", tla1, 7, 5))
 	for told, want := range map[string]link.ProblemCode{
-		"4": link.ProblemBundleOutdated, "0": link.ProblemBundleOutdated, "5": "consent_required", "7": "consent_required", "99": "consent_required",
-		"x": link.ProblemBadRequest, "-1": link.ProblemBadRequest, "": map[bool]link.ProblemCode{true: link.ProblemBundleRequired, false: "consent_required"}[required],
+		"4": link.ProblemBundleOutdated, "0": link.ProblemBundleOutdated,
+		"5": "consent_required", "7": "consent_required", "99": "consent_required",
+		"x": link.ProblemBadRequest, "-1": link.ProblemBadRequest,
+		"": map[bool]link.ProblemCode{true: link.ProblemBundleRequired, false: "consent_required"}[required],
 	} {
 		h := http.Header{}
 		if told != "" {

@@ -18,22 +18,32 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 // What is looked up when somebody scrapes; docs/metrics.md describes each.
 var (
-	descSessions     = desc("tlagate_sessions", "Sessions that are up.")
-	descConnections  = desc("tlagate_connections", "Open connections whose peer is proven, parked links and those of sessions included.", "role")
-	descParked       = desc("tlagate_parked_links", "Links that PdTs have parked.")
-	descParkedPdTs   = desc("tlagate_parked_pdts", "PdTs that have a link parked.")
-	descPending      = desc("tlagate_handshakes_pending", "Connections whose peer is not proven yet.")
-	descPushUp       = desc("tlagate_push_up", "1 while the PKI there tells of revocations as they are made.", "url")
-	descSourceUp     = desc("tlagate_revocation_source_up", "1 when the last reading of a source brought what can be used.", "kind", "source")
-	descSourceRead   = desc("tlagate_revocation_source_last_success_timestamp_seconds", "When a reading of a source last brought what can be used.", "kind", "source")
-	descSourceFailed = desc("tlagate_revocation_source_failures_total", "Readings of a source that brought nothing usable.", "kind", "source")
-	descNextUpdate   = desc("tlagate_revocation_next_update_timestamp_seconds", "End (nextUpdate) of what a source has given, whichever is first.", "kind", "source")
-	descRenewal      = desc("tlagate_revocation_renewal_due_timestamp_seconds", "From when on the log warns that what a source has given was not renewed.", "kind", "source")
-	descEnd          = desc("tlagate_revocation_end_timestamp_seconds", "When the first peer is refused if no revocation data is renewed from now on; 0: there is none.")
-	descAnswers      = desc("tlagate_revocation_answers", "OCSP answers in use.")
-	descDenied       = desc("tlagate_denied", "Certificates on the deny list that the PKI pushed, lines of the operator's.", "by")
-	descOwnEnd       = desc("tlagate_certificate_end_timestamp_seconds", "When our own certificate, or a CA's behind it in its file, ends.", "use")
-	descAnchorEnd    = desc("tlagate_anchor_end_timestamp_seconds", "When the certificate of a trust anchor ends.", "anchor", "serial")
+	descSessions    = desc("tlagate_sessions", "Sessions that are up.")
+	descConnections = desc("tlagate_connections",
+		"Open connections whose peer is proven, parked links and those of sessions included.", "role")
+	descParked     = desc("tlagate_parked_links", "Links that PdTs have parked.")
+	descParkedPdTs = desc("tlagate_parked_pdts", "PdTs that have a link parked.")
+	descPending    = desc("tlagate_handshakes_pending", "Connections whose peer is not proven yet.")
+	descPushUp     = desc("tlagate_push_up", "1 while the PKI there tells of revocations as they are made.", "url")
+	descSourceUp   = desc("tlagate_revocation_source_up",
+		"1 when the last reading of a source brought what can be used.", "kind", "source")
+	descSourceRead = desc("tlagate_revocation_source_last_success_timestamp_seconds",
+		"When a reading of a source last brought what can be used.", "kind", "source")
+	descSourceFailed = desc("tlagate_revocation_source_failures_total",
+		"Readings of a source that brought nothing usable.", "kind", "source")
+	descNextUpdate = desc("tlagate_revocation_next_update_timestamp_seconds",
+		"End (nextUpdate) of what a source has given, whichever is first.", "kind", "source")
+	descRenewal = desc("tlagate_revocation_renewal_due_timestamp_seconds",
+		"From when on the log warns that what a source has given was not renewed.", "kind", "source")
+	descEnd = desc("tlagate_revocation_end_timestamp_seconds",
+		"When the first peer is refused if no revocation data is renewed from now on; 0: there is none.")
+	descAnswers = desc("tlagate_revocation_answers", "OCSP answers in use.")
+	descDenied  = desc("tlagate_denied",
+		"Certificates on the deny list that the PKI pushed, lines of the operator's.", "by")
+	descOwnEnd = desc("tlagate_certificate_end_timestamp_seconds",
+		"When our own certificate, or a CA's behind it in its file, ends.", "use")
+	descAnchorEnd = desc("tlagate_anchor_end_timestamp_seconds",
+		"When the certificate of a trust anchor ends.", "anchor", "serial")
 )
 
 // answersInUse stands for the source of OCSP answers, whichever responder gave them.
@@ -42,8 +52,9 @@ const answersInUse = "answers in use"
 // Describe sends every metric of a gateway (prometheus.Collector).
 func (g *Gateway) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descSessions, descConnections, descParked, descParkedPdTs, descPending, descPushUp, descSourceUp, descSourceRead, descSourceFailed,
-		descNextUpdate, descRenewal, descEnd, descAnswers, descDenied, descOwnEnd, descAnchorEnd,
+		descSessions, descConnections, descParked, descParkedPdTs, descPending, descPushUp, descSourceUp,
+		descSourceRead, descSourceFailed, descNextUpdate, descRenewal, descEnd, descAnswers, descDenied, descOwnEnd,
+		descAnchorEnd,
 	} {
 		ch <- d
 	}
@@ -52,16 +63,32 @@ func (g *Gateway) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect gathers them as they are now (prometheus.Collector).
+// Collect sends their values as they are now (prometheus.Collector).
 func (g *Gateway) Collect(ch chan<- prometheus.Metric) {
 	for _, c := range g.meters.all {
 		c.Collect(ch)
 	}
-	s := samples{ch: ch, seen: map[string]bool{}}
+	s, streams := samples{ch: ch, seen: map[string]bool{}}, g.subscribers()
 	g.collectPeers(s)
-	g.collectPush(s)
-	g.collectRevocation(s)
-	g.collectCertificates(s)
+	s.push(streams)
+	s.revocation(g.party.Trust)
+	s.certificates(g.party, streams)
+}
+
+func (g *Gateway) collectPeers(s samples) {
+	s.gauge(descSessions, float64(g.sessions.count()))
+	parked, pdts := g.parked.count()
+	s.gauge(descParked, float64(parked))
+	s.gauge(descParkedPdTs, float64(pdts))
+	roles := g.clients.roles()
+	for _, role := range pki.Roles {
+		s.gauge(descConnections, float64(roles[role]), string(role))
+	}
+	pending := 0
+	if incoming := g.incoming.Load(); incoming != nil {
+		pending = incoming.Pending()
+	}
+	s.gauge(descPending, float64(pending))
 }
 
 // samples sends values, and none twice: Prometheus would refuse all of them.
@@ -91,56 +118,14 @@ func truth(b bool) float64 {
 	return 0
 }
 
-func (g *Gateway) collectPeers(s samples) {
-	n := g.census()
-	s.gauge(descSessions, float64(n.sessions))
-	s.gauge(descParked, float64(n.parked))
-	s.gauge(descParkedPdTs, float64(n.parkedPdTs))
-	for _, role := range pki.Roles {
-		s.gauge(descConnections, float64(n.roles[role]), string(role))
-	}
-	s.gauge(descPending, float64(n.pending))
-}
-
-// census counts who is there.
-type census struct {
-	sessions, parked, parkedPdTs, pending int
-	roles                                 map[pki.Role]int
-}
-
-func (g *Gateway) census() census {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	n := census{sessions: len(g.begun()), parkedPdTs: len(g.parked), roles: map[pki.Role]int{}}
-	for _, ends := range g.parked {
-		n.parked += len(ends)
-	}
-	for id, connections := range g.having {
-		n.roles[id.Role] += connections
-	}
-	if g.incoming != nil {
-		n.pending = g.incoming.Pending()
-	}
-	return n
-}
-
-// sources are the streams of revocations that there are now.
-func (g *Gateway) sources() []*push.Subscriber {
-	if g.push == nil {
-		return nil
-	}
-	return g.push()
-}
-
-func (g *Gateway) collectPush(s samples) {
-	for _, p := range g.sources() {
+func (s samples) push(streams []*push.Subscriber) {
+	for _, p := range streams {
 		state := p.State()
 		s.gauge(descPushUp, truth(state.Up), state.URL)
 	}
 }
 
-func (g *Gateway) collectRevocation(s samples) {
-	trust := g.party.Trust
+func (s samples) revocation(trust *pki.Trust) {
 	for _, source := range trust.Sources() {
 		s.gauge(descSourceUp, truth(source.Up), source.Kind, source.Where)
 		s.gauge(descSourceRead, metrics.Unix(source.Read), source.Kind, source.Where)
@@ -165,10 +150,10 @@ func (s samples) freshness(f pki.Freshness, source string) {
 	s.gauge(descRenewal, metrics.Unix(f.Ahead), f.Kind, source)
 }
 
-func (g *Gateway) collectCertificates(s samples) {
-	s.gauge(descOwnEnd, metrics.Unix(chainEnd(g.party.Certificate())), "server")
+func (s samples) certificates(party *pki.Party, streams []*push.Subscriber) {
+	s.gauge(descOwnEnd, metrics.Unix(chainEnd(party.Certificate())), "server")
 	var first time.Time // of our certificates for streams
-	for _, p := range g.sources() {
+	for _, p := range streams {
 		if end := chainEnd(p.Certificate()); first.IsZero() || end.Before(first) {
 			first = end
 		}
@@ -176,12 +161,12 @@ func (g *Gateway) collectCertificates(s samples) {
 	if !first.IsZero() {
 		s.gauge(descOwnEnd, metrics.Unix(first), "push")
 	}
-	for _, a := range g.party.Trust.Anchors() {
+	for _, a := range party.Trust.Anchors() {
 		s.gauge(descAnchorEnd, metrics.Unix(a.Cert.NotAfter), a.Cert.Subject.CommonName, a.Cert.SerialNumber.Text(16))
 	}
 }
 
-// chainEnd is the first end in a certificate's file; zero when it cannot be read.
+// chainEnd returns the first end in a certificate's file; zero when it cannot be read.
 func chainEnd(own *tls.Certificate) time.Time {
 	var end time.Time
 	if own == nil {

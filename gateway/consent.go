@@ -1,7 +1,13 @@
 package gateway
 
 import (
+	"crypto/rand"
+	"crypto/subtle"
+	"crypto/x509"
+	"encoding/base64"
 	"errors"
+	"log/slog"
+	"net/http"
 	"time"
 
 	"tlagate/pki"
@@ -9,20 +15,57 @@ import (
 	"tlagate/session/link"
 )
 
-// checkConsent sees to it that the user of this TLA asked for this session with this PdT, just now (C4). The PdT checks again.
-func (g *Gateway) checkConsent(c *client, pdt pki.Identity, auth link.Authorization) *link.Problem {
+// consents sees to it that the user of a TLA asked for the session with this PdT, just now (C4): over a nonce of ours,
+// which the TLA signs in the consent. The PdT verifies the consent again.
+type consents struct {
+	life     time.Duration                                      // of a nonce
+	accepted func(consent.Statement, string, *x509.Certificate) // nil = nobody is told
+	log      *slog.Logger
+}
+
+// challenge answers with a nonce for this connection.
+func (cs *consents) challenge(c *client, w http.ResponseWriter) {
+	raw := make([]byte, 32)
+	_, _ = rand.Read(raw) // never fails (crypto/rand)
+	c.nonce, c.nonceAt = base64.RawURLEncoding.EncodeToString(raw), time.Now()
+	w.Header().Set("WWW-Authenticate", link.Challenge(c.nonce))
+	p := &link.Problem{Code: link.ProblemConsentRequired,
+		Detail: "Repeat the request over this nonce, on this connection."}
+	p.WriteTo(w)
+}
+
+// check consumes the nonce of the connection and verifies the consent over it.
+func (cs *consents) check(c *client, pdt pki.Identity, auth link.Authorization) *link.Problem {
+	if p := cs.spendNonce(c, auth); p != nil {
+		return p
+	}
 	s, err := consent.Verify(auth.Consent, c.peer.Chain[0].PublicKey, consent.Want{
 		TLA: c.identity(), PdT: pdt.String(), Session: auth.Session, Nonce: auth.Nonce, Now: time.Now(),
 	})
 	if errors.Is(err, consent.ErrClock) {
-		return &link.Problem{Code: link.ProblemClockWrong, Detail: err.Error() + ".", Action: "Set the terminal's clock."}
+		return &link.Problem{Code: link.ProblemClockWrong, Detail: err.Error() + ".",
+			Action: "Set the terminal's clock."}
 	}
 	if err != nil {
-		return &link.Problem{Code: link.ProblemBadConsent, Detail: err.Error() + ".", Action: "Start at the terminal, with a relay of the same release."}
+		return &link.Problem{Code: link.ProblemBadConsent, Detail: err.Error() + ".",
+			Action: "Start at the terminal, with a relay of the same release."}
 	}
-	if g.consented != nil {
-		g.consented(s, auth.Consent, c.peer.Chain[0])
+	if cs.accepted != nil {
+		cs.accepted(s, auth.Consent, c.peer.Chain[0])
 	}
-	g.log.Info("consent of the user", "session", auth.Session, "peer", c.identity(), "pdt", s.PdT, "act", string(s.Act), "by", s.By, "at", s.At)
+	cs.log.Info("consent of the user", "session", auth.Session, "peer", c.identity(),
+		"pdt", s.PdT, "act", string(s.Act), "by", s.By, "at", s.At)
+	return nil
+}
+
+// spendNonce consumes the nonce of the connection: it serves once, whatever comes of it.
+func (cs *consents) spendNonce(c *client, auth link.Authorization) *link.Problem {
+	issued, fresh := c.nonce, time.Since(c.nonceAt) < cs.life
+	c.nonce = ""
+	if issued == "" || !fresh || subtle.ConstantTimeCompare([]byte(auth.Nonce), []byte(issued)) != 1 {
+		return &link.Problem{Code: link.ProblemBadAuthorization,
+			Detail: "The nonce is not one this gateway issued on this connection, or it is too old.",
+			Action: "Start again."}
+	}
 	return nil
 }

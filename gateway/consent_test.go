@@ -14,7 +14,7 @@ import (
 	"tlagate/session/link"
 )
 
-// TestC4NoSessionWithoutTheUsersConsent: each way to get one without it, from the network side.
+// TestC4NoSessionWithoutTheUsersConsent tries each way, from the network side, to open a session without it.
 func TestC4NoSessionWithoutTheUsersConsent(t *testing.T) {
 	r := start(t, limited(Limits{JoinWait: time.Millisecond}))
 	r.park(r.pdt(pdt1))
@@ -29,22 +29,43 @@ func TestC4NoSessionWithoutTheUsersConsent(t *testing.T) {
 		code    link.ProblemCode
 		detail  string
 	}{
-		"signed by another device": {func(s consent.Statement) string { return sign(s, other) }, link.ProblemBadConsent, "not signed with the terminal's key"},
-		"of another device":        {func(s consent.Statement) string { s.TLA = "urn:tlagate:cab1:tla:t9"; return sign(s, cert) }, link.ProblemBadConsent, "terminal"},
-		"for another PdT":          {func(s consent.Statement) string { s.PdT = "urn:tlagate:cab1:pdt:p2"; return sign(s, cert) }, link.ProblemBadConsent, "Poste de Travail"},
-		"for another session":      {func(s consent.Statement) string { s.Session = newID(); return sign(s, cert) }, link.ProblemBadConsent, "session"},
-		"over another nonce":       {func(s consent.Statement) string { s.Nonce = strings.Repeat("A", 43); return sign(s, cert) }, link.ProblemBadConsent, "nonce"},
-		"of yesterday":             {func(s consent.Statement) string { s.At = s.At.Add(-24 * time.Hour); return sign(s, cert) }, link.ProblemClockWrong, "the terminal's clock says"},
-		"of tomorrow":              {func(s consent.Statement) string { s.At = s.At.Add(24 * time.Hour); return sign(s, cert) }, link.ProblemClockWrong, "the terminal's clock says"},
-		"altered":                  {func(s consent.Statement) string { text := sign(s, cert); return "A" + text[1:] }, link.ProblemBadConsent, "consent"},
-		"unreadable":               {func(consent.Statement) string { return "x.y" }, link.ProblemBadConsent, "cannot read"},
-		"of an unknown act":        {func(s consent.Statement) string { s.Act = "network"; return sign(s, cert) }, link.ProblemBadConsent, "cannot read"},
+		"signed by another device": {func(s consent.Statement) string { return sign(s, other) }, link.ProblemBadConsent,
+			"not signed with the terminal's key"},
+		"of another device": {func(s consent.Statement) string {
+			s.TLA = "urn:tlagate:cab1:tla:t9"
+			return sign(s, cert)
+		}, link.ProblemBadConsent, "terminal"},
+		"for another PdT": {func(s consent.Statement) string {
+			s.PdT = "urn:tlagate:cab1:pdt:p2"
+			return sign(s, cert)
+		}, link.ProblemBadConsent, "Poste de Travail"},
+		"for another session": {func(s consent.Statement) string { s.Session = newID(); return sign(s, cert) },
+			link.ProblemBadConsent, "session"},
+		"over another nonce": {func(s consent.Statement) string {
+			s.Nonce = strings.Repeat("A", 43)
+			return sign(s, cert)
+		}, link.ProblemBadConsent, "nonce"},
+		"of yesterday": {func(s consent.Statement) string {
+			s.At = s.At.Add(-24 * time.Hour)
+			return sign(s, cert)
+		}, link.ProblemClockWrong, "the terminal's clock says"},
+		"of tomorrow": {func(s consent.Statement) string {
+			s.At = s.At.Add(24 * time.Hour)
+			return sign(s, cert)
+		}, link.ProblemClockWrong, "the terminal's clock says"},
+		"altered": {func(s consent.Statement) string { text := sign(s, cert); return "A" + text[1:] },
+			link.ProblemBadConsent, "consent"},
+		"unreadable": {func(consent.Statement) string { return "x.y" },
+			link.ProblemBadConsent, "cannot read"},
+		"of an unknown act": {func(s consent.Statement) string { s.Act = "network"; return sign(s, cert) },
+			link.ProblemBadConsent, "cannot read"},
 	} {
 		t.Run("C4 "+name, func(t *testing.T) {
 			id := newID()
-			_, err := link.Open(t.Context(), r.dial(cert), pdt1, id, link.Config{Heartbeat: unhurried.Heartbeat, Consent: func(nonce string) (string, error) {
-				return c.consent(consenttest.Statement(cert, pdt1, id, nonce)), nil
-			}})
+			_, err := link.Open(t.Context(), r.dial(cert), pdt1, id, link.Config{Heartbeat: unhurried.Heartbeat,
+				Consent: func(nonce string) (string, error) {
+					return c.consent(consenttest.Statement(cert, pdt1, id, nonce)), nil
+				}})
 			p := requireProblem(t, c.code, err)
 			require.Contains(t, p.Detail, c.detail)
 		})

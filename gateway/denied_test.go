@@ -17,23 +17,26 @@ import (
 	"tlagate/session/link"
 )
 
-// deny tells the gateway directly that a certificate is revoked; no list says so.
+// deny pushes a revocation to the gateway; no CRL has it.
 func (r *rig) deny(issuer *pkitest.CA, certs ...*x509.Certificate) {
 	for _, c := range certs {
-		r.trust.Deny(pki.Denied{IssuerKeyID: issuer.Cert.SubjectKeyId, Serial: c.SerialNumber, Reason: 1, At: time.Now()})
+		r.trust.Deny(pki.Denied{IssuerKeyID: issuer.Cert.SubjectKeyId, Serial: c.SerialNumber,
+			Reason: 1, At: time.Now()})
 	}
 }
 
-// A live session is cut when we are told directly that a certificate of it is revoked (C2).
+// A live session is cut when the revocation of one of its certificates is pushed (C2).
 func TestC2PushCutsTheSession(t *testing.T) {
 	for name, c := range map[string]struct {
 		deny   func(r *rig, w *world)
 		reason pki.Reason
 		whose  string
 	}{
-		"TLA":                     {func(r *rig, w *world) { r.deny(r.ca.Issuing, w.tla.Leaf) }, pki.Revoked, tla1},
-		"PdT's client":            {func(r *rig, w *world) { r.deny(r.ca.Issuing, w.pdt.client.Leaf) }, pki.Revoked, pdt1},
-		"PdT's declared server":   {func(r *rig, w *world) { r.deny(r.ca.Issuing, w.pdt.server.Leaf) }, pki.Revoked, pdt1},
+		"TLA": {func(r *rig, w *world) { r.deny(r.ca.Issuing, w.tla.Leaf) }, pki.Revoked, tla1},
+		"PdT's client": {func(r *rig, w *world) { r.deny(r.ca.Issuing, w.pdt.client.Leaf) }, pki.Revoked,
+			pdt1},
+		"PdT's declared server": {func(r *rig, w *world) { r.deny(r.ca.Issuing, w.pdt.server.Leaf) }, pki.Revoked,
+			pdt1},
 		"issuing CA, everybody's": {func(r *rig, _ *world) { r.deny(r.ca.Root, r.ca.Issuing.Cert) }, pki.CARevoked, ""},
 	} {
 		t.Run("C2 "+name, func(t *testing.T) {
@@ -61,8 +64,8 @@ func TestC2PushCutsTheSession(t *testing.T) {
 	}
 }
 
-// TestC2TimeToCut measures how long a session lives on after its TLA's revocation is told, at a gateway with many.
-// CUT=sessions,cuts makes it as big as wanted: CUT=2000,500 for the table in docs/revocation.md.
+// TestC2TimeToCut measures how long a session lives on after its TLA's revocation is pushed, at a gateway with many.
+// CUT=sessions,cuts sets the numbers: CUT=2000,500 for the table in docs/revocation.md.
 func TestC2TimeToCut(t *testing.T) {
 	sessions, cuts := 60, 20
 	if env := os.Getenv("CUT"); env != "" {
@@ -90,7 +93,7 @@ func TestC2TimeToCut(t *testing.T) {
 		" revoked one by one: p50 " + at(50) + ", p99 " + at(99) + ", longest " + at(100))
 }
 
-// watched is a session whose ends are read until they end, as those of programs are.
+// watched is a session whose ends are read until they are over, as programs read them.
 type watched struct {
 	tla   *x509.Certificate
 	ended chan lastSeen // one of each end

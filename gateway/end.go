@@ -8,7 +8,8 @@ import (
 	"tlagate/session/link"
 )
 
-// end is one upgraded link: a TLA's or a PdT's. One goroutine, its pump, reads it from the upgrade to the end.
+// end is one upgraded link: a TLA's or a PdT's. One goroutine, its pump, reads it from the upgrade until the link is
+// over.
 type end struct {
 	g        *Gateway
 	client   *client
@@ -16,28 +17,28 @@ type end struct {
 	declared *declaration // of a PdT
 	cut      atomic.Bool  // its certificate no longer passes
 
-	gone    bool                    // protected by g.mu: the link is over
+	gone    bool                    // protected by parkedTable.mu: the link is over
 	offered atomic.Pointer[session] // of a PdT: the session whose joined record it was sent
-	session atomic.Pointer[session] // nil while parked; written with g.mu held
+	session atomic.Pointer[session] // nil while parked; written with sessionTable.mu held
 	octets  atomic.Int64            // data received
-	told    told
+	status  sentStatus
 }
 
 // pump passes on what this end sends until the link is over.
 func (e *end) pump() {
 	defer e.g.links.Done()
 	err := e.carry()
-	e.g.unpark(e)
+	e.g.parked.remove(e)
 	e.over(err)
-	e.readAway()
+	e.discard()
 	_ = e.link.Close()
-	e.g.forget(e.client.conn)
+	e.g.clients.remove(e.client.conn)
 }
 
-// parked: no session has been offered to this end.
+// parked reports whether no session has been offered to this end.
 func (e *end) parked() bool { return e.session.Load() == nil && e.offered.Load() == nil }
 
-// carry reads records; only data passes.
+// carry reads records until the link is over, and passes data on; any other record is an error.
 func (e *end) carry() error {
 	for {
 		t, payload, err := e.link.ReadRecord()
@@ -59,8 +60,8 @@ func (e *end) carry() error {
 	}
 }
 
-// joined gives the session of this end; nil when it has none. A PdT may send, or leave, as soon as it is sent the joined
-// record, which is a little before the TLA's link is up: then joined waits for that.
+// joined returns the session of this end; nil when it has none. A PdT may send, or leave, as soon as it is sent the
+// joined record, which is a little before the TLA's link is up: then joined waits for that.
 func (e *end) joined() *session {
 	if s := e.session.Load(); s != nil {
 		return s
@@ -71,14 +72,14 @@ func (e *end) joined() *session {
 	}
 	select {
 	case <-s.up:
-		return e.session.Load() // nil: it was joined with another link, after this one had not taken the record
+		return e.session.Load() // nil: another link was joined, since this one had not taken the record
 	case <-s.done:
 		return nil
 	}
 }
 
-// readAway lets a last notice arrive.
-func (e *end) readAway() {
+// discard reads until the peer closes, so that a last notice arrives.
+func (e *end) discard() {
 	for {
 		if _, _, err := e.link.ReadRecord(); err != nil {
 			return
@@ -86,7 +87,7 @@ func (e *end) readAway() {
 	}
 }
 
-// over is called by the pump when the link is over: it says so to whom it concerns.
+// over tells the session, or the log, that the link is over.
 func (e *end) over(err error) {
 	if _, ok := errors.AsType[*link.ProtocolError](err); ok {
 		e.link.Part(link.Notice{Code: link.CodeProtocol, Text: "This end broke the protocol."})
@@ -95,10 +96,11 @@ func (e *end) over(err error) {
 		s.lost(e, err)
 		return
 	}
-	e.g.log.Info("parked link ended", "remote", e.client.remote, "peer", e.client.identity(), "reason", reasonOf(err), "error", err)
+	e.g.log.Info("parked link ended", "remote", e.client.remote, "peer", e.client.identity(),
+		"reason", reasonOf(err), "error", err)
 }
 
-// end gives the session, or the parked link, a last notice.
+// end ends the session, or the parked link, with a last notice.
 func (e *end) end(n link.Notice, reason string) {
 	if s := e.session.Load(); s != nil {
 		s.end(n, reason, "gateway")
@@ -112,7 +114,7 @@ var (
 	errGone     = errors.New("the TLA's link went away while it was joined")
 )
 
-// reasonOf gives the one word for why a link ended.
+// reasonOf returns the one word for why a link ended.
 func reasonOf(err error) string {
 	if n, ok := errors.AsType[*link.Notice](err); ok {
 		return string(n.Code)

@@ -14,7 +14,7 @@ import (
 	"tlagate/session/link"
 )
 
-// slowEnv has TestManySessions take its time (make slow).
+// slowEnv names the variable that makes TestManySessions large (make slow).
 const slowEnv = "SLOW"
 
 // Many sessions at once, each with traffic both ways; then all of them end and nothing is left.
@@ -63,7 +63,7 @@ func (r *rig) session(i int) (near, far *link.Conn) {
 	return near, far
 }
 
-// exchange has a TLA ask and its PdT answer, a few times, with bytes of their own.
+// exchange has a TLA ask and its PdT answer, a few times, with octets of their own.
 func exchange(t *testing.T, i int, ends [2]*link.Conn) {
 	sent := bytes.Repeat([]byte{byte(i), byte(i >> 8)}, 4000)
 	for range 10 {
@@ -78,7 +78,7 @@ func exchange(t *testing.T, i int, ends [2]*link.Conn) {
 	}
 }
 
-// atATime calls f for 0 … n-1, w at once.
+// atATime calls f for 0 … n-1, w at a time.
 func atATime(w, n int, f func(int)) {
 	next := make(chan int)
 	var workers sync.WaitGroup
@@ -96,7 +96,7 @@ func atATime(w, n int, f func(int)) {
 	workers.Wait()
 }
 
-// memory in use by heap and stacks, in octets.
+// memory returns what heap and stacks use, in octets.
 func memory() uint64 {
 	runtime.GC()
 	runtime.GC()

@@ -11,8 +11,8 @@ import (
 	"tlagate/session/link"
 )
 
-// What is counted as it happens; collect.go has what is looked up when somebody scrapes. docs/metrics.md describes each. No
-// label names a peer: their number is bounded, and they say nothing about whom.
+// meters are what is counted as it happens; collect.go has what is looked up when somebody scrapes. docs/metrics.md
+// describes each. No label names a peer: the number of series is bounded, and none says whom it is about.
 type meters struct {
 	handshake         *prometheus.HistogramVec
 	handshakesRefused *prometheus.CounterVec
@@ -26,24 +26,31 @@ type meters struct {
 	all               []prometheus.Collector // of these; what Collect sends
 }
 
-// handshakeBuckets, in seconds: from a resumed look at a known peer to the limit of 10 s.
+// handshakeBuckets, in seconds: from a peer whose revocation status is known to the limit of 10 s.
 var handshakeBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
 func newMeters() *meters {
 	m := &meters{
 		handshake: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "tlagate_handshake_duration_seconds",
-			Help: "Time that TLS handshakes took, revocation checks included.", Buckets: handshakeBuckets}, []string{"outcome"}),
-		begun:   prometheus.NewCounter(prometheus.CounterOpts{Name: "tlagate_sessions_begun_total", Help: "Sessions joined."}),
-		resumed: prometheus.NewCounter(prometheus.CounterOpts{Name: "tlagate_sessions_resumed_total", Help: "Further links of sessions joined."}),
+			Help: "Time that TLS handshakes took, revocation checks included.", Buckets: handshakeBuckets},
+			[]string{"outcome"}),
+		begun: prometheus.NewCounter(prometheus.CounterOpts{Name: "tlagate_sessions_begun_total",
+			Help: "Sessions joined."}),
+		resumed: prometheus.NewCounter(prometheus.CounterOpts{Name: "tlagate_sessions_resumed_total",
+			Help: "Further links of sessions joined."}),
 	}
 	m.all = append(m.all, m.handshake, m.begun, m.resumed)
-	m.handshakesRefused = m.counter("tlagate_handshakes_refused_total", "Handshakes that gave no proven peer.", "reason")
-	m.connectionsFull = m.counter("tlagate_connections_full_total", "Connections closed because a limit was reached.", "limit")
+	m.handshakesRefused = m.counter("tlagate_handshakes_refused_total",
+		"Handshakes that gave no proven peer.", "reason")
+	m.connectionsFull = m.counter("tlagate_connections_full_total",
+		"Connections closed because a limit was reached.", "limit")
 	m.requestsRefused = m.counter("tlagate_requests_refused_total", "Requests answered with a problem.", "problem")
 	m.ended = m.counter("tlagate_sessions_ended_total", "Sessions ended.", "reason", "by")
-	m.cuts = m.counter("tlagate_cuts_total", "Connections and links cut because a certificate no longer passed.", "reason")
+	m.cuts = m.counter("tlagate_cuts_total",
+		"Connections and links cut because a certificate no longer passed.", "reason")
 	carried := m.counter("tlagate_session_data_bytes_total", "Data of card sessions carried, encrypted.", "from")
-	m.octets = map[pki.Role]prometheus.Counter{pki.RoleTLA: carried.WithLabelValues("tla"), pki.RolePdT: carried.WithLabelValues("pdt")}
+	m.octets = map[pki.Role]prometheus.Counter{
+		pki.RoleTLA: carried.WithLabelValues("tla"), pki.RolePdT: carried.WithLabelValues("pdt")}
 	m.startAtZero()
 	return m
 }
@@ -61,7 +68,7 @@ const (
 	fullPeer       = "connections_per_peer"
 )
 
-// startAtZero makes the series there from the start, so that the first event of a kind shows as a rise.
+// startAtZero makes every series from the start, so that the first event of a kind shows as a rise.
 func (m *meters) startAtZero() {
 	for _, reason := range pki.Reasons {
 		m.handshakesRefused.WithLabelValues(string(reason))
@@ -101,14 +108,15 @@ func (m *meters) sessionBegun(generation uint32) {
 	m.begun.Inc()
 }
 
-// endReasons are those that a session may end for beyond pki.Reasons.
+// endReasons are the reasons for which a session may end, beyond pki.Reasons.
 var endReasons = map[string]bool{
 	"closed": true, "dead": true, "network": true, reasonResumed: true,
-	string(link.CodeRevoked): true, string(link.CodeExpired): true, string(link.CodeTimeOver): true, string(link.CodeDraining): true,
-	string(link.CodePeerGone): true, string(link.CodeEndedByOperator): true, string(link.CodeProtocol): true,
+	string(link.CodeRevoked): true, string(link.CodeExpired): true, string(link.CodeTimeOver): true,
+	string(link.CodeDraining): true, string(link.CodePeerGone): true, string(link.CodeEndedByOperator): true,
+	string(link.CodeProtocol): true,
 }
 
-// sessionEnded counts an end. A peer can bring a reason of its own in a notice: it makes no series.
+// sessionEnded counts an end. A reason that a peer made up in a notice makes no series of its own.
 func (m *meters) sessionEnded(reason, by string) {
 	if !endReasons[reason] && !slices.Contains(pki.Reasons, pki.Reason(reason)) {
 		reason = "other"

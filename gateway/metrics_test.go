@@ -18,7 +18,7 @@ import (
 	"tlagate/session/link"
 )
 
-// metered gathers the gateway's metrics as `name{label="value"}`; a histogram gives its count.
+// metered returns the gateway's metrics by `name{label="value"}`; of a histogram, its count.
 func (r *rig) metered() map[string]float64 {
 	r.t.Helper()
 	registry := prometheus.NewPedanticRegistry()
@@ -32,7 +32,8 @@ func (r *rig) metered() map[string]float64 {
 			for _, l := range m.GetLabel() {
 				labels = append(labels, l.GetName()+"="+l.GetValue())
 			}
-			values[f.GetName()+"{"+strings.Join(labels, ",")+"}"] = m.GetGauge().GetValue() + m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+			values[f.GetName()+"{"+strings.Join(labels, ",")+"}"] = m.GetGauge().GetValue() +
+				m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
 		}
 	}
 	return values
@@ -42,7 +43,8 @@ func (r *rig) metered() map[string]float64 {
 func (r *rig) becomes(name string, want float64) {
 	r.t.Helper()
 	var got float64
-	require.Eventually(r.t, func() bool { got = r.metered()[name]; return got == want }, patience, 10*time.Millisecond, "%s: want %v", name, want)
+	require.Eventually(r.t, func() bool { got = r.metered()[name]; return got == want }, patience, 10*time.Millisecond,
+		"%s: want %v", name, want)
 }
 
 func TestG7MetricsOfASession(t *testing.T) {
@@ -56,8 +58,9 @@ func TestG7MetricsOfASession(t *testing.T) {
 	for name, want := range map[string]float64{
 		"tlagate_sessions_begun_total{}": 1, "tlagate_parked_pdts{}": 1, "tlagate_handshakes_pending{}": 0,
 		"tlagate_connections{role=tla}": 1, "tlagate_connections{role=pdt}": 2, "tlagate_connections{role=admin}": 0,
-		"tlagate_handshake_duration_seconds{outcome=accepted}": 3, "tlagate_handshake_duration_seconds{outcome=refused}": 0,
-		"tlagate_handshakes_refused_total{reason=expired}": 0, "tlagate_revocation_answers{}": 0,
+		"tlagate_handshake_duration_seconds{outcome=accepted}": 3,
+		"tlagate_handshake_duration_seconds{outcome=refused}":  0,
+		"tlagate_handshakes_refused_total{reason=expired}":     0, "tlagate_revocation_answers{}": 0,
 	} {
 		require.Contains(t, m, name)
 		require.Equal(t, want, m[name], name)
@@ -79,7 +82,8 @@ func TestG7MetricsOfRefusals(t *testing.T) {
 	expired := r.ca.Issue(tla2, clients, pkitest.Expired())
 	c, err := net.Dial("tcp", r.addr)
 	require.NoError(t, err)
-	conn := tls.Client(c, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{pki.ALPNOuter}, Certificates: []tls.Certificate{expired}})
+	conn := tls.Client(c, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{pki.ALPNOuter},
+		Certificates: []tls.Certificate{expired}})
 	_ = conn.Handshake()
 	conn.Close()
 	r.becomes("tlagate_handshakes_refused_total{reason=expired}", 1)
@@ -92,7 +96,7 @@ func TestG7MetricsOfRefusals(t *testing.T) {
 	r.becomes("tlagate_connections_full_total{limit=connections_per_peer}", 1)
 }
 
-// TestG7MetricsOfACut: a session that is cut is one cut for each link, and one end, with the reason.
+// TestG7MetricsOfACut: cutting a session counts one cut for each link, and one end, with the reason.
 func TestG7MetricsOfACut(t *testing.T) {
 	r := start(t)
 	tla := r.ca.Issue(tla1, clients)
@@ -107,7 +111,7 @@ func TestG7MetricsOfACut(t *testing.T) {
 	idle.Close()
 }
 
-// TestG7MetricsWarnAhead: what ends when.
+// TestG7MetricsWarnAhead: metrics say what ends when.
 func TestG7MetricsWarnAhead(t *testing.T) {
 	own := "tlagate_certificate_end_timestamp_seconds{use=server}"
 	r := start(t, func(r *rig, c *Config) {
@@ -129,12 +133,15 @@ func TestG7MetricsWarnAhead(t *testing.T) {
 		require.Contains(t, m, name)
 		require.Equal(t, want, m[name], name)
 	}
-	require.Greater(t, m["tlagate_revocation_source_last_success_timestamp_seconds"+source], float64(time.Now().Add(-time.Minute).Unix()))
-	require.Less(t, m["tlagate_revocation_renewal_due_timestamp_seconds"+source], m["tlagate_revocation_next_update_timestamp_seconds"+source])
-	require.True(t, slices.ContainsFunc(slices.Collect(maps.Keys(m)), func(n string) bool { return strings.HasPrefix(n, "tlagate_anchor_end_timestamp_seconds{anchor=TEST") }))
+	require.Greater(t, m["tlagate_revocation_source_last_success_timestamp_seconds"+source],
+		float64(time.Now().Add(-time.Minute).Unix()))
+	require.Less(t, m["tlagate_revocation_renewal_due_timestamp_seconds"+source],
+		m["tlagate_revocation_next_update_timestamp_seconds"+source])
+	require.True(t, slices.ContainsFunc(slices.Collect(maps.Keys(m)),
+		func(n string) bool { return strings.HasPrefix(n, "tlagate_anchor_end_timestamp_seconds{anchor=TEST") }))
 }
 
-// TestG7NoSeriesOfAPeersMaking: what a peer says makes no series, and no label names one.
+// TestG7NoSeriesOfAPeersMaking: what a peer says makes no series, and no label names a peer.
 func TestG7NoSeriesOfAPeersMaking(t *testing.T) {
 	m := newMeters()
 	for _, reason := range []string{"closed", "revoked", "made_up", "made_up_too", "ocsp_stale"} {

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/est"
+	"tlagate/internal/nettest"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
 	"tlagate/session/link"
@@ -25,7 +26,7 @@ import (
 
 func piping(e *Enrolment) option { return func(_ *rig, c *Config) { c.Enrolment = e } }
 
-// A new device gets its certificate through the gateway; who asks for anything else still needs one.
+// A new device gets its certificate through the gateway; whatever else it asks for needs one.
 func TestG2EnrolThroughTheGateway(t *testing.T) {
 	var server *pkitest.ESTServer
 	r := start(t, func(r *rig, c *Config) {
@@ -54,7 +55,8 @@ func TestC2WithoutCertificateNothingButEnrolment(t *testing.T) {
 	for _, name := range []string{"localhost", "", "enrol.tlagate.invalid.example", pkitest.ESTName} {
 		c, err := net.Dial("tcp", r.addr)
 		require.NoError(t, err)
-		over := tls.Client(c, &tls.Config{ServerName: name, InsecureSkipVerify: true, NextProtos: []string{pki.ALPNOuter}})
+		over := tls.Client(c, &tls.Config{ServerName: name, InsecureSkipVerify: true,
+			NextProtos: []string{pki.ALPNOuter}})
 		_ = over.SetDeadline(time.Now().Add(patience))
 		_ = over.Handshake()
 		_, err = over.Read(make([]byte, 1))
@@ -90,7 +92,7 @@ func (p *pieces) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// splitRecords makes of handshake records others of n octets each.
+// splitRecords splits handshake records into records of n octets each.
 func splitRecords(stream []byte, n int) []byte {
 	var out []byte
 	for len(stream) >= 5 {
@@ -106,12 +108,13 @@ func splitRecords(stream []byte, n int) []byte {
 	return out
 }
 
-// However a hello is cut, its name is found, and the handshake after it is not disturbed.
+// However a hello is split, its name is found, and the handshake after it is not disturbed.
 func TestHelloInPieces(t *testing.T) {
 	r := start(t, piping(&Enrolment{To: "127.0.0.1:9"}))
 	c, err := net.Dial("tcp", r.addr)
 	require.NoError(t, err)
-	conn, _, err := r.party(r.ca.Issue(tla1, clients)).Client(t.Context(), &pieces{Conn: c}, pki.ALPNOuter, pki.Want{Usage: servers, DNSName: "localhost"})
+	conn, _, err := r.party(r.ca.Issue(tla1, clients)).Client(t.Context(), &pieces{Conn: c}, pki.ALPNOuter,
+		pki.Want{Usage: servers, DNSName: "localhost"})
 	require.NoError(t, err)
 	defer conn.Close()
 	resp, _ := request(t, conn, http.MethodGet, link.PathWhoami, nil)
@@ -125,12 +128,13 @@ func TestHelloInPieces(t *testing.T) {
 	r.logged("enrolment cannot reach the PKI", "reason", pipeUnreachable)
 }
 
-// hello gives a ClientHello as crypto/tls sends it.
+// hello returns a ClientHello as crypto/tls sends it.
 func hello(t testing.TB, name string) []byte {
 	near, far := net.Pipe()
 	defer far.Close()
 	go func() {
-		_ = tls.Client(near, &tls.Config{ServerName: name, InsecureSkipVerify: true, NextProtos: []string{pki.ALPNOuter}}).Handshake()
+		_ = tls.Client(near, &tls.Config{ServerName: name, InsecureSkipVerify: true,
+			NextProtos: []string{pki.ALPNOuter}}).Handshake()
 	}()
 	buf := make([]byte, 8<<10)
 	n, err := far.Read(buf)
@@ -148,23 +152,6 @@ func TestSlowHelloIsRefused(t *testing.T) {
 	r.logged("handshake refused", "reason", string(pki.HandshakeSlow))
 }
 
-// sink is a PKI that does as it is told with each connection.
-func sink(t *testing.T, do func(net.Conn)) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { defer c.Close(); do(c) }()
-		}
-	}()
-	return l.Addr().String()
-}
-
 func swallow(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
 func (r *rig) pipe(t *testing.T) net.Conn {
@@ -178,30 +165,30 @@ func (r *rig) pipe(t *testing.T) net.Conn {
 
 func TestPipesAreBounded(t *testing.T) {
 	t.Run("octets", func(t *testing.T) {
-		r := start(t, piping(&Enrolment{To: sink(t, swallow), Octets: 10 << 10}))
+		r := start(t, piping(&Enrolment{To: nettest.Serve(t, swallow), Octets: 10 << 10}))
 		c := r.pipe(t)
 		_, _ = c.Write(make([]byte, 11<<10))
 		r.logged("enrolment connection ended", "reason", pipeOctets)
 	})
 	t.Run("octets of the PKI", func(t *testing.T) {
-		r := start(t, piping(&Enrolment{Octets: 10 << 10, To: sink(t, func(c net.Conn) { _, _ = c.Write(make([]byte, 1<<20)) })}))
+		r := start(t, piping(&Enrolment{Octets: 10 << 10, To: nettest.Serve(t, func(c net.Conn) { _, _ = c.Write(make([]byte, 1<<20)) })}))
 		c := r.pipe(t)
 		got, _ := io.Copy(io.Discard, c)
 		require.LessOrEqual(t, got, int64(10<<10))
 		r.logged("enrolment connection ended", "reason", pipeOctets)
 	})
 	t.Run("time", func(t *testing.T) {
-		r := start(t, piping(&Enrolment{To: sink(t, swallow), Time: 50 * time.Millisecond}))
+		r := start(t, piping(&Enrolment{To: nettest.Serve(t, swallow), Time: 50 * time.Millisecond}))
 		r.pipe(t)
 		r.logged("enrolment connection ended", "reason", pipeTime)
 	})
 	t.Run("idle", func(t *testing.T) {
-		r := start(t, piping(&Enrolment{To: sink(t, swallow), Idle: 50 * time.Millisecond}))
+		r := start(t, piping(&Enrolment{To: nettest.Serve(t, swallow), Idle: 50 * time.Millisecond}))
 		r.pipe(t)
 		r.logged("enrolment connection ended", "reason", pipeIdle)
 	})
 	t.Run("at once from one address", func(t *testing.T) {
-		r := start(t, piping(&Enrolment{To: sink(t, swallow), PerAddress: 2}))
+		r := start(t, piping(&Enrolment{To: nettest.Serve(t, swallow), PerAddress: 2}))
 		for range 3 {
 			r.pipe(t)
 		}
@@ -210,7 +197,7 @@ func TestPipesAreBounded(t *testing.T) {
 	})
 	t.Run("until the gateway stops", func(t *testing.T) {
 		piped := make(chan struct{})
-		r := start(t, piping(&Enrolment{To: sink(t, func(c net.Conn) { close(piped); swallow(c) })}))
+		r := start(t, piping(&Enrolment{To: nettest.Serve(t, func(c net.Conn) { close(piped); swallow(c) })}))
 		r.pipe(t)
 		<-piped
 		r.stop()
@@ -218,10 +205,11 @@ func TestPipesAreBounded(t *testing.T) {
 	})
 }
 
-// FuzzPeekName: whatever arrives, all of it is given on as it came, and crypto/tls sees in it what it saw before.
+// FuzzPeekName: whatever arrives is passed on as it came, and crypto/tls sees in it the same name again.
 func FuzzPeekName(f *testing.F) {
 	whole := hello(f, est.AnyName)
-	for _, seed := range [][]byte{nil, whole, whole[:len(whole)-1], splitRecords(whole, 7), []byte("GET / HTTP/1.1\r\n\r\n"), append(bytes.Clone(whole), 20, 3, 3, 0, 1, 1)} {
+	for _, seed := range [][]byte{nil, whole, whole[:len(whole)-1], splitRecords(whole, 7),
+		[]byte("GET / HTTP/1.1\r\n\r\n"), append(bytes.Clone(whole), 20, 3, 3, 0, 1, 1)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, stream []byte) {
@@ -234,7 +222,7 @@ func FuzzPeekName(f *testing.F) {
 	})
 }
 
-// fixed is a connection on which stream arrives, and then the end.
+// fixed is a connection on which a fixed stream arrives, then EOF.
 type fixed struct {
 	net.Conn
 	r io.Reader

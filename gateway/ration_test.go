@@ -9,7 +9,7 @@ import (
 	"tlagate/session/link"
 )
 
-// TestC1RequestsOfOnePeerAreRationed: whoever has asked too much waits, and others are served.
+// TestC1RequestsOfOnePeerAreRationed: a peer that has asked too much waits, while others are served.
 func TestC1RequestsOfOnePeerAreRationed(t *testing.T) {
 	r := start(t)
 	busy := r.dial(r.ca.Issue(tla1, clients))
@@ -18,7 +18,7 @@ func TestC1RequestsOfOnePeerAreRationed(t *testing.T) {
 		for r.g.requests.Take(tla1) == 0 {
 		}
 		answer, body := request(t, busy, "GET", link.PathWhoami, nil)
-		if answer.StatusCode == http.StatusOK { // so much time has passed that there is one more
+		if answer.StatusCode == http.StatusOK { // enough time has passed for one more
 			return false
 		}
 		require.Equal(t, http.StatusTooManyRequests, answer.StatusCode)

@@ -39,9 +39,10 @@ func TestWhoami(t *testing.T) {
 	}
 }
 
-// who × what (C1).
+// TestC1WhoMayDoWhat is a table of who × what (C1).
 func TestC1WhoMayDoWhat(t *testing.T) {
-	r := start(t, limited(Limits{JoinWait: time.Millisecond}), allowing(tla2, pdt1), allowing("urn:tlagate:cab3:tla:*", "urn:tlagate:cab1:pdt:*"))
+	r := start(t, limited(Limits{JoinWait: time.Millisecond}), allowing(tla2, pdt1),
+		allowing("urn:tlagate:cab3:tla:*", "urn:tlagate:cab1:pdt:*"))
 	const may = "may"
 	for _, c := range []struct{ who, what, outcome string }{
 		{tla1, "park", "wrong_role"},
@@ -97,19 +98,24 @@ func TestRequestsRefused(t *testing.T) {
 		header              http.Header
 		code                link.ProblemCode
 	}{
-		"POST":                   {tla1, "POST", link.PathWhoami, nil, link.ProblemMethodNotAllowed},
-		"HEAD of nothing":        {tla1, "DELETE", "/x", nil, link.ProblemMethodNotAllowed},
-		"unknown path":           {tla1, "GET", "/v2/whoami", nil, link.ProblemNotFound},
-		"path below":             {tla1, "GET", "/v1/park/x", upgrade(), link.ProblemNotFound},
-		"root":                   {pdt1, "GET", "/", nil, link.ProblemNotFound},
-		"park without upgrade":   {pdt1, "GET", link.PathPark, nil, link.ProblemUpgradeRequired},
-		"park to websocket":      {pdt1, "GET", link.PathPark, http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}, link.ProblemUpgradeRequired},
-		"upgrade not connection": {pdt1, "GET", link.PathPark, http.Header{"Upgrade": {link.Protocol}}, link.ProblemUpgradeRequired},
-		"park without cert":      {pdt1, "GET", link.PathPark, upgrade(), link.ProblemBadRequest},
-		"cert not base64":        {pdt1, "GET", link.PathPark, with(upgrade(), link.HeaderServerCert, "x"), link.ProblemBadRequest},
-		"cert not DER":           {pdt1, "GET", link.PathPark, with(upgrade(), link.HeaderServerCert, ":AAAA:"), link.ProblemBadServerCertificate},
+		"POST":                 {tla1, "POST", link.PathWhoami, nil, link.ProblemMethodNotAllowed},
+		"HEAD of nothing":      {tla1, "DELETE", "/x", nil, link.ProblemMethodNotAllowed},
+		"unknown path":         {tla1, "GET", "/v2/whoami", nil, link.ProblemNotFound},
+		"path below":           {tla1, "GET", "/v1/park/x", upgrade(), link.ProblemNotFound},
+		"root":                 {pdt1, "GET", "/", nil, link.ProblemNotFound},
+		"park without upgrade": {pdt1, "GET", link.PathPark, nil, link.ProblemUpgradeRequired},
+		"park to websocket": {pdt1, "GET", link.PathPark, http.Header{"Connection": {"Upgrade"},
+			"Upgrade": {"websocket"}}, link.ProblemUpgradeRequired},
+		"upgrade not connection": {pdt1, "GET", link.PathPark, http.Header{"Upgrade": {link.Protocol}},
+			link.ProblemUpgradeRequired},
+		"park without cert": {pdt1, "GET", link.PathPark, upgrade(), link.ProblemBadRequest},
+		"cert not base64": {pdt1, "GET", link.PathPark, with(upgrade(), link.HeaderServerCert, "x"),
+			link.ProblemBadRequest},
+		"cert not DER": {pdt1, "GET", link.PathPark, with(upgrade(), link.HeaderServerCert, ":AAAA:"),
+			link.ProblemBadServerCertificate},
 		"its client certificate": {pdt1, "GET", link.PathPark, declaring(p.client), link.ProblemBadServerCertificate},
-		"authorization unread":   {tla1, "GET", link.PathOpen + "?pdt=p1", with(upgrade(), "Authorization", "Basic x"), link.ProblemBadRequest},
+		"authorization unread": {tla1, "GET", link.PathOpen + "?pdt=p1", with(upgrade(), "Authorization", "Basic x"),
+			link.ProblemBadRequest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			resp, body := request(t, r.as(c.who), c.method, c.target, c.header)
@@ -140,7 +146,7 @@ func declaring(c tls.Certificate) http.Header {
 	return h
 }
 
-// What a PdT declares is judged like what it shows (C2).
+// The certificate that a PdT declares is judged like the one it shows (C2).
 func TestC2DeclaredServerCertificate(t *testing.T) {
 	r := start(t)
 	own := r.ca.Issue(pdt1, clients)
@@ -196,7 +202,8 @@ func TestNonce(t *testing.T) {
 	require.NotEqual(t, first, second)
 
 	for name, step := range map[string]askOn{
-		"of before": {c, first}, "of another connection": {other, second}, "of nobody": {other, strings.Repeat("A", 43)},
+		"of before": {c, first}, "of another connection": {other, second},
+		"of nobody": {other, strings.Repeat("A", 43)},
 	} {
 		code, _ = ask(t, step)
 		require.Equal(t, link.ProblemBadAuthorization, code, name)
@@ -208,7 +215,7 @@ func TestNonce(t *testing.T) {
 	require.Equal(t, link.ProblemBadAuthorization, code, "once")
 }
 
-// authorization asks for pdt1 with the user's consent.
+// authorization returns the header that asks for pdt1 with the user's consent.
 func authorization(t *testing.T, cert tls.Certificate, nonce string) string {
 	id := newID()
 	signed, err := consenttest.By(cert, pdt1, id)(nonce)

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// Who there is in the tests.
+// The identities of the tests.
 const (
 	tla1    = "urn:tlagate:cab1:tla:t1"
 	tla2    = "urn:tlagate:cab2:tla:t2"
@@ -83,20 +83,22 @@ func allowing(tla, pdt string) option {
 // unhurried is the configuration of an end that no heartbeat cuts off, whoever reads and however slow the machine is.
 var unhurried = link.Config{Heartbeat: time.Hour}
 
-// start runs a gateway, in a test that runs beside others.
+// start runs a gateway, in a test that runs in parallel with others.
 func start(t *testing.T, opts ...option) *rig {
 	t.Helper()
 	t.Parallel()
-	r := &rig{t: t, ca: pkitest.New(t), dir: t.TempDir(), log: newLogBook(t), ended: make(chan error, 1), ends: unhurried}
+	r := &rig{t: t, ca: pkitest.New(t), dir: t.TempDir(), log: newLogBook(t),
+		ended: make(chan error, 1), ends: unhurried}
 	r.files = r.ca.WriteTrust(r.dir)
 	r.openTrust()
 	own := r.ca.Issue(gateway, servers, pkitest.DNS("localhost"))
-	cfg := Config{Party: &pki.Party{Trust: r.trust, Certificate: func() *tls.Certificate { return &own }}, Log: slog.New(slog.NewJSONHandler(r.log, nil))}
+	cfg := Config{Party: &pki.Party{Trust: r.trust, Certificate: func() *tls.Certificate { return &own }},
+		Log: slog.New(slog.NewJSONHandler(r.log, nil))}
 	for _, o := range opts {
 		o(r, &cfg)
 	}
 	for _, d := range []*time.Duration{&cfg.Limits.Heartbeat, &cfg.Limits.Request, &cfg.Party.Timeout} {
-		*d = cmp.Or(*d, time.Hour) // what plays no part does not get in the way of a slow machine
+		*d = cmp.Or(*d, time.Hour) // limits that a test is not about must not fail it on a slow machine
 	}
 	r.serve(cfg)
 	return r
@@ -105,8 +107,9 @@ func start(t *testing.T, opts ...option) *rig {
 func (r *rig) openTrust() {
 	var err error
 	r.trust, err = pki.OpenTrust(pki.TrustConfig{
-		Anchors: []pki.AnchorFile{{File: r.files.Anchor, Practices: []string{"*"}}}, Intermediates: []string{r.files.Intermediate},
-		CRLs: r.files.CRLs(), Poll: 50 * time.Millisecond,
+		Anchors:       []pki.AnchorFile{{File: r.files.Anchor, Practices: []string{"*"}}},
+		Intermediates: []string{r.files.Intermediate},
+		CRLs:          r.files.CRLs(), Poll: 50 * time.Millisecond,
 	})
 	require.NoError(r.t, err)
 	r.background(func(ctx context.Context) { _ = r.trust.Run(ctx) })
@@ -133,12 +136,13 @@ func (r *rig) serve(cfg Config) {
 	})
 }
 
-// dial connects as the certificate says; the connection is closed when the test ends.
+// dial connects with a client certificate; the connection is closed when the test ends.
 func (r *rig) dial(cert tls.Certificate) net.Conn {
 	r.t.Helper()
 	c, err := net.Dial("tcp", r.addr)
 	require.NoError(r.t, err)
-	conn, _, err := r.party(cert).Client(r.t.Context(), c, pki.ALPNOuter, pki.Want{Usage: servers, DNSName: "localhost"})
+	conn, _, err := r.party(cert).Client(r.t.Context(), c, pki.ALPNOuter,
+		pki.Want{Usage: servers, DNSName: "localhost"})
 	require.NoError(r.t, err)
 	r.t.Cleanup(func() { conn.Close() })
 	return conn
@@ -179,9 +183,8 @@ func (r *rig) park(p pdt) *link.Conn {
 }
 
 func (r *rig) parked() int {
-	r.g.mu.Lock()
-	defer r.g.mu.Unlock()
-	return len(r.g.allParked())
+	links, _ := r.g.parked.count()
+	return links
 }
 
 func newID() string {
@@ -190,12 +193,13 @@ func newID() string {
 	return hex.EncodeToString(b)
 }
 
-// asking gives what opens, once, a session of a TLA with pdt1.
+// asking returns a function that opens, once, a session of a TLA with pdt1.
 func (r *rig) asking(tla string) func(context.Context) (*link.Conn, error) {
 	cert, id := r.ca.Issue(tla, clients), newID()
 	c := r.dial(cert)
 	return func(ctx context.Context) (*link.Conn, error) {
-		return link.Open(ctx, c, pdt1, id, link.Config{Heartbeat: unhurried.Heartbeat, Consent: consenttest.By(cert, pdt1, id)})
+		return link.Open(ctx, c, pdt1, id, link.Config{Heartbeat: unhurried.Heartbeat,
+			Consent: consenttest.By(cert, pdt1, id)})
 	}
 }
 
@@ -204,7 +208,7 @@ func (r *rig) tryOpen(tla tls.Certificate, pdt string) (*link.Conn, error) {
 	id, cfg := newID(), r.ends
 	us, err := pki.IdentityOf(tla.Leaf)
 	require.NoError(r.t, err)
-	asked, _ := resolve(pdt, us) // what names no PdT is refused before anybody looks at a consent
+	asked, _ := resolve(pdt, us) // a name of no PdT is refused before the consent is read
 	cfg.Consent = consenttest.By(tla, asked.String(), id)
 	l, err := link.Open(r.t.Context(), r.dial(tla), pdt, id, cfg)
 	if err == nil {
@@ -213,7 +217,7 @@ func (r *rig) tryOpen(tla tls.Certificate, pdt string) (*link.Conn, error) {
 	return l, err
 }
 
-// joined gives the two ends of a session.
+// joined returns the two ends of a session.
 func (r *rig) joined(tla tls.Certificate, p pdt) (*link.Conn, *link.Conn) {
 	r.t.Helper()
 	far := r.park(p)
@@ -229,7 +233,7 @@ func (r *rig) eventually(what string, ok func() bool) {
 	require.Eventually(r.t, ok, patience, 5*time.Millisecond, what)
 }
 
-// requireProblem wants err to be a problem with this code.
+// requireProblem requires err to be a problem with this code.
 func requireProblem(t *testing.T, code link.ProblemCode, err error) *link.Problem {
 	t.Helper()
 	var p *link.Problem
@@ -240,7 +244,7 @@ func requireProblem(t *testing.T, code link.ProblemCode, err error) *link.Proble
 	return p
 }
 
-// requireNotice reads until the link ends, and wants it to end with a notice of this code.
+// requireNotice reads until the link is over, and requires its last notice to have this code.
 func requireNotice(t *testing.T, code link.Code, l *link.Conn) *link.Notice {
 	t.Helper()
 	require.NoError(t, l.SetReadDeadline(time.Now().Add(patience)))
@@ -254,7 +258,7 @@ func requireNotice(t *testing.T, code link.Code, l *link.Conn) *link.Notice {
 
 type onlyReader struct{ io.Reader }
 
-// request sends one request by hand and gives the answer.
+// request sends one request by hand and returns the answer.
 func request(t *testing.T, c net.Conn, method, target string, header http.Header) (*http.Response, []byte) {
 	t.Helper()
 	req, err := http.NewRequest(method, "https://gateway"+target, nil)
@@ -279,7 +283,7 @@ func upgrade() http.Header {
 	return http.Header{"Connection": {"keep-alive, Upgrade"}, "Upgrade": {link.Protocol}}
 }
 
-// codeOf gives the code of a problem answered by hand.
+// codeOf returns the code of a problem that request returned.
 func codeOf(t *testing.T, resp *http.Response, body []byte) link.ProblemCode {
 	t.Helper()
 	require.Equal(t, "application/problem+json", resp.Header.Get("Content-Type"), string(body))
@@ -295,7 +299,7 @@ func codeOf(t *testing.T, resp *http.Response, body []byte) link.ProblemCode {
 	return link.ProblemCode(code)
 }
 
-// logBook keeps what was logged.
+// logBook records what was logged.
 type logBook struct {
 	mu      sync.Mutex
 	records []map[string]any
@@ -325,7 +329,7 @@ func (b *logBook) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// find gives the records with this message; "" = all.
+// find returns the records with this message; "" = all.
 func (b *logBook) find(msg string) (found []map[string]any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -337,7 +341,7 @@ func (b *logBook) find(msg string) (found []map[string]any) {
 	return found
 }
 
-// logged waits for a record with this message and these attributes (name, value …), and gives it.
+// logged waits for a record with this message and these attributes (name, value …), and returns it.
 func (r *rig) logged(msg string, attrs ...any) (record map[string]any) {
 	r.t.Helper()
 	r.eventually("logged: "+msg, func() bool {

@@ -18,9 +18,9 @@ type session struct {
 	generation uint32       // of this link of the card session, from 1
 	ticketAt   atomic.Int64 // when the last ticket was made, ns
 
-	tla    *end // set once, by begin
+	tla    *end // set once, by publish
 	pdt    *end
-	began  time.Time // the card session: of a further link, before us
+	began  time.Time // the card session, which a further link continues
 	joined time.Time
 	limit  *time.Timer
 	ending sync.Once
@@ -32,27 +32,22 @@ func newSession(g *Gateway, id string) *session {
 	return &session{g: g, id: id, generation: 1, began: time.Now(), up: make(chan struct{}), done: make(chan struct{})}
 }
 
-// begin brings both ends what they need to verify each other, then lets data pass both ways. While draining it ends at once.
+// begin sends both ends what they need to verify each other, then lets data pass both ways. While draining it ends the
+// session at once.
 func (s *session) begin(tla, pdt *end) {
-	s.g.log.Info("joined", "session", s.id, "generation", s.generation, "tla", tla.client.identity(), "pdt", pdt.client.identity())
+	s.g.log.Info("joined", "session", s.id, "generation", s.generation, "tla", tla.client.identity(),
+		"pdt", pdt.client.identity())
 	s.g.meters.sessionBegun(s.generation)
-	s.g.tellJoined(tla, pdt)
-	s.giveTicket(tla, pdt)
-	if draining := s.publish(tla, pdt); draining {
-		s.end(drainNotice, string(link.CodeDraining), "gateway")
+	s.g.status.sendJoined(tla, pdt)
+	s.g.tickets.send(s, tla, pdt)
+	if draining := s.g.sessions.publish(s, tla, pdt); draining {
+		s.drained()
 	}
 }
 
-// publish makes the session known to pumps and drain.
-func (s *session) publish(tla, pdt *end) (draining bool) {
-	s.g.mu.Lock()
-	defer s.g.mu.Unlock()
-	s.tla, s.pdt, s.joined = tla, pdt, time.Now()
-	s.limit = time.AfterFunc(time.Until(s.began.Add(s.g.limits.Absolute)), func() { s.end(overNotice, string(link.CodeTimeOver), "gateway") })
-	tla.session.Store(s)
-	pdt.session.Store(s)
-	close(s.up)
-	return s.g.draining
+// givesWayTo reports whether further is a further link of this session. The caller holds the table's mu.
+func (s *session) givesWayTo(further *session) bool {
+	return s.tla != nil && further.id == s.id && further.generation > s.generation
 }
 
 func (s *session) other(e *end) *end {
@@ -68,8 +63,8 @@ var (
 	drainNotice  = link.Notice{Code: link.CodeDraining, Text: "The gateway is stopping; use another one."}
 )
 
-// tell sends a notice to both ends, and waits for neither.
-func (s *session) tell(n link.Notice) {
+// notify sends a notice to both ends, and waits for neither.
+func (s *session) notify(n link.Notice) {
 	for _, e := range []*end{s.tla, s.pdt} {
 		go e.link.WriteNotice(n)
 	}
@@ -78,7 +73,10 @@ func (s *session) tell(n link.Notice) {
 // reasonResumed is why a session ended here that goes on over another link.
 const reasonResumed = "resumed"
 
-// lost ends the session because one end's link is over.
+func (s *session) timeOver() { s.end(overNotice, string(link.CodeTimeOver), "gateway") }
+func (s *session) drained()  { s.end(drainNotice, string(link.CodeDraining), "gateway") }
+
+// lost ends the session because the link of one end is over.
 func (s *session) lost(e *end, err error) {
 	if errors.Is(err, errOtherEnd) {
 		return
@@ -88,7 +86,8 @@ func (s *session) lost(e *end, err error) {
 		return
 	}
 	by := e.client.peer.Identity.Role
-	s.end(link.Notice{Code: link.CodePeerGone, Text: "The link of the " + endNames[by] + " is gone."}, reasonOf(err), string(by))
+	s.end(link.Notice{Code: link.CodePeerGone, Text: "The link of the " + endNames[by] + " is gone."},
+		reasonOf(err), string(by))
 }
 
 var endNames = map[pki.Role]string{pki.RoleTLA: "terminal", pki.RolePdT: "Poste de Travail"}
@@ -96,7 +95,7 @@ var endNames = map[pki.Role]string{pki.RoleTLA: "terminal", pki.RolePdT: "Poste 
 // end ends the session once: both ends get the notice, then their links close.
 func (s *session) end(n link.Notice, reason, by string) {
 	s.ending.Do(func() {
-		s.stopClock()
+		s.g.sessions.stopClock(s)
 		for _, e := range []*end{s.tla, s.pdt} {
 			e.link.Part(n)
 		}
@@ -104,23 +103,6 @@ func (s *session) end(n link.Notice, reason, by string) {
 			"reason", reason, "by", by, "duration", time.Since(s.joined).Round(time.Millisecond).String(),
 			"from_tla", s.tla.octets.Load(), "from_pdt", s.pdt.octets.Load())
 		s.g.meters.sessionEnded(reason, by)
-		s.g.over(s.tla.client.peer.Identity, s)
+		s.g.sessions.remove(s.tla.client.peer.Identity, s)
 	})
-}
-
-func (s *session) stopClock() {
-	s.g.mu.Lock()
-	defer s.g.mu.Unlock()
-	s.limit.Stop()
-}
-
-// begun gives the sessions that have begun; it is called with g.mu held.
-func (g *Gateway) begun() []*session {
-	var all []*session
-	for _, s := range g.sessions {
-		if s.tla != nil {
-			all = append(all, s)
-		}
-	}
-	return all
 }

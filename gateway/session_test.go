@@ -16,7 +16,7 @@ import (
 	"tlagate/session/link"
 )
 
-// Two ends of a card session prove themselves to each other through the gateway, and what they say arrives unaltered.
+// The two ends of a card session authenticate each other through the gateway, and what they say arrives unaltered.
 func TestJoinCarriesACardSession(t *testing.T) {
 	r := start(t)
 	tla, p := r.ca.Issue(tla1, clients), r.pdt(pdt1)
@@ -32,7 +32,8 @@ func TestJoinCarriesACardSession(t *testing.T) {
 
 	echoed := make(chan error, 1)
 	go func() { echoed <- echo(r.party(p.server), far) }()
-	ours, peer, err := r.party(tla).Client(t.Context(), near, pki.ALPNCard, pki.Want{Usage: servers, Identity: p.identity()})
+	ours, peer, err := r.party(tla).Client(t.Context(), near, pki.ALPNCard,
+		pki.Want{Usage: servers, Identity: p.identity()})
 	require.NoError(t, err)
 	require.Equal(t, pdt1, peer.Identity.String())
 	sent := make([]byte, 1<<20)
@@ -56,7 +57,8 @@ func TestJoinCarriesACardSession(t *testing.T) {
 
 // echo is the PdT's end of a card session: it sends back what it gets.
 func echo(p *pki.Party, l *link.Conn) error {
-	c, _, err := p.Server(context.Background(), l, pki.ALPNCard, pki.Want{Usage: clients, Roles: []pki.Role{pki.RoleTLA}})
+	c, _, err := p.Server(context.Background(), l, pki.ALPNCard,
+		pki.Want{Usage: clients, Roles: []pki.Role{pki.RoleTLA}})
 	if err != nil {
 		return err
 	}
@@ -90,18 +92,23 @@ func TestPeerGone(t *testing.T) {
 	r.eventually("nothing left", func() bool { return r.connections() == 0 })
 }
 
-// begun counts sessions whose data pass.
+// begun counts the sessions that have begun.
 func (r *rig) begun() int {
-	r.g.mu.Lock()
-	defer r.g.mu.Unlock()
-	return len(r.g.begun())
+	return r.g.sessions.count()
+}
+
+// reserved counts the TLAs that have a session, or wait for one.
+func (r *rig) reserved() int {
+	r.g.sessions.mu.Lock()
+	defer r.g.sessions.mu.Unlock()
+	return len(r.g.sessions.byTLA)
 }
 
 func (r *rig) connections() int {
-	r.g.mu.Lock()
-	defer r.g.mu.Unlock()
-	require.Equal(r.t, len(r.g.clients) == 0, len(r.g.having) == 0)
-	return len(r.g.clients)
+	r.g.clients.mu.Lock()
+	defer r.g.clients.mu.Unlock()
+	require.Equal(r.t, len(r.g.clients.byConn) == 0, len(r.g.clients.perPeer) == 0)
+	return len(r.g.clients.byConn)
 }
 
 // The PdT leaves while its TLA is in full flow: the TLA still learns why.
@@ -147,11 +154,7 @@ func TestOpenWaitsForAParkedLink(t *testing.T) {
 		}
 		opened <- err
 	}()
-	r.eventually("TLA reserved", func() bool {
-		r.g.mu.Lock()
-		defer r.g.mu.Unlock()
-		return len(r.g.sessions) == 1
-	})
+	r.eventually("TLA reserved", func() bool { return r.reserved() == 1 })
 	far := r.park(r.pdt("urn:tlagate:cab1:pdt:other"))
 	_, err := r.tryPark(r.pdt(pdt1), unhurried)
 	require.NoError(t, err)
@@ -160,22 +163,17 @@ func TestOpenWaitsForAParkedLink(t *testing.T) {
 	far.Close()
 }
 
-// A TLA that goes away while it waits gives its place back.
+// A TLA that goes away while it waits may open again.
 func TestOpenGivenUp(t *testing.T) {
 	r := start(t, limited(Limits{JoinWait: time.Hour}))
 	ctx, cancel := context.WithCancel(t.Context())
 	open := r.asking(tla1)
 	opened := make(chan error, 1)
 	go func() { _, err := open(ctx); opened <- err }()
-	taken := func() int {
-		r.g.mu.Lock()
-		defer r.g.mu.Unlock()
-		return len(r.g.sessions)
-	}
-	r.eventually("TLA reserved", func() bool { return taken() == 1 })
+	r.eventually("TLA reserved", func() bool { return r.reserved() == 1 })
 	cancel()
 	require.ErrorIs(t, <-opened, context.Canceled)
-	r.eventually("TLA free again", func() bool { return taken() == 0 })
+	r.eventually("TLA free again", func() bool { return r.reserved() == 0 })
 }
 
 func TestTheLinkHeardFromLastIsJoined(t *testing.T) {
@@ -185,9 +183,9 @@ func TestTheLinkHeardFromLastIsJoined(t *testing.T) {
 	before := time.Now()
 	require.NoError(t, first.WriteRecord(link.TypePing, make([]byte, 8)))
 	r.eventually("ping heard", func() bool {
-		r.g.mu.Lock()
-		defer r.g.mu.Unlock()
-		return r.g.allParked()[0].link.Heard().After(before)
+		r.g.parked.mu.Lock()
+		defer r.g.parked.mu.Unlock()
+		return r.g.parked.all()[0].link.Heard().After(before)
 	})
 	_, err := r.tryOpen(r.ca.Issue(tla1, clients), pdt1)
 	require.NoError(t, err)
@@ -222,7 +220,7 @@ func TestPdTMaySpeakFirst(t *testing.T) {
 	}
 }
 
-// A dead parked link is passed over.
+// A join passes over a dead parked link.
 func TestJoinPassesOverALinkThatIsGone(t *testing.T) {
 	r := start(t)
 	p := r.pdt(pdt1)
@@ -238,15 +236,16 @@ func TestJoinPassesOverALinkThatIsGone(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestLinkThatWasPassedOverEndsNothing: a link on its way out was offered a session, which another took: its end is not the session's.
+// TestLinkThatWasPassedOverEndsNothing: a link that is closing was offered a session, which another link then took. The
+// end of the first does not end the session.
 func TestLinkThatWasPassedOverEndsNothing(t *testing.T) {
 	r := start(t)
 	p := r.pdt(pdt1)
 	good := r.park(p)
 	bad := r.park(p)
-	r.g.mu.Lock()
-	e := r.g.parked[p.identity()][1]
-	r.g.mu.Unlock()
+	r.g.parked.mu.Lock()
+	e := r.g.parked.byPdT[p.identity()][1]
+	r.g.parked.mu.Unlock()
 	e.end(link.Notice{Code: link.CodeRevoked}, "revoked")
 	near, err := r.tryOpen(r.ca.Issue(tla1, clients), pdt1)
 	require.NoError(t, err)
@@ -266,11 +265,12 @@ func TestLinkThatWasPassedOverEndsNothing(t *testing.T) {
 	}
 }
 
-// What an end may not send ends its link with a notice, and the session with it.
+// A record that an end may not send ends its link with a notice, and the session with it.
 func TestProtocolBroken(t *testing.T) {
 	r := start(t)
 	tla, p := r.ca.Issue(tla1, clients), r.pdt(pdt1)
-	records := map[string][]byte{"joined": {1, 0, 2, '{', '}'}, "notice": {6, 0, 2, '{', '}'}, "unknown type": {9, 0, 0}, "too long": {2, 0xff, 0xff}}
+	records := map[string][]byte{"joined": {1, 0, 2, '{', '}'}, "notice": {6, 0, 2, '{', '}'},
+		"unknown type": {9, 0, 0}, "too long": {2, 0xff, 0xff}}
 	for name, b := range records {
 		t.Run("joined TLA sends "+name, func(t *testing.T) {
 			near, far := r.joined(tla, p)
@@ -313,7 +313,7 @@ func TestTimeOver(t *testing.T) {
 	r.logged("session ended", "reason", "time_over", "by", "gateway")
 }
 
-// Half-open: an end that no longer answers is cut after three heartbeats, joined or parked.
+// A half-open link is cut after three heartbeats without an answer, joined or parked.
 func TestSilentEnds(t *testing.T) {
 	r := start(t, limited(Limits{Heartbeat: time.Second}))
 	p := r.pdt(pdt1)

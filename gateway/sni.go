@@ -7,16 +7,16 @@ import (
 	"net"
 )
 
-// maxHello bounds what is read of a connection before its name is known: more than crypto/tls takes for a ClientHello (64 KiB)
-// with its records.
+// maxHello bounds what is read of a connection before its name is known: more than the longest ClientHello that
+// crypto/tls accepts (64 KiB), with its record headers.
 const maxHello = 80 << 10 // octets
 
-// peekName reads the ClientHello of a connection that was just accepted and gives the server name in it, "" when there is none
-// or it is no ClientHello; again gives every octet once more, for whoever deals with the connection. It returns when ctx ends, which
-// closes the connection.
+// peekName reads the ClientHello of a connection that was just accepted and returns the server name in it; "" when it
+// has none or is no ClientHello. again is the connection as if nothing had been read of it. peekName returns
+// when ctx ends, which closes the connection.
 //
-// crypto/tls reads it, on a copy that can write nothing, and is stopped there: fragments, records, bounds and malformed hellos are
-// its affair, and what it makes of them is what it makes of them again in the handshake. A parser of ours could differ.
+// crypto/tls reads it, on a copy that can write nothing, and is stopped there: fragments, records, bounds and malformed
+// hellos are judged as they will be judged in the handshake. A parser of ours could differ.
 func peekName(ctx context.Context, c net.Conn) (name string, again net.Conn) {
 	r := &recorder{Conn: c}
 	_ = tls.Server(r, &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
@@ -31,7 +31,7 @@ var (
 	errTooLong = errors.New("too long for a ClientHello")
 )
 
-// recorder keeps what is read, and writes nothing: no alert is due yet.
+// recorder records what is read, and writes nothing: no alert is due yet.
 type recorder struct {
 	net.Conn
 	seen []byte
@@ -51,7 +51,7 @@ func (r *recorder) Read(p []byte) (int, error) {
 // Write writes nothing.
 func (r *recorder) Write(p []byte) (int, error) { return len(p), nil }
 
-// replay gives what was read once more, then the rest. One goroutine reads at a time.
+// replay returns what was read once more, then the rest. One goroutine reads at a time.
 type replay struct {
 	net.Conn
 	head []byte

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -11,25 +12,31 @@ import (
 	"tlagate/session/link"
 )
 
-// The ends of a session reach no responder, or need not: the gateway brings them the signed answers and the ARL by which
-// they verify each other, and itself (docs/protocol.md, section 2.1). They believe none of it unverified.
+// statusSender sends the ends of a session, which reach no responder or need not, the signed OCSP answers and the ARL
+// by which they verify each other, and themselves (docs/protocol.md, section 2.1). They verify all of it.
+type statusSender struct {
+	party   *pki.Party
+	bundles *bundles
+	log     *slog.Logger
+}
 
-// told is what an end was last sent.
-type told struct {
+// sentStatus is what an end was last sent.
+type sentStatus struct {
 	mu  sync.Mutex // protects sum; held while sending
 	sum [sha256.Size]byte
 }
 
-// tellJoined sends both ends of a new session their status, before any data passes.
-func (g *Gateway) tellJoined(tla, pdt *end) {
-	own := g.ownPath()
+// sendJoined sends both ends of a new session their status, before any data passes.
+func (ss *statusSender) sendJoined(tla, pdt *end) {
+	own := ss.ownPath()
 	for _, e := range []*end{tla, pdt} {
-		e.tell(g.statusOf(own, tla, pdt))
+		ss.send(e, ss.of(own, tla, pdt))
 	}
 }
 
-// tellStatus sends every end what has changed since it was last told: answers are renewed long before they end.
-func (g *Gateway) tellStatus(ctx context.Context) {
+// renew sends every link, each Limits.Recheck, the status that has changed since the last time (answers are renewed
+// long before they end), and the ticket that is due.
+func (g *Gateway) renew(ctx context.Context) {
 	tick := time.NewTicker(g.limits.Recheck)
 	defer tick.Stop()
 	for {
@@ -38,17 +45,17 @@ func (g *Gateway) tellStatus(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		own := g.ownPath()
-		for _, c := range g.allClients() {
-			if e := g.endOf(c); e != nil {
-				e.tellAgain(g.statusOf(own, e.partners()...))
-				e.giveTicketAgain()
+		own := g.status.ownPath()
+		for _, c := range g.clients.all() {
+			if e := c.end.Load(); e != nil {
+				g.status.resend(e, g.status.of(own, e.partners()...))
+				g.tickets.renew(e)
 			}
 		}
 	}
 }
 
-// partners are the ends whose certificates matter to an end.
+// partners returns the ends whose certificates matter to an end.
 func (e *end) partners() []*end {
 	if s := e.session.Load(); s != nil {
 		return []*end{s.tla, s.pdt}
@@ -56,8 +63,8 @@ func (e *end) partners() []*end {
 	return []*end{e}
 }
 
-// statusOf gathers the status of our own certificate, and of those that the ends show in card sessions.
-func (g *Gateway) statusOf(own []*x509.Certificate, ends ...*end) []link.Status {
+// of returns the status of our own certificate, and of those that the ends show in card sessions.
+func (ss *statusSender) of(own []*x509.Certificate, ends ...*end) []link.Status {
 	paths := [][]*x509.Certificate{own}
 	for _, e := range ends {
 		path := e.client.peer.Verdict.Path
@@ -67,15 +74,15 @@ func (g *Gateway) statusOf(own []*x509.Certificate, ends ...*end) []link.Status 
 		paths = append(paths, path)
 	}
 	var list []link.Status
-	for _, s := range g.party.Trust.StatusFor(paths...) {
+	for _, s := range ss.party.Trust.StatusFor(paths...) {
 		list = append(list, link.Status(s))
 	}
-	return append(list, g.signersOf(ends...)...)
+	return append(list, ss.bundles.signerStatus(ends...)...)
 }
 
-// ownPath leads from our own certificate to its anchor; nil when it leads nowhere.
-func (g *Gateway) ownPath() []*x509.Certificate {
-	own := g.party.Certificate()
+// ownPath returns the path from our own certificate to its anchor; nil when there is none.
+func (ss *statusSender) ownPath() []*x509.Certificate {
+	own := ss.party.Certificate()
 	if own == nil {
 		return nil
 	}
@@ -83,29 +90,29 @@ func (g *Gateway) ownPath() []*x509.Certificate {
 	if err != nil {
 		return nil
 	}
-	verdict, _ := g.party.Trust.VerifyKnown(chain, pki.Want{Usage: x509.ExtKeyUsageServerAuth})
+	verdict, _ := ss.party.Trust.VerifyKnown(chain, pki.Want{Usage: x509.ExtKeyUsageServerAuth})
 	return verdict.Path
 }
 
-// tell sends status to an end, unless it has just that already. Whether the link is over, its pump finds out.
-func (e *end) tell(list []link.Status) {
-	e.told.mu.Lock()
-	defer e.told.mu.Unlock()
-	if sum := digest(list); len(list) > 0 && sum != e.told.sum {
-		e.told.sum = sum
+// send sends status to an end, unless that is what it was last sent. If the link is over, its pump finds out.
+func (ss *statusSender) send(e *end, list []link.Status) {
+	e.status.mu.Lock()
+	defer e.status.mu.Unlock()
+	if sum := digest(list); len(list) > 0 && sum != e.status.sum {
+		e.status.sum = sum
 		if err := e.link.WriteStatus(list); err != nil {
-			e.g.log.Debug("status not sent", "remote", e.client.remote, "peer", e.client.identity(), "error", err)
+			ss.log.Debug("status not sent", "remote", e.client.remote, "peer", e.client.identity(), "error", err)
 		}
 	}
 }
 
-// tellAgain is tell for whoever must not wait for a peer that does not read.
-func (e *end) tellAgain(list []link.Status) {
-	if e.told.mu.TryLock() {
-		changed := len(list) > 0 && digest(list) != e.told.sum
-		e.told.mu.Unlock()
+// resend is send for a caller that must not wait for a peer that does not read.
+func (ss *statusSender) resend(e *end, list []link.Status) {
+	if e.status.mu.TryLock() {
+		changed := len(list) > 0 && digest(list) != e.status.sum
+		e.status.mu.Unlock()
 		if changed {
-			go e.tell(list)
+			go ss.send(e, list)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"tlagate/session/ticket"
 )
 
-// TestFurtherLinkOfASession: with the ticket that came on a link the TLA opens the next; it takes the place of the one before.
+// TestFurtherLinkOfASession: with the ticket that came on a link the TLA opens the next, which replaces it.
 func TestFurtherLinkOfASession(t *testing.T) {
 	r := start(t)
 	tla, p := r.ca.Issue(tla1, clients), r.pdt(pdt1)
@@ -40,7 +40,7 @@ func TestFurtherLinkOfASession(t *testing.T) {
 	requireProblem(t, link.ProblemTLABusy, err)
 }
 
-// ticketOn gives the ticket that came before the first data.
+// ticketOn returns the ticket that came before the first data.
 func ticketOn(t *testing.T, near, far *link.Conn) string {
 	_, err := far.Write([]byte{1})
 	require.NoError(t, err)
@@ -51,7 +51,7 @@ func ticketOn(t *testing.T, near, far *link.Conn) string {
 }
 
 func (r *rig) read(text, session string) ticket.Statement {
-	s, err := r.g.verifyTicket(text, ticket.Want{TLA: tla1, PdT: pdt1, Session: session, Now: time.Now()})
+	s, err := r.g.tickets.verify(text, ticket.Want{TLA: tla1, PdT: pdt1, Session: session, Now: time.Now()})
 	require.NoError(r.t, err)
 	return s
 }
@@ -67,14 +67,16 @@ func TestTicketIsRenewed(t *testing.T) {
 	})
 }
 
-// TestC4NoFurtherLinkWithoutATicket: each way to get one, from the network side, without the ticket of a gateway of ours for it.
+// TestC4NoFurtherLinkWithoutATicket tries each way, from the network side, to open a further link without a ticket that
+// a gateway of ours issued for it.
 func TestC4NoFurtherLinkWithoutATicket(t *testing.T) {
 	r := start(t, limited(Limits{JoinWait: time.Millisecond}))
 	r.park(r.pdt(pdt1))
 	tla := r.ca.Issue(tla1, clients)
 	own := r.ca.Issue("urn:tlagate:op:gateway:g2", servers, pkitest.DNS("g2.invalid"))
 	const id = "00112233445566778899aabbccddeeff"
-	good := ticket.Statement{TLA: tla1, PdT: pdt1, Session: id, Generation: 2, Began: time.Now(), Expires: time.Now().Add(time.Minute)}
+	good := ticket.Statement{TLA: tla1, PdT: pdt1, Session: id, Generation: 2, Began: time.Now(),
+		Expires: time.Now().Add(time.Minute)}
 	try := func(t *testing.T, by tls.Certificate, s ticket.Statement) error {
 		text, err := ticket.Sign(s, by.Certificate, by.PrivateKey.(crypto.Signer))
 		require.NoError(t, err)
@@ -88,22 +90,28 @@ func TestC4NoFurtherLinkWithoutATicket(t *testing.T) {
 	r.revoke(revoked.Leaf)
 	chain, err := pki.ParseChain(revoked.Certificate)
 	require.NoError(t, err)
-	r.eventually("revoked", func() bool { _, err := r.trust.VerifyKnown(chain, pki.Want{Usage: servers}); return err != nil })
+	r.eventually("revoked", func() bool {
+		_, err := r.trust.VerifyKnown(chain, pki.Want{Usage: servers})
+		return err != nil
+	})
 	for name, c := range map[string]struct {
 		by     tls.Certificate
 		change func(*ticket.Statement)
 		says   string
 	}{
-		"of another TLA":         {own, func(s *ticket.Statement) { s.TLA = tla2 }, "something else"},
-		"for another PdT":        {own, func(s *ticket.Statement) { s.PdT = pdt2 }, "something else"},
-		"of another session":     {own, func(s *ticket.Statement) { s.Session = newID() }, "something else"},
-		"that has ended":         {own, func(s *ticket.Statement) { s.Expires = time.Now().Add(-time.Second) }, "has ended"},
-		"for the first link":     {own, func(s *ticket.Statement) { s.Generation = 1 }, "cannot read"},
-		"by the TLA itself":      {tla, nil, "ext_key_usage"},
-		"by a PdT":               {r.pdt(pdt1).server, nil, "wrong_role"},
-		"by another's gateway":   {r.ca.Issue("urn:tlagate:cab1:gateway:g9", servers, pkitest.DNS("g9.invalid")), nil, "wrong_practice"},
-		"by a revoked gateway":   {revoked, nil, "revoked"},
-		"with another one's key": {tls.Certificate{Certificate: own.Certificate, PrivateKey: tla.PrivateKey}, nil, "not signed by the gateway"},
+		"of another TLA":     {own, func(s *ticket.Statement) { s.TLA = tla2 }, "something else"},
+		"for another PdT":    {own, func(s *ticket.Statement) { s.PdT = pdt2 }, "something else"},
+		"of another session": {own, func(s *ticket.Statement) { s.Session = newID() }, "something else"},
+		"that has ended": {own, func(s *ticket.Statement) { s.Expires = time.Now().Add(-time.Second) },
+			"has ended"},
+		"for the first link": {own, func(s *ticket.Statement) { s.Generation = 1 }, "cannot read"},
+		"by the TLA itself":  {tla, nil, "ext_key_usage"},
+		"by a PdT":           {r.pdt(pdt1).server, nil, "wrong_role"},
+		"by another's gateway": {r.ca.Issue("urn:tlagate:cab1:gateway:g9", servers, pkitest.DNS("g9.invalid")),
+			nil, "wrong_practice"},
+		"by a revoked gateway": {revoked, nil, "revoked"},
+		"with another one's key": {tls.Certificate{Certificate: own.Certificate, PrivateKey: tla.PrivateKey}, nil,
+			"not signed by the gateway"},
 	} {
 		t.Run("C4 "+name, func(t *testing.T) {
 			s := good
@@ -122,7 +130,8 @@ func TestSA4AbsoluteLimitGoesOnOverLinks(t *testing.T) {
 	r.park(r.pdt(pdt1))
 	tla, own := r.ca.Issue(tla1, clients), r.ca.Issue("urn:tlagate:op:gateway:g2", servers, pkitest.DNS("g2.invalid"))
 	id := newID()
-	text, err := ticket.Sign(ticket.Statement{TLA: tla1, PdT: pdt1, Session: id, Generation: 2, Began: time.Now().Add(-13 * time.Hour), Expires: time.Now().Add(time.Minute)},
+	text, err := ticket.Sign(ticket.Statement{TLA: tla1, PdT: pdt1, Session: id, Generation: 2,
+		Began: time.Now().Add(-13 * time.Hour), Expires: time.Now().Add(time.Minute)},
 		own.Certificate, own.PrivateKey.(crypto.Signer))
 	require.NoError(t, err)
 	l, err := link.Reopen(t.Context(), r.dial(tla), pdt1, id, text, unhurried)

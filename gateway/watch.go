@@ -3,22 +3,42 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"sync"
 	"time"
 
 	"tlagate/pki"
 	"tlagate/session/link"
 )
 
-// watch checks every proven peer again when revocation data change, when a certificate ends, and every
-// Limits.Recheck, since a CRL becomes stale and a clock is set by themselves (C2).
-func (g *Gateway) watch(ctx context.Context) {
+// watcher cuts every proven peer as soon as one of its certificates no longer passes (C2).
+type watcher struct {
+	trust   *pki.Trust
+	clients *clientTable
+	every   time.Duration // between two looks, at most
+	meters  *meters
+	log     *slog.Logger
+	wake    chan struct{} // capacity 1: a certificate ends before the next look
+
+	mu       sync.Mutex // protects nextLook
+	nextLook time.Time  // zero while run looks
+}
+
+func newWatcher(g *Gateway) *watcher {
+	return &watcher{trust: g.party.Trust, clients: g.clients, every: g.limits.Recheck, meters: g.meters, log: g.log,
+		wake: make(chan struct{}, 1)}
+}
+
+// run checks every peer again when revocation data change, when a certificate ends, and every Limits.Recheck, since
+// nothing tells that a CRL became stale or a clock was set.
+func (w *watcher) run(ctx context.Context) {
 	for {
-		changed := g.party.Trust.Updated() // before the look, or a change during it would be missed; denials: see watchDenials
-		timer := time.NewTimer(g.recheck())
+		changed := w.trust.Updated() // before the look, or a change during it would be missed; denials: see runDenials
+		timer := time.NewTimer(w.recheckAll())
 		select {
 		case <-changed:
-			g.log.Info("revocation data changed: all peers are checked again")
-		case <-g.wake:
+			w.log.Info("revocation data changed: all peers are checked again")
+		case <-w.wake:
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
@@ -28,110 +48,112 @@ func (g *Gateway) watch(ctx context.Context) {
 	}
 }
 
-// soonest keeps a clock that stands still from making watch spin.
-const soonest = 100 * time.Millisecond
-
-// recheck cuts every connection whose certificates no longer pass, and says when to look again.
-func (g *Gateway) recheck() time.Duration {
-	next := g.limits.Recheck
-	g.lookNext(time.Time{})
-	clients := g.allClients()
-	for _, c := range clients {
-		if g.recheckClient(c) {
-			next = min(next, max(time.Until(g.certificateEnd(c)), soonest))
+// runDenials cuts at once the peers whom a pushed revocation concerns. It looks each peer up and rechecks only the few
+// it finds: run, which rechecks everybody after any change, may be busy with the change before.
+func (w *watcher) runDenials(ctx context.Context) {
+	for {
+		denied := w.trust.Denials() // before the look, or one during it would be missed
+		for _, c := range w.clients.all() {
+			if w.isDenied(c) {
+				w.recheck(c)
+			}
+		}
+		select {
+		case <-denied:
+		case <-ctx.Done():
+			return
 		}
 	}
-	g.lookNext(time.Now().Add(next))
-	g.log.Debug("peers checked again", "connections", len(clients), "next", next)
+}
+
+// isDenied reports whether the deny list names one of a client's certificates, or a CA's above them.
+func (w *watcher) isDenied(c *client) bool {
+	if w.trust.Denies(c.peer.Verdict.Path) {
+		return true
+	}
+	d := c.declared()
+	return d != nil && w.trust.Denies(d.path)
+}
+
+// soonest keeps a clock that stands still from making run spin.
+const soonest = 100 * time.Millisecond
+
+// recheckAll cuts every connection whose certificates no longer pass, and returns the time until the next look.
+func (w *watcher) recheckAll() time.Duration {
+	next := w.every
+	w.setNextLook(time.Time{})
+	all := w.clients.all()
+	for _, c := range all {
+		if w.recheck(c) {
+			next = min(next, max(time.Until(c.notAfter()), soonest))
+		}
+	}
+	w.setNextLook(time.Now().Add(next))
+	w.log.Debug("peers checked again", "connections", len(all), "next", next)
 	return next
 }
 
-func (g *Gateway) lookNext(at time.Time) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.nextLook = at
+func (w *watcher) setNextLook(at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.nextLook = at
 }
 
-// mind checks a client that has a certificate nobody watched until now, and sees to it that watch does from now on.
-func (g *Gateway) mind(c *client) {
-	if !g.recheckClient(c) {
+// adopt checks a client with a certificate that nobody has watched yet, and sees to it that run watches it from now on.
+func (w *watcher) adopt(c *client) {
+	if !w.recheck(c) {
 		return
 	}
-	ends := g.certificateEnd(c)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if ends.After(g.nextLook) && !g.nextLook.IsZero() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c.notAfter().After(w.nextLook) && !w.nextLook.IsZero() {
 		return
 	}
 	select {
-	case g.wake <- struct{}{}:
-	default: // it is awake
+	case w.wake <- struct{}{}:
+	default: // it will look anyway
 	}
 }
 
-// recheckClient cuts a connection whose certificates no longer pass; true when they do.
-func (g *Gateway) recheckClient(c *client) bool {
-	if err := g.party.Trust.Recheck(c.peer); err != nil {
-		g.cut(c, err)
+// recheck cuts a connection whose certificates no longer pass, and reports whether they do.
+func (w *watcher) recheck(c *client) bool {
+	if err := w.trust.Recheck(c.peer); err != nil {
+		w.cut(c, err)
 		return false
 	}
-	e := g.endOf(c)
-	if e == nil || e.declared == nil {
-		return true
-	}
-	if err := e.declared.check(g.party.Trust); err != nil {
-		g.cut(c, err)
-		return false
+	if d := c.declared(); d != nil {
+		if err := d.verify(w.trust); err != nil {
+			w.cut(c, err)
+			return false
+		}
 	}
 	return true
 }
 
 // cut ends what a client takes part in, and says whose certificate it was and why.
-func (g *Gateway) cut(c *client, err error) {
+func (w *watcher) cut(c *client, err error) {
 	reason := pki.ReasonOf(err)
-	e := g.endOf(c)
+	e := c.end.Load()
 	if e == nil {
-		if !c.cut.CompareAndSwap(false, true) {
-			return // it is being closed
+		if c.cut.CompareAndSwap(false, true) {
+			w.report("connection cut", c, reason, err)
+			go c.conn.Close() // may take a while, if the peer does not read
 		}
-		g.meters.cuts.WithLabelValues(string(reason)).Inc()
-		g.log.Warn("connection cut", "remote", c.remote, "peer", c.identity(), "reason", string(reason), "error", err)
-		go c.conn.Close() // may take a while, if the peer does not read
 		return
 	}
 	if !e.cut.CompareAndSwap(false, true) {
 		return
 	}
-	g.meters.cuts.WithLabelValues(string(reason)).Inc()
-	g.log.Warn("link cut", "remote", c.remote, "peer", c.identity(), "reason", string(reason), "error", err)
-	n := link.Notice{Code: link.CodeRevoked, Text: fmt.Sprintf("The certificate of %s no longer passes: %s.", c.identity(), reason)}
+	w.report("link cut", c, reason, err)
+	n := link.Notice{Code: link.CodeRevoked,
+		Text: fmt.Sprintf("The certificate of %s no longer passes: %s.", c.identity(), reason)}
 	if reason == pki.Expired {
 		n = link.Notice{Code: link.CodeExpired, Text: fmt.Sprintf("The certificate of %s has ended.", c.identity())}
 	}
 	e.end(n, string(reason))
 }
 
-// certificateEnd is when the first of a client's certificates ends.
-func (g *Gateway) certificateEnd(c *client) time.Time {
-	end := c.peer.NotAfter
-	if e := g.endOf(c); e != nil && e.declared != nil && e.declared.notAfter.Before(end) {
-		return e.declared.notAfter
-	}
-	return end
-}
-
-func (g *Gateway) endOf(c *client) *end {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return c.end
-}
-
-func (g *Gateway) allClients() []*client {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	all := make([]*client, 0, len(g.clients))
-	for _, c := range g.clients {
-		all = append(all, c)
-	}
-	return all
+func (w *watcher) report(what string, c *client, reason pki.Reason, err error) {
+	w.meters.cuts.WithLabelValues(string(reason)).Inc()
+	w.log.Warn(what, "remote", c.remote, "peer", c.identity(), "reason", string(reason), "error", err)
 }

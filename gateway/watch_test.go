@@ -14,7 +14,7 @@ import (
 	"tlagate/session/link"
 )
 
-// A live session is cut when a certificate of it no longer passes, whoever's it is; both ends are told (C2).
+// A live session is cut when one of its certificates no longer passes; both ends are told whose (C2).
 func TestC2LiveSessionIsCut(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil  func(r *rig, tla *link.Conn, w *world)
@@ -22,10 +22,16 @@ func TestC2LiveSessionIsCut(t *testing.T) {
 		code   link.Code
 		whose  string // in the notice; "" = somebody's
 	}{
-		"TLA revoked":               {func(r *rig, _ *link.Conn, w *world) { r.revoke(w.tla.Leaf) }, pki.Revoked, link.CodeRevoked, tla1},
-		"PdT's client cert revoked": {func(r *rig, _ *link.Conn, w *world) { r.revoke(w.pdt.client.Leaf) }, pki.Revoked, link.CodeRevoked, pdt1},
-		"PdT's server cert revoked": {func(r *rig, _ *link.Conn, w *world) { r.revoke(w.pdt.server.Leaf) }, pki.Revoked, link.CodeRevoked, pdt1},
-		"issuing CA revoked":        {func(r *rig, _ *link.Conn, _ *world) { r.ca.Root.Revoke(r.ca.Issuing.Cert); r.ca.WriteCRLs(r.files) }, pki.CARevoked, link.CodeRevoked, ""},
+		"TLA revoked": {func(r *rig, _ *link.Conn, w *world) { r.revoke(w.tla.Leaf) }, pki.Revoked,
+			link.CodeRevoked, tla1},
+		"PdT's client cert revoked": {func(r *rig, _ *link.Conn, w *world) { r.revoke(w.pdt.client.Leaf) }, pki.Revoked,
+			link.CodeRevoked, pdt1},
+		"PdT's server cert revoked": {func(r *rig, _ *link.Conn, w *world) { r.revoke(w.pdt.server.Leaf) }, pki.Revoked,
+			link.CodeRevoked, pdt1},
+		"issuing CA revoked": {func(r *rig, _ *link.Conn, _ *world) {
+			r.ca.Root.Revoke(r.ca.Issuing.Cert)
+			r.ca.WriteCRLs(r.files)
+		}, pki.CARevoked, link.CodeRevoked, ""},
 		"TLA expires":               {nil, pki.Expired, link.CodeExpired, tla1},
 		"PdT's server cert expires": {nil, pki.Expired, link.CodeExpired, pdt1},
 		"CRL becomes stale": {func(r *rig, _ *link.Conn, _ *world) {
@@ -33,7 +39,7 @@ func TestC2LiveSessionIsCut(t *testing.T) {
 		}, pki.CRLStale, link.CodeRevoked, ""},
 	} {
 		t.Run("C2 "+name, func(t *testing.T) {
-			r := start(t, limited(Limits{Recheck: time.Hour})) // only what is noticed in time counts
+			r := start(t, limited(Limits{Recheck: time.Hour})) // so that the look every Recheck plays no part
 			w := &world{tla: r.ca.Issue(tla1, clients), pdt: r.pdt(pdt1)}
 			switch soon := pkitest.EndsSoon(); name {
 			case "TLA expires":
@@ -56,14 +62,14 @@ func TestC2LiveSessionIsCut(t *testing.T) {
 	}
 }
 
-// An end that is cut while it is being joined has no session yet: the other end hears why all the same.
+// An end that is cut while it is being joined has no session yet; the other end is told why all the same.
 func TestC2CutWhileItIsJoined(t *testing.T) {
 	r := start(t)
 	near, far := r.joined(r.ca.Issue(tla1, clients), r.pdt(pdt1))
 	r.eventually("the session has begun", func() bool { return r.begun() == 1 })
-	r.g.mu.Lock()
-	e := r.g.begun()[0].tla
-	r.g.mu.Unlock()
+	r.g.sessions.mu.Lock()
+	e := r.g.sessions.begun()[0].tla
+	r.g.sessions.mu.Unlock()
 	e.cut.Store(true)
 	e.link.Part(link.Notice{Code: link.CodeRevoked, Text: "It no longer passes."})
 	require.Equal(t, *requireNotice(t, link.CodeRevoked, near), *requireNotice(t, link.CodeRevoked, far))
@@ -75,7 +81,7 @@ type world struct {
 	pdt pdt
 }
 
-// TestC2OthersStay: who is not concerned is left alone.
+// TestC2OthersStay: a cut leaves other peers alone.
 func TestC2OnlyTheRevokedAreCut(t *testing.T) {
 	r := start(t)
 	tla, p := r.ca.Issue(tla1, clients), r.pdt(pdt1)
@@ -100,7 +106,7 @@ func TestC2OnlyTheRevokedAreCut(t *testing.T) {
 	require.Equal(t, "still", string(payload))
 }
 
-// A revoked peer cannot hold the cut back by reading nothing.
+// A revoked peer cannot delay the cut by reading nothing.
 func TestC2CutDoesNotWaitForThePeer(t *testing.T) {
 	r := start(t)
 	tla := r.ca.Issue(tla1, clients)
@@ -118,7 +124,7 @@ func TestC2CutDoesNotWaitForThePeer(t *testing.T) {
 	near.Close()
 }
 
-// revoke publishes a CRL; the gateway is to find it by itself.
+// revoke publishes a CRL, which the gateway finds by itself.
 func (r *rig) revoke(certs ...*x509.Certificate) {
 	r.ca.Issuing.Revoke(certs...)
 	r.ca.WriteCRLs(r.files)
@@ -167,17 +173,13 @@ func TestDrainCutsWhoStays(t *testing.T) {
 	r.logged("session ended", "reason", "draining", "by", "gateway")
 }
 
-// A TLA that waits for a PdT is told at once that it waits in vain.
+// A TLA that waits for a PdT is told at once that the gateway is stopping.
 func TestDrainEndsWaiting(t *testing.T) {
 	r := start(t, limited(Limits{JoinWait: time.Hour}))
 	opened := make(chan error, 1)
 	open := r.asking(tla1)
 	go func() { _, err := open(t.Context()); opened <- err }()
-	r.eventually("TLA waits", func() bool {
-		r.g.mu.Lock()
-		defer r.g.mu.Unlock()
-		return len(r.g.sessions) == 1
-	})
+	r.eventually("TLA waits", func() bool { return r.reserved() == 1 })
 	r.stop()
 	requireProblem(t, link.ProblemDraining, <-opened)
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tlagate/integration/lab"
+	"tlagate/pki"
 )
 
 const bothFamilies = "both.c3.invalid"
@@ -67,6 +68,32 @@ func TestC3AddressInPlaceOfAName(t *testing.T) {
 		require.NoError(t, b.LaunchPdT())
 		logged(t, b.PdTProc, 0, "cannot use gateways[0]", "the server proves a name")
 	}
+}
+
+// TestC3NameBesideAnAddress: where no DNS knows the gateway, its address is dialled and its name proven, by both
+// devices, their doctors among them; an address with another's name is refused.
+func TestC3NameBesideAnAddress(t *testing.T) {
+	b := newBed(t)
+	b.ca.publish(t)
+	require.NoError(t, b.StartGateway())
+	there := []string{"localhost=" + b.GatewayAddr}
+	b.TLAVia, b.PdTVia = there, there
+	b.startPdT(t)
+	require.NoError(t, b.StartRelay())
+	b.startAccepted(t)
+	gateway := "gateway " + there[0]
+	f := doctor(t, b.Lab, "tla-pdt", nil)
+	f.are(t, "ok", gateway)
+	require.Contains(t, f[gateway].Found, lab.Gateway+" takes us for "+lab.PdT)
+
+	require.NoError(t, b.RelayProc.Stop())
+	require.NoError(t, b.PdTProc.Stop())
+	b.TLAVia = []string{"other.c3.invalid=" + b.GatewayAddr}
+	b.PdTVia = b.TLAVia
+	require.NoError(t, b.LaunchPdT())
+	logged(t, b.PdTProc, 0, "no link to the gateway", "reason=name_mismatch", b.PdTVia[0])
+	require.NoError(t, b.StartRelay())
+	require.Equal(t, string(pki.NameMismatch), b.startRefused(t).Reason)
 }
 
 // blackHoles makes networks of which only our own addresses answer: what is sent to others is swallowed.

@@ -2,11 +2,13 @@ package integration
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"tlagate/integration/faults"
+	"tlagate/integration/lab"
 	"tlagate/pdt"
 	"tlagate/pki"
 	"tlagate/tla"
@@ -54,6 +56,41 @@ func TestC3BoxThatTakesNoLargeHello(t *testing.T) {
 	out, err = b.Run("tla-pdt", "status", "--config", b.Path("pdt.yaml"))
 	require.NoError(t, err, out)
 	require.Contains(t, out, "without post-quantum groups until")
+}
+
+// TestC3BoxThatTakesNoLargeHelloEnrols: what connects once gets through such a box as well: an enrolment, the first
+// bundle, the doctor, which tells of it.
+func TestC3BoxThatTakesNoLargeHelloEnrols(t *testing.T) {
+	b := newBoxBed(t)
+	line, err := b.LayOutBundles()
+	require.NoError(t, err)
+	b.GatewayTrust.OCSP = []string{"http://" + b.OCSPAddr + "/ocsp"}
+	require.NoError(t, b.SignBundle("tla", "ops"))
+	b.enrolGateway(t, line)
+	p, err := faults.NewProxy(b.GatewayAddr)
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	p.LimitHello(1000, faults.Reset)
+	via := b.Named(p.Addr())
+	b.TLAVia, b.PdTVia = []string{via}, []string{via}
+
+	file := b.Path("relay.p7m")
+	required := []string{"bundle: " + file, "hybrid: required"}
+	code := b.invite(t, lab.TLA, "--again")
+	_, err = b.Enroll("relay", required, code, "--gateway", via)
+	require.Error(t, err, "hybrid: required")
+	out, err := b.Enroll("relay", []string{"bundle: " + file, "audit: " + b.Path("trace.jsonl")}, code, "--gateway", via)
+	require.NoError(t, err, out)
+	require.FileExists(t, file)
+	out, err = b.Run("tla-relay", "audit", "show", "--file", b.Path("trace.jsonl"))
+	require.NoError(t, err, out)
+	require.Equal(t, 2, strings.Count(out, "hybrids.omitted"), "for the enrolment, and for the bundle")
+
+	out, err = b.Enroll("pdt", nil, b.invite(t, lab.PdT, "--dns", "bureau.cabinet-demo.invalid", "--again"), "--gateway", via)
+	require.NoError(t, err, out)
+	f := doctor(t, b.Lab, "tla-pdt", nil)
+	f.are(t, "warning", "gateway "+via)
+	require.Contains(t, f["gateway "+via].Found, "without post-quantum groups")
 }
 
 // TestG5HybridRequired: then there is no session through such a box, however often it is tried.

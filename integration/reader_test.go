@@ -10,7 +10,7 @@ import (
 	"tlagate/integration/lab"
 	"tlagate/integration/world"
 	"tlagate/pdt"
-	"tlagate/tla"
+	"tlagate/tla/cards"
 )
 
 // TestReadersNoDoesNotCostTheCard: the terminal's reader declines a long command. The program is told that it failed, its handle
@@ -27,9 +27,9 @@ func TestReadersNoDoesNotCostTheCard(t *testing.T) {
 	after := l.CPS.Counts()
 	require.Equal(t, before.PowerOns, after.PowerOns, "the card was not taken anew")
 	require.Equal(t, before.Commands+1, after.Commands, "of the two one has reached the card")
-	waitRelay(t, l, "the card to be held", cardIs("cps", tla.HoldTaken))
+	waitRelay(t, l, "the card to be held", cardIs("cps", cards.HoldTaken))
 
-	for range tla.ManyDeclined {
+	for range cards.ManyDeclined {
 		require.Equal(t, "6F00", c.transmit("0087119A64"+strings.Repeat("7C", 100)))
 	}
 	out, err := l.Relay("status")
@@ -37,7 +37,7 @@ func TestReadersNoDoesNotCostTheCard(t *testing.T) {
 	require.Contains(t, out, "Le lecteur ne fait plus ce qui est demandé à votre carte CPS")
 	st, _, err := pdt.AskStatus(l.Path("pdt.sock"))
 	require.NoError(t, err)
-	require.Contains(t, strings.Join(st.Warnings, "\n"), "did not do the last 3 commands for the cps card")
+	require.Contains(t, strings.Join(st.Warnings, "\n"), "did not execute the last 3 commands for the cps card")
 }
 
 // TestT0OnlyReaderServesACardThatOffersT1: programs at the PdT take the card for one of T=1, and get what that promises; so do those

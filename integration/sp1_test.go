@@ -232,7 +232,8 @@ func TestSP1RevokedOpsCertificateEndsTrust(t *testing.T) {
 	require.NoError(t, s.SignBundle("pdt", "ops2"))
 	s.served(t, mark, "2")
 	require.NoError(t, world.Poll(patience, "the bundle of the PdT", func() error {
-		_, err := s.Run("tla-pdt", "bundle", "fetch", "--config", s.Path("pdt.yaml"), "--gateway", s.Via())
+		_, err := s.Run("tla-pdt", "bundle", "fetch", "--config", s.Path("pdt.yaml"), "--gateway",
+			"localhost="+s.GatewayAddr)
 		return err
 	}))
 	s.start(t)

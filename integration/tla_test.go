@@ -17,6 +17,7 @@ import (
 	"tlagate/integration/lab"
 	"tlagate/integration/world"
 	"tlagate/tla"
+	"tlagate/tla/cards"
 )
 
 // relayStatus is what `tla-relay status --json` says.
@@ -41,7 +42,7 @@ func waitRelay(t *testing.T, l *lab.Lab, what string, ok func(*tla.Status) bool)
 }
 
 // cardIs tells how the card of a role is held; want is "" for none in.
-func cardIs(role string, want tla.Hold) func(*tla.Status) bool {
+func cardIs(role string, want cards.Hold) func(*tla.Status) bool {
 	return func(s *tla.Status) bool {
 		for _, r := range s.Readers {
 			if r.Card != nil && r.Card.Role == role {
@@ -62,10 +63,10 @@ func TestTLACardIsHeldExclusively(t *testing.T) {
 	require.Equal(t, "ok", c.do(connect))
 	_, err := l.Relay("start", "--no-wait") // programs of the PdT cannot see that card
 	require.NoError(t, err)
-	waitRelay(t, l, "the card to be reported busy", cardIs("vitale", tla.HoldBusy))
-	waitRelay(t, l, "the other card to be held", cardIs("cps", tla.HoldTaken))
+	waitRelay(t, l, "the card to be reported busy", cardIs("vitale", cards.HoldBusy))
+	waitRelay(t, l, "the other card to be held", cardIs("cps", cards.HoldTaken))
 	require.Equal(t, "ok", c.do("disconnect"))
-	waitRelay(t, l, "the card to be held", cardIs("vitale", tla.HoldTaken))
+	waitRelay(t, l, "the card to be held", cardIs("vitale", cards.HoldTaken))
 	require.Equal(t, "error 8010000B", c.do(connect), "a sharing violation")
 	_, err = l.Relay("stop")
 	require.NoError(t, err)
@@ -149,7 +150,7 @@ func TestTLAPlugCycles(t *testing.T) {
 		l.VitaleSlot.Remove()
 		waitRelay(t, l, "the card to be out", cardIs("vitale", ""))
 		require.NoError(t, l.VitaleSlot.Insert(l.Vitale))
-		waitRelay(t, l, "the card to be held", cardIs("vitale", tla.HoldTaken))
+		waitRelay(t, l, "the card to be held", cardIs("vitale", cards.HoldTaken))
 	}
 	require.NoError(t, world.Poll(patience, "as many open files as before", func() error {
 		if after := relayFiles(t, l); after > before {
@@ -203,13 +204,13 @@ func TestTLATransactionOfAnotherProgram(t *testing.T) {
 	require.Equal(t, "ok", c.do("begin"))
 	_, err := l.Relay("start")
 	require.NoError(t, err)
-	waitRelay(t, l, "the card to be reported busy", cardIs("vitale", tla.HoldBusy))
+	waitRelay(t, l, "the card to be reported busy", cardIs("vitale", cards.HoldBusy))
 	out, err := l.Relay("status")
 	require.NoError(t, err)
 	require.Contains(t, out, "un autre programme l'occupe")
 	require.Equal(t, "ok", c.do("end"))
 	require.Equal(t, "ok", c.do("disconnect"))
-	waitRelay(t, l, "the card to be held", cardIs("vitale", tla.HoldTaken))
+	waitRelay(t, l, "the card to be held", cardIs("vitale", cards.HoldTaken))
 }
 
 // TestTLAStopWithAHungPCSCD: the session ends, and the user is not told that the cards are free before they are.
@@ -223,7 +224,7 @@ func TestTLAStopWithAHungPCSCD(t *testing.T) {
 	require.NoError(t, l.TLAReaders.Process().Signal(syscall.SIGCONT))
 	waitRelay(t, l, "the cards to be free", func(s *tla.Status) bool {
 		return !slices.ContainsFunc(s.Readers, func(r tla.ReaderStatus) bool {
-			return r.Card == nil || r.Card.Hold != tla.HoldNone
+			return r.Card == nil || r.Card.Hold != cards.HoldNone
 		})
 	})
 	out, err := l.Relay("stop")

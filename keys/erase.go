@@ -9,14 +9,18 @@ import (
 )
 
 // credentialStores is where systemd looks for LoadCredentialEncrypted=NAME (systemd.exec(5)).
-var credentialStores = []string{"/etc/credstore.encrypted", "/run/credstore.encrypted", "/usr/local/lib/credstore.encrypted", "/usr/lib/credstore.encrypted"}
+var credentialStores = []string{"/etc/credstore.encrypted", "/run/credstore.encrypted",
+	"/usr/local/lib/credstore.encrypted", "/usr/lib/credstore.encrypted"}
 
-// Erase destroys a key: in its token; or its file, and the wrapping key it is encrypted under, which is what counts: overwriting
-// flash proves nothing, but what is left on it cannot be read any more. Every other key under the same wrapping key is
-// lost with it. A TPM's blob is taken away; a copy of it works in the same TPM only, until that is cleared.
-// What is gone already is no error. Config.Event is told of each thing destroyed, and of a wrapping key that is not found.
+// Erase destroys a key: in its token; or its file, and the wrapping key under which it is encrypted. The wrapping key
+// is what counts: overwriting flash proves nothing, but without the wrapping key what is left on it cannot be read.
+// Every other key under the same wrapping key is lost as well. Of a TPM's key it destroys the blob; a copy of that
+// works only in the same TPM, until that is cleared.
+//
+// What is gone already is no error. Config.Event is called for each thing destroyed, and for a wrapping key that is not
+// found.
 func Erase(s Spec, c Config) error {
-	at, err := s.place(c)
+	at, err := s.location(c)
 	if err != nil {
 		return err
 	}
@@ -33,7 +37,7 @@ func Erase(s Spec, c Config) error {
 	return c.eraseWrapping(about)
 }
 
-// eraseWrapping destroys the wrapping key wherever it is kept.
+// eraseWrapping destroys the wrapping key, wherever it is stored.
 func (c Config) eraseWrapping(about Description) error {
 	found := false
 	for _, file := range c.wrappingFiles() {

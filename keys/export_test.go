@@ -1,6 +1,7 @@
 package keys
 
-// ReadAll reads text as every form of key file, short of deriving the encryption key, which would take all of the time.
+// ReadAll reads text as every form of key file, but does not derive the encryption key, which would take most of the
+// time.
 func ReadAll(text []byte) (plain, encrypted, tpm bool) {
 	if b, err := parseBlob(text); err == nil {
 		again, err := b.marshal()
@@ -19,7 +20,7 @@ func ReadAll(text []byte) (plain, encrypted, tpm bool) {
 	_, plainErr := parse(block.Bytes)
 	s, data, sealedErr := parseSealing(block.Bytes)
 	if sealedErr == nil {
-		if s.rounds > most || len(s.iv) != 16 || len(data) == 0 {
+		if s.rounds > maxRounds || len(s.iv) != 16 || len(data) == 0 {
 			panic("parseSealing accepts what it should not")
 		}
 		unpad(data)

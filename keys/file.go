@@ -18,12 +18,12 @@ const (
 )
 
 // filePlace is a key file.
-type filePlace struct {
+type fileLocation struct {
 	file string
 	c    Config
 }
 
-// fileKey is a key that was read from a file; it stays in the form crypto/ecdsa or crypto/rsa gives it.
+// fileKey is a key that was read from a file, in the form of crypto/ecdsa or crypto/rsa.
 type fileKey struct {
 	crypto.Signer
 	about Description
@@ -31,12 +31,12 @@ type fileKey struct {
 
 func (k *fileKey) Describe() Description { return k.about }
 
-// Close has nothing to close.
+// Close does nothing.
 func (k *fileKey) Close() error { return nil }
 
-func (p filePlace) String() string { return p.file }
+func (p fileLocation) String() string { return p.file }
 
-func (p filePlace) open() (Key, error) {
+func (p fileLocation) open() (Key, error) {
 	block, err := p.read()
 	if err != nil {
 		return nil, err
@@ -60,11 +60,12 @@ func (p filePlace) open() (Key, error) {
 }
 
 var errNotEncrypted = errors.New("it is not encrypted, though wrapping_key is set, and may have been copied. " +
-	"Best: erase it and enrol again, which makes a new one. Else encrypt it: openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256 " +
+	"Best: erase it and enrol again, which makes a new one. Else encrypt it: openssl pkcs8 -topk8 -v2 aes-256-cbc " +
+	"-v2prf hmacWithSHA256 " +
 	"-in OLD -passout file:WRAPPINGKEY -out NEW")
 
 // unwrap decrypts a key under the wrapping key.
-func (p filePlace) unwrap(der []byte) ([]byte, error) {
+func (p fileLocation) unwrap(der []byte) ([]byte, error) {
 	if p.c.WrappingKey == "" {
 		return nil, errors.New("it is encrypted: wrapping_key must name the secret it is encrypted under")
 	}
@@ -76,8 +77,8 @@ func (p filePlace) unwrap(der []byte) ([]byte, error) {
 	return decrypt(der, wrapping)
 }
 
-// read gives the file's only PEM block; wipe its Bytes.
-func (p filePlace) read() (*pem.Block, error) {
+// read returns the file's only PEM block. The caller wipes its Bytes.
+func (p fileLocation) read() (*pem.Block, error) {
 	raw, err := readPrivate(p.file, 0)
 	if err != nil {
 		return nil, err
@@ -104,7 +105,7 @@ func onlyBlock(raw []byte) (*pem.Block, error) {
 	return blocks[0].Block, nil
 }
 
-func (p filePlace) generate(kind string) (Key, error) {
+func (p fileLocation) generate(kind string) (Key, error) {
 	if _, err := os.Lstat(p.file); !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %w", ErrExists, fs.ErrExist)
 	}
@@ -128,10 +129,10 @@ func (p filePlace) generate(kind string) (Key, error) {
 	if err := writeNew(p.file, text); err != nil {
 		return nil, err
 	}
-	return p.open() // as it will be read from now on
+	return p.open() // which proves that it can be read
 }
 
-func (p filePlace) inspect() (Description, error) {
+func (p fileLocation) inspect() (Description, error) {
 	block, err := p.read()
 	if err != nil {
 		return Description{Where: p.file}, err
@@ -148,7 +149,7 @@ func (p filePlace) inspect() (Description, error) {
 	return p.describe(block.Type, kind), nil
 }
 
-func (p filePlace) describe(block, kind string) Description {
+func (p fileLocation) describe(block, kind string) Description {
 	d := Description{Where: p.file, Kind: kind, Protection: PlainFile, Exportable: true}
 	if block == encryptedBlock {
 		d.Protection = EncryptedFile
@@ -156,8 +157,8 @@ func (p filePlace) describe(block, kind string) Description {
 	return d
 }
 
-// erase takes a file away even when it cannot be read as a key any more.
-func (p filePlace) erase() (Description, error) {
+// erase destroys the file even when it can no longer be read as a key.
+func (p fileLocation) erase() (Description, error) {
 	about, err := p.inspect()
 	if errors.Is(err, fs.ErrNotExist) {
 		return about, err

@@ -22,7 +22,7 @@ import (
 
 const secret = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH"
 
-// wrapped gives a configuration with a wrapping key, and the wrapping key's file.
+// wrapped returns a configuration with a wrapping key, and the wrapping key's file.
 func wrapped(t testing.TB) (keys.Config, string) {
 	file := filepath.Join(t.TempDir(), "wrap")
 	require.NoError(t, os.WriteFile(file, []byte(secret+"\n"), 0o600))
@@ -37,7 +37,7 @@ func generate(t testing.TB, s keys.Spec, kind string, c keys.Config) keys.Key {
 	return key
 }
 
-// signs has the key sign, and checks what it signed.
+// signs has the key sign, and verifies the signature.
 func signs(t testing.TB, key keys.Key) {
 	t.Helper()
 	digest := sha256.Sum256([]byte("what is signed"))
@@ -69,7 +69,8 @@ func TestSP2KeyFiles(t *testing.T) {
 				require.NoError(t, err)
 				require.True(t, keys.SamePublic(made.Public(), opened.Public()))
 				signs(t, opened)
-				require.Equal(t, keys.Description{Where: file, Kind: kind, Protection: c.protection, Exportable: true}, opened.Describe())
+				require.Equal(t, keys.Description{Where: file, Kind: kind, Protection: c.protection, Exportable: true},
+					opened.Describe())
 				require.Equal(t, c.protection == keys.EncryptedFile, opened.Describe().Protection.Hidden())
 				raw, err := os.ReadFile(file)
 				require.NoError(t, err)
@@ -88,7 +89,8 @@ func TestSP2OpensslReadsWhatWeEncrypt(t *testing.T) {
 	c, wrap := wrapped(t)
 	file := filepath.Join(t.TempDir(), "device.key")
 	key := generate(t, keys.Spec(file), "", c)
-	out, err := exec.Command("openssl", "pkey", "-in", file, "-passin", "file:"+wrap, "-pubout", "-outform", "DER").Output()
+	out, err := exec.Command("openssl", "pkey", "-in", file, "-passin", "file:"+wrap, "-pubout",
+		"-outform", "DER").Output()
 	require.NoError(t, err)
 	want, err := x509.MarshalPKIXPublicKey(key.Public())
 	require.NoError(t, err)
@@ -179,12 +181,19 @@ func TestSP2KeyFileRefusals(t *testing.T) {
 		"group writes":           {write("writes.key", string(twice), 0o620), keys.Config{}, "chmod 600"},
 		"link to elsewhere":      {filepath.Join(dir, "link.key"), keys.Config{}, "leads out of its directory"},
 		"a directory":            {dir, keys.Config{}, "not an ordinary file"},
-		"two keys":               {write("two.key", string(twice)+string(twice), 0o600), keys.Config{}, "more than one PEM block"},
-		"traditional":            {write("ec.key", "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n", 0o600), keys.Config{}, "openssl pkcs8 -topk8"},
-		"not PEM":                {write("text.key", "half a fi", 0o600), keys.Config{}, "not a PEM"},
-		"too large":              {write("large.key", strings.Repeat("x", 70_000), 0o600), keys.Config{}, "larger than"},
-		"not PKCS#8":             {write("not.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", 0o600), keys.Config{}, "not a PKCS#8 key"},
-		"not encrypted PKCS#8":   {write("note.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", 0o600), locked, "EncryptedPrivateKeyInfo"},
+		"two keys": {write("two.key", string(twice)+string(twice), 0o600), keys.Config{},
+			"more than one PEM block"},
+		"traditional": {write("ec.key",
+			"-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n", 0o600), keys.Config{},
+			"openssl pkcs8 -topk8"},
+		"not PEM": {write("text.key", "half a fi", 0o600), keys.Config{}, "not a PEM"},
+		"too large": {write("large.key", strings.Repeat("x", 70_000), 0o600),
+			keys.Config{}, "larger than"},
+		"not PKCS#8": {write("not.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+			0o600), keys.Config{}, "not a PKCS#8 key"},
+		"not encrypted PKCS#8": {write("note.key",
+			"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", 0o600), locked,
+			"EncryptedPrivateKeyInfo"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := keys.Open(keys.Spec(c.spec), c.config)
@@ -201,7 +210,8 @@ func TestSP2KeyFileRefusals(t *testing.T) {
 
 func TestSP2WrappingKeyFromCredential(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "tlagate-wrap"), []byte(secret), 0o440)) // as systemd does with ACLs
+	// systemd does so with ACLs.
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "tlagate-wrap"), []byte(secret), 0o440))
 	c := keys.Config{WrappingKey: "credential:tlagate-wrap", Credentials: dir}
 	file := keys.Spec(filepath.Join(t.TempDir(), "device.key"))
 	generate(t, file, "", c)

@@ -11,15 +11,19 @@ import (
 	"tlagate/keys"
 )
 
-const goodURI = "pkcs11:token=lab%20token;object=issuing;type=private?module-path=/usr/lib/m.so&pin-source=file:/etc/pin"
+const goodURI = "pkcs11:token=lab%20token;object=issuing;type=private?module-path=/usr/lib/m.so" +
+	"&pin-source=file:/etc/pin"
 
 func TestURI(t *testing.T) {
 	slot := 3
 	for text, want := range map[string]keys.URI{
 		goodURI: {Token: "lab token", Object: "issuing", Module: "/usr/lib/m.so", PINSource: "file:/etc/pin"},
-		"pkcs11:serial=0a1b;id=%01%ff?module-path=/m.so":                                {Serial: "0a1b", ID: []byte{1, 255}, Module: "/m.so"},
-		"pkcs11:slot-id=3;object=k?pin-source=credential:pin&module-path=/m.so":         {Slot: &slot, Object: "k", Module: "/m.so", PINSource: "credential:pin"},
-		"pkcs11:token=é;object=a;id=b?module-path=%2Fm.so&pin-source=file:%2F%2F%2Fpin": {Token: "é", Object: "a", ID: []byte("b"), Module: "/m.so", PINSource: "file:///pin"},
+		"pkcs11:serial=0a1b;id=%01%ff?module-path=/m.so": {Serial: "0a1b", ID: []byte{1, 255},
+			Module: "/m.so"},
+		"pkcs11:slot-id=3;object=k?pin-source=credential:pin&module-path=/m.so": {Slot: &slot,
+			Object: "k", Module: "/m.so", PINSource: "credential:pin"},
+		"pkcs11:token=é;object=a;id=b?module-path=%2Fm.so&pin-source=file:%2F%2F%2Fpin": {Token: "é",
+			Object: "a", ID: []byte("b"), Module: "/m.so", PINSource: "file:///pin"},
 	} {
 		got, err := keys.ParseURI(text)
 		require.NoError(t, err, text)
@@ -66,7 +70,8 @@ func TestSP3URIRefusals(t *testing.T) {
 }
 
 func FuzzURI(f *testing.F) {
-	for _, seed := range []string{goodURI, "pkcs11:slot-id=3;id=%00?module-path=/m&pin-source=credential:x", "pkcs11:", "pkcs11:a=b;;?&"} {
+	for _, seed := range []string{goodURI, "pkcs11:slot-id=3;id=%00?module-path=/m&pin-source=credential:x",
+		"pkcs11:", "pkcs11:a=b;;?&"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -87,7 +92,7 @@ func FuzzURI(f *testing.F) {
 	})
 }
 
-// seeds gives a plain, an encrypted and a TPM's key file.
+// seeds returns a plain, an encrypted and a TPM's key file.
 func seeds(t testing.TB) (files [][]byte) {
 	locked, _ := wrapped(t)
 	for name, config := range map[string]keys.Config{"plain": {}, "encrypted": locked} {
@@ -100,7 +105,7 @@ func seeds(t testing.TB) (files [][]byte) {
 	return append(files, []byte(tpmBlob))
 }
 
-// FuzzFile reads arbitrary key files of all forms: no panic, and nothing accepted that is out of bounds.
+// FuzzFile reads arbitrary key files of all forms: none makes it panic, and what is out of bounds is refused.
 func FuzzFile(f *testing.F) {
 	for _, seed := range seeds(f) {
 		f.Add(seed)
@@ -108,7 +113,7 @@ func FuzzFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) { keys.ReadAll(text) })
 }
 
-// TestEveryFormHasASeed: the seeds are what they should be, and no piece of one is a key.
+// TestEveryFormHasASeed: the seeds are key files, and no part of one is.
 func TestEveryFormHasASeed(t *testing.T) {
 	forms := map[int]bool{}
 	for _, seed := range seeds(t) {

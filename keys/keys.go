@@ -13,16 +13,17 @@ import (
 // Spec says where a private key is: a file name, "pkcs11:…" or "tpm:FILE[?device=DEVICE]".
 type Spec string
 
-// Config is what keys need besides their place. The zero value opens plain files and what needs no PIN.
+// Config is what it takes to use keys, besides the Spec. The zero value opens plain files, and keys that need no PIN.
 type Config struct {
-	// WrappingKey is the secret that key files are encrypted under: a file (mode 0600), or "credential:NAME" for one that
-	// systemd has loaded. "" = key files are not encrypted. With it, a plain key file is refused.
+	// WrappingKey names the secret under which key files are encrypted: a file (mode 0600), or "credential:NAME" for a
+	// credential that systemd has loaded. "" = key files are not encrypted. With it, a plain key file is refused.
 	WrappingKey string
 
-	// PIN asks a person for a token's PIN, when its URI has no pin-source; what it returns is wiped. nil = nobody is there to ask.
+	// PIN asks a person for a token's PIN, when its URI has no pin-source; what it returns is wiped. nil = nobody can
+	// be asked.
 	PIN func(token string) ([]byte, error)
 
-	// Event is told of every key loaded, generated and erased, after the fact; nil = nobody. It must not block.
+	// Event is called after a key was loaded, generated or erased; it must not block. nil = not called.
 	Event func(Event)
 
 	// Credentials is the directory of systemd's credentials; "" = $CREDENTIALS_DIRECTORY.
@@ -32,36 +33,36 @@ type Config struct {
 	CredentialStores []string
 }
 
-// Key is an open private key. Sign may be called by several goroutines at once; Close ends its use and destroys nothing.
+// Key is an open private key. Several goroutines may call Sign at once. Close ends its use and destroys nothing.
 type Key interface {
 	crypto.Signer
 	Describe() Description
 	Close() error
 }
 
-// Protection is how a private key is kept from being read.
+// Protection is how a private key is protected from being read.
 type Protection string
 
 // The protections.
 const (
-	PlainFile     Protection = "file"           // whoever reads the disk has it
-	EncryptedFile Protection = "encrypted file" // whoever reads the disk needs the wrapping key too
+	PlainFile     Protection = "file"           // reading the disk is enough to have it
+	EncryptedFile Protection = "encrypted file" // it takes the wrapping key, too
 	PKCS11        Protection = "pkcs11"         // in a token or HSM
 	TPM           Protection = "tpm"            // in the machine's TPM
 )
 
-// Hidden tells whether reading the disk is not enough to have the key.
+// Hidden reports whether reading the disk is not enough to have the key.
 func (p Protection) Hidden() bool { return p == EncryptedFile || p == PKCS11 || p == TPM }
 
-// Description is what may be told of a key: it holds no secret.
+// Description is what may be told of a key: it contains no secret.
 type Description struct {
 	Where      string     `json:"where"`
-	Kind       string     `json:"kind,omitempty"` // p256, p384, rsa3072 …; "" = cannot be told without opening it
+	Kind       string     `json:"kind,omitempty"` // p256, p384, rsa3072 …; "" = unknown without opening it
 	Protection Protection `json:"protection"`
 	Exportable bool       `json:"exportable"` // the program that opens it could copy it
 }
 
-// Action names what happened to a key.
+// Action is what happened to a key.
 type Action string
 
 // The actions, as the audit trail names them (EL1).
@@ -70,7 +71,7 @@ const (
 	Generated      Action = "key.generated"
 	Erased         Action = "key.erased"
 	WrappingErased Action = "wrapping_key.erased"
-	WrappingAbsent Action = "wrapping_key.absent" // Erase did not find it: somebody must destroy it by hand
+	WrappingAbsent Action = "wrapping_key.absent" // Erase did not find it: a person must destroy it
 )
 
 // Event is something that happened to a key.
@@ -86,11 +87,11 @@ func (c Config) tell(action Action, key Description, where string) {
 	}
 }
 
-// ErrExists is in the error of Generate when there is a key already.
+// ErrExists is wrapped by the error of Generate when there is a key already.
 var ErrExists = errors.New("there is a key already, and none is ever overwritten")
 
-// place is one kind of place for keys.
-type place interface {
+// location is where one key is: in a file, a token or a TPM.
+type location interface {
 	open() (Key, error)
 	generate(kind string) (Key, error)
 	erase() (Description, error)
@@ -98,25 +99,25 @@ type place interface {
 	String() string
 }
 
-func (s Spec) place(c Config) (place, error) {
+func (s Spec) location(c Config) (location, error) {
 	switch {
 	case s == "":
 		return nil, errors.New("cannot use a key: none is named")
 	case s.isToken():
-		return newTokenPlace(s, c)
+		return newTokenLocation(s, c)
 	case s.isTPM():
-		return newTPMPlace(s)
+		return newTPMLocation(s)
 	}
-	return filePlace{string(s), c}, nil
+	return fileLocation{string(s), c}, nil
 }
 
 func (s Spec) isToken() bool { return strings.HasPrefix(string(s), "pkcs11:") }
 func (s Spec) isTPM() bool   { return strings.HasPrefix(string(s), "tpm:") }
 
-// Hardware tells whether the key is in a token or a TPM.
+// Hardware reports whether the key is in a token or a TPM.
 func (s Spec) Hardware() bool { return s.isToken() || s.isTPM() }
 
-// In gives the spec with a relative file name made relative to dir; a token's URI has none.
+// In returns the spec with a relative file name taken relative to dir; a token's URI has none.
 func (s Spec) In(dir string) Spec {
 	switch {
 	case s == "" || s.isToken():
@@ -130,7 +131,7 @@ func (s Spec) In(dir string) Spec {
 	return Spec(filepath.Join(dir, string(s)))
 }
 
-// File is the file that holds the key or its blob; "" for a key in a token.
+// File returns the file of the key or its blob; "" for a key in a token.
 func (s Spec) File() string {
 	switch {
 	case s.isToken():
@@ -144,7 +145,7 @@ func (s Spec) File() string {
 
 // Open opens a key.
 func Open(s Spec, c Config) (Key, error) {
-	at, err := s.place(c)
+	at, err := s.location(c)
 	if err != nil {
 		return nil, err
 	}
@@ -156,9 +157,9 @@ func Open(s Spec, c Config) (Key, error) {
 	return key, nil
 }
 
-// Generate makes a key of a kind ("" = p256) in its place, and opens it. It never overwrites: ErrExists.
+// Generate makes a key of a kind ("" = p256) where the spec says, and opens it. It never overwrites one: ErrExists.
 func Generate(s Spec, kind string, c Config) (Key, error) {
-	at, err := s.place(c)
+	at, err := s.location(c)
 	if err != nil {
 		return nil, err
 	}
@@ -173,9 +174,10 @@ func Generate(s Spec, kind string, c Config) (Key, error) {
 	return key, nil
 }
 
-// Inspect tells how a key is protected, without opening it: no PIN is asked. A token's key is not even looked for.
+// Inspect tells how a key is protected, without opening it: it asks for no PIN, and does not even look for a token's
+// key.
 func Inspect(s Spec, c Config) (Description, error) {
-	at, err := s.place(c)
+	at, err := s.location(c)
 	if err != nil {
 		return Description{}, err
 	}
@@ -186,7 +188,7 @@ func Inspect(s Spec, c Config) (Description, error) {
 	return d, nil
 }
 
-// kindOf names the kind of a public key, as Generate wants it.
+// kindOf returns the kind of a public key, in the words of Generate.
 func kindOf(pub crypto.PublicKey) string {
 	switch key := pub.(type) {
 	case *ecdsa.PublicKey:

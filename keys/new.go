@@ -18,7 +18,7 @@ var (
 	RSASizes = map[string]int{"rsa3072": 3072, "rsa4096": 4096}
 )
 
-// New makes a key of that kind in memory. A device's key is made by [Generate].
+// New makes a key of that kind in memory. [Generate] makes a device's key.
 func New(kind string) (crypto.Signer, error) {
 	if curve, ok := Curves[kind]; ok {
 		return ecdsa.GenerateKey(curve, rand.Reader)
@@ -42,10 +42,10 @@ func ParsePlain(text []byte) (crypto.Signer, error) {
 	return parse(block.Bytes)
 }
 
-// MarshalPlain gives a key as PEM, PKCS#8, not encrypted: for labs.
+// MarshalPlain returns a key as PEM, PKCS#8, not encrypted: for labs.
 func MarshalPlain(key crypto.Signer) ([]byte, error) { return marshal(key, nil) }
 
-// marshal gives a key as PEM: encrypted under wrapping, unless that is nil.
+// marshal returns a key as PEM: encrypted under wrapping, unless that is nil.
 func marshal(key crypto.Signer, wrapping []byte) ([]byte, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
@@ -62,7 +62,7 @@ func marshal(key crypto.Signer, wrapping []byte) ([]byte, error) {
 	return pem.EncodeToMemory(block), nil
 }
 
-// parse reads PKCS#8. The parser's own words could quote the key, so they are not passed on.
+// parse reads PKCS#8. It does not pass on the parser's own words, which could quote the key.
 func parse(der []byte) (crypto.Signer, error) {
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"tlagate/pemfile"
 )
 
-// LoadCertificate reads a certificate chain (PEM, leaf first) for an open key. It refuses a leaf that is not the key's.
+// LoadCertificate reads a certificate chain (PEM, leaf first) for an open key. It refuses a leaf of another key.
 func LoadCertificate(certFile string, key Key) (*tls.Certificate, error) {
 	raw, err := os.ReadFile(certFile)
 	if err != nil {
@@ -21,7 +21,8 @@ func LoadCertificate(certFile string, key Key) (*tls.Certificate, error) {
 		return nil, fmt.Errorf("cannot read the certificate %s: %w", certFile, err)
 	}
 	if !SamePublic(pair.Leaf.PublicKey, key.Public()) {
-		return nil, fmt.Errorf("cannot use the certificate %s: it is not of the key %s: the private key does not match the public key", certFile, key.Describe().Where)
+		return nil, fmt.Errorf("cannot use the certificate %s: it is not of the key %s: the private key does not "+
+			"match the public key", certFile, key.Describe().Where)
 	}
 	pair.PrivateKey = key
 	return pair, nil
@@ -46,7 +47,7 @@ func parseChain(raw []byte) (*tls.Certificate, error) {
 	return pair, nil
 }
 
-// SamePublic tells whether both are the same public key.
+// SamePublic reports whether both are the same public key.
 func SamePublic(a, b crypto.PublicKey) bool {
 	key, ok := a.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && key.Equal(b)

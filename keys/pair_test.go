@@ -26,7 +26,8 @@ func pair(cert, key string) (*tls.Certificate, error) {
 func TestLoadCertificate(t *testing.T) {
 	dir, authority := t.TempDir(), pkitest.New(t)
 	issue := func(name string) (cert, key string) {
-		return pkitest.WriteCertificate(t, dir, name, authority.Issue("urn:tlagate:cab1:tla:"+name, x509.ExtKeyUsageClientAuth))
+		return pkitest.WriteCertificate(t, dir, name, authority.Issue("urn:tlagate:cab1:tla:"+name,
+			x509.ExtKeyUsageClientAuth))
 	}
 	cert, key := issue("t1")
 	_, otherKey := issue("t2")

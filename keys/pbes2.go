@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	tag "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/der"
 )
 
 // PKCS#8 EncryptedPrivateKeyInfo (RFC 5958, 3) with PBES2 (RFC 8018, 6.2 and A.4): PBKDF2 with HMAC-SHA-256 and
@@ -26,21 +28,21 @@ var (
 
 const (
 	saltSize = 16
-	// rounds of PBKDF2. The wrapping key is random, not a password: they are for the one that was not.
-	rounds            = 100_000
-	fewest, most      = 1000, 1_000_000 // rounds accepted
-	saltLeast, salted = 8, 128          // octets of salt accepted
-	keySize           = 32
+	// rounds of PBKDF2. The wrapping key should be random; the rounds protect one that is a password.
+	rounds               = 100_000
+	minRounds, maxRounds = 1000, 1_000_000 // rounds accepted
+	minSalt, maxSalt     = 8, 128          // octets of salt accepted
+	keySize              = 32
 )
 
-// sealing is what an encrypted key says of its encryption.
+// sealing has the parameters of an encrypted key.
 type sealing struct {
 	salt   []byte
 	rounds int
 	iv     []byte
 }
 
-// encrypt gives EncryptedPrivateKeyInfo.
+// encrypt returns EncryptedPrivateKeyInfo.
 func encrypt(plain, wrapping []byte) ([]byte, error) {
 	s := sealing{salt: make([]byte, saltSize), rounds: rounds, iv: make([]byte, aes.BlockSize)}
 	rand.Read(s.salt)
@@ -58,9 +60,9 @@ func encrypt(plain, wrapping []byte) ([]byte, error) {
 	return s.marshal(data)
 }
 
-var errWrongWrapping = errors.New("the wrapping key does not open it: is it the one it was made under?")
+var errWrongWrapping = errors.New("the wrapping key does not open it: is it the one under which it was encrypted?")
 
-// decrypt gives what encrypt was given; wipe it.
+// decrypt returns what was encrypted. The caller wipes it.
 func decrypt(der, wrapping []byte) ([]byte, error) {
 	s, data, err := parseSealing(der)
 	if err != nil {
@@ -82,7 +84,8 @@ func decrypt(der, wrapping []byte) ([]byte, error) {
 // cipher derives the key.
 func (s sealing) cipher(wrapping []byte) (cipher.Block, error) {
 	// Not string(wrapping): that copy could not be wiped. Key does not keep it, and wrapping does not change meanwhile.
-	key, err := pbkdf2.Key(sha256.New, unsafe.String(unsafe.SliceData(wrapping), len(wrapping)), s.salt, s.rounds, keySize)
+	key, err := pbkdf2.Key(sha256.New, unsafe.String(unsafe.SliceData(wrapping), len(wrapping)),
+		s.salt, s.rounds, keySize)
 	if err != nil {
 		return nil, fmt.Errorf("cannot derive the encryption key: %w", err)
 	}
@@ -90,7 +93,7 @@ func (s sealing) cipher(wrapping []byte) (cipher.Block, error) {
 	return aes.NewCipher(key)
 }
 
-// unpad checks and takes away PKCS#7's padding.
+// unpad removes PKCS#7's padding, and reports whether it was valid.
 func unpad(data []byte) ([]byte, bool) {
 	n := int(data[len(data)-1])
 	if n == 0 || n > aes.BlockSize {
@@ -139,10 +142,10 @@ func sequence(b *cryptobyte.Builder, f func(*cryptobyte.Builder)) { b.AddASN1(ta
 var errNotSealing = errors.New("it is not a PKCS#8 EncryptedPrivateKeyInfo")
 
 // parseSealing reads EncryptedPrivateKeyInfo strictly. The data is a copy.
-func parseSealing(der []byte) (s sealing, data []byte, err error) {
-	var outer, algorithm, params, octets cryptobyte.String
-	in := cryptobyte.String(der)
-	if !in.ReadASN1(&outer, tag.SEQUENCE) || !in.Empty() || !outer.ReadASN1(&algorithm, tag.SEQUENCE) ||
+func parseSealing(raw []byte) (s sealing, data []byte, err error) {
+	var algorithm, params, octets cryptobyte.String
+	outer, ok := der.Sequence(raw)
+	if !ok || !outer.ReadASN1(&algorithm, tag.SEQUENCE) ||
 		!outer.ReadASN1(&octets, tag.OCTET_STRING) || !outer.Empty() {
 		return s, nil, errNotSealing
 	}
@@ -184,7 +187,8 @@ func (s *sealing) readDerivation(in cryptobyte.String) error {
 	if err := readAlgorithm(&in, oidPBKDF2, "PBKDF2"); err != nil {
 		return err
 	}
-	if !in.ReadASN1(&params, tag.SEQUENCE) || !in.Empty() || !params.ReadASN1(&salt, tag.OCTET_STRING) || !params.ReadASN1Integer(&s.rounds) {
+	if !in.ReadASN1(&params, tag.SEQUENCE) || !in.Empty() || !params.ReadASN1(&salt, tag.OCTET_STRING) ||
+		!params.ReadASN1Integer(&s.rounds) {
 		return errNotSealing
 	}
 	if length := keySize; params.PeekASN1Tag(tag.INTEGER) && (!params.ReadASN1Integer(&length) || length != keySize) {
@@ -199,14 +203,15 @@ func (s *sealing) readDerivation(in cryptobyte.String) error {
 	if !prf.Empty() && (!prf.ReadASN1(&null, tag.NULL) || !null.Empty() || !prf.Empty()) {
 		return errNotSealing
 	}
-	if s.rounds < fewest || s.rounds > most || len(salt) < saltLeast || len(salt) > salted {
-		return fmt.Errorf("its PBKDF2 has %d rounds and %d octets of salt: want %d to %d, and %d to %d", s.rounds, len(salt), fewest, most, saltLeast, salted)
+	if s.rounds < minRounds || s.rounds > maxRounds || len(salt) < minSalt || len(salt) > maxSalt {
+		return fmt.Errorf("its PBKDF2 has %d rounds and %d octets of salt: want %d to %d, and %d to %d",
+			s.rounds, len(salt), minRounds, maxRounds, minSalt, maxSalt)
 	}
 	s.salt = salt
 	return nil
 }
 
-// readAlgorithm reads the object identifier that an AlgorithmIdentifier begins with.
+// readAlgorithm reads the object identifier at the beginning of an AlgorithmIdentifier, and requires it to be want.
 func readAlgorithm(in *cryptobyte.String, want asn1.ObjectIdentifier, name string) error {
 	var oid asn1.ObjectIdentifier
 	if !in.ReadASN1ObjectIdentifier(&oid) {
@@ -219,5 +224,6 @@ func readAlgorithm(in *cryptobyte.String, want asn1.ObjectIdentifier, name strin
 }
 
 func errAlgorithm(want string) error {
-	return fmt.Errorf("it is not encrypted with %s, which alone is read here: openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256 converts it", want)
+	return fmt.Errorf("it is not encrypted with %s, which alone is read here: openssl pkcs8 -topk8 -v2 aes-256-cbc "+
+		"-v2prf hmacWithSHA256 converts it", want)
 }

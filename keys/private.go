@@ -9,16 +9,18 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"tlagate/internal/files"
 )
 
-// maxPrivate bounds a file with a secret, in octets.
+// maxPrivate is the largest file with a secret, in octets.
 const maxPrivate = 64 << 10
 
-// readPrivate reads a file that nobody but its owner may read; wipe what it returns. Refused: one that group or world can
-// read or write (but for the bits in tolerated), one that is no ordinary file, and a symbolic link that leads out of the directory it is in.
-// Windows has no such bits: its guide says what to do.
+// readPrivate reads a file that only its owner may read. The caller wipes what it returns. It refuses a file that group
+// or others can read or write (except for the bits in tolerated), anything but an ordinary file, and a symbolic link
+// that leads out of its directory. Windows has no such bits: its guide says what to do.
 func readPrivate(file string, tolerated fs.FileMode) ([]byte, error) {
-	if err := staysHere(file); err != nil {
+	if err := checkLink(file); err != nil {
 		return nil, err
 	}
 	f, err := os.Open(file)
@@ -26,7 +28,7 @@ func readPrivate(file string, tolerated fs.FileMode) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat() // of what is open: the name may change meanwhile
+	info, err := f.Stat() // of the open file: the name may change meanwhile
 	if err != nil {
 		return nil, err
 	}
@@ -41,14 +43,15 @@ func private(info fs.FileInfo, tolerated fs.FileMode) error {
 	case !mode.IsRegular():
 		return errors.New("it is not an ordinary file")
 	case runtime.GOOS != "windows" && mode.Perm()&0o077&^tolerated != 0:
-		return fmt.Errorf("its mode %#o lets others at it, so it may be compromised; if not, run chmod 600 on it", mode.Perm())
+		return fmt.Errorf("its mode %#o lets others at it, so it may be compromised; if not, run chmod 600 on it",
+			mode.Perm())
 	case info.Size() > maxPrivate:
 		return fmt.Errorf("it is larger than %d octets", maxPrivate)
 	}
 	return nil
 }
 
-// readAll reads into one buffer: one that grows would leave copies behind.
+// readAll reads into one buffer: a growing one would leave copies behind.
 func readAll(f io.Reader, size int64) ([]byte, error) {
 	buffer := make([]byte, size+1)
 	n, err := io.ReadFull(f, buffer)
@@ -63,9 +66,9 @@ func readAll(f io.Reader, size int64) ([]byte, error) {
 	return buffer[:n], nil
 }
 
-// staysHere refuses a link to elsewhere: whoever may write there could put in another file. Links within the
-// directory are how secrets are swapped in one step.
-func staysHere(file string) error {
+// checkLink refuses a link to another directory: anybody who may write there could replace the file. Links within the
+// directory are allowed: by them secrets are replaced in one step.
+func checkLink(file string) error {
 	target, err := filepath.EvalSymlinks(file)
 	if err != nil {
 		return err
@@ -81,7 +84,9 @@ func staysHere(file string) error {
 	return nil
 }
 
-// writeNew writes a file that is not there yet, and takes it away again when that fails.
+// writeNew writes a file that is not there yet, and takes it away again when that fails. It is written in its place: a
+// temporary file would be another that holds the secret after a crash, and that nobody destroys. Where others could read
+// it, as on a medium without modes, nothing is written: it would be refused when it is read.
 func writeNew(file string, data []byte) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -90,26 +95,16 @@ func writeNew(file string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
+	if err = files.Private(f); err == nil {
+		_, err = f.Write(data)
+	}
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return errors.Join(err, os.Remove(file))
 	}
-	return syncDir(filepath.Dir(file))
+	return files.SyncDir(filepath.Dir(file))
 }
 
-// syncDir makes a new or removed name last. Windows cannot, and need not.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-// destroyFile overwrites a file once and removes it. On flash that proves nothing: the medium keeps old pages.
+// destroyFile overwrites a file once and removes it. On flash that proves nothing: old pages stay on the medium.
 func destroyFile(file string) error {
 	f, err := os.OpenFile(file, os.O_WRONLY, 0)
 	if err != nil {
@@ -123,5 +118,5 @@ func destroyFile(file string) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return errors.Join(os.Remove(file), syncDir(filepath.Dir(file)))
+	return errors.Join(os.Remove(file), files.SyncDir(filepath.Dir(file)))
 }

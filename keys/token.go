@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// Module is how package keys reaches PKCS#11: what tlagate/keys/pkcs11 gives. PIN is wiped after the call.
+// Module is the PKCS#11 of tlagate/keys/pkcs11. The caller wipes pin after the call.
 type Module interface {
 	Open(u *URI, pin []byte) (TokenKey, error)
 	Generate(u *URI, pin []byte, kind string) (TokenKey, error) // ErrExists when object or id is taken
@@ -15,34 +15,35 @@ type Module interface {
 // TokenKey is a key in a token.
 type TokenKey interface {
 	crypto.Signer
-	Exportable() bool // the token would give it away
+	Exportable() bool // whether the token would let it out
 	Destroy() error   // in the token, for good
 	Close() error
 }
 
 var module Module
 
-// RegisterModule is called by tlagate/keys/pkcs11 when it is part of the program.
+// RegisterModule is called by tlagate/keys/pkcs11 if that is part of the program.
 func RegisterModule(m Module) { module = m }
 
-// ErrNoModule is in the error of a program that was built without PKCS#11.
-var ErrNoModule = errors.New("this program was built without PKCS#11: use the one that `make build` makes (go build -tags pkcs11, with cgo)")
+// errNoModule is the error of a program that was built without PKCS#11.
+var errNoModule = errors.New("this program was built without PKCS#11: use the one that `make build` makes (go build " +
+	"-tags pkcs11, with cgo)")
 
 // tokenPlace is a key in a token.
-type tokenPlace struct {
+type tokenLocation struct {
 	uri *URI
 	c   Config
 }
 
-func newTokenPlace(s Spec, c Config) (place, error) {
+func newTokenLocation(s Spec, c Config) (location, error) {
 	u, err := ParseURI(string(s))
 	if err != nil {
 		return nil, fmt.Errorf("cannot use a PKCS#11 URI: %w", err)
 	}
-	return tokenPlace{u, c}, nil
+	return tokenLocation{u, c}, nil
 }
 
-func (p tokenPlace) String() string { return p.uri.String() }
+func (p tokenLocation) String() string { return p.uri.String() }
 
 type tokenKey struct {
 	TokenKey
@@ -52,9 +53,9 @@ type tokenKey struct {
 func (k tokenKey) Describe() Description { return k.about }
 
 // with calls f with the module and the PIN.
-func (p tokenPlace) with(f func(m Module, pin []byte) (TokenKey, error)) (Key, error) {
+func (p tokenLocation) with(f func(m Module, pin []byte) (TokenKey, error)) (Key, error) {
 	if module == nil {
-		return nil, ErrNoModule
+		return nil, errNoModule
 	}
 	pin, err := p.pin()
 	if err != nil {
@@ -70,19 +71,19 @@ func (p tokenPlace) with(f func(m Module, pin []byte) (TokenKey, error)) (Key, e
 	return tokenKey{key, about}, nil
 }
 
-func (p tokenPlace) open() (Key, error) {
+func (p tokenLocation) open() (Key, error) {
 	return p.with(func(m Module, pin []byte) (TokenKey, error) { return m.Open(p.uri, pin) })
 }
 
-func (p tokenPlace) generate(kind string) (Key, error) {
+func (p tokenLocation) generate(kind string) (Key, error) {
 	return p.with(func(m Module, pin []byte) (TokenKey, error) { return m.Generate(p.uri, pin, kind) })
 }
 
-func (p tokenPlace) inspect() (Description, error) {
+func (p tokenLocation) inspect() (Description, error) {
 	return Description{Where: p.uri.String(), Protection: PKCS11}, nil
 }
 
-func (p tokenPlace) erase() (Description, error) {
+func (p tokenLocation) erase() (Description, error) {
 	key, err := p.open()
 	if err != nil {
 		return Description{}, err
@@ -91,18 +92,19 @@ func (p tokenPlace) erase() (Description, error) {
 	return key.Describe(), key.(tokenKey).Destroy()
 }
 
-// maxPIN bounds a PIN, in octets.
+// maxPIN is the longest PIN, in octets.
 const maxPIN = 255
 
-// pin gets the PIN from where the URI says, or from a person; wipe it.
-func (p tokenPlace) pin() (pin []byte, err error) {
+// pin gets the PIN from where the URI says, or from a person. The caller wipes it.
+func (p tokenLocation) pin() (pin []byte, err error) {
 	switch {
 	case p.uri.PINSource != "":
 		if pin, err = p.pinFromSource(); err != nil {
 			return nil, fmt.Errorf("cannot read the PIN of pin-source %s: %w", p.uri.PINSource, err)
 		}
 	case p.c.PIN == nil:
-		return nil, errors.New("its PIN is needed and nobody is there to ask: name it with pin-source=credential:NAME or pin-source=file:/…")
+		return nil, errors.New("its PIN is needed and nobody is there to ask: name it with " +
+			"pin-source=credential:NAME or pin-source=file:/…")
 	default:
 		if pin, err = p.c.PIN(p.uri.TokenName()); err != nil {
 			return nil, fmt.Errorf("cannot ask for the PIN: %w", err)
@@ -115,14 +117,14 @@ func (p tokenPlace) pin() (pin []byte, err error) {
 	return pin, nil
 }
 
-func (p tokenPlace) pinFromSource() ([]byte, error) {
+func (p tokenLocation) pinFromSource() ([]byte, error) {
 	if file, ok := p.uri.pinFile(); ok {
 		return p.c.Secret(file)
 	}
 	return p.c.Secret(p.uri.PINSource)
 }
 
-// TokenFiles are the module's file and that of the PIN, each "" when there is none: only a key in a token has them.
+// TokenFiles returns the files of the module and of the PIN of a key in a token, each "" when there is none.
 func (s Spec) TokenFiles() (module, pin string) {
 	if !s.isToken() {
 		return "", ""

@@ -17,21 +17,21 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// tpmDevice is the resource manager of Linux: any number of programs may use the TPM through it.
+// tpmDevice is the resource manager of Linux, through which any number of programs may use the TPM.
 const tpmDevice = "/dev/tpmrm0"
 
 // tpmPlace is a key in the TPM of this machine.
-type tpmPlace struct {
+type tpmLocation struct {
 	file   string // of the blob
 	device string // "" = the system's
 }
 
-func newTPMPlace(s Spec) (place, error) {
+func newTPMLocation(s Spec) (location, error) {
 	file, query := s.tpmParts()
 	if file == "" {
 		return nil, errors.New("cannot use a key in the TPM: want tpm:FILE")
 	}
-	p := tpmPlace{file: file}
+	p := tpmLocation{file: file}
 	if query != "" {
 		device, ok := strings.CutPrefix(query, "?device=")
 		if !ok || device == "" || strings.Contains(device, "&") {
@@ -42,7 +42,7 @@ func newTPMPlace(s Spec) (place, error) {
 	return p, nil
 }
 
-// tpmParts gives the file, and what follows it from the question mark on.
+// tpmParts returns the file, and what follows it from the question mark on.
 func (s Spec) tpmParts() (file, query string) {
 	rest := strings.TrimPrefix(string(s), "tpm:")
 	if i := strings.IndexByte(rest, '?'); i >= 0 {
@@ -51,9 +51,9 @@ func (s Spec) tpmParts() (file, query string) {
 	return rest, ""
 }
 
-func (p tpmPlace) String() string { return "tpm:" + p.file }
+func (p tpmLocation) String() string { return "tpm:" + p.file }
 
-func (p tpmPlace) read() (*blob, error) {
+func (p tpmLocation) read() (*blob, error) {
 	raw, err := readPrivate(p.file, 0)
 	if err != nil {
 		return nil, err
@@ -61,11 +61,11 @@ func (p tpmPlace) read() (*blob, error) {
 	return parseBlob(raw)
 }
 
-func (p tpmPlace) describe(kind string) Description {
+func (p tpmLocation) describe(kind string) Description {
 	return Description{Where: p.String(), Kind: kind, Protection: TPM}
 }
 
-func (p tpmPlace) inspect() (Description, error) {
+func (p tpmLocation) inspect() (Description, error) {
 	b, err := p.read()
 	if err != nil {
 		return p.describe(""), err
@@ -73,8 +73,8 @@ func (p tpmPlace) inspect() (Description, error) {
 	return p.describe(kindOf(b.key)), nil
 }
 
-// erase takes the blob away. A copy of it works in this TPM alone.
-func (p tpmPlace) erase() (Description, error) {
+// erase destroys the blob. A copy of it works in this TPM alone.
+func (p tpmLocation) erase() (Description, error) {
 	about, err := p.inspect()
 	if errors.Is(err, fs.ErrNotExist) {
 		return about, err
@@ -82,7 +82,7 @@ func (p tpmPlace) erase() (Description, error) {
 	return about, destroyFile(p.file)
 }
 
-func (p tpmPlace) open() (Key, error) {
+func (p tpmLocation) open() (Key, error) {
 	b, err := p.read()
 	if err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (p tpmPlace) open() (Key, error) {
 	return k, nil
 }
 
-func (p tpmPlace) generate(kind string) (Key, error) {
+func (p tpmLocation) generate(kind string) (Key, error) {
 	if _, err := os.Lstat(p.file); !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %w", ErrExists, fs.ErrExist)
 	}
@@ -117,7 +117,7 @@ func (p tpmPlace) generate(kind string) (Key, error) {
 }
 
 // create has the TPM make a key under its storage root key.
-func (p tpmPlace) create(curve tpm2.TPMECCCurve) (*blob, error) {
+func (p tpmLocation) create(curve tpm2.TPMECCCurve) (*blob, error) {
 	device, err := openTPM(p.device)
 	if err != nil {
 		return nil, err
@@ -130,35 +130,36 @@ func (p tpmPlace) create(curve tpm2.TPMECCCurve) (*blob, error) {
 	defer flush()
 	made, err := tpm2.Create{ParentHandle: parent, InPublic: tpm2.New2B(signingKey(curve))}.Execute(device)
 	if err != nil {
-		return nil, fmt.Errorf("the TPM does not make it (has it that curve?): %w", err)
+		return nil, fmt.Errorf("the TPM does not make it (does it have that curve?): %w", err)
 	}
 	b := &blob{parent: tpm2.TPMRHOwner, public: made.OutPublic, private: made.OutPrivate}
 	b.key, err = publicOf(b.public)
 	return b, err
 }
 
-// signingKey is the template of our keys: for signing only, and bound to this TPM and parent for ever. Failed
+// signingKey returns the template of our keys: for signing only, and bound to this TPM and parent for ever. Failed
 // tries cannot lock it, since it has no password.
 func signingKey(curve tpm2.TPMECCCurve) tpm2.TPMTPublic {
 	return tpm2.TPMTPublic{
 		Type: tpm2.TPMAlgECC, NameAlg: tpm2.TPMAlgSHA256,
 		ObjectAttributes: tpm2.TPMAObject{
-			FixedTPM: true, FixedParent: true, SensitiveDataOrigin: true, UserWithAuth: true, NoDA: true, SignEncrypt: true,
+			FixedTPM: true, FixedParent: true, SensitiveDataOrigin: true, UserWithAuth: true, NoDA: true,
+			SignEncrypt: true,
 		},
 		Parameters: tpm2.NewTPMUPublicParms(tpm2.TPMAlgECC, &tpm2.TPMSECCParms{CurveID: curve}),
 		Unique:     tpm2.NewTPMUPublicID(tpm2.TPMAlgECC, &tpm2.TPMSECCPoint{}),
 	}
 }
 
-// storageKey is the primary key that key files with parent TPM_RH_OWNER mean: the TCG's template H-2, with an empty
-// point where go-tpm's storage root key has zeros.
+// storageKey returns the template of the primary key that key files with parent TPM_RH_OWNER mean: the TCG's template
+// H-2, with an empty point where go-tpm's storage root key has zeros.
 func storageKey() tpm2.TPMTPublic {
 	t := tpm2.ECCSRKTemplate
 	t.Unique = tpm2.NewTPMUPublicID(tpm2.TPMAlgECC, &tpm2.TPMSECCPoint{})
 	return t
 }
 
-// parentOf gives the parent of a key, and what gives its place in the TPM back.
+// parentOf returns the parent of a key, and a function that takes it out of the TPM again.
 func parentOf(device transport.TPM, handle tpm2.TPMHandle) (parent tpm2.AuthHandle, flush func(), err error) {
 	if handle != tpm2.TPMRHOwner {
 		known, err := tpm2.ReadPublic{ObjectHandle: handle}.Execute(device)
@@ -177,10 +178,10 @@ func parentOf(device transport.TPM, handle tpm2.TPMHandle) (parent tpm2.AuthHand
 
 // tpmKey is a key that is loaded in the TPM.
 type tpmKey struct {
-	at   tpmPlace
+	at   tpmLocation
 	blob *blob
 
-	mu     sync.Mutex // one command at a time; guards what follows
+	mu     sync.Mutex // one command at a time; protects the rest
 	device transport.TPMCloser
 	loaded tpm2.AuthHandle
 	closed bool
@@ -189,7 +190,7 @@ type tpmKey struct {
 func (k *tpmKey) Describe() Description    { return k.at.describe(kindOf(k.blob.key)) }
 func (k *tpmKey) Public() crypto.PublicKey { return k.blob.key }
 
-// load puts the key into the TPM; k.mu is held, or k is not shared yet.
+// load puts the key into the TPM. The caller holds k.mu, or has not shared k yet.
 func (k *tpmKey) load() error {
 	device, err := openTPM(k.at.device)
 	if err != nil {
@@ -202,13 +203,14 @@ func (k *tpmKey) load() error {
 	defer flush()
 	key, err := tpm2.Load{ParentHandle: parent, InPrivate: k.blob.private, InPublic: k.blob.public}.Execute(device)
 	if err != nil {
-		return errors.Join(fmt.Errorf("this TPM does not load it (was it made in another one, or has the TPM been cleared?): %w", err), device.Close())
+		return errors.Join(fmt.Errorf("this TPM does not load it (was it made in another one, or has the TPM been "+
+			"cleared?): %w", err), device.Close())
 	}
 	k.device, k.loaded = device, tpm2.AuthHandle{Handle: key.ObjectHandle, Name: key.Name, Auth: tpm2.PasswordAuth(nil)}
 	return nil
 }
 
-// unload is the end of load; k.mu is held.
+// unload undoes load. The caller holds k.mu.
 func (k *tpmKey) unload() error {
 	if k.device == nil {
 		return nil
@@ -227,8 +229,8 @@ func (k *tpmKey) Close() error {
 	return k.unload()
 }
 
-// Sign gives an ECDSA signature in ASN.1. A TPM forgets its keys when the machine sleeps or its service restarts:
-// then the key is loaded once more.
+// Sign returns an ECDSA signature in ASN.1. A TPM forgets its keys when the machine sleeps or its service restarts:
+// then Sign loads the key again.
 func (k *tpmKey) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	scheme, err := schemeFor(digest, opts)
 	if err != nil {
@@ -259,7 +261,8 @@ var tpmHashes = map[crypto.Hash]tpm2.TPMAlgID{
 func schemeFor(digest []byte, opts crypto.SignerOpts) (tpm2.TPMTSigScheme, error) {
 	hash, ok := tpmHashes[opts.HashFunc()]
 	if !ok || len(digest) != opts.HashFunc().Size() {
-		return tpm2.TPMTSigScheme{}, fmt.Errorf("cannot sign with the TPM: a digest of %d octets made with %s", len(digest), opts.HashFunc())
+		return tpm2.TPMTSigScheme{}, fmt.Errorf("cannot sign with the TPM: a digest of %d octets made with %s",
+			len(digest), opts.HashFunc())
 	}
 	return tpm2.TPMTSigScheme{
 		Scheme:  tpm2.TPMAlgECDSA,
@@ -290,16 +293,16 @@ func (k *tpmKey) sign(digest []byte, scheme tpm2.TPMTSigScheme) ([]byte, error) 
 	return b.Bytes()
 }
 
-// Device is the device file that the key is used through; "" for a key that is not in a TPM, or in an emulated one.
+// Device returns the device file of a key in a TPM; "" for other keys, and for an emulated TPM.
 func (s Spec) Device() string {
 	if !s.isTPM() {
 		return ""
 	}
-	p, err := newTPMPlace(s)
+	p, err := newTPMLocation(s)
 	if err != nil {
 		return ""
 	}
-	if device := cmp.Or(p.(tpmPlace).device, tpmDevice); !strings.HasPrefix(device, "unix:") {
+	if device := cmp.Or(p.(tpmLocation).device, tpmDevice); !strings.HasPrefix(device, "unix:") {
 		return device
 	}
 	return ""

@@ -16,7 +16,7 @@ import (
 	"tlagate/keys/keystest"
 )
 
-// tpmBlob is a key of a TPM that is no more.
+// tpmBlob is a key of a TPM that no longer exists.
 const tpmBlob = `-----BEGIN TSS2 PRIVATE KEY-----
 MIHwBgZngQUKAQOgAwEB/wIEQAAAAQRYAFYAIwALAAQEcgAAABAAEAADABAAIDGd
 VO+EZiTmfchAQANTFn7GUduCQ/B+RDZquM9p1gCIACBGo4nf/UQ6k1aIaQQuUO0C
@@ -47,7 +47,7 @@ func TestSP2TPMKey(t *testing.T) {
 		_, err = keys.Generate(spec, kind, keys.Config{})
 		require.ErrorIs(t, err, keys.ErrExists)
 		require.NoError(t, made.Close())
-		for range 5 { // each gives its place in the TPM back
+		for range 5 { // each is taken out of the TPM again
 			again, err := keys.Open(spec, keys.Config{})
 			require.NoError(t, err)
 			require.True(t, keys.SamePublic(made.Public(), again.Public()))
@@ -96,14 +96,15 @@ func TestSP2TPMRefusals(t *testing.T) {
 	require.ErrorContains(t, err, "want p256 or p384")
 }
 
-// TestSP2TPMKeyIsReadByOpenssl shows that the key file is the one tpm2-openssl means, and so the parent.
+// TestSP2TPMKeyIsReadByOpenssl: key file and parent are those that tpm2-openssl means.
 func TestSP2TPMKeyIsReadByOpenssl(t *testing.T) {
 	device := keystest.NewTPM(t)
 	spec, file := tpmSpec(t, device)
 	key := generate(t, spec, "", keys.Config{})
 	tcti := "TPM2OPENSSL_TCTI=cmd:socat - UNIX-CONNECT:" + strings.TrimPrefix(device, "unix:")
 	run := func(args ...string) []byte {
-		command := exec.Command("openssl", append(args[:1:1], append([]string{"-provider", "tpm2", "-provider", "default"}, args[1:]...)...)...)
+		command := exec.Command("openssl", append(args[:1:1],
+			append([]string{"-provider", "tpm2", "-provider", "default"}, args[1:]...)...)...)
 		command.Env = append(os.Environ(), tcti)
 		out, err := command.CombinedOutput()
 		require.NoError(t, err, string(out))
@@ -117,8 +118,10 @@ func TestSP2TPMKeyIsReadByOpenssl(t *testing.T) {
 	text, signature, public := filepath.Join(dir, "text"), filepath.Join(dir, "signature"), filepath.Join(dir, "public")
 	require.NoError(t, os.WriteFile(text, []byte("what is signed"), 0o600))
 	require.NoError(t, os.WriteFile(public, want, 0o600))
-	run("pkeyutl", "-propquery", "?provider=tpm2", "-sign", "-inkey", file, "-rawin", "-digest", "sha256", "-in", text, "-out", signature)
-	out, err := exec.Command("openssl", "dgst", "-sha256", "-verify", public, "-keyform", "DER", "-signature", signature, text).CombinedOutput()
+	run("pkeyutl", "-propquery", "?provider=tpm2", "-sign", "-inkey", file, "-rawin", "-digest",
+		"sha256", "-in", text, "-out", signature)
+	out, err := exec.Command("openssl", "dgst", "-sha256", "-verify", public, "-keyform", "DER",
+		"-signature", signature, text).CombinedOutput()
 	require.NoError(t, err, string(out))
 }
 

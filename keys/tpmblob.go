@@ -11,16 +11,18 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	tag "golang.org/x/crypto/cryptobyte/asn1"
 
+	"tlagate/internal/der"
 	"tlagate/pemfile"
 )
 
-// A TPM's key is kept as the TSS's "ASN.1 Specification for TPM 2.0 Key Files", so that tpm2-openssl reads it:
+// A TPM's key is written by the TSS's "ASN.1 Specification for TPM 2.0 Key Files", so that tpm2-openssl reads it:
 //
 //	TPMKey ::= SEQUENCE {
 //	  type       OBJECT IDENTIFIER,              -- id-loadablekey
 //	  emptyAuth  [0] EXPLICIT BOOLEAN OPTIONAL,  -- TRUE: it needs no password
 //	  policy     [1] EXPLICIT … OPTIONAL, secret [2] …, authPolicy [3] …, description [4] …   -- refused
-//	  parent     INTEGER,                        -- TPM_RH_OWNER: a primary key of the standard template; or a persistent handle
+//	  parent     INTEGER,                        -- TPM_RH_OWNER: a primary key of the standard template;
+//	                                             -- or a persistent handle
 //	  pubkey     OCTET STRING,                   -- TPM2B_PUBLIC
 //	  privkey    OCTET STRING }                  -- TPM2B_PRIVATE: encrypted by the TPM
 const blobBlock = "TSS2 PRIVATE KEY"
@@ -39,25 +41,25 @@ func (b *blob) marshal() ([]byte, error) {
 	var out cryptobyte.Builder
 	sequence(&out, func(o *cryptobyte.Builder) {
 		o.AddASN1ObjectIdentifier(oidLoadableKey)
-		o.AddASN1(tag.Tag(0).Constructed().ContextSpecific(), func(o *cryptobyte.Builder) { o.AddASN1Boolean(true) })
+		o.AddASN1(der.Context0, func(o *cryptobyte.Builder) { o.AddASN1Boolean(true) })
 		o.AddASN1Uint64(uint64(b.parent))
 		o.AddASN1OctetString(tpm2.Marshal(b.public))
 		o.AddASN1OctetString(tpm2.Marshal(b.private))
 	})
-	der, err := out.Bytes()
-	return pem.EncodeToMemory(&pem.Block{Type: blobBlock, Bytes: der}), err
+	raw, err := out.Bytes()
+	return pem.EncodeToMemory(&pem.Block{Type: blobBlock, Bytes: raw}), err
 }
 
 var errNotBlob = errors.New("it is not a TSS2 PRIVATE KEY of a loadable key without password and policy")
 
 // parseBlob reads a key file strictly.
 func parseBlob(raw []byte) (*blob, error) {
-	der, err := pemfile.One(raw, blobBlock)
+	one, err := pemfile.One(raw, blobBlock)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNotBlob, err)
 	}
-	in, body := cryptobyte.String(der), cryptobyte.String{}
-	if !in.ReadASN1(&body, tag.SEQUENCE) || !in.Empty() {
+	body, ok := der.Sequence(one)
+	if !ok {
 		return nil, errNotBlob
 	}
 	return readBlob(body)
@@ -70,9 +72,10 @@ func readBlob(body cryptobyte.String) (*blob, error) {
 	var parent uint32
 	b := new(blob)
 	if !body.ReadASN1ObjectIdentifier(&oid) || !oid.Equal(oidLoadableKey) ||
-		!body.ReadOptionalASN1(&auth, &hasAuth, tag.Tag(0).Constructed().ContextSpecific()) || !hasAuth ||
+		!body.ReadOptionalASN1(&auth, &hasAuth, der.Context0) || !hasAuth ||
 		!auth.ReadASN1Boolean(&empty) || !empty || !auth.Empty() ||
-		!body.ReadASN1Integer(&parent) || !body.ReadASN1(&public, tag.OCTET_STRING) || !body.ReadASN1(&private, tag.OCTET_STRING) || !body.Empty() {
+		!body.ReadASN1Integer(&parent) || !body.ReadASN1(&public, tag.OCTET_STRING) ||
+		!body.ReadASN1(&private, tag.OCTET_STRING) || !body.Empty() {
 		return nil, errNotBlob
 	}
 	b.parent = tpm2.TPMHandle(parent)
@@ -91,7 +94,7 @@ func readBlob(body cryptobyte.String) (*blob, error) {
 
 var tpmCurves = map[string]tpm2.TPMECCCurve{"p256": tpm2.TPMECCNistP256, "p384": tpm2.TPMECCNistP384}
 
-// publicOf gives the public key of a signing key on P-256 or P-384.
+// publicOf returns the public key of a signing key on P-256 or P-384.
 func publicOf(public tpm2.TPM2BPublic) (*ecdsa.PublicKey, error) {
 	contents, err := public.Contents()
 	if err != nil || contents.Type != tpm2.TPMAlgECC || !contents.ObjectAttributes.SignEncrypt {

@@ -23,7 +23,8 @@ func openTPM(name string) (transport.TPMCloser, error) {
 	}
 	device, err := open(path)
 	if err != nil {
-		return nil, fmt.Errorf("the TPM %s cannot be opened (may this program's user use it? its group is often tss): %w", name, err)
+		return nil, fmt.Errorf("the TPM %s cannot be opened (may this program's user use it? its group is often "+
+			"tss): %w", name, err)
 	}
 	return device, nil
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-tpm/tpm2/transport/windowstpm"
 )
 
-// openTPM opens the TPM through Windows' TPM base services, which know one only.
+// openTPM opens the TPM through Windows' TPM base services, which know only one.
 func openTPM(name string) (transport.TPMCloser, error) {
 	if name != "" {
 		return nil, errors.New("Windows has one TPM only: leave ?device= out")

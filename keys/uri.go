@@ -12,7 +12,7 @@ import (
 )
 
 // URI is a PKCS#11 URI (RFC 7512) as far as it is used here: one attribute that names the token, object or id or both,
-// the module's file, and where the PIN is. It never holds a PIN.
+// the module's file, and where the PIN is. It never has a PIN.
 type URI struct {
 	Token  string // label
 	Serial string
@@ -25,10 +25,10 @@ type URI struct {
 	PINSource string // "file:/…" or "credential:NAME"; "" = a person is asked
 }
 
-// maxURI bounds a URI, in octets.
+// maxURI is the longest URI, in octets.
 const maxURI = 4096
 
-// ParseURI reads a PKCS#11 URI. Its errors name attributes and quote no value: somebody may have put a PIN there.
+// ParseURI reads a PKCS#11 URI. Its errors name attributes and quote no value, which could be a PIN.
 func ParseURI(text string) (*URI, error) {
 	rest, ok := strings.CutPrefix(text, "pkcs11:")
 	if !ok || len(text) > maxURI {
@@ -45,7 +45,7 @@ func ParseURI(text string) (*URI, error) {
 	return u, u.check()
 }
 
-// each hands every attribute, decoded, to its function. RFC 7512 wants each at most once.
+// each calls the function of every attribute with its decoded value. RFC 7512 allows each attribute once.
 func each(text, separator string, known map[string]func(string) error) error {
 	seen := map[string]bool{}
 	for part := range strings.SplitSeq(text, separator) {
@@ -59,7 +59,8 @@ func each(text, separator string, known map[string]func(string) error) error {
 		}
 		value, err := url.PathUnescape(raw)
 		if err != nil || seen[name] || value == "" {
-			return fmt.Errorf("its attribute %s is empty, given twice, or has a %% that is not followed by two hexadecimal digits", name)
+			return fmt.Errorf("its attribute %s is empty, given twice, or has a %% that is not followed by two "+
+				"hexadecimal digits", name)
 		}
 		seen[name] = true
 		if err := set(value); err != nil {
@@ -95,7 +96,8 @@ func (u *URI) query() map[string]func(string) error {
 		"module-path": text(&u.Module, "module-path"),
 		"pin-source":  text(&u.PINSource, "pin-source"),
 		"pin-value": func(string) error {
-			return errors.New("it has a pin-value: a PIN does not belong in a configuration; use pin-source=credential:NAME, " +
+			return errors.New("it has a pin-value: a PIN does not belong in a configuration; use " +
+				"pin-source=credential:NAME, " +
 				"pin-source=file:/…, or neither, to be asked. That PIN has been on disk: change it")
 		},
 	}
@@ -148,7 +150,7 @@ func (u *URI) checkPIN() error {
 	return nil
 }
 
-// pinFile gives the file of file:/… or file:///….
+// pinFile returns the file of file:/… or file:///….
 func (u *URI) pinFile() (string, bool) {
 	file, ok := strings.CutPrefix(u.PINSource, "file:")
 	if rest, isURL := strings.CutPrefix(file, "//"); isURL {
@@ -157,7 +159,7 @@ func (u *URI) pinFile() (string, bool) {
 	return file, ok
 }
 
-// TokenName is how a person is told of the token.
+// TokenName returns how the token is named to a person.
 func (u *URI) TokenName() string {
 	switch {
 	case u.Token != "":
@@ -168,7 +170,7 @@ func (u *URI) TokenName() string {
 	return fmt.Sprintf("in slot %d", *u.Slot)
 }
 
-// String names token and key for a person.
+// String returns how token and key are named to a person.
 func (u *URI) String() string {
 	object := u.Object
 	if object == "" {

@@ -2,7 +2,7 @@ package keys
 
 import "runtime"
 
-// wipe overwrites what is no longer needed (EL3).
+// wipe overwrites secrets that are no longer needed (EL3).
 func wipe(secrets ...[]byte) {
 	for _, s := range secrets {
 		clear(s[:cap(s)])

@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// minWrapping is how short a wrapping key may be, in octets. It should be drawn by a random generator:
-// openssl rand -base64 48.
+// minWrapping is the shortest wrapping key, in octets. It should come from a random generator: openssl rand -base64 48.
 const minWrapping = 32
 
 const credentialScheme = "credential:"
 
-// credential gives the NAME of "credential:NAME".
+// credential returns the NAME of "credential:NAME".
 func credential(text string) (name string, ok bool) { return strings.CutPrefix(text, credentialScheme) }
 
-// wrappingKey reads the wrapping key; wipe it. It is one line of text, so that openssl's -passin file: reads the same.
+// wrappingKey reads the wrapping key. The caller wipes it. It is one line of text, so that openssl's -passin file:
+// reads the same.
 func (c Config) wrappingKey() ([]byte, error) {
 	secret, err := c.Secret(c.WrappingKey)
 	if err != nil {
@@ -42,7 +42,8 @@ func checkWrapping(secret []byte) error {
 	return nil
 }
 
-// Secret reads what a configuration names as FILE (mode 0600) or "credential:NAME", one that systemd has loaded, without its last line feed.
+// Secret reads what a configuration names as FILE (mode 0600), or as "credential:NAME" for a credential that systemd
+// has loaded. It leaves out the last line feed.
 func (c Config) Secret(from string) ([]byte, error) {
 	file, tolerated := from, fs.FileMode(0)
 	if name, ok := credential(from); ok {
@@ -50,15 +51,15 @@ func (c Config) Secret(from string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		// systemd gives the unit's user its right by an ACL, where the file system has them, and its mask shows as the
-		// group's right to read. The directory is the unit's alone.
+		// systemd lets the unit's user read by an ACL, where the file system has them, and the ACL's mask shows as the
+		// group's right to read. Nobody but the unit may enter the directory.
 		file, tolerated = filepath.Join(dir, name), 0o040
 	}
 	raw, err := readPrivate(file, tolerated)
 	return bytes.TrimSuffix(bytes.TrimSuffix(raw, []byte("\n")), []byte("\r")), err
 }
 
-// credentials gives the directory that systemd's credentials are in.
+// credentials returns the directory of systemd's credentials.
 func (c Config) credentials(name string) (string, error) {
 	if err := checkCredential(name); err != nil {
 		return "", err
@@ -75,7 +76,8 @@ func (c Config) credentials(name string) (string, error) {
 }
 
 func checkCredential(name string) error {
-	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\`) || strings.ContainsFunc(name, func(r rune) bool { return r < '!' || r > '~' }) {
+	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\`) ||
+		strings.ContainsFunc(name, func(r rune) bool { return r < '!' || r > '~' }) {
 		return errors.New("a credential has a name without / or blanks")
 	}
 	return nil

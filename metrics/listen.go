@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// socketMode lets the owner and group of a Unix socket scrape.
+// socketMode lets owner and group of a Unix socket scrape.
 const socketMode = 0o660
 
-// CheckAddress says what is wrong with an address to serve on: it must be a loopback address and port, or unix: and
-// the absolute path of a socket. A scrape from elsewhere goes through the operator's own TLS front.
+// CheckAddress returns what is wrong with an address to serve on: it must be a loopback address and port, or unix: and
+// the absolute path of a socket. Scrapers elsewhere go through a TLS front of the operator's.
 func CheckAddress(where string) error {
 	if path, ok := strings.CutPrefix(where, "unix:"); ok {
 		if !filepath.IsAbs(path) {
@@ -29,13 +29,13 @@ func CheckAddress(where string) error {
 		return fmt.Errorf("cannot serve metrics on %q: want 127.0.0.1:PORT, [::1]:PORT or unix:/PATH", where)
 	}
 	if !at.Addr().Unmap().IsLoopback() {
-		return fmt.Errorf("cannot serve metrics on %q: it can be reached from elsewhere, and metrics go out in clear; "+
+		return fmt.Errorf("cannot serve metrics on %q: others can reach it, and metrics are sent in clear; "+
 			"want 127.0.0.1:PORT, [::1]:PORT or unix:/PATH, behind a TLS front of your own if need be", where)
 	}
 	return nil
 }
 
-// Listen listens on an address that passes CheckAddress. A socket that a program which is gone has left is replaced.
+// Listen listens on an address that passes CheckAddress. It replaces a socket that a dead program left.
 func Listen(where string) (net.Listener, error) {
 	if err := CheckAddress(where); err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func listenUnix(path string) (net.Listener, error) {
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode().Type() != os.ModeSocket {
-		return nil // listening says what is wrong, if anything
+		return nil // if anything is wrong, listening will fail and say so
 	}
 	c, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {

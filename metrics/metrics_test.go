@@ -18,14 +18,17 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestDL1OnlyLoopback: metrics go out in clear, so they stay on the machine.
+// TestDL1OnlyLoopback: metrics are sent in clear, so they stay on the machine.
 func TestDL1OnlyLoopback(t *testing.T) {
-	for _, good := range []string{"127.0.0.1:9464", "127.8.9.10:1", "[::1]:9464", "[::ffff:127.0.0.1]:9464", "unix:/run/tlagate/metrics.sock"} {
+	for _, good := range []string{"127.0.0.1:9464", "127.8.9.10:1", "[::1]:9464", "[::ffff:127.0.0.1]:9464",
+		"unix:/run/tlagate/metrics.sock"} {
 		require.NoError(t, CheckAddress(good), good)
 	}
 	for _, bad := range []string{
-		"", ":9464", "0.0.0.0:9464", "[::]:9464", "192.0.2.1:9464", "[2001:db8::1]:9464", "[::ffff:192.0.2.1]:9464", "[fe80::1%lo]:9464",
-		"localhost:9464", "127.0.0.1", "127.0.0.1:99999", "unix:", "unix:metrics.sock", "http://127.0.0.1:9464", "128.0.0.1:1",
+		"", ":9464", "0.0.0.0:9464", "[::]:9464", "192.0.2.1:9464", "[2001:db8::1]:9464",
+		"[::ffff:192.0.2.1]:9464", "[fe80::1%lo]:9464",
+		"localhost:9464", "127.0.0.1", "127.0.0.1:99999", "unix:", "unix:metrics.sock",
+		"http://127.0.0.1:9464", "128.0.0.1:1",
 	} {
 		require.ErrorContains(t, CheckAddress(bad), "cannot serve metrics on", bad)
 		_, err := Listen(bad)
@@ -34,7 +37,7 @@ func TestDL1OnlyLoopback(t *testing.T) {
 	require.ErrorContains(t, CheckAddress("0.0.0.0:9464"), "TLS front")
 }
 
-// serve serves until the test ends, and gives a client.
+// serve serves until the test ends, and returns a client.
 func serve(t *testing.T, l net.Listener) *http.Client {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -55,7 +58,8 @@ func TestServe(t *testing.T) {
 		method, path string
 		status       int
 	}{
-		{"GET", "/metrics", 200}, {"HEAD", "/metrics", 200}, {"POST", "/metrics", 405}, {"GET", "/", 404}, {"GET", "/debug/pprof/", 404},
+		{"GET", "/metrics", 200}, {"HEAD", "/metrics", 200}, {"POST", "/metrics", 405}, {"GET", "/", 404},
+		{"GET", "/debug/pprof/", 404},
 	} {
 		req, err := http.NewRequest(c.method, "http://metrics"+c.path, nil)
 		require.NoError(t, err)
@@ -73,7 +77,7 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreBounded: who opens many connections keeps others waiting, and costs no more.
+// TestConnectionsAreBounded: many connections make others wait, and cost no more.
 func TestConnectionsAreBounded(t *testing.T) {
 	l, err := Listen("127.0.0.1:0")
 	require.NoError(t, err)

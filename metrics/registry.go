@@ -8,8 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// NewRegistry makes a registry with what every program exports: tlagate_build_info, and the go_ and process_ metrics of
-// client_golang. Version is the program's.
+// NewRegistry returns a registry with what every program exports: tlagate_build_info, and the go_ and process_ metrics
+// of client_golang. Version is the program's.
 func NewRegistry(version string) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -17,11 +17,12 @@ func NewRegistry(version string) *prometheus.Registry {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	r.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(build, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }
 
-// Unix gives a moment as metrics have it, in seconds; 0 = never.
+// Unix returns a time as metrics show it, in seconds since 1970; 0 = never.
 func Unix(at time.Time) float64 {
 	if at.IsZero() {
 		return 0

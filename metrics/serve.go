@@ -30,12 +30,12 @@ func Serve(ctx context.Context, l net.Listener, from prometheus.Gatherer, log *s
 		ErrorLog: errorLog, ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: scrapes,
 	}))
 	server := &http.Server{
-		Handler: mux, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeader, ErrorLog: errorLog,
+		Handler: mux, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: errorLog,
 	}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
 	if err := server.Serve(netutil.LimitListener(l, connections)); ctx.Err() == nil {
-		log.Error("metrics are served no more: restart the program", "address", l.Addr().String(), "error", err)
+		log.Error("metrics are no longer served: restart the program", "address", l.Addr().String(), "error", err)
 	}
 }

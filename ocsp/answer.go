@@ -75,7 +75,7 @@ func (r *Responder) kept(id *certID, now time.Time) (*answer, error) {
 	}
 	a, err := r.sign([]certID{*id}, []status{e.status}, nil, now)
 	if err == nil && e.status.kind != unknown {
-		r.cache.put(id.raw, &entry{e.status, e.generation, a})
+		r.cache.put(id.Raw, &entry{e.status, e.generation, a})
 	}
 	return a, err
 }
@@ -102,7 +102,7 @@ func (r *Responder) live(q *request, now time.Time) (*answer, error) {
 // change that was about others.
 func (r *Responder) know(id *certID) (*entry, error) {
 	generation := r.generation.Load() // before the lookup: a change during it makes the entry old
-	e := r.cache.get(id.raw)
+	e := r.cache.get(id.Raw)
 	if e != nil && e.generation == generation {
 		return e, nil
 	}
@@ -115,16 +115,16 @@ func (r *Responder) know(id *certID) (*entry, error) {
 		fresh.answer = e.answer
 	}
 	if now.kind != unknown {
-		r.cache.put(id.raw, fresh)
+		r.cache.put(id.Raw, fresh)
 	}
 	return fresh, nil
 }
 
 func (r *Responder) lookup(id *certID) (status, error) {
-	if id.serial[0]&0x80 != 0 {
+	if id.Serial[0]&0x80 != 0 {
 		return status{}, nil // negative: never issued
 	}
-	return r.books.lookup(new(big.Int).SetBytes(id.serial))
+	return r.books.lookup(new(big.Int).SetBytes(id.Serial))
 }
 
 // sign makes an answer; its nextUpdate, where there are several, is the first of them.
@@ -135,7 +135,7 @@ func (r *Responder) sign(ids []certID, statuses []status, nonce []byte, now time
 	answers := make([]single, len(ids))
 	for i := range ids {
 		until := r.until(s, statuses[i], at)
-		answers[i] = single{ids[i].raw, statuses[i], until}
+		answers[i] = single{ids[i].Raw, statuses[i], until}
 		if until.Before(a.nextUpdate) {
 			a.nextUpdate = until
 		}

@@ -35,7 +35,7 @@ func BenchmarkHTTP(b *testing.B) {
 	request := bed.ask(cert, crypto.SHA1)
 	q, err := parseRequest(request, 1)
 	require.NoError(b, err)
-	nonce := asking{ids: [][]byte{q.ids[0].raw}, extensions: extensions(nonceExtension(32))}.der()
+	nonce := asking{ids: [][]byte{q.ids[0].Raw}, extensions: extensions(nonceExtension(32))}.der()
 	_, base := bed.serve()
 	ours := base[len("http://") : len(base)-len("/ocsp")]
 	_, delegated := post(b, base, request)
@@ -68,7 +68,7 @@ func BenchmarkRespond(b *testing.B) {
 	require.NoError(b, err)
 	for name, der := range map[string][]byte{
 		"kept":    request,
-		"nonce":   asking{ids: [][]byte{q.ids[0].raw}, extensions: extensions(nonceExtension(32))}.der(),
+		"nonce":   asking{ids: [][]byte{q.ids[0].Raw}, extensions: extensions(nonceExtension(32))}.der(),
 		"unknown": bed.ask(&x509.Certificate{SerialNumber: big.NewInt(4711)}, crypto.SHA1),
 	} {
 		b.Run(name, func(b *testing.B) {

@@ -3,6 +3,8 @@ package ocsp
 import (
 	"fmt"
 	"os"
+
+	"tlagate/internal/stamp"
 )
 
 // Finding is one thing that Check looked at.
@@ -23,7 +25,7 @@ func Check(cfg Config) []Finding {
 		return append(found, Finding{Name: "issuer", Err: err}, checkFile(cfg.Database))
 	}
 	found = append(found, Finding{Name: "issuer", Detail: fmt.Sprintf("%q, until %s", cfg.Issuer.Subject.CommonName,
-		stamp(cfg.Issuer.NotAfter))})
+		stamp.Second(cfg.Issuer.NotAfter))})
 	s, finding := checkCertificate(cfg)
 	found = append(found, finding)
 	b := newBooks(cfg.Database, cfg.Issuer)
@@ -41,7 +43,7 @@ func checkCertificate(cfg Config) (*signer, Finding) {
 	if s, f.Err = newSigner(cfg.Issuer, cfg.Certificate, cfg.Clock()); f.Err != nil {
 		return nil, f
 	}
-	f.Detail = fmt.Sprintf("%x of %s, until %s, OCSPSigning, nocheck", s.cert.SerialNumber, s.cert.Subject.CommonName, stamp(s.cert.NotAfter))
+	f.Detail = fmt.Sprintf("%x of %s, until %s, OCSPSigning, nocheck", s.cert.SerialNumber, s.cert.Subject.CommonName, stamp.Second(s.cert.NotAfter))
 	if left := s.cert.NotAfter.Sub(cfg.Clock()); left < endNear {
 		f.Detail += ": it ends soon, issue a new one"
 	}

@@ -99,14 +99,14 @@ func TestCaching(t *testing.T) {
 	cert, never := b.tla("one"), &x509.Certificate{SerialNumber: big.NewInt(4711)}
 	q, err := parseRequest(b.ask(cert, crypto.SHA1), 1)
 	require.NoError(t, err)
-	nonce := asking{ids: [][]byte{q.ids[0].raw}, extensions: extensions(nonceExtension(32))}.der()
+	nonce := asking{ids: [][]byte{q.ids[0].Raw}, extensions: extensions(nonceExtension(32))}.der()
 	get := func(der []byte) *http.Response {
 		a, _ := do(t, http.MethodGet, base+"/"+base64.StdEncoding.EncodeToString(der), nil, nil)
 		return a
 	}
 	a := get(b.ask(never, crypto.SHA1))
 	require.Regexp(t, `^max-age=(60|59|58), `, a.Header.Get("Cache-Control"), "unknown may be issued in a moment")
-	foreign := bytes.Replace(nonce, q.ids[0].key, make([]byte, 20), 1)
+	foreign := bytes.Replace(nonce, q.ids[0].Key, make([]byte, 20), 1)
 	for _, der := range [][]byte{nonce, foreign, {1}} {
 		a = get(der)
 		require.Equal(t, 200, a.StatusCode)

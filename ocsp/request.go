@@ -6,6 +6,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/der"
 )
 
 // Bounds of a nonce, in octets (RFC 9654, 2.1).
@@ -25,38 +27,27 @@ type request struct {
 
 // certID names a certificate.
 type certID struct {
-	raw     []byte // the whole element, as it is echoed
-	hash    []byte // content of the hash algorithm's OID
-	name    []byte // hash of the issuer's name
-	key     []byte // hash of the issuer's key
-	serial  []byte // content of the INTEGER
-	unusual bool   // the hash algorithm has parameters other than NULL
+	der.CertID
+	unusual bool // the hash algorithm has parameters other than NULL
 }
 
 // errMalformed: what was parsed is no OCSPRequest that can be answered.
 var errMalformed = errors.New("cannot read the OCSP request: it is malformed")
 
-// DER contents of OIDs.
+// Object identifiers, DER.
 var (
-	oidNonce     = []byte{0x2b, 6, 1, 5, 5, 7, 48, 1, 2}
-	oidBasic     = []byte{0x2b, 6, 1, 5, 5, 7, 48, 1, 1}
-	oidResponses = []byte{0x2b, 6, 1, 5, 5, 7, 48, 1, 4} // which kinds of answers the client understands: basic, always
-)
-
-const (
-	explicit0 = asn1.Tag(0 | 0xa0)
-	explicit1 = asn1.Tag(1 | 0xa0)
-	explicit2 = asn1.Tag(2 | 0xa0)
+	oidNonce     = der.OID(der.OCSPNonce)
+	oidResponses = der.OID(der.OCSPResponse) // basic is what every client understands
 )
 
 // parseRequest reads a request of 1 to most certificates. A signature is passed over: whoever asks is answered.
-func parseRequest(der []byte, most int) (*request, error) {
-	in := cryptobyte.String(der)
-	var outer, tbs, list cryptobyte.String
-	if !in.ReadASN1(&outer, asn1.SEQUENCE) || !in.Empty() || !outer.ReadASN1(&tbs, asn1.SEQUENCE) || !skipSignature(&outer) {
+func parseRequest(raw []byte, most int) (*request, error) {
+	var tbs, list cryptobyte.String
+	outer, ok := der.Sequence(raw)
+	if !ok || !outer.ReadASN1(&tbs, asn1.SEQUENCE) || !skipSignature(&outer) {
 		return nil, errMalformed
 	}
-	if !skipVersion(&tbs) || !tbs.SkipOptionalASN1(explicit1) || !tbs.ReadASN1(&list, asn1.SEQUENCE) {
+	if !skipVersion(&tbs) || !tbs.SkipOptionalASN1(der.Context1) || !tbs.ReadASN1(&list, asn1.SEQUENCE) {
 		return nil, errMalformed
 	}
 	r := &request{ids: make([]certID, 0, 1)}
@@ -70,7 +61,7 @@ func parseRequest(der []byte, most int) (*request, error) {
 func skipSignature(in *cryptobyte.String) bool {
 	var wrapped cryptobyte.String
 	var present bool
-	if !in.ReadOptionalASN1(&wrapped, &present, explicit0) || !in.Empty() {
+	if !in.ReadOptionalASN1(&wrapped, &present, der.Context0) || !in.Empty() {
 		return false
 	}
 	return !present || wrapped.SkipASN1(asn1.SEQUENCE) && wrapped.Empty()
@@ -80,7 +71,7 @@ func skipSignature(in *cryptobyte.String) bool {
 func skipVersion(in *cryptobyte.String) bool {
 	var wrapped cryptobyte.String
 	var present bool
-	if !in.ReadOptionalASN1(&wrapped, &present, explicit0) {
+	if !in.ReadOptionalASN1(&wrapped, &present, der.Context0) {
 		return false
 	}
 	var version int
@@ -104,28 +95,17 @@ func readSingle(in *cryptobyte.String, id *certID) bool {
 	if !in.ReadASN1(&single, asn1.SEQUENCE) || !readCertID(&single, id) {
 		return false
 	}
-	return readExtensions(single, explicit0, func(_, _ []byte, critical bool) bool { return !critical })
+	return readExtensions(single, der.Context0, func(e der.Extension) bool { return !e.Critical })
 }
 
-func readCertID(in *cryptobyte.String, id *certID) bool {
-	var element, fields, algorithm cryptobyte.String
-	if !in.ReadASN1Element(&element, asn1.SEQUENCE) {
-		return false
-	}
-	id.raw = element
-	return element.ReadASN1(&fields, asn1.SEQUENCE) && fields.ReadASN1(&algorithm, asn1.SEQUENCE) &&
-		readAlgorithm(algorithm, id) &&
-		fields.ReadASN1((*cryptobyte.String)(&id.name), asn1.OCTET_STRING) &&
-		fields.ReadASN1((*cryptobyte.String)(&id.key), asn1.OCTET_STRING) &&
-		fields.ReadASN1((*cryptobyte.String)(&id.serial), asn1.INTEGER) &&
-		fields.Empty() && isInteger(id.serial)
+func readCertID(in *cryptobyte.String, id *certID) (ok bool) {
+	id.CertID, ok = der.ReadCertID(in)
+	return ok && len(id.Hash) > 2 && id.judgeParameters() && isInteger(id.Serial)
 }
 
-// readAlgorithm accepts parameters that are absent or NULL: clients write either.
-func readAlgorithm(in cryptobyte.String, id *certID) bool {
-	if !in.ReadASN1((*cryptobyte.String)(&id.hash), asn1.OBJECT_IDENTIFIER) || len(id.hash) == 0 {
-		return false
-	}
+// judgeParameters accepts those that are absent or NULL: clients write either.
+func (id *certID) judgeParameters() bool {
+	in := id.Parameters
 	if in.Empty() {
 		return true
 	}
@@ -149,15 +129,15 @@ func isInteger(content []byte) bool {
 
 func (r *request) readExtensions(in cryptobyte.String) bool {
 	nonces := 0
-	return readExtensions(in, explicit2, func(id, value []byte, critical bool) bool {
+	return readExtensions(in, der.Context2, func(e der.Extension) bool {
 		switch {
-		case bytes.Equal(id, oidNonce):
+		case bytes.Equal(e.ID, oidNonce):
 			nonces++
-			return nonces == 1 && r.readNonce(value)
-		case bytes.Equal(id, oidResponses):
+			return nonces == 1 && r.readNonce(e.Value)
+		case bytes.Equal(e.ID, oidResponses):
 			return true
 		}
-		return !critical
+		return !e.Critical
 	})
 }
 
@@ -175,7 +155,7 @@ func (r *request) readNonce(value cryptobyte.String) bool {
 }
 
 // readExtensions reads [tag] EXPLICIT Extensions OPTIONAL to the end; each must be accepted.
-func readExtensions(in cryptobyte.String, tag asn1.Tag, accept func(id, value []byte, critical bool) bool) bool {
+func readExtensions(in cryptobyte.String, tag asn1.Tag, accept func(der.Extension) bool) bool {
 	var wrapped, list cryptobyte.String
 	var present bool
 	if !in.ReadOptionalASN1(&wrapped, &present, tag) || !in.Empty() {
@@ -188,20 +168,9 @@ func readExtensions(in cryptobyte.String, tag asn1.Tag, accept func(id, value []
 		return false
 	}
 	for !list.Empty() {
-		if !readExtension(&list, accept) {
+		if e, ok := der.ReadExtension(&list); !ok || !accept(e) {
 			return false
 		}
 	}
 	return true
-}
-
-func readExtension(in *cryptobyte.String, accept func(id, value []byte, critical bool) bool) bool {
-	var fields, id, value cryptobyte.String
-	var critical bool
-	if !in.ReadASN1(&fields, asn1.SEQUENCE) || !fields.ReadASN1(&id, asn1.OBJECT_IDENTIFIER) ||
-		fields.PeekASN1Tag(asn1.BOOLEAN) && !fields.ReadASN1Boolean(&critical) ||
-		!fields.ReadASN1(&value, asn1.OCTET_STRING) || !fields.Empty() {
-		return false
-	}
-	return accept(id, value, critical)
 }

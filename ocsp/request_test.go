@@ -13,6 +13,8 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 	xocsp "golang.org/x/crypto/ocsp"
+
+	"tlagate/internal/der"
 )
 
 // asking is an OCSP request in the making. What is nil is left out.
@@ -29,19 +31,19 @@ func (a asking) der() []byte {
 	var b cryptobyte.Builder
 	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-			optional(b, explicit0, a.version)
-			optional(b, explicit1, a.requestor)
+			optional(b, der.Context0, a.version)
+			optional(b, der.Context1, a.requestor)
 			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 				for _, id := range a.ids {
 					b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 						b.AddBytes(id)
-						optional(b, explicit0, a.single)
+						optional(b, der.Context0, a.single)
 					})
 				}
 			})
-			optional(b, explicit2, a.extensions)
+			optional(b, der.Context2, a.extensions)
 		})
-		optional(b, explicit0, a.signature)
+		optional(b, der.Context0, a.signature)
 	})
 	b.AddBytes(a.tail)
 	return b.BytesOrPanic()
@@ -60,13 +62,13 @@ func tlv(tag asn1.Tag, content ...[]byte) []byte {
 	return b.BytesOrPanic()
 }
 
-// extension makes one extension; critical is DER's BOOLEAN when true.
+// extension makes one extension, whose oid is DER; critical is DER's BOOLEAN when true.
 func extension(oid []byte, critical bool, value []byte) []byte {
 	var flag []byte
 	if critical {
 		flag = []byte{1, 1, 0xff}
 	}
-	return tlv(asn1.SEQUENCE, tlv(asn1.OBJECT_IDENTIFIER, oid), flag, tlv(asn1.OCTET_STRING, value))
+	return tlv(asn1.SEQUENCE, oid, flag, tlv(asn1.OCTET_STRING, value))
 }
 
 func nonceExtension(size int) []byte {
@@ -78,7 +80,7 @@ func extensions(list ...[]byte) []byte { return tlv(asn1.SEQUENCE, list...) }
 // idOf makes a certID; parameters of the hash algorithm and serial are raw.
 func (i *issuer) idOf(hash int, parameters, serial []byte) []byte {
 	n := i.names[hash]
-	return tlv(asn1.SEQUENCE, tlv(asn1.SEQUENCE, tlv(asn1.OBJECT_IDENTIFIER, n.oid), parameters),
+	return tlv(asn1.SEQUENCE, tlv(asn1.SEQUENCE, n.oid, parameters),
 		tlv(asn1.OCTET_STRING, n.name), tlv(asn1.OCTET_STRING, n.key), tlv(asn1.INTEGER, serial))
 }
 
@@ -151,13 +153,13 @@ func TestRequestIsAnswered(t *testing.T) {
 		"version 1 in words":          {version: []byte{2, 1, 0}, ids: [][]byte{id}},
 		"a requestor":                 {requestor: tlv(asn1.Tag(2).ContextSpecific(), []byte("me")), ids: [][]byte{id}},
 		"a signature":                 {ids: [][]byte{id}, signature: tlv(asn1.SEQUENCE, []byte("anything"))},
-		"an unknown extension":        {ids: [][]byte{id}, extensions: extensions(extension([]byte{0x2a, 3}, false, null)), single: extensions(extension([]byte{0x2a, 3}, false, null))},
-		"acceptable answers":          {ids: [][]byte{id}, extensions: extensions(extension(oidResponses, true, tlv(asn1.SEQUENCE, tlv(asn1.OBJECT_IDENTIFIER, oidBasic))))},
+		"an unknown extension":        {ids: [][]byte{id}, extensions: extensions(extension([]byte{6, 2, 0x2a, 3}, false, null)), single: extensions(extension([]byte{6, 2, 0x2a, 3}, false, null))},
+		"acceptable answers":          {ids: [][]byte{id}, extensions: extensions(extension(oidResponses, true, tlv(asn1.SEQUENCE, der.OID(der.OCSPBasic))))},
 		"nonce of 1 octet":            {ids: [][]byte{id}, extensions: extensions(nonceExtension(1))},
 		"nonce of 15 octets":          {ids: [][]byte{id}, extensions: extensions(nonceExtension(15))},
 		"nonce of 16 octets":          {ids: [][]byte{id}, extensions: extensions(nonceExtension(16))},
 		"nonce of 128 octets":         {ids: [][]byte{id}, extensions: extensions(nonceExtension(128))},
-		"nonce and something unknown": {ids: [][]byte{id}, extensions: extensions(extension([]byte{0x2a, 3}, false, null), nonceExtension(32))},
+		"nonce and something unknown": {ids: [][]byte{id}, extensions: extensions(extension([]byte{6, 2, 0x2a, 3}, false, null), nonceExtension(32))},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -185,7 +187,7 @@ func TestC2SeveralCertificates(t *testing.T) {
 	for _, cert := range []*x509.Certificate{fine, stolen, {SerialNumber: big.NewInt(4711)}} {
 		q, err := parseRequest(b.ask(cert, crypto.SHA256), 1)
 		require.NoError(t, err)
-		ids = append(ids, q.ids[0].raw)
+		ids = append(ids, q.ids[0].Raw)
 	}
 	_, a, no := r.respond(asking{ids: ids}.der())
 	require.Nil(t, no)
@@ -211,7 +213,7 @@ func TestC2ForeignIssuer(t *testing.T) {
 		for what, change := range map[string][2][]byte{
 			"name":              {n.name, make([]byte, len(n.name))},
 			"key":               {n.key, make([]byte, len(n.key))},
-			"algorithm unknown": {n.oid, bytes.Repeat([]byte{1}, len(n.oid))},
+			"algorithm unknown": {n.oid[2:], bytes.Repeat([]byte{1}, len(n.oid)-2)},
 			"another's hashes":  {append(tlv(asn1.OCTET_STRING, n.name), tlv(asn1.OCTET_STRING, n.key)...), append(tlv(asn1.OCTET_STRING, next.name), tlv(asn1.OCTET_STRING, next.key)...)},
 			"parameters":        {null, tlv(asn1.OCTET_STRING)},
 		} {
@@ -249,12 +251,12 @@ func FuzzRespond(f *testing.F) {
 			return
 		}
 		for _, asked := range q.ids {
-			serial := new(big.Int).SetBytes(asked.serial)
-			if asked.serial[0]&0x80 != 0 {
-				serial.Sub(serial, new(big.Int).Lsh(big.NewInt(1), uint(8*len(asked.serial))))
+			serial := new(big.Int).SetBytes(asked.Serial)
+			if asked.Serial[0]&0x80 != 0 {
+				serial.Sub(serial, new(big.Int).Lsh(big.NewInt(1), uint(8*len(asked.Serial))))
 			}
 			(&bed{t: t, ca: b.ca}).parse(a.der, &x509.Certificate{SerialNumber: serial})
-			require.True(t, bytes.Contains(der, asked.raw))
+			require.True(t, bytes.Contains(der, asked.Raw))
 		}
 		require.True(t, q.nonce == nil || bytes.Contains(a.der, q.nonce))
 	})

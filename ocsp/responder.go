@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"tlagate/internal/stamp"
 )
 
 // Config says whose certificates a responder speaks of, and with what.
@@ -146,7 +148,7 @@ const endNear = 14 * 24 * time.Hour
 
 func (r *Responder) warnOfEnd(s *signer) {
 	if left := s.cert.NotAfter.Sub(r.cfg.Clock()); left < endNear {
-		r.log.Warn("the delegated certificate ends soon: issue a new one with profile ocsp", "until", stamp(s.cert.NotAfter))
+		r.log.Warn("the delegated certificate ends soon: issue a new one with profile ocsp", "until", stamp.Second(s.cert.NotAfter))
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/der"
 )
 
 // The answers that are not signed (RFC 6960, 4.2.1): OCSPResponseStatus and nothing else.
@@ -28,7 +30,7 @@ type single struct {
 func responseData(keyHash []byte, at time.Time, answers []single, nonce []byte) ([]byte, error) {
 	b := cryptobyte.NewBuilder(make([]byte, 0, 512))
 	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1(explicit2, func(b *cryptobyte.Builder) { b.AddASN1OctetString(keyHash) })
+		b.AddASN1(der.Context2, func(b *cryptobyte.Builder) { b.AddASN1OctetString(keyHash) })
 		b.AddASN1GeneralizedTime(at)
 		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			for _, a := range answers {
@@ -47,7 +49,7 @@ func (s single) add(b *cryptobyte.Builder, at time.Time) {
 		b.AddBytes(s.id)
 		s.status.add(b)
 		b.AddASN1GeneralizedTime(at)
-		b.AddASN1(explicit0, func(b *cryptobyte.Builder) { b.AddASN1GeneralizedTime(s.until) })
+		b.AddASN1(der.Context0, func(b *cryptobyte.Builder) { b.AddASN1GeneralizedTime(s.until) })
 	})
 }
 
@@ -57,10 +59,10 @@ func (s status) add(b *cryptobyte.Builder) {
 	case good:
 		b.AddASN1(asn1.Tag(0).ContextSpecific(), func(*cryptobyte.Builder) {})
 	case revoked:
-		b.AddASN1(explicit1, func(b *cryptobyte.Builder) {
+		b.AddASN1(der.Context1, func(b *cryptobyte.Builder) {
 			b.AddASN1GeneralizedTime(s.at)
 			if s.reason != 0 {
-				b.AddASN1(explicit0, func(b *cryptobyte.Builder) { b.AddASN1Enum(int64(s.reason)) })
+				b.AddASN1(der.Context0, func(b *cryptobyte.Builder) { b.AddASN1Enum(int64(s.reason)) })
 			}
 		})
 	default:
@@ -69,18 +71,11 @@ func (s status) add(b *cryptobyte.Builder) {
 }
 
 func addNonce(b *cryptobyte.Builder, nonce []byte) {
-	b.AddASN1(explicit1, func(b *cryptobyte.Builder) {
+	b.AddASN1(der.Context1, func(b *cryptobyte.Builder) {
 		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				addOID(b, oidNonce)
-				b.AddASN1(asn1.OCTET_STRING, func(b *cryptobyte.Builder) { b.AddASN1OctetString(nonce) })
-			})
+			der.AddExtension(b, der.OCSPNonce, func(b *cryptobyte.Builder) { b.AddASN1OctetString(nonce) })
 		})
 	})
-}
-
-func addOID(b *cryptobyte.Builder, content []byte) {
-	b.AddASN1(asn1.OBJECT_IDENTIFIER, func(b *cryptobyte.Builder) { b.AddBytes(content) })
 }
 
 // basicResponse encodes a successful OCSPResponse around signed data; certificate is the signer's, DER.
@@ -88,9 +83,9 @@ func basicResponse(data, algorithm, signature, certificate []byte) ([]byte, erro
 	b := cryptobyte.NewBuilder(make([]byte, 0, len(data)+len(signature)+len(certificate)+128))
 	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1Enum(0)
-		b.AddASN1(explicit0, func(b *cryptobyte.Builder) {
+		b.AddASN1(der.Context0, func(b *cryptobyte.Builder) {
 			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				addOID(b, oidBasic)
+				b.AddASN1ObjectIdentifier(der.OCSPBasic)
 				b.AddASN1(asn1.OCTET_STRING, func(b *cryptobyte.Builder) {
 					addBasic(b, data, algorithm, signature, certificate)
 				})
@@ -105,7 +100,7 @@ func addBasic(b *cryptobyte.Builder, data, algorithm, signature, certificate []b
 		b.AddBytes(data)
 		b.AddBytes(algorithm)
 		b.AddASN1BitString(signature)
-		b.AddASN1(explicit0, func(b *cryptobyte.Builder) {
+		b.AddASN1(der.Context0, func(b *cryptobyte.Builder) {
 			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddBytes(certificate) })
 		})
 	})

@@ -2,18 +2,16 @@ package ocsp
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/asn1"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"tlagate/internal/der"
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 )
 
@@ -43,7 +41,7 @@ func newSigner(issuer *x509.Certificate, pair *tls.Certificate, now time.Time) (
 	if s.key, ok = pair.PrivateKey.(crypto.Signer); !ok {
 		return nil, fmt.Errorf("cannot sign answers with a key of kind %T", pair.PrivateKey)
 	}
-	bits, err := publicKeyBits(cert)
+	bits, err := der.PublicKeyBits(cert)
 	if err != nil {
 		return nil, err
 	}
@@ -76,35 +74,15 @@ func samePublic(a, b any) bool {
 	return ok && key.Equal(b)
 }
 
-var oidNoCheck = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}
-
 func hasNoCheck(cert *x509.Certificate) bool {
-	for _, e := range cert.Extensions {
-		if e.Id.Equal(oidNoCheck) {
-			return true
-		}
-	}
-	return false
+	_, has := der.Find(cert, der.OCSPNoCheck)
+	return has
 }
 
-// AlgorithmIdentifiers, DER (RFC 5758, 3.2; RFC 4055, 5).
-var (
-	ecdsaSHA256 = []byte{0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2}
-	ecdsaSHA384 = []byte{0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3}
-	rsaSHA256   = []byte{0x30, 13, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11, 5, 0}
-)
-
 func (s *signer) chooseAlgorithm() error {
-	switch key := s.key.Public().(type) {
-	case *ecdsa.PublicKey:
-		s.hash, s.algorithm = crypto.SHA256, ecdsaSHA256
-		if key.Curve == elliptic.P384() {
-			s.hash, s.algorithm = crypto.SHA384, ecdsaSHA384
-		}
-	case *rsa.PublicKey:
-		s.hash, s.algorithm = crypto.SHA256, rsaSHA256
-	default:
-		return fmt.Errorf("cannot sign answers with a key of kind %T", key)
+	var ok bool
+	if s.algorithm, s.hash, ok = der.SignatureFor(s.key.Public()); !ok {
+		return fmt.Errorf("cannot sign answers with a key of kind %T", s.key.Public())
 	}
 	return nil
 }
@@ -113,9 +91,9 @@ func (s *signer) chooseAlgorithm() error {
 func (s *signer) checkDates(now time.Time) error {
 	switch {
 	case now.Before(s.cert.NotBefore):
-		return fmt.Errorf("the delegated certificate %x begins only at %s", s.cert.SerialNumber, stamp(s.cert.NotBefore))
+		return fmt.Errorf("the delegated certificate %x begins only at %s", s.cert.SerialNumber, stamp.Second(s.cert.NotBefore))
 	case !now.Before(s.cert.NotAfter):
-		return fmt.Errorf("the delegated certificate %x ended at %s: issue a new one with profile ocsp", s.cert.SerialNumber, stamp(s.cert.NotAfter))
+		return fmt.Errorf("the delegated certificate %x ended at %s: issue a new one with profile ocsp", s.cert.SerialNumber, stamp.Second(s.cert.NotAfter))
 	}
 	return nil
 }
@@ -132,5 +110,3 @@ func (s *signer) sign(at time.Time, answers []single, nonce []byte) ([]byte, err
 	}
 	return basicResponse(data, s.algorithm, signature, s.cert.Raw)
 }
-
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/ca"
+	"tlagate/internal/der"
 	"tlagate/keys"
 	"tlagate/pki"
 )
@@ -39,7 +40,7 @@ func (b *bed) signed(by *tls.Certificate, change func(*x509.Certificate)) *tls.C
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(99), Subject: pkix.Name{CommonName: "r"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning},
-		ExtraExtensions: []pkix.Extension{{Id: oidNoCheck, Value: null}},
+		ExtraExtensions: []pkix.Extension{{Id: der.OCSPNoCheck, Value: null}},
 	}
 	change(template)
 	der, err := x509.CreateCertificate(rand.Reader, template, by.Leaf, key.Public(), by.PrivateKey)

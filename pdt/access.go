@@ -14,14 +14,14 @@ type Access struct {
 	TLAs      []pki.Identity // and these
 }
 
-// allows tells whether a TLA may open a session at the PdT us.
+// allows reports whether a TLA may open a session at the PdT us.
 func (a Access) allows(us, tla pki.Identity) bool {
 	return tla.Role == pki.RoleTLA &&
 		(tla.Practice == us.Practice || slices.Contains(a.Practices, tla.Practice) || slices.Contains(a.TLAs, tla))
 }
 
-// want is whom to accept in the card session of a joined link: the TLA that the gateway named, if it may open one. If it may
-// not, want asks for our own practice, so that the TLA is refused in the handshake, with its own reason.
+// want returns whom to accept in the card session of a joined link: the TLA that the gateway named, if it may open one.
+// If it may not, want asks for a TLA of our own practice, so that the handshake refuses it with the reason of its own.
 func (a Access) want(us pki.Identity, j *link.Joined) (pki.Want, pki.Identity, error) {
 	want := pki.Want{Usage: x509.ExtKeyUsageClientAuth, Roles: []pki.Role{pki.RoleTLA}}
 	named, err := pki.ParseIdentity(j.TLA)

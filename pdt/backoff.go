@@ -4,20 +4,22 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"tlagate/internal/retry"
 )
 
-// backoff spaces the attempts at one gateway, whoever makes them. Pauses do not grow: a gateway that is back must be
-// found while the sessions that it carried are still kept.
+// backoff spaces the attempts at one gateway, whichever link makes them. Pauses do not grow: a gateway that is back
+// must be found while the sessions that it carried still wait.
 type backoff struct {
 	short, long time.Duration // longest pauses
 
 	mu       sync.Mutex    // protects the rest
 	failures int           // in a row
-	next     time.Time     // no attempt before
-	sooner   chan struct{} // closed when next is brought forward; nil: nobody waits
+	next     time.Time     // no attempt before it
+	sooner   chan struct{} // closed when next is brought forward; nil = nobody waits
 }
 
-// wait until the next attempt may be made; false when ctx ends first.
+// wait waits until the next attempt may be made, and reports whether ctx has not ended.
 func (b *backoff) wait(ctx context.Context) bool {
 	for {
 		next, sooner := b.look()
@@ -49,8 +51,8 @@ func (b *backoff) at() time.Time {
 	return b.next
 }
 
-// failed puts the next attempt off; attempts that fail together count once. After the first failure, and in a hurry,
-// the pause is short.
+// failed delays the next attempt; attempts that fail together count once. After the first failure, and in a hurry, the
+// pause is short.
 func (b *backoff) failed(hurry bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -61,28 +63,28 @@ func (b *backoff) failed(hurry bool) {
 	}
 	if !now.Before(b.next) {
 		b.failures++
-		b.next = now.Add(jitter(pause))
+		b.next = now.Add(retry.Jitter(pause))
 	} else if hurry {
-		b.forward(now.Add(jitter(pause)))
+		b.bringForward(now.Add(retry.Jitter(pause)))
 	}
 }
 
-// hurry makes a pause that is under way a short one.
+// hurry shortens a pause that is under way.
 func (b *backoff) hurry() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.forward(time.Now().Add(jitter(b.short)))
+	b.bringForward(time.Now().Add(retry.Jitter(b.short)))
 }
 
-// atOnce makes an end of a pause, if one is under way.
+// atOnce ends a pause, and reports whether one was under way.
 func (b *backoff) atOnce() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.forward(time.Now())
+	return b.bringForward(time.Now())
 }
 
-// forward holds b.mu.
-func (b *backoff) forward(next time.Time) bool {
+// bringForward makes the next attempt earlier, and reports whether it did. The caller holds b.mu.
+func (b *backoff) bringForward(next time.Time) bool {
 	if !next.Before(b.next) {
 		return false
 	}

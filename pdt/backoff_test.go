@@ -14,7 +14,7 @@ import (
 	"tlagate/session/link"
 )
 
-// outage is a gateway that cannot be reached; it notes, by the bubble's clock, when somebody tried.
+// outage is a gateway that cannot be reached; it records, by the bubble's clock, when it was tried.
 type outage struct{ tries []time.Duration }
 
 func (o *outage) dial(began time.Time) func(context.Context, string, string) (net.Conn, error) {
@@ -24,7 +24,7 @@ func (o *outage) dial(began time.Time) func(context.Context, string, string) (ne
 	}
 }
 
-// away runs what parks a link on the gateway, which nobody can reach, for so long.
+// away runs, for so long, what parks a link on the gateway that cannot be reached.
 func away(t *testing.T, g *gateway, d time.Duration) []time.Duration {
 	t.Helper()
 	o := new(outage)
@@ -40,7 +40,7 @@ func away(t *testing.T, g *gateway, d time.Duration) []time.Duration {
 	return o.tries
 }
 
-// requireSpaced checks the pauses between attempts, of which the first is left out.
+// requireSpaced checks the pauses between attempts, except the first.
 func requireSpaced(t *testing.T, tries []time.Duration, least, most time.Duration) {
 	t.Helper()
 	require.Greater(t, len(tries), 2)
@@ -50,7 +50,7 @@ func requireSpaced(t *testing.T, tries []time.Duration, least, most time.Duratio
 	}
 }
 
-// aloneWith is a service with one gateway, and with the pauses of the program.
+// aloneWith returns a service with one gateway, and with the program's pauses.
 func aloneWith(current *cardSession) (*Service, *gateway) {
 	s := &Service{cfg: Config{Log: slog.New(slog.DiscardHandler)}.withDefaults(), current: current}
 	g := newGateway(s, "gw.test:1")
@@ -58,8 +58,8 @@ func aloneWith(current *cardSession) (*Service, *gateway) {
 	return s, g
 }
 
-// TestC3GatewayAwayFor25Seconds: while a session is kept, its gateway is looked for so often that one that is back
-// after 25 s leaves its 30 s of grace; without a session nobody is in a hurry, but within 10 s it is found.
+// TestC3GatewayAwayFor25Seconds: while a session waits, gateways are tried so often that one which is back after 25 s
+// is found within the 30 s of grace. Without a session there is no hurry, but it is found within 10 s.
 func TestC3GatewayAwayFor25Seconds(t *testing.T) {
 	t.Run("a session is kept", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestC3GatewayAwayFor25Seconds(t *testing.T) {
 	})
 }
 
-// TestC3GatewayThatDrainsIsExpectedBack for a minute.
+// TestC3GatewayThatDrainsIsExpectedBack: for a minute, pauses are short.
 func TestC3GatewayThatDrainsIsExpectedBack(t *testing.T) {
 	for _, said := range []error{&link.Notice{Code: link.CodeDraining}, &link.Problem{Code: link.ProblemDraining}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -114,13 +114,13 @@ func TestC3GatewayThatDrainsIsExpectedBack(t *testing.T) {
 	}
 }
 
-// TestC3NetworkChangeEndsThePause: the gateway is dialled in the moment of the change.
+// TestC3NetworkChangeEndsThePause: the gateway is dialled at the moment of the change.
 func TestC3NetworkChangeEndsThePause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, g := aloneWith(nil)
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
-		go s.follow(ctx)
+		go s.dialOnChange(ctx)
 		const change = 42 * time.Second
 		time.AfterFunc(change, s.cfg.Network.Moved)
 		tries := away(t, g, time.Minute)

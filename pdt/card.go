@@ -10,15 +10,15 @@ import (
 	"tlagate/session"
 )
 
-// exchanger is what a card needs of its session; *session.Workstation is one.
+// exchanger is what a card needs of its session: a *session.Workstation.
 type exchanger interface {
 	Transmit(ctx context.Context, slot session.Slot, epoch uint32, apdu []byte) ([]byte, error)
 	Reset(ctx context.Context, slot session.Slot, epoch uint32, kind session.ResetKind) (uint32, []byte, error)
 	Shown(slot session.Slot, epoch uint32)
 }
 
-// Card is a card in a terminal, from one insertion to its removal. Another card in the same slot is another
-// Card: what is sent to this one can never reach that one. One goroutine at a time may use it.
+// Card is a card in a terminal, from one insertion to its removal. The next card in the same slot is another Card: what
+// is sent to the first can never reach the second. One goroutine at a time may use it.
 type Card struct {
 	slot     session.Slot
 	protocol session.Protocol
@@ -29,36 +29,36 @@ type Card struct {
 	here   context.Context // ends when the card is removed or the session is over
 	remove context.CancelFunc
 	seen   sync.Once
-	failed atomic.Int64 // commands in a row that the terminal's reader did not do
+	failed atomic.Int64 // commands in a row that the terminal's reader did not execute
 
-	mu    sync.Mutex // protects the rest: a status may be asked for at any time
+	mu    sync.Mutex // protects the rest, which the status reads at any time
 	epoch uint32
 	atr   []byte
 }
 
-// counts says how much was asked of a session's cards.
+// counts counts what was asked of a session's cards.
 type counts struct{ commands, resets atomic.Uint64 }
 
-// NewCard makes the card that a session announced as inserted, for programs that run a card session of their own.
-// It is gone when ctx ends. With session.WorkstationConfig.Shows its Seen must be called.
+// NewCard returns the card that a session announced as inserted, for programs that run a card session of their own. It
+// is gone when ctx ends. With session.WorkstationConfig.Shows, Seen must be called.
 func NewCard(ctx context.Context, slot session.Slot, in session.Inserted, w *session.Workstation) *Card {
 	return newCard(ctx, slot, in, w, new(counts))
 }
 
-// newCard makes the card of an inserted frame; it is gone when ctx ends.
+// newCard returns the card of an inserted frame; it is gone when ctx ends.
 func newCard(ctx context.Context, slot session.Slot, in session.Inserted, via exchanger, count *counts) *Card {
 	c := &Card{slot: slot, protocol: in.Protocol, since: in.Epoch, via: via, count: count, epoch: in.Epoch, atr: in.ATR}
 	c.here, c.remove = context.WithCancel(ctx)
 	return c
 }
 
-// Slot is the place of the card.
+// Slot returns the slot that the card is in.
 func (c *Card) Slot() session.Slot { return c.slot }
 
-// Protocol is the transmission protocol the terminal speaks with the card.
+// Protocol returns the transmission protocol that the terminal speaks with the card.
 func (c *Card) Protocol() session.Protocol { return c.protocol }
 
-// ATR is the card's last answer to reset, 2..33 octets.
+// ATR returns the card's last answer to reset, 2..33 octets.
 func (c *Card) ATR() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -79,8 +79,8 @@ func (c *Card) Transmit(ctx context.Context, apdu []byte) ([]byte, error) {
 	return response, err
 }
 
-// Reset resets the card or powers it off. It is not broken off but by the card's removal or the session's end,
-// since only its response tells how to address the card from then on. The errors are those of Transmit.
+// Reset resets the card or powers it off. Only the card's removal or the session's end interrupts it, since its
+// response alone tells how to address the card from then on. The errors are those of Transmit.
 func (c *Card) Reset(kind session.ResetKind) error {
 	c.count.resets.Add(1)
 	epoch, atr, err := c.via.Reset(c.here, c.slot, c.current(), kind)
@@ -90,8 +90,8 @@ func (c *Card) Reset(kind session.ResetKind) error {
 	return err
 }
 
-// Seen tells the terminal, whose user may wait for it, that programs see the card. A [Reader] calls it once they do,
-// once or more often. It does not wait for the network: no poll of a driver may.
+// Seen tells the terminal, whose user may be waiting, that programs see the card. A [Reader] calls it, once or more
+// often, as soon as they do. It does not wait for the network: a driver's poll must not.
 func (c *Card) Seen() {
 	c.seen.Do(func() { go c.via.Shown(c.slot, c.since) })
 }
@@ -102,7 +102,7 @@ func (c *Card) current() uint32 {
 	return c.epoch
 }
 
-// renew takes the epoch after a reset, and the ATR if there is one.
+// renew stores the epoch after a reset, and the ATR if there is one.
 func (c *Card) renew(epoch uint32, atr []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,42 +15,46 @@ import (
 	"tlagate/session/consent"
 )
 
-// Config configures a Service. Nothing of it may change once the service is made. Whoever makes it runs the
-// trust stores (pki.Trust.Run): live peers are cut when these learn of a revocation.
+// Config configures a Service. It must not be changed after New. The caller runs the trust stores (pki.Trust.Run): live
+// peers are cut when these learn of a revocation.
 type Config struct {
-	Gateways []string  // host:port of each, at least one; host must be in the gateway's certificate
+	Gateways []string  // of each as address.Server reads it, at least one
 	Client   pki.Party // our client certificate, and whom to trust on outer links
 	Server   pki.Party // our server certificate, and whom to trust in card sessions; the same identity
 	Access   Access    // TLAs of other practices; zero = none
 
-	// Readers show the cards of each slot to programs; see [NewDriver]. A nil one shows nothing.
+	// Readers show the cards of each slot to programs; see [NewDriver]. A nil Reader shows none.
 	Readers [session.Slots]Reader
 
 	Status    string        // path of the status socket; "" = none
 	Heartbeat time.Duration // of links and sessions; 0 = 5 s and 3 s
 	Limit     time.Duration // longest session; 0 = 12 h
-	Grace     time.Duration // how long a session is kept whose link was lost; 0 = 30 s, which the TLA counts on
-	Recheck   time.Duration // longest time between two looks at a live peer's certificate; 0 = 30 s
-	Retry     time.Duration // longest pause before a gateway is dialled again that someone waits for, or at first; 0 = 1 s
-	RetryMax  time.Duration // otherwise; 0 = 10 s. Both are at least half of that
+	Grace     time.Duration // how long a session outlives its link; 0 = 30 s, which the TLA counts on
+	Recheck   time.Duration // longest time between two checks of a live peer's certificate; 0 = 30 s
 	Log       *slog.Logger  // nil = discard
 
-	// Consented is told of each consent that was verified, its text, and the TLA's certificate, whose key signed it (C4); nil = nobody is.
+	// Retry is the longest pause before a gateway is dialled again, after its first failure and while somebody waits
+	// for it (0 = 1 s); RetryMax is the longest pause otherwise (0 = 10 s). A pause lasts at least half of that.
+	Retry, RetryMax time.Duration
+
+	// Consented is called with each consent that was verified: what it says, its text, and the certificate of the TLA
+	// whose key signed it (C4). nil = nobody is told.
 	Consented func(said consent.Statement, text string, signer *x509.Certificate)
 
-	// Warnings are sentences for the status about what is going to be a problem; nil = none.
+	// Warnings returns sentences for the status about what is going to be a problem; nil = none.
 	Warnings func() []string
 
 	// Of the signed configuration that we work with (docs/bundle.md); nil = there is none.
 	Bundle   func() uint64                                   // its version, for gateways
-	Outdated func(ctx context.Context, gateway string) error // fetches the newer one that a gateway demands; nil error: ask again
-	Answers  func(ocsp [][]byte)                             // is given the OCSP answers that gateways bring; must not block
+	Outdated func(ctx context.Context, gateway string) error // fetches the newer one that a gateway demands
+	Answers  func(ocsp [][]byte)                             // takes OCSP answers of gateways; must not block
 	Reached  func(gateway string)                            // a gateway was reached, at first or again; must not block
 
 	// Dial connects to a gateway; nil = [dialer.Direct].
 	Dial dialer.Func
 
-	// Network tells of changes, after which gateways are dialled at once; nil = one of its own, which Run has watch this machine.
+	// Network tells of changes, after which gateways are dialled at once; nil = the service's own. Run has it watch
+	// this machine.
 	Network *dialer.Network
 }
 
@@ -75,7 +79,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// identify checks the configuration and gives our identity: both certificates must agree on it.
+// identify checks the configuration and returns our identity, on which both certificates must agree.
 func (c Config) identify() (pki.Identity, error) {
 	if err := CheckGateways(c.Gateways); err != nil {
 		return pki.Identity{}, err
@@ -86,12 +90,13 @@ func (c Config) identify() (pki.Identity, error) {
 	}
 	server, err := ownIdentity("server", c.Server)
 	if err == nil && server != us {
-		err = fmt.Errorf("cannot start with certificates of two identities: the client certificate is of %s, the server certificate of %s", us, server)
+		err = fmt.Errorf("cannot start with certificates of two identities: the client certificate is of %s, the "+
+			"server certificate of %s", us, server)
 	}
 	return us, err
 }
 
-// CheckGateways wants at least one gateway, and names each that can never work.
+// CheckGateways requires at least one gateway, and names each that can never work.
 func CheckGateways(list []string) error {
 	if len(list) == 0 {
 		return errors.New("cannot start without a gateway: name at least one")

@@ -12,7 +12,8 @@ import (
 
 var errConsentUsed = errors.New("this consent has been used for a session before")
 
-// checkConsent verifies, apart from the gateway, that the user of the TLA asked for this session (C4), and that it is asked for once.
+// checkConsent verifies, independently of the gateway, that the user of the TLA asked for this session (C4), and that
+// no session has been opened with the consent before.
 func (s *Service) checkConsent(c *cardSession, tla *pki.Peer, j *link.Joined) error {
 	now := time.Now()
 	said, err := consent.Verify(j.Consent, tla.Chain[0].PublicKey, consent.Want{
@@ -31,13 +32,13 @@ func (s *Service) checkConsent(c *cardSession, tla *pki.Peer, j *link.Joined) er
 	return nil
 }
 
-// consents remembers those used for as long as they could be used again: their time is checked too.
+// consents remembers the consents that were used, until their age alone refuses them.
 type consents struct {
 	mu   sync.Mutex
 	used map[string]time.Time
 }
 
-// use gives false for one that was used before.
+// use reports whether a consent was not used before.
 func (c *consents) use(id string, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

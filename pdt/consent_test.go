@@ -14,7 +14,7 @@ import (
 	"tlagate/session/link"
 )
 
-// TestC4ThePdTWantsTheUsersConsentItself: it need not believe a gateway.
+// TestC4ThePdTWantsTheUsersConsentItself: it need not trust the gateway.
 func TestC4ThePdTWantsTheUsersConsentItself(t *testing.T) {
 	l := newLab(t)
 	g := newFakeGateway(l)
@@ -32,7 +32,8 @@ func TestC4ThePdTWantsTheUsersConsentItself(t *testing.T) {
 		var id session.ID
 		_, err = hex.Decode(id[:], []byte(j.Session))
 		require.NoError(t, err)
-		r.Terminal, err = session.OpenTerminal(conn, session.TerminalConfig{ID: id, Timers: session.Timers{Heartbeat: patience}})
+		r.Terminal, err = session.OpenTerminal(conn,
+			session.TerminalConfig{ID: id, Timers: session.Timers{Heartbeat: patience}})
 		require.NoError(t, err)
 		go func() { r.end <- r.Terminal.Run(t.Context()) }()
 		return r
@@ -45,7 +46,8 @@ func TestC4ThePdTWantsTheUsersConsentItself(t *testing.T) {
 		"of another session": func(j *link.Joined) { j.Consent = good(fresh()) },
 		"over another nonce": func(j *link.Joined) { j.Consent = good(*j); j.Nonce = "m" },
 		"signed by another device": func(j *link.Joined) {
-			j.Consent, _ = consenttest.By(l.certificate(theTLA, x509.ExtKeyUsageClientAuth), thePdT.String(), j.Session)(j.Nonce)
+			j.Consent, _ = consenttest.By(l.certificate(theTLA, x509.ExtKeyUsageClientAuth), thePdT.String(),
+				j.Session)(j.Nonce)
 		},
 	} {
 		t.Run("C4 "+name, func(t *testing.T) {

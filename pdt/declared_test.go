@@ -8,11 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A link shows the TLA the certificate that it was parked with: the gateway has told the TLA about that one. A renewal counts for
-// links that are parked after it.
+// A link shows the TLA the certificate that it was parked with, whose status the gateway sends. A renewed certificate
+// serves links that are parked after the renewal.
 func TestC2ParkedLinkShowsWhatItDeclared(t *testing.T) {
 	lab := newLab(t)
-	old, renewed := lab.certificate(thePdT, x509.ExtKeyUsageServerAuth), lab.certificate(thePdT, x509.ExtKeyUsageServerAuth)
+	old, renewed := lab.certificate(thePdT, x509.ExtKeyUsageServerAuth),
+		lab.certificate(thePdT, x509.ExtKeyUsageServerAuth)
 	stapled := old
 	stapled.OCSPStaple = []byte{1}
 	now := &stapled

@@ -1,11 +1,9 @@
 package pdt
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"time"
@@ -13,12 +11,12 @@ import (
 	"tlagate/session"
 )
 
-// DriverConfig says where the virtual reader driver (vpcd) is and how to treat it.
+// DriverConfig says where the virtual reader driver (vpcd) is and how it is used.
 type DriverConfig struct {
-	Address  string        // of the host, a loopback address; "" = 127.0.0.1
+	Address  string        // its host, a loopback address; "" = 127.0.0.1
 	Port     int           // TCP port of slot 0, slot 1 is the next; 0 = 35963
 	Gap      time.Duration // shortest absence between two cards of a slot; 0 = 1 s, on Windows 2 s
-	PowerOff time.Duration // how long a power-off waits for a power-on before it is sent; 0 = 1 s
+	PowerOff time.Duration // how long a power-off waits for a power-on before it is sent to the card; 0 = 1 s
 	Retry    time.Duration // longest pause between two dials; 0 = 1 s
 	Log      *slog.Logger  // nil = discard
 }
@@ -35,7 +33,7 @@ func (c DriverConfig) withDefaults() DriverConfig {
 	return c
 }
 
-// either gives v, or def when v is the zero value.
+// either returns v, or def when v is the zero value.
 func either[T comparable](v, def T) T {
 	if v == *new(T) {
 		return def
@@ -43,8 +41,8 @@ func either[T comparable](v, def T) T {
 	return v
 }
 
-// defaultGap: the driver polls every 0.4 s on Linux, every second on Windows; a shorter absence may not be seen,
-// and then a program reads the new card through the handle it had of the old one.
+// defaultGap returns the Gap that programs notice. The driver polls every 0.4 s on Linux, every second on Windows; a
+// shorter absence may not be seen, and then a program reads the new card through the handle that it had of the old one.
 func defaultGap() time.Duration {
 	if runtime.GOOS == "windows" {
 		return 2 * time.Second
@@ -66,8 +64,8 @@ func (c DriverConfig) check() error {
 	return errors.Join(errs...)
 }
 
-// NewDriver gives the readers of the virtual reader driver (vpcd 3.3 of the vsmartcard project, or its Windows twin).
-// A card that is shown is a TCP connection to the driver; its absence is none.
+// NewDriver returns the readers of the virtual reader driver (vpcd 3.3 of the vsmartcard project, or its Windows twin).
+// While a card is shown there is a TCP connection to the driver.
 func NewDriver(cfg DriverConfig) ([session.Slots]Reader, error) {
 	cfg = cfg.withDefaults()
 	var readers [session.Slots]Reader
@@ -79,18 +77,3 @@ func NewDriver(cfg DriverConfig) ([session.Slots]Reader, error) {
 	}
 	return readers, nil
 }
-
-// wait sleeps for d; false when ctx ends first.
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
-}
-
-// jitter gives something between d/2 and d.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }

@@ -10,7 +10,7 @@ import (
 	"tlagate/session"
 )
 
-// unwilling is a session whose commands end as it says.
+// unwilling is a session whose commands end with its error.
 type unwilling struct{ err error }
 
 func (u *unwilling) Transmit(context.Context, session.Slot, uint32, []byte) ([]byte, error) {
@@ -22,7 +22,7 @@ func (u *unwilling) Reset(context.Context, session.Slot, uint32, session.ResetKi
 }
 func (u *unwilling) Shown(session.Slot, uint32) {}
 
-// TestStatusTellsOfAReaderThatDeclines: several commands in a row that failed are a warning, until one is executed.
+// TestStatusTellsOfAReaderThatDeclines: several failed commands in a row are a warning, until one is executed.
 func TestStatusTellsOfAReaderThatDeclines(t *testing.T) {
 	u := &unwilling{session.Failed}
 	s := newSlot(session.SlotCPS, nil)

@@ -16,7 +16,7 @@ import (
 	"tlagate/session"
 )
 
-// patience is for what must happen, on however slow a machine.
+// patience is the time for what must happen, however slow the machine is.
 const patience = 2 * time.Minute
 
 func eventually(t *testing.T, f func() bool, what string) {
@@ -24,7 +24,7 @@ func eventually(t *testing.T, f func() bool, what string) {
 	require.Eventually(t, f, patience, time.Millisecond, what)
 }
 
-// fakeDriver is the driver's end of one slot, as the sources of vpcd 3.3 have it.
+// fakeDriver is the driver's end of one slot, after the sources of vpcd 3.3.
 type fakeDriver struct {
 	t *testing.T
 	l *net.TCPListener
@@ -37,7 +37,7 @@ func newFakeDriver(t *testing.T) *fakeDriver {
 	return &fakeDriver{t, l.(*net.TCPListener)}
 }
 
-// config is for tests: everything that waits is short.
+// config returns a configuration whose waits are short.
 func (d *fakeDriver) config() DriverConfig {
 	return DriverConfig{Port: d.l.Addr().(*net.TCPAddr).Port, Gap: 30 * time.Millisecond,
 		PowerOff: 20 * time.Millisecond, Retry: 5 * time.Millisecond}
@@ -54,7 +54,7 @@ func (d *fakeDriver) inserted() *fakePlug {
 	return &fakePlug{d.t, c}
 }
 
-// absent tells whether nobody has connected.
+// absent reports whether nobody has connected.
 func (d *fakeDriver) absent(during time.Duration) {
 	d.t.Helper()
 	require.NoError(d.t, d.l.SetDeadline(time.Now().Add(during)))
@@ -76,7 +76,7 @@ func (p *fakePlug) send(payload ...byte) {
 	require.NoError(p.t, err)
 }
 
-// receive gives a reply; ok is false when the card is gone. A reset connection fails the test.
+// receive returns a reply; ok is false when the card is gone. A reset connection fails the test.
 func (p *fakePlug) receive() (reply []byte, ok bool) {
 	p.t.Helper()
 	require.NoError(p.t, p.c.SetReadDeadline(time.Now().Add(patience)))
@@ -126,14 +126,14 @@ var (
 	errEnded   = errors.New("session ended")
 )
 
-// fakeCard is a card behind a session, one epoch after the other.
+// fakeCard is a session with one card, epoch after epoch.
 type fakeCard struct {
 	mu     sync.Mutex
 	epoch  uint32
 	log    []string      // what was asked of it
 	fails  []error       // of the next resets
 	result error         // of a command
-	hold   chan struct{} // not nil: a command waits for it, or for its ctx
+	hold   chan struct{} // not nil = a command waits for it, or for its ctx
 	busy   chan struct{} // a command has begun
 	name   byte          // second octet of its response
 	shown  chan uint32   // what the terminal was told
@@ -168,10 +168,12 @@ func (c *fakeCard) Transmit(ctx context.Context, _ session.Slot, epoch uint32, a
 	return []byte{apdu[1], c.name, 0x90, 0}, nil
 }
 
-func (c *fakeCard) Reset(_ context.Context, _ session.Slot, epoch uint32, kind session.ResetKind) (uint32, []byte, error) {
+func (c *fakeCard) Reset(_ context.Context, _ session.Slot, epoch uint32,
+	kind session.ResetKind) (uint32, []byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.log = append(c.log, map[session.ResetKind]string{session.ResetWarm: "warm", session.ResetCold: "cold", session.PowerOff: "off"}[kind])
+	c.log = append(c.log, map[session.ResetKind]string{session.ResetWarm: "warm", session.ResetCold: "cold",
+		session.PowerOff: "off"}[kind])
 	if epoch != c.epoch {
 		return c.epoch, nil, session.StaleEpoch
 	}
@@ -223,7 +225,8 @@ func newBenchWith(t *testing.T, d *fakeDriver, cfg DriverConfig) *bench {
 }
 
 func (b *bench) insert(c *fakeCard) *Card {
-	card := newCard(context.Background(), session.SlotVitale, session.Inserted{Epoch: c.epoch, ATR: vitaleATR}, c, new(counts))
+	card := newCard(context.Background(), session.SlotVitale, session.Inserted{Epoch: c.epoch, ATR: vitaleATR}, c,
+		new(counts))
 	b.slot.insert(card)
 	return card
 }

@@ -32,7 +32,7 @@ var (
 	theGateway = pki.Identity{Practice: "operateur", Role: pki.RoleGateway, Name: "gw1"}
 )
 
-// lab is a PKI with everybody's trust.
+// lab is a PKI, and the trust that all parties share.
 type lab struct {
 	t     *testing.T
 	ca    *pkitest.PKI
@@ -40,7 +40,7 @@ type lab struct {
 	trust *pki.Trust
 }
 
-// newLab makes what gateways, PdT and TLAs need, in a test that runs beside others.
+// newLab makes what gateways, PdT and TLAs need, in a test that runs in parallel with others.
 func newLab(t *testing.T) *lab {
 	t.Parallel()
 	ca := pkitest.New(t)
@@ -59,7 +59,7 @@ func (l *lab) party(c tls.Certificate) pki.Party {
 	return pki.Party{Trust: l.trust, Certificate: func() *tls.Certificate { return &c }, Timeout: patience}
 }
 
-// revoke has the trust learn of a revocation.
+// revoke revokes a certificate, and has the trust read the new CRL.
 func (l *lab) revoke(c tls.Certificate) {
 	l.ca.Issuing.Revoke(c.Leaf)
 	l.ca.WriteCRLs(l.files)
@@ -74,7 +74,7 @@ type fakeGateway struct {
 	l      net.Listener
 	parked chan *link.Conn
 	count  atomic.Int32                 // links parked, ever
-	refuse atomic.Pointer[link.Problem] // not nil: the answer to a park
+	refuse atomic.Pointer[link.Problem] // not nil = the answer to a park
 	chain  atomic.Pointer[[][]byte]     // declared by the last park
 	conns  sync.WaitGroup               // accept loop and its handshakes
 	open   map[net.Conn]struct{}        // under mu
@@ -123,7 +123,8 @@ func (g *fakeGateway) accept() {
 
 func (g *fakeGateway) park(c net.Conn) {
 	party := g.lab.party(g.cert)
-	conn, _, err := party.Server(context.Background(), c, pki.ALPNOuter, pki.Want{Usage: x509.ExtKeyUsageClientAuth, Roles: []pki.Role{pki.RolePdT}})
+	conn, _, err := party.Server(context.Background(), c, pki.ALPNOuter, pki.Want{Usage: x509.ExtKeyUsageClientAuth,
+		Roles: []pki.Role{pki.RolePdT}})
 	if err != nil {
 		return
 	}
@@ -143,11 +144,12 @@ func (g *fakeGateway) park(c net.Conn) {
 	chain, _ := link.ServerCert(req.Header)
 	g.chain.Store(&chain)
 	g.count.Add(1)
-	_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tla-session/1\r\n\r\n")
+	_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+
+		"tla-session/1\r\n\r\n")
 	g.parked <- link.New(conn, r, link.Config{Heartbeat: patience})
 }
 
-// join takes a parked link and gives the TLA's end of it.
+// join takes a parked link and returns the TLA's end of it.
 func (g *fakeGateway) join(j link.Joined) net.Conn {
 	g.t.Helper()
 	l := g.take()
@@ -175,7 +177,7 @@ func (g *fakeGateway) splice(l *link.Conn) net.Conn {
 	return a
 }
 
-// openAs does what a TLA does, up to the inner handshake.
+// openAs does what a TLA does, the inner handshake included.
 func (g *fakeGateway) openAs(tla tls.Certificate, j link.Joined) (net.Conn, error) {
 	if j.Consent == "" {
 		var err error
@@ -184,7 +186,8 @@ func (g *fakeGateway) openAs(tla tls.Certificate, j link.Joined) (net.Conn, erro
 		}
 	}
 	party := g.lab.party(tla)
-	conn, _, err := party.Client(context.Background(), g.join(j), pki.ALPNCard, pki.Want{Usage: x509.ExtKeyUsageServerAuth, Identity: thePdT})
+	conn, _, err := party.Client(context.Background(), g.join(j), pki.ALPNCard,
+		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Identity: thePdT})
 	if err != nil {
 		return nil, err
 	}
@@ -198,14 +201,15 @@ type runningTLA struct {
 	end chan error
 }
 
-// start opens a session; Up or end tell how it went.
+// start opens a session; up or ended tell how it went.
 func (g *fakeGateway) start(tla tls.Certificate, as pki.Identity) *runningTLA {
 	g.t.Helper()
 	r := &runningTLA{id: session.NewID(), end: make(chan error, 1)}
 	conn, err := g.openAs(tla, link.Joined{Generation: 1, TLA: as.String(), Session: r.id.String()})
 	require.NoError(g.t, err)
 	party := g.lab.party(tla)
-	r.Terminal, err = session.OpenTerminal(conn, session.TerminalConfig{ID: r.id, Timers: session.Timers{Heartbeat: patience}})
+	r.Terminal, err = session.OpenTerminal(conn, session.TerminalConfig{ID: r.id,
+		Timers: session.Timers{Heartbeat: patience}})
 	require.NoError(g.t, party.Explain(err))
 	go func() { r.end <- party.Explain(r.Terminal.Run(context.Background())) }()
 	return r
@@ -222,7 +226,7 @@ func (r *runningTLA) up(t *testing.T) *runningTLA {
 	return r
 }
 
-// ended waits for the end and gives the bye.
+// ended waits for the end and returns the bye.
 func (r *runningTLA) ended(t *testing.T) *session.Bye {
 	t.Helper()
 	var bye *session.Bye
@@ -276,7 +280,7 @@ func newPoste(l *lab, gateways []*fakeGateway, settings ...setting) *poste {
 	return p
 }
 
-// directReader is a Go program that uses cards without a driver.
+// directReader is the Reader of a Go program that uses cards without a driver.
 type directReader struct{ cards chan *Card }
 
 func newDirectReader() *directReader { return &directReader{make(chan *Card, 9)} }
@@ -297,7 +301,7 @@ func (echoCard) Reset(session.ResetKind) ([]byte, error) { return append([]byte{
 
 func (p *poste) logged(text string) bool { return strings.Contains(p.log.String(), text) }
 
-// refused gives the reason for which a TLA was refused in the session with that id.
+// refused returns the reason for which a TLA was refused in the session with that id.
 func (p *poste) refused(id string) string {
 	for line := range strings.Lines(p.log.String()) {
 		if strings.Contains(line, "TLA refused") && strings.Contains(line, "session="+id) {

@@ -22,7 +22,7 @@ const (
 	maxJoining = 8
 	// stable is how long a parked link must have lived for its end not to count as a failure.
 	stable = 30 * time.Second
-	// restart is for how long a gateway that said it drains is expected back at any moment.
+	// restart is how long a gateway that said it drains is expected back at any moment.
 	restart = time.Minute
 )
 
@@ -63,8 +63,8 @@ func (g *gateway) run(ctx context.Context) {
 	}
 }
 
-// claim reserves a berth for one more link, when one is missing. A link whose TLA is proving itself is about to
-// take the free pair; but one link is always kept parked.
+// claim reserves a berth for one more link, and reports whether one was missing. A link whose TLA is proving itself is
+// about to take the free pair, but one link is always kept parked.
 func (g *gateway) claim() bool {
 	wanted := g.s.wanted()
 	g.mu.Lock()
@@ -76,7 +76,7 @@ func (g *gateway) claim() bool {
 	return true
 }
 
-// serve is the life of one link: it waits its turn, parks, is joined, carries a session.
+// serve is the life of one link: it waits until it may dial, parks, is joined, carries a session.
 func (g *gateway) serve(ctx context.Context) {
 	ctx, cut := context.WithCancelCause(ctx)
 	defer cut(nil)
@@ -89,7 +89,7 @@ func (g *gateway) serve(ctx context.Context) {
 	g.s.serveJoined(ctx, cut, g, l, joined)
 }
 
-// park brings a link to be joined. The berth is free again when it returns.
+// park parks a link and waits until it is joined. The berth is free again when it returns.
 func (g *gateway) park(ctx context.Context, cut func(error)) (l *parkedLink, joined *link.Joined, err error) {
 	defer nudge(g.wake)
 	if !g.retry.wait(ctx) {
@@ -115,7 +115,7 @@ func (g *gateway) park(ctx context.Context, cut func(error)) (l *parkedLink, joi
 	return l, joined, err
 }
 
-// settle judges the end of a parked link.
+// settle decides by the end of a parked link when to dial again.
 func (g *gateway) settle(lived time.Duration, err error) {
 	if err == nil || lived >= stable {
 		g.retry.worked()
@@ -125,24 +125,24 @@ func (g *gateway) settle(lived time.Duration, err error) {
 	}
 }
 
-// putOff puts the next attempt off, shortly when somebody waits for this gateway.
+// putOff delays the next attempt, by little when somebody waits for this gateway.
 func (g *gateway) putOff(err error) {
 	if reasonOf(err) == string(link.CodeDraining) {
 		g.mu.Lock()
 		g.drained = time.Now()
 		g.mu.Unlock()
 	}
-	g.retry.failed(g.s.keeps() || g.restarts() || g.s.cfg.Client.Hybrids.Again(g.address))
+	g.retry.failed(g.s.hasLostSession() || g.restarts() || g.s.cfg.Client.Hybrids.Again(g.address))
 }
 
-// restarts reports whether the gateway said a short time ago that it drains.
+// restarts reports whether the gateway said recently that it drains.
 func (g *gateway) restarts() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return !g.drained.IsZero() && time.Since(g.drained) < restart
 }
 
-// arrive and leave keep the book of berths.
+// arrive and leave count the berths.
 func (g *gateway) arrive(id pki.Identity) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -181,11 +181,11 @@ func (g *gateway) failed(ctx context.Context, err error) {
 		return // the service stops
 	}
 	pause := max(time.Until(g.retry.at()), 0).Round(time.Millisecond)
-	g.log.Warn("no link to the gateway", "reason", reasonOf(err), "peer", g.known(), "error", err, "retry_in", pause)
+	g.log.Warn("no link to the gateway", "reason", reasonOf(err), "peer", g.peerName(), "error", err, "retry_in", pause)
 }
 
-// known is the gateway's identity for logs.
-func (g *gateway) known() string {
+// peerName returns the gateway's identity for logs.
+func (g *gateway) peerName() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return either(g.peer.String(), "claimed")
@@ -196,22 +196,23 @@ type parkedLink struct {
 	*link.Conn
 	party    *pki.Party
 	peer     *pki.Peer
-	declared *tls.Certificate // ours towards the TLA, about which the gateway brings it what it needs
+	declared *tls.Certificate // ours in card sessions, whose status the gateway sends the TLA
 	joined   atomic.Bool
 }
 
-// dial connects, proves both ends to each other, and asks to park. The link is watched from then on: cut is
-// called when the gateway's certificate no longer passes.
+// dial connects, authenticates both ends, and asks to park. From then on the gateway's certificate is watched: cut is
+// called when it no longer passes.
 func (g *gateway) dial(ctx context.Context, cut func(error)) (*parkedLink, error) {
 	limit := g.s.step()
 	bounded, cancel := context.WithTimeout(ctx, 3*limit)
 	defer cancel()
 	l := &parkedLink{party: &g.s.cfg.Client}
-	conn, err := g.prove(bounded, limit, l)
+	conn, err := g.handshake(bounded, limit, l)
 	if err != nil {
 		return nil, err
 	}
-	cfg := link.Config{Heartbeat: g.s.cfg.Heartbeat, OnNotice: func(n link.Notice) { g.noticed(l, n) }, OnStatus: g.informed, Bundle: g.s.cfg.bundle()}
+	cfg := link.Config{Heartbeat: g.s.cfg.Heartbeat, OnNotice: func(n link.Notice) { g.noticed(l, n) },
+		OnStatus: g.informed, Bundle: g.s.cfg.bundle()}
 	l.declared = g.s.cfg.Server.Certificate()
 	asking, cancel := context.WithTimeout(bounded, limit)
 	defer cancel()
@@ -223,30 +224,30 @@ func (g *gateway) dial(ctx context.Context, cut func(error)) (*parkedLink, error
 	return l, nil
 }
 
-// prove connects, and makes the TLS layer.
-func (g *gateway) prove(ctx context.Context, limit time.Duration, l *parkedLink) (conn net.Conn, err error) {
-	c, err := g.connect(ctx, limit)
+// handshake connects and makes the TLS connection.
+func (g *gateway) handshake(ctx context.Context, limit time.Duration, l *parkedLink) (conn net.Conn, err error) {
+	at, _ := address.Server(g.address) // checked with the configuration
+	c, err := g.connect(ctx, limit, at.HostPort)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	at, _ := address.Server(g.address) // checked with the configuration
 	want := pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
-		DNSName: at.Host, Dialled: g.address}
+		DNSName: at.Name, Dialled: g.address}
 	conn, l.peer, err = l.party.Client(ctx, c, pki.ALPNOuter, want)
 	return conn, err
 }
 
-// connect is the first of the three steps, and has its own share of the time.
-func (g *gateway) connect(ctx context.Context, limit time.Duration) (net.Conn, error) {
+// connect makes the TCP connection, within its own share of the time.
+func (g *gateway) connect(ctx context.Context, limit time.Duration, at address.HostPort) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return g.s.cfg.Dial(ctx, "tcp", g.address)
+	return g.s.cfg.Dial(ctx, "tcp", at.String())
 }
 
-// certificate is the one that was declared, also when another has taken its place since: the TLA could not check that one. The newest of
-// the same brings its newest staple.
+// certificate returns the certificate that was declared with the link, even if it has been renewed since: the TLA could
+// not check another. If it has not, it is returned with its newest staple.
 func (l *parkedLink) certificate(newest func() *tls.Certificate) func() *tls.Certificate {
 	return func() *tls.Certificate {
 		if now := newest(); now != nil && slices.EqualFunc(now.Certificate, l.declared.Certificate, slices.Equal) {
@@ -256,7 +257,7 @@ func (l *parkedLink) certificate(newest func() *tls.Certificate) func() *tls.Cer
 	}
 }
 
-// informed takes in the OCSP answers and ARLs that the gateway brings: about the TLA's certificate, ours and its own.
+// informed takes the OCSP answers and ARLs that the gateway sends: about the TLA's certificate, ours and its own.
 func (g *gateway) informed(pieces []link.Status) {
 	for _, s := range pieces {
 		g.s.cfg.Server.Trust.TakeStatus(pki.Status(s))
@@ -266,7 +267,7 @@ func (g *gateway) informed(pieces []link.Status) {
 	}
 }
 
-// noticed hears what the gateway says. A parked link is given up when the gateway wants to be left.
+// noticed logs a notice of the gateway; a parked link is closed by it.
 func (g *gateway) noticed(l *parkedLink, n link.Notice) {
 	g.log.Info("notice of the gateway", "reason", string(n.Code), "peer", l.peer.Identity.String(), "text", n.Text)
 	if !l.joined.Load() {

@@ -13,12 +13,14 @@ import (
 	"tlagate/session/link"
 )
 
-// serveJoined is the life of a joined link: the TLA proves itself, says hello, gets the readers or is told why not.
-func (s *Service) serveJoined(ctx context.Context, cut context.CancelCauseFunc, g *gateway, l *parkedLink, j *link.Joined) {
+// serveJoined is the life of a joined link: the TLA authenticates itself, says hello, and gets the readers or is told
+// why not.
+func (s *Service) serveJoined(ctx context.Context, cut context.CancelCauseFunc, g *gateway,
+	l *parkedLink, j *link.Joined) {
 	proved := sync.OnceFunc(g.proved)
 	defer proved()
 	log := g.log.With("session", j.Session)
-	conn, peer, err := s.prove(ctx, l, j)
+	conn, peer, err := s.authenticate(ctx, l, j)
 	if err != nil {
 		msg := "TLA refused"
 		if _, ok := errors.AsType[*pki.Rejected](err); ok {
@@ -48,25 +50,28 @@ func (s *Service) serveJoined(ctx context.Context, cut context.CancelCauseFunc, 
 	c.begin(ctx)
 }
 
-// admit gives a new session the readers, or says why not.
+// admit gives a new session the readers, or returns the bye that says why not.
 func (s *Service) admit(c *cardSession, peer *pki.Peer, j *link.Joined) *session.Bye {
 	if j.Generation > 1 {
-		c.log.Warn("session refused: it is none of ours that could be resumed", "reason", string(session.ByeGone))
+		c.log.Warn("session refused: it is not one that can be resumed here", "reason", string(session.ByeGone))
 		return &session.Bye{Code: session.ByeGone, Text: "This Poste de Travail does not have the session any more."}
 	}
 	if err := s.checkConsent(c, peer, j); err != nil {
 		c.log.Warn("session refused: no consent of the terminal's user", "reason", "bad_consent", "error", err)
-		return &session.Bye{Code: session.ByeRefused, Text: "The consent of the terminal's user does not pass at this Poste de Travail."}
+		return &session.Bye{Code: session.ByeRefused,
+			Text: "The consent of the terminal's user does not pass at this Poste de Travail."}
 	}
-	if !s.take(c) {
+	if !s.acquire(c) {
 		c.log.Warn("session refused", "reason", string(session.ByeBusy))
-		return &session.Bye{Code: session.ByeBusy, Text: "All readers of this Poste de Travail are in use by another session."}
+		return &session.Bye{Code: session.ByeBusy,
+			Text: "All readers of this Poste de Travail are in use by another session."}
 	}
 	return nil
 }
 
-// prove has the TLA prove in the inner handshake that it is the one the gateway named, and may be here.
-func (s *Service) prove(ctx context.Context, l *parkedLink, j *link.Joined) (net.Conn, *pki.Peer, error) {
+// authenticate has the TLA prove in the inner handshake that it is the one that the gateway named, and may open a
+// session.
+func (s *Service) authenticate(ctx context.Context, l *parkedLink, j *link.Joined) (net.Conn, *pki.Peer, error) {
 	want, named, err := s.access.Load().want(s.us, j)
 	if err != nil {
 		return nil, nil, &pki.Refusal{Reason: pki.BadIdentity, Subject: "joined record", Detail: err.Error()}

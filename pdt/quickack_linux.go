@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// quickConn acknowledges at once: vpcd writes length and body in two sends, and Nagle's algorithm holds the
-// second back until the first is acknowledged. With delayed acknowledgement that is 40 ms an APDU.
+// quickConn acknowledges at once: vpcd writes length and body in two sends, and Nagle's algorithm delays the second
+// until the first is acknowledged. With delayed acknowledgement that costs 40 ms an APDU.
 type quickConn struct {
 	*net.TCPConn
 	raw syscall.RawConn
@@ -20,7 +20,7 @@ func quicken(c *net.TCPConn) net.Conn {
 	return &quickConn{c, raw}
 }
 
-// Read asks for quick acknowledgement first: the kernel forgets it again by itself.
+// Read asks for quick acknowledgement each time: the kernel drops the option by itself.
 func (q *quickConn) Read(b []byte) (int, error) {
 	_ = q.raw.Control(quickAck)
 	return q.TCPConn.Read(b)

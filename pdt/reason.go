@@ -10,7 +10,7 @@ import (
 	"tlagate/session/link"
 )
 
-// reasonOf gives the one word for why a link or session ended: that of a refusal, problem, notice or bye.
+// reasonOf returns the one word for why a link or session ended: that of a refusal, problem, notice or bye.
 func reasonOf(err error) string {
 	if r := pki.ReasonOf(err); r != "" {
 		return string(r)

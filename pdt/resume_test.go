@@ -30,7 +30,8 @@ func (g *fakeGateway) startLasting(t *testing.T, cert tls.Certificate) *lastingT
 	conn, err := g.openAs(cert, link.Joined{Generation: 1, TLA: theTLA.String(), Session: r.id.String()})
 	require.NoError(t, err)
 	r.conn = conn
-	r.Terminal, err = session.OpenTerminal(conn, session.TerminalConfig{ID: r.id, Timers: session.Timers{Heartbeat: patience}})
+	r.Terminal, err = session.OpenTerminal(conn, session.TerminalConfig{ID: r.id,
+		Timers: session.Timers{Heartbeat: patience}})
 	require.NoError(t, err)
 	t.Cleanup(r.Terminal.Close)
 	r.serve()
@@ -50,7 +51,8 @@ func (r *lastingTLA) lose() {
 }
 
 func (r *lastingTLA) resume(generation uint32) error {
-	conn, err := r.g.openAs(r.cert, link.Joined{Generation: generation, TLA: theTLA.String(), Session: r.id.String(), Consent: "none"})
+	conn, err := r.g.openAs(r.cert, link.Joined{Generation: generation, TLA: theTLA.String(),
+		Session: r.id.String(), Consent: "none"})
 	require.NoError(r.t, err)
 	r.conn = conn
 	if err := r.Terminal.Resume(context.Background(), conn, generation); err != nil {
@@ -75,7 +77,7 @@ func TestResumeKeepsTheCardShown(t *testing.T) {
 	eventually(t, func() bool { return tla.Shown(session.SlotCPS) }, "the terminal is not told")
 	for generation := range uint32(3) {
 		tla.lose()
-		eventually(t, func() bool { return !p.Status().Session.Lost.IsZero() }, "the link is not lost")
+		eventually(t, func() bool { return !p.status().Session.Lost.IsZero() }, "the link is not lost")
 		result := make(chan error, 1)
 		go func() {
 			_, err := card.Transmit(context.Background(), selectMF)
@@ -84,7 +86,7 @@ func TestResumeKeepsTheCardShown(t *testing.T) {
 		require.NoError(t, tla.resume(generation+2))
 		require.NoError(t, <-result, "the program waited")
 	}
-	st := p.Status().Session
+	st := p.status().Session
 	require.True(t, st.Lost.IsZero())
 	require.Equal(t, 3, st.Resumed)
 	require.NoError(t, card.here.Err())
@@ -99,14 +101,15 @@ func TestResumeNotInTime(t *testing.T) {
 	<-card.here.Done()
 	_, err := card.Transmit(t.Context(), selectMF)
 	require.ErrorIs(t, err, errGrace)
-	eventually(t, func() bool { return p.Status().Session == nil }, "session is not over")
+	eventually(t, func() bool { return p.status().Session == nil }, "session is not over")
 	require.True(t, p.logged("reason=not_back"))
 	var bye *session.Bye
 	require.ErrorAs(t, tla.resume(2), &bye)
 	require.Equal(t, session.ByeGone, bye.Code)
 }
 
-// TestC4ResumeGenerationOnce: a link that was had before, and one whose joined says another number than the TLA, are refused; the session stays.
+// TestC4ResumeGenerationOnce: a generation that was used before is refused, and so is a joined record with another
+// number than the TLA's; the session stays.
 func TestC4ResumeGenerationOnce(t *testing.T) {
 	_, _, p, _, tla := resumeLab(t)
 	tla.lose()
@@ -118,26 +121,27 @@ func TestC4ResumeGenerationOnce(t *testing.T) {
 		require.Equal(t, session.ByeGone, bye.Code)
 	}
 	require.NoError(t, tla.resume(6))
-	require.Equal(t, 2, p.Status().Session.Resumed)
+	require.Equal(t, 2, p.status().Session.Resumed)
 }
 
-// TestResumeAfterANewStart: a terminal that has lost its memory with its link does not wait for the grace time; another one does.
+// TestResumeAfterANewStart: a terminal that restarted, and lost its session, does not wait for the grace time; another
+// terminal does.
 func TestResumeAfterANewStart(t *testing.T) {
 	l, g, p, _, tla := resumeLab(t, func(c *Config) { c.Grace = time.Minute })
 	tla.lose()
-	eventually(t, func() bool { return !p.Status().Session.Lost.IsZero() }, "the link is not lost")
+	eventually(t, func() bool { return !p.status().Session.Lost.IsZero() }, "the link is not lost")
 	other := pki.Identity{Practice: "cabinet", Role: pki.RoleTLA, Name: "terminal2"}
 	require.Equal(t, session.ByeBusy, g.start(l.certificate(other, x509.ExtKeyUsageClientAuth), other).ended(t).Code)
 	again := g.start(l.certificate(theTLA, x509.ExtKeyUsageClientAuth), theTLA).up(t)
 	require.True(t, p.logged("reason=replaced"))
-	require.Equal(t, again.id.String(), p.Status().Session.ID)
+	require.Equal(t, again.id.String(), p.status().Session.ID)
 }
 
-// TestSA4LimitAndLossAtOnce: the longest time is over in the moment in which the link breaks, at each of the steps of both.
+// TestSA4LimitAndLossAtOnce: the longest time is over at the moment at which the link breaks, at each step of both.
 func TestSA4LimitAndLossAtOnce(t *testing.T) {
 	for name, meet := range map[string]func(c *cardSession, tla *lastingTLA) error{
 		"while the loss is judged": func(c *cardSession, tla *lastingTLA) error {
-			require.False(t, c.leaves(errTimeOver))
+			require.False(t, c.setLeaving(errTimeOver))
 			tla.lose()
 			eventually(t, func() bool { return c.s.session() == nil }, "the session is not over")
 			return tla.resume(2)
@@ -145,24 +149,24 @@ func TestSA4LimitAndLossAtOnce(t *testing.T) {
 		"and the terminal is back": func(c *cardSession, tla *lastingTLA) error {
 			tla.lose()
 			eventually(t, c.isLost, "the link is not lost")
-			require.True(t, c.leaves(errTimeOver)) // and then it is slow
+			require.True(t, c.setLeaving(errTimeOver)) // and then it is slow
 			return tla.resume(2)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, p, _, tla := resumeLab(t, func(c *Config) { c.Grace = time.Minute })
 			require.Error(t, meet(p.session(), tla))
-			eventually(t, func() bool { return p.Status().Session == nil }, "the session outlives its limit")
+			eventually(t, func() bool { return p.status().Session == nil }, "the session outlives its limit")
 		})
 	}
 }
 
-// TestEL3NoCardAfterTheEnd: an insertion that was on its way shows nothing after the session.
+// TestEL3NoCardAfterTheEnd: an insertion that was under way shows no card after the session.
 func TestEL3NoCardAfterTheEnd(t *testing.T) {
 	_, _, p, _, tla := resumeLab(t, func(c *Config) { c.Grace = time.Millisecond })
 	c := p.session()
 	tla.lose()
-	eventually(t, func() bool { return p.Status().Session == nil }, "the session is not over")
+	eventually(t, func() bool { return p.status().Session == nil }, "the session is not over")
 	c.inserted(session.SlotCPS, session.Inserted{Epoch: 1, ATR: vitaleATR})
 	require.Nil(t, p.slots[session.SlotCPS].present())
 }
@@ -174,7 +178,8 @@ func TestResumeOfASessionThatWasNeverHere(t *testing.T) {
 	tla := &lastingTLA{t: t, g: g, cert: l.certificate(theTLA, x509.ExtKeyUsageClientAuth), id: session.NewID()}
 	conn, err := g.openAs(tla.cert, link.Joined{Generation: 2, TLA: theTLA.String(), Session: tla.id.String()})
 	require.NoError(t, err)
-	terminal, err := session.OpenTerminal(conn, session.TerminalConfig{ID: tla.id, Timers: session.Timers{Heartbeat: patience}})
+	terminal, err := session.OpenTerminal(conn, session.TerminalConfig{ID: tla.id,
+		Timers: session.Timers{Heartbeat: patience}})
 	require.NoError(t, err)
 	var bye *session.Bye
 	require.ErrorAs(t, terminal.Run(context.Background()), &bye)
@@ -186,7 +191,7 @@ func TestResumeServiceStopsMeanwhile(t *testing.T) {
 	require.NoError(t, tla.Insert(session.SlotCPS, vitaleATR, session.T1, echoCard{}))
 	card := <-reader.cards
 	tla.lose()
-	eventually(t, func() bool { return !p.Status().Session.Lost.IsZero() }, "the link is not lost")
+	eventually(t, func() bool { return !p.status().Session.Lost.IsZero() }, "the link is not lost")
 	p.stop()
 	require.Error(t, card.here.Err())
 }

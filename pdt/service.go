@@ -11,7 +11,7 @@ import (
 	"tlagate/session"
 )
 
-// Service is the running side of a Poste de Travail.
+// Service parks links, serves card sessions and shows their cards.
 type Service struct {
 	cfg      Config
 	us       pki.Identity
@@ -25,7 +25,7 @@ type Service struct {
 	current *cardSession
 }
 
-// New makes a service; Run starts it.
+// New returns a service; Run runs it.
 func New(cfg Config) (*Service, error) {
 	cfg = cfg.withDefaults()
 	us, err := cfg.identify()
@@ -46,7 +46,7 @@ func New(cfg Config) (*Service, error) {
 	return s, nil
 }
 
-// SetAccess replaces the access table, for sessions that are opened from now on; the one that is open goes on.
+// SetAccess replaces the access table for sessions opened from now on; an open session goes on.
 func (s *Service) SetAccess(a Access) { s.access.Store(&a) }
 
 // nobody is the reader of a slot that no program sees.
@@ -54,12 +54,12 @@ type nobody struct{}
 
 func (nobody) Show(ctx context.Context, _ *Card) { <-ctx.Done() }
 
-// shows tells whether there is a reader that tells when programs see a card.
+// shows reports whether any reader will say when programs see a card.
 func (s *Service) shows() bool {
 	return slices.ContainsFunc(s.cfg.Readers[:], func(r Reader) bool { return r != nil })
 }
 
-// Run parks on the gateways and serves sessions until ctx ends. An error means that it could not begin.
+// Run parks links on the gateways and serves sessions until ctx ends. It returns an error only if it could not begin.
 func (s *Service) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -78,7 +78,7 @@ func (s *Service) Run(ctx context.Context) error {
 		parts.Go(func() { g.run(ctx) })
 	}
 	parts.Go(func() { s.watchNetwork(ctx) })
-	parts.Go(func() { s.follow(ctx) })
+	parts.Go(func() { s.dialOnChange(ctx) })
 	s.cfg.Log.Info("Poste de Travail runs", "identity", s.us.String(), "gateways", len(s.gateways))
 	<-ctx.Done()
 	if c := s.session(); c != nil && c.isLost() {
@@ -87,9 +87,9 @@ func (s *Service) Run(ctx context.Context) error {
 	return nil
 }
 
-// take makes c the session that has the reader pair; false when it is taken. A TLA that begins a new session does not come back for the one
-// whose link it lost.
-func (s *Service) take(c *cardSession) bool {
+// acquire makes c the session that has the reader pair, and reports whether it was free. A TLA that begins a new
+// session does not come back for one whose link it lost: that is ended.
+func (s *Service) acquire(c *cardSession) bool {
 	if old := s.session(); old != nil && old.tla == c.tla && old.isLost() {
 		old.finish(errReplaced)
 	}
@@ -102,8 +102,8 @@ func (s *Service) take(c *cardSession) bool {
 	return true
 }
 
-// give frees the reader pair of a session, and has the gateways park for it.
-func (s *Service) give(c *cardSession) {
+// release frees the reader pair of a session, and has a link parked for it on each gateway.
+func (s *Service) release(c *cardSession) {
 	s.mu.Lock()
 	if s.current == c {
 		s.current = nil
@@ -114,8 +114,8 @@ func (s *Service) give(c *cardSession) {
 	}
 }
 
-// wanted is how many links to keep parked on each gateway: one more than there are free pairs, so that a TLA
-// gets an answer when all are taken. Surplus links are left to be used up: closing one could hit a join.
+// wanted returns how many links to keep parked on each gateway: one more than there are free pairs, so that a TLA gets
+// an answer when all are taken. Surplus links stay until they are used: closing one could hit a join.
 func (s *Service) wanted() int {
 	if s.session() != nil {
 		return 1
@@ -123,15 +123,16 @@ func (s *Service) wanted() int {
 	return 2
 }
 
-// watchNetwork has changes told.
+// watchNetwork has changes of this machine's network told.
 func (s *Service) watchNetwork(ctx context.Context) {
 	if err := s.cfg.Network.Watch(ctx); err != nil {
-		s.cfg.Log.Warn("changes of the network are not seen: gateways are dialled again when their time has come", "error", err)
+		s.cfg.Log.Warn("cannot watch the network for changes: gateways are dialled again after their usual pauses",
+			"error", err)
 	}
 }
 
-// follow has no gateway waited for that may be reached over a network that has just changed.
-func (s *Service) follow(ctx context.Context) {
+// dialOnChange ends the pauses before gateways are dialled whenever the network has changed: they may be reached now.
+func (s *Service) dialOnChange(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -146,28 +147,30 @@ func (s *Service) follow(ctx context.Context) {
 	}
 }
 
-// keeps reports whether a session without a link waits for its terminal, which comes back through any gateway that it finds us on.
-func (s *Service) keeps() bool {
+// hasLostSession reports whether a session without a link waits for its terminal, which comes back through any gateway
+// on which it finds us.
+func (s *Service) hasLostSession() bool {
 	c := s.session()
 	return c != nil && c.isLost()
 }
 
-// hurry has no gateway waited for longer than a kept session can bear.
+// hurry shortens the pauses before gateways are dialled, since a lost session waits.
 func (s *Service) hurry() {
 	for _, g := range s.gateways {
 		g.retry.hurry()
 	}
 }
 
-// step limits each step of reaching a gateway: dial, TLS, request. The grace time must do for several attempts, as at the TLA.
+// step returns the time for each step of reaching a gateway: dial, TLS, request. The grace time must allow several
+// attempts, as it does at the TLA.
 func (s *Service) step() time.Duration {
-	if s.keeps() {
+	if s.hasLostSession() {
 		return min(setUp, s.cfg.Grace/6)
 	}
 	return setUp
 }
 
-// session is the one that has the reader pair, or nil.
+// session returns the session that has the reader pair, or nil.
 func (s *Service) session() *cardSession {
 	s.mu.Lock()
 	defer s.mu.Unlock()

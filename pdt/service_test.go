@@ -18,7 +18,7 @@ import (
 
 func (p *poste) parked(t *testing.T, gateway, want int) {
 	t.Helper()
-	eventually(t, func() bool { return p.Status().Gateways[gateway].Parked == want }, "parked links")
+	eventually(t, func() bool { return p.status().Gateways[gateway].Parked == want }, "parked links")
 }
 
 func TestParksOneMoreThanFreePairs(t *testing.T) {
@@ -56,7 +56,7 @@ func TestSessionThroughAGoReader(t *testing.T) {
 	_, err = card.Transmit(t.Context(), selectMF)
 	require.NoError(t, err)
 
-	st := p.Status()
+	st := p.status()
 	require.True(t, st.Slots[1].Card)
 	require.Equal(t, "3B75130000"+"4109EA9000", st.Slots[1].ATR)
 	require.Equal(t, &SessionStatus{ID: tla.id.String(), TLA: theTLA.String(), Gateway: "gw.test:1",
@@ -66,7 +66,7 @@ func TestSessionThroughAGoReader(t *testing.T) {
 	<-card.here.Done()
 	tla.Leave(session.ByeStopped, "The user ended the session.")
 	<-tla.end
-	eventually(t, func() bool { return p.Status().Session == nil }, "session is not over")
+	eventually(t, func() bool { return p.status().Session == nil }, "session is not over")
 	require.Contains(t, p.log.String(), `msg="session ended"`)
 	require.Contains(t, p.log.String(), `reason=stopped`)
 	require.Contains(t, p.log.String(), `commands=2 resets=1`)
@@ -109,7 +109,7 @@ func TestBusy(t *testing.T) {
 		require.Equal(t, session.ByeBusy, second.ended(t).Code)
 	}
 	p.parked(t, 0, 1)
-	require.Equal(t, theTLA.String(), p.Status().Session.TLA)
+	require.Equal(t, theTLA.String(), p.status().Session.TLA)
 	first.Leave(session.ByeStopped, "")
 	<-first.end
 	p.parked(t, 0, 2)
@@ -139,7 +139,8 @@ func TestC2InnerHandshakeRefuses(t *testing.T) {
 		{"other practice behind our own", foreignTLA, theTLA.String(), client, pki.WrongPeer, false},
 		{"another TLA than joined", other, theTLA.String(), client, pki.WrongPeer, false},
 		{"our TLA behind a foreign name", theTLA, foreignTLA.String(), client, pki.WrongPeer, true},
-		{"invited practice behind an invited TLA", pki.Identity{Practice: "associes", Role: pki.RoleTLA, Name: "t"}, invited.String(), client, pki.WrongPeer, false},
+		{"invited practice behind an invited TLA", pki.Identity{Practice: "associes", Role: pki.RoleTLA, Name: "t"},
+			invited.String(), client, pki.WrongPeer, false},
 		{"wrong usage", theTLA, theTLA.String(), x509.ExtKeyUsageServerAuth, pki.ExtKeyUsage, false},
 	} {
 		t.Run("C2 "+c.name, func(t *testing.T) {
@@ -152,9 +153,10 @@ func TestC2InnerHandshakeRefuses(t *testing.T) {
 			conn.Close()
 			party, rejected := l.party(cert), (*pki.Rejected)(nil)
 			require.Equal(t, !c.late, errors.As(party.Explain(err), &rejected), "an alert of the handshake: %v", err)
-			eventually(t, func() bool { return p.refused(id) == string(c.reason) }, "reason in the log: "+p.log.String())
+			eventually(t, func() bool { return p.refused(id) == string(c.reason) },
+				"reason in the log: "+p.log.String())
 			p.parked(t, 0, 2)
-			require.Nil(t, p.Status().Session)
+			require.Nil(t, p.status().Session)
 		})
 	}
 	for _, id := range []pki.Identity{invited, {Practice: "associes", Role: pki.RoleTLA, Name: "t"}} {
@@ -207,8 +209,8 @@ func TestC2LinkOfARevokedGatewayIsCut(t *testing.T) {
 	l.revoke(g.cert)
 	require.Equal(t, session.ByeRefused, tla.ended(t).Code)
 	p.parked(t, 0, 0)
-	eventually(t, func() bool { return p.Status().Gateways[0].Reason == string(pki.Revoked) }, "reason")
-	eventually(t, func() bool { return !p.Status().Healthy }, "healthy without a gateway")
+	eventually(t, func() bool { return p.status().Gateways[0].Reason == string(pki.Revoked) }, "reason")
+	eventually(t, func() bool { return !p.status().Healthy }, "healthy without a gateway")
 	require.Contains(t, p.log.String(), "reason=revoked peer="+theGateway.String())
 }
 
@@ -223,14 +225,15 @@ func TestAbsoluteLimit(t *testing.T) {
 func TestProblemsNoticesAndBackoff(t *testing.T) {
 	l := newLab(t)
 	g := newFakeGateway(l)
-	g.refuse.Store(&link.Problem{Code: link.ProblemDraining, Detail: "The gateway is stopping.", Action: "Use another."})
+	g.refuse.Store(&link.Problem{Code: link.ProblemDraining,
+		Detail: "The gateway is stopping.", Action: "Use another."})
 	p := newPoste(l, []*fakeGateway{g})
 	eventually(t, func() bool { return p.logged("reason=draining") }, "reason in the log")
-	require.Contains(t, p.Status().Gateways[0].Error, "Use another.")
+	require.Contains(t, p.status().Gateways[0].Error, "Use another.")
 	require.Zero(t, g.count.Load())
 	g.refuse.Store(nil)
 	p.parked(t, 0, 2)
-	require.Empty(t, p.Status().Gateways[0].Error)
+	require.Empty(t, p.status().Gateways[0].Error)
 	for range 2 {
 		require.NoError(t, g.take().WriteNotice(link.Notice{Code: link.CodeRevoked, Text: "x"}))
 	}
@@ -264,7 +267,7 @@ func TestRefusedByTheGateway(t *testing.T) {
 		c.Client = l.party(l.certificate(thePdT, x509.ExtKeyUsageClientAuth, pkitest.Expired()))
 	})
 	eventually(t, func() bool { return p.logged("reason=rejected") }, "reason in the log")
-	require.Contains(t, p.Status().Problems[0], "client certificate ended")
+	require.Contains(t, p.status().Problems[0], "client certificate ended")
 }
 
 func TestConfigIsChecked(t *testing.T) {
@@ -279,7 +282,8 @@ func TestConfigIsChecked(t *testing.T) {
 		"want HOST:PORT":    func(c *Config) { c.Gateways = []string{"gw.test"} },
 		"it is of a tla":    func(c *Config) { c.Client = l.party(l.certificate(theTLA, x509.ExtKeyUsageClientAuth)) },
 		"two identities": func(c *Config) {
-			c.Server = l.party(l.certificate(pki.Identity{Practice: "cabinet", Role: pki.RolePdT, Name: "p2"}, x509.ExtKeyUsageServerAuth))
+			c.Server = l.party(l.certificate(pki.Identity{Practice: "cabinet", Role: pki.RolePdT, Name: "p2"},
+				x509.ExtKeyUsageServerAuth))
 		},
 	} {
 		bad := good

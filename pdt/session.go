@@ -33,15 +33,15 @@ type cardSession struct {
 	end   sync.Once
 
 	mu      sync.Mutex  // protects the rest
-	gateway string      // of the link of now, or of the last one
+	gateway string      // of the present link, or of the last one
 	resumed int         // times
-	lost    time.Time   // when the link was lost; zero: there is one
-	grace   *time.Timer // then: ends the session
-	leaving error       // why this side ends it; nil: it does not
+	lost    time.Time   // when the link was lost; zero = there is one
+	grace   *time.Timer // set when the link was lost: ends the session
+	leaving error       // why this side ends the session; nil = it does not
 	over    bool        // no card is shown any more
 }
 
-// is tells whether c is that session of that TLA; c may be nil.
+// is reports whether c is that session of that TLA; c may be nil.
 func (c *cardSession) is(id string, tla pki.Identity) bool {
 	return c != nil && c.id == id && c.tla == tla
 }
@@ -81,14 +81,14 @@ func (c *cardSession) removed(n session.Slot) {
 	c.s.slots[n].clear()
 }
 
-// begin serves the session's first link until that ends.
+// begin serves the session's first link until the link ends.
 func (c *cardSession) begin(ctx context.Context) {
 	c.log.Info("session begins")
 	c.limit = time.AfterFunc(c.s.cfg.Limit, func() { c.leave(errTimeOver) })
 	c.carry(ctx, 0, func() (bool, error) { return true, c.w.Serve(context.Background()) })
 }
 
-// resume serves a further link, if the TLA proves that the session is its own; proved is called when that is known.
+// resume serves a further link if the TLA proves that the session is its own; it calls proved once that is so.
 func (c *cardSession) resume(ctx context.Context, proved func(), conn net.Conn, gateway string, generation uint32) {
 	if err := conn.SetReadDeadline(time.Now().Add(setUp)); err != nil {
 		return
@@ -97,28 +97,30 @@ func (c *cardSession) resume(ctx context.Context, proved func(), conn net.Conn, 
 		err = c.w.Resume(context.Background(), conn, generation, func() {
 			_ = conn.SetReadDeadline(time.Time{})
 			proved()
-			c.back(gateway)
+			c.resumedOver(gateway)
 			ours = true
 		})
 		return ours, err
 	})
 }
 
-// carry serves one link and then judges its end; ours: it has become the session's.
+// carry serves one link, then ends the session or waits for the next link. serve reports whether the link became the
+// session's.
 func (c *cardSession) carry(ctx context.Context, generation uint32, serve func() (ours bool, err error)) {
 	stop := context.AfterFunc(ctx, func() { c.leave(context.Cause(ctx)) })
 	defer stop()
-	if ours, err := serve(); c.endsWith(ctx, generation, ours, err) {
+	if ours, err := serve(); c.isOver(ctx, generation, ours, err) {
 		c.finish(err)
 	}
 }
 
-// endsWith tells whether the session is over, now that a link has ended with err; if not, it waits for the TLA to come back.
-func (c *cardSession) endsWith(ctx context.Context, generation uint32, ours bool, err error) bool {
+// isOver reports whether the session is over, now that a link has ended with err. If not, it has the session wait for
+// the TLA to come back.
+func (c *cardSession) isOver(ctx context.Context, generation uint32, ours bool, err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case !ours || generation != c.w.Generation(): // it never was the session's link, or a newer one has taken over
+	case !ours || generation != c.w.Generation(): // it never was the session's link, or a newer one has replaced it
 		c.log.Info("link given up", "reason", reasonOf(err), "error", err)
 		return false
 	case ctx.Err() != nil || c.leaving != nil || !resumable(err):
@@ -131,18 +133,19 @@ func (c *cardSession) endsWith(ctx context.Context, generation uint32, ours bool
 	return false
 }
 
-// resumable tells whether nobody ended the session, so that the TLA may come back.
+// resumable reports whether nobody ended the session, so that the TLA may come back.
 func resumable(err error) bool { return session.Resumable(err) && link.Resumable(err) }
 
-// graceOver ends a session whose TLA is not back.
+// graceOver ends a session whose TLA has not come back.
 func (c *cardSession) graceOver() {
 	if c.isLost() {
 		c.finish(errGrace)
 	}
 }
 
-// back: the session goes on over another link, unless this side wanted to end it just when the one before broke.
-func (c *cardSession) back(gateway string) {
+// resumedOver records that the session goes on over another link. If this side was ending it when the link before
+// broke, it ends it now.
+func (c *cardSession) resumedOver(gateway string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	away := time.Duration(0)
@@ -158,7 +161,7 @@ func (c *cardSession) back(gateway string) {
 	}
 }
 
-// isLost tells whether the session has no link.
+// isLost reports whether the session has no link.
 func (c *cardSession) isLost() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -171,9 +174,10 @@ func (c *cardSession) finish(err error) {
 		c.limit.Stop()
 		c.w.Close(err)
 		c.clear()
-		c.log.Info("session ended", "reason", reasonOf(err), "error", err, "lasted", time.Since(c.began).Round(time.Second),
+		c.log.Info("session ended", "reason", reasonOf(err), "error", err,
+			"lasted", time.Since(c.began).Round(time.Second),
 			"commands", c.count.commands.Load(), "resets", c.count.resets.Load())
-		c.s.give(c)
+		c.s.release(c)
 	})
 }
 
@@ -192,22 +196,23 @@ func (c *cardSession) leave(cause error) {
 	if pki.ReasonOf(cause) != "" {
 		c.log.Warn("session cut", "reason", reasonOf(cause), "error", cause)
 	}
-	if c.leaves(cause) {
+	if c.setLeaving(cause) {
 		c.finish(cause)
 		return
 	}
 	c.w.Leave(farewellOf(cause))
 }
 
-// leaves keeps why this side ends the session: a link that breaks now does not undo it. lost: there is no link on which to say so.
-func (c *cardSession) leaves(cause error) (lost bool) {
+// setLeaving records why this side ends the session, so that a link that breaks now does not undo it. It reports
+// whether the link is lost already: then there is none on which to say so.
+func (c *cardSession) setLeaving(cause error) (lost bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.leaving = cause
 	return !c.lost.IsZero()
 }
 
-// farewellOf tells the TLA why we end the session.
+// farewellOf returns what the TLA is told about why we end the session.
 func farewellOf(cause error) (session.ByeCode, string) {
 	if r, ok := errors.AsType[*pki.Refusal](cause); ok {
 		return session.ByeRefused, "The Poste de Travail cut the session: " + r.Error()

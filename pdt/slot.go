@@ -9,13 +9,13 @@ import (
 
 // Reader shows the cards of one slot to programs.
 type Reader interface {
-	// Show makes card visible until ctx ends: the card was removed or the session is over. It returns when
-	// programs no longer see the card. Calls come one at a time; programs must see a removal between two of them.
-	// It calls card.Seen once programs see the card: the terminal's user is told, and may be waiting for that.
+	// Show makes card visible until ctx ends, because the card was removed or the session is over. It returns when
+	// programs no longer see the card. Calls come one at a time; programs must see a removal between two of them. It
+	// calls card.Seen as soon as programs see the card: the terminal's user may be waiting for that.
 	Show(ctx context.Context, card *Card)
 }
 
-// slot hands its cards to its reader, one after the other, for as long as the service runs.
+// slot passes its cards to its reader, one after the other, as long as the service runs.
 type slot struct {
 	number session.Slot
 	reader Reader
@@ -47,7 +47,7 @@ func (s *slot) put(c *Card) {
 	s.card = c
 }
 
-// present is the card in the terminal now, or nil.
+// present returns the card in the terminal now, or nil.
 func (s *slot) present() *Card {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +68,7 @@ func (s *slot) run(ctx context.Context) {
 	}
 }
 
-// nudge wakes whoever waits on c, a channel of capacity 1.
+// nudge wakes the goroutine that waits on c, a channel of capacity 1.
 func nudge(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

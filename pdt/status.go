@@ -14,7 +14,7 @@ type Status struct {
 	Identity     string          `json:"identity"`
 	Since        time.Time       `json:"since"`
 	Healthy      bool            `json:"healthy"`
-	Problems     []string        `json:"problems"`           // why not, one sentence each; empty when healthy
+	Problems     []string        `json:"problems"`           // why not healthy, one sentence each
 	Warnings     []string        `json:"warnings,omitempty"` // what is going to be a problem
 	Certificates []Certificate   `json:"certificates"`
 	Gateways     []GatewayStatus `json:"gateways"`
@@ -22,7 +22,7 @@ type Status struct {
 	Slots        []SlotStatus    `json:"slots"`
 }
 
-// Certificate is one of ours.
+// Certificate is one of our certificates.
 type Certificate struct {
 	Use      string    `json:"use"` // "client" (outer links) or "server" (card sessions)
 	NotAfter time.Time `json:"not_after"`
@@ -38,7 +38,7 @@ type GatewayStatus struct {
 	Error    string    `json:"error,omitempty"`    // the same in full
 	RetryAt  time.Time `json:"retry_at,omitzero"`  // when waiting
 
-	// It answers no hello with post-quantum groups: until then it is sent none.
+	// WithoutHybrids is until when the gateway, which did not answer hellos with post-quantum groups, is sent none.
 	WithoutHybrids time.Time `json:"without_hybrids_until,omitzero"`
 }
 
@@ -48,24 +48,24 @@ type SessionStatus struct {
 	TLA      string    `json:"tla"` // identity
 	Gateway  string    `json:"gateway"`
 	Since    time.Time `json:"since"`
-	Lost     time.Time `json:"lost,omitzero"` // since when it has no link; it waits for the terminal to come back
-	Resumed  int       `json:"resumed"`       // times that it did
+	Lost     time.Time `json:"lost,omitzero"` // since when it has no link, and waits for the terminal to come back
+	Resumed  int       `json:"resumed"`       // how often the terminal did
 	Commands uint64    `json:"commands"`
 	Resets   uint64    `json:"resets"`
 }
 
-// SlotStatus is one slot.
+// SlotStatus is the state of one slot.
 type SlotStatus struct {
 	Slot   int          `json:"slot"`
 	Role   string       `json:"role"` // "vitale" or "cps"
 	Card   bool         `json:"card"` // one is in the terminal
 	ATR    string       `json:"atr,omitempty"`
-	Failed int64        `json:"failed,omitempty"` // commands in a row that the terminal's reader did not do
+	Failed int64        `json:"failed,omitempty"` // commands in a row that the terminal's reader did not execute
 	Driver *DriverState `json:"driver,omitempty"` // null: no virtual reader driver
 }
 
-// Status is the state of the service now.
-func (s *Service) Status() Status {
+// status returns the state of the service now.
+func (s *Service) status() Status {
 	st := Status{Identity: s.us.String(), Since: s.began, Problems: []string{}}
 	st.Certificates = []Certificate{ownCertificate("client", s.cfg.Client), ownCertificate("server", s.cfg.Server)}
 	for _, g := range s.gateways {
@@ -84,7 +84,7 @@ func (s *Service) Status() Status {
 	return st
 }
 
-// manyFailed commands in a row are worth a warning.
+// manyFailed is how many failed commands in a row are worth a warning.
 const manyFailed = 3
 
 // judge finds what keeps a TLA from using its cards here.
@@ -99,8 +99,9 @@ func (st *Status) judge(now time.Time) {
 	}
 	for _, slot := range st.Slots {
 		if slot.Failed >= manyFailed {
-			st.Warnings = append(st.Warnings, fmt.Sprintf("The terminal's reader did not do the last %d commands for the %s card "+
-				"(programs get 6F00): the card out and in again, or another reader.", slot.Failed, slot.Role))
+			st.Warnings = append(st.Warnings, fmt.Sprintf(
+				"The terminal's reader did not execute the last %d commands for the %s card (programs get 6F00): "+
+					"take the card out and insert it again, or use another reader.", slot.Failed, slot.Role))
 		}
 		if slot.Driver != nil && slot.Driver.Error != "" {
 			st.problem("The virtual reader driver of the %s slot cannot be reached: %s.", slot.Role, slot.Driver.Error)
@@ -145,7 +146,8 @@ func (g *gateway) status() GatewayStatus {
 func (c *cardSession) status() *SessionStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return &SessionStatus{ID: c.id, TLA: c.tla.String(), Gateway: c.gateway, Since: c.began, Lost: c.lost, Resumed: c.resumed,
+	return &SessionStatus{ID: c.id, TLA: c.tla.String(), Gateway: c.gateway, Since: c.began,
+		Lost: c.lost, Resumed: c.resumed,
 		Commands: c.count.commands.Load(), Resets: c.count.resets.Load()}
 }
 

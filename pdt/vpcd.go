@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/internal/retry"
 	"tlagate/session"
 )
 
@@ -18,7 +19,7 @@ const (
 	dialTimeout = 2 * time.Second
 )
 
-// vpcd is one slot of the driver. It shows a card by keeping a connection open.
+// vpcd is one slot of the driver. It shows a card as long as it keeps a connection open.
 type vpcd struct {
 	cfg  DriverConfig
 	addr string
@@ -42,8 +43,8 @@ func newVPCD(cfg DriverConfig, slot session.Slot) *vpcd {
 		log: cfg.Log.With("slot", slot.String(), "driver", addr)}
 }
 
-// Show keeps the card plugged until ctx ends. When the driver goes away (pcscd restarted) the card is reset before
-// it is shown again: no program may find the security state of another's session.
+// Show keeps the card plugged until ctx ends. When the driver goes away (pcscd restarted), the card is reset before it
+// is shown again: no program may find the security state of another's session.
 func (v *vpcd) Show(ctx context.Context, card *Card) {
 	for {
 		conn, err := v.dial(ctx)
@@ -51,13 +52,13 @@ func (v *vpcd) Show(ctx context.Context, card *Card) {
 			return
 		}
 		err = v.serve(ctx, conn, card)
-		if ctx.Err() != nil || !v.goesOn(err) || !v.refresh(ctx, card) {
+		if ctx.Err() != nil || !v.mayShowAgain(err) || !v.refresh(ctx, card) {
 			return
 		}
 	}
 }
 
-// serve shows the card on one connection and says why that ended.
+// serve shows the card on one connection and returns why that ended.
 func (v *vpcd) serve(ctx context.Context, conn *net.TCPConn, card *Card) error {
 	v.set(false, "")
 	err := newPlug(v.cfg, conn, card, func() { v.seen(card) }).serve(ctx)
@@ -66,14 +67,14 @@ func (v *vpcd) serve(ctx context.Context, conn *net.TCPConn, card *Card) error {
 	return err
 }
 
-// seen tells whoever asks that programs see the card.
+// seen tells the status and the terminal that programs see the card.
 func (v *vpcd) seen(card *Card) {
 	v.set(true, "")
 	card.Seen()
 }
 
-// goesOn tells whether the card may be shown again after what ended the last connection.
-func (v *vpcd) goesOn(err error) bool {
+// mayShowAgain reports whether the card may be shown again after what ended the last connection.
+func (v *vpcd) mayShowAgain(err error) bool {
 	if errors.Is(err, session.StaleEpoch) || errors.Is(err, session.NoCard) {
 		return false // news of the slot is on its way
 	}
@@ -85,27 +86,27 @@ func (v *vpcd) goesOn(err error) bool {
 	return true
 }
 
-// refresh resets the card until that succeeds; false when the card is of no more use.
+// refresh resets the card until that succeeds, and reports whether it did: if not, the card is of no more use.
 func (v *vpcd) refresh(ctx context.Context, card *Card) bool {
-	for pause := v.cfg.Gap; ; pause = min(2*pause, slowRefresh) {
+	for again := (retry.Backoff{First: v.cfg.Gap, Most: slowRefresh}); ; {
 		err := card.Reset(session.ResetCold)
 		if err == nil {
 			return true
 		}
-		if errors.Is(err, session.StaleEpoch) || errors.Is(err, session.NoCard) || !wait(ctx, pause) {
+		if errors.Is(err, session.StaleEpoch) || errors.Is(err, session.NoCard) || !retry.Sleep(ctx, again.Next()) {
 			return false
 		}
 	}
 }
 
-// dial connects to the driver, not before the gap is over, and until ctx ends. What is wrong is logged once. One dial
-// is not broken off: the driver would see a connection that is reset.
+// dial connects to the driver once the gap is over, and retries until ctx ends. It logs what is wrong once. It does not
+// interrupt a dial: the driver would see a connection that is reset.
 func (v *vpcd) dial(ctx context.Context) (*net.TCPConn, error) {
-	if !wait(ctx, time.Until(v.left.Add(v.cfg.Gap))) {
+	if !retry.Sleep(ctx, time.Until(v.left.Add(v.cfg.Gap))) {
 		return nil, ctx.Err()
 	}
 	missing := false
-	for pause := min(firstRetry, v.cfg.Retry); ; pause = min(2*pause, v.cfg.Retry) {
+	for again := (retry.Backoff{First: firstRetry, Most: v.cfg.Retry}); ; {
 		conn, err := net.DialTimeout("tcp", v.addr, dialTimeout)
 		if err == nil {
 			if missing {
@@ -116,9 +117,10 @@ func (v *vpcd) dial(ctx context.Context) (*net.TCPConn, error) {
 		if ctx.Err() == nil && !missing {
 			missing = true
 			v.set(false, err.Error())
-			v.log.Warn("cannot reach the virtual reader driver: is it installed, and pcscd running? Trying on", "error", err)
+			v.log.Warn("cannot reach the virtual reader driver: is it installed, and pcscd running? Retrying",
+				"error", err)
 		}
-		if !wait(ctx, jitter(pause)) {
+		if !retry.Sleep(ctx, retry.Jitter(again.Next())) {
 			v.set(false, "")
 			return nil, ctx.Err()
 		}
@@ -131,7 +133,7 @@ func (v *vpcd) set(shown bool, problem string) {
 	v.state.Shown, v.state.Error = shown, problem
 }
 
-// State is for the status.
+// State returns how the slot stands with the driver, for the status.
 func (v *vpcd) State() DriverState {
 	v.mu.Lock()
 	defer v.mu.Unlock()

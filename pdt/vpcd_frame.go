@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// The control bytes of vpcd, each the only octet of its frame. Any other payload is a command APDU and wants one reply.
+// The control octets of vpcd, each alone in its frame. Any other payload is a command APDU and expects one reply.
 const (
 	vpcdPowerOff = 0x00 // no reply
 	vpcdPowerOn  = 0x01 // no reply
@@ -18,8 +18,8 @@ const (
 	vpcdMaxPayload = 1<<16 - 1
 )
 
-// readVPCD reads one frame: length(2), payload. The caller owns, and wipes, the payload.
-// The error is io.EOF only between two frames.
+// readVPCD reads one frame: length(2), payload. The caller owns the payload, and wipes it. The error is io.EOF only
+// between two frames.
 func readVPCD(r io.Reader) ([]byte, error) {
 	var header [vpcdHeaderLen]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
@@ -36,12 +36,12 @@ func readVPCD(r io.Reader) ([]byte, error) {
 	return payload, nil
 }
 
-// appendVPCD adds one frame; payload is at most vpcdMaxPayload octets.
+// appendVPCD appends one frame; payload is at most vpcdMaxPayload octets.
 func appendVPCD(b, payload []byte) []byte {
 	return append(binary.BigEndian.AppendUint16(b, uint16(len(payload))), payload...)
 }
 
-// vpcdControl gives the control byte of a frame.
+// vpcdControl returns the control octet of a frame; ok reports whether it is one.
 func vpcdControl(payload []byte) (control byte, ok bool) {
 	if len(payload) != 1 {
 		return 0, false

@@ -9,7 +9,7 @@ import (
 	"tlagate/session"
 )
 
-// errDropped is why a plug ended whose connection the driver closed.
+// errDropped ends a plug whose connection the driver closed.
 var errDropped = errors.New("virtual reader driver closed the connection")
 
 var (
@@ -26,14 +26,14 @@ type plug struct {
 	tcp      *net.TCPConn
 	card     *Card
 	seen     func()        // called when the driver has taken the card in
-	requests chan []byte   // from the reader; whoever receives one wipes it
+	requests chan []byte   // from read; the receiver wipes them
 	quit     chan struct{} // closed when nobody receives any more
 
-	looks int         // how often the driver has read the ATR
-	on    bool        // the driver has powered the card on, once at least
-	off   bool        // the driver has powered the card off
-	idle  *time.Timer // fires when that has lasted long enough to tell the terminal
-	wbuf  []byte
+	atrsSent int         // how often the driver has read the ATR
+	on       bool        // the driver has powered the card on, once at least
+	off      bool        // the driver has powered the card off
+	idle     *time.Timer // fires when that has lasted long enough to tell the terminal
+	wbuf     []byte
 }
 
 func newPlug(cfg DriverConfig, conn *net.TCPConn, card *Card, seen func()) *plug {
@@ -43,8 +43,8 @@ func newPlug(cfg DriverConfig, conn *net.TCPConn, card *Card, seen func()) *plug
 	return p
 }
 
-// serve answers the driver until ctx ends (the card was removed), the driver closes the connection, or the card
-// turns out to be lost. The connection is closed when it returns.
+// serve answers the driver until ctx ends (the card was removed), the driver closes the connection, or the card turns
+// out to be lost. It closes the connection.
 func (p *plug) serve(ctx context.Context) error {
 	connected, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -59,7 +59,7 @@ func (p *plug) serve(ctx context.Context) error {
 	return err
 }
 
-// read passes requests on until the connection ends, which it says at once: a command may be under way.
+// read passes requests on until the connection ends, and calls dropped at once then: a command may be under way.
 func (p *plug) read(dropped func()) {
 	defer close(p.requests)
 	defer dropped()
@@ -76,7 +76,7 @@ func (p *plug) read(dropped func()) {
 	}
 }
 
-// answer serves requests; connected ends with ctx and, its cause being errDropped, with the connection.
+// answer serves requests. connected ends with ctx, and when the connection ends, with the cause errDropped.
 func (p *plug) answer(ctx, connected context.Context) error {
 	for {
 		select {
@@ -115,26 +115,26 @@ func (p *plug) serveOne(connected context.Context, req []byte) error {
 	case vpcdReset:
 		return p.reset()
 	case vpcdGetATR:
-		return p.look()
+		return p.sendATR()
 	}
 	return nil
 }
 
-// unpoweredLooks is how often the driver has read an ATR by the time that programs see the card, if it gives no power.
-const unpoweredLooks = 3
+// unpoweredATRs is how often a driver that never powers the card on has read the ATR by the time programs see the card.
+const unpoweredATRs = 3
 
-// look answers with the ATR. The driver reads it once or twice to find out that there is a card, then powers that on and
-// reads it again (Linux), or reads it again at each poll (Windows): then programs see the card.
-func (p *plug) look() error {
+// sendATR answers with the ATR. The driver reads it once or twice to find out that there is a card; once it has powered
+// the card on and read it again (Linux), or read it again at its polls (Windows), programs see the card.
+func (p *plug) sendATR() error {
 	err := p.send(p.card.ATR())
-	if p.looks++; err == nil && (p.on || p.looks == unpoweredLooks) {
+	if p.atrsSent++; err == nil && (p.on || p.atrsSent == unpoweredATRs) {
 		p.seen()
 	}
 	return err
 }
 
-// powerUp makes a power-off that came before a real one: on the wire an idle power-off and the cold reset a
-// program asked for look the same. Without one before it the card is as fresh as the terminal made it.
+// powerUp makes a real cold reset of a power-on that follows a power-off: on the wire, an idle power-off and the cold
+// reset that a program asked for look the same. Without a power-off before it, the card is as the terminal reset it.
 func (p *plug) powerUp() error {
 	if !p.off {
 		return nil
@@ -151,8 +151,8 @@ func (p *plug) reset() error {
 	return p.card.Reset(session.ResetWarm)
 }
 
-// command has the card execute a command and answers 6F00 when it cannot: a program must not take an early end of
-// the connection for an empty response. A reader that fails keeps the card; anything else ends the plug.
+// command has the card execute a command, and answers 6F00 when it cannot: a program must not take the end of the
+// connection for an empty response. If only the terminal's reader failed, the card stays; anything else ends the plug.
 func (p *plug) command(connected context.Context, apdu []byte) error {
 	if len(apdu) < session.MinCommand {
 		return p.send(swWrongLength)
@@ -177,8 +177,8 @@ func (p *plug) command(connected context.Context, apdu []byte) error {
 	return errors.Join(err, p.send(swNoDiagnosis))
 }
 
-// lost tells whether an error of a power-off means that the card is not there any more; a reader that cannot
-// power off is asked for a cold reset at the next power-on anyway.
+// lost reports whether an error of a power-off means that the card is not there any more. A reader that cannot power
+// off is asked for a cold reset at the next power-on anyway.
 func lost(err error) bool { return err != nil && !errors.Is(err, session.Failed) }
 
 // send writes one frame in one call.
@@ -192,9 +192,9 @@ func (p *plug) send(payload []byte) error {
 	return nil
 }
 
-// farewell leaves at a moment when the driver sees a removal: at its next poll, which is not answered. Commands
-// until then get 6F00, for a program takes a connection that closes under its command for an empty success.
-// A driver that does not poll is left after the gap.
+// farewell waits for the moment at which the driver sees a removal: its next poll, which is not answered. Commands
+// until then get 6F00, since a program takes a connection that closes under its command for an empty success. For a
+// driver that does not poll, it waits for the gap.
 func (p *plug) farewell() {
 	limit := time.NewTimer(p.cfg.Gap)
 	defer limit.Stop()
@@ -210,7 +210,7 @@ func (p *plug) farewell() {
 	}
 }
 
-// dismiss answers one request for a card that is gone; false when it is the time to go.
+// dismiss answers one request for a card that is gone, and reports whether to wait for more.
 func (p *plug) dismiss(req []byte) bool {
 	defer clear(req)
 	control, ok := vpcdControl(req)
@@ -220,8 +220,8 @@ func (p *plug) dismiss(req []byte) bool {
 	return control != vpcdGetATR
 }
 
-// hangUp closes without a reset of the connection, whose handling in the driver is not to be trusted: it sends the
-// end, and lets the driver close first, up to the gap.
+// hangUp closes without a reset of the connection, which the driver may mishandle: it closes its own direction, and
+// lets the driver close first, up to the gap.
 func (p *plug) hangUp() {
 	_ = p.tcp.CloseWrite()
 	_ = p.tcp.SetReadDeadline(time.Now().Add(p.cfg.Gap))

@@ -91,7 +91,8 @@ func TestFailuresAnswer6F00First(t *testing.T) {
 	for _, c := range []struct {
 		err   error
 		stays bool
-	}{{session.Failed, true}, {session.StaleEpoch, false}, {session.NoCard, false}, {session.Unknown, false}, {errEnded, false}} {
+	}{{session.Failed, true}, {session.StaleEpoch, false}, {session.NoCard, false},
+		{session.Unknown, false}, {errEnded, false}} {
 		t.Run(c.err.Error(), func(t *testing.T) {
 			b, card := newBench(t), newFakeCard()
 			card.result = c.err
@@ -143,7 +144,7 @@ func TestRemovalIsShownToADriverThatDoesNotPoll(t *testing.T) {
 	require.False(t, ok)
 }
 
-// A swap in mid-program: whatever the program still sends, it never reads the second card as the first.
+// The card is swapped while a program uses it: whatever it still sends, it never takes the second card for the first.
 func TestSwapNeverReadsAsTheFirst(t *testing.T) {
 	b, first, second := newBench(t), newFakeCard(), newFakeCard()
 	second.epoch, second.name = 9, 2
@@ -267,7 +268,8 @@ func TestMissingDriverIsLoggedOnce(t *testing.T) {
 	eventually(t, func() bool { return v.State() == DriverState{Address: addr, Shown: true} }, "the card is not shown")
 }
 
-// TestTheTerminalIsToldOnceWhenProgramsSeeTheCard: not at the driver's first look, nor again after it was restarted.
+// TestTheTerminalIsToldOnceWhenProgramsSeeTheCard: not at the driver's first read of the ATR, nor again after a
+// restart.
 func TestTheTerminalIsToldOnceWhenProgramsSeeTheCard(t *testing.T) {
 	b, card := newBench(t), newFakeCard()
 	card.epoch = 5
@@ -290,12 +292,12 @@ func TestTheTerminalIsToldOnceWhenProgramsSeeTheCard(t *testing.T) {
 	require.Empty(t, card.shown)
 }
 
-// TestTheTerminalIsToldByADriverThatGivesNoPower: the one for Windows reads the ATR at each poll, and that is all.
+// TestTheTerminalIsToldByADriverThatGivesNoPower: the driver for Windows only reads the ATR at each poll.
 func TestTheTerminalIsToldByADriverThatGivesNoPower(t *testing.T) {
 	b, card := newBench(t), newFakeCard()
 	b.insert(card)
 	p := b.inserted()
-	for range unpoweredLooks {
+	for range unpoweredATRs {
 		require.Empty(t, card.shown)
 		require.Equal(t, vitaleATR, p.atr())
 	}
@@ -326,7 +328,8 @@ func TestPlugCycles(t *testing.T) {
 	for end := time.Now().Add(patience); leaked() && time.Now().Before(end); { // Eventually would count itself
 		time.Sleep(time.Millisecond)
 	}
-	require.False(t, leaked(), "%d goroutines and %d files at first, %d and %d now", goroutines, files, runtime.NumGoroutine(), openFiles(t))
+	require.False(t, leaked(), "%d goroutines and %d files at first, %d and %d now", goroutines, files,
+		runtime.NumGoroutine(), openFiles(t))
 }
 
 func openFiles(t *testing.T) int {

@@ -7,8 +7,9 @@ import (
 	"tlagate/pki"
 )
 
-// watch looks at a live peer's certificate again whenever revocation data change, when it ends, and every so often.
-// It calls cut once, with the *pki.Refusal, and returns; or it returns when ctx ends.
+// watch checks a live peer's certificate again whenever revocation data change, when it ends, and each time that every
+// has passed. When it no longer passes, watch calls cut with the *pki.Refusal and returns; it also returns when ctx
+// ends.
 func watch(ctx context.Context, trust *pki.Trust, peer *pki.Peer, every time.Duration, cut func(error)) {
 	for {
 		changed := trust.Changed() // before the check, or a change during it would be missed

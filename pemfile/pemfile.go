@@ -1,6 +1,7 @@
-// Package pemfile reads PEM (RFC 7468) strictly: every block of a text, or none of it. encoding/pem passes over a block
-// that it cannot read and goes on with the next, so that an editor's byte order mark takes a trust anchor, or a list of
-// revoked certificates, away without a word.
+// Package pemfile reads PEM (RFC 7468) strictly: every block of a text, or none.
+// encoding/pem skips a block that it cannot read and goes on with the next, so
+// that an editor's byte order mark silently removes a trust anchor, or a list of
+// revoked certificates.
 package pemfile
 
 import (
@@ -13,13 +14,13 @@ import (
 	"strings"
 )
 
-// Block is one block and where it stands.
+// Block is one block, and where it begins.
 type Block struct {
 	*pem.Block
-	Line int // of its BEGIN, from 1; 0 = what was read is the DER itself
+	Line int // of its BEGIN, from 1; 0 = the file was DER
 }
 
-// At says of an error in a block's content which line the block begins in.
+// At adds to an error in a block's content the line in which the block begins.
 func (b Block) At(err error) error {
 	if b.Line == 0 || err == nil {
 		return err
@@ -39,14 +40,14 @@ const (
 	begin  = "-----BEGIN"
 	end    = "-----END"
 	dashes = "-----"
-	mark   = "\ufeff" // a byte order mark, as UTF-8 has it
+	mark   = "\ufeff" // a byte order mark in UTF-8
 )
 
 // boundary is a line that was meant to begin or end a block: text beside the blocks holds none.
 var boundary = regexp.MustCompile(`(--|[\x{2010}-\x{2015}\x{2212}])[-\x{2010}-\x{2015}\x{2212}\s]*(BEGIN|END)\b`)
 
 // Read returns what a file holds of one kind: the blocks of a PEM text that has no other kind, or the data itself when
-// that is DER. It gives at least one. The kind may have other names.
+// it is DER. It returns at least one block, or an error. The kind may have other names.
 func Read(data []byte, kind string, others ...string) ([]Block, error) {
 	if isDER(data) {
 		return []Block{{&pem.Block{Type: kind, Bytes: data}, 0}}, nil
@@ -67,7 +68,7 @@ func Read(data []byte, kind string, others ...string) ([]Block, error) {
 	return blocks, nil
 }
 
-// One is Read for a file that holds one of its kind and no more; it gives the DER.
+// One returns the DER of a file that holds exactly one of its kind, and is otherwise like Read.
 func One(data []byte, kind string, others ...string) ([]byte, error) {
 	blocks, err := Read(data, kind, others...)
 	if err != nil {
@@ -80,7 +81,7 @@ func One(data []byte, kind string, others ...string) ([]byte, error) {
 	return blocks[0].Bytes, nil
 }
 
-// isDER reports whether data begins as a DER SEQUENCE does: with octets that no text begins with.
+// isDER reports whether data begins like a DER SEQUENCE: with octets with which no text begins.
 func isDER(data []byte) bool {
 	return len(data) > 1 && data[0] == 0x30 && (data[1] > 0x80 || int(data[1]) == len(data)-2)
 }
@@ -97,15 +98,15 @@ func (b Block) want(kind string, others []string) error {
 		b.Type, kind))
 }
 
-// Wipe overwrites what was read: it may be a key.
+// Wipe overwrites the blocks: one may be a key.
 func Wipe(blocks []Block) {
 	for _, b := range blocks {
 		clear(b.Bytes)
 	}
 }
 
-// Blocks reads every block of a text, of whatever kinds. Text beside the blocks may stand, as openssl writes it; what
-// looks like a block's boundary and is none makes the whole text bad.
+// Blocks reads every block of a text, of whatever kinds. It allows other text between them, as openssl writes it, but
+// refuses the whole text if a line looks like a block's boundary and is none.
 func Blocks(text []byte) (blocks []Block, err error) {
 	if err := checkText(text); err != nil {
 		return nil, err
@@ -129,7 +130,7 @@ func Blocks(text []byte) (blocks []Block, err error) {
 
 var errUTF16 = errors.New("it is UTF-16 text: save it as UTF-8 without a byte order mark")
 
-// checkText refuses what is no plain text.
+// checkText refuses data that are no plain text.
 func checkText(text []byte) error {
 	wide := slices.ContainsFunc([]string{"\xff\xfe", "\xfe\xff", "-\x00-", "\x00-\x00"}, func(start string) bool {
 		return bytes.HasPrefix(text, []byte(start))
@@ -158,7 +159,7 @@ func errMark(line int) error {
 		"save the file as UTF-8 without one", line)
 }
 
-// lineAt gives the line of an offset.
+// lineAt returns the line of an offset.
 func lineAt(text []byte, at int) int { return 1 + bytes.Count(text[:at], []byte("\n")) }
 
 // scanner stands at the beginning of a line.
@@ -167,7 +168,7 @@ type scanner struct {
 	line int
 }
 
-// take gives the next n octets, which end with a line, and goes on after them.
+// take returns the next n octets, which end with a line, and moves behind them.
 func (s *scanner) take(n int) []byte {
 	taken := s.rest[:n]
 	s.rest = s.rest[n:]
@@ -175,7 +176,7 @@ func (s *scanner) take(n int) []byte {
 	return taken
 }
 
-// lineEnd gives where the line at an offset ends, its newline included.
+// lineEnd returns where the line at an offset ends, its newline included.
 func (s *scanner) lineEnd(at int) int {
 	if n := bytes.IndexByte(s.rest[at:], '\n'); n >= 0 {
 		return at + n + 1
@@ -183,7 +184,7 @@ func (s *scanner) lineEnd(at int) int {
 	return len(s.rest)
 }
 
-// beside passes over a line beside the blocks.
+// beside skips a line between the blocks, unless it looks like a boundary.
 func (s *scanner) beside() error {
 	line := s.line
 	text := s.take(s.lineEnd(0))
@@ -197,7 +198,8 @@ func (s *scanner) beside() error {
 	return errBegin(line)
 }
 
-// isBoundary takes a word that goes on, as BEGINCERTIFICATE, for one only right behind five dashes.
+// isBoundary reports whether a line was meant as a boundary. A longer word, as BEGINCERTIFICATE, counts only right
+// behind five dashes.
 func isBoundary(line []byte) bool {
 	return bytes.Contains(line, []byte(begin)) || bytes.Contains(line, []byte(end)) || boundary.Match(line)
 }
@@ -240,7 +242,7 @@ func decode(text []byte, line int, kind string) (Block, error) {
 		"fetch or copy the file again", line, kind, line+odd(text))
 }
 
-// odd gives the first line of a block that is no base64; the last one when its sum is wrong.
+// odd returns the first line of a block that is no base64; the last one when all are, but do not decode together.
 func odd(text []byte) int {
 	lines := strings.Split(strings.TrimRight(string(text), "\r\n"), "\n")
 	for i := 1; i < len(lines)-1; i++ {

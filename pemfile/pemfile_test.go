@@ -26,11 +26,12 @@ func block(kind, content string) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: []byte(content)}))
 }
 
-// A text is read whole, whatever may stand beside its blocks.
+// A text is read whole, whatever text is between its blocks.
 func TestBlocksReadsAllOrNothing(t *testing.T) {
 	for name, text := range map[string]string{
-		"two":                     two,
-		"text beside them":        "O = Week-End, CN = THE END\n" + strings.Replace(two, "\n-----BEGIN", "\nBag\n-----BEGIN", 1) + "END\n",
+		"two": two,
+		"text beside them": "O = Week-End, CN = THE END\n" + strings.Replace(two, "\n-----BEGIN",
+			"\nBag\n-----BEGIN", 1) + "END\n",
 		"CRLF":                    strings.ReplaceAll(two, "\n", "\r\n"),
 		"no newline at its end":   strings.TrimSpace(two),
 		"spaces at a line's end":  strings.ReplaceAll(two, "-----\n", "----- \t\n"),
@@ -46,7 +47,7 @@ func TestBlocksReadsAllOrNothing(t *testing.T) {
 	}
 }
 
-// What would have taken a block away in silence is an error that names the line and says what to do.
+// What would silently have removed a block is an error that names the line and says what to do.
 func TestReadRefusesWhatIsNotWhole(t *testing.T) {
 	for name, c := range map[string]struct{ text, says string }{
 		"empty":                       {"", "it is empty"},
@@ -58,25 +59,27 @@ func TestReadRefusesWhatIsNotWhole(t *testing.T) {
 		"UTF-16, big end first":       {"\xfe\xff\x00-\x00-", "it is UTF-16 text"},
 		"UTF-16 without its mark":     {"-\x00-\x00-\x00-\x00", "it is UTF-16 text"},
 		"binary after it":             {good + "\x00\x01", "line 4: it has a NUL octet"},
-		"one bad character":           {good + strings.Replace(good, "AQID", "A*ID", 1), "line 4: " + unread + "line 5 is no base64"},
-		"one character less":          {strings.Replace(good, "AQID", "AQI", 1), "line 1: " + unread + "line 2"},
-		"cut in the block":            {good + good[:35], "line 4: " + endless},
-		"cut in the END":              {good + good[:len(good)-6], "line 4: " + endless},
-		"cut in the BEGIN":            {good + good[:20], "line 4: " + label},
-		"another begins within":       {good[:33] + good, "line 1: " + endless},
-		"another's END":               {strings.Replace(good, "END C", "END D", 1), "line 1: the block"},
-		"something after the END":     {strings.TrimSpace(good) + "x\n" + good, "line 1: the block"},
-		"two on one line":             {strings.TrimSpace(good) + good, "line 1: the block"},
-		"indented":                    {good + "  " + good, "line 4: " + label},
-		"commented out":               {"#" + good, "line 1: it begins no PEM block"},
-		"a dash too few":              {good[1:], "line 1: it begins no PEM block"},
-		"dashes of a word processor":  {"—–" + strings.TrimPrefix(good, "-----"), "line 1: it begins no PEM block"},
-		"an END alone":                {good + "-----END CERTIFICATE-----\n", "line 4: a block ends that was not begun"},
-		"CR alone":                    {strings.ReplaceAll(good, "\n", "\r"), "line 1: it begins no PEM block"},
-		"no label":                    {"-----BEGIN -----\n-----END -----\n", "line 1: it begins no PEM block"},
-		"another kind":                {good + block("X509 CRL", "x"), `line 4: it holds a PEM block "X509 CRL"`},
-		"trusted certificate":         {block("TRUSTED CERTIFICATE", "x"), "line 1: it holds a PEM block"},
-		"private key":                 {good + block("EC PRIVATE KEY", "secret"), "line 4: it holds a private key"},
+		"one bad character": {good + strings.Replace(good, "AQID", "A*ID", 1), "line 4: " + unread +
+			"line 5 is no base64"},
+		"one character less":         {strings.Replace(good, "AQID", "AQI", 1), "line 1: " + unread + "line 2"},
+		"cut in the block":           {good + good[:35], "line 4: " + endless},
+		"cut in the END":             {good + good[:len(good)-6], "line 4: " + endless},
+		"cut in the BEGIN":           {good + good[:20], "line 4: " + label},
+		"another begins within":      {good[:33] + good, "line 1: " + endless},
+		"another's END":              {strings.Replace(good, "END C", "END D", 1), "line 1: the block"},
+		"something after the END":    {strings.TrimSpace(good) + "x\n" + good, "line 1: the block"},
+		"two on one line":            {strings.TrimSpace(good) + good, "line 1: the block"},
+		"indented":                   {good + "  " + good, "line 4: " + label},
+		"commented out":              {"#" + good, "line 1: it begins no PEM block"},
+		"a dash too few":             {good[1:], "line 1: it begins no PEM block"},
+		"dashes of a word processor": {"—–" + strings.TrimPrefix(good, "-----"), "line 1: it begins no PEM block"},
+		"an END alone": {good + "-----END CERTIFICATE-----\n",
+			"line 4: a block ends that was not begun"},
+		"CR alone":            {strings.ReplaceAll(good, "\n", "\r"), "line 1: it begins no PEM block"},
+		"no label":            {"-----BEGIN -----\n-----END -----\n", "line 1: it begins no PEM block"},
+		"another kind":        {good + block("X509 CRL", "x"), `line 4: it holds a PEM block "X509 CRL"`},
+		"trusted certificate": {block("TRUSTED CERTIFICATE", "x"), "line 1: it holds a PEM block"},
+		"private key":         {good + block("EC PRIVATE KEY", "secret"), "line 4: it holds a private key"},
 	} {
 		_, err := pemfile.Read([]byte(c.text), "CERTIFICATE")
 		require.ErrorContains(t, err, c.says, name)
@@ -107,7 +110,7 @@ func TestOne(t *testing.T) {
 	require.ErrorContains(t, err, "line 4: a second PEM block begins")
 }
 
-// The inputs that real use brought.
+// Inputs from real use.
 func TestReadRefusesTheDamagedFilesOfRealUse(t *testing.T) {
 	for file, c := range map[string]struct{ kind, says string }{
 		"crl-bom-then-arl.pem":      {"X509 CRL", "line 1: it begins with a byte order mark"},

@@ -23,13 +23,16 @@ func (p *Party) Anonymous(ctx context.Context, c net.Conn, alpn string, want Wan
 
 // Unproven performs the client side of a handshake that proves nothing about the server and shows nothing of us: for
 // what is public, and is proven by other means once it is here. Nothing secret may be sent. The error is a *Refusal, or a
-// *Rejected, and the connection then closed.
-func Unproven(ctx context.Context, c net.Conn, alpn, sni string) (*tls.Conn, error) {
+// *Rejected, and the connection then closed. Of the party Hybrids count alone, and of want SNI and Dialled.
+func (p *Party) Unproven(ctx context.Context, c net.Conn, alpn string, want Want) (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	h := &handshake{party: new(Party), alpn: alpn, conn: c, side: x509.ExtKeyUsageClientAuth, tap: &tapConn{Conn: c}}
+	h := &handshake{party: &Party{Hybrids: p.Hybrids}, want: Want{SNI: want.SNI, Dialled: want.Dialled}, alpn: alpn,
+		conn: c, side: x509.ExtKeyUsageClientAuth, tap: &tapConn{Conn: c}}
 	conf := h.config()
-	conf.Time, conf.ServerName, conf.InsecureSkipVerify = nil, sni, true
+	conf.Time, conf.ServerName, conf.InsecureSkipVerify = nil, want.SNI, true
+	groups, note := h.offer()
+	conf.CurvePreferences = groups
 	conf.VerifyConnection = func(cs tls.ConnectionState) error {
 		if h.refusal = h.checkSession(cs); h.refusal != nil {
 			return h.refusal
@@ -37,7 +40,9 @@ func Unproven(ctx context.Context, c net.Conn, alpn, sni string) (*tls.Conn, err
 		return nil
 	}
 	over := tls.Client(h.tap, conf)
-	if err := over.HandshakeContext(ctx); err != nil {
+	err := over.HandshakeContext(ctx)
+	note(err)
+	if err != nil {
 		err = h.explain(err)
 		h.close(err)
 		return nil, err

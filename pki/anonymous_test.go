@@ -107,14 +107,14 @@ func TestUnprovenProvesNothing(t *testing.T) {
 	e := newEnrolment(t)
 	e.server = pkitest.New(t).Issue(pdt1, asServer, pkitest.Expired())
 	far, seen := e.serve(t)
-	c, err := pki.Unproven(context.Background(), far, pki.ALPNCard, "enrol.example")
+	c, err := new(pki.Party).Unproven(context.Background(), far, pki.ALPNCard, pki.Want{SNI: "enrol.example"})
 	require.NoError(t, err)
 	defer c.Close()
 	saw := <-seen
 	require.Empty(t, saw.PeerCertificates)
 	require.Equal(t, "enrol.example", saw.ServerName)
 	far, _ = e.serve(t)
-	_, err = pki.Unproven(context.Background(), far, "another/1", "")
+	_, err = new(pki.Party).Unproven(context.Background(), far, "another/1", pki.Want{})
 	require.Error(t, err)
 }
 

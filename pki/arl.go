@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"tlagate/internal/files"
 	"tlagate/pemfile"
 )
 
@@ -89,7 +90,7 @@ func (t *Trust) keepARLs() error {
 	for _, c := range lists {
 		_ = pem.Encode(&out, &pem.Block{Type: pemfile.CRL, Bytes: c.der}) // a Buffer takes everything
 	}
-	if err := WriteFileAtomic(t.cfg.ARL, out.Bytes()); err != nil {
+	if err := files.Replace(t.cfg.ARL, out.Bytes(), 0o600); err != nil {
 		t.log.Error("ARL not kept: after a restart the one before it counts", "file", t.cfg.ARL, "err", err)
 	}
 	return nil

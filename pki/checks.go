@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"tlagate/internal/stamp"
 )
 
 // checks are made in this order on each path; the first that fails decides. What needs no cryptography and tells
@@ -150,13 +152,13 @@ func (v *verification) checkSignatures() (string, *Refusal) {
 func (v *verification) checkDates() (string, *Refusal) {
 	for i, c := range v.path.certs {
 		if v.now.Before(c.NotBefore) {
-			return "", v.refuse(i, NotYetValid, "it begins at %s and it is %s here", stamp(c.NotBefore), stamp(v.now))
+			return "", v.refuse(i, NotYetValid, "it begins at %s and it is %s here", stamp.Instant(c.NotBefore), stamp.Instant(v.now))
 		}
 		if v.now.After(c.NotAfter) {
-			return "", v.refuse(i, Expired, "it ended at %s and it is %s here", stamp(c.NotAfter), stamp(v.now))
+			return "", v.refuse(i, Expired, "it ended at %s and it is %s here", stamp.Instant(c.NotAfter), stamp.Instant(v.now))
 		}
 	}
-	return "until " + stamp(v.verdict.NotAfter), nil
+	return "until " + stamp.Instant(v.verdict.NotAfter), nil
 }
 
 func (v *verification) checkTestCA() (string, *Refusal) {

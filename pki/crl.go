@@ -16,6 +16,8 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"tlagate/internal/der"
+	"tlagate/internal/stamp"
 	"tlagate/pemfile"
 )
 
@@ -23,10 +25,8 @@ import (
 const clockSkew = 5 * time.Minute
 
 var (
-	oidCRLNumber = asn1.ObjectIdentifier{2, 5, 29, 20}
-	oidDeltaCRL  = asn1.ObjectIdentifier{2, 5, 29, 27}
-	oidIDP       = asn1.ObjectIdentifier{2, 5, 29, 28}
-	oidAKI       = asn1.ObjectIdentifier{2, 5, 29, 35}
+	oidDeltaCRL = asn1.ObjectIdentifier{2, 5, 29, 27}
+	oidIDP      = asn1.ObjectIdentifier{2, 5, 29, 28}
 )
 
 // crl is one complete revocation list (a CRL or an ARL) as read, not yet believed. It keeps its DER, and an index of
@@ -46,7 +46,7 @@ type crl struct {
 }
 
 func (c *crl) String() string {
-	return fmt.Sprintf("CRL %s of %s (number %s, until %s)", c.source, name(c.list.Issuer.CommonName), c.number(), stamp(c.list.NextUpdate))
+	return fmt.Sprintf("CRL %s of %s (number %s, until %s)", c.source, name(c.list.Issuer.CommonName), c.number(), stamp.Instant(c.list.NextUpdate))
 }
 
 // about names the CRL where a refusal's detail says the rest.
@@ -108,7 +108,7 @@ func (c *crl) checkIssuer(issuer *x509.Certificate) *Refusal {
 }
 
 func hasKeyUsage(c *x509.Certificate) bool {
-	_, has := extension(c, oidKeyUsage)
+	_, has := der.Find(c, oidKeyUsage)
 	return has
 }
 
@@ -134,14 +134,14 @@ const maxSigners = 16
 
 func (c *crl) checkFuture(now time.Time) *Refusal {
 	if c.list.ThisUpdate.After(now.Add(clockSkew)) {
-		return c.refuse(CRLFuture, "it begins at %s and it is %s here; set the clock, unless the CA's is wrong", stamp(c.list.ThisUpdate), stamp(now))
+		return c.refuse(CRLFuture, "it begins at %s and it is %s here; set the clock, unless the CA's is wrong", stamp.Instant(c.list.ThisUpdate), stamp.Instant(now))
 	}
 	return nil
 }
 
 func (c *crl) checkStale(now time.Time) *Refusal {
 	if now.After(c.list.NextUpdate) {
-		return c.refuse(CRLStale, "it ended at %s and it is %s here; publish a new one", stamp(c.list.NextUpdate), stamp(now))
+		return c.refuse(CRLStale, "it ended at %s and it is %s here; publish a new one", stamp.Instant(c.list.NextUpdate), stamp.Instant(now))
 	}
 	return nil
 }
@@ -215,7 +215,7 @@ func (c *crl) checkExtensions() string {
 		if e.Id.Equal(oidDeltaCRL) {
 			return "it is a delta CRL; a complete one is wanted"
 		}
-		if e.Critical && !slices.ContainsFunc([]asn1.ObjectIdentifier{oidAKI, oidCRLNumber, oidIDP}, e.Id.Equal) {
+		if e.Critical && !slices.ContainsFunc([]asn1.ObjectIdentifier{der.AuthorityKeyIdentifier, der.CRLNumber, oidIDP}, e.Id.Equal) {
 			return "it has the critical extension " + id + ", which is unknown here"
 		}
 		if e.Id.Equal(oidIDP) {

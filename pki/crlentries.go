@@ -12,12 +12,16 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/der"
+	"tlagate/internal/stamp"
 )
 
+// Identifiers in DER: a list may have a million.
 var (
-	oidReason         = asn1.ObjectIdentifier{2, 5, 29, 21}
-	oidInvalidityDate = asn1.ObjectIdentifier{2, 5, 29, 24}
-	oidEntryIssuer    = asn1.ObjectIdentifier{2, 5, 29, 29}
+	oidReason         = der.OID(der.CRLReason)
+	oidInvalidityDate = der.OID(asn1.ObjectIdentifier{2, 5, 29, 24})
+	oidEntryIssuer    = der.OID(asn1.ObjectIdentifier{2, 5, 29, 29})
 )
 
 // entries finds a serial among the revokedCertificates of a CRL: the DER itself, and an open hash table of offsets
@@ -138,22 +142,21 @@ func (e *entries) read(in *cryptobyte.String) (entry, error) {
 
 func (e *entries) readExtensions(exts cryptobyte.String, into *entry) error {
 	for !exts.Empty() {
-		var ext, value cryptobyte.String
-		var id asn1.ObjectIdentifier
-		var critical bool
-		if !exts.ReadASN1(&ext, cbasn1.SEQUENCE) || !ext.ReadASN1ObjectIdentifier(&id) ||
-			ext.PeekASN1Tag(cbasn1.BOOLEAN) && !ext.ReadASN1Boolean(&critical) ||
-			!ext.ReadASN1(&value, cbasn1.OCTET_STRING) || !ext.Empty() {
+		ext, ok := der.ReadExtension(&exts)
+		if !ok {
 			return errEntry
 		}
 		switch {
-		case id.Equal(oidReason):
-			if !value.ReadASN1Enum(&into.reason) {
+		case bytes.Equal(ext.ID, oidReason):
+			if !ext.Value.ReadASN1Enum(&into.reason) {
 				return errEntry
 			}
-		case id.Equal(oidInvalidityDate):
+		case bytes.Equal(ext.ID, oidInvalidityDate):
 		default:
-			e.critical = e.critical || critical || id.Equal(oidEntryIssuer)
+			if _, ok := ext.ObjectIdentifier(); !ok {
+				return errEntry
+			}
+			e.critical = e.critical || ext.Critical || bytes.Equal(ext.ID, oidEntryIssuer)
 		}
 	}
 	return nil
@@ -203,5 +206,5 @@ var crlReasons = map[int]string{
 }
 
 func (e entry) String() string {
-	return fmt.Sprintf("revoked at %s (%s)", stamp(e.at), reasonWord(e.reason))
+	return fmt.Sprintf("revoked at %s (%s)", stamp.Instant(e.at), reasonWord(e.reason))
 }

@@ -7,6 +7,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/der"
 )
 
 // scope is a CRL's issuing distribution point (RFC 5280 section 5.2.5). The zero scope is everything the CA issued.
@@ -26,15 +28,15 @@ var (
 	errIDPAttrs    = errors.New("it covers attribute certificates only")
 )
 
-func (s *scope) parse(der []byte) error {
-	s.raw = der
-	in := cryptobyte.String(der)
-	var seq, point, reasons cryptobyte.String
-	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) || !in.Empty() {
+func (s *scope) parse(value []byte) error {
+	s.raw = value
+	var point, reasons cryptobyte.String
+	seq, ok := der.Sequence(value)
+	if !ok {
 		return errIDP
 	}
 	var partial bool
-	if !seq.ReadOptionalASN1(&point, &s.named, cbasn1.Tag(0).ContextSpecific().Constructed()) ||
+	if !seq.ReadOptionalASN1(&point, &s.named, der.Context0) ||
 		s.named && !s.parseName(point) ||
 		!readFlag(&seq, 1, &s.onlyUser) || !readFlag(&seq, 2, &s.onlyCA) ||
 		!seq.ReadOptionalASN1(&reasons, &partial, cbasn1.Tag(3).ContextSpecific()) {
@@ -61,10 +63,10 @@ func (s *scope) parse(der []byte) error {
 func (s *scope) parseName(point cryptobyte.String) bool {
 	var full, value cryptobyte.String
 	var tag cbasn1.Tag
-	if !point.PeekASN1Tag(cbasn1.Tag(0).ContextSpecific().Constructed()) {
+	if !point.PeekASN1Tag(der.Context0) {
 		return true
 	}
-	if !point.ReadASN1(&full, cbasn1.Tag(0).ContextSpecific().Constructed()) || !point.Empty() {
+	if !point.ReadASN1(&full, der.Context0) || !point.Empty() {
 		return false
 	}
 	for !full.Empty() {
@@ -94,7 +96,7 @@ func readFlag(in *cryptobyte.String, n uint8, out *bool) bool {
 // namedBy says whether a certificate's CRL distribution points name this one by a directory name. Points for some reasons
 // only, or for another CRL issuer, do not count.
 func (s *scope) namedBy(cert *x509.Certificate) bool {
-	e, has := extension(cert, oidCRLPoints)
+	e, has := der.Find(cert, oidCRLPoints)
 	var points, point cryptobyte.String
 	in := cryptobyte.String(e.Value)
 	if !has || len(s.names) == 0 || !in.ReadASN1(&points, cbasn1.SEQUENCE) {
@@ -106,7 +108,7 @@ func (s *scope) namedBy(cert *x509.Certificate) bool {
 		if !points.ReadASN1(&point, cbasn1.SEQUENCE) {
 			return false
 		}
-		if !point.ReadASN1(&wrapped, context0) || !point.Empty() || !theirs.parseName(wrapped) {
+		if !point.ReadASN1(&wrapped, der.Context0) || !point.Empty() || !theirs.parseName(wrapped) {
 			continue
 		}
 		if slices.ContainsFunc(s.names, func(n string) bool { return slices.Contains(theirs.names, n) }) {

@@ -6,10 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"math/big"
 	"time"
+
+	"tlagate/internal/files"
 )
 
 // What the PKI pushed is kept in a file across restarts: after one the PKI may be out of reach, and the CRL at hand older than
@@ -69,34 +70,16 @@ func (l *denyList) altered() {
 func (t *Trust) openDenials() error {
 	l := &t.deny
 	l.unsaved = make(chan struct{}, 1)
-	data, err := readOwn(t.cfg.Denials, maxDenials)
-	if data == nil && err == nil {
-		return nil
-	}
-	if err == nil {
-		err = l.parse(data)
-	}
+	found, err := files.Load(t.cfg.Denials, maxDenials, l.parse)
 	if err != nil {
 		return fmt.Errorf("cannot read the revocations that were pushed, %s: %w; restore it, or remove it to start anew", t.cfg.Denials, err)
+	}
+	if !found {
+		return nil
 	}
 	l.dropEnded(t.now())
 	t.log.Info("revocations pushed before are in force", "file", t.cfg.Denials, "certificates", len(l.pushed))
 	return nil
-}
-
-// readOwn reads a file that we write ourselves; nil when there is none.
-func readOwn(file string, limit int64) ([]byte, error) {
-	if file == "" {
-		return nil, nil
-	}
-	data, err := readFileLimited(file, limit)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err == nil && len(data) == 0 {
-		err = errors.New("it is empty")
-	}
-	return data, err
 }
 
 func (l *denyList) parse(data []byte) error {
@@ -169,7 +152,7 @@ func (t *Trust) saveDenials(saved *uint64) error {
 	if err != nil {
 		return err
 	}
-	if err := WriteFileAtomic(t.cfg.Denials, append(data, '\n')); err != nil {
+	if err := files.Replace(t.cfg.Denials, append(data, '\n'), 0o600); err != nil {
 		return err
 	}
 	*saved = version

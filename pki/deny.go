@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"tlagate/internal/stamp"
 )
 
 // Denied is a certificate that is out at once, before any CRL or OCSP answer says so: the PKI has just revoked it.
@@ -109,7 +111,7 @@ func (t *Trust) denied(q question) *Refusal {
 	t.deny.mu.RLock()
 	defer t.deny.mu.RUnlock()
 	if d, on := t.deny.pushed[keyOfDenied(q.issuer.SubjectKeyId, q.cert.SerialNumber)]; on {
-		return q.revoked("revoked at %s (%s), says the PKI", stamp(d.At), reasonWord(d.Reason))
+		return q.revoked("revoked at %s (%s), says the PKI", stamp.Instant(d.At), reasonWord(d.Reason))
 	}
 	if t.deny.file.holds(q.cert) {
 		return &Refusal{Reason: OnDenyList, Detail: fmt.Sprintf("it is on the deny list %s", t.cfg.DenyList)}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // What a peer put into its certificate is quoted and cut: it ends up in logs.
@@ -34,8 +33,6 @@ func bounded(s string, n int) string {
 	}
 	return strings.ToValidUTF8(s, "?")
 }
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 func usageName(u x509.ExtKeyUsage) string {
 	switch u {

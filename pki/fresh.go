@@ -3,6 +3,8 @@ package pki
 import (
 	"fmt"
 	"time"
+
+	"tlagate/internal/stamp"
 )
 
 // Freshness is how long one piece of revocation data is good for.
@@ -79,12 +81,12 @@ const mostWarnings = 20
 func (t *Trust) warnStale() {
 	now, late := t.now(), map[string]bool{}
 	for _, f := range t.freshness(now.After) {
-		key := f.Source + stamp(f.Until)
+		key := f.Source + stamp.Instant(f.Until)
 		if late[key] = true; t.warned[key] || len(late) > mostWarnings {
 			continue
 		}
 		t.log.Warn("revocation data not renewed: when it ends, peers will be refused whom nothing else vouches for; "+whatToDo[f.Kind],
-			"kind", f.Kind, "source", f.Source, "until", stamp(f.Until), "left", f.Until.Sub(now).Round(time.Second).String())
+			"kind", f.Kind, "source", f.Source, "until", stamp.Instant(f.Until), "left", f.Until.Sub(now).Round(time.Second).String())
 	}
 	t.warned = late
 }

@@ -57,6 +57,17 @@ func (h *Hybrids) Again(address string) bool {
 	return h.at[address].recent() > 0
 }
 
+// Retry is for what connects once and not again and again: it calls attempt, which says one hello to an address, until one
+// is answered or no other would do better.
+func (h *Hybrids) Retry(address string, attempt func() error) (err error) {
+	for range maxSilent + 1 {
+		if err = attempt(); err == nil || !h.Again(address) {
+			break
+		}
+	}
+	return err
+}
+
 // recent counts what is not too long ago to mean anything; a may be nil.
 func (a *answered) recent() int {
 	if a == nil || time.Since(a.last) > withoutTime {

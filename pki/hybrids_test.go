@@ -3,6 +3,7 @@ package pki_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"slices"
@@ -91,6 +92,38 @@ func (r *replay) Read(p []byte) (int, error) {
 }
 
 var atGateway = pki.Want{Dialled: gw1}
+
+// TestG5RetryOfWhatConnectsOnce: it comes through such a box in one go, and tries nothing again that another hello could
+// not mend.
+func TestG5RetryOfWhatConnectsOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		largest, hellos int
+		required, mend  bool
+	}{
+		"a box that takes no large hello": {1200, 3, false, true},
+		"and hybrids are required":        {1200, 1, true, false},
+		"a box that takes none":           {0, 3, false, false},
+		"no box":                          {4096, 1, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBox(t, c.largest)
+				b.client.Hybrids.Required = c.required
+				err := b.client.Hybrids.Retry(gw1, func() error {
+					_, err := b.dial(atGateway)
+					return err
+				})
+				require.Equal(t, c.mend, err == nil, "%v", err)
+				require.Len(t, b.sizes, c.hellos)
+			})
+		})
+	}
+	calls, failed := 0, errors.New("no route")
+	for _, h := range []*pki.Hybrids{nil, {}} {
+		require.Equal(t, failed, h.Retry(gw1, func() error { calls++; return failed }))
+	}
+	require.Equal(t, 2, calls)
+}
 
 // TestG5HelloWithoutHybridsAfterTwoSilences: and for an hour; then the way is tried again. The set of groups gets
 // smaller by the hybrids, and nothing else changes.

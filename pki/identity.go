@@ -2,18 +2,18 @@ package pki
 
 import (
 	"crypto/x509"
-	encasn1 "encoding/asn1"
 	"fmt"
 	"slices"
 	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/der"
 )
 
 var (
-	oidSubjectAltName = encasn1.ObjectIdentifier{2, 5, 29, 17}
-	uriTag            = asn1.Tag(6).ContextSpecific()
+	uriTag = asn1.Tag(6).ContextSpecific()
 )
 
 // Role is what a component is for; it is the third part of its identity.
@@ -84,7 +84,7 @@ func IdentityOf(cert *x509.Certificate) (Identity, error) {
 func uriNames(cert *x509.Certificate) []string {
 	var names []string
 	for _, ext := range cert.Extensions {
-		if !ext.Id.Equal(oidSubjectAltName) {
+		if !ext.Id.Equal(der.SubjectAltName) {
 			continue
 		}
 		in := cryptobyte.String(ext.Value)

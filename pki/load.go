@@ -7,9 +7,7 @@ import (
 	"log/slog"
 	"os"
 
-	"golang.org/x/crypto/cryptobyte"
-	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
-
+	"tlagate/internal/der"
 	"tlagate/pemfile"
 )
 
@@ -22,10 +20,9 @@ func (e *ParseError) Error() string { return e.Cause.Error() }
 // Unwrap gives the cause.
 func (e *ParseError) Unwrap() error { return e.Cause }
 
-func parseDER(der []byte) ([]*x509.Certificate, error) {
-	certs, err := x509.ParseCertificates(der)
-	in, outer := cryptobyte.String(der), cryptobyte.String{}
-	if err != nil && in.ReadASN1(&outer, cbasn1.SEQUENCE) && in.Empty() {
+func parseDER(raw []byte) ([]*x509.Certificate, error) {
+	certs, err := x509.ParseCertificates(raw)
+	if _, whole := der.Sequence(raw); err != nil && whole {
 		return nil, &ParseError{err}
 	}
 	return certs, err

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/der"
 )
 
 // nameConstraints are those of a CA (RFC 5280 section 4.2.1.10) that crypto/x509 judges otherwise, or not at all: on directory
@@ -45,7 +47,7 @@ var (
 // checkNameConstraints goes from the anchor down. A self-issued CA is exempt from those above it (section 6.1.3 (b)).
 func (v *verification) checkNameConstraints() (string, *Refusal) {
 	for above := v.anchorAt(); above > 0; above-- {
-		e, has := extension(v.path.certs[above], oidNameConstraints)
+		e, has := der.Find(v.path.certs[above], oidNameConstraints)
 		if !has {
 			continue
 		}
@@ -104,7 +106,7 @@ func (d *nameConstraints) allowMail(c *x509.Certificate) error {
 
 // mailAddresses gives those of the subjectAltName; without that extension, those of the subject.
 func mailAddresses(c *x509.Certificate) []string {
-	if _, has := extension(c, oidSAN); has {
+	if _, has := der.Find(c, der.SubjectAltName); has {
 		return c.EmailAddresses
 	}
 	var list []string
@@ -176,7 +178,7 @@ func directoryNames(c *x509.Certificate) ([][]string, error) {
 		}
 		list = append(list, n)
 	}
-	e, has := extension(c, oidSAN)
+	e, has := der.Find(c, der.SubjectAltName)
 	if !has {
 		return list, nil
 	}
@@ -201,13 +203,13 @@ func directoryNames(c *x509.Certificate) ([][]string, error) {
 	return list, nil
 }
 
-func parseNameConstraints(der []byte) (*nameConstraints, error) {
+func parseNameConstraints(value []byte) (*nameConstraints, error) {
 	var d nameConstraints
-	var seq, permitted, excluded cryptobyte.String
+	var permitted, excluded cryptobyte.String
 	var hasP, hasE bool
-	in := cryptobyte.String(der)
-	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) || !in.Empty() || !seq.ReadOptionalASN1(&permitted, &hasP, context0) ||
-		!seq.ReadOptionalASN1(&excluded, &hasE, context1) || !seq.Empty() {
+	seq, ok := der.Sequence(value)
+	if !ok || !seq.ReadOptionalASN1(&permitted, &hasP, der.Context0) ||
+		!seq.ReadOptionalASN1(&excluded, &hasE, der.Context1) || !seq.Empty() {
 		return nil, errConstraints
 	}
 	err := readSubtrees(permitted, &d.directory.permitted, &d.mail.permitted, &d.uri.permitted)
@@ -260,11 +262,11 @@ const (
 
 // spelled gives the RDNs of a DER Name in one spelling: two that RFC 5280 section 7.1 holds equal come out equal, when they are
 // ASCII text.
-func spelled(der []byte) ([]string, error) {
-	var rdns, set cryptobyte.String
+func spelled(name []byte) ([]string, error) {
+	var set cryptobyte.String
 	var list []string
-	in := cryptobyte.String(der)
-	if !in.ReadASN1(&rdns, cbasn1.SEQUENCE) || !in.Empty() {
+	rdns, ok := der.Sequence(name)
+	if !ok {
 		return nil, errName
 	}
 	for !rdns.Empty() {

@@ -7,12 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/big"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
+
+	"tlagate/internal/files"
 )
 
 // numbers keeps the highest CRLNumber accepted of each series, in a file across restarts.
@@ -30,30 +29,23 @@ type numberSeen struct {
 	Number *big.Int `json:"number"`
 }
 
+// maxNumbers bounds the file, in octets: some hundred for each series.
+const maxNumbers = 16 << 20
+
 // openNumbers reads the file. A missing one is a first start; an unreadable one is an error, since without it a CRL
 // could go back unseen.
 func openNumbers(file string) (*numbers, error) {
 	n := &numbers{file: file, seen: map[string]numberSeen{}}
-	if file == "" {
-		return n, nil
-	}
-	data, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return n, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &n.seen)
-	}
-	if err == nil {
-		err = n.sane()
-	}
-	if err != nil {
+	if _, err := files.Load(file, maxNumbers, n.parse); err != nil {
 		return nil, fmt.Errorf("cannot read the CRL numbers seen, %s: %w; restore it, or remove it to start anew", file, err)
 	}
 	return n, nil
 }
 
-func (n *numbers) sane() error {
+func (n *numbers) parse(data []byte) error {
+	if err := json.Unmarshal(data, &n.seen); err != nil {
+		return err
+	}
 	if n.seen == nil {
 		return errors.New("it is empty")
 	}
@@ -106,34 +98,5 @@ func (n *numbers) save() error {
 	if err != nil {
 		return err
 	}
-	return WriteFileAtomic(n.file, append(data, '\n'))
-}
-
-// WriteFileAtomic leaves either the old or the new content, whatever happens. The file is its owner's alone (0600).
-func WriteFileAtomic(file string, data []byte) error {
-	dir := filepath.Dir(file)
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(file)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), file); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// syncDir makes the rename last. Not every system can (Windows): that is no error.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil
-	}
-	defer d.Close()
-	_ = d.Sync()
-	return nil
+	return files.Replace(n.file, append(data, '\n'), 0o600)
 }

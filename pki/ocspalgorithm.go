@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/der"
 )
 
 // plainAlgorithms are the signature algorithms whose identifier has no parameters, or NULL. What the allowlist does not
@@ -16,10 +18,10 @@ var plainAlgorithms = []struct {
 	oid asn1.ObjectIdentifier
 	alg x509.SignatureAlgorithm
 }{
-	{asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}, x509.ECDSAWithSHA256},
-	{asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 3}, x509.ECDSAWithSHA384},
+	{der.ECDSAWithSHA256, x509.ECDSAWithSHA256},
+	{der.ECDSAWithSHA384, x509.ECDSAWithSHA384},
 	{asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 4}, x509.ECDSAWithSHA512},
-	{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}, x509.SHA256WithRSA},
+	{der.SHA256WithRSA, x509.SHA256WithRSA},
 	{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 12}, x509.SHA384WithRSA},
 	{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 13}, x509.SHA512WithRSA},
 	{asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 1}, x509.ECDSAWithSHA1},
@@ -67,20 +69,20 @@ func pssAlgorithm(parameters []byte) x509.SignatureAlgorithm {
 func pss(hash crypto.Hash) []byte {
 	hashID := func(b *cryptobyte.Builder) {
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-			b.AddASN1ObjectIdentifier(hashOIDs[hash])
+			b.AddASN1ObjectIdentifier(der.HashOID(hash))
 			b.AddASN1NULL()
 		})
 	}
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1(context0, hashID)
-		b.AddASN1(context1, func(b *cryptobyte.Builder) {
+		b.AddASN1(der.Context0, hashID)
+		b.AddASN1(der.Context1, func(b *cryptobyte.Builder) {
 			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 				b.AddASN1ObjectIdentifier(oidMGF1)
 				hashID(b)
 			})
 		})
-		b.AddASN1(context2, func(b *cryptobyte.Builder) { b.AddASN1Int64(int64(hash.Size())) })
+		b.AddASN1(der.Context2, func(b *cryptobyte.Builder) { b.AddASN1Int64(int64(hash.Size())) })
 	})
 	return b.BytesOrPanic()
 }

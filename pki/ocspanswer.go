@@ -14,6 +14,9 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/der"
+	"tlagate/internal/files"
 )
 
 // What an answer may hold at most: it comes from a peer, or over plain HTTP.
@@ -67,21 +70,6 @@ const (
 	statusUnknown
 )
 
-// certIDHashes are the hashes of certIDs, in a fixed order: the same answer takes the same way each time.
-var certIDHashes = []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512}
-
-var hashOIDs = map[crypto.Hash]asn1.ObjectIdentifier{
-	crypto.SHA1:   {1, 3, 14, 3, 2, 26},
-	crypto.SHA256: {2, 16, 840, 1, 101, 3, 4, 2, 1},
-	crypto.SHA384: {2, 16, 840, 1, 101, 3, 4, 2, 2},
-	crypto.SHA512: {2, 16, 840, 1, 101, 3, 4, 2, 3},
-}
-
-var (
-	oidOCSPBasic = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 1}
-	oidOCSPNonce = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 2}
-)
-
 var errAnswer = errors.New("it is no DER OCSPResponse (RFC 6960 section 4.2.1)")
 
 // errResponder is an answer by which a responder says that it has none.
@@ -98,39 +86,36 @@ func (e errResponder) Error() string {
 
 const responderUnauthorized errResponder = 6
 
-var context0, context1, context2 = explicit(0), explicit(1), explicit(2)
-
-func explicit(n uint8) cbasn1.Tag { return cbasn1.Tag(n).ContextSpecific().Constructed() }
-
 // parseAnswer reads an OCSPResponse; the error is an errResponder when it is an unsuccessful one.
-func parseAnswer(der []byte) (*ocspAnswer, error) {
-	if len(der) > maxAnswer {
-		return nil, fmt.Errorf("%w of %d bytes", errTooLarge, maxAnswer)
+func parseAnswer(raw []byte) (*ocspAnswer, error) {
+	if len(raw) > maxAnswer {
+		return nil, fmt.Errorf("%w of %d bytes", files.ErrTooLarge, maxAnswer)
 	}
-	in := cryptobyte.String(der)
-	var outer, wrapped, bytes, basic cryptobyte.String
+	var wrapped, bytes, basic cryptobyte.String
 	var status int
 	var id asn1.ObjectIdentifier
-	if !in.ReadASN1(&outer, cbasn1.SEQUENCE) || !in.Empty() || !outer.ReadASN1Enum(&status) {
+	outer, ok := der.Sequence(raw)
+	if !ok || !outer.ReadASN1Enum(&status) {
 		return nil, errAnswer
 	}
 	if status != 0 {
 		return nil, errResponder(status)
 	}
-	if !outer.ReadASN1(&wrapped, context0) || !outer.Empty() || !wrapped.ReadASN1(&bytes, cbasn1.SEQUENCE) || !wrapped.Empty() ||
+	if !outer.ReadASN1(&wrapped, der.Context0) || !outer.Empty() || !wrapped.ReadASN1(&bytes, cbasn1.SEQUENCE) || !wrapped.Empty() ||
 		!bytes.ReadASN1ObjectIdentifier(&id) || !bytes.ReadASN1(&basic, cbasn1.OCTET_STRING) || !bytes.Empty() {
 		return nil, errAnswer
 	}
-	if !id.Equal(oidOCSPBasic) {
+	if !id.Equal(der.OCSPBasic) {
 		return nil, fmt.Errorf("it is an answer of type %v, want id-pkix-ocsp-basic", id)
 	}
-	a := &ocspAnswer{der: der}
+	a := &ocspAnswer{der: raw}
 	return a, a.parseBasic(basic)
 }
 
 func (a *ocspAnswer) parseBasic(in cryptobyte.String) error {
-	var basic, tbs, algorithm cryptobyte.String
-	if !in.ReadASN1(&basic, cbasn1.SEQUENCE) || !in.Empty() || !basic.ReadASN1Element(&tbs, cbasn1.SEQUENCE) ||
+	var tbs, algorithm cryptobyte.String
+	basic, ok := der.Sequence(in)
+	if !ok || !basic.ReadASN1Element(&tbs, cbasn1.SEQUENCE) ||
 		!basic.ReadASN1(&algorithm, cbasn1.SEQUENCE) || !basic.ReadASN1BitStringAsBytes(&a.signature) {
 		return errAnswer
 	}
@@ -143,9 +128,9 @@ func (a *ocspAnswer) parseBasic(in cryptobyte.String) error {
 }
 
 func (a *ocspAnswer) parseCerts(in cryptobyte.String) error {
-	var wrapped, list, der cryptobyte.String
+	var wrapped, list, one cryptobyte.String
 	var present bool
-	if !in.ReadOptionalASN1(&wrapped, &present, context0) || !in.Empty() {
+	if !in.ReadOptionalASN1(&wrapped, &present, der.Context0) || !in.Empty() {
 		return errAnswer
 	}
 	if !present {
@@ -155,10 +140,10 @@ func (a *ocspAnswer) parseCerts(in cryptobyte.String) error {
 		return errAnswer
 	}
 	for !list.Empty() {
-		if !list.ReadASN1Element(&der, cbasn1.SEQUENCE) {
+		if !list.ReadASN1Element(&one, cbasn1.SEQUENCE) {
 			return errAnswer
 		}
-		cert, err := x509.ParseCertificate(der)
+		cert, err := x509.ParseCertificate(one)
 		if err != nil {
 			return fmt.Errorf("a certificate in it cannot be read: %s", bounded(err.Error(), 100))
 		}
@@ -173,9 +158,9 @@ func (a *ocspAnswer) parseCerts(in cryptobyte.String) error {
 func (a *ocspAnswer) parseData(tbs cryptobyte.String) error {
 	var data, version, list, wrapped cryptobyte.String
 	var versioned, extended bool
-	if !tbs.ReadASN1(&data, cbasn1.SEQUENCE) || !data.ReadOptionalASN1(&version, &versioned, context0) ||
+	if !tbs.ReadASN1(&data, cbasn1.SEQUENCE) || !data.ReadOptionalASN1(&version, &versioned, der.Context0) ||
 		!a.parseResponder(&data) || !data.ReadASN1GeneralizedTime(&a.producedAt) || !data.ReadASN1(&list, cbasn1.SEQUENCE) ||
-		!data.ReadOptionalASN1(&wrapped, &extended, context1) || !data.Empty() {
+		!data.ReadOptionalASN1(&wrapped, &extended, der.Context1) || !data.Empty() {
 		return errAnswer
 	}
 	var number int
@@ -200,13 +185,13 @@ func (a *ocspAnswer) parseData(tbs cryptobyte.String) error {
 func (a *ocspAnswer) parseResponder(data *cryptobyte.String) bool {
 	var wrapped, value cryptobyte.String
 	switch {
-	case data.PeekASN1Tag(context1):
-		if !data.ReadASN1(&wrapped, context1) || !wrapped.ReadASN1Element(&value, cbasn1.SEQUENCE) {
+	case data.PeekASN1Tag(der.Context1):
+		if !data.ReadASN1(&wrapped, der.Context1) || !wrapped.ReadASN1Element(&value, cbasn1.SEQUENCE) {
 			return false
 		}
 		a.name = value
-	case data.PeekASN1Tag(context2):
-		if !data.ReadASN1(&wrapped, context2) || !wrapped.ReadASN1(&value, cbasn1.OCTET_STRING) || len(value) == 0 {
+	case data.PeekASN1Tag(der.Context2):
+		if !data.ReadASN1(&wrapped, der.Context2) || !wrapped.ReadASN1(&value, cbasn1.OCTET_STRING) || len(value) == 0 {
 			return false
 		}
 		a.keyHash = value
@@ -218,7 +203,7 @@ func (a *ocspAnswer) parseResponder(data *cryptobyte.String) bool {
 
 func (a *ocspAnswer) parseExtensions(in cryptobyte.String) error {
 	problem, ok := walkExtensions(in, func(id asn1.ObjectIdentifier, value cryptobyte.String) (known bool) {
-		if !id.Equal(oidOCSPNonce) {
+		if !id.Equal(der.OCSPNonce) {
 			return false
 		}
 		var nonce cryptobyte.String
@@ -240,20 +225,17 @@ func (a *ocspAnswer) parseExtensions(in cryptobyte.String) error {
 
 // walkExtensions reads Extensions; problem names a critical one that know does not.
 func walkExtensions(in cryptobyte.String, know func(asn1.ObjectIdentifier, cryptobyte.String) bool) (problem string, ok bool) {
-	var list cryptobyte.String
-	if !in.ReadASN1(&list, cbasn1.SEQUENCE) || !in.Empty() {
+	list, ok := der.Sequence(in)
+	if !ok {
 		return "", false
 	}
 	for !list.Empty() {
-		var ext, value cryptobyte.String
-		var id asn1.ObjectIdentifier
-		var critical bool
-		if !list.ReadASN1(&ext, cbasn1.SEQUENCE) || !ext.ReadASN1ObjectIdentifier(&id) ||
-			ext.PeekASN1Tag(cbasn1.BOOLEAN) && !ext.ReadASN1Boolean(&critical) ||
-			!ext.ReadASN1(&value, cbasn1.OCTET_STRING) || !ext.Empty() {
+		ext, ok := der.ReadExtension(&list)
+		id, named := ext.ObjectIdentifier()
+		if !ok || !named {
 			return "", false
 		}
-		if !know(id, value) && critical && problem == "" {
+		if !know(id, ext.Value) && ext.Critical && problem == "" {
 			problem = fmt.Sprintf("it has the critical extension %v, which is unknown here", id)
 		}
 	}
@@ -266,9 +248,9 @@ func parseSingle(list *cryptobyte.String) (s single, ok bool) {
 	var in, next, exts cryptobyte.String
 	var hasNext, extended bool
 	if !list.ReadASN1(&in, cbasn1.SEQUENCE) || !s.id.parse(&in) || !s.parseStatus(&in) ||
-		!in.ReadASN1GeneralizedTime(&s.thisUpdate) || !in.ReadOptionalASN1(&next, &hasNext, context0) ||
+		!in.ReadASN1GeneralizedTime(&s.thisUpdate) || !in.ReadOptionalASN1(&next, &hasNext, der.Context0) ||
 		hasNext && (!next.ReadASN1GeneralizedTime(&s.nextUpdate) || !next.Empty()) ||
-		!in.ReadOptionalASN1(&exts, &extended, context1) || !in.Empty() {
+		!in.ReadOptionalASN1(&exts, &extended, der.Context1) || !in.Empty() {
 		return s, false
 	}
 	if extended {
@@ -279,19 +261,14 @@ func parseSingle(list *cryptobyte.String) (s single, ok bool) {
 }
 
 func (id *certID) parse(in *cryptobyte.String) bool {
-	var seq, algorithm, name, key, serial cryptobyte.String
+	read, ok := der.ReadCertID(in)
 	var oid asn1.ObjectIdentifier
-	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) || !seq.ReadASN1(&algorithm, cbasn1.SEQUENCE) || !algorithm.ReadASN1ObjectIdentifier(&oid) ||
-		!absentOrNull(algorithm) || !seq.ReadASN1(&name, cbasn1.OCTET_STRING) || !seq.ReadASN1(&key, cbasn1.OCTET_STRING) ||
-		!seq.ReadASN1(&serial, cbasn1.INTEGER) || !seq.Empty() || len(serial) == 0 || len(serial) > 21 {
+	if !ok || !read.Hash.ReadASN1ObjectIdentifier(&oid) || !absentOrNull(read.Parameters) ||
+		len(read.Serial) == 0 || len(read.Serial) > 21 {
 		return false
 	}
-	for _, hash := range certIDHashes {
-		if hashOIDs[hash].Equal(oid) {
-			id.hash = hash
-		}
-	}
-	id.name, id.key, id.serial, id.negative = name, key, trimZeros(serial), serial[0]&0x80 != 0
+	id.hash, id.name, id.key = der.HashOf(oid), read.Name, read.Key
+	id.serial, id.negative = trimZeros(read.Serial), read.Serial[0]&0x80 != 0
 	return true
 }
 
@@ -305,9 +282,9 @@ func (s *single) parseStatus(in *cryptobyte.String) bool {
 	switch tag {
 	case cbasn1.Tag(0).ContextSpecific():
 		s.status = statusGood
-	case context1:
+	case der.Context1:
 		s.status = statusRevoked
-		return value.ReadASN1GeneralizedTime(&s.revokedAt) && value.ReadOptionalASN1(&reason, &given, context0) && value.Empty() &&
+		return value.ReadASN1GeneralizedTime(&s.revokedAt) && value.ReadOptionalASN1(&reason, &given, der.Context0) && value.Empty() &&
 			(!given || reason.ReadASN1Enum(&s.reason) && reason.Empty())
 	case cbasn1.Tag(2).ContextSpecific():
 		s.status = statusUnknown
@@ -319,7 +296,8 @@ func (s *single) parseStatus(in *cryptobyte.String) bool {
 
 // newCertID names a certificate of an issuer.
 func newCertID(hash crypto.Hash, issuer *x509.Certificate, serial []byte) certID {
-	return certID{hash: hash, name: digest(hash, issuer.RawSubject), key: digest(hash, publicKeyBits(issuer)), serial: serial}
+	bits, _ := der.PublicKeyBits(issuer) // crypto/x509 has read it before
+	return certID{hash: hash, name: digest(hash, issuer.RawSubject), key: digest(hash, bits), serial: serial}
 }
 
 // names says whether an id is the one of a certificate, by whatever hash it is written.
@@ -335,15 +313,4 @@ func digest(hash crypto.Hash, b []byte) []byte {
 	h := hash.New()
 	h.Write(b)
 	return h.Sum(nil)
-}
-
-// publicKeyBits gives the content of the subjectPublicKey BIT STRING: what a certID hashes.
-func publicKeyBits(cert *x509.Certificate) []byte {
-	in := cryptobyte.String(cert.RawSubjectPublicKeyInfo)
-	var info cryptobyte.String
-	var bits []byte
-	if !in.ReadASN1(&info, cbasn1.SEQUENCE) || !info.SkipASN1(cbasn1.SEQUENCE) || !info.ReadASN1BitStringAsBytes(&bits) {
-		return nil // crypto/x509 has read it before
-	}
-	return bits
 }

@@ -16,6 +16,9 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"tlagate/internal/address"
+	"tlagate/internal/der"
+	"tlagate/internal/files"
+	"tlagate/internal/retry"
 )
 
 // OCSPConfig says which responders may be asked. The zero value asks nobody: what peers staple and what status
@@ -160,7 +163,7 @@ func (s *answers) end(who about, refusal *Refusal, now time.Time) {
 		return
 	}
 	r.failures++
-	r.next = now.Add(jitter(min(time.Second<<min(r.failures-1, 16), backoff)))
+	r.next = now.Add(withJitter(retry.Doubled(time.Second, backoff, r.failures)))
 }
 
 // askAll asks one responder after the other, those in order first.
@@ -197,7 +200,7 @@ func (t *Trust) ask(ctx context.Context, where string, left int, who about) (*an
 func (t *Trust) askNow(ctx context.Context, from origin, who about) (*answer, *Refusal) {
 	where, nonce := from.where, t.newNonce()
 	data, err := t.post(ctx, where, ocspRequest(newCertID(t.cfg.OCSP.hash(), who.issuer, who.serial), nonce), nonce != nil)
-	if errors.Is(err, errTooLarge) {
+	if errors.Is(err, files.ErrTooLarge) {
 		return nil, from.refuse(OCSPBad, "%v", err)
 	}
 	if err != nil {
@@ -249,7 +252,7 @@ func ocspRequest(id certID, nonce []byte) []byte {
 		return func(b *cryptobyte.Builder) { b.AddASN1(cbasn1.SEQUENCE, f) }
 	}
 	certificate := seq(func(b *cryptobyte.Builder) {
-		seq(func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(hashOIDs[id.hash]); b.AddASN1NULL() })(b)
+		seq(func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(der.HashOID(id.hash)); b.AddASN1NULL() })(b)
 		b.AddASN1OctetString(id.name)
 		b.AddASN1OctetString(id.key)
 		b.AddASN1BigInt(bigInt(id.serial))
@@ -258,17 +261,14 @@ func ocspRequest(id certID, nonce []byte) []byte {
 	seq(seq(func(b *cryptobyte.Builder) {
 		seq(seq(certificate))(b)
 		if nonce != nil {
-			b.AddASN1(context2, seq(seq(nonceExtension(nonce))))
+			b.AddASN1(der.Context2, seq(func(b *cryptobyte.Builder) { addNonce(b, nonce) }))
 		}
 	}))(&b)
 	return b.BytesOrPanic()
 }
 
-func nonceExtension(nonce []byte) func(*cryptobyte.Builder) {
-	return func(b *cryptobyte.Builder) {
-		b.AddASN1ObjectIdentifier(oidOCSPNonce)
-		b.AddASN1(cbasn1.OCTET_STRING, func(b *cryptobyte.Builder) { b.AddASN1OctetString(nonce) })
-	}
+func addNonce(b *cryptobyte.Builder, nonce []byte) {
+	der.AddExtension(b, der.OCSPNonce, func(b *cryptobyte.Builder) { b.AddASN1OctetString(nonce) })
 }
 
 // responders remembers which responders are of no use just now, so that nobody waits for them.
@@ -307,7 +307,7 @@ func (s *responders) failed(where string, refusal *Refusal, now time.Time) {
 	r := s.get(where)
 	defer s.mu.Unlock()
 	r.failures++
-	r.refusal, r.until = refusal, now.Add(jitter(min(time.Second<<min(r.failures-1, 16), backoff)))
+	r.refusal, r.until = refusal, now.Add(withJitter(retry.Doubled(time.Second, backoff, r.failures)))
 }
 
 func (s *responders) foreign(where string, issuer *x509.Certificate, refusal *Refusal, now time.Time) {
@@ -339,7 +339,7 @@ func (t *Trust) renew(ctx context.Context) {
 	slots := make(chan struct{}, fetchers)
 	var running sync.WaitGroup
 	defer running.Wait()
-	for sleep(ctx, t.cfg.Poll) {
+	for retry.Sleep(ctx, t.cfg.Poll) {
 		t.touchOwn()
 		for _, who := range t.answers.due(t.now(), t.cfg.OCSP.Refresh) {
 			select {

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"tlagate/internal/files"
 )
 
 const (
@@ -84,7 +86,7 @@ func send(ctx context.Context, client *http.Client, method, where string, body [
 	if resp.StatusCode != http.StatusOK {
 		return nil, "", errStatus(resp.StatusCode)
 	}
-	data, err := readLimited(resp.Body, -1, maxAnswer)
+	data, err := files.ReadAll(resp.Body, -1, maxAnswer)
 	return data, "", err
 }
 

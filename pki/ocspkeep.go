@@ -10,6 +10,9 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/files"
+	"tlagate/internal/retry"
 )
 
 // OCSP answers are kept in a file across restarts, one DER OCSPResponse after the other, for a restart while no responder can
@@ -31,11 +34,8 @@ type keptAnswer struct {
 // openAnswers reads the file. A missing one is a first start; an unreadable one is an error: it may hold a revocation that no
 // CRL has yet.
 func (t *Trust) openAnswers() error {
-	data, err := readOwn(t.cfg.Answers, maxKept)
-	if err == nil {
-		err = t.answers.keep(data)
-	}
-	if err != nil {
+	t.answers.kept = map[string][]keptAnswer{}
+	if _, err := files.Load(t.cfg.Answers, maxKept, t.answers.keep); err != nil {
 		return fmt.Errorf("cannot read the OCSP answers kept, %s: %w; restore it, or remove it to start anew", t.cfg.Answers, err)
 	}
 	return nil
@@ -43,7 +43,6 @@ func (t *Trust) openAnswers() error {
 
 // keep takes the content of the file in.
 func (s *answers) keep(data []byte) error {
-	s.kept = map[string][]keptAnswer{}
 	for in := cryptobyte.String(data); !in.Empty(); {
 		var der cryptobyte.String
 		if !in.ReadASN1Element(&der, cbasn1.SEQUENCE) {
@@ -125,12 +124,12 @@ func (t *Trust) keepAnswers(ctx context.Context) {
 	}
 	var saved uint64
 	for running := true; running; {
-		running = sleep(ctx, keepEvery)
+		running = retry.Sleep(ctx, keepEvery)
 		content, version := t.answers.content(t.now())
 		if version == saved {
 			continue
 		}
-		if err := WriteFileAtomic(t.cfg.Answers, content); err != nil {
+		if err := files.Replace(t.cfg.Answers, content, 0o600); err != nil {
 			t.log.Error("cannot keep the OCSP answers at hand: after a restart they are asked for again", "file", t.cfg.Answers, "err", err)
 			continue
 		}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"tlagate/internal/stamp"
 )
 
 // answers remembers the verified OCSP answers of certificates that were asked about, and keeps the book of fetching
@@ -210,7 +212,7 @@ func (t *Trust) current(a *answer, kind string, q question) (*answer, string, *R
 func (a *answer) judge(q question, kind string) (Revocation, *Refusal) {
 	switch a.status {
 	case statusRevoked:
-		return Revocation{}, q.revoked("revoked at %s (%s), says the %s, until %s", stamp(a.revokedAt), reasonWord(a.reason), a.origin, stamp(a.nextUpdate))
+		return Revocation{}, q.revoked("revoked at %s (%s), says the %s, until %s", stamp.Instant(a.revokedAt), reasonWord(a.reason), a.origin, stamp.Instant(a.nextUpdate))
 	case statusUnknown:
 		return Revocation{}, a.origin.refuse(OCSPUnknown, "the responder does not know it: its CA has not issued it, or the responder lags behind")
 	}
@@ -220,9 +222,9 @@ func (a *answer) judge(q question, kind string) (Revocation, *Refusal) {
 // words tells people what a certificate's status rests on.
 func (r Revocation) words(c *x509.Certificate) string {
 	if r.Kind == SourceCRL {
-		return fmt.Sprintf("%s is not on CRL %s (number %s, until %s)", name(c.Subject.CommonName), r.Source, r.Number, stamp(r.NextUpdate))
+		return fmt.Sprintf("%s is not on CRL %s (number %s, until %s)", name(c.Subject.CommonName), r.Source, r.Number, stamp.Instant(r.NextUpdate))
 	}
-	return fmt.Sprintf("%s is good by %s (%s, until %s)", name(c.Subject.CommonName), r.Source, r.Kind, stamp(r.NextUpdate))
+	return fmt.Sprintf("%s is good by %s (%s, until %s)", name(c.Subject.CommonName), r.Source, r.Kind, stamp.Instant(r.NextUpdate))
 }
 
 // remember takes a verified answer in and wakes whoever relies on it when it brings news.
@@ -238,7 +240,7 @@ func (t *Trust) remember(who about, a *answer, now time.Time) *answer {
 // refreshAt is when an answer is to be asked for again: after Refresh, or halfway to its end if that is sooner.
 func (t *Trust) refreshAt(a *answer, now time.Time) time.Time {
 	wait := min(t.cfg.OCSP.Refresh, a.nextUpdate.Sub(now)/2)
-	return now.Add(jitter(max(wait, minRefresh)))
+	return now.Add(withJitter(max(wait, minRefresh)))
 }
 
 // minRefresh keeps a responder whose answers are about to end from being asked all the time.

@@ -5,11 +5,12 @@ import (
 	"crypto"
 	"crypto/subtle"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"fmt"
 	"slices"
 	"time"
+
+	"tlagate/internal/der"
+	"tlagate/internal/stamp"
 )
 
 // Nonces (RFC 9654): what we send, and what a nonce in an answer may be.
@@ -18,8 +19,6 @@ const (
 	minNonceSize = 16
 	maxNonceSize = 128
 )
-
-var oidNoCheck = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}
 
 // answer is an OCSP answer that an authorised signer gave about one certificate; it never changes. Its dates are
 // judged at each use.
@@ -115,9 +114,9 @@ func (a *ocspAnswer) checkForm(from origin, s *single, now time.Time) *Refusal {
 	case s.nextUpdate.Before(s.thisUpdate):
 		return from.refuse(OCSPBad, "it ends before it begins")
 	case a.producedAt.Add(clockSkew).Before(s.thisUpdate):
-		return from.refuse(OCSPBad, "it was produced at %s, before what it says was known at %s", stamp(a.producedAt), stamp(s.thisUpdate))
+		return from.refuse(OCSPBad, "it was produced at %s, before what it says was known at %s", stamp.Instant(a.producedAt), stamp.Instant(s.thisUpdate))
 	case a.producedAt.After(now.Add(clockSkew)):
-		return from.refuse(OCSPFuture, "it was produced at %s and it is %s here", stamp(a.producedAt), stamp(now))
+		return from.refuse(OCSPFuture, "it was produced at %s and it is %s here", stamp.Instant(a.producedAt), stamp.Instant(now))
 	}
 	return nil
 }
@@ -166,7 +165,8 @@ func (a *ocspAnswer) namesResponder(c *x509.Certificate) bool {
 	if a.name != nil {
 		return bytes.Equal(a.name, c.RawSubject)
 	}
-	return bytes.Equal(a.keyHash, digest(crypto.SHA1, publicKeyBits(c)))
+	bits, err := der.PublicKeyBits(c)
+	return err == nil && bytes.Equal(a.keyHash, digest(crypto.SHA1, bits))
 }
 
 func (a *ocspAnswer) signedBy(from origin, signer *x509.Certificate) *Refusal {
@@ -213,7 +213,7 @@ func (t *Trust) signerStands(from origin, c, issuer *x509.Certificate, now time.
 	}
 	q := question{issuer: issuer, cert: c, now: now}
 	if now.Before(c.NotBefore) || now.After(c.NotAfter) {
-		return refuse("is valid from %s to %s and it is %s here", stamp(c.NotBefore), stamp(c.NotAfter), stamp(now))
+		return refuse("is valid from %s to %s and it is %s here", stamp.Instant(c.NotBefore), stamp.Instant(c.NotAfter), stamp.Instant(now))
 	}
 	if d := t.denied(q); d != nil {
 		return refuse("is denied here: %s", d.Detail)
@@ -229,16 +229,17 @@ func (t *Trust) signerStands(from origin, c, issuer *x509.Certificate, now time.
 }
 
 func hasNoCheck(c *x509.Certificate) bool {
-	return slices.ContainsFunc(c.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(oidNoCheck) })
+	_, has := der.Find(c, der.OCSPNoCheck)
+	return has
 }
 
 // checkDates judges an answer's dates now, and its signer's.
 func (t *Trust) checkDates(a *answer, issuer *x509.Certificate, now time.Time) *Refusal {
 	if a.thisUpdate.After(now.Add(clockSkew)) {
-		return a.origin.refuse(OCSPFuture, "it begins at %s and it is %s here; set the clock, unless the PKI's is wrong", stamp(a.thisUpdate), stamp(now))
+		return a.origin.refuse(OCSPFuture, "it begins at %s and it is %s here; set the clock, unless the PKI's is wrong", stamp.Instant(a.thisUpdate), stamp.Instant(now))
 	}
 	if now.After(a.nextUpdate) {
-		return a.origin.refuse(OCSPStale, "it ended at %s and it is %s here", stamp(a.nextUpdate), stamp(now))
+		return a.origin.refuse(OCSPStale, "it ended at %s and it is %s here", stamp.Instant(a.nextUpdate), stamp.Instant(now))
 	}
 	if a.signer == nil {
 		return nil

@@ -5,6 +5,8 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"slices"
+
+	"tlagate/internal/der"
 )
 
 // PolicyWant is what the relying party puts into policy processing (RFC 5280 section 6.1.1 (c), (e) to (g)). With
@@ -207,7 +209,7 @@ var knownQualifiers = []asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 2, 1}, {1, 3
 // hasUnknownQualifier reports whether critical certificate policies say more than this program can understand: whoever
 // processes such an extension must understand all of it, or refuse (RFC 5280 section 4.2.1.4).
 func hasUnknownQualifier(c *x509.Certificate) bool {
-	e, has := extension(c, oidPolicies)
+	e, has := der.Find(c, oidPolicies)
 	if !has || !e.Critical {
 		return false
 	}

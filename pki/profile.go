@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+
+	"tlagate/internal/der"
 )
 
 // Profile says which demands a Trust makes. Both run the same code; a check belongs to one profile or to both.
@@ -27,7 +28,6 @@ const (
 var (
 	oidSKI              = asn1.ObjectIdentifier{2, 5, 29, 14}
 	oidKeyUsage         = asn1.ObjectIdentifier{2, 5, 29, 15}
-	oidSAN              = asn1.ObjectIdentifier{2, 5, 29, 17}
 	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
 	oidNameConstraints  = asn1.ObjectIdentifier{2, 5, 29, 30}
 	oidInhibitAny       = asn1.ObjectIdentifier{2, 5, 29, 54}
@@ -37,14 +37,6 @@ var (
 	oidAuthorityInfo    = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
 	oidSubjectInfo      = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 11}
 )
-
-func extension(c *x509.Certificate, oid asn1.ObjectIdentifier) (pkix.Extension, bool) {
-	i := slices.IndexFunc(c.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(oid) })
-	if i < 0 {
-		return pkix.Extension{}, false
-	}
-	return c.Extensions[i], true
-}
 
 // anchorAt is the index of the anchor in the path.
 func (v *verification) anchorAt() int { return len(v.path.certs) - 1 }
@@ -88,7 +80,7 @@ func isDNSName(n string) bool {
 func emptyName(der []byte) bool { return len(der) <= 2 }
 
 func criticalSAN(c *x509.Certificate) bool {
-	e, ok := extension(c, oidSAN)
+	e, ok := der.Find(c, der.SubjectAltName)
 	return ok && e.Critical
 }
 
@@ -112,7 +104,7 @@ func (v *verification) checkBasicConstraintsRFC() (string, *Refusal) {
 		if i == 0 {
 			continue
 		}
-		e, has := extension(c, oidBasicConstraints)
+		e, has := der.Find(c, oidBasicConstraints)
 		if (has || i < v.anchorAt() || c.Version == 3) && !c.IsCA {
 			return "", v.refuse(i, NotCA, "it is no CA and cannot issue")
 		}
@@ -132,7 +124,7 @@ func (v *verification) checkBasicConstraintsRFC() (string, *Refusal) {
 // checkKeyUsageRFC is RFC 5280 section 6.1.4 (n): a key usage counts where there is one.
 func (v *verification) checkKeyUsageRFC() (string, *Refusal) {
 	for i, c := range v.path.certs[1:] {
-		if _, has := extension(c, oidKeyUsage); has && c.KeyUsage&x509.KeyUsageCertSign == 0 {
+		if _, has := der.Find(c, oidKeyUsage); has && c.KeyUsage&x509.KeyUsageCertSign == 0 {
 			return "", v.refuse(i+1, KeyUsage, "it lacks keyCertSign and cannot issue")
 		}
 	}
@@ -162,7 +154,7 @@ var mustBe = []struct {
 	name     string
 	critical bool
 }{
-	{oidAKI, "authorityKeyIdentifier", false},
+	{der.AuthorityKeyIdentifier, "authorityKeyIdentifier", false},
 	{oidSKI, "subjectKeyIdentifier", false},
 	{oidAuthorityInfo, "authorityInfoAccess", false},
 	{oidSubjectInfo, "subjectInfoAccess", false},
@@ -179,7 +171,7 @@ func (v *verification) checkExtensionsRFC() (string, *Refusal) {
 			}
 		}
 		for _, m := range mustBe {
-			if e, has := extension(c, m.oid); has && e.Critical != m.critical && i < v.anchorAt() {
+			if e, has := der.Find(c, m.oid); has && e.Critical != m.critical && i < v.anchorAt() {
 				return "", v.refuse(i, BadCertificate, "its extension %s is marked critical: %t, want %t", m.name, e.Critical, m.critical)
 			}
 		}
@@ -193,8 +185,8 @@ func (v *verification) checkExtensionsRFC() (string, *Refusal) {
 // malformed says what else of section 4.2 the extensions of certificate i break. A v1 anchor has none.
 func (v *verification) malformed(i int) string {
 	c := v.path.certs[i]
-	_, constrained := extension(c, oidNameConstraints)
-	_, limited := extension(c, oidExtKeyUsage)
+	_, constrained := der.Find(c, oidNameConstraints)
+	_, limited := der.Find(c, oidExtKeyUsage)
 	switch {
 	case constrained && !c.IsCA:
 		return "it has name constraints and is no CA"
@@ -269,7 +261,7 @@ func (t *Trust) checkCritical(c *crl) *Refusal {
 		return nil
 	}
 	for _, e := range c.list.Extensions {
-		if e.Critical && (e.Id.Equal(oidAKI) || e.Id.Equal(oidCRLNumber)) {
+		if e.Critical && (e.Id.Equal(der.AuthorityKeyIdentifier) || e.Id.Equal(der.CRLNumber)) {
 			return c.refuse(CRLBad, "its extension %v is marked critical, which RFC 5280 forbids", e.Id)
 		}
 	}

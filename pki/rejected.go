@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"reflect"
+
+	"tlagate/internal/stamp"
 )
 
 // Rejected is the error when the peer refused us with a TLS alert. The alert says little; our own certificate may
@@ -84,7 +86,7 @@ func (p *Party) hint(side x509.ExtKeyUsage) (Reason, string) {
 		return reason, what + why(p, chain[0])
 	}
 	return "", fmt.Sprintf("%sends at %s and looks right from here; ask the operator, who finds the reason in the peer's log",
-		what, stamp(chain[0].NotAfter))
+		what, stamp.Instant(chain[0].NotAfter))
 }
 
 func (p *Party) ourChain() ([]*x509.Certificate, error) {
@@ -102,10 +104,10 @@ func (p *Party) ourChain() ([]*x509.Certificate, error) {
 // say nothing about the peer's.
 var ownFaults = map[Reason]func(p *Party, c *x509.Certificate) string{
 	Expired: func(p *Party, c *x509.Certificate) string {
-		return fmt.Sprintf("or an issuer of it has ended (it ends at %s, our clock says %s); renew it, or set the clock", stamp(c.NotAfter), stamp(p.Trust.now()))
+		return fmt.Sprintf("or an issuer of it has ended (it ends at %s, our clock says %s); renew it, or set the clock", stamp.Instant(c.NotAfter), stamp.Instant(p.Trust.now()))
 	},
 	NotYetValid: func(p *Party, c *x509.Certificate) string {
-		return fmt.Sprintf("is not valid yet (it begins at %s, our clock says %s); is the clock wrong?", stamp(c.NotBefore), stamp(p.Trust.now()))
+		return fmt.Sprintf("is not valid yet (it begins at %s, our clock says %s); is the clock wrong?", stamp.Instant(c.NotBefore), stamp.Instant(p.Trust.now()))
 	},
 	ExtKeyUsage:    fault("is for another use than this side's; configure the right one"),
 	AnyExtKeyUsage: fault("allows any use, which is never accepted; have a proper one issued"),

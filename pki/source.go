@@ -1,15 +1,12 @@
 package pki
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"slices"
@@ -17,6 +14,9 @@ import (
 	"time"
 
 	"tlagate/internal/address"
+	"tlagate/internal/files"
+	"tlagate/internal/retry"
+	"tlagate/internal/stamp"
 )
 
 // source is one place that CRLs come from.
@@ -185,7 +185,7 @@ func (t *Trust) register(c *crl) {
 		return
 	}
 	t.log.Info("CRL loaded", "source", c.source, "issuer", bounded(c.list.Issuer.CommonName, 64), "number", c.number(),
-		"entries", c.entries.count, "until", stamp(c.list.NextUpdate))
+		"entries", c.entries.count, "until", stamp.Instant(c.list.NextUpdate))
 	for _, ca := range t.knownCAs(c.list.RawIssuer) {
 		if c.checkIssuer(ca) == nil && c.checkFuture(t.now()) == nil && t.numbers.check(ca, c) == nil {
 			t.recordNumber(ca, c)
@@ -211,13 +211,11 @@ func (t *Trust) fail(s *source, refusal *Refusal) {
 
 func readRefusal(where string, err error) *Refusal {
 	reason := CRLMissing
-	if errors.Is(err, errTooLarge) {
+	if errors.Is(err, files.ErrTooLarge) {
 		reason = CRLBad
 	}
 	return &Refusal{Reason: reason, Subject: "CRL " + where, Detail: bounded(err.Error(), 300), Cause: err}
 }
-
-var errTooLarge = errors.New("it is larger than the limit")
 
 // fileReader reads a file when its time, size or inode has changed.
 type fileReader struct {
@@ -271,7 +269,7 @@ func (r *fileReader) look(how asking) ([]byte, error) {
 		return nil, nil
 	}
 	r.at = time.Now()
-	data, err := readFileLimited(r.file, r.cfg.MaxCRL)
+	data, err := files.Read(r.file, r.cfg.MaxCRL)
 	if err == nil {
 		r.info = info
 	}
@@ -284,34 +282,6 @@ func (r *fileReader) unchanged(last, info os.FileInfo) bool {
 }
 
 func (r *fileReader) next(time.Time, []*crl, int) time.Duration { return r.cfg.Poll }
-
-func readFileLimited(file string, limit int64) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	return readLimited(f, info.Size(), limit)
-}
-
-// readLimited reads all of r, which is expected to hold size bytes; < 0 = not known. What is kept of a long list is
-// this very slice, so it has no more room than it needs.
-func readLimited(r io.Reader, size, limit int64) ([]byte, error) {
-	var buf bytes.Buffer
-	buf.Grow(int(min(max(size, 0), limit)) + bytes.MinRead)
-	n, err := buf.ReadFrom(io.LimitReader(r, limit+1))
-	if err == nil && n > limit {
-		return nil, fmt.Errorf("%w of %d bytes", errTooLarge, limit)
-	}
-	if buf.Cap() > buf.Len()+buf.Len()/16+bytes.MinRead {
-		return bytes.Clone(buf.Bytes()), err
-	}
-	return buf.Bytes(), err
-}
 
 // urlReader fetches over HTTP, conditionally.
 type urlReader struct {
@@ -342,7 +312,7 @@ func (r *urlReader) read(ctx context.Context, how asking) ([]byte, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the server answered %d", resp.StatusCode)
 	}
-	data, err := readLimited(resp.Body, resp.ContentLength, r.cfg.MaxCRL)
+	data, err := files.ReadAll(resp.Body, resp.ContentLength, r.cfg.MaxCRL)
 	if err == nil {
 		r.etag, r.modified = resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
 	}
@@ -382,19 +352,17 @@ func fewRedirects(_ *http.Request, via []*http.Request) error {
 // second to Fetch. All of it is jittered, so that many components do not ask at once.
 func (r *urlReader) next(now time.Time, crls []*crl, failures int) time.Duration {
 	if failures > 0 {
-		return jitter(min(time.Second<<min(failures-1, 16), r.cfg.Fetch))
+		return withJitter(retry.Doubled(time.Second, r.cfg.Fetch, failures))
 	}
 	wait := r.cfg.Fetch
 	for _, c := range crls {
 		wait = min(wait, c.due().Sub(now))
 	}
-	return jitter(max(wait, min(minFetch, r.cfg.Fetch)))
+	return withJitter(max(wait, min(minFetch, r.cfg.Fetch)))
 }
 
 // minFetch keeps a server that only has an old CRL from being asked all the time.
 const minFetch = 5 * time.Second
 
-// jitter gives 75 to 100 % of d.
-func jitter(d time.Duration) time.Duration {
-	return d - time.Duration(rand.Int64N(int64(d)/4+1))
-}
+// withJitter takes up to a quarter of d away.
+func withJitter(d time.Duration) time.Duration { return retry.Between(d-d/4, d) }

@@ -9,8 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/crypto/cryptobyte"
-	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+	"tlagate/internal/der"
 )
 
 // ownStaples are our own certificates, whose answers are kept fresh.
@@ -117,17 +116,13 @@ const statusRequest = 5
 // mustStaple says whether a certificate has the TLS feature status_request (RFC 7633). An unreadable list counts as if
 // it had.
 func mustStaple(c *x509.Certificate) bool {
-	for _, e := range c.Extensions {
-		if e.Id.Equal(oidTLSFeature) {
-			return promisesStaple(e.Value)
-		}
-	}
-	return false
+	e, has := der.Find(c, oidTLSFeature)
+	return has && promisesStaple(e.Value)
 }
 
-func promisesStaple(der cryptobyte.String) bool {
-	var list cryptobyte.String
-	if !der.ReadASN1(&list, cbasn1.SEQUENCE) || !der.Empty() {
+func promisesStaple(value []byte) bool {
+	list, ok := der.Sequence(value)
+	if !ok {
 		return true
 	}
 	for !list.Empty() {

@@ -71,14 +71,22 @@ func (h *handshake) runClient(ctx context.Context, own func(*tls.CertificateRequ
 	conf.ServerName = cmp.Or(h.want.SNI, h.want.DNSName)
 	conf.InsecureSkipVerify = true // judge does all of it, with reasons
 	conf.GetClientCertificate = own
+	groups, note := h.offer()
+	conf.CurvePreferences = groups
+	conn, peer, err := h.run(ctx, tls.Client(h.tap, conf))
+	note(err)
+	return conn, peer, err
+}
+
+// offer returns the groups of a client's hello, and what is to be told how the handshake ended.
+func (h *handshake) offer() ([]tls.CurveID, func(error)) {
 	known, address := h.party.Hybrids, h.want.Dialled
 	without := known.drops(address)
-	conf.CurvePreferences = groups(without)
-	conn, peer, err := h.run(ctx, tls.Client(h.tap, conf))
-	if !errors.Is(err, context.Canceled) {
-		known.note(address, without, h.tap.answered)
+	return groups(without), func(err error) {
+		if !errors.Is(err, context.Canceled) {
+			known.note(address, without, h.tap.answered)
+		}
 	}
-	return conn, peer, err
 }
 
 // config is what both sides have in common; judge is called in every handshake, resumed or not.

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"tlagate/internal/retry"
 )
 
 // Anchor is a root (or explicitly trusted CA) and what it vouches for.
@@ -191,30 +193,19 @@ func (t *Trust) Reload() {
 
 // follow refreshes one source whenever it is due.
 func (t *Trust) follow(ctx context.Context, s *source) {
-	for sleep(ctx, s.wait(t.now())) {
+	for retry.Sleep(ctx, s.wait(t.now())) {
 		t.refresh(ctx, s, false)
 	}
 }
 
 // watchDates looks at anchors, intermediates and deny list, and tells of CRLs that go stale, or come into force, by time alone.
 func (t *Trust) watchDates(ctx context.Context) {
-	for sleep(ctx, t.cfg.Poll) {
+	for retry.Sleep(ctx, t.cfg.Poll) {
 		t.readRoots(false)
 		t.readDenyList(false)
 		t.mu.Lock()
 		t.noticeDates(t.snap.Load())
 		t.mu.Unlock()
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }
 

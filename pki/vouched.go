@@ -3,6 +3,8 @@ package pki
 import (
 	"sync"
 	"time"
+
+	"tlagate/internal/stamp"
 )
 
 // vouched is the latest time that others have said it is.
@@ -32,7 +34,7 @@ func (t *Trust) vouch(at, now time.Time) {
 	if ahead := at.Sub(now); ahead > clockBehind && now.Sub(t.vouched.told).Abs() >= tellBehind {
 		t.vouched.told = now
 		t.log.Warn("our clock is behind, or the PKI's is ahead: what it has signed begins later than now; peers and lists are refused when it is more",
-			"begins", stamp(at), "now", stamp(now), "refused_from", clockSkew.String())
+			"begins", stamp.Instant(at), "now", stamp.Instant(now), "refused_from", clockSkew.String())
 	}
 	if at.After(t.vouched.at) && !at.After(now.Add(clockSkew)) {
 		t.vouched.at = at

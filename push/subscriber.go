@@ -9,17 +9,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
 	"tlagate/internal/address"
+	"tlagate/internal/retry"
 	"tlagate/pki"
 )
 
 // Config configures a Subscriber. It must not be changed once given.
 type Config struct {
 	URL      string        // of the server: https://host:port
+	Name     string        // that its certificate must have; "" = the host of URL
 	Party    *pki.Party    // our client certificate, and the trust store that is told
 	Silence  time.Duration // without a line for so long the stream is dead; 0 = 15 s (the server says something every 5 s)
 	Retry    time.Duration // first wait before another try, doubled up to MaxRetry; 0 = 500 ms
@@ -50,7 +51,7 @@ type State struct {
 
 // New checks the configuration.
 func New(cfg Config) (*Subscriber, error) {
-	at, err := CheckURL(cfg.URL)
+	at, err := CheckURL(cfg.URL, cfg.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -59,20 +60,25 @@ func New(cfg Config) (*Subscriber, error) {
 	cfg.MaxRetry = cmp.Or(cfg.MaxRetry, 30*time.Second)
 	cfg.Spread = cmp.Or(cfg.Spread, 2*time.Second)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)).With("push", cfg.URL)
-	return &Subscriber{cfg: cfg, host: at.String(), name: at.Host, fetch: make(chan struct{}, 1),
+	return &Subscriber{cfg: cfg, host: at.String(), name: at.Name, fetch: make(chan struct{}, 1),
 		state: State{URL: cfg.URL, Why: "not connected yet"}}, nil
 }
 
-// CheckURL reads the URL of a source of revocations, https://HOST[:PORT]; HOST must be in the source's certificate.
-func CheckURL(text string) (address.HostPort, error) {
+// CheckURL reads the URL of a source of revocations, https://HOST[:PORT]. The source's certificate must have name, or
+// HOST when that is "".
+func CheckURL(text, name string) (address.Peer, error) {
 	u, err := address.URL(text, "https")
 	if err == nil && (u.RawQuery != "" || u.User != nil || u.Path != "" && u.Path != "/") {
 		err = errors.New("want https://HOST:PORT and nothing else in it")
 	}
 	if err != nil {
-		return address.HostPort{}, fmt.Errorf("cannot listen to %q for revocations: %w", text, err)
+		return address.Peer{}, fmt.Errorf("cannot listen to %q for revocations: %w", text, err)
 	}
-	at, err := address.Server(address.OfURL(u).String())
+	where := address.OfURL(u).String()
+	if name != "" {
+		where = address.Beside(name, where)
+	}
+	at, err := address.Server(where)
 	if err != nil {
 		err = fmt.Errorf("cannot listen to %q for revocations: %w", text, err)
 	}
@@ -94,7 +100,7 @@ func (s *Subscriber) Run(ctx context.Context) error {
 	var fetching sync.WaitGroup
 	fetching.Go(func() { s.fetchLists(ctx) })
 	defer fetching.Wait()
-	wait := s.cfg.Retry
+	wait := retry.Backoff{First: s.cfg.Retry, Most: s.cfg.MaxRetry}
 	s.since = s.cfg.Party.Trust.Heard(s.cfg.URL)
 	for ctx.Err() == nil {
 		heard, err := s.listen(ctx)
@@ -103,10 +109,9 @@ func (s *Subscriber) Run(ctx context.Context) error {
 		}
 		s.lost(err)
 		if heard {
-			wait = s.cfg.Retry
+			wait.Reset()
 		}
-		sleep(ctx, wait/2+rand.N(wait/2+1))
-		wait = min(2*wait, s.cfg.MaxRetry)
+		retry.Sleep(ctx, retry.Jitter(wait.Next()))
 	}
 	return ctx.Err()
 }
@@ -228,17 +233,9 @@ func (s *Subscriber) fetchLists(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.fetch:
-			sleep(ctx, rand.N(s.cfg.Spread))
-			if ctx.Err() == nil {
+			if retry.Sleep(ctx, retry.Between(0, s.cfg.Spread)) {
 				s.cfg.Party.Trust.Reload()
 			}
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
 	}
 }

@@ -6,12 +6,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"tlagate/internal/nettest"
 )
 
-// BenchmarkExchange is one command through a session over loopback, without TLS: what frames, ledger and
-// hand-offs between goroutines cost.
+// BenchmarkExchange sends commands through a session over loopback, without TLS: the cost of frames, ledger and
+// hand-offs between goroutines.
 func BenchmarkExchange(b *testing.B) {
-	a, z := connect(b)
+	a, z := nettest.Pair(b)
 	w, epoch := benchPair(b, a, z)
 	apdu := []byte{0, 0xB0, 0, 0, 32}
 	b.ReportAllocs()
@@ -22,7 +24,7 @@ func BenchmarkExchange(b *testing.B) {
 	}
 }
 
-// benchPair runs a session with a card in the Vitale's slot.
+// benchPair runs a session with a card in the Vitale slot.
 func benchPair(b *testing.B, a, z net.Conn) (*Workstation, uint32) {
 	inserted := make(chan Inserted, 1)
 	id := NewID()

@@ -22,7 +22,8 @@ import (
 	"tlagate/session/link"
 )
 
-// lossy is a card session over both TLS layers and a proxy that breaks them: the terminal dials again, and again, until it is over.
+// lossy is a card session over both TLS layers and a proxy that breaks them. The terminal dials again and again until
+// the session is over.
 type lossy struct {
 	t        *testing.T
 	proxy    *faults.Proxy
@@ -42,18 +43,22 @@ type lossy struct {
 	mu       sync.Mutex
 }
 
-// enough is for what must happen, on however slow a machine.
+// enough is the time for what must happen, however slow the machine is.
 const enough = 2 * time.Minute
 
-// newLossy is a session that is up, with a counting card.
+// newLossy returns a session that is up, with a counting card.
 func newLossy(t *testing.T, heartbeat time.Duration) *lossy {
 	ca := pkitest.New(t)
 	ours := func(urn string, use x509.ExtKeyUsage) *tls.Config {
-		return &tls.Config{Certificates: []tls.Certificate{ca.Issue(urn, use)}, MinVersion: tls.VersionTLS13, SessionTicketsDisabled: true,
-			InsecureSkipVerify: true, ClientAuth: tls.RequireAnyClientCert, CurvePreferences: []tls.CurveID{tls.X25519}} // who is who is not of interest here
+		return &tls.Config{Certificates: []tls.Certificate{ca.Issue(urn, use)}, MinVersion: tls.VersionTLS13,
+			SessionTicketsDisabled: true,
+			// Identities do not matter here.
+			InsecureSkipVerify: true, ClientAuth: tls.RequireAnyClientCert, CurvePreferences: []tls.CurveID{tls.X25519}}
 	}
-	l := &lossy{t: t, timers: session.Timers{Heartbeat: heartbeat}, id: session.NewID(), card: cardsim.NewCounter(cardsim.VitaleConfig{}),
-		client: ours("urn:tlagate:c:tla:t", x509.ExtKeyUsageClientAuth), server: ours("urn:tlagate:c:pdt:w", x509.ExtKeyUsageServerAuth),
+	l := &lossy{t: t, timers: session.Timers{Heartbeat: heartbeat}, id: session.NewID(),
+		card:     cardsim.NewCounter(cardsim.VitaleConfig{}),
+		client:   ours("urn:tlagate:c:tla:t", x509.ExtKeyUsageClientAuth),
+		server:   ours("urn:tlagate:c:pdt:w", x509.ExtKeyUsageServerAuth),
 		inserted: make(chan session.Inserted, 9)}
 	var err error
 	l.listener, err = net.Listen("tcp4", "127.0.0.1:0")
@@ -121,7 +126,7 @@ func (l *lossy) terminal(up chan<- *session.Workstation) {
 	}
 }
 
-// again is one try to go on over another link.
+// again tries once to go on over another link.
 func (l *lossy) again(term *session.Terminal, generation uint32) error {
 	conn, err := l.dial(generation)
 	if err != nil {
@@ -132,7 +137,7 @@ func (l *lossy) again(term *session.Terminal, generation uint32) error {
 	return term.Resume(ctx, conn, generation)
 }
 
-// dial makes both layers of a link. The generation, which the gateway would tell the PdT, goes in front.
+// dial makes both layers of a link. It first sends the generation, which a gateway would tell the PdT.
 func (l *lossy) dial(generation uint32) (net.Conn, error) {
 	raw, err := net.Dial("tcp", l.proxy.Addr())
 	if err != nil {
@@ -144,8 +149,9 @@ func (l *lossy) dial(generation uint32) (net.Conn, error) {
 	})
 }
 
-// layers makes the outer TLS, lets first say or hear something on it, and makes the records and the inner TLS.
-func (l *lossy) layers(raw net.Conn, side func(net.Conn, *tls.Config) *tls.Conn, cfg *tls.Config, first func(net.Conn) error) (net.Conn, error) {
+// layers makes the outer TLS, calls first on it, and makes the records and the inner TLS.
+func (l *lossy) layers(raw net.Conn, side func(net.Conn, *tls.Config) *tls.Conn, cfg *tls.Config,
+	first func(net.Conn) error) (net.Conn, error) {
 	_ = raw.SetDeadline(time.Now().Add(enough))
 	ctx, cancel := context.WithTimeout(l.ctx, enough)
 	defer cancel()
@@ -193,7 +199,8 @@ func (l *lossy) serve(raw net.Conn, up chan<- *session.Workstation) {
 		return
 	}
 	w, err := session.OpenWorkstation(conn, session.WorkstationConfig{Session: l.id.String(), Timers: l.timers,
-		Inserted: func(_ session.Slot, in session.Inserted) { l.inserted <- in }, Removed: func(session.Slot) { l.t.Error("card shown as removed") }})
+		Inserted: func(_ session.Slot, in session.Inserted) { l.inserted <- in },
+		Removed:  func(session.Slot) { l.t.Error("card shown as removed") }})
 	if err != nil {
 		l.t.Errorf("no session: %v", err)
 		return
@@ -202,10 +209,10 @@ func (l *lossy) serve(raw net.Conn, up chan<- *session.Workstation) {
 	l.check(w.Serve(l.ctx))
 }
 
-// check that a link ended, and not the session.
+// check requires that a link ended, and not the session.
 func (l *lossy) check(err error) {
 	bye, ok := err.(*session.Bye)
-	late := ok && bye.Code == session.ByeGone // of a link that came after a newer one; the session is as it was
+	late := ok && bye.Code == session.ByeGone // for a link that came after a newer one; the session is as it was
 	if l.ctx.Err() == nil && !session.Resumable(err) && !late {
 		l.t.Errorf("the session ends: %v", err)
 	}
@@ -223,7 +230,7 @@ func (l *lossy) resumedSoFar() int {
 	return l.resumes
 }
 
-// simulated makes a simulated card one of a terminal.
+// simulated makes a simulated card a Card of a terminal.
 type simulated struct{ *cardsim.Counter }
 
 func (s simulated) Transmit(apdu []byte) ([]byte, error) { return s.Process(apdu), nil }
@@ -233,7 +240,7 @@ func (s simulated) Reset(session.ResetKind) ([]byte, error) {
 	return s.ATR(), nil
 }
 
-// count has the card execute the next command, which must be once and for the first time, however long that takes.
+// count has the card execute the next command, and requires that it does so once, however long it takes.
 func (l *lossy) count(epoch uint32) {
 	l.t.Helper()
 	l.serial++
@@ -244,7 +251,7 @@ func (l *lossy) count(epoch uint32) {
 	require.Equal(l.t, fmt.Sprintf("%08X%08X9000", l.serial, 1), fmt.Sprintf("%X", answer))
 }
 
-// inOrder checks that the card executed every command once, in order.
+// inOrder requires that the card executed every command once, in order.
 func (l *lossy) inOrder() {
 	l.t.Helper()
 	ran := l.card.Ran()
@@ -254,7 +261,7 @@ func (l *lossy) inOrder() {
 	}
 }
 
-// octets measures one exchange, by direction: the shortest of some, since a ping may come between.
+// octets measures one exchange, by direction: the shortest of several, since a ping may come between.
 func (l *lossy) octets(epoch uint32) (least [2]int) {
 	for range 9 {
 		n := l.passed(func() { l.count(epoch) })
@@ -278,7 +285,8 @@ func (l *lossy) passed(meanwhile func()) (n [2]int) {
 // slow is a heartbeat that plays no part.
 const slow = 10 * time.Minute
 
-// quick is a heartbeat that finds a dead link soon, and takes none for dead that works, as fast as this machine is now.
+// quick returns a heartbeat that finds a dead link soon, and takes no working link for dead at this machine's present
+// speed.
 func quick(t *testing.T) time.Duration {
 	l := newLossy(t, slow)
 	epoch := (<-l.inserted).Epoch
@@ -291,12 +299,14 @@ func quick(t *testing.T) time.Duration {
 	return max(15*time.Millisecond, 2*time.Since(begun)/links)
 }
 
-// ways are the ways to break a link, and how many octets apart they are tried: those that a heartbeat must find cost time.
+// ways are the ways to break a link, and how many octets apart each is tried: those that a heartbeat must find cost
+// time.
 var ways = map[faults.Kind]struct {
 	heartbeat func(*testing.T) time.Duration
 	step      int
 }{
-	faults.Cut: {never, 1}, faults.Reset: {never, 1}, faults.HalfOpen: {quick, 1}, faults.Deaf: {quick, 3}, faults.Stall: {quick, 3},
+	faults.Cut: {never, 1}, faults.Reset: {never, 1}, faults.HalfOpen: {quick, 1},
+	faults.Deaf: {quick, 3}, faults.Stall: {quick, 3},
 }
 
 func never(*testing.T) time.Duration { return slow }
@@ -319,7 +329,7 @@ func TestC2LinkLostAtEveryOctet(t *testing.T) {
 					l.count(epoch)
 					<-a.Fired()
 					l.count(epoch)
-					a.Release() // what a stalled link held comes late
+					a.Release() // what was on a stalled link comes late
 				}
 			}
 			l.inOrder()
@@ -329,7 +339,7 @@ func TestC2LinkLostAtEveryOctet(t *testing.T) {
 	}
 }
 
-// TestC2LinkLostWhileItIsResumed breaks the further link at places all over its handshakes and hellos.
+// TestC2LinkLostWhileItIsResumed breaks the further link at points throughout its handshakes and hellos.
 func TestC2LinkLostWhileItIsResumed(t *testing.T) {
 	for _, kind := range []faults.Kind{faults.Cut, faults.Reset} {
 		t.Run(kind.String(), func(t *testing.T) {

@@ -7,24 +7,24 @@ import (
 )
 
 // FrameType is the first octet of a frame.
-type FrameType uint8
+type frameType uint8
 
 // The frames; the direction is the sender's.
 const (
-	FrameHello    FrameType = 1  // both, first: JSON
-	FrameInserted FrameType = 2  // TLA → PdT: epoch(4) protocol(1) ATR
-	FrameRemoved  FrameType = 3  // TLA → PdT: epoch(4)
-	FrameCommand  FrameType = 4  // PdT → TLA: epoch(4) seq(4) command APDU
-	FrameReset    FrameType = 5  // PdT → TLA: epoch(4) seq(4) kind(1)
-	FrameResponse FrameType = 6  // TLA → PdT: epoch(4) seq(4) outcome(1) body
-	FramePing     FrameType = 7  // both: 8 octets
-	FramePong     FrameType = 8  // both: the 8 octets of the ping
-	FrameBye      FrameType = 9  // both, last: JSON
-	FrameVerify   FrameType = 10 // PdT → TLA: epoch(4) seq(4) CLA INS P1 P2
-	FrameShown    FrameType = 14 // PdT → TLA: epoch(4); 11 to 13 are reserved
+	frameHello    frameType = 1  // both, first: JSON
+	frameInserted frameType = 2  // TLA → PdT: epoch(4) protocol(1) ATR
+	frameRemoved  frameType = 3  // TLA → PdT: epoch(4)
+	frameCommand  frameType = 4  // PdT → TLA: epoch(4) seq(4) command APDU
+	frameReset    frameType = 5  // PdT → TLA: epoch(4) seq(4) kind(1)
+	frameResponse frameType = 6  // TLA → PdT: epoch(4) seq(4) outcome(1) body
+	framePing     frameType = 7  // both: 8 octets
+	framePong     frameType = 8  // both: the 8 octets of the ping
+	frameBye      frameType = 9  // both, last: JSON
+	frameVerify   frameType = 10 // PdT → TLA: epoch(4) seq(4) CLA INS P1 P2
+	frameShown    frameType = 14 // PdT → TLA: epoch(4); 11 to 13 are reserved
 )
 
-// Slot is the place of a card at the PdT; it follows the card's role, not the TLA's reader.
+// Slot is a card slot of the PdT. A card's slot follows from its role, not from the reader of the TLA that it is in.
 type Slot uint8
 
 // The slots.
@@ -36,7 +36,7 @@ const (
 
 var slotRoles = [Slots]string{"vitale", "cps"}
 
-// String gives the role of the slot: "vitale" or "cps".
+// String returns the role of the slot: "vitale" or "cps".
 func (s Slot) String() string {
 	if int(s) < Slots {
 		return slotRoles[s]
@@ -100,28 +100,28 @@ func protocolErrorf(format string, args ...any) error {
 
 // frame is one frame as read; payload belongs to the reader's buffer.
 type frame struct {
-	typ     FrameType
+	typ     frameType
 	slot    Slot
 	payload []byte
 }
 
-// bounds gives the shortest and longest payload of each type.
-var bounds = map[FrameType]struct{ min, max int }{
-	FrameHello:    {2, maxText},
-	FrameInserted: {5 + MinATR, 5 + MaxATR},
-	FrameRemoved:  {4, 4},
-	FrameCommand:  {exchangeLen + MinCommand, exchangeLen + MaxCommand},
-	FrameReset:    {exchangeLen + 1, exchangeLen + 1},
-	FrameResponse: {exchangeLen + 1, exchangeLen + 1 + MaxResponse},
-	FramePing:     {8, 8},
-	FramePong:     {8, 8},
-	FrameBye:      {2, maxText},
-	FrameVerify:   {exchangeLen + MinCommand, exchangeLen + MinCommand},
-	FrameShown:    {4, 4},
+// bounds has the shortest and longest payload of each type.
+var bounds = map[frameType]struct{ min, max int }{
+	frameHello:    {2, maxText},
+	frameInserted: {5 + MinATR, 5 + MaxATR},
+	frameRemoved:  {4, 4},
+	frameCommand:  {exchangeLen + MinCommand, exchangeLen + MaxCommand},
+	frameReset:    {exchangeLen + 1, exchangeLen + 1},
+	frameResponse: {exchangeLen + 1, exchangeLen + 1 + MaxResponse},
+	framePing:     {8, 8},
+	framePong:     {8, 8},
+	frameBye:      {2, maxText},
+	frameVerify:   {exchangeLen + MinCommand, exchangeLen + MinCommand},
+	frameShown:    {4, 4},
 }
 
-// appendFrame adds a frame whose payload is the given parts.
-func appendFrame(b []byte, t FrameType, s Slot, parts ...[]byte) []byte {
+// appendFrame appends a frame whose payload is the given parts.
+func appendFrame(b []byte, t frameType, s Slot, parts ...[]byte) []byte {
 	n := 0
 	for _, p := range parts {
 		n += len(p)
@@ -133,14 +133,14 @@ func appendFrame(b []byte, t FrameType, s Slot, parts ...[]byte) []byte {
 	return b
 }
 
-// readFrame reads one frame; its payload is put in *buf, which grows to at most maxFrame.
-// The error is io.EOF only between two frames.
+// readFrame reads one frame, whose payload is in *buf, which grows to at most maxFrame. The error is io.EOF only
+// between two frames.
 func readFrame(r io.Reader, buf *[]byte) (frame, error) {
 	var header [frameHeaderLen]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
 		return frame{}, err
 	}
-	f := frame{typ: FrameType(header[0]), slot: Slot(header[1])}
+	f := frame{typ: frameType(header[0]), slot: Slot(header[1])}
 	n := binary.BigEndian.Uint32(header[2:])
 	if err := checkFrame(f, n); err != nil {
 		return frame{}, err
@@ -176,7 +176,7 @@ func noEOF(err error) error {
 	return err
 }
 
-// exchangeID names one command or reset: what it is for, and its number.
+// exchangeID identifies one command or reset: the epoch that it is for, and its number.
 type exchangeID struct {
 	epoch uint32
 	seq   uint32

@@ -52,17 +52,22 @@ func TestFrameVectors(t *testing.T) {
 	}
 }
 
-// What this package writes is what the vectors hold.
+// What this package writes is what the vectors say.
 func TestEncodersMatchVectors(t *testing.T) {
 	v := vectors(t)
 	x := exchangeID{1, 1}
-	require.Equal(t, v["command-select"], appendFrame(nil, FrameCommand, SlotCPS, x.bytes(), []byte{0, 0xA4, 0, 0, 2, 0x3F, 0}))
-	require.Equal(t, v["reset-cold"], appendFrame(nil, FrameReset, SlotCPS, exchangeID{1, 2}.bytes(), []byte{byte(ResetCold)}))
-	require.Equal(t, v["verify-cps"], appendFrame(nil, FrameVerify, SlotCPS, exchangeID{1, 3}.bytes(), []byte{0, 0x20, 0, 0x81}))
-	require.Equal(t, v["response-done"], appendFrame(nil, FrameResponse, SlotCPS, x.bytes(), []byte{byte(Done)}, []byte{0x90, 0}))
-	require.Equal(t, v["response-stale"], appendFrame(nil, FrameResponse, SlotCPS, exchangeID{3, 3}.bytes(), []byte{byte(StaleEpoch)}))
-	require.Equal(t, v["removed-cps"], appendFrame(nil, FrameRemoved, SlotCPS, epochBytes(2)))
-	require.Equal(t, v["shown-cps"], appendFrame(nil, FrameShown, SlotCPS, epochBytes(1)))
+	require.Equal(t, v["command-select"], appendFrame(nil, frameCommand, SlotCPS, x.bytes(),
+		[]byte{0, 0xA4, 0, 0, 2, 0x3F, 0}))
+	require.Equal(t, v["reset-cold"], appendFrame(nil, frameReset, SlotCPS,
+		exchangeID{1, 2}.bytes(), []byte{byte(ResetCold)}))
+	require.Equal(t, v["verify-cps"], appendFrame(nil, frameVerify, SlotCPS, exchangeID{1, 3}.bytes(),
+		[]byte{0, 0x20, 0, 0x81}))
+	require.Equal(t, v["response-done"], appendFrame(nil, frameResponse, SlotCPS, x.bytes(),
+		[]byte{byte(Done)}, []byte{0x90, 0}))
+	require.Equal(t, v["response-stale"], appendFrame(nil, frameResponse, SlotCPS, exchangeID{3, 3}.bytes(),
+		[]byte{byte(StaleEpoch)}))
+	require.Equal(t, v["removed-cps"], appendFrame(nil, frameRemoved, SlotCPS, epochBytes(2)))
+	require.Equal(t, v["shown-cps"], appendFrame(nil, frameShown, SlotCPS, epochBytes(1)))
 	const id = "00112233445566778899aabbccddeeff"
 	octets := make([]byte, 64)
 	for i := range octets {
@@ -85,11 +90,11 @@ func TestEncodersMatchVectors(t *testing.T) {
 	} {
 		text, err := json.Marshal(hello)
 		require.NoError(t, err)
-		require.Equal(t, v[name], appendFrame(nil, FrameHello, 0, text), name)
+		require.Equal(t, v[name], appendFrame(nil, frameHello, 0, text), name)
 	}
 	bye, err := json.Marshal(Bye{ByeStopped, "The user ended it."})
 	require.NoError(t, err)
-	require.Equal(t, v["bye-stopped"], appendFrame(nil, FrameBye, 0, bye))
+	require.Equal(t, v["bye-stopped"], appendFrame(nil, frameBye, 0, bye))
 }
 
 func TestFrameRefused(t *testing.T) {
@@ -131,7 +136,8 @@ func FuzzFrame(f *testing.F) {
 			return
 		}
 		var broken *ProtocolError
-		require.True(t, errors.As(err, &broken) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF), "%v", err)
+		require.True(t, errors.As(err, &broken) || errors.Is(err, io.EOF) ||
+			errors.Is(err, io.ErrUnexpectedEOF), "%v", err)
 	})
 }
 

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// FuzzTerminal is a TLA whose PdT sends anything: it must end, and must not panic.
+// FuzzTerminal: whatever its PdT sends, a TLA ends and does not panic.
 func FuzzTerminal(f *testing.F) {
 	const id = "00112233445566778899aabbccddeeff"
 	v := vectors(f)
@@ -35,7 +35,7 @@ func FuzzTerminal(f *testing.F) {
 	})
 }
 
-// FuzzWorkstation is a PdT whose TLA sends anything.
+// FuzzWorkstation: whatever its TLA sends, a PdT ends and does not panic.
 func FuzzWorkstation(f *testing.F) {
 	v := vectors(f)
 	f.Add(append(append([]byte(nil), v["inserted-cps"]...), v["removed-cps"]...))

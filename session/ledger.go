@@ -1,7 +1,7 @@
 package session
 
-// ledger is the TLA's book of one slot: which epoch, which exchange was the last, and the response
-// kept until the next (docs/protocol.md, section 4). It executes nothing and locks nothing.
+// ledger is the TLA's book of one slot: its epoch, its last exchange, and the response to that, kept until the next
+// exchange (docs/protocol.md, section 4). It executes nothing and locks nothing.
 type ledger struct {
 	epoch   uint32
 	lastSeq uint32
@@ -11,17 +11,17 @@ type ledger struct {
 	kept    []byte // the response frame of lastSeq, when not running
 }
 
-// verdict is what to do with an exchange that arrives.
+// verdict says what to do with an exchange that arrives.
 type verdict int
 
 const (
-	execute  verdict = iota // new: run it, then settle
-	replay                  // seen: send the kept response, if there is one yet
-	answer                  // not to be run: the outcome says why; settle with it
+	execute  verdict = iota // new: execute it, then settle
+	replay                  // seen before: send the kept response, if there is one yet
+	answer                  // must not be executed: settle with the outcome, which says why
 	violated                // the peer broke the numbering
 )
 
-// admit judges an exchange; outcome is set with answer.
+// admit judges an exchange; the verdict answer comes with an outcome.
 func (l *ledger) admit(x exchangeID) (v verdict, outcome Outcome) {
 	switch {
 	case x.seq == l.lastSeq && l.lastSeq != 0:
@@ -41,7 +41,8 @@ func (l *ledger) admit(x exchangeID) (v verdict, outcome Outcome) {
 	return execute, 0
 }
 
-// settle ends the running exchange and keeps its response frame, built by build for the epoch and outcome that hold.
+// settle ends the running exchange and keeps its response frame, which build makes for the present epoch and the
+// outcome.
 func (l *ledger) settle(outcome Outcome, build func(kept []byte, x exchangeID, o Outcome) []byte) []byte {
 	if l.broken && outcome != StaleEpoch && outcome != NoCard {
 		outcome = Unknown
@@ -51,8 +52,8 @@ func (l *ledger) settle(outcome Outcome, build func(kept []byte, x exchangeID, o
 	return l.kept
 }
 
-// resume compares with what the PdT awaits a response for, 0 = nothing, after a link was lost; again: the kept response is to be sent. ok is
-// false when they do not fit.
+// resume compares with the exchange for which the PdT awaits a response after a link was lost (0 = none). again reports
+// whether the kept response must be sent; ok is false when the two do not fit.
 func (l *ledger) resume(pending uint32) (again, ok bool) {
 	switch {
 	case pending == l.lastSeq && pending != 0:
@@ -63,7 +64,7 @@ func (l *ledger) resume(pending uint32) (again, ok bool) {
 	return false, pending == 0 || pending == l.lastSeq+1
 }
 
-// insert and remove follow the card; both open a new epoch.
+// insert and remove open a new epoch, which they return.
 func (l *ledger) insert() uint32 { return l.change(true) }
 func (l *ledger) remove() uint32 { return l.change(false) }
 
@@ -74,5 +75,5 @@ func (l *ledger) change(present bool) uint32 {
 	return l.epoch
 }
 
-// reset opens a new epoch for a reset that was asked for and done.
+// reset opens a new epoch after a reset that the PdT asked for.
 func (l *ledger) reset() { l.epoch++ }

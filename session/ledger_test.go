@@ -8,9 +8,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestLedgerExactlyOnce drives the ledger with any mixture of new, repeated and late exchanges and card
-// changes, and holds it against a simple model: no exchange runs twice, none runs on another card
-// than the one it was meant for, and a repeated one gets the response of the first time.
+// TestLedgerExactlyOnce drives the ledger with any mixture of new, repeated and late exchanges and card changes, and
+// compares it with a simple model: no exchange runs twice, or on another card than the one that it was meant for, and a
+// repeated one gets the response of the first time.
 func TestLedgerExactlyOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := &ledger{}

@@ -7,27 +7,28 @@ import (
 	"testing"
 )
 
-// The model explores every order in which a program, a card, a network and the two ends of a session can act, within the budget of a
-// run, and checks in each state what docs/protocol.md, section 4, promises. Ledger, claim and the taking over of a link are those of the
-// package; the model has around them what is not a book: frames on their way, the card, the program, and who has noticed that a link is lost.
+// The model explores every order in which a program, a card, a network and the two ends of a session can act, within
+// the budget of a run, and checks in each state what docs/protocol.md, section 4, promises. Ledger, claim and the
+// taking over of a link are those of the package; the model adds the rest: frames on their way, the card, the program,
+// and which end has noticed that a link is lost.
 
 // budget bounds a run: so many events of each sort.
 type budget struct{ commands, resets, abandons, losses, cards int }
 
-// whole is one state of it all.
+// whole is one state of everything.
 type whole struct {
 	ledger ledger
 	claim  claim
 	around
 }
 
-// around is what is around the books, which are the package's.
+// around is the state outside the books, which are the package's.
 type around struct {
 	left budget
 
 	// The PdT.
 	pdtGen   uint32 // of its link
-	pdtUp    bool   // it has not noticed the loss of that
+	pdtUp    bool   // it has not noticed that the link is lost
 	out      note   // the frame of the exchange outstanding
 	waits    int    // for which exchange the program waits; 0 = none
 	view     view   // the card that programs are shown
@@ -44,7 +45,7 @@ type around struct {
 	// The network: what is on its way on the TLA's link, on the PdT's, and hellos, which may come at any time.
 	toTLA, toPdT, hellos queue
 
-	// What a book keeper above all this knows.
+	// What an observer of everything knows.
 	deeds [5]deed // by exchange
 }
 
@@ -60,14 +61,14 @@ type deed struct {
 	ran      int
 	card     int  // which it was for
 	left     bool // its program has gone
-	never    bool // it must not run any more
+	never    bool // it must not be executed any more
 	changed  bool // the card was changed while it ran
 	answered bool
 }
 
 // note is a frame on its way, a command under way, or a hello.
 type note struct {
-	typ     FrameType
+	typ     frameType
 	x       exchangeID
 	id      int // of the exchange, and of the response's contents
 	outcome Outcome
@@ -78,11 +79,11 @@ type note struct {
 	view    int    // of an exchange: for which showing
 }
 
-// startWhole is a session just up, with a card in.
+// startWhole returns a session that is just up, with a card.
 func startWhole(b budget) *whole {
 	m := &whole{around: around{left: b, pdtGen: 1, tlaGen: 1, pdtUp: true, tlaUp: true, card: 1, cards: 1}}
 	epoch := m.ledger.insert()
-	m.claim.tell(epoch)
+	m.claim.advance(epoch)
 	m.show(1, epoch)
 	return m
 }
@@ -93,7 +94,7 @@ func (m *whole) clone() *whole {
 	return &c
 }
 
-// key is equal for equal states.
+// key returns the same text for equal states only.
 type key struct {
 	books  string
 	around around
@@ -101,13 +102,13 @@ type key struct {
 
 func (m *whole) key() key { return key{fmt.Sprint(m.ledger, m.claim), m.around} }
 
-// act is something that may happen: do makes it happen, or gives false.
+// act is something that may happen: do makes it happen, or returns false if it cannot.
 type act struct {
 	name string
 	do   func(*whole) (bool, error)
 }
 
-// acts are all that may happen.
+// acts lists all that may happen.
 var acts = []act{
 	{"program sends a command", (*whole).sendCommand},
 	{"program resets the card", (*whole).sendReset},
@@ -124,7 +125,7 @@ var acts = []act{
 	{"second hello reaches the PdT", (*whole).laterHelloReaches},
 }
 
-// after gives the state after an act; nil when it cannot happen.
+// after returns the state after an act; nil when it cannot happen.
 func (m *whole) after(a act) (*whole, error) {
 	next := m.clone()
 	happened, err := a.do(next)
@@ -134,24 +135,24 @@ func (m *whole) after(a act) (*whole, error) {
 	return next, err
 }
 
-// spend takes one from a budget.
+// spend takes one from a budget, and reports whether there was one.
 func spend(n *int) bool {
 	*n--
 	return *n >= 0
 }
 
 func (m *whole) sendCommand() (bool, error) {
-	return m.mayExchange() && spend(&m.left.commands) && m.begin(FrameCommand), nil
+	return m.mayExchange() && spend(&m.left.commands) && m.begin(frameCommand), nil
 }
 
 func (m *whole) sendReset() (bool, error) {
-	return m.mayExchange() && spend(&m.left.resets) && m.begin(FrameReset), nil
+	return m.mayExchange() && spend(&m.left.resets) && m.begin(frameReset), nil
 }
 
 func (m *whole) mayExchange() bool { return m.waits == 0 && !m.claim.waiting && m.view.number != 0 }
 
-// begin is what Workstation.exchange does.
-func (m *whole) begin(t FrameType) bool {
+// begin does what Workstation.exchange does.
+func (m *whole) begin(t frameType) bool {
 	id := slices.IndexFunc(m.deeds[1:], func(d deed) bool { return d.card == 0 }) + 1
 	m.deeds[id].card, m.waits = m.view.card, id
 	m.out = note{typ: t, x: exchangeID{m.view.epoch, m.claim.begin()}, id: id, view: m.view.number}
@@ -159,9 +160,9 @@ func (m *whole) begin(t FrameType) bool {
 	return true
 }
 
-// abandon: a reset is not abandoned but with its card.
+// abandon gives up an exchange; a reset only together with its card.
 func (m *whole) abandon() (bool, error) {
-	if m.waits == 0 || m.out.typ != FrameCommand || !spend(&m.left.abandons) {
+	if m.waits == 0 || m.out.typ != frameCommand || !spend(&m.left.abandons) {
 		return false, nil
 	}
 	if !m.claim.abandon() {
@@ -184,7 +185,7 @@ func (m *whole) tlaSends(n note) {
 	}
 }
 
-// queue has the first in front; a note without a type is none.
+// queue is a queue of notes, first in front; a note without a type is none.
 type queue [6]note
 
 func (q *queue) len() int {
@@ -204,13 +205,13 @@ func (q *queue) take(i int) note {
 	return n
 }
 
-// reachTLA is what Terminal does with a frame.
+// reachTLA does what Terminal does with a frame.
 func (m *whole) reachTLA() (bool, error) {
 	if m.toTLA.len() == 0 {
 		return false, nil
 	}
 	n := m.toTLA.take(0)
-	if n.typ == FrameHello {
+	if n.typ == frameHello {
 		return true, m.answered(n)
 	}
 	switch v, outcome := m.ledger.admit(n.x); v {
@@ -228,7 +229,7 @@ func (m *whole) reachTLA() (bool, error) {
 	return true, nil
 }
 
-// answered is what Terminal does with the PdT's hello of a further link.
+// answered does what Terminal does with the PdT's hello of a further link.
 func (m *whole) answered(n note) error {
 	again, ok := m.ledger.resume(n.pending)
 	if !ok {
@@ -242,11 +243,11 @@ func (m *whole) answered(n note) error {
 	return nil
 }
 
-// tell tells of the card of now.
+// tell sends inserted or removed for the present card.
 func (m *whole) tell() {
-	n := note{typ: FrameRemoved, x: exchangeID{epoch: m.ledger.epoch}}
+	n := note{typ: frameRemoved, x: exchangeID{epoch: m.ledger.epoch}}
 	if m.card != 0 {
-		n.typ, n.card = FrameInserted, m.card
+		n.typ, n.card = frameInserted, m.card
 	}
 	m.tlaSends(n)
 }
@@ -266,21 +267,21 @@ func (m *whole) execute(n note) error {
 	return nil
 }
 
-// finish is what Terminal.execute does when the card has answered, or is gone.
+// finish does what Terminal.execute does when the card has answered, or is gone.
 func (m *whole) finish() (bool, error) {
 	if m.job.typ == 0 {
 		return false, nil
 	}
 	n := m.job
 	m.job = note{}
-	if n.typ == FrameReset && !m.deeds[n.id].changed {
+	if n.typ == frameReset && !m.deeds[n.id].changed {
 		m.ledger.reset()
 	}
 	m.settle(n, Done)
 	return true, nil
 }
 
-// settle keeps a response whose contents are the exchange's id, and sends it.
+// settle keeps a response whose content is the exchange's id, and sends it.
 func (m *whole) settle(n note, o Outcome) {
 	m.ledger.settle(o, func(kept []byte, x exchangeID, o Outcome) []byte {
 		id := n.id
@@ -292,10 +293,10 @@ func (m *whole) settle(n note, o Outcome) {
 	m.tlaSends(m.kept())
 }
 
-// kept is the kept response as a frame.
+// kept returns the kept response as a frame.
 func (m *whole) kept() note {
 	x, body := splitExchange(m.ledger.kept)
-	return note{typ: FrameResponse, x: x, outcome: Outcome(body[0]), id: int(body[1])}
+	return note{typ: frameResponse, x: x, outcome: Outcome(body[0]), id: int(body[1])}
 }
 
 func (m *whole) cardOut() (bool, error) {
@@ -347,7 +348,7 @@ func (m *whole) dial() (bool, error) {
 	}
 	m.tlaGen++
 	m.asked, m.toTLA = true, queue{}
-	m.hellos.put(note{typ: FrameHello, gen: m.tlaGen, seq: m.ledger.lastSeq})
+	m.hellos.put(note{typ: frameHello, gen: m.tlaGen, seq: m.ledger.lastSeq})
 	return true, nil
 }
 
@@ -371,32 +372,33 @@ func (m *whole) hello(i int) (bool, error) {
 	if !ok {
 		return true, fmt.Errorf("TLA is at number %d, which does not fit the PdT's, %d", n.seq, m.claim.seq)
 	}
-	m.pdtSends(note{typ: FrameHello, pending: st.pending})
+	m.pdtSends(note{typ: frameHello, pending: st.pending})
 	if st.again {
 		m.pdtSends(m.out)
 	}
 	return true, nil
 }
 
-// takesOver asks Workstation whether it takes a link of that generation.
+// takesOver reports whether Workstation takes a link of that generation.
 func (m *whole) takesOver(gen uint32) bool {
 	secret, binding := []byte("secret"), []byte("binding")
 	w := &Workstation{secret: secret, generation: m.pdtGen, accepted: true}
-	_, refusal := w.takeOver(nil, &resumeTLA{Generation: gen, Proof: prove(secret, proofTerminal, gen, binding)}, gen, binding)
+	_, refusal := w.takeOver(nil, &resumeTLA{Generation: gen, Proof: prove(secret, proofTerminal, gen, binding)}, gen,
+		binding)
 	return refusal == nil
 }
 
-// reachPdT is what Workstation does with a frame.
+// reachPdT does what Workstation does with a frame.
 func (m *whole) reachPdT() (bool, error) {
 	if m.toPdT.len() == 0 {
 		return false, nil
 	}
 	n := m.toPdT.take(0)
-	if n.typ == FrameResponse {
+	if n.typ == frameResponse {
 		return true, m.response(n)
 	}
 	before := m.claim.epoch
-	if !m.claim.tell(n.x.epoch) {
+	if !m.claim.advance(n.x.epoch) {
 		return true, fmt.Errorf("epoch goes back from %d to %d", before, n.x.epoch)
 	}
 	if n.x.epoch != before {
@@ -425,7 +427,7 @@ func (m *whole) response(n note) error {
 	d := &m.deeds[m.waits]
 	d.answered = true
 	done := n.outcome == Done
-	if done && m.out.typ == FrameReset && m.out.view == m.view.number {
+	if done && m.out.typ == frameReset && m.out.view == m.view.number {
 		m.view.epoch = n.x.epoch
 	}
 	switch waited := m.waits; {
@@ -442,12 +444,12 @@ func (m *whole) response(n note) error {
 	return nil
 }
 
-// finishing are what happens when the network is well again: what there is arrives, the TLA dials if it must, the card answers.
+// finishing lists what happens once the network works again: frames arrive, the TLA dials if it must, the card answers.
 var finishing = []func(*whole) (bool, error){
 	(*whole).noticeLoss, (*whole).helloReaches, (*whole).reachTLA, (*whole).reachPdT, (*whole).finish, (*whole).dial,
 }
 
-// noticeLoss: a TLA whose PdT is not at the other end any more hears nothing, and gives the link up.
+// noticeLoss has a TLA whose PdT is no longer at the other end give the link up, since it hears nothing.
 func (m *whole) noticeLoss() (bool, error) {
 	lost := (m.tlaUp || m.asked) && m.hellos.len() == 0 && (!m.pdtUp || m.pdtGen != m.tlaGen)
 	if lost {
@@ -456,7 +458,7 @@ func (m *whole) noticeLoss() (bool, error) {
 	return lost, nil
 }
 
-// settles checks that from a state everything comes to its end, once the network stays well.
+// settles checks that from a state everything comes to its end if the network goes on working.
 func (m *whole) settles() error {
 	m = m.clone()
 	for range 100 {
@@ -478,7 +480,7 @@ func (m *whole) finishOne() (bool, error) {
 	return false, nil
 }
 
-// final is what must hold when nothing more happens.
+// final checks what must be true when nothing more happens.
 func (m *whole) final() error {
 	switch {
 	case m.waits != 0:
@@ -493,7 +495,8 @@ func (m *whole) final() error {
 	return nil
 }
 
-// explore visits every state that can be reached, nearest first; the error tells how it came to what must not be.
+// explore visits every state that can be reached, nearest first; its error says by which acts a forbidden one is
+// reached.
 func explore(b budget) (states int, err error) {
 	type place struct {
 		m    *whole
@@ -530,8 +533,9 @@ func explore(b budget) (states int, err error) {
 	return len(places), nil
 }
 
-// TestC2ExactlyOnceInEveryOrder: whatever is lost and whenever, no command is executed twice, on another card, or after its program
-// has gone and the link was resumed; no response is lost or taken for another; and all comes to an end when the network is well.
+// TestC2ExactlyOnceInEveryOrder: whatever is lost, and whenever, no command is executed twice, on another card, or
+// after its program has gone and the link was resumed; no response is lost or taken for another; and all comes to an
+// end when the network works.
 func TestC2ExactlyOnceInEveryOrder(t *testing.T) {
 	for name, b := range map[string]budget{
 		"three commands, two abandoned, three losses": {commands: 3, abandons: 2, losses: 3},

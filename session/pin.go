@@ -12,16 +12,17 @@ const (
 )
 
 // SWSecurityStatus is 6982, security status not satisfied: the answer to a command that carries a PIN.
-var SWSecurityStatus = []byte{0x69, 0x82}
+var swSecurityStatus = []byte{0x69, 0x82}
 
-// PINCard is a Card whose PIN the terminal's user can be asked for (SP4).
+// PINCard is a Card for whose PIN the terminal's user can be asked (SP4).
 type PINCard interface {
-	// VerifyPIN asks the user, has the card verify what they enter, and returns the card's status word, or one of ISO 7816-4 that says why
-	// nothing was verified. header is CLA INS P1 P2 of the VERIFY that a program at the PdT sent; what it held never left the PdT.
+	// VerifyPIN asks the user, has the card verify what they enter, and returns the card's status word, or one of
+	// ISO 7816-4 that says why nothing was verified. header is CLA INS P1 P2 of the VERIFY that a program at the PdT
+	// sent; its data never left the PdT.
 	VerifyPIN(header [MinCommand]byte) ([]byte, error)
 }
 
-// blank gives the header of a VERIFY with data, and wipes the data; ok is false for any other command.
+// blank wipes the data of a VERIFY and returns its header; ok is false for any other command.
 func blank(apdu []byte) (header []byte, ok bool) {
 	if !CarriesPIN(apdu) || apdu[1] != insVerify {
 		return nil, false
@@ -30,8 +31,8 @@ func blank(apdu []byte) (header []byte, ok bool) {
 	return apdu[:MinCommand], true
 }
 
-// CarriesPIN tells whether a command APDU would carry a PIN (SP2, SP4), whatever its class or
-// channel. A VERIFY without data is the retry counter probe and carries none. What a BER-TLV ENVELOPE holds cannot be told, so it counts.
+// CarriesPIN reports whether a command APDU may carry a PIN (SP2, SP4), whatever its class or channel. A VERIFY without
+// data only reads the retry counter, and carries none. A BER-TLV ENVELOPE counts, since its content cannot be known.
 func CarriesPIN(apdu []byte) bool {
 	if len(apdu) < MinCommand {
 		return false
@@ -47,7 +48,7 @@ func CarriesPIN(apdu []byte) bool {
 	return ofPIN(apdu)
 }
 
-// ofPIN tells whether a command, or the beginning of one, has an instruction that carries a PIN.
+// ofPIN reports whether a command, or the beginning of one, has an instruction that carries a PIN.
 func ofPIN(apdu []byte) bool {
 	if len(apdu) < 2 {
 		return false
@@ -59,7 +60,7 @@ func ofPIN(apdu []byte) bool {
 	return false
 }
 
-// enveloped gives the data of an ENVELOPE, which are a command or a part of one.
+// enveloped returns the data of an ENVELOPE, which are a command or a part of one.
 func enveloped(apdu []byte) []byte {
 	lc := MinCommand
 	if len(apdu) > lc && apdu[lc] == 0 { // extended length

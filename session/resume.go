@@ -10,7 +10,8 @@ import (
 	"net"
 )
 
-// A session outlives its link (docs/protocol.md, section 4.1): each end proves on a further one that it was there at the start, and says where it stands.
+// A session outlives its link (docs/protocol.md, section 4.1): on a further link each end proves that it was there at
+// the start, and says where it stands.
 
 // The labels of what is exported (RFC 8446, section 7.5).
 const (
@@ -19,7 +20,7 @@ const (
 	exportLen    = 32 // octets
 )
 
-// Who proves.
+// The two ends, in a proof.
 const (
 	proofTerminal    = "terminal"
 	proofWorkstation = "workstation"
@@ -54,7 +55,7 @@ var (
 	errClosed     = errors.New("the card session is over")
 )
 
-// export gives octets that only the two ends of conn, a TLS connection, know; nil = it is none.
+// export returns octets that only the two ends of a TLS connection know; nil when conn is none.
 func export(conn net.Conn, label, session string) ([]byte, error) {
 	t, ok := conn.(interface{ ConnectionState() tls.ConnectionState })
 	if !ok {
@@ -64,7 +65,7 @@ func export(conn net.Conn, label, session string) ([]byte, error) {
 	return state.ExportKeyingMaterial(label, []byte(session), exportLen)
 }
 
-// prove gives the proof that who knows secret, for one link.
+// prove returns the proof, for one link, that the end who knows secret.
 func prove(secret []byte, who string, generation uint32, binding []byte) string {
 	h := hmac.New(sha256.New, secret)
 	h.Write([]byte(who))
@@ -77,7 +78,7 @@ func proven(proof string, secret []byte, who string, generation uint32, binding 
 	return hmac.Equal([]byte(proof), []byte(prove(secret, who, generation, binding)))
 }
 
-// bindingOf gives what binds a proof to a further link.
+// bindingOf returns what binds a proof to a further link.
 func bindingOf(conn net.Conn, session string) ([]byte, error) {
 	binding, err := export(conn, labelBinding, session)
 	if err == nil && binding == nil {
@@ -86,7 +87,8 @@ func bindingOf(conn net.Conn, session string) ([]byte, error) {
 	return binding, err
 }
 
-// Resumable tells whether a session whose link ended with err may go on over another: nobody ended it, nobody broke the protocol.
+// Resumable reports whether a session whose link ended with err may go on over another: neither end said bye or broke
+// the protocol.
 func Resumable(err error) bool {
 	var bye *Bye
 	var broken *ProtocolError

@@ -18,9 +18,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tlagate/internal/nettest"
 )
 
-// faulty is a TCP connection that lets pass only so many more octets, and then either closes or swallows what is written, its end included.
+// faulty is a TCP connection that passes only so many more octets, and then either closes or swallows what is written,
+// its end included.
 type faulty struct {
 	net.Conn
 	left    atomic.Int64
@@ -43,24 +46,25 @@ func (f *faulty) Write(b []byte) (int, error) {
 
 func (f *faulty) Close() error {
 	if f.swallow && f.left.Load() < 0 {
-		return f.SetReadDeadline(time.Unix(1, 0)) // half open: the peer hears nothing of it
+		return f.SetReadDeadline(time.Unix(1, 0)) // half open: the peer does not learn of it
 	}
 	return f.Conn.Close()
 }
 
-// link is a TLS connection over loopback: the TLA's end and the PdT's, and what is beneath them.
+// testLink is a TLS connection over loopback: the TLA's end and the PdT's, and what is beneath them.
 type testLink struct {
 	a, b       *tls.Conn
 	rawA, rawB *faulty
 }
 
 func newLink(t testing.TB) testLink {
-	a, b := connect(t)
+	a, b := nettest.Pair(t)
 	l := testLink{rawA: &faulty{Conn: a}, rawB: &faulty{Conn: b}}
 	l.rawA.left.Store(math.MaxInt64)
 	l.rawB.left.Store(math.MaxInt64)
 	l.a = tls.Client(l.rawA, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13})
-	l.b = tls.Server(l.rawB, &tls.Config{Certificates: []tls.Certificate{selfSigned()}, MinVersion: tls.VersionTLS13, SessionTicketsDisabled: true})
+	l.b = tls.Server(l.rawB, &tls.Config{Certificates: []tls.Certificate{selfSigned()}, MinVersion: tls.VersionTLS13,
+		SessionTicketsDisabled: true})
 	done := make(chan error, 1)
 	go func() { done <- l.b.Handshake() }()
 	require.NoError(t, l.a.Handshake())
@@ -82,12 +86,12 @@ var selfSigned = sync.OnceValue(func() tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 })
 
-// lasting is a session over links that the test cuts and makes.
+// lasting is a session whose links the test makes and cuts.
 type lasting struct {
 	tb         testing.TB
 	t          *Terminal
 	w          *Workstation
-	testLink   // of now
+	testLink   // the present one
 	endT, endW chan error
 	generation uint32
 	inserted   chan Inserted
@@ -111,7 +115,7 @@ func newLasting(t testing.TB) *lasting {
 	return l
 }
 
-// serve has both ends serve the link of now.
+// serve has both ends serve the present link.
 func (l *lasting) serve(w func() error) {
 	endT, endW := make(chan error, 1), make(chan error, 1)
 	l.endT, l.endW = endT, endW
@@ -152,7 +156,7 @@ func (l *lasting) resume() {
 	l.runs.Go(func() { endT <- l.t.Serve(context.Background()) })
 }
 
-// transmit sends a command and gives what becomes of it.
+// transmit sends a command and returns what becomes of it.
 func (l *lasting) transmit(ctx context.Context, epoch uint32, apdu ...byte) <-chan answered {
 	result := make(chan answered, 1)
 	l.runs.Go(func() {
@@ -219,7 +223,7 @@ func TestResumeCommandThatWasNotReceivedIsSentAgain(t *testing.T) {
 	require.EqualValues(t, 1, card.commands.Load())
 }
 
-// waits until a number is outstanding at the PdT.
+// waits returns when that number is outstanding at the PdT.
 func (l *lasting) waits(seq uint32) {
 	ws := l.w.slots[SlotVitale]
 	require.Eventually(l.tb, func() bool {
@@ -259,7 +263,8 @@ func TestResumeCardSwappedMeanwhile(t *testing.T) {
 	require.Zero(t, other.commands.Load())
 }
 
-// TestResumeCardGoneUnderACommand: the response says that nobody knows, and what is in the reader now is told all the same.
+// TestResumeCardGoneUnderACommand: the response says that nobody knows whether it was executed, and the PdT is told
+// which card is in the reader now.
 func TestResumeCardGoneUnderACommand(t *testing.T) {
 	for name, put := range map[string]Card{"none": nil, "another": new(fakeCard)} {
 		t.Run(name, func(t *testing.T) {
@@ -299,8 +304,8 @@ func TestResumeResetIsDoneOnce(t *testing.T) {
 	l := newLasting(t)
 	card := new(fakeCard)
 	in := l.insert(card)
-	frame := appendFrame(nil, FrameReset, SlotVitale, exchangeID{in.Epoch, 1}.bytes(), []byte{byte(ResetCold)})
-	ws := l.w.slots[SlotVitale] // the reset goes out, its response is lost
+	frame := appendFrame(nil, frameReset, SlotVitale, exchangeID{in.Epoch, 1}.bytes(), []byte{byte(ResetCold)})
+	ws := l.w.slots[SlotVitale] // the reset is sent, its response is lost
 	ws.mu.Lock()
 	ws.book.begin()
 	ws.frame = frame
@@ -320,7 +325,7 @@ func TestResumeResetIsDoneOnce(t *testing.T) {
 	require.Empty(t, l.inserted)
 }
 
-// TestResumeAfterResume: links are lost again and again, at every step of the way.
+// TestResumeAfterResume: links are lost again and again, at every step.
 func TestResumeAfterResume(t *testing.T) {
 	l := newLasting(t)
 	card := new(fakeCard)
@@ -337,7 +342,7 @@ func TestResumeAfterResume(t *testing.T) {
 	require.EqualValues(t, rounds, card.commands.Load())
 }
 
-// TestResumeFencesTheOldLink: the PdT does not know yet that the old link is dead, and takes nothing from it any more.
+// TestResumeFencesTheOldLink: the PdT does not know yet that the old link is dead, but takes nothing from it any more.
 func TestResumeFencesTheOldLink(t *testing.T) {
 	l := newLasting(t)
 	in := l.insert(new(fakeCard))
@@ -383,18 +388,18 @@ func TestResumeRefused(t *testing.T) {
 	}
 }
 
-// TestResumeProvesThePdT: whoever has not been there at the start is not told where the cards stand.
+// TestResumeProvesThePdT: a PdT that was not there at the start does not learn where the cards stand.
 func TestResumeProvesThePdT(t *testing.T) {
 	l := newLasting(t)
 	l.insert(new(fakeCard))
-	l.w.secret = make([]byte, exportLen) // as somebody else would: it believes any proof, and gives a wrong one
+	l.w.secret = make([]byte, exportLen) // like an impostor: it accepts any proof, and sends a wrong one
 	l.cut()
 	further := newLink(t)
 	go func() {
 		s := newStream(further.b, unhurried)
 		defer s.close(errClosed)
 		if _, err := s.read(); err == nil {
-			_ = s.writeJSON(FrameHello, helloPdT{Version: version, Session: l.t.cfg.ID.String(),
+			_ = s.writeJSON(frameHello, helloPdT{Version: version, Session: l.t.cfg.ID.String(),
 				Resume: &resumePdT{"00", []slotPendingText{{0, 0}, {1, 0}}}})
 			drain(further.b)
 		}
@@ -406,16 +411,17 @@ func TestResumeProvesThePdT(t *testing.T) {
 func TestResumeNeedsTLS(t *testing.T) {
 	p := newPair(t)
 	require.Nil(t, p.t.secret)
-	a, b := connect(t)
+	a, b := nettest.Pair(t)
 	go drain(b)
 	defer b.Close()
 	require.ErrorIs(t, p.t.Resume(context.Background(), a, 2), errNoSecret)
-	a, b = connect(t)
+	a, b = nettest.Pair(t)
 	defer a.Close()
 	require.ErrorIs(t, p.w.Resume(context.Background(), b, 2, nil), errNoSecret)
 }
 
-// TestResumeCutAnywhere cuts a resume after any number of octets of either end, and each time resumes then: nothing is lost, nothing done twice.
+// TestResumeCutAnywhere cuts a resume after any number of octets of either end, and then resumes: nothing is lost, and
+// nothing executed twice.
 func TestResumeCutAnywhere(t *testing.T) {
 	l := newLasting(t)
 	card := new(fakeCard)
@@ -435,7 +441,8 @@ func TestResumeCutAnywhere(t *testing.T) {
 	require.Empty(t, l.removed)
 }
 
-// TestResumeCutAnywhereAfterACommandNobodyWants is the same, of a command given up meanwhile: it is not executed, and the slot is free for the next.
+// TestResumeCutAnywhereAfterACommandNobodyWants does the same with a command that was abandoned meanwhile: it is not
+// executed, and the slot is free for the next.
 func TestResumeCutAnywhereAfterACommandNobodyWants(t *testing.T) {
 	l := newLasting(t)
 	card := new(fakeCard)

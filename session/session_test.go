@@ -12,12 +12,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"tlagate/internal/nettest"
 )
 
-// patience is for what must happen, on however slow a machine.
+// patience is the time for what must happen, however slow the machine is.
 const patience = 2 * time.Minute
 
-// unhurried has no heartbeat end a session of a test, however slow the machine is.
+// unhurried lets no heartbeat end the session of a test, however slow the machine is.
 var unhurried = Timers{Heartbeat: time.Hour}
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -25,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // fakeCard answers every command with its data reversed and 9000.
 type fakeCard struct {
 	commands, resets atomic.Int32
-	gate             chan struct{} // not nil: a command waits for it
+	gate             chan struct{} // not nil = a command waits for it
 	err              error
 }
 
@@ -55,22 +57,11 @@ type pair struct {
 	endW     chan error
 }
 
-func connect(t testing.TB) (net.Conn, net.Conn) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	a, err := net.Dial("tcp", l.Addr().String())
-	require.NoError(t, err)
-	b, err := l.Accept()
-	require.NoError(t, err)
-	return a, b
-}
-
 // drain reads what the end under test says, until it closes.
 func drain(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
 func newPair(t *testing.T) *pair {
-	a, b := connect(t)
+	a, b := nettest.Pair(t)
 	p := &pair{inserted: make(chan Inserted, 9), removed: make(chan Slot, 9), shown: make(chan Slot, 9),
 		endT: make(chan error, 1), endW: make(chan error, 1)}
 	id := NewID()
@@ -188,7 +179,7 @@ func TestByeIsHeard(t *testing.T) {
 }
 
 func TestBusyRefusal(t *testing.T) {
-	a, b := connect(t)
+	a, b := nettest.Pair(t)
 	id := NewID()
 	term, err := OpenTerminal(a, TerminalConfig{ID: id, Timers: unhurried})
 	require.NoError(t, err)
@@ -201,7 +192,7 @@ func TestBusyRefusal(t *testing.T) {
 }
 
 func TestHelloOfAnotherSession(t *testing.T) {
-	a, b := connect(t)
+	a, b := nettest.Pair(t)
 	term, err := OpenTerminal(a, TerminalConfig{ID: NewID(), Timers: unhurried})
 	require.NoError(t, err)
 	_, err = OpenWorkstation(b, WorkstationConfig{Session: NewID().String(), Timers: unhurried})
@@ -211,7 +202,7 @@ func TestHelloOfAnotherSession(t *testing.T) {
 }
 
 func TestSilentPeerIsDead(t *testing.T) {
-	a, b := connect(t)
+	a, b := nettest.Pair(t)
 	defer b.Close()
 	term, err := OpenTerminal(a, TerminalConfig{ID: NewID(), Timers: Timers{Heartbeat: 5 * time.Millisecond}})
 	require.NoError(t, err)
@@ -228,11 +219,11 @@ func TestSP4PINNeverLeavesThePdT(t *testing.T) {
 	} {
 		got, err := p.w.Transmit(t.Context(), SlotCPS, in.Epoch, apdu)
 		require.NoError(t, err)
-		require.Equal(t, SWSecurityStatus, got)
+		require.Equal(t, swSecurityStatus, got)
 		// A PdT that sends it all the same is refused at the TLA.
 		x := exchangeID{in.Epoch, p.w.slots[SlotCPS].book.begin()}
-		require.NoError(t, p.w.s.write(FrameCommand, SlotCPS, x.bytes(), apdu))
-		require.Equal(t, SWSecurityStatus, (<-p.w.slots[SlotCPS].reply).body)
+		require.NoError(t, p.w.s.write(frameCommand, SlotCPS, x.bytes(), apdu))
+		require.Equal(t, swSecurityStatus, (<-p.w.slots[SlotCPS].reply).body)
 	}
 	require.Zero(t, card.commands.Load())
 	_, err := p.w.Transmit(t.Context(), SlotCPS, in.Epoch, []byte{0, 0x20, 0, 0x80})
@@ -240,7 +231,7 @@ func TestSP4PINNeverLeavesThePdT(t *testing.T) {
 	require.EqualValues(t, 1, card.commands.Load(), "the retry counter probe passes")
 }
 
-// pinCard is a card whose user is asked.
+// pinCard is a card for whose PIN the user is asked.
 type pinCard struct {
 	fakeCard
 	asked chan [MinCommand]byte
@@ -268,14 +259,14 @@ func TestSP4OnlyTheHeaderOfAVerifyLeavesThePdT(t *testing.T) {
 	require.Zero(t, card.commands.Load())
 	require.NotContains(t, string(p.t.link().rbuf[:cap(p.t.link().rbuf)]), "1234")
 
-	// Without somebody to ask, and for anything but VERIFY, it is refused.
+	// When nobody can be asked, and for any command but VERIFY, it is refused.
 	for header, on := range map[[4]byte]Card{{0, 0x24, 0, 0x81}: card, {0, 0x20, 0, 0x81}: new(fakeCard)} {
 		require.NoError(t, p.t.Remove(SlotCPS))
 		require.NoError(t, p.t.Insert(SlotCPS, fakeATR, T1, on))
 		in = <-p.inserted
 		x := exchangeID{in.Epoch, p.w.slots[SlotCPS].book.begin()}
-		require.NoError(t, p.w.s.write(FrameVerify, SlotCPS, x.bytes(), header[:]))
-		require.Equal(t, SWSecurityStatus, (<-p.w.slots[SlotCPS].reply).body)
+		require.NoError(t, p.w.s.write(frameVerify, SlotCPS, x.bytes(), header[:]))
+		require.Equal(t, swSecurityStatus, (<-p.w.slots[SlotCPS].reply).body)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 const theID = "00112233445566778899aabbccddeeff"
 
-// TestShown: the TLA learns once of each card that programs see it; a reset does not undo that, another card does.
+// TestShown: the TLA learns once of each card that programs see it. A reset does not change that, another card does.
 func TestShown(t *testing.T) {
 	p := newPair(t)
 	require.True(t, p.t.TellsShown())
@@ -41,19 +41,19 @@ func TestShown(t *testing.T) {
 	require.Equal(t, SlotCPS, <-p.shown)
 }
 
-// settled returns once the TLA has handled all that was sent before: it executes a command.
+// settled returns when the TLA has handled all that was sent before: it sends a command and waits for its response.
 func (w *Workstation) settled(t *testing.T, epoch uint32) {
 	t.Helper()
 	_, err := w.Transmit(t.Context(), SlotCPS, epoch, make([]byte, 4))
 	require.NoError(t, err)
 }
 
-// TestShownByAHostilePdT: too early, too late, of no card, again and again: nothing comes of it, the session goes on.
+// TestShownByAHostilePdT: shown too early, too late, of no card, or again and again has no effect; the session goes on.
 func TestShownByAHostilePdT(t *testing.T) {
 	p := newPair(t)
 	say := func(slot Slot, epochs ...uint32) {
 		for _, e := range epochs {
-			require.NoError(t, p.w.s.write(FrameShown, slot, epochBytes(e)))
+			require.NoError(t, p.w.s.write(frameShown, slot, epochBytes(e)))
 		}
 	}
 	say(SlotCPS, 0, 1, 2)
@@ -75,7 +75,7 @@ func TestShownByAHostilePdT(t *testing.T) {
 	require.Empty(t, p.shown)
 }
 
-// TestShownByAnEndThatDoesNotKnowIt: with an old end nothing is different, to the octet.
+// TestShownByAnEndThatDoesNotKnowIt: with an end of an older release not an octet differs.
 func TestShownByAnEndThatDoesNotKnowIt(t *testing.T) {
 	v, slow := vectors(t), Timers{Heartbeat: time.Minute}
 	t.Run("old TLA", func(t *testing.T) {
@@ -143,8 +143,8 @@ func next(t *testing.T, r io.Reader) []byte {
 	return appendFrame(nil, f.typ, f.slot, f.payload)
 }
 
-// TestResumeBringsShownAgain: what was lost with a link, or came while there was none, is told on the next, and is no
-// news of a card that has come in meanwhile.
+// TestResumeBringsShownAgain: a shown that was lost with a link, or came while there was none, is sent on the next; it
+// says nothing about a card that has come in meanwhile.
 func TestResumeBringsShownAgain(t *testing.T) {
 	l := newLasting(t)
 	in := l.insert(new(fakeCard))
@@ -158,7 +158,7 @@ func TestResumeBringsShownAgain(t *testing.T) {
 	l.cut()
 	require.NoError(t, l.t.Remove(SlotVitale))
 	require.NoError(t, l.t.Insert(SlotVitale, fakeATR, T0, new(fakeCard)))
-	l.resume() // the PdT says shown of the card before, which it believes in
+	l.resume() // the PdT says shown of the card before, since it knows no other
 	other := <-l.inserted
 	require.NoError(t, (<-l.transmit(t.Context(), other.Epoch, 1, 2, 3, 4)).err)
 	require.False(t, l.t.Shown(SlotVitale))

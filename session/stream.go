@@ -15,23 +15,23 @@ import (
 // Defaults of docs/protocol.md, section 5.
 const (
 	DefaultHeartbeat    = 3 * time.Second
-	DefaultWriteTimeout = 10 * time.Second
+	defaultWriteTimeout = 10 * time.Second
 )
 
-// Timers of a session; zero means the default.
+// Timers are those of a session; zero stands for the default of each.
 type Timers struct {
-	Heartbeat    time.Duration // silence before a ping, 3 s; three times that is death
+	Heartbeat    time.Duration // silence before a ping, 3 s; after three times that the peer is dead
 	WriteTimeout time.Duration // longest write of one frame, 10 s
 }
 
-// deadError is why a session ended whose peer had been silent for three heartbeats.
+// deadError is the type of ErrDead.
 type deadError struct{}
 
 func (deadError) Error() string   { return "card session is dead: nothing heard for three heartbeats" }
 func (deadError) Timeout() bool   { return true }
 func (deadError) Temporary() bool { return false }
 
-// ErrDead is why a session ended whose peer had been silent for three heartbeats.
+// ErrDead ends a session whose peer was silent for three heartbeats.
 var ErrDead error = deadError{}
 
 // stream carries frames over a connection: one reader, many writers.
@@ -54,7 +54,7 @@ func newStream(conn net.Conn, t Timers) *stream {
 		t.Heartbeat = DefaultHeartbeat
 	}
 	if t.WriteTimeout == 0 {
-		t.WriteTimeout = DefaultWriteTimeout
+		t.WriteTimeout = defaultWriteTimeout
 	}
 	s := &stream{conn: conn, timeout: t.WriteTimeout, done: make(chan struct{})}
 	s.alive = heartbeat.New(t.Heartbeat, s.ping, func() { s.close(ErrDead) })
@@ -62,7 +62,7 @@ func newStream(conn net.Conn, t Timers) *stream {
 	return s
 }
 
-// read gives the next frame that is no ping or pong. A bye is the error *Bye.
+// read returns the next frame that is no ping or pong. A bye is the error *Bye.
 func (s *stream) read() (frame, error) {
 	for {
 		f, err := readFrame(s.conn, &s.rbuf)
@@ -70,16 +70,16 @@ func (s *stream) read() (frame, error) {
 			return frame{}, s.why(err)
 		}
 		s.alive.Heard()
-		if s.cause.Load() != nil && f.typ != FrameBye {
-			continue // we said bye: only the peer's end is of interest
+		if s.cause.Load() != nil && f.typ != frameBye {
+			continue // we said bye, and wait only for the peer's
 		}
 		switch f.typ {
-		case FramePing:
-			if err := s.write(FramePong, 0, f.payload); err != nil {
+		case framePing:
+			if err := s.write(framePong, 0, f.payload); err != nil {
 				return frame{}, err
 			}
-		case FramePong:
-		case FrameBye:
+		case framePong:
+		case frameBye:
 			return frame{}, decodeBye(f.payload)
 		default:
 			return f, nil
@@ -88,7 +88,7 @@ func (s *stream) read() (frame, error) {
 }
 
 // write sends one frame in one call of the connection.
-func (s *stream) write(t FrameType, slot Slot, parts ...[]byte) error {
+func (s *stream) write(t frameType, slot Slot, parts ...[]byte) error {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	s.wbuf = appendFrame(s.wbuf[:0], t, slot, parts...)
@@ -111,7 +111,7 @@ func (s *stream) send(b []byte) error {
 	return s.why(err)
 }
 
-func (s *stream) writeJSON(t FrameType, v any) error {
+func (s *stream) writeJSON(t frameType, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -123,19 +123,20 @@ func (s *stream) writeJSON(t FrameType, v any) error {
 // with unread input would reset the connection and could destroy the bye on its way.
 const linger = time.Second
 
-// leave says bye, which ends the session; the reader closes the connection when the peer has, or after linger.
+// leave says bye, which ends the session. The reader closes the connection when the peer has closed it, or after
+// linger.
 func (s *stream) leave(b *Bye) {
 	if !s.end(b) {
 		return
 	}
-	_ = s.writeJSON(FrameBye, b)
+	_ = s.writeJSON(frameBye, b)
 	time.AfterFunc(linger, func() { s.conn.Close() })
 }
 
 // fail ends the session after err, if it has not ended, closes the connection and returns why it ended.
 func (s *stream) fail(err error) error {
 	if p := (*ProtocolError)(nil); errors.As(err, &p) && s.cause.Load() == nil {
-		_ = s.writeJSON(FrameBye, &Bye{ByeProtocol, p.Detail})
+		_ = s.writeJSON(frameBye, &Bye{ByeProtocol, p.Detail})
 	}
 	s.close(err)
 	return *s.cause.Load()
@@ -146,7 +147,7 @@ func (s *stream) close(cause error) {
 	s.conn.Close()
 }
 
-// end makes cause why the session ended; false when it had ended before.
+// end ends the session for cause, and reports whether it had not ended before.
 func (s *stream) end(cause error) bool {
 	first := s.cause.CompareAndSwap(nil, &cause)
 	s.once.Do(func() {
@@ -156,7 +157,7 @@ func (s *stream) end(cause error) bool {
 	return first
 }
 
-// why prefers our own cause to what the connection says.
+// why returns our own cause if we ended the session, and else the connection's error.
 func (s *stream) why(err error) error {
 	if err == nil {
 		return nil
@@ -167,10 +168,10 @@ func (s *stream) why(err error) error {
 	return err
 }
 
-func (s *stream) ping() { _ = s.write(FramePing, 0, make([]byte, 8)) }
+func (s *stream) ping() { _ = s.write(framePing, 0, make([]byte, 8)) }
 
-// until leaves with shutdown when ctx ends; call stop when it no longer should.
-func (s *stream) until(ctx context.Context) (stop func() bool) {
+// leaveAfter leaves with shutdown when ctx ends, unless stop is called before.
+func (s *stream) leaveAfter(ctx context.Context) (stop func() bool) {
 	return context.AfterFunc(ctx, func() {
 		s.leave(&Bye{ByeShutdown, "The program at the other end is stopping."})
 	})

@@ -10,12 +10,12 @@ import (
 	"sync"
 )
 
-// ErrCardLost is what a Card returns when the card was removed, or reset by somebody else, so that
-// nobody knows whether the command was executed.
+// ErrCardLost is returned by a Card that was removed, or reset by somebody else, so that nobody knows whether the
+// command was executed.
 var ErrCardLost = errors.New("card was removed or reset while the command ran")
 
-// Card is a card in a reader of the TLA, for one insertion. Its methods are called one at a time.
-// An error that is not ErrCardLost means that the reader failed with the card still there.
+// Card is a card in a reader of the TLA, for one insertion. Its methods are called one at a time. Any error but
+// ErrCardLost means that the reader failed with the card still there.
 type Card interface {
 	// Transmit sends a command APDU and returns the response APDU (2..65 538 octets). Neither may be kept.
 	Transmit(apdu []byte) ([]byte, error)
@@ -27,18 +27,19 @@ type Card interface {
 type TerminalConfig struct {
 	ID     ID
 	Timers Timers
-	// OnCommand is called after each command or reset that reached a card; nil = nobody asks.
+	// OnCommand is called after each command or reset that reached a card; nil = not called.
 	OnCommand func(Slot)
-	// OnPIN is called when a command is refused because it carries a PIN; nil = nobody asks.
+	// OnPIN is called when a command is refused because it carries a PIN; nil = not called.
 	OnPIN func(Slot)
-	// OnShown is called once for each card that programs at the PdT see; it must not block. nil = nobody asks.
+	// OnShown is called once for each card that programs at the PdT see; it must not block. nil = not called.
 	OnShown func(Slot)
 }
 
-// Terminal is the TLA's end of a card session, over one link after another. Its methods may be called from any goroutine.
+// Terminal is the TLA's end of a card session, over one link after another. Its methods may be called from any
+// goroutine.
 type Terminal struct {
 	cfg    TerminalConfig
-	secret []byte // exported from the first link; nil: the session ends with that
+	secret []byte // exported from the first link; nil = the session ends with that link
 	up     chan struct{}
 	tells  bool // the PdT will say when programs see a card; known once up
 	slots  [Slots]*terminalSlot
@@ -49,10 +50,10 @@ type Terminal struct {
 	quit  chan struct{} // closed by Close
 
 	mu sync.Mutex // protects s
-	s  *stream    // the link of now; nil: it was lost
+	s  *stream    // the present link; nil = it was lost
 }
 
-// terminalSlot is one slot; work is executed by one goroutine, in the order of arrival.
+// terminalSlot is one slot; one goroutine executes its jobs, in the order of arrival.
 type terminalSlot struct {
 	slot Slot
 	jobs chan job
@@ -69,13 +70,13 @@ type terminalSlot struct {
 // job is one exchange to execute on a card.
 type job struct {
 	card Card
-	kind ResetKind // 0: a command
+	kind ResetKind // 0 = a command
 	apdu []byte    // owned by the job
-	ask  bool      // it is the header of a VERIFY: the user is to be asked for the PIN
+	ask  bool      // apdu is the header of a VERIFY, for which the user is asked for the PIN
 }
 
-// OpenTerminal says hello on a connection to a PdT whose handshake is done.
-// The session is up when Up is closed; Run, or Serve and in the end Close, must be called.
+// OpenTerminal says hello on a connection to a PdT whose handshake is done. The session is up when Up is closed. The
+// caller then calls Run; or Serve, and in the end Close.
 func OpenTerminal(conn net.Conn, cfg TerminalConfig) (*Terminal, error) {
 	t := &Terminal{cfg: cfg, s: newStream(conn, cfg.Timers), up: make(chan struct{}), quit: make(chan struct{})}
 	for i := range t.slots {
@@ -85,7 +86,7 @@ func OpenTerminal(conn net.Conn, cfg TerminalConfig) (*Terminal, error) {
 	if t.secret, err = export(conn, labelSecret, cfg.ID.String()); err == nil {
 		hello := newHelloTLA(cfg.ID)
 		hello.Shown = true
-		err = t.s.writeJSON(FrameHello, hello)
+		err = t.s.writeJSON(frameHello, hello)
 	}
 	if err != nil {
 		return nil, t.s.fail(err)
@@ -93,11 +94,11 @@ func OpenTerminal(conn net.Conn, cfg TerminalConfig) (*Terminal, error) {
 	return t, nil
 }
 
-// Up is closed when the PdT has accepted the session.
+// Up returns a channel that is closed when the PdT has accepted the session.
 func (t *Terminal) Up() <-chan struct{} { return t.up }
 
-// TellsShown reports whether the PdT says when its programs see a card; it is known once the session is up.
-func (t *Terminal) TellsShown() bool { return t.wasUp() && t.tells }
+// TellsShown reports whether the PdT tells when its programs see a card; before the session is up it returns false.
+func (t *Terminal) TellsShown() bool { return t.isUp() && t.tells }
 
 // Shown reports whether programs at the PdT see the card of a slot, as far as the PdT has said.
 func (t *Terminal) Shown(slot Slot) bool {
@@ -107,15 +108,15 @@ func (t *Terminal) Shown(slot Slot) bool {
 	return ts.seen
 }
 
-// Run serves a session that ends with its link, and says why: *Bye, ErrDead, *ProtocolError or an error of the connection.
-// Commands under way at the cards are waited for. When ctx ends the PdT is told bye.
+// Run serves a session that ends with its link, and returns why it ended: *Bye, ErrDead, *ProtocolError or an error of
+// the connection. It waits for commands under way at the cards. When ctx ends, it says bye to the PdT.
 func (t *Terminal) Run(ctx context.Context) error {
 	defer t.Close()
 	return t.Serve(ctx)
 }
 
-// Serve serves the link of now until it ends, and says why, as Run does. Then either Resume, when the error is Resumable, or Close: until then
-// commands under way go on, and cards come and go.
+// Serve serves the present link until it ends, and returns why, as Run does. The caller then calls Resume, if the error
+// is Resumable, or Close; until then commands under way go on, and cards may be inserted and removed.
 func (t *Terminal) Serve(ctx context.Context) error {
 	t.start.Do(func() {
 		for _, ts := range t.slots {
@@ -126,7 +127,7 @@ func (t *Terminal) Serve(ctx context.Context) error {
 	if s == nil {
 		return errClosed
 	}
-	defer s.until(ctx)()
+	defer s.leaveAfter(ctx)()
 	err := s.fail(t.readAll(s))
 	wipe(s.rbuf)
 	t.detach()
@@ -139,7 +140,7 @@ func (t *Terminal) link() *stream {
 	return t.s
 }
 
-// detach has nothing written until there is another link.
+// detach stops all writing until there is another link.
 func (t *Terminal) detach() {
 	for _, ts := range t.slots {
 		ts.mu.Lock()
@@ -151,7 +152,8 @@ func (t *Terminal) detach() {
 	t.s = nil
 }
 
-// Close ends the session on this side: commands under way at the cards are waited for, and what is left of card data is wiped (EL3).
+// Close ends the session on this side. It waits for commands under way at the cards, and wipes what is left of card
+// data (EL3).
 func (t *Terminal) Close() {
 	t.end.Do(func() {
 		close(t.quit)
@@ -168,17 +170,18 @@ func (t *Terminal) Close() {
 	clear(t.secret)
 }
 
-// Leave ends the session with a reason, which the PdT is told if there is a link.
+// Leave ends the session with a reason, and tells the PdT if there is a link.
 func (t *Terminal) Leave(code ByeCode, text string) {
 	if s := t.link(); s != nil {
 		s.leave(&Bye{code, text})
 	}
 }
 
-// Insert tells the PdT of a card; its exchanges go to card until Remove.
+// Insert tells the PdT of a card, which gets the slot's exchanges until Remove.
 func (t *Terminal) Insert(slot Slot, atr []byte, p Protocol, card Card) error {
 	if len(atr) < MinATR || len(atr) > MaxATR {
-		return fmt.Errorf("cannot show the %s card: its ATR has %d octets, want %d to %d", slot, len(atr), MinATR, MaxATR)
+		return fmt.Errorf("cannot show the %s card: its ATR has %d octets, want %d to %d",
+			slot, len(atr), MinATR, MaxATR)
 	}
 	ts := t.slots[slot]
 	ts.mu.Lock()
@@ -188,7 +191,7 @@ func (t *Terminal) Insert(slot Slot, atr []byte, p Protocol, card Card) error {
 	}
 	ts.card, ts.shown = card, append([]byte{byte(p)}, atr...)
 	ts.since, ts.seen = ts.book.insert(), false
-	return ts.tell()
+	return ts.sendCard()
 }
 
 // Remove tells the PdT that the card is gone; without a card it does nothing.
@@ -201,23 +204,23 @@ func (t *Terminal) Remove(slot Slot) error {
 	}
 	ts.card, ts.shown, ts.seen = nil, nil, false
 	ts.book.remove()
-	return ts.tell()
+	return ts.sendCard()
 }
 
-// tell tells of the card that is there, or that there is none; ts.mu is held.
-func (ts *terminalSlot) tell() error {
+// sendCard sends inserted for the present card, or removed when there is none. The caller holds ts.mu.
+func (ts *terminalSlot) sendCard() error {
 	if ts.out == nil {
 		return nil
 	}
 	if ts.card == nil {
-		return ts.out.write(FrameRemoved, ts.slot, epochBytes(ts.book.epoch))
+		return ts.out.write(frameRemoved, ts.slot, epochBytes(ts.book.epoch))
 	}
-	return ts.out.write(FrameInserted, ts.slot, epochBytes(ts.book.epoch), ts.shown)
+	return ts.out.write(frameInserted, ts.slot, epochBytes(ts.book.epoch), ts.shown)
 }
 
-// readAll handles what the PdT sends, and returns why it ended.
+// readAll handles what the PdT sends until the link ends, and returns why it did.
 func (t *Terminal) readAll(s *stream) error {
-	if !t.wasUp() {
+	if !t.isUp() {
 		h, err := t.readHello(s)
 		if err != nil {
 			return err
@@ -230,23 +233,23 @@ func (t *Terminal) readAll(s *stream) error {
 		if err != nil {
 			return err
 		}
-		if f.typ == FrameShown {
-			t.saw(f)
+		if f.typ == frameShown {
+			t.handleShown(f)
 		} else if err := t.admit(f); err != nil {
 			return err
 		}
 	}
 }
 
-// saw takes a shown. Whatever the PdT sends, and however often: it costs a look, and counts once for each card.
-func (t *Terminal) saw(f frame) {
-	if t.slots[f.slot].saw(binary.BigEndian.Uint32(f.payload)) && t.cfg.OnShown != nil {
+// handleShown takes a shown. Whatever the PdT sends, and however often, it costs a look and counts once for each card.
+func (t *Terminal) handleShown(f frame) {
+	if t.slots[f.slot].noteShown(binary.BigEndian.Uint32(f.payload)) && t.cfg.OnShown != nil {
 		t.cfg.OnShown(f.slot)
 	}
 }
 
-// saw takes a shown of the slot; false when it is about another card than the one that is in, or no news.
-func (ts *terminalSlot) saw(epoch uint32) (news bool) {
+// noteShown takes a shown of the slot, and reports whether it is the first about the card that is in.
+func (ts *terminalSlot) noteShown(epoch uint32) (news bool) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	news = ts.card != nil && !ts.seen && epoch >= ts.since && epoch <= ts.book.epoch
@@ -259,7 +262,7 @@ func (t *Terminal) readHello(s *stream) (h helloPdT, err error) {
 	if err != nil {
 		return h, err
 	}
-	if f.typ != FrameHello || json.Unmarshal(f.payload, &h) != nil {
+	if f.typ != frameHello || json.Unmarshal(f.payload, &h) != nil {
 		return h, protocolErrorf("first frame is no hello")
 	}
 	if h.Version != version || h.Session != t.cfg.ID.String() {
@@ -268,14 +271,14 @@ func (t *Terminal) readHello(s *stream) (h helloPdT, err error) {
 	return h, nil
 }
 
-// admit takes a command or reset: executed, answered from the kept response, or refused.
+// admit takes a command or reset, which is executed, answered from the kept response, or refused.
 func (t *Terminal) admit(f frame) error {
-	if f.typ != FrameCommand && f.typ != FrameReset && f.typ != FrameVerify {
+	if f.typ != frameCommand && f.typ != frameReset && f.typ != frameVerify {
 		return protocolErrorf("frame type %d in the wrong direction", f.typ)
 	}
 	x, body := splitExchange(f.payload)
 	kind := ResetKind(0)
-	if f.typ == FrameReset {
+	if f.typ == frameReset {
 		if kind = ResetKind(body[0]); kind < ResetWarm || kind > PowerOff {
 			return protocolErrorf("reset of kind %d", kind)
 		}
@@ -285,7 +288,8 @@ func (t *Terminal) admit(f frame) error {
 	defer ts.mu.Unlock()
 	switch v, outcome := ts.book.admit(x); v {
 	case execute:
-		ts.jobs <- job{ts.card, kind, append([]byte(nil), body...), f.typ == FrameVerify} // never blocks: one exchange is outstanding
+		// This never blocks: one exchange is outstanding.
+		ts.jobs <- job{ts.card, kind, append([]byte(nil), body...), f.typ == frameVerify}
 		wipe(f.payload)
 		return nil
 	case replay:
@@ -304,7 +308,7 @@ func (t *Terminal) replay(ts *terminalSlot) error {
 	return ts.write(ts.book.kept)
 }
 
-// write sends a frame, if there is a link; ts.mu is held.
+// write sends a frame, if there is a link. The caller holds ts.mu.
 func (ts *terminalSlot) write(frame []byte) error {
 	if ts.out == nil {
 		return nil
@@ -312,13 +316,13 @@ func (ts *terminalSlot) write(frame []byte) error {
 	return ts.out.writeFrame(frame)
 }
 
-// settle answers the running exchange; ts.mu is held.
+// settle answers the running exchange. The caller holds ts.mu.
 func (t *Terminal) settle(ts *terminalSlot, outcome Outcome, body []byte) error {
 	return ts.write(ts.book.settle(outcome, func(kept []byte, x exchangeID, o Outcome) []byte {
 		if o != Done {
 			body = nil
 		}
-		return appendFrame(kept, FrameResponse, ts.slot, x.bytes(), []byte{byte(o)}, body)
+		return appendFrame(kept, frameResponse, ts.slot, x.bytes(), []byte{byte(o)}, body)
 	}))
 }
 
@@ -334,7 +338,7 @@ func (t *Terminal) work(ts *terminalSlot) {
 	}
 }
 
-// execute runs one exchange at the card, outside the lock, and answers it.
+// execute executes one exchange at the card, without the lock, and answers it.
 func (t *Terminal) execute(ts *terminalSlot, j job) {
 	body, err := t.run(ts, j)
 	wipe(j.apdu)
@@ -362,7 +366,7 @@ func (t *Terminal) run(ts *terminalSlot, j job) ([]byte, error) {
 		if t.cfg.OnPIN != nil {
 			t.cfg.OnPIN(ts.slot)
 		}
-		return append([]byte(nil), SWSecurityStatus...), nil
+		return append([]byte(nil), swSecurityStatus...), nil
 	}
 	if t.cfg.OnCommand != nil {
 		defer t.cfg.OnCommand(ts.slot)

@@ -5,8 +5,9 @@ import (
 	"net"
 )
 
-// Resume makes conn, a connection to the same PdT whose handshake is done, the link of a session whose last one was lost: Serve has returned. When it
-// fails conn is closed and the session is as before; the error is as those of Serve. It ends with ctx.
+// Resume makes conn, a connection to the same PdT whose handshake is done, the link of a session whose last link was
+// lost: Serve has returned. If it fails, or ctx ends, conn is closed and the session is as before; the error is as
+// those of Serve.
 func (t *Terminal) Resume(ctx context.Context, conn net.Conn, generation uint32) error {
 	s := newStream(conn, t.cfg.Timers)
 	defer context.AfterFunc(ctx, func() { s.close(context.Cause(ctx)) })()
@@ -26,7 +27,7 @@ func (t *Terminal) reopen(s *stream, generation uint32) error {
 		return errNoSecret
 	case t.link() != nil:
 		return errNotStopped
-	case !t.wasUp():
+	case !t.isUp():
 		return errNeverUp
 	}
 	binding, err := bindingOf(s.conn, t.cfg.ID.String())
@@ -34,8 +35,8 @@ func (t *Terminal) reopen(s *stream, generation uint32) error {
 		return err
 	}
 	hello := newHelloTLA(t.cfg.ID)
-	hello.Resume = &resumeTLA{generation, prove(t.secret, proofTerminal, generation, binding), t.stand()}
-	if err := s.writeJSON(FrameHello, hello); err != nil {
+	hello.Resume = &resumeTLA{generation, prove(t.secret, proofTerminal, generation, binding), t.lastSeqs()}
+	if err := s.writeJSON(frameHello, hello); err != nil {
 		return err
 	}
 	h, err := t.readHello(s)
@@ -48,7 +49,7 @@ func (t *Terminal) reopen(s *stream, generation uint32) error {
 	return t.settleAll(s, h.Resume)
 }
 
-func (t *Terminal) wasUp() bool {
+func (t *Terminal) isUp() bool {
 	select {
 	case <-t.up:
 		return true
@@ -57,8 +58,8 @@ func (t *Terminal) wasUp() bool {
 	}
 }
 
-// stand says the last number of each slot.
-func (t *Terminal) stand() (list []slotSeqText) {
+// lastSeqs returns the last number of each slot.
+func (t *Terminal) lastSeqs() (list []slotSeqText) {
 	for _, ts := range t.slots {
 		ts.mu.Lock()
 		list = append(list, slotSeqText{ts.slot, ts.book.lastSeq})
@@ -67,7 +68,7 @@ func (t *Terminal) stand() (list []slotSeqText) {
 	return list
 }
 
-// settleAll sends what the PdT lacks, and goes on from there.
+// settleAll sends what the PdT lacks, and continues each slot on the link.
 func (t *Terminal) settleAll(s *stream, r *resumePdT) error {
 	if len(r.Slots) != Slots {
 		return protocolErrorf("hello tells where %d slots stand, want %d", len(r.Slots), Slots)
@@ -83,7 +84,7 @@ func (t *Terminal) settleAll(s *stream, r *resumePdT) error {
 	return nil
 }
 
-// resume brings one slot onto a link.
+// resume continues one slot on a link.
 func (ts *terminalSlot) resume(s *stream, pending uint32) error {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -97,5 +98,5 @@ func (ts *terminalSlot) resume(s *stream, pending uint32) error {
 			return err
 		}
 	}
-	return ts.tell()
+	return ts.sendCard()
 }

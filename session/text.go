@@ -10,17 +10,17 @@ import (
 	"tlagate/session/internal/peertext"
 )
 
-// ID names a session in every log and audit: 16 random octets.
+// ID identifies a session in logs and traces: 16 random octets.
 type ID [16]byte
 
-// NewID draws one.
+// NewID returns a random ID.
 func NewID() ID {
 	var id ID
 	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
 	return id
 }
 
-// String gives 32 lower-case hex digits.
+// String returns 32 lower-case hex digits.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
 const version = 1
@@ -35,7 +35,7 @@ type helloTLA struct {
 	Versions []int      `json:"versions"`
 	Session  string     `json:"session"`
 	Slots    []slotText `json:"slots"`
-	Shown    bool       `json:"shown,omitempty"` // it knows the frame; on the first link
+	Shown    bool       `json:"shown,omitempty"` // it knows the frame shown; on the first link
 
 	Resume *resumeTLA `json:"resume,omitempty"` // on a further link of the session
 }
@@ -43,7 +43,7 @@ type helloTLA struct {
 type helloPdT struct {
 	Version int        `json:"version"`
 	Session string     `json:"session"`
-	Shown   bool       `json:"shown,omitempty"` // it will send the frame; on the first link
+	Shown   bool       `json:"shown,omitempty"` // it will send the frame shown; on the first link
 	Resume  *resumePdT `json:"resume,omitempty"`
 }
 
@@ -83,8 +83,9 @@ const (
 	ByeGone     ByeCode = "gone"      // there is no such session to resume
 )
 
-// ByeCodes lists them all.
-var ByeCodes = []ByeCode{ByeStopped, ByeBusy, ByeRemoved, ByeProtocol, ByeShutdown, ByeTimeOver, ByeInactive, ByeRefused, ByeGone}
+// ByeCodes lists all codes.
+var ByeCodes = []ByeCode{ByeStopped, ByeBusy, ByeRemoved, ByeProtocol, ByeShutdown, ByeTimeOver,
+	ByeInactive, ByeRefused, ByeGone}
 
 // Bye is the last word of an end. As an error it is why a session ended.
 type Bye struct {

@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// Error makes an outcome other than Done the error of an exchange.
+// Error makes any outcome but Done the error of an exchange.
 func (o Outcome) Error() string {
 	switch o {
 	case StaleEpoch:
@@ -31,39 +31,41 @@ type Inserted struct {
 	ATR      []byte // 2..33 octets
 }
 
-// WorkstationConfig configures the PdT's end. The functions are called by Run, in the order of events, and must not block.
+// WorkstationConfig configures the PdT's end. The functions are called by Run, Serve and Resume, in the order of
+// events, and must not block.
 type WorkstationConfig struct {
 	Session  string // 32 hex digits, as in joined
 	Timers   Timers
 	Inserted func(Slot, Inserted)
 	Removed  func(Slot)
-	Shows    bool // Shown will be called for each card that programs see: the TLA's user may wait for it
+	Shows    bool // Shown will be called for each card that programs see; the TLA's user may wait for that
 }
 
-// Workstation is the PdT's end of a card session, over one link after another. Its methods may be called from any goroutine.
+// Workstation is the PdT's end of a card session, over one link after another. Its methods may be called from any
+// goroutine.
 type Workstation struct {
 	cfg    WorkstationConfig
-	secret []byte // exported from the first link; nil: the session ends with that
+	secret []byte // exported from the first link; nil = the session ends with that link
 	hello  helloTLA
 	slots  [Slots]*workstationSlot
 
-	turn chan struct{} // a token: who has it uses the link
+	turn chan struct{} // a token: its holder uses the link
 	end  sync.Once
 	over chan struct{} // closed by Close, when cause is set
 
 	mu         sync.Mutex // protects the rest
-	s          *stream    // the link of now, or the last one
+	s          *stream    // the present link, or the last one
 	accepted   bool       // Serve has begun
 	generation uint32
 	cause      error
 }
 
-// workstationSlot has one exchange outstanding: whoever holds the token of free.
+// workstationSlot has one exchange outstanding: that of the holder of free's token.
 type workstationSlot struct {
 	slot  Slot
 	free  chan struct{}
 	reply chan response // capacity 1
-	frame []byte        // of the exchange outstanding; owned by who holds the token, or, when it is abandoned, by the book
+	frame []byte        // of that exchange; owned by the holder of the token, or, once abandoned, by the book
 
 	mu    sync.Mutex // protects the rest
 	book  claim
@@ -75,11 +77,11 @@ type workstationSlot struct {
 type response struct {
 	epoch   uint32
 	outcome Outcome
-	body    []byte // owned by who receives it
+	body    []byte // owned by the receiver
 }
 
-// OpenWorkstation reads the TLA's hello on a connection whose handshake is done. Then either
-// Refuse, or Run, which accepts; or Serve, and in the end Close.
+// OpenWorkstation reads the TLA's hello on a connection whose handshake is done. The caller then calls Refuse; or Run,
+// which accepts the session; or Serve, which accepts it too, and in the end Close.
 func OpenWorkstation(conn net.Conn, cfg WorkstationConfig) (*Workstation, error) {
 	w := newWorkstation(conn, cfg)
 	var err error
@@ -107,13 +109,13 @@ func (w *Workstation) readHello(s *stream) (h helloTLA, err error) {
 	if err != nil {
 		return h, err
 	}
-	if f.typ != FrameHello || json.Unmarshal(f.payload, &h) != nil {
+	if f.typ != frameHello || json.Unmarshal(f.payload, &h) != nil {
 		return h, protocolErrorf("first frame is no hello")
 	}
 	return h, h.check(w.cfg.Session)
 }
 
-// Refuse ends the session instead of Run; it waits until the TLA has heard.
+// Refuse ends the session instead of Run; it waits until the TLA has read why.
 func (w *Workstation) Refuse(code ByeCode, text string) { w.s.refuse(code, text) }
 
 func (s *stream) refuse(code ByeCode, text string) {
@@ -122,7 +124,7 @@ func (s *stream) refuse(code ByeCode, text string) {
 	s.close(err)
 }
 
-// Leave ends the session with a reason, which the TLA is told if there is a link.
+// Leave ends the session with a reason, and tells the TLA if there is a link.
 func (w *Workstation) Leave(code ByeCode, text string) { w.link().leave(&Bye{code, text}) }
 
 func (w *Workstation) link() *stream {
@@ -131,16 +133,16 @@ func (w *Workstation) link() *stream {
 	return w.s
 }
 
-// Run accepts a session that ends with its link, serves it, and says why it ended: *Bye, ErrDead, *ProtocolError or an
-// error of the connection. When ctx ends the TLA is told bye.
+// Run accepts a session that ends with its link, serves it, and returns why it ended: *Bye, ErrDead, *ProtocolError or
+// an error of the connection. When ctx ends, it says bye to the TLA.
 func (w *Workstation) Run(ctx context.Context) error {
 	err := w.Serve(ctx)
 	w.Close(err)
 	return err
 }
 
-// Serve accepts the session and serves its first link until that ends, and says why, as Run does. Then either the TLA resumes over another
-// link, when the error is Resumable, or Close ends the session: until then exchanges wait.
+// Serve accepts the session, serves its first link until that ends, and returns why, as Run does. If the error is
+// Resumable, the TLA may resume over another link; until it does, or Close ends the session, exchanges wait.
 func (w *Workstation) Serve(ctx context.Context) error {
 	<-w.turn
 	defer func() { w.turn <- struct{}{} }()
@@ -153,14 +155,14 @@ func (w *Workstation) Serve(ctx context.Context) error {
 		ws.out = s
 		ws.mu.Unlock()
 	}
-	hello := helloPdT{Version: version, Session: w.cfg.Session, Shown: w.tells()}
-	if err := s.writeJSON(FrameHello, hello); err != nil {
+	hello := helloPdT{Version: version, Session: w.cfg.Session, Shown: w.tellsShown()}
+	if err := s.writeJSON(frameHello, hello); err != nil {
 		return s.fail(err)
 	}
 	return w.serve(ctx, s)
 }
 
-// accept has the TLA resume from now on; it gives the first link.
+// accept lets the TLA resume from now on, and returns the first link.
 func (w *Workstation) accept() *stream {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -168,9 +170,9 @@ func (w *Workstation) accept() *stream {
 	return w.s
 }
 
-// serve reads a link until it ends; the caller has the turn.
+// serve reads a link until it ends. The caller has the turn.
 func (w *Workstation) serve(ctx context.Context, s *stream) error {
-	defer s.until(ctx)()
+	defer s.leaveAfter(ctx)()
 	defer w.detach()
 	for {
 		f, err := s.read()
@@ -183,7 +185,7 @@ func (w *Workstation) serve(ctx context.Context, s *stream) error {
 	}
 }
 
-// detach has commands wait until there is another link.
+// detach makes commands wait until there is another link.
 func (w *Workstation) detach() {
 	for _, ws := range w.slots {
 		ws.mu.Lock()
@@ -192,7 +194,7 @@ func (w *Workstation) detach() {
 	}
 }
 
-// Close ends the session on this side: whoever waits for a response gets cause.
+// Close ends the session on this side: every exchange that waits for a response returns cause.
 func (w *Workstation) Close(cause error) {
 	w.end.Do(func() {
 		w.mu.Lock()
@@ -206,7 +208,7 @@ func (w *Workstation) Close(cause error) {
 	}
 }
 
-// forget wipes an exchange that nobody waits for.
+// forget wipes an abandoned exchange.
 func (ws *workstationSlot) forget() {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -223,11 +225,11 @@ func (w *Workstation) why() error {
 
 func (w *Workstation) handle(f frame) error {
 	switch f.typ {
-	case FrameInserted:
+	case frameInserted:
 		return w.inserted(f)
-	case FrameRemoved:
+	case frameRemoved:
 		return w.removed(f)
-	case FrameResponse:
+	case frameResponse:
 		return w.slots[f.slot].deliver(f)
 	}
 	return protocolErrorf("frame type %d in the wrong direction", f.typ)
@@ -238,7 +240,7 @@ func (w *Workstation) inserted(f frame) error {
 	if p > T1 {
 		return protocolErrorf("transmission protocol %d", p)
 	}
-	if news, err := w.slots[f.slot].tell(f); err != nil || !news {
+	if news, err := w.slots[f.slot].newEpoch(f); err != nil || !news {
 		return err
 	}
 	w.cfg.Inserted(f.slot, Inserted{
@@ -250,19 +252,19 @@ func (w *Workstation) inserted(f frame) error {
 }
 
 func (w *Workstation) removed(f frame) error {
-	news, err := w.slots[f.slot].tell(f)
+	news, err := w.slots[f.slot].newEpoch(f)
 	if err == nil && news {
 		w.cfg.Removed(f.slot)
 	}
 	return err
 }
 
-// tell takes the epoch of an inserted or removed; news: it is not known yet.
-func (ws *workstationSlot) tell(f frame) (news bool, err error) {
+// newEpoch takes the epoch of an inserted or removed; news reports whether it was not known yet.
+func (ws *workstationSlot) newEpoch(f frame) (news bool, err error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	epoch, before := binary.BigEndian.Uint32(f.payload), ws.book.epoch
-	if !ws.book.tell(epoch) {
+	if !ws.book.advance(epoch) {
 		return false, protocolErrorf("the %s slot is in epoch %d after %d", ws.slot, epoch, before)
 	}
 	if news = epoch != before; news {
@@ -271,24 +273,25 @@ func (ws *workstationSlot) tell(f frame) (news bool, err error) {
 	return news, nil
 }
 
-// tells tells whether the TLA is told of cards that programs see: both ends know how.
-func (w *Workstation) tells() bool { return w.cfg.Shows && w.hello.Shown }
+// tellsShown reports whether the TLA is told of cards that programs see: both ends know how.
+func (w *Workstation) tellsShown() bool { return w.cfg.Shows && w.hello.Shown }
 
-// Shown tells the TLA, if it wants to know, that programs see the card that was inserted in that epoch. It can block
-// for as long as a write.
+// Shown tells the TLA, if it wants to know, that programs see the card that was inserted in that epoch. It may block as
+// long as a write.
 func (w *Workstation) Shown(slot Slot, epoch uint32) {
-	if !w.tells() {
+	if !w.tellsShown() {
 		return
 	}
-	if out := w.slots[slot].sees(epoch); out != nil {
-		if err := out.write(FrameShown, slot, epochBytes(epoch)); err != nil {
+	if out := w.slots[slot].noteShown(epoch); out != nil {
+		if err := out.write(frameShown, slot, epochBytes(epoch)); err != nil {
 			out.close(err)
 		}
 	}
 }
 
-// sees notes that programs see a card, if it is still the one that is in; what a link loses, a further one brings.
-func (ws *workstationSlot) sees(epoch uint32) *stream {
+// noteShown records that programs see a card, if it is still the one in the slot. It returns the link on which to tell
+// the TLA; what that loses is sent again on the next.
+func (ws *workstationSlot) noteShown(epoch uint32) *stream {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	if epoch != ws.since {
@@ -298,34 +301,36 @@ func (ws *workstationSlot) sees(epoch uint32) *stream {
 	return ws.out
 }
 
-// Transmit has the card of that slot and epoch execute a command APDU and returns its response APDU.
-// The error is an Outcome, ctx's, or why the session ended. A PIN never reaches the network (SP2, SP4): of a VERIFY only the
-// header is sent, what it held is wiped in apdu, and the terminal's user is asked; other commands that carry one are answered 6982 here.
+// Transmit has the card of that slot and epoch execute a command APDU and returns its response APDU. The error is an
+// Outcome, ctx's, or why the session ended. No PIN reaches the network (SP2, SP4): of a VERIFY only the header is sent,
+// its data are wiped in apdu, and the terminal's user is asked; other commands that carry a PIN are answered 6982 here.
 func (w *Workstation) Transmit(ctx context.Context, slot Slot, epoch uint32, apdu []byte) ([]byte, error) {
 	if len(apdu) < MinCommand || len(apdu) > MaxCommand {
-		return nil, fmt.Errorf("cannot send a command APDU of %d octets: want %d to %d", len(apdu), MinCommand, MaxCommand)
+		return nil, fmt.Errorf("cannot send a command APDU of %d octets: want %d to %d",
+			len(apdu), MinCommand, MaxCommand)
 	}
 	if header, ok := blank(apdu); ok {
-		r, err := w.exchange(ctx, FrameVerify, slot, epoch, header)
+		r, err := w.exchange(ctx, frameVerify, slot, epoch, header)
 		return r.body, err
 	}
 	if CarriesPIN(apdu) {
-		return append([]byte(nil), SWSecurityStatus...), nil
+		return append([]byte(nil), swSecurityStatus...), nil
 	}
-	r, err := w.exchange(ctx, FrameCommand, slot, epoch, apdu)
+	r, err := w.exchange(ctx, frameCommand, slot, epoch, apdu)
 	return r.body, err
 }
 
-// Reset resets the card of that slot and epoch and returns its new epoch and ATR (empty after PowerOff).
-// The errors are those of Transmit; with an Outcome the epoch is the slot's current one all the same, so that
-// after Failed the caller can go on with a card that is still there.
+// Reset resets the card of that slot and epoch and returns its new epoch and ATR (empty after PowerOff). The errors are
+// those of Transmit. With an Outcome, the epoch is the slot's present one all the same, so that after Failed the caller
+// can go on with a card that is still there.
 func (w *Workstation) Reset(ctx context.Context, slot Slot, epoch uint32, kind ResetKind) (uint32, []byte, error) {
-	r, err := w.exchange(ctx, FrameReset, slot, epoch, []byte{byte(kind)})
+	r, err := w.exchange(ctx, frameReset, slot, epoch, []byte{byte(kind)})
 	return r.epoch, r.body, err
 }
 
-// exchange sends one command or reset and waits for its response, over all links of the session.
-func (w *Workstation) exchange(ctx context.Context, t FrameType, slot Slot, epoch uint32, body []byte) (response, error) {
+// exchange sends one command or reset and waits for its response, over every link of the session.
+func (w *Workstation) exchange(ctx context.Context, t frameType, slot Slot, epoch uint32,
+	body []byte) (response, error) {
 	ws := w.slots[slot]
 	select {
 	case <-ws.free:
@@ -361,16 +366,16 @@ func (r response) result() (response, error) {
 	return r, nil
 }
 
-// send numbers an exchange and sends it; what a link loses, a further one brings.
-func (ws *workstationSlot) send(t FrameType, epoch uint32, body []byte) {
+// send numbers an exchange and sends it; what a link loses is sent again on the next.
+func (ws *workstationSlot) send(t frameType, epoch uint32, body []byte) {
 	if out := ws.begin(t, epoch, body); out != nil {
 		if err := out.writeFrame(ws.frame); err != nil {
-			out.close(err) // half a frame may be out: nothing can follow it
+			out.close(err) // half a frame may have been sent: nothing can follow it
 		}
 	}
 }
 
-func (ws *workstationSlot) begin(t FrameType, epoch uint32, body []byte) *stream {
+func (ws *workstationSlot) begin(t frameType, epoch uint32, body []byte) *stream {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	x := exchangeID{epoch, ws.book.begin()}
@@ -378,13 +383,13 @@ func (ws *workstationSlot) begin(t FrameType, epoch uint32, body []byte) *stream
 	return ws.out
 }
 
-// done frees the slot.
+// done ends the exchange and frees the slot.
 func (ws *workstationSlot) done() {
 	wipe(ws.frame)
 	ws.free <- struct{}{}
 }
 
-// abandon gives up waiting: the slot is free again once the response has come.
+// abandon gives up waiting for the response; the slot is free again once it has come.
 func (ws *workstationSlot) abandon() {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -396,7 +401,7 @@ func (ws *workstationSlot) abandon() {
 	ws.done()
 }
 
-// deliver hands a response to whom it is for.
+// deliver passes a response to the exchange that waits for it.
 func (ws *workstationSlot) deliver(f frame) error {
 	x, rest := splitExchange(f.payload)
 	r := response{epoch: x.epoch, outcome: Outcome(rest[0])}

@@ -5,13 +5,14 @@ import (
 	"net"
 )
 
-// Resume makes conn, a connection to the session's TLA whose handshake is done, the link of the session, and serves it until it ends, as Serve. The TLA
-// proves that it was there at the start; generation is that of joined, which must be above that of any link before: an older link is closed, and nothing
-// that comes on it counts. resumed is called once the session goes on, when nothing of an older link can come any more. An error of before that
-// leaves the session as it was; tell by Generation.
+// Resume makes conn, a connection to the session's TLA whose handshake is done, the link of the session, and serves it
+// until it ends, as Serve does. The TLA must prove that it was there at the start. generation is that of the joined
+// record, and must be above that of every link before: an older link is closed, and nothing that comes on it counts any
+// more. Resume calls resumed when the session goes on, and nothing of an older link can come. An error before that
+// leaves the session as it was; Generation tells which it is.
 func (w *Workstation) Resume(ctx context.Context, conn net.Conn, generation uint32, resumed func()) error {
 	s := newStream(conn, w.cfg.Timers)
-	h, binding, err := w.hear(s)
+	h, binding, err := w.readResume(s)
 	if err != nil {
 		return s.fail(err)
 	}
@@ -23,14 +24,14 @@ func (w *Workstation) Resume(ctx context.Context, conn net.Conn, generation uint
 	old.close(errFenced)
 	<-w.turn
 	defer func() { w.turn <- struct{}{} }()
-	if err := w.goOn(s, h.Resume, binding, resumed); err != nil {
+	if err := w.resumeSlots(s, h.Resume, binding, resumed); err != nil {
 		return s.fail(err)
 	}
 	return w.serve(ctx, s)
 }
 
-// hear reads the hello of a further link.
-func (w *Workstation) hear(s *stream) (h helloTLA, binding []byte, err error) {
+// readResume reads the hello of a further link.
+func (w *Workstation) readResume(s *stream) (h helloTLA, binding []byte, err error) {
 	if w.secret == nil {
 		return h, nil, errNoSecret
 	}
@@ -43,7 +44,7 @@ func (w *Workstation) hear(s *stream) (h helloTLA, binding []byte, err error) {
 	return h, binding, err
 }
 
-// takeOver makes s the link, if the TLA has proved that it may; it gives the link before.
+// takeOver makes s the link if the TLA has proved that it may, and returns the link before.
 func (w *Workstation) takeOver(s *stream, r *resumeTLA, generation uint32, binding []byte) (old *stream, refusal *Bye) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -57,8 +58,8 @@ func (w *Workstation) takeOver(s *stream, r *resumeTLA, generation uint32, bindi
 	return old, nil
 }
 
-// goOn says where we stand and sends what the TLA lacks; the caller has the turn.
-func (w *Workstation) goOn(s *stream, r *resumeTLA, binding []byte, resumed func()) error {
+// resumeSlots tells the TLA where we stand and sends what it lacks. The caller has the turn.
+func (w *Workstation) resumeSlots(s *stream, r *resumeTLA, binding []byte, resumed func()) error {
 	if w.link() != s {
 		return errFenced // by a link that is newer still
 	}
@@ -77,13 +78,13 @@ func (w *Workstation) goOn(s *stream, r *resumeTLA, binding []byte, resumed func
 	for i, st := range stands {
 		answer.Slots = append(answer.Slots, slotPendingText{Slot(i), st.pending})
 	}
-	if err := s.writeJSON(FrameHello, helloPdT{Version: version, Session: w.cfg.Session, Resume: answer}); err != nil {
+	if err := s.writeJSON(frameHello, helloPdT{Version: version, Session: w.cfg.Session, Resume: answer}); err != nil {
 		return err
 	}
 	return w.sendAgain(s, stands)
 }
 
-// compare finds where each slot stands, and frees those whose exchange is dropped; the slots are locked.
+// compare finds out where each slot stands, and frees those whose exchange is dropped. The slots are locked.
 func (w *Workstation) compare(r *resumeTLA) (stands [Slots]standing, err error) {
 	if len(r.Slots) != Slots {
 		return stands, protocolErrorf("hello tells where %d slots stand, want %d", len(r.Slots), Slots)
@@ -91,16 +92,17 @@ func (w *Workstation) compare(r *resumeTLA) (stands [Slots]standing, err error) 
 	for i, ws := range w.slots {
 		var ok bool
 		if stands[i], ok = ws.book.resume(r.Slots[i].Seq); !ok || r.Slots[i].Slot != ws.slot {
-			return stands, protocolErrorf("the %s slot is at number %d, ours at %d", ws.slot, r.Slots[i].Seq, ws.book.seq)
+			return stands, protocolErrorf("the %s slot is at number %d, ours at %d",
+				ws.slot, r.Slots[i].Seq, ws.book.seq)
 		}
-		if stands[i].dropped { // whatever becomes of this link
+		if stands[i].dropped { // even if this link fails
 			ws.done()
 		}
 	}
 	return stands, nil
 }
 
-// sendAgain goes on with each slot on a link; the slots are locked.
+// sendAgain continues each slot on a link. The slots are locked.
 func (w *Workstation) sendAgain(s *stream, stands [Slots]standing) error {
 	for i, ws := range w.slots {
 		ws.out = s
@@ -110,7 +112,7 @@ func (w *Workstation) sendAgain(s *stream, stands [Slots]standing) error {
 			}
 		}
 		if ws.shown { // the link before may have lost it
-			if err := s.write(FrameShown, ws.slot, epochBytes(ws.since)); err != nil {
+			if err := s.write(frameShown, ws.slot, epochBytes(ws.since)); err != nil {
 				return err
 			}
 		}
@@ -118,7 +120,7 @@ func (w *Workstation) sendAgain(s *stream, stands [Slots]standing) error {
 	return nil
 }
 
-// Generation is that of the link of now, or of the last one; 0 is the first.
+// Generation returns the generation of the present link, or of the last one; 0 is the first.
 func (w *Workstation) Generation() uint32 {
 	w.mu.Lock()
 	defer w.mu.Unlock()

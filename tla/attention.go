@@ -1,17 +1,19 @@
 package tla
 
 import (
-	"slices"
 	"sync/atomic"
 	"time"
+
+	"tlagate/tla/cards"
 )
 
-// attention is who used the session last (SA4): a session without a command ends, and so does one without its user, whatever programs do.
+// attention is who used the session last (SA4): a session without a command ends, and so does one without its user,
+// whatever programs do.
 type attention struct {
 	command atomic.Pointer[time.Time] // the last command, or act of the user
 	human   atomic.Pointer[time.Time] // the last act of the user
-	readers *Readers
-	cards   view // as last looked at, first when the user said start; owned by watch
+	readers *cards.Readers
+	cards   cards.View // as last looked at, first when the user said start; owned by watch
 }
 
 // commanded: a command came.
@@ -20,7 +22,8 @@ func (a *attention) commanded() {
 	a.command.Store(&now)
 }
 
-// acted: the user did something at the terminal: a start, a stay, a PIN, a key, a card in or out. It keeps the session as a command does, too.
+// acted: the user did something at the terminal: a start, a stay, a PIN, a key, a card in or out. It keeps the session
+// as a command does, too.
 func (a *attention) acted() {
 	now := time.Now()
 	a.command.Store(&now)
@@ -29,21 +32,13 @@ func (a *attention) acted() {
 
 // look sees whether a card came or went since the last look; the channel is closed when it may be worth another.
 func (a *attention) look() <-chan struct{} {
-	_, changed := a.readers.now()
-	now := a.readers.current()
-	if a.cards.moved(now) {
+	_, changed := a.readers.Now()
+	now := a.readers.View()
+	if a.cards.Moved(now) {
 		a.acted()
 	}
 	a.cards = now
 	return changed
-}
-
-// moved tells whether a hand put a card in or took one out: in a reader that is there both times. A service that was restarted, or a reader
-// that came or went, is nobody's act.
-func (v view) moved(now view) bool {
-	return slices.ContainsFunc(now.places, func(p placeView) bool {
-		return v.has(p.reader) && v.card(p.reader).number != p.card.number
-	})
 }
 
 // Ask says that the session ends unless its user acts: the user is asked whether somebody is still there (SA4).

@@ -12,6 +12,7 @@ import (
 
 	"tlagate/pki/pkitest"
 	"tlagate/session"
+	"tlagate/tla/cards/cardstest"
 	"tlagate/tla/control"
 )
 
@@ -38,8 +39,8 @@ func TestSA4EachEndPowersTheCardsDown(t *testing.T) {
 			if c.spoil != nil {
 				c.spoil(g)
 			}
-			card := g.fake.insert("left", vitaleATR, 1)
-			eventually(t, "seen", func() bool { return g.readers.seen(session.SlotVitale) != "" })
+			card := g.fake.Insert("left", cardstest.VitaleATR, 1)
+			eventually(t, "seen", func() bool { return g.seen(session.SlotVitale) != "" })
 			r := g.run()
 			if err := r.Start(t.Context(), byHand); c.end != nil {
 				require.NoError(t, err)
@@ -51,8 +52,8 @@ func TestSA4EachEndPowersTheCardsDown(t *testing.T) {
 			var bye *session.Bye
 			require.ErrorAs(t, <-g.ends, &bye)
 			require.Equal(t, c.bye, bye.Code)
-			require.Equal(t, get(g.fake, func() int { return card.colds }), get(g.fake, func() int { return card.powerDowns }))
-			require.False(t, get(g.fake, func() bool { return card.powered || card.unlocked }))
+			require.Equal(t, g.fake.Count(&card.Colds), g.fake.Count(&card.PowerDowns))
+			require.False(t, cardstest.Get(g.fake, func() bool { return card.Powered || card.Unlocked }))
 			require.Zero(t, g.open.Load())
 		})
 	}
@@ -61,14 +62,14 @@ func TestSA4EachEndPowersTheCardsDown(t *testing.T) {
 // TestC4KeyIsHeardWhileASessionEnds: a press of then starts none after it.
 func TestC4KeyIsHeardWhileASessionEnds(t *testing.T) {
 	g := newRig(t)
-	card := g.fake.insert("left", vitaleATR, 1)
+	card := g.fake.Insert("left", cardstest.VitaleATR, 1)
 	gate := make(chan struct{})
-	get(g.fake, func() int { card.gate = gate; return 0 })
+	cardstest.Get(g.fake, func() int { card.Gate = gate; return 0 })
 	r := g.run()
 	require.NoError(t, r.Start(t.Context(), byHand))
 	require.Equal(t, session.SlotVitale, g.next(g.inserted))
 	go func() { _, _ = g.command(session.SlotVitale) }()
-	eventually(t, "busy", func() bool { return get(g.fake, func() int { return card.commands }) == 1 })
+	eventually(t, "busy", func() bool { return g.fake.Count(&card.Commands) == 1 })
 	r.Key().Stop()
 	require.False(t, r.Key().Start())
 	close(gate)
@@ -79,7 +80,7 @@ func TestC4KeyIsHeardWhileASessionEnds(t *testing.T) {
 func TestSA4AProgramThatPollsDoesNotReplaceItsUser(t *testing.T) {
 	g := newRig(t)
 	g.cfg.Timers.Human, g.cfg.Timers.Ask = 3*time.Second, 2900*time.Millisecond
-	g.fake.insert("left", vitaleATR, 1)
+	g.fake.Insert("left", cardstest.VitaleATR, 1)
 	r := g.run()
 	require.NoError(t, r.Start(t.Context(), byHand))
 	require.Equal(t, session.SlotVitale, g.next(g.inserted))
@@ -106,8 +107,8 @@ func TestSA4AProgramThatPollsDoesNotReplaceItsUser(t *testing.T) {
 
 // aged is a session whose user acted long ago.
 func aged(t *testing.T, g *rig) (r *Relay, l *live) {
-	g.fake.insert("left", vitaleATR, 1)
-	eventually(t, "seen", func() bool { return g.readers.seen(session.SlotVitale) != "" })
+	g.fake.Insert("left", cardstest.VitaleATR, 1)
+	eventually(t, "seen", func() bool { return g.seen(session.SlotVitale) != "" })
 	r = g.run()
 	require.NoError(t, r.Start(t.Context(), byHand))
 	require.Equal(t, session.SlotVitale, g.next(g.inserted))
@@ -128,22 +129,26 @@ func TestSA4ActsOfTheUserKeepTheSession(t *testing.T) {
 		act  func(*rig)
 		kept bool
 	}{
-		"stay":           {func(g *rig) { require.NoError(g.t, g.relay.Stay(byHand)) }, true},
-		"key":            {func(g *rig) { g.relay.Key().Stay() }, true},
-		"a card out":     {func(g *rig) { g.fake.remove("left"); g.next(g.removed) }, true},
-		"a card in":      {func(g *rig) { g.fake.insert("right", cpsATR, 2); g.next(g.inserted) }, true},
-		"another card":   {func(g *rig) { g.fake.swap("left", vitaleATR, 3); g.next(g.removed); g.next(g.inserted) }, true},
-		"a useless card": {func(g *rig) { g.fake.insert("right", strangeATR, 4) }, true},
+		"stay":       {func(g *rig) { require.NoError(g.t, g.relay.Stay(byHand)) }, true},
+		"key":        {func(g *rig) { g.relay.Key().Stay() }, true},
+		"a card out": {func(g *rig) { g.fake.Remove("left"); g.next(g.removed) }, true},
+		"a card in":  {func(g *rig) { g.fake.Insert("right", cardstest.CPSATR, 2); g.next(g.inserted) }, true},
+		"another card": {func(g *rig) {
+			g.fake.Swap("left", cardstest.VitaleATR, 3)
+			g.next(g.removed)
+			g.next(g.inserted)
+		}, true},
+		"a useless card": {func(g *rig) { g.fake.Insert("right", cardstest.StrangeATR, 4) }, true},
 		"a command": {func(g *rig) {
 			_, err := g.command(session.SlotVitale)
 			require.NoError(g.t, err)
 		}, false},
-		"a reader plugged in": {func(g *rig) { g.fake.plug("third") }, false},
-		"a reader pulled":     {func(g *rig) { g.fake.unplug("left"); g.next(g.removed) }, false},
+		"a reader plugged in": {func(g *rig) { g.fake.Plug("third") }, false},
+		"a reader pulled":     {func(g *rig) { g.fake.Unplug("left"); g.next(g.removed) }, false},
 		"PC/SC restarted": {func(g *rig) {
-			g.fake.setDown(true)
+			g.fake.SetDown(true)
 			g.next(g.removed)
-			g.fake.setDown(false)
+			g.fake.SetDown(false)
 			g.next(g.inserted)
 		}, false},
 	} {

@@ -135,7 +135,7 @@ func (l *live) lookAtBundle(pieces []link.Status) {
 	}
 }
 
-// sealSays tells whether an attempt was ended by what became of the bundle: another gateway makes no difference.
+// sealSays reports whether an attempt was ended by what became of the bundle: another gateway makes no difference.
 func sealSays(err error) bool {
 	w := (*Why)(nil)
 	return errors.As(err, &w) && (w.Code == codeRenewed || w.Code == CodeSeal)

@@ -30,7 +30,7 @@ func (c Config) chosen(act Act) (Config, error) {
 	return c, &Why{Code: CodeUnknownPdT, Detail: fmt.Sprintf("this terminal may choose %s", strings.Join(c.PdTs, ", "))}
 }
 
-// keeps tells whether the user's choice still means the same PdT.
+// keeps reports whether the user's choice still means the same PdT.
 func (c Config) keeps(act Act, pdt pki.Identity) bool {
 	now, err := c.chosen(act)
 	if err != nil {

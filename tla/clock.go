@@ -1,15 +1,14 @@
 package tla
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
+	"tlagate/internal/files"
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 	"tlagate/session/consent"
 )
@@ -26,21 +25,23 @@ type ClockConfig struct {
 	Log     *slog.Logger     // nil = discard
 }
 
-// Clock knows the earliest time that it can be, its floor: boards without a battery wake up in the past, where certificates and lists seem to be
-// of the future, and those that have ended seem good. The floor is raised by what others say alone: the date of this program, signed
-// revocation data, and peers that accepted a consent which says our time. A clock that ran ahead leaves nothing behind.
+// Clock knows the earliest time that it can be, its floor: boards without a battery wake up in the past, where
+// certificates and lists seem to be of the future, and those that have ended seem good. The floor is raised by what
+// others say alone: the date of this program, signed revocation data, and peers that accepted a consent which says our
+// time. A clock that ran ahead leaves nothing behind.
 type Clock struct {
 	cfg ClockConfig
 
 	mu    sync.Mutex
 	floor time.Time
-	kept  time.Time // what the file says
+	saved time.Time // what the file says
 }
 
-// keepStep is how much the floor rises before it is written again: flash wears out.
-const keepStep = time.Hour
+// saveStep is how much the floor rises before it is written again: flash wears out.
+const saveStep = time.Hour
 
-// OpenClock reads what was kept. A file that cannot be read, or makes no sense, is logged: without it the floor is a lower one.
+// OpenClock reads what was saved. A file that cannot be read, or makes no sense, is logged: without it the floor is a
+// lower one.
 func OpenClock(cfg ClockConfig) *Clock {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -53,23 +54,20 @@ func OpenClock(cfg ClockConfig) *Clock {
 	if err != nil {
 		cfg.Log.Error("clock floor not known; it begins anew", "file", cfg.File, "error", err)
 	}
-	c.kept = at
+	c.saved = at
 	c.raise(at)
 	return c
 }
 
-func readFloor(file string) (time.Time, error) {
-	if file == "" {
-		return time.Time{}, nil
-	}
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return time.Time{}, nil
-	}
-	if err != nil {
-		return time.Time{}, err
-	}
-	return time.Parse(time.RFC3339, strings.TrimSpace(string(text)))
+// maxFloor bounds the file, in octets: it is one time.
+const maxFloor = 64
+
+func readFloor(file string) (at time.Time, err error) {
+	_, err = files.Load(file, maxFloor, func(text []byte) error {
+		at, err = time.Parse(time.RFC3339, strings.TrimSpace(string(text)))
+		return err
+	})
+	return at, err
 }
 
 func (c *Clock) raise(at time.Time) {
@@ -90,7 +88,8 @@ func (c *Clock) Floor() time.Time {
 	return c.floor
 }
 
-// check says that the clock is wrong; nil = it may be right. Whoever raised the floor may have been as far ahead as a consent may be.
+// check says that the clock is wrong; nil = it may be right. Whoever raised the floor may have been as far ahead as a
+// consent may be.
 func (c *Clock) check() *Why {
 	if c == nil {
 		return nil
@@ -99,20 +98,18 @@ func (c *Clock) check() *Why {
 	if !now.Before(floor.Add(-consent.Skew)) {
 		return nil
 	}
-	return &Why{Code: CodeClock, Detail: fmt.Sprintf("it is %s here, and it was %s before: set the clock (and see to NTP or a battery)", utc(now), utc(floor))}
+	return &Why{Code: CodeClock, Detail: fmt.Sprintf("it is %s here, and it was %s before: set the clock (and see to NTP or a battery)", stamp.Minute(now), stamp.Minute(floor))}
 }
-
-func utc(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 UTC") }
 
 // accepted: gateway and PdT have accepted a consent that says our time, so it is no earlier than what they allow.
 func (c *Clock) accepted() {
 	if c != nil {
 		c.raise(c.cfg.Now().Add(-consent.Skew))
-		c.Keep()
+		c.Save()
 	}
 }
 
-// named gives w, or that the clock is wrong, when it is and w may be about that.
+// named returns w, or that the clock is wrong, when it is and w may be about that.
 func (c *Clock) named(w *Why) *Why {
 	switch pki.Reason(w.Reason) {
 	case pki.Expired, pki.NotYetValid, pki.CRLFuture, pki.OCSPFuture:
@@ -123,20 +120,20 @@ func (c *Clock) named(w *Why) *Why {
 	return w
 }
 
-// Keep writes the floor to its file, when it has risen by much.
-func (c *Clock) Keep() {
+// Save writes the floor to its file, when it has risen by much.
+func (c *Clock) Save() {
 	if c == nil || c.cfg.File == "" {
 		return
 	}
 	floor := c.Floor()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if floor.Sub(c.kept) < keepStep {
+	if floor.Sub(c.saved) < saveStep {
 		return
 	}
-	if err := pki.WriteFileAtomic(c.cfg.File, []byte(floor.UTC().Format(time.RFC3339)+"\n")); err != nil {
+	if err := files.Replace(c.cfg.File, []byte(stamp.Instant(floor)+"\n"), 0o600); err != nil {
 		c.cfg.Log.Error("clock floor not kept", "file", c.cfg.File, "error", err)
 		return
 	}
-	c.kept = floor
+	c.saved = floor
 }

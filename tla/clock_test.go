@@ -28,12 +28,12 @@ func TestClockFloorIsRaisedByOthersAlone(t *testing.T) {
 
 	now = time.Date(2050, 1, 1, 0, 0, 0, 0, time.UTC)
 	require.Nil(t, c.check())
-	c.Keep()
+	c.Save()
 	require.Equal(t, built, c.Floor(), "a clock that runs ahead raises nothing")
 
 	vouched = built.AddDate(0, 6, 0)
 	require.Equal(t, vouched, c.Floor())
-	c.Keep()
+	c.Save()
 	now = built.AddDate(0, 7, 0)
 	c.accepted()
 	require.Equal(t, now.Add(-5*time.Minute), c.Floor(), "the peers accepted our time, give or take five minutes")

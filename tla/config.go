@@ -12,29 +12,32 @@ import (
 	"tlagate/dialer"
 	"tlagate/pki"
 	"tlagate/session"
+	"tlagate/tla/cards"
 	"tlagate/tla/policy"
 )
 
 // Config configures a Relay. It must not be changed afterwards.
 type Config struct {
-	Gateways []string       // host:port, tried in this order; at least one
+	Gateways []string       // as address.Server reads them, tried in this order; at least one
 	PdTs     []string       // whom the user may choose, at least one; the first unless they name another. URNs, or bare names of our own practice
 	Party    *pki.Party     // our client certificate, and whom we trust
-	Readers  *Readers       // the caller runs it
+	Readers  *cards.Readers // the caller runs it
 	Timers   Timers         // zero = the defaults
 	Policy   *policy.Policy // which commands may reach a card (C1)
 	Log      *slog.Logger   // nil = discard
 	Clock    *Clock         // what is known of the time; nil = nothing, and any is taken for right
 	Bundle   Bundle         // the signed configuration we work with; nil = none
 
-	// During are run while a session is up, beside it, each once a link of it and told the gateway (host:port) it goes through, which they may
-	// connect to. They are to return, with their sockets closed, when ctx ends: the session waits for that. Idle, none is ever run (C4).
+	// During are run while a session is up, beside it, each once a link of it and told the gateway (host:port) it goes
+	// through, which they may connect to. They are to return, with their sockets closed, when ctx ends: the session
+	// waits for that. Idle, none is ever run (C4).
 	During []func(ctx context.Context, gateway string)
 
 	// Dial connects to a gateway ("tcp", host:port). Nothing but a start calls it. nil = [dialer.Direct].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Trace is told of each session that is up, ended or failed, and of each check, before its user is; nil = nobody. It must return soon.
+	// Trace is told of each session that is up, ended or failed, and of each rehearsal, before its user is; nil =
+	// nobody. It must return soon.
 	Trace func(Event)
 
 	// Storage says what keeps the relay from writing what it must keep, for Status; nil or "" = nothing.
@@ -130,7 +133,7 @@ func (c Config) check() error {
 	return errors.Join(Settings{Gateways: c.Gateways, PdTs: c.PdTs, Policy: c.Policy}.Check(), c.Timers.Check())
 }
 
-// pdtOf gives the identity of a PdT named by URN, or by its bare name in our own practice.
+// pdtOf returns the identity of a PdT named by URN, or by its bare name in our own practice.
 func pdtOf(name, practice string) (pki.Identity, error) {
 	urn := name
 	if !strings.Contains(name, ":") {

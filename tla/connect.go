@@ -17,7 +17,7 @@ import (
 
 // connect tries the gateways in order and returns when the PdT has accepted. The error is that of the attempt that
 // got furthest.
-func (l *live) connect() (*line, error) {
+func (l *live) connect() (*route, error) {
 	var best *failure
 	gateways := l.cfg.Gateways
 	for range hellos {
@@ -47,9 +47,9 @@ func (l *live) unanswered(gateways []string) (list []string) {
 	return list
 }
 
-// tryEach tries gateways in order. It gives the first line, or the failure that got furthest, best among them, or an error
-// that ends the start.
-func (l *live) tryEach(gateways []string, best *failure) (*line, *failure, error) {
+// tryEach tries gateways in order. It returns the first route, or the failure that got furthest, best among them, or an
+// error that ends the start.
+func (l *live) tryEach(gateways []string, best *failure) (*route, *failure, error) {
 	for _, gateway := range gateways {
 		a := &attempt{live: l, ctx: l.ctx, gateway: gateway}
 		n, err := a.run()
@@ -70,11 +70,11 @@ func (l *live) tryEach(gateways []string, best *failure) (*line, *failure, error
 	return nil, best, nil
 }
 
-// attempt is a try to reach the PdT through one gateway: for a session's first line, or for a further one.
+// attempt is a try to reach the PdT through one gateway: for a session's first route, or for a further one.
 type attempt struct {
 	*live
 	ctx     context.Context // ends it
-	again   *again          // nil: it is the first line
+	again   *again          // nil: it is the first route
 	gateway string
 	stage   stage
 	peers   []*pki.Peer
@@ -82,7 +82,7 @@ type attempt struct {
 	link    *link.Conn
 }
 
-func (a *attempt) run() (*line, error) {
+func (a *attempt) run() (*route, error) {
 	outer, err := a.dial()
 	if err != nil {
 		return nil, err
@@ -99,17 +99,17 @@ func (a *attempt) dial() (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(a.ctx, a.step(a.cfg.Timers.Dial))
 	defer cancel()
 	var err error
-	if a.socket, err = a.dialer()(ctx, "tcp", a.gateway); err != nil {
+	at, _ := address.Server(a.gateway) // checked with the configuration
+	if a.socket, err = a.dialer()(ctx, "tcp", at.String()); err != nil {
 		return nil, err
 	}
 	a.stage = stageOuter
-	at, _ := address.Server(a.gateway) // checked with the configuration
 	return a.prove(a.socket, pki.ALPNOuter, a.cfg.Timers.Open,
 		pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
-			DNSName: at.Host, Dialled: a.gateway})
+			DNSName: at.Name, Dialled: a.gateway})
 }
 
-// dialer is what connects; for a further line it begins again when the network changes.
+// dialer is what connects; for a further route it begins again when the network changes.
 func (a *attempt) dialer() dialer.Func {
 	if a.again != nil {
 		return a.again.dial
@@ -158,7 +158,7 @@ func (a *attempt) join(outer net.Conn) (net.Conn, error) {
 }
 
 // greet says hello, shows the cards there are, and waits for the PdT to accept.
-func (a *attempt) greet(inner net.Conn) (*line, error) {
+func (a *attempt) greet(inner net.Conn) (*route, error) {
 	a.stage = stageHello
 	if a.again != nil {
 		return a.greetAgain(inner)
@@ -170,42 +170,42 @@ func (a *attempt) greet(inner net.Conn) (*line, error) {
 		inner.Close()
 		return nil, err
 	}
-	for _, k := range a.keepers {
-		k.attach <- terminal
+	for _, p := range a.presenters {
+		p.attach <- terminal
 	}
-	n := a.line(terminal, time.Now())
-	if err := a.accepted(n); err != nil {
+	r := a.newRoute(terminal, time.Now())
+	if err := a.accepted(r); err != nil {
 		terminal.Close()
 		return nil, err
 	}
-	return n, nil
+	return r, nil
 }
 
-// line has the terminal's end of the card session served.
-func (a *attempt) line(t *session.Terminal, since time.Time) *line {
-	n := &line{gateway: a.gateway, peers: a.peers, link: a.link, terminal: t, served: make(chan error, 1),
+// newRoute has the terminal's end of the card session served.
+func (a *attempt) newRoute(t *session.Terminal, since time.Time) *route {
+	r := &route{gateway: a.gateway, peers: a.peers, link: a.link, terminal: t, served: make(chan error, 1),
 		cut: func() { a.socket.Close() }, since: since}
-	go func() { n.served <- a.tell(t.Serve(context.Background())) }()
-	return n
+	go func() { r.served <- a.tell(t.Serve(context.Background())) }()
+	return r
 }
 
 // accepted waits for the PdT's hello; without it the connection is closed.
-func (a *attempt) accepted(n *line) error {
+func (a *attempt) accepted(r *route) error {
 	timer := time.NewTimer(a.cfg.Timers.Hello)
 	defer timer.Stop()
 	var err error
 	select {
-	case <-n.terminal.Up():
+	case <-r.terminal.Up():
 		return nil
-	case err := <-n.served:
+	case err := <-r.served:
 		return err
 	case <-timer.C:
 		err = &Why{Code: CodeTimeout, Detail: "the PdT did not answer the hello"}
 	case <-a.ctx.Done():
 		err = context.Cause(a.ctx)
 	}
-	n.cut()
-	<-n.served
+	r.cut()
+	<-r.served
 	return err
 }
 
@@ -219,8 +219,8 @@ func (a *attempt) tell(err error) error {
 	return err
 }
 
-// informed takes in what the gateway brings about our own certificate, the PdT's, and its own. The first comes before any
-// byte of the PdT's, and is read before it.
+// informed takes in what the gateway brings about our own certificate, the PdT's, and its own. The first comes before
+// any byte of the PdT's, and is read before it.
 func (a *attempt) informed(pieces []link.Status) {
 	for _, s := range pieces {
 		a.cfg.Party.Trust.TakeStatus(pki.Status(s))

@@ -7,11 +7,11 @@ type EventKind string
 
 // The kinds of events.
 const (
-	EventUp      EventKind = "up"      // it is up
-	EventEnded   EventKind = "ended"   // after it was up
-	EventFailed  EventKind = "failed"  // it did not start
-	EventChecked EventKind = "checked" // it was but a test before a visit
-	EventRefused EventKind = "refused" // the card policy stopped ManyRefused of its commands (C1)
+	EventUp        EventKind = "up"      // it is up
+	EventEnded     EventKind = "ended"   // after it was up
+	EventFailed    EventKind = "failed"  // it did not start
+	EventRehearsed EventKind = "checked" // it was but a test before a visit
+	EventRefused   EventKind = "refused" // the card policy stopped ManyRefused of its commands (C1)
 )
 
 // Event is something of a session that belongs into an audit trace (C4, SA2).

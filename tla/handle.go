@@ -16,11 +16,11 @@ const CodeUnknownCommand Code = "unknown_command"
 
 // Answer is the relay's answer to a local user.
 type Answer struct {
-	Version int     `json:"version"`
-	OK      bool    `json:"ok"`
-	Error   *Why    `json:"error,omitempty"` // of a start or stay
-	Check   *Check  `json:"check,omitempty"` // of a check
-	Status  *Status `json:"status,omitempty"`
+	Version   int        `json:"version"`
+	OK        bool       `json:"ok"`
+	Error     *Why       `json:"error,omitempty"` // of a start or stay
+	Rehearsal *Rehearsal `json:"check,omitempty"` // of a check
+	Status    *Status    `json:"status,omitempty"`
 }
 
 // Handle does what a local user asks: start, check, stop, stay or status. It gives an Answer. A start lasts until the
@@ -35,7 +35,7 @@ func (r *Relay) Handle(ctx context.Context, who string, asked control.Request) a
 		}
 		return r.started(r.Start(ctx, act))
 	case "check":
-		return r.checked(r.Check(ctx, act))
+		return r.rehearsed(r.Rehearse(ctx, act))
 	case "stop":
 		r.Stop()
 		return r.answer(nil)
@@ -56,10 +56,10 @@ func (r *Relay) started(err error) Answer {
 	return a
 }
 
-func (r *Relay) checked(c Check, err error) Answer {
+func (r *Relay) rehearsed(c Rehearsal, err error) Answer {
 	a := r.answer(err)
 	if err == nil {
-		a.Check = &c
+		a.Rehearsal = &c
 	}
 	return a
 }

@@ -7,7 +7,8 @@ import (
 	"tlagate/session/consent"
 )
 
-// Key gives the acts of a physical key (C4); it fits startkey.Config.Acts. Why a start of it failed is told by Status.
+// Key returns the acts of a physical key (C4); it fits startkey.Config.Acts. Why a start of it failed is told by
+// Status.
 func (r *Relay) Key() interface {
 	Start() bool
 	Stay()

@@ -13,17 +13,18 @@ import (
 	"tlagate/pki"
 	"tlagate/session"
 	"tlagate/session/link"
+	"tlagate/tla/cards"
 )
 
 // live is one session, from the user's start to its end.
 type live struct {
-	cfg     Config
-	log     *slog.Logger
-	id      session.ID
-	own     *x509.Certificate // ours
-	pdt     pki.Identity      // whom the user wants, and nobody else (C4)
-	act     Act               // of the user
-	keepers [session.Slots]*keeper
+	cfg        Config
+	log        *slog.Logger
+	id         session.ID
+	own        *x509.Certificate // ours
+	pdt        pki.Identity      // whom the user wants, and nobody else (C4)
+	act        Act               // of the user
+	presenters [session.Slots]*presenter
 
 	mayRenew bool          // a newer bundle may be fetched in this start
 	settings func() Config // of the relay, now
@@ -35,28 +36,28 @@ type live struct {
 	seen chan struct{} // capacity 1: programs at the PdT see another card
 
 	attention
-	line    atomic.Pointer[line] // once it is up: the link of now, or the last one
-	notices atomic.Int64         // of gateways, in this session
-	away    atomic.Pointer[away] // while the link is lost
-	resumed atomic.Int64         // times that the session went on over another link
-	refused atomic.Int64         // commands that the policy stopped
+	route   atomic.Pointer[route] // once it is up: the link of now, or the last one
+	notices atomic.Int64          // of gateways, in this session
+	away    atomic.Pointer[away]  // while the link is lost
+	resumed atomic.Int64          // times that the session went on over another link
+	refused atomic.Int64          // commands that the policy stopped
 
 	refusedIncident atomic.Pointer[string] // once they are many
 	test            bool                   // it is but a test before a visit
 }
 
-// line is a way to the PdT, and who is on it.
-type line struct {
+// route is a way to the PdT, and who is on it.
+type route struct {
 	gateway  string // host:port
 	peers    []*pki.Peer
 	link     *link.Conn
-	terminal *session.Terminal // the same for all lines of a session
+	terminal *session.Terminal // the same for all routes of a session
 	served   chan error        // of Terminal.Serve, one
 	cut      func()            // closes the socket, whatever hangs
 	since    time.Time         // the session
 }
 
-func newLive(cfg Config, h *holder, d *desk, act Act) (*live, error) {
+func newLive(cfg Config, taker *cards.Taker, d *desk, act Act) (*live, error) {
 	own, id, err := ourselves(cfg.Party)
 	if err != nil {
 		return nil, err
@@ -66,20 +67,20 @@ func newLive(cfg Config, h *holder, d *desk, act Act) (*live, error) {
 	if l.pdt, err = pdtOf(cfg.PdTs[0], id.Practice); err != nil {
 		return nil, err
 	}
-	l.readers, l.cards = cfg.Readers, cfg.Readers.current()
+	l.readers, l.cards = cfg.Readers, cfg.Readers.View()
 	l.log = cfg.Log.With("session", l.id.String())
 	l.ctx, l.stop = context.WithCancelCause(context.Background())
-	for s := range l.keepers {
-		l.keepers[s] = &keeper{slot: session.Slot(s), readers: cfg.Readers, holder: h, log: l.log,
+	for s := range l.presenters {
+		l.presenters[s] = &presenter{slot: session.Slot(s), readers: cfg.Readers, taker: taker, log: l.log,
 			policy: cfg.Policy, refused: l.refuse,
-			verifier: func(h *held) *verifier {
-				return &verifier{h, d, session.Slot(s), l.pdt.String(), cfg.Timers.PIN, l.acted}
+			verifier: func(lease *cards.Lease) *pinVerifier {
+				return &pinVerifier{lease, d, session.Slot(s), l.pdt.String(), cfg.Timers.PIN, l.acted}
 			}, attach: make(chan *session.Terminal, 1)}
 	}
 	return l, nil
 }
 
-// ourselves gives our certificate and identity.
+// ourselves returns our certificate and identity.
 func ourselves(p *pki.Party) (*x509.Certificate, pki.Identity, error) {
 	pair := p.Certificate()
 	if pair == nil || len(pair.Certificate) == 0 {
@@ -95,48 +96,48 @@ func ourselves(p *pki.Party) (*x509.Certificate, pki.Identity, error) {
 
 // run is the session: cards and connection at the same time, so that a start costs few round trips.
 func (l *live) run() {
-	var keepers sync.WaitGroup
-	for _, k := range l.keepers {
-		keepers.Go(func() { k.run(l.ctx) })
+	var presenters sync.WaitGroup
+	for _, p := range l.presenters {
+		presenters.Go(func() { p.run(l.ctx) })
 	}
 	l.log.Info("session asked for", "peer", l.pdt.String(), "act", string(l.act.Kind), "by", l.act.By)
-	if line, err := l.connect(); err != nil {
+	if first, err := l.connect(); err != nil {
 		l.end(explain(err))
 	} else {
-		l.stay(line)
+		l.stay(first)
 	}
-	keepers.Wait()
+	presenters.Wait()
 	l.logEnd()
 }
 
-// stay serves the session, over one line after another, until it ends.
-func (l *live) stay(n *line) {
-	defer n.terminal.Close()
+// stay serves the session, over one route after another, until it ends.
+func (l *live) stay(r *route) {
+	defer r.terminal.Close()
 	l.acted()
-	l.line.Store(n)
+	l.route.Store(r)
 	close(l.up)
-	l.log.Info("session up", "peer", l.pdt.String(), "gateway", n.gateway)
-	l.trace(EventUp, n.gateway, Why{})
+	l.log.Info("session up", "peer", l.pdt.String(), "gateway", r.gateway)
+	l.trace(EventUp, r.gateway, Why{})
 	var watch sync.WaitGroup
 	defer watch.Wait()
 	watch.Go(l.watch)
-	for n != nil {
-		n = l.follow(n)
+	for r != nil {
+		r = l.follow(r)
 	}
 }
 
-// follow serves one line until it ends; it gives the next one, or nil when the session has ended.
-func (l *live) follow(n *line) *line {
-	err := l.serve(n)
+// follow serves one route until it ends; it returns the next one, or nil when the session has ended.
+func (l *live) follow(r *route) *route {
+	err := l.serve(r)
 	if l.ctx.Err() != nil {
 		return nil
 	}
-	f := &failure{stage: stageUp, peer: l.pdt.String(), gateway: n.gateway, err: err}
-	if !resumable(err) || n.link.Ticket() == "" {
+	f := &failure{stage: stageUp, peer: l.pdt.String(), gateway: r.gateway, err: err}
+	if !resumable(err) || r.link.Ticket() == "" {
 		l.end(f.why())
 		return nil
 	}
-	next, err := l.resume(n, f)
+	next, err := l.resume(r, f)
 	if err != nil {
 		l.end(explain(err))
 		return nil
@@ -144,36 +145,36 @@ func (l *live) follow(n *line) *line {
 	return next
 }
 
-// serve serves one line and gives why it ended; when the session ends it says bye.
-func (l *live) serve(n *line) (err error) {
+// serve serves one route and returns why it ended; when the session ends it says bye.
+func (l *live) serve(r *route) (err error) {
 	ctx, stop := context.WithCancel(l.ctx)
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	defer stop()
 	for _, f := range l.cfg.During {
-		beside.Go(func() { f(ctx, n.gateway) })
+		beside.Go(func() { f(ctx, r.gateway) })
 	}
 	select {
-	case err = <-n.served:
+	case err = <-r.served:
 	case <-l.ctx.Done():
-		l.leave(n)
+		l.leave(r)
 	}
 	return err
 }
 
 // leave tells the PdT why, for as long as it listens; the cards are powered down meanwhile.
-func (l *live) leave(n *line) {
+func (l *live) leave(r *route) {
 	bye := byeOf(l.why())
-	go n.terminal.Leave(bye.Code, bye.Text)
-	cut := time.AfterFunc(l.cfg.Timers.Leave, n.cut)
+	go r.terminal.Leave(bye.Code, bye.Text)
+	cut := time.AfterFunc(l.cfg.Timers.Leave, r.cut)
 	defer cut.Stop()
-	<-n.served
+	<-r.served
 }
 
 // end ends the session; the first reason wins.
 func (l *live) end(w *Why) { l.stop(w.numbered()) }
 
-// why gives the reason of the end; it must have ended.
+// why returns the reason of the end; it must have ended.
 func (l *live) why() *Why {
 	var w *Why
 	if errors.As(context.Cause(l.ctx), &w) {
@@ -182,7 +183,7 @@ func (l *live) why() *Why {
 	return &Why{Code: CodeLost}
 }
 
-func (l *live) wasUp() bool { return l.line.Load() != nil }
+func (l *live) wasUp() bool { return l.route.Load() != nil }
 
 func (l *live) state() State {
 	switch {
@@ -191,7 +192,7 @@ func (l *live) state() State {
 	case l.away.Load() != nil:
 		return StateReconnecting
 	case l.test:
-		return StateChecking
+		return StateRehearsing
 	case l.wasUp():
 		return StateUp
 	}

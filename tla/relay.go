@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"tlagate/tla/cards"
 )
 
 // State is what a relay is doing.
@@ -17,14 +19,14 @@ const (
 	StateUp           State = "up"
 	StateReconnecting State = "reconnecting" // the link is lost; up again, or ending
 	StateEnding       State = "ending"
-	StateChecking     State = "checking" // between idle and idle: the test before a visit
+	StateRehearsing   State = "checking" // between idle and idle: the test before a visit
 )
 
 // Relay runs sessions, one at a time, each by a call of Start. Its methods may be called from any goroutine.
 type Relay struct {
-	cfg    Config // Set changes some of it, under mu
-	holder *holder
-	desk   *desk
+	cfg   Config // Set changes some of it, under mu
+	taker *cards.Taker
+	desk  *desk
 
 	byKey sync.WaitGroup // starts of a physical key
 
@@ -49,8 +51,8 @@ func NewRelay(cfg Config) (*Relay, error) {
 	}
 	cfg = cfg.withDefaults()
 	t := cfg.Timers
-	h := &holder{service: cfg.Readers.cfg.pcsc, limit: t.Take, release: t.Release, command: t.Command}
-	return &Relay{cfg: cfg, holder: h, desk: newDesk()}, nil
+	taker := cards.NewTaker(cfg.Readers, cards.Limits{Take: t.Take, Command: t.Command, Release: t.Release})
+	return &Relay{cfg: cfg, taker: taker, desk: newDesk()}, nil
 }
 
 // Start starts a session and returns when it is up; the error is a *Why. A local act of the user must be behind
@@ -71,7 +73,7 @@ func (r *Relay) StartShown(ctx context.Context, act Act) error {
 	return l.awaitShown(ctx)
 }
 
-// start gives the session that is up.
+// start returns the session that is up.
 func (r *Relay) start(ctx context.Context, act Act) (*live, error) {
 	l, err := r.try(ctx, act, true)
 	if w := (*Why)(nil); errors.As(err, &w) && w.Code == codeRenewed {
@@ -143,7 +145,7 @@ func (r *Relay) begin(act Act, mayRenew, test bool) (*live, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := newLive(cfg, r.holder, r.desk, act)
+	l, err := newLive(cfg, r.taker, r.desk, act)
 	if err != nil {
 		return nil, r.note(&Why{Code: CodeConfiguration, Detail: err.Error()})
 	}

@@ -13,17 +13,22 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/internal/nettest"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
 	"tlagate/session"
 	"tlagate/session/link"
+	"tlagate/tla/cards"
+	"tlagate/tla/cards/cardstest"
 )
 
 func TestSessionUpAndStopped(t *testing.T) {
 	g := newRig(t)
 	r := g.run()
-	vitale, cps := g.fake.insert("right", vitaleATR, 1), g.fake.insert("left", cpsATR, 2)
-	eventually(t, "cards seen", func() bool { return g.readers.seen(session.SlotCPS) != "" && g.readers.seen(session.SlotVitale) != "" })
+	vitale, cps := g.fake.Insert("right", cardstest.VitaleATR, 1), g.fake.Insert("left", cardstest.CPSATR, 2)
+	eventually(t, "cards seen", func() bool {
+		return g.seen(session.SlotCPS) != "" && g.seen(session.SlotVitale) != ""
+	})
 	require.NoError(t, r.Start(t.Context(), byHand))
 	slots := []session.Slot{g.next(g.inserted), g.next(g.inserted)}
 	require.ElementsMatch(t, []session.Slot{session.SlotVitale, session.SlotCPS}, slots)
@@ -38,8 +43,8 @@ func TestSessionUpAndStopped(t *testing.T) {
 	require.False(t, s.Readers[1].Card.LastCommand.IsZero(), "the command just made")
 	s.Readers[1].Card.LastCommand = time.Time{}
 	require.Equal(t, []ReaderStatus{
-		{"left", &CardStatus{Kind: KindCPS4, Role: "cps", Use: UseSlot, Hold: HoldTaken}},
-		{"right", &CardStatus{Kind: KindVitale2, Role: "vitale", Use: UseSlot, Hold: HoldTaken}},
+		{"left", &CardStatus{Kind: cards.KindCPS4, Role: "cps", Use: UseSlot, Hold: cards.HoldTaken}},
+		{"right", &CardStatus{Kind: cards.KindVitale2, Role: "vitale", Use: UseSlot, Hold: cards.HoldTaken}},
 	}, s.Readers)
 
 	var w *Why
@@ -48,10 +53,10 @@ func TestSessionUpAndStopped(t *testing.T) {
 
 	require.True(t, r.Stop())
 	require.Zero(t, g.open.Load(), "sockets are closed when Stop returns")
-	for _, c := range []*fakeCard{vitale, cps} {
-		require.Equal(t, 1, c.colds)
-		require.Equal(t, 1, c.powerDowns, "cards are powered down when Stop returns")
-		require.False(t, c.unlocked || c.powered)
+	for _, c := range []*cardstest.Card{vitale, cps} {
+		require.Equal(t, 1, c.Colds)
+		require.Equal(t, 1, c.PowerDowns, "cards are powered down when Stop returns")
+		require.False(t, c.Unlocked || c.Powered)
 	}
 	var bye *session.Bye
 	require.ErrorAs(t, <-g.ends, &bye)
@@ -67,8 +72,8 @@ func TestC4NothingConnectsBeforeStartOrAfterTheEnd(t *testing.T) {
 	g := newRigAlone(t)
 	before := networkSockets(t)
 	r := g.run()
-	g.fake.insert("right", vitaleATR, 1)
-	eventually(t, "card seen", func() bool { return g.readers.seen(session.SlotVitale) != "" })
+	g.fake.Insert("right", cardstest.VitaleATR, 1)
+	eventually(t, "card seen", func() bool { return g.seen(session.SlotVitale) != "" })
 	require.Zero(t, g.dials.Load())
 	require.Equal(t, before, networkSockets(t))
 	require.NoError(t, r.Start(t.Context(), byHand))
@@ -103,17 +108,17 @@ func TestC4LinkLostEndsTheSessionAndNobodyRedials(t *testing.T) {
 	links := make(chan *link.Conn, 1)
 	g.onUp = func(l *link.Conn) { links <- l }
 	r := g.run()
-	card := g.fake.insert("left", cpsATR, 1)
+	card := g.fake.Insert("left", cardstest.CPSATR, 1)
 	require.NoError(t, r.Start(t.Context(), byHand))
 	require.Equal(t, session.SlotCPS, g.next(g.inserted))
 	(<-links).Conn.Close()
 	eventually(t, "idle", func() bool { return r.Status().State == StateIdle })
 	require.Equal(t, CodeLost, r.Status().Last.Code)
-	require.Equal(t, 1, get(g.fake, func() int { return card.powerDowns }))
+	require.Equal(t, 1, g.fake.Count(&card.PowerDowns))
 	<-g.ends
 	require.EqualValues(t, 1, g.dials.Load())
-	g.fake.swap("left", cpsATR, 2) // nor does a card start anything
-	eventually(t, "seen", func() bool { return g.readers.seen(session.SlotCPS) != "" })
+	g.fake.Swap("left", cardstest.CPSATR, 2) // nor does a card start anything
+	eventually(t, "seen", func() bool { return g.seen(session.SlotCPS) != "" })
 	require.EqualValues(t, 1, g.dials.Load())
 	require.Equal(t, StateIdle, r.Status().State)
 }
@@ -177,7 +182,7 @@ func TestStartRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newRig(t)
-			card := g.fake.insert("left", cpsATR, 1)
+			card := g.fake.Insert("left", cardstest.CPSATR, 1)
 			c.spoil(g)
 			r := g.run()
 			var w *Why
@@ -187,28 +192,18 @@ func TestStartRefused(t *testing.T) {
 			require.Equal(t, c.peer, w.Peer)
 			require.Zero(t, g.open.Load())
 			require.Equal(t, StateIdle, r.Status().State)
-			require.Equal(t, get(g.fake, func() int { return card.colds }), get(g.fake, func() int { return card.powerDowns }))
+			require.Equal(t, g.fake.Count(&card.Colds), g.fake.Count(&card.PowerDowns))
 		})
 	}
 }
 
 // webServer answers whatever comes as a web server does that knows no TLS.
 func webServer(t *testing.T) (addr string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = c.Read(make([]byte, 4096))
-			_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
-			c.Close()
-		}
-	}()
-	return strings.Replace(l.Addr().String(), "127.0.0.1", "localhost", 1)
+	addr = nettest.Serve(t, func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 4096))
+		_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+	})
+	return strings.Replace(addr, "127.0.0.1", "localhost", 1)
 }
 
 // TestStopTellsOfACardThatIsNotLetGo: a reader that does not answer has its card still; nobody is told that it is free.
@@ -216,28 +211,28 @@ func TestStopTellsOfACardThatIsNotLetGo(t *testing.T) {
 	g := newRig(t)
 	g.cfg.Timers.Release = 20 * time.Millisecond
 	block := make(chan struct{})
-	card := g.fake.insert("left", cpsATR, 1)
+	card := g.fake.Insert("left", cardstest.CPSATR, 1)
 	r := g.run()
-	hold := func() Hold {
+	hold := func() cards.Hold {
 		for _, reader := range r.Status().Readers {
 			if reader.Card != nil {
 				return reader.Card.Hold
 			}
 		}
-		return HoldFailed
+		return cards.HoldFailed
 	}
 	require.NoError(t, r.Start(t.Context(), byHand))
-	eventually(t, "the card is held", func() bool { return hold() == HoldTaken })
+	eventually(t, "the card is held", func() bool { return hold() == cards.HoldTaken })
 	<-g.inserted
-	g.fake.do(func() { card.gate = block })
+	g.fake.Do(func() { card.Gate = block })
 	stuck := make(chan struct{})
 	go func() { defer close(stuck); _, _ = g.command(session.SlotCPS) }()
-	eventually(t, "a command at the card", func() bool { return get(g.fake, func() int { return card.commands }) > 0 })
+	eventually(t, "a command at the card", func() bool { return g.fake.Count(&card.Commands) > 0 })
 	require.True(t, r.Stop())
 	require.Equal(t, StateIdle, r.Status().State)
-	require.Equal(t, HoldStuck, hold())
+	require.Equal(t, cards.HoldStuck, hold())
 	close(block)
-	eventually(t, "the card is let go", func() bool { return hold() == HoldNone })
+	eventually(t, "the card is let go", func() bool { return hold() == cards.HoldNone })
 	<-stuck
 	<-g.ends
 }
@@ -281,10 +276,10 @@ func TestCardsComeAndGoInASession(t *testing.T) {
 	g := newRig(t)
 	r := g.run()
 	require.NoError(t, r.Start(t.Context(), byHand))
-	g.fake.insert("left", vitaleATR, 1)
+	g.fake.Insert("left", cardstest.VitaleATR, 1)
 	require.Equal(t, session.SlotVitale, g.next(g.inserted))
 	stale := g.epochs[session.SlotVitale].Load()
-	g.fake.swap("left", vitaleATR, 2)
+	g.fake.Swap("left", cardstest.VitaleATR, 2)
 	require.Equal(t, session.SlotVitale, g.next(g.removed))
 	require.Equal(t, session.SlotVitale, g.next(g.inserted))
 	_, err := g.workstation.Load().Transmit(t.Context(), session.SlotVitale, stale, apdu)
@@ -292,14 +287,14 @@ func TestCardsComeAndGoInASession(t *testing.T) {
 	answer, err := g.command(session.SlotVitale)
 	require.NoError(t, err)
 	require.Equal(t, []byte{2, 0x90, 0}, answer)
-	g.fake.unplug("left")
+	g.fake.Unplug("left")
 	require.Equal(t, session.SlotVitale, g.next(g.removed))
-	g.fake.insert("right", vitaleATR, 3)
+	g.fake.Insert("right", cardstest.VitaleATR, 3)
 	require.Equal(t, session.SlotVitale, g.next(g.inserted))
-	g.fake.setDown(true)
+	g.fake.SetDown(true)
 	require.Equal(t, session.SlotVitale, g.next(g.removed))
 	require.NotEmpty(t, r.Status().PCSC)
-	g.fake.setDown(false)
+	g.fake.SetDown(false)
 	require.Equal(t, session.SlotVitale, g.next(g.inserted))
 	answer, err = g.command(session.SlotVitale)
 	require.NoError(t, err)
@@ -311,50 +306,50 @@ func TestPlugCyclesInASessionLeaveNothing(t *testing.T) {
 	r := g.run()
 	require.NoError(t, r.Start(t.Context(), byHand))
 	for i := range 300 {
-		card := g.fake.insert("left", vitaleATR, byte(i))
+		card := g.fake.Insert("left", cardstest.VitaleATR, byte(i))
 		require.Equal(t, session.SlotVitale, g.next(g.inserted))
 		answer, err := g.command(session.SlotVitale)
 		require.NoError(t, err)
 		require.Equal(t, []byte{byte(i), 0x90, 0}, answer)
-		g.fake.remove("left")
+		g.fake.Remove("left")
 		require.Equal(t, session.SlotVitale, g.next(g.removed))
-		require.Equal(t, 1, get(g.fake, func() int { return card.colds }))
+		require.Equal(t, 1, g.fake.Count(&card.Colds))
 	}
 	eventually(t, "only the watcher's context is open", func() bool {
-		return get(g.fake, func() int { return g.fake.open }) == 1 && get(g.fake, func() int { return g.fake.holds }) == 0
+		return g.fake.Count(&g.fake.Contexts) == 1 && g.fake.Count(&g.fake.Connected) == 0
 	})
 }
 
 func TestCardLostWhileACommandRuns(t *testing.T) {
 	g := newRig(t)
 	r := g.run()
-	card := g.fake.insert("left", vitaleATR, 1)
+	card := g.fake.Insert("left", cardstest.VitaleATR, 1)
 	require.NoError(t, r.Start(t.Context(), byHand))
 	require.Equal(t, session.SlotVitale, g.next(g.inserted))
-	g.fake.do(func() { card.err = session.ErrCardLost })
+	g.fake.Do(func() { card.Err = session.ErrCardLost })
 	_, err := g.command(session.SlotVitale)
 	require.ErrorIs(t, err, session.Unknown)
 	require.Equal(t, session.SlotVitale, g.next(g.removed))
 	require.Equal(t, session.SlotVitale, g.next(g.inserted), "it is taken again, reset")
-	require.Equal(t, 2, get(g.fake, func() int { return card.colds }))
+	require.Equal(t, 2, g.fake.Count(&card.Colds))
 }
 
 func TestCardHeldByAnotherProgramIsReportedAndTakenLater(t *testing.T) {
 	g := newRig(t)
 	r := g.run()
-	g.fake.insert("left", vitaleATR, 1)
-	g.fake.do(func() { g.fake.reader("left").taken = true })
+	g.fake.Insert("left", cardstest.VitaleATR, 1)
+	g.fake.Do(func() { g.fake.Reader("left").Taken = true })
 	require.NoError(t, r.Start(t.Context(), byHand))
-	eventually(t, "reported", func() bool { return r.Status().Readers[0].Card.Hold == HoldBusy })
-	g.fake.do(func() { g.fake.reader("left").taken = false })
+	eventually(t, "reported", func() bool { return r.Status().Readers[0].Card.Hold == cards.HoldBusy })
+	g.fake.Do(func() { g.fake.Reader("left").Taken = false })
 	require.Equal(t, session.SlotVitale, g.next(g.inserted))
-	require.Equal(t, HoldTaken, r.Status().Readers[0].Card.Hold)
+	require.Equal(t, cards.HoldTaken, r.Status().Readers[0].Card.Hold)
 }
 
 func TestC2RevokedPeerEndsTheSession(t *testing.T) {
 	g := newRig(t)
 	r := g.run()
-	card := g.fake.insert("left", vitaleATR, 1)
+	card := g.fake.Insert("left", cardstest.VitaleATR, 1)
 	require.NoError(t, r.Start(t.Context(), byHand))
 	require.Equal(t, session.SlotVitale, g.next(g.inserted))
 	g.ca.Issuing.Revoke(pkitest.Chain(g.pdt)[0])
@@ -365,7 +360,7 @@ func TestC2RevokedPeerEndsTheSession(t *testing.T) {
 	require.Equal(t, CodeRefused, last.Code)
 	require.Equal(t, string(pki.Revoked), last.Reason)
 	require.Equal(t, pdtURN, last.Peer)
-	require.Equal(t, 1, get(g.fake, func() int { return card.powerDowns }))
+	require.Equal(t, 1, g.fake.Count(&card.PowerDowns))
 	var bye *session.Bye
 	require.ErrorAs(t, <-g.ends, &bye)
 	require.Equal(t, session.ByeRefused, bye.Code)
@@ -418,7 +413,7 @@ func TestConfigRefused(t *testing.T) {
 	}
 }
 
-// socketTable gives the inodes of one table of /proc.
+// socketTable returns the inodes of one table of /proc.
 func socketTable(t *testing.T, name string) (inodes []string) {
 	b, err := os.ReadFile("/proc/self/net/" + name)
 	if os.IsNotExist(err) {

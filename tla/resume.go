@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"slices"
 	"sync"
 	"time"
 
 	"tlagate/dialer"
+	"tlagate/internal/retry"
 	"tlagate/pki"
 	"tlagate/session"
 	"tlagate/session/link"
@@ -23,7 +23,7 @@ import (
 // away says since when the link is lost, and until when it is looked for.
 type away struct{ since, until time.Time }
 
-// again is what a further line of a session needs.
+// again is what a further route of a session needs.
 type again struct {
 	ticket   string
 	terminal *session.Terminal
@@ -32,7 +32,7 @@ type again struct {
 }
 
 // resume gets a lost link back within the grace time, through any gateway. The error says why the session is over.
-func (l *live) resume(n *line, lost *failure) (*line, error) {
+func (l *live) resume(r *route, lost *failure) (*route, error) {
 	ctx, cancel := context.WithTimeout(l.ctx, l.cfg.Timers.Grace)
 	var network dialer.Network
 	var watch sync.WaitGroup
@@ -43,12 +43,13 @@ func (l *live) resume(n *line, lost *failure) (*line, error) {
 	l.away.Store(&away{now, now.Add(l.cfg.Timers.Grace)})
 	defer l.away.Store(nil)
 	w := lost.why()
-	l.log.Warn("link lost; getting it back", "code", string(w.Code), "reason", w.Reason, "gateway", n.gateway, "detail", w.Detail, "grace", l.cfg.Timers.Grace)
-	a := &again{n.link.Ticket(), n.terminal, n.since, network.Over(l.cfg.Dial)}
+	l.log.Warn("link lost; getting it back", "code", string(w.Code), "reason", w.Reason, "gateway", r.gateway,
+		"detail", w.Detail, "grace", l.cfg.Timers.Grace)
+	a := &again{r.link.Ticket(), r.terminal, r.since, network.Over(l.cfg.Dial)}
 	moved := network.Changed()
-	for pause := l.cfg.Timers.Redial; ; pause = min(2*pause, l.cfg.Timers.RedialMax) {
+	for redial := (retry.Backoff{First: l.cfg.Timers.Redial, Most: l.cfg.Timers.RedialMax}); ; {
 		select {
-		case <-time.After(rand.N(pause) + 1):
+		case <-time.After(retry.Between(1, redial.Next())):
 		case <-moved:
 			l.log.Info("the network has changed: dialling at once")
 		case <-ctx.Done():
@@ -57,7 +58,7 @@ func (l *live) resume(n *line, lost *failure) (*line, error) {
 		if ctx.Err() != nil {
 			break
 		}
-		next, err := l.round(ctx, l.order(n.gateway, lost.err), a)
+		next, err := l.round(ctx, l.order(r.gateway, lost.err), a)
 		if err == nil {
 			l.back(next, time.Since(now))
 			return next, nil
@@ -80,10 +81,10 @@ func (l *live) watchNetwork(ctx context.Context, n *dialer.Network) {
 }
 
 // back: the session goes on.
-func (l *live) back(n *line, after time.Duration) {
-	l.line.Store(n)
+func (l *live) back(r *route, after time.Duration) {
+	l.route.Store(r)
 	l.resumed.Add(1)
-	l.log.Info("session resumed", "gateway", n.gateway, "away", after.Round(time.Millisecond))
+	l.log.Info("session resumed", "gateway", r.gateway, "away", after.Round(time.Millisecond))
 }
 
 // notBack is why a session ended whose link was not got back.
@@ -99,7 +100,7 @@ func (l *live) notBack(lost *failure) error {
 	return w
 }
 
-// order gives the gateways, the one of now first, unless it wants to be left.
+// order returns the gateways, the one of now first, unless it wants to be left.
 func (l *live) order(now string, lost error) []string {
 	list := slices.Clone(l.cfg.Gateways)
 	at := max(slices.Index(list, now), 0)
@@ -110,7 +111,7 @@ func (l *live) order(now string, lost error) []string {
 }
 
 // round tries each gateway once. The error is final when the session cannot be resumed by any.
-func (l *live) round(ctx context.Context, gateways []string, a *again) (*line, error) {
+func (l *live) round(ctx context.Context, gateways []string, a *again) (*route, error) {
 	var open error // of a gateway that may let us in later
 	var shut error
 	for _, gateway := range gateways {
@@ -144,13 +145,13 @@ func (r *refused) Unwrap() error { return r.Why }
 
 func final(err error) bool { return errors.As(err, new(*refused)) }
 
-// over tells whether a failed resume has ended the session: the PdT or the gateway has said so.
+// over reports whether a failed resume has ended the session: the PdT or the gateway has said so.
 func (f *failure) over() bool {
 	var n *link.Notice
 	return !session.Resumable(f.err) || errors.As(f.err, &n) && !link.Resumable(n)
 }
 
-// passing tells whether what went wrong can go right a moment later.
+// passing reports whether what went wrong can go right a moment later.
 func (w *Why) passing() bool {
 	switch w.Code {
 	case CodeProblem:
@@ -161,14 +162,14 @@ func (w *Why) passing() bool {
 	return w.Code != CodeRejected
 }
 
-// resumable tells whether a session whose line ended with err may go on over another.
+// resumable reports whether a session whose route ended with err may go on over another.
 func resumable(err error) bool {
 	return session.Resumable(err) && link.Resumable(err) && !errors.As(err, new(*pki.Rejected)) && !errors.As(err, new(*pki.Refusal))
 }
 
-// greetAgain says hello on a further line, once its own ticket is there: whatever breaks now, we have one that was not
+// greetAgain says hello on a further route, once its own ticket is there: whatever breaks now, we have one that was not
 // used.
-func (a *attempt) greetAgain(inner net.Conn) (*line, error) {
+func (a *attempt) greetAgain(inner net.Conn) (*route, error) {
 	generation, err := ticket.Generation(a.again.ticket)
 	if err == nil && a.link.Ticket() == "" {
 		err = &Why{Code: CodeProtocol, Detail: "the gateway gave no ticket for the next link"}
@@ -183,5 +184,5 @@ func (a *attempt) greetAgain(inner net.Conn) (*line, error) {
 	if err := a.again.terminal.Resume(ctx, inner, generation); err != nil {
 		return nil, a.tell(err)
 	}
-	return a.line(a.again.terminal, a.again.since), nil
+	return a.newRoute(a.again.terminal, a.again.since), nil
 }

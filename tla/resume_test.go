@@ -9,10 +9,11 @@ import (
 
 	"tlagate/session"
 	"tlagate/session/link"
+	"tlagate/tla/cards/cardstest"
 )
 
 // lasting is a rig whose session is up with a card, and whose links the test may break.
-func lasting(t *testing.T, change func(*rig)) (*rig, *fakeCard) {
+func lasting(t *testing.T, change func(*rig)) (*rig, *cardstest.Card) {
 	g := newRig(t)
 	g.tickets = true
 	g.cfg.Timers.Redial, g.cfg.Timers.RedialMax = time.Millisecond, 10*time.Millisecond
@@ -20,7 +21,7 @@ func lasting(t *testing.T, change func(*rig)) (*rig, *fakeCard) {
 		change(g)
 	}
 	r := g.run()
-	card := g.fake.insert("left", cpsATR, 1)
+	card := g.fake.Insert("left", cardstest.CPSATR, 1)
 	require.NoError(t, r.Start(t.Context(), byHand))
 	require.Equal(t, session.SlotCPS, g.next(g.inserted))
 	return g, card
@@ -30,7 +31,7 @@ func lasting(t *testing.T, change func(*rig)) (*rig, *fakeCard) {
 func (g *rig) breakLink() {
 	g.relay.mu.Lock()
 	defer g.relay.mu.Unlock()
-	g.relay.live.line.Load().cut()
+	g.relay.live.route.Load().cut()
 }
 
 func (g *rig) resumed(n int64) func() bool {
@@ -49,7 +50,7 @@ func TestResumeLostLink(t *testing.T) {
 		require.Len(t, answer, 3)
 		eventually(t, "resumed", g.resumed(n+1))
 	}
-	require.Equal(t, 1, get(g.fake, func() int { return card.colds }), "the card was held all the time")
+	require.Equal(t, 1, g.fake.Count(&card.Colds), "the card was held all the time")
 	require.Empty(t, g.removed)
 	require.True(t, g.relay.Stop())
 	var bye *session.Bye
@@ -73,12 +74,12 @@ func TestEL3ResumeGraceEnds(t *testing.T) {
 	require.Equal(t, CodeLost, last.Code)
 	require.Contains(t, last.Detail, "pdt_absent")
 	require.True(t, last.Started)
-	require.Equal(t, 1, get(g.fake, func() int { return card.powerDowns }))
+	require.Equal(t, 1, g.fake.Count(&card.PowerDowns))
 	require.Zero(t, g.open.Load())
 	dials := g.dials.Load()
 	g.barred.Store(nil)
-	g.fake.swap("left", cpsATR, 2)
-	eventually(t, "seen", func() bool { return g.readers.seen(session.SlotCPS) != "" })
+	g.fake.Swap("left", cardstest.CPSATR, 2)
+	eventually(t, "seen", func() bool { return g.seen(session.SlotCPS) != "" })
 	require.Equal(t, dials, g.dials.Load(), "C4: nothing but a start")
 }
 
@@ -112,7 +113,7 @@ func TestC4StopWhileTheLinkIsLost(t *testing.T) {
 	eventually(t, "reconnecting", func() bool { return g.relay.Status().State == StateReconnecting })
 	require.True(t, g.relay.Stop())
 	require.Equal(t, CodeStopped, g.relay.Status().Last.Code)
-	require.Equal(t, 1, get(g.fake, func() int { return card.powerDowns }))
+	require.Equal(t, 1, g.fake.Count(&card.PowerDowns))
 	require.Zero(t, g.open.Load())
 }
 

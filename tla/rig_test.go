@@ -25,6 +25,8 @@ import (
 	"tlagate/session/consent"
 	"tlagate/session/link"
 	"tlagate/session/ticket"
+	"tlagate/tla/cards"
+	"tlagate/tla/cards/cardstest"
 	"tlagate/tla/pin"
 	"tlagate/tla/policy"
 )
@@ -41,8 +43,8 @@ type rig struct {
 	ca      *pkitest.PKI
 	files   pkitest.Files
 	trust   *pki.Trust // of all
-	fake    *fakePCSC
-	readers *Readers
+	fake    *cardstest.Service
+	readers *cards.Readers
 	relay   *Relay
 	cfg     Config
 	dials   atomic.Int32
@@ -76,7 +78,7 @@ func newRig(t *testing.T) *rig {
 
 // newRigAlone is for a test that looks at all of this process.
 func newRigAlone(t *testing.T) *rig {
-	g := &rig{t: t, ca: pkitest.New(t), fake: newFake("left", "right"),
+	g := &rig{t: t, ca: pkitest.New(t), fake: cardstest.New("left", "right"),
 		ends: make(chan error, 9), inserted: make(chan session.Slot, 99), removed: make(chan session.Slot, 99),
 		wantTLA: pki.Want{Usage: x509.ExtKeyUsageClientAuth, Roles: []pki.Role{pki.RoleTLA}}}
 	g.files = g.ca.WriteTrust(t.TempDir())
@@ -87,7 +89,8 @@ func newRigAlone(t *testing.T) *rig {
 	var err error
 	g.listener, err = net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	g.readers = watchFake(t, g.fake)
+	g.readers = cards.NewReaders(cards.ReadersConfig{Service: g.fake})
+	g.fake.During(t, g.readers.Run)
 	t.Cleanup(g.close)
 	_, port, _ := net.SplitHostPort(g.listener.Addr().String())
 	g.cfg = Config{
@@ -325,3 +328,15 @@ func (g *rig) next(c chan session.Slot) session.Slot {
 		return 0
 	}
 }
+
+// seen returns which reader has the card of the slot; "" = none.
+func (g *rig) seen(s session.Slot) string {
+	occupants, _ := g.readers.Now()
+	if occupants[s] == nil {
+		return ""
+	}
+	return occupants[s].Reader
+}
+
+// apdu is a command that the card policy of the rig lets through.
+var apdu = []byte{0, 0xB0, 0, 0, 0}

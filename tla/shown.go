@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tlagate/session"
+	"tlagate/tla/cards"
 )
 
 // shown: programs at the PdT see the card of a slot now.
@@ -16,17 +17,17 @@ func (l *live) shown(slot session.Slot) {
 	}
 }
 
-// shows tells whether programs at the PdT see a card; nil = the PdT does not tell.
+// shows reports whether programs at the PdT see a card; nil = the PdT does not tell.
 func (l *live) shows(slot session.Slot, number uint64) *bool {
 	if l == nil || !l.wasUp() {
 		return nil
 	}
-	t := l.line.Load().terminal
+	t := l.route.Load().terminal
 	if !t.TellsShown() {
 		return nil
 	}
-	h := l.hand(slot, number)
-	seen := h != nil && h.hold == HoldTaken && t.Shown(slot)
+	c := l.cardState(slot, number)
+	seen := c != nil && c.hold == cards.HoldTaken && t.Shown(slot)
 	return &seen
 }
 
@@ -35,8 +36,8 @@ func (l *live) awaitShown(ctx context.Context) error {
 	limit := time.NewTimer(l.cfg.Timers.Shown)
 	defer limit.Stop()
 	for {
-		seats, changed := l.readers.now()
-		if l.showsAll(seats) {
+		occupants, changed := l.readers.Now()
+		if l.showsAll(occupants) {
 			return nil
 		}
 		select {
@@ -52,13 +53,13 @@ func (l *live) awaitShown(ctx context.Context) error {
 	}
 }
 
-// showsAll tells whether there is no card that programs at the PdT are known not to see.
-func (l *live) showsAll(seats [session.Slots]*seat) bool {
-	for slot, s := range seats {
-		if s == nil {
+// showsAll reports whether there is no card that programs at the PdT are known not to see.
+func (l *live) showsAll(occupants [session.Slots]*cards.Occupant) bool {
+	for slot, o := range occupants {
+		if o == nil {
 			continue
 		}
-		if seen := l.shows(session.Slot(slot), s.number); seen != nil && !*seen {
+		if seen := l.shows(session.Slot(slot), o.Number); seen != nil && !*seen {
 			return false
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/session"
+	"tlagate/tla/cards/cardstest"
 	"tlagate/tla/control"
 )
 
@@ -20,10 +21,10 @@ func showing(t *testing.T, change func(*rig)) *rig {
 		change(g)
 	}
 	g.run()
-	g.fake.insert("right", vitaleATR, 1)
-	g.fake.insert("left", cpsATR, 2)
+	g.fake.Insert("right", cardstest.VitaleATR, 1)
+	g.fake.Insert("left", cardstest.CPSATR, 2)
 	eventually(t, "cards seen", func() bool {
-		return g.readers.seen(session.SlotCPS) != "" && g.readers.seen(session.SlotVitale) != ""
+		return g.seen(session.SlotCPS) != "" && g.seen(session.SlotVitale) != ""
 	})
 	return g
 }
@@ -83,7 +84,7 @@ func TestStartReturnsWhenProgramsSeeTheCards(t *testing.T) {
 	require.True(t, a.OK)
 	g.requireShown(a.Status, true, true)
 
-	g.fake.swap("right", vitaleATR, 3)
+	g.fake.Swap("right", cardstest.VitaleATR, 3)
 	require.Equal(t, session.SlotVitale, g.next(g.removed))
 	require.Equal(t, session.SlotVitale, g.next(g.inserted))
 	s = g.relay.Status()
@@ -112,12 +113,12 @@ func TestStartWaitsForNoCardThatIsNotThere(t *testing.T) {
 	g.next(g.inserted)
 	g.next(g.inserted)
 	g.sees(session.SlotCPS)
-	g.fake.remove("right")
+	g.fake.Remove("right")
 	require.True(t, (<-answer).OK)
 	require.True(t, g.relay.Stop())
 	<-g.ends
-	g.fake.remove("left")
-	eventually(t, "no card seen", func() bool { return g.readers.seen(session.SlotCPS) == "" })
+	g.fake.Remove("left")
+	eventually(t, "no card seen", func() bool { return g.seen(session.SlotCPS) == "" })
 	require.True(t, (<-g.starting(t.Context())).OK)
 }
 

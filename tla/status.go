@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"tlagate/session"
+	"tlagate/tla/cards"
 )
 
 // Status is what a relay is doing, for people and programs.
@@ -84,27 +85,30 @@ const (
 
 // CardStatus tells of a card; never what is on it.
 type CardStatus struct {
-	Kind Kind   `json:"kind"`
-	Role string `json:"role,omitempty"` // "vitale" or "cps"
-	Use  Use    `json:"use"`
-	ATR  string `json:"atr,omitempty"`  // of one that is unknown, or without a rule; upper-case hexadecimal
-	Hold Hold   `json:"hold,omitempty"` // in a session; after one, that the card is not let go yet
+	Kind cards.Kind `json:"kind"`
+	Role string     `json:"role,omitempty"` // "vitale" or "cps"
+	Use  Use        `json:"use"`
+	ATR  string     `json:"atr,omitempty"`  // of one that is unknown, or without a rule; upper-case hexadecimal
+	Hold cards.Hold `json:"hold,omitempty"` // in a session; after one, that the card is not let go yet
 
 	// In a session whose PdT tells: programs there see the card. What becomes of their driver later, it does not tell.
 	Shown *bool `json:"shown,omitempty"`
 
-	LastCommand time.Time `json:"last_command,omitzero"` // in a session: when one last reached the card
-	Declined    int64     `json:"declined,omitempty"`    // in a session: by its reader, in a row, from ManyDeclined on
+	// In a session: when a command last reached the card, and how many its reader has declined in a row, from
+	// cards.ManyDeclined on.
+	LastCommand time.Time `json:"last_command,omitzero"`
+	Declined    int64     `json:"declined,omitempty"`
 }
 
 // Status looks now.
 func (r *Relay) Status() Status {
 	r.mu.Lock()
 	l, last, pdts, policy := r.live, r.last, r.cfg.PdTs, r.cfg.Policy
-	pending := r.holder.pending() // without a session: what the one before has not let go
+	pending := r.taker.Pending() // without a session: what the one before has not let go
 	r.mu.Unlock()
-	v := r.cfg.Readers.current()
-	s := Status{State: StateIdle, PdT: pdts[0], PdTs: pdts, Bundle: r.cfg.bundleVersion(), PCSC: v.service, Readers: []ReaderStatus{}, Last: last, PIN: r.desk.pending()}
+	v := r.cfg.Readers.View()
+	s := Status{State: StateIdle, PdT: pdts[0], PdTs: pdts, Bundle: r.cfg.bundleVersion(), PCSC: v.Service,
+		Readers: []ReaderStatus{}, Last: last, PIN: r.desk.pending()}
 	s.Hellos = r.settings().smallHellos()
 	if l != nil {
 		s.State, s.PdT, s.Session = l.state(), l.pdt.String(), l.status()
@@ -112,12 +116,12 @@ func (r *Relay) Status() Status {
 	if r.cfg.Storage != nil {
 		s.Storage = r.cfg.Storage()
 	}
-	for _, p := range v.places {
-		card := cardStatus(p.card, l, pending[p.reader])
-		if card != nil && card.Use == UseSlot && !policy.Knows(p.card.atr) {
-			card.Use, card.ATR = UseNoRule, p.card.atr
+	for _, reader := range v.Readers {
+		card := cardStatus(reader.Card, l, pending[reader.Name])
+		if card != nil && card.Use == UseSlot && !policy.Knows(reader.Card.ATR) {
+			card.Use, card.ATR = UseNoRule, reader.Card.ATR
 		}
-		s.Readers = append(s.Readers, ReaderStatus{p.reader, card})
+		s.Readers = append(s.Readers, ReaderStatus{reader.Name, card})
 	}
 	if own, id, err := ourselves(r.cfg.Party); err != nil {
 		s.Problem = err.Error()
@@ -144,7 +148,7 @@ func (l *live) status() *SessionStatus {
 	if n := l.refusedIncident.Load(); n != nil {
 		s.RefusedIncident = *n
 	}
-	if n := l.line.Load(); n != nil {
+	if n := l.route.Load(); n != nil {
 		s.Gateway, s.GatewayIdentity = n.gateway, n.peers[0].Identity.String()
 		s.Since, s.Until = n.since, n.since.Add(l.cfg.Timers.Absolute)
 		s.Ask, s.Warning = l.foresee(n.since, time.Now())
@@ -152,32 +156,35 @@ func (l *live) status() *SessionStatus {
 	return s
 }
 
-// cardStatus tells of a card; without a session pending is how its reader is, if it is not let go yet.
-func cardStatus(i insertion, l *live, pending Hold) *CardStatus {
+// cardStatus tells of a card; without a session, pending is how its reader is if the card is not let go yet.
+func cardStatus(i cards.Insertion, l *live, pending cards.Hold) *CardStatus {
 	switch {
-	case i.number == 0:
+	case i.Number == 0:
 		return nil
-	case !i.usable:
-		return &CardStatus{Kind: i.kind, Use: UseUnknown, ATR: i.atr}
-	case !i.seated:
-		return &CardStatus{Kind: i.kind, Role: i.slot.String(), Use: UseSecond}
+	case !i.Usable:
+		return &CardStatus{Kind: i.Kind, Use: UseUnknown, ATR: i.ATR}
+	case !i.HasSlot:
+		return &CardStatus{Kind: i.Kind, Role: i.Slot.String(), Use: UseSecond}
 	}
-	c := &CardStatus{Kind: i.kind, Role: i.slot.String(), Use: UseSlot, Shown: l.shows(i.slot, i.number)}
+	c := &CardStatus{Kind: i.Kind, Role: i.Slot.String(), Use: UseSlot, Shown: l.shows(i.Slot, i.Number)}
 	if l == nil {
 		c.Hold = pending
-	} else if h := l.hand(i.slot, i.number); h != nil {
-		c.Hold, c.LastCommand, c.Declined = h.hold, h.used.last(), h.used.declined()
+	} else if s := l.cardState(i.Slot, i.Number); s != nil {
+		c.Hold = s.hold
+		if s.lease != nil {
+			c.LastCommand, c.Declined = s.lease.LastCommand(), s.lease.Declined()
+		}
 	}
 	return c
 }
 
-// hand says how the session, if there is one, has a card; nil = it has not tried.
-func (l *live) hand(slot session.Slot, number uint64) *hand {
+// cardState returns how the session, if there is one, has a card; nil = it has not tried.
+func (l *live) cardState(slot session.Slot, number uint64) *cardState {
 	if l == nil {
 		return nil
 	}
-	if h := l.keepers[slot].shown.Load(); h != nil && h.insertion == number {
-		return h
+	if s := l.presenters[slot].state.Load(); s != nil && s.insertion == number {
+		return s
 	}
 	return nil
 }

@@ -15,12 +15,12 @@ func (l *live) watch() {
 	started := time.Now()
 	l.cfg.Clock.accepted()
 	for l.ctx.Err() == nil {
-		l.cfg.Clock.Keep()
+		l.cfg.Clock.Save()
 		changed := l.cfg.Party.Trust.Changed() // before looking, to miss none
 		cards := l.look()
 		if w := l.overdue(started, time.Now()); w != nil {
 			l.end(w)
-		} else if w := l.recheck(l.line.Load().peers); w != nil {
+		} else if w := l.recheck(l.route.Load().peers); w != nil {
 			l.end(w)
 		}
 		l.wait(changed, cards, started)

@@ -55,7 +55,7 @@ type Why struct {
 	stage stage // how far the start got
 }
 
-// Error gives "CODE: reason: detail".
+// Error returns "CODE: reason: detail".
 func (w *Why) Error() string {
 	text := string(w.Code)
 	for _, part := range []string{w.Reason, w.Detail} {
@@ -90,7 +90,7 @@ type failure struct {
 func (f *failure) Error() string { return fmt.Sprintf("%s: %v", f.gateway, f.err) }
 func (f *failure) Unwrap() error { return f.err }
 
-// final tells whether another gateway would make no difference: the PdT has spoken, or we stop.
+// final reports whether another gateway would make no difference: the PdT has spoken, or we stop.
 func (f *failure) final() bool { return f.stage >= stageHello || errors.As(f.err, new(*Why)) }
 
 // why puts a failure into a Why.

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// FuzzPackages: whatever stands in dpkg's list, it is read or refused, and a name is never empty.
+// FuzzPackages: any list of dpkg is read or refused, and no name is empty.
 func FuzzPackages(f *testing.F) {
 	f.Add("Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n")
 	f.Add("Package: a\nStatus: install ok installed\nPackage: b\n : \n\nVersion: 2")

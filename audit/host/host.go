@@ -1,8 +1,10 @@
-// Package host compares the machine with what it was at the last start of the program (annex code EL1): kernel, OS
-// release, the program's own file, installed packages. Each difference is an event of the audit trace. Nothing is executed.
+// Package host compares the machine with what it was at the last start of the
+// program (annex code EL1): kernel, OS release, the program's own file, installed
+// packages. Each difference is an event of the audit trace. It executes nothing.
 //
-// What was seen is kept in a small file beside the trace. Who may write that file can hide a change, as who may write the
-// trace can: docs/audit.md says what that means.
+// What it saw is in a small file beside the trace. Anybody who may write that
+// file can hide a change, like anybody who may write the trace: docs/audit.md
+// says what that means.
 package host
 
 import (
@@ -14,16 +16,17 @@ import (
 	"tlagate/audit"
 )
 
-// Config says what is compared. The zero values of Root and Program are right outside tests.
+// Config says what is compared. Only tests set Root and Program.
 type Config struct {
-	State   string     // file that keeps what was seen, for instance /var/lib/tla-relay/audit.jsonl.host
+	State   string     // file with what was seen, such as /var/lib/tla-relay/audit.jsonl.host
 	Log     *audit.Log // gets the events
 	Root    string     // where /etc, /proc and /var are; "" = /
-	Program string     // our own file; "" = /proc/self/exe, the file that runs even when another has taken its name
+	Program string     // our own file; "" = /proc/self/exe: the file that runs, even if another now has its name
 }
 
-// Compare looks at the machine, records each difference from the last time, then keeps what it saw. The first time records
-// a baseline. An error of the trace leaves the kept state as it was, so that the next start records the differences again.
+// Compare looks at the machine, records each difference from the last time, and saves what it saw. The first time it
+// records a baseline. An error of the trace leaves the saved state as it was, so that the next start records the
+// differences again.
 func Compare(cfg Config) error {
 	now, err := look(cfg.Root, cfg.Program)
 	if err != nil {
@@ -50,15 +53,16 @@ type event struct {
 	attrs []audit.Attr
 }
 
-// baseline is what the first start records; why says what became of a state that was lost.
+// baseline returns what the first start records; why says what became of a state that was lost.
 func baseline(now *seen, why string) []event {
 	list := []event{{audit.HostBaseline, []audit.Attr{
-		audit.To(now.Kernel + "; " + now.OS), audit.Digest(now.program()), audit.Count(len(now.Packages)), audit.Reason(why),
+		audit.To(now.Kernel + "; " + now.OS), audit.Digest(now.program()),
+		audit.Count(len(now.Packages)), audit.Reason(why),
 	}}}
 	return append(list, unknownPackages(now)...)
 }
 
-// unknownPackages says at every start that nothing can be said of the packages.
+// unknownPackages returns the event, recorded at every start, that the packages are unknown.
 func unknownPackages(now *seen) []event {
 	if now.Unknown == "" {
 		return nil
@@ -84,15 +88,16 @@ func differences(last, now *seen) []event {
 	return append(list, unknownPackages(now)...)
 }
 
-// packageChanges compares two lists of packages. One that is unknown now is not a thousand removals; the last that was known stays
-// the one to compare with.
+// packageChanges compares two lists of packages. If the list is unknown now, that is not a thousand removals: the last
+// known list stays the one to compare with.
 func packageChanges(last, now *seen) []event {
 	if now.Unknown != "" {
 		now.Packages = last.Packages
 		return nil
 	}
 	if last.Packages == nil {
-		return []event{{audit.HostBaseline, []audit.Attr{audit.Count(len(now.Packages)), audit.Reason("the packages can be read for the first time")}}}
+		return []event{{audit.HostBaseline, []audit.Attr{audit.Count(len(now.Packages)),
+			audit.Reason("the packages can be read for the first time")}}}
 	}
 	var added, removed, updated []string
 	for name, version := range now.Packages {
@@ -108,10 +113,11 @@ func packageChanges(last, now *seen) []event {
 			removed = append(removed, name+" "+version)
 		}
 	}
-	return slices.Concat(listed(audit.HostPackagesAdded, added), listed(audit.HostPackagesRemoved, removed), listed(audit.HostPackagesUpdated, updated))
+	return slices.Concat(listed(audit.HostPackagesAdded, added), listed(audit.HostPackagesRemoved, removed),
+		listed(audit.HostPackagesUpdated, updated))
 }
 
-// listed makes as many events as the names need, in the order of the names.
+// listed returns as many events as the names need, in the order of the names.
 func listed(kind audit.Kind, names []string) (list []event) {
 	slices.Sort(names)
 	for _, some := range audit.Lists(names) {
@@ -120,6 +126,6 @@ func listed(kind audit.Kind, names []string) (list []event) {
 	return list
 }
 
-var errNotState = errors.New("it is not what this program keeps")
+var errNotState = errors.New("it is not a state that this program saved")
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -18,7 +18,7 @@ type machine struct {
 	t    *testing.T
 	root string
 	cfg  host.Config
-	read int // entries looked at
+	read int // entries seen so far
 }
 
 func newMachine(t *testing.T) *machine {
@@ -40,18 +40,19 @@ func (m *machine) write(name, text string) {
 	require.NoError(m.t, os.WriteFile(name, []byte(text), 0o600))
 }
 
-// packages installs "name arch version".
+// packages installs packages, each "name arch version".
 func (m *machine) packages(list ...string) {
 	var b strings.Builder
 	for _, p := range list {
 		f := strings.Fields(p)
-		fmt.Fprintf(&b, "Package: %s\nStatus: install ok installed\nPriority: optional\nArchitecture: %s\nVersion: %s\nDescription: a\n b: c\n .\n Version: none\n\n", f[0], f[1], f[2])
+		fmt.Fprintf(&b, "Package: %s\nStatus: install ok installed\nPriority: optional\nArchitecture: %s\nVersion: "+
+			"%s\nDescription: a\n b: c\n .\n Version: none\n\n", f[0], f[1], f[2])
 	}
 	b.WriteString("Package: gone\nStatus: deinstall ok config-files\nArchitecture: all\nVersion: 1\n")
 	m.write("var/lib/dpkg/status", b.String())
 }
 
-// start compares, and gives the new events: "kind name=value …".
+// start compares, and returns the new events: "kind name=value …".
 func (m *machine) start() (events []string) {
 	require.NoError(m.t, host.Compare(m.cfg))
 	n := 0
@@ -75,7 +76,8 @@ func (m *machine) start() (events []string) {
 }
 
 const (
-	baseline = "host.baseline to=6.1.0-26-amd64 #1 SMP Debian 6.1.112-1; Debian GNU/Linux 12 (bookworm) 12 count=3 reason="
+	baseline = "host.baseline to=6.1.0-26-amd64 #1 SMP Debian 6.1.112-1; Debian GNU/Linux 12 (bookworm) 12 count=3 " +
+		"reason="
 )
 
 func TestEL1HostDifferences(t *testing.T) {
@@ -86,7 +88,8 @@ func TestEL1HostDifferences(t *testing.T) {
 	}{
 		{"nothing", func(*machine) {}, nil},
 		{"kernel", func(m *machine) { m.write("proc/sys/kernel/version", "#1 SMP Debian 6.1.115-1\n") },
-			[]string{"host.kernel.changed from=6.1.0-26-amd64 #1 SMP Debian 6.1.112-1 to=6.1.0-26-amd64 #1 SMP Debian 6.1.115-1"}},
+			[]string{"host.kernel.changed from=6.1.0-26-amd64 #1 SMP Debian 6.1.112-1 to=6.1.0-26-amd64 #1 SMP " +
+				"Debian 6.1.115-1"}},
 		{"OS", func(m *machine) { m.write("etc/os-release", "ID=debian\nVERSION_ID=13\nPRETTY_NAME='Debian 13'\n") },
 			[]string{"host.os.changed from=Debian GNU/Linux 12 (bookworm) 12 to=Debian 13 13"}},
 		{"program", func(m *machine) { m.write("proc/self/exe", "Program") },
@@ -95,7 +98,8 @@ func TestEL1HostDifferences(t *testing.T) {
 			m.packages("libc6 amd64 2.36-9", "curl amd64 7.88-1", "curl i386 7.88-1", "nmap amd64 7.93", "bc all 1")
 		},
 			[]string{"host.packages.added count=2 names=bc:all 1, nmap:amd64 7.93"}},
-		{"removed", func(m *machine) { m.packages("libc6 amd64 2.36-9", "curl amd64 7.88-1") }, []string{"host.packages.removed count=1 names=curl:i386 7.88-1"}},
+		{"removed", func(m *machine) { m.packages("libc6 amd64 2.36-9", "curl amd64 7.88-1") },
+			[]string{"host.packages.removed count=1 names=curl:i386 7.88-1"}},
 		{"updated", func(m *machine) { m.packages("libc6 amd64 2.36-9", "curl amd64 7.88-2", "curl i386 7.88-1") },
 			[]string{"host.packages.updated count=1 names=curl:amd64 7.88-1 > 7.88-2"}},
 		{"all at once", func(m *machine) {
@@ -128,7 +132,8 @@ func TestEL1HostDifferences(t *testing.T) {
 	}
 }
 
-// TestEL1HostPackagesUnknown: a machine whose list cannot be read says so at each start, and takes up where it was.
+// TestEL1HostPackagesUnknown: if the list cannot be read, each start says so, and the comparison continues where it
+// was.
 func TestEL1HostPackagesUnknown(t *testing.T) {
 	m := newMachine(t)
 	m.start()
@@ -144,7 +149,7 @@ func TestEL1HostPackagesUnknown(t *testing.T) {
 	require.Equal(t, []string{"host.packages.removed count=1 names=curl:i386 7.88-1"}, m.start())
 }
 
-// TestEL1HostPackagesKnownLate: packages that could not be read before are no additions.
+// TestEL1HostPackagesKnownLate: packages that could not be read before do not count as added.
 func TestEL1HostPackagesKnownLate(t *testing.T) {
 	m := newMachine(t)
 	require.NoError(t, os.Remove(filepath.Join(m.root, "var/lib/dpkg/status")))
@@ -164,7 +169,7 @@ func TestEL1HostStateLost(t *testing.T) {
 	}
 }
 
-// TestEL1HostManyPackages: an upgrade of the whole system is recorded whole, some at a time.
+// TestEL1HostManyPackages: an upgrade of the whole system is recorded whole, in several events.
 func TestEL1HostManyPackages(t *testing.T) {
 	m := newMachine(t)
 	var old, upgraded []string

@@ -14,13 +14,13 @@ import (
 	"strings"
 )
 
-// seen is what the machine is at one start.
+// seen is what the machine was at one start.
 type seen struct {
-	Kernel   string            `json:"kernel"`   // release and version, as uname -r -v
-	OS       string            `json:"os"`       // PRETTY_NAME, with VERSION_ID, of os-release
+	Kernel   string            `json:"kernel"`   // release and version, as uname -r -v prints them
+	OS       string            `json:"os"`       // PRETTY_NAME and VERSION_ID of os-release
 	Program  string            `json:"program"`  // SHA-256 of our own file, hexadecimal
 	Packages map[string]string `json:"packages"` // version by name:arch
-	Unknown  string            `json:"unknown"`  // why the packages are not known; "" = they are
+	Unknown  string            `json:"unknown"`  // why the packages are unknown; "" = they are known
 }
 
 func (s *seen) program() (sum [32]byte) {
@@ -29,7 +29,7 @@ func (s *seen) program() (sum [32]byte) {
 	return sum
 }
 
-// unknown stands for what a machine does not tell.
+// unknown stands for what the machine does not tell.
 const unknown = "unknown"
 
 func look(root, program string) (*seen, error) {
@@ -50,15 +50,15 @@ func look(root, program string) (*seen, error) {
 	return s, nil
 }
 
-// kernel is what uname tells, from the same place in /proc.
+// kernel returns what uname prints, from /proc.
 func kernel(release, version string) string {
 	return oneLine(first(release) + " " + first(version))
 }
 
-// maxSmall bounds the small files read here.
+// maxSmall is the most that is read of a small file, in octets.
 const maxSmall = 64 << 10
 
-// first is the content of a small file, or "unknown".
+// first returns the content of a small file, or "unknown".
 func first(name string) string {
 	text, err := small(name)
 	if err != nil || strings.TrimSpace(text) == "" {
@@ -77,7 +77,7 @@ func small(name string) (string, error) {
 	return string(raw), err
 }
 
-// osRelease reads the first of the files that is there (os-release(5)).
+// osRelease reads the first of the files that can be read (os-release(5)).
 func osRelease(files ...string) string {
 	for _, name := range files {
 		text, err := small(name)
@@ -107,7 +107,7 @@ func digest(name string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// maxPackages bounds dpkg's list, in octets; Debian's 60 000 packages have 70 MB.
+// maxPackages is the most that is read of dpkg's list, in octets; Debian's 60 000 packages have 70 MB.
 const maxPackages = 128 << 20
 
 func readPackages(name string) (map[string]string, error) {
@@ -119,8 +119,8 @@ func readPackages(name string) (map[string]string, error) {
 	return parsePackages(io.LimitReader(f, maxPackages))
 }
 
-// parsePackages reads dpkg's status file: paragraphs of "Field: value" lines. What is not installed, or only its
-// configuration is left, does not count.
+// parsePackages reads dpkg's status file: paragraphs of "Field: value" lines. It leaves out packages that are not
+// installed, or of which only the configuration is left.
 func parsePackages(r io.Reader) (map[string]string, error) {
 	list := map[string]string{}
 	lines := bufio.NewScanner(r)
@@ -129,7 +129,7 @@ func parsePackages(r io.Reader) (map[string]string, error) {
 	for lines.Scan() {
 		line := lines.Text()
 		if strings.TrimSpace(line) == "" {
-			keep(list, p)
+			addPackage(list, p)
 			clear(p)
 			continue
 		}
@@ -138,15 +138,15 @@ func parsePackages(r io.Reader) (map[string]string, error) {
 			p[name] = oneLine(value)
 		}
 	}
-	keep(list, p)
+	addPackage(list, p)
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("cannot read dpkg's list: %w", err)
 	}
 	return list, nil
 }
 
-// keep takes in a package that is on the machine, be it half configured.
-func keep(list, p map[string]string) {
+// addPackage adds a package to the list if it is on the machine, even half configured.
+func addPackage(list, p map[string]string) {
 	state := strings.Fields(p["Status"])
 	if p["Package"] == "" || len(state) != 3 || state[2] == "not-installed" || state[2] == "config-files" {
 		return

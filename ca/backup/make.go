@@ -15,6 +15,7 @@ import (
 	"filippo.io/age"
 
 	"tlagate/ca"
+	"tlagate/internal/files"
 )
 
 // Config says what to back up, and to where.
@@ -40,17 +41,20 @@ func Make(cfg Config) (made Made, err error) {
 	if _, err := os.Lstat(cfg.To); !errors.Is(err, fs.ErrNotExist) {
 		return made, fmt.Errorf("cannot write the backup %s: %w", cfg.To, errors.Join(err, fs.ErrExist))
 	}
-	out, err := os.CreateTemp(filepath.Dir(cfg.To), "."+filepath.Base(cfg.To)+".unfinished-*") // 0600
-	if err != nil {
-		return made, fmt.Errorf("cannot write the backup %s: %w", cfg.To, err)
-	}
-	defer os.Remove(out.Name())
-	defer out.Close()
 	m := &maker{cfg: cfg}
-	if made, err = m.write(out); err != nil {
-		return made, fmt.Errorf("cannot make the backup: %w", err)
+	var failed error
+	s, err := files.Stage(cfg.To, 0o600, func(out io.Writer) error {
+		made, failed = m.write(out)
+		return failed
+	})
+	if failed != nil {
+		return made, fmt.Errorf("cannot make the backup: %w", failed)
 	}
-	if err := errors.Join(out.Sync(), out.Close(), os.Rename(out.Name(), cfg.To), ca.SyncDir(filepath.Dir(cfg.To))); err != nil {
+	if err == nil {
+		defer s.Discard()
+		err = s.Replace()
+	}
+	if err != nil {
 		return made, fmt.Errorf("cannot write the backup %s: %w", cfg.To, err)
 	}
 	return made, nil

@@ -1,17 +1,15 @@
 package backup
 
 import (
-	"bytes"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"strings"
 	"time"
 
 	"tlagate/ca"
+	"tlagate/internal/files"
 )
 
 // format is the version of a backup; another is refused.
@@ -44,13 +42,8 @@ type File struct {
 
 // parseManifest reads a manifest strictly: what is not understood is not restored.
 func parseManifest(text []byte) (m Manifest, err error) {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&m); err != nil {
+	if err := files.DecodeJSON(text, &m); err != nil {
 		return m, fmt.Errorf("cannot read its manifest: %w", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return m, errors.New("cannot read its manifest: something follows it")
 	}
 	switch {
 	case m.Format != format:

@@ -13,6 +13,7 @@ import (
 	"filippo.io/age"
 
 	"tlagate/ca"
+	"tlagate/internal/files"
 )
 
 // RestoreConfig says what CA to make of what backup.
@@ -64,7 +65,7 @@ func unpack(cfg RestoreConfig, draft string) (*content, error) {
 		if err != nil || !d.IsDir() {
 			return err
 		}
-		return ca.SyncDir(path)
+		return files.SyncDir(path)
 	})
 }
 
@@ -95,6 +96,9 @@ func create(dir, path string) (io.WriteCloser, error) {
 	out, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return nil, err
+	}
+	if err := files.Private(out); mode == 0o600 && err != nil {
+		return nil, errors.Join(err, out.Close())
 	}
 	return &synced{out}, nil
 }

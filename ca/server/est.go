@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -17,6 +18,7 @@ import (
 
 	"tlagate/ca"
 	"tlagate/est"
+	"tlagate/internal/der"
 	"tlagate/pki"
 	"tlagate/pki/listen"
 )
@@ -152,33 +154,19 @@ func answer(w http.ResponseWriter, kind string, der []byte) {
 const base64Line = 64 // characters
 
 var (
-	oidData       = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
-	oidSignedData = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
-	oidECKey      = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}
-	oidP256       = asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}
-	oidECDSA256   = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}
-
-	tag0 = cbasn1.Tag(0).ContextSpecific().Constructed()
+	oidECKey = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}
+	oidP256  = asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}
 )
 
 // certsOnly gives certificates (DER) as a CMS message that signs nothing (RFC 5272 section 4.1, RFC 5652 section 5.1).
 func certsOnly(certs ...[]byte) []byte {
 	var out cryptobyte.Builder
-	out.AddASN1(cbasn1.SEQUENCE, func(info *cryptobyte.Builder) {
-		info.AddASN1ObjectIdentifier(oidSignedData)
-		info.AddASN1(tag0, func(content *cryptobyte.Builder) {
-			content.AddASN1(cbasn1.SEQUENCE, func(signed *cryptobyte.Builder) {
-				signed.AddASN1Int64(1)
-				signed.AddASN1(cbasn1.SET, nothing) // digest algorithms
-				signed.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidData) })
-				signed.AddASN1(tag0, func(list *cryptobyte.Builder) {
-					for _, der := range certs {
-						list.AddBytes(der)
-					}
-				})
-				signed.AddASN1(cbasn1.SET, nothing) // signers
-			})
-		})
+	der.AddSignedData(&out, func(signed *cryptobyte.Builder) {
+		signed.AddASN1Int64(1)
+		signed.AddASN1(cbasn1.SET, nothing) // digest algorithms
+		signed.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(der.Data) })
+		signed.AddASN1(der.Context0, func(list *cryptobyte.Builder) { list.AddBytes(bytes.Join(certs, nil)) })
+		signed.AddASN1(cbasn1.SET, nothing) // signers
 	})
 	return out.BytesOrPanic() // of constants and certificates that were parsed
 }
@@ -193,7 +181,7 @@ func csrAttributes() []byte {
 			b.AddASN1ObjectIdentifier(oidECKey)
 			b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidP256) })
 		})
-		list.AddASN1ObjectIdentifier(oidECDSA256)
+		list.AddASN1ObjectIdentifier(der.ECDSAWithSHA256)
 	})
 	return out.BytesOrPanic() // of constants
 }

@@ -28,6 +28,7 @@ import (
 
 	"tlagate/ca"
 	"tlagate/est"
+	"tlagate/internal/der"
 	"tlagate/pki"
 )
 
@@ -149,19 +150,19 @@ func csr(t *testing.T, key crypto.Signer, challenges ...string) string {
 }
 
 // withChallenges writes the attributes of a request anew, and signs it.
-func withChallenges(t *testing.T, der cryptobyte.String, key crypto.Signer, challenges []string) []byte {
+func withChallenges(t *testing.T, request cryptobyte.String, key crypto.Signer, challenges []string) []byte {
 	var outer, info, version, name, public, algorithm cryptobyte.String
-	require.True(t, der.ReadASN1(&outer, cbasn1.SEQUENCE) && outer.ReadASN1(&info, cbasn1.SEQUENCE) && outer.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) &&
+	require.True(t, request.ReadASN1(&outer, cbasn1.SEQUENCE) && outer.ReadASN1(&info, cbasn1.SEQUENCE) && outer.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) &&
 		info.ReadASN1Element(&version, cbasn1.INTEGER) && info.ReadASN1Element(&name, cbasn1.SEQUENCE) && info.ReadASN1Element(&public, cbasn1.SEQUENCE))
 	var tbs cryptobyte.Builder
 	tbs.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		for _, part := range []cryptobyte.String{version, name, public} {
 			b.AddBytes(part)
 		}
-		b.AddASN1(tag0, func(b *cryptobyte.Builder) {
+		b.AddASN1(der.Context0, func(b *cryptobyte.Builder) {
 			for _, c := range challenges {
 				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-					b.AddASN1ObjectIdentifier(oidChallengePassword)
+					b.AddASN1ObjectIdentifier(der.ChallengePassword)
 					b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) {
 						b.AddASN1(cbasn1.UTF8String, func(b *cryptobyte.Builder) { b.AddBytes([]byte(c)) })
 					})

@@ -12,6 +12,7 @@ import (
 
 	"tlagate/ca"
 	"tlagate/est"
+	"tlagate/internal/retry"
 	"tlagate/pki/listen"
 )
 
@@ -164,20 +165,13 @@ func (e *estServer) failed(r *http.Request, err error) error {
 	if ca.DeniedFor(err) != ca.CodeUnknown {
 		return err
 	}
-	hold(r.Context(), e.delay)
+	retry.Sleep(r.Context(), e.delay)
 	if wait := e.failures.Take(listen.SourceOf(r.RemoteAddr)); wait > 0 {
 		p := refuse(http.StatusTooManyRequests, "too_many", "this code is unknown, and too many from your address are: wait, and ask for another")
 		p.after = wait
 		return p
 	}
 	return err
-}
-
-func hold(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
 }
 
 // byCertificate gives a client certificate's identity another certificate. The handshake has proved the owner; the books are asked again.

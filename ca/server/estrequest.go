@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/subtle"
 	"crypto/x509"
-	"encoding/asn1"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -13,6 +12,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"tlagate/internal/der"
 )
 
 // readRequest gives the request for a certificate (PKCS#10, DER) that is in a body. One that is bound to a connection must be bound
@@ -70,25 +71,21 @@ func decodeBase64(text []byte) ([]byte, error) {
 	return out[:n], err
 }
 
-var oidChallengePassword = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 7}
-
 // challengeIn finds the challengePassword (RFC 2985 section 5.4.1) in a CertificationRequestInfo (RFC 2986 section 4); nil = there is
 // none. Not ok: what cannot be read, or is there twice, is not passed over.
 func challengeIn(tbs cryptobyte.String) (found []byte, ok bool) {
 	var info, attributes cryptobyte.String
 	var present bool
 	if !tbs.ReadASN1(&info, cbasn1.SEQUENCE) || !info.SkipASN1(cbasn1.INTEGER) || !info.SkipASN1(cbasn1.SEQUENCE) ||
-		!info.SkipASN1(cbasn1.SEQUENCE) || !info.ReadOptionalASN1(&attributes, &present, tag0) || !info.Empty() {
+		!info.SkipASN1(cbasn1.SEQUENCE) || !info.ReadOptionalASN1(&attributes, &present, der.Context0) || !info.Empty() {
 		return nil, false
 	}
 	for !attributes.Empty() {
-		var attribute, values cryptobyte.String
-		var kind asn1.ObjectIdentifier
-		if !attributes.ReadASN1(&attribute, cbasn1.SEQUENCE) || !attribute.ReadASN1ObjectIdentifier(&kind) ||
-			!attribute.ReadASN1(&values, cbasn1.SET) || !attribute.Empty() {
+		kind, values, ok := der.ReadAttribute(&attributes)
+		if !ok {
 			return nil, false
 		}
-		if !kind.Equal(oidChallengePassword) {
+		if !kind.Equal(der.ChallengePassword) {
 			continue
 		}
 		value, one := directoryString(values)

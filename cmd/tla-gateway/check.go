@@ -11,6 +11,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/est"
 	"tlagate/gateway"
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 )
 
@@ -18,8 +19,8 @@ type checkCmd struct {
 	Config string `required:"" short:"c" placeholder:"FILE" help:"Configuration file (YAML)."`
 }
 
-// Run reads everything that serve would read, prints it, and says all that is wrong: exit 0, 1, or 2 when something
-// cannot be read at all.
+// Run reads everything that serve would read, prints it, and says all that is wrong. It exits with 0, with 1 when
+// something is wrong, or with 2 when something cannot be read at all.
 func (s *checkCmd) Run(app *cli.App) error {
 	c, rules, err := load(s.Config)
 	if !cli.Usable(err) {
@@ -41,7 +42,7 @@ func (s *checkCmd) Run(app *cli.App) error {
 	return r.conclude()
 }
 
-// soon is when the end of a list or certificate is worth a warning.
+// From when on the end of a list or certificate is worth a warning.
 const (
 	soonCRL  = 2 * time.Hour
 	soonCert = 30 * 24 * time.Hour
@@ -49,10 +50,10 @@ const (
 
 // report prints what is found, and counts what is wrong.
 type report struct {
-	out   *tabwriter.Writer
-	now   time.Time
-	wrong int
-	mute  int // of those, what cannot be read at all
+	out    *tabwriter.Writer
+	now    time.Time
+	wrong  int
+	unread int // of those, what cannot be read at all
 }
 
 func (r *report) line(what, format string, args ...any) {
@@ -64,18 +65,18 @@ func (r *report) problem(err error) {
 	r.line("WRONG", "%v", err)
 }
 
-// unreadable prints each fault of what cannot be read; nil = there is none.
+// unreadable prints each fault of an error about what cannot be read; nil = none.
 func (r *report) unreadable(err error) {
 	for _, fault := range cli.FaultsOf(err) {
 		r.problem(fault)
-		r.mute++
+		r.unread++
 	}
 }
 
 func (r *report) warning(format string, args ...any) { r.line("WARNING", format, args...) }
 
 // ends warns of what ends within limit.
-func (r *report) ends(what string, at time.Time, limit time.Duration) {
+func (r *report) warnOfEnd(what string, at time.Time, limit time.Duration) {
 	if left := at.Sub(r.now); left > 0 && left < limit {
 		r.warning("%s ends in %s", what, left.Round(time.Minute))
 	}
@@ -92,7 +93,7 @@ func (r *report) access(c config, rules []gateway.Rule) {
 	}
 }
 
-// others are what serve opens beside our certificate and the trust store.
+// others tries to open what serve opens beside our certificate and the trust store.
 func (r *report) others(c config) {
 	for i, source := range c.Push {
 		if source.Client != (cli.Identity{}) || c.Client == (cli.Identity{}) {
@@ -108,7 +109,7 @@ func (r *report) others(c config) {
 	}
 }
 
-// pair opens a certificate and its key.
+// pair tries to open a certificate and its key.
 func (r *report) pair(section string, id cli.Identity) {
 	keys, err := id.OpenOrAll()
 	for _, fault := range cli.FaultsOf(err) {
@@ -124,7 +125,7 @@ func (r *report) identity(trust *pki.Trust, keys *cli.Keys) {
 		return
 	}
 	leaf := keys.Certificate().Leaf
-	r.line("certificate", "serial %x, for %s, until %s", leaf.SerialNumber, strings.Join(leaf.DNSNames, " "), stamp(leaf.NotAfter))
+	r.line("certificate", "serial %x, for %s, until %s", leaf.SerialNumber, strings.Join(leaf.DNSNames, " "), stamp.Minute(leaf.NotAfter))
 	if trust == nil {
 		return
 	}
@@ -134,7 +135,7 @@ func (r *report) identity(trust *pki.Trust, keys *cli.Keys) {
 		return
 	}
 	r.line("identity", "%s", verdict.Identity)
-	r.ends("our certificate, or a CA's above it,", verdict.NotAfter, soonCert)
+	r.warnOfEnd("our certificate, or a CA's above it,", verdict.NotAfter, soonCert)
 }
 
 func (r *report) enrolment(c config, keys *cli.Keys) {
@@ -157,8 +158,8 @@ func (r *report) trust(trust *pki.Trust) {
 		return
 	}
 	for _, a := range trust.Anchors() {
-		r.line("anchor", "%s, vouches for %s, until %s", a.Cert.Subject.CommonName, practices(a.Practices), stamp(a.Cert.NotAfter))
-		r.ends("this anchor", a.Cert.NotAfter, soonCert)
+		r.line("anchor", "%s, vouches for %s, until %s", a.Cert.Subject.CommonName, practices(a.Practices), stamp.Minute(a.Cert.NotAfter))
+		r.warnOfEnd("this anchor", a.Cert.NotAfter, soonCert)
 	}
 	for _, l := range trust.Lists() {
 		r.list(l)
@@ -167,8 +168,8 @@ func (r *report) trust(trust *pki.Trust) {
 
 func (r *report) list(l pki.List) {
 	if l.Issuer != "" {
-		r.line("crl", "%s of %s, number %s, %d entries, until %s", l.Source, l.Issuer, l.Number, l.Entries, stamp(l.NextUpdate))
-		r.ends("this CRL", l.NextUpdate, max(soonCRL, l.NextUpdate.Sub(l.Ahead)))
+		r.line("crl", "%s of %s, number %s, %d entries, until %s", l.Source, l.Issuer, l.Number, l.Entries, stamp.Minute(l.NextUpdate))
+		r.warnOfEnd("this CRL", l.NextUpdate, max(soonCRL, l.NextUpdate.Sub(l.Ahead)))
 	}
 	if l.Err != nil {
 		r.problem(l.Err)
@@ -182,7 +183,7 @@ func (r *report) conclude() error {
 	}
 	r.line("result", "%d wrong", r.wrong)
 	code := 1
-	if r.mute > 0 {
+	if r.unread > 0 {
 		code = 2
 	}
 	return cli.ExitCode(code, r.out.Flush())
@@ -194,5 +195,3 @@ func practices(list []string) string {
 	}
 	return strings.Join(list, " ")
 }
-
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }

@@ -12,10 +12,10 @@ import (
 	"tlagate/push"
 )
 
-// config is the YAML file; deploy/examples/gateway.yaml explains each line.
+// config is the configuration file; deploy/examples/gateway.yaml explains it.
 type config struct {
 	Listen    string        `yaml:"listen"`
-	Metrics   string        `yaml:"metrics"` // 127.0.0.1:PORT, [::1]:PORT or unix:/PATH; empty: none
+	Metrics   string        `yaml:"metrics"` // 127.0.0.1:PORT, [::1]:PORT or unix:/PATH; "" = none
 	Identity  cli.Identity  `yaml:"identity"`
 	Client    cli.Identity  `yaml:"client"`
 	Trust     cli.Trust     `yaml:"trust"`
@@ -26,17 +26,16 @@ type config struct {
 	Limits    limits        `yaml:"limits"`
 	Audit     cli.Path      `yaml:"audit"`
 
-	Bundles       cli.Path `yaml:"bundles"`        // directory of the bundles for devices; empty: none
-	RequireBundle bool     `yaml:"require_bundle"` // let in no device without one
+	Bundles       cli.Path `yaml:"bundles"`        // directory of the bundles for devices; "" = none
+	RequireBundle bool     `yaml:"require_bundle"` // refuse devices without one
 }
 
-// auditPlace says whose trace a command is about.
-type auditPlace struct {
+type configFlag struct {
 	Config string `short:"c" placeholder:"FILE" help:"Configuration file (YAML)."`
 }
 
-// AuditFile is where the trace is.
-func (p auditPlace) AuditFile() (string, error) {
+// AuditFile returns where the trace is.
+func (p configFlag) AuditFile() (string, error) {
 	if p.Config == "" {
 		return "", errors.New("name the configuration with --config, or a trace with --file")
 	}
@@ -62,7 +61,8 @@ type limits struct {
 	ParkedPerPdT       int           `yaml:"parked_per_pdt"`
 }
 
-// load reads the file, but not what it names. With faults alone, the rest of it can be looked at (cli.Usable).
+// load reads the file, but not what it names. When the error is only faults of single settings (cli.Usable), the rest
+// of the configuration can be used.
 func load(file string) (config, []gateway.Rule, error) {
 	var c config
 	var rules []gateway.Rule
@@ -77,7 +77,7 @@ func load(file string) (config, []gateway.Rule, error) {
 func (c config) checkPush() error {
 	var errs []error
 	for i, source := range c.Push {
-		if _, err := push.CheckURL(source.URL); err != nil {
+		if _, err := push.CheckURL(source.URL, source.Name); err != nil {
 			errs = append(errs, fmt.Errorf("push[%d].url: %w", i, err))
 		}
 	}
@@ -106,7 +106,7 @@ func (c config) rules() ([]gateway.Rule, error) {
 	return rules, errors.Join(errs...)
 }
 
-// check refuses what is negative; zero means the default.
+// check refuses negative limits; zero stands for the default.
 func (l limits) check() error {
 	var errs []error
 	for _, v := range []struct {
@@ -133,7 +133,8 @@ func (l limits) gateway() gateway.Limits {
 	}
 }
 
-// becomeOwner is called by each command that writes.
+// becomeOwner makes the program run as the owner of what it writes; each command that writes calls it.
 func (c config) becomeOwner(file string) error {
-	return cli.Written{Config: file, Identities: []cli.Identity{c.Client, c.Identity}, Trust: c.Trust, Files: []cli.Path{c.Audit}}.BecomeOwner()
+	return cli.Written{Config: file, Identities: []cli.Identity{c.Client, c.Identity}, Trust: c.Trust,
+		Files: []cli.Path{c.Audit}}.BecomeOwner()
 }

@@ -5,11 +5,12 @@ import (
 	"slices"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 )
 
-// coverage says what there is to tell by whether the certificates of peers are revoked: our CAs', of which peers have
-// theirs as a rule. What is missing shows nowhere else before somebody is refused.
+// coverage prints by what we can tell whether certificates of our CAs are revoked, from which peers usually have
+// theirs. Otherwise what is missing shows only when a peer is refused.
 func (r *report) coverage(trust *pki.Trust, keys *cli.Keys) {
 	if trust == nil {
 		return
@@ -18,23 +19,23 @@ func (r *report) coverage(trust *pki.Trust, keys *cli.Keys) {
 	if keys != nil {
 		ours = keys.Certificate().Certificate
 	}
-	chain, _ := pki.ParseChain(ours) // what cannot be read is told with our identity
+	chain, _ := pki.ParseChain(ours) // if it cannot be read, identity has said so
 	all := trust.Coverage(true, chain)
 	for _, c := range all {
-		r.covered(c)
+		r.coveredBy(c)
 	}
 	r.terminals(all)
 }
 
-func (r *report) covered(c pki.Coverage) {
+func (r *report) coveredBy(c pki.Coverage) {
 	switch {
 	case c.Source == pki.SourceCRL:
-		r.line("revocation", "of %s that %s issued: by CRL, until %s", c.Of, c.CA, stamp(c.Until))
+		r.line("revocation", "of %s that %s issued: by CRL, until %s", c.Of, c.CA, stamp.Minute(c.Until))
 	case c.Source != "":
 		r.line("revocation", "of %s that %s issued: by OCSP", c.Of, c.CA)
 	case c.Covered():
 		r.line("revocation", "of %s that %s issued: responders are asked", c.Of, c.CA)
-	case !c.Listed: // of a list that is no good its own line tells
+	case !c.Listed: // what is wrong with a list, its own line says
 		r.problem(fmt.Errorf("cannot tell which %s that %s issued are revoked, and they will all be refused (%s): "+
 			"name its list under trust.crls, or a responder under trust.ocsp", c.Of, c.CA, pki.CRLMissing))
 	}
@@ -44,8 +45,8 @@ func (r *report) covered(c pki.Coverage) {
 	}
 }
 
-// terminals warns of what they will miss: those that are packaged hold an ARL and no CRL, and rely on the answers that
-// we bring.
+// terminals warns of what terminals will miss: as packaged, they have an ARL and no CRL, and rely on the OCSP answers
+// that we send.
 func (r *report) terminals(all []pki.Coverage) {
 	if slices.ContainsFunc(all, func(c pki.Coverage) bool { return c.Asked }) {
 		return

@@ -45,7 +45,7 @@ func (e *enrolment) gateway() *gateway.Enrolment {
 	return &gateway.Enrolment{Name: e.Name, To: e.To, Connections: e.Connections, PerAddress: e.PerAddress}
 }
 
-// ambiguous refuses a name of the PKI that is ours, too: peers of ours would be piped away.
+// ambiguous refuses a name of the PKI that is ours as well: our own peers would be piped to the PKI.
 func (e *enrolment) ambiguous(keys *cli.Keys) error {
 	if e == nil || e.Name == "" || keys.Certificate().Leaf.VerifyHostname(e.Name) != nil {
 		return nil
@@ -53,10 +53,10 @@ func (e *enrolment) ambiguous(keys *cli.Keys) error {
 	return fmt.Errorf("cannot pipe enrolment for %s: it is a name in our own certificate; give the PKI another", e.Name)
 }
 
-// place is where the PKI is for ourselves; its Address is "" when we do not know.
-func (c config) place() est.Place {
+// pki returns where we ask the PKI for our own certificates; its Address is "" when that is unknown.
+func (c config) pki() est.Place {
 	if c.Renewal.PKI != "" {
-		direct, _ := est.DirectPlace(c.Renewal.PKI) // checked when it is used
+		direct, _ := est.DirectPlace(string(c.Renewal.PKI)) // checked when it is used
 		return direct
 	}
 	if c.Enrolment != nil {
@@ -65,7 +65,7 @@ func (c config) place() est.Place {
 	return est.Place{}
 }
 
-// device names our certificates: the client one stands surety for the server one.
+// device names our certificates. The client certificate authenticates the renewal of both.
 func (c config) device() enrol.Device {
 	return enrol.Device{Trust: c.Trust, Pairs: []enrol.Pair{
 		{Name: "client", Files: c.Client, Profile: est.GatewayClient},
@@ -91,14 +91,17 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	device := c.device()
+	device.Hybrids = &pki.Hybrids{Without: trace.Hybrids}
 	return trace.Enrolment(func() error {
-		return e.Command.Run(app, c.device(), c.place(), enrol.English("tla-gateway", "Next: tla-gateway check, then start tla-gateway."))
+		return e.Command.Run(app, device, c.pki(), enrol.English("tla-gateway", "Next: tla-gateway check, then start tla-gateway."))
 	})
 }
 
-// renewer renews our certificates; nil when no client certificate is configured, or no PKI is known.
-func (c config) renewer(trace *trail.Trail, trust *pki.Trust, server *cli.Keys, log *slog.Logger) (*enrol.Renewer, error) {
-	if c.Client == (cli.Identity{}) || c.place().Address == "" {
+// renewer returns what renews our certificates; nil when no client certificate is configured, or no PKI is known.
+func (c config) renewer(trace *trail.Trail, trust *pki.Trust, server *cli.Keys,
+	log *slog.Logger) (*enrol.Renewer, error) {
+	if c.Client == (cli.Identity{}) || c.pki().Address == "" {
 		return nil, nil
 	}
 	client, err := trace.Keys("client", c.Client)
@@ -106,17 +109,18 @@ func (c config) renewer(trace *trail.Trail, trust *pki.Trust, server *cli.Keys, 
 		return nil, err
 	}
 	pairs := c.device().Pairs
-	return &enrol.Renewer{Trust: trust, At: c.Renewal.At, Log: log, Traced: trace.Renewal, Held: []enrol.Held{{Pair: pairs[0], Keys: client}, {Pair: pairs[1], Keys: server}}}, nil
+	return &enrol.Renewer{Trust: trust, At: c.Renewal.At, Log: log, Traced: trace.Renewal,
+		Held: []enrol.Held{{Pair: pairs[0], Keys: client}, {Pair: pairs[1], Keys: server}}}, nil
 }
 
 // renew runs a renewer, if there is one.
 func (c config) renew(ctx context.Context, r *enrol.Renewer) {
 	if r != nil {
-		r.Run(ctx, []est.Place{c.place()})
+		r.Run(ctx, []est.Place{c.pki()})
 	}
 }
 
-// keysOf are the pairs that a renewer watches beside the server's.
+// keysOf returns the server's keys, and those that a renewer renews.
 func keysOf(r *enrol.Renewer, server *cli.Keys) []*cli.Keys {
 	if r == nil {
 		return []*cli.Keys{server}

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The example that is shipped is one that loads.
+// The shipped example can be loaded.
 func TestExampleConfiguration(t *testing.T) {
 	c, rules, err := load("../../deploy/examples/gateway.yaml")
 	require.NoError(t, err)

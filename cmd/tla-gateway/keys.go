@@ -23,7 +23,7 @@ type eraseCmd struct {
 	Yes    bool   `help:"Do not ask."`
 }
 
-// Run destroys this gateway's identity (G2), when nothing has its address: a gateway that runs has the keys in memory.
+// Run destroys this gateway's identity (G2), unless its address is in use: a running gateway has the keys in memory.
 func (c *eraseCmd) Run(app *cli.App) error {
 	cfg, _, err := load(c.Config)
 	if err != nil {
@@ -32,7 +32,7 @@ func (c *eraseCmd) Run(app *cli.App) error {
 	running := func() error {
 		l, err := net.Listen("tcp", cfg.Listen)
 		if err != nil {
-			return fmt.Errorf("its address is taken, or cannot be tried: %w", err)
+			return fmt.Errorf("its address is in use, or cannot be tried: %w", err)
 		}
 		return l.Close()
 	}
@@ -44,6 +44,7 @@ func (c *eraseCmd) Run(app *cli.App) error {
 		return err
 	}
 	return trace.Erasure(func(tell func(keys.Event)) error {
-		return (&keycmd.Erase{Config: c.Config, Yes: c.Yes, Running: running, Words: keycmd.English, Event: tell}).Run(app)
+		return (&keycmd.Erase{Config: c.Config, Yes: c.Yes, Running: running, Words: keycmd.English,
+			Event: tell}).Run(app)
 	})
 }

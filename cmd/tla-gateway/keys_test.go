@@ -21,7 +21,7 @@ func TestG2KeysAndErase(t *testing.T) {
 	require.NoError(t, err)
 	d.configure(strings.Replace(goodConfig, "127.0.0.1:0", l.Addr().String(), 1))
 	require.Equal(t, 1, command(t.Context(), &out, &errs, "erase", "--yes", "-c", d.config))
-	require.Contains(t, errs.String(), "its address is taken")
+	require.Contains(t, errs.String(), "its address is in use")
 	require.FileExists(t, key)
 
 	require.NoError(t, l.Close())

@@ -10,10 +10,10 @@ type grammar struct {
 	Serve  serveCmd  `cmd:"" help:"Run the gateway."`
 	Check  checkCmd  `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
 	Enroll enrollCmd `cmd:"" help:"Get our certificates from the PKI with a one-time code."`
-	Keys   keysCmd   `cmd:"" help:"List every key and certificate held: use, algorithm, where, protection, dates, status."`
+	Keys   keysCmd   `cmd:"" help:"List every key and certificate: use, algorithm, where, protection, dates, status."`
 	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 
-	Audit trail.Command[auditPlace] `cmd:"" help:"Verify or show the audit trace."`
+	Audit trail.Command[configFlag] `cmd:"" help:"Verify or show the audit trace."`
 }
 
 func main() { cli.Main("tla-gateway", &grammar{}, nil) }

@@ -22,7 +22,7 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// patience is for what must happen, on however slow a machine.
+// patience is the time for what must happen, however slow the machine is.
 const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) {
@@ -52,7 +52,7 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
-// count says how often a text stands in it.
+// count returns how often a text occurs in it.
 func (o *output) count(text string) int { return strings.Count(o.String(), text) }
 
 // command runs tla-gateway in this process.
@@ -60,7 +60,7 @@ func command(ctx context.Context, out, errs io.Writer, args ...string) int {
 	return cli.Run(&cli.App{Context: ctx, Stdout: out, Stderr: errs}, "tla-gateway", args, &grammar{}, nil)
 }
 
-// deployment is a directory with a configuration and everything it names.
+// deployment is a directory with a configuration and everything that it names.
 type deployment struct {
 	t      *testing.T
 	ca     *pkitest.PKI
@@ -96,7 +96,7 @@ func (d *deployment) configure(text string) {
 
 func (d *deployment) remove(name string) { require.NoError(d.t, os.Remove(filepath.Join(d.dir, name))) }
 
-// cases are deployments: what check and serve say about each.
+// cases are deployments, and what check and serve say about each.
 var cases = []struct {
 	name  string
 	spoil func(d *deployment)
@@ -105,7 +105,8 @@ var cases = []struct {
 	serve bool     // whether serve starts
 }{
 	{"good", func(*deployment) {}, 0, []string{
-		"identity     " + ours, "anchor       TEST tlagate root, vouches for *", "number 1, 0 entries", "result       good"}, true},
+		"identity     " + ours, "anchor       TEST tlagate root, vouches for *", "number 1, 0 entries",
+		"result       good"}, true},
 	{"access", func(d *deployment) {
 		d.configure(goodConfig + "access:\n- {tla: \"" + tla1 + "\", pdt: \"urn:tlagate:op:pdt:*\"}\n")
 	}, 0, []string{tla1 + " opens urn:tlagate:op:pdt:*"}, true},
@@ -128,27 +129,40 @@ var cases = []struct {
 		d.ca.Issuing.Revoke(certs.Leaf)
 		d.ca.WriteCRLs(d.files)
 	}, 1, []string{"peers would refuse our certificate: revoked"}, false},
-	{"certificate expired", func(d *deployment) { d.certificate(ours, pkitest.Expired()) }, 1, []string{"expired"}, false},
-	{"certificate of a PdT", func(d *deployment) { d.certificate("urn:tlagate:cab1:pdt:p1") }, 1, []string{"wrong_role"}, false},
-	{"certificate for clients", func(d *deployment) { d.certificate(ours, pkitest.EKU(x509.ExtKeyUsageClientAuth)) }, 1, []string{"ext_key_usage"}, false},
+	{"certificate expired", func(d *deployment) { d.certificate(ours, pkitest.Expired()) }, 1,
+		[]string{"expired"}, false},
+	{"certificate of a PdT", func(d *deployment) { d.certificate("urn:tlagate:cab1:pdt:p1") }, 1,
+		[]string{"wrong_role"}, false},
+	{"certificate for clients", func(d *deployment) { d.certificate(ours, pkitest.EKU(x509.ExtKeyUsageClientAuth)) }, 1,
+		[]string{"ext_key_usage"}, false},
 	{"certificate of another CA", func(d *deployment) {
 		d.ca = pkitest.New(d.t)
 		d.certificate(ours)
 	}, 1, []string{"WRONG"}, false},
 
-	{"no configuration", func(d *deployment) { d.remove("gateway.yaml") }, 2, []string{"cannot read the configuration"}, false},
-	{"unknown key", func(d *deployment) { d.configure(goodConfig + "lissen: x\n") }, 2, []string{`unknown key "lissen"`}, false},
-	{"no listen", func(d *deployment) { d.configure(strings.Replace(goodConfig, "listen: \"127.0.0.1:0\"\n", "", 1)) }, 2, []string{"listen is missing"}, false},
-	{"negative limit", func(d *deployment) { d.configure(goodConfig + "limits: {drain: -1s}\n") }, 2, []string{"limits.drain is negative"}, false},
-	{"metrics", func(d *deployment) { d.configure(goodConfig + "metrics: 127.0.0.1:0\n") }, 0, []string{"metrics      127.0.0.1:0"}, true},
-	{"metrics for all", func(d *deployment) { d.configure(goodConfig + "metrics: \":9464\"\n") }, 2, []string{"cannot serve metrics on", "127.0.0.1:PORT"}, false},
-	{"metrics of a name", func(d *deployment) { d.configure(goodConfig + "metrics: \"metrics.example:9464\"\n") }, 2, []string{"cannot serve metrics on"}, false},
-	{"enrolment", func(d *deployment) { d.configure(goodConfig + "enrolment: {name: pki.example, to: \"pki:8445\"}\n") }, 0,
+	{"no configuration", func(d *deployment) { d.remove("gateway.yaml") }, 2, []string{"cannot read the configuration"},
+		false},
+	{"unknown key", func(d *deployment) { d.configure(goodConfig + "lissen: x\n") }, 2,
+		[]string{`unknown key "lissen"`}, false},
+	{"no listen", func(d *deployment) { d.configure(strings.Replace(goodConfig, "listen: \"127.0.0.1:0\"\n", "", 1)) },
+		2, []string{"listen is missing"}, false},
+	{"negative limit", func(d *deployment) { d.configure(goodConfig + "limits: {drain: -1s}\n") }, 2,
+		[]string{"limits.drain is negative"}, false},
+	{"metrics", func(d *deployment) { d.configure(goodConfig + "metrics: 127.0.0.1:0\n") }, 0,
+		[]string{"metrics      127.0.0.1:0"}, true},
+	{"metrics for all", func(d *deployment) { d.configure(goodConfig + "metrics: \":9464\"\n") }, 2,
+		[]string{"cannot serve metrics on", "127.0.0.1:PORT"}, false},
+	{"metrics of a name", func(d *deployment) { d.configure(goodConfig + "metrics: \"metrics.example:9464\"\n") }, 2,
+		[]string{"cannot serve metrics on"}, false},
+	{"enrolment", func(d *deployment) {
+		d.configure(goodConfig + "enrolment: {name: pki.example, to: \"pki:8445\"}\n")
+	}, 0,
 		[]string{"for enrol.tlagate.invalid pki.example piped to pki:8445"}, true},
 	{"enrolment for a name of ours", func(d *deployment) {
 		d.configure(goodConfig + "enrolment: {name: localhost, to: \"pki:8445\"}\n")
 	}, 1, []string{"it is a name in our own certificate"}, false},
-	{"enrolment nowhere", func(d *deployment) { d.configure(goodConfig + "enrolment: {to: pki}\n") }, 2, []string{"want HOST:PORT of the PKI"}, false},
+	{"enrolment nowhere", func(d *deployment) { d.configure(goodConfig + "enrolment: {to: pki}\n") }, 2,
+		[]string{"want HOST:PORT of the PKI"}, false},
 	{"enrolment of less than none", func(d *deployment) {
 		d.configure(goodConfig + "enrolment: {to: \"pki:8445\", per_address: -1}\n")
 	}, 2, []string{"negative"}, false},
@@ -177,10 +191,14 @@ var cases = []struct {
 			"[\"http://ocsp example\"]}\n")
 	}, 2,
 		[]string{"cannot ask OCSP responder"}, false},
-	{"renewal too late", func(d *deployment) { d.configure(goodConfig + "renewal: {at: 1.5}\n") }, 2, []string{"no share of a certificate's life"}, false},
-	{"access of nobody", func(d *deployment) { d.configure(goodConfig + "access:\n- {tla: \"" + tla1 + "\"}\n") }, 2, []string{"access[0].pdt:"}, false},
+	{"renewal too late", func(d *deployment) { d.configure(goodConfig + "renewal: {at: 1.5}\n") }, 2,
+		[]string{"no share of a certificate's life"}, false},
+	{"access of nobody", func(d *deployment) { d.configure(goodConfig + "access:\n- {tla: \"" + tla1 + "\"}\n") }, 2,
+		[]string{"access[0].pdt:"}, false},
 	{"key missing", func(d *deployment) { d.remove("gateway.key") }, 2, []string{"gateway.key"}, false},
-	{"key for all to read", func(d *deployment) { require.NoError(d.t, os.Chmod(filepath.Join(d.dir, "gateway.key"), 0o644)) }, 2, []string{"chmod 600"}, false},
+	{"key for all to read", func(d *deployment) {
+		require.NoError(d.t, os.Chmod(filepath.Join(d.dir, "gateway.key"), 0o644))
+	}, 2, []string{"chmod 600"}, false},
 	{"anchor missing", func(d *deployment) { d.remove("root.pem") }, 2, []string{"root.pem"}, false},
 }
 
@@ -198,7 +216,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestCheckSaysAllThatIsWrong, not the first of it.
+// TestCheckSaysAllThatIsWrong: not only the first fault.
 func TestCheckSaysAllThatIsWrong(t *testing.T) {
 	d := deploy(t)
 	d.remove("root.pem")
@@ -232,7 +250,7 @@ bundles: nowhere
 	}
 }
 
-// TestC2CheckTellsWhatTerminalsWillMiss: what is at hand here may do for us and not for them.
+// TestC2CheckTellsWhatTerminalsWillMiss: what we have may suffice for us and not for them.
 func TestC2CheckTellsWhatTerminalsWillMiss(t *testing.T) {
 	d := deploy(t)
 	responder := d.ca.Issuing.ServeOCSP(t)
@@ -260,14 +278,15 @@ func TestC2CheckTellsWhatTerminalsWillMiss(t *testing.T) {
 	responder.AnswerRaw(pkitest.OCSPError(2))
 	text = check(1, both+asking)
 	require.Regexp(t,
-		`WRONG +cannot get an OCSP answer about our own certificate, and terminals without a CRL .* will refuse us: ocsp_error`, text)
+		`WRONG +cannot get an OCSP answer about our own certificate, and terminals without a CRL .* will refuse us: `+
+			`ocsp_error`, text)
 	require.Regexp(t, `revocation +of components that "TEST tlagate issuing" issued: by CRL`, text,
 		"we ourselves have the list")
 	text = check(1, "  crls: [root.crl]\n"+asking)
 	require.Contains(t, text, "peers would refuse our certificate: ocsp_error")
 }
 
-// TestCheckWarnsOfAnARLForDays: half a year's list is to be renewed long before its last hours.
+// TestCheckWarnsOfAnARLForDays: a list for half a year is to be renewed long before its last hours.
 func TestCheckWarnsOfAnARLForDays(t *testing.T) {
 	for left, want := range map[time.Duration]bool{10 * 24 * time.Hour: false, 3 * 24 * time.Hour: true} {
 		d := deploy(t)
@@ -334,10 +353,12 @@ func TestServe(t *testing.T) {
 	addr := s.address()
 	roots := x509.NewCertPool()
 	roots.AddCert(d.ca.Root.Cert)
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "localhost", NextProtos: []string{"http/1.1"},
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots,
+		ServerName: "localhost", NextProtos: []string{"http/1.1"},
 		Certificates: []tls.Certificate{d.ca.Issue(tla1, x509.ExtKeyUsageClientAuth)}}}
 	defer transport.CloseIdleConnections()
-	for path, want := range map[string]string{"/v1/whoami": `"identity":"` + tla1 + `"`, "/v1/park": `"urn:tlagate:problem:wrong_role"`} {
+	for path, want := range map[string]string{"/v1/whoami": `"identity":"` + tla1 + `"`,
+		"/v1/park": `"urn:tlagate:problem:wrong_role"`} {
 		resp, err := (&http.Client{Transport: transport}).Get("https://" + addr + path)
 		require.NoError(t, err)
 		body, err := io.ReadAll(resp.Body)

@@ -9,7 +9,7 @@ import (
 	"tlagate/metrics"
 )
 
-// serveMetrics listens, if the configuration says so, and gives what is to run until the gateway has stopped.
+// serveMetrics listens, if the configuration says so, and returns a task to run until the gateway has stopped.
 func (c config) serveMetrics(g *gateway.Gateway, log *slog.Logger) (run func(context.Context), err error) {
 	if c.Metrics == "" {
 		return func(context.Context) {}, nil

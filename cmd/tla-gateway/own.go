@@ -8,10 +8,10 @@ import (
 	"tlagate/pki"
 )
 
-// ourUse is how peers want our certificate.
+// ourUse is what peers require of our certificate.
 var ourUse = pki.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}}
 
-// verifyOurs judges our own certificate as a peer with our trust would.
+// verifyOurs verifies our own certificate as a peer with our trust would.
 func verifyOurs(trust *pki.Trust, keys *cli.Keys) (*pki.Verdict, error) {
 	chain, err := pki.ParseChain(keys.Certificate().Certificate)
 	if err != nil {
@@ -20,10 +20,11 @@ func verifyOurs(trust *pki.Trust, keys *cli.Keys) (*pki.Verdict, error) {
 	return trust.Verify(chain, ourUse)
 }
 
-// passing are the reasons that a new CRL or OCSP answer can put right without a restart.
-var passing = map[pki.Reason]bool{
+// temporary are the reasons that a new CRL or OCSP answer can put right without a restart.
+var temporary = map[pki.Reason]bool{
 	pki.CRLMissing: true, pki.CRLStale: true, pki.CRLFuture: true, pki.CRLBadSignature: true,
 	pki.CRLWrongIssuer: true, pki.CRLNumberBack: true, pki.CRLBad: true,
 	pki.OCSPMissing: true, pki.OCSPStale: true, pki.OCSPFuture: true, pki.OCSPUnknown: true, pki.OCSPBadSigner: true,
-	pki.OCSPBadSignature: true, pki.OCSPWrongCertificate: true, pki.OCSPNonce: true, pki.OCSPError: true, pki.OCSPBad: true,
+	pki.OCSPBadSignature: true, pki.OCSPWrongCertificate: true, pki.OCSPNonce: true,
+	pki.OCSPError: true, pki.OCSPBad: true,
 }

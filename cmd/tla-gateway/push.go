@@ -15,14 +15,15 @@ import (
 	"tlagate/push"
 )
 
-// pushSource is one line of push: a `tla-pki serve` that tells us of revocations, and our client certificate, if it is another
-// than that of the section client.
+// pushSource is one source of push: a `tla-pki serve` that tells us of revocations, and our client certificate there,
+// if it is not that of the section client.
 type pushSource struct {
 	URL    string       `yaml:"url"`
+	Name   string       `yaml:"name"` // that its certificate must have; empty: the host of url
 	Client cli.Identity `yaml:"client"`
 }
 
-// listeners are the streams of revocations we listen to. They may change while the gateway runs.
+// listeners are the streams of revocations that we listen to. They may change while the gateway runs.
 type listeners struct {
 	trace  *trail.Trail
 	client cli.Identity // of a source that names none
@@ -38,7 +39,7 @@ type listeners struct {
 type listener struct {
 	subscriber *push.Subscriber
 	keys       *cli.Keys
-	ended      atomic.Bool // and our certificate for it is no longer of interest
+	ended      atomic.Bool // its certificate is no longer of interest
 
 	stop    context.CancelFunc // nil = not started
 	running sync.WaitGroup
@@ -50,7 +51,7 @@ func (c config) subscribe(trace *trail.Trail, trust *pki.Trust, log *slog.Logger
 	return l, l.set(c.Push)
 }
 
-// set listens to these sources and no others. A source that stays is not disturbed. On an error nothing changes.
+// set listens to these sources and no others. A source that stays is not interrupted. On an error nothing changes.
 func (l *listeners) set(sources []pushSource) error {
 	l.mu.Lock()
 	next, err := l.open(sources)
@@ -65,7 +66,7 @@ func (l *listeners) set(sources []pushSource) error {
 	return err
 }
 
-// change makes next the present ones, and gives those that are to end; l.mu is held.
+// change makes next the present listeners, and returns those that the caller must end. The caller holds l.mu.
 func (l *listeners) change(next map[pushSource]*listener) (gone []*listener) {
 	for source, one := range l.all {
 		if next[source] == nil {
@@ -82,7 +83,7 @@ func (l *listeners) change(next map[pushSource]*listener) (gone []*listener) {
 	return gone
 }
 
-// open gives the listeners of some sources: those that there are, whose keys are read again, and new ones.
+// open returns the listeners of some sources: those that exist, whose keys it reads again, and new ones.
 func (l *listeners) open(sources []pushSource) (map[pushSource]*listener, error) {
 	next := map[pushSource]*listener{}
 	for i, source := range sources {
@@ -93,7 +94,7 @@ func (l *listeners) open(sources []pushSource) (map[pushSource]*listener, error)
 		}
 		one, err := l.openOne(source)
 		if err != nil {
-			l.forget(next)
+			l.discard(next)
 			return nil, fmt.Errorf("push[%d].%w", i, err)
 		}
 		next[source] = one
@@ -101,8 +102,8 @@ func (l *listeners) open(sources []pushSource) (map[pushSource]*listener, error)
 	return next, nil
 }
 
-// forget gives up the new ones among some listeners.
-func (l *listeners) forget(some map[pushSource]*listener) {
+// discard gives up the new ones among some listeners.
+func (l *listeners) discard(some map[pushSource]*listener) {
 	for source, one := range some {
 		if l.all[source] == nil {
 			one.ended.Store(true)
@@ -115,7 +116,7 @@ func (l *listeners) openOne(source pushSource) (one *listener, err error) {
 	if one.keys, err = l.trace.Keys("push", cmp.Or(source.Client, l.client)); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	cfg := push.Config{URL: source.URL, Party: &pki.Party{Trust: l.trust, Certificate: l.trust.Staple(one.certificate)}, Log: l.log}
+	cfg := push.Config{URL: source.URL, Name: source.Name, Party: &pki.Party{Trust: l.trust, Certificate: l.trust.Staple(one.certificate)}, Log: l.log}
 	if one.subscriber, err = push.New(cfg); err != nil {
 		one.ended.Store(true)
 		return nil, fmt.Errorf("url: %w", err)
@@ -130,7 +131,7 @@ func (l *listener) certificate() *tls.Certificate {
 	return l.keys.Certificate()
 }
 
-// begin listens until end; ctx nil = run will begin.
+// begin listens until end; with a nil ctx it leaves that to run.
 func (l *listener) begin(ctx context.Context, log *slog.Logger) {
 	if ctx == nil {
 		return
@@ -165,7 +166,7 @@ func (l *listeners) run(ctx context.Context) {
 	}
 }
 
-// subscribers gives the streams there are now.
+// subscribers returns the present streams.
 func (l *listeners) subscribers() (all []*push.Subscriber) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

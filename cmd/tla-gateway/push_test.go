@@ -18,7 +18,7 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// source is a server of revocations that has nothing to tell but that it lives.
+// source is a server of revocations that tells only that it lives.
 type source struct {
 	url     string
 	streams atomic.Int32 // open right now
@@ -34,7 +34,8 @@ func (d *deployment) source() *source {
 	own := d.ca.Issue("urn:tlagate:op:pki:ca1", x509.ExtKeyUsageServerAuth, pkitest.DNS("localhost"))
 	raw, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(d.t, err)
-	l := listen.New(raw, listen.Config{Party: &pki.Party{Trust: trust, Certificate: func() *tls.Certificate { return &own }}})
+	l := listen.New(raw, listen.Config{Party: &pki.Party{Trust: trust,
+		Certificate: func() *tls.Certificate { return &own }}})
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.streams.Add(1)
 		s.begun.Add(1)
@@ -55,7 +56,7 @@ func (d *deployment) source() *source {
 	return s
 }
 
-// push writes the configuration with these sources, and one client certificate for all.
+// push writes the configuration with these sources, and one client certificate for all of them.
 func (d *deployment) push(sources ...*source) {
 	lines := ""
 	for _, s := range sources {
@@ -70,7 +71,8 @@ func (d *deployment) write(text string) {
 	require.NoError(d.t, os.Rename(d.config+".new", d.config))
 }
 
-// Sources of revocations are added and removed while the gateway runs; what stays is not disturbed, what is broken changes nothing.
+// Sources of revocations are added and removed while the gateway runs. A source that stays is not interrupted; a broken
+// configuration changes nothing.
 func TestPushIsReadAgain(t *testing.T) {
 	d := deploy(t)
 	pkitest.WriteCertificate(t, d.dir, "client", d.ca.Issue(ours, x509.ExtKeyUsageClientAuth))
@@ -86,7 +88,8 @@ func TestPushIsReadAgain(t *testing.T) {
 	d.push(first, second)
 	open(second, 1)
 	d.write(goodConfig + "push: [{url: \"http://x\", client: {cert: client.pem, key: client.key}}]\n")
-	require.Eventually(t, func() bool { return s.errs.count("the configuration of before stays in force") == 1 }, patience, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return s.errs.count("the configuration of before stays in force") == 1 },
+		patience, 5*time.Millisecond)
 	require.Equal(t, []int32{1, 1}, []int32{first.streams.Load(), second.streams.Load()})
 	d.push(second)
 	open(first, 0)
@@ -106,6 +109,7 @@ func TestPushKeysAreReadAgain(t *testing.T) {
 	s := d.serve()
 	s.address()
 	pkitest.WriteCertificate(t, d.dir, "client", d.ca.Issue(ours, x509.ExtKeyUsageClientAuth))
-	require.Eventually(t, func() bool { return s.errs.count("certificate and key read again") > 0 }, patience, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return s.errs.count("certificate and key read again") > 0 },
+		patience, 5*time.Millisecond)
 	require.Zero(t, s.stopped())
 }

@@ -54,10 +54,11 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 		return err
 	}
 	if renewer == nil {
-		app.Log.Info("our certificates are not renewed by themselves: that takes the sections client, and enrolment or renewal")
+		app.Log.Info("our certificates are not renewed by themselves: that takes the sections client, and enrolment " +
+			"or renewal")
 		go keys.WarnOfEnd(app.Context, app.Log)
 	}
-	told, err := c.subscribe(trace, trust, app.Log)
+	streams, err := c.subscribe(trace, trust, app.Log)
 	if err != nil {
 		return err
 	}
@@ -70,26 +71,30 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
 	}
 	party := &pki.Party{Trust: trust, Certificate: trust.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
-	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(), Enrolment: c.Enrolment.gateway(), Push: told.subscribers, Log: app.Log,
+	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(),
+		Enrolment: c.Enrolment.gateway(), Push: streams.subscribers, Log: app.Log,
 		Bundles: bundles, RequireBundle: c.RequireBundle, Consented: trace.Consent})
-	counted, err := c.serveMetrics(g, app.Log)
+	serveMetrics, err := c.serveMetrics(g, app.Log)
 	if err != nil {
 		return err
 	}
-	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, told, c, app.Log), Trust: trust, Keys: keysOf(renewer, keys)})
-	defer background(app.Context, func(ctx context.Context) { _ = trust.Run(ctx) }, told.run, counted, func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run)()
+	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, streams, c, app.Log), Trust: trust,
+		Keys: keysOf(renewer, keys)})
+	defer background(app.Context, func(ctx context.Context) { _ = trust.Run(ctx) }, streams.run, serveMetrics,
+		func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run)()
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)
 }
 
-// apply takes over what may change in a running gateway: the sources of pushed revocations, and the access table.
-func (s *serveCmd) apply(g *gateway.Gateway, told *listeners, running config, log *slog.Logger) func() error {
+// apply returns a function that reads the configuration again and puts in force what may change in a running gateway:
+// the sources of pushed revocations, and the access table.
+func (s *serveCmd) apply(g *gateway.Gateway, streams *listeners, running config, log *slog.Logger) func() error {
 	return func() error {
 		c, rules, err := load(s.Config)
 		if err != nil {
 			return err
 		}
-		if err := told.set(c.Push); err != nil {
+		if err := streams.set(c.Push); err != nil {
 			return err
 		}
 		if !reflect.DeepEqual(c.Push, running.Push) {
@@ -108,7 +113,7 @@ func (s *serveCmd) apply(g *gateway.Gateway, told *listeners, running config, lo
 	}
 }
 
-// open reads what the configuration names.
+// open reads the keys and the trust that the configuration names.
 func (c config) open(trace *trail.Trail, log *slog.Logger) (*cli.Keys, *pki.Trust, error) {
 	keys, err := trace.Keys("server", c.Identity)
 	if err != nil {
@@ -118,12 +123,13 @@ func (c config) open(trace *trail.Trail, log *slog.Logger) (*cli.Keys, *pki.Trus
 	return keys, trust, err
 }
 
-// presentable refuses to start with a certificate that every peer would refuse for what it is. What a CRL still to
-// come can put right is logged.
+// presentable refuses to start with a certificate that every peer would refuse. It only logs what a later CRL or OCSP
+// answer can put right.
 func presentable(trust *pki.Trust, keys *cli.Keys, log *slog.Logger) error {
 	_, err := verifyOurs(trust, keys)
-	if reason := pki.ReasonOf(err); passing[reason] {
-		log.Error("our own certificate cannot be checked, and peers cannot either, until this is put right", "reason", string(reason), "error", err)
+	if reason := pki.ReasonOf(err); temporary[reason] {
+		log.Error("our own certificate cannot be checked, and peers cannot either, until this is put right",
+			"reason", string(reason), "error", err)
 		return nil
 	}
 	if err != nil {
@@ -132,7 +138,8 @@ func presentable(trust *pki.Trust, keys *cli.Keys, log *slog.Logger) error {
 	return nil
 }
 
-// background runs what keeps trust, certificates and bundles up to date, and metrics, until stop, also while the gateway drains.
+// background runs tasks until stop is called, also while the gateway drains: what keeps trust, certificates and bundles
+// up to date, and metrics.
 func background(ctx context.Context, tasks ...func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup

@@ -9,16 +9,17 @@ import (
 
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/seal"
 	"tlagate/pdt"
 	"tlagate/pki"
 )
 
 type bundleCmd struct {
-	Fetch bundleFetchCmd `cmd:"" help:"Fetch the bundle of this Poste de Travail from a gateway: the first one, or when the seal is broken. Start the service then."`
+	Fetch bundleFetchCmd `cmd:"" help:"Fetch a bundle: the first, or when the seal is broken. Then start the service."`
 }
 
 type bundleFetchCmd struct {
-	place
+	configFlag
 	Gateway string `required:"" placeholder:"HOST:PORT" help:"The gateway."`
 }
 
@@ -30,24 +31,25 @@ func (c *bundleFetchCmd) Run(app *cli.App) error {
 	if err := cfg.becomeOwner(c.Config); err != nil {
 		return err
 	}
-	return cfg.FetchBundle(app, cfg.Trust, cfg.Client, c.Gateway, cfg.Dial)
+	return cfg.FetchBundle(app, cfg.Trust, cfg.Client, nil,
+		bundle.Way{Gateway: c.Gateway, Dial: cfg.Dial, Hybrids: cfg.Hybrids(nil)})
 }
 
-// checkSeal refuses what the bundle decides.
+// checkSeal refuses settings that the bundle decides.
 func (c config) checkSeal() error {
-	return c.Check(c.Trust, cli.Line{Name: "gateways", Set: len(c.Gateways) > 0},
-		cli.Line{Name: "access", Set: !c.Access.empty()}, cli.Line{Name: "limits", Set: c.Limits != limits{}})
+	return c.Check(c.Trust, seal.Setting{Name: "gateways", Set: len(c.Gateways) > 0},
+		seal.Setting{Name: "access", Set: !c.Access.empty()}, seal.Setting{Name: "limits", Set: c.Limits != limits{}})
 }
 
 func (a access) empty() bool { return len(a.Practices)+len(a.TLAs) == 0 }
 
-// under fills in from a bundle what the file leaves out; nil = there is none.
-func (c config) under(b *bundle.Content) config {
+// withBundle fills in from a bundle what the file leaves out; nil = there is none.
+func (c config) withBundle(b *bundle.Content) config {
 	if b == nil {
 		return c
 	}
 	if len(c.Gateways) == 0 {
-		c.Gateways = b.Gateways
+		c.Gateways = cli.ServersOf(b.Gateways)
 	}
 	if c.Access.empty() {
 		c.Access = access(b.Access)
@@ -58,36 +60,37 @@ func (c config) under(b *bundle.Content) config {
 	return c
 }
 
-// device is the bundle of a running service; nil = there is none.
+// device keeps the bundle of a running service up to date; nil = there is none.
 type device struct {
 	*bundle.Kept
-	cfg     config // as the file and the first bundle have it
+	cfg     config // of the file and the first bundle
 	party   pki.Party
 	log     *slog.Logger
 	reached chan string // a gateway was reached
-	broken  chan error  // the bundle at hand must not be used any more
+	broken  chan error  // the present bundle must not be used any more
 	trust   *pki.Trust
 	service *pdt.Service
 
 	mu sync.Mutex // one refresh at a time
 }
 
-// refreshTime is how often the bundle is asked for.
+// refreshTime is the time between two requests for the bundle.
 const refreshTime = time.Hour
 
 func newDevice(k *bundle.Kept, cfg config, s pdt.Config, log *slog.Logger) *device {
 	if k == nil {
 		return nil
 	}
-	return &device{Kept: k, cfg: cfg, party: s.Client, log: log, reached: make(chan string, 1), broken: make(chan error, 1)}
+	return &device{Kept: k, cfg: cfg, party: s.Client, log: log, reached: make(chan string, 1),
+		broken: make(chan error, 1)}
 }
 
-// tell has the service speak of the bundle.
-func (d *device) tell(s *pdt.Config) {
+// connect has the service tell gateways of the bundle, and tell d of gateways.
+func (d *device) connect(s *pdt.Config) {
 	if d == nil {
 		return
 	}
-	s.Bundle, s.Outdated, s.Answers = d.Version, d.outdated, d.look
+	s.Bundle, s.Outdated, s.Answers = d.Version, d.outdated, d.recheck
 	s.Reached = func(gateway string) {
 		select {
 		case d.reached <- gateway:
@@ -96,8 +99,8 @@ func (d *device) tell(s *pdt.Config) {
 	}
 }
 
-// serve says what a new bundle is applied to; it comes before run.
-func (d *device) serve(trust *pki.Trust, service *pdt.Service) {
+// applyTo sets what a new bundle is applied to. It is called before run.
+func (d *device) applyTo(trust *pki.Trust, service *pdt.Service) {
 	if d != nil {
 		d.trust, d.service = trust, service
 	}
@@ -111,7 +114,7 @@ func (d *device) run(ctx context.Context) error {
 	}
 	tick := time.NewTicker(refreshTime)
 	defer tick.Stop()
-	gateway := d.cfg.Gateways[0]
+	gateway := string(d.cfg.Gateways[0])
 	for {
 		select {
 		case <-ctx.Done():
@@ -130,14 +133,14 @@ func (d *device) run(ctx context.Context) error {
 func (d *device) refresh(ctx context.Context, gateway string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return cli.Refresh(ctx, d.Kept, d.way(gateway), d.log, d.apply)
+	return seal.Refresh(ctx, d.Kept, d.way(gateway), d.log, d.apply)
 }
 
 func (d *device) way(gateway string) bundle.Way {
 	return bundle.Way{Gateway: gateway, Party: &d.party, Dial: d.cfg.Dial}
 }
 
-// outdated is for a gateway that demands a newer one.
+// outdated fetches the newer bundle that a gateway demands.
 func (d *device) outdated(ctx context.Context, gateway string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -148,7 +151,7 @@ func (d *device) outdated(ctx context.Context, gateway string) error {
 	return err
 }
 
-// apply puts a new bundle in force: anchors, ARLs and access table at once; the rest takes a restart.
+// apply puts anchors, ARLs and access table of a new bundle in force; the rest takes a restart.
 func (d *device) apply(c *bundle.Content) error {
 	next := d.cfg
 	if d.cfg.Sealed {
@@ -159,14 +162,16 @@ func (d *device) apply(c *bundle.Content) error {
 		return err
 	}
 	d.service.SetAccess(table)
-	if d.cfg.Sealed && (!reflect.DeepEqual(d.cfg.Gateways, c.Gateways) || c.Limits.Absolute != 0 && time.Duration(c.Limits.Absolute) != d.cfg.Limits.Absolute) {
+	limit := time.Duration(c.Limits.Absolute)
+	limited := limit != 0 && limit != d.cfg.Limits.Absolute
+	if d.cfg.Sealed && (limited || !reflect.DeepEqual(d.cfg.Gateways, c.Gateways)) {
 		d.log.Warn("gateways or limits of the new bundle take a restart")
 	}
-	return cli.Adopt(d.trust, c, d.log)
+	return seal.Adopt(d.trust, c, d.log)
 }
 
-// look judges the signer of the bundle at hand by what a gateway brings.
-func (d *device) look(answers [][]byte) {
+// recheck judges the signer of the present bundle by the OCSP answers that a gateway sends.
+func (d *device) recheck(answers [][]byte) {
 	if err := d.Recheck(answers); err != nil {
 		select {
 		case d.broken <- err:

@@ -11,6 +11,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
+	"tlagate/cmd/internal/seal"
 	"tlagate/internal/address"
 	"tlagate/pdt"
 	"tlagate/pki"
@@ -19,7 +20,7 @@ import (
 
 // config is the configuration file; deploy/examples/pdt.yaml explains it.
 type config struct {
-	Gateways   []string      `yaml:"gateways"`
+	Gateways   cli.Servers   `yaml:"gateways"`
 	Client     cli.Identity  `yaml:"client"`
 	Server     cli.Identity  `yaml:"server"`
 	Trust      cli.Trust     `yaml:"trust"`
@@ -32,7 +33,7 @@ type config struct {
 	Renewal    enrol.Section `yaml:"renewal"`
 	cli.Proxy  `yaml:",inline"`
 	cli.Hybrid `yaml:",inline"`
-	cli.Seal   `yaml:",inline"`
+	seal.Seal  `yaml:",inline"`
 }
 
 type access struct {
@@ -51,15 +52,15 @@ type limits struct {
 	Grace    time.Duration `yaml:"grace"`
 }
 
-// shortestGap is what the driver needs to notice a removal.
+// shortestGap is the shortest absence of a card that the driver notices.
 const shortestGap = time.Second
 
-// place says which configuration a command uses.
-type place struct {
+// configFlag names the configuration file of a command.
+type configFlag struct {
 	Config string `short:"c" default:"/etc/tlagate/pdt.yaml" placeholder:"FILE" help:"Configuration file (${default})."`
 }
 
-func (p place) load() (config, error) {
+func (p configFlag) load() (config, error) {
 	var c config
 	err := cli.LoadYAML(p.Config, &c, func() error {
 		return errors.Join(c.CheckProxy(), c.CheckHybrid(), c.check(), c.checkSeal())
@@ -70,8 +71,8 @@ func (p place) load() (config, error) {
 	return c, err
 }
 
-// AuditFile is where the trace is.
-func (p place) AuditFile() (string, error) {
+// AuditFile returns where the trace is.
+func (p configFlag) AuditFile() (string, error) {
 	c, err := p.load()
 	return string(c.Audit), err
 }
@@ -86,7 +87,7 @@ func defaultStatus() string {
 func (c config) check() error {
 	_, table := c.Access.table()
 	_, readers := c.Driver.readers(nil)
-	errs := []error{address.Servers("gateways", c.Gateways), table, readers, c.Renewal.Check()}
+	errs := []error{address.Servers("gateways", c.Gateways.Texts()), table, readers, c.Renewal.Check()}
 	for _, d := range []struct {
 		name  string
 		value time.Duration
@@ -103,10 +104,10 @@ func (c config) check() error {
 	return errors.Join(errs...)
 }
 
-// service gives the configuration as package pdt wants it.
+// service returns the configuration for package pdt.
 func (c config) service(trust *pki.Trust, client, server *cli.Keys, log *slog.Logger) (pdt.Config, error) {
 	cfg := pdt.Config{
-		Gateways:  c.Gateways,
+		Gateways:  c.Gateways.Texts(),
 		Client:    pki.Party{Trust: trust, Certificate: trust.Staple(client.Certificate)},
 		Server:    pki.Party{Trust: trust, Certificate: trust.Staple(server.Certificate)},
 		Status:    string(c.Status),
@@ -145,7 +146,8 @@ func (a access) table() (pdt.Access, error) {
 	return table, errors.Join(errs...)
 }
 
-// becomeOwner is called by each command that writes.
+// becomeOwner makes the program run as the owner of what it writes; each command that writes calls it.
 func (c config) becomeOwner(file string) error {
-	return cli.Written{Config: file, Identities: []cli.Identity{c.Client, c.Server}, Trust: c.Trust, Files: []cli.Path{c.Audit, c.Bundle}}.BecomeOwner()
+	return cli.Written{Config: file, Identities: []cli.Identity{c.Client, c.Server}, Trust: c.Trust,
+		Files: []cli.Path{c.Audit, c.Bundle}}.BecomeOwner()
 }

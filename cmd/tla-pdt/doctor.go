@@ -10,21 +10,22 @@ import (
 )
 
 type doctorCmd struct {
-	place
+	configFlag
 	JSON    bool `name:"json" help:"Print it as JSON."`
 	Offline bool `help:"Do not connect to the gateways."`
 }
 
-// vpcdPort is that of Debian's packaged driver.
+// vpcdPort is the port of Debian's packaged driver.
 const vpcdPort = 35963
 
 // Run looks for the known traps of this workstation. It connects to the gateways, as run does by itself.
 func (c *doctorCmd) Run(app *cli.App) error {
 	cfg, err := c.load()
-	here, d := doctor.Here("tla-pdt"), cfg.held(c.Offline)
+	here, d := doctor.Here("tla-pdt"), cfg.doctored(c.Offline)
 	checks := append(doctor.Configuration(c.Config, err, cfg.unusable(d, err)), here.Clock())
 	driver := doctor.Driver{System: here, Port: cmp.Or(cfg.Driver.Port, vpcdPort)}
-	checks = append(checks, here.Polkit(), here.Service(doctor.Socket(os.Getenv), driver.Expected), here.APDULog(), here.AutoExit())
+	checks = append(checks, here.Polkit(), here.Service(doctor.Socket(os.Getenv), driver.Expected),
+		here.APDULog(), here.AutoExit())
 	checks = append(append(checks, driver.Checks()...), here.Memory()...)
 	if cli.Usable(err) {
 		checks = append(append(checks, d.Checks()...), doctor.Disk(string(cfg.Audit)))
@@ -38,26 +39,26 @@ func (c *doctorCmd) Run(app *cli.App) error {
 	return doctor.Report(app, checks, c.JSON)
 }
 
-func (c config) held(offline bool) doctor.Device {
+func (c config) doctored(offline bool) doctor.Device {
 	return doctor.Device{Offline: offline, Identities: map[string]cli.Identity{"client": c.Client, "server": c.Server},
-		Own: "client", Trust: c.Trust, Seal: c.Seal}
+		Own: "client", Trust: c.Trust, Seal: c.Seal, Hybrids: c.Hybrids(nil)}
 }
 
-// unusable says why the service would refuse to start with what the file, and the bundle, say; a bundle that cannot be
-// used has a finding of its own.
+// unusable returns why the service would refuse to start with this file and bundle; a bundle that cannot be used has a
+// finding of its own.
 func (c config) unusable(d doctor.Device, loaded error) error {
 	content, err := d.Content()
 	if err != nil || !cli.Usable(loaded) {
 		return nil
 	}
-	return pdt.CheckGateways(c.under(content).Gateways)
+	return pdt.CheckGateways(c.withBundle(content).Gateways.Texts())
 }
 
-// dialled are the gateways of the file, or of the bundle; a bundle that cannot be used has a finding of its own.
+// dialled returns the gateways of the file, or of the bundle; a bundle that cannot be used has a finding of its own.
 func (c config) dialled(d doctor.Device) []string {
 	content, err := d.Content()
 	if err != nil {
-		return c.Gateways
+		return c.Gateways.Texts()
 	}
-	return c.under(content).Gateways
+	return c.withBundle(content).Gateways.Texts()
 }

@@ -14,7 +14,7 @@ import (
 	"tlagate/cmd/internal/doctor"
 )
 
-// TestDoctorSaysAllThatIsWrongWithTheFile, each by itself.
+// TestDoctorSaysAllThatIsWrongWithTheFile: every fault is a finding of its own.
 func TestDoctorSaysAllThatIsWrongWithTheFile(t *testing.T) {
 	for text, says := range map[string][]string{
 		"client: {cert: a.crt, key: a.key}\n": {"without a gateway"},
@@ -44,7 +44,8 @@ func TestDoctorSaysWhatTheDocumentSays(t *testing.T) {
 	require.NoError(t, err)
 	var out, errs bytes.Buffer
 	app := &cli.App{Context: t.Context(), Stdout: &out, Stderr: &errs}
-	require.Equal(t, 1, cli.Run(app, "tla-pdt", []string{"doctor", "--json", "--config", "../../deploy/examples/pdt.yaml"}, &grammar{}, nil))
+	require.Equal(t, 1, cli.Run(app, "tla-pdt", []string{"doctor", "--json", "--config",
+		"../../deploy/examples/pdt.yaml"}, &grammar{}, nil))
 	require.Empty(t, errs.String())
 	var list []doctor.Finding
 	require.NoError(t, json.Unmarshal(out.Bytes(), &list))

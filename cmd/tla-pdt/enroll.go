@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
 	"tlagate/cmd/internal/trail"
@@ -11,7 +12,7 @@ import (
 )
 
 type enrollCmd struct {
-	place
+	configFlag
 	enrol.Command
 }
 
@@ -36,15 +37,18 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	device := c.device()
+	device.Hybrids = c.Hybrids(trace.Hybrids)
 	return trace.Enrolment(func() error {
-		return e.Command.Run(app, c.device(), usual, enrol.English("tla-pdt", "Next: start tla-pdt."), c.FirstBundle(app, c.Trust, c.Client, c.Dial))
+		return e.Command.Run(app, device, usual, enrol.English("tla-pdt", "Next: start tla-pdt."),
+			c.FirstBundle(app, c.Trust, c.Client, nil, bundle.Way{Dial: c.Dial, Hybrids: device.Hybrids}))
 	})
 }
 
 // places are where the PKI can be asked.
-func (c config) places() ([]est.Place, error) { return c.Renewal.Places(c.Gateways...) }
+func (c config) places() ([]est.Place, error) { return c.Renewal.Places(c.Gateways.Texts()...) }
 
-// device names our certificates: the client one stands surety for the server one.
+// device names our certificates. The client certificate authenticates the renewal of both.
 func (c config) device() enrol.Device {
 	return enrol.Device{Dial: c.Dial, Trust: c.Trust, Pairs: []enrol.Pair{
 		{Name: "client", Files: c.Client, Profile: est.PdTClient},
@@ -52,14 +56,16 @@ func (c config) device() enrol.Device {
 	}}
 }
 
-// renewer renews our certificates while the service runs, at the places.
-func (c config) renewer(d *daemon, trace *trail.Trail, log *slog.Logger) (*enrol.Renewer, func(context.Context) error, error) {
+// renewer returns what renews our certificates, and the task that has it do so while the service runs.
+func (c config) renewer(d *daemon, trace *trail.Trail, log *slog.Logger) (r *enrol.Renewer,
+	run func(context.Context) error, err error) {
 	places, err := c.places()
 	if err != nil {
 		return nil, nil, err
 	}
 	pairs := c.device().Pairs
-	r := &enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Dial: c.Dial, Log: log, Traced: trace.Renewal,
-		Held: []enrol.Held{{Pair: pairs[0], Keys: d.client}, {Pair: pairs[1], Keys: d.server}}}
+	r = &enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Dial: c.Dial, Hybrids: c.Hybrids(trace.Hybrids), Log: log,
+		Traced: trace.Renewal,
+		Held:   []enrol.Held{{Pair: pairs[0], Keys: d.client}, {Pair: pairs[1], Keys: d.server}}}
 	return r, func(ctx context.Context) error { r.Run(ctx, places); return ctx.Err() }, nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 type keysCmd struct {
-	place
+	configFlag
 	JSON bool `name:"json" help:"Print it as JSON."`
 }
 
@@ -21,11 +21,11 @@ type keysCmd struct {
 func (c *keysCmd) Run(app *cli.App) error { return keycmd.List(app, c.Config, c.JSON, keycmd.English) }
 
 type eraseCmd struct {
-	place
+	configFlag
 	Yes bool `help:"Do not ask."`
 }
 
-// Run destroys this workstation's identity (G2), when no service runs that has it in memory.
+// Run destroys this workstation's identity (G2), unless a running service has it in memory.
 func (c *eraseCmd) Run(app *cli.App) error {
 	cfg, err := c.load()
 	if err != nil {
@@ -46,6 +46,7 @@ func (c *eraseCmd) Run(app *cli.App) error {
 		return err
 	}
 	return trace.Erasure(func(tell func(keys.Event)) error {
-		return (&keycmd.Erase{Config: c.Config, Yes: c.Yes, Running: running, Words: keycmd.English, Event: tell}).Run(app)
+		return (&keycmd.Erase{Config: c.Config, Yes: c.Yes, Running: running, Words: keycmd.English,
+			Event: tell}).Run(app)
 	})
 }

@@ -18,7 +18,7 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// patience is for what must happen, on however slow a machine.
+// patience is the time for what must happen, however slow the machine is.
 const patience = 2 * time.Minute
 
 const urn = "urn:tlagate:cabinet:pdt:poste1"
@@ -74,7 +74,8 @@ func TestRunAndStatus(t *testing.T) {
 	require.Equal(t, os.FileMode(0o660), info.Mode().Perm())
 
 	_, stdout, _ = command(t.Context(), "status", "-c", config)
-	for _, want := range []string{urn, "session", "none", "vitale card", "absent", "PROBLEM", "No gateway has a parked link"} {
+	for _, want := range []string{urn, "session", "none", "vitale card", "absent", "PROBLEM",
+		"No gateway has a parked link"} {
 		require.Contains(t, stdout, want)
 	}
 	stop()
@@ -97,9 +98,9 @@ func TestConfigurationIsRefused(t *testing.T) {
 }
 
 func TestExampleIsReadable(t *testing.T) {
-	c, err := place{Config: "../../deploy/examples/pdt.yaml"}.load()
+	c, err := configFlag{Config: "../../deploy/examples/pdt.yaml"}.load()
 	require.NoError(t, err)
-	require.Equal(t, []string{"gw1.operateur.example:8443"}, c.Gateways)
+	require.Equal(t, cli.Servers{"gw1.operateur.example:8443"}, c.Gateways)
 	require.Equal(t, 35963, c.Driver.Port)
 }
 
@@ -109,12 +110,17 @@ func TestStatusInWords(t *testing.T) {
 	require.NoError(t, show(&out, &pdt.Status{
 		Warnings: []string{"A certificate ends soon."},
 		Since:    now.Add(-time.Minute),
-		Gateways: []pdt.GatewayStatus{{Address: "gw:1", State: "parked", Parked: 2}, {Address: "gw:2", State: "waiting", RetryAt: now.Add(time.Second), Reason: "revoked", Error: "it is revoked"}},
-		Session:  &pdt.SessionStatus{ID: "abc", TLA: "t", Since: now.Add(-time.Hour), Gateway: "gw:1", Commands: 40, Resets: 2},
-		Slots:    []pdt.SlotStatus{{Role: "vitale", Card: true, ATR: "3B00", Driver: &pdt.DriverState{Shown: true}}, {Role: "cps", Driver: &pdt.DriverState{Error: "refused"}}},
+		Gateways: []pdt.GatewayStatus{{Address: "gw:1", State: "parked", Parked: 2}, {Address: "gw:2",
+			State: "waiting", RetryAt: now.Add(time.Second), Reason: "revoked", Error: "it is revoked"}},
+		Session: &pdt.SessionStatus{ID: "abc", TLA: "t", Since: now.Add(-time.Hour), Gateway: "gw:1",
+			Commands: 40, Resets: 2},
+		Slots: []pdt.SlotStatus{{Role: "vitale", Card: true, ATR: "3B00", Driver: &pdt.DriverState{Shown: true}},
+			{Role: "cps", Driver: &pdt.DriverState{Error: "refused"}}},
 	}, now))
-	for _, want := range []string{"running for   1m0s", "gateway gw:1  parked, 2 links", "waiting, next attempt in 1s; last failure: it is revoked (revoked)",
-		"abc of t for 1h0m0s through gw:1, 40 commands, 2 resets", "present, ATR 3B00, shown to programs", "absent, driver cannot be reached", "WARNING", "A certificate ends soon."} {
+	for _, want := range []string{"running for   1m0s", "gateway gw:1  parked, 2 links",
+		"waiting, next attempt in 1s; last failure: it is revoked (revoked)",
+		"abc of t for 1h0m0s through gw:1, 40 commands, 2 resets", "present, ATR 3B00, shown to programs",
+		"absent, driver cannot be reached", "WARNING", "A certificate ends soon."} {
 		require.Contains(t, out.String(), want)
 	}
 }

@@ -10,12 +10,13 @@ import (
 	"sync"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/seal"
 	"tlagate/cmd/internal/trail"
 	"tlagate/pdt"
 	"tlagate/pki"
 )
 
-type runCmd struct{ place }
+type runCmd struct{ configFlag }
 
 // Run opens everything and serves until the program is stopped.
 func (c *runCmd) Run(app *cli.App) error {
@@ -38,12 +39,13 @@ func (c *runCmd) Run(app *cli.App) error {
 		}
 		defer d.client.Close()
 		defer d.server.Close()
-		app.Follow(cli.Live{Config: c.Config, Apply: c.apply(d, cfg, app.Log), Trust: d.trust, Keys: []*cli.Keys{d.client, d.server}})
+		app.Follow(cli.Live{Config: c.Config, Apply: c.apply(d, cfg, app.Log), Trust: d.trust,
+			Keys: []*cli.Keys{d.client, d.server}})
 		return d.serve(app)
 	})
 }
 
-// daemon is the service with what is reloaded under it.
+// daemon is the service, and what is reloaded while it runs.
 type daemon struct {
 	client, server *cli.Keys
 	trust          *pki.Trust
@@ -66,14 +68,13 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if err := cfg.CheckKeys(cfg.Client, cfg.Server); err != nil {
 		return nil, err
 	}
-	cfg.Event = trace.Bundle
-	kept, err := cfg.Open(cfg.Trust, d.client.Certificate, log)
+	kept, err := cfg.Open(cfg.Trust, d.client.Certificate, nil, trace.Bundle, log)
 	if err != nil {
 		return nil, err
 	}
-	content := cli.ContentOf(kept)
-	cfg = cfg.under(content)
-	if d.trust, err = cfg.Trust.OpenTrust(content, trace.Trust, log); err != nil {
+	content := seal.ContentOf(kept)
+	cfg = cfg.withBundle(content)
+	if d.trust, err = seal.OpenTrust(cfg.Trust, content, trace.Trust, log); err != nil {
 		return nil, err
 	}
 	renewer, renew, err := cfg.renewer(d, trace, log)
@@ -89,14 +90,14 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 		return nil, err
 	}
 	service.Consented = trace.Consent
-	service.Warnings = func() []string { return append(renewer.Warnings(), told(trace.Trouble())...) }
+	service.Warnings = func() []string { return append(renewer.Warnings(), sentences(trace.Trouble())...) }
 	service.Client.Hybrids = cfg.Hybrids(trace.Hybrids)
 	d.bundle = newDevice(kept, cfg, service, log)
-	d.bundle.tell(&service)
+	d.bundle.connect(&service)
 	if d.service, err = pdt.New(service); err != nil {
 		return nil, err
 	}
-	d.bundle.serve(d.trust, d.service)
+	d.bundle.applyTo(d.trust, d.service)
 	return d, nil
 }
 
@@ -113,7 +114,8 @@ func (d *daemon) serve(app *cli.App) error {
 	return errors.Join(withoutStop(<-failed), withoutStop(<-failed), withoutStop(<-failed))
 }
 
-// apply takes over what may change in a running service: the access table.
+// apply returns a function that reads the configuration again and puts in force what may change in a running service:
+// the access table.
 func (c *runCmd) apply(d *daemon, running config, log *slog.Logger) func() error {
 	return func() error {
 		cfg, err := c.load()
@@ -137,7 +139,7 @@ func (c *runCmd) apply(d *daemon, running config, log *slog.Logger) func() error
 	}
 }
 
-// withoutStop leaves out that a part was told to stop.
+// withoutStop returns nil for a part that ended because it was stopped.
 func withoutStop(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return nil
@@ -145,8 +147,8 @@ func withoutStop(err error) error {
 	return err
 }
 
-// told leaves out what is nothing.
-func told(sentence string) []string {
+// sentences returns a list of the sentence; an empty one when it is "".
+func sentences(sentence string) []string {
 	if sentence == "" {
 		return nil
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 type statusCmd struct {
-	place
+	configFlag
 	JSON bool `help:"Print it as JSON."`
 }
 
@@ -36,7 +36,7 @@ func (c *statusCmd) Run(app *cli.App) error {
 	return err
 }
 
-// show puts the status into plain words.
+// show prints the status in plain words.
 func show(w io.Writer, st *pdt.Status, now time.Time) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(t, "identity\t%s\n", st.Identity)
@@ -83,8 +83,8 @@ func describeSession(s *pdt.SessionStatus, now time.Time) string {
 	if s == nil {
 		return "none"
 	}
-	text := fmt.Sprintf("%s of %s for %s through %s, %d commands, %d resets", s.ID, s.TLA,
-		now.Sub(s.Since).Round(time.Second), s.Gateway, s.Commands, s.Resets)
+	text := fmt.Sprintf("%s of %s for %s through %s, %d commands, %d resets",
+		s.ID, s.TLA, now.Sub(s.Since).Round(time.Second), s.Gateway, s.Commands, s.Resets)
 	if !s.Lost.IsZero() {
 		text += fmt.Sprintf(", link lost for %s", now.Sub(s.Lost).Round(time.Second))
 	}

@@ -14,6 +14,8 @@ import (
 	"tlagate/ca"
 	"tlagate/ca/backup"
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/files"
+	"tlagate/internal/stamp"
 )
 
 type backupCmd struct {
@@ -56,7 +58,7 @@ func (b *backupCmd) make(app *cli.App) error {
 		if err != nil {
 			return err
 		}
-		for _, warning := range warnings(made.Manifest) {
+		for _, warning := range append(warnings(made.Manifest), withoutModes(b.To)...) {
 			app.Log.Warn(warning)
 		}
 		fmt.Fprintf(app.Stdout, "%s: %s\nSHA-256 of the file: %s\n", b.To, describe(made.Manifest), made.SHA256)
@@ -122,7 +124,7 @@ func identities(app *cli.App, file string, asked bool) ([]age.Identity, error) {
 
 func describe(m backup.Manifest) string {
 	return fmt.Sprintf("backup of %q (root %s) of %s\n%d certificates, CRL number %d, ARL number %d, last event %d, %d files",
-		m.Name, m.Root, instant(m.Made), m.Certificates, m.CRL, m.ARL, m.Event, len(m.Files))
+		m.Name, m.Root, stamp.Second(m.Made), m.Certificates, m.CRL, m.ARL, m.Event, len(m.Files))
 }
 
 func warnings(m backup.Manifest) (out []string) {
@@ -131,6 +133,19 @@ func warnings(m backup.Manifest) (out []string) {
 	}
 	if m.WithRoot {
 		out = append(out, "the root's key is in the backup: keep it where the root is kept")
+	}
+	return out
+}
+
+// withoutModes warns of a backup on a medium without modes, which needs none.
+func withoutModes(file string) (out []string) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	if errors.Is(files.Private(f), files.ErrReadable) {
+		out = append(out, "the medium keeps no modes: others of this machine can copy the backup, which is encrypted")
 	}
 	return out
 }

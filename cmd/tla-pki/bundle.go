@@ -16,6 +16,7 @@ import (
 	"tlagate/bundle"
 	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/stamp"
 	"tlagate/keys"
 	"tlagate/pemfile"
 	"tlagate/pki"
@@ -43,7 +44,7 @@ type order struct {
 	For        string         `yaml:"for"`
 	Issued     time.Time      `yaml:"issued"` // default: now
 	ValidUntil time.Time      `yaml:"valid_until"`
-	Gateways   []string       `yaml:"gateways"`
+	Gateways   cli.Servers    `yaml:"gateways"`
 	PdTs       []string       `yaml:"pdts"`
 	Access     bundle.Access  `yaml:"access"`
 	Anchors    []orderAnchor  `yaml:"anchors"`
@@ -93,7 +94,7 @@ func (c *bundleSignCmd) content() (*bundle.Content, error) {
 		return nil, cli.Usage("%w", err)
 	}
 	content := &bundle.Content{Format: bundle.Format, MinVersion: o.MinVersion, For: o.For, Issued: o.Issued, ValidUntil: o.ValidUntil,
-		Gateways: o.Gateways, PdTs: o.PdTs, Access: o.Access, Limits: o.Limits, Sources: o.Sources}
+		Gateways: o.Gateways.Texts(), PdTs: o.PdTs, Access: o.Access, Limits: o.Limits, Sources: o.Sources}
 	if content.Issued.IsZero() {
 		content.Issued = time.Now().UTC().Truncate(time.Second)
 	}
@@ -223,7 +224,7 @@ func printSigner(w io.Writer, b *bundle.Bundle) {
 	signer := b.Chain[0]
 	id, _ := pki.IdentityOf(signer)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "signer\t%s (not verified: tla-pki bundle verify)\nserial\t%x\nissuer\t%s\nuntil\t%s\n", id, signer.SerialNumber, signer.Issuer, instant(signer.NotAfter))
+	fmt.Fprintf(table, "signer\t%s (not verified: tla-pki bundle verify)\nserial\t%x\nissuer\t%s\nuntil\t%s\n", id, signer.SerialNumber, signer.Issuer, stamp.Second(signer.NotAfter))
 	table.Flush()
 }
 
@@ -302,7 +303,7 @@ func (c *bundleVerifyCmd) judge(app *cli.App, trust *pki.Trust, b *bundle.Bundle
 
 func (c *bundleVerifyCmd) checkContent(b *bundle.Bundle) error {
 	if !b.ValidUntil.IsZero() && c.now().After(b.ValidUntil) {
-		return fmt.Errorf("it was valid until %s", instant(b.ValidUntil))
+		return fmt.Errorf("it was valid until %s", stamp.Second(b.ValidUntil))
 	}
 	if c.Device == "" {
 		return nil

@@ -14,6 +14,7 @@ import (
 	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
 	"tlagate/est"
+	"tlagate/internal/files"
 	"tlagate/pki"
 )
 
@@ -34,6 +35,9 @@ func (c *inviteCmd) inviteFleet(app *cli.App) error {
 	out, err := os.OpenFile(c.Out, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("cannot write the codes: %w", err)
+	}
+	if err := files.Private(out); err != nil {
+		return errors.Join(fmt.Errorf("cannot write the codes to %s: %w", c.Out, err), out.Close(), os.Remove(c.Out))
 	}
 	err = c.open(app, func(authority *ca.CA) error {
 		codes, err := authority.Invite(list.guests...)

@@ -14,6 +14,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/owner"
 	"tlagate/est"
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 )
 
@@ -171,7 +172,7 @@ func printInvitations(w io.Writer, list []invitationJSON) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tSTATE\tENDS\tBY\tIDENTITY\tDNS\tCERTIFICATE")
 	for _, i := range list {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", i.ID, i.State, instant(i.Expiry), i.MadeBy, i.Identity, strings.Join(i.DNS, " "), i.Serial)
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", i.ID, i.State, stamp.Second(i.Expiry), i.MadeBy, i.Identity, strings.Join(i.DNS, " "), i.Serial)
 	}
 	return table.Flush()
 }

@@ -8,6 +8,7 @@ import (
 
 	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 )
 
@@ -54,7 +55,7 @@ func (c *issueCmd) deliver(app *cli.App, issued *ca.Issued) error {
 		return fmt.Errorf("certificate %s is issued, but: %w", issued.Serial, err)
 	}
 	fmt.Fprintf(app.Stdout, "%s.crt: %s certificate %s of %s, until %s\n",
-		c.Out, issued.Profile, issued.Serial, issued.Identity, day(issued.NotAfter))
+		c.Out, issued.Profile, issued.Serial, issued.Identity, stamp.Day(issued.NotAfter))
 	return nil
 }
 

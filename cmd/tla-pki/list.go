@@ -10,6 +10,7 @@ import (
 
 	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/stamp"
 )
 
 type listCmd struct {
@@ -76,7 +77,7 @@ func printTable(w io.Writer, records []ca.Record) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "SERIAL\tSTATUS\tENDS\tPROFILE\tIDENTITY")
 	for _, r := range records {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.Serial, status(r), day(r.NotAfter), r.Profile, r.Identity)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.Serial, status(r), stamp.Day(r.NotAfter), r.Profile, r.Identity)
 	}
 	return table.Flush()
 }
@@ -84,9 +85,9 @@ func printTable(w io.Writer, records []ca.Record) error {
 func printRecord(w io.Writer, r ca.Record) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "serial\t%s\nstatus\t%s\nprofile\t%s\nidentity\t%s\nnames\t%s\nfrom\t%s\nuntil\t%s\nissuer key\t%s\n",
-		r.Serial, status(r), r.Profile, r.Identity, strings.Join(r.Names, ", "), instant(r.NotBefore), instant(r.NotAfter), r.Issuer)
+		r.Serial, status(r), r.Profile, r.Identity, strings.Join(r.Names, ", "), stamp.Second(r.NotBefore), stamp.Second(r.NotAfter), r.Issuer)
 	if r.RevokedAt != nil {
-		fmt.Fprintf(table, "revoked\t%s\nreason\t%s\n", instant(*r.RevokedAt), r.Reason)
+		fmt.Fprintf(table, "revoked\t%s\nreason\t%s\n", stamp.Second(*r.RevokedAt), r.Reason)
 	}
 	if r.Status == ca.Intent {
 		fmt.Fprintln(table, "note\tits issuance was broken off; it may have been signed, so revoke it")
@@ -104,6 +105,3 @@ func status(r ca.Record) string {
 	}
 	return string(r.Status)
 }
-
-func day(t time.Time) string     { return t.UTC().Format(time.DateOnly) }
-func instant(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }

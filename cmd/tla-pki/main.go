@@ -31,6 +31,7 @@ type grammar struct {
 	Inventory   inventoryCmd   `cmd:"" help:"List every key and certificate: of the CA, of what it issued, and of configuration files."`
 	Show        showCmd        `cmd:"" help:"Show the certificates with a serial number or of an identity."`
 	Backup      backupCmd      `cmd:"" help:"Make an encrypted backup of the CA, check one, or make a key for them."`
+	Medium      mediumCmd      `cmd:"" help:"Try a medium before a ceremony counts on it, and say what it cannot do; exit 1 when keys must not be kept there."`
 	Restore     restoreCmd     `cmd:"" help:"Make a CA of a backup, and bring its books to where the published lists are."`
 	Adopt       adoptCmd       `cmd:"" help:"Enter what restored books have lost: certificates issued, or serial numbers to revoke."`
 	Bundle      bundleCmd      `cmd:"" help:"Sign, show and verify the configuration bundles of devices."`

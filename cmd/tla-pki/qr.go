@@ -13,12 +13,12 @@ import (
 	"tlagate/internal/address"
 )
 
-// checkPlace wants HOST:PORT that may stand in a URI as it is; "" is nowhere, which is fine.
+// checkPlace wants a place that may stand in a URI as it is; "" is nowhere, which is fine.
 func checkPlace(place string) error {
 	if place == "" {
 		return nil
 	}
-	_, err := address.Dial(place)
+	_, err := address.Reach(place)
 	if err == nil && strings.Contains(place, "%") { // a zone is of one machine alone
 		err = errors.New("its address has a zone")
 	}

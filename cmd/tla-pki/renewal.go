@@ -11,6 +11,8 @@ import (
 
 	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/retry"
+	"tlagate/internal/stamp"
 	"tlagate/keys"
 	"tlagate/pki"
 )
@@ -45,7 +47,7 @@ const (
 
 // run looks now and hourly, until ctx ends.
 func (r *renewer) run(ctx context.Context) {
-	for r.look(time.Now()); cli.Wait(ctx, renewEvery); {
+	for r.look(time.Now()); retry.Sleep(ctx, renewEvery); {
 		r.look(time.Now())
 	}
 }
@@ -64,7 +66,7 @@ func (r *renewer) look(now time.Time) {
 	for _, c := range own {
 		if !now.Before(c.RenewalDue()) {
 			r.warn(now, c.Serial, "a certificate of the PKI should be renewed", "profile", c.Profile, "identity", c.Identity,
-				"serial", c.Serial, "until", c.NotAfter.UTC().Format(time.RFC3339))
+				"serial", c.Serial, "until", stamp.Instant(c.NotAfter))
 		}
 	}
 }
@@ -97,7 +99,7 @@ func (r *renewer) renew(one renewed) error {
 	if err := ca.Replace(string(one.Cert), issued.Chain, 0o644); err != nil {
 		return err
 	}
-	r.log.Info("one of our own certificates is renewed", "cert", string(one.Cert), "serial", issued.Serial, "until", issued.NotAfter.UTC().Format(time.RFC3339))
+	r.log.Info("one of our own certificates is renewed", "cert", string(one.Cert), "serial", issued.Serial, "until", stamp.Instant(issued.NotAfter))
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"tlagate/ca/backup"
 	"tlagate/cmd/internal/cli"
 	"tlagate/internal/address"
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 )
 
@@ -56,7 +57,7 @@ func (r *restoreCmd) report(app *cli.App, restored backup.Restored) {
 	caught := restored.Caught
 	fmt.Fprintf(app.Stdout, "%s: %s\n", r.Dir, describe(restored.Manifest))
 	for _, l := range caught.Lists {
-		fmt.Fprintf(app.Stdout, "published list number %d of %s, %d revoked: taken over\n", l.Number, instant(l.ThisUpdate), l.Entries)
+		fmt.Fprintf(app.Stdout, "published list number %d of %s, %d revoked: taken over\n", l.Number, stamp.Second(l.ThisUpdate), l.Entries)
 	}
 	fmt.Fprintf(app.Stdout, "revoked now by these lists: %d that the books knew, %d that they had lost\n", caught.Revoked, caught.Lost)
 	for _, held := range caught.Held {
@@ -72,7 +73,7 @@ func (r *restoreCmd) report(app *cli.App, restored backup.Restored) {
 4. revoke what was revoked after the newest list above: the gateways' logs have it
 5. tla-pki adopt: certificates issued after %[2]s are not in the books
 6. start tla-pki serve and tla-ocsp; make a new backup
-`, r.Dir, instant(restored.Made))
+`, r.Dir, stamp.Second(restored.Made))
 }
 
 func fetchAll(ctx context.Context, sources []string) (lists []ca.Published, err error) {

@@ -7,6 +7,7 @@ import (
 
 	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 )
 
@@ -118,7 +119,7 @@ func trustClock(app *cli.App, authority *ca.CA) error {
 	}
 	for _, r := range found.Certificates {
 		fmt.Fprintf(app.Stdout, "not good before %s: %s certificate %s of %s; revoke it, and issue or enrol again\n",
-			instant(r.NotBefore), r.Profile, r.Serial, r.Identity)
+			stamp.Second(r.NotBefore), r.Profile, r.Serial, r.Identity)
 	}
 	return err
 }

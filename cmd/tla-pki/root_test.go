@@ -5,28 +5,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"tlagate/cmd/internal/owner/ownertest"
 )
 
 // TestG2RootKeepsTheBooksTheirOwners: what root does to a CA, its account's service can go on with.
 func TestG2RootKeepsTheBooksTheirOwners(t *testing.T) {
-	uids, err := os.ReadFile("/proc/self/uid_map")
-	require.NoError(t, err)
-	if os.Geteuid() != 0 || !strings.Contains(string(uids), "4294967295") {
-		t.Skip("only root of the machine leaves files to root")
-	}
+	ownertest.NeedsRoot(t)
 	const account = 12347
-	dir := t.TempDir()
-	for d := dir; d != os.TempDir(); d = filepath.Dir(d) {
-		require.NoError(t, os.Chmod(d, 0o755))
-	}
-	state := filepath.Join(dir, "state")
-	require.NoError(t, os.Mkdir(state, 0o755))
-	require.NoError(t, os.Chown(state, account, account))
+	dir := ownertest.Ground(t)
+	state := ownertest.Dir(t, filepath.Join(dir, "state"), 0o755, account)
 	ca := filepath.Join(state, "ca")
 	asRoot := func(args ...string) (string, error) {
 		c := exec.Command("tla-pki", args...)
@@ -46,9 +37,7 @@ func TestG2RootKeepsTheBooksTheirOwners(t *testing.T) {
 	}
 	require.NoError(t, filepath.WalkDir(state, func(file string, d fs.DirEntry, err error) error {
 		require.NoError(t, err)
-		info, err := d.Info()
-		require.NoError(t, err)
-		require.EqualValues(t, account, info.Sys().(*syscall.Stat_t).Uid, file)
+		require.Equal(t, account, ownertest.Of(t, file), file)
 		return nil
 	}))
 	out, err := asRoot("invitations", "-d", ca, "--all")

@@ -10,6 +10,7 @@ import (
 	"tlagate/ca"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/room"
+	"tlagate/internal/stamp"
 )
 
 type statusCmd struct {
@@ -124,7 +125,7 @@ func printStatus(w io.Writer, list items) error {
 	for _, i := range list {
 		until := "-"
 		if i.Until != nil {
-			until = instant(*i.Until)
+			until = stamp.Second(*i.Until)
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", i.What, i.State, until, i.About, i.Do)
 	}

@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/stamp"
 	"tlagate/pemfile"
 	"tlagate/pki"
 )
@@ -211,7 +212,7 @@ func readable(file string) error {
 func explain(w io.Writer, v *pki.Verdict) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for i, cert := range v.Path {
-		fmt.Fprintf(table, "path %d\t%s\t%s to %s\t%x\n", i, oneLine(cert.Subject.String()), day(cert.NotBefore), day(cert.NotAfter), cert.SerialNumber)
+		fmt.Fprintf(table, "path %d\t%s\t%s to %s\t%x\n", i, oneLine(cert.Subject.String()), stamp.Day(cert.NotBefore), stamp.Day(cert.NotAfter), cert.SerialNumber)
 	}
 	table.Flush()
 	for _, check := range v.Checks {

@@ -52,7 +52,7 @@ type startKey struct {
 	Hold   time.Duration `yaml:"hold"`   // to start
 }
 
-// open gives nil when there is none.
+// open returns nil when there is none.
 func (k startKey) open(sealed bool, relay *tla.Relay, log *slog.Logger) (*startkey.Key, error) {
 	if k == (startKey{}) {
 		return nil, nil

@@ -9,6 +9,8 @@ import (
 
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/seal"
+	"tlagate/internal/retry"
 	"tlagate/pki"
 	"tlagate/tla"
 	"tlagate/tla/policy"
@@ -19,7 +21,7 @@ type bundleCmd struct {
 }
 
 type bundleFetchCmd struct {
-	place
+	withConfig
 	Gateway string `required:"" placeholder:"HOST:PORT" help:"The gateway."`
 }
 
@@ -31,18 +33,20 @@ func (c *bundleFetchCmd) Run(app *cli.App) error {
 	if err := cfg.becomeOwner(c.Config); err != nil {
 		return err
 	}
-	return cfg.FetchBundle(app, cfg.Trust, cfg.Identity, c.Gateway, cfg.Dial)
+	return cfg.FetchBundle(app, cfg.Trust, cfg.Identity, cfg.usable,
+		bundle.Way{Gateway: c.Gateway, Dial: cfg.Dial, Hybrids: cfg.Hybrids(nil)})
 }
 
 // checkSeal refuses what the bundle decides.
 func (c config) checkSeal() error {
-	return c.Check(c.Trust, cli.Line{Name: "gateways", Set: len(c.Gateways) > 0}, cli.Line{Name: "pdt", Set: len(c.choice()) > 0},
-		cli.Line{Name: "policy", Set: c.Policy != ""}, cli.Line{Name: "limits", Set: c.Limits != limits{}})
+	return c.Check(c.Trust, seal.Setting{Name: "gateways", Set: len(c.Gateways) > 0},
+		seal.Setting{Name: "pdt", Set: len(c.choice()) > 0}, seal.Setting{Name: "policy", Set: c.Policy != ""},
+		seal.Setting{Name: "limits", Set: c.Limits != limits{}})
 }
 
 // settings are what the file says, and for what it leaves out, the bundle; nil = none.
 func (c config) settings(b *bundle.Content) (s tla.Settings, err error) {
-	s = tla.Settings{Gateways: c.Gateways, PdTs: c.choice(), Absolute: c.Limits.Absolute, Inactive: c.Limits.Inactive}
+	s = tla.Settings{Gateways: c.Gateways.Texts(), PdTs: c.choice(), Absolute: c.Limits.Absolute, Inactive: c.Limits.Inactive}
 	if b != nil {
 		if len(s.Gateways) == 0 {
 			s.Gateways = b.Gateways
@@ -100,16 +104,12 @@ func (d *device) way(gateway string) bundle.Way {
 func (d *device) during(ctx context.Context, gateway string) {
 	defer d.box.leave()
 	for {
-		if err := cli.Refresh(ctx, d.Kept, d.way(gateway), d.log, d.apply); err != nil {
+		if err := seal.Refresh(ctx, d.Kept, d.way(gateway), d.log, d.apply); err != nil {
 			d.relay.End(err)
 			return
 		}
-		timer := time.NewTimer(refreshTime)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !retry.Sleep(ctx, refreshTime) {
 			return
-		case <-timer.C:
 		}
 	}
 }
@@ -124,5 +124,5 @@ func (d *device) apply(c *bundle.Content) error {
 		return err
 	}
 	d.box.fit(d.cfg.ways(s.Gateways), d.log)
-	return cli.Adopt(d.trust, c, d.log)
+	return seal.Adopt(d.trust, c, d.log)
 }

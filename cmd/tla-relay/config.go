@@ -8,6 +8,7 @@ import (
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
+	"tlagate/cmd/internal/seal"
 	"tlagate/internal/address"
 	"tlagate/tla"
 )
@@ -19,7 +20,7 @@ const (
 
 // config is the configuration file; deploy/examples/relay.yaml explains it.
 type config struct {
-	Gateways []string     `yaml:"gateways"`
+	Gateways cli.Servers  `yaml:"gateways"`
 	PdT      string       `yaml:"pdt"`
 	PdTs     []string     `yaml:"pdts"`
 	Identity cli.Identity `yaml:"identity"`
@@ -36,7 +37,7 @@ type config struct {
 	Floor      cli.Path `yaml:"clock_floor"` // empty: memory
 	cli.Proxy  `yaml:",inline"`
 	cli.Hybrid `yaml:",inline"`
-	cli.Seal   `yaml:",inline"`
+	seal.Seal  `yaml:",inline"`
 	Box        confinement `yaml:",inline"`
 }
 
@@ -59,20 +60,20 @@ type limits struct {
 }
 
 // AuditFile is where the trace is.
-func (p place) AuditFile() (string, error) {
-	c, err := p.load()
+func (w withConfig) AuditFile() (string, error) {
+	c, err := w.load()
 	return string(c.Audit), err
 }
 
-// place says which configuration a command uses.
-type place struct {
+// withConfig says which configuration a command uses.
+type withConfig struct {
 	Config string `short:"c" default:"/etc/tlagate/relay.yaml" placeholder:"FILE" help:"Configuration file; /etc/tlagate/relay.yaml if not given."`
 }
 
-func (p place) load() (config, error) {
+func (w withConfig) load() (config, error) {
 	var c config
-	err := cli.LoadYAML(p.Config, &c, func() error {
-		return errors.Join(address.Servers("gateways", c.Gateways), c.Control.finish(c.Sealed), c.CheckProxy(),
+	err := cli.LoadYAML(w.Config, &c, func() error {
+		return errors.Join(address.Servers("gateways", c.Gateways.Texts()), c.Control.finish(c.Sealed), c.CheckProxy(),
 			c.CheckHybrid(), c.checkFiles(), c.checkChoice(),
 			enrol.Section{At: c.Renewal.At}.Check(), c.timers(tla.Settings{Absolute: c.Limits.Absolute,
 				Inactive: c.Limits.Inactive}).Check(), c.checkSeal(), c.checkSandbox())
@@ -80,9 +81,13 @@ func (p place) load() (config, error) {
 	if c.Control.Socket == "" {
 		c.Control.Socket = defaultSocket
 	}
-	file := c
-	c.Usable = func(b *bundle.Content) error { _, err := file.settings(b); return err }
 	return c, err
+}
+
+// usable says why this terminal cannot work with what a bundle says.
+func (c config) usable(b *bundle.Content) error {
+	_, err := c.settings(b)
+	return err
 }
 
 // timers are those of the file, with what settings add.
@@ -114,11 +119,7 @@ func (c config) checkFiles() error {
 		errs = append(errs, errors.New("cannot use trust.ocsp: a relay asks no responder (C4); the gateway brings it "+
 			"the answers"))
 	}
-	names := append(append([]cli.Path{c.Policy, c.Trust.State, c.Trust.DenyList, c.Trust.ARL}, c.Trust.Intermediates...), c.Trust.CRLs...)
-	for _, a := range c.Trust.Anchors {
-		names = append(names, a.File)
-	}
-	for _, n := range names {
+	for _, n := range append(append(c.Trust.Reads(), c.Trust.Writes()...), c.Policy) {
 		if address.IsURL(string(n)) {
 			errs = append(errs, fmt.Errorf("cannot use %s: a relay fetches nothing (C4); name a file, and have it "+
 				"brought there", n))

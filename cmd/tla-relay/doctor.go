@@ -12,7 +12,7 @@ import (
 )
 
 type doctorCmd struct {
-	place
+	withConfig
 	JSON bool `name:"json" help:"Print it as JSON."`
 }
 
@@ -23,8 +23,8 @@ const pinPage = 4096
 func (c *doctorCmd) Run(app *cli.App) error {
 	cfg, err := c.load()
 	d := doctor.Device{Offline: true, Identities: map[string]cli.Identity{"identity": cfg.Identity}, Own: "identity",
-		Trust: cfg.Trust, Seal: cfg.Seal}
-	checks := doctor.Configuration(c.Config, err, cfg.unusable(d, err))
+		Trust: cfg.Trust, Seal: cfg.Seal, Usable: cfg.usable}
+	checks := doctor.Configuration(c.Config, err, cfg.cannotStart(d, err))
 	here := doctor.Here("tla-relay")
 	checks = append(checks, here.Clock(), here.Polkit(), here.Service(doctor.Socket(os.Getenv), func() []string { return nil }), here.APDULog())
 	checks = append(checks, here.Memory()...)
@@ -42,9 +42,9 @@ func (c *doctorCmd) Run(app *cli.App) error {
 	return doctor.Report(app, checks, c.JSON)
 }
 
-// unusable says why the relay would refuse to start with what the file, and the bundle, say; a bundle that cannot be
+// cannotStart says why the relay would refuse to start with what the file, and the bundle, say; a bundle that cannot be
 // used has a finding of its own.
-func (c config) unusable(d doctor.Device, loaded error) error {
+func (c config) cannotStart(d doctor.Device, loaded error) error {
 	content, err := d.Content()
 	if err != nil || !cli.Usable(loaded) {
 		return nil

@@ -9,15 +9,17 @@ import (
 	"os"
 	"time"
 
+	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
 	"tlagate/cmd/internal/trail"
+	"tlagate/cmd/tla-relay/internal/words"
 	"tlagate/est"
 	"tlagate/tla"
 )
 
 type enrollCmd struct {
-	place
+	withConfig
 	enrol.Command
 }
 
@@ -30,7 +32,7 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	}
 	usual := est.Place{}
 	if len(c.Gateways) > 0 {
-		usual.Address = c.Gateways[0]
+		usual.Address = string(c.Gateways[0])
 	}
 	if err := c.becomeOwner(e.Config); err != nil {
 		return err
@@ -39,8 +41,11 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	device := c.device()
+	device.Hybrids = c.Hybrids(trace.Hybrids)
 	return trace.Enrolment(func() error {
-		return e.Command.Run(app, c.device(), usual, tongueOf(os.Getenv).enrolment(), c.FirstBundle(app, c.Trust, c.Identity, c.Dial))
+		return e.Command.Run(app, device, usual, words.TongueOf(os.Getenv).Enrolment(),
+			c.FirstBundle(app, c.Trust, c.Identity, c.usable, bundle.Way{Dial: c.Dial, Hybrids: device.Hybrids}))
 	})
 }
 
@@ -60,51 +65,13 @@ func (c config) enrolled() error {
 		"as the relay's user, run: tla-relay enroll --gateway HOST:PORT, with a one-time code of your PKI", c.Identity.Cert))
 }
 
-// enrolment gives the texts in the user's language.
-func (t tongue) enrolment() enrol.Texts {
-	yes := []string{"y", "yes"}
-	if t == french {
-		yes = []string{"o", "oui"}
-	}
-	return enrol.Texts{
-		Prompt:  t.say(enrolWords.prompt, nil),
-		Confirm: func(ca, place string) string { return t.say(enrolWords.confirm, []string{"ca", ca, "place", place}) },
-		Yes:     yes,
-		Done: func(d *enrol.Done) string {
-			return t.say(enrolWords.done, []string{"identity", d.Identity.String(), "until", d.NotAfter.Local().Format(time.DateOnly)}) + "\n"
-		},
-		Failure: t.enrolFailure,
-	}
-}
-
-// enrolFailure gives one sentence, and on a line of its own what a technician needs.
-func (t tongue) enrolFailure(f *enrol.Failure) string {
-	text := f.Fill(t.say(enrolFailures[f.Kind], nil))
-	if f.Cause != nil {
-		text += "\n" + t.say(detailed, []string{"detail", f.Cause.Error()})
-	}
-	return text
-}
-
-// warning is about a renewal that is late; "" when there is nothing to be said.
-func (t tongue) warning(s *tla.Status) string {
-	r := s.Renewal
-	if r == nil || !r.Warn {
-		return ""
-	}
-	text := t.say(enrolWords.late, []string{"until", s.Certificate.Local().Format(time.DateOnly)})
-	if r.Reason != "" {
-		text += fmt.Sprintf(" (%s)", t.say(enrolReasons[enrol.Kind(r.Reason)], nil))
-	}
-	return text + "."
-}
-
 // renewer renews the terminal's certificate inside sessions.
 type renewer struct{ *enrol.Renewer }
 
 func (c config) renewer(d *daemon, trace *trail.Trail, log *slog.Logger) renewer {
 	pair := c.device().Pairs[0]
-	return renewer{&enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Dial: c.Dial, Log: log, Traced: trace.Renewal, Held: []enrol.Held{{Pair: pair, Keys: d.keys}}}}
+	return renewer{&enrol.Renewer{Trust: d.trust, At: c.Renewal.At, Dial: c.Dial, Hybrids: c.Hybrids(trace.Hybrids),
+		Log: log, Traced: trace.Renewal, Held: []enrol.Held{{Pair: pair, Keys: d.keys}}}}
 }
 
 // during fits tla.Config.During: the way is the gateway of the session, and no other.

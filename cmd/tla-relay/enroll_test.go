@@ -5,42 +5,13 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"tlagate/cmd/internal/cli"
-	"tlagate/cmd/internal/enrol"
 	"tlagate/est"
 	"tlagate/pki/pkitest"
-	"tlagate/tla"
 )
-
-// TestEveryEnrolFailureHasASentence: none is shown bare, nor with a hole in it, in either language.
-func TestEveryEnrolFailureHasASentence(t *testing.T) {
-	for name, tongue := range tongues {
-		for _, kind := range enrol.Kinds() {
-			text := tongue.enrolFailure(&enrol.Failure{Kind: kind, Place: est.Place{Address: "gw:8443"}})
-			require.NotEmpty(t, text, "%s %s", name, kind)
-			require.NotContains(t, text, "{", "%s %s", name, kind)
-		}
-		for kind := range enrolReasons {
-			require.Contains(t, enrol.Kinds(), kind)
-		}
-	}
-}
-
-func TestWarningOfALateRenewal(t *testing.T) {
-	s := &tla.Status{Certificate: time.Date(2026, 3, 1, 12, 0, 0, 0, time.Local)}
-	require.Empty(t, french.warning(s))
-	s.Renewal = &tla.Renewal{Reason: "unreachable"}
-	require.Empty(t, french.warning(s), "it is not late yet")
-	s.Renewal.Warn = true
-	require.Equal(t, "Le certificat de ce terminal se termine le 2026-03-01 et n'est pas encore renouvelé : prévenez votre opérateur (le service de l'opérateur ne répond pas).", french.warning(s))
-	require.Equal(t, "This terminal's certificate ends on 2026-03-01 and is not renewed yet: tell your operator (the operator's service does not answer).", english.warning(s))
-	s.Renewal.Reason = ""
-	require.Contains(t, english.warning(s), "tell your operator.")
-}
 
 // unboxed is a terminal's configuration as the package brings it: nothing that it names is there, and no gateway is named.
 func unboxed(t *testing.T) (config, dir string) {
@@ -87,7 +58,7 @@ func TestRenewalOfARelayNamesNoPKI(t *testing.T) {
 		require.NoError(t, err)
 		other := config + ".other"
 		require.NoError(t, os.WriteFile(other, append(data, line...), 0o600))
-		_, err = place{Config: other}.load()
+		_, err = withConfig{Config: other}.load()
 		require.Error(t, err, line)
 	}
 }

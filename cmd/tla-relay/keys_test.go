@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -40,20 +39,4 @@ func TestG2KeysAndErase(t *testing.T) {
 	require.Contains(t, out, "destroyed: key file "+key)
 	require.Contains(t, out, "tla-pki revoke --dir DIR --serial ")
 	require.NoFileExists(t, key)
-}
-
-// TestKeyWords: both languages say everything, with the same things filled in.
-func TestKeyWords(t *testing.T) {
-	fr, en := reflect.ValueOf(keyWords[french]), reflect.ValueOf(keyWords[english])
-	for i := range fr.NumField() {
-		name := fr.Type().Field(i).Name
-		if name == "Columns" {
-			require.Equal(t, en.Field(i).Len(), fr.Field(i).Len())
-			continue
-		}
-		require.NotEmpty(t, fr.Field(i).String(), name)
-		for _, hole := range []string{"{name}", "{where}", "{reason}"} {
-			require.Equal(t, strings.Contains(en.Field(i).String(), hole), strings.Contains(fr.Field(i).String(), hole), "%s %s", name, hole)
-		}
-	}
 }

@@ -7,130 +7,24 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"tlagate/cmd/internal/cli"
-	"tlagate/dialer"
-	"tlagate/pki"
-	"tlagate/session"
-	"tlagate/session/link"
+	"tlagate/cmd/tla-relay/internal/relaytest"
 	"tlagate/tla"
+	"tlagate/tla/cards"
 	ctl "tlagate/tla/control"
 )
 
-var tongues = map[string]tongue{"fr": french, "en": english}
-
-func TestTongueFollowsTheLocale(t *testing.T) {
-	for _, c := range []struct {
-		env  map[string]string
-		want tongue
-	}{
-		{map[string]string{}, french},
-		{map[string]string{"LANG": "C"}, french},
-		{map[string]string{"LANG": "en_GB.UTF-8"}, english},
-		{map[string]string{"LANG": "fr_FR.UTF-8"}, french},
-		{map[string]string{"LANG": "fr_FR.UTF-8", "LC_MESSAGES": "en_US.UTF-8"}, english},
-		{map[string]string{"LANG": "en_US.UTF-8", "LC_ALL": "fr_FR.UTF-8"}, french},
-	} {
-		require.Equal(t, c.want, tongueOf(func(name string) string { return c.env[name] }), "%v", c.env)
-	}
-}
-
-// TestEveryWhyHasASentence: no code of a peer, a gateway or ours is shown bare, nor with a hole in it.
-func TestEveryWhyHasASentence(t *testing.T) {
-	for _, w := range everyWhy() {
-		for name, tongue := range tongues {
-			text := tongue.why(&w, "")
-			require.NotContains(t, text, "{", "%s %v", name, w)
-			require.NotContains(t, text, tongue.say(unknown, nil), "%s %v", name, w)
-		}
-		if table, ok := reasons[w.Code]; ok && w.Reason != "" {
-			require.Contains(t, table, w.Reason, "it would be shown bare")
-		}
-	}
-}
-
-func everyWhy() (all []tla.Why) {
-	for code := range whys {
-		if _, more := reasons[code]; !more {
-			all = append(all, tla.Why{Code: code})
-		}
-	}
-	for _, r := range append([]pki.Reason{""}, pki.Reasons...) {
-		all = append(all, tla.Why{Code: tla.CodeRefused, Reason: string(r)}, tla.Why{Code: tla.CodeRejected, Reason: string(r)})
-	}
-	for _, r := range dialer.Reasons {
-		all = append(all, tla.Why{Code: tla.CodeProxy, Reason: string(r), Peer: "proxy:3128"})
-	}
-	for code := range link.Statuses {
-		all = append(all, tla.Why{Code: tla.CodeProblem, Reason: string(code)})
-	}
-	for _, code := range session.ByeCodes {
-		all = append(all, tla.Why{Code: tla.CodePdT, Reason: string(code)})
-	}
-	for _, code := range link.Codes {
-		all = append(all, tla.Why{Code: tla.CodeNotice, Reason: string(code)})
-	}
-	for reason := range reasons[tla.CodeSeal] {
-		all = append(all, tla.Why{Code: tla.CodeSeal, Reason: reason})
-	}
-	return all
-}
-
-func TestPlainSentences(t *testing.T) {
-	w := &tla.Why{Code: tla.CodeProblem, Reason: "pdt_absent", Gateway: "gw:8443", Detail: "No parked link."}
-	require.Equal(t, "Le service de votre opérateur a refusé la session : le Poste de Travail n'est pas connecté.", french.why(w, ""))
-	require.Equal(t, "Your operator's service refused the session: the Poste de Travail is not connected.", english.why(w, ""))
-}
-
-func TestStatusPage(t *testing.T) {
-	var b bytes.Buffer
-	french.status(&b, &tla.Status{State: tla.StateUp, PdT: testPdT, Session: &tla.SessionStatus{Gateway: "gw:1", GatewayIdentity: "urn:g"},
-		Readers: []tla.ReaderStatus{
-			{Name: "A", Card: &tla.CardStatus{Kind: tla.KindVitale2, Role: "vitale", Use: tla.UseSlot, Hold: tla.HoldBusy}},
-			{Name: "B", Card: &tla.CardStatus{Kind: tla.KindCPS4, Role: "cps", Use: tla.UseSecond}}, {Name: "\x1b[31mC\u202e\x07"}},
-		Last: &tla.End{Why: tla.Why{Code: tla.CodeStopped}}, Certificate: time.Now()})
-	for _, part := range []string{"session ouverte", "Travail\u00a0: bureau", "A\u00a0: carte Vitale 2, un autre programme l'occupe",
-		"B\u00a0: carte CPS 4, ignorée", "31mC\u00a0: vide"} {
-		require.Contains(t, b.String(), part)
-	}
-	for _, part := range []string{"gw:1", "urn:", "\x1b", "\u202e", "Dernière session"} {
-		require.NotContains(t, b.String(), part)
-	}
-}
-
-// TestStatusPageWithoutASession: how the last one ended, in the words of its kind of end.
-func TestStatusPageWithoutASession(t *testing.T) {
-	for _, c := range []struct {
-		last tla.End
-		want string
-	}{
-		{tla.End{Why: tla.Why{Code: tla.CodeStopped}, Started: true}, "Session terminée par l'utilisateur."},
-		{tla.End{Why: tla.Why{Code: tla.CodeStopped}}, "Démarrage abandonné par l'utilisateur."},
-		{tla.End{Why: tla.Why{Code: tla.CodeLost, Incident: "K7M2", Gateway: "gw:1", Detail: "EOF"}, Started: true}, "La connexion a été perdue.\nVérifiez le réseau"},
-	} {
-		var b bytes.Buffer
-		s := idle()
-		s.Last, s.PCSC, s.Problem = &c.last, "cannot reach the PC/SC service", "cannot find our own certificate"
-		s.Storage = "cannot write: no space left"
-		french.status(&b, &s)
-		require.Contains(t, b.String(), "Dernière session\u00a0: 0001-01-01 00:00:00 - "+c.want)
-		require.Contains(t, b.String(), "Le service des lecteurs de cartes ne répond pas.\n")
-		require.Contains(t, b.String(), "Ce terminal ne peut plus tenir son journal")
-		require.NotRegexp(t, "cannot|EOF|gw:1", b.String())
-	}
-}
-
 // TestStopTellsOfACardThatIsNotFree: what the user is told then is no lie, and the exit status says so, too.
 func TestStopTellsOfACardThatIsNotFree(t *testing.T) {
-	s := idle()
-	s.Readers[0].Card.Hold = tla.HoldStuck
+	s := relaytest.Idle()
+	s.Readers[0].Card.Hold = cards.HoldStuck
 	code, out, errs := run(t, "stop", "--config", daemonThat(t, tla.Answer{Version: 1, OK: true, Status: &s}))
 	require.Equal(t, []any{1, ""}, []any{code, out})
 	require.Contains(t, errs, "a reader does not answer")
-	free := idle()
+	free := relaytest.Idle()
 	code, out, _ = run(t, "stop", "--config", daemonThat(t, tla.Answer{Version: 1, OK: true, Status: &free}))
 	require.Equal(t, []any{0, "No session: the cards are free.\n"}, []any{code, out})
 }
@@ -138,16 +32,17 @@ func TestStopTellsOfACardThatIsNotFree(t *testing.T) {
 func TestC4TrustIsFilesOnly(t *testing.T) {
 	for _, trust := range []string{
 		"crls: [http://pki.example.org/crl.pem]", "anchors: [{file: https://x/y}]", "intermediates: [https://x/y]",
+		"denials: https://x/y", "answers: https://x/y",
 	} {
 		file := filepath.Join(t.TempDir(), "relay.yaml")
 		require.NoError(t, os.WriteFile(file, []byte("gateways: [gw:1]\npdt: bureau\ntrust: {"+trust+"}\n"), 0o600))
-		_, err := place{Config: file}.load()
+		_, err := withConfig{Config: file}.load()
 		require.ErrorContains(t, err, "fetches nothing", trust)
 	}
 }
 
 func TestExampleIsRead(t *testing.T) {
-	c, err := place{Config: "../../deploy/examples/relay.yaml"}.load()
+	c, err := withConfig{Config: "../../deploy/examples/relay.yaml"}.load()
 	require.NoError(t, err)
 	require.Equal(t, "bureau", c.PdT)
 	require.Equal(t, cli.Path(defaultSocket), c.Control.Socket)
@@ -182,17 +77,8 @@ func daemonOf(t *testing.T, answer func(ctl.Request) any) (config string) {
 	return config
 }
 
-// TestGivingUpIsSaidOfWhatWasGivenUp: a PIN, a test and a start are not the same.
-func TestGivingUpIsSaidOfWhatWasGivenUp(t *testing.T) {
-	for command, want := range map[string]string{"start": "Démarrage abandonné", "check": "Test abandonné", ctl.CommandPIN: "Vous avez refusé de donner le code porteur"} {
-		require.Contains(t, french.whyOf(command, &tla.Why{Code: tla.CodeCancelled}, ""), want)
-	}
-	require.Contains(t, french.whyOf("start", &tla.Why{Code: tla.CodeStopped}, ""), "Démarrage abandonné", "by a stop")
-	require.Contains(t, french.whyOf("check", &tla.Why{Code: tla.CodeStopped}, ""), "Test abandonné")
-}
-
 func TestUserCommands(t *testing.T) {
-	up := daemonThat(t, tla.Answer{Version: 1, OK: true, Status: &tla.Status{State: tla.StateUp, PdT: testPdT,
+	up := daemonThat(t, tla.Answer{Version: 1, OK: true, Status: &tla.Status{State: tla.StateUp, PdT: relaytest.PdT,
 		Session: &tla.SessionStatus{Gateway: "gw:1"}}})
 	code, out, errs := run(t, "start", "--config", up)
 	require.Equal(t, []any{0, "Session up with bureau.\n", ""}, []any{code, out, errs})
@@ -216,11 +102,11 @@ func TestUserCommands(t *testing.T) {
 
 // TestStartNamesTheCardsThatNobodySees: the session is up, so that is no failure; who did not wait is not told.
 func TestStartNamesTheCardsThatNobodySees(t *testing.T) {
-	status := inSession(tla.StateUp)
+	status := relaytest.InSession(tla.StateUp)
 	for _, r := range status.Readers {
 		r.Card.Shown = new(false)
 	}
-	status.Readers[1].Card.Hold = tla.HoldBusy
+	status.Readers[1].Card.Hold = cards.HoldBusy
 	var asked []ctl.Request
 	config := daemonOf(t, func(r ctl.Request) any {
 		asked = append(asked, r)
@@ -272,7 +158,7 @@ func TestC4PdTsOfTheConfiguration(t *testing.T) {
 	for text, want := range map[string][]string{"pdt: a": {"a"}, "pdts: [a, b]": {"a", "b"}, "pdt: a\npdts: [b]": nil} {
 		file := filepath.Join(t.TempDir(), "relay.yaml")
 		require.NoError(t, os.WriteFile(file, []byte("gateways: [gw:1]\n"+text+"\n"), 0o600))
-		c, err := place{Config: file}.load()
+		c, err := withConfig{Config: file}.load()
 		if want == nil {
 			require.ErrorContains(t, err, "cannot use both")
 			continue

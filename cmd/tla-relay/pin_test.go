@@ -13,7 +13,7 @@ import (
 	"tlagate/tla/pin"
 )
 
-// terminal gives a pseudo-terminal: what a user types goes into keys.
+// terminal returns a pseudo-terminal: what a user types goes into keys.
 func terminal(t *testing.T) (keys, tty *os.File) {
 	keys, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	require.NoError(t, err)

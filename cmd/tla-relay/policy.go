@@ -18,7 +18,7 @@ var (
 	readOnly []byte
 )
 
-// shipped gives the card policies that have a name.
+// shipped returns the card policies that have a name.
 func shipped(name string) (text []byte, ok bool) {
 	switch name {
 	case "", "built-in":

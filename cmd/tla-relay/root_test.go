@@ -4,8 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -13,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tlagate/audit"
+	"tlagate/cmd/internal/owner/ownertest"
 	"tlagate/est"
 	"tlagate/pki/pkitest"
 )
@@ -23,18 +22,9 @@ const relaysUser = 12346
 // rootsTerminal is a terminal as its package brings it: configuration root's, state its user's.
 func rootsTerminal(t *testing.T) (config, state string) {
 	t.Helper()
-	uids, err := os.ReadFile("/proc/self/uid_map")
-	require.NoError(t, err)
-	if os.Geteuid() != 0 || !strings.Contains(string(uids), "4294967295") {
-		t.Skip("only root of the machine leaves files to root")
-	}
-	dir := t.TempDir()
-	for d := dir; d != os.TempDir(); d = filepath.Dir(d) {
-		require.NoError(t, os.Chmod(d, 0o755))
-	}
-	state = filepath.Join(dir, "state")
-	require.NoError(t, os.Mkdir(state, 0o700))
-	require.NoError(t, os.Chown(state, relaysUser, relaysUser))
+	ownertest.NeedsRoot(t)
+	dir := ownertest.Ground(t)
+	state = ownertest.Dir(t, filepath.Join(dir, "state"), 0o700, relaysUser)
 	config = filepath.Join(dir, "relay.yaml")
 	require.NoError(t, os.WriteFile(config, []byte(`pdt: bureau
 identity: {cert: state/tla.crt, key: state/tla.key}
@@ -71,9 +61,7 @@ func TestEL1RootEnrolsForTheService(t *testing.T) {
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(files), 6, "certificate, key, anchor, ARL, trace and its head")
 	for _, f := range files {
-		info, err := f.Info()
-		require.NoError(t, err)
-		require.EqualValues(t, relaysUser, info.Sys().(*syscall.Stat_t).Uid, f.Name())
+		require.Equal(t, relaysUser, ownertest.Of(t, filepath.Join(state, f.Name())), f.Name())
 	}
 	report, err := audit.VerifyFile(filepath.Join(state, "audit.jsonl"))
 	require.NoError(t, err)
@@ -109,15 +97,8 @@ func TestEL1NothingLaidOutMisleadsRoot(t *testing.T) {
 				text, err := os.ReadFile(precious)
 				require.NoError(t, err)
 				require.Equal(t, "root's", string(text))
-				require.Zero(t, uidOf(t, precious))
+				require.Zero(t, ownertest.Of(t, precious))
 			})
 		}
 	}
-}
-
-func uidOf(t *testing.T, file string) uint32 {
-	t.Helper()
-	info, err := os.Lstat(file)
-	require.NoError(t, err)
-	return info.Sys().(*syscall.Stat_t).Uid
 }

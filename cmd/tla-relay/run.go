@@ -11,14 +11,16 @@ import (
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/sandbox"
+	"tlagate/cmd/internal/seal"
 	"tlagate/cmd/internal/trail"
 	"tlagate/pki"
 	"tlagate/tla"
+	"tlagate/tla/cards"
 	ctl "tlagate/tla/control"
 	"tlagate/tla/startkey"
 )
 
-type runCmd struct{ place }
+type runCmd struct{ withConfig }
 
 // Run is the daemon: open everything, serve, end the session first when told to stop.
 func (c *runCmd) Run(app *cli.App) error {
@@ -53,7 +55,7 @@ func (c *runCmd) Run(app *cli.App) error {
 type daemon struct {
 	keys    *cli.Keys
 	trust   *pki.Trust
-	readers *tla.Readers
+	readers *cards.Readers
 	relay   *tla.Relay
 	server  *ctl.Server
 	confine func() error
@@ -62,7 +64,7 @@ type daemon struct {
 }
 
 func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
-	d := &daemon{readers: tla.NewReaders(tla.ReadersConfig{Log: app.Log}), again: make(chan error, 1)}
+	d := &daemon{readers: cards.NewReaders(cards.ReadersConfig{Log: app.Log}), again: make(chan error, 1)}
 	var err error
 	if err = cfg.device().Finish(); err != nil {
 		return nil, err
@@ -76,8 +78,7 @@ func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
 	if err := cfg.CheckKeys(cfg.Identity); err != nil {
 		return nil, err
 	}
-	cfg.Event = trace.Bundle
-	kept, err := cfg.Open(cfg.Trust, d.keys.Certificate, app.Log)
+	kept, err := cfg.Open(cfg.Trust, d.keys.Certificate, cfg.usable, trace.Bundle, app.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -92,8 +93,8 @@ func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
 
 // openRelay makes the relay, and the trust store under it, with what the bundle gives.
 func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, log *slog.Logger) (err error) {
-	content := cli.ContentOf(kept)
-	if d.trust, err = cfg.Trust.OpenTrust(content, trace.Trust, log); err != nil {
+	content := seal.ContentOf(kept)
+	if d.trust, err = seal.OpenTrust(cfg.Trust, content, trace.Trust, log); err != nil {
 		return err
 	}
 	s, err := cfg.settings(content)

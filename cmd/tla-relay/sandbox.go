@@ -91,22 +91,13 @@ func (b *box) leave() {
 // rules list what a running relay needs. Files that are replaced, by us or by others, are reached through their directory.
 func (c config) rules(gateways []string) sandbox.Rules {
 	r := sandbox.System()
-	var trust []string
-	for _, a := range c.Trust.Anchors {
-		trust = append(trust, string(a.File))
-	}
-	for _, p := range append(append([]cli.Path{c.Policy, c.Trust.DenyList}, c.Trust.Intermediates...), c.Trust.CRLs...) {
-		trust = append(trust, string(p))
-	}
-	r.Read = append(r.Read, sandbox.Directories(append(trust, c.secrets()...)...)...)
+	read := cli.Texts(append(c.Trust.Reads(), c.Policy))
+	r.Read = append(r.Read, sandbox.Directories(append(read, c.secrets()...)...)...)
 	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
 		r.Read = append(r.Read, dir)
 	}
-	r.Write = sandbox.Directories(string(c.Identity.Cert), c.Identity.Key.File(), string(c.Trust.ARL), string(c.Trust.State),
-		string(c.Trust.Denials), string(c.Trust.Answers), string(c.Audit), string(c.Bundle), string(c.Floor))
-	for _, p := range c.Box.Paths {
-		r.Write = append(r.Write, string(p))
-	}
+	written := cli.Texts(append(c.Trust.Writes(), c.Identity.Cert, c.Audit, c.Bundle, c.Floor))
+	r.Write = append(sandbox.Directories(append(written, c.Identity.Key.File())...), cli.Texts(c.Box.Paths)...)
 	r.Sockets = sandbox.Directories(string(c.Control.Socket))
 	r.Devices = append(devices(c.Identity.Key), sandbox.Directories(string(c.StartKey.Device))...) // a key may be plugged in at any time
 	r.Connect = ports(c.ways(gateways))
@@ -148,7 +139,7 @@ const dns = 53
 func ports(gateways []string) []uint16 {
 	list := []uint16{dns}
 	for _, g := range gateways {
-		if at, err := address.Dial(g); err == nil {
+		if at, err := address.Reach(g); err == nil {
 			list = append(list, at.Port)
 		}
 	}

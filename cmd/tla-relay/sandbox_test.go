@@ -107,14 +107,14 @@ func acts(dir, gateway string) (needed, not []act) {
 
 // tryOut prints a line for each act: "yes" or "no", its kind and its name.
 func tryOut(file string) error {
-	c, err := place{file}.load()
+	c, err := withConfig{file}.load()
 	if err != nil {
 		return err
 	}
-	if err := new(box).enter(sandbox.Kernel(), c, c.Gateways, slog.New(slog.DiscardHandler)); err != nil {
+	if err := new(box).enter(sandbox.Kernel(), c, c.Gateways.Texts(), slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
-	needed, not := acts(filepath.Dir(filepath.Dir(file)), c.Gateways[0])
+	needed, not := acts(filepath.Dir(filepath.Dir(file)), string(c.Gateways[0]))
 	for kind, list := range map[string][]act{"needed": needed, "not": not} {
 		for _, a := range list {
 			fmt.Println(answer(a.do()), kind, a.name)
@@ -161,7 +161,7 @@ sandbox_paths: [../maker]
 	return file
 }
 
-// inside gives what the acts came to in the sandbox of a configuration.
+// inside returns what the acts came to in the sandbox of a configuration.
 func inside(t *testing.T, file string) []string {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), insideEnv+"="+file)
@@ -254,7 +254,7 @@ func TestEL2RulesFollowTheKey(t *testing.T) {
 
 // TestEL2PackagedConfiguration: what the package brings can be read, writes where its unit lets it, and is in the sandbox.
 func TestEL2PackagedConfiguration(t *testing.T) {
-	c, err := place{"../../deploy/relay/relay.yaml"}.load()
+	c, err := withConfig{"../../deploy/relay/relay.yaml"}.load()
 	require.NoError(t, err)
 	require.Empty(t, c.Box.Sandbox)
 	require.True(t, c.Trust.Production)

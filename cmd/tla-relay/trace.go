@@ -9,7 +9,7 @@ import (
 // sessionEvents are the events of a session as the trace names them.
 var sessionEvents = map[tla.EventKind]audit.Kind{
 	tla.EventUp: audit.SessionUp, tla.EventEnded: audit.SessionEnded, tla.EventFailed: audit.SessionFailed,
-	tla.EventChecked: audit.SessionChecked, tla.EventRefused: audit.SessionRefused,
+	tla.EventRehearsed: audit.SessionChecked, tla.EventRefused: audit.SessionRefused,
 }
 
 // sessions records what happens to sessions (C4, SA2), with the number that the user is told.

@@ -1,21 +1,17 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"os"
 
-	tea "charm.land/bubbletea/v2"
-	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"tlagate/cmd/internal/cli"
-	"tlagate/tla"
-	ctl "tlagate/tla/control"
+	"tlagate/cmd/tla-relay/internal/screen"
+	"tlagate/cmd/tla-relay/internal/words"
 )
 
-// uiCmd is the user's screen: a client of the control socket, as an OEM's would be (docs/control.md).
-type uiCmd struct{ place }
+// uiCmd is the user's screen.
+type uiCmd struct{ withConfig }
 
 // Run shows the screen until Ctrl-C or a signal; a session goes on without it.
 func (c *uiCmd) Run(app *cli.App) error {
@@ -23,47 +19,9 @@ func (c *uiCmd) Run(app *cli.App) error {
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		return cli.Usage("cannot show the screen: standard input is no terminal")
 	}
-	socket, err := userCmd{place: c.place}.socket()
+	socket, err := userCmd{withConfig: c.withConfig}.socket()
 	if err != nil {
 		return err
 	}
-	numLock(in)
-	m := newModel(app.Context, tongueOf(os.Getenv), socketLink(socket))
-	_, err = tea.NewProgram(m, tea.WithContext(app.Context), tea.WithInput(in), tea.WithOutput(app.Stdout), tea.WithoutSignalHandler()).Run()
-	if app.Context.Err() != nil && errors.Is(err, tea.ErrProgramKilled) {
-		return nil
-	}
-	return err
-}
-
-// relayLink is the relay as the screen sees it.
-type relayLink interface {
-	ask(ctx context.Context, r ctl.Request, answer *tla.Answer) error
-	enter(ctx context.Context, command string, wanted *tla.PINAnswer) (*ctl.Entry, error)
-}
-
-// socketLink is the relay behind a control socket.
-type socketLink string
-
-func (s socketLink) ask(ctx context.Context, r ctl.Request, answer *tla.Answer) error {
-	return ctl.AskFor(ctx, string(s), r, answer)
-}
-
-func (s socketLink) enter(ctx context.Context, command string, wanted *tla.PINAnswer) (*ctl.Entry, error) {
-	return ctl.Enter(ctx, string(s), command, wanted)
-}
-
-// ioctls of a Linux console (ioctl_console(2)), and NumLock in their flags: of now, and after a reset of the console.
-const (
-	kdGetFlags  = 0x4B64 // KDGKBLED
-	kdSetFlags  = 0x4B65 // KDSKBLED
-	kdNumLock   = 0x02
-	kdNumLockBy = 0x20
-)
-
-// numLock turns NumLock on where in is a Linux console: without it a keypad has no digits, and that is all there may be.
-func numLock(in *os.File) {
-	if flags, err := unix.IoctlGetInt(int(in.Fd()), kdGetFlags); err == nil {
-		_ = unix.IoctlSetInt(int(in.Fd()), kdSetFlags, flags&0x77|kdNumLock|kdNumLockBy)
-	}
+	return screen.Show(app.Context, words.TongueOf(os.Getenv), socket, in, app.Stdout)
 }

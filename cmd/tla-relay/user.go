@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/tla-relay/internal/words"
 	"tlagate/tla"
 	ctl "tlagate/tla/control"
 )
 
 // userCmd is what the user's commands share.
 type userCmd struct {
-	place
+	withConfig
 	JSON bool `name:"json" help:"Print the relay's answer as JSON (docs/control.md)."`
 }
 
@@ -37,12 +38,12 @@ type (
 
 func (c *startCmd) Run(app *cli.App) error {
 	r := ctl.Request{Command: "start", PdT: c.PdT, Wait: !c.NoWait}
-	return c.ask(app, r, func(t tongue, w io.Writer, s *tla.Status) {
-		fmt.Fprintln(w, t.up(s))
+	return c.ask(app, r, func(t words.Tongue, w io.Writer, s *tla.Status) {
+		fmt.Fprintln(w, t.Up(s))
 		if !c.NoWait {
-			t.unseen(w, s)
+			t.Unseen(w, s)
 		}
-		if late := t.warning(s); late != "" {
+		if late := t.Warning(s); late != "" {
 			fmt.Fprintln(w, late)
 		}
 	})
@@ -55,9 +56,9 @@ func (c *checkCmd) Run(app *cli.App) error {
 		return err
 	}
 	if !c.JSON {
-		tongueOf(os.Getenv).check(app.Stdout, a.Check, a.Status.Identity, time.Now())
+		words.TongueOf(os.Getenv).Rehearsal(app.Stdout, a.Rehearsal, a.Status.Identity, time.Now())
 	}
-	if !a.Check.OK {
+	if !a.Rehearsal.OK {
 		return cli.ExitCode(1, nil)
 	}
 	return nil
@@ -67,38 +68,42 @@ func (c *checkCmd) Run(app *cli.App) error {
 func (c *stopCmd) Run(app *cli.App) error {
 	a, err := c.answer(app, ctl.Request{Command: "stop"})
 	if err == nil && !c.JSON {
-		err = tongueOf(os.Getenv).freed(app.Stdout, a.Status)
+		err = words.TongueOf(os.Getenv).Freed(app.Stdout, a.Status)
 	}
 	return err
 }
 
 func (c *stayCmd) Run(app *cli.App) error {
-	return c.ask(app, ctl.Request{Command: "stay"}, func(t tongue, w io.Writer, s *tla.Status) { fmt.Fprintln(w, t.say(stayed, nil)) })
+	return c.ask(app, ctl.Request{Command: "stay"}, func(t words.Tongue, w io.Writer, s *tla.Status) {
+		fmt.Fprintln(w, t.Say(words.Stayed, nil))
+	})
 }
 
 func (c *statusCmd) Run(app *cli.App) error {
-	return c.ask(app, ctl.Request{Command: "status"}, func(t tongue, w io.Writer, s *tla.Status) { t.status(w, s) })
+	return c.ask(app, ctl.Request{Command: "status"}, func(t words.Tongue, w io.Writer, s *tla.Status) {
+		t.Status(w, s)
+	})
 }
 
 // ask has the daemon do a command, and shows its answer in the user's language.
-func (c userCmd) ask(app *cli.App, r ctl.Request, show func(tongue, io.Writer, *tla.Status)) error {
+func (c userCmd) ask(app *cli.App, r ctl.Request, show func(words.Tongue, io.Writer, *tla.Status)) error {
 	a, err := c.answer(app, r)
 	if err == nil && !c.JSON {
-		show(tongueOf(os.Getenv), app.Stdout, a.Status)
+		show(words.TongueOf(os.Getenv), app.Stdout, a.Status)
 	}
 	return err
 }
 
 // answer has the daemon do a command, and prints its answer as JSON if that is wanted; an answer that is not ok is an error.
 func (c userCmd) answer(app *cli.App, r ctl.Request) (a tla.Answer, err error) {
-	t := tongueOf(os.Getenv)
+	t := words.TongueOf(os.Getenv)
 	socket, err := c.socket()
 	if err != nil {
 		return a, err
 	}
 	if err := ctl.AskFor(app.Context, socket, r, &a); err != nil {
 		app.Log.Debug("the relay was not asked", "command", r.Command, "error", err)
-		return a, t.trouble(err)
+		return a, t.Trouble(err)
 	}
 	if c.JSON {
 		err = json.NewEncoder(app.Stdout).Encode(a)
@@ -113,7 +118,7 @@ func (c userCmd) answer(app *cli.App, r ctl.Request) (a tla.Answer, err error) {
 	if a.Status != nil {
 		own = a.Status.Identity
 	}
-	return a, errors.New(t.whyOf(r.Command, a.Error, own))
+	return a, errors.New(t.WhyOf(r.Command, a.Error, own))
 }
 
 // socket finds the daemon; a user who has no configuration file finds it at the usual place.

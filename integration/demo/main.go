@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"tlagate/integration/codes"
 	"tlagate/integration/lab"
 	"tlagate/integration/world"
 )
@@ -131,11 +132,10 @@ func (d *demo) inside() (err error) {
 		}
 		return err
 	}
-	d.summarise()
-	return nil
+	return d.summarise()
 }
 
-func (d *demo) summarise() {
+func (d *demo) summarise() error {
 	d.heading(fmt.Sprintf("All %d steps succeeded in %s.", d.step-1, seconds(time.Since(d.since))))
 	d.say("What was shown:")
 	for _, what := range shown {
@@ -143,6 +143,20 @@ func (d *demo) summarise() {
 	}
 	d.paragraph("", "  ", "", "Next: README.md has a set-up on three machines, docs/protocol.md says how it works, "+
 		"make test proves it.")
+	return d.count()
+}
+
+// count says how much of the security annex is answered.
+func (d *demo) count() error {
+	root, err := world.ModuleRoot()
+	if err != nil {
+		return err
+	}
+	rows, err := codes.Read(root)
+	if err == nil {
+		d.paragraph("", "  ", "", codes.Summary(rows)+": "+codes.Page)
+	}
+	return err
 }
 
 var shown = []string{

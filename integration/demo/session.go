@@ -12,7 +12,7 @@ import (
 	"tlagate/integration/world"
 )
 
-// tongue says which language the relay will speak; it follows the locale (cmd/tla-relay).
+// tongue says which language the relay will speak; it follows the locale (cmd/tla-relay/internal/words).
 func tongue() string {
 	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
 		if v := os.Getenv(name); v != "" {

@@ -63,6 +63,8 @@ type Lab struct {
 
 	RelayProgram string     // in the place of our tla-relay; "" = it is ours
 	RelayOver    world.Over // what the running relay has in the place of the machine's
+	PdTOver      world.Over // likewise the running tla-pdt
+	GatewayOver  world.Over // likewise the running gateway
 
 	GatewayTrust, PdTTrust, TLATrust Trust
 
@@ -178,11 +180,8 @@ func (l *Lab) start(program, ready string, env []string, args ...string) (*world
 	if err != nil {
 		return nil, err
 	}
-	var over world.Over
-	if program == relay {
-		over = l.RelayOver
-	}
-	p, err := world.Start(world.Command{Name: program, Path: path, Args: args, Env: env, Echo: l.Echo, Over: over})
+	over := map[string]world.Over{relay: l.RelayOver, "tla-pdt": l.PdTOver, "tla-gateway": l.GatewayOver}
+	p, err := world.Start(world.Command{Name: program, Path: path, Args: args, Env: env, Echo: l.Echo, Over: over[program]})
 	if err != nil {
 		return nil, err
 	}

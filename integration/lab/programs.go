@@ -12,7 +12,7 @@ import (
 )
 
 // configurations are the YAML files of the three programs, as an operator would write them.
-var configurations = template.Must(template.New("").Parse(`
+var configurations = template.Must(template.New("").Funcs(template.FuncMap{"server": server}).Parse(`
 {{define "trust"}}trust:
   anchors: [{file: {{.Anchor}}, practices: [{{range $i, $p := .Practices}}{{if $i}}, {{end}}{{$p}}{{else}}"*"{{end}}]}]
   crls: [{{range $i, $f := .CRLs}}{{if $i}}, {{end}}{{$f}}{{end}}]
@@ -39,19 +39,28 @@ issuer: {{.Path "pki/public/issuing.crt"}}
 identity: {cert: {{.OCSPKeys.Cert}}, key: {{.OCSPKeys.Key}}}
 database: {{.Path "pki/ca.db"}}
 {{end}}
-{{define "pdt"}}gateways: [{{range $i, $a := .PdTDials}}{{if $i}}, {{end}}"{{$a}}"{{end}}]
+{{define "pdt"}}gateways: [{{range $i, $a := .PdTDials}}{{if $i}}, {{end}}{{server $a}}{{end}}]
 client: {cert: {{.ClientKeys.Cert}}, key: {{.ClientKeys.Key}}}
 server: {cert: {{.ServerKeys.Cert}}, key: {{.ServerKeys.Key}}}
 driver: {port: {{.DriverPort}}}
 status: {{.Path "pdt.sock"}}
 {{template "trust" .PdTTrust}}{{end}}
-{{define "relay"}}gateways: [{{range $i, $a := .TLADials}}{{if $i}}, {{end}}"{{$a}}"{{end}}]
+{{define "relay"}}gateways: [{{range $i, $a := .TLADials}}{{if $i}}, {{end}}{{server $a}}{{end}}]
 pdt: {{.AskFor}}
 identity: {cert: {{.TLAKeys.Cert}}, key: {{.TLAKeys.Key}}}
 policy: {{.Path "policy.yaml"}}
 control: {socket: {{.Path "relay.sock"}}{{if .Seat}}, seat: {{.Seat}}{{end}}}
 {{template "trust" .TLATrust}}{{end}}
 `))
+
+// server writes NAME=ADDRESS as an operator would.
+func server(text string) string {
+	name, at, beside := strings.Cut(text, "=")
+	if !beside {
+		return fmt.Sprintf("%q", text)
+	}
+	return fmt.Sprintf("{address: %q, name: %s}", at, name)
+}
 
 // Via is where the TLA dials.
 func (l *Lab) Via() string { return l.Named(cmp.Or(l.GatewayVia, l.GatewayAddr)) }

@@ -35,20 +35,45 @@ func Dial(text string) (HostPort, error) {
 	return h, checkHost(h.Host)
 }
 
-// Server reads HOST:PORT of a server that proves its name: HOST must be in its certificate. Certificates of servers
-// hold names and no IP addresses (RGS profile), so an IP address can never be proven.
-func Server(text string) (HostPort, error) {
-	h, err := Dial(text)
-	if err == nil && isIP(h.Host) {
+// Peer is a server that proves a name.
+type Peer struct {
+	HostPort        // where to connect to
+	Name     string // the DNS name that its certificate must have
+}
+
+// Server reads where a server is that proves its name: HOST:PORT when HOST is that name, or NAME=HOST:PORT. Certificates
+// of servers hold names and no IP addresses (RGS profile), so an IP address needs a name beside it.
+func Server(text string) (Peer, error) {
+	p, err := Reach(text)
+	if err == nil && isIP(p.Name) {
 		err = errAddress
 	}
-	return h, err
+	return p, err
 }
+
+// Reach reads the same of a server that is proven by other means than its name: an IP address may stand alone.
+func Reach(text string) (p Peer, err error) {
+	name, rest, beside := strings.Cut(text, "=")
+	if !beside {
+		p.HostPort, err = Dial(text)
+		p.Name = p.Host
+		return p, err
+	}
+	p.Name = name
+	if p.HostPort, err = Dial(rest); err == nil && checkName(name) != nil {
+		err = errName
+	}
+	return p, err
+}
+
+// Beside returns the text that Server reads as an address with a name beside it.
+func Beside(name, address string) string { return name + "=" + address }
 
 var (
 	errPort    = errors.New("its port is none: want a number from 1 to 65535")
-	errAddress = errors.New("it is an IP address, and the server proves a name: want the name in its certificate; " +
-		"one that DNS does not know goes into the hosts file")
+	errAddress = errors.New("it is an IP address, and the server proves a name: want the name in its certificate, " +
+		"or that name beside it (name: in a file, NAME=IP:PORT in a command)")
+	errName = errors.New("the name beside it is none: want the DNS name in the server's certificate")
 )
 
 // Servers reads a list of Server. The error names each one that is wrong, by what and its place.
@@ -118,11 +143,16 @@ func isIP(host string) bool {
 	return err == nil
 }
 
-// checkHost wants an IP address or a name that DNS or the hosts file can have.
+// checkHost wants an IP address or a name.
 func checkHost(host string) error {
 	if isIP(host) {
 		return nil
 	}
+	return checkName(host)
+}
+
+// checkName wants a name that DNS or the hosts file can have.
+func checkName(host string) error {
 	name := strings.TrimSuffix(host, ".")
 	labels := strings.Split(name, ".")
 	for _, label := range labels {

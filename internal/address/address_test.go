@@ -31,6 +31,19 @@ var addresses = []struct {
 	{"192.0.2.7:8443", dial | listen, "the server proves a name"},
 	{"[2001:db8::1]:8443", dial | listen, "the server proves a name"},
 	{"[fe80::1%eth0]:8443", dial | listen, "the server proves a name"},
+	{"gw1.example.org=192.0.2.7:8443", server, ""},
+	{"gw1.example.org=[2001:db8::1]:8443", server, ""},
+	{"gw1.example.org=gw1.lan:8443", server, ""},
+	{"192.0.2.8=192.0.2.7:8443", nothing, "the name beside it is none"},
+	{"2001:db8::1=192.0.2.7:8443", nothing, "the name beside it is none"},
+	{"=192.0.2.7:8443", nothing, "the name beside it is none"},
+	{"gw 1=192.0.2.7:8443", nothing, "the name beside it is none"},
+	{"bücher.example=192.0.2.7:8443", nothing, "the name beside it is none"},
+	{"user@gw=192.0.2.7:8443", nothing, "the name beside it is none"},
+	{"gw1.example.org=192.0.2.7", nothing, "want HOST:PORT"},
+	{"gw1.example.org=", nothing, "it is empty"},
+	{"a=b=192.0.2.7:8443", nothing, "no name"},
+	{"gw1=https://192.0.2.7:8443", nothing, "it is a URL"},
 	{":8443", listen, "no host"},
 	{"gw:0", listen, "from 1 to 65535"},
 	{":0", listen, "no host"},
@@ -74,8 +87,8 @@ var addresses = []struct {
 
 func TestAddresses(t *testing.T) {
 	for _, c := range addresses {
-		at, asDial := Dial(c.text)
-		_, asServer := Server(c.text)
+		_, asDial := Dial(c.text)
+		at, asServer := Server(c.text)
 		asListen := Listen(c.text)
 		for use, err := range map[int]error{dial: asDial, server: asServer, listen: asListen} {
 			require.Equal(t, c.good&use != 0, err == nil, "%q for %d: %v", c.text, use, err)
@@ -87,7 +100,7 @@ func TestAddresses(t *testing.T) {
 		host, _, err := net.SplitHostPort(at.String())
 		require.NoError(t, err)
 		require.Equal(t, at.Host, host)
-		require.Equal(t, c.text, at.String())
+		require.Contains(t, []string{at.String(), Beside(at.Name, at.String())}, c.text)
 	}
 	require.ErrorContains(t, Listen("*:8443"), "leave it out")
 }
@@ -145,6 +158,22 @@ func TestURLs(t *testing.T) {
 	require.Equal(t, "[::1]:8080", OfURL(u).String())
 }
 
+func TestNameBesideAnAddress(t *testing.T) {
+	for text, want := range map[string]Peer{
+		"gw.example:8443":               {HostPort{"gw.example", 8443}, "gw.example"},
+		"gw.example=192.0.2.7:8443":     {HostPort{"192.0.2.7", 8443}, "gw.example"},
+		"gw.example=[2001:db8::1]:8443": {HostPort{"2001:db8::1", 8443}, "gw.example"},
+		"gw.example=nat.lan:443":        {HostPort{"nat.lan", 443}, "gw.example"},
+	} {
+		p, err := Server(text)
+		require.NoError(t, err)
+		require.Equal(t, want, p)
+	}
+	p, err := Reach("192.0.2.7:8443")
+	require.NoError(t, err, "what proves its role needs no name")
+	require.Equal(t, "192.0.2.7:8443", p.String())
+}
+
 // FuzzAddress: whatever passes can be taken apart again by net, and holds nothing that plays with a terminal or a
 // request.
 func FuzzAddress(f *testing.F) {
@@ -159,6 +188,11 @@ func FuzzAddress(f *testing.F) {
 			require.Equal(t, at.Host, host)
 			require.NotEmpty(t, port)
 			require.NotContains(t, text, " ")
+		}
+		if at, err := Server(text); err == nil {
+			_, err := Dial(at.String())
+			require.NoError(t, err)
+			require.NoError(t, checkName(at.Name))
 		}
 		if u, err := URL(text, "http", "https"); err == nil {
 			_, err := Dial(OfURL(u).String())

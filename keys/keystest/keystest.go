@@ -1,4 +1,4 @@
-// Package keystest gives tests a PKCS#11 token and a TPM 2.0: SoftHSM2 and swtpm (deploy/packages.sh test).
+// Package keystest makes a PKCS#11 token and a TPM 2.0 for tests: SoftHSM2 and swtpm (deploy/packages.sh test).
 package keystest
 
 import (
@@ -13,17 +13,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience is for what must happen, on however slow a machine.
+// patience is the time for what must happen, however slow the machine is.
 const patience = 2 * time.Minute
 
-// PIN is the user's PIN of a [Token].
+// PIN is the user PIN of a [Token].
 const PIN = "4711-test"
 
 // Token is a new, empty token of SoftHSM2. One process sees one at a time.
 type Token struct {
 	Label  string
 	Module string // file name of the PKCS#11 module
-	Dir    string // where it keeps what it holds
+	Dir    string // where its content is
 	PIN    string // name of a file with the PIN
 	Conf   string // for SOFTHSM2_CONF, which is set in this process
 }
@@ -39,9 +39,10 @@ func NewToken(t testing.TB) *Token {
 	return k
 }
 
-// MakeToken makes a token in a directory; programs find it when SOFTHSM2_CONF is its Conf.
+// MakeToken makes a token in a directory; programs with SOFTHSM2_CONF set to its Conf find it.
 func MakeToken(dir string) (*Token, error) {
-	k := &Token{Label: "lab token", Dir: filepath.Join(dir, "tokens"), PIN: filepath.Join(dir, "pin"), Conf: filepath.Join(dir, "softhsm2.conf")}
+	k := &Token{Label: "lab token", Dir: filepath.Join(dir, "tokens"), PIN: filepath.Join(dir, "pin"),
+		Conf: filepath.Join(dir, "softhsm2.conf")}
 	for _, pattern := range []string{"/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/*/softhsm/libsofthsm2.so"} {
 		if found, _ := filepath.Glob(pattern); len(found) > 0 {
 			k.Module = found[0]
@@ -57,20 +58,21 @@ func MakeToken(dir string) (*Token, error) {
 	if err := os.WriteFile(k.PIN, []byte(PIN+"\n"), 0o600); err != nil {
 		return nil, err
 	}
-	init := exec.Command("softhsm2-util", "--init-token", "--free", "--label", k.Label, "--pin", PIN, "--so-pin", "so-"+PIN)
+	init := exec.Command("softhsm2-util", "--init-token", "--free", "--label", k.Label,
+		"--pin", PIN, "--so-pin", "so-"+PIN)
 	init.Env = append(os.Environ(), "SOFTHSM2_CONF="+k.Conf)
 	return k, init.Run()
 }
 
-// URI gives the key: line of an object; its PIN comes from a file.
+// URI returns the key: line of an object, with the PIN from a file.
 func (k *Token) URI(object string) string { return k.Asked(object) + "&pin-source=file:" + k.PIN }
 
-// Asked gives one without a pin-source: a person is asked.
+// Asked returns one without a pin-source: a person is asked.
 func (k *Token) Asked(object string) string {
 	return "pkcs11:token=" + strings.ReplaceAll(k.Label, " ", "%20") + ";object=" + object + "?module-path=" + k.Module
 }
 
-// NewTPM starts a TPM for a test, and gives its device for a key: line, "unix:/path".
+// NewTPM starts a TPM for a test, and returns its device for a key: line, "unix:/path".
 func NewTPM(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "tpm") // a socket's name must be short
@@ -85,7 +87,7 @@ func NewTPM(t testing.TB) string {
 	return "unix:" + socket
 }
 
-// listens tells whether somebody does: a socket has its name a moment before.
+// listens reports whether anybody listens on a socket, whose name appears a moment before.
 func listens(socket string) bool {
 	conn, err := net.Dial("unix", socket)
 	if err != nil {

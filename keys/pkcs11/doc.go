@@ -1,3 +1,4 @@
-// Package pkcs11 gives a program keys in PKCS#11 tokens: import it for its effect on package keys. It needs cgo (it loads
-// the token's module); without cgo it is empty, and package keys says so when such a key is asked for.
+// Package pkcs11 lets package keys use keys in PKCS#11 tokens: programs import it
+// for that effect. It needs cgo, since it loads the token's module; without cgo
+// it is empty, and package keys refuses such keys and says why.
 package pkcs11

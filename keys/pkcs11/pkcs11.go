@@ -21,7 +21,7 @@ func init() { keys.RegisterModule(module{}) }
 // module is keys.Module over crypto11.
 type module struct{}
 
-// sessions bounds the sessions with one token: each signature takes one for its time.
+// sessions is the most sessions with one token: each signature uses one while it is made.
 const sessions = 16
 
 func connect(u *keys.URI, pin []byte) (*crypto11.Context, error) {
@@ -29,7 +29,8 @@ func connect(u *keys.URI, pin []byte) (*crypto11.Context, error) {
 		return nil, fmt.Errorf("its module cannot be loaded: %w", err)
 	}
 	token, err := crypto11.Configure(&crypto11.Config{
-		Path: u.Module, TokenLabel: u.Token, TokenSerial: u.Serial, SlotNumber: u.Slot, Pin: string(pin), MaxSessions: sessions,
+		Path: u.Module, TokenLabel: u.Token, TokenSerial: u.Serial, SlotNumber: u.Slot, Pin: string(pin),
+		MaxSessions: sessions,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("token %s with module %s: %w", u.TokenName(), u.Module, err)
@@ -42,7 +43,7 @@ type key struct {
 	crypto11.Signer
 	token      *crypto11.Context
 	exportable bool
-	closing    sync.Once // crypto11 panics at a second one
+	closing    sync.Once // crypto11 panics when it is closed twice
 }
 
 func (k *key) Exportable() bool { return k.exportable }
@@ -62,7 +63,8 @@ func (module) Open(u *keys.URI, pin []byte) (keys.TokenKey, error) {
 		}
 		switch len(found) {
 		case 0:
-			return nil, fmt.Errorf("there is no such key pair in the token (both halves must be there, with the same id): %w", fs.ErrNotExist)
+			return nil, fmt.Errorf("there is no such key pair in the token (both halves must be there, with the "+
+				"same id): %w", fs.ErrNotExist)
 		case 1:
 			return found[0], nil
 		}
@@ -80,7 +82,7 @@ func (module) Generate(u *keys.URI, pin []byte, kind string) (keys.TokenKey, err
 	})
 }
 
-// within runs f on an open token, and keeps it open only for the key that comes of it.
+// within calls f with an open token, which stays open only for the key that f returns.
 func within(u *keys.URI, pin []byte, f func(*crypto11.Context) (crypto11.Signer, error)) (keys.TokenKey, error) {
 	token, err := connect(u, pin)
 	if err != nil {
@@ -100,12 +102,12 @@ func find(token *crypto11.Context, u *keys.URI) ([]crypto11.Signer, error) {
 	}
 	found, err := token.FindKeyPairs(u.ID, label)
 	if err != nil {
-		return nil, fmt.Errorf("its key cannot be looked for: %w", err)
+		return nil, fmt.Errorf("cannot look for its key: %w", err)
 	}
 	return found, nil
 }
 
-// free wants nothing with that label, nor with that id.
+// free reports an error if the token has anything with that label, or with that id.
 func free(token *crypto11.Context, u *keys.URI) error {
 	taken, err := find(token, &keys.URI{Object: u.Object, ID: u.ID})
 	if err == nil && u.ID != nil && u.Object != "" {
@@ -133,7 +135,7 @@ func generate(token *crypto11.Context, u *keys.URI, kind string) (crypto11.Signe
 	return nil, fmt.Errorf("a token makes no key of kind %q: want p256, p384, rsa3072 or rsa4096", kind)
 }
 
-// attributes says that the private half stays: crypto11 adds the rest.
+// attributes returns those that keep the private key in the token; crypto11 adds the rest.
 func attributes(u *keys.URI) (public, private crypto11.AttributeSet, err error) {
 	id := u.ID
 	if id == nil {
@@ -149,7 +151,8 @@ func attributes(u *keys.URI) (public, private crypto11.AttributeSet, err error) 
 	}
 	private = public.Copy()
 	for attribute, value := range map[crypto11.AttributeType]bool{
-		crypto11.CkaSensitive: true, crypto11.CkaExtractable: false, crypto11.CkaPrivate: true, crypto11.CkaDecrypt: false,
+		crypto11.CkaSensitive: true, crypto11.CkaExtractable: false, crypto11.CkaPrivate: true,
+		crypto11.CkaDecrypt: false,
 	} {
 		if err := private.Set(attribute, value); err != nil {
 			return nil, nil, err
@@ -158,7 +161,7 @@ func attributes(u *keys.URI) (public, private crypto11.AttributeSet, err error) 
 	return public, private, nil
 }
 
-// exportable asks the token; one that does not say is believed to give keys away.
+// exportable asks the token whether a key can leave it; if it does not say, it is assumed so.
 func exportable(token *crypto11.Context, k crypto.Signer) bool {
 	attribute, err := token.GetAttribute(k, crypto11.CkaExtractable)
 	return err != nil || attribute == nil || len(attribute.Value) != 1 || attribute.Value[0] != 0

@@ -43,7 +43,8 @@ func TestSP2TokenKey(t *testing.T) {
 		made, err := keys.Generate(spec, kind, keys.Config{})
 		require.NoError(t, err)
 		signs(t, made)
-		require.Equal(t, keys.Description{Where: kind + " in token lab token", Kind: kind, Protection: keys.PKCS11}, made.Describe())
+		require.Equal(t, keys.Description{Where: kind + " in token lab token", Kind: kind, Protection: keys.PKCS11},
+			made.Describe())
 
 		_, err = keys.Generate(spec, kind, keys.Config{})
 		require.ErrorIs(t, err, keys.ErrExists)
@@ -51,13 +52,13 @@ func TestSP2TokenKey(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, keys.SamePublic(made.Public(), again.Public()))
 		require.NoError(t, made.Close())
-		signs(t, again) // one connection's end is not the other's
+		signs(t, again) // closing one connection leaves the other open
 		require.NoError(t, again.Close())
 		requireNowhere(t, token.Dir, made)
 	}
 }
 
-// requireNowhere looks for files that hold a private key in a form that can be read.
+// requireNowhere requires that no file has a private key in a readable form.
 func requireNowhere(t *testing.T, dir string, _ keys.Key) {
 	require.NoError(t, filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {

@@ -22,7 +22,7 @@ import (
 	"tlagate/keys/keystest"
 )
 
-// TestSP2HandshakeWithEveryBackend: a key signs a TLS 1.3 handshake of either side wherever it is.
+// TestSP2HandshakeWithEveryBackend: wherever a key is, it signs a TLS 1.3 handshake of either side.
 func TestSP2HandshakeWithEveryBackend(t *testing.T) {
 	token, dir := keystest.NewToken(t), t.TempDir()
 	tpm := "tpm:" + filepath.Join(dir, "NAME.tpm") + "?device=" + keystest.NewTPM(t)
@@ -49,10 +49,12 @@ func TestSP2HandshakeWithEveryBackend(t *testing.T) {
 	}
 }
 
-// certify gives a certificate that the key signed itself.
+// certify returns a certificate that the key signed itself.
 func certify(t *testing.T, dir string, key keys.Key) *tls.Certificate {
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "k"}, DNSNames: []string{"k"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1),
+		Subject: pkix.Name{CommonName: "k"}, DNSNames: []string{"k"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true,
+		BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	require.NoError(t, err)
 	file := filepath.Join(dir, "k.crt")

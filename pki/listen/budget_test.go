@@ -19,7 +19,7 @@ func TestBudget(t *testing.T) {
 	for i := range 200 {
 		b.Take(time.Duration(i).String())
 	}
-	require.LessOrEqual(t, len(b.until), 101)
+	require.LessOrEqual(t, len(b.left), 101)
 	require.NotZero(t, b.Missing("a"), "a is not forgotten")
 }
 
@@ -35,6 +35,6 @@ func TestAFullBudgetForgets(t *testing.T) {
 		time.Sleep(time.Hour + 1)
 		require.Zero(t, b.Take("a"))
 		require.Zero(t, b.Take("b"))
-		require.Len(t, b.until, 2)
+		require.Len(t, b.left, 2)
 	})
 }

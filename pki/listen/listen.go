@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/internal/retry"
 	"tlagate/pki"
 )
 
@@ -115,7 +116,7 @@ func (l *Listener) run() {
 			l.told.Log(Line{Level: slog.LevelError, Message: "cannot accept a connection; trying again", Reason: TooMany},
 				"error", err)
 			l.room.Relieve()
-			sleep(l.ctx, 10*time.Millisecond)
+			retry.Sleep(l.ctx, 10*time.Millisecond)
 			continue
 		}
 		if err != nil {
@@ -130,13 +131,6 @@ func (l *Listener) run() {
 func passing(err error) bool {
 	var e net.Error
 	return errors.As(err, &e) && !errors.Is(err, net.ErrClosed)
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }
 
 // admit brings one connection from its first octets to its proven peer, or to its end.

@@ -1,5 +1,7 @@
-// Package consent is the statement by which the user of a TLA starts a session (annex code C4): who, which PdT, which act, when, over the gateway's
-// nonce, signed with the device key. Gateway and PdT verify it, each by itself. docs/protocol.md, section 1.3, is the specification.
+// Package consent is the statement by which the user of a TLA starts a session
+// (annex code C4): who, which PdT, which act, when, over the gateway's nonce,
+// signed with the device key. Gateway and PdT verify it independently.
+// docs/protocol.md, section 1.3, is the specification.
 package consent
 
 import (
@@ -10,6 +12,7 @@ import (
 	"time"
 	"unicode"
 
+	"tlagate/internal/stamp"
 	"tlagate/session/internal/signed"
 )
 
@@ -26,15 +29,15 @@ const (
 type Statement struct {
 	Version int       `json:"version"` // 1
 	TLA     string    `json:"tla"`     // identity URN
-	PdT     string    `json:"pdt"`     // identity URN: this one and no other
+	PdT     string    `json:"pdt"`     // identity URN of the only PdT consented to
 	Session string    `json:"session"` // 16 octets in hex
 	Nonce   string    `json:"nonce"`   // of the gateway
 	Act     Act       `json:"act"`
-	By      string    `json:"by,omitempty"` // who did it, as the terminal knows them: "uid 1000"
+	By      string    `json:"by,omitempty"` // the user, as the terminal knows them: "uid 1000"
 	At      time.Time `json:"at"`           // by the terminal's clock
 }
 
-// Want is what a verifier knows by itself.
+// Want is what the verifier knows by itself, which the statement must say.
 type Want struct {
 	TLA, PdT, Session, Nonce string
 	Now                      time.Time
@@ -43,11 +46,11 @@ type Want struct {
 // Skew is how far the terminal's clock may be from the verifier's.
 const Skew = 5 * time.Minute
 
-// Why a statement is not believed. ErrClock is one whose time is off: most likely a clock is wrong.
+// Why a statement is refused. ErrClock means that its time is off: most likely a clock is wrong.
 var (
-	ErrUnreadable = errors.New("cannot read the consent")
-	ErrSignature  = errors.New("the consent is not signed with the terminal's key")
-	ErrMismatch   = errors.New("the consent is for something else")
+	errUnreadable = errors.New("cannot read the consent")
+	errSignature  = errors.New("the consent is not signed with the terminal's key")
+	errMismatch   = errors.New("the consent is for something else")
 	ErrClock      = errors.New("the consent is of another time")
 )
 
@@ -56,9 +59,10 @@ const (
 	maxBy   = 128
 )
 
-var form = signed.Form{Preamble: "tlagate consent 1\n", MaxText: 4096, Unreadable: ErrUnreadable, Signature: ErrSignature}
+var form = signed.Form{Preamble: "tlagate consent 1\n", MaxText: 4096,
+	Unreadable: errUnreadable, Signature: errSignature}
 
-// Sign gives the text of a signed statement.
+// Sign returns the text of a signed statement.
 func Sign(s Statement, key crypto.Signer) (string, error) {
 	s.Version, s.At = version, s.At.UTC().Truncate(time.Millisecond)
 	text, err := form.Sign(s, key)
@@ -68,7 +72,7 @@ func Sign(s Statement, key crypto.Signer) (string, error) {
 	return text, nil
 }
 
-// Verify reads a signed statement and checks its signature by the TLA's key, and all that want knows.
+// Verify reads a signed statement, and verifies its signature by the TLA's key and all that want knows.
 func Verify(text string, key crypto.PublicKey, want Want) (Statement, error) {
 	payload, err := form.Open(text, key)
 	if err != nil {
@@ -84,24 +88,24 @@ func Verify(text string, key crypto.PublicKey, want Want) (Statement, error) {
 func decode(payload []byte) (Statement, error) {
 	s, err := signed.Decode(payload, func(s *Statement) { s.At = s.At.UTC() })
 	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
-	if err != nil || s.Version != version || len(s.By) > maxBy || strings.ContainsFunc(s.By, unprintable) || (s.Act != ActCommand && s.Act != ActKey) {
-		return s, ErrUnreadable
+	if err != nil || s.Version != version || len(s.By) > maxBy || strings.ContainsFunc(s.By, unprintable) ||
+		(s.Act != ActCommand && s.Act != ActKey) {
+		return s, errUnreadable
 	}
 	return s, nil
 }
 
 func (s Statement) fits(want Want) error {
 	for _, f := range []struct{ name, have, want string }{
-		{"terminal", s.TLA, want.TLA}, {"Poste de Travail", s.PdT, want.PdT}, {"session", s.Session, want.Session}, {"nonce", s.Nonce, want.Nonce},
+		{"terminal", s.TLA, want.TLA}, {"Poste de Travail", s.PdT, want.PdT}, {"session", s.Session, want.Session},
+		{"nonce", s.Nonce, want.Nonce},
 	} {
 		if f.have != f.want {
-			return fmt.Errorf("%w: its %s is another", ErrMismatch, f.name)
+			return fmt.Errorf("%w: its %s is another", errMismatch, f.name)
 		}
 	}
 	if off := s.At.Sub(want.Now); off > Skew || off < -Skew {
-		return fmt.Errorf("%w: the terminal's clock says %s, ours %s", ErrClock, stamp(s.At), stamp(want.Now))
+		return fmt.Errorf("%w: the terminal's clock says %s, ours %s", ErrClock, stamp.Second(s.At), stamp.Second(want.Now))
 	}
 	return nil
 }
-
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -17,8 +17,8 @@ import (
 
 var (
 	now  = time.Date(2026, 11, 24, 20, 0, 0, 0, time.UTC)
-	said = Statement{TLA: "urn:tlagate:cab:tla:t1", PdT: "urn:tlagate:cab:pdt:p1", Session: strings.Repeat("ab", 16), Nonce: strings.Repeat("N", 43),
-		Act: ActCommand, By: "uid 1000", At: now}
+	said = Statement{TLA: "urn:tlagate:cab:tla:t1", PdT: "urn:tlagate:cab:pdt:p1", Session: strings.Repeat("ab", 16),
+		Nonce: strings.Repeat("N", 43), Act: ActCommand, By: "uid 1000", At: now}
 	want = Want{TLA: said.TLA, PdT: said.PdT, Session: said.Session, Nonce: said.Nonce, Now: now}
 )
 
@@ -31,7 +31,8 @@ func newKey(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
 func TestC4ConsentIsVerified(t *testing.T) {
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
-	for name, key := range map[string]crypto.Signer{"P-256": newKey(t, elliptic.P256()), "P-384": newKey(t, elliptic.P384()), "RSA": rsaKey} {
+	for name, key := range map[string]crypto.Signer{"P-256": newKey(t, elliptic.P256()),
+		"P-384": newKey(t, elliptic.P384()), "RSA": rsaKey} {
 		text, err := Sign(said, key)
 		require.NoError(t, err, name)
 		got, err := Verify(text, key.Public(), want)
@@ -53,15 +54,16 @@ func TestC4AnythingElseIsRefused(t *testing.T) {
 	text, err := Sign(said, key)
 	require.NoError(t, err)
 	_, err = Verify(text, newKey(t, elliptic.P256()).Public(), want)
-	require.ErrorIs(t, err, ErrSignature, "another device's key")
+	require.ErrorIs(t, err, errSignature, "another device's key")
 
 	for name, spoil := range map[string]func(*Want){
-		"TLA": func(w *Want) { w.TLA += "x" }, "PdT": func(w *Want) { w.PdT += "x" }, "session": func(w *Want) { w.Session = "" }, "nonce": func(w *Want) { w.Nonce = "" },
+		"TLA": func(w *Want) { w.TLA += "x" }, "PdT": func(w *Want) { w.PdT += "x" },
+		"session": func(w *Want) { w.Session = "" }, "nonce": func(w *Want) { w.Nonce = "" },
 	} {
 		other := want
 		spoil(&other)
 		_, err := Verify(text, key.Public(), other)
-		require.ErrorIs(t, err, ErrMismatch, name)
+		require.ErrorIs(t, err, errMismatch, name)
 	}
 	for _, off := range []time.Duration{-Skew - time.Second, Skew + time.Second} {
 		other := want
@@ -82,7 +84,7 @@ func TestC4AnythingElseIsRefused(t *testing.T) {
 	}
 }
 
-// TestC4OnlyOneWayToWriteAStatement: what is signed but not as Sign writes it is not believed.
+// TestC4OnlyOneWayToWriteAStatement: a signed statement that is not written as Sign does is refused.
 func TestC4OnlyOneWayToWriteAStatement(t *testing.T) {
 	key := newKey(t, elliptic.P256())
 	text, err := Sign(said, key)
@@ -93,7 +95,8 @@ func TestC4OnlyOneWayToWriteAStatement(t *testing.T) {
 	resign := func(payload string) string {
 		signature, err := key.Sign(rand.Reader, digestBare(form.Preamble+payload), crypto.SHA256)
 		require.NoError(t, err)
-		return base64.RawURLEncoding.EncodeToString([]byte(payload)) + "." + base64.RawURLEncoding.EncodeToString(signature)
+		return base64.RawURLEncoding.EncodeToString([]byte(payload)) + "." +
+			base64.RawURLEncoding.EncodeToString(signature)
 	}
 	_, err = Verify(resign(payload), key.Public(), want)
 	require.NoError(t, err)
@@ -117,8 +120,9 @@ func TestC4OnlyOneWayToWriteAStatement(t *testing.T) {
 	}
 	bare, err := key.Sign(rand.Reader, digestBare(payload), crypto.SHA256)
 	require.NoError(t, err)
-	_, err = Verify(text[:strings.IndexByte(text, '.')+1]+base64.RawURLEncoding.EncodeToString(bare), key.Public(), want)
-	require.ErrorIs(t, err, ErrSignature, "a signature over the same octets made for something else")
+	_, err = Verify(text[:strings.IndexByte(text, '.')+1]+base64.RawURLEncoding.EncodeToString(bare), key.Public(),
+		want)
+	require.ErrorIs(t, err, errSignature, "a signature over the same octets made for something else")
 }
 
 func digestBare(payload string) []byte {

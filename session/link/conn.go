@@ -21,31 +21,31 @@ const (
 	DefaultWriteTimeout = 10 * time.Second
 )
 
-// farewell is how long a peer has to read a last notice and close before it is closed upon.
+// farewell is how long a peer has to read a last notice and close, before this end closes.
 const farewell = 2 * time.Second
 
-// ErrDead is why a link ended whose peer had been silent for three heartbeats.
+// ErrDead ends a link whose peer was silent for three heartbeats.
 var ErrDead = errors.New("link is dead: nothing heard for three heartbeats")
 
-// Config sets the timers of a Conn.
+// Config configures a Conn, and the request for it.
 type Config struct {
 	Heartbeat    time.Duration  // silence before a ping; 0 = 5 s
 	WriteTimeout time.Duration  // longest write of one record; 0 = 10 s
 	OnNotice     func(Notice)   // called from the reader for each notice; nil = none
-	OnStatus     func([]Status) // called from the reader for each status record, which is gone when it returns; nil = ignored
-	Bundle       uint64         // version of the bundle that we work with, for Open and Park to tell; 0 = none
+	OnStatus     func([]Status) // called from the reader for each status record; the pieces are gone when it returns
+	Bundle       uint64         // version of our bundle, which Open and Park tell the gateway; 0 = none
 
-	// Consent signs the user's consent over a gateway's nonce (docs/protocol.md, section 1.3), for Open, which needs it.
+	// Consent signs the user's consent over a gateway's nonce (docs/protocol.md, section 1.3). Open needs it.
 	Consent func(nonce string) (string, error)
 
-	opened bool // it is a TLA's: tickets may come
+	opened bool // it is a TLA's link, on which tickets come
 }
 
 // Conn is an upgraded outer link. One goroutine may read while others write.
 //
 // A gateway uses ReadRecord and WriteRecord; an end uses Read and Write, which
-// carry the payloads of data records, and is a net.Conn. Somebody must read at
-// all times: the reader answers pings.
+// carry the payloads of data records: there it is a net.Conn. Somebody must read
+// at all times: the reader answers pings.
 //
 // SetWriteDeadline has no effect of its own: each record has WriteTimeout. A
 // record that cannot be written in time ends the link.
@@ -54,7 +54,7 @@ type Conn struct {
 	cfg      Config
 
 	in      recordReader // owned by the reader
-	pending []byte       // owned by the reader: what of a data record Read has not yet given
+	pending []byte       // owned by the reader: what Read has not yet returned of a data record
 	ration  ration       // owned by the reader
 
 	wmu sync.Mutex // held while a record is written
@@ -63,11 +63,11 @@ type Conn struct {
 	heard  atomic.Int64 // time of the last record, in ns since the epoch
 	notice atomic.Pointer[Notice]
 	ticket atomic.Pointer[string]
-	cause  atomic.Pointer[error] // why we ended it ourselves; first one wins
+	cause  atomic.Pointer[error] // why this end closed it; the first one counts
 	once   sync.Once
 }
 
-// New makes a Conn of an upgraded connection; r holds what was read past the upgrade, nil = nothing.
+// New makes a Conn of an upgraded connection; r has what was read past the upgrade, nil = nothing.
 func New(c net.Conn, r *bufio.Reader, cfg Config) *Conn {
 	if cfg.Heartbeat == 0 {
 		cfg.Heartbeat = DefaultHeartbeat
@@ -85,9 +85,8 @@ func New(c net.Conn, r *bufio.Reader, cfg Config) *Conn {
 	return l
 }
 
-// ReadRecord reads the next joined, data or notice record; the payload is good until the next call.
-// Pings are answered, pongs and status records consumed. After Part it reads away whatever comes until the
-// connection ends.
+// ReadRecord returns the next joined, data or notice record; the payload is valid until the next call. It answers
+// pings, and consumes pongs, status records and tickets. After Part it discards what comes until the connection ends.
 func (l *Conn) ReadRecord() (Type, []byte, error) {
 	for {
 		t, payload, err := l.in.next()
@@ -114,12 +113,12 @@ func (l *Conn) hear() {
 	l.heard.Store(time.Now().UnixNano())
 }
 
-// Heard is when the last record came; at first, when the link was made.
+// Heard returns when the last record came; before the first, when the link was made.
 func (l *Conn) Heard() time.Time { return time.Unix(0, l.heard.Load()) }
 
-// serve handles the records that no caller wants to see.
+// serve handles the records that ReadRecord does not return; done reports whether it was one.
 func (l *Conn) serve(t Type, payload []byte) (done bool, err error) {
-	// A test's short heartbeat brings more of them.
+	// With a test's short heartbeat there are more of them.
 	if t != TypeData && !l.ration.take(time.Now(), min(rationEvery, l.cfg.Heartbeat/4)) {
 		return true, errRation
 	}
@@ -149,7 +148,8 @@ func (l *Conn) takeTicket(payload []byte) error {
 	return nil
 }
 
-// Ticket is the last one received, for the next link of the session; "" = none. The first comes before any data.
+// Ticket returns the last ticket received, for the next link of the session; "" = none. The first comes before any
+// data.
 func (l *Conn) Ticket() string {
 	if t := l.ticket.Load(); t != nil {
 		return *t
@@ -169,7 +169,7 @@ func (l *Conn) WriteRecord(t Type, payload []byte) error {
 	return l.write(t, payload, l.cfg.WriteTimeout)
 }
 
-// write writes one record; l.wmu is held. After a failed write nothing more can be: the TLS state is lost.
+// write writes one record. The caller holds l.wmu. A failed write ends the link: the TLS state is lost.
 func (l *Conn) write(t Type, payload []byte, limit time.Duration) error {
 	if len(payload) > MaxPayload {
 		return fmt.Errorf("cannot write a record of %d octets: at most %d fit", len(payload), MaxPayload)
@@ -215,7 +215,7 @@ func (l *Conn) WaitJoined() (*Joined, error) {
 		case TypeJoined:
 			return decodeJoined(payload)
 		case TypeNotice:
-			if err := l.noted(payload); err != nil {
+			if err := l.handleNotice(payload); err != nil {
 				return nil, err
 			}
 		default:
@@ -224,7 +224,7 @@ func (l *Conn) WaitJoined() (*Joined, error) {
 	}
 }
 
-// Read gives bytes of the card session.
+// Read reads octets of the card session.
 func (l *Conn) Read(b []byte) (int, error) {
 	for len(l.pending) == 0 {
 		t, payload, err := l.ReadRecord()
@@ -235,7 +235,7 @@ func (l *Conn) Read(b []byte) (int, error) {
 		case TypeData:
 			l.pending = payload
 		case TypeNotice:
-			if err := l.noted(payload); err != nil {
+			if err := l.handleNotice(payload); err != nil {
 				return 0, err
 			}
 		default:
@@ -247,7 +247,7 @@ func (l *Conn) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// Write sends bytes of the card session.
+// Write sends octets of the card session.
 func (l *Conn) Write(b []byte) (n int, err error) {
 	for len(b) > 0 {
 		part := b[:min(len(b), MaxPayload)]
@@ -259,7 +259,7 @@ func (l *Conn) Write(b []byte) (n int, err error) {
 	return n, nil
 }
 
-func (l *Conn) noted(payload []byte) error {
+func (l *Conn) handleNotice(payload []byte) error {
 	n, err := decodeNotice(payload)
 	if err != nil {
 		return err
@@ -271,7 +271,7 @@ func (l *Conn) noted(payload []byte) error {
 	return nil
 }
 
-// Notice is the last one received, or nil.
+// Notice returns the last notice received, or nil.
 func (l *Conn) Notice() *Notice { return l.notice.Load() }
 
 // Close ends the link.
@@ -288,10 +288,10 @@ func (l *Conn) CloseWith(cause error) error {
 	return err
 }
 
-// Part ends the link with a last notice (gateway → end) and does not block. Nothing is written after it, and what
-// still comes is thrown away; the reader must read on, and close the link when ReadRecord fails: closing at once, with
-// input unread, would reset the connection and could destroy the notice on its way. A peer that does not close within
-// 2 s is closed upon.
+// Part ends the link with a last notice (gateway → end) and does not block. Nothing is written after the notice, and
+// what still comes is discarded. The reader must read on, and close the link when ReadRecord fails: closing at once,
+// with input unread, would reset the connection and could destroy the notice on its way. If the peer does not close
+// within 2 s, this end does.
 func (l *Conn) Part(n Notice) {
 	var cause error = &n
 	if !l.cause.CompareAndSwap(nil, &cause) {
@@ -307,7 +307,7 @@ func (l *Conn) Part(n Notice) {
 	}()
 }
 
-// sayLast writes the last notice and, if the connection can, ends its own direction.
+// sayLast writes the last notice and, if the connection can, closes this direction.
 func (l *Conn) sayLast(n Notice) error {
 	payload, err := json.Marshal(n)
 	if err != nil {
@@ -324,7 +324,7 @@ func (l *Conn) sayLast(n Notice) error {
 	return nil
 }
 
-// why prefers, to what the connection says, our own cause, then the last notice.
+// why returns our own cause if we ended the link, else the last notice if there was one, else the connection's error.
 func (l *Conn) why(err error) error {
 	if err == nil {
 		return nil

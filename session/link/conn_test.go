@@ -16,33 +16,21 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"tlagate/internal/nettest"
 	"tlagate/pki/pkitest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// tcpPair gives two ends of a TCP connection over loopback.
-func tcpPair(t testing.TB) (net.Conn, net.Conn) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	a, err := net.Dial("tcp", l.Addr().String())
-	require.NoError(t, err)
-	b, err := l.Accept()
-	require.NoError(t, err)
-	t.Cleanup(func() { a.Close(); b.Close() })
-	return a, b
-}
-
 // pair gives an end's Conn and a gateway's.
 func pair(t testing.TB, end, gateway Config) (*Conn, *Conn) {
-	a, b := tcpPair(t)
+	a, b := nettest.Pair(t)
 	l, g := New(a, nil, end), New(b, nil, gateway)
 	t.Cleanup(func() { l.Close(); g.Close() })
 	return l, g
 }
 
-// readOn reads and throws away until the link is over, and gives why.
+// readOn reads and discards until the link is over, and returns why it is.
 func readOn(l *Conn) <-chan error {
 	over := make(chan error, 1)
 	go func() {
@@ -60,7 +48,7 @@ const short = 20 * time.Millisecond
 
 // raw is a peer that speaks records by hand.
 func raw(t testing.TB, cfg Config) (*Conn, net.Conn) {
-	a, b := tcpPair(t)
+	a, b := nettest.Pair(t)
 	l := New(a, nil, cfg)
 	t.Cleanup(func() { l.Close() })
 	return l, b
@@ -91,7 +79,7 @@ func TestSilentPeerIsPingedThenDead(t *testing.T) {
 }
 
 func TestTwoQuietEndsStayAlive(t *testing.T) {
-	const beat = 500 * time.Millisecond // dead after three: long enough for a busy machine
+	const beat = 500 * time.Millisecond // three of them are long enough for a busy machine
 	l, g := pair(t, Config{Heartbeat: beat}, Config{Heartbeat: beat})
 	first := l.Heard()
 	ends, endg := readOn(l), readOn(g)
@@ -175,7 +163,7 @@ func TestNoticeIsTheReason(t *testing.T) {
 	require.Error(t, g.WriteRecord(TypeData, []byte{1}), "nothing after the last word")
 }
 
-// A peer that is still sending gets the notice all the same: closing at once would have reset the connection.
+// A peer that is still sending gets the notice: closing at once would have reset the connection.
 func TestPartedInFullFlow(t *testing.T) {
 	for range 20 {
 		l, g := pair(t, Config{}, Config{})
@@ -197,7 +185,7 @@ func TestPartedInFullFlow(t *testing.T) {
 	}
 }
 
-// A peer that reads nothing is closed upon in the end.
+// Part closes the link of a peer that reads nothing.
 func TestPartDoesNotWaitForEver(t *testing.T) {
 	a, b := net.Pipe()
 	defer b.Close()

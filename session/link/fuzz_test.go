@@ -72,7 +72,8 @@ func FuzzProblem(f *testing.F) {
 	}
 	f.Add(500, "text/html", []byte("<h1>Bad gateway</h1>"))
 	f.Fuzz(func(t *testing.T, status int, kind string, body []byte) {
-		resp := &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(bytes.NewReader(body))}
+		resp := &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {kind}},
+			Body: io.NopCloser(bytes.NewReader(body))}
 		err := readProblem(resp)
 		require.Error(t, err)
 		if p, ok := errors.AsType[*Problem](err); ok {

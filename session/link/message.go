@@ -16,10 +16,10 @@ type Joined struct {
 	TLA     string `json:"tla"`     // identity URN, proven to the gateway
 	Session string `json:"session"` // 16 octets in hex, chosen by the TLA
 
-	Generation uint32 `json:"generation"` // number of this link of the session, from 1; above, it resumes the session
+	Generation uint32 `json:"generation"` // number of this link of the session: 1 begins it, above it resumes it
 
 	Nonce   string `json:"nonce,omitempty"`   // of generation 1: the gateway's nonce of this open
-	Consent string `json:"consent,omitempty"` // likewise: the user's, signed over it; passed on as it came (C4)
+	Consent string `json:"consent,omitempty"` // likewise: the user's, signed over the nonce; passed on as it came (C4)
 }
 
 // Code says why a gateway ends or moves a link.
@@ -36,17 +36,18 @@ const (
 	CodeProtocol        Code = "protocol"
 )
 
-// Codes lists them all.
-var Codes = []Code{CodeRevoked, CodeExpired, CodeTimeOver, CodeDraining, CodePeerGone, CodeEndedByOperator, CodeProtocol}
+// Codes lists all codes.
+var Codes = []Code{CodeRevoked, CodeExpired, CodeTimeOver, CodeDraining, CodePeerGone,
+	CodeEndedByOperator, CodeProtocol}
 
-// Notice is what a gateway says before it closes a link, or to ask its peer to move.
-// As an error it is why a link ended.
+// Notice is what a gateway says before it closes a link, or to ask its peer to move. As an error it is why a link
+// ended.
 type Notice struct {
 	Code Code   `json:"code"`
 	Text string `json:"text"` // one sentence
 }
 
-// Resumable tells whether a card session whose link ended with err may go on over another: neither the gateway nor anybody else ended it.
+// Resumable reports whether a card session whose link ended with err may go on over another: nobody ended the session.
 func Resumable(err error) bool {
 	var n *Notice
 	if errors.As(err, &n) {
@@ -68,12 +69,13 @@ func decodeNotice(payload []byte) (*Notice, error) {
 	return n, nil
 }
 
-// maxConsent bounds, in octets, a consent; it is what fits into an Authorization.
+// maxConsent is the longest consent, in octets: what fits into an Authorization.
 const maxConsent = 4096
 
 func decodeJoined(payload []byte) (*Joined, error) {
 	j := new(Joined)
-	if err := json.Unmarshal(payload, j); err != nil || j.TLA == "" || j.Generation == 0 || !sessionID.MatchString(j.Session) {
+	if err := json.Unmarshal(payload, j); err != nil || j.TLA == "" || j.Generation == 0 ||
+		!sessionID.MatchString(j.Session) {
 		return nil, protocolErrorf("joined cannot be read")
 	}
 	j.TLA, j.Nonce = peertext.Clean(j.TLA), peertext.Clean(j.Nonce)

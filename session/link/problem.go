@@ -39,7 +39,7 @@ const (
 	ProblemBundleRequired       ProblemCode = "bundle_required"
 )
 
-// Statuses gives the HTTP status of every problem.
+// Statuses has the HTTP status of every problem.
 var Statuses = map[ProblemCode]int{
 	ProblemBadRequest:           http.StatusBadRequest,
 	ProblemConsentRequired:      http.StatusUnauthorized,
@@ -82,7 +82,7 @@ type problemJSON struct {
 	Action string `json:"action,omitempty"`
 }
 
-// WriteTo answers a request with p; further header fields are set by the caller before.
+// WriteTo answers a request with p. Other header fields must be set before.
 func (p *Problem) WriteTo(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -100,9 +100,12 @@ func readProblem(resp *http.Response) error {
 		return fmt.Errorf("cannot read the gateway's answer: %w", err)
 	}
 	var pj problemJSON
-	if kind != "application/problem+json" || json.Unmarshal(body, &pj) != nil || !strings.HasPrefix(pj.Type, problemPrefix) {
-		return fmt.Errorf("gateway answered HTTP %d, which is neither an upgrade nor a problem of this protocol", resp.StatusCode)
+	if kind != "application/problem+json" || json.Unmarshal(body, &pj) != nil ||
+		!strings.HasPrefix(pj.Type, problemPrefix) {
+		return fmt.Errorf("gateway answered HTTP %d, which is neither an upgrade nor a problem of this protocol",
+			resp.StatusCode)
 	}
 	code := ProblemCode(peertext.Clean(strings.TrimPrefix(pj.Type, problemPrefix)))
-	return &Problem{Code: code, Status: resp.StatusCode, Detail: peertext.Clean(pj.Detail), Action: peertext.Clean(pj.Action)}
+	return &Problem{Code: code, Status: resp.StatusCode, Detail: peertext.Clean(pj.Detail),
+		Action: peertext.Clean(pj.Action)}
 }

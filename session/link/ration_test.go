@@ -21,7 +21,7 @@ func TestRation(t *testing.T) {
 	require.False(t, r.take(later, rationEvery))
 }
 
-// TestC1AFloodOfPingsEndsTheLink, whichever end it comes from; what an honest end sends passes.
+// TestC1AFloodOfPingsEndsTheLink: whichever end it comes from; what an honest end sends passes.
 func TestC1AFloodOfPingsEndsTheLink(t *testing.T) {
 	end, gateway := pair(t, Config{}, Config{})
 	over, _ := readOn(gateway), readOn(end)

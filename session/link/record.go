@@ -14,7 +14,7 @@ type Type uint8
 // The records; the direction is the sender's.
 const (
 	TypeJoined Type = 1 // gateway → PdT: JSON [Joined], first and once
-	TypeData   Type = 2 // both: bytes of the card session
+	TypeData   Type = 2 // both: octets of the card session
 	TypeStatus Type = 3 // both: signed revocation answers
 	TypePing   Type = 4 // both: 8 octets
 	TypePong   Type = 5 // both: the 8 octets of the ping
@@ -38,47 +38,47 @@ func protocolErrorf(format string, args ...any) error {
 	return &ProtocolError{Detail: fmt.Sprintf(format, args...)}
 }
 
-// buffers holds *[headerLen + MaxPayload]byte. A link has one only while a record is in hand, so that
-// an idle one costs little.
+// buffers has *[headerLen + MaxPayload]byte. A link has one only while it reads or writes a record, so that an idle
+// link costs little.
 var buffers = sync.Pool{New: func() any { return new([headerLen + MaxPayload]byte) }}
 
 func getBuffer() *[headerLen + MaxPayload]byte { return buffers.Get().(*[headerLen + MaxPayload]byte) }
 
-// appendRecord adds type(1) length(2) payload; the payload holds at most MaxPayload octets.
+// appendRecord appends type(1) length(2) payload; the payload has at most MaxPayload octets.
 func appendRecord(b []byte, t Type, payload []byte) []byte {
 	b = binary.BigEndian.AppendUint16(append(b, byte(t)), uint16(len(payload)))
 	return append(b, payload...)
 }
 
-// recordReader reads records. After an error that passes, such as a deadline, next goes on where it stopped.
+// recordReader reads records. After a temporary error, such as a deadline, next continues where it stopped.
 type recordReader struct {
-	r    *bufio.Reader
-	hand *[headerLen + MaxPayload]byte // the payload in hand, or nil
-	have int                           // octets of it read so far
-	kind Type
-	size int
+	r       *bufio.Reader
+	payload *[headerLen + MaxPayload]byte // the payload in hand, or nil
+	have    int                           // octets of it read so far
+	kind    Type
+	size    int
 }
 
-// next gives the next record; its payload is good until the following call.
-// The error is io.EOF only between two records.
+// next returns the next record; its payload is valid until the following call. The error is io.EOF only between two
+// records.
 func (r *recordReader) next() (Type, []byte, error) {
-	if r.hand != nil && r.have == r.size {
+	if r.payload != nil && r.have == r.size {
 		r.release()
 	}
-	if r.hand == nil {
+	if r.payload == nil {
 		if err := r.begin(); err != nil {
 			return 0, nil, err
 		}
 	}
-	n, err := io.ReadFull(r.r, r.hand[r.have:r.size])
+	n, err := io.ReadFull(r.r, r.payload[r.have:r.size])
 	r.have += n
 	if err != nil {
 		return 0, nil, noEOF(err)
 	}
-	return r.kind, r.hand[:r.size], nil
+	return r.kind, r.payload[:r.size], nil
 }
 
-// begin reads a header and takes a buffer.
+// begin reads a header and gets a buffer.
 func (r *recordReader) begin() error {
 	header, err := r.r.Peek(headerLen)
 	if err != nil {
@@ -91,14 +91,14 @@ func (r *recordReader) begin() error {
 	if err := checkHeader(t, n); err != nil {
 		return err
 	}
-	_, _ = r.r.Discard(headerLen) // what was peeked is there
-	r.kind, r.size, r.have, r.hand = t, n, 0, getBuffer()
+	_, _ = r.r.Discard(headerLen) // cannot fail: it was peeked
+	r.kind, r.size, r.have, r.payload = t, n, 0, getBuffer()
 	return nil
 }
 
 func (r *recordReader) release() {
-	buffers.Put(r.hand)
-	r.hand = nil
+	buffers.Put(r.payload)
+	r.payload = nil
 }
 
 func checkHeader(t Type, n int) error {

@@ -74,7 +74,7 @@ func TestTruncatedRecordsAreRefused(t *testing.T) {
 	}
 }
 
-// What this package writes is what the vectors hold.
+// What this package writes is what the vectors say.
 func TestMessagesMatchVectors(t *testing.T) {
 	v := vectors(t)
 	for name, c := range map[string]struct {
@@ -115,7 +115,7 @@ func TestRecordsRefused(t *testing.T) {
 	}
 }
 
-// A deadline in the middle of a record loses nothing of it.
+// A deadline in the middle of a record loses nothing.
 func TestReaderGoesOnAfterATimeout(t *testing.T) {
 	for name, b := range vectors(t) {
 		in := reader(iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader(b))))

@@ -25,36 +25,38 @@ const (
 	PathPark   = "/v1/park"
 	PathOpen   = "/v1/open"
 	Protocol   = "tla-session/1" // of Upgrade
-	Scheme     = "Tlagate"       // of Authorization
+	scheme     = "Tlagate"       // of Authorization
 
 	HeaderServerCert      = "Server-Cert"       // in the encoding of RFC 9440
 	HeaderServerCertChain = "Server-Cert-Chain" // likewise
-	HeaderBundle          = "Tlagate-Bundle"    // the version of the bundle of who asks (docs/bundle.md)
+	HeaderBundle          = "Tlagate-Bundle"    // the version of the asking device's bundle (docs/bundle.md)
 )
 
-// maxAnswer bounds, in octets, what a gateway may say before the upgrade.
+// maxAnswer is the most that a gateway may say before the upgrade, in octets.
 const maxAnswer = 64 << 10
 
-// Authorization is what allows an open: the user's consent over the gateway's nonce, or a ticket for a session that has begun.
+// Authorization is what allows an open: the user's consent over the gateway's nonce, or a ticket for a session that has
+// begun.
 type Authorization struct {
 	Session string // 16 octets in hex
 	Nonce   string // of the gateway's challenge
 	Consent string // the signed statement of package consent
-	Ticket  string // of package ticket; then there is no nonce and no consent
+	Ticket  string // of package ticket; with it there is no nonce and no consent
 }
 
-// String gives the value of the Authorization header field.
+// String returns the value of the Authorization header field.
 func (a Authorization) String() string {
 	if a.Ticket != "" {
-		return fmt.Sprintf(`%s session="%s", ticket="%s"`, Scheme, a.Session, a.Ticket)
+		return fmt.Sprintf(`%s session="%s", ticket="%s"`, scheme, a.Session, a.Ticket)
 	}
-	return fmt.Sprintf(`%s nonce="%s", session="%s", consent="%s"`, Scheme, a.Nonce, a.Session, a.Consent)
+	return fmt.Sprintf(`%s nonce="%s", session="%s", consent="%s"`, scheme, a.Nonce, a.Session, a.Consent)
 }
 
 var (
-	authorization = regexp.MustCompile(`^` + Scheme + ` nonce="([A-Za-z0-9_-]{43})", session="([0-9a-f]{32})", consent="([A-Za-z0-9_.-]+)"$`)
-	resumption    = regexp.MustCompile(`^` + Scheme + ` session="([0-9a-f]{32})", ticket="([A-Za-z0-9_.-]+)"$`)
-	challenge     = regexp.MustCompile(`^` + Scheme + ` nonce="([A-Za-z0-9_-]{43})"$`)
+	authorization = regexp.MustCompile(`^` + scheme +
+		` nonce="([A-Za-z0-9_-]{43})", session="([0-9a-f]{32})", consent="([A-Za-z0-9_.-]+)"$`)
+	resumption = regexp.MustCompile(`^` + scheme + ` session="([0-9a-f]{32})", ticket="([A-Za-z0-9_.-]+)"$`)
+	challenge  = regexp.MustCompile(`^` + scheme + ` nonce="([A-Za-z0-9_-]{43})"$`)
 )
 
 // ParseAuthorization reads the Authorization header field of an open.
@@ -64,17 +66,17 @@ func ParseAuthorization(s string) (Authorization, error) {
 	}
 	m := authorization.FindStringSubmatch(s)
 	if m == nil || len(m[3]) > maxConsent {
-		return Authorization{}, errors.New(`cannot read Authorization: want ` + Scheme + ` nonce="…", session="…", consent="…", or session="…", ticket="…"`)
+		return Authorization{}, errors.New(`cannot read Authorization: want ` + scheme +
+			` nonce="…", session="…", consent="…", or session="…", ticket="…"`)
 	}
 	return Authorization{Nonce: m[1], Session: m[2], Consent: m[3]}, nil
 }
 
-// Challenge gives the WWW-Authenticate header field with a nonce of 32 octets.
-func Challenge(nonce string) string { return fmt.Sprintf(`%s nonce="%s"`, Scheme, nonce) }
+// Challenge returns the WWW-Authenticate header field with a nonce of 32 octets.
+func Challenge(nonce string) string { return fmt.Sprintf(`%s nonce="%s"`, scheme, nonce) }
 
-// Park asks a gateway to park c, a proven connection to it; chain is the certificate
-// (DER, leaf first) that this PdT will show in card sessions. The error may be a *Problem.
-// c is closed on error.
+// Park asks a gateway to park c, an authenticated connection to it; chain is the certificate (DER, leaf first) that
+// this PdT will show in card sessions. The error may be a *Problem. Park closes c on error.
 func Park(ctx context.Context, c net.Conn, chain [][]byte, cfg Config) (*Conn, error) {
 	if len(chain) == 0 {
 		c.Close()
@@ -91,8 +93,8 @@ func Park(ctx context.Context, c net.Conn, chain [][]byte, cfg Config) (*Conn, e
 	})
 }
 
-// Open asks a gateway to join c, a proven connection to it, with the PdT named pdt for the given
-// session (16 octets in hex); cfg.Consent must sign for it. The error may be a *Problem. c is closed on error.
+// Open asks a gateway to join c, an authenticated connection to it, with the PdT named pdt, for the given session (16
+// octets in hex), to which cfg.Consent signs the consent. The error may be a *Problem. Open closes c on error.
 func Open(ctx context.Context, c net.Conn, pdt, session string, cfg Config) (*Conn, error) {
 	cfg.opened = true
 	path := openPath(pdt)
@@ -109,7 +111,8 @@ func Open(ctx context.Context, c net.Conn, pdt, session string, cfg Config) (*Co
 	})
 }
 
-// Reopen asks a gateway for a further link of a session, by the ticket that a link before it brought; otherwise it is as Open.
+// Reopen asks a gateway for a further link of a session, by the ticket that came on a link before; otherwise it is like
+// Open.
 func Reopen(ctx context.Context, c net.Conn, pdt, session, ticket string, cfg Config) (*Conn, error) {
 	cfg.opened = true
 	return request(ctx, c, cfg, func(r *bufio.Reader) (*http.Response, error) {
@@ -126,14 +129,15 @@ func (c Config) openHeader(auth Authorization) http.Header {
 	return header
 }
 
-// request runs ask within ctx and makes a Conn of its upgrade.
-func request(ctx context.Context, c net.Conn, cfg Config, ask func(*bufio.Reader) (*http.Response, error)) (*Conn, error) {
+// request calls ask within ctx and makes a Conn of its upgrade.
+func request(ctx context.Context, c net.Conn, cfg Config,
+	ask func(*bufio.Reader) (*http.Response, error)) (*Conn, error) {
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
 	bounded := &io.LimitedReader{R: c, N: maxAnswer}
 	r := bufio.NewReaderSize(bounded, 4096)
 	resp, err := ask(r)
 	if err == nil {
-		err = upgraded(resp) // which reads what the gateway says against it
+		err = upgraded(resp) // reads the problem, also within ctx
 	}
 	if !stop() && ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -150,7 +154,7 @@ func upgradeHeader() http.Header {
 	return http.Header{"Connection": {"Upgrade"}, "Upgrade": {Protocol}}
 }
 
-// describe says what bundle we work with.
+// describe adds the version of the bundle that we work with.
 func (c Config) describe(h http.Header) {
 	if c.Bundle > 0 {
 		h.Set(HeaderBundle, strconv.FormatUint(c.Bundle, 10))
@@ -199,7 +203,7 @@ func upgraded(resp *http.Response) error {
 	return nil
 }
 
-// encodeCert gives DER as a byte sequence (RFC 9440, RFC 8941).
+// encodeCert returns DER as a byte sequence (RFC 9440, RFC 8941).
 func encodeCert(der []byte) string { return ":" + base64.StdEncoding.EncodeToString(der) + ":" }
 
 // ServerCert reads the certificate chain (DER, leaf first) that a park declares.

@@ -27,14 +27,15 @@ func fields(t testing.TB) http.Header {
 	return http.Header(h)
 }
 
-// TestRefusalThatNeverEnds: a request ends with its context also when the gateway's refusal never comes to its end.
+// TestRefusalThatNeverEnds: a request ends with its context also when the gateway's refusal never ends.
 func TestRefusalThatNeverEnds(t *testing.T) {
 	near, far := net.Pipe()
 	defer far.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		_, _ = http.ReadRequest(bufio.NewReader(far))
-		_, _ = io.WriteString(far, "HTTP/1.1 503 x\r\nContent-Type: application/problem+json\r\nContent-Length: 100\r\n\r\n{")
+		_, _ = io.WriteString(far, "HTTP/1.1 503 x\r\nContent-Type: application/problem+json\r\nContent-Length: "+
+			"100\r\n\r\n{")
 		cancel()
 	}()
 	_, err := Reopen(ctx, near, "urn:tlagate:cabinet:pdt:bureau", vectorSession, "a.b.c", Config{})
@@ -69,7 +70,8 @@ func TestAuthorizationRefused(t *testing.T) {
 	}
 	for _, s := range []string{
 		good + " ", "Bearer " + good, strings.ToUpper(good), good + `, session="` + vectorSession + `"`, good + "\n",
-		`Tlagate session="` + vectorSession + `", ticket="` + strings.Repeat("a", 12289) + `"`, `Tlagate session="` + vectorSession + `", ticket=""`,
+		`Tlagate session="` + vectorSession + `", ticket="` + strings.Repeat("a", 12289) + `"`,
+		`Tlagate session="` + vectorSession + `", ticket=""`,
 		strings.Replace(good, "AAEC", "AA+C", 1), strings.Replace(good, "0011", "001G", 1),
 	} {
 		_, err := ParseAuthorization(s)
@@ -92,7 +94,7 @@ func TestServerCertRefused(t *testing.T) {
 	}
 }
 
-// script plays a gateway: it checks each request and writes the answer to it.
+// script plays a gateway: it compares each request and writes the answer to it.
 func script(t *testing.T, steps ...func(t *testing.T, r *http.Request) string) net.Conn {
 	ours, theirs := net.Pipe()
 	done := make(chan struct{})
@@ -120,7 +122,8 @@ const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUp
 
 func problemAnswer(status, code string) string {
 	body := `{"type":"urn:tlagate:problem:` + code + `","title":"t","detail":"What is wrong.","action":"What to do."}`
-	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
+	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s",
+		status, len(body), body)
 }
 
 func TestPark(t *testing.T) {
@@ -160,7 +163,7 @@ func TestOpen(t *testing.T) {
 	require.Equal(t, vectors(t)["data"][headerLen:], b[:n])
 }
 
-// TestReopen: a further link needs one request, and the next ticket is there once data is.
+// TestReopen: a further link needs one request, and the next ticket comes before data does.
 func TestReopen(t *testing.T) {
 	c := script(t, func(t *testing.T, r *http.Request) string {
 		require.Equal(t, fields(t).Values("Authorization")[1], r.Header.Get("Authorization"))
@@ -174,7 +177,7 @@ func TestReopen(t *testing.T) {
 	require.Equal(t, "a.b.c", l.Ticket())
 }
 
-// signed stands for a signed consent.
+// signed returns what stands for a signed consent.
 func signed(nonce string) (string, error) { return "c.s", nil }
 
 var challengeAnswer = strings.Replace(problemAnswer("401 Unauthorized", "consent_required"), "Content-Type",
@@ -186,8 +189,10 @@ func TestOpenRefused(t *testing.T) {
 		code  ProblemCode // "" = no problem
 		says  string
 	}{
-		"first":      {steps(problemAnswer("403 Forbidden", "wrong_practice")), ProblemWrongPractice, "What is wrong. What to do."},
-		"second":     {steps(challengeAnswer, problemAnswer("503 Service Unavailable", "pdt_absent")), ProblemPdTAbsent, ""},
+		"first": {steps(problemAnswer("403 Forbidden", "wrong_practice")), ProblemWrongPractice,
+			"What is wrong. What to do."},
+		"second": {steps(challengeAnswer, problemAnswer("503 Service Unavailable", "pdt_absent")),
+			ProblemPdTAbsent, ""},
 		"no nonce":   {steps(problemAnswer("401 Unauthorized", "consent_required")), "", "challenge without a nonce"},
 		"a web page": {steps("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), "", "HTTP 200"},
 		"another protocol": {steps(challengeAnswer, strings.Replace(switching, "tla-session/1", "websocket", 1)), "",
@@ -215,7 +220,7 @@ func steps(answers ...string) (list []func(*testing.T, *http.Request) string) {
 	return list
 }
 
-// A gateway that says nothing is left when the context ends, and the connection is closed.
+// When the context ends, a gateway that says nothing is left, and the connection is closed.
 func TestRequestEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	why := errors.New("the user said stop")

@@ -13,21 +13,22 @@ type Status struct {
 	DER []byte
 }
 
-// The kinds of pieces; others are passed over.
+// The kinds of pieces; others are ignored.
 const (
 	statusAnswer = 1
 	statusARL    = 2
 )
 
 // MaxStatus is the longest payload of a status record, in octets.
-const MaxStatus = 16 << 10
+const maxStatus = 16 << 10
 
 const (
 	pieceHeaderLen = 3
 	maxPieces      = 64 // of one record
 )
 
-// WriteStatus sends pieces, in as many records as they need. One that fits no record is an error, and is left out.
+// WriteStatus sends pieces, in as many records as they need. It leaves out a piece that fits no record, and then
+// returns an error.
 func (l *Conn) WriteStatus(pieces []Status) error {
 	payloads, err := encodeStatus(pieces)
 	for _, p := range payloads {
@@ -43,11 +44,11 @@ func encodeStatus(pieces []Status) (payloads [][]byte, err error) {
 	count := 0 // of pieces in now
 	for _, p := range pieces {
 		size := pieceHeaderLen + len(p.DER)
-		if size > MaxStatus {
-			err = fmt.Errorf("cannot send a status of %d octets: at most %d fit", len(p.DER), MaxStatus-pieceHeaderLen)
+		if size > maxStatus {
+			err = fmt.Errorf("cannot send a status of %d octets: at most %d fit", len(p.DER), maxStatus-pieceHeaderLen)
 			continue
 		}
-		if len(now)+size > MaxStatus || count == maxPieces {
+		if len(now)+size > maxStatus || count == maxPieces {
 			payloads, now, count = append(payloads, now), nil, 0
 		}
 		now, count = p.append(now), count+1
@@ -58,7 +59,7 @@ func encodeStatus(pieces []Status) (payloads [][]byte, err error) {
 	return payloads, err
 }
 
-// append adds type(1) length(2) DER.
+// append appends type(1) length(2) DER.
 func (s Status) append(b []byte) []byte {
 	kind := byte(statusAnswer)
 	if s.ARL {
@@ -68,9 +69,9 @@ func (s Status) append(b []byte) []byte {
 	return append(b, s.DER...)
 }
 
-// decodeStatus reads a payload; the pieces are good as long as it is.
+// decodeStatus reads a payload, to which the pieces point.
 func decodeStatus(payload []byte) ([]Status, error) {
-	if len(payload) > MaxStatus {
+	if len(payload) > maxStatus {
 		return nil, protocolErrorf("status of %d octets", len(payload))
 	}
 	var pieces []Status
@@ -93,7 +94,7 @@ func decodeStatus(payload []byte) ([]Status, error) {
 	return pieces, nil
 }
 
-// Answers gives the OCSP answers among pieces, as copies: the pieces are gone when OnStatus returns.
+// Answers returns copies of the OCSP answers among pieces: the pieces are gone when OnStatus returns.
 func Answers(pieces []Status) [][]byte {
 	var list [][]byte
 	for _, s := range pieces {

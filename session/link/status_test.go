@@ -15,7 +15,7 @@ func TestStatusRoundTrip(t *testing.T) {
 	require.Len(t, payloads, 2, "what does not fit goes into the next record")
 	var got []Status
 	for _, p := range payloads {
-		require.LessOrEqual(t, len(p), MaxStatus)
+		require.LessOrEqual(t, len(p), maxStatus)
 		part, err := decodeStatus(p)
 		require.NoError(t, err)
 		got = append(got, part...)
@@ -28,7 +28,7 @@ func TestStatusRoundTrip(t *testing.T) {
 }
 
 func TestStatusTooLongIsLeftOut(t *testing.T) {
-	payloads, err := encodeStatus([]Status{{true, make([]byte, MaxStatus)}, {false, []byte("x")}})
+	payloads, err := encodeStatus([]Status{{true, make([]byte, maxStatus)}, {false, []byte("x")}})
 	require.ErrorContains(t, err, "16384")
 	require.Len(t, payloads, 1)
 }
@@ -45,7 +45,7 @@ func TestStatusFraming(t *testing.T) {
 		var broken *ProtocolError
 		require.ErrorAs(t, err, &broken, "%d octets", n)
 	}
-	_, err := decodeStatus(make([]byte, MaxStatus+1))
+	_, err := decodeStatus(make([]byte, maxStatus+1))
 	require.Error(t, err)
 	_, err = decodeStatus(bytes.Repeat([]byte{1, 0, 0}, maxPieces+1))
 	require.Error(t, err)

@@ -1,5 +1,7 @@
-// Package ticket is what a gateway gives a TLA whose user's consent it has verified, so that any gateway lets the same session have a further link (annex
-// code C4). docs/protocol.md, section 4.1, is the specification.
+// Package ticket is the statement that a gateway signs for a TLA whose user's
+// consent it has verified, so that every gateway lets the same session have a
+// further link (annex code C4). docs/protocol.md, section 4.1, is the
+// specification.
 package ticket
 
 import (
@@ -24,21 +26,21 @@ type Statement struct {
 	Expires    time.Time `json:"expires"`
 }
 
-// Want is what a verifier knows by itself.
+// Want is what the verifier knows by itself, which the ticket must say.
 type Want struct {
 	TLA, PdT, Session string
 	Now               time.Time
 }
 
-// Why a ticket is not believed.
+// Why a ticket is refused.
 var (
-	ErrUnreadable = errors.New("cannot read the ticket")
-	ErrSignature  = errors.New("the ticket is not signed by the gateway that it names")
-	ErrMismatch   = errors.New("the ticket is for something else")
-	ErrOver       = errors.New("the ticket has ended")
+	errUnreadable = errors.New("cannot read the ticket")
+	errSignature  = errors.New("the ticket is not signed by the gateway that it names")
+	errMismatch   = errors.New("the ticket is for something else")
+	errOver       = errors.New("the ticket has ended")
 )
 
-// MaxText bounds, in octets, a ticket; it is what fits into an Authorization and into a record.
+// MaxText is the longest ticket, in octets: what fits into an Authorization and into a record.
 const MaxText = 12 << 10
 
 const (
@@ -46,11 +48,13 @@ const (
 	maxCerts = 6
 )
 
-var form = signed.Form{Preamble: "tlagate ticket 1\n", MaxText: MaxText, Unreadable: ErrUnreadable, Signature: ErrSignature}
+var form = signed.Form{Preamble: "tlagate ticket 1\n", MaxText: MaxText,
+	Unreadable: errUnreadable, Signature: errSignature}
 
-// Sign gives the text of a ticket: the signed statement, and chain (DER, leaf first), whose key it is.
+// Sign returns the text of a ticket: the statement, signed with key, and the chain of that key (DER, leaf first).
 func Sign(s Statement, chain [][]byte, key crypto.Signer) (string, error) {
-	s.Version, s.Began, s.Expires = version, s.Began.UTC().Truncate(time.Millisecond), s.Expires.UTC().Truncate(time.Second)
+	s.Version, s.Began, s.Expires = version, s.Began.UTC().Truncate(time.Millisecond),
+		s.Expires.UTC().Truncate(time.Second)
 	text, err := form.Sign(s, key)
 	if err != nil {
 		return "", fmt.Errorf("cannot sign a ticket: %w", err)
@@ -64,13 +68,13 @@ func Sign(s Statement, chain [][]byte, key crypto.Signer) (string, error) {
 	return text, nil
 }
 
-// Chain gives the certificates (DER, leaf first) that a ticket names; nothing of it is verified.
+// Chain returns the certificates (DER, leaf first) in a ticket. It verifies nothing.
 func Chain(text string) ([][]byte, error) {
 	_, certs, err := split(text)
 	return certs, err
 }
 
-// Generation gives the link that a ticket is for; nothing of it is verified. Only a gateway needs to.
+// Generation returns the number of the link that a ticket is for. It verifies nothing: that is the gateway's task.
 func Generation(text string) (uint32, error) {
 	first, _, _ := strings.Cut(text, ".")
 	payload, err := signed.Field(first)
@@ -84,12 +88,13 @@ func Generation(text string) (uint32, error) {
 func decode(payload []byte) (Statement, error) {
 	s, err := signed.Decode(payload, func(s *Statement) { s.Began, s.Expires = s.Began.UTC(), s.Expires.UTC() })
 	if err != nil || s.Version != version || s.Generation < 2 {
-		return Statement{}, ErrUnreadable
+		return Statement{}, errUnreadable
 	}
 	return s, nil
 }
 
-// Verify reads a ticket and checks its signature by the key of its leaf, which the caller has verified, and all that want knows.
+// Verify reads a ticket, and verifies its signature by the key of its leaf, which the caller has verified, and all that
+// want knows.
 func Verify(text string, key crypto.PublicKey, want Want) (Statement, error) {
 	statement, _, err := split(text)
 	if err != nil {
@@ -109,9 +114,9 @@ func Verify(text string, key crypto.PublicKey, want Want) (Statement, error) {
 func (s Statement) fits(want Want) error {
 	switch {
 	case s.TLA != want.TLA, s.PdT != want.PdT, s.Session != want.Session:
-		return ErrMismatch
+		return errMismatch
 	case !want.Now.Before(s.Expires):
-		return ErrOver
+		return errOver
 	}
 	return nil
 }
@@ -119,12 +124,12 @@ func (s Statement) fits(want Want) error {
 func split(text string) (statement string, certs [][]byte, err error) {
 	fields := strings.Split(text, ".")
 	if len(text) > MaxText || len(fields) < 3 || len(fields) > 2+maxCerts {
-		return "", nil, ErrUnreadable
+		return "", nil, errUnreadable
 	}
 	for _, f := range fields[2:] {
 		der, err := signed.Field(f)
 		if err != nil || len(der) == 0 {
-			return "", nil, ErrUnreadable
+			return "", nil, errUnreadable
 		}
 		certs = append(certs, der)
 	}

@@ -13,7 +13,8 @@ import (
 
 var (
 	now  = time.Date(2026, 11, 28, 9, 0, 0, 0, time.UTC)
-	said = Statement{TLA: "urn:tlagate:cab:tla:t1", PdT: "urn:tlagate:cab:pdt:p1", Session: strings.Repeat("ab", 16), Generation: 2, Began: now, Expires: now.Add(5 * time.Minute)}
+	said = Statement{TLA: "urn:tlagate:cab:tla:t1", PdT: "urn:tlagate:cab:pdt:p1", Session: strings.Repeat("ab", 16),
+		Generation: 2, Began: now, Expires: now.Add(5 * time.Minute)}
 	want = Want{TLA: said.TLA, PdT: said.PdT, Session: said.Session, Now: now}
 )
 
@@ -45,33 +46,34 @@ func TestC4AnyOtherTicketIsRefused(t *testing.T) {
 	text, err := Sign(said, [][]byte{{1}}, key)
 	require.NoError(t, err)
 	_, err = Verify(text, newKey(t).Public(), want)
-	require.ErrorIs(t, err, ErrSignature)
+	require.ErrorIs(t, err, errSignature)
 	for name, w := range map[string]Want{
-		"TLA": {said.TLA + "x", said.PdT, said.Session, now}, "PdT": {said.TLA, said.PdT + "x", said.Session, now}, "session": {said.TLA, said.PdT, "", now},
+		"TLA": {said.TLA + "x", said.PdT, said.Session, now}, "PdT": {said.TLA, said.PdT + "x", said.Session, now},
+		"session": {said.TLA, said.PdT, "", now},
 	} {
 		_, err := Verify(text, key.Public(), w)
-		require.ErrorIs(t, err, ErrMismatch, name)
+		require.ErrorIs(t, err, errMismatch, name)
 	}
 	late := want
 	late.Now = said.Expires
 	_, err = Verify(text, key.Public(), late)
-	require.ErrorIs(t, err, ErrOver)
+	require.ErrorIs(t, err, errOver)
 	first := said
 	first.Generation = 1 // a session is begun by a consent, not by a ticket
 	text, err = Sign(first, [][]byte{{1}}, key)
 	require.NoError(t, err)
 	_, err = Verify(text, key.Public(), want)
-	require.ErrorIs(t, err, ErrUnreadable)
+	require.ErrorIs(t, err, errUnreadable)
 }
 
-// TestC4AlteredTicketIsRefused changes each octet of the signed part, and cuts the text at each place.
+// TestC4AlteredTicketIsRefused changes each octet of the signed part, and cuts the text after each octet.
 func TestC4AlteredTicketIsRefused(t *testing.T) {
 	key := newKey(t)
 	text, err := Sign(said, [][]byte{{1, 2, 3}}, key)
 	require.NoError(t, err)
 	signedPart := strings.LastIndex(text, ".")
 	for i := range text {
-		if i <= signedPart { // what is left of the certificate is the caller's to refuse
+		if i <= signedPart { // a certificate that was cut is for the caller to refuse
 			_, err := Verify(text[:i], key.Public(), want)
 			require.Error(t, err, "cut at %d", i)
 		}
@@ -84,9 +86,10 @@ func TestC4AlteredTicketIsRefused(t *testing.T) {
 			require.Error(t, err, "octet %d", i)
 		}
 	}
-	for _, bad := range []string{"", "..", "a.b.", "a.b.c\n", strings.Repeat("a.", 20), strings.Repeat("a", MaxText+1)} {
+	for _, bad := range []string{"", "..", "a.b.", "a.b.c\n", strings.Repeat("a.", 20),
+		strings.Repeat("a", MaxText+1)} {
 		_, err := Chain(bad)
-		require.ErrorIs(t, err, ErrUnreadable)
+		require.ErrorIs(t, err, errUnreadable)
 	}
 	_, err = Sign(said, [][]byte{make([]byte, MaxText)}, key)
 	require.Error(t, err)

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"net"
 	"time"
+
+	"tlagate/internal/local"
 )
 
 // Why a daemon cannot be asked.
@@ -36,7 +38,7 @@ func AskFor(ctx context.Context, socket string, r Request, answer any) error {
 	}
 	// A daemon that refuses us may close before it has read: its answer counts, not our error.
 	failed := json.NewEncoder(c).Encode(r)
-	line, err := readLine(c, maxAnswer)
+	line, err := local.ReadLine(c, maxAnswer)
 	if err != nil {
 		return fmt.Errorf("cannot read the relay's answer: %w", errors.Join(ctx.Err(), failed, err))
 	}

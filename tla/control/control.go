@@ -4,12 +4,6 @@
 package control
 
 import (
-	"bufio"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"net"
 	"time"
 )
 
@@ -57,30 +51,4 @@ func (f *Fault) Error() string { return "control: " + f.Code + ": " + f.Detail }
 type faultAnswer struct {
 	Version int    `json:"version"`
 	Error   *Fault `json:"error"`
-}
-
-// readLine reads one line of at most limit octets; the newline is left out.
-func readLine(r io.Reader, limit int) ([]byte, error) {
-	b, err := bufio.NewReader(io.LimitReader(r, int64(limit)+1)).ReadBytes('\n')
-	switch {
-	case err == nil:
-		return b[:len(b)-1], nil
-	case len(b) > limit:
-		return nil, fmt.Errorf("line longer than %d octets", limit)
-	case errors.Is(err, io.EOF):
-		return nil, io.ErrUnexpectedEOF
-	}
-	return nil, err
-}
-
-func writeLine(c net.Conn, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	if err := c.SetWriteDeadline(time.Now().Add(answerTime)); err != nil {
-		return err
-	}
-	_, err = c.Write(append(b, '\n'))
-	return err
 }

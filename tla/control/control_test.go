@@ -20,6 +20,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"tlagate/internal/local"
 )
 
 const (
@@ -130,7 +132,7 @@ func TestGarbageIsRefused(t *testing.T) {
 			conn := dial(t, socket)
 			_, err := conn.Write([]byte(c.say))
 			require.NoError(t, err)
-			line, err := readLine(conn, maxAnswer)
+			line, err := local.ReadLine(conn, maxAnswer)
 			require.NoError(t, err)
 			var a faultAnswer
 			require.NoError(t, json.Unmarshal(line, &a))

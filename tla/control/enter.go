@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"tlagate/internal/local"
 )
 
 // Entry is a connection on which a PIN is entered: Ask, then Send.
@@ -41,7 +43,7 @@ func (e *Entry) Send(pin io.WriterTo, answer any) error {
 }
 
 func (e *Entry) read(into any) error {
-	line, err := readLine(e.conn, maxAnswer)
+	line, err := local.ReadLine(e.conn, maxAnswer)
 	if err != nil {
 		return fmt.Errorf("cannot read the relay's answer: %w", err)
 	}

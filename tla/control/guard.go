@@ -51,7 +51,7 @@ func (g guard) check(c *net.UnixConn) (caller, error) {
 	return who, fmt.Errorf("uid %d is not in the group %s", who.uid, g.name)
 }
 
-// has tells whether the group is the process's primary one, or one of its user.
+// has reports whether the group is the process's primary one, or one of its user.
 func (g guard) has(who caller) bool {
 	if g.gid < 0 {
 		return false

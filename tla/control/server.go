@@ -10,6 +10,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"tlagate/internal/local"
 )
 
 // Config configures a Server.
@@ -41,7 +43,7 @@ const (
 type Server struct {
 	cfg     Config
 	guard   guard
-	socket  *socket
+	socket  *local.Socket
 	clients chan struct{} // one token a client
 	stops   chan struct{} // likewise, once clients is full: a session can be ended whatever other clients do
 }
@@ -65,8 +67,8 @@ func Listen(cfg Config) (*Server, error) {
 
 // Serve answers until ctx ends; then it closes the socket and waits for the answers under way.
 func (s *Server) Serve(ctx context.Context) error {
-	defer context.AfterFunc(ctx, s.socket.close)()
-	defer s.socket.close()
+	defer context.AfterFunc(ctx, func() { s.socket.Close() })()
+	defer s.socket.Close()
 	var clients sync.WaitGroup
 	defer clients.Wait()
 	for {
@@ -149,18 +151,18 @@ func (s *Server) enterPIN(ctx context.Context, c *net.UnixConn, insist bool) {
 	defer cancel()
 	waiting, wanted := context.WithCancel(ctx)
 	go whenGone(waiting, c, cancel)
-	say := func(v any) error { wanted(); return writeLine(c, v) }
+	say := func(v any) error { wanted(); return local.WriteLine(c, v, answerTime) }
 	defer readUntil(ctx, c, time.Time{})()
 	limit := func(at time.Time) { _ = c.SetReadDeadline(at) }
 	if last := s.cfg.PIN(ctx, insist, say, c, limit); last != nil {
-		_ = writeLine(c, last)
+		_ = local.WriteLine(c, last, answerTime)
 	}
 }
 
 // request reads the one request of a client, which is not waited for when ctx ends.
 func request(ctx context.Context, c net.Conn) (r Request, fault *Fault) {
 	defer readUntil(ctx, c, time.Now().Add(requestTime))()
-	line, err := readLine(c, maxRequest)
+	line, err := local.ReadLine(c, maxRequest)
 	if err != nil {
 		return r, &Fault{FaultBadRequest, "cannot read the request: " + err.Error()}
 	}
@@ -223,7 +225,7 @@ func (s *Server) answer(ctx context.Context, c net.Conn, who string, asked Reque
 		defer cancel()
 		_, _ = io.ReadFull(c, make([]byte, 1))
 	}()
-	if err := writeLine(c, s.cfg.Handle(ctx, who, asked)); err != nil {
+	if err := local.WriteLine(c, s.cfg.Handle(ctx, who, asked), answerTime); err != nil {
 		s.cfg.Log.Debug("control answer not taken", "error", err)
 	}
 	cancel()
@@ -231,4 +233,6 @@ func (s *Server) answer(ctx context.Context, c net.Conn, who string, asked Reque
 	<-gone
 }
 
-func (s *Server) refuse(c net.Conn, f *Fault) { _ = writeLine(c, faultAnswer{Version, f}) }
+func (s *Server) refuse(c net.Conn, f *Fault) {
+	_ = local.WriteLine(c, faultAnswer{Version, f}, answerTime)
+}

@@ -156,7 +156,7 @@ func (c command) hides() bool {
 	return c.ins == insEnvelope || c.ins == insEnvelopeTLV || c.ins == insSelectTLV
 }
 
-// status gives SW1 and SW2 of a response.
+// status returns SW1 and SW2 of a response.
 func status(response []byte) (sw1, sw2 byte) {
 	n := len(response)
 	if n < 2 {

@@ -16,7 +16,7 @@ type Explained struct {
 	Command string // its header, hexadecimal; never its data
 }
 
-// String gives a line for people.
+// String returns a line for people.
 func (e Explained) String() string {
 	text := fmt.Sprintf("%d. %s: %s", e.Number, e.Command, e.Action)
 	if e.Action != Allow {

@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+
+	"tlagate/tla/atr"
 )
 
 // Verdict says what becomes of a command, and why. It quotes nothing of the command but its header and lengths.
@@ -27,12 +29,12 @@ var (
 	swBadClass    = [2]byte{0x6E, 0x00}
 )
 
-// profileOf gives the profile of a card; nil = none, and then nothing is allowed.
-func (p *Policy) profileOf(atr []byte) *profile {
-	digits := hex.EncodeToString(atr)
+// profileOf returns the profile of a card; nil = none, and then nothing is allowed.
+func (p *Policy) profileOf(answer []byte) *profile {
+	digits := hex.EncodeToString(answer)
 	for _, candidate := range p.profiles {
 		for _, pattern := range candidate.atrs {
-			if FitsATR(digits, pattern) {
+			if atr.Fits(digits, pattern) {
 				return candidate
 			}
 		}
@@ -44,20 +46,6 @@ func (p *Policy) profileOf(atr []byte) *profile {
 func (p *Policy) Knows(atr string) bool {
 	octets, err := hex.DecodeString(atr)
 	return err == nil && p.profileOf(octets) != nil
-}
-
-// FitsATR compares an ATR with a pattern, both in lower-case hexadecimal: a point stands for any digit, a * at the end for any more.
-func FitsATR(digits, pattern string) bool {
-	pattern, open := strings.CutSuffix(pattern, "*")
-	if len(digits) < len(pattern) || len(digits) > len(pattern) && !open {
-		return false
-	}
-	for i := range pattern {
-		if pattern[i] != '.' && pattern[i] != digits[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // judge decides on a command; chained: its data are those of all its parts.

@@ -36,7 +36,7 @@ func (r *rule) carriesPIN() bool {
 	return without || with && (!r.lc.given || r.lc.most > 0)
 }
 
-// some tells whether an octet that fits also has a property.
+// some reports whether an octet that fits also has a property.
 func (p pattern) some(has func(byte) bool) bool {
 	for b := range 256 {
 		if p.fits(byte(b)) && has(byte(b)) {

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"tlagate/internal/retry"
 )
 
 // Config configures a Key.
@@ -137,7 +139,7 @@ func (k *Key) Run(ctx context.Context) error {
 			k.cfg.Log.Warn("start key out of reach; trying again", "device", k.cfg.Device, "error", err)
 			said = text
 		}
-		wait(ctx, k.cfg.Retry)
+		retry.Sleep(ctx, k.cfg.Retry)
 	}
 	return nil
 }
@@ -171,14 +173,5 @@ func (k *Key) follow(ctx context.Context, f *os.File) error {
 		case err := <-gone:
 			return err
 		}
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"tlagate/internal/retry"
+	"tlagate/internal/stamp"
 )
 
 const (
@@ -18,7 +21,7 @@ func (k *Keys) WarnOfEnd(ctx context.Context, log *slog.Logger) {
 		if now := time.Now(); now.Sub(told) >= tellEvery && k.warnOfEnd(now, log) {
 			told = now
 		}
-		if !Wait(ctx, lookEvery) {
+		if !retry.Sleep(ctx, lookEvery) {
 			return
 		}
 	}
@@ -30,6 +33,6 @@ func (k *Keys) warnOfEnd(now time.Time, log *slog.Logger) bool {
 	if now.Before(ends.Add(-ends.Sub(leaf.NotBefore) / 3)) {
 		return false
 	}
-	log.Warn("our certificate ends, and nothing here renews it", "cert", string(k.from.Cert), "until", ends.UTC().Format(time.RFC3339))
+	log.Warn("our certificate ends, and nothing here renews it", "cert", string(k.from.Cert), "until", stamp.Instant(ends))
 	return true
 }

@@ -21,8 +21,8 @@ type Written struct {
 // BecomeOwner makes a program that root runs the owner of what it is going to write: a service can use what `enroll` leaves to it, and who
 // owns a directory cannot have root write anywhere else. Call it once the configuration is read.
 func (w Written) BecomeOwner() error {
-	plan := owner.Plan{Config: w.Config, Devices: texts(w.Devices), Groups: w.Groups,
-		Written: texts(append(w.Files, w.Trust.ARL, w.Trust.State, w.Trust.Denials, w.Trust.Answers))}
+	plan := owner.Plan{Config: w.Config, Devices: Texts(w.Devices), Groups: w.Groups,
+		Written: Texts(append(w.Files, w.Trust.Writes()...))}
 	for _, i := range w.Identities {
 		plan.Written = append(plan.Written, string(i.Cert), i.Key.File())
 		plan.Read = append(plan.Read, string(i.Cert)+".next", i.Key.File()+".next")

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/internal/retry"
 	"tlagate/pki"
 )
 
@@ -46,7 +47,7 @@ func (a *App) poll(l Live, mu *sync.Mutex) {
 	for i, k := range l.Keys {
 		pairs[i] = pki.NewFileWatch(k.files()...)
 	}
-	for Wait(a.Context, l.Every) {
+	for retry.Sleep(a.Context, l.Every) {
 		mu.Lock()
 		if config.Changed() {
 			a.apply(l)
@@ -63,7 +64,7 @@ func (a *App) poll(l Live, mu *sync.Mutex) {
 // Watch reads k's files again when they have changed, until ctx ends: for keys that come and go while the program runs, and
 // so are not in Live.
 func (k *Keys) Watch(ctx context.Context, log *slog.Logger) {
-	for files := pki.NewFileWatch(k.files()...); Wait(ctx, time.Second); {
+	for files := pki.NewFileWatch(k.files()...); retry.Sleep(ctx, time.Second); {
 		if files.Changed() || k.refused.Load() {
 			k.follow(log)
 		}
@@ -77,16 +78,5 @@ func (a *App) apply(l Live) {
 	}
 	if err := l.Apply(); err != nil {
 		a.Log.Error("the configuration of before stays in force", "error", err)
-	}
-}
-
-func Wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }

@@ -52,11 +52,23 @@ type Anchor struct {
 	Practices []string `yaml:"practices"` // "*": all
 }
 
-// Config gives the section as package pki wants it.
+// Reads are the files and URLs that the section names to be read.
+func (t Trust) Reads() []Path {
+	all := append(append([]Path{t.DenyList}, t.Intermediates...), t.CRLs...)
+	for _, a := range t.Anchors {
+		all = append(all, a.File)
+	}
+	return all
+}
+
+// Writes are the files that it names to be written.
+func (t Trust) Writes() []Path { return []Path{t.ARL, t.State, t.Denials, t.Answers} }
+
+// Config returns the section as package pki wants it: nothing else is made of it.
 func (t Trust) Config(log *slog.Logger) pki.TrustConfig {
 	cfg := pki.TrustConfig{
-		Intermediates: texts(t.Intermediates),
-		CRLs:          texts(t.CRLs),
+		Intermediates: Texts(t.Intermediates),
+		CRLs:          Texts(t.CRLs),
 		OCSP:          pki.OCSPConfig(t.OCSP),
 		DenyList:      string(t.DenyList),
 		ARL:           string(t.ARL),
@@ -83,7 +95,8 @@ func CheckListen(name, value string) error {
 	return nil
 }
 
-func texts(paths []Path) []string {
+// Texts are paths as package os wants them.
+func Texts(paths []Path) []string {
 	var out []string
 	for _, p := range paths {
 		out = append(out, string(p))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"tlagate/internal/address"
+	"tlagate/internal/files"
 	"tlagate/keys"
 )
 
@@ -50,14 +50,9 @@ func DecodeYAML(raw []byte, into any) error {
 }
 
 func readBounded(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
-	if err == nil && len(raw) > maxConfig {
-		err = fmt.Errorf("%s is larger than %d bytes", file, maxConfig)
+	raw, err := files.Read(file, maxConfig)
+	if errors.Is(err, files.ErrTooLarge) {
+		err = fmt.Errorf("%s: %w", file, err)
 	}
 	return raw, err
 }

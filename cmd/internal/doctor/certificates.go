@@ -14,6 +14,8 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/keycmd"
 	"tlagate/cmd/internal/room"
+	"tlagate/cmd/internal/seal"
+	"tlagate/internal/stamp"
 	"tlagate/keys"
 	"tlagate/pki"
 )
@@ -29,8 +31,10 @@ type Device struct {
 	Offline    bool // ask nobody over a network
 	Identities map[string]cli.Identity
 	Trust      cli.Trust
-	Seal       cli.Seal
-	Own        string // of Identities, the one that the bundle's state is signed by
+	Seal       seal.Seal
+	Usable     seal.Usable  // of a bundle
+	Own        string       // of Identities, the one that the bundle's state is signed by
+	Hybrids    *pki.Hybrids // where hellos to gateways go without post-quantum groups; nil = nowhere
 }
 
 // Checks are the traps of what a device holds. Nothing is written, and nobody is asked over a network.
@@ -89,11 +93,11 @@ func (d Device) certificate(id cli.Identity) Finding {
 	e.Certify(certs[0], time.Now())
 	switch until := certs[0].NotAfter; {
 	case e.Status != keycmd.Good:
-		return Fail("set the clock if it is wrong; else enrol again", "%s of %s: %s (%s to %s)", id.Cert, e.Subject, e.Status, day(certs[0].NotBefore), day(until))
+		return Fail("set the clock if it is wrong; else enrol again", "%s of %s: %s (%s to %s)", id.Cert, e.Subject, e.Status, stamp.Day(certs[0].NotBefore), stamp.Day(until))
 	case time.Until(until) < soonCert:
-		return Warn("see that it is renewed: the status says why it is not", "%s of %s ends on %s", id.Cert, e.Subject, day(until))
+		return Warn("see that it is renewed: the status says why it is not", "%s of %s ends on %s", id.Cert, e.Subject, stamp.Day(until))
 	default:
-		return Good("%s of %s, until %s", id.Cert, e.Subject, day(until))
+		return Good("%s of %s, until %s", id.Cert, e.Subject, stamp.Day(until))
 	}
 }
 
@@ -125,13 +129,11 @@ func (d Device) kept() (*bundle.Kept, error) {
 	if d.interrupted() { // reading it would complete it
 		return nil, errors.New("the change of the bundle was interrupted: restart the program")
 	}
-	s := d.Seal
-	s.Event = nil
 	own, err := pki.ReadCertificates(string(d.Identities[d.Own].Cert))
 	if err != nil {
 		return nil, err
 	}
-	return s.Open(d.Trust, public(own), slog.New(slog.DiscardHandler))
+	return d.Seal.Open(d.Trust, public(own), d.Usable, nil, slog.New(slog.DiscardHandler))
 }
 
 func (d Device) interrupted() bool {
@@ -142,7 +144,7 @@ func (d Device) interrupted() bool {
 // Content is what the bundle says; nil = there is none.
 func (d Device) Content() (*bundle.Content, error) {
 	kept, err := d.kept()
-	return cli.ContentOf(kept), err
+	return seal.ContentOf(kept), err
 }
 
 // Store opens the trust store as the program does, but keeps nothing that it learns.
@@ -156,7 +158,8 @@ func (d Device) Store() (*pki.Trust, error) {
 		t.CRLs = append(append([]cli.Path{}, t.CRLs...), t.ARL)
 	}
 	t.State, t.Denials, t.Answers, t.ARL = "", "", "", ""
-	return t.OpenTrust(content, func(c pki.TrustConfig) pki.TrustConfig { return c }, slog.New(slog.DiscardHandler))
+	return seal.OpenTrust(t, content, func(c pki.TrustConfig) pki.TrustConfig { return c },
+		slog.New(slog.DiscardHandler))
 }
 
 func (d Device) anchors() Finding {
@@ -171,7 +174,7 @@ func (d Device) anchors() Finding {
 	for _, a := range t.Anchors() {
 		switch left := time.Until(a.Cert.NotAfter); {
 		case left < 0:
-			return Fail("ask the PKI's operator for the new anchor", "the anchor %q ended on %s", a.Cert.Subject.CommonName, day(a.Cert.NotAfter))
+			return Fail("ask the PKI's operator for the new anchor", "the anchor %q ended on %s", a.Cert.Subject.CommonName, stamp.Day(a.Cert.NotAfter))
 		case left < soonCert:
 			soon = a.Cert.Subject.CommonName
 		}
@@ -202,7 +205,7 @@ func (d Device) lists() Finding {
 			bad = append(bad, fmt.Sprintf("%s: %v", l.Source, l.Err))
 		case time.Until(l.NextUpdate) < soonList || time.Now().After(l.Ahead):
 			soon = append(soon, fmt.Sprintf("%s of %s ends at %s", l.Source, l.Issuer,
-				l.NextUpdate.UTC().Format(time.RFC3339)))
+				stamp.Instant(l.NextUpdate)))
 		}
 	}
 	switch all := strings.Join(append(bad, soon...), "; "); {
@@ -233,5 +236,3 @@ func Disk(file string) Check {
 		return Good("%d MiB are free where %s is", n>>20, file)
 	}}
 }
-
-func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }

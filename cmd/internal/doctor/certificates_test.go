@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/seal"
 	"tlagate/keys"
 	"tlagate/pki/pkitest"
 )
@@ -57,14 +58,14 @@ func TestWhatADeviceHolds(t *testing.T) {
 			require.NoError(t, os.Chmod(string(d.Identities["identity"].Key), 0o644))
 		}, differ: map[string]State{"key of identity": Failure}},
 		"sealed with a plain key": {spoil: func(t *testing.T, d *Device, _ *pkitest.PKI, _ pkitest.Files) {
-			d.Seal = cli.Seal{Sealed: true}
+			d.Seal = seal.Seal{Sealed: true}
 		}, differ: map[string]State{"key of identity": Failure}},
 		"bundle missing": {spoil: func(t *testing.T, d *Device, _ *pkitest.PKI, _ pkitest.Files) {
-			d.Seal = cli.Seal{Bundle: cli.Path(filepath.Join(t.TempDir(), "b.p7m"))}
+			d.Seal = seal.Seal{Bundle: cli.Path(filepath.Join(t.TempDir(), "b.p7m"))}
 		}, differ: map[string]State{"bundle": Failure, "trust anchors": Failure, "revocation lists": Unknown,
 			"revocation of peers": Unknown}},
 		"bundle interrupted": {spoil: func(t *testing.T, d *Device, _ *pkitest.PKI, _ pkitest.Files) {
-			d.Seal = cli.Seal{Bundle: cli.Path(filepath.Join(t.TempDir(), "b.p7m"))}
+			d.Seal = seal.Seal{Bundle: cli.Path(filepath.Join(t.TempDir(), "b.p7m"))}
 			require.NoError(t, os.WriteFile(string(d.Seal.Bundle)+".next", nil, 0o600))
 		}, differ: map[string]State{"bundle": Warning, "trust anchors": Failure, "revocation lists": Unknown,
 			"revocation of peers": Unknown}},
@@ -145,6 +146,8 @@ func TestGatewaysAnswer(t *testing.T) {
 	require.Equal(t, OK, a.judge(now.Add(5*time.Second)).State)
 	require.Equal(t, Warning, a.judge(now.Add(time.Minute)).State)
 	require.Equal(t, Warning, a.judge(now.Add(-time.Minute)).State)
+	a.small = true
+	require.Equal(t, Warning, a.judge(now).State)
 	a.Revocation.Status = "unknown"
 	require.Equal(t, Failure, a.judge(now).State)
 }

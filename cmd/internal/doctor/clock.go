@@ -5,6 +5,8 @@ import (
 	"os"
 	"runtime/debug"
 	"time"
+
+	"tlagate/internal/stamp"
 )
 
 // Clock is the check of the time: certificates and revocation lists are judged by it.
@@ -13,16 +15,16 @@ func (s System) Clock() Check {
 		const do = "set the clock (timedatectl), and keep it by NTP (apt install systemd-timesyncd)"
 		now := time.Now()
 		if built := buildTime(); now.Before(built) {
-			return Fail(do, "it is %s here, before this program was built (%s)", now.UTC().Format(time.RFC3339), built.UTC().Format(time.DateOnly))
+			return Fail(do, "it is %s here, before this program was built (%s)", stamp.Instant(now), stamp.Day(built))
 		}
 		synchronised, err := kernelClock()
 		switch {
 		case err != nil:
-			return Cannot("", "it is %s here; whether NTP keeps it cannot be told: %v", now.UTC().Format(time.RFC3339), err)
+			return Cannot("", "it is %s here; whether NTP keeps it cannot be told: %v", stamp.Instant(now), err)
 		case !synchronised:
-			return Warn(do, "it is %s here, and nothing keeps it right (the kernel's clock is not synchronised)", now.UTC().Format(time.RFC3339))
+			return Warn(do, "it is %s here, and nothing keeps it right (the kernel's clock is not synchronised)", stamp.Instant(now))
 		}
-		return Good("it is %s here, kept by NTP", now.UTC().Format(time.RFC3339))
+		return Good("it is %s here, kept by NTP", stamp.Instant(now))
 	}}
 }
 

@@ -30,14 +30,27 @@ func (d Device) Gateway(gateway string, dial dialer.Func) Check {
 		if err != nil {
 			return Cannot("", "see trust anchors")
 		}
-		ctx, cancel := context.WithTimeout(ctx, whoamiTime)
-		defer cancel()
-		a, err := whoami(ctx, gateway, dial, &pki.Party{Trust: trust, Certificate: pair.Certificate})
+		party := &pki.Party{Trust: trust, Certificate: pair.Certificate, Hybrids: d.Hybrids}
+		a, err := askWhoami(ctx, gateway, dial, party)
 		if err != nil {
 			return Fail(remedy(err), "%s: %v", cmp.Or(string(pki.ReasonOf(err)), "not reached"), err)
 		}
 		return a.judge(time.Now())
 	}}
+}
+
+// askWhoami asks as a start does: after two hellos without an answer, once without post-quantum groups.
+func askWhoami(ctx context.Context, gateway string, dial dialer.Func, party *pki.Party) (a *answer, err error) {
+	err = party.Hybrids.Retry(gateway, func() (err error) {
+		ctx, cancel := context.WithTimeout(ctx, whoamiTime)
+		defer cancel()
+		a, err = whoami(ctx, gateway, dial, party)
+		return err
+	})
+	if err == nil {
+		a.small = !party.Hybrids.Until(gateway).IsZero()
+	}
+	return a, err
 }
 
 const (
@@ -67,7 +80,8 @@ type answer struct {
 		Status string `json:"status"`
 		Source string `json:"source"`
 	} `json:"revocation"`
-	date time.Time // of its answer
+	date  time.Time // of its answer
+	small bool      // it answers no hello with post-quantum groups
 }
 
 func whoami(ctx context.Context, gateway string, dial dialer.Func, party *pki.Party) (*answer, error) {
@@ -75,12 +89,12 @@ func whoami(ctx context.Context, gateway string, dial dialer.Func, party *pki.Pa
 	if err != nil {
 		return nil, err
 	}
-	raw, err := dial(ctx, "tcp", gateway)
+	raw, err := dial(ctx, "tcp", at.String())
 	if err != nil {
 		return nil, err
 	}
 	conn, _, err := party.Client(ctx, raw, pki.ALPNOuter, pki.Want{Usage: x509.ExtKeyUsageServerAuth,
-		Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Host})
+		Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Name, Dialled: gateway})
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +133,10 @@ func (a *answer) judge(now time.Time) Finding {
 		return Fail("ask the PKI's operator", "%s says that the certificate of %s is %q (%s)", a.Gateway, a.Identity, a.Revocation.Status, a.Revocation.Source)
 	case a.date.IsZero():
 		return Warn("", "%s takes us for %s, and does not say what time it is", a.Gateway, a.Identity)
+	case a.small:
+		return Warn("let the operator of what lies on the way allow TLS hellos of more than one segment; "+
+			"hybrid: required goes without them never", "%s takes us for %s, but only a hello without post-quantum groups is answered",
+			a.Gateway, a.Identity)
 	case skew.Abs() > maxSkew:
 		return Warn("set the clock of whichever is wrong", "%s takes us for %s; our clocks differ by %s", a.Gateway, a.Identity, skew)
 	}

@@ -23,8 +23,8 @@ import (
 
 // Command is the command `enroll` of a device's program.
 type Command struct {
-	Gateway string `xor:"place" placeholder:"HOST:PORT" help:"Enrol through this gateway."`
-	PKI     string `name:"pki" xor:"place" placeholder:"HOST:PORT" help:"Enrol at the PKI itself."`
+	Gateway string `xor:"place" placeholder:"HOST:PORT" help:"Enrol through this gateway; NAME=IP:PORT where DNS does not know its name."`
+	PKI     string `name:"pki" xor:"place" placeholder:"HOST:PORT" help:"Enrol at the PKI itself; likewise."`
 	Yes     bool   `help:"Do not ask whether to go on."`
 	Replace bool   `help:"Give up an identity that is still good, or the PKI trusted so far."`
 	Code    string `arg:"" optional:"" help:"The one-time code, or its tlagate: URI; - reads it from standard input. Without it, it is asked for: arguments can be seen by other users of this machine."`
@@ -153,7 +153,7 @@ func printable(name string) string {
 // Invitation is what a user is given: a code, and perhaps where to enrol.
 type Invitation struct {
 	Code         est.Code
-	Gateway, PKI string // host:port; at most one
+	Gateway, PKI string // HOST:PORT or NAME=HOST:PORT; at most one
 }
 
 const (
@@ -211,7 +211,7 @@ func placeOf(gateway, direct string) (est.Place, error) {
 	if gateway == "" {
 		place, err = est.DirectPlace(direct)
 	} else {
-		_, err = address.Dial(gateway) // the role of what answers there must do, not its name
+		_, err = address.Reach(gateway) // the role of what answers there must do, not its name
 	}
 	if err != nil {
 		return place, &Failure{Kind: NoPlace, Cause: fmt.Errorf("%q: %w", gateway+direct, err)}

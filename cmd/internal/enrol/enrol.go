@@ -23,9 +23,10 @@ import (
 
 // Device is a program's places, as its configuration names them.
 type Device struct {
-	Dial  est.Dial  // to gateway or PKI; nil = net.Dialer's
-	Pairs []Pair    // the client's first: it stands surety for the others
-	Trust cli.Trust // the first anchor's file and trust.arl are written
+	Dial    est.Dial     // to gateway or PKI; nil = net.Dialer's
+	Hybrids *pki.Hybrids // where hellos go without post-quantum groups; nil = nowhere
+	Pairs   []Pair       // the client's first: it stands surety for the others
+	Trust   cli.Trust    // the first anchor's file and trust.arl are written
 }
 
 // check wants every place to be named.
@@ -121,7 +122,8 @@ func (a Act) refuseLiving() error {
 // find learns whom to trust, and does not take another for it without being told.
 func (a Act) find(ctx context.Context) (*est.Anchor, error) {
 	t := a.Trust
-	found, err := est.Bootstrap{Place: a.Place, Practices: vouched(t.Anchors[0].Practices), Production: t.Production, Dial: a.Dial, Clock: a.Now}.Find(ctx, a.Code)
+	found, err := est.Bootstrap{Place: a.Place, Practices: vouched(t.Anchors[0].Practices), Production: t.Production,
+		Dial: a.Dial, Hybrids: a.Hybrids, Clock: a.Now}.Find(ctx, a.Code)
 	if errors.As(err, new(*pki.Rejected)) { // who wants a certificate of us is no EST server
 		return nil, &Failure{Kind: NoPKI, Cause: err}
 	}
@@ -160,7 +162,7 @@ func (a Act) hasAnchor(root *x509.Certificate) (bool, error) {
 // ask gets a certificate for each pair: the client's by the code, unless only others are missing; the others with it.
 func (a Act) ask(ctx context.Context, trust *pki.Trust) (map[int][]*x509.Certificate, error) {
 	chains := map[int][]*x509.Certificate{}
-	client := &est.Client{Place: a.Place, Trust: trust, Dial: a.Dial}
+	client := &est.Client{Place: a.Place, Trust: trust, Dial: a.Dial, Hybrids: a.Hybrids}
 	for i, p := range a.Pairs {
 		if p.Living(a.Now()) != nil && !a.Replace {
 			continue

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 
+	"tlagate/internal/files"
 	"tlagate/keys"
 )
 
@@ -56,7 +57,7 @@ func (p Pair) makeNext() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(key.Close(), rename(string(making), string(p.nextPlace())))
+	return errors.Join(key.Close(), files.Rename(string(making), string(p.nextPlace())))
 }
 
 // promoteKey puts the key of leaf in its place, if it is not there yet.
@@ -64,7 +65,7 @@ func (p Pair) promoteKey(leaf *x509.Certificate) error {
 	if !p.Files.Key.Hardware() {
 		switch is, err := p.isKeyOf(p.nextPlace(), leaf); {
 		case is:
-			if err := rename(string(p.nextPlace()), string(p.Files.Key)); err != nil {
+			if err := files.Rename(string(p.nextPlace()), string(p.Files.Key)); err != nil {
 				return fmt.Errorf("cannot put the new key in its place: %w", err)
 			}
 			return nil

@@ -12,6 +12,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/est"
+	"tlagate/internal/files"
 	"tlagate/pemfile"
 	"tlagate/pki"
 )
@@ -92,7 +93,7 @@ func (p Pair) promote(leaf *x509.Certificate) error {
 }
 
 func (p Pair) promoteCert() error {
-	if err := rename(p.nextCert(), p.cert()); err != nil {
+	if err := files.Rename(p.nextCert(), p.cert()); err != nil {
 		return fmt.Errorf("cannot put the new certificate in its place: %w", err)
 	}
 	return nil

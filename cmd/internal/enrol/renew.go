@@ -8,13 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/est"
+	"tlagate/internal/retry"
 	"tlagate/pki"
 )
 
@@ -22,8 +22,8 @@ import (
 //
 //	renewal: {pki: "pki.internal:8445", at: 0.66}
 type Section struct {
-	PKI string  `yaml:"pki"` // host:port of the PKI's EST server; "" = through the gateways
-	At  float64 `yaml:"at"`  // share of a certificate's life; 0 = two thirds
+	PKI cli.Server `yaml:"pki"` // the PKI's EST server; "" = through the gateways
+	At  float64    `yaml:"at"`  // share of a certificate's life; 0 = two thirds
 }
 
 // Check refuses what is no share, and a place that can never prove its name.
@@ -34,7 +34,7 @@ func (s Section) Check() error {
 			"than 1", s.At)
 	}
 	if s.PKI != "" {
-		if _, place = est.DirectPlace(s.PKI); place != nil {
+		if _, place = est.DirectPlace(string(s.PKI)); place != nil {
 			place = fmt.Errorf("cannot use renewal.pki %q: %w", s.PKI, place)
 		}
 	}
@@ -44,7 +44,7 @@ func (s Section) Check() error {
 // Places are where to renew: the PKI itself if it is named, else through each of the gateways.
 func (s Section) Places(gateways ...string) ([]est.Place, error) {
 	if s.PKI != "" {
-		direct, err := placeOf("", s.PKI)
+		direct, err := placeOf("", string(s.PKI))
 		return []est.Place{direct}, err
 	}
 	var list []est.Place
@@ -68,7 +68,9 @@ type Renewer struct {
 	At    float64       // share of a certificate's life from which on it is renewed; 0 = two thirds
 	Begin time.Duration // pause before the first attempt of a Run; 0 = 3 s
 	Dial  est.Dial      // nil = net.Dialer's
-	Log   *slog.Logger
+	// Hybrids says where hellos go without post-quantum groups; nil = nowhere.
+	Hybrids *pki.Hybrids
+	Log     *slog.Logger
 
 	// Traced is told of each certificate that was renewed, or, with nil, of the kind of a failure that people are to do something about; nil = nobody is.
 	Traced func(renewed *x509.Certificate, why string)
@@ -100,7 +102,7 @@ const (
 // Run renews what is due at one of places, tried in order, until ctx ends. One Run at a time.
 func (r *Renewer) Run(ctx context.Context, places []est.Place) {
 	wait := cmp.Or(r.Begin, 3*time.Second)
-	for cli.Wait(ctx, wait) {
+	for retry.Sleep(ctx, wait) {
 		if r.due(time.Now()) {
 			r.attempt(ctx, places)
 		}
@@ -249,7 +251,7 @@ func (r *Renewer) settle(ctx context.Context, chain []*x509.Certificate, usage x
 	defer cancel()
 	for {
 		_, err := r.Trust.Verify(chain, pki.Want{Usage: usage})
-		if !slices.Contains(unsettled, pki.ReasonOf(err)) || !cli.Wait(ctx, settleTime/20) {
+		if !slices.Contains(unsettled, pki.ReasonOf(err)) || !retry.Sleep(ctx, settleTime/20) {
 			return
 		}
 	}
@@ -264,7 +266,8 @@ var unsettled = []pki.Reason{pki.OCSPUnknown, pki.OCSPError, pki.OCSPMissing}
 func (r *Renewer) ask(ctx context.Context, places []est.Place, h Held, key crypto.Signer) (chain []*x509.Certificate, place est.Place, err error) {
 	err = errors.New("there is no gateway or PKI to ask")
 	for _, place = range places {
-		client := &est.Client{Place: place, Trust: r.Trust, Certificate: r.Held[0].Keys.Certificate, Dial: r.Dial}
+		client := &est.Client{Place: place, Trust: r.Trust, Certificate: r.Held[0].Keys.Certificate, Dial: r.Dial,
+			Hybrids: r.Hybrids}
 		chain, err = client.Reenrol(ctx, key, h.Profile, h.Keys.Certificate().Leaf)
 		if err == nil || errors.As(err, new(*est.Problem)) || ctx.Err() != nil {
 			break
@@ -299,7 +302,7 @@ func (r *Renewer) nextPause(left time.Duration) time.Duration {
 		r.pause = maxPause
 	}
 	pause := min(r.pause, max(left/20, firstPause))
-	return pause*3/4 + rand.N(pause/2)
+	return retry.Between(pause*3/4, pause*5/4)
 }
 
 // tell: a failure is a warning at first, and an error once people are to do something about it.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/stamp"
 	"tlagate/keys"
 	"tlagate/pki"
 )
@@ -178,7 +179,7 @@ func day(t *time.Time) string {
 	if t == nil {
 		return "-"
 	}
-	return t.UTC().Format(time.DateOnly)
+	return stamp.Day(*t)
 }
 
 // List is the command `keys`: what the configuration's holder holds. It fails when something cannot be used.

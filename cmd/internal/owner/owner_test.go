@@ -8,11 +8,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"tlagate/cmd/internal/owner/ownertest"
 )
 
 // writeEnv has the test's binary become the owner of a file, and write to it.
@@ -50,19 +51,10 @@ func ground(t *testing.T) string {
 	if !mapped(them) {
 		t.Skip("this user namespace has no other accounts")
 	}
-	dir := t.TempDir()
-	for d := dir; d != os.TempDir(); d = filepath.Dir(d) {
-		require.NoError(t, os.Chmod(d, 0o755))
-	}
-	return dir
+	return ownertest.Ground(t)
 }
 
-func theirs(t *testing.T, dir string) string {
-	t.Helper()
-	require.NoError(t, os.MkdirAll(dir, 0o700))
-	require.NoError(t, os.Chown(dir, them, them))
-	return dir
-}
+func theirs(t *testing.T, dir string) string { return ownertest.Dir(t, dir, 0o700, them) }
 
 // writes has root write a file, and gives what it said.
 func writes(t *testing.T, file string, env ...string) (out string, ok bool) {
@@ -75,26 +67,19 @@ func writes(t *testing.T, file string, env ...string) (out string, ok bool) {
 	return string(text), err == nil
 }
 
-func uidOf(t *testing.T, file string) int {
-	t.Helper()
-	info, err := os.Lstat(file)
-	require.NoError(t, err)
-	return int(info.Sys().(*syscall.Stat_t).Uid)
-}
-
 func TestEL1WhatRootWritesIsTheOwners(t *testing.T) {
 	dir := ground(t)
 	file := filepath.Join(theirs(t, filepath.Join(dir, "state")), "trace")
 	out, ok := writes(t, file)
 	require.True(t, ok, out)
 	require.Equal(t, fmt.Sprint("uid ", them), out)
-	require.Equal(t, them, uidOf(t, file))
+	require.Equal(t, them, ownertest.Of(t, file))
 
 	mine := filepath.Join(dir, "trace")
 	out, ok = writes(t, mine)
 	require.True(t, ok, out)
 	require.Equal(t, "uid 0", out)
-	require.Zero(t, uidOf(t, mine))
+	require.Zero(t, ownertest.Of(t, mine))
 }
 
 // TestEL1NoOwnerHasRootWriteElsewhere: whoever owns the directory of a state lays what he likes there.

@@ -14,6 +14,7 @@ import (
 
 	"tlagate/audit"
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/stamp"
 )
 
 // Command is `audit verify` and `audit show` of a program. P tells where its trace is.
@@ -67,7 +68,7 @@ func (c *verifyCmd[P]) Run(app *cli.App) error {
 func printReport(w io.Writer, r audit.Report) {
 	if r.Lines > 0 {
 		fmt.Fprintf(w, "%d lines of %d files are one chain, %d to %d, from %s to %s\nlast hash: %s\n",
-			r.Lines, r.Files, r.First, r.Last, stamp(r.From), stamp(r.To), r.Hash)
+			r.Lines, r.Files, r.First, r.Last, stamp.Instant(r.From), stamp.Instant(r.To), r.Hash)
 	} else {
 		fmt.Fprintln(w, "no line")
 	}
@@ -81,8 +82,6 @@ func printReport(w io.Writer, r audit.Report) {
 		fmt.Fprintf(w, "note: %d octets at the end are half a line; the next event sets them aside\n", r.Torn)
 	}
 }
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 type showCmd[P Place] struct {
 	target[P]

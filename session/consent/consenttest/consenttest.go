@@ -10,7 +10,7 @@ import (
 	"tlagate/session/consent"
 )
 
-// By gives what link.Config.Consent wants: the consent of the user of the TLA that has cert, now.
+// By returns a link.Config.Consent: it signs the consent, now, of the user of the TLA that has cert.
 func By(cert tls.Certificate, pdt, session string) func(nonce string) (string, error) {
 	return func(nonce string) (string, error) {
 		return consent.Sign(Statement(cert, pdt, session, nonce), cert.PrivateKey.(crypto.Signer))
@@ -19,7 +19,8 @@ func By(cert tls.Certificate, pdt, session string) func(nonce string) (string, e
 
 // Statement is what By signs.
 func Statement(cert tls.Certificate, pdt, session, nonce string) consent.Statement {
-	return consent.Statement{TLA: identity(cert), PdT: pdt, Session: session, Nonce: nonce, Act: consent.ActCommand, By: "uid 1000", At: time.Now()}
+	return consent.Statement{TLA: identity(cert), PdT: pdt, Session: session, Nonce: nonce, Act: consent.ActCommand,
+		By: "uid 1000", At: time.Now()}
 }
 
 func identity(cert tls.Certificate) string {

@@ -1,4 +1,4 @@
-// Package heartbeat finds dead peers: silence for one interval asks for a ping, for three means death.
+// Package heartbeat finds dead peers: after one silent interval it pings, after three the peer is dead.
 package heartbeat
 
 import (
@@ -7,7 +7,7 @@ import (
 )
 
 // DeadAfter is how many silent intervals make a peer dead.
-const DeadAfter = 3
+const deadAfter = 3
 
 // Monitor watches one peer. Its methods may be called from any goroutine.
 type Monitor struct {
@@ -20,37 +20,37 @@ type Monitor struct {
 	timer    atomic.Pointer[time.Timer]
 }
 
-// New makes a monitor; ping and dead are called from goroutines of its own.
+// New returns a monitor, which calls ping and dead from goroutines of its own.
 func New(interval time.Duration, ping, dead func()) *Monitor {
 	return &Monitor{interval: interval, ping: ping, dead: dead, began: time.Now()}
 }
 
-// Start begins to watch: now counts as heard.
+// Start begins to watch; now counts as heard.
 func (m *Monitor) Start() {
 	m.Heard()
 	m.arm()
 }
 
-// Heard notes that the peer is alive.
+// Heard records that the peer is alive.
 func (m *Monitor) Heard() {
 	for i, now := range m.now() {
 		m.heard[i].Store(now)
 	}
 }
 
-// now is what two clocks show, ns: one stands still while the machine sleeps, the other may be set.
+// now returns what two clocks show, in ns: one stands still while the machine sleeps, the other may be set.
 func (m *Monitor) now() [2]int64 {
 	t := time.Now()
 	return [2]int64{int64(t.Sub(m.began)), t.UnixNano()}
 }
 
-// silent is how long the peer has been, by the faster clock.
+// silent returns how long the peer has been silent, by the faster clock.
 func (m *Monitor) silent() time.Duration {
 	now := m.now()
 	return time.Duration(max(now[0]-m.heard[0].Load(), now[1]-m.heard[1].Load()))
 }
 
-// Stop ends the monitor; a ping under way is not waited for.
+// Stop ends the monitor; it does not wait for a ping under way.
 func (m *Monitor) Stop() {
 	m.stopped.Store(true)
 	if t := m.timer.Load(); t != nil {
@@ -70,7 +70,7 @@ func (m *Monitor) beat() {
 		return
 	}
 	silent := m.silent()
-	if silent >= DeadAfter*m.interval {
+	if silent >= deadAfter*m.interval {
 		m.dead()
 		return
 	}

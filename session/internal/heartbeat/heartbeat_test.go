@@ -7,10 +7,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience is for what must happen, on however slow a machine.
+// patience is the time for what must happen, however slow the machine is.
 const patience = 2 * time.Minute
 
-// TestDeadByTheFasterClock: a clock that was set back, or one that stood still, hides no dead peer.
+// TestDeadByTheFasterClock: a clock that was set back, or stood still, hides no dead peer.
 func TestDeadByTheFasterClock(t *testing.T) {
 	for i, clock := range []string{"the one of this process", "the machine's"} {
 		t.Run(clock+" is behind", func(t *testing.T) {

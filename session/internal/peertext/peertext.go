@@ -3,10 +3,10 @@ package peertext
 
 import "unicode"
 
-// maxRunes bounds a sentence of a peer.
+// maxRunes is the longest sentence of a peer.
 const maxRunes = 300
 
-// Clean gives s without control or invisible characters, 300 runes at most.
+// Clean returns s with spaces for control and invisible characters, cut to 300 runes.
 func Clean(s string) string {
 	out := make([]rune, 0, min(len(s), maxRunes))
 	for _, r := range s {

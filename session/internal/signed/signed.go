@@ -1,5 +1,7 @@
-// Package signed is the form of a signed statement: `BASE64URL(JSON) "." BASE64URL(signature)`, both without padding, read so strictly that no two
-// readers can see two statements in one text (docs/protocol.md, sections 1.3 and 4.1).
+// Package signed is the form of a signed statement:
+// `BASE64URL(JSON) "." BASE64URL(signature)`, both without padding. It is read
+// so strictly that no two readers can see two statements in one text
+// (docs/protocol.md, sections 1.3 and 4.1).
 package signed
 
 import (
@@ -16,18 +18,18 @@ import (
 	"strings"
 )
 
-// ErrUnreadable is of a field or payload; of a whole text, its Form says it in its own words.
-var ErrUnreadable = errors.New("cannot read the statement")
+// errUnreadable is for a field or payload; for a whole text, the Form has an error of its own.
+var errUnreadable = errors.New("cannot read the statement")
 
 // Form is one kind of statement.
 type Form struct {
-	Preamble string // signed with it, so that no signature over something else is one over a statement of this kind
+	Preamble string // signed before the payload, so that no signature over anything else is one of this kind
 	MaxText  int    // octets
 
-	Unreadable, Signature error // why a text is not believed
+	Unreadable, Signature error // why a text is refused
 }
 
-// Sign gives the text of a statement, which must marshal to JSON.
+// Sign returns the text of a statement, which must marshal to JSON.
 func (f Form) Sign(statement any, key crypto.Signer) (string, error) {
 	payload, err := json.Marshal(statement)
 	if err != nil {
@@ -46,7 +48,7 @@ func (f Form) Sign(statement any, key crypto.Signer) (string, error) {
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// Open gives the statement of a text that key signed; the error is one of f's.
+// Open returns the statement of a text that key signed; the error is one of f's.
 func (f Form) Open(text string, key crypto.PublicKey) ([]byte, error) {
 	first, second, ok := strings.Cut(text, ".")
 	if !ok || len(text) > f.MaxText {
@@ -67,31 +69,31 @@ func (f Form) Open(text string, key crypto.PublicKey) ([]byte, error) {
 func Field(s string) ([]byte, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	if err != nil || strings.ContainsAny(s, "\r\n") {
-		return nil, ErrUnreadable
+		return nil, errUnreadable
 	}
 	return b, nil
 }
 
-// Decode reads a payload, exactly as Sign writes one: no spaces, doubled or unknown members, no other order. settle brings what was read
-// to the form in which it was written; nil = nothing is to be done.
+// Decode reads a payload exactly as Sign writes it: without spaces, doubled or unknown members, or another order.
+// settle brings what was read to the form in which it was written; nil = it has that form.
 func Decode[T any](payload []byte, settle func(*T)) (T, error) {
 	var s T
 	in := json.NewDecoder(bytes.NewReader(payload))
 	in.DisallowUnknownFields()
 	if err := in.Decode(&s); err != nil {
-		return s, ErrUnreadable
+		return s, errUnreadable
 	}
 	if settle != nil {
 		settle(&s)
 	}
 	again, err := json.Marshal(s)
 	if err != nil || !bytes.Equal(again, payload) {
-		return s, ErrUnreadable
+		return s, errUnreadable
 	}
 	return s, nil
 }
 
-// algorithm gives the one way of signing for a key (G5): ECDSA with the curve's hash, or RSA-PSS with SHA-256.
+// algorithm returns the one way to sign with a key (G5): ECDSA with the curve's hash, or RSA-PSS with SHA-256.
 func algorithm(key crypto.PublicKey) (crypto.Hash, crypto.SignerOpts, error) {
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:
@@ -123,7 +125,8 @@ func (f Form) signs(key crypto.PublicKey, payload, signature []byte) bool {
 	case *ecdsa.PublicKey:
 		return ecdsa.VerifyASN1(k, f.digest(hash, payload), signature)
 	case *rsa.PublicKey:
-		return rsa.VerifyPSS(k, hash, f.digest(hash, payload), signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
+		return rsa.VerifyPSS(k, hash, f.digest(hash, payload), signature,
+			&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
 	}
 	return false
 }

@@ -142,7 +142,7 @@ func (l *Logind) Asked() int {
 	return l.asked
 }
 
-// ask gives the session of a process, and what to wait for.
+// ask returns the session of a process, and what to wait for.
 func (l *Logind) ask(pid uint32) (*Session, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

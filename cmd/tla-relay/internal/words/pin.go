@@ -1,0 +1,58 @@
+package words
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"tlagate/tla"
+	ctl "tlagate/tla/control"
+)
+
+// A PIN is asked for, and what becomes of it.
+var (
+	askPIN = Text{
+		"Code porteur de la {card}, demandé par {pdt} (vide pour refuser) : ",
+		"PIN of the {card}, asked for by {pdt} (empty to refuse): "}
+	askPINTries = Text{
+		"Code porteur de la {card}, demandé par {pdt}, {n} {n:essai restant:essais restants} (vide pour refuser) : ",
+		"PIN of the {card}, asked for by {pdt}, {n} {n:try:tries} left (empty to refuse): "}
+	PINGood  = Text{"Code porteur correct.", "PIN accepted."}
+	pinWrong = Text{"Code porteur faux : il reste {n} {n:essai:essais}.", "Wrong PIN: {n} {n:try:tries} left."}
+	pinNo    = Text{
+		"Vous avez refusé de donner le code porteur : rien n'a été présenté à la carte.",
+		"You declined to enter the PIN: the card was shown none."}
+	pinBlocked = Text{
+		"La carte est bloquée : trop de codes faux. Adressez-vous à l'émetteur de la carte.",
+		"The card is blocked: too many wrong PINs. Ask the card's issuer."}
+	pinRefused = Text{
+		"La carte n'a pas accepté le code porteur (réponse {answer}).",
+		"The card did not accept the PIN (answer {answer})."}
+)
+
+func (t Tongue) PINPrompt(p *tla.PINRequest) string {
+	prompt := askPIN
+	if p.Tries > 0 {
+		prompt = askPINTries
+	}
+	card, pdt := t.Say(CardNames[p.Slot], nil), t.Who(p.PdT, "")
+	return t.Say(prompt, []string{"card", card, "pdt", pdt, "n", strconv.Itoa(p.Tries)})
+}
+
+// PINOutcome puts the card's status word into words.
+func (t Tongue) PINOutcome(w io.Writer, a tla.PINAnswer) error {
+	switch {
+	case !a.OK:
+		return errors.New(t.WhyOf(ctl.CommandPIN, a.Error, ""))
+	case a.Result == "9000":
+		fmt.Fprintln(w, t.Say(PINGood, nil))
+		return nil
+	case a.Result == "6983", a.Result == "63c0":
+		return errors.New(t.Say(pinBlocked, nil))
+	case len(a.Result) == 4 && a.Result[:3] == "63c":
+		tries, _ := strconv.ParseUint(a.Result[3:], 16, 8)
+		return errors.New(t.Say(pinWrong, []string{"n", strconv.FormatUint(tries, 10)}))
+	}
+	return errors.New(t.Say(pinRefused, []string{"answer", a.Result}))
+}

@@ -1,0 +1,267 @@
+package words
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"tlagate/session"
+	"tlagate/tla"
+	"tlagate/tla/cards"
+)
+
+// What a command of the user says of a session.
+var (
+	up     = Text{"Session ouverte avec {pdt}.", "Session up with {pdt}."}
+	unseen = Text{
+		"Les programmes du Poste de Travail ne voient pas encore votre {card}{why}.",
+		"Programs at the Poste de Travail do not see your {card} yet{why}."}
+	declining = Text{
+		"Le lecteur ne fait plus ce qui est demandé à votre {card} : retirez-la et remettez-la, ou changez de lecteur.",
+		"The reader no longer does what is asked of your {card}: take it out and put it back, or use another reader."}
+	notSeen = Text{"pas encore visible pour le Poste de Travail", "not yet seen by the Poste de Travail"}
+	stopped = Text{"Aucune session : les cartes sont libres.", "No session: the cards are free."}
+	notFree = Text{
+		"La session est fermée, mais un lecteur ne répond pas : sa carte n'est pas encore libre. " +
+			"Retirez-la du lecteur.",
+		"The session has ended, but a reader does not answer: its card is not free yet. Take it out of the reader."}
+	Stayed = Text{"La session continue.", "The session goes on."}
+)
+
+// The words of the status.
+var (
+	states = map[tla.State]Text{
+		tla.StateIdle:       {"aucune session", "no session"},
+		tla.StateStarting:   {"session en cours d'ouverture", "session starting"},
+		tla.StateUp:         {"session ouverte", "session up"},
+		tla.StateEnding:     {"session en cours de fermeture", "session ending"},
+		tla.StateRehearsing: {"test en cours", "test under way"},
+
+		tla.StateReconnecting: {"connexion perdue, reconnexion en cours", "connection lost, reconnecting"},
+	}
+	Kinds = map[cards.Kind]Text{
+		cards.KindVitale1: {"carte Vitale 1", "Vitale 1 card"},
+		cards.KindVitale2: {"carte Vitale 2", "Vitale 2 card"},
+		cards.KindCPS3:    {"carte CPS 3", "CPS 3 card"},
+		cards.KindCPS4:    {"carte CPS 4", "CPS 4 card"},
+		cards.KindUnknown: {"carte inconnue", "unknown card"},
+		cards.KindMute:    {"carte muette (mal insérée ?)", "mute card (wrong way round?)"},
+	}
+	CardNames = map[string]Text{
+		session.SlotVitale.String(): {"carte Vitale", "Vitale card"},
+		session.SlotCPS.String():    {"carte CPS", "CPS card"},
+	}
+	Uses = map[tla.Use]Text{
+		tla.UseSecond: {
+			"ignorée : une autre carte du même type est déjà présente",
+			"ignored: another card of that type is in already"},
+		tla.UseUnknown: {"ignorée", "ignored"},
+		tla.UseNoRule: {
+			"inutilisable : ce terminal n'a pas de règle pour elle",
+			"of no use: this terminal has no rule for it"},
+	}
+	Holds = map[cards.Hold]Text{
+		cards.HoldTaken: {"utilisée par la session", "in use by the session"},
+		cards.HoldBusy:  {"un autre programme l'occupe", "another program holds it"},
+		cards.HoldStuck: {
+			"le lecteur ne répond pas : débranchez-le et rebranchez-le",
+			"the reader does not answer: unplug it and plug it again"},
+		cards.HoldFailed: {"inutilisable", "cannot be used"},
+	}
+	NoPCSC      = Text{"Le service des lecteurs de cartes ne répond pas", "The card readers' service does not answer"}
+	NoReader    = Text{"Aucun lecteur", "No reader"}
+	statusWords = struct {
+		state, pdt, since, reader, empty, last, own, noOwn, noRoom, refused, ask, pinAsked, pinPad Text
+	}{
+		state:  Text{"État", "State"},
+		pdt:    Text{"Poste de Travail", "Poste de Travail"},
+		since:  Text{"Depuis", "Since"},
+		reader: Text{"Lecteur", "Reader"},
+		empty:  Text{"vide", "empty"},
+		last:   Text{"Dernière session", "Last session"},
+		own:    Text{"Certificat valable jusqu'au", "Certificate valid until"},
+		noOwn: Text{
+			"Certificat inutilisable : appelez votre opérateur.",
+			"Certificate that cannot be used: call your operator."},
+		noRoom: Text{
+			"Ce terminal ne peut plus tenir son journal : prévenez votre opérateur.",
+			"This terminal can no longer keep its trace: tell your operator."},
+		pinAsked: Text{
+			"Le code porteur de la {card} est demandé : entrez-le avec tla-relay pin.",
+			"The PIN of the {card} is asked for: enter it with tla-relay pin."},
+		pinPad: Text{
+			"Le code porteur de la {card} est demandé : entrez-le sur le clavier du lecteur.",
+			"The PIN of the {card} is asked for: enter it on the reader's keys."},
+		ask: Text{"Êtes-vous toujours là ? Sans réponse, la session se ferme à {at} : tla-relay stay pour la garder.",
+			"Are you still there? Without an answer the session ends at {at}: tla-relay stay keeps it."},
+		refused: Text{
+			"Attention : ce terminal a refusé {n} {n:demande:demandes} du Poste de Travail. Prévenez l'opérateur.",
+			"Careful: this terminal refused {n} {n:request:requests} of the Poste de Travail. Tell the operator."},
+	}
+)
+
+// warnings are of ends that are near.
+var warnings = map[tla.Code]Text{
+	tla.CodeTimeOver: {
+		"La session atteint sa durée maximale à {at} et se fermera alors.",
+		"The session reaches its longest time at {at}, and ends then."},
+	tla.CodeInactive: {"Aucune carte n'est utilisée : la session se ferme à {at} ; tla-relay stay pour la garder.",
+		"No card is in use: the session ends at {at}; tla-relay stay keeps it."},
+	tla.CodeAbsent: {
+		"Sans réponse de votre part, la session se ferme à {at} : tla-relay stay pour la garder.",
+		"Without an answer of yours the session ends at {at}: tla-relay stay keeps it."},
+	tla.CodeExpired: {
+		"Le certificat de ce terminal expire à {at} : la session se fermera alors.",
+		"This terminal's certificate ends at {at}, and the session with it."},
+}
+
+func (t Tongue) Up(s *tla.Status) string {
+	return t.Say(up, []string{"pdt", NameOf(s.PdT, s.Identity)})
+}
+
+// Unseen names the cards that programs at the PdT do not see, and why if it is known.
+func (t Tongue) Unseen(w io.Writer, s *tla.Status) {
+	for _, r := range s.Readers {
+		if c := r.Card; c != nil && Waits(c) {
+			why := ""
+			if c.Hold != cards.HoldTaken && c.Hold != cards.HoldNone {
+				why = t.Colon() + " " + t.Say(Holds[c.Hold], nil)
+			}
+			fmt.Fprintln(w, t.Say(unseen, []string{"card", t.Say(CardNames[c.Role], nil), "why", why}))
+		}
+	}
+}
+
+// Declining names the cards whose reader declines one command after the other.
+func (t Tongue) Declining(s *tla.Status) (list []string) {
+	for _, r := range s.Readers {
+		if r.Card != nil && r.Card.Declined > 0 {
+			list = append(list, t.Say(declining, []string{"card", t.Say(CardNames[r.Card.Role], nil)}))
+		}
+	}
+	return list
+}
+
+// Waits reports whether the PdT's programs are known not to see a card of the session.
+func Waits(c *tla.CardStatus) bool { return c.Shown != nil && !*c.Shown }
+
+// Freed tells what has become of the cards, now that there is no session: an error when one is not let go yet.
+func (t Tongue) Freed(w io.Writer, s *tla.Status) error {
+	if Stuck(s) {
+		return errors.New(t.Say(notFree, nil))
+	}
+	fmt.Fprintln(w, t.Say(stopped, nil))
+	return nil
+}
+
+// Stuck reports whether a reader does not answer that has a card.
+func Stuck(s *tla.Status) bool {
+	return slices.ContainsFunc(s.Readers, func(r tla.ReaderStatus) bool {
+		return r.Card != nil && r.Card.Hold == cards.HoldStuck
+	})
+}
+
+// Status prints a page for people.
+func (t Tongue) Status(w io.Writer, s *tla.Status) {
+	t.line(w, statusWords.state, t.Say(states[s.State], nil))
+	t.line(w, statusWords.pdt, NameOf(s.PdT, s.Identity))
+	if n := s.Session; n != nil {
+		if !n.Since.IsZero() {
+			t.line(w, statusWords.since, stamp(n.Since))
+		}
+		t.ends(w, n)
+	}
+	if p := s.PIN; p != nil {
+		where := map[bool]Text{false: statusWords.pinAsked, true: statusWords.pinPad}[p.Pad]
+		fmt.Fprintln(w, t.Say(where, []string{"card", t.Say(CardNames[p.Slot], nil)}))
+	}
+	if n := s.Session; n != nil && n.Refused >= tla.ManyRefused {
+		fmt.Fprintln(w, t.Say(statusWords.refused, []string{"n", fmt.Sprint(n.Refused)}))
+	}
+	t.readers(w, s)
+	for _, text := range t.Declining(s) {
+		fmt.Fprintln(w, text)
+	}
+	if s.Last != nil && s.Session == nil { // in a session, how the one before ended is of no use
+		t.line(w, statusWords.last, stamp(s.Last.At)+" - "+t.last(s.Last, s.Identity))
+	}
+	t.certificate(w, s)
+	if s.Storage != "" {
+		fmt.Fprintln(w, t.Say(statusWords.noRoom, nil))
+	}
+}
+
+// line prints one thing of the status with its name.
+func (t Tongue) line(w io.Writer, name Text, text string) {
+	fmt.Fprintf(w, "%s%s %s\n", t.Say(name, nil), t.Colon(), text)
+}
+
+// last is how the last session ended, or why it did not start.
+func (t Tongue) last(e *tla.End, own string) string {
+	if !e.Started {
+		return t.WhyOf("start", &e.Why, own)
+	}
+	return t.Why(&e.Why, own)
+}
+
+// certificate tells of our own.
+func (t Tongue) certificate(w io.Writer, s *tla.Status) {
+	switch {
+	case s.Problem != "":
+		fmt.Fprintln(w, t.Say(statusWords.noOwn, nil))
+		return
+	case !s.Certificate.IsZero():
+		t.line(w, statusWords.own, stamp(s.Certificate))
+	}
+	if late := t.Warning(s); late != "" {
+		t.line(w, enrolWords.warning, late)
+	}
+}
+
+// ends tells of an end that is near, and what the user can do about it.
+func (t Tongue) ends(w io.Writer, n *tla.SessionStatus) {
+	if n.Ask != nil {
+		fmt.Fprintln(w, t.Say(statusWords.ask, []string{"at", clock(n.Ask.Until)}))
+	} else if n.Warning != nil {
+		fmt.Fprintln(w, t.Say(warnings[n.Warning.Code], []string{"at", clock(n.Warning.At)}))
+	}
+}
+
+func (t Tongue) readers(w io.Writer, s *tla.Status) {
+	switch {
+	case s.PCSC != "":
+		fmt.Fprintln(w, t.Say(NoPCSC, nil)+".")
+	case len(s.Readers) == 0:
+		fmt.Fprintln(w, t.Say(NoReader, nil))
+	}
+	for _, r := range s.Readers {
+		fmt.Fprintf(w, "%s %s%s %s\n", t.Say(statusWords.reader, nil), clean(r.Name), t.Colon(), t.card(r.Card))
+	}
+}
+
+func (t Tongue) card(c *tla.CardStatus) string {
+	if c == nil {
+		return t.Say(statusWords.empty, nil)
+	}
+	text := t.Say(Kinds[c.Kind], nil)
+	unseen := ""
+	if c.Hold == cards.HoldTaken && Waits(c) {
+		unseen = t.Say(notSeen, nil)
+	}
+	atr := ""
+	if c.ATR != "" {
+		atr = "ATR " + clean(c.ATR)
+	}
+	for _, more := range []string{t.Say(Uses[c.Use], nil), atr, t.Say(Holds[c.Hold], nil), unseen} {
+		if more != "" {
+			text += ", " + more
+		}
+	}
+	return text
+}
+
+func clock(at time.Time) string { return at.Local().Format("15:04:05") }
+
+func stamp(at time.Time) string { return at.Local().Format("2006-01-02 15:04:05") }

@@ -1,0 +1,131 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tlagate/pki"
+)
+
+// client is a connection whose peer is proven.
+type client struct {
+	conn   net.Conn
+	peer   *pki.Peer
+	remote string
+	end    atomic.Pointer[end] // of its link; nil before the upgrade
+	cut    atomic.Bool         // before the upgrade: its certificate no longer passes
+
+	// Owned by the connection's request handler: HTTP/1.1 has one at a time.
+	nonce   string // issued and not yet used
+	nonceAt time.Time
+}
+
+func (c *client) identity() string { return c.peer.Identity.String() }
+
+// declared returns the server certificate that a PdT declared with its link; nil when there is none.
+func (c *client) declared() *declaration {
+	if e := c.end.Load(); e != nil {
+		return e.declared
+	}
+	return nil
+}
+
+// notAfter returns when the first of a client's certificates ends.
+func (c *client) notAfter() time.Time {
+	if d := c.declared(); d != nil && d.notAfter.Before(c.peer.NotAfter) {
+		return d.notAfter
+	}
+	return c.peer.NotAfter
+}
+
+// clientTable holds the connections whose peers are proven, and bounds their number.
+type clientTable struct {
+	most, mostPerPeer int
+
+	mu      sync.Mutex // protects the rest
+	byConn  map[net.Conn]*client
+	perPeer map[pki.Identity]int // connections of each identity
+}
+
+func newClientTable(l Limits) *clientTable {
+	return &clientTable{most: l.Connections, mostPerPeer: l.ConnectionsPerPeer, byConn: map[net.Conn]*client{},
+		perPeer: map[pki.Identity]int{}}
+}
+
+// Why a proven connection is closed before any request of it is read.
+var (
+	errTooMany       = errors.New("the gateway has as many connections as it may have")
+	errTooManyOfPeer = errors.New("this peer has as many connections as it may have")
+
+	fullness = map[error]string{errTooMany: fullAll, errTooManyOfPeer: fullPeer}
+)
+
+func (t *clientTable) add(c *client) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.byConn) >= t.most {
+		return errTooMany
+	}
+	if t.perPeer[c.peer.Identity] >= t.mostPerPeer {
+		return errTooManyOfPeer
+	}
+	t.byConn[c.conn] = c
+	t.perPeer[c.peer.Identity]++
+	return nil
+}
+
+// remove undoes add; it may be called twice.
+func (t *clientTable) remove(conn net.Conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.byConn[conn]
+	if c == nil {
+		return
+	}
+	delete(t.byConn, conn)
+	if t.perPeer[c.peer.Identity]--; t.perPeer[c.peer.Identity] == 0 {
+		delete(t.perPeer, c.peer.Identity)
+	}
+}
+
+func (t *clientTable) all() []*client {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := make([]*client, 0, len(t.byConn))
+	for _, c := range t.byConn {
+		all = append(all, c)
+	}
+	return all
+}
+
+// roles counts the connections of each role.
+func (t *clientTable) roles() map[pki.Role]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	roles := map[pki.Role]int{}
+	for id, connections := range t.perPeer {
+		roles[id.Role] += connections
+	}
+	return roles
+}
+
+type clientKey struct{}
+
+// withClient fits http.Server.ConnContext: it lets handlers find the client of a request.
+func (t *clientTable) withClient(ctx context.Context, conn net.Conn) context.Context {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return context.WithValue(ctx, clientKey{}, t.byConn[conn])
+}
+
+// connState fits http.Server.ConnState.
+func (t *clientTable) connState(conn net.Conn, state http.ConnState) {
+	if state == http.StateClosed {
+		t.remove(conn)
+	}
+}

@@ -1,0 +1,166 @@
+package gateway
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"tlagate/pki"
+	"tlagate/session/link"
+)
+
+// parkedTable holds the links that PdTs have parked, until TLAs ask for them.
+type parkedTable struct {
+	perPdT   int             // links one PdT may park
+	joinWait time.Duration   // how long find waits
+	links    *sync.WaitGroup // the gateway's
+	closing  chan struct{}   // closed when draining begins
+
+	mu       sync.Mutex // protects the rest
+	byPdT    map[pki.Identity][]*end
+	coming   map[pki.Identity]int // links reserved and not yet added
+	arrival  chan struct{}        // closed and replaced when a link is added
+	draining bool
+}
+
+func newParkedTable(l Limits, links *sync.WaitGroup) *parkedTable {
+	return &parkedTable{perPdT: l.ParkedPerPdT, joinWait: l.JoinWait, links: links, closing: make(chan struct{}),
+		byPdT: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{})}
+}
+
+// reserve applies the limits. When it returns no problem, links counts one more: add or release follows.
+func (t *parkedTable) reserve(pdt pki.Identity) *link.Problem {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.draining {
+		return drainingProblem()
+	}
+	if len(t.byPdT[pdt])+t.coming[pdt] >= t.perPdT {
+		return &link.Problem{Code: link.ProblemTooMany, Detail: "This PdT has parked as many links as it may.",
+			Action: "Look for a second tla-pdt with the same certificate."}
+	}
+	t.coming[pdt]++
+	t.links.Add(1)
+	return nil
+}
+
+func drainingProblem() *link.Problem {
+	return &link.Problem{Code: link.ProblemDraining, Detail: "The gateway is stopping.", Action: "Use another gateway."}
+}
+
+// release undoes reserve.
+func (t *parkedTable) release(pdt pki.Identity) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.arrived(pdt)
+	t.links.Done()
+}
+
+// arrived forgets a reservation. The caller holds t.mu.
+func (t *parkedTable) arrived(pdt pki.Identity) {
+	if t.coming[pdt]--; t.coming[pdt] == 0 {
+		delete(t.coming, pdt)
+	}
+}
+
+// add makes a link available to TLAs; while draining it sends it away.
+func (t *parkedTable) add(e *end) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	id := e.client.peer.Identity
+	t.arrived(id)
+	if t.draining {
+		e.link.Part(drainNotice)
+		return
+	}
+	if e.gone {
+		return
+	}
+	t.byPdT[id] = append(t.byPdT[id], e)
+	close(t.arrival)
+	t.arrival = make(chan struct{})
+}
+
+// remove forgets a link that ended.
+func (t *parkedTable) remove(e *end) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e.gone = true
+	id := e.client.peer.Identity
+	t.set(id, without(t.byPdT[id], e))
+}
+
+// find takes a link of a PdT and sends it the joined record; it returns nil when no link that took it came in time.
+func (t *parkedTable) find(ctx context.Context, pdt pki.Identity, s *session, joined link.Joined) *end {
+	ctx, cancel := context.WithTimeout(ctx, t.joinWait)
+	defer cancel()
+	for {
+		e, more := t.take(pdt)
+		if e != nil {
+			e.offered.Store(s)
+			if e.link.WriteJoined(joined) == nil {
+				return e
+			}
+			continue
+		}
+		select {
+		case <-more:
+		case <-t.closing:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// take returns the link of the PdT that was heard from most recently; when there is none, a channel that is closed when
+// one is added.
+func (t *parkedTable) take(pdt pki.Identity) (*end, <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	waiting := t.byPdT[pdt]
+	if len(waiting) == 0 {
+		return nil, t.arrival
+	}
+	e := slices.MaxFunc(waiting, func(a, b *end) int { return a.link.Heard().Compare(b.link.Heard()) })
+	t.set(pdt, without(waiting, e))
+	return e, nil
+}
+
+func without(ends []*end, e *end) []*end {
+	return slices.DeleteFunc(ends, func(other *end) bool { return other == e })
+}
+
+// set replaces the links of a PdT. The caller holds t.mu.
+func (t *parkedTable) set(pdt pki.Identity, ends []*end) {
+	if len(ends) == 0 {
+		delete(t.byPdT, pdt)
+		return
+	}
+	t.byPdT[pdt] = ends
+}
+
+// close takes no more links, lets nobody wait for one, and returns those that are parked.
+func (t *parkedTable) close() []*end {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.draining = true
+	close(t.closing)
+	return t.all()
+}
+
+// all returns the parked links. The caller holds t.mu.
+func (t *parkedTable) all() []*end {
+	var all []*end
+	for _, ends := range t.byPdT {
+		all = append(all, ends...)
+	}
+	return all
+}
+
+func (t *parkedTable) count() (links, pdts int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.all()), len(t.byPdT)
+}

@@ -1,0 +1,106 @@
+package gateway
+
+import (
+	"sync"
+	"time"
+
+	"tlagate/pki"
+	"tlagate/session/link"
+)
+
+// sessionTable holds one session a TLA, reserved or begun.
+type sessionTable struct {
+	absolute time.Duration   // length of a session, at most
+	links    *sync.WaitGroup // the gateway's
+
+	mu       sync.Mutex // protects the rest, and tla, pdt, joined and limit of sessions
+	byTLA    map[pki.Identity]*session
+	draining bool
+}
+
+func newSessionTable(l Limits, links *sync.WaitGroup) *sessionTable {
+	return &sessionTable{absolute: l.Absolute, links: links, byTLA: map[pki.Identity]*session{}}
+}
+
+// reserve admits a TLA's session if it has no other. A further link of the same session replaces the one before, which
+// the caller ends. When reserve returns no problem, links counts one more: publish or release follows.
+func (t *sessionTable) reserve(tla pki.Identity, s *session) (before *session, p *link.Problem) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.draining {
+		return nil, drainingProblem()
+	}
+	before = t.byTLA[tla]
+	if before != nil && !before.givesWayTo(s) {
+		return nil, &link.Problem{Code: link.ProblemTLABusy, Detail: "This terminal already has a session.",
+			Action: "Stop that one first."}
+	}
+	t.byTLA[tla] = s
+	t.links.Add(1)
+	return before, nil
+}
+
+// release undoes reserve, for a session that has not begun.
+func (t *sessionTable) release(tla pki.Identity, s *session) {
+	t.remove(tla, s)
+	t.links.Done()
+}
+
+// remove lets the TLA open again.
+func (t *sessionTable) remove(tla pki.Identity, s *session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byTLA[tla] == s {
+		delete(t.byTLA, tla)
+	}
+	close(s.done)
+}
+
+// publish makes a session known to the pumps of its ends and to close, and reports whether the gateway is draining.
+func (t *sessionTable) publish(s *session, tla, pdt *end) (draining bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s.tla, s.pdt, s.joined = tla, pdt, time.Now()
+	s.limit = time.AfterFunc(time.Until(s.began.Add(t.absolute)), s.timeOver)
+	tla.session.Store(s)
+	pdt.session.Store(s)
+	close(s.up)
+	return t.draining
+}
+
+func (t *sessionTable) stopClock(s *session) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s.limit.Stop()
+}
+
+func (t *sessionTable) isDraining() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.draining
+}
+
+// close admits no more sessions, and returns those that have begun.
+func (t *sessionTable) close() []*session {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.draining = true
+	return t.begun()
+}
+
+func (t *sessionTable) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.begun())
+}
+
+// begun returns the sessions that have begun. The caller holds t.mu.
+func (t *sessionTable) begun() []*session {
+	var all []*session
+	for _, s := range t.byTLA {
+		if s.tla != nil {
+			all = append(all, s)
+		}
+	}
+	return all
+}

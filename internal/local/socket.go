@@ -1,0 +1,112 @@
+package local
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// mode of the socket file: its owner and its group may connect.
+const mode = 0o660
+
+// Why Listen does not take a path.
+var (
+	ErrNoSocket = errors.New("there is something else in its place")
+	ErrInUse    = errors.New("somebody listens on it")
+)
+
+// Socket is a listening Unix socket and its file.
+type Socket struct {
+	net.Listener
+	path string
+	file os.FileInfo
+	once sync.Once
+}
+
+// Listen listens on path, whose group becomes gid (-1: stays). The file of a dead daemon is replaced; that of a living one
+// is ErrInUse, and one that is no socket ErrNoSocket.
+func Listen(path string, gid int) (*Socket, error) {
+	if err := checkFree(path); err != nil {
+		return nil, err
+	}
+	return listen(path, gid)
+}
+
+func checkFree(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return ErrNoSocket
+	}
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		c.Close()
+	}
+	if err == nil || !refused(err) {
+		return ErrInUse
+	}
+	return nil
+}
+
+// refused reports whether nobody listens. Windows has a number of its own for that.
+func refused(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || runtime.GOOS == "windows"
+}
+
+// listen makes the file under another name first, so that nobody finds it with other rights than it shall have.
+func listen(path string, gid int) (*Socket, error) {
+	hidden := path + ".new"
+	if runtime.GOOS == "windows" {
+		hidden = path // whether a socket can be renamed there is not known, and the directory's rights count
+	}
+	if err := os.Remove(hidden); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: hidden, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false)
+	s := &Socket{Listener: l, path: path}
+	if err := s.publish(hidden, gid); err != nil {
+		l.Close()
+		os.Remove(hidden)
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Socket) publish(hidden string, gid int) (err error) {
+	if gid >= 0 {
+		if err := os.Lchown(hidden, -1, gid); err != nil {
+			return err
+		}
+	}
+	if err := os.Chmod(hidden, mode); err != nil {
+		return err
+	}
+	if s.file, err = os.Lstat(hidden); err != nil || hidden == s.path {
+		return err
+	}
+	return os.Rename(hidden, s.path)
+}
+
+// Close stops listening and removes the file, if it is still ours.
+func (s *Socket) Close() (err error) {
+	s.once.Do(func() {
+		if now, err := os.Lstat(s.path); err == nil && os.SameFile(now, s.file) {
+			_ = os.Remove(s.path)
+		}
+		err = s.Listener.Close()
+	})
+	return err
+}

@@ -1,0 +1,245 @@
+package cards
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tlagate/session"
+	"tlagate/tla/atr"
+	"tlagate/tla/cards/internal/pcsc"
+)
+
+// Lease is a card that is had exclusively: the session.Card of one insertion. PC/SC calls can block without limit, so a
+// goroutine of its own makes them and callers wait no longer than Limits.Command.
+type Lease struct {
+	Of       Occupant
+	ATR      []byte
+	Protocol session.Protocol
+
+	limits   Limits
+	command  atomic.Int64 // when it last got one, ns; 0 = not yet
+	declines declines
+
+	ctx    pcsc.Context // used by the goroutine only
+	card   pcsc.Card    // likewise
+	makeT1 bool         // likewise: T=0 is spoken, and programs take it for T=1
+
+	jobs chan job
+	over chan struct{} // closed when the card is lost or released
+	quit chan struct{} // closed when it is released
+	done chan struct{} // closed when the card is powered down
+	free chan struct{} // closed by the taker when, after that, its reader may be tried again
+
+	overOnce, quitOnce sync.Once
+}
+
+// job is one call to make; its result goes to reply, unless gone is closed first.
+type job struct {
+	call  func() ([]byte, error)
+	reply chan result
+	gone  chan struct{}
+}
+
+type result struct {
+	body []byte
+	err  error
+}
+
+// errSwapped says that the card is not the one that was seen.
+var errSwapped = errors.New("the card was changed while it was being taken")
+
+// take takes a card and resets it, so that nothing an earlier program was allowed remains. It can block without limit.
+func take(service pcsc.Service, o Occupant, limits Limits, declined func(int64, error)) (*Lease, error) {
+	ctx, err := service.Establish()
+	if err != nil {
+		return nil, err
+	}
+	l := &Lease{Of: o, ctx: ctx, limits: limits, declines: declines{many: declined}, jobs: make(chan job),
+		over: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}), free: make(chan struct{})}
+	if err := l.begin(); err != nil {
+		ctx.Release()
+		return nil, err
+	}
+	go l.work()
+	return l, nil
+}
+
+func (l *Lease) begin() (err error) {
+	if l.card, err = l.ctx.Connect(l.Of.Reader); err != nil {
+		return err
+	}
+	if l.ATR, l.Protocol, err = l.refresh(session.ResetCold); err == nil {
+		err = l.checkKind()
+	}
+	if err != nil {
+		_ = l.card.PowerDown()
+	}
+	return err
+}
+
+// refresh resets the card and reads its ATR. A reset of PC/SC revives the handle of a removed card for
+// whichever card is there then; the count of insertions tells.
+func (l *Lease) refresh(kind session.ResetKind) ([]byte, session.Protocol, error) {
+	if err := l.checkSame(); err != nil {
+		return nil, 0, err
+	}
+	if err := l.card.Reset(kind); err != nil {
+		return nil, 0, err
+	}
+	answer, p, err := l.card.Status()
+	if err == nil {
+		l.makeT1 = p == session.T0 && atr.PrefersT1(answer)
+		err = l.checkSame()
+	}
+	return answer, p, err
+}
+
+func (l *Lease) checkSame() error {
+	looks := []pcsc.Look{{Reader: l.Of.Reader}}
+	if err := l.ctx.Wait(looks, 0); err != nil && !errors.Is(err, pcsc.ErrTimeout) {
+		return err
+	}
+	if !l.same(looks[0]) {
+		return fmt.Errorf("%w: %w", session.ErrCardLost, errSwapped)
+	}
+	return nil
+}
+
+// same reports whether what is seen is the insertion of the lease.
+func (l *Lease) same(seen pcsc.Look) bool {
+	return seen.Event&pcsc.Present != 0 && seen.Event>>pcsc.CounterShift == l.Of.counter
+}
+
+func (l *Lease) checkKind() error {
+	if kind, _, _ := identify(l.ATR); kind != l.Of.Kind {
+		return errSwapped
+	}
+	return nil
+}
+
+// LastCommand returns when the card last got a command; zero before the first.
+func (l *Lease) LastCommand() (at time.Time) {
+	if ns := l.command.Load(); ns != 0 {
+		at = time.Unix(0, ns)
+	}
+	return at
+}
+
+// Transmit implements session.Card. An empty answer is what a reader gives whose card went away under the command.
+func (l *Lease) Transmit(apdu []byte) ([]byte, error) {
+	l.command.Store(time.Now().UnixNano())
+	own := append([]byte(nil), apdu...) // the caller may be gone first
+	return l.do(func() ([]byte, error) {
+		defer clear(own)
+		answer, err := l.transmit(own)
+		if err == nil && len(answer) < session.MinResponse {
+			err = session.ErrCardLost
+		}
+		if err == nil {
+			l.declines.none()
+		}
+		return answer, err
+	})
+}
+
+func (l *Lease) transmit(apdu []byte) ([]byte, error) {
+	if l.makeT1 {
+		return asT1(l.card.Transmit, apdu)
+	}
+	return l.card.Transmit(apdu)
+}
+
+// Reset implements session.Card. A powered-off card is powered anew by PC/SC at once: what it had allowed is forgotten.
+func (l *Lease) Reset(kind session.ResetKind) ([]byte, error) {
+	answer, err := l.do(func() ([]byte, error) {
+		answer, _, err := l.refresh(kind)
+		return answer, err
+	})
+	if kind == session.PowerOff {
+		answer = nil
+	}
+	return answer, err
+}
+
+// do has the goroutine make a call. When the card is released or too slow, nobody knows what became of it.
+func (l *Lease) do(call func() ([]byte, error)) ([]byte, error) {
+	j := job{func() ([]byte, error) { return l.judged(call()) }, make(chan result), make(chan struct{})}
+	timer := time.NewTimer(l.limits.Command)
+	defer timer.Stop()
+	jobs := l.jobs
+	for {
+		select {
+		case jobs <- j:
+			jobs = nil
+		case r := <-j.reply:
+			if errors.Is(r.err, session.ErrCardLost) {
+				l.finish()
+			}
+			return r.body, r.err
+		case <-l.quit:
+			close(j.gone)
+			return nil, session.ErrCardLost
+		case <-timer.C:
+			close(j.gone)
+			l.finish()
+			return nil, fmt.Errorf("%w: no answer within %v", session.ErrCardLost, l.limits.Command)
+		}
+	}
+}
+
+// work makes the calls until the card is released, then powers it down.
+func (l *Lease) work() {
+	defer close(l.done)
+	defer l.ctx.Release()
+	defer func() { _ = l.card.PowerDown() }() // fails when the card is out already
+	for {
+		select {
+		case <-l.quit:
+			return
+		default:
+		}
+		select {
+		case <-l.quit:
+		case j := <-l.jobs:
+			j.run()
+		}
+	}
+}
+
+func (j job) run() {
+	body, err := j.call()
+	select {
+	case j.reply <- result{body, err}:
+	case <-j.gone:
+		clear(body)
+	}
+}
+
+// Over is closed when the card is lost, or released: it answers no more.
+func (l *Lease) Over() <-chan struct{} { return l.over }
+
+func (l *Lease) finish() { l.overOnce.Do(func() { close(l.over) }) }
+
+// Release powers the card down; commands under way get session.ErrCardLost. It reports whether that is done within
+// Limits.Release; else it is done when the reader answers.
+func (l *Lease) Release() bool {
+	l.letGo()
+	select {
+	case <-l.free:
+		return true
+	case <-time.After(l.limits.Release):
+		return false
+	}
+}
+
+// letGo powers the card down, at once or when the call under way ends; done tells. No lease is let go already.
+func (l *Lease) letGo() {
+	if l == nil {
+		return
+	}
+	l.quitOnce.Do(func() { close(l.quit) })
+	l.finish()
+}

@@ -1,0 +1,122 @@
+package tla
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"tlagate/session"
+	"tlagate/tla/cards"
+	"tlagate/tla/pin"
+)
+
+// Status words of a VERIFY that no card judged (ISO 7816-4; PC/SC part 10).
+var (
+	swPINTimeout   = [2]byte{0x64, 0x00}
+	swPINCancelled = [2]byte{0x64, 0x01}
+)
+
+// answer returns a status word of its own to the session, which wipes what it was given.
+func answer(sw [2]byte) []byte { return sw[:] }
+
+// pinVerifier asks the user for PINs on behalf of one card.
+type pinVerifier struct {
+	card *cards.Lease
+	desk *desk
+	slot session.Slot
+	pdt  string
+	time time.Duration // for the user
+	used func()        // a human act: the user entered something
+}
+
+// verify asks the user and has the card verify (SP4): at the reader's own pad if it has one, else at the desk.
+func (v *pinVerifier) verify(header [4]byte, f pin.Format) ([]byte, error) {
+	tries, sw, err := v.probe(header)
+	if err != nil || sw != nil {
+		return sw, err
+	}
+	ctx, cancel := v.asking()
+	defer cancel()
+	until, _ := ctx.Deadline()
+	request := PINRequest{Slot: v.slot.String(), PdT: v.pdt, Min: f.Min, Max: f.Max, Tries: tries, Until: until}
+	code, err := v.card.Pad()
+	if err != nil {
+		return nil, err
+	}
+	if code != 0 && tries != 1 { // a pad cannot ask whether the user insists
+		request.Pad = true
+		return v.atPad(request, code, header, f)
+	}
+	return v.atDesk(ctx, request, header, f)
+}
+
+// asking ends in time, or with the lease of the card.
+func (v *pinVerifier) asking() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.Background(), v.time)
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-v.card.Over():
+		}
+		cancel()
+	}()
+	return ctx, cancel
+}
+
+// probe asks the card how many tries are left, -1 = it does not say; sw, unless nil, is an answer that ends it: the PIN
+// is blocked.
+func (v *pinVerifier) probe(header [4]byte) (tries int, sw []byte, err error) {
+	answer, err := v.card.Transmit(header[:])
+	if err != nil {
+		return 0, nil, err
+	}
+	switch sw1, sw2 := answer[0], answer[1]; {
+	case len(answer) != 2:
+		return -1, nil, nil
+	case sw1 == 0x69 && sw2 == 0x83, sw1 == 0x63 && sw2 == 0xC0:
+		return 0, []byte{0x69, 0x83}, nil
+	case sw1 == 0x63 && sw2&0xF0 == 0xC0:
+		return int(sw2 & 0x0F), nil, nil
+	}
+	return -1, nil, nil
+}
+
+// atPad has the reader ask; what it answers tells whether somebody pressed its keys.
+func (v *pinVerifier) atPad(request PINRequest, code uint32, header [4]byte, f pin.Format) ([]byte, error) {
+	defer v.desk.show(request)()
+	sw, err := v.card.VerifyOnPad(code, header, f)
+	if entered(sw, err) {
+		v.used()
+	}
+	return sw, err
+}
+
+// entered reports whether a PIN was tried, or refused by a key.
+func entered(sw []byte, err error) bool {
+	return err == nil && (sw[0] == 0x90 || sw[0] == 0x63 || bytes.Equal(sw, swPINCancelled[:]))
+}
+
+func (v *pinVerifier) atDesk(ctx context.Context, request PINRequest, header [4]byte, f pin.Format) ([]byte, error) {
+	command, err := pin.New(header, f)
+	if err != nil {
+		return nil, err
+	}
+	q, err := v.desk.ask(ctx, request, command)
+	if err == nil {
+		v.used()
+		sw, err := v.card.Verify(command)
+		q.result <- slices.Clone(sw) // the session wipes its own
+		return sw, err
+	}
+	command.Wipe()
+	if errors.Is(err, errPINCancelled) {
+		v.used()
+		return answer(swPINCancelled), nil
+	}
+	if q != nil {
+		q.result <- nil
+	}
+	return answer(swPINTimeout), nil
+}
