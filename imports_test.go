@@ -71,7 +71,7 @@ var mayImport = map[string][]string{
 }
 
 // ground are the packages that every other may import: each does one thing, and needs none of ours.
-var ground = []string{"internal/bucket", "internal/der", "internal/files", "internal/retry", "internal/stamp"}
+var ground = []string{"internal/algorithms", "internal/bucket", "internal/der", "internal/files", "internal/retry", "internal/stamp"}
 
 // onlyIn says where a dependency may be used at all.
 var onlyIn = map[string][]string{
@@ -135,7 +135,7 @@ func TestGroundIsPlain(t *testing.T) {
 // TestPEMIsReadInOnePlace: encoding/pem passes over what it cannot read, so only package pemfile asks it; what tests read
 // of foreign suites is another matter.
 func TestPEMIsReadInOnePlace(t *testing.T) {
-	for file, text := range sources(t) {
+	for file, text := range sourceFiles(t) {
 		exempt := filepath.Base(file) == "pemfile.go" || strings.Contains(file, "/pki/pkitest/")
 		require.True(t, exempt || !strings.Contains(text, "pem.Decode("), file)
 	}
@@ -143,14 +143,14 @@ func TestPEMIsReadInOnePlace(t *testing.T) {
 
 // TestFilesAreWrittenInOnePlace: whoever makes a temporary file of its own forgets to sync it, or its directory.
 func TestFilesAreWrittenInOnePlace(t *testing.T) {
-	for file, text := range sources(t) {
+	for file, text := range sourceFiles(t) {
 		exempt := strings.HasSuffix(filepath.Dir(file), "/internal/files")
 		require.True(t, exempt || !strings.Contains(text, "os.CreateTemp("), "%s: use internal/files", file)
 	}
 }
 
-// sources returns the text of each of our files; tests are left out.
-func sources(t *testing.T) map[string]string {
+// sourceFiles returns the text of each of our files; tests are left out.
+func sourceFiles(t *testing.T) map[string]string {
 	out, err := exec.Command("go", "list", "-f", `{{range .GoFiles}}{{$.Dir}}/{{.}} {{end}}`, "./...").Output()
 	require.NoError(t, err)
 	found := map[string]string{}

@@ -22,14 +22,14 @@ var digests = []struct {
 	{crypto.SHA384, unhex("300b 0609608648016503040202"), unhex("300d 0609608648016503040202 0500")},
 }
 
-// algorithm is one of signatures.
+// algorithm is one of those allowed.
 type algorithm struct {
 	der  []byte
 	hash crypto.Hash
 	pss  bool
 }
 
-var algorithms = []algorithm{
+var allowed = []algorithm{
 	{unhex("300a 06082a8648ce3d040302"), crypto.SHA256, false}, // ecdsa-with-SHA256
 	{unhex("300a 06082a8648ce3d040303"), crypto.SHA384, false}, // ecdsa-with-SHA384
 	{pss("300d 0609608648016503040201 0500"), crypto.SHA256, true},
@@ -51,9 +51,9 @@ func pss(hash string) []byte {
 var pssOptions = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256}
 
 func algorithmOf(der []byte) *algorithm {
-	for i, a := range algorithms {
+	for i, a := range allowed {
 		if bytes.Equal(a.der, der) {
-			return &algorithms[i]
+			return &allowed[i]
 		}
 	}
 	return nil
@@ -65,12 +65,12 @@ func algorithmFor(key crypto.PublicKey) (*algorithm, error) {
 	case *ecdsa.PublicKey:
 		switch key.Curve {
 		case elliptic.P256():
-			return &algorithms[0], nil
+			return &allowed[0], nil
 		case elliptic.P384():
-			return &algorithms[1], nil
+			return &allowed[1], nil
 		}
 	case *rsa.PublicKey:
-		return &algorithms[2], nil
+		return &allowed[2], nil
 	}
 	return nil, errors.New("cannot sign with this kind of key: want P-256, P-384 or RSA")
 }

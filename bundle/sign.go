@@ -84,11 +84,14 @@ func seal(content []byte, by *tls.Certificate, now time.Time) ([]byte, error) {
 }
 
 func (a *algorithm) sign(key crypto.Signer, b []byte) ([]byte, error) {
-	var opts crypto.SignerOpts = a.hash
+	return key.Sign(rand.Reader, sum(a.hash, b), a.options())
+}
+
+func (a *algorithm) options() crypto.SignerOpts {
 	if a.pss {
-		opts = pssOptions
+		return pssOptions
 	}
-	return key.Sign(rand.Reader, sum(a.hash, b), opts)
+	return a.hash
 }
 
 func signedAttributes(digest []byte, now time.Time) [][]byte {

@@ -204,9 +204,11 @@ func subject(commonName, organisation string, units ...string) *signer.Subject {
 	return &signer.Subject{CN: commonName, Names: names}
 }
 
-// newSerial gives a positive number of 16 octets, 126 bits of them random.
+const serialSize = 16 // octets
+
+// newSerial gives a positive number, all its bits random but the first two.
 func newSerial() (*big.Int, error) {
-	octets := make([]byte, 16)
+	octets := make([]byte, serialSize)
 	if _, err := rand.Read(octets); err != nil {
 		return nil, err
 	}

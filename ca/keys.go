@@ -27,6 +27,12 @@ func GenerateKey(kind KeyKind) (crypto.Signer, error) { return keys.New(string(k
 // MarshalKey gives a key as PEM, PKCS#8.
 func MarshalKey(key crypto.Signer) ([]byte, error) { return keys.MarshalPlain(key) }
 
+// RSA limits, in bits.
+const (
+	minRSA = 3072
+	maxRSA = 8192
+)
+
 // checkKey refuses what is outside the allowlist for certificates of our own.
 func checkKey(pub crypto.PublicKey) error {
 	switch key := pub.(type) {
@@ -43,8 +49,8 @@ func checkKey(pub crypto.PublicKey) error {
 }
 
 func checkRSA(key *rsa.PublicKey) error {
-	if bits := key.N.BitLen(); bits < 3072 || bits > 8192 {
-		return fmt.Errorf("an RSA key of %d bits is not allowed: want 3072 to 8192", bits)
+	if bits := key.N.BitLen(); bits < minRSA || bits > maxRSA {
+		return fmt.Errorf("an RSA key of %d bits is not allowed: want %d to %d", bits, minRSA, maxRSA)
 	}
 	if key.E < 65537 {
 		return fmt.Errorf("an RSA key with exponent %d is not allowed: want 65537 or more", key.E)

@@ -35,7 +35,7 @@ func (g *Gateway) welcome(ctx context.Context, c *client) {
 		c.conn.Close()
 		return
 	}
-	g.log.Info("connection accepted", "remote", c.remote, "peer", c.identity())
+	g.log.Info("connection accepted", "remote", c.remote, "peer", c.identity(), "tls", c.peer.TLS.String())
 	g.watcher.adopt(c)
 	select {
 	case g.accepted <- c.conn:

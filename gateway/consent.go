@@ -23,9 +23,11 @@ type consents struct {
 	log      *slog.Logger
 }
 
+const nonceSize = 32 // octets
+
 // challenge answers with a nonce for this connection.
 func (cs *consents) challenge(c *client, w http.ResponseWriter) {
-	raw := make([]byte, 32)
+	raw := make([]byte, nonceSize)
 	_, _ = rand.Read(raw) // never fails (crypto/rand)
 	c.nonce, c.nonceAt = base64.RawURLEncoding.EncodeToString(raw), time.Now()
 	w.Header().Set("WWW-Authenticate", link.Challenge(c.nonce))

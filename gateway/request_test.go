@@ -18,7 +18,10 @@ import (
 	"tlagate/session/link"
 )
 
-func TestWhoami(t *testing.T) {
+// suites are those of TLS 1.3; which it is, the processor decides.
+var suites = []string{"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
+
+func TestC2WhoamiTellsWhatWasNegotiated(t *testing.T) {
 	r := start(t)
 	for _, who := range []string{tla1, pdt1, admin1} {
 		resp, body := request(t, r.as(who), "GET", link.PathWhoami, nil)
@@ -35,7 +38,10 @@ func TestWhoami(t *testing.T) {
 		require.Equal(t, "crl", a.Revocation.Source)
 		require.True(t, a.Revocation.NextUpdate.After(time.Now()))
 		require.True(t, a.NotAfter.After(time.Now()))
-		r.logged("connection accepted", "peer", who)
+		require.Equal(t, pki.Negotiated{Version: "TLS 1.3", Suite: a.TLS.Suite, Group: "X25519MLKEM768",
+			Signature: "ECDSAWithP256AndSHA256"}, a.TLS)
+		require.Contains(t, suites, a.TLS.Suite)
+		r.logged("connection accepted", "peer", who, "tls", a.TLS.String())
 	}
 }
 

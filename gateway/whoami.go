@@ -20,6 +20,7 @@ type whoamiAnswer struct {
 	NotAfter   time.Time        `json:"not_after"`
 	Revocation revocationAnswer `json:"revocation"`
 	Gateway    string           `json:"gateway"`
+	TLS        pki.Negotiated   `json:"tls"` // of the connection that the question came by
 }
 
 type revocationAnswer struct {
@@ -44,7 +45,7 @@ func (g *Gateway) whoami(c *client, w http.ResponseWriter) *link.Problem {
 	_ = json.NewEncoder(w).Encode(whoamiAnswer{
 		Identity: id.String(), Role: id.Role, Practice: id.Practice, NotAfter: verdict.NotAfter.UTC(),
 		Revocation: revocationAnswer{"good", verdict.Revocation[0].Kind, nextUpdate(verdict), allUp(g.subscribers())},
-		Gateway:    g.identity(),
+		Gateway:    g.identity(), TLS: c.peer.TLS,
 	})
 	return nil
 }

@@ -39,8 +39,9 @@ type gateway struct {
 	parked  int        // of which parked
 	joining int        // links joined whose TLA has not proved itself yet
 	peer    pki.Identity
-	last    error     // why a link ended or could not be parked; nil after a success
-	drained time.Time // when it last said that it drains
+	tls     pki.Negotiated // with peer
+	last    error          // why a link ended or could not be parked; nil after a success
+	drained time.Time      // when it last said that it drains
 }
 
 func newGateway(s *Service, address string) *gateway {
@@ -107,7 +108,7 @@ func (g *gateway) park(ctx context.Context, cut func(error)) (l *parkedLink, joi
 		return nil, nil, err
 	}
 	g.log.Info("link parked", "peer", l.peer.Identity.String())
-	g.arrive(l.peer.Identity)
+	g.arrive(l.peer)
 	began := time.Now()
 	joined, err = l.waitJoined(ctx)
 	g.settle(time.Since(began), err)
@@ -143,14 +144,14 @@ func (g *gateway) restarts() bool {
 }
 
 // arrive and leave count the berths.
-func (g *gateway) arrive(id pki.Identity) {
+func (g *gateway) arrive(p *pki.Peer) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.parked++
 	if again := g.peer == (pki.Identity{}) || g.last != nil; again && g.s.cfg.Reached != nil {
 		g.s.cfg.Reached(g.address)
 	}
-	g.peer, g.last = id, nil
+	g.peer, g.tls, g.last = p.Identity, p.TLS, nil
 }
 
 func (g *gateway) leave(parked bool, err error) {

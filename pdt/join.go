@@ -33,10 +33,11 @@ func (s *Service) serveJoined(ctx context.Context, cut context.CancelCauseFunc, 
 	go watch(ctx, s.cfg.Server.Trust, peer, s.cfg.Recheck, cut)
 	log = log.With("peer", peer.Identity.String())
 	if c := s.session(); j.Generation > 1 && c.is(j.Session, peer.Identity) {
-		c.resume(ctx, proved, conn, g.address, j.Generation)
+		c.resume(ctx, proved, conn, way{g.address, peer.TLS}, j.Generation)
 		return
 	}
-	c := &cardSession{s: s, id: j.Session, tla: peer.Identity, gateway: g.address, began: time.Now(), log: log}
+	c := &cardSession{s: s, id: j.Session, tla: peer.Identity, way: way{g.address, peer.TLS}, began: time.Now(),
+		log: log}
 	if err := c.open(conn); err != nil {
 		c.log.Warn("session not opened", "reason", reasonOf(err), "error", err)
 		return

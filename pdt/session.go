@@ -33,12 +33,18 @@ type cardSession struct {
 	end   sync.Once
 
 	mu      sync.Mutex  // protects the rest
-	gateway string      // of the present link, or of the last one
+	way                 // the link of now, or the last one
 	resumed int         // times
 	lost    time.Time   // when the link was lost; zero = there is one
 	grace   *time.Timer // set when the link was lost: ends the session
 	leaving error       // why this side ends the session; nil = it does not
 	over    bool        // no card is shown any more
+}
+
+// way says by which gateway a link of the session came, and what its TLS agreed upon.
+type way struct {
+	gateway string
+	tls     pki.Negotiated // of the card session
 }
 
 // is reports whether c is that session of that TLA; c may be nil.
@@ -89,7 +95,7 @@ func (c *cardSession) begin(ctx context.Context) {
 }
 
 // resume serves a further link if the TLA proves that the session is its own; it calls proved once that is so.
-func (c *cardSession) resume(ctx context.Context, proved func(), conn net.Conn, gateway string, generation uint32) {
+func (c *cardSession) resume(ctx context.Context, proved func(), conn net.Conn, by way, generation uint32) {
 	if err := conn.SetReadDeadline(time.Now().Add(setUp)); err != nil {
 		return
 	}
@@ -97,7 +103,7 @@ func (c *cardSession) resume(ctx context.Context, proved func(), conn net.Conn, 
 		err = c.w.Resume(context.Background(), conn, generation, func() {
 			_ = conn.SetReadDeadline(time.Time{})
 			proved()
-			c.resumedOver(gateway)
+			c.resumedOver(by)
 			ours = true
 		})
 		return ours, err
@@ -145,7 +151,7 @@ func (c *cardSession) graceOver() {
 
 // resumedOver records that the session goes on over another link. If this side was ending it when the link before
 // broke, it ends it now.
-func (c *cardSession) resumedOver(gateway string) {
+func (c *cardSession) resumedOver(by way) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	away := time.Duration(0)
@@ -153,9 +159,9 @@ func (c *cardSession) resumedOver(gateway string) {
 		c.grace.Stop()
 		away = time.Since(c.lost)
 	}
-	c.gateway, c.lost = gateway, time.Time{}
+	c.way, c.lost = by, time.Time{}
 	c.resumed++
-	c.log.Info("session resumed", "through", gateway, "resumed", c.resumed, "away", away.Round(time.Millisecond))
+	c.log.Info("session resumed", "through", by.gateway, "resumed", c.resumed, "away", away.Round(time.Millisecond))
 	if c.leaving != nil {
 		c.w.Leave(farewellOf(c.leaving))
 	}

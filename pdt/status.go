@@ -38,6 +38,8 @@ type GatewayStatus struct {
 	Error    string    `json:"error,omitempty"`    // the same in full
 	RetryAt  time.Time `json:"retry_at,omitzero"`  // when waiting
 
+	TLS *pki.Negotiated `json:"tls,omitempty"` // of the link that was parked last, while one is
+
 	// WithoutHybrids is until when the gateway, which did not answer hellos with post-quantum groups, is sent none.
 	WithoutHybrids time.Time `json:"without_hybrids_until,omitzero"`
 }
@@ -52,6 +54,8 @@ type SessionStatus struct {
 	Resumed  int       `json:"resumed"`       // how often the terminal did
 	Commands uint64    `json:"commands"`
 	Resets   uint64    `json:"resets"`
+
+	TLS pki.Negotiated `json:"tls"` // with the TLA, on the link of now or the last one
 }
 
 // SlotStatus is the state of one slot.
@@ -136,7 +140,8 @@ func (g *gateway) status() GatewayStatus {
 		st.Reason, st.Error = reasonOf(g.last), g.last.Error()
 	}
 	if next := g.retry.at(); g.parked > 0 {
-		st.State = "parked"
+		tls := g.tls
+		st.State, st.TLS = "parked", &tls
 	} else if time.Now().Before(next) {
 		st.State, st.RetryAt = "waiting", next
 	}
@@ -146,9 +151,8 @@ func (g *gateway) status() GatewayStatus {
 func (c *cardSession) status() *SessionStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return &SessionStatus{ID: c.id, TLA: c.tla.String(), Gateway: c.gateway, Since: c.began,
-		Lost: c.lost, Resumed: c.resumed,
-		Commands: c.count.commands.Load(), Resets: c.count.resets.Load()}
+	return &SessionStatus{ID: c.id, TLA: c.tla.String(), Gateway: c.gateway, Since: c.began, Lost: c.lost, Resumed: c.resumed,
+		Commands: c.count.commands.Load(), Resets: c.count.resets.Load(), TLS: c.tls}
 }
 
 func (s *slot) status() SlotStatus {

@@ -7,14 +7,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"io"
 	"slices"
-	"text/tabwriter"
 	"time"
+
+	"tlagate/internal/algorithms"
 )
 
 // The allowlist (annex code G5; ANSSI TLS guide v1.2, RGS B1). Everything that builds a tls.Config or judges a
-// certificate or a CRL takes it from here.
+// certificate or a CRL takes it from here; uses.go tells of it.
 var (
 	tlsVersion = uint16(tls.VersionTLS13)
 
@@ -44,51 +44,13 @@ var (
 
 // RSA limits. Between minRSA and ownRSA a key is accepted until rsa2048End.
 const (
-	minRSA      = 2048 // bits, of a foreign CA's world (IGC-Santé)
-	ownRSA      = 3072 // bits, what our own CA issues
-	maxRSA      = 8192 // bits, as in crypto/tls: verifying longer ones costs too much
+	minRSA      = algorithms.LeastRSA // bits, of a foreign CA's world (IGC-Santé)
+	ownRSA      = 3072                // bits, what our own CA issues
+	maxRSA      = 8192                // bits, as in crypto/tls: verifying longer ones costs too much
 	minExponent = 65537
 )
 
 var rsa2048End = time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// Algorithm is one line of the allowlist.
-type Algorithm struct {
-	Kind string // "TLS version", "cipher suite", "group", "handshake signature", "certificate signature", "key"
-	Name string
-	Note string
-}
-
-// Algorithms lists everything that may be negotiated or met in a certificate or CRL; what is not listed is refused.
-func Algorithms() []Algorithm {
-	list := []Algorithm{{"TLS version", tls.VersionName(tlsVersion), "only; no tickets, no 0-RTT, no renegotiation"}}
-	for _, s := range tlsSuites {
-		list = append(list, Algorithm{"cipher suite", tls.CipherSuiteName(s), ""})
-	}
-	for _, g := range tlsGroups {
-		list = append(list, Algorithm{"group", g.String(), ""})
-	}
-	for _, s := range tlsSignatures {
-		list = append(list, Algorithm{"handshake signature", s.String(), ""})
-	}
-	for _, s := range signatures {
-		list = append(list, Algorithm{"certificate signature", s.String(), "certificates and CRLs"})
-	}
-	for _, c := range curves {
-		list = append(list, Algorithm{"key", "ECDSA " + c.Params().Name, ""})
-	}
-	return append(list, Algorithm{"key", "RSA", fmt.Sprintf(
-		"%d to %d bits (from %d until the end of %d), e ≥ %d", ownRSA, maxRSA, minRSA, rsa2048End.Year()-1, minExponent)})
-}
-
-// PrintAlgorithms writes the allowlist as a table for people.
-func PrintAlgorithms(w io.Writer) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, a := range Algorithms() {
-		fmt.Fprintf(tw, "%s\t%s\t%s\n", a.Kind, a.Name, a.Note)
-	}
-	return tw.Flush()
-}
 
 // CheckKey says why a certificate's public key is outside the allowlist; nil when it is inside.
 func CheckKey(pub any, now time.Time) error {

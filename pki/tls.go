@@ -32,6 +32,7 @@ type Peer struct {
 	Chain    []*x509.Certificate // as presented
 	NotAfter time.Time           // earliest end in the path
 	Verdict  *Verdict            // of the handshake
+	TLS      Negotiated
 	want     Want
 }
 
@@ -143,7 +144,8 @@ func (h *handshake) run(ctx context.Context, c *tls.Conn) (*tls.Conn, *Peer, err
 	err := c.HandshakeContext(ctx)
 	if err == nil && h.refusal == nil && h.verdict != nil {
 		h.tap.stop()
-		return c, &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, h.want}, nil
+		agreed := NegotiatedOf(c.ConnectionState())
+		return c, &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, agreed, h.want}, nil
 	}
 	if err == nil {
 		_ = c.CloseWrite() // close_notify

@@ -3,6 +3,7 @@ package tla
 import (
 	"time"
 
+	"tlagate/pki"
 	"tlagate/session"
 	"tlagate/tla/cards"
 )
@@ -56,6 +57,11 @@ type SessionStatus struct {
 	Gateway         string    `json:"gateway,omitempty"` // host:port, once up
 	GatewayIdentity string    `json:"gateway_identity,omitempty"`
 	Since           time.Time `json:"since,omitzero"`
+
+	// What the two layers of TLS agreed upon, once up: with the gateway, and inside, with the PdT.
+	GatewayTLS *pki.Negotiated `json:"gateway_tls,omitempty"`
+	PdTTLS     *pki.Negotiated `json:"pdt_tls,omitempty"`
+
 	Until           time.Time `json:"until,omitzero"`             // at the latest
 	Refused         int64     `json:"refused"`                    // commands that the card policy stopped (C1)
 	RefusedIncident string    `json:"refused_incident,omitempty"` // once they are ManyRefused
@@ -150,6 +156,7 @@ func (l *live) status() *SessionStatus {
 	}
 	if n := l.route.Load(); n != nil {
 		s.Gateway, s.GatewayIdentity = n.gateway, n.peers[0].Identity.String()
+		s.GatewayTLS, s.PdTTLS = &n.peers[0].TLS, &n.peers[1].TLS
 		s.Since, s.Until = n.since, n.since.Add(l.cfg.Timers.Absolute)
 		s.Ask, s.Warning = l.foresee(n.since, time.Now())
 	}

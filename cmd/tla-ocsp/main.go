@@ -6,6 +6,8 @@ import "tlagate/cmd/internal/cli"
 type grammar struct {
 	Serve serveCmd `cmd:"" help:"Run the responder."`
 	Check checkCmd `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
+
+	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }
 
 func main() { cli.Main("tla-ocsp", &grammar{}, nil) }

@@ -17,6 +17,8 @@ type grammar struct {
 	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 
 	Audit trail.Command[configFlag] `cmd:"" help:"Verify or show the audit trace."`
+
+	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }
 
 func main() { cli.Main("tla-pdt", &grammar{}, nil) }

@@ -15,6 +15,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/pdt"
+	"tlagate/pki"
 	"tlagate/pki/pkitest"
 )
 
@@ -110,17 +111,22 @@ func TestStatusInWords(t *testing.T) {
 	require.NoError(t, show(&out, &pdt.Status{
 		Warnings: []string{"A certificate ends soon."},
 		Since:    now.Add(-time.Minute),
-		Gateways: []pdt.GatewayStatus{{Address: "gw:1", State: "parked", Parked: 2}, {Address: "gw:2",
-			State: "waiting", RetryAt: now.Add(time.Second), Reason: "revoked", Error: "it is revoked"}},
-		Session: &pdt.SessionStatus{ID: "abc", TLA: "t", Since: now.Add(-time.Hour), Gateway: "gw:1",
-			Commands: 40, Resets: 2},
-		Slots: []pdt.SlotStatus{{Role: "vitale", Card: true, ATR: "3B00", Driver: &pdt.DriverState{Shown: true}},
+		Gateways: []pdt.GatewayStatus{
+			{Address: "gw:1", State: "parked", Parked: 2,
+				TLS: &pki.Negotiated{Version: "TLS 1.3", Suite: "S", Group: "H"}},
+			{Address: "gw:2", State: "waiting", RetryAt: now.Add(time.Second), Reason: "revoked",
+				Error: "it is revoked"}},
+		Session: &pdt.SessionStatus{ID: "abc", TLA: "t", Since: now.Add(-time.Hour), Gateway: "gw:1", Commands: 40,
+			Resets: 2, TLS: pki.Negotiated{Version: "TLS 1.3", Suite: "S", Group: "G", Signature: "by"}},
+		Slots: []pdt.SlotStatus{
+			{Role: "vitale", Card: true, ATR: "3B00", Driver: &pdt.DriverState{Shown: true}},
 			{Role: "cps", Driver: &pdt.DriverState{Error: "refused"}}},
 	}, now))
-	for _, want := range []string{"running for   1m0s", "gateway gw:1  parked, 2 links",
+	for _, want := range []string{"running for   1m0s", "gateway gw:1  parked, 2 links, TLS 1.3, H, S\n",
 		"waiting, next attempt in 1s; last failure: it is revoked (revoked)",
-		"abc of t for 1h0m0s through gw:1, 40 commands, 2 resets", "present, ATR 3B00, shown to programs",
-		"absent, driver cannot be reached", "WARNING", "A certificate ends soon."} {
+		"abc of t for 1h0m0s through gw:1, 40 commands, 2 resets, TLS 1.3, G, S, by\n",
+		"present, ATR 3B00, shown to programs", "absent, driver cannot be reached",
+		"WARNING", "A certificate ends soon."} {
 		require.Contains(t, out.String(), want)
 	}
 }

@@ -70,6 +70,9 @@ func describeGateway(g pdt.GatewayStatus, now time.Time) string {
 	case !g.RetryAt.IsZero():
 		text += fmt.Sprintf(", next attempt in %s", max(g.RetryAt.Sub(now), 0).Round(time.Second))
 	}
+	if g.TLS != nil {
+		text += ", " + g.TLS.String()
+	}
 	if !g.WithoutHybrids.IsZero() {
 		text += "; without post-quantum groups until " + g.WithoutHybrids.Local().Format("15:04")
 	}
@@ -83,8 +86,11 @@ func describeSession(s *pdt.SessionStatus, now time.Time) string {
 	if s == nil {
 		return "none"
 	}
-	text := fmt.Sprintf("%s of %s for %s through %s, %d commands, %d resets",
-		s.ID, s.TLA, now.Sub(s.Since).Round(time.Second), s.Gateway, s.Commands, s.Resets)
+	text := fmt.Sprintf("%s of %s for %s through %s, %d commands, %d resets", s.ID, s.TLA,
+		now.Sub(s.Since).Round(time.Second), s.Gateway, s.Commands, s.Resets)
+	if s.TLS.Version != "" {
+		text += ", " + s.TLS.String()
+	}
 	if !s.Lost.IsZero() {
 		text += fmt.Sprintf(", link lost for %s", now.Sub(s.Lost).Round(time.Second))
 	}

@@ -38,6 +38,8 @@ type grammar struct {
 	Verify      verifyCmd      `cmd:"" help:"Say why a certificate is accepted or refused: exit 0, 1, or 2 if that cannot be told."`
 
 	Audit trail.Command[auditPlace] `cmd:"" help:"Verify or show the audit trace of the CA, DIR/audit.jsonl."`
+
+	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }
 
 // caDir is where the CA is.

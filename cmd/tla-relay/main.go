@@ -24,6 +24,8 @@ type grammar struct {
 	Policy policyCmd `cmd:"" help:"Show the card policy, or say what becomes of a command."`
 
 	Audit trail.Command[withConfig] `cmd:"" help:"Verify or show the audit trace."`
+
+	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }
 
 func main() { cli.Main("tla-relay", &grammar{}, nil) }

@@ -46,7 +46,7 @@ func (d *demo) startSession() error {
 		return err
 	}
 	d.found("session up after %s, cards at the workstation after %s", seconds(up), seconds(ready))
-	return d.onlyToGateway()
+	return errors.Join(d.negotiated(), d.onlyToGateway())
 }
 
 func (d *demo) consent() error {

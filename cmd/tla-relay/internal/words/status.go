@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"tlagate/pki"
 	"tlagate/session"
 	"tlagate/tla"
 	"tlagate/tla/cards"
@@ -74,6 +75,8 @@ var (
 	NoReader    = Text{"Aucun lecteur", "No reader"}
 	statusWords = struct {
 		state, pdt, since, reader, empty, last, own, noOwn, noRoom, refused, ask, pinAsked, pinPad Text
+
+		pdtTLS, gatewayTLS Text
 	}{
 		state:  Text{"État", "State"},
 		pdt:    Text{"Poste de Travail", "Poste de Travail"},
@@ -99,6 +102,8 @@ var (
 		refused: Text{
 			"Attention : ce terminal a refusé {n} {n:demande:demandes} du Poste de Travail. Prévenez l'opérateur.",
 			"Careful: this terminal refused {n} {n:request:requests} of the Poste de Travail. Tell the operator."},
+		pdtTLS:     Text{"Chiffrement jusqu'au Poste de Travail", "Encryption to the Poste de Travail"},
+		gatewayTLS: Text{"Chiffrement jusqu'au service de votre opérateur", "Encryption to your operator's service"},
 	}
 )
 
@@ -171,6 +176,8 @@ func (t Tongue) Status(w io.Writer, s *tla.Status) {
 		if !n.Since.IsZero() {
 			t.line(w, statusWords.since, stamp(n.Since))
 		}
+		t.encryption(w, statusWords.pdtTLS, n.PdTTLS)
+		t.encryption(w, statusWords.gatewayTLS, n.GatewayTLS)
 		t.ends(w, n)
 	}
 	if p := s.PIN; p != nil {
@@ -190,6 +197,13 @@ func (t Tongue) Status(w io.Writer, s *tla.Status) {
 	t.certificate(w, s)
 	if s.Storage != "" {
 		fmt.Fprintln(w, t.Say(statusWords.noRoom, nil))
+	}
+}
+
+// encryption says what a layer of TLS agreed upon, for whoever looks after the terminal (C2).
+func (t Tongue) encryption(w io.Writer, name Text, n *pki.Negotiated) {
+	if n != nil {
+		t.line(w, name, n.String())
 	}
 }
 

@@ -91,14 +91,16 @@ func TestPlainSentences(t *testing.T) {
 func TestStatusPage(t *testing.T) {
 	var b bytes.Buffer
 	French.Status(&b, &tla.Status{State: tla.StateUp, PdT: relaytest.PdT,
-		Session: &tla.SessionStatus{Gateway: "gw:1", GatewayIdentity: "urn:g"},
+		Session: &tla.SessionStatus{Gateway: "gw:1", GatewayIdentity: "urn:g",
+			PdTTLS: &pki.Negotiated{Version: "TLS 1.3", Suite: "S", Group: "G"}},
 		Readers: []tla.ReaderStatus{
 			{Name: "A", Card: &tla.CardStatus{Kind: cards.KindVitale2, Role: "vitale", Use: tla.UseSlot,
 				Hold: cards.HoldBusy}},
 			{Name: "B", Card: &tla.CardStatus{Kind: cards.KindCPS4, Role: "cps", Use: tla.UseSecond}},
 			{Name: "\x1b[31mC\u202e\x07"}},
 		Last: &tla.End{Why: tla.Why{Code: tla.CodeStopped}}, Certificate: time.Now()})
-	for _, part := range []string{"session ouverte", "Travail\u00a0: bureau",
+	for _, part := range []string{"session ouverte", "Chiffrement jusqu'au Poste de Travail\u00a0: TLS 1.3, G, S\n",
+		"Travail\u00a0: bureau",
 		"A\u00a0: carte Vitale 2, un autre programme l'occupe",
 		"B\u00a0: carte CPS 4, ignorée", "31mC\u00a0: vide"} {
 		require.Contains(t, b.String(), part)

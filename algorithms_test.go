@@ -1,0 +1,436 @@
+package tlagate_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/audit"
+	"tlagate/audit/host"
+	"tlagate/bundle"
+	"tlagate/ca"
+	"tlagate/ca/backup"
+	"tlagate/ca/server"
+	"tlagate/est"
+	"tlagate/gateway"
+	"tlagate/internal/algorithms"
+	"tlagate/keys"
+	"tlagate/ocsp"
+	"tlagate/pki"
+	"tlagate/session"
+	"tlagate/session/consent"
+	"tlagate/session/ticket"
+	"tlagate/tla"
+)
+
+var update = flag.Bool("update", false, "write docs/fr/cryptographie.md")
+
+// allAlgorithms is what all programs together list.
+func allAlgorithms() algorithms.List {
+	return algorithms.Gather(pki.TLSAlgorithms(), pki.Algorithms(), ca.Algorithms(), ocsp.Algorithms(),
+		keys.Algorithms(), consent.Algorithms(), ticket.Algorithms(), session.Algorithms(), bundle.Algorithms(),
+		est.Algorithms(), gateway.Algorithms(), tla.Algorithms(), server.Algorithms(), backup.Algorithms(),
+		audit.Algorithms(), host.Algorithms())
+}
+
+// TestG5EveryUseIsComplete: a use says what, for what, where, by what and how strong, in both languages; what has no
+// strength is what nothing rests on.
+func TestG5EveryUseIsComplete(t *testing.T) {
+	all := allAlgorithms()
+	require.Greater(t, len(all.Uses), 60)
+	for _, u := range all.Uses {
+		require.NotEmpty(t, u.Name)
+		require.NotEmpty(t, u.Place, u.Name)
+		require.NotEmpty(t, u.By, u.Name)
+		require.DirExists(t, u.Place, u.Name)
+		for _, text := range []algorithms.Text{u.For, u.Outside} {
+			require.Equal(t, text.EN == "", text.FR == "", u.Name)
+		}
+		require.NotEmpty(t, u.For.EN, u.Name)
+		if mustBeOutside.MatchString(u.Name) {
+			require.NotEmpty(t, u.Outside.EN, "%s is outside RGS B1's letter", u.Name)
+		}
+		if u.Bits > 0 && u.Bits < 112 {
+			require.NotEmpty(t, u.Outside.EN, "%s has %d bits", u.Name, u.Bits)
+		}
+	}
+}
+
+// mustBeOutside are names of what B1's letter has not.
+var mustBeOutside = regexp.MustCompile(`X25519|SHA-1 |(?i:chacha20)`)
+
+// cryptography are the imports that bring some, but for those in neutral.
+var cryptography = regexp.MustCompile(`^(crypto(/.*)?|golang\.org/x/crypto/.*|hash/.*|math/rand(/v2)?|filippo\.io/.*|` +
+	`github\.com/(google/go-tpm|ThalesGroup/crypto11|cloudflare/cfssl|zmap/z(crypto|lint))(/.*)?)$`)
+
+// neutral brings names and forms, and lets nothing be computed that is not named elsewhere: what crypto/tls and
+// crypto/x509 may do is in pki's lists, and that no other package configures them is a test of its own.
+var neutral = []string{"crypto", "crypto/tls", "crypto/x509", "crypto/x509/pkix", "crypto/subtle",
+	"golang.org/x/crypto/cryptobyte", "golang.org/x/crypto/cryptobyte/asn1"}
+
+// modules are taken as a whole.
+var modules = regexp.MustCompile(`^github\.com/(google/go-tpm|cloudflare/cfssl|zmap/z(crypto|lint))`)
+
+// belongs says what the imports and hashes (crypto.SHA1 …) of a package are for: the beginning of a row's name, of the
+// package itself or of another one, written PACKAGE: NAME.
+var belongs = table(`
+audit              | crypto/sha256 crypto.SHA256 | SHA-256
+audit/host         | crypto/sha256 crypto.SHA256 | SHA-256
+bundle             | crypto/ecdsa crypto/elliptic crypto/rand crypto.SHA256 crypto/sha512 crypto.SHA384 | ECDSA P-
+bundle             | crypto/rsa | RSA-PSS
+bundle             | crypto/sha256 | SHA-256
+ca                 | crypto/ecdsa crypto/elliptic crypto.SHA256 crypto.SHA384 | ECDSA P-
+ca                 | crypto/rsa | RSA
+ca                 | crypto/rand | crypto/rand
+ca                 | crypto/sha256 | SHA-256
+ca                 | crypto.SHA1 golang.org/x/crypto/ocsp | pki: SHA-1 (OCSP)
+ca                 | github.com/cloudflare/cfssl | SHA-1 (SubjectKeyIdentifier)
+ca/backup          | filippo.io/age | age: ML-KEM-768
+ca/backup          | crypto/sha256 crypto.SHA256 | SHA-256
+ca/server          | crypto/sha256 crypto.SHA256 | SHA-256
+cmd/internal/cli   | crypto/sha256 crypto.SHA256 | keys: SHA-256
+cmd/internal/cli   | crypto/rand | no secret: a digest to see whether a key still signs
+cmd/internal/enrol | math/rand/v2 | no secret: pauses
+cmd/internal/keycmd | crypto/ecdsa crypto/rsa | no secret: names of keys
+cmd/tla-pki        | filippo.io/age | ca/backup: age
+est                | crypto/rand | crypto/rand
+est                | crypto.SHA256 crypto.SHA384 | ECDSA-SHA
+est                | crypto/sha256 | SHA-256, 128 bits
+gateway            | crypto/rand | crypto/rand
+gateway            | crypto/sha256 crypto.SHA256 | SHA-256
+internal/algorithms | crypto/ecdsa crypto/elliptic crypto/rsa | no secret: words
+keys               | crypto/aes crypto/cipher crypto/pbkdf2 | PBES2
+keys               | crypto/ecdsa crypto/elliptic crypto.SHA384 crypto.SHA512 | p384
+keys               | crypto/rsa | rsa3072
+keys               | crypto/rand | p256
+keys               | crypto/sha256 crypto.SHA256 | PBES2
+keys               | github.com/google/go-tpm | TPM 2.0
+keys/pkcs11        | github.com/ThalesGroup/crypto11 | keys: p256
+keys/pkcs11        | crypto/rand | no secret: the identifier of a key in its token
+ocsp               | crypto/ecdsa crypto/elliptic crypto/rand crypto.SHA384 | ECDSA P-
+ocsp               | crypto/rsa | RSA PKCS#1 v1.5
+ocsp               | crypto/sha1 crypto.SHA1 | SHA-1 (OCSP)
+ocsp               | crypto/sha256 crypto.SHA256 | SHA-256
+ocsp               | crypto/sha512 crypto.SHA512 | SHA-512 (OCSP)
+pdt                | math/rand/v2 | no secret: pauses
+pki                | crypto/ecdsa crypto/elliptic | ECDSA P-256
+pki                | crypto/rsa | RSA
+pki                | crypto/rand | crypto/rand
+pki                | crypto/sha1 crypto.SHA1 | SHA-1 (OCSP)
+pki                | crypto/sha256 crypto.SHA256 | SHA-256
+pki                | crypto/sha512 crypto.SHA384 crypto.SHA512 | SHA-512 (OCSP)
+pki                | hash/maphash | no secret: where a serial number is looked up in memory
+pki                | math/rand/v2 | no secret: pauses
+push               | math/rand/v2 | no secret: pauses
+session            | crypto/hmac crypto/sha256 | HMAC-SHA-256
+session            | crypto/rand | crypto/rand
+session/internal/signed | crypto/ecdsa crypto/elliptic crypto/rand | session/consent: ECDSA P-
+session/internal/signed | crypto.SHA256 crypto.SHA384 | session/consent: ECDSA P-
+session/internal/signed | crypto/rsa | session/ticket: RSA-PSS
+tla                | crypto/rand | crypto/rand
+tla                | math/rand/v2 | no secret: pauses
+`)
+
+// noSecret is of what needs no cryptography; why follows.
+const noSecret = "no secret: "
+
+// table reads lines of the form place | what what … | row.
+func table(text string) map[string]string {
+	all := map[string]string{}
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		cells := strings.Split(strings.TrimSpace(line), "|")
+		for what := range strings.FieldsSeq(cells[1]) {
+			all[strings.TrimSpace(cells[0])+" "+what] = strings.TrimSpace(cells[2])
+		}
+	}
+	return all
+}
+
+// TestG5NoUseIsUnlisted: each import that brings cryptography, and each hash, belongs to a row of `algorithms`.
+func TestG5NoUseIsUnlisted(t *testing.T) {
+	found := map[string]string{}
+	for _, f := range sources(t) {
+		for _, use := range cryptographyOf(f.syntax) {
+			row := belongs[f.dir+" "+use]
+			require.NotEmpty(t, row, "%s uses %s: Algorithms needs a row, and belongs a line", f.name, use)
+			requireRow(t, f.dir, row)
+			found[f.dir+" "+use] = row
+		}
+	}
+	require.Equal(t, found, belongs, "belongs has what the source has not")
+}
+
+func requireRow(t *testing.T, dir, row string) {
+	t.Helper()
+	if strings.HasPrefix(row, noSecret) {
+		return
+	}
+	if place, name, ok := strings.Cut(row, ": "); ok && !strings.Contains(place, " ") && place != "age" {
+		dir, row = place, name
+	}
+	require.True(t, slices.ContainsFunc(allAlgorithms().Uses, func(u algorithms.Use) bool {
+		return u.Place == dir && strings.HasPrefix(u.Name, row)
+	}), "%s: no row is named %s …", dir, row)
+}
+
+// source is a file of a program; tests and what only they use are left out.
+type source struct {
+	name, dir string
+	syntax    *ast.File
+}
+
+var testsOnly = regexp.MustCompile(`^(integration|.*/(testdata|[a-z]*test))(/|$)`)
+
+func sources(t *testing.T) (all []source) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		dir := filepath.ToSlash(filepath.Dir(name))
+		ours := strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") && !testsOnly.MatchString(dir)
+		if err != nil || d.IsDir() || !ours {
+			return err
+		}
+		syntax, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		all = append(all, source{name, dir, syntax})
+		return err
+	}))
+	require.Greater(t, len(all), 300)
+	return all
+}
+
+var hashNames = regexp.MustCompile(`^(MD|SHA|RIPE|BLAKE)`)
+
+// cryptographyOf lists imports that bring cryptography, and hashes by name.
+func cryptographyOf(f *ast.File) (uses []string) {
+	for _, i := range f.Imports {
+		path, _ := strconv.Unquote(i.Path.Value)
+		if cryptography.MatchString(path) && !slices.Contains(neutral, path) {
+			uses = append(uses, cmp.Or(modules.FindString(path), path))
+		}
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok && fmt.Sprint(s.X) == "crypto" && hashNames.MatchString(s.Sel.Name) {
+			uses = append(uses, "crypto."+s.Sel.Name)
+		}
+		return true
+	})
+	return uses
+}
+
+// identifiers of algorithms, as they stand in the source: dotted, or DER in hexadecimal.
+var identifiers = table(`
+bundle    | 300b0609608648016503040201 300d06096086480165030402010500 300a06082a8648ce3d040302 | ECDSA P-256
+bundle    | 300b0609608648016503040202 300d06096086480165030402020500 300a06082a8648ce3d040303 | ECDSA P-384
+bundle    | 06092a864886f70d010108 06092a864886f70d01010a | RSA-PSS
+ca        | 1.2.840.10045.4.3.2 1.2.840.10045.4.3.3 | ECDSA P-
+ca        | 1.2.840.113549.1.1.11 | RSA PKCS#1 v1.5
+ca/server | 1.2.840.10045.2.1 1.2.840.10045.3.1.7 1.2.840.10045.4.3.2 | keys: p256
+keys      | 1.2.840.113549.1.5.13 1.2.840.113549.1.5.12 1.2.840.113549.2.9 2.16.840.1.101.3.4.1.42 | PBES2
+ocsp      | 2b0e03021a | SHA-1 (OCSP)
+ocsp      | 608648016503040201 | SHA-256 (OCSP)
+ocsp      | 608648016503040202 | SHA-384 (OCSP)
+ocsp      | 608648016503040203 | SHA-512 (OCSP)
+ocsp      | 300a06082a8648ce3d040302 300a06082a8648ce3d040303 | ECDSA P-
+ocsp      | 300d06092a864886f70d01010b0500 | RSA PKCS#1 v1.5
+pki       | 1.2.840.10045.4.3.2 1.2.840.10045.4.3.3 1.2.840.10045.4.3.4 | ECDSA-SHA
+pki       | 1.2.840.113549.1.1.11 | SHA256-RSA
+pki       | 1.2.840.113549.1.1.12 | SHA384-RSA
+pki       | 1.2.840.113549.1.1.13 | SHA512-RSA
+pki       | 1.2.840.10045.4.1 1.2.840.113549.1.1.5 | no secret: signatures with SHA-1, named to be refused
+pki       | 1.2.840.113549.1.1.10 1.2.840.113549.1.1.8 | SHA256-RSAPSS
+pki       | 1.3.14.3.2.26 | SHA-1 (OCSP)
+pki       | 2.16.840.1.101.3.4.2.1 | SHA-256 (OCSP)
+pki       | 2.16.840.1.101.3.4.2.2 | SHA-384 (OCSP)
+pki       | 2.16.840.1.101.3.4.2.3 | SHA-512 (OCSP)
+`)
+
+// TestG5NoIdentifierIsUnlisted: each object identifier in the source is that of a listed algorithm, or of something
+// else than an algorithm.
+func TestG5NoIdentifierIsUnlisted(t *testing.T) {
+	found := map[string]string{}
+	for _, f := range sources(t) {
+		for _, id := range identifiersOf(f.syntax) {
+			if noAlgorithm.MatchString(id) {
+				continue
+			}
+			row := identifiers[f.dir+" "+id]
+			require.NotEmpty(t, row, "%s has %s: an algorithm needs a row, and a line in identifiers", f.name, id)
+			requireRow(t, f.dir, row)
+			found[f.dir+" "+id] = row
+		}
+	}
+	require.Equal(t, found, identifiers, "identifiers has what the source has not")
+}
+
+// noAlgorithm are identifiers of CMS content types, PKCS#9 attributes, certificate extensions, PKIX purposes and access
+// methods, Microsoft's smart card logon, a TPM's key file.
+var noAlgorithm = regexp.MustCompile(`^(1\.2\.840\.113549\.1\.[79]|2\.5\.29|1\.3\.6\.1\.5\.5\.7|` +
+	`1\.3\.6\.1\.4\.1\.311\.20\.2\.2|2\.23\.133\.10\.1\.3)(\.|$)`)
+
+// algorithmDER begins identifiers of algorithms: of ANSI X9.62, PKCS#1 and #5, RSA's digests, NIST, OIW, Certicom, and
+// Ed25519.
+var algorithmDER = regexp.MustCompile(`2a8648ce3d|2a864886f70d01(01|05)|2a864886f70d02|60864801650304|` +
+	`2b0e0302|2b8104|2b6570`)
+
+// identifiersOf lists the object identifiers that a file writes out.
+func identifiersOf(f *ast.File) (ids []string) {
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.BasicLit:
+			text, _ := strconv.Unquote(n.Value)
+			text = strings.ReplaceAll(text, " ", "")
+			if regexp.MustCompile(`^[012](\.\d+){3,}$`).MatchString(text) ||
+				regexp.MustCompile(`^[0-9a-f]+$`).MatchString(text) && algorithmDER.MatchString(text) {
+				ids = append(ids, text)
+			}
+		case *ast.CompositeLit:
+			ids = append(ids, numbered(n)...)
+		}
+		return true
+	})
+	return ids
+}
+
+// numbered returns what a list of numbers may be: an identifier's arcs, or octets with one in them.
+func numbered(c *ast.CompositeLit) []string {
+	var dotted []string
+	var octets string
+	for _, e := range c.Elts {
+		lit, ok := e.(*ast.BasicLit)
+		if !ok || lit.Kind != token.INT {
+			return nil
+		}
+		n, err := strconv.ParseUint(lit.Value, 0, 64)
+		if err != nil {
+			return nil
+		}
+		dotted, octets = append(dotted, fmt.Sprint(n)), octets+fmt.Sprintf("%02x", n)
+	}
+	list, isList := c.Type.(*ast.ArrayType)
+	switch {
+	case algorithmDER.MatchString(octets):
+		return []string{octets}
+	case len(dotted) > 3 && strings.Contains("012", dotted[0]) && (!isList || fmt.Sprint(list.Elt) != "byte"):
+		return []string{strings.Join(dotted, ".")}
+	}
+	return nil
+}
+
+// onlyReadsHellos stops every handshake when it has the name that was asked for.
+const onlyReadsHellos = "gateway/sni.go"
+
+// TestC2OnlyPkiConfiguresTLS: what a link may negotiate is written in one package.
+func TestC2OnlyPkiConfiguresTLS(t *testing.T) {
+	for _, f := range sources(t) {
+		ast.Inspect(f.syntax, func(n ast.Node) bool {
+			if c, ok := n.(*ast.CompositeLit); ok {
+				s, ok := c.Type.(*ast.SelectorExpr)
+				own := ok && fmt.Sprint(s.X) == "tls" && s.Sel.Name == "Config" && f.name != onlyReadsHellos
+				require.True(t, !own || below(f.dir, []string{"pki"}), "%s has a tls.Config of its own", f.name)
+			}
+			return true
+		})
+	}
+}
+
+// notItsPart are packages that a program is linked with, and whose cryptography it has no use for.
+var notItsPart = map[string][]string{
+	"tla-ocsp": {"bundle", "est"},
+	"tla-pki":  {"session", "session/consent"},
+}
+
+// TestG5EachProgramListsItsPart: a program prints what the packages say that it is made of.
+func TestG5EachProgramListsItsPart(t *testing.T) {
+	speaks := map[string]bool{}
+	for _, f := range sources(t) {
+		for _, d := range f.syntax.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if ok && fn.Recv == nil && fn.Name.Name == "Algorithms" && len(fn.Type.Params.List) == 0 {
+				speaks[f.dir] = true
+			}
+		}
+	}
+	require.Greater(t, len(speaks), 10)
+	for _, program := range []string{"tla-relay", "tla-gateway", "tla-pdt", "tla-pki", "tla-ocsp"} {
+		text, err := os.ReadFile("cmd/" + program + "/algorithms.go")
+		require.NoError(t, err)
+		out, err := exec.Command("go", "list", "-deps", "./cmd/"+program).Output()
+		require.NoError(t, err)
+		for dep := range strings.FieldsSeq(string(out)) {
+			dir := strings.TrimPrefix(dep, "tlagate/")
+			if dir != dep && speaks[dir] && !slices.Contains(notItsPart[program], dir) {
+				part := filepath.Base(dir) + ".Algorithms()"
+				require.Contains(t, string(text), part, "%s does not list %s", program, dir)
+			}
+		}
+		require.Equal(t, program != "tla-ocsp", strings.Contains(string(text), "TLSAlgorithms()"), program)
+	}
+}
+
+// TestG5ThePageIsTheList holds docs/fr/cryptographie.md equal to what the programs print; -update writes it.
+func TestG5ThePageIsTheList(t *testing.T) {
+	const page, from = "docs/fr/cryptographie.md", "<!-- liste -->\n"
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	head, _, ok := strings.Cut(string(text), from)
+	require.True(t, ok, "%s: the list begins after %s", page, from)
+	want := head + from + "\n" + allAlgorithms().Markdown(algorithms.French)
+	if *update {
+		require.NoError(t, os.WriteFile(page, []byte(want), 0o644))
+		return
+	}
+	require.Equal(t, want, string(text), "go test . -run G5ThePage -update writes it")
+	for _, s := range algorithms.Sources {
+		require.Contains(t, head, s.Title)
+	}
+}
+
+// TestG5JSONHasEverything: what a program reads is what a person reads.
+func TestG5JSONHasEverything(t *testing.T) {
+	all := allAlgorithms()
+	text, err := all.JSON()
+	require.NoError(t, err)
+	var back struct {
+		Algorithms []struct {
+			Kind, Name, Package string
+			Bits                int
+			References          []string
+		}
+		Sources []algorithms.Source
+	}
+	require.NoError(t, json.Unmarshal(text, &back))
+	require.Len(t, back.Algorithms, len(all.Uses))
+	for i, u := range all.Uses {
+		require.Equal(t, u.Name, back.Algorithms[i].Name)
+		require.Equal(t, u.Place, back.Algorithms[i].Package)
+		require.Equal(t, u.Bits, back.Algorithms[i].Bits)
+		require.Equal(t, u.By, back.Algorithms[i].References)
+	}
+	require.Equal(t, algorithms.Sources, back.Sources)
+}
+
+// TestG5ListsFitATerminal: no line is wider than 100 columns, in either language.
+func TestG5ListsFitATerminal(t *testing.T) {
+	for _, l := range []algorithms.Language{algorithms.English, algorithms.French} {
+		var out strings.Builder
+		require.NoError(t, allAlgorithms().Print(&out, l))
+		for line := range strings.Lines(out.String()) {
+			require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimRight(line, "\n")), 100, line)
+		}
+	}
+}

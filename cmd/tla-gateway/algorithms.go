@@ -1,0 +1,23 @@
+package main
+
+import (
+	"tlagate/audit"
+	"tlagate/audit/host"
+	"tlagate/bundle"
+	"tlagate/cmd/internal/cli"
+	"tlagate/est"
+	"tlagate/gateway"
+	"tlagate/keys"
+	"tlagate/pki"
+	"tlagate/session/consent"
+	"tlagate/session/ticket"
+)
+
+type algorithmsCmd struct{ cli.AlgorithmsCmd }
+
+// Run prints what the packages of this program say.
+func (c *algorithmsCmd) Run(app *cli.App) error {
+	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), keys.Algorithms(), consent.Algorithms(),
+		ticket.Algorithms(), gateway.Algorithms(), bundle.Algorithms(), est.Algorithms(), audit.Algorithms(),
+		host.Algorithms())
+}

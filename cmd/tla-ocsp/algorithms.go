@@ -1,0 +1,15 @@
+package main
+
+import (
+	"tlagate/cmd/internal/cli"
+	"tlagate/keys"
+	"tlagate/ocsp"
+	"tlagate/pki"
+)
+
+type algorithmsCmd struct{ cli.AlgorithmsCmd }
+
+// Run prints what the packages of this program say.
+func (c *algorithmsCmd) Run(app *cli.App) error {
+	return c.Print(app, pki.Algorithms(), keys.Algorithms(), ocsp.Algorithms())
+}

@@ -1,0 +1,23 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/cmd/internal/cli"
+)
+
+func TestG5AlgorithmsArePrinted(t *testing.T) {
+	for _, flags := range [][]string{nil, {"--json"}, {"--language", "fr"}} {
+		var out, problems bytes.Buffer
+		app := &cli.App{Context: context.Background(), Stdout: &out, Stderr: &problems}
+		code := cli.Run(app, "tla-pdt", append([]string{"algorithms"}, flags...), &grammar{}, nil)
+		require.Zero(t, code, problems.String())
+		for _, word := range []string{`X25519MLKEM768`, `HMAC-SHA-256`, `bundle`} {
+			require.Contains(t, out.String(), word)
+		}
+	}
+}

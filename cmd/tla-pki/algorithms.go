@@ -1,0 +1,23 @@
+package main
+
+import (
+	"tlagate/audit"
+	"tlagate/audit/host"
+	"tlagate/bundle"
+	"tlagate/ca"
+	"tlagate/ca/backup"
+	"tlagate/ca/server"
+	"tlagate/cmd/internal/cli"
+	"tlagate/est"
+	"tlagate/keys"
+	"tlagate/pki"
+)
+
+type algorithmsCmd struct{ cli.AlgorithmsCmd }
+
+// Run prints what the packages of this program say.
+func (c *algorithmsCmd) Run(app *cli.App) error {
+	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), keys.Algorithms(), ca.Algorithms(),
+		server.Algorithms(), backup.Algorithms(), bundle.Algorithms(), est.Algorithms(), audit.Algorithms(),
+		host.Algorithms())
+}

@@ -1,0 +1,46 @@
+package algorithms
+
+import (
+	"fmt"
+	"strings"
+)
+
+var columns = map[Language]string{
+	English: "| algorithm | bits | use | references | package |\n|---|---|---|---|---|\n",
+	French:  "| algorithme | bits | emploi | références | paquet |\n|---|---|---|---|---|\n",
+}
+
+// Markdown returns a table for each kind, below headings of the second level.
+func (l List) Markdown(in Language) string {
+	var out strings.Builder
+	l.kind(func(k Kind, uses []Use) {
+		fmt.Fprintf(&out, "## %s\n%s", kinds[k].title.in(in), columns[in])
+		for _, same := range together(uses) {
+			out.WriteString(row(same, in))
+		}
+		out.WriteString("\n")
+	})
+	return strings.TrimRight(out.String(), "\n") + "\n"
+}
+
+// row has all that the same is said of, one below the other.
+func row(same []Use, in Language) string {
+	var names, bits []string
+	for _, u := range same {
+		names, bits = append(names, u.Name), append(bits, u.strength())
+	}
+	u := same[0]
+	text := u.For.in(in)
+	if why := u.Outside.in(in); why != "" {
+		text += " **" + strings.TrimSpace(outside.in(in)) + "** " + why
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s | `%s` |\n", strings.Join(names, "<br>"), strings.Join(bits, "<br>"), text,
+		strings.Join(u.By, "; "), u.Place)
+}
+
+func (u Use) strength() string {
+	if u.Bits == 0 {
+		return "–"
+	}
+	return fmt.Sprint(u.Bits)
+}
