@@ -17,7 +17,7 @@ BIN = mkdir -p bin && test -w bin || \
 
 .DEFAULT_GOAL := help
 .PHONY: help need build test smoke slow arm check cross packages bench claims conformance codes fuzz soak demo fresh \
-	vuln clean
+	pictures vuln clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -99,6 +99,10 @@ demo: ## read cards through the gateway on this machine (DEMO=auto: no questions
 
 fresh: ## demo and tests in a fresh minimal Debian 12, then in a Debian 13
 	deploy/fresh.sh
+
+pictures: ## draw docs/pictures/*.svg again from the .dot beside them
+	@$(NEED) pictures)
+	deploy/pictures.sh
 
 vuln: ## look for known vulnerabilities in what we depend on
 	@$(NEED) build)

@@ -1,6 +1,8 @@
 package tlagate_test
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -47,7 +49,7 @@ func pages(t *testing.T) (all []string) {
 
 // TestG8LinksLeadSomewhere: in every page a link to a file or a heading of the repository finds it.
 func TestG8LinksLeadSomewhere(t *testing.T) {
-	for _, page := range append(pages(t), "README.md", "HACKING.md") {
+	for _, page := range append(pages(t), "README.md", "HACKING.md", "SECURITY.md", "CONTRIBUTING.md") {
 		for _, target := range linked(t, page) {
 			file, anchor, _ := strings.Cut(target, "#")
 			where := page
@@ -86,5 +88,19 @@ func TestG8GlossaryIsInOrder(t *testing.T) {
 		before = strings.ToLower(r[1])
 		require.True(t, strings.HasSuffix(r[2], "."), r[1])
 		require.NotContains(t, strings.TrimSuffix(r[2], "."), ". ", "%s: one sentence", r[1])
+	}
+}
+
+// TestG8PicturesAreOfTheirText: a picture was drawn from the text beside it as it is now; `make pictures` draws it again.
+func TestG8PicturesAreOfTheirText(t *testing.T) {
+	texts, err := filepath.Glob("docs/pictures/*.dot")
+	require.NoError(t, err)
+	require.NotEmpty(t, texts)
+	for _, name := range texts {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		picture, err := os.ReadFile(strings.TrimSuffix(name, ".dot") + ".svg")
+		require.NoError(t, err)
+		require.Contains(t, string(picture), fmt.Sprintf("%x", sha256.Sum256(text)), "run make pictures")
 	}
 }

@@ -19,8 +19,9 @@ for what in "$@"; do
 	check) echo shellcheck ;;
 	cross) cross ;;
 	bench) echo stunnel4 ;;
+	pictures) echo graphviz ;;
 	*)
-		echo "packages.sh: cannot tell what $what needs: give build, demo, test, check, bench or cross" >&2
+		echo "packages.sh: cannot tell what $what needs: give build, demo, test, check, bench, pictures or cross" >&2
 		exit 1
 		;;
 	esac

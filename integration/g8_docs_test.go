@@ -6,8 +6,8 @@ import (
 	"tlagate/integration/pages"
 )
 
-// TestG8TrialOfTheReadme: who types what README says has a card at the PdT.
-func TestG8TrialOfTheReadme(t *testing.T) {
+// TestG8Trial types what README and docs/trial.md say, and then has a card at the PdT.
+func TestG8Trial(t *testing.T) {
 	r := newReader(t, "gw1", "bureau", "valise")
 	for _, page := range pages.Trial {
 		r.read(page)

@@ -28,7 +28,7 @@ func bench(name, pkg string) string { return "go test -run '^$' -bench " + name 
 func benchSmall(name, pkg string) string { return bench(name, pkg) + " -benchtime 1x -short" }
 
 var pages = []page{
-	{"README.md", []claim{
+	{"docs/performance.md", []claim{
 		{how: "make bench", small: "go run ./integration/bench -short"},
 		{
 			how: "go test -run TestEL2RelayIsSmall -v ./integration", small: "go test -run TestEL2RelayIsSmall -v ./integration",

@@ -25,7 +25,7 @@ var (
 	// CA needs tla-pki and openssl alone.
 	CA = []string{"docs/ca.md", "docs/fr/guide-exploitation.md"}
 	// Trial is run on the machines of the trial, Setup on those of a set-up for use, each from its beginning.
-	Trial = []string{"README.md"}
+	Trial = []string{"README.md", "docs/trial.md"}
 	Setup = []string{
 		"docs/setup.md", "docs/metrics.md", "docs/audit.md", "docs/policy.md", "docs/keys.md",
 		"deploy/relay/examples/flows.conf", "deploy/relay/examples/key-press.conf", "deploy/relay/examples/tpm.conf",

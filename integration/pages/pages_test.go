@@ -18,7 +18,7 @@ const root = "../.."
 
 // documents are README, every page of docs, and the drop-ins for the terminal.
 func documents(t *testing.T) []string {
-	list := []string{"README.md"}
+	list := []string{"README.md", "SECURITY.md", "CONTRIBUTING.md"}
 	require.NoError(t, fs.WalkDir(os.DirFS(root), "docs", func(name string, _ fs.DirEntry, err error) error {
 		if strings.HasSuffix(name, ".md") {
 			list = append(list, name)

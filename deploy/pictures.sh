@@ -1,0 +1,9 @@
+#!/bin/sh
+# pictures.sh: draws docs/pictures/NAME.svg from NAME.dot, and notes in it what it was drawn from: a test finds a
+# drawing that is older than its text.
+set -eu
+cd "$(dirname "$0")/../docs/pictures"
+
+for text in *.dot; do
+	dot -Tsvg "$text" | sed "1a <!-- of $text, SHA-256 $(sha256sum <"$text" | cut -d' ' -f1) -->" >"${text%.dot}.svg"
+done
