@@ -44,7 +44,8 @@ var update = flag.Bool("update", false, "write docs/fr/cryptographie.md")
 
 // allAlgorithms is what all programs together list.
 func allAlgorithms() algorithms.List {
-	return algorithms.Gather(pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), ca.Algorithms(), ocsp.Algorithms(),
+	return algorithms.Gather(pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), ca.Algorithms(),
+		ocsp.Algorithms(),
 		keys.Algorithms(), consent.Algorithms(), ticket.Algorithms(), session.Algorithms(), bundle.Algorithms(),
 		est.Algorithms(), gateway.Algorithms(), tla.Algorithms(), server.Algorithms(), backup.Algorithms(),
 		audit.Algorithms(), host.Algorithms())
