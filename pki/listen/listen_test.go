@@ -1,18 +1,19 @@
 package listen
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/internal/logtest"
 	"tlagate/pki/pkitest"
 	"tlagate/pki/revocation"
 	"tlagate/pki/trust"
@@ -25,11 +26,11 @@ type rig struct {
 	ca    *pkitest.PKI
 	trust *trust.Trust
 	l     *Listener
-	log   *safeBuffer
+	log   *logtest.Buffer
 }
 
 func start(t *testing.T, cfg Config) *rig {
-	r := &rig{ca: pkitest.New(t), log: &safeBuffer{}}
+	r := &rig{ca: pkitest.New(t), log: &logtest.Buffer{}}
 	files := r.ca.WriteTrust(t.TempDir())
 	var err error
 	r.trust, err = trust.Open(trust.Config{Anchors: []trust.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}},
@@ -56,7 +57,7 @@ func (r *rig) dial(t *testing.T) net.Conn {
 }
 
 func (r *rig) logged(t *testing.T, text string) {
-	require.Eventually(t, func() bool { return bytes.Contains(r.log.bytes(), []byte(text)) }, patience,
+	require.Eventually(t, func() bool { return strings.Contains(r.log.String(), text) }, patience,
 		time.Millisecond, text)
 }
 
@@ -143,24 +144,6 @@ func TestCloseEndsEverything(t *testing.T) {
 	require.NoError(t, r.l.Close())
 	require.ErrorIs(t, <-accepted, net.ErrClosed)
 	_, _ = io.ReadAll(slow) // closed or reset, either way it ends
-}
-
-// safeBuffer is a buffer for several goroutines.
-type safeBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *safeBuffer) bytes() []byte {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return bytes.Clone(b.buf.Bytes())
 }
 
 func TestSourceOf(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"tlagate/internal/logtest"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -190,7 +192,7 @@ func TestNetworkOf(t *testing.T) {
 
 // TestRationOfLines: the first lines of a kind, then a count; other networks and reasons are heard all the same.
 func TestRationOfLines(t *testing.T) {
-	log := &safeBuffer{}
+	log := &logtest.Buffer{}
 	r := NewRation(slog.New(slog.NewTextHandler(log, nil)))
 	for i := range 1000 {
 		r.Log(Line{Level: slog.LevelWarn, Message: "refused", Remote: fmt.Sprintf("192.0.2.%d:1", i%250),
@@ -198,10 +200,10 @@ func TestRationOfLines(t *testing.T) {
 	}
 	r.Log(Line{Level: slog.LevelWarn, Message: "refused", Remote: "192.0.3.1:1", Reason: "too_many"})
 	r.Log(Line{Level: slog.LevelWarn, Message: "refused", Remote: "192.0.2.1:1", Reason: "expired"})
-	lines := func() int { return strings.Count(string(log.bytes()), "msg=refused ") }
+	lines := func() int { return strings.Count(log.String(), "msg=refused ") }
 	require.Equal(t, rationLines+2, lines())
 	r.close(kind{"192.0.2.0/24", "too_many", ""})
-	require.Contains(t, string(log.bytes()),
+	require.Contains(t, log.String(),
 		fmt.Sprintf(`msg="refused, many times" reason=too_many from=192.0.2.0/24 more=%d`, 1000-rationLines))
 	r.Log(Line{Level: slog.LevelWarn, Message: "refused", Remote: "192.0.2.1:1", Reason: "too_many"})
 	require.Equal(t, rationLines+3, lines(), "counted anew")

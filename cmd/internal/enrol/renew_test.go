@@ -1,17 +1,16 @@
 package enrol
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"tlagate/est"
+	"tlagate/internal/logtest"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
 	"tlagate/pki/trust"
@@ -25,7 +24,7 @@ type running struct {
 	*box
 	*Renewer
 	trust *trust.Trust
-	log   *book
+	log   *logtest.Buffer
 }
 
 // lived is a certificate of 90 days of which a share is over.
@@ -48,7 +47,7 @@ func newRunning(t *testing.T, identity string, share float64, profiles ...est.Pr
 
 // runningOf runs a program with the certificates in a box.
 func runningOf(t *testing.T, b *box) *running {
-	r := &running{box: b, log: &book{}}
+	r := &running{box: b, log: &logtest.Buffer{}}
 	var err error
 	r.trust, err = trust.Open(b.Trust.Config(nil))
 	require.NoError(t, err)
@@ -79,24 +78,6 @@ func (r *running) leaf(i int) *x509.Certificate { return r.Held[i].Keys.Certific
 func soon(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	require.Eventually(t, ok, patience, time.Millisecond, what)
-}
-
-// book keeps what was logged.
-type book struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *book) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *book) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func TestG2RenewalFromTwoThirdsOn(t *testing.T) {
