@@ -75,12 +75,12 @@ func TestC4TheProcessOfAClientIsHeld(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
 	defer c.Close()
-	p := hold(c.(*net.UnixConn), os.Getpid())
+	p := processOf(c.(*net.UnixConn), os.Getpid())
 	defer p.close()
 	require.NoError(t, p.failed)
 	require.NoError(t, p.running())
 	s := &Server{cfg: Config{Local: func(context.Context, int) error { return nil }}}
 	require.Nil(t, s.person(t.Context(), p, "start"))
-	require.Equal(t, FaultNotLocal, s.person(t.Context(), hold(c.(*net.UnixConn), 0), "start").Code,
+	require.Equal(t, FaultNotLocal, s.person(t.Context(), processOf(c.(*net.UnixConn), 0), "start").Code,
 		"a process of another namespace")
 }

@@ -265,15 +265,15 @@ func FuzzKey(f *testing.F) {
 			word = 8
 		}
 		a := &acts{}
-		h := &hand{code: prog1, acts: a, long: time.Hour}
-		presses := 0
+		p := &presses{code: prog1, acts: a, long: time.Hour}
+		downs := 0
 		err := stream(bytes.NewReader(data), word, func(e event) {
 			if e == (event{evKey, prog1, pressed}) {
-				presses++
+				downs++
 			}
-			h.see(e)
-			if len(a.done) > presses {
-				t.Fatalf("%d acts after %d presses", len(a.done), presses)
+			p.see(e)
+			if len(a.done) > downs {
+				t.Fatalf("%d acts after %d presses", len(a.done), downs)
 			}
 		})
 		if whole := len(data)%size(word) == 0; whole != errors.Is(err, io.EOF) {
