@@ -8,7 +8,7 @@ import (
 	"tlagate/tla"
 )
 
-// The words of enrolment. {place} and {now} are filled in, too.
+// The words of enrolment; what stands in braces is filled in.
 var enrolWords = struct{ prompt, confirm, done, late, warning Text }{
 	prompt: Text{"Code : ", "Code: "},
 	confirm: Text{"Ce terminal va faire confiance à l'autorité « {ca} », jointe par {place}. Continuer ? [o/N] ",
@@ -23,7 +23,7 @@ var enrolWords = struct{ prompt, confirm, done, late, warning Text }{
 	warning: Text{"Attention", "Warning"},
 }
 
-// enrolFailures are why there is no certificate: what is the matter, and what to do.
+// enrolFailures say why there is no certificate, and what to do. {place} and {now} are filled in.
 var enrolFailures = map[enrol.Kind]Text{
 	enrol.CodeMistyped: {
 		"Le code est mal tapé : vérifiez-le et recommencez.",
@@ -109,7 +109,7 @@ var enrolFailures = map[enrol.Kind]Text{
 		"The enrolment failed: tell your operator."},
 }
 
-// enrolReasons are why a renewal failed last; what only an enrolment can fail for is not among them.
+// enrolReasons say why a renewal failed last; kinds of which only an enrolment can fail are not among them.
 var enrolReasons = map[enrol.Kind]Text{
 	enrol.CodeUnknown: {"l'opérateur ne reconnaît pas ce terminal", "the operator does not know this terminal"},
 	enrol.OtherProgram: {
@@ -163,7 +163,7 @@ func (t Tongue) enrolFailure(f *enrol.Failure) string {
 	return text
 }
 
-// Warning is about a renewal that is late; "" when there is nothing to be said.
+// Warning returns a warning of a renewal that is late; "" = there is none.
 func (t Tongue) Warning(s *tla.Status) string {
 	r := s.Renewal
 	if r == nil || !r.Warn {

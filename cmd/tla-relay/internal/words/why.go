@@ -12,7 +12,7 @@ import (
 
 // Text is one text in the languages of the user, for a professional: plain, without names of machines or programs,
 // which log and trace have under the incident number. {peer}, {pdt}, {reason}, {n} and the like are filled in;
-// {n:essai:essais} is what {n} makes of it.
+// {n:essai:essais} becomes its first or second form, by {n}.
 type Text struct{ fr, en string }
 
 var (
@@ -22,10 +22,10 @@ var (
 		"it does not understand the request, do the versions fit?"}
 	misunderstood = Text{"il ne comprend pas ce terminal", "it does not understand this terminal"}
 	numbered      = Text{"Numéro d'incident : {incident}", "Incident number: {incident}"}
-	detailed      = Text{"Détail : {detail}", "Detail: {detail}"} // of an enrolment, for whoever installs
+	detailed      = Text{"Détail : {detail}", "Detail: {detail}"} // of an enrolment, for the installer
 )
 
-// whys are why a session did not start, or ended.
+// whys say why a session did not start, or ended.
 var whys = map[tla.Code]Text{
 	tla.CodeAlready: {
 		"Une session est déjà ouverte ou en cours d'ouverture.",
@@ -92,7 +92,7 @@ var whys = map[tla.Code]Text{
 	tla.CodeUnknownCommand: oldProgram,
 }
 
-// whysOf are those of one command that mean something else there.
+// whysOf are the words for a code that means something else after one command.
 var whysOf = map[string]map[tla.Code]Text{
 	"check":               {tla.CodeCancelled: testGivenUp, tla.CodeStopped: testGivenUp},
 	"start":               {tla.CodeStopped: whys[tla.CodeCancelled]},
@@ -102,7 +102,7 @@ var whysOf = map[string]map[tla.Code]Text{
 
 var testGivenUp = Text{"Test abandonné par l'utilisateur.", "The user gave up the test."}
 
-// reasons are the second part of a why, by its code. "" is the answer when only the peer knows.
+// reasons are the second part of a Why, by its code. "" is for a reason that only the peer knows.
 var reasons = map[tla.Code]map[string]Text{
 	tla.CodeProxy: {
 		string(dialer.Unreachable): {"il ne répond pas", "it does not answer"},
@@ -212,8 +212,8 @@ var reasons = map[tla.Code]map[string]Text{
 	},
 }
 
-// What a professional needs of most reasons for which a certificate or a connection is refused; log and trace have the
-// reason itself.
+// What a professional need know of most reasons for which a certificate or a connection is refused; log and trace have
+// the reason itself.
 var (
 	unfit      = Text{"certificat non conforme", "unfit certificate"}
 	unverified = Text{
@@ -283,7 +283,7 @@ var certificateReasons = map[string]Text{
 	string(pki.HandshakeFailed):      {"la connexion a été interrompue", "the connection was broken off"},
 }
 
-// Sentence puts a reason into one sentence. own is this terminal's identity; "" = not known.
+// Sentence returns a Why as one sentence. own is this terminal's identity; "" = not known.
 func (t Tongue) Sentence(w *tla.Why, own string) string {
 	sentence, ok := whys[w.Code]
 	if !ok {
@@ -292,8 +292,8 @@ func (t Tongue) Sentence(w *tla.Why, own string) string {
 	return Capital(t.Say(sentence, []string{"peer", t.Who(w.Peer, own), "reason", t.reason(w)}))
 }
 
-// Why is the sentence and, of an incident, what to do and its number. What a technician needs is in the log and the
-// trace under that number.
+// Why returns the sentence and, for an incident, what to do and its number. What a technician needs is in log and trace
+// under that number.
 func (t Tongue) Why(w *tla.Why, own string) string {
 	text := t.Sentence(w, own)
 	if w.Incident != "" {
@@ -302,7 +302,7 @@ func (t Tongue) Why(w *tla.Why, own string) string {
 	return text
 }
 
-// WhyOf is why a command came to nothing.
+// WhyOf returns why a command came to nothing.
 func (t Tongue) WhyOf(command string, w *tla.Why, own string) string {
 	if other, ok := whysOf[command][w.Code]; ok {
 		return t.Say(other, nil)
@@ -310,7 +310,7 @@ func (t Tongue) WhyOf(command string, w *tla.Why, own string) string {
 	return t.Why(w, own)
 }
 
-// reason names the second part of a why by the table.
+// reason returns the second part of a Why, from the table.
 func (t Tongue) reason(w *tla.Why) string {
 	known, ok := reasons[w.Code][w.Reason]
 	if !ok {
