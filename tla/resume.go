@@ -77,7 +77,7 @@ func (l *live) resume(r *route, lost *failure) (*route, error) {
 // watchNetwork watches for changes of the network while a link is lost, and at no other time (C4).
 func (l *live) watchNetwork(ctx context.Context, n *dialer.Network) {
 	if err := n.Watch(ctx); err != nil {
-		l.log.Warn("changes of the network are not seen: gateways are dialled again when their time has come",
+		l.log.Warn("changes of the network are not seen: gateways are dialled again only at intervals",
 			"error", err)
 	}
 }

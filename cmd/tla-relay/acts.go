@@ -32,8 +32,8 @@ func (c *control) finish(sealed bool) error {
 	case c.Seat != seatLogind && c.Seat != seatNone:
 		return fmt.Errorf("cannot use control.seat %q: want %s or %s", c.Seat, seatLogind, seatNone)
 	case c.Seat == seatNone && sealed:
-		return errors.New("cannot use control.seat none: this device is sealed, and a start is for whoever sits at " +
-			"it (C4); remove the line")
+		return errors.New("cannot use control.seat none: this device is sealed, and only a person who sits at it may " +
+			"start a session (C4); remove the line")
 	}
 	return nil
 }

@@ -100,12 +100,12 @@ func ignored(s *tla.Status) doctor.Finding {
 		in++
 		switch r.Card.Use {
 		case tla.UseUnknown:
-			return doctor.Warn("if it is a Vitale or CPS card, tell who makes tlagate its ATR",
+			return doctor.Warn("if it is a Vitale or CPS card, tell the makers of tlagate its ATR",
 				"the card in %q is ignored: it is neither Vitale nor CPS; ATR %q", r.Name, r.Card.ATR)
 		case tla.UseNoRule:
 			return doctor.Warn("add a profile for it to the card policy (docs/policy.md)",
 				"the card in %q is of no use: the card policy has no profile for it; ATR %s", r.Name, r.Card.ATR)
 		}
 	}
-	return doctor.Good("%d, none ignored for what it is", in)
+	return doctor.Good("%d, all of a kind that the relay uses", in)
 }

@@ -51,7 +51,7 @@ var errSmall = errors.New("the bundle names a gateway's port that this program's
 // be connected to.
 func (b *box) enter(level sandbox.Level, c config, gateways []string, log *slog.Logger) error {
 	if c.Box.Sandbox == sandboxOff {
-		log.Warn("no sandbox: by a flaw of this program every file of its user could be reached (EL2)",
+		log.Warn("no sandbox: through a flaw of this program every file of its user could be reached (EL2)",
 			"line", "sandbox: off")
 		return nil
 	}

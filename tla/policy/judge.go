@@ -55,7 +55,7 @@ func (p *profile) judge(c command, app string, chained bool) Verdict {
 	}
 	v := Verdict{Action: Refuse, Profile: p.name, Answer: p.refuse}
 	if !c.validClass() {
-		v.Why, v.Answer = "its class is none", swBadClass
+		v.Why, v.Answer = "its class is not valid", swBadClass
 		return v
 	}
 	nearly := ""
@@ -64,7 +64,7 @@ func (p *profile) judge(c command, app string, chained bool) Verdict {
 			continue
 		}
 		if why := r.unfit(c, chained); why != "" {
-			nearly = fmt.Sprintf("; rule %q would fit, but for that %s", r.name, why)
+			nearly = fmt.Sprintf("; rule %q would fit, but %s", r.name, why)
 			continue
 		}
 		v.Action, v.Rule, v.Answer, v.Why = r.action, r.name, r.answer, "that rule says so"

@@ -40,7 +40,7 @@ type Config struct {
 func (c Config) Check(ctx context.Context, pid int) error {
 	conn, err := c.connect(ctx)
 	if err != nil {
-		return fmt.Errorf("cannot ask logind who asks: %w", err)
+		return fmt.Errorf("cannot ask logind whose process asks: %w", err)
 	}
 	defer conn.Close()
 	s, err := sessionOf(ctx, conn, pid)

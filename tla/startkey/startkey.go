@@ -124,7 +124,7 @@ func (c Config) prove(f *os.File) error {
 	var failed error
 	err = raw.Control(func(fd uintptr) { _, failed = unix.IoctlGetInt(int(fd), eviocgversion) })
 	if err := errors.Join(err, failed); err != nil {
-		return fmt.Errorf("cannot use the start key's device %s: it gives no input events: %w", c.Device, err)
+		return fmt.Errorf("cannot use the start key's device %s: it sends no input events: %w", c.Device, err)
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func (k *Key) Run(ctx context.Context) error {
 			err = k.follow(ctx, f)
 		}
 		if text := err.Error(); text != said && ctx.Err() == nil {
-			k.cfg.Log.Warn("start key out of reach; trying again", "device", k.cfg.Device, "error", err)
+			k.cfg.Log.Warn("start key not usable; trying again", "device", k.cfg.Device, "error", err)
 			said = text
 		}
 		retry.Sleep(ctx, k.cfg.Retry)

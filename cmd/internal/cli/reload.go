@@ -78,6 +78,6 @@ func (a *App) apply(l Live) {
 		return
 	}
 	if err := l.Apply(); err != nil {
-		a.Log.Error("the configuration of before stays in force", "error", err)
+		a.Log.Error("the old configuration stays in force", "error", err)
 	}
 }

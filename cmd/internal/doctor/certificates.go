@@ -57,7 +57,7 @@ func (d Device) key(id cli.Identity) Finding {
 	const do = "see docs/keys.md; enrol again when the key is lost"
 	about, err := keys.Inspect(id.Key, keys.Config{WrappingKey: string(id.WrappingKey)})
 	if denied(err) {
-		return Cannot(asRoot, "%s is not for this user", about.Where)
+		return Cannot(asRoot, "this user may not read %s", about.Where)
 	}
 	if err == nil {
 		err = d.Seal.CheckKeys(id)
@@ -90,7 +90,7 @@ func (d Device) certificate(id cli.Identity) Finding {
 	certs, err := pki.ReadCertificates(string(id.Cert))
 	switch {
 	case denied(err):
-		return Cannot(asRoot, "%s is not for this user", id.Cert)
+		return Cannot(asRoot, "this user may not read %s", id.Cert)
 	case err != nil:
 		return Fail("enrol: the command enroll, with a one-time code", "%v", err)
 	}
@@ -119,7 +119,7 @@ func (d Device) bundle() Finding {
 	kept, err := d.kept()
 	switch {
 	case denied(err) || denied(readable(string(d.Seal.Bundle), string(d.Seal.Bundle)+".state")):
-		return Cannot(asRoot, "%s, or what it is judged by, is not for this user", d.Seal.Bundle)
+		return Cannot(asRoot, "this user may not read %s, or what it is judged by", d.Seal.Bundle)
 	case err != nil:
 		return Fail("fetch another one: the command bundle fetch --gateway HOST:PORT", "%v", err)
 	case !d.Seal.Sealed:
@@ -174,7 +174,7 @@ func (d Device) anchors() Finding {
 	t, err := d.Store()
 	switch {
 	case denied(err):
-		return Cannot(asRoot, "the trust store is not all for this user: %v", err)
+		return Cannot(asRoot, "this user may not read all of the trust store: %v", err)
 	case err != nil:
 		return Fail("see trust in the configuration; enroll writes the first anchor", "%v", err)
 	}

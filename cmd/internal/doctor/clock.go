@@ -20,7 +20,7 @@ func (s System) Clock() Check {
 		synchronised, err := kernelClock()
 		switch {
 		case err != nil:
-			return Cannot("", "it is %s here; whether NTP keeps it cannot be told: %v", stamp.Instant(now), err)
+			return Cannot("", "it is %s here; whether NTP keeps it is not known: %v", stamp.Instant(now), err)
 		case !synchronised:
 			return Warn(do, "it is %s here, and nothing keeps it right (the kernel's clock is not synchronised)",
 				stamp.Instant(now))

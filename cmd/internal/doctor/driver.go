@@ -177,7 +177,7 @@ func (d Driver) listens() Finding {
 		addrs, err := d.listening(port)
 		switch {
 		case err != nil:
-			return Cannot("", "listening ports are not to be seen: %v", err)
+			return Cannot("", "the listening ports cannot be seen: %v", err)
 		case len(addrs) == 0:
 			return Fail("systemctl start pcscd; its log says what became of the driver",
 				"nothing listens on port %d: no card can be shown to programs", port)
@@ -209,7 +209,7 @@ func (d Driver) outside() Finding {
 	if err != nil {
 		return Cannot(asRoot,
 			"the driver listens on %s, pcscd's unit does not fence it, and the packet filter's rules "+
-				"are not to be seen", open[0])
+				"cannot be seen", open[0])
 	}
 	for port := d.Port; port < d.Port+slots; port++ {
 		if !filtered(rules, port) {
@@ -281,12 +281,12 @@ func (d Driver) inside() Finding {
 	}
 	rules, err := d.rules()
 	if err != nil {
-		return Cannot(asRoot, "the packet filter's rules are not to be seen")
+		return Cannot(asRoot, "the packet filter's rules cannot be seen")
 	}
 	for port := d.Port; port < d.Port+slots; port++ {
 		if !ownerOnly(rules, port) {
 			return Warn(do, "every user of this host can connect to port %d and be a card", port)
 		}
 	}
-	return Good("the packet filter lets one user alone to the driver")
+	return Good("the packet filter lets only one user reach the driver")
 }

@@ -17,7 +17,7 @@ func (d Driver) rules() (string, error) {
 		return d.Rules()
 	}
 	if os.Geteuid() != 0 {
-		return "", errors.New("root alone sees them")
+		return "", errors.New("only root sees them")
 	}
 	nft, err := command("nft", "list", "ruleset")
 	if err != nil && !errors.Is(err, exec.ErrNotFound) {

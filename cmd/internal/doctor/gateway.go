@@ -137,8 +137,8 @@ func (a *answer) judge(now time.Time) Finding {
 	case a.date.IsZero():
 		return Warn("", "%s takes us for %s, and does not say what time it is", a.Gateway, a.Identity)
 	case a.small:
-		return Warn("let the operator of what lies on the way allow TLS hellos of more than one segment; "+
-			"hybrid: required goes without them never",
+		return Warn("have the operator of the network on the way allow TLS hellos of more than one segment; "+
+			"with hybrid: required, none is sent without these groups",
 			"%s takes us for %s, but only a hello without post-quantum groups is answered",
 			a.Gateway, a.Identity)
 	case skew.Abs() > maxSkew:

@@ -88,7 +88,7 @@ func (s System) coreDumps() Finding {
 	limit, from := s.coreLimit()
 	switch {
 	case limit == "":
-		return Cannot(asRoot+", while "+s.Program+" runs", "the limit of %s is not to be seen, and dumps go to %q",
+		return Cannot(asRoot+", while "+s.Program+" runs", "the limit of %s cannot be seen, and dumps go to %q",
 			s.Program, pattern)
 	case limit != "0":
 		return Fail("set LimitCORE=0 in the unit of "+s.Program,
@@ -134,7 +134,7 @@ func (s System) Locked(size int) Check {
 		case limit == "unlimited" || err == nil && n >= size:
 			return Good("%s may lock %s octets, a PIN takes %d", whose, limit, size)
 		case limit == "":
-			return Cannot(asRoot, "the limit is not to be seen")
+			return Cannot(asRoot, "the limit cannot be seen")
 		}
 		return Fail("set LimitMEMLOCK=64K in the unit of "+s.Program,
 			"%s may lock %s octets and a PIN takes %d: it could not be entered", whose, limit, size)

@@ -39,7 +39,7 @@ func (s System) apduLog() Finding {
 		}
 	}
 	if hidden > 0 {
-		return Cannot(asRoot, "no option logs commands; the environment of %d processes is not to be seen", hidden)
+		return Cannot(asRoot, "no option logs commands; the environment of %d processes cannot be seen", hidden)
 	}
 	return Good("neither pcscd nor its clients log commands")
 }
@@ -134,7 +134,7 @@ func (s System) polkit() Finding {
 		unseen = unseen || denied(err)
 	}
 	if unseen {
-		return Cannot(asRoot, "pcscd asks polkit, and its rules are not all to be seen")
+		return Cannot(asRoot, "pcscd asks polkit, and not all of its rules can be seen")
 	}
 	return Fail("put a rule into /etc/polkit-1/rules.d that allows "+polkitAction+" to the user of "+s.Program,
 		"pcscd asks polkit and no rule speaks of it: the user of %s is refused (SCARD_W_SECURITY_VIOLATION)", s.Program)
@@ -151,7 +151,7 @@ func (s System) Service(socket string, expected func() []string) Check {
 		case errors.Is(err, errVersion):
 			return Cannot("apt install pcsc-tools; pcsc_scan -r lists the readers", "%v", err)
 		case denied(err):
-			return Cannot(asRoot, "the socket %s is not for this user", socket)
+			return Cannot(asRoot, "this user may not use the socket %s", socket)
 		case err != nil:
 			return Fail("apt install pcscd; systemctl start pcscd.socket", "pcscd does not answer at %s: %v", socket,
 				err)

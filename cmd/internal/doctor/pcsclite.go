@@ -60,7 +60,7 @@ func readers(socket string) ([]string, error) {
 	case securityViolation:
 		return nil, errRefused
 	default:
-		return nil, fmt.Errorf("no context is to be had (%#x)", rv)
+		return nil, fmt.Errorf("pcscd opens no context (%#x)", rv)
 	}
 	states, err := ask(c, cmdReaders, nil, maxReaders*readerSize)
 	if err != nil {

@@ -25,7 +25,7 @@ func Configuration(file string, err error, more ...error) (all []Check) {
 		said[fault.Error()] = true
 		switch {
 		case denied(fault):
-			add(Cannot(asRoot, "%s is not for this user", file))
+			add(Cannot(asRoot, "this user may not read %s", file))
 		case errors.Is(fault, fs.ErrNotExist):
 			add(Fail("write it from the example (deploy/examples), or name another with --config", "%v", fault))
 		default:
@@ -48,7 +48,7 @@ func (s System) NoNetwork() Check {
 		for _, p := range running {
 			inodes, err := p.sockets()
 			if err != nil {
-				return Cannot(asRoot, "the sockets of process %d are not to be seen", p.pid)
+				return Cannot(asRoot, "the sockets of process %d cannot be seen", p.pid)
 			}
 			if where := p.listens(inodes); where != "" {
 				return Fail("that is not our program, or it was altered: tell your operator",

@@ -29,7 +29,7 @@ const (
 	NoPKI         Kind = "no_pki"      // something answers, but no PKI
 	NotOurPKI     Kind = "not_our_pki" // it is not the one that made the code
 	TestCA        Kind = "test_ca"     // it is a trial's, and we are in production
-	Clock         Kind = "clock"       // dates do not fit: our clock is wrong, or the PKI's
+	Clock         Kind = "clock"       // dates do not agree: our clock is wrong, or the PKI's
 	Refused       Kind = "refused"     // we do not accept the PKI's server
 	Rejected      Kind = "rejected"    // the PKI does not accept our certificate
 	BadAnswer     Kind = "bad_answer"  // what it answered cannot be used
@@ -49,7 +49,7 @@ var sentences = map[Kind]string{
 	CodeMissing:  "cannot enrol without a code: give it on standard input with - , or at a terminal when asked",
 	NoPlace:      "cannot enrol without a place: name one with --gateway HOST:PORT or --pki HOST:PORT",
 	CodeUnknown:  "cannot enrol: the PKI does not know this code; ask for a new one",
-	CodeExpired:  "cannot enrol: the time of this code is over; ask for a new one",
+	CodeExpired:  "cannot enrol: this code has expired; ask for a new one",
 	CodeUsed:     "cannot enrol: this code has been used already; ask for a new one",
 	OtherProgram: "cannot enrol: this code is for another kind of device; use it there, or ask for the right one",
 	TooMany:      "cannot enrol just now: too many attempts failed from this address; wait some minutes",
@@ -61,7 +61,7 @@ var sentences = map[Kind]string{
 		"it; check the address, and the code",
 	TestCA: "cannot enrol: the PKI at {place} is a trial's, its name begins with TEST; nothing secret was " +
 		"sent to it; enrol with another one, or, in a trial, say production: false under trust",
-	Clock: "cannot enrol: the dates do not fit, and it is {now} here; set the clock, and if it is right, " +
+	Clock: "cannot enrol: the dates do not agree, and it is {now} here; set the clock, and if it is right, " +
 		"tell the PKI's operator",
 	Refused: "cannot enrol: the PKI's server at {place} does not pass the checks; nothing secret was sent to " +
 		"it; tell its operator",

@@ -24,7 +24,7 @@ var Faults = map[string]Text{
 
 var oldProgram = Text{
 	"Ce terminal ne comprend pas cette demande : les versions sont-elles compatibles ?",
-	"The terminal does not understand this request: do the versions fit?"}
+	"The terminal does not understand this request: are the versions compatible?"}
 
 // The relay was not reached.
 var (

@@ -22,7 +22,7 @@ var (
 	pinWrong = Text{"Code porteur faux : il reste {n} {n:essai:essais}.", "Wrong PIN: {n} {n:try:tries} left."}
 	pinNo    = Text{
 		"Vous avez refusé de donner le code porteur : rien n'a été présenté à la carte.",
-		"You declined to enter the PIN: the card was shown none."}
+		"You declined to enter the PIN: nothing was sent to the card."}
 	pinBlocked = Text{
 		"La carte est bloquée : trop de codes faux. Adressez-vous à l'émetteur de la carte.",
 		"The card is blocked: too many wrong PINs. Ask the card's issuer."}

@@ -35,7 +35,7 @@ var (
 	}
 	itemsBad = map[tla.Item]Text{
 		tla.ItemReaders:     {"aucun lecteur", "no reader"},
-		tla.ItemCards:       {"aucune carte utilisable", "no card of use"},
+		tla.ItemCards:       {"aucune carte utilisable", "no usable card"},
 		tla.ItemCertificate: {"à renouveler, encore {n} {n:jour:jours}", "to be renewed, {n} {n:day:days} left"},
 		tla.ItemLink: {"liste de révocation à renouveler, encore {n} {n:jour:jours}",
 			"revocation list to be renewed, {n} {n:day:days} left"},
