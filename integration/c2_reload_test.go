@@ -96,7 +96,7 @@ func TestReloadAccess(t *testing.T) {
 	}
 	broken := b.GatewayProc.Mark()
 	add("gateway", "access: [{tla: nobody, pdt: nobody}]")
-	logged(t, b.GatewayProc, broken, "the configuration of before stays in force")
+	logged(t, b.GatewayProc, broken, "the old configuration stays in force")
 	require.Equal(t, "wrong_practice", b.startRefused(t).Reason)
 	text, err := os.ReadFile(b.Path("gateway.yaml"))
 	require.NoError(t, err)

@@ -16,7 +16,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// patience is for what must happen, on however slow a machine.
+// patience is how long to wait for what must happen, however slow the machine.
 const patience = 2 * time.Minute
 
 // running is a program with certificates, whose renewer runs until the test ends.
@@ -27,7 +27,7 @@ type running struct {
 	log   *logtest.Buffer
 }
 
-// lived is a certificate of 90 days of which a share is over.
+// lived returns a certificate of 90 days, of which a share is over.
 func lived(share float64) pkitest.Option {
 	return pkitest.Template(func(c *x509.Certificate) {
 		life := 90 * 24 * time.Hour
@@ -45,7 +45,7 @@ func newRunning(t *testing.T, identity string, share float64, profiles ...est.Pr
 	return runningOf(t, b)
 }
 
-// runningOf runs a program with the certificates in a box.
+// runningOf returns a program with the certificates in a box.
 func runningOf(t *testing.T, b *box) *running {
 	r := &running{box: b, log: &logtest.Buffer{}}
 	var err error
@@ -60,7 +60,7 @@ func runningOf(t *testing.T, b *box) *running {
 	return r
 }
 
-// start runs the renewer; it has ended when the test ends.
+// start runs the renewer, and waits for its end when the test ends.
 func (r *running) start(t *testing.T, places ...string) {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -134,7 +134,7 @@ func TestG2LateRenewalIsToldLoudly(t *testing.T) {
 	require.Contains(t, late.log.String(), `level=ERROR msg="certificate not renewed: somebody has to see to it"`)
 }
 
-// A revoked certificate is not renewed: that is given up, and said loudly, without asking the PKI.
+// A revoked certificate is not renewed: renewal is given up, as an error in the log, without asking the PKI.
 func TestG2RevokedIsGivenUp(t *testing.T) {
 	r := newRunning(t, tla1, 0.7, est.TLA)
 	r.ca.Issuing.Revoke(r.leaf(0))
