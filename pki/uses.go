@@ -83,13 +83,13 @@ var exchanges = map[tls.CurveID]algorithms.Use{
 		By: []string{"draft-ietf-tls-ecdhe-mlkem", "FIPS 203", "RFC 7748",
 			algorithms.PG083("RègleSécuAsym, RèglePQSécuAsym")},
 		For: algorithms.Text{
-			EN: "Hybrid, and preferred: who records a link must break both X25519 and ML-KEM-768 to read it.",
+			EN: "Hybrid, and preferred: to read a recorded link, both X25519 and ML-KEM-768 must be broken.",
 			FR: "Hybride, et préféré : qui enregistre une liaison doit casser X25519 et ML-KEM-768 pour la lire."}},
 	tls.SecP256r1MLKEM768: {Bits: 128,
 		By: []string{"draft-ietf-tls-ecdhe-mlkem", "FIPS 203", "NIST SP 800-56A", algorithms.B1("RègleECp-2"),
 			algorithms.PG083("RègleSécuAsym, RèglePQSécuAsym")},
 		For: algorithms.Text{
-			EN: "Hybrid: who records a link must break both P-256 and ML-KEM-768 to read it.",
+			EN: "Hybrid: to read a recorded link, both P-256 and ML-KEM-768 must be broken.",
 			FR: "Hybride : qui enregistre une liaison doit casser P-256 et ML-KEM-768 pour la lire."}},
 	tls.CurveP256: {Bits: algorithms.Of(elliptic.P256()), For: fallback, By: nistCurve},
 	tls.CurveP384: {Bits: algorithms.Of(elliptic.P384()), For: fallback, By: nistCurve},
@@ -98,7 +98,7 @@ var exchanges = map[tls.CurveID]algorithms.Use{
 }
 
 var fallback = algorithms.Text{
-	EN: "With a peer that has no hybrid group, or over a network that answers no hello with one.",
+	EN: "With a peer that has no hybrid group, or over a network through which a hello with one gets no answer.",
 	FR: "Avec un correspondant sans groupe hybride, ou à travers un réseau qui ne répond pas à un hello qui en " +
 		"porte un."}
 
