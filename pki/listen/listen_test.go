@@ -19,7 +19,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// patience is for what must happen, on however slow a machine.
+// patience is how long a test waits for what must happen, on a machine however slow.
 const patience = 2 * time.Minute
 
 type rig struct {
@@ -71,7 +71,7 @@ func TestC2OnlyProvenPeersAreHandedOn(t *testing.T) {
 	r.requireProven(t)
 }
 
-// requireProven has an honest client come, and be handed on.
+// requireProven connects an honest client, and wants it to be passed on.
 func (r *rig) requireProven(t *testing.T) {
 	const identity = "urn:tlagate:op:gateway:g1"
 	proven := make(chan error, 1)
@@ -100,7 +100,7 @@ func TestC2AnOpenListenerHandsOnStrangersToo(t *testing.T) {
 	require.True(t, c.(*Conn).Peer.Anonymous())
 }
 
-// Whoever observes is told the reason that the log gives.
+// Observe is called with the reason that is logged.
 func TestC2HandshakesAreObserved(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[string]int{}
