@@ -44,7 +44,8 @@ func (b *bare) put(name, script string) {
 	require.NoError(b.t, os.WriteFile(filepath.Join(b.dir, name), []byte(text), 0o755))
 }
 
-// goes has a Go of this version, with its caches in HOME, and what it does when it is not asked for a setting.
+// goes installs a Go of this version with its caches in HOME; otherwise is what it does when it is not asked for a
+// setting.
 func (b *bare) goes(version, otherwise string) {
 	b.put("go", `case "$1 $2" in
 "env GOVERSION") echo `+version+` ;;
@@ -58,7 +59,7 @@ esac`)
 
 func (b *bare) remove(name string) { require.NoError(b.t, os.Remove(filepath.Join(b.dir, name))) }
 
-// run runs a script of deploy/ and gives what it said and its exit code.
+// run runs a script of deploy/ and returns what it said and its exit code.
 func (b *bare) run(script string, args ...string) (said string, code int) {
 	b.t.Helper()
 	cmd := exec.Command(filepath.Join("deploy", script), args...)
