@@ -98,8 +98,8 @@ func (r *Room) heaviest() *group {
 	return r.networks.heaviest()
 }
 
-// Relieve sends one guest away, as if a newcomer had come to a full room: the process has run out of files.
-func (r *Room) Relieve() {
+// relieve sends one guest away, as if a newcomer had come to a full room: the process has run out of files.
+func (r *Room) relieve() {
 	r.mu.Lock()
 	var gone *Guest
 	if r.guests > 0 {
@@ -184,8 +184,8 @@ func SourceOf(remote string) string {
 	return source
 }
 
-// NetworkOf returns the /24, or IPv6 /48, of an address.
-func NetworkOf(remote string) string {
+// networkOf returns the /24, or IPv6 /48, of an address.
+func networkOf(remote string) string {
 	_, network := origin(remote)
 	return network
 }
