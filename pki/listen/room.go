@@ -141,15 +141,15 @@ func (r *Room) prove(g *Guest) {
 // forget drops the sources that are no longer favoured; if all still are, it drops one of them. It is called with r.mu
 // locked.
 func (r *Room) forget(now time.Time) {
-	anyone := ""
+	fallback := ""
 	for source, last := range r.proven {
-		anyone = source
+		fallback = source
 		if now.Sub(last) >= provenTime {
 			delete(r.proven, source)
 		}
 	}
 	if len(r.proven) >= maxProven {
-		delete(r.proven, anyone)
+		delete(r.proven, fallback)
 	}
 }
 
