@@ -108,9 +108,8 @@ func TestAddresses(t *testing.T) {
 func TestServersNamesEachThatIsWrong(t *testing.T) {
 	require.NoError(t, Servers("gateways", []string{"a:1", "b:2"}))
 	err := Servers("gateways", []string{"a:1", "b:0", "c d:1"})
-	require.EqualError(t, err, `cannot use gateways[1] "b:0": its port is not valid: want a number from 1 to 65535`+
-		"\n"+
-		`cannot use gateways[2] "c d:1": there is a blank in it; want HOST:PORT`)
+	require.EqualError(t, err, `cannot use gateways[1] "b:0": its port is not valid: want a number from 1 to 65535
+cannot use gateways[2] "c d:1": there is a blank in it; want HOST:PORT`)
 }
 
 func TestURLs(t *testing.T) {

@@ -103,8 +103,7 @@ func (c *List) CheckIssuer(issuer *x509.Certificate) *pki.Refusal {
 	case len(issuer.SubjectKeyId) == 0 || !bytes.Equal(c.Head.AuthorityKeyId, issuer.SubjectKeyId):
 		return c.Refuse(pki.CRLWrongIssuer, "it is signed by another key (identifier %x) than that of %s",
 			c.Head.AuthorityKeyId, describe.CA(issuer))
-	case certutil.HasKeyUsage(issuer) &&
-		issuer.KeyUsage&x509.KeyUsageCRLSign == 0: // without key usage, the check of the path decides
+	case certutil.HasKeyUsage(issuer) && issuer.KeyUsage&x509.KeyUsageCRLSign == 0: // without one, the path decides
 		return c.Refuse(pki.CRLWrongIssuer, "%s lacks cRLSign and cannot sign it", describe.CA(issuer))
 	}
 	if err := c.SignedBy(issuer); err != nil {

@@ -64,7 +64,7 @@ func (b *Budget) forget(now time.Time) {
 	if now.Before(b.soonest) {
 		return
 	}
-	b.soonest = now.Add(time.Duration(b.rate.Size) * b.rate.Period) // none is fuller later than this
+	b.soonest = now.Add(time.Duration(b.rate.Size) * b.rate.Period) // no bucket is full later
 	for name, left := range b.left {
 		if left.Full().Before(now) {
 			delete(b.left, name)

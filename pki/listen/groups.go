@@ -31,7 +31,7 @@ func (g *group) longestSilent() *Guest {
 	return nil
 }
 
-// membership is where a guest stands in a group.
+// membership is a guest's position in a group.
 type membership struct {
 	group   *group // nil = it has left
 	element *list.Element

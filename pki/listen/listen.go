@@ -118,7 +118,7 @@ func (l *Listener) run() {
 			l.ration.Log(Line{Level: slog.LevelError, Message: "cannot accept a connection; trying again",
 				Reason: TooMany},
 				"error", err)
-			l.room.Relieve()
+			l.room.relieve()
 			retry.Sleep(l.ctx, 10*time.Millisecond)
 			continue
 		}

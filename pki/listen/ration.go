@@ -46,7 +46,7 @@ func NewRation(log *slog.Logger) *Ration { return &Ration{log: log, kinds: map[k
 
 // Log logs a line, or only counts it; args are as in slog, and remote and reason are logged before them.
 func (r *Ration) Log(l Line, args ...any) {
-	if r.count(kind{NetworkOf(l.Remote), l.Reason, l.Kind}, l.Level, l.Message) > rationLines {
+	if r.count(kind{networkOf(l.Remote), l.Reason, l.Kind}, l.Level, l.Message) > rationLines {
 		return
 	}
 	args = append([]any{"reason", l.Reason}, args...)

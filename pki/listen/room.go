@@ -98,8 +98,8 @@ func (r *Room) heaviest() *group {
 	return r.networks.heaviest()
 }
 
-// Relieve sends one guest away, as if a newcomer had come to a full room: the process has run out of files.
-func (r *Room) Relieve() {
+// relieve sends one guest away, as if a newcomer had come to a full room: the process has run out of files.
+func (r *Room) relieve() {
 	r.mu.Lock()
 	var gone *Guest
 	if r.guests > 0 {
@@ -141,15 +141,15 @@ func (r *Room) prove(g *Guest) {
 // forget drops the sources that are no longer favoured; if all still are, it drops one of them. It is called with r.mu
 // locked.
 func (r *Room) forget(now time.Time) {
-	anyone := ""
+	fallback := ""
 	for source, last := range r.proven {
-		anyone = source
+		fallback = source
 		if now.Sub(last) >= provenTime {
 			delete(r.proven, source)
 		}
 	}
 	if len(r.proven) >= maxProven {
-		delete(r.proven, anyone)
+		delete(r.proven, fallback)
 	}
 }
 
@@ -184,8 +184,8 @@ func SourceOf(remote string) string {
 	return source
 }
 
-// NetworkOf returns the /24, or IPv6 /48, of an address.
-func NetworkOf(remote string) string {
+// networkOf returns the /24, or IPv6 /48, of an address.
+func networkOf(remote string) string {
 	_, network := origin(remote)
 	return network
 }

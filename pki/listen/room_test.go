@@ -174,9 +174,9 @@ func TestTurnsBoundWork(t *testing.T) {
 
 func TestRelieve(t *testing.T) {
 	r := NewRoom(RoomConfig{Places: 10})
-	r.Relieve()
+	r.relieve()
 	guests := enter(r, "192.0.2.1:1", "192.0.2.2:1")
-	r.Relieve()
+	r.relieve()
 	require.Equal(t, 1, gone(guests))
 }
 
@@ -187,7 +187,7 @@ func TestNetworkOf(t *testing.T) {
 		"[2001:db8:1:2:3::4%e0]:1": "2001:db8:1::/48",
 		"@":                        "@",
 	} {
-		require.Equal(t, want, NetworkOf(remote))
+		require.Equal(t, want, networkOf(remote))
 	}
 }
 

@@ -21,7 +21,7 @@ type answers struct {
 	records map[answerKey]*record
 	pending []*ocspAnswer           // from status records, about certificates of CAs that are not known yet
 	kept    map[string][]keptAnswer // from before the restart, by serial
-	version uint64                  // of what is to be kept over a restart
+	version uint64                  // of what is to be kept across restarts
 }
 
 const (

@@ -96,8 +96,8 @@ func (h *Hybrids) note(address string, without, answer bool) {
 	}
 }
 
-// count counts a hello. If the address has just turned out to answer only without hybrids, it returns until when that
-// holds.
+// count counts a hello. If the address has just turned out to answer only without hybrids, it returns until when it is
+// sent none.
 func (h *Hybrids) count(address string, without, answer bool) (until time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
