@@ -31,7 +31,7 @@ func (r *Relay) Handle(ctx context.Context, who string, asked control.Request) a
 	switch asked.Command {
 	case "start":
 		if asked.Wait {
-			return r.started(r.StartShown(ctx, act))
+			return r.started(r.startShown(ctx, act))
 		}
 		return r.started(r.Start(ctx, act))
 	case "check":

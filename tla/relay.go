@@ -62,10 +62,10 @@ func (r *Relay) Start(ctx context.Context, act Act) error {
 	return err
 }
 
-// StartShown is like Start, but returns only once programs at the PdT see the cards that are in, or after Timers.Shown:
+// startShown is like Start, but returns only once programs at the PdT see the cards that are in, or after Timers.Shown:
 // Status says whether they do. It does not wait for a PdT that does not tell. A ctx that ends after the session is up
 // ends only the waiting.
-func (r *Relay) StartShown(ctx context.Context, act Act) error {
+func (r *Relay) startShown(ctx context.Context, act Act) error {
 	l, err := r.start(ctx, act)
 	if err != nil {
 		return err

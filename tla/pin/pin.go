@@ -21,16 +21,16 @@ type Format struct {
 
 // The bounds of a Format.
 const (
-	MinDigits = 4
-	MaxDigits = 12
+	minDigits = 4
+	maxDigits = 12
 	maxLength = 15 // what a reader's PIN pad can be told (PC/SC part 10)
 )
 
 // Check returns an error that says what is wrong with the format.
 func (f Format) Check() error {
 	switch {
-	case f.Min < MinDigits || f.Max < f.Min || f.Max > MaxDigits:
-		return fmt.Errorf("a PIN of %d to %d digits: want %d to %d at most", f.Min, f.Max, MinDigits, MaxDigits)
+	case f.Min < minDigits || f.Max < f.Min || f.Max > maxDigits:
+		return fmt.Errorf("a PIN of %d to %d digits: want %d to %d at most", f.Min, f.Max, minDigits, maxDigits)
 	case f.Length != 0 && (f.Length < f.Max || f.Length > maxLength):
 		return fmt.Errorf("a PIN of up to %d digits in %d octets: want %d to %d", f.Max, f.Length, f.Max, maxLength)
 	}
@@ -67,7 +67,7 @@ func New(header [4]byte, f Format) (*Command, error) {
 
 // Why what was entered is no PIN.
 var (
-	ErrNoDigits = errors.New("a PIN has digits only")
+	errNoDigits = errors.New("a PIN has digits only")
 	ErrLength   = errors.New("the PIN is too short or too long")
 )
 
@@ -85,7 +85,7 @@ func (c *Command) ReadFrom(r io.Reader) (n int64, err error) {
 			return n, c.seal()
 		case k == 1 && (at[0] < '0' || at[0] > '9'):
 			c.clear()
-			return n, ErrNoDigits
+			return n, errNoDigits
 		case k == 1 && c.digits == c.format.Max:
 			c.clear()
 			return n, ErrLength

@@ -44,8 +44,8 @@ func TestSP4CommandIsBuiltFromTheFormat(t *testing.T) {
 
 func TestSP4WhatIsNoPINIsNotKept(t *testing.T) {
 	for typed, want := range map[string]error{
-		"123\n": ErrLength, "": ErrLength, "\n": ErrLength, "123456789\n": ErrLength, "12a4\n": ErrNoDigits,
-		"1234 \n": ErrNoDigits, "1234\r\n": ErrNoDigits,
+		"123\n": ErrLength, "": ErrLength, "\n": ErrLength, "123456789\n": ErrLength, "12a4\n": errNoDigits,
+		"1234 \n": errNoDigits, "1234\r\n": errNoDigits,
 	} {
 		c := command(t, cps)
 		_, err := c.ReadFrom(strings.NewReader(typed))

@@ -22,8 +22,8 @@ var codes = map[string]uint16{
 	"BTN_5": 0x105, "BTN_6": 0x106, "BTN_7": 0x107, "BTN_8": 0x108, "BTN_9": 0x109,
 }
 
-// Code returns the number of a key, by its name or as a number: "KEY_PROG1", "148", "0x94".
-func Code(key string) (uint16, error) {
+// codeOf returns the number of a key, by its name or as a number: "KEY_PROG1", "148", "0x94".
+func codeOf(key string) (uint16, error) {
 	if code, ok := codes[strings.ToUpper(key)]; ok {
 		return code, nil
 	}

@@ -27,7 +27,7 @@ import (
 // Config configures a Key.
 type Config struct {
 	Device string        // absolute path of the input device; it may come and go
-	Key    string        // name or number: Code
+	Key    string        // name, as KEY_PROG1, or number
 	Hold   time.Duration // how long the key must be down to start; less than Long
 	Long   time.Duration // how long to stop; 0 = 2 s
 	Retry  time.Duration // pause between two looks for an absent device; 0 = 1 s
@@ -48,7 +48,7 @@ func New(cfg Config) (*Key, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	code, err := Code(cfg.Key)
+	code, err := codeOf(cfg.Key)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func held(t *testing.T, o ...pkitest.Option) (Device, *pkitest.PKI, pkitest.File
 
 func states(t *testing.T, d Device) map[string]State {
 	all := map[string]State{}
-	for _, f := range Examine(t.Context(), d.Checks()) {
+	for _, f := range examine(t.Context(), d.Checks()) {
 		all[f.Check] = f.State
 	}
 	return all
@@ -178,7 +178,7 @@ func TestReport(t *testing.T) {
 		require.NoError(t, json.Unmarshal(out.Bytes(), &list))
 		c.found.Check = "one"
 		require.Equal(t, []Finding{c.found}, list)
-		require.NoError(t, Print(&text, list))
+		require.NoError(t, printTable(&text, list))
 		require.Contains(t, text.String(), line(c.found.Found))
 		require.Equal(t, c.found.Do != "", bytes.Contains(text.Bytes(), []byte("-> see to it")))
 	}

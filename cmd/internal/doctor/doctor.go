@@ -59,11 +59,11 @@ func Cannot(do, format string, args ...any) Finding {
 	return Finding{State: Unknown, Found: fmt.Sprintf(format, args...), Do: do}
 }
 
-// Elsewhere returns the finding of a check for a trap that this system does not have.
-func Elsewhere() Finding { return Cannot("", "not on this system") }
+// elsewhere returns the finding of a check for a trap that this system does not have.
+func elsewhere() Finding { return Cannot("", "not on this system") }
 
-// Examine runs checks one after another.
-func Examine(ctx context.Context, checks []Check) []Finding {
+// examine runs checks one after another.
+func examine(ctx context.Context, checks []Check) []Finding {
 	var all []Finding
 	for _, c := range checks {
 		f := c.Run(ctx)
@@ -75,22 +75,22 @@ func Examine(ctx context.Context, checks []Check) []Finding {
 
 // Report runs checks and prints their findings. Its error is exit status 1 if there is a failure.
 func Report(app *cli.App, checks []Check, asJSON bool) error {
-	all := Examine(app.Context, checks)
-	write := Print
+	all := examine(app.Context, checks)
+	write := printTable
 	if asJSON {
-		write = PrintJSON
+		write = printJSON
 	}
 	if err := write(app.Stdout, all); err != nil {
 		return err
 	}
-	if Count(all, Failure) > 0 {
+	if count(all, Failure) > 0 {
 		return cli.ExitCode(1, nil)
 	}
 	return nil
 }
 
-// Count returns how many findings have a state.
-func Count(all []Finding, s State) (n int) {
+// count returns how many findings have a state.
+func count(all []Finding, s State) (n int) {
 	for _, f := range all {
 		if f.State == s {
 			n++
@@ -99,8 +99,8 @@ func Count(all []Finding, s State) (n int) {
 	return n
 }
 
-// Print prints a table for people, with what to do on a line of its own.
-func Print(w io.Writer, all []Finding) error {
+// printTable prints a table for people, with what to do on a line of its own.
+func printTable(w io.Writer, all []Finding) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, f := range all {
 		fmt.Fprintf(t, "%s\t%s\t%s\n", strings.ToUpper(string(f.State)), f.Check, line(f.Found))
@@ -108,16 +108,16 @@ func Print(w io.Writer, all []Finding) error {
 			fmt.Fprintf(t, "\t\t-> %s\n", line(f.Do))
 		}
 	}
-	fmt.Fprintf(t, "RESULT\t\t%d failures, %d warnings, %d not checkable, %d ok\n", Count(all, Failure),
-		Count(all, Warning), Count(all, Unknown), Count(all, OK))
+	fmt.Fprintf(t, "RESULT\t\t%d failures, %d warnings, %d not checkable, %d ok\n", count(all, Failure),
+		count(all, Warning), count(all, Unknown), count(all, OK))
 	return t.Flush()
 }
 
 // line returns a text on one line.
 func line(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// PrintJSON prints the findings as a JSON array.
-func PrintJSON(w io.Writer, all []Finding) error {
+// printJSON prints the findings as a JSON array.
+func printJSON(w io.Writer, all []Finding) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)

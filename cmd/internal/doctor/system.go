@@ -49,7 +49,7 @@ func (s System) glob(pattern string) []string {
 func (s System) linux(name string, run func() Finding) Check {
 	return Check{name, func(context.Context) Finding {
 		if s.Elsewhere {
-			return Elsewhere()
+			return elsewhere()
 		}
 		return run()
 	}}

@@ -178,13 +178,13 @@ func TestMembers(t *testing.T) {
 	group, passwd := filepath.Join(dir, "group"), filepath.Join(dir, "passwd")
 	require.NoError(t, os.WriteFile(group, []byte("root:x:0:\ntla-users:x:990:anne,paul\nempty:x:991:\n"), 0o600))
 	require.NoError(t, os.WriteFile(passwd, []byte("root:x:0:0::/root:/bin/sh\nkiosk:x:1000:990::/:/bin/sh\n"), 0o600))
-	got, err := Members(group, passwd, "tla-users")
+	got, err := membersOf(group, passwd, "tla-users")
 	require.NoError(t, err)
 	require.Equal(t, []string{"anne", "paul", "kiosk"}, got)
-	got, err = Members(group, passwd, "empty")
+	got, err = membersOf(group, passwd, "empty")
 	require.NoError(t, err)
 	require.Empty(t, got)
-	_, err = Members(group, passwd, "nobody")
+	_, err = membersOf(group, passwd, "nobody")
 	require.ErrorContains(t, err, "there is no group nobody")
 }
 
@@ -249,7 +249,7 @@ func TestNotOnThisSystem(t *testing.T) {
 	s := System{Elsewhere: true}
 	for _, c := range append(append(s.Memory(), Driver{System: s}.Checks()...), s.APDULog(), s.Polkit(), s.AutoExit(),
 		s.NoNetwork(), s.Locked(1)) {
-		require.Equal(t, Elsewhere(), c.Run(t.Context()), c.Name)
+		require.Equal(t, elsewhere(), c.Run(t.Context()), c.Name)
 	}
 }
 

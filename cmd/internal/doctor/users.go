@@ -20,7 +20,7 @@ func (s System) users(group string) Finding {
 		return Warn("set control.group, and add the users to it", "root and the relay's own user alone may start a "+
 			"session")
 	}
-	members, err := Members(s.path("/etc/group"), s.path("/etc/passwd"), group)
+	members, err := membersOf(s.path("/etc/group"), s.path("/etc/passwd"), group)
 	if err != nil {
 		return Fail("groupadd --system "+group, "%v", err)
 	}
@@ -46,9 +46,9 @@ func (s System) wanted(unit string) bool {
 	return len(s.glob("/etc/systemd/system/*.wants/"+unit))+len(s.glob("/etc/systemd/system/*.requires/"+unit)) > 0
 }
 
-// Members returns the users of a group, by the system's files; it is an error if there is no such group. Members that a
-// directory service adds are not seen.
-func Members(groups, users, name string) (members []string, err error) {
+// membersOf returns the users of a group, by the system's files; it is an error if there is no such group. Members that
+// a directory service adds are not seen.
+func membersOf(groups, users, name string) (members []string, err error) {
 	gid := ""
 	for _, f := range colons(groups) {
 		if len(f) > 3 && f[0] == name {

@@ -78,7 +78,7 @@ func (c Command) enrol(app *cli.App, d Device, usual est.Place, say Texts) (done
 	if err != nil {
 		return nil, place, err
 	}
-	invited, err := ParseInvitation(text)
+	invited, err := parseInvitation(text)
 	if err != nil {
 		return nil, place, err
 	}
@@ -151,8 +151,8 @@ func printable(name string) string {
 	}, name)
 }
 
-// Invitation is what a user receives: a code, and perhaps where to enrol.
-type Invitation struct {
+// invitation is what a user receives: a code, and perhaps where to enrol.
+type invitation struct {
 	Code         est.Code
 	Gateway, PKI string // HOST:PORT or NAME=HOST:PORT; at most one
 }
@@ -162,31 +162,31 @@ const (
 	action = "enroll"
 )
 
-// ParseInvitation reads a code, or the URI of a QR code: tlagate:enroll?gateway=HOST:PORT&code=CODE. The error is a
+// parseInvitation reads a code, or the URI of a QR code: tlagate:enroll?gateway=HOST:PORT&code=CODE. The error is a
 // *Failure, and never quotes the code.
-func ParseInvitation(text string) (Invitation, error) {
+func parseInvitation(text string) (invitation, error) {
 	text = strings.TrimSpace(text)
 	if !strings.HasPrefix(strings.ToLower(text), scheme+":") {
 		code, err := est.ParseCode(text)
 		if err != nil {
-			return Invitation{}, &Failure{Kind: CodeMistyped, Cause: err}
+			return invitation{}, &Failure{Kind: CodeMistyped, Cause: err}
 		}
-		return Invitation{Code: code}, nil
+		return invitation{Code: code}, nil
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Opaque != action {
-		return Invitation{}, &Failure{Kind: CodeMistyped, Cause: errURI}
+		return invitation{}, &Failure{Kind: CodeMistyped, Cause: errURI}
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return Invitation{}, &Failure{Kind: CodeMistyped, Cause: errURI}
+		return invitation{}, &Failure{Kind: CodeMistyped, Cause: errURI}
 	}
-	one := Invitation{Gateway: query.Get("gateway"), PKI: query.Get("pki")}
+	one := invitation{Gateway: query.Get("gateway"), PKI: query.Get("pki")}
 	if one.Code, err = est.ParseCode(query.Get("code")); err != nil {
-		return Invitation{}, &Failure{Kind: CodeMistyped, Cause: err}
+		return invitation{}, &Failure{Kind: CodeMistyped, Cause: err}
 	}
 	if one.Gateway != "" && one.PKI != "" {
-		return Invitation{}, &Failure{Kind: CodeMistyped, Cause: errURI}
+		return invitation{}, &Failure{Kind: CodeMistyped, Cause: errURI}
 	}
 	return one, nil
 }
@@ -194,7 +194,7 @@ func ParseInvitation(text string) (Invitation, error) {
 var errURI = errors.New("it is no URI of the form tlagate:enroll?gateway=HOST:PORT&code=CODE")
 
 // place returns where to enrol: as the command says, else the invitation, else the configuration.
-func (c Command) place(i Invitation, usual est.Place) (est.Place, error) {
+func (c Command) place(i invitation, usual est.Place) (est.Place, error) {
 	switch {
 	case c.Gateway != "" || c.PKI != "":
 		return placeOf(c.Gateway, c.PKI)

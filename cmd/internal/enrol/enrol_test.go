@@ -278,21 +278,21 @@ func TestUserSaysNo(t *testing.T) {
 
 func TestInvitation(t *testing.T) {
 	code := est.NewCode(&x509.Certificate{RawSubjectPublicKeyInfo: []byte("key")})
-	for text, want := range map[string]Invitation{
+	for text, want := range map[string]invitation{
 		code.Text(): {Code: code},
 		"  " + strings.ToLower(code.Text()) + "\n": {Code: code},
 		"tlagate:enroll?gateway=gw.example:8443&code=" + code.Text(): {Code: code,
 			Gateway: "gw.example:8443"},
 		"TLAGATE:enroll?pki=pki.example%3A8445&code=" + code.Text() + "&new=1": {Code: code, PKI: "pki.example:8445"},
 	} {
-		got, err := ParseInvitation(text)
+		got, err := parseInvitation(text)
 		require.NoError(t, err, text)
 		require.Equal(t, want, got, text)
 	}
 	for _, text := range []string{"", "tlagate:", "tlagate:enroll", "tlagate:erase?code=" + code.Text(),
 		"https://x/?code=" + code.Text(),
 		"tlagate:enroll?gateway=a:1&pki=b:2&code=" + code.Text(), "tlagate:enroll?code=%zz", code.Text()[1:]} {
-		_, err := ParseInvitation(text)
+		_, err := parseInvitation(text)
 		var f *Failure
 		require.ErrorAs(t, err, &f, text)
 		require.Equal(t, CodeMistyped, f.Kind)
@@ -305,7 +305,7 @@ func FuzzInvitation(f *testing.F) {
 	f.Add(code.Text())
 	f.Add("tlagate:enroll?gateway=gw.example:8443&code=" + code.Text())
 	f.Fuzz(func(t *testing.T, text string) {
-		one, err := ParseInvitation(text)
+		one, err := parseInvitation(text)
 		if err == nil && one.Gateway != "" && one.PKI != "" {
 			t.Fatal("two places")
 		}
