@@ -7,7 +7,7 @@ import (
 	"tlagate/pki"
 )
 
-// Reason says in one stable word why a device does not work with a bundle.
+// Reason is one stable word for why a device does not work with a bundle.
 type Reason string
 
 // The reasons (docs/bundle.md, section 3).
@@ -51,7 +51,7 @@ func broken(file string, reason Reason, format string, args ...any) *Broken {
 	return b
 }
 
-// unacceptable words a refusal of the signer's chain.
+// unacceptable returns the error for a signer's chain that was refused.
 func unacceptable(file string, err error) *Broken {
 	reason := Untrusted
 	var r *pki.Refusal
@@ -68,11 +68,11 @@ type Action string
 const (
 	Loaded  Action = "bundle_loaded"  // read and checked at a start
 	Changed Action = "bundle_changed" // a new one was taken in
-	Refused Action = "bundle_refused" // one that was offered was not taken in; the one before stays
-	Ended   Action = "seal_broken"    // the one at hand does not pass, or no longer
+	Refused Action = "bundle_refused" // one that was offered was not taken in; the old one stays
+	Ended   Action = "seal_broken"    // the device's own bundle does not pass the checks, or no longer
 )
 
-// Event is one happening.
+// Event is one thing that happened to a bundle.
 type Event struct {
 	Action  Action
 	File    string

@@ -13,7 +13,7 @@ import (
 // Names of the request that a gateway answers (docs/bundle.md, section 4).
 const (
 	Path         = "/v1/bundle"
-	HeaderBundle = "Tlagate-Bundle" // the version that the client has; in an answer the lowest that is let in
+	HeaderBundle = "Tlagate-Bundle" // the version that the client has; in an answer, the lowest that is let in
 	HeaderOCSP   = "OCSP-Response"  // :BASE64:, once for each
 	MediaType    = "application/pkcs7-mime"
 )
@@ -21,7 +21,7 @@ const (
 // Want is what the signer of a bundle must be; such a certificate is accepted for nothing else.
 var Want = trust.Want{Usage: x509.ExtKeyUsageCodeSigning, Roles: []pki.Role{pki.RoleAdmin}}
 
-// Bundle is a bundle whose form and signature are good. Whether its signer may sign it is another question.
+// Bundle is a bundle whose form and signature are good. That its signer may sign it has not been checked.
 type Bundle struct {
 	*Content
 	Chain []*x509.Certificate // the signer's certificate first

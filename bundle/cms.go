@@ -16,9 +16,9 @@ import (
 	"tlagate/internal/der"
 )
 
-// This file reads and checks the one form of CMS SignedData (RFC 5652) that docs/bundle.md, section 1, allows. It is
-// not done with a library for PKCS#7: those read BER, forgive what follows, look neither at contentType nor for doubled
-// attributes, and take SHA-1.
+// This file reads and checks the one form of CMS SignedData (RFC 5652) that docs/bundle.md, section 1, allows. It does
+// not use a library for PKCS#7: those read BER, ignore trailing data, check neither contentType nor repeated
+// attributes, and accept SHA-1.
 
 // Bounds, in octets.
 const (
@@ -33,7 +33,7 @@ var (
 	oidSigningTime   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 5}
 )
 
-// signed is a CMS SignedData whose signature is good; by whom is for package pki to judge.
+// signed is a CMS SignedData whose signature is good; package trust judges the signer.
 type signed struct {
 	content []byte
 	chain   []*x509.Certificate // the signer's first
@@ -56,7 +56,7 @@ func openSigned(der []byte) (*signed, error) {
 	return &signed{p.content, p.chain}, nil
 }
 
-// parsed is a SignedData read, and not yet believed.
+// parsed is a SignedData that was read, but whose signature has not been checked.
 type parsed struct {
 	content    []byte
 	digest     crypto.Hash

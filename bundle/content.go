@@ -54,7 +54,7 @@ type Access struct {
 // IsZero reports whether it adds nobody.
 func (a Access) IsZero() bool { return len(a.Practices)+len(a.TLAs) == 0 }
 
-// Anchor is a CA that links are trusted to, and what it vouches for.
+// Anchor is a CA that is trusted for links, and the practices that it vouches for.
 type Anchor struct {
 	PEM       string   `json:"pem" yaml:"pem"`
 	Practices []string `json:"practices" yaml:"practices"` // "*" = all
@@ -218,7 +218,7 @@ func (c *Content) checkAnchors() error {
 	return err
 }
 
-// TrustAnchors returns the anchors as package pki takes them.
+// TrustAnchors returns the anchors in the form of package trust.
 func (c *Content) TrustAnchors() ([]trust.Anchor, error) {
 	var list []trust.Anchor
 	for i, a := range c.Anchors {
@@ -264,7 +264,7 @@ func (c *Content) Lists() ([][]byte, error) {
 	return list, nil
 }
 
-// onePEM reads one block, with nothing else but space around it.
+// onePEM reads one block, around which there may be nothing but white space.
 func onePEM(text, kind string) ([]byte, error) {
 	blocks, err := pemfile.Blocks([]byte(text))
 	if err != nil {

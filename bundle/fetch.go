@@ -39,9 +39,9 @@ const (
 	maxHead    = 64 << 10 // octets of an answer beside the bundle
 )
 
-// Fetch gets the first bundle of a device, or another one when the seal is broken, and keeps it with its state: after
-// enrolment, and as a local act of repair. What is kept already and whole still counts: versions do not go back. The
-// gateway must pass by the pinned root, the ARL at hand, and what it staples.
+// Fetch fetches the first bundle of a device, after enrolment, or another one when the seal is broken, as a local act
+// of repair, and stores it with its state. A state that is there and whole still counts: versions do not go back. The
+// gateway is judged by the pinned root, the ARL that there is, and what it staples.
 func Fetch(ctx context.Context, cfg Config, w Way) (*Content, error) {
 	k, err := prepare(cfg)
 	if err != nil {
@@ -56,8 +56,8 @@ func Fetch(ctx context.Context, cfg Config, w Way) (*Content, error) {
 	return k.Content(), nil
 }
 
-// Refresh asks a gateway whether there is another bundle and takes it in, and looks at the signer of the one at hand
-// again. The error is a *Broken when the one at hand must not be used any more; see [Kept.Usable].
+// Refresh asks a gateway whether there is another bundle and takes it in, and verifies the signer of the present one
+// again. The error is a *Broken when the present one must no longer be used; see [Kept.Usable].
 func (k *Kept) Refresh(ctx context.Context, w Way) (changed bool, err error) {
 	var a *answer
 	err = k.party(w).Hybrids.Retry(w.Gateway, func() (err error) {
@@ -85,7 +85,7 @@ func (k *Kept) Refresh(ctx context.Context, w Way) (changed bool, err error) {
 	return false, err
 }
 
-// Usable returns nil when the bundle at hand may be used, else a *Broken.
+// Usable returns nil when the present bundle may be used, otherwise a *Broken.
 func (k *Kept) Usable() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -98,7 +98,7 @@ func (k *Kept) Usable() error {
 // answer is what a gateway answered.
 type answer struct {
 	der     []byte // a bundle; nil = none
-	same    bool   // it is the one at hand
+	same    bool   // it is the present one
 	answers [][]byte
 }
 
@@ -158,7 +158,7 @@ func (k *Kept) dial(ctx context.Context, w Way) (net.Conn, error) {
 	return conn, nil
 }
 
-// describe says what we have.
+// describe tells the gateway what we have.
 func (k *Kept) describe(h http.Header) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// Config says where a device has its bundle, and by what it is judged.
+// Config says where a device has its bundle, and by what the bundle is judged.
 type Config struct {
 	File        string                  // the bundle; its state is in FILE.state
 	Anchors     []string                // PEM files of the root pinned at enrolment
@@ -26,7 +26,7 @@ type Config struct {
 	ARL         string                  // file of ARLs; "" = none. It need not be there, but must be whole
 	CRLs        []string                // files of more lists, in a lab; nil = none
 	DenyList    string                  // as trust.Config's
-	Production  bool                    // refuse CAs named TEST…
+	Production  bool                    // refuse CAs whose name begins with TEST
 	Clock       func() time.Time        // nil = time.Now
 	Log         *slog.Logger            // nil = discard
 	// whether the program can work with it, asked before it is taken in; nil = it can
@@ -37,7 +37,7 @@ type Config struct {
 	Event func(Event) error
 }
 
-// ahead is how far the clocks of ops and device may be apart.
+// ahead is how far the signer's clock may be ahead of the device's.
 const ahead = 5 * time.Minute
 
 // Kept is the bundle of a device. Its methods may be called from any goroutine.
@@ -69,7 +69,7 @@ func Open(cfg Config) (*Kept, error) {
 	return k, nil
 }
 
-// prepare opens what bundles are judged by.
+// prepare opens that by which bundles are judged.
 func prepare(cfg Config) (*Kept, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
@@ -130,7 +130,7 @@ func (k *Kept) openTrust() (err error) {
 	return nil
 }
 
-// load is the start: state, root, bundle, signer, dates, ARL.
+// load makes the checks of a start: state, root, bundle, signer, dates, ARL.
 func (k *Kept) load() error {
 	if err := k.readState(); err != nil {
 		return err
@@ -146,7 +146,7 @@ func (k *Kept) load() error {
 	return nil
 }
 
-// readBundle reads the very octets that were accepted.
+// readBundle reads the bundle, every octet of which must be the one that was accepted.
 func (k *Kept) readBundle() error {
 	der, err := files.Read(k.cfg.File, maxSigned)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -168,7 +168,7 @@ func (k *Kept) readBundle() error {
 	return broken(k.cfg.File, Altered, "the bundle is not the one that was accepted")
 }
 
-// checkSigner judges the signer as of the time the bundle was accepted; what is at hand now and revokes it counts.
+// checkSigner judges the signer as of the time when the bundle was accepted; a revocation that is known now counts.
 func (k *Kept) checkSigner() error {
 	if k.state.Revoked {
 		return broken(k.cfg.File, Revoked, "its signer was found revoked; fetch another bundle")
@@ -209,8 +209,8 @@ func (k *Kept) Version() uint64 {
 	return k.bundle.Version
 }
 
-// Take takes in a bundle that was offered, with the OCSP answers (DER) that came with it, or returns why not: then the
-// one before stays. The error is a *Broken or about the files; changed is false when it is the one at hand.
+// Take takes in a bundle that was offered, with the OCSP answers (DER) that came with it, or returns why not; then the
+// old one stays. The error is a *Broken or about the files; changed is false when it is the present one.
 func (k *Kept) Take(der []byte, answers [][]byte) (changed bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -262,7 +262,7 @@ func (k *Kept) judge(der []byte, answers [][]byte) (*Bundle, error) {
 	return b, checkUntil(where, b, now)
 }
 
-// learn takes in revocation data: they are judged for themselves, wherever they come from.
+// learn takes in revocation data, which are judged by their own signatures, wherever they come from.
 func (k *Kept) learn(b *Bundle, answers [][]byte) {
 	k.trust.Reload()
 	lists, _ := b.Lists() // checked when it was read
@@ -279,8 +279,8 @@ func (k *Kept) learn(b *Bundle, answers [][]byte) {
 	}
 }
 
-// Recheck looks at the signer again, with the OCSP answers of today. A revocation ends the trust in the bundle, for
-// good; then the error is a *Broken.
+// Recheck verifies the signer again, with today's OCSP answers. A revocation ends the trust in the bundle, for good;
+// then the error is a *Broken.
 func (k *Kept) Recheck(answers [][]byte) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -291,7 +291,7 @@ func (k *Kept) Recheck(answers [][]byte) error {
 	return k.look()
 }
 
-// look judges the bundle at hand; k.mu is held.
+// look judges the present bundle. It needs k.mu.
 func (k *Kept) look() error {
 	err := k.checkSigner()
 	if err == nil {
@@ -319,7 +319,7 @@ func (k *Kept) refused(b *Bundle, err error) {
 	}
 }
 
-// tell logs, and asks the audit trail.
+// tell passes an event to the audit trace, whose error it returns, and logs it.
 func (k *Kept) tell(e Event) error {
 	e.File = k.cfg.File
 	if k.cfg.Event != nil {
@@ -333,7 +333,7 @@ func (k *Kept) tell(e Event) error {
 	return nil
 }
 
-// report says that a device does not work with its bundle.
+// report logs and records that a device does not work with its bundle.
 func report(cfg Config, err error) {
 	b, ok := errors.AsType[*Broken](err)
 	if !ok {

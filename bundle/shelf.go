@@ -21,15 +21,15 @@ const Ending = ".p7m"
 // ShelfConfig says what a gateway serves.
 type ShelfConfig struct {
 	Dir   string
-	Trust *trust.Trust  // by which signers are judged
+	Trust *trust.Trust  // judges signers
 	Poll  time.Duration // how often files are looked at; 0 = 1 s
 	Log   *slog.Logger  // nil = discard
 }
 
-// recheck is how often signers are looked at again, so that their OCSP answers stay fresh.
+// recheck is how often signers are verified again, so that their OCSP answers stay fresh.
 const recheck = 10 * time.Second
 
-// Shelf holds the bundles that a gateway serves. Its methods may be called from any goroutine.
+// Shelf has the bundles that a gateway serves. Its methods may be called from any goroutine.
 type Shelf struct {
 	cfg ShelfConfig
 
@@ -59,7 +59,7 @@ func OpenShelf(cfg ShelfConfig) (*Shelf, error) {
 	return s, nil
 }
 
-// Run reads files again as they change, until ctx ends. That of no shelf does nothing.
+// Run reads files again when they change, until ctx ends. On a nil Shelf it does nothing.
 func (s *Shelf) Run(ctx context.Context) {
 	if s == nil {
 		return
@@ -135,7 +135,7 @@ func (s *Shelf) complain(i *item, file string, err error) {
 	}
 }
 
-// verify judges every signer by what is at hand, and keeps the answers about it in use.
+// verify judges every signer by the data that there is, and keeps the answers about it fresh.
 func (s *Shelf) verify() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,7 +151,7 @@ func (s *Shelf) verify() {
 	}
 }
 
-// verifyOne asks for what is needed to judge a signer; it may take some seconds.
+// verifyOne fetches what is needed to judge a signer, which may take some seconds.
 func (s *Shelf) verifyOne(i *item, file string) {
 	_, err := s.cfg.Trust.Verify(i.bundle.Chain, Want)
 	s.mu.Lock()
@@ -167,8 +167,8 @@ type Offer struct {
 	Answers [][]byte // OCSP answers about its signer and the CAs above, DER
 }
 
-// For returns what there is for a device: its own bundle before one for all, and the higher version. A bundle whose
-// signer does not pass is left out, but what OCSP says about the signer is not.
+// For returns what there is for a device. Its own bundle is preferred to one for all, and then the higher version. A
+// bundle whose signer is not accepted is left out, but what OCSP says about the signer is not.
 func (s *Shelf) For(id pki.Identity) Offer {
 	b := s.pick(id)
 	if b == nil {
@@ -202,7 +202,7 @@ func (s *Shelf) pick(id pki.Identity) *Bundle {
 	return best.bundle
 }
 
-// before reports which of two bundles for a device counts.
+// before reports whether i is preferred to o.
 func (i *item) before(o *item) bool {
 	if own, other := i.target.Name != "*", o.target.Name != "*"; own != other {
 		return own

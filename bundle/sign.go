@@ -20,8 +20,8 @@ import (
 	"tlagate/pki"
 )
 
-// Sign makes a bundle of content, with a certificate of the profile bundle, its CAs behind it, and its key. What
-// devices would refuse of content or certificate is refused here.
+// Sign makes a bundle of content, signed with a certificate of the profile bundle, followed by its CAs, and its key.
+// What devices would refuse of content or certificate is refused here.
 func Sign(content *Content, by *tls.Certificate, now time.Time) ([]byte, error) {
 	text, err := content.marshal()
 	if err != nil {
@@ -33,7 +33,7 @@ func Sign(content *Content, by *tls.Certificate, now time.Time) ([]byte, error) 
 	return seal(text, by, now)
 }
 
-// maySign judges by what a certificate says of itself; its chain is judged where it matters.
+// maySign judges by what a certificate says of itself; devices and gateways judge its chain.
 func maySign(by *tls.Certificate, now time.Time) error {
 	leaf, err := leafOf(by)
 	if err != nil {

@@ -17,7 +17,8 @@ import (
 	"tlagate/pki/trust"
 )
 
-// state is what a device remembers of the bundle it accepted; in FILE.state, signed with the device's own key.
+// state is what a device remembers of the bundle that it accepted. It is in FILE.state, signed with the device's own
+// key.
 type state struct {
 	Device   string    `json:"device"`  // our identity
 	Version  uint64    `json:"version"` // the highest ever accepted
@@ -75,7 +76,7 @@ func parseState(der []byte) (*signed, *state, error) {
 	return s, st, nil
 }
 
-// write makes b the bundle at hand: it, then the state, then its place; k.mu is held.
+// write makes b the present bundle: it writes b beside its place, then the state, then moves b there. It needs k.mu.
 func (k *Kept) write(b *Bundle) error {
 	if err := files.Replace(k.nextFile(), b.DER, 0o600); err != nil {
 		return fmt.Errorf("cannot keep the bundle: %w", err)
@@ -104,7 +105,7 @@ func (k *Kept) writeState(st state) error {
 	return nil
 }
 
-// completeWrite puts a bundle in its place whose state was written before. What else FILE.next holds is left over.
+// completeWrite moves a bundle whose state was already written to its place. Anything else in FILE.next is a remainder.
 func (k *Kept) completeWrite() error {
 	der, err := files.Read(k.nextFile(), maxSigned)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -129,7 +130,7 @@ func (k *Kept) checkARL() error {
 	}
 	text, err := files.Read(file, maxSigned)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // it is ours to write, and the bundle has ARLs
+		return nil // we write it ourselves, and the bundle has ARLs
 	}
 	if err != nil {
 		return broken(file, Missing, "the ARL cannot be read: %v", err)

@@ -11,9 +11,9 @@ import (
 	"tlagate/pki"
 )
 
-// Adopt enters a certificate that this CA signed and that its books have lost, as restored books have lost what was
-// issued since they were copied: only then can it be listed and revoked. One whose serial number the books have as
-// revoked stays revoked.
+// Adopt enters a certificate that this CA signed into books that have lost it, as restored books have lost what was
+// issued after they were copied: only then can it be listed and revoked. If the books have its serial number as
+// revoked, it stays revoked.
 func (c *Recovery) Adopt(cert *x509.Certificate) (adopted store.Record, err error) {
 	err = c.locks.books(func() error {
 		adopted, err = c.adopt(cert)
@@ -58,7 +58,7 @@ func sameOr(r store.Record, cert *x509.Certificate) error {
 		"treat it as compromised")
 }
 
-// aboutOf reads from a certificate what the books would have of it.
+// aboutOf returns what the books record of a certificate.
 func aboutOf(cert *x509.Certificate) (a store.About, err error) {
 	id, err := identityOf(cert)
 	if err != nil {
@@ -74,8 +74,8 @@ func aboutOf(cert *x509.Certificate) (a store.About, err error) {
 	return a, fmt.Errorf("it is of no profile that a %s has", id.Role)
 }
 
-// identityOf returns the identity that the URN says; an OCSP responder's certificate has its parts in the subject
-// alone.
+// identityOf returns the identity in the certificate's URN; an OCSP responder's certificate has its parts in the
+// subject alone.
 func identityOf(cert *x509.Certificate) (pki.Identity, error) {
 	if len(cert.URIs) > 0 {
 		return pki.ParseIdentity(cert.URIs[0].String())
@@ -88,8 +88,8 @@ func identityOf(cert *x509.Certificate) (pki.Identity, error) {
 	return pki.ParseIdentity(id.String())
 }
 
-// RevokeLost revokes a serial number that the books may not know, as a gateway's log has it, when the certificate is
-// not at hand. The CRL says so until the issuing CA's own end. Publish a CRL next.
+// RevokeLost revokes a serial number, as it is in a gateway's log, that the books may not know, when the certificate
+// itself is not available. It stays on the CRL until the issuing CA's own end. Publish a CRL next.
 func (c *Recovery) RevokeLost(serial string, reason store.Reason) error {
 	number, err := store.ParseSerial(serial)
 	if err == nil && reason.String() == "" {

@@ -17,14 +17,14 @@ import (
 type Options struct {
 	Root  string           // directory with the root's key; "" = DIR/root
 	Clock func() time.Time // nil = time.Now
-	By    string           // whose acts the trace says they are; "" = tla-pki
+	By    string           // the name of the program in the trace; "" = tla-pki
 	Stop  <-chan struct{}  // closed: give up waiting for another program's lock; nil = wait up to 30 s
-	// how the CA's keys are opened, and a PIN is asked for; the settings name the wrapping key
+	// how the CA's keys are opened and a PIN is asked for; the wrapping key is that of the settings
 	Keys keys.Config
 }
 
 // CA is an opened CA directory: its certificates, and a part for each subject. Several programs may have it open at
-// once: the one that writes holds a lock meanwhile, one for the books and one for each list.
+// once. A program that writes has a lock meanwhile; there is one for the books and one for each list.
 type CA struct {
 	Settings Settings
 	Root     *x509.Certificate
@@ -36,7 +36,7 @@ type CA struct {
 	Enrolment    *Enrolment    // what devices ask for over EST
 	Revocations  *Revocations  // revoke and release
 	Lists        *Lists        // CRL and ARL
-	Clock        *Clock        // whether the time can be believed
+	Clock        *Clock        // whether the time is plausible
 	Recovery     *Recovery     // books that come from an older copy
 
 	*core
@@ -85,8 +85,8 @@ func (c *CA) Find(serialOrIdentity string) ([]store.Record, error) { return c.fi
 // Events opens the events of the CA, on a connection of their own.
 func (c *CA) Events() (*store.Events, error) { return store.OpenEvents(c.database()) }
 
-// Unlock opens the issuing CA's key when it is in hardware, so that its PIN is asked for now and not when it is first
-// needed.
+// Unlock opens the issuing CA's key if it is in hardware, so that its PIN is asked for now and not when the key is
+// first needed.
 func (c *CA) Unlock() error { return c.issuing.warm() }
 
 // Keys describes where the CA's keys are and how they are protected, without opening them.

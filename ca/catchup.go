@@ -22,8 +22,8 @@ type Caught struct {
 	Lists   []*List        // those given, in that order
 	Revoked int            // certificates that the books had as good, or on hold, and now have as revoked
 	Lost    int            // serial numbers that the books did not know, now in them as revoked
-	Held    []store.Record // on hold in the books and not on the newest CRL: they stay so until released
-	Gaps    []string       // what may be missing all the same, when that was accepted
+	Held    []store.Record // on hold in the books but not on the newest CRL: they stay on hold until released
+	Gaps    []string       // what may still be missing, if that was accepted
 }
 
 // Recovery brings books that come from an older copy to where the world is.
@@ -31,10 +31,10 @@ type Recovery struct{ *core }
 
 func newRecovery(k *core) *Recovery { return &Recovery{k} }
 
-// CatchUp brings books that come from an older copy to where the world is, before anything is signed with them: what is
-// revoked on a list given, or on one in public/, is revoked in the books from then on; a serial number that the books
-// do not know, until the CA's own end. Without a CRL and an ARL that are still valid and no older than the books it
-// refuses, unless acceptLoss.
+// CatchUp brings books that come from an older copy up to date, before anything is signed with them. What is revoked on
+// a list that is given, or on one in public/, is then revoked in the books; a serial number that the books do not know
+// stays on the CRL until the CA's own end. CatchUp refuses without a CRL and an ARL that are still valid and no older
+// than the books, unless acceptLoss is set.
 func (c *Recovery) CatchUp(given []Published, acceptLoss bool) (caught Caught, err error) {
 	lists, err := c.readLists(given)
 	if err != nil {
@@ -67,7 +67,7 @@ func joined(gaps []string) error {
 	return errors.Join(errs...)
 }
 
-// gaps returns why revocations may be unknown although the lists are taken over; none is what one wants.
+// gaps returns why revocations may remain unknown after the lists have been taken over; ideally it is empty.
 func (c *Recovery) gaps(lists []*worldList) (gaps []string, err error) {
 	for _, kind := range []struct {
 		name   string
@@ -85,8 +85,8 @@ func (c *Recovery) gaps(lists []*worldList) (gaps []string, err error) {
 	return gaps, nil
 }
 
-// gap compares with the list that came with the books, number own, and with the time of their last one: its number may
-// have leapt.
+// gap compares a list with the one that came with the books, by its number own, and with the time of the books' last
+// list, whose number may have leapt.
 func gap(name string, l *worldList, own int64, last, now time.Time) string {
 	switch {
 	case l == nil:
@@ -101,7 +101,7 @@ func gap(name string, l *worldList, own int64, last, now time.Time) string {
 	return ""
 }
 
-// newest returns the list of an issuer with the highest number, of those given or of those that came with the books.
+// newest returns the list of an issuer with the highest number, among those given or those that came with the books.
 func newest(lists []*worldList, issuer *x509.Certificate, given bool) (best *worldList) {
 	for _, l := range lists {
 		if l.Issuer == issuer && l.given == given && (best == nil || l.Number > best.Number) {
@@ -120,7 +120,7 @@ func newestOfAll(lists []*worldList, issuer *x509.Certificate) *worldList {
 	return own
 }
 
-// takeOver changes the books, all or nothing, and puts the newest lists into public/, where the next ones are compared
+// takeOver changes the books, all or nothing, and puts the newest lists into public/, where the next lists are compared
 // with them.
 func (c *Recovery) takeOver(lists []*worldList, caught *Caught) error {
 	crl, arl := newestOfAll(lists, c.issuing.cert), newestOfAll(lists, c.root.cert)
@@ -136,7 +136,7 @@ func (c *Recovery) takeOver(lists []*worldList, caught *Caught) error {
 	return errors.Join(c.show("crl", crl), c.show("arl", arl))
 }
 
-// distinct leaves out a list that is there twice: the newest one is often that of the copy.
+// distinct returns the lists without duplicates: the newest one is often that of the copy.
 func distinct(lists []*worldList) []*worldList {
 	order := func(a, b *worldList) int { return bytes.Compare(a.list.DER, b.list.DER) }
 	return slices.CompactFunc(slices.SortedFunc(slices.Values(lists), order),
@@ -147,7 +147,8 @@ func (c *Recovery) show(name string, l *worldList) error {
 	return errors.Join(l.list.Write(c.public(name+".der"), false), l.list.Write(c.public(name+".pem"), true))
 }
 
-// stillHeld returns what the books have on hold and the list does not: released since, most likely.
+// stillHeld returns the certificates that are on hold in the books but not on the list: most likely they were released
+// since.
 func (c *Recovery) stillHeld(l *worldList) (held []store.Record, err error) {
 	all, err := c.store.OnHold(c.issuing.id())
 	if err != nil {

@@ -11,18 +11,17 @@ import (
 	"tlagate/internal/stamp"
 )
 
-// A CA whose clock runs ahead writes that down everywhere: certificates that are not yet valid, codes that are good for
-// years, and lists of the future, after which none of the present can follow. So a time that is far beyond the end of
-// the last list is doubted, and so is one before its beginning. Revoking goes on whatever the clock says.
+// A CA whose clock is ahead leaves traces of that everywhere: certificates that are not yet valid, codes that are good
+// for years, and lists from the future, after which none of the present can follow. So a time that is far beyond the
+// end of the last list is doubted, and so is one before its beginning. Revoking works whatever the clock says.
 
 // errClock says that the CA's clock is doubted.
 var errClock = errors.New("set the clock; if it is right, say so: tla-pki crl --clock-is-right")
 
-// clockPatience is how long after a list's end a CA may come back without being asked about its clock; a list's life,
-// when that is longer.
+// clockPatience is how long after the last list's end a CA's clock is not doubted; a list's life, if that is longer.
 const clockPatience = 7 * 24 * time.Hour
 
-// Clock judges whether the CA's time can be believed.
+// Clock judges whether the CA's time is plausible.
 type Clock struct {
 	*core
 	trusted bool // by a person
@@ -53,7 +52,7 @@ func (c *Clock) doubt(by *issuer, validity time.Duration) error {
 // Check returns an error when the clock is doubted, as publishing a CRL would.
 func (c *Clock) Check() error { return c.doubt(c.issuing, c.settings.crlLife()) }
 
-// notAhead refuses what must not be written down with a clock that runs ahead.
+// notAhead returns an error when the clock is ahead, for what must not be recorded then.
 func (c *Clock) notAhead() error {
 	_, last, err := c.store.LastCRL(c.issuing.id())
 	if err != nil || c.now().Before(last) {
@@ -64,12 +63,12 @@ func (c *Clock) notAhead() error {
 
 // FromFuture is what a clock that ran ahead has left in the books.
 type FromFuture struct {
-	Withdrawn    []store.Invitation // open ones, which are worthless now
-	Certificates []store.Record     // that run and nobody takes yet: revoke them, and issue them again
+	Withdrawn    []store.Invitation // were open, and are worthless now
+	Certificates []store.Record     // issued, but not valid yet: revoke them, and issue them again
 }
 
-// Trust says that a person has compared the clock with another one: from now on this CA goes by it. Open codes of the
-// future are withdrawn, and revocations of the future are dated back to now.
+// Trust makes this CA go by its clock, which a person has compared with another one. Open codes from the future are
+// withdrawn, and revocations from the future are dated back to now.
 func (c *Clock) Trust() (found FromFuture, err error) {
 	_, last, err := c.store.LastCRL(c.issuing.id())
 	if err != nil {

@@ -84,7 +84,7 @@ func (k *core) lookup(serialOrIdentity string) ([]store.Record, error) {
 	return k.store.WithSerial(serial)
 }
 
-// ours returns the record of a certificate. One with our names and numbers that we did not sign is not ours.
+// ours returns the record of a certificate. One that has our names and numbers but that we did not sign is not ours.
 func (k *core) ours(cert *x509.Certificate) (store.Record, error) {
 	all, err := k.find(store.FormatSerial(cert.SerialNumber))
 	if err != nil {

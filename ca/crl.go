@@ -176,7 +176,7 @@ func sizeOf(file string) int {
 	return int(info.Size())
 }
 
-// check reads the list as a stranger would, before anyone else does.
+// check reads the list as a stranger would, before it is published.
 func (l *List) check(issuer *x509.Certificate) error {
 	var err error
 	if l.read, err = crl.Read(l.DER); err != nil {

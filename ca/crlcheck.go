@@ -13,9 +13,9 @@ import (
 	"tlagate/pki/crl"
 )
 
-// losesNothing compares a new list with the one that is published: its number must be higher, and what was on that
-// one must be on this one, unless the books say why not. Books put back from an old copy show here, before
-// anybody is told that a revoked certificate is good.
+// losesNothing compares a new list with the published one: its number must be higher, and it must have every entry of
+// the published one, unless the books say why not. This finds books that were put back from an old copy, before a new
+// list tells anybody that a revoked certificate is good.
 func (l *Lists) losesNothing(list *List, published string, by *issuer) error {
 	old, err := readPublished(published, by.cert)
 	if old == nil || err != nil {
@@ -33,7 +33,7 @@ func (l *Lists) losesNothing(list *List, published string, by *issuer) error {
 	})
 }
 
-// readPublished returns the list that the world has, nil when there is none of this CA.
+// readPublished returns the list that is published, nil when there is none of this CA.
 func readPublished(file string, issuer *x509.Certificate) (*crl.List, error) {
 	der, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -44,13 +44,13 @@ func readPublished(file string, issuer *x509.Certificate) (*crl.List, error) {
 	}
 	old, err := crl.Read(der)
 	if err != nil || old.CheckSignature(issuer) != nil {
-		return nil, nil // spoilt, or another CA's: nothing to be measured by
+		return nil, nil // damaged, or another CA's: there is nothing to compare with
 	}
 	return old, nil
 }
 
-// mayLeave: a certificate leaves the list after its end, or when a hold was released; also when it was put on hold anew
-// while the list was made, which the next list says.
+// mayLeave returns nil if a certificate may leave the list: after its end, or when its hold was released, even if it
+// was put on hold again while the list was made, which is for the next list.
 func (l *Lists) mayLeave(serial *big.Int, was store.Reason, by *issuer, before, now time.Time) error {
 	records, err := l.store.Signed(serial, by.id())
 	if err != nil {

@@ -5,15 +5,15 @@ import (
 	"fmt"
 )
 
-// Word says in one stable word why nothing is enrolled (docs/enrolment.md, section 3).
+// Word is one stable word for why an enrolment is denied (docs/enrolment.md, section 3).
 type Word string
 
-// Why the CA enrols nothing. What has no word is a failure of the CA itself.
+// Why the CA denies an enrolment. What has no word is a failure of the CA itself.
 const (
 	CodeUnknown        Word = "code_unknown"        // never made, or withdrawn
 	CodeExpired        Word = "code_expired"        // its time is over
 	CodeUsed           Word = "code_used"           // with another key, or for another profile
-	CertificateRefused Word = "certificate_refused" // it is revoked, held, ended, not ours, or no client's
+	CertificateRefused Word = "certificate_refused" // it is revoked, on hold, ended, not ours, or no client's
 	// the identity's role has no such profile, or no names for it are known
 	WrongProfile Word = "wrong_profile"
 	BadRequest   Word = "bad_request" // what is wrong with the request for a certificate
@@ -22,7 +22,7 @@ const (
 	KeyTaken Word = "key_taken"
 )
 
-// Denied is the error of a request that the CA understood and turns down.
+// Denied is the error of a request that the CA understands and denies.
 type Denied struct {
 	Word Word
 	Err  error
@@ -38,7 +38,7 @@ func deny(w Word, err error) error { return &Denied{w, err} }
 
 func denyf(w Word, format string, args ...any) error { return &Denied{w, fmt.Errorf(format, args...)} }
 
-// DeniedFor returns the word of a *Denied, "" of any other error.
+// DeniedFor returns the word of a *Denied, "" for any other error.
 func DeniedFor(err error) Word {
 	if d, ok := errors.AsType[*Denied](err); ok {
 		return d.Word

@@ -12,9 +12,9 @@ import (
 	"tlagate/pki/crl"
 )
 
-// CRLDue returns when the next CRL should be published: a period after the last. When the published file is missing, or
-// is not the last that was signed, one is due at once; so is one after a list of the future, of which publishing then
-// complains.
+// CRLDue returns when the next CRL should be published: a period after the last. If the published file is missing, or
+// is not the last that was signed, one is due at once; likewise after a list from the future, which PublishCRL then
+// reports.
 func (l *Lists) CRLDue() (time.Time, error) {
 	number, last, err := l.store.LastCRL(l.issuing.id())
 	if err != nil {
@@ -30,7 +30,7 @@ func (l *Lists) CRLDue() (time.Time, error) {
 	return last.UTC().Add(time.Duration(l.settings.CRLPeriod)), nil
 }
 
-// dueList is the published CRL as CRLDue last read it. It is asked for every minute, so a long list is not read again
+// dueList is the published CRL as CRLDue last read it. CRLDue is called every minute, so a long list is not read again
 // while its file stays the same.
 type dueList struct {
 	mu   sync.Mutex     // guards the rest
@@ -93,5 +93,5 @@ func (l *Lists) published(name string, by *issuer) (*List, error) {
 		Entries: list.Len(), DER: der, read: list}, nil
 }
 
-// Life is how long a CRL is valid: what it does not say yet happened no longer ago.
+// Life returns how long a CRL is valid: what is not on a valid one yet happened no longer ago than that.
 func (l *Lists) Life() time.Duration { return l.settings.crlLife() }

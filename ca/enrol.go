@@ -31,7 +31,8 @@ func enrolProfile(role pki.Role, label string) (profile, error) {
 	return profile{}, denyf(WrongProfile, "a %s has no profile %q", role, label)
 }
 
-// CheckCode returns whose a code is, known by the hash of its secret, if it may still be used; it changes nothing.
+// CheckCode returns the identity that a code is for, if it may still be used. The code is known by the hash of its
+// secret. CheckCode changes nothing.
 func (c *Enrolment) CheckCode(hash [sha256.Size]byte) (pki.Identity, error) {
 	i, err := c.invitationOf(hash)
 	if err != nil {
@@ -54,11 +55,11 @@ func (c *Enrolment) invitationOf(hash [sha256.Size]byte) (store.Invitation, erro
 	return found[0], nil
 }
 
-// Enrol certifies the key of a request (PKCS#10) for the identity that a code invites, known by the hash of its secret.
-// A code is used once: by one key for one profile, over all programs that have the CA open. The same key gets the same
-// certificate again while the code lasts.
+// Enrol certifies the key of a request (PKCS#10) for the identity that a code, known by the hash of its secret,
+// invites. A code is used once, by one key for one profile, across all programs that have the CA open. The same key
+// gets the same certificate again while the code lasts.
 func (c *Enrolment) Enrol(hash [sha256.Size]byte, label string, csr []byte) (issued *Issued, err error) {
-	// a guess never waits for the lock, nor makes others wait
+	// a guessed code never waits for the lock, nor makes others wait
 	if _, err := c.invitationOf(hash); err != nil {
 		return nil, err
 	}
@@ -108,8 +109,8 @@ func (c *Enrolment) orderOf(i store.Invitation, label string, csr []byte) (*orde
 	return c.certificates.prepare(request)
 }
 
-// again returns the certificate that a used code brought, to the same key. Nothing and no error: the program died
-// before it was there.
+// again returns the certificate that a used code brought, if the key is the same. It returns nil without an error if
+// the program died before there was a certificate.
 func (c *Enrolment) again(i store.Invitation, o *order) (*Issued, error) {
 	if i.Key != hex.EncodeToString(o.ski) || i.Profile != o.profile.Name {
 		return nil, denyf(CodeUsed, "the code was used at %s: ask for another", i.UsedAt.Format("2006-01-02 15:04 MST"))
@@ -134,8 +135,7 @@ func (c *Enrolment) reissue(r store.Record) (*Issued, error) {
 }
 
 // Reenrol certifies the key of a request for the identity of one of our client certificates, whose owner has proved
-// that it holds its key. label "" is the certificate's own profile; a server's names are those it has (see
-// serverNames).
+// that it has the key. label "" is the certificate's own profile; a server keeps its names (see serverNames).
 func (c *Enrolment) Reenrol(cert *x509.Certificate, label string, csr []byte) (issued *Issued, err error) {
 	err = c.locks.books(func() error {
 		issued, err = c.reenrol(cert, label, csr)
@@ -170,7 +170,7 @@ func (c *Enrolment) reenrol(cert *x509.Certificate, label string, csr []byte) (*
 	return c.certificates.deliver(o)
 }
 
-// entitled asks the books about the certificate that renews: they know a revocation before any list does.
+// entitled looks in the books for the certificate that renews: they have a revocation before any list has.
 func (c *Enrolment) entitled(cert *x509.Certificate) (store.Record, error) {
 	r, err := c.ours(cert)
 	if err != nil {

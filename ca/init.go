@@ -46,7 +46,7 @@ func Init(dir string, cfg InitConfig) error {
 	return nil
 }
 
-// undo destroys the keys of a CA that did not come to be; those in files go with the draft.
+// undo destroys the keys of a CA that could not be made; those in files vanish with the draft.
 func undo(made []keys.Spec, c keys.Config) (err error) {
 	for _, where := range made {
 		if where.Hardware() {
@@ -141,7 +141,7 @@ func build(dir string, cfg InitConfig, made *[]keys.Spec) error {
 	)
 }
 
-// authority is a CA in the making.
+// authority is a CA that is being made.
 type authority struct {
 	cert *x509.Certificate
 	key  crypto.Signer

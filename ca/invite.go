@@ -12,18 +12,18 @@ import (
 	"tlagate/pki"
 )
 
-// Guest is somebody to invite.
+// Guest is a device to invite.
 type Guest struct {
 	Identity pki.Identity  // of a role of InvitedRoles
 	DNS      []string      // names of a server: a PdT and a gateway need one
 	TTL      time.Duration // how long the code is good; 0 = 24 h; 1 min to 30 days
 	By       string        // who invites, for the books
-	Again    bool          // also when the identity has a valid certificate
-	OneCode  bool          // not when the identity has an open code already; otherwise that is withdrawn
+	Again    bool          // invite it even if the identity has a valid certificate
+	OneCode  bool          // refuse if the identity has an open code, which is otherwise withdrawn
 }
 
-// invitedRoles are the roles whose devices enrol. The PKI's own server and the OCSP responder are not among them: with
-// a stolen code for one of those somebody could speak for the PKI. Their certificates come from 'tla-pki issue'.
+// invitedRoles are the roles whose devices enrol. The PKI's own server and the OCSP responder are not among them:
+// somebody who steals a code for one of those could speak for the PKI. Their certificates come from 'tla-pki issue'.
 var invitedRoles = []pki.Role{pki.RoleTLA, pki.RolePdT, pki.RoleGateway, pki.RoleAdmin}
 
 const (
@@ -80,10 +80,10 @@ func (c *Invitations) invite(guests []Guest) ([]est.Code, error) {
 	return codes, c.store.Invitations().Record(list)
 }
 
-// mostTold is how many guests a refusal names.
+// mostTold is how many guests a refusal names at most.
 const mostTold = 20
 
-// checkGuests says what is wrong with any of them.
+// checkGuests returns what is wrong with any of the guests.
 func (c *Invitations) checkGuests(guests []Guest) error {
 	var wrong []error
 	seen := map[pki.Identity]bool{}
@@ -124,7 +124,7 @@ func (c *Invitations) checkGuest(g Guest) error {
 	return fmt.Errorf("%w, %s until %s", ErrHasCertificate, last.Serial, last.NotAfter.Format(time.DateOnly))
 }
 
-// oneCode refuses a guest whose open code a second one would withdraw, when that is not wanted.
+// oneCode refuses a guest that has an open code, which a second one would withdraw, if that is not wanted.
 func (c *Invitations) oneCode(g Guest) error {
 	if !g.OneCode {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"tlagate/pemfile"
 )
 
-// Certificates issues.
+// Certificates issues certificates.
 type Certificates struct {
 	*core
 	clock *Clock
@@ -56,7 +56,7 @@ func (c *Certificates) issued(o *order, cert *x509.Certificate) (*Issued, error)
 	return &Issued{Record: records[0], Certificate: cert, Chain: chain, Notes: o.notes}, nil
 }
 
-// deliver is Issue for a caller that holds the lock.
+// deliver is Issue for a caller that has the lock.
 func (c *Certificates) deliver(o *order) (*Issued, error) {
 	cert, err := c.fulfil(o)
 	if err != nil {
@@ -106,7 +106,7 @@ func (c *Certificates) intend(o *order) error {
 	})
 }
 
-// certificate is the order as it is signed.
+// certificate returns the order as it is signed.
 func (o *order) certificate(s Settings) certify.Order {
 	return certify.Order{
 		Profile:   s.leafProfile(o.profile),
@@ -119,8 +119,8 @@ func (o *order) certificate(s Settings) certify.Order {
 	}
 }
 
-// mayIssue asks the books: a revoked issuing CA issues nothing, one key serves one
-// identity, and a key once compromised serves none.
+// mayIssue looks into the books: a revoked issuing CA issues nothing, one key serves one identity, and a key that was
+// compromised serves none.
 func (c *Certificates) mayIssue(o *order) error {
 	own, err := c.store.WithSerial(c.issuing.cert.SerialNumber)
 	if err != nil {

@@ -21,7 +21,7 @@ type issuer struct {
 	trail *trail
 }
 
-// id is how the books name it.
+// id returns the issuer's name in the books.
 func (i *issuer) id() string { return store.KeyID(i.cert) }
 
 // key opens its key.
@@ -64,7 +64,7 @@ type KeyInfo struct {
 	Use         string            // "root CA" or "issuing CA"
 	Certificate *x509.Certificate // its own
 	Key         keys.Description
-	Err         error // why nothing can be said of the key: an offline root's is not there
+	Err         error // why nothing can be said about the key: an offline root's is not there
 }
 
 func (i *issuer) describe(use string) (info KeyInfo) {

@@ -13,7 +13,7 @@ import (
 // lockWait is how long one program waits for another to finish its writing.
 const lockWait = 30 * time.Second
 
-// locks keep the programs apart that write to a CA at once.
+// locks keep programs from writing to a CA at the same time.
 type locks struct {
 	dir  string
 	stop <-chan struct{} // closed: wait no longer; nil = wait up to lockWait
@@ -22,7 +22,7 @@ type locks struct {
 // books runs f while no other program issues, revokes or releases. See Lists.publish for the locks of publishers.
 func (l locks) books(f func() error) error { return l.with("lock", f) }
 
-// with runs f while nobody else has that lock of the CA.
+// with runs f while no other program has that lock of the CA.
 func (l locks) with(name string, f func() error) error {
 	lock, err := os.OpenFile(filepath.Join(l.dir, name), os.O_CREATE|os.O_RDWR, modeSecret)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"tlagate/pki"
 )
 
-// ownProfiles are the PKI's own certificates and its gateways': when one of them ends, devices can neither renew nor
-// connect. Nobody but the operator renews those of the first three.
+// ownProfiles are those of the PKI's own certificates and its gateways': when one of these ends, devices can neither
+// renew nor connect. Only the operator renews those of the first three.
 var ownProfiles = []string{"pki", "ocsp", "bundle", "gateway-client", "gateway-server"}
 
 // Own are the PKI's own certificates, which it renews itself.
@@ -22,8 +22,8 @@ type Own struct {
 
 func newOwn(k *core, certificates *Certificates) *Own { return &Own{k, certificates} }
 
-// List returns the PKI's own certificates and its gateways': the last of each identity and profile that is not revoked,
-// and of the CAs. One that ended more than a third of its life ago is no longer in use.
+// List returns the CAs' certificates and, for the PKI itself and its gateways, the last of each identity and profile
+// that is not revoked. One that ended more than a third of its life ago is taken for no longer in use.
 func (o *Own) List() ([]store.Record, error) {
 	all, err := o.store.GoodOf(ownProfiles...)
 	if err != nil {
@@ -65,8 +65,8 @@ func (o *Own) Due(cert *x509.Certificate) (r store.Record, due bool, err error) 
 	return r, !o.now().Before(r.RenewalDue()), nil
 }
 
-// Renew issues once more what one of the PKI's own certificates says. The request must be of that certificate's key:
-// another would not fit the key file beside it.
+// Renew issues one of the PKI's own certificates again. The request must be of the same key: a certificate of another
+// would not fit the key file beside it.
 func (o *Own) Renew(cert *x509.Certificate, csr []byte) (*Issued, error) {
 	r, _, err := o.Due(cert)
 	if err != nil {

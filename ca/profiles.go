@@ -29,7 +29,7 @@ const (
 	policyBundle = 4
 )
 
-// profiles is the table of RGS A4: one extended key usage a certificate.
+// profiles is the table of RGS A4: each certificate has one extended key usage.
 var profiles = []profile{
 	{"tla", pki.RoleTLA, clientAuth, false, 398, 825, policyClient},
 	{"pdt-client", pki.RolePdT, clientAuth, false, 398, 825, policyClient},
@@ -49,7 +49,7 @@ const (
 	codeSigning = "code signing" // signs device bundles (docs/bundle.md)
 )
 
-// Lifetimes of the CAs, and how far back a certificate begins, for clocks that are behind.
+// Lifetimes of the CAs, and how far in the past a certificate begins, for peers whose clocks are behind.
 const (
 	rootYears    = 10
 	issuingYears = 5
@@ -88,7 +88,7 @@ func (p profile) days(wish int) (int, error) {
 	return wish, nil
 }
 
-// isOCSP: a responder's certificate has no names, and nothing to ask about its own status.
+// isOCSP reports whether the profile is a responder's, whose certificate has no names and no source for its own status.
 func (p profile) isOCSP() bool { return p.Usage == ocspSigning }
 
 // leafProfile returns a profile as it is signed.
@@ -107,7 +107,7 @@ func (s Settings) leafProfile(p profile) certify.Profile {
 	return profile
 }
 
-// rootProfile and issuingProfile are those of the CAs themselves.
+// rootProfile and issuingProfile are the profiles of the CAs themselves.
 func (s Settings) rootProfile() certify.Profile {
 	return certify.Profile{
 		Usages:   []string{"cert sign", "crl sign"},

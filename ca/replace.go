@@ -8,9 +8,9 @@ import (
 	"tlagate/est"
 )
 
-// Replace swaps the device behind a name: it revokes every certificate of it that still runs, for good, and invites
-// anew, in this order. Without DNS names in guest those that the identity had stay. Publish a CRL next, also when the
-// error is not nil.
+// Replace puts a new device in place of the one that has a name: it revokes, for good, every certificate of the
+// identity that has not ended, and then invites it again. Without DNS names in guest, the identity keeps those that it
+// had. Publish a CRL next, also when the error is not nil.
 func (c *Invitations) Replace(guest Guest, reason store.Reason) (revoked []store.Record, code est.Code, err error) {
 	err = c.locks.books(func() error {
 		revoked, code, err = c.replace(guest, reason)
@@ -44,7 +44,7 @@ func (c *Invitations) replace(guest Guest, reason store.Reason) (revoked []store
 	return revoked, codes[0], nil
 }
 
-// successor checks a guest that takes the place of another device, before anything is revoked.
+// successor checks a guest that replaces another device, before anything is revoked.
 func (c *Invitations) successor(g Guest) (Guest, error) {
 	if _, err := c.find(g.Identity.String()); err != nil {
 		return g, fmt.Errorf("cannot replace: %w", err)

@@ -36,11 +36,11 @@ type order struct {
 	notBefore time.Time
 	notAfter  time.Time
 	notes     []string
-	// called once nothing stands against it, before the intent is recorded; nil = nothing to do
+	// called when all checks have passed, before the intent is recorded; nil = nothing to do
 	claim func(*order) error
 }
 
-// prepare checks a request, and gives it a serial number and dates.
+// prepare checks a request and returns it as an order, with a serial number and dates.
 func (c *Certificates) prepare(r Request) (*order, error) {
 	o := &order{identity: r.Identity}
 	steps := []func(Request) error{o.checkProfile, o.checkNames, o.checkCSR, c.notOurKey(o), c.setDates(o)}
@@ -87,8 +87,8 @@ func (o *order) checkNames(r Request) error {
 	return nil
 }
 
-// checkDNS accepts a host name in the preferred syntax (RFC 1123), lower case, no
-// wildcard. It matters: cfssl takes anything else for an address, a mail address or a URI.
+// checkDNS accepts a host name in the preferred syntax (RFC 1123), in lower case and without wildcards. It matters:
+// cfssl takes anything else for an address, a mail address or a URI.
 func checkDNS(name string) error {
 	if len(name) == 0 || len(name) > 253 || net.ParseIP(name) != nil {
 		return fmt.Errorf("%q is not a DNS name", name)
@@ -193,7 +193,7 @@ func (c *Certificates) setDates(o *order) func(Request) error {
 
 const serialSize = 16 // octets of a serial number
 
-// newSerial returns a positive number, all its bits random but the first two.
+// newSerial returns a positive number whose bits are all random but the first two.
 func newSerial() (*big.Int, error) {
 	octets := make([]byte, serialSize)
 	if _, err := rand.Read(octets); err != nil {

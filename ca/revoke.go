@@ -14,10 +14,10 @@ import (
 type Selection struct {
 	Serial      string            // hexadecimal
 	Certificate *x509.Certificate // one of ours
-	Identity    string            // URN: every certificate of that component that still runs
+	Identity    string            // URN: every certificate of that component that has not ended
 }
 
-// Revocations revokes and releases.
+// Revocations revokes certificates, and releases them from hold.
 type Revocations struct{ *core }
 
 func newRevocations(k *core) *Revocations { return &Revocations{k} }
@@ -44,13 +44,13 @@ func (v *Revocations) revoke(which Selection, reason store.Reason) ([]store.Reco
 	if err != nil {
 		return nil, fmt.Errorf("cannot revoke: %w", err)
 	}
-	if which.Identity != "" { // an open code must not undo it
+	if which.Identity != "" { // an open code must not undo the revocation
 		if err := v.store.Invitations().WithdrawOf(which.Identity, v.now()); err != nil {
 			return nil, fmt.Errorf("cannot withdraw the invitations of %s: %w", which.Identity, err)
 		}
 	}
 	revoked, err := v.each("revoke", chosen, func(r store.Record) error { return v.revokeOne(r, reason) })
-	for _, r := range revoked { // a trace that cannot be written holds up no revocation
+	for _, r := range revoked { // a trace that cannot be written does not prevent a revocation
 		err = errors.Join(err, v.trail.certificate(audit.CertificateRevoked, r, reason.String()))
 	}
 	return revoked, err
@@ -108,13 +108,13 @@ func (v *Revocations) revokeOne(r store.Record, reason store.Reason) error {
 			return errors.New("a CA is not put on hold; revoke it for good")
 		}
 		if _, err := v.root.key(); err != nil {
-			return err // a revocation that no ARL can announce would deceive
+			return err // a revocation that no ARL can announce would be ineffective
 		}
 	}
 	return v.store.Revoke(r, reason, v.now())
 }
 
-// choose returns what is selected; of an identity, what has not expired and is fit.
+// choose returns the selected certificates; of an identity, those that have not expired and are fit.
 func (v *Revocations) choose(which Selection, fit func(store.Record) bool) ([]store.Record, error) {
 	switch {
 	case which.Identity != "" && which.Serial == "" && which.Certificate == nil:
@@ -131,7 +131,7 @@ func (v *Revocations) choose(which Selection, fit func(store.Record) bool) ([]st
 	return nil, errors.New("name one of a serial number, a certificate or an identity")
 }
 
-// running returns the certificates of an identity that are not past their end and fit.
+// running returns the certificates of an identity that have not expired and are fit.
 func (v *Revocations) running(identity string, fit func(store.Record) bool) ([]store.Record, error) {
 	all, err := v.find(identity)
 	if err != nil {

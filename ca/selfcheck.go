@@ -38,14 +38,14 @@ func CheckKey(text []byte, cert *x509.Certificate) error {
 	return nil
 }
 
-// IsKey reports whether a file holds a private key itself, and not just where one is.
+// IsKey reports whether a file has a private key itself, and not just the place of one.
 func IsKey(text []byte) bool {
 	blocks, err := pemfile.Blocks(text)
 	return err == nil && len(blocks) == 1 && blocks[0].Type == "PRIVATE KEY"
 }
 
-// SelfCheck returns an error unless the directory fits together: certificates, the keys that are in it, the whole
-// database, the lists. It signs nothing, and leaves a key in hardware alone.
+// SelfCheck returns an error unless everything in the directory fits together: certificates, the keys that are in it,
+// the whole database, the lists. It signs nothing, and does not use a key in hardware.
 func (c *CA) SelfCheck() error {
 	if err := CheckPair(c.Root, c.Issuing); err != nil {
 		return fmt.Errorf("cannot trust the CA's certificates: %w", err)
@@ -73,7 +73,7 @@ func (i *issuer) checkKeyFile() error {
 	return err
 }
 
-// checkPublic checks that what is shown to the world is of these very CAs.
+// checkPublic checks that what is published belongs to these CAs.
 func (c *CA) checkPublic() error {
 	for name, cert := range map[string]*x509.Certificate{"root": c.Root, "issuing": c.Issuing} {
 		der, err := os.ReadFile(c.Public(name + ".cer"))

@@ -19,7 +19,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// Settings are what a CA is given for life, at init.
+// Settings are chosen at init, for the whole life of a CA.
 type Settings struct {
 	Format    int      `json:"format"`     // of this file: 1
 	Name      string   `json:"name"`       // of the CAs, 1 to 48 characters; TEST… in a lab; "" = "TEST tlagate"
@@ -32,14 +32,14 @@ type Settings struct {
 	// Where the keys are (package keys says how that is written); "" = root/root.key and issuing/issuing.key.
 	RootKey    keys.Spec `json:"root_key,omitempty"`
 	IssuingKey keys.Spec `json:"issuing_key,omitempty"`
-	// What key files are encrypted under, as keys.Config.WrappingKey; "" = they are not.
+	// What key files are encrypted under, as keys.Config.WrappingKey; "" = they are not encrypted.
 	WrappingKey string `json:"wrapping_key,omitempty"`
 }
 
 // Duration is a time.Duration written as "24h0m0s".
 type Duration time.Duration
 
-// MarshalText and UnmarshalText make JSON hold the text form.
+// MarshalText returns the text of time.Duration.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
 // UnmarshalText reads what MarshalText writes.
@@ -52,9 +52,9 @@ func (d *Duration) UnmarshalText(text []byte) error {
 const (
 	defaultCRLPeriod = 24 * time.Hour
 	defaultARLPeriod = 183 * 24 * time.Hour
-	crlMargin        = 2 * time.Hour // a CRL is valid that much longer than its period
+	crlMargin        = 2 * time.Hour // how much longer than its period a CRL is valid
 
-	// LabURL is what a lab's certificates say when nobody says where public/ is served.
+	// LabURL is in a lab's certificates when nothing says where public/ is served.
 	LabURL = "http://pki.example.invalid"
 )
 
@@ -104,7 +104,8 @@ func (s Settings) check() error {
 	return nil
 }
 
-// checkURL accepts plain http: a client that fetches a CRL to check a certificate has checked none yet (RFC 5280, 8).
+// checkURL accepts plain http alone: a client that fetches a CRL to check a certificate has checked none yet (RFC 5280,
+// 8).
 func checkURL(text string) error {
 	u, err := address.URL(text, "http")
 	if err == nil && (u.RawQuery != "" || u.Fragment != "" || u.User != nil) {
@@ -116,14 +117,14 @@ func checkURL(text string) error {
 	return nil
 }
 
-// printable reports whether text shows as it is: no control character, and no blank at its ends.
+// printable reports whether text has no control characters, and no blanks at its ends.
 func printable(text string) bool {
 	hidden := func(r rune) bool { return !unicode.IsGraphic(r) }
 	return utf8.ValidString(text) && strings.TrimSpace(text) == text && !strings.ContainsFunc(text, hidden)
 }
 
-// checkLab keeps what is for labs out of a CA for use: it would be in every certificate, for life. A CA that is there
-// is not asked.
+// checkLab refuses a lab's values in a CA for use: they would be in every certificate, for life. It is not called for a
+// CA that exists already.
 func (s Settings) checkLab() error {
 	if trust.IsTestName(s.Name) {
 		return nil
@@ -143,7 +144,7 @@ func (s Settings) checkLab() error {
 	return errors.Join(errs...)
 }
 
-// crlURL is where the CRL of the issuing CA is found.
+// crlURL returns where the CRL of the issuing CA is found.
 func (s Settings) crlURL() string { return s.URL + "/crl.der" }
 
 // crlLife is how long a CRL is valid, arlLife an ARL.

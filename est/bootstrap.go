@@ -14,8 +14,8 @@ import (
 // Bootstrap configures how a device that trusts nobody yet finds the anchor that its code names.
 type Bootstrap struct {
 	Place      Place
-	Practices  []string         // that the anchor is to vouch for; nil = all
-	Production bool             // refuse CAs named TEST…
+	Practices  []string         // for which the anchor is to vouch; nil = all
+	Production bool             // refuse CAs whose name begins with TEST
 	Dial       Dial             // nil = net.Dialer's
 	Hybrids    *trust.Hybrids   // where hellos go without post-quantum groups; nil = nowhere
 	Clock      func() time.Time // nil = time.Now
@@ -29,9 +29,9 @@ type Anchor struct {
 	Trust *trust.Trust      // made of the two, in memory
 }
 
-// Find gets CA certificates and ARL from a server that proves nothing and learns nothing, and takes from them what code
-// names (docs/enrolment.md, section 2). The error is ErrAnchor, *Unreachable, *BadAnswer, *Problem, *pki.Refusal or
-// *pki.Rejected.
+// Find fetches CA certificates and ARL from a server that proves nothing and learns nothing, and returns of these what
+// code names (docs/enrolment.md, section 2). The error is ErrAnchor, *Unreachable, *BadAnswer, *Problem, *pki.Refusal
+// or *pki.Rejected.
 func (b Bootstrap) Find(ctx context.Context, code Code) (*Anchor, error) {
 	var certs []*x509.Certificate
 	var arl []byte

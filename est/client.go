@@ -30,8 +30,8 @@ var (
 	GatewayServer = Profile{"gateway-server", pki.RoleGateway, x509.ExtKeyUsageServerAuth}
 )
 
-// Client asks an EST server for certificates. It sends nothing before the server has passed every check that a peer has
-// to.
+// Client asks an EST server for certificates. It sends nothing before the server has passed every check that a peer
+// must pass.
 type Client struct {
 	Place       Place
 	Trust       *trust.Trust
@@ -56,7 +56,7 @@ func (c *Client) Reenrol(ctx context.Context, key crypto.Signer, p Profile,
 	return c.get(ctx, key, p, question{path: pathPrefix + "/" + p.Label + "/simplereenroll"}, old)
 }
 
-// get repeats an attempt whose hello got no answer, and so has told the server nothing.
+// get repeats an attempt whose hello got no answer, which has told the server nothing.
 func (c *Client) get(ctx context.Context, key crypto.Signer, p Profile, q question, old *x509.Certificate) (
 	chain []*x509.Certificate, err error) {
 	err = c.Hybrids.Retry(c.Place.dialled(), func() (err error) {
@@ -97,7 +97,7 @@ func (c *Client) attempt(ctx context.Context, key crypto.Signer, p Profile, q qu
 	return chain, nil
 }
 
-// wants returns what the answer has to be: of the profile, and of our identity once we have one.
+// wants returns what the certificate in the answer has to be: of the profile, and of our identity once we have one.
 func (c *Client) wants(p Profile, old *x509.Certificate) (trust.Want, error) {
 	want := trust.Want{Usage: p.Usage, Roles: []pki.Role{p.Role}}
 	if old == nil && c.Certificate != nil && c.Certificate() != nil {
@@ -111,7 +111,7 @@ func (c *Client) wants(p Profile, old *x509.Certificate) (trust.Want, error) {
 	return want, err
 }
 
-// connect proves the server.
+// connect dials the server and has it prove its identity.
 func (c *Client) connect(ctx context.Context) (*exchange, error) {
 	conn, err := c.Place.dial(ctx, c.Dial)
 	if err != nil {
@@ -140,8 +140,7 @@ func (x *exchange) newRequest(key crypto.Signer, like *x509.Certificate) ([]byte
 	return newRequest(key, like, binding)
 }
 
-// judge takes the certificate for our key out of the answer, checks that it is what was asked for, and puts its issuers
-// behind it.
+// judge returns the certificate for our key from the answer, followed by its issuers, if it is what was asked for.
 func (c *Client) judge(body []byte, cas []*x509.Certificate, key crypto.Signer,
 	want trust.Want) ([]*x509.Certificate, error) {
 	certs, err := parseCertsOnly(body)

@@ -28,14 +28,14 @@ const (
 // alphabet is Crockford's base 32.
 const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-// Code is a one-time code: it names the trust anchor that a new device believes, and proves to the PKI that the device
-// was invited. It is a secret: it prints as CODE, so that no log has it by mistake; see Text.
+// Code is a one-time code: it names the anchor that a new device is to trust, and proves to the PKI that the device was
+// invited. It is a secret and prints as CODE, so that no log has it by mistake; see Text.
 type Code struct {
 	anchor [anchorHashSize]byte
 	secret [secretSize]byte
 }
 
-// NewCode makes a code for devices that are to believe root.
+// NewCode returns a new code for a device that is to trust root.
 func NewCode(root *x509.Certificate) Code {
 	c := Code{anchor: hashAnchor(root)}
 	rand.Read(c.secret[:]) // never fails
@@ -53,7 +53,7 @@ func (c Code) Names(cert *x509.Certificate) bool {
 	return subtle.ConstantTimeCompare(have[:], c.anchor[:]) == 1
 }
 
-// Hash is what the PKI keeps of a code: SHA-256 of its secret.
+// Hash returns what the PKI stores of a code: SHA-256 of its secret.
 func (c Code) Hash() [sha256.Size]byte { return sha256.Sum256(c.secret[:]) }
 
 // String does not reveal the code.
@@ -128,7 +128,7 @@ func ParseCode(text string) (Code, error) {
 	return c, nil
 }
 
-// parseDigits ignores what separates the groups.
+// parseDigits returns the digits' values, without what separates the groups.
 func parseDigits(text string) ([]byte, error) {
 	if len(text) > 4*codeLength {
 		return nil, errCodeLength

@@ -16,16 +16,17 @@ import (
 	"tlagate/internal/address"
 )
 
-// AnyName is the SNI of a device that knows no name of the PKI: a gateway pipes it to its own (section 4).
+// AnyName is the SNI of a device that does not know the PKI's name: a gateway pipes it to its own PKI (section 4).
 const AnyName = "enrol.tlagate.invalid"
 
 // Place is where an EST server is reached.
 type Place struct {
 	Address string // of what is dialled, as address.Reach reads it: behind a gateway an IP address needs no name
-	Name    string // DNS name that the server must prove; "" = none is known (through a gateway): its role must do
+	Name    string // DNS name that the server must prove; "" = not known (through a gateway): its role must suffice
 }
 
-// DirectPlace is a PKI that is dialled directly, and proves its name; text is as address.Server reads it.
+// DirectPlace returns the place of a PKI that is dialled directly and must prove its name; text is as address.Server
+// reads it.
 func DirectPlace(text string) (Place, error) {
 	at, err := address.Server(text)
 	return Place{Address: text, Name: at.Name}, err
@@ -33,8 +34,8 @@ func DirectPlace(text string) (Place, error) {
 
 func (p Place) sni() string { return cmp.Or(p.Name, AnyName) }
 
-// dialled is for trust.Hybrids. A gateway whose PKI is away hangs up on hellos that are for the PKI: that must not tell
-// against hellos that are for the gateway at the same address.
+// dialled returns the name for trust.Hybrids. A gateway whose PKI is away hangs up on hellos for the PKI: that must not
+// count against hellos for the gateway at the same address.
 func (p Place) dialled() string { return "EST at " + p.Address }
 
 // Dial is like net.Dialer's DialContext.
@@ -65,7 +66,7 @@ const (
 	pathARL    = "/arl.der"
 )
 
-// exchange is one connection to an EST server: requests and answers, one after another.
+// exchange is one connection to an EST server, for one request after the other.
 type exchange struct {
 	conn    *tls.Conn
 	in      *bufio.Reader
@@ -115,7 +116,7 @@ func (x *exchange) roundTrip(q question) (*http.Response, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	sent := req.Write(x.conn) // a server that refuses us may have said so, and closed
+	sent := req.Write(x.conn) // not final: a server that refuses us may have answered already, and closed
 	res, err := http.ReadResponse(x.in, req)
 	if err != nil {
 		return nil, nil, errors.Join(err, sent)
@@ -142,7 +143,7 @@ func (x *exchange) request(q question) (*http.Request, error) {
 	return req, nil
 }
 
-// base64Lines is base64 of at most 64 characters a line, as every reader of PEM knows it.
+// base64Lines returns base64 with at most 64 characters in a line, as every reader of PEM knows it.
 func base64Lines(der []byte) []byte {
 	text := base64.StdEncoding.EncodeToString(der)
 	var out bytes.Buffer

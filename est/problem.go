@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// Word says in one stable word why an EST server does not do what was asked (docs/enrolment.md, section 3).
+// Word is one stable word for why an EST server does not do what was asked (docs/enrolment.md, section 3).
 type Word string
 
 // The words.
@@ -17,16 +17,17 @@ const (
 	CodeExpired         Word = "code_expired"         // too late
 	CodeUsed            Word = "code_used"            // with another key
 	CertificateRequired Word = "certificate_required" // simplereenroll without one
-	CertificateRefused  Word = "certificate_refused"  // the client certificate's books say no: revoked, on hold, ended
-	WrongProfile        Word = "wrong_profile"        // the identity's role has no such profile
-	BadRequest          Word = "bad_request"          // the request cannot be read
-	BadKey              Word = "bad_key"              // its key is not allowed, or not proven
-	BadBinding          Word = "bad_binding"          // it was made for another connection
-	TooMany             Word = "too_many"             // failures from this address
-	NotAvailable        Word = "not_available"        // the CA cannot sign now
+	// the client certificate is revoked, on hold, ended or not the CA's
+	CertificateRefused Word = "certificate_refused"
+	WrongProfile       Word = "wrong_profile" // the identity's role has no such profile
+	BadRequest         Word = "bad_request"   // the request cannot be read
+	BadKey             Word = "bad_key"       // its key is not allowed, or not proven
+	BadBinding         Word = "bad_binding"   // it was made for another connection
+	TooMany            Word = "too_many"      // failures from this address
+	NotAvailable       Word = "not_available" // the CA cannot sign now
 )
 
-// Problem is the answer of an EST server that does not do what was asked.
+// Problem is the answer of an EST server that refuses a request.
 type Problem struct {
 	Status int    // of HTTP
 	Word   Word   // "" when the answer is not in our form
@@ -69,11 +70,11 @@ func short(text string) string {
 	return string(r[:min(len(r), maxText)])
 }
 
-// ErrAnchor: the PKI that answers is not the one that made the code. Nothing secret was sent to it.
+// ErrAnchor means that the PKI that answers is not the one that made the code. Nothing secret was sent to it.
 var ErrAnchor = errors.New("cannot enrol: the PKI that answers there is not the one that made this code; nothing " +
 	"secret was sent to it")
 
-// Unreachable: nobody answers at the place.
+// Unreachable means that no server answers at the place.
 type Unreachable struct {
 	Place Place
 	Cause error
@@ -87,7 +88,7 @@ func (e *Unreachable) Error() string {
 // Unwrap returns the cause.
 func (e *Unreachable) Unwrap() error { return e.Cause }
 
-// BadAnswer: the answer of the PKI cannot be used.
+// BadAnswer means that the answer of the PKI cannot be used.
 type BadAnswer struct {
 	To    string // what was asked for
 	Cause error

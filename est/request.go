@@ -17,7 +17,7 @@ import (
 	"tlagate/internal/der"
 )
 
-// What binds a request to its connection (RFC 9266 section 4.2).
+// The tls-exporter value that binds a request to its connection (RFC 9266 section 4.2).
 const (
 	bindingLabel = "EXPORTER-Channel-Binding"
 	bindingSize  = 32 // octets

@@ -33,7 +33,7 @@ var (
 	refuseForeign   = &refusal{der: unauthorized, reason: "foreign_issuer"}
 )
 
-// passingValidity is that of an answer that may soon change for the better: nothing should be refused for an hour
+// passingValidity is the validity of an answer that may soon become good: no certificate should be refused for an hour
 // because somebody asked about it a moment before it was issued.
 const passingValidity = time.Minute
 
@@ -80,7 +80,7 @@ func (r *Responder) kept(id *certID, now time.Time) (*answer, error) {
 	return a, err
 }
 
-// fresh until half its validity is over, so that a client can use the answer for the other half.
+// fresh reports whether less than half of the validity is over, so that a client can use the answer for the other half.
 func (a *answer) fresh(now time.Time) bool {
 	return !now.Before(a.thisUpdate) && now.Before(a.thisUpdate.Add(a.nextUpdate.Sub(a.thisUpdate)/2))
 }
@@ -98,7 +98,7 @@ func (r *Responder) live(q *request, now time.Time) (*answer, error) {
 	return r.sign(q.ids, statuses, q.nonce, now)
 }
 
-// know returns what the books say of a certificate. What is kept is good until the books change; a kept answer survives
+// know returns what the books say of a certificate. A cached entry is good until the books change; its answer survives
 // a change that was about others.
 func (r *Responder) know(id *certID) (*entry, error) {
 	generation := r.generation.Load() // before the lookup: a change during it makes the entry old
@@ -127,7 +127,7 @@ func (r *Responder) lookup(id *certID) (status, error) {
 	return r.books.lookup(new(big.Int).SetBytes(id.Serial))
 }
 
-// sign makes an answer; its nextUpdate, where there are several, is the first of them.
+// sign makes an answer; the nextUpdate of an answer about several certificates is the earliest of theirs.
 func (r *Responder) sign(ids []certID, statuses []status, nonce []byte, now time.Time) (*answer, error) {
 	s := r.signer.Load()
 	at := now.UTC().Truncate(time.Second)

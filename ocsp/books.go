@@ -18,7 +18,7 @@ import (
 	_ "modernc.org/sqlite" // the database driver
 )
 
-// kind is what an answer says of a certificate.
+// kind is what an answer says about a certificate.
 type kind uint8
 
 const (
@@ -34,17 +34,17 @@ type status struct {
 	reason int       // CRLReason (RFC 5280, 5.3.1); 0 = unspecified
 }
 
-// certificateHold is the reason of what is not good for now and may yet become so.
+// certificateHold is the reason of what is not good now, but may become so.
 const certificateHold = 6
 
 // passing reports whether the status can still become good.
 func (s status) passing() bool { return s.kind == unknown || s.reason == certificateHold }
 
-// readLimit bounds one look into the database. Writers hold it for milliseconds.
+// readLimit bounds one look into the database, which writers lock for milliseconds.
 const readLimit = 2 * time.Second
 
-// books are the CA's database as an outsider reads it: package ca writes it. No statement here changes it, and the
-// connections could not if one tried.
+// books are the CA's database, which package ca writes, as an outsider reads it. No statement here changes it, and the
+// connections could not.
 type books struct {
 	file   string
 	issuer string // subject key identifier of the CA, hexadecimal: how its rows are found
@@ -90,7 +90,7 @@ func (b *books) dataVersion() (version int64, err error) {
 	return version, err
 }
 
-// reopen opens the file that info was taken of; when another has come meanwhile, the next look finds out.
+// reopen opens the file that info describes; if another has taken its place meanwhile, the next look finds that.
 func (b *books) reopen(info fs.FileInfo) error {
 	b.close()
 	err := b.open()
@@ -136,7 +136,7 @@ func connect(file string) (*sql.DB, error) {
 	return db, nil
 }
 
-// checkFormat refuses another database, or one of a later tla-pki.
+// checkFormat refuses a database that is not the CA's, or is that of a later tla-pki.
 func checkFormat(ctx context.Context, c *sql.Conn) error {
 	var version int
 	if err := c.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
@@ -170,8 +170,8 @@ func (b *books) lookup(serial *big.Int) (status, error) {
 	return statusOf(word, reason, at.Time), nil
 }
 
-// statusOf reads a row. An intent is an issuance begun and not, or not yet, recorded as done: there may be such a
-// certificate, nobody vouches for it, so it is on hold. Statuses unknown here are treated alike.
+// statusOf reads a row. An intent is an issuance that was begun and is not, or not yet, recorded as done: there may be
+// such a certificate, but nothing vouches for it, so it is on hold. Unknown statuses are treated alike.
 func statusOf(word string, reason int, at time.Time) status {
 	at = at.UTC().Truncate(time.Second)
 	switch word {
@@ -213,7 +213,7 @@ func (b *books) issued() (n int, err error) {
 	return n, err
 }
 
-// close closes what is open; the lock is the caller's.
+// close closes what is open; the caller has the lock.
 func (b *books) close() {
 	if b.query != nil {
 		b.query.Close()
@@ -227,7 +227,7 @@ func (b *books) close() {
 	b.db, b.watch, b.query = nil, nil, nil
 }
 
-// shut closes the books for good, once nobody reads them.
+// shut closes the books for good, once nothing reads them.
 func (b *books) shut() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

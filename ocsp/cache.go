@@ -2,8 +2,8 @@ package ocsp
 
 import "sync"
 
-// cache keeps what is known of certificates by their certIDs as asked: one has a few, by hash and form. Serials that
-// were never issued are not kept, so inventing them fills nothing.
+// cache stores what is known about certificates, by the certIDs in requests: a certificate has a few, by hash and form.
+// Serials that were never issued are not stored, so inventing them fills nothing.
 type cache struct {
 	most int
 
@@ -11,7 +11,7 @@ type cache struct {
 	m  map[string]*entry
 }
 
-// entry is what is known of one certID. It is never changed, only replaced.
+// entry is what is known about one certID. It is never changed, only replaced.
 type entry struct {
 	status     status
 	generation uint64  // of the books when the status was looked up, at the latest

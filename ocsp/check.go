@@ -14,7 +14,7 @@ type Finding struct {
 	Err    error  // why answers are impossible; nil = good
 }
 
-// Check looks at everything that Open needs, and at all of it even when something is wrong.
+// Check looks at everything that Open needs, and goes on when something is wrong.
 func Check(cfg Config) []Finding {
 	cfg = cfg.withDefaults()
 	var found []Finding

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// tally says what a responder has answered since it was opened.
+// tally counts what a responder has answered since it was opened.
 type tally struct {
 	Plain        uint64 // signed, without nonce
 	Unchanged    uint64 // of these, those that the client had already (304)

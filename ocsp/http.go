@@ -30,7 +30,7 @@ var (
 )
 
 // ServeHTTP answers GET (RFC 6960, A.1; RFC 5019, 5) and POST. An OCSP error is an answer too, with HTTP status 200;
-// other statuses say that the request came to no OCSP request at all.
+// other statuses mean that there was no OCSP request in the HTTP request.
 func (r *Responder) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	der, status := r.receive(w, q)
 	if status != 0 {
@@ -55,7 +55,7 @@ func (r *Responder) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	}
 }
 
-// refuseHTTP answers that no OCSP request came; 400 has the OCSP form of that too.
+// refuseHTTP answers that there was no OCSP request; a 400 also says so in OCSP's own form.
 func (r *Responder) refuseHTTP(w http.ResponseWriter, status int) {
 	r.counts.http.Add(1)
 	w.Header()["Cache-Control"] = valueNoStore
@@ -68,7 +68,7 @@ func (r *Responder) refuseHTTP(w http.ResponseWriter, status int) {
 	w.Write(malformedRequest)
 }
 
-// receive gets the request out of HTTP; status is not 0 when that fails.
+// receive returns the OCSP request in an HTTP request; status is not 0 when that fails.
 func (r *Responder) receive(w http.ResponseWriter, q *http.Request) (der []byte, status int) {
 	switch q.Method {
 	case http.MethodGet, http.MethodHead:
@@ -80,10 +80,10 @@ func (r *Responder) receive(w http.ResponseWriter, q *http.Request) (der []byte,
 	return nil, http.StatusMethodNotAllowed
 }
 
-// receiveGET reads base64 from the path. A request's base64 begins with M, so where the path of the URL before it ends
-// is not in doubt; base64 has slashes, which clients escape or not, or double by mistake. Its plus signs arrive as
-// blanks where something on the way took the path for a form, and some clients leave the padding out: nothing is lost
-// by either.
+// receiveGET reads base64 from the path. A request's base64 begins with M, so it is clear where the path of the URL
+// before it ends. Base64 has slashes, which clients escape or not, or double by mistake. Its plus signs arrive as
+// blanks if something on the way took the path for a form, and some clients omit the padding; nothing is lost by
+// either.
 func (r *Responder) receiveGET(q *http.Request) (der []byte, status int) {
 	text := strings.TrimLeft(strings.TrimPrefix(q.URL.Path, r.cfg.Path), "/")
 	switch {

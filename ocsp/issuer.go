@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"crypto"
 
-	// a certID's hash names an issuer, it protects nothing: SHA-1 is what most clients use (RFC 5019, 2.1.1)
+	// a certID's hash names an issuer and protects nothing: most clients use SHA-1 (RFC 5019, 2.1.1)
 	_ "crypto/sha1"
 	_ "crypto/sha256"
 	_ "crypto/sha512"
@@ -34,7 +34,7 @@ func newIssuer(cert *x509.Certificate) (*issuer, error) {
 	return out, nil
 }
 
-// issued reports whether a certID names this CA: by name and by key.
+// issued reports whether a certID names this CA, by name and by key.
 func (i *issuer) issued(id *certID) bool {
 	for _, n := range i.names {
 		if bytes.Equal(n.oid, id.Hash) {

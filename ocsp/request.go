@@ -22,7 +22,7 @@ const maxSerial = 21
 // request is an OCSPRequest (RFC 6960, 4.1.1) as read. Its slices are parts of what was parsed.
 type request struct {
 	ids   []certID
-	nonce []byte // content of the Nonce; nil = none, or one that is too short to be worth an answer of its own
+	nonce []byte // content of the Nonce; nil = none, or one that is too short to count
 }
 
 // certID names a certificate.
@@ -31,7 +31,7 @@ type certID struct {
 	unusual bool // the hash algorithm has parameters other than NULL
 }
 
-// errMalformed: what was parsed is no OCSPRequest that can be answered.
+// errMalformed means that what was parsed is no OCSPRequest that can be answered.
 var errMalformed = errors.New("cannot read the OCSP request: it is malformed")
 
 // Object identifiers, DER.
@@ -67,7 +67,7 @@ func skipSignature(in *cryptobyte.String) bool {
 	return !present || wrapped.SkipASN1(asn1.SEQUENCE) && wrapped.Empty()
 }
 
-// skipVersion accepts v1, also where DER would leave it out.
+// skipVersion accepts v1, even if it is written out, which DER does not allow.
 func skipVersion(in *cryptobyte.String) bool {
 	var wrapped cryptobyte.String
 	var present bool
@@ -103,7 +103,8 @@ func readCertID(in *cryptobyte.String, id *certID) (ok bool) {
 	return ok && len(id.Hash) > 2 && id.judgeParameters() && isInteger(id.Serial)
 }
 
-// judgeParameters accepts those that are absent or NULL: clients write either.
+// judgeParameters notes whether parameters are other than absent or NULL (clients write either), and reports whether
+// they can be read.
 func (id *certID) judgeParameters() bool {
 	in := id.Parameters
 	if in.Empty() {
@@ -118,7 +119,7 @@ func (id *certID) judgeParameters() bool {
 	return true
 }
 
-// isInteger: 1 to 21 octets, no more of them than needed (X.690, 8.3.2).
+// isInteger reports whether content is an INTEGER's: 1 to 21 octets, no more of them than needed (X.690, 8.3.2).
 func isInteger(content []byte) bool {
 	if len(content) < 2 {
 		return len(content) == 1

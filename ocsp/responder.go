@@ -14,11 +14,11 @@ import (
 	"tlagate/internal/stamp"
 )
 
-// Config says whose certificates a responder speaks of, and with what.
+// Config says about whose certificates a responder answers, and with what.
 type Config struct {
-	Issuer      *x509.Certificate // the CA that issued what is asked about
+	Issuer      *x509.Certificate // the CA about whose certificates it answers
 	Certificate *tls.Certificate  // the delegated certificate (leaf first) with its key
-	Database    string            // file that package ca keeps, ca.db
+	Database    string            // the CA's database, ca.db
 
 	Path        string           // of the URL; "" = /ocsp. Requests to / are answered too
 	Validity    time.Duration    // from thisUpdate to nextUpdate; 0 = 1 h, at least 1 min
@@ -67,7 +67,7 @@ func (c Config) checkIssuer() error {
 	return nil
 }
 
-// faults are all that is wrong with times, limits and path.
+// faults returns all that is wrong with times, limits and path.
 func (c Config) faults() (list []error) {
 	refuse := func(wrong bool, format string, args ...any) {
 		if wrong {
@@ -85,10 +85,10 @@ func (c Config) faults() (list []error) {
 	return list
 }
 
-// maxValidity: an answer should not outlast a CRL by much.
+// maxValidity is the longest validity: an answer should not outlast a CRL by much.
 const maxValidity = 48 * time.Hour
 
-// Responder answers. Its methods may be called at once from anywhere. It is a prometheus.Collector: register it to have
+// Responder answers OCSP requests. It is safe for concurrent use. It is a prometheus.Collector: register it to export
 // its metrics.
 type Responder struct {
 	cfg    Config
@@ -101,7 +101,7 @@ type Responder struct {
 	signer     atomic.Pointer[signer]
 	generation atomic.Uint64             // of the books: rises whenever they may have changed
 	seen       atomic.Pointer[time.Time] // when the books were looked at last
-	barred     atomic.Pointer[error]     // why nothing is signed although all can be read; nil = nothing bars
+	barred     atomic.Pointer[error]     // why nothing is signed although all can be read; nil = no reason
 
 	looking sync.Mutex // one look at a time; protects failing
 	failing bool       // the last look failed, and was logged

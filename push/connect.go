@@ -20,7 +20,7 @@ type stream struct {
 	conn net.Conn
 	peer *trust.Peer
 	body io.Reader
-	stop func() bool // of the context's hold on the connection
+	stop func() bool // keeps the end of the context from closing the connection
 }
 
 func (s *stream) Close() error {
@@ -28,7 +28,7 @@ func (s *stream) Close() error {
 	return s.conn.Close()
 }
 
-// connect dials, proves the server, and asks for the events since the last one seen.
+// connect dials, has the server prove its identity, and asks for the events since the last one seen.
 func (s *Subscriber) connect(ctx context.Context) (*stream, error) {
 	limited, cancel := context.WithTimeout(ctx, s.cfg.Silence)
 	defer cancel()
@@ -81,7 +81,7 @@ func (s *Subscriber) ask(conn net.Conn) (io.Reader, error) {
 // maxHeader bounds, in octets, what a server may say before the stream begins.
 const maxHeader = 64 << 10
 
-// timely is a connection that is dead after a silence.
+// timely is a connection that counts as dead after a silence.
 type timely struct {
 	net.Conn
 	silence time.Duration

@@ -1,7 +1,7 @@
 // Package push is the stream of revocations from the PKI to gateways: what travels on it, and the side that listens.
 // `tla-pki serve` sends it (package ca/server); docs/push.md is its specification.
 //
-// The stream only makes things faster: without it, CRL and OCSP say the same later.
+// The stream only saves time: without it, CRL and OCSP say the same later.
 package push
 
 import (
@@ -17,7 +17,7 @@ import (
 // Path is where the stream is asked for, with an optional ?since=ID.
 const Path = "/v1/events"
 
-// ContentType of the stream: one JSON object a line.
+// ContentType is that of the stream: one JSON object per line.
 const ContentType = "application/x-ndjson"
 
 // Type says what a line is about.
@@ -50,8 +50,8 @@ var reasons = map[string]int{
 	"cessationOfOperation": 5, "certificateHold": 6, "privilegeWithdrawn": 9, "aACompromise": 10,
 }
 
-// Denied returns the certificate that a revoked or released event is about, as the deny list takes it. A reason unknown
-// here counts as none: the revocation counts all the same.
+// Denied returns the certificate that a revoked or released event is about, as an entry of the deny list. An unknown
+// reason counts as none, and the revocation still counts.
 func (e Event) Denied() (revocation.Denied, error) {
 	issuer, err := hex.DecodeString(e.Issuer)
 	if err != nil || len(issuer) == 0 || len(issuer) > 64 {

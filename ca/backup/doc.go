@@ -9,8 +9,8 @@
 //	manifest.json   format, when and of what CA, how far its books were, every file with size and SHA-256
 //	manifest.sig    the issuing CA's signature of manifest.json
 //
-// in that order: the manifest comes last since nothing is read twice. Whoever knows a recipient could encrypt
-// something else to it; only the CA can sign a manifest.
+// in that order: the manifest comes last since nothing is read twice. Anybody who knows a recipient can encrypt
+// something else to it, but only the CA can sign a manifest.
 //
-// Restoring is the dangerous part: old books do not know what was revoked since. See [Restore] and docs/ca.md.
+// Restoring is the dangerous part: old books do not have what was revoked since. See [Restore] and docs/ca.md.
 package backup

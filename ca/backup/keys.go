@@ -12,7 +12,7 @@ import (
 	"tlagate/ca"
 )
 
-// Recipients reads age recipients, each written out (age1…) or a file with one a line.
+// Recipients reads age recipients, each of which is written out (age1…) or a file with one per line.
 func Recipients(args []string) (all []age.Recipient, err error) {
 	for _, arg := range args {
 		text := io.Reader(strings.NewReader(arg))
@@ -33,7 +33,7 @@ func Recipients(args []string) (all []age.Recipient, err error) {
 	return all, checkKinds(all)
 }
 
-// checkKinds accepts the kinds whose algorithms docs/ca.md argues for (G5), and no others.
+// checkKinds accepts the kinds whose algorithms docs/ca.md justifies (G5), and no others.
 func checkKinds(all []age.Recipient) error {
 	for _, r := range all {
 		switch r.(type) {
@@ -62,7 +62,7 @@ func Identities(file string) ([]age.Identity, error) {
 	}
 	ids, err := age.ParseIdentities(in)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the identity %s: %w", file, err) // age does not quote what it read
+		return nil, fmt.Errorf("cannot read the identity %s: %w", file, err) // age's error does not quote what it read
 	}
 	return ids, nil
 }
@@ -80,7 +80,7 @@ func NewKey(file string) error {
 	return ca.WriteNew(file+".pub", []byte(id.Recipient().String()+"\n"), 0o644)
 }
 
-// minPassphrase is how many characters a passphrase has at least: six words of a list, or so.
+// minPassphrase is how many characters a passphrase must have: about six words from a list.
 const minPassphrase = 20
 
 // Passphrase returns the recipient that a passphrase makes (scrypt, N = 2^18).

@@ -22,7 +22,7 @@ import (
 type Config struct {
 	CA         *ca.CA
 	Dir        string           // the CA's directory
-	Root       string           // directory with the root's key and certificate; "" = they stay out
+	Root       string           // directory with the root's key and certificate; "" = they are left out
 	To         string           // the file to make; must not exist
 	Recipients []age.Recipient  // who can open it; at least one
 	Clock      func() time.Time // nil = time.Now
@@ -35,8 +35,8 @@ type Made struct {
 	SHA256 string // of the file: to be written down
 }
 
-// Make makes a backup, all of it or nothing, mode 0600. The CA may be in use meanwhile: whoever writes to the books
-// waits while they are copied, readers do not. It needs the issuing CA's key, which signs the manifest.
+// Make makes a backup, all of it or nothing, mode 0600. The CA may be in use meanwhile: programs that write to the
+// books wait while they are copied, readers do not. It needs the issuing CA's key, which signs the manifest.
 func Make(cfg Config) (made Made, err error) {
 	if _, err := os.Lstat(cfg.To); !errors.Is(err, fs.ErrNotExist) {
 		return made, fmt.Errorf("cannot write the backup %s: %w", cfg.To, errors.Join(err, fs.ErrExist))
@@ -92,8 +92,8 @@ func (m *maker) manifest() *Manifest {
 	}
 }
 
-// books come first: a list that is then signed before the lists are copied says more than the books, which restoring
-// makes up for; the other way round something would be lost.
+// books copies the books, before the lists: a list that is signed in between says more than the books, and restoring
+// makes up for that. The other way round something would be lost.
 func (m *maker) books() error {
 	dir, err := os.MkdirTemp(m.cfg.Dir, ".backup-*")
 	if err != nil {
@@ -107,7 +107,7 @@ func (m *maker) books() error {
 	return m.archive.file("ca.db", file)
 }
 
-// files takes what else is in the directory.
+// files copies what else is in the directory.
 func (m *maker) files() error {
 	return filepath.WalkDir(m.cfg.Dir, func(from string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -131,7 +131,8 @@ func (m *maker) files() error {
 	})
 }
 
-// stays reports whether a file is not copied: the root, temporary files, locks, and the books themselves, which were.
+// stays reports whether a file is not copied: the root, temporary files, locks, and the books, which were copied
+// before.
 func stays(path string) bool {
 	name := path[strings.LastIndex(path, "/")+1:]
 	return path == "root" || strings.HasPrefix(name, ".") || path == "lock" || strings.HasPrefix(path, "lock-") ||

@@ -18,7 +18,7 @@ const format = 1
 // Where the issuing CA's key is.
 const (
 	KeyInside    = "inside"    // in the backup
-	KeyElsewhere = "elsewhere" // in hardware: only where it is, if at all, is in the backup
+	KeyElsewhere = "elsewhere" // in hardware: at most its place is in the backup
 )
 
 // Manifest says what is in a backup.
@@ -67,7 +67,7 @@ func (m Manifest) compare(found []File) error {
 	return nil
 }
 
-// Bounds of what is read, against a hostile backup.
+// Bounds of what is read, because a backup may be hostile.
 const (
 	maxFiles    = 4096
 	maxManifest = 4 << 20

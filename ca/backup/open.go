@@ -13,8 +13,9 @@ import (
 	"tlagate/ca"
 )
 
-// Verify opens a backup and checks it: nothing is missing or altered, the CA signed it, its keys fit its certificates.
-// It writes nothing. The books were checked when they were copied, and the signed hash says that they are the same.
+// Verify opens a backup and checks that nothing is missing or altered, that the CA signed it, and that its keys fit its
+// certificates. It writes nothing. The books were checked when they were copied, and the signed hash shows that they
+// are the same.
 func Verify(file string, identities []age.Identity) (Manifest, error) {
 	kept := memory{}
 	c, err := open(file, identities, kept.keep)

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// content is what was read from an archive: all of it, and its files are those of its manifest. Who signed the manifest
-// is not looked at yet.
+// content is what was read from an archive, all of it, with the files that its manifest names. The manifest's signature
+// has not been checked yet.
 type content struct {
 	Manifest
 	text      []byte // the manifest as it was signed
@@ -21,7 +21,7 @@ type content struct {
 // keeper gets each file of an archive, by its path below the CA's directory.
 type keeper func(path string) (io.WriteCloser, error)
 
-// readArchive reads a tar stream to its very end: whoever decrypts it learns there that nothing was cut off.
+// readArchive reads a tar stream to its very end: only there does decryption show that nothing was cut off.
 func readArchive(in io.Reader, keep keeper) (*content, error) {
 	r := &reader{in: tar.NewReader(in), keep: keep, seen: map[string]bool{}}
 	if err := r.files(); err != nil {
@@ -128,7 +128,7 @@ func (r *reader) file(path string, size int64) error {
 	return nil
 }
 
-// memory keeps small files, and skips large ones.
+// memory stores small files, and skips large ones.
 type memory map[string]*bytes.Buffer
 
 func (m memory) keep(path string) (io.WriteCloser, error) {
@@ -143,7 +143,7 @@ func (m memory) bytes(path string) []byte {
 	return m[path].Bytes()
 }
 
-// maxSmall bounds, in octets, what is kept of a file in memory: keys, certificates and settings are smaller.
+// maxSmall bounds, in octets, the files that are stored in memory: keys, certificates and settings are smaller.
 const maxSmall = 64 << 10
 
 type small struct{ kept *bytes.Buffer }

@@ -22,8 +22,8 @@ type RestoreConfig struct {
 	From       string           // the backup
 	Dir        string           // the new CA's directory; must not exist, or be empty
 	Identities []age.Identity   // to open it with
-	Published  []ca.Published   // the newest CRL and ARL that the world has, from as many places as there are
-	AcceptLoss bool             // go on without them, or with stale ones: what was revoked since may be good again
+	Published  []ca.Published   // the newest CRL and ARL that are published, from as many places as there are
+	AcceptLoss bool             // go on without them, or with stale ones: what was revoked since may become good again
 	Clock      func() time.Time // nil = time.Now
 }
 
@@ -33,9 +33,9 @@ type Restored struct {
 	Caught ca.Caught
 }
 
-// Restore makes a CA from a backup, all of it or nothing. Before it is there it has passed its self-check and caught up
-// with the lists that the world has (see [ca.Recovery.CatchUp]): nothing revoked becomes good, unless AcceptLoss. It
-// signs nothing.
+// Restore makes a CA from a backup, all of it or nothing. Before the CA is put in place, it has passed its self-check
+// and caught up with the published lists (see [ca.Recovery.CatchUp]): nothing revoked becomes good, unless AcceptLoss.
+// Restore signs nothing.
 func Restore(cfg RestoreConfig) (r Restored, err error) {
 	err = ca.Beside(cfg.Dir, func(draft string) error {
 		c, err := unpack(cfg, draft)
@@ -71,7 +71,7 @@ func unpack(cfg RestoreConfig, draft string) (*content, error) {
 	})
 }
 
-// smallFile returns nil for what cannot be read or is too large for what is looked for.
+// smallFile returns the content of a file; nil if it cannot be read, or is larger than what is looked for.
 func smallFile(path string) []byte {
 	in, err := os.Open(path)
 	if err != nil {
@@ -85,7 +85,8 @@ func smallFile(path string) []byte {
 	return text
 }
 
-// create makes a file below dir; its path has been checked. What was public is public again, all else is its owner's.
+// create makes a file below dir, whose path has been checked. Published files can be read by everybody, all others by
+// their owner alone.
 func create(dir, path string) (io.WriteCloser, error) {
 	file := filepath.Join(dir, filepath.FromSlash(path))
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
@@ -111,7 +112,7 @@ type synced struct{ *os.File }
 // Close writes it through.
 func (s *synced) Close() error { return errors.Join(s.Sync(), s.File.Close()) }
 
-// revive opens the CA, has it check itself, and brings its books to where the world is.
+// revive opens the CA, has it check itself, and brings its books up to date.
 func revive(cfg RestoreConfig, dir string, promised store.Standing) (ca.Caught, error) {
 	c, err := ca.Open(dir, ca.Options{Clock: cfg.Clock})
 	if err != nil {

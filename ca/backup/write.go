@@ -46,7 +46,7 @@ func (a *archive) file(path, from string) error {
 	return nil
 }
 
-// entry writes size octets of in. A file that grows meanwhile (a log) is taken as it was.
+// entry writes size octets of in. What a file (a log) grows by meanwhile is left out.
 func (a *archive) entry(name string, size int64, in io.Reader) error {
 	header := &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o600,
 		ModTime: a.manifest.Made.Truncate(time.Second)}

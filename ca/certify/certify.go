@@ -1,5 +1,5 @@
-// Package certify makes certificates with cfssl's local signer. It is the only package that knows cfssl; what a
-// certificate may be is its caller's to say.
+// Package certify makes certificates with cfssl's local signer. It is the only package that knows cfssl; its caller
+// decides what a certificate may contain.
 package certify
 
 import (
@@ -26,7 +26,7 @@ type Certifier interface {
 	Certify(Order) (*x509.Certificate, error)
 }
 
-// Order says what certificate to make. Nothing is added that it does not say, but the key identifiers.
+// Order says what certificate to make. Nothing but the key identifiers is added to what it says.
 type Order struct {
 	Profile   Profile
 	Request   []byte // PKCS#10, DER; only its public key is used
@@ -53,10 +53,10 @@ type Profile struct {
 	CRL      string // URL; "" = not named, and so below
 	OCSP     string
 	Issuer   string // of the issuer's certificate
-	NoCheck  bool   // a responder's: its own status need not be asked for
+	NoCheck  bool   // for a responder: nobody need ask for the certificate's own status
 }
 
-// New returns a certifier for the key and certificate of a CA. Without a certificate it makes that key's own: a root.
+// New returns a certifier for the key and certificate of a CA. Without a certificate it makes the key's own, a root's.
 func New(key crypto.Signer, cert *x509.Certificate) Certifier { return certifier{key, cert} }
 
 type certifier struct {
@@ -149,8 +149,8 @@ func KeyID(pub crypto.PublicKey) ([]byte, error) {
 	return signer.ComputeSKI(&x509.Certificate{PublicKey: pub})
 }
 
-// cfssl writes to stderr on its own. What it has to say comes back as errors too, and its debug level names key
-// material, which must not be written anywhere.
+// cfssl logs to stderr by itself. What matters of that is also in the errors that it returns, and its debug level names
+// key material, which must not be written anywhere.
 func init() {
 	log.Level = log.LevelFatal
 	log.SetLogger(silence{})

@@ -1,6 +1,6 @@
 // Package crlwriter writes certificate revocation lists (RFC 5280 section 5.1), byte for byte as
-// x509.CreateRevocationList would. That one goes by reflection: a million entries cost it 3 s and 800 MB, and they must
-// all be held as structures first.
+// x509.CreateRevocationList would. That function uses reflection: a million entries cost it 3 s and 800 MB, and must
+// all be in memory as structures first.
 package crlwriter
 
 import (
@@ -19,21 +19,21 @@ import (
 	"tlagate/internal/der"
 )
 
-// Header is what a list says besides its entries.
+// Header is what a list has besides its entries.
 type Header struct {
 	Number     int64
 	ThisUpdate time.Time
 	NextUpdate time.Time
 }
 
-// Entries is the content of revokedCertificates in the making.
+// Entries builds the content of revokedCertificates.
 type Entries struct {
 	der     []byte
 	count   int
 	reasons map[int][]byte // crlEntryExtensions of each reason
 }
 
-// NewEntries returns an empty one; hint is about how many octets are expected.
+// NewEntries returns empty Entries; hint is about how many octets are expected.
 func NewEntries(hint int) *Entries {
 	return &Entries{der: make([]byte, 0, hint+hint/16), reasons: map[int][]byte{}}
 }
@@ -57,10 +57,10 @@ func (e *Entries) Add(serial *big.Int, at time.Time, reason int) error {
 	return nil
 }
 
-// Len returns how many there are.
+// Len returns the number of entries.
 func (e *Entries) Len() int { return e.count }
 
-// extensions returns those of an entry: a reasonCode, unless the reason is unspecified (section 5.3.1).
+// extensions returns an entry's extensions: a reasonCode, unless the reason is unspecified (section 5.3.1).
 func (e *Entries) extensions(reason int) ([]byte, error) {
 	exts, known := e.reasons[reason]
 	if known || reason == 0 {
@@ -84,7 +84,7 @@ func addTime(b *cryptobyte.Builder, t time.Time) {
 	b.AddASN1GeneralizedTime(t)
 }
 
-// Sign makes a list with these entries, DER.
+// Sign returns a list with these entries, DER.
 func (h Header) Sign(issuer *x509.Certificate, key crypto.Signer, entries *Entries) ([]byte, error) {
 	algorithm, hash, err := SigningFor(key.Public())
 	if err != nil {

@@ -23,18 +23,18 @@ import (
 	"tlagate/pki/trust"
 )
 
-// This file is the EST server (RFC 7030, RFC 8951): its listener, its paths, and what it answers anyone. estenrol.go
-// issues. docs/enrolment.md, section 3, is the specification.
+// This file is the EST server (RFC 7030, RFC 8951): its listener, its paths, and what it answers to everybody.
+// estenrol.go issues certificates. docs/enrolment.md, section 3, is the specification.
 
 // EST bounds the EST server. The zero value is fine.
 type EST struct {
 	Connections int           // at once; 0 = 1024. One from which nothing comes is closed after 10 s
 	Enrolments  int           // at once; others wait a little, then are told to come back; 0 = 16
-	Failures    int           // unknown codes from one address before it is told that it is too many; 0 = 20
-	FailureTime time.Duration // after which one more is let through; 0 = 3 s
+	Failures    int           // unknown codes from one address before the answer is too_many; 0 = 20
+	FailureTime time.Duration // after which one more is allowed; 0 = 3 s
 	Delay       time.Duration // before an unknown code is answered; 0 = 1 s
-	Renewals    int           // certificates of one identity by its client certificate, before it is too many; 0 = 20
-	RenewalTime time.Duration // after which there may be one more; 0 = 30 min
+	Renewals    int           // certificates for one identity by its client certificate before too_many; 0 = 20
+	RenewalTime time.Duration // after which one more is allowed; 0 = 30 min
 }
 
 func (c EST) withDefaults() EST {
@@ -140,8 +140,7 @@ func (e *estServer) csrattrs(w http.ResponseWriter, _ *http.Request) {
 	answer(w, "application/csrattrs", csrAttributes())
 }
 
-// answer sends DER as RFC 7030 does: base64. The header that says so means nothing (RFC 8951 section 3.1) but to older
-// clients.
+// answer sends DER as RFC 7030 does, in base64. Only older clients need the header that says so (RFC 8951 section 3.1).
 func answer(w http.ResponseWriter, kind string, der []byte) {
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Content-Transfer-Encoding", "base64")
@@ -171,7 +170,7 @@ func certsOnly(certs ...[]byte) []byte {
 		signed.AddASN1(der.Context0, func(list *cryptobyte.Builder) { list.AddBytes(bytes.Join(certs, nil)) })
 		signed.AddASN1(cbasn1.SET, nothing) // signers
 	})
-	return out.BytesOrPanic() // of constants and certificates that were parsed
+	return out.BytesOrPanic() // cannot panic: constants, and certificates that were parsed
 }
 
 func nothing(*cryptobyte.Builder) {}
@@ -186,5 +185,5 @@ func csrAttributes() []byte {
 		})
 		list.AddASN1ObjectIdentifier(der.ECDSAWithSHA256)
 	})
-	return out.BytesOrPanic() // of constants
+	return out.BytesOrPanic() // cannot panic: constants
 }

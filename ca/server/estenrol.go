@@ -21,7 +21,7 @@ type estProblem struct {
 	status int
 	word   string
 	text   string
-	after  time.Duration // when to come back; 0 = nothing is said of it
+	after  time.Duration // when to come back; 0 = not said
 	detail error         // for the log alone
 }
 
@@ -37,7 +37,7 @@ func refuse(status int, word, format string, args ...any) *estProblem {
 	return &estProblem{status: status, word: word, text: fmt.Sprintf(format, args...)}
 }
 
-// denials says how the CA's own words are answered; what has no text is answered in the CA's.
+// denials are the answers to the CA's own words; one without a text is answered with the CA's.
 var denials = map[ca.Word]estProblem{
 	ca.CodeUnknown:        {status: http.StatusUnauthorized, word: "code_unknown"},
 	ca.CodeExpired:        {status: http.StatusUnauthorized, word: "code_expired"},
@@ -69,8 +69,8 @@ func problemOf(err error) *estProblem {
 	return &p
 }
 
-// write answers. A 401 asks for a code (RFC 7030 section 3.2.3). A caller that fails too often has its connection
-// closed: the next try costs it a handshake.
+// write sends the answer. A 401 asks for a code (RFC 7030 section 3.2.3). When a caller fails too often its connection
+// is closed, so that the next try costs it a handshake.
 func (p *estProblem) write(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
@@ -90,7 +90,7 @@ func (p *estProblem) write(w http.ResponseWriter) {
 
 const maxSentence = 300 // octets
 
-// oneLine keeps what a request brought into a sentence from making more of it.
+// oneLine makes one line of a sentence, whatever a request has brought into it.
 func oneLine(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -126,7 +126,7 @@ func (e *estServer) simpleReenrol(w http.ResponseWriter, r *http.Request) {
 
 func (e *estServer) respond(w http.ResponseWriter, r *http.Request, issue func(caller) (*ca.Issued, error)) {
 	who, ok := r.Context().Value(callerKey{}).(caller)
-	if !ok { // a connection that was not accepted by us: never
+	if !ok { // cannot happen: the connection was not accepted by us
 		http.Error(w, "", http.StatusForbidden)
 		return
 	}
@@ -148,7 +148,7 @@ func (e *estServer) respond(w http.ResponseWriter, r *http.Request, issue func(c
 // byCode enrols the identity that a code invites. A client certificate shown with it changes nothing.
 func (e *estServer) byCode(r *http.Request, who caller, shown string) (*ca.Issued, error) {
 	code, err := est.ParseCode(shown)
-	if err != nil { // the words are about the form of a code, not about this one
+	if err != nil { // the error is about the form of a code, and does not repeat this one
 		return nil, e.failed(r, &ca.Denied{Word: ca.CodeUnknown, Err: err})
 	}
 	if _, err := e.ca.Enrolment.CheckCode(code.Hash()); err != nil {
@@ -161,13 +161,13 @@ func (e *estServer) byCode(r *http.Request, who caller, shown string) (*ca.Issue
 
 // failed answers a code that is refused.
 //
-// A code's secret has 80 random bits and lives for a day: with ten thousand codes open, a thousand guesses a second
-// find one in some thousand million years. So nothing here keeps codes from being guessed, and nothing may keep a good
-// code from being used: through a gateway a whole fleet has one address, and whoever could have that address locked out
-// would stop all of it. Hence a good code is never counted nor looked at in the light of others' failures. What is
-// bounded is what guessing costs us: each unknown code is answered late, and an address that goes on has its connection
-// closed after each, with too_many. A code that was once good, being expired or used, is nobody's guess and not
-// counted.
+// A code's secret has 80 random bits and lives for a day: with ten thousand open codes, a thousand guesses a second
+// find one in some thousand million years. So nothing here needs to prevent guessing, and nothing may prevent the use
+// of a good code: through a gateway a whole fleet has one address, and an attacker who could have that address locked
+// out would stop all of it. Hence a good code is never counted, and the failures of others do not matter to it. What is
+// bounded is what guessing costs us: each unknown code is answered late, and an address that goes on is answered
+// too_many and loses its connection each time. A code that was once good, and has expired or been used, is no guess and
+// is not counted.
 func (e *estServer) failed(r *http.Request, err error) error {
 	if ca.DeniedFor(err) != ca.CodeUnknown {
 		return err
@@ -199,7 +199,7 @@ func (e *estServer) byCertificate(r *http.Request, who caller) (*ca.Issued, erro
 	return issued, err
 }
 
-// certify reads the request and has the CA sign, when there is a place.
+// certify reads the request and has the CA sign, once there is a place.
 func (e *estServer) certify(r *http.Request, who caller,
 	sign func(csr []byte) (*ca.Issued, error)) (*ca.Issued, error) {
 	csr, err := readRequest(r, who)

@@ -12,8 +12,8 @@ import (
 )
 
 // stapler adds an OCSP answer to the server's certificate: a device that enrols has no list and knows no responder
-// (docs/enrolment.md, section 2). The answer that a responder gave (trust.ocsp) goes first; else the issuing CA signs
-// one itself.
+// (docs/enrolment.md, section 2). A responder's answer (trust.ocsp) is preferred; without one the issuing CA signs an
+// answer itself.
 type stapler struct {
 	ca    *ca.CA
 	inner func() *tls.Certificate
@@ -30,7 +30,7 @@ type stapled struct {
 }
 
 const (
-	stapleLife  = time.Hour        // of an answer: for so long it can be replayed after a revocation
+	stapleLife  = time.Hour        // of an answer, which can be replayed for so long after a revocation
 	stapleRenew = 20 * time.Minute // after which a new one is signed
 	stapleCheck = 10 * time.Second // how often it checks whether one is due, or the certificate has changed
 )
@@ -84,7 +84,7 @@ func (s *stapler) renew(now time.Time) {
 	next, err := s.sign(cert, now)
 	if err != nil {
 		s.log.Error("cannot staple a new OCSP answer: without one, devices that enrol refuse us", "error", err)
-		if ca.DeniedFor(err) != "" { // no passing failure
+		if ca.DeniedFor(err) != "" { // a permanent failure
 			s.own.Store(nil)
 		}
 		return

@@ -17,7 +17,7 @@ import (
 // serveStream answers GET /v1/events.
 func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 	peer, _ := r.Context().Value(peerKey{}).(*trust.Peer)
-	if peer == nil { // a connection that was not accepted by us: never
+	if peer == nil { // cannot happen: the connection was not accepted by us
 		http.Error(w, "", http.StatusForbidden)
 		return
 	}
@@ -38,7 +38,7 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 	s.log.Info("stream ended", "remote", r.RemoteAddr, "peer", peer.Identity.String(), "why", err)
 }
 
-// refuse says why a request is not answered; status 0 = it is.
+// refuse returns why a request is refused; status 0 = it is not.
 func (s *Server) refuse(r *http.Request, peer *trust.Peer) (status int, reason, detail string) {
 	switch {
 	case r.URL.Path != push.Path:
@@ -66,7 +66,7 @@ func since(r *http.Request) (int64, error) {
 	return id, err
 }
 
-// problem answers as RFC 9457 has it.
+// problem answers in the form of RFC 9457.
 func problem(w http.ResponseWriter, status int, reason, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -75,7 +75,7 @@ func problem(w http.ResponseWriter, status int, reason, detail string) {
 		"detail": detail})
 }
 
-// enter takes a place; leave gives it back.
+// enter takes a place and reports whether there was one; leave frees it.
 func (s *Server) enter(id pki.Identity) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,8 +96,8 @@ func (s *Server) leave(id pki.Identity) {
 	}
 }
 
-// stream sends events until the peer leaves, may no longer listen, or reads too slowly. Nothing is kept for a slow
-// peer: each stream reads the books from where it is.
+// stream sends events until the peer leaves, may no longer listen, or reads too slowly. Nothing is stored for a slow
+// peer: each stream reads the books from its own position.
 func (s *Server) stream(ctx context.Context, w http.ResponseWriter, r *http.Request, peer *trust.Peer) error {
 	out := &writer{w: w, control: http.NewResponseController(w), limit: 2 * s.cfg.Heartbeat}
 	w.Header().Set("Content-Type", push.ContentType)
@@ -116,7 +116,7 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		if err := out.finish(alive); err != nil {
 			return err
 		}
-		// Only now: of its own CA's revocation a gateway should still be told.
+		// Only after sending: a gateway should still be told of its own CA's revocation.
 		if err := s.cfg.Party.Trust.Recheck(peer); err != nil {
 			s.log.Warn("stream cut", "peer", peer.Identity.String(), "reason", string(pki.ReasonOf(err)), "error", err)
 			return err
@@ -132,9 +132,9 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	}
 }
 
-// begin finds where a stream starts, and sends a new peer what it cannot know.
+// begin returns where a stream starts, and first sends a new peer what it cannot know.
 func (s *Server) begin(ctx context.Context, r *http.Request, out *writer) (after int64, err error) {
-	after, _ = since(r) // refuse has looked
+	after, _ = since(r) // refuse has checked it
 	last, err := s.events.Last(ctx)
 	if err != nil || after > 0 && after <= last {
 		return after, err

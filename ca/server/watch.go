@@ -11,8 +11,8 @@ import (
 	"tlagate/push"
 )
 
-// watch looks at the books and wakes the streams when somebody has written. It also acts on them itself: a gateway
-// that is revoked here is refused here at once.
+// watch looks at the books, and wakes the streams when a program has written to them. It also acts on new events
+// itself: a gateway that is revoked here is refused here at once.
 func (s *Server) watch(ctx context.Context) {
 	w := &watcher{server: s, version: -1}
 	tick := time.NewTicker(s.cfg.Poll)
@@ -57,7 +57,7 @@ func (w *watcher) look(ctx context.Context) error {
 		w.server.believe(events)
 		for _, e := range events {
 			w.at = e.ID
-			if w.version >= 0 { // not what was written before this start
+			if w.version >= 0 { // not for what was written before this start
 				w.server.log.Info("event", "id", e.ID, "kind", string(e.Kind), "identity", e.Identity,
 					"number", fmt.Sprintf("%x", e.Serial))
 			}
@@ -83,8 +83,8 @@ func (w *watcher) note(ctx context.Context, err error) {
 // batch bounds how many events are read at once.
 const batch = 256
 
-// missed returns what a peer that knows nothing must be sent before the events after an id: revoked issuing CAs, whose
-// ARL may be old. The rest from before a list's life is on any CRL that is still valid.
+// missed returns the id after which a peer that knows nothing needs all events, and what it must be sent before them:
+// revoked issuing CAs, because its ARL may be old. All else from before that id is on every CRL that is still valid.
 func (s *Server) missed(ctx context.Context) (told []store.Event, after int64, err error) {
 	if after, err = s.events.Before(ctx, time.Now().Add(-s.cfg.CA.Lists.Life())); err != nil {
 		return nil, 0, err
@@ -141,5 +141,5 @@ func wire(e store.Event) push.Event {
 	return out
 }
 
-// mayListen reports whether a role gets events: gateways, and administrators who look.
+// mayListen reports whether a role gets events: gateways, and administrators who want to see them.
 func mayListen(role pki.Role) bool { return role == pki.RoleGateway || role == pki.RoleAdmin }

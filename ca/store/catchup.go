@@ -8,14 +8,14 @@ import (
 )
 
 // Numbers and ids that were used after a copy of the books was made must not be used again: peers refuse a list whose
-// number goes back, and gateways ask for the events after the last one they saw. Nobody knows how many there were, so
-// both leap.
+// number goes back, and gateways ask for the events after the last one that they saw. How many there were is unknown,
+// so both leap.
 const (
 	LeapNumber = 1_000_000
 	LeapEvent  = 1_000_000_000
 )
 
-// Published is a list that somebody may have believed.
+// Published is a list that somebody may have relied on.
 type Published struct {
 	Issuer     *x509.Certificate
 	IsARL      bool
@@ -77,7 +77,7 @@ func withdrawAll(tx *sql.Tx, at time.Time) error {
 	return err
 }
 
-// takeOver revokes what is on the list. What is revoked already stays as it is; a hold may become final.
+// takeOver revokes what is on the list. What is revoked already stays as it is; a hold may become permanent.
 func (l Published) takeOver(tx *sql.Tx, learnt *Learnt) error {
 	look, err := tx.Prepare(`SELECT status, reason FROM certificates
 		WHERE serial_number = ? AND authority_key_identifier = ?`)
@@ -136,7 +136,8 @@ func (l Published) enter(tx *sql.Tx, e x509.RevocationListEntry) error {
 	return err
 }
 
-// leap records a number well above the list's, as that of a list made when this one was: the next is numbered after it.
+// leap records a number well above the list's, as if a list with it had been made when this one was: the next list is
+// numbered after it.
 func (l Published) leap(tx *sql.Tx) error {
 	_, err := tx.Exec(`INSERT INTO crls (authority_key_identifier, number, this_update, next_update)
 		SELECT ?, max(?, coalesce(max(number), 0)) + ?, ?, ? FROM crls WHERE authority_key_identifier = ?`,

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// Standing says how far the books have come.
+// Standing is how far the books have come.
 type Standing struct {
 	CRL          int64 `json:"crl_number"` // last CRLNumber of the issuing CA
 	ARL          int64 `json:"arl_number"` // last CRLNumber of the root
@@ -49,7 +49,7 @@ func OpenCopy(file string) (*DB, error) {
 	return d, nil
 }
 
-// Check has SQLite check the whole database.
+// Check makes SQLite check the whole database.
 func (d *DB) Check() error {
 	if err := d.checkIntegrity(); err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	_ "modernc.org/sqlite" // the database driver
 )
 
-// The first three tables are cfssl's (certdb/sqlite/migrations). metadata holds what they have no column for, see
+// The first three tables are cfssl's (certdb/sqlite/migrations). metadata has what they have no column for, see
 // [About].
 const schema = `
 CREATE TABLE certificates (
@@ -119,8 +119,8 @@ func (d *DB) checkVersion() error {
 	return nil
 }
 
-// upgrade brings a database of an earlier program up to date. Its version stays: that is about the tables that others
-// read too (tla-ocsp, cfssl), and these are beside them.
+// upgrade brings a database of an earlier program up to date. Its version stays the same: that is about the tables that
+// other programs read too (tla-ocsp, cfssl), and the new tables are beside those.
 func (d *DB) upgrade() error {
 	_, err := d.db.Exec(additions)
 	return err

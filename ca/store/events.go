@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Whatever revokes, releases or publishes writes an event in the same transaction, by trigger: no program can
-// forget it, this one or another.
+// Every revocation, release and publication writes an event in the same transaction, by a trigger: no program, this one
+// or another, can forget it.
 const eventSchema = `
 CREATE TABLE events (
   id          integer PRIMARY KEY AUTOINCREMENT,
@@ -68,7 +68,7 @@ type Event struct {
 	Identity string    // URN; "" of a list
 }
 
-// Events reads a CA's events, on a connection to the database of its own, so that a long signing does not hold it up.
+// Events reads a CA's events, on its own connection to the database, so that a long signing does not delay it.
 type Events struct {
 	db   *sql.DB
 	conn *sql.Conn // data_version counts what others wrote, as one connection sees it

@@ -14,7 +14,7 @@ type code struct {
 }
 
 // annex lists all sentences that have a row, and no others do. Adding or removing one is a decision about how the annex
-// is to be read, and changes [Sentences] too.
+// is to be read, and changes sentenceCount too.
 var annex = []chapter{
 	{"Chapters 3, 5.1 and 6: what is sensitive, the cards, the configuration",
 		[]code{{"3.1", 2}, {"3.2", 2}, {"3.3", 1}, {"5.1", 2}, {"6.1", 1}, {"6.3.2", 2}}},
@@ -30,8 +30,8 @@ var annex = []chapter{
 		[]code{{"DO1", 1}, {"DL1", 1}, {"DL2", 1}, {"DL3", 1}, {"DL4", 1}, {"DL5", 1}}},
 }
 
-// Sentences is the number of sentences in annex.
-const Sentences = 72
+// sentenceCount is the number of sentences in annex.
+const sentenceCount = 72
 
 // identifiers returns the names of the chapter's sentences, in the annex's order: G2.1, G2.2 …; where the code is
 // itself the number of a chapter, a letter follows it: 6.3.2a, 6.3.2b.

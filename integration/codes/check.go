@@ -97,7 +97,7 @@ func (c *checker) row(r Row) {
 
 // words checks that a row says what its state requires.
 func (c *checker) words(r Row) {
-	if r.Sentence == "" || !slices.Contains(States, r.State) || len(r.Who) == 0 {
+	if r.Sentence == "" || !slices.Contains(states, r.State) || len(r.Who) == 0 {
 		c.faultf("%s: a row has a sentence, a state and who answers", r.ID)
 	}
 	for _, w := range r.Who {

@@ -57,7 +57,7 @@ func counts(rows []Row) string {
 
 func countLine(title string, rows []Row) string {
 	line := "| " + title
-	for _, s := range States {
+	for _, s := range states {
 		line += fmt.Sprintf(" | %d", Count(rows, s))
 	}
 	return line + fmt.Sprintf(" | %d |\n", len(rows))

@@ -30,8 +30,8 @@ const (
 	Organisational State = "organisational" // people answer it, and the security file says how
 )
 
-// States are all of them.
-var States = []State{Answered, Partly, ToCome, Organisational}
+// states are all of them.
+var states = []State{Answered, Partly, ToCome, Organisational}
 
 // Row is a sentence of the annex and what answers it.
 type Row struct {
@@ -102,7 +102,7 @@ func Count(rows []Row, s State) (n int) {
 // Summary returns the count of each state, in one line.
 func Summary(rows []Row) string {
 	line := fmt.Sprintf("Annex 7: %d sentences", len(rows))
-	for _, s := range States {
+	for _, s := range states {
 		line += fmt.Sprintf(", %d %s", Count(rows, s), s)
 	}
 	return line

@@ -41,7 +41,7 @@ var built = sync.OnceValues(func() (string, error) {
 // binParent returns where to build programs: in a world outside of TMPDIR, where they would be taken for something left
 // behind (they vanish with the world), elsewhere in TMPDIR.
 func binParent() string {
-	if Inside() {
+	if inside() {
 		return "/run"
 	}
 	return ""

@@ -34,8 +34,8 @@ func Enter() {
 // Outside reports whether this is the process that was started first, before Enter.
 func Outside() bool { return os.Getenv(stageEnv) == "" }
 
-// Inside reports whether this process is in a world.
-func Inside() bool { return os.Getenv(stageEnv) == stageInside }
+// inside reports whether this process is in a world.
+func inside() bool { return os.Getenv(stageEnv) == stageInside }
 
 func report(code int, err error) int {
 	if err != nil {

@@ -167,7 +167,7 @@ func (p *PCSCD) driver(vpcd string) (string, error) {
 
 func (r *Reader) entry(conf io.Writer, lib string) (err error) {
 	if r.Port == 0 {
-		if r.Port, err = PortPair(); err != nil {
+		if r.Port, err = portPair(); err != nil {
 			return err
 		}
 	}

@@ -20,8 +20,8 @@ var ports struct {
 // Port returns a free TCP port.
 func Port() (int, error) { return consecutive(1) }
 
-// PortPair returns the first of two consecutive free ports, as a vpcd reader with two slots needs.
-func PortPair() (int, error) { return consecutive(2) }
+// portPair returns the first of two consecutive free ports, as a vpcd reader with two slots needs.
+func portPair() (int, error) { return consecutive(2) }
 
 // Addr returns the address of a port on the loopback interface.
 func Addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }

@@ -13,7 +13,7 @@ import (
 )
 
 func TestInsideIsPrivate(t *testing.T) {
-	require.True(t, Inside())
+	require.True(t, inside())
 	require.Equal(t, 0, os.Geteuid())
 	require.True(t, strings.HasPrefix(t.TempDir(), scratch), "temporary files stay inside")
 	require.Less(t, os.Getpid(), 1000, "process numbers begin anew")
@@ -99,7 +99,7 @@ func TestLeakedNamesWhatStays(t *testing.T) {
 func TestPortsDifferAndAreFree(t *testing.T) {
 	seen := map[int]bool{}
 	for range 20 {
-		port, err := PortPair()
+		port, err := portPair()
 		require.NoError(t, err)
 		for i := range 2 {
 			require.False(t, seen[port+i])
