@@ -67,11 +67,17 @@ func (l *live) resume(r *route, lost *failure) (*route, error) {
 		if final(err) {
 			return nil, err
 		}
-		if ctx.Err() == nil || lost.last == nil { // else it only says that the grace time is over
+		if lost.last == nil || !isOver(ctx) { // else it only says that the grace time is over
 			lost.last = err
 		}
 	}
 	return nil, l.notBack(lost)
+}
+
+// isOver reports whether the grace time is over: a deadline that has passed fails a dial a moment before ctx ends.
+func isOver(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
 // watchNetwork watches for changes of the network while a link is lost, and at no other time (C4).
