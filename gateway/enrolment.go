@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"strings"
@@ -79,7 +80,9 @@ func (e *enrolment) serve(ctx context.Context, near net.Conn) {
 	began := time.Now()
 	one := &pipe{near: guest, far: far, octets: e.Octets, idle: e.Idle}
 	why := one.run(ctx)
-	if guest.Gone() != nil {
+	if gone := guest.Gone(); errors.Is(gone, listen.ErrSilent) {
+		why = pipeIdle
+	} else if gone != nil {
 		why = pipeTooMany
 	}
 	e.ration.Log(listen.Line{Level: slog.LevelInfo, Message: "enrolment connection ended", Remote: remote, Reason: why},
