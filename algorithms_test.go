@@ -69,6 +69,8 @@ func TestG5EveryUseIsComplete(t *testing.T) {
 		if u.Bits > 0 && u.Bits < 112 {
 			require.NotEmpty(t, u.Outside.EN, "%s has %d bits", u.Name, u.Bits)
 		}
+		require.Equal(t, u.Outside.EN != "", u.RGS == algorithms.TakenAway || u.RGS == algorithms.Stays,
+			"%s: what stands outside B1's letter says what crypto: rgs makes of it", u.Name)
 	}
 }
 
