@@ -53,7 +53,7 @@ arm: ## have the relay for arm64 serve a session, run by an emulator
 	PROGRAMS=tla-relay deploy/cross.sh bin/arm arm64
 	TLAGATE_ARM64_BIN=$(CURDIR)/bin/arm/arm64 $(GO) test -count=1 -v -run TestEL2Arm ./integration
 
-check: ## gofmt, go vet, staticcheck, shellcheck
+check: ## gofmt, 120 columns, go vet, staticcheck, shellcheck
 	@$(NEED) build check)
 	deploy/check.sh
 

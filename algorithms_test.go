@@ -33,6 +33,7 @@ import (
 	"tlagate/keys"
 	"tlagate/ocsp"
 	"tlagate/pki"
+	"tlagate/pki/revocation"
 	"tlagate/session"
 	"tlagate/session/consent"
 	"tlagate/session/ticket"
@@ -43,7 +44,8 @@ var update = flag.Bool("update", false, "write docs/fr/cryptographie.md")
 
 // allAlgorithms is what all programs together list.
 func allAlgorithms() algorithms.List {
-	return algorithms.Gather(pki.TLSAlgorithms(), pki.Algorithms(), ca.Algorithms(), ocsp.Algorithms(),
+	return algorithms.Gather(pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), ca.Algorithms(),
+		ocsp.Algorithms(),
 		keys.Algorithms(), consent.Algorithms(), ticket.Algorithms(), session.Algorithms(), bundle.Algorithms(),
 		est.Algorithms(), gateway.Algorithms(), tla.Algorithms(), server.Algorithms(), backup.Algorithms(),
 		audit.Algorithms(), host.Algorithms())
@@ -92,61 +94,68 @@ var modules = regexp.MustCompile(`^github\.com/(google/go-tpm|cloudflare/cfssl|z
 // belongs says what the imports and hashes (crypto.SHA1 …) of a package are for: the beginning of a row's name, of the
 // package itself or of another one, written PACKAGE: NAME.
 var belongs = table(`
-audit              | crypto/sha256 crypto.SHA256 | SHA-256
-audit/host         | crypto/sha256 crypto.SHA256 | SHA-256
-bundle             | crypto/ecdsa crypto/elliptic crypto/rand crypto.SHA256 crypto/sha512 crypto.SHA384 | ECDSA P-
-bundle             | crypto/rsa | RSA-PSS
-bundle             | crypto/sha256 | SHA-256
-ca                 | crypto/ecdsa crypto/elliptic crypto.SHA256 crypto.SHA384 | ECDSA P-
-ca                 | crypto/rsa | RSA
-ca                 | crypto/rand | crypto/rand
-ca                 | crypto/sha256 | SHA-256
-ca                 | crypto.SHA1 golang.org/x/crypto/ocsp | pki: SHA-1 (OCSP)
-ca                 | github.com/cloudflare/cfssl | SHA-1 (SubjectKeyIdentifier)
-ca/backup          | filippo.io/age | age: ML-KEM-768
-ca/backup          | crypto/sha256 crypto.SHA256 | SHA-256
-ca/server          | crypto/sha256 crypto.SHA256 | SHA-256
-cmd/internal/cli   | crypto/sha256 crypto.SHA256 | keys: SHA-256
-cmd/internal/cli   | crypto/rand | no secret: a digest to see whether a key still signs
-cmd/internal/enrol | math/rand/v2 | no secret: pauses
-cmd/internal/keycmd | crypto/ecdsa crypto/rsa | no secret: names of keys
-cmd/tla-pki        | filippo.io/age | ca/backup: age
-est                | crypto/rand | crypto/rand
-est                | crypto.SHA256 crypto.SHA384 | ECDSA-SHA
-est                | crypto/sha256 | SHA-256, 128 bits
-gateway            | crypto/rand | crypto/rand
-gateway            | crypto/sha256 crypto.SHA256 | SHA-256
-internal/algorithms | crypto/ecdsa crypto/elliptic crypto/rsa | no secret: words
-keys               | crypto/aes crypto/cipher crypto/pbkdf2 | PBES2
-keys               | crypto/ecdsa crypto/elliptic crypto.SHA384 crypto.SHA512 | p384
-keys               | crypto/rsa | rsa3072
-keys               | crypto/rand | p256
-keys               | crypto/sha256 crypto.SHA256 | PBES2
-keys               | github.com/google/go-tpm | TPM 2.0
-keys/pkcs11        | github.com/ThalesGroup/crypto11 | keys: p256
-keys/pkcs11        | crypto/rand | no secret: the identifier of a key in its token
-ocsp               | crypto/ecdsa crypto/elliptic crypto/rand crypto.SHA384 | ECDSA P-
-ocsp               | crypto/rsa | RSA PKCS#1 v1.5
-ocsp               | crypto/sha1 crypto.SHA1 | SHA-1 (OCSP)
-ocsp               | crypto/sha256 crypto.SHA256 | SHA-256
-ocsp               | crypto/sha512 crypto.SHA512 | SHA-512 (OCSP)
-pdt                | math/rand/v2 | no secret: pauses
-pki                | crypto/ecdsa crypto/elliptic | ECDSA P-256
-pki                | crypto/rsa | RSA
-pki                | crypto/rand | crypto/rand
-pki                | crypto/sha1 crypto.SHA1 | SHA-1 (OCSP)
-pki                | crypto/sha256 crypto.SHA256 | SHA-256
-pki                | crypto/sha512 crypto.SHA384 crypto.SHA512 | SHA-512 (OCSP)
-pki                | hash/maphash | no secret: where a serial number is looked up in memory
-pki                | math/rand/v2 | no secret: pauses
-push               | math/rand/v2 | no secret: pauses
-session            | crypto/hmac crypto/sha256 | HMAC-SHA-256
-session            | crypto/rand | crypto/rand
+audit                   | crypto/sha256 crypto.SHA256 | SHA-256
+audit/host              | crypto/sha256 crypto.SHA256 | SHA-256
+bundle                  | crypto/ecdsa crypto/elliptic crypto/rand crypto.SHA256 crypto/sha512 crypto.SHA384 | ECDSA P-
+bundle                  | crypto/rsa | RSA-PSS
+bundle                  | crypto/sha256 | SHA-256
+ca                      | crypto/ecdsa crypto/elliptic crypto.SHA256 crypto.SHA384 | ECDSA P-
+ca                      | crypto/rsa | RSA
+ca                      | crypto/rand | crypto/rand
+ca                      | crypto/sha256 | SHA-256
+ca                      | crypto.SHA1 golang.org/x/crypto/ocsp | pki/revocation: SHA-1 (OCSP)
+ca/backup               | filippo.io/age | age: ML-KEM-768
+ca/backup               | crypto/sha256 crypto.SHA256 | SHA-256
+ca/certify              | github.com/cloudflare/cfssl | ca: SHA-1 (SubjectKeyIdentifier)
+ca/crlwriter            | crypto/ecdsa crypto/elliptic crypto/rand | ca: ECDSA P-
+ca/server               | crypto/sha256 crypto.SHA256 | SHA-256
+ca/store                | crypto/sha256 | ca: SHA-256
+cmd/internal/cli        | crypto/sha256 crypto.SHA256 | keys: SHA-256
+cmd/internal/cli        | crypto/rand | no secret: a digest to see whether a key still signs
+cmd/internal/keycmd     | crypto/ecdsa crypto/rsa | no secret: names of keys
+cmd/tla-pki             | filippo.io/age | ca/backup: age
+cmd/tla-pki             | crypto/rand | no secret: what a medium is tried with
+est                     | crypto/rand | crypto/rand
+est                     | crypto.SHA256 crypto.SHA384 | ECDSA-SHA
+est                     | crypto/sha256 | SHA-256, 128 bits
+gateway                 | crypto/rand | crypto/rand
+gateway                 | crypto/sha256 crypto.SHA256 | SHA-256
+internal/algorithms     | crypto/ecdsa crypto/elliptic crypto/rsa | no secret: words
+internal/der            | crypto.SHA1 crypto.SHA512 | pki/revocation: SHA-
+internal/der            | crypto/ecdsa crypto/elliptic crypto.SHA256 crypto.SHA384 | ca: ECDSA P-
+internal/der            | crypto/rsa | ca: RSA PKCS#1 v1.5
+internal/retry          | math/rand/v2 | no secret: pauses
+keys                    | crypto/aes crypto/cipher crypto/pbkdf2 | PBES2
+keys                    | crypto/ecdsa crypto/elliptic crypto.SHA384 crypto.SHA512 | p384
+keys                    | crypto/rsa | rsa3072
+keys                    | crypto/rand | p256
+keys                    | crypto/sha256 crypto.SHA256 | PBES2
+keys                    | github.com/google/go-tpm | TPM 2.0
+keys/pkcs11             | github.com/ThalesGroup/crypto11 | keys: p256
+keys/pkcs11             | crypto/rand | no secret: the identifier of a key in its token
+ocsp                    | crypto/rand | ECDSA P-
+ocsp                    | crypto/sha1 crypto.SHA1 | SHA-1 (OCSP)
+ocsp                    | crypto/sha256 crypto.SHA256 | SHA-256
+ocsp                    | crypto/sha512 | SHA-512 (OCSP)
+pki                     | crypto/ecdsa crypto/elliptic | ECDSA P-256
+pki                     | crypto/rsa | RSA
+pki                     | crypto.SHA1 | pki/revocation: SHA-1 (OCSP)
+pki                     | crypto.SHA256 | SHA-256
+pki/crl                 | crypto/sha256 | pki: SHA-256
+pki/crl                 | hash/maphash | no secret: where a serial number is looked up in memory
+pki/internal/certutil   | crypto/sha256 | pki: SHA-256
+pki/revocation          | crypto/rand | crypto/rand
+pki/revocation          | crypto/sha1 crypto.SHA1 | SHA-1 (OCSP)
+pki/revocation          | crypto/sha256 crypto.SHA256 | SHA-256 (OCSP)
+pki/revocation          | crypto/sha512 crypto.SHA384 crypto.SHA512 | SHA-512 (OCSP)
+pki/rfc5280             | crypto/rsa | pki: RSA
+pki/trust               | crypto/sha256 | pki: SHA-256
+session                 | crypto/hmac crypto/sha256 | HMAC-SHA-256
+session                 | crypto/rand | crypto/rand
 session/internal/signed | crypto/ecdsa crypto/elliptic crypto/rand | session/consent: ECDSA P-
 session/internal/signed | crypto.SHA256 crypto.SHA384 | session/consent: ECDSA P-
 session/internal/signed | crypto/rsa | session/ticket: RSA-PSS
-tla                | crypto/rand | crypto/rand
-tla                | math/rand/v2 | no secret: pauses
+tla                     | crypto/rand | crypto/rand
 `)
 
 // noSecret is of what needs no cryptography; why follows.
@@ -236,29 +245,22 @@ func cryptographyOf(f *ast.File) (uses []string) {
 
 // identifiers of algorithms, as they stand in the source: dotted, or DER in hexadecimal.
 var identifiers = table(`
-bundle    | 300b0609608648016503040201 300d06096086480165030402010500 300a06082a8648ce3d040302 | ECDSA P-256
-bundle    | 300b0609608648016503040202 300d06096086480165030402020500 300a06082a8648ce3d040303 | ECDSA P-384
-bundle    | 06092a864886f70d010108 06092a864886f70d01010a | RSA-PSS
-ca        | 1.2.840.10045.4.3.2 1.2.840.10045.4.3.3 | ECDSA P-
-ca        | 1.2.840.113549.1.1.11 | RSA PKCS#1 v1.5
-ca/server | 1.2.840.10045.2.1 1.2.840.10045.3.1.7 1.2.840.10045.4.3.2 | keys: p256
-keys      | 1.2.840.113549.1.5.13 1.2.840.113549.1.5.12 1.2.840.113549.2.9 2.16.840.1.101.3.4.1.42 | PBES2
-ocsp      | 2b0e03021a | SHA-1 (OCSP)
-ocsp      | 608648016503040201 | SHA-256 (OCSP)
-ocsp      | 608648016503040202 | SHA-384 (OCSP)
-ocsp      | 608648016503040203 | SHA-512 (OCSP)
-ocsp      | 300a06082a8648ce3d040302 300a06082a8648ce3d040303 | ECDSA P-
-ocsp      | 300d06092a864886f70d01010b0500 | RSA PKCS#1 v1.5
-pki       | 1.2.840.10045.4.3.2 1.2.840.10045.4.3.3 1.2.840.10045.4.3.4 | ECDSA-SHA
-pki       | 1.2.840.113549.1.1.11 | SHA256-RSA
-pki       | 1.2.840.113549.1.1.12 | SHA384-RSA
-pki       | 1.2.840.113549.1.1.13 | SHA512-RSA
-pki       | 1.2.840.10045.4.1 1.2.840.113549.1.1.5 | no secret: signatures with SHA-1, named to be refused
-pki       | 1.2.840.113549.1.1.10 1.2.840.113549.1.1.8 | SHA256-RSAPSS
-pki       | 1.3.14.3.2.26 | SHA-1 (OCSP)
-pki       | 2.16.840.1.101.3.4.2.1 | SHA-256 (OCSP)
-pki       | 2.16.840.1.101.3.4.2.2 | SHA-384 (OCSP)
-pki       | 2.16.840.1.101.3.4.2.3 | SHA-512 (OCSP)
+bundle         | 300b0609608648016503040201 300d06096086480165030402010500 300a06082a8648ce3d040302 | ECDSA P-256
+bundle         | 300b0609608648016503040202 300d06096086480165030402020500 300a06082a8648ce3d040303 | ECDSA P-384
+bundle         | 06092a864886f70d010108 06092a864886f70d01010a | RSA-PSS
+ca/server      | 1.2.840.10045.2.1 1.2.840.10045.3.1.7 | keys: p256
+internal/der   | 1.2.840.10045.4.3.2 1.2.840.10045.4.3.3 | pki: ECDSA-SHA
+internal/der   | 1.2.840.113549.1.1.11 | pki: SHA256-RSA
+internal/der   | 1.3.14.3.2.26 | pki/revocation: SHA-1 (OCSP)
+internal/der   | 2.16.840.1.101.3.4.2.1 | pki/revocation: SHA-256 (OCSP)
+internal/der   | 2.16.840.1.101.3.4.2.2 | pki/revocation: SHA-384 (OCSP)
+internal/der   | 2.16.840.1.101.3.4.2.3 | pki/revocation: SHA-512 (OCSP)
+keys           | 1.2.840.113549.1.5.13 1.2.840.113549.1.5.12 1.2.840.113549.2.9 2.16.840.1.101.3.4.1.42 | PBES2
+pki/revocation | 1.2.840.10045.4.3.4 | pki: ECDSA-SHA512
+pki/revocation | 1.2.840.113549.1.1.12 | pki: SHA384-RSA
+pki/revocation | 1.2.840.113549.1.1.13 | pki: SHA512-RSA
+pki/revocation | 1.2.840.10045.4.1 1.2.840.113549.1.1.5 | no secret: signatures with SHA-1, named to be refused
+pki/revocation | 1.2.840.113549.1.1.10 1.2.840.113549.1.1.8 | pki: SHA256-RSAPSS
 `)
 
 // TestG5NoIdentifierIsUnlisted: each object identifier in the source is that of a listed algorithm, or of something

@@ -36,7 +36,8 @@ func exported(t *testing.T) []string {
 		if !strings.HasPrefix(m[1], "tlagate_") {
 			continue // of client_golang
 		}
-		labels := regexp.MustCompile(`\w+`).FindAllString(regexp.MustCompile(`="[^"]*"`).ReplaceAllString(m[2]+" "+m[3], ""), -1)
+		labels := regexp.MustCompile(`\w+`).FindAllString(regexp.MustCompile(`="[^"]*"`).ReplaceAllString(m[2]+" "+m[3],
+			""), -1)
 		slices.Sort(labels)
 		all = append(all, m[1]+" "+strings.Join(labels, ","))
 	}
@@ -94,13 +95,15 @@ func TestG7AlertsUseWhatIsExported(t *testing.T) {
 	require.Greater(t, rules, 10)
 }
 
-// TestG7AlertsFire runs the tests of the rules, where promtool is installed: Debian's comes with a daemon, so nothing here asks for it.
+// TestG7AlertsFire runs the tests of the rules, where promtool is installed: Debian's comes with a daemon, so nothing
+// here asks for it.
 func TestG7AlertsFire(t *testing.T) {
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
 		t.Skip("promtool is not installed (Debian: prometheus): the rules are read, but not run")
 	}
-	for _, args := range [][]string{{"check", "rules", rulesFile}, {"test", "rules", "deploy/prometheus/tlagate.test.yml"}} {
+	for _, args := range [][]string{{"check", "rules", rulesFile},
+		{"test", "rules", "deploy/prometheus/tlagate.test.yml"}} {
 		out, err := exec.Command(promtool, args...).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// explained are the tables of docs/troubleshooting.md, by their section and the head of their first column, and where the
-// source has their words.
+// explained are the tables of docs/troubleshooting.md, by their section and the head of their first column, and where
+// the source has their words.
 var explained = []struct {
 	section, head string
 	words         func(*testing.T) []string
@@ -40,8 +40,8 @@ var explained = []struct {
 	{"11. Exit status", "status", exits},
 }
 
-// TestG7TroubleshootingIsComplete: each word by which a program says what is the matter has a row, and each row is about a word
-// that a program says.
+// TestG7TroubleshootingIsComplete: each word by which a program says what is the matter has a row, and each row is
+// about a word that a program says.
 func TestG7TroubleshootingIsComplete(t *testing.T) {
 	text, err := os.ReadFile("docs/troubleshooting.md")
 	require.NoError(t, err)
@@ -51,7 +51,8 @@ func TestG7TroubleshootingIsComplete(t *testing.T) {
 		require.Contains(t, tables, name)
 		words := e.words(t)
 		require.NotEmpty(t, words, name)
-		require.ElementsMatch(t, words, tables[name], "%s: words of the source, and rows of docs/troubleshooting.md", name)
+		require.ElementsMatch(t, words, tables[name], "%s: words of the source, and rows of docs/troubleshooting.md",
+			name)
 		delete(tables, name)
 	}
 	require.Empty(t, tables, "tables that nothing is compared with")

@@ -7,6 +7,7 @@ if [ -n "$unformatted" ]; then
 	printf 'check: not formatted by gofmt:\n%s\n' "$unformatted" >&2
 	exit 1
 fi
+git ls-files -z '*.go' '*.md' | xargs -0r perl deploy/columns.pl
 go vet ./...
 go vet -tags pkcs11 ./cmd/...
 go tool staticcheck ./...
@@ -14,4 +15,4 @@ for target in linux/amd64 linux/arm64 windows/amd64; do # tla-pdt needs no cgo
 	CGO_ENABLED=0 GOOS=${target%/*} GOARCH=${target#*/} go build -o /dev/null ./cmd/tla-pdt
 done
 git grep -lzE '^#!/(usr/)?bin/(env )?(ba)?sh' | xargs -0r shellcheck
-echo "check: gofmt, go vet, staticcheck and shellcheck have nothing to say; tla-pdt builds for Linux and Windows"
+echo "check: gofmt, columns, go vet, staticcheck and shellcheck have nothing to say; tla-pdt builds for Linux and Windows"

@@ -7,7 +7,7 @@ use open qw(:std :encoding(UTF-8));
 
 my ($long, $fenced, $raw) = (0, 0, 0);
 
-# widthless reports whether a line of this file may be of any length.
+# free reports whether a line of this file may be of any length.
 sub free {
 	my ($file, $line) = @_;
 	if ($file =~ /\.md$/) {

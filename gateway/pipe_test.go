@@ -172,7 +172,9 @@ func TestPipesAreBounded(t *testing.T) {
 		r.logged("enrolment connection ended", "reason", pipeOctets)
 	})
 	t.Run("octets of the PKI", func(t *testing.T) {
-		r := start(t, piping(&Enrolment{Octets: 10 << 10, To: nettest.Serve(t, func(c net.Conn) { _, _ = c.Write(make([]byte, 1<<20)) })}))
+		r := start(t,
+			piping(&Enrolment{Octets: 10 << 10,
+				To: nettest.Serve(t, func(c net.Conn) { _, _ = c.Write(make([]byte, 1<<20)) })}))
 		c := r.pipe(t)
 		got, _ := io.Copy(io.Discard, c)
 		require.LessOrEqual(t, got, int64(10<<10))

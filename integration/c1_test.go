@@ -10,7 +10,8 @@ import (
 	"tlagate/integration/world"
 )
 
-// TestC1CardPolicy: what a program of the PdT may do with the cards is what the card policy of the TLA says, and no more.
+// TestC1CardPolicy: what a program of the PdT may do with the cards is what the card policy of the TLA says, and no
+// more.
 func TestC1CardPolicy(t *testing.T) {
 	l := newLab(t)
 	startSession(t, l)
@@ -49,8 +50,10 @@ func TestC1CardPolicy(t *testing.T) {
 	})
 	t.Run("the log says which rule, and nothing that was sent", func(t *testing.T) {
 		log := strings.Join(l.RelayProc.Lines(), "\n")
-		require.Equal(t, len(refused)-1, strings.Count(log, "command refused by the card policy"), "all but the one that is expected")
-		require.Contains(t, log, `command=00D60000 lc=1 le=0 app=none profile=vitale rule="" why="no rule allows it" answer=6982`)
+		require.Equal(t, len(refused)-1, strings.Count(log, "command refused by the card policy"),
+			"all but the one that is expected")
+		require.Contains(t, log,
+			`command=00D60000 lc=1 le=0 app=none profile=vitale rule="" why="no rule allows it" answer=6982`)
 		for _, secret := range []string{"DEADBEEF", "deadbeef", "3132333435363738"} {
 			require.NotContains(t, log, secret)
 		}

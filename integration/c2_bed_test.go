@@ -18,16 +18,16 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// bed is a deployment whose certificates and revocation lists a test makes as bad as it likes. It has no readers: what is
-// tested ends before a card is needed.
+// bed is a deployment whose certificates and revocation lists a test makes as bad as it likes. It has no readers: what
+// is tested ends before a card is needed.
 type bed struct {
 	*lab.Lab
 	t  *testing.T
 	ca *c2PKI
 }
 
-// newBed lays out a deployment in which everything is good, and starts nothing. The revocation lists are not there before
-// publish is called.
+// newBed lays out a deployment in which everything is good, and starts nothing. The revocation lists are not there
+// before publish is called.
 func newBed(t *testing.T) *bed {
 	t.Helper()
 	t.Parallel()
@@ -89,7 +89,8 @@ const whoami = "GET /v1/whoami HTTP/1.1\r\nHost: localhost\r\nConnection: close\
 // Its own defaults, which would stop it before the gateway does, are lowered.
 func (b *bed) sClient(t *testing.T, args ...string) string {
 	t.Helper()
-	args = append([]string{"s_client", "-connect", b.GatewayAddr, "-servername", "localhost", "-ign_eof", "-CAfile", b.ca.files.Anchor}, args...)
+	args = append([]string{"s_client", "-connect", b.GatewayAddr, "-servername", "localhost", "-ign_eof", "-CAfile",
+		b.ca.files.Anchor}, args...)
 	return openssl(t, whoami, args...)
 }
 

@@ -38,7 +38,8 @@ func TestC2RelayIsRefused(t *testing.T) {
 			require.NotContains(t, err.Error(), hints[d.reason], "that is for the log")
 			logged(t, b.RelayProc, mark, "session not started", "incident="+why.Incident, hints[d.reason])
 			logged(t, b.RelayProc, mark, "attempt failed", "code=rejected", "reason="+string(d.reason))
-			logged(t, b.GatewayProc, 0, "handshake refused", "reason="+string(d.reason), identityFor(pki.RoleTLA, d.name))
+			logged(t, b.GatewayProc, 0, "handshake refused", "reason="+string(d.reason),
+				identityFor(pki.RoleTLA, d.name))
 		})
 	}
 	t.Run("accepted again", func(t *testing.T) {

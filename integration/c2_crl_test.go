@@ -9,9 +9,9 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// TestC2RevocationList: all certificates are good, and the revocation list that speaks of them is not. Each row has a deployment of
-// its own, in which the gateway refuses any client, and the relay and the PdT refuse the gateway. With a good list in the
-// place of the bad one, and nothing else changed, all of them accept.
+// TestC2RevocationList: all certificates are good, and the revocation list that speaks of them is not. Each row has a
+// deployment of its own, in which the gateway refuses any client, and the relay and the PdT refuse the gateway. With a
+// good list in the place of the bad one, and nothing else changed, all of them accept.
 func TestC2RevocationList(t *testing.T) {
 	t.Parallel()
 	for _, d := range crlDefects {
@@ -27,10 +27,12 @@ func TestC2RevocationList(t *testing.T) {
 	}
 }
 
-// TestC2RevocationListNumber: each program keeps the highest CRLNumber it has seen over its restart, and then refuses a lower one.
+// TestC2RevocationListNumber: each program keeps the highest CRLNumber it has seen over its restart, and then refuses a
+// lower one.
 func TestC2RevocationListNumber(t *testing.T) {
 	b := newBed(t)
-	b.GatewayTrust.State, b.PdTTrust.State, b.TLATrust.State = b.Path("gateway.numbers"), b.Path("pdt.numbers"), b.Path("tla.numbers")
+	b.GatewayTrust.State, b.PdTTrust.State, b.TLATrust.State = b.Path("gateway.numbers"), b.Path("pdt.numbers"),
+		b.Path("tla.numbers")
 	old := b.ca.Issuing.CRL()
 	b.ca.publish(t)
 	b.start(t)

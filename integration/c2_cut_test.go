@@ -24,9 +24,9 @@ import (
 	"tlagate/session/link"
 )
 
-// TestC2TimeToCutByCommand times a revocation with the real programs: from the start and the end of `tla-pki revoke`, through
-// `tla-pki serve` and tla-gateway, to the notice at both ends of the session. CUT=sessions,cuts makes it as big as wanted:
-// CUT=2000,100 for the table in docs/push.md.
+// TestC2TimeToCutByCommand times a revocation with the real programs: from the start and the end of `tla-pki revoke`,
+// through `tla-pki serve` and tla-gateway, to the notice at both ends of the session. CUT=sessions,cuts makes it as big
+// as wanted: CUT=2000,100 for the table in docs/push.md.
 func TestC2TimeToCutByCommand(t *testing.T) {
 	sessions, cuts := 12, 3
 	if env := os.Getenv("CUT"); env != "" {
@@ -189,7 +189,8 @@ func (b *cutBed) session(client, server tls.Certificate, urn string) (*cutSessio
 	if err != nil {
 		return nil, err
 	}
-	id, pdt := fmt.Sprintf("%032x", issued.Certificate.SerialNumber), pki.Identity{Practice: us.Practice, Role: pki.RolePdT, Name: "p"}.String()
+	id, pdt := fmt.Sprintf("%032x", issued.Certificate.SerialNumber), pki.Identity{Practice: us.Practice,
+		Role: pki.RolePdT, Name: "p"}.String()
 	near, err := link.Open(context.Background(), c, pdt, id, link.Config{Consent: consenttest.By(tla, pdt, id)})
 	if err != nil {
 		return nil, err

@@ -107,7 +107,8 @@ type c2PKI struct {
 func newC2PKI(t *testing.T, dir string) *c2PKI {
 	p := pkitest.NewNamed(t, "tlagate C2")
 	w := &c2PKI{PKI: p, stranger: pkitest.NewNamed(t, "stranger"), files: pkitest.Files{
-		Anchor: filepath.Join(dir, "root.pem"), ARL: filepath.Join(dir, "root.crl"), CRL: filepath.Join(dir, "issuing.crl"),
+		Anchor: filepath.Join(dir, "root.pem"), ARL: filepath.Join(dir, "root.crl"),
+		CRL: filepath.Join(dir, "issuing.crl"),
 	}}
 	pkitest.WriteCertificates(t, w.files.Anchor, p.Root.Cert)
 	w.revoked = p.Root.Sub("revoked issuing")

@@ -36,8 +36,10 @@ var helloDefects = []helloDefect{
 	{"another ALPN", pki.ALPN, []string{"-alpn", "h2"}, false},
 	{"the card session's ALPN", pki.ALPN, []string{"-alpn", trust.ALPNCard}, false},
 	{"TLS 1.2", pki.TLSVersion, []string{"-alpn", "http/1.1", "-tls1_2"}, false},
-	{"CBC suites", pki.CipherSuite, []string{"-alpn", "http/1.1", "-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-SHA:AES128-SHA:@SECLEVEL=0"}, false},
-	{"CBC suites of TLS 1.1", pki.CipherSuite, []string{"-alpn", "http/1.1", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"}, false},
+	{"CBC suites", pki.CipherSuite, []string{"-alpn", "http/1.1", "-tls1_2", "-cipher",
+		"ECDHE-ECDSA-AES256-SHA:AES128-SHA:@SECLEVEL=0"}, false},
+	{"CBC suites of TLS 1.1", pki.CipherSuite, []string{"-alpn", "http/1.1", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"},
+		false},
 	{"another group", pki.CipherSuite, []string{"-alpn", "http/1.1", "-groups", "P-521"}, false},
 }
 
@@ -118,7 +120,8 @@ func requireClosed(t *testing.T, c net.Conn) {
 func (b *bed) client(cert tls.Certificate, alpn string) *tls.Config {
 	roots := x509.NewCertPool()
 	roots.AddCert(b.ca.Root.Cert)
-	return &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: roots, ServerName: "localhost", NextProtos: []string{alpn}}
+	return &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: roots, ServerName: "localhost",
+		NextProtos: []string{alpn}}
 }
 
 func readKeys(t *testing.T, k lab.Keys) tls.Certificate {
@@ -166,9 +169,12 @@ func TestC2TicketNeverResumes(t *testing.T) {
 		args := opensslKeys(b.TLAKeys).args()
 		accepted(t, b.sClient(t, append(args, "-sess_out", session)...), lab.TLA)
 		require.NoFileExists(t, session, "the gateway gives no ticket")
-		openssl(t, whoami, append([]string{"s_client", "-connect", issuer, "-servername", "localhost", "-ign_eof", "-sess_out", session}, args...)...)
+		openssl(t, whoami, append([]string{"s_client", "-connect", issuer, "-servername", "localhost", "-ign_eof",
+			"-sess_out", session}, args...)...)
 		require.FileExists(t, session, "the other server gives one")
-		again := openssl(t, whoami, append([]string{"s_client", "-connect", issuer, "-servername", "localhost", "-ign_eof", "-sess_in", session}, args...)...)
+		again := openssl(t, whoami,
+			append([]string{"s_client", "-connect", issuer, "-servername", "localhost", "-ign_eof", "-sess_in",
+				session}, args...)...)
 		require.Contains(t, again, "Reused, TLSv1.3", "where it is good for something")
 		out := b.sClient(t, append(args, "-sess_in", session)...)
 		accepted(t, out, lab.TLA)

@@ -41,7 +41,8 @@ func as(identity string) func(*c2PKI, string, x509.ExtKeyUsage) tls.Certificate 
 	return func(w *c2PKI, _ string, use x509.ExtKeyUsage) tls.Certificate { return w.Issue(identity, use) }
 }
 
-// TestC2TLARefusesPdT: the inner link. The gateway lets anybody in and plays a PdT with each bad certificate; the TLA refuses it.
+// TestC2TLARefusesPdT: the inner link. The gateway lets anybody in and plays a PdT with each bad certificate; the TLA
+// refuses it.
 func TestC2TLARefusesPdT(t *testing.T) {
 	b := newBed(t)
 	rows := append(append([]certDefect{}, certDefects...), innerPdTs...)
@@ -147,7 +148,8 @@ func (p *promiscuous) playTLAWith(t *testing.T, conf *tls.Config, announced stri
 		signed, err = consenttest.By(conf.Certificates[0], lab.PdT, id.String())("n")
 		require.NoError(t, err)
 	}
-	require.NoError(t, l.WriteJoined(link.Joined{Generation: 1, TLA: announced, Session: id.String(), Nonce: "n", Consent: signed}))
+	require.NoError(t, l.WriteJoined(link.Joined{Generation: 1, TLA: announced, Session: id.String(), Nonce: "n",
+		Consent: signed}))
 	require.NoError(t, l.SetReadDeadline(time.Now().Add(patience)))
 	conn := tls.Client(l, conf)
 	if err := conn.Handshake(); err != nil {

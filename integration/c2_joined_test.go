@@ -14,8 +14,9 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// TestC2JoinedAnyway: relay and PdT are both the real ones, and a gateway joins them that looks at nobody's certificate. Each
-// bad certificate of one is refused by the other in the card session's handshake, and the refused one says what it can know.
+// TestC2JoinedAnyway: relay and PdT are both the real ones, and a gateway joins them that looks at nobody's
+// certificate. Each bad certificate of one is refused by the other in the card session's handshake, and the refused one
+// says what it can know.
 func TestC2JoinedAnyway(t *testing.T) {
 	b := newBed(t)
 	tlas, pdts := b.clients(pki.RoleTLA), map[string]tls.Certificate{}
@@ -80,7 +81,8 @@ func TestC2JoinedAnyway(t *testing.T) {
 	})
 }
 
-// restartPdT has its links parked with the certificate there is now: one that was parked before shows what it declared then.
+// restartPdT has its links parked with the certificate there is now: one that was parked before shows what it declared
+// then.
 func (b *bed) restartPdT(t *testing.T, p *promiscuous) {
 	t.Helper()
 	require.NoError(t, b.PdTProc.Stop())
@@ -88,8 +90,8 @@ func (b *bed) restartPdT(t *testing.T, p *promiscuous) {
 	b.startPdT(t)
 }
 
-// TestC2InnerRevocationList: the gateway is of another CA whose lists are good; the lists of the TLA's and the PdT's own CA are not.
-// Each refuses the other in the card session's handshake, until a good list is there.
+// TestC2InnerRevocationList: the gateway is of another CA whose lists are good; the lists of the TLA's and the PdT's
+// own CA are not. Each refuses the other in the card session's handshake, until a good list is there.
 func TestC2InnerRevocationList(t *testing.T) {
 	t.Parallel()
 	for _, d := range crlDefects {

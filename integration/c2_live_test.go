@@ -15,7 +15,8 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// liveCut is something that happens to one program's revocation data while a session lives, and what its user at the TLA learns.
+// liveCut is something that happens to one program's revocation data while a session lives, and what its user at the
+// TLA learns.
 type liveCut struct {
 	name   string
 	at     string // the program that learns of it: gateway, pdt or relay; the others keep their good lists
@@ -30,27 +31,35 @@ type liveCut struct {
 var liveCuts = []liveCut{
 	{"TLA revoked at the gateway", "gateway", revoke(func(b *bed) lab.Keys { return b.TLAKeys }),
 		"notice", "revoked", []string{lab.TLA, "revoked"}, []string{"link cut", "peer=" + lab.TLA}, pki.Revoked},
-	{"PdT's client certificate revoked at the gateway", "gateway", revoke(func(b *bed) lab.Keys { return b.ClientKeys }),
+	{"PdT's client certificate revoked at the gateway", "gateway", revoke(func(b *bed) lab.Keys {
+		return b.ClientKeys
+	}),
 		"notice", "revoked", []string{lab.PdT, "revoked"}, []string{"link cut", "peer=" + lab.PdT}, pki.Revoked},
-	{"PdT's server certificate revoked at the gateway", "gateway", revoke(func(b *bed) lab.Keys { return b.ServerKeys }),
+	{"PdT's server certificate revoked at the gateway", "gateway", revoke(func(b *bed) lab.Keys {
+		return b.ServerKeys
+	}),
 		"notice", "revoked", []string{lab.PdT, "revoked"}, []string{"link cut", "peer=" + lab.PdT}, pki.Revoked},
 	{"issuing CA revoked at the gateway", "gateway", func(t *testing.T, b *bed, f pkitest.Files) {
 		b.ca.Root.Revoke(b.ca.Issuing.Cert)
 		pkitest.WriteCRL(t, f.ARL, b.ca.Root.CRL())
 	}, "notice", "revoked", []string{"ca_revoked"}, []string{"link cut"}, pki.CARevoked},
-	{"list goes stale at the gateway", "gateway", goStale, "notice", "revoked", []string{"crl_stale"}, []string{"link cut"}, pki.CRLStale},
+	{"list goes stale at the gateway", "gateway", goStale, "notice", "revoked", []string{"crl_stale"},
+		[]string{"link cut"}, pki.CRLStale},
 
 	{"TLA revoked at the PdT", "pdt", revoke(func(b *bed) lab.Keys { return b.TLAKeys }),
 		"pdt", "refused", []string{"revoked", lab.TLA}, []string{"session cut", "peer=" + lab.TLA}, pki.Revoked},
 	{"gateway revoked at the PdT", "pdt", revoke(func(b *bed) lab.Keys { return b.GatewayKeys }),
 		"pdt", "refused", []string{"revoked", lab.Gateway}, []string{"session cut"}, pki.Revoked},
-	{"list goes stale at the PdT", "pdt", goStale, "pdt", "refused", []string{"crl_stale"}, []string{"session cut"}, pki.CRLStale},
+	{"list goes stale at the PdT", "pdt", goStale, "pdt", "refused", []string{"crl_stale"}, []string{"session cut"},
+		pki.CRLStale},
 
 	{"PdT revoked at the TLA", "relay", revoke(func(b *bed) lab.Keys { return b.ServerKeys }),
 		"refused", "revoked", []string{lab.PdT}, []string{"peer no longer accepted", "peer=" + lab.PdT}, pki.Revoked},
 	{"gateway revoked at the TLA", "relay", revoke(func(b *bed) lab.Keys { return b.GatewayKeys }),
-		"refused", "revoked", []string{lab.Gateway}, []string{"peer no longer accepted", "peer=" + lab.Gateway}, pki.Revoked},
-	{"list goes stale at the TLA", "relay", goStale, "refused", "crl_stale", nil, []string{"peer no longer accepted"}, pki.CRLStale},
+		"refused", "revoked", []string{lab.Gateway}, []string{"peer no longer accepted", "peer=" + lab.Gateway},
+		pki.Revoked},
+	{"list goes stale at the TLA", "relay", goStale, "refused", "crl_stale", nil, []string{"peer no longer accepted"},
+		pki.CRLStale},
 }
 
 // revoke publishes a list with a certificate on it.
@@ -66,7 +75,8 @@ func goStale(t *testing.T, b *bed, f pkitest.Files) {
 	pkitest.WriteCRL(t, f.CRL, b.ca.Issuing.CRL(pkitest.CRLValid(-time.Hour, 5*time.Second)))
 }
 
-// TestC2LiveSessionIsCut: what would no longer be accepted does not go on either. Nothing but a file changes; nobody is told.
+// TestC2LiveSessionIsCut: what would no longer be accepted does not go on either. Nothing but a file changes; nobody is
+// told.
 func TestC2LiveSessionIsCut(t *testing.T) {
 	t.Parallel()
 	for _, d := range liveCuts {
@@ -94,7 +104,8 @@ func TestC2LiveSessionIsCut(t *testing.T) {
 	t.Run("C2 PdT's certificate ends", func(t *testing.T) {
 		b := newBed(t)
 		b.splitTrust(t)
-		b.ClientKeys = b.keys("pdt-client", b.ca.Issue(lab.PdT, x509.ExtKeyUsageClientAuth, pkitest.Valid(-time.Hour, 30*time.Second)))
+		b.ClientKeys = b.keys("pdt-client", b.ca.Issue(lab.PdT, x509.ExtKeyUsageClientAuth,
+			pkitest.Valid(-time.Hour, 30*time.Second)))
 		b.startSession(t, "limits: {recheck: 200ms}")
 		last := b.waitEnd(t)
 		require.Equal(t, "notice", last.Code, "%+v", last)
@@ -121,7 +132,8 @@ func TestC2LiveSessionStays(t *testing.T) {
 // splitTrust gives each program good revocation lists in files of its own.
 func (b *bed) splitTrust(t *testing.T) map[string]pkitest.Files {
 	files := map[string]pkitest.Files{}
-	for name, trust := range map[string]*lab.Trust{"gateway": &b.GatewayTrust, "pdt": &b.PdTTrust, "relay": &b.TLATrust} {
+	for name, trust := range map[string]*lab.Trust{"gateway": &b.GatewayTrust, "pdt": &b.PdTTrust,
+		"relay": &b.TLATrust} {
 		f := pkitest.Files{ARL: filepath.Join(b.Dir, name+".arl"), CRL: filepath.Join(b.Dir, name+".crl")}
 		pkitest.WriteCRL(t, f.ARL, b.ca.Root.CRL())
 		pkitest.WriteCRL(t, f.CRL, b.ca.Issuing.CRL())

@@ -43,7 +43,9 @@ func meter(t *testing.T) (line string, scrapeIt func(t *testing.T) scraped) {
 	t.Helper()
 	port, err := world.Port()
 	require.NoError(t, err)
-	return "metrics: " + world.Addr(port), func(t *testing.T) scraped { return scrape(t, "http://"+world.Addr(port)+"/metrics") }
+	return "metrics: " + world.Addr(port), func(t *testing.T) scraped {
+		return scrape(t, "http://"+world.Addr(port)+"/metrics")
+	}
 }
 
 // becomes scrapes until a series is as wanted.
@@ -84,7 +86,8 @@ func TestC2MetricsWhenTheResponderStops(t *testing.T) {
 	responder := `{kind="ocsp",source="` + url + `"}`
 
 	t.Run("G7 what an operator sees", func(t *testing.T) {
-		openssl(t, whoami, append([]string{"s_client", "-connect", l.GatewayAddr, "-ign_eof"}, openSSL13...)...) // without a certificate
+		// without a certificate
+		openssl(t, whoami, append([]string{"s_client", "-connect", l.GatewayAddr, "-ign_eof"}, openSSL13...)...)
 		becomes(t, scrapeIt, refused(pki.NoCertificate), is(1))
 		m := scrapeIt(t)
 		for series, want := range map[string]float64{

@@ -20,8 +20,8 @@ import (
 	"tlagate/session/link"
 )
 
-// peerDefect is a server whose handshake the relay and the PdT refuse, whatever its certificate: on the outer link a gateway, on the
-// inner one a PdT.
+// peerDefect is a server whose handshake the relay and the PdT refuse, whatever its certificate: on the outer link a
+// gateway, on the inner one a PdT.
 type peerDefect struct {
 	name   string
 	reason pki.Reason
@@ -143,13 +143,17 @@ func TestC2TLAHandshakeIsRefused(t *testing.T) {
 		reason pki.Reason
 		change func(c *tls.Config)
 	}{
-		"no certificate":              {pki.NoCertificate, func(c *tls.Config) { c.Certificates = nil }},
-		"no ALPN":                     {pki.ALPN, func(c *tls.Config) { c.NextProtos = nil }},
-		"the outer link's ALPN":       {pki.ALPN, func(c *tls.Config) { c.NextProtos = []string{trust.ALPNOuter} }},
-		"TLS 1.2":                     {pki.TLSVersion, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }},
-		"CBC suites":                  {pki.CipherSuite, onlyCBC},
-		"another group":               {pki.CipherSuite, func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP521} }},
-		"somebody else's certificate": {pki.HandshakeFailed, func(c *tls.Config) { c.Certificates[0].PrivateKey = strangeKey(t) }},
+		"no certificate":        {pki.NoCertificate, func(c *tls.Config) { c.Certificates = nil }},
+		"no ALPN":               {pki.ALPN, func(c *tls.Config) { c.NextProtos = nil }},
+		"the outer link's ALPN": {pki.ALPN, func(c *tls.Config) { c.NextProtos = []string{trust.ALPNOuter} }},
+		"TLS 1.2":               {pki.TLSVersion, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }},
+		"CBC suites":            {pki.CipherSuite, onlyCBC},
+		"another group": {pki.CipherSuite, func(c *tls.Config) {
+			c.CurvePreferences = []tls.CurveID{tls.CurveP521}
+		}},
+		"somebody else's certificate": {pki.HandshakeFailed, func(c *tls.Config) {
+			c.Certificates[0].PrivateKey = strangeKey(t)
+		}},
 	} {
 		t.Run("C2 "+name, func(t *testing.T) {
 			conf := b.client(readKeys(t, b.TLAKeys), trust.ALPNCard)
@@ -183,7 +187,8 @@ func TestC2TLAHandshakeIsRefused(t *testing.T) {
 		mark := b.PdTProc.Mark()
 		l := p.takeParked(t)
 		defer l.Close()
-		require.NoError(t, l.WriteJoined(link.Joined{Generation: 1, TLA: lab.TLA, Session: session.NewID().String(), Nonce: "n"}))
+		require.NoError(t, l.WriteJoined(link.Joined{Generation: 1, TLA: lab.TLA, Session: session.NewID().String(),
+			Nonce: "n"}))
 		_, err := io.WriteString(l, whoami)
 		require.NoError(t, err)
 		logged(t, b.PdTProc, mark, "TLA refused", "reason="+string(pki.HandshakeFailed), "peer=claimed")
@@ -207,7 +212,8 @@ func TestC2SlowHandshakes(t *testing.T) {
 	b.startPdT(t)
 	silent := p.takeParked(t)
 	defer silent.Close()
-	require.NoError(t, silent.WriteJoined(link.Joined{Generation: 1, TLA: lab.TLA, Session: session.NewID().String(), Nonce: "n"}))
+	require.NoError(t, silent.WriteJoined(link.Joined{Generation: 1, TLA: lab.TLA, Session: session.NewID().String(),
+		Nonce: "n"}))
 	p.set(func() { p.open = func(l *link.Conn, _ joinedBy) error { _, err := io.Copy(io.Discard, l); return err } })
 
 	slow := string(pki.HandshakeSlow)

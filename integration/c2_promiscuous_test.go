@@ -21,8 +21,8 @@ import (
 	"tlagate/session/link"
 )
 
-// promiscuous is a gateway that somebody has broken into: it has a good certificate, looks at nobody's, and joins whom it
-// likes, itself included. What the ends refuse in spite of it is what protects them from it (C2, DL1).
+// promiscuous is a gateway that somebody has broken into: it has a good certificate, looks at nobody's, and joins whom
+// it likes, itself included. What the ends refuse in spite of it is what protects them from it (C2, DL1).
 type promiscuous struct {
 	t        *testing.T
 	addr     string
@@ -59,7 +59,8 @@ func newPromiscuous(t *testing.T, b *bed) *promiscuous {
 // reset is the gateway without a defect of its own.
 func (p *promiscuous) reset(b *bed) {
 	p.set(func() {
-		p.conf = &tls.Config{Certificates: []tls.Certificate{readKeys(p.t, b.GatewayKeys)}, ClientAuth: tls.RequestClientCert,
+		p.conf = &tls.Config{Certificates: []tls.Certificate{readKeys(p.t, b.GatewayKeys)},
+			ClientAuth: tls.RequestClientCert,
 			NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
 		p.behave, p.open, p.said = nil, nil, nil
 	})
@@ -151,13 +152,16 @@ func (p *promiscuous) serve(c *tls.Conn) {
 	}
 }
 
-const upgradeAnswer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + link.Protocol + "\r\n\r\n"
+const upgradeAnswer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + link.Protocol +
+	"\r\n\r\n"
 
 // serveOpen gives any TLA a nonce and then whatever open does with it.
 func (p *promiscuous) serveOpen(c net.Conn, r *bufio.Reader) {
-	body, _ := json.Marshal(map[string]any{"type": "urn:tlagate:problem:consent_required", "title": "consent required", "status": 401, "detail": "Again."})
+	body, _ := json.Marshal(map[string]any{"type": "urn:tlagate:problem:consent_required", "title": "consent required",
+		"status": 401, "detail": "Again."})
 	nonce := strings.Repeat("A", 43)
-	fmt.Fprintf(c, "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/problem+json\r\nWWW-Authenticate: %s\r\nContent-Length: %d\r\n\r\n%s",
+	fmt.Fprintf(c,
+		"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/problem+json\r\nWWW-Authenticate: %s\r\nContent-Length: %d\r\n\r\n%s",
 		link.Challenge(nonce), len(body), body)
 	req, err := http.ReadRequest(r)
 	if err != nil {
@@ -204,7 +208,8 @@ func (p *promiscuous) joinAny(tla string) func(*link.Conn, joinedBy) error {
 			return errors.New("no link is parked")
 		}
 		defer far.Close()
-		if err := far.WriteJoined(link.Joined{Generation: 1, TLA: tla, Session: auth.Session, Nonce: auth.Nonce, Consent: auth.Consent}); err != nil {
+		if err := far.WriteJoined(link.Joined{Generation: 1, TLA: tla, Session: auth.Session, Nonce: auth.Nonce,
+			Consent: auth.Consent}); err != nil {
 			return err
 		}
 		var both sync.WaitGroup

@@ -13,8 +13,8 @@ import (
 	"tlagate/pki"
 )
 
-// pushBed is a deployment on a CA of tla-pki, which tells the gateway of revocations. Every program has copies of the first
-// lists and sees no later one: what they learn, they were told.
+// pushBed is a deployment on a CA of tla-pki, which tells the gateway of revocations. Every program has copies of the
+// first lists and sees no later one: what they learn, they were told.
 type pushBed struct {
 	*bed
 	push *lab.Push
@@ -74,7 +74,8 @@ func (b *pushBed) pki(t *testing.T, command string, args ...string) {
 // whoami asks the gateway with curl.
 func (b *pushBed) whoami(t *testing.T) string {
 	t.Helper()
-	out, err := world.Run(patience, nil, "curl", "--silent", "--show-error", "--http1.1", "--cacert", b.GatewayTrust.Anchor,
+	out, err := world.Run(patience, nil, "curl", "--silent", "--show-error", "--http1.1", "--cacert",
+		b.GatewayTrust.Anchor,
 		"--cert", b.TLAKeys.Cert, "--key", b.TLAKeys.Key, "https://"+b.Named(b.GatewayAddr)+"/v1/whoami")
 	require.NoError(t, err)
 	return out

@@ -15,8 +15,8 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// TestReload: keys, certificates, anchors and access tables of running programs are read again when they change; a broken
-// file keeps the old and says so; the session stays up through all of it.
+// TestReload: keys, certificates, anchors and access tables of running programs are read again when they change; a
+// broken file keeps the old and says so; the session stays up through all of it.
 func TestReload(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -100,7 +100,8 @@ func TestReloadAccess(t *testing.T) {
 	require.Equal(t, "wrong_practice", b.startRefused(t).Reason)
 	text, err := os.ReadFile(b.Path("gateway.yaml"))
 	require.NoError(t, err)
-	fixed := strings.Replace(string(text), "{tla: nobody, pdt: nobody}", `{tla: "`+neighbour+`", pdt: "`+lab.PdT+`"}`, 1)
+	fixed := strings.Replace(string(text), "{tla: nobody, pdt: nobody}", `{tla: "`+neighbour+`", pdt: "`+lab.PdT+`"}`,
+		1)
 	require.NoError(t, os.WriteFile(b.Path("gateway.yaml"), []byte(fixed), 0o600))
 	logged(t, b.GatewayProc, broken, "access table read again")
 	mark := b.PdTProc.Mark()

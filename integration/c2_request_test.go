@@ -30,7 +30,8 @@ func (b *bed) curl(t *testing.T, k lab.Keys, path string, headers ...string) (st
 	return out[end+1:], out[:end]
 }
 
-// TestC2GatewayRefusesRequest: role and practice depend on the request, so the handshake succeeds and the answer is 403.
+// TestC2GatewayRefusesRequest: role and practice depend on the request, so the handshake succeeds and the answer is
+// 403.
 func TestC2GatewayRefusesRequest(t *testing.T) {
 	b := newBed(t)
 	neighbour := b.keys("neighbour", b.ca.Issue("urn:tlagate:"+otherPractice+":tla:valise", x509.ExtKeyUsageClientAuth))
@@ -49,7 +50,8 @@ func TestC2GatewayRefusesRequest(t *testing.T) {
 	}{
 		{"a PdT that opens", b.ClientKeys, lab.PdT, open, link.ProblemWrongRole},
 		{"a TLA that parks", b.TLAKeys, lab.TLA, link.PathPark, link.ProblemWrongRole},
-		{"a TLA of another practice", neighbour, "urn:tlagate:" + otherPractice + ":tla:valise", open, link.ProblemWrongPractice},
+		{"a TLA of another practice", neighbour, "urn:tlagate:" + otherPractice + ":tla:valise", open,
+			link.ProblemWrongPractice},
 	} {
 		t.Run("C2 "+row.name, func(t *testing.T) {
 			status, body := b.curl(t, row.keys, row.path, upgrade...)
@@ -68,7 +70,8 @@ func TestC2GatewayRefusesRequest(t *testing.T) {
 		name    string
 		keys    lab.Keys
 		problem link.ProblemCode
-	}{{"relay with a PdT's certificate", b.ClientKeys, link.ProblemWrongRole}, {"relay of another practice", neighbour, link.ProblemWrongPractice}} {
+	}{{"relay with a PdT's certificate", b.ClientKeys, link.ProblemWrongRole}, {"relay of another practice", neighbour,
+		link.ProblemWrongPractice}} {
 		t.Run("C2 "+row.name, func(t *testing.T) {
 			b.keys("tla", readKeys(t, row.keys))
 			hangUp(t, b.RelayProc)
@@ -80,12 +83,14 @@ func TestC2GatewayRefusesRequest(t *testing.T) {
 	}
 }
 
-// TestC2GatewayRefusesServerCertificate: a PdT parks with a good client certificate and names a bad one for the card session.
+// TestC2GatewayRefusesServerCertificate: a PdT parks with a good client certificate and names a bad one for the card
+// session.
 func TestC2GatewayRefusesServerCertificate(t *testing.T) {
 	b := newBed(t)
-	rows := append([]certDefect{{"of another PdT", pki.WrongPeer, func(w *c2PKI, _ string, use x509.ExtKeyUsage) tls.Certificate {
-		return w.Issue("urn:tlagate:"+lab.Practice+":pdt:comptoir", use)
-	}}}, certDefects...)
+	rows := append([]certDefect{{"of another PdT", pki.WrongPeer,
+		func(w *c2PKI, _ string, use x509.ExtKeyUsage) tls.Certificate {
+			return w.Issue("urn:tlagate:"+lab.Practice+":pdt:comptoir", use)
+		}}}, certDefects...)
 	certs := map[string]tls.Certificate{}
 	for _, d := range rows {
 		certs[d.name] = d.make(b.ca, lab.PdT, x509.ExtKeyUsageServerAuth)
@@ -105,13 +110,14 @@ func TestC2GatewayRefusesServerCertificate(t *testing.T) {
 				return
 			}
 			logged(t, b.PdTProc, 0, "no link to the gateway", "reason="+string(link.ProblemBadServerCertificate))
-			logged(t, b.GatewayProc, mark, "declared server certificate refused", "reason="+string(d.reason), "peer="+lab.PdT)
+			logged(t, b.GatewayProc, mark, "declared server certificate refused", "reason="+string(d.reason),
+				"peer="+lab.PdT)
 		})
 	}
 }
 
-// TestC2Stores: what an anchor vouches for, and that a production store takes no test CA. Each program refuses what its own
-// store does not take; with a store that does, nothing else changed, a session comes up.
+// TestC2Stores: what an anchor vouches for, and that a production store takes no test CA. Each program refuses what its
+// own store does not take; with a store that does, nothing else changed, a session comes up.
 func TestC2Stores(t *testing.T) {
 	t.Parallel()
 	t.Run("C2 name space", func(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"tlagate/pki"
 )
 
-// TestC2PushedOverARestart: a gateway that is started again while the PKI is out of reach, and no list says so, still refuses whom
-// it was told of; it misses no release made meanwhile; and it does not start on a file it cannot read.
+// TestC2PushedOverARestart: a gateway that is started again while the PKI is out of reach, and no list says so, still
+// refuses whom it was told of; it misses no release made meanwhile; and it does not start on a file it cannot read.
 func TestC2PushedOverARestart(t *testing.T) {
 	b := newPushBed(t)
 	b.GatewayTrust.Denials = b.Path("denials.json")
@@ -35,15 +35,16 @@ func TestC2PushedOverARestart(t *testing.T) {
 	logged(t, b.GatewayProc, 0, "certificate released from hold")
 	logged(t, b.GatewayProc, 0, "revocations are pushed")
 	logged(t, b.push.Proc, 0, "stream begins", "since=")
-	require.Eventually(t, func() bool { return b.relay(t, "start").OK }, patience, 200*time.Millisecond, "the PdT is back")
+	require.Eventually(t, func() bool { return b.relay(t, "start").OK }, patience, 200*time.Millisecond,
+		"the PdT is back")
 
 	require.NoError(t, b.GatewayProc.Stop())
 	require.NoError(t, os.WriteFile(b.GatewayTrust.Denials, nil, 0o600))
 	require.ErrorContains(t, b.StartGateway(b.PushLines(b.push)), "cannot read the revocations that were pushed")
 }
 
-// TestC2AnswersOverARestart: a gateway that is started again while its responder is away, and has no CRL, lets in whom it knew to
-// be good.
+// TestC2AnswersOverARestart: a gateway that is started again while its responder is away, and has no CRL, lets in whom
+// it knew to be good.
 func TestC2AnswersOverARestart(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -55,7 +56,8 @@ func TestC2AnswersOverARestart(t *testing.T) {
 	require.NoError(t, b.GatewayProc.Stop())
 	responder.Fail(503)
 	require.NoError(t, b.StartGateway())
-	require.Eventually(t, func() bool { return b.relay(t, "start").OK }, patience, 200*time.Millisecond, "the PdT is back")
+	require.Eventually(t, func() bool { return b.relay(t, "start").OK }, patience, 200*time.Millisecond,
+		"the PdT is back")
 	alerted(t, b.sClient(t, b.anyTLA("unknown before").args()...))
 	logged(t, b.GatewayProc, 0, "handshake refused", "reason="+string(pki.OCSPMissing))
 }

@@ -35,8 +35,12 @@ var ocspLies = []ocspLie{
 	{name: "from the future", reason: pki.OCSPFuture, answer: ocspWith(pkitest.OCSPFuture())},
 	{name: "without nextUpdate", reason: pki.OCSPBad, answer: ocspWith(pkitest.OCSPNoNextUpdate())},
 	{name: "unknown critical extension", reason: pki.OCSPBad, answer: ocspWith(pkitest.OCSPUnknownCritical())},
-	{name: "signed by the responder of a stranger", reason: pki.OCSPBadSigner, signer: func(w *c2PKI) *pkitest.CA { return w.stranger.Issuing }},
-	{name: "signed by the responder of the root", reason: pki.OCSPBadSigner, signer: func(w *c2PKI) *pkitest.CA { return w.Root }},
+	{name: "signed by the responder of a stranger", reason: pki.OCSPBadSigner, signer: func(w *c2PKI) *pkitest.CA {
+		return w.stranger.Issuing
+	}},
+	{name: "signed by the responder of the root", reason: pki.OCSPBadSigner, signer: func(w *c2PKI) *pkitest.CA {
+		return w.Root
+	}},
 	{name: "bad signature", reason: pki.OCSPBadSignature, answer: ocspWith(pkitest.OCSPBadSignature())},
 	{name: "about nobody", reason: pki.OCSPWrongCertificate, answer: ocspWith(pkitest.OCSPMute())},
 	{name: "with a short nonce", reason: pki.OCSPNonce, answer: ocspWith(pkitest.OCSPNonce([]byte("short")))},
@@ -54,7 +58,8 @@ func (b *bed) ocspOnly(trusts ...*lab.Trust) {
 
 // anyTLA issues a TLA's certificate of its own for a row.
 func (b *bed) anyTLA(row string, o ...pkitest.Option) opensslKeys {
-	return opensslKeys(b.keys("tla-"+slug(row), b.ca.Issue(identityFor(pki.RoleTLA, row), x509.ExtKeyUsageClientAuth, o...)))
+	return opensslKeys(b.keys("tla-"+slug(row), b.ca.Issue(identityFor(pki.RoleTLA, row), x509.ExtKeyUsageClientAuth,
+		o...)))
 }
 
 // TestC2OCSPAnswersThatLie: the gateway has nothing but a responder that lies.
@@ -82,18 +87,21 @@ func TestC2OCSPAnswersThatLie(t *testing.T) {
 				responder.AnswerRaw(lie.raw)
 			}
 			alerted(t, b.sClient(t, b.anyTLA("ocsp "+lie.name).args()...))
-			logged(t, b.GatewayProc, 0, "handshake refused", "reason="+string(lie.reason), identityFor(pki.RoleTLA, "ocsp "+lie.name))
+			logged(t, b.GatewayProc, 0, "handshake refused", "reason="+string(lie.reason),
+				identityFor(pki.RoleTLA, "ocsp "+lie.name))
 		})
 	}
 	good(t, "after")
 	t.Run("C2 OCSP silent", func(t *testing.T) {
 		responder.Fail(503)
 		alerted(t, b.sClient(t, b.anyTLA("ocsp silent").args()...))
-		logged(t, b.GatewayProc, 0, "handshake refused", "reason="+string(pki.OCSPMissing), identityFor(pki.RoleTLA, "ocsp silent"))
+		logged(t, b.GatewayProc, 0, "handshake refused", "reason="+string(pki.OCSPMissing),
+			identityFor(pki.RoleTLA, "ocsp silent"))
 	})
 }
 
-// TestC2DenyList: what the operator denies is out at once, and in again when the line goes; a broken file keeps the old.
+// TestC2DenyList: what the operator denies is out at once, and in again when the line goes; a broken file keeps the
+// old.
 func TestC2DenyList(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -108,7 +116,8 @@ func TestC2DenyList(t *testing.T) {
 	t.Run("C2 a live session is cut", func(t *testing.T) {
 		deny(lab.TLA)
 		logged(t, b.GatewayProc, 0, "reason="+string(pki.OnDenyList), lab.TLA)
-		require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, patience, 50*time.Millisecond)
+		require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, patience,
+			50*time.Millisecond)
 	})
 	refused := func(t *testing.T, row string) {
 		mark := b.GatewayProc.Mark()
@@ -135,7 +144,8 @@ func TestC2MustStaple(t *testing.T) {
 	b.ca.publish(t)
 	require.NoError(t, b.StartGateway())
 	alerted(t, b.sClient(t, b.anyTLA("must staple", pkitest.MustStaple()).args()...))
-	logged(t, b.GatewayProc, 0, "handshake refused", "reason="+string(pki.StapleMissing), identityFor(pki.RoleTLA, "must staple"))
+	logged(t, b.GatewayProc, 0, "handshake refused", "reason="+string(pki.StapleMissing),
+		identityFor(pki.RoleTLA, "must staple"))
 }
 
 // TestC2ResponderGoesAway: by OCSP alone, nothing breaks while the answers are in date; then what was live is cut, and
@@ -157,12 +167,13 @@ func TestC2ResponderGoesAway(t *testing.T) {
 	require.Contains(t, line, "it ended at")
 	require.Contains(t, line, "HTTP status 503")
 	logged(t, b.GatewayProc, 0, "revocation data not renewed")
-	require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, patience, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, patience,
+		50*time.Millisecond)
 	b.rejectedAtLast(t)
 }
 
-// rejectedAtLast waits until the TLA is refused in the handshake: OCSP answers about gateway, PdT and TLA end one after the
-// other, and until the TLA's has, it is let in, and finds no PdT.
+// rejectedAtLast waits until the TLA is refused in the handshake: OCSP answers about gateway, PdT and TLA end one after
+// the other, and until the TLA's has, it is let in, and finds no PdT.
 func (b *bed) rejectedAtLast(t *testing.T) {
 	t.Helper()
 	require.NoError(t, world.Poll(patience, "the TLA to be refused in the handshake", func() error {
@@ -217,7 +228,8 @@ func (b *bed) revokeAndCut(t *testing.T, publish func()) {
 	b.ca.Issuing.Revoke(cert[0])
 	publish()
 	logged(t, b.GatewayProc, 0, "reason="+string(pki.Revoked), lab.TLA)
-	require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, patience, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, patience,
+		50*time.Millisecond)
 	last := b.relay(t, "status").Status.Last
 	require.Equal(t, "notice", last.Code, "%+v", last)
 	require.Equal(t, "revoked", last.Reason, "%+v", last)
@@ -226,8 +238,8 @@ func (b *bed) revokeAndCut(t *testing.T, publish func()) {
 	logged(t, b.GatewayProc, mark, "handshake refused", "reason="+string(pki.Revoked), lab.TLA)
 }
 
-// TestC2TLAWithoutCRL: relay and PdT have a root and an ARL, and no list of any leaf; what they lack comes stapled, and by
-// status records through the gateway, which alone asks the responder.
+// TestC2TLAWithoutCRL: relay and PdT have a root and an ARL, and no list of any leaf; what they lack comes stapled, and
+// by status records through the gateway, which alone asks the responder.
 func TestC2TLAWithoutCRL(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -245,12 +257,16 @@ func TestC2TLAWithoutCRL(t *testing.T) {
 	t.Run("a session starts, and outlives its first answers", func(t *testing.T) {
 		require.True(t, b.relay(t, "start").OK)
 		until := time.Now().Add(25 * time.Second)
-		require.Eventually(t, func() bool { return time.Now().After(until) || b.relay(t, "status").Status.State != "up" }, time.Minute, time.Second)
+		require.Eventually(t, func() bool {
+			return time.Now().After(until) ||
+				b.relay(t, "status").Status.State != "up"
+		}, time.Minute, time.Second)
 		require.Equal(t, "up", b.relay(t, "status").Status.State)
 	})
 	t.Run("a newer ARL reaches the relay, and stays", func(t *testing.T) {
 		pkitest.WriteCRL(t, b.ca.files.ARL, b.ca.Root.CRL())
-		require.Eventually(t, func() bool { _, err := os.Stat(b.TLATrust.ARL); return err == nil }, patience, 50*time.Millisecond)
+		require.Eventually(t, func() bool { _, err := os.Stat(b.TLATrust.ARL); return err == nil }, patience,
+			50*time.Millisecond)
 		require.True(t, b.relay(t, "stop").OK)
 		require.NoError(t, b.RelayProc.Stop())
 		pkitest.WriteCRL(t, b.Path("first-arl.pem"), b.ca.Root.CRL(pkitest.CRLStale(), pkitest.CRLNumber(0)))
@@ -267,7 +283,8 @@ func TestC2TLAWithoutCRL(t *testing.T) {
 func (b *bed) waitStaple(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		return strings.Contains(b.sClient(t, append(opensslKeys(b.TLAKeys).args(), "-status")...), "OCSP Response Status: successful")
+		return strings.Contains(b.sClient(t, append(opensslKeys(b.TLAKeys).args(), "-status")...),
+			"OCSP Response Status: successful")
 	}, patience, 100*time.Millisecond)
 }
 
@@ -281,8 +298,8 @@ func TestC2TLAWithoutCRLNorStatus(t *testing.T) {
 	b.relayRefuses(t, pki.CRLMissing)
 }
 
-// TestC2ResponderOfOurs is the whole of it with our own CA and responder: only the gateway asks tla-ocsp; PdT and TLA have
-// the root and the ARL; tla-pki revokes.
+// TestC2ResponderOfOurs is the whole of it with our own CA and responder: only the gateway asks tla-ocsp; PdT and TLA
+// have the root and the ARL; tla-pki revokes.
 func TestC2ResponderOfOurs(t *testing.T) {
 	l := layLab(t)
 	b := &bed{Lab: l, t: t}
@@ -295,7 +312,8 @@ func TestC2ResponderOfOurs(t *testing.T) {
 	require.NoError(t, l.StartGateway("limits: {recheck: 1s}"))
 	require.NoError(t, l.StartRelay())
 	b.startPdT(t)
-	require.Eventually(t, func() bool { return b.relay(t, "start").OK }, patience, 200*time.Millisecond, "as soon as the gateway staples")
+	require.Eventually(t, func() bool { return b.relay(t, "start").OK }, patience, 200*time.Millisecond,
+		"as soon as the gateway staples")
 
 	t.Run("C2 nothing breaks while the responder is away", func(t *testing.T) {
 		require.NoError(t, l.OCSPProc.Stop())
@@ -305,8 +323,10 @@ func TestC2ResponderOfOurs(t *testing.T) {
 	})
 	t.Run("C2 revoked", func(t *testing.T) {
 		require.NoError(t, l.Revoke(lab.TLA))
-		logged(t, l.GatewayProc, 0, "reason="+string(pki.Revoked), lab.TLA, "says the OCSP answer of http://"+l.OCSPAddr)
-		require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, patience, 50*time.Millisecond)
+		logged(t, l.GatewayProc, 0, "reason="+string(pki.Revoked), lab.TLA, "says the OCSP answer of http://"+
+			l.OCSPAddr)
+		require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, patience,
+			50*time.Millisecond)
 		require.Equal(t, "revoked", b.relay(t, "status").Status.Last.Reason)
 		mark := l.GatewayProc.Mark()
 		require.Equal(t, "rejected", b.startRefused(t).Code)
@@ -314,8 +334,8 @@ func TestC2ResponderOfOurs(t *testing.T) {
 	})
 }
 
-// TestC2GatewayThatLiesAboutStatus: what it brings is believed only when the CA has signed it. Lies are refused and logged, and
-// do no other harm; broken framing ends the link.
+// TestC2GatewayThatLiesAboutStatus: what it brings is believed only when the CA has signed it. Lies are refused and
+// logged, and do no other harm; broken framing ends the link.
 func TestC2GatewayThatLiesAboutStatus(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -341,10 +361,11 @@ func TestC2GatewayThatLiesAboutStatus(t *testing.T) {
 		"no answer at all": {link.Status{DER: []byte("good")}, pki.OCSPBad},
 		"revoked, says a stranger": {link.Status{DER: b.ca.Issuing.OCSP(leaf, pkitest.OCSPStatus("revoked"),
 			pkitest.OCSPSignedBy(b.ca.stranger.Issuing.Responder()))}, pki.OCSPBadSigner},
-		"a CRL of leaves":         {link.Status{ARL: true, DER: b.ca.Issuing.CRL()}, pki.CRLWrongIssuer},
-		"an ARL from the future":  {link.Status{ARL: true, DER: b.ca.Root.CRL(pkitest.CRLFuture())}, pki.CRLFuture},
-		"an ARL of a stranger":    {link.Status{ARL: true, DER: b.ca.stranger.Root.CRL()}, pki.CRLWrongIssuer},
-		"an ARL with a bad seal":  {link.Status{ARL: true, DER: b.ca.Root.CRL(pkitest.CRLBadSignature())}, pki.CRLBadSignature},
+		"a CRL of leaves":        {link.Status{ARL: true, DER: b.ca.Issuing.CRL()}, pki.CRLWrongIssuer},
+		"an ARL from the future": {link.Status{ARL: true, DER: b.ca.Root.CRL(pkitest.CRLFuture())}, pki.CRLFuture},
+		"an ARL of a stranger":   {link.Status{ARL: true, DER: b.ca.stranger.Root.CRL()}, pki.CRLWrongIssuer},
+		"an ARL with a bad seal": {link.Status{ARL: true, DER: b.ca.Root.CRL(pkitest.CRLBadSignature())},
+			pki.CRLBadSignature},
 		"an answer that is stale": {link.Status{DER: b.ca.Issuing.OCSP(leaf, pkitest.OCSPStale())}, pki.OCSPStale},
 	} {
 		t.Run("C2 "+name, func(t *testing.T) {

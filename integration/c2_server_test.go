@@ -22,8 +22,8 @@ var serverDefects = []certDefect{
 	}},
 }
 
-// TestC2GatewayIsRefused: the outer link, from its other side. The real gateway shows each bad certificate in turn; relay and PdT
-// refuse it, and it says what its own certificate lets it know.
+// TestC2GatewayIsRefused: the outer link, from its other side. The real gateway shows each bad certificate in turn;
+// relay and PdT refuse it, and it says what its own certificate lets it know.
 func TestC2GatewayIsRefused(t *testing.T) {
 	b := newBed(t)
 	rows := append(append([]certDefect{}, certDefects...), serverDefects...)

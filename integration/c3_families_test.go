@@ -19,8 +19,8 @@ import (
 
 const bothFamilies = "both.c3.invalid"
 
-// TestC3EitherFamily: a session starts over whichever of IPv6 and IPv4 works, though the other one swallows everything; and over
-// IPv6 alone.
+// TestC3EitherFamily: a session starts over whichever of IPv6 and IPv4 works, though the other one swallows everything;
+// and over IPv6 alone.
 func TestC3EitherFamily(t *testing.T) {
 	blackHoles(t)
 	for _, c := range []struct {
@@ -29,9 +29,11 @@ func TestC3EitherFamily(t *testing.T) {
 		deadFirst          bool // the first address tried answers nothing
 	}{
 		{"IPv6 is dead", bothFamilies, "127.0.0.1", []string{"2001:db8:c3::dead", "127.0.0.1"}, true},
-		{"IPv6 is dead, and there is much of it", bothFamilies, "127.0.0.1", []string{"2001:db8:c3::d1", "2001:db8:c3::d2", "2001:db8:c3::d3", "127.0.0.1"}, true},
+		{"IPv6 is dead, and there is much of it", bothFamilies, "127.0.0.1",
+			[]string{"2001:db8:c3::d1", "2001:db8:c3::d2", "2001:db8:c3::d3", "127.0.0.1"}, true},
 		{"IPv4 is dead", bothFamilies, "fd00:c3::1", []string{"192.0.2.66", "fd00:c3::1"}, true},
-		{"two addresses of three are dead", bothFamilies, "192.0.2.1", []string{"192.0.2.66", "192.0.2.67", "192.0.2.1"}, true},
+		{"two addresses of three are dead", bothFamilies, "192.0.2.1",
+			[]string{"192.0.2.66", "192.0.2.67", "192.0.2.1"}, true},
 		{"IPv4 is dead but for the last of five", bothFamilies, "192.0.2.1",
 			[]string{"192.0.2.66", "192.0.2.67", "192.0.2.68", "192.0.2.69", "192.0.2.1"}, true},
 		{"IPv6 is dead but for the last of five", bothFamilies, "fd00:c3::1",
@@ -47,7 +49,8 @@ func TestC3EitherFamily(t *testing.T) {
 			b.GatewayKeys = b.keys("gateway", b.ca.Issue(lab.Gateway, x509.ExtKeyUsageServerAuth, calledAlso(c.host)))
 			require.NoError(t, b.StartGateway())
 			if c.deadFirst {
-				_, err := (&net.Dialer{FallbackDelay: -1, Timeout: 200 * time.Millisecond, Resolver: &net.Resolver{PreferGo: true}}).Dial("tcp", b.Via())
+				_, err := (&net.Dialer{FallbackDelay: -1, Timeout: 200 * time.Millisecond,
+					Resolver: &net.Resolver{PreferGo: true}}).Dial("tcp", b.Via())
 				require.Error(t, err, "the dead address must come first, or nothing is shown here")
 			}
 			require.NoError(t, b.StartRelay())

@@ -79,14 +79,16 @@ func TestC3BoxThatTakesNoLargeHelloEnrols(t *testing.T) {
 	code := b.invite(t, lab.TLA, "--again")
 	_, err = b.Enroll("relay", required, code, "--gateway", via)
 	require.Error(t, err, "hybrid: required")
-	out, err := b.Enroll("relay", []string{"bundle: " + file, "audit: " + b.Path("trace.jsonl")}, code, "--gateway", via)
+	out, err := b.Enroll("relay", []string{"bundle: " + file, "audit: " + b.Path("trace.jsonl")}, code, "--gateway",
+		via)
 	require.NoError(t, err, out)
 	require.FileExists(t, file)
 	out, err = b.Run("tla-relay", "audit", "show", "--file", b.Path("trace.jsonl"))
 	require.NoError(t, err, out)
 	require.Equal(t, 2, strings.Count(out, "hybrids.omitted"), "for the enrolment, and for the bundle")
 
-	out, err = b.Enroll("pdt", nil, b.invite(t, lab.PdT, "--dns", "bureau.cabinet-demo.invalid", "--again"), "--gateway", via)
+	out, err = b.Enroll("pdt", nil, b.invite(t, lab.PdT, "--dns", "bureau.cabinet-demo.invalid", "--again"),
+		"--gateway", via)
 	require.NoError(t, err, out)
 	f := doctor(t, b.Lab, "tla-pdt", nil)
 	f.are(t, "warning", "gateway "+via)

@@ -12,7 +12,8 @@ import (
 // TestC3InspectingProxyIsNamed: TLS is opened on the way. Relay and PdT refuse, say that it is so and by whose CA, and
 // the professional reads that it is the network's doing.
 func TestC3InspectingProxyIsNamed(t *testing.T) {
-	for name, copies := range map[string]bool{"by the name that was dialled": false, "copying the gateway's names": true} {
+	for name, copies := range map[string]bool{"by the name that was dialled": false,
+		"copying the gateway's names": true} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t)
 			b.ca.publish(t)

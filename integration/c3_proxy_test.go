@@ -146,13 +146,14 @@ func newProxied(t *testing.T) (*bed, *connectProxy) {
 	b := newBed(t)
 	b.ca.publish(t)
 	b.Host = onlyTheProxyKnows
-	b.GatewayKeys = b.keys("gateway", b.ca.Issue(lab.Gateway, x509.ExtKeyUsageServerAuth, calledAlso(onlyTheProxyKnows)))
+	b.GatewayKeys = b.keys("gateway", b.ca.Issue(lab.Gateway, x509.ExtKeyUsageServerAuth,
+		calledAlso(onlyTheProxyKnows)))
 	require.NoError(t, b.StartGateway())
 	return b, newConnectProxy(t, map[string]string{onlyTheProxyKnows: "127.0.0.1"})
 }
 
-// TestC3ThroughAProxy: TLA and PdT reach the gateway through the proxy, and in no other way; the gateway's name is looked up
-// there alone. Idle, the relay asks nothing (C4).
+// TestC3ThroughAProxy: TLA and PdT reach the gateway through the proxy, and in no other way; the gateway's name is
+// looked up there alone. Idle, the relay asks nothing (C4).
 func TestC3ThroughAProxy(t *testing.T) {
 	b, p := newProxied(t)
 	require.NoError(t, b.StartRelay(p.line()))
@@ -170,7 +171,8 @@ func TestC3ThroughAProxy(t *testing.T) {
 	})
 }
 
-// TestC3ProxyRefuses: each refusal of a proxy is told apart, to the user and in the log of the PdT, and its password by none.
+// TestC3ProxyRefuses: each refusal of a proxy is told apart, to the user and in the log of the PdT, and its password by
+// none.
 func TestC3ProxyRefuses(t *testing.T) {
 	b, p := newProxied(t)
 	const password = "of-the-proxy-and-nobody-else"
@@ -188,7 +190,8 @@ func TestC3ProxyRefuses(t *testing.T) {
 	} {
 		p.say(answer)
 		why := b.startRefused(t)
-		require.Equal(t, []string{"proxy", want, p.listener.Addr().String(), b.Via()}, []string{why.Code, why.Reason, why.Peer, why.Gateway})
+		require.Equal(t, []string{"proxy", want, p.listener.Addr().String(), b.Via()},
+			[]string{why.Code, why.Reason, why.Peer, why.Gateway})
 	}
 	p.say("HTTP/1.1 407 no\r\n\r\n")
 	logged(t, b.PdTProc, b.PdTProc.Mark(), "no link to the gateway", "reason=proxy", "HTTP 407")
@@ -202,13 +205,15 @@ func TestC3ProxyRefuses(t *testing.T) {
 	}
 }
 
-// TestC3AProxyCannotBeTheGateway: the TLS is the same whatever carries it. A proxy that ends it shows another certificate, and
-// is refused for that.
+// TestC3AProxyCannotBeTheGateway: the TLS is the same whatever carries it. A proxy that ends it shows another
+// certificate, and is refused for that.
 func TestC3AProxyCannotBeTheGateway(t *testing.T) {
 	b, p := newProxied(t)
 	other := pkitest.New(t)
 	forged := other.Issue(lab.Gateway, x509.ExtKeyUsageServerAuth, calledAlso(onlyTheProxyKnows))
-	middle, err := tls.Listen("tcp", "127.0.0.2:"+port(b.GatewayAddr), &tls.Config{Certificates: []tls.Certificate{forged}, NextProtos: []string{"http/1.1"}, ClientAuth: tls.RequestClientCert})
+	middle, err := tls.Listen("tcp", "127.0.0.2:"+port(b.GatewayAddr),
+		&tls.Config{Certificates: []tls.Certificate{forged}, NextProtos: []string{"http/1.1"},
+			ClientAuth: tls.RequestClientCert})
 	require.NoError(t, err)
 	defer middle.Close()
 	shaken := make(chan error, 9)
@@ -236,8 +241,8 @@ func port(addr string) string {
 	return p
 }
 
-// TestC3SealedThroughAProxy: the first bundle, the session, and the refreshed bundle in it come through the proxy of a sealed
-// terminal's own file.
+// TestC3SealedThroughAProxy: the first bundle, the session, and the refreshed bundle in it come through the proxy of a
+// sealed terminal's own file.
 func TestC3SealedThroughAProxy(t *testing.T) {
 	s := newSealed(t)
 	p := newConnectProxy(t, nil)
@@ -275,7 +280,8 @@ func TestC3EnrolThroughAProxy(t *testing.T) {
 	require.Equal(t, []string{at, at, at}, p.targets(), "refused; then whom to trust, and the certificate")
 
 	t.Run("and the renewal, inside a session", func(t *testing.T) {
-		_, err := b.Enroll("pdt", nil, b.invite(t, lab.PdT, "--dns", "bureau.cabinet-demo.invalid", "--again"), "--gateway", at)
+		_, err := b.Enroll("pdt", nil, b.invite(t, lab.PdT, "--dns", "bureau.cabinet-demo.invalid", "--again"),
+			"--gateway", at)
 		require.NoError(t, err)
 		require.NoError(t, b.StartPdT())
 		before := serial(t, b.TLAKeys.Cert)
@@ -294,9 +300,11 @@ func TestC3Tinyproxy(t *testing.T) {
 	require.NoError(t, b.StartGateway())
 	n, err := world.Port()
 	require.NoError(t, err)
-	conf := fmt.Sprintf("Port %d\nListen 127.0.0.1\nTimeout 600\nAllow 127.0.0.1\nConnectPort %s\nBasicAuth valise s3cret\n", n, port(b.GatewayAddr))
+	conf := fmt.Sprintf("Port %d\nListen 127.0.0.1\nTimeout 600\nAllow 127.0.0.1\nConnectPort %s\nBasicAuth valise "+
+		"s3cret\n", n, port(b.GatewayAddr))
 	require.NoError(t, os.WriteFile(b.Path("tinyproxy.conf"), []byte(conf), 0o600))
-	proc, err := world.Start(world.Command{Name: "tinyproxy", Path: "tinyproxy", Args: []string{"-d", "-c", b.Path("tinyproxy.conf")}})
+	proc, err := world.Start(world.Command{Name: "tinyproxy", Path: "tinyproxy",
+		Args: []string{"-d", "-c", b.Path("tinyproxy.conf")}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, proc.Stop()) })
 	listens(t, world.Addr(n))

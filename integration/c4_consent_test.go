@@ -100,7 +100,9 @@ func TestC4TheGatewayWantsTheUsersConsent(t *testing.T) {
 	}
 	t.Run("C4 the control: with it", func(t *testing.T) {
 		id := session.NewID().String()
-		l, err := b.open(t, id, func(nonce string) string { return signed(t, consenttest.Statement(cert, lab.PdT, id, nonce), cert) })
+		l, err := b.open(t, id, func(nonce string) string {
+			return signed(t, consenttest.Statement(cert, lab.PdT, id, nonce), cert)
+		})
 		require.NoError(t, err)
 		require.NoError(t, l.Close())
 		logged(t, b.GatewayProc, 0, "consent of the user", id)
@@ -119,10 +121,13 @@ func (b *bed) open(t *testing.T, id string, say func(nonce string) string) (*lin
 	t.Cleanup(func() { c.Close() })
 	conn := tls.Client(c, conf)
 	require.NoError(t, conn.HandshakeContext(ctx))
-	return link.Open(ctx, conn, lab.PdT, id, link.Config{Consent: func(nonce string) (string, error) { return say(nonce), nil }})
+	return link.Open(ctx, conn, lab.PdT, id, link.Config{Consent: func(nonce string) (string, error) {
+		return say(nonce), nil
+	}})
 }
 
-// TestC4ThePdTWantsTheUsersConsent: the real one, of a gateway that somebody has broken into, and who has the terminal's key, too.
+// TestC4ThePdTWantsTheUsersConsent: the real one, of a gateway that somebody has broken into, and who has the
+// terminal's key, too.
 func TestC4ThePdTWantsTheUsersConsent(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -142,7 +147,8 @@ func TestC4ThePdTWantsTheUsersConsent(t *testing.T) {
 		var heard link.Joined
 		p.set(func() {
 			p.open = func(l *link.Conn, auth joinedBy) error {
-				heard = link.Joined{Generation: 1, TLA: lab.TLA, Session: auth.Session, Nonce: auth.Nonce, Consent: auth.Consent}
+				heard = link.Joined{Generation: 1, TLA: lab.TLA, Session: auth.Session, Nonce: auth.Nonce,
+					Consent: auth.Consent}
 				return p.joinAny(lab.TLA)(l, auth)
 			}
 		})

@@ -41,7 +41,8 @@ func (b *button) move(values ...uint32) {
 	}
 }
 
-// TestC4APhysicalKeyStartsAndStops: a press of the key is the act that gateway and PdT are told of; held at the start of the relay it is none.
+// TestC4APhysicalKeyStartsAndStops: a press of the key is the act that gateway and PdT are told of; held at the start
+// of the relay it is none.
 func TestC4APhysicalKeyStartsAndStops(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -73,5 +74,8 @@ func TestC4APhysicalKeyStartsAndStops(t *testing.T) {
 	logged(t, b.RelayProc, mark, "session not started", "pdt_absent")
 	require.Equal(t, tla.CodeProblem, relayStatus(t, b.Lab).Last.Code, "the status says why the key did nothing")
 	require.Empty(t, networkSockets(t, b.RelayProc.PID()))
-	require.NoError(t, world.Poll(patience, "the relay to be alive", func() error { _, err := b.Relay("status"); return err }))
+	require.NoError(t, world.Poll(patience, "the relay to be alive", func() error {
+		_, err := b.Relay("status")
+		return err
+	}))
 }

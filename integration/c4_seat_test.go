@@ -41,8 +41,8 @@ func newSeated(t *testing.T) (*bed, *seattest.Logind) {
 	return b, logind
 }
 
-// TestC4OnlySomebodyAtTheTerminalActs: whoever may use the control socket, a session is started and kept by a local, active login session
-// with a seat alone.
+// TestC4OnlySomebodyAtTheTerminalActs: whoever may use the control socket, a session is started and kept by a local,
+// active login session with a seat alone.
 func TestC4OnlySomebodyAtTheTerminalActs(t *testing.T) {
 	b, logind := newSeated(t)
 	at := func(spoil func(*seattest.Session)) func(uint32) *seattest.Session {
@@ -54,11 +54,12 @@ func TestC4OnlySomebodyAtTheTerminalActs(t *testing.T) {
 		of  func(uint32) *seattest.Session
 		why string
 	}{
-		"remote login":                 {func(uint32) *seattest.Session { return &remote }, "a remote one"},
-		"session in the background":    {at(func(s *seattest.Session) { s.Active = false }), "not in the foreground"},
-		"session without a seat":       {at(func(s *seattest.Session) { s.Seat = "" }), "no seat"},
-		"no session":                   {func(uint32) *seattest.Session { return nil }, "no login session"},
-		"answer that lacks a property": {at(func(s *seattest.Session) { s.Without = "Active" }), "says nothing of Active"},
+		"remote login":              {func(uint32) *seattest.Session { return &remote }, "a remote one"},
+		"session in the background": {at(func(s *seattest.Session) { s.Active = false }), "not in the foreground"},
+		"session without a seat":    {at(func(s *seattest.Session) { s.Seat = "" }), "no seat"},
+		"no session":                {func(uint32) *seattest.Session { return nil }, "no login session"},
+		"answer that lacks a property": {at(func(s *seattest.Session) { s.Without = "Active" }),
+			"says nothing of Active"},
 	} {
 		t.Run("C4 "+name, func(t *testing.T) {
 			logind.Of(c.of)
@@ -81,7 +82,8 @@ func TestC4OnlySomebodyAtTheTerminalActs(t *testing.T) {
 	})
 	t.Run("C4 a client that says the right things", func(t *testing.T) {
 		logind.Of(func(pid uint32) *seattest.Session {
-			if comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); strings.TrimSpace(string(comm)) == "tla-relay" {
+			if comm,
+				_ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); strings.TrimSpace(string(comm)) == "tla-relay" {
 				return &seattest.AtTheMachine
 			}
 			return &remote

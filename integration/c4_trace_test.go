@@ -14,11 +14,14 @@ import (
 	"tlagate/session/consent"
 )
 
-// TestC4ConsentIsKeptAndProvable: gateway and PdT keep, each in its trace, what proves that the user asked for the session: the statement verifies again.
+// TestC4ConsentIsKeptAndProvable: gateway and PdT keep, each in its trace, what proves that the user asked for the
+// session: the statement verifies again.
 func TestC4ConsentIsKeptAndProvable(t *testing.T) {
 	l := layLab(t)
 	gateway, pdt := l.Path("gateway.jsonl"), l.Path("pdt.jsonl")
-	for _, step := range []func() error{l.StartReaders, l.InsertCards, func() error { return l.StartGateway("audit: " + gateway) },
+	for _, step := range []func() error{l.StartReaders, l.InsertCards, func() error {
+		return l.StartGateway("audit: " + gateway)
+	},
 		func() error { return l.StartPdT("audit: " + pdt) }, func() error { return l.StartRelay() }} {
 		require.NoError(t, step())
 	}
@@ -36,7 +39,9 @@ func TestC4ConsentIsKeptAndProvable(t *testing.T) {
 		require.Equal(t, lab.TLA, entry.With["identity"])
 		require.Equal(t, lab.PdT, entry.With["pdt"])
 		require.Equal(t, "command", entry.With["act"])
-		said, err := consent.Verify(entry.With["statement"], own.Leaf.PublicKey, consent.Want{TLA: lab.TLA, PdT: lab.PdT, Session: id, Nonce: nonceOf(t, entry.With["statement"]), Now: time.Now()})
+		said, err := consent.Verify(entry.With["statement"], own.Leaf.PublicKey,
+			consent.Want{TLA: lab.TLA, PdT: lab.PdT, Session: id, Nonce: nonceOf(t, entry.With["statement"]),
+				Now: time.Now()})
 		require.NoError(t, err, program)
 		require.Equal(t, "uid 0", said.By)
 	}

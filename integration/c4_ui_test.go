@@ -20,7 +20,8 @@ import (
 func newUILab(t *testing.T, limits ...string) *lab.Lab {
 	t.Helper()
 	l := layLab(t)
-	for _, step := range []func() error{l.StartReaders, l.InsertCards, func() error { return l.StartGateway() }, func() error { return l.StartPdT() },
+	for _, step := range []func() error{l.StartReaders, l.InsertCards, func() error { return l.StartGateway() },
+		func() error { return l.StartPdT() },
 		func() error {
 			return l.StartRelay("audit: "+l.Path("tla.jsonl"), "limits: {"+strings.Join(limits, ", ")+"}")
 		}} {
@@ -39,14 +40,16 @@ const (
 	bigFailed = "█▄▄  █    █▄▄█ █▄▄  █"
 )
 
-// TestC4UISession: one key starts, the cards are shown with who reads them, one key and a yes stop; the mistaken key costs nothing.
+// TestC4UISession: one key starts, the cards are shown with who reads them, one key and a yes stop; the mistaken key
+// costs nothing.
 func TestC4UISession(t *testing.T) {
 	l := newUILab(t)
 	u := openUI(t, l, "fr_FR.UTF-8", 40, 12)
 	u.same("session-0-closed", bigClosed, "Carte Vitale 2 : libre")
 	require.Empty(t, networkSockets(t, l.RelayProc.PID()), "looking connects nothing")
 	u.press("Enter")
-	u.same("session-1-open", bigOpen, "Carte CPS 4 : prête pour bureau", "Carte Vitale 2 : prête pour bureau", "Fin au plus tard")
+	u.same("session-1-open", bigOpen, "Carte CPS 4 : prête pour bureau", "Carte Vitale 2 : prête pour bureau",
+		"Fin au plus tard")
 
 	waitCard(t, l.PdTReaders, vitaleSlot, true)
 	c := startClient(t, l.PdTReaders)
@@ -90,14 +93,17 @@ func TestC4UILanguageAndSize(t *testing.T) {
 	u.waitFor("No session: your cards are free.")
 	u.press("C-c")
 	require.NoError(t, world.Poll(patience, "the program to end well", func() error {
-		if state := strings.TrimSpace(u.tmux("display-message", "-p", "#{pane_dead} #{pane_dead_status}")); state != "1 0" && state != "1" { // tmux 3.3a does not always learn the status
+		// tmux 3.3a does not always learn the status
+		if state := strings.TrimSpace(u.tmux("display-message", "-p",
+			"#{pane_dead} #{pane_dead_status}")); state != "1 0" && state != "1" {
 			return fmt.Errorf("dead and status: %s", state)
 		}
 		return nil
 	}))
 }
 
-// TestC4UIIncident: each failure is a sentence, one thing to do, and a number by which the operator finds it in the audit trace.
+// TestC4UIIncident: each failure is a sentence, one thing to do, and a number by which the operator finds it in the
+// audit trace.
 func TestC4UIIncident(t *testing.T) {
 	l := newUILab(t, "grace: 5s")
 	require.NoError(t, l.PdTProc.Stop())
@@ -106,10 +112,12 @@ func TestC4UIIncident(t *testing.T) {
 	u.press("Enter")
 	u.same("incident-1-failed", bigFailed, "sinon, vérifiez que le Poste de Travail", "Incident ")
 	number := u.incidentOn()
-	out, err := l.Run("tla-relay", "audit", "show", "--config", l.Path("relay.yaml"), "--incident", strings.ToLower(number))
+	out, err := l.Run("tla-relay", "audit", "show", "--config", l.Path("relay.yaml"), "--incident",
+		strings.ToLower(number))
 	require.NoError(t, err)
 	require.Equal(t, 1, strings.Count(out, "\n"), out)
-	for _, part := range []string{"session.failed", "code=problem", "reason=pdt_absent", "pdt=" + lab.PdT, "act=command", "incident=" + number, "session=", `user="uid 0"`} {
+	for _, part := range []string{"session.failed", "code=problem", "reason=pdt_absent", "pdt=" + lab.PdT,
+		"act=command", "incident=" + number, "session=", `user="uid 0"`} {
 		require.Contains(t, out, part)
 	}
 	_, err = l.RelayProc.WaitLine(patience, "session not started", "incident="+number)
@@ -156,7 +164,8 @@ func TestC4UITestBeforeTheVisit(t *testing.T) {
 	u.same("test-3-small", "OK  Lecteurs        NON Liaison", "Incident ")
 }
 
-// TestSP4UIPIN: the PIN is typed at the screen, and is nowhere but in the card: neither on the screen, nor in the memory of any program.
+// TestSP4UIPIN: the PIN is typed at the screen, and is nowhere but in the card: neither on the screen, nor in the
+// memory of any program.
 func TestSP4UIPIN(t *testing.T) {
 	l := newUILab(t)
 	card, err := cardsim.NewCPS(cardsim.CPSConfig{PIN: rightPIN})
@@ -205,7 +214,8 @@ func TestSP4UIPIN(t *testing.T) {
 	for _, screen := range seen {
 		require.NotRegexp(t, `Code : .*\d`, screen)
 	}
-	for name, pid := range map[string]int{"screen": u.pid(), "relay": l.RelayProc.PID(), "gateway": l.GatewayProc.PID(), "PdT": l.PdTProc.PID()} {
+	for name, pid := range map[string]int{"screen": u.pid(), "relay": l.RelayProc.PID(), "gateway": l.GatewayProc.PID(),
+		"PdT": l.PdTProc.PID()} {
 		for _, secret := range []string{rightPIN, programPIN} {
 			require.Zero(t, inMemory(t, pid, secret), "%s's memory", name)
 		}
@@ -253,7 +263,8 @@ func TestSP4UILastTry(t *testing.T) {
 	require.Equal(t, "9000", <-done)
 }
 
-// TestSA4UIStays: the screen asks whether somebody is still there, and one key says so; without it the session ends, and the screen says why.
+// TestSA4UIStays: the screen asks whether somebody is still there, and one key says so; without it the session ends,
+// and the screen says why.
 func TestSA4UIStays(t *testing.T) {
 	l := newUILab(t, "human: 20s")
 	u := openUI(t, l, "fr_FR.UTF-8", 40, 12)

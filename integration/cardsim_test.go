@@ -62,7 +62,8 @@ func slotName(p *world.PCSCD, slot int) string { return lab.SlotName(p, slot) }
 // readers reads `opensc-tool -l`: which readers there are, and with a card?
 func readers(list string) map[string]bool {
 	found := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)^\d+ +(Yes|No) +(?:PIN pad)? *(\S.*?)\s*$`).FindAllStringSubmatch(list, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\d+ +(Yes|No) +(?:PIN pad)? *(\S.*?)\s*$`).FindAllStringSubmatch(list,
+		-1) {
 		found[m[2]] = m[1] == "Yes"
 	}
 	return found
@@ -100,14 +101,17 @@ func TestVitaleOnRealReader(t *testing.T) {
 	v := cardsim.NewVitale(cardsim.VitaleConfig{Serial: "0000000042"})
 	slot := insert(t, p, 0, v)
 
-	require.Equal(t, map[string]bool{"terminal 00 00": true, "terminal 00 01": false}, readers(tool(t, p, "opensc-tool", "-l")))
+	require.Equal(t, map[string]bool{"terminal 00 00": true, "terminal 00 01": false},
+		readers(tool(t, p, "opensc-tool", "-l")))
 	atr := tool(t, p, "opensc-tool", "--reader", "terminal 00 00", "-a")
 	require.Equal(t, fmt.Sprintf("%x", v.ATR()), strings.ReplaceAll(strings.TrimSpace(atr), ":", ""))
 
 	content := v.Content(cardsim.AIDVitale, 0xD001)
 	before := v.Counts()
-	got := send(t, p, 0, "00A404000B"+cardsim.AIDVitale, "00C0000013", "00A4000002D001", "00B0000020", "00B0002020", "00B0080001", "00B007F820")
-	require.Equal(t, []string{"9000", "6F118302D000840B" + cardsim.AIDVitale + "9000", "9000", fmt.Sprintf("%X9000", content[:32]),
+	got := send(t, p, 0, "00A404000B"+cardsim.AIDVitale, "00C0000013", "00A4000002D001", "00B0000020", "00B0002020",
+		"00B0080001", "00B007F820")
+	require.Equal(t, []string{"9000", "6F118302D000840B" + cardsim.AIDVitale + "9000", "9000",
+		fmt.Sprintf("%X9000", content[:32]),
 		fmt.Sprintf("%X9000", content[32:64]), "6B00", fmt.Sprintf("%X9000", content[2040:])}, got)
 	require.Equal(t, []uint16{0x6113, 0x9000, 0x610D, 0x9000, 0x9000, 0x6B00, 0x6C08, 0x9000},
 		statuses(v.History()[before.Commands:]), "61xx and 6Cxx are the program's business, each command came once")
@@ -210,7 +214,8 @@ func configureOpenSC(t *testing.T, p *world.PCSCD, line string) {
 // withProtocol makes OpenSC talk T=0 or T=1 to a card that offers both.
 func withProtocol(t *testing.T, p *world.PCSCD, protocol string) {
 	t.Helper()
-	configureOpenSC(t, p, fmt.Sprintf("card_atr 3B:9B:18:80:01:00:12:25:00:64:80:04:01:00:00:90:44 { force_protocol = %q; }", protocol))
+	configureOpenSC(t, p,
+		fmt.Sprintf("card_atr 3B:9B:18:80:01:00:12:25:00:64:80:04:01:00:00:90:44 { force_protocol = %q; }", protocol))
 }
 
 func TestCPSWithOpenSC(t *testing.T) {
@@ -298,7 +303,8 @@ func signWith9E(t *testing.T, p *world.PCSCD, c *cardsim.CPS) {
 	digest := sha256.Sum256([]byte(message))
 	in, out := filepath.Join(t.TempDir(), "in"), filepath.Join(t.TempDir(), "out")
 	require.NoError(t, os.WriteFile(in, digest[:], 0o600))
-	tool(t, p, "pkcs15-crypt", "--sign", "--key", "04", "--sha-256", "--signature-format", "openssl", "--input", in, "--output", out)
+	tool(t, p, "pkcs15-crypt", "--sign", "--key", "04", "--sha-256", "--signature-format", "openssl", "--input", in,
+		"--output", out)
 	sig, err := os.ReadFile(out)
 	require.NoError(t, err)
 	pub := c.Certificate(cardsim.KeyCardAuthentication).PublicKey.(*ecdsa.PublicKey)

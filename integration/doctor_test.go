@@ -23,7 +23,8 @@ func doctor(t *testing.T, l *lab.Lab, program string, env []string, args ...stri
 	binary, err := world.Binary(program)
 	require.NoError(t, err)
 	config := l.Path(strings.TrimPrefix(program, "tla-") + ".yaml")
-	out, failed := world.Run(patience, env, binary, append([]string{"doctor", "--json", "--config", config}, args...)...)
+	out, failed := world.Run(patience, env, binary, append([]string{"doctor", "--json", "--config", config},
+		args...)...)
 	var list []struct{ Check, State, Found, Do string }
 	require.NoError(t, json.Unmarshal([]byte(out), &list), "%s %v", out, failed)
 	all, failures := findings{}, 0
@@ -45,13 +46,15 @@ func (f findings) are(t *testing.T, state string, checks ...string) {
 	}
 }
 
-// TestDoctorOfThePdT: with the real pcscd, driver and gateway, all is well at first; then each trap is laid, found, and taken away.
+// TestDoctorOfThePdT: with the real pcscd, driver and gateway, all is well at first; then each trap is laid, found, and
+// taken away.
 func TestDoctorOfThePdT(t *testing.T) {
 	l := newLabAlone(t)
 	env := l.PdTReaders.Env()
 	f := doctor(t, l, "tla-pdt", env)
 	gateway := "gateway " + l.Named(l.GatewayAddr)
-	f.are(t, "ok", "configuration", "PC/SC service", "APDU logging", "pcscd --auto-exit", "driver entries", "driver listens", "driver from outside",
+	f.are(t, "ok", "configuration", "PC/SC service", "APDU logging", "pcscd --auto-exit", "driver entries",
+		"driver listens", "driver from outside",
 		"certificate of client", "certificate of server", "bundle", "trust anchors", "revocation lists",
 		"revocation of peers", gateway, "listening sockets")
 	f.are(t, "warning", "key of client", "key of server", "disk of the audit trace", "driver from this host")

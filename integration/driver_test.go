@@ -129,7 +129,8 @@ func TestDriverShowsASwapAsARemoval(t *testing.T) {
 	t.Parallel()
 	p := startPCSCD(t, "tlagate")
 	s := newBareSession(t, p)
-	cards := []*cardsim.Vitale{cardsim.NewVitale(cardsim.VitaleConfig{Serial: "0000000001"}), cardsim.NewVitale(cardsim.VitaleConfig{Serial: "0000000002"})}
+	cards := []*cardsim.Vitale{cardsim.NewVitale(cardsim.VitaleConfig{Serial: "0000000001"}),
+		cardsim.NewVitale(cardsim.VitaleConfig{Serial: "0000000002"})}
 	s.insert(session.SlotVitale, cards[0])
 	for i := range 5 {
 		here, next := cards[i%2], cards[(i+1)%2]
@@ -150,7 +151,8 @@ func TestDriverShowsASwapAsARemoval(t *testing.T) {
 	}
 }
 
-// TestSecurityStateEndsWithTheProgram: reset and power-off of a program are real ones at the card; without any, nothing is.
+// TestSecurityStateEndsWithTheProgram: reset and power-off of a program are real ones at the card; without any, nothing
+// is.
 func TestSecurityStateEndsWithTheProgram(t *testing.T) {
 	t.Parallel()
 	p := startPCSCD(t, "tlagate")

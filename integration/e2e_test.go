@@ -37,7 +37,8 @@ const readSerial = "00B0820030"
 // TestEndToEnd is the main job: unmodified PC/SC programs of the PdT use the cards in the TLA.
 func TestEndToEnd(t *testing.T) {
 	l := newLab(t)
-	require.Equal(t, map[string]bool{"tlagate 00 00": false, "tlagate 00 01": false}, readers(tool(t, l.PdTReaders, "opensc-tool", "-l")))
+	require.Equal(t, map[string]bool{"tlagate 00 00": false, "tlagate 00 01": false},
+		readers(tool(t, l.PdTReaders, "opensc-tool", "-l")))
 	startSession(t, l)
 	pdt := l.PdTReaders
 
@@ -85,7 +86,8 @@ func readVitale(t *testing.T, l *lab.Lab) {
 	require.Equal(t, fmt.Sprintf("%X", content), read.String())
 }
 
-// refusePIN: a PIN to be changed or unblocked by a program of the PdT is answered 6982 and reaches no card. VERIFY: see TestSP4….
+// refusePIN: a PIN to be changed or unblocked by a program of the PdT is answered 6982 and reaches no card. VERIFY: see
+// TestSP4….
 func refusePIN(t *testing.T, l *lab.Lab) {
 	const selectPIV = "00A4040009A0000003080000100000"
 	before := len(l.CPS.History())
@@ -93,7 +95,8 @@ func refusePIN(t *testing.T, l *lab.Lab) {
 		"002400801031323334FFFFFFFF34333231FFFFFFFF", "002C00801031323334FFFFFFFF34333231FFFFFFFF")
 	require.Equal(t, []string{"63C3", "6982", "6982"}, got[1:], "probe of VERIFY, CHANGE, RESET RETRY COUNTER")
 	for _, e := range l.CPS.History()[before:] {
-		require.False(t, (e.INS == 0x20 && e.DataLength > 0) || e.INS == 0x24 || e.INS == 0x2C, "a PIN reached the card")
+		require.False(t, (e.INS == 0x20 && e.DataLength > 0) || e.INS == 0x24 ||
+			e.INS == 0x2C, "a PIN reached the card")
 	}
 }
 
@@ -108,8 +111,9 @@ func countVisit(t *testing.T, l *lab.Lab) {
 	require.Equal(t, 41, l.Vitale.Counts().Commands-before)
 }
 
-// TestCardSwapNeverReadsAsTheFirst: a program holds the card while it is swapped for another; its handle must not read the
-// other one, and connecting again does. The reader's driver tells of a card that was swapped between two polls, as real ones do.
+// TestCardSwapNeverReadsAsTheFirst: a program holds the card while it is swapped for another; its handle must not read
+// the other one, and connecting again does. The reader's driver tells of a card that was swapped between two polls, as
+// real ones do.
 func TestCardSwapNeverReadsAsTheFirst(t *testing.T) {
 	l := newLab(t, func(l *lab.Lab) { l.Limits = &world.Limits{} })
 	startSession(t, l)
@@ -145,7 +149,8 @@ func TestCardSwapNeverReadsAsTheFirst(t *testing.T) {
 func waitSerial(t *testing.T, l *lab.Lab, card *cardsim.Vitale) {
 	t.Helper()
 	require.NoError(t, world.Poll(patience, "the card to be read", func() error {
-		out, err := world.Run(patience, l.PdTReaders.Env(), "opensc-tool", "--reader", slotName(l.PdTReaders, vitaleSlot),
+		out, err := world.Run(patience, l.PdTReaders.Env(), "opensc-tool", "--reader",
+			slotName(l.PdTReaders, vitaleSlot),
 			"--card-driver", "default", "-s", readSerial)
 		if got := lab.Responses(out); err == nil && (len(got) != 1 || got[0] != serialFile(card)) {
 			return fmt.Errorf("another card, or none, is read")
@@ -173,7 +178,8 @@ func TestSecurityStateNeverPasses(t *testing.T) {
 		before := l.Vitale.Counts()
 		require.Equal(t, "ok", c.do(end))
 		after := l.Vitale.Counts()
-		require.Greater(t, after.Resets+after.PowerOns, before.Resets+before.PowerOns, "%s is a real one at the card", end)
+		require.Greater(t, after.Resets+after.PowerOns, before.Resets+before.PowerOns, "%s is a real one at the card",
+			end)
 		require.Equal(t, noCurrentEF, c.transmit(readCurrent), "the application selected before is selected no more")
 		require.Equal(t, "ok", c.do("disconnect"))
 	}
@@ -189,7 +195,8 @@ func TestPdTDriverRestarts(t *testing.T) {
 	waitSerial(t, l, l.Vitale)
 }
 
-// TestSessionsFollowOneAnother: stop and start again, several times; each time the cards are cold reset for the new session.
+// TestSessionsFollowOneAnother: stop and start again, several times; each time the cards are cold reset for the new
+// session.
 func TestSessionsFollowOneAnother(t *testing.T) {
 	l := newLab(t)
 	for range 3 {

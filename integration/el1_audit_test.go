@@ -18,7 +18,8 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// traced gives what a program's trace holds after line from: each event's kind with its attributes, and the number of lines.
+// traced gives what a program's trace holds after line from: each event's kind with its attributes, and the number of
+// lines.
 func traced(t *testing.T, file string, from int) (events []audit.Entry, lines int) {
 	t.Helper()
 	for line, err := range audit.Read(file) {
@@ -59,8 +60,8 @@ func copyRelay(t *testing.T) (file string) {
 
 const oneMore = "\nPackage: netcat-openbsd\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.219-1\n"
 
-// TestEL1RelayTrace: what changes on the machine between two starts, and while the relay runs, is in its trace; one octet
-// of it changed is found, and where.
+// TestEL1RelayTrace: what changes on the machine between two starts, and while the relay runs, is in its trace; one
+// octet of it changed is found, and where.
 func TestEL1RelayTrace(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -88,7 +89,8 @@ func TestEL1RelayTrace(t *testing.T) {
 	require.Equal(t, lab.TLA, got[3].With["identity"])
 	require.Equal(t, b.TLAKeys.Cert, got[3].With["file"])
 	require.Equal(t, b.TLATrust.Anchor, got[4].With["file"])
-	require.Equal(t, append(append([]string{}, loaded...), "program.stop"), kindsOf(cycle(t, nil)), "nothing has changed")
+	require.Equal(t, append(append([]string{}, loaded...), "program.stop"), kindsOf(cycle(t, nil)),
+		"nothing has changed")
 
 	t.Run("packages", func(t *testing.T) {
 		t.Run("one more", func(t *testing.T) {
@@ -123,10 +125,12 @@ func TestEL1RelayTrace(t *testing.T) {
 			b.keys("tla", b.ca.Issue(lab.TLA, x509.ExtKeyUsageClientAuth))
 			logged(t, b.RelayProc, mark, "certificate and key read again")
 			mark = b.RelayProc.Mark()
-			pkitest.WriteCertificates(t, b.TLATrust.Anchor, b.ca.Root.Cert, pkitest.NewNamed(t, "TEST second").Root.Cert)
+			pkitest.WriteCertificates(t, b.TLATrust.Anchor, b.ca.Root.Cert,
+				pkitest.NewNamed(t, "TEST second").Root.Cert)
 			logged(t, b.RelayProc, mark, "anchors and intermediates read again")
 		})
-		require.Equal(t, append(append([]string{}, loaded...), "key.replaced", "certificate.changed", "anchor.changed", "program.stop"), kindsOf(got))
+		require.Equal(t, append(append([]string{}, loaded...), "key.replaced", "certificate.changed", "anchor.changed",
+			"program.stop"), kindsOf(got))
 	})
 	t.Run("kill -9", func(t *testing.T) {
 		got := cycle(t, func() { b.RelayProc.Kill() })
@@ -174,7 +178,8 @@ func TestEL1NothingSensitiveInTheTraces(t *testing.T) {
 		require.NoError(t, p.Stop())
 	}
 	all := ""
-	for _, file := range []string{l.Path("gateway-audit.jsonl"), l.Path("pdt-audit.jsonl"), l.Path("relay-audit.jsonl"), l.Path("pki/audit.jsonl")} {
+	for _, file := range []string{l.Path("gateway-audit.jsonl"), l.Path("pdt-audit.jsonl"), l.Path("relay-audit.jsonl"),
+		l.Path("pki/audit.jsonl")} {
 		report, err := audit.VerifyFile(file)
 		require.NoError(t, err)
 		require.Greater(t, report.Lines, 4)

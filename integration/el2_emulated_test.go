@@ -44,11 +44,13 @@ func needArm(t *testing.T) (program string) {
 func emulated(t *testing.T, program string) (script string) {
 	t.Helper()
 	script = filepath.Join(t.TempDir(), "tla-relay")
-	require.NoError(t, os.WriteFile(script, fmt.Appendf(nil, "#!/bin/sh\nexec %s %s \"$@\"\n", emulator, program), 0o755))
+	require.NoError(t, os.WriteFile(script, fmt.Appendf(nil, "#!/bin/sh\nexec %s %s \"$@\"\n", emulator, program),
+		0o755))
 	return script
 }
 
-// TestEL2ArmRelayServesASession: the program for arm64 is the relay of a real session, with the arm64 libpcsclite at a real pcscd.
+// TestEL2ArmRelayServesASession: the program for arm64 is the relay of a real session, with the arm64 libpcsclite at a
+// real pcscd.
 func TestEL2ArmRelayServesASession(t *testing.T) {
 	program := needArm(t)
 	l := newLab(t, func(l *lab.Lab) { l.RelayProgram = emulated(t, program) })

@@ -25,11 +25,13 @@ func unitFile(t *testing.T) string {
 	return filepath.Join(root, relayUnit)
 }
 
-// TestEL2UnitIsHardened: systemd's own judgement of the unit, from 0, nothing exposed, to 10: at most 2; and what it must not have.
+// TestEL2UnitIsHardened: systemd's own judgement of the unit, from 0, nothing exposed, to 10: at most 2; and what it
+// must not have.
 func TestEL2UnitIsHardened(t *testing.T) {
 	exposesLittle(t, unitFile(t))
 	require.Empty(t, unitLines(t, "PrivateUsers"), "behind it SO_PEERCRED tells no user from another (C4)")
-	for name, want := range map[string]string{"LimitCORE": "0", "MemorySwapMax": "0", "SocketBindDeny": "any", "CapabilityBoundingSet": ""} {
+	for name, want := range map[string]string{"LimitCORE": "0", "MemorySwapMax": "0", "SocketBindDeny": "any",
+		"CapabilityBoundingSet": ""} {
 		require.Equal(t, []string{want}, unitLines(t, name), name)
 	}
 }
@@ -65,7 +67,8 @@ func unitLines(t *testing.T, name string) (values []string) {
 	return values
 }
 
-// allowedCalls are the system calls that the unit leaves, by systemd's rules: lists are merged in their order, ~ takes away.
+// allowedCalls are the system calls that the unit leaves, by systemd's rules: lists are merged in their order, ~ takes
+// away.
 func allowedCalls(t *testing.T) map[string]bool {
 	allowed := map[string]bool{}
 	for _, list := range unitLines(t, "SystemCallFilter") {
@@ -106,14 +109,16 @@ func traceRelay(t *testing.T) (program, calls string) {
 	real := copyRelay(t)
 	dir := t.TempDir()
 	program, calls = filepath.Join(dir, "tla-relay"), filepath.Join(dir, "calls")
-	script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" != run ] || exec strace -D -f -qq -s 0 -o %s %s \"$@\"\nexec %s \"$@\"\n", calls, real, real)
+	script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" != run ] || exec strace -D -f -qq -s 0 -o %s %s \"$@\"\n"+
+		"exec %s \"$@\"\n", calls, real, real)
 	require.NoError(t, os.WriteFile(program, []byte(script), 0o755))
 	return program, calls
 }
 
 var tracedCall = regexp.MustCompile(`^\d+ +([a-z0-9_]+)\((.*)`)
 
-// calls gives the system calls of a trace, each with one example of its arguments, and all that gets memory or a socket.
+// calls gives the system calls of a trace, each with one example of its arguments, and all that gets memory or a
+// socket.
 func calls(t *testing.T, file string) (first map[string]string, delicate []string) {
 	f, err := os.Open(file)
 	require.NoError(t, err)
@@ -134,8 +139,9 @@ func calls(t *testing.T, file string) (first map[string]string, delicate []strin
 	return first, delicate
 }
 
-// TestEL2UnitAllowsWhatTheRelayCalls: a relay that is enrolled, sandboxed, serves a session, renews its certificate and keeps a trace
-// makes no system call that the unit forbids, has no memory that is written and executed, and no socket of another kind.
+// TestEL2UnitAllowsWhatTheRelayCalls: a relay that is enrolled, sandboxed, serves a session, renews its certificate and
+// keeps a trace makes no system call that the unit forbids, has no memory that is written and executed, and no socket
+// of another kind.
 func TestEL2UnitAllowsWhatTheRelayCalls(t *testing.T) {
 	b := newBoxBed(t)
 	var file string
@@ -154,7 +160,8 @@ func TestEL2UnitAllowsWhatTheRelayCalls(t *testing.T) {
 	logged(t, b.RelayProc, 0, "certificate renewed")
 	require.NoError(t, b.RelayProc.Stop())
 	kinds := kindsOf(first(traced(t, b.Path("audit.jsonl"), 0)))
-	require.Subset(t, kinds, []string{"renewal.done", "certificate.changed", "program.stop"}, "what is in the sandbox is recorded")
+	require.Subset(t, kinds, []string{"renewal.done", "certificate.changed", "program.stop"},
+		"what is in the sandbox is recorded")
 
 	used, delicate := calls(t, file)
 	require.Greater(t, len(used), 30)

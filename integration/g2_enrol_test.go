@@ -54,7 +54,8 @@ func (b *boxBed) enrolGateway(t *testing.T, more ...string) {
 		b.GatewayTrust.OCSP = []string{url}
 	}
 	lines := b.gatewayLines(t, more...)
-	out, err := b.Enroll("gateway", lines, b.invite(t, lab.Gateway, "--dns", "localhost", "--again"), "--pki", b.Named(b.pki.EST))
+	out, err := b.Enroll("gateway", lines, b.invite(t, lab.Gateway, "--dns", "localhost", "--again"), "--pki",
+		b.Named(b.pki.EST))
 	require.NoError(t, err)
 	require.Contains(t, out, "this is "+lab.Gateway)
 	require.NoError(t, b.StartGateway(lines...))
@@ -94,8 +95,8 @@ func renewed(t *testing.T, file, before string) {
 // renewal of certificates that are hardly begun.
 const renewAtOnce = "renewal: {at: 0.000001}"
 
-// TestG2FromTheBoxToRenewal: three programs with nothing but codes get into service; their certificates are renewed while a
-// session is up, which stays; and what is used from then on are the new ones.
+// TestG2FromTheBoxToRenewal: three programs with nothing but codes get into service; their certificates are renewed
+// while a session is up, which stays; and what is used from then on are the new ones.
 func TestG2FromTheBoxToRenewal(t *testing.T) {
 	b := newBoxBed(t)
 	b.enrolGateway(t)
@@ -145,8 +146,10 @@ func TestG2FromTheBoxToRenewal(t *testing.T) {
 // curlOwn asks the gateway who the TLA is, with the trust it was enrolled with.
 func (b *boxBed) curlOwn(t *testing.T) (status, body string) {
 	t.Helper()
-	out, err := world.Run(patience, nil, "curl", "--silent", "--show-error", "--http1.1", "--write-out", "\n%{http_code}",
-		"--cacert", b.TLATrust.Anchor, "--cert", b.TLAKeys.Cert, "--key", b.TLAKeys.Key, "https://"+b.Named(b.GatewayAddr)+"/v1/whoami")
+	out, err := world.Run(patience, nil, "curl", "--silent", "--show-error", "--http1.1", "--write-out",
+		"\n%{http_code}",
+		"--cacert", b.TLATrust.Anchor, "--cert", b.TLAKeys.Cert, "--key", b.TLAKeys.Key, "https://"+
+			b.Named(b.GatewayAddr)+"/v1/whoami")
 	require.NoError(t, err)
 	i := strings.LastIndex(out, "\n")
 	return out[i+1:], out[:i]

@@ -54,16 +54,19 @@ func (b *estBed) tool(name string, args ...string) string {
 	return out
 }
 
-// request makes a key and a request for it with openssl; challenge is its challengePassword. It gives the files' common name.
+// request makes a key and a request for it with openssl; challenge is its challengePassword. It gives the files' common
+// name.
 func (b *estBed) request(name, challenge string) string {
 	b.t.Helper()
 	at := b.Path(name)
 	conf := "[req]\nprompt = no\ndistinguished_name = dn\nstring_mask = utf8only\n[dn]\nCN = device\n"
 	if challenge != "" {
-		conf = strings.Replace(conf, "prompt = no\n", "prompt = no\nattributes = at\n", 1) + "[at]\nchallengePassword = " + challenge + "\n"
+		conf = strings.Replace(conf, "prompt = no\n", "prompt = no\nattributes = at\n", 1) +
+			"[at]\nchallengePassword = " + challenge + "\n"
 	}
 	require.NoError(b.t, os.WriteFile(at+".cnf", []byte(conf), 0o600))
-	b.tool("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-config", at+".cnf",
+	b.tool("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-config",
+		at+".cnf",
 		"-keyout", at+".key", "-outform", "DER", "-out", at+".der")
 	b.tool("openssl", "base64", "-e", "-in", at+".der", "-out", at+".b64")
 	return at
@@ -72,8 +75,10 @@ func (b *estBed) request(name, challenge string) string {
 // curl asks the EST server, which it verifies, its stapled OCSP answer included. It gives status and body.
 func (b *estBed) curl(path string, args ...string) (status, body string) {
 	b.t.Helper()
-	out := b.tool("curl", append([]string{"--silent", "--show-error", "--tlsv1.3", "--http1.1", "--cacert", b.GatewayTrust.Anchor,
-		"--cert-status", "--write-out", "\n%{http_code}", "https://" + b.Named(b.push.EST) + "/.well-known/est/" + path}, args...)...)
+	out := b.tool("curl", append([]string{"--silent", "--show-error", "--tlsv1.3", "--http1.1", "--cacert",
+		b.GatewayTrust.Anchor,
+		"--cert-status", "--write-out", "\n%{http_code}", "https://" + b.Named(b.push.EST) + "/.well-known/est/" +
+			path}, args...)...)
 	at := strings.LastIndexByte(out, '\n')
 	return out[at+1:], out[:at]
 }
@@ -81,7 +86,8 @@ func (b *estBed) curl(path string, args ...string) (status, body string) {
 // enrol sends a request; args say who asks.
 func (b *estBed) enrol(path, at string, args ...string) (status, body string) {
 	b.t.Helper()
-	return b.curl(path, append([]string{"--header", "Content-Type: application/pkcs10", "--data-binary", "@" + at + ".b64"}, args...)...)
+	return b.curl(path, append([]string{"--header", "Content-Type: application/pkcs10", "--data-binary",
+		"@" + at + ".b64"}, args...)...)
 }
 
 // enrolled wants a certificate, lets openssl unpack and verify it, and keeps it beside the request.
@@ -90,9 +96,11 @@ func (b *estBed) enrolled(path, at, purpose string, args ...string) {
 	status, body := b.enrol(path, at, args...)
 	require.Equal(b.t, "200", status, body)
 	b.unpack(at, body)
-	b.tool("openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile", b.GatewayTrust.Anchor, "-untrusted", b.Path("pki/public/issuing.crt"), at+".crt")
+	b.tool("openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile", b.GatewayTrust.Anchor, "-untrusted",
+		b.Path("pki/public/issuing.crt"), at+".crt")
 	b.tool("openssl", "x509", "-in", at+".crt", "-noout", "-checkend", "0")
-	require.Equal(b.t, b.tool("openssl", "pkey", "-in", at+".key", "-pubout"), b.tool("openssl", "x509", "-in", at+".crt", "-noout", "-pubkey"))
+	require.Equal(b.t, b.tool("openssl", "pkey", "-in", at+".key", "-pubout"),
+		b.tool("openssl", "x509", "-in", at+".crt", "-noout", "-pubkey"))
 }
 
 func (b *estBed) unpack(at, body string) {
@@ -152,7 +160,9 @@ func TestG2EnrolmentByCurlAndOpenssl(t *testing.T) {
 	t.Run("G2 a PdT: its client certificate renews its server one", func(t *testing.T) {
 		b.t = t
 		client, server, next := b.request("p-client", ""), b.request("p-server", ""), b.request("p-next", "")
-		b.enrolled("simpleenroll", client, "sslclient", with(b.invite("--role", "pdt", "--practice", lab.Practice, "--name", "p2", "--dns", "p2.example"))...)
+		b.enrolled("simpleenroll", client,
+			"sslclient", with(b.invite("--role", "pdt", "--practice", lab.Practice, "--name", "p2", "--dns",
+				"p2.example"))...)
 		b.enrolled("pdt-server/simpleenroll", server, "sslserver", by(client)...)
 		require.Contains(t, b.shows(server), "DNS:p2.example, URI:urn:tlagate:"+lab.Practice+":pdt:p2")
 		b.enrolled("pdt-server/simplereenroll", next, "sslserver", by(client)...)
@@ -198,32 +208,38 @@ func TestG2EnrolmentByCurlAndOpenssl(t *testing.T) {
 	t.Run("C2 a request is bound to its connection", func(t *testing.T) {
 		b.t = t
 		code := b.invite("--role", "tla", "--practice", lab.Practice, "--name", "bound")
-		status, body := b.enrol("simpleenroll", b.request("unbound", base64.StdEncoding.EncodeToString(make([]byte, 32))), with(code)...)
+		status, body := b.enrol("simpleenroll",
+			b.request("unbound", base64.StdEncoding.EncodeToString(make([]byte, 32))), with(code)...)
 		b.refused("bad_binding", status, body)
 		b.bound(code)
 	})
-	t.Run("C2 a revoked certificate renews nothing, a replaced terminal comes back by its new code", func(t *testing.T) {
-		b.t = t
-		old, fresh := b.request("old", ""), b.request("fresh", "")
-		b.enrolled("simpleenroll", old, "sslclient", with(b.invite("--role", "tla", "--practice", lab.Practice, "--name", "broken"))...)
-		out, err := b.PKI("replace", "--identity", "urn:tlagate:"+lab.Practice+":tla:broken")
-		require.NoError(t, err)
-		code, rest, _ := strings.Cut(out, "\n")
-		require.Contains(t, rest, ": superseded")
-		logged(t, b.push.Proc, 0, "event", "kind=revoked", ":tla:broken")
-		_, err = world.Run(patience, nil, "curl", append([]string{"--silent", "--show-error", "--tlsv1.3", "--http1.1", "--cacert", b.GatewayTrust.Anchor, "--data-binary", "@" + fresh + ".b64",
-			"https://" + b.Named(b.push.EST) + "/.well-known/est/simplereenroll"}, by(old)...)...)
-		require.ErrorContains(t, err, "certificate")
-		logged(t, b.push.Proc, 0, "handshake refused", "reason=revoked")
-		b.enrolled("simpleenroll", fresh, "sslclient", with(code)...)
-		b.codes = append(b.codes, code)
-	})
+	t.Run("C2 a revoked certificate renews nothing, a replaced terminal comes back by its new code",
+		func(t *testing.T) {
+			b.t = t
+			old, fresh := b.request("old", ""), b.request("fresh", "")
+			b.enrolled("simpleenroll", old,
+				"sslclient", with(b.invite("--role", "tla", "--practice", lab.Practice, "--name", "broken"))...)
+			out, err := b.PKI("replace", "--identity", "urn:tlagate:"+lab.Practice+":tla:broken")
+			require.NoError(t, err)
+			code, rest, _ := strings.Cut(out, "\n")
+			require.Contains(t, rest, ": superseded")
+			logged(t, b.push.Proc, 0, "event", "kind=revoked", ":tla:broken")
+			_, err = world.Run(patience, nil,
+				"curl", append([]string{"--silent", "--show-error", "--tlsv1.3", "--http1.1", "--cacert",
+					b.GatewayTrust.Anchor, "--data-binary", "@" + fresh + ".b64",
+					"https://" + b.Named(b.push.EST) + "/.well-known/est/simplereenroll"}, by(old)...)...)
+			require.ErrorContains(t, err, "certificate")
+			logged(t, b.push.Proc, 0, "handshake refused", "reason=revoked")
+			b.enrolled("simpleenroll", fresh, "sslclient", with(code)...)
+			b.codes = append(b.codes, code)
+		})
 	t.Run("SP2 no code in the log", func(t *testing.T) {
 		log := strings.ToUpper(strings.Join(b.push.Proc.Lines(), "\n"))
 		require.Contains(t, log, "CERTIFICATE ENROLLED")
 		require.Greater(t, len(b.codes), 6)
 		for _, code := range b.codes {
-			for _, part := range []string{code, strings.ReplaceAll(code, "-", ""), code[36:44], code[44:]} { // whole, and what only the secret makes
+			// whole, and what only the secret makes
+			for _, part := range []string{code, strings.ReplaceAll(code, "-", ""), code[36:44], code[44:]} {
 				require.NotContains(t, log, part)
 			}
 		}
@@ -243,7 +259,8 @@ func (b *estBed) age(identity string) {
 	db, err := sql.Open("sqlite", "file:"+b.Path("pki/ca.db")+"?_pragma=busy_timeout(10000)&_time_format=sqlite")
 	require.NoError(b.t, err)
 	defer db.Close()
-	result, err := db.Exec(`UPDATE invitations SET expiry = ? WHERE identity = ?`, time.Now().Add(-time.Minute).UTC(), "urn:tlagate:"+identity)
+	result, err := db.Exec(`UPDATE invitations SET expiry = ? WHERE identity = ?`, time.Now().Add(-time.Minute).UTC(),
+		"urn:tlagate:"+identity)
 	require.NoError(b.t, err)
 	n, err := result.RowsAffected()
 	require.NoError(b.t, err)
@@ -261,8 +278,10 @@ func (b *estBed) race(code string, n int) map[string]int {
 	answers := make([]string, n)
 	for i, at := range files {
 		all.Go(func() {
-			answers[i], _ = world.Run(patience, nil, "curl", "--silent", "--tlsv1.3", "--http1.1", "--cacert", b.GatewayTrust.Anchor, "--user", "d:"+code,
-				"--header", "Content-Type: application/pkcs10", "--data-binary", "@"+at+".b64", "--output", "/dev/null", "--write-out", "%{http_code}",
+			answers[i], _ = world.Run(patience, nil, "curl", "--silent", "--tlsv1.3", "--http1.1", "--cacert",
+				b.GatewayTrust.Anchor, "--user", "d:"+code,
+				"--header", "Content-Type: application/pkcs10", "--data-binary", "@"+at+".b64", "--output", "/dev/null",
+				"--write-out", "%{http_code}",
 				"https://"+b.Named(b.push.EST)+"/.well-known/est/simpleenroll")
 		})
 	}
@@ -274,11 +293,14 @@ func (b *estBed) race(code string, n int) map[string]int {
 	return count
 }
 
-// bound enrols over a connection of openssl s_client, with that connection's tls-exporter value (RFC 9266) as challengePassword.
+// bound enrols over a connection of openssl s_client, with that connection's tls-exporter value (RFC 9266) as
+// challengePassword.
 func (b *estBed) bound(code string) {
 	b.t.Helper()
-	client := exec.Command("openssl", "s_client", "-connect", b.push.EST, "-tls1_3", "-alpn", "http/1.1", "-nocommands", "-ign_eof",
-		"-CAfile", b.GatewayTrust.Anchor, "-verify_return_error", "-keymatexport", "EXPORTER-Channel-Binding", "-keymatexportlen", "32")
+	client := exec.Command("openssl", "s_client", "-connect", b.push.EST, "-tls1_3", "-alpn", "http/1.1", "-nocommands",
+		"-ign_eof",
+		"-CAfile", b.GatewayTrust.Anchor, "-verify_return_error", "-keymatexport", "EXPORTER-Channel-Binding",
+		"-keymatexportlen", "32")
 	in, err := client.StdinPipe()
 	require.NoError(b.t, err)
 	out, err := client.StdoutPipe()
@@ -293,7 +315,8 @@ func (b *estBed) bound(code string) {
 	}()
 	lines := bufio.NewReader(out)
 	at := b.request("bound", base64.StdEncoding.EncodeToString(keyingMaterial(b.t, lines)))
-	request, err := http.NewRequest(http.MethodPost, "https://localhost/.well-known/est/simpleenroll", bytes.NewReader(read(b.t, at+".b64")))
+	request, err := http.NewRequest(http.MethodPost, "https://localhost/.well-known/est/simpleenroll",
+		bytes.NewReader(read(b.t, at+".b64")))
 	require.NoError(b.t, err)
 	request.Header.Set("Content-Type", "application/pkcs10")
 	request.SetBasicAuth("device", code)

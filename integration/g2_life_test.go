@@ -11,8 +11,8 @@ import (
 	"tlagate/integration/world"
 )
 
-// TestG2ATerminalsLife: a terminal with an encrypted key (SP2) is invited, enrolled, used, reported broken and replaced, erased, and comes back under
-// its name by the new code; its trace (EL1) tells all of it.
+// TestG2ATerminalsLife: a terminal with an encrypted key (SP2) is invited, enrolled, used, reported broken and
+// replaced, erased, and comes back under its name by the new code; its trace (EL1) tells all of it.
 func TestG2ATerminalsLife(t *testing.T) {
 	b := newBoxBed(t)
 	b.enrolGateway(t)
@@ -37,7 +37,8 @@ func TestG2ATerminalsLife(t *testing.T) {
 		require.Contains(t, string(text), "BEGIN ENCRYPTED PRIVATE KEY")
 		_, err = world.Run(patience, nil, "openssl", "pkey", "-in", key, "-passin", "file:"+wrap, "-noout")
 		require.NoError(t, err)
-		_, err = world.Run(patience, nil, "openssl", "pkey", "-in", key, "-passin", "pass:something else of 32 octets and more", "-noout")
+		_, err = world.Run(patience, nil, "openssl", "pkey", "-in", key, "-passin",
+			"pass:something else of 32 octets and more", "-noout")
 		require.Error(t, err)
 	})
 	require.NoError(t, b.StartRelay(lines...))
@@ -72,7 +73,8 @@ func TestG2ATerminalsLife(t *testing.T) {
 		require.NoError(t, err, out)
 		text, err := os.ReadFile(trace)
 		require.NoError(t, err)
-		for _, event := range []string{"enrolment.begun", "enrolment.done", "program.start", "key.loaded", "certificate.loaded", "anchor.loaded", "host.baseline", "key.erased", "erase.done"} {
+		for _, event := range []string{"enrolment.begun", "enrolment.done", "program.start", "key.loaded",
+			"certificate.loaded", "anchor.loaded", "host.baseline", "key.erased", "erase.done"} {
 			require.Contains(t, string(text), `"`+event+`"`)
 		}
 		require.Equal(t, 2, strings.Count(string(text), `"enrolment.done"`))
@@ -87,7 +89,8 @@ func TestG2ATerminalsLife(t *testing.T) {
 	})
 }
 
-// TestG2TheFirstBundleComesWithTheEnrolment: a terminal whose configuration names a bundle has it when it is enrolled through a gateway.
+// TestG2TheFirstBundleComesWithTheEnrolment: a terminal whose configuration names a bundle has it when it is enrolled
+// through a gateway.
 func TestG2TheFirstBundleComesWithTheEnrolment(t *testing.T) {
 	b := newBoxBed(t)
 	line, err := b.LayOutBundles()
@@ -96,7 +99,8 @@ func TestG2TheFirstBundleComesWithTheEnrolment(t *testing.T) {
 	require.NoError(t, b.SignBundle("tla", "ops"))
 	b.enrolGateway(t, line)
 	file := b.Path("relay.p7m")
-	out, err := b.Enroll("relay", []string{"bundle: " + file}, b.invite(t, lab.TLA, "--again"), "--gateway", b.Named(b.GatewayAddr))
+	out, err := b.Enroll("relay", []string{"bundle: " + file}, b.invite(t, lab.TLA, "--again"), "--gateway",
+		b.Named(b.GatewayAddr))
 	require.NoError(t, err)
 	require.Contains(t, out, file+": version 1 for ")
 	require.FileExists(t, file)

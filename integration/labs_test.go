@@ -10,9 +10,9 @@ import (
 	"tlagate/integration/world"
 )
 
-// Tests with a lab run side by side: a lab waits more than it works. A test that changes what is one for the whole world
-// (addresses, packet filter), or looks at all of its processes, makes its lab by a function that ends in Alone, and no
-// other test's lab is there meanwhile.
+// Tests with a lab run side by side: a lab waits more than it works. A test that changes what is one for the whole
+// world (addresses, packet filter), or looks at all of its processes, makes its lab by a function that ends in Alone,
+// and no other test's lab is there meanwhile.
 
 // layLab lays out a deployment and starts nothing.
 func layLab(t *testing.T) *lab.Lab {

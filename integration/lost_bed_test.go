@@ -19,8 +19,8 @@ import (
 	"tlagate/tla"
 )
 
-// lostBed is a session of the real programs that may go through either of two gateways, with a proxy on each way to each, a counting card, and a
-// PC/SC program at the PdT that uses it.
+// lostBed is a session of the real programs that may go through either of two gateways, with a proxy on each way to
+// each, a counting card, and a PC/SC program at the PdT that uses it.
 type lostBed struct {
 	*lab.Lab
 	t        *testing.T
@@ -111,7 +111,8 @@ func (b *lostBed) connect() {
 	b.exchange(0)
 }
 
-// exchange is a command that takes the card so long; the program gets its response, which is that of its first and only execution.
+// exchange is a command that takes the card so long; the program gets its response, which is that of its first and only
+// execution.
 func (b *lostBed) exchange(takes time.Duration) {
 	b.t.Helper()
 	b.send(takes)
@@ -161,7 +162,8 @@ func (b *lostBed) session() *tla.SessionStatus {
 	return s
 }
 
-// settled is the status of a session that is not between two links: a command may be answered a moment before the relay counts the resume.
+// settled is the status of a session that is not between two links: a command may be answered a moment before the relay
+// counts the resume.
 func (b *lostBed) settled() *tla.SessionStatus {
 	b.t.Helper()
 	b.waitState(tla.StateUp)
@@ -220,7 +222,8 @@ func (b *lostBed) underWay(before uint64) {
 	}))
 }
 
-// dialByName has the TLA dial its gateways by a name, for which the bed's own resolver answers, at an address where the proxies are.
+// dialByName has the TLA dial its gateways by a name, for which the bed's own resolver answers, at an address where the
+// proxies are.
 func dialByName(addr string) func(*lostBed) {
 	return func(b *lostBed) {
 		b.resolver = newResolver(b.t, b.Lab, addr)

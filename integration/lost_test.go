@@ -41,7 +41,8 @@ func faultSeed(t *testing.T) uint64 {
 
 // badNetwork is what a mobile link does; mostly it says so.
 var badNetwork = faults.Shape{
-	Kinds:  []faults.Kind{faults.Cut, faults.Cut, faults.Cut, faults.Reset, faults.Reset, faults.Reset, faults.Stall, faults.Stall, faults.HalfOpen, faults.Deaf},
+	Kinds: []faults.Kind{faults.Cut, faults.Cut, faults.Cut, faults.Reset, faults.Reset, faults.Reset, faults.Stall,
+		faults.Stall, faults.HalfOpen, faults.Deaf},
 	Octets: [2]int{110, 110}, Stall: 50 * time.Millisecond,
 	Thens: []faults.Admission{faults.Accept, faults.Refuse, faults.Refuse},
 }
@@ -63,7 +64,8 @@ func (b *lostBed) strike(plan *faults.Plan, via int) *faults.Armed {
 	return b.far[via].Arm(f)
 }
 
-// run does exchanges, with a fault before every so many of them. Some take the card a while, so that faults come while it is busy.
+// run does exchanges, with a fault before every so many of them. Some take the card a while, so that faults come while
+// it is busy.
 func (b *lostBed) run(r *badRun, exchanges, every int) {
 	b.t.Helper()
 	via := b.via()
@@ -94,15 +96,16 @@ func (b *lostBed) takes(plan *faults.Plan) time.Duration {
 	return time.Duration(plan.IntN(20)) * time.Millisecond
 }
 
-// TestC2ExactlyOnceOverABadLink: about a thousand exchanges of a PC/SC program and a hundred faults: each command is executed once, and the
-// program sees no error.
+// TestC2ExactlyOnceOverABadLink: about a thousand exchanges of a PC/SC program and a hundred faults: each command is
+// executed once, and the program sees no error.
 func TestC2ExactlyOnceOverABadLink(t *testing.T) {
 	b := newLostBed(t, quickTimers)
 	r := &badRun{plan: faults.NewPlan(faultSeed(t), badNetwork)}
 	defer func() { t.Logf("%v (%s repeats it)", r.plan, faultSeedEnv) }()
 	b.run(r, 1000, 10)
 	b.onceEach()
-	t.Logf("%d exchanges, %d faults struck, %d resumes, %d of them to the other gateway, longest wait %v", r.exchanges, r.struck, r.resumes, r.moves,
+	t.Logf("%d exchanges, %d faults struck, %d resumes, %d of them to the other gateway, longest wait %v", r.exchanges,
+		r.struck, r.resumes, r.moves,
 		b.longest.Round(time.Millisecond))
 	require.Greater(t, r.struck, 80)
 	require.Greater(t, r.resumes, 50)
@@ -126,7 +129,8 @@ func TestC3TenSecondsWithoutNetwork(t *testing.T) {
 		began := time.Now()
 		b.program.ask(fmt.Sprintf("transmit 00B0%04X20", offset))
 		answer := strings.TrimPrefix(b.program.answer(), "ok ")
-		require.True(t, strings.HasSuffix(answer, "9000"), "read at %d: status %s", offset, answer[max(0, len(answer)-4):])
+		require.True(t, strings.HasSuffix(answer, "9000"), "read at %d: status %s", offset,
+			answer[max(0, len(answer)-4):])
 		read.WriteString(strings.TrimSuffix(answer, "9000"))
 		b.longest = max(b.longest, time.Since(began))
 	}
@@ -137,8 +141,8 @@ func TestC3TenSecondsWithoutNetwork(t *testing.T) {
 	b.onceEach()
 }
 
-// TestEL3AfterTheGraceTimeTheSessionIsOver: cards reset and without power, the PdT shows them removed, the user is told, no socket is left, and
-// nothing but the user starts another.
+// TestEL3AfterTheGraceTimeTheSessionIsOver: cards reset and without power, the PdT shows them removed, the user is
+// told, no socket is left, and nothing but the user starts another.
 func TestEL3AfterTheGraceTimeTheSessionIsOver(t *testing.T) {
 	b := newLostBed(t, lostTimers{quickHeartbeat, brief})
 	off := b.Vitale.Counts().PowerOffs
@@ -164,7 +168,8 @@ func TestEL3AfterTheGraceTimeTheSessionIsOver(t *testing.T) {
 	b.connect()
 }
 
-// TestC2CardsChangeWhileTheLinkIsLost: the program's handle never reads another card, nor the same one after it was out.
+// TestC2CardsChangeWhileTheLinkIsLost: the program's handle never reads another card, nor the same one after it was
+// out.
 func TestC2CardsChangeWhileTheLinkIsLost(t *testing.T) {
 	b := newLostBed(t, quickTimers)
 	other := cardsim.NewVitale(cardsim.VitaleConfig{Serial: "0000000002"})
@@ -211,7 +216,8 @@ func TestC2CardsChangeWhileTheLinkIsLost(t *testing.T) {
 	}
 }
 
-// changeCard takes the card out, and waits until the relay has noticed, and holds the one that is in then, if there is one.
+// changeCard takes the card out, and waits until the relay has noticed, and holds the one that is in then, if there is
+// one.
 func (b *lostBed) changeCard(change func() error, now *cardsim.Vitale) {
 	powered := 0
 	if now != nil {
@@ -240,7 +246,8 @@ func (b *lostBed) cardBack() {
 	b.connect()
 }
 
-// TestC2ProgramGoneWhileTheLinkIsLost: the PdT's pcscd ends with a command under way that did not reach the TLA: it is never executed.
+// TestC2ProgramGoneWhileTheLinkIsLost: the PdT's pcscd ends with a command under way that did not reach the TLA: it is
+// never executed.
 func TestC2ProgramGoneWhileTheLinkIsLost(t *testing.T) {
 	b := newLostBed(t, quickTimers)
 	taken := b.pdtStatus().Session.Commands
@@ -266,7 +273,8 @@ func TestC3AddressChanges(t *testing.T) {
 	t.Cleanup(func() { ip(t, "addr", "del", gateway+"/32", "dev", "lo") })
 	from := func(addr string) {
 		ip(t, "addr", "add", addr+"/32", "dev", "lo")
-		ip(t, "route", "replace", "local", gateway, "dev", "lo", "table", "local", "proto", "kernel", "scope", "host", "src", addr)
+		ip(t, "route", "replace", "local", gateway, "dev", "lo", "table", "local", "proto", "kernel", "scope", "host",
+			"src", addr)
 	}
 	from(first)
 	b := newLostBedAlone(t, quickTimers, dialByName(gateway))
@@ -287,7 +295,8 @@ func noRoute(t *testing.T, addr string) (back func()) {
 	ip(t, "route", "add", "unreachable", addr, "table", "local")
 	return func() {
 		ip(t, "route", "del", "unreachable", addr, "table", "local")
-		ip(t, "route", "add", "local", addr, "dev", "lo", "table", "local", "proto", "kernel", "scope", "host", "src", addr)
+		ip(t, "route", "add", "local", addr, "dev", "lo", "table", "local", "proto", "kernel", "scope", "host", "src",
+			addr)
 	}
 }
 
@@ -298,8 +307,8 @@ func ownAddress(t *testing.T, addr string) {
 	t.Cleanup(func() { ip(t, "addr", "del", addr+"/32", "dev", "lo") })
 }
 
-// TestC3NetworkComesBack: relay and PdT have no route to a gateway, and then they have: they dial in that moment, because
-// the kernel says so.
+// TestC3NetworkComesBack: relay and PdT have no route to a gateway, and then they have: they dial in that moment,
+// because the kernel says so.
 func TestC3NetworkComesBack(t *testing.T) {
 	t.Run("the relay in a session", networkComesBackToTheRelay)
 	t.Run("the PdT", networkComesBackToThePdT)
@@ -346,7 +355,8 @@ func networkComesBackToTheRelay(t *testing.T) {
 func TestC3NamesFail(t *testing.T) {
 	here := netip.MustParseAddr("127.0.0.1")
 	b := newLostBed(t, quickTimers, dialByName(here.String()))
-	for name, fail := range map[string]func(){"an error": func() { b.resolver.Answer(netip.Addr{}) }, "silence": b.resolver.Silence} {
+	for name, fail := range map[string]func(){"an error": func() { b.resolver.Answer(netip.Addr{}) },
+		"silence": b.resolver.Silence} {
 		t.Run(name, func(t *testing.T) {
 			before := b.resolver.Failures()
 			fail()
@@ -420,8 +430,8 @@ func TestC2GatewayEnds(t *testing.T) {
 	b.onceEach()
 }
 
-// TestC3GatewayAwayLosesNoSession: both gateways are away for so long that pauses which doubled would have grown past the
-// grace time; the PdT's stay short, and when one is back the session goes on through it.
+// TestC3GatewayAwayLosesNoSession: both gateways are away for so long that pauses which doubled would have grown past
+// the grace time; the PdT's stay short, and when one is back the session goes on through it.
 func TestC3GatewayAwayLosesNoSession(t *testing.T) {
 	b := newLostBed(t, patientTimers)
 	b.Second.Proc.Kill()
@@ -518,7 +528,8 @@ func TestC2PdTLosesItsLinks(t *testing.T) {
 	b.onceEach()
 }
 
-// TestC2OldLinkComesLate: what a dead link held comes after the session has gone on over another, and counts for nothing.
+// TestC2OldLinkComesLate: what a dead link held comes after the session has gone on over another, and counts for
+// nothing.
 func TestC2OldLinkComesLate(t *testing.T) {
 	b := newLostBed(t, quickTimers)
 	for _, way := range []faults.Direction{faults.ToClient, faults.ToTarget} {

@@ -24,7 +24,8 @@ func TestMain(m *testing.M) {
 	os.Exit(runAndLeaveNothing(m))
 }
 
-// runManyAtOnce lets more tests run at once than there are processors: they wait more than they work. -parallel says otherwise.
+// runManyAtOnce lets more tests run at once than there are processors: they wait more than they work. -parallel says
+// otherwise.
 func runManyAtOnce() {
 	_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
 }

@@ -13,8 +13,8 @@ import (
 	"tlagate/tla/cards"
 )
 
-// TestReadersNoDoesNotCostTheCard: the terminal's reader declines a long command. The program is told that it failed, its handle
-// stays good, and what is selected stays selected.
+// TestReadersNoDoesNotCostTheCard: the terminal's reader declines a long command. The program is told that it failed,
+// its handle stays good, and what is selected stays selected.
 func TestReadersNoDoesNotCostTheCard(t *testing.T) {
 	l := newLab(t, func(l *lab.Lab) { l.Limits = &world.Limits{MaxCommand: 40} })
 	startSession(t, l)
@@ -23,7 +23,8 @@ func TestReadersNoDoesNotCostTheCard(t *testing.T) {
 	require.Regexp(t, "9000$", c.transmit("00A4040009A0000003080000100000"))
 	before := l.CPS.Counts()
 	require.Equal(t, "6F00", c.transmit("0087119A64"+strings.Repeat("7C", 100)), "longer than the reader takes")
-	require.Regexp(t, "(9000|61..)$", c.transmit("00CB3FFF055C035FC10200"), "an object of the application selected before")
+	require.Regexp(t, "(9000|61..)$", c.transmit("00CB3FFF055C035FC10200"),
+		"an object of the application selected before")
 	after := l.CPS.Counts()
 	require.Equal(t, before.PowerOns, after.PowerOns, "the card was not taken anew")
 	require.Equal(t, before.Commands+1, after.Commands, "of the two one has reached the card")
@@ -40,8 +41,8 @@ func TestReadersNoDoesNotCostTheCard(t *testing.T) {
 	require.Contains(t, strings.Join(st.Warnings, "\n"), "did not execute the last 3 commands for the cps card")
 }
 
-// TestT0OnlyReaderServesACardThatOffersT1: programs at the PdT take the card for one of T=1, and get what that promises; so do those
-// that fetch the answers by themselves.
+// TestT0OnlyReaderServesACardThatOffersT1: programs at the PdT take the card for one of T=1, and get what that
+// promises; so do those that fetch the answers by themselves.
 func TestT0OnlyReaderServesACardThatOffersT1(t *testing.T) {
 	l := newLab(t, func(l *lab.Lab) { l.Limits = &world.Limits{OnlyT0: true} })
 	startSession(t, l)

@@ -15,8 +15,8 @@ import (
 	"tlagate/tla"
 )
 
-// TestSA4ASessionWithoutItsUserEnds: a program of the PdT reads the card all the time; the user is asked to stay, and does, by a word and by a card; then
-// not any more, and the session ends, its cards without power.
+// TestSA4ASessionWithoutItsUserEnds: a program of the PdT reads the card all the time; the user is asked to stay, and
+// does, by a word and by a card; then not any more, and the session ends, its cards without power.
 func TestSA4ASessionWithoutItsUserEnds(t *testing.T) {
 	l := newLab(t)
 	require.NoError(t, l.RelayProc.Stop())
@@ -81,7 +81,8 @@ func askedAfter(t *testing.T, l *lab.Lab, before time.Time) (until time.Time) {
 	return until
 }
 
-// TestWrongClockOfTheTerminal: a floor that lies ahead is named, whatever the certificates; a session that was accepted raises it.
+// TestWrongClockOfTheTerminal: a floor that lies ahead is named, whatever the certificates; a session that was accepted
+// raises it.
 func TestWrongClockOfTheTerminal(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)

@@ -27,8 +27,8 @@ func TestStartReturnsWhenProgramsSeeTheCards(t *testing.T) {
 	}
 }
 
-// TestStartWithoutWaitingForPrograms: the workstation has no driver, so nobody sees the cards; the session is up all the
-// same, says so, and says when that has changed.
+// TestStartWithoutWaitingForPrograms: the workstation has no driver, so nobody sees the cards; the session is up all
+// the same, says so, and says when that has changed.
 func TestStartWithoutWaitingForPrograms(t *testing.T) {
 	l := newLab(t)
 	waitRelay(t, l, "both cards", bothCardsAre(nil))

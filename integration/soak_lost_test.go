@@ -10,8 +10,8 @@ import (
 	"tlagate/integration/faults"
 )
 
-// soakLost is how many exchanges a soak comes to, whatever its time, a tenth of them with a fault, and how many are done
-// at a time; with -short, few.
+// soakLost is how many exchanges a soak comes to, whatever its time, a tenth of them with a fault, and how many are
+// done at a time; with -short, few.
 func soakLost() (exchanges, atATime int) {
 	if testing.Short() {
 		return 80, 80
@@ -29,8 +29,10 @@ func TestSoakLostLinks(t *testing.T) {
 	r := &badRun{plan: faults.NewPlan(faultSeed(t), badNetwork)}
 	defer func() {
 		twice, lost := b.tally()
-		t.Logf("%d exchanges; %v (%s repeats it), %d struck; %d resumes, %d to the other gateway; %d executed twice, %d lost; longest wait %v",
-			r.exchanges, r.plan, faultSeedEnv, r.struck, r.resumes, r.moves, twice, lost, b.longest.Round(time.Millisecond))
+		t.Logf("%d exchanges; %v (%s repeats it), %d struck; %d resumes, %d to the other gateway; %d executed "+
+			"twice, %d lost; longest wait %v",
+			r.exchanges, r.plan, faultSeedEnv, r.struck, r.resumes, r.moves, twice, lost,
+			b.longest.Round(time.Millisecond))
 	}()
 	for exchanges, n := soakLost(); r.exchanges < exchanges || r.struck < exchanges/10; {
 		b.run(r, n, 8)

@@ -42,8 +42,8 @@ func (s *sealed) served(t *testing.T, mark int, version string) {
 	logged(t, s.GatewayProc, mark, "bundle read", "version="+version)
 }
 
-// TestSP1SealedDevicesWork: with a bundle and not one line of their own about gateways, PdTs, practices or limits, TLA and PdT work;
-// a version that the gateway demands is fetched inside the user's start, and by the PdT by itself.
+// TestSP1SealedDevicesWork: with a bundle and not one line of their own about gateways, PdTs, practices or limits, TLA
+// and PdT work; a version that the gateway demands is fetched inside the user's start, and by the PdT by itself.
 func TestSP1SealedDevicesWork(t *testing.T) {
 	s := newSealed(t)
 	s.start(t)
@@ -203,8 +203,8 @@ func (s *sealed) withLine(t *testing.T, name string, change func(string) string)
 	require.NoError(t, os.WriteFile(file, []byte(change(string(before))), 0o600))
 }
 
-// TestSP1RevokedOpsCertificateEndsTrust: the signer is looked at again in sessions; a revoked one ends the trust, and a bundle of
-// another, fetched by a local act, brings the terminal back.
+// TestSP1RevokedOpsCertificateEndsTrust: the signer is looked at again in sessions; a revoked one ends the trust, and a
+// bundle of another, fetched by a local act, brings the terminal back.
 func TestSP1RevokedOpsCertificateEndsTrust(t *testing.T) {
 	s := newSealed(t)
 	s.start(t)

@@ -17,14 +17,16 @@ import (
 	"tlagate/integration/world"
 )
 
-// The PIN of the card in this test, and what a program of the PdT sends in its place. Both are nowhere else in any program.
+// The PIN of the card in this test, and what a program of the PdT sends in its place. Both are nowhere else in any
+// program.
 const (
 	rightPIN   = "83719264"
 	programPIN = "46291738"
 )
 
-// TestSP4ThePINStaysInTheTerminal: a program of the PdT sends a VERIFY; the user enters the PIN at the TLA, which the card accepts. Neither what the
-// program sent nor what the user typed is anywhere it should not be: not in logs, not in the memory of relay, gateway or PdT.
+// TestSP4ThePINStaysInTheTerminal: a program of the PdT sends a VERIFY; the user enters the PIN at the TLA, which the
+// card accepts. Neither what the program sent nor what the user typed is anywhere it should not be: not in logs, not in
+// the memory of relay, gateway or PdT.
 func TestSP4ThePINStaysInTheTerminal(t *testing.T) {
 	l := newLab(t)
 	startSession(t, l)
@@ -63,7 +65,8 @@ func TestSP4ThePINStaysInTheTerminal(t *testing.T) {
 			require.Zero(t, inMemory(t, p.PID(), secret), "%s's memory", name)
 		}
 	}
-	control, err := world.Start(world.Command{Name: "sleep", Path: "/bin/sleep", Args: []string{"60"}, Env: []string{"PIN=" + rightPIN}})
+	control, err := world.Start(world.Command{Name: "sleep", Path: "/bin/sleep", Args: []string{"60"},
+		Env: []string{"PIN=" + rightPIN}})
 	require.NoError(t, err)
 	require.Positive(t, inMemory(t, control.PID(), rightPIN), "the search finds it where it is")
 	control.Kill()

@@ -29,7 +29,8 @@ func openUI(t *testing.T, l *lab.Lab, locale string, width, height int) *termina
 	t.Helper()
 	program, err := world.Binary("tla-relay")
 	require.NoError(t, err)
-	w, err := world.OpenTerminal(t.TempDir(), width, height, []string{"LC_ALL=" + locale, "TZ=UTC"}, program, "ui", "--config", l.Path("relay.yaml"))
+	w, err := world.OpenTerminal(t.TempDir(), width, height, []string{"LC_ALL=" + locale, "TZ=UTC"}, program,
+		"ui", "--config", l.Path("relay.yaml"))
 	require.NoError(t, err)
 	u := &terminal{w, t}
 	t.Cleanup(u.close)
@@ -94,7 +95,8 @@ var changing = []struct {
 	{regexp.MustCompile(`\d+ (jours|days)`), "398 $1"},
 }
 
-// same waits until the screen is a committed one, which has all of parts; what changes from one time to the next is left out.
+// same waits until the screen is a committed one, which has all of parts; what changes from one time to the next is
+// left out.
 func (u *terminal) same(name string, parts ...string) {
 	u.t.Helper()
 	u.waitFor(parts...)

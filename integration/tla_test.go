@@ -128,7 +128,9 @@ func TestTLAServiceRestarts(t *testing.T) {
 	waitRelay(t, l, "two readers", func(s *tla.Status) bool { return s.PCSC == "" && len(s.Readers) == 2 })
 	startSession(t, l)
 	l.TLAReaders.Kill()
-	waitRelay(t, l, "the loss to be reported", func(s *tla.Status) bool { return s.PCSC != "" && s.State == tla.StateUp })
+	waitRelay(t, l, "the loss to be reported", func(s *tla.Status) bool {
+		return s.PCSC != "" && s.State == tla.StateUp
+	})
 	waitCard(t, l.PdTReaders, vitaleSlot, false)
 	for _, s := range []*cardsim.Slot{l.VitaleSlot, l.CPSSlot} {
 		s.Remove()
@@ -167,7 +169,8 @@ func relayFiles(t *testing.T, l *lab.Lab) int {
 	return len(files)
 }
 
-// TestC4RelayHasNoNetworkSocketOutsideASession looks at the real process: before a start, in between, after an end, after starts that failed.
+// TestC4RelayHasNoNetworkSocketOutsideASession looks at the real process: before a start, in between, after an end,
+// after starts that failed.
 func TestC4RelayHasNoNetworkSocketOutsideASession(t *testing.T) {
 	l := newLab(t)
 	require.Empty(t, networkSockets(t, l.RelayProc.PID()))
@@ -195,7 +198,8 @@ func TestC4RelayHasNoNetworkSocketOutsideASession(t *testing.T) {
 	require.Empty(t, networkSockets(t, l.RelayProc.PID()))
 }
 
-// TestTLATransactionOfAnotherProgram: pcscd has the relay wait until it ends; the user is not told to unplug the reader.
+// TestTLATransactionOfAnotherProgram: pcscd has the relay wait until it ends; the user is not told to unplug the
+// reader.
 func TestTLATransactionOfAnotherProgram(t *testing.T) {
 	l := newLab(t)
 	waitCard(t, l.TLAReaders, 1, true)
@@ -232,7 +236,8 @@ func TestTLAStopWithAHungPCSCD(t *testing.T) {
 	require.Contains(t, out, "les cartes sont libres")
 }
 
-// networkSockets gives the lines of /proc/net about sockets of a process, and those that are in no table: all but the local ones.
+// networkSockets gives the lines of /proc/net about sockets of a process, and those that are in no table: all but the
+// local ones.
 func networkSockets(t *testing.T, pid int) (found []string) {
 	own := heldSockets(t, pid) // and whether it is in a table
 	seen := func(inode string) bool {

@@ -85,8 +85,8 @@ func checkLink(file string) error {
 }
 
 // writeNew writes a file that is not there yet, and takes it away again when that fails. It is written in its place: a
-// temporary file would be another that holds the secret after a crash, and that nobody destroys. Where others could read
-// it, as on a medium without modes, nothing is written: it would be refused when it is read.
+// temporary file would be another that holds the secret after a crash, and that nobody destroys. Where others could
+// read it, as on a medium without modes, nothing is written: it would be refused when it is read.
 func writeNew(file string, data []byte) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {

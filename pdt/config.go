@@ -16,8 +16,8 @@ import (
 	"tlagate/session/consent"
 )
 
-// Config configures a Service. It must not be changed after New. The caller runs the trust stores (trust.Trust.Run): live
-// peers are cut when these learn of a revocation.
+// Config configures a Service. It must not be changed after New. The caller runs the trust stores (trust.Trust.Run):
+// live peers are cut when these learn of a revocation.
 type Config struct {
 	Gateways []string    // of each as address.Server reads it, at least one
 	Client   trust.Party // our client certificate, and whom to trust on outer links

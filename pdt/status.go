@@ -153,7 +153,8 @@ func (g *gateway) status() GatewayStatus {
 func (c *cardSession) status() *SessionStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return &SessionStatus{ID: c.id, TLA: c.tla.String(), Gateway: c.gateway, Since: c.began, Lost: c.lost, Resumed: c.resumed,
+	return &SessionStatus{ID: c.id, TLA: c.tla.String(), Gateway: c.gateway, Since: c.began, Lost: c.lost,
+		Resumed:  c.resumed,
 		Commands: c.count.commands.Load(), Resets: c.count.resets.Load(), TLS: c.tls}
 }
 

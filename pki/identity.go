@@ -71,7 +71,8 @@ func IdentityOf(cert *x509.Certificate) (Identity, error) {
 		}
 	}
 	if len(found) != 1 {
-		return Identity{}, fmt.Errorf("cannot tell who the certificate is for: it has %d URI names %s…, want one", len(found), identityPrefix)
+		return Identity{}, fmt.Errorf("cannot tell who the certificate is for: it has %d URI names %s…, want one",
+			len(found), identityPrefix)
 	}
 	return ParseIdentity(found[0])
 }
@@ -105,7 +106,8 @@ func (id Identity) check() error {
 	}
 	for _, part := range []string{id.Practice, id.Name} {
 		if !validLabel(part) {
-			return fmt.Errorf("cannot read identity %q: %q is not 1 to 64 of a-z 0-9 . _ -, first a letter or digit", id, part)
+			return fmt.Errorf("cannot read identity %q: %q is not 1 to 64 of a-z 0-9 . _ -, first a letter or digit",
+				id, part)
 		}
 	}
 	return nil

@@ -75,7 +75,8 @@ func readCertificates(file string, unreadable func(error) error) ([]*x509.Certif
 	return certs, nil
 }
 
-// ParseChain reads certificates (DER), leaf first, as tls.Certificate and a handshake have them. One that cannot be read is an error.
+// ParseChain reads certificates (DER), leaf first, as tls.Certificate and a handshake have them. One that cannot be
+// read is an error.
 func ParseChain(ders [][]byte) ([]*x509.Certificate, error) {
 	var chain []*x509.Certificate
 	for _, der := range ders {

@@ -63,7 +63,8 @@ func (d *desk) ask(ctx context.Context, r PINRequest, command *pin.Command) (q *
 		return nil, errPINTimeout
 	}
 	defer func() { d.turn <- struct{}{} }()
-	q = &question{PINRequest: r, command: command, asking: ctx, claim: make(chan struct{}, 1), answer: make(chan error, 1), result: make(chan []byte, 1)}
+	q = &question{PINRequest: r, command: command, asking: ctx, claim: make(chan struct{}, 1),
+		answer: make(chan error, 1), result: make(chan []byte, 1)}
 	q.claim <- struct{}{}
 	d.put(q)
 	defer d.put(nil)
@@ -156,7 +157,8 @@ const pinWait = 30 * time.Second
 // EnterPIN serves a client that enters PINs (docs/control.md): it says what is wanted, reads the PIN, and says what the
 // card made of it. insist: also with one try left. The PIN goes from entry into locked memory and nowhere else; an
 // empty line is a no.
-func (r *Relay) EnterPIN(ctx context.Context, insist bool, say func(any) error, entry io.Reader, limit func(time.Time)) any {
+func (r *Relay) EnterPIN(ctx context.Context, insist bool, say func(any) error, entry io.Reader,
+	limit func(time.Time)) any {
 	waiting, cancel := context.WithTimeout(ctx, pinWait)
 	defer cancel()
 	q := r.desk.take(waiting)

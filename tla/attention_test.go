@@ -27,9 +27,11 @@ func TestSA4EachEndPowersTheCardsDown(t *testing.T) {
 		"stop":     {nil, func(g *rig) { g.relay.Stop() }, CodeStopped, session.ByeStopped},
 		"key":      {nil, func(g *rig) { g.relay.Key().Stop() }, CodeStopped, session.ByeStopped},
 		"shutdown": {nil, func(g *rig) { g.relay.Close() }, CodeShutdown, session.ByeShutdown},
-		"absolute": {func(g *rig) { g.cfg.Timers.Absolute = 50 * time.Millisecond }, nil, CodeTimeOver, session.ByeTimeOver},
-		"inactive": {func(g *rig) { g.cfg.Timers.Inactive = 50 * time.Millisecond }, nil, CodeInactive, session.ByeInactive},
-		"absent":   {func(g *rig) { g.cfg.Timers.Human = 50 * time.Millisecond }, nil, CodeAbsent, session.ByeInactive},
+		"absolute": {func(g *rig) { g.cfg.Timers.Absolute = 50 * time.Millisecond }, nil, CodeTimeOver,
+			session.ByeTimeOver},
+		"inactive": {func(g *rig) { g.cfg.Timers.Inactive = 50 * time.Millisecond }, nil, CodeInactive,
+			session.ByeInactive},
+		"absent": {func(g *rig) { g.cfg.Timers.Human = 50 * time.Millisecond }, nil, CodeAbsent, session.ByeInactive},
 		"our certificate": {func(g *rig) {
 			g.tla = g.ca.Issue(tlaURN, x509.ExtKeyUsageClientAuth, pkitest.EndsSoon())
 		}, nil, CodeExpired, session.ByeTimeOver},
@@ -166,7 +168,8 @@ func TestSA4ActsOfTheUserKeepTheSession(t *testing.T) {
 				require.Nil(t, r.Status().Session.Warning)
 				return
 			}
-			require.Never(t, func() bool { return r.Status().Session.Ask == nil }, 50*time.Millisecond, 5*time.Millisecond)
+			require.Never(t, func() bool { return r.Status().Session.Ask == nil }, 50*time.Millisecond,
+				5*time.Millisecond)
 		})
 	}
 }
@@ -178,8 +181,10 @@ func TestSA4ThePINIsAnAct(t *testing.T) {
 		err  error
 		kept bool
 	}{
-		"right": {[]byte{0x90, 0}, nil, true}, "wrong": {[]byte{0x63, 0xC2}, nil, true}, "cancelled at the pad": {swPINCancelled[:], nil, true},
-		"timeout": {swPINTimeout[:], nil, false}, "refused by the card": {[]byte{0x69, 0x82}, nil, false}, "no reader": {nil, errors.New("gone"), false},
+		"right": {[]byte{0x90, 0}, nil, true}, "wrong": {[]byte{0x63, 0xC2}, nil, true},
+		"cancelled at the pad": {swPINCancelled[:], nil, true},
+		"timeout":              {swPINTimeout[:], nil, false}, "refused by the card": {[]byte{0x69, 0x82}, nil, false},
+		"no reader": {nil, errors.New("gone"), false},
 	} {
 		t.Run("SA4 at the pad, "+name, func(t *testing.T) {
 			require.Equal(t, c.kept, entered(c.sw, c.err))

@@ -28,7 +28,8 @@ type Bundle interface {
 // ReasonChanged is the reason of CodeSeal when the bundle fetched in a start names another PdT than the user asked for.
 const ReasonChanged = "changed"
 
-// codeRenewed ends a start whose bundle was replaced in it: the same start begins again, with the new one. Nobody sees it.
+// codeRenewed ends a start whose bundle was replaced in it: the same start begins again, with the new one. Nobody sees
+// it.
 const codeRenewed Code = "bundle_renewed"
 
 // Settings are what a new bundle changes in a running relay.
@@ -101,8 +102,8 @@ func (c Config) bundleVersion() uint64 {
 	return c.Bundle.Version()
 }
 
-// renew fetches the bundle that a gateway demands, and has the start begin again with it. It gives err back when that is not
-// what err is about.
+// renew fetches the bundle that a gateway demands, and has the start begin again with it. It gives err back when that
+// is not what err is about.
 func (l *live) renew(gateway string, err error) error {
 	var p *link.Problem
 	if l.cfg.Bundle == nil || !l.mayRenew || !errors.As(err, &p) || p.Code != link.ProblemBundleOutdated {
@@ -118,7 +119,9 @@ func (l *live) renew(gateway string, err error) error {
 		return err
 	}
 	if now := l.settings(); !now.keeps(l.act, l.pdt) {
-		return &Why{Code: CodeSeal, Reason: ReasonChanged, File: "bundle", Detail: fmt.Sprintf("the bundle fetched names %s, the start was for %s", strings.Join(now.PdTs, ", "), l.pdt)}
+		return &Why{Code: CodeSeal, Reason: ReasonChanged, File: "bundle",
+			Detail: fmt.Sprintf("the bundle fetched names %s, the start was for %s", strings.Join(now.PdTs, ", "),
+				l.pdt)}
 	}
 	return &Why{Code: codeRenewed}
 }
@@ -141,12 +144,13 @@ func sealSays(err error) bool {
 	return errors.As(err, &w) && (w.Code == codeRenewed || w.Code == CodeSeal)
 }
 
-// Refusing answers local users of a relay whose seal is broken: every start fails with err. There is no Relay behind it, and no
-// connection, reader or card. why has the incident number.
+// Refusing answers local users of a relay whose seal is broken: every start fails with err. There is no Relay behind
+// it, and no connection, reader or card. why has the incident number.
 func Refusing(err error) (why *Why, handle func(ctx context.Context, who string, asked control.Request) any) {
 	w, since := explain(err).numbered(), time.Now()
 	return w, func(_ context.Context, _ string, asked control.Request) any {
-		a := Answer{Version: Version, OK: true, Status: &Status{State: StateIdle, Readers: []ReaderStatus{}, Last: &End{Why: *w, At: since}}}
+		a := Answer{Version: Version, OK: true, Status: &Status{State: StateIdle, Readers: []ReaderStatus{},
+			Last: &End{Why: *w, At: since}}}
 		if asked.Command != "stop" && asked.Command != "status" {
 			a.OK, a.Error = false, w
 		}

@@ -98,7 +98,9 @@ func (c *Clock) check() *Why {
 	if !now.Before(floor.Add(-consent.Skew)) {
 		return nil
 	}
-	return &Why{Code: CodeClock, Detail: fmt.Sprintf("it is %s here, and it was %s before: set the clock (and see to NTP or a battery)", stamp.Minute(now), stamp.Minute(floor))}
+	return &Why{Code: CodeClock,
+		Detail: fmt.Sprintf("it is %s here, and it was %s before: set the clock (and see to NTP or a battery)",
+			stamp.Minute(now), stamp.Minute(floor))}
 }
 
 // accepted: gateway and PdT have accepted a consent that says our time, so it is no earlier than what they allow.

@@ -91,7 +91,9 @@ func TestWrongClockIsNamedBeforeAnyCertificate(t *testing.T) {
 	require.Equal(t, CodeClock, r.Status().Last.Code)
 	now = time.Now()
 	require.NoError(t, r.Start(t.Context(), byHand))
-	eventually(t, "the accepted session raises the floor", func() bool { return g.cfg.Clock.Floor().After(time.Now().Add(-6 * time.Minute)) })
+	eventually(t, "the accepted session raises the floor", func() bool {
+		return g.cfg.Clock.Floor().After(time.Now().Add(-6 * time.Minute))
+	})
 }
 
 // TestWrongClockIsNamedForDates: and for nothing else.
@@ -105,6 +107,7 @@ func TestWrongClockIsNamedForDates(t *testing.T) {
 		require.Equal(t, want, c.named(&Why{Code: CodeRefused, Reason: string(reason)}).Code, reason)
 	}
 	now = time.Now()
-	require.Equal(t, CodeRefused, c.named(&Why{Code: CodeRefused, Reason: string(pki.NotYetValid)}).Code, "the clock may be right")
+	require.Equal(t, CodeRefused, c.named(&Why{Code: CodeRefused, Reason: string(pki.NotYetValid)}).Code,
+		"the clock may be right")
 	require.Nil(t, (*Clock)(nil).check())
 }

@@ -19,15 +19,17 @@ import (
 
 // Config configures a Relay. It must not be changed afterwards.
 type Config struct {
-	Gateways []string       // as address.Server reads them, tried in this order; at least one
-	PdTs     []string       // whom the user may choose, at least one; the first unless they name another. URNs, or bare names of our own practice
-	Party    *trust.Party   // our client certificate, and whom we trust
-	Readers  *cards.Readers // the caller runs it
-	Timers   Timers         // zero = the defaults
-	Policy   *policy.Policy // which commands may reach a card (C1)
-	Log      *slog.Logger   // nil = discard
-	Clock    *Clock         // what is known of the time; nil = nothing, and any is taken for right
-	Bundle   Bundle         // the signed configuration we work with; nil = none
+	Gateways []string // as address.Server reads them, tried in this order; at least one
+	// whom the user may choose, at least one; the first unless they name another. URNs, or bare names of our own
+	// practice
+	PdTs    []string
+	Party   *trust.Party   // our client certificate, and whom we trust
+	Readers *cards.Readers // the caller runs it
+	Timers  Timers         // zero = the defaults
+	Policy  *policy.Policy // which commands may reach a card (C1)
+	Log     *slog.Logger   // nil = discard
+	Clock   *Clock         // what is known of the time; nil = nothing, and any is taken for right
+	Bundle  Bundle         // the signed configuration we work with; nil = none
 
 	// During are run while a session is up, beside it, each once a link of it and told the gateway (host:port) it goes
 	// through, which they may connect to. They are to return, with their sockets closed, when ctx ends: the session
@@ -50,24 +52,26 @@ type Config struct {
 
 // Timers of a relay; zero means the default.
 type Timers struct {
-	Dial      time.Duration // to connect to a gateway, 5 s
-	Open      time.Duration // for the gateway to let us in and join the PdT, 10 s
-	Hello     time.Duration // for the PdT, each of TLS and hello, 10 s
-	Take      time.Duration // to take a card, 5 s
-	Command   time.Duration // of one command at a card, 60 s
-	PIN       time.Duration // for the user to enter a PIN, 50 s, less than Command
-	Absolute  time.Duration // of a session, 12 h, which is also the most
-	Inactive  time.Duration // of a session without a command (SA4), 10 min; 15 at most
-	Heartbeat time.Duration // of the link and of the card session, 3 s; three times that without a sign of life and the link is lost
+	Dial     time.Duration // to connect to a gateway, 5 s
+	Open     time.Duration // for the gateway to let us in and join the PdT, 10 s
+	Hello    time.Duration // for the PdT, each of TLS and hello, 10 s
+	Take     time.Duration // to take a card, 5 s
+	Command  time.Duration // of one command at a card, 60 s
+	PIN      time.Duration // for the user to enter a PIN, 50 s, less than Command
+	Absolute time.Duration // of a session, 12 h, which is also the most
+	Inactive time.Duration // of a session without a command (SA4), 10 min; 15 at most
+	// of the link and of the card session, 3 s; three times that without a sign of life and the link is lost
+	Heartbeat time.Duration
 	Grace     time.Duration // to get a lost link back, 30 s; 1 min at most
 	Redial    time.Duration // longest pause before the first try of that, 250 ms; it doubles with each, up to RedialMax
 	RedialMax time.Duration // 2 s
-	Human     time.Duration // of a session without an act of its user, whatever programs do (SA4), 15 min, which is also the most
-	Ask       time.Duration // before that the user is asked to stay, 1 min
-	Warn      time.Duration // before any end that can be foreseen the user is warned, 1 min
-	Release   time.Duration // for a card to be let go at the end, 5 s
-	Leave     time.Duration // for the PdT to hear that the session ends, 2 s
-	Shown     time.Duration // for programs at the PdT to see the cards, where a start waits for that, 5 s
+	// of a session without an act of its user, whatever programs do (SA4), 15 min, which is also the most
+	Human   time.Duration
+	Ask     time.Duration // before that the user is asked to stay, 1 min
+	Warn    time.Duration // before any end that can be foreseen the user is warned, 1 min
+	Release time.Duration // for a card to be let go at the end, 5 s
+	Leave   time.Duration // for the PdT to hear that the session ends, 2 s
+	Shown   time.Duration // for programs at the PdT to see the cards, where a start waits for that, 5 s
 }
 
 // The longest that the annex and docs/protocol.md allow.
@@ -84,7 +88,8 @@ func (t Timers) withDefaults() Timers {
 		value time.Duration
 	}{
 		{&t.Dial, 5 * time.Second}, {&t.Open, 10 * time.Second}, {&t.Hello, 10 * time.Second},
-		{&t.Take, 5 * time.Second}, {&t.Release, 5 * time.Second}, {&t.Command, time.Minute}, {&t.PIN, 50 * time.Second},
+		{&t.Take, 5 * time.Second}, {&t.Release, 5 * time.Second}, {&t.Command, time.Minute},
+		{&t.PIN, 50 * time.Second},
 		{&t.Absolute, MaxAbsolute}, {&t.Inactive, 10 * time.Minute},
 		{&t.Human, MaxHuman}, {&t.Ask, time.Minute}, {&t.Warn, time.Minute},
 		{&t.Heartbeat, session.DefaultHeartbeat}, {&t.Leave, 2 * time.Second},
@@ -145,7 +150,8 @@ func pdtOf(name, practice string) (pki.Identity, error) {
 		err = fmt.Errorf("its role is %s", id.Role)
 	}
 	if err != nil {
-		return pki.Identity{}, fmt.Errorf("cannot use the PdT %q: want urn:tlagate:PRACTICE:pdt:NAME or a NAME: %w", name, err)
+		return pki.Identity{}, fmt.Errorf("cannot use the PdT %q: want urn:tlagate:PRACTICE:pdt:NAME or a NAME: %w",
+			name, err)
 	}
 	return id, nil
 }

@@ -143,7 +143,8 @@ func (a *attempt) join(outer net.Conn) (net.Conn, error) {
 	a.stage = stageOpen
 	ctx, cancel := context.WithTimeout(a.ctx, a.step(a.cfg.Timers.Open))
 	defer cancel()
-	cfg := link.Config{Heartbeat: a.cfg.Timers.Heartbeat, Consent: a.consent, OnNotice: a.noted, OnStatus: a.informed, Bundle: a.cfg.bundleVersion()}
+	cfg := link.Config{Heartbeat: a.cfg.Timers.Heartbeat, Consent: a.consent, OnNotice: a.noted, OnStatus: a.informed,
+		Bundle: a.cfg.bundleVersion()}
 	var err error
 	if a.again != nil {
 		a.link, err = link.Reopen(ctx, outer, a.pdt.String(), a.id.String(), a.again.ticket, cfg)
@@ -257,7 +258,8 @@ func (a *attempt) failed(err error) *failure {
 	if r := (*pki.Refusal)(nil); errors.As(err, &r) {
 		peer, claimed = "claimed", r.Claimed.String()
 	}
-	a.log.Warn("attempt failed", "code", string(w.Code), "reason", w.Reason, "peer", peer, "claimed", claimed, "gateway", a.gateway, "detail", w.Detail)
+	a.log.Warn("attempt failed", "code", string(w.Code), "reason", w.Reason, "peer", peer, "claimed", claimed,
+		"gateway", a.gateway, "detail", w.Detail)
 	return f
 }
 

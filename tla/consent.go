@@ -16,7 +16,8 @@ type Act struct {
 	PdT  string // which PdT they chose, one of Config.PdTs; "" = the first
 }
 
-// consent signs, with the device's key, that the user asked for this session (C4): last before the gateway joins, over its nonce.
+// consent signs, with the device's key, that the user asked for this session (C4): last before the gateway joins, over
+// its nonce.
 func (a *attempt) consent(nonce string) (string, error) {
 	pair := a.cfg.Party.Certificate()
 	key, ok := pair.PrivateKey.(crypto.Signer)

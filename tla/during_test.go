@@ -24,7 +24,8 @@ func TestC4WhatRunsBesideASessionEndsWithIt(t *testing.T) {
 		}
 	}}
 	r := g.run()
-	require.Never(t, func() bool { return len(began) > 0 || g.dials.Load() > 0 }, 100*time.Millisecond, 10*time.Millisecond)
+	require.Never(t, func() bool { return len(began) > 0 || g.dials.Load() > 0 }, 100*time.Millisecond,
+		10*time.Millisecond)
 	require.NoError(t, r.Start(t.Context(), byHand))
 	require.Equal(t, g.cfg.Gateways[0], <-began)
 	require.True(t, r.Stop())

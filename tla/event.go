@@ -38,7 +38,8 @@ func (c Config) trace(e Event) {
 // fail numbers, logs and traces a start that did not come to a session.
 func (r *Relay) fail(kind EventKind, act Act, why *Why) *Why {
 	w := why.numbered()
-	r.cfg.Log.Warn("session refused", "code", string(w.Code), "reason", w.Reason, "peer", act.PdT, "incident", w.Incident, "detail", w.Detail)
+	r.cfg.Log.Warn("session refused", "code", string(w.Code), "reason", w.Reason, "peer", act.PdT,
+		"incident", w.Incident, "detail", w.Detail)
 	r.cfg.trace(Event{Kind: kind, PdT: act.PdT, Act: act, Why: *w})
 	return w
 }
@@ -47,6 +48,7 @@ func (r *Relay) fail(kind EventKind, act Act, why *Why) *Why {
 func (l *live) manyRefused(slot session.Slot) {
 	w := (&Why{Code: CodeManyRefused, Reason: slot.String(), Peer: l.pdt.String()}).numbered()
 	l.refusedIncident.Store(&w.Incident)
-	l.log.Warn("the user is warned: many commands were refused by the card policy", "slot", slot.String(), "incident", w.Incident)
+	l.log.Warn("the user is warned: many commands were refused by the card policy", "slot", slot.String(),
+		"incident", w.Incident)
 	l.trace(EventRefused, "", *w)
 }

@@ -44,7 +44,8 @@ func (r *Relay) Handle(ctx context.Context, who string, asked control.Request) a
 	case "status":
 		return r.answer(nil)
 	}
-	return Answer{Version: Version, Error: &Why{Code: CodeUnknownCommand, Detail: "want start, check, stop, stay or status"}}
+	return Answer{Version: Version,
+		Error: &Why{Code: CodeUnknownCommand, Detail: "want start, check, stop, stay or status"}}
 }
 
 // started is the answer to a start: a session that is over by the time that it is made is not up.

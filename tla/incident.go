@@ -5,13 +5,15 @@ import (
 	"slices"
 )
 
-// The alphabets of an incident number: what is not taken for another when it is read out, in French or English, or off a small screen.
+// The alphabets of an incident number: what is not taken for another when it is read out, in French or English, or off
+// a small screen.
 const (
 	incidentLetters = "AFHJKLMPRWXY"
 	incidentDigits  = "23456789"
 )
 
-// newIncident makes an incident number: letter, digit, letter, digit. It is found again in the log and in the audit trace of this terminal.
+// newIncident makes an incident number: letter, digit, letter, digit. It is found again in the log and in the audit
+// trace of this terminal.
 func newIncident() string {
 	var n [4]byte
 	_, _ = rand.Read(n[:]) // never fails

@@ -206,7 +206,8 @@ func (l *live) logEnd() {
 	if l.wasUp() {
 		msg, kind = "session ended", EventEnded
 	}
-	l.log.Info(msg, "code", string(w.Code), "reason", w.Reason, "peer", w.Peer, "gateway", w.Gateway, "incident", w.Incident, "detail", w.Detail)
+	l.log.Info(msg, "code", string(w.Code), "reason", w.Reason, "peer", w.Peer, "gateway", w.Gateway,
+		"incident", w.Incident, "detail", w.Detail)
 	if w.Code != codeRenewed {
 		l.trace(kind, w.Gateway, *w)
 	}

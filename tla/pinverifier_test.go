@@ -87,10 +87,12 @@ func TestSP4TheUserEntersThePINAtTheTerminal(t *testing.T) {
 	p.program()
 	eventually(t, "asked", func() bool { return p.relay.Status().PIN != nil })
 	asked := p.relay.Status().PIN
-	require.Equal(t, []any{"cps", pdtURN, 4, 8, 3, false}, []any{asked.Slot, asked.PdT, asked.Min, asked.Max, asked.Tries, asked.Pad})
+	require.Equal(t, []any{"cps", pdtURN, 4, 8, 3, false}, []any{asked.Slot, asked.PdT, asked.Min, asked.Max,
+		asked.Tries, asked.Pad})
 	require.Equal(t, PINAnswer{Version: Version, OK: true, Result: "9000"}, p.enter(goodPIN+"\n", false))
 	require.Equal(t, "9000 <nil>", <-p.sws)
-	require.Equal(t, "0020008108"+strings.ToUpper(hex.EncodeToString([]byte(goodPIN)))+"FFFFFF", <-p.seen, "of the card policy's format; the program's PIN never came")
+	require.Equal(t, "0020008108"+strings.ToUpper(hex.EncodeToString([]byte(goodPIN)))+"FFFFFF", <-p.seen,
+		"of the card policy's format; the program's PIN never came")
 	require.Nil(t, p.relay.Status().PIN)
 
 	p.program()
@@ -180,7 +182,8 @@ func TestSP4ThePINPadOfTheReader(t *testing.T) {
 	require.Empty(t, p.seen, "the PIN never is in this machine's memory")
 	controls := cardstest.Get(p.fake, func() [][]byte { return p.fake.Reader("left").Controls })
 	require.Len(t, controls, 1)
-	require.Equal(t, "1E 14 82 08 00 0804 02 01 0C04 00 000000 0D000000 0020008108 FFFFFFFFFFFFFFFF", spaced(controls[0]))
+	require.Equal(t, "1E 14 82 08 00 0804 02 01 0C04 00 000000 0D000000 0020008108 FFFFFFFFFFFFFFFF",
+		spaced(controls[0]))
 }
 
 // spaced writes a PIN_VERIFY_STRUCTURE field by field, as PC/SC part 10 lists them.
@@ -197,6 +200,7 @@ func TestNoPINIsWanted(t *testing.T) {
 	g.run()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	answer := g.relay.EnterPIN(ctx, false, func(any) error { return errors.New("never") }, strings.NewReader(""), func(time.Time) {})
+	answer := g.relay.EnterPIN(ctx, false, func(any) error { return errors.New("never") }, strings.NewReader(""),
+		func(time.Time) {})
 	require.Equal(t, CodeNoPIN, answer.(PINAnswer).Error.Code)
 }

@@ -10,8 +10,8 @@ import (
 // ManyRefused is how many refused commands in one session the user is told of.
 const ManyRefused = 3
 
-// refuse counts and logs a command that the card policy stopped (C1): its header and lengths, never what it said. One that the
-// policy expects alarms nobody. A PdT must not be able to fill the log.
+// refuse counts and logs a command that the card policy stopped (C1): its header and lengths, never what it said. One
+// that the policy expects alarms nobody. A PdT must not be able to fill the log.
 func (l *live) refuse(slot session.Slot, v policy.Verdict) {
 	if v.Expected {
 		l.log.Debug("command refused, as the card policy expects", refusal(slot, v)...)

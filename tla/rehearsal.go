@@ -123,7 +123,8 @@ func (l *live) report(t *trial) Rehearsal {
 		}
 		c.Incident = w.Incident
 	}
-	l.log.Info("check made", "ok", c.OK, "peer", l.pdt.String(), "code", string(w.Code), "reason", w.Reason, "incident", w.Incident, "detail", w.Detail)
+	l.log.Info("check made", "ok", c.OK, "peer", l.pdt.String(), "code", string(w.Code), "reason", w.Reason,
+		"incident", w.Incident, "detail", w.Detail)
 	l.trace(EventRehearsed, t.gateway(), w)
 	return c
 }

@@ -108,7 +108,9 @@ func TestCheckFindsWhatAStartWouldMeet(t *testing.T) {
 			[]string{"-clock", "+readers", "+cards", "+certificate", "+link", "?pdt"}, CodeProblem},
 		"PdT absent": {func(g *rig) { g.problem = &link.Problem{Code: link.ProblemPdTAbsent, Detail: "No."} },
 			[]string{"+clock", "+readers", "+cards", "+certificate", "+link", "-pdt"}, CodeProblem},
-		"C2 another PdT": {func(g *rig) { g.pdt = g.ca.Issue("urn:tlagate:cabinet:pdt:autre", x509.ExtKeyUsageServerAuth) },
+		"C2 another PdT": {func(g *rig) {
+			g.pdt = g.ca.Issue("urn:tlagate:cabinet:pdt:autre", x509.ExtKeyUsageServerAuth)
+		},
 			[]string{"+clock", "+readers", "+cards", "+certificate", "+link", "-pdt"}, CodeRefused},
 		"PdT busy": {func(g *rig) { g.bye = &session.Bye{Code: session.ByeBusy, Text: "No free pair."} },
 			[]string{"+clock", "+readers", "+cards", "+certificate", "+link", "-pdt"}, CodePdT},
@@ -162,7 +164,11 @@ func TestCheckNamesTheCardThatIsIn(t *testing.T) {
 			require.NoError(t, err)
 			g.fake.Insert("left", c.atr, 1)
 			r := g.run()
-			eventually(t, "card seen", func() bool { s := r.Status(); return len(s.Readers) > 0 && s.Readers[0].Card != nil })
+			eventually(t, "card seen", func() bool {
+				s := r.Status()
+				return len(s.Readers) > 0 &&
+					s.Readers[0].Card != nil
+			})
 			card := r.Status().Readers[0].Card
 			require.Equal(t, []any{c.use, fmt.Sprintf("%X", c.atr)}, []any{card.Use, card.ATR})
 			got, err := r.Rehearse(t.Context(), byHand)
@@ -219,8 +225,10 @@ func TestSA2IncidentsAreToldLoggedAndTraced(t *testing.T) {
 	got := events.all()
 	require.Len(t, got, 4)
 	for i, want := range []Event{
-		{EventFailed, "", "inconnu", act, "", Why{Code: CodeUnknownPdT}}, {EventUp, got[1].Session, pdtURN, byHand, g.cfg.Gateways[0], Why{}},
-		{EventEnded, got[1].Session, pdtURN, byHand, g.cfg.Gateways[0], last.Why}, {EventFailed, got[3].Session, pdtURN, byHand, g.cfg.Gateways[0], *w},
+		{EventFailed, "", "inconnu", act, "", Why{Code: CodeUnknownPdT}}, {EventUp, got[1].Session, pdtURN, byHand,
+			g.cfg.Gateways[0], Why{}},
+		{EventEnded, got[1].Session, pdtURN, byHand, g.cfg.Gateways[0], last.Why}, {EventFailed, got[3].Session, pdtURN,
+			byHand, g.cfg.Gateways[0], *w},
 	} {
 		if i == 0 {
 			require.Regexp(t, incident, got[0].Why.Incident)

@@ -130,7 +130,8 @@ func TestNoticeIsShown(t *testing.T) {
 	r := g.run()
 	require.NoError(t, r.Start(t.Context(), byHand))
 	l := <-links
-	require.NoError(t, l.WriteNotice(link.Notice{Code: link.CodeRevoked, Text: "The certificate of the terminal was revoked."}))
+	require.NoError(t,
+		l.WriteNotice(link.Notice{Code: link.CodeRevoked, Text: "The certificate of the terminal was revoked."}))
 	l.Close()
 	eventually(t, "idle", func() bool { return r.Status().State == StateIdle })
 	last := r.Status().Last
@@ -173,7 +174,8 @@ func TestStartRefused(t *testing.T) {
 		"PdT busy": {func(g *rig) {
 			g.bye = &session.Bye{Code: session.ByeBusy, Text: "No free reader pair."}
 		}, CodePdT, "busy", pdtURN},
-		"PdT silent":        {func(g *rig) { g.silent, g.cfg.Timers.Hello = true, 300*time.Millisecond }, CodeTimeout, "", pdtURN},
+		"PdT silent": {func(g *rig) { g.silent, g.cfg.Timers.Hello = true, 300*time.Millisecond }, CodeTimeout,
+			"", pdtURN},
 		"C3 captive portal": {func(g *rig) { g.cfg.Gateways = []string{webServer(g.t)} }, CodePortal, "", "gateway"},
 		"nothing reachable": {func(g *rig) { g.listener.Close() }, CodeUnreachable, "", ""},
 		"PdT of no practice of ours": {func(g *rig) {

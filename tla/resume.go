@@ -18,8 +18,8 @@ import (
 	"tlagate/session/ticket"
 )
 
-// A session outlives its link (docs/protocol.md, section 4.1). This is the one place that dials without an act of the user: inside a session
-// that the user has started, for as long as its grace time (C4).
+// A session outlives its link (docs/protocol.md, section 4.1). This is the one place that dials without an act of the
+// user: inside a session that the user has started, for as long as its grace time (C4).
 
 // away says since when the link is lost, and until when it is looked for.
 type away struct{ since, until time.Time }
@@ -77,7 +77,8 @@ func (l *live) resume(r *route, lost *failure) (*route, error) {
 // watchNetwork has changes told while a link is lost, and at no other time (C4).
 func (l *live) watchNetwork(ctx context.Context, n *dialer.Network) {
 	if err := n.Watch(ctx); err != nil {
-		l.log.Warn("changes of the network are not seen: gateways are dialled again when their time has come", "error", err)
+		l.log.Warn("changes of the network are not seen: gateways are dialled again when their time has come",
+			"error", err)
 	}
 }
 
@@ -156,7 +157,8 @@ func (f *failure) over() bool {
 func (w *Why) passing() bool {
 	switch w.Code {
 	case CodeProblem:
-		return slices.Contains([]string{string(link.ProblemPdTAbsent), string(link.ProblemDraining), string(link.ProblemTooMany), string(link.ProblemTLABusy)}, w.Reason)
+		return slices.Contains([]string{string(link.ProblemPdTAbsent), string(link.ProblemDraining),
+			string(link.ProblemTooMany), string(link.ProblemTLABusy)}, w.Reason)
 	case CodeRefused:
 		return w.Reason == string(pki.HandshakeFailed) || w.Reason == string(pki.HandshakeSlow)
 	}

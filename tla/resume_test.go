@@ -58,7 +58,8 @@ func TestResumeLostLink(t *testing.T) {
 	require.Equal(t, session.ByeStopped, bye.Code)
 }
 
-// TestEL3ResumeGraceEnds: the link does not come back; the cards are powered down, the user is told, and nobody dials any more.
+// TestEL3ResumeGraceEnds: the link does not come back; the cards are powered down, the user is told, and nobody dials
+// any more.
 func TestEL3ResumeGraceEnds(t *testing.T) {
 	g, card := lasting(t, func(g *rig) {
 		g.cfg.Timers.Grace = 5 * time.Second
@@ -138,7 +139,8 @@ func TestResumeAfterANoticeOfDraining(t *testing.T) {
 
 // TestC2NoticeEndsTheSessionForGood: of what the gateway ends on purpose nothing comes back.
 func TestC2NoticeEndsTheSessionForGood(t *testing.T) {
-	for _, code := range []link.Code{link.CodeRevoked, link.CodeExpired, link.CodeTimeOver, link.CodeEndedByOperator, link.CodeProtocol} {
+	for _, code := range []link.Code{link.CodeRevoked, link.CodeExpired, link.CodeTimeOver, link.CodeEndedByOperator,
+		link.CodeProtocol} {
 		t.Run(string(code), func(t *testing.T) {
 			links := make(chan *link.Conn, 9)
 			g, _ := lasting(t, func(g *rig) { g.onUp = func(l *link.Conn) { links <- l } })

@@ -99,7 +99,8 @@ func newRigAlone(t *testing.T) *rig {
 		Gateways: []string{"localhost:" + port}, PdTs: []string{"bureau"}, Readers: g.readers, Dial: g.dial,
 		Policy: reading(t),
 		Party:  &trust.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.tla }, Timeout: patience},
-		Timers: Timers{Dial: patience, Open: patience, Hello: patience, Take: patience, Heartbeat: patience}, // for a slow machine
+		// for a slow machine
+		Timers: Timers{Dial: patience, Open: patience, Hello: patience, Take: patience, Heartbeat: patience},
 	}
 	return g
 }
@@ -109,9 +110,12 @@ var byHand = Act{Kind: consent.ActCommand, By: "uid 1000"}
 
 // reading is a card policy that lets a card be read.
 func reading(t *testing.T) *policy.Policy {
-	p, err := policy.Compile(policy.Table{Version: 1, Profiles: []policy.Profile{{Name: "any card", Cards: []string{"3B*", "3F*"},
-		Rules: []policy.Rule{{Name: "read", INS: "B0", Action: policy.Allow},
-			{Name: "PIN", INS: "20", P1: "00", P2: "81", Action: policy.LocalPIN, PIN: &pin.Format{Min: 4, Max: 8, Length: 8, Pad: 0xFF}}}}}})
+	p,
+		err := policy.Compile(policy.Table{Version: 1,
+		Profiles: []policy.Profile{{Name: "any card", Cards: []string{"3B*", "3F*"},
+			Rules: []policy.Rule{{Name: "read", INS: "B0", Action: policy.Allow},
+				{Name: "PIN", INS: "20", P1: "00", P2: "81", Action: policy.LocalPIN,
+					PIN: &pin.Format{Min: 4, Max: 8, Length: 8, Pad: 0xFF}}}}}})
 	require.NoError(t, err)
 	return p
 }
@@ -212,7 +216,8 @@ func (g *rig) gatewayEnd(c net.Conn) {
 		generation, _ = ticket.Generation(auth.Ticket)
 	}
 	if g.tickets {
-		text, err := ticket.Sign(ticket.Statement{TLA: tlaURN, PdT: pdtURN, Session: auth.Session, Generation: generation + 1}, nil, g.gateway.PrivateKey.(crypto.Signer))
+		text, err := ticket.Sign(ticket.Statement{TLA: tlaURN, PdT: pdtURN, Session: auth.Session,
+			Generation: generation + 1}, nil, g.gateway.PrivateKey.(crypto.Signer))
 		if err != nil || l.WriteTicket(text) != nil {
 			return
 		}
@@ -243,8 +248,9 @@ func (g *rig) opened(c net.Conn, r *bufio.Reader) (a link.Authorization, ok bool
 	if a, err = link.ParseAuthorization(req.Header.Get("Authorization")); err != nil {
 		return a, false
 	}
-	said, err := consent.Verify(a.Consent, g.tla.Leaf.PublicKey, consent.Want{TLA: tlaURN, PdT: pdtURN, Session: a.Session,
-		Nonce: base64.RawURLEncoding.EncodeToString(nonce[:]), Now: time.Now()})
+	said, err := consent.Verify(a.Consent, g.tla.Leaf.PublicKey,
+		consent.Want{TLA: tlaURN, PdT: pdtURN, Session: a.Session,
+			Nonce: base64.RawURLEncoding.EncodeToString(nonce[:]), Now: time.Now()})
 	if err != nil || said.Act != byHand.Kind || said.By != byHand.By {
 		return a, false
 	}
@@ -256,7 +262,8 @@ func (g *rig) opened(c net.Conn, r *bufio.Reader) (a link.Authorization, ok bool
 }
 
 func upgrade(c net.Conn) error {
-	_, err := c.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + link.Protocol + "\r\n\r\n"))
+	_, err := c.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + link.Protocol +
+		"\r\n\r\n"))
 	return err
 }
 

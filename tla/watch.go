@@ -44,7 +44,8 @@ func (l *live) limits(started, now time.Time) []limit {
 	}
 }
 
-// after is when d will have gone by since then, by the faster of two clocks: one stands still while the machine sleeps, the other may be set.
+// after is when d will have gone by since then, by the faster of two clocks: one stands still while the machine sleeps,
+// the other may be set.
 func after(since time.Time, d time.Duration, now time.Time) time.Time {
 	gone := max(now.Sub(since), now.Round(0).Sub(since.Round(0)))
 	return now.Add(d - gone)

@@ -18,40 +18,47 @@ type Code string
 
 // The codes. What Reason holds is said behind each.
 const (
-	CodeAlready       Code = "already_running"   // one session at a time
-	CodeConfiguration Code = "configuration"     // our own certificate or the PdT's name cannot be used
-	CodeUnreachable   Code = "unreachable"       // no gateway answers
-	CodeProxy         Code = "proxy"             // the HTTP proxy Peer (host:port) does not carry us to the gateway: a dialer.Reason
-	CodePortal        Code = "portal"            // a web server answers in a gateway's place, without TLS: a captive portal
-	CodeRefused       Code = "refused"           // we refused Peer: a pki.Reason
-	CodeRejected      Code = "rejected"          // Peer refused us: a pki.Reason, or "" when only Peer knows; Detail is a hint
-	CodeProblem       Code = "problem"           // the gateway's answer: a link.ProblemCode
-	CodePdT           Code = "pdt"               // the PdT said bye: a session.ByeCode
-	CodeNotice        Code = "notice"            // the gateway's last word: a link.Code
-	CodeTimeout       Code = "timeout"           // Peer was reached and did not answer in time
-	CodeLost          Code = "connection_lost"   // the connection broke or went silent
-	CodeProtocol      Code = "protocol"          // Peer broke the protocol
-	CodeStopped       Code = "stopped"           // the user ended it
-	CodeCancelled     Code = "cancelled"         // the user went away before it had started
-	CodeTimeOver      Code = "time_over"         // the absolute limit
-	CodeInactive      Code = "inactive"          // no command for too long (SA4)
-	CodeAbsent        Code = "absent"            // nobody at the terminal said to be still there (SA4)
-	CodeExpired       Code = "certificate_ended" // our own certificate has ended
-	CodeShutdown      Code = "shutdown"          // the relay stops
-	CodeManyRefused   Code = "many_refused"      // a warning, not an end: the card policy stopped ManyRefused commands; Reason is the slot of the last
-	CodeSeal          Code = "seal"              // the signed configuration cannot be used: a bundle.Reason, or "changed"; File is which
+	CodeAlready       Code = "already_running" // one session at a time
+	CodeConfiguration Code = "configuration"   // our own certificate or the PdT's name cannot be used
+	CodeUnreachable   Code = "unreachable"     // no gateway answers
+	// the HTTP proxy Peer (host:port) does not carry us to the gateway: a dialer.Reason
+	CodeProxy Code = "proxy"
+	// a web server answers in a gateway's place, without TLS: a captive portal
+	CodePortal  Code = "portal"
+	CodeRefused Code = "refused" // we refused Peer: a pki.Reason
+	// Peer refused us: a pki.Reason, or "" when only Peer knows; Detail is a hint
+	CodeRejected  Code = "rejected"
+	CodeProblem   Code = "problem"           // the gateway's answer: a link.ProblemCode
+	CodePdT       Code = "pdt"               // the PdT said bye: a session.ByeCode
+	CodeNotice    Code = "notice"            // the gateway's last word: a link.Code
+	CodeTimeout   Code = "timeout"           // Peer was reached and did not answer in time
+	CodeLost      Code = "connection_lost"   // the connection broke or went silent
+	CodeProtocol  Code = "protocol"          // Peer broke the protocol
+	CodeStopped   Code = "stopped"           // the user ended it
+	CodeCancelled Code = "cancelled"         // the user went away before it had started
+	CodeTimeOver  Code = "time_over"         // the absolute limit
+	CodeInactive  Code = "inactive"          // no command for too long (SA4)
+	CodeAbsent    Code = "absent"            // nobody at the terminal said to be still there (SA4)
+	CodeExpired   Code = "certificate_ended" // our own certificate has ended
+	CodeShutdown  Code = "shutdown"          // the relay stops
+	// a warning, not an end: the card policy stopped ManyRefused commands; Reason is the slot of the last
+	CodeManyRefused Code = "many_refused"
+	// the signed configuration cannot be used: a bundle.Reason, or "changed"; File is which
+	CodeSeal Code = "seal"
 )
 
 // Why is why a session did not start, or ended. The words for people are made of it elsewhere.
 type Why struct {
-	Code    Code   `json:"code"`
-	Reason  string `json:"reason,omitempty"`
-	Peer    string `json:"peer,omitempty"`    // identity, or the role while it is not proven; of CodeProxy its host:port
+	Code   Code   `json:"code"`
+	Reason string `json:"reason,omitempty"`
+	// identity, or the role while it is not proven; of CodeProxy its host:port
+	Peer    string `json:"peer,omitempty"`
 	Gateway string `json:"gateway,omitempty"` // host:port
 	File    string `json:"file,omitempty"`    // of CodeSeal
 	Detail  string `json:"detail,omitempty"`  // English: what was found, what to do
 
-	Incident string `json:"incident,omitempty"` // to be read out to the operator, and found again in log and audit trace; "" = no incident
+	// to be read out to the operator, and found again in log and audit trace; "" = no incident
+	Incident string `json:"incident,omitempty"`
 
 	stage stage // how far the start got
 }
@@ -165,7 +172,8 @@ func portal(e *pki.Refusal) *Why {
 		return nil
 	}
 	return &Why{Code: CodePortal,
-		Detail: "a web server answers there, without TLS: a captive portal, most likely; open a web page from this network"}
+		Detail: "a web server answers there, without TLS: a captive portal, most likely; open a web page from this " +
+			"network"}
 }
 
 func noticed(n *link.Notice) *Why {

@@ -1,6 +1,6 @@
-// Package crlwriter writes certificate revocation lists (RFC 5280 section 5.1), byte for byte as x509.CreateRevocationList
-// would. That one goes by reflection: a million entries cost it 3 s and 800 MB, and they must all be held as structures
-// first.
+// Package crlwriter writes certificate revocation lists (RFC 5280 section 5.1), byte for byte as
+// x509.CreateRevocationList would. That one goes by reflection: a million entries cost it 3 s and 800 MB, and they must
+// all be held as structures first.
 package crlwriter
 
 import (

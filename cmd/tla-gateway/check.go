@@ -126,7 +126,8 @@ func (r *report) identity(store *trust.Trust, keys *cli.Keys) {
 		return
 	}
 	leaf := keys.Certificate().Leaf
-	r.line("certificate", "serial %x, for %s, until %s", leaf.SerialNumber, strings.Join(leaf.DNSNames, " "), stamp.Minute(leaf.NotAfter))
+	r.line("certificate", "serial %x, for %s, until %s", leaf.SerialNumber, strings.Join(leaf.DNSNames, " "),
+		stamp.Minute(leaf.NotAfter))
 	if store == nil {
 		return
 	}
@@ -159,7 +160,8 @@ func (r *report) trust(store *trust.Trust) {
 		return
 	}
 	for _, a := range store.Anchors() {
-		r.line("anchor", "%s, vouches for %s, until %s", a.Cert.Subject.CommonName, practices(a.Practices), stamp.Minute(a.Cert.NotAfter))
+		r.line("anchor", "%s, vouches for %s, until %s", a.Cert.Subject.CommonName, practices(a.Practices),
+			stamp.Minute(a.Cert.NotAfter))
 		r.warnOfEnd("this anchor", a.Cert.NotAfter, soonCert)
 	}
 	for _, l := range store.Lists() {
@@ -169,7 +171,8 @@ func (r *report) trust(store *trust.Trust) {
 
 func (r *report) list(l revocation.List) {
 	if l.Issuer != "" {
-		r.line("crl", "%s of %s, number %s, %d entries, until %s", l.Source, l.Issuer, l.Number, l.Entries, stamp.Minute(l.NextUpdate))
+		r.line("crl", "%s of %s, number %s, %d entries, until %s", l.Source, l.Issuer, l.Number, l.Entries,
+			stamp.Minute(l.NextUpdate))
 		r.warnOfEnd("this CRL", l.NextUpdate, max(soonCRL, l.NextUpdate.Sub(l.Ahead)))
 	}
 	if l.Err != nil {

@@ -94,7 +94,8 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	device := c.device()
 	device.Hybrids = &trust.Hybrids{Without: trace.Hybrids}
 	return trace.Enrolment(func() error {
-		return e.Command.Run(app, device, c.pki(), enrol.English("tla-gateway", "Next: tla-gateway check, then start tla-gateway."))
+		return e.Command.Run(app, device, c.pki(),
+			enrol.English("tla-gateway", "Next: tla-gateway check, then start tla-gateway."))
 	})
 }
 

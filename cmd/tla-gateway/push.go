@@ -116,7 +116,8 @@ func (l *listeners) openOne(source pushSource) (one *listener, err error) {
 	if one.keys, err = l.trace.Keys("push", cmp.Or(source.Client, l.client)); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	cfg := push.Config{URL: source.URL, Name: source.Name, Party: &trust.Party{Trust: l.trust, Certificate: l.trust.Staple(one.certificate)}, Log: l.log}
+	cfg := push.Config{URL: source.URL, Name: source.Name,
+		Party: &trust.Party{Trust: l.trust, Certificate: l.trust.Staple(one.certificate)}, Log: l.log}
 	if one.subscriber, err = push.New(cfg); err != nil {
 		one.ended.Store(true)
 		return nil, fmt.Errorf("url: %w", err)

@@ -5,11 +5,12 @@ import (
 	"tlagate/keys"
 	"tlagate/ocsp"
 	"tlagate/pki"
+	"tlagate/pki/revocation"
 )
 
 type algorithmsCmd struct{ cli.AlgorithmsCmd }
 
 // Run prints what the packages of this program say.
 func (c *algorithmsCmd) Run(app *cli.App) error {
-	return c.Print(app, pki.Algorithms(), keys.Algorithms(), ocsp.Algorithms())
+	return c.Print(app, pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(), ocsp.Algorithms())
 }

@@ -8,6 +8,7 @@ import (
 	"tlagate/est"
 	"tlagate/keys"
 	"tlagate/pki"
+	"tlagate/pki/revocation"
 	"tlagate/session"
 	"tlagate/session/consent"
 	"tlagate/session/ticket"
@@ -17,7 +18,8 @@ type algorithmsCmd struct{ cli.AlgorithmsCmd }
 
 // Run prints what the packages of this program say.
 func (c *algorithmsCmd) Run(app *cli.App) error {
-	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), keys.Algorithms(), consent.Algorithms(),
+	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
+		consent.Algorithms(),
 		ticket.Algorithms(), session.Algorithms(), bundle.Algorithms(), est.Algorithms(), audit.Algorithms(),
 		host.Algorithms())
 }

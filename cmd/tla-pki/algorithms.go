@@ -11,13 +11,15 @@ import (
 	"tlagate/est"
 	"tlagate/keys"
 	"tlagate/pki"
+	"tlagate/pki/revocation"
 )
 
 type algorithmsCmd struct{ cli.AlgorithmsCmd }
 
 // Run prints what the packages of this program say.
 func (c *algorithmsCmd) Run(app *cli.App) error {
-	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), keys.Algorithms(), ca.Algorithms(),
+	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
+		ca.Algorithms(),
 		server.Algorithms(), backup.Algorithms(), bundle.Algorithms(), est.Algorithms(), audit.Algorithms(),
 		host.Algorithms())
 }

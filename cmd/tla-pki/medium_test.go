@@ -92,8 +92,8 @@ func read(t *testing.T, file string) string {
 	return string(text)
 }
 
-// TestG2MediumExFAT: a real one, as a shop sells it. What is not secret in clear is carried on it; a key only when it is
-// mounted for its user alone.
+// TestG2MediumExFAT: a real one, as a shop sells it. What is not secret in clear is carried on it; a key only when it
+// is mounted for its user alone.
 func TestG2MediumExFAT(t *testing.T) {
 	dir := withCA(t)
 	device := exFAT(t, dir)
@@ -108,8 +108,10 @@ func TestG2MediumExFAT(t *testing.T) {
 		for _, secret := range [][]string{
 			{"tla-pki", "backup", "--new-key", "medium/key"},
 			{"tla-pki", "init", "-d", "medium/ca"},
-			{"tla-pki", "restore", "--from", "medium/backup.age", "-d", "medium/ca", "--identity", "key", "--accept-loss"},
-			{"tla-pki", "issue", "-d", "ca", "-p", "tla", "-i", "urn:tlagate:cab1:tla:t1", "--new-key", "-o", "medium/t1"},
+			{"tla-pki", "restore", "--from", "medium/backup.age", "-d", "medium/ca", "--identity",
+				"key", "--accept-loss"},
+			{"tla-pki", "issue", "-d", "ca", "-p", "tla", "-i", "urn:tlagate:cab1:tla:t1", "--new-key", "-o",
+				"medium/t1"},
 			{"tla-pki", "invite", "-d", "ca", "--csv", "fleet.csv", "-o", "medium/codes.csv"},
 		} {
 			out, err := typed(t, dir, secret...)
@@ -119,7 +121,8 @@ func TestG2MediumExFAT(t *testing.T) {
 		left, err := os.ReadDir(filepath.Join(dir, "medium"))
 		require.NoError(t, err)
 		require.Len(t, left, 2, "backup and list, and nothing of a secret: %v", left)
-		require.NotContains(t, mustType(t, dir, "tla-pki", "invitations", "-d", "ca", "--all"), "cab1", "nobody was invited")
+		require.NotContains(t, mustType(t, dir, "tla-pki", "invitations", "-d", "ca", "--all"), "cab1",
+			"nobody was invited")
 		require.NotContains(t, mustType(t, dir, "tla-pki", "list", "-d", "ca"), "cab1", "and nothing issued")
 	})
 	t.Run("for its user alone", func(t *testing.T) {
@@ -156,7 +159,8 @@ func exFAT(t *testing.T, dir string) (device string) {
 	}
 	device = strings.TrimSpace(out)
 	t.Cleanup(func() { mustType(t, dir, "losetup", "--detach", device) })
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "fleet.csv"), []byte("role,practice,name,dns\ntla,cab1,t2,\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "fleet.csv"), []byte("role,practice,name,dns\ntla,cab1,t2,\n"),
+		0o600))
 	return device
 }
 

@@ -32,7 +32,8 @@ func (c *control) finish(sealed bool) error {
 	case c.Seat != seatLogind && c.Seat != seatNone:
 		return fmt.Errorf("cannot use control.seat %q: want %s or %s", c.Seat, seatLogind, seatNone)
 	case c.Seat == seatNone && sealed:
-		return errors.New("cannot use control.seat none: this device is sealed, and a start is for whoever sits at it (C4); remove the line")
+		return errors.New("cannot use control.seat none: this device is sealed, and a start is for whoever sits at " +
+			"it (C4); remove the line")
 	}
 	return nil
 }
@@ -57,7 +58,8 @@ func (k startKey) open(sealed bool, relay *tla.Relay, log *slog.Logger) (*startk
 	if k == (startKey{}) {
 		return nil, nil
 	}
-	return startkey.New(startkey.Config{Device: string(k.Device), Key: k.Key, Hold: k.Hold, FIFO: !sealed, Acts: relay.Key(), Log: log})
+	return startkey.New(startkey.Config{Device: string(k.Device), Key: k.Key, Hold: k.Hold, FIFO: !sealed,
+		Acts: relay.Key(), Log: log})
 }
 
 // built is when the sources of this program were committed; zero when it does not say.

@@ -46,7 +46,8 @@ func (c config) checkSeal() error {
 
 // settings are what the file says, and for what it leaves out, the bundle; nil = none.
 func (c config) settings(b *bundle.Content) (s tla.Settings, err error) {
-	s = tla.Settings{Gateways: c.Gateways.Texts(), PdTs: c.choice(), Absolute: c.Limits.Absolute, Inactive: c.Limits.Inactive}
+	s = tla.Settings{Gateways: c.Gateways.Texts(), PdTs: c.choice(), Absolute: c.Limits.Absolute,
+		Inactive: c.Limits.Inactive}
 	if b != nil {
 		if len(s.Gateways) == 0 {
 			s.Gateways = b.Gateways

@@ -130,6 +130,7 @@ func (c config) checkFiles() error {
 
 // becomeOwner is called by each command that writes.
 func (c config) becomeOwner(file string) error {
-	return cli.Written{Config: file, Identities: []cli.Identity{c.Identity}, Trust: c.Trust, Files: []cli.Path{c.Audit, c.Floor, c.Bundle},
+	return cli.Written{Config: file, Identities: []cli.Identity{c.Identity}, Trust: c.Trust,
+		Files:   []cli.Path{c.Audit, c.Floor, c.Bundle},
 		Devices: []cli.Path{c.StartKey.Device}, Groups: []string{c.Control.Group}}.BecomeOwner()
 }

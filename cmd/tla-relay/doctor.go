@@ -26,7 +26,9 @@ func (c *doctorCmd) Run(app *cli.App) error {
 		Trust: cfg.Trust, Seal: cfg.Seal, Usable: cfg.usable}
 	checks := doctor.Configuration(c.Config, err, cfg.cannotStart(d, err))
 	here := doctor.Here("tla-relay")
-	checks = append(checks, here.Clock(), here.Polkit(), here.Service(doctor.Socket(os.Getenv), func() []string { return nil }), here.APDULog())
+	checks = append(checks, here.Clock(), here.Polkit(), here.Service(doctor.Socket(os.Getenv), func() []string {
+		return nil
+	}), here.APDULog())
 	checks = append(checks, here.Memory()...)
 	checks = append(checks, here.Locked(pinPage))
 	if cli.Usable(err) {
@@ -67,10 +69,13 @@ func (c control) socket() doctor.Finding {
 	case info.Mode().Type() != os.ModeSocket:
 		return doctor.Fail("remove it, and restart tla-relay", "%s is no socket", c.Socket)
 	case info.Mode().Perm()&0o007 != 0:
-		return doctor.Fail("restart tla-relay: it makes it with mode 0660", "%s is open to every user (mode %04o)", c.Socket, info.Mode().Perm())
+		return doctor.Fail("restart tla-relay: it makes it with mode 0660", "%s is open to every user (mode %04o)",
+			c.Socket, info.Mode().Perm())
 	}
-	if dir, err := os.Stat(filepath.Dir(string(c.Socket))); err == nil && dir.Mode().Perm()&0o022 != 0 && dir.Mode()&os.ModeSticky == 0 {
-		return doctor.Fail("chmod go-w it", "others may replace files in %s (mode %04o)", filepath.Dir(string(c.Socket)), dir.Mode().Perm())
+	if dir, err := os.Stat(filepath.Dir(string(c.Socket))); err == nil && dir.Mode().Perm()&0o022 != 0 &&
+		dir.Mode()&os.ModeSticky == 0 {
+		return doctor.Fail("chmod go-w it", "others may replace files in %s (mode %04o)",
+			filepath.Dir(string(c.Socket)), dir.Mode().Perm())
 	}
 	return doctor.Good("%s, mode %04o", c.Socket, info.Mode().Perm())
 }
@@ -79,7 +84,8 @@ func (c control) socket() doctor.Finding {
 func (c control) cards(ctx context.Context) doctor.Finding {
 	var a tla.Answer
 	if err := ctl.AskFor(ctx, string(c.Socket), ctl.Request{Command: "status"}, &a); err != nil || a.Status == nil {
-		return doctor.Cannot("start tla-relay, and run this command as one of its users", "the relay was not asked: %v", err)
+		return doctor.Cannot("start tla-relay, and run this command as one of its users", "the relay was not asked: %v",
+			err)
 	}
 	return ignored(a.Status)
 }

@@ -100,7 +100,8 @@ func TestDoctorLooksAtTheControlSocket(t *testing.T) {
 // TestDoctorNamesTheIgnoredCard by its ATR.
 func TestDoctorNamesTheIgnoredCard(t *testing.T) {
 	in := func(use tla.Use, atr string) *tla.Status {
-		return &tla.Status{Readers: []tla.ReaderStatus{{Name: "empty"}, {Name: "A", Card: &tla.CardStatus{Use: use, ATR: atr}}}}
+		return &tla.Status{Readers: []tla.ReaderStatus{{Name: "empty"},
+			{Name: "A", Card: &tla.CardStatus{Use: use, ATR: atr}}}}
 	}
 	require.Equal(t, doctor.OK, ignored(in(tla.UseSlot, "")).State)
 	for _, use := range []tla.Use{tla.UseUnknown, tla.UseNoRule} {

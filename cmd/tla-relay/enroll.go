@@ -23,8 +23,8 @@ type enrollCmd struct {
 	enrol.Command
 }
 
-// Run gets the terminal's certificate with a one-time code. It is a local act of a person, and the one connection that is made
-// without a session (C4).
+// Run gets the terminal's certificate with a one-time code. It is a local act of a person, and the one connection that
+// is made without a session (C4).
 func (e *enrollCmd) Run(app *cli.App) error {
 	c, err := e.load()
 	if err != nil {
@@ -50,7 +50,8 @@ func (e *enrollCmd) Run(app *cli.App) error {
 }
 
 func (c config) device() enrol.Device {
-	return enrol.Device{Dial: c.Dial, Trust: c.Trust, Pairs: []enrol.Pair{{Name: "identity", Files: c.Identity, Profile: est.TLA}}}
+	return enrol.Device{Dial: c.Dial, Trust: c.Trust,
+		Pairs: []enrol.Pair{{Name: "identity", Files: c.Identity, Profile: est.TLA}}}
 }
 
 // notEnrolled is the exit code of a relay that is not enrolled: sysexits' EX_CONFIG. Its unit does not start it again.
@@ -61,8 +62,10 @@ func (c config) enrolled() error {
 	if _, err := os.Stat(string(c.Identity.Cert)); c.Identity.Cert == "" || !errors.Is(err, fs.ErrNotExist) {
 		return nil // what else may be wrong is told by who opens it
 	}
-	return cli.ExitCode(notEnrolled, fmt.Errorf("cannot run: this terminal is not enrolled, there is no certificate %s; "+
-		"as the relay's user, run: tla-relay enroll --gateway HOST:PORT, with a one-time code of your PKI", c.Identity.Cert))
+	return cli.ExitCode(notEnrolled,
+		fmt.Errorf("cannot run: this terminal is not enrolled, there is no certificate %s; "+
+			"as the relay's user, run: tla-relay enroll --gateway HOST:PORT, with a one-time code of your PKI",
+			c.Identity.Cert))
 }
 
 // renewer renews the terminal's certificate inside sessions.
@@ -82,5 +85,6 @@ func (r renewer) during(ctx context.Context, gateway string) {
 // renewal fits tla.Config.Renewal.
 func (r renewer) renewal() tla.Renewal {
 	s := r.Status()
-	return tla.Renewal{Due: s.Due, Warn: s.GivenUp || time.Now().After(s.Warn), FailingSince: s.FailingSince, Reason: s.Reason, GivenUp: s.GivenUp}
+	return tla.Renewal{Due: s.Due, Warn: s.GivenUp || time.Now().After(s.Warn), FailingSince: s.FailingSince,
+		Reason: s.Reason, GivenUp: s.GivenUp}
 }

@@ -13,7 +13,8 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// unboxed is a terminal's configuration as the package brings it: nothing that it names is there, and no gateway is named.
+// unboxed is a terminal's configuration as the package brings it: nothing that it names is there, and no gateway is
+// named.
 func unboxed(t *testing.T) (config, dir string) {
 	dir = t.TempDir()
 	config = filepath.Join(dir, "relay.yaml")

@@ -16,7 +16,8 @@ import (
 func TestG2KeysAndErase(t *testing.T) {
 	config := daemonThat(t, tla.Answer{Version: 1, OK: true, Status: &tla.Status{State: tla.StateIdle}})
 	dir := filepath.Dir(config)
-	_, key := pkitest.WriteCertificate(t, dir, "tla", pkitest.New(t).Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth))
+	_, key := pkitest.WriteCertificate(t, dir, "tla", pkitest.New(t).Issue("urn:tlagate:cab1:tla:t1",
+		x509.ExtKeyUsageClientAuth))
 	text, err := os.ReadFile(config)
 	require.NoError(t, err)
 	with := string(text) + "identity: {cert: tla.pem, key: tla.key}\n"

@@ -88,7 +88,8 @@ func TestUserCommands(t *testing.T) {
 
 	no := daemonThat(t, tla.Answer{Version: 1, Error: &tla.Why{Code: tla.CodePdT, Reason: "busy"}})
 	code, out, errs = run(t, "start", "--config", no)
-	require.Equal(t, []any{1, "", "tla-relay: The Poste de Travail ended the session: all of its readers are taken.\n"}, []any{code, out, errs})
+	require.Equal(t, []any{1, "", "tla-relay: The Poste de Travail ended the session: all of its readers are taken.\n"},
+		[]any{code, out, errs})
 	code, out, errs = run(t, "start", "--json", "--config", no)
 	require.Equal(t, []any{1, ""}, []any{code, errs})
 	require.Contains(t, out, `"reason":"busy"`)
@@ -131,14 +132,16 @@ func TestStartNamesTheCardsThatNobodySees(t *testing.T) {
 	require.Equal(t, up, out)
 }
 
-// TestC4SeatOfASealedTerminal: sealed, a start is for whoever sits at the machine; the configuration cannot say otherwise.
+// TestC4SeatOfASealedTerminal: sealed, a start is for whoever sits at the machine; the configuration cannot say
+// otherwise.
 func TestC4SeatOfASealedTerminal(t *testing.T) {
 	for _, c := range []struct {
 		seat      string
 		sealed    bool
 		want, why string
 	}{
-		{"", false, "none", ""}, {"", true, "logind", ""}, {"logind", false, "logind", ""}, {"logind", true, "logind", ""},
+		{"", false, "none", ""}, {"", true, "logind", ""}, {"logind", false, "logind", ""},
+		{"logind", true, "logind", ""},
 		{"none", false, "none", ""}, {"none", true, "", "sealed"}, {"remote", false, "", "want logind or none"},
 	} {
 		control := control{Seat: c.seat}

@@ -64,7 +64,8 @@ func (c *pinCmd) enter(app *cli.App, t words.Tongue, entry *ctl.Entry, wanted *t
 	return t.PINOutcome(app.Stdout, answer)
 }
 
-// silence turns a terminal's echo off. What is left of a line that was no PIN is thrown away with it: the shell must not read it.
+// silence turns a terminal's echo off. What is left of a line that was no PIN is thrown away with it: the shell must
+// not read it.
 func silence(in io.Reader) (restore func()) {
 	f, ok := in.(*os.File)
 	if !ok {

@@ -17,10 +17,14 @@ func TestC1ThePolicyBuiltInReadsTheCardsOfFacts(t *testing.T) {
 		atr   string
 		apdus []string
 	}{
-		"Vitale 2": {"3B751300004409EA9000", []string{"00A40000023F00", "00B0820000", "00A404000BD250000002564954414C45", "00B0000020"}},
+		"Vitale 2": {"3B751300004409EA9000", []string{"00A40000023F00", "00B0820000",
+			"00A404000BD250000002564954414C45", "00B0000020"}},
 		"Vitale 1": {"3F6525000000009000", []string{"00A404000ED2500000024D465F564954414C45"}},
-		"CPS3":     {"3BAC00402A001225006480000310009000", []string{"00A404000DE828BD080F8025000001FF0010", "00A40900020001", "00B0000000", "0022410003840182", "00200081", "002A9E9A010000", "0088000004010203 04", "00CA01C200"}},
-		"CPS4":     {"3B9B188001001225006480040100009044", []string{"0070000001", "01A40400088025000001FF0100", "01B0000010", "01CB3FFF055C035FC105"}},
+		"CPS3": {"3BAC00402A001225006480000310009000", []string{"00A404000DE828BD080F8025000001FF0010",
+			"00A40900020001", "00B0000000", "0022410003840182", "00200081", "002A9E9A010000", "0088000004010203 04",
+			"00CA01C200"}},
+		"CPS4": {"3B9B188001001225006480040100009044", []string{"0070000001", "01A40400088025000001FF0100",
+			"01B0000010", "01CB3FFF055C035FC105"}},
 	} {
 		code, out, errs := run(t, append([]string{"policy", "test", "--atr", c.atr, "built-in"}, c.apdus...)...)
 		require.Zero(t, code, "%s: %s%s", name, out, errs)
@@ -43,7 +47,8 @@ func TestC1PolicyTestExplains(t *testing.T) {
 	require.Zero(t, code)
 	require.Equal(t, 2, strings.Count(out, "\n"), "one for each profile")
 
-	for _, args := range [][]string{{"built-in", "00B0zz0000"}, {"--atr", "xx", "built-in", "00B0000000"}, {"nowhere.yaml", "00B0000000"}} {
+	for _, args := range [][]string{{"built-in", "00B0zz0000"}, {"--atr", "xx", "built-in", "00B0000000"},
+		{"nowhere.yaml", "00B0000000"}} {
 		code, _, errs := run(t, append([]string{"policy", "test"}, args...)...)
 		require.Equal(t, 2, code)
 		require.Contains(t, errs, "cannot")
@@ -52,11 +57,14 @@ func TestC1PolicyTestExplains(t *testing.T) {
 }
 
 func TestC1GenericReadonlyReadsAlone(t *testing.T) {
-	code, out, errs := run(t, "policy", "test", "generic-readonly", "00A4040007A0000000041010", "00A40000023F00", "00B0000000", "00B00000000200", "00B2010400", "00CA01C200", "00200081")
+	code, out, errs := run(t, "policy", "test", "generic-readonly", "00A4040007A0000000041010", "00A40000023F00",
+		"00B0000000", "00B00000000200", "00B2010400", "00CA01C200", "00200081")
 	require.Zero(t, code, "%s%s", out, errs)
 	for what, apdu := range map[string]string{
-		"VERIFY": "0020008104FFFFFFFF", "CHANGE": "0024008104FFFFFFFF", "UPDATE BINARY": "00D6000001AA", "PSO": "002A9E9A01AA", "INTERNAL AUTHENTICATE": "0088000001AA",
-		"ENVELOPE": "00C2000001AA", "proprietary": "80CA000000", "secure messaging": "0CB0000000", "MANAGE CHANNEL": "0070000001",
+		"VERIFY": "0020008104FFFFFFFF", "CHANGE": "0024008104FFFFFFFF", "UPDATE BINARY": "00D6000001AA",
+		"PSO": "002A9E9A01AA", "INTERNAL AUTHENTICATE": "0088000001AA",
+		"ENVELOPE": "00C2000001AA", "proprietary": "80CA000000", "secure messaging": "0CB0000000",
+		"MANAGE CHANNEL": "0070000001",
 	} {
 		code, out, _ := run(t, "policy", "test", "generic-readonly", apdu)
 		require.Equal(t, 1, code, "%s: %s", what, out)

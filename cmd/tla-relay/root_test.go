@@ -71,7 +71,8 @@ func TestEL1RootEnrolsForTheService(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(state, "tla.key"))
 }
 
-// TestEL1NothingLaidOutMisleadsRoot: links and FIFOs in the state directory; each command comes to an end, and what is root's stays.
+// TestEL1NothingLaidOutMisleadsRoot: links and FIFOs in the state directory; each command comes to an end, and what is
+// root's stays.
 func TestEL1NothingLaidOutMisleadsRoot(t *testing.T) {
 	ca := pkitest.New(t)
 	server := ca.ServeEST(t)
@@ -79,7 +80,8 @@ func TestEL1NothingLaidOutMisleadsRoot(t *testing.T) {
 	server.Allow(code.Text(), "urn:tlagate:cabinet:tla:valise")
 	precious := filepath.Join(t.TempDir(), "precious")
 	require.NoError(t, os.WriteFile(precious, []byte("root's"), 0o600))
-	for _, name := range []string{"audit.jsonl", "audit.jsonl.head", "tla.key", "tla.key.next", "tla.key.next.new", "tla.crt", "tla.crt.next", "root.crt", "arl.pem"} {
+	for _, name := range []string{"audit.jsonl", "audit.jsonl.head", "tla.key", "tla.key.next", "tla.key.next.new",
+		"tla.crt", "tla.crt.next", "root.crt", "arl.pem"} {
 		for kind, lay := range map[string]func(string) error{
 			"link": func(at string) error { return os.Symlink(precious, at) },
 			"fifo": func(at string) error { return unix.Mkfifo(at, 0o666) },
@@ -87,7 +89,8 @@ func TestEL1NothingLaidOutMisleadsRoot(t *testing.T) {
 			t.Run(kind+" "+name, func(t *testing.T) {
 				config, state := rootsTerminal(t)
 				require.NoError(t, lay(filepath.Join(state, name)))
-				for _, args := range [][]string{{"enroll", "--gateway", server.Addr, "--replace", code.Text()}, {"erase", "--yes"}} {
+				for _, args := range [][]string{{"enroll", "--gateway", server.Addr, "--replace", code.Text()},
+					{"erase", "--yes"}} {
 					out, err := asRoot(t, append([]string{args[0], "--config", config}, args[1:]...)...)
 					require.NotContains(t, out, "panic")
 					if err != nil {

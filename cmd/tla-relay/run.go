@@ -109,8 +109,10 @@ func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, lo
 		Party: &trust.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate),
 			Hybrids: cfg.Hybrids(trace.Hybrids)},
 		Timers: cfg.timers(s),
-		Clock:  tla.OpenClock(tla.ClockConfig{File: string(cfg.Floor), Built: built(), Vouched: d.trust.Vouched, Log: log}),
-		During: []func(context.Context, string){r.during}, Renewal: r.renewal, Storage: trace.Trouble, Trace: sessions(trace),
+		Clock: tla.OpenClock(tla.ClockConfig{File: string(cfg.Floor), Built: built(), Vouched: d.trust.Vouched,
+			Log: log}),
+		During: []func(context.Context, string){r.during}, Renewal: r.renewal, Storage: trace.Trouble,
+		Trace: sessions(trace),
 	}
 	if kept == nil {
 		d.relay, err = tla.NewRelay(relay)
@@ -147,7 +149,8 @@ func refuse(app *cli.App, cfg config, trace *trail.Trail, why *bundle.Broken) er
 	if err := new(box).enter(sandbox.Kernel(), cfg, nil, app.Log); err != nil {
 		return err
 	}
-	app.Log.Error("refusing to work: no reader is used, no connection is made", "reason", bundle.SealBroken, "why", said.Reason, "file", said.File, "incident", said.Incident)
+	app.Log.Error("refusing to work: no reader is used, no connection is made", "reason", bundle.SealBroken,
+		"why", said.Reason, "file", said.File, "incident", said.Incident)
 	return withoutStop(server.Serve(app.Context))
 }
 

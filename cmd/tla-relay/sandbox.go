@@ -35,8 +35,8 @@ func (c config) checkSandbox() error {
 	return nil
 }
 
-// box is the sandbox of a relay that runs. No sandbox can be widened: a relay that does not fit into its own any more has to be
-// started again.
+// box is the sandbox of a relay that runs. No sandbox can be widened: a relay that does not fit into its own any more
+// has to be started again.
 type box struct {
 	ports []uint16 // TCP ports that may be connected to; nil = any
 	small atomic.Bool
@@ -44,13 +44,15 @@ type box struct {
 }
 
 // errSmall has whoever runs the program start it again (Restart= of its unit).
-var errSmall = errors.New("the bundle names a gateway's port that this program's sandbox has closed: it must be started again")
+var errSmall = errors.New("the bundle names a gateway's port that this program's sandbox has closed: it must be " +
+	"started again")
 
-// enter restricts the program, now that everything is open (EL2), on a kernel that can do so much. Gateways are those whose ports may
-// be connected to.
+// enter restricts the program, now that everything is open (EL2), on a kernel that can do so much. Gateways are those
+// whose ports may be connected to.
 func (b *box) enter(level sandbox.Level, c config, gateways []string, log *slog.Logger) error {
 	if c.Box.Sandbox == sandboxOff {
-		log.Warn("no sandbox: by a flaw of this program every file of its user could be reached (EL2)", "line", "sandbox: off")
+		log.Warn("no sandbox: by a flaw of this program every file of its user could be reached (EL2)",
+			"line", "sandbox: off")
 		return nil
 	}
 	rules := c.rules(gateways)
@@ -73,7 +75,8 @@ func (b *box) enter(level sandbox.Level, c config, gateways []string, log *slog.
 func (b *box) fit(gateways []string, log *slog.Logger) {
 	for _, port := range ports(gateways) {
 		if b.ports != nil && !slices.Contains(b.ports, port) && !b.small.Swap(true) {
-			log.Warn("a gateway of the new bundle cannot be reached from the sandbox: the program ends after this session, to be started again", "port", port)
+			log.Warn("a gateway of the new bundle cannot be reached from the sandbox: the program ends after this "+
+				"session, to be started again", "port", port)
 		}
 	}
 }
@@ -88,7 +91,8 @@ func (b *box) leave() {
 	}
 }
 
-// rules list what a running relay needs. Files that are replaced, by us or by others, are reached through their directory.
+// rules list what a running relay needs. Files that are replaced, by us or by others, are reached through their
+// directory.
 func (c config) rules(gateways []string) sandbox.Rules {
 	r := sandbox.System()
 	read := cli.Texts(append(c.Trust.Reads(), c.Policy))
@@ -99,7 +103,8 @@ func (c config) rules(gateways []string) sandbox.Rules {
 	written := cli.Texts(append(c.Trust.Writes(), c.Identity.Cert, c.Audit, c.Bundle, c.Floor))
 	r.Write = append(sandbox.Directories(append(written, c.Identity.Key.File())...), cli.Texts(c.Box.Paths)...)
 	r.Sockets = sandbox.Directories(string(c.Control.Socket))
-	r.Devices = append(devices(c.Identity.Key), sandbox.Directories(string(c.StartKey.Device))...) // a key may be plugged in at any time
+	// a key may be plugged in at any time
+	r.Devices = append(devices(c.Identity.Key), sandbox.Directories(string(c.StartKey.Device))...)
 	r.Connect = ports(c.ways(gateways))
 	return r
 }

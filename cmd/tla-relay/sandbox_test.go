@@ -83,9 +83,12 @@ func acts(dir, gateway string) (needed, not []act) {
 	}
 	in := func(name string) string { return filepath.Join(dir, name) }
 	needed = []act{
-		readFile(in("etc/relay.yaml")), readFile(in("etc/root.crt")), readFile(in("pki/crl.pem")), readFile(in("etc/wrap")),
-		replaceFile(in("state/tla.crt")), replaceFile(in("state/tla.key")), replaceFile(in("state/numbers")), replaceFile(in("log/audit.jsonl")),
-		replaceFile(in("state/bundle.p7m")), replaceFile(in("log/audit-000000000001.jsonl")), replaceFile(in("maker/lock")),
+		readFile(in("etc/relay.yaml")), readFile(in("etc/root.crt")), readFile(in("pki/crl.pem")),
+		readFile(in("etc/wrap")),
+		replaceFile(in("state/tla.crt")), replaceFile(in("state/tla.key")), replaceFile(in("state/numbers")),
+		replaceFile(in("log/audit.jsonl")),
+		replaceFile(in("state/bundle.p7m")), replaceFile(in("log/audit-000000000001.jsonl")),
+		replaceFile(in("maker/lock")),
 		readFile("/etc/hosts"), readFile("/etc/passwd"), readFile("/proc/self/status"),
 		{"look up a user", func() error { _, err := user.LookupId("0"); return err }},
 		{"open the control socket", listen("unix", in("run/control.sock"))},
@@ -93,7 +96,8 @@ func acts(dir, gateway string) (needed, not []act) {
 		dial(gateway),
 	}
 	not = []act{
-		readFile(in("home/secret")), replaceFile(in("home/secret")), replaceFile(in("etc/relay.yaml")), readFile("/var/lib/dpkg/status"), readFile("/proc/1/status"),
+		readFile(in("home/secret")), replaceFile(in("home/secret")), replaceFile(in("etc/relay.yaml")),
+		readFile("/var/lib/dpkg/status"), readFile("/proc/1/status"),
 		{"list /root", func() error { _, err := os.ReadDir("/root"); return err }},
 		{"write into /etc", func() error { return os.WriteFile("/etc/tlagate-test", nil, 0o600) }},
 		{"run a program", func() error { return exec.Command("/bin/true").Run() }},
@@ -170,8 +174,8 @@ func inside(t *testing.T, file string) []string {
 	return strings.Split(strings.TrimSpace(string(out)), "\n")
 }
 
-// TestEL2SandboxLeavesWhatIsNeeded: under the very rules of its configuration, a process does what a relay does, and nothing else:
-// no other file, no other program, no listening, no other port.
+// TestEL2SandboxLeavesWhatIsNeeded: under the very rules of its configuration, a process does what a relay does, and
+// nothing else: no other file, no other program, no listening, no other port.
 func TestEL2SandboxLeavesWhatIsNeeded(t *testing.T) {
 	if level := sandbox.Kernel(); level.Lacks() != "" {
 		t.Skipf("this kernel cannot restrict %s: Landlock's ABI is %d, want 6", level.Lacks(), level)
@@ -188,7 +192,8 @@ func TestEL2SandboxLeavesWhatIsNeeded(t *testing.T) {
 func TestEL2SandboxOffRestrictsNothing(t *testing.T) {
 	lines := strings.Join(inside(t, layOutTerminal(t, "sandbox: off")), "\n")
 	require.NotContains(t, lines, "no needed")
-	for _, was := range []string{"read .*/home/secret", "replace .*/relay.yaml", "run a program", "listen on TCP", "link a secret"} {
+	for _, was := range []string{"read .*/home/secret", "replace .*/relay.yaml", "run a program", "listen on TCP",
+		"link a secret"} {
 		require.Regexp(t, "(?m)^yes not "+was+"$", lines)
 	}
 }
@@ -209,8 +214,8 @@ func TestEL2SandboxIsNotOffUnderSeal(t *testing.T) {
 	}
 }
 
-// TestEL2NoSandboxUnderSealIsNoRelay: on a kernel without Landlock a sealed relay does not run, another one warns. (Neither restricts this test's own
-// process: there is a kernel that could, but the rules are not reached, or are off.)
+// TestEL2NoSandboxUnderSealIsNoRelay: on a kernel without Landlock a sealed relay does not run, another one warns.
+// (Neither restricts this test's own process: there is a kernel that could, but the rules are not reached, or are off.)
 func TestEL2NoSandboxUnderSealIsNoRelay(t *testing.T) {
 	var c config
 	c.Sealed = true
@@ -252,7 +257,8 @@ func TestEL2RulesFollowTheKey(t *testing.T) {
 	require.Contains(t, r.Write, "/var/lib/maker")
 }
 
-// TestEL2PackagedConfiguration: what the package brings can be read, writes where its unit lets it, and is in the sandbox.
+// TestEL2PackagedConfiguration: what the package brings can be read, writes where its unit lets it, and is in the
+// sandbox.
 func TestEL2PackagedConfiguration(t *testing.T) {
 	c, err := withConfig{"../../deploy/relay/relay.yaml"}.load()
 	require.NoError(t, err)
@@ -286,10 +292,11 @@ func TestEL2PackageIsWhole(t *testing.T) {
 	for _, script := range manifest.Scripts {
 		note(script)
 	}
-	require.NoError(t, fs.WalkDir(os.DirFS("../../deploy/relay"), ".", func(name string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			require.True(t, named[name], "nfpm.yaml does not name %s", name)
-		}
-		return err
-	}))
+	require.NoError(t, fs.WalkDir(os.DirFS("../../deploy/relay"), ".",
+		func(name string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				require.True(t, named[name], "nfpm.yaml does not name %s", name)
+			}
+			return err
+		}))
 }

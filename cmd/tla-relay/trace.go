@@ -16,7 +16,9 @@ var sessionEvents = map[tla.EventKind]audit.Kind{
 func sessions(t *trail.Trail) func(tla.Event) {
 	return func(e tla.Event) {
 		t.Note(sessionEvents[e.Kind],
-			audit.Session(e.Session), audit.PdT(e.PdT), audit.Act(string(e.Act.Kind)), audit.User(e.Act.By), audit.Gateway(e.Gateway),
-			audit.Code(string(e.Why.Code)), audit.Reason(e.Why.Reason), audit.Peer(e.Why.Peer), audit.Incident(e.Why.Incident))
+			audit.Session(e.Session), audit.PdT(e.PdT), audit.Act(string(e.Act.Kind)), audit.User(e.Act.By),
+			audit.Gateway(e.Gateway),
+			audit.Code(string(e.Why.Code)), audit.Reason(e.Why.Reason), audit.Peer(e.Why.Peer),
+			audit.Incident(e.Why.Incident))
 	}
 }

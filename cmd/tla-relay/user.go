@@ -94,7 +94,8 @@ func (c userCmd) ask(app *cli.App, r ctl.Request, show func(words.Tongue, io.Wri
 	return err
 }
 
-// answer has the daemon do a command, and prints its answer as JSON if that is wanted; an answer that is not ok is an error.
+// answer has the daemon do a command, and prints its answer as JSON if that is wanted; an answer that is not ok is an
+// error.
 func (c userCmd) answer(app *cli.App, r ctl.Request) (a tla.Answer, err error) {
 	t := words.TongueOf(os.Getenv)
 	socket, err := c.socket()

@@ -98,14 +98,17 @@ func (r *report) printFlood(out io.Writer) {
 }
 
 func (r *report) printNotes(out io.Writer) {
-	fmt.Fprintf(out, "One APDU: READ BINARY of %d bytes, %d times on loopback, %d times far, by a program that holds one connection.\n",
+	fmt.Fprintf(out,
+		"One APDU: READ BINARY of %d bytes, %d times on loopback, %d times far, by a program that holds one connection.\n",
 		blockSize, nearPlan.apdus(), farPlan.apdus())
-	fmt.Fprintf(out, "Visit: SCardConnect to a card without power, SELECT, %d × READ BINARY, SCardDisconnect; %d times on loopback, %d times far.\n",
+	fmt.Fprintf(out,
+		"Visit: SCardConnect to a card without power, SELECT, %d × READ BINARY, SCardDisconnect; %d times on loopback, %d times far.\n",
 		blocks, nearPlan.rounds, farPlan.rounds)
 	fmt.Fprintln(out, "Whole program: SCardEstablishContext and SCardListReaders, the visit, SCardReleaseContext.")
 	fmt.Fprintln(out, "The card takes no time of its own; (a) has no network, near or far.")
-	fmt.Fprintf(out, "Start: %d at each distance; the last column is the slope over the distance. vpcd looks for cards every %v,\n"+
-		"which blurs the last line.\n", startsEach, vpcdPoll)
+	fmt.Fprintf(out,
+		"Start: %d at each distance; the last column is the slope over the distance. vpcd looks for cards every %v,\n"+
+			"which blurs the last line.\n", startsEach, vpcdPoll)
 	for _, s := range r.starts {
 		fmt.Fprintf(out, "A round trip of %s took %s. ", show(s.nominal), show(s.trip))
 	}

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// The counting command, proprietary: CLA INS, in P1 P2 how many milliseconds the card takes, four octets of serial number; the
-// response is that number, then how often the card has now executed it, four octets each. Integers are big-endian.
+// The counting command, proprietary: CLA INS, in P1 P2 how many milliseconds the card takes, four octets of serial
+// number; the response is that number, then how often the card has now executed it, four octets each. Integers are
+// big-endian.
 const (
 	claCount    = 0x80
 	insCount    = 0xCE
@@ -22,11 +23,12 @@ func CountCommand(serial uint32, takes time.Duration) []byte {
 	return append(binary.BigEndian.AppendUint32(apdu, serial), CountResponse)
 }
 
-// Counter is a Vitale that counts: it has one command more (see CountCommand), and a memory for each, which no reset and no loss of
-// power clears. It tells a command that was executed twice, or never, from one that was executed once.
+// Counter is a Vitale that counts: it has one command more (see CountCommand), and a memory for each, which no reset
+// and no loss of power clears. It tells a command that was executed twice, or never, from one that was executed once.
 type Counter struct {
 	*Vitale
-	// Began, when not nil, is called with the serial number before a counting command is executed. Set before the card is inserted.
+	// Began, when not nil, is called with the serial number before a counting command is executed. Set before the card
+	// is inserted.
 	Began func(serial uint32)
 
 	times map[uint32]int // protected by Vitale.mu, as is ran

@@ -62,8 +62,8 @@ func newKeys() (map[byte]*pivKey, error) {
 	return keys, nil
 }
 
-// theRSAKey is that of every card of this process: to make one takes longer than all else about a card, and cards differ
-// by their other keys and their certificates.
+// theRSAKey is that of every card of this process: to make one takes longer than all else about a card, and cards
+// differ by their other keys and their certificates.
 var theRSAKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
 func newKey(algorithm byte) (crypto.Signer, error) {

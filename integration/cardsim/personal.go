@@ -115,7 +115,8 @@ func chuid(guid []byte) []byte {
 // capabilities is the CCC: a card identifier, and that there is nothing more.
 func capabilities(id []byte) []byte {
 	out := tlv(0xF0, unhex("A000000116FF02"), id)
-	for _, entry := range []string{"F10121", "F20121", "F300", "F40100", "F50110", "F600", "F700", "FA00", "FB00", "FC00", "FD00", "FE00"} {
+	for _, entry := range []string{"F10121", "F20121", "F300", "F40100", "F50110", "F600", "F700", "FA00", "FB00",
+		"FC00", "FD00", "FE00"} {
 		out = append(out, unhex(entry)...)
 	}
 	return tlv(0x53, out)

@@ -75,7 +75,8 @@ func TestPlugSpeaksVPCD(t *testing.T) {
 	go func() { _, _ = io.Copy(io.Discard, d.conn); _ = d.conn.Close() }()
 	s.Remove()
 	s.Remove()
-	require.Equal(t, Counts{Commands: 1, PowerOns: 1, Resets: 1, PowerOffs: 2}, v.Counts(), "removal takes the power away")
+	require.Equal(t, Counts{Commands: 1, PowerOns: 1, Resets: 1, PowerOffs: 2}, v.Counts(),
+		"removal takes the power away")
 }
 
 // A card that is slow enough to be pulled out in the middle of a command.

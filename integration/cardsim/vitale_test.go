@@ -26,12 +26,15 @@ func TestVitaleCommands(t *testing.T) {
 		commands []string
 		want     string
 	}{
-		"select MF announces its FCI":        {[]string{mf}, "6116"},
-		"get response gives it":              {[]string{mf, "00C0000016"}, "6F1483023F00840ED2500000024D465F564954414C459000"},
-		"a part of it":                       {[]string{mf, "00C0000002"}, "6F146114"},
-		"and the rest":                       {[]string{mf, "00C0000002", "00C0000014"}, "83023F00840ED2500000024D465F564954414C459000"},
-		"get response with a wrong Le":       {[]string{mf, "00C0000000"}, "6C16"},
-		"and the right one":                  {[]string{mf, "00C0000000", "00C0000016"}, "6F1483023F00840ED2500000024D465F564954414C459000"},
+		"select MF announces its FCI": {[]string{mf}, "6116"},
+		"get response gives it": {[]string{mf, "00C0000016"},
+			"6F1483023F00840ED2500000024D465F564954414C459000"},
+		"a part of it": {[]string{mf, "00C0000002"}, "6F146114"},
+		"and the rest": {[]string{mf, "00C0000002", "00C0000014"},
+			"83023F00840ED2500000024D465F564954414C459000"},
+		"get response with a wrong Le": {[]string{mf, "00C0000000"}, "6C16"},
+		"and the right one": {[]string{mf, "00C0000000", "00C0000016"},
+			"6F1483023F00840ED2500000024D465F564954414C459000"},
 		"get response twice":                 {[]string{mf, "00C0000016", "00C0000016"}, "6985"},
 		"get response after another command": {[]string{mf, "00FF0000", "00C0000016"}, "6985"},
 		"get response with P2":               {[]string{mf, "00C0000114"}, "6A86"},

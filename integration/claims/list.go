@@ -31,8 +31,9 @@ var pages = []page{
 	{"docs/performance.md", []claim{
 		{how: "make bench", small: "go run ./integration/bench -short"},
 		{
-			how: "go test -run TestEL2RelayIsSmall -v ./integration", small: "go test -run TestEL2RelayIsSmall -v ./integration",
-			rows: []row{{"memory of `tla-relay` in a session", `has (\d+)\d{3} kB resident in a session`, "$1 MB"}},
+			how:   "go test -run TestEL2RelayIsSmall -v ./integration",
+			small: "go test -run TestEL2RelayIsSmall -v ./integration",
+			rows:  []row{{"memory of `tla-relay` in a session", `has (\d+)\d{3} kB resident in a session`, "$1 MB"}},
 		},
 		{
 			how: "make soak T=10s", small: "SOAK=1s go test -short -run TestSoakLostLinks -v ./integration",
@@ -48,7 +49,8 @@ var pages = []page{
 		{
 			how: "CUT=2000,500 go test -run TimeToCut -v ./gateway", small: "go test -run TimeToCut -v ./gateway",
 			rows: []row{{
-				"told → notice at the session's ends, 2000 live sessions, 500 revoked one by one", quantiles, quantilesFigure,
+				"told → notice at the session's ends, 2000 live sessions, 500 revoked one by one", quantiles,
+				quantilesFigure,
 			}},
 		},
 		{
@@ -68,7 +70,8 @@ var pages = []page{
 		{
 			how: bench("CRLMillion", "./pki/revocation"), small: benchSmall("CRLMillion", "./pki/revocation"),
 			rows: []row{
-				{"CRL of 1 000 000 serials (49 MB): read from a file", `CRLMillion/load_der.* ([\d.]+) ms/load`, "$1 ms"},
+				{"CRL of 1 000 000 serials (49 MB): read from a file", `CRLMillion/load_der.* ([\d.]+) ms/load`,
+					"$1 ms"},
 				{"– kept", `CRLMillion/load_der.* ([\d.]+) MB-kept`, "$1 MB"},
 				{"– one look-up", `CRLMillion/look_up\S*\s+\d+\s+([\d.]+) ns/op`, "$1 ns"},
 			},

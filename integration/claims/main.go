@@ -10,7 +10,8 @@ import (
 )
 
 func main() {
-	small := flag.Bool("small", false, "run of each command what takes a moment: for the commands' sake, not the figures'")
+	small := flag.Bool("small", false,
+		"run of each command what takes a moment: for the commands' sake, not the figures'")
 	flag.Parse()
 	if err := run(os.Stdout, pages, *small); err != nil {
 		fmt.Fprintln(os.Stderr, "claims:", err)

@@ -11,15 +11,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPagesHaveTheseRows: a figure on a page has the words and the command of the list, so that `make claims` makes it again.
+// TestPagesHaveTheseRows: a figure on a page has the words and the command of the list, so that `make claims` makes it
+// again.
 func TestPagesHaveTheseRows(t *testing.T) {
 	for _, p := range pages {
 		data, err := os.ReadFile(filepath.Join("../..", p.file))
 		require.NoError(t, err)
 		for _, c := range p.claims {
-			require.True(t, bytes.Contains(data, []byte("`"+c.how+"`")), "%s does not name the command %s", p.file, c.how)
+			require.True(t, bytes.Contains(data, []byte("`"+c.how+"`")), "%s does not name the command %s", p.file,
+				c.how)
 			for i, r := range c.rows {
-				require.True(t, r.standsIn(data, c.cell(i)), "%s has no such row: %s", p.file, r.line("FIGURE", c.cell(i)))
+				require.True(t, r.standsIn(data, c.cell(i)), "%s has no such row: %s", p.file,
+					r.line("FIGURE", c.cell(i)))
 			}
 		}
 	}
@@ -57,7 +60,8 @@ func listed(command string) bool {
 
 func TestFiguresAreFound(t *testing.T) {
 	claims := []page{{"x.md", []claim{
-		{how: "printf 'a 12 ms b 3 MB\\n'", small: "echo a 1 ms b 2 MB", rows: []row{{"time", `a (\d+) ms`, "$1 ms"}, {"size", `(\d+) MB`, "$1 MB"}}},
+		{how: "printf 'a 12 ms b 3 MB\\n'", small: "echo a 1 ms b 2 MB", rows: []row{{"time", `a (\d+) ms`, "$1 ms"},
+			{"size", `(\d+) MB`, "$1 MB"}}},
 		{how: "echo '| whole |'", small: "echo '| part |'"},
 	}}}
 	for small, want := range map[bool]string{
@@ -69,7 +73,8 @@ func TestFiguresAreFound(t *testing.T) {
 		require.Equal(t, want, out.String())
 	}
 	claims[0].claims[0].small = "echo nothing"
-	require.ErrorContains(t, run(new(bytes.Buffer), claims, true), `cannot make the figures of x.md: printf 'a 12 ms b 3 MB\n': cannot find "time"`)
+	require.ErrorContains(t, run(new(bytes.Buffer), claims, true),
+		`cannot make the figures of x.md: printf 'a 12 ms b 3 MB\n': cannot find "time"`)
 	claims[0].claims[0].small = "exit 3"
 	require.ErrorContains(t, run(new(bytes.Buffer), claims, true), "exit status 3")
 }

@@ -13,8 +13,8 @@ type code struct {
 	sentences int
 }
 
-// annex is the list of all sentences. What is not here needs no row, and what is here has one; a sentence more or less is
-// a reading of the annex itself, and changes [Sentences], too.
+// annex is the list of all sentences. What is not here needs no row, and what is here has one; a sentence more or less
+// is a reading of the annex itself, and changes [Sentences], too.
 var annex = []chapter{
 	{"Chapters 3, 5.1 and 6: what is sensitive, the cards, the configuration",
 		[]code{{"3.1", 2}, {"3.2", 2}, {"3.3", 1}, {"5.1", 2}, {"6.1", 1}, {"6.3.2", 2}}},

@@ -139,7 +139,8 @@ func (c *checker) document(r Row, name string) {
 	file, anchor, _ := strings.Cut(name, "#")
 	text, isPage := c.pages[file]
 	if !isPage {
-		if info, err := os.Stat(filepath.Join(c.tree.root, file)); err != nil || !info.Mode().IsRegular() || anchor != "" {
+		if info, err := os.Stat(filepath.Join(c.tree.root, file)); err != nil || !info.Mode().IsRegular() ||
+			anchor != "" {
 			c.faultf("%s: there is no document %s", r.ID, name)
 		}
 		return

@@ -54,24 +54,44 @@ func TestG3FaultsAreFound(t *testing.T) {
 	c, err := source()
 	require.NoError(t, err)
 	for want, change := range map[string]func(*Row){
-		"this sentence has no row":                         func(r *Row) { r.ID = "G9.1" },
-		"G9.1: the annex has no such sentence":             func(r *Row) { r.ID = "G9.1" },
-		"there is no session.Nothing":                      func(r *Row) { r.Functions = []string{"session.Nothing"} },
-		"of that name: session.Terminal.Leave":             func(r *Row) { r.Functions = []string{"pki.Terminal.Leave"} },
-		"there is no keys.Test":                            func(r *Row) { r.Functions = []string{"keys.TestSP2KeyFiles"} },
-		"there is no test TestNothing":                     func(r *Row) { r.Tests = append(r.Tests, "TestNothing") },
-		"CI may never run TestEL2ArmRelayServesASession":   func(r *Row) { r.Tests = append(r.Tests, "TestEL2ArmRelayServesASession") },
-		"CI may never run TestC2BoringSSLCRLs":             func(r *Row) { r.Tests = append(r.Tests, "TestC2BoringSSLCRLs") },
-		"no test of the row runs everywhere":               func(r *Row) { r.Tests = []string{"TestG8SetupOfTheDocuments"} },
-		"G2.4: it is answered, and no test":                func(r *Row) { r.Tests = nil },
-		"there is no document docs/nothing.md":             func(r *Row) { r.Documents = []string{"docs/nothing.md"} },
-		"there is no document deploy/relay":                func(r *Row) { r.Documents = []string{"deploy/relay"} },
-		"docs/keys.md has no heading #nothing":             func(r *Row) { r.Documents = []string{"docs/keys.md#nothing"} },
-		`docs/threat-model.md#not-yet says "Not yet"`:      func(r *Row) { r.Documents = []string{"docs/threat-model.md#not-yet"} },
-		"it is answered, and something is missing":         func(r *Row) { r.Missing = "something" },
-		"it is not answered, and nothing is missing":       func(r *Row) { r.State = ToCome },
-		"it is partly, and the row does not say by what":   func(r *Row) { r.State, r.Missing, r.Mechanism = Partly, "something", "" },
-		"operator or editor answers":                       func(r *Row) { r.State, r.Missing, r.Who = Organisational, "something", whos[:1] },
+		"this sentence has no row":             func(r *Row) { r.ID = "G9.1" },
+		"G9.1: the annex has no such sentence": func(r *Row) { r.ID = "G9.1" },
+		"there is no session.Nothing":          func(r *Row) { r.Functions = []string{"session.Nothing"} },
+		"of that name: session.Terminal.Leave": func(r *Row) {
+			r.Functions = []string{"pki.Terminal.Leave"}
+		},
+		"there is no keys.Test": func(r *Row) {
+			r.Functions = []string{"keys.TestSP2KeyFiles"}
+		},
+		"there is no test TestNothing": func(r *Row) { r.Tests = append(r.Tests, "TestNothing") },
+		"CI may never run TestEL2ArmRelayServesASession": func(r *Row) {
+			r.Tests = append(r.Tests, "TestEL2ArmRelayServesASession")
+		},
+		"CI may never run TestC2BoringSSLCRLs": func(r *Row) {
+			r.Tests = append(r.Tests, "TestC2BoringSSLCRLs")
+		},
+		"no test of the row runs everywhere": func(r *Row) {
+			r.Tests = []string{"TestG8SetupOfTheDocuments"}
+		},
+		"G2.4: it is answered, and no test":    func(r *Row) { r.Tests = nil },
+		"there is no document docs/nothing.md": func(r *Row) { r.Documents = []string{"docs/nothing.md"} },
+		"there is no document deploy/relay":    func(r *Row) { r.Documents = []string{"deploy/relay"} },
+		"docs/keys.md has no heading #nothing": func(r *Row) {
+			r.Documents = []string{"docs/keys.md#nothing"}
+		},
+		`docs/threat-model.md#not-yet says "Not yet"`: func(r *Row) {
+			r.Documents = []string{"docs/threat-model.md#not-yet"}
+		},
+		"it is answered, and something is missing":   func(r *Row) { r.Missing = "something" },
+		"it is not answered, and nothing is missing": func(r *Row) { r.State = ToCome },
+		"it is partly, and the row does not say by what": func(r *Row) {
+			r.State, r.Missing, r.Mechanism = Partly,
+				"something", ""
+		},
+		"operator or editor answers": func(r *Row) {
+			r.State, r.Missing, r.Who = Organisational,
+				"something", whos[:1]
+		},
 		"G2.4: a row has a sentence, a state and who":      func(r *Row) { r.State = "yes" },
 		`G2.4: "ops" answers; give tlagate, operator, edi`: func(r *Row) { r.Who = []string{"ops"} },
 	} {
@@ -173,5 +193,6 @@ func TestFormats(t *testing.T) {
 	require.Equal(t, "6.3.2", list[9].Code)
 	require.Equal(t, "6.3.2b", list[9].ID)
 	require.Equal(t, Summary(rows)+"\n", written["summary"])
-	require.ErrorContains(t, Format(&bytes.Buffer{}, "html", rows), `cannot write the annex's rows as "html": give text`)
+	require.ErrorContains(t, Format(&bytes.Buffer{}, "html", rows),
+		`cannot write the annex's rows as "html": give text`)
 }

@@ -23,7 +23,8 @@ type State string
 
 // The states, from best to worst; the last is no worse, but nobody's program can change it.
 const (
-	Answered       State = "answered"       // by software, or for a sentence about documents by documents; tests show it
+	// by software, or for a sentence about documents by documents; tests show it
+	Answered       State = "answered"
 	Partly         State = "partly"         // what is missing is named
 	ToCome         State = "to come"        // what there is does not answer it
 	Organisational State = "organisational" // people answer it, and the security file says how
@@ -39,7 +40,8 @@ type Row struct {
 	State     State    `yaml:"state" json:"state"`
 	Who       []string `yaml:"who" json:"who"`                                 // answers: tlagate, operator, editor
 	Mechanism string   `yaml:"mechanism,omitempty" json:"mechanism,omitempty"` // what there is
-	Missing   string   `yaml:"missing,omitempty" json:"missing,omitempty"`     // until it is answered, or for people to do
+	// until it is answered, or for people to do
+	Missing   string   `yaml:"missing,omitempty" json:"missing,omitempty"`
 	Functions []string `yaml:"functions,omitempty" json:"functions,omitempty"` // PACKAGE.Name, PACKAGE.Type.Method
 	Tests     []string `yaml:"tests,omitempty" json:"tests,omitempty"`         // names; fuzz targets, too
 	Documents []string `yaml:"documents,omitempty" json:"documents,omitempty"` // files of the tree, pages with #heading

@@ -42,7 +42,8 @@ func readTree(root string) (*tree, error) {
 		switch name := d.Name(); {
 		case err != nil:
 			return err
-		case d.IsDir() && path != root && (name == "testdata" || name == "bin" || name == "dist" || strings.HasPrefix(name, ".")):
+		case d.IsDir() && path != root && (name == "testdata" || name == "bin" || name == "dist" ||
+			strings.HasPrefix(name, ".")):
 			return fs.SkipDir
 		case !d.IsDir() && strings.HasSuffix(name, ".go"):
 			return t.file(path)

@@ -110,7 +110,8 @@ func (d *demo) readCPS() error {
 		return err
 	}
 	d.output(certificates(list))
-	for _, ref := range []byte{cardsim.KeyAuthentication, cardsim.KeySignature, cardsim.KeyManagement, cardsim.KeyCardAuthentication} {
+	for _, ref := range []byte{cardsim.KeyAuthentication, cardsim.KeySignature, cardsim.KeyManagement,
+		cardsim.KeyCardAuthentication} {
 		if name := d.lab.CPS.Certificate(ref).Subject.CommonName; !strings.Contains(list, "CN="+name) {
 			return fmt.Errorf("the certificate %q of the card is not among them", name)
 		}
@@ -127,7 +128,8 @@ func certificates(list string) string {
 		if !strings.HasPrefix(line, " ") {
 			keeping = strings.HasPrefix(line, "Certificate Object")
 		}
-		if keeping && (strings.HasPrefix(line, "Cert") || strings.Contains(line, "label:") || strings.Contains(line, "subject:")) {
+		if keeping && (strings.HasPrefix(line, "Cert") || strings.Contains(line, "label:") ||
+			strings.Contains(line, "subject:")) {
 			kept = append(kept, line)
 		}
 	}

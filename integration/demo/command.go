@@ -12,7 +12,8 @@ import (
 	"tlagate/integration/world"
 )
 
-// run runs a program and gives what it printed and its exit code; an error means that it could not be run, or not in time.
+// run runs a program and gives what it printed and its exit code; an error means that it could not be run, or not in
+// time.
 func run(env []string, program string, args ...string) (output string, code int, err error) {
 	var printed bytes.Buffer
 	cmd := exec.Command(program, args...)

@@ -73,9 +73,13 @@ func TestFileOf(t *testing.T) {
 func TestLongLinesAreFolded(t *testing.T) {
 	var out bytes.Buffer
 	s := &screen{out: &out, width: 40}
-	s.command("ca", "tla-pki", []string{"issue", "--identity", "urn:tlagate:p:tla:n", "--new-key", "--name", "two words"})
-	require.Equal(t, "   ca$  tla-pki issue \\\n          --identity urn:tlagate:p:tla:n \\\n          --new-key --name 'two words'\n", out.String())
+	s.command("ca", "tla-pki", []string{"issue", "--identity", "urn:tlagate:p:tla:n", "--new-key", "--name",
+		"two words"})
+	require.Equal(t,
+		"   ca$  tla-pki issue \\\n          --identity urn:tlagate:p:tla:n \\\n          --new-key --name 'two "+
+			"words'\n", out.String())
 	out.Reset()
 	s.output("  short   columns\nand a line that is too long for this narrow screen\n")
-	require.Equal(t, "       short   columns\n     and a line that is too long for\n       this narrow screen\n", out.String())
+	require.Equal(t, "       short   columns\n     and a line that is too long for\n       this narrow screen\n",
+		out.String())
 }

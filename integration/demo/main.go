@@ -1,6 +1,6 @@
-// Command demo shows tlagate at work on one machine: `make demo`. Two simulated cards in a terminal (TLA) are read by unmodified
-// PC/SC programs of a workstation (PdT), through the real programs and two layers of mutual TLS, until the terminal's certificate
-// is revoked. Everything runs in a world of its own (integration/world) and vanishes with it.
+// Command demo shows tlagate at work on one machine: `make demo`. Two simulated cards in a terminal (TLA) are read by
+// unmodified PC/SC programs of a workstation (PdT), through the real programs and two layers of mutual TLS, until the
+// terminal's certificate is revoked. Everything runs in a world of its own (integration/world) and vanishes with it.
 //
 // DEMO=auto asks nothing. NO_COLOR=1 leaves colours out.
 package main
@@ -51,21 +51,40 @@ type step struct {
 
 // outside is done before the world is entered, where there is a network to fetch modules from.
 var outside = []step{
-	{"Build the programs", "From this source tree into bin/; what make compiled before is most of the work.", (*demo).build},
+	{"Build the programs", "From this source tree into bin/; what make compiled before is most of the work.",
+		(*demo).build},
 }
 
 var inside = []step{
-	{"Make a throw-away PKI", "Every program proves who it is by a certificate; this device CA issues them, for this demo only.", (*demo).makePKI},
-	{"Start the services", "A CPS and a Vitale card go into the terminal's readers; gateway, PdT and relay start and wait.", (*demo).startServices},
-	{"Look at the terminal's sockets", "Before its user says start, nothing on the terminal listens or is connected (C4, EL2).", (*demo).showSockets},
-	{"Start a session", "Only an act of the user at the terminal opens a session; here, you are that user, before its screen.", (*demo).startSession},
-	{"Find the cards on the workstation", "The PdT's PC/SC service now has both cards, as if they were in readers of its own.", (*demo).listReaders},
-	{"Read the Vitale card", "An unmodified PC/SC program reads a file of the card, block by block (specimen data of nobody).", (*demo).readVitale},
+	{"Make a throw-away PKI",
+		"Every program proves who it is by a certificate; this device CA issues them, for this demo only.",
+		(*demo).makePKI},
+	{"Start the services",
+		"A CPS and a Vitale card go into the terminal's readers; gateway, PdT and relay start and wait.",
+		(*demo).startServices},
+	{"Look at the terminal's sockets",
+		"Before its user says start, nothing on the terminal listens or is connected (C4, EL2).", (*demo).showSockets},
+	{"Start a session",
+		"Only an act of the user at the terminal opens a session; here, you are that user, before its screen.",
+		(*demo).startSession},
+	{"Find the cards on the workstation",
+		"The PdT's PC/SC service now has both cards, as if they were in readers of its own.", (*demo).listReaders},
+	{"Read the Vitale card",
+		"An unmodified PC/SC program reads a file of the card, block by block (specimen data of nobody).",
+		(*demo).readVitale},
 	{"Read the CPS card", "OpenSC's PKCS#11 tool lists what is public on the professional's card.", (*demo).readCPS},
-	{"Sign with the CPS card", "It wants the PIN, which is typed at the terminal: what the program sends in its place goes nowhere.", (*demo).sign},
-	{"Ask for too much", "A program tries to write to the Vitale card; the terminal's card policy lets only a terminal's functions through.", (*demo).notForATLA},
-	{"Ask the gateway", "Any client with a certificate may ask the gateway whom it takes it for; here curl, with the terminal's.", (*demo).whoami},
-	{"Revoke the terminal", "Say that it was stolen: the CA revokes its certificate, and the gateway, once it has the list, cuts the session.", (*demo).revoke},
+	{"Sign with the CPS card",
+		"It wants the PIN, which is typed at the terminal: what the program sends in its place goes nowhere.",
+		(*demo).sign},
+	{"Ask for too much",
+		"A program tries to write to the Vitale card; the terminal's card policy lets only a terminal's functions " +
+			"through.", (*demo).notForATLA},
+	{"Ask the gateway",
+		"Any client with a certificate may ask the gateway whom it takes it for; here curl, with the terminal's.",
+		(*demo).whoami},
+	{"Revoke the terminal",
+		"Say that it was stolen: the CA revokes its certificate, and the gateway, once it has the list, cuts the " +
+			"session.", (*demo).revoke},
 	{"Try to start again", "The gateway no longer lets the terminal in, and both sides say why.", (*demo).startRefused},
 	{"Clean up", "Programs, readers, PKI and files of this demo go away.", (*demo).cleanUp},
 }
@@ -94,7 +113,8 @@ func (d *demo) someoneToAsk() error {
 	if d.auto || isTerminal(os.Stdin) {
 		return nil
 	}
-	return errors.New("cannot ask for your consent: standard input is no terminal; use `make demo DEMO=auto`, which takes it as given")
+	return errors.New("cannot ask for your consent: standard input is no terminal; use `make demo DEMO=auto`, which " +
+		"takes it as given")
 }
 
 func (d *demo) introduce() {
@@ -166,7 +186,8 @@ var shown = []string{
 	"a revoked certificate ends the running session and keeps out the next one, with the reason told.",
 }
 
-// leaveOnSignal ends the demo on Ctrl-C. Nothing needs to be stopped first: programs, mounts and files are gone with the world.
+// leaveOnSignal ends the demo on Ctrl-C. Nothing needs to be stopped first: programs, mounts and files are gone with
+// the world.
 func (d *demo) leaveOnSignal() {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)

@@ -44,7 +44,8 @@ func shortened(args []string) (shown []string) {
 
 var labDir = regexp.MustCompile(`/\S*/lab-\d+/`)
 
-// keepOldLists gives the PdT copies of the CRL and the ARL as they are now, so that it is the gateway that cuts the session.
+// keepOldLists gives the PdT copies of the CRL and the ARL as they are now, so that it is the gateway that cuts the
+// session.
 func (d *demo) keepOldLists() error {
 	for i, file := range d.lab.PdTTrust.CRLs {
 		list, err := os.ReadFile(file)

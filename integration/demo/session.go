@@ -17,7 +17,8 @@ func tongue() string {
 	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
 		if v := os.Getenv(name); v != "" {
 			if strings.HasPrefix(strings.ToLower(v), "en") {
-				return "tla-relay answers its user in the language of the locale: English here, French where it is not English."
+				return "tla-relay answers its user in the language of the locale: English here, French where it is " +
+					"not English."
 			}
 			break
 		}

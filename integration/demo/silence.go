@@ -8,8 +8,8 @@ import (
 	"tlagate/integration/world"
 )
 
-// showSockets shows what the three programs have open, and fails when the relay has anything but Unix sockets. The gateway, which
-// listens, proves that the look is not blind.
+// showSockets shows what the three programs have open, and fails when the relay has anything but Unix sockets. The
+// gateway, which listens, proves that the look is not blind.
 func (d *demo) showSockets() error {
 	d.output("/proc/PID/fd and /proc/PID/net of the relay, and of the others to compare, say:")
 	gateway, err := d.sockets("tla-gateway", d.lab.GatewayProc)

@@ -65,7 +65,8 @@ func (d *demo) ready() error {
 	})
 }
 
-// thePIN is that of the simulated card; programPIN is what the program of the workstation has in its place, which goes nowhere.
+// thePIN is that of the simulated card; programPIN is what the program of the workstation has in its place, which goes
+// nowhere.
 const (
 	thePIN     = "1234"
 	programPIN = "00000000"
@@ -81,7 +82,8 @@ func (d *demo) sign() error {
 	if err := os.WriteFile(in, []byte("an invoice of nobody"), 0o600); err != nil {
 		return err
 	}
-	args := []string{"--sign", "--mechanism", "SHA256-RSA-PKCS", "--id", "01", "--login", "--pin", programPIN, "--input-file", in, "--output-file", out}
+	args := []string{"--sign", "--mechanism", "SHA256-RSA-PKCS", "--id", "01", "--login", "--pin", programPIN,
+		"--input-file", in, "--output-file", out}
 	d.command("pdt", "pkcs11-tool", shortened(args))
 	done := make(chan error, 1)
 	go func() { _, err := must(env, "pkcs11-tool", args...); done <- err }()
@@ -95,7 +97,8 @@ func (d *demo) sign() error {
 	if err != nil || len(signature) == 0 {
 		return errors.Join(errors.New("there is no signature"), err)
 	}
-	d.found("signed (%d octets); the PIN that counted was typed at the terminal and never left it (SP4)", len(signature))
+	d.found("signed (%d octets); the PIN that counted was typed at the terminal and never left it (SP4)",
+		len(signature))
 	return nil
 }
 
@@ -123,7 +126,8 @@ func (d *demo) notForATLA() error {
 		update    = "00D6000001FF" // UPDATE BINARY
 		insUpdate = 0xD6
 	)
-	output, err := d.pdt("opensc-tool", "--reader", lab.SlotName(d.lab.PdTReaders, lab.VitaleSlot), "--card-driver", "default", "-s", update)
+	output, err := d.pdt("opensc-tool", "--reader", lab.SlotName(d.lab.PdTReaders, lab.VitaleSlot), "--card-driver",
+		"default", "-s", update)
 	if err != nil {
 		return err
 	}

@@ -8,8 +8,8 @@ import (
 
 const chunkSize = 16 << 10
 
-// conn is one connection through a proxy. ends[d] is where octets of direction d come from; what it says it does is protected by
-// the proxy's lock.
+// conn is one connection through a proxy. ends[d] is where octets of direction d come from; what it says it does is
+// protected by the proxy's lock.
 type conn struct {
 	proxy     *Proxy
 	swallowed bool // never forwarded

@@ -59,8 +59,9 @@ func (i *Inspector) makeCA() (err error) {
 	if i.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		return err
 	}
-	der, err := i.sign(&x509.Certificate{Subject: pkix.Name{CommonName: InspectorName}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign}, nil)
+	der, err := i.sign(&x509.Certificate{Subject: pkix.Name{CommonName: InspectorName}, IsCA: true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign}, nil)
 	if err != nil {
 		return err
 	}

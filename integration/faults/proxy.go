@@ -105,7 +105,8 @@ func (p *Proxy) Admit(a Admission) error {
 	return p.admit(a)
 }
 
-// LimitHello does to connections what some boxes do to those whose TLS hello is longer than so many octets; 0 = nothing.
+// LimitHello does to connections what some boxes do to those whose TLS hello is longer than so many octets; 0 =
+// nothing.
 func (p *Proxy) LimitHello(octets int, then Kind) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -248,7 +248,8 @@ func TestClosedProxyLeavesNothing(t *testing.T) {
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 }
 
-// TestRefusingProxyKeepsItsPort: while nothing listens, neither a listener nor a connection of somebody else gets there.
+// TestRefusingProxyKeepsItsPort: while nothing listens, neither a listener nor a connection of somebody else gets
+// there.
 func TestRefusingProxyKeepsItsPort(t *testing.T) {
 	b := newBed(t)
 	require.NoError(t, b.p.Admit(Refuse))
@@ -263,7 +264,8 @@ func TestRefusingProxyKeepsItsPort(t *testing.T) {
 }
 
 func TestPlanRepeats(t *testing.T) {
-	shape := Shape{Kinds: []Kind{Cut, Cut, HalfOpen, Stall}, Octets: [2]int{90, 70}, Stall: time.Second, Thens: []Admission{Accept, Refuse}}
+	shape := Shape{Kinds: []Kind{Cut, Cut, HalfOpen, Stall}, Octets: [2]int{90, 70}, Stall: time.Second,
+		Thens: []Admission{Accept, Refuse}}
 	one, same, other := NewPlan(7, shape), NewPlan(7, shape), NewPlan(8, shape)
 	differ := false
 	for range 100 {

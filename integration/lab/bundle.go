@@ -11,8 +11,8 @@ import (
 // Ops signs bundles.
 const Ops = "urn:tlagate:operateur-demo:admin:ops"
 
-// LayOutBundles makes the certificate of ops and the directory that the gateway serves, and a responder that gateway asks. It gives
-// the line for the gateway's configuration.
+// LayOutBundles makes the certificate of ops and the directory that the gateway serves, and a responder that gateway
+// asks. It gives the line for the gateway's configuration.
 func (l *Lab) LayOutBundles() (line string, err error) {
 	url, err := l.StartOCSP()
 	if err != nil {
@@ -25,7 +25,8 @@ func (l *Lab) LayOutBundles() (line string, err error) {
 	return "bundles: " + l.Path("bundles"), os.MkdirAll(l.Path("bundles"), 0o755)
 }
 
-// SignBundle signs what the lab's devices of a role need, plus more lines, as bundles/ROLE.p7m, with the keys called signer.
+// SignBundle signs what the lab's devices of a role need, plus more lines, as bundles/ROLE.p7m, with the keys called
+// signer.
 func (l *Lab) SignBundle(role, signer string, more ...string) error {
 	text := fmt.Sprintf(`for: "urn:tlagate:%s:%s:*"
 gateways: [%q]
@@ -39,18 +40,21 @@ arls: [{file: %s}]
 	if err := os.WriteFile(in, []byte(text+strings.Join(more, "\n")+"\n"), 0o600); err != nil {
 		return err
 	}
-	_, err := l.Run("tla-pki", "bundle", "sign", "--in", in, "--cert", l.Path(signer+".crt"), "--key", l.Path(signer+".key"),
+	_, err := l.Run("tla-pki", "bundle", "sign", "--in", in, "--cert", l.Path(signer+".crt"), "--key",
+		l.Path(signer+".key"),
 		"--out", l.Path("bundles/"+role+".p7m"))
 	return err
 }
 
-// SealRelay writes the configuration of a sealed relay, with more lines, and fetches its bundle; StartSealedRelay starts it.
+// SealRelay writes the configuration of a sealed relay, with more lines, and fetches its bundle; StartSealedRelay
+// starts it.
 func (l *Lab) SealRelay(more ...string) error {
 	identity, err := l.wrapped(l.TLAKeys)
 	if err != nil {
 		return err
 	}
-	return l.sealDevice("tla-relay", "relay", fmt.Sprintf("identity: %s\ncontrol: {socket: %s}\n%s\n", identity, l.Path("relay.sock"), strings.Join(more, "\n")))
+	return l.sealDevice("tla-relay", "relay", fmt.Sprintf("identity: %s\ncontrol: {socket: %s}\n%s\n", identity,
+		l.Path("relay.sock"), strings.Join(more, "\n")))
 }
 
 // SealPdT is SealRelay for the PdT.
@@ -63,7 +67,8 @@ func (l *Lab) SealPdT() error {
 	if err != nil {
 		return err
 	}
-	return l.sealDevice("tla-pdt", "pdt", fmt.Sprintf("client: %s\nserver: %s\ndriver: {port: %d}\nstatus: %s\n", client, server, l.DriverPort(), l.Path("pdt.sock")))
+	return l.sealDevice("tla-pdt", "pdt", fmt.Sprintf("client: %s\nserver: %s\ndriver: {port: %d}\nstatus: %s\n",
+		client, server, l.DriverPort(), l.Path("pdt.sock")))
 }
 
 // wrapped encrypts a key under the lab's wrapping key, and gives the section that names it.
@@ -72,7 +77,8 @@ func (l *Lab) wrapped(k Keys) (section string, err error) {
 	if err := os.WriteFile(wrap, []byte("of the lab, 32 octets and no less\n"), 0o600); err != nil {
 		return "", err
 	}
-	_, err = world.Run(world.Patience, nil, "openssl", "pkcs8", "-topk8", "-in", k.Key, "-passout", "file:"+wrap, "-out", k.Key+".enc",
+	_, err = world.Run(world.Patience, nil, "openssl", "pkcs8", "-topk8", "-in", k.Key, "-passout", "file:"+wrap,
+		"-out", k.Key+".enc",
 		"-v2", "aes-256-cbc", "-v2prf", "hmacWithSHA256", "-iter", "20000")
 	if err != nil {
 		return "", err
@@ -89,8 +95,10 @@ func (l *Lab) sealDevice(program, name, own string) error {
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf("%ssealed: true\nbundle: %s.p7m\naudit: %s-audit.jsonl\ntrust: {anchors: [{file: %s-root.crt}], arl: %s-arl.pem, state: %s-numbers}\n", own, name, name, name, name, name)
-	for file, data := range map[string][]byte{name + "-arl.pem": arl, name + "-root.crt": root, name + ".yaml": []byte(text)} {
+	text := fmt.Sprintf("%ssealed: true\nbundle: %s.p7m\naudit: %s-audit.jsonl\ntrust: {anchors: [{file: "+
+		"%s-root.crt}], arl: %s-arl.pem, state: %s-numbers}\n", own, name, name, name, name, name)
+	for file, data := range map[string][]byte{name + "-arl.pem": arl, name + "-root.crt": root,
+		name + ".yaml": []byte(text)} {
 		if err := os.WriteFile(l.Path(file), data, 0o600); err != nil {
 			return err
 		}

@@ -43,7 +43,8 @@ type Trust struct {
 // Keys names a certificate and its key.
 type Keys struct{ Cert, Key string }
 
-// Watch is told of a command of ours that has run to its end: the program's name, its arguments and its standard output.
+// Watch is told of a command of ours that has run to its end: the program's name, its arguments and its standard
+// output.
 type Watch func(program string, args []string, output string)
 
 // Lab is a deployment. Fields may be changed before the program that they concern is started.
@@ -75,8 +76,9 @@ type Lab struct {
 	Limits                 *world.Limits // of the TLA's readers; nil = none
 	Vitale                 *cardsim.Vitale
 	CPS                    *cardsim.CPS
-	Counter                *cardsim.Counter // in the Vitale's place, which is then it; made by who wants one before the cards are inserted
-	VitaleSlot, CPSSlot    *cardsim.Slot
+	// in the Vitale's place, which is then it; made by who wants one before the cards are inserted
+	Counter             *cardsim.Counter
+	VitaleSlot, CPSSlot *cardsim.Slot
 
 	GatewayProc, PdTProc, RelayProc, OCSPProc *world.Process
 
@@ -181,7 +183,8 @@ func (l *Lab) start(program, ready string, env []string, args ...string) (*world
 		return nil, err
 	}
 	over := map[string]world.Over{relay: l.RelayOver, "tla-pdt": l.PdTOver, "tla-gateway": l.GatewayOver}
-	p, err := world.Start(world.Command{Name: program, Path: path, Args: args, Env: env, Echo: l.Echo, Over: over[program]})
+	p, err := world.Start(world.Command{Name: program, Path: path, Args: args, Env: env, Echo: l.Echo,
+		Over: over[program]})
 	if err != nil {
 		return nil, err
 	}

@@ -17,8 +17,8 @@ const forPIV = `      - {name: a CPS that is a PIV card, cla: "00", ins: "A4", p
 const forCounter = `      - {name: counting, cla: "80", ins: "CE", lc: "4", le: "8", action: allow}
 `
 
-// writePolicy makes the card policy: the built-in one, with PIV before the last rule of the last profile, that of CPS cards, and, if there
-// is a Counter, its command before the last rule of the first, that of Vitale cards.
+// writePolicy makes the card policy: the built-in one, with PIV before the last rule of the last profile, that of CPS
+// cards, and, if there is a Counter, its command before the last rule of the first, that of Vitale cards.
 func (l *Lab) writePolicy() error {
 	text, err := l.quietly("tla-relay", "policy", "show")
 	if err != nil {

@@ -185,7 +185,9 @@ func (l *Lab) Relay(command string, args ...string) (string, error) {
 func (l *Lab) Start() error {
 	for _, step := range []func() error{
 		l.StartReaders, l.InsertCards,
-		func() error { return l.StartGateway() }, func() error { return l.StartPdT() }, func() error { return l.StartRelay() },
+		func() error { return l.StartGateway() }, func() error { return l.StartPdT() }, func() error {
+			return l.StartRelay()
+		},
 	} {
 		if err := step(); err != nil {
 			return err

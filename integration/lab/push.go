@@ -59,5 +59,6 @@ func (l *Lab) RestartPush(p *Push) (err error) {
 
 // Lines are what the gateway's configuration says of it.
 func (l *Lab) PushLines(p *Push) string {
-	return fmt.Sprintf("push: [{url: \"https://%s\", client: {cert: %s, key: %s}}]", l.Named(p.Addr), p.Client.Cert, p.Client.Key)
+	return fmt.Sprintf("push: [{url: \"https://%s\", client: {cert: %s, key: %s}}]", l.Named(p.Addr), p.Client.Cert,
+		p.Client.Key)
 }

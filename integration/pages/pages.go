@@ -2,8 +2,8 @@
 // escapes.
 //
 // The first word behind the fence is the language: sh is commands, text is output or a picture, and yaml, json and ini
-// are files. A second word behind sh names the machine where the commands are typed, a third one its user, root if there
-// is none:
+// are files. A second word behind sh names the machine where the commands are typed, a third one its user, root if
+// there is none:
 //
 //	```sh valise dominique
 //

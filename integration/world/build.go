@@ -71,7 +71,8 @@ func ModuleRoot() (string, error) {
 			return dir, nil
 		}
 	}
-	return "", errors.New("cannot find go.mod above the working directory: run this inside the source tree, or set " + BinEnv)
+	return "", errors.New("cannot find go.mod above the working directory: run this inside the source tree, or set " +
+		BinEnv)
 }
 
 // warmBuildCache compiles the programs, without linking, while modules can still

@@ -106,7 +106,8 @@ func exitCode(err error) (int, error) {
 		return 1, fmt.Errorf("the world ended early: %w", err)
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EACCES):
 		return 1, fmt.Errorf("cannot create namespaces: %w; run as root, or allow user namespaces "+
-			"(sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)", err)
+			"(sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, "+
+			"kernel.apparmor_restrict_unprivileged_userns)", err)
 	}
 	return 1, fmt.Errorf("cannot run in namespaces: %w", err)
 }

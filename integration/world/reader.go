@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// Limits make a pcscd's virtual readers act like readers of metal (testdata/reader.c): a card that was changed between two polls is
-// reported absent, and commands are declined that are beyond the reader.
+// Limits make a pcscd's virtual readers act like readers of metal (testdata/reader.c): a card that was changed between
+// two polls is reported absent, and commands are declined that are beyond the reader.
 type Limits struct {
 	MaxCommand int  // octets of a command; 0 = any
 	OnlyT0     bool // no T=1, and of T=0 the transport alone: GET RESPONSE and 6Cxx are whoever's who sends commands

@@ -32,7 +32,8 @@ func OpenTerminal(dir string, width, height int, env []string, program string, a
 
 // Do runs a command of tmux.
 func (t *Terminal) Do(args ...string) (string, error) {
-	return Run(Patience, []string{"LC_ALL=C.UTF-8", "TERM=screen-256color"}, "tmux", append([]string{"-u", "-S", t.socket}, args...)...)
+	return Run(Patience, []string{"LC_ALL=C.UTF-8", "TERM=screen-256color"},
+		"tmux", append([]string{"-u", "-S", t.socket}, args...)...)
 }
 
 // Press presses keys, in tmux's names.

@@ -41,8 +41,8 @@ type Peer struct {
 	Name     string // the DNS name that its certificate must have
 }
 
-// Server reads where a server is that proves its name: HOST:PORT when HOST is that name, or NAME=HOST:PORT. Certificates
-// of servers hold names and no IP addresses (RGS profile), so an IP address needs a name beside it.
+// Server reads where a server is that proves its name: HOST:PORT when HOST is that name, or NAME=HOST:PORT.
+// Certificates of servers hold names and no IP addresses (RGS profile), so an IP address needs a name beside it.
 func Server(text string) (Peer, error) {
 	p, err := Reach(text)
 	if err == nil && isIP(p.Name) {

@@ -21,8 +21,8 @@ func WriteNew(file string, data []byte, mode fs.FileMode) error {
 	return here.write(file, data, mode, open, (*Staged).PlaceNew)
 }
 
-// ReplaceSecret is Replace of what others must not read, mode 0600. Where they could all the same nothing is written, and
-// the error is ErrReadable.
+// ReplaceSecret is Replace of what others must not read, mode 0600. Where they could all the same nothing is written,
+// and the error is ErrReadable.
 func ReplaceSecret(file string, data []byte) error {
 	return here.write(file, data, 0o600, secret, (*Staged).Replace)
 }

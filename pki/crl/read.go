@@ -141,8 +141,9 @@ func (c *List) checkExtensions() string {
 		if e.Id.Equal(oidDeltaCRL) {
 			return "it is a delta CRL; a complete one is wanted"
 		}
-		if e.Critical && !slices.ContainsFunc([]asn1.ObjectIdentifier{der.AuthorityKeyIdentifier, der.CRLNumber, oidIDP},
-			e.Id.Equal) {
+		if e.Critical &&
+			!slices.ContainsFunc([]asn1.ObjectIdentifier{der.AuthorityKeyIdentifier, der.CRLNumber, oidIDP},
+				e.Id.Equal) {
 			return "it has the critical extension " + id + ", which is unknown here"
 		}
 		if e.Id.Equal(oidIDP) {

@@ -126,7 +126,8 @@ func (s *Scope) Covers(cert *x509.Certificate, ca, named bool) error {
 		return errors.New("its issuing distribution point covers no CA certificates")
 	case s.onlyCA && !ca:
 		return errors.New("its issuing distribution point covers CA certificates only")
-	case s.named && !named && !slices.ContainsFunc(s.urls, func(u string) bool { return slices.Contains(cert.CRLDistributionPoints, u) }):
+	case s.named && !named &&
+		!slices.ContainsFunc(s.urls, func(u string) bool { return slices.Contains(cert.CRLDistributionPoints, u) }):
 		return errors.New("its issuing distribution point is none of the certificate's")
 	}
 	return nil

@@ -29,12 +29,13 @@ type Config struct {
 	Open       bool         // a peer without a certificate passes too: for enrolment alone. All peers count then
 	Log        *slog.Logger
 
-	// Observe is told of each connection when its handshake is over: how long it took, and nil, ErrTooMany, or why there is
-	// no proven peer. Many goroutines call it at once; it must not block. nil = nobody is told.
+	// Observe is told of each connection when its handshake is over: how long it took, and nil, ErrTooMany, or why
+	// there is no proven peer. Many goroutines call it at once; it must not block. nil = nobody is told.
 	Observe func(took time.Duration, err error)
 
-	// Divert looks at a connection before its handshake, within the handshake's time (ctx), and gives it on as if it had
-	// not been read; or take, which has it served in another way, without a peer that is proven, until ctx ends. nil = none is.
+	// Divert looks at a connection before its handshake, within the handshake's time (ctx), and gives it on as if it
+	// had not been read; or take, which has it served in another way, without a peer that is proven, until ctx ends.
+	// nil = none is.
 	Divert func(ctx context.Context, c net.Conn) (again net.Conn, take func(ctx context.Context))
 }
 
@@ -114,7 +115,8 @@ func (l *Listener) run() {
 	for {
 		conn, err := l.Listener.Accept()
 		if passing(err) {
-			l.told.Log(Line{Level: slog.LevelError, Message: "cannot accept a connection; trying again", Reason: TooMany},
+			l.told.Log(Line{Level: slog.LevelError, Message: "cannot accept a connection; trying again",
+				Reason: TooMany},
 				"error", err)
 			l.room.Relieve()
 			retry.Sleep(l.ctx, 10*time.Millisecond)
@@ -181,7 +183,8 @@ func (l *Listener) welcome(guest *Guest, peer *trust.Peer) {
 func outcome(guest *Guest, err error) error {
 	switch gone := guest.Gone(); {
 	case errors.Is(gone, ErrSilent):
-		return &pki.Refusal{Reason: pki.HandshakeSlow, Subject: "connection with " + guest.RemoteAddr().String(), Detail: gone.Error()}
+		return &pki.Refusal{Reason: pki.HandshakeSlow, Subject: "connection with " + guest.RemoteAddr().String(),
+			Detail: gone.Error()}
 	case gone != nil:
 		return gone
 	}
@@ -200,7 +203,8 @@ func (l *Listener) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, *tr
 
 // logRefusal says why, to a stranger's measure: the first lines of a kind, then how many more there were.
 func (l *Listener) logRefusal(remote string, err error) {
-	line, claimed := Line{Level: slog.LevelWarn, Message: "handshake refused", Remote: remote, Reason: ReasonOf(err)}, ""
+	line, claimed := Line{Level: slog.LevelWarn, Message: "handshake refused", Remote: remote, Reason: ReasonOf(err)},
+		""
 	if r, ok := errors.AsType[*trust.Rejected](err); ok {
 		line.Message, line.Kind = "peer refused us in the handshake", string(r.Reason)
 	}

@@ -56,7 +56,8 @@ func (r *rig) dial(t *testing.T) net.Conn {
 }
 
 func (r *rig) logged(t *testing.T, text string) {
-	require.Eventually(t, func() bool { return bytes.Contains(r.log.bytes(), []byte(text)) }, patience, time.Millisecond, text)
+	require.Eventually(t, func() bool { return bytes.Contains(r.log.bytes(), []byte(text)) }, patience,
+		time.Millisecond, text)
 }
 
 func TestC2OnlyProvenPeersAreHandedOn(t *testing.T) {
@@ -113,7 +114,8 @@ func TestC2HandshakesAreObserved(t *testing.T) {
 	}})
 	saw := func(what string) {
 		t.Helper()
-		require.Eventually(t, func() bool { mu.Lock(); defer mu.Unlock(); return seen[what] == 1 }, patience, time.Millisecond, what)
+		require.Eventually(t, func() bool { mu.Lock(); defer mu.Unlock(); return seen[what] == 1 }, patience,
+			time.Millisecond, what)
 	}
 	client := func(usage x509.ExtKeyUsage, want trust.Want) {
 		c := r.dial(t)

@@ -6,5 +6,6 @@ const (
 	others = 256   // files that are no connections
 )
 
-// Places returns how many connections of strangers the process may hold beside so many others, by its limit of open files.
+// Places returns how many connections of strangers the process may hold beside so many others, by its limit of open
+// files.
 func Places(beside int) int { return max(fewest, min(most, openFiles()-beside-others)) }

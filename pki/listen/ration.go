@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Ration logs what strangers cause, to their measure: the first lines about a reason from one /24 or /48, then, when the
-// time is over, how many more there were. Nobody can fill a log with it, nor hide others in it.
+// Ration logs what strangers cause, to their measure: the first lines about a reason from one /24 or /48, then, when
+// the time is over, how many more there were. Nobody can fill a log with it, nor hide others in it.
 type Ration struct {
 	log *slog.Logger
 

@@ -74,7 +74,8 @@ func TestRoomSendsAwayTheHeaviest(t *testing.T) {
 			honest := enter(r, "198.51.100.1:1", "203.0.113.1:1", "[2001:db8:9::1]:1")
 			attackers := enter(r, attack...)
 			honest = append(honest, enter(r, several("198.18.1.", 1)...)...)
-			honest = append(honest, enter(r, "198.18.2.1:1", "198.18.3.1:1", "198.18.4.1:1", "198.18.5.1:1", "198.18.6.1:1", "198.18.7.1:1")...)
+			honest = append(honest, enter(r, "198.18.2.1:1", "198.18.3.1:1", "198.18.4.1:1", "198.18.5.1:1",
+				"198.18.6.1:1", "198.18.7.1:1")...)
 			require.Zero(t, gone(honest))
 			require.LessOrEqual(t, r.Guests(), 12)
 			require.Equal(t, max(0, len(attackers)-2), gone(attackers))
@@ -192,14 +193,16 @@ func TestRationOfLines(t *testing.T) {
 	log := &safeBuffer{}
 	r := NewRation(slog.New(slog.NewTextHandler(log, nil)))
 	for i := range 1000 {
-		r.Log(Line{Level: slog.LevelWarn, Message: "refused", Remote: fmt.Sprintf("192.0.2.%d:1", i%250), Reason: "too_many"})
+		r.Log(Line{Level: slog.LevelWarn, Message: "refused", Remote: fmt.Sprintf("192.0.2.%d:1", i%250),
+			Reason: "too_many"})
 	}
 	r.Log(Line{Level: slog.LevelWarn, Message: "refused", Remote: "192.0.3.1:1", Reason: "too_many"})
 	r.Log(Line{Level: slog.LevelWarn, Message: "refused", Remote: "192.0.2.1:1", Reason: "expired"})
 	lines := func() int { return strings.Count(string(log.bytes()), "msg=refused ") }
 	require.Equal(t, rationLines+2, lines())
 	r.close(kind{"192.0.2.0/24", "too_many", ""})
-	require.Contains(t, string(log.bytes()), fmt.Sprintf(`msg="refused, many times" reason=too_many from=192.0.2.0/24 more=%d`, 1000-rationLines))
+	require.Contains(t, string(log.bytes()),
+		fmt.Sprintf(`msg="refused, many times" reason=too_many from=192.0.2.0/24 more=%d`, 1000-rationLines))
 	r.Log(Line{Level: slog.LevelWarn, Message: "refused", Remote: "192.0.2.1:1", Reason: "too_many"})
 	require.Equal(t, rationLines+3, lines(), "counted anew")
 	for i := range 3 * rationKinds {
@@ -208,7 +211,8 @@ func TestRationOfLines(t *testing.T) {
 	require.LessOrEqual(t, len(r.kinds), rationKinds+1)
 }
 
-// TestNewcomersAreServedUnderAFlood: silent connections in thousands, from few addresses; everybody who is honest gets in.
+// TestNewcomersAreServedUnderAFlood: silent connections in thousands, from few addresses; everybody who is honest gets
+// in.
 func TestC1NewcomersAreServedUnderAFlood(t *testing.T) {
 	for name, open := range map[string]bool{"gateway and streams": false, "enrolment": true} {
 		t.Run(name, func(t *testing.T) {

@@ -84,14 +84,16 @@ func (ca *CA) crlSpec() *crlSpec {
 
 func newEntry(serial *big.Int, at time.Time, reason int) crlEntry {
 	value, _ := asn1.Marshal(asn1.Enumerated(reason))
-	return crlEntry{serial, at.UTC().Truncate(time.Second), []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 21}, Value: value}}}
+	return crlEntry{serial, at.UTC().Truncate(time.Second),
+		[]pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 21}, Value: value}}}
 }
 
 func (s *crlSpec) extensions(t testing.TB) []pkix.Extension {
 	var exts []pkix.Extension
 	if s.aki != nil {
 		id := asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, Bytes: s.aki}
-		exts = append(exts, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 35}, Value: marshal(t, []asn1.RawValue{id})})
+		exts = append(exts, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 35},
+			Value: marshal(t, []asn1.RawValue{id})})
 	}
 	if s.number >= 0 {
 		exts = append(exts, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 20}, Value: marshal(t, s.number)})
@@ -109,7 +111,8 @@ func crlAlgorithm(ca *CA) pkix.AlgorithmIdentifier {
 	if _, ok := ca.Key.(*ecdsa.PrivateKey); ok {
 		return pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}}
 	}
-	return pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}, Parameters: asn1.NullRawValue}
+	return pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11},
+		Parameters: asn1.NullRawValue}
 }
 
 // CRLValid sets the dates, counted from now.

@@ -19,8 +19,8 @@ import (
 // ESTName is in the certificate of an ESTServer, beside localhost.
 const ESTName = "pki.example.invalid"
 
-// ESTServer is an EST server for tests (docs/enrolment.md, section 3): it issues for the codes it is told, and records all
-// that it is sent. Its fields may be changed while it is asked nothing.
+// ESTServer is an EST server for tests (docs/enrolment.md, section 3): it issues for the codes it is told, and records
+// all that it is sent. Its fields may be changed while it is asked nothing.
 type ESTServer struct {
 	Addr        string
 	Certificate tls.Certificate                      // shown, with the answer of the issuing CA stapled
@@ -66,13 +66,15 @@ func (s *ESTServer) identityFor(code string) (identity string, known bool) {
 // ServeEST starts an EST server of p that lives as long as the test.
 func (p *PKI) ServeEST(t testing.TB) *ESTServer {
 	t.Helper()
-	s := &ESTServer{pki: p, Codes: map[string]string{}, used: map[string]crypto.PublicKey{}, ARL: p.Root.CRL(), CACerts: []*x509.Certificate{p.Issuing.Cert, p.Root.Cert}}
+	s := &ESTServer{pki: p, Codes: map[string]string{}, used: map[string]crypto.PublicKey{}, ARL: p.Root.CRL(),
+		CACerts: []*x509.Certificate{p.Issuing.Cert, p.Root.Cert}}
 	s.Certificate = p.Issue("urn:tlagate:op:pki:ca1", x509.ExtKeyUsageServerAuth, DNS(ESTName, "localhost"))
 	s.Certificate.OCSPStaple = p.Issuing.OCSP(s.Certificate.Leaf, OCSPByCA())
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
 	s.Addr = l.Addr().String()
-	conf := &tls.Config{ClientAuth: tls.RequestClientCert, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS13,
+	conf := &tls.Config{ClientAuth: tls.RequestClientCert, NextProtos: []string{"http/1.1"},
+		MinVersion:     tls.VersionTLS13,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &s.Certificate, nil }}
 	server := &http.Server{Handler: s, ReadTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 	go func() { _ = server.Serve(tls.NewListener(l, conf)) }()

@@ -114,7 +114,8 @@ func (s *ocspSpec) der(t testing.TB) []byte {
 	if s.spoil {
 		signature[len(signature)-1] ^= 1
 	}
-	basic := ocspBasic{asn1.RawValue{FullBytes: tbs}, alg, asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}, chain}
+	basic := ocspBasic{asn1.RawValue{FullBytes: tbs}, alg,
+		asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}, chain}
 	return marshal(t, ocspResponse{0, ocspBytes{oidOCSPBasic, marshal(t, basic)}})
 }
 
@@ -213,7 +214,8 @@ func (s *ocspSpec) responses(t testing.TB) []asn1.RawValue {
 		if one.name != nil {
 			id.Name = sum(s.hash, one.name)
 		}
-		list = append(list, asn1.RawValue{FullBytes: marshal(t, ocspSingleDER{id, one.statusDER(t), s.from, s.to, s.perSingle})})
+		list = append(list,
+			asn1.RawValue{FullBytes: marshal(t, ocspSingleDER{id, one.statusDER(t), s.from, s.to, s.perSingle})})
 	}
 	return list
 }
@@ -361,5 +363,6 @@ func OCSPBadSignature() OCSPOption { return func(s *ocspSpec) { s.spoil = true }
 // OCSPSHA1 signs with SHA-1.
 func OCSPSHA1() OCSPOption { return func(s *ocspSpec) { s.sha1 = true } }
 
-// OCSPError is the answer of a responder that has none: 1 malformedRequest, 2 internalError, 3 tryLater, 6 unauthorized.
+// OCSPError is the answer of a responder that has none: 1 malformedRequest, 2 internalError, 3 tryLater, 6
+// unauthorized.
 func OCSPError(status byte) []byte { return []byte{0x30, 3, 0x0a, 1, status} }

@@ -86,7 +86,8 @@ func (s *OCSPServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		raw = OCSPError(6)
 	case raw == nil:
 		echo := OCSPHash(request.HashAlgorithm)
-		raw = s.ca.OCSP(&x509.Certificate{SerialNumber: request.SerialNumber}, append(append([]OCSPOption{echo}, nonceOf(body)...), opts...)...)
+		raw = s.ca.OCSP(&x509.Certificate{SerialNumber: request.SerialNumber},
+			append(append([]OCSPOption{echo}, nonceOf(body)...), opts...)...)
 	}
 	w.Header().Set("Content-Type", "application/ocsp-response")
 	_, _ = w.Write(raw)

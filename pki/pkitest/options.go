@@ -76,7 +76,8 @@ func SelfSigned() Option {
 	return func(_ testing.TB, s *spec) { s.selfSigned = true }
 }
 
-// Soon is how long something lives whose end a test waits for: long enough for all that must happen before, on a slow machine.
+// Soon is how long something lives whose end a test waits for: long enough for all that must happen before, on a slow
+// machine.
 const Soon = 10 * time.Second
 
 // EndsSoon has a certificate end Soon from now.

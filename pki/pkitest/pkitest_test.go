@@ -16,7 +16,8 @@ func TestIssuedChainVerifies(t *testing.T) {
 	roots, middle := x509.NewCertPool(), x509.NewCertPool()
 	roots.AddCert(p.Root.Cert)
 	middle.AddCert(chain[1])
-	_, err := chain[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: middle, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	_, err := chain[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: middle,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	require.NoError(t, err)
 }
 
@@ -37,9 +38,13 @@ func TestDefectsCanBeMade(t *testing.T) {
 	p := New(t)
 	weak := p.Root.Sub("TEST P-224", P224())
 	for name, make := range map[string]func() *x509.Certificate{
-		"sha1":       func() *x509.Certificate { return p.Issue(tla1, x509.ExtKeyUsageClientAuth, SHA1(p.Issuing)).Leaf },
-		"rsa 1024":   func() *x509.Certificate { return p.Issue(tla1, x509.ExtKeyUsageClientAuth, RSA(1024)).Leaf },
-		"e = 3":      func() *x509.Certificate { return p.Issue(tla1, x509.ExtKeyUsageClientAuth, SmallExponent()).Leaf },
+		"sha1": func() *x509.Certificate {
+			return p.Issue(tla1, x509.ExtKeyUsageClientAuth, SHA1(p.Issuing)).Leaf
+		},
+		"rsa 1024": func() *x509.Certificate { return p.Issue(tla1, x509.ExtKeyUsageClientAuth, RSA(1024)).Leaf },
+		"e = 3": func() *x509.Certificate {
+			return p.Issue(tla1, x509.ExtKeyUsageClientAuth, SmallExponent()).Leaf
+		},
 		"P-224":      func() *x509.Certificate { return weak.Issue(tla1, x509.ExtKeyUsageClientAuth).Leaf },
 		"v1":         func() *x509.Certificate { return p.Issue(tla1, x509.ExtKeyUsageClientAuth, V1()).Leaf },
 		"selfsigned": func() *x509.Certificate { return p.Issue(tla1, x509.ExtKeyUsageClientAuth, SelfSigned()).Leaf },

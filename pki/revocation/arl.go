@@ -133,8 +133,8 @@ func (t *Store) TakeStatus(s pki.Status) {
 	}
 }
 
-// StatusFor gives what an end needs to verify the certificates of these paths (leaf first, anchor last) without asking anybody:
-// the OCSP answers in date, and the ARLs of the anchors. Never a CRL of leaves: it would be large.
+// StatusFor gives what an end needs to verify the certificates of these paths (leaf first, anchor last) without asking
+// anybody: the OCSP answers in date, and the ARLs of the anchors. Never a CRL of leaves: it would be large.
 func (t *Store) StatusFor(paths ...[]*x509.Certificate) []pki.Status {
 	var list []pki.Status
 	seen := map[string]bool{}

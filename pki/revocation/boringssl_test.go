@@ -27,11 +27,12 @@ func TestC2BoringSSLCRLs(t *testing.T) {
 	var vectors []suite.Vector
 	for _, file := range suite.Glob(t, suite.Data(t, "BORINGSSL"), "crl_unittest/*.pem") {
 		name := filepath.Base(file)
-		vectors = append(vectors, suite.Vector{Name: name, Accept: strings.HasPrefix(name, "good"), Judge: func() string {
-			b := suite.Blocks(t, file)
-			crl := suite.WritePEM(t, filepath.Join(t.TempDir(), "crl.pem"), "X509 CRL", b["CRL"])
-			return boringStatus(t, b, time.Date(2017, 3, 9, 0, 0, 0, 0, time.UTC), crl, nil)
-		}})
+		vectors = append(vectors, suite.Vector{Name: name, Accept: strings.HasPrefix(name, "good"),
+			Judge: func() string {
+				b := suite.Blocks(t, file)
+				crl := suite.WritePEM(t, filepath.Join(t.TempDir(), "crl.pem"), "X509 CRL", b["CRL"])
+				return boringStatus(t, b, time.Date(2017, 3, 9, 0, 0, 0, 0, time.UTC), crl, nil)
+			}})
 	}
 	suite.Run(t, conformance, "BoringSSL: CRLs", vectors)
 }

@@ -99,7 +99,8 @@ func TestC2AllowDoesNotOverruleACRL(t *testing.T) {
 // What a CRL says by now is forgotten by the deny list, and stays refused; what no CRL says is kept.
 func TestC2DenialsDoNotPileUp(t *testing.T) {
 	p := pkitest.New(t)
-	listed, unlisted := pkitest.Chain(p.Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth)), pkitest.Chain(p.Issue("urn:tlagate:cab1:tla:t2", x509.ExtKeyUsageClientAuth))
+	listed, unlisted := pkitest.Chain(p.Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth)),
+		pkitest.Chain(p.Issue("urn:tlagate:cab1:tla:t2", x509.ExtKeyUsageClientAuth))
 	files := p.WriteTrust(t.TempDir())
 	trust, err := trust.Open(trust.Config{
 		Anchors:       []trust.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}},

@@ -13,8 +13,9 @@ import (
 	"tlagate/internal/files"
 )
 
-// What the PKI pushed is kept in a file across restarts: after one the PKI may be out of reach, and the CRL at hand older than
-// the revocation. The last event of each source is kept with it, so that releases from hold are not missed either.
+// What the PKI pushed is kept in a file across restarts: after one the PKI may be out of reach, and the CRL at hand
+// older than the revocation. The last event of each source is kept with it, so that releases from hold are not missed
+// either.
 
 // denialsFile is the content of the file.
 type denialsFile struct {
@@ -65,13 +66,14 @@ func (l *denyList) altered() {
 	}
 }
 
-// openDenials reads the file. A missing one is a first start; an unreadable one is an error, since without it a certificate
-// could be let in that the PKI has revoked.
+// openDenials reads the file. A missing one is a first start; an unreadable one is an error, since without it a
+// certificate could be let in that the PKI has revoked.
 func (t *denyList) openDenials() error {
 	t.unsaved = make(chan struct{}, 1)
 	found, err := files.Load(t.cfg.Denials, maxDenials, t.parse)
 	if err != nil {
-		return fmt.Errorf("cannot read the revocations that were pushed, %s: %w; restore it, or remove it to start anew", t.cfg.Denials, err)
+		return fmt.Errorf("cannot read the revocations that were pushed, %s: %w; restore it, or remove it to "+
+			"start anew", t.cfg.Denials, err)
 	}
 	if !found {
 		return nil
@@ -109,8 +111,8 @@ func (r deniedRecord) denied() (Denied, error) {
 	return Denied{IssuerKeyID: issuer, Serial: serial, Reason: r.Reason, At: r.At, Ends: r.Ends}, nil
 }
 
-// keepDenials writes the file whenever something has changed, until ctx ends. Nobody who is told of a revocation waits for
-// the disk; what a crash in that moment loses, the source tells again.
+// keepDenials writes the file whenever something has changed, until ctx ends. Nobody who is told of a revocation waits
+// for the disk; what a crash in that moment loses, the source tells again.
 func (t *denyList) keepDenials(ctx context.Context) {
 	if t.cfg.Denials == "" {
 		return
@@ -122,7 +124,8 @@ func (t *denyList) keepDenials(ctx context.Context) {
 		if err != nil {
 			again = time.After(keepAgain)
 			if err.Error() != failure {
-				t.log.Error("cannot keep the revocations that were pushed: after a restart they count again once the PKI or a list says them", "file", t.cfg.Denials, "err", err)
+				t.log.Error("cannot keep the revocations that were pushed: after a restart they count again once "+
+					"the PKI or a list says them", "file", t.cfg.Denials, "err", err)
 			}
 		}
 		if failure = ""; err != nil {
@@ -164,7 +167,8 @@ func (l *denyList) content() (denialsFile, uint64) {
 	f := denialsFile{Heard: map[string]int64{}, Denied: make([]deniedRecord, 0, len(l.pushed))}
 	maps.Copy(f.Heard, l.heard)
 	for _, d := range l.pushed {
-		f.Denied = append(f.Denied, deniedRecord{hex.EncodeToString(d.IssuerKeyID), d.Serial.Text(16), d.Reason, d.At, d.Ends})
+		f.Denied = append(f.Denied, deniedRecord{hex.EncodeToString(d.IssuerKeyID), d.Serial.Text(16), d.Reason, d.At,
+			d.Ends})
 	}
 	return f, l.version
 }
@@ -173,5 +177,8 @@ func (l *denyList) content() (denialsFile, uint64) {
 func (l *denyList) dropEnded(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	maps.DeleteFunc(l.pushed, func(_ deniedKey, d Denied) bool { return !d.Ends.IsZero() && now.After(d.Ends.Add(afterEnd)) })
+	maps.DeleteFunc(l.pushed, func(_ deniedKey, d Denied) bool {
+		return !d.Ends.IsZero() &&
+			now.After(d.Ends.Add(afterEnd))
+	})
 }

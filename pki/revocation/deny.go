@@ -59,9 +59,9 @@ func keyOfDenied(issuerKeyID []byte, serial *big.Int) deniedKey {
 	return deniedKey{string(issuerKeyID), string(serial.Bytes())}
 }
 
-// Deny puts a certificate on the local deny list, until Allow, a good CRL says the same, or the certificate has ended. With
-// Config.Denials it stays on it over a restart. Live peers are to be rechecked (Changed). An entry without issuer or
-// serial is ignored.
+// Deny puts a certificate on the local deny list, until Allow, a good CRL says the same, or the certificate has ended.
+// With Config.Denials it stays on it over a restart. Live peers are to be rechecked (Changed). An entry without issuer
+// or serial is ignored.
 func (t *denyList) Deny(d Denied) {
 	if len(d.IssuerKeyID) == 0 || d.Serial == nil {
 		return
@@ -221,7 +221,8 @@ func (t *denyList) takeDenyList(force bool) error {
 	t.file = lines
 	t.mu.Unlock()
 	if changed {
-		t.log.Info("deny list loaded", "file", t.cfg.DenyList, "serials", len(lines.serials), "identities", len(lines.identities))
+		t.log.Info("deny list loaded", "file", t.cfg.DenyList, "serials", len(lines.serials),
+			"identities", len(lines.identities))
 		t.TellChanged()
 	}
 	return nil

@@ -17,8 +17,8 @@ type Freshness struct {
 	Ahead  time.Time // when it should have been renewed: from then on the log warns
 }
 
-// How early a warning comes by itself: a sixteenth of the data's life, which is 1 h 37 min of a CRL of 26 h that was to be
-// renewed 2 h before its end; more of what lives shorter, since nobody mends a CA within minutes; and not for weeks.
+// How early a warning comes by itself: a sixteenth of the data's life, which is 1 h 37 min of a CRL of 26 h that was to
+// be renewed 2 h before its end; more of what lives shorter, since nobody mends a CA within minutes; and not for weeks.
 const (
 	longestWarning  = 7 * 24 * time.Hour
 	shortestWarning = 90 * time.Minute // but never more than a quarter of the life
@@ -86,7 +86,8 @@ func (t *Store) warnStale() {
 		if late[key] = true; t.warned[key] || len(late) > mostWarnings {
 			continue
 		}
-		t.log.Warn("revocation data not renewed: when it ends, peers will be refused whom nothing else vouches for; "+whatToDo[f.Kind],
+		t.log.Warn("revocation data not renewed: when it ends, peers will be refused whom nothing else vouches for; "+
+			whatToDo[f.Kind],
 			"kind", f.Kind, "source", f.Source, "until", stamp.Instant(f.Until), "left",
 			f.Until.Sub(now).Round(time.Second).String())
 	}

@@ -59,7 +59,8 @@ func TestC2DenialsOverARestart(t *testing.T) {
 	store, stop = again()
 	require.EqualValues(t, 42, store.Heard("https://pki:1"))
 	require.Zero(t, store.Heard("https://pki:2"))
-	for name, want := range map[string]pki.Reason{"final": pki.Revoked, "held": pki.Revoked, "released": "", "ended": ""} {
+	for name, want := range map[string]pki.Reason{"final": pki.Revoked, "held": pki.Revoked, "released": "",
+		"ended": ""} {
 		require.Equal(t, want, reasonFor(store, chains[name]), name)
 	}
 	require.False(t, store.Allow(denied("final", 1).IssuerKeyID, denied("final", 1).Serial),
@@ -113,8 +114,8 @@ func TestDenialsNotKept(t *testing.T) {
 	require.FileExists(t, w.Config.Denials)
 }
 
-// TestC2AnswersOverARestart: a gateway that starts while no responder can be reached lets in whom it knew to be good, until the
-// answer ends; whom it knew to be revoked stays out; and a responder that is there has the word.
+// TestC2AnswersOverARestart: a gateway that starts while no responder can be reached lets in whom it knew to be good,
+// until the answer ends; whom it knew to be revoked stays out; and a responder that is there has the word.
 func TestC2AnswersOverARestart(t *testing.T) {
 	begin := func(t *testing.T, opts ...pkitest.OCSPOption) (w *bed.World, server *pkitest.OCSPServer,
 		chain []*x509.Certificate, now *time.Time) {
@@ -171,7 +172,8 @@ func TestC2AnswersOverARestart(t *testing.T) {
 	t.Run("C2 unsigned, and of another CA", func(t *testing.T) {
 		w, _, chain, _ := begin(t)
 		for _, der := range [][]byte{
-			w.Issuing.OCSP(chain[0], pkitest.OCSPBadSignature()), w.Issuing.OCSP(chain[0], pkitest.OCSPSignedBy(w.Root.Responder())),
+			w.Issuing.OCSP(chain[0], pkitest.OCSPBadSignature()),
+			w.Issuing.OCSP(chain[0], pkitest.OCSPSignedBy(w.Root.Responder())),
 			w.Issuing.OCSP(bed.Other(w)), w.Issuing.OCSP(chain[0], pkitest.OCSPStale()),
 		} {
 			require.NoError(t, os.WriteFile(w.Config.Answers, der, 0o600))

@@ -39,7 +39,8 @@ const maxNumbers = 16 << 20
 func openNumbers(file string) (*numbers, error) {
 	n := &numbers{file: file, seen: map[string]numberSeen{}}
 	if _, err := files.Load(file, maxNumbers, n.parse); err != nil {
-		return nil, fmt.Errorf("cannot read the CRL numbers seen, %s: %w; restore it, or remove it to start anew", file, err)
+		return nil, fmt.Errorf("cannot read the CRL numbers seen, %s: %w; restore it, or remove it to start anew", file,
+			err)
 	}
 	return n, nil
 }

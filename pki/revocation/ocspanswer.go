@@ -79,7 +79,8 @@ type errResponder int
 
 // Error names the OCSPResponseStatus.
 func (e errResponder) Error() string {
-	word, ok := map[errResponder]string{1: "malformedRequest", 2: "internalError", 3: "tryLater", 5: "sigRequired", 6: "unauthorized"}[e]
+	word, ok := map[errResponder]string{1: "malformedRequest", 2: "internalError", 3: "tryLater", 5: "sigRequired",
+		6: "unauthorized"}[e]
 	if !ok {
 		word = fmt.Sprintf("status %d", int(e))
 	}
@@ -162,7 +163,8 @@ func (a *ocspAnswer) parseData(tbs cryptobyte.String) error {
 	var data, version, list, wrapped cryptobyte.String
 	var versioned, extended bool
 	if !tbs.ReadASN1(&data, cbasn1.SEQUENCE) || !data.ReadOptionalASN1(&version, &versioned, der.Context0) ||
-		!a.parseResponder(&data) || !data.ReadASN1GeneralizedTime(&a.producedAt) || !data.ReadASN1(&list, cbasn1.SEQUENCE) ||
+		!a.parseResponder(&data) || !data.ReadASN1GeneralizedTime(&a.producedAt) ||
+		!data.ReadASN1(&list, cbasn1.SEQUENCE) ||
 		!data.ReadOptionalASN1(&wrapped, &extended, der.Context1) || !data.Empty() {
 		return errAnswer
 	}
@@ -228,7 +230,8 @@ func (a *ocspAnswer) parseExtensions(in cryptobyte.String) error {
 }
 
 // walkExtensions reads Extensions; problem names a critical one that know does not.
-func walkExtensions(in cryptobyte.String, know func(asn1.ObjectIdentifier, cryptobyte.String) bool) (problem string, ok bool) {
+func walkExtensions(in cryptobyte.String, know func(asn1.ObjectIdentifier, cryptobyte.String) bool) (problem string,
+	ok bool) {
 	list, ok := der.Sequence(in)
 	if !ok {
 		return "", false

@@ -27,12 +27,14 @@ import (
 // OCSPConfig says which responders may be asked. The zero value asks nobody: what peers staple and what status
 // records bring is used all the same.
 type OCSPConfig struct {
-	Responders []string      // http:// or https:// URLs, asked in this order
-	FromAIA    bool          // then those that the certificate itself names
-	Nonce      bool          // send a nonce, and refuse an answer that does not bring it back; false = take answers made beforehand (RFC 5019)
-	SHA1       bool          // name certificates by SHA-1, for responders that know nothing else; false = by SHA-256
-	Timeout    time.Duration // of asking about one certificate, all responders together; 0 = 3 s
-	Refresh    time.Duration // how often the answer of a certificate in use is renewed, sooner when it ends sooner; 0 = 5 min
+	Responders []string // http:// or https:// URLs, asked in this order
+	FromAIA    bool     // then those that the certificate itself names
+	// send a nonce, and refuse an answer that does not bring it back; false = take answers made beforehand (RFC 5019)
+	Nonce   bool
+	SHA1    bool          // name certificates by SHA-1, for responders that know nothing else; false = by SHA-256
+	Timeout time.Duration // of asking about one certificate, all responders together; 0 = 3 s
+	// how often the answer of a certificate in use is renewed, sooner when it ends sooner; 0 = 5 min
+	Refresh time.Duration
 }
 
 func (c OCSPConfig) withDefaults() OCSPConfig {
@@ -202,7 +204,8 @@ func (t *ocspClient) ask(ctx context.Context, where string, left int, who about)
 
 func (t *ocspClient) askNow(ctx context.Context, from origin, who about) (*answer, *pki.Refusal) {
 	where, nonce := from.where, t.newNonce()
-	data, err := t.post(ctx, where, ocspRequest(newCertID(t.cfg.OCSP.hash(), who.issuer, who.serial), nonce), nonce != nil)
+	data, err := t.post(ctx, where, ocspRequest(newCertID(t.cfg.OCSP.hash(), who.issuer, who.serial), nonce),
+		nonce != nil)
 	if errors.Is(err, files.ErrTooLarge) {
 		return nil, from.refuse(pki.OCSPBad, "%v", err)
 	}

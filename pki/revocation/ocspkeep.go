@@ -17,9 +17,10 @@ import (
 	"tlagate/pki/crl"
 )
 
-// OCSP answers are kept in a file across restarts, one DER OCSPResponse after the other, for a restart while no responder can
-// be reached. They are signed, and verified again like any other when somebody asks for them. What was good before the restart
-// is the last thing that is looked at, since it may have changed meanwhile; what was revoked for good is the first.
+// OCSP answers are kept in a file across restarts, one DER OCSPResponse after the other, for a restart while no
+// responder can be reached. They are signed, and verified again like any other when somebody asks for them. What was
+// good before the restart is the last thing that is looked at, since it may have changed meanwhile; what was revoked
+// for good is the first.
 
 const (
 	maxKept   = 64 << 20    // octets of the file
@@ -33,12 +34,13 @@ type keptAnswer struct {
 	until time.Time
 }
 
-// openAnswers reads the file. A missing one is a first start; an unreadable one is an error: it may hold a revocation that no
-// CRL has yet.
+// openAnswers reads the file. A missing one is a first start; an unreadable one is an error: it may hold a revocation
+// that no CRL has yet.
 func (t *ocspClient) openAnswers() error {
 	t.answers.kept = map[string][]keptAnswer{}
 	if _, err := files.Load(t.cfg.Answers, maxKept, t.answers.keep); err != nil {
-		return fmt.Errorf("cannot read the OCSP answers kept, %s: %w; restore it, or remove it to start anew", t.cfg.Answers, err)
+		return fmt.Errorf("cannot read the OCSP answers kept, %s: %w; restore it, or remove it to start anew",
+			t.cfg.Answers, err)
 	}
 	return nil
 }
@@ -71,7 +73,8 @@ func (a *ocspAnswer) kept() map[string]keptAnswer {
 	return all
 }
 
-// takeKept gives the kept answers about a certificate, those that revoke for good or the others, and keeps them no longer.
+// takeKept gives the kept answers about a certificate, those that revoke for good or the others, and keeps them no
+// longer.
 func (s *answers) takeKept(who about, final bool) []*ocspAnswer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +84,9 @@ func (s *answers) takeKept(who about, final bool) []*ocspAnswer {
 			return false
 		}
 		read, err := parseAnswer(k.der)
-		match := err == nil && slices.ContainsFunc(read.singles, func(s single) bool { return s.id.names(who.issuer, who.serial) })
+		match := err == nil && slices.ContainsFunc(read.singles, func(s single) bool {
+			return s.id.names(who.issuer, who.serial)
+		})
 		if match {
 			taken = append(taken, read)
 		}
@@ -132,7 +137,8 @@ func (t *ocspClient) keepAnswers(ctx context.Context) {
 			continue
 		}
 		if err := files.Replace(t.cfg.Answers, content, 0o600); err != nil {
-			t.log.Error("cannot keep the OCSP answers at hand: after a restart they are asked for again", "file", t.cfg.Answers, "err", err)
+			t.log.Error("cannot keep the OCSP answers at hand: after a restart they are asked for again",
+				"file", t.cfg.Answers, "err", err)
 			continue
 		}
 		saved = version

@@ -152,7 +152,8 @@ func (s *answers) release(issuerKeyID, serial []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.records {
-		if bytes.Equal(r.who.serial, serial) && bytes.Equal(r.who.issuer.SubjectKeyId, issuerKeyID) && r.answer != nil && !r.answer.final() {
+		if bytes.Equal(r.who.serial, serial) && bytes.Equal(r.who.issuer.SubjectKeyId, issuerKeyID) &&
+			r.answer != nil && !r.answer.final() {
 			r.answer, r.next = nil, time.Time{}
 			s.version++
 		}

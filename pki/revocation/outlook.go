@@ -6,11 +6,11 @@ import (
 	"tlagate/pki"
 )
 
-// Outlook says how long the revocation data at hand last; for metrics. Gathering it is one pass over the certificates in
-// use.
+// Outlook says how long the revocation data at hand last; for metrics. Gathering it is one pass over the certificates
+// in use.
 type Outlook struct {
-	// End is when the first certificate in use will have neither an OCSP answer nor a CRL in date, if nothing is renewed
-	// from now on: from then on it is refused. Zero: nothing at all is at hand.
+	// End is when the first certificate in use will have neither an OCSP answer nor a CRL in date, if nothing is
+	// renewed from now on: from then on it is refused. Zero: nothing at all is at hand.
 	End     time.Time
 	Lists   []Freshness // of each CRL source that holds lists, the one that ends first; Source is the source alone
 	Answers Freshness   // of the OCSP answers in use, the one that ends first; zero = there are none

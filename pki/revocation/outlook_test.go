@@ -157,7 +157,8 @@ func TestC2ForeignResponderDoesNotFail(t *testing.T) {
 	}
 }
 
-// TestC2WarningsNameWhatToDo: the log tells of a responder that fails, long before its answers end, and of data that is not renewed.
+// TestC2WarningsNameWhatToDo: the log tells of a responder that fails, long before its answers end, and of data that is
+// not renewed.
 func TestC2WarningsNameWhatToDo(t *testing.T) {
 	w := bed.New(t)
 	responder := w.Issuing.ServeOCSP(t)

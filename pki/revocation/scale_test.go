@@ -31,7 +31,8 @@ type scaleBed struct {
 
 func newScaleBed(t testing.TB) *scaleBed {
 	p := pkitest.New(t)
-	return &scaleBed{p, p.WriteTrust(t.TempDir()), pkitest.Chain(p.Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth))}
+	return &scaleBed{p, p.WriteTrust(t.TempDir()),
+		pkitest.Chain(p.Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth))}
 }
 
 func (s *scaleBed) open(t testing.TB, crl string) *trust.Trust {

@@ -303,7 +303,8 @@ func (r *urlReader) read(ctx context.Context, how asking) ([]byte, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusNotModified && req.Header.Get("If-None-Match")+req.Header.Get("If-Modified-Since") != "" {
+	if resp.StatusCode == http.StatusNotModified &&
+		req.Header.Get("If-None-Match")+req.Header.Get("If-Modified-Since") != "" {
 		return nil, nil
 	}
 	if resp.StatusCode != http.StatusOK {

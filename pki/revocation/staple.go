@@ -16,8 +16,8 @@ type ownStaples struct {
 	certs []func() *tls.Certificate
 }
 
-// Staple makes of our own certificate one that carries a fresh OCSP answer in the handshake, as soon as there is one: fetched
-// by Run when responders are configured, or brought by a status record. It never waits. What it gives fits
+// Staple makes of our own certificate one that carries a fresh OCSP answer in the handshake, as soon as there is one:
+// fetched by Run when responders are configured, or brought by a status record. It never waits. What it gives fits
 // Party.Certificate.
 func (t *Store) Staple(certificate func() *tls.Certificate) func() *tls.Certificate {
 	t.own.mu.Lock()

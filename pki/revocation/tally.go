@@ -62,8 +62,8 @@ const namedByCertificates = "named by certificates"
 // failuresToSay is how many questions in a row must fail before the log says so: one may fail in any network.
 const failuresToSay = 3
 
-// noteAsked keeps the book of a responder, and says when it fails and when it is back. That it does not answer for a CA is
-// no failure: another may.
+// noteAsked keeps the book of a responder, and says when it fails and when it is back. That it does not answer for a CA
+// is no failure: another may.
 func (t *ocspClient) noteAsked(where string, refusal *pki.Refusal) {
 	if refusal != nil && refusal.Cause == responderUnauthorized {
 		return
@@ -76,7 +76,8 @@ func (t *ocspClient) noteAsked(where string, refusal *pki.Refusal) {
 	case refusal == nil && failed >= failuresToSay:
 		t.log.Info("OCSP responder answers again", "responder", where)
 	case refusal != nil && failed == failuresToSay-1:
-		t.log.Warn("OCSP responder fails: answers at hand go on until they end, then CRLs decide, or peers are refused; "+
+		t.log.Warn("OCSP responder fails: answers at hand go on until they end, then CRLs decide, or peers are "+
+			"refused; "+
 			"look at the responder, or the way to it", "responder", where, "reason", refusal.Reason, "err", refusal)
 	}
 }

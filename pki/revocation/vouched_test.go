@@ -15,7 +15,8 @@ import (
 	"tlagate/pki/trust"
 )
 
-// TestVouched: the time is what signed data says that was believed here, never our own clock's, and never one that lies ahead of it.
+// TestVouched: the time is what signed data says that was believed here, never our own clock's, and never one that lies
+// ahead of it.
 func TestVouched(t *testing.T) {
 	w := bed.New(t)
 	ahead := time.Now().Add(20 * 365 * 24 * time.Hour)

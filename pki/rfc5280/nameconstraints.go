@@ -20,8 +20,8 @@ import (
 	"tlagate/pki/internal/describe"
 )
 
-// nameConstraints are those of a CA (RFC 5280 section 4.2.1.10) that crypto/x509 judges otherwise, or not at all: on directory
-// names, mail addresses and URIs. Those on DNS and IP names it judges in its second opinion.
+// nameConstraints are those of a CA (RFC 5280 section 4.2.1.10) that crypto/x509 judges otherwise, or not at all: on
+// directory names, mail addresses and URIs. Those on DNS and IP names it judges in its second opinion.
 type nameConstraints struct {
 	directory constraints[[]string] // names as their RDNs in one spelling
 	mail, uri constraints[string]
@@ -77,7 +77,9 @@ func (d *nameConstraints) allow(c *x509.Certificate) error {
 		return err
 	}
 	for _, n := range names {
-		if err := d.directory.check("directory name", func(base []string, doubtful bool) bool { return within(n, base, doubtful) }); err != nil {
+		if err := d.directory.check("directory name", func(base []string, doubtful bool) bool {
+			return within(n, base, doubtful)
+		}); err != nil {
 			return err
 		}
 	}
@@ -146,10 +148,14 @@ func hostWithin(host, base string) bool {
 // plainHost says whether a host name is spelled the one way that can be compared.
 func plainHost(host string) bool {
 	return host != "" && host[len(host)-1] != '.' && host[0] != '.' &&
-		!strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII || r <= ' ' || r == '%' || r == '[' })
+		!strings.ContainsFunc(host, func(r rune) bool {
+			return r > unicode.MaxASCII || r <= ' ' || r == '%' ||
+				r == '['
+		})
 }
 
-// within says whether a name lies below base; doubtful says what RDNs count as that cannot be compared but byte by byte.
+// within says whether a name lies below base; doubtful says what RDNs count as that cannot be compared but byte by
+// byte.
 func within(name, base []string, doubtful bool) bool {
 	if len(name) < len(base) {
 		return false
@@ -263,8 +269,8 @@ const (
 	opaqueRDN = 'o' // several attributes, or not ASCII text: equal when its bytes are, else who knows
 )
 
-// spelled gives the RDNs of a DER Name in one spelling: two that RFC 5280 section 7.1 holds equal come out equal, when they are
-// ASCII text.
+// spelled gives the RDNs of a DER Name in one spelling: two that RFC 5280 section 7.1 holds equal come out equal, when
+// they are ASCII text.
 func spelled(name []byte) ([]string, error) {
 	var set cryptobyte.String
 	var list []string

@@ -166,7 +166,9 @@ func (p *policies) finish(leaf *x509.Certificate) (string, bool) {
 		p.explicit = 0
 	}
 	valid := p.authority()
-	if len(p.want.Acceptable) > 0 && !slices.ContainsFunc(p.want.Acceptable, func(o x509.OID) bool { return o.String() == anyPolicy }) {
+	if len(p.want.Acceptable) > 0 && !slices.ContainsFunc(p.want.Acceptable, func(o x509.OID) bool {
+		return o.String() == anyPolicy
+	}) {
 		valid = slices.DeleteFunc(valid, func(policy string) bool { return policy != anyPolicy && !p.accepts(policy) })
 	}
 	if len(valid) == 0 {

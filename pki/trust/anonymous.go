@@ -10,24 +10,28 @@ import (
 
 // This file is for enrolment alone (docs/enrolment.md, section 2): a device that has no certificate yet.
 
-// Anonymous is Client without a certificate of ours: the server must pass every check that it has to pass for Client, and
-// is shown none of us. The party must have none either, so that nobody goes without one by mistake.
+// Anonymous is Client without a certificate of ours: the server must pass every check that it has to pass for Client,
+// and is shown none of us. The party must have none either, so that nobody goes without one by mistake.
 func (p *Party) Anonymous(ctx context.Context, c net.Conn, alpn string, want Want) (*tls.Conn, *Peer, error) {
 	if p.Certificate != nil {
 		c.Close()
 		return nil, nil, errors.New("cannot connect anonymously: this side has a certificate to show")
 	}
 	h := &handshake{party: p, want: want, alpn: alpn, conn: c, side: x509.ExtKeyUsageClientAuth, tap: &tapConn{Conn: c}}
-	return h.runClient(ctx, func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return new(tls.Certificate), nil })
+	return h.runClient(ctx, func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		return new(tls.Certificate), nil
+	})
 }
 
 // Unproven performs the client side of a handshake that proves nothing about the server and shows nothing of us: for
-// what is public, and is proven by other means once it is here. Nothing secret may be sent. The error is a *Refusal, or a
-// *Rejected, and the connection then closed. Of the party Hybrids and Crypto count alone, and of want SNI and Dialled.
+// what is public, and is proven by other means once it is here. Nothing secret may be sent. The error is a *Refusal, or
+// a *Rejected, and the connection then closed. Of the party Hybrids and Crypto count alone, and of want SNI and
+// Dialled.
 func (p *Party) Unproven(ctx context.Context, c net.Conn, alpn string, want Want) (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	h := &handshake{party: &Party{Hybrids: p.Hybrids, Crypto: p.Crypto}, want: Want{SNI: want.SNI, Dialled: want.Dialled}, alpn: alpn,
+	h := &handshake{party: &Party{Hybrids: p.Hybrids, Crypto: p.Crypto},
+		want: Want{SNI: want.SNI, Dialled: want.Dialled}, alpn: alpn,
 		conn: c, side: x509.ExtKeyUsageClientAuth, tap: &tapConn{Conn: c}}
 	conf := h.config()
 	conf.Time, conf.ServerName, conf.InsecureSkipVerify = nil, want.SNI, true

@@ -20,9 +20,13 @@ func BenchmarkHandshake(b *testing.B) {
 	b.Run("bare", func(b *testing.B) {
 		pool := x509.NewCertPool()
 		pool.AddCert(w.Root.Cert)
-		sc := &tls.Config{Certificates: []tls.Certificate{server}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS13, SessionTicketsDisabled: true}
-		cc := &tls.Config{Certificates: []tls.Certificate{client}, RootCAs: pool, ServerName: "localhost", MinVersion: tls.VersionTLS13}
-		benchHandshakes(b, func(c net.Conn) error { return tls.Server(c, sc).Handshake() }, func(c net.Conn) error { return tls.Client(c, cc).Handshake() })
+		sc := &tls.Config{Certificates: []tls.Certificate{server}, ClientCAs: pool,
+			ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS13, SessionTicketsDisabled: true}
+		cc := &tls.Config{Certificates: []tls.Certificate{client}, RootCAs: pool, ServerName: "localhost",
+			MinVersion: tls.VersionTLS13}
+		benchHandshakes(b, func(c net.Conn) error { return tls.Server(c, sc).Handshake() }, func(c net.Conn) error {
+			return tls.Client(c, cc).Handshake()
+		})
 	})
 	ours := func(b *testing.B, server, client func() *tls.Certificate) {
 		s, c := &trust.Party{Trust: store, Certificate: server}, &trust.Party{Trust: store, Certificate: client}

@@ -244,7 +244,9 @@ func (v *verification) checkExtKeyUsage() (string, *pki.Refusal) {
 func (v *verification) tolerates(unknown []asn1.ObjectIdentifier) bool {
 	id, _ := pki.IdentityOf(v.leaf())
 	person := id.Role == pki.RoleAdmin && v.want.Usage == x509.ExtKeyUsageClientAuth
-	return len(unknown) == 0 || person && !slices.ContainsFunc(unknown, func(oid asn1.ObjectIdentifier) bool { return !oid.Equal(smartcardLogon) })
+	return len(unknown) == 0 || person && !slices.ContainsFunc(unknown, func(oid asn1.ObjectIdentifier) bool {
+		return !oid.Equal(smartcardLogon)
+	})
 }
 
 func (v *verification) checkExtensions() (string, *pki.Refusal) {

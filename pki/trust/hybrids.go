@@ -12,8 +12,9 @@ import (
 // Hybrids remembers at which addresses a hello without post-quantum groups is the one that is answered. The zero value
 // is ready; nil sends them always.
 type Hybrids struct {
-	Required bool                                  // a hello always has them
-	Without  func(address string, until time.Time) // an address answered only without them; must not block; nil = nobody
+	Required bool // a hello always has them
+	// an address answered only without them; must not block; nil = nobody
+	Without func(address string, until time.Time)
 
 	mu sync.Mutex           // protects at
 	at map[string]*answered // by address as dialled
@@ -55,8 +56,8 @@ func (h *Hybrids) Again(address string) bool {
 	return h.at[address].recent() > 0
 }
 
-// Retry is for what connects once and not again and again: it calls attempt, which says one hello to an address, until one
-// is answered or no other would do better.
+// Retry is for what connects once and not again and again: it calls attempt, which says one hello to an address, until
+// one is answered or no other would do better.
 func (h *Hybrids) Retry(address string, attempt func() error) (err error) {
 	for range maxSilent + 1 {
 		if err = attempt(); err == nil || !h.Again(address) {

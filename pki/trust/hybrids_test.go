@@ -96,8 +96,8 @@ func (r *replay) Read(p []byte) (int, error) {
 
 var atGateway = trust.Want{Dialled: gw1}
 
-// TestG5RetryOfWhatConnectsOnce: it comes through such a box in one go, and tries nothing again that another hello could
-// not mend.
+// TestG5RetryOfWhatConnectsOnce: it comes through such a box in one go, and tries nothing again that another hello
+// could not mend.
 func TestG5RetryOfWhatConnectsOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		largest, hellos int

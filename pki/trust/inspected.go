@@ -35,7 +35,8 @@ func (r *roots) suspect(found *pki.Refusal, chain []*x509.Certificate, dialled s
 // names reports whether a certificate names one of our CAs as its issuer.
 func (r *roots) names(c *x509.Certificate) bool {
 	is := func(ca *x509.Certificate) bool { return bytes.Equal(ca.RawSubject, c.RawIssuer) }
-	return slices.ContainsFunc(r.anchors, func(a Anchor) bool { return is(a.Cert) }) || slices.ContainsFunc(r.intermediates, is)
+	return slices.ContainsFunc(r.anchors, func(a Anchor) bool { return is(a.Cert) }) ||
+		slices.ContainsFunc(r.intermediates, is)
 }
 
 // ofOurKind reports whether a chain has what every chain of a PKI for tlagate has, whoever its anchor is: a device that

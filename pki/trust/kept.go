@@ -13,14 +13,15 @@ type kept struct {
 	revocation bool      // what is at hand counts where it revokes
 }
 
-// VerifyKept judges again the chain of what was taken in at a time before, after Verify: dates are judged at that time. Of the
-// revocation data at hand what revokes counts, now as then; that there is none is no reason to refuse. It never waits.
+// VerifyKept judges again the chain of what was taken in at a time before, after Verify: dates are judged at that time.
+// Of the revocation data at hand what revokes counts, now as then; that there is none is no reason to refuse. It never
+// waits.
 func (t *Trust) VerifyKept(chain []*x509.Certificate, want Want, at time.Time) (*Verdict, error) {
 	return t.verify(chain, want, circumstances{kept: &kept{at, true}})
 }
 
-// VerifyOwn is VerifyKept for what we signed ourselves at that time. Revocation is not looked at: whether our certificate was
-// replaced since says nothing about what its key signed.
+// VerifyOwn is VerifyKept for what we signed ourselves at that time. Revocation is not looked at: whether our
+// certificate was replaced since says nothing about what its key signed.
 func (t *Trust) VerifyOwn(chain []*x509.Certificate, want Want, at time.Time) (*Verdict, error) {
 	return t.verify(chain, want, circumstances{kept: &kept{at: at}})
 }

@@ -81,11 +81,14 @@ var (
 
 var refusals = []refusal{
 	{name: "C2 unknown critical extension", reason: pki.BadCertificate, opts: opts(pkitest.UnknownCritical())},
-	{name: "C2 unknown critical extension in the CA", reason: pki.BadCertificate, issue: sub(pkitest.UnknownCritical())},
+	{name: "C2 unknown critical extension in the CA", reason: pki.BadCertificate,
+		issue: sub(pkitest.UnknownCritical())},
 	{name: "C2 X.509 v1", reason: pki.BadCertificate, opts: opts(pkitest.V1())},
 	{name: "C2 serial zero", reason: pki.BadCertificate, opts: opts(pkitest.Serial(new(big.Int)))},
-	{name: "C2 serial of 21 octets", reason: pki.BadCertificate, opts: opts(pkitest.Serial(new(big.Int).Lsh(big.NewInt(1), 161)))},
-	{name: "C2 a CA's certificate as a component's", reason: pki.BadCertificate, opts: opts(pkitest.Template(func(c *x509.Certificate) { c.IsCA = true }))},
+	{name: "C2 serial of 21 octets", reason: pki.BadCertificate,
+		opts: opts(pkitest.Serial(new(big.Int).Lsh(big.NewInt(1), 161)))},
+	{name: "C2 a CA's certificate as a component's", reason: pki.BadCertificate,
+		opts: opts(pkitest.Template(func(c *x509.Certificate) { c.IsCA = true }))},
 	{name: "C2 eleven certificates", reason: pki.BadCertificate, issue: elevenCertificates},
 
 	{name: "C2 other CA", reason: pki.UnknownIssuer,
@@ -93,9 +96,12 @@ var refusals = []refusal{
 	{name: "C2 other CA of the same name", reason: pki.UnknownIssuer,
 		issue: issuedBy(func(w *bed.World) *pkitest.CA { return pkitest.New(w.T).Issuing })},
 	{name: "C2 issuing CA not sent", reason: pki.UnknownIssuer, issue: leafOnly},
-	{name: "C2 TLS is opened on the way", reason: pki.Inspected, issue: forged(pkitest.URIs(), pkitest.NoPolicy()), want: dialled},
-	{name: "C2 TLS is opened on the way, the names are copied", reason: pki.Inspected, issue: forged(pkitest.NoPolicy()), want: dialled},
-	{name: "C2 TLS is opened on the way, the root is shown", reason: pki.Inspected, issue: forgedWithRoot, want: dialled},
+	{name: "C2 TLS is opened on the way", reason: pki.Inspected, issue: forged(pkitest.URIs(), pkitest.NoPolicy()),
+		want: dialled},
+	{name: "C2 TLS is opened on the way, the names are copied", reason: pki.Inspected,
+		issue: forged(pkitest.NoPolicy()), want: dialled},
+	{name: "C2 TLS is opened on the way, the root is shown", reason: pki.Inspected, issue: forgedWithRoot,
+		want: dialled},
 	{name: "C2 other CA, the name that was dialled", reason: pki.UnknownIssuer, want: dialled, issue: forged()},
 	{name: "C2 other CA, another name than was dialled", reason: pki.UnknownIssuer,
 		want:  func(w *trust.Want) { w.DNSName = "gw2.example" },
@@ -111,7 +117,8 @@ var refusals = []refusal{
 	{name: "C2 not yet valid", reason: pki.NotYetValid, opts: opts(pkitest.NotYetValid())},
 	{name: "C2 missing digitalSignature", reason: pki.KeyUsage, opts: opts(pkitest.NoDigitalSignature())},
 	{name: "C2 no key usage", reason: pki.KeyUsage, opts: opts(pkitest.KeyUsage(0))},
-	{name: "C2 key usage of a CA", reason: pki.KeyUsage, opts: opts(pkitest.KeyUsage(x509.KeyUsageDigitalSignature | x509.KeyUsageCRLSign))},
+	{name: "C2 key usage of a CA", reason: pki.KeyUsage,
+		opts: opts(pkitest.KeyUsage(x509.KeyUsageDigitalSignature | x509.KeyUsageCRLSign))},
 	{name: "C2 CA without keyCertSign", reason: pki.KeyUsage, issue: sub(pkitest.KeyUsage(x509.KeyUsageCRLSign))},
 	{name: "C2 wrong EKU", reason: pki.ExtKeyUsage, issue: wrongUsage},
 	{name: "C2 both EKUs", reason: pki.ExtKeyUsage, opts: opts(pkitest.EKU(both...))},
@@ -234,16 +241,21 @@ var refusals = []refusal{
 		w.Config.OCSP.Responders = []string{"http://127.0.0.1:1"}
 	}},
 
-	{name: "C2 no client certificate", reason: pki.NoCertificate, client: clientHas(func(c *tls.Config) { c.Certificates = nil })},
+	{name: "C2 no client certificate", reason: pki.NoCertificate,
+		client: clientHas(func(c *tls.Config) { c.Certificates = nil })},
 	{name: "C2 P-224 client certificate", reason: pki.NoCertificate, client: p224Client},
-	{name: "C2 TLS 1.2", reason: pki.TLSVersion, client: clientHas(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 })},
-	{name: "C2 TLS 1.1", reason: pki.CipherSuite, client: clientHas(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS11 })},
+	{name: "C2 TLS 1.2", reason: pki.TLSVersion,
+		client: clientHas(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 })},
+	{name: "C2 TLS 1.1", reason: pki.CipherSuite,
+		client: clientHas(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS11 })},
 	{name: "C2 a CBC suite", reason: pki.CipherSuite, client: clientHas(func(c *tls.Config) {
 		c.MaxVersion = tls.VersionTLS12
 		c.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}
 	})},
-	{name: "C2 no allowed group", reason: pki.CipherSuite, client: clientHas(func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP521} })},
-	{name: "C2 wrong ALPN", reason: pki.ALPN, client: clientHas(func(c *tls.Config) { c.NextProtos = []string{"h2", "http/1.1"} })},
+	{name: "C2 no allowed group", reason: pki.CipherSuite,
+		client: clientHas(func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP521} })},
+	{name: "C2 wrong ALPN", reason: pki.ALPN,
+		client: clientHas(func(c *tls.Config) { c.NextProtos = []string{"h2", "http/1.1"} })},
 	{name: "C2 another's certificate without its key", reason: pki.HandshakeFailed, client: stolen},
 }
 

@@ -88,8 +88,9 @@ func (p *Party) hint(side x509.ExtKeyUsage) (pki.Reason, string) {
 	if why, ok := ownFaults[reason]; ok {
 		return reason, what + why(p, chain[0])
 	}
-	return "", fmt.Sprintf("%sends at %s and looks right from here; ask the operator, who finds the reason in the peer's log",
-		what, stamp.Instant(chain[0].NotAfter))
+	return "",
+		fmt.Sprintf("%sends at %s and looks right from here; ask the operator, who finds the reason in the peer's log",
+			what, stamp.Instant(chain[0].NotAfter))
 }
 
 func (p *Party) ourChain() ([]*x509.Certificate, error) {

@@ -70,7 +70,8 @@ func (t *Trust) readRoots(force bool) {
 	f.failure = ""
 	if !r.equal(t.roots.Load()) {
 		t.adopt(r)
-		t.log.Info("anchors and intermediates read again", "anchors", len(r.anchors), "intermediates", len(r.intermediates))
+		t.log.Info("anchors and intermediates read again", "anchors", len(r.anchors),
+			"intermediates", len(r.intermediates))
 		t.TellChanged()
 	}
 }
@@ -105,7 +106,8 @@ func (t *Trust) learnRoots() {
 
 func (r *roots) equal(o *roots) bool {
 	same := func(a, b Anchor) bool { return a.Cert.Equal(b.Cert) && slices.Equal(a.Practices, b.Practices) }
-	return slices.EqualFunc(r.anchors, o.anchors, same) && slices.EqualFunc(r.intermediates, o.intermediates, (*x509.Certificate).Equal)
+	return slices.EqualFunc(r.anchors, o.anchors, same) &&
+		slices.EqualFunc(r.intermediates, o.intermediates, (*x509.Certificate).Equal)
 }
 
 func (t *Trust) loadRoots() (*roots, error) {

@@ -61,8 +61,9 @@ func (h *handshake) serve(ctx context.Context) (*tls.Conn, *Peer, error) {
 	return h.run(ctx, tls.Server(h.conn, conf))
 }
 
-// Client performs the client side on a dialled connection, as Server does; want.SNI, or want.DNSName, is sent as the name.
-// In TLS 1.3 a client's handshake ends before the server has judged it: pass the first read error through Explain.
+// Client performs the client side on a dialled connection, as Server does; want.SNI, or want.DNSName, is sent as the
+// name. In TLS 1.3 a client's handshake ends before the server has judged it: pass the first read error through
+// Explain.
 func (p *Party) Client(ctx context.Context, c net.Conn, alpn string, want Want) (*tls.Conn, *Peer, error) {
 	h := &handshake{party: p, want: want, alpn: alpn, conn: c, side: x509.ExtKeyUsageClientAuth, tap: &tapConn{Conn: c}}
 	cert, err := h.ourCertificate()
@@ -72,7 +73,8 @@ func (p *Party) Client(ctx context.Context, c net.Conn, alpn string, want Want) 
 	return h.runClient(ctx, func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return h.newest(cert), nil })
 }
 
-func (h *handshake) runClient(ctx context.Context, own func(*tls.CertificateRequestInfo) (*tls.Certificate, error)) (*tls.Conn, *Peer, error) {
+func (h *handshake) runClient(ctx context.Context, own func(*tls.CertificateRequestInfo) (*tls.Certificate,
+	error)) (*tls.Conn, *Peer, error) {
 	conf := h.config()
 	conf.ServerName = cmp.Or(h.want.SNI, h.want.DNSName)
 	conf.InsecureSkipVerify = true // judge does all of it, with reasons

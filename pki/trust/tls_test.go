@@ -71,7 +71,8 @@ func TestG5AllowedVariantsAreAccepted(t *testing.T) {
 			require.NoError(t, got.Err)
 		})
 	}
-	for name, opt := range map[string]pkitest.Option{"P-384": pkitest.P384(), "RSA-2048": pkitest.RSA(2048), "RSA-3072": pkitest.RSA(3072)} {
+	for name, opt := range map[string]pkitest.Option{"P-384": pkitest.P384(), "RSA-2048": pkitest.RSA(2048),
+		"RSA-3072": pkitest.RSA(3072)} {
 		t.Run(name, func(t *testing.T) {
 			got, _ := bed.Serve(t, judge, trust.Want{Usage: bed.AsClient},
 				bed.Stranger(w.Issue(bed.TLA1, bed.AsClient, opt)))

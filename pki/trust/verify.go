@@ -55,7 +55,8 @@ func (t *Trust) VerifyKnown(chain []*x509.Certificate, want Want) (*Verdict, err
 	return t.verify(chain, want, circumstances{})
 }
 
-// VerifyIssued judges a certificate that a CA just issued to us: everything but revocation, about which nothing can be at hand.
+// VerifyIssued judges a certificate that a CA just issued to us: everything but revocation, about which nothing can be
+// at hand.
 func (t *Trust) VerifyIssued(chain []*x509.Certificate, want Want) (*Verdict, error) {
 	return t.verify(chain, want, circumstances{issued: true})
 }
@@ -83,7 +84,8 @@ func (t *Trust) verify(chain []*x509.Certificate, want Want, how circumstances) 
 	paths, refusal := r.findPaths(chain, how.standing)
 	if refusal != nil {
 		refusal = r.suspect(refusal, chain, want.DNSName)
-		return &Verdict{Checks: []Check{{Name: "path", Subject: refusal.Subject, Detail: refusal.Detail, Err: refusal}}}, refusal
+		return &Verdict{Checks: []Check{{Name: "path", Subject: refusal.Subject, Detail: refusal.Detail,
+			Err: refusal}}}, refusal
 	}
 	best, bestAt := (*verification)(nil), -1
 	for _, p := range paths {

@@ -105,7 +105,8 @@ func (s Statement) fits(want Want) error {
 		}
 	}
 	if off := s.At.Sub(want.Now); off > Skew || off < -Skew {
-		return fmt.Errorf("%w: the terminal's clock says %s, ours %s", ErrClock, stamp.Second(s.At), stamp.Second(want.Now))
+		return fmt.Errorf("%w: the terminal's clock says %s, ours %s", ErrClock, stamp.Second(s.At),
+			stamp.Second(want.Now))
 	}
 	return nil
 }

@@ -23,8 +23,8 @@ func Ask(ctx context.Context, socket, command string, answer any) error {
 	return AskFor(ctx, socket, Request{Command: command}, answer)
 }
 
-// AskFor sends a request, in our version, to the daemon on socket and puts its answer into answer, a pointer to a struct. It waits until
-// ctx ends, which tells the daemon. The error may be a *Fault, ErrNoDaemon or ErrNotAllowed.
+// AskFor sends a request, in our version, to the daemon on socket and puts its answer into answer, a pointer to a
+// struct. It waits until ctx ends, which tells the daemon. The error may be a *Fault, ErrNoDaemon or ErrNotAllowed.
 func AskFor(ctx context.Context, socket string, r Request, answer any) error {
 	r.Version = Version
 	c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
@@ -52,11 +52,13 @@ func read(line []byte, answer any) error {
 		return fmt.Errorf("cannot read the relay's answer: %w", err)
 	}
 	if f.Version != Version {
-		return fmt.Errorf("cannot read the relay's answer: it speaks version %d, want %d: use the same release", f.Version, Version)
+		return fmt.Errorf("cannot read the relay's answer: it speaks version %d, want %d: use the same release",
+			f.Version, Version)
 	}
 	switch {
 	case f.Error == nil:
-	case f.Error.Code == FaultBadRequest, f.Error.Code == FaultVersion, f.Error.Code == FaultNotAllowed, f.Error.Code == FaultTooMany, f.Error.Code == FaultNotLocal:
+	case f.Error.Code == FaultBadRequest, f.Error.Code == FaultVersion, f.Error.Code == FaultNotAllowed,
+		f.Error.Code == FaultTooMany, f.Error.Code == FaultNotLocal:
 		return f.Error
 	}
 	return json.Unmarshal(line, answer)

@@ -65,7 +65,9 @@ func serve(t *testing.T, cfg Config) string {
 		cfg.Socket = filepath.Join(t.TempDir(), "control.sock")
 	}
 	if cfg.Handle == nil {
-		cfg.Handle = func(_ context.Context, _ string, asked Request) any { return echo{Version, asked.Command, asked.PdT} }
+		cfg.Handle = func(_ context.Context, _ string, asked Request) any {
+			return echo{Version, asked.Command, asked.PdT}
+		}
 	}
 	s, err := Listen(cfg)
 	require.NoError(t, err)
@@ -116,14 +118,15 @@ func TestAsk(t *testing.T) {
 func TestGarbageIsRefused(t *testing.T) {
 	socket := serve(t, Config{})
 	for name, c := range map[string]struct{ say, code string }{
-		"no JSON":         {"hello\n", FaultBadRequest},
-		"an array":        {"[1]\n", FaultBadRequest},
-		"no version":      {`{"command":"status"}` + "\n", FaultVersion},
-		"other version":   {`{"version":2,"command":"status"}` + "\n", FaultVersion},
-		"no command":      {`{"version":1}` + "\n", FaultBadRequest},
-		"command to log":  {`{"version":1,"command":"a\nlevel=ERROR"}` + "\n", FaultBadRequest},
-		"PdT to log":      {`{"version":1,"command":"start","pdt":"a\nb"}` + "\n", FaultBadRequest},
-		"PdT too long":    {`{"version":1,"command":"start","pdt":"` + strings.Repeat("a", maxName+1) + `"}` + "\n", FaultBadRequest},
+		"no JSON":        {"hello\n", FaultBadRequest},
+		"an array":       {"[1]\n", FaultBadRequest},
+		"no version":     {`{"command":"status"}` + "\n", FaultVersion},
+		"other version":  {`{"version":2,"command":"status"}` + "\n", FaultVersion},
+		"no command":     {`{"version":1}` + "\n", FaultBadRequest},
+		"command to log": {`{"version":1,"command":"a\nlevel=ERROR"}` + "\n", FaultBadRequest},
+		"PdT to log":     {`{"version":1,"command":"start","pdt":"a\nb"}` + "\n", FaultBadRequest},
+		"PdT too long": {`{"version":1,"command":"start","pdt":"` + strings.Repeat("a", maxName+1) + `"}` + "\n",
+			FaultBadRequest},
 		"binary":          {"\x00\xff\x16\x03\n", FaultBadRequest},
 		"too long":        {strings.Repeat("x", maxRequest+1), FaultBadRequest},
 		"too long, lined": {strings.Repeat(" ", maxRequest) + "{}\n", FaultBadRequest},
@@ -172,13 +175,14 @@ func TestTooManyClients(t *testing.T) {
 	}, patience, time.Millisecond)
 }
 
-// TestC4StopHasAPlaceOfItsOwn: whatever other clients do, a session can be ended; and who waits for a PIN and goes leaves its
-// place.
+// TestC4StopHasAPlaceOfItsOwn: whatever other clients do, a session can be ended; and who waits for a PIN and goes
+// leaves its place.
 func TestC4StopHasAPlaceOfItsOwn(t *testing.T) {
-	socket := serve(t, Config{PIN: func(ctx context.Context, _ bool, _ func(any) error, _ io.Reader, _ func(time.Time)) any {
-		<-ctx.Done()
-		return nil
-	}})
+	socket := serve(t,
+		Config{PIN: func(ctx context.Context, _ bool, _ func(any) error, _ io.Reader, _ func(time.Time)) any {
+			<-ctx.Done()
+			return nil
+		}})
 	var entering []net.Conn
 	for range maxClients {
 		c := dial(t, socket)
@@ -198,13 +202,15 @@ func TestC4StopHasAPlaceOfItsOwn(t *testing.T) {
 	for _, c := range entering {
 		c.Close()
 	}
-	require.Eventually(t, func() bool { return Ask(t.Context(), socket, "status", new(echo)) == nil }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return Ask(t.Context(), socket, "status", new(echo)) == nil }, patience,
+		time.Millisecond)
 }
 
 // TestSP4AClientMayEndItsHalfAfterThePIN: it waits for what the card says.
 func TestSP4AClientMayEndItsHalfAfterThePIN(t *testing.T) {
 	ended := make(chan struct{})
-	socket := serve(t, Config{PIN: func(ctx context.Context, _ bool, say func(any) error, entry io.Reader, _ func(time.Time)) any {
+	socket := serve(t, Config{PIN: func(ctx context.Context, _ bool, say func(any) error, entry io.Reader,
+		_ func(time.Time)) any {
 		_ = say(echo{Version, "wanted", ""})
 		_, _ = io.Copy(io.Discard, entry)
 		<-ended

@@ -18,8 +18,8 @@ type Entry struct {
 	stop func() bool
 }
 
-// Enter asks for the PIN that is wanted, as command says, and puts what is wanted, or why not, into wanted. It waits until one is, at most half a
-// minute. The errors are those of Ask. Close must be called.
+// Enter asks for the PIN that is wanted, as command says, and puts what is wanted, or why not, into wanted. It waits
+// until one is, at most half a minute. The errors are those of Ask. Close must be called.
 func Enter(ctx context.Context, socket, command string, wanted any) (*Entry, error) {
 	c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	if err != nil {

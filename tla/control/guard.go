@@ -30,7 +30,8 @@ func newGuard(group string) (guard, error) {
 	g, err := user.LookupGroup(group)
 	if err != nil {
 		if g, err = user.LookupGroupId(group); err != nil {
-			return guard{}, fmt.Errorf("cannot find the group %q of the control socket: create it or name another", group)
+			return guard{}, fmt.Errorf("cannot find the group %q of the control socket: create it or name another",
+				group)
 		}
 	}
 	gid, err := strconv.Atoi(g.Gid)

@@ -10,7 +10,8 @@ import (
 // localTime bounds asking who a process belongs to.
 const localTime = 3 * time.Second
 
-// anywhere are the commands that need no person at this machine: they start nothing and keep nothing up (C4). All others do.
+// anywhere are the commands that need no person at this machine: they start nothing and keep nothing up (C4). All
+// others do.
 var anywhere = []string{commandStop, "status"}
 
 // person sees to it that an act is one of a person at this machine; the Fault says why not.

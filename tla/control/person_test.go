@@ -81,5 +81,6 @@ func TestC4TheProcessOfAClientIsHeld(t *testing.T) {
 	require.NoError(t, p.running())
 	s := &Server{cfg: Config{Local: func(context.Context, int) error { return nil }}}
 	require.Nil(t, s.person(t.Context(), p, "start"))
-	require.Equal(t, FaultNotLocal, s.person(t.Context(), hold(c.(*net.UnixConn), 0), "start").Code, "a process of another namespace")
+	require.Equal(t, FaultNotLocal, s.person(t.Context(), hold(c.(*net.UnixConn), 0), "start").Code,
+		"a process of another namespace")
 }

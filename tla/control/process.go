@@ -9,16 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process is the one that a client is. Its number may come to mean another one when it ends: what is found out by the number counts
-// only as long as it runs.
+// process is the one that a client is. Its number may come to mean another one when it ends: what is found out by the
+// number counts only as long as it runs.
 type process struct {
 	pid    int
 	fd     *os.File // pidfd
 	failed error    // why it could not be held; fd is nil then
 }
 
-// hold takes the process of a client: by the kernel's handle for the connection (SO_PEERPIDFD, Linux 6.5), else by its number, right after
-// it has connected.
+// hold takes the process of a client: by the kernel's handle for the connection (SO_PEERPIDFD, Linux 6.5), else by its
+// number, right after it has connected.
 func hold(c *net.UnixConn, pid int) *process {
 	if pid <= 0 {
 		return &process{failed: errors.New("it is in another namespace")}

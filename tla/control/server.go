@@ -18,14 +18,15 @@ import (
 type Config struct {
 	Socket string // path; its directory must exist
 	Group  string // name or number whose members may ask; "" = root and the daemon's own user only
-	// Handle answers a request; the answer must marshal to JSON. ctx ends when the client goes away. who is the client, by the kernel's
-	// word: "uid 1000".
+	// Handle answers a request; the answer must marshal to JSON. ctx ends when the client goes away. who is the client,
+	// by the kernel's word: "uid 1000".
 	Handle func(ctx context.Context, who string, asked Request) any
-	// Local says why the process pid is not a person's at this machine; nil = it is one. It is asked before every command but stop and status.
-	// Nil: nobody is asked, and the group decides alone.
+	// Local says why the process pid is not a person's at this machine; nil = it is one. It is asked before every
+	// command but stop and status. Nil: nobody is asked, and the group decides alone.
 	Local func(ctx context.Context, pid int) error
-	// PIN serves a client that enters PINs; insist: it said pinlasttry. say sends an answer before the last, entry is what the client sends then, read
-	// by nobody else, and limit bounds the time for that. The last answer is returned; nil = the client is gone. Nil: no such command.
+	// PIN serves a client that enters PINs; insist: it said pinlasttry. say sends an answer before the last, entry is
+	// what the client sends then, read by nobody else, and limit bounds the time for that. The last answer is returned;
+	// nil = the client is gone. Nil: no such command.
 	PIN func(ctx context.Context, insist bool, say func(any) error, entry io.Reader, limit func(time.Time)) any
 	Log *slog.Logger // nil = discard
 }
@@ -132,7 +133,8 @@ func (s *Server) serve(ctx context.Context, c *net.UnixConn, takes func(command 
 		return
 	}
 	if fault := s.person(ctx, p, asked.Command); fault != nil {
-		s.cfg.Log.Warn("control request refused", "reason", fault.Code, "command", asked.Command, "peer", who.String(), "error", fault.Detail)
+		s.cfg.Log.Warn("control request refused", "reason", fault.Code, "command", asked.Command, "peer", who.String(),
+			"error", fault.Detail)
 		s.refuse(c, fault)
 		return
 	}
@@ -144,8 +146,8 @@ func (s *Server) serve(ctx context.Context, c *net.UnixConn, takes func(command 
 	s.answer(ctx, c, fmt.Sprintf("uid %d", who.uid), asked)
 }
 
-// enterPIN reads nothing ahead of the PIN: no buffer of ours may have it. That a client has gone while it waits for a PIN to be
-// wanted is found out without.
+// enterPIN reads nothing ahead of the PIN: no buffer of ours may have it. That a client has gone while it waits for a
+// PIN to be wanted is found out without.
 func (s *Server) enterPIN(ctx context.Context, c *net.UnixConn, insist bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -176,12 +178,15 @@ func request(ctx context.Context, c net.Conn) (r Request, fault *Fault) {
 		return r, &Fault{FaultBadRequest, "a command is one word of at most 32 of a-z"}
 	}
 	if !isName(r.PdT) {
-		return r, &Fault{FaultBadRequest, fmt.Sprintf("the name of a PdT is at most %d of printable ASCII without space", maxName)}
+		return r,
+			&Fault{FaultBadRequest, fmt.Sprintf("the name of a PdT is at most %d of printable ASCII without space",
+				maxName)}
 	}
 	return r, nil
 }
 
-// readUntil lets a client be read until at (zero: for ever), and no longer than ctx lasts; release takes ctx's part away.
+// readUntil lets a client be read until at (zero: for ever), and no longer than ctx lasts; release takes ctx's part
+// away.
 func readUntil(ctx context.Context, c net.Conn, at time.Time) (release func() bool) {
 	_ = c.SetReadDeadline(at)
 	return context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })

@@ -12,7 +12,8 @@ func openSocket(path string, gid int) (*local.Socket, error) {
 	s, err := local.Listen(path, gid)
 	switch {
 	case errors.Is(err, local.ErrNoSocket):
-		err = fmt.Errorf("cannot open the control socket: %s exists and is no socket: remove it or configure another path", path)
+		err = fmt.Errorf("cannot open the control socket: %s exists and is no socket: remove it or configure "+
+			"another path", path)
 	case errors.Is(err, local.ErrInUse):
 		err = fmt.Errorf("cannot open the control socket: another relay is running on %s: stop it first", path)
 	case err != nil:

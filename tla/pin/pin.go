@@ -1,5 +1,5 @@
-// Package pin holds a PIN between its entry at the terminal and the card, and nowhere else (annex codes SP2, SP4, EL3): in one page
-// of memory that is locked, left out of core dumps, and wiped.
+// Package pin holds a PIN between its entry at the terminal and the card, and nowhere else (annex codes SP2, SP4, EL3):
+// in one page of memory that is locked, left out of core dumps, and wiped.
 package pin
 
 import (
@@ -37,7 +37,8 @@ func (f Format) Check() error {
 	return nil
 }
 
-// Command is a VERIFY in the making: header, length and PIN in memory that is locked. It is used by one goroutine at a time.
+// Command is a VERIFY in the making: header, length and PIN in memory that is locked. It is used by one goroutine at a
+// time.
 type Command struct {
 	page   []byte // mmapped: [0:5] header and Lc, then the digits
 	digits int
@@ -55,9 +56,11 @@ func New(header [4]byte, f Format) (*Command, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot keep a PIN: %w", err)
 	}
-	if err := errors.Join(unix.Mlock(page), unix.Madvise(page, unix.MADV_DONTDUMP), unix.Madvise(page, unix.MADV_DONTFORK)); err != nil {
+	if err := errors.Join(unix.Mlock(page), unix.Madvise(page, unix.MADV_DONTDUMP),
+		unix.Madvise(page, unix.MADV_DONTFORK)); err != nil {
 		_ = unix.Munmap(page)
-		return nil, fmt.Errorf("cannot keep a PIN in locked memory: %w; raise the limit of locked memory (LimitMEMLOCK)", err)
+		return nil,
+			fmt.Errorf("cannot keep a PIN in locked memory: %w; raise the limit of locked memory (LimitMEMLOCK)", err)
 	}
 	copy(page, header[:])
 	return &Command{page: page, format: f}, nil
@@ -69,8 +72,8 @@ var (
 	ErrLength   = errors.New("the PIN is too short or too long")
 )
 
-// ReadFrom reads the PIN, digits up to a newline or the end, straight into the locked memory, octet by octet: nothing is read ahead, and no other
-// buffer has it. On an error nothing of it is kept.
+// ReadFrom reads the PIN, digits up to a newline or the end, straight into the locked memory, octet by octet: nothing
+// is read ahead, and no other buffer has it. On an error nothing of it is kept.
 func (c *Command) ReadFrom(r io.Reader) (n int64, err error) {
 	c.digits = 0
 	for {

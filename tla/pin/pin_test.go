@@ -44,7 +44,8 @@ func TestSP4CommandIsBuiltFromTheFormat(t *testing.T) {
 
 func TestSP4WhatIsNoPINIsNotKept(t *testing.T) {
 	for typed, want := range map[string]error{
-		"123\n": ErrLength, "": ErrLength, "\n": ErrLength, "123456789\n": ErrLength, "12a4\n": ErrNoDigits, "1234 \n": ErrNoDigits, "1234\r\n": ErrNoDigits,
+		"123\n": ErrLength, "": ErrLength, "\n": ErrLength, "123456789\n": ErrLength, "12a4\n": ErrNoDigits,
+		"1234 \n": ErrNoDigits, "1234\r\n": ErrNoDigits,
 	} {
 		c := command(t, cps)
 		_, err := c.ReadFrom(strings.NewReader(typed))
@@ -91,7 +92,8 @@ func vmLocked(t *testing.T) (kb int) {
 }
 
 func TestFormatIsChecked(t *testing.T) {
-	for _, f := range []Format{{}, {Min: 3, Max: 4}, {Min: 5, Max: 4}, {Min: 4, Max: 13}, {Min: 4, Max: 8, Length: 7}, {Min: 4, Max: 8, Length: 17}, {Min: 4, Max: 8, Length: -1}} {
+	for _, f := range []Format{{}, {Min: 3, Max: 4}, {Min: 5, Max: 4}, {Min: 4, Max: 13}, {Min: 4, Max: 8, Length: 7},
+		{Min: 4, Max: 8, Length: 17}, {Min: 4, Max: 8, Length: -1}} {
 		_, err := New([4]byte{}, f)
 		require.Error(t, err, "%+v", f)
 	}

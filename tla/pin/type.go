@@ -19,9 +19,10 @@ const (
 	keyRefuse    = '/'
 )
 
-// Type reads the PIN as it is typed at a terminal in raw mode, octet by octet straight into the locked memory, as ReadFrom does: digits, backspace or
-// "-" to take the last one back, Enter once there are enough; Escape or "/" is ErrRefused. more tells whether an octet follows at once, which
-// makes an Escape the begin of another key's sequence, and typed is told how many digits there are after each key. On an error nothing is kept.
+// Type reads the PIN as it is typed at a terminal in raw mode, octet by octet straight into the locked memory, as
+// ReadFrom does: digits, backspace or "-" to take the last one back, Enter once there are enough; Escape or "/" is
+// ErrRefused. more tells whether an octet follows at once, which makes an Escape the begin of another key's sequence,
+// and typed is told how many digits there are after each key. On an error nothing is kept.
 func (c *Command) Type(keys io.Reader, more func() bool, typed func(digits int)) error {
 	c.clear()
 	for {

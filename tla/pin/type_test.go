@@ -23,7 +23,8 @@ func (k *typing) Read(b []byte) (int, error) {
 
 func (k *typing) more() bool { return k.text != "" && k.text[0] != '.' }
 
-// TestSP4TypedAtATerminal: each row is what is typed, what the card gets, and how many digits were shown after each key.
+// TestSP4TypedAtATerminal: each row is what is typed, what the card gets, and how many digits were shown after each
+// key.
 func TestSP4TypedAtATerminal(t *testing.T) {
 	for typed, want := range map[string]struct {
 		pin   string

@@ -30,8 +30,8 @@ func (e Explained) String() string {
 	return text + " (" + e.Why + ")"
 }
 
-// Explain says what becomes of commands, one after the other, for the first card of each profile; a card that answers 9000 to
-// each is assumed.
+// Explain says what becomes of commands, one after the other, for the first card of each profile; a card that answers
+// 9000 to each is assumed.
 func (p *Policy) Explain(apdus [][]byte) []Explained {
 	var all []Explained
 	for _, candidate := range p.profiles {
@@ -45,7 +45,9 @@ func (p *Policy) Explain(apdus [][]byte) []Explained {
 // ExplainCard is Explain for the card with that ATR.
 func (p *Policy) ExplainCard(atr []byte, apdus [][]byte) []Explained {
 	var all []Explained
-	g := p.Guard(yes{}, atr, Hooks{Verify: func([4]byte, pin.Format) ([]byte, error) { return []byte{0x90, 0x00}, nil }})
+	g := p.Guard(yes{}, atr, Hooks{Verify: func([4]byte, pin.Format) ([]byte, error) {
+		return []byte{0x90, 0x00}, nil
+	}})
 	for i, apdu := range apdus {
 		e := Explained{Number: i + 1, Command: strings.ToUpper(hex.EncodeToString(apdu[:min(4, len(apdu))]))}
 		g.decided = func(v Verdict) { e.Verdict = v }
@@ -55,7 +57,8 @@ func (p *Policy) ExplainCard(atr []byte, apdus [][]byte) []Explained {
 	return all
 }
 
-// explain does with a command what a session does: one that carries a PIN does not come here (SP4), but the header of a VERIFY.
+// explain does with a command what a session does: one that carries a PIN does not come here (SP4), but the header of a
+// VERIFY.
 func (g *Guard) explain(apdu []byte) {
 	switch {
 	case !session.CarriesPIN(apdu):
@@ -63,7 +66,8 @@ func (g *Guard) explain(apdu []byte) {
 	case apdu[1] == insVerify:
 		_, _ = g.VerifyPIN([session.MinCommand]byte(apdu))
 	default:
-		g.tell(Verdict{Action: Refuse, Why: "it carries a PIN, and is answered before any policy (SP4)", Answer: defaultRefusal})
+		g.tell(Verdict{Action: Refuse, Why: "it carries a PIN, and is answered before any policy (SP4)",
+			Answer: defaultRefusal})
 	}
 }
 

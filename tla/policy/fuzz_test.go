@@ -8,8 +8,8 @@ import (
 	"tlagate/session"
 )
 
-// judgeCard is a card with applications A and B, a sensitive C that nothing allows, and files, which judges by itself whether what
-// reaches it may: written apart from the guard, on purpose in another way.
+// judgeCard is a card with applications A and B, a sensitive C that nothing allows, and files, which judges by itself
+// whether what reaches it may: written apart from the guard, on purpose in another way.
 type judgeCard struct {
 	selected map[byte]string // by channel; "" = the master file
 	inChain  string          // header of the chain under way
@@ -42,7 +42,8 @@ func (c *judgeCard) may(apdu []byte) bool {
 	case ins == 0x2A:
 		return open && app == aidB && apdu[2] == 0x9E && apdu[3] == 0x9A
 	case ins == 0xA4:
-		return apdu[2] == 4 && apdu[3] == 0 && (strings.HasPrefix(whole[10:], aidA) || strings.HasPrefix(whole[10:], aidB)) ||
+		return apdu[2] == 4 && apdu[3] == 0 &&
+			(strings.HasPrefix(whole[10:], aidA) || strings.HasPrefix(whole[10:], aidB)) ||
 			apdu[2] == 0 && apdu[3] == 0 && whole[8:14] == "023F00"
 	case ins == 0xB0:
 		return open && app == aidA
@@ -144,13 +145,16 @@ func script(apdus ...string) []byte {
 	return out
 }
 
-// FuzzGuard: nothing the table denies ever reaches the card, whatever is sent, in whatever order, on whatever channel (C1).
+// FuzzGuard: nothing the table denies ever reaches the card, whatever is sent, in whatever order, on whatever channel
+// (C1).
 func FuzzGuard(f *testing.F) {
 	f.Add(byte(0), script(sel(aidA), "00B0000010", "0070000001", "01B0000010", "01A404000B"+aidA, "01B0000010"))
 	f.Add(byte(0), script(sel(aidB), "102A9E9A0101", "002A9E9A0102", "00C0000010", "00B0000010", "", "002A9E9A0102"))
 	f.Add(byte(2), script(sel(aidA), sel(aidB), "00B0000010", "00A40000023F00", "00B0000010", sel(aidC), "00B0000010"))
-	f.Add(byte(3), script(sel(aidB), "102A9E9A0101", "10B00000 01 01", "0CB0000000", "00C2000001AA", "80B0000000", "40B0000010"))
-	f.Add(byte(0), script("80CA000000", "80C0000010", "80C0000010", sel(aidA), "80C0000010", "80CA000000", "90C0000010", "80B0000000"))
+	f.Add(byte(3), script(sel(aidB), "102A9E9A0101", "10B00000 01 01", "0CB0000000", "00C2000001AA", "80B0000000",
+		"40B0000010"))
+	f.Add(byte(0), script("80CA000000", "80C0000010", "80C0000010", sel(aidA), "80C0000010", "80CA000000", "90C0000010",
+		"80B0000000"))
 	p, err := Compile(fuzzTable)
 	if err != nil {
 		f.Fatal(err)
@@ -178,7 +182,8 @@ func TestC1TheFuzzedCardFindsAHole(t *testing.T) {
 			t.Fatal(err)
 		}
 		card := &judgeCard{selected: map[byte]string{0: ""}, waiting: map[byte]byte{}}
-		play(p.Guard(card, []byte{0x3B, 0xAC}, Hooks{}), script("00B0000010", sel(aidC), "", "102A9E9A0101", "002A9E9A0102"))
+		play(p.Guard(card, []byte{0x3B, 0xAC}, Hooks{}), script("00B0000010", sel(aidC), "", "102A9E9A0101",
+			"002A9E9A0102"))
 		if card.wrong == "" {
 			t.Fatalf("the card let %+v pass", hole)
 		}

@@ -9,18 +9,19 @@ import (
 	"tlagate/tla/pin"
 )
 
-// Guard stands between a session and a card: what the policy does not allow is answered here. It follows which application is
-// selected on which logical channel: that changes by a successful SELECT only, and a reset clears it. It implements
-// session.Card, and like one, its methods are called one at a time.
+// Guard stands between a session and a card: what the policy does not allow is answered here. It follows which
+// application is selected on which logical channel: that changes by a successful SELECT only, and a reset clears it. It
+// implements session.Card, and like one, its methods are called one at a time.
 type Guard struct {
 	card    session.Card
 	profile *profile // nil = nothing is allowed
 	hooks   Hooks
 	decided func(Verdict) // told of each verdict; nil = nobody asks
 
-	apps    map[int]string // by open channel: AID; "" = none
-	pending map[int]byte   // by channel: a response waits to be fetched with GET RESPONSE (T=0), of a command of that class
-	chain   *chain         // nil = none under way
+	apps map[int]string // by open channel: AID; "" = none
+	// by channel: a response waits to be fetched with GET RESPONSE (T=0), of a command of that class
+	pending map[int]byte
+	chain   *chain // nil = none under way
 }
 
 // unknown is an application that no rule names: what is selected cannot be told.
@@ -30,8 +31,8 @@ const unknown = "?"
 type Hooks struct {
 	// Refused is told of each refusal.
 	Refused func(Verdict)
-	// Verify asks the terminal's user for a PIN and has the card verify it: header is CLA INS P1 P2 of the VERIFY to be made. It gives the
-	// card's status word. Nil: no PIN can be used.
+	// Verify asks the terminal's user for a PIN and has the card verify it: header is CLA INS P1 P2 of the VERIFY to be
+	// made. It gives the card's status word. Nil: no PIN can be used.
 	Verify func(header [4]byte, f pin.Format) ([]byte, error)
 }
 
@@ -85,11 +86,12 @@ func (g *Guard) judge(c command, chained bool) (v Verdict) {
 	return g.profile.judge(c, g.app(c.channel()), chained)
 }
 
-// fetches reports whether it is a GET RESPONSE for the response that waits on its channel. A proprietary class must be that of the
-// command: what it means in another one, only the card knows.
+// fetches reports whether it is a GET RESPONSE for the response that waits on its channel. A proprietary class must be
+// that of the command: what it means in another one, only the card knows.
 func (g *Guard) fetches(c command) bool {
 	class, waits := g.pending[c.channel()]
-	return waits && c.ins == insGetResponse && len(c.data) == 0 && !c.secure() && c.validClass() && (!c.proprietary() || c.cla == class)
+	return waits && c.ins == insGetResponse && len(c.data) == 0 && !c.secure() && c.validClass() &&
+		(!c.proprietary() || c.cla == class)
 }
 
 func (g *Guard) app(channel int) string {

@@ -77,7 +77,8 @@ func (p *profile) judge(c command, app string, chained bool) Verdict {
 
 // fits compares what the rule says of the command itself.
 func (r *rule) fits(c command, app string) bool {
-	return (r.apps == nil || r.apps[app]) && r.header(c) && r.lc.fits(len(c.data)) && r.le.fits(c.le) && r.fitsData(c.data)
+	return (r.apps == nil || r.apps[app]) && r.header(c) && r.lc.fits(len(c.data)) && r.le.fits(c.le) &&
+		r.fitsData(c.data)
 }
 
 // header compares class, instruction and parameters; channel and chaining are no part of the class here.
@@ -97,7 +98,8 @@ func (r *rule) fitsData(data []byte) bool {
 	return false
 }
 
-// unfit says what a rule that fits otherwise does not say on purpose; "" = nothing is missing. A refusal needs no purpose.
+// unfit says what a rule that fits otherwise does not say on purpose; "" = nothing is missing. A refusal needs no
+// purpose.
 func (r *rule) unfit(c command, chained bool) string {
 	switch {
 	case r.action == Refuse:

@@ -24,13 +24,16 @@ var bench = Table{Version: 1, Profiles: []Profile{{
 		{Name: "never this file", CLA: "00", INS: "A4", Data: []string{"D0FF"}, Action: Refuse, Answer: "6A82"},
 		{Name: "select A or B", CLA: "00", INS: "A4", P1: "04", Data: []string{aidA, aidB}, Action: Allow},
 		{Name: "select the next B", CLA: "00", INS: "A4", P1: "04", P2: "02", Data: []string{aidB}, Action: Allow},
-		{Name: "select a file of A", Apps: []string{aidA}, INS: "A4", P1: "00", Data: []string{"D0*", "3F00"}, Action: Allow},
+		{Name: "select a file of A", Apps: []string{aidA}, INS: "A4", P1: "00", Data: []string{"D0*", "3F00"},
+			Action: Allow},
 		{Name: "read A", Apps: []string{aidA}, CLA: "00", INS: "B0", Lc: "0", Le: "1-256", Action: Allow},
 		{Name: "read nothing", Apps: []string{"none"}, CLA: "00", INS: "B2", Action: Allow},
-		{Name: "sign with B", Apps: []string{aidB}, CLA: "00", INS: "2A", P1: "9E", P2: "9A", Lc: "1-300", Chained: true, Extended: true, Action: Allow},
+		{Name: "sign with B", Apps: []string{aidB}, CLA: "00", INS: "2A", P1: "9E", P2: "9A", Lc: "1-300",
+			Chained: true, Extended: true, Action: Allow},
 		{Name: "channels", INS: "70", Lc: "0", Action: Allow},
 		{Name: "retry counter", INS: "20", Lc: "0", Action: Allow},
-		{Name: "PIN", INS: "20", P1: "00", P2: "81", Apps: []string{aidB, "none"}, Action: LocalPIN, PIN: &pin.Format{Min: 4, Max: 8}},
+		{Name: "PIN", INS: "20", P1: "00", P2: "81", Apps: []string{aidB, "none"}, Action: LocalPIN,
+			PIN: &pin.Format{Min: 4, Max: 8}},
 		{Name: "many instructions", Apps: []string{aidB}, INS: "C0/F0", Action: Allow},
 		{Name: "this odd one", Apps: []string{aidB}, INS: "CB", Action: Allow},
 		{Name: "SELECT in other words", Apps: []string{aidB}, INS: "A5", Action: Allow},
@@ -117,7 +120,8 @@ func TestC1WhatNoRuleAllowsStopsHere(t *testing.T) {
 	g.reaches(sel(aidA), "00A4000002D002")
 	g.reaches("00B0000010")
 	g.stops("00A4000002D0FF", "6a82", "")
-	require.Equal(t, Verdict{Action: Refuse, Profile: "bench", Rule: "never this file", Why: "that rule says so", Answer: [2]byte{0x6A, 0x82},
+	require.Equal(t, Verdict{Action: Refuse, Profile: "bench", Rule: "never this file", Why: "that rule says so",
+		Answer:   [2]byte{0x6A, 0x82},
 		Expected: true, Header: "00A40000", Lc: 2, App: aidA}, g.last)
 	g.stops("00A4000002D1FF", "6982", "no rule")
 	g.stops("00D60000010A", "6982", "no rule")
@@ -329,8 +333,8 @@ func TestC1WhatIsSelectedCannotBeTold(t *testing.T) {
 	g.stops("00B2010400", "6982", "no rule")
 }
 
-// TestC1WhatIsRefusedIsNamedWithoutItsData: header, lengths, application and rule; a refusal is expected if its rule has an answer of
-// its own, or says so.
+// TestC1WhatIsRefusedIsNamedWithoutItsData: header, lengths, application and rule; a refusal is expected if its rule
+// has an answer of its own, or says so.
 func TestC1WhatIsRefusedIsNamedWithoutItsData(t *testing.T) {
 	table := Table{Version: 1, Profiles: []Profile{{Name: "x", Cards: []string{"3BAC"}, Rules: []Rule{
 		{Name: "select", INS: "A4", P1: "04", Lc: "2-255", Action: Allow},
@@ -345,7 +349,8 @@ func TestC1WhatIsRefusedIsNamedWithoutItsData(t *testing.T) {
 		_, err := g.Transmit(octets(t, apdu))
 		require.NoError(t, err)
 		header := strings.ToUpper(apdu[:8])
-		require.Equal(t, []any{rule, expected, header, lc, le, app}, []any{g.last.Rule, g.last.Expected, g.last.Header, g.last.Lc, g.last.Le, g.last.App})
+		require.Equal(t, []any{rule, expected, header, lc, le, app}, []any{g.last.Rule, g.last.Expected, g.last.Header,
+			g.last.Lc, g.last.Le, g.last.App})
 	}
 	named("00A4000002AABB00", "absent", true, 2, 256, "none")
 	named("00CA010203", "probes", true, 0, 3, "none")
@@ -365,7 +370,8 @@ func TestC1WhatIsRefusedIsNamedWithoutItsData(t *testing.T) {
 
 func TestMalformedCommandsAreRefused(t *testing.T) {
 	g := guard(t, bench, "3BAC")
-	for _, apdu := range []string{"", "00", "00A404", "00A4040002AA", "00A4040001AABBCC", "00A404000000", "00A40400000002AA", "00A40400000001AABBCCDD", "00A4040000000001"} {
+	for _, apdu := range []string{"", "00", "00A404", "00A4040002AA", "00A4040001AABBCC", "00A404000000",
+		"00A40400000002AA", "00A40400000001AABBCCDD", "00A4040000000001"} {
 		g.stops(apdu, "6700", "lengths")
 	}
 }
@@ -378,11 +384,17 @@ func TestCompileNamesWhatIsWrong(t *testing.T) {
 		"too many cards":           func(t *Table) { t.Profiles[0].Cards = []string{"....."[:4]} },
 		"0 cards":                  func(t *Table) { t.Profiles[0].Cards = nil },
 		`"9000" is no status word`: func(t *Table) { t.Profiles[0].Refuse = "9000" },
-		`rules[0] "x": ins: "A"`:   func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", INS: "A", Action: Allow}} },
-		`p1: "01/00"`:              func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", P1: "01/00", Action: Allow}} },
-		`action: "alow"`:           func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Action: "alow"}} },
-		"local-pin is for VERIFY":  func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Action: LocalPIN}} },
-		"p2 without mask":          func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", INS: "20", P1: "00", Action: LocalPIN}} },
+		`rules[0] "x": ins: "A"`: func(t *Table) {
+			t.Profiles[0].Rules = []Rule{{Name: "x", INS: "A", Action: Allow}}
+		},
+		`p1: "01/00"`: func(t *Table) {
+			t.Profiles[0].Rules = []Rule{{Name: "x", P1: "01/00", Action: Allow}}
+		},
+		`action: "alow"`:          func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Action: "alow"}} },
+		"local-pin is for VERIFY": func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Action: LocalPIN}} },
+		"p2 without mask": func(t *Table) {
+			t.Profiles[0].Rules = []Rule{{Name: "x", INS: "20", P1: "00", Action: LocalPIN}}
+		},
 		"needs pin:": func(t *Table) {
 			t.Profiles[0].Rules = []Rule{{Name: "x", INS: "20", P1: "00", P2: "81", Action: LocalPIN}}
 		},
@@ -390,17 +402,30 @@ func TestCompileNamesWhatIsWrong(t *testing.T) {
 			t.Profiles[0].Rules = []Rule{{Name: "x", Action: Allow, PIN: &pin.Format{Min: 4, Max: 8}}}
 		},
 		"pin: a PIN of 1 to 8": func(t *Table) {
-			t.Profiles[0].Rules = []Rule{{Name: "x", INS: "20", P1: "00", P2: "81", Action: LocalPIN, PIN: &pin.Format{Min: 1, Max: 8}}}
+			t.Profiles[0].Rules = []Rule{{Name: "x", INS: "20", P1: "00", P2: "81", Action: LocalPIN,
+				PIN: &pin.Format{Min: 1, Max: 8}}}
 		},
-		"neither an AID":              func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Apps: []string{"any"}, Action: Allow}} },
-		`lc: "5-1"`:                   func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Lc: "5-1", Action: Allow}} },
-		`data: "xx"`:                  func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Data: []string{"xx"}, Action: Allow}} },
+		"neither an AID": func(t *Table) {
+			t.Profiles[0].Rules = []Rule{{Name: "x", Apps: []string{"any"}, Action: Allow}}
+		},
+		`lc: "5-1"`: func(t *Table) {
+			t.Profiles[0].Rules = []Rule{{Name: "x", Lc: "5-1", Action: Allow}}
+		},
+		`data: "xx"`: func(t *Table) {
+			t.Profiles[0].Rules = []Rule{{Name: "x", Data: []string{"xx"}, Action: Allow}}
+		},
 		"name: a name of 1 to 64":     func(t *Table) { t.Profiles[0].Rules = []Rule{{Action: Allow}} },
 		`profiles[0] "": a name of 1`: func(t *Table) { t.Profiles[0].Name = "" },
 		"there is a profile of that":  func(t *Table) { t.Profiles = append(t.Profiles, t.Profiles[0]) },
-		"apps: the list is empty":     func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Apps: []string{}, Action: Allow}} },
-		"data: the list is empty":     func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Data: []string{}, Action: Allow}} },
-		"no class fits":               func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", CLA: "01", Action: Refuse}} },
+		"apps: the list is empty": func(t *Table) {
+			t.Profiles[0].Rules = []Rule{{Name: "x", Apps: []string{}, Action: Allow}}
+		},
+		"data: the list is empty": func(t *Table) {
+			t.Profiles[0].Rules = []Rule{{Name: "x", Data: []string{}, Action: Allow}}
+		},
+		"no class fits": func(t *Table) {
+			t.Profiles[0].Rules = []Rule{{Name: "x", CLA: "01", Action: Refuse}}
+		},
 		"lc excludes data of 2": func(t *Table) {
 			t.Profiles[0].Rules = []Rule{{Name: "x", Data: []string{"3F00"}, Lc: "0", Action: Allow}}
 		},
@@ -408,10 +433,15 @@ func TestCompileNamesWhatIsWrong(t *testing.T) {
 		"what carries a PIN": func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", INS: "24", Action: Allow}} },
 		`VERIFY lc: "0"`:     func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", INS: "20", Action: Allow}} },
 		"and no data": func(t *Table) {
-			t.Profiles[0].Rules = []Rule{{Name: "x", INS: "20", P1: "00", P2: "81", Data: []string{"00"}, Action: LocalPIN, PIN: &pin.Format{Min: 4, Max: 8}}}
+			t.Profiles[0].Rules = []Rule{{Name: "x", INS: "20", P1: "00", P2: "81", Data: []string{"00"},
+				Action: LocalPIN, PIN: &pin.Format{Min: 4, Max: 8}}}
 		},
-		"expected is for":               func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Action: Allow, Expected: true}} },
-		`answer: "xyz" is no status wo`: func(t *Table) { t.Profiles[0].Rules = []Rule{{Name: "x", Action: Allow, Answer: "xyz"}} },
+		"expected is for": func(t *Table) {
+			t.Profiles[0].Rules = []Rule{{Name: "x", Action: Allow, Expected: true}}
+		},
+		`answer: "xyz" is no status wo`: func(t *Table) {
+			t.Profiles[0].Rules = []Rule{{Name: "x", Action: Allow, Answer: "xyz"}}
+		},
 	} {
 		table := Table{Version: 1, Profiles: []Profile{bench.Profiles[0]}}
 		spoil(&table)

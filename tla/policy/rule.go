@@ -29,7 +29,8 @@ func (r *rule) check() error {
 	return nil
 }
 
-// carriesPIN tells of a rule for one instruction whether every command with data that fits would be stopped before any policy.
+// carriesPIN tells of a rule for one instruction whether every command with data that fits would be stopped before any
+// policy.
 func (r *rule) carriesPIN() bool {
 	with := session.CarriesPIN([]byte{0, r.ins.value, 0, 0, 1, 0})
 	without := session.CarriesPIN([]byte{0, r.ins.value, 0, 0})

@@ -18,34 +18,42 @@ type Table struct {
 
 // Profile is what may be done with some kinds of card.
 type Profile struct {
-	Name   string   `yaml:"name" json:"name"`
-	Cards  []string `yaml:"cards" json:"cards"`                       // ATRs, hexadecimal; a point stands for any digit, a * at the end for any more
-	Refuse string   `yaml:"refuse,omitempty" json:"refuse,omitempty"` // status word of a refusal, hexadecimal; "" = 6982
-	Rules  []Rule   `yaml:"rules" json:"rules"`                       // the first that fits counts
+	Name string `yaml:"name" json:"name"`
+	// ATRs, hexadecimal; a point stands for any digit, a * at the end for any more
+	Cards []string `yaml:"cards" json:"cards"`
+	// status word of a refusal, hexadecimal; "" = 6982
+	Refuse string `yaml:"refuse,omitempty" json:"refuse,omitempty"`
+	Rules  []Rule `yaml:"rules" json:"rules"` // the first that fits counts
 }
 
 // Rule fits a command when each of its fields does; a field that is not given fits all.
 //
-// CLA, INS, P1 and P2 are octets in hexadecimal, or value/mask: "00/FC" fits 00 to 03. The channel and chaining bits of an
-// interindustry class are not compared. Commands under secure messaging, chained and extended ones, proprietary classes, ENVELOPE
-// and odd instructions are allowed only by a rule that says so: Secure, Chained, Extended, or the very octet without mask.
+// CLA, INS, P1 and P2 are octets in hexadecimal, or value/mask: "00/FC" fits 00 to 03. The channel and chaining bits of
+// an interindustry class are not compared. Commands under secure messaging, chained and extended ones, proprietary
+// classes, ENVELOPE and odd instructions are allowed only by a rule that says so: Secure, Chained, Extended, or the
+// very octet without mask.
 type Rule struct {
-	Name     string      `yaml:"name" json:"name"`
-	Apps     []string    `yaml:"apps,omitempty" json:"apps,omitempty"` // selected applications: AIDs; "none": none since the reset
-	CLA      string      `yaml:"cla,omitempty" json:"cla,omitempty"`
-	INS      string      `yaml:"ins,omitempty" json:"ins,omitempty"`
-	P1       string      `yaml:"p1,omitempty" json:"p1,omitempty"`
-	P2       string      `yaml:"p2,omitempty" json:"p2,omitempty"`
-	Data     []string    `yaml:"data,omitempty" json:"data,omitempty"`         // hexadecimal, the whole; "3F*": what begins so
-	Lc       string      `yaml:"lc,omitempty" json:"lc,omitempty"`             // octets of data: "0", "1-16"
-	Le       string      `yaml:"le,omitempty" json:"le,omitempty"`             // octets wanted: "0", "1-256"
-	Extended bool        `yaml:"extended,omitempty" json:"extended,omitempty"` // also with extended lengths
-	Chained  bool        `yaml:"chained,omitempty" json:"chained,omitempty"`   // also in parts, which are put together and judged as one
-	Secure   bool        `yaml:"secure,omitempty" json:"secure,omitempty"`     // also under secure messaging
-	Action   Action      `yaml:"action" json:"action"`
-	PIN      *pin.Format `yaml:"pin,omitempty" json:"pin,omitempty"`           // of local-pin: how the card wants it
-	Answer   string      `yaml:"answer,omitempty" json:"answer,omitempty"`     // of a refusal: a status word; "" = the profile's
-	Expected bool        `yaml:"expected,omitempty" json:"expected,omitempty"` // of a refusal: ordinary programs ask for it; implied by Answer
+	Name string `yaml:"name" json:"name"`
+	// selected applications: AIDs; "none": none since the reset
+	Apps []string `yaml:"apps,omitempty" json:"apps,omitempty"`
+	CLA  string   `yaml:"cla,omitempty" json:"cla,omitempty"`
+	INS  string   `yaml:"ins,omitempty" json:"ins,omitempty"`
+	P1   string   `yaml:"p1,omitempty" json:"p1,omitempty"`
+	P2   string   `yaml:"p2,omitempty" json:"p2,omitempty"`
+	// hexadecimal, the whole; "3F*": what begins so
+	Data     []string `yaml:"data,omitempty" json:"data,omitempty"`
+	Lc       string   `yaml:"lc,omitempty" json:"lc,omitempty"`             // octets of data: "0", "1-16"
+	Le       string   `yaml:"le,omitempty" json:"le,omitempty"`             // octets wanted: "0", "1-256"
+	Extended bool     `yaml:"extended,omitempty" json:"extended,omitempty"` // also with extended lengths
+	// also in parts, which are put together and judged as one
+	Chained bool        `yaml:"chained,omitempty" json:"chained,omitempty"`
+	Secure  bool        `yaml:"secure,omitempty" json:"secure,omitempty"` // also under secure messaging
+	Action  Action      `yaml:"action" json:"action"`
+	PIN     *pin.Format `yaml:"pin,omitempty" json:"pin,omitempty"` // of local-pin: how the card wants it
+	// of a refusal: a status word; "" = the profile's
+	Answer string `yaml:"answer,omitempty" json:"answer,omitempty"`
+	// of a refusal: ordinary programs ask for it; implied by Answer
+	Expected bool `yaml:"expected,omitempty" json:"expected,omitempty"`
 }
 
 // Action is what becomes of a command.
@@ -103,7 +111,8 @@ func Compile(t Table) (*Policy, error) {
 		return nil, fmt.Errorf("cannot use the card policy: its version is %d, want 1", t.Version)
 	}
 	if len(t.Profiles) == 0 || len(t.Profiles) > maxProfiles {
-		return nil, fmt.Errorf("cannot use the card policy: it has %d profiles, want 1 to %d", len(t.Profiles), maxProfiles)
+		return nil, fmt.Errorf("cannot use the card policy: it has %d profiles, want 1 to %d", len(t.Profiles),
+			maxProfiles)
 	}
 	p, names := &Policy{}, map[string]bool{}
 	for i, written := range t.Profiles {
@@ -126,7 +135,8 @@ func (w Profile) compile() (*profile, error) {
 		return nil, err
 	}
 	if len(w.Cards) == 0 || len(w.Rules) > maxRules {
-		return nil, fmt.Errorf("it has %d cards and %d rules, want at least 1, and at most %d", len(w.Cards), len(w.Rules), maxRules)
+		return nil, fmt.Errorf("it has %d cards and %d rules, want at least 1, and at most %d", len(w.Cards),
+			len(w.Rules), maxRules)
 	}
 	for _, atr := range w.Cards {
 		if err := checkATR(atr); err != nil {
@@ -160,7 +170,8 @@ func checkATR(atr string) error {
 	atr = strings.TrimSuffix(atr, "*")
 	ok := !strings.ContainsFunc(atr, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF.", r) })
 	if !ok || len(atr)%2 != 0 || len(atr) < 2 || len(atr) > 66 {
-		return fmt.Errorf("%q is no ATR: want 1 to 33 octets in hexadecimal, a point for any digit, a * for any more", atr)
+		return fmt.Errorf("%q is no ATR: want 1 to 33 octets in hexadecimal, a point for any digit, a * for any more",
+			atr)
 	}
 	if strings.HasPrefix(atr, "..") {
 		return fmt.Errorf("the ATR %q fits too many cards: write its first octet", atr)
@@ -294,7 +305,8 @@ func (p *pattern) read(text string) error {
 	v, errV := octet(value)
 	m, errM := octet(mask)
 	if errV != nil || errM != nil || v&^m != 0 {
-		return fmt.Errorf("%q is no octet in hexadecimal, nor value/mask with no bit of the value outside the mask", text)
+		return fmt.Errorf("%q is no octet in hexadecimal, nor value/mask with no bit of the value outside the mask",
+			text)
 	}
 	*p = pattern{v, m}
 	return nil

@@ -2,8 +2,8 @@ package policy
 
 import "tlagate/session"
 
-// VerifyPIN implements session.PINCard: when a rule says local-pin, the user is asked, and a VERIFY is made from that rule. Of
-// the command that was sent only the channel is taken, and what chose the rule.
+// VerifyPIN implements session.PINCard: when a rule says local-pin, the user is asked, and a VERIFY is made from that
+// rule. Of the command that was sent only the channel is taken, and what chose the rule.
 func (g *Guard) VerifyPIN(header [session.MinCommand]byte) ([]byte, error) {
 	g.dropChain()
 	c := command{cla: header[0], ins: header[1], p1: header[2], p2: header[3]}

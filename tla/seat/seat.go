@@ -1,8 +1,10 @@
-// Package seat asks logind whether a process belongs to somebody who sits at this machine (annex code C4): to a login session that is local,
-// in the foreground, and has a seat, that is screen and keys of this machine. A remote login has none, whoever logs in.
+// Package seat asks logind whether a process belongs to somebody who sits at this machine (annex code C4): to a login
+// session that is local, in the foreground, and has a seat, that is screen and keys of this machine. A remote login has
+// none, whoever logs in.
 //
-// Only what the kernel knows counts: the session is that of the process's control group, which it cannot leave by itself. A process that
-// belongs to a user but to no session (systemd-run --user, a desktop's applications) is refused: nobody can tell from where that was asked.
+// Only what the kernel knows counts: the session is that of the process's control group, which it cannot leave by
+// itself. A process that belongs to a user but to no session (systemd-run --user, a desktop's applications) is refused:
+// nobody can tell from where that was asked.
 package seat
 
 import (
@@ -33,7 +35,8 @@ type Config struct {
 	Bus string // path of the bus's socket; "" = Bus
 }
 
-// Check says why the process pid is not one of somebody at this machine; nil = it is. No answer of logind is a no. ctx should have a deadline.
+// Check says why the process pid is not one of somebody at this machine; nil = it is. No answer of logind is a no. ctx
+// should have a deadline.
 func (c Config) Check(ctx context.Context, pid int) error {
 	conn, err := c.connect(ctx)
 	if err != nil {
@@ -101,7 +104,8 @@ func sessionOf(ctx context.Context, conn *dbus.Conn, pid int) (s session, err er
 
 // read wants all of them: what is missing is not taken for no.
 func (s *session) read(properties map[string]dbus.Variant) error {
-	for name, into := range map[string]any{"Remote": &s.Remote, "Active": &s.Active, "State": &s.State, "Class": &s.Class, "Seat": &s.Seat} {
+	for name, into := range map[string]any{"Remote": &s.Remote, "Active": &s.Active, "State": &s.State,
+		"Class": &s.Class, "Seat": &s.Seat} {
 		v, ok := properties[name]
 		if !ok {
 			return fmt.Errorf("it says nothing of %s", name)

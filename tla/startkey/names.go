@@ -28,7 +28,9 @@ func Code(key string) (uint16, error) {
 	}
 	code, err := strconv.ParseUint(key, 0, 16)
 	if err != nil || code == 0 || code > maxCode {
-		return 0, fmt.Errorf("cannot find the key %q: want a name such as KEY_PROG1, or its number (linux/input-event-codes.h)", key)
+		return 0,
+			fmt.Errorf("cannot find the key %q: want a name such as KEY_PROG1, or its number "+
+				"(linux/input-event-codes.h)", key)
 	}
 	return uint16(code), nil
 }

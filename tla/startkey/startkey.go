@@ -1,5 +1,5 @@
-// Package startkey makes a physical key of the terminal the user's act (annex code C4): an input device of the Linux kernel (evdev) whose key
-// starts a session, says that the user is still there, and ends it.
+// Package startkey makes a physical key of the terminal the user's act (annex code C4): an input device of the Linux
+// kernel (evdev) whose key starts a session, says that the user is still there, and ends it.
 //
 //	no session     a press, as long as Hold, starts one
 //	a session      a press shorter than two seconds: the user is still there; a longer one ends it
@@ -53,10 +53,13 @@ func New(cfg Config) (*Key, error) {
 		return nil, err
 	}
 	if cfg.Hold < 0 || cfg.Hold >= cfg.Long {
-		return nil, fmt.Errorf("cannot use a start key that is to be held for %v: want less than %v, which stops", cfg.Hold, cfg.Long)
+		return nil, fmt.Errorf("cannot use a start key that is to be held for %v: want less than %v, which stops",
+			cfg.Hold, cfg.Long)
 	}
 	if !filepath.IsAbs(cfg.Device) {
-		return nil, fmt.Errorf("cannot use the start key's device %q: want the path of an input device of this machine, /dev/input/…", cfg.Device)
+		return nil,
+			fmt.Errorf("cannot use the start key's device %q: want the path of an input device of this machine, "+
+				"/dev/input/…", cfg.Device)
 	}
 	if err := cfg.check(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

@@ -46,7 +46,9 @@ func TestEventsOfBothWordSizes(t *testing.T) {
 			require.Error(t, err)
 		}
 		var seen []event
-		err = stream(bytes.NewReader(append(encode(word, evSyn, 0, 0), b[:octets-1]...)), word, func(e event) { seen = append(seen, e) })
+		err = stream(bytes.NewReader(append(encode(word, evSyn, 0, 0), b[:octets-1]...)), word, func(e event) {
+			seen = append(seen, e)
+		})
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 		require.Equal(t, []event{{evSyn, 0, 0}}, seen)
 	}
@@ -98,7 +100,8 @@ type board struct {
 
 func newBoard(t *testing.T, cfg Config) *board {
 	b := &board{t: t, acts: &acts{}}
-	cfg.Device, cfg.FIFO, cfg.Key, cfg.Acts, cfg.Retry = filepath.Join(t.TempDir(), "event0"), true, "KEY_PROG1", b.acts, time.Millisecond
+	cfg.Device, cfg.FIFO, cfg.Key, cfg.Acts, cfg.Retry = filepath.Join(t.TempDir(), "event0"), true, "KEY_PROG1",
+		b.acts, time.Millisecond
 	require.NoError(t, unix.Mkfifo(cfg.Device, 0o600))
 	var err error
 	b.fifo, err = os.OpenFile(cfg.Device, os.O_RDWR, 0)
@@ -125,7 +128,8 @@ func (b *board) key(values ...int32) {
 
 func (b *board) did(want ...string) {
 	b.t.Helper()
-	require.Eventually(b.t, func() bool { return len(b.acts.what()) >= len(want) }, patience, time.Millisecond, "%v", b.acts.what())
+	require.Eventually(b.t, func() bool { return len(b.acts.what()) >= len(want) }, patience, time.Millisecond, "%v",
+		b.acts.what())
 	require.Equal(b.t, want, b.acts.what())
 }
 
@@ -176,7 +180,8 @@ func TestC4AKeyIsTheUsersAct(t *testing.T) {
 		b := newBoard(t, Config{Long: time.Hour})
 		b.key(2, 2, released, 3, -1, 0x7FFFFFFF) // a key held since before, autorepeat, nonsense
 		for _, other := range [][]byte{
-			encode(word, evKey, prog1+1, pressed), encode(word, 2, prog1, pressed), encode(word, 4, prog1, pressed), encode(word, evSyn, prog1, pressed),
+			encode(word, evKey, prog1+1, pressed), encode(word, 2, prog1, pressed), encode(word, 4, prog1, pressed),
+			encode(word, evSyn, prog1, pressed),
 		} {
 			_, err := b.fifo.Write(other)
 			require.NoError(t, err)

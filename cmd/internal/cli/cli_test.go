@@ -40,11 +40,14 @@ func TestRunExitCodes(t *testing.T) {
 		stderr string
 	}{
 		{"done", []string{"work", "--file", "f", "--log-level=error"}, nil, 0, ""},
-		{"failed", []string{"work", "--file", "f", "--log-level=error"}, errors.New("cannot find it"), 1, "prog: cannot find it\n"},
-		{"usage from the command", []string{"work", "--file", "f", "--log-level=error"}, cli.Usage("cannot read %s", "f"), 2, "prog: cannot read f\n"},
+		{"failed", []string{"work", "--file", "f", "--log-level=error"}, errors.New("cannot find it"), 1,
+			"prog: cannot find it\n"},
+		{"usage from the command", []string{"work", "--file", "f", "--log-level=error"},
+			cli.Usage("cannot read %s", "f"), 2, "prog: cannot read f\n"},
 		{"silent code", []string{"work", "--file", "f", "--log-level=error"}, cli.ExitCode(1, nil), 1, ""},
 		{"missing flag", []string{"work"}, nil, 2, "prog: missing flags: --file=STRING; see prog --help\n"},
-		{"unknown flag", []string{"work", "--file", "f", "--nonsense"}, nil, 2, "prog: unknown flag --nonsense; see prog --help\n"},
+		{"unknown flag", []string{"work", "--file", "f", "--nonsense"}, nil, 2,
+			"prog: unknown flag --nonsense; see prog --help\n"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -14,7 +14,8 @@ const (
 	tellEvery = 24 * time.Hour
 )
 
-// WarnOfEnd says once a day that a certificate which nobody renews by itself has a third of its life left, until ctx ends.
+// WarnOfEnd says once a day that a certificate which nobody renews by itself has a third of its life left, until ctx
+// ends.
 func (k *Keys) WarnOfEnd(ctx context.Context, log *slog.Logger) {
 	var told time.Time
 	for {
@@ -33,6 +34,7 @@ func (k *Keys) warnOfEnd(now time.Time, log *slog.Logger) bool {
 	if now.Before(ends.Add(-ends.Sub(leaf.NotBefore) / 3)) {
 		return false
 	}
-	log.Warn("our certificate ends, and nothing here renews it", "cert", string(k.from.Cert), "until", stamp.Instant(ends))
+	log.Warn("our certificate ends, and nothing here renews it", "cert", string(k.from.Cert),
+		"until", stamp.Instant(ends))
 	return true
 }

@@ -20,9 +20,10 @@ import (
 //
 //	identity: {cert: gateway.crt, key: gateway.key, wrapping_key: "credential:tlagate-wrap"}
 type Identity struct {
-	Cert        Path      `yaml:"cert"`         // PEM: our certificate, then its issuing CA
-	Key         keys.Spec `yaml:"key"`          // a file (mode 0600), "pkcs11:…" or "tpm:FILE"; docs/keys.md
-	WrappingKey Path      `yaml:"wrapping_key"` // what a key file is encrypted under: a file or "credential:NAME"; empty: it is not
+	Cert Path      `yaml:"cert"` // PEM: our certificate, then its issuing CA
+	Key  keys.Spec `yaml:"key"`  // a file (mode 0600), "pkcs11:…" or "tpm:FILE"; docs/keys.md
+	// what a key file is encrypted under: a file or "credential:NAME"; empty: it is not
+	WrappingKey Path `yaml:"wrapping_key"`
 }
 
 // Keys is a certificate with its key, read again on demand.
@@ -42,7 +43,8 @@ type Keys struct {
 // Open reads certificate and key. What is wrong with the files is told as package keys tells it.
 func (i Identity) Open() (*Keys, error) { return i.OpenWith(keys.Config{}) }
 
-// OpenWith is Open for who wants to be told of the key's events, or asks for its PIN; the section names the wrapping key.
+// OpenWith is Open for who wants to be told of the key's events, or asks for its PIN; the section names the wrapping
+// key.
 func (i Identity) OpenWith(c keys.Config) (*Keys, error) {
 	if i.Cert == "" || i.Key == "" {
 		return nil, errors.New("cannot use the configuration: identity.cert and identity.key must both name a file")

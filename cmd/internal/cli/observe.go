@@ -13,7 +13,8 @@ type observer struct {
 }
 
 // Observe has f told of the pair in use, old being nil, and from then on of each other pair before it is taken into
-// use; an error of f keeps the old one, and the new one is tried again. Call it once, before the pair is used or followed.
+// use; an error of f keeps the old one, and the new one is tried again. Call it once, before the pair is used or
+// followed.
 func (k *Keys) Observe(f func(old, now *tls.Certificate) error) error {
 	k.tell = f
 	return f(nil, k.Certificate())

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/term"
 )
 
-// AskPIN asks the person at the terminal for a token's PIN, without echo; it fits keys.Config.PIN. The terminal is asked and not standard input,
-// so that a PIN does not come from a pipe and end up in a script.
+// AskPIN asks the person at the terminal for a token's PIN, without echo; it fits keys.Config.PIN. The terminal is
+// asked and not standard input, so that a PIN does not come from a pipe and end up in a script.
 func AskPIN(token string) ([]byte, error) {
 	in, out, err := terminal()
 	if err != nil {

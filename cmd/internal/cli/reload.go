@@ -62,8 +62,8 @@ func (a *App) poll(l Live, mu *sync.Mutex) {
 	}
 }
 
-// Watch reads k's files again when they have changed, until ctx ends: for keys that come and go while the program runs, and
-// so are not in Live.
+// Watch reads k's files again when they have changed, until ctx ends: for keys that come and go while the program runs,
+// and so are not in Live.
 func (k *Keys) Watch(ctx context.Context, log *slog.Logger) {
 	for files := pki.NewFileWatch(k.files()...); retry.Sleep(ctx, time.Second); {
 		if files.Changed() || k.refused.Load() {

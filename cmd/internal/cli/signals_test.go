@@ -79,7 +79,8 @@ func TestKeysReload(t *testing.T) {
 func TestIdentityOpenRefuses(t *testing.T) {
 	_, err := Identity{}.Open()
 	require.ErrorContains(t, err, "identity.cert and identity.key must both name a file")
-	cert, key := pkitest.WriteCertificate(t, t.TempDir(), "t1", pkitest.New(t).Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth))
+	cert, key := pkitest.WriteCertificate(t, t.TempDir(), "t1", pkitest.New(t).Issue("urn:tlagate:cab1:tla:t1",
+		x509.ExtKeyUsageClientAuth))
 	require.NoError(t, os.Chmod(key, 0o644))
 	_, err = Identity{Cert: Path(cert), Key: keys.Spec(key)}.Open()
 	require.ErrorContains(t, err, "chmod 600")

@@ -66,10 +66,13 @@ func (d Device) key(id cli.Identity) Finding {
 		return Fail(do, "%v", err)
 	}
 	if about.Protection == keys.PKCS11 {
-		return Cannot("", "%s is in a token: whether it is the certificate's shows when the program starts", about.Where)
+		return Cannot("", "%s is in a token: whether it is the certificate's shows when the program starts",
+			about.Where)
 	}
 	if strings.HasPrefix(string(id.WrappingKey), "credential:") && os.Getenv("CREDENTIALS_DIRECTORY") == "" {
-		return Cannot("", "%s is encrypted under a credential of the unit: whether it is the certificate's shows when the program starts", about.Where)
+		return Cannot("",
+			"%s is encrypted under a credential of the unit: whether it is the certificate's shows when the program "+
+				"starts", about.Where)
 	}
 	pair, err := id.Open()
 	if err != nil {
@@ -77,7 +80,8 @@ func (d Device) key(id cli.Identity) Finding {
 	}
 	_ = pair.Close()
 	if !about.Protection.Hidden() {
-		return Warn("encrypt it under a wrapping_key, or make it in the TPM (docs/keys.md)", "%s is not encrypted: a copy of the disk is a copy of the key", about.Where)
+		return Warn("encrypt it under a wrapping_key, or make it in the TPM (docs/keys.md)",
+			"%s is not encrypted: a copy of the disk is a copy of the key", about.Where)
 	}
 	return Good("%s (%s) is the certificate's", about.Where, about.Protection)
 }
@@ -94,9 +98,11 @@ func (d Device) certificate(id cli.Identity) Finding {
 	e.Certify(certs[0], time.Now())
 	switch until := certs[0].NotAfter; {
 	case e.Status != keycmd.Good:
-		return Fail("set the clock if it is wrong; else enrol again", "%s of %s: %s (%s to %s)", id.Cert, e.Subject, e.Status, stamp.Day(certs[0].NotBefore), stamp.Day(until))
+		return Fail("set the clock if it is wrong; else enrol again", "%s of %s: %s (%s to %s)", id.Cert, e.Subject,
+			e.Status, stamp.Day(certs[0].NotBefore), stamp.Day(until))
 	case time.Until(until) < soonCert:
-		return Warn("see that it is renewed: the status says why it is not", "%s of %s ends on %s", id.Cert, e.Subject, stamp.Day(until))
+		return Warn("see that it is renewed: the status says why it is not", "%s of %s ends on %s", id.Cert, e.Subject,
+			stamp.Day(until))
 	default:
 		return Good("%s of %s, until %s", id.Cert, e.Subject, stamp.Day(until))
 	}
@@ -117,7 +123,8 @@ func (d Device) bundle() Finding {
 	case err != nil:
 		return Fail("fetch another one: the command bundle fetch --gateway HOST:PORT", "%v", err)
 	case !d.Seal.Sealed:
-		return Warn("set sealed: true, so that nothing else counts", "version %d is good, and this device is not sealed", kept.Version())
+		return Warn("set sealed: true, so that nothing else counts",
+			"version %d is good, and this device is not sealed", kept.Version())
 	}
 	return Good("sealed, version %d", kept.Version())
 }
@@ -175,7 +182,8 @@ func (d Device) anchors() Finding {
 	for _, a := range t.Anchors() {
 		switch left := time.Until(a.Cert.NotAfter); {
 		case left < 0:
-			return Fail("ask the PKI's operator for the new anchor", "the anchor %q ended on %s", a.Cert.Subject.CommonName, stamp.Day(a.Cert.NotAfter))
+			return Fail("ask the PKI's operator for the new anchor", "the anchor %q ended on %s",
+				a.Cert.Subject.CommonName, stamp.Day(a.Cert.NotAfter))
 		case left < soonCert:
 			soon = a.Cert.Subject.CommonName
 		}
@@ -197,7 +205,8 @@ func (d Device) lists() Finding {
 	}
 	lists := t.Lists()
 	if len(lists) == 0 {
-		return Fail("name the ARL under trust.crls or trust.arl; enroll writes it", "there is no revocation list: every peer will be refused")
+		return Fail("name the ARL under trust.crls or trust.arl; enroll writes it",
+			"there is no revocation list: every peer will be refused")
 	}
 	var bad, soon []string
 	for _, l := range lists {
@@ -228,11 +237,13 @@ func Disk(file string) Check {
 		n, err := room.Free(filepath.Dir(file))
 		switch {
 		case errors.Is(err, os.ErrNotExist):
-			return Fail("make the directory, and give it to the program's user", "%s does not exist", filepath.Dir(file))
+			return Fail("make the directory, and give it to the program's user", "%s does not exist",
+				filepath.Dir(file))
 		case err != nil:
 			return Cannot("", "%s: %v", filepath.Dir(file), err)
 		case n < least:
-			return Fail("make room: when the trace cannot be written, the program does not start", "%d MiB are free where %s is", n>>20, file)
+			return Fail("make room: when the trace cannot be written, the program does not start",
+				"%d MiB are free where %s is", n>>20, file)
 		}
 		return Good("%d MiB are free where %s is", n>>20, file)
 	}}

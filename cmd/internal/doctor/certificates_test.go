@@ -27,7 +27,8 @@ func held(t *testing.T, o ...pkitest.Option) (Device, *pkitest.PKI, pkitest.File
 	cert, key := pkitest.WriteCertificate(t, dir, "tla", ca.Issue(terminal, x509.ExtKeyUsageClientAuth, o...))
 	id := cli.Identity{Cert: cli.Path(cert), Key: keys.Spec(key)}
 	return Device{Identities: map[string]cli.Identity{"identity": id}, Own: "identity",
-		Trust: cli.Trust{Anchors: []cli.Anchor{{File: cli.Path(trust.Anchor), Practices: []string{"*"}}}, CRLs: []cli.Path{cli.Path(trust.CRL), cli.Path(trust.ARL)}}}, ca, trust
+		Trust: cli.Trust{Anchors: []cli.Anchor{{File: cli.Path(trust.Anchor), Practices: []string{"*"}}},
+			CRLs: []cli.Path{cli.Path(trust.CRL), cli.Path(trust.ARL)}}}, ca, trust
 }
 
 func states(t *testing.T, d Device) map[string]State {
@@ -46,10 +47,13 @@ func TestWhatADeviceHolds(t *testing.T) {
 		spoil   func(*testing.T, *Device, *pkitest.PKI, pkitest.Files)
 		differ  map[string]State
 	}{
-		"good":      {},
-		"expired":   {options: []pkitest.Option{pkitest.Expired()}, differ: map[string]State{"certificate of identity": Failure}},
-		"not yet":   {options: []pkitest.Option{pkitest.NotYetValid()}, differ: map[string]State{"certificate of identity": Failure}},
-		"ends soon": {options: []pkitest.Option{pkitest.Valid(-time.Hour, 48*time.Hour)}, differ: map[string]State{"certificate of identity": Warning}},
+		"good": {},
+		"expired": {options: []pkitest.Option{pkitest.Expired()},
+			differ: map[string]State{"certificate of identity": Failure}},
+		"not yet": {options: []pkitest.Option{pkitest.NotYetValid()},
+			differ: map[string]State{"certificate of identity": Failure}},
+		"ends soon": {options: []pkitest.Option{pkitest.Valid(-time.Hour, 48*time.Hour)},
+			differ: map[string]State{"certificate of identity": Warning}},
 		"key of another": {spoil: func(t *testing.T, d *Device, ca *pkitest.PKI, _ pkitest.Files) {
 			_, key := pkitest.WriteCertificate(t, t.TempDir(), "x", ca.Issue(terminal, x509.ExtKeyUsageClientAuth))
 			d.Identities["identity"] = cli.Identity{Cert: d.Identities["identity"].Cert, Key: keys.Spec(key)}
@@ -134,8 +138,10 @@ func TestAWrappedKeyIsGood(t *testing.T) {
 	require.NoError(t, os.WriteFile(wrap, bytes.Repeat([]byte("w"), 40), 0o600))
 	key, err := keys.Generate(keys.Spec(filepath.Join(dir, "k")), "", keys.Config{WrappingKey: wrap})
 	require.NoError(t, err)
-	cert, _ := pkitest.WriteCertificate(t, dir, "c", ca.Issue(terminal, x509.ExtKeyUsageClientAuth, pkitest.PublicKey(key.Public())))
-	d.Identities["identity"] = cli.Identity{Cert: cli.Path(cert), Key: keys.Spec(filepath.Join(dir, "k")), WrappingKey: cli.Path(wrap)}
+	cert, _ := pkitest.WriteCertificate(t, dir, "c", ca.Issue(terminal, x509.ExtKeyUsageClientAuth,
+		pkitest.PublicKey(key.Public())))
+	d.Identities["identity"] = cli.Identity{Cert: cli.Path(cert), Key: keys.Spec(filepath.Join(dir, "k")),
+		WrappingKey: cli.Path(wrap)}
 	require.Equal(t, OK, states(t, d)["key of identity"])
 }
 

@@ -22,13 +22,15 @@ func (s System) Clock() Check {
 		case err != nil:
 			return Cannot("", "it is %s here; whether NTP keeps it cannot be told: %v", stamp.Instant(now), err)
 		case !synchronised:
-			return Warn(do, "it is %s here, and nothing keeps it right (the kernel's clock is not synchronised)", stamp.Instant(now))
+			return Warn(do, "it is %s here, and nothing keeps it right (the kernel's clock is not synchronised)",
+				stamp.Instant(now))
 		}
 		return Good("it is %s here, kept by NTP", stamp.Instant(now))
 	}}
 }
 
-// buildTime is that of the sources, if the build recorded it; else of the program's file, which a wrong clock may have stamped.
+// buildTime is that of the sources, if the build recorded it; else of the program's file, which a wrong clock may have
+// stamped.
 func buildTime() (at time.Time) {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {

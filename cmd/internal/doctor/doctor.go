@@ -1,5 +1,6 @@
-// Package doctor looks for the traps that tlagate's programs are known to fall into, and says of each what was found and what
-// to do (docs/doctor.md). It changes nothing. Checks of the system read below a root directory, so that tests bring their own.
+// Package doctor looks for the traps that tlagate's programs are known to fall into, and says of each what was found
+// and what to do (docs/doctor.md). It changes nothing. Checks of the system read below a root directory, so that tests
+// bring their own.
 package doctor
 
 import (
@@ -107,7 +108,8 @@ func Print(w io.Writer, all []Finding) error {
 			fmt.Fprintf(t, "\t\t-> %s\n", line(f.Do))
 		}
 	}
-	fmt.Fprintf(t, "RESULT\t\t%d failures, %d warnings, %d not checkable, %d ok\n", Count(all, Failure), Count(all, Warning), Count(all, Unknown), Count(all, OK))
+	fmt.Fprintf(t, "RESULT\t\t%d failures, %d warnings, %d not checkable, %d ok\n", Count(all, Failure),
+		Count(all, Warning), Count(all, Unknown), Count(all, OK))
 	return t.Flush()
 }
 

@@ -17,8 +17,9 @@ const slots = 2
 // Driver is the virtual reader driver (vpcd) whose first slot has a port.
 type Driver struct {
 	System
-	Port  int
-	Rules func() (string, error)     // the packet filter's, as nft or iptables-save print them; "" = there is none. nil = they are asked
+	Port int
+	// the packet filter's, as nft or iptables-save print them; "" = there is none. nil = they are asked
+	Rules func() (string, error)
 	Addrs func() ([]net.Addr, error) // of this machine; nil = net.InterfaceAddrs
 }
 
@@ -116,7 +117,8 @@ func (d Driver) entries() Finding {
 	for _, e := range all {
 		if other, twice := seen[e.lib]; twice {
 			return Fail("copy the .so under another name for each entry, or run a pcscd for each PdT",
-				"the entries %q and %q share %s: its state is static, and only one pair's ports work", other, e.name, e.lib)
+				"the entries %q and %q share %s: its state is static, and only one pair's ports work", other, e.name,
+				e.lib)
 		}
 		seen[e.lib] = e.name
 	}
@@ -124,9 +126,11 @@ func (d Driver) entries() Finding {
 	case len(all) == 0:
 		return Fail("apt install vsmartcard-vpcd", "pcscd's configuration has no virtual reader (vpcd)")
 	case slots*len(d.configured()) > maxReaders && slots*len(all) > maxReaders:
-		return Fail("run a pcscd for each PdT, or take entries away", "%d virtual entries make %d readers, and pcscd holds %d", len(all), slots*len(all), maxReaders)
+		return Fail("run a pcscd for each PdT, or take entries away",
+			"%d virtual entries make %d readers, and pcscd holds %d", len(all), slots*len(all), maxReaders)
 	case len(d.Expected()) == 0:
-		return Fail("set driver.port to that of DEVICENAME in "+all[0].file, "no virtual entry has port %d; %q has %d", d.Port, all[0].name, all[0].port())
+		return Fail("set driver.port to that of DEVICENAME in "+all[0].file, "no virtual entry has port %d; %q has %d",
+			d.Port, all[0].name, all[0].port())
 	}
 	return Good("%d virtual entries, port %d is %q", len(all), d.Port, strings.TrimSuffix(d.Expected()[0], " 00 00"))
 }
@@ -154,7 +158,8 @@ func (s System) listening(port int) (addrs []netip.Addr, err error) {
 	return addrs, nil
 }
 
-// kernelAddr reads an address as /proc/net prints it: words of 32 bits, each in the machine's order (here: little-endian).
+// kernelAddr reads an address as /proc/net prints it: words of 32 bits, each in the machine's order (here:
+// little-endian).
 func kernelAddr(text string) (netip.Addr, bool) {
 	raw, err := hex.DecodeString(text)
 	if err != nil || len(raw)%4 != 0 {
@@ -174,15 +179,18 @@ func (d Driver) listens() Finding {
 		case err != nil:
 			return Cannot("", "listening ports are not to be seen: %v", err)
 		case len(addrs) == 0:
-			return Fail("systemctl start pcscd; its log says what became of the driver", "nothing listens on port %d: no card can be shown to programs", port)
+			return Fail("systemctl start pcscd; its log says what became of the driver",
+				"nothing listens on port %d: no card can be shown to programs", port)
 		}
 	}
 	return Good("ports %d and %d listen", d.Port, d.Port+slots-1)
 }
 
-const fenceUnit = "a drop-in for pcscd.service with [Service] IPAddressDeny=any and IPAddressAllow=localhost; restart pcscd"
+const fenceUnit = "a drop-in for pcscd.service with [Service] IPAddressDeny=any and IPAddressAllow=localhost; " +
+	"restart pcscd"
 
-// outside: vpcd listens on all interfaces, and whoever connects is a card. Nothing is connected here for that very reason.
+// outside: vpcd listens on all interfaces, and whoever connects is a card. Nothing is connected here for that very
+// reason.
 func (d Driver) outside() Finding {
 	open := d.exposed()
 	if addrs, _ := d.listening(d.Port); len(addrs) == 0 {
@@ -199,11 +207,15 @@ func (d Driver) outside() Finding {
 	}
 	rules, err := d.rules()
 	if err != nil {
-		return Cannot(asRoot, "the driver listens on %s, pcscd's unit does not fence it, and the packet filter's rules are not to be seen", open[0])
+		return Cannot(asRoot,
+			"the driver listens on %s, pcscd's unit does not fence it, and the packet filter's rules "+
+				"are not to be seen", open[0])
 	}
 	for port := d.Port; port < d.Port+slots; port++ {
 		if !filtered(rules, port) {
-			return Fail(fenceUnit, "port %d of the driver listens on %s and nothing keeps the network out: whoever connects is a card", port, open[0])
+			return Fail(fenceUnit,
+				"port %d of the driver listens on %s and nothing keeps the network out: whoever connects is a card",
+				port, open[0])
 		}
 	}
 	return Good("the packet filter keeps the network away from the driver")
@@ -243,7 +255,8 @@ func (d Driver) fencedByUnit() bool {
 	for _, line := range lines {
 		if v, ok := strings.CutPrefix(line, "IPAddressAllow="); ok {
 			for _, who := range strings.Fields(v) {
-				if who != "localhost" && who != "127.0.0.0/8" && who != "127.0.0.1" && who != "::1" && who != "::1/128" {
+				if who != "localhost" && who != "127.0.0.0/8" && who != "127.0.0.1" && who != "::1" &&
+					who != "::1/128" {
 					return false
 				}
 			}
@@ -260,7 +273,8 @@ func (d Driver) fencedByUnit() bool {
 
 // inside: a fence to loopback lets every local user plug a card.
 func (d Driver) inside() Finding {
-	const do = "nft: allow the ports to tla-pdt's user alone (tcp dport … meta skuid != tla-pdt reject, in an output chain)"
+	const do = "nft: allow the ports to tla-pdt's user alone (tcp dport … meta skuid != tla-pdt reject, in an " +
+		"output chain)"
 	if addrs, _ := d.listening(d.Port); len(addrs) == 0 {
 		return Cannot("", "the driver does not listen")
 	}

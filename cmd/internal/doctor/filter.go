@@ -48,8 +48,9 @@ func command(name string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// filtered tells whether rules keep a port from the network: a rule for input that drops it, or a chain of input that drops by default and
-// accepts it nowhere. It is about the ordinary ways to write it; what it does not understand is no fence.
+// filtered tells whether rules keep a port from the network: a rule for input that drops it, or a chain of input that
+// drops by default and accepts it nowhere. It is about the ordinary ways to write it; what it does not understand is no
+// fence.
 func filtered(rules string, port int) bool {
 	closed := false
 	for _, r := range statements(rules) {
@@ -80,7 +81,8 @@ func narrowed(text string) bool {
 // ownerOnly tells whether a rule drops what others than one user send to a port.
 func ownerOnly(rules string, port int) bool {
 	for _, r := range statements(rules) {
-		if r.chain == "output" && mentions(r.text, port) && r.drops && regexp.MustCompile(`skuid != |! --uid-owner `).MatchString(r.text) {
+		if r.chain == "output" && mentions(r.text, port) && r.drops &&
+			regexp.MustCompile(`skuid != |! --uid-owner `).MatchString(r.text) {
 			return true
 		}
 	}

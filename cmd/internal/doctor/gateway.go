@@ -18,8 +18,8 @@ import (
 	"tlagate/pki/trust"
 )
 
-// Gateway is the check that a gateway is reached, and takes us for who we are: GET /v1/whoami with our certificate. Only a program that
-// dials by itself may have it checked (C4).
+// Gateway is the check that a gateway is reached, and takes us for who we are: GET /v1/whoami with our certificate.
+// Only a program that dials by itself may have it checked (C4).
 func (d Device) Gateway(gateway string, dial dialer.Func) Check {
 	return Check{"gateway " + gateway, func(ctx context.Context) Finding {
 		pair, err := d.Identities[d.Own].Open()
@@ -131,15 +131,19 @@ func (a *answer) judge(now time.Time) Finding {
 	skew := now.Sub(a.date).Round(time.Second)
 	switch {
 	case a.Revocation.Status != "good":
-		return Fail("ask the PKI's operator", "%s says that the certificate of %s is %q (%s)", a.Gateway, a.Identity, a.Revocation.Status, a.Revocation.Source)
+		return Fail("ask the PKI's operator", "%s says that the certificate of %s is %q (%s)", a.Gateway, a.Identity,
+			a.Revocation.Status, a.Revocation.Source)
 	case a.date.IsZero():
 		return Warn("", "%s takes us for %s, and does not say what time it is", a.Gateway, a.Identity)
 	case a.small:
 		return Warn("let the operator of what lies on the way allow TLS hellos of more than one segment; "+
-			"hybrid: required goes without them never", "%s takes us for %s, but only a hello without post-quantum groups is answered",
+			"hybrid: required goes without them never",
+			"%s takes us for %s, but only a hello without post-quantum groups is answered",
 			a.Gateway, a.Identity)
 	case skew.Abs() > maxSkew:
-		return Warn("set the clock of whichever is wrong", "%s takes us for %s; our clocks differ by %s", a.Gateway, a.Identity, skew)
+		return Warn("set the clock of whichever is wrong", "%s takes us for %s; our clocks differ by %s", a.Gateway,
+			a.Identity, skew)
 	}
-	return Good("%s takes us for %s, certificate %s by %s; our clocks differ by %s", a.Gateway, a.Identity, a.Revocation.Status, a.Revocation.Source, skew)
+	return Good("%s takes us for %s, certificate %s by %s; our clocks differ by %s", a.Gateway, a.Identity,
+		a.Revocation.Status, a.Revocation.Source, skew)
 }

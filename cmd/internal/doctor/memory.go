@@ -65,7 +65,8 @@ func (s System) hibernation() Finding {
 	case err == nil && len(names) == 0:
 		return Good("there is no swap to hibernate to")
 	}
-	return Warn("systemctl mask hibernate.target hybrid-sleep.target suspend-then-hibernate.target", "this machine can hibernate: all of its memory would be written to the disk")
+	return Warn("systemctl mask hibernate.target hybrid-sleep.target suspend-then-hibernate.target",
+		"this machine can hibernate: all of its memory would be written to the disk")
 }
 
 func (s System) masked(unit string) bool {
@@ -86,11 +87,14 @@ func (s System) coreDumps() Finding {
 	limit, from := s.coreLimit()
 	switch {
 	case limit == "":
-		return Cannot(asRoot+", while "+s.Program+" runs", "the limit of %s is not to be seen, and dumps go to %q", s.Program, pattern)
+		return Cannot(asRoot+", while "+s.Program+" runs", "the limit of %s is not to be seen, and dumps go to %q",
+			s.Program, pattern)
 	case limit != "0":
-		return Fail("set LimitCORE=0 in the unit of "+s.Program, "%s may dump core to %q (%s): card data would be in it", s.Program, pattern, from)
+		return Fail("set LimitCORE=0 in the unit of "+s.Program,
+			"%s may dump core to %q (%s): card data would be in it", s.Program, pattern, from)
 	case strings.HasPrefix(pattern, "|") && !strings.Contains(pattern, "systemd-coredump"):
-		return Warn("sysctl kernel.core_pattern= , or see that the program it names honours a limit of 0", "dumps are piped to %q whatever the limit is", pattern)
+		return Warn("sysctl kernel.core_pattern= , or see that the program it names honours a limit of 0",
+			"dumps are piped to %q whatever the limit is", pattern)
 	}
 	return Good("%s dumps no core (%s)", s.Program, from)
 }
@@ -131,6 +135,7 @@ func (s System) Locked(size int) Check {
 		case limit == "":
 			return Cannot(asRoot, "the limit is not to be seen")
 		}
-		return Fail("set LimitMEMLOCK=64K in the unit of "+s.Program, "%s may lock %s octets and a PIN takes %d: it could not be entered", whose, limit, size)
+		return Fail("set LimitMEMLOCK=64K in the unit of "+s.Program,
+			"%s may lock %s octets and a PIN takes %d: it could not be entered", whose, limit, size)
 	})
 }

@@ -23,7 +23,8 @@ func (s System) apduLog() Finding {
 	}
 	for _, line := range append(s.unit(pcscdUnit), s.defaults()...) {
 		name, value, _ := strings.Cut(line, "=")
-		if option := logging(strings.Fields(strings.Trim(value, `"'`))); option != "" && (name == "ExecStart" || name == "PCSCD_ARGS") {
+		if option := logging(strings.Fields(strings.Trim(value, `"'`))); option != "" &&
+			(name == "ExecStart" || name == "PCSCD_ARGS") {
 			return Fail(do, "the configuration of pcscd has %s: card data will get into its log", option)
 		}
 	}
@@ -33,7 +34,8 @@ func (s System) apduLog() Finding {
 			hidden++
 		}
 		if name := debugging(env); name != "" {
-			return Fail("take the variable out of the environment, and restart", "%s is set for process %d: card data can get into its output", name, p.pid)
+			return Fail("take the variable out of the environment, and restart",
+				"%s is set for process %d: card data can get into its output", name, p.pid)
 		}
 	}
 	if hidden > 0 {
@@ -79,7 +81,8 @@ func debugging(env []string) string {
 	for _, v := range env {
 		name, value, _ := strings.Cut(v, "=")
 		switch {
-		case name == "PCSCLITE_DEBUG", name == "LIBPCSCLITE_DEBUG", name == "LIBCCID_ifdLogLevel", name == "LIBPCSCSPY_PIPE":
+		case name == "PCSCLITE_DEBUG", name == "LIBPCSCLITE_DEBUG", name == "LIBCCID_ifdLogLevel",
+			name == "LIBPCSCSPY_PIPE":
 			return name
 		case name == "LD_PRELOAD" && strings.Contains(value, "pcscspy"):
 			return name
@@ -95,7 +98,8 @@ func (s System) AutoExit() Check {
 			for _, arg := range p.args[1:] {
 				if arg == "--auto-exit" || arg == "-x" {
 					return Warn("a drop-in for pcscd.service: ExecStart= , then ExecStart=/usr/sbin/pcscd --foreground",
-						"pcscd (process %d) ends after 60 s without a program, and its readers with it; tla-pdt dials again, but the first program finds no card at once", p.pid)
+						"pcscd (process %d) ends after 60 s without a program, and its readers with it; tla-pdt "+
+							"dials again, but the first program finds no card at once", p.pid)
 				}
 			}
 		}
@@ -117,7 +121,8 @@ func (s System) polkit() Finding {
 		return Good("this pcscd asks no polkit")
 	}
 	unseen := false
-	for _, dir := range []string{"/etc/polkit-1/rules.d", "/usr/share/polkit-1/rules.d", "/usr/local/share/polkit-1/rules.d", "/run/polkit-1/rules.d"} {
+	for _, dir := range []string{"/etc/polkit-1/rules.d", "/usr/share/polkit-1/rules.d",
+		"/usr/local/share/polkit-1/rules.d", "/run/polkit-1/rules.d"} {
 		for _, file := range s.glob(dir + "/*.rules") {
 			text, err := os.ReadFile(file)
 			if strings.Contains(string(text), "org.debian.pcsc-lite") {
@@ -141,13 +146,15 @@ func (s System) Service(socket string, expected func() []string) Check {
 		names, err := readers(socket)
 		switch {
 		case errors.Is(err, errRefused):
-			return Fail("see the check polkit, or run this as the user of "+s.Program, "pcscd refuses this user (SCARD_W_SECURITY_VIOLATION)")
+			return Fail("see the check polkit, or run this as the user of "+s.Program,
+				"pcscd refuses this user (SCARD_W_SECURITY_VIOLATION)")
 		case errors.Is(err, errVersion):
 			return Cannot("apt install pcsc-tools; pcsc_scan -r lists the readers", "%v", err)
 		case denied(err):
 			return Cannot(asRoot, "the socket %s is not for this user", socket)
 		case err != nil:
-			return Fail("apt install pcscd; systemctl start pcscd.socket", "pcscd does not answer at %s: %v", socket, err)
+			return Fail("apt install pcscd; systemctl start pcscd.socket", "pcscd does not answer at %s: %v", socket,
+				err)
 		}
 		return judgeReaders(names, expected())
 	})
@@ -160,14 +167,17 @@ func judgeReaders(names, expected []string) Finding {
 	}
 	for _, e := range expected {
 		if !has[e] {
-			return Fail("restart pcscd and look into its log; billing software finds readers by these names", "the reader %q is configured and pcscd does not have it; it has %s", e, list(names))
+			return Fail("restart pcscd and look into its log; billing software finds readers by these names",
+				"the reader %q is configured and pcscd does not have it; it has %s", e, list(names))
 		}
 	}
 	switch {
 	case len(names) == 0:
-		return Warn("connect a reader; lsusb, and pcscd's log, say whether it is seen", "pcscd answers and has no reader")
+		return Warn("connect a reader; lsusb, and pcscd's log, say whether it is seen",
+			"pcscd answers and has no reader")
 	case len(names) >= maxReaders:
-		return Warn("take readers away: pcscd leaves out what comes after", "pcscd has %d readers, the most it can", len(names))
+		return Warn("take readers away: pcscd leaves out what comes after", "pcscd has %d readers, the most it can",
+			len(names))
 	}
 	return Good("pcscd answers, readers: %s", list(names))
 }

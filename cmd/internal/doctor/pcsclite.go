@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// The protocol of pcscd's socket (pcsc-lite 1.9 to 2.3, winscard_msg.h), as far as it takes to list readers: native byte order.
+// The protocol of pcscd's socket (pcsc-lite 1.9 to 2.3, winscard_msg.h), as far as it takes to list readers: native
+// byte order.
 const (
 	cmdEstablish = 0x01
 	cmdVersion   = 0x11
@@ -68,7 +69,8 @@ func readers(socket string) ([]string, error) {
 	return names(states), nil
 }
 
-// greet agrees on a version: pcscd takes its own alone, and tells which that is. 4.5 (2.3) differs from 4.4 in nothing that is used here.
+// greet agrees on a version: pcscd takes its own alone, and tells which that is. 4.5 (2.3) differs from 4.4 in nothing
+// that is used here.
 func greet(c net.Conn) error {
 	answer := make([]byte, 12)
 	for _, minor := range []uint32{4, 5} {
@@ -80,7 +82,8 @@ func greet(c net.Conn) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: %d.%d", errVersion, binary.NativeEndian.Uint32(answer), binary.NativeEndian.Uint32(answer[4:]))
+	return fmt.Errorf("%w: %d.%d", errVersion, binary.NativeEndian.Uint32(answer),
+		binary.NativeEndian.Uint32(answer[4:]))
 }
 
 // closed: a pcscd that polkit tells to refuse closes the connection.

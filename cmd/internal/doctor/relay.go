@@ -51,7 +51,8 @@ func (s System) NoNetwork() Check {
 				return Cannot(asRoot, "the sockets of process %d are not to be seen", p.pid)
 			}
 			if where := p.listens(held); where != "" {
-				return Fail("that is not our program, or it was altered: tell your operator", "%s (process %d) listens on the network: %s", s.Program, p.pid, where)
+				return Fail("that is not our program, or it was altered: tell your operator",
+					"%s (process %d) listens on the network: %s", s.Program, p.pid, where)
 			}
 		}
 		return Good("%s listens on no network socket", s.Program)
@@ -71,7 +72,8 @@ func (p process) sockets() (map[string]bool, error) {
 	return held, err
 }
 
-// listens gives the table and local address of a listening socket among those held; "" = none. Every UDP socket that is not connected listens.
+// listens gives the table and local address of a listening socket among those held; "" = none. Every UDP socket that is
+// not connected listens.
 func (p process) listens(held map[string]bool) string {
 	for table, state := range map[string]string{"tcp": "0A", "tcp6": "0A", "udp": "07", "udp6": "07"} {
 		raw, _ := os.ReadFile(filepath.Join(p.dir, "net", table))

@@ -119,16 +119,19 @@ func (p process) limit(name string) (string, error) {
 	return "", errors.New("it has no line " + name)
 }
 
-// unit gives the lines of a unit and its drop-ins, as systemd would read them: of a name in /etc, the one in /lib does not count.
+// unit gives the lines of a unit and its drop-ins, as systemd would read them: of a name in /etc, the one in /lib does
+// not count.
 func (s System) unit(name string) []string {
 	var lines []string
-	for _, dir := range []string{"/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"} {
+	for _, dir := range []string{"/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system",
+		"/lib/systemd/system"} {
 		if text, err := s.read(dir + "/" + name); err == nil {
 			lines = append(lines, assignments(text)...)
 			break
 		}
 	}
-	for _, dir := range []string{"/usr/lib/systemd/system", "/lib/systemd/system", "/run/systemd/system", "/etc/systemd/system"} {
+	for _, dir := range []string{"/usr/lib/systemd/system", "/lib/systemd/system", "/run/systemd/system",
+		"/etc/systemd/system"} {
 		for _, file := range s.glob(dir + "/" + name + ".d/*.conf") {
 			if raw, err := os.ReadFile(file); err == nil {
 				lines = append(lines, assignments(string(raw))...)
@@ -142,7 +145,8 @@ func (s System) unit(name string) []string {
 func assignments(text string) []string {
 	var lines []string
 	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
-		if line = strings.TrimSpace(line); strings.Contains(line, "=") && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, ";") {
+		if line = strings.TrimSpace(line); strings.Contains(line, "=") && !strings.HasPrefix(line, "#") &&
+			!strings.HasPrefix(line, ";") {
 			lines = append(lines, line)
 		}
 	}

@@ -57,50 +57,78 @@ var traps = []struct {
 	want State
 	says string
 }{
-	{"swap", System.swap, files{"proc/swaps": "Filename Type Size\n/dev/sda2 partition 1 0 -2\n"}, Failure, "/dev/sda2"},
+	{"swap", System.swap, files{"proc/swaps": "Filename Type Size\n/dev/sda2 partition 1 0 -2\n"}, Failure,
+		"/dev/sda2"},
 	{"swap, none", System.swap, files{"proc/swaps": "Filename Type Size\n"}, OK, "no swap"},
 	{"swap, in memory", System.swap, files{"proc/swaps": "Filename Type\n/dev/zram0 partition 1 0 -2\n"}, OK, "zram0"},
-	{"swap, encrypted", System.swap, files{"proc/swaps": "Filename Type\n/dev/dm-1 partition 1 0 -2\n", "sys/block/dm-1/dm/uuid": "CRYPT-PLAIN-swap\n"}, OK, "dm-1"},
-	{"swap, LVM", System.swap, files{"proc/swaps": "Filename Type\n/dev/dm-1 partition 1 0 -2\n", "sys/block/dm-1/dm/uuid": "LVM-x\n"}, Failure, "dm-1"},
+	{"swap, encrypted", System.swap, files{"proc/swaps": "Filename Type\n/dev/dm-1 partition 1 0 -2\n",
+		"sys/block/dm-1/dm/uuid": "CRYPT-PLAIN-swap\n"}, OK, "dm-1"},
+	{"swap, LVM", System.swap, files{"proc/swaps": "Filename Type\n/dev/dm-1 partition 1 0 -2\n",
+		"sys/block/dm-1/dm/uuid": "LVM-x\n"}, Failure, "dm-1"},
 	{"swap, unseen", System.swap, files{}, Unknown, ""},
 
-	{"hibernation", System.hibernation, files{"sys/power/state": "freeze mem disk\n", "sys/power/disk": "[platform] shutdown\n", "proc/swaps": "F T\n/dev/sda2 p\n"}, Warning, "can hibernate"},
+	{"hibernation", System.hibernation, files{"sys/power/state": "freeze mem disk\n",
+		"sys/power/disk": "[platform] shutdown\n", "proc/swaps": "F T\n/dev/sda2 p\n"}, Warning, "can hibernate"},
 	{"hibernation, no kernel", System.hibernation, files{"sys/power/state": "freeze mem\n"}, OK, ""},
-	{"hibernation, disabled", System.hibernation, files{"sys/power/state": "mem disk\n", "sys/power/disk": "[disabled]\n"}, OK, ""},
+	{"hibernation, disabled", System.hibernation,
+		files{"sys/power/state": "mem disk\n", "sys/power/disk": "[disabled]\n"}, OK, ""},
 	{"hibernation, no swap", System.hibernation, files{"sys/power/state": "mem disk\n", "proc/swaps": "F T\n"}, OK, ""},
-	{"hibernation, masked", System.hibernation, files{"sys/power/state": "mem disk\n", "etc/systemd/system/hibernate.target": "-> /dev/null",
-		"etc/systemd/system/hybrid-sleep.target": "-> /dev/null"}, OK, "masked"},
-	{"hibernation, half masked", System.hibernation, files{"sys/power/state": "mem disk\n", "etc/systemd/system/hibernate.target": "-> /dev/null"}, Warning, ""},
+	{"hibernation, masked", System.hibernation,
+		files{"sys/power/state": "mem disk\n", "etc/systemd/system/hibernate.target": "-> /dev/null",
+			"etc/systemd/system/hybrid-sleep.target": "-> /dev/null"}, OK, "masked"},
+	{"hibernation, half masked", System.hibernation,
+		files{"sys/power/state": "mem disk\n", "etc/systemd/system/hibernate.target": "-> /dev/null"}, Warning, ""},
 
-	{"core, running", System.coreDumps, running(files{"proc/sys/kernel/core_pattern": "core\n"}, "7", "/usr/bin/tla-relay run",
-		"limits", "Limit Soft Hard\nMax core file size        unlimited            unlimited            bytes\n"), Failure, "process 7"},
-	{"core, limited", System.coreDumps, running(files{"proc/sys/kernel/core_pattern": "core\n"}, "7", "/usr/bin/tla-relay run",
+	{"core, running", System.coreDumps, running(files{"proc/sys/kernel/core_pattern": "core\n"}, "7",
+		"/usr/bin/tla-relay run",
+		"limits", "Limit Soft Hard\nMax core file size        unlimited            unlimited            bytes\n"),
+		Failure, "process 7"},
+	{"core, limited", System.coreDumps, running(files{"proc/sys/kernel/core_pattern": "core\n"}, "7",
+		"/usr/bin/tla-relay run",
 		"limits", "Max core file size        0                    unlimited            bytes\n"), OK, ""},
-	{"core, a command is not the daemon", System.coreDumps, running(files{"proc/sys/kernel/core_pattern": "core\n"}, "7", "/usr/bin/tla-relay doctor",
+	{"core, a command is not the daemon", System.coreDumps, running(files{"proc/sys/kernel/core_pattern": "core\n"},
+		"7", "/usr/bin/tla-relay doctor",
 		"limits", "Max core file size        0                    unlimited            bytes\n"), Unknown, ""},
-	{"core, by the unit", System.coreDumps, files{"proc/sys/kernel/core_pattern": "core\n", "lib/systemd/system/tla-relay.service": "[Service]\nLimitCORE=0\n"}, OK, ""},
-	{"core, unit without", System.coreDumps, files{"proc/sys/kernel/core_pattern": "core\n", "lib/systemd/system/tla-relay.service": "[Service]\nType=exec\n"}, Failure, ""},
-	{"core, piped", System.coreDumps, files{"proc/sys/kernel/core_pattern": "|/usr/bin/apport %p\n", "lib/systemd/system/tla-relay.service": "LimitCORE=0\n"}, Warning, "apport"},
-	{"core, systemd", System.coreDumps, files{"proc/sys/kernel/core_pattern": "|/lib/systemd/systemd-coredump %P\n", "lib/systemd/system/tla-relay.service": "LimitCORE=0\n"}, OK, ""},
+	{"core, by the unit", System.coreDumps, files{"proc/sys/kernel/core_pattern": "core\n",
+		"lib/systemd/system/tla-relay.service": "[Service]\nLimitCORE=0\n"}, OK, ""},
+	{"core, unit without", System.coreDumps, files{"proc/sys/kernel/core_pattern": "core\n",
+		"lib/systemd/system/tla-relay.service": "[Service]\nType=exec\n"}, Failure, ""},
+	{"core, piped", System.coreDumps, files{"proc/sys/kernel/core_pattern": "|/usr/bin/apport %p\n",
+		"lib/systemd/system/tla-relay.service": "LimitCORE=0\n"}, Warning, "apport"},
+	{"core, systemd", System.coreDumps, files{"proc/sys/kernel/core_pattern": "|/lib/systemd/systemd-coredump %P\n",
+		"lib/systemd/system/tla-relay.service": "LimitCORE=0\n"}, OK, ""},
 	{"core, nowhere", System.coreDumps, files{"proc/sys/kernel/core_pattern": "\n"}, OK, ""},
 
 	{"apdu", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd --foreground --apdu"), Failure, "process 9"},
 	{"apdu, abbreviated", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd --foreground --ap"), Failure, "--ap"},
 	{"apdu, short", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd -fa"), Failure, "-fa"},
 	{"debug", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd -f --debug"), Failure, "--debug"},
-	{"apdu, a directory of that name", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd -f -cdata --auto-exit"), OK, ""},
-	{"apdu, in a drop-in", System.apduLog, files{"lib/systemd/system/pcscd.service": "ExecStart=/usr/sbin/pcscd --foreground\n",
-		"etc/systemd/system/pcscd.service.d/x.conf": "[Service]\nExecStart=\nExecStart=/usr/sbin/pcscd --foreground --apdu\n"}, Failure, "configuration"},
-	{"apdu, in the defaults", System.apduLog, files{"etc/default/pcscd": "PCSCD_ARGS=\"--apdu\"\n"}, Failure, "configuration"},
-	{"apdu, by the client's library", System.apduLog, running(files{}, "7", "/usr/bin/tla-relay run", "environ", "A=b\x00PCSCLITE_DEBUG=0\x00"), Failure, "PCSCLITE_DEBUG"},
-	{"apdu, by the spy", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd -f", "environ", "LD_PRELOAD=/usr/lib/libpcscspy.so\x00"), Failure, "LD_PRELOAD"},
-	{"apdu, none", System.apduLog, running(files{"lib/systemd/system/pcscd.service": "ExecStart=/usr/sbin/pcscd --foreground --auto-exit $PCSCD_ARGS\n"},
-		"9", "/usr/sbin/pcscd --foreground --auto-exit"), OK, ""},
+	{"apdu, a directory of that name", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd -f -cdata --auto-exit"),
+		OK, ""},
+	{"apdu, in a drop-in", System.apduLog,
+		files{"lib/systemd/system/pcscd.service": "ExecStart=/usr/sbin/pcscd --foreground\n",
+			"etc/systemd/system/pcscd.service.d/x.conf": "[Service]\nExecStart=\nExecStart=/usr/sbin/pcscd " +
+				"--foreground --apdu\n"}, Failure, "configuration"},
+	{"apdu, in the defaults", System.apduLog, files{"etc/default/pcscd": "PCSCD_ARGS=\"--apdu\"\n"}, Failure,
+		"configuration"},
+	{"apdu, by the client's library", System.apduLog, running(files{}, "7", "/usr/bin/tla-relay run",
+		"environ", "A=b\x00PCSCLITE_DEBUG=0\x00"), Failure, "PCSCLITE_DEBUG"},
+	{"apdu, by the spy", System.apduLog, running(files{}, "9", "/usr/sbin/pcscd -f",
+		"environ", "LD_PRELOAD=/usr/lib/libpcscspy.so\x00"), Failure, "LD_PRELOAD"},
+	{"apdu, none", System.apduLog,
+		running(files{"lib/systemd/system/pcscd.service": "ExecStart=/usr/sbin/pcscd --foreground --auto-exit " +
+			"$PCSCD_ARGS\n"},
+			"9", "/usr/sbin/pcscd --foreground --auto-exit"), OK, ""},
 
-	{"polkit without a rule", System.polkit, files{"usr/share/polkit-1/actions/org.debian.pcsc-lite.policy": "<action id=\"org.debian.pcsc-lite.access_pcsc\">",
-		"usr/share/polkit-1/rules.d/50.rules": "polkit.addAdminRule()"}, Failure, "SCARD_W_SECURITY_VIOLATION"},
-	{"polkit with a rule", System.polkit, files{"usr/share/polkit-1/actions/org.debian.pcsc-lite.policy": "<action id=\"org.debian.pcsc-lite.access_pcsc\">",
-		"etc/polkit-1/rules.d/50-tla.rules": "action.id == \"org.debian.pcsc-lite.access_pcsc\""}, OK, "50-tla.rules"},
+	{"polkit without a rule", System.polkit,
+		files{"usr/share/polkit-1/actions/org.debian.pcsc-lite.policy": "<action " +
+			"id=\"org.debian.pcsc-lite.access_pcsc\">",
+			"usr/share/polkit-1/rules.d/50.rules": "polkit.addAdminRule()"}, Failure, "SCARD_W_SECURITY_VIOLATION"},
+	{"polkit with a rule", System.polkit,
+		files{"usr/share/polkit-1/actions/org.debian.pcsc-lite.policy": "<action " +
+			"id=\"org.debian.pcsc-lite.access_pcsc\">",
+			"etc/polkit-1/rules.d/50-tla.rules": "action.id == \"org.debian.pcsc-lite.access_pcsc\""}, OK,
+		"50-tla.rules"},
 	{"no polkit", System.polkit, files{}, OK, ""},
 }
 
@@ -110,20 +138,23 @@ func TestTrapsOfTheSystem(t *testing.T) {
 			got := c.run(machine(t, c.on))
 			require.Equal(t, c.want, got.State, "%+v", got)
 			require.Contains(t, got.Found, c.says)
-			require.Equal(t, got.State == Failure || got.State == Warning, got.Do != "" && got.State != Unknown, "what is wrong comes with what to do: %+v", got)
+			require.Equal(t, got.State == Failure || got.State == Warning, got.Do != "" && got.State != Unknown,
+				"what is wrong comes with what to do: %+v", got)
 		})
 	}
 }
 
 func TestAutoExit(t *testing.T) {
-	for args, want := range map[string]State{"/usr/sbin/pcscd --foreground --auto-exit": Warning, "/usr/sbin/pcscd -x": Warning, "/usr/sbin/pcscd -f": OK, "/bin/other": Unknown} {
+	for args, want := range map[string]State{"/usr/sbin/pcscd --foreground --auto-exit": Warning,
+		"/usr/sbin/pcscd -x": Warning, "/usr/sbin/pcscd -f": OK, "/bin/other": Unknown} {
 		require.Equal(t, want, machine(t, running(files{}, "9", args)).AutoExit().Run(t.Context()).State, args)
 	}
 }
 
 func TestLockedMemory(t *testing.T) {
 	for limit, want := range map[string]State{"0": Failure, "4095": Failure, "4096": OK, "unlimited": OK} {
-		s := machine(t, running(files{}, "7", "tla-relay run", "limits", "Max locked memory         "+limit+"              8388608              bytes\n"))
+		s := machine(t, running(files{}, "7", "tla-relay run", "limits", "Max locked memory         "+limit+
+			"              8388608              bytes\n"))
 		require.Equal(t, want, s.Locked(4096).Run(t.Context()).State, limit)
 	}
 }
@@ -135,7 +166,8 @@ func TestNothingListens(t *testing.T) {
 		"0: 0100007F:1F90 0200007F:0001 01 00000000:00000000 00:00000000 00000000 0 0 4711 1": OK, // connected
 		"0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 4712 1": OK, // another process's
 	} {
-		s := machine(t, running(files{}, "7", "tla-relay run", "fd/3", "-> socket:[4711]", "net/tcp", header+table+"\n"))
+		s := machine(t, running(files{}, "7", "tla-relay run", "fd/3", "-> socket:[4711]", "net/tcp",
+			header+table+"\n"))
 		require.Equal(t, want, s.NoNetwork().Run(t.Context()).State, table)
 	}
 	require.Equal(t, Unknown, machine(t, files{}).NoNetwork().Run(t.Context()).State)
@@ -215,7 +247,8 @@ func TestZombiesAreNoProcesses(t *testing.T) {
 // TestNotOnThisSystem: on another system than Linux no check of Linux's traps says that all is well.
 func TestNotOnThisSystem(t *testing.T) {
 	s := System{Elsewhere: true}
-	for _, c := range append(append(s.Memory(), Driver{System: s}.Checks()...), s.APDULog(), s.Polkit(), s.AutoExit(), s.NoNetwork(), s.Locked(1)) {
+	for _, c := range append(append(s.Memory(), Driver{System: s}.Checks()...), s.APDULog(), s.Polkit(), s.AutoExit(),
+		s.NoNetwork(), s.Locked(1)) {
 		require.Equal(t, Elsewhere(), c.Run(t.Context()), c.Name)
 	}
 }
@@ -268,7 +301,8 @@ func TestPCSCService(t *testing.T) {
 		{[][]byte{ints(4, 4, 0), ints(2, 1, 0), make([]byte, maxReaders*readerSize)}, nil, Warning, "no reader"},
 		{[][]byte{ints(4, 4, 0), ints(2, 0, securityViolation)}, nil, Failure, "SCARD_W_SECURITY_VIOLATION"},
 		{[][]byte{ints(4, 4, 0), nil}, nil, Failure, "SCARD_W_SECURITY_VIOLATION"},
-		{[][]byte{ints(4, 5, 0x8010001E), ints(4, 5, 0), ints(2, 1, 0), states}, nil, OK, `"tlagate 00 00", "tlagate 00 01"`},
+		{[][]byte{ints(4, 5, 0x8010001E), ints(4, 5, 0), ints(2, 1, 0), states}, nil, OK,
+			`"tlagate 00 00", "tlagate 00 01"`},
 		{[][]byte{ints(9, 0, 0x8010001E), ints(9, 0, 0x8010001E)}, nil, Unknown, "9.0"},
 	} {
 		got := System{}.Service(daemon(t, c.answers...), func() []string { return c.expected }).Run(t.Context())
@@ -279,8 +313,12 @@ func TestPCSCService(t *testing.T) {
 	for i := range maxReaders {
 		full[i*readerSize] = 'A' + byte(i)
 	}
-	require.Equal(t, Warning, System{}.Service(daemon(t, ints(4, 4, 0), ints(2, 1, 0), full), func() []string { return nil }).Run(t.Context()).State)
-	require.Equal(t, Failure, System{}.Service(filepath.Join(t.TempDir(), "none"), func() []string { return nil }).Run(t.Context()).State)
+	require.Equal(t, Warning, System{}.Service(daemon(t, ints(4, 4, 0), ints(2, 1, 0), full), func() []string {
+		return nil
+	}).Run(t.Context()).State)
+	require.Equal(t, Failure, System{}.Service(filepath.Join(t.TempDir(), "none"), func() []string {
+		return nil
+	}).Run(t.Context()).State)
 }
 
 var errUnseen = errors.New("root alone sees them")

@@ -48,14 +48,15 @@ func English(program, next string) Texts {
 		},
 		Yes: []string{"y", "yes"},
 		Done: func(d *Done) string {
-			return fmt.Sprintf("Enrolled: this is %s until %s. %s\n", d.Identity, d.NotAfter.Format(time.DateOnly), next)
+			return fmt.Sprintf("Enrolled: this is %s until %s. %s\n", d.Identity, d.NotAfter.Format(time.DateOnly),
+				next)
 		},
 		Failure: func(f *Failure) string { return f.Error() },
 	}
 }
 
-// Run enrols a device. usual is the place when neither command nor code names one; its Address may be "". What comes after, with the
-// place that was used, is done when the device is enrolled.
+// Run enrols a device. usual is the place when neither command nor code names one; its Address may be "". What comes
+// after, with the place that was used, is done when the device is enrolled.
 func (c Command) Run(app *cli.App, d Device, usual est.Place, say Texts, after ...func(est.Place) error) error {
 	done, place, err := c.enrol(app, d, usual, say)
 	if f := (*Failure)(nil); errors.As(err, &f) {
@@ -161,8 +162,8 @@ const (
 	action = "enroll"
 )
 
-// ParseInvitation reads a code, or the URI of a QR code: tlagate:enroll?gateway=HOST:PORT&code=CODE. The error is a *Failure and
-// never quotes it.
+// ParseInvitation reads a code, or the URI of a QR code: tlagate:enroll?gateway=HOST:PORT&code=CODE. The error is a
+// *Failure and never quotes it.
 func ParseInvitation(text string) (Invitation, error) {
 	text = strings.TrimSpace(text)
 	if !strings.HasPrefix(strings.ToLower(text), scheme+":") {

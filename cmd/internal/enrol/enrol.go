@@ -1,5 +1,5 @@
-// Package enrol is what the programs of devices share about their certificates: the command `enroll` with its one-time code, and
-// renewal (docs/enrolment.md, sections 2 and 5). Keys are made on the device, and nothing here sends one.
+// Package enrol is what the programs of devices share about their certificates: the command `enroll` with its one-time
+// code, and renewal (docs/enrolment.md, sections 2 and 5). Keys are made on the device, and nothing here sends one.
 package enrol
 
 import (
@@ -39,9 +39,11 @@ func (d Device) check() error {
 	}
 	switch {
 	case len(d.Trust.Anchors) == 0 || d.Trust.Anchors[0].File == "":
-		return errors.New("cannot use the configuration: trust.anchors must name the file for the trust anchor, which need not be there yet")
+		return errors.New("cannot use the configuration: trust.anchors must name the file for the trust anchor, " +
+			"which need not be there yet")
 	case d.Trust.ARL == "":
-		return errors.New("cannot use the configuration: trust.arl must name the file for the ARL, which need not be there yet")
+		return errors.New("cannot use the configuration: trust.arl must name the file for the ARL, which need not " +
+			"be there yet")
 	}
 	return nil
 }
@@ -142,7 +144,8 @@ func (a Act) find(ctx context.Context) (*est.Anchor, error) {
 	return found, nil
 }
 
-// vouched: a sealed device's file names no practices, since its bundle does; the anchor of the code vouches for the PKI all the same.
+// vouched: a sealed device's file names no practices, since its bundle does; the anchor of the code vouches for the PKI
+// all the same.
 func vouched(practices []string) []string {
 	if len(practices) == 0 {
 		return []string{"*"}
@@ -210,7 +213,8 @@ func pairOf(chain []*x509.Certificate, key crypto.Signer) *tls.Certificate {
 // keep writes what came: first whom to trust, then who we are.
 func (a Act) keep(found *est.Anchor, chains map[int][]*x509.Certificate) error {
 	if has, err := a.hasAnchor(found.Root); err != nil || !has {
-		if err := errors.Join(err, write(a.anchorFile(), encode(pemfile.Certificate, found.Root.Raw), 0o644)); err != nil {
+		if err := errors.Join(err, write(a.anchorFile(), encode(pemfile.Certificate, found.Root.Raw),
+			0o644)); err != nil {
 			return err
 		}
 	}

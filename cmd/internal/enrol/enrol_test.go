@@ -44,9 +44,11 @@ func newBox(t *testing.T, identity string, profiles ...est.Profile) *box {
 	b := &box{ESTServer: ca.ServeEST(t), t: t, ca: ca, dir: t.TempDir()}
 	b.invite(identity)
 	for _, p := range profiles {
-		b.Pairs = append(b.Pairs, Pair{Name: p.Label, Profile: p, Files: cli.Identity{Cert: b.path(p.Label + ".crt"), Key: keys.Spec(b.path(p.Label + ".key"))}})
+		b.Pairs = append(b.Pairs, Pair{Name: p.Label, Profile: p, Files: cli.Identity{Cert: b.path(p.Label + ".crt"),
+			Key: keys.Spec(b.path(p.Label + ".key"))}})
 	}
-	b.Trust = cli.Trust{Anchors: []cli.Anchor{{File: b.path("root.crt"), Practices: []string{"*"}}}, ARL: b.path("arl.pem")}
+	b.Trust = cli.Trust{Anchors: []cli.Anchor{{File: b.path("root.crt"), Practices: []string{"*"}}},
+		ARL: b.path("arl.pem")}
 	return b
 }
 
@@ -236,7 +238,9 @@ func TestFailuresAreNamed(t *testing.T) {
 		{Refused, func(b *box) { b.Certificate.OCSPStaple = nil }},
 		{NoPKI, func(b *box) { b.Certificate = b.ca.Issue("urn:tlagate:op:gateway:g", x509.ExtKeyUsageServerAuth) }},
 		{Unreachable, func(b *box) { b.Addr = "127.0.0.1:1" }},
-		{ForeignAnchor, func(b *box) { pkitest.WriteCertificates(b.t, string(b.path("root.crt")), pkitest.New(b.t).Root.Cert) }},
+		{ForeignAnchor, func(b *box) {
+			pkitest.WriteCertificates(b.t, string(b.path("root.crt")), pkitest.New(b.t).Root.Cert)
+		}},
 		{Files, func(b *box) { b.Trust.ARL = b.path("nowhere/arl.pem") }},
 		{Configuration, func(b *box) { b.Trust.ARL = "" }},
 		{Configuration, func(b *box) { b.Trust.Anchors = nil }},
@@ -276,15 +280,17 @@ func TestInvitation(t *testing.T) {
 	code := est.NewCode(&x509.Certificate{RawSubjectPublicKeyInfo: []byte("key")})
 	for text, want := range map[string]Invitation{
 		code.Text(): {Code: code},
-		"  " + strings.ToLower(code.Text()) + "\n":                             {Code: code},
-		"tlagate:enroll?gateway=gw.example:8443&code=" + code.Text():           {Code: code, Gateway: "gw.example:8443"},
+		"  " + strings.ToLower(code.Text()) + "\n": {Code: code},
+		"tlagate:enroll?gateway=gw.example:8443&code=" + code.Text(): {Code: code,
+			Gateway: "gw.example:8443"},
 		"TLAGATE:enroll?pki=pki.example%3A8445&code=" + code.Text() + "&new=1": {Code: code, PKI: "pki.example:8445"},
 	} {
 		got, err := ParseInvitation(text)
 		require.NoError(t, err, text)
 		require.Equal(t, want, got, text)
 	}
-	for _, text := range []string{"", "tlagate:", "tlagate:enroll", "tlagate:erase?code=" + code.Text(), "https://x/?code=" + code.Text(),
+	for _, text := range []string{"", "tlagate:", "tlagate:enroll", "tlagate:erase?code=" + code.Text(),
+		"https://x/?code=" + code.Text(),
 		"tlagate:enroll?gateway=a:1&pki=b:2&code=" + code.Text(), "tlagate:enroll?code=%zz", code.Text()[1:]} {
 		_, err := ParseInvitation(text)
 		var f *Failure
@@ -333,10 +339,12 @@ func TestCommand(t *testing.T) {
 // The user is shown whom the device will trust, in letters that do nothing to a terminal, and only yes is yes.
 func TestConfirm(t *testing.T) {
 	root := &x509.Certificate{Subject: pkix.Name{CommonName: "Une\x1b[2J autorité"}}
-	for answer, want := range map[string]bool{"y\n": true, "YES\n": true, " yes ": true, "\n": false, "": false, "no\n": false, "yeah\n": false} {
+	for answer, want := range map[string]bool{"y\n": true, "YES\n": true, " yes ": true, "\n": false, "": false,
+		"no\n": false, "yeah\n": false} {
 		var shown bytes.Buffer
 		app := &cli.App{Context: t.Context(), Stderr: &shown}
-		err := confirm(app, bufio.NewReader(strings.NewReader(answer)), English("tla-test", ""), root, est.Place{Address: "gw:1"})
+		err := confirm(app, bufio.NewReader(strings.NewReader(answer)), English("tla-test", ""), root,
+			est.Place{Address: "gw:1"})
 		require.Equal(t, want, err == nil, answer)
 		require.Contains(t, shown.String(), "\"Une\ufffd[2J autorité\"")
 		require.Contains(t, shown.String(), "gw:1")

@@ -45,21 +45,26 @@ const (
 
 // sentences in English: what is the matter, and what to do. {place}, {now} and {detail} are filled in.
 var sentences = map[Kind]string{
-	CodeMistyped:  "cannot read the code: something in it is mistyped; type it again",
-	CodeMissing:   "cannot enrol without a code: give it on standard input with - , or at a terminal when asked",
-	NoPlace:       "cannot enrol without a place: name one with --gateway HOST:PORT or --pki HOST:PORT",
-	CodeUnknown:   "cannot enrol: the PKI does not know this code; ask for a new one",
-	CodeExpired:   "cannot enrol: the time of this code is over; ask for a new one",
-	CodeUsed:      "cannot enrol: this code has been used already; ask for a new one",
-	OtherProgram:  "cannot enrol: this code is for another kind of device; use it there, or ask for the right one",
-	TooMany:       "cannot enrol just now: too many attempts failed from this address; wait some minutes",
-	NotAvailable:  "cannot enrol just now: the PKI cannot issue; try again later",
-	Unreachable:   "cannot reach {place}; check the address, and the network",
-	NoPKI:         "cannot enrol: what answers at {place} leads to no PKI; check the address, and that the gateway has an enrolment section",
-	NotOurPKI:     "cannot enrol: the PKI at {place} is not the one that made this code; nothing secret was sent to it; check the address, and the code",
-	TestCA:        "cannot enrol: the PKI at {place} is a trial's, its name begins with TEST; nothing secret was sent to it; enrol with another one, or, in a trial, say production: false under trust",
-	Clock:         "cannot enrol: the dates do not fit, and it is {now} here; set the clock, and if it is right, tell the PKI's operator",
-	Refused:       "cannot enrol: the PKI's server at {place} does not pass the checks; nothing secret was sent to it; tell its operator",
+	CodeMistyped: "cannot read the code: something in it is mistyped; type it again",
+	CodeMissing:  "cannot enrol without a code: give it on standard input with - , or at a terminal when asked",
+	NoPlace:      "cannot enrol without a place: name one with --gateway HOST:PORT or --pki HOST:PORT",
+	CodeUnknown:  "cannot enrol: the PKI does not know this code; ask for a new one",
+	CodeExpired:  "cannot enrol: the time of this code is over; ask for a new one",
+	CodeUsed:     "cannot enrol: this code has been used already; ask for a new one",
+	OtherProgram: "cannot enrol: this code is for another kind of device; use it there, or ask for the right one",
+	TooMany:      "cannot enrol just now: too many attempts failed from this address; wait some minutes",
+	NotAvailable: "cannot enrol just now: the PKI cannot issue; try again later",
+	Unreachable:  "cannot reach {place}; check the address, and the network",
+	NoPKI: "cannot enrol: what answers at {place} leads to no PKI; check the address, and that the gateway " +
+		"has an enrolment section",
+	NotOurPKI: "cannot enrol: the PKI at {place} is not the one that made this code; nothing secret was sent to " +
+		"it; check the address, and the code",
+	TestCA: "cannot enrol: the PKI at {place} is a trial's, its name begins with TEST; nothing secret was " +
+		"sent to it; enrol with another one, or, in a trial, say production: false under trust",
+	Clock: "cannot enrol: the dates do not fit, and it is {now} here; set the clock, and if it is right, " +
+		"tell the PKI's operator",
+	Refused: "cannot enrol: the PKI's server at {place} does not pass the checks; nothing secret was sent to " +
+		"it; tell its operator",
 	Rejected:      "cannot get a certificate: the PKI refused ours; ask its operator",
 	BadAnswer:     "cannot use what the PKI answered; tell its operator",
 	Living:        "cannot enrol: this device has an identity that is still good; to give it up, add --replace",
@@ -68,8 +73,9 @@ var sentences = map[Kind]string{
 	Files:         "cannot keep what came; once that is put right, enrol again with the same code",
 	Declined:      "not enrolled: you said no; the code is still good",
 	Ended:         "cannot renew the certificate: it has ended; enrol again with a new code",
-	Revoked:       "cannot renew the certificate: it is revoked; ask the PKI's operator, and enrol again with a new code",
-	Other:         "cannot enrol",
+	Revoked: "cannot renew the certificate: it is revoked; ask the PKI's operator, and enrol again with a new " +
+		"code",
+	Other: "cannot enrol",
 }
 
 // Kinds lists every kind.
@@ -118,7 +124,8 @@ func explain(err error, place est.Place) *Failure {
 
 var kinds = map[est.Word]Kind{
 	est.CodeRequired: CodeUnknown, est.CodeUnknown: CodeUnknown, est.CodeExpired: CodeExpired, est.CodeUsed: CodeUsed,
-	est.CertificateRefused: Revoked, est.WrongProfile: OtherProgram, est.TooMany: TooMany, est.NotAvailable: NotAvailable,
+	est.CertificateRefused: Revoked, est.WrongProfile: OtherProgram, est.TooMany: TooMany,
+	est.NotAvailable: NotAvailable,
 }
 
 // dated are the reasons that a wrong clock gives.

@@ -36,7 +36,8 @@ func TestSP2EnrolAndRenewInATPM(t *testing.T) {
 // Under a wrapping key, the next key is never on the disk in clear either.
 func TestSP2KeyFilesAreEncrypted(t *testing.T) {
 	b := newBox(t, tla1, est.TLA)
-	require.NoError(t, os.WriteFile(string(b.path("wrap")), []byte("a wrapping key of at least thirty-two octets"), 0o600))
+	require.NoError(t, os.WriteFile(string(b.path("wrap")), []byte("a wrapping key of at least thirty-two octets"),
+		0o600))
 	b.Pairs[0].Files.WrappingKey = cli.Path(b.path("wrap"))
 	b.answer(503, "not_available: later")
 	b.fails(NotAvailable)

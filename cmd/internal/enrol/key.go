@@ -11,8 +11,8 @@ import (
 	"tlagate/keys"
 )
 
-// This file is all that is known here of how keys are kept. One in a file is replaced with its certificate; one in a token or TPM
-// is made once, and stays.
+// This file is all that is known here of how keys are kept. One in a file is replaced with its certificate; one in a
+// token or TPM is made once, and stays.
 
 func (p Pair) hasKey() bool { return p.Files.Key != "" }
 
@@ -26,7 +26,8 @@ func (p Pair) nextPlace() keys.Spec {
 
 func (p Pair) keyConfig() keys.Config { return keys.Config{WrappingKey: string(p.Files.WrappingKey)} }
 
-// nextKey gives the key of the next certificate: it is made here, and never leaves; or it was, and no certificate came. Close it.
+// nextKey gives the key of the next certificate: it is made here, and never leaves; or it was, and no certificate came.
+// Close it.
 func (p Pair) nextKey() (keys.Key, error) {
 	if p.Files.Key.Hardware() {
 		key, err := keys.Generate(p.Files.Key, newKind, p.keyConfig())

@@ -19,9 +19,10 @@ import (
 
 // Pair is where a component keeps one of its certificates, with its key.
 //
-// A new pair takes the place of an old one in an order that a crash cannot spoil: the new key is KEY.next before it is used in
-// any request, so that a lost answer can be asked for again with the same key; the certificate that came is CERT.next; then the key
-// is renamed, then the certificate. Finish does what of this is left to do. CERT.next without a key that fits is worth nothing.
+// A new pair takes the place of an old one in an order that a crash cannot spoil: the new key is KEY.next before it is
+// used in any request, so that a lost answer can be asked for again with the same key; the certificate that came is
+// CERT.next; then the key is renamed, then the certificate. Finish does what of this is left to do. CERT.next without a
+// key that fits is worth nothing.
 type Pair struct {
 	Name    string       // in the configuration
 	Files   cli.Identity // where
@@ -34,7 +35,8 @@ func (p Pair) nextCert() string { return p.cert() + ".next" }
 // check wants both places to be named.
 func (p Pair) check() error {
 	if p.cert() == "" || !p.hasKey() {
-		return fmt.Errorf("cannot use the configuration: %s must name a certificate and a key, which need not be there yet", p.Name)
+		return fmt.Errorf("cannot use the configuration: %s must name a certificate and a key, which need not be "+
+			"there yet", p.Name)
 	}
 	return nil
 }

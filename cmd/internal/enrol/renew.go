@@ -73,7 +73,8 @@ type Renewer struct {
 	Hybrids *trust.Hybrids
 	Log     *slog.Logger
 
-	// Traced is told of each certificate that was renewed, or, with nil, of the kind of a failure that people are to do something about; nil = nobody is.
+	// Traced is told of each certificate that was renewed, or, with nil, of the kind of a failure that people are to do
+	// something about; nil = nobody is.
 	Traced func(renewed *x509.Certificate, why string)
 
 	mu    sync.Mutex // protects the rest
@@ -92,7 +93,8 @@ type State struct {
 	GivenUp      bool      // nothing but a new enrolment will help
 }
 
-// Pauses between attempts that fail, at first and at most; and after one that went well, so that a wrong share of life does no harm.
+// Pauses between attempts that fail, at first and at most; and after one that went well, so that a wrong share of life
+// does no harm.
 const (
 	firstPause = time.Minute
 	maxPause   = 6 * time.Hour
@@ -125,7 +127,8 @@ func (r *Renewer) Status() State {
 	r.state.Due, r.state.Warn, r.state.Ends = time.Time{}, time.Time{}, time.Time{}
 	for _, h := range r.Held {
 		due, warn, ends := r.times(h.Keys.Certificate().Leaf)
-		r.state.Due, r.state.Warn, r.state.Ends = earlier(r.state.Due, due), earlier(r.state.Warn, warn), earlier(r.state.Ends, ends)
+		r.state.Due, r.state.Warn, r.state.Ends = earlier(r.state.Due, due), earlier(r.state.Warn, warn),
+			earlier(r.state.Ends, ends)
 	}
 	r.forgive()
 	return r.state
@@ -235,7 +238,8 @@ func (r *Renewer) renew(ctx context.Context, places []est.Place, h Held) error {
 		return &Failure{Kind: Files, Cause: err}
 	}
 	r.trace(chain[0], "")
-	r.Log.Info("certificate renewed", "profile", h.Profile.Label, "serial", fmt.Sprintf("%x", chain[0].SerialNumber), "until", chain[0].NotAfter, "at", place.Address)
+	r.Log.Info("certificate renewed", "profile", h.Profile.Label, "serial", fmt.Sprintf("%x", chain[0].SerialNumber),
+		"until", chain[0].NotAfter, "at", place.Address)
 	return nil
 }
 
@@ -245,8 +249,9 @@ func (r *Renewer) trace(renewed *x509.Certificate, why string) {
 	}
 }
 
-// settle waits a little, while the old certificate goes on, until whoever is asked about certificates here knows the new one: peers
-// that have no CRL want its OCSP answer stapled from the first handshake on. Who asks nobody does not wait.
+// settle waits a little, while the old certificate goes on, until whoever is asked about certificates here knows the
+// new one: peers that have no CRL want its OCSP answer stapled from the first handshake on. Who asks nobody does not
+// wait.
 func (r *Renewer) settle(ctx context.Context, chain []*x509.Certificate, usage x509.ExtKeyUsage) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
@@ -264,7 +269,8 @@ const settleTime = 10 * time.Second
 var unsettled = []pki.Reason{pki.OCSPUnknown, pki.OCSPError, pki.OCSPMissing}
 
 // ask goes from place to place until one answers with a certificate, or says that it is our fault.
-func (r *Renewer) ask(ctx context.Context, places []est.Place, h Held, key crypto.Signer) (chain []*x509.Certificate, place est.Place, err error) {
+func (r *Renewer) ask(ctx context.Context, places []est.Place, h Held, key crypto.Signer) (chain []*x509.Certificate,
+	place est.Place, err error) {
 	err = errors.New("there is no gateway or PKI to ask")
 	for _, place = range places {
 		client := &est.Client{Place: place, Trust: r.Trust, Certificate: r.Held[0].Keys.Certificate, Dial: r.Dial,
@@ -318,5 +324,6 @@ func (r *Renewer) tell(f *Failure, now time.Time, s State) {
 	if level == slog.LevelError {
 		r.trace(nil, string(f.Kind))
 	}
-	r.Log.Log(context.Background(), level, msg, "reason", string(f.Kind), "error", f, "ends", s.Ends, "failing_since", r.state.FailingSince, "next", r.next)
+	r.Log.Log(context.Background(), level, msg, "reason", string(f.Kind), "error", f, "ends", s.Ends,
+		"failing_since", r.state.FailingSince, "next", r.next)
 }

@@ -116,7 +116,8 @@ func TestG2RenewalFromTwoThirdsOn(t *testing.T) {
 			require.Equal(t, q.Binding, q.Challenge)
 		}
 	}
-	require.Equal(t, []string{"/.well-known/est/pdt-server/simpleenroll", "/.well-known/est/pdt-client/simplereenroll", "/.well-known/est/pdt-server/simplereenroll"}, paths)
+	require.Equal(t, []string{"/.well-known/est/pdt-server/simpleenroll", "/.well-known/est/pdt-client/simplereenroll",
+		"/.well-known/est/pdt-server/simplereenroll"}, paths)
 }
 
 func TestRenewalIsNotDueBefore(t *testing.T) {
@@ -146,7 +147,9 @@ func TestG2LateRenewalIsToldLoudly(t *testing.T) {
 	soon(t, "noted", func() bool { return late.Status().Reason == string(NotAvailable) })
 	require.True(t, late.Status().Warn.Before(time.Now()))
 	require.Nil(t, r.Warnings())
-	require.Regexp(t, `^A certificate ends on 20..-..-.. and has not been renewed. Last failure: not_available; the log says more.$`, late.Warnings()[0])
+	require.Regexp(t,
+		`^A certificate ends on 20..-..-.. and has not been renewed. Last failure: not_available; the log says more.$`,
+		late.Warnings()[0])
 	require.Contains(t, late.log.String(), `level=ERROR msg="certificate not renewed: somebody has to see to it"`)
 }
 

@@ -11,7 +11,8 @@ import (
 	"tlagate/pki"
 )
 
-// Words are the sentences of these commands, in the user's language. {name}, {where}, {serial} and {reason} are filled in.
+// Words are the sentences of these commands, in the user's language. {name}, {where}, {serial} and {reason} are filled
+// in.
 type Words struct {
 	Columns        []string
 	Confirm        string // asks to type {name}
@@ -28,18 +29,21 @@ type Words struct {
 
 // English is for operators.
 var English = Words{
-	Columns:        Columns,
-	Confirm:        "This destroys the keys of {name} for good. Type its name to confirm: ",
-	NotConfirmed:   "nothing was erased: the name typed is not {name}",
-	Running:        "cannot erase the keys of a program that runs, for it keeps them in memory: stop it first ({reason})",
-	File:           "destroyed: key file {where}, overwritten once and removed",
-	PlainFile:      "  It was not encrypted: on flash its old content may still be found. Only revocation ends its use.",
-	Token:          "destroyed: key {where}, in the token",
-	TPM:            "destroyed: blob {where} of a key in the TPM. A copy of it would work in this TPM only, until tpm2_clear.",
-	Wrapping:       "destroyed: wrapping key {where}: what is left of key files cannot be read without it",
-	WrappingAbsent: "NOT FOUND: wrapping key {where}. Destroy by hand what the unit's LoadCredentialEncrypted names: that is what counts.",
-	Nothing:        "nothing there: {where}",
-	Revoke:         "The certificates stay valid until they are revoked. At the CA, run now:",
+	Columns:      Columns,
+	Confirm:      "This destroys the keys of {name} for good. Type its name to confirm: ",
+	NotConfirmed: "nothing was erased: the name typed is not {name}",
+	Running: "cannot erase the keys of a program that runs, for it keeps them in memory: stop it first " +
+		"({reason})",
+	File:      "destroyed: key file {where}, overwritten once and removed",
+	PlainFile: "  It was not encrypted: on flash its old content may still be found. Only revocation ends its use.",
+	Token:     "destroyed: key {where}, in the token",
+	TPM: "destroyed: blob {where} of a key in the TPM. A copy of it would work in this TPM only, until " +
+		"tpm2_clear.",
+	Wrapping: "destroyed: wrapping key {where}: what is left of key files cannot be read without it",
+	WrappingAbsent: "NOT FOUND: wrapping key {where}. Destroy by hand what the unit's LoadCredentialEncrypted " +
+		"names: that is what counts.",
+	Nothing: "nothing there: {where}",
+	Revoke:  "The certificates stay valid until they are revoked. At the CA, run now:",
 }
 
 // Erase is the command `erase`.

@@ -1,4 +1,5 @@
-// Package keycmd is what the programs tell and do of the keys they hold: the inventory (G2), and erasing an identity (G2, EL3).
+// Package keycmd is what the programs tell and do of the keys they hold: the inventory (G2), and erasing an identity
+// (G2, EL3).
 package keycmd
 
 import (
@@ -20,11 +21,12 @@ import (
 
 // Entry is one key with its certificate, or a certificate alone. It holds no secret.
 type Entry struct {
-	Use        string     `json:"use"`       // its section in the configuration, or its part in the CA
-	Subject    string     `json:"subject"`   // identity (URN) or name
-	Algorithm  string     `json:"algorithm"` // "" = cannot be told
-	Where      string     `json:"where"`
-	Protection string     `json:"protection"` // a keys.Protection; "public" = a certificate alone; "credential" = systemd's
+	Use       string `json:"use"`       // its section in the configuration, or its part in the CA
+	Subject   string `json:"subject"`   // identity (URN) or name
+	Algorithm string `json:"algorithm"` // "" = cannot be told
+	Where     string `json:"where"`
+	// a keys.Protection; "public" = a certificate alone; "credential" = systemd's
+	Protection string     `json:"protection"`
 	Exportable bool       `json:"exportable"`
 	Serial     string     `json:"serial,omitempty"` // hexadecimal
 	From       *time.Time `json:"from,omitempty"`
@@ -86,7 +88,8 @@ func Algorithm(cert *x509.Certificate) string {
 	return cert.PublicKeyAlgorithm.String()
 }
 
-// Of gives what a configuration file of any of the programs names: identities, wrapping keys, and the certificates it trusts.
+// Of gives what a configuration file of any of the programs names: identities, wrapping keys, and the certificates it
+// trusts.
 func Of(file string, now time.Time) ([]Entry, error) {
 	found, err := read(file)
 	if err != nil {
@@ -126,7 +129,8 @@ func (i identity) entry(now time.Time) Entry {
 
 // wrapping is the entry of a wrapping key: whether it is there only the unit can tell.
 func (i identity) wrapping() Entry {
-	e := Entry{Use: i.use + ".wrapping_key", Algorithm: "PBKDF2, AES-256", Where: string(i.WrappingKey), Protection: string(keys.PlainFile), Exportable: true, Status: Good}
+	e := Entry{Use: i.use + ".wrapping_key", Algorithm: "PBKDF2, AES-256", Where: string(i.WrappingKey),
+		Protection: string(keys.PlainFile), Exportable: true, Status: Good}
 	if strings.HasPrefix(e.Where, "credential:") {
 		e.Protection = Credential
 	}
@@ -155,7 +159,8 @@ func Print(w io.Writer, columns []string, list []Entry) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, strings.Join(columns, "\t"))
 	for _, e := range list {
-		fmt.Fprintln(t, strings.Join([]string{e.Use, dash(e.Subject), dash(e.Algorithm), e.Where, dash(e.Protection), dash(e.Serial), day(e.From), day(e.To), e.Status}, "\t"))
+		fmt.Fprintln(t, strings.Join([]string{e.Use, dash(e.Subject), dash(e.Algorithm), e.Where, dash(e.Protection),
+			dash(e.Serial), day(e.From), day(e.To), e.Status}, "\t"))
 	}
 	return t.Flush()
 }

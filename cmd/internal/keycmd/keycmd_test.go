@@ -28,7 +28,8 @@ func device(t *testing.T) (config, dir string) {
 	dir = t.TempDir()
 	authority := pkitest.New(t)
 	authority.WriteTrust(dir)
-	for name, use := range map[string]x509.ExtKeyUsage{"client": x509.ExtKeyUsageClientAuth, "server": x509.ExtKeyUsageServerAuth} {
+	for name, use := range map[string]x509.ExtKeyUsage{"client": x509.ExtKeyUsageClientAuth,
+		"server": x509.ExtKeyUsageServerAuth} {
 		pkitest.WriteCertificate(t, dir, name, authority.Issue("urn:tlagate:cab1:pdt:bureau", use))
 	}
 	require.NoError(t, os.Remove(filepath.Join(dir, "server.key")))
@@ -106,7 +107,8 @@ func TestG2EraseAsksTheName(t *testing.T) {
 	text := out.String()
 	require.Contains(t, text, "destroyed: wrapping key "+filepath.Join(dir, "wrap"))
 	require.Equal(t, 1, strings.Count(text, "It was not encrypted"), text)
-	require.Regexp(t, `tla-pki revoke --dir DIR --serial [0-9a-f]+ --reason cessationOfOperation\n.*--serial [0-9a-f]+ `, text)
+	require.Regexp(t,
+		`tla-pki revoke --dir DIR --serial [0-9a-f]+ --reason cessationOfOperation\n.*--serial [0-9a-f]+ `, text)
 
 	a, out = app("")
 	erase.Yes = true
@@ -117,7 +119,8 @@ func TestG2EraseAsksTheName(t *testing.T) {
 func TestG2EraseRefusesWhileTheProgramRuns(t *testing.T) {
 	config, dir := device(t)
 	a, _ := app("bureau\n")
-	err := (&Erase{Config: config, Yes: true, Running: func() error { return errors.New("stop it") }, Words: English}).Run(a)
+	err := (&Erase{Config: config, Yes: true, Running: func() error { return errors.New("stop it") },
+		Words: English}).Run(a)
 	require.ErrorContains(t, err, "keeps them in memory: stop it first (stop it)")
 	require.FileExists(t, filepath.Join(dir, "client.key"))
 }
@@ -130,7 +133,8 @@ func TestG2EraseInHardware(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, key.Close())
 	}
-	config := write(t, dir, "client: {cert: client.pem, key: \""+token.URI("k")+"\"}\nserver: {cert: server.pem, key: \""+tpm+"\"}\n")
+	config := write(t, dir, "client: {cert: client.pem, key: \""+token.URI("k")+
+		"\"}\nserver: {cert: server.pem, key: \""+tpm+"\"}\n")
 	list, err := Of(config, time.Now())
 	require.NoError(t, err)
 	require.Equal(t, []string{"pkcs11", "tpm"}, []string{list[0].Protection, list[1].Protection})
@@ -148,7 +152,8 @@ func TestEraseTellsOfACredential(t *testing.T) {
 	require.NoError(t, err)
 	write(t, dir, strings.Replace(string(raw), "wrapping_key: wrap", "wrapping_key: \"credential:tlagate-wrap\"", 1))
 	a, out := app("")
-	erase := &Erase{Config: config, Yes: true, Running: func() error { return nil }, Words: English, stores: []string{t.TempDir()}}
+	erase := &Erase{Config: config, Yes: true, Running: func() error { return nil }, Words: English,
+		stores: []string{t.TempDir()}}
 	require.NoError(t, erase.Run(a))
 	require.Contains(t, out.String(), "NOT FOUND: wrapping key credential:tlagate-wrap")
 }

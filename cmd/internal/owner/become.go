@@ -25,9 +25,9 @@ type Plan struct {
 	Groups  []string // likewise, by name
 }
 
-// Become makes a program that root runs, for good, the owner of the directories of what it is going to write, with that account's groups;
-// when they are all root's, the owner of the configuration, which could name any file. It does nothing for anybody but root, nor
-// when there is no other owner. Call it before the first write.
+// Become makes a program that root runs, for good, the owner of the directories of what it is going to write, with that
+// account's groups; when they are all root's, the owner of the configuration, which could name any file. It does
+// nothing for anybody but root, nor when there is no other owner. Call it before the first write.
 func (p Plan) Become() error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -64,7 +64,8 @@ func (a *account) mayWrite(files []string) error {
 		dir := filepath.Dir(file)
 		err := unix.Access(dir, unix.W_OK|unix.X_OK)
 		if err != nil && !errors.Is(err, unix.ENOENT) {
-			return fmt.Errorf("cannot write to %s as %s, whom %s belongs to: %w; run this as an account that may write to both", dir, a.name(), a.dir, err)
+			return fmt.Errorf("cannot write to %s as %s, whom %s belongs to: %w; run this as an account that may "+
+				"write to both", dir, a.name(), a.dir, err)
 		}
 	}
 	return nil
@@ -80,8 +81,10 @@ func ownerOfAll(files []string) (who *account, err error) {
 		case err != nil:
 			return nil, fmt.Errorf("cannot tell whose %s is: %w", file, err)
 		case a != nil && who != nil && a.uid != who.uid:
-			return nil, fmt.Errorf("cannot run as root: %s belongs to %s and %s to %s, and both are written to: run this as an account that may",
-				who.dir, who.name(), a.dir, a.name())
+			return nil,
+				fmt.Errorf("cannot run as root: %s belongs to %s and %s to %s, and both are written to: run this as "+
+					"an account that may",
+					who.dir, who.name(), a.dir, a.name())
 		case who == nil:
 			who = a
 		}

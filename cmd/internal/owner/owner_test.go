@@ -94,12 +94,14 @@ func TestEL1NoOwnerHasRootWriteElsewhere(t *testing.T) {
 		lay   func(string) error
 		write string
 	}{
-		"a link in the file's place":          {func(at string) error { return os.Symlink(file, at) }, ""},
-		"a link to a file that is not there":  {func(at string) error { return os.Symlink(precious+"/new", at) }, ""},
-		"a link in the directory's place":     {func(at string) error { return os.Symlink(precious, at) }, "/file"},
-		"a link to a directory, and up again": {func(at string) error { return os.Symlink(precious+"/..", at) }, "/precious/file"},
-		"a link through a link":               {func(at string) error { return os.Symlink("../state/precious", at) }, "/file"},
-		"a hard link":                         {func(at string) error { return os.Link(file, at) }, ""},
+		"a link in the file's place":         {func(at string) error { return os.Symlink(file, at) }, ""},
+		"a link to a file that is not there": {func(at string) error { return os.Symlink(precious+"/new", at) }, ""},
+		"a link in the directory's place":    {func(at string) error { return os.Symlink(precious, at) }, "/file"},
+		"a link to a directory, and up again": {func(at string) error { return os.Symlink(precious+"/..", at) },
+			"/precious/file"},
+		"a link through a link": {func(at string) error { return os.Symlink("../state/precious", at) },
+			"/file"},
+		"a hard link": {func(at string) error { return os.Link(file, at) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := filepath.Join(state, strings.ReplaceAll(name, " ", "-"))

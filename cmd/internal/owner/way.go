@@ -21,9 +21,9 @@ type account struct {
 // maxLinks is how many symbolic links a way may have, as in the kernel.
 const maxLinks = 40
 
-// along goes to a file from the root of the file system, following links as the kernel does, and gives the owner of the first directory or
-// link that is not root's: whatever comes after it is at that owner's mercy. nil = root's all the way, as far as it exists.
-// Only directories count, and a link in the file's place: the file itself may be anybody's.
+// along goes to a file from the root of the file system, following links as the kernel does, and gives the owner of the
+// first directory or link that is not root's: whatever comes after it is at that owner's mercy. nil = root's all the
+// way, as far as it exists. Only directories count, and a link in the file's place: the file itself may be anybody's.
 func along(file string) (*account, error) {
 	if !filepath.IsAbs(file) {
 		here, err := os.Getwd()

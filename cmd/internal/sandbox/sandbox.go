@@ -1,9 +1,9 @@
-// Package sandbox takes from a running program, for good, what it does not need of the machine (annex code EL2): by Landlock, a
-// part of Linux (landlock(7)), all files but those listed, running other programs, listening on TCP, and connecting to other TCP
-// ports. It is the program's own act, and holds whoever started it.
+// Package sandbox takes from a running program, for good, what it does not need of the machine (annex code EL2): by
+// Landlock, a part of Linux (landlock(7)), all files but those listed, running other programs, listening on TCP, and
+// connecting to other TCP ports. It is the program's own act, and holds whoever started it.
 //
-// Its limits: it says nothing of UDP, of Unix sockets that have a file, and of Multipath TCP, whose sockets Linux does not count as TCP. The
-// systemd unit covers these (SocketBindDeny, IPAddressDeny).
+// Its limits: it says nothing of UDP, of Unix sockets that have a file, and of Multipath TCP, whose sockets Linux does
+// not count as TCP. The systemd unit covers these (SocketBindDeny, IPAddressDeny).
 package sandbox
 
 import (
@@ -15,8 +15,8 @@ import (
 	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
 )
 
-// Rules list all that stays allowed. Rights are those of a file system's objects, not of names: a file that others replace must be
-// listed by its directory. What does not exist when the rules come in force is left out.
+// Rules list all that stays allowed. Rights are those of a file system's objects, not of names: a file that others
+// replace must be listed by its directory. What does not exist when the rules come in force is left out.
 type Rules struct {
 	Read    []string // files, and directories with all below them
 	Write   []string // directories whose files are read, written, made, renamed and removed
@@ -27,8 +27,9 @@ type Rules struct {
 
 // Rights of each list.
 const (
-	read    landlock.AccessFSSet = ll.AccessFSReadFile | ll.AccessFSReadDir
-	write   landlock.AccessFSSet = read | ll.AccessFSWriteFile | ll.AccessFSTruncate | ll.AccessFSMakeReg | ll.AccessFSRemoveFile
+	read  landlock.AccessFSSet = ll.AccessFSReadFile | ll.AccessFSReadDir
+	write landlock.AccessFSSet = read | ll.AccessFSWriteFile | ll.AccessFSTruncate | ll.AccessFSMakeReg |
+		ll.AccessFSRemoveFile
 	sockets landlock.AccessFSSet = write | ll.AccessFSMakeSock
 	device  landlock.AccessFSSet = ll.AccessFSReadFile | ll.AccessFSWriteFile | ll.AccessFSIoctlDev
 )
@@ -54,7 +55,8 @@ func (l Level) Lacks() string {
 	for _, part := range []struct {
 		from Level
 		what string
-	}{{files, "files"}, {truncate, "emptying files"}, {network, "TCP ports"}, {ioctl, "control of devices"}, {scopes, "signals and abstract sockets"}} {
+	}{{files, "files"}, {truncate, "emptying files"}, {network, "TCP ports"}, {ioctl, "control of devices"},
+		{scopes, "signals and abstract sockets"}} {
 		if l < part.from {
 			lacks = append(lacks, part.what)
 		}
@@ -98,4 +100,5 @@ func (r Rules) list() (rules []landlock.Rule) {
 }
 
 // ErrNoKernel is for who must not run without a sandbox.
-var ErrNoKernel = errors.New("this kernel has no Landlock: it needs Linux 5.13 or later with landlock in its list of security modules (/sys/kernel/security/lsm)")
+var ErrNoKernel = errors.New("this kernel has no Landlock: it needs Linux 5.13 or later with landlock in its list " +
+	"of security modules (/sys/kernel/security/lsm)")

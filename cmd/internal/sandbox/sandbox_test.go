@@ -20,10 +20,12 @@ func TestEL2LevelsSayWhatTheyLack(t *testing.T) {
 	}
 }
 
-// TestEL2ResolverIsFoundWhereItIsReplaced: resolv.conf is replaced by a rename when the network changes; what counts is the directory.
+// TestEL2ResolverIsFoundWhereItIsReplaced: resolv.conf is replaced by a rename when the network changes; what counts is
+// the directory.
 func TestEL2ResolverIsFoundWhereItIsReplaced(t *testing.T) {
 	dir := t.TempDir()
-	plain, absolute, relative := filepath.Join(dir, "plain"), filepath.Join(dir, "absolute"), filepath.Join(dir, "relative")
+	plain, absolute, relative := filepath.Join(dir, "plain"), filepath.Join(dir, "absolute"),
+		filepath.Join(dir, "relative")
 	require.NoError(t, os.WriteFile(plain, nil, 0o600))
 	require.NoError(t, os.Symlink("/run/systemd/resolve/stub-resolv.conf", absolute))
 	require.NoError(t, os.Symlink("../run/NetworkManager/resolv.conf", relative))

@@ -17,11 +17,13 @@ func readable(path string) landlock.Rule {
 	return landlock.PathAccess(rights, path).IgnoreIfMissing()
 }
 
-// System lists what any program of ours reads: names of users and hosts, which are in /etc and replaced there at any time
-// (resolv.conf by whatever sets up the network), the time zone, libraries that the C library loads, and the program's own /proc.
+// System lists what any program of ours reads: names of users and hosts, which are in /etc and replaced there at any
+// time (resolv.conf by whatever sets up the network), the time zone, libraries that the C library loads, and the
+// program's own /proc.
 func System() Rules {
 	return Rules{
-		Read: append([]string{"/etc", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/usr/share/zoneinfo",
+		Read: append([]string{"/etc", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64",
+			"/usr/share/zoneinfo",
 			"/proc/self", "/dev/null", "/dev/urandom"}, resolver("/etc/resolv.conf")...),
 	}
 }

@@ -70,7 +70,8 @@ func without(list, other []root) (rest []root) {
 
 func (t *Trail) recordRoots(kind audit.Kind, list []root, why string) error {
 	for _, r := range list {
-		attrs := append(audit.Certificate(r.cert), audit.Use(r.use), audit.File(r.file), audit.Names(r.practices), audit.Reason(why))
+		attrs := append(audit.Certificate(r.cert), audit.Use(r.use), audit.File(r.file), audit.Names(r.practices),
+			audit.Reason(why))
 		if err := t.Log.Record(kind, attrs...); err != nil {
 			return err
 		}

@@ -10,10 +10,12 @@ import (
 
 // actions are the events of a bundle as the trace names them.
 var actions = map[bundle.Action]audit.Kind{
-	bundle.Loaded: audit.BundleLoaded, bundle.Changed: audit.BundleChanged, bundle.Refused: audit.BundleRefused, bundle.Ended: audit.SealBroken,
+	bundle.Loaded: audit.BundleLoaded, bundle.Changed: audit.BundleChanged, bundle.Refused: audit.BundleRefused,
+	bundle.Ended: audit.SealBroken,
 }
 
-// Bundle records what happens to a device's bundle (SP1), a load and a change before they count; it fits bundle.Config.Event.
+// Bundle records what happens to a device's bundle (SP1), a load and a change before they count; it fits
+// bundle.Config.Event.
 func (t *Trail) Bundle(e bundle.Event) error {
 	with := []audit.Attr{audit.File(e.File)}
 	if e.Version > 0 {

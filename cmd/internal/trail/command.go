@@ -91,7 +91,8 @@ type showCmd[P Place] struct {
 	JSON     bool     `name:"json" help:"The lines as they are in the file."`
 }
 
-// Run prints the trace. It does not check the chain; a line that cannot be read is said to be so, and the exit code is 1 then.
+// Run prints the trace. It does not check the chain; a line that cannot be read is said to be so, and the exit code is
+// 1 then.
 func (c *showCmd[P]) Run(app *cli.App) error {
 	name, err := c.name()
 	if err != nil {

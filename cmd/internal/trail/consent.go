@@ -9,6 +9,7 @@ import (
 
 // Consent records that the consent of a terminal's user was verified, and what proves it (C4).
 func (t *Trail) Consent(said consent.Statement, text string, signer *x509.Certificate) {
-	t.Note(audit.ConsentAccepted, append(audit.Certificate(signer), audit.Session(said.Session), audit.PdT(said.PdT), audit.Act(string(said.Act)),
+	t.Note(audit.ConsentAccepted, append(audit.Certificate(signer), audit.Session(said.Session), audit.PdT(said.PdT),
+		audit.Act(string(said.Act)),
 		audit.User(said.By), audit.Statement(text))...)
 }

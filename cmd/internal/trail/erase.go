@@ -5,8 +5,8 @@ import (
 	"tlagate/keys"
 )
 
-// Erasure runs an erasure, records each key that it destroys (EL1, EL3), and that it is complete. A trace that cannot be written holds up no
-// erasure: that is logged.
+// Erasure runs an erasure, records each key that it destroys (EL1, EL3), and that it is complete. A trace that cannot
+// be written holds up no erasure: that is logged.
 func (t *Trail) Erasure(erase func(tell func(keys.Event)) error) error {
 	err := erase(t.erased)
 	if err == nil {

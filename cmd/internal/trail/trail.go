@@ -1,5 +1,5 @@
-// Package trail is what the mains share of the audit trace (annex codes EL1, SA2): what they record at their start, while
-// they run and at their end, and the commands that verify and show it.
+// Package trail is what the mains share of the audit trace (annex codes EL1, SA2): what they record at their start,
+// while they run and at their end, and the commands that verify and show it.
 package trail
 
 import (
@@ -20,7 +20,8 @@ type Trail struct {
 	app *cli.App
 }
 
-// Open opens the trace of a program, or begins it. File is the configuration's line audit; "" = none is kept, which the log says.
+// Open opens the trace of a program, or begins it. File is the configuration's line audit; "" = none is kept, which the
+// log says.
 func Open(app *cli.App, program string, file cli.Path) (*Trail, error) {
 	if file == "" {
 		app.Log.Warn("no audit trace is kept: name a file under audit (EL1)")
@@ -36,8 +37,8 @@ const (
 	Compared    = true
 )
 
-// During records the program's start, runs f, and records the end. What cannot be recorded at the start keeps the program
-// from starting.
+// During records the program's start, runs f, and records the end. What cannot be recorded at the start keeps the
+// program from starting.
 func (t *Trail) During(compared bool, f func() error) error {
 	if err := t.start(compared); err != nil {
 		return err
@@ -89,7 +90,8 @@ func (t *Trail) Keys(use string, id cli.Identity) (*cli.Keys, error) {
 
 // failed records that a key could not be used; the reason is in the error, and in the program's log.
 func (t *Trail) failed(err error, use, file string) error {
-	if e := t.Log.Record(audit.KeyFailed, audit.Use(use), audit.File(file), audit.Reason("key or certificate cannot be loaded")); e != nil {
+	if e := t.Log.Record(audit.KeyFailed, audit.Use(use), audit.File(file),
+		audit.Reason("key or certificate cannot be loaded")); e != nil {
 		return fmt.Errorf("%w (%w)", err, e)
 	}
 	return err
@@ -105,7 +107,8 @@ func (o observed) loaded(now *x509.Certificate) error {
 	if err := o.key(audit.KeyLoaded, now); err != nil {
 		return err
 	}
-	return o.log.Record(audit.CertificateLoaded, append(audit.Certificate(now), audit.Use(o.use), audit.File(o.cert))...)
+	return o.log.Record(audit.CertificateLoaded, append(audit.Certificate(now), audit.Use(o.use),
+		audit.File(o.cert))...)
 }
 
 func (o observed) changed(old, now *x509.Certificate) error {

@@ -49,7 +49,8 @@ func newBed(t *testing.T) *bed {
 }
 
 func (b *bed) issue() {
-	cert, key := pkitest.WriteCertificate(b.t, b.dir, "t1", b.ca.Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth))
+	cert, key := pkitest.WriteCertificate(b.t, b.dir, "t1",
+		b.ca.Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth))
 	b.id = cli.Identity{Cert: cli.Path(cert), Key: keys.Spec(key)}
 }
 
@@ -95,7 +96,8 @@ func TestEL1LoadsAndChangesAreRecorded(t *testing.T) {
 	got := b.news()
 	require.Equal(t, []audit.Kind{audit.KeyLoaded, audit.CertificateLoaded, audit.AnchorLoaded}, kindsOf(got))
 	leaf := b.keys.Certificate().Leaf
-	require.Equal(t, map[string]string{"use": "client", "file": string(b.id.Cert), "serial": leaf.SerialNumber.Text(16), "identity": "urn:tlagate:cab1:tla:t1",
+	require.Equal(t, map[string]string{"use": "client", "file": string(b.id.Cert), "serial": leaf.SerialNumber.Text(16),
+		"identity":    "urn:tlagate:cab1:tla:t1",
 		"fingerprint": got[1].With["fingerprint"], "until": got[1].With["until"]}, got[1].With)
 	require.Equal(t, b.files.Anchor, got[2].With["file"])
 	require.Equal(t, "tla-test", got[2].By)
@@ -124,7 +126,8 @@ func TestEL1LoadsAndChangesAreRecorded(t *testing.T) {
 	require.Contains(t, got[0].With["identity"], b.ca.Root.Cert.Subject.CommonName)
 }
 
-// TestEL1UnwritableTraceRefuses: no key, certificate or anchor is taken that cannot be recorded; what only takes trust away is.
+// TestEL1UnwritableTraceRefuses: no key, certificate or anchor is taken that cannot be recorded; what only takes trust
+// away is.
 func TestEL1UnwritableTraceRefuses(t *testing.T) {
 	b := newBed(t)
 	b.unwritable(true)
@@ -163,7 +166,8 @@ func TestEL1StartAndStop(t *testing.T) {
 	require.ErrorIs(t, b.trail.During(NotCompared, func() error { return failure }), failure)
 	require.NoError(t, b.trail.During(NotCompared, func() error { return nil }))
 	got := b.news()
-	require.Equal(t, []audit.Kind{audit.ProgramStart, audit.ProgramStop, audit.ProgramStart, audit.ProgramStop}, kindsOf(got))
+	require.Equal(t, []audit.Kind{audit.ProgramStart, audit.ProgramStop, audit.ProgramStart, audit.ProgramStop},
+		kindsOf(got))
 	require.NotEmpty(t, got[0].With["version"])
 	require.Equal(t, "it failed; its log says why", got[1].With["reason"])
 	require.Equal(t, "it was told to stop", got[3].With["reason"])
@@ -223,7 +227,8 @@ func TestEL1Commands(t *testing.T) {
 		code, out, _ = run(append([]string{"show", "--file", b.trace}, args...)...)
 		require.Equal(t, []any{0, ""}, []any{code, out})
 	}
-	for _, args := range [][]string{{"show"}, {"verify"}, {"verify", "--file", b.trace + "x"}, {"show", "--file", b.trace + "x"},
+	for _, args := range [][]string{{"show"}, {"verify"}, {"verify", "--file", b.trace + "x"},
+		{"show", "--file", b.trace + "x"},
 		{"show", "--file", b.trace, "--since", "soon"}, {"show", "--file", b.trace, "--event", "kee.*"}} {
 		code, _, errs := run(args...)
 		require.Equal(t, 2, code, "%v: %s", args, errs)

@@ -1,4 +1,5 @@
-// Package seattest is a logind of tests: on a private bus of a real dbus-daemon it tells of sessions that a test makes up.
+// Package seattest is a logind of tests: on a private bus of a real dbus-daemon it tells of sessions that a test makes
+// up.
 package seattest
 
 import (
@@ -57,7 +58,8 @@ func bus(t *testing.T, path string, daemon ...string) *Logind {
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	config := filepath.Join(t.TempDir(), "bus.conf")
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, busConfig, path), 0o644))
-	l := &Logind{t: t, bus: exec.Command(daemon[0], append(daemon[1:], "--nofork", "--nopidfile", "--config-file="+config)...)}
+	l := &Logind{t: t,
+		bus: exec.Command(daemon[0], append(daemon[1:], "--nofork", "--nopidfile", "--config-file="+config)...)}
 	l.bus.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	l.bus.Stderr = os.Stderr
 	require.NoError(t, l.bus.Start(), "the Debian package dbus-daemon has it")
@@ -163,7 +165,8 @@ func (m manager) GetSessionByPID(pid uint32) (dbus.ObjectPath, *dbus.Error) {
 		<-mute
 	}
 	if s == nil {
-		return "", dbus.NewError("org.freedesktop.login1.NoSessionForPID", []any{fmt.Sprintf("PID %d does not belong to any known session", pid)})
+		return "", dbus.NewError("org.freedesktop.login1.NoSessionForPID",
+			[]any{fmt.Sprintf("PID %d does not belong to any known session", pid)})
 	}
 	path := dbus.ObjectPath(fmt.Sprintf("/org/freedesktop/login1/session/s%d", pid))
 	_, err := prop.Export(m.l.conn, path, prop.Map{"org.freedesktop.login1.Session": s.properties()})
@@ -184,7 +187,8 @@ func (s Session) properties() map[string]*prop.Prop {
 	if s.State == "" && s.Active {
 		s.State = "active"
 	}
-	p := map[string]*prop.Prop{"State": {Value: s.State}, "Remote": {Value: s.Remote}, "Active": {Value: s.Active}, "Class": {Value: s.Class}, "Seat": {Value: seat}}
+	p := map[string]*prop.Prop{"State": {Value: s.State}, "Remote": {Value: s.Remote}, "Active": {Value: s.Active},
+		"Class": {Value: s.Class}, "Seat": {Value: seat}}
 	delete(p, s.Without)
 	return p
 }
