@@ -21,6 +21,9 @@ const vpcdPort = 35963
 // Run looks for the known traps of this workstation. It connects to the gateways, as run does by itself.
 func (c *doctorCmd) Run(app *cli.App) error {
 	cfg, err := c.load()
+	if refused := cfg.Insist(); refused != nil && !c.Offline {
+		return refused
+	}
 	here, d := doctor.Here("tla-pdt"), cfg.doctored(c.Offline)
 	checks := append(doctor.Configuration(c.Config, err, cfg.unusable(d, err)), here.Clock())
 	driver := doctor.Driver{System: here, Port: cmp.Or(cfg.Driver.Port, vpcdPort)}

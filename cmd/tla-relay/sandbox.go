@@ -14,6 +14,7 @@ import (
 	"tlagate/cmd/internal/sandbox"
 	"tlagate/internal/address"
 	"tlagate/keys"
+	"tlagate/tla"
 )
 
 // confinement is the part of the configuration about the sandbox.
@@ -36,11 +37,11 @@ func (c config) checkSandbox() error {
 }
 
 // box is the sandbox of a relay that runs. No sandbox can be widened: a relay that does not fit into its own any more
-// has to be started again.
+// has to be started again; likewise one whose bundle changes what is fixed at a program's start.
 type box struct {
-	ports []uint16 // TCP ports that may be connected to; nil = any
-	small atomic.Bool
-	again chan<- error
+	ports    []uint16              // TCP ports that may be connected to; nil = any
+	outgrown atomic.Pointer[error] // why it has to be started again
+	again    chan<- error
 }
 
 // errSmall has whoever runs the program start it again (Restart= of its unit).
@@ -74,19 +75,33 @@ func (b *box) enter(level sandbox.Level, c config, gateways []string, log *slog.
 // fit looks whether gateways of a new bundle can be reached from inside.
 func (b *box) fit(gateways []string, log *slog.Logger) {
 	for _, port := range ports(gateways) {
-		if b.ports != nil && !slices.Contains(b.ports, port) && !b.small.Swap(true) {
+		if b.ports != nil && !slices.Contains(b.ports, port) && b.outgrow(errSmall) {
 			log.Warn("a gateway of the new bundle cannot be reached from the sandbox: the program ends after this "+
 				"session, to be started again", "port", port)
 		}
 	}
 }
 
+// outgrow has the program end after this session. It reports whether that is news.
+func (b *box) outgrow(why error) bool { return b.outgrown.CompareAndSwap(nil, &why) }
+
 // leave is called at the end of a session.
 func (b *box) leave() {
-	if b.small.Load() {
+	if why := b.outgrown.Load(); why != nil {
 		select {
-		case b.again <- errSmall:
+		case b.again <- *why:
 		default: // it is known
+		}
+	}
+}
+
+// watched passes events on, and leaves when a start has come to no session: the gateway that brought the bundle may
+// have refused this one.
+func (b *box) watched(trace func(tla.Event)) func(tla.Event) {
+	return func(e tla.Event) {
+		trace(e)
+		if e.Kind == tla.EventFailed || e.Kind == tla.EventRehearsed {
+			b.leave()
 		}
 	}
 }

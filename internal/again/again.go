@@ -4,15 +4,17 @@ package again
 import (
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 )
+
+// FIPS is the setting that crypto: rgs rests on.
+const FIPS = "fips140=on"
 
 const env = "TLAGATE_TEST_AGAIN"
 
-// Run runs the tests of this binary that a pattern names in a process of its own, with other settings of Go
-// (GODEBUG), which are fixed at a program's start. There, it does nothing, and reports true.
+// Run runs the tests of this binary that a pattern names in a process of its own, with other settings of Go (GODEBUG).
+// There, it does nothing, and reports true.
 func Run(t *testing.T, godebug, tests string) bool {
 	t.Helper()
 	if os.Getenv(env) != "" {
@@ -21,10 +23,8 @@ func Run(t *testing.T, godebug, tests string) bool {
 	c := exec.Command(os.Args[0], "-test.run=^("+tests+")$", "-test.v")
 	c.Env = append(os.Environ(), env+"=1", "GODEBUG="+godebug)
 	out, err := c.CombinedOutput()
-	require.NoError(t, err, "GODEBUG=%s\n%s", godebug, out)
-	require.Contains(t, string(out), "--- PASS: Test")
+	if err != nil || !strings.Contains(string(out), "--- PASS: Test") {
+		t.Fatalf("GODEBUG=%s: %v\n%s", godebug, err, out)
+	}
 	return false
 }
-
-// FIPS is the setting of Go that crypto: rgs rests on.
-const FIPS = "fips140=on"

@@ -27,6 +27,8 @@ import (
 type Seal struct {
 	Bundle cli.Path `yaml:"bundle"` // what ops signed for us; empty: none
 	Sealed bool     `yaml:"sealed"` // a local setting that the bundle decides is refused
+
+	cli.Crypto `yaml:",inline"` // which the bundle may bring
 }
 
 // Setting is a line of the configuration that the bundle decides.
@@ -99,8 +101,9 @@ func (s Seal) Open(t cli.Trust, certificate func() *tls.Certificate, usable Usab
 
 // config says where the bundle is and what it is judged by.
 func (s Seal) config(t cli.Trust, certificate func() *tls.Certificate, log *slog.Logger) bundle.Config {
-	trust := t.Config(log)
-	c := bundle.Config{File: string(s.Bundle), Certificate: certificate, ARL: trust.ARL, DenyList: trust.DenyList,
+	trust := t.Config(s.CryptoWith(s.glance()), log)
+	c := bundle.Config{File: string(s.Bundle), Certificate: certificate, Crypto: trust.Crypto, ARL: trust.ARL,
+		DenyList:   trust.DenyList,
 		Production: trust.Production, Log: log}
 	for _, a := range trust.Anchors {
 		c.Anchors = append(c.Anchors, a.File)
@@ -157,8 +160,8 @@ func (s Seal) FirstBundle(app *cli.App, t cli.Trust, id cli.Identity, usable Usa
 
 // under returns the trust section as package pki wants it, with what a bundle adds; nil = there is none. The pinned
 // root alone makes nobody trusted: an anchor of the file counts when it names practices, which a sealed one must not.
-func under(t cli.Trust, c *bundle.Content, log *slog.Logger) (trust.Config, error) {
-	cfg := t.Config(log)
+func (s Seal) under(t cli.Trust, c *bundle.Content, log *slog.Logger) (trust.Config, error) {
+	cfg := t.Config(s.CryptoWith(c), log)
 	if c == nil {
 		return cfg, nil
 	}
@@ -197,9 +200,9 @@ func Adopt(trust *trust.Trust, c *bundle.Content, log *slog.Logger) error {
 }
 
 // OpenTrust opens the trust store of a device, with what its bundle adds; traced sees to its audit trace.
-func OpenTrust(t cli.Trust, c *bundle.Content, traced func(trust.Config) trust.Config,
+func (s Seal) OpenTrust(t cli.Trust, c *bundle.Content, traced func(trust.Config) trust.Config,
 	log *slog.Logger) (*trust.Trust, error) {
-	cfg, err := under(t, c, log)
+	cfg, err := s.under(t, c, log)
 	if err != nil {
 		return nil, err
 	}
