@@ -85,7 +85,7 @@ var cryptography = regexp.MustCompile(`^(crypto(/.*)?|golang\.org/x/crypto/.*|ha
 
 // neutral brings names and forms, and lets nothing be computed that is not named elsewhere: what crypto/tls and
 // crypto/x509 may do is in pki's lists, and that no other package configures them is a test of its own.
-var neutral = []string{"crypto", "crypto/tls", "crypto/x509", "crypto/x509/pkix", "crypto/subtle",
+var neutral = []string{"crypto", "crypto/fips140", "crypto/tls", "crypto/x509", "crypto/x509/pkix", "crypto/subtle",
 	"golang.org/x/crypto/cryptobyte", "golang.org/x/crypto/cryptobyte/asn1"}
 
 // modules are taken as a whole.

@@ -51,7 +51,7 @@ func TestG5RGSStartsTheProgramAgain(t *testing.T) {
 		"X=":                            "fips140=on",
 		"GODEBUG=cpu.aes=off":           "cpu.aes=off,fips140=on",
 		"GODEBUG=fips140=off,a=1":       "a=1,fips140=on",
-		"GODEBUG=fips140=on,tlskyber=0": "fips140=on,tlskyber=0", // as it is: nothing to do
+		"GODEBUG=fips140=on,cpu.aes=off": "fips140=on,cpu.aes=off", // as it is: nothing to do
 	} {
 		pid, out, err := entered(t, "rgs", env)
 		require.NoError(t, err, out)
