@@ -61,8 +61,8 @@ func TestC2RGSGroupsAndSuites(t *testing.T) {
 	}
 }
 
-// TestC2RGSEndToEnd: with crypto: rgs on all ends a session is in the letter, both layers of it, though no processor has
-// AES instructions, without which ChaCha20 would be chosen. The programs have started themselves again for it.
+// TestC2RGSEndToEnd: with crypto: rgs on all ends a session is in the letter, both layers of it, though no processor
+// has AES instructions, without which ChaCha20 would be chosen. The programs have started themselves again for it.
 func TestC2RGSEndToEnd(t *testing.T) {
 	l := layLab(t)
 	l.Env = []string{"GODEBUG=cpu.aes=off"}
@@ -136,8 +136,8 @@ func TestC2RGSAtTheGatewayAlone(t *testing.T) {
 	b.startAccepted(t)
 }
 
-// TestC2RGSComesByTheBundle: a bundle that brings crypto: rgs ends the devices' programs, the relay's after its session;
-// started again, they keep to it.
+// TestC2RGSComesByTheBundle: a bundle that brings crypto: rgs ends the devices' programs, the relay's after its
+// session; started again, they keep to it.
 func TestC2RGSComesByTheBundle(t *testing.T) {
 	s := newSealed(t)
 	s.start(t)

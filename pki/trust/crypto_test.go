@@ -27,7 +27,8 @@ var (
 	beyond = []tls.CurveID{tls.X25519MLKEM768, tls.X25519}
 )
 
-// TestG5RGSTakesTheLetterAlone: each group of the letter of RGS B1 is taken, X25519 in no form, as server and as client.
+// TestG5RGSTakesTheLetterAlone: each group of the letter of RGS B1 is taken, X25519 in no form, as server and as
+// client.
 func TestG5RGSTakesTheLetterAlone(t *testing.T) {
 	w, judge := strict(t)
 	require.ElementsMatch(t, letter, trust.PartyConfig(judge).CurvePreferences)
@@ -83,13 +84,14 @@ func TestG5RGSWithoutCertificates(t *testing.T) {
 		conf := bed.Stranger(w.Issue(bed.PdT1, bed.AsServer))
 		conf.ClientAuth, conf.CurvePreferences = tls.NoClientCert, []tls.CurveID{g}
 		go func() { _ = tls.Server(far, conf).Handshake() }()
-		_, err := (&trust.Party{Crypto: pki.CryptoRGS}).Unproven(context.Background(), near, trust.ALPNCard, trust.Want{})
+		_, err := (&trust.Party{Crypto: pki.CryptoRGS}).Unproven(context.Background(), near, trust.ALPNCard,
+			trust.Want{})
 		require.Equal(t, good, err == nil, "%v: %v", g, err)
 	}
 }
 
-// TestG5RGSRefusesChaCha20: a client without AES instructions prefers ChaCha20. Go's own FIPS 140 mode does not take it;
-// without that mode, what was agreed upon is refused.
+// TestG5RGSRefusesChaCha20: a client without AES instructions prefers ChaCha20. Go's own FIPS 140 mode does not take
+// it; without that mode, what was agreed upon is refused.
 func TestG5RGSRefusesChaCha20(t *testing.T) {
 	if !again.Run(t, "cpu.aes=off,fips140=off", t.Name()) {
 		again.Run(t, "cpu.aes=off,"+again.FIPS, t.Name())

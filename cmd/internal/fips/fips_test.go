@@ -48,9 +48,9 @@ func entered(t *testing.T, word string, env ...string) (pid int, out string, err
 // TestG5RGSStartsTheProgramAgain: in its own place, with its arguments and other settings, once.
 func TestG5RGSStartsTheProgramAgain(t *testing.T) {
 	for env, want := range map[string]string{
-		"X=":                            "fips140=on",
-		"GODEBUG=cpu.aes=off":           "cpu.aes=off,fips140=on",
-		"GODEBUG=fips140=off,a=1":       "a=1,fips140=on",
+		"X=":                             "fips140=on",
+		"GODEBUG=cpu.aes=off":            "cpu.aes=off,fips140=on",
+		"GODEBUG=fips140=off,a=1":        "a=1,fips140=on",
 		"GODEBUG=fips140=on,cpu.aes=off": "fips140=on,cpu.aes=off", // as it is: nothing to do
 	} {
 		pid, out, err := entered(t, "rgs", env)
