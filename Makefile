@@ -1,14 +1,14 @@
 # make alone lists the targets.
 export GOTOOLCHAIN = go1.27.3
 
-# A program that was built with the race detector sleeps for a second at its end, unless told otherwise.
+# Without this, a program that is built with the race detector sleeps for a second at its end.
 export GORACE ?= atexit_sleep_ms=0
 
-# T is the time of each fuzz target, and of the soak.
+# T is how long each fuzz target, or the soak, runs.
 T ?= 30s
-# FORMAT is that of codes: text, markdown, json, summary.
+# FORMAT is the output of codes: text, markdown, json, summary.
 FORMAT ?= text
-# REPRODUCE=1 builds what leaves this machine twice, at different places.
+# REPRODUCE=1 builds what leaves this machine twice, in different places, and compares.
 REPRODUCE ?= 1
 GO ?= go
 NEED = deploy/prerequisites.sh $$(deploy/packages.sh
@@ -37,18 +37,18 @@ test: ## run all tests, with the race detector, in a world of their own
 	@deploy/compile.sh -race -test ./...
 	$(GO) test -race -count=1 -timeout 30m -p 4 ./...
 
-smoke: ## run each benchmark once, and of each command of make claims what takes a moment
+smoke: ## run each benchmark once, and the short form of each command of make claims
 	@$(NEED) build test bench)
 	$(GO) test -run '^$$' -bench . -benchtime 1x -short $$(deploy/having.sh Benchmark)
 	$(GO) run ./integration/claims -small
 
-slow: ## what takes longer than test: with many sessions, claims, and arm (half an hour)
+slow: ## run what takes longer than test: many sessions, claims, and arm (half an hour)
 	@$(NEED) build test bench)
 	SLOW=1 $(GO) test -race -count=1 -timeout 0 -v -run TestManySessions ./gateway
 	$(GO) run ./integration/claims
 	$(MAKE) arm
 
-arm: ## have the relay for arm64 serve a session, run by an emulator
+arm: ## run the relay for arm64 in an emulator, in a real session
 	@$(NEED) build test cross)
 	PROGRAMS=tla-relay deploy/cross.sh bin/arm arm64
 	TLAGATE_ARM64_BIN=$(CURDIR)/bin/arm/arm64 $(GO) test -count=1 -v -run TestEL2Arm ./integration
@@ -61,18 +61,18 @@ cross: ## build for amd64, arm64 and armhf into dist/, twice, and compare (REPRO
 	@$(NEED) cross)
 	REPRODUCE=$(REPRODUCE) deploy/cross.sh
 
-packages: cross ## make the Debian packages of the relay in dist/, and compare likewise
+packages: cross ## make the Debian packages of the relay in dist/, twice, and compare
 	REPRODUCE=$(REPRODUCE) deploy/deb.sh
 
 bench: ## time an APDU and a visit: local reader, stunnel, tlagate
 	@$(NEED) build test bench)
 	$(GO) run ./integration/bench
 
-claims: ## make the figures of README and docs again, and print them as they stand there
+claims: ## make the figures of README and docs again, and print them in the form that they have there
 	@$(NEED) build test bench)
 	$(GO) run ./integration/claims
 
-conformance: ## run the suites whose data is given: PKITS=DIR BETTERTLS=FILE LIMBO=FILE BORINGSSL=DIR
+conformance: ## run the suites whose data you name: PKITS=DIR BETTERTLS=FILE LIMBO=FILE BORINGSSL=DIR
 	@$(NEED) build)
 	@test -n "$(PKITS)$(BETTERTLS)$(LIMBO)$(BORINGSSL)" || { echo "give the data of a suite: docs/conformance.md"; exit 2; }
 	PKITS=$(abspath $(PKITS)) BETTERTLS=$(abspath $(BETTERTLS)) LIMBO=$(abspath $(LIMBO)) \
@@ -97,10 +97,10 @@ demo: ## read cards through the gateway on this machine (DEMO=auto: no questions
 	@deploy/compile.sh ./cmd/... ./integration/demo
 	$(GO) run ./integration/demo
 
-fresh: ## demo and tests in a fresh minimal Debian 12, then in a Debian 13
+fresh: ## run demo and tests in a fresh minimal Debian 12, then in a Debian 13
 	deploy/fresh.sh
 
-pictures: ## draw docs/pictures/*.svg again from the .dot beside them
+pictures: ## draw docs/pictures/*.svg again from the .dot files beside them
 	@$(NEED) pictures)
 	deploy/pictures.sh
 

@@ -42,17 +42,16 @@ import (
 
 var update = flag.Bool("update", false, "write docs/fr/cryptographie.md")
 
-// allAlgorithms is what all programs together list.
+// allAlgorithms returns what all programs together list.
 func allAlgorithms() algorithms.List {
 	return algorithms.Gather(pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), ca.Algorithms(),
-		ocsp.Algorithms(),
-		keys.Algorithms(), consent.Algorithms(), ticket.Algorithms(), session.Algorithms(), bundle.Algorithms(),
-		est.Algorithms(), gateway.Algorithms(), tla.Algorithms(), server.Algorithms(), backup.Algorithms(),
-		audit.Algorithms(), host.Algorithms())
+		ocsp.Algorithms(), keys.Algorithms(), consent.Algorithms(), ticket.Algorithms(), session.Algorithms(),
+		bundle.Algorithms(), est.Algorithms(), gateway.Algorithms(), tla.Algorithms(), server.Algorithms(),
+		backup.Algorithms(), audit.Algorithms(), host.Algorithms())
 }
 
-// TestG5EveryUseIsComplete: a use says what, for what, where, by what and how strong, in both languages; what has no
-// strength is what nothing rests on.
+// TestG5EveryUseIsComplete: each use has a name, a purpose, a package and references, in both languages, and one that
+// is weak, or not in RGS B1, says why.
 func TestG5EveryUseIsComplete(t *testing.T) {
 	all := allAlgorithms()
 	require.Greater(t, len(all.Uses), 60)
@@ -76,23 +75,23 @@ func TestG5EveryUseIsComplete(t *testing.T) {
 	}
 }
 
-// mustBeOutside are names of what B1's letter has not.
+// mustBeOutside matches names that are not in the letter of B1.
 var mustBeOutside = regexp.MustCompile(`X25519|SHA-1 |(?i:chacha20)`)
 
-// cryptography are the imports that bring some, but for those in neutral.
+// cryptography matches the imports that bring cryptography, and those in neutral.
 var cryptography = regexp.MustCompile(`^(crypto(/.*)?|golang\.org/x/crypto/.*|hash/.*|math/rand(/v2)?|filippo\.io/.*|` +
 	`github\.com/(google/go-tpm|ThalesGroup/crypto11|cloudflare/cfssl|zmap/z(crypto|lint))(/.*)?)$`)
 
-// neutral brings names and forms, and lets nothing be computed that is not named elsewhere: what crypto/tls and
-// crypto/x509 may do is in pki's lists, and that no other package configures them is a test of its own.
+// neutral are imports that bring names and forms, and compute nothing that is not listed elsewhere: what crypto/tls and
+// crypto/x509 may do is in pki's lists, and another test proves that no other package configures them.
 var neutral = []string{"crypto", "crypto/fips140", "crypto/tls", "crypto/x509", "crypto/x509/pkix", "crypto/subtle",
 	"golang.org/x/crypto/cryptobyte", "golang.org/x/crypto/cryptobyte/asn1"}
 
-// modules are taken as a whole.
+// modules matches imports that belong to one row for the whole module.
 var modules = regexp.MustCompile(`^github\.com/(google/go-tpm|cloudflare/cfssl|zmap/z(crypto|lint))`)
 
-// belongs says what the imports and hashes (crypto.SHA1 …) of a package are for: the beginning of a row's name, of the
-// package itself or of another one, written PACKAGE: NAME.
+// belongs has, for the imports and hashes (crypto.SHA1 …) of a package, the row that they belong to: the beginning of
+// its name, if it is of the package itself, or PACKAGE: NAME.
 var belongs = table(`
 audit                   | crypto/sha256 crypto.SHA256 | SHA-256
 audit/host              | crypto/sha256 crypto.SHA256 | SHA-256
@@ -158,10 +157,10 @@ session/internal/signed | crypto/rsa | session/ticket: RSA-PSS
 tla                     | crypto/rand | crypto/rand
 `)
 
-// noSecret is of what needs no cryptography; why follows.
+// noSecret begins the row of what needs no cryptography; the reason follows.
 const noSecret = "no secret: "
 
-// table reads lines of the form place | what what … | row.
+// table reads lines of the form "package | use use … | row".
 func table(text string) map[string]string {
 	all := map[string]string{}
 	for line := range strings.Lines(strings.TrimSpace(text)) {
@@ -179,12 +178,12 @@ func TestG5NoUseIsUnlisted(t *testing.T) {
 	for _, f := range sources(t) {
 		for _, use := range cryptographyOf(f.syntax) {
 			row := belongs[f.dir+" "+use]
-			require.NotEmpty(t, row, "%s uses %s: Algorithms needs a row, and belongs a line", f.name, use)
+			require.NotEmpty(t, row, "%s uses %s: Algorithms needs a row, and belongs needs a line", f.name, use)
 			requireRow(t, f.dir, row)
 			found[f.dir+" "+use] = row
 		}
 	}
-	require.Equal(t, found, belongs, "belongs has what the source has not")
+	require.Equal(t, found, belongs, "belongs has what the source does not have")
 }
 
 func requireRow(t *testing.T, dir, row string) {
@@ -200,7 +199,7 @@ func requireRow(t *testing.T, dir, row string) {
 	}), "%s: no row is named %s …", dir, row)
 }
 
-// source is a file of a program; tests and what only they use are left out.
+// source is a source file of a program; tests, and what only they use, are left out.
 type source struct {
 	name, dir string
 	syntax    *ast.File
@@ -226,7 +225,7 @@ func sources(t *testing.T) (all []source) {
 
 var hashNames = regexp.MustCompile(`^(MD|SHA|RIPE|BLAKE)`)
 
-// cryptographyOf lists imports that bring cryptography, and hashes by name.
+// cryptographyOf returns the imports that bring cryptography, and the hashes by name.
 func cryptographyOf(f *ast.File) (uses []string) {
 	for _, i := range f.Imports {
 		path, _ := strconv.Unquote(i.Path.Value)
@@ -243,7 +242,7 @@ func cryptographyOf(f *ast.File) (uses []string) {
 	return uses
 }
 
-// identifiers of algorithms, as they stand in the source: dotted, or DER in hexadecimal.
+// identifiers are those of algorithms, as they are in the source: dotted, or DER in hexadecimal.
 var identifiers = table(`
 bundle         | 300b0609608648016503040201 300d06096086480165030402010500 300a06082a8648ce3d040302 | ECDSA P-256
 bundle         | 300b0609608648016503040202 300d06096086480165030402020500 300a06082a8648ce3d040303 | ECDSA P-384
@@ -264,7 +263,7 @@ pki/revocation | 1.2.840.113549.1.1.10 1.2.840.113549.1.1.8 | pki: SHA256-RSAPSS
 `)
 
 // TestG5NoIdentifierIsUnlisted: each object identifier in the source is that of a listed algorithm, or of something
-// else than an algorithm.
+// that is no algorithm.
 func TestG5NoIdentifierIsUnlisted(t *testing.T) {
 	found := map[string]string{}
 	for _, f := range sources(t) {
@@ -278,20 +277,20 @@ func TestG5NoIdentifierIsUnlisted(t *testing.T) {
 			found[f.dir+" "+id] = row
 		}
 	}
-	require.Equal(t, found, identifiers, "identifiers has what the source has not")
+	require.Equal(t, found, identifiers, "identifiers has what the source does not have")
 }
 
-// noAlgorithm are identifiers of CMS content types, PKCS#9 attributes, certificate extensions, PKIX purposes and access
-// methods, Microsoft's smart card logon, a TPM's key file.
+// noAlgorithm matches identifiers of CMS content types, PKCS#9 attributes, certificate extensions, PKIX purposes and
+// access methods, Microsoft's smart card logon, and a TPM's key file.
 var noAlgorithm = regexp.MustCompile(`^(1\.2\.840\.113549\.1\.[79]|2\.5\.29|1\.3\.6\.1\.5\.5\.7|` +
 	`1\.3\.6\.1\.4\.1\.311\.20\.2\.2|2\.23\.133\.10\.1\.3)(\.|$)`)
 
-// algorithmDER begins identifiers of algorithms: of ANSI X9.62, PKCS#1 and #5, RSA's digests, NIST, OIW, Certicom, and
-// Ed25519.
+// algorithmDER matches the beginnings of identifiers of algorithms: ANSI X9.62, PKCS#1 and #5, RSA's digests, NIST,
+// OIW, Certicom, and Ed25519.
 var algorithmDER = regexp.MustCompile(`2a8648ce3d|2a864886f70d01(01|05)|2a864886f70d02|60864801650304|` +
 	`2b0e0302|2b8104|2b6570`)
 
-// identifiersOf lists the object identifiers that a file writes out.
+// identifiersOf returns the object identifiers that a file contains as literals.
 func identifiersOf(f *ast.File) (ids []string) {
 	ast.Inspect(f, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -335,10 +334,10 @@ func numbered(c *ast.CompositeLit) []string {
 	return nil
 }
 
-// onlyReadsHellos stops every handshake when it has the name that was asked for.
+// onlyReadsHellos is a file whose tls.Config stops every handshake once it has the name in the hello.
 const onlyReadsHellos = "gateway/sni.go"
 
-// TestC2OnlyPkiConfiguresTLS: what a link may negotiate is written in one package.
+// TestC2OnlyPkiConfiguresTLS: what a link may negotiate is decided below package pki, and nowhere else.
 func TestC2OnlyPkiConfiguresTLS(t *testing.T) {
 	for _, f := range sources(t) {
 		ast.Inspect(f.syntax, func(n ast.Node) bool {
@@ -352,24 +351,24 @@ func TestC2OnlyPkiConfiguresTLS(t *testing.T) {
 	}
 }
 
-// notItsPart are packages that a program is linked with, and whose cryptography it has no use for.
+// notItsPart are packages that a program is linked with, but whose cryptography it does not use.
 var notItsPart = map[string][]string{
 	"tla-ocsp": {"bundle", "est"},
 	"tla-pki":  {"session", "session/consent"},
 }
 
-// TestG5EachProgramListsItsPart: a program prints what the packages say that it is made of.
+// TestG5EachProgramListsItsPart: a program prints the uses of all the packages in it.
 func TestG5EachProgramListsItsPart(t *testing.T) {
-	speaks := map[string]bool{}
+	hasList := map[string]bool{}
 	for _, f := range sources(t) {
 		for _, d := range f.syntax.Decls {
 			fn, ok := d.(*ast.FuncDecl)
 			if ok && fn.Recv == nil && fn.Name.Name == "Algorithms" && len(fn.Type.Params.List) == 0 {
-				speaks[f.dir] = true
+				hasList[f.dir] = true
 			}
 		}
 	}
-	require.Greater(t, len(speaks), 10)
+	require.Greater(t, len(hasList), 10)
 	for _, program := range []string{"tla-relay", "tla-gateway", "tla-pdt", "tla-pki", "tla-ocsp"} {
 		text, err := os.ReadFile("cmd/" + program + "/algorithms.go")
 		require.NoError(t, err)
@@ -377,7 +376,7 @@ func TestG5EachProgramListsItsPart(t *testing.T) {
 		require.NoError(t, err)
 		for dep := range strings.FieldsSeq(string(out)) {
 			dir := strings.TrimPrefix(dep, "tlagate/")
-			if dir != dep && speaks[dir] && !slices.Contains(notItsPart[program], dir) {
+			if dir != dep && hasList[dir] && !slices.Contains(notItsPart[program], dir) {
 				part := filepath.Base(dir) + ".Algorithms()"
 				require.Contains(t, string(text), part, "%s does not list %s", program, dir)
 			}
@@ -386,7 +385,7 @@ func TestG5EachProgramListsItsPart(t *testing.T) {
 	}
 }
 
-// TestG5ThePageIsTheList holds docs/fr/cryptographie.md equal to what the programs print; -update writes it.
+// TestG5ThePageIsTheList: docs/fr/cryptographie.md is equal to what the programs print; -update writes it.
 func TestG5ThePageIsTheList(t *testing.T) {
 	const page, from = "docs/fr/cryptographie.md", "<!-- liste -->\n"
 	text, err := os.ReadFile(page)
@@ -404,7 +403,7 @@ func TestG5ThePageIsTheList(t *testing.T) {
 	}
 }
 
-// TestG5JSONHasEverything: what a program reads is what a person reads.
+// TestG5JSONHasEverything: programs can read in JSON what people read in the list.
 func TestG5JSONHasEverything(t *testing.T) {
 	all := allAlgorithms()
 	text, err := all.JSON()

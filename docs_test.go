@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// linked are the targets of a page's links, without those to elsewhere.
+// linked returns the targets of a page's links, without URLs.
 func linked(t *testing.T, page string) (targets []string) {
 	t.Helper()
 	text, err := os.ReadFile(page)
@@ -25,7 +25,7 @@ func linked(t *testing.T, page string) (targets []string) {
 	return targets
 }
 
-// headings are the anchors that a page has.
+// headings returns the anchors of a page.
 func headings(t *testing.T, page string) (anchors []string) {
 	t.Helper()
 	text, err := os.ReadFile(page)
@@ -47,7 +47,7 @@ func pages(t *testing.T) (all []string) {
 	return all
 }
 
-// TestG8LinksLeadSomewhere: in every page a link to a file or a heading of the repository finds it.
+// TestG8LinksLeadSomewhere: on every page, each link to a file or a heading of the repository finds it.
 func TestG8LinksLeadSomewhere(t *testing.T) {
 	for _, page := range append(pages(t), "README.md", "HACKING.md", "SECURITY.md", "CONTRIBUTING.md") {
 		for _, target := range linked(t, page) {
@@ -64,19 +64,19 @@ func TestG8LinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-// TestG8TheMapHasEveryPage: docs/README.md leads to all of them.
+// TestG8TheMapHasEveryPage: docs/README.md has a link to every page.
 func TestG8TheMapHasEveryPage(t *testing.T) {
-	leads := linked(t, "docs/README.md")
+	links := linked(t, "docs/README.md")
 	for _, page := range pages(t) {
 		if page != "docs/README.md" {
 			name, err := filepath.Rel("docs", page)
 			require.NoError(t, err)
-			require.Contains(t, leads, name, "docs/README.md does not lead to it")
+			require.Contains(t, links, name, "docs/README.md has no link to it")
 		}
 	}
 }
 
-// TestG8GlossaryIsInOrder: each word once, in order, in one sentence.
+// TestG8GlossaryIsInOrder: each word appears once, in order, and is explained in one sentence.
 func TestG8GlossaryIsInOrder(t *testing.T) {
 	text, err := os.ReadFile("docs/glossary.md")
 	require.NoError(t, err)
@@ -91,7 +91,8 @@ func TestG8GlossaryIsInOrder(t *testing.T) {
 	}
 }
 
-// TestG8PicturesAreOfTheirText: a picture was drawn from the text beside it as it is now; `make pictures` draws it again.
+// TestG8PicturesAreOfTheirText: each picture was drawn from the text beside it as it is now; `make pictures` draws it
+// again.
 func TestG8PicturesAreOfTheirText(t *testing.T) {
 	texts, err := filepath.Glob("docs/pictures/*.dot")
 	require.NoError(t, err)

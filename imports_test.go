@@ -16,12 +16,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// mayImport says, for each package of ours, which of ours it may import. What a line names covers
-// the packages below it, unless it ends in a dot; a package may always import those below itself.
+// mayImport has, for each package of ours, which of ours it may import. A name covers the packages below it too, unless
+// it ends in a dot; a package may always import those below itself.
 var mayImport = map[string][]string{
 	"cmd": {"internal/address", "pemfile", "tla", "pdt", "gateway", "ca", "ocsp", "bundle", "est", "push", "pki",
-		"session",
-		"keys", "metrics", "audit", "dialer", "cmd/internal"},
+		"session", "keys", "metrics", "audit", "dialer", "cmd/internal"},
 	"cmd/internal/cli": {"internal/address", "pki", "keys", "dialer", "cmd/internal/owner",
 		"cmd/internal/fips"},
 	"dialer":                      {"internal/address"},
@@ -60,7 +59,7 @@ var mayImport = map[string][]string{
 	"session/consent/consenttest": {"session/consent"},
 	"integration":                 {"session", "pki", "pdt", "tla", "gateway", "audit", "integration"},
 
-	// The floors of pki: each stands on those above its line, and knows nothing of those below it.
+	// The layers of pki: each may import those above its line, and none of those below it.
 	"pki":                   {"pemfile"},
 	"pki/internal/certutil": {},
 	"pki/internal/describe": {"pki."},
@@ -90,11 +89,11 @@ var mayImport = map[string][]string{
 	"cmd/internal/fips":    {"pki"},
 }
 
-// ground are the packages that every other may import: each does one thing, and needs none of ours.
+// ground are the packages that every other may import: each does one thing, and imports none of ours.
 var ground = []string{"internal/algorithms", "internal/bucket", "internal/der", "internal/files", "internal/retry",
 	"internal/stamp"}
 
-// onlyIn says where a dependency may be used at all.
+// onlyIn has, for each dependency, the packages that may use it.
 var onlyIn = map[string][]string{
 	"C":                               {"tla/cards", "keys/pkcs11"},
 	"github.com/ebfe/scard":           {"tla/cards", "integration"},
@@ -114,8 +113,8 @@ var onlyIn = map[string][]string{
 		"integration"},
 	"net/http/pprof":          {},
 	"github.com/landlock-lsm": {"cmd/internal/sandbox"},
-	"golang.org/x/crypto/cryptobyte": {"pki", "ocsp", "keys", "ca/crlwriter", "ca/server",
-		"est", "bundle", "internal/der"},
+	"golang.org/x/crypto/cryptobyte": {"pki", "ocsp", "keys", "ca/crlwriter", "ca/server", "est", "bundle",
+		"internal/der"},
 }
 
 func TestImports(t *testing.T) {
@@ -137,12 +136,12 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// onGround reports whether ours is of the ground, and pkg above it.
+// onGround reports whether ours is one of ground, and pkg is not.
 func onGround(pkg, ours string) bool {
 	return slices.Contains(ground, ours) && !slices.Contains(ground, pkg)
 }
 
-// TestGroundIsPlain: what everybody stands on imports the standard library alone; DER comes by cryptobyte.
+// TestGroundIsPlain: the packages of ground import only the standard library, and cryptobyte for DER.
 func TestGroundIsPlain(t *testing.T) {
 	imports := listImports(t)
 	for _, pkg := range ground {
@@ -156,8 +155,8 @@ func TestGroundIsPlain(t *testing.T) {
 	}
 }
 
-// TestPEMIsReadInOnePlace: encoding/pem passes over what it cannot read, so only package pemfile asks it; what tests
-// read of foreign suites is another matter.
+// TestPEMIsReadInOnePlace: encoding/pem skips what it cannot read, so only package pemfile uses it; the exception is
+// what tests read from other projects' suites.
 func TestPEMIsReadInOnePlace(t *testing.T) {
 	for file, text := range sourceFiles(t) {
 		exempt := filepath.Base(file) == "pemfile.go" || strings.Contains(file, "/pki/pkitest/")
@@ -165,7 +164,7 @@ func TestPEMIsReadInOnePlace(t *testing.T) {
 	}
 }
 
-// TestFilesAreWrittenInOnePlace: whoever makes a temporary file of its own forgets to sync it, or its directory.
+// TestFilesAreWrittenInOnePlace: code that makes its own temporary files forgets to sync them, or their directory.
 func TestFilesAreWrittenInOnePlace(t *testing.T) {
 	for file, text := range sourceFiles(t) {
 		exempt := strings.HasSuffix(filepath.Dir(file), "/internal/files")
@@ -187,7 +186,7 @@ func sourceFiles(t *testing.T) map[string]string {
 	return found
 }
 
-// TestNoCgoInPdT keeps the PdT's and the gateway's programs buildable everywhere.
+// TestNoCgoInPdT: all programs but the relay can be built everywhere.
 func TestNoCgoInPdT(t *testing.T) {
 	for _, program := range []string{"./cmd/tla-pdt", "./cmd/tla-gateway", "./cmd/tla-pki", "./cmd/tla-ocsp"} {
 		out, err := exec.Command("go", "list", "-deps", "-f",
@@ -197,8 +196,8 @@ func TestNoCgoInPdT(t *testing.T) {
 	}
 }
 
-// TestNoMetricsInTheRelay: relay and PdT listen nowhere and count for nobody, not even through another package (C1,
-// EL2).
+// TestNoMetricsInTheRelay: relay, PdT and tla-pki have no metrics and no listener for them, not even through another
+// package (C1, EL2).
 func TestNoMetricsInTheRelay(t *testing.T) {
 	for _, program := range []string{"./cmd/tla-relay", "./cmd/tla-pdt", "./cmd/tla-pki"} {
 		out, err := exec.Command("go", "list", "-deps", program).Output()
@@ -208,7 +207,7 @@ func TestNoMetricsInTheRelay(t *testing.T) {
 	}
 }
 
-// listImports gives the imports of each of our packages, both without the module's prefix; tests are left out.
+// listImports returns the imports of each of our packages by its name without the module's prefix; tests are left out.
 func listImports(t *testing.T) map[string][]string {
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}{{if .CgoFiles}} C{{end}}`,
 		"./...").Output()
@@ -222,7 +221,7 @@ func listImports(t *testing.T) map[string][]string {
 	return found
 }
 
-// rule gives the line of mayImport that is nearest above pkg.
+// rule returns the line of mayImport that is nearest above pkg.
 func rule(pkg string) ([]string, bool) {
 	for p := pkg; ; p = p[:strings.LastIndex(p, "/")] {
 		if allowed, ok := mayImport[p]; ok {
@@ -234,7 +233,7 @@ func rule(pkg string) ([]string, bool) {
 	}
 }
 
-// below reports whether pkg is one of roots or lies below one; a root that ends in a dot is that package alone.
+// below reports whether pkg is one of roots or is below one; a root that ends in a dot is that package alone.
 func below(pkg string, roots []string) bool {
 	return slices.ContainsFunc(roots, func(r string) bool {
 		alone, yes := strings.CutSuffix(r, ".")
@@ -242,14 +241,14 @@ func below(pkg string, roots []string) bool {
 	})
 }
 
-// A package that a newcomer can read has no more than this, tests left out; a type no more methods.
+// A package that a newcomer can read has no more files and lines than this, tests left out, and a type no more methods.
 const (
 	mostFiles   = 30
 	mostLines   = 4500
 	mostMethods = 40
 )
 
-// larger says why a package, or a type, is larger all the same.
+// larger has the reasons why a package, or a type, is larger all the same.
 var larger = map[string]string{
 	"cmd/tla-relay/internal/screen.model": "the screen is one state machine, as bubbletea wants it",
 	"integration/demo.demo":               "the steps of the demo, one after the other",
@@ -270,7 +269,7 @@ func TestSizes(t *testing.T) {
 		}
 	}
 	for name, size := range found {
-		require.NotEmpty(t, larger[name], "%s has %s: split it, or say in larger why it has to be so", name, size)
+		require.NotEmpty(t, larger[name], "%s has %s: split it, or say in larger why it cannot be smaller", name, size)
 	}
 	for name := range larger {
 		require.NotEmpty(t, found[name], "%s is small enough by now: take it out of larger", name)

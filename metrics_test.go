@@ -20,7 +20,7 @@ import (
 
 const rulesFile = "deploy/prometheus/tlagate.rules.yml"
 
-// exported gives the metrics of all programs with their labels, as "name label,label".
+// exported returns the metrics of all programs with their labels, as "name label,label".
 func exported(t *testing.T) []string {
 	t.Helper()
 	descs := make(chan *prometheus.Desc, 1000)
@@ -50,7 +50,8 @@ func TestG7MetricsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("docs/metrics.md")
 	require.NoError(t, err)
 	var documented []string
-	for _, m := range regexp.MustCompile("(?m)^\\| `(tlagate_\\w+)` \\|([^|]*)\\| (?:gauge|counter|histogram) \\| .+ \\|$").FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `(tlagate_\\w+)` \\|([^|]*)\\| (?:gauge|counter|histogram) \\| "+
+		".+ \\|$").FindAllStringSubmatch(string(text), -1) {
 		labels := regexp.MustCompile(`\w+`).FindAllString(m[2], -1)
 		slices.Sort(labels)
 		documented = append(documented, m[1]+" "+strings.Join(labels, ","))
@@ -68,7 +69,7 @@ type ruleFile struct {
 	}
 }
 
-// TestG7AlertsUseWhatIsExported: a rule about a metric that is not there never fires.
+// TestG7AlertsUseWhatIsExported: a rule about a metric that does not exist would never fire.
 func TestG7AlertsUseWhatIsExported(t *testing.T) {
 	data, err := os.ReadFile(rulesFile)
 	require.NoError(t, err)
@@ -95,8 +96,8 @@ func TestG7AlertsUseWhatIsExported(t *testing.T) {
 	require.Greater(t, rules, 10)
 }
 
-// TestG7AlertsFire runs the tests of the rules, where promtool is installed: Debian's comes with a daemon, so nothing
-// here asks for it.
+// TestG7AlertsFire runs the tests of the rules if promtool is installed. Debian's package of it contains a daemon, so
+// no target here installs it.
 func TestG7AlertsFire(t *testing.T) {
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// explained are the tables of docs/troubleshooting.md, by their section and the head of their first column, and where
+// explained has the tables of docs/troubleshooting.md, by their section and the head of their first column, and where
 // the source has their words.
 var explained = []struct {
 	section, head string
@@ -41,7 +41,7 @@ var explained = []struct {
 }
 
 // TestG7TroubleshootingIsComplete: each word by which a program says what is the matter has a row, and each row is
-// about a word that a program says.
+// about such a word.
 func TestG7TroubleshootingIsComplete(t *testing.T) {
 	text, err := os.ReadFile("docs/troubleshooting.md")
 	require.NoError(t, err)
@@ -58,7 +58,8 @@ func TestG7TroubleshootingIsComplete(t *testing.T) {
 	require.Empty(t, tables, "tables that nothing is compared with")
 }
 
-// tablesOf gives the first column of each table, by its section and the head of that column. Every row says what to do.
+// tablesOf returns the first column of each table, by its section and the head of that column. Every row says what to
+// do.
 func tablesOf(text string) map[string][]string {
 	tables := map[string][]string{}
 	section, table := "", ""
@@ -96,7 +97,8 @@ func files(t *testing.T, dir string) (all []*ast.File) {
 	return all
 }
 
-// specs gives every constant of a package that has a text of its own: its name, the name of its type, the text.
+// specs calls found for every constant of a package that is a string literal, with its name, the name of its type, and
+// the text.
 func specs(t *testing.T, dir string, found func(name, kind, text string)) {
 	for _, f := range files(t, dir) {
 		ast.Inspect(f, func(n ast.Node) bool {
@@ -157,7 +159,7 @@ func both(a, b func(*testing.T) []string) func(*testing.T) []string {
 	return func(t *testing.T) []string { return append(a(t), b(t)...) }
 }
 
-// returned are the texts that a function gives.
+// returned finds the texts that a function returns.
 func returned(file, function string) func(*testing.T) []string {
 	return func(t *testing.T) (words []string) {
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
@@ -178,7 +180,7 @@ func returned(file, function string) func(*testing.T) []string {
 	}
 }
 
-// checks are the names of the doctor's checks; "…" stands for what a program puts in.
+// checks finds the names of the doctor's checks; "…" stands for what a program inserts.
 func checks(dirs ...string) func(*testing.T) []string {
 	return func(t *testing.T) (names []string) {
 		for _, dir := range dirs {
@@ -195,7 +197,7 @@ func checks(dirs ...string) func(*testing.T) []string {
 	}
 }
 
-// checkName finds the name in a literal of doctor.Check, or in a call of the helper that makes one.
+// checkName returns the name in a literal of doctor.Check, or in a call of the helper that makes one.
 func checkName(n ast.Node) string {
 	switch n := n.(type) {
 	case *ast.CompositeLit:
@@ -234,7 +236,7 @@ func text(e ast.Expr) string {
 	return ""
 }
 
-// exits are the statuses that programs end with: 0, 1 and 2 of cli, and what is made with cli.ExitCode.
+// exits returns the statuses that programs end with: 0, 1 and 2 of cli, and those made with cli.ExitCode.
 func exits(t *testing.T) []string {
 	found := []string{"0", "1", "2"}
 	add := func(code string) {
@@ -262,7 +264,7 @@ func exits(t *testing.T) []string {
 	return found
 }
 
-// number is what an exit status is: a number, or a constant of the same file.
+// number returns an exit status from its expression: a number, or a constant of the same file.
 func number(e ast.Expr, f *ast.File) (code string) {
 	switch e := e.(type) {
 	case *ast.BasicLit:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# check.sh: everything that can be said of the sources without running them.
+# check.sh: everything that can be checked without running the programs.
 set -eu
 
 unformatted=$(git ls-files -z '*.go' | xargs -0r gofmt -l)

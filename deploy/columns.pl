@@ -1,6 +1,7 @@
 #!/usr/bin/perl
-# columns.pl: names each line of Go and of Markdown prose that is longer than 120 columns, a tab counted as 4. Tables,
-# code blocks and headings of Markdown may be longer, and what has no blank where it could be broken: a link, a long string.
+# columns.pl FILE...: names each line of Go and of Markdown prose that is longer than 120 columns, a tab counted as 4.
+# Markdown's tables, code blocks and headings may be longer, and so may what has no blank to break at: a link, a long
+# string.
 use strict;
 use warnings;
 use open qw(:std :encoding(UTF-8));

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# compile.sh [FLAG…] PACKAGE…: fetches and compiles into Go's cache what PACKAGEs need, and counts aloud meanwhile.
-# What comes after it with the same flags (`go build`, `go run`; `go test` when -test is among them) would do so in
-# silence, for minutes, and now finds it done. Says nothing when there is nothing to do.
+# compile.sh [FLAG…] PACKAGE…: fetches what the PACKAGEs need, compiles it into Go's cache, and shows its progress. The
+# command that follows with the same flags (`go build`, `go run`; `go test` if -test is among them), which would do the
+# same for minutes without a word, finds it done. It says nothing when there is nothing to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# A program of which all is compiled counts as stale too: only its link is missing.
+# A program whose packages are all compiled counts as stale, too, for the reason named here: only its link is missing.
 stale='{{if and .Stale (ne .StaleReason "not installed but available in build cache")}}{{.ImportPath}}{{end}}'
 
-# What -v and a download say: a path, with the test that it is compiled for, or with a version.
+# A line about one package or module, from -v or a download: a path, perhaps with a test or a version.
 name='^[^ :#]+( \[[^ ]+\.test\]| v[^ :]+)?$'
 
 begun=$SECONDS live=
@@ -25,8 +25,8 @@ main() {
 	go list -deps -export -v "$@" 2>&1 >/dev/null | follow compiling compiled packages "$total"
 }
 
-# follow DOING DONE THINGS [TOTAL] says how far go is, which names a module or package when it begins with it, and
-# passes on what it says otherwise.
+# follow DOING DONE THINGS [TOTAL] shows how far go is: it names each module or package when it begins with it. Its
+# other lines are passed on.
 follow() {
 	local doing=$1 done=$2 things=$3 total=${4:-} n=0 line
 	while IFS= read -r line; do
@@ -44,7 +44,7 @@ follow() {
 	[ "$n" -eq 0 ] || echo "tlagate: $done $n $things in $((SECONDS - begun)) s"
 }
 
-# show keeps one line up to date on a terminal; elsewhere it writes every tenth, or a line each five per cent.
+# show keeps one line up to date on a terminal; elsewhere it writes a line for every tenth, or every five per cent.
 show() {
 	local n=$1 total=$2 text=$3
 	if [ -n "$live" ]; then

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# cross.sh [OUT [ARCH…]]: builds the programs for Linux on amd64, arm64 and arm (v7, armhf) into OUT/ARCH (default
-# dist), as Debian names architectures, and looks at what came out: position-independent, every relocation read-only
-# from the start, no executable stack, no bigger than it may be. The same sources give the same octets, wherever they
-# lie: with REPRODUCE=1 all of it is built a second time, from a copy elsewhere with an empty build cache, and compared.
+# cross.sh [OUT [ARCH…]]: builds the programs for Linux on amd64, arm64 and armhf (ARMv7) into OUT/ARCH (default dist),
+# and examines the results: position-independent, every relocation read-only from the start, no executable stack, no
+# bigger than allowed. The same sources make the same octets, wherever they lie: with REPRODUCE=1 all of it is built a
+# second time, from a copy elsewhere with an empty build cache, and compared.
 #
 #   PROGRAMS="tla-relay"   only these        VERSION=1.2.3   instead of what deploy/version.sh says
 set -euo pipefail
@@ -13,15 +13,15 @@ shift || true
 architectures=("${@:-amd64 arm64 armhf}")
 read -ra architectures <<<"${architectures[*]}"
 read -ra programs <<<"${PROGRAMS:-tla-relay tla-pdt tla-gateway tla-pki tla-ocsp}"
-max_relay=15000000 # octets, of a terminal's small disk
+max_relay=15000000 # octets: a terminal has a small disk
 
 fail() {
 	echo "cross: $*" >&2
 	exit 1
 }
 
-# target ARCH sets goarch and triplet, as Go and the GNU tools name it, and what the linker is told besides: on amd64 it can pack
-# relocations (glibc >= 2.36 reads them), which are a tenth of a program there.
+# target ARCH sets goarch and triplet, the names of ARCH in Go and in the GNU tools, and further options of the linker:
+# on amd64 it can pack relocations, which are a tenth of a program there (glibc >= 2.36 reads them).
 target() {
 	link=
 	case $1 in
@@ -32,8 +32,8 @@ target() {
 	esac
 }
 
-# build ARCH DIR builds from the current directory. A program may hold nothing of the machine that it is built on: no
-# paths, no time, no state of the checkout.
+# build ARCH DIR builds the sources in the current directory into DIR. Nothing of the machine may get into a program: no
+# path, no time, no state of the checkout.
 build() {
 	target "$1"
 	command -v "$triplet-gcc" >/dev/null ||
@@ -41,7 +41,7 @@ build() {
 	[ -e "/usr/lib/$triplet/pkgconfig/libpcsclite.pc" ] ||
 		fail "cannot build for $1: libpcsclite-dev:$1 is missing; run deploy/need.sh \$(deploy/packages.sh cross)"
 	mkdir -p "$2"
-	# nethttpomithttp2: all of ours speak HTTP/1.1, and half a megabyte stays away.
+	# nethttpomithttp2: our programs speak HTTP/1.1 alone, and this saves half a megabyte.
 	CGO_ENABLED=1 GOOS=linux GOARCH=$goarch GOARM=7 GOAMD64=v1 GOARM64=v8.0 GOFLAGS='' GOWORK=off CC=$triplet-gcc \
 		CGO_CFLAGS='-O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2' CGO_LDFLAGS='' \
 		PKG_CONFIG_LIBDIR=/usr/lib/$triplet/pkgconfig PKG_CONFIG_PATH='' \
@@ -50,7 +50,7 @@ build() {
 		-o "$2/" "${programs[@]/#/./cmd/}"
 }
 
-# examine FILE says what a program lacks.
+# examine FILE fails, and says why, if a program is not as it must be.
 examine() {
 	local headers
 	headers=$(LC_ALL=C readelf --wide --file-header --program-headers --dynamic "$1")
@@ -63,11 +63,11 @@ examine() {
 		fail "$1 has $(stat -c %s "$1") octets; a terminal has room for $max_relay (go tool nm -size says what is large)"
 }
 
-# reproduce builds a second time, at another place, with nothing compiled before, and compares.
+# reproduce builds everything a second time, in another place and without a cache, and compares.
 reproduce() {
 	local again
 	again=$(mktemp -d)
-	# shellcheck disable=SC2064 # this directory
+	# shellcheck disable=SC2064 # expanded now: this very directory
 	trap "rm -rf '$again'" EXIT
 	mkdir "$again/sources"
 	git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents --no-dereference -t "$again/sources"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# deb.sh [DIST [ARCH…]]: makes the Debian packages of the programs that deploy/cross.sh has built in DIST/ARCH (default dist),
-# into DIST. The same programs give the same packages: times in them are those of the commit. With REPRODUCE=1 each is made twice,
-# and compared.
+# deb.sh [DIST [ARCH…]]: makes Debian packages, in DIST (default dist), of the programs that deploy/cross.sh has built
+# in DIST/ARCH. The same programs make the same packages: all times in them are the commit's. With REPRODUCE=1 each
+# package is made twice, and compared.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -15,7 +15,7 @@ SCRATCH=$(mktemp -d)
 trap 'rm -rf "$SCRATCH"' EXIT
 export VERSION SOURCE_DATE_EPOCH SCRATCH ARCH DIST
 
-# pages are what Debian wants compressed: the manual page, its changelog, which names this version only, and ours.
+# pages makes what Debian wants compressed: the manual page, Debian's changelog with this version alone, and ours.
 pages() {
 	{
 		printf 'tla-relay (%s) unstable; urgency=medium\n\n  * See changelog.gz.\n\n' "${VERSION/-/\~}"
@@ -25,7 +25,7 @@ pages() {
 	gzip -9nc deploy/relay/tla-relay.1 >"$SCRATCH/tla-relay.1.gz"
 }
 
-# package DIR makes the package of $ARCH.
+# package DIR makes the package for $ARCH in DIR.
 package() {
 	GOFLAGS='' go tool -modfile=deploy/nfpm.mod nfpm package --config deploy/relay/nfpm.yaml --packager deb --target "$1/"
 }

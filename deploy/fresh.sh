@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Tries the README's commands as a newcomer would: in a bare Debian 12 with git, make, sudo and Go, then in a bare
-# Debian 13 that has its own Go to install, as an ordinary user, from a fresh clone of HEAD. Needs root (or sudo) and
-# the network.
+# Tries the README's commands as a newcomer would, as an ordinary user with a fresh clone of HEAD: in a bare Debian 12
+# with git, make, sudo and Go, then in a bare Debian 13, which has a Go of its own to install. It needs root (or sudo)
+# and the network.
 #
 #   deploy/fresh.sh [COMMAND…]     default: make demo DEMO=auto, then make test
 #
-# FRESH_SUITES (default "bookworm trixie") says which Debians; FRESH_DIR (default /var/tmp/tlagate-fresh) keeps the bare
-# systems between runs.
+# FRESH_SUITES names the Debian suites (default "bookworm trixie"); FRESH_DIR (default /var/tmp/tlagate-fresh) is where
+# the bare systems stay between runs.
 set -euo pipefail
 
 suites=${FRESH_SUITES:-bookworm trixie}
@@ -25,7 +25,7 @@ main() {
 	esac
 }
 
-# each tries every suite, in a run of its own, and says which of them failed.
+# each tries every suite in a run of its own, and says which failed.
 each() {
 	local suite failed=
 	for suite in $suites; do
@@ -34,7 +34,7 @@ each() {
 	[ -z "$failed" ] || { echo "fresh: it failed on:$failed" >&2; exit 1; }
 }
 
-# try runs the commands in one suite.
+# try runs the commands on one suite.
 try() {
 	dir=$top/$suites
 	"$repo/deploy/need.sh" debootstrap
@@ -49,7 +49,7 @@ try() {
 		bash -c "$(declare -f inside); inside \"\$@\"" inside "$dir/root" "$suites" "$@" 9>&-
 }
 
-# clean_up takes the throw-away layer away, also one that a killed run has left.
+# clean_up removes the throw-away layer, also one that a killed run has left.
 clean_up() {
 	while mountpoint -q "$dir/root"; do
 		umount -R "$dir/root" || umount -R --lazy "$dir/root" || return 1
@@ -58,8 +58,8 @@ clean_up() {
 }
 
 # bootstrap makes the bare system once: Debian, the prerequisites, and a user who may use sudo for apt. Debian 12's Go
-# is too old, so there Go is unpacked as its web page says; from Debian 13 on it is one of the packages that are
-# installed.
+# is too old, so there Go is put where its web page says to unpack it; from Debian 13 on it is among the packages that
+# are installed.
 bootstrap() {
 	[ ! -e "$dir/base.done" ] || return 0
 	rm -rf "$dir/base"
@@ -74,7 +74,7 @@ bootstrap() {
 	touch "$dir/base.done"
 }
 
-# lay_out puts a throw-away layer over the bare system, and into it the network's settings and a clone of HEAD.
+# lay_out mounts a throw-away layer over the bare system, with the network's settings and a clone of HEAD in it.
 lay_out() {
 	clean_up
 	mkdir -p "$dir/upper" "$dir/work" "$dir/root"
@@ -85,7 +85,7 @@ lay_out() {
 	chroot "$dir/root" chown -R newcomer: /home/newcomer/tlagate
 }
 
-# inside runs in namespaces of its own: it makes the new root the only one, then each command as the newcomer.
+# inside runs in namespaces of its own: it makes the new root the only one, then runs each command as the newcomer.
 inside() {
 	set -euo pipefail
 	root=$1 suite=$2

@@ -7,7 +7,8 @@ cache=$(go env GOCACHE)/fuzz/tlagate
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
 
-# fuzz DIR: one package is built once for all its targets, and runs in its own directory, where its seeds are and a find is written.
+# fuzz DIR builds one package once for all its targets, and runs it in its own directory, where its seeds are and where
+# an input that fails is written.
 fuzz() {
 	go test -c -fuzz . -o "$bin/fuzz.test" "./$1"
 	for target in $("$bin/fuzz.test" -test.list '^Fuzz'); do

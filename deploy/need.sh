@@ -1,10 +1,10 @@
 #!/bin/sh
-# need.sh [--check] PACKAGE...: installs the Debian packages that are missing, with apt, through sudo when not root.
-# Says what it does; does nothing when all are there. A package of another architecture is NAME:ARCH.
-# --check installs nothing: it fails, and says what root would have to run, where they cannot be installed.
+# need.sh [--check] PACKAGE...: installs the Debian packages that are missing, with apt, through sudo when not root. It
+# says what it does, and does nothing when all are there. A package of another architecture is NAME:ARCH. With --check
+# it installs nothing; if the packages cannot be installed, it fails and says what root has to run.
 set -eu
 
-# missing: a package may be there for another architecture only.
+# missing prints the packages that are not installed for the wanted architecture.
 missing() {
 	own=$(dpkg --print-architecture)
 	for package in "$@"; do
@@ -14,7 +14,7 @@ missing() {
 	done
 }
 
-# foreign names the architectures of what is wanted that dpkg does not know yet.
+# foreign prints the architectures of packages that dpkg does not know yet.
 foreign() {
 	known=" $(dpkg --print-architecture) $(dpkg --print-foreign-architectures | tr '\n' ' ')"
 	for package in "$@"; do
@@ -26,7 +26,7 @@ foreign() {
 	done
 }
 
-# refuse says why not, and everything at once that root has to run in our place.
+# refuse WHY fails, and says everything that root has to run instead, at once.
 refuse() {
 	{
 		echo "need.sh: cannot install packages: $*. As root, run this, then go on:"
@@ -43,7 +43,8 @@ as_root() {
 	if root; then "$@"; else sudo "$@"; fi
 }
 
-# No more than apt-get itself, so that a sudo rule for it alone is enough. It waits while another one is at work.
+# apt runs nothing but apt-get as root, so that a sudo rule for that alone is enough. It waits for another apt that
+# runs.
 apt() {
 	DEBIAN_FRONTEND=noninteractive as_root apt-get -q -y -o DPkg::Lock::Timeout=300 "$@" </dev/null
 }
@@ -73,8 +74,7 @@ for arch in $architectures; do
 	echo "need.sh: adding the architecture $arch to dpkg's"
 	as_root dpkg --add-architecture "$arch" || refuse "sudo does not let you run dpkg"
 done
-# A mirror that is being synchronised makes the update fail, and the
-# installation may well succeed.
+# While a mirror is being synchronised the update fails, and the installation may still succeed.
 apt update || echo "need.sh: the package lists could not all be refreshed, going on" >&2
 # shellcheck disable=SC2086 # one word a package
 if ! apt install --no-install-recommends $wanted; then

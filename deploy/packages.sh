@@ -1,8 +1,8 @@
 #!/bin/sh
-# packages.sh WHAT...: the Debian packages that WHAT needs.
+# packages.sh WHAT...: prints the Debian packages that WHAT needs.
 set -eu
 
-# cross: compilers and libraries for the architectures that this machine has not, and what runs arm64 on it.
+# cross: compilers and libraries for the architectures that are not this machine's, and an emulator for arm64.
 cross() {
 	echo binutils libpcsclite-dev qemu-user-static
 	[ "$own" = amd64 ] || echo gcc-x86-64-linux-gnu libc6-dev-amd64-cross libpcsclite-dev:amd64

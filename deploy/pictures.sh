@@ -1,6 +1,6 @@
 #!/bin/sh
-# pictures.sh: draws docs/pictures/NAME.svg from NAME.dot, and notes in it what it was drawn from: a test finds a
-# drawing that is older than its text.
+# pictures.sh: draws docs/pictures/NAME.svg from NAME.dot, and writes into it the hash of NAME.dot, by which a test
+# finds a drawing that is older than its text.
 set -eu
 cd "$(dirname "$0")/../docs/pictures"
 

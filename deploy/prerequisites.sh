@@ -1,8 +1,8 @@
 #!/bin/sh
-# prerequisites.sh [PACKAGE...]: what must be there before anything is built. Looks first, and says all that is wrong
-# at once: a clone that git trusts, Go 1.21 or later (it fetches the very version of go.mod by itself), places that Go
-# may write to, and a way to install the Debian packages that are missing. Then it installs those, and has Go fetch its
-# version.
+# prerequisites.sh [PACKAGE...]: sees that there is everything that a build needs. It looks first, and reports all that
+# is wrong at once: there must be a clone that git trusts, Go 1.21 or later (which fetches the version of go.mod by
+# itself), directories that Go may write to, and a way to install the Debian packages that are missing. Then it installs
+# those, and has Go fetch its version.
 set -eu
 here=$(dirname "$0")
 
@@ -12,8 +12,8 @@ fail() {
 	status=1
 }
 
-# goes tells whether a Go is recent enough. GOTOOLCHAIN=local: the version that is installed, not the one it would
-# fetch. From /: go.mod, which an older Go cannot read, must not matter.
+# goes GO reports whether a Go is recent enough. GOTOOLCHAIN=local asks for the version that is installed, not the one
+# that it would fetch. It runs in /, away from go.mod, which an older Go cannot read.
 goes() {
 	version=$(cd / && GOTOOLCHAIN=local "$1" env GOVERSION 2>/dev/null) || version=
 	case $version in
@@ -27,7 +27,7 @@ goes() {
 	esac
 }
 
-# elsewhere names the directory of a Go that is installed and only not found, if there is one.
+# elsewhere prints the directory of a Go that is installed but not in PATH, if there is one.
 elsewhere() {
 	for go in /usr/local/go/bin/go /usr/lib/go-*/bin/go "${HOME:-}"/sdk/go*/bin/go; do
 		if [ -x "$go" ] && goes "$go"; then
@@ -37,13 +37,13 @@ elsewhere() {
 	done
 }
 
-# packaged tells whether the system's own Go is recent enough: Debian 13's is.
+# packaged reports whether the system's own Go is recent enough, as Debian 13's is.
 packaged() {
 	# shellcheck source=/dev/null
 	(. /etc/os-release && [ "$ID" = debian ] && [ "${VERSION_ID:-99}" -ge 13 ]) 2>/dev/null
 }
 
-# missing_go says how to come to a Go, after what is wrong.
+# missing_go WRONG fails with what is wrong, and says how to get a Go.
 missing_go() {
 	dir=$(elsewhere)
 	if [ -n "$dir" ]; then
@@ -64,10 +64,10 @@ look_for_go() {
 	fi
 }
 
-# setting is a setting of Go's.
+# setting NAME prints a setting of Go's.
 setting() { (cd / && GOTOOLCHAIN=local go env "$1" 2>/dev/null); }
 
-# refusal says why Go cannot work in a directory, which has to hold files and programs, or nothing.
+# refusal DIR prints why Go cannot write and run files in a directory; nothing if it can.
 refusal() {
 	if ! said=$(LC_ALL=C mkdir -p "$1" 2>&1) || ! said=$(LC_ALL=C mktemp "$1/.tlagate-XXXXXX" 2>&1); then
 		echo "${said##*: }"
@@ -79,7 +79,7 @@ refusal() {
 	rm -f "$said"
 }
 
-# others says whose a part of a cache is that we may not write to, or nothing: root's, if it once ran Go with our HOME.
+# others DIR prints whose is a part of a cache that we may not write to: root's, if root once ran Go with our HOME.
 others() {
 	found=$(find "$1" -maxdepth 1 -type d ! -writable -print -quit 2>/dev/null)
 	[ -z "$found" ] || echo "$found belongs to $(stat -c %U "$found")"
@@ -87,7 +87,7 @@ others() {
 
 usable() { [ -n "$1" ] && [ -z "$(refusal "$1")$(others "$1")" ]; }
 
-# look_at_dir fails where Go cannot work: what the directory is for Go, the name of its setting, the directory.
+# look_at_dir WHAT SETTING DIR fails if Go cannot work in a directory; WHAT is its purpose, SETTING names it for Go.
 look_at_dir() {
 	if [ -z "$3" ] || [ "$3" = off ]; then
 		fail "cannot build: Go has no place for its $1; set HOME, or $2 to a directory"
@@ -105,7 +105,7 @@ look_at_dirs() {
 	look_at_downloads
 }
 
-# look_at_downloads looks at the two places, one mostly in the other, that must be good only while something is to be
+# look_at_downloads looks at two directories, mostly one inside the other, which matter only when something has to be
 # fetched.
 look_at_downloads() {
 	downloads=$(setting GOPATH)
@@ -120,11 +120,11 @@ look_at_downloads() {
 	fi
 }
 
-# fetched tells whether all that is ever fetched is there.
+# fetched reports whether everything that is ever fetched is there.
 fetched() { (cd "$here/.." && GOPROXY=off go list -deps ./... >/dev/null 2>&1); }
 
-# look_at_clone fails where git refuses to look at the clone, as it does when that belongs to somebody else: Go asks
-# git for the version of what it builds.
+# look_at_clone fails if git refuses to read the clone, as it does when the clone belongs to somebody else: Go asks git
+# for the version of what it builds.
 look_at_clone() {
 	dir=$(cd "$here/.." && pwd)
 	[ -e "$dir/.git" ] && command -v git >/dev/null || return 0

@@ -1,6 +1,6 @@
 #!/bin/sh
-# version.sh: what the programs and packages of this commit are called. A commit with a tag v1.2.3 is 1.2.3; any other
-# one is 0.0.0-DATE.COMMIT, older than every release. Sources that differ from their commit say so.
+# version.sh: prints the version of this commit. A commit with a tag v1.2.3 is 1.2.3; any other is 0.0.0-DATE.COMMIT,
+# older than every release. Sources that differ from their commit say so.
 set -eu
 
 tag=$(git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null || true)

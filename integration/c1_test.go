@@ -10,8 +10,7 @@ import (
 	"tlagate/integration/world"
 )
 
-// TestC1CardPolicy: what a program of the PdT may do with the cards is what the card policy of the TLA says, and no
-// more.
+// TestC1CardPolicy: a program of the PdT may do with the cards what the card policy of the TLA allows, and no more.
 func TestC1CardPolicy(t *testing.T) {
 	l := newLab(t)
 	startSession(t, l)
@@ -24,14 +23,14 @@ func TestC1CardPolicy(t *testing.T) {
 		"00C200000700A40400023F00",   // SELECT in an ENVELOPE
 		"0CA40000023F00",             // SELECT under secure messaging
 		"10A40000023F00",             // SELECT in parts
-		"00A4040005A0000000FF",       // an application of somebody else
+		"00A4040005A0000000FF",       // an application that is neither card's
 		"00820000083132333435363738", // EXTERNAL AUTHENTICATE
-		"80CA9F7F00",                 // GET DATA of the issuer's
+		"80CA9F7F00",                 // GET DATA for what is the issuer's
 		"00B00000000020",             // READ BINARY with extended lengths
 		"FFCA000000",                 // a command to the reader
 		"00B0000004DEADBEEF",         // READ BINARY with data
 	}
-	c := startClient(t, l.PdTReaders) // opensc-tool would correct some of them
+	c := startClient(t, l.PdTReaders) // opensc-tool would correct some of these commands
 	require.Equal(t, "ok", c.do("connect "+slotName(l.PdTReaders, vitaleSlot)))
 	before := l.Vitale.Counts().Commands
 	for _, apdu := range refused {
@@ -60,7 +59,8 @@ func TestC1CardPolicy(t *testing.T) {
 	})
 }
 
-// TestC1AnOrdinaryProgramRaisesNoAlarm: what OpenSC tries with every card is refused or executed, and nobody is told.
+// TestC1AnOrdinaryProgramRaisesNoAlarm: what OpenSC tries with every card is refused or executed, without a warning to
+// the user or in the log.
 func TestC1AnOrdinaryProgramRaisesNoAlarm(t *testing.T) {
 	l := newLab(t)
 	startSession(t, l)
@@ -73,7 +73,7 @@ func TestC1AnOrdinaryProgramRaisesNoAlarm(t *testing.T) {
 		{"pkcs11-tool", "-L"},
 	} {
 		out, err := world.Run(patience, l.PdTReaders.Env(), probe[0], probe[1:]...)
-		t.Logf("%v: %v\n%s", probe, err, out) // of a card that it does not know, it may say so
+		t.Logf("%v: %v\n%s", probe, err, out) // it may complain about a card that it does not know
 	}
 	require.Greater(t, l.Vitale.Counts().Commands, before, "it did try")
 	log := strings.Join(l.RelayProc.Lines(), "\n")

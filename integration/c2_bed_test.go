@@ -18,16 +18,16 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// bed is a deployment whose certificates and revocation lists a test makes as bad as it likes. It has no readers: what
-// is tested ends before a card is needed.
+// bed is a deployment whose certificates and revocation lists a test makes as bad as it likes. It has no readers: the
+// tests end before a card is needed.
 type bed struct {
 	*lab.Lab
 	t  *testing.T
 	ca *c2PKI
 }
 
-// newBed lays out a deployment in which everything is good, and starts nothing. The revocation lists are not there
-// before publish is called.
+// newBed lays out a deployment in which everything is good, and starts nothing. There are no revocation lists before
+// publish is called.
 func newBed(t *testing.T) *bed {
 	t.Helper()
 	t.Parallel()
@@ -53,7 +53,7 @@ func (b *bed) keys(name string, c tls.Certificate) lab.Keys {
 	return lab.Keys{Cert: cert, Key: key}
 }
 
-// logged waits for a line of a program after a mark.
+// logged waits for a line of a program after a mark, and returns it.
 func logged(t *testing.T, p *world.Process, mark int, parts ...string) string {
 	t.Helper()
 	line, err := p.WaitLineFrom(mark, patience, parts...)
@@ -69,7 +69,7 @@ func hangUp(t *testing.T, p *world.Process) {
 	logged(t, p, mark, "certificate and key read again")
 }
 
-// openssl runs a client of other people's with what it is to send, and gives all it printed.
+// openssl runs openssl, a client that is not ours, sends something by it, and returns all that it printed.
 func openssl(t *testing.T, send string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -78,15 +78,15 @@ func openssl(t *testing.T, send string, args ...string) string {
 	cmd.Stdin = strings.NewReader(send)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = patience
-	out, _ := cmd.CombinedOutput() // a refusal is an error to it; the test looks at what it says
+	out, _ := cmd.CombinedOutput() // openssl fails when it is refused; tests look at what it printed
 	require.NoError(t, ctx.Err(), "openssl did not end:\n%s", out)
 	return string(out)
 }
 
 const whoami = "GET /v1/whoami HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
-// sClient asks the gateway who it takes us for, with openssl; the refusal of TLS 1.3 shows only when something is read.
-// Its own defaults, which would stop it before the gateway does, are lowered.
+// sClient asks the gateway with openssl whom it takes us for: a refusal in TLS 1.3 shows only when something is read.
+// openssl's own limits, at which it would stop before the gateway does, are lowered.
 func (b *bed) sClient(t *testing.T, args ...string) string {
 	t.Helper()
 	args = append([]string{"s_client", "-connect", b.GatewayAddr, "-servername", "localhost", "-ign_eof", "-CAfile",
@@ -104,24 +104,24 @@ func (k opensslKeys) args() []string {
 	return append([]string{"-cert", k.Cert, "-key", k.Key, "-cert_chain", k.Cert}, openSSL13...)
 }
 
-// opensslKeys shows a certificate with its chain.
+// opensslKeys are files from which openssl shows a certificate with its chain.
 type opensslKeys lab.Keys
 
-// accepted checks that the gateway let a client in and proved who it is.
+// accepted asserts that the gateway let a client in, and under which identity.
 func accepted(t *testing.T, output, identity string) {
 	t.Helper()
 	require.Contains(t, output, "HTTP/1.1 200", "the set-up without the defect must be accepted")
 	require.Contains(t, output, identity)
 }
 
-// alerted checks that the gateway refused a client by a TLS alert.
+// alerted asserts that the gateway refused a client by a TLS alert.
 func alerted(t *testing.T, output string) {
 	t.Helper()
 	require.NotContains(t, output, "HTTP/1.1")
 	require.Contains(t, output, "SSL alert number")
 }
 
-// relayAnswer is what the tests look at of the answers of `tla-relay --json`.
+// relayAnswer is the part of an answer of `tla-relay --json` that the tests look at.
 type relayAnswer struct {
 	OK     bool
 	Error  *relayWhy // of a start
@@ -142,7 +142,7 @@ func (b *bed) relay(t *testing.T, command string) (a relayAnswer) {
 	return a
 }
 
-// startRefused is a user's start that must fail, and says why.
+// startRefused makes a user's start that must fail, and returns why it did.
 func (b *bed) startRefused(t *testing.T) relayWhy {
 	t.Helper()
 	a := b.relay(t, "start")
@@ -152,7 +152,7 @@ func (b *bed) startRefused(t *testing.T) relayWhy {
 	return *a.Error
 }
 
-// startAccepted is the same start with nothing to refuse; it ends the session again.
+// startAccepted makes the same start, which must succeed, and ends the session again.
 func (b *bed) startAccepted(t *testing.T) {
 	t.Helper()
 	a := b.relay(t, "start")
@@ -168,7 +168,7 @@ func (b *bed) startPdT(t *testing.T, extra ...string) {
 	logged(t, b.PdTProc, 0, "link parked")
 }
 
-// pdtRefuses starts a PdT that must refuse the gateway for a reason, and ends it.
+// pdtRefuses starts a PdT, which must refuse the gateway for a reason, and ends it.
 func (b *bed) pdtRefuses(t *testing.T, reason pki.Reason) {
 	t.Helper()
 	require.NoError(t, b.LaunchPdT())

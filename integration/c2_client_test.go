@@ -11,7 +11,8 @@ import (
 	"tlagate/pki"
 )
 
-// TestC2RelayIsRefused: the real relay shows the gateway each bad certificate; the user reads what is wrong with it.
+// TestC2RelayIsRefused: the real relay shows the gateway each bad certificate; its answer and its log say what is wrong
+// with it.
 func TestC2RelayIsRefused(t *testing.T) {
 	b := newBed(t)
 	certs := b.clients(pki.RoleTLA)
@@ -76,7 +77,7 @@ func TestC2PdTIsRefused(t *testing.T) {
 	})
 }
 
-// clients makes a certificate of each row for a client's use; it must come before publish.
+// clients makes a client's certificate for each row. It must be called before publish.
 func (b *bed) clients(role pki.Role) map[string]tls.Certificate {
 	certs := map[string]tls.Certificate{}
 	for _, d := range certDefects {

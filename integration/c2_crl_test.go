@@ -9,9 +9,9 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// TestC2RevocationList: all certificates are good, and the revocation list that speaks of them is not. Each row has a
+// TestC2RevocationList: all certificates are good, but the revocation list that covers them is not. Each row has a
 // deployment of its own, in which the gateway refuses any client, and the relay and the PdT refuse the gateway. With a
-// good list in the place of the bad one, and nothing else changed, all of them accept.
+// good list in place of the bad one, and nothing else changed, all of them accept.
 func TestC2RevocationList(t *testing.T) {
 	t.Parallel()
 	for _, d := range crlDefects {
@@ -27,8 +27,8 @@ func TestC2RevocationList(t *testing.T) {
 	}
 }
 
-// TestC2RevocationListNumber: each program keeps the highest CRLNumber it has seen over its restart, and then refuses a
-// lower one.
+// TestC2RevocationListNumber: each program remembers the highest CRLNumber that it has seen, also after a restart, and
+// refuses a lower one.
 func TestC2RevocationListNumber(t *testing.T) {
 	b := newBed(t)
 	b.GatewayTrust.State, b.PdTTrust.State, b.TLATrust.State = b.Path("gateway.numbers"), b.Path("pdt.numbers"),
@@ -50,7 +50,7 @@ func TestC2RevocationListNumber(t *testing.T) {
 	})
 }
 
-// everyoneRefuses: gateway, relay and PdT have the same bad revocation list.
+// everyoneRefuses asserts that gateway, relay and PdT, which have the same bad revocation list, refuse each other.
 func (b *bed) everyoneRefuses(t *testing.T, reason pki.Reason) {
 	t.Helper()
 	alerted(t, b.sClient(t, opensslKeys(b.TLAKeys).args()...))
@@ -61,7 +61,7 @@ func (b *bed) everyoneRefuses(t *testing.T, reason pki.Reason) {
 	logged(t, b.GatewayProc, 0, "peer refused us", "bad certificate", "our certificate")
 }
 
-// relayRefuses: a start must fail because the relay refuses the gateway; its user and its log know why.
+// relayRefuses asserts that a start fails because the relay refuses the gateway; its user and its log learn why.
 func (b *bed) relayRefuses(t *testing.T, reason pki.Reason) {
 	t.Helper()
 	mark := b.RelayProc.Mark()
@@ -71,7 +71,7 @@ func (b *bed) relayRefuses(t *testing.T, reason pki.Reason) {
 	logged(t, b.RelayProc, mark, "attempt failed", "reason="+string(reason), "peer=claimed")
 }
 
-// everyoneAccepts: a session comes up.
+// everyoneAccepts asserts that a session comes up.
 func (b *bed) everyoneAccepts(t *testing.T) {
 	t.Helper()
 	hangUp(t, b.GatewayProc)

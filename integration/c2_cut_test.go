@@ -25,8 +25,8 @@ import (
 )
 
 // TestC2TimeToCutByCommand times a revocation with the real programs: from the start and the end of `tla-pki revoke`,
-// through `tla-pki serve` and tla-gateway, to the notice at both ends of the session. CUT=sessions,cuts makes it as big
-// as wanted: CUT=2000,100 for the table in docs/push.md.
+// through `tla-pki serve` and tla-gateway, to the notice at both ends of the session. CUT=sessions,cuts sets its size:
+// CUT=2000,100 for the table in docs/push.md.
 func TestC2TimeToCutByCommand(t *testing.T) {
 	sessions, cuts := 12, 3
 	if env := os.Getenv("CUT"); env != "" {
@@ -51,7 +51,8 @@ func TestC2TimeToCutByCommand(t *testing.T) {
 	for _, s := range all[cuts:] {
 		require.Empty(t, s.ended, "who is not revoked stays")
 	}
-	t.Logf("`tla-pki revoke` → an end has the notice, at %d sessions, %d revoked one by one: from the command's start %s; from its end %s",
+	t.Logf("`tla-pki revoke` → an end has the notice, at %d sessions, %d revoked one by one: from the command's "+
+		"start %s; from its end %s",
 		sessions, cuts, spread(fromStart), spread(fromEnd))
 }
 
@@ -63,7 +64,7 @@ func spread(times []time.Duration) string {
 	return fmt.Sprintf("p50 %s, p99 %s, longest %s", at(50), at(99), at(100))
 }
 
-// cutBed is a deployment whose links end in this process, on certificates of the lab's CA.
+// cutBed is a deployment whose links end in this process, with certificates of the lab's CA.
 type cutBed struct {
 	*pushBed
 	ca    *ca.CA
@@ -126,10 +127,10 @@ func (b *cutBed) dial(cert tls.Certificate) (net.Conn, error) {
 	return conn, nil
 }
 
-// cutSession is a live session whose ends are read, as programs do.
+// cutSession is a live session, both ends of which this process reads, as programs do.
 type cutSession struct {
 	serial string    // of its TLA's certificate
-	ended  chan last // one of each end
+	ended  chan last // one from each end
 }
 
 type last struct {
@@ -137,10 +138,10 @@ type last struct {
 	err error
 }
 
-// practices is how many PdTs share the sessions; those of one are opened one after the other.
+// practices is how many PdTs share the sessions; the sessions of one PdT are opened one after the other.
 const practices = 8
 
-// sessions opens so many.
+// sessions opens n sessions.
 func (b *cutBed) sessions(n int) []*cutSession {
 	all, errs := make([]*cutSession, n), make([]error, practices)
 	var running sync.WaitGroup
@@ -154,7 +155,7 @@ func (b *cutBed) sessions(n int) []*cutSession {
 	return all
 }
 
-// practice opens those sessions of all that fall to one PdT.
+// practice opens those of all sessions that belong to one PdT.
 func (b *cutBed) practice(p int, all []*cutSession) error {
 	pdt := fmt.Sprintf("urn:tlagate:cab%d:pdt:p", p)
 	client, _, err := b.issue("pdt-client", pdt)

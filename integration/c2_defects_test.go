@@ -16,10 +16,11 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// The refusal table (C2). Each defect is one way in which a certificate, or the revocation list that speaks of it, must
-// not be accepted. The directions in which it is refused are in the other c2_… files; all take their rows from here.
+// The refusal table (C2). Each defect is one thing wrong with a certificate, or with the revocation list that covers
+// it, for which it must be refused. The directions in which it is refused are in the other c2_… files, which all take
+// their rows from here.
 
-// certDefect is a certificate that is refused whoever shows it.
+// certDefect is a certificate that is refused from every component.
 type certDefect struct {
 	name   string
 	reason pki.Reason
@@ -65,7 +66,7 @@ var certDefects = []certDefect{
 type crlDefect struct {
 	name    string
 	reason  pki.Reason
-	publish func(t *testing.T, w *c2PKI) // over good lists
+	publish func(t *testing.T, w *c2PKI) // replaces good lists
 }
 
 var crlDefects = []crlDefect{
@@ -99,7 +100,7 @@ type c2PKI struct {
 	*pkitest.PKI
 	files pkitest.Files
 
-	stranger           *pkitest.PKI // nobody's anchor
+	stranger           *pkitest.PKI // whose root is no anchor
 	revoked, weak, old *pkitest.CA  // below our root
 	noCA, tooDeep      *pkitest.CA
 }
@@ -138,7 +139,7 @@ func below(ca func(*c2PKI) *pkitest.CA) func(*c2PKI, string, x509.ExtKeyUsage) t
 	return func(w *c2PKI, id string, use x509.ExtKeyUsage) tls.Certificate { return ca(w).Issue(id, use, named) }
 }
 
-// named gives a server's certificate the names by which the gateway is dialled here.
+// named adds the names by which the gateway is dialled here to a server's certificate.
 var named = pkitest.Template(func(c *x509.Certificate) {
 	c.DNSNames, c.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}
 })
@@ -159,7 +160,7 @@ func spoilSignature(c tls.Certificate) tls.Certificate {
 	return c
 }
 
-// identityFor names the component of one row, so that its lines in a log are known from others'.
+// identityFor returns an identity for the component of one row, so that its lines in a log can be told from others.
 func identityFor(role pki.Role, row string) string {
 	return pki.Identity{Practice: lab.Practice, Role: role, Name: "c2-" + slug(row)}.String()
 }

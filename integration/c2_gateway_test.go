@@ -9,7 +9,7 @@ import (
 	"tlagate/pki"
 )
 
-// TestC2GatewayRefusesClient: the outer link, any client by openssl. One gateway sees all rows.
+// TestC2GatewayRefusesClient: on the outer link, with openssl as the client. One gateway sees all rows.
 func TestC2GatewayRefusesClient(t *testing.T) {
 	b := newBed(t)
 	keys := map[string]opensslKeys{}

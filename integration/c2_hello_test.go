@@ -22,7 +22,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// helloDefect is a handshake that the gateway refuses whoever makes it.
+// helloDefect is a handshake that the gateway refuses from every client.
 type helloDefect struct {
 	name   string
 	reason pki.Reason
@@ -43,8 +43,8 @@ var helloDefects = []helloDefect{
 	{"another group", pki.CipherSuite, []string{"-alpn", "http/1.1", "-groups", "P-521"}, false},
 }
 
-// TestC2GatewayRefusesHandshake: what no certificate mends. One row after the other: who makes a handshake is not known
-// before it is done, so a line of the log is found by its place, or by the address.
+// TestC2GatewayRefusesHandshake: handshakes that no certificate makes good. The rows run one after the other: a refused
+// handshake has no identity yet, so its line in the log is found by its position, or by the address.
 func TestC2GatewayRefusesHandshake(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -62,7 +62,7 @@ func TestC2GatewayRefusesHandshake(t *testing.T) {
 			out := b.sClient(t, args...)
 			if slices.Contains(args, "-alpn") {
 				alerted(t, out)
-			} else { // refused when the handshake is over, without an alert
+			} else { // refused after the handshake, without an alert
 				require.Contains(t, out, "TLSv1.3")
 				require.NotContains(t, out, "HTTP/1.1")
 			}
@@ -81,7 +81,7 @@ func TestC2GatewayRefusesHandshake(t *testing.T) {
 	}
 }
 
-// rawDefects are handshakes that openssl will not make.
+// rawDefects are handshakes that openssl cannot make.
 var rawDefects = map[string]struct {
 	reason pki.Reason
 	do     func(t *testing.T, b *bed, c net.Conn)
@@ -116,7 +116,7 @@ func requireClosed(t *testing.T, c net.Conn) {
 	require.False(t, os.IsTimeout(err), "the connection stays open")
 }
 
-// client is a client's configuration of the standard library, which checks nothing of ours.
+// client returns the configuration of a client of the standard library, which makes none of our checks.
 func (b *bed) client(cert tls.Certificate, alpn string) *tls.Config {
 	roots := x509.NewCertPool()
 	roots.AddCert(b.ca.Root.Cert)
@@ -131,7 +131,7 @@ func readKeys(t *testing.T, k lab.Keys) tls.Certificate {
 	return pair
 }
 
-// ask sends whoami and gives the answer, or the error.
+// ask sends whoami and returns the answer, or the error.
 func ask(t *testing.T, c net.Conn, conf *tls.Config) (answer string, resumed bool, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -148,7 +148,7 @@ func ask(t *testing.T, c net.Conn, conf *tls.Config) (answer string, resumed boo
 	return string(all), conn.ConnectionState().DidResume, err
 }
 
-// requireAlert wants the error of a client that the other end refused by an alert.
+// requireAlert asserts that err is that of a client which the other end refused by an alert.
 func requireAlert(t *testing.T, err error) {
 	t.Helper()
 	var op *net.OpError
@@ -156,8 +156,8 @@ func requireAlert(t *testing.T, err error) {
 	require.Equal(t, "remote error", op.Op, "the refused side learns it by a TLS alert: %v", err)
 }
 
-// TestC2TicketNeverResumes: a gateway gives no session ticket, and one of somebody else's that a client offers changes
-// nothing: every handshake is a full one with all the checks.
+// TestC2TicketNeverResumes: a gateway issues no session ticket, and one that another server issued changes nothing when
+// a client offers it: every handshake is a full one with all checks.
 func TestC2TicketNeverResumes(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -175,7 +175,7 @@ func TestC2TicketNeverResumes(t *testing.T) {
 		again := openssl(t, whoami,
 			append([]string{"s_client", "-connect", issuer, "-servername", "localhost", "-ign_eof", "-sess_in",
 				session}, args...)...)
-		require.Contains(t, again, "Reused, TLSv1.3", "where it is good for something")
+		require.Contains(t, again, "Reused, TLSv1.3", "where the ticket is accepted")
 		out := b.sClient(t, append(args, "-sess_in", session)...)
 		accepted(t, out, lab.TLA)
 		require.Contains(t, out, "New, TLSv1.3")
@@ -206,7 +206,7 @@ func TestC2TicketNeverResumes(t *testing.T) {
 	})
 }
 
-// ticketIssuer is a server with a certificate of ours that does give tickets.
+// ticketIssuer starts a server with a certificate of ours that does issue tickets.
 func ticketIssuer(t *testing.T, keys lab.Keys, alpn string) string {
 	t.Helper()
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{readKeys(t, keys)},

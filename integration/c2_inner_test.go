@@ -21,7 +21,8 @@ import (
 
 const otherPractice = "cabinet-voisin"
 
-// innerPdTs are what the TLA refuses in a PdT besides what all are refused for: whom it asked for is pinned.
+// innerPdTs are the PdTs that the TLA refuses, besides those with a certificate that every component refuses: the PdT
+// that it asked for is pinned.
 var innerPdTs = []certDefect{
 	{"another PdT than the one asked for", pki.WrongPeer, as("urn:tlagate:" + lab.Practice + ":pdt:comptoir")},
 	{"a PdT of another practice", pki.WrongPeer, as("urn:tlagate:" + otherPractice + ":pdt:bureau")},
@@ -29,7 +30,7 @@ var innerPdTs = []certDefect{
 	{"the gateway in the PdT's place", pki.WrongRole, as(lab.Gateway)},
 }
 
-// innerTLAs are what the PdT refuses in a TLA besides.
+// innerTLAs are the TLAs that the PdT refuses, likewise.
 var innerTLAs = []certDefect{
 	{"another TLA than the gateway named", pki.WrongPeer, as("urn:tlagate:" + lab.Practice + ":tla:autre")},
 	{"another practice", pki.WrongPractice, as("urn:tlagate:" + otherPractice + ":tla:valise")},
@@ -41,8 +42,8 @@ func as(identity string) func(*c2PKI, string, x509.ExtKeyUsage) tls.Certificate 
 	return func(w *c2PKI, _ string, use x509.ExtKeyUsage) tls.Certificate { return w.Issue(identity, use) }
 }
 
-// TestC2TLARefusesPdT: the inner link. The gateway lets anybody in and plays a PdT with each bad certificate; the TLA
-// refuses it.
+// TestC2TLARefusesPdT: on the inner link. A gateway that lets everyone in plays a PdT with each bad certificate; the
+// TLA refuses it.
 func TestC2TLARefusesPdT(t *testing.T) {
 	b := newBed(t)
 	rows := append(append([]certDefect{}, certDefects...), innerPdTs...)
@@ -99,7 +100,7 @@ func playPdTWith(conf *tls.Config) func(*link.Conn, joinedBy) error {
 	}
 }
 
-// TestC2PdTRefusesTLA: the inner link, the other way: the gateway plays a TLA with each bad certificate.
+// TestC2PdTRefusesTLA: the same with sides exchanged: the gateway plays a TLA with each bad certificate.
 func TestC2PdTRefusesTLA(t *testing.T) {
 	b := newBed(t)
 	rows := append(append([]certDefect{}, certDefects...), innerTLAs...)

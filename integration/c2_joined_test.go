@@ -14,9 +14,9 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// TestC2JoinedAnyway: relay and PdT are both the real ones, and a gateway joins them that looks at nobody's
-// certificate. Each bad certificate of one is refused by the other in the card session's handshake, and the refused one
-// says what it can know.
+// TestC2JoinedAnyway: the real relay and the real PdT are joined by a gateway that looks at no certificate. Each
+// refuses every bad certificate of the other in the card session's handshake, and the one that is refused says what it
+// can know.
 func TestC2JoinedAnyway(t *testing.T) {
 	b := newBed(t)
 	tlas, pdts := b.clients(pki.RoleTLA), map[string]tls.Certificate{}
@@ -68,7 +68,7 @@ func TestC2JoinedAnyway(t *testing.T) {
 	t.Run("C2 TLA refuses the PdT, another than the one asked for", func(t *testing.T) {
 		b.keys("pdt-server", b.ca.Issue("urn:tlagate:"+lab.Practice+":pdt:comptoir", x509.ExtKeyUsageServerAuth))
 		hangUp(t, b.PdTProc)
-		p.forgetParked(t) // it parks others
+		p.forgetParked(t) // the PdT parks others
 		mark := b.PdTProc.Mark()
 		why := b.startRefused(t)
 		require.Equal(t, string(pki.WrongPeer), why.Reason, "%+v", why)
@@ -81,8 +81,8 @@ func TestC2JoinedAnyway(t *testing.T) {
 	})
 }
 
-// restartPdT has its links parked with the certificate there is now: one that was parked before shows what it declared
-// then.
+// restartPdT makes the PdT park links with its present certificate: a link that was parked earlier shows the one that
+// was declared then.
 func (b *bed) restartPdT(t *testing.T, p *promiscuous) {
 	t.Helper()
 	require.NoError(t, b.PdTProc.Stop())
@@ -90,8 +90,8 @@ func (b *bed) restartPdT(t *testing.T, p *promiscuous) {
 	b.startPdT(t)
 }
 
-// TestC2InnerRevocationList: the gateway is of another CA whose lists are good; the lists of the TLA's and the PdT's
-// own CA are not. Each refuses the other in the card session's handshake, until a good list is there.
+// TestC2InnerRevocationList: the gateway's certificate is of another CA, whose lists are good; those of the TLA's and
+// the PdT's own CA are not. Each refuses the other in the card session's handshake, until there is a good list.
 func TestC2InnerRevocationList(t *testing.T) {
 	t.Parallel()
 	for _, d := range crlDefects {

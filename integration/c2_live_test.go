@@ -15,11 +15,10 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// liveCut is something that happens to one program's revocation data while a session lives, and what its user at the
-// TLA learns.
+// liveCut is something that happens to one program's revocation data during a session, and what the TLA's user learns.
 type liveCut struct {
 	name   string
-	at     string // the program that learns of it: gateway, pdt or relay; the others keep their good lists
+	at     string // the program that learns of it: gateway, pdt or relay; the others have good lists
 	happen func(t *testing.T, b *bed, f pkitest.Files)
 
 	code, reason string     // of the session's end at the relay
@@ -70,13 +69,13 @@ func revoke(whose func(*bed) lab.Keys) func(*testing.T, *bed, pkitest.Files) {
 	}
 }
 
-// goStale publishes a good list which ends soon, and no other after it.
+// goStale publishes a good list that ends soon, and no other after it.
 func goStale(t *testing.T, b *bed, f pkitest.Files) {
 	pkitest.WriteCRL(t, f.CRL, b.ca.Issuing.CRL(pkitest.CRLValid(-time.Hour, 5*time.Second)))
 }
 
-// TestC2LiveSessionIsCut: what would no longer be accepted does not go on either. Nothing but a file changes; nobody is
-// told.
+// TestC2LiveSessionIsCut: a session that would no longer be accepted does not go on either. Only a file changes; no
+// program is told of it.
 func TestC2LiveSessionIsCut(t *testing.T) {
 	t.Parallel()
 	for _, d := range liveCuts {
@@ -114,7 +113,7 @@ func TestC2LiveSessionIsCut(t *testing.T) {
 	})
 }
 
-// TestC2LiveSessionStays: new lists that speak of somebody else change nothing.
+// TestC2LiveSessionStays: new lists that revoke other certificates change nothing.
 func TestC2LiveSessionStays(t *testing.T) {
 	b := newBed(t)
 	files := b.splitTrust(t)
@@ -152,7 +151,7 @@ func (b *bed) startSession(t *testing.T, gatewayLines ...string) {
 	require.True(t, a.OK, "%+v", a.Error)
 }
 
-// waitEnd waits until the relay's session is over, and gives why.
+// waitEnd waits until the relay's session is over, and returns why.
 func (b *bed) waitEnd(t *testing.T) relayWhy {
 	t.Helper()
 	logged(t, b.RelayProc, 0, "session ended")

@@ -15,9 +15,9 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// Metrics and log warn ahead; nothing breaks before the data have ended; then the refusals say exactly that (C2, G7).
+// Metrics and log warn in time; nothing breaks before the data have ended; then the refusals say exactly that (C2, G7).
 
-// scraped is one scrape with curl: the series by name and labels, as Prometheus reads them.
+// scraped is the result of one scrape with curl: the series by name and labels, as Prometheus reads them.
 type scraped map[string]float64
 
 func scrape(t *testing.T, where ...string) scraped {
@@ -38,7 +38,7 @@ func scrape(t *testing.T, where ...string) scraped {
 	return m
 }
 
-// meter gives the gateway a listener for metrics, and the line that says so.
+// meter returns a line of configuration that gives the gateway a listener for metrics, and a function that scrapes it.
 func meter(t *testing.T) (line string, scrapeIt func(t *testing.T) scraped) {
 	t.Helper()
 	port, err := world.Port()
@@ -48,7 +48,7 @@ func meter(t *testing.T) (line string, scrapeIt func(t *testing.T) scraped) {
 	}
 }
 
-// becomes scrapes until a series is as wanted.
+// becomes scrapes until a series has a value that is ok.
 func becomes(t *testing.T, scrapeIt func(*testing.T) scraped, series string, ok func(v float64) bool) {
 	t.Helper()
 	require.NoError(t, world.Poll(patience, series, func() error {
@@ -73,7 +73,7 @@ func refused(r pki.Reason) string {
 
 func cutFor(r pki.Reason) string { return `tlagate_cuts_total{reason="` + string(r) + `"}` }
 
-// TestC2MetricsWhenTheResponderStops: the real responder, whose answers live a minute, and OCSP alone.
+// TestC2MetricsWhenTheResponderStops: with OCSP alone, and the real responder, whose answers live a minute.
 func TestC2MetricsWhenTheResponderStops(t *testing.T) {
 	l := layLab(t)
 	b := &bed{Lab: l, t: t}
@@ -130,7 +130,7 @@ func TestC2MetricsWhenTheResponderStops(t *testing.T) {
 	})
 }
 
-// TestC2MetricsWhenPublicationStops: CRLs alone, and no new one comes.
+// TestC2MetricsWhenPublicationStops: with CRLs alone, of which no new one is published.
 func TestC2MetricsWhenPublicationStops(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)

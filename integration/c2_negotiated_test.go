@@ -12,8 +12,8 @@ import (
 	"tlagate/pki"
 )
 
-// TestC2WhatWasNegotiatedIsToldEverywhere: both layers of a session, as both their ends tell them, and the gateway's
-// log of each connection; curl brings another group than our programs, and whoami says so.
+// TestC2WhatWasNegotiatedIsToldEverywhere: both ends of a session say what was negotiated in each layer, and so does
+// the gateway's log of each connection; curl offers another group than our programs, and whoami says so.
 func TestC2WhatWasNegotiatedIsToldEverywhere(t *testing.T) {
 	l := newLab(t)
 	startSession(t, l)

@@ -20,12 +20,12 @@ import (
 	"tlagate/session/link"
 )
 
-// peerDefect is a server whose handshake the relay and the PdT refuse, whatever its certificate: on the outer link a
-// gateway, on the inner one a PdT.
+// peerDefect is a server (a gateway on the outer link, a PdT on the inner one) whose handshake is refused whatever its
+// certificate.
 type peerDefect struct {
 	name   string
 	reason pki.Reason
-	change func(t *testing.T, c *tls.Config) // of a TLS server, or:
+	change func(t *testing.T, c *tls.Config) // changes a TLS server, or:
 	behave func(net.Conn)                    // what it does instead
 }
 
@@ -46,7 +46,7 @@ func strangeKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// answer waits for the hello, says one thing, and closes once the other end has had its say.
+// answer waits for the hello, sends what, and closes once the other end has answered.
 func answer(what []byte) func(net.Conn) {
 	return func(c net.Conn) {
 		defer c.Close()
@@ -59,7 +59,7 @@ func answer(what []byte) func(net.Conn) {
 	}
 }
 
-// serverHello is a TLS record with the choice of a server that no library would make: version 0 = TLS 1.2, else by
+// serverHello returns a TLS record with a server's choice that no library would make: version 0 = TLS 1.2, any other in
 // supported_versions (RFC 8446 section 4.1.3).
 func serverHello(version, suite uint16) []byte {
 	body := append([]byte{3, 3}, make([]byte, 32)...)
@@ -73,7 +73,7 @@ func serverHello(version, suite uint16) []byte {
 	return append([]byte{22, 3, 3, 0, byte(len(message))}, message...)
 }
 
-// TestC2GatewayHandshakeIsRefused: the outer link, servers that are no proper gateway.
+// TestC2GatewayHandshakeIsRefused: on the outer link, by relay and PdT.
 func TestC2GatewayHandshakeIsRefused(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -100,7 +100,7 @@ func TestC2GatewayHandshakeIsRefused(t *testing.T) {
 	})
 }
 
-// TestC2PdTHandshakeIsRefused: the inner link, seen from the TLA.
+// TestC2PdTHandshakeIsRefused: on the inner link, by the TLA.
 func TestC2PdTHandshakeIsRefused(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -133,7 +133,7 @@ func TestC2PdTHandshakeIsRefused(t *testing.T) {
 	})
 }
 
-// TestC2TLAHandshakeIsRefused: the inner link, seen from the PdT.
+// TestC2TLAHandshakeIsRefused: on the inner link, by the PdT.
 func TestC2TLAHandshakeIsRefused(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -178,7 +178,7 @@ func TestC2TLAHandshakeIsRefused(t *testing.T) {
 			require.NoError(t, err)
 			_, resumed, err := ask(t, c, conf)
 			require.NoError(t, err)
-			require.Equal(t, resumes, resumed, "where the ticket is good for something")
+			require.Equal(t, resumes, resumed, "where the ticket is accepted")
 			require.NoError(t, c.Close())
 		}
 		require.NoError(t, p.playTLAWith(t, conf, lab.TLA), "accepted by a full handshake")
@@ -203,7 +203,7 @@ func onlyCBC(c *tls.Config) {
 	c.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA}
 }
 
-// TestC2SlowHandshakes: who says nothing is refused after the ten seconds of a handshake, on every link.
+// TestC2SlowHandshakes: a peer that says nothing is refused after the ten seconds of a handshake, on every link.
 func TestC2SlowHandshakes(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)

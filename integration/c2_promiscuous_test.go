@@ -21,14 +21,14 @@ import (
 	"tlagate/session/link"
 )
 
-// promiscuous is a gateway that somebody has broken into: it has a good certificate, looks at nobody's, and joins whom
-// it likes, itself included. What the ends refuse in spite of it is what protects them from it (C2, DL1).
+// promiscuous is a gateway that somebody has broken into: it has a good certificate, looks at no other, and joins any
+// peers, itself included. What the ends refuse nevertheless is what protects them from it (C2, DL1).
 type promiscuous struct {
 	t        *testing.T
 	addr     string
 	listener net.Listener
 	serving  sync.WaitGroup
-	busy     atomic.Int32 // connections being served
+	busy     atomic.Int32 // connections that are being served
 
 	parked chan *link.Conn // links of PdTs
 
@@ -37,13 +37,13 @@ type promiscuous struct {
 	behave func(net.Conn)                          // instead of TLS
 	open   func(l *link.Conn, auth joinedBy) error // serves a TLA
 	conns  []net.Conn
-	said   []error // outcome of each handshake as the server saw it
+	said   []error // outcome of each handshake, as the server saw it
 }
 
 // joinedBy is what a TLA asked for.
 type joinedBy struct{ link.Authorization }
 
-// newPromiscuous listens where the deployment's gateway would, with its certificate.
+// newPromiscuous starts one at the address of the deployment's gateway, with its certificate.
 func newPromiscuous(t *testing.T, b *bed) *promiscuous {
 	t.Helper()
 	p := &promiscuous{t: t, addr: b.GatewayAddr, parked: make(chan *link.Conn, 16)}
@@ -56,7 +56,7 @@ func newPromiscuous(t *testing.T, b *bed) *promiscuous {
 	return p
 }
 
-// reset is the gateway without a defect of its own.
+// reset makes it a gateway without a defect of its own.
 func (p *promiscuous) reset(b *bed) {
 	p.set(func() {
 		p.conf = &tls.Config{Certificates: []tls.Certificate{readKeys(p.t, b.GatewayKeys)},
@@ -72,14 +72,14 @@ func (p *promiscuous) set(change func()) {
 	change()
 }
 
-// heard gives what the handshakes came to so far.
+// heard returns the outcomes of the handshakes so far.
 func (p *promiscuous) heard() []error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]error(nil), p.said...)
 }
 
-// waitAlert waits until the other side has refused by an alert that says word.
+// waitAlert waits until the other side has refused by an alert whose text contains word.
 func (p *promiscuous) waitAlert(word string) {
 	p.t.Helper()
 	require.NoError(p.t, world.Poll(patience, "the alert "+word, func() error {
@@ -155,13 +155,14 @@ func (p *promiscuous) serve(c *tls.Conn) {
 const upgradeAnswer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + link.Protocol +
 	"\r\n\r\n"
 
-// serveOpen gives any TLA a nonce and then whatever open does with it.
+// serveOpen answers any TLA with a nonce, and then calls open with what it asks for.
 func (p *promiscuous) serveOpen(c net.Conn, r *bufio.Reader) {
 	body, _ := json.Marshal(map[string]any{"type": "urn:tlagate:problem:consent_required", "title": "consent required",
 		"status": 401, "detail": "Again."})
 	nonce := strings.Repeat("A", 43)
 	fmt.Fprintf(c,
-		"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/problem+json\r\nWWW-Authenticate: %s\r\nContent-Length: %d\r\n\r\n%s",
+		"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/problem+json\r\nWWW-Authenticate: "+
+			"%s\r\nContent-Length: %d\r\n\r\n%s",
 		link.Challenge(nonce), len(body), body)
 	req, err := http.ReadRequest(r)
 	if err != nil {
@@ -198,7 +199,7 @@ func (p *promiscuous) forgetParked(t *testing.T) {
 	}, patience, time.Millisecond)
 }
 
-// joinAny has a TLA joined with the next parked link, under whatever name.
+// joinAny joins a TLA to the next parked link, under any name.
 func (p *promiscuous) joinAny(tla string) func(*link.Conn, joinedBy) error {
 	return func(l *link.Conn, auth joinedBy) error {
 		var far *link.Conn

@@ -13,8 +13,8 @@ import (
 	"tlagate/pki"
 )
 
-// pushBed is a deployment on a CA of tla-pki, which tells the gateway of revocations. Every program has copies of the
-// first lists and sees no later one: what they learn, they were told.
+// pushBed is a deployment whose CA, a tla-pki, tells the gateway of revocations. Every program has copies of the first
+// lists and sees no later one: what it learns, it was told.
 type pushBed struct {
 	*bed
 	push *lab.Push
@@ -30,7 +30,7 @@ func newPushBed(t *testing.T) *pushBed {
 	return b
 }
 
-// startPush starts the lab's PKI server, and ends it before the lab.
+// startPush starts the lab's PKI server, which ends before the lab does.
 func startPush(t *testing.T, l *lab.Lab) *lab.Push {
 	t.Helper()
 	p, err := l.StartPush()
@@ -44,7 +44,7 @@ func startPush(t *testing.T, l *lab.Lab) *lab.Push {
 	return p
 }
 
-// freeze copies the lists that are published now; whose says to whom.
+// freeze copies the lists that are published now, to files of whose.
 func (b *pushBed) freeze(t *testing.T, whose string) (files []string) {
 	t.Helper()
 	for _, name := range []string{"crl.pem", "arl.pem"} {
@@ -81,7 +81,7 @@ func (b *pushBed) whoami(t *testing.T) string {
 	return out
 }
 
-// isCut waits for the session's end, and wants the user to be told that a certificate is out.
+// isCut waits for the session's end, and asserts that the user is told that a certificate is no longer accepted.
 func (b *pushBed) isCut(t *testing.T, mark int, peer string, reason pki.Reason) {
 	t.Helper()
 	logged(t, b.GatewayProc, mark, "link cut", "reason="+string(reason), "peer="+peer)
@@ -90,7 +90,7 @@ func (b *pushBed) isCut(t *testing.T, mark int, peer string, reason pki.Reason) 
 	require.Equal(t, "revoked", last.Reason, "%+v", last)
 }
 
-// TestC2RevokedByPush: `tla-pki revoke` cuts the session though no list that any program reads has changed.
+// TestC2RevokedByPush: `tla-pki revoke` cuts the session although no list that a program reads has changed.
 func TestC2RevokedByPush(t *testing.T) {
 	t.Parallel()
 	t.Run("C2 TLA on hold, released, revoked", func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestC2RevokedByPush(t *testing.T) {
 	})
 }
 
-// TestC2PushLost: without the stream the lists say the same later, and what was missed is told when it is back.
+// TestC2PushLost: without the stream, the lists bring a revocation later; when it is back, it brings what was missed.
 func TestC2PushLost(t *testing.T) {
 	b := newPushBed(t)
 	b.begin(t)
@@ -153,7 +153,7 @@ func TestC2PushLost(t *testing.T) {
 	})
 }
 
-// TestC2NewListIsFetched: a list told is fetched, long before it would be asked for.
+// TestC2NewListIsFetched: a list that the stream announces is fetched, long before the next refresh.
 func TestC2NewListIsFetched(t *testing.T) {
 	b := newPushBed(t)
 	_, port, err := net.SplitHostPort(b.push.Public)

@@ -15,8 +15,8 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// TestReload: keys, certificates, anchors and access tables of running programs are read again when they change; a
-// broken file keeps the old and says so; the session stays up through all of it.
+// TestReload: running programs read keys, certificates, anchors and access tables again when they change; when a file
+// is broken they say so and go on with what they have; the session stays up through all of it.
 func TestReload(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -71,14 +71,14 @@ func TestReload(t *testing.T) {
 	b.startAccepted(t)
 }
 
-// serverCertificate is the gateway's, in words.
+// serverCertificate returns the certificate that the gateway shows, as text.
 func (b *bed) serverCertificate(t *testing.T) string {
 	out := b.sClient(t, opensslKeys(b.TLAKeys).args()...)
 	text := openssl(t, out, "x509", "-noout", "-serial")
 	return strings.ToLower(text)
 }
 
-// TestReloadAccess: a line of the access table counts as soon as it is written, at the gateway and at the PdT.
+// TestReloadAccess: a line of the access table is in force as soon as it is written, at the gateway and at the PdT.
 func TestReloadAccess(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -96,7 +96,7 @@ func TestReloadAccess(t *testing.T) {
 	}
 	broken := b.GatewayProc.Mark()
 	add("gateway", "access: [{tla: nobody, pdt: nobody}]")
-	logged(t, b.GatewayProc, broken, "the configuration of before stays in force")
+	logged(t, b.GatewayProc, broken, "the old configuration stays in force")
 	require.Equal(t, "wrong_practice", b.startRefused(t).Reason)
 	text, err := os.ReadFile(b.Path("gateway.yaml"))
 	require.NoError(t, err)

@@ -16,7 +16,7 @@ import (
 	"tlagate/session/link"
 )
 
-// curl makes a request of the outer link as a person would try it, and gives status and body.
+// curl makes a request of the outer link, as a person would who tries it, and returns status and body.
 func (b *bed) curl(t *testing.T, k lab.Keys, path string, headers ...string) (status, body string) {
 	t.Helper()
 	args := []string{"--silent", "--show-error", "--http1.1", "--cacert", b.ca.files.Anchor,
@@ -83,7 +83,7 @@ func TestC2GatewayRefusesRequest(t *testing.T) {
 	}
 }
 
-// TestC2GatewayRefusesServerCertificate: a PdT parks with a good client certificate and names a bad one for the card
+// TestC2GatewayRefusesServerCertificate: a PdT parks with a good client certificate and declares a bad one for the card
 // session.
 func TestC2GatewayRefusesServerCertificate(t *testing.T) {
 	b := newBed(t)
@@ -106,7 +106,7 @@ func TestC2GatewayRefusesServerCertificate(t *testing.T) {
 			require.NoError(t, b.LaunchPdT())
 			defer func() { require.NoError(t, b.PdTProc.Stop()) }()
 			if d.reason == pki.BadIdentity || d.reason == pki.WrongPeer {
-				logged(t, b.PdTProc, 0, "cannot") // it sees that itself
+				logged(t, b.PdTProc, 0, "cannot") // the PdT sees that itself
 				return
 			}
 			logged(t, b.PdTProc, 0, "no link to the gateway", "reason="+string(link.ProblemBadServerCertificate))
@@ -116,8 +116,8 @@ func TestC2GatewayRefusesServerCertificate(t *testing.T) {
 	}
 }
 
-// TestC2Stores: what an anchor vouches for, and that a production store takes no test CA. Each program refuses what its
-// own store does not take; with a store that does, nothing else changed, a session comes up.
+// TestC2Stores: an anchor vouches for its practices alone, and a production store accepts no test CA. Each program
+// refuses what its own store does not accept; with a store that does, and nothing else changed, a session comes up.
 func TestC2Stores(t *testing.T) {
 	t.Parallel()
 	t.Run("C2 name space", func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestC2Stores(t *testing.T) {
 	})
 }
 
-// start and stop are of gateway and relay.
+// start and stop start and stop gateway and relay.
 func (b *bed) start(t *testing.T) {
 	t.Helper()
 	require.NoError(t, b.StartGateway())

@@ -11,8 +11,9 @@ import (
 	"tlagate/pki"
 )
 
-// TestC2PushedOverARestart: a gateway that is started again while the PKI is out of reach, and no list says so, still
-// refuses whom it was told of; it misses no release made meanwhile; and it does not start on a file it cannot read.
+// TestC2PushedOverARestart: a gateway that is started again while the PKI is out of reach still refuses the
+// certificates that it was told of, though no list has them; it misses no release from hold that was made meanwhile;
+// and it does not start with a file that it cannot read.
 func TestC2PushedOverARestart(t *testing.T) {
 	b := newPushBed(t)
 	b.GatewayTrust.Denials = b.Path("denials.json")
@@ -43,8 +44,8 @@ func TestC2PushedOverARestart(t *testing.T) {
 	require.ErrorContains(t, b.StartGateway(b.PushLines(b.push)), "cannot read the revocations that were pushed")
 }
 
-// TestC2AnswersOverARestart: a gateway that is started again while its responder is away, and has no CRL, lets in whom
-// it knew to be good.
+// TestC2AnswersOverARestart: a gateway without a CRL that is started again while its responder is away lets in the
+// peers that it knew to be good.
 func TestC2AnswersOverARestart(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)

@@ -17,14 +17,14 @@ import (
 	"tlagate/session/link"
 )
 
-// Revocation by OCSP, by CRL, by deny list, each alone, with the real programs (C2).
+// Revocation by OCSP, by CRL and by deny list, each alone, with the real programs (C2).
 
 // ocspLie is one way in which a responder's answer must not be believed.
 type ocspLie struct {
 	name   string
 	reason pki.Reason
 	answer []pkitest.OCSPOption
-	signer func(*c2PKI) *pkitest.CA // whose responder signs; nil = the right one's
+	signer func(*c2PKI) *pkitest.CA // whose responder signs; nil = the right CA's
 	raw    []byte                   // instead of an answer
 }
 
@@ -49,20 +49,20 @@ var ocspLies = []ocspLie{
 
 func ocspWith(o ...pkitest.OCSPOption) []pkitest.OCSPOption { return o }
 
-// ocspOnly leaves programs no CRL of the issuing CA: its leaves are good by OCSP or not at all.
+// ocspOnly takes the issuing CA's CRL from programs: OCSP alone can show that its leaves are good.
 func (b *bed) ocspOnly(trusts ...*lab.Trust) {
 	for _, t := range trusts {
 		t.CRLs = []string{b.ca.files.ARL}
 	}
 }
 
-// anyTLA issues a TLA's certificate of its own for a row.
+// anyTLA issues a TLA's certificate for one row.
 func (b *bed) anyTLA(row string, o ...pkitest.Option) opensslKeys {
 	return opensslKeys(b.keys("tla-"+slug(row), b.ca.Issue(identityFor(pki.RoleTLA, row), x509.ExtKeyUsageClientAuth,
 		o...)))
 }
 
-// TestC2OCSPAnswersThatLie: the gateway has nothing but a responder that lies.
+// TestC2OCSPAnswersThatLie: the only source of the gateway is a responder that lies.
 func TestC2OCSPAnswersThatLie(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -100,8 +100,8 @@ func TestC2OCSPAnswersThatLie(t *testing.T) {
 	})
 }
 
-// TestC2DenyList: what the operator denies is out at once, and in again when the line goes; a broken file keeps the
-// old.
+// TestC2DenyList: what the operator denies is refused at once, and accepted again when the line is removed; when the
+// file is broken, the list of before stays in force.
 func TestC2DenyList(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -138,7 +138,7 @@ func TestC2DenyList(t *testing.T) {
 	})
 }
 
-// TestC2MustStaple: a certificate that promises a staple and comes without is refused.
+// TestC2MustStaple: a certificate that promises a staple and comes without one is refused.
 func TestC2MustStaple(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -148,8 +148,8 @@ func TestC2MustStaple(t *testing.T) {
 		identityFor(pki.RoleTLA, "must staple"))
 }
 
-// TestC2ResponderGoesAway: by OCSP alone, nothing breaks while the answers are in date; then what was live is cut, and
-// what comes is refused, and the log says exactly that.
+// TestC2ResponderGoesAway: with OCSP alone, nothing breaks while the answers are in date; then live sessions are cut
+// and new ones refused, and the log says exactly that.
 func TestC2ResponderGoesAway(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -172,8 +172,8 @@ func TestC2ResponderGoesAway(t *testing.T) {
 	b.rejectedAtLast(t)
 }
 
-// rejectedAtLast waits until the TLA is refused in the handshake: OCSP answers about gateway, PdT and TLA end one after
-// the other, and until the TLA's has, it is let in, and finds no PdT.
+// rejectedAtLast waits until the TLA is refused in the handshake: the OCSP answers about gateway, PdT and TLA end one
+// after the other, and until the TLA's has ended, the TLA is let in and finds no PdT.
 func (b *bed) rejectedAtLast(t *testing.T) {
 	t.Helper()
 	require.NoError(t, world.Poll(patience, "the TLA to be refused in the handshake", func() error {
@@ -184,15 +184,15 @@ func (b *bed) rejectedAtLast(t *testing.T) {
 	}))
 }
 
-// startedAgain: a session that is up is stopped and started again.
+// startedAgain stops the session that is up and starts another.
 func (b *bed) startedAgain(t *testing.T) {
 	t.Helper()
 	require.True(t, b.relay(t, "stop").OK)
 	require.True(t, b.relay(t, "start").OK)
 }
 
-// TestC2RevokedByOCSPAlone: revoke, and the live session is cut and a new start refused with the reason; no CRL speaks
-// of it, and nobody pushes.
+// TestC2RevokedByOCSPAlone: after a revocation the live session is cut and a new start refused with the reason,
+// although no CRL has it and nothing is pushed.
 func TestC2RevokedByOCSPAlone(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -206,7 +206,7 @@ func TestC2RevokedByOCSPAlone(t *testing.T) {
 	b.revokeAndCut(t, func() {})
 }
 
-// TestC2RevokedByCRLAlone is the same without a responder; the new list reaches the gateway alone.
+// TestC2RevokedByCRLAlone: the same without a responder; the new list reaches the gateway alone.
 func TestC2RevokedByCRLAlone(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -238,8 +238,8 @@ func (b *bed) revokeAndCut(t *testing.T, publish func()) {
 	logged(t, b.GatewayProc, mark, "handshake refused", "reason="+string(pki.Revoked), lab.TLA)
 }
 
-// TestC2TLAWithoutCRL: relay and PdT have a root and an ARL, and no list of any leaf; what they lack comes stapled, and
-// by status records through the gateway, which alone asks the responder.
+// TestC2TLAWithoutCRL: relay and PdT have a root and an ARL, but no CRL of leaves. What they lack comes stapled, and in
+// status records, through the gateway, which alone asks the responder.
 func TestC2TLAWithoutCRL(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -288,7 +288,7 @@ func (b *bed) waitStaple(t *testing.T) {
 	}, patience, 100*time.Millisecond)
 }
 
-// TestC2TLAWithoutCRLNorStatus: without what the gateway brings, the same relay and PdT refuse.
+// TestC2TLAWithoutCRLNorStatus: without what the gateway brings, the same relay and PdT refuse everything.
 func TestC2TLAWithoutCRLNorStatus(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -298,8 +298,8 @@ func TestC2TLAWithoutCRLNorStatus(t *testing.T) {
 	b.relayRefuses(t, pki.CRLMissing)
 }
 
-// TestC2ResponderOfOurs is the whole of it with our own CA and responder: only the gateway asks tla-ocsp; PdT and TLA
-// have the root and the ARL; tla-pki revokes.
+// TestC2ResponderOfOurs: the same with our own CA and responder. Only the gateway asks tla-ocsp; PdT and TLA have the
+// root and the ARL; tla-pki revokes.
 func TestC2ResponderOfOurs(t *testing.T) {
 	l := layLab(t)
 	b := &bed{Lab: l, t: t}
@@ -334,8 +334,8 @@ func TestC2ResponderOfOurs(t *testing.T) {
 	})
 }
 
-// TestC2GatewayThatLiesAboutStatus: what it brings is believed only when the CA has signed it. Lies are refused and
-// logged, and do no other harm; broken framing ends the link.
+// TestC2GatewayThatLiesAboutStatus: what the gateway brings is believed only if the CA has signed it. Lies are refused
+// and logged, and do no other harm; broken framing ends the link.
 func TestC2GatewayThatLiesAboutStatus(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)

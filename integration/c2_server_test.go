@@ -12,7 +12,7 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// serverDefects are what a gateway's certificate is refused for besides what all are.
+// serverDefects are what a gateway's certificate is refused for, besides what every certificate is refused for.
 var serverDefects = []certDefect{
 	{"another name", pki.NameMismatch, issued(pkitest.Template(func(c *x509.Certificate) {
 		c.DNSNames, c.IPAddresses = []string{"elsewhere.invalid"}, nil
@@ -22,8 +22,8 @@ var serverDefects = []certDefect{
 	}},
 }
 
-// TestC2GatewayIsRefused: the outer link, from its other side. The real gateway shows each bad certificate in turn;
-// relay and PdT refuse it, and it says what its own certificate lets it know.
+// TestC2GatewayIsRefused: on the outer link. The real gateway shows each bad certificate in turn; relay and PdT refuse
+// it, and it logs what it can tell from its own certificate.
 func TestC2GatewayIsRefused(t *testing.T) {
 	b := newBed(t)
 	rows := append(append([]certDefect{}, certDefects...), serverDefects...)
@@ -54,7 +54,7 @@ func TestC2GatewayIsRefused(t *testing.T) {
 	})
 }
 
-// hints are what a refused side reads in its own certificate.
+// hints are what a side that is refused says about its own certificate.
 var hints = map[pki.Reason]string{
 	pki.UnknownIssuer:  "without an issuer that leads to an anchor",
 	pki.SelfSigned:     "is signed by itself",
@@ -72,6 +72,6 @@ var hints = map[pki.Reason]string{
 	pki.WeakSignature:  "is signed with a weak algorithm",
 	pki.Revoked:        "is revoked",
 	pki.CARevoked:      "comes from a CA that is revoked",
-	pki.NameMismatch:   "looks right from here", // which name was dialled only the peer knows
+	pki.NameMismatch:   "looks right from here", // only the peer knows which name it dialled
 	pki.WrongRole:      "looks right from here",
 }

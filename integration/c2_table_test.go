@@ -14,7 +14,7 @@ import (
 	"tlagate/pki"
 )
 
-// elsewhere are reasons that a test of their own refuses, outside of the tables.
+// elsewhere are the reasons that have a test of their own, outside of the tables.
 var elsewhere = map[pki.Reason]string{
 	pki.CRLNumberBack: "TestC2RevocationListNumber",
 	pki.NameSpace:     "TestC2Stores",
@@ -53,7 +53,7 @@ func goName(known map[string]pki.Reason, r pki.Reason) string {
 	return string(r)
 }
 
-// coveredReasons are those of all rows.
+// coveredReasons returns the reasons of all rows.
 func coveredReasons() map[pki.Reason]bool {
 	covered := map[pki.Reason]bool{}
 	for _, table := range [][]certDefect{certDefects, serverDefects, innerPdTs, innerTLAs} {
@@ -79,7 +79,7 @@ func coveredReasons() map[pki.Reason]bool {
 	return covered
 }
 
-// reasonsOfPKI reads the constants of type Reason, by name.
+// reasonsOfPKI returns the constants of type Reason in package pki's source, by name.
 func reasonsOfPKI(t *testing.T) map[string]pki.Reason {
 	t.Helper()
 	root, err := world.ModuleRoot()
@@ -102,7 +102,7 @@ func reasonsOfPKI(t *testing.T) map[string]pki.Reason {
 	return known
 }
 
-// functions are those of this package's tests.
+// functions returns the names of the functions in this package's tests.
 func functions(t *testing.T) map[string]bool {
 	t.Helper()
 	files, err := filepath.Glob("c[23]_*_test.go")

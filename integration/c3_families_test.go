@@ -19,14 +19,14 @@ import (
 
 const bothFamilies = "both.c3.invalid"
 
-// TestC3EitherFamily: a session starts over whichever of IPv6 and IPv4 works, though the other one swallows everything;
+// TestC3EitherFamily: a session starts over IPv6 or IPv4, whichever works, even if the other one swallows everything,
 // and over IPv6 alone.
 func TestC3EitherFamily(t *testing.T) {
 	blackHoles(t)
 	for _, c := range []struct {
 		name, host, listen string
 		addresses          []string
-		deadFirst          bool // the first address tried answers nothing
+		deadFirst          bool // the first address that is tried does not answer
 	}{
 		{"IPv6 is dead", bothFamilies, "127.0.0.1", []string{"2001:db8:c3::dead", "127.0.0.1"}, true},
 		{"IPv6 is dead, and there is much of it", bothFamilies, "127.0.0.1",
@@ -60,8 +60,8 @@ func TestC3EitherFamily(t *testing.T) {
 	}
 }
 
-// TestC3AddressInPlaceOfAName: certificates hold names, and the gateway is to prove one. It is said before anybody is
-// dialled.
+// TestC3AddressInPlaceOfAName: certificates have names, and the gateway has to prove one. A configuration with an
+// address alone is refused before anything is dialled.
 func TestC3AddressInPlaceOfAName(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -73,8 +73,8 @@ func TestC3AddressInPlaceOfAName(t *testing.T) {
 	}
 }
 
-// TestC3NameBesideAnAddress: where no DNS knows the gateway, its address is dialled and its name proven, by both
-// devices, their doctors among them; an address with another's name is refused.
+// TestC3NameBesideAnAddress: where no DNS knows the gateway, both devices and their doctors dial its address and have
+// its name proven; an address with the wrong name is refused.
 func TestC3NameBesideAnAddress(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -99,7 +99,7 @@ func TestC3NameBesideAnAddress(t *testing.T) {
 	require.Equal(t, string(pki.NameMismatch), b.startRefused(t).Reason)
 }
 
-// blackHoles makes networks of which only our own addresses answer: what is sent to others is swallowed.
+// blackHoles makes networks in which only our own addresses answer, and all others swallow what they are sent.
 func blackHoles(t *testing.T) {
 	t.Helper()
 	ip(t, "link", "add", "c3hole", "type", "veth", "peer", "name", "c3bottom")
@@ -120,7 +120,7 @@ func ip(t *testing.T, args ...string) {
 	require.NoError(t, err, "ip %s: %s", strings.Join(args, " "), out)
 }
 
-// knowHost gives a name addresses, in this world alone and until the test ends.
+// knowHost makes a name known with its addresses, in this world alone and until the test ends.
 func knowHost(t *testing.T, name string, addresses ...string) {
 	t.Helper()
 	hosts, err := os.ReadFile("/etc/hosts")

@@ -14,8 +14,8 @@ import (
 	"tlagate/tla"
 )
 
-// smallBox is a deployment in which a box on the way to the gateway resets what begins with a hello of more than 1 000
-// octets.
+// smallBox returns a deployment in which a box on the way to the gateway resets connections that begin with a hello of
+// more than 1 000 octets.
 func smallBox(t *testing.T) *bed {
 	t.Helper()
 	b := newBed(t)
@@ -29,8 +29,8 @@ func smallBox(t *testing.T) *bed {
 	return b
 }
 
-// TestC3BoxThatTakesNoLargeHello: relay and PdT get through without the hybrids after two failures each, in one start
-// of the user's, and say so in log, trace and status.
+// TestC3BoxThatTakesNoLargeHello: relay and PdT get through without the hybrids after two failures each, within one
+// start of the user's, and say so in log, trace and status.
 func TestC3BoxThatTakesNoLargeHello(t *testing.T) {
 	b := smallBox(t)
 	trace := func(name string) string { return "audit: " + b.Path(name+"-trace.jsonl") }
@@ -58,8 +58,8 @@ func TestC3BoxThatTakesNoLargeHello(t *testing.T) {
 	require.Contains(t, out, "without post-quantum groups until")
 }
 
-// TestC3BoxThatTakesNoLargeHelloEnrols: what connects once gets through such a box as well: an enrolment, the first
-// bundle, the doctor, which tells of it.
+// TestC3BoxThatTakesNoLargeHelloEnrols: what connects only once gets through such a box as well: an enrolment, the
+// first bundle, and the doctor, which reports the box.
 func TestC3BoxThatTakesNoLargeHelloEnrols(t *testing.T) {
 	b := newBoxBed(t)
 	line, err := b.LayOutBundles()
@@ -95,7 +95,7 @@ func TestC3BoxThatTakesNoLargeHelloEnrols(t *testing.T) {
 	require.Contains(t, f["gateway "+via].Found, "without post-quantum groups")
 }
 
-// TestG5HybridRequired: then there is no session through such a box, however often it is tried.
+// TestG5HybridRequired: where hybrids are required there is no session through such a box, however often it is tried.
 func TestG5HybridRequired(t *testing.T) {
 	b := smallBox(t)
 	require.NoError(t, b.LaunchPdT("hybrid: required"))

@@ -9,8 +9,8 @@ import (
 	"tlagate/pki"
 )
 
-// TestC3InspectingProxyIsNamed: TLS is opened on the way. Relay and PdT refuse, say that it is so and by whose CA, and
-// the professional reads that it is the network's doing.
+// TestC3InspectingProxyIsNamed: TLS is opened on the way. Relay and PdT refuse, say so and name the CA, and the
+// professional reads that the network is the cause.
 func TestC3InspectingProxyIsNamed(t *testing.T) {
 	for name, copies := range map[string]bool{"by the name that was dialled": false,
 		"copying the gateway's names": true} {

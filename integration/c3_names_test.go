@@ -18,13 +18,13 @@ import (
 	"tlagate/tla"
 )
 
-// hungBed is a deployment whose programs ask a resolver that never answers, and would go on asking for hours: only
-// their own limits, or a signal, end what they do. No test here looks at a clock.
+// hungBed is a deployment whose programs ask a resolver that never answers, and would wait for hours: only their own
+// limits, or a signal, end what they do. No test here looks at a clock.
 type hungBed struct {
 	*bed
 	resolver *faults.Resolver
 	over     world.Over
-	gateway  string // by a name that is never known
+	gateway  string // its address, with a name that is never resolved
 }
 
 func newHungBed(t *testing.T) *hungBed {
@@ -64,7 +64,7 @@ func ends(t *testing.T, p *world.Process) (code int, said string) {
 	return code, said
 }
 
-// asked waits until somebody has asked the resolver, once more than before.
+// asked waits until a program has asked the resolver, once more than before.
 func (b *hungBed) asked(t *testing.T, before int) {
 	t.Helper()
 	require.NoError(t, world.Poll(patience, "the name to be asked for", func() error {
@@ -84,8 +84,8 @@ func (b *hungBed) terminated(t *testing.T, before int, p *world.Process) int {
 	return code
 }
 
-// TestC3NamesAreNeverAnswered: a start, the PdT's redial, doctor and enrolment end within their own times, a gateway
-// starts, and SIGTERM ends each while it waits for a name.
+// TestC3NamesAreNeverAnswered: a start, the PdT's dialling, doctor and enrolment end within their own limits, a gateway
+// starts, and SIGTERM ends each program while it waits for a name.
 func TestC3NamesAreNeverAnswered(t *testing.T) {
 	b := newHungBed(t)
 	b.TLATrust.ARL = b.Path("arl.pem")

@@ -22,14 +22,14 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// connectProxy is an HTTP proxy that knows CONNECT alone, and the names that it is told.
+// connectProxy is an HTTP proxy that knows CONNECT alone, and only the names that a test gives it.
 type connectProxy struct {
 	listener net.Listener
 	all      sync.WaitGroup
 
 	mu     sync.Mutex        // protects the rest
 	knows  map[string]string // host to host, in place of a resolver
-	answer string            // to everything, in place of a connection; "" = connect
+	answer string            // sent to everything, in place of a connection; "" = connect
 	asked  []string          // every request's target
 	open   map[net.Conn]bool
 }
@@ -44,7 +44,7 @@ func newConnectProxy(t *testing.T, knows map[string]string) *connectProxy {
 	return p
 }
 
-// line is what a configuration says of it.
+// line returns the line of a configuration that names the proxy.
 func (p *connectProxy) line() string { return "proxy: http://" + p.listener.Addr().String() }
 
 func (p *connectProxy) accept() {
@@ -80,7 +80,7 @@ func (p *connectProxy) serve(c net.Conn) {
 	_, _ = io.Copy(c, over)
 }
 
-// keep has a connection closed at the end.
+// keep makes sure that a connection is closed when the test ends.
 func (p *connectProxy) keep(c net.Conn) (drop func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -104,10 +104,10 @@ func (p *connectProxy) look(target string) (to, answer string) {
 	return net.JoinHostPort(host, port), p.answer
 }
 
-// say has the proxy answer so to everything; "" = connect.
+// say makes the proxy send an answer to everything; "" = connect.
 func (p *connectProxy) say(answer string) { p.mu.Lock(); p.answer = answer; p.mu.Unlock() }
 
-// to has the proxy lead a host elsewhere.
+// lead makes the proxy connect to another address in place of host.
 func (p *connectProxy) lead(host, elsewhere string) {
 	p.mu.Lock()
 	p.knows[host] = elsewhere
@@ -130,17 +130,17 @@ func (p *connectProxy) close() {
 	p.all.Wait()
 }
 
-// onlyTheProxyKnows is a name that no resolver of this world has.
+// onlyTheProxyKnows is a name that no resolver of this world knows.
 const onlyTheProxyKnows = "gateway.c3.invalid"
 
-// calledAlso gives a gateway's certificate more names.
+// calledAlso adds names to a gateway's certificate.
 func calledAlso(names ...string) pkitest.Option {
 	return pkitest.Template(func(c *x509.Certificate) {
 		c.DNSNames = append(c.DNSNames, names...)
 	})
 }
 
-// newProxied is a deployment whose gateway only a proxy can find.
+// newProxied returns a deployment whose gateway only a proxy can find.
 func newProxied(t *testing.T) (*bed, *connectProxy) {
 	t.Helper()
 	b := newBed(t)
@@ -152,8 +152,8 @@ func newProxied(t *testing.T) (*bed, *connectProxy) {
 	return b, newConnectProxy(t, map[string]string{onlyTheProxyKnows: "127.0.0.1"})
 }
 
-// TestC3ThroughAProxy: TLA and PdT reach the gateway through the proxy, and in no other way; the gateway's name is
-// looked up there alone. Idle, the relay asks nothing (C4).
+// TestC3ThroughAProxy: TLA and PdT reach the gateway through the proxy, and in no other way; the proxy alone looks up
+// the gateway's name. An idle relay asks the proxy for nothing (C4).
 func TestC3ThroughAProxy(t *testing.T) {
 	b, p := newProxied(t)
 	require.NoError(t, b.StartRelay(p.line()))
@@ -171,8 +171,8 @@ func TestC3ThroughAProxy(t *testing.T) {
 	})
 }
 
-// TestC3ProxyRefuses: each refusal of a proxy is told apart, to the user and in the log of the PdT, and its password by
-// none.
+// TestC3ProxyRefuses: the user and the log of the PdT tell each refusal of a proxy from the others, and none repeats
+// the proxy's password.
 func TestC3ProxyRefuses(t *testing.T) {
 	b, p := newProxied(t)
 	const password = "of-the-proxy-and-nobody-else"
@@ -205,7 +205,7 @@ func TestC3ProxyRefuses(t *testing.T) {
 	}
 }
 
-// TestC3AProxyCannotBeTheGateway: the TLS is the same whatever carries it. A proxy that ends it shows another
+// TestC3AProxyCannotBeTheGateway: a proxy changes nothing about TLS. One that ends TLS itself shows another
 // certificate, and is refused for that.
 func TestC3AProxyCannotBeTheGateway(t *testing.T) {
 	b, p := newProxied(t)
@@ -241,8 +241,8 @@ func port(addr string) string {
 	return p
 }
 
-// TestC3SealedThroughAProxy: the first bundle, the session, and the refreshed bundle in it come through the proxy of a
-// sealed terminal's own file.
+// TestC3SealedThroughAProxy: the first bundle, the session, and the bundle's refresh in the session go through the
+// proxy that a sealed terminal's own file names.
 func TestC3SealedThroughAProxy(t *testing.T) {
 	s := newSealed(t)
 	p := newConnectProxy(t, nil)
@@ -262,7 +262,7 @@ func TestC3SealedThroughAProxy(t *testing.T) {
 	require.Equal(t, []string{"proxy", "denied"}, []string{why.Code, why.Reason})
 }
 
-// TestC3EnrolThroughAProxy: so does an enrolment, and a refusal is said.
+// TestC3EnrolThroughAProxy: an enrolment goes through the proxy, and says when the proxy refuses it.
 func TestC3EnrolThroughAProxy(t *testing.T) {
 	b := newBoxBed(t)
 	b.enrolGateway(t)
@@ -293,7 +293,7 @@ func TestC3EnrolThroughAProxy(t *testing.T) {
 	})
 }
 
-// TestC3Tinyproxy: a proxy that others wrote, with a user and a password.
+// TestC3Tinyproxy: with a proxy that others wrote, and with a user and a password.
 func TestC3Tinyproxy(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)

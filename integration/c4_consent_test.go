@@ -21,7 +21,8 @@ import (
 	"tlagate/session/link"
 )
 
-// badConsents are what a session cannot be had with, by somebody who has all the rest: the terminal's link and its key.
+// badConsents are consents with which no session can be opened, not even by somebody who has all the rest: the
+// terminal's link and its key.
 var badConsents = []struct {
 	name string
 	make func(t *testing.T, b *bed, good consent.Statement) string
@@ -71,7 +72,7 @@ func signed(t *testing.T, s consent.Statement, with tls.Certificate) string {
 	return text
 }
 
-// swapped is another letter of the same alphabet.
+// swapped returns another letter of the same alphabet.
 func swapped(c byte) string {
 	if c == 'A' {
 		return "B"
@@ -79,7 +80,8 @@ func swapped(c byte) string {
 	return "A"
 }
 
-// TestC4TheGatewayWantsTheUsersConsent: the real one, of a client with the terminal's certificate and key.
+// TestC4TheGatewayWantsTheUsersConsent: the real gateway demands it of a client with the terminal's certificate and
+// key.
 func TestC4TheGatewayWantsTheUsersConsent(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -126,7 +128,7 @@ func (b *bed) open(t *testing.T, id string, say func(nonce string) string) (*lin
 	}})
 }
 
-// TestC4ThePdTWantsTheUsersConsent: the real one, of a gateway that somebody has broken into, and who has the
+// TestC4ThePdTWantsTheUsersConsent: the real PdT demands it of a gateway in the hands of an attacker who has the
 // terminal's key, too.
 func TestC4ThePdTWantsTheUsersConsent(t *testing.T) {
 	b := newBed(t)
@@ -152,7 +154,7 @@ func TestC4ThePdTWantsTheUsersConsent(t *testing.T) {
 				return p.joinAny(lab.TLA)(l, auth)
 			}
 		})
-		b.startAccepted(t) // the control: it is the user's, and good
+		b.startAccepted(t) // the control: the user's consent, which is good
 		p.requireRefused(t, b, heard)
 		again := heard
 		again.Session = session.NewID().String()
@@ -160,7 +162,7 @@ func TestC4ThePdTWantsTheUsersConsent(t *testing.T) {
 	})
 }
 
-// requireRefused joins a TLA of the attacker's, who has the terminal's key, under a consent.
+// requireRefused joins a TLA of the attacker's, who has the terminal's key, with a consent that the PdT must refuse.
 func (p *promiscuous) requireRefused(t *testing.T, b *bed, j link.Joined) {
 	t.Helper()
 	mark := b.PdTProc.Mark()

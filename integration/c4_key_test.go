@@ -14,7 +14,7 @@ import (
 	"tlagate/tla"
 )
 
-// button is a physical key: a FIFO of the kernel's input events.
+// button is a physical key: a FIFO with the kernel's input events.
 type button struct {
 	t    *testing.T
 	fifo *os.File
@@ -41,8 +41,8 @@ func (b *button) move(values ...uint32) {
 	}
 }
 
-// TestC4APhysicalKeyStartsAndStops: a press of the key is the act that gateway and PdT are told of; held at the start
-// of the relay it is none.
+// TestC4APhysicalKeyStartsAndStops: a press of the key is the act of which gateway and PdT are told; a key that is
+// already down when the relay starts is none.
 func TestC4APhysicalKeyStartsAndStops(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -62,7 +62,7 @@ func TestC4APhysicalKeyStartsAndStops(t *testing.T) {
 	logged(t, b.RelayProc, mark, "the user stays", "act=key")
 	require.Equal(t, "up", b.relay(t, "status").Status.State)
 
-	key.move(1) // and held
+	key.move(1) // and kept down
 	waitRelay(t, b.Lab, "the session to be over", func(s *tla.Status) bool { return s.State == tla.StateIdle })
 	require.Equal(t, tla.CodeStopped, relayStatus(t, b.Lab).Last.Code)
 	require.Empty(t, networkSockets(t, b.RelayProc.PID()))

@@ -21,7 +21,7 @@ import (
 // remote is a login by SSH.
 var remote = seattest.Session{Remote: true, Active: true, Class: "user"}
 
-// logindOf starts a logind that the relay of a lab finds on its system bus, and nobody else.
+// logindOf starts a logind on a system bus that the relay of a lab alone sees.
 func logindOf(t *testing.T, l *lab.Lab) *seattest.Logind {
 	t.Helper()
 	own := l.Path("dbus")
@@ -29,7 +29,7 @@ func logindOf(t *testing.T, l *lab.Lab) *seattest.Logind {
 	return seattest.Start(t, filepath.Join(own, filepath.Base(seat.Bus)))
 }
 
-// newSeated is a deployment whose relay asks a logind who acts; nobody has a session yet.
+// newSeated returns a deployment whose relay asks a logind who acts; nobody has a login session yet.
 func newSeated(t *testing.T) (*bed, *seattest.Logind) {
 	b := newBed(t)
 	logind := logindOf(t, b.Lab)
@@ -41,8 +41,8 @@ func newSeated(t *testing.T) (*bed, *seattest.Logind) {
 	return b, logind
 }
 
-// TestC4OnlySomebodyAtTheTerminalActs: whoever may use the control socket, a session is started and kept by a local,
-// active login session with a seat alone.
+// TestC4OnlySomebodyAtTheTerminalActs: among all users who may use the control socket, only one with a local, active
+// login session that has a seat can start a session or prolong it.
 func TestC4OnlySomebodyAtTheTerminalActs(t *testing.T) {
 	b, logind := newSeated(t)
 	at := func(spoil func(*seattest.Session)) func(uint32) *seattest.Session {
@@ -106,7 +106,7 @@ func TestC4OnlySomebodyAtTheTerminalActs(t *testing.T) {
 	})
 }
 
-// requireNotLocal has every act refused, and nothing happen.
+// requireNotLocal asserts that every act is refused, and that nothing happens.
 func (b *bed) requireNotLocal(t *testing.T, why string) {
 	t.Helper()
 	mark := b.RelayProc.Mark()
@@ -120,7 +120,7 @@ func (b *bed) requireNotLocal(t *testing.T, why string) {
 	require.Empty(t, networkSockets(t, b.RelayProc.PID()))
 }
 
-// forge says something to the control socket, from this process, and gives the answer.
+// forge sends something to the control socket, from this process, and returns the answer.
 func forge(t *testing.T, b *bed, said string) string {
 	t.Helper()
 	c, err := net.Dial("unix", b.Path("relay.sock"))

@@ -14,8 +14,8 @@ import (
 	"tlagate/session/consent"
 )
 
-// TestC4ConsentIsKeptAndProvable: gateway and PdT keep, each in its trace, what proves that the user asked for the
-// session: the statement verifies again.
+// TestC4ConsentIsKeptAndProvable: gateway and PdT record, each in its trace, what proves that the user asked for the
+// session: the statement can be verified again.
 func TestC4ConsentIsKeptAndProvable(t *testing.T) {
 	l := layLab(t)
 	gateway, pdt := l.Path("gateway.jsonl"), l.Path("pdt.jsonl")
@@ -47,7 +47,7 @@ func TestC4ConsentIsKeptAndProvable(t *testing.T) {
 	}
 }
 
-// nonceOf reads the nonce of a statement.
+// nonceOf returns the nonce of a statement.
 func nonceOf(t *testing.T, text string) string {
 	payload, err := base64.RawURLEncoding.DecodeString(text[:strings.IndexByte(text, '.')])
 	require.NoError(t, err)

@@ -16,7 +16,7 @@ import (
 	"tlagate/tla"
 )
 
-// newUILab is newLab with an audit trace at the relay; limits are more of its limits.
+// newUILab is newLab with an audit trace at the relay, and with further limits.
 func newUILab(t *testing.T, limits ...string) *lab.Lab {
 	t.Helper()
 	l := layLab(t)
@@ -33,15 +33,15 @@ func newUILab(t *testing.T, limits ...string) *lab.Lab {
 	return l
 }
 
-// The words in block letters, as one of their rows shows them on a small screen.
+// The words in block letters, each as one of its rows shows it on a small screen.
 const (
 	bigClosed = "█▄▄  █▄▄  █▄▄▀ █▀▄▀█ █▄▄  █▄▄"
 	bigOpen   = "█  █ █  █  █ █  █▀▀  █▀█   █  █▀▀"
 	bigFailed = "█▄▄  █    █▄▄█ █▄▄  █"
 )
 
-// TestC4UISession: one key starts, the cards are shown with who reads them, one key and a yes stop; the mistaken key
-// costs nothing.
+// TestC4UISession: one key starts, the screen shows who reads which card, one key and a yes stop; a key pressed by
+// mistake does no harm.
 func TestC4UISession(t *testing.T) {
 	l := newUILab(t)
 	u := openUI(t, l, "fr_FR.UTF-8", 40, 12)
@@ -74,7 +74,7 @@ func TestC4UISession(t *testing.T) {
 	require.Equal(t, tla.CodeStopped, relayStatus(t, l).Last.Code)
 }
 
-// TestC4UILanguageAndSize: the locale chooses the language; any size will do, and a change of size as well.
+// TestC4UILanguageAndSize: the locale chooses the language; the screen copes with any size, and with a change of size.
 func TestC4UILanguageAndSize(t *testing.T) {
 	l := newUILab(t)
 	u := openUI(t, l, "en_GB.UTF-8", 120, 40)
@@ -93,7 +93,7 @@ func TestC4UILanguageAndSize(t *testing.T) {
 	u.waitFor("No session: your cards are free.")
 	u.press("C-c")
 	require.NoError(t, world.Poll(patience, "the program to end well", func() error {
-		// tmux 3.3a does not always learn the status
+		// tmux 3.3a does not always learn the exit status
 		if state := strings.TrimSpace(u.tmux("display-message", "-p",
 			"#{pane_dead} #{pane_dead_status}")); state != "1 0" && state != "1" {
 			return fmt.Errorf("dead and status: %s", state)
@@ -102,8 +102,8 @@ func TestC4UILanguageAndSize(t *testing.T) {
 	}))
 }
 
-// TestC4UIIncident: each failure is a sentence, one thing to do, and a number by which the operator finds it in the
-// audit trace.
+// TestC4UIIncident: the screen shows for each failure a sentence, one thing to do, and a number by which the operator
+// finds it in the audit trace.
 func TestC4UIIncident(t *testing.T) {
 	l := newUILab(t, "grace: 5s")
 	require.NoError(t, l.PdTProc.Stop())
@@ -137,7 +137,8 @@ func TestC4UIIncident(t *testing.T) {
 	u.waitFor(bigClosed)
 }
 
-// TestC4UITestBeforeTheVisit: the way of a start without a card; what is wrong is found, and told with a number.
+// TestC4UITestBeforeTheVisit: the rehearsal makes all of a start but the cards; it finds what is wrong, and shows it
+// with a number.
 func TestC4UITestBeforeTheVisit(t *testing.T) {
 	l := newUILab(t)
 	vitale, cps := l.Vitale.Counts(), l.CPS.Counts()
@@ -146,7 +147,8 @@ func TestC4UITestBeforeTheVisit(t *testing.T) {
 	u.press("+")
 	u.same("test-1-fine", "Tout est prêt pour la visite.", "OK  Poste : prêt à recevoir les cartes")
 	for _, now := range []struct{ before, after cardsim.Counts }{{vitale, l.Vitale.Counts()}, {cps, l.CPS.Counts()}} {
-		now.before.PowerOffs = now.after.PowerOffs // pcscd powers down what it looked at when it came in
+		// pcscd powers down a card that it has looked at when it was inserted
+		now.before.PowerOffs = now.after.PowerOffs
 		require.Equal(t, now.before, now.after, "no card was powered, none got a command")
 	}
 	require.Empty(t, networkSockets(t, l.RelayProc.PID()))
@@ -164,8 +166,8 @@ func TestC4UITestBeforeTheVisit(t *testing.T) {
 	u.same("test-3-small", "OK  Lecteurs        NON Liaison", "Incident ")
 }
 
-// TestSP4UIPIN: the PIN is typed at the screen, and is nowhere but in the card: neither on the screen, nor in the
-// memory of any program.
+// TestSP4UIPIN: the PIN is typed at the screen and is afterwards nowhere but in the card: neither on the screen, nor in
+// the memory of any program.
 func TestSP4UIPIN(t *testing.T) {
 	l := newUILab(t)
 	card, err := cardsim.NewCPS(cardsim.CPSConfig{PIN: rightPIN})
@@ -222,7 +224,7 @@ func TestSP4UIPIN(t *testing.T) {
 	}
 }
 
-// TestSP4UILastTry: with one try left the user is asked first, and may say no.
+// TestSP4UILastTry: when one try is left, the user is asked first, and may say no.
 func TestSP4UILastTry(t *testing.T) {
 	l := newUILab(t)
 	u := openUI(t, l, "fr_FR.UTF-8", 40, 12)
@@ -263,7 +265,7 @@ func TestSP4UILastTry(t *testing.T) {
 	require.Equal(t, "9000", <-done)
 }
 
-// TestSA4UIStays: the screen asks whether somebody is still there, and one key says so; without it the session ends,
+// TestSA4UIStays: the screen asks whether the user is still there, and one key says so; without it the session ends,
 // and the screen says why.
 func TestSA4UIStays(t *testing.T) {
 	l := newUILab(t, "human: 20s")

@@ -21,7 +21,7 @@ import (
 	"tlagate/integration/world"
 )
 
-// patience bounds every wait on a program.
+// patience bounds every wait for a program.
 const patience = world.Patience
 
 // startPCSCD starts a pcscd with one pair of slots, NAME 00 00 and NAME 00 01.
@@ -33,7 +33,7 @@ func startPCSCD(t *testing.T, name string) *world.PCSCD {
 	return p
 }
 
-// insert plugs card into slot 0 or 1 and waits until PC/SC programs see it.
+// insert puts card into slot 0 or 1 and waits until PC/SC programs see it.
 func insert(t *testing.T, p *world.PCSCD, slot int, card cardsim.Card) *cardsim.Slot {
 	t.Helper()
 	s := cardsim.NewSlot(p.Readers[0].Slot(slot))
@@ -59,7 +59,7 @@ func waitCard(t *testing.T, p *world.PCSCD, slot int, present bool) {
 
 func slotName(p *world.PCSCD, slot int) string { return lab.SlotName(p, slot) }
 
-// readers reads `opensc-tool -l`: which readers there are, and with a card?
+// readers reads the output of `opensc-tool -l`: the names of the readers, and whether each has a card.
 func readers(list string) map[string]bool {
 	found := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^\d+ +(Yes|No) +(?:PIN pad)? *(\S.*?)\s*$`).FindAllStringSubmatch(list,
@@ -69,7 +69,7 @@ func readers(list string) map[string]bool {
 	return found
 }
 
-// tool runs a PC/SC program against p and gives its output.
+// tool runs a PC/SC program on p's pcscd and returns its output.
 func tool(t *testing.T, p *world.PCSCD, name string, args ...string) string {
 	t.Helper()
 	out, err := world.Run(patience, p.Env(), name, args...)
@@ -77,8 +77,8 @@ func tool(t *testing.T, p *world.PCSCD, name string, args ...string) string {
 	return out
 }
 
-// send runs commands in one session of opensc-tool and gives the responses in
-// upper-case hex. It resets the card before.
+// send sends commands in one run of opensc-tool, which resets the card first, and returns the responses in upper-case
+// hex.
 func send(t *testing.T, p *world.PCSCD, slot int, commands ...string) []string {
 	t.Helper()
 	args := []string{"--reader", slotName(p, slot), "--card-driver", "default"}
@@ -202,7 +202,7 @@ func TestSwappedCardReadsAsTheOther(t *testing.T) {
 	require.NotEqual(t, first, send(t, p, 0, "00B0820030"))
 }
 
-// configureOpenSC has OpenSC's programs at p read a line of configuration until the test ends.
+// configureOpenSC makes OpenSC's programs at p read a line of configuration until the test ends.
 func configureOpenSC(t *testing.T, p *world.PCSCD, line string) {
 	t.Helper()
 	conf := filepath.Join(t.TempDir(), "opensc.conf")
@@ -235,7 +235,7 @@ func TestCPSWithOpenSC(t *testing.T) {
 	}
 }
 
-// onlyT0: no command had data and Le at once.
+// onlyT0 reports whether no command had both data and Le.
 func onlyT0(history []cardsim.Exchange) bool {
 	for _, e := range history {
 		if e.DataLength > 0 && e.Le > 0 {
@@ -267,7 +267,7 @@ func readCertificates(t *testing.T, p *world.PCSCD, c *cardsim.CPS) {
 
 const message = "specimen of a message\n"
 
-// signature makes pkcs11-tool sign message.
+// signature returns pkcs11-tool's signature of message.
 func signature(t *testing.T, p *world.PCSCD, args ...string) ([]byte, error) {
 	t.Helper()
 	in, out := filepath.Join(t.TempDir(), "in"), filepath.Join(t.TempDir(), "out")
@@ -297,8 +297,8 @@ func refuse9A(t *testing.T, p *world.PCSCD) {
 	require.NoError(t, err, "the counter starts anew")
 }
 
-// pkcs11-tool would ask for the PIN before any signature; pkcs15-crypt knows
-// that this key needs none.
+// signWith9E uses pkcs15-crypt, which knows that this key needs no PIN; pkcs11-tool would ask for it before any
+// signature.
 func signWith9E(t *testing.T, p *world.PCSCD, c *cardsim.CPS) {
 	digest := sha256.Sum256([]byte(message))
 	in, out := filepath.Join(t.TempDir(), "in"), filepath.Join(t.TempDir(), "out")

@@ -14,10 +14,10 @@ import (
 	"tlagate/integration/world"
 )
 
-// findings of a doctor, by check.
+// findings are what a doctor found, by check.
 type findings map[string]struct{ State, Found, Do string }
 
-// doctor runs a program's doctor; its exit status and its findings must agree.
+// doctor runs a program's doctor and returns its findings, with which its exit status must agree.
 func doctor(t *testing.T, l *lab.Lab, program string, env []string, args ...string) findings {
 	t.Helper()
 	binary, err := world.Binary(program)
@@ -38,7 +38,7 @@ func doctor(t *testing.T, l *lab.Lab, program string, env []string, args ...stri
 	return all
 }
 
-// are wants each of checks to have a state.
+// are asserts that each of checks has a state.
 func (f findings) are(t *testing.T, state string, checks ...string) {
 	t.Helper()
 	for _, c := range checks {
@@ -46,8 +46,8 @@ func (f findings) are(t *testing.T, state string, checks ...string) {
 	}
 }
 
-// TestDoctorOfThePdT: with the real pcscd, driver and gateway, all is well at first; then each trap is laid, found, and
-// taken away.
+// TestDoctorOfThePdT: with the real pcscd, driver and gateway, all is well at first; then each fault is introduced,
+// found, and removed.
 func TestDoctorOfThePdT(t *testing.T) {
 	l := newLabAlone(t)
 	env := l.PdTReaders.Env()
@@ -106,7 +106,7 @@ func TestDoctorOfThePdT(t *testing.T) {
 	})
 }
 
-// TestC4DoctorOfTheRelayMakesNoConnection: it looks at the machine alone; a start is the only act that connects.
+// TestC4DoctorOfTheRelayMakesNoConnection: the relay's doctor looks at the machine alone; only a start connects.
 func TestC4DoctorOfTheRelayMakesNoConnection(t *testing.T) {
 	l := layLabAlone(t)
 	require.NoError(t, l.StartReaders())
@@ -132,8 +132,8 @@ func TestC4DoctorOfTheRelayMakesNoConnection(t *testing.T) {
 	require.Zero(t, p.Accepted())
 }
 
-// TestC2DoctorsTellWhatWillBeRefused: a terminal with an ARL alone, and a gateway that asks no responder. Each side
-// says so before a start does, and all is well once the gateway asks.
+// TestC2DoctorsTellWhatWillBeRefused: a terminal has an ARL alone, and its gateway asks no responder. The doctor of
+// each says so before a start fails for it, and all is well once the gateway asks.
 func TestC2DoctorsTellWhatWillBeRefused(t *testing.T) {
 	l := layLab(t)
 	b := &bed{Lab: l, t: t}

@@ -38,7 +38,7 @@ func (c simCard) Reset(kind session.ResetKind) ([]byte, error) {
 	return append([]byte(nil), c.ATR()...), nil
 }
 
-// bareSession is a card session over a plain pipe whose cards the PdT shows to programs through the real driver.
+// bareSession is a card session over a plain pipe, whose cards the PdT shows to programs through the real driver.
 type bareSession struct {
 	t        *testing.T
 	terminal *session.Terminal
@@ -103,7 +103,7 @@ func (s *bareSession) waitShown(slot session.Slot) {
 	require.Eventually(s.t, func() bool { return s.terminal.Shown(slot) }, patience, time.Millisecond)
 }
 
-// TestDriverShowsTheCardsOfASession: unmodified programs read both cards of a session through the real driver.
+// TestDriverShowsTheCardsOfASession: unmodified programs read both cards of a session.
 func TestDriverShowsTheCardsOfASession(t *testing.T) {
 	t.Parallel()
 	p := startPCSCD(t, "tlagate")
@@ -112,7 +112,7 @@ func TestDriverShowsTheCardsOfASession(t *testing.T) {
 	s.insert(session.SlotCPS, c)
 	s.waitShown(session.SlotCPS)
 	require.True(t, readers(tool(t, p, "opensc-tool", "-l"))[slotName(p, cpsSlot)], "at once")
-	listObjects(t, p, c) // alone: pkcs11-tool takes the first card, known or not
+	listObjects(t, p, c) // with no other card in: pkcs11-tool takes the first one, known or not
 	signWith9E(t, p, c)
 	s.insert(session.SlotVitale, v)
 	waitCard(t, p, vitaleSlot, true)
@@ -123,8 +123,8 @@ func TestDriverShowsTheCardsOfASession(t *testing.T) {
 	waitCard(t, p, vitaleSlot, false)
 }
 
-// TestDriverShowsASwapAsARemoval: the card is swapped at once, while a program reads on; its handle never
-// reads the other card, and every exchange ends with a status word or an error.
+// TestDriverShowsASwapAsARemoval: the card is swapped without a pause, while a program goes on reading. Its handle
+// never reads the other card, and every exchange ends with a status word or an error.
 func TestDriverShowsASwapAsARemoval(t *testing.T) {
 	t.Parallel()
 	p := startPCSCD(t, "tlagate")
@@ -151,8 +151,8 @@ func TestDriverShowsASwapAsARemoval(t *testing.T) {
 	}
 }
 
-// TestSecurityStateEndsWithTheProgram: reset and power-off of a program are real ones at the card; without any, nothing
-// is.
+// TestSecurityStateEndsWithTheProgram: a program's reset or power-off is a real one at the card; without either, the
+// card keeps its state.
 func TestSecurityStateEndsWithTheProgram(t *testing.T) {
 	t.Parallel()
 	p := startPCSCD(t, "tlagate")

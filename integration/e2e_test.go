@@ -12,13 +12,13 @@ import (
 	"tlagate/integration/world"
 )
 
-// Slots of the PdT, whichever reader of the TLA the cards are in.
+// Slots of the PdT, whichever readers of the TLA the cards are in.
 const (
 	vitaleSlot = 0
 	cpsSlot    = 1
 )
 
-// startSession is the user's start; it returns when the PdT's programs see the cards.
+// startSession starts a session as the user, and returns when the PdT's programs see the cards.
 func startSession(t *testing.T, l *lab.Lab) {
 	t.Helper()
 	_, err := l.Relay("start")
@@ -27,7 +27,7 @@ func startSession(t *testing.T, l *lab.Lab) {
 	waitCard(t, l.PdTReaders, cpsSlot, true)
 }
 
-// serialFile is the response to readSerial: the Vitale's EF 2F02, which tells one card from another.
+// serialFile returns the response to readSerial: the Vitale's EF 2F02, which tells one card from another.
 func serialFile(v *cardsim.Vitale) string {
 	return fmt.Sprintf("%X9000", v.Content(cardsim.AIDVitaleMF, 0x2F02))
 }
@@ -64,7 +64,7 @@ func TestEndToEnd(t *testing.T) {
 	waitCard(t, pdt, cpsSlot, false)
 }
 
-// hideVitaleFromOpenSC has OpenSC's PKCS#11 tools, which know no Vitale card, look at the CPS alone.
+// hideVitaleFromOpenSC makes OpenSC's PKCS#11 tools, which know no Vitale card, look at the CPS alone.
 func hideVitaleFromOpenSC(t *testing.T, p *world.PCSCD) {
 	configureOpenSC(t, p, fmt.Sprintf("ignored_readers = %q;", slotName(p, vitaleSlot)))
 }
@@ -86,8 +86,8 @@ func readVitale(t *testing.T, l *lab.Lab) {
 	require.Equal(t, fmt.Sprintf("%X", content), read.String())
 }
 
-// refusePIN: a PIN to be changed or unblocked by a program of the PdT is answered 6982 and reaches no card. VERIFY: see
-// TestSP4….
+// refusePIN asserts that a change or unblocking of a PIN by a program of the PdT is answered 6982 and reaches no card.
+// For VERIFY see TestSP4….
 func refusePIN(t *testing.T, l *lab.Lab) {
 	const selectPIV = "00A4040009A0000003080000100000"
 	before := len(l.CPS.History())
@@ -111,9 +111,9 @@ func countVisit(t *testing.T, l *lab.Lab) {
 	require.Equal(t, 41, l.Vitale.Counts().Commands-before)
 }
 
-// TestCardSwapNeverReadsAsTheFirst: a program holds the card while it is swapped for another; its handle must not read
-// the other one, and connecting again does. The reader's driver tells of a card that was swapped between two polls, as
-// real ones do.
+// TestCardSwapNeverReadsAsTheFirst: a program is connected to a card that is swapped for another. Its handle must not
+// read the other one; a new connection does. The reader's driver reports a card that was swapped between two polls, as
+// real drivers do.
 func TestCardSwapNeverReadsAsTheFirst(t *testing.T) {
 	l := newLab(t, func(l *lab.Lab) { l.Limits = &world.Limits{} })
 	startSession(t, l)
@@ -164,7 +164,7 @@ const (
 	noCurrentEF = "6986"
 )
 
-// TestSecurityStateNeverPasses: what one program unlocked at the card is locked for the next.
+// TestSecurityStateNeverPasses: what one program has unlocked at the card is locked for the next.
 func TestSecurityStateNeverPasses(t *testing.T) {
 	l := newLab(t)
 	startSession(t, l)

@@ -18,8 +18,7 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// traced gives what a program's trace holds after line from: each event's kind with its attributes, and the number of
-// lines.
+// traced returns the events of a program's trace after line from, and the number of lines.
 func traced(t *testing.T, file string, from int) (events []audit.Entry, lines int) {
 	t.Helper()
 	for line, err := range audit.Read(file) {
@@ -39,7 +38,7 @@ func kindsOf(events []audit.Entry) (kinds []string) {
 	return kinds
 }
 
-// over has the relay of a bed find a text in the place of a file of the machine, until the test ends.
+// over makes the relay of a bed see a text in place of a file of the machine, until the test ends.
 func (b *bed) over(t *testing.T, file, text string) {
 	t.Helper()
 	fake := filepath.Join(t.TempDir(), "fake")
@@ -48,7 +47,7 @@ func (b *bed) over(t *testing.T, file, text string) {
 	t.Cleanup(func() { b.RelayOver = nil })
 }
 
-// copyRelay gives a test a tla-relay of its own.
+// copyRelay returns a copy of tla-relay, which a test may change.
 func copyRelay(t *testing.T) (file string) {
 	t.Helper()
 	ours, err := world.Binary("tla-relay")
@@ -60,8 +59,8 @@ func copyRelay(t *testing.T) (file string) {
 
 const oneMore = "\nPackage: netcat-openbsd\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.219-1\n"
 
-// TestEL1RelayTrace: what changes on the machine between two starts, and while the relay runs, is in its trace; one
-// octet of it changed is found, and where.
+// TestEL1RelayTrace: what changes on the machine between two starts, and while the relay runs, is in its trace; if one
+// octet of the trace is changed, that is found, and where.
 func TestEL1RelayTrace(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
@@ -160,7 +159,8 @@ func TestEL1RelayTrace(t *testing.T) {
 	})
 }
 
-// TestEL1NothingSensitiveInTheTraces: a session with cards, PINs typed at the PdT, and every program keeping a trace.
+// TestEL1NothingSensitiveInTheTraces: after a session with cards and with PINs typed at the PdT, in which every program
+// writes a trace.
 func TestEL1NothingSensitiveInTheTraces(t *testing.T) {
 	l := layLab(t)
 	trace := func(name string) string { return "audit: " + l.Path(name+"-audit.jsonl") }
@@ -194,7 +194,7 @@ func TestEL1NothingSensitiveInTheTraces(t *testing.T) {
 	}
 }
 
-// secrets are what must be in no trace.
+// secrets returns what must be in no trace.
 func secrets(t *testing.T, l *lab.Lab) map[string]string {
 	content := string(l.Vitale.Content(cardsim.AIDVitale, 0xD001))
 	list := map[string]string{

@@ -13,13 +13,13 @@ import (
 	"tlagate/tla"
 )
 
-// armEnv names a directory with the tla-relay that was built for arm64, as world.BinEnv does with this machine's
-// programs: a cross build is no part of a test. `make arm` builds it and runs the test.
+// armEnv names a directory with a tla-relay for arm64, as world.BinEnv does with this machine's programs:
+// cross-building is no part of a test. `make arm` builds it and runs the test.
 const armEnv = "TLAGATE_ARM64_BIN"
 
 const emulator = "qemu-aarch64-static"
 
-// needArm skips where there is no arm64 program, or nothing to run it.
+// needArm skips the test where there is no program for arm64, or nothing to run it.
 func needArm(t *testing.T) (program string) {
 	t.Helper()
 	dir := os.Getenv(armEnv)
@@ -40,7 +40,7 @@ func needArm(t *testing.T) (program string) {
 	return program
 }
 
-// emulated is a program of this machine that has the emulator run one for arm64.
+// emulated returns a script that runs a program for arm64 in the emulator.
 func emulated(t *testing.T, program string) (script string) {
 	t.Helper()
 	script = filepath.Join(t.TempDir(), "tla-relay")
@@ -49,8 +49,8 @@ func emulated(t *testing.T, program string) (script string) {
 	return script
 }
 
-// TestEL2ArmRelayServesASession: the program for arm64 is the relay of a real session, with the arm64 libpcsclite at a
-// real pcscd.
+// TestEL2ArmRelayServesASession: the program for arm64 is the relay of a real session, with the libpcsclite for arm64
+// and a real pcscd.
 func TestEL2ArmRelayServesASession(t *testing.T) {
 	program := needArm(t)
 	l := newLab(t, func(l *lab.Lab) { l.RelayProgram = emulated(t, program) })

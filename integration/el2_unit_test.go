@@ -25,8 +25,7 @@ func unitFile(t *testing.T) string {
 	return filepath.Join(root, relayUnit)
 }
 
-// TestEL2UnitIsHardened: systemd's own judgement of the unit, from 0, nothing exposed, to 10: at most 2; and what it
-// must not have.
+// TestEL2UnitIsHardened: the unit exposes little, and has no setting that it must not have.
 func TestEL2UnitIsHardened(t *testing.T) {
 	exposesLittle(t, unitFile(t))
 	require.Empty(t, unitLines(t, "PrivateUsers"), "behind it SO_PEERCRED tells no user from another (C4)")
@@ -36,14 +35,14 @@ func TestEL2UnitIsHardened(t *testing.T) {
 	}
 }
 
-// exposesLittle: systemd's own judgement, from 0, nothing exposed, to 10, is at most 2.
+// exposesLittle asserts that systemd rates the exposure of a unit, from 0 (nothing) to 10, at no more than 2.
 func exposesLittle(t *testing.T, unit string) {
 	analyze := []string{"security", "--offline=true", "--threshold=20", "--no-pager", unit}
 	_, err := world.Run(patience, nil, "systemd-analyze", analyze...)
 	require.NoError(t, err, "its exposure is more than 2.0: systemd-analyze security --offline=true %s", unit)
 }
 
-// TestDL2ServerUnitsAreHardened: those of the examples.
+// TestDL2ServerUnitsAreHardened: the units in deploy/examples.
 func TestDL2ServerUnitsAreHardened(t *testing.T) {
 	root, err := world.ModuleRoot()
 	require.NoError(t, err)
@@ -55,7 +54,7 @@ func TestDL2ServerUnitsAreHardened(t *testing.T) {
 	}
 }
 
-// unitLines gives the values of a setting, in their order.
+// unitLines returns the values of a setting, in their order.
 func unitLines(t *testing.T, name string) (values []string) {
 	text, err := os.ReadFile(unitFile(t))
 	require.NoError(t, err)
@@ -67,8 +66,8 @@ func unitLines(t *testing.T, name string) (values []string) {
 	return values
 }
 
-// allowedCalls are the system calls that the unit leaves, by systemd's rules: lists are merged in their order, ~ takes
-// away.
+// allowedCalls returns the system calls that the unit allows, by systemd's rules: lists are merged in their order, and
+// ~ removes.
 func allowedCalls(t *testing.T) map[string]bool {
 	allowed := map[string]bool{}
 	for _, list := range unitLines(t, "SystemCallFilter") {
@@ -104,7 +103,7 @@ func expand(t *testing.T, names []string) (calls []string) {
 	return calls
 }
 
-// traceRelay gives a tla-relay whose daemon has its system calls written to a file, without any data of them.
+// traceRelay returns a tla-relay whose daemon's system calls are written to the file calls, without their data.
 func traceRelay(t *testing.T) (program, calls string) {
 	real := copyRelay(t)
 	dir := t.TempDir()
@@ -117,8 +116,8 @@ func traceRelay(t *testing.T) (program, calls string) {
 
 var tracedCall = regexp.MustCompile(`^\d+ +([a-z0-9_]+)\((.*)`)
 
-// calls gives the system calls of a trace, each with one example of its arguments, and all that gets memory or a
-// socket.
+// calls returns the system calls of a trace, each with one example of its arguments, and all calls for memory or
+// sockets.
 func calls(t *testing.T, file string) (first map[string]string, delicate []string) {
 	f, err := os.Open(file)
 	require.NoError(t, err)
@@ -139,9 +138,9 @@ func calls(t *testing.T, file string) (first map[string]string, delicate []strin
 	return first, delicate
 }
 
-// TestEL2UnitAllowsWhatTheRelayCalls: a relay that is enrolled, sandboxed, serves a session, renews its certificate and
-// keeps a trace makes no system call that the unit forbids, has no memory that is written and executed, and no socket
-// of another kind.
+// TestEL2UnitAllowsWhatTheRelayCalls: a sandboxed relay that is enrolled, serves a session, renews its certificate and
+// writes a trace makes no system call that the unit forbids, has no memory that is both writable and executable, and no
+// socket of a kind that the unit forbids.
 func TestEL2UnitAllowsWhatTheRelayCalls(t *testing.T) {
 	b := newBoxBed(t)
 	var file string
@@ -180,14 +179,14 @@ func TestEL2UnitAllowsWhatTheRelayCalls(t *testing.T) {
 
 func first[A, B any](a A, _ B) A { return a }
 
-// maxResident is what a relay in a session may have in memory, in kB: a terminal has little.
+// maxResident is how much memory, in kB, a relay in a session may use: a terminal has little.
 const maxResident = 25 << 10
 
-// TestEL2RelayIsSmall: after a visit, in a session, as it was built for use.
+// TestEL2RelayIsSmall: in a session, after a visit, with the program as it is built for use.
 func TestEL2RelayIsSmall(t *testing.T) {
 	l := newLab(t)
 	require.NoError(t, l.RelayProc.Stop())
-	require.NoError(t, l.StartRelay("audit: "+l.Path("audit.jsonl"))) // reads the list of packages, which is long
+	require.NoError(t, l.StartRelay("audit: "+l.Path("audit.jsonl"))) // with a trace it reads the long list of packages
 	startSession(t, l)
 	for range 5 {
 		countVisit(t, l)
@@ -197,7 +196,7 @@ func TestEL2RelayIsSmall(t *testing.T) {
 	require.LessOrEqual(t, now, maxResident)
 }
 
-// resident reads VmRSS and VmHWM of a process, in kB.
+// resident returns VmRSS and VmHWM of a process, in kB.
 func resident(t *testing.T, pid int) (now, most int) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	require.NoError(t, err)

@@ -15,7 +15,7 @@ import (
 	"tlagate/pki"
 )
 
-// boxBed is a PKI, and devices out of the box that know nothing of it.
+// boxBed is a PKI, and devices fresh from the box that know nothing of it.
 type boxBed struct {
 	*bed
 	pki *lab.Push
@@ -29,7 +29,7 @@ func newBoxBed(t *testing.T) *boxBed {
 	return b
 }
 
-// gatewayLines lead devices to the PKI, and have the gateway ask about their certificates.
+// gatewayLines returns the gateway's lines by which devices reach the PKI and it asks about their certificates.
 func (b *boxBed) gatewayLines(t *testing.T, more ...string) []string {
 	t.Helper()
 	return append([]string{
@@ -73,7 +73,7 @@ func (b *boxBed) enrolDevices(t *testing.T) {
 	require.Contains(t, out, lab.TLA)
 }
 
-// serial of the certificate in a file.
+// serial returns the serial number of the certificate in a file.
 func serial(t *testing.T, file string) string {
 	t.Helper()
 	certs, err := pki.ReadCertificates(file)
@@ -81,7 +81,7 @@ func serial(t *testing.T, file string) string {
 	return fmt.Sprintf("%x", certs[0].SerialNumber)
 }
 
-// renewed waits until a file has another certificate than before.
+// renewed waits until a file no longer has the certificate of before.
 func renewed(t *testing.T, file, before string) {
 	t.Helper()
 	require.NoError(t, world.Poll(patience, "the renewal of "+file, func() error {
@@ -92,11 +92,11 @@ func renewed(t *testing.T, file, before string) {
 	}))
 }
 
-// renewal of certificates that are hardly begun.
+// renewAtOnce makes programs renew certificates that have only just begun.
 const renewAtOnce = "renewal: {at: 0.000001}"
 
-// TestG2FromTheBoxToRenewal: three programs with nothing but codes get into service; their certificates are renewed
-// while a session is up, which stays; and what is used from then on are the new ones.
+// TestG2FromTheBoxToRenewal: three programs get into service with nothing but codes. Their certificates are renewed
+// while a session is up, which stays up, and the new ones are used from then on.
 func TestG2FromTheBoxToRenewal(t *testing.T) {
 	b := newBoxBed(t)
 	b.enrolGateway(t)
@@ -143,7 +143,7 @@ func TestG2FromTheBoxToRenewal(t *testing.T) {
 	})
 }
 
-// curlOwn asks the gateway who the TLA is, with the trust it was enrolled with.
+// curlOwn asks the gateway who the TLA is, with the root that the enrolment brought.
 func (b *boxBed) curlOwn(t *testing.T) (status, body string) {
 	t.Helper()
 	out, err := world.Run(patience, nil, "curl", "--silent", "--show-error", "--http1.1", "--write-out",
@@ -155,7 +155,7 @@ func (b *boxBed) curlOwn(t *testing.T) (status, body string) {
 	return out[i+1:], out[:i]
 }
 
-// TestG2ProgramsRenewByThemselves: a PdT through its gateway, a gateway at the PKI; parked links stay.
+// TestG2ProgramsRenewByThemselves: a PdT renews through its gateway, a gateway at the PKI; parked links stay.
 func TestG2ProgramsRenewByThemselves(t *testing.T) {
 	b := newBoxBed(t)
 	b.enrolGateway(t, renewAtOnce)
@@ -176,7 +176,7 @@ func TestG2ProgramsRenewByThemselves(t *testing.T) {
 	b.startAccepted(t)
 }
 
-// TestG2RefusedEnrolments: each is one clear sentence, and leaves no certificate.
+// TestG2RefusedEnrolments: each refusal is one clear sentence, and leaves no certificate.
 func TestG2RefusedEnrolments(t *testing.T) {
 	b := newBoxBed(t)
 	b.enrolGateway(t)

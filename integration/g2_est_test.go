@@ -17,13 +17,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	_ "modernc.org/sqlite" // a code is made older in the books
+	_ "modernc.org/sqlite" // to make a code older in the books
 
 	"tlagate/integration/lab"
 	"tlagate/integration/world"
 )
 
-// estBed is a CA with its EST server; the devices are curl and openssl.
+// estBed is a CA with its EST server; curl and openssl play the devices.
 type estBed struct {
 	*bed
 	push  *lab.Push
@@ -36,7 +36,7 @@ func newESTBed(t *testing.T) *estBed {
 	return &estBed{bed: &bed{Lab: l, t: t}, push: startPush(t, l)}
 }
 
-// invite gives a code, as an operator reads it.
+// invite returns a code, as an operator reads it.
 func (b *estBed) invite(args ...string) string {
 	b.t.Helper()
 	out, err := b.PKI("invite", args...)
@@ -54,8 +54,8 @@ func (b *estBed) tool(name string, args ...string) string {
 	return out
 }
 
-// request makes a key and a request for it with openssl; challenge is its challengePassword. It gives the files' common
-// name.
+// request makes a key and a request for it with openssl; challenge is its challengePassword. It returns the files' path
+// without suffix.
 func (b *estBed) request(name, challenge string) string {
 	b.t.Helper()
 	at := b.Path(name)
@@ -72,7 +72,7 @@ func (b *estBed) request(name, challenge string) string {
 	return at
 }
 
-// curl asks the EST server, which it verifies, its stapled OCSP answer included. It gives status and body.
+// curl makes a request of the EST server, which it verifies, stapled OCSP answer included, and returns status and body.
 func (b *estBed) curl(path string, args ...string) (status, body string) {
 	b.t.Helper()
 	out := b.tool("curl", append([]string{"--silent", "--show-error", "--tlsv1.3", "--http1.1", "--cacert",
@@ -83,14 +83,15 @@ func (b *estBed) curl(path string, args ...string) (status, body string) {
 	return out[at+1:], out[:at]
 }
 
-// enrol sends a request; args say who asks.
+// enrol sends a request; args have the credentials.
 func (b *estBed) enrol(path, at string, args ...string) (status, body string) {
 	b.t.Helper()
 	return b.curl(path, append([]string{"--header", "Content-Type: application/pkcs10", "--data-binary",
 		"@" + at + ".b64"}, args...)...)
 }
 
-// enrolled wants a certificate, lets openssl unpack and verify it, and keeps it beside the request.
+// enrolled is enrol that must succeed: openssl unpacks and verifies the certificate, which is written beside the
+// request.
 func (b *estBed) enrolled(path, at, purpose string, args ...string) {
 	b.t.Helper()
 	status, body := b.enrol(path, at, args...)
@@ -109,7 +110,7 @@ func (b *estBed) unpack(at, body string) {
 	b.tool("openssl", "pkcs7", "-inform", "DER", "-in", at+".out", "-print_certs", "-out", at+".crt")
 }
 
-// decode puts what a body is base64 of into the file .out.
+// decode writes the decoded base64 of a body to the file .out.
 func (b *estBed) decode(at, body string) {
 	b.t.Helper()
 	require.NoError(b.t, os.WriteFile(at+".in", []byte(body), 0o600))
@@ -127,12 +128,12 @@ func (b *estBed) refused(word string, status, body string) {
 	require.Regexp(b.t, "^4", status)
 }
 
-// by shows a certificate to the server.
+// by returns the arguments with which curl shows a certificate.
 func by(at string) []string { return []string{"--cert", at + ".crt", "--key", at + ".key"} }
 
 func with(code string) []string { return []string{"--user", "device:" + code} }
 
-// TestG2EnrolmentByCurlAndOpenssl: any EST client can do it, from the code to the renewal (RFC 7030).
+// TestG2EnrolmentByCurlAndOpenssl: any EST client (RFC 7030) can enrol, from the code to the renewal.
 func TestG2EnrolmentByCurlAndOpenssl(t *testing.T) {
 	b := newESTBed(t)
 	t.Run("G2 a terminal: the anchor, the code, the renewal", func(t *testing.T) {
@@ -238,7 +239,7 @@ func TestG2EnrolmentByCurlAndOpenssl(t *testing.T) {
 		require.Contains(t, log, "CERTIFICATE ENROLLED")
 		require.Greater(t, len(b.codes), 6)
 		for _, code := range b.codes {
-			// whole, and what only the secret makes
+			// the whole code, and the parts that come from the secret alone
 			for _, part := range []string{code, strings.ReplaceAll(code, "-", ""), code[36:44], code[44:]} {
 				require.NotContains(t, log, part)
 			}
@@ -253,7 +254,7 @@ func read(t *testing.T, file string) []byte {
 	return data
 }
 
-// age lets a code's time be over.
+// age makes an identity's code one that has ended.
 func (b *estBed) age(identity string) {
 	b.t.Helper()
 	db, err := sql.Open("sqlite", "file:"+b.Path("pki/ca.db")+"?_pragma=busy_timeout(10000)&_time_format=sqlite")
@@ -267,7 +268,7 @@ func (b *estBed) age(identity string) {
 	require.EqualValues(b.t, 1, n)
 }
 
-// race lets so many devices use one code at once, and counts the answers by status.
+// race makes n devices use one code at the same time, and counts the answers by status.
 func (b *estBed) race(code string, n int) map[string]int {
 	b.t.Helper()
 	files := make([]string, n)
@@ -342,7 +343,7 @@ func keyingMaterial(t *testing.T, lines *bufio.Reader) []byte {
 	}
 }
 
-// untilAnswer passes over what s_client says before the peer does.
+// untilAnswer skips what s_client says before the peer's answer.
 func untilAnswer(t *testing.T, lines *bufio.Reader) *bufio.Reader {
 	t.Helper()
 	for {

@@ -12,7 +12,7 @@ import (
 )
 
 // TestG2ATerminalsLife: a terminal with an encrypted key (SP2) is invited, enrolled, used, reported broken and
-// replaced, erased, and comes back under its name by the new code; its trace (EL1) tells all of it.
+// replaced, erased, and comes back under its name with the new code; its trace (EL1) records all of it.
 func TestG2ATerminalsLife(t *testing.T) {
 	b := newBoxBed(t)
 	b.enrolGateway(t)

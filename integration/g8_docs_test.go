@@ -6,7 +6,7 @@ import (
 	"tlagate/integration/pages"
 )
 
-// TestG8Trial types what README and docs/trial.md say, and then has a card at the PdT.
+// TestG8Trial types what README and docs/trial.md say to type, and then reads a card at the PdT.
 func TestG8Trial(t *testing.T) {
 	r := newReader(t, "gw1", "bureau", "valise")
 	for _, page := range pages.Trial {
@@ -15,8 +15,8 @@ func TestG8Trial(t *testing.T) {
 	r.readsTheVitale()
 }
 
-// TestG8SetupOfTheDocuments: likewise docs/setup.md, with the terminal's package. What the other pages say is typed on
-// the machines that are there then.
+// TestG8SetupOfTheDocuments: likewise with docs/setup.md and the terminal's package. The commands of the other pages
+// are then typed on the same machines.
 func TestG8SetupOfTheDocuments(t *testing.T) {
 	r := newReader(t, "build", "pki", "gw1", "bureau", "valise")
 	for i, page := range pages.Setup {

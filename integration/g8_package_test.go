@@ -21,11 +21,11 @@ type manifest struct {
 	Scripts map[string]string
 }
 
-// scripts are Debian's names of nfpm's.
+// scripts are Debian's names of scripts, by nfpm's.
 var scripts = map[string]string{"postinstall": "postinst", "preremove": "prerm", "postremove": "postrm"}
 
-// builtForMachines is a directory with our programs and the relay's package. That is made of the same files and scripts
-// as the real one, by dpkg-deb: what makes the real one takes minutes to build.
+// builtForMachines returns a directory with our programs and the relay's package. dpkg-deb makes that of the same files
+// and scripts as the real one: the tool that makes the real one takes minutes to build.
 func builtForMachines(t *testing.T, root string) (dir string) {
 	dir = t.TempDir()
 	bin, err := world.Binaries()
@@ -46,7 +46,7 @@ func builtForMachines(t *testing.T, root string) (dir string) {
 	return dir
 }
 
-// layOut copies the package's files; those that its making writes are empty here.
+// layOut copies the package's files; those that are written when the real package is made are empty here.
 func (m manifest) layOut(t *testing.T, root, bin, tree string) {
 	for _, c := range m.Contents {
 		src := filepath.Join(root, c.Src)
@@ -65,7 +65,7 @@ func (m manifest) layOut(t *testing.T, root, bin, tree string) {
 	}
 }
 
-// control writes what dpkg wants to know, and the scripts.
+// control writes the control file and the scripts.
 func (m manifest) control(t *testing.T, root, tree, arch string) {
 	dir := filepath.Join(tree, "DEBIAN")
 	require.NoError(t, os.Mkdir(dir, 0o755))

@@ -27,13 +27,13 @@ type reader struct {
 	t      *testing.T
 	root   string // of the module
 	all    *world.Machines
-	code   string // the last one that was printed, for who asks next
+	code   string // the last one that was printed, for the next program that asks for one
 	vitale *cardsim.Vitale
 	slots  []*cardsim.Slot
 }
 
-// newReader has machines with the names by which the documents speak of them; the first has the source tree. The
-// terminal's user is there before us, and sits before it.
+// newReader returns a reader with machines that have the names that the documents use; the first has the source tree.
+// The terminal's user exists already, and sits before it.
 func newReader(t *testing.T, machines ...string) *reader {
 	t.Helper()
 	if !world.HasUsers() {
@@ -61,7 +61,7 @@ func newReader(t *testing.T, machines ...string) *reader {
 	return r
 }
 
-// names is /etc/hosts, which the documents leave to the reader.
+// names returns the text of /etc/hosts, which the documents leave to the reader.
 func (r *reader) names(machines []string) string {
 	text := "127.0.0.1 localhost\n"
 	for _, name := range machines {
@@ -74,7 +74,7 @@ func (r *reader) names(machines []string) string {
 	return text
 }
 
-// furnish gives a machine what stands for programs that it cannot have, what was built, and the way to the others.
+// furnish gives a machine stand-ins for programs that it cannot have, what was built, and the way to the others.
 func (r *reader) furnish(name string, machines []string, built string) {
 	m := r.all.Machine(name)
 	standIn, err := os.ReadFile(filepath.Join(r.root, "integration/testdata/machine/standin.sh"))
@@ -103,13 +103,13 @@ func (r *reader) write(machine, path, text string) {
 	require.NoError(r.t, os.WriteFile(r.all.Machine(machine).Path(path), []byte(text), 0o644))
 }
 
-// keptFor is where the shell of a user keeps what the next block of the same user finds: variables and directory.
+// keptFor returns where a user's shell saves what that user's next block finds again: variables and directory.
 func keptFor(user string) string { return "/tmp/session-" + user }
 
-// blockTime is a ceiling for one block.
+// blockTime bounds one block.
 const blockTime = 10 * time.Minute
 
-// shell is what a reader's shell does with a block: $1 is the block, $2 the session.
+// shell is what a reader's shell does with a block: $1 is the block, $2 is keptFor the user.
 const shell = `
 cd "$(getent passwd "$(id -un)" | cut -d: -f6)"
 [ ! -e "$2" ] || . "$2"
@@ -151,7 +151,7 @@ func (r *reader) typeIn(b pages.Block) string {
 	return out
 }
 
-// answers are what is typed when a program asks: the code and a yes, or the name of what is destroyed.
+// answers returns what is typed when a program asks: the code and a yes, or the name of what is destroyed.
 func (r *reader) answers(b pages.Block) string {
 	switch {
 	case strings.Contains(b.Text, "tla-relay enroll"):
@@ -164,12 +164,12 @@ func (r *reader) answers(b pages.Block) string {
 	return ""
 }
 
-// prepare is what happens at the machines before a block, and is no command.
+// prepare makes happen at the machines what must happen before a block, and is no command.
 func (r *reader) prepare(b pages.Block) {
 	if strings.HasPrefix(b.Text, "tla-relay start") && r.slots == nil {
 		r.insertCards()
 	}
-	if strings.HasPrefix(b.Text, "opensc-tool") { // a reader is slower than the driver
+	if strings.HasPrefix(b.Text, "opensc-tool") { // the driver needs a moment, which a real reader takes to type
 		r.readsTheVitale()
 	}
 	if b.Page == "docs/fr/guide-exploitation.md" && strings.Contains(b.Text, "tla-pki invite --role tla") {
@@ -194,20 +194,20 @@ func (r *reader) removeCards() {
 	}
 }
 
-// lose makes a terminal one that was never enrolled: there is another one in the box.
+// lose makes a terminal one that was never enrolled, like a new one from the box.
 func (r *reader) lose(name string) {
 	r.meanwhile("pki", "runuser -u tla-ca -- tla-pki revoke --dir /var/lib/tlagate/ca --reason superseded "+
 		"--identity urn:tlagate:cabinet-a:tla:"+name)
 	r.meanwhile(name, "systemctl stop tla-relay && rm /var/lib/tla-relay/tla.*")
 }
 
-// meanwhile has something happen on a machine of which the documents do not speak.
+// meanwhile runs a script on a machine, for something of which the documents do not speak.
 func (r *reader) meanwhile(machine, script string) {
 	_, err := r.all.Machine(machine).Run(blockTime, "", "sh", "-ec", script)
 	require.NoError(r.t, err)
 }
 
-// readsTheVitale: an unmodified program at the PdT reads what is on the card in the terminal.
+// readsTheVitale asserts that an unmodified program at the PdT reads what is on the card in the terminal.
 func (r *reader) readsTheVitale() {
 	require.NoError(r.t, world.Poll(patience, "the card at the PdT", func() error {
 		read := []string{"--reader", "Virtual PCD 00 00", "--card-driver", "default", "-s", readSerial}
@@ -219,7 +219,7 @@ func (r *reader) readsTheVitale() {
 	}))
 }
 
-// showLogs prints what the programs said, when the test failed.
+// showLogs prints what the programs said, if the test has failed.
 func (r *reader) showLogs(machines []string) {
 	if !r.t.Failed() {
 		return

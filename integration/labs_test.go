@@ -10,9 +10,9 @@ import (
 	"tlagate/integration/world"
 )
 
-// Tests with a lab run side by side: a lab waits more than it works. A test that changes what is one for the whole
-// world (addresses, packet filter), or looks at all of its processes, makes its lab by a function that ends in Alone,
-// and no other test's lab is there meanwhile.
+// Tests with a lab run side by side: a lab waits more than it works. A test that changes what the whole world shares
+// (addresses, packet filter), or looks at all of its processes, makes its lab by a function whose name ends in Alone,
+// and no other test's lab runs meanwhile.
 
 // layLab lays out a deployment and starts nothing.
 func layLab(t *testing.T) *lab.Lab {
@@ -26,7 +26,7 @@ func layLabAlone(t *testing.T) *lab.Lab {
 	return keepLab(t, lab.New)
 }
 
-// keepLab shows a lab's logs when its test has failed, and ends it.
+// keepLab lays out a lab and ends it with its test; if the test has failed, it shows the lab's logs.
 func keepLab(t *testing.T, lay func() (*lab.Lab, error)) *lab.Lab {
 	t.Helper()
 	l, err := lay()
@@ -38,7 +38,7 @@ func keepLab(t *testing.T, lay func() (*lab.Lab, error)) *lab.Lab {
 	return l
 }
 
-// newLab lays out a deployment, changes it, and starts all of it but the session.
+// newLab lays out a deployment, changes it, and starts all of it but a session.
 func newLab(t *testing.T, changes ...func(*lab.Lab)) *lab.Lab {
 	t.Helper()
 	l := layLab(t)
@@ -56,7 +56,7 @@ func newLabAlone(t *testing.T) *lab.Lab {
 	return l
 }
 
-// showLogs prints what the programs said, when the test failed.
+// showLogs prints what the programs said, if the test has failed.
 func showLogs(t *testing.T, l *lab.Lab) {
 	if !t.Failed() {
 		return

@@ -19,8 +19,8 @@ import (
 	"tlagate/tla"
 )
 
-// lostBed is a session of the real programs that may go through either of two gateways, with a proxy on each way to
-// each, a counting card, and a PC/SC program at the PdT that uses it.
+// lostBed is a session of the real programs that may go through either of two gateways. It has a proxy between each end
+// and each gateway, a counting card, and a PC/SC program at the PdT that uses the card.
 type lostBed struct {
 	*lab.Lab
 	t        *testing.T
@@ -28,14 +28,14 @@ type lostBed struct {
 	far      [2]*faults.Proxy // between the PdT and each gateway
 	program  *pcscClient
 	serial   uint32
-	longest  time.Duration // an exchange took
+	longest  time.Duration // that an exchange took
 	resolver *faults.Resolver
 }
 
-// lostTimers are those of a bed; zero = the programs' own.
+// lostTimers are the timers of a bed; zero = the programs' own.
 type lostTimers struct{ heartbeat, grace time.Duration }
 
-// quickTimers find a dead link in less than a second, and wait for another as long as can be.
+// quickTimers find a dead link in less than a second, and wait for another as long as possible.
 var quickTimers = lostTimers{quickHeartbeat, tla.MaxGrace}
 
 // patientTimers lose no link because the machine is slow.
@@ -43,7 +43,7 @@ var patientTimers = lostTimers{grace: tla.MaxGrace}
 
 const quickHeartbeat = 300 * time.Millisecond
 
-// brief is a grace time for tests that wait for its end: enough to see, on a slow machine as well, that it has begun.
+// brief is a grace time for tests that wait for its end: long enough to see, on a slow machine as well, that it runs.
 const brief = 8 * time.Second
 
 func (l lostTimers) lines() (gateway, device []string) {
@@ -57,7 +57,7 @@ func (l lostTimers) lines() (gateway, device []string) {
 	return gateway, device
 }
 
-// newLostBed starts it all; the session is up, and the program holds the card.
+// newLostBed starts all of it: the session is up, and the program is connected to the card.
 func newLostBed(t *testing.T, timers lostTimers, more ...func(*lostBed)) *lostBed {
 	t.Helper()
 	t.Parallel()
@@ -111,8 +111,8 @@ func (b *lostBed) connect() {
 	b.exchange(0)
 }
 
-// exchange is a command that takes the card so long; the program gets its response, which is that of its first and only
-// execution.
+// exchange has the program send a command that takes the card so long, and asserts that the response is that of its
+// first and only execution.
 func (b *lostBed) exchange(takes time.Duration) {
 	b.t.Helper()
 	b.send(takes)
@@ -133,7 +133,7 @@ func (b *lostBed) received() {
 	b.longest = max(b.longest, time.Since(began))
 }
 
-// onceEach checks that the card executed every command once, in order.
+// onceEach asserts that the card has executed every command once, in order.
 func (b *lostBed) onceEach() {
 	b.t.Helper()
 	twice, lost := b.tally()
@@ -154,7 +154,7 @@ func (b *lostBed) tally() (twice, lost int) {
 	return twice, lost
 }
 
-// session is the relay's status of the session, which must be there.
+// session returns the relay's status of the session, which must be there.
 func (b *lostBed) session() *tla.SessionStatus {
 	b.t.Helper()
 	s := relayStatus(b.t, b.Lab).Session
@@ -162,15 +162,15 @@ func (b *lostBed) session() *tla.SessionStatus {
 	return s
 }
 
-// settled is the status of a session that is not between two links: a command may be answered a moment before the relay
-// counts the resume.
+// settled returns the status of the session once it is not between two links: a command may be answered a moment before
+// the relay counts the resume.
 func (b *lostBed) settled() *tla.SessionStatus {
 	b.t.Helper()
 	b.waitState(tla.StateUp)
 	return b.session()
 }
 
-// via is which gateway the session goes through, 0 or 1.
+// via returns which gateway the session goes through, 0 or 1.
 func (b *lostBed) via() int {
 	b.t.Helper()
 	at := slices.Index(b.TLAVia, b.settled().Gateway)
@@ -184,7 +184,7 @@ func (b *lostBed) waitState(state tla.State) {
 	waitRelay(b.t, b.Lab, "the relay to be "+string(state), func(s *tla.Status) bool { return s.State == state })
 }
 
-// outage loses the TLA's link and lets no other be made; the fault says how.
+// outage breaks the TLA's link and allows no other; the fault says how.
 func (b *lostBed) outage(f faults.Fault) {
 	b.t.Helper()
 	for _, p := range b.near {
@@ -201,7 +201,7 @@ func (b *lostBed) heal() {
 	}
 }
 
-// pdtStatus is what `tla-pdt status --json` says.
+// pdtStatus returns what `tla-pdt status --json` prints.
 func (b *lostBed) pdtStatus() *pdt.Status {
 	b.t.Helper()
 	out, err := b.Run("tla-pdt", "status", "--config", b.Path("pdt.yaml"), "--json")
@@ -222,8 +222,8 @@ func (b *lostBed) underWay(before uint64) {
 	}))
 }
 
-// dialByName has the TLA dial its gateways by a name, for which the bed's own resolver answers, at an address where the
-// proxies are.
+// dialByName makes the TLA dial its gateways by a name, which the bed's own resolver answers with the address of the
+// proxies.
 func dialByName(addr string) func(*lostBed) {
 	return func(b *lostBed) {
 		b.resolver = newResolver(b.t, b.Lab, addr)

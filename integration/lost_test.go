@@ -25,10 +25,10 @@ import (
 	"tlagate/tla/cards"
 )
 
-// faultSeedEnv repeats a plan of faults.
+// faultSeedEnv is the variable with the seed of a plan of faults that is to be repeated.
 const faultSeedEnv = "FAULT_SEED"
 
-// faultSeed is the seed of this run.
+// faultSeed returns the seed of this run.
 func faultSeed(t *testing.T) uint64 {
 	text := os.Getenv(faultSeedEnv)
 	if text == "" {
@@ -39,7 +39,7 @@ func faultSeed(t *testing.T) uint64 {
 	return seed
 }
 
-// badNetwork is what a mobile link does; mostly it says so.
+// badNetwork is what a mobile link does; in most cases the ends are told.
 var badNetwork = faults.Shape{
 	Kinds: []faults.Kind{faults.Cut, faults.Cut, faults.Cut, faults.Reset, faults.Reset, faults.Reset, faults.Stall,
 		faults.Stall, faults.HalfOpen, faults.Deaf},
@@ -47,25 +47,25 @@ var badNetwork = faults.Shape{
 	Thens: []faults.Admission{faults.Accept, faults.Refuse, faults.Refuse},
 }
 
-// badRun counts what came of faults.
+// badRun counts what faults led to.
 type badRun struct {
 	plan              *faults.Plan
 	exchanges, struck int
-	resumes, moves    int // of these, to the other gateway
+	resumes, moves    int // moves are the resumes through the other gateway
 }
 
-// strike arms the next fault, on one way to the gateway of now.
+// strike arms the next fault, on the TLA's or the PdT's way to the gateway that is in use.
 func (b *lostBed) strike(plan *faults.Plan, via int) *faults.Armed {
 	f := plan.Next()
 	if plan.IntN(4) > 0 {
 		return b.near[via].Arm(f)
 	}
-	f.Then = faults.Accept // the PdT's other links stay
+	f.Then = faults.Accept // so that the PdT's other links stay
 	return b.far[via].Arm(f)
 }
 
-// run does exchanges, with a fault before every so many of them. Some take the card a while, so that faults come while
-// it is busy.
+// run makes exchanges, and arms a fault before each group of every. Some take the card a while, so that faults come
+// while it is busy.
 func (b *lostBed) run(r *badRun, exchanges, every int) {
 	b.t.Helper()
 	via := b.via()
@@ -96,8 +96,8 @@ func (b *lostBed) takes(plan *faults.Plan) time.Duration {
 	return time.Duration(plan.IntN(20)) * time.Millisecond
 }
 
-// TestC2ExactlyOnceOverABadLink: about a thousand exchanges of a PC/SC program and a hundred faults: each command is
-// executed once, and the program sees no error.
+// TestC2ExactlyOnceOverABadLink: in about a thousand exchanges of a PC/SC program with a hundred faults, each command
+// is executed once, and the program sees no error.
 func TestC2ExactlyOnceOverABadLink(t *testing.T) {
 	b := newLostBed(t, quickTimers)
 	r := &badRun{plan: faults.NewPlan(faultSeed(t), badNetwork)}
@@ -112,7 +112,7 @@ func TestC2ExactlyOnceOverABadLink(t *testing.T) {
 	require.Greater(t, r.moves, 15)
 }
 
-// TestC3TenSecondsWithoutNetwork: a PC/SC program in the middle of reading does not notice.
+// TestC3TenSecondsWithoutNetwork: a PC/SC program that is reading does not notice.
 func TestC3TenSecondsWithoutNetwork(t *testing.T) {
 	b := newLostBed(t, lostTimers{})
 	const away = 10 * time.Second
@@ -141,8 +141,8 @@ func TestC3TenSecondsWithoutNetwork(t *testing.T) {
 	b.onceEach()
 }
 
-// TestEL3AfterTheGraceTimeTheSessionIsOver: cards reset and without power, the PdT shows them removed, the user is
-// told, no socket is left, and nothing but the user starts another.
+// TestEL3AfterTheGraceTimeTheSessionIsOver: the cards are reset and without power, the PdT shows them as removed, the
+// user is told, no socket is left, and only the user can start another session.
 func TestEL3AfterTheGraceTimeTheSessionIsOver(t *testing.T) {
 	b := newLostBed(t, lostTimers{quickHeartbeat, brief})
 	off := b.Vitale.Counts().PowerOffs
@@ -169,7 +169,7 @@ func TestEL3AfterTheGraceTimeTheSessionIsOver(t *testing.T) {
 }
 
 // TestC2CardsChangeWhileTheLinkIsLost: the program's handle never reads another card, nor the same one after it was
-// out.
+// removed.
 func TestC2CardsChangeWhileTheLinkIsLost(t *testing.T) {
 	b := newLostBed(t, quickTimers)
 	other := cardsim.NewVitale(cardsim.VitaleConfig{Serial: "0000000002"})
@@ -216,8 +216,7 @@ func TestC2CardsChangeWhileTheLinkIsLost(t *testing.T) {
 	}
 }
 
-// changeCard takes the card out, and waits until the relay has noticed, and holds the one that is in then, if there is
-// one.
+// changeCard changes the card, and waits until the relay has noticed and has a lease of the new one, if there is one.
 func (b *lostBed) changeCard(change func() error, now *cardsim.Vitale) {
 	powered := 0
 	if now != nil {
@@ -230,7 +229,7 @@ func (b *lostBed) changeCard(change func() error, now *cardsim.Vitale) {
 		return
 	}
 	require.NoError(b.t, world.Poll(patience, "the card to be reset", func() error {
-		if now.Counts().PowerOns < powered+2 { // by pcscd, and by the relay
+		if now.Counts().PowerOns < powered+2 { // one by pcscd, one by the relay
 			return errors.New("it is not")
 		}
 		return nil
@@ -238,7 +237,7 @@ func (b *lostBed) changeCard(change func() error, now *cardsim.Vitale) {
 	waitRelay(b.t, b.Lab, "the card to be held", cardIs("vitale", cards.HoldTaken))
 }
 
-// cardBack has the counting card in, and the program on it.
+// cardBack puts the counting card in, and connects the program to it.
 func (b *lostBed) cardBack() {
 	b.VitaleSlot.Remove()
 	require.NoError(b.t, b.VitaleSlot.Insert(b.Counter))
@@ -246,8 +245,8 @@ func (b *lostBed) cardBack() {
 	b.connect()
 }
 
-// TestC2ProgramGoneWhileTheLinkIsLost: the PdT's pcscd ends with a command under way that did not reach the TLA: it is
-// never executed.
+// TestC2ProgramGoneWhileTheLinkIsLost: the PdT's pcscd ends while a command is under way that has not reached the TLA:
+// it is never executed.
 func TestC2ProgramGoneWhileTheLinkIsLost(t *testing.T) {
 	b := newLostBed(t, quickTimers)
 	taken := b.pdtStatus().Session.Commands
@@ -266,7 +265,7 @@ func TestC2ProgramGoneWhileTheLinkIsLost(t *testing.T) {
 	b.connect()
 }
 
-// TestC3AddressChanges: the address that the TLA has goes away, and it has another.
+// TestC3AddressChanges: the TLA loses its address and gets another.
 func TestC3AddressChanges(t *testing.T) {
 	const gateway, first, second = "10.99.0.1", "10.99.0.2", "10.99.0.3"
 	ip(t, "addr", "add", gateway+"/32", "dev", "lo")
@@ -288,7 +287,7 @@ func TestC3AddressChanges(t *testing.T) {
 	b.onceEach()
 }
 
-// noRoute takes the way to an address of ours away; back gives it again.
+// noRoute removes the route to an address of ours; back restores it.
 func noRoute(t *testing.T, addr string) (back func()) {
 	t.Helper()
 	ip(t, "route", "del", "local", addr, "dev", "lo", "table", "local")
@@ -307,8 +306,8 @@ func ownAddress(t *testing.T, addr string) {
 	t.Cleanup(func() { ip(t, "addr", "del", addr+"/32", "dev", "lo") })
 }
 
-// TestC3NetworkComesBack: relay and PdT have no route to a gateway, and then they have: they dial in that moment,
-// because the kernel says so.
+// TestC3NetworkComesBack: relay and PdT have no route to a gateway and then get one: they dial at that moment, because
+// the kernel tells them.
 func TestC3NetworkComesBack(t *testing.T) {
 	t.Run("the relay in a session", networkComesBackToTheRelay)
 	t.Run("the PdT", networkComesBackToThePdT)
@@ -326,7 +325,7 @@ func networkComesBackToThePdT(t *testing.T) {
 	back := noRoute(t, gateway)
 	require.NoError(t, b.LaunchPdT())
 	mark := 0
-	for range 4 { // of two links each; then the pause is a long one
+	for range 4 { // two failures of each link: then the pause is a long one
 		_, mark = nextLine(t, b.PdTProc, mark, "no link to the gateway")
 	}
 	back()
@@ -376,7 +375,7 @@ func TestC3NamesFail(t *testing.T) {
 	b.onceEach()
 }
 
-// newResolver answers the relay of a lab, and nobody else.
+// newResolver starts a resolver that the relay of a lab alone asks.
 func newResolver(t *testing.T, l *lab.Lab, addr string) *faults.Resolver {
 	r, err := faults.NewResolver(lab.GatewayName, netip.MustParseAddr(addr), l.Path("resolv.conf"))
 	require.NoError(t, err)
@@ -385,7 +384,7 @@ func newResolver(t *testing.T, l *lab.Lab, addr string) *faults.Resolver {
 	return r
 }
 
-// TestC3Suspended: the TLA sleeps, with a command under way.
+// TestC3Suspended: the TLA is suspended while a command is under way.
 func TestC3Suspended(t *testing.T) {
 	t.Parallel()
 	sleep := func(b *lostBed, d time.Duration) {
@@ -413,7 +412,7 @@ func TestC3Suspended(t *testing.T) {
 	})
 }
 
-// TestC2GatewayEnds: one is killed and the other takes over; both are, and one comes back.
+// TestC2GatewayEnds: one gateway is killed and the other takes over; both are killed, and one comes back.
 func TestC2GatewayEnds(t *testing.T) {
 	b := newLostBed(t, patientTimers)
 	require.Zero(t, b.via())
@@ -430,8 +429,8 @@ func TestC2GatewayEnds(t *testing.T) {
 	b.onceEach()
 }
 
-// TestC3GatewayAwayLosesNoSession: both gateways are away for so long that pauses which doubled would have grown past
-// the grace time; the PdT's stay short, and when one is back the session goes on through it.
+// TestC3GatewayAwayLosesNoSession: both gateways are away for so long that doubling pauses would have grown past the
+// grace time; the PdT's pauses stay short, and when one gateway is back the session goes on through it.
 func TestC3GatewayAwayLosesNoSession(t *testing.T) {
 	b := newLostBed(t, patientTimers)
 	b.Second.Proc.Kill()
@@ -454,8 +453,8 @@ func TestC3GatewayAwayLosesNoSession(t *testing.T) {
 	b.onceEach()
 }
 
-// TestC3GatewaysAwayFor25Seconds: of the programs' own grace time of 30 s, five are left to come back in. On a machine
-// that takes half of these for a mere start, a session that is lost proves nothing, and it is tried again.
+// TestC3GatewaysAwayFor25Seconds: of the programs' own grace time of 30 s, five seconds are left to come back. On a
+// machine that takes half of these for a mere start, a lost session proves nothing, and the test tries again.
 func TestC3GatewaysAwayFor25Seconds(t *testing.T) {
 	t.Parallel()
 	var start time.Duration
@@ -483,14 +482,14 @@ func TestC3GatewaysAwayFor25Seconds(t *testing.T) {
 	t.Skipf("this machine is too slow just now: a start takes %v", start)
 }
 
-// nextLine waits for a line after a mark, and gives the mark behind it.
+// nextLine waits for a line after a mark, and returns it and the mark behind it.
 func nextLine(t *testing.T, p *world.Process, mark int, parts ...string) (string, int) {
 	t.Helper()
 	line := logged(t, p, mark, parts...)
 	return line, mark + 1 + slices.Index(p.From(mark), line)
 }
 
-// logValue gives the value of a key in a line of a log.
+// logValue returns the value of a key in a line of a log.
 func logValue(line, key string) string {
 	_, after, _ := strings.Cut(line, " "+key+"=")
 	value, _, _ := strings.Cut(after, " ")
@@ -514,7 +513,7 @@ func TestC2GatewayStops(t *testing.T) {
 	b.onceEach()
 }
 
-// TestC2PdTLosesItsLinks: not the TLA's link, but the PdT's breaks, in each way there is.
+// TestC2PdTLosesItsLinks: the PdT's link breaks instead of the TLA's, in every way there is.
 func TestC2PdTLosesItsLinks(t *testing.T) {
 	b := newLostBed(t, quickTimers)
 	for _, kind := range []faults.Kind{faults.Cut, faults.Reset, faults.HalfOpen} {
@@ -528,8 +527,8 @@ func TestC2PdTLosesItsLinks(t *testing.T) {
 	b.onceEach()
 }
 
-// TestC2OldLinkComesLate: what a dead link held comes after the session has gone on over another, and counts for
-// nothing.
+// TestC2OldLinkComesLate: what was stalled on a dead link comes after the session has gone on over another, and has no
+// effect.
 func TestC2OldLinkComesLate(t *testing.T) {
 	b := newLostBed(t, quickTimers)
 	for _, way := range []faults.Direction{faults.ToClient, faults.ToTarget} {

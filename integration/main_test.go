@@ -24,8 +24,8 @@ func TestMain(m *testing.M) {
 	os.Exit(runAndLeaveNothing(m))
 }
 
-// runManyAtOnce lets more tests run at once than there are processors: they wait more than they work. -parallel says
-// otherwise.
+// runManyAtOnce lets more tests run at once than there are processors, because they wait more than they work; -parallel
+// overrides it.
 func runManyAtOnce() {
 	_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
 }

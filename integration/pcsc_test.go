@@ -18,11 +18,11 @@ import (
 	"tlagate/integration/world"
 )
 
-// pcscClientEnv makes this test binary an ordinary PC/SC program: libpcsclite reads the socket's name
-// once in a process, so a test that needs a card held between steps has one process for it.
+// pcscClientEnv makes this test binary an ordinary PC/SC program. libpcsclite reads the socket's name once in a
+// process, so a test that must stay connected to a card between steps has a process for it.
 const pcscClientEnv = "TLAGATE_PCSC_CLIENT"
 
-// pcscClient is a PC/SC program that holds one card.
+// pcscClient is a PC/SC program that is connected to one card.
 type pcscClient struct {
 	t    *testing.T
 	in   io.Writer
@@ -47,14 +47,14 @@ func startClient(t *testing.T, p *world.PCSCD) *pcscClient {
 	return &pcscClient{t, in, bufio.NewReader(out), func() { _ = cmd.Process.Kill() }}
 }
 
-// do gives the answer to one line: "ok …" or "error CODE".
+// do returns the answer to one line: "ok …" or "error CODE".
 func (c *pcscClient) do(line string) string {
 	c.t.Helper()
 	c.ask(line)
 	return c.answer()
 }
 
-// ask has a line done, and answer waits for what comes of it.
+// ask sends a line, and answer waits for the answer.
 func (c *pcscClient) ask(line string) {
 	c.t.Helper()
 	_, err := fmt.Fprintln(c.in, line)
@@ -69,7 +69,7 @@ func (c *pcscClient) answer() string {
 	return strings.TrimSpace(answer)
 }
 
-// transmit sends a command APDU in hex and gives the response in upper-case hex, or "error CODE".
+// transmit sends a command APDU in hex and returns the response in upper-case hex, or "error CODE".
 func (c *pcscClient) transmit(apdu string) string {
 	c.t.Helper()
 	return strings.TrimPrefix(c.do("transmit "+apdu), "ok ")

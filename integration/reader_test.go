@@ -13,8 +13,8 @@ import (
 	"tlagate/tla/cards"
 )
 
-// TestReadersNoDoesNotCostTheCard: the terminal's reader declines a long command. The program is told that it failed,
-// its handle stays good, and what is selected stays selected.
+// TestReadersNoDoesNotCostTheCard: the terminal's reader declines a long command. The program is told that the command
+// failed, its handle stays good, and what is selected at the card stays selected.
 func TestReadersNoDoesNotCostTheCard(t *testing.T) {
 	l := newLab(t, func(l *lab.Lab) { l.Limits = &world.Limits{MaxCommand: 40} })
 	startSession(t, l)
@@ -41,8 +41,8 @@ func TestReadersNoDoesNotCostTheCard(t *testing.T) {
 	require.Contains(t, strings.Join(st.Warnings, "\n"), "did not execute the last 3 commands for the cps card")
 }
 
-// TestT0OnlyReaderServesACardThatOffersT1: programs at the PdT take the card for one of T=1, and get what that
-// promises; so do those that fetch the answers by themselves.
+// TestT0OnlyReaderServesACardThatOffersT1: programs at the PdT take the card for a T=1 card and get whole answers; so
+// do those that fetch answers with GET RESPONSE themselves.
 func TestT0OnlyReaderServesACardThatOffersT1(t *testing.T) {
 	l := newLab(t, func(l *lab.Lab) { l.Limits = &world.Limits{OnlyT0: true} })
 	startSession(t, l)

@@ -15,8 +15,8 @@ import (
 	"tlagate/tla"
 )
 
-// TestSA4ASessionWithoutItsUserEnds: a program of the PdT reads the card all the time; the user is asked to stay, and
-// does, by a word and by a card; then not any more, and the session ends, its cards without power.
+// TestSA4ASessionWithoutItsUserEnds: a program of the PdT reads the card all the time. The user is asked to stay, and
+// does, by a command and by a card; then no longer, and the session ends, and its cards lose their power.
 func TestSA4ASessionWithoutItsUserEnds(t *testing.T) {
 	l := newLab(t)
 	require.NoError(t, l.RelayProc.Stop())
@@ -67,7 +67,7 @@ func TestSA4ASessionWithoutItsUserEnds(t *testing.T) {
 	require.ErrorContains(t, err, "Aucune session n'est ouverte.")
 }
 
-// askedAfter waits until the user is asked to stay until later than before, and gives until when.
+// askedAfter waits until the user is asked for a stay that ends later than before, and returns when it ends.
 func askedAfter(t *testing.T, l *lab.Lab, before time.Time) (until time.Time) {
 	t.Helper()
 	waitRelay(t, l, "the question", func(s *tla.Status) bool {
@@ -81,8 +81,8 @@ func askedAfter(t *testing.T, l *lab.Lab, before time.Time) (until time.Time) {
 	return until
 }
 
-// TestWrongClockOfTheTerminal: a floor that lies ahead is named, whatever the certificates; a session that was accepted
-// raises it.
+// TestWrongClockOfTheTerminal: a clock below the floor is reported, whatever the certificates are; a session that was
+// accepted raises the floor.
 func TestWrongClockOfTheTerminal(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)

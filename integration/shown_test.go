@@ -8,7 +8,7 @@ import (
 	"tlagate/tla"
 )
 
-// bothCards is what `opensc-tool -l` says when programs of the PdT see both cards.
+// bothCards is what readers returns when programs of the PdT see both cards.
 var bothCards = map[string]bool{"tlagate 00 00": true, "tlagate 00 01": true}
 
 // TestStartReturnsWhenProgramsSeeTheCards: no program of the PdT has to try twice after `tla-relay start`.
@@ -27,8 +27,8 @@ func TestStartReturnsWhenProgramsSeeTheCards(t *testing.T) {
 	}
 }
 
-// TestStartWithoutWaitingForPrograms: the workstation has no driver, so nobody sees the cards; the session is up all
-// the same, says so, and says when that has changed.
+// TestStartWithoutWaitingForPrograms: the workstation has no driver, so programs do not see the cards. The session is
+// up all the same; its status says so, and says when that has changed.
 func TestStartWithoutWaitingForPrograms(t *testing.T) {
 	l := newLab(t)
 	waitRelay(t, l, "both cards", bothCardsAre(nil))
@@ -46,7 +46,8 @@ func TestStartWithoutWaitingForPrograms(t *testing.T) {
 	require.Equal(t, bothCards, readers(tool(t, l.PdTReaders, "opensc-tool", "-l")))
 }
 
-// bothCardsAre tells whether both cards are in, and seen by programs of the PdT as given; nil: that is not known.
+// bothCardsAre returns a condition: both cards are in, and programs of the PdT see them or not, as shown says (nil: not
+// known).
 func bothCardsAre(shown *bool) func(*tla.Status) bool {
 	return func(s *tla.Status) bool {
 		n := 0

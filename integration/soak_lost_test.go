@@ -10,8 +10,8 @@ import (
 	"tlagate/integration/faults"
 )
 
-// soakLost is how many exchanges a soak comes to, whatever its time, a tenth of them with a fault, and how many are
-// done at a time; with -short, few.
+// soakLost returns how many exchanges a soak has, whatever its time (a fault comes with every tenth), and how many are
+// made at a time; with -short, few.
 func soakLost() (exchanges, atATime int) {
 	if testing.Short() {
 		return 80, 80
@@ -19,7 +19,7 @@ func soakLost() (exchanges, atATime int) {
 	return 10_000, 1000
 }
 
-// TestSoakLostLinks is TestC2ExactlyOnceOverABadLink for long, with its figures.
+// TestSoakLostLinks is a longer TestC2ExactlyOnceOverABadLink, with figures.
 func TestSoakLostLinks(t *testing.T) {
 	if os.Getenv(soakEnv) == "" {
 		t.Skip("only make soak takes that long: TestC2ExactlyOnceOverABadLink is a tenth of it")

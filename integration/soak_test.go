@@ -13,11 +13,12 @@ import (
 	"tlagate/integration/world"
 )
 
-// soakEnv is how long TestSoak goes on, as a Go duration; without it a few seconds (make soak T=10m).
+// soakEnv is the variable that says how long TestSoak goes on, as a Go duration (make soak T=10m); without it, a few
+// seconds.
 const soakEnv = "SOAK"
 
 // TestSoak mixes visits, card changes, stops and starts: every command of a visit must reach the card exactly once, and
-// no program may keep what it opened.
+// every program must close what it opened.
 func TestSoak(t *testing.T) {
 	length := 5 * time.Second
 	if text := os.Getenv(soakEnv); text != "" {

@@ -36,14 +36,15 @@ func (s *sealed) start(t *testing.T) {
 	require.NoError(t, s.StartSealedRelay("ready"))
 }
 
-// served waits until the gateway has read a bundle.
+// served waits until the gateway has read a version of the bundle.
 func (s *sealed) served(t *testing.T, mark int, version string) {
 	t.Helper()
 	logged(t, s.GatewayProc, mark, "bundle read", "version="+version)
 }
 
-// TestSP1SealedDevicesWork: with a bundle and not one line of their own about gateways, PdTs, practices or limits, TLA
-// and PdT work; a version that the gateway demands is fetched inside the user's start, and by the PdT by itself.
+// TestSP1SealedDevicesWork: TLA and PdT work with a bundle and not one line of their own about gateways, PdTs,
+// practices or limits. The TLA fetches a version that the gateway demands within the user's start, and the PdT by
+// itself.
 func TestSP1SealedDevicesWork(t *testing.T) {
 	s := newSealed(t)
 	s.start(t)
@@ -98,7 +99,7 @@ func TestSP1SealedDevicesWork(t *testing.T) {
 	})
 }
 
-// TestSP1TamperingStopsTheProgram: with the real programs, each sealed file of each device.
+// TestSP1TamperingStopsTheProgram: each real program, when any of its sealed files was changed.
 func TestSP1TamperingStopsTheProgram(t *testing.T) {
 	s := newSealed(t)
 	for _, c := range []struct{ what, file, why, fr string }{
@@ -154,10 +155,10 @@ func TestSP1TamperingStopsTheProgram(t *testing.T) {
 		require.Equal(t, 5, strings.Count(out, "seal.broken"), "each leaves a trace: %s", out)
 	}
 	s.start(t)
-	s.startAccepted(t) // the set-up without the defect
+	s.startAccepted(t) // without the defect
 }
 
-// TestSP1LocalLinesAreRefused: what the bundle decides cannot be said in the file.
+// TestSP1LocalLinesAreRefused: what the bundle decides cannot be set in the configuration file.
 func TestSP1LocalLinesAreRefused(t *testing.T) {
 	s := newSealed(t)
 	for _, c := range []struct{ program, name, line, says string }{
@@ -203,8 +204,8 @@ func (s *sealed) withLine(t *testing.T, name string, change func(string) string)
 	require.NoError(t, os.WriteFile(file, []byte(change(string(before))), 0o600))
 }
 
-// TestSP1RevokedOpsCertificateEndsTrust: the signer is looked at again in sessions; a revoked one ends the trust, and a
-// bundle of another, fetched by a local act, brings the terminal back.
+// TestSP1RevokedOpsCertificateEndsTrust: the signer's certificate is verified again in sessions. Once it is revoked no
+// session starts; a bundle of another signer, fetched by a local command, brings the terminal back.
 func TestSP1RevokedOpsCertificateEndsTrust(t *testing.T) {
 	s := newSealed(t)
 	s.start(t)

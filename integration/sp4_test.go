@@ -17,16 +17,16 @@ import (
 	"tlagate/integration/world"
 )
 
-// The PIN of the card in this test, and what a program of the PdT sends in its place. Both are nowhere else in any
-// program.
+// The PIN of the card in this test, and what a program of the PdT sends in its place. Neither occurs in any program for
+// another reason.
 const (
 	rightPIN   = "83719264"
 	programPIN = "46291738"
 )
 
-// TestSP4ThePINStaysInTheTerminal: a program of the PdT sends a VERIFY; the user enters the PIN at the TLA, which the
-// card accepts. Neither what the program sent nor what the user typed is anywhere it should not be: not in logs, not in
-// the memory of relay, gateway or PdT.
+// TestSP4ThePINStaysInTheTerminal: a program of the PdT sends a VERIFY; the user enters the PIN at the TLA, and the
+// card accepts it. Neither what the program sent nor what the user typed is where it should not be: in logs, or in the
+// memory of relay, gateway or PdT.
 func TestSP4ThePINStaysInTheTerminal(t *testing.T) {
 	l := newLab(t)
 	startSession(t, l)
@@ -68,16 +68,16 @@ func TestSP4ThePINStaysInTheTerminal(t *testing.T) {
 	control, err := world.Start(world.Command{Name: "sleep", Path: "/bin/sleep", Args: []string{"60"},
 		Env: []string{"PIN=" + rightPIN}})
 	require.NoError(t, err)
-	require.Positive(t, inMemory(t, control.PID(), rightPIN), "the search finds it where it is")
+	require.Positive(t, inMemory(t, control.PID(), rightPIN), "the search finds the PIN where it is")
 	control.Kill()
 }
 
-// enterPIN runs tla-relay pin, as the user does, and types.
+// enterPIN runs tla-relay pin as the user does, types, and returns what it prints.
 func enterPIN(l *lab.Lab, typed string) (string, error) {
 	return l.Type("tla-relay", typed, "pin", "--config", l.Path("relay.yaml"))
 }
 
-// inMemory counts a text in all memory of a process that can be written: what a core dump would hold, and more.
+// inMemory counts the occurrences of a text in all writable memory of a process: what a core dump would have, and more.
 func inMemory(t *testing.T, pid int, text string) (found int) {
 	maps, err := os.Open(fmt.Sprintf("/proc/%d/maps", pid))
 	require.NoError(t, err)
@@ -101,10 +101,10 @@ func inMemory(t *testing.T, pid int, text string) (found int) {
 	return found
 }
 
-// count counts a text in what can be read, and how much that is, a piece at a time.
+// count reads to the end, a piece at a time, and returns how much that was and how often the text occurs.
 func count(r io.Reader, text string) (read, found int) {
 	piece := make([]byte, 1<<20)
-	kept := 0 // of the piece before: a text may lie across
+	kept := 0 // octets of the piece before: a text may lie across two
 	for {
 		n, err := r.Read(piece[kept:])
 		read += n

@@ -14,18 +14,18 @@ import (
 	"tlagate/integration/world"
 )
 
-// waiting is a program that was started and reads a pipe that nobody writes to.
+// waiting is a program that reads, at its start, a pipe that nobody writes to.
 type waiting struct {
 	name, command, config string
 	ready                 string // what it says once it serves
-	code                  int    // how it ends when told to stop
+	code                  int    // its exit code when it is told to stop
 }
 
 const byTheSignal = 128 + int(syscall.SIGTERM)
 
-// TestStopsWhileItStarts: SIGTERM ends each program while a source of its start has not answered: at once where the
-// store of lists waits, and in any case before it would be killed. What it waits for never answers, so only the signal
-// can end it.
+// TestStopsWhileItStarts: SIGTERM ends each program while a source that it needs at its start has not answered: at once
+// where the store of lists waits, and in any case before it would be killed. The source never answers, so only the
+// signal can end it.
 func TestStopsWhileItStarts(t *testing.T) {
 	t.Parallel()
 	l, push := newStopBed(t)
@@ -50,7 +50,7 @@ func TestStopsWhileItStarts(t *testing.T) {
 	}
 }
 
-// newStopBed is a lab in which each program has served once, so that its configuration is there and good.
+// newStopBed returns a lab in which each program has served once, so that its configuration is there and good.
 func newStopBed(t *testing.T) (l *lab.Lab, push string) {
 	l, err := lab.New()
 	require.NoError(t, err)
@@ -68,7 +68,7 @@ func newStopBed(t *testing.T) (l *lab.Lab, push string) {
 	return l, l.Path("serve.yaml")
 }
 
-// silence gives a configuration in which a pipe stands in the place of a file.
+// silence returns a copy of a configuration with a pipe in place of a file.
 func silence(t *testing.T, config, file string) string {
 	text, err := os.ReadFile(config)
 	require.NoError(t, err)
@@ -96,7 +96,7 @@ func (w waiting) stops(t *testing.T, pipe string) {
 	require.NotContains(t, said, w.ready)
 }
 
-// readerOf waits until somebody reads a pipe, and gives its other end.
+// readerOf waits until a program reads a pipe, and returns the other end.
 func readerOf(t *testing.T, pipe string) (writer *os.File) {
 	t.Helper()
 	require.Eventually(t, func() bool {

@@ -18,7 +18,7 @@ import (
 
 var updateScreens = flag.Bool("update", false, "write the screens of testdata/ui anew")
 
-// terminal has tla-relay ui before a user.
+// terminal is tla-relay ui as a user has it on the screen.
 type terminal struct {
 	*world.Terminal
 	t *testing.T
@@ -51,23 +51,23 @@ func (u *terminal) close() {
 	require.NoError(u.t, u.Close())
 }
 
-// pid is that of tla-relay ui.
+// pid returns the process of tla-relay ui.
 func (u *terminal) pid() int {
 	pid, err := u.PID()
 	require.NoError(u.t, err)
 	return pid
 }
 
-// screen is what the user sees.
+// screen returns what the user sees.
 func (u *terminal) screen() string { return u.tmux("capture-pane", "-p") }
 
-// press presses keys, in tmux's names.
+// press presses keys, which have tmux's names.
 func (u *terminal) press(keys ...string) {
 	u.t.Helper()
 	u.tmux(append([]string{"send-keys"}, keys...)...)
 }
 
-// waitFor waits until the screen has all of these.
+// waitFor waits until the screen has all parts, and returns it.
 func (u *terminal) waitFor(parts ...string) (screen string) {
 	u.t.Helper()
 	require.NoError(u.t, world.Poll(patience, fmt.Sprintf("the screen to show %q", parts), func() error {
@@ -82,7 +82,7 @@ func (u *terminal) waitFor(parts ...string) (screen string) {
 	return screen
 }
 
-// changing is what of a screen differs from one time to the next.
+// changing is what differs on a screen from one run to the next.
 var changing = []struct {
 	what *regexp.Regexp
 	with string
@@ -95,8 +95,8 @@ var changing = []struct {
 	{regexp.MustCompile(`\d+ (jours|days)`), "398 $1"},
 }
 
-// same waits until the screen is a committed one, which has all of parts; what changes from one time to the next is
-// left out.
+// same waits until the screen equals a committed one, which has all parts, without what changes from one run to the
+// next.
 func (u *terminal) same(name string, parts ...string) {
 	u.t.Helper()
 	u.waitFor(parts...)
@@ -117,7 +117,7 @@ func (u *terminal) same(name string, parts ...string) {
 	require.Equal(u.t, string(want), text, "%v; go test ./integration -run UI -update writes it anew", err)
 }
 
-// lasting is the screen without what changes.
+// lasting returns the screen without what changes.
 func (u *terminal) lasting() string {
 	var lines []string
 	for line := range strings.Lines(u.screen()) {
@@ -129,7 +129,7 @@ func (u *terminal) lasting() string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// settled is the screen once it has been the same for a while.
+// settled returns the screen once it has stayed the same for a while.
 func (u *terminal) settled() (text string) {
 	for same := 0; same < 50; same++ {
 		if now := u.lasting(); now != text {
@@ -139,7 +139,7 @@ func (u *terminal) settled() (text string) {
 	return text
 }
 
-// incidentOn reads the incident number off the screen, as the user would on the phone.
+// incidentOn returns the incident number on the screen, as the user would read it out on the phone.
 func (u *terminal) incidentOn() string {
 	u.t.Helper()
 	found := regexp.MustCompile(`Incident ([A-Z0-9]{4})\b`).FindStringSubmatch(u.screen())

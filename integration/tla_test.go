@@ -20,7 +20,7 @@ import (
 	"tlagate/tla/cards"
 )
 
-// relayStatus is what `tla-relay status --json` says.
+// relayStatus returns what `tla-relay status --json` prints.
 func relayStatus(t *testing.T, l *lab.Lab) *tla.Status {
 	t.Helper()
 	out, err := l.Relay("status", "--json")
@@ -30,7 +30,7 @@ func relayStatus(t *testing.T, l *lab.Lab) *tla.Status {
 	return a.Status
 }
 
-// waitRelay waits until the relay's status is as wanted.
+// waitRelay waits until the relay's status is ok.
 func waitRelay(t *testing.T, l *lab.Lab, what string, ok func(*tla.Status) bool) {
 	t.Helper()
 	require.NoError(t, world.Poll(patience, what, func() error {
@@ -41,7 +41,7 @@ func waitRelay(t *testing.T, l *lab.Lab, what string, ok func(*tla.Status) bool)
 	}))
 }
 
-// cardIs tells how the card of a role is held; want is "" for none in.
+// cardIs returns a condition: the lease of a role's card is in the state want; "" = there is no card.
 func cardIs(role string, want cards.Hold) func(*tla.Status) bool {
 	return func(s *tla.Status) bool {
 		for _, r := range s.Readers {
@@ -53,8 +53,8 @@ func cardIs(role string, want cards.Hold) func(*tla.Status) bool {
 	}
 }
 
-// TestTLACardIsHeldExclusively: in a session no other program of the TLA has the card; a program that has it is waited
-// for, and the status says so.
+// TestTLACardIsHeldExclusively: in a session no other program of the TLA can use the card. The relay waits for a
+// program that has it already, and the status says so.
 func TestTLACardIsHeldExclusively(t *testing.T) {
 	l := newLab(t)
 	waitCard(t, l.TLAReaders, 1, true)
@@ -73,7 +73,7 @@ func TestTLACardIsHeldExclusively(t *testing.T) {
 	require.Equal(t, "ok", c.do(connect))
 }
 
-// TestTLACardsLoseTheirPowerAtTheEnd: what the session unlocked is locked, at once.
+// TestTLACardsLoseTheirPowerAtTheEnd: what the session has unlocked is locked at once.
 func TestTLACardsLoseTheirPowerAtTheEnd(t *testing.T) {
 	l := newLab(t)
 	startSession(t, l)
@@ -87,7 +87,7 @@ func TestTLACardsLoseTheirPowerAtTheEnd(t *testing.T) {
 	require.Equal(t, tla.CodeStopped, s.Last.Code)
 }
 
-// waitPowerOff waits until a card has lost its power once more: vpcd does not wait for the card.
+// waitPowerOff waits until a card has lost its power once more: vpcd does not wait for the card to say so.
 func waitPowerOff(t *testing.T, counts func() cardsim.Counts, before int) {
 	t.Helper()
 	require.NoError(t, world.Poll(patience, "the card to lose its power", func() error {
@@ -198,8 +198,8 @@ func TestC4RelayHasNoNetworkSocketOutsideASession(t *testing.T) {
 	require.Empty(t, networkSockets(t, l.RelayProc.PID()))
 }
 
-// TestTLATransactionOfAnotherProgram: pcscd has the relay wait until it ends; the user is not told to unplug the
-// reader.
+// TestTLATransactionOfAnotherProgram: pcscd makes the relay wait until the transaction ends; the user is not told to
+// unplug the reader.
 func TestTLATransactionOfAnotherProgram(t *testing.T) {
 	l := newLab(t)
 	waitCard(t, l.TLAReaders, 1, true)
@@ -236,10 +236,10 @@ func TestTLAStopWithAHungPCSCD(t *testing.T) {
 	require.Contains(t, out, "les cartes sont libres")
 }
 
-// networkSockets gives the lines of /proc/net about sockets of a process, and those that are in no table: all but the
-// local ones.
+// networkSockets returns all sockets of a process but the local ones: their lines in /proc/net, and those that are in
+// no table.
 func networkSockets(t *testing.T, pid int) (found []string) {
-	own := heldSockets(t, pid) // and whether it is in a table
+	own := openSockets(t, pid) // and whether each is in a table
 	seen := func(inode string) bool {
 		_, ours := own["socket:["+inode+"]"]
 		if ours {
@@ -266,7 +266,7 @@ func networkSockets(t *testing.T, pid int) (found []string) {
 			seen(f[6])
 		}
 	}
-	still := heldSockets(t, pid) // not closed while the tables were read
+	still := openSockets(t, pid) // those that were not closed while the tables were read
 	for socket, known := range own {
 		if _, held := still[socket]; held && !known {
 			found = append(found, "unknown "+socket)
@@ -275,8 +275,8 @@ func networkSockets(t *testing.T, pid int) (found []string) {
 	return found
 }
 
-// heldSockets gives the sockets of a process as "socket:[INODE]".
-func heldSockets(t *testing.T, pid int) map[string]bool {
+// openSockets returns the sockets of a process as "socket:[INODE]".
+func openSockets(t *testing.T, pid int) map[string]bool {
 	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
 	require.NoError(t, err)
 	held := map[string]bool{}

@@ -23,6 +23,7 @@ import (
 
 	"tlagate/ca"
 	"tlagate/ca/store"
+	"tlagate/internal/logtest"
 	"tlagate/pki"
 )
 
@@ -169,26 +170,8 @@ func (b *bed) manualClock() *clock {
 	return c
 }
 
-// logged collects what is logged.
-type logged struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-func (b *bed) log() *logged {
-	out := &logged{}
+func (b *bed) log() *logtest.Buffer {
+	out := &logtest.Buffer{}
 	b.cfg.Log = slog.New(slog.NewTextHandler(out, nil))
 	return out
 }

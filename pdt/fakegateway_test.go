@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/internal/logtest"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
 	"tlagate/pki/revocation"
@@ -246,7 +247,7 @@ func (r *runningTLA) ended(t *testing.T) *session.Bye {
 // poste is a running service.
 type poste struct {
 	*Service
-	log  *lockedBuffer
+	log  *logtest.Buffer
 	stop func()
 }
 
@@ -254,7 +255,7 @@ type setting func(*Config)
 
 // newPoste runs a PdT on gateways, which it knows as gw.test:1, gw.test:2 …
 func newPoste(l *lab, gateways []*fakeGateway, settings ...setting) *poste {
-	p := &poste{log: new(lockedBuffer)}
+	p := &poste{log: new(logtest.Buffer)}
 	cfg := Config{
 		Client: l.party(l.certificate(thePdT, x509.ExtKeyUsageClientAuth)),
 		Server: l.party(l.certificate(thePdT, x509.ExtKeyUsageServerAuth)),

@@ -62,7 +62,9 @@ func TestSessionThroughAGoReader(t *testing.T) {
 	require.Equal(t, "3B75130000"+"4109EA9000", st.Slots[1].ATR)
 	require.Equal(t, &SessionStatus{ID: tla.id.String(), TLA: theTLA.String(), Gateway: "gw.test:1",
 		Since: st.Session.Since, Commands: 2, Resets: 1, TLS: st.Session.TLS}, st.Session)
-	for _, tls := range []pki.Negotiated{st.Session.TLS, *st.Gateways[0].TLS} {
+	require.Eventually(t, func() bool { return p.status().Gateways[0].TLS != nil }, patience, time.Millisecond,
+		"no further link is parked")
+	for _, tls := range []pki.Negotiated{st.Session.TLS, *p.status().Gateways[0].TLS} {
 		require.Equal(t, []any{"TLS 1.3", "X25519MLKEM768", false}, []any{tls.Version, tls.Group, tls.Resumed}) // C2
 		require.NotEmpty(t, tls.Suite)
 		require.NotEmpty(t, tls.Signature)

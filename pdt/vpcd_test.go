@@ -6,12 +6,12 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/internal/logtest"
 	"tlagate/session"
 )
 
@@ -250,7 +250,7 @@ func TestMissingDriverIsLoggedOnce(t *testing.T) {
 	cfg := d.config()
 	addr := d.l.Addr().String()
 	d.l.Close()
-	log := new(lockedBuffer)
+	log := new(logtest.Buffer)
 	cfg.Log = slog.New(slog.NewTextHandler(log, nil))
 	b := newBenchWith(t, d, cfg)
 	v := b.slot.reader.(*vpcd)
@@ -366,22 +366,4 @@ func FuzzVPCDFrame(f *testing.F) {
 			require.Len(t, payload, 1)
 		}
 	})
-}
-
-// lockedBuffer is a log to read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // The allowlist (annex code G5; ANSSI TLS guide v1.2, RGS B1). Everything that builds a tls.Config or judges a
-// certificate or a CRL takes it from here; uses.go tells of it.
+// certificate or a CRL takes it from here; uses.go describes it.
 var (
 	tlsVersion = uint16(tls.VersionTLS13)
 
@@ -48,7 +48,7 @@ var (
 
 // RSA limits. Between minRSA and ownRSA a key is accepted until rsa2048End.
 const (
-	minRSA      = algorithms.LeastRSA // bits, of a foreign CA's world (IGC-Santé)
+	minRSA      = algorithms.LeastRSA // bits, what a foreign CA (IGC-Santé) may use
 	ownRSA      = 3072                // bits, what our own CA issues
 	maxRSA      = 8192                // bits, as in crypto/tls: verifying longer ones costs too much
 	minExponent = 65537
@@ -56,7 +56,7 @@ const (
 
 var rsa2048End = time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// CheckKey says why a certificate's public key is outside the allowlist; nil when it is inside.
+// CheckKey returns an error that says why a certificate's public key is outside the allowlist; nil when it is inside.
 func CheckKey(pub any, now time.Time) error {
 	switch k := pub.(type) {
 	case *ecdsa.PublicKey:
@@ -83,7 +83,8 @@ func checkRSA(k *rsa.PublicKey, now time.Time) error {
 	return nil
 }
 
-// CheckSignatureAlgorithm says why a signature algorithm is outside the allowlist; nil when it is inside.
+// CheckSignatureAlgorithm returns an error that says why a signature algorithm is outside the allowlist; nil when it is
+// inside.
 func CheckSignatureAlgorithm(alg x509.SignatureAlgorithm) error {
 	if !slices.Contains(signatures, alg) {
 		return fmt.Errorf("signed with %v, want SHA-2 with ECDSA or RSA", alg)

@@ -5,29 +5,31 @@ import (
 	"time"
 )
 
-// Settled is how old a file's time must be before it says anything: within one tick of it, two writes look alike.
+// Settled is how old a file's modification time must be before it proves that the file has not changed since: two
+// writes within one tick of the clock look alike.
 const Settled = 2 * time.Second
 
-// FileWatch tells whether any of some files has changed, by their time, size and inode. One goroutine at a time.
+// FileWatch finds out whether any of several files has changed, by their time, size and inode. One goroutine at a time
+// may use it.
 type FileWatch struct {
 	files []string
 	seen  []fileState
 }
 
 type fileState struct {
-	info os.FileInfo // nil = absent, or not to be looked at
-	at   time.Time   // of the look
+	info os.FileInfo // nil = absent, or cannot be examined
+	at   time.Time   // when it was examined
 }
 
-// NewFileWatch watches files as they are now.
+// NewFileWatch returns a watch that compares the files with what they are now.
 func NewFileWatch(files ...string) *FileWatch {
 	w := &FileWatch{files: files, seen: make([]fileState, len(files))}
 	w.Changed()
 	return w
 }
 
-// Changed looks at each file and says whether one is not as it was at the last look. A file written just now is looked
-// at twice: within a tick of its clock, two writes look alike.
+// Changed examines each file and reports whether one differs from what it was the last time. A file written less than
+// Settled ago counts as changed once more.
 func (w *FileWatch) Changed() bool {
 	changed := false
 	for i, file := range w.files {

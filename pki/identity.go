@@ -39,7 +39,7 @@ type Identity struct {
 	Name     string // unique within practice and role
 }
 
-// String gives the URN. The zero Identity gives "".
+// String returns the URN, for the zero Identity "".
 func (id Identity) String() string {
 	if id == (Identity{}) {
 		return ""
@@ -59,10 +59,10 @@ func ParseIdentity(urn string) (Identity, error) {
 		return Identity{}, fmt.Errorf("cannot read identity %q: want %s<practice>:<role>:<name>", urn, identityPrefix)
 	}
 	id := Identity{Practice: parts[0], Role: Role(parts[1]), Name: parts[2]}
-	return id, id.check()
+	return id, id.validate()
 }
 
-// IdentityOf gives the identity a certificate claims: its only URI SAN of our name space.
+// IdentityOf returns the identity that a certificate claims: its only URI SAN in our name space.
 func IdentityOf(cert *x509.Certificate) (Identity, error) {
 	var found []string
 	for _, uri := range uriNames(cert) {
@@ -77,8 +77,8 @@ func IdentityOf(cert *x509.Certificate) (Identity, error) {
 	return ParseIdentity(found[0])
 }
 
-// uriNames gives the URI SANs as they stand in the certificate. Certificate.URIs will not do: url.URL folds the
-// scheme's case and forgets an empty fragment, and identities are compared as whole strings.
+// uriNames returns the URI SANs exactly as they are in the certificate. Certificate.URIs will not do: url.URL folds the
+// scheme's case and drops an empty fragment, and identities are compared as whole strings.
 func uriNames(cert *x509.Certificate) []string {
 	var names []string
 	for _, ext := range cert.Extensions {
@@ -100,7 +100,7 @@ func uriNames(cert *x509.Certificate) []string {
 	return names
 }
 
-func (id Identity) check() error {
+func (id Identity) validate() error {
 	if !slices.Contains(Roles, id.Role) {
 		return fmt.Errorf("cannot read identity %q: role %q is none of %v", id, id.Role, Roles)
 	}

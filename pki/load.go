@@ -11,13 +11,13 @@ import (
 	"tlagate/pemfile"
 )
 
-// ParseError says that crypto/x509 cannot read what has the outer form of a certificate.
+// ParseError means that crypto/x509 cannot read what has the outer form of a certificate.
 type ParseError struct{ Cause error }
 
-// Error gives the cause's text.
+// Error returns the cause's text.
 func (e *ParseError) Error() string { return e.Cause.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *ParseError) Unwrap() error { return e.Cause }
 
 func parseDER(raw []byte) ([]*x509.Certificate, error) {
@@ -28,7 +28,8 @@ func parseDER(raw []byte) ([]*x509.Certificate, error) {
 	return certs, err
 }
 
-// parseCertificates reads PEM or DER. Unreadable judges an error with a certificate: nil leaves that one out.
+// parseCertificates reads PEM or DER. It passes each certificate's error to unreadable: if that returns nil, the
+// certificate is left out; an error ends the reading.
 func parseCertificates(data []byte, unreadable func(error) error) ([]*x509.Certificate, error) {
 	blocks, err := pemfile.Read(data, pemfile.Certificate)
 	if err != nil {
@@ -52,7 +53,8 @@ func ReadCertificates(file string) ([]*x509.Certificate, error) {
 	return readCertificates(file, func(err error) error { return err })
 }
 
-// ReadCAs reads every certificate of a file that crypto/x509 can read: no path leads through the others.
+// ReadCAs reads the certificates of a file. One that crypto/x509 cannot read is left out with a warning: no path leads
+// through it.
 func ReadCAs(file string, log *slog.Logger) ([]*x509.Certificate, error) {
 	return readCertificates(file, func(err error) error {
 		if _, ok := errors.AsType[*ParseError](err); !ok {
@@ -75,8 +77,8 @@ func readCertificates(file string, unreadable func(error) error) ([]*x509.Certif
 	return certs, nil
 }
 
-// ParseChain reads certificates (DER), leaf first, as tls.Certificate and a handshake have them. One that cannot be
-// read is an error.
+// ParseChain reads DER certificates, leaf first, as they are in a tls.Certificate and in a handshake. One that cannot
+// be read is an error.
 func ParseChain(ders [][]byte) ([]*x509.Certificate, error) {
 	var chain []*x509.Certificate
 	for _, der := range ders {

@@ -46,7 +46,7 @@ func TestIdentityOfTakesTheNameAsItStands(t *testing.T) {
 	}
 }
 
-// sanOf puts a URI name into the certificate byte for byte.
+// sanOf returns an option that puts a URI name into the certificate byte for byte.
 func sanOf(uri string) pkitest.Option {
 	return pkitest.Template(func(c *x509.Certificate) {
 		name := append([]byte{0x86, byte(len(uri))}, uri...)

@@ -17,7 +17,7 @@ type Negotiated struct {
 	Resumed   bool   `json:"resumed"`
 }
 
-// NegotiatedOf reads it off a handshake that is complete.
+// NegotiatedOf returns what a complete handshake agreed upon.
 func NegotiatedOf(cs tls.ConnectionState) Negotiated {
 	n := Negotiated{Version: tls.VersionName(cs.Version), Suite: tls.CipherSuiteName(cs.CipherSuite),
 		Group: cs.CurveID.String(), Resumed: cs.DidResume}
@@ -27,7 +27,8 @@ func NegotiatedOf(cs tls.ConnectionState) Negotiated {
 	return n
 }
 
-// signatureOf names the scheme: TLS 1.3 ties it to a curve; of RSA-PSS, crypto/tls does not tell the hash.
+// signatureOf returns the name of the peer's signature scheme. TLS 1.3 ties it to a curve; for RSA-PSS, crypto/tls does
+// not reveal the hash.
 func signatureOf(leaf *x509.Certificate) string {
 	switch key := leaf.PublicKey.(type) {
 	case *ecdsa.PublicKey:
@@ -42,7 +43,7 @@ func signatureOf(leaf *x509.Certificate) string {
 	return ""
 }
 
-// String puts it into one line.
+// String returns it on one line.
 func (n Negotiated) String() string {
 	text := n.Version + ", " + n.Group + ", " + n.Suite
 	if n.Signature != "" {

@@ -8,7 +8,7 @@ const (
 	SourceOCSP   = "ocsp"   // a responder, asked just now
 	SourceStaple = "staple" // the peer's own handshake
 	SourceStatus = "status" // a status record, through a gateway
-	SourceCache  = "cache"  // an OCSP answer of before, still in date
+	SourceCache  = "cache"  // an earlier OCSP answer, still in date
 )
 
 // Revocation says where the status of one certificate of the path comes from.
@@ -16,7 +16,7 @@ type Revocation struct {
 	Serial     string // of the certificate, hexadecimal
 	Kind       string // SourceCRL, SourceOCSP …
 	Source     string // file or URL of the CRL; which OCSP answer
-	Number     string // CRLNumber, decimal; "" of an OCSP answer
+	Number     string // CRLNumber, decimal; "" for an OCSP answer
 	ThisUpdate time.Time
 	NextUpdate time.Time
 }

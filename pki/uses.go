@@ -43,7 +43,7 @@ func both[T comparable](list, other []T) []T {
 	})...)
 }
 
-// mark says what crypto: rgs makes of v, by the lists of both ways.
+// mark returns what crypto: rgs makes of v, by the lists of both ways.
 func mark[T comparable](v T, byDefault, letter []T) algorithms.Mark {
 	switch {
 	case !slices.Contains(letter, v):
@@ -54,7 +54,7 @@ func mark[T comparable](v T, byDefault, letter []T) algorithms.Mark {
 	return ""
 }
 
-// fetched is the TLS of URLs, which is not ours to choose: it hides what is public anyway.
+// fetched describes the TLS of URLs, which is not ours to choose: what it carries is public anyway.
 var fetched = algorithms.Use{Kind: algorithms.Version, Name: "TLS 1.3, TLS 1.2 (net/http)",
 	By: []string{"RFC 8446", "RFC 5246"}, For: algorithms.Text{
 		EN: "Where lists and OCSP answers are fetched from an https:// URL, by the defaults of crypto/tls. They are " +
@@ -69,7 +69,7 @@ var fetched = algorithms.Use{Kind: algorithms.Version, Name: "TLS 1.3, TLS 1.2 (
 			"X25519MLKEM768."},
 	RGS: algorithms.Stays}
 
-// suites has what is to be said of each of tlsSuites.
+// suites describes each of tlsSuites.
 var suites = map[uint16]algorithms.Use{
 	tls.TLS_AES_256_GCM_SHA384: {Bits: 256, By: aesGCM, For: algorithms.Text{
 		EN: "Records of TLS, with a peer that has no AES-128-GCM.",
@@ -93,30 +93,30 @@ var suites = map[uint16]algorithms.Use{
 var aesGCM = []string{"RFC 8446 B.4", "FIPS 197", "NIST SP 800-38D", algorithms.B1("RègleAlgoBloc-2, RègleModeChiff-1"),
 	algorithms.PG083("RèglePrimChiffBloc"), algorithms.Guide("2.2")}
 
-// x25519Order is why X25519 is outside, whatever stands beside it.
+// x25519Order says why X25519 is outside the references, alone and in a hybrid.
 var x25519Order = algorithms.Text{
 	EN: "The order of Curve25519's group is a prime of 253 bits; B1 asks for 256 (RègleECp-2), PG-083 for 250.",
 	FR: "L'ordre du groupe de Curve25519 est un nombre premier de 253 bits ; B1 en veut 256 (RègleECp-2), PG-083 250."}
 
-// exchanges has what is to be said of each of tlsGroups.
+// exchanges describes each of tlsGroups.
 var exchanges = map[tls.CurveID]algorithms.Use{
 	tls.X25519MLKEM768: {Bits: 128, Outside: x25519Order,
 		By: []string{"draft-ietf-tls-ecdhe-mlkem", "FIPS 203", "RFC 7748",
 			algorithms.PG083("RègleSécuAsym, RèglePQSécuAsym")},
 		For: algorithms.Text{
-			EN: "Hybrid, and preferred: who records a link must break both X25519 and ML-KEM-768 to read it.",
+			EN: "Hybrid, and preferred: to read a recorded link, both X25519 and ML-KEM-768 must be broken.",
 			FR: "Hybride, et préféré : qui enregistre une liaison doit casser X25519 et ML-KEM-768 pour la lire."}},
 	tls.SecP256r1MLKEM768: {Bits: 128,
 		By: []string{"draft-ietf-tls-ecdhe-mlkem", "FIPS 203", "NIST SP 800-56A", algorithms.B1("RègleECp-2"),
 			algorithms.PG083("RègleSécuAsym, RèglePQSécuAsym")},
 		For: algorithms.Text{
-			EN: "Hybrid: who records a link must break both P-256 and ML-KEM-768 to read it.",
+			EN: "Hybrid: to read a recorded link, both P-256 and ML-KEM-768 must be broken.",
 			FR: "Hybride : qui enregistre une liaison doit casser P-256 et ML-KEM-768 pour la lire."}},
 	tls.SecP384r1MLKEM1024: {Bits: algorithms.Of(elliptic.P384()),
 		By: []string{"draft-ietf-tls-ecdhe-mlkem", "FIPS 203", "NIST SP 800-56A", algorithms.B1("RègleECp-2"),
 			algorithms.PG083("RègleSécuAsym, RèglePQSécuAsym")},
 		For: algorithms.Text{
-			EN: "Hybrid: who records a link must break both P-384 and ML-KEM-1024 to read it. Ours prefer " +
+			EN: "Hybrid: to read a recorded link, both P-384 and ML-KEM-1024 must be broken. Ours prefer " +
 				"SecP256r1MLKEM768.",
 			FR: "Hybride : qui enregistre une liaison doit casser P-384 et ML-KEM-1024 pour la lire. Les nôtres " +
 				"préfèrent SecP256r1MLKEM768."}},
@@ -127,7 +127,7 @@ var exchanges = map[tls.CurveID]algorithms.Use{
 }
 
 var fallback = algorithms.Text{
-	EN: "With a peer that has no hybrid group, or over a network that answers no hello with one.",
+	EN: "With a peer that has no hybrid group, or over a network through which a hello with one gets no answer.",
 	FR: "Avec un correspondant sans groupe hybride, ou à travers un réseau qui ne répond pas à un hello qui en " +
 		"porte un."}
 
@@ -184,7 +184,7 @@ func rsaKey() algorithms.Use {
 				minExponent, ownRSA, end, ownRSA, algorithms.RSA(ownRSA))}}
 }
 
-// certificateSignature tells of a signature; it is as strong as the weakest key that may make it.
+// certificateSignature describes a signature algorithm; it is as strong as the weakest key that may sign with it.
 func certificateSignature(s x509.SignatureAlgorithm) algorithms.Use {
 	u := algorithms.Use{Kind: algorithms.Certificate, Name: s.String(), By: algorithms.ByECDSA,
 		Bits: algorithms.Of(curves[0]), For: algorithms.Text{
@@ -203,12 +203,12 @@ func certificateSignature(s x509.SignatureAlgorithm) algorithms.Use {
 	return u
 }
 
-// seenBefore is what hashes are for here where nothing is signed.
+// seenBefore says what hashes are for where nothing is signed.
 var seenBefore = algorithms.Text{
 	EN: "Recognises a path, a list or a file that was verified before.",
 	FR: "Reconnaît un chemin, une liste ou un fichier déjà vérifié."}
 
-// CertID lists a hash that names an issuer in OCSP.
+// CertID describes a hash that names an issuer in OCSP.
 func CertID(h crypto.Hash) algorithms.Use {
 	u := algorithms.Use{Kind: algorithms.Digest, Name: h.String() + " (OCSP)",
 		By: []string{"RFC 6960 4.1.1", "RFC 5019 2.1.1", "FIPS 180-4"}, For: algorithms.Text{

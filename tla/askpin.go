@@ -20,7 +20,7 @@ type PINRequest struct {
 	Max   int       `json:"max"`   // digits
 	Tries int       `json:"tries"` // left; -1 = the card does not say
 	Until time.Time `json:"until"` // when asking ends
-	Pad   bool      `json:"pad"`   // it is to be entered at the reader's own pad
+	Pad   bool      `json:"pad"`   // to be entered on the reader's own keypad
 }
 
 // Why no PIN came.
@@ -29,21 +29,21 @@ var (
 	errPINTimeout   = errors.New("nobody entered a PIN in time")
 )
 
-// desk is where the user is asked for a PIN: one question at a time.
+// desk asks the user for PINs, one question at a time.
 type desk struct {
-	turn chan struct{} // capacity 1: who holds its token may ask
+	turn chan struct{} // capacity 1: the caller that took its token may ask
 
 	mu     sync.Mutex // protects the rest
 	open   *question
 	opened chan struct{} // closed and replaced when a question is put or taken back
 }
 
-// question is one PIN asked for.
+// question is one request for a PIN.
 type question struct {
 	PINRequest
 	command *pin.Command
-	asking  context.Context // ends when nobody wants the PIN any more
-	claim   chan struct{}   // capacity 1: who holds its token may answer
+	asking  context.Context // ends when the PIN is no longer wanted
+	token   chan struct{}   // capacity 1: the client that took its token may answer
 	answer  chan error      // capacity 1: nil = command has the PIN
 	result  chan []byte     // capacity 1: the card's status word
 }
@@ -54,8 +54,8 @@ func newDesk() *desk {
 	return d
 }
 
-// ask puts a question and waits for its answer; command has the PIN when the error is nil, and result is to be told
-// what the card says.
+// ask puts a question and waits for its answer. When the error is nil, command has the PIN. Unless q is nil, the caller
+// sends the card's answer to q.result; nil = there is none.
 func (d *desk) ask(ctx context.Context, r PINRequest, command *pin.Command) (q *question, err error) {
 	select {
 	case <-d.turn:
@@ -63,9 +63,9 @@ func (d *desk) ask(ctx context.Context, r PINRequest, command *pin.Command) (q *
 		return nil, errPINTimeout
 	}
 	defer func() { d.turn <- struct{}{} }()
-	q = &question{PINRequest: r, command: command, asking: ctx, claim: make(chan struct{}, 1),
+	q = &question{PINRequest: r, command: command, asking: ctx, token: make(chan struct{}, 1),
 		answer: make(chan error, 1), result: make(chan []byte, 1)}
-	q.claim <- struct{}{}
+	q.token <- struct{}{}
 	d.put(q)
 	defer d.put(nil)
 	select {
@@ -74,13 +74,14 @@ func (d *desk) ask(ctx context.Context, r PINRequest, command *pin.Command) (q *
 	case <-ctx.Done():
 	}
 	select {
-	case <-q.claim: // nobody will write into command any more
+	case <-q.token: // nobody will write into command any more
 		return q, errPINTimeout
-	case err = <-q.answer: // whoever is reading a PIN ends by the same context
+	case err = <-q.answer: // the same context ends the client that is reading a PIN
 		return q, cancelled(err, errPINTimeout)
 	}
 }
 
+// cancelled returns err, or late when a PIN came after all.
 func cancelled(err, late error) error {
 	if err == nil {
 		return late
@@ -96,9 +97,9 @@ func (d *desk) put(q *question) {
 	d.opened = make(chan struct{})
 }
 
-// show tells the user, for the status, of a question that is answered elsewhere: at the reader's pad.
+// show puts a question into the status that is answered elsewhere, at the reader's pad. It stays there until hide.
 func (d *desk) show(r PINRequest) (hide func()) {
-	d.put(&question{PINRequest: r, claim: make(chan struct{})})
+	d.put(&question{PINRequest: r, token: make(chan struct{})})
 	return func() { d.put(nil) }
 }
 
@@ -113,7 +114,7 @@ func (d *desk) pending() *PINRequest {
 	return &r
 }
 
-// take waits for a question and claims it.
+// take waits for a question and takes its token.
 func (d *desk) take(ctx context.Context) *question {
 	for {
 		d.mu.Lock()
@@ -121,9 +122,9 @@ func (d *desk) take(ctx context.Context) *question {
 		d.mu.Unlock()
 		if q != nil {
 			select {
-			case <-q.claim:
+			case <-q.token:
 				return q
-			default: // somebody answers it
+			default: // another client is answering it
 			}
 		}
 		select {
@@ -134,7 +135,7 @@ func (d *desk) take(ctx context.Context) *question {
 	}
 }
 
-// PINAnswer is what a client that enters PINs is told: first what is wanted, then what became of it.
+// PINAnswer is the relay's answer to a client that enters PINs: first which PIN is wanted, then what became of it.
 type PINAnswer struct {
 	Version int         `json:"version"`
 	OK      bool        `json:"ok"`
@@ -147,16 +148,16 @@ type PINAnswer struct {
 const (
 	CodeNoPIN     Code = "no_pin_wanted" // none is asked for now
 	CodeLastTry   Code = "last_try"      // the card has one try left, and the user did not insist
-	CodeBadPIN    Code = "bad_pin"       // not of the digits wanted
-	CodePINFailed Code = "pin_failed"    // it could not be shown to the card
+	CodeBadPIN    Code = "bad_pin"       // not digits, or not as many as wanted
+	CodePINFailed Code = "pin_failed"    // it could not be sent to the card
 )
 
-// pinWait is how long a client may wait for a PIN to be wanted; then it asks again.
+// pinWait is how long a client waits for a PIN to be wanted before it has to ask again.
 const pinWait = 30 * time.Second
 
-// EnterPIN serves a client that enters PINs (docs/control.md): it says what is wanted, reads the PIN, and says what the
-// card made of it. insist: also with one try left. The PIN goes from entry into locked memory and nowhere else; an
-// empty line is a no.
+// EnterPIN serves a client that enters PINs (docs/control.md): it says which PIN is wanted, reads it, and returns how
+// the card answered. With insist it reads a PIN even if the card has one try left. The PIN goes from entry into locked
+// memory and nowhere else; an empty line declines.
 func (r *Relay) EnterPIN(ctx context.Context, insist bool, say func(any) error, entry io.Reader,
 	limit func(time.Time)) any {
 	waiting, cancel := context.WithTimeout(ctx, pinWait)
@@ -166,11 +167,11 @@ func (r *Relay) EnterPIN(ctx context.Context, insist bool, say func(any) error, 
 		return PINAnswer{Version: Version, Error: &Why{Code: CodeNoPIN}}
 	}
 	if q.Tries == 1 && !insist {
-		q.claim <- struct{}{}
+		q.token <- struct{}{}
 		return PINAnswer{Version: Version, Error: &Why{Code: CodeLastTry}, PIN: &q.PINRequest}
 	}
 	if say(PINAnswer{Version: Version, OK: true, PIN: &q.PINRequest}) != nil {
-		q.claim <- struct{}{} // the client is gone: another may answer
+		q.token <- struct{}{} // the client is gone: another may answer
 		return nil
 	}
 	limit(q.Until)
@@ -185,13 +186,14 @@ func (r *Relay) EnterPIN(ctx context.Context, insist bool, say func(any) error, 
 		q.answer <- errPINCancelled
 		return PINAnswer{Version: Version, Error: &Why{Code: CodeCancelled}}
 	}
-	q.claim <- struct{}{}
+	q.token <- struct{}{}
 	if q.asking.Err() != nil {
 		return PINAnswer{Version: Version, Error: &Why{Code: CodeNoPIN}}
 	}
 	return PINAnswer{Version: Version, Error: &Why{Code: CodeBadPIN}, PIN: &q.PINRequest}
 }
 
+// concluded waits for the card's answer.
 func (q *question) concluded(ctx context.Context) any {
 	select {
 	case sw := <-q.result:

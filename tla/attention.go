@@ -7,30 +7,30 @@ import (
 	"tlagate/tla/cards"
 )
 
-// attention is who used the session last (SA4): a session without a command ends, and so does one without its user,
-// whatever programs do.
+// attention records when the session was last used, and by whom (SA4): a session without commands ends, and so does one
+// without its user, whatever programs do.
 type attention struct {
 	command atomic.Pointer[time.Time] // the last command, or act of the user
 	human   atomic.Pointer[time.Time] // the last act of the user
 	readers *cards.Readers
-	cards   cards.View // as last looked at, first when the user said start; owned by watch
+	cards   cards.View // as last seen, at first when the user asked to start; owned by watch
 }
 
-// commanded: a command came.
+// commanded records that a command came.
 func (a *attention) commanded() {
 	now := time.Now()
 	a.command.Store(&now)
 }
 
-// acted: the user did something at the terminal: a start, a stay, a PIN, a key, a card in or out. It keeps the session
-// as a command does, too.
+// acted records that the user did something at the terminal: a start, a stay, a PIN, a key, a card in or out. It keeps
+// the session going as a command does, too.
 func (a *attention) acted() {
 	now := time.Now()
 	a.command.Store(&now)
 	a.human.Store(&now)
 }
 
-// look sees whether a card came or went since the last look; the channel is closed when it may be worth another.
+// look records an act if a card came or went since the last look. The channel is closed when another look is due.
 func (a *attention) look() <-chan struct{} {
 	_, changed := a.readers.Now()
 	now := a.readers.View()
@@ -41,18 +41,18 @@ func (a *attention) look() <-chan struct{} {
 	return changed
 }
 
-// Ask says that the session ends unless its user acts: the user is asked whether somebody is still there (SA4).
+// Ask asks the user whether somebody is still there (SA4): the session ends at Until unless its user acts.
 type Ask struct {
 	Until time.Time `json:"until"`
 }
 
-// Warning says that the session is about to end, and what its end will be called.
+// Warning says that the session is about to end, and which code its end will have.
 type Warning struct {
 	Code Code      `json:"code"` // CodeTimeOver, CodeInactive, CodeAbsent or CodeExpired
 	At   time.Time `json:"at"`
 }
 
-// foresee tells the user of the ends that are near.
+// foresee returns what the user is to be told of the ends that are near.
 func (l *live) foresee(since, now time.Time) (ask *Ask, warning *Warning) {
 	for _, lim := range l.limits(since, now) {
 		left, at := lim.at.Sub(now), lim.at.Round(time.Second)
@@ -66,10 +66,10 @@ func (l *live) foresee(since, now time.Time) (ask *Ask, warning *Warning) {
 	return ask, warning
 }
 
-// CodeNoSession answers a stay without a session that is up.
+// CodeNoSession answers a stay when no session is up.
 const CodeNoSession Code = "no_session"
 
-// Stay is the user's word to be still there; the error is a *Why.
+// Stay records that the user is still there; the error is a *Why.
 func (r *Relay) Stay(act Act) error {
 	r.mu.Lock()
 	l := r.live

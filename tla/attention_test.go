@@ -61,7 +61,7 @@ func TestSA4EachEndPowersTheCardsDown(t *testing.T) {
 	}
 }
 
-// TestC4KeyIsHeardWhileASessionEnds: a press of then starts none after it.
+// TestC4KeyIsHeardWhileASessionEnds: a press that comes while a session ends does not start another afterwards.
 func TestC4KeyIsHeardWhileASessionEnds(t *testing.T) {
 	g := newRig(t)
 	card := g.fake.Insert("left", cardstest.VitaleATR, 1)
@@ -78,7 +78,8 @@ func TestC4KeyIsHeardWhileASessionEnds(t *testing.T) {
 	eventually(t, "idle", func() bool { return r.Status().State == StateIdle })
 }
 
-// TestSA4AProgramThatPollsDoesNotReplaceItsUser: commands keep a session from being inactive, and from nothing else.
+// TestSA4AProgramThatPollsDoesNotReplaceItsUser: commands keep a session from ending as inactive, and from no other
+// end.
 func TestSA4AProgramThatPollsDoesNotReplaceItsUser(t *testing.T) {
 	g := newRig(t)
 	g.cfg.Timers.Human, g.cfg.Timers.Ask = 3*time.Second, 2900*time.Millisecond
@@ -107,7 +108,7 @@ func TestSA4AProgramThatPollsDoesNotReplaceItsUser(t *testing.T) {
 	<-g.ends
 }
 
-// aged is a session whose user acted long ago.
+// aged returns a session whose user acted long ago.
 func aged(t *testing.T, g *rig) (r *Relay, l *live) {
 	g.fake.Insert("left", cardstest.VitaleATR, 1)
 	eventually(t, "seen", func() bool { return g.seen(session.SlotVitale) != "" })
@@ -117,7 +118,7 @@ func aged(t *testing.T, g *rig) (r *Relay, l *live) {
 	return r, r.live
 }
 
-// ago has the user's last act, and the last command, be some time ago.
+// ago sets how long ago the user's last act, and the last command, were.
 func ago(l *live, human, command time.Duration) {
 	h, c := time.Now().Add(-human), time.Now().Add(-command)
 	l.human.Store(&h)
@@ -126,7 +127,7 @@ func ago(l *live, human, command time.Duration) {
 
 // TestSA4ActsOfTheUserKeepTheSession: each of them, and nothing that the PdT can do.
 func TestSA4ActsOfTheUserKeepTheSession(t *testing.T) {
-	before := MaxHuman - 30*time.Second // asked, and half a minute left
+	before := MaxHuman - 30*time.Second // the user is asked, and half a minute is left
 	for name, c := range map[string]struct {
 		act  func(*rig)
 		kept bool
@@ -174,7 +175,7 @@ func TestSA4ActsOfTheUserKeepTheSession(t *testing.T) {
 	}
 }
 
-// TestSA4ThePINIsAnAct, also a refusal to enter it; a question that nobody answers is none.
+// TestSA4ThePINIsAnAct: so is a refusal to enter it; a question that nobody answers is not.
 func TestSA4ThePINIsAnAct(t *testing.T) {
 	for name, c := range map[string]struct {
 		sw   []byte

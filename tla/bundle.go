@@ -19,17 +19,19 @@ type Bundle interface {
 	Version() uint64
 	// Usable says why the bundle must not be used (any more), or nil; a *bundle.Broken.
 	Usable() error
-	// Recheck looks at the signer again, with OCSP answers (DER) of now; a *bundle.Broken ends the trust.
+	// Recheck checks the signer again, with present OCSP answers (DER); after a *bundle.Broken the bundle is no longer
+	// trusted.
 	Recheck(answers [][]byte) error
-	// Update fetches a newer one from a gateway that demands it, inside a start, and hands it to Relay.Set.
+	// Update fetches a newer bundle, during a start, from the gateway that demands it, and passes it to Relay.Set.
 	Update(ctx context.Context, gateway string) error
 }
 
-// ReasonChanged is the reason of CodeSeal when the bundle fetched in a start names another PdT than the user asked for.
+// ReasonChanged is the reason of CodeSeal when the bundle fetched during a start no longer means the PdT that the user
+// asked for.
 const ReasonChanged = "changed"
 
-// codeRenewed ends a start whose bundle was replaced in it: the same start begins again, with the new one. Nobody sees
-// it.
+// codeRenewed ends a start during which the bundle was replaced: the same start begins again, with the new one. No user
+// sees it.
 const codeRenewed Code = "bundle_renewed"
 
 // Settings are what a new bundle changes in a running relay.
@@ -40,7 +42,7 @@ type Settings struct {
 	Policy             *policy.Policy
 }
 
-// Check names all that is wrong with them.
+// Check returns an error that names everything wrong with the settings.
 func (s Settings) Check() error {
 	errs := []error{address.Servers("gateways", s.Gateways)}
 	if len(s.Gateways) == 0 {
@@ -59,7 +61,7 @@ func (s Settings) Check() error {
 	return errors.Join(append(errs, Timers{Absolute: s.Absolute, Inactive: s.Inactive}.Check())...)
 }
 
-// Set replaces them for sessions that start from now on. The error says why those of before stay.
+// Set replaces the settings for sessions that start from now on. The error says why the old ones stay.
 func (r *Relay) Set(s Settings) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -74,7 +76,7 @@ func (r *Relay) Set(s Settings) error {
 	return nil
 }
 
-// End ends the session, if there is one, for err, and does not wait.
+// End ends the session, if there is one, because of err. It does not wait for the end.
 func (r *Relay) End(err error) {
 	r.mu.Lock()
 	l := r.live
@@ -84,7 +86,7 @@ func (r *Relay) End(err error) {
 	}
 }
 
-// usable says why the bundle must not be used.
+// usable returns why the bundle must not be used; nil = it may.
 func (c Config) usable() *Why {
 	if c.Bundle == nil {
 		return nil
@@ -102,8 +104,8 @@ func (c Config) bundleVersion() uint64 {
 	return c.Bundle.Version()
 }
 
-// renew fetches the bundle that a gateway demands, and has the start begin again with it. It gives err back when that
-// is not what err is about.
+// renew fetches the bundle that a gateway demands, and has the start begin again with it. It returns err when err is
+// about something else.
 func (l *live) renew(gateway string, err error) error {
 	var p *link.Problem
 	if l.cfg.Bundle == nil || !l.mayRenew || !errors.As(err, &p) || p.Code != link.ProblemBundleOutdated {
@@ -138,14 +140,14 @@ func (l *live) lookAtBundle(pieces []link.Status) {
 	}
 }
 
-// sealSays reports whether an attempt was ended by what became of the bundle: another gateway makes no difference.
+// sealSays reports whether the bundle is what ended an attempt: another gateway would make no difference.
 func sealSays(err error) bool {
 	w := (*Why)(nil)
 	return errors.As(err, &w) && (w.Code == codeRenewed || w.Code == CodeSeal)
 }
 
-// Refusing answers local users of a relay whose seal is broken: every start fails with err. There is no Relay behind
-// it, and no connection, reader or card. why has the incident number.
+// Refusing returns a handler that answers local users of a relay whose seal is broken: every start fails because of
+// err. Behind it there is no Relay, connection, reader or card. why has the incident number.
 func Refusing(err error) (why *Why, handle func(ctx context.Context, who string, asked control.Request) any) {
 	w, since := explain(err).numbered(), time.Now()
 	return w, func(_ context.Context, _ string, asked control.Request) any {

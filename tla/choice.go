@@ -7,11 +7,11 @@ import (
 	"tlagate/pki"
 )
 
-// CodeUnknownPdT answers a start, or a check, at a PdT that may not be chosen.
+// CodeUnknownPdT answers a start or a rehearsal at a PdT that may not be chosen.
 const CodeUnknownPdT Code = "unknown_pdt"
 
-// chosen is the configuration of one start: its only PdT is the one that the user chose, by URN or by bare name, or the
-// first. The error is a *Why.
+// chosen returns the configuration of one start: its only PdT is the one that the user chose, by URN or by bare name,
+// or else the first. The error is a *Why.
 func (c Config) chosen(act Act) (Config, error) {
 	_, us, err := ourselves(c.Party)
 	if err != nil {

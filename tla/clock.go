@@ -13,35 +13,34 @@ import (
 	"tlagate/session/consent"
 )
 
-// CodeClock ends or refuses a session because our clock is wrong: earlier than it can be.
+// CodeClock ends or refuses a session because our clock is wrong: it shows a time that is already past.
 const CodeClock Code = "clock_wrong"
 
 // ClockConfig configures a Clock.
 type ClockConfig struct {
-	File    string           // keeps the floor over a restart; "" = memory only
-	Built   time.Time        // when this program was made; zero = not known
+	File    string           // keeps the floor across restarts; "" = memory only
+	Built   time.Time        // when this program was built; zero = not known
 	Vouched func() time.Time // the latest time that signed data vouches for; nil = none
 	Now     func() time.Time // nil = time.Now
 	Log     *slog.Logger     // nil = discard
 }
 
-// Clock knows the earliest time that it can be, its floor: boards without a battery wake up in the past, where
-// certificates and lists seem to be of the future, and those that have ended seem good. The floor is raised by what
-// others say alone: the date of this program, signed revocation data, and peers that accepted a consent which says our
-// time. A clock that ran ahead leaves nothing behind.
+// Clock knows the earliest time that it can be, its floor. Boards without a battery wake up in the past, where present
+// certificates and lists seem to come from the future, and expired ones seem good. Only what others say raises the
+// floor: the date of this program, signed revocation data, and peers that accepted a consent with our time in it. So a
+// clock that ran ahead leaves nothing behind.
 type Clock struct {
 	cfg ClockConfig
 
 	mu    sync.Mutex
 	floor time.Time
-	saved time.Time // what the file says
+	saved time.Time // what the file has
 }
 
-// saveStep is how much the floor rises before it is written again: flash wears out.
+// saveStep is how far the floor rises before it is written again: flash wears out.
 const saveStep = time.Hour
 
-// OpenClock reads what was saved. A file that cannot be read, or makes no sense, is logged: without it the floor is a
-// lower one.
+// OpenClock reads the saved floor. A file that cannot be read or parsed is logged: without it the floor is lower.
 func OpenClock(cfg ClockConfig) *Clock {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -78,7 +77,7 @@ func (c *Clock) raise(at time.Time) {
 	}
 }
 
-// Floor is the earliest time that it can be.
+// Floor returns the earliest time that it can be.
 func (c *Clock) Floor() time.Time {
 	if c.cfg.Vouched != nil {
 		c.raise(c.cfg.Vouched())
@@ -88,8 +87,8 @@ func (c *Clock) Floor() time.Time {
 	return c.floor
 }
 
-// check says that the clock is wrong; nil = it may be right. Whoever raised the floor may have been as far ahead as a
-// consent may be.
+// check returns that the clock is wrong; nil = it may be right. The clock by which the floor was raised may have been
+// as far ahead as a consent may be.
 func (c *Clock) check() *Why {
 	if c == nil {
 		return nil
@@ -103,7 +102,8 @@ func (c *Clock) check() *Why {
 			stamp.Minute(now), stamp.Minute(floor))}
 }
 
-// accepted: gateway and PdT have accepted a consent that says our time, so it is no earlier than what they allow.
+// accepted raises the floor: gateway and PdT have accepted a consent with our time in it, so it is no earlier than they
+// allow.
 func (c *Clock) accepted() {
 	if c != nil {
 		c.raise(c.cfg.Now().Add(-consent.Skew))
@@ -111,7 +111,7 @@ func (c *Clock) accepted() {
 	}
 }
 
-// named returns w, or that the clock is wrong, when it is and w may be about that.
+// named returns w, or that the clock is wrong if it is and that may be the cause of w.
 func (c *Clock) named(w *Why) *Why {
 	switch pki.Reason(w.Reason) {
 	case pki.Expired, pki.NotYetValid, pki.CRLFuture, pki.OCSPFuture:
@@ -122,7 +122,7 @@ func (c *Clock) named(w *Why) *Why {
 	return w
 }
 
-// Save writes the floor to its file, when it has risen by much.
+// Save writes the floor to its file if it has risen by saveStep.
 func (c *Clock) Save() {
 	if c == nil || c.cfg.File == "" {
 		return

@@ -11,7 +11,7 @@ import (
 	"tlagate/pki"
 )
 
-// clockAt is a clock that a test sets.
+// clockAt returns a clock that a test sets.
 func clockAt(t *testing.T, file string, now *time.Time, vouched *time.Time) *Clock {
 	return OpenClock(ClockConfig{File: file, Built: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		Now: func() time.Time { return *now }, Vouched: func() time.Time { return *vouched }})
@@ -40,7 +40,7 @@ func TestClockFloorIsRaisedByOthersAlone(t *testing.T) {
 
 	floor := c.Floor()
 	again := clockAt(t, file, &now, &time.Time{})
-	require.Equal(t, floor, again.Floor(), "over a restart")
+	require.Equal(t, floor, again.Floor(), "across a restart")
 	now = floor.Add(-time.Hour)
 	require.Equal(t, CodeClock, again.check().Code)
 	require.Contains(t, again.check().Detail, "set the clock")
@@ -78,7 +78,7 @@ func TestClockFloorOfABrokenFileBeginsAnew(t *testing.T) {
 	}
 }
 
-// TestWrongClockIsNamedBeforeAnyCertificate: the user is told what is to be done, and nothing is dialled.
+// TestWrongClockIsNamedBeforeAnyCertificate: the user is told what to do, and nothing is dialled.
 func TestWrongClockIsNamedBeforeAnyCertificate(t *testing.T) {
 	g := newRig(t)
 	now, vouched := time.Unix(0, 0), time.Time{}
@@ -96,7 +96,7 @@ func TestWrongClockIsNamedBeforeAnyCertificate(t *testing.T) {
 	})
 }
 
-// TestWrongClockIsNamedForDates: and for nothing else.
+// TestWrongClockIsNamedForDates: a wrong clock is named for refusals about dates, and for no others.
 func TestWrongClockIsNamedForDates(t *testing.T) {
 	now, vouched := time.Unix(0, 0), time.Time{}
 	c := clockAt(t, "", &now, &vouched)

@@ -20,33 +20,33 @@ import (
 // Config configures a Relay. It must not be changed afterwards.
 type Config struct {
 	Gateways []string // as address.Server reads them, tried in this order; at least one
-	// whom the user may choose, at least one; the first unless they name another. URNs, or bare names of our own
+	// what the user may choose from, at least one; the first unless they name another. URNs, or bare names of our own
 	// practice
 	PdTs    []string
-	Party   *trust.Party   // our client certificate, and whom we trust
+	Party   *trust.Party   // our client certificate, and the peers that we trust
 	Readers *cards.Readers // the caller runs it
 	Timers  Timers         // zero = the defaults
 	Policy  *policy.Policy // which commands may reach a card (C1)
 	Log     *slog.Logger   // nil = discard
-	Clock   *Clock         // what is known of the time; nil = nothing, and any is taken for right
+	Clock   *Clock         // what is known of the time; nil = nothing, and the machine's is taken for right
 	Bundle  Bundle         // the signed configuration we work with; nil = none
 
-	// During are run while a session is up, beside it, each once a link of it and told the gateway (host:port) it goes
-	// through, which they may connect to. They are to return, with their sockets closed, when ctx ends: the session
-	// waits for that. Idle, none is ever run (C4).
+	// During are run beside a session that is up, each once for every link of it, with the gateway (host:port) of that
+	// link, which they may connect to. They must return, with their sockets closed, when ctx ends: the session waits
+	// for that. Without a session none is ever run (C4).
 	During []func(ctx context.Context, gateway string)
 
 	// Dial connects to a gateway ("tcp", host:port). Nothing but a start calls it. nil = [dialer.Direct].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Trace is told of each session that is up, ended or failed, and of each rehearsal, before its user is; nil =
-	// nobody. It must return soon.
+	// Trace is called for each session that is up, ended or failed, and for each rehearsal, before its user is told;
+	// nil = nothing is called. It must return soon.
 	Trace func(Event)
 
-	// Storage says what keeps the relay from writing what it must keep, for Status; nil or "" = nothing.
+	// Storage returns what keeps the relay from writing what it must keep, for Status; nil or "" = nothing.
 	Storage func() string
 
-	// Renewal says how the renewal of our certificate stands, for Status; nil = nothing is known of it.
+	// Renewal returns how the renewal of our certificate stands, for Status; nil = nothing is known of it.
 	Renewal func() Renewal
 }
 
@@ -56,22 +56,22 @@ type Timers struct {
 	Open     time.Duration // for the gateway to let us in and join the PdT, 10 s
 	Hello    time.Duration // for the PdT, each of TLS and hello, 10 s
 	Take     time.Duration // to take a card, 5 s
-	Command  time.Duration // of one command at a card, 60 s
+	Command  time.Duration // for a card to execute one command, 60 s
 	PIN      time.Duration // for the user to enter a PIN, 50 s, less than Command
-	Absolute time.Duration // of a session, 12 h, which is also the most
-	Inactive time.Duration // of a session without a command (SA4), 10 min; 15 at most
-	// of the link and of the card session, 3 s; three times that without a sign of life and the link is lost
+	Absolute time.Duration // length of a session, 12 h, which is also the most
+	Inactive time.Duration // without a command, until the session ends (SA4), 10 min; 15 at most
+	// of the link and of the card session, 3 s; after three times that without a sign of life the link is lost
 	Heartbeat time.Duration
 	Grace     time.Duration // to get a lost link back, 30 s; 1 min at most
-	Redial    time.Duration // longest pause before the first try of that, 250 ms; it doubles with each, up to RedialMax
+	Redial    time.Duration // longest pause before the first such try, 250 ms; doubles with each, up to RedialMax
 	RedialMax time.Duration // 2 s
-	// of a session without an act of its user, whatever programs do (SA4), 15 min, which is also the most
+	// without an act of the user, whatever programs do, until the session ends (SA4), 15 min, which is also the most
 	Human   time.Duration
-	Ask     time.Duration // before that the user is asked to stay, 1 min
-	Warn    time.Duration // before any end that can be foreseen the user is warned, 1 min
-	Release time.Duration // for a card to be let go at the end, 5 s
+	Ask     time.Duration // how long before that the user is asked to stay, 1 min
+	Warn    time.Duration // how long before any end that can be foreseen the user is warned, 1 min
+	Release time.Duration // for a card to be released at the end, 5 s
 	Leave   time.Duration // for the PdT to hear that the session ends, 2 s
-	Shown   time.Duration // for programs at the PdT to see the cards, where a start waits for that, 5 s
+	Shown   time.Duration // for programs at the PdT to see the cards, if a start waits for that, 5 s
 }
 
 // The longest that the annex and docs/protocol.md allow.
@@ -103,7 +103,7 @@ func (t Timers) withDefaults() Timers {
 	return t
 }
 
-// Check names all that is wrong with them.
+// Check returns an error that names everything wrong with the timers.
 func (t Timers) Check() error {
 	var errs []error
 	refuse := func(wrong bool, format string, args ...any) {
@@ -139,7 +139,7 @@ func (c Config) check() error {
 	return errors.Join(Settings{Gateways: c.Gateways, PdTs: c.PdTs, Policy: c.Policy}.Check(), c.Timers.Check())
 }
 
-// pdtOf returns the identity of a PdT named by URN, or by its bare name in our own practice.
+// pdtOf returns the identity of a PdT that is named by its URN, or by its bare name in our own practice.
 func pdtOf(name, practice string) (pki.Identity, error) {
 	urn := name
 	if !strings.Contains(name, ":") {

@@ -16,8 +16,7 @@ import (
 	"tlagate/tla/policy"
 )
 
-// connect tries the gateways in order and returns when the PdT has accepted. The error is that of the attempt that
-// got furthest.
+// connect tries the gateways in order until the PdT has accepted. The error is that of the attempt that got furthest.
 func (l *live) connect() (*route, error) {
 	var best *failure
 	gateways := l.cfg.Gateways
@@ -35,10 +34,10 @@ func (l *live) connect() (*route, error) {
 	return nil, best.why()
 }
 
-// hellos is how often one start says hello to a gateway that does not answer it: twice, and then once without hybrids.
+// hellos is how often one start says hello to a gateway that does not answer: twice, and then once without hybrids.
 const hellos = 3
 
-// unanswered are those of gateways that may answer another hello.
+// unanswered returns the gateways that may answer another hello.
 func (l *live) unanswered(gateways []string) (list []string) {
 	for _, g := range gateways {
 		if l.cfg.Party.Hybrids.Again(g) {
@@ -48,8 +47,8 @@ func (l *live) unanswered(gateways []string) (list []string) {
 	return list
 }
 
-// tryEach tries gateways in order. It returns the first route, or the failure that got furthest, best among them, or an
-// error that ends the start.
+// tryEach tries gateways in order. It returns the first route; or the failure that got furthest, which may be best, the
+// one of an earlier round; or an error that ends the start.
 func (l *live) tryEach(gateways []string, best *failure) (*route, *failure, error) {
 	for _, gateway := range gateways {
 		a := &attempt{live: l, ctx: l.ctx, gateway: gateway}
@@ -75,7 +74,7 @@ func (l *live) tryEach(gateways []string, best *failure) (*route, *failure, erro
 type attempt struct {
 	*live
 	ctx     context.Context // ends it
-	again   *again          // nil: it is the first route
+	again   *again          // nil: this is the first route
 	gateway string
 	stage   stage
 	peers   []*trust.Peer
@@ -95,7 +94,7 @@ func (a *attempt) run() (*route, error) {
 	return a.greet(inner)
 }
 
-// dial connects to the gateway and proves it. The name is looked up here, and only here.
+// dial connects to the gateway and authenticates it. Its name is looked up here, and only here.
 func (a *attempt) dial() (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(a.ctx, a.step(a.cfg.Timers.Dial))
 	defer cancel()
@@ -110,7 +109,7 @@ func (a *attempt) dial() (net.Conn, error) {
 			DNSName: at.Name, Dialled: a.gateway})
 }
 
-// dialer is what connects; for a further route it begins again when the network changes.
+// dialer returns what connects; for a further route, a connection begins anew when the network changes.
 func (a *attempt) dialer() dialer.Func {
 	if a.again != nil {
 		return a.again.dial
@@ -118,7 +117,7 @@ func (a *attempt) dialer() dialer.Func {
 	return a.cfg.Dial
 }
 
-// step bounds one step of an attempt; the grace time must do for several attempts.
+// step returns the limit of one step of an attempt; the grace time must be enough for several attempts.
 func (a *attempt) step(limit time.Duration) time.Duration {
 	if a.again != nil {
 		return min(limit, a.cfg.Timers.Grace/6)
@@ -126,7 +125,7 @@ func (a *attempt) step(limit time.Duration) time.Duration {
 	return limit
 }
 
-// prove makes one TLS layer; it closes conn on error.
+// prove sets up one TLS layer and authenticates the peer; it closes conn on error.
 func (a *attempt) prove(conn net.Conn, alpn string, limit time.Duration, want trust.Want) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(a.ctx, a.step(limit))
 	defer cancel()
@@ -138,7 +137,7 @@ func (a *attempt) prove(conn net.Conn, alpn string, limit time.Duration, want tr
 	return over, nil
 }
 
-// join asks for the PdT and proves that it is the one: a gateway that joins another is found out here.
+// join asks for the PdT and authenticates it: a gateway that joins us to another one is found out here.
 func (a *attempt) join(outer net.Conn) (net.Conn, error) {
 	a.stage = stageOpen
 	ctx, cancel := context.WithTimeout(a.ctx, a.step(a.cfg.Timers.Open))
@@ -159,7 +158,7 @@ func (a *attempt) join(outer net.Conn) (net.Conn, error) {
 		trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePdT}, Identity: a.pdt})
 }
 
-// greet says hello, shows the cards there are, and waits for the PdT to accept.
+// greet says hello, shows the cards that are in, and waits for the PdT to accept.
 func (a *attempt) greet(inner net.Conn) (*route, error) {
 	a.stage = stageHello
 	if a.again != nil {
@@ -183,7 +182,7 @@ func (a *attempt) greet(inner net.Conn) (*route, error) {
 	return r, nil
 }
 
-// newRoute has the terminal's end of the card session served.
+// newRoute returns the route, and starts serving the terminal's end of the card session.
 func (a *attempt) newRoute(t *session.Terminal, since time.Time) *route {
 	r := &route{gateway: a.gateway, peers: a.peers, link: a.link, terminal: t, served: make(chan error, 1),
 		cut: func() { a.socket.Close() }, since: since}
@@ -191,7 +190,7 @@ func (a *attempt) newRoute(t *session.Terminal, since time.Time) *route {
 	return r
 }
 
-// accepted waits for the PdT's hello; without it the connection is closed.
+// accepted waits for the PdT's hello; without it, it closes the connection.
 func (a *attempt) accepted(r *route) error {
 	timer := time.NewTimer(a.cfg.Timers.Hello)
 	defer timer.Stop()
@@ -211,8 +210,8 @@ func (a *attempt) accepted(r *route) error {
 	return err
 }
 
-// tell makes a read error of the card session say what its layers know: an alert of the PdT, or a notice of the
-// gateway, which may have come before a connection that just broke.
+// tell turns a read error of the card session into what the layers below know: an alert of the PdT, or a notice of the
+// gateway, which may have come before the connection broke.
 func (a *attempt) tell(err error) error {
 	err = a.cfg.Party.Explain(err)
 	if notice := a.link.Notice(); notice != nil && explain(err).Code == CodeLost {
@@ -221,8 +220,8 @@ func (a *attempt) tell(err error) error {
 	return err
 }
 
-// informed takes in what the gateway brings about our own certificate, the PdT's, and its own. The first comes before
-// any byte of the PdT's, and is read before it.
+// informed takes in the revocation data that the gateway brings about our own certificate, the PdT's, and its own. The
+// first of it comes, and is read, before any byte of the PdT.
 func (a *attempt) informed(pieces []link.Status) {
 	for _, s := range pieces {
 		a.cfg.Party.Trust.TakeStatus(pki.Status(s))
@@ -230,13 +229,13 @@ func (a *attempt) informed(pieces []link.Status) {
 	a.lookAtBundle(pieces)
 }
 
-// noted takes a notice. A gateway must not be able to fill the log.
+// noted takes in a notice. A gateway must not be able to fill the log.
 func (a *attempt) noted(n link.Notice) {
 	if a.notices.Add(1) <= 20 {
 		a.log.Warn("notice of the gateway", "code", string(n.Code), "text", n.Text, "gateway", a.gateway)
 	}
 	if n.Code == link.CodeDraining && len(a.cfg.Gateways) > 1 && a.link.Ticket() != "" {
-		a.socket.Close() // the session moves to another one
+		a.socket.Close() // the session moves to another gateway
 	}
 }
 
@@ -247,7 +246,7 @@ func (a *attempt) usedPIN(s session.Slot) {
 	a.refuse(s, policy.Verdict{Why: "it came with a PIN (SP4)"})
 }
 
-// failed says where and at whom the attempt failed, and logs it.
+// failed returns and logs where, and at which peer, the attempt failed.
 func (a *attempt) failed(err error) *failure {
 	err = a.cfg.Party.Explain(err)
 	if a.ctx.Err() != nil {
@@ -263,7 +262,7 @@ func (a *attempt) failed(err error) *failure {
 	return f
 }
 
-// suspect is who is at the other end at this stage: its identity once proven, before that what it should be.
+// suspect returns the peer at this stage: its identity once proven, before that what it should be.
 func (a *attempt) suspect() string {
 	switch {
 	case a.stage >= stageInner:

@@ -9,15 +9,15 @@ import (
 	"tlagate/session/consent"
 )
 
-// Act is the local act of the user that is behind a start (C4).
+// Act is the local act of the user behind a start (C4).
 type Act struct {
 	Kind consent.Act
-	By   string // who, as this machine knows them: "uid 1000"; "" = not known
+	By   string // the user, as this machine knows them: "uid 1000"; "" = not known
 	PdT  string // which PdT they chose, one of Config.PdTs; "" = the first
 }
 
-// consent signs, with the device's key, that the user asked for this session (C4): last before the gateway joins, over
-// its nonce.
+// consent signs, with the device's key, that the user asked for this session (C4). It is the last thing before the
+// gateway joins, and is made over the gateway's nonce.
 func (a *attempt) consent(nonce string) (string, error) {
 	pair := a.cfg.Party.Certificate()
 	key, ok := pair.PrivateKey.(crypto.Signer)

@@ -10,7 +10,7 @@ import (
 	"tlagate/tla/cards/cardstest"
 )
 
-// TestReadersNoInASession: the PdT gets the outcome failed, and its card stays.
+// TestReadersNoInASession: the PdT gets the outcome failed, and its card stays in.
 func TestReadersNoInASession(t *testing.T) {
 	g := newRig(t)
 	r := g.run()
@@ -27,8 +27,8 @@ func TestReadersNoInASession(t *testing.T) {
 	require.Equal(t, 1, g.fake.Count(&card.Colds))
 }
 
-// TestReadersNoAgainAndAgainIsAState, which the status tells and one line of the log, until a command is executed; a
-// reset of the card does not end it.
+// TestReadersNoAgainAndAgainIsAState: status and one line of the log say so, until a command is executed; a reset of
+// the card does not end it.
 func TestReadersNoAgainAndAgainIsAState(t *testing.T) {
 	g := newRig(t)
 	r := g.run()

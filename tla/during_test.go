@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestC4WhatRunsBesideASessionEndsWithIt: never idle, never before the session is up, and gone when Stop returns.
+// TestC4WhatRunsBesideASessionEndsWithIt: it never runs without a session or before it is up, and has returned when
+// Stop returns.
 func TestC4WhatRunsBesideASessionEndsWithIt(t *testing.T) {
 	g := newRig(t)
 	began, running := make(chan string, 9), atomic.Int32{}

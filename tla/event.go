@@ -10,21 +10,21 @@ const (
 	EventUp        EventKind = "up"      // it is up
 	EventEnded     EventKind = "ended"   // after it was up
 	EventFailed    EventKind = "failed"  // it did not start
-	EventRehearsed EventKind = "checked" // it was but a test before a visit
+	EventRehearsed EventKind = "checked" // it was only a rehearsal, the test before a visit
 	EventRefused   EventKind = "refused" // the card policy stopped ManyRefused of its commands (C1)
 )
 
-// Event is something of a session that belongs into an audit trace (C4, SA2).
+// Event is something about a session that belongs in the audit trace (C4, SA2).
 type Event struct {
 	Kind    EventKind
 	Session string // "" = none was begun
-	PdT     string // URN, or as it was named
+	PdT     string // URN, or as the user named it
 	Act     Act
 	Gateway string // host:port; "" = none was reached
-	Why     Why    // of all but EventUp
+	Why     Why    // of every kind but EventUp
 }
 
-// trace tells of an event of this session.
+// trace reports an event of this session to Config.Trace.
 func (l *live) trace(kind EventKind, gateway string, w Why) {
 	l.cfg.trace(Event{Kind: kind, Session: l.id.String(), PdT: l.pdt.String(), Act: l.act, Gateway: gateway, Why: w})
 }
@@ -35,7 +35,7 @@ func (c Config) trace(e Event) {
 	}
 }
 
-// fail numbers, logs and traces a start that did not come to a session.
+// fail numbers, logs and traces a start that led to no session.
 func (r *Relay) fail(kind EventKind, act Act, why *Why) *Why {
 	w := why.numbered()
 	r.cfg.Log.Warn("session refused", "code", string(w.Code), "reason", w.Reason, "peer", act.PdT,
@@ -44,7 +44,8 @@ func (r *Relay) fail(kind EventKind, act Act, why *Why) *Why {
 	return w
 }
 
-// manyRefused has the user's warning found again: ManyRefused commands of this session were stopped (C1).
+// manyRefused logs and traces, under an incident number, that the user is warned: the card policy stopped ManyRefused
+// commands of this session (C1).
 func (l *live) manyRefused(slot session.Slot) {
 	w := (&Why{Code: CodeManyRefused, Reason: slot.String(), Peer: l.pdt.String()}).numbered()
 	l.refusedIncident.Store(&w.Incident)

@@ -11,7 +11,7 @@ import (
 // Version of the answers to local users (docs/control.md).
 const Version = 1
 
-// CodeUnknownCommand answers a command that is none.
+// CodeUnknownCommand answers a command that does not exist.
 const CodeUnknownCommand Code = "unknown_command"
 
 // Answer is the relay's answer to a local user.
@@ -19,12 +19,12 @@ type Answer struct {
 	Version   int        `json:"version"`
 	OK        bool       `json:"ok"`
 	Error     *Why       `json:"error,omitempty"` // of a start or stay
-	Rehearsal *Rehearsal `json:"check,omitempty"` // of a check
+	Rehearsal *Rehearsal `json:"check,omitempty"` // of the command check
 	Status    *Status    `json:"status,omitempty"`
 }
 
-// Handle does what a local user asks: start, check, stop, stay or status. It gives an Answer. A start lasts until the
-// session is up and, if it is to wait, until programs at the PdT see the cards; or until ctx ends. who is the process
+// Handle does what a local user asks: start, check, stop, stay or status. It returns an Answer. A start lasts until the
+// session is up and, if asked to wait, until programs at the PdT see the cards; or until ctx ends. who is the process
 // that asks, as the kernel knows it.
 func (r *Relay) Handle(ctx context.Context, who string, asked control.Request) any {
 	act := Act{consent.ActCommand, who, asked.PdT}
@@ -48,7 +48,7 @@ func (r *Relay) Handle(ctx context.Context, who string, asked control.Request) a
 		Error: &Why{Code: CodeUnknownCommand, Detail: "want start, check, stop, stay or status"}}
 }
 
-// started is the answer to a start: a session that is over by the time that it is made is not up.
+// started returns the answer to a start. It is no success if the session is over by now.
 func (r *Relay) started(err error) Answer {
 	a := r.answer(err)
 	if s := a.Status; a.OK && s.Session == nil && s.Last != nil {

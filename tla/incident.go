@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// The alphabets of an incident number: what is not taken for another when it is read out, in French or English, or off
-// a small screen.
+// The alphabets of an incident number: characters that are not taken for one another when they are read aloud, in
+// French or English, or off a small screen.
 const (
 	incidentLetters = "AFHJKLMPRWXY"
 	incidentDigits  = "23456789"
 )
 
-// newIncident makes an incident number: letter, digit, letter, digit. It is found again in the log and in the audit
-// trace of this terminal.
+// newIncident returns a new incident number: letter, digit, letter, digit. Log and audit trace of this terminal have it
+// too, so that the incident is found there.
 func newIncident() string {
 	var n [4]byte
 	_, _ = rand.Read(n[:]) // never fails
@@ -23,10 +23,10 @@ func newIncident() string {
 	return string(n[:])
 }
 
-// unnumbered are what the user knows without a number: they wanted it, or it is about another start.
+// unnumbered are the codes that need no number: the user wanted it, or it is about another start.
 var unnumbered = []Code{CodeStopped, CodeCancelled, CodeAlready, CodeShutdown, codeRenewed}
 
-// numbered gives w an incident number, if it is an incident and has none yet.
+// numbered returns w with an incident number, if it is an incident.
 func (w *Why) numbered() *Why {
 	if w.Incident != "" || slices.Contains(unnumbered, w.Code) {
 		return w

@@ -7,8 +7,8 @@ import (
 	"tlagate/session/consent"
 )
 
-// Key returns the acts of a physical key (C4); it fits startkey.Config.Acts. Why a start of it failed is told by
-// Status.
+// Key returns the acts of a physical key (C4), as startkey.Config.Acts wants them. Status says why a start by key
+// failed.
 func (r *Relay) Key() interface {
 	Start() bool
 	Stay()
@@ -33,7 +33,8 @@ func (k keyed) Start() bool {
 
 func (k keyed) Stay() { _ = k.r.Stay(Act{Kind: consent.ActKey}) }
 
-// Stop does not wait for the end: a press of meanwhile must be seen in its time, not start another session after it.
+// Stop does not wait for the end: a press that comes meanwhile must be seen when it comes, not start another session
+// afterwards.
 func (k keyed) Stop() {
 	r := k.r
 	r.mu.Lock()
@@ -43,7 +44,7 @@ func (k keyed) Stop() {
 	}
 }
 
-// note keeps why a start did not even begin, for who pressed a key; r.mu is held.
+// note keeps why a start did not even begin, for a user who pressed a key; r.mu is held.
 func (r *Relay) note(w *Why) *Why {
 	w = w.numbered()
 	r.last = &End{Why: *w, At: time.Now()}

@@ -23,39 +23,39 @@ type live struct {
 	log        *slog.Logger
 	id         session.ID
 	own        *x509.Certificate // ours
-	pdt        pki.Identity      // whom the user wants, and nobody else (C4)
+	pdt        pki.Identity      // the one that the user wants, and no other (C4)
 	act        Act               // of the user
 	presenters [session.Slots]*presenter
 
 	mayRenew bool          // a newer bundle may be fetched in this start
-	settings func() Config // of the relay, now
+	settings func() Config // returns the relay's present ones
 
 	ctx  context.Context // ends with the session; its cause is a *Why
 	stop context.CancelCauseFunc
 	up   chan struct{} // closed when the PdT has accepted
-	over chan struct{} // closed when cards and sockets are let go
-	seen chan struct{} // capacity 1: programs at the PdT see another card
+	over chan struct{} // closed when cards are released and sockets closed
+	seen chan struct{} // capacity 1: programs at the PdT see one more card
 
 	attention
-	route   atomic.Pointer[route] // once it is up: the link of now, or the last one
+	route   atomic.Pointer[route] // once the session is up: the present one, or the last
 	notices atomic.Int64          // of gateways, in this session
 	away    atomic.Pointer[away]  // while the link is lost
-	resumed atomic.Int64          // times that the session went on over another link
+	resumed atomic.Int64          // how often the session went on over another link
 	refused atomic.Int64          // commands that the policy stopped
 
 	refusedIncident atomic.Pointer[string] // once they are many
-	test            bool                   // it is but a test before a visit
+	test            bool                   // it is only a rehearsal
 }
 
-// route is a way to the PdT, and who is on it.
+// route is a way to the PdT, and the peers on it.
 type route struct {
 	gateway  string // host:port
 	peers    []*trust.Peer
 	link     *link.Conn
 	terminal *session.Terminal // the same for all routes of a session
-	served   chan error        // of Terminal.Serve, one
+	served   chan error        // the one result of Terminal.Serve
 	cut      func()            // closes the socket, whatever hangs
-	since    time.Time         // the session
+	since    time.Time         // when the session came up
 }
 
 func newLive(cfg Config, taker *cards.Taker, d *desk, act Act) (*live, error) {
@@ -95,7 +95,7 @@ func ourselves(p *trust.Party) (*x509.Certificate, pki.Identity, error) {
 	return leaf, id, err
 }
 
-// run is the session: cards and connection at the same time, so that a start costs few round trips.
+// run runs the session: it takes the cards and connects at the same time, so that a start costs few round trips.
 func (l *live) run() {
 	var presenters sync.WaitGroup
 	for _, p := range l.presenters {
@@ -105,14 +105,14 @@ func (l *live) run() {
 	if first, err := l.connect(); err != nil {
 		l.end(explain(err))
 	} else {
-		l.stay(first)
+		l.serveRoutes(first)
 	}
 	presenters.Wait()
 	l.logEnd()
 }
 
-// stay serves the session, over one route after another, until it ends.
-func (l *live) stay(r *route) {
+// serveRoutes serves the session, over one route after another, until it ends.
+func (l *live) serveRoutes(r *route) {
 	defer r.terminal.Close()
 	l.acted()
 	l.route.Store(r)
@@ -146,7 +146,7 @@ func (l *live) follow(r *route) *route {
 	return next
 }
 
-// serve serves one route and returns why it ended; when the session ends it says bye.
+// serve serves one route and returns why it ended; if the session ends, it says bye.
 func (l *live) serve(r *route) (err error) {
 	ctx, stop := context.WithCancel(l.ctx)
 	var beside sync.WaitGroup
@@ -163,7 +163,8 @@ func (l *live) serve(r *route) (err error) {
 	return err
 }
 
-// leave tells the PdT why, for as long as it listens; the cards are powered down meanwhile.
+// leave tells the PdT why the session ends, and waits no longer than Timers.Leave; the cards are powered down
+// meanwhile.
 func (l *live) leave(r *route) {
 	bye := byeOf(l.why())
 	go r.terminal.Leave(bye.Code, bye.Text)
@@ -175,7 +176,7 @@ func (l *live) leave(r *route) {
 // end ends the session; the first reason wins.
 func (l *live) end(w *Why) { l.stop(w.numbered()) }
 
-// why returns the reason of the end; it must have ended.
+// why returns why the session ended; it must have ended.
 func (l *live) why() *Why {
 	var w *Why
 	if errors.As(context.Cause(l.ctx), &w) {
@@ -213,7 +214,7 @@ func (l *live) logEnd() {
 	}
 }
 
-// byes gives the words for the PdT.
+// byes maps the code of an end to what the PdT is told.
 var byes = map[Code]session.Bye{
 	CodeStopped:  {Code: session.ByeStopped, Text: "The user ended the session at the terminal."},
 	CodeTimeOver: {Code: session.ByeTimeOver, Text: "The session has reached its longest time."},

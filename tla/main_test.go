@@ -15,7 +15,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// patience is for what must happen, on however slow a machine.
+// patience is how long to wait for what must happen, however slow the machine.
 const patience = 2 * time.Minute
 
 func eventually(t *testing.T, what string, ok func() bool) {

@@ -12,13 +12,13 @@ import (
 	"tlagate/tla/pin"
 )
 
-// Status words of a VERIFY that no card judged (ISO 7816-4; PC/SC part 10).
+// Status words of a VERIFY that did not reach a card (ISO 7816-4; PC/SC part 10).
 var (
 	swPINTimeout   = [2]byte{0x64, 0x00}
 	swPINCancelled = [2]byte{0x64, 0x01}
 )
 
-// answer returns a status word of its own to the session, which wipes what it was given.
+// answer returns a copy of sw: the session wipes what it gets.
 func answer(sw [2]byte) []byte { return sw[:] }
 
 // pinVerifier asks the user for PINs on behalf of one card.
@@ -27,11 +27,12 @@ type pinVerifier struct {
 	desk *desk
 	slot session.Slot
 	pdt  string
-	time time.Duration // for the user
-	used func()        // a human act: the user entered something
+	time time.Duration // that the user has
+	used func()        // called when the user did something
 }
 
-// verify asks the user and has the card verify (SP4): at the reader's own pad if it has one, else at the desk.
+// verify asks the user for a PIN and has the card verify it (SP4): at the reader's own pad if it has one, else at the
+// desk.
 func (v *pinVerifier) verify(header [4]byte, f pin.Format) ([]byte, error) {
 	tries, sw, err := v.probe(header)
 	if err != nil || sw != nil {
@@ -52,7 +53,7 @@ func (v *pinVerifier) verify(header [4]byte, f pin.Format) ([]byte, error) {
 	return v.atDesk(ctx, request, header, f)
 }
 
-// asking ends in time, or with the lease of the card.
+// asking returns a context that ends when the user's time is over, or with the lease of the card.
 func (v *pinVerifier) asking() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(context.Background(), v.time)
 	go func() {
@@ -65,7 +66,7 @@ func (v *pinVerifier) asking() (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
-// probe asks the card how many tries are left, -1 = it does not say; sw, unless nil, is an answer that ends it: the PIN
+// probe asks the card how many tries are left; -1 = it does not say. Unless sw is nil, it is the final answer: the PIN
 // is blocked.
 func (v *pinVerifier) probe(header [4]byte) (tries int, sw []byte, err error) {
 	answer, err := v.card.Transmit(header[:])
@@ -83,7 +84,7 @@ func (v *pinVerifier) probe(header [4]byte) (tries int, sw []byte, err error) {
 	return -1, nil, nil
 }
 
-// atPad has the reader ask; what it answers tells whether somebody pressed its keys.
+// atPad has the reader ask; its answer shows whether somebody pressed its keys.
 func (v *pinVerifier) atPad(request PINRequest, code uint32, header [4]byte, f pin.Format) ([]byte, error) {
 	defer v.desk.show(request)()
 	sw, err := v.card.VerifyOnPad(code, header, f)
@@ -93,7 +94,7 @@ func (v *pinVerifier) atPad(request PINRequest, code uint32, header [4]byte, f p
 	return sw, err
 }
 
-// entered reports whether a PIN was tried, or refused by a key.
+// entered reports whether the user entered a PIN, or cancelled by a key.
 func entered(sw []byte, err error) bool {
 	return err == nil && (sw[0] == 0x90 || sw[0] == 0x63 || bytes.Equal(sw, swPINCancelled[:]))
 }

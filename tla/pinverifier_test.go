@@ -18,13 +18,13 @@ import (
 	"tlagate/tla/cards/cardstest"
 )
 
-// pinRig is a session with a CPS card whose VERIFYs are seen, and tells what was left of the tries before.
+// pinRig is a session with a CPS card that records the VERIFYs that reach it, and answers how many tries are left.
 type pinRig struct {
 	*rig
 	card  *cardstest.Card
 	tries byte
 	seen  chan string // VERIFYs with a PIN that reached the card
-	sws   chan string // what the PdT's program was answered
+	sws   chan string // the answers to the PdT's program
 }
 
 const goodPIN = "73914"
@@ -68,7 +68,7 @@ func (p *pinRig) program() {
 	}()
 }
 
-// enter is a client that enters what is typed; closed: it goes away without.
+// enter runs a client that enters what is typed; "gone": it goes away without.
 func (p *pinRig) enter(typed string, insist bool) PINAnswer {
 	in := io.Reader(strings.NewReader(typed))
 	if typed == "gone" {
@@ -145,7 +145,7 @@ func TestSP4TheCardGoesWhileThePINIsAskedFor(t *testing.T) {
 	eventually(t, "no longer asked", func() bool { return p.relay.Status().PIN == nil })
 }
 
-// TestSP4TheCardGoesWhileThePINIsTyped: somebody sits at the question, and it is taken away.
+// TestSP4TheCardGoesWhileThePINIsTyped: a client is reading the PIN when the question is taken back.
 func TestSP4TheCardGoesWhileThePINIsTyped(t *testing.T) {
 	for name, end := range map[string]func(p *pinRig){
 		"card removed": func(p *pinRig) { p.fake.Remove("left") },
@@ -179,14 +179,14 @@ func TestSP4ThePINPadOfTheReader(t *testing.T) {
 	})
 	p.program()
 	require.Equal(t, "9000 <nil>", <-p.sws)
-	require.Empty(t, p.seen, "the PIN never is in this machine's memory")
+	require.Empty(t, p.seen, "the PIN is never in this machine's memory")
 	controls := cardstest.Get(p.fake, func() [][]byte { return p.fake.Reader("left").Controls })
 	require.Len(t, controls, 1)
 	require.Equal(t, "1E 14 82 08 00 0804 02 01 0C04 00 000000 0D000000 0020008108 FFFFFFFFFFFFFFFF",
 		spaced(controls[0]))
 }
 
-// spaced writes a PIN_VERIFY_STRUCTURE field by field, as PC/SC part 10 lists them.
+// spaced returns a PIN_VERIFY_STRUCTURE with its fields apart, as PC/SC part 10 lists them.
 func spaced(b []byte) string {
 	var fields []string
 	for _, n := range []int{1, 1, 1, 1, 1, 2, 1, 1, 2, 1, 3, 4, 5} {

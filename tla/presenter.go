@@ -14,21 +14,21 @@ import (
 
 const retakeTime = 500 * time.Millisecond // between two tries to take a card
 
-// cardState is how a session has a card.
+// cardState is what a session has of a card.
 type cardState struct {
-	insertion uint64 // of which card
+	insertion uint64 // number of the card's insertion
 	hold      cards.Hold
 	lease     *cards.Lease // nil unless the card is taken
 }
 
-// presenter follows one slot during one session: it takes the card that belongs there, presents it to the PdT, and lets
-// it go when it is out, swapped or lost.
+// presenter follows one slot during one session: it takes the card that belongs there, shows it to the PdT, and
+// releases it when it is out, swapped or lost.
 type presenter struct {
 	slot     session.Slot
 	readers  *cards.Readers
 	taker    *cards.Taker
 	log      *slog.Logger
-	attach   chan *session.Terminal // capacity 1: the PdT, once it can be told
+	attach   chan *session.Terminal // capacity 1: the way to the PdT, once there is one
 	policy   *policy.Policy
 	refused  func(session.Slot, policy.Verdict) // told of each command that the policy stops
 	verifier func(*cards.Lease) *pinVerifier
@@ -38,7 +38,7 @@ type presenter struct {
 	lease    *cards.Lease
 }
 
-// run presents the slot until ctx ends, then powers the card down.
+// run follows the slot until ctx ends, then powers the card down.
 func (p *presenter) run(ctx context.Context) {
 	defer p.drop()
 	for ctx.Err() == nil {
@@ -57,7 +57,8 @@ func (p *presenter) run(ctx context.Context) {
 	}
 }
 
-// settle takes the card that belongs in the slot, in place of any other; not nil: when to try again.
+// settle takes the card that belongs in the slot, in place of any other. The channel, unless nil, says when to try
+// again.
 func (p *presenter) settle(ctx context.Context, o *cards.Occupant) <-chan time.Time {
 	if p.lease != nil && (o == nil || p.lease.Of != *o) {
 		p.hide()
@@ -83,7 +84,7 @@ func (p *presenter) lost() <-chan struct{} {
 	return p.lease.Over()
 }
 
-// show tells the PdT of the card. An error is one of the connection: the session ends by it.
+// show tells the PdT of the card. An error means that the connection failed, which ends the session anyway.
 func (p *presenter) show() {
 	if p.terminal == nil || p.lease == nil {
 		return
@@ -97,7 +98,7 @@ func (p *presenter) show() {
 	}
 }
 
-// hide tells the PdT that the card is gone, and lets it go.
+// hide tells the PdT that the card is gone, and releases it.
 func (p *presenter) hide() {
 	if p.terminal != nil {
 		_ = p.terminal.Remove(p.slot) // as in show
@@ -117,7 +118,7 @@ func (p *presenter) drop() {
 	p.state.Store(nil)
 }
 
-// note stores and logs how the card is had, when that is new.
+// note stores and logs what became of taking the card, if that is new.
 func (p *presenter) note(o *cards.Occupant, err error) {
 	now := &cardState{o.Number, cards.HoldOf(err), p.lease}
 	before := p.state.Swap(now)
@@ -135,7 +136,7 @@ func (p *presenter) note(o *cards.Occupant, err error) {
 	p.log.Warn("cannot hold the card; trying again", "slot", p.slot.String(), "reader", o.Reader, "error", err)
 }
 
-// logDeclined logs how a reader fares with its card.
+// logDeclined returns what logs that the reader declines commands, and that it executes them again.
 func (p *presenter) logDeclined(o *cards.Occupant) func(int64, error) {
 	return func(row int64, err error) {
 		if row == 0 {

@@ -7,11 +7,11 @@ import (
 	"tlagate/tla/policy"
 )
 
-// ManyRefused is how many refused commands in one session the user is told of.
+// ManyRefused is how many refused commands in one session make the user be warned.
 const ManyRefused = 3
 
-// refuse counts and logs a command that the card policy stopped (C1): its header and lengths, never what it said. One
-// that the policy expects alarms nobody. A PdT must not be able to fill the log.
+// refuse counts and logs a command that the card policy stopped (C1): its header and lengths, never its data. One that
+// the policy expects alarms nobody. A PdT must not be able to fill the log.
 func (l *live) refuse(slot session.Slot, v policy.Verdict) {
 	if v.Expected {
 		l.log.Debug("command refused, as the card policy expects", refusal(slot, v)...)
@@ -26,7 +26,7 @@ func (l *live) refuse(slot session.Slot, v policy.Verdict) {
 	}
 }
 
-// refusal is what a log line says of one.
+// refusal returns what a log line says of a refused command.
 func refusal(slot session.Slot, v policy.Verdict) []any {
 	return []any{"slot", slot.String(), "command", v.Header, "lc", v.Lc, "le", v.Le, "app", v.App,
 		"profile", v.Profile, "rule", v.Rule, "why", v.Why, "answer", fmt.Sprintf("%X", v.Answer)}

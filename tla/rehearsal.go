@@ -16,7 +16,7 @@ import (
 
 // Rehearsal is the test before a visit: what a start would meet, item by item.
 type Rehearsal struct {
-	OK       bool            `json:"ok"` // every item is
+	OK       bool            `json:"ok"` // every item is OK
 	Incident string          `json:"incident,omitempty"`
 	Items    []RehearsalItem `json:"items"` // in the order of the constants below
 }
@@ -25,10 +25,10 @@ type Rehearsal struct {
 type RehearsalItem struct {
 	Item    Item     `json:"item"`
 	OK      bool     `json:"ok"`
-	Skipped bool     `json:"skipped,omitempty"` // not looked at: what comes before failed
+	Skipped bool     `json:"skipped,omitempty"` // not looked at, because an item before it failed
 	Names   []string `json:"names,omitempty"`   // of readers; kinds of cards
-	Use     Use      `json:"use,omitempty"`     // of cards: why the first that is of no use is so
-	// end of the certificate of certificate, link, pdt; of the revocation list when link is not OK
+	Use     Use      `json:"use,omitempty"`     // of cards: why the first useless one is of no use
+	// when the certificate of certificate, link or pdt ends; the revocation list, when link is not OK
 	Until   time.Time `json:"until,omitzero"`
 	Version uint64    `json:"version,omitempty"` // of bundle
 	Detail  string    `json:"detail,omitempty"`  // English: what was seen
@@ -49,11 +49,12 @@ const (
 	ItemPdT         Item = "pdt"
 )
 
-// Items are all of them.
+// Items are all items, in order.
 var Items = []Item{ItemClock, ItemReaders, ItemCards, ItemCertificate, ItemBundle, ItemLink, ItemPdT}
 
-// Rehearse goes the way of a start to the PdT's answer and ends there: no card is held, none gets a command. Like a
-// start it needs a local act of the user and no session (C4). The error is a *Why: it could not be made.
+// Rehearse does all of a start up to the PdT's answer and ends there: no card is taken, none gets a command. Like a
+// start it needs a local act of the user, and no session (C4). The error is a *Why, for a rehearsal that could not be
+// made.
 func (r *Relay) Rehearse(ctx context.Context, act Act) (Rehearsal, error) {
 	c, err := r.rehearse(ctx, act, true)
 	if w := (*Why)(nil); errors.As(err, &w) && w.Code == codeRenewed {
@@ -77,7 +78,7 @@ func (r *Relay) rehearse(ctx context.Context, act Act, mayRenew bool) (Rehearsal
 	return l.report(&trial{status: v, now: time.Now(), route: n, why: why, lists: l.cfg.Party.Trust.Lists()}), nil
 }
 
-// rehearseUnbegun is of a start that nothing could begin.
+// rehearseUnbegun returns the rehearsal of a start that could not even begin.
 func (r *Relay) rehearseUnbegun(act Act, why *Why) (Rehearsal, error) {
 	if blame(why) == "" {
 		return Rehearsal{}, r.fail(EventRehearsed, act, why)
@@ -95,7 +96,7 @@ func (r *Relay) idle(l *live) {
 	close(l.over)
 }
 
-// tryOut is a session that ends as soon as the PdT has accepted it; why is nil when it has.
+// tryOut runs a session that ends as soon as the PdT has accepted it. The *Why says why the PdT has not; nil = it has.
 func (l *live) tryOut() (*route, *Why) {
 	l.log.Info("check asked for", "peer", l.pdt.String(), "act", string(l.act.Kind), "by", l.act.By)
 	r, err := l.connect()
@@ -109,7 +110,7 @@ func (l *live) tryOut() (*route, *Why) {
 	return r, nil
 }
 
-// report makes the rehearsal of what was seen, logs and traces it.
+// report turns what was seen into the rehearsal, and logs and traces it.
 func (l *live) report(t *trial) Rehearsal {
 	c := Rehearsal{Items: t.items()}
 	first := slices.IndexFunc(c.Items, func(i RehearsalItem) bool { return !i.OK && !i.Skipped })
@@ -129,15 +130,16 @@ func (l *live) report(t *trial) Rehearsal {
 	return c
 }
 
-// CodeRehearsal is why a rehearsal found something that no start would have been refused for: Reason is the Item.
+// CodeRehearsal says that a rehearsal found something for which a start would not have been refused: Reason is the
+// Item.
 const CodeRehearsal Code = "check"
 
 // trial is what a rehearsal has seen.
 type trial struct {
 	status Status // of the relay
 	now    time.Time
-	route  *route // nil: there was no session
-	why    *Why   // then
+	route  *route // nil: the PdT did not accept
+	why    *Why   // why not
 	lists  []revocation.List
 }
 
@@ -150,7 +152,7 @@ func (t *trial) items() (list []RehearsalItem) {
 	return list
 }
 
-// blamed makes the item fail that the failure is about.
+// blamed returns i, as failed if the failure is about this item.
 func (t *trial) blamed(i RehearsalItem) RehearsalItem {
 	if t.why != nil && blame(t.why) == i.Item {
 		i.OK, i.Skipped, i.Error, i.Detail = false, false, t.why, t.why.Detail
@@ -170,7 +172,7 @@ func (t *trial) readers() RehearsalItem {
 	return i
 }
 
-// cards are fine when there is one, and none that is of no use.
+// cards is OK when there is a card, and none is of no use.
 func (t *trial) cards() RehearsalItem {
 	i := RehearsalItem{Item: ItemCards, Skipped: len(t.status.Readers) == 0}
 	var useless []string
@@ -211,8 +213,8 @@ func (t *trial) bundle() RehearsalItem {
 	return i
 }
 
-// link is fine once the gateway is reached and proven, whatever it says then, if that will go on: a gateway brings a
-// new list long before the one at hand ends.
+// link is OK once the gateway is reached and proven, whatever it says then, if this will last: a gateway brings a new
+// revocation list long before the present one ends.
 func (t *trial) link() RehearsalItem {
 	if t.route != nil {
 		i := reached(ItemLink, t.route.peers[0])
@@ -227,7 +229,7 @@ func (t *trial) link() RehearsalItem {
 	return t.blamed(RehearsalItem{Item: ItemLink, OK: reached, Skipped: !reached, Detail: t.why.Gateway})
 }
 
-// late is the list that ends first of those that should have been renewed by now; nil = there is none.
+// late returns, of the lists that should have been renewed by now, the one that ends first; nil = there is none.
 func (t *trial) late() (first *revocation.List) {
 	for i, l := range t.lists {
 		if l.Err == nil && t.now.After(l.Ahead) && (first == nil || l.NextUpdate.Before(first.NextUpdate)) {
@@ -248,7 +250,7 @@ func reached(i Item, p *trust.Peer) RehearsalItem {
 	return RehearsalItem{Item: i, OK: true, Until: p.NotAfter, Detail: p.Identity.String()}
 }
 
-// gateway is which one was reached, or tried last.
+// gateway returns the gateway that was reached, or else tried last.
 func (t *trial) gateway() string {
 	if t.route != nil {
 		return t.route.gateway
@@ -256,7 +258,7 @@ func (t *trial) gateway() string {
 	return t.why.Gateway
 }
 
-// blames says which item a failure is about, by its code, or by code and reason.
+// blames maps a failure, by its code or by code and reason, to the item that it is about.
 var blames = map[string]Item{
 	string(CodeConfiguration): ItemCertificate,
 	string(CodeExpired):       ItemCertificate,
@@ -276,7 +278,7 @@ var blames = map[string]Item{
 	string(CodeNotice) + " " + string(link.CodePeerGone):                 ItemPdT,
 }
 
-// blame says which item a failure is about; "" = none, the rehearsal could not be made.
+// blame returns the item that a failure is about; "" = none: the rehearsal could not be made.
 func blame(w *Why) Item {
 	for _, key := range []string{string(w.Code) + " " + w.Reason, string(w.Code)} {
 		if i, ok := blames[key]; ok {

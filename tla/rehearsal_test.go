@@ -41,7 +41,7 @@ func (t *traced) all() []Event {
 	return append([]Event(nil), t.events...)
 }
 
-// states puts a check into words: item, and "+" fine, "-" not, "?" not looked at.
+// states returns the items of a rehearsal as words: the item, and "+" for OK, "-" for not OK, "?" for not looked at.
 func states(c Rehearsal) (list []string) {
 	for _, i := range c.Items {
 		mark := "-"
@@ -56,7 +56,7 @@ func states(c Rehearsal) (list []string) {
 	return list
 }
 
-// TestC4CheckGoesTheWayOfAStartAndHoldsNoCard: gateway and PdT are reached and proven, no card is powered, and the
+// TestC4CheckGoesTheWayOfAStartAndHoldsNoCard: gateway and PdT are reached and proven, no card is powered, and then the
 // relay is idle again.
 func TestC4CheckGoesTheWayOfAStartAndHoldsNoCard(t *testing.T) {
 	g := newRig(t)
@@ -89,7 +89,7 @@ func TestC4CheckGoesTheWayOfAStartAndHoldsNoCard(t *testing.T) {
 	require.Equal(t, CodeAlready, w.Code, "never in a session")
 }
 
-// TestCheckFindsWhatAStartWouldMeet: one item fails, what comes after it is not looked at, and the incident is in the
+// TestCheckFindsWhatAStartWouldMeet: one item fails, those after it are not looked at, and the incident is in the
 // trace.
 func TestCheckFindsWhatAStartWouldMeet(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -144,8 +144,7 @@ func TestCheckFindsWhatAStartWouldMeet(t *testing.T) {
 	}
 }
 
-// TestCheckNamesTheCardThatIsIn: a card that is in and of no use is told from none, by its use and its ATR; so does the
-// status.
+// TestCheckNamesTheCardThatIsIn: rehearsal and status name a card that is in but of no use, by its use and its ATR.
 func TestCheckNamesTheCardThatIsIn(t *testing.T) {
 	for name, c := range map[string]struct {
 		atr    []byte
@@ -181,7 +180,7 @@ func TestCheckNamesTheCardThatIsIn(t *testing.T) {
 	}
 }
 
-// TestCheckIsGivenUp: the user goes away, and it ends.
+// TestCheckIsGivenUp: when the user goes away, the rehearsal ends.
 func TestCheckIsGivenUp(t *testing.T) {
 	g := newRig(t)
 	g.silent = true
@@ -198,7 +197,7 @@ func TestCheckIsGivenUp(t *testing.T) {
 	require.Equal(t, StateIdle, r.Status().State)
 }
 
-// incident is what one looks like: nothing in it is taken for another.
+// incident is the form of an incident number, with characters that are not taken for one another.
 const incident = "^[AFHJKLMPRWXY][2-9][AFHJKLMPRWXY][2-9]$"
 
 // TestSA2IncidentsAreToldLoggedAndTraced: the number that the user is told is in the trace.
@@ -287,7 +286,7 @@ func TestC4TheUserChoosesThePdT(t *testing.T) {
 	}
 }
 
-// TestC4ABundleDoesNotChangeTheChoice: what the user chose is still it, or the start ends.
+// TestC4ABundleDoesNotChangeTheChoice: a new bundle still means the PdT that the user chose, or the start ends.
 func TestC4ABundleDoesNotChangeTheChoice(t *testing.T) {
 	g := newRig(t)
 	g.cfg.PdTs = []string{"bureau", "salle"}

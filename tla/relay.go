@@ -28,10 +28,10 @@ type Relay struct {
 	taker *cards.Taker
 	desk  *desk
 
-	byKey sync.WaitGroup // starts of a physical key
+	byKey sync.WaitGroup // starts and stops by a physical key
 
 	mu     sync.Mutex // protects the rest
-	closed bool       // no more starts
+	closed bool       // nothing may start any more
 	live   *live      // nil: idle
 	last   *End       // how the last session ended
 }
@@ -41,10 +41,10 @@ type End struct {
 	Why
 	At      time.Time `json:"at"`
 	Session string    `json:"session"`
-	Started bool      `json:"started"` // it had been up
+	Started bool      `json:"started"` // it was up
 }
 
-// NewRelay makes a relay; the error says what of the configuration cannot be used.
+// NewRelay returns a relay; the error says what in the configuration cannot be used.
 func NewRelay(cfg Config) (*Relay, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -55,16 +55,16 @@ func NewRelay(cfg Config) (*Relay, error) {
 	return &Relay{cfg: cfg, taker: taker, desk: newDesk()}, nil
 }
 
-// Start starts a session and returns when it is up; the error is a *Why. A local act of the user must be behind
-// each call, and act says which (C4). When ctx ends before the session is up, so does the attempt.
+// Start starts a session and returns when it is up; the error is a *Why. A local act of the user must be behind each
+// call, and act says which (C4). If ctx ends before the session is up, so does the start.
 func (r *Relay) Start(ctx context.Context, act Act) error {
 	_, err := r.start(ctx, act)
 	return err
 }
 
-// StartShown is a Start that returns once programs at the PdT see the cards that are in, or do not within Timers.Shown:
-// Status tells which. It does not wait for a PdT that does not tell. A ctx that ends after the session is up ends the
-// waiting alone.
+// StartShown is like Start, but returns only once programs at the PdT see the cards that are in, or after Timers.Shown:
+// Status says whether they do. It does not wait for a PdT that does not tell. A ctx that ends after the session is up
+// ends only the waiting.
 func (r *Relay) StartShown(ctx context.Context, act Act) error {
 	l, err := r.start(ctx, act)
 	if err != nil {
@@ -82,7 +82,7 @@ func (r *Relay) start(ctx context.Context, act Act) (*live, error) {
 	return l, err
 }
 
-// try is one attempt; mayRenew: a newer bundle may be fetched in it.
+// try starts a session once; mayRenew allows it to fetch a newer bundle.
 func (r *Relay) try(ctx context.Context, act Act, mayRenew bool) (*live, error) {
 	l, err := r.begin(act, mayRenew, false)
 	if err != nil {
@@ -100,11 +100,11 @@ func (r *Relay) try(ctx context.Context, act Act, mayRenew bool) (*live, error) 
 	return nil, l.why()
 }
 
-// Stop ends the session, started or starting, and returns when its cards are powered down and its sockets closed;
-// false when there is none.
+// Stop ends the session, started or starting, and returns when its cards are powered down and its sockets closed. It
+// reports whether there was one.
 func (r *Relay) Stop() bool { return r.stop(&Why{Code: CodeStopped}) }
 
-// Close ends the session, and allows no other.
+// Close ends the session and allows no other.
 func (r *Relay) Close() {
 	r.mu.Lock()
 	r.closed = true
@@ -125,7 +125,7 @@ func (r *Relay) stop(w *Why) bool {
 	return true
 }
 
-// begin leaves idle; test: no card is to be taken.
+// begin makes the relay leave the state idle; test says that this is a rehearsal.
 func (r *Relay) begin(act Act, mayRenew, test bool) (*live, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -154,7 +154,7 @@ func (r *Relay) begin(act Act, mayRenew, test bool) (*live, error) {
 	return l, nil
 }
 
-// serve is a session from its start to idle. Nothing here starts another (C4).
+// serve runs a session, from its start until the relay is idle again. Nothing here starts another (C4).
 func (r *Relay) serve(l *live) {
 	defer close(l.over)
 	l.run()
@@ -167,7 +167,7 @@ func (r *Relay) serve(l *live) {
 	}
 }
 
-// settings are the present ones.
+// settings returns the present configuration.
 func (r *Relay) settings() Config {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -84,7 +84,7 @@ func TestC4NothingConnectsBeforeStartOrAfterTheEnd(t *testing.T) {
 	require.EqualValues(t, 1, g.dials.Load())
 }
 
-// networkSockets lists this process's sockets that are neither Unix nor anonymous.
+// networkSockets returns this process's sockets that are neither Unix nor anonymous.
 func networkSockets(t *testing.T) (found []string) {
 	inodes := map[string]bool{}
 	fds, err := os.ReadDir("/proc/self/fd")
@@ -141,7 +141,7 @@ func TestNoticeIsShown(t *testing.T) {
 	<-g.ends
 }
 
-// TestStartRefused is one start for each thing that can be wrong, and what the user is told.
+// TestStartRefused has one start for each thing that can be wrong, and what the user is told.
 func TestStartRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil  func(*rig)
@@ -199,7 +199,7 @@ func TestStartRefused(t *testing.T) {
 	}
 }
 
-// webServer answers whatever comes as a web server does that knows no TLS.
+// webServer answers everything as a web server without TLS does.
 func webServer(t *testing.T) (addr string) {
 	addr = nettest.Serve(t, func(c net.Conn) {
 		_, _ = c.Read(make([]byte, 4096))
@@ -208,7 +208,8 @@ func webServer(t *testing.T) (addr string) {
 	return strings.Replace(addr, "127.0.0.1", "localhost", 1)
 }
 
-// TestStopTellsOfACardThatIsNotLetGo: a reader that does not answer has its card still; nobody is told that it is free.
+// TestStopTellsOfACardThatIsNotLetGo: the card of a reader that does not answer is not released, and the status does
+// not say that it is free.
 func TestStopTellsOfACardThatIsNotLetGo(t *testing.T) {
 	g := newRig(t)
 	g.cfg.Timers.Release = 20 * time.Millisecond

@@ -21,18 +21,18 @@ import (
 // A session outlives its link (docs/protocol.md, section 4.1). This is the one place that dials without an act of the
 // user: inside a session that the user has started, for as long as its grace time (C4).
 
-// away says since when the link is lost, and until when it is looked for.
+// away says since when the link is lost, and until when the relay tries to get it back.
 type away struct{ since, until time.Time }
 
 // again is what a further route of a session needs.
 type again struct {
 	ticket   string
 	terminal *session.Terminal
-	since    time.Time // the session
+	since    time.Time // when the session came up
 	dial     dialer.Func
 }
 
-// resume gets a lost link back within the grace time, through any gateway. The error says why the session is over.
+// resume gets a lost link back within the grace time, through any gateway. The error says why that ended the session.
 func (l *live) resume(r *route, lost *failure) (*route, error) {
 	ctx, cancel := context.WithTimeout(l.ctx, l.cfg.Timers.Grace)
 	var network dialer.Network
@@ -67,29 +67,29 @@ func (l *live) resume(r *route, lost *failure) (*route, error) {
 		if final(err) {
 			return nil, err
 		}
-		if ctx.Err() == nil || lost.last == nil { // else it tells of nothing but the end of the grace time
+		if ctx.Err() == nil || lost.last == nil { // else it only says that the grace time is over
 			lost.last = err
 		}
 	}
 	return nil, l.notBack(lost)
 }
 
-// watchNetwork has changes told while a link is lost, and at no other time (C4).
+// watchNetwork watches for changes of the network while a link is lost, and at no other time (C4).
 func (l *live) watchNetwork(ctx context.Context, n *dialer.Network) {
 	if err := n.Watch(ctx); err != nil {
-		l.log.Warn("changes of the network are not seen: gateways are dialled again when their time has come",
+		l.log.Warn("changes of the network are not seen: gateways are dialled again only at intervals",
 			"error", err)
 	}
 }
 
-// back: the session goes on.
+// back makes r the session's route, after the link was lost for that long.
 func (l *live) back(r *route, after time.Duration) {
 	l.route.Store(r)
 	l.resumed.Add(1)
 	l.log.Info("session resumed", "gateway", r.gateway, "away", after.Round(time.Millisecond))
 }
 
-// notBack is why a session ended whose link was not got back.
+// notBack returns why the session ends, when its link was not got back.
 func (l *live) notBack(lost *failure) error {
 	if cause := context.Cause(l.ctx); cause != nil {
 		return cause
@@ -102,7 +102,7 @@ func (l *live) notBack(lost *failure) error {
 	return w
 }
 
-// order returns the gateways, the one of now first, unless it wants to be left.
+// order returns the gateways, the present one first unless it is draining.
 func (l *live) order(now string, lost error) []string {
 	list := slices.Clone(l.cfg.Gateways)
 	at := max(slices.Index(list, now), 0)
@@ -112,10 +112,10 @@ func (l *live) order(now string, lost error) []string {
 	return slices.Concat(list[at:], list[:at])
 }
 
-// round tries each gateway once. The error is final when the session cannot be resumed by any.
+// round tries each gateway once. The error is final when the session cannot be resumed through any.
 func (l *live) round(ctx context.Context, gateways []string, a *again) (*route, error) {
 	var open error // of a gateway that may let us in later
-	var shut error
+	var shut error // of one that will not
 	for _, gateway := range gateways {
 		try := &attempt{live: l, ctx: ctx, gateway: gateway, again: a}
 		n, err := try.run()
@@ -140,14 +140,14 @@ func (l *live) round(ctx context.Context, gateways []string, a *again) (*route, 
 	return nil, shut
 }
 
-// refused is a failure that another try does not mend.
+// refused is a failure that another try cannot mend.
 type refused struct{ *Why }
 
 func (r *refused) Unwrap() error { return r.Why }
 
 func final(err error) bool { return errors.As(err, new(*refused)) }
 
-// over reports whether a failed resume has ended the session: the PdT or the gateway has said so.
+// over reports whether the PdT or the gateway has said that the session is over.
 func (f *failure) over() bool {
 	var n *link.Notice
 	return !session.Resumable(f.err) || errors.As(f.err, &n) && !link.Resumable(n)
@@ -171,8 +171,8 @@ func resumable(err error) bool {
 		!errors.As(err, new(*pki.Refusal))
 }
 
-// greetAgain says hello on a further route, once its own ticket is there: whatever breaks now, we have one that was not
-// used.
+// greetAgain says hello on a further route, once the ticket for the next one has come: whatever breaks now, we have a
+// ticket that was not used.
 func (a *attempt) greetAgain(inner net.Conn) (*route, error) {
 	generation, err := ticket.Generation(a.again.ticket)
 	if err == nil && a.link.Ticket() == "" {

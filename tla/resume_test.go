@@ -12,7 +12,7 @@ import (
 	"tlagate/tla/cards/cardstest"
 )
 
-// lasting is a rig whose session is up with a card, and whose links the test may break.
+// lasting returns a rig whose session is up with a card, and whose links the test may break.
 func lasting(t *testing.T, change func(*rig)) (*rig, *cardstest.Card) {
 	g := newRig(t)
 	g.tickets = true
@@ -58,8 +58,8 @@ func TestResumeLostLink(t *testing.T) {
 	require.Equal(t, session.ByeStopped, bye.Code)
 }
 
-// TestEL3ResumeGraceEnds: the link does not come back; the cards are powered down, the user is told, and nobody dials
-// any more.
+// TestEL3ResumeGraceEnds: the link does not come back; the cards are powered down, the user is told, and nothing is
+// dialled any more.
 func TestEL3ResumeGraceEnds(t *testing.T) {
 	g, card := lasting(t, func(g *rig) {
 		g.cfg.Timers.Grace = 5 * time.Second
@@ -84,7 +84,7 @@ func TestEL3ResumeGraceEnds(t *testing.T) {
 	require.Equal(t, dials, g.dials.Load(), "C4: nothing but a start")
 }
 
-// TestResumeRefusedForGood: what will not change ends the session at once, not after the grace time.
+// TestResumeRefusedForGood: a refusal that will not change ends the session at once, not after the grace time.
 func TestResumeRefusedForGood(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(*rig)
@@ -126,18 +126,18 @@ func TestSA4LimitsHoldWhileTheLinkIsLost(t *testing.T) {
 	require.Equal(t, CodeInactive, g.relay.Status().Last.Code)
 }
 
-// TestResumeAfterANoticeOfDraining: a gateway that stops is left for another one, before it closes.
+// TestResumeAfterANoticeOfDraining: the session leaves a gateway that stops for another one, before it closes.
 func TestResumeAfterANoticeOfDraining(t *testing.T) {
 	links := make(chan *link.Conn, 9)
 	g, _ := lasting(t, func(g *rig) {
-		g.cfg.Gateways = append(g.cfg.Gateways, g.cfg.Gateways[0]) // the same again stands for another
+		g.cfg.Gateways = append(g.cfg.Gateways, g.cfg.Gateways[0]) // the same one stands for another
 		g.onUp = func(l *link.Conn) { links <- l }
 	})
 	require.NoError(t, (<-links).WriteNotice(link.Notice{Code: link.CodeDraining, Text: "Use another one."}))
 	eventually(t, "resumed", g.resumed(1))
 }
 
-// TestC2NoticeEndsTheSessionForGood: of what the gateway ends on purpose nothing comes back.
+// TestC2NoticeEndsTheSessionForGood: a session that the gateway ends on purpose is not resumed.
 func TestC2NoticeEndsTheSessionForGood(t *testing.T) {
 	for _, code := range []link.Code{link.CodeRevoked, link.CodeExpired, link.CodeTimeOver, link.CodeEndedByOperator,
 		link.CodeProtocol} {

@@ -44,7 +44,7 @@ type rig struct {
 	t       *testing.T
 	ca      *pkitest.PKI
 	files   pkitest.Files
-	trust   *trust.Trust // of all
+	trust   *trust.Trust // of all parties
 	fake    *cardstest.Service
 	readers *cards.Readers
 	relay   *Relay
@@ -53,14 +53,14 @@ type rig struct {
 	open    atomic.Int32 // sockets of the relay
 	frozen  atomic.Bool
 
-	// The script; set before a start.
+	// The script, which is set before a start.
 	tla, gateway, pdt tls.Certificate
 	problem           *link.Problem                // the gateway's answer to the second open
 	bye               *session.Bye                 // the PdT's answer to the hello
 	silent            bool                         // the PdT does not answer the hello
 	shows             bool                         // the PdT tells when its programs see a card
 	wantTLA           trust.Want                   // of the PdT
-	tickets           bool                         // the gateway gives tickets: lost links may come back
+	tickets           bool                         // the gateway issues tickets: lost links may come back
 	barred            atomic.Pointer[link.Problem] // not nil: its answer to a ticket
 	onUp              func(*link.Conn)             // called when the session is up, from the gateway
 	ends              chan error                   // how sessions ended at the PdT
@@ -72,13 +72,13 @@ type rig struct {
 	wg                sync.WaitGroup
 }
 
-// newRig makes a terminal, in a test that runs beside others.
+// newRig returns a terminal, for a test that runs beside others.
 func newRig(t *testing.T) *rig {
 	t.Parallel()
 	return newRigAlone(t)
 }
 
-// newRigAlone is for a test that looks at all of this process.
+// newRigAlone is like newRig, for a test that looks at all of this process.
 func newRigAlone(t *testing.T) *rig {
 	g := &rig{t: t, ca: pkitest.New(t), fake: cardstest.New("left", "right"),
 		ends: make(chan error, 9), inserted: make(chan session.Slot, 99), removed: make(chan session.Slot, 99),
@@ -99,13 +99,13 @@ func newRigAlone(t *testing.T) *rig {
 		Gateways: []string{"localhost:" + port}, PdTs: []string{"bureau"}, Readers: g.readers, Dial: g.dial,
 		Policy: reading(t),
 		Party:  &trust.Party{Trust: g.trust, Certificate: func() *tls.Certificate { return &g.tla }, Timeout: patience},
-		// for a slow machine
+		// long enough for a slow machine
 		Timers: Timers{Dial: patience, Open: patience, Hello: patience, Take: patience, Heartbeat: patience},
 	}
 	return g
 }
 
-// byHand is a start by a user of the terminal.
+// byHand is the act of a user of the terminal.
 var byHand = Act{Kind: consent.ActCommand, By: "uid 1000"}
 
 // reading is a card policy that lets a card be read.
@@ -129,7 +129,7 @@ func (g *rig) openTrust() *trust.Trust {
 	return trust
 }
 
-// run makes the relay of the rig's configuration; the script may not change any more.
+// run makes the relay with the rig's configuration; the script must not change any more.
 func (g *rig) run() *Relay {
 	g.wg.Go(g.serve)
 	var err error
@@ -151,7 +151,7 @@ func (g *rig) close() {
 	g.wg.Wait()
 }
 
-// dial counts; 127.0.0.1 stands for localhost.
+// dial counts what it dials; 127.0.0.1 stands for localhost.
 func (g *rig) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	g.dials.Add(1)
 	_, port, _ := net.SplitHostPort(address)
@@ -163,7 +163,7 @@ func (g *rig) dial(ctx context.Context, network, address string) (net.Conn, erro
 	return &countedConn{Conn: c, rig: g}, nil
 }
 
-// countedConn is a socket of the relay, which hears nothing when the rig is frozen.
+// countedConn is a socket of the relay; it receives nothing while the rig is frozen.
 type countedConn struct {
 	net.Conn
 	rig  *rig
@@ -225,7 +225,7 @@ func (g *rig) gatewayEnd(c net.Conn) {
 	g.pdtEnd(l, auth.Session, generation)
 }
 
-// opened answers the two requests, or the one with a ticket; false when it did not upgrade.
+// opened answers the two requests, or the one with a ticket; it reports whether the connection was upgraded.
 func (g *rig) opened(c net.Conn, r *bufio.Reader) (a link.Authorization, ok bool) {
 	var nonce [32]byte
 	_, _ = rand.Read(nonce[:])
@@ -313,7 +313,7 @@ func (g *rig) pdtEnd(l *link.Conn, id string, generation uint32) {
 	}
 }
 
-// linkEnded ends the session too, unless it may come back.
+// linkEnded ends the session, too, unless the link may come back.
 func (g *rig) linkEnded(w *session.Workstation, err error) {
 	if g.tickets && session.Resumable(err) && link.Resumable(err) {
 		return

@@ -8,7 +8,7 @@ import (
 	"tlagate/tla/cards"
 )
 
-// shown: programs at the PdT see the card of a slot now.
+// shown records that programs at the PdT now see the card of a slot.
 func (l *live) shown(slot session.Slot) {
 	l.log.Info("programs at the PdT see the card", "slot", slot.String())
 	select {
@@ -17,7 +17,7 @@ func (l *live) shown(slot session.Slot) {
 	}
 }
 
-// shows reports whether programs at the PdT see a card; nil = the PdT does not tell.
+// shows reports whether programs at the PdT see a card; nil = there is no session, or the PdT does not tell.
 func (l *live) shows(slot session.Slot, number uint64) *bool {
 	if l == nil || !l.wasUp() {
 		return nil
@@ -31,7 +31,8 @@ func (l *live) shows(slot session.Slot, number uint64) *bool {
 	return &seen
 }
 
-// awaitShown waits until programs at the PdT see the cards that are in; its error says that the session is over.
+// awaitShown waits until programs at the PdT see the cards that are in, or Timers.Shown is over. The error says why the
+// session ended meanwhile.
 func (l *live) awaitShown(ctx context.Context) error {
 	limit := time.NewTimer(l.cfg.Timers.Shown)
 	defer limit.Stop()

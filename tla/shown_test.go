@@ -12,11 +12,12 @@ import (
 	"tlagate/tla/control"
 )
 
-// showing is a rig with both cards in, whose PdT tells when programs see a card: when the test calls sees.
+// showing returns a rig with both cards in, whose PdT tells when programs see a card, that is, when the test calls
+// sees.
 func showing(t *testing.T, change func(*rig)) *rig {
 	g := newRig(t)
 	g.shows = true
-	g.cfg.Timers.Shown = time.Hour // nothing here waits for it, unless it is changed
+	g.cfg.Timers.Shown = time.Hour // no test waits that long: it changes it, or does not reach it
 	if change != nil {
 		change(g)
 	}
@@ -41,7 +42,7 @@ func (g *rig) starting(ctx context.Context) <-chan Answer {
 // sees has programs at the PdT see the card of a slot.
 func (g *rig) sees(s session.Slot) { g.workstation.Load().Shown(s, g.epochs[s].Load()) }
 
-// shown is what a status says of the two cards.
+// shown returns what a status says of the two cards.
 func shown(s *Status) (vitale, cps *bool) {
 	for _, r := range s.Readers {
 		switch {
@@ -63,7 +64,7 @@ func (g *rig) requireShown(s *Status, vitale, cps bool) {
 	require.Equal(g.t, [2]bool{vitale, cps}, [2]bool{*v, *c})
 }
 
-// TestStartReturnsWhenProgramsSeeTheCards: both of them, and the status tells how far it is.
+// TestStartReturnsWhenProgramsSeeTheCards: it waits for both of them, and the status says which are seen.
 func TestStartReturnsWhenProgramsSeeTheCards(t *testing.T) {
 	g := showing(t, nil)
 	answer := g.starting(t.Context())
@@ -97,7 +98,7 @@ func TestStartReturnsWhenProgramsSeeTheCards(t *testing.T) {
 	})
 }
 
-// TestStartDoesNotWaitForCardsThatNobodySees: the session is up all the same, and the answer tells what is missing.
+// TestStartDoesNotWaitForCardsThatNobodySees: the session is up all the same, and the answer says what is missing.
 func TestStartDoesNotWaitForCardsThatNobodySees(t *testing.T) {
 	g := showing(t, func(g *rig) { g.cfg.Timers.Shown = time.Nanosecond })
 	a := <-g.starting(t.Context())
@@ -106,7 +107,7 @@ func TestStartDoesNotWaitForCardsThatNobodySees(t *testing.T) {
 	g.requireShown(a.Status, false, false)
 }
 
-// TestStartWaitsForNoCardThatIsNotThere: none was in, or it was taken out meanwhile.
+// TestStartWaitsForNoCardThatIsNotThere: no card was in, or it was taken out meanwhile.
 func TestStartWaitsForNoCardThatIsNotThere(t *testing.T) {
 	g := showing(t, nil)
 	answer := g.starting(t.Context())
@@ -122,7 +123,7 @@ func TestStartWaitsForNoCardThatIsNotThere(t *testing.T) {
 	require.True(t, (<-g.starting(t.Context())).OK)
 }
 
-// TestStartWaitsForNoPdTThatDoesNotTell: an old one, which knows nothing of it.
+// TestStartWaitsForNoPdTThatDoesNotTell: an old PdT does not tell what its programs see.
 func TestStartWaitsForNoPdTThatDoesNotTell(t *testing.T) {
 	g := showing(t, func(g *rig) { g.shows = false })
 	a := <-g.starting(t.Context())
@@ -132,7 +133,7 @@ func TestStartWaitsForNoPdTThatDoesNotTell(t *testing.T) {
 	require.Nil(t, cps)
 }
 
-// TestStartWithoutWaiting: as user interfaces do that know nothing of it.
+// TestStartWithoutWaiting: old user interfaces start so.
 func TestStartWithoutWaiting(t *testing.T) {
 	g := showing(t, nil)
 	a := g.relay.Handle(t.Context(), byHand.By, control.Request{Command: "start"}).(Answer)
@@ -140,7 +141,7 @@ func TestStartWithoutWaiting(t *testing.T) {
 	g.requireShown(a.Status, false, false)
 }
 
-// TestC4AClientThatGoesWhileCardsAreShownEndsNothing: the session is up; its client waits for programs only.
+// TestC4AClientThatGoesWhileCardsAreShownEndsNothing: the session is up; its client only waits for programs.
 func TestC4AClientThatGoesWhileCardsAreShownEndsNothing(t *testing.T) {
 	g := showing(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -152,7 +153,7 @@ func TestC4AClientThatGoesWhileCardsAreShownEndsNothing(t *testing.T) {
 	require.Equal(t, StateUp, g.relay.Status().State)
 }
 
-// TestStartTellsOfASessionThatEndsMeanwhile: by its user, while programs do not see the cards.
+// TestStartTellsOfASessionThatEndsMeanwhile: its user ends it while programs do not see the cards yet.
 func TestStartTellsOfASessionThatEndsMeanwhile(t *testing.T) {
 	g := showing(t, nil)
 	answer := g.starting(t.Context())
@@ -168,7 +169,7 @@ func TestStartTellsOfASessionThatEndsMeanwhile(t *testing.T) {
 	require.Equal(t, CodeStopped, a.Error.Code)
 }
 
-// TestSA4ShownKeepsNoSessionAlive: it is neither a command nor an act of the user.
+// TestSA4ShownKeepsNoSessionAlive: that programs see a card is neither a command nor an act of the user.
 func TestSA4ShownKeepsNoSessionAlive(t *testing.T) {
 	g := showing(t, nil)
 	answer := g.starting(t.Context())

@@ -8,26 +8,30 @@ import (
 	"tlagate/tla/cards"
 )
 
-// Status is what a relay is doing, for people and programs.
+// Status says what a relay is doing, for people and programs.
 type Status struct {
-	State       State          `json:"state"`
-	PdT         string         `json:"pdt"`                       // the first that may be chosen, or its identity in a session
-	PdTs        []string       `json:"pdts,omitempty"`            // whom the user may choose, as configured
-	Session     *SessionStatus `json:"session,omitempty"`         // absent when idle
-	PCSC        string         `json:"pcsc,omitempty"`            // what is wrong with the PC/SC service; absent = nothing
-	Readers     []ReaderStatus `json:"readers"`                   // in the order of PC/SC
-	Last        *End           `json:"last,omitempty"`            // the end of the session before
-	Identity    string         `json:"identity,omitempty"`        // ours
-	Certificate time.Time      `json:"certificate,omitzero"`      // when ours ends
-	Renewal     *Renewal       `json:"renewal,omitempty"`         // of our certificate; absent = nobody sees to it
-	Problem     string         `json:"problem,omitempty"`         // with our certificate, or with the seal
-	Storage     string         `json:"storage,omitempty"`         // what keeps us from writing the trace: a full disk; absent = nothing
-	Bundle      uint64         `json:"bundle,omitempty"`          // version of the signed configuration
-	Hellos      []SmallHello   `json:"without_hybrids,omitempty"` // gateways that answer no hello with post-quantum groups
-	PIN         *PINRequest    `json:"pin,omitempty"`             // the user is asked for a PIN
+	State State `json:"state"`
+	// the first that may be chosen, or its identity in a session
+	PdT     string         `json:"pdt"`
+	PdTs    []string       `json:"pdts,omitempty"`    // what the user may choose from, as configured
+	Session *SessionStatus `json:"session,omitempty"` // absent when idle
+	// what is wrong with the PC/SC service; absent = nothing
+	PCSC        string         `json:"pcsc,omitempty"`
+	Readers     []ReaderStatus `json:"readers"`              // in the order of PC/SC
+	Last        *End           `json:"last,omitempty"`       // how the session before this one ended
+	Identity    string         `json:"identity,omitempty"`   // ours
+	Certificate time.Time      `json:"certificate,omitzero"` // when ours ends
+	Renewal     *Renewal       `json:"renewal,omitempty"`    // of our certificate; absent = nothing renews it
+	Problem     string         `json:"problem,omitempty"`    // with our certificate, or with the seal
+	// what keeps us from writing the trace: a full disk; absent = nothing
+	Storage string `json:"storage,omitempty"`
+	Bundle  uint64 `json:"bundle,omitempty"` // version of the signed configuration
+	// gateways that answer no hello with post-quantum groups
+	Hellos []SmallHello `json:"without_hybrids,omitempty"`
+	PIN    *PINRequest  `json:"pin,omitempty"` // the user is asked for a PIN
 }
 
-// SmallHello is a gateway that is sent no post-quantum groups for now.
+// SmallHello is a gateway to which no post-quantum groups are sent for now.
 type SmallHello struct {
 	Gateway string    `json:"gateway"` // host:port
 	Until   time.Time `json:"until"`
@@ -42,34 +46,35 @@ func (c Config) smallHellos() (list []SmallHello) {
 	return list
 }
 
-// Renewal is how the renewal of our certificate stands.
+// Renewal says how the renewal of our certificate stands.
 type Renewal struct {
-	Due          time.Time `json:"due"`                    // from then on, in sessions
-	Warn         bool      `json:"warn,omitempty"`         // it is late: the user is to tell somebody
-	FailingSince time.Time `json:"failing_since,omitzero"` // absent = it did not fail
+	Due          time.Time `json:"due"`                    // from then on it is tried, during sessions
+	Warn         bool      `json:"warn,omitempty"`         // it is late: the user should tell somebody
+	FailingSince time.Time `json:"failing_since,omitzero"` // absent = it has not failed
 	Reason       string    `json:"reason,omitempty"`       // of the last failure
 	GivenUp      bool      `json:"given_up,omitempty"`     // nothing but a new enrolment will help
 }
 
-// SessionStatus is the session that is starting, up or ending.
+// SessionStatus describes the session that is starting, up or ending.
 type SessionStatus struct {
 	ID              string    `json:"id"`
 	Gateway         string    `json:"gateway,omitempty"` // host:port, once up
 	GatewayIdentity string    `json:"gateway_identity,omitempty"`
 	Since           time.Time `json:"since,omitzero"`
 
-	// What the two layers of TLS agreed upon, once up: with the gateway, and inside, with the PdT.
+	// What the two layers of TLS negotiated, once up: the outer with the gateway, the inner with the PdT.
 	GatewayTLS *pki.Negotiated `json:"gateway_tls,omitempty"`
 	PdTTLS     *pki.Negotiated `json:"pdt_tls,omitempty"`
 
 	Until           time.Time `json:"until,omitzero"`             // at the latest
 	Refused         int64     `json:"refused"`                    // commands that the card policy stopped (C1)
 	RefusedIncident string    `json:"refused_incident,omitempty"` // once they are ManyRefused
-	Resumed         int64     `json:"resumed"`                    // times that a lost link was got back
+	Resumed         int64     `json:"resumed"`                    // how often a lost link was got back
 	LostSince       time.Time `json:"lost_since,omitzero"`
-	GraceUntil      time.Time `json:"grace_until,omitzero"` // while the link is lost: then the session ends
-	Ask             *Ask      `json:"ask,omitempty"`        // the user is asked to stay; only an act of theirs keeps the session
-	Warning         *Warning  `json:"warning,omitempty"`
+	GraceUntil      time.Time `json:"grace_until,omitzero"` // while the link is lost: when the session will end
+	// the user is asked to stay; only an act of theirs keeps the session
+	Ask     *Ask     `json:"ask,omitempty"`
+	Warning *Warning `json:"warning,omitempty"`
 }
 
 // ReaderStatus is one reader and its card.
@@ -78,7 +83,7 @@ type ReaderStatus struct {
 	Card *CardStatus `json:"card,omitempty"`
 }
 
-// Use is what a card is to the relay.
+// Use says what use the relay has for a card.
 type Use string
 
 // The uses.
@@ -89,28 +94,29 @@ const (
 	UseNoRule  Use = "no_rule" // of no use: the card policy has no profile for it
 )
 
-// CardStatus tells of a card; never what is on it.
+// CardStatus describes a card, never what is on it.
 type CardStatus struct {
 	Kind cards.Kind `json:"kind"`
 	Role string     `json:"role,omitempty"` // "vitale" or "cps"
 	Use  Use        `json:"use"`
 	ATR  string     `json:"atr,omitempty"`  // of one that is unknown, or without a rule; upper-case hexadecimal
-	Hold cards.Hold `json:"hold,omitempty"` // in a session; after one, that the card is not let go yet
+	Hold cards.Hold `json:"hold,omitempty"` // in a session; after one, if the card is not released yet
 
-	// In a session whose PdT tells: programs there see the card. What becomes of their driver later, it does not tell.
+	// In a session whose PdT tells: programs there see the card. The PdT does not tell what becomes of its driver
+	// later.
 	Shown *bool `json:"shown,omitempty"`
 
-	// In a session: when a command last reached the card, and how many its reader has declined in a row, from
-	// cards.ManyDeclined on.
+	// In a session: when a command last reached the card, and how many in a row its reader has declined, if these are
+	// cards.ManyDeclined or more.
 	LastCommand time.Time `json:"last_command,omitzero"`
 	Declined    int64     `json:"declined,omitempty"`
 }
 
-// Status looks now.
+// Status returns the present status.
 func (r *Relay) Status() Status {
 	r.mu.Lock()
 	l, last, pdts, policy := r.live, r.last, r.cfg.PdTs, r.cfg.Policy
-	pending := r.taker.Pending() // without a session: what the one before has not let go
+	pending := r.taker.Pending() // without a session: what the one before has not released yet
 	r.mu.Unlock()
 	v := r.cfg.Readers.View()
 	s := Status{State: StateIdle, PdT: pdts[0], PdTs: pdts, Bundle: r.cfg.bundleVersion(), PCSC: v.Service,
@@ -163,7 +169,8 @@ func (l *live) status() *SessionStatus {
 	return s
 }
 
-// cardStatus tells of a card; without a session, pending is how its reader is if the card is not let go yet.
+// cardStatus describes a card. Without a session, pending says what keeps the card from being released, if it is not
+// yet.
 func cardStatus(i cards.Insertion, l *live, pending cards.Hold) *CardStatus {
 	switch {
 	case i.Number == 0:
@@ -185,7 +192,7 @@ func cardStatus(i cards.Insertion, l *live, pending cards.Hold) *CardStatus {
 	return c
 }
 
-// cardState returns how the session, if there is one, has a card; nil = it has not tried.
+// cardState returns what the session, if there is one, has of a card; nil = it has not tried to take it.
 func (l *live) cardState(slot session.Slot, number uint64) *cardState {
 	if l == nil {
 		return nil

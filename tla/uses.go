@@ -2,7 +2,7 @@ package tla
 
 import "tlagate/internal/algorithms"
 
-// Algorithms lists what the relay makes itself.
+// Algorithms returns the uses of cryptography of the relay itself.
 func Algorithms() []algorithms.Use {
 	return algorithms.In("tla", algorithms.Use{Kind: algorithms.Secret, Name: "crypto/rand",
 		By: []string{"getrandom(2)"}, For: algorithms.Text{

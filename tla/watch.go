@@ -8,7 +8,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// clockTime bounds how long a limit is overlooked when the machine slept or its clock was set.
+// clockTime bounds how long an overdue limit goes unnoticed after the machine slept or its clock was set.
 const clockTime = 30 * time.Second
 
 // watch ends the session at its limits, and when a peer would no longer be accepted.
@@ -28,7 +28,7 @@ func (l *live) watch() {
 	}
 }
 
-// limit is a time by which a session ends, and what its end is called.
+// limit is a time at which the session ends, and why.
 type limit struct {
 	at  time.Time
 	why Why
@@ -44,8 +44,8 @@ func (l *live) limits(started, now time.Time) []limit {
 	}
 }
 
-// after is when d will have gone by since then, by the faster of two clocks: one stands still while the machine sleeps,
-// the other may be set.
+// after returns when d will have passed since then, by the faster of two clocks: one stands still while the machine
+// sleeps, the other may be set.
 func after(since time.Time, d time.Duration, now time.Time) time.Time {
 	gone := max(now.Sub(since), now.Round(0).Sub(since.Round(0)))
 	return now.Add(d - gone)
@@ -60,7 +60,7 @@ func (l *live) overdue(started, now time.Time) *Why {
 	return nil
 }
 
-// recheck verifies the peers with the present revocation data and time.
+// recheck checks the peers again, with the present revocation data and time.
 func (l *live) recheck(peers []*trust.Peer) *Why {
 	for _, p := range peers {
 		if err := l.cfg.Party.Trust.Recheck(p); err != nil {
@@ -74,7 +74,7 @@ func (l *live) recheck(peers []*trust.Peer) *Why {
 	return nil
 }
 
-// wait returns at the next limit, change of revocation data or cards, or end.
+// wait returns at the next limit, at a change of revocation data or cards, or at the end of the session.
 func (l *live) wait(changed, cards <-chan struct{}, started time.Time) {
 	next, now := clockTime, time.Now()
 	for _, lim := range l.limits(started, now) {

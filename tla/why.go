@@ -13,12 +13,12 @@ import (
 	"tlagate/session/link"
 )
 
-// Code says in one stable word why a session did not start, or ended.
+// Code is the one stable word for why a session did not start, or ended.
 type Code string
 
-// The codes. What Reason holds is said behind each.
+// The codes. The comment of each says what Reason holds.
 const (
-	CodeAlready       Code = "already_running" // one session at a time
+	CodeAlready       Code = "already_running" // there is a session; one at a time
 	CodeConfiguration Code = "configuration"   // our own certificate or the PdT's name cannot be used
 	CodeUnreachable   Code = "unreachable"     // no gateway answers
 	// the HTTP proxy Peer (host:port) does not carry us to the gateway: a dialer.Reason
@@ -38,26 +38,26 @@ const (
 	CodeCancelled Code = "cancelled"         // the user went away before it had started
 	CodeTimeOver  Code = "time_over"         // the absolute limit
 	CodeInactive  Code = "inactive"          // no command for too long (SA4)
-	CodeAbsent    Code = "absent"            // nobody at the terminal said to be still there (SA4)
+	CodeAbsent    Code = "absent"            // the user did not say that they were still there (SA4)
 	CodeExpired   Code = "certificate_ended" // our own certificate has ended
 	CodeShutdown  Code = "shutdown"          // the relay stops
 	// a warning, not an end: the card policy stopped ManyRefused commands; Reason is the slot of the last
 	CodeManyRefused Code = "many_refused"
-	// the signed configuration cannot be used: a bundle.Reason, or "changed"; File is which
+	// the signed configuration cannot be used: a bundle.Reason, or "changed"; File says which file
 	CodeSeal Code = "seal"
 )
 
-// Why is why a session did not start, or ended. The words for people are made of it elsewhere.
+// Why says why a session did not start, or ended. The words for people are made from it elsewhere.
 type Why struct {
 	Code   Code   `json:"code"`
 	Reason string `json:"reason,omitempty"`
-	// identity, or the role while it is not proven; of CodeProxy its host:port
+	// identity, or the role while it is not proven; for CodeProxy, host:port of the proxy
 	Peer    string `json:"peer,omitempty"`
 	Gateway string `json:"gateway,omitempty"` // host:port
 	File    string `json:"file,omitempty"`    // of CodeSeal
 	Detail  string `json:"detail,omitempty"`  // English: what was found, what to do
 
-	// to be read out to the operator, and found again in log and audit trace; "" = no incident
+	// the user reads it to the operator, who finds it in log and audit trace; "" = no incident
 	Incident string `json:"incident,omitempty"`
 
 	stage stage // how far the start got
@@ -74,7 +74,7 @@ func (w *Why) Error() string {
 	return text
 }
 
-// stages of a start, in their order.
+// stage is how far a start got.
 type stage int
 
 const (
@@ -101,7 +101,7 @@ func (f *failure) Unwrap() error { return f.err }
 // final reports whether another gateway would make no difference: the PdT has spoken, or we stop.
 func (f *failure) final() bool { return f.stage >= stageHello || errors.As(f.err, new(*Why)) }
 
-// why puts a failure into a Why.
+// why returns the failure as a Why.
 func (f *failure) why() *Why {
 	w := explain(f.err)
 	if w.Peer == "" {
@@ -114,7 +114,7 @@ func (f *failure) why() *Why {
 	return w
 }
 
-// explain finds what an error of the layers below means.
+// explain returns what an error of the layers below means.
 func explain(err error) *Why {
 	for _, known := range explainers {
 		if w := known(err); w != nil {
@@ -124,7 +124,7 @@ func explain(err error) *Why {
 	return &Why{Code: CodeLost, Detail: err.Error()}
 }
 
-// explainers, the most telling first; each gives nil for what is not its own.
+// explainers are tried in order, the most telling first; each returns nil for an error that is not its own.
 var explainers = []func(error) *Why{
 	as(func(e *Why) *Why { c := *e; return &c }),
 	as(sealBroken),
@@ -156,7 +156,7 @@ var explainers = []func(error) *Why{
 	},
 }
 
-// brokenOff is a handshake that the gateway ended with a notice: that says more than the broken handshake.
+// brokenOff explains a handshake that the gateway ended with a notice, which says more than the broken handshake.
 func brokenOff(e *pki.Refusal) *Why {
 	var n *link.Notice
 	if e.Reason != pki.HandshakeFailed || !errors.As(e.Cause, &n) {
@@ -165,7 +165,7 @@ func brokenOff(e *pki.Refusal) *Why {
 	return noticed(n)
 }
 
-// portal is a handshake that was answered in plain HTTP.
+// portal explains a handshake that was answered in plain HTTP.
 func portal(e *pki.Refusal) *Why {
 	var h tls.RecordHeaderError
 	if !errors.As(e.Cause, &h) || string(h.RecordHeader[:]) != "HTTP/" {
@@ -190,7 +190,7 @@ func as[E error](make func(E) *Why) func(error) *Why {
 	}
 }
 
-// timedOut is about one answer; a link that fell silent in a session is lost.
+// timedOut reports whether one answer did not come in time; a link that fell silent during a session is lost instead.
 func timedOut(err error) bool {
 	var timeout interface{ Timeout() bool }
 	return !errors.Is(err, session.ErrDead) &&

@@ -18,7 +18,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +29,7 @@ import (
 	"tlagate/ca/store"
 	"tlagate/est"
 	"tlagate/internal/der"
+	"tlagate/internal/logtest"
 	"tlagate/pki"
 	"tlagate/pki/revocation"
 	"tlagate/pki/trust"
@@ -41,12 +41,12 @@ const workplace = "urn:tlagate:cab1:pdt:p1"
 type estBed struct {
 	*bed
 	addr string
-	log  *logBuffer
+	log  *logtest.Buffer
 	own  *x509.Certificate // the server's
 }
 
 func newESTBed(t *testing.T, cfg EST) *estBed {
-	b := &estBed{bed: newBed(t, ca.InitConfig{}), log: &logBuffer{}}
+	b := &estBed{bed: newBed(t, ca.InitConfig{}), log: &logtest.Buffer{}}
 	if cfg.Delay == 0 {
 		cfg.Delay = time.Millisecond
 	}
@@ -520,22 +520,4 @@ func FuzzChallenge(f *testing.F) {
 			require.True(t, bytes.Contains(tbs, found))
 		}
 	})
-}
-
-// logBuffer is a log for several goroutines.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

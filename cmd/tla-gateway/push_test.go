@@ -90,7 +90,7 @@ func TestPushIsReadAgain(t *testing.T) {
 	d.push(first, second)
 	open(second, 1)
 	d.write(goodConfig + "push: [{url: \"http://x\", client: {cert: client.pem, key: client.key}}]\n")
-	require.Eventually(t, func() bool { return s.errs.count("the configuration of before stays in force") == 1 },
+	require.Eventually(t, func() bool { return s.errs.count("the old configuration stays in force") == 1 },
 		patience, 5*time.Millisecond)
 	require.Equal(t, []int32{1, 1}, []int32{first.streams.Load(), second.streams.Load()})
 	d.push(second)

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 
 	"tlagate/cmd/internal/built"
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/logtest"
 )
 
 // patience is for what must happen, on however slow a machine.
@@ -83,31 +83,18 @@ func (s *site) check() (code int, stdout, stderr string) {
 // server is a running tla-ocsp.
 type server struct {
 	*exec.Cmd
-	mu  sync.Mutex
-	log bytes.Buffer
-}
-
-func (s *server) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.log.Write(p)
-}
-
-func (s *server) logged() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.log.String()
+	log logtest.Buffer
 }
 
 // serve starts tla-ocsp serve and waits until it listens.
 func (s *site) serve() (p *server, url string) {
 	p = &server{Cmd: exec.Command("tla-ocsp", "serve", "-c", "ocsp.yaml")}
-	p.Dir, p.Stderr = s.dir, p
+	p.Dir, p.Stderr = s.dir, &p.log
 	require.NoError(s.t, p.Start())
 	s.t.Cleanup(func() { p.Process.Kill(); p.Wait() })
 	var address string
 	require.Eventually(s.t, func() bool {
-		_, rest, ok := strings.Cut(p.logged(), "msg=listening address=")
+		_, rest, ok := strings.Cut(p.log.String(), "msg=listening address=")
 		if ok {
 			address, _, ok = strings.Cut(rest, " ")
 		}
@@ -137,14 +124,14 @@ func TestC2RevokeWithTheRealPrograms(t *testing.T) {
 	require.Eventually(t, func() bool { return strings.Contains(s.ask(url), serialOf(s, "r1.crt")) }, patience,
 		time.Millisecond)
 	s.write("r1.crt", "broken")
-	require.Eventually(t, func() bool { return strings.Contains(p.logged(), "the old certificate stays in use") },
+	require.Eventually(t, func() bool { return strings.Contains(p.log.String(), "the old certificate stays in use") },
 		patience, 5*time.Millisecond,
 		"a changed file is seen without a signal")
 	require.Contains(t, s.ask(url), "t1.crt: revoked")
 
 	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
-	require.NoError(t, p.Wait(), p.logged())
-	require.Contains(t, p.logged(), "msg=stopped")
+	require.NoError(t, p.Wait(), p.log.String())
+	require.Contains(t, p.log.String(), "msg=stopped")
 }
 
 // serialOf returns a certificate's serial number as -resp_text shows it.

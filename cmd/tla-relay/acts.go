@@ -14,13 +14,13 @@ import (
 	"tlagate/tla/startkey"
 )
 
-// The values of control.seat: who may do a person's acts over the control socket (C4).
+// The values of control.seat: which members of the group may do a person's acts over the control socket (C4).
 const (
-	seatLogind = "logind" // whoever sits at this machine, by the word of logind
-	seatNone   = "none"   // whoever is in the group, from wherever
+	seatLogind = "logind" // those who sit at this machine, as logind says
+	seatNone   = "none"   // all, from anywhere
 )
 
-// finish gives seat its default, and refuses what C4 does not allow under seal.
+// finish sets the default of seat, and refuses what C4 does not allow on a sealed device.
 func (c *control) finish(sealed bool) error {
 	if c.Seat == "" {
 		c.Seat = seatNone
@@ -32,13 +32,13 @@ func (c *control) finish(sealed bool) error {
 	case c.Seat != seatLogind && c.Seat != seatNone:
 		return fmt.Errorf("cannot use control.seat %q: want %s or %s", c.Seat, seatLogind, seatNone)
 	case c.Seat == seatNone && sealed:
-		return errors.New("cannot use control.seat none: this device is sealed, and a start is for whoever sits at " +
-			"it (C4); remove the line")
+		return errors.New("cannot use control.seat none: this device is sealed, and only a person who sits at it may " +
+			"start a session (C4); remove the line")
 	}
 	return nil
 }
 
-// local fits control.Config.Local; nil = nobody is asked.
+// local returns control.Config.Local; nil = nothing is asked.
 func (c control) local() func(context.Context, int) error {
 	if c.Seat == seatNone {
 		return nil
@@ -46,14 +46,14 @@ func (c control) local() func(context.Context, int) error {
 	return seat.Config{}.Check
 }
 
-// startKey is a physical key whose press is the user's act (C4).
+// startKey is a physical key whose press is an act of the user (C4).
 type startKey struct {
 	Device cli.Path      `yaml:"device"` // evdev; empty: none
 	Key    string        `yaml:"key"`    // name or number
-	Hold   time.Duration `yaml:"hold"`   // to start
+	Hold   time.Duration `yaml:"hold"`   // how long it must be down to start
 }
 
-// open returns nil when there is none.
+// open opens the start key; it returns nil when none is configured.
 func (k startKey) open(sealed bool, relay *tla.Relay, log *slog.Logger) (*startkey.Key, error) {
 	if k == (startKey{}) {
 		return nil, nil
@@ -62,7 +62,7 @@ func (k startKey) open(sealed bool, relay *tla.Relay, log *slog.Logger) (*startk
 		Acts: relay.Key(), Log: log})
 }
 
-// built is when the sources of this program were committed; zero when it does not say.
+// built returns when the sources of this program were committed; zero if the build did not record it.
 func built() (at time.Time) {
 	info, _ := debug.ReadBuildInfo()
 	if info == nil {

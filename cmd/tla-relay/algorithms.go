@@ -17,7 +17,7 @@ import (
 
 type algorithmsCmd struct{ cli.AlgorithmsCmd }
 
-// Run prints what the packages of this program say.
+// Run prints the algorithms that the packages of this program list.
 func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
 		consent.Algorithms(),

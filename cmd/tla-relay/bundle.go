@@ -40,14 +40,14 @@ func (c *bundleFetchCmd) Run(app *cli.App) error {
 		bundle.Way{Gateway: c.Gateway, Dial: cfg.Dial, Hybrids: cfg.Hybrids(nil)})
 }
 
-// checkSeal refuses what the bundle decides.
+// checkSeal refuses, on a sealed device, the settings that the bundle decides.
 func (c config) checkSeal() error {
 	return c.Check(c.Trust, seal.Setting{Name: "gateways", Set: len(c.Gateways) > 0},
 		seal.Setting{Name: "pdt", Set: len(c.choice()) > 0}, seal.Setting{Name: "policy", Set: c.Policy != ""},
 		seal.Setting{Name: "limits", Set: c.Limits != limits{}})
 }
 
-// settings are what the file says, and for what it leaves out, the bundle; nil = none.
+// settings returns what the file says, and for what it leaves out, what the bundle says; b nil = there is none.
 func (c config) settings(b *bundle.Content) (s tla.Settings, err error) {
 	s = tla.Settings{Gateways: c.Gateways.Texts(), PdTs: c.choice(), Absolute: c.Limits.Absolute,
 		Inactive: c.Limits.Inactive}
@@ -65,7 +65,7 @@ func (c config) settings(b *bundle.Content) (s tla.Settings, err error) {
 	return s, err
 }
 
-// cardPolicy is the bundle's, when the file names none.
+// cardPolicy returns the card policy that the file names, else the bundle's, else the one built in.
 func (c config) cardPolicy(b *bundle.Content) (*policy.Policy, error) {
 	if b == nil || c.Policy != "" || len(b.Policy) == 0 {
 		return loadPolicy(string(c.Policy))
@@ -88,10 +88,10 @@ type device struct {
 	log   *slog.Logger
 }
 
-// refreshTime is how often the bundle is asked for inside a session, after its begin.
+// refreshTime is how often the bundle is asked for in a session, after its beginning.
 const refreshTime = time.Hour
 
-// Update is for a start at a gateway that demands a newer one.
+// Update implements tla.Bundle, for a start at a gateway that demands a newer bundle.
 func (d *device) Update(ctx context.Context, gateway string) error {
 	changed, err := d.Refresh(ctx, d.way(gateway))
 	if changed {
@@ -104,7 +104,7 @@ func (d *device) way(gateway string) bundle.Way {
 	return bundle.Way{Gateway: gateway, Party: d.party, Dial: d.cfg.Dial}
 }
 
-// during refreshes the bundle in a session, and ends the session when the one at hand must not be used any more.
+// during refreshes the bundle in a session, and ends the session when the present bundle must not be used any more.
 func (d *device) during(ctx context.Context, gateway string) {
 	defer d.box.leave()
 	for {
@@ -118,7 +118,7 @@ func (d *device) during(ctx context.Context, gateway string) {
 	}
 }
 
-// apply puts a new bundle in force: anchors and ARLs at once, the rest for the next session.
+// apply puts a new bundle in force: its anchors and ARLs at once, the rest from the next session on.
 func (d *device) apply(c *bundle.Content) error {
 	s, err := d.cfg.settings(c)
 	if err == nil {

@@ -41,7 +41,7 @@ type config struct {
 	Box        confinement `yaml:",inline"`
 }
 
-// renewal names no PKI: a relay reaches it through the gateway of its session, or not at all (C4).
+// renewal names no PKI: a relay reaches the PKI through the gateway of its session, or not at all (C4).
 type renewal struct {
 	At float64 `yaml:"at"`
 }
@@ -49,7 +49,7 @@ type renewal struct {
 type control struct {
 	Socket cli.Path `yaml:"socket"`
 	Group  string   `yaml:"group"`
-	Seat   string   `yaml:"seat"` // seatLogind or seatNone; empty: none, or logind when sealed
+	Seat   string   `yaml:"seat"` // seatLogind or seatNone; empty: seatNone, or seatLogind when sealed
 }
 
 type limits struct {
@@ -59,7 +59,7 @@ type limits struct {
 	Human    time.Duration `yaml:"human"`
 }
 
-// AuditFile is where the trace is.
+// AuditFile returns the name of the trace's file.
 func (w withConfig) AuditFile() (string, error) {
 	c, err := w.load()
 	return string(c.Audit), err
@@ -84,19 +84,19 @@ func (w withConfig) load() (config, error) {
 	return c, err
 }
 
-// usable says why this terminal cannot work with what a bundle says.
+// usable returns why this terminal cannot work with what a bundle says; nil = it can.
 func (c config) usable(b *bundle.Content) error {
 	_, err := c.settings(b)
 	return errors.Join(err, c.Possible(b))
 }
 
-// timers are those of the file, with what settings add.
+// timers returns those of the file, with what s adds.
 func (c config) timers(s tla.Settings) tla.Timers {
 	return tla.Timers{Absolute: s.Absolute, Inactive: s.Inactive, Human: c.Limits.Human, Grace: c.Limits.Grace,
 		Heartbeat: c.Heartbeat}
 }
 
-// choice are the PdTs that the user may choose from.
+// choice returns the PdTs that the user may choose from.
 func (c config) choice() []string {
 	if c.PdT != "" {
 		return []string{c.PdT}
@@ -111,8 +111,8 @@ func (c config) checkChoice() error {
 	return nil
 }
 
-// checkFiles keeps the relay from fetching anything: it must have no connection before a start (C4), and none but the
-// gateway's after it.
+// checkFiles refuses settings by which the relay would fetch something: before a start it must have no connection (C4),
+// and afterwards only the one to the gateway.
 func (c config) checkFiles() error {
 	var errs []error
 	if len(c.Trust.OCSP.Responders) > 0 || c.Trust.OCSP.FromAIA {
@@ -128,7 +128,7 @@ func (c config) checkFiles() error {
 	return errors.Join(errs...)
 }
 
-// becomeOwner is called by each command that writes.
+// becomeOwner makes the program the owner of the files that it may write; each command that writes calls it first.
 func (c config) becomeOwner(file string) error {
 	return cli.Written{Config: file, Identities: []cli.Identity{c.Identity}, Trust: c.Trust,
 		Files:   []cli.Path{c.Audit, c.Floor, c.Bundle},

@@ -19,7 +19,7 @@ type doctorCmd struct {
 // pinPage is the locked memory that a PIN takes, in octets.
 const pinPage = 4096
 
-// Run looks for the known traps of this terminal. It makes no network connection: a start alone does (C4).
+// Run looks for the known traps of this terminal. It makes no network connection: only a start does (C4).
 func (c *doctorCmd) Run(app *cli.App) error {
 	cfg, err := c.load()
 	d := doctor.Device{Offline: true, Identities: map[string]cli.Identity{"identity": cfg.Identity}, Own: "identity",
@@ -44,8 +44,8 @@ func (c *doctorCmd) Run(app *cli.App) error {
 	return doctor.Report(app, checks, c.JSON)
 }
 
-// cannotStart says why the relay would refuse to start with what the file, and the bundle, say; a bundle that cannot be
-// used has a finding of its own.
+// cannotStart returns why the relay would refuse to start with what file and bundle say; nil = it would not. A bundle
+// that cannot be used has a finding of its own.
 func (c config) cannotStart(d doctor.Device, loaded error) error {
 	content, err := d.Content()
 	if err != nil || !cli.Usable(loaded) {
@@ -58,7 +58,7 @@ func (c config) cannotStart(d doctor.Device, loaded error) error {
 	return s.Check()
 }
 
-// socket is where users command the relay.
+// socket checks the socket over which users command the relay.
 func (c control) socket() doctor.Finding {
 	info, err := os.Lstat(string(c.Socket))
 	switch {
@@ -80,7 +80,7 @@ func (c control) socket() doctor.Finding {
 	return doctor.Good("%s, mode %04o", c.Socket, info.Mode().Perm())
 }
 
-// cards asks the relay which cards it ignores: nothing is said of them but their ATR.
+// cards asks the relay which cards it ignores; nothing of them is printed but their ATR.
 func (c control) cards(ctx context.Context) doctor.Finding {
 	var a tla.Answer
 	if err := ctl.AskFor(ctx, string(c.Socket), ctl.Request{Command: "status"}, &a); err != nil || a.Status == nil {
@@ -90,7 +90,7 @@ func (c control) cards(ctx context.Context) doctor.Finding {
 	return ignored(a.Status)
 }
 
-// ignored finds the first card that is in and of no use.
+// ignored returns a finding on the first card that is in and of no use.
 func ignored(s *tla.Status) doctor.Finding {
 	in := 0
 	for _, r := range s.Readers {
@@ -100,12 +100,12 @@ func ignored(s *tla.Status) doctor.Finding {
 		in++
 		switch r.Card.Use {
 		case tla.UseUnknown:
-			return doctor.Warn("if it is a Vitale or CPS card, tell who makes tlagate its ATR",
+			return doctor.Warn("if it is a Vitale or CPS card, tell the makers of tlagate its ATR",
 				"the card in %q is ignored: it is neither Vitale nor CPS; ATR %q", r.Name, r.Card.ATR)
 		case tla.UseNoRule:
 			return doctor.Warn("add a profile for it to the card policy (docs/policy.md)",
 				"the card in %q is of no use: the card policy has no profile for it; ATR %s", r.Name, r.Card.ATR)
 		}
 	}
-	return doctor.Good("%d, none ignored for what it is", in)
+	return doctor.Good("%d, all of a kind that the relay uses", in)
 }

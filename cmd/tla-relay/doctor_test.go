@@ -30,7 +30,7 @@ func TestDoctorSaysWhatTheDocumentSays(t *testing.T) {
 	}
 }
 
-// TestDoctorSaysAllThatIsWrongWithTheFile, each by itself, and looks at the rest all the same.
+// TestDoctorSaysAllThatIsWrongWithTheFile: it names each fault by itself, and examines the rest all the same.
 func TestDoctorSaysAllThatIsWrongWithTheFile(t *testing.T) {
 	found := func(text string) (wrong []string, checks int) {
 		file := filepath.Join(t.TempDir(), "relay.yaml")

@@ -23,8 +23,8 @@ type enrollCmd struct {
 	enrol.Command
 }
 
-// Run gets the terminal's certificate with a one-time code. It is a local act of a person, and the one connection that
-// is made without a session (C4).
+// Run gets the terminal's certificate with a one-time code. It is a local act of a person, and makes the one connection
+// that a relay makes without a session (C4).
 func (e *enrollCmd) Run(app *cli.App) error {
 	c, err := e.load()
 	if err != nil {
@@ -57,13 +57,14 @@ func (c config) device() enrol.Device {
 		Pairs: []enrol.Pair{{Name: "identity", Files: c.Identity, Profile: est.TLA}}}
 }
 
-// notEnrolled is the exit code of a relay that is not enrolled: sysexits' EX_CONFIG. Its unit does not start it again.
+// notEnrolled is the exit code of a relay that is not enrolled: EX_CONFIG of sysexits. Its unit does not restart it
+// then.
 const notEnrolled = 78
 
-// enrolled refuses a terminal as it comes out of its package.
+// enrolled refuses to run a terminal that has no certificate yet, as when it was just installed.
 func (c config) enrolled() error {
 	if _, err := os.Stat(string(c.Identity.Cert)); c.Identity.Cert == "" || !errors.Is(err, fs.ErrNotExist) {
-		return nil // what else may be wrong is told by who opens it
+		return nil // if something else is wrong with it, opening it will say so
 	}
 	return cli.ExitCode(notEnrolled,
 		fmt.Errorf("cannot run: this terminal is not enrolled, there is no certificate %s; "+
@@ -80,12 +81,12 @@ func (c config) renewer(d *daemon, trace *trail.Trail, log *slog.Logger) renewer
 		Log: log, Traced: trace.Renewal, Held: []enrol.Held{{Pair: pair, Keys: d.keys}}}}
 }
 
-// during fits tla.Config.During: the way is the gateway of the session, and no other.
+// during renews in a session, as tla.Config.During wants it, through the gateway of the session and no other.
 func (r renewer) during(ctx context.Context, gateway string) {
 	r.Run(ctx, []est.Place{{Address: gateway}})
 }
 
-// renewal fits tla.Config.Renewal.
+// renewal returns how the renewal stands, as tla.Config.Renewal wants it.
 func (r renewer) renewal() tla.Renewal {
 	s := r.Status()
 	return tla.Renewal{Due: s.Due, Warn: s.GivenUp || time.Now().After(s.Warn), FailingSince: s.FailingSince,

@@ -13,8 +13,8 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// unboxed is a terminal's configuration as the package brings it: nothing that it names is there, and no gateway is
-// named.
+// unboxed writes a terminal's configuration as its package has it: nothing that it names is there, and it names no
+// gateway.
 func unboxed(t *testing.T) (config, dir string) {
 	dir = t.TempDir()
 	config = filepath.Join(dir, "relay.yaml")
@@ -64,7 +64,8 @@ func TestRenewalOfARelayNamesNoPKI(t *testing.T) {
 	}
 }
 
-// TestEL2RelayOutOfItsPackageRefusesToStart, with a code that keeps its unit from trying again, and says what to do.
+// TestEL2RelayOutOfItsPackageRefusesToStart: it exits with a code that keeps its unit from trying again, and says what
+// to do.
 func TestEL2RelayOutOfItsPackageRefusesToStart(t *testing.T) {
 	config, _ := unboxed(t)
 	var out, errs bytes.Buffer

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestManualHasEveryCommand: tla-relay(1) has the commands of the program, and no other.
+// TestManualHasEveryCommand: tla-relay(1) has the commands of the program, and no others.
 func TestManualHasEveryCommand(t *testing.T) {
 	page, err := os.ReadFile("../../deploy/relay/tla-relay.1")
 	require.NoError(t, err)

@@ -18,7 +18,7 @@ type keysCmd struct {
 	JSON bool `name:"json" help:"Print it as JSON."`
 }
 
-// Run lists what this terminal holds (G2).
+// Run lists the keys and certificates of this terminal (G2).
 func (c *keysCmd) Run(app *cli.App) error {
 	return keycmd.List(app, c.Config, c.JSON, words.KeyWords[words.TongueOf(os.Getenv)])
 }
@@ -28,7 +28,7 @@ type eraseCmd struct {
 	Yes bool `help:"Do not ask."`
 }
 
-// Run destroys this terminal's identity (G2, EL3), when no relay runs that has it in memory.
+// Run destroys this terminal's identity (G2, EL3), provided that no relay runs, which would have it in memory.
 func (c *eraseCmd) Run(app *cli.App) error {
 	cfg, err := c.load()
 	if err != nil {

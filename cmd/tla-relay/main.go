@@ -1,5 +1,5 @@
 // Command tla-relay is the TLA's end of tlagate: `run` is the daemon, which opens no network connection by itself;
-// `enroll` gets its certificate; `start`, `stop`, `stay` and `status` are the user's.
+// `enroll` gets its certificate; `start`, `stop`, `stay` and `status` are for the user.
 package main
 
 import (

@@ -17,7 +17,7 @@ import (
 	ctl "tlagate/tla/control"
 )
 
-// TestStopTellsOfACardThatIsNotFree: what the user is told then is no lie, and the exit status says so, too.
+// TestStopTellsOfACardThatIsNotFree: the user is not told that the cards are free, and the exit status says so, too.
 func TestStopTellsOfACardThatIsNotFree(t *testing.T) {
 	s := relaytest.Idle()
 	s.Readers[0].Card.Hold = cards.HoldStuck
@@ -57,12 +57,12 @@ func run(t *testing.T, args ...string) (code int, out, errs string) {
 	return code, o.String(), e.String()
 }
 
-// daemonThat gives every command one answer, and a configuration file that leads to it.
+// daemonThat runs a daemon that answers every command alike, and returns a configuration file that leads to it.
 func daemonThat(t *testing.T, answer any) (config string) {
 	return daemonOf(t, func(ctl.Request) any { return answer })
 }
 
-// daemonOf answers as asked.
+// daemonOf is like daemonThat, with an answer for each request.
 func daemonOf(t *testing.T, answer func(ctl.Request) any) (config string) {
 	dir := t.TempDir()
 	handle := func(_ context.Context, _ string, r ctl.Request) any { return answer(r) }
@@ -101,7 +101,7 @@ func TestUserCommands(t *testing.T) {
 	require.Contains(t, errs, "is the tla-relay service running?")
 }
 
-// TestStartNamesTheCardsThatNobodySees: the session is up, so that is no failure; who did not wait is not told.
+// TestStartNamesTheCardsThatNobodySees: the session is up, so that is no failure; a user who did not wait is not told.
 func TestStartNamesTheCardsThatNobodySees(t *testing.T) {
 	status := relaytest.InSession(tla.StateUp)
 	for _, r := range status.Readers {
@@ -132,8 +132,8 @@ func TestStartNamesTheCardsThatNobodySees(t *testing.T) {
 	require.Equal(t, up, out)
 }
 
-// TestC4SeatOfASealedTerminal: sealed, a start is for whoever sits at the machine; the configuration cannot say
-// otherwise.
+// TestC4SeatOfASealedTerminal: on a sealed device, a start is only for a person who sits at it; the configuration
+// cannot say otherwise.
 func TestC4SeatOfASealedTerminal(t *testing.T) {
 	for _, c := range []struct {
 		seat      string

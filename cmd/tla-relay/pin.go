@@ -15,7 +15,7 @@ import (
 	"tlagate/tla/pin"
 )
 
-// pinCmd enters one PIN (SP4): typed here, it goes through locked memory to the card, and nowhere else.
+// pinCmd enters one PIN (SP4). What is typed here goes through locked memory to the card, and nowhere else.
 type pinCmd struct {
 	withConfig
 	LastTry bool `help:"Also when the card has one try left."`
@@ -57,15 +57,15 @@ func (c *pinCmd) enter(app *cli.App, t words.Tongue, entry *ctl.Entry, wanted *t
 	if err != nil && (n > 1 || !errors.Is(err, pin.ErrLength)) {
 		return errors.New(t.Why(&tla.Why{Code: tla.CodeBadPIN}, ""))
 	}
-	var answer tla.PINAnswer // an empty line is a no
+	var answer tla.PINAnswer // an empty line is sent, too: it declines
 	if err := entry.Send(typed, &answer); err != nil {
 		return t.Trouble(err)
 	}
 	return t.PINOutcome(app.Stdout, answer)
 }
 
-// silence turns a terminal's echo off. What is left of a line that was no PIN is thrown away with it: the shell must
-// not read it.
+// silence turns a terminal's echo off. Input that was not read is thrown away then and at restore: the shell must not
+// read the rest of a line that was no PIN.
 func silence(in io.Reader) (restore func()) {
 	f, ok := in.(*os.File)
 	if !ok {

@@ -27,8 +27,8 @@ func terminal(t *testing.T) (keys, tty *os.File) {
 	return keys, tty
 }
 
-// TestSP4NothingOfAPINIsLeftForTheShell: a line that is no PIN is read to its first wrong octet, and the rest is for
-// nobody.
+// TestSP4NothingOfAPINIsLeftForTheShell: a line that is no PIN is read to its first wrong octet, and the rest is thrown
+// away.
 func TestSP4NothingOfAPINIsLeftForTheShell(t *testing.T) {
 	for _, typed := range []string{" 73914", "7x3914", "1234567890123456", "73 914"} {
 		keys, tty := terminal(t)

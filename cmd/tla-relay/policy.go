@@ -10,7 +10,7 @@ import (
 	"tlagate/tla/policy"
 )
 
-// builtIn is the card policy of a relay whose configuration names none; readOnly is one for whoever only reads.
+// builtIn is the card policy of a relay whose configuration names none; readOnly is one that allows only reading.
 var (
 	//go:embed policy.yaml
 	builtIn []byte
@@ -18,7 +18,7 @@ var (
 	readOnly []byte
 )
 
-// shipped returns the card policies that have a name.
+// shipped returns the card policy of that name; ok is false if there is none.
 func shipped(name string) (text []byte, ok bool) {
 	switch name {
 	case "", "built-in":
@@ -89,7 +89,7 @@ func (c *policyTestCmd) Run(app *cli.App) error {
 	return explain(app, p.ExplainCard(atr, apdus))
 }
 
-// readAPDUs never quotes one: it may be a mistake to have typed it.
+// readAPDUs reads APDUs from hexadecimal. Its errors never quote one: it may have been typed by mistake.
 func readAPDUs(list []string) (apdus [][]byte, err error) {
 	for i, text := range list {
 		apdu, err := hex.DecodeString(strings.ReplaceAll(text, " ", ""))

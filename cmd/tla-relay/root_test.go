@@ -16,10 +16,10 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// relaysUser owns the state directory of a terminal that root enrols.
+// relaysUser is the account that owns the state directory of a terminal that root enrols.
 const relaysUser = 12346
 
-// rootsTerminal is a terminal as its package brings it: configuration root's, state its user's.
+// rootsTerminal returns a terminal as its package installs it: root owns the configuration, its user the state.
 func rootsTerminal(t *testing.T) (config, state string) {
 	t.Helper()
 	ownertest.NeedsRoot(t)
@@ -35,7 +35,7 @@ clock_floor: state/clock
 	return config, state
 }
 
-// asRoot runs the program in a process of its own; it is given half a minute to come to an end.
+// asRoot runs the program in a process of its own, which must end within half a minute.
 func asRoot(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	me, err := os.Executable()
@@ -71,8 +71,8 @@ func TestEL1RootEnrolsForTheService(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(state, "tla.key"))
 }
 
-// TestEL1NothingLaidOutMisleadsRoot: links and FIFOs in the state directory; each command comes to an end, and what is
-// root's stays.
+// TestEL1NothingLaidOutMisleadsRoot: with links and FIFOs in the state directory, each command still ends, and what is
+// root's stays as it is.
 func TestEL1NothingLaidOutMisleadsRoot(t *testing.T) {
 	ca := pkitest.New(t)
 	server := ca.ServeEST(t)

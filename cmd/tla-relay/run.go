@@ -22,7 +22,7 @@ import (
 
 type runCmd struct{ withConfig }
 
-// Run is the daemon: open everything, serve, end the session first when told to stop.
+// Run runs the daemon: it opens everything and serves; when told to stop, it ends the session first.
 func (c *runCmd) Run(app *cli.App) error {
 	cli.OneProcessor()
 	cfg, err := c.load()
@@ -62,7 +62,7 @@ type daemon struct {
 	relay   *tla.Relay
 	server  *ctl.Server
 	confine func() error
-	again   chan error    // gets why the program has to be started again, once no session is up
+	again   chan error    // receives why the program must be restarted, once no session is up
 	key     *startkey.Key // nil: none
 }
 
@@ -97,7 +97,7 @@ func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
 	return d, d.listen(app, cfg.Control)
 }
 
-// openRelay makes the relay, and the trust store under it, with what the bundle gives.
+// openRelay makes the relay, and the trust store under it, with what the bundle says.
 func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, log *slog.Logger) (err error) {
 	content := seal.ContentOf(kept)
 	if d.trust, err = cfg.OpenTrust(cfg.Trust, content, trace.Trust, log); err != nil {
@@ -144,7 +144,7 @@ func (c control) listen(cfg ctl.Config) (*ctl.Server, error) {
 	return ctl.Listen(cfg)
 }
 
-// refuse is all that a relay with a broken seal does: it tells the user so, until it is stopped.
+// refuse runs a relay whose seal is broken: it only tells the user so, until it is stopped.
 func refuse(app *cli.App, cfg config, trace *trail.Trail, why *bundle.Broken) error {
 	said, handle := tla.Refusing(why)
 	sessions(trace)(tla.Event{Kind: tla.EventFailed, Why: *said})
@@ -160,7 +160,7 @@ func refuse(app *cli.App, cfg config, trace *trail.Trail, why *bundle.Broken) er
 	return withoutStop(server.Serve(app.Context))
 }
 
-// serve runs every part until the program is stopped, or one fails. The session ends before its parts do.
+// serve runs every part until the program is stopped or one fails. The session ends before the parts do.
 func (d *daemon) serve(app *cli.App) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -192,7 +192,7 @@ func (d *daemon) serve(app *cli.App) error {
 	return err
 }
 
-// withoutStop leaves out that a part was told to stop.
+// withoutStop returns err, or nil if err only says that a part was told to stop.
 func withoutStop(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return nil

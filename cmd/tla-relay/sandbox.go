@@ -19,13 +19,13 @@ import (
 
 // confinement is the part of the configuration about the sandbox.
 type confinement struct {
-	Sandbox string     `yaml:"sandbox"`       // "on" (default) or, for debugging and not under seal, "off"
+	Sandbox string     `yaml:"sandbox"`       // "on" (default); "off" for debugging, never on a sealed device
 	Paths   []cli.Path `yaml:"sandbox_paths"` // directories that a PKCS#11 module reads and writes
 }
 
 const sandboxOff = "off"
 
-// checkSandbox refuses to be without one under seal.
+// checkSandbox refuses to run a sealed device without a sandbox.
 func (c config) checkSandbox() error {
 	switch {
 	case c.Box.Sandbox != "" && c.Box.Sandbox != "on" && c.Box.Sandbox != sandboxOff:
@@ -36,23 +36,23 @@ func (c config) checkSandbox() error {
 	return nil
 }
 
-// box is the sandbox of a relay that runs. No sandbox can be widened: a relay that does not fit into its own any more
-// has to be started again; likewise one whose bundle changes what is fixed at a program's start.
+// box is the sandbox of a running relay. No sandbox can be widened: a relay that no longer fits into its own must be
+// restarted, and likewise one whose bundle changes what is fixed at a program's start.
 type box struct {
 	ports    []uint16              // TCP ports that may be connected to; nil = any
-	outgrown atomic.Pointer[error] // why it has to be started again
-	again    chan<- error
+	outgrown atomic.Pointer[error] // why the relay must be restarted; nil = it need not be
+	again    chan<- error          // as in daemon
 }
 
-// errSmall has whoever runs the program start it again (Restart= of its unit).
+// errSmall ends the program, so that its unit starts it again (Restart=).
 var errSmall = errors.New("the bundle names a gateway's port that this program's sandbox has closed: it must be " +
 	"started again")
 
-// enter restricts the program, now that everything is open (EL2), on a kernel that can do so much. Gateways are those
-// whose ports may be connected to.
+// enter restricts the program, now that everything is open (EL2), on a kernel of that level. The ports of gateways may
+// be connected to.
 func (b *box) enter(level sandbox.Level, c config, gateways []string, log *slog.Logger) error {
 	if c.Box.Sandbox == sandboxOff {
-		log.Warn("no sandbox: by a flaw of this program every file of its user could be reached (EL2)",
+		log.Warn("no sandbox: through a flaw of this program every file of its user could be reached (EL2)",
 			"line", "sandbox: off")
 		return nil
 	}
@@ -72,7 +72,7 @@ func (b *box) enter(level sandbox.Level, c config, gateways []string, log *slog.
 	return nil
 }
 
-// fit looks whether gateways of a new bundle can be reached from inside.
+// fit checks whether the gateways of a new bundle can be reached from inside.
 func (b *box) fit(gateways []string, log *slog.Logger) {
 	for _, port := range ports(gateways) {
 		if b.ports != nil && !slices.Contains(b.ports, port) && b.outgrow(errSmall) {
@@ -82,21 +82,21 @@ func (b *box) fit(gateways []string, log *slog.Logger) {
 	}
 }
 
-// outgrow has the program end after this session. It reports whether that is news.
+// outgrow notes why the program must be restarted after this session. It reports whether that is news.
 func (b *box) outgrow(why error) bool { return b.outgrown.CompareAndSwap(nil, &why) }
 
-// leave is called at the end of a session.
+// leave ends the program if it must be restarted; it is called at the end of a session.
 func (b *box) leave() {
 	if why := b.outgrown.Load(); why != nil {
 		select {
 		case b.again <- *why:
-		default: // it is known
+		default: // it was said already
 		}
 	}
 }
 
 // watched passes events on, and leaves when a start has come to no session: the gateway that brought the bundle may
-// have refused this one.
+// have refused that one.
 func (b *box) watched(trace func(tla.Event)) func(tla.Event) {
 	return func(e tla.Event) {
 		trace(e)
@@ -106,7 +106,7 @@ func (b *box) watched(trace func(tla.Event)) func(tla.Event) {
 	}
 }
 
-// rules list what a running relay needs. Files that are replaced, by us or by others, are reached through their
+// rules returns what a running relay needs. Files that are replaced, by us or by others, are reached through their
 // directory.
 func (c config) rules(gateways []string) sandbox.Rules {
 	r := sandbox.System()
@@ -124,7 +124,7 @@ func (c config) rules(gateways []string) sandbox.Rules {
 	return r
 }
 
-// ways are what is connected to: the proxy, when there is one, which connects to the gateways.
+// ways returns what the relay connects to: the gateways, or the proxy that connects to them.
 func (c config) ways(gateways []string) []string {
 	if proxy, err := url.Parse(c.Proxy.URL); err == nil && proxy.Host != "" {
 		return []string{proxy.Host}
@@ -132,7 +132,7 @@ func (c config) ways(gateways []string) []string {
 	return gateways
 }
 
-// secrets are the files that keys are opened with.
+// secrets returns the files that are needed to open keys.
 func (c config) secrets() (files []string) {
 	if wrap := string(c.Identity.WrappingKey); !strings.HasPrefix(wrap, "credential:") {
 		files = append(files, wrap)
@@ -144,7 +144,7 @@ func (c config) secrets() (files []string) {
 	return append(files, module, pin)
 }
 
-// devices is the TPM, when the key is in it.
+// devices returns the TPM, if the key is in it.
 func devices(key keys.Spec) []string {
 	if device := key.Device(); device != "" {
 		return []string{device}
@@ -152,10 +152,10 @@ func devices(key keys.Spec) []string {
 	return nil
 }
 
-// dns is for answers too long for UDP.
+// dns is the port for answers that are too long for UDP.
 const dns = 53
 
-// ports are those of the gateways.
+// ports returns the ports of the gateways, and dns.
 func ports(gateways []string) []uint16 {
 	list := []uint16{dns}
 	for _, g := range gateways {

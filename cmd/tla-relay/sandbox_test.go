@@ -22,7 +22,7 @@ import (
 	"tlagate/cmd/internal/sandbox"
 )
 
-// insideEnv has the test's own program enter the sandbox of a configuration file, and try out what it can do in there.
+// insideEnv makes the test's binary enter the sandbox of a configuration file, and try out what it can do in there.
 const insideEnv = "TLAGATE_TEST_INSIDE"
 
 func TestMain(m *testing.M) {
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// programEnv makes of the test's binary the program.
+// programEnv makes the test's binary act as the program.
 const programEnv = "TLA_RELAY_TEST_PROGRAM"
 
 // act is something that is tried in the sandbox.
@@ -51,7 +51,7 @@ func readFile(name string) act {
 	return act{"read " + name, func() error { _, err := os.ReadFile(name); return err }}
 }
 
-// replaceFile is how our own state is written.
+// replaceFile writes a file as our own state is written.
 func replaceFile(name string) act {
 	return act{"replace " + name, func() error {
 		return errors.Join(os.WriteFile(name+".tmp", []byte("new"), 0o600), os.Rename(name+".tmp", name))
@@ -68,12 +68,12 @@ func dial(address string) act {
 	}}
 }
 
-// acts are for a configuration in dir: those that a relay needs, then those that it does not.
+// acts returns what is tried, for a configuration in dir: first what a relay needs, then what it does not.
 func acts(dir, gateway string) (needed, not []act) {
 	listen := func(network, address string) func() error {
 		return func() error {
 			config := net.ListenConfig{}
-			config.SetMultipathTCP(false) // Landlock does not see it: internal/sandbox says so
+			config.SetMultipathTCP(false) // which Landlock does not restrict (cmd/internal/sandbox)
 			l, err := config.Listen(context.Background(), network, address)
 			if err == nil {
 				l.Close()
@@ -127,7 +127,7 @@ func tryOut(file string) error {
 	return nil
 }
 
-// answer tells a refusal by the sandbox from one by the other end, and from success.
+// answer returns "yes" for success, "no" for a refusal by the sandbox, and any other error with its text.
 func answer(err error) string {
 	switch {
 	case err == nil:
@@ -165,7 +165,7 @@ sandbox_paths: [../maker]
 	return file
 }
 
-// inside returns what the acts came to in the sandbox of a configuration.
+// inside returns the outcomes of the acts in the sandbox of a configuration.
 func inside(t *testing.T, file string) []string {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), insideEnv+"="+file)
@@ -188,7 +188,7 @@ func TestEL2SandboxLeavesWhatIsNeeded(t *testing.T) {
 	}
 }
 
-// TestEL2SandboxOffRestrictsNothing: what the other test sees refused is refused by the sandbox.
+// TestEL2SandboxOffRestrictsNothing: so it is the sandbox that refuses what the other test sees refused.
 func TestEL2SandboxOffRestrictsNothing(t *testing.T) {
 	lines := strings.Join(inside(t, layOutTerminal(t, "sandbox: off")), "\n")
 	require.NotContains(t, lines, "no needed")
@@ -198,7 +198,7 @@ func TestEL2SandboxOffRestrictsNothing(t *testing.T) {
 	}
 }
 
-// TestEL2SandboxIsNotOffUnderSeal, nor misspelt.
+// TestEL2SandboxIsNotOffUnderSeal: nor may its value be misspelt.
 func TestEL2SandboxIsNotOffUnderSeal(t *testing.T) {
 	for want, c := range map[string]config{
 		"this device is sealed": {Box: confinement{Sandbox: "off"}},
@@ -214,8 +214,8 @@ func TestEL2SandboxIsNotOffUnderSeal(t *testing.T) {
 	}
 }
 
-// TestEL2NoSandboxUnderSealIsNoRelay: on a kernel without Landlock a sealed relay does not run, another one warns.
-// (Neither restricts this test's own process: there is a kernel that could, but the rules are not reached, or are off.)
+// TestEL2NoSandboxUnderSealIsNoRelay: on a kernel without Landlock a sealed relay does not run; one that is not sealed
+// warns. (Neither restricts this test's own process, whatever its kernel: the rules are not reached, or are off.)
 func TestEL2NoSandboxUnderSealIsNoRelay(t *testing.T) {
 	var c config
 	c.Sealed = true
@@ -228,7 +228,8 @@ func TestEL2NoSandboxUnderSealIsNoRelay(t *testing.T) {
 	require.Contains(t, said.String(), "level=WARN")
 }
 
-// TestEL2BoxThatIsTooSmall: a bundle moves the gateway to another port; the relay ends at the end of the session, once.
+// TestEL2BoxThatIsTooSmall: a bundle moves the gateway to another port; the relay ends when the session ends, and asks
+// for it only once.
 func TestEL2BoxThatIsTooSmall(t *testing.T) {
 	again := make(chan error, 1)
 	b := &box{ports: ports([]string{"gw1:8443"}), again: again}
@@ -242,7 +243,7 @@ func TestEL2BoxThatIsTooSmall(t *testing.T) {
 	require.ErrorIs(t, <-again, errSmall)
 }
 
-// TestEL2RulesFollowTheKey: a key in hardware brings its device, or its module's files, into the sandbox.
+// TestEL2RulesFollowTheKey: the rules allow the device of a key in hardware, or its module's files.
 func TestEL2RulesFollowTheKey(t *testing.T) {
 	var c config
 	c.Identity.Key = "tpm:/var/lib/tla-relay/tla.tpm"
@@ -257,8 +258,8 @@ func TestEL2RulesFollowTheKey(t *testing.T) {
 	require.Contains(t, r.Write, "/var/lib/maker")
 }
 
-// TestEL2PackagedConfiguration: what the package brings can be read, writes where its unit lets it, and is in the
-// sandbox.
+// TestEL2PackagedConfiguration: the package's configuration can be read, writes only where the unit allows it, and has
+// the sandbox.
 func TestEL2PackagedConfiguration(t *testing.T) {
 	c, err := withConfig{"../../deploy/relay/relay.yaml"}.load()
 	require.NoError(t, err)
@@ -270,7 +271,7 @@ func TestEL2PackagedConfiguration(t *testing.T) {
 	require.Equal(t, []string{"/run/tla-relay"}, r.Sockets)
 }
 
-// TestEL2PackageIsWhole: each file that the package names is there, and each of the package's directory is named.
+// TestEL2PackageIsWhole: each file that the package names exists, and each file in the package's directory is named.
 func TestEL2PackageIsWhole(t *testing.T) {
 	var manifest struct {
 		Contents []struct{ Src, Dst string }

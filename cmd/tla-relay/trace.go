@@ -6,13 +6,13 @@ import (
 	"tlagate/tla"
 )
 
-// sessionEvents are the events of a session as the trace names them.
+// sessionEvents maps the events of a session to the trace's names for them.
 var sessionEvents = map[tla.EventKind]audit.Kind{
 	tla.EventUp: audit.SessionUp, tla.EventEnded: audit.SessionEnded, tla.EventFailed: audit.SessionFailed,
 	tla.EventRehearsed: audit.SessionChecked, tla.EventRefused: audit.SessionRefused,
 }
 
-// sessions records what happens to sessions (C4, SA2), with the number that the user is told.
+// sessions returns what records the events of sessions (C4, SA2), with the incident number that the user is told.
 func sessions(t *trail.Trail) func(tla.Event) {
 	return func(e tla.Event) {
 		t.Note(sessionEvents[e.Kind],

@@ -49,7 +49,7 @@ func (c *startCmd) Run(app *cli.App) error {
 	})
 }
 
-// Run is the test before a visit: exit 1 when it finds something.
+// Run does the test before a visit; exit 1 if it finds something.
 func (c *checkCmd) Run(app *cli.App) error {
 	a, err := c.answer(app, ctl.Request{Command: "check", PdT: c.PdT})
 	if err != nil {
@@ -64,7 +64,7 @@ func (c *checkCmd) Run(app *cli.App) error {
 	return nil
 }
 
-// Run says that the cards are free, if they are: else it is an error.
+// Run ends the session and says that the cards are free; it is an error if they are not.
 func (c *stopCmd) Run(app *cli.App) error {
 	a, err := c.answer(app, ctl.Request{Command: "stop"})
 	if err == nil && !c.JSON {
@@ -122,7 +122,7 @@ func (c userCmd) answer(app *cli.App, r ctl.Request) (a tla.Answer, err error) {
 	return a, errors.New(t.WhyOf(r.Command, a.Error, own))
 }
 
-// socket finds the daemon; a user who has no configuration file finds it at the usual place.
+// socket returns where the daemon listens; for a user who has no configuration file, the usual place.
 func (c userCmd) socket() (string, error) {
 	cfg, err := c.load()
 	if err == nil {

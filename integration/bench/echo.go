@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// echo is a server that gives one client back what it sends.
+// echo is a server that sends back what its one client sends.
 type echo struct{ l net.Listener }
 
 func newEcho() (*echo, error) {
@@ -32,7 +32,7 @@ func (e *echo) serve() {
 	_, _ = io.Copy(c, c)
 }
 
-// pings gives the median of n round trips to an echo.
+// pings returns the median of n round trips to an echo.
 func pings(addr string, n int) (time.Duration, error) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {

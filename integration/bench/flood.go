@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// The flood: silent connections from a few addresses, opened again as soon as they are closed. It is more than the
-// gateway has places for strangers.
+// The flood: silent connections from a few addresses, opened again as soon as they are closed, more of them than the
+// gateway's rooms have places for strangers.
 const (
 	floodAddresses = 16
 	newcomers      = 10
@@ -23,9 +23,9 @@ var (
 	floodAPDUs = 1500
 )
 
-// flooded is what was measured while the gateway is under the flood, and just before.
+// flooded is what was measured under the flood, and just before it.
 type flooded struct {
-	quiet, under []time.Duration // APDUs of a session
+	quiet, under []time.Duration // of the APDUs of a session, before and under the flood
 	admitted     int             // of the newcomers
 	opened       int64           // connections of the flood
 }
@@ -73,7 +73,7 @@ func (s *site) floodWhile(p *process) (f flooded, err error) {
 	return f, nil
 }
 
-// reads returns the times of many APDUs, after some that warm up.
+// reads returns the times of many APDUs, after some to warm up.
 func reads(p *process) ([]time.Duration, error) {
 	if _, err := p.do(order{Do: doRead, N: floodAPDUs / 10}); err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func reads(p *process) ([]time.Duration, error) {
 	return a.Times, err
 }
 
-// newcomer reports whether an honest client is served.
+// newcomer reports whether a new, honest client is served.
 func (s *site) newcomer() bool {
 	keys := s.lab.TLAKeys
 	out, err := exec.Command("curl", "--silent", "--show-error", "--max-time", "10", "--cacert", s.lab.TLATrust.Anchor,
@@ -98,7 +98,7 @@ type flood struct {
 	to     string
 	stop   func()
 	opened atomic.Int64
-	full   sync.WaitGroup // until each of them was open once
+	full   sync.WaitGroup // done when each connection has been open once
 }
 
 func newFlood(to string) *flood {
@@ -115,7 +115,8 @@ func newFlood(to string) *flood {
 
 func (f *flood) wait() { f.full.Wait() }
 
-// keep opens one connection after the other. Like any attacker's machine, it waits a moment before it tries again.
+// keep keeps one connection open, opening it again and again. Like any attacker's machine, it waits a moment in
+// between.
 func (f *flood) keep(ctx context.Context, from net.IP) {
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
 	once := sync.OnceFunc(f.full.Done)

@@ -40,5 +40,5 @@ func run(out io.Writer) error {
 	return nil
 }
 
-// progress tells a person that something goes on.
+// progress shows a person what is going on.
 func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

@@ -19,7 +19,7 @@ var (
 	startsEach = 6
 )
 
-// beShort leaves just enough for every line of the report.
+// beShort leaves just enough to measure for every line of the report.
 func beShort() {
 	nearPlan, farPlan = plan{rounds: 1, batches: 1, batch: 2}, plan{rounds: 1, batches: 1, batch: 1}
 	floodConns, floodAPDUs = 1200, 20
@@ -33,7 +33,7 @@ type report struct {
 	near, far []times
 	flood     flooded
 	starts    []starts
-	load      string // of the machine, before: what else ran
+	load      string // load average before the run: what else the machine did
 }
 
 // starts is what was measured at one distance.
@@ -68,7 +68,7 @@ func (s *site) measureFar(r *report) (err error) {
 	return err
 }
 
-// inSession measures while tlagate has a session.
+// inSession starts a session of tlagate's, and measures while it lasts.
 func (s *site) inSession(ways []way, p plan) ([]times, error) {
 	if _, err := s.lab.Relay("start"); err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func (s *site) measureStarts(r *report) (err error) {
 	return nil
 }
 
-// trip is the time an octet really takes through a proxy and back.
+// trip returns the time that an octet really takes through a proxy and back.
 func trip(nominal time.Duration) (time.Duration, error) {
 	e, err := newEcho()
 	if err != nil {
@@ -113,7 +113,7 @@ func trip(nominal time.Duration) (time.Duration, error) {
 	return pings(p.Addr(), 20)
 }
 
-// loadAverage is that of the last minute.
+// loadAverage returns the load average of the last minute.
 func loadAverage() string {
 	b, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

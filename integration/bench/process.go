@@ -42,7 +42,7 @@ func startProgram(env []string) (*process, error) {
 	return p, nil
 }
 
-// do has an order obeyed.
+// do sends an order and returns the answer.
 func (p *process) do(o order) (a answer, err error) {
 	if err := json.NewEncoder(p.orders).Encode(o); err != nil {
 		return a, fmt.Errorf("cannot reach the PC/SC program: %w", err)
@@ -56,7 +56,7 @@ func (p *process) do(o order) (a answer, err error) {
 	return a, nil
 }
 
-// stop lets the program end.
+// stop ends the program.
 func (p *process) stop() {
 	_ = p.orders.Close()
 	killer := time.AfterFunc(world.Patience, func() { _ = p.cmd.Process.Kill() })

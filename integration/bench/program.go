@@ -15,24 +15,23 @@ import (
 	"tlagate/integration/world"
 )
 
-// programArg makes this binary an ordinary PC/SC program, in a process of its own
-// that PCSCLITE_CSOCK_NAME points at a pcscd. It takes an order a line from its
-// standard input, and times what it does itself.
+// programArg makes this binary an ordinary PC/SC program, in a process of its own that PCSCLITE_CSOCK_NAME points at a
+// pcscd. It reads orders from its standard input, one per line, and times what it does itself.
 const programArg = "pcsc-program"
 
 type order struct {
 	Do      string
-	Readers []string // of visit and open the first one counts
-	N       int      // of read: how many exchanges
+	Readers []string // visit and open use the first one alone
+	N       int      // for read: how many exchanges
 }
 
-// What a program can be told to do.
+// The orders of a program.
 const (
 	doOpen  = "open"  // connect and select the file
-	doRead  = "read"  // N times READ BINARY of one block; gives N times
+	doRead  = "read"  // N times READ BINARY of one block; returns N times
 	doClose = "close" // disconnect
-	doVisit = "visit" // all of a visit; gives two times: with the card alone, and from the program's start
-	doSee   = "see"   // are cards in all Readers, now?
+	doVisit = "visit" // all of a visit; returns two times: with the card alone, and from the program's start
+	doSee   = "see"   // an error unless all Readers have a card now
 	doMiss  = "miss"  // wait until none of Readers has a card
 )
 
@@ -42,7 +41,7 @@ type answer struct {
 	Error string
 }
 
-// selectApplication selects by name and wants no answer but the status.
+// selectApplication selects the application by its name, and asks for no answer but the status.
 var selectApplication = func() []byte {
 	aid, _ := hex.DecodeString(cardsim.AIDVitale)
 	return append([]byte{0x00, 0xA4, 0x04, 0x0C, byte(len(aid))}, aid...)
@@ -53,7 +52,7 @@ const (
 	blockSize = 32
 )
 
-// serveProgram obeys until its standard input ends.
+// serveProgram executes orders until its standard input ends.
 func serveProgram(in io.Reader, out io.Writer) {
 	var p program
 	orders, answers := json.NewDecoder(in), json.NewEncoder(out)
@@ -72,7 +71,7 @@ func serveProgram(in io.Reader, out io.Writer) {
 	}
 }
 
-// program is the PC/SC program's state: at most one open connection.
+// program is the state of the PC/SC program: at most one open connection.
 type program struct {
 	ctx  *scard.Context
 	card *scard.Card
@@ -111,7 +110,7 @@ func (p *program) close() error {
 	return errors.Join(p.card.Disconnect(scard.LeaveCard), p.ctx.Release())
 }
 
-// visit is what a billing program does with a card, from its start to its end.
+// visit does what a billing program does with a card, from its start to its end.
 func (p *program) visit(reader string) (a answer, err error) {
 	begun := time.Now()
 	if err := p.findReader(reader); err != nil {
@@ -130,7 +129,7 @@ func (p *program) visit(reader string) (a answer, err error) {
 	return a, err
 }
 
-// findReader does what every program does before it connects.
+// findReader looks for a reader, as every program does before it connects.
 func (p *program) findReader(reader string) (err error) {
 	if p.ctx, err = scard.EstablishContext(); err != nil {
 		return err
@@ -187,7 +186,7 @@ func (p *program) block(i int) ([]byte, error) {
 	return p.exchange([]byte{0x00, 0xB0, p1, byte(offset), blockSize})
 }
 
-// exchange gives the response's data; any status but 9000 is an error.
+// exchange returns the response's data; any status but 9000 is an error.
 func (p *program) exchange(cmd []byte) ([]byte, error) {
 	resp, err := p.card.Transmit(cmd)
 	if err != nil {
@@ -200,7 +199,7 @@ func (p *program) exchange(cmd []byte) ([]byte, error) {
 	return resp[:n], nil
 }
 
-// watch waits until all readers are in a state.
+// watch waits until all readers are in a state, at most for limit.
 func watch(readers []string, want scard.StateFlag, limit time.Duration) error {
 	ctx, err := scard.EstablishContext()
 	if err != nil {
@@ -225,7 +224,7 @@ func watch(readers []string, want scard.StateFlag, limit time.Duration) error {
 	}
 }
 
-// settled makes what was seen the state to wait from.
+// settled reports whether all readers are in a state, and makes what was seen the state to wait from.
 func settled(states []scard.ReaderState, want scard.StateFlag) bool {
 	all := true
 	for i := range states {

@@ -9,18 +9,18 @@ import (
 	"tlagate/integration/world"
 )
 
-// localReader is the name of the reader that (a) and (b) share. The terminal's own
-// readers are held by the relay, so it is in a pcscd beside theirs.
+// localReader is the name of the reader that (a) and (b) share. It has a pcscd of its own, because the relay uses the
+// terminal's readers.
 const localReader = "Lecteur"
 
 // site is everything that is measured.
 type site struct {
 	lab    *lab.Lab
-	local  *world.PCSCD // of (a) and (b)
+	local  *world.PCSCD // for (a) and (b)
 	card   *cardsim.Vitale
 	slot   *cardsim.Slot
 	tunnel *tunnel
-	wires  []*world.Proxy // before stunnel's server and the gateway
+	wires  []*world.Proxy // in front of stunnel's server and the gateway
 
 	farGateway string // host:port, through a wire
 }
@@ -41,7 +41,7 @@ func newSite() (*site, error) {
 	return s, nil
 }
 
-// startLocal starts a pcscd with a Vitale of the kind the lab has.
+// startLocal starts a pcscd with a Vitale of the same kind as the lab's.
 func (s *site) startLocal() (err error) {
 	cfg := world.PCSCDConfig{Readers: []world.Reader{{Name: localReader}}}
 	if s.local, err = world.StartPCSCD(cfg); err != nil {
@@ -62,7 +62,7 @@ func (s *site) startTunnel() (err error) {
 	return s.tunnel.start(s.lab)
 }
 
-// wire puts a proxy before a server and gives its address.
+// wire puts a proxy in front of a server and returns its address.
 func (s *site) wire(target string) (string, error) {
 	p, err := world.NewProxy(target)
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *site) delay(roundTrip time.Duration) {
 	}
 }
 
-// wireLab readies the far way to the gateway; the relay takes it from the next restart on.
+// wireLab prepares the far way to the gateway, which the relay takes from its next restart on.
 func (s *site) wireLab() (err error) {
 	s.farGateway, err = s.wire(s.lab.GatewayAddr)
 	return err

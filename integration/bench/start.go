@@ -9,7 +9,7 @@ import (
 	"tlagate/integration/world"
 )
 
-// begun is how long after `tla-relay start` something had happened.
+// begun is how long after `tla-relay start` each of these had happened.
 type begun struct {
 	plugged time.Duration // tla-pdt had both cards
 	up      time.Duration // the relay had the PdT's answer
@@ -18,7 +18,7 @@ type begun struct {
 
 var pdtReaders = []string{lab.PdTReader + " 00 00", lab.PdTReader + " 00 01"}
 
-// starts begins n sessions and ends them.
+// starts begins and ends n sessions, and returns the times of each.
 func (s *site) starts(n int) ([]begun, error) {
 	watcher, err := startProgram(s.lab.PdTReaders.Env())
 	if err != nil {
@@ -39,7 +39,7 @@ func (s *site) starts(n int) ([]begun, error) {
 	return all, nil
 }
 
-// begin starts a session and times it from outside.
+// begin starts a session and times it as seen from outside.
 func (s *site) begin(watcher *process) (b begun, err error) {
 	atPdT, atTLA := s.lab.PdTProc.Mark(), s.lab.RelayProc.Mark()
 	start := time.Now()
@@ -72,7 +72,7 @@ type moment struct {
 	err   error
 }
 
-// after tells how long after start something had been done.
+// after returns a channel with the time from start until do returned.
 func after(start time.Time, do func() error) <-chan moment {
 	c := make(chan moment, 1)
 	go func() {
@@ -91,11 +91,11 @@ func bothPlugged(pdt *world.Process, mark int) error {
 	return nil
 }
 
-// vpcdPoll is how often the driver looks for cards; starts fall anywhere in it.
+// vpcdPoll is how often the driver looks for cards; a start may fall anywhere between two polls.
 const vpcdPoll = 400 * time.Millisecond
 
-// end ends the session and waits until the next can be shown at once: tla-pdt keeps
-// cards out of the readers for a second between two sessions.
+// end ends the session and waits until the cards of the next one can be shown at once: tla-pdt keeps the readers empty
+// for a second between two sessions.
 func (s *site) end(watcher *process) error {
 	if _, err := s.lab.Relay("stop"); err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 
 func median(d []time.Duration) time.Duration { return quantile(d, 0.5) }
 
-// quantile gives the smallest of d that is not exceeded by the share q; 0 of none.
+// quantile returns the smallest of d that the share q of d does not exceed; 0 of none.
 func quantile(d []time.Duration, q float64) time.Duration {
 	if len(d) == 0 {
 		return 0
@@ -16,7 +16,7 @@ func quantile(d []time.Duration, q float64) time.Duration {
 	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
 }
 
-// slope is that of the line nearest to the points (least squares).
+// slope returns the slope of the line that is nearest to the points (least squares).
 func slope(x, y []time.Duration) float64 {
 	mx, my := mean(x), mean(y)
 	var xy, xx float64

@@ -13,13 +13,13 @@ import (
 	"tlagate/integration/world"
 )
 
-// tunnel is pcscd's socket over stunnel, set up with care: TLS 1.3 with certificates
-// on both sides, chain and revocation checked, small packets sent at once. One
-// stunnel runs at the terminal, one at the PdT, with a near and a far way to it.
+// tunnel is pcscd's socket over stunnel, set up with care: TLS 1.3 with certificates on both sides, chain and
+// revocation checked, small packets sent at once. One stunnel runs at the terminal, and one at the PdT, which has a
+// near and a far way to the first.
 type tunnel struct {
 	Readers      string // pcscd's socket
 	Server       string // host:port at the terminal
-	ViaProxy     string // host:port before Server
+	ViaProxy     string // host:port of the proxy in front of Server
 	Near, Far    string // sockets at the PdT
 	Root, CRL    string
 	Terminal, PC lab.Keys
@@ -71,7 +71,7 @@ TIMEOUTclose = 0
 {{end}}
 `))
 
-// newTunnel makes certificates of the lab's CA for a tunnel to a pcscd's socket.
+// newTunnel returns a tunnel to a pcscd's socket, with certificates of the lab's CA.
 func newTunnel(l *lab.Lab, readers string) (*tunnel, error) {
 	port, err := world.Port()
 	if err != nil {
@@ -100,7 +100,7 @@ func concatenate(to string, from []string) error {
 	return os.WriteFile(to, all, 0o600)
 }
 
-// start starts both ends; the proxy must be known.
+// start starts both ends; ViaProxy must be set.
 func (t *tunnel) start(l *lab.Lab) error {
 	for _, end := range []string{"terminal", "workstation"} {
 		if err := t.startEnd(end, l.Path("stunnel-"+end+".conf")); err != nil {
@@ -126,7 +126,7 @@ func (t *tunnel) startEnd(end, path string) error {
 	return nil
 }
 
-// ready is nil when all ends accept connections.
+// ready returns nil when all ends accept connections.
 func (t *tunnel) ready() error {
 	for _, p := range t.procs {
 		select {
@@ -145,7 +145,7 @@ func (t *tunnel) ready() error {
 	return nil
 }
 
-// said is the end of what both ends said, for an error message.
+// said returns the last lines of both ends, for an error message.
 func (t *tunnel) said() string {
 	var all []string
 	for _, p := range t.procs {

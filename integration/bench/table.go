@@ -43,7 +43,7 @@ func (r *report) printWays(out io.Writer) {
 	}
 }
 
-// compare gives the cells of one line: a time for each way, then how (c) stands to (a) and (b).
+// compare returns the cells of one line: a time for each way, then the ratios of (c) to (a) and (b).
 func compare(from []times, pick func(times) []time.Duration) (cells []string) {
 	var medians []time.Duration
 	for _, t := range from {
@@ -76,7 +76,7 @@ func (r *report) printStarts(out io.Writer) {
 	}
 }
 
-// startCells gives the times of one line, by distance, and their slope over it.
+// startCells returns the cells of one line: a time for each distance, and the slope over the distance.
 func (r *report) startCells(pick func(begun) time.Duration) (cells []string) {
 	var x, y []time.Duration
 	for _, s := range r.starts {
@@ -99,10 +99,12 @@ func (r *report) printFlood(out io.Writer) {
 
 func (r *report) printNotes(out io.Writer) {
 	fmt.Fprintf(out,
-		"One APDU: READ BINARY of %d bytes, %d times on loopback, %d times far, by a program that holds one connection.\n",
+		"One APDU: READ BINARY of %d bytes, %d times on loopback, %d times far, by a program that holds one "+
+			"connection.\n",
 		blockSize, nearPlan.apdus(), farPlan.apdus())
 	fmt.Fprintf(out,
-		"Visit: SCardConnect to a card without power, SELECT, %d × READ BINARY, SCardDisconnect; %d times on loopback, %d times far.\n",
+		"Visit: SCardConnect to a card without power, SELECT, %d × READ BINARY, SCardDisconnect; %d times on "+
+			"loopback, %d times far.\n",
 		blocks, nearPlan.rounds, farPlan.rounds)
 	fmt.Fprintln(out, "Whole program: SCardEstablishContext and SCardListReaders, the visit, SCardReleaseContext.")
 	fmt.Fprintln(out, "The card takes no time of its own; (a) has no network, near or far.")

@@ -17,8 +17,8 @@ type way struct {
 	reader string
 }
 
-// plan says how much is measured at one distance. A round is a visit by each way, then
-// the batches of APDUs, by each way in turn.
+// plan is how much is measured at one distance. A round is a visit by each way, then the batches of APDUs, by each way
+// in turn.
 type plan struct{ rounds, batches, batch int }
 
 func (p plan) apdus() int { return p.rounds * p.batches * p.batch }
@@ -26,12 +26,11 @@ func (p plan) apdus() int { return p.rounds * p.batches * p.batch }
 // times is what was measured of one way.
 type times struct{ apdu, visit, program []time.Duration }
 
-// cold is how long a reader must be left alone for its card to lose power, so that
-// the next visit begins with a cold reset, as a first visit does: pcscd takes 0.8 s,
-// tla-pdt one second more.
+// cold is how long a reader must be left alone for its card to lose power, so that the next visit begins with a cold
+// reset, as a first visit does: pcscd takes 0.8 s, tla-pdt one second more.
 const cold = 2200 * time.Millisecond
 
-// ways gives the three ways, near or far.
+// ways returns the three ways, near or far.
 func (s *site) ways(far bool) []way {
 	tunnelled := s.tunnel.Near
 	if far {
@@ -45,7 +44,7 @@ func (s *site) ways(far bool) []way {
 	}
 }
 
-// measure times every way, in turns.
+// measure returns the times of every way, which take turns.
 func (s *site) measure(ways []way, p plan) ([]times, error) {
 	r := &race{ways: ways, results: make([]times, len(ways)), content: s.card.Content(cardsim.AIDVitale, 0xD001)}
 	defer r.stop()
@@ -55,7 +54,7 @@ func (s *site) measure(ways []way, p plan) ([]times, error) {
 	return r.results, nil
 }
 
-// race is one program a way, and what they measured.
+// race has one program for each way, and what each measured.
 type race struct {
 	ways     []way
 	programs []*process

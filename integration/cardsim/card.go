@@ -1,18 +1,18 @@
 package cardsim
 
-// Card is what a reader sees of a card. Its methods are called by one reader
-// at a time; implementations here may be observed by others meanwhile.
+// Card is what a reader sees of a card. One reader at a time calls its methods; tests may observe the cards of this
+// package meanwhile.
 type Card interface {
-	// ATR is the answer to reset; never empty.
+	// ATR returns the answer to reset, which is never empty.
 	ATR() []byte
 	// PowerOn is a cold reset.
 	PowerOn()
-	// PowerOff takes the supply away; removal does so too.
+	// PowerOff ends the supply of power, as removal does.
 	PowerOff()
 	// Reset is a warm reset.
 	Reset()
-	// Process executes a command APDU and gives the response: data, then
-	// the two bytes of the status word. cmd is only valid during the call.
+	// Process executes a command APDU and returns the response: data, then the two bytes of the status word. cmd is
+	// only valid during the call.
 	Process(cmd []byte) []byte
 }
 
@@ -39,7 +39,7 @@ const (
 	maxShortResponse = 256
 )
 
-// Instructions both personalities know.
+// Instructions that both personalities know.
 const (
 	insSelect      = 0xA4
 	insReadBinary  = 0xB0
@@ -53,7 +53,7 @@ type apdu struct {
 	le               int // 0: none asked for; 1..256
 }
 
-// parse reads a short command; its second result is swOK or why it could not.
+// parse reads a short command; its second result is swOK, or the status word for what is wrong.
 func parse(cmd []byte) (apdu, uint16) {
 	if len(cmd) < 4 {
 		return apdu{}, swWrongLength
@@ -80,13 +80,13 @@ func expected(le byte) int {
 	return int(le)
 }
 
-// status is a response without data.
+// status returns a response without data.
 func status(sw uint16) []byte { return []byte{byte(sw >> 8), byte(sw)} }
 
-// respond is a response with data.
+// respond returns a response with data.
 func respond(data []byte, sw uint16) []byte {
 	return append(append(make([]byte, 0, len(data)+2), data...), byte(sw>>8), byte(sw))
 }
 
-// bytesLeft is 61xx; 6100 stands for 256 or more.
+// bytesLeft returns 61xx; 6100 means 256 or more.
 func bytesLeft(n int) uint16 { return swBytesLeft | uint16(byte(min(n, maxShortResponse))) }

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// The counting command, proprietary: CLA INS, in P1 P2 how many milliseconds the card takes, four octets of serial
-// number; the response is that number, then how often the card has now executed it, four octets each. Integers are
-// big-endian.
+// The counting command is proprietary. P1 P2 is how many milliseconds the card takes, the data is a serial number; the
+// response is that number, and how often the card has executed it, this time included. Both have four octets; all
+// integers are big-endian.
 const (
 	claCount    = 0x80
 	insCount    = 0xCE
@@ -16,38 +16,38 @@ const (
 	CountResponse = 2 * countLength
 )
 
-// CountCommand is the command APDU with a serial number that takes the card so many milliseconds.
+// CountCommand returns the counting command with a serial number, which takes the card so long.
 func CountCommand(serial uint32, takes time.Duration) []byte {
 	ms := uint16(takes.Milliseconds())
 	apdu := []byte{claCount, insCount, byte(ms >> 8), byte(ms), countLength}
 	return append(binary.BigEndian.AppendUint32(apdu, serial), CountResponse)
 }
 
-// Counter is a Vitale that counts: it has one command more (see CountCommand), and a memory for each, which no reset
-// and no loss of power clears. It tells a command that was executed twice, or never, from one that was executed once.
+// Counter is a Vitale that counts: it has one more command (see [CountCommand]), and remembers each that it executed,
+// through resets and losses of power. It shows whether a command was executed once, twice, or never.
 type Counter struct {
 	*Vitale
-	// Began, when not nil, is called with the serial number before a counting command is executed. Set before the card
-	// is inserted.
+	// Began is called with the serial number before a counting command is executed; nil = nobody. Set it before the
+	// card is inserted.
 	Began func(serial uint32)
 
 	times map[uint32]int // protected by Vitale.mu, as is ran
 	ran   []uint32
 }
 
-// NewCounter makes one.
+// NewCounter returns a Counter that has executed nothing.
 func NewCounter(cfg VitaleConfig) *Counter {
 	return &Counter{Vitale: NewVitale(cfg), times: map[uint32]int{}}
 }
 
-// Ran gives the serial numbers of the counting commands executed, in order.
+// Ran returns the serial numbers of the counting commands that were executed, in order.
 func (c *Counter) Ran() []uint32 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]uint32(nil), c.ran...)
 }
 
-// Times is how often the card executed the counting command of a serial number.
+// Times returns how often the card executed the counting command with a serial number.
 func (c *Counter) Times(serial uint32) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

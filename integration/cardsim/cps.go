@@ -4,7 +4,7 @@ import "crypto/x509"
 
 const (
 	cpsATR = "3B9B188001001225006480040100009044" // of a CPS4: T=0 and T=1
-	// AIDPIV is the PIV application.
+	// AIDPIV names the PIV application.
 	AIDPIV = "A000000308000010000100"
 )
 
@@ -15,7 +15,7 @@ const (
 	insResetCounter  = 0x2C
 	insAuthenticate  = 0x87
 	insGetData       = 0xCB
-	chaining         = 0x10 // in CLA: more follows
+	chaining         = 0x10 // bit of CLA: more follows
 	maxChained       = 4096
 	defaultPIN       = "1234"
 	defaultPUK       = "12345678"
@@ -24,7 +24,7 @@ const (
 
 // CPSConfig makes one card different from another.
 type CPSConfig struct {
-	// Serial is in the names and identifiers of the card. "" = "0000000001".
+	// Serial is part of the names and identifiers of the card. "" = "0000000001".
 	Serial string
 	// PIN has four to eight digits. "" = "1234".
 	PIN string
@@ -32,28 +32,27 @@ type CPSConfig struct {
 	PUK string
 }
 
-// CPS is a PIV card (NIST SP 800-73-4) with the ATR of a CPS4. It has the four
-// usual certificates: 9A (RSA-2048, after the PIN), 9C (P-256, PIN each time),
-// 9D (P-256, key agreement after the PIN) and 9E (P-256, no PIN).
+// CPS is a PIV card (NIST SP 800-73-4) with the ATR of a CPS4. It has the four usual certificates: 9A (RSA-2048, after
+// the PIN), 9C (P-256, PIN each time), 9D (P-256, key agreement after the PIN) and 9E (P-256, no PIN).
 //
-// It serves T=0 and T=1 alike: a command without Le gets 61xx, one with Le gets
-// its data and 61xx for what is left.
+// It treats T=0 and T=1 alike: a command without Le is answered 61xx, one with Le is answered with data, and with 61xx
+// for what is left.
 type CPS struct {
 	ledger
 	keys    map[byte]*pivKey
 	objects map[string]object
 	issuer  *x509.Certificate
 
-	// Owned by whoever calls Process.
-	pin, puk secret // they outlive resets, like EEPROM
+	// Owned by the caller of Process.
+	pin, puk secret // in EEPROM: they survive resets
 	session
 }
 
 // session is what a reset clears.
 type session struct {
 	selected bool   // the PIV application
-	verified bool   // PIN
-	fresh    bool   // PIN verified by the command before this one
+	verified bool   // the PIN
+	fresh    bool   // the PIN, by the command before this one
 	waiting  []byte // for GET RESPONSE
 	chain    []byte // data of a chained command so far
 	chainINS [3]byte
@@ -115,7 +114,7 @@ func (c *CPS) execute(cmd []byte) []byte {
 	return c.perform(a)
 }
 
-// unchain collects the parts of a chained command; done means that a is whole.
+// unchain collects the parts of a chained command, and reports whether it is whole.
 func (c *CPS) unchain(a apdu) (whole apdu, done bool, sw uint16) {
 	head := [3]byte{a.ins, a.p1, a.p2}
 	if c.chained && head != c.chainINS {
@@ -162,7 +161,7 @@ func (c *CPS) perform(a apdu) []byte {
 	return status(swUnknownINS)
 }
 
-// give answers with up to le bytes and keeps the rest for GET RESPONSE.
+// give returns a response with up to le bytes and keeps the rest for GET RESPONSE.
 func (c *CPS) give(data []byte, le int) []byte {
 	if len(data) == 0 {
 		return status(swConditions)
@@ -175,7 +174,7 @@ func (c *CPS) give(data []byte, le int) []byte {
 	return respond(data[:n], bytesLeft(len(c.waiting)))
 }
 
-// selectApplication takes the PIV AID in full or without its version.
+// selectApplication answers SELECT with the PIV AID, in full or without its version.
 func (c *CPS) selectApplication(a apdu) []byte {
 	full := unhex(AIDPIV)
 	switch {
@@ -197,7 +196,7 @@ func applicationTemplate(aid []byte) []byte {
 		tlv(0x79, tlv(0x4F, aid[:5])))
 }
 
-// getData reads an object by its tag: 5C 03 5FC105, for example.
+// getData answers GET DATA with the object of a tag: 5C 03 5FC105, for example.
 func (c *CPS) getData(a apdu) []byte {
 	if a.p1 != 0x3F || a.p2 != 0xFF {
 		return status(swWrongP1P2)

@@ -20,8 +20,8 @@ type file struct {
 	body []byte
 }
 
-// vitaleTree lays out the files of a card. The big file of the application
-// holds the 40 blocks of 32 bytes that a visit reads, and more.
+// vitaleTree returns the files of a card. The big file of the application has the 40 blocks of 32 bytes that a visit
+// reads, and more.
 func vitaleTree(serial string) []*folder {
 	return []*folder{
 		{fid: 0x3F00, aid: unhex(AIDVitaleMF), files: []*file{
@@ -39,8 +39,8 @@ func vitaleTree(serial string) []*folder {
 	}
 }
 
-// specimen fills a file with numbered 32-byte lines that name card, file and
-// place, so that a byte from elsewhere shows.
+// specimen fills a file with numbered lines of 32 bytes that name the card and the file, so that a byte from elsewhere
+// shows.
 func specimen(serial, folder string, fid uint16, sfi byte, size int) *file {
 	var body strings.Builder
 	for line := 0; body.Len() < size; line++ {
@@ -67,18 +67,18 @@ func (d *folder) bySFI(sfi byte) *file {
 	return nil
 }
 
-// info is the FCI: file identifier and name.
+// info returns the FCI: file identifier and name.
 func (d *folder) info() []byte {
 	return tlv(0x6F, tlv(0x83, fidBytes(d.fid)), tlv(0x84, d.aid))
 }
 
-// info is the FCI: identifier, size, "transparent".
+// info returns the FCI: identifier, size, "transparent".
 func (f *file) info() []byte {
 	size := []byte{byte(len(f.body) >> 8), byte(len(f.body))}
 	return tlv(0x6F, tlv(0x80, size), tlv(0x82, []byte{0x01}), tlv(0x83, fidBytes(f.fid)))
 }
 
-// read is READ BINARY by the rules of T=0: all le bytes, or 6Cxx with how many.
+// read answers READ BINARY by the rules of T=0: with all le bytes, or with 6Cxx and how many there are.
 func (f *file) read(offset, le int) []byte {
 	if offset >= len(f.body) {
 		return status(swWrongOffset)
@@ -92,7 +92,7 @@ func (f *file) read(offset, le int) []byte {
 
 func fidBytes(fid uint16) []byte { return []byte{byte(fid >> 8), byte(fid)} }
 
-// unhex is for constants of this package.
+// unhex decodes constants of this package.
 func unhex(s string) []byte {
 	b, err := hex.DecodeString(s)
 	if err != nil {

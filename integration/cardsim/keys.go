@@ -38,13 +38,13 @@ const (
 type pivKey struct {
 	algorithm byte
 	pin       pinRule
-	object    string // tag of the certificate
+	object    string // tag of the certificate's object
 	name      string
 	key       crypto.Signer
 	cert      *x509.Certificate
 }
 
-// newKeys makes the four keys; certificates follow.
+// newKeys makes the four keys, without certificates.
 func newKeys() (map[byte]*pivKey, error) {
 	keys := map[byte]*pivKey{
 		KeyAuthentication:     {algorithm: algRSA2048, pin: pinOnce, object: "5FC105", name: "authentication"},
@@ -62,8 +62,8 @@ func newKeys() (map[byte]*pivKey, error) {
 	return keys, nil
 }
 
-// theRSAKey is that of every card of this process: to make one takes longer than all else about a card, and cards
-// differ by their other keys and their certificates.
+// theRSAKey is the RSA key of every card of this process: making one takes longer than everything else about a card,
+// and cards differ by their other keys and their certificates.
 var theRSAKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
 func newKey(algorithm byte) (crypto.Signer, error) {
@@ -73,7 +73,7 @@ func newKey(algorithm byte) (crypto.Signer, error) {
 	return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 }
 
-// authenticate is GENERAL AUTHENTICATE: signature or key agreement.
+// authenticate answers GENERAL AUTHENTICATE: signature or key agreement.
 func (c *CPS) authenticate(a apdu, fresh bool) []byte {
 	k, ok := c.keys[a.p2]
 	switch {
@@ -131,7 +131,7 @@ func (k *pivKey) use(ref byte, t template) ([]byte, bool) {
 	return nil, false
 }
 
-// rawRSA is the bare private operation: PIV leaves the padding to the host.
+// rawRSA does the bare private-key operation: PIV leaves the padding to the host.
 func rawRSA(key *rsa.PrivateKey, challenge []byte) ([]byte, bool) {
 	m := new(big.Int).SetBytes(challenge)
 	if len(challenge) != key.Size() || m.Cmp(key.N) >= 0 {

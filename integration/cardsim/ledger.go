@@ -5,15 +5,15 @@ import "sync"
 // maxHistory bounds what a card remembers of its exchanges.
 const maxHistory = 8192
 
-// Counts says what a card has been through since it was made.
+// Counts is what has happened to a card since it was made.
 type Counts struct {
 	Commands  int // command APDUs executed, whatever their status word
 	PowerOns  int // cold resets
-	PowerOffs int // explicit, or by removal
+	PowerOffs int // by command, or by removal
 	Resets    int // warm resets
 }
 
-// Exchange is what a card remembers of a command: never its data.
+// Exchange is what a card remembers of a command, which is never its data.
 type Exchange struct {
 	CLA, INS, P1, P2 byte
 	DataLength       int // of the command's data field
@@ -28,14 +28,14 @@ type ledger struct {
 	history []Exchange // the last maxHistory
 }
 
-// Counts may be called at any time.
+// Counts returns what has happened so far. It may be called at any time.
 func (l *ledger) Counts() Counts {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.counts
 }
 
-// History gives the last exchanges (at most 8192), oldest first.
+// History returns the last exchanges (at most 8192), oldest first.
 func (l *ledger) History() []Exchange {
 	l.mu.Lock()
 	defer l.mu.Unlock()

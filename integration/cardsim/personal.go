@@ -32,10 +32,10 @@ func (c *CPS) personalise(serial string) error {
 	return nil
 }
 
-// Issuer is the throw-away CA of this card's certificates.
+// Issuer returns the throw-away CA of this card's certificates.
 func (c *CPS) Issuer() *x509.Certificate { return c.issuer }
 
-// Certificate is that of a key (KeyAuthentication …); nil when there is none.
+// Certificate returns a key's (KeyAuthentication …); nil when there is none.
 func (c *CPS) Certificate(ref byte) *x509.Certificate {
 	if k := c.keys[ref]; k != nil {
 		return k.cert
@@ -97,12 +97,12 @@ func pivObjects(serial string, keys map[byte]*pivKey) map[string]object {
 	return objects
 }
 
-// discovery says: PIV application, application PIN only.
+// discovery returns the discovery object: PIV application, application PIN only.
 func discovery() []byte {
 	return tlv(0x7E, tlv(0x4F, unhex(AIDPIV)), tlv(0x5F2F, []byte{0x40, 0x00}))
 }
 
-// chuid carries the card's GUID; unsigned.
+// chuid returns the CHUID with the card's GUID, unsigned.
 func chuid(guid []byte) []byte {
 	return tlv(0x53,
 		tlv(0x30, fascN("9999", "9999", "999999", "0", "1", "0000000000", "3", "0000", "1")),
@@ -112,7 +112,7 @@ func chuid(guid []byte) []byte {
 		tlv(0xFE))
 }
 
-// capabilities is the CCC: a card identifier, and that there is nothing more.
+// capabilities returns the CCC: a card identifier, and that there is nothing more.
 func capabilities(id []byte) []byte {
 	out := tlv(0xF0, unhex("A000000116FF02"), id)
 	for _, entry := range []string{"F10121", "F20121", "F300", "F40100", "F50110", "F600", "F700", "FA00", "FB00",
@@ -130,8 +130,8 @@ func certObject(cert *x509.Certificate) []byte {
 	return tlv(0x53, tlv(0x70, cert.Raw), tlv(0x71, []byte{0x00}), tlv(0xFE))
 }
 
-// fascN packs agency, system, credential, CS, ICI, PI, OC, OI and POA in the
-// 5-bit code of the FASC-N: digit low bit first, then odd parity; LRC last.
+// fascN packs agency, system, credential, CS, ICI, PI, OC, OI and POA in the 5-bit code of the FASC-N: each digit low
+// bit first, then odd parity; LRC last.
 func fascN(f ...string) []byte {
 	const start, separator, end = 0xB, 0xD, 0xF
 	symbols := []byte{start}

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Control bytes of vpcd: frames of length one. Every other frame is a command
-// APDU and wants one response; so does ctrlATR.
+// Control bytes of vpcd, in frames of length one. Every other frame is a command APDU. A command and ctrlATR need a
+// response.
 const (
 	ctrlPowerOff = 0x00
 	ctrlPowerOn  = 0x01
@@ -21,20 +21,18 @@ const (
 	ctrlATR      = 0x04
 )
 
-// lastGasp is how long a removed card still answers 6F00: vpcd takes a close
-// in the middle of an exchange for an empty success.
+// lastGasp is how long a removed card still answers 6F00: vpcd takes a close in the middle of an exchange for an empty
+// success.
 const lastGasp = 20 * time.Millisecond
 
-// drainTime is how long vpcd may take to see a removal (it polls every 400 ms).
-// Until then its polls are read: unread, they would turn the close into a reset.
+// drainTime is how long vpcd may take to see a removal (it polls every 400 ms). Until then its polls are read: unread,
+// they would turn the close into a reset.
 const drainTime = time.Second
 
-// Plug inserts card into the vpcd slot listening on addr and serves it until
-// ctx ends (the card is pulled out: nil) or vpcd closes the connection (an
-// error). In both cases the card has lost its power when Plug returns.
+// Plug inserts card into the slot of vpcd that listens on addr. It serves the card until ctx ends (the card is pulled
+// out: nil) or vpcd closes the connection (an error). In both cases the card has lost its power when Plug returns.
 //
-// vpcd notices a removal only after a pause: leave the slot empty for
-// [SlotPause] before the next Plug.
+// vpcd notices a removal only after a pause: leave the slot empty for [SlotPause] before the next Plug.
 func Plug(ctx context.Context, addr string, card Card) error {
 	conn, err := dial(ctx, addr)
 	if err != nil {
@@ -84,7 +82,7 @@ func (p *plugged) pull() {
 	_ = p.conn.SetReadDeadline(time.Now().Add(lastGasp))
 }
 
-// leave closes our half and waits until vpcd has closed its own.
+// leave closes the card's half of the connection and waits until vpcd has closed its own.
 func (p *plugged) leave() {
 	_ = p.conn.CloseWrite()
 	_ = p.conn.SetReadDeadline(time.Now().Add(drainTime))
@@ -127,7 +125,7 @@ func (p *plugged) process(cmd []byte) []byte {
 	return p.card.Process(cmd)
 }
 
-// read takes a frame: two bytes of length, big-endian, then the payload.
+// read reads a frame (two bytes of length, big-endian, then the payload) and returns the payload.
 func (p *plugged) read() ([]byte, error) {
 	var size [2]byte
 	if err := p.fill(size[:]); err != nil {
@@ -137,9 +135,8 @@ func (p *plugged) read() ([]byte, error) {
 	return payload, p.fill(payload)
 }
 
-// fill reads b in full. vpcd writes length and payload apart, so a delayed
-// acknowledgement would stall every exchange by 40 ms: it is asked for anew
-// before each read.
+// fill reads b in full. vpcd writes length and payload separately, so a delayed acknowledgement would stall every
+// exchange by 40 ms: before each read it asks the kernel for a prompt one.
 func (p *plugged) fill(b []byte) error {
 	if len(b) == 0 {
 		return nil

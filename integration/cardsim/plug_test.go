@@ -13,7 +13,7 @@ import (
 	"tlagate/integration/world"
 )
 
-// driver plays vpcd: it listens, and writes length and payload apart.
+// driver plays vpcd: it listens, and writes length and payload separately.
 type driver struct {
 	t    *testing.T
 	l    net.Listener
@@ -79,7 +79,7 @@ func TestPlugSpeaksVPCD(t *testing.T) {
 		"removal takes the power away")
 }
 
-// A card that is slow enough to be pulled out in the middle of a command.
+// blocking is a card that is slow enough to be pulled out in the middle of a command.
 type blocking struct {
 	Card
 	begun, goOn chan struct{}

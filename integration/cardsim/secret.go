@@ -22,8 +22,8 @@ func pad(digits string) []byte {
 	return padded
 }
 
-// check compares and counts.
-func (s *secret) check(candidate []byte) uint16 {
+// try compares a candidate, counts it if it is wrong, and returns the status word.
+func (s *secret) try(candidate []byte) uint16 {
 	if s.tries == 0 {
 		return swBlocked
 	}
@@ -42,7 +42,7 @@ func (s *secret) triesLeft() uint16 {
 	return swTriesLeft | uint16(s.tries)
 }
 
-// verify is VERIFY: without data a probe, with P1=FF a log-out.
+// verify answers VERIFY: without data a probe, with P1=FF a log-out.
 func (c *CPS) verify(a apdu) uint16 {
 	switch {
 	case a.p2 != pinRef:
@@ -59,17 +59,17 @@ func (c *CPS) verify(a apdu) uint16 {
 	case len(a.data) != secretSize:
 		return swBadData
 	}
-	sw := c.pin.check(a.data)
+	sw := c.pin.try(a.data)
 	c.verified, c.fresh = sw == swOK, sw == swOK
 	return sw
 }
 
-// change is CHANGE REFERENCE DATA: old PIN, then new.
+// change answers CHANGE REFERENCE DATA: old PIN, then new.
 func (c *CPS) change(a apdu) uint16 {
 	if sw := wellFormedPair(a); sw != swOK {
 		return sw
 	}
-	sw := c.pin.check(a.data[:secretSize])
+	sw := c.pin.try(a.data[:secretSize])
 	c.verified = sw == swOK
 	if sw == swOK {
 		c.pin.value = bytes.Clone(a.data[secretSize:])
@@ -77,12 +77,12 @@ func (c *CPS) change(a apdu) uint16 {
 	return sw
 }
 
-// resetCounter is RESET RETRY COUNTER: PUK, then new PIN.
+// resetCounter answers RESET RETRY COUNTER: PUK, then new PIN.
 func (c *CPS) resetCounter(a apdu) uint16 {
 	if sw := wellFormedPair(a); sw != swOK {
 		return sw
 	}
-	sw := c.puk.check(a.data[:secretSize])
+	sw := c.puk.try(a.data[:secretSize])
 	if sw == swOK {
 		c.pin = secret{bytes.Clone(a.data[secretSize:]), maxTries}
 	}

@@ -2,8 +2,8 @@ package cardsim
 
 import "time"
 
-// Slow gives card the speed of a real one: each exchange takes perByte for
-// every byte of command and response. (9600 baud, T=0: about 1.25 ms a byte.)
+// Slow returns card with the speed of a real one: each exchange takes perByte for every byte of command and response
+// (about 1.25 ms with T=0 at 9600 baud).
 func Slow(card Card, perByte time.Duration) Card { return slow{card, perByte} }
 
 type slow struct {

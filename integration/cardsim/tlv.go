@@ -7,7 +7,7 @@ import (
 
 var errTLV = errors.New("cannot read a TLV: truncated or too long")
 
-// tlv encodes a BER-TLV of one- to three-byte tag (below 0x10000 values).
+// tlv encodes a BER-TLV with a tag of one to three bytes and a value of less than 0x10000 bytes.
 func tlv(tag uint32, parts ...[]byte) []byte {
 	size := 0
 	for _, p := range parts {
@@ -40,7 +40,7 @@ func appendLength(out []byte, size int) []byte {
 	return append(out, 0x82, byte(size>>8), byte(size))
 }
 
-// cutTLV takes the first TLV of b, one-byte tags only.
+// cutTLV splits the first TLV from b; its tag must be one byte.
 func cutTLV(b []byte) (tag byte, value, rest []byte, err error) {
 	if len(b) < 2 {
 		return 0, nil, nil, errTLV

@@ -5,33 +5,32 @@ import "encoding/hex"
 // Applications of a Vitale card (public AIDs).
 const (
 	AIDVitale   = "D250000002564954414C45"       // "VITALE"
-	AIDVitaleMF = "D2500000024D465F564954414C45" // "MF_VITALE": the MF by its name
+	AIDVitaleMF = "D2500000024D465F564954414C45" // "MF_VITALE", the MF's name
 	AIDVitaleCP = "D2500000044164E86C650101"
 )
 
-// vitaleATR is a Vitale 2. T=0 only, so there is no check byte.
+// vitaleATR is a Vitale 2's. It has no check byte, because it offers T=0 alone.
 const vitaleATR = "3B751300004509EA9000"
 
 // VitaleConfig makes one card different from another.
 type VitaleConfig struct {
-	// Serial runs through every file. "" = "0000000001".
+	// Serial is in every file. "" = "0000000001".
 	Serial string
 }
 
-// Vitale is a T=0 card with transparent files. It follows the TPDU rules of
-// its protocol: response data of SELECT is announced by 61xx and fetched by GET
-// RESPONSE, a wrong Le is answered 6Cxx.
+// Vitale is a T=0 card with transparent files. It follows the TPDU rules of its protocol: SELECT announces its response
+// data by 61xx, GET RESPONSE fetches it, and a wrong Le is answered 6Cxx.
 type Vitale struct {
 	ledger
 	tree []*folder // the MF first
 
-	// Owned by whoever calls Process.
+	// Owned by the caller of Process.
 	folder  *folder
 	file    *file // nil: no current EF
 	waiting []byte
 }
 
-// NewVitale makes a card with the contents of its serial number.
+// NewVitale returns a card with the contents of its serial number.
 func NewVitale(cfg VitaleConfig) *Vitale {
 	if cfg.Serial == "" {
 		cfg.Serial = "0000000001"
@@ -41,8 +40,7 @@ func NewVitale(cfg VitaleConfig) *Vitale {
 	return v
 }
 
-// Content is what a program must read from an EF of the application aid (hex);
-// nil when there is none.
+// Content returns what a program must read from an EF of the application aid (hex); nil when there is none.
 func (v *Vitale) Content(aid string, fid uint16) []byte {
 	for _, d := range v.tree {
 		if hex.EncodeToString(d.aid) != lower(aid) {
@@ -96,7 +94,7 @@ func (v *Vitale) execute(cmd []byte) []byte {
 	return status(swUnknownINS)
 }
 
-// selectFile answers 61xx: the file control information waits for GET RESPONSE.
+// selectFile answers SELECT with 61xx: the file control information waits for GET RESPONSE.
 func (v *Vitale) selectFile(a apdu) []byte {
 	if a.p2 != 0x00 && a.p2 != 0x0C {
 		return status(swWrongP1P2)
@@ -109,7 +107,7 @@ func (v *Vitale) selectFile(a apdu) []byte {
 	return status(bytesLeft(len(info)))
 }
 
-// enter changes the current file; on any error it stays what it was.
+// enter changes the current file; after an error it is the one that it was.
 func (v *Vitale) enter(a apdu) ([]byte, uint16) {
 	switch a.p1 {
 	case 0x00:
@@ -151,8 +149,8 @@ func (v *Vitale) enterByAID(aid []byte) ([]byte, uint16) {
 	return nil, swNotFound
 }
 
-// readBinary reads the current EF, or with bit 8 of P1 the one of that short
-// identifier, which becomes current.
+// readBinary answers READ BINARY from the current EF, or with bit 8 of P1 from the EF of that short identifier, which
+// becomes current.
 func (v *Vitale) readBinary(a apdu) []byte {
 	if len(a.data) != 0 || a.le == 0 {
 		return status(swWrongLength)

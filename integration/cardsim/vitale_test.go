@@ -111,7 +111,7 @@ func TestVitaleForgetsOnReset(t *testing.T) {
 	}
 }
 
-// A fuzz input is a sequence of commands, each after a byte with its length.
+// sequence returns a fuzz input: commands, each after a byte with its length.
 func sequence(commands ...string) []byte {
 	var out []byte
 	for _, c := range commands {

@@ -1,5 +1,5 @@
-// Claims makes the figures of README and docs again. `make claims` runs, one after the other, the commands that the
-// pages name, and prints each page's rows as they should stand there: to be pasted, or looked at. With -small it runs
-// of each command what takes a moment, for the sake of the command: one that no longer gives its figures is an error.
-// A test keeps rows and commands here and on the pages the same; what was measured on which machine is left to people.
+// Claims makes the figures of README and docs again. `make claims` runs the commands that the pages name, one after the
+// other, and prints each page's rows in the form that they have there, to be pasted or compared. With -small it runs
+// the short form of each command, to find one that no longer prints its figures. A test keeps the rows and commands
+// here equal to those on the pages; which machine the figures come from is left to people.
 package main

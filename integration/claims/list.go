@@ -6,23 +6,23 @@ type page struct {
 	claims []claim
 }
 
-// claim is a command, and the rows of a table that it makes.
+// claim is a command, and the rows of a table that its output fills.
 type claim struct {
-	how   string // as the page has it
-	small string // what is run of it with -small
-	rows  []row  // none: what it prints to standard output is the table, or tables
+	how   string // the command, as the page has it
+	small string // what -small runs instead
+	rows  []row  // none: its standard output is the table, or tables
 }
 
-// row is a figure. Its pattern finds it in what the command says; $1 in figure is the pattern's first group.
+// row is a figure. The pattern finds it in the command's output; $1 in figure is the pattern's first group.
 type row struct{ what, pattern, figure string }
 
-// quantiles finds the figures of a test that times how long revoked sessions live on; one that has ended before the
+// quantiles finds the figures of a test that times how long revoked sessions live on; a session that ended before the
 // command did has a time below zero.
 const quantiles = `p50 (-?[\d.]+)(\S+), p99 (-?[\d.]+)(\S+), longest (-?[\d.]+)([^\s;]+)`
 
 const quantilesFigure = "p50 $1 $2, p99 $3 $4, longest $5 $6"
 
-// bench is a benchmark's command; benchSmall runs it once, with short lists.
+// bench returns a benchmark's command; benchSmall returns one that runs it once, with short lists.
 func bench(name, pkg string) string { return "go test -run '^$' -bench " + name + " " + pkg }
 
 func benchSmall(name, pkg string) string { return bench(name, pkg) + " -benchtime 1x -short" }
@@ -38,10 +38,12 @@ var pages = []page{
 		{
 			how: "make soak T=10s", small: "SOAK=1s go test -short -run TestSoakLostLinks -v ./integration",
 			rows: []row{{
-				"links through two gateways cut, reset, stalled, half-open, deaf, while an unmodified PC/SC program works",
+				"links through two gateways cut, reset, stalled, half-open, deaf, while an unmodified PC/SC program " +
+					"works",
 				`(\d+ exchanges); .*?, (\d+) struck; (\d+ resumes), (\d+) to the other gateway; ` +
 					`(\d+) executed twice, (\d+) lost; longest wait ([\d.]+)(\S+)`,
-				"$1, $2 faults, $3, $4 of them through the other gateway; **$5 commands twice, $6 lost**; longest wait $7 $8",
+				"$1, $2 faults, $3, $4 of them through the other gateway; **$5 commands twice, $6 lost**; longest " +
+					"wait $7 $8",
 			}},
 		},
 	}},
@@ -58,7 +60,8 @@ var pages = []page{
 			small: "go test -run TimeToCutByCommand -v ./integration",
 			rows: []row{
 				{
-					"start of `tla-pki revoke` → notice at both ends, 2000 live sessions, 100 revoked one by one, real programs",
+					"start of `tla-pki revoke` → notice at both ends, 2000 live sessions, 100 revoked one by one, " +
+						"real programs",
 					"from the command's start " + quantiles, quantilesFigure,
 				},
 				{

@@ -11,7 +11,7 @@ import (
 
 func main() {
 	small := flag.Bool("small", false,
-		"run of each command what takes a moment: for the commands' sake, not the figures'")
+		"run the short form of each command: to see that it works, not for its figures")
 	flag.Parse()
 	if err := run(os.Stdout, pages, *small); err != nil {
 		fmt.Fprintln(os.Stderr, "claims:", err)
@@ -32,7 +32,7 @@ func run(out io.Writer, pages []page, small bool) error {
 	return nil
 }
 
-// print writes the rows as the page should have them.
+// print runs the command and writes the rows as the page should have them.
 func (c claim) print(out io.Writer, small bool) error {
 	said, err := c.execute(small)
 	if err != nil {
@@ -52,7 +52,7 @@ func (c claim) print(out io.Writer, small bool) error {
 	return nil
 }
 
-// execute runs the command and gives what it said to standard output.
+// execute runs the command and returns its standard output.
 func (c claim) execute(small bool) (string, error) {
 	command := c.how
 	if small {
@@ -81,7 +81,7 @@ func (r row) line(figure, how string) string {
 	return "| " + r.what + " | " + figure + " | " + how + "|"
 }
 
-// cell is the command, at the first of its rows.
+// cell returns the last cell of row i: the command, in its first row.
 func (c claim) cell(i int) string {
 	if i > 0 {
 		return ""

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPagesHaveTheseRows: a figure on a page has the words and the command of the list, so that `make claims` makes it
-// again.
+// TestPagesHaveTheseRows: each figure on a page has the words and the command of the list, so that `make claims` can
+// make it again.
 func TestPagesHaveTheseRows(t *testing.T) {
 	for _, p := range pages {
 		data, err := os.ReadFile(filepath.Join("../..", p.file))
@@ -28,13 +28,13 @@ func TestPagesHaveTheseRows(t *testing.T) {
 	}
 }
 
-// standsIn reports whether a page has the row, whatever its figure.
+// standsIn reports whether a page has the row, with any figure.
 func (r row) standsIn(page []byte, how string) bool {
 	line := strings.Replace(regexp.QuoteMeta(r.line("FIGURE", how)), "FIGURE", ".*[0-9].*", 1)
 	return regexp.MustCompile("(?m)^" + line + "$").Match(page)
 }
 
-// TestNoBenchmarkOnAPageIsForgotten: what a page tells to run with -bench is in the list.
+// TestNoBenchmarkOnAPageIsForgotten: each command with -bench that a page names is in the list.
 func TestNoBenchmarkOnAPageIsForgotten(t *testing.T) {
 	docs, err := filepath.Glob("../../docs/*.md")
 	require.NoError(t, err)

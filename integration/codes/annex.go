@@ -2,7 +2,7 @@ package codes
 
 import "fmt"
 
-// chapter is a part of the annex, with the sentences that each of its codes has for us.
+// chapter is a part of the annex: its codes, and how many sentences of each concern us.
 type chapter struct {
 	title string
 	codes []code
@@ -13,8 +13,8 @@ type code struct {
 	sentences int
 }
 
-// annex is the list of all sentences. What is not here needs no row, and what is here has one; a sentence more or less
-// is a reading of the annex itself, and changes [Sentences], too.
+// annex lists all sentences that have a row, and no others do. Adding or removing one is a decision about how the annex
+// is to be read, and changes [Sentences] too.
 var annex = []chapter{
 	{"Chapters 3, 5.1 and 6: what is sensitive, the cards, the configuration",
 		[]code{{"3.1", 2}, {"3.2", 2}, {"3.3", 1}, {"5.1", 2}, {"6.1", 1}, {"6.3.2", 2}}},
@@ -30,11 +30,11 @@ var annex = []chapter{
 		[]code{{"DO1", 1}, {"DL1", 1}, {"DL2", 1}, {"DL3", 1}, {"DL4", 1}, {"DL5", 1}}},
 }
 
-// Sentences is how many there are.
+// Sentences is the number of sentences in annex.
 const Sentences = 72
 
-// identifiers returns those of the chapter's sentences, in the annex's order: G2.1, G2.2 …, and where the code is a
-// chapter's number a letter in place of another number, 6.3.2a, 6.3.2b.
+// identifiers returns the names of the chapter's sentences, in the annex's order: G2.1, G2.2 …; where the code is
+// itself the number of a chapter, a letter follows it: 6.3.2a, 6.3.2b.
 func (c chapter) identifiers() (all []string) {
 	for _, of := range c.codes {
 		for n := range of.sentences {
@@ -51,7 +51,7 @@ func (c code) sentence(n int) string {
 	return fmt.Sprintf("%s.%d", c.name, n+1)
 }
 
-// Identifiers returns those of all sentences, in the annex's order.
+// Identifiers returns the names of all sentences, in the annex's order.
 func Identifiers() (all []string) {
 	for _, c := range annex {
 		all = append(all, c.identifiers()...)

@@ -11,7 +11,7 @@ import (
 
 var whos = []string{"tlagate", "operator", "editor"}
 
-// Check compares the rows with the source tree at root and returns all that is wrong, in the order of the rows.
+// Check compares the rows with the source tree at root and returns all faults, in the order of the rows.
 func Check(root string, rows []Row) ([]string, error) {
 	c, err := newChecker(root)
 	if err != nil {
@@ -58,7 +58,7 @@ func (c *checker) faultf(format string, args ...any) {
 	c.faults = append(c.faults, fmt.Sprintf(format, args...))
 }
 
-// list: each sentence has one row, in the annex's order.
+// list checks that each sentence has one row, in the annex's order.
 func (c *checker) list(rows []Row) {
 	want, have := Identifiers(), make([]string, len(rows))
 	for i, r := range rows {
@@ -95,7 +95,7 @@ func (c *checker) row(r Row) {
 	}
 }
 
-// words: each state says what it has to say.
+// words checks that a row says what its state requires.
 func (c *checker) words(r Row) {
 	if r.Sentence == "" || !slices.Contains(States, r.State) || len(r.Who) == 0 {
 		c.faultf("%s: a row has a sentence, a state and who answers", r.ID)
@@ -128,13 +128,14 @@ func (c *checker) test(r Row, name string) {
 	}
 }
 
-// runs reports whether each test of that name runs wherever CI runs.
+// runs reports whether every test of that name runs wherever CI runs.
 func (c *checker) runs(name string) bool {
 	found := c.tree.tests[name]
 	return len(found) > 0 && !slices.ContainsFunc(found, func(f *function) bool { return !c.tree.fate(f).always })
 }
 
-// document: it is there, with its heading; and a page that answers does not say that it is not there yet.
+// document checks that a document is there, with its heading, and that a page of a row that is answered does not say
+// that something is not there yet.
 func (c *checker) document(r Row, name string) {
 	file, anchor, _ := strings.Cut(name, "#")
 	text, isPage := c.pages[file]
@@ -154,7 +155,7 @@ func (c *checker) document(r Row, name string) {
 	}
 }
 
-// promises: no page says of a code that something is not there yet when all of the code's sentences are answered.
+// promises checks that no page says of a code that something is not there yet when all of its sentences are answered.
 func (c *checker) promises(rows []Row) {
 	open := map[string]bool{}
 	for _, r := range rows {

@@ -27,7 +27,7 @@ func read(t *testing.T) []Row {
 	return rows
 }
 
-// TestG3EverySentenceHasItsRow: and no row says more than the source tree holds.
+// TestG3EverySentenceHasItsRow: and no row claims more than the source tree has.
 func TestG3EverySentenceHasItsRow(t *testing.T) {
 	require.Len(t, Identifiers(), Sentences)
 	require.Len(t, read(t), Sentences)
@@ -37,7 +37,7 @@ func TestG3EverySentenceHasItsRow(t *testing.T) {
 	require.Empty(t, faults, "\n%s", strings.Join(faults, "\n"))
 }
 
-// TestG3ThePageIsMadeFromTheRows: docs/annexe7.md is what docs/annexe7.yaml says.
+// TestG3ThePageIsMadeFromTheRows: docs/annexe7.md is what Markdown makes of docs/annexe7.yaml.
 func TestG3ThePageIsMadeFromTheRows(t *testing.T) {
 	page := filepath.Join(root, Page)
 	want := Markdown(read(t))
@@ -49,7 +49,7 @@ func TestG3ThePageIsMadeFromTheRows(t *testing.T) {
 	require.Equal(t, want, string(have), "make it again: go test ./integration/codes -update")
 }
 
-// TestG3FaultsAreFound: each row that says too much is found, and named.
+// TestG3FaultsAreFound: each row that claims too much is found, and named.
 func TestG3FaultsAreFound(t *testing.T) {
 	c, err := source()
 	require.NoError(t, err)
@@ -108,7 +108,7 @@ func TestG3FaultsAreFound(t *testing.T) {
 	require.Equal(t, []string{Source + ": a row stands twice, or not in the annex's order"}, c.faults)
 }
 
-// TestG3ACodeThatIsAnsweredIsPromisedNowhere: in no page, in whatever block.
+// TestG3ACodeThatIsAnsweredIsPromisedNowhere: on no page and in no kind of block.
 func TestG3ACodeThatIsAnsweredIsPromisedNowhere(t *testing.T) {
 	for _, page := range []string{
 		"- done (C1)\n- not yet\n  packaged (C4)\n- done (C2)\n",
@@ -126,7 +126,7 @@ func TestG3ACodeThatIsAnsweredIsPromisedNowhere(t *testing.T) {
 	require.Contains(t, c.faults[0], "C4: docs/new.md says")
 }
 
-// TestG3WhatCIRuns: a test behind a variable of the environment is told from one that may skip, and both from the rest.
+// TestG3WhatCIRuns: tests that need a variable of the environment, tests that may skip, and the rest are told apart.
 func TestG3WhatCIRuns(t *testing.T) {
 	c, err := source()
 	require.NoError(t, err)
@@ -152,7 +152,7 @@ func TestG3WhatCIRuns(t *testing.T) {
 	require.False(t, built, "a tag of ours")
 }
 
-// TestRowsAreReadStrictly: what a row cannot have is refused.
+// TestRowsAreReadStrictly: an unknown key, or one that is there twice, is refused.
 func TestRowsAreReadStrictly(t *testing.T) {
 	for text, want := range map[string]string{
 		"- {id: G2.1, sentense: x}\n":     "field sentense not found",
@@ -166,7 +166,7 @@ func TestRowsAreReadStrictly(t *testing.T) {
 	}
 }
 
-// TestFormats: each is whole, and what people read fits into 120 columns.
+// TestFormats: each format has all rows, and those for people fit into 120 columns.
 func TestFormats(t *testing.T) {
 	rows := read(t)
 	written := map[string]string{}

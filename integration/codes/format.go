@@ -10,7 +10,7 @@ import (
 // Formats are the names that [Format] knows.
 var Formats = []string{"text", "markdown", "json", "summary"}
 
-// Format writes the rows: text for a terminal, markdown is docs/annexe7.md, summary is one line.
+// Format writes the rows: "text" is for a terminal, "markdown" is docs/annexe7.md, "summary" is one line.
 func Format(w io.Writer, name string, rows []Row) error {
 	text := ""
 	switch name {
@@ -44,11 +44,11 @@ func toJSON(w io.Writer, rows []Row) error {
 	return out.Encode(list)
 }
 
-// columns is the width of what is written.
+// columns is the width of text.
 const columns = 120
 
-// fold breaks a text into lines that are not longer than columns, at blanks; the first begins with first, each other
-// with rest. Blanks within backquotes break no line.
+// fold breaks a text at blanks into lines that are not longer than columns; the first begins with first, each other one
+// with rest. It does not break at blanks within backquotes.
 func fold(first, rest, text string) string {
 	var out strings.Builder
 	out.WriteString(first)
@@ -69,7 +69,7 @@ func fold(first, rest, text string) string {
 	return out.String() + "\n"
 }
 
-// words splits at blanks outside of backquotes.
+// words splits a text at blanks outside of backquotes.
 func words(text string) (list []string) {
 	quoted := false
 	for _, w := range strings.Fields(text) {

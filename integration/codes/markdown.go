@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// introduction has ~ for a backquote.
+// introduction has ~ in place of a backquote.
 const introduction = `# The security annex, sentence by sentence
 
 <!-- Made from annexe7.yaml by: go test ./integration/codes -update -->
@@ -34,7 +34,7 @@ not there yet.
 
 `
 
-// Markdown is docs/annexe7.md.
+// Markdown returns the text of docs/annexe7.md.
 func Markdown(rows []Row) string {
 	out := strings.ReplaceAll(introduction, "~", "`") + counts(rows)
 	for _, c := range annex {
@@ -46,7 +46,7 @@ func Markdown(rows []Row) string {
 	return out
 }
 
-// counts is the table of the states, by chapter.
+// counts returns the table of states, by chapter.
 func counts(rows []Row) string {
 	out := "| | answered | partly | to come | organisational | sentences |\n|---|--:|--:|--:|--:|--:|\n"
 	for _, c := range annex {
@@ -76,7 +76,7 @@ func (r Row) markdown() string {
 	return out + item("documents", r.Documents, link)
 }
 
-// lacks is what the row's missing is called.
+// lacks returns the words before what is missing.
 func (r Row) lacks() string {
 	if r.State == Organisational {
 		return "To do"
@@ -97,7 +97,7 @@ func item(what string, list []string, form func(string) string) string {
 
 func quoted(name string) string { return "`" + name + "`" }
 
-// link leads from docs/ to a document of the tree.
+// link returns a link from docs/ to a document of the tree.
 func link(name string) string {
 	file, anchor, _ := strings.Cut(name, "#")
 	target, err := filepath.Rel("docs", file)

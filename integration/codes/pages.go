@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// unfinished are the words by which a page says that something is not there yet.
+// unfinished matches the words by which a page says that something is not there yet.
 var unfinished = regexp.MustCompile(`(?i)\bnot yet\b|\bno \w+ yet\b|\bis done yet\b|\bto be (built|done)\b|` +
 	`\buntil the \w+ does it\b|\bTODO\b|\bn'existe pas encore\b|\bpas encore (fait|prévu|disponible)\b|\breste à (faire|écrire)\b`)
 
-// named are the annex's codes in a text; chapters' numbers are not told from others.
+// named matches the annex's codes in a text, except numbers of chapters, which look like any other number.
 var named = regexp.MustCompile(`\b(G[1-8]|EL[1-3]|SP[1-4]|SA[1-4]|C[1-4]|DO1|DL[1-5])\b`)
 
-// section is a heading and what stands below it, until the next one. The first has none.
+// section is a heading and the text below it, up to the next heading. The first section of a page has no heading.
 type section struct {
 	heading string
 	anchor  string
@@ -23,7 +23,7 @@ type section struct {
 	level   int
 }
 
-// sections returns those of a page. A # in a block of code begins none.
+// sections returns the sections of a page. A # in a block of code begins none.
 func sections(text string) []section {
 	list, code := []section{{}}, false
 	for line := range strings.Lines(text) {
@@ -48,7 +48,8 @@ func anchorOf(heading string) string {
 	return strings.ReplaceAll(noAnchor.ReplaceAllString(strings.ToLower(heading), ""), " ", "-")
 }
 
-// below returns the text under the heading with that anchor, those of its subsections included; all of it without one.
+// below returns the text under the heading with that anchor, subsections included, and whether there is one; without an
+// anchor, the whole text.
 func below(text, anchor string) (string, bool) {
 	if anchor == "" {
 		return text, true
@@ -68,7 +69,7 @@ func below(text, anchor string) (string, bool) {
 	return found, level > 0
 }
 
-// blocks are the paragraphs, rows and items of a text.
+// blocks returns the paragraphs, rows and items of a text.
 func blocks(text string) (list []string) {
 	begin := true
 	for line := range strings.Lines(text) {
@@ -83,8 +84,8 @@ func blocks(text string) (list []string) {
 	return list
 }
 
-// promises are the codes that a page names where it says that something is not there yet. Under a heading that says so
-// all do.
+// promises returns the codes that a page names in blocks that say that something is not there yet. A heading that says
+// so says it for all blocks below.
 func promises(text string) (codes []string) {
 	for _, s := range sections(text) {
 		if unfinished.MatchString(s.heading) {
@@ -100,7 +101,7 @@ func promises(text string) (codes []string) {
 	return codes
 }
 
-// readPages returns the text of README and of each page of docs but our own, by its name.
+// readPages returns the texts of README and of each page of docs, except Page, by their names.
 func readPages(root string) (map[string]string, error) {
 	pages := map[string]string{"README.md": ""}
 	err := fs.WalkDir(os.DirFS(root), "docs", func(name string, _ fs.DirEntry, err error) error {

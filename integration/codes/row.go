@@ -21,11 +21,11 @@ const (
 // State says how far a sentence is answered.
 type State string
 
-// The states, from best to worst; the last is no worse, but nobody's program can change it.
+// The states, from best to worst; the last is no worse, but no program can change it.
 const (
-	// by software, or for a sentence about documents by documents; tests show it
+	// software answers it, or documents if the sentence is about documents; tests show it
 	Answered       State = "answered"
-	Partly         State = "partly"         // what is missing is named
+	Partly         State = "partly"         // the row says what is missing
 	ToCome         State = "to come"        // what there is does not answer it
 	Organisational State = "organisational" // people answer it, and the security file says how
 )
@@ -38,16 +38,16 @@ type Row struct {
 	ID        string   `yaml:"id" json:"id"`
 	Sentence  string   `yaml:"sentence" json:"sentence"` // in our words
 	State     State    `yaml:"state" json:"state"`
-	Who       []string `yaml:"who" json:"who"`                                 // answers: tlagate, operator, editor
-	Mechanism string   `yaml:"mechanism,omitempty" json:"mechanism,omitempty"` // what there is
-	// until it is answered, or for people to do
+	Who       []string `yaml:"who" json:"who"`                                 // who answers: tlagate, operator, editor
+	Mechanism string   `yaml:"mechanism,omitempty" json:"mechanism,omitempty"` // what answers
+	// until it is answered, or what people have to do
 	Missing   string   `yaml:"missing,omitempty" json:"missing,omitempty"`
 	Functions []string `yaml:"functions,omitempty" json:"functions,omitempty"` // PACKAGE.Name, PACKAGE.Type.Method
-	Tests     []string `yaml:"tests,omitempty" json:"tests,omitempty"`         // names; fuzz targets, too
+	Tests     []string `yaml:"tests,omitempty" json:"tests,omitempty"`         // names of tests and fuzz targets
 	Documents []string `yaml:"documents,omitempty" json:"documents,omitempty"` // files of the tree, pages with #heading
 }
 
-// Code is that of the annex: G2 of G2.1, 6.3.2 of 6.3.2a.
+// Code returns the annex's code: G2 of G2.1, 6.3.2 of 6.3.2a.
 func (r Row) Code() string {
 	for _, c := range annex {
 		for _, of := range c.codes {
@@ -61,7 +61,7 @@ func (r Row) Code() string {
 	return ""
 }
 
-// Read reads the rows of the source tree at root. A key that is none, or is there twice, is an error.
+// Read returns the rows of the source tree at root. An unknown key, or one that is there twice, is an error.
 func Read(root string) ([]Row, error) {
 	raw, err := os.ReadFile(filepath.Join(root, Source))
 	if err != nil {
@@ -99,7 +99,7 @@ func Count(rows []Row, s State) (n int) {
 	return n
 }
 
-// Summary is the count of each state, in one line.
+// Summary returns the count of each state, in one line.
 func Summary(rows []Row) string {
 	line := fmt.Sprintf("Annex 7: %d sentences", len(rows))
 	for _, s := range States {

@@ -13,22 +13,23 @@ import (
 	"strings"
 )
 
-// tree is what Go files of the module declare.
+// tree is what the Go files of the module declare.
 type tree struct {
-	root      string
-	names     map[string]bool        // PACKAGE.Name and PACKAGE.Type.Method, PACKAGE from the module's root; no tests
-	functions map[string][]*function // PACKAGE.Name, PACKAGE.Method too: several have that name. Tests are among them
+	root string
+	// PACKAGE.Name and PACKAGE.Type.Method, PACKAGE from the module's root; not of tests
+	names     map[string]bool
+	functions map[string][]*function // by PACKAGE.Name, tests too; PACKAGE.Method may name several
 	tests     map[string][]*function // by their name alone
-	fates     map[*function]fate     // of tests that were asked for
+	fates     map[*function]fate     // of tests, as far as they are known
 }
 
-// function is one of the module, as far as it matters for what a test shows.
+// function is a function of the module: what decides whether a test runs in CI.
 type function struct {
-	place string   // PACKAGE.Name
+	name  string   // PACKAGE.Name
 	built bool     // in the build that CI tests
 	skips bool     // it may skip the test that calls it
 	asks  bool     // it reads a variable of the environment
-	uses  []string // what it may call, as keys of tree.functions
+	uses  []string // keys of tree.functions: what it may call
 }
 
 // modulePrefix begins the import paths of the module's packages.
@@ -72,19 +73,19 @@ func (t *tree) file(path string) error {
 	return nil
 }
 
-// inCI reports whether `go test ./...`, without tags of ours and where cgo is, compiles the file.
+// inCI reports whether `go test ./...`, without our build tags and with cgo, compiles the file.
 func inCI(path string) (bool, error) {
 	ci := build.Default
 	ci.GOOS, ci.GOARCH, ci.CgoEnabled, ci.BuildTags = "linux", "amd64", true, nil
 	return ci.MatchFile(filepath.Split(path))
 }
 
-// file is what its declarations need to know of it.
+// file is what a file's declarations have in common.
 type file struct {
 	pkg     string
 	test    bool
 	built   bool
-	imports map[string]string // package of ours, by the name that it has in the file
+	imports map[string]string // our packages, by the names that they have in the file
 }
 
 func importsOf(parsed *ast.File) map[string]string {
@@ -133,9 +134,9 @@ func (t *tree) name(f file, name string) {
 
 func (t *tree) declareFunction(f file, d *ast.FuncDecl) {
 	name := d.Name.Name
-	fn := &function{place: f.pkg + "." + name, built: f.built}
+	fn := &function{name: f.pkg + "." + name, built: f.built}
 	fn.look(f, d)
-	t.functions[fn.place] = append(t.functions[fn.place], fn)
+	t.functions[fn.name] = append(t.functions[fn.name], fn)
 	switch {
 	case d.Recv != nil:
 		t.name(f, receiver(d.Recv.List[0].Type)+"."+name)
@@ -146,7 +147,7 @@ func (t *tree) declareFunction(f file, d *ast.FuncDecl) {
 	}
 }
 
-// receiver is the name of a receiver's type, without pointer and parameters.
+// receiver returns the name of a receiver's type, without pointer and parameters.
 func receiver(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.StarExpr:
@@ -161,8 +162,8 @@ func receiver(e ast.Expr) string {
 	return ""
 }
 
-// look finds what the function may call, and whether it skips a test or asks the environment. A name counts wherever it
-// stands: a function may be called by another that gets it.
+// look finds what the function may call, and whether it skips a test or reads the environment. A name counts wherever
+// it stands: a function that is passed to another may be called there.
 func (fn *function) look(f file, d *ast.FuncDecl) {
 	uses := map[string]bool{}
 	ast.Inspect(d, func(n ast.Node) bool {
@@ -200,7 +201,7 @@ func lastName(e ast.Expr) string {
 	return ""
 }
 
-// reach returns fn and all that it may call, among what the module declares; methods of other packages are not found.
+// reach returns fn and all functions of the module that it may call, except methods of other packages.
 func (t *tree) reach(fn *function) []*function {
 	all, seen := []*function{fn}, map[*function]bool{fn: true}
 	for i := 0; i < len(all); i++ {
@@ -216,10 +217,10 @@ func (t *tree) reach(fn *function) []*function {
 	return all
 }
 
-// fate says what CI does with a test.
+// fate is what CI does with a test.
 type fate struct {
-	hidden bool // it may never run it: another build, or a variable of the environment, decides
-	always bool // it runs it wherever CI runs: nothing that the test calls may skip it
+	hidden bool // it may never run: another build, or a variable of the environment, decides
+	always bool // it runs wherever CI runs: nothing that it calls may skip it
 }
 
 func (t *tree) fate(test *function) fate {
@@ -235,7 +236,7 @@ func (t *tree) fate(test *function) fate {
 	return known
 }
 
-// like returns the names that end as name does, for who looks for one that was moved.
+// like returns the names that end as name does: where a function may be that was moved.
 func (t *tree) like(name string) (found []string) {
 	_, last, _ := strings.Cut(name[strings.LastIndex(name, "/")+1:], ".")
 	for known := range t.names {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// terminal is a table for people: of each row the sentence, and what is missing.
+// terminal returns a text for people: each row's sentence, and what is missing.
 func terminal(rows []Row) string {
 	out := ""
 	for _, c := range annex {
@@ -28,7 +28,7 @@ func line(r Row) string {
 	return out
 }
 
-// of returns the rows of the chapter.
+// of returns those of rows that belong to the chapter.
 func (c chapter) of(rows []Row) (found []Row) {
 	for _, id := range c.identifiers() {
 		for _, r := range rows {

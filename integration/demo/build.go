@@ -10,8 +10,8 @@ import (
 	"tlagate/integration/world"
 )
 
-// build builds the programs where there is a network, and has the world use them: one after another, to be seen at
-// work.
+// build builds the programs while there is a network, one after another so that progress is seen, and has the world use
+// them.
 func (d *demo) build() error {
 	if dir := os.Getenv(world.BinEnv); dir != "" {
 		d.found("already built: %s is %s", world.BinEnv, dir)

@@ -12,7 +12,7 @@ import (
 	"tlagate/integration/lab"
 )
 
-// present tells which of the PdT's readers have a card.
+// present is which of the PdT's readers have a card.
 type present struct{ vitale, cps bool }
 
 // cards reads `opensc-tool -l`.
@@ -37,7 +37,7 @@ func (d *demo) listReaders() error {
 	return nil
 }
 
-// The file that is read, and the commands that do: SELECT the application and the file, then READ BINARY.
+// The file that is read, and the commands that read it: SELECT the application and the file, then READ BINARY.
 const (
 	vitaleFile  = 0xD002
 	vitaleBlock = 0x80
@@ -51,7 +51,7 @@ func readCommands(size int) []string {
 	return commands
 }
 
-// readVitale reads a file by an ordinary PC/SC program and compares it with the card's.
+// readVitale reads a file with an ordinary PC/SC program and compares it with the card's.
 func (d *demo) readVitale() error {
 	want := d.lab.Vitale.Content(cardsim.AIDVitale, vitaleFile)
 	args := []string{"--reader", lab.SlotName(d.lab.PdTReaders, lab.VitaleSlot), "--card-driver", "default"}
@@ -74,7 +74,7 @@ func (d *demo) readVitale() error {
 	return nil
 }
 
-// fileOf puts the blocks together, after the two answers to SELECT.
+// fileOf joins the blocks that follow the two answers to SELECT.
 func fileOf(responses []string) (file []byte, err error) {
 	for i, r := range responses {
 		data, ok := strings.CutSuffix(r, "9000")
@@ -98,7 +98,7 @@ func (d *demo) firstLines(text string, n int) {
 	}
 }
 
-// readCPS lists the CPS's objects and wants every certificate of the card among them.
+// readCPS lists the CPS's objects, among which every certificate of the card must be.
 func (d *demo) readCPS() error {
 	env, err := d.lab.CPSOnly()
 	if err != nil {
@@ -120,7 +120,7 @@ func (d *demo) readCPS() error {
 	return nil
 }
 
-// certificates leaves of a list of objects the certificates' kind, label and subject.
+// certificates returns the kinds, labels and subjects of the certificates in a list of objects.
 func certificates(list string) string {
 	var kept []string
 	keeping := false

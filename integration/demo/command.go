@@ -12,8 +12,8 @@ import (
 	"tlagate/integration/world"
 )
 
-// run runs a program and gives what it printed and its exit code; an error means that it could not be run, or not in
-// time.
+// run runs a program and returns what it printed and its exit code; an error means that it could not be run, or did not
+// end in time.
 func run(env []string, program string, args ...string) (output string, code int, err error) {
 	var printed bytes.Buffer
 	cmd := exec.Command(program, args...)
@@ -31,7 +31,7 @@ func run(env []string, program string, args ...string) (output string, code int,
 	return printed.String(), 0, err
 }
 
-// must runs a program that has to succeed.
+// must runs a program and returns what it printed; it is an error if the program fails.
 func must(env []string, program string, args ...string) (string, error) {
 	output, code, err := run(env, program, args...)
 	if err == nil && code != 0 {
@@ -46,7 +46,7 @@ func (d *demo) pdt(program string, args ...string) (string, error) {
 	return must(d.lab.PdTReaders.Env(), program, args...)
 }
 
-// relay runs a command of the terminal's user, and shows it with its answer.
+// relay runs a command of the terminal's user, and shows it and its answer.
 func (d *demo) relay(args ...string) (code int, err error) {
 	path, err := world.Binary("tla-relay")
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"tlagate/integration/lab"
 )
 
-// TestC4SocketsAreSeen: the look at a process's sockets sees what it must not miss.
+// TestC4SocketsAreSeen: the demo sees every kind of socket that a process may have.
 func TestC4SocketsAreSeen(t *testing.T) {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	require.NoError(t, err)

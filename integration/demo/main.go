@@ -38,18 +38,18 @@ type demo struct {
 	auto  bool // DEMO=auto
 	since time.Time
 	step  int
-	clean world.Snapshot // of the world before the first step
+	clean world.Snapshot // of the world before its first step
 	lab   *lab.Lab
 	ui    *world.Terminal // the screen of the terminal; nil: none
 }
 
-// step is a numbered part of the demo, with a sentence for who sees it first.
+// step is a numbered part of the demo, with a sentence for people who see it for the first time.
 type step struct {
 	title, sentence string
 	do              func(*demo) error
 }
 
-// outside is done before the world is entered, where there is a network to fetch modules from.
+// outside is done before the world is entered, where there is a network from which modules can be fetched.
 var outside = []step{
 	{"Build the programs", "From this source tree into bin/; what make compiled before is most of the work.",
 		(*demo).build},
@@ -97,7 +97,7 @@ func newDemo() *demo {
 	return d
 }
 
-// before is what is done outside the world.
+// before does what comes before the world is entered.
 func (d *demo) before() error {
 	if err := d.someoneToAsk(); err != nil {
 		return err
@@ -166,7 +166,7 @@ func (d *demo) summarise() error {
 	return d.count()
 }
 
-// count says how much of the security annex is answered.
+// count prints how much of the security annex is answered.
 func (d *demo) count() error {
 	root, err := world.ModuleRoot()
 	if err != nil {
@@ -186,8 +186,8 @@ var shown = []string{
 	"a revoked certificate ends the running session and keeps out the next one, with the reason told.",
 }
 
-// leaveOnSignal ends the demo on Ctrl-C. Nothing needs to be stopped first: programs, mounts and files are gone with
-// the world.
+// leaveOnSignal ends the demo on Ctrl-C. Nothing needs to be stopped first: programs, mounts and files vanish with the
+// world.
 func (d *demo) leaveOnSignal() {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)

@@ -69,12 +69,12 @@ func (s *screen) title(number int, title, sentence string) {
 	s.paragraph("   ", "   ", "", sentence)
 }
 
-// found is what a step has established.
+// found prints what a step has shown to be so.
 func (s *screen) found(format string, args ...any) {
 	s.paragraph("   ", "     ", green, "✓ "+fmt.Sprintf(format, args...))
 }
 
-// command shows a command line at a machine: ca, gw, tla or pdt; "" = this one.
+// command prints a command line and the machine where it is typed: ca, gw, tla or pdt; "" = this one.
 func (s *screen) command(machine, program string, args []string) {
 	words := []string{program}
 	for i, a := range args {
@@ -93,7 +93,7 @@ func (s *screen) command(machine, program string, args []string) {
 	}
 }
 
-// output shows what a program printed.
+// output prints the output of a program.
 func (s *screen) output(text string) {
 	for _, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
 		indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
@@ -101,7 +101,7 @@ func (s *screen) output(text string) {
 	}
 }
 
-// log shows a line of a program's log, without its time and the details at its end.
+// log prints a line of a program's log, without its time and the details at its end.
 func (s *screen) log(machine, line string) {
 	_, line, _ = strings.Cut(line, " level=")
 	line, details, _ := strings.Cut(line, " error=")
@@ -111,7 +111,7 @@ func (s *screen) log(machine, line string) {
 	s.paragraph("   ", "     ", "", s.in(faint, machine+" log:")+" … "+line)
 }
 
-// paragraph prints a text in lines that fit; a text that does as it is.
+// paragraph prints a text in lines that fit the screen.
 func (s *screen) paragraph(first, next string, st style, text string) {
 	lines := []string{text}
 	if utf8.RuneCountInString(first+text) > s.width {
@@ -125,7 +125,7 @@ func (s *screen) paragraph(first, next string, st style, text string) {
 	}
 }
 
-// folded makes lines of words; all lines but the last get an end, as a shell wants it.
+// folded joins words to lines; all lines but the last get end, the sign by which a shell expects more.
 func folded(words []string, width int, end string) []string {
 	lines := []string{""}
 	for i, w := range words {

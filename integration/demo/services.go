@@ -11,7 +11,7 @@ import (
 	"tlagate/integration/world"
 )
 
-// makePKI shows the commands that make the CA and the certificates.
+// makePKI makes the CA and the certificates, and shows the commands.
 func (d *demo) makePKI() (err error) {
 	d.lab, err = lab.NewWatched(d.showPKI)
 	if err != nil {
@@ -21,7 +21,8 @@ func (d *demo) makePKI() (err error) {
 	return d.keepOldLists()
 }
 
-// showPKI shows a command of the CA as if it was run in the lab's directory. What init prints is advice for a real CA.
+// showPKI shows a command of the CA as if it were run in the lab's directory. It leaves out what init prints, which is
+// advice for a real CA.
 func (d *demo) showPKI(program string, args []string, output string) {
 	if program != "tla-pki" {
 		return
@@ -32,7 +33,7 @@ func (d *demo) showPKI(program string, args []string, output string) {
 	}
 }
 
-// short leaves the lab's directory out of paths.
+// short removes the lab's directory from paths.
 func short(text string) string { return labDir.ReplaceAllString(text, "") }
 
 func shortened(args []string) (shown []string) {
@@ -44,7 +45,7 @@ func shortened(args []string) (shown []string) {
 
 var labDir = regexp.MustCompile(`/\S*/lab-\d+/`)
 
-// keepOldLists gives the PdT copies of the CRL and the ARL as they are now, so that it is the gateway that cuts the
+// keepOldLists configures the PdT with copies of today's CRL and ARL, so that the gateway, not the PdT, cuts the
 // session.
 func (d *demo) keepOldLists() error {
 	for i, file := range d.lab.PdTTrust.CRLs {
@@ -75,7 +76,7 @@ func (d *demo) startServices() error {
 	return d.noCards()
 }
 
-// services shows the daemons that run.
+// services shows the programs that run.
 func (d *demo) services() {
 	d.command("gw", "tla-gateway", []string{"serve", "--config", "gateway.yaml"})
 	d.command("pdt", "tla-pdt", []string{"run", "--config", "pdt.yaml"})
@@ -93,7 +94,7 @@ func (d *demo) waitTerminal() error {
 	})
 }
 
-// noCards shows that the workstation has none yet.
+// noCards shows that the workstation has no cards yet.
 func (d *demo) noCards() error {
 	list, err := d.pdt("opensc-tool", "-l")
 	if err != nil {

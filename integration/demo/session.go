@@ -12,7 +12,8 @@ import (
 	"tlagate/integration/world"
 )
 
-// tongue says which language the relay will speak; it follows the locale (cmd/tla-relay/internal/words).
+// tongue returns a sentence about the language that the relay speaks, which follows the locale
+// (cmd/tla-relay/internal/words).
 func tongue() string {
 	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
 		if v := os.Getenv(name); v != "" {
@@ -26,7 +27,7 @@ func tongue() string {
 	return "tla-relay answers its user, a French professional, in French (LC_ALL=en_GB.UTF-8 for English)."
 }
 
-// startSession asks the user, and starts the session that was consented to.
+// startSession asks the user to consent, and then starts the session.
 func (d *demo) startSession() error {
 	if err := errors.Join(d.openUI(), d.consent()); err != nil {
 		return err
@@ -57,7 +58,7 @@ func (d *demo) consent() error {
 	}
 	d.print("   " + d.in(bold, "Press Enter to start the session") + " (Ctrl-C ends the demo): ")
 	asked := time.Now()
-	defer func() { d.since = d.since.Add(time.Since(asked)) }() // the time you took is not the demo's
+	defer func() { d.since = d.since.Add(time.Since(asked)) }() // the user's time does not count as the demo's
 	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
 		return fmt.Errorf("cannot start without your consent: Enter was not read: %w", err)
 	}
@@ -81,14 +82,14 @@ func (d *demo) whoami() error {
 	return nil
 }
 
-// revoke revokes the terminal's certificate and shows the session end everywhere.
+// revoke revokes the terminal's certificate and shows that the session ends everywhere.
 func (d *demo) revoke() error {
 	relay, start := d.lab.RelayProc.Mark(), time.Now()
 	if err := d.gatewayLogs("link cut", "peer="+lab.TLA, func() error { return d.lab.Revoke(lab.TLA) }); err != nil {
 		return err
 	}
 	cut := time.Since(start)
-	// The terminal follows the CA's list too: later it can say what is wrong with its own certificate.
+	// The terminal loads the CA's list too, so that it can say in the next step what is wrong with its own certificate.
 	for _, parts := range [][]string{{"session ended", "code=notice", "reason=revoked"}, {"CRL loaded", "number=2"}} {
 		if _, err := d.lab.RelayProc.WaitLineFrom(relay, world.Patience, parts...); err != nil {
 			return err
@@ -105,7 +106,7 @@ func (d *demo) revoke() error {
 	return nil
 }
 
-// gatewayLogs does something that the gateway has to log as a revocation, and shows that line.
+// gatewayLogs calls do, which must make the gateway log a revocation, and shows that line.
 func (d *demo) gatewayLogs(message, who string, do func() error) error {
 	mark := d.lab.GatewayProc.Mark()
 	if err := do(); err != nil {
@@ -132,7 +133,7 @@ func (d *demo) cardsGone() error {
 	return err
 }
 
-// startRefused shows that a revoked terminal gets no session, and who says why.
+// startRefused shows that a revoked terminal gets no session, and where the reason is said.
 func (d *demo) startRefused() error {
 	var code int
 	err := d.gatewayLogs("handshake refused", "claimed="+lab.TLA, func() (err error) {

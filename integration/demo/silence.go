@@ -8,8 +8,8 @@ import (
 	"tlagate/integration/world"
 )
 
-// showSockets shows what the three programs have open, and fails when the relay has anything but Unix sockets. The
-// gateway, which listens, proves that the look is not blind.
+// showSockets shows the sockets of the three programs, and fails if the relay has any but Unix sockets. The gateway's
+// listening socket proves that such sockets would be seen.
 func (d *demo) showSockets() error {
 	d.output("/proc/PID/fd and /proc/PID/net of the relay, and of the others to compare, say:")
 	gateway, err := d.sockets("tla-gateway", d.lab.GatewayProc)
@@ -33,7 +33,7 @@ func (d *demo) showSockets() error {
 	return nil
 }
 
-// sockets shows the sockets of a program in a line.
+// sockets shows the sockets of a program in one line, and returns them.
 func (d *demo) sockets(name string, p *world.Process) ([]socket, error) {
 	all, err := socketsOf(p.PID())
 	if err != nil {
@@ -43,7 +43,7 @@ func (d *demo) sockets(name string, p *world.Process) ([]socket, error) {
 	return all, nil
 }
 
-// describe says what listens, how many connections there are, and how many sockets stay on the machine.
+// describe says what listens, how many connections there are, and how many sockets are local to the machine.
 func describe(all []socket) string {
 	var parts []string
 	connections := 0

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// socket is one that a process holds.
+// socket is an open socket of a process.
 type socket struct {
 	Kind   string // "tcp", "tcp6", "udp", "udp6", "unix"; "" = another kind, which nobody here should have
 	Listen bool
@@ -21,7 +21,7 @@ type socket struct {
 	Remote string // of a connection
 }
 
-// network tells whether a socket can reach, or be reached from, beyond this machine. What is not known does.
+// network reports whether a socket can reach, or be reached from, another machine. A socket of unknown kind can.
 func (s socket) network() bool { return s.Kind != "unix" }
 
 func (s socket) String() string {
@@ -36,7 +36,7 @@ func (s socket) String() string {
 	return s.Kind + " " + s.Local
 }
 
-// socketsOf gives the sockets of a process, from /proc/PID/fd and the tables in /proc/PID/net.
+// socketsOf returns the sockets of a process, from /proc/PID/fd and the tables in /proc/PID/net.
 func socketsOf(pid int) ([]socket, error) {
 	dir := filepath.Join("/proc", strconv.Itoa(pid))
 	known, err := tables(filepath.Join(dir, "net"))
@@ -85,7 +85,7 @@ func tables(dir string) (map[string]socket, error) {
 	return all, nil
 }
 
-// inet reads a line of tcp, tcp6, udp or udp6: number, local, remote, state, …, the inode is the tenth.
+// inet reads a line of tcp, tcp6, udp or udp6: number, local, remote, state, … and, as the tenth field, the inode.
 func inet(kind string, f []string) (string, socket) {
 	const listening = "0A"
 	if len(f) < 10 {
@@ -98,7 +98,7 @@ func inet(kind string, f []string) (string, socket) {
 	return f[9], s
 }
 
-// local reads a line of unix: number, references, protocol, flags, type, state, inode, and the path if it has one.
+// local reads a line of unix: number, references, protocol, flags, type, state, inode, and perhaps a path.
 func local(kind string, f []string) (string, socket) {
 	const accepting = "00010000" // __SO_ACCEPTCON
 	if len(f) < 7 {
@@ -111,7 +111,7 @@ func local(kind string, f []string) (string, socket) {
 	return f[6], s
 }
 
-// endpoint reads "0100007F:4E20": words of the address in the machine's order, here little endian, and the port.
+// endpoint reads "0100007F:4E20": the address in words of the machine's byte order, little endian here, and the port.
 func endpoint(text string) string {
 	address, port, _ := strings.Cut(text, ":")
 	raw, err := hex.DecodeString(address)

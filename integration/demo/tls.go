@@ -7,7 +7,7 @@ import (
 	"tlagate/tla"
 )
 
-// negotiated tells in one line what both layers of TLS agreed upon (C2).
+// negotiated shows in one line what both layers of TLS negotiated (C2).
 func (d *demo) negotiated() error {
 	answer, err := d.lab.Relay("status", "--json")
 	if err != nil {

@@ -16,7 +16,7 @@ const (
 	uiHeight = 13
 )
 
-// openUI puts the professional's screen up.
+// openUI opens the professional's screen.
 func (d *demo) openUI() error {
 	program, err := world.Binary("tla-relay")
 	if err != nil {
@@ -31,7 +31,7 @@ func (d *demo) openUI() error {
 	return d.show("Carte", "card:")
 }
 
-// locale has the screen speak the language of the demo.
+// locale returns the variables by which the screen speaks the language of the demo.
 func locale() (env []string) {
 	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
 		env = append(env, name+"="+os.Getenv(name))
@@ -39,7 +39,7 @@ func locale() (env []string) {
 	return env
 }
 
-// show waits until the screen has one of these, and shows it in a frame.
+// show waits until the screen has one of parts, and prints the screen in a frame.
 func (d *demo) show(parts ...string) error {
 	screen, err := d.ui.WaitFor(world.Patience, parts...)
 	if err != nil {
@@ -54,7 +54,7 @@ func (d *demo) show(parts ...string) error {
 	return nil
 }
 
-// ready waits until the screen says of both cards that programs of the workstation see them.
+// ready waits until the screen says that programs of the workstation see both cards.
 func (d *demo) ready() error {
 	return world.Poll(world.Patience, "both cards to be ready", func() error {
 		screen, err := d.ui.Screen()
@@ -65,14 +65,13 @@ func (d *demo) ready() error {
 	})
 }
 
-// thePIN is that of the simulated card; programPIN is what the program of the workstation has in its place, which goes
-// nowhere.
+// thePIN is the simulated card's; programPIN is what the workstation's program sends in its place, which goes nowhere.
 const (
 	thePIN     = "1234"
 	programPIN = "00000000"
 )
 
-// sign has a PKCS#11 program sign with the CPS, which wants the PIN: it is typed at the terminal.
+// sign has a PKCS#11 program sign with the CPS. The PIN that the card needs is typed at the terminal.
 func (d *demo) sign() error {
 	env, err := d.lab.CPSOnly()
 	if err != nil {
@@ -120,7 +119,7 @@ func (d *demo) typePIN() error {
 	return d.ui.Press("Enter")
 }
 
-// notForATLA has a program try what is none of a terminal's functions: to write to the Vitale card.
+// notForATLA has a program try to write to the Vitale card, which is not among a terminal's functions.
 func (d *demo) notForATLA() error {
 	const (
 		update    = "00D6000001FF" // UPDATE BINARY
@@ -150,7 +149,7 @@ func (d *demo) notForATLA() error {
 	return nil
 }
 
-// closeUI takes the screen away.
+// closeUI closes the screen.
 func (d *demo) closeUI() error {
 	if d.ui == nil {
 		return nil

@@ -8,20 +8,20 @@ import (
 
 const chunkSize = 16 << 10
 
-// conn is one connection through a proxy. ends[d] is where octets of direction d come from; what it says it does is
-// protected by the proxy's lock.
+// conn is one connection through a proxy. ends[d] is where octets of direction d come from.
 type conn struct {
 	proxy     *Proxy
 	swallowed bool // never forwarded
 	ends      [2]*net.TCPConn
 	over      chan struct{} // closed by reset
 
-	gone  bool      // by reset
-	mute  [2]bool   // octets of this direction vanish, and so does its end
-	since int       // octets in the armed fault's direction since it was armed
-	spent bool      // it is lost, whatever may still pass: no further fault is for it
-	begun bool      // the client has said something
-	held  [2]*Armed // nothing of this direction passes before its Release
+	// protected by proxy.mu
+	gone    bool      // closed by reset
+	mute    [2]bool   // octets of this direction vanish, and so does the end of its stream
+	since   int       // octets in the armed fault's direction since it was armed
+	spent   bool      // lost, whatever may still pass: no further fault strikes it
+	begun   bool      // the header of the client's first record has come
+	stalled [2]*Armed // nothing of this direction passes before its Release
 }
 
 // run forwards until both directions have ended.
@@ -44,7 +44,7 @@ func (c *conn) run() {
 	ways.Wait()
 }
 
-// reach takes the target's end in; false when the connection was broken meanwhile.
+// reach adds the target's end, and reports whether the connection is still whole.
 func (c *conn) reach(target *net.TCPConn) bool {
 	c.proxy.mu.Lock()
 	defer c.proxy.mu.Unlock()
@@ -72,7 +72,7 @@ func (c *conn) pump(way Direction) {
 	}
 }
 
-// greet looks at the first octets of the client, which have the whole header of its first record.
+// greet measures the client's TLS hello, whose record's header comes whole with the client's first octets.
 func (c *conn) greet(way Direction, b []byte) {
 	c.proxy.mu.Lock()
 	defer c.proxy.mu.Unlock()
@@ -85,7 +85,7 @@ func (c *conn) greet(way Direction, b []byte) {
 	}
 }
 
-// pass forwards octets, in parts where a fault strikes between them; false when the connection is no more.
+// pass forwards octets, in parts where a fault strikes between them, and reports whether the connection is still there.
 func (c *conn) pass(way Direction, b []byte) bool {
 	for len(b) > 0 {
 		if !c.flows(way) {
@@ -104,23 +104,24 @@ func (c *conn) pass(way Direction, b []byte) bool {
 	return true
 }
 
-// flows waits while the direction is held.
+// flows waits while the direction is stalled, and reports whether the connection is still there.
 func (c *conn) flows(way Direction) bool {
 	c.proxy.mu.Lock()
-	held := c.held[way]
+	stall := c.stalled[way]
 	c.proxy.mu.Unlock()
-	if held == nil {
+	if stall == nil {
 		return true
 	}
 	select {
-	case <-held.goOn:
+	case <-stall.goOn:
 		return true
 	case <-c.over:
 		return false
 	}
 }
 
-// account says how many of n octets pass before the next fault, which struck is when it is due after them.
+// account returns how many of n octets pass before the next fault, that fault if it strikes after them, and whether
+// they vanish.
 func (c *conn) account(way Direction, n int) (pass int, struck *Armed, mute bool) {
 	p := c.proxy
 	p.mu.Lock()
@@ -164,7 +165,7 @@ func (c *conn) strike(a *Armed) {
 	case Reset:
 		c.reset()
 	case Stall:
-		c.held = [2]*Armed{a, a}
+		c.stalled = [2]*Armed{a, a}
 	case HalfOpen:
 		c.mute = [2]bool{true, true}
 	case Deaf:
@@ -172,7 +173,7 @@ func (c *conn) strike(a *Armed) {
 	}
 }
 
-// cut ends the stream of both ends, and drops what they still send.
+// cut ends the stream in both directions, and drops what the ends still send.
 func (c *conn) cut() {
 	c.mute = [2]bool{true, true}
 	for _, end := range c.ends {
@@ -182,7 +183,7 @@ func (c *conn) cut() {
 	}
 }
 
-// reset closes both ends with RST. A held direction is dropped.
+// reset closes both ends with RST. What is stalled is dropped.
 func (c *conn) reset() {
 	if c.gone {
 		return
@@ -196,7 +197,7 @@ func (c *conn) reset() {
 	}
 }
 
-// broken is reset of a connection one of whose ends takes nothing any more. A fault that was due here is so elsewhere.
+// broken resets a connection of which an end takes nothing any more. A fault that was due here is due on another one.
 func (c *conn) broken(due *Armed) {
 	c.proxy.mu.Lock()
 	defer c.proxy.mu.Unlock()
@@ -206,7 +207,7 @@ func (c *conn) broken(due *Armed) {
 	c.reset()
 }
 
-// ended passes the end of a direction on, after what is held of it.
+// ended forwards the end of a direction, after what is stalled of it.
 func (c *conn) ended(way Direction, err error) {
 	if !c.flows(way) {
 		return

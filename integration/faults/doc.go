@@ -1,7 +1,7 @@
-// Package faults breaks TCP connections at an exact octet, as a mobile link does at a chance one: a [Proxy] between two
-// programs cuts, resets, stalls or silently swallows, and meets new connections as a network would that is down or that
-// cannot be reached, or drops long TLS hellos. [Plan] draws faults from a seed, so that a run can be repeated.
-// [Resolver] answers names, or does not. [Inspector] opens TLS.
+// Package faults breaks TCP connections at an exact octet, as a mobile link does at a random one. A [Proxy] between two
+// programs cuts, resets, stalls or silently swallows connections, refuses new ones as a network does that is down, and
+// drops those with long TLS hellos. A [Plan] draws faults from a seed, so that a run can be repeated. A [Resolver]
+// answers names, or does not. An [Inspector] opens TLS.
 //
-// world.Proxy delays and alters what passes; this one counts it.
+// A world.Proxy delays and alters what passes; a Proxy of this package counts it.
 package faults

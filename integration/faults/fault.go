@@ -7,7 +7,7 @@ import (
 	"tlagate/integration/world"
 )
 
-// Direction of octets: from the side that dialled, or from the target.
+// Direction is that of octets: from the side that dialled, or from the target.
 type Direction = world.Direction
 
 // The directions.
@@ -23,23 +23,23 @@ type Kind int
 const (
 	Cut      Kind = iota // both ends see the end of the stream (FIN)
 	Reset                // both ends see the connection reset (RST)
-	Stall                // nothing passes, either way, until it goes on
-	HalfOpen             // nothing passes, either way, ever again, and neither end is told
-	Deaf                 // as HalfOpen in the direction of the fault; the other way all is well
+	Stall                // nothing passes in either direction until Release, or the time of the fault is over
+	HalfOpen             // nothing passes in either direction ever again, and neither end is told
+	Deaf                 // HalfOpen in the fault's direction alone; the other one works
 )
 
 var kindNames = [...]string{"cut", "reset", "stall", "half-open", "deaf"}
 
 func (k Kind) String() string { return kindNames[k] }
 
-// Admission is how a Proxy meets new connections.
+// Admission is how a Proxy treats new connections.
 type Admission int
 
 // The admissions.
 const (
 	Accept  Admission = iota
 	Refuse            // nothing listens
-	Swallow           // the connection is made, and never answered: a black hole
+	Swallow           // a connection is accepted and never answered: a black hole
 )
 
 var admissionNames = [...]string{"accept", "refuse", "swallow"}
@@ -49,10 +49,10 @@ func (a Admission) String() string { return admissionNames[a] }
 // Fault is what a Proxy is to do, and when.
 type Fault struct {
 	Kind  Kind
-	Way   Direction     // whose octets are counted
-	After int           // octets of Way that one connection still lets pass; 0 = at once, and to all that are open
+	Way   Direction     // in which octets are counted
+	After int           // octets that one connection still passes; 0 = none, and all open connections are struck
 	For   time.Duration // of a Stall; 0 = until Release
-	Then  Admission     // how new connections are met from then on
+	Then  Admission     // how new connections are treated from then on
 }
 
 func (f Fault) String() string {

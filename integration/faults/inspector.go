@@ -19,9 +19,8 @@ import (
 // InspectorName is the CA of an [Inspector].
 const InspectorName = "Pare-feu Exemple CA"
 
-// Inspector opens TLS as the proxies and firewalls do that look into it: it answers in the target's place with a
-// certificate of its own CA for the name that the client wants, and would speak to the target as a client without a
-// certificate.
+// Inspector opens TLS as proxies and firewalls do that look into it: it answers in the target's place with a
+// certificate of its own CA, and would speak to the target as a client without a certificate.
 type Inspector struct {
 	target   string
 	copies   bool
@@ -31,8 +30,8 @@ type Inspector struct {
 	all      sync.WaitGroup
 }
 
-// NewInspector stands on a free port before target (host:port). It copies all names of the target's certificate, as
-// some do, or gives its own the one name that the client wants.
+// NewInspector listens on a free port in front of target (host:port). Its certificate has all names of the target's, as
+// that of some boxes has, or the one name that the client asks for.
 func NewInspector(target string, copies bool) (*Inspector, error) {
 	i := &Inspector{target: target, copies: copies}
 	if err := i.makeCA(); err != nil {
@@ -46,7 +45,7 @@ func NewInspector(target string, copies bool) (*Inspector, error) {
 	return i, nil
 }
 
-// Addr is where to connect instead of the target.
+// Addr returns the address to connect to instead of the target.
 func (i *Inspector) Addr() string { return i.listener.Addr().String() }
 
 // Close stops it and waits until all is gone.
@@ -69,7 +68,7 @@ func (i *Inspector) makeCA() (err error) {
 	return err
 }
 
-// sign makes a certificate for the only key there is; nil: the issuer is itself.
+// sign makes a certificate for the only key there is; issuer nil = self-signed.
 func (i *Inspector) sign(c, issuer *x509.Certificate) ([]byte, error) {
 	c.SerialNumber = big.NewInt(time.Now().UnixNano())
 	c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
@@ -79,7 +78,7 @@ func (i *Inspector) sign(c, issuer *x509.Certificate) ([]byte, error) {
 	return x509.CreateCertificate(rand.Reader, c, issuer, i.key.Public(), i.key)
 }
 
-// forge answers a hello with a certificate that looks like the target's.
+// forge returns a configuration whose certificate looks like the target's.
 func (i *Inspector) forge(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	c := &x509.Certificate{Subject: pkix.Name{CommonName: hello.ServerName}, DNSNames: []string{hello.ServerName},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
@@ -98,7 +97,7 @@ func (i *Inspector) forge(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		Certificates: []tls.Certificate{{Certificate: [][]byte{der, i.ca.Raw}, PrivateKey: i.key}}}, nil
 }
 
-// look fetches the target's certificate.
+// look returns the target's certificate.
 func (i *Inspector) look(ctx context.Context, name string) (real *x509.Certificate, err error) {
 	conf := &tls.Config{ServerName: name, NextProtos: []string{"http/1.1"}, InsecureSkipVerify: true,
 		VerifyConnection: func(cs tls.ConnectionState) error { real = cs.PeerCertificates[0]; return nil }}
@@ -118,7 +117,7 @@ func (i *Inspector) accept() {
 		i.all.Go(func() {
 			defer c.Close()
 			_ = c.SetDeadline(time.Now().Add(time.Minute))
-			_, _ = io.Copy(io.Discard, c) // nobody who looks at the certificate says anything
+			_, _ = io.Copy(io.Discard, c) // a client that has seen the certificate says nothing
 		})
 	}
 }

@@ -8,10 +8,10 @@ import (
 
 // Shape bounds what a Plan draws.
 type Shape struct {
-	Kinds  []Kind        // drawn alike; one that is named twice comes twice as often
-	Octets [2]int        // by direction: faults come after 1 to so many
+	Kinds  []Kind        // with equal chances; one that is listed twice comes twice as often
+	Octets [2]int        // by direction: a fault comes after 1 to so many octets
 	Stall  time.Duration // longest
-	Thens  []Admission   // drawn alike; nil = Accept
+	Thens  []Admission   // likewise; nil = Accept
 }
 
 // Plan draws faults from a seed: the same seed and shape give the same faults.
@@ -23,7 +23,7 @@ type Plan struct {
 	count  map[Kind]int
 }
 
-// NewPlan makes a plan.
+// NewPlan returns the plan of a seed.
 func NewPlan(seed uint64, s Shape) *Plan {
 	if len(s.Thens) == 0 {
 		s.Thens = []Admission{Accept}
@@ -31,7 +31,7 @@ func NewPlan(seed uint64, s Shape) *Plan {
 	return &Plan{Seed: seed, shape: s, random: rand.New(rand.NewPCG(seed, 0)), count: map[Kind]int{}}
 }
 
-// Next draws a fault.
+// Next returns the next fault.
 func (p *Plan) Next() Fault {
 	way := Direction(p.random.IntN(2))
 	f := Fault{
@@ -48,10 +48,10 @@ func (p *Plan) Next() Fault {
 	return f
 }
 
-// IntN draws a number below n, for choices that belong to the plan.
+// IntN returns a number below n, for choices of a test that belong to the plan.
 func (p *Plan) IntN(n int) int { return p.random.IntN(n) }
 
-// String tells the seed, and what was drawn of each kind.
+// String returns the seed, and how many of each kind were drawn.
 func (p *Plan) String() string {
 	text := fmt.Sprintf("seed %d, %d faults", p.Seed, p.drawn)
 	for kind, name := range kindNames {

@@ -13,10 +13,10 @@ import (
 type Proxy struct {
 	target string
 	addr   string
-	held   io.Closer      // keeps addr ours while nothing listens
+	port   io.Closer      // keeps addr reserved while nothing listens
 	all    sync.WaitGroup // every goroutine
 
-	mu        sync.Mutex   // protects the rest, and what conn says it does
+	mu        sync.Mutex   // protects the rest, and part of every conn
 	listener  net.Listener // nil: nothing listens
 	admission Admission
 	closed    bool
@@ -25,7 +25,7 @@ type Proxy struct {
 	passed    [2]int64
 	accepted  int
 	hello     int  // octets of the longest TLS hello that passes; 0 = any
-	dropped   Kind // what becomes of a connection with a longer one
+	dropped   Kind // what happens to a connection with a longer one
 }
 
 // Armed is a fault that is due, or has struck.
@@ -36,10 +36,10 @@ type Armed struct {
 	release sync.Once
 }
 
-// Fired is closed when the fault has struck.
+// Fired returns a channel that is closed when the fault has struck.
 func (a *Armed) Fired() <-chan struct{} { return a.fired }
 
-// Struck tells whether it has.
+// Struck reports whether the fault has struck.
 func (a *Armed) Struck() bool {
 	select {
 	case <-a.fired:
@@ -49,7 +49,7 @@ func (a *Armed) Struck() bool {
 	}
 }
 
-// Release lets a stalled connection go on; what was held passes.
+// Release ends a stall; what was stalled passes.
 func (a *Armed) Release() { a.release.Do(func() { close(a.goOn) }) }
 
 // NewProxy listens on a free port of the loopback interface and forwards to target (host:port).
@@ -57,23 +57,23 @@ func NewProxy(target string) (*Proxy, error) { return NewProxyOn("127.0.0.1:0", 
 
 // NewProxyOn is NewProxy at an IPv4 address; port 0 is a free one.
 func NewProxyOn(addr, target string) (*Proxy, error) {
-	place, held, err := hold(addr)
+	bound, port, err := reserve(addr)
 	if err != nil {
 		return nil, fmt.Errorf("cannot start a proxy for %s: %w", target, err)
 	}
-	p := &Proxy{target: target, addr: place, held: held, conns: map[*conn]bool{}}
+	p := &Proxy{target: target, addr: bound, port: port, conns: map[*conn]bool{}}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.listen(); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot start a proxy for %s: %w", target, err), held.Close())
+		return nil, errors.Join(fmt.Errorf("cannot start a proxy for %s: %w", target, err), port.Close())
 	}
 	return p, nil
 }
 
-// Addr is where to connect instead of the target; the same for ever.
+// Addr returns the address to connect to instead of the target. It never changes.
 func (p *Proxy) Addr() string { return p.addr }
 
-// Arm makes a fault due, counted from now, in place of one that is.
+// Arm makes a fault due, counted from now, in place of any fault that is due.
 func (p *Proxy) Arm(f Fault) *Armed {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,36 +91,35 @@ func (p *Proxy) Arm(f Fault) *Armed {
 	return a
 }
 
-// Disarm makes nothing due; what has struck stays struck.
+// Disarm makes no fault due; what a fault has done stays as it is.
 func (p *Proxy) Disarm() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.armed = nil
 }
 
-// Admit says how new connections are met.
+// Admit sets how new connections are treated.
 func (p *Proxy) Admit(a Admission) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.admit(a)
 }
 
-// LimitHello does to connections what some boxes do to those whose TLS hello is longer than so many octets; 0 =
-// nothing.
+// LimitHello strikes each connection whose TLS hello is longer than so many octets, as some boxes do; 0 = none.
 func (p *Proxy) LimitHello(octets int, then Kind) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.hello, p.dropped = octets, then
 }
 
-// Passed gives the octets forwarded so far, by direction.
+// Passed returns the octets forwarded so far, by direction.
 func (p *Proxy) Passed() [2]int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.passed
 }
 
-// Accepted is the number of connections forwarded so far.
+// Accepted returns the number of connections forwarded so far.
 func (p *Proxy) Accepted() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,10 +136,10 @@ func (p *Proxy) Close() {
 	}
 	p.mu.Unlock()
 	p.all.Wait()
-	_ = p.held.Close()
+	_ = p.port.Close()
 }
 
-// admit holds p.mu.
+// admit needs p.mu.
 func (p *Proxy) admit(a Admission) error {
 	p.admission = a
 	if a == Refuse {
@@ -153,7 +152,7 @@ func (p *Proxy) admit(a Admission) error {
 	return p.listen()
 }
 
-// listen holds p.mu.
+// listen needs p.mu.
 func (p *Proxy) listen() error {
 	if p.listener != nil || p.closed {
 		return nil
@@ -187,7 +186,7 @@ func (p *Proxy) serve(client *net.TCPConn) {
 	c.run()
 }
 
-// enter counts a connection in; false when it is not to be.
+// enter registers a connection, and reports whether it is admitted.
 func (p *Proxy) enter(c *conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -209,7 +208,7 @@ func (p *Proxy) leave(c *conn) {
 	delete(p.conns, c)
 }
 
-// fire makes the armed fault strike; p.mu is held, and the caller strikes the connections.
+// fire marks the armed fault as struck. It needs p.mu; the caller strikes the connections.
 func (p *Proxy) fire() {
 	a := p.armed
 	p.armed = nil

@@ -17,7 +17,7 @@ import (
 
 const patience = world.Patience
 
-// bed is a proxy between a client and a server that a test holds both.
+// bed is a proxy between a client and a server, both of which are the test's.
 type bed struct {
 	t      *testing.T
 	p      *Proxy
@@ -34,7 +34,7 @@ func newBed(t *testing.T) *bed {
 	return &bed{t, p, l}
 }
 
-// pair is one connection's ends: index 0 is the client's.
+// pair returns the two ends of a new connection; index 0 is the client's.
 func (b *bed) pair() (ends [2]*net.TCPConn) {
 	client, err := net.Dial("tcp", b.p.Addr())
 	require.NoError(b.t, err)
@@ -65,7 +65,7 @@ func hears(t *testing.T, end net.Conn, text string) {
 	require.Equal(t, text, string(got))
 }
 
-// silent tells that an end hears nothing, not even an end.
+// silent asserts that an end hears nothing, not even the end of the stream.
 func silent(t *testing.T, end net.Conn) {
 	t.Helper()
 	require.NoError(t, end.SetReadDeadline(time.Now().Add(30*time.Millisecond)))
@@ -74,7 +74,7 @@ func silent(t *testing.T, end net.Conn) {
 	require.NoError(t, end.SetReadDeadline(time.Now().Add(patience)))
 }
 
-// TestFaultStrikesAtItsOctet: exactly so many octets pass, in each direction, whatever pieces they come in.
+// TestFaultStrikesAtItsOctet: exactly as many octets pass as the fault says, in each direction, in whatever pieces.
 func TestFaultStrikesAtItsOctet(t *testing.T) {
 	const text = "0123456789"
 	for _, kind := range []Kind{Cut, Reset, HalfOpen, Deaf, Stall} {
@@ -94,7 +94,7 @@ func TestFaultStrikesAtItsOctet(t *testing.T) {
 	}
 }
 
-// broken checks what each end sees of a fault that has struck; rest is what was held back.
+// broken asserts what each end sees of a fault that has struck; rest is what it kept back.
 func (b *bed) broken(ends [2]*net.TCPConn, a *Armed, rest string) {
 	b.t.Helper()
 	near, far := ends[a.Way], ends[1-a.Way]
@@ -248,8 +248,8 @@ func TestClosedProxyLeavesNothing(t *testing.T) {
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 }
 
-// TestRefusingProxyKeepsItsPort: while nothing listens, neither a listener nor a connection of somebody else gets
-// there.
+// TestRefusingProxyKeepsItsPort: while the proxy does not listen, no other listener and no outgoing connection gets its
+// port.
 func TestRefusingProxyKeepsItsPort(t *testing.T) {
 	b := newBed(t)
 	require.NoError(t, b.p.Admit(Refuse))
@@ -280,7 +280,7 @@ func TestPlanRepeats(t *testing.T) {
 	require.Regexp(t, `^seed 7, 100 faults, \d+ cut, \d+ stall, \d+ half-open$`, one.String())
 }
 
-// TestLongHellosAreDropped: what is longer than the box takes does not come through, what is not longer does.
+// TestLongHellosAreDropped: a hello that is longer than the limit does not come through, others do.
 func TestLongHellosAreDropped(t *testing.T) {
 	record := func(n int) string {
 		return "\x16\x03\x01" + string([]byte{byte((n - 5) >> 8), byte(n - 5)}) + string(make([]byte, n-5))

@@ -11,10 +11,10 @@ import (
 	"syscall"
 )
 
-// Resolver is a DNS server: it answers one name with one IPv4 address, or nobody. Programs that have Conf in the place
-// of ResolvConf ask it and nobody else.
+// Resolver is a DNS server that answers one name with one IPv4 address, or with a failure, or not at all. A program
+// that sees Conf in place of ResolvConf asks it and no other server.
 type Resolver struct {
-	Conf string // a file
+	Conf string // path of a file
 
 	name string
 	conn net.PacketConn
@@ -26,10 +26,11 @@ type Resolver struct {
 	failures int
 }
 
-// ResolvConf is the file that says whom programs ask.
+// ResolvConf is the file that names the DNS servers that programs ask.
 const ResolvConf = "/etc/resolv.conf"
 
-// NewResolver answers name, without a dot at its end, with addr, and writes the file conf. Inside a world only.
+// NewResolver starts a server that answers name, which has no dot at its end, with addr, and writes the file conf. It
+// works in a world only.
 func NewResolver(name string, addr netip.Addr, conf string) (*Resolver, error) {
 	conn, err := listen53()
 	if err != nil {
@@ -44,7 +45,7 @@ func NewResolver(name string, addr netip.Addr, conf string) (*Resolver, error) {
 	return r, nil
 }
 
-// listen53 listens on the port of DNS, which the file cannot change, of an address of the loopback interface that no
+// listen53 listens on the port of DNS, which ResolvConf cannot change, at an address of the loopback interface that no
 // other resolver has.
 func listen53() (conn net.PacketConn, err error) {
 	for i := 1; i < 255; i++ {
@@ -56,28 +57,28 @@ func listen53() (conn net.PacketConn, err error) {
 	return nil, err
 }
 
-// Answer gives another address from now on; the zero Addr makes the server fail (SERVFAIL).
+// Answer answers with another address from now on; the zero Addr makes the server fail (SERVFAIL).
 func (r *Resolver) Answer(addr netip.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.addr, r.silent = addr, false
 }
 
-// Silence gives no answer at all from now on.
+// Silence makes the server answer nothing from now on.
 func (r *Resolver) Silence() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.silent = true
 }
 
-// Failures is how many questions for the name were not answered with an address.
+// Failures returns how many questions for the name were not answered with an address.
 func (r *Resolver) Failures() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.failures
 }
 
-// Close ends it.
+// Close stops the server.
 func (r *Resolver) Close() error {
 	err := r.conn.Close()
 	<-r.done
@@ -98,7 +99,7 @@ func (r *Resolver) serve() {
 	}
 }
 
-// Of DNS (RFC 1035): the header's length, flags and codes, and types of record.
+// From RFC 1035: the length of a DNS header, flags and codes, and types of record.
 const (
 	dnsHeader   = 12
 	dnsResponse = 0x8180 // an answer, recursion available
@@ -107,7 +108,7 @@ const (
 	dnsTypeA    = 1
 )
 
-// reply answers a question; nil = silence.
+// reply returns the answer to a query; nil = silence.
 func (r *Resolver) reply(query []byte) []byte {
 	name, kind, end := question(query)
 	if end == 0 {
@@ -133,7 +134,7 @@ func (r *Resolver) reply(query []byte) []byte {
 	return append(append(head(query[:end], 0, 1), answer...), r.addr.AsSlice()...)
 }
 
-// question gives name and type of the first question, and where it ends; end 0: there is none.
+// question returns the name and type of the first question, and where it ends; end 0: there is none.
 func question(query []byte) (name string, kind uint16, end int) {
 	at := dnsHeader
 	for at < len(query) && query[at] != 0 {
@@ -150,7 +151,7 @@ func question(query []byte) (name string, kind uint16, end int) {
 	return name[:max(len(name)-1, 0)], binary.BigEndian.Uint16(query[at+1:]), at + 5
 }
 
-// head makes the header and the question of a reply.
+// head returns the header and the question of a reply.
 func head(question []byte, code, answers uint16) []byte {
 	reply := append([]byte(nil), question...)
 	be := binary.BigEndian

@@ -34,7 +34,7 @@ func TestResolver(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		before := r.Failures()
-		go func() { // who is not answered need not wait
+		go func() { // an unanswered lookup need not be waited for
 			for ctx.Err() == nil && r.Failures() == before {
 				time.Sleep(time.Millisecond)
 			}

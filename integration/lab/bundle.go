@@ -8,11 +8,11 @@ import (
 	"tlagate/integration/world"
 )
 
-// Ops signs bundles.
+// Ops is the identity that signs bundles.
 const Ops = "urn:tlagate:operateur-demo:admin:ops"
 
-// LayOutBundles makes the certificate of ops and the directory that the gateway serves, and a responder that gateway
-// asks. It gives the line for the gateway's configuration.
+// LayOutBundles makes the certificate of Ops and the directory that the gateway serves, and starts a responder that the
+// gateway asks. It returns the line for the gateway's configuration.
 func (l *Lab) LayOutBundles() (line string, err error) {
 	url, err := l.StartOCSP()
 	if err != nil {
@@ -25,8 +25,8 @@ func (l *Lab) LayOutBundles() (line string, err error) {
 	return "bundles: " + l.Path("bundles"), os.MkdirAll(l.Path("bundles"), 0o755)
 }
 
-// SignBundle signs what the lab's devices of a role need, plus more lines, as bundles/ROLE.p7m, with the keys called
-// signer.
+// SignBundle writes bundles/ROLE.p7m: what the lab's devices of a role need, plus more lines, signed with the keys that
+// are called signer.
 func (l *Lab) SignBundle(role, signer string, more ...string) error {
 	text := fmt.Sprintf(`for: "urn:tlagate:%s:%s:*"
 gateways: [%q]
@@ -46,8 +46,8 @@ arls: [{file: %s}]
 	return err
 }
 
-// SealRelay writes the configuration of a sealed relay, with more lines, and fetches its bundle; StartSealedRelay
-// starts it.
+// SealRelay writes the configuration of a sealed relay, with more lines, and fetches its bundle. StartSealedRelay
+// starts the relay.
 func (l *Lab) SealRelay(more ...string) error {
 	identity, err := l.wrapped(l.TLAKeys)
 	if err != nil {
@@ -71,7 +71,7 @@ func (l *Lab) SealPdT() error {
 		client, server, l.DriverPort(), l.Path("pdt.sock")))
 }
 
-// wrapped encrypts a key under the lab's wrapping key, and gives the section that names it.
+// wrapped encrypts a key under the lab's wrapping key, and returns the section of a configuration that names it.
 func (l *Lab) wrapped(k Keys) (section string, err error) {
 	wrap := l.Path("wrapping.key")
 	if err := os.WriteFile(wrap, []byte("of the lab, 32 octets and no less\n"), 0o600); err != nil {
@@ -107,7 +107,7 @@ func (l *Lab) sealDevice(program, name, own string) error {
 	return err
 }
 
-// StartSealedRelay starts the relay with the configuration there is; ready is what it says when it is.
+// StartSealedRelay starts the relay with the configuration that it has, and waits until it says ready.
 func (l *Lab) StartSealedRelay(ready string) (err error) {
 	l.RelayProc, err = l.start("tla-relay", ready, nil, "run", "--config", l.Path("relay.yaml"))
 	return err

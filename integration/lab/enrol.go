@@ -7,9 +7,9 @@ import (
 	"tlagate/integration/world"
 )
 
-// Unbox takes every certificate and key of devices away, and leaves them their configuration: a device trusts nobody,
-// and is nobody, until it is enrolled. The TLA is brought the answers about certificates by its gateway, and has no
-// CRL.
+// Unbox makes the devices new ones, with a configuration but without certificates and keys: a device trusts nobody, and
+// is nobody, until it is enrolled. The TLA and the PdT have no CRL: their gateway brings them the answers about
+// certificates.
 func (l *Lab) Unbox() {
 	pair := func(name string) Keys { return Keys{l.Path(name + ".crt"), l.Path(name + ".key")} }
 	own := func(name string, crls ...string) Trust {
@@ -21,7 +21,7 @@ func (l *Lab) Unbox() {
 	l.PdTTrust, l.TLATrust = own("pdt"), own("tla")
 }
 
-// Invite makes a one-time code for an identity.
+// Invite returns a one-time code for an identity.
 func (l *Lab) Invite(urn string, args ...string) (string, error) {
 	parts := strings.Split(urn, ":") // urn:tlagate:PRACTICE:ROLE:NAME
 	out, err := l.PKI("invite", append([]string{"--role", parts[3], "--practice", parts[2], "--name", parts[4]},
@@ -30,8 +30,8 @@ func (l *Lab) Invite(urn string, args ...string) (string, error) {
 	return code, err
 }
 
-// Enroll runs the command `enroll` of a program with its configuration ("gateway", "pdt", "relay") and extra lines of
-// it. The code is given on standard input, where nobody else sees it.
+// Enroll runs the command `enroll` of a program with its configuration ("gateway", "pdt", "relay") and extra lines. The
+// code goes to standard input, where nobody else sees it.
 func (l *Lab) Enroll(config string, extra []string, code string, args ...string) (string, error) {
 	path, err := l.write(config, extra...)
 	if err != nil {

@@ -1,7 +1,6 @@
-// Package lab lays out a whole deployment of tlagate in one directory of a
-// world: a device CA made by tla-pki, two private pcscd with simulated cards,
-// and the real programs with their configuration files. Demo, tests and
-// benchmarks share it. It must be used inside world.Enter.
+// Package lab lays out a whole deployment of tlagate in one directory of a world: a device CA made by tla-pki, two
+// private pcscd with simulated cards, and the real programs with their configuration files. Demo, tests and benchmarks
+// share it. It works in a world only: call world.Enter first.
 package lab
 
 import (
@@ -26,13 +25,13 @@ const (
 	OCSP     = "urn:tlagate:operateur-demo:ocsp:o1"
 )
 
-// Trust names the files a program believes.
+// Trust is what a program's configuration says under trust, most of it names of files.
 type Trust struct {
 	Anchor     string   // the root's certificate
 	Practices  []string // practices it vouches for; nil = all
 	CRLs       []string // files
 	State      string   // "" = memory
-	Production bool     // no TEST CA
+	Production bool     // no CA made for tests
 	OCSP       []string // responders to ask
 	DenyList   string   // file; "" = none
 	ARL        string   // file for ARLs received; "" = memory
@@ -43,41 +42,41 @@ type Trust struct {
 // Keys names a certificate and its key.
 type Keys struct{ Cert, Key string }
 
-// Watch is told of a command of ours that has run to its end: the program's name, its arguments and its standard
-// output.
+// Watch is called after each command of our programs that succeeded, with the program's name, its arguments and its
+// standard output.
 type Watch func(program string, args []string, output string)
 
-// Lab is a deployment. Fields may be changed before the program that they concern is started.
+// Lab is a deployment. A field may be changed until the program that it concerns is started.
 type Lab struct {
 	Dir         string
-	GatewayAddr string    // host:port the gateway listens on
-	GatewayVia  string    // host:port the TLA dials, "" = GatewayAddr; a proxy's, for instance
+	GatewayAddr string    // host:port that the gateway listens on
+	GatewayVia  string    // host:port that the TLA dials, a proxy's for instance; "" = GatewayAddr
 	Host        string    // name or address that gateways are dialled by, "" = localhost
 	Second      *Site     // another gateway, see AddGateway; nil = none
-	TLAVia      []string  // host:port that the TLA dials, by the name of a certificate; nil = GatewayVia, and Second
-	PdTVia      []string  // likewise of the PdT; nil = the gateways
-	OCSPAddr    string    // host:port the responder listens on
+	TLAVia      []string  // what the TLA dials, host:port or NAME=host:port; nil = GatewayVia, and Second
+	PdTVia      []string  // what the PdT dials, likewise; nil = the gateways
+	OCSPAddr    string    // host:port that the responder listens on
 	Echo        io.Writer // gets the programs' output; nil = nobody
-	Watch       Watch     // is told of each command that was run; nil = nobody
+	Watch       Watch     // called after each command; nil = nobody
 	AskFor      string    // the PdT that the TLA asks for
-	Seat        string    // control.seat of the TLA; "" = not said
+	Seat        string    // control.seat of the TLA; "" = not configured
 
-	RelayProgram string     // in the place of our tla-relay; "" = it is ours
-	RelayOver    world.Over // what the running relay has in the place of the machine's
+	RelayProgram string     // runs in place of our tla-relay; "" = ours
+	RelayOver    world.Over // what the running relay sees in place of the machine's files
 	PdTOver      world.Over // likewise the running tla-pdt
 	GatewayOver  world.Over // likewise the running gateway
 	Env          []string   // of running programs, besides this one's
 
 	GatewayTrust, PdTTrust, TLATrust Trust
 
-	OCSPKeys                                     Keys // of the responder, made when it is started
-	GatewayKeys, ClientKeys, ServerKeys, TLAKeys Keys // of the gateway, the PdT (two), the TLA
+	OCSPKeys                                     Keys // of the responder, made at its first start
+	GatewayKeys, ClientKeys, ServerKeys, TLAKeys Keys // of the gateway, the PdT (two) and the TLA
 
 	TLAReaders, PdTReaders *world.PCSCD
 	Limits                 *world.Limits // of the TLA's readers; nil = none
 	Vitale                 *cardsim.Vitale
 	CPS                    *cardsim.CPS
-	// in the Vitale's place, which is then it; made by who wants one before the cards are inserted
+	// inserted in place of a plain Vitale (Vitale is then the Counter's); set before InsertCards; nil = none
 	Counter             *cardsim.Counter
 	VitaleSlot, CPSSlot *cardsim.Slot
 
@@ -86,10 +85,10 @@ type Lab struct {
 	suffix string // of the configuration files' names
 }
 
-// New makes the directory, the CA, and every certificate.
+// New makes a lab's directory, its CA, and every certificate.
 func New() (*Lab, error) { return NewWatched(nil) }
 
-// NewWatched is New with its commands shown to somebody.
+// NewWatched is New with Watch set from the first command on.
 func NewWatched(watch Watch) (*Lab, error) {
 	l, err := Bare()
 	if err != nil {
@@ -103,7 +102,7 @@ func NewWatched(watch Watch) (*Lab, error) {
 	return l, nil
 }
 
-// Bare is New without CA and certificates: the caller names whom the programs trust and what they show.
+// Bare is New without CA and certificates: the caller sets whom the programs trust and what they show.
 func Bare() (*Lab, error) {
 	dir, err := os.MkdirTemp("", "lab-")
 	if err != nil {
@@ -116,7 +115,7 @@ func Bare() (*Lab, error) {
 	return &Lab{Dir: dir, GatewayAddr: world.Addr(port), AskFor: PdT}, nil
 }
 
-// Path is a file of the lab.
+// Path returns the path of a file of the lab.
 func (l *Lab) Path(name string) string { return filepath.Join(l.Dir, name) }
 
 // Close ends everything and removes the directory.
@@ -142,7 +141,7 @@ func (l *Lab) Close() error {
 
 const relay = "tla-relay"
 
-// Binary is the path of one of our programs, as this lab has it.
+// Binary returns the path of the program that this lab runs by that name.
 func (l *Lab) Binary(program string) (string, error) {
 	if program == relay && l.RelayProgram != "" {
 		return l.RelayProgram, nil
@@ -150,7 +149,7 @@ func (l *Lab) Binary(program string) (string, error) {
 	return world.Binary(program)
 }
 
-// Run runs one of our programs to its end and gives its standard output.
+// Run runs one of our programs to its end and returns its standard output.
 func (l *Lab) Run(program string, args ...string) (string, error) {
 	out, err := l.quietly(program, args...)
 	if err == nil && l.Watch != nil {
@@ -159,12 +158,12 @@ func (l *Lab) Run(program string, args ...string) (string, error) {
 	return out, err
 }
 
-// quietly is Run that nobody watches.
+// quietly is Run without Watch.
 func (l *Lab) quietly(program string, args ...string) (string, error) {
 	return l.Type(program, "", args...)
 }
 
-// Type is Run with something typed into the program's standard input; nobody watches.
+// Type is Run without Watch, and with something typed into the program's standard input.
 func (l *Lab) Type(program, typed string, args ...string) (string, error) {
 	path, err := l.Binary(program)
 	if err != nil {
@@ -177,7 +176,7 @@ func (l *Lab) Type(program, typed string, args ...string) (string, error) {
 	return out, nil
 }
 
-// start starts one of our programs and waits until it says ready ("" = it does not wait).
+// start starts one of our programs and waits until it says ready ("" = does not wait).
 func (l *Lab) start(program, ready string, env []string, args ...string) (*world.Process, error) {
 	path, err := l.Binary(program)
 	if err != nil {

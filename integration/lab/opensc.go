@@ -9,19 +9,19 @@ import (
 	"tlagate/integration/world"
 )
 
-// Slots of the PdT, whichever reader of the TLA the cards are in.
+// Slots of the PdT, whichever readers of the TLA the cards are in.
 const (
 	VitaleSlot = 0
 	CPSSlot    = 1
 )
 
-// SlotName is what PC/SC programs call a slot of p's first reader.
+// SlotName returns the name that PC/SC programs see of a slot of p's first reader.
 func SlotName(p *world.PCSCD, slot int) string {
 	return fmt.Sprintf("%s 00 %02d", p.Readers[0].Name, slot)
 }
 
-// CPSOnly is an environment for OpenSC's PKCS#11 and PKCS#15 tools, which know no Vitale card and would stop at it: it
-// has them look at the CPS alone.
+// CPSOnly returns an environment in which OpenSC's PKCS#11 and PKCS#15 tools look at the CPS alone: they know no Vitale
+// card, and would stop at it.
 func (l *Lab) CPSOnly() ([]string, error) {
 	conf := l.Path("opensc.conf")
 	text := fmt.Sprintf("app default {\n\tignored_readers = %q;\n}\n", SlotName(l.PdTReaders, VitaleSlot))
@@ -36,8 +36,8 @@ var (
 	dump     = regexp.MustCompile(`^(?:[0-9A-F]{2} ){1,16}`)
 )
 
-// Responses reads the output of `opensc-tool -s …`, "Received (SW1=0x90, SW2=0x00)" and the dump after it, for each
-// command: data and status word in upper-case hex.
+// Responses returns each command's response from the output of `opensc-tool -s …`, "Received (SW1=0x90, SW2=0x00)" and
+// the dump after it: data and status word in upper-case hex.
 func Responses(output string) []string {
 	var all []string
 	var data, sw string

@@ -25,7 +25,7 @@ func (l *Lab) makePKI() error {
 	return nil
 }
 
-// trust names what every program of a lab believes.
+// trust returns what every program of a lab trusts.
 func (l *Lab) trust() Trust {
 	public := func(name string) string { return l.Path("pki/public/" + name) }
 	return Trust{Anchor: public("root.crt"), CRLs: []string{public("crl.pem"), public("arl.pem")}}
@@ -36,7 +36,7 @@ func (l *Lab) PKI(command string, args ...string) (string, error) {
 	return l.Run("tla-pki", append([]string{command, "--dir", l.Path("pki")}, args...)...)
 }
 
-// Issue makes key and certificate for an identity, in files called name.
+// Issue makes a key and a certificate for an identity, in the files name.key and name.crt.
 func (l *Lab) Issue(name, profile, identity string, dns ...string) (Keys, error) {
 	args := []string{"--profile", profile, "--identity", identity, "--new-key", "--out", l.Path(name)}
 	for _, d := range dns {

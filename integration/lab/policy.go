@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// forPIV are rules for what the simulated CPS is as well: a PIV card, for OpenSC.
+// forPIV are rules for the PIV card that the simulated CPS is as well, for OpenSC.
 const forPIV = `      - {name: a CPS that is a PIV card, cla: "00", ins: "A4", p1: "04", data: ["A000000308*"], action: allow}
       - {name: its objects, apps: &piv ["A000000308000010000100", "A00000030800001000"], cla: "00", ins: "CB", p1: "3F", p2: "FF", lc: "1-32", action: allow}
       - {name: its PIN, apps: *piv, cla: "00", ins: "20", p1: "00", p2: "80", action: local-pin, pin: {min: 4, max: 8, length: 8, pad: 255}}
@@ -13,12 +13,12 @@ const forPIV = `      - {name: a CPS that is a PIV card, cla: "00", ins: "A4", p
       - {name: its signatures, apps: *piv, cla: "00", ins: "87", lc: "1-512", chained: true, extended: true, action: allow}
 `
 
-// forCounter is the rule for the command of cardsim.Counter.
+// forCounter is the rule for the counting command of cardsim.Counter.
 const forCounter = `      - {name: counting, cla: "80", ins: "CE", lc: "4", le: "8", action: allow}
 `
 
-// writePolicy makes the card policy: the built-in one, with PIV before the last rule of the last profile, that of CPS
-// cards, and, if there is a Counter, its command before the last rule of the first, that of Vitale cards.
+// writePolicy writes the card policy: the built-in one, with the rules for PIV before the last rule of the last profile
+// (CPS cards) and, if there is a Counter, with its command before the last rule of the first profile (Vitale cards).
 func (l *Lab) writePolicy() error {
 	text, err := l.quietly("tla-relay", "policy", "show")
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"tlagate/integration/world"
 )
 
-// configurations are the YAML files of the three programs, as an operator would write them.
+// configurations are the YAML files of the programs, as an operator would write them.
 var configurations = template.Must(template.New("").Funcs(template.FuncMap{"server": server}).Parse(`
 {{define "trust"}}trust:
   anchors: [{file: {{.Anchor}}, practices: [{{range $i, $p := .Practices}}{{if $i}}, {{end}}{{$p}}{{else}}"*"{{end}}]}]
@@ -53,7 +53,7 @@ control: {socket: {{.Path "relay.sock"}}{{if .Seat}}, seat: {{.Seat}}{{end}}}
 {{template "trust" .TLATrust}}{{end}}
 `))
 
-// server writes NAME=ADDRESS as an operator would.
+// server returns the YAML of a gateway's address, or of NAME=ADDRESS, as an operator would write it.
 func server(text string) string {
 	name, at, beside := strings.Cut(text, "=")
 	if !beside {
@@ -62,17 +62,19 @@ func server(text string) string {
 	return fmt.Sprintf("{address: %q, name: %s}", at, name)
 }
 
-// Via is where the TLA dials.
+// Via returns the address at which the TLA dials the gateway.
 func (l *Lab) Via() string { return l.Named(cmp.Or(l.GatewayVia, l.GatewayAddr)) }
 
-// Named is an address of this world by the name that the gateway's certificate holds.
+// Named returns an address of this world under the name that the gateway's certificate has.
 func (l *Lab) Named(addr string) string {
 	_, port, _ := net.SplitHostPort(addr)
 	return net.JoinHostPort(cmp.Or(l.Host, "localhost"), port)
 }
 
-// TLADials and PdTDials are where the TLA and the PdT dial.
+// TLADials returns the gateways that the TLA dials.
 func (l *Lab) TLADials() []string { return l.dials(l.TLAVia, l.Via()) }
+
+// PdTDials returns the gateways that the PdT dials.
 func (l *Lab) PdTDials() []string { return l.dials(l.PdTVia, l.Named(l.GatewayAddr)) }
 
 func (l *Lab) dials(via []string, first string) []string {
@@ -85,10 +87,10 @@ func (l *Lab) dials(via []string, first string) []string {
 	return []string{first}
 }
 
-// nobodyListens is a port of no driver, for a PdT without readers.
+// nobodyListens is a port on which no driver listens, for a PdT without readers.
 const nobodyListens = 9
 
-// DriverPort is the port of the PdT's first virtual slot.
+// DriverPort returns the port of the PdT's first virtual slot.
 func (l *Lab) DriverPort() int {
 	if l.PdTReaders == nil {
 		return nobodyListens
@@ -96,7 +98,7 @@ func (l *Lab) DriverPort() int {
 	return l.PdTReaders.Readers[0].Port
 }
 
-// write makes the configuration file of a program; extra lines are added to it.
+// write writes the configuration file of a program, with extra lines at its end, and returns its path.
 func (l *Lab) write(name string, extra ...string) (string, error) {
 	if name == "relay" {
 		if err := l.writePolicy(); err != nil {
@@ -122,7 +124,7 @@ func (l *Lab) StartGateway(extra ...string) error {
 	return err
 }
 
-// StartOCSP starts tla-ocsp on the lab's CA, at the same place each time, and gives its URL.
+// StartOCSP starts tla-ocsp on the lab's CA, at the same address each time, and returns its URL.
 func (l *Lab) StartOCSP(extra ...string) (url string, err error) {
 	if l.OCSPAddr == "" {
 		if err := l.layOutOCSP(); err != nil {
@@ -147,10 +149,10 @@ func (l *Lab) layOutOCSP() error {
 	return err
 }
 
-// StartPdT starts tla-pdt; it is ready once it is parked.
+// StartPdT starts tla-pdt and waits until it is parked.
 func (l *Lab) StartPdT(extra ...string) error { return l.startPdT("parked", extra) }
 
-// LaunchPdT starts tla-pdt and does not wait: it may not be let in.
+// LaunchPdT starts tla-pdt and does not wait: the gateway may refuse it.
 func (l *Lab) LaunchPdT(extra ...string) error { return l.startPdT("", extra) }
 
 func (l *Lab) startPdT(ready string, extra []string) error {
@@ -162,7 +164,7 @@ func (l *Lab) startPdT(ready string, extra []string) error {
 	return err
 }
 
-// StartRelay starts tla-relay run; it opens no connection by itself. It runs without readers as well.
+// StartRelay starts tla-relay run, which opens no connection by itself. It runs without readers as well.
 func (l *Lab) StartRelay(extra ...string) error {
 	path, err := l.write("relay", extra...)
 	if err != nil {
@@ -176,12 +178,12 @@ func (l *Lab) StartRelay(extra ...string) error {
 	return err
 }
 
-// Relay runs a command of the user at the TLA: start, stop or status.
+// Relay runs a command of the TLA's user: start, stop or status.
 func (l *Lab) Relay(command string, args ...string) (string, error) {
 	return l.Run("tla-relay", append([]string{command, "--config", l.Path("relay.yaml")}, args...)...)
 }
 
-// Start starts everything but the session: readers, cards, gateway, PdT, relay.
+// Start starts everything but a session: readers, cards, gateway, PdT, relay.
 func (l *Lab) Start() error {
 	for _, step := range []func() error{
 		l.StartReaders, l.InsertCards,

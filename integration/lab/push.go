@@ -7,7 +7,7 @@ import (
 	"tlagate/integration/world"
 )
 
-// The PKI that tells of revocations, and the gateway's identity towards it.
+// PKI is the identity of the server that sends revocations.
 const PKI = "urn:tlagate:operateur-demo:pki:ca"
 
 // Push is `tla-pki serve` on the lab's CA.
@@ -21,7 +21,7 @@ type Push struct {
 	config string
 }
 
-// StartPush issues what the stream needs and starts tla-pki serve.
+// StartPush issues the certificates that the stream needs and starts tla-pki serve.
 func (l *Lab) StartPush() (*Push, error) {
 	p := &Push{config: l.Path("serve.yaml")}
 	server, err := l.Issue("pki-server", "pki", PKI, "localhost")
@@ -51,13 +51,13 @@ trust: {anchors: [{file: pki/public/root.crt, practices: ["*"]}], crls: [pki/pub
 	return p, l.RestartPush(p)
 }
 
-// RestartPush starts it again where it was.
+// RestartPush starts it again at the same addresses.
 func (l *Lab) RestartPush(p *Push) (err error) {
 	p.Proc, err = l.start("tla-pki", "listening", nil, "serve", "--config", p.config, "--log-level", "info")
 	return err
 }
 
-// Lines are what the gateway's configuration says of it.
+// PushLines returns the lines of the gateway's configuration that name p.
 func (l *Lab) PushLines(p *Push) string {
 	return fmt.Sprintf("push: [{url: \"https://%s\", client: {cert: %s, key: %s}}]", l.Named(p.Addr), p.Client.Cert,
 		p.Client.Key)

@@ -5,13 +5,13 @@ import (
 	"tlagate/integration/world"
 )
 
-// Names of the readers, as PC/SC programs see them before " 00 00" and " 00 01".
+// Names of the readers: PC/SC programs see them with " 00 00" or " 00 01" behind.
 const (
 	TLAReader = "Terminal"
 	PdTReader = "tlagate"
 )
 
-// StartReaders starts the two pcscd, without cards.
+// StartReaders starts both pcscd, the TLA's and the PdT's, without cards.
 func (l *Lab) StartReaders() (err error) {
 	if l.TLAReaders, err = l.pcscd(TLAReader, l.Limits); err != nil {
 		return err
@@ -24,8 +24,8 @@ func (l *Lab) pcscd(name string, limits *world.Limits) (*world.PCSCD, error) {
 	return world.StartPCSCD(world.PCSCDConfig{Readers: []world.Reader{{Name: name}}, Echo: l.Echo, Limits: limits})
 }
 
-// InsertCards makes both simulated cards and puts them in the TLA's readers, which the relay must
-// not mind: the CPS first, the Vitale second.
+// InsertCards makes both simulated cards and puts them in the TLA's readers: the CPS in the first, the Vitale in the
+// second, an order that the relay must not mind.
 func (l *Lab) InsertCards() (err error) {
 	l.Vitale = cardsim.NewVitale(cardsim.VitaleConfig{})
 	var vitale cardsim.Card = l.Vitale

@@ -2,13 +2,13 @@ package lab
 
 import "tlagate/integration/world"
 
-// GatewayName is a name that the certificates of the lab's gateways hold beside localhost; no address is known for it
-// unless somebody answers for it.
+// GatewayName is a name that the certificates of the lab's gateways have beside localhost; it has an address only where
+// a test provides a resolver.
 const GatewayName = "gw.lab.test"
 
 // Site is a second gateway.
 type Site struct {
-	Addr string // host:port it listens on
+	Addr string // host:port that it listens on
 	Keys Keys
 	Proc *world.Process
 }
@@ -20,7 +20,7 @@ func (s *Site) proc() *world.Process {
 	return s.Proc
 }
 
-// AddGateway lays a second gateway out, which the TLA and the PdT know from then on.
+// AddGateway lays out a second gateway, which the TLA and the PdT dial from then on.
 func (l *Lab) AddGateway() error {
 	port, err := world.Port()
 	if err != nil {
@@ -31,7 +31,7 @@ func (l *Lab) AddGateway() error {
 	return err
 }
 
-// StartSecond starts it; extra lines are added to its configuration.
+// StartSecond starts the second gateway; extra lines are added to its configuration.
 func (l *Lab) StartSecond(extra ...string) error {
 	other := *l
 	other.GatewayAddr, other.GatewayKeys, other.suffix = l.Second.Addr, l.Second.Keys, "2"

@@ -1,16 +1,16 @@
-// Package pages reads the code blocks of the documents, so that tests type what a reader is told to type, and no block
-// escapes.
+// Package pages reads the code blocks of the documents, so that tests type what a reader is told to type, and miss no
+// block.
 //
 // The first word behind the fence is the language: sh is commands, text is output or a picture, and yaml, json and ini
-// are files. A second word behind sh names the machine where the commands are typed, a third one its user, root if
-// there is none:
+// are files. A second word behind sh names the machine on which the commands are typed, a third one its user (root if
+// there is none):
 //
 //	```sh valise dominique
 //
-// In a drop-in for systemd, commands are the remarks that begin with three blanks.
+// In a drop-in for systemd, a comment that begins with three blanks is a command.
 //
-// Blocks of a machine are run by integration, in the order of [Trial] and [Setup]; those without one are about the CA's
-// directory alone, and are run by cmd/tla-pki, page by page of [CA].
+// Package integration runs the blocks that name a machine, in the order of [Trial] and [Setup]. The others need the
+// CA's directory alone: cmd/tla-pki runs them, page by page of [CA].
 package pages
 
 import (
@@ -24,7 +24,7 @@ import (
 var (
 	// CA needs tla-pki and openssl alone.
 	CA = []string{"docs/ca.md", "docs/fr/guide-exploitation.md"}
-	// Trial is run on the machines of the trial, Setup on those of a set-up for use, each from its beginning.
+	// Trial is run on the machines of the trial, Setup on those of a real installation, each from its beginning.
 	Trial = []string{"README.md", "docs/trial.md"}
 	Setup = []string{
 		"docs/setup.md", "docs/metrics.md", "docs/audit.md", "docs/policy.md", "docs/keys.md",
@@ -45,7 +45,7 @@ type Block struct {
 	Text     string
 }
 
-// String is the place of a block.
+// String returns where the block is.
 func (b Block) String() string { return fmt.Sprintf("%s:%d", b.Page, b.Line) }
 
 const fence = "```"
@@ -77,7 +77,7 @@ func Read(root, page string) (blocks []Block, err error) {
 	return blocks, nil
 }
 
-// remarks are the commands in the head of a drop-in of the terminal, which are typed where the package has it.
+// remarks returns the commands in the head of one of the terminal's drop-ins, which are typed where the package has it.
 func remarks(page, text string) []Block {
 	b := Block{Page: page, Line: 1, Language: "sh", Machine: "valise", Text: "cd /usr/share/doc/tla-relay/examples\n"}
 	for line := range strings.Lines(text) {
@@ -93,7 +93,7 @@ func open(page string, line int, info string) Block {
 	return Block{Page: page, Line: line, Language: words[0], Machine: words[1], User: words[2]}
 }
 
-// Commands returns the blocks of commands of a page: those of machines, or those of none.
+// Commands returns the blocks of commands of a page: those that name a machine, or those that do not.
 func Commands(root, page string, ofMachines bool) (commands []Block, err error) {
 	blocks, err := Read(root, page)
 	for _, b := range blocks {

@@ -16,7 +16,7 @@ import (
 
 const root = "../.."
 
-// documents are README, every page of docs, and the drop-ins for the terminal.
+// documents returns README, every page of docs, and the drop-ins for the terminal.
 func documents(t *testing.T) []string {
 	list := []string{"README.md", "SECURITY.md", "CONTRIBUTING.md"}
 	require.NoError(t, fs.WalkDir(os.DirFS(root), "docs", func(name string, _ fs.DirEntry, err error) error {
@@ -32,8 +32,8 @@ func documents(t *testing.T) []string {
 	return append(list, dropIns...)
 }
 
-// TestG8EveryBlockIsRunOrIsNoCommand: a block of commands is on a page that a test runs; every other one is what its
-// language says, and has no line that a shell would take for a command.
+// TestG8EveryBlockIsRunOrIsNoCommand: every block of commands is on a page that a test runs; every other block is what
+// its language says, and has no line that a shell would take for a command.
 func TestG8EveryBlockIsRunOrIsNoCommand(t *testing.T) {
 	for _, page := range documents(t) {
 		blocks, err := Read(root, page)
@@ -66,7 +66,7 @@ func TestJudgeFindsWhatEscapes(t *testing.T) {
 	require.NoError(t, judge(Block{Language: "text", Text: picture}))
 }
 
-// TestTheListsNameWhatIsThere: each page that a test runs has something to run.
+// TestTheListsNameWhatIsThere: each page in the lists has something to run.
 func TestTheListsNameWhatIsThere(t *testing.T) {
 	for _, page := range slices.Concat(CA, Trial, Setup) {
 		require.NotEmpty(t, append(commands(t, page, true), commands(t, page, false)...), page)
@@ -89,7 +89,7 @@ func TestReadFindsAFenceThatIsNeverClosed(t *testing.T) {
 	require.ErrorContains(t, err, "page.md:2")
 }
 
-// judge says why a block may not be as it is.
+// judge returns what is wrong with a block; nil = nothing.
 func judge(b Block) error {
 	switch b.Language {
 	case "sh":
@@ -117,7 +117,7 @@ func run(b Block) error {
 	return nil
 }
 
-// noCommand looks at the first word of each line, behind a prompt and variables.
+// noCommand returns an error if a line's first word, behind a prompt and variables, is a command.
 func noCommand(text string) error {
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)

@@ -9,11 +9,11 @@ import (
 	"sync"
 )
 
-// BinEnv names a directory of programs built before; without it Binaries builds.
+// BinEnv is the variable that names a directory of programs built before; without it, Binaries builds them.
 const BinEnv = "TLAGATE_BIN"
 
-// Binaries gives the directory of our programs (tla-gateway, tla-pdt, …), built
-// once a process from ./cmd/... of the module around the working directory.
+// Binaries returns the directory of our programs (tla-gateway, tla-pdt, …), built once per process from ./cmd/... of
+// the module around the working directory.
 func Binaries() (string, error) {
 	if dir := os.Getenv(BinEnv); dir != "" {
 		return filepath.Abs(dir)
@@ -38,8 +38,8 @@ var built = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
-// binParent keeps the programs out of TMPDIR, where they would be taken for
-// something left behind; they vanish with the world. Elsewhere it is TMPDIR.
+// binParent returns where to build programs: in a world outside of TMPDIR, where they would be taken for something left
+// behind (they vanish with the world), elsewhere in TMPDIR.
 func binParent() string {
 	if Inside() {
 		return "/run"
@@ -47,7 +47,7 @@ func binParent() string {
 	return ""
 }
 
-// Binary is the path of one program of ours.
+// Binary returns the path of one program of ours.
 func Binary(name string) (string, error) {
 	dir, err := Binaries()
 	if err != nil {
@@ -60,7 +60,7 @@ func Binary(name string) (string, error) {
 	return path, nil
 }
 
-// ModuleRoot is the nearest directory with a go.mod, from here upwards.
+// ModuleRoot returns the nearest directory with a go.mod, from the working directory upwards.
 func ModuleRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -75,9 +75,8 @@ func ModuleRoot() (string, error) {
 		BinEnv)
 }
 
-// warmBuildCache compiles the programs, without linking, while modules can still
-// be fetched: there is no network inside. It says how far it is. What fails here
-// fails again, and is told, in Binaries.
+// warmBuildCache compiles the programs, without linking, while modules can still be fetched: there is no network
+// inside. It shows its progress. What fails here fails again, and is reported, in Binaries.
 func warmBuildCache() {
 	root, err := ModuleRoot()
 	if err != nil || os.Getenv(BinEnv) != "" {

@@ -12,18 +12,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stageEnv tells the re-executed binary how far in it is.
+// stageEnv is the variable by which the re-executed binary knows how far in it is.
 const (
 	stageEnv    = "TLAGATE_WORLD"
 	stageInit   = "init"   // first process of the namespaces
 	stageInside = "inside" // its child, the caller's program
 )
 
-// Enter runs the current binary again, with the same arguments and streams,
-// inside its own namespaces and exits with its code. In there it returns. It
-// works as root and, where user namespaces are allowed, as an ordinary user, who
-// is root inside. When the outer process dies, even by SIGKILL, everything
-// inside dies with it.
+// Enter runs the current binary again, with the same arguments and streams, in namespaces of its own, and exits with
+// its code; in there it returns. It works as root and, where user namespaces are allowed, as an ordinary user, who is
+// root inside. When the outer process dies, even by SIGKILL, everything inside dies with it.
 func Enter() {
 	switch os.Getenv(stageEnv) {
 	case "":
@@ -33,10 +31,10 @@ func Enter() {
 	}
 }
 
-// Outside tells whether this is the process that was started first, before Enter.
+// Outside reports whether this is the process that was started first, before Enter.
 func Outside() bool { return os.Getenv(stageEnv) == "" }
 
-// Inside tells whether this process is in a world.
+// Inside reports whether this process is in a world.
 func Inside() bool { return os.Getenv(stageEnv) == stageInside }
 
 func report(code int, err error) int {
@@ -46,8 +44,7 @@ func report(code int, err error) int {
 	return code
 }
 
-// outside fills the build cache while there is a network, then waits for the
-// world's end.
+// outside fills the build cache while there is a network, then starts the world and waits for its end.
 func outside() (int, error) {
 	warmBuildCache()
 	cmd, err := again(stageInit)
@@ -64,7 +61,7 @@ func outside() (int, error) {
 	return 0, nil
 }
 
-// again is this very binary at another stage.
+// again returns the command that runs this binary at another stage.
 func again(stage string) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -90,9 +87,8 @@ func namespaces() *syscall.SysProcAttr {
 	return attr
 }
 
-// leaveSignalsToChild lets the program inside answer Ctrl-C, which the terminal
-// sends to it as well. (Ignoring it would be inherited.) SIGTERM ends us, and
-// thereby the world.
+// leaveSignalsToChild leaves Ctrl-C, which the terminal sends to all processes, to the program inside. (A child would
+// inherit that it is ignored.) SIGTERM ends this process, and thereby the world.
 func leaveSignalsToChild() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGQUIT)
 }

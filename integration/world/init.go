@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// scratch is the TMPDIR of a world: it vanishes with it.
+// scratch is the TMPDIR of a world, and vanishes with it.
 const scratch = "/run/tmp"
 
-// initialise is the first process of the namespaces: it prepares them, starts
-// the program and buries the dead. The kernel kills what is left when it exits.
+// initialise is the first process of the namespaces: it prepares them, starts the program and reaps processes. The
+// kernel kills what is left when it exits.
 func initialise() (int, error) {
 	if err := prepare(); err != nil {
 		return 1, err
@@ -27,11 +27,11 @@ func initialise() (int, error) {
 	if err := cmd.Start(); err != nil {
 		return 1, fmt.Errorf("cannot start the program inside: %w", err)
 	}
-	return bury(cmd.Process.Pid)
+	return reap(cmd.Process.Pid)
 }
 
-// bury waits for every process that has no other parent, until program ends.
-func bury(program int) (int, error) {
+// reap waits for every process that has no other parent, until program ends.
+func reap(program int) (int, error) {
 	for {
 		var how unix.WaitStatus
 		pid, err := unix.Wait4(-1, &how, 0, nil)
@@ -70,8 +70,8 @@ func mountProc() error {
 	return unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
 }
 
-// mountRun hides the host's sockets, and gives pcscd the directory that a fresh
-// machine lacks. What a program has in the place of the system bus is mounted on the empty /run/dbus.
+// mountRun hides the host's sockets, and makes pcscd's directory, which a fresh machine lacks, and an empty /run/dbus,
+// over which a program's own system bus can be mounted.
 func mountRun() error {
 	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
 		return err

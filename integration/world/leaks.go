@@ -15,7 +15,7 @@ import (
 // files in TMPDIR.
 type Snapshot map[string]bool
 
-// TakeSnapshot looks around now.
+// TakeSnapshot returns what is there now.
 func TakeSnapshot() (Snapshot, error) {
 	s := Snapshot{}
 	for _, look := range []func(Snapshot) error{addProcesses, addMounts, addListeners, addFiles} {
@@ -26,8 +26,7 @@ func TakeSnapshot() (Snapshot, error) {
 	return s, nil
 }
 
-// Leaked waits up to timeout until nothing is there that was not there before;
-// the error names what stays.
+// Leaked waits up to timeout until nothing is there that was not there before; the error names what remains.
 func (before Snapshot) Leaked(timeout time.Duration) error {
 	return Poll(timeout, "everything to be cleaned up", func() error {
 		after, err := TakeSnapshot()
@@ -52,7 +51,7 @@ func (s Snapshot) beyond(before Snapshot) []string {
 	return left
 }
 
-// addProcesses leaves out kernel threads and the dead (no command line).
+// addProcesses leaves out kernel threads and dead processes, which have no command line.
 func addProcesses(s Snapshot) error {
 	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
@@ -61,7 +60,7 @@ func addProcesses(s Snapshot) error {
 	for _, path := range paths {
 		cmdline, err := os.ReadFile(path)
 		if err != nil || len(cmdline) == 0 {
-			continue // it has just ended
+			continue // the process has just ended
 		}
 		pid := filepath.Base(filepath.Dir(path))
 		s["process "+pid+" "+strings.TrimSpace(strings.ReplaceAll(string(cmdline), "\x00", " "))] = true
@@ -69,7 +68,7 @@ func addProcesses(s Snapshot) error {
 	return nil
 }
 
-// addMounts keeps mount points with their type; the ids would differ.
+// addMounts notes mount points and their types, without their ids, which differ from one look to the next.
 func addMounts(s Snapshot) error {
 	return eachLine("/proc/self/mountinfo", func(fields []string) {
 		s["mount "+fields[4]+" "+fields[len(fields)-3]] = true
@@ -95,7 +94,7 @@ func addFiles(s Snapshot) error {
 	return err
 }
 
-// listeningPorts are the TCP ports, IPv4 and IPv6, something listens on.
+// listeningPorts returns the TCP ports, IPv4 and IPv6, on which something listens.
 func listeningPorts() (map[int]bool, error) {
 	ports := map[int]bool{}
 	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
@@ -111,7 +110,7 @@ func listeningPorts() (map[int]bool, error) {
 	return ports, nil
 }
 
-// listening reads a line of /proc/net/tcp: number, local address, peer, state.
+// listening reads a line of /proc/net/tcp (number, local address, peer, state): the port, and whether it listens.
 func listening(fields []string) (int, bool) {
 	const stateListen = "0A"
 	if len(fields) < 4 || fields[3] != stateListen {

@@ -17,15 +17,15 @@ type link struct {
 	cancel context.CancelFunc
 }
 
-// chunk is a piece of data and when it arrives. With an error it is the last one:
-// io.EOF is a clean end, anything else a broken connection.
+// chunk is a piece of data and when it arrives. With an error it is the last one: io.EOF is a clean end, anything else
+// a broken connection.
 type chunk struct {
 	due  time.Time
 	data []byte
 	err  error
 }
 
-// cut resets both connections. (The server's is closed by run.)
+// cut resets both connections. (run closes the server's.)
 func (l *link) cut() {
 	l.cancel()
 	reset(l.client)
@@ -36,8 +36,8 @@ func reset(c *net.TCPConn) {
 	_ = c.Close()
 }
 
-// run makes the connection as late as a real one would be: the handshake's round
-// trip, then the way of the first bytes.
+// run makes the connection as late as a real one would be: after the handshake's round trip, and the way of the first
+// bytes.
 func (l *link) run() {
 	oneWay := l.proxy.oneWay()
 	if !l.wait(2 * oneWay) {
@@ -73,7 +73,7 @@ func (l *link) dial() (*net.TCPConn, error) {
 	return conn.(*net.TCPConn), nil
 }
 
-// receive stamps what comes from c with its time of arrival at the other side.
+// receive stamps what comes from c with the time when it arrives at the other side.
 func (l *link) receive(all *sync.WaitGroup, c net.Conn, d Direction) <-chan chunk {
 	chunks := make(chan chunk, maxInFlight)
 	all.Go(func() {
@@ -114,7 +114,7 @@ func (l *link) send(c *net.TCPConn, chunks <-chan chunk) {
 	}
 }
 
-// deliver is false after the last piece.
+// deliver writes one piece, and reports whether more may follow.
 func (l *link) deliver(c *net.TCPConn, piece chunk) bool {
 	_, err := c.Write(piece.data)
 	switch {
@@ -128,7 +128,7 @@ func (l *link) deliver(c *net.TCPConn, piece chunk) bool {
 	return false
 }
 
-// wait is false when the link is cut meanwhile.
+// wait waits for d, and reports whether the link is still whole.
 func (l *link) wait(d time.Duration) bool {
 	if d <= 0 {
 		return l.ctx.Err() == nil
@@ -143,7 +143,7 @@ func (l *link) wait(d time.Duration) bool {
 	}
 }
 
-// flow waits while the proxy is paused; false when the link is cut meanwhile.
+// flow waits while the proxy is paused, and reports whether the link is still whole.
 func (l *link) flow() bool {
 	select {
 	case <-l.proxy.flowing():

@@ -15,17 +15,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Machines are computers of this world, on a network of their own that the world itself is on, too. The files of each
-// are those of the computer that the world is on, as they are now; what is changed in one is in that one alone, and
-// vanishes with it.
+// Machines are computers of this world, on a network that they share with the world itself. Each sees the files of the
+// computer that the world runs on; what is changed on one is changed on that one alone, and vanishes with it.
 type Machines struct {
-	dir    string // holds a directory a machine
+	dir    string // has one directory for each machine
 	bridge string // the network's end in the world
 	subnet int
 	list   []*Machine
 }
 
-// Machine is one of them.
+// Machine is one of [Machines].
 type Machine struct {
 	Name string
 	Addr string // IPv4
@@ -52,7 +51,7 @@ func StartMachines(names ...string) (*Machines, error) {
 	return m, nil
 }
 
-// HasUsers reports whether this world has more than one user: one that an ordinary user entered has not.
+// HasUsers reports whether this world has more than one user; a world that an ordinary user entered has only one.
 func HasUsers() bool {
 	text, err := os.ReadFile("/proc/self/uid_map")
 	fields := strings.Fields(string(text))
@@ -61,7 +60,7 @@ func HasUsers() bool {
 
 func (m *Machines) addr(i int) string { return fmt.Sprintf("10.77.%d.%d", m.subnet, i) }
 
-// Machine returns one by its name, or nil.
+// Machine returns the machine of that name, or nil.
 func (m *Machines) Machine(name string) *Machine {
 	for _, one := range m.list {
 		if one.Name == name {
@@ -71,11 +70,11 @@ func (m *Machines) Machine(name string) *Machine {
 	return nil
 }
 
-// machineTime is what any step of laying machines out may take.
+// machineTime bounds each step of laying out machines.
 const machineTime = time.Minute
 
-// addBridge is run with the bridge's name and address; addMachine with a machine's directory, its interface in the
-// world, the bridge and its address. A machine has its own /run, /tmp and /dev, and no reader on USB.
+// addBridge takes the bridge's name and address; addMachine takes a machine's directory, its interface in the world,
+// the bridge, and the machine's address. A machine has its own /run, /tmp and /dev, and no reader on USB.
 const (
 	addBridge  = `ip link add "$1" type bridge && ip addr add "$2/24" dev "$1" && ip link set "$1" up`
 	addMachine = `
@@ -97,7 +96,7 @@ const (
 		nsenter --net="$1/net" sh -ec 'ip link set lo up; ip addr add "$1/24" dev eth0; ip link set eth0 up' sh "$4"`
 )
 
-// layOut makes the network, the machines, and in each the names of all.
+// layOut makes the network and the machines, each of which knows the names of all.
 func (m *Machines) layOut() error {
 	if err := shell(addBridge, m.bridge, m.addr(254)); err != nil {
 		return err
@@ -112,7 +111,7 @@ func (m *Machines) layOut() error {
 	return m.Hosts(hosts)
 }
 
-// Hosts writes the file of names of every machine.
+// Hosts writes /etc/hosts on every machine.
 func (m *Machines) Hosts(text string) error {
 	for _, one := range m.list {
 		if err := os.WriteFile(one.Path("/etc/hosts"), []byte(text), 0o644); err != nil {
@@ -127,19 +126,20 @@ func shell(script string, args ...string) error {
 	return err
 }
 
+// sbin returns a PATH with the directories of daemons, which an ordinary user's PATH lacks.
 func sbin() string { return os.Getenv("PATH") + ":/usr/sbin:/sbin" }
 
-// Path returns where a file of the machine is for the world.
+// Path returns where the world finds a file of the machine.
 func (m *Machine) Path(name string) string { return filepath.Join(m.dir, "root", name) }
 
-// Overlay shows a directory of the world at a place of the machine; what the machine changes there is its own.
+// Overlay shows a directory of the world as one of the machine's; what the machine changes there stays its own.
 func (m *Machine) Overlay(from, to string) error {
 	layer := filepath.Join(m.dir, fmt.Sprintf("layer-%x", to))
 	return shell(`mkdir -p "$2/upper" "$2/work" "$3"
 		mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$3"`, from, layer, m.Path(to))
 }
 
-// Bind shows a file or a directory of the world at a place of the machine.
+// Bind shows a file or a directory of the world as one of the machine's.
 func (m *Machine) Bind(from, to string) error {
 	return shell(`mkdir -p "$(dirname "$2")"
 		if [ -d "$1" ]; then mkdir -p "$2"; else touch "$2"; fi
@@ -161,7 +161,7 @@ func (m *Machine) Run(timeout time.Duration, typed string, program string, args 
 	return out, err
 }
 
-// Close ends what runs on the machines, and takes them away.
+// Close ends what runs on the machines, and removes them.
 func (m *Machines) Close() error {
 	err := m.end(syscall.SIGTERM)
 	if err != nil {
@@ -186,7 +186,7 @@ func (m *Machines) end(sig syscall.Signal) error {
 	})
 }
 
-// running are the processes whose root is a machine's.
+// running returns the processes whose root directory is a machine's.
 func (m *Machines) running() (pids []int) {
 	roots, _ := filepath.Glob("/proc/[0-9]*/root")
 	for _, link := range roots {
@@ -198,7 +198,7 @@ func (m *Machines) running() (pids []int) {
 	return pids
 }
 
-// unmount takes away all that is mounted below a directory, the last first.
+// unmount unmounts all that is mounted below a directory, the last first.
 func unmount(dir string) error {
 	var points []string
 	err := eachLine("/proc/self/mountinfo", func(fields []string) {

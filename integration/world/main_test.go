@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A program of its own: see TestNothingSurvivesAKill.
+// sleeperEnv makes the test binary the program of TestNothingSurvivesAKill.
 const sleeperEnv = "TLAGATE_WORLD_SLEEPER"
 
 func TestMain(m *testing.M) {

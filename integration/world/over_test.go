@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestOverIsOneProgramsAlone: two programs have each their own file in the place of the machine's, which nobody else
+// TestOverIsOneProgramsAlone: two programs each see their own file in place of the machine's, which no other program
 // sees changed.
 func TestOverIsOneProgramsAlone(t *testing.T) {
 	dir := t.TempDir()
@@ -29,7 +29,7 @@ func TestOverIsOneProgramsAlone(t *testing.T) {
 	require.Equal(t, "the machine's\n", string(seen))
 }
 
-// TestOverWithoutItsFileStartsNothing: the program must not see the machine's instead.
+// TestOverWithoutItsFileStartsNothing: the program must not see the machine's file instead.
 func TestOverWithoutItsFileStartsNothing(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none")
 	p, err := Start(Command{Path: "echo", Args: []string{"it ran"}, Over: Over{"/run/pcscd": none}})

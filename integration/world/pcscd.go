@@ -20,27 +20,26 @@ const (
 	pcscdSocket = "pcscd.comm"
 )
 
-// Reader is a vpcd driver entry: two slots, which PC/SC programs see as
-// "NAME 00 00" and "NAME 00 01".
+// Reader is a vpcd driver entry: two slots, which PC/SC programs see as "NAME 00 00" and "NAME 00 01".
 type Reader struct {
 	Name string // FRIENDLYNAME
 	Port int    // of the first slot; the second listens on Port+1. 0 = a free pair
 }
 
-// Slot is the address of slot 0 or 1.
+// Slot returns the address of slot 0 or 1.
 func (r Reader) Slot(i int) string { return Addr(r.Port + i) }
 
-// PCSCD is a private pcscd with virtual readers. It sees no other reader, not
-// even real ones on USB. Not for concurrent use.
+// PCSCD is a private pcscd with virtual readers. It sees no other reader, not even a real one on USB. Not for
+// concurrent use.
 type PCSCD struct {
-	// Readers are those of the configuration, with their ports.
+	// Readers are those of its PCSCDConfig, with their ports.
 	Readers []Reader
 	// Args are options of pcscd for the next Start.
 	Args []string
-	// Vars are more variables that Env gives to programs, such as OPENSC_CONF.
+	// Vars are more variables of Env, such as OPENSC_CONF.
 	Vars []string
 
-	dir    string // holds reader.conf, the drivers' copies, run/, its /run/pcscd, and none/, its empty driverDir
+	dir    string // has its configuration, copies of the driver, run/ (its /run/pcscd) and none/ (its empty driverDir)
 	echo   io.Writer
 	limits *Limits
 	vars   []string // of pcscd's environment
@@ -51,11 +50,10 @@ type PCSCD struct {
 type PCSCDConfig struct {
 	Readers []Reader  // at least one, at most eight
 	Echo    io.Writer // gets pcscd's output; nil = nobody
-	Limits  *Limits   // of its readers, of which it has one then; nil = vpcd itself
+	Limits  *Limits   // of its readers, of which there can then be only one; nil = vpcd as it is
 }
 
-// StartPCSCD starts a pcscd in a mount namespace of its own, and returns when
-// it answers and its slots listen.
+// StartPCSCD starts a pcscd in a mount namespace of its own, and returns when it answers and its slots listen.
 func StartPCSCD(cfg PCSCDConfig) (*PCSCD, error) {
 	p := &PCSCD{Readers: append([]Reader(nil), cfg.Readers...), echo: cfg.Echo, limits: cfg.Limits}
 	if err := p.lay(); err != nil {
@@ -68,15 +66,15 @@ func StartPCSCD(cfg PCSCDConfig) (*PCSCD, error) {
 	return p, nil
 }
 
-// Env points PC/SC programs at this pcscd.
+// Env returns the variables that point PC/SC programs at this pcscd.
 func (p *PCSCD) Env() []string {
 	return append([]string{"PCSCLITE_CSOCK_NAME=" + p.Socket()}, p.Vars...)
 }
 
-// Socket is the path of its socket; the same after a restart.
+// Socket returns the path of its socket, which stays the same after a restart.
 func (p *PCSCD) Socket() string { return filepath.Join(p.dir, "run", pcscdSocket) }
 
-// Process is the running daemon; nil when stopped.
+// Process returns the running daemon; nil when it is stopped.
 func (p *PCSCD) Process() *Process { return p.proc }
 
 // Start starts it again after Stop or Kill.
@@ -128,8 +126,7 @@ func (p *PCSCD) Restart() error {
 // Close stops the daemon and removes its files.
 func (p *PCSCD) Close() error { return errors.Join(p.Stop(), os.RemoveAll(p.dir)) }
 
-// lay writes the configuration and copies the driver: once for each entry,
-// because its static state serves one pair of ports only.
+// lay writes the configuration and copies the driver, once for each entry: its static state serves one pair of ports.
 func (p *PCSCD) lay() (err error) {
 	if p.dir, err = os.MkdirTemp("", "pcscd-"); err != nil {
 		return err
@@ -159,7 +156,7 @@ func (p *PCSCD) lay() (err error) {
 	return os.WriteFile(p.conf(), []byte(conf.String()), 0o644)
 }
 
-// driver is what pcscd loads for a copy of vpcd's driver.
+// driver returns what pcscd loads for a copy of vpcd's driver.
 func (p *PCSCD) driver(vpcd string) (string, error) {
 	if p.limits == nil {
 		return vpcd, nil
@@ -181,7 +178,7 @@ func (r *Reader) entry(conf io.Writer, lib string) (err error) {
 
 func (p *PCSCD) conf() string { return filepath.Join(p.dir, "conf", "readers") }
 
-// command has its own /run/pcscd, and none of the drivers of real readers.
+// command returns a pcscd with its own /run/pcscd and none of the drivers of real readers.
 func (p *PCSCD) command() *exec.Cmd {
 	args := append([]string{"--foreground", "--config", filepath.Dir(p.conf())}, private()...)
 	cmd := exec.Command("pcscd", append(args, p.Args...)...)
@@ -191,7 +188,8 @@ func (p *PCSCD) command() *exec.Cmd {
 	return cmd
 }
 
-// private has pcscd answer whoever reaches its socket, as version 1.9 does: newer ones ask polkit, which no world has.
+// private returns the option by which pcscd answers every program that reaches its socket, as version 1.9 does: newer
+// versions ask polkit, which no world has.
 var private = sync.OnceValue(func() []string {
 	const noPolkit = "--disable-polkit"
 	cmd := exec.Command("sh", "-c", "pcscd --help")
@@ -199,12 +197,10 @@ var private = sync.OnceValue(func() []string {
 	if help, _ := cmd.CombinedOutput(); bytes.Contains(help, []byte(noPolkit)) {
 		return []string{noPolkit}
 	}
-	return nil // it knows no polkit, or cannot be run, which Start tells
+	return nil // it knows no polkit, or cannot be run, which Start reports
 })
 
-// sbin is a PATH with the directories of daemons, which an ordinary user's lacks.
-
-// clearRun removes what a killed pcscd leaves: it would take it for a running one.
+// clearRun removes what a killed pcscd leaves: the next one would take it for a pcscd that runs.
 func (p *PCSCD) clearRun() error {
 	run := filepath.Join(p.dir, "run")
 	if err := os.RemoveAll(run); err != nil {
@@ -227,7 +223,7 @@ func (p *PCSCD) ready() error {
 	return p.slotsListen()
 }
 
-// slotsListen looks the ports up: a connection would plug a card.
+// slotsListen looks the ports up in /proc: a connection would insert a card.
 func (p *PCSCD) slotsListen() error {
 	listening, err := listeningPorts()
 	if err != nil {

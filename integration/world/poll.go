@@ -5,13 +5,12 @@ import (
 	"time"
 )
 
-// Patience bounds every wait for what comes at once on an idle machine. It matters only when something is broken: a
+// Patience bounds every wait for what happens at once on an idle machine. It matters only when something is broken: a
 // machine ten times slower must not reach it.
 const Patience = 3 * time.Minute
 
-// Poll asks ready until it returns nil; after timeout the error says what was
-// waited for and ready's last answer. An answer that takes long is asked for
-// less often, so that many who wait at once leave the machine to the work.
+// Poll calls ready until it returns nil; after timeout the error says what was waited for, and wraps ready's last
+// error. It calls a ready that takes long less often, so that many that wait at once do not keep the machine busy.
 func Poll(timeout time.Duration, what string, ready func() error) error {
 	deadline := time.Now().Add(timeout)
 	for {

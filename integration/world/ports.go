@@ -17,14 +17,13 @@ var ports struct {
 	given      int
 }
 
-// Port gives a free TCP port.
+// Port returns a free TCP port.
 func Port() (int, error) { return consecutive(1) }
 
-// PortPair gives the first of two consecutive free ports, as a vpcd reader with
-// two slots needs.
+// PortPair returns the first of two consecutive free ports, as a vpcd reader with two slots needs.
 func PortPair() (int, error) { return consecutive(2) }
 
-// Addr is a port on the loopback interface.
+// Addr returns the address of a port on the loopback interface.
 func Addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
 func consecutive(n int) (int, error) {

@@ -16,17 +16,17 @@ import (
 
 // Command describes a process to start.
 type Command struct {
-	Name string    // in messages; "" = Path
+	Name string    // for messages; "" = Path
 	Path string    // looked up in PATH when it has no slash
 	Args []string  // without the program's name
 	Env  []string  // added to our environment
 	Dir  string    // "" = ours
-	Over Over      // nil = it sees the machine as we do
-	Echo io.Writer // also gets each line of output, prefixed by Name; nil = none
+	Over Over      // nil = it sees the same files as this process
+	Echo io.Writer // also gets each line of output, prefixed by Name; nil = nobody
 }
 
-// Process is a running program. Its standard output and standard error are
-// collected as one sequence of lines. Safe for concurrent use.
+// Process is a running program. Its standard output and standard error are collected as one sequence of lines. Safe for
+// concurrent use.
 type Process struct {
 	name string
 	cmd  *exec.Cmd
@@ -38,11 +38,11 @@ type Process struct {
 	err   error         // of Wait; valid once done is closed
 }
 
-// ErrTimeout is wrapped by what this package says when something takes too long.
+// ErrTimeout is wrapped by the errors of this package about something that takes too long.
 var ErrTimeout = errors.New("timed out")
 
-// lastWords is how long the output of a process that has ended is read on while a grandchild keeps it open: what it
-// said before must be read, on a slow machine as well.
+// lastWords is how long the output of an ended process is still read while a grandchild keeps it open: what the process
+// said before it ended must be read, on a slow machine as well.
 const lastWords = 5 * time.Second
 
 // maxLine bounds a line of output; longer ones are cut into pieces.
@@ -76,8 +76,8 @@ func launch(c Command, cmd *exec.Cmd) (*Process, error) {
 	return p, nil
 }
 
-// watch collects the output, then the exit status. A grandchild may keep the
-// pipe open, so what nobody has said a while after the process's end is not waited for.
+// watch collects the output, then the exit status. A grandchild may keep the pipe open, so it stops reading some time
+// after the process's end.
 func (p *Process) watch(output *os.File, echo io.Writer) {
 	read := make(chan struct{})
 	go func() {
@@ -118,24 +118,24 @@ func (p *Process) add(line string, echo io.Writer) {
 	p.more = make(chan struct{})
 }
 
-// PID is the process's number in this world.
+// PID returns the process's number in this world.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Done is closed when the process has ended and its output is complete.
+// Done returns a channel that is closed when the process has ended and its output is complete.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Lines is the output so far.
+// Lines returns the output so far.
 func (p *Process) Lines() []string { return p.From(0) }
 
-// Mark is a place in the output, for [Process.From] and [Process.WaitLineFrom]:
-// the number of lines so far.
+// Mark returns the current end of the output, for [Process.From] and [Process.WaitLineFrom]: the number of lines so
+// far.
 func (p *Process) Mark() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.lines)
 }
 
-// From is the output after a mark.
+// From returns the output after a mark.
 func (p *Process) From(mark int) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -200,8 +200,7 @@ func (p *Process) complain(mark int, parts []string, why error) error {
 		parts, p.name, why, strings.Join(said, "\n  "))
 }
 
-// Wait waits for the end and gives the exit code: 128 plus the signal's number
-// when a signal ended it, as shells have it.
+// Wait waits for the end and returns the exit code: as in a shell, 128 plus the signal's number if a signal ended it.
 func (p *Process) Wait(timeout time.Duration) (int, error) {
 	select {
 	case <-p.done:
@@ -224,7 +223,7 @@ func (p *Process) code() int {
 	return state.ExitCode()
 }
 
-// Signal sends sig; an ended process is no error.
+// Signal sends sig; that the process has ended is no error.
 func (p *Process) Signal(sig os.Signal) error {
 	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("cannot signal %s: %w", p.name, err)
@@ -232,12 +231,11 @@ func (p *Process) Signal(sig os.Signal) error {
 	return nil
 }
 
-// stopTime is what a program gets to end after SIGTERM. The gateway takes up to
-// ten seconds for its sessions.
+// stopTime is how long a program may take to end after SIGTERM. The gateway takes up to ten seconds for its sessions.
 const stopTime = Patience
 
-// Stop ends the process with SIGTERM, if need be with SIGKILL, which is an
-// error, and waits for its end. Stopping an ended process does nothing.
+// Stop ends the process with SIGTERM, if need be with SIGKILL, which is an error, and waits for its end. Stopping an
+// ended process does nothing.
 func (p *Process) Stop() error {
 	if err := p.Signal(syscall.SIGTERM); err != nil {
 		return err

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Direction of bytes through a [Proxy].
+// Direction is that of bytes through a [Proxy].
 type Direction int
 
-// From the side that dialled, or from the target.
+// The directions: from the side that dialled, and from the target.
 const (
 	ToTarget Direction = iota
 	ToClient
@@ -19,12 +19,11 @@ const (
 
 const (
 	chunkSize   = 16 << 10
-	maxInFlight = 256 // chunks, a direction
+	maxInFlight = 256 // chunks in each direction
 )
 
-// Proxy forwards TCP connections and does to them what a bad network does. All
-// methods may be called at any time and concurrently; settings act on open
-// connections too.
+// Proxy forwards TCP connections and does to them what a bad network does. All methods may be called at any time and
+// concurrently; settings act on open connections too.
 type Proxy struct {
 	target   string
 	listener net.Listener
@@ -41,8 +40,8 @@ type Proxy struct {
 	accepted int
 }
 
-// NewProxy listens on a free port of the loopback interface and forwards to
-// target (host:port), at first without any fault.
+// NewProxy listens on a free port of the loopback interface and forwards to target (host:port), at first without any
+// fault.
 func NewProxy(target string) (*Proxy, error) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -55,22 +54,21 @@ func NewProxy(target string) (*Proxy, error) {
 	return p, nil
 }
 
-// Addr is where to connect instead of the target.
+// Addr returns the address to connect to instead of the target.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// SetDelay holds every byte back for oneWay: half a round trip. A new connection
-// pays the round trip of the TCP handshake as well.
+// SetDelay delays every byte by oneWay, half a round trip. A new connection waits for the round trip of the TCP
+// handshake as well.
 func (p *Proxy) SetDelay(oneWay time.Duration) { p.set(func() { p.delay = oneWay }) }
 
-// SetFault passes every piece of data through f, which returns what goes on
-// (perhaps nothing); nil = no fault. f may be called concurrently.
+// SetFault passes every piece of data through f, which returns what is forwarded (perhaps nothing); nil = no fault. f
+// may be called concurrently.
 func (p *Proxy) SetFault(f func(Direction, []byte) []byte) { p.set(func() { p.fault = f }) }
 
-// Refuse makes the proxy drop new connections at once, or no longer.
+// Refuse sets whether the proxy drops new connections at once.
 func (p *Proxy) Refuse(refuse bool) { p.set(func() { p.refusing = refuse }) }
 
-// Pause stops all bytes without closing anything: a dead link nobody has been
-// told of.
+// Pause stops all bytes without closing anything: a dead link of which neither end is told.
 func (p *Proxy) Pause() {
 	p.set(func() {
 		if !p.paused {
@@ -79,7 +77,7 @@ func (p *Proxy) Pause() {
 	})
 }
 
-// Resume lets the bytes of paused connections go on.
+// Resume ends a pause; no byte was lost.
 func (p *Proxy) Resume() {
 	p.set(func() {
 		if p.paused {
@@ -89,7 +87,7 @@ func (p *Proxy) Resume() {
 	})
 }
 
-// Cut breaks all open connections with a TCP reset, bytes under way lost.
+// Cut breaks all open connections with a TCP reset; bytes under way are lost.
 func (p *Proxy) Cut() {
 	p.set(func() {
 		for l := range p.links {
@@ -98,14 +96,14 @@ func (p *Proxy) Cut() {
 	})
 }
 
-// Open is the number of connections open now.
+// Open returns the number of connections that are open now.
 func (p *Proxy) Open() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.links)
 }
 
-// Accepted is the number of connections so far.
+// Accepted returns the number of connections so far.
 func (p *Proxy) Accepted() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

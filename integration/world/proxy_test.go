@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startEcho returns what it gets, and ends its half when the client does.
+// startEcho starts a server that sends back what it gets, and ends its half when the client does; it returns its
+// address.
 func startEcho(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -60,7 +61,7 @@ func echo(t *testing.T, conn net.Conn, message string) {
 	require.Equal(t, message, string(got))
 }
 
-// refused tells whether a connection is broken, at once or when read.
+// refused reports whether a new connection breaks, at once or when it is read.
 func refused(p *Proxy) bool {
 	conn, err := net.Dial("tcp", p.Addr())
 	if err != nil {
@@ -91,7 +92,7 @@ func TestProxyKeepsEveryByteAndTheEnd(t *testing.T) {
 	}))
 }
 
-// Only lower bounds: a busy machine is never too fast.
+// TestProxyDelays asserts lower bounds only: a busy machine is never too fast.
 func TestProxyDelays(t *testing.T) {
 	const oneWay = 20 * time.Millisecond
 	p := startProxy(t)

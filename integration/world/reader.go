@@ -9,14 +9,14 @@ import (
 	"sync"
 )
 
-// Limits make a pcscd's virtual readers act like readers of metal (testdata/reader.c): a card that was changed between
-// two polls is reported absent, and commands are declined that are beyond the reader.
+// Limits make a pcscd's virtual reader act like a physical one (testdata/reader.c): a card that was swapped between two
+// polls is reported absent once, and commands that are beyond the reader are declined.
 type Limits struct {
 	MaxCommand int  // octets of a command; 0 = any
-	OnlyT0     bool // no T=1, and of T=0 the transport alone: GET RESPONSE and 6Cxx are whoever's who sends commands
+	OnlyT0     bool // no T=1, and T=0 as bare transport: GET RESPONSE and 6Cxx are left to the program
 }
 
-// env tells the driver.
+// env returns the variables by which the driver knows them.
 func (l *Limits) env(vpcd string) []string {
 	env := []string{"READER_VPCD=" + vpcd}
 	if l.MaxCommand > 0 {
@@ -28,7 +28,7 @@ func (l *Limits) env(vpcd string) []string {
 	return env
 }
 
-// limited compiles the driver, once a process.
+// limited compiles the driver, once per process, and returns its path.
 var limited = sync.OnceValues(func() (string, error) {
 	root, err := ModuleRoot()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Run runs a program to its end and gives its standard output. The error names
-// the program and quotes its standard error.
+// Run runs a program to its end and returns its standard output. The error names the program and quotes its standard
+// error.
 func Run(timeout time.Duration, env []string, name string, args ...string) (string, error) {
 	return Type(timeout, "", env, name, args...)
 }

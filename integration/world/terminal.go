@@ -9,13 +9,14 @@ import (
 	"time"
 )
 
-// Terminal is a terminal, tmux's, with a program in it: what a person at a screen and a keyboard has before them.
+// Terminal is a terminal of tmux's with a program in it: what a person at a screen and a keyboard has before them.
 type Terminal struct{ socket string }
 
-// terminalConfig leaves the whole size to the program, and shows what it said when it ended.
+// terminalConfig leaves the whole screen to the program, and keeps its last words visible when it has ended.
 const terminalConfig = "set -g status off\nset -g remain-on-exit on\nset -g escape-time 0\n"
 
-// OpenTerminal runs a program in a terminal; dir is for what that needs, env are more variables for the program.
+// OpenTerminal runs a program in a terminal. dir is for the terminal's own files; env has more variables for the
+// program.
 func OpenTerminal(dir string, width, height int, env []string, program string, args ...string) (*Terminal, error) {
 	conf := filepath.Join(dir, "tmux.conf")
 	if err := os.WriteFile(conf, []byte(terminalConfig), 0o600); err != nil {
@@ -36,16 +37,16 @@ func (t *Terminal) Do(args ...string) (string, error) {
 		"tmux", append([]string{"-u", "-S", t.socket}, args...)...)
 }
 
-// Press presses keys, in tmux's names.
+// Press presses keys, which have tmux's names.
 func (t *Terminal) Press(keys ...string) error {
 	_, err := t.Do(append([]string{"send-keys"}, keys...)...)
 	return err
 }
 
-// Screen is what the user sees.
+// Screen returns what the user sees.
 func (t *Terminal) Screen() (string, error) { return t.Do("capture-pane", "-p") }
 
-// WaitFor waits until the screen has one of these, and gives it.
+// WaitFor waits until the screen shows one of parts, and returns the screen.
 func (t *Terminal) WaitFor(limit time.Duration, parts ...string) (screen string, err error) {
 	err = Poll(limit, fmt.Sprintf("the screen to show one of %q", parts), func() (err error) {
 		if screen, err = t.Screen(); err != nil {
@@ -61,7 +62,7 @@ func (t *Terminal) WaitFor(limit time.Duration, parts ...string) (screen string,
 	return screen, err
 }
 
-// PID is that of the program.
+// PID returns the program's.
 func (t *Terminal) PID() (int, error) {
 	out, err := t.Do("display-message", "-p", "#{pane_pid}")
 	if err != nil {
@@ -70,7 +71,7 @@ func (t *Terminal) PID() (int, error) {
 	return strconv.Atoi(strings.TrimSpace(out))
 }
 
-// Close ends terminal and program, and waits for that.
+// Close ends the terminal and its program, and waits until both have ended.
 func (t *Terminal) Close() error {
 	pid, err := t.PID()
 	if err != nil {

@@ -28,7 +28,7 @@ func TestInsideIsPrivate(t *testing.T) {
 	}
 }
 
-// sleeper is the program of the test below: a pcscd, a file, a port, a child.
+// sleeper is the program of the test below: it has a pcscd, a file, a port and a child.
 func sleeper() int {
 	if _, err := StartPCSCD(PCSCDConfig{Readers: []Reader{{Name: "survivor"}}}); err != nil {
 		fmt.Println(err)
@@ -42,7 +42,7 @@ func sleeper() int {
 	select {}
 }
 
-// A world within this one, so that we see its processes from outside.
+// startSleeper starts a world within this one, so that its processes are seen from outside.
 func startSleeper(t *testing.T) *Process {
 	t.Helper()
 	self, err := os.Executable()

@@ -1,6 +1,6 @@
-// Package address reads the addresses of configurations and command lines: where to connect to, where to listen, and
-// URLs. What can never work is refused with its reason before anybody is asked. Errors say what is wrong and never
-// quote the text: a URL may hold a secret. Who reports them names the line.
+// Package address reads the addresses in configurations and command lines: where to connect to, where to listen, and
+// URLs. What can never work is refused with its reason before anything is connected. Errors say what is wrong and never
+// quote the text: a URL may contain a secret. The caller names the line.
 package address
 
 import (
@@ -41,8 +41,8 @@ type Peer struct {
 	Name     string // the DNS name that its certificate must have
 }
 
-// Server reads where a server is that proves its name: HOST:PORT when HOST is that name, or NAME=HOST:PORT.
-// Certificates of servers hold names and no IP addresses (RGS profile), so an IP address needs a name beside it.
+// Server reads the address of a server that proves its name: HOST:PORT if HOST is that name, or NAME=HOST:PORT.
+// Certificates of servers contain names and no IP addresses (RGS profile), so an IP address needs a name beside it.
 func Server(text string) (Peer, error) {
 	p, err := Reach(text)
 	if err == nil && isIP(p.Name) {
@@ -51,7 +51,7 @@ func Server(text string) (Peer, error) {
 	return p, err
 }
 
-// Reach reads the same of a server that is proven by other means than its name: an IP address may stand alone.
+// Reach reads the address of a server that is proven by other means than its name: an IP address needs no name.
 func Reach(text string) (p Peer, err error) {
 	name, rest, beside := strings.Cut(text, "=")
 	if !beside {
@@ -70,13 +70,13 @@ func Reach(text string) (p Peer, err error) {
 func Beside(name, address string) string { return name + "=" + address }
 
 var (
-	errPort    = errors.New("its port is none: want a number from 1 to 65535")
+	errPort    = errors.New("its port is not valid: want a number from 1 to 65535")
 	errAddress = errors.New("it is an IP address, and the server proves a name: want the name in its certificate, " +
 		"or that name beside it (name: in a file, NAME=IP:PORT in a command)")
-	errName = errors.New("the name beside it is none: want the DNS name in the server's certificate")
+	errName = errors.New("the name beside it is not valid: want the DNS name in the server's certificate")
 )
 
-// Servers reads a list of Server. The error names each one that is wrong, by what and its place.
+// Servers reads each text of a list as Server does. The error names each one that is wrong, by what and its index.
 func Servers(what string, list []string) error {
 	var errs []error
 	for i, text := range list {
@@ -87,8 +87,8 @@ func Servers(what string, list []string) error {
 	return errors.Join(errs...)
 }
 
-// Listen reads [HOST]:PORT to listen on. No host: all of this machine's addresses; port 0: whichever is free, another
-// at each start.
+// Listen reads [HOST]:PORT to listen on. Without a host, that is all of this machine's addresses; port 0 is any free
+// port, another at each start.
 func Listen(text string) error {
 	h, err := split(text)
 	switch {
@@ -102,7 +102,7 @@ func Listen(text string) error {
 	return checkHost(h.Host)
 }
 
-// split takes HOST:PORT apart; either may be missing still, as "" and 0.
+// split returns the parts of HOST:PORT; either may still be missing, as "" and 0.
 func split(text string) (h HostPort, err error) {
 	if err := checkForm(text); err != nil {
 		return h, err
@@ -121,13 +121,13 @@ func split(text string) (h HostPort, err error) {
 	return HostPort{host, uint16(n)}, nil
 }
 
-// checkForm names what stands in no HOST:PORT at all.
+// checkForm refuses what no HOST:PORT contains.
 func checkForm(text string) error {
 	switch {
 	case text == "":
 		return errors.New("it is empty; want HOST:PORT")
 	case strings.ContainsFunc(text, func(r rune) bool { return r > 0x7e }):
-		return errors.New("it has letters beyond ASCII: write the name as DNS has it, with xn--")
+		return errors.New("it has letters beyond ASCII: write the name as it is in DNS, with xn--")
 	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' }):
 		return errors.New("there is a blank in it; want HOST:PORT")
 	case IsURL(text):
@@ -143,7 +143,7 @@ func isIP(host string) bool {
 	return err == nil
 }
 
-// checkHost wants an IP address or a name.
+// checkHost returns an error unless host is an IP address or a name.
 func checkHost(host string) error {
 	if isIP(host) {
 		return nil
@@ -151,7 +151,7 @@ func checkHost(host string) error {
 	return checkName(host)
 }
 
-// checkName wants a name that DNS or the hosts file can have.
+// checkName returns an error unless host is a name that DNS or the hosts file can have.
 func checkName(host string) error {
 	name := strings.TrimSuffix(host, ".")
 	labels := strings.Split(name, ".")

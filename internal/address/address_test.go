@@ -16,11 +16,11 @@ const (
 	listen
 )
 
-// addresses of configurations: what each will do for, and why not for the rest.
+// addresses are those of configurations: what each can be used for, and why not for the rest.
 var addresses = []struct {
 	text string
 	good int
-	says string // by Dial, or else by Server
+	says string // the error of Dial, or else of Server
 }{
 	{"gw1.example.org:8443", dial | server | listen, ""},
 	{"GW1.Example.ORG:8443", dial | server | listen, ""},
@@ -34,12 +34,12 @@ var addresses = []struct {
 	{"gw1.example.org=192.0.2.7:8443", server, ""},
 	{"gw1.example.org=[2001:db8::1]:8443", server, ""},
 	{"gw1.example.org=gw1.lan:8443", server, ""},
-	{"192.0.2.8=192.0.2.7:8443", nothing, "the name beside it is none"},
-	{"2001:db8::1=192.0.2.7:8443", nothing, "the name beside it is none"},
-	{"=192.0.2.7:8443", nothing, "the name beside it is none"},
-	{"gw 1=192.0.2.7:8443", nothing, "the name beside it is none"},
-	{"bücher.example=192.0.2.7:8443", nothing, "the name beside it is none"},
-	{"user@gw=192.0.2.7:8443", nothing, "the name beside it is none"},
+	{"192.0.2.8=192.0.2.7:8443", nothing, "the name beside it is not valid"},
+	{"2001:db8::1=192.0.2.7:8443", nothing, "the name beside it is not valid"},
+	{"=192.0.2.7:8443", nothing, "the name beside it is not valid"},
+	{"gw 1=192.0.2.7:8443", nothing, "the name beside it is not valid"},
+	{"bücher.example=192.0.2.7:8443", nothing, "the name beside it is not valid"},
+	{"user@gw=192.0.2.7:8443", nothing, "the name beside it is not valid"},
 	{"gw1.example.org=192.0.2.7", nothing, "want HOST:PORT"},
 	{"gw1.example.org=", nothing, "it is empty"},
 	{"a=b=192.0.2.7:8443", nothing, "no name"},
@@ -108,7 +108,8 @@ func TestAddresses(t *testing.T) {
 func TestServersNamesEachThatIsWrong(t *testing.T) {
 	require.NoError(t, Servers("gateways", []string{"a:1", "b:2"}))
 	err := Servers("gateways", []string{"a:1", "b:0", "c d:1"})
-	require.EqualError(t, err, `cannot use gateways[1] "b:0": its port is none: want a number from 1 to 65535`+"\n"+
+	require.EqualError(t, err, `cannot use gateways[1] "b:0": its port is not valid: want a number from 1 to 65535`+
+		"\n"+
 		`cannot use gateways[2] "c d:1": there is a blank in it; want HOST:PORT`)
 }
 
@@ -174,8 +175,7 @@ func TestNameBesideAnAddress(t *testing.T) {
 	require.Equal(t, "192.0.2.7:8443", p.String())
 }
 
-// FuzzAddress: whatever passes can be taken apart again by net, and holds nothing that plays with a terminal or a
-// request.
+// FuzzAddress: package net can split whatever passes, and it contains nothing that could harm a terminal or a request.
 func FuzzAddress(f *testing.F) {
 	for _, c := range addresses {
 		f.Add(c.text)

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// IsURL reports whether text begins as a URL does, SCHEME://, of whichever scheme and case. No name of a file does.
+// IsURL reports whether text begins as a URL does, SCHEME://, with any scheme, in any case. No name of a file does.
 func IsURL(text string) bool {
 	scheme, _, found := strings.Cut(text, "://")
 	return found && isScheme(scheme)
 }
 
-// isScheme follows RFC 3986, section 3.1.
+// isScheme reports whether s is a scheme (RFC 3986 section 3.1).
 func isScheme(s string) bool {
 	letter := func(r byte) bool { return r|0x20 >= 'a' && r|0x20 <= 'z' }
 	return s != "" && letter(s[0]) && !strings.ContainsFunc(s, func(r rune) bool {
@@ -23,8 +23,7 @@ func isScheme(s string) bool {
 	})
 }
 
-// URL reads SCHEME://HOST[:PORT]…, whose scheme is one of schemes, in any case. The port is the scheme's own if there
-// is none.
+// URL reads SCHEME://HOST[:PORT]…, whose scheme is one of schemes, in any case. Without a port, it is the scheme's own.
 func URL(text string, schemes ...string) (*url.URL, error) {
 	want := "want " + strings.Join(schemes, ":// or ") + "://HOST"
 	if !IsURL(text) {
@@ -53,10 +52,10 @@ func checkAuthority(u *url.URL) error {
 	return err
 }
 
-// defaultPorts by scheme.
+// defaultPorts are the ports by scheme.
 var defaultPorts = map[string]int{"http": 80, "https": 443}
 
-// OfURL returns where the server of a URL is that URL has read.
+// OfURL returns where the server of a URL is; u was returned by URL.
 func OfURL(u *url.URL) HostPort {
 	port, err := strconv.ParseUint(u.Port(), 10, 16)
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package algorithms has the words in which each package says what cryptography it uses, and for what (annex codes G5
 // and C2). A package with a use of its own has a function Algorithms, made from the very lists and constants that
-// enforce it; a program prints those of all packages it is made of, and docs/fr/cryptographie.md has them all.
+// enforce it; a program prints those of all the packages in it, and docs/fr/cryptographie.md has them all.
 package algorithms
 
 import (
@@ -13,11 +13,11 @@ import (
 type Use struct {
 	Kind    Kind     `json:"kind"`
 	Name    string   `json:"name"`           // the same in every language
-	Bits    int      `json:"bits,omitempty"` // of strength, without a quantum computer; 0 = none of its own
+	Bits    int      `json:"bits,omitempty"` // of strength, if there is no quantum computer; 0 = none of its own
 	For     Text     `json:"use"`            // what it is for, and within which bounds
-	Place   string   `json:"package"`        // of the source
+	Place   string   `json:"package"`        // of the source, by its directory
 	By      []string `json:"references"`
-	Outside Text     `json:"outside_rgs_b1,omitzero"` // why, when it stands outside the letter of RGS B1
+	Outside Text     `json:"outside_rgs_b1,omitzero"` // why it is outside the letter of RGS B1, if it is
 	RGS     Mark     `json:"crypto_rgs,omitzero"`     // what `crypto: rgs` makes of it; "" = nothing
 }
 
@@ -27,8 +27,8 @@ type Mark string
 // The marks.
 const (
 	TakenAway Mark = "taken_away"
-	Added     Mark = "added" // without it, the use is not there
-	Stays     Mark = "stays" // though outside the letter of RGS B1: the mode is about TLS
+	Added     Mark = "added" // without crypto: rgs, the use is not there
+	Stays     Mark = "stays" // though outside the letter of RGS B1: crypto: rgs is about TLS
 )
 
 var marks = map[Mark]Text{
@@ -60,7 +60,7 @@ const (
 	French  Language = "fr"
 )
 
-// In names the package whose uses these are.
+// In returns uses as those of one package.
 func In(place string, uses ...Use) []Use {
 	for i := range uses {
 		uses[i].Place = place
@@ -105,7 +105,7 @@ var kinds = [numberOfKinds]struct {
 	Digest:    {"digest", Text{"Digests", "Empreintes"}},
 }
 
-// MarshalText gives the word of a kind.
+// MarshalText returns the word of a kind.
 func (k Kind) MarshalText() ([]byte, error) {
 	if k < 0 || k >= numberOfKinds {
 		return nil, fmt.Errorf("cannot name kind %d of an algorithm", int(k))
@@ -113,10 +113,10 @@ func (k Kind) MarshalText() ([]byte, error) {
 	return []byte(kinds[k].word), nil
 }
 
-// Of returns how strong a curve is: half its size (FIPS 186-5).
+// Of returns the strength of a curve in bits: half its size (FIPS 186-5).
 func Of(c elliptic.Curve) int { return c.Params().BitSize / 2 }
 
-// RSA returns how strong a modulus of so many bits is (NIST SP 800-57 part 1, table 2).
+// RSA returns the strength of a modulus of so many bits (NIST SP 800-57 part 1, table 2).
 func RSA(modulus int) int {
 	switch {
 	case modulus >= 7680:
@@ -136,22 +136,22 @@ const (
 	guide = "ANSSI TLS "
 )
 
-// B1 is a rule or section of RGS, annex B1.
+// B1 returns the reference of a rule or section of RGS, annex B1.
 func B1(rule string) string { return b1 + rule }
 
-// PG083 is a rule of ANSSI's guide to cryptographic mechanisms.
+// PG083 returns the reference of a rule of ANSSI's guide to cryptographic mechanisms.
 func PG083(rule string) string { return pg083 + rule }
 
-// Guide is a section of ANSSI's guide to TLS.
+// Guide returns the reference of a section of ANSSI's guide to TLS.
 func Guide(section string) string { return guide + section }
 
-// Source is a text that references name by a short word.
+// Source is a publication that references name by a short word.
 type Source struct {
 	Word  string `json:"word"`
 	Title string `json:"title"`
 }
 
-// Sources are the texts behind the short words.
+// Sources are the publications behind the short words.
 var Sources = []Source{
 	{"RGS B1", "Référentiel général de sécurité 2.0, annexe B1, version 2.03, 21 février 2014"},
 	{"PG-083", "ANSSI-PG-083, Guide des mécanismes cryptographiques, version 3.00, 20 mars 2026"},

@@ -23,7 +23,7 @@ func (l List) Markdown(in Language) string {
 	return strings.TrimRight(out.String(), "\n") + "\n"
 }
 
-// row has all that the same is said of, one below the other.
+// row returns one row for uses of which the same is said, their names one below the other.
 func row(same []Use, in Language) string {
 	var names, bits []string
 	for _, u := range same {

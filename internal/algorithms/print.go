@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// Gather makes the list of several packages, in the order of kinds; within one, packages stay in the order in which
-// they are given.
+// Gather returns the list of several packages, in the order of kinds; within a kind, packages stay in the order of the
+// arguments.
 func Gather(parts ...[]Use) List {
 	all := slices.Concat(parts...)
 	slices.SortStableFunc(all, func(a, b Use) int { return cmp.Compare(a.Kind, b.Kind) })
@@ -27,7 +27,7 @@ func (l List) kind(f func(Kind, []Use)) {
 	}
 }
 
-// together puts neighbours of which the same is said into one.
+// together groups neighbours of which the same is said.
 func together(uses []Use) (groups [][]Use) {
 	for _, u := range uses {
 		if last := len(groups) - 1; last >= 0 && groups[last][0].like(u) {
@@ -82,8 +82,8 @@ func (p *printer) printf(format string, args ...any) {
 	}
 }
 
-// uses writes a line with name, strength and package for each of some uses, and below them what they are for and by
-// what.
+// uses writes a line with name, strength and package for each of several uses, and below them what they are for and
+// their references.
 func (p *printer) uses(same []Use) {
 	for _, u := range same {
 		bits := ""
@@ -104,7 +104,7 @@ func (p *printer) uses(same []Use) {
 	p.paragraph(hang+"[", hang+" ", strings.Join(u.By, "; ")+"]")
 }
 
-// paragraph breaks a text into lines.
+// paragraph writes a text, broken into lines.
 func (p *printer) paragraph(first, next, text string) {
 	line := first
 	for i, word := range strings.Fields(text) {

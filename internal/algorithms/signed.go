@@ -9,7 +9,7 @@ import (
 	"math/big"
 )
 
-// LeastRSA is the shortest modulus, in bits, that package pki lets pass: a foreign CA's, and not for ever.
+// LeastRSA is the shortest modulus, in bits, that package pki accepts: a foreign CA's, and not for ever.
 const LeastRSA = 2048
 
 // References that many uses share.
@@ -19,8 +19,8 @@ var (
 	BySHA2  = []string{"FIPS 180-4", B1("RègleHash-2"), PG083("RègleHachage")}
 )
 
-// Probes are a public key of each kind that may sign, nobody's: a package tells what it signs with by asking its own
-// choice about them.
+// Probes returns a public key of each kind that may sign, without private keys. A package finds out what it signs with
+// by passing them to its own choice of algorithm.
 func Probes(modulus int) []crypto.PublicKey {
 	n := new(big.Int).Lsh(big.NewInt(1), uint(modulus-1))
 	return []crypto.PublicKey{
@@ -29,7 +29,7 @@ func Probes(modulus int) []crypto.PublicKey {
 	}
 }
 
-// Signed tells of a signature by a key of a probe's kind, made with opts.
+// Signed describes a signature by a key of a probe's kind, made with opts.
 func Signed(k Kind, probe crypto.PublicKey, opts crypto.SignerOpts, purpose Text) Use {
 	hash := opts.HashFunc()
 	if key, ok := probe.(*ecdsa.PublicKey); ok {
@@ -45,12 +45,12 @@ func Signed(k Kind, probe crypto.PublicKey, opts crypto.SignerOpts, purpose Text
 		Bits: RSA(modulus)}
 }
 
-// Hash tells of a hash that is used by itself.
+// Hash describes a hash that is used by itself.
 func Hash(h crypto.Hash, purpose Text) Use {
 	return Use{Kind: Digest, Name: h.String(), Bits: h.Size() * 4, By: BySHA2, For: purpose}
 }
 
-// Random tells of random octets, which all come from crypto/rand: the kernel's generator, by getrandom(2).
+// Random describes random octets, which all come from crypto/rand: the kernel's generator, by getrandom(2).
 func Random(octets int, purpose Text) Use {
 	return Use{Kind: Secret, Name: fmt.Sprintf("crypto/rand, %d octets", octets), Bits: 8 * octets, For: purpose,
 		By: []string{"getrandom(2)", B1("2.4"), PG083("RègleArchiGénAléa")}}

@@ -5,10 +5,10 @@ import "time"
 
 // Bucket is one token bucket. The zero Bucket is full. It is not safe for concurrent use.
 type Bucket struct {
-	full time.Time // when it will be full again; past: it is
+	full time.Time // when it will be full again; a time in the past = it is full
 }
 
-// Rate is how much a Bucket holds, and how fast it fills.
+// Rate is how many tokens fit into a Bucket, and how fast it fills.
 type Rate struct {
 	Size   int
 	Period time.Duration // for one token
@@ -32,7 +32,8 @@ func (b *Bucket) Missing(now time.Time, r Rate) (wait time.Duration) {
 // Full returns when the bucket is full again.
 func (b *Bucket) Full() time.Time { return b.full }
 
-// after says when the bucket would be full with one token less; it is empty when that is all of it away.
+// after returns when the bucket would be full again with one token less, and how long until it has that token: it has
+// none while it takes Size periods or more to fill.
 func (b *Bucket) after(now time.Time, r Rate) (full time.Time, wait time.Duration) {
 	full = b.full
 	if full.Before(now) {

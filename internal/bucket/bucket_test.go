@@ -25,7 +25,7 @@ func TestBucket(t *testing.T) {
 	require.Equal(t, 500*time.Millisecond, b.Take(now, rate))
 	now = now.Add(time.Hour)
 	for range 3 {
-		require.Zero(t, b.Take(now, rate), "no more than its size, however long nobody took any")
+		require.Zero(t, b.Take(now, rate), "no more than its size, however long none was taken")
 	}
 	require.NotZero(t, b.Take(now, rate))
 }

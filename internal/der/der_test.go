@@ -77,7 +77,7 @@ func TestExtensionIsStrict(t *testing.T) {
 		_, ok := ReadExtension(&in)
 		require.False(t, ok, name)
 	}
-	in := cryptobyte.String(unhex("30 08 06 02 2a 80 0402 0500")) // its number has no end
+	in := cryptobyte.String(unhex("30 08 06 02 2a 80 0402 0500")) // its last arc has no end
 	e, ok := ReadExtension(&in)
 	require.True(t, ok)
 	_, ok = e.ObjectIdentifier()
@@ -148,7 +148,7 @@ func TestHashes(t *testing.T) {
 	require.Zero(t, HashOf(Data))
 }
 
-// TestSignatureFor compares with what crypto/x509 writes.
+// TestSignatureFor compares SignatureFor with what crypto/x509 writes.
 func TestSignatureFor(t *testing.T) {
 	p256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

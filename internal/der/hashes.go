@@ -9,7 +9,7 @@ import (
 	"encoding/asn1"
 )
 
-// Hashes are those that a CertID may use, in a fixed order. SHA-1 names an issuer there, no signature rests on it.
+// Hashes are those that a CertID may use, in a fixed order. SHA-1 only names an issuer there; no signature rests on it.
 var Hashes = []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512}
 
 var hashOIDs = map[crypto.Hash]asn1.ObjectIdentifier{
@@ -32,7 +32,7 @@ func HashOf(id asn1.ObjectIdentifier) crypto.Hash {
 	return 0
 }
 
-// SignatureFor returns the AlgorithmIdentifier, and the hash, of what is signed with a key here: ECDSA with SHA-384
+// SignatureFor returns the AlgorithmIdentifier, and the hash, for what is signed with a key here: ECDSA with SHA-384
 // for P-384 and SHA-256 for other curves, RSA (PKCS #1, version 1.5) with SHA-256 (RFC 5758 section 3.2, RFC 4055
 // section 5). Other kinds of keys are not ok.
 func SignatureFor(key crypto.PublicKey) (algorithm []byte, hash crypto.Hash, ok bool) {

@@ -31,9 +31,9 @@ var (
 	SHA256WithRSA   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}
 )
 
-// OID returns an object identifier in DER, for comparing and writing without a conversion each time.
+// OID returns an object identifier in DER, to compare and write it without a conversion each time.
 func OID(id asn1.ObjectIdentifier) []byte {
 	var b cryptobyte.Builder
 	b.AddASN1ObjectIdentifier(id)
-	return b.BytesOrPanic() // of constants
+	return b.BytesOrPanic() // the identifiers are constants
 }

@@ -11,7 +11,7 @@ import (
 	tag "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Context-specific tags of constructed elements: what is EXPLICIT, or an IMPLICIT SEQUENCE or SET.
+// Context-specific tags of constructed elements: EXPLICIT ones, and an IMPLICIT SEQUENCE or SET.
 const (
 	Context0 = tag.Tag(0 | 0xa0)
 	Context1 = tag.Tag(1 | 0xa0)
@@ -25,7 +25,7 @@ func Sequence(in []byte) (content cryptobyte.String, ok bool) {
 	return content, ok
 }
 
-// Extension is one of a certificate, list, request or answer (RFC 5280 section 4.1).
+// Extension is an extension of a certificate, list, request or answer (RFC 5280 section 4.1).
 type Extension struct {
 	ID       cryptobyte.String // the OBJECT IDENTIFIER, as OID writes it
 	Critical bool
@@ -41,14 +41,15 @@ func ReadExtension(in *cryptobyte.String) (e Extension, ok bool) {
 	return e, ok
 }
 
-// ObjectIdentifier returns the extension's identifier; not ok: it is none, or has numbers too large for Go.
+// ObjectIdentifier returns the extension's identifier. It is not ok if it is malformed, or has numbers too large for
+// Go.
 func (e Extension) ObjectIdentifier() (id asn1.ObjectIdentifier, ok bool) {
 	in := e.ID
 	ok = in.ReadASN1ObjectIdentifier(&id)
 	return id, ok
 }
 
-// Find returns a certificate's extension, and whether it has it.
+// Find returns a certificate's extension with an identifier, and whether there is one.
 func Find(c *x509.Certificate, id asn1.ObjectIdentifier) (pkix.Extension, bool) {
 	i := slices.IndexFunc(c.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(id) })
 	if i < 0 {
@@ -76,7 +77,8 @@ func ReadSignedData(message []byte) (signed cryptobyte.String, ok bool) {
 	return signed, ok
 }
 
-// CertID names a certificate by hashes of its issuer's name and key, and its serial number (RFC 6960 section 4.1.1).
+// CertID identifies a certificate by hashes of its issuer's name and key, and its serial number (RFC 6960 section
+// 4.1.1).
 type CertID struct {
 	Raw        cryptobyte.String // the whole element
 	Hash       cryptobyte.String // the hash's OBJECT IDENTIFIER, as OID writes it
@@ -85,7 +87,7 @@ type CertID struct {
 	Serial     cryptobyte.String // content of the INTEGER
 }
 
-// ReadCertID reads a CertID. What its Parameters and Serial are is for the caller to judge.
+// ReadCertID reads a CertID. The caller judges its Parameters and Serial.
 func ReadCertID(in *cryptobyte.String) (id CertID, ok bool) {
 	if !in.ReadASN1Element(&id.Raw, tag.SEQUENCE) {
 		return id, false
@@ -98,8 +100,8 @@ func ReadCertID(in *cryptobyte.String) (id CertID, ok bool) {
 	return id, ok
 }
 
-// PublicKeyBits returns the content of a certificate's subjectPublicKey, which is what a CertID hashes. There is no
-// error with a certificate that crypto/x509 has read.
+// PublicKeyBits returns the content of a certificate's subjectPublicKey, which is what a CertID hashes. It never fails
+// on a certificate that crypto/x509 has read.
 func PublicKeyBits(c *x509.Certificate) (bits []byte, err error) {
 	info, ok := Sequence(c.RawSubjectPublicKeyInfo)
 	if !ok || !info.SkipASN1(tag.SEQUENCE) || !info.ReadASN1BitStringAsBytes(&bits) {

@@ -7,7 +7,7 @@ import (
 	tag "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// AddExtension writes an Extension that is not critical; value writes what its OCTET STRING holds.
+// AddExtension writes an Extension that is not critical; value writes the content of its OCTET STRING.
 func AddExtension(b *cryptobyte.Builder, id asn1.ObjectIdentifier, value cryptobyte.BuilderContinuation) {
 	b.AddASN1(tag.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1ObjectIdentifier(id)
@@ -23,7 +23,7 @@ func AddAttribute(b *cryptobyte.Builder, kind asn1.ObjectIdentifier, value crypt
 	})
 }
 
-// AddSignedData writes a CMS message (RFC 5652 sections 3 and 5.1) whose SignedData content writes.
+// AddSignedData writes a CMS message (RFC 5652 sections 3 and 5.1); content writes its SignedData.
 func AddSignedData(b *cryptobyte.Builder, content cryptobyte.BuilderContinuation) {
 	b.AddASN1(tag.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1ObjectIdentifier(SignedData)

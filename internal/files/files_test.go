@@ -147,7 +147,7 @@ func requireText(t *testing.T, file, want string) {
 	require.Equal(t, want, string(text))
 }
 
-// requireAlone wants nothing temporary left beside a file.
+// requireAlone fails if anything temporary is left beside a file.
 func requireAlone(t *testing.T, file string) {
 	t.Helper()
 	all, err := os.ReadDir(filepath.Dir(file))

@@ -13,11 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// noLinks and noModes are what FAT and exFAT say, or do without a word.
+// noLinks returns a system without hard links, as on FAT and exFAT: err is the error that it reports.
 func noLinks(err error) system {
 	return system{func(string, string) error { return err }, (*os.File).Chmod}
 }
 
+// noModes returns a system without modes, as on FAT and exFAT: err is the error that it reports, nil if it reports
+// none.
 func noModes(err error) system {
 	return system{os.Link, func(f *os.File, _ fs.FileMode) error {
 		if chmod := f.Chmod(0o755); chmod != nil {
@@ -39,11 +41,11 @@ func TestWriteNewWithoutLinks(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "backup")
 	err := noLinks(syscall.EIO).write(file, []byte("x"), 0o600, secret, (*Staged).PlaceNew)
-	require.ErrorIs(t, err, syscall.EIO, "a fault is no lack")
+	require.ErrorIs(t, err, syscall.EIO, "a fault does not mean that links are missing")
 	require.NoFileExists(t, file)
 }
 
-// TestWriteNewWithoutLinksOnce: of many at once one gets the name, and its whole content.
+// TestWriteNewWithoutLinksOnce: of many writers at once, one gets the name, and the file has its whole content.
 func TestWriteNewWithoutLinksOnce(t *testing.T) {
 	s, file := noLinks(syscall.EPERM), filepath.Join(t.TempDir(), "backup")
 	var placed atomic.Int32
@@ -76,7 +78,7 @@ func TestSecretsWithoutModes(t *testing.T) {
 		requireText(t, file, "sealed")
 	}
 	require.ErrorIs(t, noModes(syscall.EIO).write(filepath.Join(t.TempDir(), "f"), nil, 0o600, open, (*Staged).Replace),
-		syscall.EIO, "a fault is no lack")
+		syscall.EIO, "a fault does not mean that modes are missing")
 }
 
 func TestTry(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"os"
 )
 
-// ErrTooLarge is the error of what is larger than it may be.
+// ErrTooLarge means that something is larger than it may be.
 var ErrTooLarge = errors.New("it is larger than the limit")
 
 // Read reads a file of at most limit octets.
@@ -27,8 +27,8 @@ func Read(file string, limit int64) ([]byte, error) {
 	return ReadAll(f, info.Size(), limit)
 }
 
-// ReadAll reads all of r, at most limit octets, and expects it to hold size; < 0 = not known. The slice has little more
-// room than it needs: who keeps a long one keeps no more than that.
+// ReadAll reads all of r, at most limit octets, and expects size octets; < 0 = not known. The capacity of the slice is
+// little more than its length, so that a caller can keep a long one without waste.
 func ReadAll(r io.Reader, size, limit int64) ([]byte, error) {
 	var buf bytes.Buffer
 	buf.Grow(int(min(max(size, 0), limit)) + bytes.MinRead)
@@ -42,7 +42,7 @@ func ReadAll(r io.Reader, size, limit int64) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-// Damaged is the error of a file that is there and can be read, and is not what we wrote.
+// Damaged means that a file exists and can be read, but is not what we wrote.
 type Damaged struct{ Cause error }
 
 // Error returns the cause's text.
@@ -51,9 +51,10 @@ func (d *Damaged) Error() string { return d.Cause.Error() }
 // Unwrap returns the cause.
 func (d *Damaged) Unwrap() error { return d.Cause }
 
-// Load reads a file that the program keeps for itself, of at most limit octets, and has parse take it in. It reports
-// whether there is one: none at first, and none of the name "". One that is empty, too large or not what parse wants
-// is a *Damaged: the caller either refuses to go on without it, or starts anew and says so.
+// Load reads a file that the program keeps for itself, of at most limit octets, and calls parse with its content. It
+// reports whether the file exists: at the first start it does not, and one of the name "" never does. If it is empty,
+// too large or not what parse wants, the error is a *Damaged: the caller either refuses to go on without it, or starts
+// anew and says so.
 func Load(file string, limit int64, parse func(data []byte) error) (found bool, err error) {
 	if file == "" {
 		return false, nil
@@ -75,7 +76,7 @@ func Load(file string, limit int64, parse func(data []byte) error) (found bool, 
 	return true, nil
 }
 
-// DecodeJSON reads one JSON value whose members are all known to v, and nothing behind it but space.
+// DecodeJSON reads one JSON value into v. Its members must all be known to v, and only space may follow it.
 func DecodeJSON(data []byte, v any) error {
 	in := json.NewDecoder(bytes.NewReader(data))
 	in.DisallowUnknownFields()

@@ -7,15 +7,15 @@ import (
 	"path/filepath"
 )
 
-// Trial says what a directory's file system cannot do; nil = it can.
+// Trial is what a directory's file system cannot do; nil = it can.
 type Trial struct {
-	Replace error // put a file in the place of another
-	Private error // keep a file from others; ErrReadable
-	Links   error // take a name that must be free, with the whole of a file; without, after a crash it may be empty
-	SyncDir error // write a new name through
+	Replace error // replace a file
+	Private error // hide a file from others; ErrReadable
+	Links   error // give a whole file a name that must be free; without links, the file may be empty after a crash
+	SyncDir error // write a new name to the disk
 }
 
-// Try tries a directory. What it writes there it removes again.
+// Try tries what a directory's file system can do. It removes what it writes there.
 func Try(dir string) (Trial, error) { return here.try(dir) }
 
 func (s system) try(dir string) (t Trial, err error) {
@@ -48,7 +48,7 @@ func (s system) tryPrivate(file string) error {
 func (s system) tryLink(file string) error {
 	err := s.link(file, file+".link")
 	if link := (*os.LinkError)(nil); errors.As(err, &link) {
-		err = link.Err // the names are of no interest
+		err = link.Err // without the names
 	}
 	return err
 }

@@ -11,28 +11,28 @@ import (
 	"syscall"
 )
 
-// Replace writes file in place of an old one, if there is one.
+// Replace writes a file, in place of an old one if there is one.
 func Replace(file string, data []byte, mode fs.FileMode) error {
 	return here.write(file, data, mode, open, (*Staged).Replace)
 }
 
-// WriteNew writes a file that does not exist yet. The error is fs.ErrExist when it does.
+// WriteNew writes a file that must not exist yet. The error is fs.ErrExist if it does.
 func WriteNew(file string, data []byte, mode fs.FileMode) error {
 	return here.write(file, data, mode, open, (*Staged).PlaceNew)
 }
 
-// ReplaceSecret is Replace of what others must not read, mode 0600. Where they could all the same nothing is written,
-// and the error is ErrReadable.
+// ReplaceSecret is Replace for what others must not read, with mode 0600. If they could read it all the same, nothing
+// is written, and the error is ErrReadable.
 func ReplaceSecret(file string, data []byte) error {
 	return here.write(file, data, 0o600, secret, (*Staged).Replace)
 }
 
-// WriteNewSecret is WriteNew of what others must not read, as ReplaceSecret.
+// WriteNewSecret is WriteNew for what others must not read, as in ReplaceSecret.
 func WriteNewSecret(file string, data []byte) error {
 	return here.write(file, data, 0o600, secret, (*Staged).PlaceNew)
 }
 
-// Whether others may be able to read a file whose mode forbids it.
+// Whether it matters that others can read a file although its mode forbids it.
 const (
 	open   = false
 	secret = true
@@ -47,13 +47,13 @@ func (s system) write(file string, data []byte, mode fs.FileMode, secret bool, p
 	return place(staged)
 }
 
-// Staged is a file that is on the disk, beside its place and not in it yet: what can still fail then is little.
+// Staged is a file that is written to the disk under another name, beside its place: little can still fail then.
 type Staged struct {
 	tmp, file string
 	system    system
 }
 
-// Stage has write make the content of file. Discard what it returns.
+// Stage calls write to write the content of file, under another name. The caller must call Discard on what it returns.
 func Stage(file string, mode fs.FileMode, write func(io.Writer) error) (*Staged, error) {
 	return here.stage(file, mode, open, write)
 }
@@ -70,14 +70,14 @@ func (s system) stage(file string, mode fs.FileMode, secret bool, write func(io.
 	return &Staged{tmp.Name(), file, s}, nil
 }
 
-// Replace puts the file in its place, whatever is there.
+// Replace puts the file in its place, and replaces what is there.
 func (s *Staged) Replace() error { return Rename(s.tmp, s.file) }
 
-// PlaceNew puts the file in its place, which must be free. The error is fs.ErrExist when it is not.
+// PlaceNew puts the file in its place, which must be free. The error is fs.ErrExist if it is not.
 func (s *Staged) PlaceNew() error {
 	err := s.system.link(s.tmp, s.file)
 	switch {
-	case cannot(err):
+	case unsupported(err):
 		return s.placeWithoutLinks()
 	case err != nil:
 		return err
@@ -85,7 +85,7 @@ func (s *Staged) PlaceNew() error {
 	return SyncDir(filepath.Dir(s.file))
 }
 
-// Discard removes what was not placed.
+// Discard removes the file if it was not put in its place.
 func (s *Staged) Discard() { os.Remove(s.tmp) }
 
 func (s system) fill(f *os.File, mode fs.FileMode, secret bool, write func(io.Writer) error) error {
@@ -103,7 +103,7 @@ func (s system) fill(f *os.File, mode fs.FileMode, secret bool, write func(io.Wr
 	return errors.Join(out.Flush(), f.Sync(), f.Close())
 }
 
-// Rename moves a file within its directory, to stay there when Rename returns.
+// Rename moves a file within its directory. When it returns, a crash cannot undo it.
 func Rename(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err
@@ -111,8 +111,8 @@ func Rename(from, to string) error {
 	return SyncDir(filepath.Dir(to))
 }
 
-// SyncDir writes through what was created, renamed or removed in a directory. Where that cannot be done (Windows, some
-// file systems) it is no error: there is nothing better to do.
+// SyncDir writes to the disk what was created, renamed or removed in a directory. If that is impossible (on Windows, on
+// some file systems) it returns no error: nothing better can be done.
 func SyncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil

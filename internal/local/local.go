@@ -1,5 +1,5 @@
-// Package local is how programs of one machine ask a daemon: over a Unix socket whose file has no moment in which
-// others than its user and group may connect, in lines of JSON.
+// Package local is how programs of one machine ask a daemon: in lines of JSON over a Unix socket, to whose file others
+// than its user and group can at no moment connect.
 package local
 
 import (
@@ -26,7 +26,7 @@ func ReadLine(r io.Reader, limit int) ([]byte, error) {
 	return nil, err
 }
 
-// WriteLine writes v as JSON, on one line; the other end has so much time to take it.
+// WriteLine writes v as JSON, on one line; within is how long the other end has to accept it.
 func WriteLine(c net.Conn, v any, within time.Duration) error {
 	b, err := json.Marshal(v)
 	if err != nil {

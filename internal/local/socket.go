@@ -14,10 +14,10 @@ import (
 // mode of the socket file: its owner and its group may connect.
 const mode = 0o660
 
-// Why Listen does not take a path.
+// Why Listen refuses a path.
 var (
-	ErrNoSocket = errors.New("there is something else in its place")
-	ErrInUse    = errors.New("somebody listens on it")
+	ErrNoSocket = errors.New("something that is no socket is in its place")
+	ErrInUse    = errors.New("another program listens on it")
 )
 
 // Socket is a listening Unix socket and its file.
@@ -28,8 +28,8 @@ type Socket struct {
 	once sync.Once
 }
 
-// Listen listens on path, whose group becomes gid (-1: stays). The file of a dead daemon is replaced; that of a
-// living one is ErrInUse, and one that is no socket ErrNoSocket.
+// Listen listens on path, whose group becomes gid (-1 = it stays). The file of a daemon that has ended is replaced. The
+// error is ErrInUse for that of a running one, and ErrNoSocket for a file that is no socket.
 func Listen(path string, gid int) (*Socket, error) {
 	if err := checkFree(path); err != nil {
 		return nil, err
@@ -57,16 +57,16 @@ func checkFree(path string) error {
 	return nil
 }
 
-// refused reports whether nobody listens. Windows has a number of its own for that.
+// refused reports whether no program listens. Windows has an error number of its own for that.
 func refused(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || runtime.GOOS == "windows"
 }
 
-// listen makes the file under another name first, so that nobody finds it with other rights than it shall have.
+// listen makes the file under another name first, so that no program can find it with other rights than intended.
 func listen(path string, gid int) (*Socket, error) {
 	hidden := path + ".new"
 	if runtime.GOOS == "windows" {
-		hidden = path // whether a socket can be renamed there is not known, and the directory's rights count
+		hidden = path // it is not known whether a socket can be renamed there, and the directory's rights decide
 	}
 	if err := os.Remove(hidden); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

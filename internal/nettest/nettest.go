@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Serve listens on loopback, and has do do as it likes with each connection, which is closed when do returns.
-func Serve(t testing.TB, do func(net.Conn)) (addr string) {
+// Serve listens on loopback, calls serve with each connection, and closes the connection when serve returns.
+func Serve(t testing.TB, serve func(net.Conn)) (addr string) {
 	t.Helper()
 	l := listen(t)
 	var running sync.WaitGroup
@@ -20,13 +20,13 @@ func Serve(t testing.TB, do func(net.Conn)) (addr string) {
 			if err != nil {
 				return
 			}
-			go func() { defer c.Close(); do(c) }()
+			go func() { defer c.Close(); serve(c) }()
 		}
 	})
 	return l.Addr().String()
 }
 
-// Pair returns two ends of a TCP connection over loopback.
+// Pair returns the two ends of a TCP connection over loopback.
 func Pair(t testing.TB) (near, far net.Conn) {
 	t.Helper()
 	l := listen(t)

@@ -1,5 +1,5 @@
-// Package retry has what every loop that tries again is made of: waiting that a context ends, pauses that grow, and
-// chance in them, so that those who failed together do not come back together.
+// Package retry has what every loop that tries again needs: waiting that a context can end, pauses that grow, and
+// randomness in them, so that programs that failed together do not come back together.
 package retry
 
 import (
@@ -29,7 +29,7 @@ func Between(low, high time.Duration) time.Duration { return low + rand.N(high-l
 // Jitter returns a random duration between half of d and d.
 func Jitter(d time.Duration) time.Duration { return Between(d/2, d) }
 
-// Doubled returns the pause after so many failures, 1 or more: first, then twice as long each time, up to most.
+// Doubled returns the pause after so many failures (1 or more): first, then twice as long each time, up to most.
 func Doubled(first, most time.Duration, failures int) time.Duration {
 	pause := first
 	for range failures - 1 {
@@ -41,19 +41,18 @@ func Doubled(first, most time.Duration, failures int) time.Duration {
 	return min(pause, most)
 }
 
-// Backoff counts the failures of one thing. The zero Backoff, but for First and Most, is of one that has not failed
-// yet.
+// Backoff counts the failures of one thing. With First and Most set, the zero Backoff is ready for use.
 type Backoff struct {
 	First, Most time.Duration // the first pause and the longest
 
 	failures int
 }
 
-// Next returns the pause after one more failure, without chance in it.
+// Next returns the pause after one more failure, without randomness in it.
 func (b *Backoff) Next() time.Duration {
 	b.failures++
 	return Doubled(b.First, b.Most, b.failures)
 }
 
-// Reset forgets the failures: it has worked.
+// Reset forgets the failures. It is called after a success.
 func (b *Backoff) Reset() { b.failures = 0 }

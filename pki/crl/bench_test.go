@@ -11,7 +11,7 @@ import (
 	"tlagate/pki/pkitest/bed"
 )
 
-// BenchmarkCRL reads a list of 200 000 entries and says what it keeps.
+// BenchmarkCRL reads a list of 200 000 entries and reports how much memory it keeps.
 func BenchmarkCRL(b *testing.B) {
 	const n = 200_000
 	der := bed.New(b).Issuing.CRL(pkitest.CRLEntries(n))

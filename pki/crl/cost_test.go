@@ -15,7 +15,7 @@ import (
 	"tlagate/pki/pkitest/bed"
 )
 
-// TestC2EqualSerialsAreIndexedOnce: a list takes what its length is worth, whatever serials it names.
+// TestC2EqualSerialsAreIndexedOnce: a list costs work in proportion to its length, whatever serials it names.
 func TestC2EqualSerialsAreIndexedOnce(t *testing.T) {
 	const n = 1000
 	w := bed.New(t)
@@ -30,7 +30,7 @@ func TestC2EqualSerialsAreIndexedOnce(t *testing.T) {
 	require.Equal(t, n, distinct.Indexed())
 }
 
-// TestC2AListIsReadWithinItsTime: reading one stops when its time is over, or the program ends.
+// TestC2AListIsReadWithinItsTime: reading a list stops when its time is over or the program ends.
 func TestC2AListIsReadWithinItsTime(t *testing.T) {
 	w := bed.New(t)
 	der := w.Issuing.CRL(pkitest.CRLEntries(5000))

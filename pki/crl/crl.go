@@ -1,6 +1,6 @@
-// Package crl reads certificate revocation lists (RFC 5280 section 5) and judges one by itself: its form, who signed
-// it, which certificates it speaks of, and whether it is in date. It keeps a list as its DER and an index of about
-// eight bytes an entry. Which list to believe, of several, is for package revocation.
+// Package crl reads certificate revocation lists (RFC 5280 section 5) and judges each one by itself: its form, which CA
+// signed it, which certificates it covers, and whether it is in date. It keeps a list as its DER and an index of about
+// eight bytes an entry. Which of several lists to believe is decided by package revocation.
 package crl
 
 import (
@@ -24,34 +24,35 @@ var (
 	oidIDP      = asn1.ObjectIdentifier{2, 5, 29, 28}
 )
 
-// List is one complete revocation list (a CRL or an ARL) as read, not yet believed. It keeps its DER, and an index of
-// the entries: about 50 bytes an entry.
+// List is one complete revocation list (a CRL or an ARL) as read, not yet believed. Its DER and the index of its
+// entries take about 50 bytes an entry together.
 type List struct {
 	Source  string               // file or URL
 	Head    *x509.RevocationList // without its entries
 	DER     []byte               // all of it
-	Scope   Scope                // what it speaks of
+	Scope   Scope                // which certificates it covers
 	tbs     []byte               // what is signed
 	entries entries
 	indexed sync.Once
-	problem string // what makes it unusable whoever signed it; "" = nothing
+	problem string // what makes it unusable no matter which CA signed it; "" = nothing
 
 	mu      sync.Mutex
 	signers map[[32]byte]error // outcome of the signature check, by the issuer's key
 }
 
-// String names the list, its number and its end.
+// String returns the list's source, issuer, number and end.
 func (c *List) String() string {
 	return fmt.Sprintf("CRL %s of %s (number %s, until %s)", c.Source, describe.Name(c.Head.Issuer.CommonName),
 		c.Number(), stamp.Instant(c.Head.NextUpdate))
 }
 
-// about names the CRL where a refusal's detail says the rest.
+// about returns the CRL's source and issuer, for a refusal whose detail says the rest.
 func (c *List) about() string {
 	return fmt.Sprintf("CRL %s of %s", c.Source, describe.Name(c.Head.Issuer.CommonName))
 }
 
-// Number gives zero for one that no list may have: a stranger's could have a million digits.
+// Number returns the CRLNumber, or zero in place of one that no list may have: a stranger's could have a million
+// digits.
 func (c *List) Number() *big.Int {
 	if !c.numbered() {
 		return new(big.Int)
@@ -63,29 +64,29 @@ func (c *List) numbered() bool {
 	return c.Head.Number != nil && c.Head.Number.Sign() >= 0 && c.Head.Number.BitLen() <= 160
 }
 
-// Index makes Find quick.
+// Index makes the table that Find needs, once.
 func (c *List) Index() { c.indexed.Do(c.entries.index) }
 
-// Find gives the entry of a serial (big-endian, without leading zeros). Ask it of lists only whose signature is good:
-// the first question makes the index.
+// Find returns the entry of a serial (big-endian, without leading zeros). Call it only on a list whose signature is
+// good: the first call makes the index.
 func (c *List) Find(serial []byte) (Entry, bool) {
 	c.Index()
 	return c.entries.find(serial)
 }
 
-// SameSeries says whether both are numbered in one series: same CA, same key, same distribution point.
+// SameSeries reports whether both lists are numbered in one series: same CA, same key, same distribution point.
 func (c *List) SameSeries(o *List) bool {
 	return bytes.Equal(c.Head.RawIssuer, o.Head.RawIssuer) &&
 		bytes.Equal(c.Head.AuthorityKeyId, o.Head.AuthorityKeyId) &&
 		bytes.Equal(c.Scope.Raw, o.Scope.Raw)
 }
 
-// Refuse gives a refusal that names the CRL.
+// Refuse returns a refusal that names the CRL.
 func (c *List) Refuse(r pki.Reason, format string, args ...any) *pki.Refusal {
 	return &pki.Refusal{Reason: r, Subject: c.about(), Detail: fmt.Sprintf(format, args...)}
 }
 
-// CheckForm says what makes the CRL unusable whoever signed it.
+// CheckForm returns a refusal if something makes the CRL unusable no matter which CA signed it.
 func (c *List) CheckForm() *pki.Refusal {
 	if c.problem == "" {
 		return nil
@@ -93,7 +94,7 @@ func (c *List) CheckForm() *pki.Refusal {
 	return c.Refuse(pki.CRLBad, "%s", c.problem)
 }
 
-// CheckIssuer says whether the CRL is a good one of this very CA, dates apart.
+// CheckIssuer returns a refusal unless the CRL, its dates apart, is a good one from this very CA.
 func (c *List) CheckIssuer(issuer *x509.Certificate) *pki.Refusal {
 	if refusal := c.CheckForm(); refusal != nil {
 		return refusal
@@ -102,7 +103,8 @@ func (c *List) CheckIssuer(issuer *x509.Certificate) *pki.Refusal {
 	case len(issuer.SubjectKeyId) == 0 || !bytes.Equal(c.Head.AuthorityKeyId, issuer.SubjectKeyId):
 		return c.Refuse(pki.CRLWrongIssuer, "it is signed by another key (identifier %x) than that of %s",
 			c.Head.AuthorityKeyId, describe.CA(issuer))
-	case certutil.HasKeyUsage(issuer) && issuer.KeyUsage&x509.KeyUsageCRLSign == 0: // else the path's check decides
+	case certutil.HasKeyUsage(issuer) &&
+		issuer.KeyUsage&x509.KeyUsageCRLSign == 0: // without key usage, the check of the path decides
 		return c.Refuse(pki.CRLWrongIssuer, "%s lacks cRLSign and cannot sign it", describe.CA(issuer))
 	}
 	if err := c.SignedBy(issuer); err != nil {
@@ -131,7 +133,7 @@ func (c *List) SignedBy(issuer *x509.Certificate) error {
 
 const maxSigners = 16
 
-// CheckFuture refuses a list that begins later than a clock apart from ours explains.
+// CheckFuture refuses a list that begins later than a difference between clocks explains.
 func (c *List) CheckFuture(now time.Time) *pki.Refusal {
 	if c.Head.ThisUpdate.After(now.Add(certutil.ClockSkew)) {
 		return c.Refuse(pki.CRLFuture, "it begins at %s and it is %s here; set the clock, unless the CA's is wrong",
@@ -149,15 +151,15 @@ func (c *List) CheckStale(now time.Time) *pki.Refusal {
 	return nil
 }
 
-// Due is when a list should have been replaced: a tenth of its life is left.
+// Due returns when a list should have been replaced: when a tenth of its life is left.
 func (c *List) Due() time.Time {
 	return c.Head.NextUpdate.Add(-c.Head.NextUpdate.Sub(c.Head.ThisUpdate) / 10)
 }
 
-// Replaces says whether c comes in o's place: both are lists of one CA name.
+// Replaces reports whether c takes the place of o: both are in the name of one CA.
 func (c *List) Replaces(o *List) bool { return bytes.Equal(c.Head.RawIssuer, o.Head.RawIssuer) }
 
-// IsDelta reports whether the list completes another one.
+// IsDelta reports whether the list only completes another one.
 func (c *List) IsDelta() bool {
 	for _, e := range c.Head.Extensions {
 		if e.Id.Equal(oidDeltaCRL) {

@@ -13,7 +13,7 @@ import (
 	"tlagate/pki/pkitest/bed"
 )
 
-// The index must say what crypto/x509 says of the same list.
+// The index must agree with crypto/x509 about the same list.
 func TestCRLIndexAgreesWithX509(t *testing.T) {
 	w := bed.New(t)
 	for _, n := range []int{0, 1, 2, 3, 1000} {

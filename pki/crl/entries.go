@@ -18,7 +18,7 @@ import (
 	"tlagate/pki/internal/certutil"
 )
 
-// Identifiers in DER: a list may have a million.
+// Identifiers in DER, compared without decoding: a list may have a million of them.
 var (
 	oidReason         = der.OID(der.CRLReason)
 	oidInvalidityDate = der.OID(asn1.ObjectIdentifier{2, 5, 29, 24})
@@ -32,7 +32,7 @@ type entries struct {
 	table    []uint32 // offset + 1; 0 = free; the length is a power of two
 	seed     maphash.Seed
 	count    int
-	critical bool // some entry has a critical extension unknown here, or a certificateIssuer
+	critical bool // some entry has a critical extension that is unknown here, or a certificateIssuer
 }
 
 // Entry is one line of a CRL.
@@ -44,11 +44,12 @@ type Entry struct {
 
 var errEntry = errors.New("cannot read the CRL: an entry is malformed")
 
-// readEntries reads every entry whole, so that lookups later cannot fail. Whoever signed them, they take their length.
+// readEntries reads every entry whole, so that later lookups cannot fail. The work is in proportion to their length,
+// for the signature is not verified yet.
 func readEntries(ctx context.Context, der []byte) (entries, error) {
 	e := entries{der: der}
 	for in := cryptobyte.String(der); !in.Empty(); e.count++ {
-		if e.count%betweenLooks == 0 && ctx.Err() != nil {
+		if e.count%entriesPerCheck == 0 && ctx.Err() != nil {
 			return e, ctx.Err()
 		}
 		if _, err := e.read(&in); err != nil {
@@ -58,10 +59,10 @@ func readEntries(ctx context.Context, der []byte) (entries, error) {
 	return e, nil
 }
 
-// betweenLooks is how many entries are read before it is looked whether there is time for more.
-const betweenLooks = 4096
+// entriesPerCheck is how many entries are read between two checks whether there is time for more.
+const entriesPerCheck = 4096
 
-// index makes the table that find needs: once the list's signature is known to be good.
+// index makes the table that find needs. It is called once the list's signature is known to be good.
 func (e *entries) index() {
 	e.seed = maphash.MakeSeed()
 	e.table = make([]uint32, 1<<bits.Len(uint(2*e.count)))
@@ -73,47 +74,48 @@ func (e *entries) index() {
 	}
 }
 
-// serialAt gives the serial of the entry that in begins with, without leading zeros.
+// serialAt returns the serial of the entry that in begins with, without leading zeros.
 func serialAt(in cryptobyte.String) []byte {
 	var raw, serial cryptobyte.String
 	_ = in.ReadASN1(&raw, cbasn1.SEQUENCE) && raw.ReadASN1(&serial, cbasn1.INTEGER) // readEntries has read it before
 	return certutil.TrimZeros(serial)
 }
 
-// insert takes a serial in once, or a list that names one over and over would take the square of its length. Of several
-// entries the first stays, but for one that can be taken back.
+// insert adds each serial only once: otherwise a list that names one over and over would take the square of its length.
+// Of several entries the first stays, unless it is a hold or lifts one: then the next replaces it.
 func (e *entries) insert(serial []byte, offset uint32) {
-	for i := e.slot(serial); ; i = (i + 1) & (len(e.table) - 1) {
-		if e.table[i] == 0 || e.holds(i, serial) && e.liftable(i) {
+	for i := e.position(serial); ; i = (i + 1) & (len(e.table) - 1) {
+		if e.table[i] == 0 || e.hasSerial(i, serial) && e.liftable(i) {
 			e.table[i] = offset + 1
 			return
 		}
-		if e.holds(i, serial) {
+		if e.hasSerial(i, serial) {
 			return
 		}
 	}
 }
 
-// holds reports whether a place of the table that is taken has a serial.
-func (e *entries) holds(i int, serial []byte) bool {
+// hasSerial reports whether position i of the table, which is in use, has this serial.
+func (e *entries) hasSerial(i int, serial []byte) bool {
 	return bytes.Equal(serialAt(e.der[e.table[i]-1:]), serial)
 }
 
-// liftable reports whether the entry at a place of the table may be taken back, or takes one back.
+// liftable reports whether the entry at position i of the table may be lifted later, or lifts another.
 func (e *entries) liftable(i int) bool {
 	in := cryptobyte.String(e.der[e.table[i]-1:])
 	found, err := e.read(&in)
 	return err == nil && (found.Reason == ReasonHold || found.Reason == ReasonRemove)
 }
 
-func (e *entries) slot(serial []byte) int {
+// position returns where in the table the search for a serial begins.
+func (e *entries) position(serial []byte) int {
 	return int(maphash.Bytes(e.seed, serial) & uint64(len(e.table)-1))
 }
 
-// find gives the entry of a serial (big-endian, without leading zeros).
+// find returns the entry of a serial (big-endian, without leading zeros).
 func (e *entries) find(serial []byte) (Entry, bool) {
-	for i := e.slot(serial); e.table[i] != 0; i = (i + 1) & (len(e.table) - 1) {
-		if !e.holds(i, serial) {
+	for i := e.position(serial); e.table[i] != 0; i = (i + 1) & (len(e.table) - 1) {
+		if !e.hasSerial(i, serial) {
 			continue
 		}
 		in := cryptobyte.String(e.der[e.table[i]-1:])
@@ -173,11 +175,11 @@ func readTime(in *cryptobyte.String) (t time.Time, ok bool) {
 	return t, in.ReadASN1UTCTime(&t)
 }
 
-// utcTimeSize is that of a UTCTime YYMMDDhhmmssZ with its tag and length.
+// utcTimeSize is the size of a UTCTime YYMMDDhhmmssZ with its tag and length.
 const utcTimeSize = 15
 
-// plainUTCTime reads the one form that RFC 5280 allows (section 5.1.2.4), six times as fast as cryptobyte, which judges
-// whatever is not plainly it. In a list of a million entries that is most of the work.
+// plainUTCTime reads the one form that RFC 5280 allows (section 5.1.2.4), six times as fast as cryptobyte, to which the
+// caller leaves any other form. In a list of a million entries that is most of the work.
 func plainUTCTime(in []byte) (t time.Time, ok bool) {
 	if len(in) < utcTimeSize || in[1] != utcTimeSize-2 || in[14] != 'Z' {
 		return t, false
@@ -199,7 +201,7 @@ func plainUTCTime(in []byte) (t time.Time, ok bool) {
 	return t, ok
 }
 
-// Reasons that may be taken back, and by which one is.
+// The reason that may be lifted, and the one that lifts it.
 const (
 	ReasonHold   = 6
 	ReasonRemove = 8
@@ -210,7 +212,7 @@ var reasonWords = map[int]string{
 	6: "certificateHold", 8: "removeFromCRL", 9: "privilegeWithdrawn", 10: "aACompromise",
 }
 
-// ReasonWord returns the word of RFC 5280 for a CRLReason.
+// ReasonWord returns the name that RFC 5280 has for a CRLReason.
 func ReasonWord(reason int) string {
 	if word, ok := reasonWords[reason]; ok {
 		return word
@@ -218,7 +220,7 @@ func ReasonWord(reason int) string {
 	return "reason not stated"
 }
 
-// String says when and why.
+// String returns when and why the certificate was revoked.
 func (e Entry) String() string {
 	return fmt.Sprintf("revoked at %s (%s)", stamp.Instant(e.at), ReasonWord(e.Reason))
 }

@@ -15,19 +15,19 @@ import (
 // CRLIndex is a parsed CRL for tests.
 type CRLIndex struct{ lists []*List }
 
-// ParseCRLs is parseCRLs.
+// ParseCRLs is Parse.
 func ParseCRLs(data []byte) (*CRLIndex, error) {
 	lists, err := Parse(context.Background(), "test", data)
 	return &CRLIndex{lists}, err
 }
 
-// ParseCRLsWithin is parseCRLs for its error.
+// ParseCRLsWithin is Parse until ctx ends; it returns only the error.
 func ParseCRLsWithin(ctx context.Context, data []byte) error {
 	_, err := Parse(ctx, "test", data)
 	return err
 }
 
-// Has looks a serial up in every list.
+// Has reports whether any of the lists has a serial.
 func (x *CRLIndex) Has(serial *big.Int) bool {
 	return slices.ContainsFunc(x.lists, func(c *List) bool {
 		_, ok := c.Find(certutil.TrimZeros(serial.Bytes()))
@@ -35,7 +35,7 @@ func (x *CRLIndex) Has(serial *big.Int) bool {
 	})
 }
 
-// Count counts the entries of all lists.
+// Count returns the number of entries of all lists.
 func (x *CRLIndex) Count() (n int) {
 	for _, c := range x.lists {
 		n += c.Len()
@@ -43,28 +43,28 @@ func (x *CRLIndex) Count() (n int) {
 	return n
 }
 
-// Indexed counts the places taken in the indexes.
+// Indexed returns how many positions of the indexes are in use.
 func (x *CRLIndex) Indexed() (n int) {
 	for _, c := range x.lists {
 		c.Index()
-		n += c.taken()
+		n += c.used()
 	}
 	return n
 }
 
-func (c *List) taken() (n int) {
-	for _, place := range c.entries.table {
-		n += int(min(place, 1))
+func (c *List) used() (n int) {
+	for _, offset := range c.entries.table {
+		n += int(min(offset, 1))
 	}
 	return n
 }
 
-// Usable says whether no list has a problem of its own.
+// Usable reports whether no list has a problem of its own.
 func (x *CRLIndex) Usable() bool {
 	return !slices.ContainsFunc(x.lists, func(c *List) bool { return c.problem != "" })
 }
 
-// UTCTimes reads a UTCTime by our short way and by cryptobyte's; ok when each has read it whole.
+// UTCTimes reads a UTCTime with our fast path and with cryptobyte; each OK means that it was read whole.
 func UTCTimes(content []byte) (ours, theirs time.Time, oursOK, theirsOK bool) {
 	der := append([]byte{byte(cbasn1.UTCTime), byte(len(content))}, content...)
 	ours, oursOK = plainUTCTime(der)

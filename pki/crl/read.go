@@ -18,7 +18,7 @@ import (
 	"tlagate/pemfile"
 )
 
-// Read reads DER, for who publishes lists. It looks at form only: CheckSignature is the caller's.
+// Read reads DER, for a program that publishes lists. It judges only the form: the caller calls CheckSignature.
 func Read(der []byte) (*List, error) {
 	c, err := ReadFrom(context.Background(), "list", der)
 	if err != nil {
@@ -30,7 +30,7 @@ func Read(der []byte) (*List, error) {
 	return c, nil
 }
 
-// CheckSignature wants issuer, by its name and its key identifier, to have signed the list.
+// CheckSignature returns an error unless issuer, by its name and its key identifier, has signed the list.
 func (c *List) CheckSignature(issuer *x509.Certificate) error {
 	if !bytes.Equal(c.Head.RawIssuer, issuer.RawSubject) {
 		return errors.New("it is in another CA's name")
@@ -41,23 +41,23 @@ func (c *List) CheckSignature(issuer *x509.Certificate) error {
 	return nil
 }
 
-// ThisUpdate returns when the list was made.
+// ThisUpdate returns when the list begins.
 func (c *List) ThisUpdate() time.Time { return c.Head.ThisUpdate }
 
-// NextUpdate returns its end.
+// NextUpdate returns when the list ends.
 func (c *List) NextUpdate() time.Time { return c.Head.NextUpdate }
 
 // Len returns the number of entries.
 func (c *List) Len() int { return c.entries.count }
 
-// Has reports whether a serial number is on it.
+// Has reports whether a serial number is on the list.
 func (c *List) Has(serial *big.Int) bool {
 	_, found := c.Find(serial.Bytes())
 	return found
 }
 
 // Each calls f with every serial number and its CRLReason (RFC 5280 section 5.3.1; 0 when none is stated) until an
-// error, which it returns. The number is good until f returns.
+// error, which it returns. f must not keep the number: the next call changes it.
 func (c *List) Each(f func(serial *big.Int, reason int) error) error {
 	serial := new(big.Int)
 	for in := cryptobyte.String(c.entries.der); !in.Empty(); {
@@ -72,7 +72,7 @@ func (c *List) Each(f func(serial *big.Int, reason int) error) error {
 	return nil
 }
 
-// maxLists bounds what one source gives: each is looked at in each verification, and compared with the others.
+// maxLists bounds the lists of one source: every verification examines each of them, and compares it with the others.
 const maxLists = 1000
 
 // Parse reads one DER list, or several PEM ones, until ctx ends.
@@ -95,7 +95,8 @@ func Parse(ctx context.Context, source string, data []byte) ([]*List, error) {
 	return lists, nil
 }
 
-// ReadFrom has crypto/x509 read everything but the entries (it keeps 348 bytes an entry) and reads those itself.
+// ReadFrom lets crypto/x509 read everything but the entries, for which it would keep 348 bytes each, and reads those
+// itself.
 func ReadFrom(ctx context.Context, source string, der []byte) (*List, error) {
 	parts, err := splitCRL(der)
 	if err != nil {
@@ -113,7 +114,7 @@ func ReadFrom(ctx context.Context, source string, der []byte) (*List, error) {
 	return c, nil
 }
 
-// findProblem looks for what makes a readable CRL unusable; it fills in the scope.
+// findProblem returns what makes a readable CRL unusable, "" if nothing does; it fills in the scope.
 func (c *List) findProblem() string {
 	if !c.numbered() {
 		return "it has no CRLNumber of at most 20 octets"
@@ -127,10 +128,10 @@ func (c *List) findProblem() string {
 	if c.entries.critical {
 		return "an entry has a critical extension that is unknown here, or names another issuer"
 	}
-	return c.checkExtensions()
+	return c.extensionProblem()
 }
 
-func (c *List) checkExtensions() string {
+func (c *List) extensionProblem() string {
 	seen := map[string]bool{}
 	for _, e := range c.Head.Extensions {
 		id := e.Id.String()

@@ -12,11 +12,12 @@ import (
 	"tlagate/pki/internal/certutil"
 )
 
-// Scope is a CRL's issuing distribution point (RFC 5280 section 5.2.5). The zero Scope is everything the CA issued.
+// Scope is a CRL's issuing distribution point (RFC 5280 section 5.2.5). The zero Scope is everything that the CA
+// issued.
 type Scope struct {
 	Raw      []byte // DER of the extension; nil = none
 	urls     []string
-	names    []string // DER of the directory names; of use in the profile RFC5280
+	names    []string // DER of the directory names; only the profile RFC5280 uses them
 	named    bool     // it has a distribution point name
 	onlyUser bool
 	onlyCA   bool
@@ -60,7 +61,7 @@ func (s *Scope) parse(value []byte) error {
 	return nil
 }
 
-// parseName reads a DistributionPointName's URLs; a name relative to the issuer gives none.
+// parseName reads the URLs and directory names of a DistributionPointName; a name relative to the issuer has none.
 func (s *Scope) parseName(point cryptobyte.String) bool {
 	var full, value cryptobyte.String
 	var tag cbasn1.Tag
@@ -94,8 +95,8 @@ func readFlag(in *cryptobyte.String, n uint8, out *bool) bool {
 	return true
 }
 
-// NamedBy says whether a certificate's CRL distribution points name this one by a directory name. Points for some
-// reasons only, or for another CRL issuer, do not count.
+// NamedBy reports whether a certificate's CRL distribution points name this one by a directory name. Points for only
+// some reasons, or for another CRL issuer, do not count.
 func (s *Scope) NamedBy(cert *x509.Certificate) bool {
 	e, has := der.Find(cert, certutil.OIDCRLPoints)
 	var points, point cryptobyte.String
@@ -119,7 +120,8 @@ func (s *Scope) NamedBy(cert *x509.Certificate) bool {
 	return false
 }
 
-// Covers says why the scope leaves a certificate out; named is that the certificate names it otherwise than by URL.
+// Covers returns an error that says why the scope leaves a certificate out, or nil. named means that the certificate
+// names the distribution point otherwise than by URL.
 func (s *Scope) Covers(cert *x509.Certificate, ca, named bool) error {
 	switch {
 	case s.onlyUser && ca:

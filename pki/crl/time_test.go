@@ -10,7 +10,7 @@ import (
 	"tlagate/pki/crl"
 )
 
-// FuzzUTCTime: what our short way reads, cryptobyte reads alike.
+// FuzzUTCTime: what our fast path reads, cryptobyte reads alike.
 func FuzzUTCTime(f *testing.F) {
 	for _, text := range []string{"491231235959Z", "500101000000Z", "240229120000Z", "250229120000Z", "250101240000Z",
 		"250101006000Z",
@@ -27,7 +27,7 @@ func FuzzUTCTime(f *testing.F) {
 	})
 }
 
-// Every time that a CA writes goes the short way.
+// Every time that a CA writes takes the fast path.
 func TestUTCTimeShortWay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		at := time.Unix(rapid.Int64Range(-631152000, 2524607999).Draw(t, "at"), 0).UTC()

@@ -7,23 +7,23 @@ import (
 	"tlagate/internal/bucket"
 )
 
-// Budget bounds how often something happens by name: so many at once, then one more after each period.
+// Budget bounds how often something happens for each name: so many times at once, then once more after each period.
 type Budget struct {
 	rate  bucket.Rate
 	names int
 
 	mu      sync.Mutex // protects the rest
 	left    map[string]bucket.Bucket
-	soonest time.Time // no name can be forgotten before
+	soonest time.Time // before this no name can be forgotten
 }
 
-// NewBudget makes a budget whose every name is full. It keeps so many names; when there are more, all the others share
-// one budget.
+// NewBudget returns a budget in which every name may happen size times at once. It keeps up to names of them; when
+// there are more, all the others share one.
 func NewBudget(size int, period time.Duration, names int) *Budget {
 	return &Budget{rate: bucket.Rate{Size: size, Period: period}, names: names, left: map[string]bucket.Bucket{}}
 }
 
-// Take spends one and returns 0, or how long until there is one.
+// Take spends one and returns 0, or, when none is left, returns how long until there is one.
 func (b *Budget) Take(name string) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -48,7 +48,7 @@ func (b *Budget) Missing(name string) time.Duration {
 	return left.Missing(now, b.rate)
 }
 
-// of returns the budget of a name, and the name that it goes by.
+// of returns the budget of a name, and the name under which it is kept.
 func (b *Budget) of(name string, now time.Time) (string, bucket.Bucket) {
 	if _, known := b.left[name]; !known && len(b.left) >= b.names {
 		if b.forget(now); len(b.left) >= b.names {
@@ -58,13 +58,13 @@ func (b *Budget) of(name string, now time.Time) (string, bucket.Bucket) {
 	return name, b.left[name]
 }
 
-// forget drops the names whose budget is full, and looks at none while there can be no such name: a stranger can ask
-// often.
+// forget drops the names whose budget is full. It examines none while there can be no such name: a stranger can make it
+// be called often.
 func (b *Budget) forget(now time.Time) {
 	if now.Before(b.soonest) {
 		return
 	}
-	b.soonest = now.Add(time.Duration(b.rate.Size) * b.rate.Period) // as far away as any is
+	b.soonest = now.Add(time.Duration(b.rate.Size) * b.rate.Period) // none is fuller later than this
 	for name, left := range b.left {
 		if left.Full().Before(now) {
 			delete(b.left, name)

@@ -23,7 +23,7 @@ func TestBudget(t *testing.T) {
 	require.NotZero(t, b.Missing("a"), "a is not forgotten")
 }
 
-// A table that is full has room again once the budgets in it are whole.
+// A table that is full has room again once the budgets in it are full.
 func TestAFullBudgetForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBudget(1, time.Hour, 100)

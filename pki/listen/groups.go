@@ -5,13 +5,13 @@ import (
 	"container/list"
 )
 
-// groups are guests by where they come from, the heaviest first.
+// groups are the guests grouped by where they come from, the heaviest group first.
 type groups struct {
 	byKey map[string]*group
 	heap  groupHeap
 }
 
-// group are the guests from one place, those that came first at the front.
+// group has the guests from one source or network, those that came first at the front.
 type group struct {
 	key    string
 	favour int // so many of its guests weigh nothing
@@ -21,7 +21,7 @@ type group struct {
 
 func (g *group) weight() int { return max(0, g.guests.Len()-g.favour) }
 
-// longestSilent returns the guest that came first of those that wait for octets; nil when all are worked for.
+// longestSilent returns the guest that came first of those that wait for octets; nil when all are being served.
 func (g *group) longestSilent() *Guest {
 	for e := g.guests.Front(); e != nil; e = e.Next() {
 		if guest := e.Value.(*Guest); guest.waits() {
@@ -31,13 +31,13 @@ func (g *group) longestSilent() *Guest {
 	return nil
 }
 
-// seat is a guest's place in a group.
-type seat struct {
-	group   *group // nil = has left
+// membership is where a guest stands in a group.
+type membership struct {
+	group   *group // nil = it has left
 	element *list.Element
 }
 
-func (s *groups) add(at *seat, key string, favour int, guest *Guest) {
+func (s *groups) add(m *membership, key string, favour int, guest *Guest) {
 	g := s.byKey[key]
 	if g == nil {
 		g = &group{key: key}
@@ -48,14 +48,14 @@ func (s *groups) add(at *seat, key string, favour int, guest *Guest) {
 		heap.Push(&s.heap, g)
 	}
 	g.favour = max(g.favour, favour)
-	at.group, at.element = g, g.guests.PushBack(guest)
+	m.group, m.element = g, g.guests.PushBack(guest)
 	heap.Fix(&s.heap, g.at)
 }
 
-func (s *groups) remove(at *seat) {
-	g := at.group
-	g.guests.Remove(at.element)
-	at.group, at.element = nil, nil
+func (s *groups) remove(m *membership) {
+	g := m.group
+	g.guests.Remove(m.element)
+	m.group, m.element = nil, nil
 	if g.guests.Len() > 0 {
 		heap.Fix(&s.heap, g.at)
 		return
@@ -64,7 +64,7 @@ func (s *groups) remove(at *seat) {
 	delete(s.byKey, g.key)
 }
 
-// heaviest is called while there is a guest.
+// heaviest returns the heaviest group. There must be a guest.
 func (s *groups) heaviest() *group { return s.heap[0] }
 
 // groupHeap is a heap.Interface.
@@ -84,7 +84,7 @@ func (h *groupHeap) Push(x any) {
 	*h = append(*h, g)
 }
 
-// Pop takes the last.
+// Pop removes the last and returns it.
 func (h *groupHeap) Pop() any {
 	last := len(*h) - 1
 	g := (*h)[last]

@@ -10,20 +10,21 @@ import (
 
 // Why a guest was sent away.
 var (
-	// ErrTooMany: all places were taken, and this connection had been silent longest of those from the heaviest source.
+	// ErrTooMany: all places were taken, and this connection had been silent longest of those from the heaviest
+	// source.
 	ErrTooMany = errors.New("too many connections whose peer is not proven, in all or from this source")
 	// ErrSilent: nothing came in the time there is for the first octets.
 	ErrSilent = errors.New("nothing came in the time there is for the first octets")
 )
 
-// Guest is a connection in a Room. One goroutine reads at a time.
+// Guest is a connection in a Room. Only one goroutine may read at a time.
 type Guest struct {
 	net.Conn
 	room *Room
 
-	inSource, inNetwork seat // protected by the room's mu
+	inSource, inNetwork membership // protected by the room's mu
 
-	busy  atomic.Bool // it is worked for, and does not wait for octets
+	busy  atomic.Bool // it is being served, and does not wait for octets
 	free  atomic.Bool // it has left the room
 	first *time.Timer // until the first octets
 	turn  turn        // owned by the reader
@@ -34,14 +35,14 @@ type Guest struct {
 func newGuest(c net.Conn, r *Room) *Guest {
 	g := &Guest{Conn: c, room: r, turn: turn{of: r.turns}}
 	g.first = time.AfterFunc(time.Hour, func() { g.sendAway(ErrSilent) })
-	g.first.Reset(r.cfg.Silent) // now that all of g is there for whom it wakes
+	g.first.Reset(r.cfg.Silent) // only now, as the timer's function needs all of g
 	return g
 }
 
 func (g *Guest) waits() bool { return !g.busy.Load() }
 
-// Read reads from the connection beneath. What is done with the octets is done in the guest's turn, which ends with the
-// next Read.
+// Read reads from the connection beneath. When it returns octets it has taken the guest's turn, in which they are to be
+// dealt with; the turn ends with the next Read.
 func (g *Guest) Read(p []byte) (int, error) {
 	if g.free.Load() {
 		return g.Conn.Read(p)
@@ -59,7 +60,7 @@ func (g *Guest) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// CloseWrite ends our direction, where the connection beneath can.
+// CloseWrite ends our direction, if the connection beneath can do so.
 func (g *Guest) CloseWrite() error {
 	if half, ok := g.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -67,7 +68,7 @@ func (g *Guest) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// Leave takes the guest out of the room: it is bounded in another way from now on, or by no one.
+// Leave takes the guest out of the room: from now on it is bounded in another way, or not at all.
 func (g *Guest) Leave() {
 	g.once.Do(func() {
 		g.free.Store(true)
@@ -76,7 +77,7 @@ func (g *Guest) Leave() {
 	})
 }
 
-// Proven is told by the reader that the guest's peer is proven: its source is favoured for a while.
+// Proven is called by the goroutine that reads, once the guest's peer is proven: its source is favoured for a while.
 func (g *Guest) Proven() {
 	g.turn.end()
 	g.room.prove(g)
@@ -88,7 +89,7 @@ func (g *Guest) Close() error {
 	return g.Conn.Close()
 }
 
-// sendAway closes the connection on a guest that has not left.
+// sendAway closes the connection of a guest that has not left.
 func (g *Guest) sendAway(why error) {
 	if g.free.Load() || !g.gone.CompareAndSwap(nil, &why) {
 		return

@@ -1,6 +1,6 @@
-// Package listen accepts connections and hands on only those whose peer is proven by mutual TLS, so that net/http
-// and others never see a stranger. Handshakes run beside each other, bounded in all and from one address; every
-// refusal is logged with its reason (C2).
+// Package listen accepts connections and passes on only those whose peer is proven by mutual TLS, so that net/http
+// and others never see a stranger. Handshakes run concurrently, bounded in all and from one address; every refusal is
+// logged with its reason (C2).
 package listen
 
 import (
@@ -20,32 +20,32 @@ import (
 	"tlagate/pki/trust"
 )
 
-// Config configures a Listener. It must not be changed once given.
+// Config configures a Listener. It must not be changed after the call to New.
 type Config struct {
 	Party      *trust.Party // our server certificate, and whom we trust
 	ALPN       string       // "" = trust.ALPNOuter
-	Handshakes int          // connections whose peer is not proven, at once; 0 = as many as the limit of files leaves
+	Handshakes int          // connections at once whose peer is not proven; 0 = as many as the limit of files allows
 	PerAddress int          // of them from one address; 0 = all
-	Open       bool         // a peer without a certificate passes too: for enrolment alone. All peers count then
+	Open       bool         // a peer without a certificate passes too, for enrolment alone; all peers count then
 	Log        *slog.Logger
 
-	// Observe is told of each connection when its handshake is over: how long it took, and nil, ErrTooMany, or why
-	// there is no proven peer. Many goroutines call it at once; it must not block. nil = nobody is told.
+	// Observe is called for each connection when its handshake is over, with how long it took, and nil, ErrTooMany, or
+	// why there is no proven peer. Many goroutines call it at once; it must not block. nil = not called.
 	Observe func(took time.Duration, err error)
 
-	// Divert looks at a connection before its handshake, within the handshake's time (ctx), and gives it on as if it
-	// had not been read; or take, which has it served in another way, without a peer that is proven, until ctx ends.
-	// nil = none is.
+	// Divert examines a connection before its handshake, within the handshake's time (ctx). It returns the connection
+	// as if it had not been read; or it returns take, which serves the connection in another way, without a proven
+	// peer, until take's ctx ends. nil = no connection is diverted.
 	Divert func(ctx context.Context, c net.Conn) (again net.Conn, take func(ctx context.Context))
 }
 
-// Reasons of ReasonOf that are none of package pki's.
+// What ReasonOf returns beside the reasons of package pki.
 const (
 	TooMany  = "too_many"
 	Rejected = "rejected" // the peer refused us
 )
 
-// ReasonOf gives the one stable word for why a connection came to nothing.
+// ReasonOf returns the one stable word for why a connection failed.
 func ReasonOf(err error) string {
 	if errors.Is(err, ErrTooMany) {
 		return TooMany
@@ -62,21 +62,21 @@ type Conn struct {
 	Peer     *trust.Peer
 }
 
-// Listener gives proven connections: what Accept returns is a *Conn. Any role passes; with Config.Open also a peer that
-// shows no certificate (Peer.Anonymous).
+// Listener accepts proven connections: what Accept returns is a *Conn. Any role passes; with Config.Open also a peer
+// that shows no certificate (Peer.Anonymous).
 type Listener struct {
 	net.Listener
-	cfg  Config
-	room *Room
-	told *Ration
+	cfg    Config
+	room   *Room
+	ration *Ration
 
 	ctx     context.Context
-	stop    context.CancelCauseFunc // the cause is what Accept gives from then on
+	stop    context.CancelCauseFunc // the cause is what Accept returns from then on
 	proven  chan *Conn
 	running sync.WaitGroup
 }
 
-// New accepts on l until it is closed or fails.
+// New starts to accept connections on l, until the Listener is closed or l fails.
 func New(l net.Listener, cfg Config) *Listener {
 	cfg.ALPN = cmp.Or(cfg.ALPN, trust.ALPNOuter)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
@@ -84,13 +84,13 @@ func New(l net.Listener, cfg Config) *Listener {
 		cfg.Observe = func(time.Duration, error) {}
 	}
 	room := NewRoom(RoomConfig{Places: cfg.Handshakes, Each: cfg.PerAddress, Turns: 2 * runtime.GOMAXPROCS(0)})
-	out := &Listener{Listener: l, cfg: cfg, proven: make(chan *Conn), room: room, told: NewRation(cfg.Log)}
+	out := &Listener{Listener: l, cfg: cfg, proven: make(chan *Conn), room: room, ration: NewRation(cfg.Log)}
 	out.ctx, out.stop = context.WithCancelCause(context.Background())
 	out.running.Go(out.run)
 	return out
 }
 
-// Accept gives the next proven connection; net.ErrClosed after Close.
+// Accept returns the next proven connection; net.ErrClosed after Close.
 func (l *Listener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.proven:
@@ -100,7 +100,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close stops listening, breaks off handshakes, and returns when none is left.
+// Close stops listening, cuts off handshakes, and returns when none is left.
 func (l *Listener) Close() error {
 	l.stop(net.ErrClosed)
 	err := l.Listener.Close()
@@ -114,8 +114,8 @@ func (l *Listener) Pending() int { return l.room.Guests() }
 func (l *Listener) run() {
 	for {
 		conn, err := l.Listener.Accept()
-		if passing(err) {
-			l.told.Log(Line{Level: slog.LevelError, Message: "cannot accept a connection; trying again",
+		if temporary(err) {
+			l.ration.Log(Line{Level: slog.LevelError, Message: "cannot accept a connection; trying again",
 				Reason: TooMany},
 				"error", err)
 			l.room.Relieve()
@@ -130,8 +130,8 @@ func (l *Listener) run() {
 	}
 }
 
-// passing: out of files or memory.
-func passing(err error) bool {
+// temporary reports whether Accept may succeed later: the process is out of files or memory.
+func temporary(err error) bool {
 	var e net.Error
 	return errors.As(err, &e) && !errors.Is(err, net.ErrClosed)
 }
@@ -169,7 +169,7 @@ func (l *Listener) admit(conn net.Conn) {
 	}
 }
 
-// welcome takes a proven peer out of the room; where strangers pass, everybody stays in it.
+// welcome takes a proven peer out of the room; with Config.Open, every peer stays in it.
 func (l *Listener) welcome(guest *Guest, peer *trust.Peer) {
 	if !peer.Anonymous() {
 		guest.Proven()
@@ -179,7 +179,8 @@ func (l *Listener) welcome(guest *Guest, peer *trust.Peer) {
 	}
 }
 
-// outcome returns why a handshake came to nothing: a connection that was sent away fails in any way at all.
+// outcome returns why a handshake failed. The error of a connection that was sent away says nothing: it is sent away in
+// the middle of anything.
 func outcome(guest *Guest, err error) error {
 	switch gone := guest.Gone(); {
 	case errors.Is(gone, ErrSilent):
@@ -191,7 +192,7 @@ func outcome(guest *Guest, err error) error {
 	return err
 }
 
-const handshakeTime = 10 * time.Second // with what looks at it before
+const handshakeTime = 10 * time.Second // including Config.Divert
 
 func (l *Listener) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, *trust.Peer, error) {
 	want := trust.Want{Usage: x509.ExtKeyUsageClientAuth}
@@ -201,7 +202,7 @@ func (l *Listener) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, *tr
 	return l.cfg.Party.Server(ctx, conn, l.cfg.ALPN, want)
 }
 
-// logRefusal says why, to a stranger's measure: the first lines of a kind, then how many more there were.
+// logRefusal logs why a peer was refused, within its ration.
 func (l *Listener) logRefusal(remote string, err error) {
 	line, claimed := Line{Level: slog.LevelWarn, Message: "handshake refused", Remote: remote, Reason: ReasonOf(err)},
 		""
@@ -214,5 +215,5 @@ func (l *Listener) logRefusal(remote string, err error) {
 	if r, ok := errors.AsType[*pki.Refusal](err); ok {
 		claimed = r.Claimed.String()
 	}
-	l.told.Log(line, "peer", "claimed", "claimed", claimed, "error", err)
+	l.ration.Log(line, "peer", "claimed", "claimed", claimed, "error", err)
 }

@@ -1,35 +1,36 @@
 package listen
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/internal/logtest"
 	"tlagate/pki/pkitest"
 	"tlagate/pki/revocation"
 	"tlagate/pki/trust"
 )
 
-// patience is for what must happen, on however slow a machine.
+// patience is how long a test waits for what must happen, on a machine however slow.
 const patience = 2 * time.Minute
 
 type rig struct {
 	ca    *pkitest.PKI
 	trust *trust.Trust
 	l     *Listener
-	log   *safeBuffer
+	log   *logtest.Buffer
 }
 
 func start(t *testing.T, cfg Config) *rig {
-	r := &rig{ca: pkitest.New(t), log: &safeBuffer{}}
+	r := &rig{ca: pkitest.New(t), log: &logtest.Buffer{}}
 	files := r.ca.WriteTrust(t.TempDir())
 	var err error
 	r.trust, err = trust.Open(trust.Config{Anchors: []trust.AnchorFile{{File: files.Anchor, Practices: []string{"*"}}},
@@ -56,7 +57,7 @@ func (r *rig) dial(t *testing.T) net.Conn {
 }
 
 func (r *rig) logged(t *testing.T, text string) {
-	require.Eventually(t, func() bool { return bytes.Contains(r.log.bytes(), []byte(text)) }, patience,
+	require.Eventually(t, func() bool { return strings.Contains(r.log.String(), text) }, patience,
 		time.Millisecond, text)
 }
 
@@ -70,7 +71,7 @@ func TestC2OnlyProvenPeersAreHandedOn(t *testing.T) {
 	r.requireProven(t)
 }
 
-// requireProven has an honest client come, and be handed on.
+// requireProven connects an honest client, and wants it to be passed on.
 func (r *rig) requireProven(t *testing.T) {
 	const identity = "urn:tlagate:op:gateway:g1"
 	proven := make(chan error, 1)
@@ -99,7 +100,7 @@ func TestC2AnOpenListenerHandsOnStrangersToo(t *testing.T) {
 	require.True(t, c.(*Conn).Peer.Anonymous())
 }
 
-// Whoever observes is told the reason that the log gives.
+// Observe is called with the reason that is logged.
 func TestC2HandshakesAreObserved(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[string]int{}
@@ -143,24 +144,6 @@ func TestCloseEndsEverything(t *testing.T) {
 	require.NoError(t, r.l.Close())
 	require.ErrorIs(t, <-accepted, net.ErrClosed)
 	_, _ = io.ReadAll(slow) // closed or reset, either way it ends
-}
-
-// safeBuffer is a buffer for several goroutines.
-type safeBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *safeBuffer) bytes() []byte {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return bytes.Clone(b.buf.Bytes())
 }
 
 func TestSourceOf(t *testing.T) {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Ration logs what strangers cause, to their measure: the first lines about a reason from one /24 or /48, then, when
-// the time is over, how many more there were. Nobody can fill a log with it, nor hide others in it.
+// Ration logs what strangers cause, and bounds it: the first lines about a reason from one /24 or /48, then, when the
+// time is over, how many more there were. So a stranger can neither fill the log nor hide others in it.
 type Ration struct {
 	log *slog.Logger
 
@@ -20,9 +20,9 @@ type Ration struct {
 type Line struct {
 	Level   slog.Level
 	Message string
-	Remote  string // host:port; "" = nobody's
+	Remote  string // host:port; "" = no one peer's
 	Reason  string
-	Kind    string // tells lines of one reason apart that are counted apart; it is not logged
+	Kind    string // lines of one reason but different kinds are counted separately; it is not logged
 }
 
 // kind is what lines are counted by.
@@ -36,15 +36,15 @@ type tally struct {
 }
 
 const (
-	rationLines = 20               // of a kind, in full
-	rationTime  = 10 * time.Minute // until they are counted anew
-	rationKinds = 4096             // beyond which networks are not told apart
+	rationLines = 20               // of a kind, logged in full
+	rationTime  = 10 * time.Minute // then they are counted anew
+	rationKinds = 4096             // beyond these, networks are counted together
 )
 
-// NewRation makes a Ration for a log.
+// NewRation returns a Ration for a log.
 func NewRation(log *slog.Logger) *Ration { return &Ration{log: log, kinds: map[kind]*tally{}} }
 
-// Log logs a line, or counts it; args are those of slog. Remote and reason are logged before them.
+// Log logs a line, or only counts it; args are as in slog, and remote and reason are logged before them.
 func (r *Ration) Log(l Line, args ...any) {
 	if r.count(kind{NetworkOf(l.Remote), l.Reason, l.Kind}, l.Level, l.Message) > rationLines {
 		return
@@ -56,7 +56,7 @@ func (r *Ration) Log(l Line, args ...any) {
 	r.log.Log(context.Background(), l.Level, l.Message, args...)
 }
 
-// count returns the how many-th line of its kind this is.
+// count counts a line, and returns how many of its kind there have been.
 func (r *Ration) count(k kind, level slog.Level, message string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -74,7 +74,7 @@ func (r *Ration) count(k kind, level slog.Level, message string) int {
 	return t.seen
 }
 
-// close says how many lines of a kind were not logged, and forgets it.
+// close logs how many lines of a kind were not logged, and forgets the kind.
 func (r *Ration) close(k kind) {
 	r.mu.Lock()
 	t := r.kinds[k]

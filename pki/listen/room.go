@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// Room holds the connections of strangers: those whose peer is not proven yet, or never will be. Whoever comes is let
-// in. When the room is full somebody else goes: of the source with most connections the one that has been silent
-// longest, so that a flood pushes out itself and not the newcomer.
+// Room holds the connections of strangers: those whose peer is not proven yet, or never will be. Every newcomer is let
+// in. When the room is full, another connection is closed: of the source with most connections the one that has been
+// silent longest, so that a flood pushes out itself and not the newcomer.
 //
 // A source is an IPv4 address, or an IPv6 /64; where no source has more than one connection, the heaviest /24 or /48
-// stands for it.
+// takes its place.
 type Room struct {
 	cfg   RoomConfig
 	turns turns
@@ -21,27 +21,27 @@ type Room struct {
 	guests   int
 	sources  groups
 	networks groups
-	proven   map[string]time.Time // when a peer was last proven that came from this source
+	proven   map[string]time.Time // when a peer from this source was last proven
 }
 
-// RoomConfig configures a Room. It must not be changed once given.
+// RoomConfig configures a Room.
 type RoomConfig struct {
-	Places int           // connections at once; 0 = what Places leaves
-	Each   int           // of them from one source, whose own silent ones then go; 0 = as many as there are places
+	Places int           // connections at once; 0 = Places(0)
+	Each   int           // of them from one source; beyond, its own silent ones are closed; 0 = as many as Places
 	Silent time.Duration // until the first octets; 0 = 3 s
-	Turns  int           // connections that are worked for at once, the others wait; 0 = all
+	Turns  int           // connections that are served at once, while the others wait; 0 = all
 }
 
 const (
 	silentTime = 3 * time.Second
 
-	// provenTime is how long a source is favoured after a peer was proven that came from it, and favoured sources are
-	// bounded. It is longer than a session is kept whose link was lost.
+	// provenTime is how long a source is favoured after a peer from it was proven: longer than a session is kept whose
+	// link was lost. maxProven bounds the favoured sources.
 	provenTime = 10 * time.Minute
 	maxProven  = 16384
 )
 
-// NewRoom makes an empty room.
+// NewRoom returns an empty room.
 func NewRoom(cfg RoomConfig) *Room {
 	if cfg.Places == 0 {
 		cfg.Places = Places(0)
@@ -55,9 +55,9 @@ func NewRoom(cfg RoomConfig) *Room {
 	return &Room{cfg: cfg, turns: newTurns(cfg.Turns), proven: map[string]time.Time{}}
 }
 
-// Enter takes a connection in. It is the guest that is to be read and closed from then on.
+// Enter lets a connection in. From then on, the caller reads and closes the guest in its place.
 func (r *Room) Enter(c net.Conn) *Guest {
-	source, network := places(c.RemoteAddr().String())
+	source, network := origin(c.RemoteAddr().String())
 	g := newGuest(c, r)
 	r.mu.Lock()
 	favour := 0
@@ -75,7 +75,7 @@ func (r *Room) Enter(c net.Conn) *Guest {
 	return g
 }
 
-// makeRoom returns who has to go for the newcomer, nil while there is room. It is called with r.mu held.
+// makeRoom returns the guest that has to go for the newcomer, nil while there is room. It is called with r.mu locked.
 func (r *Room) makeRoom(newcomer *Guest) *Guest {
 	own := newcomer.inSource.group
 	switch {
@@ -87,10 +87,10 @@ func (r *Room) makeRoom(newcomer *Guest) *Guest {
 	if g := r.heaviest().longestSilent(); g != nil {
 		return g
 	}
-	return newcomer // all others are being worked for
+	return newcomer // all others are being served
 }
 
-// heaviest is called with r.mu held, while there is a guest.
+// heaviest returns the heaviest source, or network. It is called with r.mu locked, while there is a guest.
 func (r *Room) heaviest() *group {
 	if source := r.sources.heaviest(); source.weight() > 1 {
 		return source
@@ -98,7 +98,7 @@ func (r *Room) heaviest() *group {
 	return r.networks.heaviest()
 }
 
-// Relieve sends one guest away, as a newcomer to a full room would: the process has run out of files.
+// Relieve sends one guest away, as if a newcomer had come to a full room: the process has run out of files.
 func (r *Room) Relieve() {
 	r.mu.Lock()
 	var gone *Guest
@@ -123,9 +123,10 @@ func (r *Room) leave(g *Guest) {
 	r.networks.remove(&g.inNetwork)
 }
 
-// prove favours the source of a guest whose peer is proven: up to a quarter of the places it does not count as heavy.
+// prove favours the source of a guest whose peer is proven: as many of its guests as a quarter of the places weigh
+// nothing.
 func (r *Room) prove(g *Guest) {
-	source, _ := places(g.RemoteAddr().String())
+	source, _ := origin(g.RemoteAddr().String())
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -137,17 +138,18 @@ func (r *Room) prove(g *Guest) {
 	}
 }
 
-// forget drops sources that are favoured no longer; where all still are, one of them. It is called with r.mu held.
+// forget drops the sources that are no longer favoured; if all still are, it drops one of them. It is called with r.mu
+// locked.
 func (r *Room) forget(now time.Time) {
-	one := ""
+	anyone := ""
 	for source, last := range r.proven {
-		one = source
+		anyone = source
 		if now.Sub(last) >= provenTime {
 			delete(r.proven, source)
 		}
 	}
 	if len(r.proven) >= maxProven {
-		delete(r.proven, one)
+		delete(r.proven, anyone)
 	}
 }
 
@@ -158,7 +160,8 @@ func (r *Room) Guests() int {
 	return r.guests
 }
 
-// Listener returns what l accepts as guests, which stay in the room until they are closed.
+// Listener returns a listener whose connections, accepted by l, are guests. They stay in the room until they are
+// closed.
 func (r *Room) Listener(l net.Listener) net.Listener { return &roomListener{l, r} }
 
 type roomListener struct {
@@ -174,21 +177,21 @@ func (l *roomListener) Accept() (net.Conn, error) {
 	return l.room.Enter(c), nil
 }
 
-// SourceOf returns what connections are counted by: an IPv4 address, or an IPv6 /64, since who has one address of that
-// has them all. remote is as net.Addr has it.
+// SourceOf returns what connections are counted by: an IPv4 address, or an IPv6 /64, since a peer with one address of a
+// /64 has them all. remote is the String of a net.Addr.
 func SourceOf(remote string) string {
-	source, _ := places(remote)
+	source, _ := origin(remote)
 	return source
 }
 
 // NetworkOf returns the /24, or IPv6 /48, of an address.
 func NetworkOf(remote string) string {
-	_, network := places(remote)
+	_, network := origin(remote)
 	return network
 }
 
-// places returns both; an address that is none of IP stands for itself.
-func places(remote string) (source, network string) {
+// origin returns the source and the network of an address; for one that is not IP, both are the address itself.
+func origin(remote string) (source, network string) {
 	ap, err := netip.ParseAddrPort(remote)
 	if err != nil {
 		return remote, remote

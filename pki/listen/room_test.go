@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"tlagate/internal/logtest"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -34,7 +36,7 @@ func (c *fakeConn) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// enter lets a connection in for each address, and returns them as they are now.
+// enter lets in a connection from each address, and returns the guests.
 func enter(r *Room, remotes ...string) (guests []*Guest) {
 	for _, remote := range remotes {
 		guests = append(guests, r.Enter(from(remote)))
@@ -58,7 +60,7 @@ func gone(guests []*Guest) (n int) {
 	return n
 }
 
-// TestRoomSendsAwayTheHeaviest: who floods pushes out itself, whatever it is that makes it heavy.
+// TestRoomSendsAwayTheHeaviest: a flood pushes out itself, whatever it is that makes it heavy.
 func TestRoomSendsAwayTheHeaviest(t *testing.T) {
 	flood := func(remote string, n int) []string { return strings.Fields(strings.Repeat(remote+" ", n)) }
 	for name, attack := range map[string][]string{
@@ -83,7 +85,7 @@ func TestRoomSendsAwayTheHeaviest(t *testing.T) {
 	}
 }
 
-// TestRoomPrefersTheLongestSilent: of the heaviest source the first that waits goes, never one that is worked for.
+// TestRoomPrefersTheLongestSilent: of the heaviest source the first that waits goes, never one that is being served.
 func TestRoomPrefersTheLongestSilent(t *testing.T) {
 	r := NewRoom(RoomConfig{Places: 3})
 	guests := enter(r, "192.0.2.1:1", "192.0.2.1:2", "192.0.2.1:3")
@@ -94,10 +96,10 @@ func TestRoomPrefersTheLongestSilent(t *testing.T) {
 	require.NoError(t, guests[2].Gone())
 	guests[2].busy.Store(true)
 	last := enter(r, "192.0.2.1:4")
-	require.ErrorIs(t, last[0].Gone(), ErrTooMany, "when all others are worked for, the newcomer of that source goes")
+	require.ErrorIs(t, last[0].Gone(), ErrTooMany, "when all others are served, the newcomer of that source goes")
 }
 
-// TestRoomBoundsASource by its own silent connections.
+// TestRoomBoundsASource: a source with too many connections loses its own silent ones.
 func TestRoomBoundsASource(t *testing.T) {
 	r := NewRoom(RoomConfig{Places: 100, Each: 2})
 	guests := enter(r, "192.0.2.1:1", "192.0.2.1:2", "192.0.2.1:3", "192.0.2.2:1")
@@ -130,7 +132,7 @@ func TestRoomRemembersNoMoreThanItsBound(t *testing.T) {
 	require.Empty(t, r.networks.heap)
 }
 
-// TestSilentGuestsGo when nothing came in time; what came in time is not looked at again.
+// TestSilentGuestsGo: a guest that sends nothing in time is sent away; one that has sent something is not timed again.
 func TestSilentGuestsGo(t *testing.T) {
 	r := NewRoom(RoomConfig{Places: 10, Silent: 50 * time.Millisecond})
 	near, far := net.Pipe()
@@ -146,7 +148,8 @@ func TestSilentGuestsGo(t *testing.T) {
 	require.Equal(t, 1, r.Guests())
 }
 
-// TestTurnsBoundWork: no more than so many are worked for at once, and a turn that lasts does not keep the others.
+// TestTurnsBoundWork: no more than so many guests are served at once, and a turn that lasts does not hold up the
+// others.
 func TestTurnsBoundWork(t *testing.T) {
 	r := NewRoom(RoomConfig{Places: 10, Turns: 1})
 	guests, ends := []*Guest{}, []net.Conn{}
@@ -188,9 +191,10 @@ func TestNetworkOf(t *testing.T) {
 	}
 }
 
-// TestRationOfLines: the first lines of a kind, then a count; other networks and reasons are heard all the same.
+// TestRationOfLines: the first lines of a kind are logged, then a count; other networks and reasons are logged all the
+// same.
 func TestRationOfLines(t *testing.T) {
-	log := &safeBuffer{}
+	log := &logtest.Buffer{}
 	r := NewRation(slog.New(slog.NewTextHandler(log, nil)))
 	for i := range 1000 {
 		r.Log(Line{Level: slog.LevelWarn, Message: "refused", Remote: fmt.Sprintf("192.0.2.%d:1", i%250),
@@ -198,10 +202,10 @@ func TestRationOfLines(t *testing.T) {
 	}
 	r.Log(Line{Level: slog.LevelWarn, Message: "refused", Remote: "192.0.3.1:1", Reason: "too_many"})
 	r.Log(Line{Level: slog.LevelWarn, Message: "refused", Remote: "192.0.2.1:1", Reason: "expired"})
-	lines := func() int { return strings.Count(string(log.bytes()), "msg=refused ") }
+	lines := func() int { return strings.Count(log.String(), "msg=refused ") }
 	require.Equal(t, rationLines+2, lines())
 	r.close(kind{"192.0.2.0/24", "too_many", ""})
-	require.Contains(t, string(log.bytes()),
+	require.Contains(t, log.String(),
 		fmt.Sprintf(`msg="refused, many times" reason=too_many from=192.0.2.0/24 more=%d`, 1000-rationLines))
 	r.Log(Line{Level: slog.LevelWarn, Message: "refused", Remote: "192.0.2.1:1", Reason: "too_many"})
 	require.Equal(t, rationLines+3, lines(), "counted anew")
@@ -211,8 +215,8 @@ func TestRationOfLines(t *testing.T) {
 	require.LessOrEqual(t, len(r.kinds), rationKinds+1)
 }
 
-// TestNewcomersAreServedUnderAFlood: silent connections in thousands, from few addresses; everybody who is honest gets
-// in.
+// TestC1NewcomersAreServedUnderAFlood: under silent connections in thousands, from few addresses, every honest peer
+// gets in.
 func TestC1NewcomersAreServedUnderAFlood(t *testing.T) {
 	for name, open := range map[string]bool{"gateway and streams": false, "enrolment": true} {
 		t.Run(name, func(t *testing.T) {
@@ -228,7 +232,7 @@ func TestC1NewcomersAreServedUnderAFlood(t *testing.T) {
 	}
 }
 
-// flood keeps opening connections from many addresses, on which nothing is said.
+// flood keeps opening connections from several addresses, and sends nothing on them.
 func flood(ctx context.Context, to string) {
 	var conns []net.Conn
 	for i := 0; ctx.Err() == nil; i++ {

@@ -2,8 +2,8 @@ package listen
 
 import "time"
 
-// turns bound how many guests are worked for at once, so that computing for strangers leaves the processors to those
-// who are proven. nil = no bound.
+// turns bounds how many guests are served at once, so that computing for strangers leaves the processors to proven
+// peers. nil = no bound.
 type turns chan struct{}
 
 func newTurns(n int) turns {
@@ -13,13 +13,13 @@ func newTurns(n int) turns {
 	return make(turns, n)
 }
 
-// longestTurn ends a turn that lasts: whoever needs longer computes no more, but waits for a responder.
+// longestTurn is when a turn ends by itself: a handshake that takes longer is not computing, but waits for a responder.
 const longestTurn = 50 * time.Millisecond
 
 // turn is one guest's. Its methods are called by one goroutine.
 type turn struct {
 	of   turns
-	last *time.Timer // gives the turn back when it lasts; nil = there is none
+	last *time.Timer // gives the turn back after longestTurn; nil = it has no turn
 }
 
 func (t *turn) begin() {
@@ -30,7 +30,7 @@ func (t *turn) begin() {
 	t.last = time.AfterFunc(longestTurn, func() { <-t.of })
 }
 
-// end gives the turn back, unless its time did.
+// end gives the turn back, unless the timer already did.
 func (t *turn) end() {
 	if t.last != nil && t.last.Stop() {
 		<-t.of

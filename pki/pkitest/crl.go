@@ -21,7 +21,7 @@ func (ca *CA) Revoke(certs ...*x509.Certificate) {
 	}
 }
 
-// CRLOption changes a CRL before it is signed; most are defects.
+// CRLOption changes a CRL before it is signed; most options are defects.
 type CRLOption func(t testing.TB, s *crlSpec)
 
 type crlSpec struct {
@@ -50,7 +50,7 @@ type crlEntry struct {
 	Extensions []pkix.Extension `asn1:"optional,omitempty"`
 }
 
-// CRL makes ca's next CRL (DER): number one higher, begun a minute ago, valid for 26 h.
+// CRL returns ca's next CRL (DER): its number is one higher, it began a minute ago and ends in 26 h.
 func (ca *CA) CRL(opts ...CRLOption) []byte {
 	ca.t.Helper()
 	s := ca.crlSpec()
@@ -101,7 +101,7 @@ func (s *crlSpec) extensions(t testing.TB) []pkix.Extension {
 	return append(exts, s.extra...)
 }
 
-// Sign makes a signed object of any content: ca's signature (SHA-256) over tbs, which must name that algorithm.
+// Sign returns a signed object of any content: tbs with ca's signature (SHA-256), the algorithm that tbs must name.
 func (ca *CA) Sign(t testing.TB, tbs []byte) []byte {
 	t.Helper()
 	return sign(t, tbs, crlAlgorithm(ca), ca.Key)
@@ -123,10 +123,10 @@ func CRLValid(from, to time.Duration) CRLOption {
 	}
 }
 
-// CRLStale ended an hour ago.
+// CRLStale dates the CRL so that it ended an hour ago.
 func CRLStale() CRLOption { return CRLValid(-27*time.Hour, -time.Hour) }
 
-// CRLFuture begins in an hour.
+// CRLFuture dates the CRL so that it begins in an hour.
 func CRLFuture() CRLOption { return CRLValid(time.Hour, 27*time.Hour) }
 
 // CRLNumber sets the number; -1 leaves it out.
@@ -134,7 +134,7 @@ func CRLNumber(n int64) CRLOption {
 	return func(_ testing.TB, s *crlSpec) { s.number = n }
 }
 
-// CRLHugeNumber gives it a number of so many octets, beside what CRLNumber says.
+// CRLHugeNumber adds a CRLNumber of so many octets, beside the one of CRLNumber.
 func CRLHugeNumber(octets int) CRLOption {
 	value, _ := asn1.Marshal(new(big.Int).Lsh(big.NewInt(1), uint(8*octets)))
 	return CRLExtension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 20}, Value: value})
@@ -145,7 +145,7 @@ func CRLBadSignature() CRLOption {
 	return func(_ testing.TB, s *crlSpec) { s.spoil = true }
 }
 
-// CRLSignedBy has another CA sign in ca's name, with its own authority key identifier.
+// CRLSignedBy makes another CA sign in ca's name, with its own authority key identifier.
 func CRLSignedBy(other *CA) CRLOption {
 	return func(_ testing.TB, s *crlSpec) { s.signer, s.aki = other, other.Cert.SubjectKeyId }
 }
@@ -165,10 +165,10 @@ func CRLExtension(e pkix.Extension) CRLOption {
 	return func(_ testing.TB, s *crlSpec) { s.extra = append(s.extra, e) }
 }
 
-// CRLUnknownCritical adds a critical extension nobody knows.
+// CRLUnknownCritical adds a critical extension that no program knows.
 func CRLUnknownCritical() CRLOption { return CRLExtension(unknownExtension(true)) }
 
-// CRLDelta calls the CRL a delta upon number base.
+// CRLDelta marks the CRL as a delta to number base.
 func CRLDelta(base int64) CRLOption {
 	value, _ := asn1.Marshal(base)
 	return CRLExtension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 27}, Critical: true, Value: value})
@@ -211,7 +211,7 @@ func (p IDP) der() []byte {
 	return der
 }
 
-// Million is how many entries the benchmarks of long lists have: a million, or a hundredth of it with -short.
+// Million returns how many entries the benchmarks of long lists have: a million, or a hundredth of it with -short.
 func Million() int {
 	if testing.Short() {
 		return 10_000

@@ -19,17 +19,17 @@ import (
 // ESTName is in the certificate of an ESTServer, beside localhost.
 const ESTName = "pki.example.invalid"
 
-// ESTServer is an EST server for tests (docs/enrolment.md, section 3): it issues for the codes it is told, and records
-// all that it is sent. Its fields may be changed while it is asked nothing.
+// ESTServer is an EST server for tests (docs/enrolment.md, section 3): it issues certificates for the codes in Codes,
+// and records every request. Its fields may be changed while it serves none.
 type ESTServer struct {
 	Addr        string
-	Certificate tls.Certificate                      // shown, with the answer of the issuing CA stapled
-	Codes       map[string]string                    // what identity a code is for
-	CACerts     []*x509.Certificate                  // of cacerts
-	ARL         []byte                               // of arl.der
-	Options     []Option                             // of certificates it issues
-	Fail        func(path string) (int, string)      // an answer in the place of one: status and body; 0 = none
-	Issue       func(ESTRequest) []*x509.Certificate // what is answered; nil = the certificate that was asked for
+	Certificate tls.Certificate                      // its own, with the answer of the issuing CA stapled
+	Codes       map[string]string                    // from each code to the identity it is for
+	CACerts     []*x509.Certificate                  // what cacerts returns
+	ARL         []byte                               // what arl.der returns
+	Options     []Option                             // for the certificates that it issues
+	Fail        func(path string) (int, string)      // status and body that replace the answer; status 0 = none
+	Issue       func(ESTRequest) []*x509.Certificate // what is answered; nil = the certificate that was requested
 
 	pki *PKI
 
@@ -38,7 +38,7 @@ type ESTServer struct {
 	used     map[string]crypto.PublicKey
 }
 
-// ESTRequest is what was sent to an ESTServer.
+// ESTRequest is a request to an ESTServer.
 type ESTRequest struct {
 	Path      string
 	SNI       string
@@ -46,10 +46,10 @@ type ESTRequest struct {
 	Client    *x509.Certificate
 	CSR       *x509.CertificateRequest
 	Challenge string // challengePassword of the request
-	Binding   string // what it has to be on this connection
+	Binding   string // what Challenge has to be on this connection
 }
 
-// Allow makes a code good for an identity, also while clients of other processes are served.
+// Allow makes a code good for an identity, even while requests are served.
 func (s *ESTServer) Allow(code, identity string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +71,7 @@ func (p *PKI) ServeEST(t testing.TB) *ESTServer {
 	s.Certificate = p.Issue("urn:tlagate:op:pki:ca1", x509.ExtKeyUsageServerAuth, DNS(ESTName, "localhost"))
 	s.Certificate.OCSPStaple = p.Issuing.OCSP(s.Certificate.Leaf, OCSPByCA())
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
+	must(t, err)
 	s.Addr = l.Addr().String()
 	conf := &tls.Config{ClientAuth: tls.RequestClientCert, NextProtos: []string{"http/1.1"},
 		MinVersion:     tls.VersionTLS13,
@@ -82,14 +82,14 @@ func (p *PKI) ServeEST(t testing.TB) *ESTServer {
 	return s
 }
 
-// Requests gives what was sent so far.
+// Requests returns the requests so far.
 func (s *ESTServer) Requests() []ESTRequest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]ESTRequest{}, s.requests...)
 }
 
-// ServeHTTP answers.
+// ServeHTTP answers a request.
 func (s *ESTServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := s.record(r)
 	if s.Fail != nil {
@@ -154,7 +154,7 @@ func challengeOf(csr *x509.CertificateRequest) string {
 }
 
 func (s *ESTServer) enrol(w http.ResponseWriter, q ESTRequest) {
-	identity, problem := s.whom(q)
+	identity, problem := s.identify(q)
 	if problem != "" {
 		w.WriteHeader(http.StatusUnauthorized)
 		_, _ = io.WriteString(w, problem+"\n")
@@ -172,7 +172,7 @@ func (s *ESTServer) enrol(w http.ResponseWriter, q ESTRequest) {
 	_, _ = io.WriteString(w, CertsOnly(s.pki.Issue(identity, usage, opts...).Leaf))
 }
 
-func (s *ESTServer) whom(q ESTRequest) (identity, problem string) {
+func (s *ESTServer) identify(q ESTRequest) (identity, problem string) {
 	if q.Client != nil {
 		return q.Client.URIs[0].String(), ""
 	}
@@ -190,7 +190,7 @@ func (s *ESTServer) whom(q ESTRequest) (identity, problem string) {
 	return identity, ""
 }
 
-// CertsOnly makes the body of an EST answer: base64 of a certs-only message.
+// CertsOnly returns the body of an EST answer: base64 of a certs-only message.
 func CertsOnly(certs ...*x509.Certificate) string {
 	var all []byte
 	for _, c := range certs {

@@ -20,7 +20,7 @@ type Files struct {
 	CRL          string // the issuing CA's CRL, PEM
 }
 
-// CRLs gives both lists, as trust.Config.CRLs wants them.
+// CRLs returns both lists, as revocation.Config.CRLs wants them.
 func (f Files) CRLs() []string { return []string{f.ARL, f.CRL} }
 
 // WriteTrust writes root, issuing CA and fresh revocation lists of both into dir.
@@ -50,7 +50,7 @@ func WriteCRL(t testing.TB, file string, ders ...[]byte) {
 	t.Helper()
 	var out bytes.Buffer
 	for _, der := range ders {
-		check(t, pem.Encode(&out, &pem.Block{Type: pemfile.CRL, Bytes: der}))
+		must(t, pem.Encode(&out, &pem.Block{Type: pemfile.CRL, Bytes: der}))
 	}
 	writeFile(t, file, out.Bytes(), 0o644)
 }
@@ -60,7 +60,7 @@ func WriteCertificates(t testing.TB, file string, certs ...*x509.Certificate) {
 	t.Helper()
 	var out bytes.Buffer
 	for _, c := range certs {
-		check(t, pem.Encode(&out, &pem.Block{Type: pemfile.Certificate, Bytes: c.Raw}))
+		must(t, pem.Encode(&out, &pem.Block{Type: pemfile.Certificate, Bytes: c.Raw}))
 	}
 	writeFile(t, file, out.Bytes(), 0o644)
 }
@@ -71,7 +71,7 @@ func WriteCertificate(t testing.TB, dir, name string, c tls.Certificate) (certFi
 	certFile, keyFile = filepath.Join(dir, name+".pem"), filepath.Join(dir, name+".key")
 	WriteCertificates(t, certFile, Chain(c)...)
 	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
-	check(t, err)
+	must(t, err)
 	writeFile(t, keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
 	return certFile, keyFile
 }
@@ -79,6 +79,6 @@ func WriteCertificate(t testing.TB, dir, name string, c tls.Certificate) (certFi
 func writeFile(t testing.TB, file string, data []byte, mode os.FileMode) {
 	t.Helper()
 	tmp := file + ".new"
-	check(t, os.WriteFile(tmp, data, mode))
-	check(t, os.Rename(tmp, file))
+	must(t, os.WriteFile(tmp, data, mode))
+	must(t, os.Rename(tmp, file))
 }

@@ -40,13 +40,13 @@ func MustStaple() Option {
 	})
 }
 
-// AIA names OCSP responders.
+// AIA sets the OCSP responders.
 func AIA(urls ...string) Option {
 	return Template(func(c *x509.Certificate) { c.OCSPServer = urls })
 }
 
-// Responder makes a responder's certificate: OCSPSigning, id-pkix-ocsp-nocheck, 90 days. Options that replace
-// ExtraExtensions' nocheck come with CheckedResponder.
+// Responder makes a responder's certificate: OCSPSigning, id-pkix-ocsp-nocheck, 90 days. An option that replaces
+// ExtraExtensions needs CheckedResponder.
 func (ca *CA) Responder(opts ...Option) tls.Certificate {
 	ca.t.Helper()
 	return ca.CheckedResponder(append([]Option{NoCheck()}, opts...)...)
@@ -58,7 +58,7 @@ func (ca *CA) CheckedResponder(opts ...Option) tls.Certificate {
 	return ca.Issue("", x509.ExtKeyUsageOCSPSigning, append([]Option{Valid(-time.Hour, 90*day)}, opts...)...)
 }
 
-// OCSPOption changes an OCSP answer before it is signed; most are defects.
+// OCSPOption changes an OCSP answer before it is signed; most options are defects.
 type OCSPOption func(s *ocspSpec)
 
 type ocspSpec struct {
@@ -73,24 +73,24 @@ type ocspSpec struct {
 	signer    *tls.Certificate // nil = ca's own responder
 	byCA      bool
 	byName    bool
-	stranger  bool // the responder it names is nobody
-	bare      bool // no certificates in it
+	stranger  bool // the responder that it names does not exist
+	bare      bool // it contains no certificates
 	spoil     bool
 	sha1      bool
 }
 
-// ocspSingle is what is said of one certificate.
+// ocspSingle is what an answer says about one certificate.
 type ocspSingle struct {
 	issuer *CA
 	name   []byte // nil = the issuer's
 	serial *big.Int
-	status string // "good", "revoked", "unknown"; "" = as the issuer knows
+	status string // "good", "revoked", "unknown"; "" = whether the issuer has revoked it
 	reason int
 	at     time.Time
 }
 
-// OCSP makes an answer about a certificate of ca (DER), as ca's books have it: begun a minute ago, good for a day,
-// certID by SHA-256, signed by a responder whose certificate is in it.
+// OCSP returns a true answer (DER) about a certificate of ca: begun a minute ago, good for a day, certID by SHA-256,
+// signed by a responder whose certificate is in it.
 func (ca *CA) OCSP(cert *x509.Certificate, opts ...OCSPOption) []byte {
 	ca.t.Helper()
 	now := time.Now().UTC().Truncate(time.Second)
@@ -171,7 +171,7 @@ func (s *ocspSpec) signedBy(t testing.TB) (tls.Certificate, []asn1.RawValue) {
 	return *s.signer, []asn1.RawValue{{FullBytes: s.signer.Leaf.Raw}}
 }
 
-// responder is the one that signs ca's answers by default.
+// responder returns the certificate that signs ca's answers by default.
 func (ca *CA) responder() *tls.Certificate {
 	ca.mu.Lock()
 	made := ca.ocsp
@@ -226,7 +226,7 @@ func sum(h crypto.Hash, b []byte) []byte {
 	return w.Sum(nil)
 }
 
-// statusDER is the CertStatus; what is not said otherwise is what the issuer has revoked.
+// statusDER returns the CertStatus: o.status, or else whether the issuer has revoked the certificate.
 func (o ocspSingle) statusDER(t testing.TB) asn1.RawValue {
 	o.issuer.mu.Lock()
 	defer o.issuer.mu.Unlock()
@@ -265,10 +265,10 @@ func OCSPValid(from, to time.Duration) OCSPOption {
 	}
 }
 
-// OCSPStale ended an hour ago.
+// OCSPStale dates the answer so that it ended an hour ago.
 func OCSPStale() OCSPOption { return OCSPValid(-27*time.Hour, -time.Hour) }
 
-// OCSPFuture begins in an hour.
+// OCSPFuture dates the answer so that it begins in an hour.
 func OCSPFuture() OCSPOption { return OCSPValid(time.Hour, 27*time.Hour) }
 
 // OCSPNoNextUpdate leaves out nextUpdate.
@@ -279,12 +279,12 @@ func OCSPProduced(d time.Duration) OCSPOption {
 	return func(s *ocspSpec) { s.produced = time.Now().UTC().Truncate(time.Second).Add(d) }
 }
 
-// OCSPStatus says "good", "revoked" or "unknown", whatever the books have.
+// OCSPStatus answers "good", "revoked" or "unknown", whatever the CA has revoked.
 func OCSPStatus(status string) OCSPOption {
 	return func(s *ocspSpec) { s.singles[0].status, s.singles[0].reason, s.singles[0].at = status, 1, time.Now() }
 }
 
-// OCSPHold says "revoked" with reason certificateHold.
+// OCSPHold answers "revoked" with reason certificateHold.
 func OCSPHold() OCSPOption {
 	return func(s *ocspSpec) {
 		s.singles[0].status, s.singles[0].reason, s.singles[0].at = "revoked", 6, time.Now()
@@ -294,15 +294,15 @@ func OCSPHold() OCSPOption {
 // OCSPHash sets the hash of the certID.
 func OCSPHash(h crypto.Hash) OCSPOption { return func(s *ocspSpec) { s.hash = h } }
 
-// OCSPFor has the answer speak of another certificate of another CA.
+// OCSPFor makes the answer about another certificate, of another CA.
 func OCSPFor(issuer *CA, cert *x509.Certificate) OCSPOption {
 	return func(s *ocspSpec) { s.singles[0] = ocspSingle{issuer: issuer, serial: cert.SerialNumber} }
 }
 
-// OCSPOtherName has the certID name the right key and serial below another CA name.
+// OCSPOtherName makes the certID have the right key and serial, but the name of another CA.
 func OCSPOtherName() OCSPOption { return func(s *ocspSpec) { s.singles[0].name = []byte("nobody") } }
 
-// OCSPAlso has the answer speak of one more certificate of ca, before or after the one that was asked for.
+// OCSPAlso makes the answer about one more certificate of ca, before or after the one that was asked for.
 func OCSPAlso(cert *x509.Certificate, status string, before bool) OCSPOption {
 	return func(s *ocspSpec) {
 		one := ocspSingle{issuer: s.ca, serial: cert.SerialNumber, status: status, reason: 1, at: time.Now()}
@@ -326,7 +326,7 @@ func OCSPNonce(nonce []byte) OCSPOption {
 	return OCSPExtension(pkix.Extension{Id: oidOCSPNonce, Value: value})
 }
 
-// OCSPNoNonce takes nonces out again.
+// OCSPNoNonce takes out the nonce, and every other extension.
 func OCSPNoNonce() OCSPOption { return func(s *ocspSpec) { s.exts = nil } }
 
 // OCSPExtension adds an extension to the answer.
@@ -334,24 +334,24 @@ func OCSPExtension(e pkix.Extension) OCSPOption {
 	return func(s *ocspSpec) { s.exts = append(s.exts, e) }
 }
 
-// OCSPUnknownCritical adds a critical extension nobody knows, to the answer.
+// OCSPUnknownCritical adds to the answer a critical extension that no program knows.
 func OCSPUnknownCritical() OCSPOption { return OCSPExtension(unknownExtension(true)) }
 
-// OCSPSingleCritical adds one to what is said of the certificate.
+// OCSPSingleCritical adds such an extension to what is said about the certificate.
 func OCSPSingleCritical() OCSPOption {
 	return func(s *ocspSpec) { s.perSingle = append(s.perSingle, unknownExtension(true)) }
 }
 
-// OCSPSignedBy has another responder sign; its certificate is in the answer.
+// OCSPSignedBy makes another responder sign; its certificate is in the answer.
 func OCSPSignedBy(c tls.Certificate) OCSPOption { return func(s *ocspSpec) { s.signer = &c } }
 
-// OCSPByCA has the CA itself sign.
+// OCSPByCA makes the CA itself sign.
 func OCSPByCA() OCSPOption { return func(s *ocspSpec) { s.byCA = true } }
 
-// OCSPByName names the responder by its name, not by its key.
+// OCSPByName identifies the responder by its name, not by its key.
 func OCSPByName() OCSPOption { return func(s *ocspSpec) { s.byName = true } }
 
-// OCSPStranger names a responder that nobody is.
+// OCSPStranger names a responder that does not exist.
 func OCSPStranger() OCSPOption { return func(s *ocspSpec) { s.stranger = true } }
 
 // OCSPBare leaves out the responder's certificate.
@@ -363,6 +363,6 @@ func OCSPBadSignature() OCSPOption { return func(s *ocspSpec) { s.spoil = true }
 // OCSPSHA1 signs with SHA-1.
 func OCSPSHA1() OCSPOption { return func(s *ocspSpec) { s.sha1 = true } }
 
-// OCSPError is the answer of a responder that has none: 1 malformedRequest, 2 internalError, 3 tryLater, 6
-// unauthorized.
+// OCSPError returns the error with which a responder answers: 1 malformedRequest, 2 internalError, 3 tryLater,
+// 6 unauthorized.
 func OCSPError(status byte) []byte { return []byte{0x30, 3, 0x0a, 1, status} }

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/crypto/ocsp"
 )
 
-// OCSPServer is a responder for tests: it answers for its CA as the books have it, or as it is told to lie.
+// OCSPServer is a responder for tests: it answers for its CA truly, or with the lies that a test asks for.
 type OCSPServer struct {
 	URL string
 
@@ -36,28 +36,28 @@ func (ca *CA) ServeOCSP(t testing.TB) *OCSPServer {
 	return s
 }
 
-// Answer has it answer with these options from now on.
+// Answer makes it answer with these options from now on.
 func (s *OCSPServer) Answer(opts ...OCSPOption) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.opts, s.raw, s.status = opts, nil, 0
 }
 
-// AnswerRaw has it answer with these bytes from now on.
+// AnswerRaw makes it answer with these bytes from now on.
 func (s *OCSPServer) AnswerRaw(der []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.raw, s.status = der, 0
 }
 
-// Fail has it answer with this HTTP status from now on.
+// Fail makes it answer with this HTTP status from now on.
 func (s *OCSPServer) Fail(status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.status = status
 }
 
-// Asked says how many requests there were.
+// Asked returns how many requests there were.
 func (s *OCSPServer) Asked() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,7 +97,7 @@ func (s *OCSPServer) ours(r *ocsp.Request) bool {
 	return string(sum(r.HashAlgorithm, s.ca.Cert.RawSubject)) == string(r.IssuerNameHash)
 }
 
-// nonceOf brings back a request's nonce.
+// nonceOf returns options that echo a request's nonce.
 func nonceOf(der []byte) []OCSPOption {
 	var request struct {
 		TBS struct {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Option changes a certificate before it is made; most are defects.
+// Option changes a certificate before it is made; most options are defects.
 type Option func(t testing.TB, s *spec)
 
 // Template changes any field of the template; SubjectKeyId is set afterwards.
@@ -32,7 +32,8 @@ func Key(key crypto.Signer) Option {
 	return func(_ testing.TB, s *spec) { s.key = key }
 }
 
-// PublicKey certifies a key that the returned private key does not match (no proof of possession, odd keys).
+// PublicKey certifies a key that the returned private key does not match, for a peer that cannot prove its key and for
+// odd keys.
 func PublicKey(pub crypto.PublicKey) Option {
 	return func(_ testing.TB, s *spec) { s.pub = pub }
 }
@@ -49,20 +50,20 @@ func SmallExponent() Option {
 	}
 }
 
-// P224, P384 and P521 choose the curve of the key.
+// P224 chooses the curve of the key.
 func P224() Option { return curve(elliptic.P224()) }
 
-// P384 see P224.
+// P384 chooses the curve of the key.
 func P384() Option { return curve(elliptic.P384()) }
 
-// P521 see P224.
+// P521 chooses the curve of the key.
 func P521() Option { return curve(elliptic.P521()) }
 
 func curve(c elliptic.Curve) Option {
 	return func(t testing.TB, s *spec) { s.key = newKey(t, c) }
 }
 
-// SHA1 has the certificate signed with SHA-1, by ECDSA or RSA as the issuer's key is.
+// SHA1 makes the issuer sign the certificate with SHA-1, by ECDSA or RSA as its key is.
 func SHA1(issuer *CA) Option {
 	alg := x509.SHA1WithRSA
 	if _, ok := issuer.Key.(*ecdsa.PrivateKey); ok {
@@ -71,16 +72,16 @@ func SHA1(issuer *CA) Option {
 	return Template(func(c *x509.Certificate) { c.SignatureAlgorithm = alg })
 }
 
-// SelfSigned has the certificate vouch for itself.
+// SelfSigned makes the certificate vouch for itself.
 func SelfSigned() Option {
 	return func(_ testing.TB, s *spec) { s.selfSigned = true }
 }
 
-// Soon is how long something lives whose end a test waits for: long enough for all that must happen before, on a slow
-// machine.
+// Soon is how long something lasts if a test waits for its end: long enough for all that must happen before, even on a
+// slow machine.
 const Soon = 10 * time.Second
 
-// EndsSoon has a certificate end Soon from now.
+// EndsSoon makes a certificate that ends Soon from now.
 func EndsSoon() Option { return Valid(-time.Hour, Soon) }
 
 // Valid sets the dates, counted from now.
@@ -90,10 +91,10 @@ func Valid(from, to time.Duration) Option {
 	})
 }
 
-// Expired ended an hour ago.
+// Expired makes a certificate that ended an hour ago.
 func Expired() Option { return Valid(-48*time.Hour, -time.Hour) }
 
-// NotYetValid begins in an hour.
+// NotYetValid makes a certificate that begins in an hour.
 func NotYetValid() Option { return Valid(time.Hour, 48*time.Hour) }
 
 // EKU replaces the extended key usages.
@@ -114,7 +115,7 @@ func KeyUsage(u x509.KeyUsage) Option {
 // NoDigitalSignature leaves keyEncipherment only.
 func NoDigitalSignature() Option { return KeyUsage(x509.KeyUsageKeyEncipherment) }
 
-// NotCA makes an issuer that BasicConstraints calls no CA.
+// NotCA makes an issuer that is no CA by its BasicConstraints.
 func NotCA() Option {
 	return Template(func(c *x509.Certificate) { c.IsCA, c.MaxPathLen, c.MaxPathLenZero = false, 0, false })
 }
@@ -129,7 +130,7 @@ func NoPolicy() Option {
 	return Template(func(c *x509.Certificate) { c.Policies = nil })
 }
 
-// UnknownCritical adds a critical extension nobody knows.
+// UnknownCritical adds a critical extension that no program knows.
 func UnknownCritical() Option {
 	return Template(func(c *x509.Certificate) {
 		c.ExtraExtensions = append(c.ExtraExtensions, unknownExtension(true))
@@ -147,7 +148,7 @@ func URIs(uris ...string) Option {
 		s.tmpl.URIs = nil
 		for _, raw := range uris {
 			u, err := url.Parse(raw)
-			check(t, err)
+			must(t, err)
 			s.tmpl.URIs = append(s.tmpl.URIs, u)
 		}
 	}
@@ -158,7 +159,7 @@ func CRLDP(urls ...string) Option {
 	return Template(func(c *x509.Certificate) { c.CRLDistributionPoints = urls })
 }
 
-// Serial sets the serial number; any value goes.
+// Serial sets the serial number, to any value at all.
 func Serial(n *big.Int) Option { return Mutate(func(t *TBS) { t.Serial = n }) }
 
 // V1 makes an X.509 v1 certificate: no extensions.

@@ -1,7 +1,7 @@
-// Package pkitest makes throw-away CAs, certificates and CRLs for tests, good ones and
-// ones with every defect that tlagate must refuse. Nothing it makes is fit for use.
+// Package pkitest makes throw-away CAs, certificates, CRLs and OCSP answers for tests, good ones and ones with every
+// defect that tlagate must refuse. Nothing that it makes is fit for use.
 //
-// Identities are URNs (pki.Identity's String); it imports none of tlagate's packages.
+// Identities are URNs (pki.Identity's String), so that it imports none of the packages that it tests.
 package pkitest
 
 import (
@@ -46,7 +46,7 @@ func NewNamed(t testing.TB, name string) *PKI {
 	return &PKI{Root: root, Issuing: root.Sub(name + " issuing"), t: t}
 }
 
-// CA is a certification authority with its key and what it has revoked.
+// CA is a certification authority with its key and the certificates that it has revoked.
 type CA struct {
 	Cert *x509.Certificate
 	Key  crypto.Signer
@@ -81,13 +81,13 @@ func newCA(t testing.TB, parent *CA, s *spec, opts []Option) *CA {
 	return &CA{Cert: cert, Key: key, t: t, parent: parent}
 }
 
-// Issue makes a component's certificate by the issuing CA; the chain holds the leaf and its CAs without the root.
+// Issue makes the issuing CA issue a component's certificate; the chain has the leaf and its CAs without the root.
 func (p *PKI) Issue(identity string, usage x509.ExtKeyUsage, opts ...Option) tls.Certificate {
 	p.t.Helper()
 	return p.Issuing.Issue(identity, usage, opts...)
 }
 
-// Issue is PKI.Issue by any CA.
+// Issue is PKI.Issue for any CA.
 func (ca *CA) Issue(identity string, usage x509.ExtKeyUsage, opts ...Option) tls.Certificate {
 	ca.t.Helper()
 	cert, key := leafSpec(ca.t, identity, usage).make(ca.t, ca, opts)
@@ -101,7 +101,7 @@ func (ca *CA) Issue(identity string, usage x509.ExtKeyUsage, opts ...Option) tls
 	return chain
 }
 
-// Chain parses what a tls.Certificate presents.
+// Chain returns the parsed certificates of a tls.Certificate.
 func Chain(c tls.Certificate) []*x509.Certificate {
 	var chain []*x509.Certificate
 	for _, der := range c.Certificate {
@@ -141,7 +141,7 @@ func leafSpec(t testing.TB, identity string, usage x509.ExtKeyUsage) *spec {
 	s.tmpl.ExtKeyUsage = []x509.ExtKeyUsage{usage}
 	if identity != "" {
 		u, err := url.Parse(identity)
-		check(t, err)
+		must(t, err)
 		s.tmpl.URIs = []*url.URL{u}
 	}
 	return s
@@ -176,16 +176,16 @@ func (s *spec) make(t testing.TB, issuer *CA, opts []Option) (*x509.Certificate,
 		parent, signer = issuer.Cert, issuer.Key
 	}
 	der, err := x509.CreateCertificate(rand.Reader, s.tmpl, parent, s.pub, signer)
-	check(t, err)
+	must(t, err)
 	if s.mutate != nil {
 		der = remake(t, der, signer, s.mutate)
 	}
 	cert, err := x509.ParseCertificate(der)
-	check(t, err)
+	must(t, err)
 	return cert, s.key
 }
 
-// TBS is a certificate's content, to be spoilt by Mutate. It mirrors RFC 5280 section 4.1.
+// TBS is a certificate's content, for Mutate to spoil. It mirrors RFC 5280 section 4.1.
 type TBS struct {
 	Version    int `asn1:"optional,explicit,default:0,tag:0"`
 	Serial     *big.Int
@@ -228,28 +228,28 @@ func signBits(t testing.TB, tbs []byte, signer crypto.Signer, weak bool) []byte 
 		hash = crypto.SHA1
 	}
 	sig, err := signer.Sign(rand.Reader, sum(hash, tbs), hash)
-	check(t, err)
+	must(t, err)
 	return sig
 }
 
 func newKey(t testing.TB, curve elliptic.Curve) crypto.Signer {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(curve, rand.Reader)
-	check(t, err)
+	must(t, err)
 	return key
 }
 
 func newRSA(t testing.TB, bits int) crypto.Signer {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, bits)
-	check(t, err)
+	must(t, err)
 	return key
 }
 
 func keyID(t testing.TB, pub crypto.PublicKey) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(pub)
-	check(t, err)
+	must(t, err)
 	sum := sha256.Sum256(der)
 	return sum[:20]
 }
@@ -264,17 +264,17 @@ func randomSerial() *big.Int {
 func marshal(t testing.TB, v any) []byte {
 	t.Helper()
 	der, err := asn1.Marshal(v)
-	check(t, err)
+	must(t, err)
 	return der
 }
 
 func unmarshal(t testing.TB, der []byte, v any) {
 	t.Helper()
 	_, err := asn1.Unmarshal(der, v)
-	check(t, err)
+	must(t, err)
 }
 
-func check(t testing.TB, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

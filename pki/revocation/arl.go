@@ -19,9 +19,9 @@ import (
 // maxARL bounds what a status record brings: an ARL lists CAs, and there are few.
 const maxARL = 16<<10 - 3
 
-// AddARL takes in an ARL (DER) that came by a status record: a list of an anchor, in date, with no lower number than
-// the one at hand. It passes the checks of any other CRL first; the error is a *Refusal. When Config.ARL names a
-// file, it is kept there, so that it is at hand after a restart.
+// AddARL adds an ARL (DER) that a status record brought: a list of an anchor, in date, with no lower number than the
+// one at hand. It must pass the checks of any other CRL first; the error is a *Refusal. When Config.ARL names a file,
+// the ARL is written there, so that it is at hand after a restart.
 func (t *crlStore) AddARL(der []byte) error {
 	c, refusal := t.judgeARL(bytes.Clone(der))
 	if refusal != nil {
@@ -57,7 +57,7 @@ func (t *crlStore) judgeARL(der []byte) (*crl.List, *pki.Refusal) {
 	return nil, last
 }
 
-// judgeCRLOf judges a list of a CA without a certificate to look up.
+// judgeCRLOf makes the checks of a CA's list that need no certificate to look up.
 func (t *crlStore) judgeCRLOf(c *crl.List, issuer *x509.Certificate) *pki.Refusal {
 	now := t.now()
 	for _, check := range []func() *pki.Refusal{
@@ -82,15 +82,15 @@ func (t *crlStore) knowsList(c *crl.List) bool {
 	return false
 }
 
-// keepARLs writes what status records brought to its file.
+// keepARLs writes the ARLs that status records brought to their file.
 func (t *crlStore) keepARLs() error {
 	if t.cfg.ARL == "" {
 		return nil
 	}
 	var out bytes.Buffer
-	lists, _ := t.received.holds()
+	lists, _ := t.received.lists()
 	for _, c := range lists {
-		_ = pem.Encode(&out, &pem.Block{Type: pemfile.CRL, Bytes: c.DER}) // a Buffer takes everything
+		_ = pem.Encode(&out, &pem.Block{Type: pemfile.CRL, Bytes: c.DER}) // a Buffer never fails
 	}
 	if err := files.Replace(t.cfg.ARL, out.Bytes(), 0o600); err != nil {
 		t.log.Error("ARL not kept: after a restart the one before it counts", "file", t.cfg.ARL, "err", err)
@@ -98,7 +98,7 @@ func (t *crlStore) keepARLs() error {
 	return nil
 }
 
-// newReceived is the source of what status records bring. Its file need not be there: it is ours to write.
+// newReceived returns the source of what status records bring. Its file need not exist: we write it.
 func (t *crlStore) newReceived() *source {
 	if t.cfg.ARL == "" {
 		return &source{where: "status record", reader: memoryReader{}}
@@ -122,7 +122,7 @@ func (r *ownFileReader) read(ctx context.Context, how asking) ([]byte, error) {
 	return r.fileReader.read(ctx, how)
 }
 
-// TakeStatus takes in what a status record brought; what it refuses, it logs.
+// TakeStatus adds what a status record brought; what it refuses, it logs.
 func (t *Store) TakeStatus(s pki.Status) {
 	take := t.AddStatus
 	if s.ARL {
@@ -133,8 +133,8 @@ func (t *Store) TakeStatus(s pki.Status) {
 	}
 }
 
-// StatusFor gives what an end needs to verify the certificates of these paths (leaf first, anchor last) without asking
-// anybody: the OCSP answers in date, and the ARLs of the anchors. Never a CRL of leaves: it would be large.
+// StatusFor returns what an end needs to verify the certificates of these paths (leaf first, anchor last) without
+// asking any server: the OCSP answers in date, and the ARLs of the anchors. Never a CRL of leaves: it would be large.
 func (t *Store) StatusFor(paths ...[]*x509.Certificate) []pki.Status {
 	var list []pki.Status
 	seen := map[string]bool{}

@@ -18,11 +18,11 @@ import (
 	"tlagate/pki/trust"
 )
 
-// BoringSSL's cases of lists and answers are judged apart from paths: the CAs in them could not issue anything.
+// BoringSSL's cases of lists and answers are judged without paths: the CAs in them are not fit to issue certificates.
 
 const conformance = "../../docs/conformance.md"
 
-// TestC2BoringSSLCRLs: the name of a file says what shall come of it (make conformance BORINGSSL=DIR).
+// TestC2BoringSSLCRLs: the name of a file says what the verdict must be (make conformance BORINGSSL=DIR).
 func TestC2BoringSSLCRLs(t *testing.T) {
 	var vectors []suite.Vector
 	for _, file := range suite.Glob(t, suite.Data(t, "BORINGSSL"), "crl_unittest/*.pem") {
@@ -37,7 +37,7 @@ func TestC2BoringSSLCRLs(t *testing.T) {
 	suite.Run(t, conformance, "BoringSSL: CRLs", vectors)
 }
 
-// boringTable matches the rows of BoringSSL's table of answers, which stands in ocsp_unittest.cc, beside its data.
+// boringTable matches the rows of BoringSSL's table of answers, which is in ocsp_unittest.cc, beside its data.
 var boringTable = regexp.MustCompile(`\{"(\w+\.pem)",\s*OCSPRevocationStatus::(\w+),`)
 
 // TestC2BoringSSLOCSP: make conformance BORINGSSL=DIR.
@@ -55,7 +55,7 @@ func TestC2BoringSSLOCSP(t *testing.T) {
 	suite.Run(t, conformance, "BoringSSL: OCSP", vectors)
 }
 
-// boringStatus returns what a list or an answer makes of the certificate of a case.
+// boringStatus returns the verdict on the certificate of a case by a list or an answer.
 func boringStatus(t *testing.T, b map[string][]byte, at time.Time, crl string, answer []byte) string {
 	issuer, err := x509.ParseCertificate(b["CA CERTIFICATE"])
 	require.NoError(t, err)

@@ -11,39 +11,39 @@ import (
 
 // Config says where revocation data comes from and where it is kept.
 type Config struct {
-	CRLs         []string      // files (PEM or DER), or http:// / https:// URLs. CRLs and ARLs alike.
+	CRLs         []string      // files (PEM or DER), or http:// / https:// URLs, of CRLs and ARLs alike
 	OCSP         OCSPConfig    // which responders are asked; zero = none
 	Fetch        time.Duration // how often URLs are asked; sooner when a CRL ends sooner; 0 = 5 min
 	FetchTimeout time.Duration // limit of one fetch; 0 = 10 s
-	MaxCRL       int64         // bytes, of one file or URL; 0 = 128 MiB, which is a million entries as PEM and more
+	MaxCRL       int64         // bytes of one file or URL; 0 = 128 MiB, enough for more than a million entries as PEM
 	HTTP         *http.Client  // for URLs; nil = one of its own, with the system's proxy settings and roots
 
 	// DenyList is a file of serials (hexadecimal) and identities, one a line, that are refused whatever the PKI says.
 	// "" = none.
 	DenyList string
 
-	// What is kept over a restart. "" = in memory only.
-	ARL     string // file of the ARLs that status records bring, read at the start
-	State   string // file of the highest CRLNumber seen of each issuer
-	Denials string // file of what Deny was told, written while Run runs
-	Answers string // file of OCSP answers, written while Run runs
+	// Files of what is kept across restarts. "" = in memory only.
+	ARL     string // the ARLs that status records bring, read at the start
+	State   string // the highest CRLNumber seen of each issuer
+	Denials string // the certificates that Deny denied, written while Run runs
+	Answers string // OCSP answers, written while Run runs
 
-	// WarnAhead is how long before revocation data ends unrenewed the log says so.
-	// 0 = 1/16 of its life, at most 7 days.
+	// WarnAhead is how long before their end the log warns of revocation data that have not been renewed.
+	// 0 = 1/16 of their life, at most 7 days.
 	WarnAhead time.Duration
 
-	// RFC5280 has lists judged by RFC 5280 alone: deltas revoke, and distribution points may have directory names.
+	// RFC5280 judges lists by RFC 5280 alone: deltas revoke, and distribution points may have directory names.
 	RFC5280 bool
 
 	Clock func() time.Time // nil = time.Now
-	Poll  time.Duration    // how often files are looked at for change; 0 = 1 s
+	Poll  time.Duration    // how often files are examined for changes; 0 = 1 s
 	Log   *slog.Logger     // nil = discard
-	Stop  <-chan struct{}  // closed when the program is to end: then Reload and Status wait for nobody; nil = never
+	Stop  <-chan struct{}  // closed when the program is to end: then Reload and Status stop waiting; nil = never
 
-	// Anchors returns the anchors of this moment: the ARL of a status record must be of one of them. Nil = none.
+	// Anchors returns the present anchors: the ARL of a status record must be from one of them. nil = none.
 	Anchors func() []*x509.Certificate
 
-	// Issuers returns the configured CAs that may have issued a certificate of our own, for its staple. Nil = none.
+	// Issuers returns the configured CAs that may have issued a certificate of our own, for its staple. nil = none.
 	Issuers func(cert *x509.Certificate) []*x509.Certificate
 }
 
@@ -67,5 +67,5 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// check names what can never be asked or fetched.
+// check returns an error that names the URLs that can never be asked or fetched.
 func (c Config) check() error { return errors.Join(c.OCSP.check(), checkSources(c.CRLs)) }

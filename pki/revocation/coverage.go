@@ -11,25 +11,25 @@ import (
 	"tlagate/pki/internal/describe"
 )
 
-// Coverage is what there is to tell by whether the certificates that one CA issued are revoked; for people who look
-// before a peer is refused.
+// Coverage is what there is to find out by whether the certificates of one CA are revoked; for people who look before a
+// peer is refused.
 type Coverage struct {
 	CA      string    // common name of the issuer
 	Of      string    // what it issued: "CAs" or "components"
 	Leaf    bool      // Of is components
 	Source  string    // SourceCRL, SourceOCSP …: by what a certificate of it would be accepted now; "" = by nothing
-	Until   time.Time // of that
+	Until   time.Time // when that ends
 	Listed  bool      // a list in its name is at hand, good or not (Lists says which)
 	Asked   bool      // responders are asked about its certificates
-	Revoked bool      // the one that was looked at is, so there is something to tell by
-	Silence error     // why the responders that were asked about one of them brought nothing; a *Refusal
+	Revoked bool      // the example certificate is revoked, so there is something that says so
+	Silence error     // why the responders that were asked about the example brought nothing; a *Refusal
 }
 
-// Covered reports whether a certificate of the CA would be accepted now, or is asked about when one comes.
+// Covered reports whether a certificate of the CA would be accepted now, or responders are asked when one comes.
 func (c Coverage) Covered() bool { return c.Source != "" || c.Revoked || c.Asked && c.Silence == nil }
 
-// CoverageOf looks at one CA: by a certificate that it issued, taken for an example of what peers present (nil = none
-// is at hand), which is a component's if leaf. With ask, responders are asked about that certificate, and waited for.
+// CoverageOf returns the coverage of one CA, by an example of what peers present: a certificate that it issued, a
+// component's if leaf (nil = none is at hand). With ask, responders are asked about that certificate, and waited for.
 func (t *Store) CoverageOf(issuer, cert *x509.Certificate, leaf bool, now time.Time, ask bool) Coverage {
 	c := Coverage{CA: describe.Name(issuer.Subject.CommonName), Of: "CAs", Leaf: leaf}
 	if c.Leaf {
@@ -57,7 +57,7 @@ func (t *Store) CoverageOf(issuer, cert *x509.Certificate, leaf bool, now time.T
 	return c
 }
 
-// listOf gives the end of the best list of a CA, whichever certificates it covers.
+// listOf returns the end of the best list of a CA, whichever certificates it covers.
 func (t *crlStore) listOf(issuer *x509.Certificate) (source string, until time.Time) {
 	for _, c := range t.snap.Load().crls {
 		if bytes.Equal(c.Head.RawIssuer, issuer.RawSubject) && t.judgeCRLOf(c, issuer) == nil &&

@@ -12,11 +12,11 @@ import (
 	"tlagate/pki/internal/describe"
 )
 
-// listing is what the CRLs say of a certificate.
+// listing is what the CRLs say about a certificate.
 type listing struct {
-	used    *crl.List    // the acceptable CRL it is not on; nil = none
-	revoked *pki.Refusal // it is on one
-	refusal *pki.Refusal // why there is no acceptable one
+	used    *crl.List    // the acceptable CRL that it is not on; nil = none
+	revoked *pki.Refusal // set if it is on a CRL
+	refusal *pki.Refusal // why there is no acceptable CRL
 }
 
 func (t *crlStore) fromCRL(q Question) listing {
@@ -45,7 +45,7 @@ func (t *crlStore) fromCRLOf(q Question) listing {
 	return listing{used: used, revoked: t.onDelta(q)}
 }
 
-// onStale looks for the certificate on stale CRLs of its issuer: what they revoke stays revoked, but for a hold.
+// onStale looks for the certificate on stale CRLs of its issuer: what they revoke stays revoked, unless it is a hold.
 func (t *crlStore) onStale(q Question, refusal *pki.Refusal) *pki.Refusal {
 	if refusal.Reason != pki.CRLStale {
 		return nil
@@ -62,8 +62,8 @@ func (t *crlStore) onStale(q Question, refusal *pki.Refusal) *pki.Refusal {
 	return nil
 }
 
-// bestCRL gives the acceptable CRL with the highest number, or says what is wrong with the one that came furthest.
-// A number may seem to go back only because newer lists were published meanwhile: then it looks at those.
+// bestCRL returns the acceptable CRL with the highest number, or what is wrong with the CRL that passed the most
+// checks. A number may seem to go back only because newer lists were published meanwhile: then it judges those.
 func (t *crlStore) bestCRL(issuer, cert *x509.Certificate, ca bool, now time.Time) (*crl.List, *pki.Refusal) {
 	for {
 		snap := t.snap.Load()
@@ -100,7 +100,7 @@ func (t *crlStore) bestOf(snap *snapshot, issuer, cert *x509.Certificate, ca boo
 	return nil, t.explainMissing(snap, issuer)
 }
 
-// judgeCRL makes the checks of one CRL in order, and says at which it failed.
+// judgeCRL makes the checks of one CRL in order, and returns at which it failed.
 func (t *crlStore) judgeCRL(c *crl.List, issuer, cert *x509.Certificate, ca bool, now time.Time) (int, *pki.Refusal) {
 	for at, check := range []func() *pki.Refusal{
 		func() *pki.Refusal { return c.CheckIssuer(issuer) },
@@ -123,8 +123,8 @@ func (t *crlStore) recordNumber(issuer *x509.Certificate, c *crl.List) {
 	}
 }
 
-// explainMissing says why there is no CRL of an issuer: the likeliest cause is a source that cannot be read,
-// then one that holds the CRL of a CA nobody here knows yet.
+// explainMissing returns why there is no CRL of an issuer: the likeliest cause is a source that cannot be read, then
+// one that has the CRL of a CA that is not known here yet.
 func (t *crlStore) explainMissing(snap *snapshot, issuer *x509.Certificate) *pki.Refusal {
 	if len(snap.broken) > 0 {
 		return snap.broken[0]
@@ -138,8 +138,8 @@ func (t *crlStore) explainMissing(snap *snapshot, issuer *x509.Certificate) *pki
 		describe.CA(issuer))}
 }
 
-// onDelta looks for a certificate on the delta CRLs of its issuer (profile RFC5280). They only ever revoke here: one
-// that takes an entry of its base back is not believed.
+// onDelta looks for a certificate on the delta CRLs of its issuer (profile RFC5280). Here they can only revoke: a delta
+// that removes an entry of its base is not believed.
 func (t *crlStore) onDelta(q Question) *pki.Refusal {
 	if !t.cfg.RFC5280 {
 		return nil
@@ -157,7 +157,7 @@ func (t *crlStore) onDelta(q Question) *pki.Refusal {
 	return nil
 }
 
-// goodBy is the status of a certificate that a list is not on.
+// goodBy returns the status of a certificate that is not on a list.
 func goodBy(c *crl.List, cert *x509.Certificate) pki.Revocation {
 	return pki.Revocation{Serial: describe.Serial(cert), Kind: pki.SourceCRL, Source: c.Source,
 		Number:     c.Number().String(),

@@ -12,8 +12,8 @@ import (
 	"tlagate/pki/revocation"
 )
 
-// TestC2OfEqualSerialsTheFinalOneCounts: a stale list's holds are not believed for ever, so a hold beside a revocation
-// must not hide it.
+// TestC2OfEqualSerialsTheFinalOneCounts: a stale list's holds are not believed for ever, so a hold must not hide a
+// revocation of the same serial.
 func TestC2OfEqualSerialsTheFinalOneCounts(t *testing.T) {
 	const hold, keyCompromise = 6, 1
 	for _, reasons := range [][]int{{hold, keyCompromise}, {keyCompromise, hold}, {hold, hold, keyCompromise, hold}} {
@@ -42,7 +42,7 @@ func TestC2AStrangersListIsNotIndexed(t *testing.T) {
 	require.Zero(t, indexed(w.Issuing.CRL(many, byAnother)), "in a known CA's name, with another's key")
 }
 
-// A CRLNumber of any length costs nothing to speak of.
+// A CRLNumber of any length costs almost nothing.
 func TestC2ANumberOfAMillionDigits(t *testing.T) {
 	w := bed.New(t)
 	pkitest.WriteCRL(t, w.Files.CRL, w.Issuing.CRL(pkitest.CRLNumber(-1), pkitest.CRLHugeNumber(1<<20)))

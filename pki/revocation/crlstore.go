@@ -11,7 +11,7 @@ import (
 	"tlagate/pki/crl"
 )
 
-// crlStore is the lists at hand and the sources that they come from.
+// crlStore has the lists at hand and the sources that they come from.
 type crlStore struct {
 	*shared
 	deny     *denyList
@@ -19,22 +19,22 @@ type crlStore struct {
 	sources  []*source
 	received *source // ARLs of status records; one of sources
 	snap     atomic.Pointer[snapshot]
-	fresh    string // which CRLs were in date at the last look; mu protects it
+	fresh    string // which CRLs were in date at the last comparison; mu protects it
 }
 
 // snapshot is the revocation data of one moment; it never changes once published.
 type snapshot struct {
 	crls   []*crl.List
-	broken []*pki.Refusal // sources that gave nothing usable at their last read
+	broken []*pki.Refusal // of the sources that had nothing usable at their last read
 }
 
-// publish makes what the sources hold the present snapshot.
+// publish makes a new snapshot of what the sources have.
 func (t *crlStore) publish() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	next := &snapshot{}
 	for _, s := range t.sources {
-		crls, broken := s.holds()
+		crls, broken := s.lists()
 		next.crls = append(next.crls, crls...)
 		if broken != nil && len(crls) == 0 {
 			next.broken = append(next.broken, broken)
@@ -47,7 +47,7 @@ func (t *crlStore) publish() {
 	}
 }
 
-// noticeDates compares which CRLs are in date with the last look.
+// noticeDates announces a change when other CRLs are in date than at the last comparison.
 func (t *crlStore) noticeDates() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -70,9 +70,9 @@ func (t *crlStore) dates(snap *snapshot) string {
 	return string(state)
 }
 
-// standing judges a CRL as it is read, without a certificate to check and without its dates: nil when it is good, or
-// when its CA is not known yet (then the first verification that needs it judges).
-func (t *crlStore) standing(c *crl.List) *pki.Refusal {
+// judgeAsRead judges a CRL as it is read, without a certificate to look up and without its dates. It returns nil when
+// the CRL is good, or when its CA is not known yet: then the first verification that needs it judges it.
+func (t *crlStore) judgeAsRead(c *crl.List) *pki.Refusal {
 	if refusal := c.CheckForm(); refusal != nil {
 		return refusal
 	}
@@ -92,32 +92,33 @@ func (t *crlStore) standing(c *crl.List) *pki.Refusal {
 	return last
 }
 
-// merge gives what a source holds after new lists were read: each old list stays until a good one with no lower
-// number takes its place, and a bad new list is not taken in when a good old one is at hand.
-func (t *crlStore) merge(old, read []*crl.List) (merged []*crl.List, said []*pki.Refusal) {
-	old = slices.DeleteFunc(slices.Clone(old), func(o *crl.List) bool { return t.standing(o) != nil })
+// merge returns what a source has after new lists were read, and why new lists were refused or are doubtful. Each old
+// list stays until a good one with no lower number replaces it, and a bad new list is refused when a good old one is at
+// hand.
+func (t *crlStore) merge(old, read []*crl.List) (merged []*crl.List, refusals []*pki.Refusal) {
+	old = slices.DeleteFunc(slices.Clone(old), func(o *crl.List) bool { return t.judgeAsRead(o) != nil })
 	for _, n := range read {
-		refusal := t.standing(n)
+		refusal := t.judgeAsRead(n)
 		i := slices.IndexFunc(old, n.Replaces)
 		if refusal == nil {
 			older := func(o *crl.List) bool { return n.SameSeries(o) && n.Number().Cmp(o.Number()) >= 0 }
 			old = slices.DeleteFunc(old, older)
 		}
 		if refusal != nil && i >= 0 {
-			said = append(said, refusal)
+			refusals = append(refusals, refusal)
 			continue
 		}
 		if i < 0 && len(old) > 0 && !t.knowsCA(n.Head.RawIssuer) {
-			said = append(said, n.Refuse(pki.CRLWrongIssuer,
-				"that CA is not known here, and another's list stood in this place"))
+			refusals = append(refusals, n.Refuse(pki.CRLWrongIssuer,
+				"that CA is not known here, and another CA's list was in this place before"))
 		}
 		merged = append(merged, n)
 	}
-	return append(merged, old...), said
+	return append(merged, old...), refusals
 }
 
-// forgetListed takes off the deny list what a good CRL says by now, so that the list does not grow for ever. CRL
-// numbers do not go back, so a later one says it too, until the certificate ends or is released from hold.
+// forgetListed removes from the deny list the certificates that are on a good CRL by now, so that it does not grow for
+// ever. CRL numbers do not go back, so a later CRL has them too, until they end or are released from hold.
 func (t *crlStore) forgetListed() {
 	lists := slices.DeleteFunc(slices.Clone(t.snap.Load().crls), func(c *crl.List) bool { return !t.reliable(c) })
 	t.deny.mu.Lock()
@@ -134,15 +135,15 @@ func (t *crlStore) forgetListed() {
 	}
 }
 
-// reliable says whether a CRL is complete, in date, and of a CA known to be good.
+// reliable reports whether a CRL is complete, in date, and from a CA known to be good.
 func (t *crlStore) reliable(c *crl.List) bool {
 	now := t.now()
-	return len(c.Scope.Raw) == 0 && t.knowsCA(c.Head.RawIssuer) && t.standing(c) == nil &&
+	return len(c.Scope.Raw) == 0 && t.knowsCA(c.Head.RawIssuer) && t.judgeAsRead(c) == nil &&
 		c.CheckFuture(now) == nil && c.CheckStale(now) == nil
 }
 
-// checkCritical refuses, in the profile RFC5280, lists that mark critical what sections 5.2.1 and 5.2.3 say must not
-// be.
+// checkCritical refuses, in the profile RFC5280, lists that mark as critical what must not be critical by sections
+// 5.2.1 and 5.2.3.
 func (t *crlStore) checkCritical(c *crl.List) *pki.Refusal {
 	if !t.cfg.RFC5280 {
 		return nil
@@ -155,7 +156,7 @@ func (t *crlStore) checkCritical(c *crl.List) *pki.Refusal {
 	return nil
 }
 
-// checkScope says whether a CRL speaks of a certificate at all. The profile RFC5280 knows distribution points by
+// checkScope refuses a CRL that does not cover a certificate. The profile RFC5280 knows distribution points by
 // directory names too.
 func (t *crlStore) checkScope(c *crl.List, cert *x509.Certificate, ca bool) *pki.Refusal {
 	named := t.cfg.RFC5280 && c.Scope.NamedBy(cert)

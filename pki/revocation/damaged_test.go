@@ -14,7 +14,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// damages are what editors, half copies and concatenations do to a PEM file of two blocks.
+// damages are what editors, incomplete copies and concatenations do to a PEM file of two blocks.
 var damages = map[string]func(text []byte) []byte{
 	"a byte order mark": func(text []byte) []byte { return append([]byte("\ufeff"), text...) },
 	"one bad character": func(text []byte) []byte {
@@ -34,8 +34,8 @@ var damages = map[string]func(text []byte) []byte{
 	},
 }
 
-// TestC2ADamagedListIsNoList: of a file with one unreadable list nothing is taken, so that whoever is on that list
-// stays out at a start; in a running program the lists of before stay, and the log warns.
+// TestC2ADamagedListIsNoList: if one list of a file is unreadable, none is used. So a certificate on that list stays
+// out after a start; in a running program the lists from before stay in force, and the log warns.
 func TestC2ADamagedListIsNoList(t *testing.T) {
 	for name, damage := range damages {
 		t.Run(name, func(t *testing.T) {
@@ -54,7 +54,7 @@ func TestC2ADamagedListIsNoList(t *testing.T) {
 			trust.Reload()
 			require.Len(t, trust.Lists(), 2)
 			require.Contains(t, log.String(), "level=WARN msg=\"cannot read CRL\" reason=crl_bad")
-			require.NoError(t, bed.Verify(trust, peer), "the list of before says so")
+			require.NoError(t, bed.Verify(trust, peer), "by the list from before")
 
 			started := w.Open()
 			require.Equal(t, pki.CRLBad, pki.ReasonOf(bed.Verify(started, peer)))
@@ -64,12 +64,13 @@ func TestC2ADamagedListIsNoList(t *testing.T) {
 
 			require.NoError(t, os.WriteFile(w.Files.CRL, text, 0o644))
 			trust.Reload()
-			require.Equal(t, pki.Revoked, pki.ReasonOf(bed.Verify(trust, peer)), "mended")
+			require.Equal(t, pki.Revoked, pki.ReasonOf(bed.Verify(trust, peer)), "repaired")
 		})
 	}
 }
 
-// TestC2ADamagedAnchorIsNoneLost: of a file with one unreadable anchor or issuing CA nothing is taken.
+// TestC2ADamagedAnchorIsNoneLost: if one anchor or issuing CA of a file is unreadable, none of the file is used, and
+// none from before is lost.
 func TestC2ADamagedAnchorIsNoneLost(t *testing.T) {
 	for name, damage := range damages {
 		t.Run(name, func(t *testing.T) {

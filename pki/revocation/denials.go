@@ -4,27 +4,27 @@ import (
 	"crypto/x509"
 )
 
-// Denials gives a channel that is closed when Deny next says something new; call again for the next. Take it before
-// looking, as with Changed.
+// Denials returns a channel that is closed when Deny next denies a certificate; call it again for the one after. Call
+// it before reading the data, as with Changed.
 func (t *denyList) Denials() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.told == nil {
-		t.told = make(chan struct{})
+	if t.news == nil {
+		t.news = make(chan struct{})
 	}
-	return t.told
+	return t.news
 }
 
-// tell wakes who waits for Denials; l.mu is held.
-func (l *denyList) tell() {
-	if l.told != nil {
-		close(l.told)
-		l.told = nil
+// announceDenial closes the channel of Denials; l.mu is locked.
+func (l *denyList) announceDenial() {
+	if l.news != nil {
+		close(l.news)
+		l.news = nil
 	}
 }
 
-// Denies says whether Deny named a certificate of a path that was verified (Verdict.Path). It takes well under a
-// microsecond, so that thousands of live peers can be looked at when one is revoked; Recheck then judges.
+// Denies reports whether Deny has denied a certificate of a path that was verified (Verdict.Path). It takes well under
+// a microsecond, so that thousands of live peers can be compared when one is revoked; Recheck then judges.
 func (t *denyList) Denies(path []*x509.Certificate) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -39,7 +39,7 @@ func (t *denyList) Denies(path []*x509.Certificate) bool {
 	return false
 }
 
-// DenyListSize gives the number of certificates denied by what the PKI pushed, and of lines in the operator's file.
+// DenyListSize returns the number of certificates that the PKI pushed, and of lines in the operator's file.
 func (t *denyList) DenyListSize() (pushed, file int) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

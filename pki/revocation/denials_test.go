@@ -13,7 +13,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// denyBed is a PKI with good lists, and a terminal's certificate below it.
+// denyBed makes a PKI with good lists, a trust store, and a terminal's certificate.
 func denyBed(t *testing.T) (*pkitest.PKI, *trust.Trust, []*x509.Certificate) {
 	p := pkitest.New(t)
 	files := p.WriteTrust(t.TempDir())
@@ -80,7 +80,7 @@ func TestC2Denials(t *testing.T) {
 	})
 }
 
-// A release ends the denial alone: who is on a CRL stays refused.
+// A release ends only the denial: a certificate on a CRL stays refused.
 func TestC2AllowDoesNotOverruleACRL(t *testing.T) {
 	p := pkitest.New(t)
 	chain := pkitest.Chain(p.Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth))
@@ -96,7 +96,7 @@ func TestC2AllowDoesNotOverruleACRL(t *testing.T) {
 	require.Equal(t, pki.Revoked, reasonFor(trust, chain))
 }
 
-// What a CRL says by now is forgotten by the deny list, and stays refused; what no CRL says is kept.
+// The deny list forgets a certificate that is on a CRL by now, which stays refused; one on no CRL stays on the list.
 func TestC2DenialsDoNotPileUp(t *testing.T) {
 	p := pkitest.New(t)
 	listed, unlisted := pkitest.Chain(p.Issue("urn:tlagate:cab1:tla:t1", x509.ExtKeyUsageClientAuth)),

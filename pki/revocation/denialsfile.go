@@ -13,9 +13,9 @@ import (
 	"tlagate/internal/files"
 )
 
-// What the PKI pushed is kept in a file across restarts: after one the PKI may be out of reach, and the CRL at hand
-// older than the revocation. The last event of each source is kept with it, so that releases from hold are not missed
-// either.
+// What the PKI pushed is kept in a file across restarts: after a restart the PKI may be out of reach, and the CRL at
+// hand older than the revocation. The last event of each source is kept with it, so that releases from hold are not
+// missed either.
 
 // denialsFile is the content of the file.
 type denialsFile struct {
@@ -33,18 +33,19 @@ type deniedRecord struct {
 
 const (
 	maxDenials = 64 << 20         // octets of the file
-	keepAgain  = 10 * time.Second // after a failure to write it
-	afterEnd   = 24 * time.Hour   // how long the denial of a certificate that has ended is kept: clocks differ
+	keepAgain  = 10 * time.Second // pause after a failure to write it
+	afterEnd   = 24 * time.Hour   // how long a denial is kept after the certificate's end: clocks differ
 )
 
-// Heard gives the last event of a source of pushed revocations that SetHeard named, over a restart too; 0 = none.
+// Heard returns the last event that SetHeard recorded for a source of pushed revocations, before a restart too; 0 =
+// none.
 func (t *denyList) Heard(source string) int64 {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.heard[source]
 }
 
-// SetHeard says that everything up to an event of a source has been told by Deny and Allow.
+// SetHeard records that Deny and Allow have been called for everything up to an event of a source.
 func (t *denyList) SetHeard(source string, id int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -57,17 +58,17 @@ func (t *denyList) SetHeard(source string, id int64) {
 	}
 }
 
-// altered has the file written soon; l.mu is held.
+// altered makes the file be written soon; l.mu is locked.
 func (l *denyList) altered() {
 	l.version++
 	select {
 	case l.unsaved <- struct{}{}:
-	default: // it will be
+	default: // it will be written anyway
 	}
 }
 
-// openDenials reads the file. A missing one is a first start; an unreadable one is an error, since without it a
-// certificate could be let in that the PKI has revoked.
+// openDenials reads the file. If it is missing, this is a first start; if it is unreadable, that is an error, since
+// without it a certificate that the PKI has revoked could be let in.
 func (t *denyList) openDenials() error {
 	t.unsaved = make(chan struct{}, 1)
 	found, err := files.Load(t.cfg.Denials, maxDenials, t.parse)
@@ -111,8 +112,8 @@ func (r deniedRecord) denied() (Denied, error) {
 	return Denied{IssuerKeyID: issuer, Serial: serial, Reason: r.Reason, At: r.At, Ends: r.Ends}, nil
 }
 
-// keepDenials writes the file whenever something has changed, until ctx ends. Nobody who is told of a revocation waits
-// for the disk; what a crash in that moment loses, the source tells again.
+// keepDenials writes the file whenever something has changed, until ctx ends. A revocation takes effect without waiting
+// for the disk; what a crash in that moment loses, the source sends again.
 func (t *denyList) keepDenials(ctx context.Context) {
 	if t.cfg.Denials == "" {
 		return
@@ -124,8 +125,8 @@ func (t *denyList) keepDenials(ctx context.Context) {
 		if err != nil {
 			again = time.After(keepAgain)
 			if err.Error() != failure {
-				t.log.Error("cannot keep the revocations that were pushed: after a restart they count again once "+
-					"the PKI or a list says them", "file", t.cfg.Denials, "err", err)
+				t.log.Error("cannot keep the revocations that were pushed: after a restart they are in force only "+
+					"once the PKI pushes them again or a list has them", "file", t.cfg.Denials, "err", err)
 			}
 		}
 		if failure = ""; err != nil {
@@ -173,12 +174,11 @@ func (l *denyList) content() (denialsFile, uint64) {
 	return f, l.version
 }
 
-// dropEnded forgets certificates that have ended: they are refused for that.
+// dropEnded forgets certificates that have ended: they are refused as expired.
 func (l *denyList) dropEnded(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	maps.DeleteFunc(l.pushed, func(_ deniedKey, d Denied) bool {
-		return !d.Ends.IsZero() &&
-			now.After(d.Ends.Add(afterEnd))
+		return !d.Ends.IsZero() && now.After(d.Ends.Add(afterEnd))
 	})
 }

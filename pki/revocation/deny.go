@@ -19,13 +19,13 @@ import (
 	"tlagate/pki/internal/describe"
 )
 
-// Denied is a certificate that is out at once, before any CRL or OCSP answer says so: the PKI has just revoked it.
+// Denied is a certificate that is refused at once, before any CRL or OCSP answer says so: the PKI has just revoked it.
 type Denied struct {
 	IssuerKeyID []byte // subject key identifier of the issuing CA
 	Serial      *big.Int
 	Reason      int // CRLReason (RFC 5280 section 5.3.1); 0 = unspecified
 	At          time.Time
-	Ends        time.Time // of the certificate, after which it need not be denied; zero = not known
+	Ends        time.Time // when the certificate ends, after which it need not be denied; zero = not known
 }
 
 // denyList is what is refused here whatever the PKI's CRLs and answers say: what the PKI pushed, and what the operator
@@ -33,18 +33,18 @@ type Denied struct {
 type denyList struct {
 	*shared
 
-	unsaved chan struct{} // has a place: pushed or heard have changed
+	unsaved chan struct{} // of capacity one; a value in it means that pushed or heard have changed
 
 	mu      sync.RWMutex // protects the rest
 	pushed  map[deniedKey]Denied
 	heard   map[string]int64 // the last event of each source
 	version uint64           // of pushed and heard
 	file    deniedLines
-	told    chan struct{} // closed at the next new entry of pushed; nil = nobody waits
+	news    chan struct{} // closed at the next new entry of pushed; nil = nothing waits for it
 
 	reading sync.Mutex // one reading at a time; protects the rest
 	reader  fileReader
-	failure string // of the last reading, said once
+	failure string // of the last reading, so that it is logged once
 }
 
 type deniedKey struct{ issuer, serial string }
@@ -59,9 +59,9 @@ func keyOfDenied(issuerKeyID []byte, serial *big.Int) deniedKey {
 	return deniedKey{string(issuerKeyID), string(serial.Bytes())}
 }
 
-// Deny puts a certificate on the local deny list, until Allow, a good CRL says the same, or the certificate has ended.
-// With Config.Denials it stays on it over a restart. Live peers are to be rechecked (Changed). An entry without issuer
-// or serial is ignored.
+// Deny puts a certificate on the local deny list, until Allow releases it, a good CRL has it, or it has ended. With
+// Config.Denials it stays there across restarts. Live peers must be rechecked (Changed). An entry without issuer or
+// serial is ignored.
 func (t *denyList) Deny(d Denied) {
 	if len(d.IssuerKeyID) == 0 || d.Serial == nil {
 		return
@@ -74,7 +74,8 @@ func (t *denyList) Deny(d Denied) {
 	t.tellDenial()
 }
 
-// add gives false when the list says so already: whoever tells us repeats itself after a gap. A hold may become final.
+// add returns false when the list has the entry already: the PKI sends entries again after a gap. A hold may become
+// final.
 func (l *denyList) add(d Denied) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -87,13 +88,13 @@ func (l *denyList) add(d Denied) bool {
 	}
 	l.pushed[key] = d
 	l.altered()
-	l.tell()
+	l.announceDenial()
 	return true
 }
 
-// Allow takes a certificate off the list again, and forgets the OCSP answers that said it was on hold. Only
-// certificateHold is ever taken back: Allow gives false, and does nothing, for one that was denied for another reason.
-// CRLs that still hold it keep it out until the next one.
+// Allow removes a certificate from the list, and forgets the OCSP answers by which it is on hold. Only certificateHold
+// can be lifted: Allow returns false, and does nothing, for a certificate that was denied for another reason. A CRL
+// that still has the certificate keeps it out until the next CRL.
 func (t *Store) Allow(issuerKeyID []byte, serial *big.Int) bool {
 	if !t.lift(keyOfDenied(issuerKeyID, serial)) {
 		return false
@@ -104,7 +105,7 @@ func (t *Store) Allow(issuerKeyID []byte, serial *big.Int) bool {
 	return true
 }
 
-// lift gives false when the list says more than a hold.
+// lift returns false when the certificate is denied for another reason than a hold.
 func (l *denyList) lift(key deniedKey) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -119,20 +120,20 @@ func (l *denyList) lift(key deniedKey) bool {
 	return true
 }
 
-// denied says whether a certificate is on the deny list.
+// denied refuses a certificate that is on the deny list.
 func (t *denyList) denied(q Question) *pki.Refusal {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if d, on := t.pushed[keyOfDenied(q.Issuer.SubjectKeyId, q.Cert.SerialNumber)]; on {
 		return q.revoked("revoked at %s (%s), says the PKI", stamp.Instant(d.At), crl.ReasonWord(d.Reason))
 	}
-	if t.file.holds(q.Cert) {
+	if t.file.has(q.Cert) {
 		return &pki.Refusal{Reason: pki.OnDenyList, Detail: fmt.Sprintf("it is on the deny list %s", t.cfg.DenyList)}
 	}
 	return nil
 }
 
-func (l deniedLines) holds(cert *x509.Certificate) bool {
+func (l deniedLines) has(cert *x509.Certificate) bool {
 	if l.serials[cert.SerialNumber.Text(16)] {
 		return true
 	}
@@ -143,7 +144,7 @@ func (l deniedLines) holds(cert *x509.Certificate) bool {
 	return err == nil && l.identities[id.String()]
 }
 
-// parseDenyList reads one serial (hexadecimal, colons allowed) or identity URN a line; # begins a comment.
+// parseDenyList reads one serial (hexadecimal, colons allowed) or identity URN from each line; # begins a comment.
 func parseDenyList(data []byte) (deniedLines, error) {
 	l := deniedLines{serials: map[string]bool{}, identities: map[string]bool{}}
 	if bytes.HasPrefix(data, []byte("\ufeff")) {
@@ -178,7 +179,7 @@ func (l deniedLines) add(text string) error {
 	return nil
 }
 
-// openDenyList reads the file at the start: one that is named and cannot be read is an error.
+// openDenyList reads the file at the start: if it is configured and cannot be read, that is an error.
 func (t *denyList) openDenyList() error {
 	if t.cfg.DenyList == "" {
 		return nil
@@ -190,7 +191,7 @@ func (t *denyList) openDenyList() error {
 	return nil
 }
 
-// readDenyList reads the file again when it has changed. A broken one keeps what was read before.
+// readDenyList reads the file again when it has changed. If it is broken, what was read before stays in force.
 func (t *denyList) readDenyList(force bool) {
 	if t.cfg.DenyList == "" {
 		return
@@ -204,7 +205,7 @@ func (t *denyList) readDenyList(force bool) {
 	t.failure = fmt.Sprint(err)
 }
 
-// takeDenyList is called with t.reading held, or before anybody else knows of t.
+// takeDenyList reads the file and puts it in force. It is called with t.reading locked, or before t is shared.
 func (t *denyList) takeDenyList(force bool) error {
 	ctx, cancel := t.within(t.cfg.FetchTimeout)
 	defer cancel()

@@ -12,7 +12,7 @@ import (
 	"tlagate/pki/internal/certutil"
 )
 
-// Indexed counts the places taken in the indexes of a store's lists, as they are.
+// Indexed returns how many positions are in use in the indexes of a store's lists, without making any.
 func Indexed(t *Store) (n int) {
 	for _, c := range t.snap.Load().crls {
 		table := reflect.ValueOf(c).Elem().FieldByName("entries").FieldByName("table")
@@ -23,13 +23,13 @@ func Indexed(t *Store) (n int) {
 	return n
 }
 
-// NextFetch is when a URL is read again.
+// NextFetch returns how long it is until a URL is read again.
 func NextFetch(every time.Duration, now time.Time, held []*crl.List, failures int) time.Duration {
 	r := &urlReader{cfg: Config{Fetch: every}}
 	return r.next(now, held, failures)
 }
 
-// OCSPRequests encodes requests about a certificate, by hash, with a nonce where there is room for one.
+// OCSPRequests returns encoded requests about a certificate with a nonce, by the hash of their certID.
 func OCSPRequests(issuer, cert *x509.Certificate) map[crypto.Hash][]byte {
 	made := map[crypto.Hash][]byte{}
 	for _, h := range []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512} {
@@ -39,14 +39,14 @@ func OCSPRequests(issuer, cert *x509.Certificate) map[crypto.Hash][]byte {
 	return made
 }
 
-// SignedAlike says whether two OCSP answers have the same signed content.
+// SignedAlike reports whether two OCSP answers have the same signed content.
 func SignedAlike(a, b []byte) bool {
 	x, errX := parseAnswer(a)
 	y, errY := parseAnswer(b)
 	return errX == nil && errY == nil && bytes.Equal(x.tbs, y.tbs)
 }
 
-// Believes says whether an OCSP answer passes as one about cert, its dates apart.
+// Believes reports whether an OCSP answer is believed about cert, its dates apart.
 func Believes(t *Store, der []byte, issuer, cert *x509.Certificate) bool {
 	read, err := parseAnswer(der)
 	if err != nil {

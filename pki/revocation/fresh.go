@@ -12,19 +12,20 @@ import (
 // Freshness is how long one piece of revocation data is good for.
 type Freshness struct {
 	Kind   string    // SourceCRL or SourceOCSP
-	Source string    // file or URL, and of which CA; which OCSP answer
+	Source string    // file or URL and the CA; or which OCSP answer
 	Until  time.Time // its nextUpdate
-	Ahead  time.Time // when it should have been renewed: from then on the log warns
+	Ahead  time.Time // when it should have been renewed: if it was not, the log warns from then on
 }
 
-// How early a warning comes by itself: a sixteenth of the data's life, which is 1 h 37 min of a CRL of 26 h that was to
-// be renewed 2 h before its end; more of what lives shorter, since nobody mends a CA within minutes; and not for weeks.
+// How early a warning comes by default: a sixteenth of the data's life, which is 1 h 37 min for a CRL of 26 h that was
+// to be renewed 2 h before its end; a larger part of a shorter life, since a CA is not repaired within minutes; and not
+// weeks ahead.
 const (
 	longestWarning  = 7 * 24 * time.Hour
 	shortestWarning = 90 * time.Minute // but never more than a quarter of the life
 )
 
-// aheadOf is when data of these dates should have been renewed.
+// aheadOf returns when data with these dates should have been renewed.
 func (t *shared) aheadOf(from, until time.Time) time.Time {
 	ahead := t.cfg.WarnAhead
 	if life := until.Sub(from); ahead == 0 {
@@ -37,7 +38,7 @@ func (t *shared) aheadOf(from, until time.Time) time.Time {
 // status.
 func (t *Store) Freshness() []Freshness { return t.freshness(func(time.Time) bool { return true }) }
 
-// freshness lists the data whose Ahead is of interest.
+// freshness lists the data whose Ahead is interesting.
 func (t *Store) freshness(interesting func(ahead time.Time) bool) []Freshness {
 	var list []Freshness
 	for _, c := range t.snap.Load().crls {
@@ -56,7 +57,7 @@ func (t *Store) freshness(interesting func(ahead time.Time) bool) []Freshness {
 	return list
 }
 
-// inUse gives copies of the records whose answer somebody relies on, that are to be renewed, and of interest.
+// inUse returns copies of the records whose answer is in use, is to be renewed, and is interesting.
 func (s *answers) inUse(now time.Time, refresh time.Duration, interesting func(*answer) bool) []record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,16 +70,16 @@ func (s *answers) inUse(now time.Time, refresh time.Duration, interesting func(*
 	return list
 }
 
-// whatToDo about data that is not renewed.
+// whatToDo is the advice about data that is not renewed, by its kind.
 var whatToDo = map[string]string{
-	pki.SourceCRL:  "see that the CA publishes a new list and that it comes here",
+	pki.SourceCRL:  "see that the CA publishes a new list and that it arrives here",
 	pki.SourceOCSP: "see that the responder runs and can be reached from here",
 }
 
-// mostWarnings bounds what one look may log.
+// mostWarnings bounds what one call of warnStale may log.
 const mostWarnings = 20
 
-// warnStale says, once for each piece of data, that it should have been renewed and was not. Only renew calls it.
+// warnStale logs, once for each piece of data, that it should have been renewed and was not. Only renew calls it.
 func (t *Store) warnStale() {
 	now, late := t.now(), map[string]bool{}
 	for _, f := range t.freshness(now.After) {
@@ -86,7 +87,7 @@ func (t *Store) warnStale() {
 		if late[key] = true; t.warned[key] || len(late) > mostWarnings {
 			continue
 		}
-		t.log.Warn("revocation data not renewed: when it ends, peers will be refused whom nothing else vouches for; "+
+		t.log.Warn("revocation data not renewed: when it ends, peers that nothing else vouches for will be refused; "+
 			whatToDo[f.Kind],
 			"kind", f.Kind, "source", f.Source, "until", stamp.Instant(f.Until), "left",
 			f.Until.Sub(now).Round(time.Second).String())

@@ -18,7 +18,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// live is a trust store that runs until stop.
+// live opens a trust store and runs it until stop is called.
 func live(t *testing.T, w *bed.World) (trust *trust.Trust, stop func()) {
 	trust = w.Open()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -29,7 +29,8 @@ func live(t *testing.T, w *bed.World) (trust *trust.Trust, stop func()) {
 	return trust, stop
 }
 
-// TestC2DenialsOverARestart: what was pushed stays refused though nobody says it any more; what was released does not.
+// TestC2DenialsOverARestart: a certificate that was pushed stays refused after a restart, though nothing else revokes
+// it; one that was released does not.
 func TestC2DenialsOverARestart(t *testing.T) {
 	w := bed.New(t)
 	w.Config.Intermediates = []string{w.Files.Intermediate}
@@ -100,7 +101,7 @@ func TestC2DenialsOverARestart(t *testing.T) {
 	}
 }
 
-// A file that cannot be written is said, and tried again; the denial counts.
+// A file that cannot be written is logged, and written later; the denial is in force all the same.
 func TestDenialsNotKept(t *testing.T) {
 	w := bed.New(t)
 	w.Config.Denials = filepath.Join(t.TempDir(), "nowhere", "denials.json")
@@ -114,8 +115,9 @@ func TestDenialsNotKept(t *testing.T) {
 	require.FileExists(t, w.Config.Denials)
 }
 
-// TestC2AnswersOverARestart: a gateway that starts while no responder can be reached lets in whom it knew to be good,
-// until the answer ends; whom it knew to be revoked stays out; and a responder that is there has the word.
+// TestC2AnswersOverARestart: a gateway that starts while no responder can be reached lets in the peers that it knew to
+// be good, until the answer ends, and no peer that it knew to be revoked; a responder that can be reached has the last
+// word.
 func TestC2AnswersOverARestart(t *testing.T) {
 	begin := func(t *testing.T, opts ...pkitest.OCSPOption) (w *bed.World, server *pkitest.OCSPServer,
 		chain []*x509.Certificate, now *time.Time) {
@@ -139,7 +141,7 @@ func TestC2AnswersOverARestart(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, pki.SourceCache, verdict.Revocation[0].Kind)
 		_, stop := live(t, w)
-		stop() // what nobody asked for is kept on
+		stop() // what was not needed stays in the file
 		store := w.Open()
 		require.Empty(t, reasonFor(store, chain))
 		require.Equal(t, pki.OCSPMissing, reasonFor(store, pkitest.Chain(w.Issue("urn:tlagate:cab1:tla:t2",

@@ -9,20 +9,20 @@ import (
 	"tlagate/pki/internal/describe"
 )
 
-// List is a CRL or ARL at hand, or a source that gives none; for people.
+// List is a CRL or ARL at hand, or a source that has none, for people to read.
 type List struct {
 	Source     string // file or URL
-	Issuer     string // common name of the CA that it names
+	Issuer     string // common name of its issuer
 	Number     string // CRLNumber, decimal
 	Entries    int
 	ThisUpdate time.Time
 	NextUpdate time.Time
-	Ahead      time.Time // when it should have been renewed, as the log would warn
-	Err        error     // nil, or a *Refusal: why nothing can be accepted by it now
+	Ahead      time.Time // when it should have been renewed: if it was not, the log warns from then on
+	Err        error     // why no certificate can be accepted by it now, a *Refusal; nil = it can be used
 }
 
-// Lists returns every list at hand, and each source that gives nothing usable. A list in whose place a newer one
-// stands, of another source, is left out: nothing depends on it.
+// Lists returns every list at hand, and each source that has nothing usable. A list that a newer one from another
+// source replaces is left out: nothing depends on it.
 func (t *crlStore) Lists() []List {
 	snap, now := t.snap.Load(), t.now()
 	var all []List
@@ -33,7 +33,7 @@ func (t *crlStore) Lists() []List {
 		l := List{Source: c.Source, Issuer: describe.Cut(c.Head.Issuer.CommonName, 64), Number: c.Number().String(),
 			Entries: c.Len(), ThisUpdate: c.Head.ThisUpdate, NextUpdate: c.Head.NextUpdate,
 			Ahead: t.aheadOf(c.Head.ThisUpdate, c.Head.NextUpdate)}
-		if refusal := cmp.Or(t.standing(c), c.CheckFuture(now), c.CheckStale(now)); refusal != nil {
+		if refusal := cmp.Or(t.judgeAsRead(c), c.CheckFuture(now), c.CheckStale(now)); refusal != nil {
 			l.Err = refusal
 		}
 		all = append(all, l)
@@ -44,11 +44,11 @@ func (t *crlStore) Lists() []List {
 	return all
 }
 
-// superseded reports whether a newer list of the same series is at hand that can be used now.
+// superseded reports whether a newer list of the same series is at hand and can be used now.
 func (t *crlStore) superseded(c *crl.List, all []*crl.List) bool {
 	now := t.now()
 	return slices.ContainsFunc(all, func(n *crl.List) bool {
-		return n != c && n.SameSeries(c) && n.Number().Cmp(c.Number()) > 0 && t.standing(n) == nil &&
+		return n != c && n.SameSeries(c) && n.Number().Cmp(c.Number()) > 0 && t.judgeAsRead(n) == nil &&
 			n.CheckFuture(now) == nil && n.CheckStale(now) == nil
 	})
 }

@@ -38,7 +38,7 @@ func TestListsSayWhatIsAtHand(t *testing.T) {
 		"CRL " + broken: pki.CRLBad, "CRL " + dir + "/missing.crl": pki.CRLMissing}, reasons)
 }
 
-// TestAListThatWasReplacedIsNoLongerListed: the ARL of the file is old once a gateway has brought another.
+// TestAListThatWasReplacedIsNoLongerListed: the ARL of a file is superseded once a gateway has brought a newer one.
 func TestAListThatWasReplacedIsNoLongerListed(t *testing.T) {
 	ca, dir := pkitest.New(t), t.TempDir()
 	files := ca.WriteTrust(dir)

@@ -22,20 +22,20 @@ type numbers struct {
 
 	mu    sync.Mutex
 	seen  map[string]numberSeen // by series
-	dirty bool                  // the file lags behind
+	dirty bool                  // the file is behind
 }
 
-// numberSeen is one line of the state file.
+// numberSeen is one entry of the state file.
 type numberSeen struct {
 	Issuer string   `json:"issuer"`
 	Number *big.Int `json:"number"`
 }
 
-// maxNumbers bounds the file, in octets: some hundred for each series.
+// maxNumbers bounds the file, in octets: each series takes about a hundred.
 const maxNumbers = 16 << 20
 
-// openNumbers reads the file. A missing one is a first start; an unreadable one is an error, since without it a CRL
-// could go back unseen.
+// openNumbers reads the file. If it is missing, this is a first start; if it is unreadable, that is an error, since
+// without it an older CRL could replace a newer one unnoticed.
 func openNumbers(file string) (*numbers, error) {
 	n := &numbers{file: file, seen: map[string]numberSeen{}}
 	if _, err := files.Load(file, maxNumbers, n.parse); err != nil {
@@ -60,7 +60,7 @@ func (n *numbers) parse(data []byte) error {
 	return nil
 }
 
-// series names a sequence of CRL numbers: one for each key of a CA and distribution point.
+// series returns the name of a sequence of CRL numbers: there is one for each key of a CA and distribution point.
 func series(issuer *x509.Certificate, c *crl.List) string {
 	sum := sha256.Sum256(slices.Concat(issuer.RawSubjectPublicKeyInfo, c.Scope.Raw))
 	return hex.EncodeToString(sum[:])
@@ -76,7 +76,7 @@ func (n *numbers) check(issuer *x509.Certificate, c *crl.List) *pki.Refusal {
 	return nil
 }
 
-// accept records the number of a CRL whose signature is good. The error is about the file alone: the number counts
+// accept records the number of a CRL whose signature is good. The error is about the file alone: the number is in force
 // in memory all the same, and the next call tries the file again.
 func (n *numbers) accept(issuer *x509.Certificate, c *crl.List) error {
 	n.mu.Lock()

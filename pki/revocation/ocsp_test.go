@@ -51,7 +51,7 @@ func TestC2OCSPSignedByTheCertificateItself(t *testing.T) {
 	require.Equal(t, pki.OCSPBadSigner, pki.ReasonOf(got.Err), "%v", got.Err)
 }
 
-// TestC2OCSPAnswersThatAreGood: what must be believed, or the table above proves nothing.
+// TestC2OCSPAnswersThatAreGood: what must be believed, or the table of lies (pki/trust) proves nothing.
 func TestC2OCSPAnswersThatAreGood(t *testing.T) {
 	for name, answer := range map[string]func(*bed.World, *x509.Certificate) []byte{
 		"delegated":                 bed.Answering(),
@@ -89,7 +89,7 @@ func TestC2OCSPAnswersThatAreGood(t *testing.T) {
 	}
 }
 
-// TestC2OCSPResponderWithoutNoCheck is itself looked up in the CRL.
+// TestC2OCSPResponderWithoutNoCheck: a responder without nocheck is itself looked up in the CRL.
 func TestC2OCSPResponderWithoutNoCheck(t *testing.T) {
 	w := bed.New(t)
 	responder := w.Issuing.CheckedResponder()
@@ -165,7 +165,7 @@ func TestC2MustStaple(t *testing.T) {
 	}
 }
 
-// TestC2OrderOfSources: deny list, staple, cache, OCSP, CRL.
+// TestC2OrderOfSources: what is good is good by staple, cache, OCSP, CRL, in this order.
 func TestC2OrderOfSources(t *testing.T) {
 	w := bed.New(t)
 	server := w.Issuing.ServeOCSP(t)
@@ -192,7 +192,7 @@ func TestC2OrderOfSources(t *testing.T) {
 	require.Equal(t, pki.SourceStatus, kind(fresh))
 }
 
-// TestC2RevokedWins: what any source revokes is out, however good the others call it.
+// TestC2RevokedWins: a certificate that any source revokes is refused, whatever the others say.
 func TestC2RevokedWins(t *testing.T) {
 	good := func(w *bed.World, c *tls.Certificate) { c.OCSPStaple = w.Issuing.OCSP(c.Leaf) }
 	for name, c := range map[string]struct {
@@ -294,7 +294,7 @@ func TestC2StatusBeforeItsCA(t *testing.T) {
 	require.Equal(t, pki.CRLMissing, pki.ReasonOf(err))
 }
 
-// TestC2Nonce: sent with 32 octets and wanted back, or not sent.
+// TestC2Nonce: if a nonce is sent, the answer must have it.
 func TestC2Nonce(t *testing.T) {
 	w := bed.New(t)
 	w.WithoutCRL()
@@ -304,7 +304,7 @@ func TestC2Nonce(t *testing.T) {
 		_, err := w.Open().Verify(pkitest.Chain(w.Issue(bed.TLA1, bed.AsClient)), trust.Want{Usage: bed.AsClient})
 		return err
 	}
-	require.NoError(t, verify(), "the responder brings it back")
+	require.NoError(t, verify(), "the responder sends it back")
 	server.Answer(pkitest.OCSPNoNonce())
 	require.Equal(t, pki.OCSPNonce, pki.ReasonOf(verify()))
 	server.Answer(pkitest.OCSPNoNonce(), pkitest.OCSPNonce(make([]byte, 32)))
@@ -315,7 +315,7 @@ func TestC2Nonce(t *testing.T) {
 	require.NoError(t, verify())
 }
 
-// TestC2ResponderGoesAway: nothing breaks until the data is stale; then the refusal says exactly that.
+// TestC2ResponderGoesAway: nothing breaks until the data are stale; then the refusal says exactly that.
 func TestC2ResponderGoesAway(t *testing.T) {
 	w := bed.New(t)
 	w.WithoutCRL()
@@ -339,7 +339,7 @@ func TestC2ResponderGoesAway(t *testing.T) {
 	}
 }
 
-// TestC2NothingToBeHad names what was tried.
+// TestC2NothingToBeHad: the refusal names all that was tried.
 func TestC2NothingToBeHad(t *testing.T) {
 	w := bed.New(t)
 	w.WithoutCRL()
@@ -377,7 +377,7 @@ func TestC2ResponderOfTheCertificate(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestC2ResponderKnowsOneMethod: what refuses GET is asked by POST; what is broken is not asked twice.
+// TestC2ResponderKnowsOneMethod: a responder that refuses GET is asked by POST; one that is broken is not asked twice.
 func TestC2ResponderKnowsOneMethod(t *testing.T) {
 	for status, want := range map[int]pki.Reason{400: "", 404: "", 405: "", 414: "", 501: "", 429: pki.OCSPMissing,
 		500: pki.OCSPMissing} {
@@ -402,7 +402,7 @@ func TestC2ResponderKnowsOneMethod(t *testing.T) {
 	}
 }
 
-// TestC2ResponderMoved: a redirect keeps method and body; a ring of them ends.
+// TestC2ResponderMoved: a redirect keeps method and body; a circle of redirects ends.
 func TestC2ResponderMoved(t *testing.T) {
 	for status, want := range map[int]pki.Reason{301: "", 302: "", 307: "", 308: "", 303: pki.OCSPMissing} {
 		for _, nonce := range []bool{true, false} { // by POST, by GET
@@ -442,7 +442,7 @@ func serveHTTP(t *testing.T, f http.HandlerFunc) string {
 	return server.URL
 }
 
-// TestC2SecondResponder: one that is silent, or lies, does not keep the next from being asked.
+// TestC2SecondResponder: a responder that is silent, or lies, does not prevent the next from being asked.
 func TestC2SecondResponder(t *testing.T) {
 	w := bed.New(t)
 	w.WithoutCRL()
@@ -453,7 +453,8 @@ func TestC2SecondResponder(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestC2RevokedWhileLive: Run asks again, and wakes whoever has live peers; Recheck itself never asks.
+// TestC2RevokedWhileLive: Run asks again, and announces the change to those that have live peers; Recheck itself never
+// asks.
 func TestC2RevokedWhileLive(t *testing.T) {
 	w := bed.New(t)
 	w.WithoutCRL()
@@ -480,7 +481,7 @@ func TestC2RevokedWhileLive(t *testing.T) {
 	require.Equal(t, pki.Revoked, pki.ReasonOf(store.Recheck(got.Peer)))
 }
 
-// TestC2OwnStaple: both sides of a handshake staple their own answer, with CRLs of no leaf.
+// TestC2OwnStaple: our certificate is stapled with its answer, which is enough for a peer without a CRL of leaves.
 func TestC2OwnStaple(t *testing.T) {
 	w := bed.New(t)
 	w.WithoutCRL()
@@ -514,7 +515,7 @@ func TestC2DenyList(t *testing.T) {
 	}
 	w.Config.DenyList = file
 	_, err := trust.Open(w.Config)
-	require.ErrorContains(t, err, "the file does not exist", "one that is named must be there")
+	require.ErrorContains(t, err, "the file does not exist", "one that is configured must exist")
 	write("# nobody")
 	store := w.Open()
 	reason := func() pki.Reason {
@@ -531,7 +532,7 @@ func TestC2DenyList(t *testing.T) {
 	}
 	for _, broken := range []string{"urn:tlagate:x", "nobody", "-1", "0", "0x12", "\ufeff" + bed.PdT1} {
 		write(broken)
-		require.Equal(t, pki.OnDenyList, reason(), "a broken file keeps the old: %s", broken)
+		require.Equal(t, pki.OnDenyList, reason(), "a broken file leaves the old list in force: %s", broken)
 	}
 	require.NoError(t, os.Remove(file))
 	require.Equal(t, pki.OnDenyList, reason(), "and so does one that has gone")
@@ -539,7 +540,7 @@ func TestC2DenyList(t *testing.T) {
 	require.Empty(t, reason())
 }
 
-// TestRequestsAreUnderstood: what we ask is what another implementation reads.
+// TestRequestsAreUnderstood: another implementation reads what we ask.
 func TestRequestsAreUnderstood(t *testing.T) {
 	w := bed.New(t)
 	peer := w.Issue(bed.TLA1, bed.AsClient).Leaf
@@ -572,6 +573,6 @@ func FuzzOCSPAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, der []byte) {
 		ours := slices.ContainsFunc(signed, func(s []byte) bool { return revocation.SignedAlike(s, der) })
 		require.True(t, ours || !revocation.Believes(trust.Store, der, w.Issuing.Cert, leaf),
-			"an answer that nobody signed was believed")
+			"an answer that the responder did not sign was believed")
 	})
 }

@@ -12,8 +12,8 @@ import (
 	"tlagate/internal/der"
 )
 
-// plainAlgorithms are the signature algorithms whose identifier has no parameters, or NULL. What the allowlist does not
-// hold is here only so that a refusal can name it.
+// plainAlgorithms are the signature algorithms whose identifier has no parameters, or NULL. Those that are not in the
+// allowlist are here only so that a refusal can name them.
 var plainAlgorithms = []struct {
 	oid asn1.ObjectIdentifier
 	alg x509.SignatureAlgorithm
@@ -33,7 +33,8 @@ var (
 	oidMGF1   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 8}
 )
 
-// pssParameters are the only ones in use (RFC 8017 appendix A.2.3): one hash for all, a salt of its length.
+// pssParameters are the only RSA-PSS parameters in use (RFC 8017 appendix A.2.3): one hash throughout, and a salt as
+// long as the hash.
 var pssParameters = map[x509.SignatureAlgorithm][]byte{
 	x509.SHA256WithRSAPSS: pss(crypto.SHA256),
 	x509.SHA384WithRSAPSS: pss(crypto.SHA384),

@@ -3,7 +3,7 @@ package revocation
 import (
 	"bytes"
 	"crypto"
-	_ "crypto/sha1" // certIDs of RFC 6960: a name for an issuer, no signature rests on it
+	_ "crypto/sha1" // for certIDs of RFC 6960: a name for an issuer; no signature rests on it
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	"crypto/x509"
@@ -21,15 +21,15 @@ import (
 	"tlagate/pki/internal/describe"
 )
 
-// What an answer may hold at most: it comes from a peer, or over plain HTTP.
+// What an answer may contain at most: it comes from a peer, or over plain HTTP.
 const (
 	maxAnswer      = 64 << 10 // bytes
 	maxSingles     = 64
 	maxAnswerCerts = 8
 )
 
-// ocspAnswer is an OCSP answer as read (RFC 6960 section 4.2.1), not yet believed. golang.org/x/crypto/ocsp reads one
-// too, but neither nonces nor several answers in one.
+// ocspAnswer is an OCSP answer as read (RFC 6960 section 4.2.1), not yet believed. golang.org/x/crypto/ocsp reads
+// answers too, but neither their nonces nor more than one certificate.
 type ocspAnswer struct {
 	der        []byte
 	tbs        []byte // what is signed
@@ -41,10 +41,10 @@ type ocspAnswer struct {
 	algorithm  x509.SignatureAlgorithm
 	signature  []byte
 	certs      []*x509.Certificate
-	problem    string // what makes it unusable whoever signed it; "" = nothing
+	problem    string // what makes it unusable no matter who signed it; "" = nothing
 }
 
-// single is what an answer says of one certificate.
+// single is what an answer says about one certificate.
 type single struct {
 	id         certID
 	status     certStatus
@@ -55,13 +55,13 @@ type single struct {
 	problem    string
 }
 
-// certID names a certificate by hashes of its issuer's name and key, and its serial (RFC 6960 section 4.1.1).
+// certID identifies a certificate by hashes of its issuer's name and key, and its serial (RFC 6960 section 4.1.1).
 type certID struct {
 	hash     crypto.Hash // 0 = unknown here
 	name     []byte
 	key      []byte
 	serial   []byte // big-endian, without leading zeros
-	negative bool   // a serial no certificate may have
+	negative bool   // the serial is negative, which no certificate's may be
 }
 
 type certStatus int
@@ -74,10 +74,10 @@ const (
 
 var errAnswer = errors.New("it is no DER OCSPResponse (RFC 6960 section 4.2.1)")
 
-// errResponder is an answer by which a responder says that it has none.
+// errResponder is the status of a responder that has no answer.
 type errResponder int
 
-// Error names the OCSPResponseStatus.
+// Error returns a text with the name of the OCSPResponseStatus.
 func (e errResponder) Error() string {
 	word, ok := map[errResponder]string{1: "malformedRequest", 2: "internalError", 3: "tryLater", 5: "sigRequired",
 		6: "unauthorized"}[e]
@@ -89,7 +89,7 @@ func (e errResponder) Error() string {
 
 const responderUnauthorized errResponder = 6
 
-// parseAnswer reads an OCSPResponse; the error is an errResponder when it is an unsuccessful one.
+// parseAnswer reads an OCSPResponse; the error is an errResponder when the responder has no answer.
 func parseAnswer(raw []byte) (*ocspAnswer, error) {
 	if len(raw) > maxAnswer {
 		return nil, fmt.Errorf("%w of %d bytes", files.ErrTooLarge, maxAnswer)
@@ -229,7 +229,7 @@ func (a *ocspAnswer) parseExtensions(in cryptobyte.String) error {
 	return nil
 }
 
-// walkExtensions reads Extensions; problem names a critical one that know does not.
+// walkExtensions reads Extensions, and calls know with each; problem names a critical one that know does not know.
 func walkExtensions(in cryptobyte.String, know func(asn1.ObjectIdentifier, cryptobyte.String) bool) (problem string,
 	ok bool) {
 	list, ok := der.Sequence(in)
@@ -302,13 +302,13 @@ func (s *single) parseStatus(in *cryptobyte.String) bool {
 	return value.Empty()
 }
 
-// newCertID names a certificate of an issuer.
+// newCertID returns the certID of a certificate of an issuer.
 func newCertID(hash crypto.Hash, issuer *x509.Certificate, serial []byte) certID {
 	bits, _ := der.PublicKeyBits(issuer) // crypto/x509 has read it before
 	return certID{hash: hash, name: digest(hash, issuer.RawSubject), key: digest(hash, bits), serial: serial}
 }
 
-// names says whether an id is the one of a certificate, by whatever hash it is written.
+// names reports whether an id is that of a certificate, whichever hash it uses.
 func (id certID) names(issuer *x509.Certificate, serial []byte) bool {
 	if id.hash == 0 || id.negative || !bytes.Equal(id.serial, serial) {
 		return false

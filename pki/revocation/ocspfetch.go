@@ -24,15 +24,15 @@ import (
 	"tlagate/pki/internal/describe"
 )
 
-// OCSPConfig says which responders may be asked. The zero value asks nobody: what peers staple and what status
-// records bring is used all the same.
+// OCSPConfig says which responders may be asked. With the zero value none is: what peers staple and what status records
+// bring is used all the same.
 type OCSPConfig struct {
 	Responders []string // http:// or https:// URLs, asked in this order
-	FromAIA    bool     // then those that the certificate itself names
-	// send a nonce, and refuse an answer that does not bring it back; false = take answers made beforehand (RFC 5019)
+	FromAIA    bool     // then ask those that the certificate itself names
+	// send a nonce, and refuse an answer without it; false = accept answers that were made beforehand (RFC 5019)
 	Nonce   bool
 	SHA1    bool          // name certificates by SHA-1, for responders that know nothing else; false = by SHA-256
-	Timeout time.Duration // of asking about one certificate, all responders together; 0 = 3 s
+	Timeout time.Duration // for asking about one certificate, all responders together; 0 = 3 s
 	// how often the answer of a certificate in use is renewed, sooner when it ends sooner; 0 = 5 min
 	Refresh time.Duration
 }
@@ -66,13 +66,13 @@ func httpURL(s string) bool {
 }
 
 const (
-	maxAIA   = 3               // responders a certificate may name
+	maxAIA   = 3               // responders that a certificate may name
 	fetchers = 8               // answers renewed at once
-	foreign  = 5 * time.Minute // how long a responder is not asked again about a CA it does not answer for
+	foreign  = 5 * time.Minute // how long a responder is not asked again about a CA that it does not answer for
 	backoff  = time.Minute     // longest pause after failures
 )
 
-// respondersOf gives whom to ask about a certificate.
+// respondersOf returns the URLs of the responders to ask about a certificate.
 func (t *ocspClient) respondersOf(cert *x509.Certificate) []string {
 	urls := t.cfg.OCSP.Responders
 	if !t.cfg.OCSP.FromAIA {
@@ -87,7 +87,7 @@ func (t *ocspClient) respondersOf(cert *x509.Certificate) []string {
 	return urls
 }
 
-// fromResponders asks now, if it may, or says what the last attempt came to.
+// fromResponders asks now, if it may, and returns the result of the last attempt.
 func (t *ocspClient) fromResponders(q Question) (*answer, string, *pki.Refusal) {
 	if len(t.respondersOf(q.Cert)) == 0 {
 		return nil, "", nil
@@ -107,7 +107,7 @@ func (t *ocspClient) fromResponders(q Question) (*answer, string, *pki.Refusal) 
 	return t.current(a, pki.SourceOCSP, q)
 }
 
-// outcome gives the answer at hand, or why the last attempt brought none.
+// outcome returns the answer at hand, or why the last attempt brought none.
 func (s *answers) outcome(who about) (*answer, *pki.Refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,7 +118,8 @@ func (s *answers) outcome(who about) (*answer, *pki.Refusal) {
 	return r.answer, r.refusal
 }
 
-// fetch gets an answer, unless somebody does already (then it waits for that), or the last attempt failed a moment ago.
+// fetch fetches an answer, unless that is under way already (then it waits for it), or the last attempt failed a moment
+// ago.
 func (t *ocspClient) fetch(ctx context.Context, who about, now time.Time) {
 	urls, wait, mine := t.answers.begin(who, now)
 	if !mine {
@@ -137,7 +138,7 @@ func (t *ocspClient) fetch(ctx context.Context, who about, now time.Time) {
 	t.answers.end(who, refusal, t.now())
 }
 
-// begin gives whom to ask; mine is false when there is nothing to do but to wait (nil: not even that).
+// begin returns the responders to ask. mine is false when the caller has only to wait for wait, if that is not nil.
 func (s *answers) begin(who about, now time.Time) (urls []string, wait <-chan struct{}, mine bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,7 +172,7 @@ func (s *answers) end(who about, refusal *pki.Refusal, now time.Time) {
 	r.next = now.Add(withJitter(retry.Doubled(time.Second, backoff, r.failures)))
 }
 
-// askAll asks one responder after the other, those in order first.
+// askAll asks the responders in order until one answers. If none does, it returns the refusal that says most.
 func (t *ocspClient) askAll(ctx context.Context, urls []string, who about) (*answer, *pki.Refusal) {
 	var last *pki.Refusal
 	for i, u := range urls {
@@ -277,11 +278,11 @@ func addNonce(b *cryptobyte.Builder, nonce []byte) {
 	der.AddExtension(b, der.OCSPNonce, func(b *cryptobyte.Builder) { b.AddASN1OctetString(nonce) })
 }
 
-// responders remembers which responders are of no use just now, so that nobody waits for them.
+// responders remembers which responders are of no use just now, so that no verification waits for them.
 type responders struct {
 	mu      sync.Mutex // protects the rest
 	state   map[string]*responder
-	tallies map[string]*tally // by URL, of the responders in the configuration; namedByCertificates for all others
+	tallies map[string]*tally // by URL for the responders in the configuration; namedByCertificates for all others
 }
 
 type responder struct {
@@ -297,7 +298,7 @@ func foreignKey(where string, issuer *x509.Certificate) string {
 	return where + " " + string(issuer.SubjectKeyId) + string(issuer.RawSubject)
 }
 
-// mayAsk gives what the last attempt came to while it is too soon for another.
+// mayAsk returns why the last attempt failed while it is too soon for another, and nil otherwise.
 func (s *responders) mayAsk(where string, issuer *x509.Certificate, now time.Time) *pki.Refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -328,7 +329,7 @@ func (s *responders) answered(where string) {
 	delete(s.state, where)
 }
 
-// get gives a responder's state, with s.mu held.
+// get returns a responder's state, and leaves s.mu locked.
 func (s *responders) get(key string) *responder {
 	s.mu.Lock()
 	if s.state == nil || len(s.state) >= maxResponders {
@@ -340,7 +341,7 @@ func (s *responders) get(key string) *responder {
 	return s.state[key]
 }
 
-// due gives the certificates whose answer is to be asked for now.
+// due returns the certificates whose answer is to be asked for now.
 func (s *answers) due(now time.Time, refresh time.Duration) []about {
 	s.mu.Lock()
 	defer s.mu.Unlock()

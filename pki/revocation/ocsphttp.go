@@ -23,13 +23,13 @@ type errStatus int
 
 func (s errStatus) Error() string { return fmt.Sprintf("HTTP status %d", int(s)) }
 
-// refused reports whether the responder may take by another method what it did not take by this one.
+// refused reports whether the responder may accept by another method what it did not accept by this one.
 func (s errStatus) refused() bool {
 	return s >= 400 && s < 500 && s != http.StatusTooManyRequests || s == http.StatusNotImplemented
 }
 
-// post sends a request by GET when the answer may come from a cache, else by POST (RFC 6960 appendix A). Responders
-// that know POST alone get it after they have refused the GET.
+// post sends a request by GET when the answer may come from a cache, else by POST (RFC 6960 appendix A). A responder
+// that knows only POST is sent one after it has refused the GET.
 func (t *ocspClient) post(ctx context.Context, where string, request []byte, fresh bool) ([]byte, error) {
 	if get := getURL(where, request); !fresh && get != "" {
 		data, err := t.exchange(ctx, http.MethodGet, get, nil)
@@ -40,7 +40,7 @@ func (t *ocspClient) post(ctx context.Context, where string, request []byte, fre
 	return t.exchange(ctx, http.MethodPost, where, request)
 }
 
-// getURL returns the URL of a request by GET, or "" where it cannot be asked that way.
+// getURL returns the URL of a request by GET, or "" if the request cannot be sent that way.
 func getURL(where string, request []byte) string {
 	get := strings.TrimSuffix(where, "/") + "/" + url.QueryEscape(base64.StdEncoding.EncodeToString(request))
 	if len(get) > maxGET || strings.Contains(where, "?") {
@@ -49,8 +49,8 @@ func getURL(where string, request []byte) string {
 	return get
 }
 
-// exchange sends one request and follows redirects with the method and the body kept: net/http would make a GET
-// without body of a POST that is answered by 301 or 302, as browsers do.
+// exchange sends one request, and follows redirects with the same method and body: net/http would turn a POST that is
+// answered by 301 or 302 into a GET without body, as browsers do.
 func (t *ocspClient) exchange(ctx context.Context, method, where string, body []byte) ([]byte, error) {
 	client := *t.cfg.HTTP
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -74,7 +74,7 @@ func send(ctx context.Context, client *http.Client, method, where string, body [
 	req.Header.Set("Accept", "application/ocsp-response")
 	resp, err := client.Do(req)
 	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
-		err = wrapped.Err // the URL holds the whole request
+		err = wrapped.Err // the URL contains the whole request
 	}
 	if err != nil {
 		return nil, "", err
@@ -90,7 +90,8 @@ func send(ctx context.Context, client *http.Client, method, where string, body [
 	return data, "", err
 }
 
-// keepsMethod leaves out 303, which asks for a GET of something else.
+// keepsMethod reports whether a redirect is to be followed with the same method: all but 303, which asks for a GET of
+// something else.
 func keepsMethod(status int) bool {
 	switch status {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:

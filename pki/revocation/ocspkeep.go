@@ -18,35 +18,35 @@ import (
 )
 
 // OCSP answers are kept in a file across restarts, one DER OCSPResponse after the other, for a restart while no
-// responder can be reached. They are signed, and verified again like any other when somebody asks for them. What was
-// good before the restart is the last thing that is looked at, since it may have changed meanwhile; what was revoked
-// for good is the first.
+// responder can be reached. They are signed, and verified again like any other when they are needed. Those that were
+// good before the restart are used last, since the status may have changed meanwhile; those that revoke for good are
+// used first.
 
 const (
 	maxKept   = 64 << 20    // octets of the file
-	keepEvery = time.Minute // between two looks whether it is to be written
+	keepEvery = time.Minute // how often it is written if there is something new
 )
 
-// keptAnswer is an answer of before the restart that nobody has asked for yet.
+// keptAnswer is an answer from before the restart that has not been needed yet.
 type keptAnswer struct {
 	der   []byte
-	final bool // it revokes somebody for good
+	final bool // it revokes a certificate for good
 	until time.Time
 }
 
-// openAnswers reads the file. A missing one is a first start; an unreadable one is an error: it may hold a revocation
-// that no CRL has yet.
+// openAnswers reads the file. If it is missing, this is a first start; if it is unreadable, that is an error: it may
+// have a revocation that no CRL has yet.
 func (t *ocspClient) openAnswers() error {
 	t.answers.kept = map[string][]keptAnswer{}
-	if _, err := files.Load(t.cfg.Answers, maxKept, t.answers.keep); err != nil {
+	if _, err := files.Load(t.cfg.Answers, maxKept, t.answers.load); err != nil {
 		return fmt.Errorf("cannot read the OCSP answers kept, %s: %w; restore it, or remove it to start anew",
 			t.cfg.Answers, err)
 	}
 	return nil
 }
 
-// keep takes the content of the file in.
-func (s *answers) keep(data []byte) error {
+// load reads the content of the file.
+func (s *answers) load(data []byte) error {
 	for in := cryptobyte.String(data); !in.Empty(); {
 		var der cryptobyte.String
 		if !in.ReadASN1Element(&der, cbasn1.SEQUENCE) {
@@ -63,7 +63,7 @@ func (s *answers) keep(data []byte) error {
 	return nil
 }
 
-// kept gives an answer under each serial number that it speaks of.
+// kept returns the answer under each serial number that it is about.
 func (a *ocspAnswer) kept() map[string]keptAnswer {
 	all := map[string]keptAnswer{}
 	for _, s := range a.singles {
@@ -73,8 +73,8 @@ func (a *ocspAnswer) kept() map[string]keptAnswer {
 	return all
 }
 
-// takeKept gives the kept answers about a certificate, those that revoke for good or the others, and keeps them no
-// longer.
+// takeKept removes the kept answers about a certificate, those that revoke for good if final, else the others, and
+// returns them.
 func (s *answers) takeKept(who about, final bool) []*ocspAnswer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +98,8 @@ func (s *answers) takeKept(who about, final bool) []*ocspAnswer {
 	return taken
 }
 
-// judgeKept verifies what was kept about a certificate and remembers what is good; the refusal is of what is not.
+// judgeKept verifies the kept answers about a certificate, and remembers the good ones; it returns why the last bad one
+// is refused.
 func (t *ocspClient) judgeKept(q Question, final bool) (last *pki.Refusal) {
 	for _, read := range t.answers.takeKept(q.about(), final) {
 		a, refusal := t.believe(read, origin{pki.SourceCache, "before the restart"}, q.about(), nil, q.Now)
@@ -114,7 +115,7 @@ func (t *ocspClient) judgeKept(q Question, final bool) (last *pki.Refusal) {
 	return last
 }
 
-// fromKept looks at what was good, or unknown, or on hold, before the restart.
+// fromKept looks at the answers from before the restart that do not revoke for good.
 func (t *ocspClient) fromKept(q Question) (*answer, string, *pki.Refusal) {
 	refusal := t.judgeKept(q, false)
 	have := t.answers.get(q.about())
@@ -145,7 +146,7 @@ func (t *ocspClient) keepAnswers(ctx context.Context) {
 	}
 }
 
-// content gives what is to be kept, what revokes first: there is room for so much.
+// content returns the answers to be kept, those that revoke first, as room is limited.
 func (s *answers) content(now time.Time) ([]byte, uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

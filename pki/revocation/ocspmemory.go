@@ -14,23 +14,23 @@ import (
 	"tlagate/pki/internal/describe"
 )
 
-// answers remembers the verified OCSP answers of certificates that were asked about, and keeps the book of fetching
-// them. Its lock is never held while anything is verified, fetched or logged.
+// answers remembers the verified OCSP answers about certificates in use, and when each is to be fetched. Its mutex is
+// never locked while anything is verified, fetched or logged.
 type answers struct {
 	mu      sync.Mutex // protects the rest, the fields of records included
 	records map[answerKey]*record
-	pending []*ocspAnswer           // of status records, about CAs that are not known yet
-	kept    map[string][]keptAnswer // of before the restart, by serial
+	pending []*ocspAnswer           // from status records, about certificates of CAs that are not known yet
+	kept    map[string][]keptAnswer // from before the restart, by serial
 	version uint64                  // of what is to be kept over a restart
 }
 
 const (
 	maxRecords = 20000         // as many as a gateway has peers
-	maxPending = 32            // answers of status records
-	keepUnused = 1 * time.Hour // how long a record is kept that nobody asks for
+	maxPending = 32            // answers from status records
+	keepUnused = 1 * time.Hour // how long a record stays that is not in use
 )
 
-// answerKey is a certificate: its issuer's name and key, and its serial.
+// answerKey identifies a certificate by its issuer's name and key, and its serial.
 type answerKey [32]byte
 
 func (who about) key() answerKey {
@@ -42,19 +42,19 @@ func (who about) key() answerKey {
 	return answerKey(h.Sum(nil))
 }
 
-// record is what is known of one certificate.
+// record is what is known about one certificate.
 type record struct {
 	who      about
 	urls     []string // responders to ask
 	answer   *answer  // the best one there has been; nil = none
 	used     time.Time
-	next     time.Time    // when to ask again
-	failures int          // in a row
-	refusal  *pki.Refusal // of the last attempt; nil = none, or it went well
-	fetching chan struct{}
+	next     time.Time     // when to ask again
+	failures int           // in a row
+	refusal  *pki.Refusal  // why the last attempt failed; nil = it did not, or there was none
+	fetching chan struct{} // closed when the attempt under way ends; nil = there is none
 }
 
-// use notes that somebody relies on a certificate, so that its answer is kept fresh.
+// use notes that a certificate is in use, so that its answer is renewed.
 func (s *answers) use(q Question, urls []string) {
 	key := q.about().key()
 	s.mu.Lock()
@@ -68,7 +68,7 @@ func (s *answers) use(q Question, urls []string) {
 	}
 }
 
-// add makes room and takes a record in; s.mu is held. It gives false when everything there is must stay.
+// add makes room for a record and adds it; s.mu is locked. It returns false when all the records there are must stay.
 func (s *answers) add(key answerKey, r *record) bool {
 	if s.records == nil {
 		s.records = map[answerKey]*record{}
@@ -80,7 +80,7 @@ func (s *answers) add(key answerKey, r *record) bool {
 		if len(s.records) < maxRecords {
 			break
 		}
-		if !have.keeps() {
+		if !have.mustStay() {
 			delete(s.records, old)
 		}
 	}
@@ -91,20 +91,20 @@ func (s *answers) add(key answerKey, r *record) bool {
 	return true
 }
 
-// keeps says whether a record must not be forgotten: it revokes.
-func (r *record) keeps() bool { return r.answer != nil && r.answer.status == statusRevoked }
+// mustStay reports whether a record must not be forgotten: it revokes.
+func (r *record) mustStay() bool { return r.answer != nil && r.answer.status == statusRevoked }
 
-// sweep forgets what nobody has asked for; s.mu is held.
+// sweep forgets the records that are not in use; s.mu is locked.
 func (s *answers) sweep(now time.Time) {
 	for key, r := range s.records {
-		if now.Sub(r.used) > keepUnused && !r.keeps() && r.fetching == nil {
+		if now.Sub(r.used) > keepUnused && !r.mustStay() && r.fetching == nil {
 			delete(s.records, key)
 		}
 	}
 }
 
-// put takes an answer in, unless the one at hand is to be preferred; it gives the better one, and whether the status
-// of the certificate has changed by it.
+// put records an answer, unless the one at hand is better; it returns the better one, and whether the status of the
+// certificate has changed.
 func (s *answers) put(who about, a *answer, next, now time.Time) (best *answer, changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,7 +124,7 @@ func (s *answers) put(who about, a *answer, next, now time.Time) (best *answer, 
 	return a, changed
 }
 
-// supersedes says whether a is to take the place of old. What is revoked for good stays so.
+// supersedes reports whether a replaces old. What is revoked for good stays revoked.
 func (a *answer) supersedes(old *answer) bool {
 	switch {
 	case a.final() != old.final():
@@ -137,7 +137,7 @@ func (a *answer) supersedes(old *answer) bool {
 	return !a.nextUpdate.Before(old.nextUpdate)
 }
 
-// get gives the answer at hand for a certificate; nil = none.
+// get returns the answer at hand for a certificate; nil = none.
 func (s *answers) get(who about) *answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,7 +147,7 @@ func (s *answers) get(who about) *answer {
 	return nil
 }
 
-// release forgets what says that a certificate is on hold.
+// release forgets the answers by which a certificate is on hold.
 func (s *answers) release(issuerKeyID, serial []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,7 +187,7 @@ func (t *ocspClient) fromStaple(q Question) (*answer, string, *pki.Refusal) {
 	return a, pki.SourceStaple, nil
 }
 
-// fromMemory looks at the answers of before, and at those of status records that could not be judged yet.
+// fromMemory looks at earlier answers, and at those from status records that could not be judged yet.
 func (t *ocspClient) fromMemory(q Question) (*answer, string, *pki.Refusal) {
 	t.judgePending(q)
 	t.judgeKept(q, true)
@@ -202,7 +202,7 @@ func (t *ocspClient) fromMemory(q Question) (*answer, string, *pki.Refusal) {
 	return t.current(have, kind, q)
 }
 
-// current gives an answer when it is in date, or revokes for good.
+// current returns an answer if it is in date or revokes for good, and otherwise why it is refused.
 func (t *ocspClient) current(a *answer, kind string, q Question) (*answer, string, *pki.Refusal) {
 	if refusal := t.checkDates(a, q.Issuer, q.Now); refusal != nil && !a.final() {
 		return nil, "", refusal
@@ -210,7 +210,7 @@ func (t *ocspClient) current(a *answer, kind string, q Question) (*answer, strin
 	return a, kind, nil
 }
 
-// judge gives the verdict of an answer in date.
+// judge returns what an answer, which is in date, says about the certificate.
 func (a *answer) judge(q Question, kind string) (pki.Revocation, *pki.Refusal) {
 	switch a.status {
 	case statusRevoked:
@@ -224,7 +224,8 @@ func (a *answer) judge(q Question, kind string) (pki.Revocation, *pki.Refusal) {
 		ThisUpdate: a.thisUpdate, NextUpdate: a.nextUpdate}, nil
 }
 
-// remember takes a verified answer in and wakes whoever relies on it when it brings news.
+// remember records a verified answer, and announces it when it changes the certificate's status; it returns the best
+// answer at hand.
 func (t *ocspClient) remember(who about, a *answer, now time.Time) *answer {
 	t.vouch(a.thisUpdate, now)
 	best, changed := t.answers.put(who, a, t.refreshAt(a, now), now)
@@ -234,24 +235,24 @@ func (t *ocspClient) remember(who about, a *answer, now time.Time) *answer {
 	return best
 }
 
-// refreshAt is when an answer is to be asked for again: after Refresh, or halfway to its end if that is sooner.
+// refreshAt returns when an answer is to be asked for again: after Refresh, or halfway to its end if that is sooner.
 func (t *ocspClient) refreshAt(a *answer, now time.Time) time.Time {
 	wait := min(t.cfg.OCSP.Refresh, a.nextUpdate.Sub(now)/2)
 	return now.Add(withJitter(max(wait, minRefresh)))
 }
 
-// minRefresh keeps a responder whose answers are about to end from being asked all the time.
+// minRefresh prevents a responder whose answers are about to end from being asked all the time.
 const minRefresh = time.Second
 
-// refusedStatus logs, but not all that a gateway could make it log.
+// refusedStatus logs a refusal, but not all that a gateway could make it log.
 func (t *ocspClient) refusedStatus(err error) {
 	if n := t.statusRefused.Add(1); n <= 20 || n%1000 == 0 {
 		t.log.Warn("status record refused", "reason", pki.ReasonOf(err), "err", err, "so_far", n)
 	}
 }
 
-// AddStatus takes in an OCSP answer (DER) that came by a status record. It is believed only when it passes every
-// check that any other has to pass; the error is a *Refusal. One of a CA that is not known yet waits for the first
+// AddStatus adds an OCSP answer (DER) that a status record brought. It is believed only if it passes every check that
+// any other answer has to pass; the error is a *Refusal. An answer for a CA that is not known yet waits for the first
 // certificate of that CA.
 func (t *ocspClient) AddStatus(der []byte) error {
 	from := origin{kind: pki.SourceStatus}
@@ -288,7 +289,7 @@ func (t *ocspClient) takeIn(read *ocspAnswer, from origin, who about, now time.T
 	return refusal
 }
 
-// speaksOf gives the certificates of known CAs that an answer speaks of.
+// speaksOf returns the certificates of known CAs that an answer is about.
 func (t *ocspClient) speaksOf(a *ocspAnswer) []about {
 	var list []about
 	for _, ca := range t.allCAs() {
@@ -301,7 +302,7 @@ func (t *ocspClient) speaksOf(a *ocspAnswer) []about {
 	return list
 }
 
-// wait keeps an answer until its CA is known; the oldest makes room.
+// wait remembers an answer until its CA is known; the oldest makes room.
 func (s *answers) wait(a *ocspAnswer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -311,7 +312,7 @@ func (s *answers) wait(a *ocspAnswer) {
 	s.pending = append(s.pending, a)
 }
 
-// judgePending looks whether an answer that waits is about a certificate whose CA is known by now.
+// judgePending judges the waiting answers about a certificate: its CA is known by now.
 func (t *ocspClient) judgePending(q Question) {
 	for _, a := range t.answers.takePending(q.about()) {
 		if refusal := t.takeIn(a, origin{kind: pki.SourceStatus}, q.about(), q.Now); refusal != nil {

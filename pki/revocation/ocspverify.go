@@ -17,20 +17,20 @@ import (
 	"tlagate/pki/internal/describe"
 )
 
-// Nonces (RFC 9654): what we send, and what a nonce in an answer may be.
+// Octets of a nonce (RFC 9654): what we send, and what an answer may have.
 const (
 	nonceSize    = 32
 	minNonceSize = 16
 	maxNonceSize = 128
 )
 
-// answer is an OCSP answer that an authorised signer gave about one certificate; it never changes. Its dates are
-// judged at each use.
+// answer is an OCSP answer of an authorised signer about one certificate; it never changes. Its dates are judged at
+// each use.
 type answer struct {
 	single
 	origin origin
 	der    []byte            // the whole OCSPResponse
-	signer *x509.Certificate // delegated; nil = the CA itself
+	signer *x509.Certificate // to which the CA has delegated; nil = the CA itself
 }
 
 // origin says where an answer comes from.
@@ -39,7 +39,7 @@ type origin struct {
 	where string // URL, when there is one
 }
 
-// String begins a sentence's subject.
+// String returns a description that serves as a refusal's subject.
 func (o origin) String() string {
 	switch o.kind {
 	case pki.SourceStaple:
@@ -64,8 +64,8 @@ func aboutCert(issuer, cert *x509.Certificate) about {
 	return about{issuer, certutil.TrimZeros(cert.SerialNumber.Bytes())}
 }
 
-// believe verifies all of an answer that does not change with time: form, certID, nonce, signer, signature. nonce is
-// what was sent; nil = none.
+// believe verifies everything about an answer that does not change with time: form, certID, nonce, signer, signature.
+// nonce is what was sent; nil = none.
 func (t *ocspClient) believe(a *ocspAnswer, from origin, who about, nonce []byte,
 	now time.Time) (*answer, *pki.Refusal) {
 	said, refusal := a.find(from, who)
@@ -85,7 +85,7 @@ func (t *ocspClient) believe(a *ocspAnswer, from origin, who about, nonce []byte
 	return &answer{*said, from, a.der, signer}, nil
 }
 
-// find gives what the answer says of a certificate; when it says several things, the worst.
+// find returns what the answer says about a certificate; when it says several things, the worst.
 func (a *ocspAnswer) find(from origin, who about) (*single, *pki.Refusal) {
 	var found *single
 	for i := range a.singles {
@@ -116,11 +116,11 @@ func (a *ocspAnswer) checkForm(from origin, s *single, now time.Time) *pki.Refus
 	case s.problem != "":
 		return from.refuse(pki.OCSPBad, "%s", s.problem)
 	case s.nextUpdate.IsZero():
-		return from.refuse(pki.OCSPBad, "it has no nextUpdate: nobody could say when it is stale")
+		return from.refuse(pki.OCSPBad, "it has no nextUpdate, so that it would never be stale")
 	case s.nextUpdate.Before(s.thisUpdate):
 		return from.refuse(pki.OCSPBad, "it ends before it begins")
 	case a.producedAt.Add(certutil.ClockSkew).Before(s.thisUpdate):
-		return from.refuse(pki.OCSPBad, "it was produced at %s, before what it says was known at %s",
+		return from.refuse(pki.OCSPBad, "it was produced at %s, before its thisUpdate, %s",
 			stamp.Instant(a.producedAt), stamp.Instant(s.thisUpdate))
 	case a.producedAt.After(now.Add(certutil.ClockSkew)):
 		return from.refuse(pki.OCSPFuture, "it was produced at %s and it is %s here", stamp.Instant(a.producedAt),
@@ -129,7 +129,8 @@ func (a *ocspAnswer) checkForm(from origin, s *single, now time.Time) *pki.Refus
 	return nil
 }
 
-// checkNonce wants the one that was sent. Without one sent, an answer may carry that of somebody else: a staple.
+// checkNonce refuses an answer without the nonce that was sent. If none was sent, the answer may have another's nonce,
+// as a staple does.
 func (a *ocspAnswer) checkNonce(from origin, sent []byte) *pki.Refusal {
 	switch n := len(a.nonce); {
 	case a.nonce != nil && (n < minNonceSize || n > maxNonceSize):
@@ -138,20 +139,21 @@ func (a *ocspAnswer) checkNonce(from origin, sent []byte) *pki.Refusal {
 		return nil
 	case a.nonce == nil:
 		return from.refuse(pki.OCSPNonce,
-			"it does not bring back the nonce that was sent; set nonce: false for responders that answer from a store")
+			"it does not have the nonce that was sent; set nonce: false for responders that answer from a store")
 	case subtle.ConstantTimeCompare(a.nonce, sent) != 1:
 		return from.refuse(pki.OCSPNonce, "its nonce is not the one that was sent")
 	}
 	return nil
 }
 
-// signerOf gives the certificate of the authorised signer, nil for the CA itself (RFC 6960 section 4.2.2.2).
+// signerOf returns the certificate of the authorised signer, nil for the CA itself (RFC 6960 section 4.2.2.2).
 func (t *ocspClient) signerOf(a *ocspAnswer, from origin, issuer *x509.Certificate,
 	now time.Time) (*x509.Certificate, *pki.Refusal) {
 	if err := pki.CheckSignatureAlgorithm(a.algorithm); err != nil {
 		return nil, from.refuse(pki.OCSPBadSignature, "it is %v", err)
 	}
-	last := from.refuse(pki.OCSPBadSigner, "neither %s nor any certificate in the answer is the responder it names",
+	last := from.refuse(pki.OCSPBadSigner,
+		"neither %s nor any certificate in the answer is the responder that it names",
 		describe.CA(issuer))
 	if a.namesResponder(issuer) {
 		if last = a.signedBy(from, issuer); last == nil {
@@ -188,7 +190,7 @@ func (a *ocspAnswer) signedBy(from origin, signer *x509.Certificate) *pki.Refusa
 	return nil
 }
 
-// authorised says whether a CA has delegated its answers to the holder of a certificate.
+// authorised refuses a signer to which the CA has not delegated its answers.
 func (t *ocspClient) authorised(from origin, c, issuer *x509.Certificate, now time.Time) *pki.Refusal {
 	refuse := func(format string, args ...any) *pki.Refusal {
 		return from.refuse(pki.OCSPBadSigner, "its signer %s (serial %s) %s", describe.Name(c.Subject.CommonName),
@@ -219,8 +221,8 @@ func (t *ocspClient) authorised(from origin, c, issuer *x509.Certificate, now ti
 	return t.signerStands(from, c, issuer, now)
 }
 
-// signerStands makes those checks of a delegated signer whose outcome changes with time. One without
-// id-pkix-ocsp-nocheck must be on no CRL; asking OCSP about it would be asking itself.
+// signerStands makes those checks of a delegated signer whose outcome changes with time. A signer without
+// id-pkix-ocsp-nocheck needs a CRL that it is not on: to ask OCSP about it would be to ask itself.
 func (t *ocspClient) signerStands(from origin, c, issuer *x509.Certificate, now time.Time) *pki.Refusal {
 	refuse := func(format string, args ...any) *pki.Refusal {
 		return from.refuse(pki.OCSPBadSigner, "its signer %s (serial %s) %s", describe.Name(c.Subject.CommonName),
@@ -249,7 +251,7 @@ func hasNoCheck(c *x509.Certificate) bool {
 	return has
 }
 
-// checkDates judges an answer's dates now, and its signer's.
+// checkDates judges an answer's dates at a time, and what changes with time about its signer.
 func (t *ocspClient) checkDates(a *answer, issuer *x509.Certificate, now time.Time) *pki.Refusal {
 	if a.thisUpdate.After(now.Add(certutil.ClockSkew)) {
 		return a.origin.refuse(pki.OCSPFuture,
@@ -266,5 +268,5 @@ func (t *ocspClient) checkDates(a *answer, issuer *x509.Certificate, now time.Ti
 	return t.signerStands(a.origin, a.signer, issuer, now)
 }
 
-// final says that an answer revokes for good: only certificateHold is ever taken back.
+// final reports whether an answer revokes for good: only certificateHold can be lifted.
 func (a *answer) final() bool { return a.status == statusRevoked && a.reason != crl.ReasonHold }

@@ -6,18 +6,18 @@ import (
 	"tlagate/pki"
 )
 
-// Outlook says how long the revocation data at hand last; for metrics. Gathering it is one pass over the certificates
-// in use.
+// Outlook is how long the revocation data at hand last, for metrics. Gathering it is one pass over the certificates in
+// use.
 type Outlook struct {
 	// End is when the first certificate in use will have neither an OCSP answer nor a CRL in date, if nothing is
 	// renewed from now on: from then on it is refused. Zero: nothing at all is at hand.
 	End     time.Time
-	Lists   []Freshness // of each CRL source that holds lists, the one that ends first; Source is the source alone
+	Lists   []Freshness // of each CRL source that has lists, the one that ends first; Source is the source alone
 	Answers Freshness   // of the OCSP answers in use, the one that ends first; zero = there are none
 	InUse   int         // OCSP answers in use
 }
 
-// Outlook gathers it.
+// Outlook returns how long the revocation data at hand last.
 func (t *Store) Outlook() Outlook {
 	var o Outlook
 	o.Lists = t.firstLists()
@@ -29,18 +29,18 @@ func (t *Store) Outlook() Outlook {
 	return o
 }
 
-// reach takes a moment into account from which something is refused; zero = there is none.
+// reach takes into account a moment from which something is refused; zero = there is none.
 func (o *Outlook) reach(end time.Time) {
 	if !end.IsZero() && (o.End.IsZero() || end.Before(o.End)) {
 		o.End = end
 	}
 }
 
-// firstLists gives the list of each source that ends first.
+// firstLists returns, of each source, the list that ends first.
 func (t *crlStore) firstLists() []Freshness {
 	var list []Freshness
 	for _, s := range t.sources {
-		crls, _ := s.holds()
+		crls, _ := s.lists()
 		var first Freshness
 		for _, c := range crls {
 			first.earlier(Freshness{pki.SourceCRL, s.where, c.Head.NextUpdate,
@@ -53,7 +53,8 @@ func (t *crlStore) firstLists() []Freshness {
 	return list
 }
 
-// earlier keeps whichever ends first; what should have been renewed first may be another.
+// earlier sets each date of f to the earlier one of f and o: what ends first and what should have been renewed first
+// may be different data.
 func (f *Freshness) earlier(o Freshness) {
 	if f.Until.IsZero() {
 		*f = o
@@ -69,12 +70,12 @@ func (f *Freshness) earlier(o Freshness) {
 
 // issuerEnd is until when the certificates of one CA are covered.
 type issuerEnd struct {
-	lists   map[string]time.Time // by key and scope of a series of CRLs, the last end of its usable ones
-	asked   bool                 // certificates of this CA are in use about which a responder is asked
-	covered time.Time            // of those, when the first is no longer covered; zero = none is
+	lists   map[string]time.Time // for each series of CRLs, by key and scope, the last end of its usable ones
+	asked   bool                 // responders are asked about certificates of this CA that are in use
+	covered time.Time            // when the first of those is no longer covered; zero = none is covered
 }
 
-// list is until when a CRL covers them all; zero = none does.
+// list returns until when CRLs cover them all; zero = none does.
 func (e *issuerEnd) list() time.Time {
 	var end time.Time
 	for _, until := range e.lists {
@@ -92,11 +93,11 @@ func (e *issuerEnd) end() time.Time {
 	return e.list()
 }
 
-// listEnds gives the ends of CRLs by issuer's name. A list that nothing can be accepted by does not count.
+// listEnds returns the ends of CRLs by issuer's name. A list by which no certificate can be accepted does not count.
 func (t *crlStore) listEnds() map[string]*issuerEnd {
 	ends, now := map[string]*issuerEnd{}, t.now()
 	for _, c := range t.snap.Load().crls {
-		if t.standing(c) != nil || c.CheckFuture(now) != nil {
+		if t.judgeAsRead(c) != nil || c.CheckFuture(now) != nil {
 			continue
 		}
 		issuer := ends[string(c.Head.RawIssuer)]
@@ -112,14 +113,14 @@ func (t *crlStore) listEnds() map[string]*issuerEnd {
 	return ends
 }
 
-// outlook looks at the certificates in use about which a responder is asked.
+// outlook adds the certificates in use about which responders are asked.
 func (s *answers) outlook(t *shared, ends map[string]*issuerEnd, o *Outlook) {
 	now := t.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.records {
 		if !r.inUse(now, t.cfg.OCSP.Refresh) || r.answer != nil && (r.answer.final() || r.answer.status != statusGood) {
-			continue // nobody asks, or it is refused anyway
+			continue // it is not in use, or is refused anyway
 		}
 		issuer := ends[string(r.who.issuer.RawSubject)]
 		if issuer == nil {
@@ -139,7 +140,7 @@ func (s *answers) outlook(t *shared, ends map[string]*issuerEnd, o *Outlook) {
 	}
 }
 
-// reach notes until when one more certificate is covered; zero = by nothing at hand yet, which its own handshake says.
+// reach notes until when one more certificate is covered; zero = by nothing at hand yet, which its own handshake shows.
 func (e *issuerEnd) reach(until time.Time) {
 	e.asked = e.asked || !until.IsZero()
 	if !until.IsZero() && (e.covered.IsZero() || until.Before(e.covered)) {
@@ -147,7 +148,7 @@ func (e *issuerEnd) reach(until time.Time) {
 	}
 }
 
-// inUse says whether somebody relies on a certificate about which a responder is asked.
+// inUse reports whether a certificate is in use and responders are asked about it.
 func (r *record) inUse(now time.Time, refresh time.Duration) bool {
 	return len(r.urls) > 0 && now.Sub(r.used) < 2*refresh+time.Minute
 }

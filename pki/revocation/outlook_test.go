@@ -17,10 +17,10 @@ import (
 	"tlagate/pki/trust"
 )
 
-// in says how far ahead a moment is, to the minute.
+// in returns how far ahead a moment is, to the minute.
 func in(at time.Time) time.Duration { return time.Until(at).Round(time.Minute) }
 
-// TestC2Outlook: refusals begin when the first certificate in use is covered by nothing.
+// TestC2Outlook: refusals begin when the first certificate in use is no longer covered by anything.
 func TestC2Outlook(t *testing.T) {
 	const crl, arl, answer = 3 * time.Hour, 5 * time.Hour, time.Hour
 	type row struct {
@@ -35,8 +35,7 @@ func TestC2Outlook(t *testing.T) {
 		{"C2 an ARL that ends first", func(w *bed.World, _ *pkitest.OCSPServer) {
 			pkitest.WriteCRL(w.T, w.Files.ARL, w.Root.CRL(pkitest.CRLValid(-time.Hour, 2*time.Hour)))
 		}, 2 * time.Hour, 2, 0},
-		{"C2 answers that end before the CRL", func(w *bed.World,
-			r *pkitest.OCSPServer) {
+		{"C2 answers that end before the CRL", func(w *bed.World, r *pkitest.OCSPServer) {
 			w.Config.OCSP.Responders = []string{r.URL}
 		}, crl, 2, answer},
 		{"C2 answers that outlast the CRL", func(w *bed.World, r *pkitest.OCSPServer) {
@@ -83,11 +82,11 @@ func TestC2Outlook(t *testing.T) {
 			pkitest.CRLBadSignature()))
 		w.Config.CRLs = []string{w.Files.CRL, w.Files.ARL}
 		trust.Reload()
-		require.Less(t, in(trust.Outlook().End), 90*time.Hour, "the good one of before counts")
+		require.Less(t, in(trust.Outlook().End), 90*time.Hour, "the good list from before is in force")
 	})
 }
 
-// TestC2Sources: what a source gives counts as read only when it can be used.
+// TestC2Sources: a source counts as read only when its content can be used.
 func TestC2Sources(t *testing.T) {
 	w := bed.New(t)
 	responder := w.Issuing.ServeOCSP(t)
@@ -106,7 +105,7 @@ func TestC2Sources(t *testing.T) {
 	first := now
 	require.Equal(t, revocation.SourceState{Kind: pki.SourceCRL, Where: w.Files.CRL, Up: true, Read: first},
 		of(w.Files.CRL))
-	require.Zero(t, of(responder.URL), "nobody has asked it")
+	require.Zero(t, of(responder.URL), "it has not been asked")
 	w.Judged(t, trust)
 	require.Equal(t, revocation.SourceState{Kind: pki.SourceOCSP, Where: responder.URL, Up: true, Read: first},
 		of(responder.URL))
@@ -143,7 +142,7 @@ func TestC2Sources(t *testing.T) {
 	})
 }
 
-// TestC2RespondersOfOtherCAsDoNotFail: that a responder does not answer for a CA is no failure of it.
+// TestC2ForeignResponderDoesNotFail: that a responder does not answer for a CA is no failure.
 func TestC2ForeignResponderDoesNotFail(t *testing.T) {
 	w := bed.New(t)
 	responder := w.Issuing.ServeOCSP(t)
@@ -157,8 +156,8 @@ func TestC2ForeignResponderDoesNotFail(t *testing.T) {
 	}
 }
 
-// TestC2WarningsNameWhatToDo: the log tells of a responder that fails, long before its answers end, and of data that is
-// not renewed.
+// TestC2WarningsNameWhatToDo: the log warns of a responder that fails, long before its answers end, and of data that
+// are not renewed.
 func TestC2WarningsNameWhatToDo(t *testing.T) {
 	w := bed.New(t)
 	responder := w.Issuing.ServeOCSP(t)
@@ -193,7 +192,7 @@ func TestC2WarningsNameWhatToDo(t *testing.T) {
 	require.Equal(t, 1, strings.Count(log.String(), "OCSP responder fails"), "once")
 }
 
-// has says whether one line has all parts.
+// has reports whether one line of a log has all parts.
 func has(l *bed.LogBuffer, parts ...string) bool {
 	for line := range strings.Lines(l.String()) {
 		all := true

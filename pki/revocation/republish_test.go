@@ -12,7 +12,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// TestC2NewCRLsNeverRefuseTheGood: a verification that runs while newer lists are taken in must not hold the older
+// TestC2NewCRLsNeverRefuseTheGood: a verification that runs while newer lists are published must not take the older
 // ones for lists that went back: that would cut good sessions at each new CRL.
 func TestC2NewCRLsNeverRefuseTheGood(t *testing.T) {
 	ca := pkitest.New(t)

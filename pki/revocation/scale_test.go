@@ -22,7 +22,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// scaleBed is a trust store that finds its big CRL at where.
+// scaleBed is a PKI for trust stores with a long CRL, and a peer to verify.
 type scaleBed struct {
 	ca    *pkitest.PKI
 	files pkitest.Files
@@ -45,12 +45,12 @@ func (s *scaleBed) open(t testing.TB, crl string) *trust.Trust {
 	return trust
 }
 
-func (s *scaleBed) check(t testing.TB, store *trust.Trust) {
+func (s *scaleBed) verify(t testing.TB, store *trust.Trust) {
 	_, err := store.VerifyKnown(s.chain, trust.Want{Usage: x509.ExtKeyUsageClientAuth})
 	require.NoError(t, err)
 }
 
-// inUse gives the octets of heap in use after a collection.
+// inUse returns the octets of heap in use after a collection.
 func inUse() float64 {
 	runtime.GC()
 	runtime.GC()
@@ -59,7 +59,7 @@ func inUse() float64 {
 	return float64(m.HeapAlloc)
 }
 
-// BenchmarkCRLMillion loads a CRL with a million entries, says what is kept of it, and looks serials up.
+// BenchmarkCRLMillion loads a CRL with a million entries, reports how much memory it keeps, and looks serials up.
 func BenchmarkCRLMillion(b *testing.B) {
 	s := newScaleBed(b)
 	der := s.ca.Issuing.CRL(pkitest.CRLEntries(pkitest.Million()))
@@ -77,7 +77,7 @@ func BenchmarkCRLMillion(b *testing.B) {
 				begun := time.Now()
 				trust := s.open(b, file)
 				b.ReportMetric(time.Since(begun).Seconds()*1000, "ms/load")
-				s.check(b, trust)
+				s.verify(b, trust)
 				b.ReportMetric((inUse()-before)/1e6, "MB-kept")
 				runtime.KeepAlive(trust)
 			}
@@ -96,7 +96,7 @@ func BenchmarkCRLMillion(b *testing.B) {
 	})
 }
 
-// BenchmarkCRLRefresh says how long verifications take while a list of a million entries is read anew beside them.
+// BenchmarkCRLRefresh reports how long verifications take while a list of a million entries is read again beside them.
 func BenchmarkCRLRefresh(b *testing.B) {
 	s := newScaleBed(b)
 	entries := pkitest.CRLEntries(pkitest.Million())
@@ -109,14 +109,14 @@ func BenchmarkCRLRefresh(b *testing.B) {
 	for b.Loop() {
 		write(0)
 		trust := s.open(b, file)
-		s.check(b, trust)
+		s.verify(b, trust)
 		write(1)
 		done := make(chan struct{})
 		go func() { trust.Reload(); close(done) }()
 		var times []time.Duration
 		for running := true; running; {
 			begun := time.Now()
-			s.check(b, trust)
+			s.verify(b, trust)
 			times = append(times, time.Since(begun))
 			select {
 			case <-done:
@@ -131,7 +131,7 @@ func BenchmarkCRLRefresh(b *testing.B) {
 	}
 }
 
-// A long list is read by file and by URL, and found in; a URL that has nothing new gives no second list to read.
+// A serial is found in a long list from a URL; a URL that has nothing new is not read a second time.
 func TestLongCRL(t *testing.T) {
 	s := newScaleBed(t)
 	revoked := s.ca.Issue("urn:tlagate:cab1:tla:t2", x509.ExtKeyUsageClientAuth).Leaf
@@ -149,7 +149,7 @@ func TestLongCRL(t *testing.T) {
 	}))
 	defer server.Close()
 	store := s.open(t, server.URL)
-	s.check(t, store)
+	s.verify(t, store)
 	changed := store.Changed()
 	store.Reload()
 	require.Equal(t, 1, bodies)

@@ -22,7 +22,7 @@ import (
 	"tlagate/pki/internal/describe"
 )
 
-// source is one place that CRLs come from.
+// source is one file or URL from which CRLs come.
 type source struct {
 	where  string
 	reader reader
@@ -34,25 +34,25 @@ type source struct {
 	crls     []*crl.List
 	err      *pki.Refusal // of the last read
 	failures int          // in a row
-	bad      bool         // what was read last was not taken, or not all of it
+	bad      bool         // not everything that was read last was accepted
 	tally    tally
 }
 
-// reader gets the bytes of a source.
+// reader reads the bytes of a source.
 type reader interface {
-	// read gives nil when it can tell without reading that nothing has changed; see asking.
+	// read returns nil when it knows without reading that nothing has changed; see asking.
 	read(ctx context.Context, how asking) ([]byte, error)
-	// next says when to read again, from the end of the CRLs held and the failures in a row.
+	// next returns how long to wait before reading again, by the ends of the CRLs at hand and the failures in a row.
 	next(now time.Time, crls []*crl.List, failures int) time.Duration
 }
 
 // asking is how a source is read.
 type asking struct {
-	force bool // in any case
-	doubt bool // what is held is no good, or nearly over: the source's word that nothing has changed is not enough
+	force bool // even if it has not changed
+	doubt bool // the CRLs at hand are bad or end soon: the source's word that nothing has changed is not enough
 }
 
-// checkSources names the URLs that can never be fetched.
+// checkSources returns an error that names the URLs that can never be fetched.
 func checkSources(list []string) error {
 	var errs []error
 	for _, where := range list {
@@ -73,13 +73,14 @@ func (t *crlStore) newSource(where string) *source {
 	return &source{where: where, reader: &fileReader{file: where, cfg: t.cfg}}
 }
 
-func (s *source) holds() ([]*crl.List, *pki.Refusal) {
+// lists returns the source's lists, and why its last read failed, if it did.
+func (s *source) lists() ([]*crl.List, *pki.Refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.crls, s.err
 }
 
-// doubtful reports whether what the source gave last is not to be relied on, or not much longer.
+// doubtful reports whether the source's lists cannot be relied on, or not much longer.
 func (s *source) doubtful(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +94,7 @@ func (s *source) wait(now time.Time) time.Duration {
 	return s.reader.next(now, s.crls, s.failures)
 }
 
-// refresh reads a source and publishes what it gives. What is worse than what it gave before is not taken.
+// refresh reads a source and publishes its lists. Lists that are worse than those before are refused.
 func (t *crlStore) refresh(ctx context.Context, s *source, force bool) {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
@@ -117,7 +118,7 @@ func (t *crlStore) refresh(ctx context.Context, s *source, force bool) {
 	case err != nil && ctx.Err() != nil:
 		s.sum = [sha256.Size]byte{}
 	case err != nil && limited.Err() != nil:
-		s.sum = [sha256.Size]byte{} // another time there may be more time
+		s.sum = [sha256.Size]byte{} // the next attempt may have more time
 		t.fail(s, readRefusal(s.where, fmt.Errorf("it could not be read whole within %v", t.cfg.FetchTimeout)))
 	case err != nil:
 		s.spoil()
@@ -127,7 +128,7 @@ func (t *crlStore) refresh(ctx context.Context, s *source, force bool) {
 	}
 }
 
-// recover forgets failures to reach a source whose content is as before; a content that was bad stays so.
+// recover forgets failures to reach a source whose content is as before; content that was bad stays bad.
 func (s *source) recover(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,27 +138,27 @@ func (s *source) recover(now time.Time) {
 	}
 }
 
-// spoil notes that what a source gives is no list: reading just that again is no success.
+// spoil notes that the content of a source is no list: to read the same again is no success.
 func (s *source) spoil() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bad = true
 }
 
-// take merges new lists into what the source holds.
+// take merges new lists into those of the source.
 func (t *crlStore) take(s *source, lists []*crl.List) {
 	now := t.now()
-	old, _ := s.holds()
-	merged, said := t.merge(old, lists)
+	old, _ := s.lists()
+	merged, refusals := t.merge(old, lists)
 	t.indexSigned(merged)
 	s.mu.Lock()
-	s.crls, s.err, s.failures, s.bad = merged, nil, 0, len(said) > 0
+	s.crls, s.err, s.failures, s.bad = merged, nil, 0, len(refusals) > 0
 	s.tally.note(now, !s.bad)
 	s.mu.Unlock()
-	for _, refusal := range said {
+	for _, refusal := range refusals {
 		t.log.Warn("new CRL not taken, the one before it stays", "reason", refusal.Reason, "err", refusal)
 	}
-	t.publish() // before the numbers are kept: bestCRL must find the lists by which others go back
+	t.publish() // before the numbers are recorded: bestCRL must find the lists whose numbers are higher
 	for _, c := range lists {
 		if slices.Contains(merged, c) {
 			t.register(c)
@@ -166,8 +167,8 @@ func (t *crlStore) take(s *source, lists []*crl.List) {
 	t.forgetListed()
 }
 
-// indexSigned makes the indexes of lists that a known CA has signed, so that no verification has to. Another's waits
-// until its CA is known: the first verification that needs it makes it.
+// indexSigned makes the indexes of lists that a known CA has signed, so that no verification has to. For any other
+// list, the first verification that needs it makes the index, once the CA is known.
 func (t *crlStore) indexSigned(lists []*crl.List) {
 	for _, c := range lists {
 		signed := func(ca *x509.Certificate) bool { return c.CheckIssuer(ca) == nil }
@@ -177,15 +178,14 @@ func (t *crlStore) indexSigned(lists []*crl.List) {
 	}
 }
 
-// register judges a list that was just read, says what it is, and keeps its number.
+// register judges a list that was just read, logs it, and records its number.
 func (t *crlStore) register(c *crl.List) {
-	if refusal := t.standing(c); refusal != nil {
+	if refusal := t.judgeAsRead(c); refusal != nil {
 		t.log.Warn("CRL unusable", "reason", refusal.Reason, "err", refusal)
 		return
 	}
-	t.log.Info("CRL loaded", "source", c.Source, "issuer", describe.Cut(c.Head.Issuer.CommonName, 64), "number",
-		c.Number(),
-		"entries", c.Len(), "until", stamp.Instant(c.Head.NextUpdate))
+	t.log.Info("CRL loaded", "source", c.Source, "issuer", describe.Cut(c.Head.Issuer.CommonName, 64),
+		"number", c.Number(), "entries", c.Len(), "until", stamp.Instant(c.Head.NextUpdate))
 	for _, ca := range t.knownCAs(c.Head.RawIssuer) {
 		if c.CheckIssuer(ca) == nil && c.CheckFuture(t.now()) == nil && t.numbers.check(ca, c) == nil {
 			t.recordNumber(ca, c)
@@ -194,7 +194,7 @@ func (t *crlStore) register(c *crl.List) {
 	}
 }
 
-// fail keeps what the source held and says why nothing new came of it, once for each cause.
+// fail keeps the source's lists, and logs why there is nothing new, once for each cause.
 func (t *crlStore) fail(s *source, refusal *pki.Refusal) {
 	s.mu.Lock()
 	known := s.err != nil && s.err.Error() == refusal.Error()
@@ -219,9 +219,9 @@ func readRefusal(where string, err error) *pki.Refusal {
 
 // fileReader reads a file when its time, size or inode has changed.
 type fileReader struct {
-	file  string
-	cfg   Config
-	under chan fileRead // the read under way that its caller did not wait for; nil = none
+	file    string
+	cfg     Config
+	pending chan fileRead // the read under way, for which an earlier caller may not have waited; nil = none
 
 	info os.FileInfo // at the last read; nil = none, or it failed
 	at   time.Time   // of the last read
@@ -232,19 +232,19 @@ type fileRead struct {
 	err  error
 }
 
-// read waits no longer than ctx: a pipe that nobody writes to, or a file server that is gone, answers never.
+// read waits no longer than ctx: a pipe without a writer, or a file server that is gone, never answers.
 func (r *fileReader) read(ctx context.Context, how asking) ([]byte, error) {
-	if r.under == nil {
-		under := make(chan fileRead, 1)
-		r.under = under
+	if r.pending == nil {
+		pending := make(chan fileRead, 1)
+		r.pending = pending
 		go func() {
 			data, err := r.look(how)
-			under <- fileRead{data, err}
+			pending <- fileRead{data, err}
 		}()
 	}
 	select {
-	case got := <-r.under:
-		r.under = nil
+	case got := <-r.pending:
+		r.pending = nil
 		return got.data, got.err
 	case <-ctx.Done():
 		return nil, fmt.Errorf("it does not answer: %w", ctx.Err())
@@ -280,13 +280,13 @@ func (r *fileReader) unchanged(last, info os.FileInfo) bool {
 
 func (r *fileReader) next(time.Time, []*crl.List, int) time.Duration { return r.cfg.Poll }
 
-// urlReader fetches over HTTP, conditionally.
+// urlReader fetches over HTTP, conditionally if it can.
 type urlReader struct {
 	url      string
 	cfg      Config
 	etag     string
 	modified string
-	doubted  time.Time // when it was last asked without these, while what is held is doubtful; zero = it is not
+	doubted  time.Time // when it last fetched unconditionally because of doubt; zero = there is no doubt
 }
 
 func (r *urlReader) read(ctx context.Context, how asking) ([]byte, error) {
@@ -317,9 +317,9 @@ func (r *urlReader) read(ctx context.Context, how asking) ([]byte, error) {
 	return data, err
 }
 
-// conditional reports whether the server is asked for news alone. A file put back from a copy is older than the one
-// before it, and a server that compares times then says for ever that nothing has changed; so in doubt the whole is
-// asked for, though not more often than Fetch.
+// conditional reports whether the server is asked only for a change. A file that was restored from a copy is older than
+// the one before it, and a server that compares times then says for ever that nothing has changed; so in doubt the
+// whole file is fetched, though not more often than Fetch.
 func (r *urlReader) conditional(doubt bool) bool {
 	now := r.cfg.Clock()
 	if !doubt {
@@ -346,8 +346,8 @@ func fewRedirects(_ *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// next is Fetch after a success, or earlier: when a tenth of a CRL's life is left. Failures back off from one
-// second to Fetch. All of it is jittered, so that many components do not ask at once.
+// next returns Fetch after a success, or less if a tenth of a CRL's life is left sooner. After failures the wait grows
+// from one second to Fetch. All of it is jittered, so that many components do not ask at once.
 func (r *urlReader) next(now time.Time, crls []*crl.List, failures int) time.Duration {
 	if failures > 0 {
 		return withJitter(retry.Doubled(time.Second, r.cfg.Fetch, failures))
@@ -359,8 +359,8 @@ func (r *urlReader) next(now time.Time, crls []*crl.List, failures int) time.Dur
 	return withJitter(max(wait, min(minFetch, r.cfg.Fetch)))
 }
 
-// minFetch keeps a server that only has an old CRL from being asked all the time.
+// minFetch prevents a server that has only an old CRL from being asked all the time.
 const minFetch = 5 * time.Second
 
-// withJitter takes up to a quarter of d away.
+// withJitter returns d less up to a quarter of it, at random.
 func withJitter(d time.Duration) time.Duration { return retry.Between(d-d/4, d) }

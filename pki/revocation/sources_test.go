@@ -28,26 +28,21 @@ func TestC2BadNewCRLLeavesTheOld(t *testing.T) {
 		spoil  func(w *bed.World)
 	}{
 		{"unreadable", pki.CRLBad, func(w *bed.World) {
-			require.NoError(w.T,
-				os.WriteFile(w.Files.CRL, []byte{1, 2, 3}, 0o644))
+			require.NoError(w.T, os.WriteFile(w.Files.CRL, []byte{1, 2, 3}, 0o644))
 		}},
 		{"removed", pki.CRLMissing, func(w *bed.World) { require.NoError(w.T, os.Remove(w.Files.CRL)) }},
 		{"bad signature", pki.CRLBadSignature, func(w *bed.World) {
-			bed.CRL(pkitest.CRLBadSignature())(w,
-				tls.Certificate{})
+			bed.CRL(pkitest.CRLBadSignature())(w, tls.Certificate{})
 		}},
 		{"by another CA", pki.CRLWrongIssuer, func(w *bed.World) {
-			bed.CRL(pkitest.CRLSignedBy(w.Root))(w,
-				tls.Certificate{})
+			bed.CRL(pkitest.CRLSignedBy(w.Root))(w, tls.Certificate{})
 		}},
 		{"number gone back", pki.CRLNumberBack, func(w *bed.World) {
-			bed.CRL(pkitest.CRLNumber(0))(w,
-				tls.Certificate{})
+			bed.CRL(pkitest.CRLNumber(0))(w, tls.Certificate{})
 		}},
 		{"delta", pki.CRLBad, func(w *bed.World) { bed.CRL(pkitest.CRLDelta(1))(w, tls.Certificate{}) }},
 		{"of another CA", pki.CRLWrongIssuer, func(w *bed.World) {
-			pkitest.WriteCRL(w.T, w.Files.CRL,
-				pkitest.NewNamed(w.T, "TEST x").Root.CRL())
+			pkitest.WriteCRL(w.T, w.Files.CRL, pkitest.NewNamed(w.T, "TEST x").Root.CRL())
 		}},
 	} {
 		for _, known := range []string{"configured", "learnt"} {
@@ -74,7 +69,7 @@ func TestC2BadNewCRLLeavesTheOld(t *testing.T) {
 	}
 }
 
-// A good newer list takes the old one's place even when it is stale or from the future: it is the CA's last word.
+// A good newer list replaces the old one even if it is stale or from the future: it is the CA's last word.
 func TestC2NewerCRLTakesThePlaceWhateverItsDates(t *testing.T) {
 	for reason, opt := range map[pki.Reason]pkitest.CRLOption{pki.CRLStale: pkitest.CRLStale(),
 		pki.CRLFuture: pkitest.CRLFuture()} {
@@ -90,7 +85,7 @@ func TestC2NewerCRLTakesThePlaceWhateverItsDates(t *testing.T) {
 	}
 }
 
-// A CRL from the future must not use up its number: when the CA has put it right, the next one counts.
+// A CRL from the future must not use up its number: the next one, after the CA has corrected its clock, is accepted.
 func TestC2FutureCRLLeavesTheNumberAlone(t *testing.T) {
 	w := bed.New(t)
 	bed.CRL(pkitest.CRLFuture(), pkitest.CRLNumber(99))(w, tls.Certificate{})

@@ -10,15 +10,15 @@ import (
 	"tlagate/pki/internal/certutil"
 )
 
-// ownStaples are our own certificates, whose answers are kept fresh.
+// ownStaples has our own certificates, whose answers are renewed.
 type ownStaples struct {
 	mu    sync.Mutex // protects the rest
 	certs []func() *tls.Certificate
 }
 
-// Staple makes of our own certificate one that carries a fresh OCSP answer in the handshake, as soon as there is one:
-// fetched by Run when responders are configured, or brought by a status record. It never waits. What it gives fits
-// Party.Certificate.
+// Staple returns a function that returns our own certificate with a fresh OCSP answer for the handshake, as soon as
+// there is one: fetched by Run when responders are configured, or brought by a status record. It never waits. The
+// function fits Party.Certificate.
 func (t *Store) Staple(certificate func() *tls.Certificate) func() *tls.Certificate {
 	t.own.mu.Lock()
 	t.own.certs = append(t.own.certs, certificate)
@@ -28,13 +28,14 @@ func (t *Store) Staple(certificate func() *tls.Certificate) func() *tls.Certific
 	return func() *tls.Certificate { return t.stapled(certificate(), &last) }
 }
 
-// ownQuestion is the question about the certificate that was asked for last.
+// ownQuestion is the question about our certificate of the last call.
 type ownQuestion struct {
 	own *tls.Certificate
 	Question
 }
 
-// stapled gives a copy with the answer at hand. An answer that is not good is not shown: the peer finds out by itself.
+// stapled returns a copy with the answer at hand. An answer that is not good is not shown: the peer finds out by
+// itself.
 func (t *Store) stapled(own *tls.Certificate, last *atomic.Pointer[ownQuestion]) *tls.Certificate {
 	known := last.Load()
 	if known == nil || known.own != own {
@@ -59,7 +60,7 @@ func (t *Store) stapled(own *tls.Certificate, last *atomic.Pointer[ownQuestion])
 	return &with
 }
 
-// touchOwn keeps the answers of our own certificates among those that are renewed.
+// touchOwn notes that our own certificates are in use, so that their answers are renewed.
 func (t *Store) touchOwn() {
 	t.own.mu.Lock()
 	certs := slices.Clone(t.own.certs)
@@ -75,7 +76,7 @@ func (t *Store) touch(own *tls.Certificate) {
 	}
 }
 
-// questionOfOwn asks for the status of our own leaf. Its issuer stands behind it in its file, or is known here.
+// questionOfOwn returns the question about our own leaf. Its issuer follows it in its file, or is known here.
 func (t *Store) questionOfOwn(own *tls.Certificate) (q Question, ok bool) {
 	if own == nil || len(own.Certificate) == 0 {
 		return q, false

@@ -13,16 +13,16 @@ import (
 // Question asks for the status of one certificate of a path, whose signature is known to be good.
 type Question struct {
 	Issuer, Cert *x509.Certificate
-	CA           bool // it is a CA's
+	CA           bool // Cert is a CA's
 	Now          time.Time
-	Staple       []byte              // what the peer stapled for it in this handshake
+	Staple       []byte              // what the peer stapled for Cert in this handshake
 	Online       bool                // responders may be asked, and waited for
-	OtherKeys    []*x509.Certificate // of the issuer, from the path above: its CRL may be signed with one of them
+	OtherKeys    []*x509.Certificate // with which the issuer may sign its CRL too, from the path above it
 }
 
 func (q Question) about() about { return aboutCert(q.Issuer, q.Cert) }
 
-// revoked words a revocation.
+// revoked returns the refusal of a certificate that is revoked.
 func (q Question) revoked(format string, args ...any) *pki.Refusal {
 	reason := pki.Revoked
 	if q.CA {
@@ -31,9 +31,10 @@ func (q Question) revoked(format string, args ...any) *pki.Refusal {
 	return &pki.Refusal{Reason: reason, Detail: fmt.Sprintf(format, args...)}
 }
 
-// Status finds out whether a certificate is good, and from what. What revokes wins, whatever else is said: the deny
-// list and the CRLs are at hand and looked at first. Of what says "good", the first source in the order staple, cache,
-// OCSP, answers of before a restart, CRL decides. Fail closed: nothing acceptable, no acceptance.
+// Status returns whether a certificate is good, and from what source. What revokes wins over everything else: the deny
+// list and the CRLs are at hand and come first. Of the sources that say "good", the first in the order staple, cache,
+// OCSP, answers from before a restart, CRL decides. It fails closed: if nothing acceptable is at hand, the certificate
+// is refused.
 func (t *Store) Status(q Question) (pki.Revocation, *pki.Refusal) {
 	t.use(q)
 	if refusal := t.denied(q); refusal != nil {
@@ -60,8 +61,8 @@ func (t *Store) Status(q Question) (pki.Revocation, *pki.Refusal) {
 	return pki.Revocation{}, nothingFound(tried, list.refusal)
 }
 
-// nothingFound words why no source would do, and names them all. The reason is that of the best thing there was: a CRL
-// of that CA, else an OCSP answer that is not good enough, else what became of asking.
+// nothingFound returns a refusal that says why each source would not do. Its reason is that of the best source there
+// was: a CRL of that CA, else an OCSP answer that is not good enough, else the failure to get one.
 func nothingFound(tried []*pki.Refusal, list *pki.Refusal) *pki.Refusal {
 	if len(tried) == 0 {
 		return list
@@ -70,8 +71,7 @@ func nothingFound(tried []*pki.Refusal, list *pki.Refusal) *pki.Refusal {
 	if list.Reason == pki.CRLMissing {
 		chosen = *tried[len(tried)-1]
 		if i := slices.IndexFunc(tried, func(r *pki.Refusal) bool {
-			return r.Reason != pki.OCSPMissing &&
-				r.Reason != pki.OCSPError
+			return r.Reason != pki.OCSPMissing && r.Reason != pki.OCSPError
 		}); i >= 0 {
 			chosen = *tried[i]
 		}

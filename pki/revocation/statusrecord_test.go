@@ -44,14 +44,14 @@ func TestC2ARLByStatus(t *testing.T) {
 	require.Empty(t, reason(store))
 	require.Equal(t, pki.CRLNumberBack, pki.ReasonOf(store.AddARL(old)))
 	require.Empty(t, reason(store))
-	require.Empty(t, reason(w.Open()), "it is kept over a restart")
+	require.Empty(t, reason(w.Open()), "it is kept across a restart")
 
 	w.Root.Revoke(w.Issuing.Cert)
 	require.NoError(t, store.AddARL(w.Root.CRL()))
 	require.Equal(t, pki.CARevoked, reason(store))
 }
 
-// TestC2StatusFor: what a gateway hands on is enough for one that has the root alone.
+// TestC2StatusFor: what a gateway passes on is enough for an end that has only the root.
 func TestC2StatusFor(t *testing.T) {
 	w := bed.New(t)
 	gateway := w.Open()

@@ -19,7 +19,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// silent gives a server that answers nobody, and tells when it is asked.
+// silent starts a server that never answers, and returns a channel that receives a value at each request.
 func silent(t *testing.T) (url string, asked <-chan struct{}) {
 	asking, over := make(chan struct{}, 10), make(chan struct{})
 	web := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -30,7 +30,7 @@ func silent(t *testing.T) (url string, asked <-chan struct{}) {
 	return web.URL, asking
 }
 
-// TestC2AStopEndsTheStart: nothing is waited for any more, though each source may take an hour.
+// TestC2AStopEndsTheStart: after a stop no source is waited for, though each may take an hour.
 func TestC2AStopEndsTheStart(t *testing.T) {
 	w, stop := bed.New(t), make(chan struct{})
 	url, asked := silent(t)
@@ -45,7 +45,7 @@ func TestC2AStopEndsTheStart(t *testing.T) {
 	require.ErrorIs(t, <-opened, context.Canceled)
 }
 
-// TestC2AStopEndsAQuestion: nor is a responder.
+// TestC2AStopEndsAQuestion: after a stop no responder is waited for either.
 func TestC2AStopEndsAQuestion(t *testing.T) {
 	w, stop := bed.New(t), make(chan struct{})
 	url, asked := silent(t)
@@ -59,7 +59,7 @@ func TestC2AStopEndsAQuestion(t *testing.T) {
 	require.NotEmpty(t, pki.ReasonOf(<-judged))
 }
 
-// TestC2AFileThatDoesNotAnswer is waited for as long as a fetch may take, and read once it answers.
+// TestC2AFileThatDoesNotAnswer: such a file is waited for as long as a fetch may take, and read once it answers.
 func TestC2AFileThatDoesNotAnswer(t *testing.T) {
 	w := bed.New(t)
 	pipe := filepath.Join(t.TempDir(), "crl.pipe")
@@ -79,7 +79,7 @@ func TestC2AFileThatDoesNotAnswer(t *testing.T) {
 	require.Eventually(t, good, time.Minute, 10*time.Millisecond)
 }
 
-// TestC2AListIsReadWithinItsFetch: what cannot be read whole in that time is not taken, and is tried again.
+// TestC2AListIsReadWithinItsFetch: a list that cannot be read whole in that time is not used, and is tried again.
 func TestC2AListIsReadWithinItsFetch(t *testing.T) {
 	w := bed.New(t)
 	pkitest.WriteCRL(t, w.Files.CRL, w.Issuing.CRL(pkitest.CRLEntries(10)))

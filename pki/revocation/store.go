@@ -8,8 +8,8 @@ import (
 	"tlagate/internal/retry"
 )
 
-// Store is the revocation data at hand, and what renews it: lists, OCSP answers, the deny list. It is safe for use by
-// many goroutines.
+// Store has the revocation data at hand, and renews them: lists, OCSP answers, the deny list. It is safe for concurrent
+// use.
 type Store struct {
 	*shared
 	*crlStore
@@ -17,11 +17,11 @@ type Store struct {
 	*ocspClient
 
 	own    ownStaples
-	warned map[string]bool // data whose lateness was said; owned by renew
+	warned map[string]bool // data of whose lateness the log has warned; owned by renew
 }
 
-// New reads what was kept over a restart and the deny list, but no CRL yet: Learn the CAs first, then Reload. The
-// error names all that is unreadable.
+// New reads the deny list and what was kept across a restart, but no CRL yet: call Learn with the CAs first, then
+// Reload. The error names everything that is unreadable.
 func New(cfg Config) (*Store, error) {
 	base := newShared(cfg.withDefaults())
 	deny := &denyList{shared: base}
@@ -47,8 +47,8 @@ func (t *crlStore) openSources() {
 	t.sources = append(t.sources, t.received)
 }
 
-// Run re-reads changed files, fetches URLs and OCSP answers before they go stale, and warns of those that will; it
-// blocks until ctx ends, and gives ctx's error.
+// Run reads changed files again, fetches URLs and OCSP answers before they go stale, and warns of those that will. It
+// blocks until ctx ends, and returns ctx's error.
 func (t *Store) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, s := range t.sources {
@@ -62,7 +62,7 @@ func (t *Store) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Reload looks at every file and CRL URL now, and returns when each has been read, or its FetchTimeout is over.
+// Reload reads every file and CRL URL now, and returns when each has been read, or its FetchTimeout is over.
 func (t *Store) Reload() {
 	ctx, cancel := t.untilStop()
 	defer cancel()
@@ -81,7 +81,8 @@ func (t *crlStore) follow(ctx context.Context, s *source) {
 	}
 }
 
-// watchDates looks at the deny list, and tells of CRLs that go stale, or come into force, by time alone.
+// watchDates reads the deny list when it has changed, and announces CRLs that go stale or come into force merely
+// because time passes.
 func (t *Store) watchDates(ctx context.Context) {
 	for retry.Sleep(ctx, t.cfg.Poll) {
 		t.readDenyList(false)
@@ -89,21 +90,21 @@ func (t *Store) watchDates(ctx context.Context) {
 	}
 }
 
-// renew asks again for the answers of certificates in use, before they end; it blocks until ctx ends.
+// renew asks again for the answers about certificates in use, before they end; it blocks until ctx ends.
 func (t *Store) renew(ctx context.Context) {
-	slots := make(chan struct{}, fetchers)
+	limit := make(chan struct{}, fetchers)
 	var running sync.WaitGroup
 	defer running.Wait()
 	for retry.Sleep(ctx, t.cfg.Poll) {
 		t.touchOwn()
 		for _, who := range t.answers.due(t.now(), t.cfg.OCSP.Refresh) {
 			select {
-			case slots <- struct{}{}:
+			case limit <- struct{}{}:
 			case <-ctx.Done():
 				return
 			}
 			running.Go(func() {
-				defer func() { <-slots }()
+				defer func() { <-limit }()
 				limited, cancel := context.WithTimeout(ctx, t.cfg.OCSP.Timeout)
 				defer cancel()
 				t.fetch(limited, who, t.now())

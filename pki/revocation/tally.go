@@ -8,17 +8,17 @@ import (
 	"tlagate/pki"
 )
 
-// SourceState says how reading one source of revocation data goes; for metrics.
+// SourceState is how well one source of revocation data can be read, for metrics.
 type SourceState struct {
 	Kind     string    // SourceCRL or SourceOCSP
 	Where    string    // file or URL, as configured; "named by certificates" = all responders that are not configured
-	Up       bool      // the last reading brought what could be used
-	Read     time.Time // when that was last so; zero = never
+	Up       bool      // the last reading brought something usable
+	Read     time.Time // when a reading last did; zero = never
 	Failures uint64    // readings that brought nothing usable
 }
 
-// Sources gives the state of every CRL source, and of every responder that has been asked. What status records bring is
-// left out.
+// Sources returns the state of every CRL source, and of every responder that has been asked. What status records bring
+// is left out.
 func (t *Store) Sources() []SourceState {
 	var list []SourceState
 	for _, s := range t.sources {
@@ -29,7 +29,7 @@ func (t *Store) Sources() []SourceState {
 	return append(list, t.responders.states()...)
 }
 
-// tally counts readings; whoever holds it has the lock.
+// tally counts readings; the mutex of the struct that contains it protects it.
 type tally struct {
 	failures uint64
 	inRow    int // failures since the last success
@@ -59,11 +59,11 @@ func (s *source) state() SourceState {
 
 const namedByCertificates = "named by certificates"
 
-// failuresToSay is how many questions in a row must fail before the log says so: one may fail in any network.
+// failuresToSay is how many questions in a row must fail before the log warns: one may fail in any network.
 const failuresToSay = 3
 
-// noteAsked keeps the book of a responder, and says when it fails and when it is back. That it does not answer for a CA
-// is no failure: another may.
+// noteAsked counts a question to a responder, and logs when the responder fails and when it is back. That it does not
+// answer for a CA is no failure: another responder may.
 func (t *ocspClient) noteAsked(where string, refusal *pki.Refusal) {
 	if refusal != nil && refusal.Cause == responderUnauthorized {
 		return
@@ -76,13 +76,13 @@ func (t *ocspClient) noteAsked(where string, refusal *pki.Refusal) {
 	case refusal == nil && failed >= failuresToSay:
 		t.log.Info("OCSP responder answers again", "responder", where)
 	case refusal != nil && failed == failuresToSay-1:
-		t.log.Warn("OCSP responder fails: answers at hand go on until they end, then CRLs decide, or peers are "+
-			"refused; "+
-			"look at the responder, or the way to it", "responder", where, "reason", refusal.Reason, "err", refusal)
+		t.log.Warn("OCSP responder fails: answers at hand are used until they end, then CRLs decide, or peers are "+
+			"refused; look at the responder, or the way to it",
+			"responder", where, "reason", refusal.Reason, "err", refusal)
 	}
 }
 
-// note gives the failures in a row before this question.
+// note counts a question, and returns the failures in a row before it.
 func (s *responders) note(where string, good bool, now time.Time) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

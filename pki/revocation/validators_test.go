@@ -15,11 +15,11 @@ import (
 	"tlagate/pki/pkitest/bed"
 )
 
-// dated is a file on a web server that compares times, as If-Modified-Since wants it (RFC 9110 section 13.1.3).
+// dated is a file on a web server that compares times, by If-Modified-Since (RFC 9110 section 13.1.3).
 type dated struct {
 	at    time.Time
 	body  []byte
-	whole atomic.Int32 // times it was sent
+	whole atomic.Int32 // how often it was sent
 }
 
 func (d *dated) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -44,7 +44,7 @@ func TestC2AListWhoseTimeGoesBack(t *testing.T) {
 	file.at = file.at.Add(-time.Hour)
 	file.body = w.Issuing.CRL(pkitest.CRLValid(-time.Minute, 10*time.Hour+time.Minute))
 	trust.Reload()
-	require.NoError(t, bed.Verify(trust, peer), "nothing has changed, says the server, and is believed")
+	require.NoError(t, bed.Verify(trust, peer), "the server says that nothing has changed, and is believed")
 	require.EqualValues(t, 1, file.whole.Load())
 
 	ahead.Forward(9*time.Hour + 30*time.Minute)
@@ -58,7 +58,7 @@ func TestC2AListWhoseTimeGoesBack(t *testing.T) {
 	require.EqualValues(t, 3, file.whole.Load())
 }
 
-// TestC2AGoodListInABadOnesPlace: what came instead of a list does not keep the list out, whatever its time.
+// TestC2AGoodListInABadOnesPlace: a list is read after something that was no list, even if the list's time is older.
 func TestC2AGoodListInABadOnesPlace(t *testing.T) {
 	w := bed.New(t)
 	w.Config.Fetch = time.Nanosecond

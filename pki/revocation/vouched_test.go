@@ -15,8 +15,8 @@ import (
 	"tlagate/pki/trust"
 )
 
-// TestVouched: the time is what signed data says that was believed here, never our own clock's, and never one that lies
-// ahead of it.
+// TestVouched: the time comes from signed data that were believed here, never from our own clock, and is never ahead of
+// it.
 func TestVouched(t *testing.T) {
 	w := bed.New(t)
 	ahead := time.Now().Add(20 * 365 * 24 * time.Hour)
@@ -37,7 +37,7 @@ func TestVouched(t *testing.T) {
 	}
 
 	w.Config.Clock = func() time.Time { return hour(-100) }
-	require.Zero(t, w.Open().Vouched(), "all of it lies ahead of a clock that is late: believed by nobody")
+	require.Zero(t, w.Open().Vouched(), "all of it is ahead of a clock that is late, and not believed")
 	w.Config.Clock = nil
 
 	store := w.Open()
@@ -67,9 +67,10 @@ func TestVouched(t *testing.T) {
 	near(hour(-10), store)
 }
 
-// TestC2AClockThatIsBehindIsTold: by what the PKI has signed, before anybody is refused for it, and not at every list.
+// TestC2AClockThatIsBehindIsTold: the log warns of a clock that is behind what the PKI has signed, before any peer is
+// refused for it, and not at every list.
 func TestC2AClockThatIsBehindIsTold(t *testing.T) {
-	for ahead, told := range map[time.Duration]int{0: 0, 2 * time.Minute: 1} {
+	for ahead, warnings := range map[time.Duration]int{0: 0, 2 * time.Minute: 1} {
 		w := bed.New(t)
 		pkitest.WriteCRL(t, w.Files.CRL, w.Issuing.CRL(pkitest.CRLValid(ahead, time.Hour)))
 		pkitest.WriteCRL(t, w.Files.ARL, w.Root.CRL(pkitest.CRLValid(ahead, time.Hour)))
@@ -77,6 +78,6 @@ func TestC2AClockThatIsBehindIsTold(t *testing.T) {
 		w.Config.Log = slog.New(slog.NewTextHandler(&out, nil))
 		_, err := w.Open().Verify(pkitest.Chain(w.Issue(bed.TLA1, bed.AsClient)), trust.Want{Usage: bed.AsClient})
 		require.NoError(t, err)
-		require.Equal(t, told, strings.Count(out.String(), `level=WARN msg="our clock is behind`), out.String())
+		require.Equal(t, warnings, strings.Count(out.String(), `level=WARN msg="our clock is behind`), out.String())
 	}
 }

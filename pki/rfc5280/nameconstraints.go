@@ -21,9 +21,9 @@ import (
 )
 
 // nameConstraints are those of a CA (RFC 5280 section 4.2.1.10) that crypto/x509 judges otherwise, or not at all: on
-// directory names, mail addresses and URIs. Those on DNS and IP names it judges in its second opinion.
+// directory names, mail addresses and URIs. It judges those on DNS and IP names itself, in the second opinion.
 type nameConstraints struct {
-	directory constraints[[]string] // names as their RDNs in one spelling
+	directory constraints[[]string] // each name as its RDNs in one spelling
 	mail, uri constraints[string]
 }
 
@@ -31,7 +31,8 @@ type constraints[T any] struct{ permitted, excluded []T }
 
 func (c constraints[T]) none() bool { return len(c.permitted)+len(c.excluded) == 0 }
 
-// check says whether a name is allowed; match gets whether a doubt counts as a match.
+// check returns an error if a name is not allowed. match reports whether a name is within base; doubtful says whether a
+// doubt counts as a match.
 func (c constraints[T]) check(kind string, match func(base T, doubtful bool) bool) error {
 	if slices.ContainsFunc(c.excluded, func(base T) bool { return match(base, true) }) {
 		return fmt.Errorf("its %s is excluded by the name constraints", kind)
@@ -47,7 +48,8 @@ var (
 	errConstraintsKind = errors.New("its name constraints are of a kind that is unknown here")
 )
 
-// NameConstraints goes from the anchor down. A self-issued CA is exempt from those above it (section 6.1.3 (b)).
+// NameConstraints goes from the anchor down. A self-issued CA is exempt from the constraints above it (section 6.1.3
+// (b)).
 func (p Path) NameConstraints() (string, *Fault) {
 	for above := p.anchorAt(); above > 0; above-- {
 		e, has := der.Find(p.Certs[above], certutil.OIDNameConstraints)
@@ -109,7 +111,7 @@ func (d *nameConstraints) allowMail(c *x509.Certificate) error {
 	return nil
 }
 
-// mailAddresses gives those of the subjectAltName; without that extension, those of the subject.
+// mailAddresses returns those in the subjectAltName; without that extension, those in the subject.
 func mailAddresses(c *x509.Certificate) []string {
 	if _, has := der.Find(c, der.SubjectAltName); has {
 		return c.EmailAddresses
@@ -139,23 +141,23 @@ func (d *nameConstraints) allowURIs(c *x509.Certificate) error {
 	return nil
 }
 
-// hostWithin is the rule of mail and URI constraints: a host means that one, ".example.org" those below it.
+// hostWithin reports whether a mail or URI constraint matches a host: a base that is a host matches only that host,
+// ".example.org" those below it.
 func hostWithin(host, base string) bool {
 	base = strings.ToLower(base)
 	return host == base || strings.HasPrefix(base, ".") && strings.HasSuffix(host, base)
 }
 
-// plainHost says whether a host name is spelled the one way that can be compared.
+// plainHost reports whether a host name is spelled in the one way that can be compared.
 func plainHost(host string) bool {
 	return host != "" && host[len(host)-1] != '.' && host[0] != '.' &&
 		!strings.ContainsFunc(host, func(r rune) bool {
-			return r > unicode.MaxASCII || r <= ' ' || r == '%' ||
-				r == '['
+			return r > unicode.MaxASCII || r <= ' ' || r == '%' || r == '['
 		})
 }
 
-// within says whether a name lies below base; doubtful says what RDNs count as that cannot be compared but byte by
-// byte.
+// within reports whether a name is below base; doubtful says whether RDNs count as equal that can be compared only byte
+// by byte and differ.
 func within(name, base []string, doubtful bool) bool {
 	if len(name) < len(base) {
 		return false
@@ -176,7 +178,7 @@ var (
 	dnsTag  = cbasn1.Tag(2).ContextSpecific()
 )
 
-// directoryNames gives the subject, when there is one, and the directory names of the subjectAltName.
+// directoryNames returns the subject, if there is one, and the directory names in the subjectAltName.
 func directoryNames(c *x509.Certificate) ([][]string, error) {
 	var list [][]string
 	if !emptyName(c.RawSubject) {
@@ -266,11 +268,11 @@ var errName = errors.New("it has a directory name that is unreadable")
 // How a spelled RDN begins.
 const (
 	plainRDN  = 'p' // comparable
-	opaqueRDN = 'o' // several attributes, or not ASCII text: equal when its bytes are, else who knows
+	opaqueRDN = 'o' // several attributes, or not ASCII text: equal if its bytes are, otherwise in doubt
 )
 
-// spelled gives the RDNs of a DER Name in one spelling: two that RFC 5280 section 7.1 holds equal come out equal, when
-// they are ASCII text.
+// spelled returns the RDNs of a DER Name in one spelling: two that are equal by RFC 5280 section 7.1 become equal
+// strings, if they are ASCII text.
 func spelled(name []byte) ([]string, error) {
 	var set cryptobyte.String
 	var list []string
@@ -310,7 +312,7 @@ func isText(tag cbasn1.Tag, value []byte) bool {
 	return kind && !bytes.ContainsFunc(value, func(r rune) bool { return r > unicode.MaxASCII || r < ' ' })
 }
 
-// SameName says whether two DER Names are equal: byte by byte, or as RFC 5280 section 7.1 compares ASCII text.
+// SameName reports whether two DER Names are equal: byte by byte, or as RFC 5280 section 7.1 compares ASCII text.
 func SameName(a, b []byte) bool {
 	if bytes.Equal(a, b) {
 		return true

@@ -1,6 +1,6 @@
-// Package rfc5280 has the checks of certification path validation (RFC 5280 section 6, RFC 9618) that need nothing but
-// the path: form, constraints, usages, policies, names. What is in doubt, or not understood here, is refused. Package
-// trust makes them in its profile RFC5280, which serves `tla-pki verify --profile rfc5280` alone.
+// Package rfc5280 has the checks of certification path validation (RFC 5280 section 6, RFC 9618) that need only the
+// path: form, constraints, usages, policies, names. What is in doubt, or not understood here, is refused. Package trust
+// makes them in its profile RFC5280, which only `tla-pki verify --profile rfc5280` uses.
 package rfc5280
 
 import (
@@ -18,7 +18,8 @@ import (
 	"tlagate/pki/internal/describe"
 )
 
-// Path is a chain under judgement. Its methods are checks: each returns what was found, for people, or what is wrong.
+// Path is a chain that is being judged. Its methods are checks: each returns what was found, for people, or what is
+// wrong.
 type Path struct {
 	Certs  []*x509.Certificate // leaf first, anchor last
 	Usage  x509.ExtKeyUsage    // what the leaf is used for
@@ -27,7 +28,7 @@ type Path struct {
 
 // Fault is what is wrong with one certificate of a path.
 type Fault struct {
-	At     int // its place in the path
+	At     int // its index in the path
 	Reason pki.Reason
 	Detail string // one sentence, as in a Refusal
 }
@@ -41,10 +42,10 @@ func (p Path) leaf() *x509.Certificate { return p.Certs[0] }
 // below returns the certificates below the anchor: leaf, then CAs.
 func (p Path) below() []*x509.Certificate { return p.Certs[:p.anchorAt()] }
 
-// anchorAt is the index of the anchor in the path.
+// anchorAt returns the index of the anchor in the path.
 func (p Path) anchorAt() int { return len(p.Certs) - 1 }
 
-// Format wants serials of RFC 5280 section 4.1.2.2, and names where the section demands them.
+// Format checks the serials (RFC 5280 section 4.1.2.2), and the names where that section demands them.
 func (p Path) Format() (string, *Fault) {
 	for i, c := range p.below() {
 		switch {
@@ -58,13 +59,14 @@ func (p Path) Format() (string, *Fault) {
 			return "", p.refuse(i, pki.BadCertificate, "it has neither a subject nor a critical subjectAltName")
 		}
 		if at := slices.IndexFunc(c.DNSNames, func(n string) bool { return !isDNSName(n) }); at >= 0 {
-			return "", p.refuse(i, pki.BadCertificate, "its DNS name %s is none", describe.Name(c.DNSNames[at]))
+			return "", p.refuse(i, pki.BadCertificate, "its DNS name %s is malformed", describe.Name(c.DNSNames[at]))
 		}
 	}
 	return "serial numbers and names in order", nil
 }
 
-// isDNSName wants the preferred name syntax (RFC 5280 section 4.2.1.6), and lets a wildcard stand for the first label.
+// isDNSName reports whether n has the preferred name syntax (RFC 5280 section 4.2.1.6); its first label may be a
+// wildcard.
 func isDNSName(n string) bool {
 	if _, err := netip.ParseAddr(n); err == nil || len(n) > 253 {
 		return false
@@ -88,10 +90,10 @@ func criticalSAN(c *x509.Certificate) bool {
 	return ok && e.Critical
 }
 
-// shortestRSA is in bits. Shorter keys were broken in public long ago; crypto/x509 verifies with any.
+// shortestRSA is in bits. Shorter keys were broken in public long ago, but crypto/x509 accepts any.
 const shortestRSA = 1024
 
-// Algorithms refuses keys that anybody can break. Which signatures there may be, crypto/x509 decides.
+// Algorithms refuses keys that anyone can break. crypto/x509 decides which signature algorithms are allowed.
 func (p Path) Algorithms() (string, *Fault) {
 	for i, c := range slices.Backward(p.Certs) {
 		if k, ok := c.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() < shortestRSA {
@@ -101,9 +103,9 @@ func (p Path) Algorithms() (string, *Fault) {
 	return fmt.Sprintf("%v key, signed with %v", p.leaf().PublicKeyAlgorithm, p.leaf().SignatureAlgorithm), nil
 }
 
-// BasicConstraints is RFC 5280 section 6.1.4 (k) to (m). The anchor is held to what it says of itself.
+// BasicConstraints is RFC 5280 section 6.1.4 (k) to (m). The anchor must obey its own constraints.
 func (p Path) BasicConstraints() (string, *Fault) {
-	between := 0 // CAs below, self-issued ones apart
+	between := 0 // CAs below, without self-issued ones
 	for i, c := range p.Certs {
 		if i == 0 {
 			continue
@@ -125,7 +127,7 @@ func (p Path) BasicConstraints() (string, *Fault) {
 	return "issuers are CAs", nil
 }
 
-// KeyUsages is RFC 5280 section 6.1.4 (n): a key usage counts where there is one.
+// KeyUsages is RFC 5280 section 6.1.4 (n): a certificate without a key usage is not limited.
 func (p Path) KeyUsages() (string, *Fault) {
 	for i, c := range p.Certs[1:] {
 		if _, has := der.Find(c, certutil.OIDKeyUsage); has && c.KeyUsage&x509.KeyUsageCertSign == 0 {
@@ -138,7 +140,7 @@ func (p Path) KeyUsages() (string, *Fault) {
 	return "issuers may issue", nil
 }
 
-// ExtKeyUsages wants the usage allowed by each certificate that limits usages (section 4.2.1.12).
+// ExtKeyUsages checks that each certificate that limits usages allows this one (section 4.2.1.12).
 func (p Path) ExtKeyUsages() (string, *Fault) {
 	if p.Usage == x509.ExtKeyUsageAny {
 		return "any will do", nil
@@ -153,7 +155,7 @@ func (p Path) ExtKeyUsages() (string, *Fault) {
 	return describe.Usage(p.Usage), nil
 }
 
-// mustBe lists what RFC 5280 says of the critical flag of extensions whose meaning hangs on it.
+// mustBe lists what RFC 5280 demands of the critical flag, for extensions whose meaning depends on it.
 var mustBe = []struct {
 	oid      asn1.ObjectIdentifier
 	name     string
@@ -171,7 +173,7 @@ var mustBe = []struct {
 func (p Path) Extensions() (string, *Fault) {
 	for i, c := range p.Certs {
 		for _, oid := range c.UnhandledCriticalExtensions {
-			if !oid.Equal(certutil.OIDNameConstraints) { // of directory names: NameConstraints
+			if !oid.Equal(certutil.OIDNameConstraints) { // NameConstraints judges those on directory names
 				return "", p.refuse(i, pki.BadCertificate, "it has the critical extension %v, which is unknown here",
 					oid)
 			}
@@ -189,7 +191,7 @@ func (p Path) Extensions() (string, *Fault) {
 	return "no unknown critical one, none missing", nil
 }
 
-// malformed says what else of section 4.2 the extensions of certificate i break. A v1 anchor has none.
+// malformed returns what else in section 4.2 the extensions of certificate i violate. A v1 anchor has none.
 func (p Path) malformed(i int) string {
 	c := p.Certs[i]
 	_, constrained := der.Find(c, certutil.OIDNameConstraints)
@@ -209,8 +211,8 @@ func (p Path) malformed(i int) string {
 	return ""
 }
 
-// SecondOpinion gives copies of a path for crypto/x509 without what it judges otherwise than RFC 5280 and the checks
-// before have judged: it counts self-issued CAs against pathLen, compares names byte by byte, and has its own idea of
+// SecondOpinion returns copies of a path for crypto/x509, without what crypto/x509 judges otherwise than RFC 5280 and
+// the checks here do: it counts self-issued CAs against pathLen, compares names byte by byte, and has its own idea of
 // constraints on directory names, mail addresses and URIs.
 func SecondOpinion(certs []*x509.Certificate) []*x509.Certificate {
 	copies := make([]*x509.Certificate, len(certs))

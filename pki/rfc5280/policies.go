@@ -12,8 +12,8 @@ import (
 	"tlagate/pki/internal/describe"
 )
 
-// PolicyWant is what the relying party puts into policy processing (RFC 5280 section 6.1.1 (c), (e) to (g)). With
-// Acceptable given, the path must be good for one of those policies: initial-explicit-policy is then set too.
+// PolicyWant is the relying party's input to policy processing (RFC 5280 section 6.1.1 (c), (e) to (g)). If Acceptable
+// is not empty, the path must be good for one of those policies: initial-explicit-policy is then set too.
 type PolicyWant struct {
 	Acceptable     []x509.OID // user-initial-policy-set; empty = any policy
 	Explicit       bool       // initial-explicit-policy: some policy must hold along the path
@@ -28,8 +28,8 @@ func (w PolicyWant) Demands() bool {
 
 const anyPolicy = "2.5.29.32.0"
 
-// policyNode is a policy that holds at one depth of the path. Nodes form the graph of RFC 9618, which grows with
-// the path and not, as the tree of RFC 5280 does, with its powers.
+// policyNode is a policy that holds at one depth of the path. Nodes form the graph of RFC 9618, which grows linearly
+// with the path; the tree of RFC 5280 grows exponentially.
 type policyNode struct {
 	policy   string
 	parents  []*policyNode
@@ -40,10 +40,10 @@ type policyNode struct {
 type policies struct {
 	want                        PolicyWant
 	level                       map[string]*policyNode // nodes of the present depth; empty = no policy holds
-	explicit, mapping, anyLimit int                    // certificates until it is demanded, or inhibited
+	explicit, mapping, anyLimit int                    // certificates until it is demanded or inhibited
 }
 
-// Policies is the policy part of RFC 5280 section 6.1, as RFC 9618 has it.
+// Policies is the policy part of RFC 5280 section 6.1, as revised by RFC 9618.
 func (p Path) Policies() (string, *Fault) {
 	certs := p.below()
 	n := len(certs)
@@ -57,7 +57,7 @@ func (p Path) Policies() (string, *Fault) {
 			break
 		}
 		if mapsAny(c) {
-			return "", p.refuse(i, pki.Policy, "it maps anyPolicy, which nobody may")
+			return "", p.refuse(i, pki.Policy, "it maps anyPolicy, which no CA may")
 		}
 		tree.prepare(c)
 	}
@@ -133,7 +133,7 @@ func (p *policies) prepare(c *x509.Certificate) {
 	p.anyLimit = tighten(p.anyLimit, c.InhibitAnyPolicy, c.InhibitAnyPolicyZero)
 }
 
-// tighten takes what crypto/x509 read: 0 without zero is an absent field.
+// tighten returns the lower of have and what crypto/x509 read, where 0 without zero means that the field is absent.
 func tighten(have, read int, zero bool) int {
 	if read > 0 || zero {
 		return min(have, max(read, 0))
@@ -160,7 +160,7 @@ func (p *policies) mapPolicies(c *x509.Certificate) {
 	}
 }
 
-// finish is section 6.1.5 (a), (b) and (g); it says what holds.
+// finish is section 6.1.5 (a), (b) and (g); it returns which policies hold.
 func (p *policies) finish(leaf *x509.Certificate) (string, bool) {
 	if p.explicit = max(p.explicit-1, 0); leaf.RequireExplicitPolicyZero {
 		p.explicit = 0
@@ -181,8 +181,8 @@ func (p *policies) accepts(policy string) bool {
 	return slices.ContainsFunc(p.want.Acceptable, func(o x509.OID) bool { return o.String() == policy })
 }
 
-// authority gives the policies that hold for the leaf, as the anchor's domain calls them: those on a way from the leaf
-// whose parent is anyPolicy.
+// authority returns the policies that hold for the leaf, by their names in the anchor's domain: those on a path from
+// the leaf whose parent is anyPolicy.
 func (p *policies) authority() []string {
 	var valid []string
 	seen := map[*policyNode]bool{}
@@ -209,11 +209,11 @@ func (p *policies) authority() []string {
 	return slices.Compact(valid)
 }
 
-// Qualifiers that RFC 5280 section 4.2.1.4 knows: where the CA's practice statement stands, and a notice for people.
+// Qualifiers that RFC 5280 section 4.2.1.4 knows: where the CA's practice statement is, and a notice for people.
 var knownQualifiers = []asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 2, 1}, {1, 3, 6, 1, 5, 5, 7, 2, 2}}
 
-// HasUnknownQualifier reports whether critical certificate policies say more than this program can understand: whoever
-// processes such an extension must understand all of it, or refuse (RFC 5280 section 4.2.1.4).
+// HasUnknownQualifier reports whether critical certificate policies say more than this program understands: a program
+// must understand all of such an extension, or refuse it (RFC 5280 section 4.2.1.4).
 func HasUnknownQualifier(c *x509.Certificate) bool {
 	e, has := der.Find(c, certutil.OIDPolicies)
 	if !has || !e.Critical {

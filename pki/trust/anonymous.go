@@ -11,7 +11,7 @@ import (
 // This file is for enrolment alone (docs/enrolment.md, section 2): a device that has no certificate yet.
 
 // Anonymous is Client without a certificate of ours: the server must pass every check that it has to pass for Client,
-// and is shown none of us. The party must have none either, so that nobody goes without one by mistake.
+// but is shown no certificate. The party must not have one, so that a device that has one does not omit it by mistake.
 func (p *Party) Anonymous(ctx context.Context, c net.Conn, alpn string, want Want) (*tls.Conn, *Peer, error) {
 	if p.Certificate != nil {
 		c.Close()
@@ -23,10 +23,10 @@ func (p *Party) Anonymous(ctx context.Context, c net.Conn, alpn string, want Wan
 	})
 }
 
-// Unproven performs the client side of a handshake that proves nothing about the server and shows nothing of us: for
-// what is public, and is proven by other means once it is here. Nothing secret may be sent. The error is a *Refusal, or
-// a *Rejected, and the connection then closed. Of the party Hybrids and Crypto count alone, and of want SNI and
-// Dialled.
+// Unproven performs the client side of a handshake that proves nothing about the server and shows no certificate of
+// ours: for what is public, and is proven by other means once it is here. Nothing secret may be sent. The error is a
+// *Refusal or a *Rejected, and the connection is then closed. Only the party's Hybrids and Crypto, and want's SNI
+// and Dialled, are used.
 func (p *Party) Unproven(ctx context.Context, c net.Conn, alpn string, want Want) (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()

@@ -37,7 +37,7 @@ func newEnrolment(t *testing.T, opts ...pkitest.OCSPOption) *enrolment {
 	return e
 }
 
-// serve runs the server's side with whatever TLS it likes, and tells what it saw.
+// serve runs the server's side, which judges nothing, and returns the client's connection and what the server saw.
 func (e *enrolment) serve(t *testing.T) (net.Conn, <-chan tls.ConnectionState) {
 	near, far := bed.Pipe(t)
 	seen := make(chan tls.ConnectionState, 1)
@@ -121,7 +121,7 @@ func TestUnprovenProvesNothing(t *testing.T) {
 	require.Error(t, err)
 }
 
-// What was issued just now is judged in all but revocation.
+// Everything but revocation is judged of a certificate that was issued just now.
 func TestVerifyIssued(t *testing.T) {
 	e := newEnrolment(t)
 	want := trust.Want{Usage: bed.AsClient, Roles: []pki.Role{pki.RoleTLA}}

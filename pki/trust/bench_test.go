@@ -12,7 +12,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// BenchmarkHandshake compares handshakes with our verification to crypto/tls's own mutual ones, both ends together.
+// BenchmarkHandshake compares handshakes with our verification with crypto/tls's own mutual ones, both ends together.
 func BenchmarkHandshake(b *testing.B) {
 	w := bed.New(b)
 	store := w.Open()

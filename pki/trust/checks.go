@@ -18,8 +18,9 @@ import (
 	"tlagate/pki/rfc5280"
 )
 
-// checks are made in this order on each path; the first that fails decides. What needs no cryptography and tells
-// most comes first; weak algorithms are refused before any signature is trusted; revocation, the dearest, is last.
+// checks are made in this order on each path; the first that fails decides. Those that need no cryptography and say
+// most come first; weak algorithms are refused before any signature is trusted; revocation, the most expensive, is
+// last.
 var checks = []check{
 	{"path", (*verification).describePath},
 	{"format", (*verification).checkFormat},
@@ -42,16 +43,16 @@ var checks = []check{
 	{"revocation", (*verification).checkRevocation},
 }
 
-// check is one line of a table.
+// check is one row of a table.
 type check struct {
 	name string
-	make judge
+	make checkFunc
 }
 
-// judge makes one check: what was found, for people, or why it is refused.
-type judge func(*verification) (string, *pki.Refusal)
+// checkFunc makes one check. It returns what was found, for people, or why the path is refused.
+type checkFunc func(*verification) (string, *pki.Refusal)
 
-// verification is one path under judgement.
+// verification is one path that is being judged.
 type verification struct {
 	circumstances
 	t    *Trust
@@ -63,7 +64,7 @@ type verification struct {
 	refusal *pki.Refusal
 }
 
-// run makes the checks and gives the index of the last one made.
+// run makes the checks, and returns the index of the one that failed, or how many there are.
 func (v *verification) run() int {
 	v.verdict.Path = v.path.certs
 	v.verdict.NotAfter = earliestEnd(v.path.certs)
@@ -84,21 +85,21 @@ func (v *verification) run() int {
 
 func (v *verification) leaf() *x509.Certificate { return v.path.certs[0] }
 
-// below gives the certificates below the anchor: leaf, then CAs.
+// below returns the certificates below the anchor: leaf, then CAs.
 func (v *verification) below() []*x509.Certificate { return v.path.certs[:len(v.path.certs)-1] }
 
-// refuse says what is wrong with certificate i of the path.
+// refuse returns a refusal for what is wrong with certificate i of the path.
 func (v *verification) refuse(i int, r pki.Reason, format string, args ...any) *pki.Refusal {
 	id, _ := pki.IdentityOf(v.leaf())
 	return &pki.Refusal{Reason: r, Subject: v.subject(i), Detail: fmt.Sprintf(format, args...), Claimed: id}
 }
 
 func (v *verification) subject(i int) string {
-	who := describe.Leaf(v.leaf(), v.standing)
+	leaf := describe.Leaf(v.leaf(), v.standing)
 	if i == 0 {
-		return who
+		return leaf
 	}
-	return describe.CA(v.path.certs[i]) + " above " + who
+	return describe.CA(v.path.certs[i]) + " above " + leaf
 }
 
 func (v *verification) describePath() (string, *pki.Refusal) {
@@ -123,7 +124,7 @@ func (v *verification) checkFormat() (string, *pki.Refusal) {
 }
 
 // checkAlgorithms goes from the anchor down, so that a weak issuer is named before what it signed. The anchor's own
-// signature proves nothing and is not looked at.
+// signature proves nothing and is not checked.
 func (v *verification) checkAlgorithms() (string, *pki.Refusal) {
 	for i, c := range slices.Backward(v.path.certs) {
 		if err := pki.CheckKey(c.PublicKey, v.now); err != nil {
@@ -176,13 +177,13 @@ func (v *verification) checkTestCA() (string, *pki.Refusal) {
 	return "none", nil
 }
 
-// testCARefused says what somebody meets who goes from a trial to use, and what to do.
+// testCARefused is what a person meets after a trial, and what to do about it.
 const testCARefused = "its name begins with TEST, which production: true refuses; " +
 	"enrol with a CA of another name, or, in a trial, say production: false"
 
 func isTestCA(c *x509.Certificate) bool { return IsTestName(c.Subject.CommonName) }
 
-// IsTestName reports whether a CA of that name is one of a lab, which a trust store for production refuses.
+// IsTestName reports whether a CA's name says that it is for tests: a trust store for production refuses it.
 func IsTestName(name string) bool {
 	return strings.HasPrefix(strings.ToUpper(strings.TrimSpace(name)), "TEST")
 }
@@ -334,8 +335,8 @@ func wanted(s string) string {
 	return s
 }
 
-// checkX509 has crypto/x509 judge the same path: a second opinion, and the rest of RFC 5280 (name constraints,
-// policy mappings).
+// checkX509 lets crypto/x509 judge the same path: a second opinion, and the rest of RFC 5280 (name constraints, policy
+// mappings).
 func (v *verification) checkX509() (string, *pki.Refusal) {
 	key := keyOfPath(v.path.certs, v.want.Usage)
 	if v.t.links.agreed.Has(key) {
@@ -380,10 +381,10 @@ func x509Reason(err error) pki.Reason {
 	return pki.BadCertificate
 }
 
-// checkRevocation goes from the anchor down: what a CA says is worth something only when it is not revoked itself.
+// checkRevocation goes from the anchor down: what a CA says is worth something only if it is not revoked itself.
 func (v *verification) checkRevocation() (string, *pki.Refusal) {
 	if v.t.cfg.NoRevocation || v.issued {
-		return "not looked at, as asked", nil
+		return "not checked, as asked", nil
 	}
 	var sources []string
 	for _, ca := range v.path.certs[1:] {
@@ -426,7 +427,7 @@ func (v *verification) question(i int) revocation.Question {
 	return q
 }
 
-// checkStapled honours RFC 7633: a leaf whose certificate, or CA, promises a stapled answer must bring a good one.
+// checkStapled obeys RFC 7633: a peer whose certificate, or CA, promises a stapled answer must staple a good one.
 func (v *verification) checkStapled(found pki.Revocation) *pki.Refusal {
 	if !v.handshake || !slices.ContainsFunc(v.below(), mustStaple) || found.Kind == pki.SourceStaple {
 		return nil
@@ -438,15 +439,16 @@ func (v *verification) checkStapled(found pki.Revocation) *pki.Refusal {
 	return v.t.CheckStaple(v.question(0))
 }
 
-// linkCache remembers what is so for good: who signed whom, and which paths crypto/x509 agrees with (dates apart, which
-// are checked each time). A peer that comes back, or is looked at again, costs a hash instead of a signature.
+// linkCache remembers what never changes: which key signed which certificate, and which paths crypto/x509 agrees with
+// (without their dates, which are checked each time). A peer that comes back, or is checked again, costs a hash instead
+// of a signature.
 type linkCache struct {
-	cas    certutil.Signatures // on CAs
+	cas    certutil.Signatures // on certificates of CAs
 	leaves certutil.Signatures // on leaves
 	agreed certutil.Set        // paths and usages
 }
 
-// maxLeaves is how many leaves are remembered: those of a busy gateway, in a few megabytes.
+// maxLeaves is how many leaves are remembered: enough for a busy gateway, in a few megabytes.
 const maxLeaves = 32 << 10
 
 func newLinkCache() linkCache {
@@ -461,7 +463,7 @@ func (l *linkCache) check(child, issuer *x509.Certificate, ca bool) error {
 	return l.leaves.Check(child, issuer)
 }
 
-// keyOfPath names a path and what it is used for.
+// keyOfPath returns a digest of a path and what it is used for.
 func keyOfPath(path []*x509.Certificate, usage x509.ExtKeyUsage) [sha256.Size]byte {
 	parts := [][]byte{{byte(usage)}}
 	for _, c := range path {
@@ -480,7 +482,7 @@ func earliestEnd(certs []*x509.Certificate) time.Time {
 	return end
 }
 
-// statusWords tells people what a certificate's status rests on.
+// statusWords describes what a certificate's status rests on, for people.
 func statusWords(r pki.Revocation, c *x509.Certificate) string {
 	if r.Kind == pki.SourceCRL {
 		return fmt.Sprintf("%s is not on CRL %s (number %s, until %s)", describe.Name(c.Subject.CommonName), r.Source,

@@ -8,8 +8,9 @@ import (
 	"tlagate/pki/revocation"
 )
 
-// Coverage looks at the CAs of chains (leaf first, as a handshake has them), which are taken for examples of what peers
-// present, and of this store. With ask, responders are asked about the certificates of those chains, and waited for.
+// Coverage returns the coverage of the CAs of this store and of chains (leaf first, as in a handshake), which are
+// examples of what peers present. With ask, responders are asked about the certificates of those chains, and waited
+// for.
 func (t *Trust) Coverage(ask bool, chains ...[]*x509.Certificate) []revocation.Coverage {
 	var all []revocation.Coverage
 	for _, e := range t.examples(chains) {
@@ -21,12 +22,11 @@ func (t *Trust) Coverage(ask bool, chains ...[]*x509.Certificate) []revocation.C
 // example is a CA, and a certificate that it issued; nil = none is at hand.
 type example struct{ issuer, cert *x509.Certificate }
 
-// examples gives one of each CA and kind of certificate.
+// examples returns one for each CA and kind of certificate.
 func (t *Trust) examples(chains [][]*x509.Certificate) (list []example) {
 	add := func(issuer, cert *x509.Certificate) {
 		if !slices.ContainsFunc(list, func(e example) bool {
-			return e.issuer.Equal(issuer) && (cert == nil ||
-				e.isCA() == cert.IsCA)
+			return e.issuer.Equal(issuer) && (cert == nil || e.isCA() == cert.IsCA)
 		}) {
 			list = append(list, example{issuer, cert})
 		}
@@ -56,7 +56,7 @@ func certsOf(anchors []Anchor) (list []*x509.Certificate) {
 	return list
 }
 
-// isCA: of what a CA issued and nobody has seen, its path length tells.
+// isCA reports whether the certificate is a CA's. Without a certificate, the issuer's path length decides.
 func (e example) isCA() bool {
 	if e.cert != nil {
 		return e.cert.IsCA

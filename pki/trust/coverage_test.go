@@ -13,7 +13,8 @@ import (
 	"tlagate/pki/trust"
 )
 
-// TestC2CoverageSaysWhatIsMissing before anybody is refused: by which source certificates of each CA would be accepted.
+// TestC2CoverageSaysWhatIsMissing: before any peer is refused, it says by which source certificates of each CA would be
+// accepted.
 func TestC2CoverageSaysWhatIsMissing(t *testing.T) {
 	ca := pkitest.New(t)
 	files := ca.WriteTrust(t.TempDir())
@@ -48,7 +49,7 @@ func TestC2CoverageSaysWhatIsMissing(t *testing.T) {
 	require.True(t, got[quoted(root)].Until.After(time.Now()))
 
 	got = look(false, lists(files.ARL), chain)
-	require.False(t, got[quoted(issuing)].Covered(), "an issuing CA without a list, and nobody to ask")
+	require.False(t, got[quoted(issuing)].Covered(), "an issuing CA without a list, and no responder to ask")
 	require.False(t, got[quoted(issuing)].Listed)
 	require.True(t, got[quoted(root)].Covered())
 	require.False(t, look(false, lists(files.CRL), chain)[quoted(root)].Covered(), "no ARL")

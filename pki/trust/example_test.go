@@ -12,7 +12,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// inExample stands for the test that pkitest reports to.
+// inExample takes the place of the test to which pkitest reports.
 type inExample struct{ testing.TB }
 
 func (inExample) Helper() {}

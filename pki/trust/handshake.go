@@ -19,8 +19,8 @@ import (
 	"tlagate/pki/internal/describe"
 )
 
-// This file finds out why a handshake failed. crypto/tls's errors have no types, so the facts are gathered on the
-// way: what the client's hello offered, what the server's hello chose.
+// This file finds out why a handshake failed. crypto/tls's errors have no types, so the facts are gathered meanwhile:
+// what the client's hello offered, what the server's hello chose.
 
 func (h *handshake) refuse(r pki.Reason, format string, args ...any) *pki.Refusal {
 	refusal := &pki.Refusal{Reason: r, Subject: h.whom(), Detail: fmt.Sprintf(format, args...)}
@@ -30,7 +30,7 @@ func (h *handshake) refuse(r pki.Reason, format string, args ...any) *pki.Refusa
 	return refusal
 }
 
-// whom names the other end as far as it is known.
+// whom describes the other end as far as it is known.
 func (h *handshake) whom() string {
 	from := "connection with unknown address"
 	if a := h.conn.RemoteAddr(); a != nil {
@@ -42,7 +42,7 @@ func (h *handshake) whom() string {
 	return describe.Leaf(h.chain[0], "claimed ") + ", " + from
 }
 
-// explain turns the outcome of a handshake that gave no peer into a *Refusal or a *Rejected.
+// explain turns the outcome of a handshake without a proven peer into a *Refusal or a *Rejected.
 func (h *handshake) explain(err error) error {
 	if h.refusal != nil {
 		return h.refusal
@@ -72,8 +72,8 @@ func (h *handshake) failure(err error) string {
 	return why
 }
 
-// close ends the connection. A peer that was just sent an alert gets a moment to read it: closing with its data
-// unread would reset the connection and take the alert away.
+// close ends the connection. A peer that was just sent an alert has a moment to read it: to close with its data unread
+// would reset the connection, and the alert would be lost.
 func (h *handshake) close(err error) {
 	defer h.conn.Close()
 	var r *pki.Refusal
@@ -92,8 +92,8 @@ const (
 	lingerBytes = 64 << 10
 )
 
-// noteHello looks at what a client offers. crypto/tls then refuses by itself, with the proper alert, what it can; a
-// client without ALPN it lets through, and judge leaves that one to the end of the handshake.
+// noteHello notes what is wrong with a client's hello. crypto/tls then refuses the client by itself, with the proper
+// alert, if it can. It lets a client without ALPN through, which judge refuses only at the end of the handshake.
 func (h *handshake) noteHello(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	h.refusal = h.checkHello(hello)
 	h.keeps = pki.CryptoRGS.Keeps(hello.CipherSuites, hello.SupportedCurves)
@@ -133,30 +133,30 @@ func protocols(offered []string) string {
 	return describe.Cut(fmt.Sprintf("%q", offered), 100)
 }
 
-// authenticated says whether a suite is one of TLS 1.3, or one of TLS 1.2 with AEAD: a client that offers such is
-// merely old; one that offers none is weak. Numbers of RFC 5288, 5289, 6655, 7251, 7905.
+// authenticated reports whether a suite is one of TLS 1.3, or one of TLS 1.2 with AEAD: a client that offers such a
+// suite is merely old; one that offers none is weak. The numbers are those of RFC 5288, 5289, 6655, 7251, 7905.
 func authenticated(id uint16) bool {
 	return id>>8 == 0x13 || id >= 0x009c && id <= 0x00a7 || id >= 0xc02b && id <= 0xc032 ||
 		id >= 0xc09c && id <= 0xc0af || id >= 0xcca8 && id <= 0xccae
 }
 
-// tapConn keeps the first bytes that arrive, for checkServerHello.
+// tapConn remembers the first bytes that arrive, for checkServerHello.
 type tapConn struct {
 	net.Conn
 	head bytes.Buffer
 	off  bool // the handshake is done
 
-	answered bool // something came
+	answered bool // something arrived
 }
 
-// stop forgets what was kept, and keeps no more.
+// stop forgets the bytes, and remembers no more.
 func (t *tapConn) stop() {
 	if t != nil {
 		t.off, t.head = true, bytes.Buffer{}
 	}
 }
 
-// tapBytes holds a ServerHello with a post-quantum key share.
+// tapBytes is enough for a ServerHello with a post-quantum key share.
 const tapBytes = 4096
 
 // Read reads from the connection beneath.
@@ -169,7 +169,8 @@ func (t *tapConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// checkServerHello says what is wrong with the version or suite a server chose; nil when nothing, or not known.
+// checkServerHello returns a refusal if the version or suite that a server chose is wrong; nil if it is not, or is not
+// known.
 func (t *tapConn) checkServerHello(h *handshake) *pki.Refusal {
 	if t == nil {
 		return nil

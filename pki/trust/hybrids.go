@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// A hello with post-quantum groups is longer than one TCP segment, and some boxes on the way drop or reset what that
-// makes of a connection. After two failures before the server has said anything, one hello goes without them. Nothing
-// else of it changes, and what is carried inside an outer link, the card session, has its own TLS with its own groups.
+// A hello with post-quantum groups is longer than one TCP segment, and some middleboxes drop or reset a connection that
+// begins so. After two failures before the server has answered anything, one hello goes without those groups. Nothing
+// else in it changes, and the card session, which an outer link carries, has its own TLS with its own groups.
 
-// Hybrids remembers at which addresses a hello without post-quantum groups is the one that is answered. The zero value
-// is ready; nil sends them always.
+// Hybrids remembers which addresses answer only a hello without post-quantum groups. The zero value is ready for use;
+// with a nil *Hybrids every hello has them.
 type Hybrids struct {
 	Required bool // a hello always has them
-	// an address answered only without them; must not block; nil = nobody
+	// called when an address has answered only without them; must not block; nil = not called
 	Without func(address string, until time.Time)
 
 	mu sync.Mutex           // protects at
@@ -23,16 +23,16 @@ type Hybrids struct {
 // answered is what an address did.
 type answered struct {
 	silent int       // hellos with hybrids in a row that got no answer at all
-	last   time.Time // of these
-	until  time.Time // no hybrids before
+	last   time.Time // when the last of these was
+	until  time.Time // it is sent no hybrids before
 }
 
 const (
 	maxSilent   = 2
-	withoutTime = time.Hour // for which an address is known to answer only without hybrids, and a silence counts
+	withoutTime = time.Hour // how long an address is sent no hybrids, and how long a silence counts
 )
 
-// Until is until when an address is sent no hybrids; zero: it is.
+// Until returns until when an address is sent no hybrids; zero = it is sent them.
 func (h *Hybrids) Until(address string) (until time.Time) {
 	if h == nil {
 		return until
@@ -56,8 +56,8 @@ func (h *Hybrids) Again(address string) bool {
 	return h.at[address].recent() > 0
 }
 
-// Retry is for what connects once and not again and again: it calls attempt, which says one hello to an address, until
-// one is answered or no other would do better.
+// Retry is for a program that connects only once: it calls attempt, which sends one hello to an address, until one is
+// answered or another would do no better.
 func (h *Hybrids) Retry(address string, attempt func() error) (err error) {
 	for range maxSilent + 1 {
 		if err = attempt(); err == nil || !h.Again(address) {
@@ -67,7 +67,7 @@ func (h *Hybrids) Retry(address string, attempt func() error) (err error) {
 	return err
 }
 
-// recent counts what is not too long ago to mean anything; a may be nil.
+// recent returns the number of silent hellos, zero if the last is too long ago to mean anything; a may be nil.
 func (a *answered) recent() int {
 	if a == nil || time.Since(a.last) > withoutTime {
 		return 0
@@ -86,7 +86,7 @@ func (h *Hybrids) drops(address string) bool {
 	return a.recent() >= maxSilent || a != nil && time.Now().Before(a.until)
 }
 
-// note takes in what became of a hello: whether it went without hybrids, and whether anything came back.
+// note records the result of a hello: whether it went without hybrids, and whether anything came back.
 func (h *Hybrids) note(address string, without, answer bool) {
 	if h == nil || address == "" {
 		return
@@ -96,7 +96,8 @@ func (h *Hybrids) note(address string, without, answer bool) {
 	}
 }
 
-// count gives a time when an address has just turned out to answer only without hybrids.
+// count counts a hello. If the address has just turned out to answer only without hybrids, it returns until when that
+// holds.
 func (h *Hybrids) count(address string, without, answer bool) (until time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

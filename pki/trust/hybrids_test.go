@@ -22,13 +22,14 @@ const gw1 = "gw.example:8443"
 
 var hybrids = []tls.CurveID{tls.X25519MLKEM768, tls.SecP256r1MLKEM768}
 
-// box is a way to a server that drops, or resets, what begins with a hello longer than one segment.
+// box is a middlebox before a server: it drops, or resets, a connection that begins with a hello longer than one
+// segment.
 type box struct {
 	*bed.World
 	client *trust.Party
-	told   []time.Time
+	told   []time.Time     // with which Without was called
 	sizes  []int           // of the hellos
-	groups [][]tls.CurveID // that those offered which got through
+	groups [][]tls.CurveID // that the hellos offered which got through
 	open   func(hello int) bool
 }
 
@@ -44,7 +45,7 @@ func newBox(t *testing.T, largest int) *box {
 	return b
 }
 
-// dial is one handshake through the box. It is all in memory, and so in a bubble's time.
+// dial performs one handshake through the box. It is all in memory, and so runs in a synctest bubble's time.
 func (b *box) dial(want trust.Want) (*tls.Conn, error) {
 	near, far := net.Pipe()
 	go b.carry(far)
@@ -56,7 +57,7 @@ func (b *box) dial(want trust.Want) (*tls.Conn, error) {
 	return conn, err
 }
 
-// carry looks at the hello and then is the server, or hangs up.
+// carry reads the hello, and then acts as the server, or closes the connection.
 func (b *box) carry(far net.Conn) {
 	defer far.Close()
 	hello := make([]byte, 4096)
@@ -79,7 +80,7 @@ func (b *box) carry(far net.Conn) {
 	}
 }
 
-// replay is a connection some of which was read.
+// replay is a connection whose first octets were read already.
 type replay struct {
 	net.Conn
 	read []byte
@@ -96,12 +97,12 @@ func (r *replay) Read(p []byte) (int, error) {
 
 var atGateway = trust.Want{Dialled: gw1}
 
-// TestG5RetryOfWhatConnectsOnce: it comes through such a box in one go, and tries nothing again that another hello
-// could not mend.
+// TestG5RetryOfWhatConnectsOnce: Retry gets through such a box with one call, and does not try again when another hello
+// would not help.
 func TestG5RetryOfWhatConnectsOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		largest, hellos int
-		required, mend  bool
+		required, good  bool
 	}{
 		"a box that takes no large hello": {1200, 3, false, true},
 		"and hybrids are required":        {1200, 1, true, false},
@@ -116,7 +117,7 @@ func TestG5RetryOfWhatConnectsOnce(t *testing.T) {
 					_, err := b.dial(atGateway)
 					return err
 				})
-				require.Equal(t, c.mend, err == nil, "%v", err)
+				require.Equal(t, c.good, err == nil, "%v", err)
 				require.Len(t, b.sizes, c.hellos)
 			})
 		})
@@ -128,8 +129,8 @@ func TestG5RetryOfWhatConnectsOnce(t *testing.T) {
 	require.Equal(t, 2, calls)
 }
 
-// TestG5HelloWithoutHybridsAfterTwoSilences: and for an hour; then the way is tried again. The set of groups gets
-// smaller by the hybrids, and nothing else changes.
+// TestG5HelloWithoutHybridsAfterTwoSilences: after two silences an address is sent no hybrids for an hour; then they
+// are tried again. Only the hybrids are left out of the groups, and nothing else changes.
 func TestG5HelloWithoutHybridsAfterTwoSilences(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBox(t, 1200)
@@ -168,7 +169,7 @@ func TestG5HelloWithoutHybridsAfterTwoSilences(t *testing.T) {
 }
 
 // TestG5HelloWithoutHybridsElsewhere: what happens at one address says nothing about another, nor about the session
-// inside a link, which dials none.
+// inside a link, which dials no address.
 func TestG5HelloWithoutHybridsElsewhere(t *testing.T) {
 	b := newBox(t, 1200)
 	for range 3 {
@@ -183,7 +184,7 @@ func TestG5HelloWithoutHybridsElsewhere(t *testing.T) {
 	}
 }
 
-// TestG5HybridsAreRequired: then no hello goes without them.
+// TestG5HybridsAreRequired: if hybrids are required, no hello goes without them.
 func TestG5HybridsAreRequired(t *testing.T) {
 	b := newBox(t, 1200)
 	b.client.Hybrids.Required = true
@@ -197,7 +198,7 @@ func TestG5HybridsAreRequired(t *testing.T) {
 }
 
 // TestG5SilenceThatIsNoBox: a server that is down answers neither hello, and is not remembered; one that answers
-// anything at all is not silent; and silences that are long ago do not count.
+// anything at all is not silent; and silences long ago do not count.
 func TestG5SilenceThatIsNoBox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBox(t, 0)

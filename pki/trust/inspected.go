@@ -11,10 +11,10 @@ import (
 )
 
 // Some networks open TLS: a proxy or firewall answers in the server's place with a certificate that it made for the
-// name that was dialled, under a CA of its own. That is a matter for whoever runs that network, and not for who keeps
-// the anchors here; so it has its own reason.
+// name that was dialled, under a CA of its own. That is a matter for the operator of that network, and not for the
+// person in charge of the anchors here; so it has its own reason.
 
-// suspect makes an unknown issuer a device on the way, when what was shown is the right name and nothing else of ours.
+// suspect turns the reason unknown_issuer into inspected when the peer showed the right name and nothing else of ours.
 // A peer of another PKI of this kind, which is what a wrong anchor leads to, has an identity and certificate policies,
 // and keeps its reason.
 func (r *roots) suspect(found *pki.Refusal, chain []*x509.Certificate, dialled string) *pki.Refusal {
@@ -39,8 +39,9 @@ func (r *roots) names(c *x509.Certificate) bool {
 		slices.ContainsFunc(r.intermediates, is)
 }
 
-// ofOurKind reports whether a chain has what every chain of a PKI for tlagate has, whoever its anchor is: a device that
-// copies the names of a certificate into its own has no policies to put there, in it and in each CA.
+// ofOurKind reports whether a chain has what every chain of a PKI for tlagate has, whatever its anchor: an identity,
+// and policies in the leaf and in each CA. A device that copies the names of a certificate into its own has no such
+// policies.
 func ofOurKind(chain []*x509.Certificate) bool {
 	_, err := pki.IdentityOf(chain[0])
 	return err == nil && !slices.ContainsFunc(chain, func(c *x509.Certificate) bool {
@@ -48,8 +49,8 @@ func ofOurKind(chain []*x509.Certificate) bool {
 	})
 }
 
-// inspected tells of a device on the way also where the handshake itself is unfit: such a device may not pass the
-// application protocol on.
+// inspected returns a refusal for a device on the way that also spoils the handshake itself: such a device may not pass
+// the application protocol on.
 func (h *handshake) inspected() *pki.Refusal {
 	if h.side != x509.ExtKeyUsageClientAuth {
 		return nil

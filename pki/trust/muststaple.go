@@ -12,8 +12,8 @@ var oidTLSFeature = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 24}
 // statusRequest is the TLS extension number that stands for stapling in a TLS feature list.
 const statusRequest = 5
 
-// mustStaple says whether a certificate has the TLS feature status_request (RFC 7633). An unreadable list counts as if
-// it had.
+// mustStaple reports whether a certificate has the TLS feature status_request (RFC 7633). An unreadable list counts as
+// one that has it.
 func mustStaple(c *x509.Certificate) bool {
 	e, has := der.Find(c, oidTLSFeature)
 	return has && promisesStaple(e.Value)

@@ -13,8 +13,8 @@ import (
 	"tlagate/pki/trust"
 )
 
-// TestEL1AnchorsAreObserved: an observer is asked before anchors are taken; while it refuses, the old ones stay, and
-// the new ones are tried again.
+// TestEL1AnchorsAreObserved: the observer is asked before anchors come into force; while it refuses, the old ones stay,
+// and the new ones are tried again.
 func TestEL1AnchorsAreObserved(t *testing.T) {
 	w, other := bed.New(t), pkitest.NewNamed(t, "TEST second")
 	var mu sync.Mutex
@@ -48,5 +48,5 @@ func TestEL1AnchorsAreObserved(t *testing.T) {
 	require.Eventually(t, func() bool { return len(trust.Anchors()) == 2 }, bed.Patience, time.Millisecond)
 	n := count()
 	trust.Reload()
-	require.Equal(t, n, count(), "what has not changed is not told")
+	require.Equal(t, n, count(), "without a change it is not called")
 }

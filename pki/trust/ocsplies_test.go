@@ -20,7 +20,7 @@ type ocspLie struct {
 	answer func(w *bed.World, leaf *x509.Certificate) []byte
 }
 
-// signedElsewhere has it signed by a proper responder of another CA.
+// signedElsewhere returns a function that makes an answer signed by a proper responder of another CA.
 func signedElsewhere(ca func(*bed.World) *pkitest.CA) func(*bed.World, *x509.Certificate) []byte {
 	return func(w *bed.World, leaf *x509.Certificate) []byte {
 		return w.Issuing.OCSP(leaf, pkitest.OCSPSignedBy(ca(w).Responder()))
@@ -44,8 +44,7 @@ var ocspLies = []ocspLie{
 	{"tryLater", pki.OCSPError, func(*bed.World, *x509.Certificate) []byte { return pkitest.OCSPError(3) }},
 	{"unauthorized", pki.OCSPError, func(*bed.World, *x509.Certificate) []byte { return pkitest.OCSPError(6) }},
 
-	{"another certificate", pki.OCSPWrongCertificate, func(w *bed.World,
-		_ *x509.Certificate) []byte {
+	{"another certificate", pki.OCSPWrongCertificate, func(w *bed.World, _ *x509.Certificate) []byte {
 		return w.Issuing.OCSP(bed.Other(w))
 	}},
 	{"the same serial of another CA", pki.OCSPWrongCertificate, func(w *bed.World, c *x509.Certificate) []byte {
@@ -107,7 +106,8 @@ var ocspLies = []ocspLie{
 	}},
 }
 
-// TestC2OCSPAnswersThatLie: the same answer stapled, brought by a status record, and fetched; it is the only source.
+// TestC2OCSPAnswersThatLie: each answer is refused when it is stapled, brought by a status record, and fetched, as the
+// only source.
 func TestC2OCSPAnswersThatLie(t *testing.T) {
 	for _, lie := range ocspLies {
 		t.Run("C2 OCSP "+lie.name, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestC2OCSPAnswersThatLie(t *testing.T) {
 				_, verdict := store.Verify(pkitest.Chain(peer), trust.Want{Usage: bed.AsClient})
 				require.Error(t, verdict)
 				if pki.ReasonOf(verdict) == lie.reason {
-					return // an authentic answer, or about another
+					return // an authentic answer, or one about another certificate
 				}
 				require.Equal(t, pki.CRLMissing, pki.ReasonOf(verdict), "%v", verdict)
 				if lie.reason != pki.OCSPWrongCertificate {

@@ -7,8 +7,7 @@ import (
 	"net"
 )
 
-// This file is for enrolment alone (docs/enrolment.md, section 3): a server to which a device comes that has no
-// certificate yet.
+// This file is for enrolment alone (docs/enrolment.md, section 3): a server for devices that have no certificate yet.
 
 // OpenServer is Server, but that a client which shows no certificate passes, as an anonymous peer (Peer.Anonymous). One
 // that shows a certificate must pass every check that it has to pass for Server. Whoever calls it must ask Anonymous

@@ -13,7 +13,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// serveOpen is serve with OpenServer.
+// serveOpen is bed.Serve with OpenServer.
 func serveOpen(t *testing.T, judge *trust.Party, client *tls.Config) (bed.Outcome, error) {
 	t.Helper()
 	near, far := bed.Pipe(t)
@@ -34,7 +34,7 @@ func TestC2OpenServer(t *testing.T) {
 	require.Zero(t, got.Peer.Identity)
 	require.NotNil(t, got.Peer.Verdict)
 	require.Equal(t, pki.NoCertificate, pki.ReasonOf(trust.Recheck(got.Peer)),
-		"nobody believes an anonymous peer later")
+		"an anonymous peer is not believed later")
 
 	got, _ = serveOpen(t, judge, bed.Stranger(w.Issue(bed.TLA1, bed.AsClient)))
 	require.NoError(t, got.Err)
@@ -71,7 +71,7 @@ func TestC2OpenServerRefuses(t *testing.T) {
 	require.Equal(t, pki.ALPN, pki.ReasonOf(got.Err))
 }
 
-// Nobody else lets an anonymous peer pass.
+// No other server lets an anonymous peer pass.
 func TestC2NobodyElseIsOpen(t *testing.T) {
 	w := bed.New(t)
 	judge := w.Party(w.Open(), bed.PdT1, bed.AsServer)

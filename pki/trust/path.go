@@ -16,7 +16,7 @@ type limits struct {
 	steps     int
 }
 
-// limits of a profile: programs meet strangers, a person who looks at a chain has the time.
+// limits returns the limits of a profile: programs meet strangers, while a person who examines a chain has the time.
 func (p Profile) limits() limits {
 	if p == RFC5280 {
 		return limits{presented: 100, path: 20, paths: 100, steps: 2000}
@@ -33,12 +33,12 @@ type path struct {
 // pathBuilder finds the paths from a leaf to the anchors by names and key identifiers; it checks nothing else.
 type pathBuilder struct {
 	limits  limits
-	loosely bool // names are compared as RFC 5280 has it, not byte by byte
+	loosely bool // names are compared by the rules of RFC 5280, not byte by byte
 	anchors []Anchor
-	pool    []*x509.Certificate // presented, then configured CAs
+	pool    []*x509.Certificate // the CAs that were presented, then those that are configured
 	steps   int
 	paths   []path
-	longest []*x509.Certificate // the longest way that led to no anchor
+	longest []*x509.Certificate // the longest chain that was tried
 }
 
 func (b *pathBuilder) extend(certs []*x509.Certificate) {

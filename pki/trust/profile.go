@@ -10,19 +10,19 @@ import (
 	"tlagate/pki/rfc5280"
 )
 
-// Profile says which demands a Trust makes. Both run the same code; a check belongs to one profile or to both.
+// Profile is a set of demands on chains. Both profiles run the same code; a check belongs to one of them or to both.
 type Profile int
 
 const (
 	// RGS is what the programs demand of each other: RFC 5280, and identity, role, exact usages, policies and
 	// algorithms.
 	RGS Profile = iota
-	// RFC5280 is path validation (RFC 5280 section 6, RFC 9618) and revocation alone, for chains of any PKI. What is
-	// in doubt, or not understood here, is refused.
+	// RFC5280 is only path validation (RFC 5280 section 6, RFC 9618) and revocation, for chains of any PKI. What is in
+	// doubt, or not understood here, is refused.
 	RFC5280
 )
 
-// rfcChecks are those of the profile RFC5280, made as checks are.
+// rfcChecks are the checks of the profile RFC5280, made in this order.
 var rfcChecks = []check{
 	{"path", (*verification).describePath},
 	{"format", fromRFC(rfc5280.Path.Format)},
@@ -41,8 +41,8 @@ var rfcChecks = []check{
 	{"revocation", (*verification).checkRevocation},
 }
 
-// fromRFC makes a check of one that knows the path alone.
-func fromRFC(check func(rfc5280.Path) (string, *rfc5280.Fault)) judge {
+// fromRFC turns a check of package rfc5280 into one of this package.
+func fromRFC(check func(rfc5280.Path) (string, *rfc5280.Fault)) checkFunc {
 	return func(v *verification) (string, *pki.Refusal) {
 		detail, fault := check(rfc5280.Path{Certs: v.path.certs, Usage: v.want.Usage, Policy: v.want.Policy})
 		if fault != nil {
@@ -52,7 +52,7 @@ func fromRFC(check func(rfc5280.Path) (string, *rfc5280.Fault)) judge {
 	}
 }
 
-// checks of a profile.
+// checks returns the checks of a profile.
 func (p Profile) checks() []check {
 	if p == RFC5280 {
 		return rfcChecks
@@ -60,8 +60,8 @@ func (p Profile) checks() []check {
 	return checks
 }
 
-// otherKeys gives the certificates that bear the name of the issuer at i and are not its own: older or newer keys, in
-// the path above it, and keys for its lists alone.
+// otherKeys returns the certificates with the name of the issuer at i that are not its own: for older or newer keys, in
+// the path above it, and for keys that sign only its lists.
 func (v *verification) otherKeys(i int) []*x509.Certificate {
 	var list []*x509.Certificate
 	for _, c := range v.path.certs[i+1:] {
@@ -78,8 +78,8 @@ func (v *verification) otherKeys(i int) []*x509.Certificate {
 	return list
 }
 
-// signsLists says whether a certificate beside the path is that of a key with which the issuer at i signs its lists:
-// given by the issuer itself or by the CA above it, and good by the same checks (RFC 5280 section 6.3.3 (f)).
+// signsLists reports whether a certificate beside the path is for a key with which the issuer at i signs its lists: it
+// was issued by the issuer itself or by the CA above it, and passes the same checks (RFC 5280 section 6.3.3 (f)).
 func (v *verification) signsLists(c *x509.Certificate, i int) bool {
 	if !certutil.HasKeyUsage(c) || c.KeyUsage&x509.KeyUsageCRLSign == 0 || len(c.UnhandledCriticalExtensions) > 0 ||
 		v.now.Before(c.NotBefore) || v.now.After(c.NotAfter) {

@@ -11,7 +11,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// BenchmarkVerifyKnown is what it costs to look at one live peer again.
+// BenchmarkVerifyKnown measures what it costs to check one live peer again.
 func BenchmarkVerifyKnown(b *testing.B) {
 	p := pkitest.New(b)
 	files := p.WriteTrust(b.TempDir())

@@ -21,7 +21,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// refusal is one row: a peer's certificate, or the judge's trust store, with one defect. Each row is played with the
+// refusal is one row: a peer's certificate, or the judge's trust store, with one defect. Each row is tried with the
 // peer as client and as server, in real handshakes.
 type refusal struct {
 	name   string
@@ -30,8 +30,8 @@ type refusal struct {
 	issue  func(w *bed.World, usage x509.ExtKeyUsage) tls.Certificate // instead of opts
 	trust  func(w *bed.World, peer tls.Certificate)                   // spoils the judge's store
 	want   func(want *trust.Want)                                     // what else the judge wants
-	client func(t *testing.T, w *bed.World,
-		good *tls.Config) *tls.Config // a raw client whose TLS is wrong (server judges)
+	// a raw client whose TLS is wrong; the judge is the server
+	client func(t *testing.T, w *bed.World, good *tls.Config) *tls.Config
 }
 
 func issuedBy(ca func(w *bed.World) *pkitest.CA) func(*bed.World, x509.ExtKeyUsage) tls.Certificate {
@@ -49,13 +49,13 @@ const onTheWay = "gw.example"
 
 func dialled(w *trust.Want) { w.DNSName = onTheWay }
 
-// forged is by a CA that is none of ours, for the name that was dialled.
+// forged returns certificates from a CA that is none of ours, for the name that was dialled.
 func forged(opts ...pkitest.Option) func(*bed.World, x509.ExtKeyUsage) tls.Certificate {
 	appliance := func(w *bed.World) *pkitest.CA { return pkitest.NewNamed(w.T, "TEST appliance").Issuing }
 	return issuedAs(appliance, append(opts, pkitest.DNS(onTheWay))...)
 }
 
-// forgedWithRoot sends the device's own CA, of which nothing is proven, along.
+// forgedWithRoot also sends the device's own CA, about which nothing is proven.
 func forgedWithRoot(w *bed.World, usage x509.ExtKeyUsage) tls.Certificate {
 	appliance := pkitest.NewNamed(w.T, "TEST appliance")
 	c := appliance.Root.Issue(bed.TLA1, usage, pkitest.NoPolicy(), pkitest.DNS(onTheWay))
@@ -150,39 +150,29 @@ var refusals = []refusal{
 	{name: "C2 anchor that vouches for nobody", reason: pki.NameSpace,
 		trust: func(w *bed.World, _ tls.Certificate) { w.Config.Anchors[0].Practices = nil }},
 	{name: "C2 name constraints of the CA", reason: pki.NameSpace, issue: constrained},
-	{name: "C2 wrong role", reason: pki.WrongRole, want: func(w *trust.Want) {
-		w.Roles = []pki.Role{pki.RolePdT,
-			pki.RoleGateway}
-	}},
+	{name: "C2 wrong role", reason: pki.WrongRole,
+		want: func(w *trust.Want) { w.Roles = []pki.Role{pki.RolePdT, pki.RoleGateway} }},
 	{name: "C2 other practice", reason: pki.WrongPractice, want: func(w *trust.Want) { w.Practice = "cab2" }},
 	{name: "C2 another peer", reason: pki.WrongPeer,
 		want: func(w *trust.Want) { w.Identity = pki.Identity{Practice: "cab1", Role: pki.RoleTLA, Name: "t2"} }},
 	{name: "C2 test CA in production", reason: pki.TestCA, issue: testCA},
 
-	{name: "C2 revoked", reason: pki.Revoked, trust: func(w *bed.World,
-		c tls.Certificate) {
+	{name: "C2 revoked", reason: pki.Revoked, trust: func(w *bed.World, c tls.Certificate) {
 		w.Issuing.Revoke(c.Leaf)
 		w.WriteCRLs(w.Files)
 	}},
-	{name: "C2 revoked issuing CA", reason: pki.CARevoked, trust: func(w *bed.World,
-		_ tls.Certificate) {
+	{name: "C2 revoked issuing CA", reason: pki.CARevoked, trust: func(w *bed.World, _ tls.Certificate) {
 		w.Root.Revoke(w.Issuing.Cert)
 		w.WriteCRLs(w.Files)
 	}},
-	{name: "C2 no CRL at all", reason: pki.CRLMissing, trust: func(w *bed.World,
-		_ tls.Certificate) {
-		w.Config.CRLs = nil
-	}},
+	{name: "C2 no CRL at all", reason: pki.CRLMissing,
+		trust: func(w *bed.World, _ tls.Certificate) { w.Config.CRLs = nil }},
 	{name: "C2 no CRL of the issuing CA", reason: pki.CRLMissing,
 		trust: func(w *bed.World, _ tls.Certificate) { w.Config.CRLs = []string{w.Files.ARL} }},
-	{name: "C2 no ARL", reason: pki.CRLMissing, trust: func(w *bed.World,
-		_ tls.Certificate) {
-		w.Config.CRLs = []string{w.Files.CRL}
-	}},
-	{name: "C2 CRL file absent", reason: pki.CRLMissing, trust: func(w *bed.World,
-		_ tls.Certificate) {
-		require.NoError(w.T, os.Remove(w.Files.CRL))
-	}},
+	{name: "C2 no ARL", reason: pki.CRLMissing,
+		trust: func(w *bed.World, _ tls.Certificate) { w.Config.CRLs = []string{w.Files.CRL} }},
+	{name: "C2 CRL file absent", reason: pki.CRLMissing,
+		trust: func(w *bed.World, _ tls.Certificate) { require.NoError(w.T, os.Remove(w.Files.CRL)) }},
 	{name: "C2 stale CRL", reason: pki.CRLStale, trust: bed.CRL(pkitest.CRLStale())},
 	{name: "C2 stale ARL", reason: pki.CRLStale, trust: bed.ARL(pkitest.CRLStale())},
 	{name: "C2 CRL from the future", reason: pki.CRLFuture, trust: bed.CRL(pkitest.CRLFuture())},
@@ -199,14 +189,11 @@ var refusals = []refusal{
 	{name: "C2 CRL unreadable", reason: pki.CRLBad, trust: func(w *bed.World, _ tls.Certificate) {
 		require.NoError(w.T, os.WriteFile(w.Files.CRL, []byte("not a CRL"), 0o644))
 	}},
-	{name: "C2 CRL empty", reason: pki.CRLBad, trust: func(w *bed.World,
-		_ tls.Certificate) {
+	{name: "C2 CRL empty", reason: pki.CRLBad, trust: func(w *bed.World, _ tls.Certificate) {
 		require.NoError(w.T, os.WriteFile(w.Files.CRL, nil, 0o644))
 	}},
-	{name: "C2 CRL too large", reason: pki.CRLBad, trust: func(w *bed.World,
-		_ tls.Certificate) {
-		w.Config.MaxCRL = 100
-	}},
+	{name: "C2 CRL too large", reason: pki.CRLBad,
+		trust: func(w *bed.World, _ tls.Certificate) { w.Config.MaxCRL = 100 }},
 	{name: "C2 CRL without number", reason: pki.CRLBad, trust: bed.CRL(pkitest.CRLNumber(-1))},
 	{name: "C2 CRL without authority key identifier", reason: pki.CRLBad, trust: bed.CRL(pkitest.CRLNoAKI())},
 	{name: "C2 CRL without nextUpdate", reason: pki.CRLBad, trust: bed.CRL(pkitest.CRLNoNextUpdate())},
@@ -228,14 +215,10 @@ var refusals = []refusal{
 		trust: bed.CRL(pkitest.CRLWithIDP(pkitest.IDP{URL: "http://a.example/crl"})),
 		opts:  opts(pkitest.CRLDP("http://b.example/crl"))},
 
-	{name: "C2 denied by name", reason: pki.OnDenyList, trust: func(w *bed.World,
-		_ tls.Certificate) {
-		w.Denies(bed.TLA1)
-	}},
-	{name: "C2 denied by serial", reason: pki.OnDenyList, trust: func(w *bed.World,
-		c tls.Certificate) {
-		w.Denies(c.Leaf.SerialNumber.Text(16))
-	}},
+	{name: "C2 denied by name", reason: pki.OnDenyList,
+		trust: func(w *bed.World, _ tls.Certificate) { w.Denies(bed.TLA1) }},
+	{name: "C2 denied by serial", reason: pki.OnDenyList,
+		trust: func(w *bed.World, c tls.Certificate) { w.Denies(c.Leaf.SerialNumber.Text(16)) }},
 	{name: "C2 responder silent, no CRL", reason: pki.OCSPMissing, trust: func(w *bed.World, _ tls.Certificate) {
 		w.WithoutCRL()
 		w.Config.OCSP.Responders = []string{"http://127.0.0.1:1"}
@@ -275,7 +258,7 @@ func TestC2Refusals(t *testing.T) {
 	}
 }
 
-// play has a peer with the defect meet the judge, who must refuse it with the row's reason and call it claimed.
+// play connects a peer with the defect to the judge, which must refuse it with the row's reason and call it claimed.
 func (row refusal) play(t *testing.T, usage x509.ExtKeyUsage) {
 	w := bed.New(t)
 	peer := row.certificate(w, usage)
@@ -317,7 +300,7 @@ func (row refusal) meet(t *testing.T, w *bed.World, trust *trust.Trust, usage x5
 	return bed.Dial(t, w.Party(trust, bed.PdT1, bed.AsClient), want, bed.Stranger(peer))
 }
 
-// playTLS has a raw client with wrong TLS meet a server.
+// playTLS connects a raw client with wrong TLS to a server.
 func (row refusal) playTLS(t *testing.T) {
 	w := bed.New(t)
 	conf := row.client(t, w, bed.Stranger(w.Issue(bed.TLA1, bed.AsClient)))
@@ -327,7 +310,7 @@ func (row refusal) playTLS(t *testing.T) {
 	require.Error(t, told)
 }
 
-// TestEveryReasonHasARow fails when a Reason constant is neither refused above nor named here with its own test.
+// TestEveryReasonHasARow fails when a Reason constant is neither in a row above nor named here with its own test.
 func TestEveryReasonHasARow(t *testing.T) {
 	elsewhere := map[pki.Reason]string{pki.HandshakeSlow: "TestC2SlowHandshake", pki.StapleMissing: "TestC2MustStaple",
 		pki.NotRGS: "TestG5RGSRefusesChaCha20"}
@@ -419,7 +402,7 @@ func constrained(w *bed.World, usage x509.ExtKeyUsage) tls.Certificate {
 	return ca.Issue(bed.TLA1, usage, pkitest.DNS("outside.example"))
 }
 
-// testCA has a production root that signs an issuing CA named TEST.
+// testCA returns a certificate from an issuing CA named TEST under a production root.
 func testCA(w *bed.World, usage x509.ExtKeyUsage) tls.Certificate {
 	w.PKI = pkitest.NewNamed(w.T, "Production")
 	w.Files = w.WriteTrust(filepath.Dir(w.Files.Anchor))
@@ -427,7 +410,7 @@ func testCA(w *bed.World, usage x509.ExtKeyUsage) tls.Certificate {
 	return w.Root.Sub("TEST issuing").Issue(bed.TLA1, usage)
 }
 
-// numberBack accepts a CRL with number 9 once, then gives the next start one with number 5.
+// numberBack makes a trust store accept a CRL with number 9, then publishes one with number 5 for the next start.
 func numberBack(w *bed.World, peer tls.Certificate) {
 	w.Config.State = filepath.Join(w.T.TempDir(), "numbers.json")
 	w.Config.Intermediates = []string{w.Files.Intermediate}
@@ -449,7 +432,7 @@ func stolen(_ *testing.T, w *bed.World, good *tls.Config) *tls.Config {
 	return bed.Showing(victim)
 }
 
-// TestG5RSA2048EndsIn2031 tells the time by the judge's clock.
+// TestG5RSA2048EndsIn2031: the judge's clock decides when RSA-2048 ends.
 func TestG5RSA2048EndsIn2031(t *testing.T) {
 	w := bed.New(t)
 	peer := w.Issue(bed.TLA1, bed.AsClient, pkitest.RSA(2048))

@@ -13,23 +13,23 @@ import (
 	"tlagate/pki/internal/describe"
 )
 
-// Rejected is the error when the peer refused us with a TLS alert. The alert says little; our own certificate may
-// tell more.
+// Rejected is the error when the peer refused us with a TLS alert. The alert says little; our own certificate may say
+// more.
 type Rejected struct {
 	Alert  tls.AlertError // the peer's alert
-	Reason pki.Reason     // what is likely wrong, as far as it can be told from here; "" = only the peer knows
+	Reason pki.Reason     // what is likely wrong, as far as can be known here; "" = only the peer knows
 	Hint   string         // a sentence: what our own certificate lets us know, and what to do
 }
 
-// Error names the alert and gives the hint.
+// Error returns a text with the alert and the hint.
 func (r *Rejected) Error() string {
 	return fmt.Sprintf("the peer refused us (%v): %s", r.Alert, r.Hint)
 }
 
-// Unwrap gives the alert.
+// Unwrap returns the alert.
 func (r *Rejected) Unwrap() error { return r.Alert }
 
-// Explain turns a TLS alert of the peer into *Rejected; other errors unchanged; nil gives nil.
+// Explain returns a *Rejected for a TLS alert of the peer, and any other error, or nil, as it is.
 func (p *Party) Explain(err error) error {
 	alert, ok := remoteAlert(err)
 	if !ok {
@@ -38,8 +38,8 @@ func (p *Party) Explain(err error) error {
 	return p.rejected(alert, x509.ExtKeyUsageClientAuth)
 }
 
-// remoteAlert finds the alert that the peer sent. On TCP, crypto/tls wraps it as a *net.OpError with Op "remote
-// error" around a type of its own that is a uint8 (only QUIC gives a tls.AlertError).
+// remoteAlert returns the alert that the peer sent, if err is one. On TCP, crypto/tls returns a *net.OpError with Op
+// "remote error" around a type of its own that is a uint8 (only QUIC has a tls.AlertError).
 func remoteAlert(err error) (tls.AlertError, bool) {
 	var op *net.OpError
 	if !errors.As(err, &op) || op.Op != "remote error" || op.Err == nil {
@@ -52,7 +52,7 @@ func remoteAlert(err error) (tls.AlertError, bool) {
 	return tls.AlertError(v.Uint()), true
 }
 
-// Alerts that tell what is wrong without a certificate (RFC 8446 section 6).
+// Alerts that say what is wrong even without a look at a certificate (RFC 8446 section 6).
 const (
 	alertHandshakeFailure      = 40
 	alertProtocolVersion       = 70
@@ -64,10 +64,10 @@ func (p *Party) rejected(alert tls.AlertError, side x509.ExtKeyUsage) *Rejected 
 	r := &Rejected{Alert: alert}
 	switch alert {
 	case alertProtocolVersion:
-		r.Reason, r.Hint = pki.TLSVersion, "it does not speak TLS 1.3; update it, or whatever stands between"
+		r.Reason, r.Hint = pki.TLSVersion, "it does not speak TLS 1.3; update it, or whatever is between"
 	case alertHandshakeFailure, alertInsufficientSecurity:
 		r.Reason, r.Hint = pki.CipherSuite,
-			"it takes none of our cipher suites or groups; update it, or whatever stands between"
+			"it accepts none of our cipher suites or groups; update it, or whatever is between"
 	case alertNoApplicationProtocol:
 		r.Reason, r.Hint = pki.ALPN, "it serves something else at that address; check the address and port"
 	default:
@@ -76,7 +76,7 @@ func (p *Party) rejected(alert tls.AlertError, side x509.ExtKeyUsage) *Rejected 
 	return r
 }
 
-// hint looks at our own certificate as the peer may have.
+// hint judges our own certificate as the peer may have done.
 func (p *Party) hint(side x509.ExtKeyUsage) (pki.Reason, string) {
 	chain, err := p.ourChain()
 	if err != nil {
@@ -104,8 +104,8 @@ func (p *Party) ourChain() ([]*x509.Certificate, error) {
 	return pki.ParseChain(own.Certificate)
 }
 
-// ownFaults are the reasons that a look at our own certificate can settle; CRLs that we lack or that are stale here
-// say nothing about the peer's.
+// ownFaults are the reasons that our own certificate can reveal; CRLs that are missing or stale here say nothing about
+// the peer's.
 var ownFaults = map[pki.Reason]func(p *Party, c *x509.Certificate) string{
 	pki.Expired: func(p *Party, c *x509.Certificate) string {
 		return fmt.Sprintf("or an issuer of it has ended (it ends at %s, our clock says %s); "+

@@ -18,18 +18,18 @@ type roots struct {
 	intermediates []*x509.Certificate
 }
 
-// rootFiles watches the files they come from.
+// rootFiles watches the files that the roots come from.
 type rootFiles struct {
 	mu      sync.Mutex // one reading at a time; protects the rest
 	watch   *pki.FileWatch
-	failure string // of the last reading, said once
-	refused bool   // by the observer: to be tried again
+	failure string // of the last reading, so that it is logged once
+	refused bool   // the observer refused the last roots: they are to be tried again
 }
 
-// Anchors gives the anchors of the store.
+// Anchors returns the anchors of the store.
 func (t *Trust) Anchors() []Anchor { return slices.Clone(t.roots.Load().anchors) }
 
-// openRoots reads them at the start: any that cannot be read is an error.
+// openRoots reads the roots at the start: if any cannot be read, that is an error.
 func (t *Trust) openRoots() error {
 	t.roots.Store(&roots{})
 	var files []string
@@ -47,7 +47,7 @@ func (t *Trust) openRoots() error {
 	return err
 }
 
-// readRoots reads them again when a file has changed. When one is broken, all stay as they were.
+// readRoots reads the roots again when a file has changed. If a file is broken, all roots stay as they were.
 func (t *Trust) readRoots(force bool) {
 	f := &t.rootFiles
 	f.mu.Lock()
@@ -76,7 +76,7 @@ func (t *Trust) readRoots(force bool) {
 	}
 }
 
-// observeRoots asks the observer whether r may become the present ones.
+// observeRoots asks the observer whether r may become the present roots.
 func (t *Trust) observeRoots(r *roots) error {
 	if t.cfg.Observe == nil {
 		return nil
@@ -85,13 +85,13 @@ func (t *Trust) observeRoots(r *roots) error {
 	return t.cfg.Observe(Roots{old.anchors, old.intermediates}, Roots{r.anchors, r.intermediates})
 }
 
-// adopt makes them the present ones. The CAs are learnt, so that their CRLs and answers can be judged as they come.
+// adopt makes r the present roots. The Store learns the CAs, so that their CRLs and answers can be judged as they come.
 func (t *Trust) adopt(r *roots) {
 	t.roots.Store(r)
 	t.learnRoots()
 }
 
-// learnRoots has the Store know every CA that leads to an anchor.
+// learnRoots tells the Store every CA that leads to an anchor.
 func (t *Trust) learnRoots() {
 	r := t.roots.Load()
 	for _, a := range r.anchors {
@@ -133,7 +133,7 @@ func (t *Trust) loadRoots() (*roots, error) {
 			Detail: "crypto/x509 can read no anchor of it"}
 	}
 	if len(r.anchors) == 0 {
-		return nil, errors.New("cannot verify anybody: the trust store names no anchor")
+		return nil, errors.New("cannot verify any peer: the trust store names no anchor")
 	}
 	return r, nil
 }
@@ -158,7 +158,7 @@ func (t *Trust) loadCAs(file string) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
-// leadsToAnchor says whether a CA's signatures lead to an anchor; nothing else of it is judged.
+// leadsToAnchor reports whether good signatures lead from a CA to an anchor; nothing else about it is judged.
 func (t *Trust) leadsToAnchor(r *roots, ca *x509.Certificate) bool {
 	paths, _ := r.findPaths([]*x509.Certificate{ca}, "")
 	return slices.ContainsFunc(paths, func(p path) bool {
@@ -169,7 +169,7 @@ func (t *Trust) leadsToAnchor(r *roots, ca *x509.Certificate) bool {
 	})
 }
 
-// SetAnchors replaces the anchors that have no file (Config.Known), at once. The error says why the ones before stay.
+// SetAnchors replaces the anchors that have no file (Config.Known), at once. On an error those from before stay.
 func (t *Trust) SetAnchors(anchors []Anchor) error {
 	f := &t.rootFiles
 	f.mu.Lock()

@@ -13,7 +13,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// TestC2AnchorsReload: anchors are read again when their file changes; a broken one keeps the old.
+// TestC2AnchorsReload: anchors are read again when their file changes; if it is broken, the old anchors stay.
 func TestC2AnchorsReload(t *testing.T) {
 	w, other := bed.New(t), pkitest.NewNamed(t, "TEST second")
 	pkitest.WriteCRL(t, w.Files.CRL, w.Issuing.CRL(), other.Root.CRL(), other.Issuing.CRL())

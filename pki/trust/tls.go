@@ -19,13 +19,13 @@ const (
 	ALPNCard  = "tla-card/1" // card session
 )
 
-// Party is one end of TLS links: who we are and whom we trust.
+// Party is one end of TLS links: our certificate, and whom we trust.
 type Party struct {
 	Trust       *Trust
-	Certificate func() *tls.Certificate // our certificate chain and key, asked at each handshake (reload)
+	Certificate func() *tls.Certificate // returns our chain and key, called at each handshake: they may be renewed
 	Timeout     time.Duration           // of a handshake; 0 = 10 s
-	Hybrids     *Hybrids                // of a client: where hellos go without post-quantum groups; nil = nowhere
-	Crypto      pki.Crypto              // of Unproven alone: what it takes; else Trust's counts
+	Hybrids     *Hybrids                // of a client: where hellos have no post-quantum groups; nil = nowhere
+	Crypto      pki.Crypto              // of Unproven alone: what it takes; otherwise Trust's counts
 }
 
 const handshakeTimeout = 10 * time.Second
@@ -61,9 +61,9 @@ func (h *handshake) serve(ctx context.Context) (*tls.Conn, *Peer, error) {
 	return h.run(ctx, tls.Server(h.conn, conf))
 }
 
-// Client performs the client side on a dialled connection, as Server does; want.SNI, or want.DNSName, is sent as the
-// name. In TLS 1.3 a client's handshake ends before the server has judged it: pass the first read error through
-// Explain.
+// Client performs the client side of a handshake on a dialled connection, as Server does its side. It sends want.SNI,
+// or want.DNSName, as the server's name. In TLS 1.3 a client's handshake ends before the server has judged it: pass the
+// first read error through Explain.
 func (p *Party) Client(ctx context.Context, c net.Conn, alpn string, want Want) (*tls.Conn, *Peer, error) {
 	h := &handshake{party: p, want: want, alpn: alpn, conn: c, side: x509.ExtKeyUsageClientAuth, tap: &tapConn{Conn: c}}
 	cert, err := h.ourCertificate()
@@ -86,7 +86,7 @@ func (h *handshake) runClient(ctx context.Context, own func(*tls.CertificateRequ
 	return conn, peer, err
 }
 
-// offer returns the groups of a client's hello, and what is to be told how the handshake ended.
+// offer returns the groups of a client's hello, and a function to be called with the handshake's error.
 func (h *handshake) offer() ([]tls.CurveID, func(error)) {
 	known, address := h.party.Hybrids, h.want.Dialled
 	without := known.drops(address)
@@ -97,7 +97,7 @@ func (h *handshake) offer() ([]tls.CurveID, func(error)) {
 	}
 }
 
-// config is what both sides have in common; judge is called in every handshake, resumed or not.
+// config returns what both sides have in common; judge is called in every handshake, resumed or not.
 func (h *handshake) config() *tls.Config {
 	return &tls.Config{
 		MinVersion:             pki.AllowedVersion(),
@@ -123,7 +123,7 @@ type handshake struct {
 
 	refusal *pki.Refusal // the first reason found
 	chain   []*x509.Certificate
-	verdict *Verdict // set when the claimed certificate is good; empty of a peer that showed none and may
+	verdict *Verdict // set when the claimed certificate is good; empty for a peer that may be and is anonymous
 }
 
 func (h *handshake) ourCertificate() (*tls.Certificate, error) {
@@ -137,7 +137,7 @@ func (h *handshake) ourCertificate() (*tls.Certificate, error) {
 		Detail: "this side has no certificate of its own to show"}
 }
 
-// newest asks for our certificate again at the moment it is shown: a status record that came with the peer's first
+// newest gets our certificate again at the moment when it is shown: a status record that came with the peer's first
 // bytes may have brought its staple.
 func (h *handshake) newest(cert *tls.Certificate) *tls.Certificate {
 	if now := h.party.Certificate(); now != nil {
@@ -146,7 +146,7 @@ func (h *handshake) newest(cert *tls.Certificate) *tls.Certificate {
 	return cert
 }
 
-// run performs the handshake and gives the proven peer, or why there is none.
+// run performs the handshake, and returns the proven peer, or why there is none.
 func (h *handshake) run(ctx context.Context, c *tls.Conn) (*tls.Conn, *Peer, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(h.party.Timeout, handshakeTimeout))
 	defer cancel()
@@ -189,7 +189,7 @@ func (h *handshake) judge(cs tls.ConnectionState) error {
 	return nil
 }
 
-// note keeps a refusal; an error that is none is kept as one, so that nothing can pass unnoticed.
+// note records a refusal; an error that is no refusal is recorded as one, so that nothing can pass unnoticed.
 func (h *handshake) note(err error) {
 	if !errors.As(err, &h.refusal) {
 		h.refusal = &pki.Refusal{Reason: pki.BadCertificate, Subject: h.whom(), Detail: err.Error(), Cause: err}

@@ -17,7 +17,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// join has two parties meet over loopback.
+// join performs a handshake between two parties over loopback.
 func join(t testing.TB, server, client *trust.Party, serverWant, clientWant trust.Want) (s, c bed.Outcome) {
 	t.Helper()
 	near, far := bed.Pipe(t)
@@ -59,7 +59,7 @@ func TestC2BothSidesAreProven(t *testing.T) {
 	require.Equal(t, "hello", string(got))
 }
 
-// A group of post-quantum hybrid and a classical one must both go, and RSA and P-384 certificates too.
+// Every allowed group must work, hybrid and classical, and RSA and P-384 certificates too.
 func TestG5AllowedVariantsAreAccepted(t *testing.T) {
 	w := bed.New(t)
 	judge := w.Party(w.Open(), bed.PdT1, bed.AsServer)
@@ -100,7 +100,7 @@ func TestC2RefusedClientIsToldWhatItCanKnow(t *testing.T) {
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel() // each waits until the refused side has had its time to read
+			t.Parallel() // each waits until the refused side has had time to read the alert
 			w := bed.New(t)
 			cert := w.Issue(bed.TLA1, bed.AsClient, tc.opts...)
 			if tc.revoke {
@@ -197,7 +197,7 @@ func TestC2ServersThatAreNotTLS13(t *testing.T) {
 	}
 }
 
-// serverHello is the record of a ServerHello with this suite, and supported_versions unless version is 0.
+// serverHello returns the record of a ServerHello with this suite, and supported_versions unless version is 0.
 func serverHello(suite, version uint16) []byte {
 	body := append([]byte{3, 3}, make([]byte, 32)...)
 	body = append(body, 0, byte(suite>>8), byte(suite), 0)
@@ -272,7 +272,7 @@ func TestNoCertificateOfOurOwn(t *testing.T) {
 	require.Equal(t, pki.HandshakeFailed, pki.ReasonOf(err))
 }
 
-// countingCache says how often a session was offered.
+// countingCache counts how often a session was offered.
 type countingCache struct {
 	tls.ClientSessionCache
 	offered atomic.Int32
@@ -286,7 +286,7 @@ func (c *countingCache) Get(key string) (*tls.ClientSessionState, bool) {
 	return s, ok
 }
 
-// A client that offers a ticket (got from a lax server with the same key) goes through the full checks.
+// A client that offers a ticket, from a lax server with the same key, must pass the full checks.
 func TestC2OfferedTicketIsNeverResumed(t *testing.T) {
 	w := bed.New(t)
 	cache := &countingCache{ClientSessionCache: tls.NewLRUClientSessionCache(1)}
@@ -322,8 +322,8 @@ func getTicket(t *testing.T, client, server *tls.Config) {
 	s.Close()
 }
 
-// TestC2HelloWithoutALPN: the handshake ends, so that scanners can grade it, and then the connection does: nobody is
-// asked about the client's certificate, and nothing that the client says is served.
+// TestC2HelloWithoutALPN: the handshake is finished, so that scanners can grade it, and then the connection is closed:
+// no responder is asked about the client's certificate, and nothing that the client sends is served.
 func TestC2HelloWithoutALPN(t *testing.T) {
 	w := bed.New(t)
 	responder := w.Issuing.ServeOCSP(t)

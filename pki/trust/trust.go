@@ -18,17 +18,17 @@ import (
 // Anchor is a root (or explicitly trusted CA) and what it vouches for.
 type Anchor struct {
 	Cert      *x509.Certificate
-	Practices []string // practices it vouches for; "*" = all; empty = none
+	Practices []string // that it vouches for; "*" = all; empty = none
 	File      string   // where it was read
 }
 
-// Roots are what the path of a peer leads to, and through.
+// Roots are what the path of a peer may lead to, and through.
 type Roots struct {
 	Anchors       []Anchor
 	Intermediates []*x509.Certificate
 }
 
-// AnchorFile names the PEM file of one or more anchors and the practices they vouch for.
+// AnchorFile is the PEM file of one or more anchors, and the practices that they vouch for.
 type AnchorFile struct {
 	File      string
 	Practices []string // as in Anchor
@@ -46,27 +46,25 @@ type Config struct {
 	Production    bool             // refuse CAs whose name begins with TEST
 	Crypto        pki.Crypto       // what links take; zero = everything on the list
 	Clock         func() time.Time // nil = time.Now
-	Poll          time.Duration    // how often files are looked at for change; 0 = 1 s
+	Poll          time.Duration    // how often files are examined for changes; 0 = 1 s
 	Log           *slog.Logger     // nil = discard
 
 	// Revocation says where revocation data comes from. Open sets RFC5280, Clock, Poll, Log, Stop, Anchors and Issuers.
 	Revocation
 
-	// NoRevocation asks nobody whether a certificate is revoked: for people who look at a path alone. No program that
-	// runs on sets it.
+	// NoRevocation leaves out revocation: for people who examine only a path. No long-running program sets it.
 	NoRevocation bool
 
-	// Stop is closed when the program is to end: from then on Open, Reload and a verification wait for nobody.
-	// Nil = never.
+	// Stop is closed when the program is to end: from then on Open, Reload and verifications do not wait.
+	// nil = never.
 	Stop <-chan struct{}
 
-	// Observe is told of anchors and intermediates before they are taken, at the start too, when old is empty. An error
-	// keeps the old ones, and they are tried again. Nil = nobody.
+	// Observe is called with anchors and intermediates before they come into force, also at the start, when old is
+	// empty. On an error the old ones stay, and the new ones are tried again. nil = not called.
 	Observe func(old, now Roots) error
 }
 
-// Trust is a trust store: anchors, intermediates and, in its Store, revocation data. It is safe for use by many
-// goroutines.
+// Trust is a trust store: anchors, intermediates and, in its Store, revocation data. It is safe for concurrent use.
 type Trust struct {
 	*revocation.Store
 	cfg       Config
@@ -76,9 +74,9 @@ type Trust struct {
 	links     linkCache
 }
 
-// Open loads anchors, intermediates, deny list, what was kept over a restart, and CRLs. What of them is unreadable
-// is an error that names all of it; an unreadable or missing CRL is logged and means that what needs it is refused
-// (crl_missing, crl_bad …). Each source is read once, so it may take as long as FetchTimeout; when Stop is closed
+// Open loads anchors, intermediates, deny list, what was kept across a restart, and CRLs. The error names everything
+// that is unreadable, except CRLs: one that is unreadable or missing is logged, and what needs it will be refused
+// (crl_missing, crl_bad …). Each source is read once, so Open may take as long as FetchTimeout; when Stop is closed
 // meanwhile, the error is context.Canceled.
 func Open(cfg Config) (*Trust, error) {
 	t := &Trust{cfg: withDefaults(cfg), links: newLinkCache()}
@@ -95,7 +93,7 @@ func Open(cfg Config) (*Trust, error) {
 	return t, t.stopped()
 }
 
-// storeConfig lets the Store see the CAs that are configured.
+// storeConfig returns the configuration of the Store, which sees the CAs that are configured here.
 func (t *Trust) storeConfig() revocation.Config {
 	c := t.cfg.Revocation
 	c.RFC5280 = t.cfg.Profile == RFC5280
@@ -105,7 +103,7 @@ func (t *Trust) storeConfig() revocation.Config {
 	return c
 }
 
-// stopped gives an error once Stop is closed.
+// stopped returns an error once Stop is closed.
 func (t *Trust) stopped() error {
 	select {
 	case <-t.cfg.Stop:
@@ -126,8 +124,8 @@ func withDefaults(c Config) Config {
 
 func (t *Trust) now() time.Time { return t.cfg.Clock() }
 
-// Run re-reads changed files, fetches URLs and OCSP answers before they go stale, and warns of those that will; it
-// blocks until ctx ends, and gives ctx's error.
+// Run reads changed files again, fetches URLs and OCSP answers before they go stale, and warns of those that will. It
+// blocks until ctx ends, and returns ctx's error.
 func (t *Trust) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { t.watchRoots(ctx) })
@@ -136,7 +134,7 @@ func (t *Trust) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// watchRoots looks at anchors and intermediates.
+// watchRoots reads anchors and intermediates again whenever they change.
 func (t *Trust) watchRoots(ctx context.Context) {
 	look := time.NewTicker(t.cfg.Poll)
 	defer look.Stop()
@@ -150,7 +148,7 @@ func (t *Trust) watchRoots(ctx context.Context) {
 	}
 }
 
-// Reload looks at every file and CRL URL now, and returns when each has been read, or its FetchTimeout is over.
+// Reload reads every file and CRL URL now, and returns when each has been read, or its FetchTimeout is over.
 func (t *Trust) Reload() {
 	t.readRoots(true)
 	t.Store.Reload()

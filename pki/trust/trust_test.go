@@ -15,7 +15,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// Recheck is what cuts live sessions: it must tell everything that time and new lists bring.
+// Recheck is what cuts live sessions: it must notice everything that time and new lists change.
 func TestC2Recheck(t *testing.T) {
 	open := func(t *testing.T) (*bed.World, *bed.Clock, *trust.Trust, *trust.Peer, tls.Certificate) {
 		w, c := bed.New(t), &bed.Clock{}
@@ -45,7 +45,7 @@ func TestC2Recheck(t *testing.T) {
 		select {
 		case <-changed:
 		case <-time.After(bed.Patience):
-			require.Fail(t, "nobody was told")
+			require.Fail(t, "the change was not announced")
 		}
 		require.Equal(t, pki.CRLStale, pki.ReasonOf(trust.Recheck(peer)))
 	})
@@ -107,8 +107,8 @@ func TestVerdictShowsEveryCheck(t *testing.T) {
 		require.NotEmpty(t, c.Detail, c.Name)
 	}
 	require.Equal(t, []string{"path", "format", "algorithms", "signatures", "dates", "test CA", "basic constraints",
-		"key usage",
-		"extended key usage", "extensions", "policy", "identity", "name space", "role", "peer", "practice", "DNS name",
+		"key usage", "extended key usage", "extensions", "policy", "identity", "name space", "role", "peer", "practice",
+		"DNS name",
 		"X.509", "revocation"}, names)
 	require.Len(t, v.Path, 3)
 	require.Equal(t, w.Files.CRL, v.Revocation[0].Source)

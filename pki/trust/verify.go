@@ -11,7 +11,7 @@ import (
 	"tlagate/pki/rfc5280"
 )
 
-// Want says whom we expect at the other end.
+// Want describes the peer that we expect at the other end.
 type Want struct {
 	Usage    x509.ExtKeyUsage   // ClientAuth or ServerAuth: exactly this one EKU
 	Roles    []pki.Role         // acceptable roles; empty = any role
@@ -40,45 +40,46 @@ type Verdict struct {
 	NotAfter   time.Time        // earliest end in the path
 }
 
-// Verify judges a chain, leaf first, as a peer presented it. The error is a *Refusal; the Verdict is never nil and
-// holds the checks made so far, for people. Only a nil error means accepted.
+// Verify judges a chain, leaf first, as a peer presented it. The error is a *Refusal; the Verdict is never nil and has
+// the checks that were made, for people. Only a nil error means that the chain is accepted.
 //
-// When OCSP responders are configured and no answer is at hand, it asks them and waits, at most OCSPConfig.Timeout a
-// certificate.
+// When OCSP responders are configured and no answer is at hand, it asks them and waits, at most OCSPConfig.Timeout for
+// each certificate.
 func (t *Trust) Verify(chain []*x509.Certificate, want Want) (*Verdict, error) {
 	return t.verify(chain, want, circumstances{online: true})
 }
 
-// VerifyKnown is Verify with what is at hand: it asks nobody and never waits, so it is fit for looking at thousands of
-// live peers. What it lacks is fetched in the background (Run).
+// VerifyKnown is Verify with the data at hand: it asks no responder and never waits, so it is fit for checking
+// thousands of live peers. What it lacks is fetched in the background (Run).
 func (t *Trust) VerifyKnown(chain []*x509.Certificate, want Want) (*Verdict, error) {
 	return t.verify(chain, want, circumstances{})
 }
 
-// VerifyIssued judges a certificate that a CA just issued to us: everything but revocation, about which nothing can be
-// at hand.
+// VerifyIssued judges a certificate that a CA has just issued to us: everything but revocation, about which no data can
+// be at hand yet.
 func (t *Trust) VerifyIssued(chain []*x509.Certificate, want Want) (*Verdict, error) {
 	return t.verify(chain, want, circumstances{issued: true})
 }
 
-// circumstances of a verification.
+// circumstances are those of a verification.
 type circumstances struct {
 	standing  string // put before the identity in texts: "claimed "
 	online    bool   // OCSP responders may be asked
-	handshake bool   // a peer could have stapled
-	issued    bool   // it was issued to us just now: revocation is not looked at
-	staple    []byte // what it stapled for its leaf
-	kept      *kept  // what the chain signed was taken in before; nil = it was not
+	handshake bool   // the peer could have stapled an answer
+	issued    bool   // the leaf was issued to us just now: revocation is not checked
+	staple    []byte // what the peer stapled for its leaf
+	kept      *kept  // when what the chain signed was accepted before; nil = it was not
 }
 
-// Recheck verifies a proven peer again with the present data and time. The error is a *Refusal when it would no
-// longer be accepted: revoked, expired, CRL stale … It never waits for the network, as VerifyKnown.
+// Recheck verifies a proven peer again with the present data and time. The error is a *Refusal when the peer would no
+// longer be accepted: revoked, expired, CRL stale … Like VerifyKnown it never waits for the network.
 func (t *Trust) Recheck(p *Peer) error {
 	_, err := t.VerifyKnown(p.Chain, p.want)
 	return err
 }
 
-// verify tries each path and reports the one that came furthest.
+// verify judges each path until one is good; if none is, it returns the verdict on the path that passed the most
+// checks.
 func (t *Trust) verify(chain []*x509.Certificate, want Want, how circumstances) (*Verdict, error) {
 	r := t.roots.Load()
 	paths, refusal := r.findPaths(chain, how.standing)
@@ -132,7 +133,7 @@ func (r *roots) findPaths(chain []*x509.Certificate, standing string) ([]path, *
 		describe.Name(last.Issuer.String()))
 }
 
-// poolWith gives the CAs that may stand between leaf and anchor.
+// poolWith returns the CAs that may be between leaf and anchor.
 func (r *roots) poolWith(presented []*x509.Certificate) []*x509.Certificate {
 	pool := make([]*x509.Certificate, 0, len(presented)+len(r.intermediates))
 	for _, c := range append(append(pool, presented...), r.intermediates...) {
@@ -143,7 +144,7 @@ func (r *roots) poolWith(presented []*x509.Certificate) []*x509.Certificate {
 	return pool
 }
 
-// moment is the time to judge at. RFC 5280 knows whole seconds: notAfter's own is the last.
+// moment returns the time to judge at. RFC 5280 knows whole seconds: the second of notAfter is the last good one.
 func (t *Trust) moment() time.Time {
 	if t.cfg.Profile == RFC5280 {
 		return t.now().Truncate(time.Second)

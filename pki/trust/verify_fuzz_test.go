@@ -13,9 +13,9 @@ import (
 	"tlagate/pki/trust"
 )
 
-// FuzzVerify spoils the content of a good leaf. Signed as it was, nothing may be accepted but what the CA signed;
-// signed anew by the CA, it must still be judged in order. (Each fuzzing process has keys of its own, so the input says
-// how to spoil and is no certificate.)
+// FuzzVerify spoils the content of a good leaf. With the old signature, nothing may be accepted but what the CA signed;
+// with a new one by the CA, it must still be judged without a panic. (Each fuzzing process has its own keys, so the
+// input says how to spoil the leaf, and is no certificate.)
 func FuzzVerify(f *testing.F) {
 	w := bed.New(f)
 	store := w.Open()

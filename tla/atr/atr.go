@@ -1,10 +1,10 @@
-// Package atr reads what a card answers to a reset (ISO 7816-3), which tells its model.
+// Package atr reads a card's answer to reset (ATR, ISO 7816-3), by which its model is known.
 package atr
 
 import "strings"
 
-// Fits reports whether an ATR has a pattern, both in lower-case hexadecimal: a point stands for any digit, a * at the
-// end for any more.
+// Fits reports whether an ATR matches a pattern, both in lower-case hexadecimal: a point stands for any digit, a * at
+// the end for any further digits.
 func Fits(digits, pattern string) bool {
 	pattern, open := strings.CutSuffix(pattern, "*")
 	if len(digits) < len(pattern) || len(digits) > len(pattern) && !open {
@@ -18,7 +18,7 @@ func Fits(digits, pattern string) bool {
 	return true
 }
 
-// PrefersT1 reports whether the ATR (ISO 7816-3, 8.2) offers T=1, and so has programs speak it.
+// PrefersT1 reports whether the ATR (ISO 7816-3, 8.2) offers T=1, which programs then speak.
 func PrefersT1(atr []byte) bool {
 	if len(atr) < 2 {
 		return false

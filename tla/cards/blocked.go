@@ -8,11 +8,11 @@ import (
 	"tlagate/tla/cards/internal/pcsc"
 )
 
-// lookTime bounds a look at what a call is waiting for.
+// lookTime bounds a look at what a call waits for.
 const lookTime = time.Second
 
-// blocked returns what an attempt at a reader waits for, and remembers it: another program, whose transaction PC/SC has
-// it wait for, or the reader.
+// blocked returns what an attempt at a reader waits for, and remembers it: either another program, until whose
+// transaction ends PC/SC makes us wait, or the reader itself.
 func (t *Taker) blocked(reader string) (why error) {
 	why = errStuck
 	select {
@@ -27,7 +27,8 @@ func (t *Taker) blocked(reader string) (why error) {
 	return why
 }
 
-// lookOnce looks at a reader that is being tried; one look at a time: what PC/SC does not answer must not pile up.
+// lookOnce looks at a reader that is being tried. There is one look at a time: calls that PC/SC does not answer must
+// not pile up.
 func (t *Taker) lookOnce(reader string) <-chan error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -48,7 +49,8 @@ func (t *Taker) lookOnce(reader string) <-chan error {
 	return seen
 }
 
-// usedBy tells a reader that another program uses, which for us is never exclusively, from one that does not answer.
+// usedBy returns ErrBusy for a reader that another program uses in a transaction, and errStuck for one that does not
+// answer. A reader that another program has exclusively never makes us wait.
 func usedBy(service pcsc.Service, reader string) error {
 	ctx, err := service.Establish()
 	if err != nil {
@@ -65,8 +67,8 @@ func usedBy(service pcsc.Service, reader string) error {
 	return errStuck
 }
 
-// abandon is for an attempt that takes longer than it may: by its limit, or because the session ends, which waits a
-// moment for the card to be let go.
+// abandon returns why an attempt is given up: it has reached its limit, or the session ends. A session that ends waits
+// a moment for the card to be released.
 func (t *Taker) abandon(ctx context.Context, a *attempt, reader string) error {
 	cause, why := context.Cause(ctx), t.blocked(reader)
 	if errors.Is(cause, errStuck) {
@@ -81,7 +83,7 @@ func (t *Taker) abandon(ctx context.Context, a *attempt, reader string) error {
 	return cause
 }
 
-// Pending returns how the readers are whose card is not let go yet, by name.
+// Pending returns, by name of reader, what keeps cards from being released that are not yet.
 func (t *Taker) Pending() map[string]Hold {
 	t.mu.Lock()
 	defer t.mu.Unlock()

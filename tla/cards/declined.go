@@ -10,12 +10,12 @@ import (
 	"tlagate/tla/cards/internal/pcsc"
 )
 
-// settleTime is longer than pcscd leaves a reader unasked (400 ms).
+// settleTime is longer than the pause between two questions of pcscd to a reader (400 ms).
 const settleTime = 600 * time.Millisecond
 
 // judged tells a reader that cannot do what was asked, an extended length for instance, from one whose card has gone:
-// both say the same (SCARD_E_NOT_TRANSACTED, SCARD_F_COMM_ERROR). Of a card that is still there the command has failed,
-// and it stays.
+// both return the same errors (SCARD_E_NOT_TRANSACTED, SCARD_F_COMM_ERROR). If the card is still there, only the
+// command has failed, and the lease goes on.
 func (l *Lease) judged(body []byte, err error) ([]byte, error) {
 	switch {
 	case !errors.Is(err, pcsc.ErrDeclined):
@@ -27,10 +27,11 @@ func (l *Lease) judged(body []byte, err error) ([]byte, error) {
 	return body, err
 }
 
-// ManyDeclined is how many commands in a row a reader may decline before people are told: it fails, or its card does.
+// ManyDeclined is how many commands in a row a reader may decline before people are told: the reader or its card is
+// failing.
 const ManyDeclined = 3
 
-// declines counts what a reader declined in a row.
+// declines counts the commands that a reader declined in a row.
 type declines struct {
 	row  atomic.Int64
 	many func(row int64, err error) // as in Taker.Take
@@ -42,7 +43,7 @@ func (d *declines) more(err error) {
 	}
 }
 
-// none: a command was executed.
+// none records that a command was executed.
 func (d *declines) none() {
 	if n := d.row.Swap(0); d.many != nil && n >= ManyDeclined {
 		d.many(0, nil)

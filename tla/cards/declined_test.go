@@ -9,8 +9,8 @@ import (
 	"tlagate/tla/cards/cardstest"
 )
 
-// TestReadersNoLeavesTheCard: a reader that declines a command, a reset or a VERIFY keeps its card, and what follows is
-// executed.
+// TestReadersNoLeavesTheCard: when a reader declines a command, a reset or a VERIFY, the card stays taken, and later
+// commands are executed.
 func TestReadersNoLeavesTheCard(t *testing.T) {
 	f := cardstest.New("a")
 	card := f.Insert("a", cardstest.VitaleATR, 7)
@@ -31,8 +31,8 @@ func TestReadersNoLeavesTheCard(t *testing.T) {
 	}
 }
 
-// TestReadersNoOfACardThatGoes: a card that is pulled under a command is lost, though PC/SC learns of it after the
-// error; so is one that was swapped.
+// TestReadersNoOfACardThatGoes: a card that is pulled during a command is lost, though PC/SC learns of that only after
+// the error; so is one that was swapped.
 func TestReadersNoOfACardThatGoes(t *testing.T) {
 	for name, goes := range map[string]func(*cardstest.Service){
 		"pulled":       func(f *cardstest.Service) { f.Remove("a") },

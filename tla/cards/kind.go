@@ -10,7 +10,7 @@ import (
 // Kind is a model of card, known by its ATR.
 type Kind string
 
-// The kinds. KindUnknown is a card that is of no use here, KindMute one that gives no ATR.
+// The kinds. KindUnknown is a card that is of no use here, KindMute one that answers no ATR.
 const (
 	KindVitale1 Kind = "vitale1"
 	KindVitale2 Kind = "vitale2"
@@ -32,7 +32,7 @@ var known = []struct {
 	{"3b9b188001001225006480040100009044", KindCPS4, session.SlotCPS}, // T=0 and T=1
 }
 
-// identify returns what card an ATR belongs to; ok is false when it has no slot.
+// identify returns the kind of card that an ATR belongs to; ok is false if that kind has no slot.
 func identify(answer []byte) (kind Kind, slot session.Slot, ok bool) {
 	if len(answer) == 0 {
 		return KindMute, 0, false

@@ -12,31 +12,31 @@ import (
 	"tlagate/tla/cards/internal/pcsc"
 )
 
-// Lease is a card that is had exclusively: the session.Card of one insertion. PC/SC calls can block without limit, so a
-// goroutine of its own makes them and callers wait no longer than Limits.Command.
+// Lease is a card that was taken exclusively: the session.Card of one insertion. PC/SC calls can block without limit,
+// so a goroutine of its own makes them, and callers wait no longer than Limits.Command.
 type Lease struct {
 	Of       Occupant
 	ATR      []byte
 	Protocol session.Protocol
 
 	limits   Limits
-	command  atomic.Int64 // when it last got one, ns; 0 = not yet
+	command  atomic.Int64 // when the card last got a command, Unix time in ns; 0 = not yet
 	declines declines
 
 	ctx    pcsc.Context // used by the goroutine only
 	card   pcsc.Card    // likewise
-	makeT1 bool         // likewise: T=0 is spoken, and programs take it for T=1
+	makeT1 bool         // likewise: the card speaks T=0, and programs expect T=1
 
 	jobs chan job
 	over chan struct{} // closed when the card is lost or released
 	quit chan struct{} // closed when it is released
 	done chan struct{} // closed when the card is powered down
-	free chan struct{} // closed by the taker when, after that, its reader may be tried again
+	free chan struct{} // closed by the taker after done, when the reader may be tried again
 
 	overOnce, quitOnce sync.Once
 }
 
-// job is one call to make; its result goes to reply, unless gone is closed first.
+// job is one PC/SC call to make; its result goes to reply, unless gone is closed first.
 type job struct {
 	call  func() ([]byte, error)
 	reply chan result
@@ -51,7 +51,8 @@ type result struct {
 // errSwapped says that the card is not the one that was seen.
 var errSwapped = errors.New("the card was changed while it was being taken")
 
-// take takes a card and resets it, so that nothing an earlier program was allowed remains. It can block without limit.
+// take takes a card and resets it, so that nothing remains of what the card allowed an earlier program. It can block
+// without limit.
 func take(service pcsc.Service, o Occupant, limits Limits, declined func(int64, error)) (*Lease, error) {
 	ctx, err := service.Establish()
 	if err != nil {
@@ -80,8 +81,8 @@ func (l *Lease) begin() (err error) {
 	return err
 }
 
-// refresh resets the card and reads its ATR. A reset of PC/SC revives the handle of a removed card for
-// whichever card is there then; the count of insertions tells.
+// refresh resets the card and reads its ATR. In PC/SC a reset revives the handle of a removed card, for whichever card
+// is in the reader then; the count of insertions shows that it is another.
 func (l *Lease) refresh(kind session.ResetKind) ([]byte, session.Protocol, error) {
 	if err := l.checkSame(); err != nil {
 		return nil, 0, err
@@ -108,7 +109,7 @@ func (l *Lease) checkSame() error {
 	return nil
 }
 
-// same reports whether what is seen is the insertion of the lease.
+// same reports whether seen shows the insertion of the lease.
 func (l *Lease) same(seen pcsc.Look) bool {
 	return seen.Event&pcsc.Present != 0 && seen.Event>>pcsc.CounterShift == l.Of.counter
 }
@@ -120,7 +121,7 @@ func (l *Lease) checkKind() error {
 	return nil
 }
 
-// LastCommand returns when the card last got a command; zero before the first.
+// LastCommand returns when the card last got a command; zero = not yet.
 func (l *Lease) LastCommand() (at time.Time) {
 	if ns := l.command.Load(); ns != 0 {
 		at = time.Unix(0, ns)
@@ -128,10 +129,10 @@ func (l *Lease) LastCommand() (at time.Time) {
 	return at
 }
 
-// Transmit implements session.Card. An empty answer is what a reader gives whose card went away under the command.
+// Transmit implements session.Card. A reader whose card goes away during a command returns an empty answer.
 func (l *Lease) Transmit(apdu []byte) ([]byte, error) {
 	l.command.Store(time.Now().UnixNano())
-	own := append([]byte(nil), apdu...) // the caller may be gone first
+	own := append([]byte(nil), apdu...) // the caller may return first, and wipe its own
 	return l.do(func() ([]byte, error) {
 		defer clear(own)
 		answer, err := l.transmit(own)
@@ -152,7 +153,8 @@ func (l *Lease) transmit(apdu []byte) ([]byte, error) {
 	return l.card.Transmit(apdu)
 }
 
-// Reset implements session.Card. A powered-off card is powered anew by PC/SC at once: what it had allowed is forgotten.
+// Reset implements session.Card. PC/SC powers a card that was powered off again at once: only what it had allowed is
+// gone.
 func (l *Lease) Reset(kind session.ResetKind) ([]byte, error) {
 	answer, err := l.do(func() ([]byte, error) {
 		answer, _, err := l.refresh(kind)
@@ -164,7 +166,7 @@ func (l *Lease) Reset(kind session.ResetKind) ([]byte, error) {
 	return answer, err
 }
 
-// do has the goroutine make a call. When the card is released or too slow, nobody knows what became of it.
+// do has the goroutine make a call. If the card is released or too slow, what became of the call is unknown.
 func (l *Lease) do(call func() ([]byte, error)) ([]byte, error) {
 	j := job{func() ([]byte, error) { return l.judged(call()) }, make(chan result), make(chan struct{})}
 	timer := time.NewTimer(l.limits.Command)
@@ -218,13 +220,13 @@ func (j job) run() {
 	}
 }
 
-// Over is closed when the card is lost, or released: it answers no more.
+// Over returns a channel that is closed when the card is lost or released: it answers no more.
 func (l *Lease) Over() <-chan struct{} { return l.over }
 
 func (l *Lease) finish() { l.overOnce.Do(func() { close(l.over) }) }
 
-// Release powers the card down; commands under way get session.ErrCardLost. It reports whether that is done within
-// Limits.Release; else it is done when the reader answers.
+// Release powers the card down; commands under way return session.ErrCardLost. It reports whether that was done within
+// Limits.Release; if not, it will be done when the reader answers.
 func (l *Lease) Release() bool {
 	l.letGo()
 	select {
@@ -235,7 +237,7 @@ func (l *Lease) Release() bool {
 	}
 }
 
-// letGo powers the card down, at once or when the call under way ends; done tells. No lease is let go already.
+// letGo has the card powered down, at once or when the call under way ends, and does not wait for it. l may be nil.
 func (l *Lease) letGo() {
 	if l == nil {
 		return

@@ -13,7 +13,7 @@ import (
 	"tlagate/tla/cards/internal/pcsc"
 )
 
-// taking takes the card of a fake for the time of the test.
+// taking takes the card of a fake for as long as the test runs.
 func taking(t *testing.T, f *cardstest.Service, command time.Duration) *Lease {
 	t.Helper()
 	tk := taker(f, patience)
@@ -33,12 +33,12 @@ func nothingOpen(f *cardstest.Service) bool {
 	return cardstest.Get(f, func() int { return f.Contexts + f.Connected }) == 0
 }
 
-// taker takes the cards of a fake, each within that time.
+// taker returns a taker of a fake's cards, with that limit for each.
 func taker(f *cardstest.Service, take time.Duration) *Taker {
 	return NewTaker(NewReaders(ReadersConfig{Service: f}), Limits{Take: take, Command: patience, Release: patience})
 }
 
-// occupant is the card that is in.
+// occupant returns the card that is in.
 func occupant(t *testing.T, f *cardstest.Service) Occupant {
 	t.Helper()
 	ctx, err := f.Establish()

@@ -9,13 +9,13 @@ import (
 	"tlagate/tla/pin"
 )
 
-// A reader with a PIN pad takes the PIN itself (PC/SC part 10): it never is in this machine's memory.
+// A reader with a PIN pad takes the PIN itself (PC/SC part 10): the PIN is never in this machine's memory.
 
 // featureVerify is FEATURE_VERIFY_PIN_DIRECT.
 const featureVerify = 0x06
 
-// verifyCode finds the control code of the pad's VERIFY in the answer to GET_FEATURE_REQUEST: TLVs of 6 octets with a
-// big-endian value; 0 = the reader has no pad.
+// verifyCode returns the control code of the pad's VERIFY from the answer to GET_FEATURE_REQUEST: TLVs of 6 octets with
+// a big-endian value; 0 = the reader has no pad.
 func verifyCode(features []byte) uint32 {
 	for ; len(features) >= 6; features = features[6:] {
 		if features[0] == featureVerify && features[1] == 4 {
@@ -35,7 +35,7 @@ const (
 	padNextKey = 20     // bTimerOut2, seconds; together less than a command may last
 )
 
-// verifyStructure has the pad build the VERIFY from the card policy's format.
+// verifyStructure returns the structure from which the pad builds the VERIFY, in the card policy's format.
 func verifyStructure(header [4]byte, f pin.Format) []byte {
 	apdu := append(append([]byte(nil), header[:]...), byte(f.Length))
 	for range f.Length {
@@ -56,7 +56,7 @@ func (l *Lease) Pad() (code uint32, err error) {
 	return verifyCode(features), err
 }
 
-// VerifyOnPad has the user enter the PIN at the reader, whose pad has that code.
+// VerifyOnPad has the user enter the PIN at the reader, whose pad has that control code.
 func (l *Lease) VerifyOnPad(code uint32, header [4]byte, f pin.Format) ([]byte, error) {
 	sw, err := l.do(func() ([]byte, error) { return l.card.Control(code, verifyStructure(header, f)) })
 	if err == nil && len(sw) != 2 {
@@ -65,7 +65,8 @@ func (l *Lease) VerifyOnPad(code uint32, header [4]byte, f pin.Format) ([]byte, 
 	return sw, err
 }
 
-// Verify sends a VERIFY whose memory is given back by whoever has it last: PC/SC may be at it when the caller is gone.
+// Verify sends a VERIFY. The side that has the command last wipes it: PC/SC may still use it when the caller has
+// returned.
 func (l *Lease) Verify(command *pin.Command) ([]byte, error) {
 	var taken atomic.Bool
 	defer func() {

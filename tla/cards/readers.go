@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	waitTime   = 500 * time.Millisecond // longest wait at PC/SC: also how soon a new reader is seen
+	waitTime   = 500 * time.Millisecond // longest wait in PC/SC; also how soon a new reader is seen
 	retryTime  = time.Second            // between two tries to reach the service
-	abandonDue = 2 * time.Second        // how long a stopping watcher waits for PC/SC to answer
+	abandonDue = 2 * time.Second        // how long a watcher that stops waits for PC/SC to answer
 )
 
 // ReadersConfig configures Readers.
@@ -49,7 +49,7 @@ func NewReaders(cfg ReadersConfig) *Readers {
 	return &Readers{cfg: cfg, service: errNotLooked, changed: make(chan struct{})}
 }
 
-// Run watches until ctx ends, through any failure of PC/SC. It holds no card.
+// Run watches until ctx ends, through any failure of PC/SC. It takes no card.
 func (r *Readers) Run(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
@@ -75,7 +75,7 @@ func (r *Readers) watchAlways(ctx context.Context) {
 	}
 }
 
-// watch looks at the readers until PC/SC fails.
+// watch follows the readers until PC/SC fails.
 func (r *Readers) watch(ctx context.Context) error {
 	c, err := r.cfg.Service.Establish()
 	if err != nil {
@@ -114,7 +114,7 @@ func (r *Readers) look(ctx context.Context, c pcsc.Context) error {
 	return nil
 }
 
-// follow takes in the list of readers, and returns what was last seen of them.
+// follow takes in the list of readers, and returns what was last seen of each.
 func (r *Readers) follow(names []string) (looks []pcsc.Look) {
 	r.update(func() {
 		r.service = nil
@@ -124,7 +124,7 @@ func (r *Readers) follow(names []string) (looks []pcsc.Look) {
 	return looks
 }
 
-// lose forgets the readers: PC/SC has failed, and counts anew when it is back.
+// lose forgets the readers: PC/SC has failed, and will count insertions anew when it is back.
 func (r *Readers) lose(err error) {
 	r.update(func() {
 		r.service = err
@@ -132,7 +132,7 @@ func (r *Readers) lose(err error) {
 	})
 }
 
-// update changes the table, and wakes whoever waits when that shows.
+// update changes the table, and wakes those that wait for a change if the view has changed.
 func (r *Readers) update(change func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"tlagate/tla/cards/internal/pcsc"
 )
 
-// watch runs a watcher over a fake for the time of the test.
+// watch runs a watcher of a fake for as long as the test runs.
 func watch(t *testing.T, f *cardstest.Service) *Readers {
 	r := NewReaders(ReadersConfig{Service: f})
 	f.During(t, r.Run)

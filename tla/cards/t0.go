@@ -3,8 +3,8 @@ package cards
 import "tlagate/session"
 
 // A program at the PdT finds out from the ATR which protocol a card speaks, and its PC/SC service prefers T=1. A reader
-// here may know no T=1, or not with this card: then T=0 is spoken, and the terminal does what T=1 promises, that is
-// what ISO 7816-3 (12.2) leaves to whoever speaks T=0. Programs that do it by themselves do not notice.
+// here may know no T=1, or not with this card, and then speaks T=0. So that programs get what T=1 promises, the
+// terminal does what ISO 7816-3 (12.2) leaves to a user of T=0. Programs that do it by themselves do not notice.
 
 const (
 	insGetResponse = 0xC0
@@ -12,7 +12,8 @@ const (
 	swWrongLe      = 0x6C // SW2 octets are there, nothing was done
 )
 
-// asT1 sends a short command over T=0 and returns the answer of T=1. An extended one is the reader's business.
+// asT1 sends a short command over T=0 and returns the answer that T=1 would have. An extended one is left to the
+// reader.
 func asT1(send func([]byte) ([]byte, error), apdu []byte) ([]byte, error) {
 	ne := wanted(apdu)
 	if ne == 0 {
@@ -29,7 +30,7 @@ func asT1(send func([]byte) ([]byte, error), apdu []byte) ([]byte, error) {
 		}
 		var rest []byte
 		rest, err = exactly(send, fetch(apdu[0], min(more, ne-have)), ne-have)
-		if len(rest) <= session.MinResponse { // nothing came: its status word is the whole's
+		if len(rest) <= session.MinResponse { // no data came: its status word is that of the whole answer
 			answer = append(answer[:have], rest...)
 			break
 		}
@@ -38,14 +39,14 @@ func asT1(send func([]byte) ([]byte, error), apdu []byte) ([]byte, error) {
 	return answer, err
 }
 
-// joined puts what came next after what was there; the octets are a card's and lie in one place only.
+// joined returns rest after answer, and wipes both: octets of a card are to be in one place only.
 func joined(answer, rest []byte) []byte {
 	defer clear(rest)
 	defer clear(answer)
 	return append(append(make([]byte, 0, len(answer)+len(rest)), answer...), rest...)
 }
 
-// wanted is how many octets a short command asks for, 1 to 256; 0 = none, or it is an extended one.
+// wanted returns how many octets a short command asks for, 1 to 256; 0 = none, or the command is extended.
 func wanted(apdu []byte) int {
 	body := apdu[session.MinCommand:]
 	if len(body) == 1 || len(body) > 2 && body[0] != 0 && len(body) == 2+int(body[0]) {
@@ -54,10 +55,10 @@ func wanted(apdu []byte) int {
 	return 0
 }
 
-// octets: 00 stands for 256.
+// octets returns the number that an octet of length stands for: 00 is 256.
 func octets(n byte) int { return (int(n)+255)%256 + 1 }
 
-// waiting is how many octets a card says it has for GET RESPONSE.
+// waiting returns how many octets a card says it has for GET RESPONSE.
 func waiting(answer []byte) int {
 	if answer[len(answer)-2] != swMore {
 		return 0
@@ -65,7 +66,7 @@ func waiting(answer []byte) int {
 	return octets(answer[len(answer)-1])
 }
 
-// fetch is the GET RESPONSE for a command of that class: on its channel, neither chained nor secured.
+// fetch returns the GET RESPONSE for a command of that class: on its channel, neither chained nor secured.
 func fetch(class byte, n int) []byte {
 	switch {
 	case class&0x80 != 0: // proprietary: only its card knows what its bits mean
@@ -77,7 +78,7 @@ func fetch(class byte, n int) []byte {
 	return []byte{class, insGetResponse, 0, 0, byte(n)}
 }
 
-// exactly sends a command, once more with the right Le if the card wants that and has no more than ne octets.
+// exactly sends a command, and once more with the right Le if the card asks for that and has no more than ne octets.
 func exactly(send func([]byte) ([]byte, error), apdu []byte, ne int) ([]byte, error) {
 	answer, err := send(apdu)
 	if err != nil || len(apdu) != session.MinCommand+1 || len(answer) != session.MinResponse || answer[0] != swWrongLe {

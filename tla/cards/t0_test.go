@@ -12,12 +12,12 @@ import (
 	"tlagate/tla/cards/cardstest"
 )
 
-// TestT0DoesWhatT1Promises: the card's side of T=0 is scripted; each line is a command and the answer to it.
+// TestT0DoesWhatT1Promises: the card's side of T=0 is scripted.
 func TestT0DoesWhatT1Promises(t *testing.T) {
 	data := strings.Repeat("AB", 256)
 	for _, c := range []struct {
 		name, command string
-		card          []string // command and answer, in turn
+		card          []string // commands and their answers, in turn
 		answer        string
 	}{
 		{"case 1", "00440000", []string{"00440000", "9000"}, "9000"},
@@ -75,7 +75,7 @@ func octetsOf(t *testing.T, digits string) []byte {
 	return octets
 }
 
-// TestT0IsAnnouncedAndMadeT1: a card that offers T=1 and is held in T=0.
+// TestT0IsAnnouncedAndMadeT1: a card that offers T=1 is taken in T=0.
 func TestT0IsAnnouncedAndMadeT1(t *testing.T) {
 	f := cardstest.New("a")
 	card := f.Insert("a", cardstest.CPSATR, 7)

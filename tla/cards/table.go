@@ -10,12 +10,12 @@ import (
 
 // Insertion is one stay of one card in one reader. The zero value is no card.
 type Insertion struct {
-	Number  uint64 // unique, rising with every card seen to come in
+	Number  uint64 // unique; rises with every card that comes in
 	Kind    Kind
 	ATR     string // upper-case hexadecimal
 	Slot    session.Slot
 	Usable  bool   // its kind has a slot
-	HasSlot bool   // and it occupies that slot
+	HasSlot bool   // and it is the occupant of that slot
 	counter uint32 // of PC/SC events, when it came in
 }
 
@@ -32,13 +32,13 @@ type watched struct {
 	card   *Insertion // nil: empty
 }
 
-// table is all readers, in the order of PC/SC.
+// table has all readers, in the order of PC/SC.
 type table struct {
 	readers []watched
 	last    uint64 // number of the last insertion
 }
 
-// follow takes in the list of readers; those that are gone take their card with them.
+// follow takes in the list of readers; the card of a reader that is gone is gone, too.
 func (t *table) follow(names []string) {
 	readers := make([]watched, len(names))
 	for i, name := range names {
@@ -87,8 +87,8 @@ func (t *table) see(w *watched, l pcsc.Look) {
 	}
 }
 
-// changed reports whether the card is another one than the one that came in: the counter says so even when
-// both were there at the two looks. A powered-down card may show no ATR and is the same card.
+// changed reports whether another card than i is in the reader: the counter shows that even if there was a card at both
+// looks. A powered-down card may show no ATR, and is the same card.
 func (i *Insertion) changed(l pcsc.Look) bool {
 	if l.Event>>pcsc.CounterShift != i.counter {
 		return true
@@ -103,7 +103,7 @@ func newInsertion(number uint64, l pcsc.Look) *Insertion {
 	return i
 }
 
-// occupants returns for each slot the card of its role that has been there longest.
+// occupants returns, for each slot, the card of its role that has been in longest.
 func (t *table) occupants() (o [session.Slots]*Occupant) {
 	for _, w := range t.readers {
 		if w.card == nil || !w.card.Usable {

@@ -13,11 +13,11 @@ import (
 type Limits struct {
 	Take    time.Duration // to take a card
 	Command time.Duration // of one command or reset
-	Release time.Duration // to let a card go
+	Release time.Duration // to release a card
 }
 
-// Taker takes cards, one attempt a reader at a time: what PC/SC does not answer must not pile up. Its methods may be
-// called from any goroutine.
+// Taker takes cards, with one attempt at a time for each reader: calls that PC/SC does not answer must not pile up. Its
+// methods may be called from any goroutine.
 type Taker struct {
 	service pcsc.Service
 	limits  Limits
@@ -26,10 +26,10 @@ type Taker struct {
 	attempts map[string]*attempt
 }
 
-// attempt is an attempt at a reader that has not ended: the card is being taken, or is had.
+// attempt is an attempt at a reader that has not ended: the card is being taken, or is leased.
 type attempt struct {
-	why     error         // that it takes too long, as last looked at
-	looking bool          // somebody looks
+	why     error         // why it takes so long, as last looked at
+	looking bool          // a look is under way
 	over    chan struct{} // closed when the reader may be tried again
 }
 
@@ -40,9 +40,9 @@ func NewTaker(r *Readers, limits Limits) *Taker {
 	return &Taker{service: r.cfg.Service, limits: limits, attempts: map[string]*attempt{}}
 }
 
-// Take takes the card of a slot; [HoldOf] says what its error means. A card that comes too late is let go at once.
-// Declined, unless nil, is told when the reader has declined many commands in a row, and with (0, nil) when it executes
-// one after that.
+// Take takes the card of a slot; [HoldOf] says what its error means. A card that is taken too late is released at once.
+// Unless declined is nil, it is called when the reader has declined many commands in a row, and with (0, nil) when it
+// executes one after that.
 func (t *Taker) Take(ctx context.Context, o Occupant, declined func(row int64, err error)) (*Lease, error) {
 	a := t.begin(o.Reader)
 	if a == nil {
@@ -72,7 +72,7 @@ func (t *Taker) Take(ctx context.Context, o Occupant, declined func(row int64, e
 	}
 }
 
-// begin returns nil while an attempt at the reader is under way.
+// begin begins an attempt at the reader; it returns nil while another is under way.
 func (t *Taker) begin(reader string) *attempt {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -91,7 +91,7 @@ func (t *Taker) end(reader string) {
 	delete(t.attempts, reader)
 }
 
-// endWith waits until the card is powered down; then the reader may be tried again.
+// endWith waits until the card of l, if there is one, is powered down; then the reader may be tried again.
 func (t *Taker) endWith(l *Lease, reader string) {
 	if l == nil {
 		t.end(reader)

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// View is what shows of the readers at one time.
+// View is what can be seen of the readers at one time.
 type View struct {
 	Service string   // what is wrong with PC/SC; "" = it works
 	Readers []Reader // in the order of PC/SC
@@ -17,7 +17,7 @@ type Reader struct {
 	Card Insertion // zero: empty
 }
 
-// View returns what shows now.
+// View returns the present view.
 func (r *Readers) View() View {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -42,8 +42,8 @@ func (r *Readers) view() View {
 	return v
 }
 
-// Moved reports whether somebody has put a card in or taken one out since v: in a reader that is there both times. A
-// service that was restarted, or a reader that came or went, is nobody's act.
+// Moved reports whether somebody has put a card in or taken one out since v, in a reader that is in both views. A
+// service that was restarted, or a reader that came or went, is not an act of the user.
 func (v View) Moved(now View) bool {
 	return slices.ContainsFunc(now.Readers, func(r Reader) bool {
 		return v.has(r.Name) && v.card(r.Name).Number != r.Card.Number
@@ -67,7 +67,7 @@ func (v View) has(reader string) bool {
 	return slices.ContainsFunc(v.Readers, func(r Reader) bool { return r.Name == reader })
 }
 
-// log tells what is new in w.
+// log logs what is new in w.
 func (v View) log(log *slog.Logger, w View) {
 	if v.Service != w.Service {
 		logService(log, w.Service)

@@ -18,13 +18,14 @@ var (
 	ErrNotAllowed = errors.New("this user may not use the control socket")
 )
 
-// Ask is AskFor without more than a command.
+// Ask is AskFor for a request that is only a command.
 func Ask(ctx context.Context, socket, command string, answer any) error {
 	return AskFor(ctx, socket, Request{Command: command}, answer)
 }
 
 // AskFor sends a request, in our version, to the daemon on socket and puts its answer into answer, a pointer to a
-// struct. It waits until ctx ends, which tells the daemon. The error may be a *Fault, ErrNoDaemon or ErrNotAllowed.
+// struct. It waits until ctx ends, and then hangs up, which the daemon notices. The error may be a *Fault, ErrNoDaemon
+// or ErrNotAllowed.
 func AskFor(ctx context.Context, socket string, r Request, answer any) error {
 	r.Version = Version
 	c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
@@ -36,7 +37,7 @@ func AskFor(ctx context.Context, socket string, r Request, answer any) error {
 	if err := c.SetWriteDeadline(time.Now().Add(askTime)); err != nil {
 		return err
 	}
-	// A daemon that refuses us may close before it has read: its answer counts, not our error.
+	// A daemon that refuses us may close before it has read the request: its answer counts, not our error.
 	failed := json.NewEncoder(c).Encode(r)
 	line, err := local.ReadLine(c, maxAnswer)
 	if err != nil {
@@ -45,7 +46,7 @@ func AskFor(ctx context.Context, socket string, r Request, answer any) error {
 	return read(line, answer)
 }
 
-// read finds a Fault before it looks for an answer.
+// read returns the Fault that line has, or puts the answer in it into answer.
 func read(line []byte, answer any) error {
 	var f faultAnswer
 	if err := json.Unmarshal(line, &f); err != nil {

@@ -1,6 +1,6 @@
-// Package control carries commands of local users to a daemon over a Unix socket: one request and one answer a
-// connection, each one line of JSON (docs/control.md). Who may ask is decided by the credentials of the peer's
-// process (SO_PEERCRED), not by what it says.
+// Package control carries commands of local users to a daemon over a Unix socket: one request and one answer for each
+// connection, each one line of JSON (docs/control.md). The credentials of the client's process (SO_PEERCRED) decide
+// whether it may ask, not what it says.
 package control
 
 import (
@@ -18,11 +18,11 @@ const (
 	answerTime  = 5 * time.Second // for a client to take its answer
 	askTime     = 5 * time.Second // for a daemon to take the request
 	maxClients  = 8
-	maxStops    = 4   // clients more, for stop alone
+	maxStops    = 4   // further clients, for stop alone
 	maxName     = 200 // octets of a PdT's name
 )
 
-// Request is what a client says.
+// Request is what a client sends.
 type Request struct {
 	Version int    `json:"version"`
 	Command string `json:"command"`
@@ -33,10 +33,10 @@ type Request struct {
 // The faults of the protocol itself; a handler has its own.
 const (
 	FaultBadRequest = "bad_request" // no JSON, too long, or nothing in time
-	FaultVersion    = "version"     // not ours
+	FaultVersion    = "version"     // of the protocol, not ours
 	FaultNotAllowed = "not_allowed" // the user is not in the group
-	FaultTooMany    = "too_many"    // clients
-	FaultNotLocal   = "not_local"   // the client is no person at this machine, and the command is a person's act (C4)
+	FaultTooMany    = "too_many"    // there are too many clients
+	FaultNotLocal   = "not_local"   // only a person at this machine may give this command (C4)
 )
 
 // Fault says what is wrong with a request.
@@ -47,7 +47,7 @@ type Fault struct {
 
 func (f *Fault) Error() string { return "control: " + f.Code + ": " + f.Detail }
 
-// answer wraps a Fault as a handler's answers are wrapped.
+// faultAnswer has a Fault where a handler's answers have their error.
 type faultAnswer struct {
 	Version int    `json:"version"`
 	Error   *Fault `json:"error"`

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// askAndTell is a client in a process of its own.
+// askAndTell runs a client in a process of its own.
 func askAndTell(socket string) int {
 	var a echo
 	err := Ask(context.Background(), socket, "status", &a)
@@ -58,7 +58,7 @@ type echo struct {
 	PdT     string `json:"pdt"`
 }
 
-// serve runs a server for the time of the test; nil handle: one that echoes.
+// serve runs a server for as long as the test runs; with a nil handle, one that echoes.
 func serve(t *testing.T, cfg Config) string {
 	t.Helper()
 	if cfg.Socket == "" {
@@ -90,7 +90,7 @@ func dial(t *testing.T, socket string) net.Conn {
 	return c
 }
 
-// TestClientsThatStayHoldNothing: a client that has its answer and does not go keeps neither a place nor the server.
+// TestClientsThatStayHoldNothing: a client that has its answer and does not go takes up neither a place nor the server.
 func TestClientsThatStayHoldNothing(t *testing.T) {
 	socket := serve(t, Config{})
 	for range 5 * maxClients {
@@ -175,8 +175,8 @@ func TestTooManyClients(t *testing.T) {
 	}, patience, time.Millisecond)
 }
 
-// TestC4StopHasAPlaceOfItsOwn: whatever other clients do, a session can be ended; and who waits for a PIN and goes
-// leaves its place.
+// TestC4StopHasAPlaceOfItsOwn: whatever other clients do, a session can be ended; and a client that waits for a PIN and
+// goes leaves its place.
 func TestC4StopHasAPlaceOfItsOwn(t *testing.T) {
 	socket := serve(t,
 		Config{PIN: func(ctx context.Context, _ bool, _ func(any) error, _ io.Reader, _ func(time.Time)) any {
@@ -206,7 +206,7 @@ func TestC4StopHasAPlaceOfItsOwn(t *testing.T) {
 		time.Millisecond)
 }
 
-// TestSP4AClientMayEndItsHalfAfterThePIN: it waits for what the card says.
+// TestSP4AClientMayEndItsHalfAfterThePIN: a client that has closed its sending half still gets the card's answer.
 func TestSP4AClientMayEndItsHalfAfterThePIN(t *testing.T) {
 	ended := make(chan struct{})
 	socket := serve(t, Config{PIN: func(ctx context.Context, _ bool, say func(any) error, entry io.Reader,
@@ -276,7 +276,7 @@ func TestNoDaemon(t *testing.T) {
 	require.ErrorIs(t, Ask(t.Context(), filepath.Join(t.TempDir(), "s"), "status", new(echo)), ErrNoDaemon)
 }
 
-// TestC4WhoMayAsk runs clients as other users: the kernel says who they are.
+// TestC4WhoMayAsk runs clients as other users, which the kernel names.
 func TestC4WhoMayAsk(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can run a client as another user")

@@ -18,8 +18,8 @@ type Entry struct {
 	stop func() bool
 }
 
-// Enter asks for the PIN that is wanted, as command says, and puts what is wanted, or why not, into wanted. It waits
-// until one is, at most half a minute. The errors are those of Ask. Close must be called.
+// Enter offers to enter a PIN: command is CommandPIN or CommandPINLastTry. It waits until a PIN is wanted, at most half
+// a minute, and puts which one, or why none, into wanted. The errors are those of Ask. The caller must call Close.
 func Enter(ctx context.Context, socket, command string, wanted any) (*Entry, error) {
 	c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	if err != nil {
@@ -34,7 +34,7 @@ func Enter(ctx context.Context, socket, command string, wanted any) (*Entry, err
 	return e, nil
 }
 
-// Send sends one line, the PIN, octet by octet as pin gives it, and puts what became of it into answer.
+// Send sends one line, the PIN, as pin writes it, and puts what became of it into answer.
 func (e *Entry) Send(pin io.WriterTo, answer any) error {
 	if _, err := pin.WriteTo(e.conn); err != nil {
 		return fmt.Errorf("cannot hand over the PIN: %w", err)
@@ -50,7 +50,7 @@ func (e *Entry) read(into any) error {
 	return read(line, into)
 }
 
-// Close ends the entry; without Send the PIN is asked for elsewhere.
+// Close ends the entry; without a Send before it, another client may enter the PIN.
 func (e *Entry) Close() error {
 	e.stop()
 	return e.conn.Close()

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// goneTime is how soon a client that has gone is missed.
+// goneTime is how soon it is noticed that a client has gone.
 const goneTime = 200 * time.Millisecond
 
-// whenGone calls gone when the client has closed its end, unless ctx ends before. It reads nothing.
+// whenGone calls gone when the client has closed its end, unless ctx ends first. It reads nothing from the client.
 func whenGone(ctx context.Context, c *net.UnixConn, gone func()) {
 	raw, err := c.SyscallConn()
 	if err != nil {

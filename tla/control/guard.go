@@ -17,7 +17,7 @@ type caller struct{ pid, uid, gid int }
 
 func (c caller) String() string { return fmt.Sprintf("pid %d uid %d", c.pid, c.uid) }
 
-// guard decides who may ask.
+// guard decides which users may ask.
 type guard struct {
 	gid  int // -1: no group
 	name string
@@ -38,7 +38,8 @@ func newGuard(group string) (guard, error) {
 	return guard{gid, group}, err
 }
 
-// check lets in root, the daemon's own user, and whoever is in the group.
+// check returns the client's process; the error says why it is not let in. Root, the daemon's own user, and members of
+// the group are.
 func (g guard) check(c *net.UnixConn) (caller, error) {
 	who, err := peer(c)
 	switch {
@@ -52,7 +53,7 @@ func (g guard) check(c *net.UnixConn) (caller, error) {
 	return who, fmt.Errorf("uid %d is not in the group %s", who.uid, g.name)
 }
 
-// has reports whether the group is the process's primary one, or one of its user.
+// has reports whether the group is the process's primary one, or one of its user's.
 func (g guard) has(who caller) bool {
 	if g.gid < 0 {
 		return false

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// localTime bounds asking who a process belongs to.
+// localTime bounds asking whether a process belongs to a person at this machine.
 const localTime = 3 * time.Second
 
-// anywhere are the commands that need no person at this machine: they start nothing and keep nothing up (C4). All
-// others do.
+// anywhere are the commands that need no person at this machine: they start nothing and keep nothing up (C4). All other
+// commands need one.
 var anywhere = []string{commandStop, "status"}
 
-// person sees to it that an act is one of a person at this machine; the Fault says why not.
+// person returns why a command that needs a person at this machine does not come from one; nil = it may be executed.
 func (s *Server) person(ctx context.Context, p *process, command string) *Fault {
 	if s.cfg.Local == nil || slices.Contains(anywhere, command) {
 		return nil
@@ -25,7 +25,7 @@ func (s *Server) person(ctx context.Context, p *process, command string) *Fault 
 	return nil
 }
 
-// local asks, and then looks whether the answer was still about the client.
+// local asks Config.Local, and then checks that the answer was still about the client.
 func (s *Server) local(ctx context.Context, p *process) error {
 	if p.failed != nil {
 		return fmt.Errorf("cannot tell which process asks: %w", p.failed)

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestC4ActsAreForAPersonAtTheMachine: all commands but stop and status, also those that nobody knows yet.
+// TestC4ActsAreForAPersonAtTheMachine: all commands but stop and status are, unknown ones too.
 func TestC4ActsAreForAPersonAtTheMachine(t *testing.T) {
 	var handled, asked atomic.Int32
 	away := true
@@ -47,7 +47,8 @@ func TestC4ActsAreForAPersonAtTheMachine(t *testing.T) {
 	require.EqualValues(t, 3, handled.Load())
 }
 
-// TestC4ThePersonOfAnEndedProcessDoesNotCount: its number may be another's by the time that somebody is asked about it.
+// TestC4ThePersonOfAnEndedProcessDoesNotCount: its number may belong to another process by the time that logind is
+// asked about it.
 func TestC4ThePersonOfAnEndedProcessDoesNotCount(t *testing.T) {
 	child := exec.Command("sleep", "60")
 	require.NoError(t, child.Start())
@@ -58,14 +59,14 @@ func TestC4ThePersonOfAnEndedProcessDoesNotCount(t *testing.T) {
 	ended := &Server{cfg: Config{Local: func(context.Context, int) error {
 		require.NoError(t, child.Process.Kill())
 		_ = child.Wait()
-		return nil // about whoever has the number now
+		return nil // the answer is about the process that has the number now
 	}}}
 	require.NoError(t, p.running())
 	require.Equal(t, FaultNotLocal, ended.person(t.Context(), p, "start").Code)
 	require.ErrorContains(t, p.running(), "has ended")
 }
 
-// TestC4TheProcessOfAClientIsHeld: what cannot be held is refused.
+// TestC4TheProcessOfAClientIsHeld: a client of whose process there is no handle is refused.
 func TestC4TheProcessOfAClientIsHeld(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	require.NoError(t, err)
@@ -75,12 +76,12 @@ func TestC4TheProcessOfAClientIsHeld(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
 	defer c.Close()
-	p := hold(c.(*net.UnixConn), os.Getpid())
+	p := processOf(c.(*net.UnixConn), os.Getpid())
 	defer p.close()
 	require.NoError(t, p.failed)
 	require.NoError(t, p.running())
 	s := &Server{cfg: Config{Local: func(context.Context, int) error { return nil }}}
 	require.Nil(t, s.person(t.Context(), p, "start"))
-	require.Equal(t, FaultNotLocal, s.person(t.Context(), hold(c.(*net.UnixConn), 0), "start").Code,
+	require.Equal(t, FaultNotLocal, s.person(t.Context(), processOf(c.(*net.UnixConn), 0), "start").Code,
 		"a process of another namespace")
 }

@@ -9,17 +9,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process is the one that a client is. Its number may come to mean another one when it ends: what is found out by the
-// number counts only as long as it runs.
+// process is a client's process. When it ends, its number may be given to another one: what is found out by the number
+// counts only if the process still runs afterwards.
 type process struct {
 	pid    int
 	fd     *os.File // pidfd
-	failed error    // why it could not be held; fd is nil then
+	failed error    // why there is no fd
 }
 
-// hold takes the process of a client: by the kernel's handle for the connection (SO_PEERPIDFD, Linux 6.5), else by its
-// number, right after it has connected.
-func hold(c *net.UnixConn, pid int) *process {
+// processOf returns the process of a client: by the kernel's handle for the connection (SO_PEERPIDFD, Linux 6.5), else
+// by its number, right after it has connected.
+func processOf(c *net.UnixConn, pid int) *process {
 	if pid <= 0 {
 		return &process{failed: errors.New("it is in another namespace")}
 	}
@@ -44,7 +44,7 @@ func pidfd(socket, pid int) (int, error) {
 	return fd, err
 }
 
-// running is an error when the process has ended.
+// running returns an error if the process has ended.
 func (p *process) running() error {
 	var n int
 	var failed error

@@ -18,20 +18,20 @@ import (
 type Config struct {
 	Socket string // path; its directory must exist
 	Group  string // name or number whose members may ask; "" = root and the daemon's own user only
-	// Handle answers a request; the answer must marshal to JSON. ctx ends when the client goes away. who is the client,
-	// by the kernel's word: "uid 1000".
+	// Handle answers a request; the answer must marshal to JSON. ctx ends when the client goes away. who is the
+	// client's user, as the kernel says: "uid 1000".
 	Handle func(ctx context.Context, who string, asked Request) any
-	// Local says why the process pid is not a person's at this machine; nil = it is one. It is asked before every
-	// command but stop and status. Nil: nobody is asked, and the group decides alone.
+	// Local returns why the process pid does not belong to a person at this machine; nil = it does. It is called before
+	// every command but stop and status. If Local is nil, the group alone decides.
 	Local func(ctx context.Context, pid int) error
-	// PIN serves a client that enters PINs; insist: it said pinlasttry. say sends an answer before the last, entry is
-	// what the client sends then, read by nobody else, and limit bounds the time for that. The last answer is returned;
-	// nil = the client is gone. Nil: no such command.
+	// PIN serves a client that enters PINs; insist says that its command was pinlasttry. say sends an answer before the
+	// last, entry reads what the client sends after it, which nothing else reads, and limit bounds the time for that.
+	// PIN returns the last answer; nil = the client is gone. If PIN is nil, there is no such command.
 	PIN func(ctx context.Context, insist bool, say func(any) error, entry io.Reader, limit func(time.Time)) any
 	Log *slog.Logger // nil = discard
 }
 
-// commandStop ends a session: a person's act that needs no proof, and has places of its own.
+// commandStop ends a session. It needs no person at this machine, and clients that send it have places of their own.
 const commandStop = "stop"
 
 // The commands of a client that enters PINs.
@@ -45,11 +45,11 @@ type Server struct {
 	cfg     Config
 	guard   guard
 	socket  *local.Socket
-	clients chan struct{} // one token a client
+	clients chan struct{} // one token for each client
 	stops   chan struct{} // likewise, once clients is full: a session can be ended whatever other clients do
 }
 
-// Listen opens the socket. The file of a dead daemon is replaced; that of a living one is an error.
+// Listen opens the socket. It replaces the file of a dead daemon; that of a living one is an error.
 func Listen(cfg Config) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -88,7 +88,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 }
 
-// admit serves a client, unless there are too many; then one that says stop.
+// admit serves a client; if there are too many, only one that says stop.
 func (s *Server) admit(ctx context.Context, c *net.UnixConn, clients *sync.WaitGroup) {
 	places, takes := s.clients, anything
 	if len(places) == cap(places) { // only this goroutine adds to it
@@ -112,7 +112,7 @@ func anything(string) bool { return true }
 
 func onlyStop(command string) bool { return command == commandStop }
 
-// serve serves one client whose command it takes.
+// serve serves one client, if takes reports true for its command.
 func (s *Server) serve(ctx context.Context, c *net.UnixConn, takes func(command string) bool) {
 	defer c.Close()
 	who, err := s.guard.check(c)
@@ -121,7 +121,7 @@ func (s *Server) serve(ctx context.Context, c *net.UnixConn, takes func(command 
 		s.refuse(c, &Fault{FaultNotAllowed, err.Error()})
 		return
 	}
-	p := hold(c, who.pid)
+	p := processOf(c, who.pid)
 	defer p.close()
 	asked, fault := request(ctx, c)
 	if fault == nil && !takes(asked.Command) {
@@ -146,8 +146,8 @@ func (s *Server) serve(ctx context.Context, c *net.UnixConn, takes func(command 
 	s.answer(ctx, c, fmt.Sprintf("uid %d", who.uid), asked)
 }
 
-// enterPIN reads nothing ahead of the PIN: no buffer of ours may have it. That a client has gone while it waits for a
-// PIN to be wanted is found out without.
+// enterPIN serves a client that enters a PIN. It reads nothing ahead: no buffer of ours may have the PIN. So whenGone,
+// which reads nothing, notices that a client has gone while it waits for a PIN to be wanted.
 func (s *Server) enterPIN(ctx context.Context, c *net.UnixConn, insist bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -161,7 +161,7 @@ func (s *Server) enterPIN(ctx context.Context, c *net.UnixConn, insist bool) {
 	}
 }
 
-// request reads the one request of a client, which is not waited for when ctx ends.
+// request reads the one request of a client; it gives up when ctx ends.
 func request(ctx context.Context, c net.Conn) (r Request, fault *Fault) {
 	defer readUntil(ctx, c, time.Now().Add(requestTime))()
 	line, err := local.ReadLine(c, maxRequest)
@@ -185,14 +185,15 @@ func request(ctx context.Context, c net.Conn) (r Request, fault *Fault) {
 	return r, nil
 }
 
-// readUntil lets a client be read until at (zero: for ever), and no longer than ctx lasts; release takes ctx's part
-// away.
+// readUntil allows reading from a client until at (zero: for ever), and no longer than ctx lasts; release detaches it
+// from ctx.
 func readUntil(ctx context.Context, c net.Conn, at time.Time) (release func() bool) {
 	_ = c.SetReadDeadline(at)
 	return context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })
 }
 
-// levelOf keeps a user interface that asks for the status every second out of the log.
+// levelOf returns the level at which a command is logged: a user interface that asks for the status every second must
+// not fill the log.
 func levelOf(command string) slog.Level {
 	if command == "status" {
 		return slog.LevelDebug
@@ -200,7 +201,7 @@ func levelOf(command string) slog.Level {
 	return slog.LevelInfo
 }
 
-// isWord keeps what a client says fit for a log.
+// isWord reports whether a command is fit for a log.
 func isWord(s string) bool {
 	for _, c := range s {
 		if c < 'a' || c > 'z' {
@@ -210,7 +211,7 @@ func isWord(s string) bool {
 	return len(s) > 0 && len(s) <= 32
 }
 
-// isName is isWord for the name of a PdT, which may be absent.
+// isName reports whether the name of a PdT, which may be absent, is fit for a log.
 func isName(s string) bool {
 	for _, c := range s {
 		if c <= ' ' || c > '~' {
@@ -220,7 +221,7 @@ func isName(s string) bool {
 	return len(s) <= maxName
 }
 
-// answer handles a request; the client going away, or saying more, ends its context.
+// answer handles a request; its context ends if the client goes away or sends more.
 func (s *Server) answer(ctx context.Context, c net.Conn, who string, asked Request) {
 	defer readUntil(ctx, c, time.Time{})()
 	ctx, cancel := context.WithCancel(ctx)

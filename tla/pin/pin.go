@@ -26,7 +26,7 @@ const (
 	maxLength = 15 // what a reader's PIN pad can be told (PC/SC part 10)
 )
 
-// Check says what is wrong with a format.
+// Check returns an error that says what is wrong with the format.
 func (f Format) Check() error {
 	switch {
 	case f.Min < MinDigits || f.Max < f.Min || f.Max > MaxDigits:
@@ -37,8 +37,7 @@ func (f Format) Check() error {
 	return nil
 }
 
-// Command is a VERIFY in the making: header, length and PIN in memory that is locked. It is used by one goroutine at a
-// time.
+// Command is a VERIFY in the making: header, length and PIN in locked memory. It is for one goroutine at a time.
 type Command struct {
 	page   []byte // mmapped: [0:5] header and Lc, then the digits
 	digits int
@@ -47,7 +46,7 @@ type Command struct {
 
 const headerLen = 5
 
-// New makes a command for a card; header is CLA INS P1 P2. Wipe must be called.
+// New returns a command for a card; header is CLA INS P1 P2. The caller must call Wipe.
 func New(header [4]byte, f Format) (*Command, error) {
 	if err := f.Check(); err != nil {
 		return nil, fmt.Errorf("cannot ask for a PIN: %w", err)
@@ -66,14 +65,14 @@ func New(header [4]byte, f Format) (*Command, error) {
 	return &Command{page: page, format: f}, nil
 }
 
-// Why an entry is no PIN.
+// Why what was entered is no PIN.
 var (
 	ErrNoDigits = errors.New("a PIN has digits only")
 	ErrLength   = errors.New("the PIN is too short or too long")
 )
 
-// ReadFrom reads the PIN, digits up to a newline or the end, straight into the locked memory, octet by octet: nothing
-// is read ahead, and no other buffer has it. On an error nothing of it is kept.
+// ReadFrom reads the PIN, digits up to a newline or the end, octet by octet straight into the locked memory: nothing is
+// read ahead, and no other buffer has it. After an error none of it is kept.
 func (c *Command) ReadFrom(r io.Reader) (n int64, err error) {
 	c.digits = 0
 	for {
@@ -120,7 +119,7 @@ func (c *Command) clear() {
 	c.digits = 0
 }
 
-// APDU is the whole VERIFY; it may not be kept. Nil before a PIN was read, and once it is wiped.
+// APDU returns the whole VERIFY, which the caller must not keep; nil before a PIN was read, and after Wipe.
 func (c *Command) APDU() []byte {
 	if c.page == nil || c.digits == 0 {
 		return nil
@@ -138,7 +137,7 @@ func (c *Command) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// Wipe clears the memory and gives it back. It may be called twice.
+// Wipe clears the memory and returns it to the system. It may be called more than once.
 func (c *Command) Wipe() {
 	if c.page == nil {
 		return
@@ -148,8 +147,8 @@ func (c *Command) Wipe() {
 	c.page, c.digits = nil, 0
 }
 
-// String does not give the PIN away.
+// String returns a text without the PIN.
 func (c *Command) String() string { return "PIN" }
 
-// GoString does not give the PIN away.
+// GoString returns a text without the PIN.
 func (c *Command) GoString() string { return "PIN" }

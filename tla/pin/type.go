@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// ErrRefused says that whoever was asked for a PIN entered none on purpose.
+// ErrRefused says that the user who was asked for a PIN declined to enter one.
 var ErrRefused = errors.New("the user refuses to enter a PIN")
 
 // The keys of a terminal, as octets in raw mode. A numeric keypad alone will do.
@@ -20,9 +20,9 @@ const (
 )
 
 // Type reads the PIN as it is typed at a terminal in raw mode, octet by octet straight into the locked memory, as
-// ReadFrom does: digits, backspace or "-" to take the last one back, Enter once there are enough; Escape or "/" is
-// ErrRefused. more tells whether an octet follows at once, which makes an Escape the begin of another key's sequence,
-// and typed is told how many digits there are after each key. On an error nothing is kept.
+// ReadFrom does: digits, backspace or "-" to take the last one back, Enter once there are enough; Escape or "/" returns
+// ErrRefused. more reports whether another octet follows at once, which makes an Escape the beginning of another key's
+// sequence; typed is called after each key with the number of digits so far. After an error nothing is kept.
 func (c *Command) Type(keys io.Reader, more func() bool, typed func(digits int)) error {
 	c.clear()
 	for {
@@ -38,7 +38,7 @@ func (c *Command) Type(keys io.Reader, more func() bool, typed func(digits int))
 	}
 }
 
-// key takes in one octet, which is where the next digit belongs.
+// key takes in one octet, which lies where the next digit belongs.
 func (c *Command) key(at []byte, keys io.Reader, more func() bool) (done bool, err error) {
 	k := at[0]
 	if k >= '0' && k <= '9' && c.digits < c.format.Max {
@@ -61,7 +61,7 @@ func (c *Command) key(at []byte, keys io.Reader, more func() bool) (done bool, e
 	return false, nil
 }
 
-// skip reads the rest of another key's sequence: up to its last octet (ECMA-48, 5.4), or as long as octets follow.
+// skip reads the rest of another key's sequence, up to its last octet (ECMA-48, 5.4) or as long as octets follow.
 func (c *Command) skip(at []byte, keys io.Reader, more func() bool) error {
 	defer clear(at)
 	for first := true; more(); first = false {

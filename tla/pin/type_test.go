@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// typing gives octets one at a time; a point in the text is a pause, after which nothing follows at once.
+// typing returns octets one at a time; a point in the text is a pause, before which no further octet follows at once.
 type typing struct{ text string }
 
 func (k *typing) Read(b []byte) (int, error) {
@@ -67,7 +67,7 @@ func TestSP4TypedAtATerminal(t *testing.T) {
 	}
 }
 
-// FuzzType: whatever is typed, what comes out are digits within the format, and what is refused leaves nothing.
+// FuzzType: whatever is typed, the result is digits within the format, and what is refused leaves nothing in memory.
 func FuzzType(f *testing.F) {
 	for _, seed := range []string{"1234\r", "12-345\r", "\x1b[A1234\r", "\x1b", "12/", "\x1b[", "99999999999999\r"} {
 		f.Add([]byte(seed))

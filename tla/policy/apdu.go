@@ -23,7 +23,7 @@ type command struct {
 
 var errMalformed = errors.New("its lengths do not add up")
 
-// parse takes an APDU apart; what fits none of the seven cases is refused.
+// parse takes an APDU apart; its error is for what fits none of the seven cases.
 func parse(apdu []byte) (command, error) {
 	if len(apdu) < 4 {
 		return command{}, errMalformed
@@ -43,7 +43,7 @@ func parse(apdu []byte) (command, error) {
 	return c.long(body[1:])
 }
 
-// unread is what can be told of an APDU that does not add up: its header, and how much there is.
+// unread returns what can be said of an APDU that does not add up: its header, and its length.
 func unread(apdu []byte) command {
 	var c command
 	for i, field := range []*byte{&c.cla, &c.ins, &c.p1, &c.p2} {
@@ -90,7 +90,7 @@ func (c command) long(body []byte) (command, error) {
 	return c, nil
 }
 
-// orMax: a length of zero stands for the largest.
+// orMax returns n, or largest if n is zero, which stands for it.
 func orMax(n, largest int) int {
 	if n == 0 {
 		return largest
@@ -109,10 +109,10 @@ func (c command) proprietary() bool { return c.cla&claProprietary != 0 }
 
 func (c command) further() bool { return c.cla&claFurther != 0 && !c.proprietary() }
 
-// chained: more parts of this command follow.
+// chained reports whether more parts of this command follow.
 func (c command) chained() bool { return c.cla&claChained != 0 && !c.proprietary() }
 
-// channel is the logical channel, 0 to 19.
+// channel returns the logical channel, 0 to 19.
 func (c command) channel() int {
 	switch {
 	case c.proprietary():
@@ -123,7 +123,7 @@ func (c command) channel() int {
 	return int(c.cla & 0x03)
 }
 
-// secure: the command is under secure messaging, so nobody but the card knows what it says.
+// secure reports whether the command is under secure messaging, so that only the card knows what it says.
 func (c command) secure() bool {
 	switch {
 	case c.proprietary():
@@ -134,7 +134,7 @@ func (c command) secure() bool {
 	return c.cla&0x0C != 0
 }
 
-// plainClass is an interindustry class on channel 0, unchained; a secured one keeps a bit that says so.
+// plainClass returns the class as it would be on channel 0 and unchained; a secured one keeps a bit that says so.
 func (c command) plainClass() byte {
 	switch {
 	case c.proprietary():
@@ -145,13 +145,13 @@ func (c command) plainClass() byte {
 	return c.cla & 0x0C
 }
 
-// validClass: FF is no class, and 001x xxxx is reserved.
+// validClass reports whether the class is valid: FF is not, and 001x xxxx is reserved.
 func (c command) validClass() bool { return c.cla != 0xFF && c.cla&0xE0 != 0x20 }
 
-// veiled: an instruction whose data hide another command, or are BER-TLV.
+// veiled reports whether the data of the instruction hide another command, or are BER-TLV.
 func (c command) veiled() bool { return c.ins == insEnvelope || c.ins&1 == 1 }
 
-// hides: it may be a SELECT in other words.
+// hides reports whether the command may amount to a SELECT.
 func (c command) hides() bool {
 	return c.ins == insEnvelope || c.ins == insEnvelopeTLV || c.ins == insSelectTLV
 }
@@ -165,13 +165,13 @@ func status(response []byte) (sw1, sw2 byte) {
 	return response[n-2], response[n-1]
 }
 
-// succeeded: normal processing, or a warning (ISO 7816-4, 5.6).
+// succeeded reports normal processing, or a warning (ISO 7816-4, 5.6).
 func succeeded(response []byte) bool {
 	sw1, sw2 := status(response)
 	return sw1 == 0x90 && sw2 == 0 || sw1 == 0x61 || sw1 == 0x62 || sw1 == 0x63
 }
 
-// failed: nothing was executed, or not to its end (ISO 7816-4, 5.6).
+// failed reports that nothing was executed, or not to its end (ISO 7816-4, 5.6).
 func failed(response []byte) bool {
 	sw1, _ := status(response)
 	return sw1 >= 0x64 && sw1 <= 0x6F

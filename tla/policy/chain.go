@@ -6,19 +6,19 @@ const (
 	maxChainData  = 8 << 10
 )
 
-// chain is a command whose parts (ISO 7816-4, 5.3.3) are held back until the last has come: it is judged as one.
+// chain is a command whose parts (ISO 7816-4, 5.3.3) are kept back until the last has come, to be judged as one.
 type chain struct {
 	first command // header of the parts, unchained
 	data  []byte  // of all parts
 	parts [][]byte
 }
 
-// continuedBy says whether c is the last part.
+// continuedBy reports whether c is a further part of the chain.
 func (ch *chain) continuedBy(c command) bool {
 	return ch != nil && c.cla == ch.first.cla && c.ins == ch.first.ins && c.p1 == ch.first.p1 && c.p2 == ch.first.p2
 }
 
-// part takes one part. All but the last are answered here, as a card would; the last one has the whole judged.
+// part takes in one part. All but the last are answered here, as a card would; with the last, the whole is judged.
 func (g *Guard) part(c command, apdu []byte) ([]byte, error) {
 	sent, last := c, !c.chained()
 	c.cla &^= claChained
@@ -27,7 +27,7 @@ func (g *Guard) part(c command, apdu []byte) ([]byte, error) {
 	}
 	if g.chain == nil && !g.profile.mayChain(c) {
 		v := g.judge(c, true)
-		if v.Action == Allow { // without its other parts it looks better than it is
+		if v.Action == Allow { // without its other parts the command looks better than it is
 			v.Action, v.Why = Refuse, "no rule allows it chained"
 		}
 		v.Answer = swNoChaining
@@ -74,7 +74,7 @@ func (g *Guard) whole(last command) ([]byte, error) {
 	return response, err
 }
 
-// send sends the parts; the first answer that is none of success is that of the whole.
+// send sends the parts; the first answer other than success is that of the whole.
 func (g *Guard) send(parts [][]byte) (response []byte, err error) {
 	for _, apdu := range parts {
 		response, err = g.card.Transmit(apdu)

@@ -9,7 +9,7 @@ import (
 	"tlagate/tla/pin"
 )
 
-// Explained is what becomes of one command of a list.
+// Explained says what becomes of one command of a list.
 type Explained struct {
 	Verdict
 	Number  int    // of the command, from 1
@@ -30,8 +30,8 @@ func (e Explained) String() string {
 	return text + " (" + e.Why + ")"
 }
 
-// Explain says what becomes of commands, one after the other, for the first card of each profile; a card that answers
-// 9000 to each is assumed.
+// Explain returns what becomes of commands, one after the other, with the first card of each profile. The card is
+// assumed to answer 9000 to each.
 func (p *Policy) Explain(apdus [][]byte) []Explained {
 	var all []Explained
 	for _, candidate := range p.profiles {
@@ -42,7 +42,7 @@ func (p *Policy) Explain(apdus [][]byte) []Explained {
 	return all
 }
 
-// ExplainCard is Explain for the card with that ATR.
+// ExplainCard is like Explain, for the card with that ATR.
 func (p *Policy) ExplainCard(atr []byte, apdus [][]byte) []Explained {
 	var all []Explained
 	g := p.Guard(yes{}, atr, Hooks{Verify: func([4]byte, pin.Format) ([]byte, error) {
@@ -57,8 +57,8 @@ func (p *Policy) ExplainCard(atr []byte, apdus [][]byte) []Explained {
 	return all
 }
 
-// explain does with a command what a session does: one that carries a PIN does not come here (SP4), but the header of a
-// VERIFY.
+// explain does with a command what a session does: of one that carries a PIN, at most the header comes to the guard,
+// and only that of a VERIFY (SP4).
 func (g *Guard) explain(apdu []byte) {
 	switch {
 	case !session.CarriesPIN(apdu):

@@ -8,20 +8,20 @@ import (
 	"tlagate/session"
 )
 
-// judgeCard is a card with applications A and B, a sensitive C that nothing allows, and files, which judges by itself
-// whether what reaches it may: written apart from the guard, on purpose in another way.
+// judgeCard is a card with applications A and B, a sensitive C that nothing allows, and files. It judges by itself
+// whether a command may reach it, by code that has nothing in common with the guard's, on purpose.
 type judgeCard struct {
 	selected map[byte]string // by channel; "" = the master file
 	inChain  string          // header of the chain under way
 	waiting  map[byte]byte   // by channel, for GET RESPONSE: class of the command
-	fails    byte            // every so many commands
+	fails    byte            // it fails every so many commands
 	count    byte
 	wrong    string // the first command that should not have come
 }
 
 const aidC = "A000000003000000"
 
-// may says what the policy of the fuzz test allows, in the card's own words.
+// may reports whether the policy of the fuzz test allows a command, as the card sees it.
 func (c *judgeCard) may(apdu []byte) bool {
 	cla, ins := apdu[0], apdu[1]
 	channel, plain := channelOf(cla)
@@ -53,7 +53,8 @@ func (c *judgeCard) may(apdu []byte) bool {
 	return false
 }
 
-// channelOf: classes 000c sscc and 01sc cccc, where s is secure messaging, c before it chaining.
+// channelOf returns the channel of the classes 000k sscc and 01sk cccc: s is secure messaging, k chaining, c the
+// channel.
 func channelOf(cla byte) (channel byte, plain bool) {
 	switch cla >> 5 {
 	case 0:
@@ -64,7 +65,7 @@ func channelOf(cla byte) (channel byte, plain bool) {
 	return 0, false
 }
 
-// Transmit judges and plays the card.
+// Transmit judges a command, and plays the card.
 func (c *judgeCard) Transmit(apdu []byte) ([]byte, error) {
 	if c.wrong == "" && !c.may(apdu) {
 		c.wrong = hex.EncodeToString(apdu)
@@ -121,7 +122,7 @@ var fuzzTable = Table{Version: 1, Profiles: []Profile{{Name: "fuzz", Cards: []st
 	{Name: "proprietary", CLA: "80", INS: "CA", Action: Allow},
 }}}}
 
-// play sends what the octets say: length and APDU, again and again; length 0 is a reset.
+// play sends what the octets say: length and APDU, repeatedly; length 0 is a reset.
 func play(g *Guard, script []byte) {
 	for len(script) > 0 {
 		n := int(script[0])
@@ -145,8 +146,8 @@ func script(apdus ...string) []byte {
 	return out
 }
 
-// FuzzGuard: nothing the table denies ever reaches the card, whatever is sent, in whatever order, on whatever channel
-// (C1).
+// FuzzGuard: nothing that the table denies ever reaches the card, whatever is sent, in whatever order, on whatever
+// channel (C1).
 func FuzzGuard(f *testing.F) {
 	f.Add(byte(0), script(sel(aidA), "00B0000010", "0070000001", "01B0000010", "01A404000B"+aidA, "01B0000010"))
 	f.Add(byte(0), script(sel(aidB), "102A9E9A0101", "002A9E9A0102", "00C0000010", "00B0000010", "", "002A9E9A0102"))
@@ -169,7 +170,7 @@ func FuzzGuard(f *testing.F) {
 	})
 }
 
-// TestC1TheFuzzedCardFindsAHole: the card's own judgement would find a guard that lets something pass.
+// TestC1TheFuzzedCardFindsAHole: the card's own judgement would expose a guard that lets something pass.
 func TestC1TheFuzzedCardFindsAHole(t *testing.T) {
 	for _, hole := range []Rule{
 		{Name: "hole", INS: "B0", Action: Allow},

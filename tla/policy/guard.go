@@ -9,34 +9,34 @@ import (
 	"tlagate/tla/pin"
 )
 
-// Guard stands between a session and a card: what the policy does not allow is answered here. It follows which
-// application is selected on which logical channel: that changes by a successful SELECT only, and a reset clears it. It
-// implements session.Card, and like one, its methods are called one at a time.
+// Guard stands between a session and a card: it answers itself what the policy does not allow. It follows which
+// application is selected on which logical channel: only a successful SELECT changes that, and a reset clears it. It
+// implements session.Card; as with any, its methods are called one at a time.
 type Guard struct {
 	card    session.Card
 	profile *profile // nil = nothing is allowed
 	hooks   Hooks
-	decided func(Verdict) // told of each verdict; nil = nobody asks
+	decided func(Verdict) // called with each verdict; nil = nothing is
 
 	apps map[int]string // by open channel: AID; "" = none
-	// by channel: a response waits to be fetched with GET RESPONSE (T=0), of a command of that class
+	// by channel, the class of a command whose response waits to be fetched with GET RESPONSE (T=0)
 	pending map[int]byte
 	chain   *chain // nil = none under way
 }
 
-// unknown is an application that no rule names: what is selected cannot be told.
+// unknown stands for an application when it is not known which is selected; no rule names it.
 const unknown = "?"
 
 // Hooks are what a guard calls; each may be nil.
 type Hooks struct {
-	// Refused is told of each refusal.
+	// Refused is called for each refusal.
 	Refused func(Verdict)
 	// Verify asks the terminal's user for a PIN and has the card verify it: header is CLA INS P1 P2 of the VERIFY to be
-	// made. It gives the card's status word. Nil: no PIN can be used.
+	// made. It returns the card's status word. Nil: no PIN can be used.
 	Verify func(header [4]byte, f pin.Format) ([]byte, error)
 }
 
-// Guard puts the policy before a card, just reset, with that ATR.
+// Guard returns a guard that puts the policy before a card, just reset, with that ATR.
 func (p *Policy) Guard(card session.Card, atr []byte, hooks Hooks) *Guard {
 	g := &Guard{card: card, profile: p.profileOf(atr), hooks: hooks}
 	g.forget()
@@ -48,17 +48,17 @@ func (g *Guard) forget() {
 	g.dropChain()
 }
 
-// Reset resets the card, and with it what is selected: even a reset that fails may have done so.
+// Reset resets the card, and with it what is selected; a reset that fails may have done so, too.
 func (g *Guard) Reset(kind session.ResetKind) ([]byte, error) {
 	g.forget()
 	atr, err := g.card.Reset(kind)
 	if err != nil {
-		g.apps = map[int]string{} // it may have left all as it was
+		g.apps = map[int]string{} // or it may have left all as it was
 	}
 	return atr, err
 }
 
-// Transmit sends a command to the card if the policy allows it, else answers a status word.
+// Transmit sends a command to the card if the policy allows it, else it answers with a status word.
 func (g *Guard) Transmit(apdu []byte) ([]byte, error) {
 	c, err := parse(apdu)
 	if err != nil {
@@ -77,7 +77,7 @@ func (g *Guard) Transmit(apdu []byte) ([]byte, error) {
 	return response, err
 }
 
-// judge lets a GET RESPONSE pass that fetches the rest of an allowed command; all else is the table's.
+// judge lets a GET RESPONSE pass that fetches the response of an allowed command; the table decides on all others.
 func (g *Guard) judge(c command, chained bool) (v Verdict) {
 	defer func() { g.tell(v) }()
 	if g.fetches(c) {
@@ -86,8 +86,8 @@ func (g *Guard) judge(c command, chained bool) (v Verdict) {
 	return g.profile.judge(c, g.app(c.channel()), chained)
 }
 
-// fetches reports whether it is a GET RESPONSE for the response that waits on its channel. A proprietary class must be
-// that of the command: what it means in another one, only the card knows.
+// fetches reports whether c is a GET RESPONSE for the response that waits on its channel. A proprietary class must be
+// that of the command: what another one means, only the card knows.
 func (g *Guard) fetches(c command) bool {
 	class, waits := g.pending[c.channel()]
 	return waits && c.ins == insGetResponse && len(c.data) == 0 && !c.secure() && c.validClass() &&
@@ -104,12 +104,12 @@ func (g *Guard) app(channel int) string {
 // maxAID is the longest AID (ISO 7816-4, 12.2.3).
 const maxAID = 16
 
-// named is an application for people.
+// named returns the name of an application for people.
 func named(app string) string {
 	switch {
 	case app == "":
 		return none
-	case app == unknown || len(app) > maxAID: // what is no AID may be anything
+	case app == unknown || len(app) > maxAID: // what is too long for an AID may be anything
 		return "unknown"
 	}
 	return strings.ToUpper(hex.EncodeToString([]byte(app)))
@@ -132,11 +132,11 @@ func (g *Guard) refuse(c command, v Verdict) ([]byte, error) {
 	return []byte{v.Answer[0], v.Answer[1]}, nil
 }
 
-// note follows what a command has changed.
+// note takes in what a command has changed.
 func (g *Guard) note(c command, response []byte, err error) {
 	channel := c.channel()
 	sw1, _ := status(response)
-	switch again := c.ins == insGetResponse && sw1 == 0x6C; { // again: it is still there to be fetched
+	switch again := c.ins == insGetResponse && sw1 == 0x6C; { // again: the response still waits to be fetched
 	case err != nil || again:
 	case sw1 == 0x61:
 		g.pending[channel] = c.cla
@@ -152,13 +152,13 @@ func (g *Guard) note(c command, response []byte, err error) {
 	case c.ins == insManageChannel && (done || err != nil):
 		g.managed(c, response, err)
 	case c.hides():
-		g.apps = map[int]string{} // nobody but the card knows what it was, and on which channel
+		g.apps = map[int]string{} // only the card knows what it was, and on which channel
 	case c.ins != insGetResponse && c.secure():
 		g.apps[channel] = unknown
 	}
 }
 
-// selected follows a SELECT (ISO 7816-4, 11.2.2).
+// selected takes in a SELECT (ISO 7816-4, 11.2.2).
 func (g *Guard) selected(c command) {
 	channel := c.channel()
 	switch {
@@ -169,17 +169,17 @@ func (g *Guard) selected(c command) {
 	case c.p1 == 0x00 && (len(c.data) == 0 || string(c.data) == "\x3F\x00"): // the master file
 		g.apps[channel] = ""
 	case c.p1 == 0x00, c.p1 == 0x01, c.p1 == 0x02, c.p1 == 0x09: // a file of what is selected
-	default: // parent, path from the master file, next occurrence, what else there is
+	default: // parent, path from the master file, next occurrence, and whatever else there is
 		g.apps[channel] = unknown
 	}
 }
 
-// managed follows a MANAGE CHANNEL (ISO 7816-4, 11.1.2).
+// managed takes in a MANAGE CHANNEL (ISO 7816-4, 11.1.2).
 func (g *Guard) managed(c command, response []byte, err error) {
 	number := int(c.p2)
 	switch {
 	case err != nil:
-		g.apps, g.pending = map[int]string{}, map[int]byte{} // which channels are open cannot be told
+		g.apps, g.pending = map[int]string{}, map[int]byte{} // which channels are open is not known
 	case c.p1 == 0x80: // close
 		if number == 0 {
 			number = c.channel()
@@ -190,13 +190,14 @@ func (g *Guard) managed(c command, response []byte, err error) {
 		if number == 0 && len(response) > 2 {
 			number = int(response[0])
 		}
-		if number != 0 { // else what is selected in the new one cannot be told
+		if number != 0 { // else it is not known which channel is new
 			g.apps[number] = g.opened(c.channel())
 		}
 	}
 }
 
-// opened: from the basic channel a new one has nothing selected, from another it has what that one has.
+// opened returns what a new channel has selected: opened from the basic channel, nothing; from another, what that one
+// has.
 func (g *Guard) opened(from int) string {
 	if from == 0 {
 		return ""

@@ -8,21 +8,21 @@ import (
 	"tlagate/tla/atr"
 )
 
-// Verdict says what becomes of a command, and why. It quotes nothing of the command but its header and lengths.
+// Verdict says what becomes of a command, and why. It quotes only the header and the lengths of the command.
 type Verdict struct {
 	Action  Action
 	Profile string  // "" = no profile has this card
-	Rule    string  // that decided; "" = none
+	Rule    string  // the one that decided; "" = none
 	Why     string  // one clause, for people
 	Answer  [2]byte // status word of a refusal
 
-	Expected bool   // a refusal that ordinary programs meet: the rule says so
+	Expected bool   // the rule says that ordinary programs meet this refusal
 	Header   string // CLA INS P1 P2, hexadecimal
 	Lc, Le   int    // octets of data, octets wanted; of a command that cannot be read, its length and 0
 	App      string // selected on its channel: AID, hexadecimal, "none" or "unknown"
 }
 
-// The status words the guard answers by itself (ISO 7816-4, 5.6).
+// The status words that the guard itself answers (ISO 7816-4, 5.6).
 var (
 	swWrongLength = [2]byte{0x67, 0x00}
 	swNoChaining  = [2]byte{0x68, 0x84}
@@ -42,20 +42,20 @@ func (p *Policy) profileOf(answer []byte) *profile {
 	return nil
 }
 
-// Knows reports whether a profile has a card of that ATR, in hexadecimal.
+// Knows reports whether a profile has the card with that ATR, in hexadecimal.
 func (p *Policy) Knows(atr string) bool {
 	octets, err := hex.DecodeString(atr)
 	return err == nil && p.profileOf(octets) != nil
 }
 
-// judge decides on a command; chained: its data are those of all its parts.
+// judge decides on a command; chained says that its data are those of all its parts.
 func (p *profile) judge(c command, app string, chained bool) Verdict {
 	if p == nil {
 		return Verdict{Action: Refuse, Why: "no profile has this card", Answer: defaultRefusal}
 	}
 	v := Verdict{Action: Refuse, Profile: p.name, Answer: p.refuse}
 	if !c.validClass() {
-		v.Why, v.Answer = "its class is none", swBadClass
+		v.Why, v.Answer = "its class is not valid", swBadClass
 		return v
 	}
 	nearly := ""
@@ -64,7 +64,7 @@ func (p *profile) judge(c command, app string, chained bool) Verdict {
 			continue
 		}
 		if why := r.unfit(c, chained); why != "" {
-			nearly = fmt.Sprintf("; rule %q would fit, but for that %s", r.name, why)
+			nearly = fmt.Sprintf("; rule %q would fit, but %s", r.name, why)
 			continue
 		}
 		v.Action, v.Rule, v.Answer, v.Why = r.action, r.name, r.answer, "that rule says so"
@@ -75,13 +75,13 @@ func (p *profile) judge(c command, app string, chained bool) Verdict {
 	return v
 }
 
-// fits compares what the rule says of the command itself.
+// fits reports whether the command is as the rule says, but for what unfit finds.
 func (r *rule) fits(c command, app string) bool {
 	return (r.apps == nil || r.apps[app]) && r.header(c) && r.lc.fits(len(c.data)) && r.le.fits(c.le) &&
 		r.fitsData(c.data)
 }
 
-// header compares class, instruction and parameters; channel and chaining are no part of the class here.
+// header reports whether class, instruction and parameters are as the rule says; channel and chaining are not compared.
 func (r *rule) header(c command) bool {
 	return r.cla.fits(c.plainClass()) && r.ins.fits(c.ins) && r.p1.fits(c.p1) && r.p2.fits(c.p2)
 }
@@ -98,8 +98,8 @@ func (r *rule) fitsData(data []byte) bool {
 	return false
 }
 
-// unfit says what a rule that fits otherwise does not say on purpose; "" = nothing is missing. A refusal needs no
-// purpose.
+// unfit returns what a rule that fits otherwise would have to say explicitly; "" = nothing. A rule that refuses need
+// not say it.
 func (r *rule) unfit(c command, chained bool) string {
 	switch {
 	case r.action == Refuse:
@@ -118,7 +118,7 @@ func (r *rule) unfit(c command, chained bool) string {
 	return ""
 }
 
-// mayChain says whether any rule could allow a command in parts.
+// mayChain reports whether any rule could allow the command in parts.
 func (p *profile) mayChain(c command) bool {
 	if p == nil {
 		return false

@@ -42,10 +42,10 @@ var bench = Table{Version: 1, Profiles: []Profile{{
 	},
 }}}
 
-// fakeCard answers with a status word, success unless another is given, and keeps what reached it.
+// fakeCard answers with a status word, 9000 unless told otherwise, and keeps what reached it.
 type fakeCard struct {
 	got     []string
-	answers []string // one each; then 9000
+	answers []string // one for each command; then 9000
 	err     error
 
 	resetErr error
@@ -65,7 +65,7 @@ func (f *fakeCard) Transmit(apdu []byte) ([]byte, error) {
 
 func (f *fakeCard) Reset(session.ResetKind) ([]byte, error) { return []byte{0x3B, 0x75}, f.resetErr }
 
-// guarded is a guard with its card.
+// guarded is a guard and its card.
 type guarded struct {
 	*Guard
 	t    *testing.T
@@ -99,7 +99,7 @@ func (g *guarded) reaches(apdus ...string) {
 	}
 }
 
-// stops sends a command that must not reach the card, and be answered so.
+// stops sends a command that must not reach the card, and must be answered so.
 func (g *guarded) stops(apdu, answer, why string) {
 	g.t.Helper()
 	before := len(g.card.got)
@@ -160,7 +160,7 @@ func TestC1SelectedApplicationChangesBySuccessAlone(t *testing.T) {
 	require.NoError(t, err)
 	g.reaches("00B2010400")
 	g.reaches(sel(aidA))
-	g.reaches("00A40402 0D" + aidB) // the next one of that name: which, cannot be told
+	g.reaches("00A40402 0D" + aidB) // the next one of that name: which one is not known
 	for _, apdu := range []string{"00B0000010", "00B2010400", "00CA000000"} {
 		g.stops(apdu, "6982", "no rule")
 	}
@@ -216,7 +216,7 @@ func TestC1VeiledCommandsNeedAName(t *testing.T) {
 	g.reaches("00CA000000")
 	g.reaches("00CB3FFF055C035FC10500")
 	g.reaches("00CA000000", "00A5000000")
-	g.stops("00CA000000", "6982", "no rule") // a SELECT in other words: nobody but the card knows what it did
+	g.stops("00CA000000", "6982", "no rule") // it may amount to a SELECT: only the card knows what it did
 	g.reaches(sel(aidB), "0C840000083031323334353637")
 	g.stops("00CA000000", "6982", "no rule")
 	g.reaches(sel(aidB), "0070000101", "01A404000D"+aidB, "01CA000000")
@@ -285,7 +285,7 @@ func TestC1GetResponseFollowsWhatWasAllowed(t *testing.T) {
 	g.card.answers = []string{"6110"}
 	g.reaches(sel(aidA))
 	g.stops("01C0000010", "6982", "no rule") // another channel
-	g.stops("F1C0000010", "6982", "no rule") // a class of which nobody knows what it says
+	g.stops("F1C0000010", "6982", "no rule") // a class of which only its card knows the meaning
 	g.stops("00C000000100", "6982", "no rule")
 	g.card.answers = []string{"6110", "6C10", "9000"}
 	g.reaches(sel(aidA), "00C0000000", "00C0000010") // a T=0 card says how much there is
@@ -303,7 +303,7 @@ func TestC1GetResponseInAProprietaryClass(t *testing.T) {
 	g.reaches("80CA000000")
 	g.stops("90C0000010", "6982", "no rule")     // another class
 	g.stops("80C00000011000", "6982", "no rule") // data where none belong
-	g.reaches("00C0000010")                      // as programs do that know T=0 alone
+	g.reaches("00C0000010")                      // as programs do that know only T=0
 	g.card.answers = []string{"6110"}
 	g.reaches(sel(aidA))
 	g.stops("80C0000010", "6982", "no rule") // of a command of another class
@@ -314,7 +314,7 @@ func TestC1GetResponseInAProprietaryClass(t *testing.T) {
 	g.stops("80C0000010", "6982", "no rule")
 }
 
-// TestC1WhatIsSelectedCannotBeTold: then no rule for an application fits, nor one for none.
+// TestC1WhatIsSelectedCannotBeTold: then no rule for an application fits, nor one for "none".
 func TestC1WhatIsSelectedCannotBeTold(t *testing.T) {
 	g := guard(t, bench, "3BAC")
 	g.reaches(sel(aidA))
@@ -360,7 +360,7 @@ func TestC1WhatIsRefusedIsNamedWithoutItsData(t *testing.T) {
 	named("01D60000", "", false, 0, 0, "unknown")
 	named("00D6000009AABBCC", "", false, 8, 0, aidA) // it does not add up: all of it counts
 	g.reaches("00A4040011" + strings.Repeat("DE", 17))
-	named("00D60000", "", false, 0, 0, "unknown") // what is no AID may be anything
+	named("00D60000", "", false, 0, 0, "unknown") // what is too long for an AID may be anything
 	named("10CA0000", "probes", true, 0, 0, "unknown")
 	_, err := g.VerifyPIN([4]byte{0, 0x20, 0, 0x81})
 	require.NoError(t, err)

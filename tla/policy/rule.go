@@ -7,7 +7,7 @@ import (
 	"tlagate/session"
 )
 
-// check finds a rule that reads as if it did something, and never can: whoever wrote it believes otherwise.
+// check refuses a rule that reads as if it did something but never can: its author believes otherwise.
 func (r *rule) check() error {
 	if !r.cla.some(func(b byte) bool { return (command{cla: b}).plainClass() == b }) {
 		return errors.New("no class fits: channel and chaining are no part of it, write 00")
@@ -29,15 +29,15 @@ func (r *rule) check() error {
 	return nil
 }
 
-// carriesPIN tells of a rule for one instruction whether every command with data that fits would be stopped before any
-// policy.
+// carriesPIN reports, of a rule for one instruction, whether every command with data that fits it would be stopped
+// before any policy.
 func (r *rule) carriesPIN() bool {
 	with := session.CarriesPIN([]byte{0, r.ins.value, 0, 0, 1, 0})
 	without := session.CarriesPIN([]byte{0, r.ins.value, 0, 0})
 	return without || with && (!r.lc.given || r.lc.most > 0)
 }
 
-// some reports whether an octet that fits also has a property.
+// some reports whether any octet that fits also has a property.
 func (p pattern) some(has func(byte) bool) bool {
 	for b := range 256 {
 		if p.fits(byte(b)) && has(byte(b)) {

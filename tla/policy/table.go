@@ -13,20 +13,20 @@ import (
 // Table is a card policy as it is written, in YAML or JSON. What it does not allow is refused.
 type Table struct {
 	Version  int       `yaml:"version" json:"version"`   // of this format: 1
-	Profiles []Profile `yaml:"profiles" json:"profiles"` // the first whose cards has the ATR counts
+	Profiles []Profile `yaml:"profiles" json:"profiles"` // the first whose Cards fit the ATR counts
 }
 
 // Profile is what may be done with some kinds of card.
 type Profile struct {
 	Name string `yaml:"name" json:"name"`
-	// ATRs, hexadecimal; a point stands for any digit, a * at the end for any more
+	// ATRs, hexadecimal; a point stands for any digit, a * at the end for any further digits
 	Cards []string `yaml:"cards" json:"cards"`
 	// status word of a refusal, hexadecimal; "" = 6982
 	Refuse string `yaml:"refuse,omitempty" json:"refuse,omitempty"`
-	Rules  []Rule `yaml:"rules" json:"rules"` // the first that fits counts
+	Rules  []Rule `yaml:"rules" json:"rules"` // the first that fits a command counts
 }
 
-// Rule fits a command when each of its fields does; a field that is not given fits all.
+// Rule fits a command when each of its fields does; a field that is not given fits every command.
 //
 // CLA, INS, P1 and P2 are octets in hexadecimal, or value/mask: "00/FC" fits 00 to 03. The channel and chaining bits of
 // an interindustry class are not compared. Commands under secure messaging, chained and extended ones, proprietary
@@ -34,13 +34,13 @@ type Profile struct {
 // very octet without mask.
 type Rule struct {
 	Name string `yaml:"name" json:"name"`
-	// selected applications: AIDs; "none": none since the reset
+	// AIDs of selected applications; "none": none was selected since the reset
 	Apps []string `yaml:"apps,omitempty" json:"apps,omitempty"`
 	CLA  string   `yaml:"cla,omitempty" json:"cla,omitempty"`
 	INS  string   `yaml:"ins,omitempty" json:"ins,omitempty"`
 	P1   string   `yaml:"p1,omitempty" json:"p1,omitempty"`
 	P2   string   `yaml:"p2,omitempty" json:"p2,omitempty"`
-	// hexadecimal, the whole; "3F*": what begins so
+	// the whole data, hexadecimal; "3F*": data that begin so
 	Data     []string `yaml:"data,omitempty" json:"data,omitempty"`
 	Lc       string   `yaml:"lc,omitempty" json:"lc,omitempty"`             // octets of data: "0", "1-16"
 	Le       string   `yaml:"le,omitempty" json:"le,omitempty"`             // octets wanted: "0", "1-256"
@@ -49,10 +49,10 @@ type Rule struct {
 	Chained bool        `yaml:"chained,omitempty" json:"chained,omitempty"`
 	Secure  bool        `yaml:"secure,omitempty" json:"secure,omitempty"` // also under secure messaging
 	Action  Action      `yaml:"action" json:"action"`
-	PIN     *pin.Format `yaml:"pin,omitempty" json:"pin,omitempty"` // of local-pin: how the card wants it
+	PIN     *pin.Format `yaml:"pin,omitempty" json:"pin,omitempty"` // of local-pin: how the card wants the PIN
 	// of a refusal: a status word; "" = the profile's
 	Answer string `yaml:"answer,omitempty" json:"answer,omitempty"`
-	// of a refusal: ordinary programs ask for it; implied by Answer
+	// of a refusal: ordinary programs send such commands; implied by Answer
 	Expected bool `yaml:"expected,omitempty" json:"expected,omitempty"`
 }
 
@@ -63,10 +63,10 @@ type Action string
 const (
 	Allow    Action = "allow"
 	Refuse   Action = "refuse"
-	LocalPIN Action = "local-pin" // the PIN is asked for at the terminal; never the one that came (SP4)
+	LocalPIN Action = "local-pin" // the terminal asks its user for the PIN, and never uses one that came (SP4)
 )
 
-// Policy is a table that was checked. It is safe for use by many goroutines.
+// Policy is a table that was checked. It may be used by many goroutines.
 type Policy struct{ profiles []*profile }
 
 type profile struct {
@@ -88,7 +88,7 @@ type rule struct {
 	action           Action
 	pin              pin.Format // of LocalPIN
 	answer           [2]byte
-	expected         bool // nobody need be told of its refusals
+	expected         bool // its refusals alarm nobody
 }
 
 // none is the word for no application.
@@ -105,7 +105,7 @@ const (
 // defaultRefusal is 6982, security status not satisfied.
 var defaultRefusal = [2]byte{0x69, 0x82}
 
-// Compile checks a table. An error names profile and rule.
+// Compile checks a table and returns its policy. An error names profile and rule.
 func Compile(t Table) (*Policy, error) {
 	if t.Version != 1 {
 		return nil, fmt.Errorf("cannot use the card policy: its version is %d, want 1", t.Version)
@@ -148,10 +148,10 @@ func (w Profile) compile() (*profile, error) {
 	if p.refuse, err = statusWord(w.Refuse, defaultRefusal); err != nil {
 		return nil, err
 	}
-	for i, line := range w.Rules {
-		r, err := line.compile(p.refuse)
+	for i, written := range w.Rules {
+		r, err := written.compile(p.refuse)
 		if err != nil {
-			return nil, fmt.Errorf("rules[%d] %q: %w", i, line.Name, err)
+			return nil, fmt.Errorf("rules[%d] %q: %w", i, written.Name, err)
 		}
 		p.rules = append(p.rules, r)
 	}
@@ -291,7 +291,7 @@ func (r *rule) readData(list []string) error {
 	return nil
 }
 
-// pattern fits octets b with b&mask == value.
+// pattern fits an octet b if b&mask == value.
 type pattern struct{ value, mask byte }
 
 func (p *pattern) read(text string) error {
@@ -322,7 +322,7 @@ func octet(text string) (byte, error) {
 
 func (p pattern) fits(b byte) bool { return b&p.mask == p.value }
 
-// bounds fits a number from least to most; the zero value fits all.
+// bounds fits the numbers from least to most; the zero value fits all.
 type bounds struct {
 	least, most int
 	given       bool

@@ -2,8 +2,8 @@ package policy
 
 import "tlagate/session"
 
-// VerifyPIN implements session.PINCard: when a rule says local-pin, the user is asked, and a VERIFY is made from that
-// rule. Of the command that was sent only the channel is taken, and what chose the rule.
+// VerifyPIN implements session.PINCard: when a rule says local-pin, it asks the user, and makes a VERIFY as that rule
+// says. Of the command that came, only the channel is used, and what chose the rule.
 func (g *Guard) VerifyPIN(header [session.MinCommand]byte) ([]byte, error) {
 	g.dropChain()
 	c := command{cla: header[0], ins: header[1], p1: header[2], p2: header[3]}
@@ -18,7 +18,8 @@ func (g *Guard) VerifyPIN(header [session.MinCommand]byte) ([]byte, error) {
 	return response, err
 }
 
-// forPIN finds the rule that has the user asked. The first rule that fits a VERIFY with some data counts, as in judge.
+// forPIN returns the rule by which the user is asked; nil = none. The first rule that fits a VERIFY with some data
+// counts, as in judge.
 func (p *profile) forPIN(c command, app string) (*rule, Verdict) {
 	v := Verdict{Action: Refuse, Why: "no profile has this card", Answer: defaultRefusal}
 	if p == nil {

@@ -1,10 +1,10 @@
-// Package seat asks logind whether a process belongs to somebody who sits at this machine (annex code C4): to a login
+// Package seat asks logind whether a process belongs to a person who sits at this machine (annex code C4): to a login
 // session that is local, in the foreground, and has a seat, that is screen and keys of this machine. A remote login has
-// none, whoever logs in.
+// none, whichever user logs in.
 //
 // Only what the kernel knows counts: the session is that of the process's control group, which it cannot leave by
 // itself. A process that belongs to a user but to no session (systemd-run --user, a desktop's applications) is refused:
-// nobody can tell from where that was asked.
+// nothing shows from where its user gave the command.
 package seat
 
 import (
@@ -35,12 +35,12 @@ type Config struct {
 	Bus string // path of the bus's socket; "" = Bus
 }
 
-// Check says why the process pid is not one of somebody at this machine; nil = it is. No answer of logind is a no. ctx
-// should have a deadline.
+// Check returns why the process pid does not belong to a person at this machine; nil = it does. If logind does not
+// answer, it does not. ctx should have a deadline.
 func (c Config) Check(ctx context.Context, pid int) error {
 	conn, err := c.connect(ctx)
 	if err != nil {
-		return fmt.Errorf("cannot ask logind who asks: %w", err)
+		return fmt.Errorf("cannot ask logind whose process asks: %w", err)
 	}
 	defer conn.Close()
 	s, err := sessionOf(ctx, conn, pid)
@@ -50,7 +50,7 @@ func (c Config) Check(ctx context.Context, pid int) error {
 	return s.judge()
 }
 
-// connect makes a connection for one question: idle, there is none.
+// connect opens a connection for one question: while nothing is asked, there is none.
 func (c Config) connect(ctx context.Context) (*dbus.Conn, error) {
 	path := c.Bus
 	if path == "" {
@@ -70,7 +70,7 @@ func (c Config) connect(ctx context.Context) (*dbus.Conn, error) {
 	return conn, err
 }
 
-// session is what logind says of one; the names are its own.
+// session is what logind says of a login session; the names are logind's.
 type session struct {
 	Remote bool
 	Active bool
@@ -102,7 +102,7 @@ func sessionOf(ctx context.Context, conn *dbus.Conn, pid int) (s session, err er
 	return s, nil
 }
 
-// read wants all of them: what is missing is not taken for no.
+// read wants all the properties: one that is missing is not taken for false.
 func (s *session) read(properties map[string]dbus.Variant) error {
 	for name, into := range map[string]any{"Remote": &s.Remote, "Active": &s.Active, "State": &s.State,
 		"Class": &s.Class, "Seat": &s.Seat} {

@@ -15,12 +15,12 @@ import (
 	"tlagate/tla/seat/seattest"
 )
 
-// patience is for what must happen, on however slow a machine.
+// patience is how long to wait for what must happen, however slow the machine.
 const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// socketPath is short: the path of a Unix socket has at most 107 octets.
+// socketPath returns a short path: that of a Unix socket has at most 107 octets.
 func socketPath(t *testing.T) string {
 	dir, err := os.MkdirTemp("", "seat-")
 	require.NoError(t, err)
@@ -28,7 +28,7 @@ func socketPath(t *testing.T) string {
 	return filepath.Join(dir, "bus")
 }
 
-// TestC4OnlySomebodyAtTheMachineIsLetIn: whose session counts, and why the others' do not.
+// TestC4OnlySomebodyAtTheMachineIsLetIn: which sessions count, and why the others do not.
 func TestC4OnlySomebodyAtTheMachineIsLetIn(t *testing.T) {
 	bus := socketPath(t)
 	logind := seattest.Start(t, bus)
@@ -74,7 +74,7 @@ func TestC4OnlySomebodyAtTheMachineIsLetIn(t *testing.T) {
 	require.ErrorContains(t, check(t, bus), "belongs to no login session")
 }
 
-// TestC4NoAnswerIsANo: without logind, and without a bus, nobody is at the machine.
+// TestC4NoAnswerIsANo: without logind, or without a bus, no process is one of a person at the machine.
 func TestC4NoAnswerIsANo(t *testing.T) {
 	t.Run("C4 no bus", func(t *testing.T) {
 		require.ErrorContains(t, check(t, socketPath(t)), "cannot ask logind")

@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// event is struct input_event of the kernel (linux/input.h) without its time.
+// event is the kernel's struct input_event (linux/input.h) without its time.
 type event struct {
 	typ, code uint16
 	value     int32
@@ -20,13 +20,13 @@ const (
 	evKey      = 1
 	synDropped = 3 // the kernel lost events: what is known of keys is no longer true
 	released   = 0
-	pressed    = 1 // 2 is autorepeat, which is nobody's act
+	pressed    = 1 // 2 is autorepeat, which is not an act of the user
 )
 
-// word is the size of the kernel's long, in which an event's time is written.
+// word is the size of the kernel's long, in octets: an event's time is two of them.
 const word = strconv.IntSize / 8
 
-// size of an event in octets: two longs, two 16-bit numbers, one of 32 bits.
+// size returns the size of an event in octets: two longs, two 16-bit numbers, one of 32 bits.
 func size(word int) int { return 2*word + 8 }
 
 func parse(b []byte, word int) (event, error) {
@@ -38,7 +38,7 @@ func parse(b []byte, word int) (event, error) {
 	return event{order.Uint16(b), order.Uint16(b[2:]), int32(order.Uint32(b[4:]))}, nil
 }
 
-// stream reads events until there are no more, and gives each to see; the error is never nil.
+// stream calls see with each event until there are no more; its error is never nil.
 func stream(r io.Reader, word int, see func(event)) error {
 	in := bufio.NewReaderSize(r, 64*size(word))
 	b := make([]byte, size(word))

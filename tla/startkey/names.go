@@ -9,7 +9,8 @@ import (
 // maxCode is KEY_MAX of linux/input-event-codes.h.
 const maxCode = 0x2FF
 
-// codes are the names of keys that make sense on a terminal, from linux/input-event-codes.h. Others go by their number.
+// codes has the names of keys that make sense on a terminal, from linux/input-event-codes.h. Other keys are named by
+// their number.
 var codes = map[string]uint16{
 	"KEY_ESC": 1, "KEY_ENTER": 28, "KEY_SPACE": 57, "KEY_KPENTER": 96, "KEY_HOME": 102,
 	"KEY_F1": 59, "KEY_F2": 60, "KEY_F3": 61, "KEY_F4": 62, "KEY_F5": 63, "KEY_F6": 64,

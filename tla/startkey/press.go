@@ -4,13 +4,13 @@ import "time"
 
 // Acts are what the user does with the key. None may block: an event is judged when it comes.
 type Acts interface {
-	Start() bool // a session; false: there is one, or it is starting or ending
-	Stay()       // the user is still there
-	Stop()       // the session
+	Start() bool // starts a session; false: there is one already, or it is starting or ending
+	Stay()       // says that the user is still there
+	Stop()       // ends the session
 }
 
-// hand follows one key. A press that starts a session does nothing else, however long it lasts.
-type hand struct {
+// presses follows the presses of one key. One that starts a session does nothing else, however long it lasts.
+type presses struct {
 	code       uint16
 	acts       Acts
 	hold, long time.Duration
@@ -21,49 +21,49 @@ type hand struct {
 }
 
 // see takes in an event.
-func (h *hand) see(e event) {
+func (p *presses) see(e event) {
 	switch {
 	case e.typ == evSyn && e.code == synDropped:
-		h.forget()
-	case e.typ != evKey || e.code != h.code:
-	case e.value == pressed && !h.down:
-		h.press()
-	case e.value == released && h.down:
-		h.release()
+		p.forget()
+	case e.typ != evKey || e.code != p.code:
+	case e.value == pressed && !p.down:
+		p.press()
+	case e.value == released && p.down:
+		p.release()
 	}
 }
 
-func (h *hand) press() {
-	h.down, h.used = true, false
-	h.stop = time.After(h.long)
-	if h.hold > 0 {
-		h.start = time.After(h.hold)
+func (p *presses) press() {
+	p.down, p.used = true, false
+	p.stop = time.After(p.long)
+	if p.hold > 0 {
+		p.start = time.After(p.hold)
 		return
 	}
-	h.used = h.acts.Start()
+	p.used = p.acts.Start()
 }
 
-func (h *hand) release() {
-	used := h.used
-	h.forget()
+func (p *presses) release() {
+	used := p.used
+	p.forget()
 	if !used {
-		h.acts.Stay()
+		p.acts.Stay()
 	}
 }
 
-// held: the key has been down for long enough to start.
-func (h *hand) held() {
-	h.start = nil
-	h.used = h.acts.Start()
+// held starts a session: the key has been down for Hold.
+func (p *presses) held() {
+	p.start = nil
+	p.used = p.acts.Start()
 }
 
-// heldLong: for long enough to stop.
-func (h *hand) heldLong() {
-	h.stop = nil
-	if !h.used {
-		h.used = true
-		h.acts.Stop()
+// heldLong ends the session, unless this press started it: the key has been down for Long.
+func (p *presses) heldLong() {
+	p.stop = nil
+	if !p.used {
+		p.used = true
+		p.acts.Stop()
 	}
 }
 
-func (h *hand) forget() { h.down, h.used, h.start, h.stop = false, false, nil, nil }
+func (p *presses) forget() { p.down, p.used, p.start, p.stop = false, false, nil, nil }

@@ -1,10 +1,10 @@
-// Package startkey makes a physical key of the terminal the user's act (annex code C4): an input device of the Linux
+// Package startkey makes the press of a physical key an act of the user (annex code C4): an input device of the Linux
 // kernel (evdev) whose key starts a session, says that the user is still there, and ends it.
 //
 //	no session     a press, as long as Hold, starts one
 //	a session      a press shorter than two seconds: the user is still there; a longer one ends it
 //
-// Only a press that is seen counts: a key that is held when the device is opened, and autorepeat, are none.
+// Only a press that begins while the device is open counts, not a key that is down already, nor autorepeat.
 package startkey
 
 import (
@@ -28,9 +28,9 @@ import (
 type Config struct {
 	Device string        // absolute path of the input device; it may come and go
 	Key    string        // name or number: Code
-	Hold   time.Duration // how long the key is to be held to start; less than Long
+	Hold   time.Duration // how long the key must be down to start; less than Long
 	Long   time.Duration // how long to stop; 0 = 2 s
-	Retry  time.Duration // how often a device that is absent is looked for; 0 = 1 s
+	Retry  time.Duration // pause between two looks for an absent device; 0 = 1 s
 	FIFO   bool          // the device may be a FIFO of input events, as in tests
 	Acts   Acts
 	Log    *slog.Logger // nil = discard
@@ -42,7 +42,7 @@ type Key struct {
 	code uint16
 }
 
-// New makes a key; the error says what cannot be used. A device that is not there yet is none.
+// New returns a key; the error says what cannot be used. It is no error if the device is not there yet.
 func New(cfg Config) (*Key, error) {
 	cfg.Long, cfg.Retry = cmp.Or(cfg.Long, 2*time.Second), cmp.Or(cfg.Retry, time.Second)
 	if cfg.Log == nil {
@@ -67,10 +67,10 @@ func New(cfg Config) (*Key, error) {
 	return &Key{cfg, code}, nil
 }
 
-// inputMajor is the number of the kernel's input devices.
+// inputMajor is the major number of the kernel's input devices.
 const inputMajor = 13
 
-// check refuses what is no input device, before it is opened: that may do something to it.
+// check refuses what is no input device, before it is opened: opening may have an effect on another device.
 func (c Config) check() error {
 	info, err := os.Stat(c.Device)
 	if err != nil {
@@ -90,10 +90,10 @@ func (c Config) judge(info fs.FileInfo) error {
 	return fmt.Errorf("cannot use the start key's device %s: it is no input device", c.Device)
 }
 
-// eviocgversion asks an evdev device for its version: no other device knows that (EVIOCGVERSION, linux/input.h).
+// eviocgversion asks an evdev device for its version, which no other device knows (EVIOCGVERSION, linux/input.h).
 const eviocgversion = 0x80044501
 
-// open opens the device, and looks at what it has opened.
+// open opens the device, and checks that what it has opened is an input device.
 func (c Config) open() (*os.File, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func (c Config) prove(f *os.File) error {
 	var failed error
 	err = raw.Control(func(fd uintptr) { _, failed = unix.IoctlGetInt(int(fd), eviocgversion) })
 	if err := errors.Join(err, failed); err != nil {
-		return fmt.Errorf("cannot use the start key's device %s: it gives no input events: %w", c.Device, err)
+		return fmt.Errorf("cannot use the start key's device %s: it sends no input events: %w", c.Device, err)
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func (k *Key) Run(ctx context.Context) error {
 			err = k.follow(ctx, f)
 		}
 		if text := err.Error(); text != said && ctx.Err() == nil {
-			k.cfg.Log.Warn("start key out of reach; trying again", "device", k.cfg.Device, "error", err)
+			k.cfg.Log.Warn("start key not usable; trying again", "device", k.cfg.Device, "error", err)
 			said = text
 		}
 		retry.Sleep(ctx, k.cfg.Retry)
@@ -147,7 +147,7 @@ func (k *Key) Run(ctx context.Context) error {
 	return nil
 }
 
-// follow does the user's acts until the device is gone, or ctx ends. A press that is under way then is forgotten.
+// follow turns presses into acts until the device is gone or ctx ends. A press that is under way then is forgotten.
 func (k *Key) follow(ctx context.Context, f *os.File) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -164,15 +164,15 @@ func (k *Key) follow(ctx context.Context, f *os.File) error {
 		f.Close()
 		gone <- fmt.Errorf("cannot read the start key's device: %w", err)
 	}()
-	h := &hand{code: k.code, acts: k.cfg.Acts, hold: k.cfg.Hold, long: k.cfg.Long}
+	p := &presses{code: k.code, acts: k.cfg.Acts, hold: k.cfg.Hold, long: k.cfg.Long}
 	for {
 		select {
 		case e := <-events:
-			h.see(e)
-		case <-h.start:
-			h.held()
-		case <-h.stop:
-			h.heldLong()
+			p.see(e)
+		case <-p.start:
+			p.held()
+		case <-p.stop:
+			p.heldLong()
 		case err := <-gone:
 			return err
 		}

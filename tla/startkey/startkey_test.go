@@ -26,7 +26,7 @@ const (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// encode is an event as the kernel writes it.
+// encode returns an event as the kernel writes it.
 func encode(word int, typ, code uint16, value int32) []byte {
 	b := bytes.Repeat([]byte{0xA5}, 2*word) // its time
 	b = binary.NativeEndian.AppendUint16(b, typ)
@@ -54,7 +54,7 @@ func TestEventsOfBothWordSizes(t *testing.T) {
 	}
 }
 
-// acts writes down what the user did, in a terminal that has a session or not.
+// acts records what the user did, at a terminal with or without a session.
 type acts struct {
 	mu   sync.Mutex
 	up   bool
@@ -133,7 +133,7 @@ func (b *board) did(want ...string) {
 	require.Equal(b.t, want, b.acts.what())
 }
 
-// ended has the session end, and a start be the last thing done.
+// ended waits for acts, ends the session, and checks that the next press starts another.
 func (b *board) ended(want ...string) {
 	b.t.Helper()
 	require.Eventually(b.t, func() bool { return len(b.acts.what()) >= len(want) }, patience, time.Millisecond)
@@ -144,7 +144,7 @@ func (b *board) ended(want ...string) {
 	b.did(append(want, "start")...)
 }
 
-// TestC4AKeyIsTheUsersAct: what the presses of one key come to.
+// TestC4AKeyIsTheUsersAct: what the presses of one key do.
 func TestC4AKeyIsTheUsersAct(t *testing.T) {
 	t.Run("C4 a press starts, a short one stays", func(t *testing.T) {
 		b := newBoard(t, Config{Long: time.Hour})
@@ -171,14 +171,14 @@ func TestC4AKeyIsTheUsersAct(t *testing.T) {
 	})
 	t.Run("C4 one that is to be held", func(t *testing.T) {
 		b := newBoard(t, Config{Hold: 100 * time.Millisecond, Long: time.Hour})
-		b.key(pressed, released) // too short; without a session a stay is nothing
+		b.key(pressed, released) // too short to start; without a session, a stay does nothing
 		b.did("stay")
 		b.key(pressed)
 		b.did("stay", "start")
 	})
 	t.Run("C4 what is no press", func(t *testing.T) {
 		b := newBoard(t, Config{Long: time.Hour})
-		b.key(2, 2, released, 3, -1, 0x7FFFFFFF) // a key held since before, autorepeat, nonsense
+		b.key(2, 2, released, 3, -1, 0x7FFFFFFF) // a key that was down before, autorepeat, nonsense
 		for _, other := range [][]byte{
 			encode(word, evKey, prog1+1, pressed), encode(word, 2, prog1, pressed), encode(word, 4, prog1, pressed),
 			encode(word, evSyn, prog1, pressed),
@@ -248,7 +248,7 @@ func TestC4OnlyAnInputDeviceIsAKey(t *testing.T) {
 	require.NoError(t, err, "it may come later")
 }
 
-// FuzzKey: whatever comes, a session starts only at a press of the key, and each press does one thing at most.
+// FuzzKey: whatever events come, a session starts only at a press of the key, and each press does at most one thing.
 func FuzzKey(f *testing.F) {
 	for _, word := range []int{4, 8} {
 		var all []byte
@@ -265,15 +265,15 @@ func FuzzKey(f *testing.F) {
 			word = 8
 		}
 		a := &acts{}
-		h := &hand{code: prog1, acts: a, long: time.Hour}
-		presses := 0
+		p := &presses{code: prog1, acts: a, long: time.Hour}
+		downs := 0
 		err := stream(bytes.NewReader(data), word, func(e event) {
 			if e == (event{evKey, prog1, pressed}) {
-				presses++
+				downs++
 			}
-			h.see(e)
-			if len(a.done) > presses {
-				t.Fatalf("%d acts after %d presses", len(a.done), presses)
+			p.see(e)
+			if len(a.done) > downs {
+				t.Fatalf("%d acts after %d presses", len(a.done), downs)
 			}
 		})
 		if whole := len(data)%size(word) == 0; whole != errors.Is(err, io.EOF) {

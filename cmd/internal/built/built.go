@@ -1,5 +1,5 @@
-// Package built lets tests run the programs as they are for use: without the race detector, which makes one that
-// opens the CA's books five times slower. What runs at once inside of them is for the tests of the packages.
+// Package built lets tests run the programs as they are in use: without the race detector, which makes a program that
+// opens the CA's books five times slower. Races inside the programs are for the tests of the packages.
 package built
 
 import (
@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Run builds programs of cmd, puts them first in PATH, runs the tests, and gives the exit code for TestMain.
+// Run builds programs of cmd, puts them first in PATH, runs the tests, and returns the exit code for TestMain.
 func Run(m *testing.M, programs ...string) int {
 	dir, err := os.MkdirTemp("", "tlagate-built")
 	if err != nil {

@@ -2,7 +2,7 @@ package cli
 
 import "tlagate/internal/algorithms"
 
-// AlgorithmsCmd is `algorithms` of every program (G5). Each hands it what its own packages say.
+// AlgorithmsCmd is the command `algorithms` of every program (G5). Each passes it what its own packages list.
 type AlgorithmsCmd struct {
 	JSON     bool                `name:"json" help:"Print it as JSON."`
 	Language algorithms.Language `name:"language" enum:"en,fr" default:"en" help:"en or fr."`

@@ -1,5 +1,5 @@
-// Package cli is what the mains of tlagate share: arguments, exit codes,
-// configuration files, logging and signals. The packages they call know none of it.
+// Package cli is what the mains of tlagate share: arguments, exit codes, configuration files, logging and signals. The
+// packages that they call know nothing of these.
 //
 // A main looks like this:
 //
@@ -67,12 +67,12 @@ type App struct {
 	Stderr  io.Writer
 	Command string // the command chosen, in kong's form: "issue", "crl <file>"
 
-	serving atomic.Bool // it ends by itself when the context does
+	serving atomic.Bool // the program ends by itself when the context does
 }
 
-// Main runs the program and exits. Grammar is a pointer to a kong grammar. Run is
-// called once it is filled in; nil means the Run(*App) error method of the chosen command.
-// The option kong.Vars{"log_level": "warn"} makes a command-line tool quieter than a daemon.
+// Main runs the program and exits. grammar is a pointer to a kong grammar. run is called once the grammar is filled in;
+// nil = the Run(*App) error method of the chosen command. The option kong.Vars{"log_level": "warn"} makes a
+// command-line tool quieter than a daemon.
 func Main(name string, grammar any, run func(*App) error, options ...kong.Option) {
 	ctx, stop := untilStopped(context.Background())
 	defer stop()
@@ -81,8 +81,8 @@ func Main(name string, grammar any, run func(*App) error, options ...kong.Option
 	os.Exit(Run(app, name, os.Args[1:], grammar, run, options...))
 }
 
-// Run is Main without the process: app brings the context and the streams, the
-// exit code is returned. It fills in app.Log and app.Command.
+// Run is Main without the process: app has the context and the streams, and the exit code is returned. It fills in
+// app.Log and app.Command.
 func Run(app *App, name string, args []string, grammar any, run func(*App) error, options ...kong.Option) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -134,18 +134,18 @@ func parseAndRun(app *App, name string, args []string, grammar any, run func(*Ap
 	return parsed.Run(app)
 }
 
-// untilStopped gives a context that ends with the first SIGINT or SIGTERM.
+// untilStopped returns a context that ends with the first SIGINT or SIGTERM.
 func untilStopped(parent context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second signal finds the default handler
 	return ctx, stop
 }
 
-// startDrain is what a command that does not serve gets to end once it is told to stop.
+// startDrain is how long a command that does not serve may take to end once it is told to stop.
 const startDrain = 5 * time.Second
 
-// leave ends a program that was told to stop and does not serve yet, or never does, when something keeps it: a file or
-// a module that does not answer, a long calculation. It ends as the signal by itself would have ended it.
+// leave ends a program that was told to stop and does not serve, yet or ever, when something keeps it from ending: a
+// file or a module that does not answer, a long calculation. The program ends as if the signal had killed it.
 func (a *App) leave(name string) {
 	time.Sleep(startDrain)
 	if a.serving.Load() {
@@ -154,13 +154,13 @@ func (a *App) leave(name string) {
 	fmt.Fprintf(a.Stderr, "%s: stopped, though what it was waiting for has not answered\n", name)
 	signal.Reset(syscall.SIGTERM)
 	if self, err := os.FindProcess(os.Getpid()); err == nil && self.Signal(syscall.SIGTERM) == nil {
-		time.Sleep(time.Second) // it comes before that
+		time.Sleep(time.Second) // the signal arrives sooner
 	}
 	os.Exit(128 + int(syscall.SIGTERM))
 }
 
 // OnHangup has f called at each SIGHUP, one call at a time, until the program is stopped. Call it before the program
-// says that it is ready: once it has returned, a SIGHUP ends the program no more, and the program ends by itself,
+// says that it is ready: once it has returned, a SIGHUP no longer ends the program, and the program must end by itself,
 // within its drain time, when it is told to stop.
 func (a *App) OnHangup(f func()) {
 	a.serving.Store(true)
@@ -188,13 +188,13 @@ type exitError struct {
 func (e *exitError) Error() string { return message(e) }
 func (e *exitError) Unwrap() error { return e.err }
 
-// Usage makes an error for which the program exits 2: bad arguments, or an input
-// file that cannot be read. Format is that of fmt.Errorf.
+// Usage returns an error for which the program exits 2: bad arguments, or an input file that cannot be read. Its
+// arguments are those of fmt.Errorf.
 func Usage(format string, args ...any) error {
 	return &exitError{code: 2, err: fmt.Errorf(format, args...)}
 }
 
-// ExitCode makes an error for which the program exits with code and prints err; a nil err prints nothing.
+// ExitCode returns an error for which the program exits with code and prints err; a nil err prints nothing.
 func ExitCode(code int, err error) error { return &exitError{code: code, err: err} }
 
 func exitCode(err error) int {

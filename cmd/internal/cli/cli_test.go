@@ -160,7 +160,7 @@ func TestLoadYAMLRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "cannot read the configuration: open nowhere.yaml")
 }
 
-// TestLoadYAMLNamesEveryFault, of keys, of values and of what else is checked, and reads the rest.
+// TestLoadYAMLNamesEveryFault: of keys, of values and of the checks; and what is good is read all the same.
 func TestLoadYAMLNamesEveryFault(t *testing.T) {
 	file := write(t, "lisen: a\nidle: soon\naccess: access.yaml\ntrust:\n  crls: x\n  oscp: {nonce: true}\n  state: "+
 		"s\nidentity:\n")

@@ -14,8 +14,8 @@ const (
 	tellEvery = 24 * time.Hour
 )
 
-// WarnOfEnd says once a day that a certificate which nobody renews by itself has a third of its life left, until ctx
-// ends.
+// WarnOfEnd logs, once a day until ctx ends, that a certificate which is not renewed automatically has less than a
+// third of its life left.
 func (k *Keys) WarnOfEnd(ctx context.Context, log *slog.Logger) {
 	var told time.Time
 	for {

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Faults are all that is wrong with a configuration that could be read as YAML: who checks it says everything at once.
+// Faults are all that is wrong with a configuration that could be read as YAML: they are reported all at once.
 type Faults struct {
 	File string
 	List []error // not empty
 }
 
-// Error names the file, and each fault; several stand on a line each.
+// Error names the file and each fault; several faults have a line each.
 func (f *Faults) Error() string {
 	about := "cannot use the configuration " + f.File + ": "
 	if len(f.List) == 1 {
@@ -28,7 +28,7 @@ func (f *Faults) Error() string {
 // Unwrap returns the faults.
 func (f *Faults) Unwrap() []error { return f.List }
 
-// FaultsOf takes an error apart that [LoadYAML], or errors.Join, made of several; of any other it is the only one.
+// FaultsOf returns the errors of which [LoadYAML] or errors.Join made err; any other error is returned alone.
 func FaultsOf(err error) []error {
 	if err == nil {
 		return nil
@@ -44,17 +44,17 @@ func FaultsOf(err error) []error {
 	return all
 }
 
-// saysOnly reports whether an error says no more than its parts do.
+// saysOnly reports whether err says no more than its parts do.
 func saysOnly(err error, parts []error) bool {
 	_, whole := err.(*Faults)
 	return whole || err.Error() == errors.Join(parts...).Error()
 }
 
-// Usable reports whether a configuration was read so far that what it names can be looked at, though it may have
+// Usable reports, by the error of LoadYAML, whether what the configuration names can be looked at, though it may have
 // faults.
 func Usable(err error) bool { return err == nil || errors.As(err, new(*Faults)) }
 
-// faults gathers the faults of a file; nil = there are none.
+// faults returns errs as the faults of a file; nil = there are none.
 func faults(file string, errs ...error) error {
 	list := FaultsOf(errors.Join(errs...))
 	if len(list) == 0 {

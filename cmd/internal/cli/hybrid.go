@@ -12,10 +12,10 @@ import (
 //
 //	hybrid: required
 type Hybrid struct {
-	Demand string `yaml:"hybrid"` // "preferred" (default), or "required": never without
+	Demand string `yaml:"hybrid"` // "preferred" (default), or "required": never a hello without them
 }
 
-// CheckHybrid says what is wrong with the line.
+// CheckHybrid returns what is wrong with the line.
 func (h Hybrid) CheckHybrid() error {
 	switch h.Demand {
 	case "", "preferred", "required":
@@ -24,7 +24,8 @@ func (h Hybrid) CheckHybrid() error {
 	return fmt.Errorf("cannot use hybrid: %q is neither preferred nor required", h.Demand)
 }
 
-// Hybrids is what a party remembers; told is called when a gateway answers only without them.
+// Hybrids returns what a party remembers of gateways; told is called when one answers only a hello without these
+// groups.
 func (h Hybrid) Hybrids(told func(gateway string, until time.Time)) *trust.Hybrids {
 	return &trust.Hybrids{Required: h.Demand == "required", Without: told}
 }

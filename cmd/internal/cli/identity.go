@@ -22,7 +22,7 @@ import (
 type Identity struct {
 	Cert Path      `yaml:"cert"` // PEM: our certificate, then its issuing CA
 	Key  keys.Spec `yaml:"key"`  // a file (mode 0600), "pkcs11:…" or "tpm:FILE"; docs/keys.md
-	// what a key file is encrypted under: a file or "credential:NAME"; empty: it is not
+	// what a key file is encrypted under: a file or "credential:NAME"; empty: the key is not encrypted
 	WrappingKey Path `yaml:"wrapping_key"`
 }
 
@@ -40,11 +40,11 @@ type Keys struct {
 	observer
 }
 
-// Open reads certificate and key. What is wrong with the files is told as package keys tells it.
+// Open reads certificate and key. What is wrong with the files is said as package keys says it.
 func (i Identity) Open() (*Keys, error) { return i.OpenWith(keys.Config{}) }
 
-// OpenWith is Open for who wants to be told of the key's events, or asks for its PIN; the section names the wrapping
-// key.
+// OpenWith is like Open, with a key configuration that may have callbacks for the key's events and its PIN; the
+// wrapping key is that of the section.
 func (i Identity) OpenWith(c keys.Config) (*Keys, error) {
 	if i.Cert == "" || i.Key == "" {
 		return nil, errors.New("cannot use the configuration: identity.cert and identity.key must both name a file")
@@ -57,7 +57,7 @@ func (i Identity) OpenWith(c keys.Config) (*Keys, error) {
 	return k, nil
 }
 
-// OpenOrAll is Open for who says all that is wrong: the error names key and certificate when neither can be read.
+// OpenOrAll is like Open, but if neither key nor certificate can be read, its error names both.
 func (i Identity) OpenOrAll() (*Keys, error) {
 	k, err := i.Open()
 	if err == nil || i.Cert == "" || i.Key == "" {
@@ -71,18 +71,18 @@ func (i Identity) OpenOrAll() (*Keys, error) {
 	return nil, err
 }
 
-// Certificate gives what was read last; it fits trust.Party.Certificate.
+// Certificate returns the pair that was read last, as trust.Party.Certificate wants it.
 func (k *Keys) Certificate() *tls.Certificate { return k.now.Load() }
 
-// Close gives a key in hardware back. Nothing signs with k any more.
+// Close closes the key; one in hardware is released. Nothing may sign with k afterwards.
 func (k *Keys) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.key.Close()
 }
 
-// Reload reads the files again. On an error the old pair stays. A key in hardware stays open as long as it signs and
-// is the certificate's.
+// Reload reads the files again. After an error the old pair stays in use. A key in hardware stays open as long as it
+// can sign and is the certificate's.
 func (k *Keys) Reload() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -109,12 +109,12 @@ func (k *Keys) reload() (changed bool, err error) {
 		return false, err
 	}
 	k.blob = blob
-	k.key = key // one that it replaces may still sign in a handshake, and is left to it
+	k.key = key // the one that it replaces is not closed: it may still sign in a handshake
 	old := k.now.Swap(pair)
 	return old == nil || !slices.EqualFunc(old.Certificate, pair.Certificate, slices.Equal), nil
 }
 
-// withOpenKey reads the certificate for a key in hardware that is open and works.
+// withOpenKey reads the certificate for a key in hardware that is open and works; it is an error if there is none.
 func (k *Keys) withOpenKey(blob [sha256.Size]byte) (*tls.Certificate, error) {
 	if k.key == nil || !k.from.Key.Hardware() || blob != k.blob {
 		return nil, errors.New("no key to keep")
@@ -127,16 +127,16 @@ func (k *Keys) withOpenKey(blob [sha256.Size]byte) (*tls.Certificate, error) {
 	return keys.LoadCertificate(string(k.from.Cert), k.key)
 }
 
-// fingerprint tells one blob of a key in the TPM from another.
+// fingerprint returns a hash that tells one blob of a key in the TPM from another.
 func (k *Keys) fingerprint() (sum [sha256.Size]byte) {
 	if !k.from.Key.Hardware() || k.from.Key.File() == "" {
 		return sum
 	}
-	raw, _ := os.ReadFile(k.from.Key.File()) // one that cannot be read is told of when the key is opened
+	raw, _ := os.ReadFile(k.from.Key.File()) // if it cannot be read, opening the key will say so
 	return sha256.Sum256(raw)
 }
 
-// files gives what a change is to be looked for in.
+// files returns the files that are watched for changes.
 func (k *Keys) files() []string {
 	files := []string{string(k.from.Cert)}
 	if file := k.from.Key.File(); file != "" {
@@ -145,7 +145,8 @@ func (k *Keys) files() []string {
 	return files
 }
 
-// follow reads the files again when they have changed. A pair half written, or broken, keeps the old.
+// follow reads the files again after they have changed. If the pair is half written or broken, the old one stays in
+// use.
 func (k *Keys) follow(log *slog.Logger) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -161,7 +162,7 @@ func (k *Keys) follow(log *slog.Logger) {
 	}
 }
 
-// ReloadOrLog is Reload for a SIGHUP: what went wrong goes to log.
+// ReloadOrLog is like Reload, for a SIGHUP: it logs what went wrong.
 func (k *Keys) ReloadOrLog(log *slog.Logger) {
 	if err := k.Reload(); err != nil {
 		log.Error("the old certificate stays in use", "error", err)

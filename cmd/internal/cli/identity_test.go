@@ -61,7 +61,7 @@ func TestG2ReloadKeepsHardwareOpen(t *testing.T) {
 			require.Equal(t, 1, loaded, "the key stays open")
 
 			remake(t, spec)
-			require.Error(t, k.Reload(), "the certificate is of the key of before")
+			require.Error(t, k.Reload(), "the certificate is that of the old key")
 			certify(t, cert, spec, 3)
 			require.NoError(t, k.Reload())
 			require.Equal(t, int64(3), k.Certificate().Leaf.SerialNumber.Int64())

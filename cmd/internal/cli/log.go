@@ -7,8 +7,8 @@ import (
 	"runtime/debug"
 )
 
-// Version is set by the release build: -ldflags "-X tlagate/cmd/internal/cli.Version=…".
-// Empty means what the Go toolchain recorded.
+// Version is set by the release build: -ldflags "-X tlagate/cmd/internal/cli.Version=…". Empty = what the Go toolchain
+// recorded.
 var Version string
 
 func version() string {
@@ -18,7 +18,7 @@ func version() string {
 	return BuildVersion()
 }
 
-// BuildVersion gives the version alone, without the toolchain's.
+// BuildVersion returns the version of this program, without the toolchain's.
 func BuildVersion() string {
 	if Version != "" {
 		return Version
@@ -30,7 +30,7 @@ func BuildVersion() string {
 	return cmp.Or(info.Main.Version, "(devel)")
 }
 
-// Running is the version of this program, as --version prints it.
+// Running returns the version of this program as --version prints it.
 func Running() string { return version() }
 
 func newLogger(w io.Writer, level slog.Level, format string) *slog.Logger {

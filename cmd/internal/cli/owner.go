@@ -8,18 +8,19 @@ import (
 	"tlagate/cmd/internal/owner"
 )
 
-// Written are the files that a program writes, of those that its configuration names.
+// Written says what a program writes of what its configuration names.
 type Written struct {
 	Config     string // the configuration itself
 	Identities []Identity
 	Trust      Trust
 	Files      []Path
-	Devices    []Path   // that are used beside those of the keys
-	Groups     []string // that are needed
+	Devices    []Path   // used, besides those of the keys
+	Groups     []string // needed
 }
 
-// BecomeOwner makes a program that root runs the owner of what it is going to write: a service can use what `enroll` leaves to it, and who
-// owns a directory cannot have root write anywhere else. Call it once the configuration is read.
+// BecomeOwner makes a program that root runs become the account that owns what it is going to write: so the service can
+// use the files that `enroll` leaves, and the owner of a directory cannot make root write anywhere else. Call it once
+// the configuration is read.
 func (w Written) BecomeOwner() error {
 	plan := owner.Plan{Config: w.Config, Devices: Texts(w.Devices), Groups: w.Groups,
 		Written: Texts(append(w.Files, w.Trust.Writes()...))}
@@ -34,7 +35,7 @@ func (w Written) BecomeOwner() error {
 	return plan.Become()
 }
 
-// asOwner says of a refusal of the system that this program has become somebody else.
+// asOwner returns err; if the system denied this program something, with a note that it has become another account.
 func asOwner(err error) error {
 	if note := owner.Note(); note != "" && errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%w (%s)", err, note)

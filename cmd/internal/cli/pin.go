@@ -10,8 +10,8 @@ import (
 	"golang.org/x/term"
 )
 
-// AskPIN asks the person at the terminal for a token's PIN, without echo; it fits keys.Config.PIN. The terminal is
-// asked and not standard input, so that a PIN does not come from a pipe and end up in a script.
+// AskPIN asks the person at the terminal for a token's PIN, without echo, as keys.Config.PIN wants it. It reads the
+// terminal, not standard input: a PIN that could come from a pipe would end up in a script.
 func AskPIN(token string) ([]byte, error) {
 	in, out, err := terminal()
 	if err != nil {
@@ -23,7 +23,7 @@ func AskPIN(token string) ([]byte, error) {
 	return term.ReadPassword(int(in.Fd()))
 }
 
-// terminal gives the controlling terminal.
+// terminal opens the controlling terminal.
 func terminal() (in *os.File, out io.Writer, err error) {
 	if runtime.GOOS == "windows" {
 		in, err = os.OpenFile("CONIN$", os.O_RDWR, 0)

@@ -14,11 +14,11 @@ import (
 //	proxy: http://valise@proxy.example:3128
 //	proxy_password: proxy-password
 type Proxy struct {
-	URL      string `yaml:"proxy"`          // http://[USER@]HOST:PORT; empty: none. The environment is never asked
+	URL      string `yaml:"proxy"`          // http://[USER@]HOST:PORT; empty: none. The environment does not count
 	Password Path   `yaml:"proxy_password"` // a file (mode 0600), or "credential:NAME"; read at each connection
 }
 
-// Dial connects to a gateway, or the PKI, in the way of the configuration; it fits dialer.Func.
+// Dial connects to a gateway or the PKI, through the proxy if there is one; it is a dialer.Func.
 func (p Proxy) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	proxy, err := p.open()
 	switch {
@@ -30,7 +30,7 @@ func (p Proxy) Dial(ctx context.Context, network, address string) (net.Conn, err
 	return proxy.DialContext(ctx, network, address)
 }
 
-// open gives nil when there is no proxy.
+// open returns the proxy; nil = there is none.
 func (p Proxy) open() (*dialer.Proxy, error) {
 	if p.URL == "" {
 		if p.Password != "" {
@@ -50,7 +50,7 @@ func (p Proxy) open() (*dialer.Proxy, error) {
 	return proxy, nil
 }
 
-// CheckProxy says what is wrong with the lines, without connecting.
+// CheckProxy returns what is wrong with the lines, without connecting.
 func (p Proxy) CheckProxy() error {
 	_, err := p.open()
 	return err

@@ -11,11 +11,11 @@ import (
 	"tlagate/pki/trust"
 )
 
-// Live is what a running program reads again: at SIGHUP all of it, and each part when its file has changed. What is
-// broken keeps the old, and the log says so. The trust store looks at its own files (trust.Trust.Run).
+// Live is what a running program reads again: all of it at SIGHUP, and each part when its file has changed. If a part
+// is broken, the old one stays in use, and the log says so. The trust store watches its own files (trust.Trust.Run).
 type Live struct {
 	Config string       // the configuration file; "" = none
-	Apply  func() error // reads it again and takes over what may change in a running program
+	Apply  func() error // reads it again and applies what may change in a running program
 	Trust  *trust.Trust
 	Keys   []*Keys
 
@@ -62,8 +62,8 @@ func (a *App) poll(l Live, mu *sync.Mutex) {
 	}
 }
 
-// Watch reads k's files again when they have changed, until ctx ends: for keys that come and go while the program runs,
-// and so are not in Live.
+// Watch reads k's files again when they have changed, until ctx ends. It is for keys that come and go while the program
+// runs, and so are not in Live.
 func (k *Keys) Watch(ctx context.Context, log *slog.Logger) {
 	for files := pki.NewFileWatch(k.files()...); retry.Sleep(ctx, time.Second); {
 		if files.Changed() || k.refused.Load() {
@@ -78,6 +78,6 @@ func (a *App) apply(l Live) {
 		return
 	}
 	if err := l.Apply(); err != nil {
-		a.Log.Error("the configuration of before stays in force", "error", err)
+		a.Log.Error("the old configuration stays in force", "error", err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// Trust is the YAML section that says whom we trust:
+// Trust is the YAML section that says which peers we trust:
 //
 //	trust:
 //	  anchors:
@@ -29,20 +29,20 @@ type Trust struct {
 	Anchors       []Anchor `yaml:"anchors"`
 	Intermediates []Path   `yaml:"intermediates"`
 	CRLs          []Path   `yaml:"crls"`       // files or URLs, CRLs and ARLs alike
-	OCSP          OCSP     `yaml:"ocsp"`       // nobody is asked unless it is said here
+	OCSP          OCSP     `yaml:"ocsp"`       // no responder is asked unless this says so
 	DenyList      Path     `yaml:"deny_list"`  // serials and identities refused whatever the PKI says, one a line
-	ARL           Path     `yaml:"arl"`        // where the ARLs are kept that come through a gateway; empty: in memory
+	ARL           Path     `yaml:"arl"`        // where ARLs that come through a gateway are kept; empty: in memory
 	State         Path     `yaml:"state"`      // where the highest CRL numbers are kept; empty: in memory
-	Denials       Path     `yaml:"denials"`    // where pushed revocations are kept over a restart; empty: in memory
-	Answers       Path     `yaml:"answers"`    // where OCSP answers are kept over a restart; empty: in memory
+	Denials       Path     `yaml:"denials"`    // where pushed revocations are kept across restarts; empty: in memory
+	Answers       Path     `yaml:"answers"`    // where OCSP answers are kept across restarts; empty: in memory
 	Production    bool     `yaml:"production"` // refuse CAs named TEST…
 }
 
-// OCSP is trust.ocsp; package pki says what each means.
+// OCSP is trust.ocsp; revocation.OCSPConfig says what each field means.
 type OCSP struct {
 	Responders []string      `yaml:"responders"`
-	FromAIA    bool          `yaml:"from_aia"` // also those that certificates name
-	Nonce      bool          `yaml:"nonce"`    // sent, and wanted back
+	FromAIA    bool          `yaml:"from_aia"` // ask also the responders that certificates name
+	Nonce      bool          `yaml:"nonce"`    // send one, and demand it in the answer
 	SHA1       bool          `yaml:"sha1"`     // for responders that know certIDs by SHA-1 only
 	Timeout    time.Duration `yaml:"timeout"`  // 0 = 3 s
 	Refresh    time.Duration `yaml:"refresh"`  // 0 = 5 min
@@ -54,7 +54,7 @@ type Anchor struct {
 	Practices []string `yaml:"practices"` // "*": all
 }
 
-// Reads are the files and URLs that the section names to be read.
+// Reads returns the files and URLs that the section names to be read.
 func (t Trust) Reads() []Path {
 	all := append(append([]Path{t.DenyList}, t.Intermediates...), t.CRLs...)
 	for _, a := range t.Anchors {
@@ -63,11 +63,11 @@ func (t Trust) Reads() []Path {
 	return all
 }
 
-// Writes are the files that it names to be written.
+// Writes returns the files that the section names to be written.
 func (t Trust) Writes() []Path { return []Path{t.ARL, t.State, t.Denials, t.Answers} }
 
-// Config returns the section as package trust wants it, for links that take what crypto says: nothing else is made of
-// it.
+// Config returns the section as package trust wants it, for links that take what crypto says. It is the only
+// conversion.
 func (t Trust) Config(crypto pki.Crypto, log *slog.Logger) trust.Config {
 	cfg := trust.Config{
 		Crypto:        crypto,
@@ -90,7 +90,7 @@ func (t Trust) Config(crypto pki.Crypto, log *slog.Logger) trust.Config {
 	return cfg
 }
 
-// CheckListen judges a line that names an address to listen on.
+// CheckListen returns what is wrong with a line that names an address to listen on.
 func CheckListen(name, value string) error {
 	if value == "" {
 		return fmt.Errorf("%[1]s is missing: write %[1]s: \":PORT\"", name)
@@ -101,7 +101,7 @@ func CheckListen(name, value string) error {
 	return nil
 }
 
-// Texts are paths as package os wants them.
+// Texts returns paths as strings.
 func Texts(paths []Path) []string {
 	var out []string
 	for _, p := range paths {

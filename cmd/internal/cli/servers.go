@@ -9,8 +9,8 @@ import (
 	"tlagate/internal/address"
 )
 
-// Server is where a server is that proves a name, as [address.Server] reads it. In a file the name may stand beside the
-// address, which may then be an IP address:
+// Server is the address of a server that must prove a name, as [address.Server] reads it. In a file the name may stand
+// beside the address, which may then be an IP address:
 //
 //	pki.internal:8445
 //	{address: "192.0.2.7:8445", name: pki.internal}
@@ -36,7 +36,7 @@ func (s *Server) UnmarshalYAML(node *yaml.Node) error {
 // Servers is a list of Server.
 type Servers []Server
 
-// ServersOf is the list that a bundle has.
+// ServersOf returns a bundle's list as Servers.
 func ServersOf(list []string) (all Servers) {
 	for _, s := range list {
 		all = append(all, Server(s))
@@ -44,7 +44,7 @@ func ServersOf(list []string) (all Servers) {
 	return all
 }
 
-// Texts returns the list for address.Servers, and who takes it.
+// Texts returns the list as strings, for address.Servers.
 func (s Servers) Texts() (list []string) {
 	for _, one := range s {
 		list = append(list, string(one))

@@ -18,7 +18,7 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// patience is for what must happen, on however slow a machine.
+// patience is how long to wait for what must happen, however slow the machine.
 const patience = 2 * time.Minute
 
 func TestATermEndsTheContext(t *testing.T) {
@@ -45,7 +45,7 @@ func TestOnHangup(t *testing.T) {
 	defer cancel()
 	called := make(chan bool)
 	(&App{Context: ctx}).OnHangup(func() { called <- true })
-	for range 2 { // not one is lost from OnHangup's return on
+	for range 2 { // once OnHangup has returned, not one is lost
 		require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
 		select {
 		case <-called:

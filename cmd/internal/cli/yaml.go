@@ -19,14 +19,14 @@ import (
 // maxConfig bounds a configuration file, in bytes.
 const maxConfig = 1 << 20
 
-// Path is a file name in a YAML file. After [LoadYAML] a relative one is relative to that
-// file's directory; URLs, credential:NAME and empty ones stay as they are.
+// Path is a file name in a YAML file. [LoadYAML] makes a relative one relative to that file's directory; URLs,
+// credential:NAME and empty ones stay as they are.
 type Path string
 
 // LoadYAML reads file into the struct that into points to, strictly: an unknown or repeated key, a value of another
 // kind, a second document or an empty file is an error that names file, line and key. Every [Path] and [keys.Spec] in
-// it is made relative to the file. Then checks look at what was read. All that is wrong comes as one *Faults, and into
-// holds what could be read all the same; the error of a file that cannot be read at all is another.
+// it is made relative to the file. Then checks are called, to look at what was read. All that is wrong is returned as
+// one *Faults, and into has what could be read all the same; a file that cannot be read at all is another error.
 func LoadYAML(file string, into any, checks ...func() error) error {
 	raw, err := readBounded(file)
 	if err != nil {
@@ -43,7 +43,7 @@ func LoadYAML(file string, into any, checks ...func() error) error {
 	return faults(file, wrong...)
 }
 
-// DecodeYAML is LoadYAML for a document at hand; paths stay as they are.
+// DecodeYAML is like LoadYAML, for a document in memory; paths stay as they are.
 func DecodeYAML(raw []byte, into any) error {
 	wrong, err := decodeStrict(raw, into)
 	return errors.Join(append(wrong, err)...)
@@ -57,7 +57,7 @@ func readBounded(file string) ([]byte, error) {
 	return raw, err
 }
 
-// decodeStrict reads what can be read, and names the rest. The error is of what is no document at all.
+// decodeStrict reads what can be read, and returns what is wrong with the rest. It is an error if raw is no document.
 func decodeStrict(raw []byte, into any) (wrong []error, err error) {
 	doc, err := parseYAML(raw)
 	if err != nil {
@@ -75,7 +75,7 @@ func decodeStrict(raw []byte, into any) (wrong []error, err error) {
 	return c.faults, nil
 }
 
-// parseYAML reads one document, and is the only way into the YAML library.
+// parseYAML reads one document. All YAML goes through it before the library decodes it.
 func parseYAML(raw []byte) (*yaml.Node, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(raw))
 	var doc yaml.Node
@@ -90,11 +90,11 @@ func parseYAML(raw []byte) (*yaml.Node, error) {
 	return doc.Content[0], new(judge).look(doc.Content[0], false)
 }
 
-// mostByAliases bounds how many values aliases may stand for in one file; the card policy built in has 30.
+// mostByAliases bounds how many values aliases may stand for in one file; in the built-in card policy it is 30.
 const mostByAliases = 10_000
 
-// judge refuses what costs more than its length. With aliases a few lines unfold to more than any machine holds, or
-// contain themselves; repeated keys are compared by the library each with every other.
+// judge refuses what costs more than in proportion to its length. With aliases a few lines may unfold to more than fits
+// into any machine, or contain themselves; the library compares each repeated key with every other.
 type judge struct{ byAliases int }
 
 func (j *judge) look(node *yaml.Node, byAlias bool) error {
@@ -164,12 +164,12 @@ func resolve(name, dir string) string {
 	return filepath.Join(dir, name)
 }
 
-// Relative is a configuration file that names are relative to: what [LoadYAML] does for fields of type Path and
-// keys.Spec, for who reads a file without such fields.
+// Relative is a configuration file to which names are relative. It does what [LoadYAML] does for fields of type Path
+// and keys.Spec, for a caller that reads the file without such fields.
 type Relative string
 
-// Path gives the name as LoadYAML would.
+// Path returns the name as LoadYAML would.
 func (r Relative) Path(name string) Path { return Path(resolve(name, filepath.Dir(string(r)))) }
 
-// Key gives the key's place as LoadYAML would.
+// Key returns the key's place as LoadYAML would.
 func (r Relative) Key(s keys.Spec) keys.Spec { return s.In(filepath.Dir(string(r))) }

@@ -12,7 +12,7 @@ import (
 	"tlagate/cmd/internal/cli"
 )
 
-// bomb gives YAML whose nested aliases unfold to 10^depth values.
+// bomb returns YAML whose nested aliases unfold to 10^depth values.
 func bomb(depth int) string {
 	var b strings.Builder
 	b.WriteString("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n")
@@ -22,7 +22,7 @@ func bomb(depth int) string {
 	return b.String()
 }
 
-// hostile are files of the greatest length that once took for ever, or whose kind might.
+// hostile are files of the greatest length that once took for ever, or whose like might.
 func hostile() map[string]string {
 	const most = 256 << 10
 	return map[string]string{
@@ -46,7 +46,7 @@ func manyKeys(n int) string {
 	return b.String()
 }
 
-// TestYAMLEnds: no file of ours takes more than its length. The test ends, or it hangs.
+// TestYAMLEnds: no file takes time out of proportion to its length. If one did, the test would hang.
 func TestYAMLEnds(t *testing.T) {
 	for name, text := range hostile() {
 		file := filepath.Join(t.TempDir(), "hostile.yaml")
@@ -70,7 +70,7 @@ func TestLoadYAMLTakesAliases(t *testing.T) {
 	require.Equal(t, map[string]any{"a": []any{int64(1), int64(2)}, "b": []any{int64(1), int64(2)}}, value)
 }
 
-// BenchmarkYAML says what each hostile shape costs; none is far from the others.
+// BenchmarkYAML measures what each hostile shape costs; none should be far from the others.
 func BenchmarkYAML(b *testing.B) {
 	for name, text := range hostile() {
 		b.Run(name, func(b *testing.B) {

@@ -9,12 +9,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// keyCheck finds each key that a type has no field for, and each value that is not of its key's kind. yaml's own
-// KnownFields names Go types and no path, which tells a person little.
+// keyCheck finds each key for which a type has no field, and each value that is not of its key's kind. The errors of
+// yaml's own KnownFields name Go types and no path, which tells a person little.
 type keyCheck struct{ faults []error }
 
-// mostFaults are named of one file: one with more is no configuration of ours, and reading on would cost the square of
-// its length.
+// mostFaults is how many faults of one file are named: a file with more is no configuration of ours, and reading on
+// would cost the square of its length.
 const mostFaults = 100
 
 func (c *keyCheck) refuse(at *yaml.Node, format string, args ...any) {
@@ -70,14 +70,14 @@ func (c *keyCheck) fields(node *yaml.Node, t reflect.Type, path string) {
 	})
 }
 
-// value has yaml read one value.
+// value has yaml decode one value.
 func (c *keyCheck) value(node *yaml.Node, t reflect.Type, path string) {
 	if err := node.Decode(reflect.New(t).Interface()); err != nil {
 		c.refuse(node, "%q %s", path, wanted(node, t, err))
 	}
 }
 
-// wanted says what a value should have been.
+// wanted returns what a value should have been.
 func wanted(node *yaml.Node, t reflect.Type, err error) string {
 	switch kind := t.Kind(); {
 	case decodesItself(t) || kind == reflect.Interface:
@@ -96,7 +96,7 @@ func wanted(node *yaml.Node, t reflect.Type, err error) string {
 	return fmt.Sprintf("is no number that fits: %s", short(node))
 }
 
-// short quotes a value, if it is one.
+// short returns a value, quoted and cut; of a list or a mapping, that it is one.
 func short(node *yaml.Node) string {
 	if node.Kind != yaml.ScalarNode {
 		return "it is a list, or has keys below it"

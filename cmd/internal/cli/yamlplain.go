@@ -7,7 +7,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// LoadPlain reads a YAML file as JSON has it: maps, lists, texts, integers, booleans and nil.
+// LoadPlain reads a YAML file into the types of JSON: maps, lists, texts, integers, booleans and nil.
 func LoadPlain(file string) (any, error) {
 	raw, err := readBounded(file)
 	if err != nil {
@@ -24,11 +24,11 @@ func LoadPlain(file string) (any, error) {
 	return value, nil
 }
 
-// deepest bounds how deep a file may be.
+// deepest bounds how deeply a file may be nested.
 const deepest = 20
 
-// plain gives YAML as JSON has it. What YAML takes for a number and a person wrote otherwise, as 00 or 0A, stays the
-// text it is.
+// plain returns YAML in the types of JSON. What YAML takes for a number that is not written like one, as 00 or 0A,
+// stays a text.
 func plain(n *yaml.Node, depth int) (any, error) {
 	if depth > deepest {
 		return nil, fmt.Errorf("line %d: it is too deep", n.Line)

@@ -21,24 +21,24 @@ import (
 	"tlagate/pki/trust"
 )
 
-// When the end of something is worth a warning.
+// How long before its end something is worth a warning.
 const (
 	soonCert = 30 * 24 * time.Hour
 	soonList = 2 * time.Hour
 )
 
-// Device is what a configuration names of keys, trust and a signed configuration.
+// Device is what a configuration says of keys, trust and a signed configuration.
 type Device struct {
-	Offline    bool // ask nobody over a network
+	Offline    bool // nothing is asked over a network
 	Identities map[string]cli.Identity
 	Trust      cli.Trust
 	Seal       seal.Seal
 	Usable     seal.Usable    // of a bundle
-	Own        string         // of Identities, the one that the bundle's state is signed by
-	Hybrids    *trust.Hybrids // where hellos to gateways go without post-quantum groups; nil = nowhere
+	Own        string         // which of Identities signs the bundle's state
+	Hybrids    *trust.Hybrids // to which gateways hellos go without post-quantum groups; nil = none
 }
 
-// Checks are the traps of what a device holds. Nothing is written, and nobody is asked over a network.
+// Checks returns the checks of what a device holds. They write nothing, and ask nothing over a network if Offline.
 func (d Device) Checks() []Check {
 	all := []Check{}
 	for _, use := range sorted(d.Identities) {
@@ -53,12 +53,12 @@ func (d Device) Checks() []Check {
 		Check{"revocation of peers", func(context.Context) Finding { return d.coverage() }})
 }
 
-// key looks at how the key is kept, and whether it is the certificate's.
+// key checks how the key is kept, and whether it is the certificate's.
 func (d Device) key(id cli.Identity) Finding {
 	const do = "see docs/keys.md; enrol again when the key is lost"
 	about, err := keys.Inspect(id.Key, keys.Config{WrappingKey: string(id.WrappingKey)})
 	if denied(err) {
-		return Cannot(asRoot, "%s is not for this user", about.Where)
+		return Cannot(asRoot, "this user may not read %s", about.Where)
 	}
 	if err == nil {
 		err = d.Seal.CheckKeys(id)
@@ -91,7 +91,7 @@ func (d Device) certificate(id cli.Identity) Finding {
 	certs, err := pki.ReadCertificates(string(id.Cert))
 	switch {
 	case denied(err):
-		return Cannot(asRoot, "%s is not for this user", id.Cert)
+		return Cannot(asRoot, "this user may not read %s", id.Cert)
 	case err != nil:
 		return Fail("enrol: the command enroll, with a one-time code", "%v", err)
 	}
@@ -120,7 +120,7 @@ func (d Device) bundle() Finding {
 	kept, err := d.kept()
 	switch {
 	case denied(err) || denied(readable(string(d.Seal.Bundle), string(d.Seal.Bundle)+".state")):
-		return Cannot(asRoot, "%s, or what it is judged by, is not for this user", d.Seal.Bundle)
+		return Cannot(asRoot, "this user may not read %s, or what it is judged by", d.Seal.Bundle)
 	case err != nil:
 		return Fail("fetch another one: the command bundle fetch --gateway HOST:PORT", "%v", err)
 	case !d.Seal.Sealed:
@@ -130,12 +130,12 @@ func (d Device) bundle() Finding {
 	return Good("sealed, version %d", kept.Version())
 }
 
-// kept is the bundle, without telling anybody; nil = there is none.
+// kept opens the bundle without recording anything; nil = there is none.
 func (d Device) kept() (*bundle.Kept, error) {
 	if d.Seal.Bundle == "" {
 		return nil, nil
 	}
-	if d.interrupted() { // reading it would complete it
+	if d.interrupted() { // reading it would complete the change
 		return nil, errors.New("the change of the bundle was interrupted: restart the program")
 	}
 	own, err := pki.ReadCertificates(string(d.Identities[d.Own].Cert))
@@ -150,7 +150,7 @@ func (d Device) interrupted() bool {
 	return err == nil
 }
 
-// Content is what the bundle says; nil = there is none.
+// Content returns what the bundle says; nil = there is none.
 func (d Device) Content() (*bundle.Content, error) {
 	kept, err := d.kept()
 	return seal.ContentOf(kept), err
@@ -175,7 +175,7 @@ func (d Device) anchors() Finding {
 	t, err := d.Store()
 	switch {
 	case denied(err):
-		return Cannot(asRoot, "the trust store is not all for this user: %v", err)
+		return Cannot(asRoot, "this user may not read all of the trust store: %v", err)
 	case err != nil:
 		return Fail("see trust in the configuration; enroll writes the first anchor", "%v", err)
 	}
@@ -198,7 +198,7 @@ func (d Device) anchors() Finding {
 	return Good("%d anchors", len(t.Anchors()))
 }
 
-// lists are the CRLs and ARLs at hand. What comes by OCSP is no list, and is not asked for here.
+// lists checks the CRLs and ARLs that are here. OCSP answers are not asked for.
 func (d Device) lists() Finding {
 	t, err := d.Store()
 	if err != nil {
@@ -228,7 +228,7 @@ func (d Device) lists() Finding {
 	return Good("%d lists, all in date", len(lists))
 }
 
-// Disk is the check of the room for the audit trace: without it the program stops.
+// Disk returns the check of the disk space for the audit trace: without any the program stops.
 func Disk(file string) Check {
 	return Check{"disk of the audit trace", func(context.Context) Finding {
 		const least = 64 << 20

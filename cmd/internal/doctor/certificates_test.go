@@ -20,7 +20,7 @@ import (
 
 const terminal = "urn:tlagate:cab1:tla:valise"
 
-// held is what a terminal holds, made by an authority.
+// held returns what a terminal has, issued by an authority.
 func held(t *testing.T, o ...pkitest.Option) (Device, *pkitest.PKI, pkitest.Files) {
 	dir, ca := t.TempDir(), pkitest.New(t)
 	trust := ca.WriteTrust(dir)

@@ -9,7 +9,7 @@ import (
 	"tlagate/internal/stamp"
 )
 
-// Clock is the check of the time: certificates and revocation lists are judged by it.
+// Clock returns the check of the time: certificates and revocation lists are judged by it.
 func (s System) Clock() Check {
 	return Check{"clock", func(context.Context) Finding {
 		const do = "set the clock (timedatectl), and keep it by NTP (apt install systemd-timesyncd)"
@@ -20,7 +20,7 @@ func (s System) Clock() Check {
 		synchronised, err := kernelClock()
 		switch {
 		case err != nil:
-			return Cannot("", "it is %s here; whether NTP keeps it cannot be told: %v", stamp.Instant(now), err)
+			return Cannot("", "it is %s here; whether NTP keeps it is not known: %v", stamp.Instant(now), err)
 		case !synchronised:
 			return Warn(do, "it is %s here, and nothing keeps it right (the kernel's clock is not synchronised)",
 				stamp.Instant(now))
@@ -29,8 +29,8 @@ func (s System) Clock() Check {
 	}}
 }
 
-// buildTime is that of the sources, if the build recorded it; else of the program's file, which a wrong clock may have
-// stamped.
+// buildTime returns the time of the sources, if the build recorded it; else that of the program's file, which a wrong
+// clock may have stamped.
 func buildTime() (at time.Time) {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {

@@ -8,9 +8,9 @@ import (
 	"tlagate/pki"
 )
 
-// coverage looks whether peers can be accepted at all: whether there is a list, or somebody to ask, of each CA that
-// their certificates come from. Our own chains are the example. What a device misses it may be brought by its gateway,
-// and only a connection shows that.
+// coverage checks whether peers can be accepted at all: whether there is a list, or a responder to ask, for each CA
+// that issues their certificates. Our own chains are the example. The gateway may bring a device what it lacks, which
+// only a connection shows.
 func (d Device) coverage() Finding {
 	t, err := d.Store()
 	if err != nil {
@@ -21,7 +21,7 @@ func (d Device) coverage() Finding {
 		switch {
 		case c.Leaf && c.Silence != nil:
 			silent = append(silent, fmt.Sprintf("%v", c.Silence))
-		case c.Covered() || c.Listed: // a list that is no good is told of by its own check
+		case c.Covered() || c.Listed: // a bad list has a finding of its own
 		case c.Leaf:
 			brought = append(brought, c.CA)
 		default:
@@ -45,7 +45,7 @@ func (d Device) coverage() Finding {
 	return Good("there is a list, or a responder that is asked, of every CA known here")
 }
 
-// chains are those of our own certificates; what cannot be read has findings of its own.
+// chains returns those of our own certificates; one that cannot be read has a finding of its own.
 func (d Device) chains() (all [][]*x509.Certificate) {
 	for _, use := range sorted(d.Identities) {
 		if chain, err := pki.ReadCertificates(string(d.Identities[use].Cert)); err == nil {

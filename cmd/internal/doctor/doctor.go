@@ -1,6 +1,6 @@
 // Package doctor looks for the traps that tlagate's programs are known to fall into, and says of each what was found
 // and what to do (docs/doctor.md). It changes nothing. Checks of the system read below a root directory, so that tests
-// bring their own.
+// can have their own.
 package doctor
 
 import (
@@ -14,7 +14,7 @@ import (
 	"tlagate/cmd/internal/cli"
 )
 
-// State is what a check came to.
+// State is the outcome of a check.
 type State string
 
 // The states.
@@ -33,33 +33,33 @@ type Finding struct {
 	Do    string `json:"do,omitempty"` // "" = nothing
 }
 
-// Check looks for one trap. Its finding needs no Check.
+// Check looks for one trap. Run need not fill in Finding.Check.
 type Check struct {
 	Name string
 	Run  func(context.Context) Finding
 }
 
-// Good finds nothing wrong. Format is that of fmt.Sprintf, here and below.
+// Good returns the finding that nothing is wrong. format is as for fmt.Sprintf, here and below.
 func Good(format string, args ...any) Finding {
 	return Finding{State: OK, Found: fmt.Sprintf(format, args...)}
 }
 
-// Warn finds what may do harm.
+// Warn returns a finding of what may do harm.
 func Warn(do, format string, args ...any) Finding {
 	return Finding{State: Warning, Found: fmt.Sprintf(format, args...), Do: do}
 }
 
-// Fail finds what does harm.
+// Fail returns a finding of what does harm.
 func Fail(do, format string, args ...any) Finding {
 	return Finding{State: Failure, Found: fmt.Sprintf(format, args...), Do: do}
 }
 
-// Cannot says why a check has no result, and how to get one.
+// Cannot returns why a check has no result, and how to get one.
 func Cannot(do, format string, args ...any) Finding {
 	return Finding{State: Unknown, Found: fmt.Sprintf(format, args...), Do: do}
 }
 
-// Elsewhere is for a check of a trap that this system does not have.
+// Elsewhere returns the finding of a check for a trap that this system does not have.
 func Elsewhere() Finding { return Cannot("", "not on this system") }
 
 // Examine runs checks one after another.
@@ -73,7 +73,7 @@ func Examine(ctx context.Context, checks []Check) []Finding {
 	return all
 }
 
-// Report examines and prints. The error is exit status 1 when something is a failure.
+// Report runs checks and prints their findings. Its error is exit status 1 if there is a failure.
 func Report(app *cli.App, checks []Check, asJSON bool) error {
 	all := Examine(app.Context, checks)
 	write := Print
@@ -89,7 +89,7 @@ func Report(app *cli.App, checks []Check, asJSON bool) error {
 	return nil
 }
 
-// Count says how many have a state.
+// Count returns how many findings have a state.
 func Count(all []Finding, s State) (n int) {
 	for _, f := range all {
 		if f.State == s {
@@ -99,7 +99,7 @@ func Count(all []Finding, s State) (n int) {
 	return n
 }
 
-// Print prints a table for people; what to do is on a line of its own.
+// Print prints a table for people, with what to do on a line of its own.
 func Print(w io.Writer, all []Finding) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, f := range all {
@@ -113,7 +113,7 @@ func Print(w io.Writer, all []Finding) error {
 	return t.Flush()
 }
 
-// line keeps what was found on one line.
+// line returns a text on one line.
 func line(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // PrintJSON prints the findings as a JSON array.

@@ -11,19 +11,19 @@ import (
 	"strings"
 )
 
-// slots are those of one virtual driver entry, each with a port.
+// slots is how many slots, each with a port, a virtual driver's entry has.
 const slots = 2
 
 // Driver is the virtual reader driver (vpcd) whose first slot has a port.
 type Driver struct {
 	System
 	Port int
-	// the packet filter's, as nft or iptables-save print them; "" = there is none. nil = they are asked
+	// returns the packet filter's rules, as nft or iptables-save print them; "" = there are none. nil = ask these
 	Rules func() (string, error)
 	Addrs func() ([]net.Addr, error) // of this machine; nil = net.InterfaceAddrs
 }
 
-// Checks are the traps of the driver.
+// Checks returns the checks of the driver.
 func (d Driver) Checks() []Check {
 	return []Check{
 		d.linux("driver entries", d.entries),
@@ -39,7 +39,7 @@ type entry struct {
 	file              string
 }
 
-// configured gives the readers of pcscd's configuration: that of the pcscd that runs, if it names one.
+// configured returns the readers of pcscd's configuration: the one that the running pcscd names, or else the usual one.
 func (s System) configured() (all []entry) {
 	dirs := map[string]bool{}
 	for _, p := range s.processes("pcscd") {
@@ -91,7 +91,7 @@ func readEntries(file string) (all []entry) {
 
 func (e entry) virtual() bool { return strings.Contains(filepath.Base(e.lib), "vpcd") }
 
-// port of the first slot: DEVICENAME /dev/null:0x8C7B.
+// port returns the port of the first slot: DEVICENAME /dev/null:0x8C7B.
 func (e entry) port() int {
 	_, number, _ := strings.Cut(e.device, ":")
 	n, _ := strconv.ParseInt(number, 0, 32)
@@ -102,7 +102,7 @@ func (s System) virtual() []entry {
 	return slices.DeleteFunc(s.configured(), func(e entry) bool { return !e.virtual() })
 }
 
-// Expected gives the readers that pcscd must have: both slots of the entry of our port.
+// Expected returns the readers that pcscd must have: both slots of the entry with our port.
 func (d Driver) Expected() (names []string) {
 	for _, e := range d.virtual() {
 		if e.port() == d.Port {
@@ -135,7 +135,7 @@ func (d Driver) entries() Finding {
 	return Good("%d virtual entries, port %d is %q", len(all), d.Port, strings.TrimSuffix(d.Expected()[0], " 00 00"))
 }
 
-// listening gives the addresses that a port listens on, over either family.
+// listening returns the addresses, of both families, on which something listens on a port.
 func (s System) listening(port int) (addrs []netip.Addr, err error) {
 	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		text, e := s.read(file)
@@ -177,7 +177,7 @@ func (d Driver) listens() Finding {
 		addrs, err := d.listening(port)
 		switch {
 		case err != nil:
-			return Cannot("", "listening ports are not to be seen: %v", err)
+			return Cannot("", "the listening ports cannot be seen: %v", err)
 		case len(addrs) == 0:
 			return Fail("systemctl start pcscd; its log says what became of the driver",
 				"nothing listens on port %d: no card can be shown to programs", port)
@@ -189,8 +189,8 @@ func (d Driver) listens() Finding {
 const fenceUnit = "a drop-in for pcscd.service with [Service] IPAddressDeny=any and IPAddressAllow=localhost; " +
 	"restart pcscd"
 
-// outside: vpcd listens on all interfaces, and whoever connects is a card. Nothing is connected here for that very
-// reason.
+// outside checks that the network cannot reach vpcd, which listens on all interfaces: what connects to it is a card.
+// For that very reason nothing connects to it here.
 func (d Driver) outside() Finding {
 	open := d.exposed()
 	if addrs, _ := d.listening(d.Port); len(addrs) == 0 {
@@ -209,7 +209,7 @@ func (d Driver) outside() Finding {
 	if err != nil {
 		return Cannot(asRoot,
 			"the driver listens on %s, pcscd's unit does not fence it, and the packet filter's rules "+
-				"are not to be seen", open[0])
+				"cannot be seen", open[0])
 	}
 	for port := d.Port; port < d.Port+slots; port++ {
 		if !filtered(rules, port) {
@@ -221,7 +221,7 @@ func (d Driver) outside() Finding {
 	return Good("the packet filter keeps the network away from the driver")
 }
 
-// exposed gives the addresses besides loopback that the driver listens on.
+// exposed returns the addresses, besides loopback, on which the driver listens.
 func (d Driver) exposed() (open []netip.Addr) {
 	for port := d.Port; port < d.Port+slots; port++ {
 		addrs, _ := d.listening(port)
@@ -234,7 +234,7 @@ func (d Driver) exposed() (open []netip.Addr) {
 	return open
 }
 
-// alone tells whether this machine has no other address than loopback.
+// alone reports whether this machine has no address but loopback.
 func (d Driver) alone() bool {
 	addrs, err := net.InterfaceAddrs()
 	if d.Addrs != nil {
@@ -246,7 +246,7 @@ func (d Driver) alone() bool {
 	})
 }
 
-// fencedByUnit: the unit denies all, allows localhost at most, and the pcscd that runs is the unit's.
+// fencedByUnit reports whether pcscd's unit denies all addresses, allows localhost at most, and runs the present pcscd.
 func (d Driver) fencedByUnit() bool {
 	lines := d.unit(pcscdUnit)
 	if setting(lines, "IPAddressDeny") != "any" {
@@ -271,7 +271,8 @@ func (d Driver) fencedByUnit() bool {
 	return true
 }
 
-// inside: a fence to loopback lets every local user plug a card.
+// inside checks that only one local user can reach the driver: a fence that allows loopback lets every user plug in a
+// card.
 func (d Driver) inside() Finding {
 	const do = "nft: allow the ports to tla-pdt's user alone (tcp dport … meta skuid != tla-pdt reject, in an " +
 		"output chain)"
@@ -280,12 +281,12 @@ func (d Driver) inside() Finding {
 	}
 	rules, err := d.rules()
 	if err != nil {
-		return Cannot(asRoot, "the packet filter's rules are not to be seen")
+		return Cannot(asRoot, "the packet filter's rules cannot be seen")
 	}
 	for port := d.Port; port < d.Port+slots; port++ {
 		if !ownerOnly(rules, port) {
 			return Warn(do, "every user of this host can connect to port %d and be a card", port)
 		}
 	}
-	return Good("the packet filter lets one user alone to the driver")
+	return Good("the packet filter lets only one user reach the driver")
 }

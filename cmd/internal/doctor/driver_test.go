@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// config is an entry of reader.conf.
+// config returns an entry of reader.conf.
 func config(name, lib string, port int) string {
 	return fmt.Sprintf("# virtual\nFRIENDLYNAME \"%s\"\nDEVICENAME   /dev/null:0x%04X\nLIBPATH\t%s\nCHANNELID "+
 		"0x%04X\n\n", name, port, lib, port)
@@ -46,7 +46,7 @@ func TestDriverEntries(t *testing.T) {
 		"the running pcscd says where its configuration is")
 }
 
-// listening is /proc/net/tcp of a driver on an address.
+// listening returns /proc/net/tcp for a driver that listens on an address.
 func listening(addr string) files {
 	line := " 0: %s:%04X 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 1 1\n"
 	return files{"proc/net/tcp": "  sl  local_address\n" + fmt.Sprintf(line, addr, 35963) + fmt.Sprintf(line, addr,

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// rules gives the packet filter's rules; "" = there are none. Only root sees them.
+// rules returns the packet filter's rules; "" = there are none. Only root sees them.
 func (d Driver) rules() (string, error) {
 	if d.Rules != nil {
 		return d.Rules()
 	}
 	if os.Geteuid() != 0 {
-		return "", errors.New("root alone sees them")
+		return "", errors.New("only root sees them")
 	}
 	nft, err := command("nft", "list", "ruleset")
 	if err != nil && !errors.Is(err, exec.ErrNotFound) {
@@ -30,7 +30,7 @@ func (d Driver) rules() (string, error) {
 	return nft + iptables, nil
 }
 
-// command runs a program of the system and gives what it prints.
+// command runs a program of the system and returns what it prints.
 func command(name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -48,9 +48,9 @@ func command(name string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// filtered tells whether rules keep a port from the network: a rule for input that drops it, or a chain of input that
-// drops by default and accepts it nowhere. It is about the ordinary ways to write it; what it does not understand is no
-// fence.
+// filtered reports whether rules keep the network away from a port: by a rule for input that drops it, or a chain of
+// input that drops by default and accepts it nowhere. It knows the ordinary ways to write that; what it does not
+// understand is no fence.
 func filtered(rules string, port int) bool {
 	closed := false
 	for _, r := range statements(rules) {
@@ -72,13 +72,14 @@ func filtered(rules string, port int) bool {
 	return closed
 }
 
-// narrowed: a rule about some addresses or interfaces is none about all others; "not lo" is.
+// narrowed reports whether a rule is only about some addresses or interfaces, so that it is no fence against the
+// others; "not lo" is no such limit.
 func narrowed(text string) bool {
 	text = regexp.MustCompile(`iif(name)? != "?lo"?|! -i lo`).ReplaceAllString(text, "")
 	return regexp.MustCompile(`saddr|iif|skuid|uid-owner| -s | -i `).MatchString(text)
 }
 
-// ownerOnly tells whether a rule drops what others than one user send to a port.
+// ownerOnly reports whether a rule drops what users other than one send to a port.
 func ownerOnly(rules string, port int) bool {
 	for _, r := range statements(rules) {
 		if r.chain == "output" && mentions(r.text, port) && r.drops &&
@@ -96,7 +97,7 @@ type statement struct {
 	policy, drops, accepts bool
 }
 
-// statements reads what nft list ruleset and iptables-save print.
+// statements parses what nft list ruleset and iptables-save print.
 func statements(rules string) (all []statement) {
 	hook := ""
 	for line := range strings.Lines(rules) {
@@ -126,7 +127,7 @@ func statements(rules string) (all []statement) {
 
 var destination = regexp.MustCompile(`dports? (\{[^}]*\}|[0-9:,-]+)`)
 
-// mentions tells whether a rule is about a destination port: 1, 1-2, { 1, 2-3 }, 1:2, 1,2.
+// mentions reports whether a rule is about a destination port, written as 1, 1-2, { 1, 2-3 }, 1:2 or 1,2.
 func mentions(rule string, port int) bool {
 	m := destination.FindStringSubmatch(rule)
 	if m == nil {

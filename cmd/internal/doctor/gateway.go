@@ -18,8 +18,8 @@ import (
 	"tlagate/pki/trust"
 )
 
-// Gateway is the check that a gateway is reached, and takes us for who we are: GET /v1/whoami with our certificate.
-// Only a program that dials by itself may have it checked (C4).
+// Gateway returns the check that a gateway is reached and knows us: GET /v1/whoami with our certificate. Only a program
+// that dials by itself may use it (C4).
 func (d Device) Gateway(gateway string, dial dialer.Func) Check {
 	return Check{"gateway " + gateway, func(ctx context.Context) Finding {
 		pair, err := d.Identities[d.Own].Open()
@@ -40,7 +40,7 @@ func (d Device) Gateway(gateway string, dial dialer.Func) Check {
 	}}
 }
 
-// askWhoami asks as a start does: after two hellos without an answer, once without post-quantum groups.
+// askWhoami asks a gateway as a start does: after two hellos without an answer, once without post-quantum groups.
 func askWhoami(ctx context.Context, gateway string, dial dialer.Func, party *trust.Party) (a *answer, err error) {
 	err = party.Hybrids.Retry(gateway, func() (err error) {
 		ctx, cancel := context.WithTimeout(ctx, whoamiTime)
@@ -60,7 +60,7 @@ const (
 	maxSkew    = 30 * time.Second
 )
 
-// remedy says what to do about a gateway that is not reached, or refuses, or is refused.
+// remedy returns what to do about a gateway that is not reached, refuses us, or is refused.
 func remedy(err error) string {
 	switch {
 	case errors.As(err, new(*dialer.ProxyError)):
@@ -82,7 +82,7 @@ type answer struct {
 		Source string `json:"source"`
 	} `json:"revocation"`
 	date  time.Time // of its answer
-	small bool      // it answers no hello with post-quantum groups
+	small bool      // the gateway answers no hello with post-quantum groups
 }
 
 func whoami(ctx context.Context, gateway string, dial dialer.Func, party *trust.Party) (*answer, error) {
@@ -126,7 +126,8 @@ func readWhoami(resp *http.Response) (*answer, error) {
 	return a, json.NewDecoder(resp.Body).Decode(a)
 }
 
-// judge: a clock that differs spoils consents and revocation data before it spoils certificates.
+// judge returns the finding. The clocks are compared because a wrong one spoils consents and revocation data long
+// before it spoils certificates.
 func (a *answer) judge(now time.Time) Finding {
 	skew := now.Sub(a.date).Round(time.Second)
 	switch {
@@ -136,8 +137,8 @@ func (a *answer) judge(now time.Time) Finding {
 	case a.date.IsZero():
 		return Warn("", "%s takes us for %s, and does not say what time it is", a.Gateway, a.Identity)
 	case a.small:
-		return Warn("let the operator of what lies on the way allow TLS hellos of more than one segment; "+
-			"hybrid: required goes without them never",
+		return Warn("have the operator of the network on the way allow TLS hellos of more than one segment; "+
+			"with hybrid: required, none is sent without these groups",
 			"%s takes us for %s, but only a hello without post-quantum groups is answered",
 			a.Gateway, a.Identity)
 	case skew.Abs() > maxSkew:

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// Memory are the checks of what could bring card data or a PIN from memory to a disk (EL3, DL5).
+// Memory returns the checks of what could bring card data or a PIN from memory to a disk (EL3, DL5).
 func (s System) Memory() []Check {
 	return []Check{s.linux("swap", s.swap), s.linux("hibernation", s.hibernation), s.linux("core dumps", s.coreDumps)}
 }
 
-// swap: what is encrypted, or compressed in memory, does no harm.
+// swap checks that no swap is on a disk unencrypted; one that is compressed in memory does no harm.
 func (s System) swap() Finding {
 	names, err := s.swaps()
 	if err != nil {
@@ -49,7 +49,7 @@ func (s System) harmless(device string) bool {
 	return strings.HasPrefix(base, "zram") || err == nil && strings.HasPrefix(uuid, "CRYPT-")
 }
 
-// hibernation writes all of the memory to the swap.
+// hibernation checks that the machine cannot hibernate, which would write all of its memory to the swap.
 func (s System) hibernation() Finding {
 	state, err := s.read("/sys/power/state")
 	if err != nil || !strings.Contains(" "+strings.TrimSpace(state)+" ", " disk ") {
@@ -74,7 +74,8 @@ func (s System) masked(unit string) bool {
 	return err == nil && filepath.Base(to) == "null"
 }
 
-// coreDumps: a pipe gets the dump whatever the limit is, but systemd-coredump honours it.
+// coreDumps checks that our daemon dumps no core. A pipe gets the dump whatever the limit is; systemd-coredump honours
+// the limit all the same.
 func (s System) coreDumps() Finding {
 	text, err := s.read("/proc/sys/kernel/core_pattern")
 	if err != nil {
@@ -87,7 +88,7 @@ func (s System) coreDumps() Finding {
 	limit, from := s.coreLimit()
 	switch {
 	case limit == "":
-		return Cannot(asRoot+", while "+s.Program+" runs", "the limit of %s is not to be seen, and dumps go to %q",
+		return Cannot(asRoot+", while "+s.Program+" runs", "the limit of %s cannot be seen, and dumps go to %q",
 			s.Program, pattern)
 	case limit != "0":
 		return Fail("set LimitCORE=0 in the unit of "+s.Program,
@@ -99,7 +100,7 @@ func (s System) coreDumps() Finding {
 	return Good("%s dumps no core (%s)", s.Program, from)
 }
 
-// coreLimit is the limit of the running daemon, or else of its unit.
+// coreLimit returns the limit of the running daemon, or else of its unit, and where it comes from.
 func (s System) coreLimit() (limit, from string) {
 	for _, p := range s.daemons() {
 		if limit, err := p.limit("Max core file size"); err == nil {
@@ -117,7 +118,7 @@ func (s System) coreLimit() (limit, from string) {
 	return limit, "LimitCORE=" + limit + " in its unit"
 }
 
-// Locked is the check of the memory that a PIN is locked in (SP4): size octets.
+// Locked returns the check that size octets of memory, for a PIN, can be locked (SP4).
 func (s System) Locked(size int) Check {
 	return s.linux("locked memory", func() Finding {
 		limit, whose := "", ""
@@ -133,7 +134,7 @@ func (s System) Locked(size int) Check {
 		case limit == "unlimited" || err == nil && n >= size:
 			return Good("%s may lock %s octets, a PIN takes %d", whose, limit, size)
 		case limit == "":
-			return Cannot(asRoot, "the limit is not to be seen")
+			return Cannot(asRoot, "the limit cannot be seen")
 		}
 		return Fail("set LimitMEMLOCK=64K in the unit of "+s.Program,
 			"%s may lock %s octets and a PIN takes %d: it could not be entered", whose, limit, size)

@@ -10,7 +10,7 @@ import (
 
 const pcscdUnit = "pcscd.service"
 
-// APDULog is the check that neither pcscd nor its client library writes down what cards say.
+// APDULog returns the check that neither pcscd nor its client library logs what cards say.
 func (s System) APDULog() Check { return s.linux("APDU logging", s.apduLog) }
 
 func (s System) apduLog() Finding {
@@ -39,12 +39,12 @@ func (s System) apduLog() Finding {
 		}
 	}
 	if hidden > 0 {
-		return Cannot(asRoot, "no option logs commands; the environment of %d processes is not to be seen", hidden)
+		return Cannot(asRoot, "no option logs commands; the environment of %d processes cannot be seen", hidden)
 	}
 	return Good("neither pcscd nor its clients log commands")
 }
 
-// defaults are the lines of the file that Debian's unit reads its arguments from.
+// defaults returns the lines of the file from which Debian's unit reads its arguments.
 func (s System) defaults() []string {
 	text, err := s.read("/etc/default/pcscd")
 	if err != nil {
@@ -53,7 +53,7 @@ func (s System) defaults() []string {
 	return assignments(text)
 }
 
-// logging gives the option of pcscd that writes down commands, or lets drivers do it; getopt_long takes abbreviations.
+// logging returns the option by which pcscd logs commands, or lets drivers do it; getopt_long accepts abbreviations.
 func logging(args []string) string {
 	for _, arg := range args {
 		switch {
@@ -76,7 +76,7 @@ func cutAny(text, letters string) (before, after string, found bool) {
 	return text, "", false
 }
 
-// debugging gives the variable by which libpcsclite, libccid or the spy library write down commands.
+// debugging returns the variable by which libpcsclite, libccid or the spy library log commands.
 func debugging(env []string) string {
 	for _, v := range env {
 		name, value, _ := strings.Cut(v, "=")
@@ -91,7 +91,7 @@ func debugging(env []string) string {
 	return ""
 }
 
-// AutoExit is the check that the driver's ports do not come and go.
+// AutoExit returns the check that the driver's ports do not come and go.
 func (s System) AutoExit() Check {
 	return s.linux("pcscd --auto-exit", func() Finding {
 		for _, p := range s.processes("pcscd") {
@@ -112,7 +112,7 @@ func (s System) AutoExit() Check {
 
 const polkitAction = "org.debian.pcsc-lite.access_pcsc"
 
-// Polkit is the check that a pcscd which asks polkit lets our daemon in (Debian 13).
+// Polkit returns the check that a pcscd which asks polkit lets our daemon in (Debian 13).
 func (s System) Polkit() Check { return s.linux("polkit", s.polkit) }
 
 func (s System) polkit() Finding {
@@ -134,13 +134,13 @@ func (s System) polkit() Finding {
 		unseen = unseen || denied(err)
 	}
 	if unseen {
-		return Cannot(asRoot, "pcscd asks polkit, and its rules are not all to be seen")
+		return Cannot(asRoot, "pcscd asks polkit, and not all of its rules can be seen")
 	}
 	return Fail("put a rule into /etc/polkit-1/rules.d that allows "+polkitAction+" to the user of "+s.Program,
 		"pcscd asks polkit and no rule speaks of it: the user of %s is refused (SCARD_W_SECURITY_VIOLATION)", s.Program)
 }
 
-// Service is the check that PC/SC answers, and with which readers; expected are names that must be among them.
+// Service returns the check that PC/SC answers, and with which readers; expected returns names that must be among them.
 func (s System) Service(socket string, expected func() []string) Check {
 	return s.linux("PC/SC service", func() Finding {
 		names, err := readers(socket)
@@ -151,7 +151,7 @@ func (s System) Service(socket string, expected func() []string) Check {
 		case errors.Is(err, errVersion):
 			return Cannot("apt install pcsc-tools; pcsc_scan -r lists the readers", "%v", err)
 		case denied(err):
-			return Cannot(asRoot, "the socket %s is not for this user", socket)
+			return Cannot(asRoot, "this user may not use the socket %s", socket)
 		case err != nil:
 			return Fail("apt install pcscd; systemctl start pcscd.socket", "pcscd does not answer at %s: %v", socket,
 				err)

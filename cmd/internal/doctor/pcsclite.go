@@ -28,11 +28,11 @@ const (
 
 // Why pcscd tells us nothing.
 var (
-	errRefused = errors.New("pcscd refuses") // us
+	errRefused = errors.New("pcscd refuses") // to serve this user
 	errVersion = errors.New("pcscd speaks a version of its protocol that is not known here")
 )
 
-// Socket is where pcscd listens.
+// Socket returns where pcscd listens.
 func Socket(getenv func(string) string) string {
 	if s := getenv("PCSCLITE_CSOCK_NAME"); s != "" {
 		return s
@@ -60,7 +60,7 @@ func readers(socket string) ([]string, error) {
 	case securityViolation:
 		return nil, errRefused
 	default:
-		return nil, fmt.Errorf("no context is to be had (%#x)", rv)
+		return nil, fmt.Errorf("pcscd opens no context (%#x)", rv)
 	}
 	states, err := ask(c, cmdReaders, nil, maxReaders*readerSize)
 	if err != nil {
@@ -69,8 +69,8 @@ func readers(socket string) ([]string, error) {
 	return names(states), nil
 }
 
-// greet agrees on a version: pcscd takes its own alone, and tells which that is. 4.5 (2.3) differs from 4.4 in nothing
-// that is used here.
+// greet agrees on a version: pcscd accepts only its own, and answers which that is. 4.5 (of 2.3) does not differ from
+// 4.4 in anything that is used here.
 func greet(c net.Conn) error {
 	answer := make([]byte, 12)
 	for _, minor := range []uint32{4, 5} {
@@ -86,7 +86,7 @@ func greet(c net.Conn) error {
 		binary.NativeEndian.Uint32(answer[4:]))
 }
 
-// closed: a pcscd that polkit tells to refuse closes the connection.
+// closed returns errRefused for a closed connection: a pcscd that polkit tells to refuse closes it.
 func closed(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errRefused

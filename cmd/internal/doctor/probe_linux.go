@@ -2,7 +2,7 @@ package doctor
 
 import "golang.org/x/sys/unix"
 
-// kernelClock tells whether something keeps the kernel's clock synchronised (adjtimex(2); any user may ask).
+// kernelClock reports whether something keeps the kernel's clock synchronised (adjtimex(2); any user may ask).
 func kernelClock() (bool, error) {
 	var t unix.Timex
 	state, err := unix.Adjtimex(&t)

@@ -10,7 +10,7 @@ import (
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// readable gives the error of the first file that this user cannot open.
+// readable returns the error of the first file that this user cannot open.
 func readable(files ...string) error {
 	for _, name := range files {
 		f, err := os.Open(name)
@@ -22,7 +22,7 @@ func readable(files ...string) error {
 	return nil
 }
 
-// public is a certificate without its key, for who only compares.
+// public returns a certificate without its key, for a caller that only compares.
 func public(chain []*x509.Certificate) func() *tls.Certificate {
 	c := &tls.Certificate{Leaf: chain[0]}
 	for _, cert := range chain {

@@ -17,10 +17,10 @@ import (
 type System struct {
 	Root      string // where /proc, /sys, /etc, /lib and /usr are; "" = /
 	Program   string // name of our daemon: tla-relay, tla-pdt
-	Elsewhere bool   // it is no Linux
+	Elsewhere bool   // its system is not Linux
 }
 
-// Here is the machine that this program runs on.
+// Here returns the machine on which this program runs.
 func Here(program string) System {
 	return System{Program: program, Elsewhere: runtime.GOOS != "linux"}
 }
@@ -32,20 +32,20 @@ func (s System) path(name string) string {
 	return filepath.Join(s.Root, name)
 }
 
-// read gives a file; "" with an error that wraps fs.ErrNotExist when there is none.
+// read returns the content of a file; if there is none, the error wraps fs.ErrNotExist.
 func (s System) read(name string) (string, error) {
 	raw, err := os.ReadFile(s.path(name))
 	return string(raw), err
 }
 
-// glob gives the names of files, below the root.
+// glob returns the names of files, below the root.
 func (s System) glob(pattern string) []string {
 	found, _ := filepath.Glob(s.path(pattern)) // the pattern is ours
 	slices.Sort(found)
 	return found
 }
 
-// linux makes a check of what only Linux has.
+// linux returns a check of what only Linux has.
 func (s System) linux(name string, run func() Finding) Check {
 	return Check{name, func(context.Context) Finding {
 		if s.Elsewhere {
@@ -62,8 +62,8 @@ type process struct {
 	args []string
 }
 
-// processes gives the running programs of a name. One that has ended, and whose parent has not heard of it yet, is
-// none: nothing of it can be read.
+// processes returns the running programs of a name. A zombie, which has ended but whose parent has not yet waited for
+// it, is not among them: nothing of it can be read.
 func (s System) processes(name string) []process {
 	var all []process
 	for _, comm := range s.glob("/proc/[0-9]*/comm") {
@@ -82,8 +82,8 @@ func (s System) processes(name string) []process {
 	return all
 }
 
-// ended reports whether a process is a zombie, or gone since: the state is the first letter behind the name, which may
-// hold anything (proc_pid_stat(5)).
+// ended reports whether a process is a zombie, or gone: its state is the first letter after the name, which may have
+// any character in it (proc_pid_stat(5)).
 func ended(dir string) bool {
 	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
 	if err != nil {
@@ -94,18 +94,18 @@ func ended(dir string) bool {
 	return len(rest) > 0 && (rest[0] == "Z" || rest[0] == "X")
 }
 
-// daemons gives our program's, where it runs as the service; this command is not one.
+// daemons returns the processes of our program that run as the service, which this command does not.
 func (s System) daemons() []process {
 	return slices.DeleteFunc(s.processes(s.Program), func(p process) bool { return !slices.Contains(p.args, "run") })
 }
 
-// environ gives the variables of a process.
+// environ returns the environment of a process.
 func (p process) environ() ([]string, error) {
 	raw, err := os.ReadFile(filepath.Join(p.dir, "environ"))
 	return strings.Split(strings.TrimRight(string(raw), "\x00"), "\x00"), err
 }
 
-// limit gives the soft limit of a process by its name in /proc/PID/limits: "unlimited" or a number.
+// limit returns the soft limit of a process by its name in /proc/PID/limits: "unlimited" or a number.
 func (p process) limit(name string) (string, error) {
 	raw, err := os.ReadFile(filepath.Join(p.dir, "limits"))
 	if err != nil {
@@ -119,8 +119,8 @@ func (p process) limit(name string) (string, error) {
 	return "", errors.New("it has no line " + name)
 }
 
-// unit gives the lines of a unit and its drop-ins, as systemd would read them: of a name in /etc, the one in /lib does
-// not count.
+// unit returns the lines of a unit and its drop-ins, as systemd would read them: a unit in /etc hides the one of that
+// name in /lib.
 func (s System) unit(name string) []string {
 	var lines []string
 	for _, dir := range []string{"/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system",
@@ -141,7 +141,7 @@ func (s System) unit(name string) []string {
 	return lines
 }
 
-// assignments are the lines of a unit that set something.
+// assignments returns the lines of a unit that set something.
 func assignments(text string) []string {
 	var lines []string
 	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
@@ -153,7 +153,7 @@ func assignments(text string) []string {
 	return lines
 }
 
-// setting gives the last value of a line of a unit; "" = there is none.
+// setting returns the last value of a setting in the lines of a unit; "" = there is none.
 func setting(lines []string, name string) (value string) {
 	for _, line := range lines {
 		if v, ok := strings.CutPrefix(line, name+"="); ok {

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// machine is a root directory with these files; "-> X" makes a link to X.
+// machine returns a machine whose root directory has these files; "-> X" makes a link to X.
 func machine(t *testing.T, files map[string]string) System {
 	t.Helper()
 	root := t.TempDir()
@@ -34,7 +34,7 @@ func machine(t *testing.T, files map[string]string) System {
 	return System{Root: root, Program: "tla-relay"}
 }
 
-// running adds a process: its command line is of words.
+// running adds a process; its command line is made of words.
 func running(files map[string]string, pid, cmdline string, more ...string) map[string]string {
 	dir := "proc/" + pid + "/"
 	words := strings.Fields(cmdline)
@@ -49,7 +49,7 @@ func running(files map[string]string, pid, cmdline string, more ...string) map[s
 
 type files = map[string]string
 
-// traps are the checks of the system, each with machines that have the trap and machines that have not.
+// traps has the checks of the system, each with machines that have the trap and machines that do not.
 var traps = []struct {
 	name string
 	run  func(System) Finding
@@ -188,7 +188,7 @@ func TestMembers(t *testing.T) {
 	require.ErrorContains(t, err, "there is no group nobody")
 }
 
-// TestTheScreensOwnUserIsNobody: who is in the group can act, but for the account of a screen that is not there.
+// TestTheScreensOwnUserIsNobody: members of the group count, except the account of a screen that is not enabled.
 func TestTheScreensOwnUserIsNobody(t *testing.T) {
 	const enabled, unit = "etc/systemd/system/multi-user.target.wants/tla-relay-ui.service",
 		"lib/systemd/system/tla-relay-ui.service"
@@ -217,7 +217,7 @@ func TestTheScreensOwnUserIsNobody(t *testing.T) {
 	require.Equal(t, Warning, machine(t, files{}).Users("").Run(t.Context()).State)
 }
 
-// TestZombiesAreNoProcesses: of one that has ended nothing can be read, by root neither.
+// TestZombiesAreNoProcesses: of a process that has ended nothing can be read, not even by root.
 func TestZombiesAreNoProcesses(t *testing.T) {
 	for stat, want := range map[string]int{"9 (pcscd) S 1": 1, "9 (pcscd) Z 1": 0, "9 (a) Z) R 1": 1, "9 (a) R) Z 1": 0,
 		"9 (pcscd) X 1": 0, "": 1} {
@@ -244,7 +244,7 @@ func TestZombiesAreNoProcesses(t *testing.T) {
 	require.Empty(t, System{}.processes("tlagate-zombie"))
 }
 
-// TestNotOnThisSystem: on another system than Linux no check of Linux's traps says that all is well.
+// TestNotOnThisSystem: on systems other than Linux, no check of a trap of Linux says that all is well.
 func TestNotOnThisSystem(t *testing.T) {
 	s := System{Elsewhere: true}
 	for _, c := range append(append(s.Memory(), Driver{System: s}.Checks()...), s.APDULog(), s.Polkit(), s.AutoExit(),
@@ -253,7 +253,7 @@ func TestNotOnThisSystem(t *testing.T) {
 	}
 }
 
-// daemon answers as pcscd: to each request of a connection the next of answers; it closes when there are none left.
+// daemon answers as pcscd does: each request on a connection with the next of answers; it closes when none is left.
 func daemon(t *testing.T, answers ...[]byte) (socket string) {
 	socket = filepath.Join(t.TempDir(), "s")
 	l, err := net.Listen("unix", socket)

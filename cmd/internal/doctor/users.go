@@ -9,8 +9,8 @@ import (
 
 const screenUnit = "tla-relay-ui.service"
 
-// Users is the check that somebody may start and stop a session: who is in the group, by the system's files. The user
-// of the screen's unit is nobody, unless the screen is there to act at.
+// Users returns the check that somebody may start and stop a session: that the group has members, by the system's
+// files. The user of the screen's unit does not count, unless the screen is there for people to act at.
 func (s System) Users(group string) Check {
 	return s.linux("group of the users", func() Finding { return s.users(group) })
 }
@@ -41,13 +41,13 @@ func (s System) users(group string) Finding {
 			"session", screen, group)
 }
 
-// wanted reports whether a unit is enabled: something that starts names it.
+// wanted reports whether a unit is enabled, that is, wanted or required by another.
 func (s System) wanted(unit string) bool {
 	return len(s.glob("/etc/systemd/system/*.wants/"+unit))+len(s.glob("/etc/systemd/system/*.requires/"+unit)) > 0
 }
 
-// Members returns the users of a group, by the system's files; an error when there is no such group. What a directory
-// service adds is not seen.
+// Members returns the users of a group, by the system's files; it is an error if there is no such group. Members that a
+// directory service adds are not seen.
 func Members(groups, users, name string) (members []string, err error) {
 	gid := ""
 	for _, f := range colons(groups) {

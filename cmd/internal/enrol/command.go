@@ -30,7 +30,7 @@ type Command struct {
 	Code    string `arg:"" optional:"" help:"The one-time code, or its tlagate: URI; - reads it from standard input. Without it, it is asked for: arguments can be seen by other users of this machine."`
 }
 
-// Texts are what is said to the user; each is one or more whole lines.
+// Texts are what the user reads; each is one or more whole lines.
 type Texts struct {
 	Prompt  string                               // before the code is typed
 	Confirm func(ca string, place string) string // a question, to be answered with yes or no
@@ -39,7 +39,7 @@ type Texts struct {
 	Failure func(*Failure) string
 }
 
-// English are the texts of programs for operators.
+// English returns the texts of programs for operators.
 func English(program, next string) Texts {
 	return Texts{
 		Prompt: "Code: ",
@@ -55,8 +55,8 @@ func English(program, next string) Texts {
 	}
 }
 
-// Run enrols a device. usual is the place when neither command nor code names one; its Address may be "". What comes
-// after, with the place that was used, is done when the device is enrolled.
+// Run enrols a device. usual is the place if neither command nor code names one; its Address may be "". Each of after
+// is called, with the place that was used, once the device is enrolled.
 func (c Command) Run(app *cli.App, d Device, usual est.Place, say Texts, after ...func(est.Place) error) error {
 	done, place, err := c.enrol(app, d, usual, say)
 	if f := (*Failure)(nil); errors.As(err, &f) {
@@ -95,7 +95,7 @@ func (c Command) enrol(app *cli.App, d Device, usual est.Place, say Texts) (done
 
 const maxTyped = 4096 // octets
 
-// read finds the code.
+// read returns the code, from the arguments, standard input or the terminal.
 func (c Command) read(app *cli.App, in *bufio.Reader, say Texts) (string, error) {
 	switch {
 	case c.Code != "" && c.Code != "-":
@@ -112,7 +112,7 @@ func (c Command) read(app *cli.App, in *bufio.Reader, say Texts) (string, error)
 	return line, nil
 }
 
-// typed reads a line; "" when there is none, or the user breaks off.
+// typed reads a line; it returns "" if there is none, or the user breaks off.
 func typed(ctx context.Context, in *bufio.Reader) string {
 	line := make(chan string, 1)
 	go func() {
@@ -141,7 +141,7 @@ func confirm(app *cli.App, in *bufio.Reader, say Texts, root *x509.Certificate, 
 	return nil
 }
 
-// printable keeps a name from playing with the terminal.
+// printable returns a name that a terminal shows as it is: control characters are replaced.
 func printable(name string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -151,7 +151,7 @@ func printable(name string) string {
 	}, name)
 }
 
-// Invitation is what a user is given: a code, and perhaps where to enrol.
+// Invitation is what a user receives: a code, and perhaps where to enrol.
 type Invitation struct {
 	Code         est.Code
 	Gateway, PKI string // HOST:PORT or NAME=HOST:PORT; at most one
@@ -163,7 +163,7 @@ const (
 )
 
 // ParseInvitation reads a code, or the URI of a QR code: tlagate:enroll?gateway=HOST:PORT&code=CODE. The error is a
-// *Failure and never quotes it.
+// *Failure, and never quotes the code.
 func ParseInvitation(text string) (Invitation, error) {
 	text = strings.TrimSpace(text)
 	if !strings.HasPrefix(strings.ToLower(text), scheme+":") {
@@ -193,7 +193,7 @@ func ParseInvitation(text string) (Invitation, error) {
 
 var errURI = errors.New("it is no URI of the form tlagate:enroll?gateway=HOST:PORT&code=CODE")
 
-// place: the command says, else the invitation, else the configuration.
+// place returns where to enrol: as the command says, else the invitation, else the configuration.
 func (c Command) place(i Invitation, usual est.Place) (est.Place, error) {
 	switch {
 	case c.Gateway != "" || c.PKI != "":
@@ -212,7 +212,7 @@ func placeOf(gateway, direct string) (est.Place, error) {
 	if gateway == "" {
 		place, err = est.DirectPlace(direct)
 	} else {
-		_, err = address.Reach(gateway) // the role of what answers there must do, not its name
+		_, err = address.Reach(gateway) // the peer there is known by its role, not by its name
 	}
 	if err != nil {
 		return place, &Failure{Kind: NoPlace, Cause: fmt.Errorf("%q: %w", gateway+direct, err)}

@@ -22,16 +22,16 @@ import (
 	"tlagate/pki/trust"
 )
 
-// Device is a program's places, as its configuration names them.
+// Device says where a program keeps keys, certificates and anchors, as its configuration names them.
 type Device struct {
 	Dial    est.Dial       // to gateway or PKI; nil = net.Dialer's
-	Hybrids *trust.Hybrids // where hellos go without post-quantum groups; nil = nowhere
+	Hybrids *trust.Hybrids // to which gateways hellos go without post-quantum groups; nil = none
 	Crypto  pki.Crypto     // what the links of an enrolment take
-	Pairs   []Pair         // the client's first: it stands surety for the others
-	Trust   cli.Trust      // the first anchor's file and trust.arl are written
+	Pairs   []Pair         // the client's first: it authenticates the requests for the others
+	Trust   cli.Trust      // enrolment writes the first anchor's file and trust.arl
 }
 
-// check wants every place to be named.
+// check refuses a configuration that does not name every place.
 func (d Device) check() error {
 	for _, p := range d.Pairs {
 		if err := p.check(); err != nil {
@@ -53,7 +53,7 @@ func (d Device) check() error {
 func (d Device) Finish() error {
 	for _, p := range d.Pairs {
 		if p.check() != nil {
-			continue // whoever needs it says so
+			continue // what needs it will say so
 		}
 		if err := p.Finish(); err != nil {
 			return err
@@ -67,18 +67,18 @@ type Act struct {
 	Device
 	Place   est.Place
 	Code    est.Code
-	Replace bool                               // also an identity that is still good, or another PKI's anchor
+	Replace bool                               // even an identity that is still good, or another PKI's anchor
 	Confirm func(root *x509.Certificate) error // asked before the code is sent; nil = go on
 	Now     func() time.Time                   // nil = time.Now
 }
 
-// Done says who the device is now.
+// Done is the identity that the device has now.
 type Done struct {
 	Identity pki.Identity
 	NotAfter time.Time // of the certificate that ends first
 }
 
-// Run enrols. What it has done when it fails is done again, or finished, by the next Run. The error is a *Failure.
+// Run enrols. After a failure, the next Run finishes, or does again, what this one had begun. The error is a *Failure.
 func (a Act) Run(ctx context.Context) (*Done, error) {
 	if a.Now == nil {
 		a.Now = time.Now
@@ -111,7 +111,7 @@ func (a Act) run(ctx context.Context) (*Done, error) {
 	return a.done()
 }
 
-// refuseLiving: an identity that is complete and still good is not given up by mistake.
+// refuseLiving refuses to give up, by mistake, an identity that is complete and still good.
 func (a Act) refuseLiving() error {
 	var last *x509.Certificate
 	for _, p := range a.Pairs {
@@ -123,12 +123,12 @@ func (a Act) refuseLiving() error {
 	return &Failure{Kind: Living, Cause: fmt.Errorf("it is %s until %s", id, last.NotAfter.Format(time.DateOnly))}
 }
 
-// find learns whom to trust, and does not take another for it without being told.
+// find learns which anchor to trust. It refuses one other than the present unless it is to replace that.
 func (a Act) find(ctx context.Context) (*est.Anchor, error) {
 	t := a.Trust
 	found, err := est.Bootstrap{Place: a.Place, Practices: vouched(t.Anchors[0].Practices), Production: t.Production,
 		Dial: a.Dial, Hybrids: a.Hybrids, Crypto: a.Crypto, Clock: a.Now}.Find(ctx, a.Code)
-	if errors.As(err, new(*trust.Rejected)) { // who wants a certificate of us is no EST server
+	if errors.As(err, new(*trust.Rejected)) { // a server that wants a certificate of us is no EST server
 		return nil, &Failure{Kind: NoPKI, Cause: err}
 	}
 	if err != nil {
@@ -145,8 +145,8 @@ func (a Act) find(ctx context.Context) (*est.Anchor, error) {
 	return found, nil
 }
 
-// vouched: a sealed device's file names no practices, since its bundle does; the anchor of the code vouches for the PKI
-// all the same.
+// vouched returns the practices for which the anchor may vouch during the enrolment. The file of a sealed device names
+// none, since its bundle does; the anchor of the code must vouch for the PKI all the same.
 func vouched(practices []string) []string {
 	if len(practices) == 0 {
 		return []string{"*"}
@@ -164,7 +164,8 @@ func (a Act) hasAnchor(root *x509.Certificate) (bool, error) {
 	return slices.ContainsFunc(have, root.Equal), err
 }
 
-// ask gets a certificate for each pair: the client's by the code, unless only others are missing; the others with it.
+// ask gets a certificate for each pair: for the client's by the code, unless it is still good; for the others by the
+// client's.
 func (a Act) ask(ctx context.Context, trust *trust.Trust) (map[int][]*x509.Certificate, error) {
 	chains := map[int][]*x509.Certificate{}
 	client := &est.Client{Place: a.Place, Trust: trust, Dial: a.Dial, Hybrids: a.Hybrids}
@@ -172,7 +173,7 @@ func (a Act) ask(ctx context.Context, trust *trust.Trust) (map[int][]*x509.Certi
 		if p.Living(a.Now()) != nil && !a.Replace {
 			continue
 		}
-		if i > 0 && client.Certificate == nil { // only others than the client's are missing
+		if i > 0 && client.Certificate == nil { // the client's is still good
 			own, err := a.Pairs[0].Files.Open()
 			if err != nil {
 				return nil, err
@@ -195,7 +196,7 @@ func (a Act) ask(ctx context.Context, trust *trust.Trust) (map[int][]*x509.Certi
 	return chains, nil
 }
 
-// codeFor: the code is for the client's certificate alone.
+// codeFor returns the code for the client's pair; for the others nil, since it is good for only one certificate.
 func (a Act) codeFor(i int) *est.Code {
 	if i > 0 {
 		return nil
@@ -211,7 +212,7 @@ func pairOf(chain []*x509.Certificate, key crypto.Signer) *tls.Certificate {
 	return pair
 }
 
-// keep writes what came: first whom to trust, then who we are.
+// keep writes what came: first which anchor to trust, then our certificates.
 func (a Act) keep(found *est.Anchor, chains map[int][]*x509.Certificate) error {
 	if has, err := a.hasAnchor(found.Root); err != nil || !has {
 		if err := errors.Join(err, write(a.anchorFile(), encode(pemfile.Certificate, found.Root.Raw),
@@ -238,7 +239,7 @@ func encode(kind string, der []byte) []byte {
 	return out.Bytes()
 }
 
-// done reads everything back as the program will.
+// done reads everything back as the program will when it runs.
 func (a Act) done() (*Done, error) {
 	d := new(Done)
 	for _, p := range a.Pairs {

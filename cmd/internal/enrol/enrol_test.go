@@ -29,7 +29,7 @@ const (
 	pdt1 = "urn:tlagate:cab1:pdt:p1"
 )
 
-// box is a device out of the box, and the PKI that has invited it.
+// box is a device that has just been installed, and the PKI that has invited it.
 type box struct {
 	*pkitest.ESTServer
 	t    *testing.T
@@ -65,7 +65,7 @@ func (b *box) act() Act {
 
 func (b *box) enrol() (*Done, error) { return b.act().Run(b.t.Context()) }
 
-// fails wants a kind, and nothing of the code in the text.
+// fails checks that the error is of a kind, and that its text has nothing of the code.
 func (b *box) fails(kind Kind) {
 	b.t.Helper()
 	_, err := b.enrol()
@@ -76,7 +76,7 @@ func (b *box) fails(kind Kind) {
 	require.NotContains(b.t, err.Error(), "{")
 }
 
-// files lists what is in the box.
+// files returns the names of the files in the box.
 func (b *box) files() string {
 	entries, err := os.ReadDir(b.dir)
 	require.NoError(b.t, err)
@@ -123,7 +123,7 @@ func TestG2EnrolATerminal(t *testing.T) {
 	require.Equal(t, "arl.pem root.crt tla.crt tla.key", b.files())
 }
 
-// A PdT has two certificates: the code is for the client's, which stands surety for the server's.
+// A PdT has two certificates: the code is for the client's, which authenticates the request for the server's.
 func TestG2EnrolAPdT(t *testing.T) {
 	b := newBox(t, pdt1, est.PdTClient, est.PdTServer)
 	done, err := b.enrol()
@@ -149,11 +149,11 @@ func TestG2EnrolAPdT(t *testing.T) {
 	require.Equal(t, "arl.pem pdt-client.crt pdt-client.key pdt-server.crt pdt-server.key root.crt", b.files())
 }
 
-// The answer is lost: the next run asks again with the same key, which the PKI wants to see.
+// The answer is lost: the next run asks again with the same key, which the PKI demands.
 func TestG2LostAnswerIsAskedForAgain(t *testing.T) {
 	b := newBox(t, tla1, est.TLA)
 	b.Issue = func(q pkitest.ESTRequest) []*x509.Certificate {
-		return []*x509.Certificate{b.ca.Root.Cert} // used, and no certificate
+		return []*x509.Certificate{b.ca.Root.Cert} // the code is used, and no certificate comes
 	}
 	b.fails(BadAnswer)
 	require.Equal(t, "tla.key.next", b.files())
@@ -255,7 +255,7 @@ func TestFailuresAreNamed(t *testing.T) {
 	}
 }
 
-// answer has requests for certificates answered so.
+// answer makes the PKI answer requests for certificates with a status and a text.
 func (b *box) answer(status int, text string) {
 	b.Fail = func(path string) (int, string) {
 		if strings.Contains(path, "enroll") {
@@ -312,7 +312,7 @@ func FuzzInvitation(f *testing.F) {
 	})
 }
 
-// run is the command as a user runs it.
+// run runs the command as a user does.
 func (b *box) run(stdin string, c Command) (out string, err error) {
 	var o, e bytes.Buffer
 	app := &cli.App{Context: b.t.Context(), Stdin: strings.NewReader(stdin), Stdout: &o, Stderr: &e}
@@ -336,7 +336,8 @@ func TestCommand(t *testing.T) {
 	require.Contains(t, out, "Next: start it.")
 }
 
-// The user is shown whom the device will trust, in letters that do nothing to a terminal, and only yes is yes.
+// The user is shown which authority the device will trust, in characters that have no effect on a terminal, and only
+// yes is a yes.
 func TestConfirm(t *testing.T) {
 	root := &x509.Certificate{Subject: pkix.Name{CommonName: "Une\x1b[2J autorité"}}
 	for answer, want := range map[string]bool{"y\n": true, "YES\n": true, " yes ": true, "\n": false, "": false,
@@ -351,7 +352,7 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
-// Who breaks off at the prompt is not kept waiting.
+// A user who breaks off at the prompt is not kept waiting.
 func TestBrokenOffAtThePrompt(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
@@ -360,7 +361,7 @@ func TestBrokenOffAtThePrompt(t *testing.T) {
 	require.Empty(t, typed(ctx, bufio.NewReader(r)))
 }
 
-// TestKindsHaveSentences: none is shown bare, nor with a hole in it.
+// TestKindsHaveSentences: no kind is shown bare, nor a sentence with a gap in it.
 func TestKindsHaveSentences(t *testing.T) {
 	for _, k := range Kinds() {
 		text := (&Failure{Kind: k, Place: est.Place{Address: "gw:1"}}).Error()

@@ -11,7 +11,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// Kind says in one stable word why there is no certificate, so that a program can put it in its user's words.
+// Kind is the one stable word for why there is no certificate, which a program can put in its user's words.
 type Kind string
 
 // The kinds.
@@ -28,28 +28,28 @@ const (
 	Unreachable   Kind = "unreachable"
 	NoPKI         Kind = "no_pki"      // something answers, but no PKI
 	NotOurPKI     Kind = "not_our_pki" // it is not the one that made the code
-	TestCA        Kind = "test_ca"     // it is a trial's, and we are not
-	Clock         Kind = "clock"       // dates do not fit: ours, or the PKI's
-	Refused       Kind = "refused"     // the PKI's server does not pass
-	Rejected      Kind = "rejected"    // the PKI does not take our certificate
+	TestCA        Kind = "test_ca"     // it is a trial's, and we are in production
+	Clock         Kind = "clock"       // dates do not agree: our clock is wrong, or the PKI's
+	Refused       Kind = "refused"     // we do not accept the PKI's server
+	Rejected      Kind = "rejected"    // the PKI does not accept our certificate
 	BadAnswer     Kind = "bad_answer"  // what it answered cannot be used
 	Living        Kind = "living"      // there is an identity that is still good
 	ForeignAnchor Kind = "foreign_anchor"
 	Configuration Kind = "configuration"
 	Files         Kind = "files"
 	Declined      Kind = "declined" // by the user
-	Ended         Kind = "ended"    // our certificate is past its end: no renewal
-	Revoked       Kind = "revoked"  // our certificate is revoked: no renewal
+	Ended         Kind = "ended"    // our certificate is past its end, and cannot be renewed
+	Revoked       Kind = "revoked"  // our certificate is revoked, and cannot be renewed
 	Other         Kind = "other"
 )
 
-// sentences in English: what is the matter, and what to do. {place}, {now} and {detail} are filled in.
+// sentences say in English what is the matter, and what to do. {place} and {now} are filled in.
 var sentences = map[Kind]string{
 	CodeMistyped: "cannot read the code: something in it is mistyped; type it again",
 	CodeMissing:  "cannot enrol without a code: give it on standard input with - , or at a terminal when asked",
 	NoPlace:      "cannot enrol without a place: name one with --gateway HOST:PORT or --pki HOST:PORT",
 	CodeUnknown:  "cannot enrol: the PKI does not know this code; ask for a new one",
-	CodeExpired:  "cannot enrol: the time of this code is over; ask for a new one",
+	CodeExpired:  "cannot enrol: this code has expired; ask for a new one",
 	CodeUsed:     "cannot enrol: this code has been used already; ask for a new one",
 	OtherProgram: "cannot enrol: this code is for another kind of device; use it there, or ask for the right one",
 	TooMany:      "cannot enrol just now: too many attempts failed from this address; wait some minutes",
@@ -61,7 +61,7 @@ var sentences = map[Kind]string{
 		"it; check the address, and the code",
 	TestCA: "cannot enrol: the PKI at {place} is a trial's, its name begins with TEST; nothing secret was " +
 		"sent to it; enrol with another one, or, in a trial, say production: false under trust",
-	Clock: "cannot enrol: the dates do not fit, and it is {now} here; set the clock, and if it is right, " +
+	Clock: "cannot enrol: the dates do not agree, and it is {now} here; set the clock, and if it is right, " +
 		"tell the PKI's operator",
 	Refused: "cannot enrol: the PKI's server at {place} does not pass the checks; nothing secret was sent to " +
 		"it; tell its operator",
@@ -78,7 +78,7 @@ var sentences = map[Kind]string{
 	Other: "cannot enrol",
 }
 
-// Kinds lists every kind.
+// Kinds returns every kind.
 func Kinds() []Kind {
 	var all []Kind
 	for k := range sentences {
@@ -95,7 +95,7 @@ type Failure struct {
 	Cause error // nil = the kind says it all
 }
 
-// Error gives the sentence in English, and the cause.
+// Error returns the sentence in English, and the cause.
 func (f *Failure) Error() string {
 	text := f.Fill(sentences[f.Kind])
 	if f.Cause != nil {
@@ -104,15 +104,15 @@ func (f *Failure) Error() string {
 	return text
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Cause }
 
-// Fill puts the names into a sentence.
+// Fill returns a sentence with place and time filled in.
 func (f *Failure) Fill(text string) string {
 	return strings.NewReplacer("{place}", f.Place.Address, "{now}", time.Now().Format("2006-01-02 15:04")).Replace(text)
 }
 
-// explain finds out the kind of an error.
+// explain returns err as a *Failure of the kind that fits.
 func explain(err error, place est.Place) *Failure {
 	var f *Failure
 	if errors.As(err, &f) {
@@ -128,7 +128,7 @@ var kinds = map[est.Word]Kind{
 	est.NotAvailable: NotAvailable,
 }
 
-// dated are the reasons that a wrong clock gives.
+// dated are the reasons to which a wrong clock leads.
 var dated = []pki.Reason{pki.Expired, pki.NotYetValid, pki.CRLStale, pki.CRLFuture, pki.OCSPStale, pki.OCSPFuture}
 
 func kindOf(err error) Kind {

@@ -33,7 +33,7 @@ func TestSP2EnrolAndRenewInATPM(t *testing.T) {
 	require.Equal(t, "arl.pem root.crt tla.crt tla.tpm", b.files())
 }
 
-// Under a wrapping key, the next key is never on the disk in clear either.
+// With a wrapping key, the next key is never on the disk in clear either.
 func TestSP2KeyFilesAreEncrypted(t *testing.T) {
 	b := newBox(t, tla1, est.TLA)
 	require.NoError(t, os.WriteFile(string(b.path("wrap")), []byte("a wrapping key of at least thirty-two octets"),
@@ -48,7 +48,7 @@ func TestSP2KeyFilesAreEncrypted(t *testing.T) {
 	require.Contains(t, b.read("tla.key"), "ENCRYPTED PRIVATE KEY")
 }
 
-// Half a key file, of a crash while it was made, is in nobody's way.
+// Half a key file, left by a crash while it was written, is not in the way.
 func TestG2HalfAKeyIsMadeAgain(t *testing.T) {
 	b := newBox(t, tla1, est.TLA)
 	require.NoError(t, os.WriteFile(string(b.path("tla.key.next.new")), []byte("-----BEGIN PRIV"), 0o600))

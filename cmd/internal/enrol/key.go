@@ -11,12 +11,12 @@ import (
 	"tlagate/keys"
 )
 
-// This file is all that is known here of how keys are kept. One in a file is replaced with its certificate; one in a
-// token or TPM is made once, and stays.
+// This file has all that this package knows of how keys are kept. A key in a file is replaced along with its
+// certificate; one in a token or TPM is made once, and stays.
 
 func (p Pair) hasKey() bool { return p.Files.Key != "" }
 
-// nextPlace is where the key of the next certificate is.
+// nextPlace returns where the key of the next certificate is.
 func (p Pair) nextPlace() keys.Spec {
 	if p.Files.Key.Hardware() {
 		return p.Files.Key
@@ -26,8 +26,8 @@ func (p Pair) nextPlace() keys.Spec {
 
 func (p Pair) keyConfig() keys.Config { return keys.Config{WrappingKey: string(p.Files.WrappingKey)} }
 
-// nextKey gives the key of the next certificate: it is made here, and never leaves; or it was, and no certificate came.
-// Close it.
+// nextKey returns the key of the next certificate. It makes the key, which never leaves this machine, unless it did so
+// before and no certificate came. The caller closes it.
 func (p Pair) nextKey() (keys.Key, error) {
 	if p.Files.Key.Hardware() {
 		key, err := keys.Generate(p.Files.Key, newKind, p.keyConfig())
@@ -48,7 +48,7 @@ func (p Pair) nextKey() (keys.Key, error) {
 
 const newKind = "p256"
 
-// makeNext makes a key file in one step: half a file would be in the way for good.
+// makeNext makes the next key's file in one step: half a file would be in the way for ever.
 func (p Pair) makeNext() error {
 	making := p.nextPlace() + ".new"
 	if err := os.Remove(string(making)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -61,7 +61,7 @@ func (p Pair) makeNext() error {
 	return errors.Join(key.Close(), files.Rename(string(making), string(p.nextPlace())))
 }
 
-// promoteKey puts the key of leaf in its place, if it is not there yet.
+// promoteKey puts the key of leaf in its place, if it is not there yet; errNoKey = there is no such key.
 func (p Pair) promoteKey(leaf *x509.Certificate) error {
 	if !p.Files.Key.Hardware() {
 		switch is, err := p.isKeyOf(p.nextPlace(), leaf); {

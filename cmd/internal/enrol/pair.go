@@ -19,10 +19,10 @@ import (
 
 // Pair is where a component keeps one of its certificates, with its key.
 //
-// A new pair takes the place of an old one in an order that a crash cannot spoil: the new key is KEY.next before it is
-// used in any request, so that a lost answer can be asked for again with the same key; the certificate that came is
-// CERT.next; then the key is renamed, then the certificate. Finish does what of this is left to do. CERT.next without a
-// key that fits is worth nothing.
+// A new pair takes the place of an old one in an order that a crash cannot spoil. The new key is written to KEY.next
+// before any request uses it, so that a lost answer can be asked for again with the same key; the certificate that came
+// is written to CERT.next; then the key is renamed, then the certificate. Finish does the rest after a crash. CERT.next
+// without a key that fits is worth nothing.
 type Pair struct {
 	Name    string       // in the configuration
 	Files   cli.Identity // where
@@ -32,7 +32,7 @@ type Pair struct {
 func (p Pair) cert() string     { return string(p.Files.Cert) }
 func (p Pair) nextCert() string { return p.cert() + ".next" }
 
-// check wants both places to be named.
+// check refuses a configuration that does not name both places.
 func (p Pair) check() error {
 	if p.cert() == "" || !p.hasKey() {
 		return fmt.Errorf("cannot use the configuration: %s must name a certificate and a key, which need not be "+
@@ -41,7 +41,7 @@ func (p Pair) check() error {
 	return nil
 }
 
-// Living gives the present certificate: it has not ended, and the key is there. nil when there is no such.
+// Living returns the present certificate, if it has not ended and its key is there; else nil.
 func (p Pair) Living(now time.Time) *x509.Certificate {
 	own, err := p.Files.Open()
 	if err != nil {
@@ -69,7 +69,7 @@ func (p Pair) Finish() error {
 	return err
 }
 
-// install puts a new pair in the place of the present one: the key is that of nextKey.
+// install puts a new pair in the place of the present one; its key is that of nextKey.
 func (p Pair) install(chain []*x509.Certificate) error {
 	var out bytes.Buffer
 	for _, c := range chain {
@@ -78,7 +78,7 @@ func (p Pair) install(chain []*x509.Certificate) error {
 	if err := write(p.nextCert(), out.Bytes(), 0o644); err != nil {
 		return err
 	}
-	if p.Files.Key.Hardware() { // it is open, and a TPM may have no room to open it twice
+	if p.Files.Key.Hardware() { // the key is open, and a TPM may have no room to open it twice
 		return p.promoteCert()
 	}
 	return p.promote(chain[0])

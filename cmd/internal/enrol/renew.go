@@ -27,7 +27,7 @@ type Section struct {
 	At  float64    `yaml:"at"`  // share of a certificate's life; 0 = two thirds
 }
 
-// Check refuses what is no share, and a place that can never prove its name.
+// Check returns an error for a share that is none, and for a PKI whose server could never prove its name.
 func (s Section) Check() error {
 	var share, place error
 	if s.At < 0 || s.At >= 1 {
@@ -42,7 +42,7 @@ func (s Section) Check() error {
 	return errors.Join(share, place)
 }
 
-// Places are where to renew: the PKI itself if it is named, else through each of the gateways.
+// Places returns where to renew: at the PKI itself if it is named, else through each of the gateways.
 func (s Section) Places(gateways ...string) ([]est.Place, error) {
 	if s.PKI != "" {
 		direct, err := placeOf("", string(s.PKI))
@@ -61,39 +61,39 @@ type Held struct {
 	Keys *cli.Keys
 }
 
-// Renewer renews the certificates of a running program (docs/enrolment.md, section 5). The first is the client's: it
-// authenticates the renewal of all.
+// Renewer renews the certificates of a running program (docs/enrolment.md, section 5). The first of Held is the
+// client's, which authenticates the renewal of all.
 type Renewer struct {
 	Trust *trust.Trust
 	Held  []Held
-	At    float64       // share of a certificate's life from which on it is renewed; 0 = two thirds
+	At    float64       // share of a certificate's life after which it is renewed; 0 = two thirds
 	Begin time.Duration // pause before the first attempt of a Run; 0 = 3 s
 	Dial  est.Dial      // nil = net.Dialer's
-	// Hybrids says where hellos go without post-quantum groups; nil = nowhere.
+	// Hybrids says to which gateways hellos go without post-quantum groups; nil = none.
 	Hybrids *trust.Hybrids
 	Log     *slog.Logger
 
-	// Traced is told of each certificate that was renewed, or, with nil, of the kind of a failure that people are to do
-	// something about; nil = nobody is.
+	// Traced is called with each certificate that was renewed; or with nil and the Kind of a failure about which people
+	// must do something. nil = nothing is called.
 	Traced func(renewed *x509.Certificate, why string)
 
 	mu    sync.Mutex // protects the rest
 	state State
-	next  time.Time     // not tried again before
-	pause time.Duration // after the next failure
+	next  time.Time     // not before then is renewal tried again
+	pause time.Duration // the last one after a failure
 }
 
-// State is how renewal stands.
+// State says how renewal stands.
 type State struct {
 	Due          time.Time // of the certificate that is due first
-	Warn         time.Time // a third of the rest is over by then: people are told
+	Warn         time.Time // from then on people are told: a third of the time after Due is over
 	Ends         time.Time // of the certificate that ends first
 	FailingSince time.Time // zero = it is not failing
 	Reason       string    // a Kind, of the last failure
 	GivenUp      bool      // nothing but a new enrolment will help
 }
 
-// Pauses between attempts that fail, at first and at most; and after one that went well, so that a wrong share of life
+// Pauses after attempts that fail, at first and at most; and after one that succeeds, so that a wrong share of life
 // does no harm.
 const (
 	firstPause = time.Minute
@@ -102,7 +102,7 @@ const (
 	look       = time.Minute // how often the time is looked at: clocks jump, machines sleep
 )
 
-// Run renews what is due at one of places, tried in order, until ctx ends. One Run at a time.
+// Run renews what is due, at one of places, tried in order, until ctx ends. Only one Run may be under way.
 func (r *Renewer) Run(ctx context.Context, places []est.Place) {
 	wait := cmp.Or(r.Begin, 3*time.Second)
 	for retry.Sleep(ctx, wait) {
@@ -113,14 +113,14 @@ func (r *Renewer) Run(ctx context.Context, places []est.Place) {
 	}
 }
 
-// times are those of one certificate: when it is renewed from, when people are told, when it ends.
+// times returns those of one certificate: from when it is renewed, from when people are told, when it ends.
 func (r *Renewer) times(leaf *x509.Certificate) (due, warn, ends time.Time) {
 	life := leaf.NotAfter.Sub(leaf.NotBefore)
 	due = leaf.NotBefore.Add(time.Duration(cmp.Or(r.At, 2.0/3) * float64(life)))
 	return due, due.Add(leaf.NotAfter.Sub(due) / 3), leaf.NotAfter
 }
 
-// Status looks at the certificates of now.
+// Status returns how the renewal of the present certificates stands.
 func (r *Renewer) Status() State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -134,7 +134,7 @@ func (r *Renewer) Status() State {
 	return r.state
 }
 
-// forgive: nothing is due, whoever saw to it.
+// forgive forgets failures if nothing is due any more: somebody may have replaced a certificate by hand.
 func (r *Renewer) forgive() {
 	if time.Now().Before(r.state.Due) {
 		r.state.FailingSince, r.state.Reason, r.state.GivenUp = time.Time{}, "", false
@@ -149,7 +149,7 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// Warnings are sentences for people: none before a third of the rest is over.
+// Warnings returns sentences for people; none before State.Warn.
 func (r *Renewer) Warnings() []string {
 	s := r.Status()
 	if !s.GivenUp && time.Now().Before(s.Warn) {
@@ -188,12 +188,12 @@ func (r *Renewer) attempt(ctx context.Context, places []est.Place) {
 		}
 	}
 	if ctx.Err() != nil && err != nil {
-		return // broken off: nobody's fault
+		return // it was broken off, which is no failure
 	}
 	r.note(err)
 }
 
-// hopeless: a certificate that has ended, or is known to be revoked, renews nothing.
+// hopeless returns an error if the client's certificate has ended or is known to be revoked: it cannot renew anything.
 func (r *Renewer) hopeless(now time.Time) error {
 	own := r.Held[0].Keys.Certificate()
 	if now.After(own.Leaf.NotAfter) {
@@ -210,7 +210,7 @@ func (r *Renewer) hopeless(now time.Time) error {
 	return nil
 }
 
-// nextKey is a new key, or the one in hardware, which is open already: a TPM may have no room to open it twice.
+// nextKey returns a new key; or the one in hardware, which is open already: a TPM may have no room to open it twice.
 func (h Held) nextKey() (key crypto.Signer, release func(), err error) {
 	if present, ok := h.Keys.Certificate().PrivateKey.(crypto.Signer); ok && h.Files.Key.Hardware() {
 		return present, func() {}, nil
@@ -249,9 +249,9 @@ func (r *Renewer) trace(renewed *x509.Certificate, why string) {
 	}
 }
 
-// settle waits a little, while the old certificate goes on, until whoever is asked about certificates here knows the
-// new one: peers that have no CRL want its OCSP answer stapled from the first handshake on. Who asks nobody does not
-// wait.
+// settle waits a little, while the old certificate stays in use, until the OCSP responders that are asked here know the
+// new one: peers that have no CRL want its OCSP answer stapled from the first handshake on. If none is asked, it does
+// not wait.
 func (r *Renewer) settle(ctx context.Context, chain []*x509.Certificate, usage x509.ExtKeyUsage) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
@@ -265,10 +265,10 @@ func (r *Renewer) settle(ctx context.Context, chain []*x509.Certificate, usage x
 
 const settleTime = 10 * time.Second
 
-// unsettled is what responders give that have not heard of a certificate yet.
+// unsettled are the reasons with responders that have not heard of a certificate yet.
 var unsettled = []pki.Reason{pki.OCSPUnknown, pki.OCSPError, pki.OCSPMissing}
 
-// ask goes from place to place until one answers with a certificate, or says that it is our fault.
+// ask asks one place after the other until one answers with a certificate, or that the fault is ours.
 func (r *Renewer) ask(ctx context.Context, places []est.Place, h Held, key crypto.Signer) (chain []*x509.Certificate,
 	place est.Place, err error) {
 	err = errors.New("there is no gateway or PKI to ask")
@@ -283,7 +283,7 @@ func (r *Renewer) ask(ctx context.Context, places []est.Place, h Held, key crypt
 	return chain, place, err
 }
 
-// note keeps how it went, and says so.
+// note keeps how the attempt went, and logs a failure.
 func (r *Renewer) note(err error) {
 	now, s := time.Now(), r.Status()
 	r.mu.Lock()
@@ -302,7 +302,8 @@ func (r *Renewer) note(err error) {
 	r.tell(f, now, s)
 }
 
-// nextPause doubles, with jitter, but leaves a good number of attempts before the end.
+// nextPause returns the pause after a failure: it doubles each time, with jitter, but leaves room for many attempts
+// before the end.
 func (r *Renewer) nextPause(left time.Duration) time.Duration {
 	r.pause = min(max(2*r.pause, firstPause), maxPause)
 	if r.state.GivenUp {
@@ -312,7 +313,7 @@ func (r *Renewer) nextPause(left time.Duration) time.Duration {
 	return retry.Between(pause*3/4, pause*5/4)
 }
 
-// tell: a failure is a warning at first, and an error once people are to do something about it.
+// tell logs a failure, at first as a warning, and as an error once people must do something about it.
 func (r *Renewer) tell(f *Failure, now time.Time, s State) {
 	level, msg := slog.LevelWarn, "certificate not renewed yet"
 	switch {

@@ -1,23 +1,22 @@
 package enrol
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"tlagate/est"
+	"tlagate/internal/logtest"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
 	"tlagate/pki/trust"
 )
 
-// patience is for what must happen, on however slow a machine.
+// patience is how long to wait for what must happen, however slow the machine.
 const patience = 2 * time.Minute
 
 // running is a program with certificates, whose renewer runs until the test ends.
@@ -25,10 +24,10 @@ type running struct {
 	*box
 	*Renewer
 	trust *trust.Trust
-	log   *book
+	log   *logtest.Buffer
 }
 
-// lived is a certificate of 90 days of which a share is over.
+// lived returns a certificate of 90 days, of which a share is over.
 func lived(share float64) pkitest.Option {
 	return pkitest.Template(func(c *x509.Certificate) {
 		life := 90 * 24 * time.Hour
@@ -46,9 +45,9 @@ func newRunning(t *testing.T, identity string, share float64, profiles ...est.Pr
 	return runningOf(t, b)
 }
 
-// runningOf runs a program with the certificates in a box.
+// runningOf returns a program with the certificates in a box.
 func runningOf(t *testing.T, b *box) *running {
-	r := &running{box: b, log: &book{}}
+	r := &running{box: b, log: &logtest.Buffer{}}
 	var err error
 	r.trust, err = trust.Open(b.Trust.Config("", nil))
 	require.NoError(t, err)
@@ -61,7 +60,7 @@ func runningOf(t *testing.T, b *box) *running {
 	return r
 }
 
-// start runs the renewer; it has ended when the test ends.
+// start runs the renewer, and waits for its end when the test ends.
 func (r *running) start(t *testing.T, places ...string) {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -79,24 +78,6 @@ func (r *running) leaf(i int) *x509.Certificate { return r.Held[i].Keys.Certific
 func soon(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	require.Eventually(t, ok, patience, time.Millisecond, what)
-}
-
-// book keeps what was logged.
-type book struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *book) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *book) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func TestG2RenewalFromTwoThirdsOn(t *testing.T) {
@@ -153,7 +134,7 @@ func TestG2LateRenewalIsToldLoudly(t *testing.T) {
 	require.Contains(t, late.log.String(), `level=ERROR msg="certificate not renewed: somebody has to see to it"`)
 }
 
-// A revoked certificate is not renewed: that is given up, and said loudly, without asking the PKI.
+// A revoked certificate is not renewed: renewal is given up, as an error in the log, without asking the PKI.
 func TestG2RevokedIsGivenUp(t *testing.T) {
 	r := newRunning(t, tla1, 0.7, est.TLA)
 	r.ca.Issuing.Revoke(r.leaf(0))

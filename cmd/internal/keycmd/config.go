@@ -15,19 +15,19 @@ type identity struct {
 	use string
 }
 
-// certificates are a file of certificates that a configuration trusts.
+// certificates is a file of certificates that a configuration trusts.
 type certificates struct {
 	use, file string
 }
 
-// holdings is what a configuration file names of keys and certificates.
+// holdings has the keys and certificates that a configuration file names.
 type holdings struct {
 	identities   []identity
 	certificates []certificates
 }
 
-// read looks through a configuration file of any of the programs. Sections are known by what is in them: cert and key
-// are an identity; trust has anchors and intermediates.
+// read looks through the configuration file of any of the programs. It knows sections by their keys: one with cert and
+// key is an identity; one with anchors or intermediates is about trust.
 func read(file string) (*holdings, error) {
 	var root map[string]any
 	if err := cli.LoadYAML(file, &root); err != nil {

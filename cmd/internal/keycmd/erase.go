@@ -27,7 +27,7 @@ type Words struct {
 	Revoke         string // before the commands
 }
 
-// English is for operators.
+// English has the words for operators.
 var English = Words{
 	Columns:      Columns,
 	Confirm:      "This destroys the keys of {name} for good. Type its name to confirm: ",
@@ -50,9 +50,9 @@ var English = Words{
 type Erase struct {
 	Config  string       // configuration file
 	Yes     bool         // do not ask
-	Running func() error // says why the program may be running; nil result = it is not
+	Running func() error // returns why the program may be running; a nil error = it is not
 	Words   Words
-	Event   func(keys.Event) // is told of what is destroyed, for the audit trace; nil = nobody is
+	Event   func(keys.Event) // called with what is destroyed, for the audit trace; nil = nothing is called
 
 	stores []string // for tests; nil = systemd's
 }
@@ -78,7 +78,7 @@ func (e *Erase) Run(app *cli.App) error {
 	return nil
 }
 
-// name is how the holder is called: by its certificate, or by the configuration's key if there is none to be read.
+// name returns the name in the certificate, or if none can be read, where the key is.
 func (h *holdings) name() string {
 	for _, i := range h.identities {
 		if certs, err := pki.ReadCertificates(string(i.Cert)); err == nil {
@@ -107,7 +107,7 @@ func (e *Erase) confirm(app *cli.App, name string) error {
 }
 
 func (e *Erase) destroy(w io.Writer, i identity) error {
-	if !i.Key.Hardware() { // a key that a renewal made, and got no certificate for yet (docs/enrolment.md, section 5)
+	if !i.Key.Hardware() { // the key of a renewal for which no certificate came yet (docs/enrolment.md, section 5)
 		if err := keys.Erase(i.Key+".next", keys.Config{}); err != nil {
 			return err
 		}

@@ -1,5 +1,5 @@
-// Package keycmd is what the programs tell and do of the keys they hold: the inventory (G2), and erasing an identity
-// (G2, EL3).
+// Package keycmd has what the programs do with the keys that they have: list them (G2), and erase an identity (G2,
+// EL3).
 package keycmd
 
 import (
@@ -23,7 +23,7 @@ import (
 type Entry struct {
 	Use       string `json:"use"`       // its section in the configuration, or its part in the CA
 	Subject   string `json:"subject"`   // identity (URN) or name
-	Algorithm string `json:"algorithm"` // "" = cannot be told
+	Algorithm string `json:"algorithm"` // "" = not known
 	Where     string `json:"where"`
 	// a keys.Protection; "public" = a certificate alone; "credential" = systemd's
 	Protection string     `json:"protection"`
@@ -35,7 +35,7 @@ type Entry struct {
 	Config     string     `json:"config,omitempty"`
 }
 
-// The words of Entry.Protection and Entry.Status that are no keys.Protection and no status of the CA.
+// The values of Entry.Protection that are no keys.Protection, and those of Entry.Status that are none of the CA's.
 const (
 	Public     = "public"
 	Credential = "credential"
@@ -59,7 +59,7 @@ func (e *Entry) Certify(cert *x509.Certificate, now time.Time) {
 	}
 }
 
-// Hold fills in how the key is kept. What is wrong with it goes before what the certificate says.
+// Hold fills in how the key is kept. What is wrong with the key overrides what the certificate says.
 func (e *Entry) Hold(d keys.Description, err error) {
 	e.Where, e.Protection, e.Exportable = d.Where, string(d.Protection), d.Exportable
 	if e.Algorithm == "" {
@@ -77,7 +77,7 @@ func subjectOf(cert *x509.Certificate) string {
 	return cert.Subject.CommonName
 }
 
-// Algorithm names that of a certificate's key.
+// Algorithm returns the name of the algorithm of a certificate's key.
 func Algorithm(cert *x509.Certificate) string {
 	switch key := cert.PublicKey.(type) {
 	case *ecdsa.PublicKey:
@@ -88,8 +88,8 @@ func Algorithm(cert *x509.Certificate) string {
 	return cert.PublicKeyAlgorithm.String()
 }
 
-// Of gives what a configuration file of any of the programs names: identities, wrapping keys, and the certificates it
-// trusts.
+// Of returns what the configuration file of any of the programs names: identities, wrapping keys, and the certificates
+// that it trusts.
 func Of(file string, now time.Time) ([]Entry, error) {
 	found, err := read(file)
 	if err != nil {
@@ -127,7 +127,7 @@ func (i identity) entry(now time.Time) Entry {
 	return e
 }
 
-// wrapping is the entry of a wrapping key: whether it is there only the unit can tell.
+// wrapping returns the entry of a wrapping key. Only the unit knows whether the key is there.
 func (i identity) wrapping() Entry {
 	e := Entry{Use: i.use + ".wrapping_key", Algorithm: "PBKDF2, AES-256", Where: string(i.WrappingKey),
 		Protection: string(keys.PlainFile), Exportable: true, Status: Good}
@@ -151,7 +151,7 @@ func (c certificates) entries(now time.Time) []Entry {
 	return list
 }
 
-// Columns are the headings of Print, in the user's language.
+// Columns are the headings of Print, in English.
 var Columns = []string{"USE", "SUBJECT", "ALGORITHM", "WHERE", "PROTECTION", "SERIAL", "FROM", "TO", "STATUS"}
 
 // Print prints a table for people.
@@ -187,7 +187,7 @@ func day(t *time.Time) string {
 	return stamp.Day(*t)
 }
 
-// List is the command `keys`: what the configuration's holder holds. It fails when something cannot be used.
+// List is the command `keys`: it prints what the configuration names. It fails if something cannot be used.
 func List(app *cli.App, config string, asJSON bool, w Words) error {
 	list, err := Of(config, time.Now())
 	if err != nil {
@@ -204,7 +204,7 @@ func List(app *cli.App, config string, asJSON bool, w Words) error {
 	return err
 }
 
-// Judge gives exit code 1 when an entry cannot be used.
+// Judge returns exit code 1 if an entry cannot be used.
 func Judge(list []Entry) error {
 	for _, e := range list {
 		if strings.HasPrefix(e.Status, wrong) {

@@ -23,7 +23,7 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// device writes what a PdT has, its server key wrapped, and its configuration file.
+// device writes the files of a PdT, its server key wrapped, and its configuration file.
 func device(t *testing.T) (config, dir string) {
 	dir = t.TempDir()
 	authority := pkitest.New(t)

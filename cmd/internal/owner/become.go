@@ -16,18 +16,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Plan is what a program is going to do. Empty names count for nothing.
+// Plan says what a program is going to do. Empty names do not count.
 type Plan struct {
-	Config  string   // where it read what to do
-	Written []string // files
-	Read    []string // files that lie beside those
-	Devices []string // files whose groups it needs: a service may have them by its unit alone
+	Config  string   // the file that named all the others
+	Written []string // files that it writes
+	Read    []string // files that it reads, beside those
+	Devices []string // files whose groups it needs, which the account may have only through the service's unit
 	Groups  []string // likewise, by name
 }
 
-// Become makes a program that root runs, for good, the owner of the directories of what it is going to write, with that
-// account's groups; when they are all root's, the owner of the configuration, which could name any file. It does
-// nothing for anybody but root, nor when there is no other owner. Call it before the first write.
+// Become makes a program that root runs, for good, the account that owns the directories of what it is going to write,
+// with that account's groups; if they are all root's, the account that owns the configuration, which could name any
+// file. It does nothing unless root runs the program and there is such an account. Call it before the first write.
 func (p Plan) Become() error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -45,7 +45,7 @@ func (p Plan) Become() error {
 	return errors.Join(who.mayWrite(p.Written), ordinary(append(p.Read, p.Written...)))
 }
 
-// ordinary refuses a FIFO, on which the command would wait for ever.
+// ordinary refuses a FIFO, at which the program would wait for ever.
 func ordinary(files []string) error {
 	for _, file := range files {
 		if info, err := os.Stat(file); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
@@ -55,7 +55,7 @@ func ordinary(files []string) error {
 	return nil
 }
 
-// mayWrite finds out early what would fail late, a one-time code used up.
+// mayWrite refuses early what would fail late, when a one-time code is already used up.
 func (a *account) mayWrite(files []string) error {
 	for _, file := range files {
 		if file == "" {
@@ -107,7 +107,7 @@ func (a *account) become(more []int) error {
 	return nil
 }
 
-// groups are the account's, the first one its own.
+// groups returns the account's groups, its primary one first.
 func (a *account) groups() []int {
 	u, err := user.LookupId(strconv.Itoa(a.uid))
 	if err != nil {
@@ -118,7 +118,7 @@ func (a *account) groups() []int {
 		return []int{a.gid}
 	}
 	groups := []int{own}
-	names, _ := u.GroupIds() // without them it is in fewer groups
+	names, _ := u.GroupIds() // after an error the account has only its primary group
 	for _, name := range names {
 		if g, err := strconv.Atoi(name); err == nil && !slices.Contains(groups, g) {
 			groups = append(groups, g)
@@ -134,7 +134,7 @@ func (a *account) name() string {
 	return "uid " + strconv.Itoa(a.uid)
 }
 
-// groupsOf gives the groups of devices, root's left out.
+// groupsOf returns the groups of devices, without root's.
 func groupsOf(devices []string) (groups []int) {
 	for _, device := range devices {
 		info, err := os.Stat(device)
@@ -148,7 +148,7 @@ func groupsOf(devices []string) (groups []int) {
 	return groups
 }
 
-// groupsNamed leaves out what is no group: who uses it says so.
+// groupsNamed returns groups by name. It leaves out what is no group: what uses it will say so.
 func groupsNamed(names []string) (groups []int) {
 	for _, name := range names {
 		g, err := user.LookupGroup(name)

@@ -1,9 +1,10 @@
-// Package owner keeps what root runs from leaving files to root that a service cannot use, and from writing where
-// somebody else wants it to: before its first write a command becomes whom the files belong to that it will write.
+// Package owner keeps a command that root runs from leaving files of root's that a service cannot use, and from writing
+// where somebody else wants it to: before its first write, the command becomes the account to which the files that it
+// will write belong.
 package owner
 
-// became says whom this program has become; "" = nobody.
+// became says which account this program has become; "" = none.
 var became string
 
-// Note explains a refusal of the system to a program that has become somebody else; "" in others.
+// Note returns a note for errors, that this program has become another account; "" = it has not.
 func Note() string { return became }

@@ -8,5 +8,5 @@ type Plan struct {
 	Written, Read, Devices, Groups []string
 }
 
-// Become does nothing where there is no such account to become.
+// Become does nothing: systems other than Linux have no such account.
 func (Plan) Become() error { return nil }

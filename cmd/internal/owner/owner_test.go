@@ -16,7 +16,7 @@ import (
 	"tlagate/cmd/internal/owner/ownertest"
 )
 
-// writeEnv has the test's binary become the owner of a file, and write to it.
+// writeEnv makes the test's binary become the owner of a file, and write to it.
 const writeEnv = "TLAGATE_OWNER_TEST_FILE"
 
 func TestMain(m *testing.M) {
@@ -39,10 +39,10 @@ func write(file string) int {
 	return 0
 }
 
-// them owns a directory that root is made to write in.
+// them is the account that owns a directory in which root is made to write.
 const them = 12345
 
-// ground is a directory that everybody may pass through; root's.
+// ground returns a directory of root's through which everybody may pass.
 func ground(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -56,7 +56,7 @@ func ground(t *testing.T) string {
 
 func theirs(t *testing.T, dir string) string { return ownertest.Dir(t, dir, 0o700, them) }
 
-// writes has root write a file, and gives what it said.
+// writes has root write a file, and returns what it printed.
 func writes(t *testing.T, file string, env ...string) (out string, ok bool) {
 	t.Helper()
 	me, err := os.Executable()
@@ -82,7 +82,7 @@ func TestEL1WhatRootWritesIsTheOwners(t *testing.T) {
 	require.Zero(t, ownertest.Of(t, mine))
 }
 
-// TestEL1NoOwnerHasRootWriteElsewhere: whoever owns the directory of a state lays what he likes there.
+// TestEL1NoOwnerHasRootWriteElsewhere: the owner of a state directory may put anything there.
 func TestEL1NoOwnerHasRootWriteElsewhere(t *testing.T) {
 	dir := ground(t)
 	precious := filepath.Join(dir, "precious")
@@ -118,7 +118,7 @@ func TestEL1NoOwnerHasRootWriteElsewhere(t *testing.T) {
 	}
 }
 
-// TestEL1OwnersConfiguration: who wrote the configuration could have named any file.
+// TestEL1OwnersConfiguration: the owner of the configuration could have named any file in it.
 func TestEL1OwnersConfiguration(t *testing.T) {
 	dir := ground(t)
 	config := filepath.Join(theirs(t, filepath.Join(dir, "etc")), "relay.yaml")

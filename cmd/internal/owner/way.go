@@ -18,12 +18,12 @@ type account struct {
 	dir      string
 }
 
-// maxLinks is how many symbolic links a way may have, as in the kernel.
+// maxLinks is how many symbolic links a path may go through, as in the kernel.
 const maxLinks = 40
 
-// along goes to a file from the root of the file system, following links as the kernel does, and gives the owner of the
-// first directory or link that is not root's: whatever comes after it is at that owner's mercy. nil = root's all the
-// way, as far as it exists. Only directories count, and a link in the file's place: the file itself may be anybody's.
+// along walks to a file from the root of the file system, following links as the kernel does, and returns the owner of
+// the first directory or link that is not root's: that owner controls whatever comes after it. nil = all is root's, as
+// far as it exists. Only directories count, and a link in the file's place: the file itself may be anybody's.
 func along(file string) (*account, error) {
 	if !filepath.IsAbs(file) {
 		here, err := os.Getwd()
@@ -70,7 +70,8 @@ func along(file string) (*account, error) {
 	return nil, nil
 }
 
-// ownerOf gives nil for root, and for somebody who is nobody in our user namespace: root there cannot become him.
+// ownerOf returns the owner of a directory or link; nil for root, and for an account that is not mapped in our user
+// namespace, which root of the namespace cannot become.
 func ownerOf(info fs.FileInfo, dir string) *account {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || stat.Uid == 0 || !mapped(int(stat.Uid)) {

@@ -2,7 +2,7 @@ package room
 
 import "golang.org/x/sys/unix"
 
-// Free returns the octets that an ordinary user can still write where path is; 0 when no more file can be made there.
+// Free returns how many octets an ordinary user can still write where path is; 0 if no further file can be made there.
 func Free(path string) (uint64, error) {
 	var s unix.Statfs_t
 	err := unix.Statfs(path, &s)

@@ -1,4 +1,4 @@
-// Package room says how much can still be written.
+// Package room knows how much can still be written to a disk.
 package room
 
 import (
@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 )
 
-// least is what a file of a trace may grow to before the next is begun.
+// least is the size to which a file of a trace may grow before the next is begun.
 const least = 16 << 20
 
-// Lacking says that there is little room where a file is; "" when there is enough, or it cannot be told.
+// Lacking returns that there is little room where a file is; "" = there is enough, or it is not known.
 func Lacking(file string) string {
 	n, err := Free(filepath.Dir(file))
 	if file == "" || err != nil || n >= least {

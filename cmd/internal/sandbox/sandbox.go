@@ -1,9 +1,10 @@
-// Package sandbox takes from a running program, for good, what it does not need of the machine (annex code EL2): by
-// Landlock, a part of Linux (landlock(7)), all files but those listed, running other programs, listening on TCP, and
-// connecting to other TCP ports. It is the program's own act, and holds whoever started it.
+// Package sandbox takes from a running program, for good, what it does not need of the machine (annex code EL2). By
+// Landlock, a part of Linux (landlock(7)), it takes all files but those listed, running other programs, listening on
+// TCP, and connecting to other TCP ports. The program does this itself, so that it is restricted however it was
+// started.
 //
-// Its limits: it says nothing of UDP, of Unix sockets that have a file, and of Multipath TCP, whose sockets Linux does
-// not count as TCP. The systemd unit covers these (SocketBindDeny, IPAddressDeny).
+// Its limits: it does not restrict UDP, Unix sockets that have a file, and Multipath TCP, whose sockets Linux does not
+// count as TCP. The systemd unit covers these (SocketBindDeny, IPAddressDeny).
 package sandbox
 
 import (
@@ -15,12 +16,12 @@ import (
 	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
 )
 
-// Rules list all that stays allowed. Rights are those of a file system's objects, not of names: a file that others
-// replace must be listed by its directory. What does not exist when the rules come in force is left out.
+// Rules lists all that stays allowed. Rights belong to objects of a file system, not to names: a file that others
+// replace must be listed by its directory. What does not exist when the rules come into force is left out.
 type Rules struct {
 	Read    []string // files, and directories with all below them
-	Write   []string // directories whose files are read, written, made, renamed and removed
-	Sockets []string // directories where Unix sockets are made too
+	Write   []string // directories in which files are read, written, made, renamed and removed
+	Sockets []string // directories in which Unix sockets are made, too
 	Devices []string // device files: read, written, controlled
 	Connect []uint16 // TCP ports of any host
 }
@@ -37,7 +38,7 @@ const (
 // Level is what the kernel knows of Landlock: its ABI; 0 = nothing.
 type Level int
 
-// ABIs of Landlock from which on something is restricted.
+// ABIs of Landlock from which on it restricts something.
 const (
 	files    Level = 1
 	truncate Level = 3
@@ -46,10 +47,10 @@ const (
 	scopes   Level = 6
 )
 
-// Files tells whether files are restricted at all.
+// Files reports whether files are restricted at all.
 func (l Level) Files() bool { return l >= files }
 
-// Lacks lists what the kernel cannot restrict; "" = it can do all of it.
+// Lacks returns what the kernel cannot restrict; "" = it can restrict everything.
 func (l Level) Lacks() string {
 	var lacks []string
 	for _, part := range []struct {
@@ -64,7 +65,7 @@ func (l Level) Lacks() string {
 	return strings.Join(lacks, ", ")
 }
 
-// Kernel says what this kernel can do.
+// Kernel returns the level of this kernel.
 func Kernel() Level {
 	abi, err := ll.LandlockGetABIVersion()
 	if err != nil {
@@ -99,6 +100,6 @@ func (r Rules) list() (rules []landlock.Rule) {
 	return rules
 }
 
-// ErrNoKernel is for who must not run without a sandbox.
+// ErrNoKernel is the error of a program that must not run without a sandbox.
 var ErrNoKernel = errors.New("this kernel has no Landlock: it needs Linux 5.13 or later with landlock in its list " +
 	"of security modules (/sys/kernel/security/lsm)")

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestEL2LevelsSayWhatTheyLack: an operator is told which part of the sandbox a kernel cannot do.
+// TestEL2LevelsSayWhatTheyLack: an operator is told which parts of the sandbox a kernel does not have.
 func TestEL2LevelsSayWhatTheyLack(t *testing.T) {
 	for abi, want := range map[Level]string{
 		0: "files, emptying files, TCP ports, control of devices, signals and abstract sockets",

@@ -8,7 +8,7 @@ import (
 	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
 )
 
-// readable is a rule for a file, or for a directory, of which more can be read.
+// readable returns the rule for reading a file, or a directory and all below it.
 func readable(path string) landlock.Rule {
 	rights := read
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
@@ -17,8 +17,8 @@ func readable(path string) landlock.Rule {
 	return landlock.PathAccess(rights, path).IgnoreIfMissing()
 }
 
-// System lists what any program of ours reads: names of users and hosts, which are in /etc and replaced there at any
-// time (resolv.conf by whatever sets up the network), the time zone, libraries that the C library loads, and the
+// System returns what any program of ours reads: names of users and hosts, which are in /etc and may be replaced there
+// at any time (resolv.conf by whatever sets up the network), the time zone, libraries that the C library loads, and the
 // program's own /proc.
 func System() Rules {
 	return Rules{
@@ -28,7 +28,7 @@ func System() Rules {
 	}
 }
 
-// resolver gives the directory where resolv.conf really is, when it is a link out of /etc.
+// resolver returns the directory where resolv.conf really is, if it is a link out of /etc.
 func resolver(file string) []string {
 	target, err := os.Readlink(file)
 	if err != nil {
@@ -40,7 +40,7 @@ func resolver(file string) []string {
 	return []string{filepath.Dir(target)}
 }
 
-// Directories gives the directory of each file that is named, once.
+// Directories returns the directory of each file that is named, once.
 func Directories(files ...string) (dirs []string) {
 	seen := map[string]bool{"": true, ".": true}
 	for _, f := range files {

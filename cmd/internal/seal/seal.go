@@ -1,5 +1,5 @@
 // Package seal is what the mains of devices share about their signed configuration (SP1): the lines that name the
-// bundle, what it decides in place of local settings, and how it is opened, fetched and put in force.
+// bundle, what it decides in place of local settings, and how it is opened, fetched and put into force.
 package seal
 
 import (
@@ -25,7 +25,7 @@ import (
 //	bundle: /var/lib/tla-relay/bundle.p7m
 //	sealed: true
 type Seal struct {
-	Bundle cli.Path `yaml:"bundle"` // what ops signed for us; empty: none
+	Bundle cli.Path `yaml:"bundle"` // file of what operations signed for us; empty: none
 	Sealed bool     `yaml:"sealed"` // a local setting that the bundle decides is refused
 
 	cli.Crypto `yaml:",inline"` // which the bundle may bring
@@ -37,10 +37,10 @@ type Setting struct {
 	Set  bool
 }
 
-// Usable says why a program cannot work with what a bundle says; nil = it can. A nil function takes any.
+// Usable returns why a program cannot work with what a bundle says; nil = it can. A nil function accepts any.
 type Usable func(*bundle.Content) error
 
-// Check refuses, under seal, the settings that are the bundle's to decide.
+// Check refuses, on a sealed device, the settings that its bundle decides.
 func (s Seal) Check(t cli.Trust, settings ...Setting) error {
 	if !s.Sealed {
 		return nil
@@ -69,7 +69,7 @@ func trustSettings(t cli.Trust) []Setting {
 	return settings
 }
 
-// CheckKeys refuses, under seal, private keys that lie in a file as they are (SP2).
+// CheckKeys refuses, on a sealed device, private keys that lie unencrypted in a file (SP2).
 func (s Seal) CheckKeys(identities ...cli.Identity) error {
 	for _, id := range identities {
 		if !s.Sealed {
@@ -87,8 +87,9 @@ func (s Seal) CheckKeys(identities ...cli.Identity) error {
 	return nil
 }
 
-// Open reads the bundle as at a start of the program; nil without one. The error may be a *bundle.Broken. Certificate
-// is the device's own; event is told what happens to the bundle, for the audit trail, nil = nobody.
+// Open reads the bundle as at a start of the program; it returns nil if there is none. The error may be a
+// *bundle.Broken. certificate is the device's own; event is called with what happens to the bundle, for the audit
+// trace; nil = nothing is called.
 func (s Seal) Open(t cli.Trust, certificate func() *tls.Certificate, usable Usable, event func(bundle.Event) error,
 	log *slog.Logger) (*bundle.Kept, error) {
 	if s.Bundle == "" {
@@ -99,7 +100,7 @@ func (s Seal) Open(t cli.Trust, certificate func() *tls.Certificate, usable Usab
 	return bundle.Open(c)
 }
 
-// config says where the bundle is and what it is judged by.
+// config returns where the bundle is and what it is judged by.
 func (s Seal) config(t cli.Trust, certificate func() *tls.Certificate, log *slog.Logger) bundle.Config {
 	trust := t.Config(s.CryptoWith(s.glance()), log)
 	c := bundle.Config{File: string(s.Bundle), Certificate: certificate, Crypto: trust.Crypto, ARL: trust.ARL,
@@ -124,7 +125,7 @@ func ContentOf(k *bundle.Kept) *bundle.Content {
 	return k.Content()
 }
 
-// FetchBundle gets the first bundle, or another one when the seal is broken, from a gateway. The way needs no Party.
+// FetchBundle gets the first bundle, or another one when the seal is broken, from a gateway. way needs no Party.
 func (s Seal) FetchBundle(app *cli.App, t cli.Trust, id cli.Identity, usable Usable, way bundle.Way) error {
 	if s.Bundle == "" {
 		return errors.New("cannot fetch the bundle: the configuration has no line bundle that names its file")
@@ -145,8 +146,8 @@ func (s Seal) FetchBundle(app *cli.App, t cli.Trust, id cli.Identity, usable Usa
 	return nil
 }
 
-// FirstBundle returns what gets the bundle right after an enrolment, if one is configured and the enrolment was through
-// a gateway, which completes the way; else it is fetched by hand.
+// FirstBundle returns what fetches the bundle right after an enrolment, if one is configured and the enrolment was
+// through a gateway, which completes the way; otherwise it has to be fetched by hand.
 func (s Seal) FirstBundle(app *cli.App, t cli.Trust, id cli.Identity, usable Usable,
 	way bundle.Way) func(est.Place) error {
 	return func(at est.Place) error {
@@ -158,8 +159,9 @@ func (s Seal) FirstBundle(app *cli.App, t cli.Trust, id cli.Identity, usable Usa
 	}
 }
 
-// under returns the trust section as package pki wants it, with what a bundle adds; nil = there is none. The pinned
-// root alone makes nobody trusted: an anchor of the file counts when it names practices, which a sealed one must not.
+// under returns the trust section as package trust wants it, with what a bundle adds; c nil = there is none. The pinned
+// root alone makes no peer trusted: with a bundle, an anchor of the file counts only if it names practices, which that
+// of a sealed device must not.
 func (s Seal) under(t cli.Trust, c *bundle.Content, log *slog.Logger) (trust.Config, error) {
 	cfg := t.Config(s.CryptoWith(c), log)
 	if c == nil {
@@ -181,7 +183,7 @@ func (s Seal) under(t cli.Trust, c *bundle.Content, log *slog.Logger) (trust.Con
 	return cfg, nil
 }
 
-// Adopt puts the anchors and ARLs of a bundle in force, at once.
+// Adopt puts the anchors and ARLs of a bundle into force, at once.
 func Adopt(trust *trust.Trust, c *bundle.Content, log *slog.Logger) error {
 	anchors, err := c.TrustAnchors()
 	if err != nil {
@@ -199,7 +201,8 @@ func Adopt(trust *trust.Trust, c *bundle.Content, log *slog.Logger) error {
 	return err
 }
 
-// OpenTrust opens the trust store of a device, with what its bundle adds; traced sees to its audit trace.
+// OpenTrust opens the trust store of a device, with what its bundle adds; traced completes its configuration, for the
+// audit trace.
 func (s Seal) OpenTrust(t cli.Trust, c *bundle.Content, traced func(trust.Config) trust.Config,
 	log *slog.Logger) (*trust.Trust, error) {
 	cfg, err := s.under(t, c, log)
@@ -213,8 +216,8 @@ func (s Seal) OpenTrust(t cli.Trust, c *bundle.Content, traced func(trust.Config
 	return trust, Adopt(trust, c, log)
 }
 
-// Refresh asks a gateway for another bundle, and has apply put it in force. The error is a *bundle.Broken when the one
-// at hand must not be used any more; what else fails is logged.
+// Refresh asks a gateway for another bundle, and has apply put it into force. The error is a *bundle.Broken if the
+// present one must not be used any more; other failures are logged.
 func Refresh(ctx context.Context, k *bundle.Kept, w bundle.Way, log *slog.Logger,
 	apply func(*bundle.Content) error) error {
 	changed, err := k.Refresh(ctx, w)

@@ -8,9 +8,9 @@ import (
 	"tlagate/pki/trust"
 )
 
-// Trust has the anchors that cfg names recorded as they are loaded, and each change of them before it counts. What
-// only takes trust away is not held up by a trace that cannot be written. And it has the store wait for nobody once
-// the program is told to stop.
+// Trust returns cfg completed, so that anchors are recorded as they are loaded, and each change of them before it takes
+// effect. A trace that cannot be written does not hold up a change that only takes trust away. Also, the store will
+// wait for nothing once the program is told to stop.
 func (t *Trail) Trust(cfg trust.Config) trust.Config {
 	if t.app != nil {
 		cfg.Stop = t.app.Context.Done()
@@ -40,8 +40,8 @@ func (t *Trail) Trust(cfg trust.Config) trust.Config {
 type root struct {
 	cert      *x509.Certificate
 	use       string
-	file      string   // "" of a CA below one
-	practices []string // practices
+	file      string // "" for a CA below one
+	practices []string
 }
 
 func listRoots(r trust.Roots) (list []root) {
@@ -58,7 +58,7 @@ func (r root) same(o root) bool {
 	return r.cert.Equal(o.cert) && r.use == o.use && slices.Equal(r.practices, o.practices)
 }
 
-// without gives those of list that are not in other.
+// without returns those of list that are not in other.
 func without(list, other []root) (rest []root) {
 	for _, r := range list {
 		if !slices.ContainsFunc(other, r.same) {

@@ -8,14 +8,14 @@ import (
 	"tlagate/bundle"
 )
 
-// actions are the events of a bundle as the trace names them.
+// actions maps the events of a bundle to the trace's names for them.
 var actions = map[bundle.Action]audit.Kind{
 	bundle.Loaded: audit.BundleLoaded, bundle.Changed: audit.BundleChanged, bundle.Refused: audit.BundleRefused,
 	bundle.Ended: audit.SealBroken,
 }
 
-// Bundle records what happens to a device's bundle (SP1), a load and a change before they count; it fits
-// bundle.Config.Event.
+// Bundle records what happens to a device's bundle (SP1), as bundle.Config.Event wants it: a load or a change before it
+// takes effect.
 func (t *Trail) Bundle(e bundle.Event) error {
 	with := []audit.Attr{audit.File(e.File)}
 	if e.Version > 0 {
@@ -41,7 +41,7 @@ func (t *Trail) Enrolment(enrol func() error) error {
 	return err
 }
 
-// Renewal records that a certificate was renewed, or, nil, why none was (G2).
+// Renewal records that a certificate was renewed, or, if it is nil, why none was (G2).
 func (t *Trail) Renewal(renewed *x509.Certificate, why string) {
 	if renewed == nil {
 		t.Note(audit.RenewalFailed, audit.Reason(why))
@@ -50,7 +50,7 @@ func (t *Trail) Renewal(renewed *x509.Certificate, why string) {
 	t.Note(audit.RenewalDone, audit.Certificate(renewed)...)
 }
 
-// Note records what has happened already; what cannot be recorded is logged.
+// Note records what has happened already; if that fails, it says so in the log.
 func (t *Trail) Note(kind audit.Kind, with ...audit.Attr) {
 	if err := t.Log.Record(kind, with...); err != nil {
 		t.app.Log.Error("an event is not in the audit trace", "event", string(kind), "error", err)

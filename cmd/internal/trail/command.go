@@ -17,13 +17,13 @@ import (
 	"tlagate/internal/stamp"
 )
 
-// Command is `audit verify` and `audit show` of a program. P tells where its trace is.
+// Command has the commands `audit verify` and `audit show` of a program. P knows where its trace is.
 type Command[P Place] struct {
 	Verify verifyCmd[P] `cmd:"" help:"Check the chain of the audit trace: exit 0, 1 when it is broken, 2 when it cannot be read."`
 	Show   showCmd[P]   `cmd:"" help:"Print the audit trace."`
 }
 
-// Place tells where a program's trace is, by its own options.
+// Place knows where a program's trace is, by the program's own options.
 type Place interface{ AuditFile() (string, error) }
 
 // target is a trace by name, or the program's own.
@@ -48,7 +48,7 @@ func (t target[P]) name() (string, error) {
 
 type verifyCmd[P Place] struct{ target[P] }
 
-// Run verifies, and says what was seen.
+// Run verifies the trace, and prints what was seen.
 func (c *verifyCmd[P]) Run(app *cli.App) error {
 	name, err := c.name()
 	if err != nil {
@@ -91,8 +91,8 @@ type showCmd[P Place] struct {
 	JSON     bool     `name:"json" help:"The lines as they are in the file."`
 }
 
-// Run prints the trace. It does not check the chain; a line that cannot be read is said to be so, and the exit code is
-// 1 then.
+// Run prints the trace. It does not check the chain; it names each line that cannot be read, and the exit code is 1
+// then.
 func (c *showCmd[P]) Run(app *cli.App) error {
 	name, err := c.name()
 	if err != nil {
@@ -141,7 +141,7 @@ func (c *showCmd[P]) print(w io.Writer, line audit.Line) {
 	fmt.Fprintln(w, readable(line.Entry))
 }
 
-// readable puts an entry into one line: when, its number, what, by whom, then name=value.
+// readable returns an entry as one line: time, number, event, program, then name=value.
 func readable(e audit.Entry) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %6d  %s", e.At, e.Seq, plain(string(e.Event)))
@@ -154,7 +154,7 @@ func readable(e audit.Entry) string {
 	return b.String()
 }
 
-// plain quotes what could be mistaken, or do something to a terminal: a line may have been written by somebody else.
+// plain quotes what could be misread, or have an effect on a terminal: others may have written the line.
 func plain(s string) string {
 	if strings.ContainsFunc(s, func(r rune) bool { return r == ' ' || r == '"' || r == '=' || !unicode.IsGraphic(r) }) {
 		return strconv.QuoteToGraphic(s)
@@ -177,7 +177,7 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	return time.Time{}, cli.Usage("cannot use --since %q: want 2026-11-24, 2026-11-24T08:30:00Z or 36h", text)
 }
 
-// checkPatterns refuses what no kind matches: a typing error would look like an empty trace.
+// checkPatterns refuses a pattern that matches no kind: a typing error would look like an empty trace.
 func checkPatterns(patterns []string) error {
 	for _, p := range patterns {
 		known := slices.ContainsFunc(audit.Kinds(), func(m audit.Meaning) bool {

@@ -5,8 +5,8 @@ import (
 	"tlagate/keys"
 )
 
-// Erasure runs an erasure, records each key that it destroys (EL1, EL3), and that it is complete. A trace that cannot
-// be written holds up no erasure: that is logged.
+// Erasure runs an erasure, and records each key that it destroys (EL1, EL3), and that it is complete. A trace that
+// cannot be written does not hold up the erasure: the log says so.
 func (t *Trail) Erasure(erase func(tell func(keys.Event)) error) error {
 	err := erase(t.erased)
 	if err == nil {

@@ -6,7 +6,7 @@ import (
 	"tlagate/audit"
 )
 
-// Hybrids logs and records that a gateway answers no hello with post-quantum groups; it fits trust.Hybrids.Without.
+// Hybrids logs and records that a gateway answers no hello with post-quantum groups, as trust.Hybrids.Without wants it.
 func (t *Trail) Hybrids(gateway string, until time.Time) {
 	t.app.Log.Warn("two hellos got no answer, and one without post-quantum groups did: "+
 		"a box on the way takes no larger one, most likely; "+

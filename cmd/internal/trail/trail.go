@@ -1,4 +1,4 @@
-// Package trail is what the mains share of the audit trace (annex codes EL1, SA2): what they record at their start,
+// Package trail is what the mains share about the audit trace (annex codes EL1, SA2): what they record at their start,
 // while they run and at their end, and the commands that verify and show it.
 package trail
 
@@ -14,14 +14,14 @@ import (
 	"tlagate/cmd/internal/cli"
 )
 
-// Trail is the trace of a program that runs. Without a file it records nothing.
+// Trail is the trace of a running program. Without a file it records nothing.
 type Trail struct {
 	Log *audit.Log // nil without a file
 	app *cli.App
 }
 
-// Open opens the trace of a program, or begins it. File is the configuration's line audit; "" = none is kept, which the
-// log says.
+// Open opens the trace of a program, or begins it. file is what the configuration names under audit; "" = no trace is
+// kept, which is logged.
 func Open(app *cli.App, program string, file cli.Path) (*Trail, error) {
 	if file == "" {
 		app.Log.Warn("no audit trace is kept: name a file under audit (EL1)")
@@ -31,14 +31,14 @@ func Open(app *cli.App, program string, file cli.Path) (*Trail, error) {
 	return &Trail{log, app}, err
 }
 
-// Whether the machine is compared with the last start (EL1: on a TLA).
+// Whether the machine is compared with its state at the last start (EL1: on a TLA).
 const (
 	NotCompared = false
 	Compared    = true
 )
 
-// During records the program's start, runs f, and records the end. What cannot be recorded at the start keeps the
-// program from starting.
+// During records the program's start, runs f, and records the end. If the start cannot be recorded, the program does
+// not start.
 func (t *Trail) During(compared bool, f func() error) error {
 	if err := t.start(compared); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (t *Trail) start(compared bool) error {
 	return t.Log.Record(audit.ProgramStart, audit.Version(cli.Running()))
 }
 
-// stop records the program's end; what cannot be recorded is logged.
+// stop records the program's end; if that fails, it says so in the log.
 func (t *Trail) stop(failure error) {
 	why := "it was told to stop"
 	if failure != nil {
@@ -72,8 +72,8 @@ func (t *Trail) stop(failure error) {
 	}
 }
 
-// Keys opens a certificate and its key, and records that, and each change of them before it counts. Use says what they
-// are for: "client", "server" …
+// Keys opens a certificate and its key, and records that, and each change of them before it takes effect. use says what
+// they are for: "client", "server" …
 func (t *Trail) Keys(use string, id cli.Identity) (*cli.Keys, error) {
 	keys, err := id.Open()
 	if err != nil {
@@ -88,7 +88,7 @@ func (t *Trail) Keys(use string, id cli.Identity) (*cli.Keys, error) {
 	})
 }
 
-// failed records that a key could not be used; the reason is in the error, and in the program's log.
+// failed records that a key could not be used, and returns err, which says why.
 func (t *Trail) failed(err error, use, file string) error {
 	if e := t.Log.Record(audit.KeyFailed, audit.Use(use), audit.File(file),
 		audit.Reason("key or certificate cannot be loaded")); e != nil {
@@ -121,7 +121,7 @@ func (o observed) changed(old, now *x509.Certificate) error {
 		audit.From(old.SerialNumber.Text(16)), audit.To(now.SerialNumber.Text(16)))...)
 }
 
-// key records what becomes of the key of a certificate, which its public half names.
+// key records what becomes of the key of a certificate; its public half names it.
 func (o observed) key(kind audit.Kind, of *x509.Certificate) error {
 	return o.log.Record(kind, audit.Use(o.use), audit.File(o.file), audit.Fingerprint(of.RawSubjectPublicKeyInfo))
 }

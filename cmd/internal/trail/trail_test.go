@@ -63,7 +63,7 @@ func (b *bed) open() {
 	require.NoError(b.t, err)
 }
 
-// news gives the entries since the last call.
+// news returns the entries since the last call.
 func (b *bed) news() (list []audit.Entry) {
 	n := 0
 	for line, err := range audit.Read(b.trace) {
@@ -84,7 +84,7 @@ func kindsOf(list []audit.Entry) (kinds []audit.Kind) {
 	return kinds
 }
 
-// unwritable makes every record fail until it is called again.
+// unwritable makes every record fail, or no longer.
 func (b *bed) unwritable(on bool) {
 	mode := map[bool]os.FileMode{true: 0o666, false: 0o600}[on]
 	require.NoError(b.t, os.Chmod(b.trace, mode))
@@ -126,8 +126,8 @@ func TestEL1LoadsAndChangesAreRecorded(t *testing.T) {
 	require.Contains(t, got[0].With["identity"], b.ca.Root.Cert.Subject.CommonName)
 }
 
-// TestEL1UnwritableTraceRefuses: no key, certificate or anchor is taken that cannot be recorded; what only takes trust
-// away is.
+// TestEL1UnwritableTraceRefuses: no key, certificate or anchor that cannot be recorded is used; a change that only
+// takes trust away is made all the same.
 func TestEL1UnwritableTraceRefuses(t *testing.T) {
 	b := newBed(t)
 	b.unwritable(true)
@@ -251,7 +251,7 @@ func TestEL1Commands(t *testing.T) {
 	require.NotContains(t, out+errs, "\x1b")
 }
 
-// TestSA2TroubleWithTheTrace: what keeps events out of the trace is not in the log alone.
+// TestSA2TroubleWithTheTrace: what keeps events out of the trace is in the status, not only in the log.
 func TestSA2TroubleWithTheTrace(t *testing.T) {
 	b := newBed(t)
 	require.NoError(t, b.trail.Log.Record(audit.ProgramStart))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# standin.sh is installed under the names of what a machine of a test cannot have: systemctl, systemd-run, apt-get, scp
-# and make. Each does what the real one would, as far as the documents need it, and fails for whatever else it is asked.
+# standin.sh is installed under the names of programs that a machine of a test cannot have: systemctl, systemd-run,
+# apt-get, scp and make. Each does what the real one would, as far as the documents need it, and fails for all else.
 set -euo pipefail
 
 refuse() {
@@ -8,7 +8,7 @@ refuse() {
 	exit 64
 }
 
-# setting NAME UNIT: the values that the unit and its drop-ins give; an empty one forgets those before it.
+# setting NAME UNIT prints a setting's values in the unit and its drop-ins; an empty value discards those before it.
 setting() {
 	local value values=() files=("$(unit_file "$2")")
 	for value in "/etc/systemd/system/$2.service.d/"*.conf; do
@@ -28,7 +28,7 @@ unit_file() {
 	refuse "find the unit $1.service"
 }
 
-# known fails for a unit that systemd has not read: one that was changed since daemon-reload.
+# known fails for a unit that was changed since daemon-reload, which systemd would not have read.
 known() {
 	local file
 	for file in "$(unit_file "$1")" "/etc/systemd/system/$1.service.d/"*.conf; do
@@ -54,7 +54,7 @@ start() {
 	launch "$unit" "${user:-root}" "$(setting SupplementaryGroups "$unit" | paste -sd,)" "${command[@]}"
 }
 
-# launch UNIT USER GROUPS COMMAND…
+# launch UNIT USER GROUPS COMMAND… starts the unit's program and waits until it is ready.
 launch() {
 	local unit=$1 user=$2 groups=${3:+--groups=$3}
 	shift 3
@@ -64,10 +64,10 @@ launch() {
 	await "$unit"
 }
 
-# running: who has ended, and was not waited for, has no program any more.
+# running reports whether the unit's program runs: a process that has ended and was not waited for has no exe.
 running() { [ -e "/run/$1.pid" ] && [ -n "$(readlink "/proc/$(cat "/run/$1.pid")/exe")" ]; }
 
-# ready tells whether a program says that it is at work.
+# ready reports whether a program says that it is at work.
 ready() {
 	case $1 in
 	pcscd) [ -S /run/pcscd/pcscd.comm ] ;;
@@ -77,7 +77,7 @@ ready() {
 	esac
 }
 
-# await waits for it; a reader is slower than a machine, and looks.
+# await waits until the unit is ready, as a reader would see it before going on.
 await() {
 	local tries=1200
 	until ready "$1"; do
@@ -129,7 +129,7 @@ do_systemd_run() {
 	launch "$unit" root '' "$(command -v "$1")" "${@:2}"
 }
 
-# with_credential -p User=USER -p LoadCredentialEncrypted=NAME:FILE COMMAND…
+# with_credential -p User=USER -p LoadCredentialEncrypted=NAME:FILE COMMAND… runs a command with a decrypted credential.
 with_credential() {
 	local user=${2#User=} credential=${4#LoadCredentialEncrypted=} dir
 	[ "$1 $2 $3 $4" = "-p User=$user -p LoadCredentialEncrypted=$credential" ] || refuse "$*"
@@ -140,7 +140,7 @@ with_credential() {
 	CREDENTIALS_DIRECTORY=$dir setpriv --reuid="$user" --regid="$user" --clear-groups "${@:5}"
 }
 
-# Packages of Debian must be there; ours is installed, but not what it depends on. pcscd runs once it is installed.
+# Debian's packages must be there already; ours is installed, without its dependencies. Installing pcscd starts it.
 do_apt_get() {
 	[ "${1:-} ${2:-}" = 'install -y' ] || refuse "$*"
 	local package

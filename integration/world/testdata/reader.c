@@ -1,9 +1,10 @@
 /*
- * An IFD handler in front of vpcd's that acts like a reader made of metal, for tests (world.Limits):
+ * An IFD handler in front of vpcd's that acts like a physical reader, for tests (world.Limits):
  *
- *   - a card that was changed between two polls is reported absent once, as CCID drivers do: it has no power
+ *   - a card that was swapped between two polls is reported absent once, as CCID drivers do: it has no power
  *   - READER_MAX=N: commands of more than N octets are declined
- *   - READER_T0=1: no T=1, and of T=0 the transport alone: a case 4 command is declined, one without Le gets 61xx, a wrong Le 6Cxx
+ *   - READER_T0=1: no T=1, and T=0 as bare transport: a case 4 command is declined, one without Le gets 61xx, and a wrong
+ *     Le gets 6Cxx
  *
  * It serves one reader of one slot at a time, and forwards the rest.
  */
@@ -30,7 +31,7 @@ static void *symbol(const char *name)
 #define SLOTS 2
 #define SLOT(lun) ((lun) % SLOTS)
 
-/* What a slot's reader knows. */
+/* What the reader of each slot remembers. */
 static struct {
 	int touched; /* a command came to nothing: the card may be another one */
 	UCHAR kept[70000], header[4], sw[2];
@@ -48,7 +49,7 @@ static RESPONSECODE say(PUCHAR rx, PDWORD rl, UCHAR sw1, UCHAR sw2)
 
 static DWORD wanted(UCHAR le) { return le ? le : 256; }
 
-/* ask has the card execute a command, and keeps all of its answer. */
+/* ask has the card execute a command, and keeps its whole answer. */
 static RESPONSECODE ask(DWORD lun, SCARD_IO_HEADER pci, PUCHAR tx, DWORD tl)
 {
 	UCHAR rx[66000], more[5] = {tx[0] & 0x83, 0xC0, 0, 0, 0};
@@ -74,7 +75,7 @@ static RESPONSECODE ask(DWORD lun, SCARD_IO_HEADER pci, PUCHAR tx, DWORD tl)
 	}
 }
 
-/* give hands out up to n octets of what is kept. */
+/* give answers with up to n octets of what is kept. */
 static RESPONSECODE give(int s, DWORD n, PUCHAR rx, PDWORD rl)
 {
 	DWORD left = slots[s].left;

@@ -1,5 +1,5 @@
-// Package certutil holds what the packages of pki ask of certificates: extensions, who may have issued whom, and
-// signatures that need be verified only once.
+// Package certutil has what the packages of pki ask about certificates: extensions, which CA may have issued which
+// certificate, and signatures, each verified only once.
 package certutil
 
 import (
@@ -28,14 +28,14 @@ var (
 	OIDSubjectInfo      = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 11}
 )
 
-// MayIssue says whether ca's name and key identifier fit the last of certs, which does not hold ca yet.
+// MayIssue reports whether ca's name and key identifier fit the last of certs, and ca is not one of certs already.
 func MayIssue(ca *x509.Certificate, certs []*x509.Certificate) bool {
 	child := certs[len(certs)-1]
 	return bytes.Equal(ca.RawSubject, child.RawIssuer) && KeyIDsFit(child.AuthorityKeyId, ca.SubjectKeyId) &&
 		!slices.ContainsFunc(certs, ca.Equal)
 }
 
-// KeyIDsFit lets a missing identifier fit anything: the signature decides.
+// KeyIDsFit reports whether two key identifiers are equal. A missing one fits anything: the signature decides.
 func KeyIDsFit(aki, ski []byte) bool {
 	return len(aki) == 0 || len(ski) == 0 || bytes.Equal(aki, ski)
 }
@@ -53,7 +53,7 @@ func Contains(list []*x509.Certificate, c *x509.Certificate) bool {
 // SelfIssued reports whether subject and issuer have the same name.
 func SelfIssued(c *x509.Certificate) bool { return string(c.RawSubject) == string(c.RawIssuer) }
 
-// HasKeyUsage reports whether a certificate limits what its key is for.
+// HasKeyUsage reports whether a certificate limits what its key may be used for.
 func HasKeyUsage(c *x509.Certificate) bool {
 	_, has := der.Find(c, OIDKeyUsage)
 	return has
@@ -68,5 +68,5 @@ var (
 // TrimZeros returns a serial number without leading zeros.
 func TrimZeros(serial []byte) []byte { return bytes.TrimLeft(serial, "\x00") }
 
-// ClockSkew is how far ahead of our clock what a CA signed may begin: its clock is not ours.
+// ClockSkew is how far ahead of our clock the dates that a CA signed may begin: its clock is not ours.
 const ClockSkew = 5 * time.Minute

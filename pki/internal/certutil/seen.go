@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Set remembers up to Max digests; when full it starts anew.
+// Set remembers up to Max digests; when it is full it starts anew.
 type Set struct {
 	Max int // 0 = 1024
 
@@ -35,10 +35,10 @@ func (s *Set) Add(key [sha256.Size]byte) {
 	s.set[key] = struct{}{}
 }
 
-// Signatures remembers what is so for good: which key signed which certificate.
+// Signatures remembers what never changes: which key signed which certificate.
 type Signatures struct{ Set }
 
-// Check verifies the signature of issuer on child, unless it is known to be good.
+// Check verifies the signature of issuer on child, unless it is already known to be good.
 func (s *Signatures) Check(child, issuer *x509.Certificate) error {
 	key := Sum256(child.Raw, issuer.RawSubjectPublicKeyInfo)
 	if s.Has(key) {
@@ -51,7 +51,7 @@ func (s *Signatures) Check(child, issuer *x509.Certificate) error {
 	return err
 }
 
-// Sum256 is the digest of all parts, one after the other.
+// Sum256 returns the digest of all parts, one after the other.
 func Sum256(parts ...[]byte) (sum [sha256.Size]byte) {
 	h := sha256.New()
 	for _, p := range parts {

@@ -1,4 +1,4 @@
-// Package describe puts certificates into words for logs and refusals. What a peer wrote is quoted and cut.
+// Package describe puts certificates into words for logs and refusals. Whatever a peer wrote is quoted and shortened.
 package describe
 
 import (
@@ -10,29 +10,28 @@ import (
 	"tlagate/pki"
 )
 
-// Leaf names a certificate of a component, whom it claims to be for, and its issuer. Standing stands before the
-// identity.
-func Leaf(c *x509.Certificate, standing string) string {
-	who := "no readable identity"
+// Leaf describes a component's certificate: the identity that it claims, after prefix, its name, serial and issuer.
+func Leaf(c *x509.Certificate, prefix string) string {
+	identity := "no readable identity"
 	if id, err := pki.IdentityOf(c); err == nil {
-		who = id.String()
+		identity = id.String()
 	}
 	return fmt.Sprintf("%s%s (CN=%s, serial %s, issued by %s)",
-		standing, who, Name(c.Subject.CommonName), Serial(c), Name(c.Issuer.CommonName))
+		prefix, identity, Name(c.Subject.CommonName), Serial(c), Name(c.Issuer.CommonName))
 }
 
-// CA names a certificate of a CA.
+// CA describes a CA's certificate.
 func CA(c *x509.Certificate) string {
 	return fmt.Sprintf("CA %s (serial %s)", Name(c.Subject.CommonName), Serial(c))
 }
 
-// Serial returns a serial number in hexadecimal, cut.
+// Serial returns a certificate's serial number in hexadecimal, shortened.
 func Serial(c *x509.Certificate) string { return Cut(fmt.Sprintf("%x", c.SerialNumber), 42) }
 
-// Name quotes and cuts a name.
+// Name returns a name quoted and shortened.
 func Name(s string) string { return strconv.QuoteToGraphic(Cut(s, 64)) }
 
-// Cut cuts s to n bytes.
+// Cut returns s shortened to n bytes, as valid UTF-8.
 func Cut(s string, n int) string {
 	if len(s) > n {
 		s = s[:n] + "…"
@@ -40,7 +39,7 @@ func Cut(s string, n int) string {
 	return strings.ToValidUTF8(s, "?")
 }
 
-// Usage returns the word of an extended key usage.
+// Usage returns the name of an extended key usage.
 func Usage(u x509.ExtKeyUsage) string {
 	switch u {
 	case x509.ExtKeyUsageClientAuth:
@@ -55,7 +54,7 @@ func Usage(u x509.ExtKeyUsage) string {
 	return fmt.Sprintf("usage %d", int(u))
 }
 
-// Usages returns those of a certificate.
+// Usages returns the names of a certificate's extended key usages.
 func Usages(c *x509.Certificate) string {
 	var names []string
 	for _, u := range c.ExtKeyUsage {

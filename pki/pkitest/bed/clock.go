@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Clock can be set from the test while others read it.
+// Clock is a clock that a test can put forward while others read it.
 type Clock struct{ ahead atomic.Int64 }
 
-// Now is the time it shows.
+// Now returns the time that it shows.
 func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
 // Forward puts it forward.
@@ -22,14 +22,14 @@ type LogBuffer struct {
 	buf bytes.Buffer
 }
 
-// Write takes a line in.
+// Write adds p to the log.
 func (l *LogBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.Write(p)
 }
 
-// String returns all of it.
+// String returns the whole log.
 func (l *LogBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

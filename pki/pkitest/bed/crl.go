@@ -11,17 +11,17 @@ import (
 	"tlagate/pki/pkitest"
 )
 
-// CRL has the issuing CA publish another list.
+// CRL returns a function that makes the issuing CA publish another list.
 func CRL(opts ...pkitest.CRLOption) func(*World, tls.Certificate) {
 	return func(w *World, _ tls.Certificate) { pkitest.WriteCRL(w.T, w.Files.CRL, w.Issuing.CRL(opts...)) }
 }
 
-// ARL has the root publish another list.
+// ARL returns a function that makes the root publish another list.
 func ARL(opts ...pkitest.CRLOption) func(*World, tls.Certificate) {
 	return func(w *World, _ tls.Certificate) { pkitest.WriteCRL(w.T, w.Files.ARL, w.Root.CRL(opts...)) }
 }
 
-// CRLServer serves one CRL with an ETag, and counts.
+// CRLServer serves one CRL with an ETag, and counts the answers: Full ones, and those that say it is the Same.
 type CRLServer struct {
 	mu         sync.Mutex
 	body       []byte
@@ -30,14 +30,14 @@ type CRLServer struct {
 	Full, Same int
 }
 
-// Set says what is served; a status other than 0 is all there is.
+// Set sets what is served; with a status other than 0, only that is.
 func (s *CRLServer) Set(body []byte, etag string, status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.body, s.etag, s.status = body, etag, status
 }
 
-// ServeHTTP answers.
+// ServeHTTP answers a request.
 func (s *CRLServer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,11 +55,11 @@ func (s *CRLServer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	rw.Write(s.body)
 }
 
-// Splice cuts bytes out at a place and puts others there.
+// Splice returns b with cut bytes at an offset replaced by put.
 func Splice(b []byte, at, cut int, put []byte) []byte {
 	at = min(at, len(b))
 	return slices.Concat(b[:at], put, b[min(at+cut, len(b)):])
 }
 
-// EntryIssuer is an extension by which an entry of a CRL names another issuer.
+// EntryIssuer is the extension with which an entry of a CRL names another issuer.
 var EntryIssuer = pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 29}, Critical: true, Value: []byte{0x30, 0}}

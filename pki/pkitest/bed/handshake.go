@@ -12,7 +12,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// Stranger is the raw configuration of a peer that checks nothing and shows cert.
+// Stranger returns the configuration of a raw peer that checks nothing and shows one of certs.
 func Stranger(certs ...tls.Certificate) *tls.Config {
 	return &tls.Config{
 		Certificates: certs, InsecureSkipVerify: true, NextProtos: []string{trust.ALPNCard},
@@ -21,14 +21,14 @@ func Stranger(certs ...tls.Certificate) *tls.Config {
 	}
 }
 
-// Outcome is what one side of a handshake came to.
+// Outcome is the result of one side of a handshake.
 type Outcome struct {
 	Conn *tls.Conn
 	Peer *trust.Peer
 	Err  error
 }
 
-// Serve has the judge be the server against a raw client, and gives the judge's and the client's outcome.
+// Serve makes the judge the server for a raw client, and returns the judge's outcome and the client's error.
 func Serve(t testing.TB, judge *trust.Party, want trust.Want, client *tls.Config) (Outcome, error) {
 	t.Helper()
 	near, far := Pipe(t)
@@ -38,7 +38,7 @@ func Serve(t testing.TB, judge *trust.Party, want trust.Want, client *tls.Config
 	}, tls.Client(far, client))
 }
 
-// Dial has the judge be the client against a raw server.
+// Dial makes the judge the client of a raw server, and returns the judge's outcome and the server's error.
 func Dial(t testing.TB, judge *trust.Party, want trust.Want, server *tls.Config) (Outcome, error) {
 	t.Helper()
 	near, far := Pipe(t)
@@ -48,7 +48,7 @@ func Dial(t testing.TB, judge *trust.Party, want trust.Want, server *tls.Config)
 	}, tls.Server(far, server))
 }
 
-// Meet runs the judge's handshake against a raw peer that reads on until it is told something.
+// Meet runs the judge's handshake with a raw peer, which reads on until the connection ends or an alert comes.
 func Meet(t testing.TB, judge func() Outcome, raw *tls.Conn) (Outcome, error) {
 	t.Helper()
 	told := make(chan error, 1)
@@ -67,7 +67,7 @@ func Meet(t testing.TB, judge func() Outcome, raw *tls.Conn) (Outcome, error) {
 	return got, <-told
 }
 
-// Pipe gives a connection over loopback TCP: alerts must survive its closing.
+// Pipe returns the two ends of a connection. It is loopback TCP, so that alerts survive its closing.
 func Pipe(t testing.TB) (near, far net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -81,7 +81,7 @@ func Pipe(t testing.TB) (near, far net.Conn) {
 	return near, far
 }
 
-// Showing is a client that shows its certificate even where crypto/tls would rather not.
+// Showing returns the configuration of a client that shows its certificate even where crypto/tls would not.
 func Showing(cert tls.Certificate) *tls.Config {
 	conf := Stranger()
 	conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }

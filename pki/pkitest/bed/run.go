@@ -13,13 +13,13 @@ import (
 	"tlagate/pki/trust"
 )
 
-// Verify judges a peer.
+// Verify returns why a trust store refuses a peer, or nil.
 func Verify(store *trust.Trust, peer tls.Certificate) error {
 	_, err := store.Verify(pkitest.Chain(peer), trust.Want{Usage: peer.Leaf.ExtKeyUsage[0]})
 	return err
 }
 
-// Running starts Run and ends it with the test.
+// Running starts Run, and ends it with the test: it must leave no goroutine.
 func Running(t *testing.T, trust *trust.Trust) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -32,7 +32,7 @@ func Running(t *testing.T, trust *trust.Trust) {
 	})
 }
 
-// Await waits until a condition holds, looking again at each change of revocation data.
+// Await waits until a condition holds, and tries it at each change of revocation data.
 func Await(t *testing.T, trust *trust.Trust, holds func() bool) {
 	t.Helper()
 	deadline := time.After(Patience)
@@ -49,17 +49,17 @@ func Await(t *testing.T, trust *trust.Trust, holds func() bool) {
 	}
 }
 
-// RequireClosed wants somebody to have been told.
+// RequireClosed wants c to be closed: the change was announced.
 func RequireClosed(t *testing.T, c <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-c:
 	default:
-		require.Fail(t, "nobody was told of the change")
+		require.Fail(t, "the change was not announced")
 	}
 }
 
-// Start has a trust store look after itself until the test ends.
+// Start runs a trust store until the test ends.
 func Start(t *testing.T, trust *trust.Trust) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})

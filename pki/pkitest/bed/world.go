@@ -1,5 +1,5 @@
 // Package bed is what the tests of a trust store and of its revocation data have in common: a PKI that is written as a
-// trust store, a judge who trusts it, and peers to be judged.
+// trust store, a judge that trusts it, and peers to be judged.
 package bed
 
 import (
@@ -19,7 +19,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-// Patience is for what must happen, on however slow a machine.
+// Patience is how long a test waits for what must happen, on a machine however slow.
 const Patience = 2 * time.Minute
 
 const (
@@ -30,7 +30,7 @@ const (
 	AsServer = x509.ExtKeyUsageServerAuth
 )
 
-// World is a PKI, written as a trust store, with a judge who trusts it.
+// World is a PKI, written as a trust store, and the configuration of a judge that trusts it.
 type World struct {
 	*pkitest.PKI
 	T      testing.TB
@@ -38,7 +38,7 @@ type World struct {
 	Config trust.Config
 }
 
-// New makes one.
+// New makes a World.
 func New(t testing.TB) *World {
 	t.Helper()
 	w := &World{PKI: pkitest.New(t), T: t}
@@ -58,14 +58,14 @@ func (w *World) Open() *trust.Trust {
 	return trust
 }
 
-// Party is an end of links with a certificate of this PKI.
+// Party returns an end of links with a certificate of this PKI.
 func (w *World) Party(store *trust.Trust, id string, usage x509.ExtKeyUsage) *trust.Party {
 	w.T.Helper()
 	cert := w.Issue(id, usage, pkitest.DNS("localhost"))
 	return &trust.Party{Trust: store, Certificate: func() *tls.Certificate { return &cert }}
 }
 
-// MustParse reads an identity.
+// MustParse returns an identity that a test knows to be good.
 func MustParse(t testing.TB, urn string) pki.Identity {
 	t.Helper()
 	id, err := pki.ParseIdentity(urn)
@@ -73,23 +73,23 @@ func MustParse(t testing.TB, urn string) pki.Identity {
 	return id
 }
 
-// LogTo collects the log of the stores that are opened from now on.
+// LogTo returns a buffer that collects the log of the stores that are opened from now on.
 func (w *World) LogTo() *LogBuffer {
 	l := &LogBuffer{}
 	w.Config.Log = slog.New(slog.NewTextHandler(l, nil))
 	return l
 }
 
-// Denies writes a deny list of one line.
+// Denies makes the stores that are opened from now on use a deny list of one line.
 func (w *World) Denies(line string) {
 	w.Config.DenyList = filepath.Join(w.T.TempDir(), "deny")
 	require.NoError(w.T, os.WriteFile(w.Config.DenyList, []byte(line), 0o600))
 }
 
-// WithoutCRL leaves the ARL only: a leaf is good by OCSP or not at all.
+// WithoutCRL leaves only the ARL: a leaf is good by OCSP or not at all.
 func (w *World) WithoutCRL() { w.Config.CRLs = []string{w.Files.ARL} }
 
-// Judged has the trust store judge a new peer's certificate.
+// Judged makes the trust store judge a new peer, which must pass, and returns the peer's chain.
 func (w *World) Judged(t *testing.T, store *trust.Trust) []*x509.Certificate {
 	t.Helper()
 	chain := pkitest.Chain(w.Issue(TLA1, AsClient))

@@ -1,5 +1,5 @@
-// Package suite holds programs against the test suites of other projects. Each deviation stands once, in a table of
-// docs/conformance.md, with what is said instead and why; a test fails when the table and the program differ.
+// Package suite compares programs with the test suites of other projects. Each deviation is listed once, in a table of
+// docs/conformance.md, with the program's verdict and why; a test fails when the table and the program differ.
 package suite
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Data returns where the data of a suite is, as an environment variable says (make conformance), or skips the test.
+// Data returns where the data of a suite is, from an environment variable (make conformance), or skips the test.
 func Data(t *testing.T, variable string) string {
 	where := os.Getenv(variable)
 	if where == "" {
@@ -22,18 +22,18 @@ func Data(t *testing.T, variable string) string {
 	return where
 }
 
-// Accepted is the verdict on what passes; any other is the reason of a refusal.
+// Accepted is the verdict on what passes; any other verdict is the reason of a refusal.
 const Accepted = "accepted"
 
 // Vector is a case of a suite.
 type Vector struct {
 	Name   string
 	Accept bool          // what the suite wants
-	Judge  func() string // what the program says
+	Judge  func() string // returns the program's verdict
 }
 
-// Run judges each vector. Every deviation must be the one that docs, the path of docs/conformance.md, has under that
-// heading, and the other way round.
+// Run judges each vector. The deviations must be exactly those that docs, the path of docs/conformance.md, lists under
+// that heading.
 func Run(t *testing.T, docs, heading string, vectors []Vector) {
 	require.NotEmpty(t, vectors)
 	known := deviations(t, docs, heading)
@@ -61,7 +61,7 @@ func Run(t *testing.T, docs, heading string, vectors []Vector) {
 
 var inBackticks = regexp.MustCompile("`([^`]+)`")
 
-// deviations reads the rows "| `name`, `name` | `reason` | why |" under a heading.
+// deviations returns the reasons by name, from the rows "| `name`, `name` | `reason` | why |" under a heading.
 func deviations(t *testing.T, docs, heading string) map[string]string {
 	text, err := os.ReadFile(docs)
 	require.NoError(t, err)
@@ -81,7 +81,7 @@ func deviations(t *testing.T, docs, heading string) map[string]string {
 	return list
 }
 
-// WritePEM writes DER as PEM blocks of one type, and returns the file.
+// WritePEM writes DER as PEM blocks of one type, and returns the file's name.
 func WritePEM(t *testing.T, file, kind string, ders ...[]byte) string {
 	var text []byte
 	for _, der := range ders {
@@ -91,7 +91,7 @@ func WritePEM(t *testing.T, file, kind string, ders ...[]byte) string {
 	return file
 }
 
-// Blocks reads the PEM blocks of a file by their type, of each type the last.
+// Blocks returns the PEM blocks of a file by their type, of each type the last.
 func Blocks(t *testing.T, file string) map[string][]byte {
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)

@@ -1,4 +1,4 @@
-// Package cardstest has a PC/SC service for tests, with readers and cards as they like.
+// Package cardstest has a PC/SC service for tests, which choose its readers and cards.
 package cardstest
 
 import (
@@ -22,8 +22,8 @@ type Service struct {
 
 	Contexts    int           // open
 	Connected   int           // cards
-	Block       chan struct{} // not nil: who connects waits for it
-	WhenWaiting func()        // called once, when somebody begins to wait
+	Block       chan struct{} // not nil: Connect waits for it
+	WhenWaiting func()        // called once, when a Wait begins
 }
 
 // Reader is a reader of the service.
@@ -33,13 +33,13 @@ type Reader struct {
 	card    *Card
 
 	Taken  bool // exclusively, by us or another
-	Shared bool // by another, in a transaction: who connects waits (see Service.Block)
+	Shared bool // by another, in a transaction: Connect waits (see Service.Block)
 
 	Features, PadAnswer []byte // of its PIN pad
 	Controls            [][]byte
 }
 
-// Card answers a command with its serial and 9000. Its power and what it allowed are watched.
+// Card answers a command with its serial and 9000. It records its power and whether it was unlocked.
 type Card struct {
 	atr    []byte
 	serial byte
@@ -53,7 +53,7 @@ type Card struct {
 	Verify                   func(apdu []byte) []byte
 }
 
-// ErrDeclined is what a reader says that did not do it.
+// ErrDeclined is the error of a reader that did not do what was asked.
 var ErrDeclined = pcsc.ErrDeclined
 
 // The ATRs of cards.
@@ -75,7 +75,7 @@ func New(names ...string) *Service {
 	return f
 }
 
-// During runs a watcher of the readers for the time of the test, and sees that nothing is left open after it.
+// During runs a watcher of the readers for the time of the test, and fails the test if it leaves anything open.
 func (f *Service) During(t testing.TB, run func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
@@ -93,7 +93,7 @@ func (f *Service) During(t testing.TB, run func(context.Context) error) {
 	})
 }
 
-// Do changes something and wakes whoever waits.
+// Do changes something and wakes every Wait.
 func (f *Service) Do(change func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -133,7 +133,7 @@ func (f *Service) Insert(reader string, atr []byte, serial byte) *Card {
 // Remove takes the card out.
 func (f *Service) Remove(reader string) { f.Do(func() { f.put(f.Reader(reader), nil) }) }
 
-// Swap takes a card out and puts another in between two looks.
+// Swap takes a card out and puts another in, both between two looks.
 func (f *Service) Swap(reader string, atr []byte, serial byte) *Card {
 	c := &Card{atr: atr, serial: serial}
 	f.Do(func() {
@@ -161,10 +161,10 @@ func (f *Service) SetDown(down bool) {
 	})
 }
 
-// Count reads one of the numbers of f and what is in it, under the lock.
+// Count returns a number of f, or of a reader or card in it, read under the lock.
 func (f *Service) Count(n *int) int { return Get(f, func() int { return *n }) }
 
-// Get reads something under the lock.
+// Get returns what the function returns, called under the lock.
 func Get[T any](f *Service, what func() T) T {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -221,7 +221,7 @@ func (c *contextOf) Wait(looks []pcsc.Look, timeout time.Duration) error {
 	}
 }
 
-// waiting returns what is to happen now that somebody waits.
+// waiting returns what to call now that a Wait has begun.
 func (f *Service) waiting() func() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -285,7 +285,7 @@ func (c *contextOf) Release() {
 	c.f.Contexts--
 }
 
-// handle is dead once its card is out, until a reset revives it for whatever is there: as in PC/SC.
+// handle is dead once its card is out, until a reset revives it for whichever card is in, as in PC/SC.
 type handle struct {
 	f    *Service
 	r    *Reader

@@ -1,5 +1,5 @@
-// Package seattest is a logind of tests: on a private bus of a real dbus-daemon it tells of sessions that a test makes
-// up.
+// Package seattest is a logind for tests: on a private bus of a real dbus-daemon it answers with sessions that a test
+// makes up.
 package seattest
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience is for what must happen, on however slow a machine.
+// patience is how long to wait for what must happen, however slow the machine.
 const patience = 2 * time.Minute
 
 // Session is one login session, or what a test makes of it.
@@ -26,7 +26,7 @@ type Session struct {
 	Remote, Active bool
 	Class, Seat    string
 	State          string // "" = as Active says
-	Without        string // name of a property it does not have
+	Without        string // name of a property that it lacks
 }
 
 // AtTheMachine is the session of somebody who sits there.
@@ -48,7 +48,7 @@ const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
 <busconfig><type>session</type><listen>unix:path=%s</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow user="*"/><allow own="*"/><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/></policy></busconfig>`
 
-// withUsers is the daemon with another /etc: it lets nobody in whom it does not find there.
+// withUsers runs the daemon with another /etc: it admits only users that it finds there.
 const withUsers = `mount --bind "$1" /etc; shift; exec dbus-daemon "$@"`
 
 // Bus starts a bus at path without a logind on it.
@@ -81,7 +81,7 @@ func bus(t *testing.T, path string, daemon ...string) *Logind {
 // Start starts a bus at path, and a logind on it that knows no session.
 func Start(t *testing.T, path string) *Logind { return start(Bus(t, path), path) }
 
-// StartFor is Start, as root, for the users that a directory like /etc has.
+// StartFor is like Start, as root, for the users in a directory like /etc.
 func StartFor(t *testing.T, path, etc string) *Logind {
 	return start(bus(t, path, "unshare", "--mount", "sh", "-ec", withUsers, "sh", etc), path)
 }
@@ -110,17 +110,17 @@ func (l *Logind) Gone() {
 	}
 }
 
-// Everybody belongs to this session from now on.
+// Everybody makes every process belong to this session from now on.
 func (l *Logind) Everybody(s Session) { l.Of(func(uint32) *Session { return &s }) }
 
-// Of says whose session is which; nil = none.
+// Of sets which session a process belongs to; nil = none.
 func (l *Logind) Of(of func(pid uint32) *Session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.of = of
 }
 
-// Mute lets questions go without an answer until Answer.
+// Mute leaves questions without an answer until Answer is called.
 func (l *Logind) Mute() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -137,14 +137,14 @@ func (l *Logind) Answer() {
 	}
 }
 
-// Asked counts the questions.
+// Asked returns how many questions came.
 func (l *Logind) Asked() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.asked
 }
 
-// ask returns the session of a process, and what to wait for.
+// ask returns the session of a process, and what to wait for before answering.
 func (l *Logind) ask(pid uint32) (*Session, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -155,10 +155,10 @@ func (l *Logind) ask(pid uint32) (*Session, <-chan struct{}) {
 	return l.of(pid), l.mute
 }
 
-// manager is what of it is on the bus.
+// manager is what the bus sees of the Logind.
 type manager struct{ l *Logind }
 
-// GetSessionByPID is logind's.
+// GetSessionByPID answers as logind's does.
 func (m manager) GetSessionByPID(pid uint32) (dbus.ObjectPath, *dbus.Error) {
 	s, mute := m.l.ask(pid)
 	if mute != nil {

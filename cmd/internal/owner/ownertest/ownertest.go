@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// NeedsRoot skips a test unless root of the machine runs it: root of a user namespace leaves no files to it.
+// NeedsRoot skips a test unless root of the machine runs it: the files of a user namespace's root are not root's.
 func NeedsRoot(t testing.TB) {
 	t.Helper()
 	uids, err := os.ReadFile("/proc/self/uid_map")
@@ -23,7 +23,7 @@ func NeedsRoot(t testing.TB) {
 	}
 }
 
-// Ground returns a directory of root's that everybody may pass through.
+// Ground returns a directory of root's through which everybody may pass.
 func Ground(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -33,7 +33,7 @@ func Ground(t testing.TB) string {
 	return dir
 }
 
-// Dir makes a directory, and those above it, and gives it to an account.
+// Dir makes a directory, and those above it, and makes an account its owner.
 func Dir(t testing.TB, dir string, mode os.FileMode, uid int) string {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(dir, mode))
@@ -41,7 +41,7 @@ func Dir(t testing.TB, dir string, mode os.FileMode, uid int) string {
 	return dir
 }
 
-// Of returns the account that owns a file, of which a link is one.
+// Of returns the account that owns a file; a link is not followed.
 func Of(t testing.TB, file string) int {
 	t.Helper()
 	info, err := os.Lstat(file)

@@ -1,4 +1,4 @@
-// Package relaytest has what the tests of the relay's command, screen and words say that a relay is doing.
+// Package relaytest has the states of a relay that the tests of its command, screen and words start from.
 package relaytest
 
 import (
@@ -8,17 +8,17 @@ import (
 	"tlagate/tla/cards"
 )
 
-// Noon is when the screens of the tests are.
+// Noon is the time on the screens of the tests.
 var Noon = time.Date(2026, 11, 28, 9, 5, 0, 0, time.UTC)
 
-// Who is who.
+// The parties.
 const (
 	TLA     = "urn:tlagate:cabinet:tla:valise"
 	PdT     = "urn:tlagate:cabinet:pdt:bureau"
 	Gateway = "urn:tlagate:operateur:gateway:gw1"
 )
 
-// twoCards are a CPS card and a Vitale card, held as said; the Vitale was read just now.
+// twoCards returns a CPS card and a Vitale card; if they are taken, the Vitale card was read just now.
 func twoCards(hold cards.Hold) []tla.ReaderStatus {
 	list := []tla.ReaderStatus{
 		{Name: "Terminal 00 00", Card: &tla.CardStatus{Kind: cards.KindCPS4, Role: "cps", Use: tla.UseSlot,
@@ -33,13 +33,13 @@ func twoCards(hold cards.Hold) []tla.ReaderStatus {
 	return list
 }
 
-// Idle is a terminal without a session.
+// Idle returns the status of a terminal without a session.
 func Idle() tla.Status {
 	return tla.Status{State: tla.StateIdle, PdT: "bureau", PdTs: []string{"bureau"}, Identity: TLA,
 		Certificate: Noon.Add(200 * 24 * time.Hour), Readers: twoCards(cards.HoldNone)}
 }
 
-// InSession is one with a session.
+// InSession returns the status of a terminal with a session.
 func InSession(state tla.State) tla.Status {
 	s := Idle()
 	s.State, s.PdT, s.Readers = state, PdT, twoCards(cards.HoldTaken)
@@ -48,14 +48,14 @@ func InSession(state tla.State) tla.Status {
 	return s
 }
 
-// Ended is one whose last session ended so; started: it had been up.
+// Ended returns the status of a terminal whose last session ended so; started says that it was up.
 func Ended(why tla.Why, started bool) tla.Status {
 	s := Idle()
 	s.Last = &tla.End{Why: why, At: Noon.Add(-time.Minute), Started: started}
 	return s
 }
 
-// Asked is one at which a PIN is asked for.
+// Asked returns the status of a terminal at which a PIN is asked for.
 func Asked(tries int, pad bool) tla.Status {
 	s := InSession(tla.StateUp)
 	s.PIN = &tla.PINRequest{Slot: "cps", PdT: PdT, Min: 4, Max: 8, Tries: tries, Until: Noon.Add(45 * time.Second),
@@ -63,7 +63,7 @@ func Asked(tries int, pad bool) tla.Status {
 	return s
 }
 
-// Rehearsed is one in which the gateway does not answer.
+// Rehearsed returns a rehearsal; unless it is ok, the gateway did not answer.
 func Rehearsed(ok bool) *tla.Rehearsal {
 	c := &tla.Rehearsal{OK: ok, Items: []tla.RehearsalItem{
 		{Item: tla.ItemClock, OK: true}, {Item: tla.ItemReaders, OK: true, Names: []string{"a", "b"}},

@@ -8,8 +8,8 @@ import (
 	"tlagate/tla"
 )
 
-// keyOf names a key so that keyboard and numeric keypad give the same: "enter", "esc", a digit, "+", "-", "/", ".";
-// else what bubbletea calls it.
+// keyOf returns the name of a key, the same on keyboard and numeric keypad: "enter", "esc", a digit, "+", "-", "/",
+// "."; for other keys, bubbletea's name.
 func keyOf(k tea.Key) string {
 	switch {
 	case k.Mod.Contains(tea.ModCtrl) && k.Code == 'c':
@@ -29,7 +29,7 @@ func keyOf(k tea.Key) string {
 
 var keypad = map[rune]string{tea.KeyKpPlus: "+", tea.KeyKpMinus: "-", tea.KeyKpDivide: "/", tea.KeyKpDecimal: "."}
 
-// key acts on a key as the screen shown says.
+// key acts on a key as the present page says.
 func (m model) key(k string) (tea.Model, tea.Cmd) {
 	no := k == "0" || k == "esc"
 	switch {
@@ -37,16 +37,16 @@ func (m model) key(k string) (tea.Model, tea.Cmd) {
 		return m, tea.Quit
 	case m.status == nil || m.down != nil:
 		return m, nil
-	case m.status.PIN != nil && m.status.PIN.Pad: // what is typed here was meant for the reader
+	case m.status.PIN != nil && m.status.PIN.Pad: // what is typed now is meant for the reader
 		return m, nil
 	case m.lastTry():
 		return m.keyLastTry(k)
 	case m.stopping:
 		return m.keyStopping(k, no)
-	case m.pinTaken() && k == "enter": // once more; with one try left the page for that asks first
+	case m.pinTaken() && k == "enter": // ask the relay once more; with one try left, its page comes first
 		m.pinAt = time.Time{}
 		return m.pinNow()
-	case m.fault != nil && m.state() != tla.StateIdle: // the key takes the message away, and does nothing else
+	case m.fault != nil && m.state() != tla.StateIdle: // any key takes the message away, and does nothing else
 		m.fault = nil
 		return m, nil
 	}
@@ -63,7 +63,7 @@ func (m model) key(k string) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// keyIdle: Enter starts, digits choose, + tests, 0 takes a message away.
+// keyIdle acts on a key without a session: Enter starts, digits choose, + tests, 0 takes a message away.
 func (m model) keyIdle(k string, no bool) (tea.Model, tea.Cmd) {
 	switch {
 	case k == "enter" && m.now.Sub(m.endedAt) < deafTime:
@@ -93,7 +93,7 @@ func (m model) begin(command string) (tea.Model, tea.Cmd) {
 	return m, m.do(command)
 }
 
-// cleared takes messages away that the user has seen.
+// cleared returns m without the messages that the user has seen.
 func (m model) cleared() model {
 	m.failed, m.rehearsal, m.fault, m.note = nil, nil, nil, ""
 	if m.status.Last != nil {
@@ -102,7 +102,7 @@ func (m model) cleared() model {
 	return m
 }
 
-// keyUp: 0 asks whether to end; while the relay asks, Enter stays.
+// keyUp acts on a key in a session: 0 asks whether to end it; while the relay asks, Enter stays.
 func (m model) keyUp(k string, no bool) (tea.Model, tea.Cmd) {
 	switch {
 	case no:
@@ -134,13 +134,13 @@ func (m model) keyLastTry(k string) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// keepable reports whether the session ends soon unless the user says to be there.
+// keepable reports whether the session ends soon unless the user says that they are there.
 func (m model) keepable() bool {
 	n := m.status.Session
 	return n != nil && n.Warning != nil && (n.Warning.Code == tla.CodeInactive || n.Warning.Code == tla.CodeAbsent)
 }
 
-// asked reports whether the relay wants to know if the user is there.
+// asked reports whether the relay asks if the user is there.
 func (m model) asked() bool {
 	return m.status != nil && m.status.Session != nil && m.status.Session.Ask != nil
 }

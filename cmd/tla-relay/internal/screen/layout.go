@@ -14,10 +14,10 @@ import (
 const (
 	leastWidth  = 40
 	leastHeight = 12
-	mostWidth   = 96 // of text: longer lines are hard to read
+	mostWidth   = 96 // of text, since longer lines are hard to read
 )
 
-// mood is the colour of the word; nothing depends on it.
+// mood is the colour of the word; nothing else depends on it.
 type mood int
 
 const (
@@ -29,7 +29,7 @@ const (
 
 var colours = map[mood]ansi.BasicColor{good: ansi.Green, waiting: ansi.Yellow, bad: ansi.Red}
 
-// page is what a screen says, whatever its size.
+// page is what a screen shows, whatever its size.
 type page struct {
 	left, right string      // of the first line
 	word        string      // in block letters
@@ -39,15 +39,15 @@ type page struct {
 	keys        []string    // what can be pressed, the most important first
 }
 
-// paragraph is one part of a page: lines that belong together. What does not fit is left out, the highest rank first;
-// what has rank 2 or more is worth less than a large word.
+// paragraph is one part of a page: lines that belong together. If a page does not fit, paragraphs are left out, the
+// highest rank first; those of rank worthLess or more, rather than the large word.
 type paragraph struct {
 	lines []string
 	rank  int
 	bold  bool
 }
 
-// render lays a page out: as much of it as there is room for, with the word as large as that allows.
+// render returns the page laid out: as much of it as there is room for, with the word as large as that allows.
 func (p page) render(width, height int) string {
 	if width < leastWidth || height < leastHeight {
 		return ansi.Truncate(words.TooSmall, max(width, 1), "")
@@ -70,18 +70,18 @@ type frame struct {
 	page
 	width, text, margin int // columns
 	bottom              []string
-	room                int // rows between the first line and the keys
+	room                int // rows between the first line and the keys'
 }
 
 // worthLess is the rank from which on a paragraph is left out rather than the large word.
 const worthLess = 2
 
-// fitting tries the word large before small, with air before without, and before leaving anything out; an ordinary line
-// of text last.
+// fitting returns the lines of the body that fit. It tries the large word before the small one, with air before
+// without, and all that before it leaves a paragraph out; last, the word as an ordinary line of text.
 func (f frame) fitting() []string {
 	for _, try := range []struct {
 		draw []func(string) []string
-		keep int // ranks below it are not left out
+		keep int // paragraphs of lower rank are not left out
 	}{{[]func(string) []string{bigLetters, smallLetters}, worthLess}, {[]func(string) []string{plainLetters}, 0}} {
 		for parts, more := f.parts, true; more; parts, more = withoutLeast(parts, try.keep) {
 			if lines, ok := f.drawn(try.draw, parts); ok {
@@ -93,7 +93,7 @@ func (f frame) fitting() []string {
 	return lines[:min(len(lines), f.room)]
 }
 
-// drawn is the largest way to draw the word with these paragraphs.
+// drawn returns the body with the word as large as fits with these paragraphs; ok is false if none does.
 func (f frame) drawn(draws []func(string) []string, parts []paragraph) ([]string, bool) {
 	for _, draw := range draws {
 		for _, air := range []bool{true, false} {
@@ -107,7 +107,7 @@ func (f frame) drawn(draws []func(string) []string, parts []paragraph) ([]string
 
 func plainLetters(word string) []string { return []string{word} }
 
-// withoutLeast leaves out the last paragraph of the highest rank, if that is keep or more.
+// withoutLeast returns parts without the last paragraph of the highest rank, if that is keep or more.
 func withoutLeast(parts []paragraph, keep int) (rest []paragraph, ok bool) {
 	at := -1
 	for i, p := range parts {
@@ -121,7 +121,7 @@ func withoutLeast(parts []paragraph, keep int) (rest []paragraph, ok bool) {
 	return slices.Delete(slices.Clone(parts), at, at+1), true
 }
 
-// body is the word, the sentence and paragraphs; not ok when the word is wider than the screen.
+// body returns the word, the sentence and paragraphs; ok is false if the word is wider than the screen.
 func (f frame) body(word []string, parts []paragraph, air bool) (lines []string, ok bool) {
 	wide := utf8.RuneCountInString(word[0])
 	if wide > f.width {
@@ -166,14 +166,14 @@ func (f frame) indented(text string, bold bool) (lines []string) {
 	return lines
 }
 
-// top has two texts, the left one cut to what the other leaves.
+// top returns the first line: two texts, the left one cut to the room that the other leaves.
 func (f frame) top() string {
 	left := ansi.Truncate(f.left, f.text-utf8.RuneCountInString(f.right)-1, "")
 	gap := f.text - utf8.RuneCountInString(left) - utf8.RuneCountInString(f.right)
 	return strings.Repeat(" ", f.margin) + left + strings.Repeat(" ", gap) + f.right
 }
 
-// keyLines puts the keys into as few lines as there can be.
+// keyLines returns the keys, in as few lines as possible.
 func (f frame) keyLines() (lines []string) {
 	line := ""
 	for _, k := range f.keys {
@@ -193,8 +193,7 @@ func (f frame) keyLines() (lines []string) {
 	return lines
 }
 
-// wrap breaks a text at its spaces, no-break ones excepted; further lines of a text that begins with spaces begin so,
-// too.
+// wrap breaks a text at its spaces, no-break ones excepted. If a text begins with spaces, its further lines do, too.
 func wrap(text string, width int) (lines []string) {
 	text = tight.Replace(text)
 	indent := text[:len(text)-len(strings.TrimLeft(text, " "))]
@@ -222,7 +221,7 @@ func wrap(text string, width int) (lines []string) {
 	return lines
 }
 
-// tight keeps the punctuation of French at its word.
+// tight keeps French punctuation on the line of its word.
 var tight = strings.NewReplacer(" :", noBreak+":", " ;", noBreak+";", " ?", noBreak+"?", " !", noBreak+"!", " »",
 	noBreak+"»", "« ", "«"+noBreak)
 

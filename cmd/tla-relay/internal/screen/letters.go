@@ -2,8 +2,7 @@ package screen
 
 import "strings"
 
-// glyphs are block letters, five rows high; a point is empty. Letters and the question mark of the states' words, in
-// capitals.
+// glyphs are the block letters of the states' words, capitals and the question mark, five rows high; a point is empty.
 var glyphs = map[rune]string{
 	'A': ".XX. X..X XXXX X..X X..X", 'B': "XXX. X..X XXX. X..X XXX.",
 	'C': ".XXX X... X... X... .XXX", 'D': "XXX. X..X X..X X..X XXX.",
@@ -27,7 +26,7 @@ var accents = map[rune]struct {
 	'É': {'E', "..X."}, 'Ê': {'E', ".XX."},
 }
 
-// dots draws a word: rows of points and X, the first one for accents.
+// dots returns a word as rows of points and X, with a first row for accents if there are any.
 func dots(word string) []string {
 	rows := make([]string, 6)
 	for i, r := range []rune(word) {
@@ -53,7 +52,7 @@ func dots(word string) []string {
 	return rows
 }
 
-// bigLetters draws a word with two columns and one row a dot.
+// bigLetters draws a word with two columns and one row for each dot.
 func bigLetters(word string) (lines []string) {
 	for _, row := range dots(word) {
 		lines = append(lines, strings.NewReplacer("X", "██", ".", "  ").Replace(row))
@@ -61,7 +60,7 @@ func bigLetters(word string) (lines []string) {
 	return lines
 }
 
-// smallLetters draws it with one column and half a row a dot.
+// smallLetters draws a word with one column and half a row for each dot.
 func smallLetters(word string) (lines []string) {
 	rows := dots(word)
 	if len(rows)%2 == 1 {

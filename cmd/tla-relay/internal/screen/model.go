@@ -16,13 +16,13 @@ import (
 const (
 	pollTime  = time.Second            // between two looks at the relay
 	quickTime = 200 * time.Millisecond // while something happens
-	// after a session has ended by itself Enter starts none: it may have been meant for what was shown before
+	// how long after a session's end Enter starts none: it may have been meant for what was shown before
 	deafTime = time.Second
-	noteTime = 10 * time.Second // how long what the card said is shown
+	noteTime = 10 * time.Second // how long the card's answer to a PIN is shown
 	openTime = 2 * time.Second  // for the relay to let a PIN be entered
 )
 
-// model is what the screen knows. It is changed by Update alone, which does nothing itself: commands do.
+// model is what the screen knows. Only Update changes it, and has no effect but through the commands that it returns.
 type model struct {
 	t     words.Tongue
 	relay relayLink
@@ -32,7 +32,7 @@ type model struct {
 	width, height int
 	now           time.Time   // at the last message
 	status        *tla.Status // nil = none seen yet
-	down          error       // why there is no newer one
+	down          error       // why there is no newer status
 
 	choice    int      // in status.PdTs
 	busy      string   // command under way: start, check; "" = none
@@ -42,10 +42,10 @@ type model struct {
 	fault     *ctl.Fault     // of the last command
 	rehearsal *tla.Rehearsal // to be shown
 	seen      time.Time      // end of the session whose end the user has seen
-	endedAt   time.Time      // when the session was gone
+	endedAt   time.Time      // when the session was seen to be over
 	note      string         // what became of a PIN
 	noteAt    time.Time
-	pinAt     time.Time // until of the PIN request that is being answered
+	pinAt     time.Time // Until of the PIN request that is being answered, which tells it from others
 	pinShut   bool      // the relay did not let us answer it
 }
 
@@ -67,7 +67,7 @@ func newModel(ctx context.Context, t words.Tongue, relay relayLink) model {
 	return model{ctx: ctx, t: t, relay: relay, clock: time.Now, now: time.Now()}
 }
 
-// Init has the relay looked at.
+// Init returns the command that first asks the relay for its status.
 func (m model) Init() tea.Cmd { return m.look() }
 
 func (m model) look() tea.Cmd {
@@ -78,11 +78,11 @@ func (m model) look() tea.Cmd {
 	}
 }
 
-// do has the relay do a command.
+// do returns what has the relay execute a command.
 func (m model) do(command string) tea.Cmd {
 	r := ctl.Request{Command: command}
 	if command == "start" || command == "check" {
-		r.PdT, r.Wait = m.chosen(), command == "start" // so that its end tells when the cards are seen
+		r.PdT, r.Wait = m.chosen(), command == "start" // a start then ends when programs see the cards
 	}
 	return func() tea.Msg {
 		d := doneMsg{command: command}
@@ -91,7 +91,7 @@ func (m model) do(command string) tea.Cmd {
 	}
 }
 
-// chosen is the PdT that the user has chosen; "" = there is no choice.
+// chosen returns the PdT that the user has chosen; "" = there is no choice.
 func (m model) chosen() string {
 	if m.status == nil || len(m.status.PdTs) < 2 || m.choice >= len(m.status.PdTs) {
 		return ""
@@ -121,7 +121,7 @@ func (m model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// looked takes in the relay's status, and has it looked at again.
+// looked takes in the relay's status, and has it asked for again.
 func (m model) looked(s statusMsg) (tea.Model, tea.Cmd) {
 	m.down = s.err
 	if s.err == nil && s.answer.Status == nil {
@@ -142,12 +142,12 @@ func (m model) looked(s statusMsg) (tea.Model, tea.Cmd) {
 	return m, again(m.pace())
 }
 
-// running: there is a session, with or without a link.
+// running reports whether there is a session, with or without a link.
 func running(s tla.State) bool { return s == tla.StateUp || s == tla.StateReconnecting }
 
 func again(d time.Duration) tea.Cmd { return tea.Tick(d, func(time.Time) tea.Msg { return pollMsg{} }) }
 
-// pace is quick while something happens.
+// pace returns how long to wait before the next look: less while something happens.
 func (m model) pace() time.Duration {
 	if m.state() == tla.StateIdle || m.state() == tla.StateUp {
 		return pollTime
@@ -155,7 +155,7 @@ func (m model) pace() time.Duration {
 	return quickTime
 }
 
-// state is the relay's, or what was just asked of it.
+// state returns the state of the relay, or the one that a command just given leads to.
 func (m model) state() tla.State {
 	if m.status == nil {
 		return ""
@@ -187,15 +187,15 @@ func (m model) done(d doneMsg) (tea.Model, tea.Cmd) {
 		m.failed, m.failedAt = d.answer.Error, m.now
 	}
 	if m.status != nil && m.status.Last != nil && d.command != "stay" && d.command != "stop" {
-		m.seen = m.status.Last.At // what is shown now is told by the answer itself
+		m.seen = m.status.Last.At // the answer itself says what is shown now
 	}
 	return m, nil
 }
 
-// wanted tells of an end that the user wanted: it needs no words.
+// wanted reports whether the user wanted that end, so that it needs no words.
 func wanted(c tla.Code) bool { return c == tla.CodeStopped || c == tla.CodeCancelled }
 
-// trouble is what the user is to be told of the last start or session; lost: it had been up.
+// trouble returns what the user is to be told of the last start or session; lost says that it was up.
 func (m model) trouble() (w *tla.Why, at time.Time, lost bool) {
 	if m.failed != nil {
 		return m.failed, m.failedAt, false

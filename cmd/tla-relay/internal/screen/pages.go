@@ -19,7 +19,7 @@ import (
 // pageOfPdTs is how many PdTs can be chosen with one digit.
 const pageOfPdTs = 9
 
-// View shows the page of the moment.
+// View returns the present page.
 func (m model) View() tea.View {
 	v := tea.NewView("")
 	if m.width > 0 {
@@ -29,7 +29,7 @@ func (m model) View() tea.View {
 	return v
 }
 
-// shown is the page for what is going on, the most urgent first.
+// shown returns the page for what is going on, the most urgent first.
 func (m model) shown() page {
 	switch {
 	case m.down != nil:
@@ -60,7 +60,7 @@ func (m model) shown() page {
 	return m.passingPage()
 }
 
-// page begins one: the first line has the PdT and the time.
+// page returns the beginning of a page: the first line has the PdT and the time.
 func (m model) page(word words.Text, mood mood, lead string) page {
 	return page{left: "tlagate  " + m.pdt(), right: m.now.Local().Format("15:04"), word: m.t.Say(word, nil), mood: mood,
 		lead: lead}
@@ -109,7 +109,7 @@ func (m model) idlePage() page {
 	return p
 }
 
-// troublePage tells why there is no session: one sentence, one thing to do, one number.
+// troublePage says why there is no session: one sentence, one thing to do, one number.
 func (m model) troublePage(w *tla.Why, at time.Time, lost bool) page {
 	word := words.BigFailed
 	if lost {
@@ -130,7 +130,7 @@ func (m model) troublePage(w *tla.Why, at time.Time, lost bool) page {
 	return p
 }
 
-// rehearsalPage is the test's checklist, and what to do first.
+// rehearsalPage shows the test's checklist, and what to do first.
 func (m model) rehearsalPage(c *tla.Rehearsal) page {
 	p := m.page(words.BigReady, good, m.t.Say(words.RehearsalGood, nil))
 	if !c.OK {
@@ -166,7 +166,7 @@ func twoColumns(list []string, width int) (lines []string) {
 	return lines
 }
 
-// rehearsalLine is mark and name, and where there is room what was seen.
+// rehearsalLine returns mark and name of an item, and where there is room, what was seen.
 func (m model) rehearsalLine(i tla.RehearsalItem) string {
 	line := m.t.ItemMark(i) + " " + m.t.Say(words.Items[i.Item], nil)
 	if m.small() {
@@ -175,7 +175,7 @@ func (m model) rehearsalLine(i tla.RehearsalItem) string {
 	return line + m.t.Colon() + " " + words.Plain(m.t.ItemText(i, m.own(), m.now))
 }
 
-// sessionPage is a session that is up, or whose link is sought.
+// sessionPage shows a session that is up, or whose link is being got back.
 func (m model) sessionPage(s tla.State) page {
 	tone := good
 	if s == tla.StateReconnecting {
@@ -201,14 +201,14 @@ func (m model) sessionPage(s tla.State) page {
 	return p
 }
 
-// faultPage tells what the relay's socket refused.
+// faultPage says what the relay's socket refused.
 func (m model) faultPage() page {
 	p := m.page(words.BigFailed, bad, m.t.Say(words.FaultOf(m.fault), nil))
 	p.parts = []paragraph{{lines: []string{m.t.Say(words.DoAllowed, nil)}}}
 	return p
 }
 
-// passingPage is a state that passes by itself.
+// passingPage shows a state that passes by itself.
 func (m model) passingPage() page {
 	s := m.state()
 	p := m.page(words.StateWords[s], waiting, m.t.Say(words.StateLeads[s], []string{"pdt", m.pdt()}))
@@ -249,12 +249,12 @@ func (m model) lastTryPage() page {
 	return p
 }
 
-// askedBy tells whose program wants the PIN.
+// askedBy returns whose program wants the PIN.
 func (m model) askedBy() string {
 	return m.t.Say(words.AskedBy, []string{"pdt", m.t.Who(m.status.PIN.PdT, m.own())})
 }
 
-// pinTakenPage is while a PIN is asked for that cannot be typed here just now.
+// pinTakenPage is shown while a PIN is asked for that cannot be typed here just now.
 func (m model) pinTakenPage() page {
 	p := m.page(words.BigPIN, waiting, m.t.Say(words.LeadTaken, m.cardFill(m.status.PIN.Slot)))
 	p.parts = []paragraph{{lines: []string{m.askedBy()}, rank: 1}}
@@ -262,7 +262,7 @@ func (m model) pinTakenPage() page {
 	return p
 }
 
-// choices are the PdTs that a digit chooses.
+// choices lists the PdTs that a digit chooses.
 func (m model) choices() []paragraph {
 	if len(m.status.PdTs) < 2 {
 		return nil
@@ -285,7 +285,7 @@ func (m model) choices() []paragraph {
 // manyPdTs are too many for one column of a small screen.
 const manyPdTs = 4
 
-// cards says which card is in, and who is reading it.
+// cards says which cards are in, and whether the PdT is reading them.
 func (m model) cards(rank int) []paragraph {
 	if m.status.PCSC != "" {
 		return []paragraph{{lines: []string{m.t.Say(words.NoPCSC, nil) + "."}, rank: rank}}
@@ -331,7 +331,7 @@ func (m model) cardLine(r tla.ReaderStatus) string {
 	return line
 }
 
-// notes is what became of the last PIN.
+// notes says what became of the last PIN.
 func (m model) notes() []paragraph {
 	if m.note == "" || m.now.Sub(m.noteAt) > noteTime {
 		return nil
@@ -339,7 +339,7 @@ func (m model) notes() []paragraph {
 	return []paragraph{{lines: []string{m.note}, bold: true}}
 }
 
-// warnings are the ends that are near, refused commands, and our certificate.
+// warnings warns of ends that are near, refused commands, readers that fail, and our certificate's end.
 func (m model) warnings() (list []paragraph) {
 	warn := func(text string) { list = append(list, paragraph{lines: []string{"! " + text}, bold: true, rank: 1}) }
 	if n := m.status.Session; n != nil {
@@ -368,7 +368,7 @@ func (m model) own() string {
 	return m.status.Identity
 }
 
-// pdt is whom the session is with, or would be.
+// pdt returns the name of the PdT that the session is with, or would be.
 func (m model) pdt() string {
 	switch {
 	case m.status == nil:

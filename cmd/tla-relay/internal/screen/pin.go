@@ -20,13 +20,13 @@ import (
 	"tlagate/tla/pin"
 )
 
-// Messages of PIN entry. No digit is ever in one: the terminal is taken from bubbletea while they are typed (SP4).
+// Messages of PIN entry. None ever has a digit: while digits are typed, the terminal is taken from bubbletea (SP4).
 type (
 	pinOpenMsg struct { // the relay lets a PIN be entered, or not
 		entry  *ctl.Entry
 		close  func()
 		wanted tla.PINAnswer
-		refuse bool // the user does not want to
+		refuse bool // the user does not want to enter it
 		err    error
 	}
 	pinDoneMsg struct {
@@ -35,7 +35,7 @@ type (
 	}
 )
 
-// lastTry reports whether the user is to say first that they are sure.
+// lastTry reports whether the user must say first that they are sure.
 func (m model) lastTry() bool {
 	if m.status == nil || m.status.PIN == nil {
 		return false
@@ -44,7 +44,7 @@ func (m model) lastTry() bool {
 	return !p.Pad && p.Tries == 1 && !p.Until.Equal(m.pinAt)
 }
 
-// pinWanted asks for a PIN as soon as the relay wants one, the last try excepted.
+// pinWanted returns what opens the entry of a PIN that the relay wants; nil = none is wanted, or it is the last try.
 func (m model) pinWanted() tea.Cmd {
 	p := m.status.PIN
 	if p == nil || p.Pad || p.Tries == 1 || p.Until.Equal(m.pinAt) {
@@ -53,7 +53,7 @@ func (m model) pinWanted() tea.Cmd {
 	return m.open(ctl.CommandPIN, false)
 }
 
-// pinNow has the PIN that is wanted asked for, once.
+// pinNow has the user asked for the PIN that is wanted, once.
 func (m model) pinNow() (model, tea.Cmd) {
 	cmd := m.pinWanted()
 	if cmd != nil {
@@ -62,14 +62,14 @@ func (m model) pinNow() (model, tea.Cmd) {
 	return m, cmd
 }
 
-// openPIN answers a last try: the user goes on, or refuses.
+// openPIN answers the question about the last try: the user goes on, or refuses.
 func (m model) openPIN(insist bool) (tea.Model, tea.Cmd) {
 	m.pinAt, m.pinShut = m.status.PIN.Until, false
 	return m, m.open(ctl.CommandPINLastTry, !insist)
 }
 
-// pinTaken reports whether a PIN is asked for that the relay did not let us answer: somebody else does, or it is too
-// busy.
+// pinTaken reports whether a PIN is asked for that the relay did not let us enter: another client does, or the relay is
+// too busy.
 func (m model) pinTaken() bool {
 	if m.status == nil || m.status.PIN == nil {
 		return false
@@ -77,11 +77,11 @@ func (m model) pinTaken() bool {
 	return !m.status.PIN.Pad && m.pinShut && m.status.PIN.Until.Equal(m.pinAt)
 }
 
-// open has the relay let us enter the PIN.
+// open returns what asks the relay to let us enter the PIN.
 func (m model) open(command string, refuse bool) tea.Cmd {
 	return func() tea.Msg {
 		ctx, cancel := context.WithCancel(m.ctx)
-		patience := time.AfterFunc(openTime, cancel) // somebody else may be answering
+		patience := time.AfterFunc(openTime, cancel) // another client may be answering
 		defer patience.Stop()
 		o := pinOpenMsg{refuse: refuse, close: cancel}
 		o.entry, o.err = m.relay.enter(ctx, command, &o.wanted)
@@ -92,10 +92,10 @@ func (m model) open(command string, refuse bool) tea.Cmd {
 	}
 }
 
-// pinOpen has the PIN typed; the terminal is not bubbletea's while that lasts.
+// pinOpen has the user type the PIN; meanwhile bubbletea does not have the terminal.
 func (m model) pinOpen(o pinOpenMsg) (tea.Model, tea.Cmd) {
 	switch {
-	case o.err != nil, !o.wanted.OK: // somebody else answers, or the time is over
+	case o.err != nil, !o.wanted.OK: // another client answers, or the time is over
 		o.close()
 		m.pinShut = true
 		return m, nil
@@ -111,7 +111,7 @@ func (m model) pinOpen(o pinOpenMsg) (tea.Model, tea.Cmd) {
 	return m, tea.Exec(p, func(err error) tea.Msg { return pinDoneMsg{p.answer, err} })
 }
 
-// pinDone notes what the card said.
+// pinDone notes what the card answered.
 func (m model) pinDone(d pinDoneMsg) model {
 	var said strings.Builder
 	err := d.err
@@ -130,7 +130,7 @@ func firstLine(s string) string {
 	return s
 }
 
-// noPIN is an empty line: a no.
+// noPIN is an empty line, which declines.
 type noPIN struct{}
 
 func (noPIN) WriteTo(w io.Writer) (int64, error) {
@@ -187,13 +187,13 @@ func (p *pinPrompt) Run() error {
 	return p.read(typed)
 }
 
-// restore gives the terminal back; digits that nobody has read are thrown away: they are no keys of the screen.
+// restore returns the terminal to bubbletea. Digits that were not read are thrown away: they are no keys of the screen.
 func restore(in *os.File, before *term.State) {
 	_ = unix.IoctlSetInt(int(in.Fd()), unix.TCFLSH, unix.TCIFLUSH)
 	_ = term.Restore(int(in.Fd()), before)
 }
 
-// A screen of our own, without cursor, and back.
+// Control sequences for a screen of our own, without a cursor, and back.
 const (
 	enterScreen = "\x1b[?1049h\x1b[?25l\x1b[2J"
 	leaveScreen = "\x1b[?25h\x1b[?1049l"
@@ -215,7 +215,7 @@ func (p *pinPrompt) read(typed *pin.Command) error {
 	return p.entry.Send(typed, &p.answer)
 }
 
-// idle is called while nothing is typed: it draws anew, and finds out when the PIN is no longer wanted.
+// idle is called while nothing is typed: it draws anew, and returns an error when the PIN is no longer wanted.
 func (p *pinPrompt) idle(digits int) error {
 	now := p.model.clock()
 	if p.model.ctx.Err() != nil || now.After(p.wanted.Until) {
@@ -234,7 +234,7 @@ func (p *pinPrompt) idle(digits int) error {
 	return nil
 }
 
-// draw shows a dot a digit.
+// draw draws the page, with a dot for each digit.
 func (p *pinPrompt) draw(digits int) {
 	width, height, err := term.GetSize(int(p.in.Fd()))
 	if err != nil {
@@ -245,7 +245,7 @@ func (p *pinPrompt) draw(digits int) {
 	fmt.Fprint(p.out, "\x1b[H"+strings.ReplaceAll(text, "\n", "\x1b[K\r\n")+"\x1b[K\x1b[J")
 }
 
-// pinPage is what is shown while a PIN is typed.
+// pinPage is shown while a PIN is typed.
 func (m model) pinPage(p tla.PINRequest, digits int) page {
 	g := m.page(words.BigPIN, waiting, m.t.Say(words.LeadPIN, m.cardFill(p.Slot)))
 	g.parts = []paragraph{
@@ -262,8 +262,7 @@ func (m model) pinPage(p tla.PINRequest, digits int) page {
 	return g
 }
 
-// ttyKeys reads a terminal octet by octet, straight into the buffer that it is given, and does something when nothing
-// comes.
+// ttyKeys reads a terminal octet by octet, straight into the caller's buffer, and calls idle while nothing comes.
 type ttyKeys struct {
 	file *os.File
 	idle func() error

@@ -1,4 +1,5 @@
-// Package screen is the professional's screen: a client of the control socket, as an OEM's would be (docs/control.md).
+// Package screen is the professional's screen: a client of the control socket, as an OEM's screen would be
+// (docs/control.md).
 package screen
 
 import (
@@ -15,7 +16,7 @@ import (
 	ctl "tlagate/tla/control"
 )
 
-// Show shows the screen of the relay behind a control socket on a terminal until Ctrl-C or the end of ctx; a session
+// Show shows, on a terminal, the screen of the relay behind a control socket, until Ctrl-C or the end of ctx; a session
 // goes on without it.
 func Show(ctx context.Context, t words.Tongue, socket string, in *os.File, out io.Writer) error {
 	numLock(in)
@@ -45,7 +46,7 @@ func (s socketLink) enter(ctx context.Context, command string, wanted *tla.PINAn
 	return ctl.Enter(ctx, string(s), command, wanted)
 }
 
-// ioctls of a Linux console (ioctl_console(2)), and NumLock in their flags: of now, and after a reset of the console.
+// ioctls of a Linux console (ioctl_console(2)), and NumLock in their flags: the present one, and the one after a reset.
 const (
 	kdGetFlags  = 0x4B64 // KDGKBLED
 	kdSetFlags  = 0x4B65 // KDSKBLED
@@ -53,8 +54,8 @@ const (
 	kdNumLockBy = 0x20
 )
 
-// numLock turns NumLock on where in is a Linux console: without it a keypad has no digits, and that is all there may
-// be.
+// numLock turns NumLock on if in is a Linux console: without it a numeric keypad, which may be all there is, types no
+// digits.
 func numLock(in *os.File) {
 	if flags, err := unix.IoctlGetInt(int(in.Fd()), kdGetFlags); err == nil {
 		_ = unix.IoctlSetInt(int(in.Fd()), kdSetFlags, flags&0x77|kdNumLock|kdNumLockBy)

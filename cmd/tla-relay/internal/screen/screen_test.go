@@ -22,7 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "write the screens of testdata/ui anew")
 
-// screens are what the user may see: a status, and what else happened.
+// screens has what the user may see: a status, and what else happened.
 var screens = []struct {
 	name   string
 	status tla.Status
@@ -106,7 +106,7 @@ var screens = []struct {
 	{"no relay", relaytest.Idle(), func(m *model) { m.down = ctl.ErrNoDaemon }},
 }
 
-// screen draws one as text, without colours.
+// screen returns a screen as text, without colours.
 func screen(t *testing.T, i int, tongue words.Tongue, width, height int) string {
 	c := screens[i]
 	m := newModel(t.Context(), tongue, nil)
@@ -116,7 +116,7 @@ func screen(t *testing.T, i int, tongue words.Tongue, width, height int) string 
 		c.more(&m)
 	}
 	text := ""
-	if m.width < 0 { // drawn by another than bubbletea
+	if m.width < 0 { // not drawn by bubbletea
 		m.width = width
 		text = m.pinPage(*m.status.PIN, 3).render(width, height)
 	} else {
@@ -125,8 +125,8 @@ func screen(t *testing.T, i int, tongue words.Tongue, width, height int) string 
 	return ansi.Strip(text)
 }
 
-// TestSP4UIScreens compares every screen, at three sizes and in both languages, with those of testdata/ui. Nothing is
-// cut, nothing too wide or high.
+// TestSP4UIScreens compares every screen, at three sizes and in both languages, with those of testdata/ui. Nothing may
+// be cut, too wide or too high.
 func TestSP4UIScreens(t *testing.T) {
 	was := time.Local
 	time.Local = time.UTC

@@ -22,8 +22,8 @@ type player struct {
 	t      *testing.T
 	m      model
 	now    time.Time
-	asked  []ctl.Request // of the relay, status left out
-	answer tla.Answer    // what the relay says next
+	asked  []ctl.Request // of the relay, without those for the status
+	answer tla.Answer    // what the relay answers next
 	err    error
 }
 
@@ -60,7 +60,7 @@ func (p *player) status(s tla.Status) tea.Cmd {
 	return p.send(statusMsg{answer: tla.Answer{OK: true, Status: &s}})
 }
 
-// press presses a key and gives what it has done.
+// press presses a key and returns the command that it leads to.
 func (p *player) press(k rune) tea.Cmd {
 	key := tea.Key{Code: k}
 	if k >= ' ' && k <= '~' {
@@ -69,7 +69,7 @@ func (p *player) press(k rune) tea.Cmd {
 	return p.send(tea.KeyPressMsg(key))
 }
 
-// done runs what a key has done against the relay, which answers a.
+// done runs the command of a key against the relay, which answers a.
 func (p *player) done(cmd tea.Cmd, a tla.Answer) {
 	p.t.Helper()
 	require.NotNil(p.t, cmd, "nothing was asked of the relay")
@@ -100,7 +100,8 @@ var (
 	closed = relaytest.Idle()
 )
 
-// TestC4UIOneKeyStartsAndOneStops: with keyboard and keypad alike; a mistaken stop is taken back, a doubled one, too.
+// TestC4UIOneKeyStartsAndOneStops: on keyboard and keypad alike; a stop by mistake can be taken back, a doubled one,
+// too.
 func TestC4UIOneKeyStartsAndOneStops(t *testing.T) {
 	for _, enter := range []rune{tea.KeyEnter, tea.KeyKpEnter} {
 		p := newPlayer(t, closed)
@@ -135,7 +136,7 @@ func TestC4UIAStartIsGivenUp(t *testing.T) {
 	p.shows("Aucune session")
 }
 
-// TestC4UIAKeyMeantForTheSessionStartsNone: who answers "still there?" too late does not start another session by it.
+// TestC4UIAKeyMeantForTheSessionStartsNone: a user who answers "still there?" too late does not start another session.
 func TestC4UIAKeyMeantForTheSessionStartsNone(t *testing.T) {
 	p := newPlayer(t, opened)
 	p.status(relaytest.Ended(tla.Why{Code: tla.CodeAbsent, Incident: "K7M2"}, true))
@@ -145,7 +146,7 @@ func TestC4UIAKeyMeantForTheSessionStartsNone(t *testing.T) {
 	require.NotNil(t, p.press(tea.KeyEnter))
 }
 
-// TestC4UIALostSessionIsOver: what was pressed for a session whose link was lost is nothing once that is over.
+// TestC4UIALostSessionIsOver: a key that was meant for a session whose link was lost does nothing once that is over.
 func TestC4UIALostSessionIsOver(t *testing.T) {
 	p := newPlayer(t, relaytest.InSession(tla.StateReconnecting))
 	p.press('0')
@@ -155,7 +156,7 @@ func TestC4UIALostSessionIsOver(t *testing.T) {
 	require.Nil(t, p.press(tea.KeyEnter))
 }
 
-// TestSP4UIKeysMeantForThePadDoNothing: a user who types the PIN here and not at the reader ends no session by it.
+// TestSP4UIKeysMeantForThePadDoNothing: a user who types the PIN here, and not at the reader, does not end the session.
 func TestSP4UIKeysMeantForThePadDoNothing(t *testing.T) {
 	s := relaytest.InSession(tla.StateUp)
 	s.PIN = &tla.PINRequest{Slot: "cps", Min: 4, Max: 8, Tries: 3, Until: relaytest.Noon.Add(time.Minute), Pad: true}
@@ -199,7 +200,7 @@ func TestC4UIChoosesThePdT(t *testing.T) {
 	p.shows("> 4 p4")
 }
 
-// TestUITroubleIsShownUntilItIsSeen: a refused start, and a session that was lost, stay until a key.
+// TestUITroubleIsShownUntilItIsSeen: a refused start, and a session that was lost, are shown until a key is pressed.
 func TestUITroubleIsShownUntilItIsSeen(t *testing.T) {
 	p := newPlayer(t, closed)
 	failed := relaytest.Ended(tla.Why{Code: tla.CodeUnreachable, Incident: "A2F3"}, false)
@@ -219,7 +220,7 @@ func TestUITroubleIsShownUntilItIsSeen(t *testing.T) {
 	p.shows("La connexion a été perdue.", "Incident H4J5", "0 : retour")
 }
 
-// TestUIRelayGoneAndBack: no key does anything while nobody answers, and the screen comes back by itself.
+// TestUIRelayGoneAndBack: no key does anything while the relay does not answer, and the screen comes back by itself.
 func TestUIRelayGoneAndBack(t *testing.T) {
 	p := newPlayer(t, closed)
 	require.NotNil(t, p.send(statusMsg{err: ctl.ErrNoDaemon}), "it looks again")
@@ -232,7 +233,7 @@ func TestUIRelayGoneAndBack(t *testing.T) {
 	require.NotNil(t, p.send(tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl}))
 }
 
-// TestC4UIRefusedBySocket: what the socket refuses is said, and not that the relay is gone.
+// TestC4UIRefusedBySocket: the screen says what the socket refused, and not that the relay is gone.
 func TestC4UIRefusedBySocket(t *testing.T) {
 	p := newPlayer(t, closed)
 	p.err = &ctl.Fault{Code: "not_local", Detail: "remote"}
@@ -243,7 +244,7 @@ func TestC4UIRefusedBySocket(t *testing.T) {
 	p.shows("Aucune session")
 }
 
-// TestC4UIFaultInASession: the key that takes it away does nothing else, and is shown.
+// TestC4UIFaultInASession: the key that takes the message away does nothing else, and is named on the screen.
 func TestC4UIFaultInASession(t *testing.T) {
 	p := newPlayer(t, opened)
 	p.m.fault = &ctl.Fault{Code: ctl.FaultTooMany}
@@ -253,7 +254,7 @@ func TestC4UIFaultInASession(t *testing.T) {
 	p.shows("est ouverte")
 }
 
-// TestSA4UIKeepsAnIdleSession: a warned user keeps it with one key.
+// TestSA4UIKeepsAnIdleSession: a user who is warned keeps the session with one key.
 func TestSA4UIKeepsAnIdleSession(t *testing.T) {
 	s := relaytest.InSession(tla.StateUp)
 	s.Session.Warning = &tla.Warning{Code: tla.CodeInactive, At: relaytest.Noon.Add(time.Minute)}
@@ -263,7 +264,7 @@ func TestSA4UIKeepsAnIdleSession(t *testing.T) {
 	p.requests("stay")
 }
 
-// TestSP4UIAsksForAPINOnce: the terminal is taken for it at once, the last try excepted, and not again for the same
+// TestSP4UIAsksForAPINOnce: except for the last try, the prompt takes the terminal at once, and not again for the same
 // request.
 func TestSP4UIAsksForAPINOnce(t *testing.T) {
 	p := newPlayer(t, opened)
@@ -301,7 +302,7 @@ func TestSP4UIAsksForAPINOnce(t *testing.T) {
 	require.NotContains(t, ansi.Strip(p.m.View().Content), "Code porteur faux")
 }
 
-// TestUIAnySize has the sizes about the least one, the usual ones, and what is none.
+// TestUIAnySize has sizes around the least one, usual ones, and impossible ones.
 func TestUIAnySize(t *testing.T) {
 	t.Parallel()
 	for i := range screens {
@@ -320,7 +321,7 @@ func TestUIAnySize(t *testing.T) {
 	require.Less(t, len(words.TooSmall), leastWidth+4)
 }
 
-// TestUINamesFromElsewhereDoNoHarm: a reader may be called anything.
+// TestUINamesFromElsewhereDoNoHarm: a reader may have any name.
 func TestUINamesFromElsewhereDoNoHarm(t *testing.T) {
 	s := relaytest.Idle()
 	s.Readers[0].Name = "\x1b[31mreader\x07 日本\u202e"

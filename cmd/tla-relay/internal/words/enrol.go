@@ -8,7 +8,7 @@ import (
 	"tlagate/tla"
 )
 
-// The words of enrolment. {place} and {now} are filled in, too.
+// The words of enrolment; what stands in braces is filled in.
 var enrolWords = struct{ prompt, confirm, done, late, warning Text }{
 	prompt: Text{"Code : ", "Code: "},
 	confirm: Text{"Ce terminal va faire confiance à l'autorité « {ca} », jointe par {place}. Continuer ? [o/N] ",
@@ -23,7 +23,7 @@ var enrolWords = struct{ prompt, confirm, done, late, warning Text }{
 	warning: Text{"Attention", "Warning"},
 }
 
-// enrolFailures are why there is no certificate: what is the matter, and what to do.
+// enrolFailures say why there is no certificate, and what to do. {place} and {now} are filled in.
 var enrolFailures = map[enrol.Kind]Text{
 	enrol.CodeMistyped: {
 		"Le code est mal tapé : vérifiez-le et recommencez.",
@@ -39,7 +39,7 @@ var enrolFailures = map[enrol.Kind]Text{
 		"The PKI does not know this code: ask for a new one."},
 	enrol.CodeExpired: {
 		"Ce code a expiré : demandez-en un nouveau.",
-		"The time of this code is over: ask for a new one."},
+		"This code has expired: ask for a new one."},
 	enrol.CodeUsed: {
 		"Ce code a déjà servi : demandez-en un nouveau.",
 		"This code has been used already: ask for a new one."},
@@ -57,7 +57,7 @@ var enrolFailures = map[enrol.Kind]Text{
 		"{place} does not answer: check the address and the network."},
 	enrol.NoPKI: {
 		"Aucune PKI n'est joignable par {place} : vérifiez l'adresse, ou prévenez votre opérateur.",
-		"No PKI is to be reached through {place}: check the address, or tell your operator."},
+		"No PKI can be reached through {place}: check the address, or tell your operator."},
 	enrol.NotOurPKI: {
 		"La PKI jointe par {place} n'est pas celle de ce code ; rien de secret ne lui a été envoyé. Vérifiez " +
 			"l'adresse et le code.",
@@ -71,11 +71,11 @@ var enrolFailures = map[enrol.Kind]Text{
 	enrol.Clock: {
 		"Les dates ne concordent pas, et il est {now} ici : mettez ce terminal à l'heure ; si elle est juste, " +
 			"prévenez votre opérateur.",
-		"The dates do not fit, and it is {now} here: set this terminal's clock; if it is right, tell your operator."},
+		"The dates do not agree, and it is {now} here: set this terminal's clock; if it is right, tell your operator."},
 	enrol.Refused: {
 		"Le serveur de la PKI joint par {place} n'est pas accepté ; rien de secret ne lui a été envoyé. Prévenez " +
 			"votre opérateur.",
-		"The PKI's server at {place} does not pass; nothing secret was sent to it. " +
+		"The PKI's server at {place} is not accepted; nothing secret was sent to it. " +
 			"Tell your operator."},
 	enrol.Rejected: {
 		"La PKI a refusé le certificat de ce terminal : prévenez votre opérateur.",
@@ -94,7 +94,7 @@ var enrolFailures = map[enrol.Kind]Text{
 		"The configuration does not allow enrolment: complete it."},
 	enrol.Files: {
 		"Le certificat ne peut pas être enregistré ; corrigez cela, puis recommencez avec le même code.",
-		"The certificate cannot be kept; put that right, then enrol again with the same code."},
+		"The certificate cannot be saved; put that right, then enrol again with the same code."},
 	enrol.Declined: {
 		"Enrôlement abandonné ; le code est toujours valable.",
 		"Not enrolled; the code is still good."},
@@ -109,7 +109,7 @@ var enrolFailures = map[enrol.Kind]Text{
 		"The enrolment failed: tell your operator."},
 }
 
-// enrolReasons are why a renewal failed last; what only an enrolment can fail for is not among them.
+// enrolReasons say why a renewal failed last; kinds of which only an enrolment can fail are not among them.
 var enrolReasons = map[enrol.Kind]Text{
 	enrol.CodeUnknown: {"l'opérateur ne reconnaît pas ce terminal", "the operator does not know this terminal"},
 	enrol.OtherProgram: {
@@ -121,13 +121,13 @@ var enrolReasons = map[enrol.Kind]Text{
 	enrol.NoPKI: {
 		"le service de l'opérateur ne délivre pas de certificat",
 		"the operator's service issues none"},
-	enrol.Clock: {"les dates ne concordent pas", "the dates do not fit"},
+	enrol.Clock: {"les dates ne concordent pas", "the dates do not agree"},
 	enrol.Refused: {
 		"le service qui délivre les certificats n'est pas accepté",
-		"the service that issues certificates does not pass"},
+		"the service that issues certificates is not accepted"},
 	enrol.Rejected:  {"l'opérateur refuse le certificat actuel", "the operator refuses the present certificate"},
 	enrol.BadAnswer: {"la réponse de l'opérateur est inutilisable", "the operator's answer cannot be used"},
-	enrol.Files:     {"le nouveau certificat ne peut pas être enregistré", "the new certificate cannot be kept"},
+	enrol.Files:     {"le nouveau certificat ne peut pas être enregistré", "the new certificate cannot be saved"},
 	enrol.Ended: {
 		"il a expiré, un nouvel enrôlement est nécessaire",
 		"it has ended, a new enrolment is needed"},
@@ -163,7 +163,7 @@ func (t Tongue) enrolFailure(f *enrol.Failure) string {
 	return text
 }
 
-// Warning is about a renewal that is late; "" when there is nothing to be said.
+// Warning returns a warning of a renewal that is late; "" = there is none.
 func (t Tongue) Warning(s *tla.Status) string {
 	r := s.Renewal
 	if r == nil || !r.Warn {

@@ -7,7 +7,7 @@ import (
 	ctl "tlagate/tla/control"
 )
 
-// Faults are what the control socket itself refuses.
+// Faults say what the control socket itself refuses.
 var Faults = map[string]Text{
 	ctl.FaultNotAllowed: {
 		"Vous n'avez pas le droit de commander ce terminal : demandez à votre opérateur de vous l'accorder.",
@@ -24,7 +24,7 @@ var Faults = map[string]Text{
 
 var oldProgram = Text{
 	"Ce terminal ne comprend pas cette demande : les versions sont-elles compatibles ?",
-	"The terminal does not understand this request: do the versions fit?"}
+	"The terminal does not understand this request: are the versions compatible?"}
 
 // The relay was not reached.
 var (
@@ -37,7 +37,7 @@ var (
 	givenUp = Text{"Abandonné.", "Given up."}
 )
 
-// told is an error in the user's words; what lies beneath is for the log.
+// told is an error in the user's words; its cause is for the log.
 type told struct {
 	words string
 	cause error
@@ -46,7 +46,7 @@ type told struct {
 func (e *told) Error() string { return e.words }
 func (e *told) Unwrap() error { return e.cause }
 
-// Trouble is about reaching the daemon.
+// Trouble returns, in the user's words, why the daemon was not reached.
 func (t Tongue) Trouble(err error) error {
 	said := unreadable
 	f, isFault := errors.AsType[*ctl.Fault](err)
@@ -63,7 +63,7 @@ func (t Tongue) Trouble(err error) error {
 	return &told{t.Say(said, nil), err}
 }
 
-// FaultOf is what the socket itself refused.
+// FaultOf returns the words for a fault of the socket itself.
 func FaultOf(f *ctl.Fault) Text {
 	if known, ok := Faults[f.Code]; ok {
 		return known

@@ -2,7 +2,7 @@ package words
 
 import "tlagate/cmd/internal/keycmd"
 
-// KeyWords are the texts of both commands.
+// KeyWords are the texts of the commands `keys` and `erase`.
 var KeyWords = map[Tongue]keycmd.Words{
 	English: keycmd.English,
 	French: {

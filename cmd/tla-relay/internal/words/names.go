@@ -6,14 +6,14 @@ import (
 	"tlagate/pki"
 )
 
-// roleNames are how a professional calls a role; {text} is its name.
+// roleNames are a professional's words for a role; {text} is the name of its holder.
 var roleNames = map[string]Text{
 	"gateway": {"le service de votre opérateur", "your operator's service"},
 	"pdt":     {"le Poste de Travail {text}", "the Poste de Travail {text}"},
 	"tla":     {"ce terminal", "this terminal"},
 }
 
-// Who names somebody by role and, of a Poste de Travail, by name: "le Poste de Travail bureau".
+// Who returns the words for a peer: its role and, for a Poste de Travail, its name: "le Poste de Travail bureau".
 func (t Tongue) Who(peer, own string) string {
 	role, name := peer, ""
 	if id, err := pki.ParseIdentity(peer); err == nil {
@@ -25,7 +25,7 @@ func (t Tongue) Who(peer, own string) string {
 	return Plain(peer)
 }
 
-// NameOf is the name of a URN; of another practice's PdT, with that.
+// NameOf returns the name in a URN, with the practice for a PdT of another practice than own's.
 func NameOf(urn, own string) string {
 	id, err := pki.ParseIdentity(urn)
 	if err != nil {
@@ -37,6 +37,7 @@ func NameOf(urn, own string) string {
 	return id.Name
 }
 
+// Capital returns s with its first letter in upper case.
 func Capital(s string) string {
 	r := []rune(s)
 	if len(r) > 0 {
@@ -45,7 +46,8 @@ func Capital(s string) string {
 	return string(r)
 }
 
-// Plain keeps what comes from elsewhere, a reader's name for instance, one column a character and free of control.
+// Plain returns a text from elsewhere, a reader's name for instance, with one column for each character and without
+// control characters.
 func Plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

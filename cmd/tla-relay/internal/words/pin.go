@@ -10,7 +10,7 @@ import (
 	ctl "tlagate/tla/control"
 )
 
-// A PIN is asked for, and what becomes of it.
+// The words for asking for a PIN, and for what becomes of it.
 var (
 	askPIN = Text{
 		"Code porteur de la {card}, demandé par {pdt} (vide pour refuser) : ",
@@ -22,7 +22,7 @@ var (
 	pinWrong = Text{"Code porteur faux : il reste {n} {n:essai:essais}.", "Wrong PIN: {n} {n:try:tries} left."}
 	pinNo    = Text{
 		"Vous avez refusé de donner le code porteur : rien n'a été présenté à la carte.",
-		"You declined to enter the PIN: the card was shown none."}
+		"You declined to enter the PIN: nothing was sent to the card."}
 	pinBlocked = Text{
 		"La carte est bloquée : trop de codes faux. Adressez-vous à l'émetteur de la carte.",
 		"The card is blocked: too many wrong PINs. Ask the card's issuer."}
@@ -31,6 +31,7 @@ var (
 		"The card did not accept the PIN (answer {answer})."}
 )
 
+// PINPrompt returns the prompt for a PIN.
 func (t Tongue) PINPrompt(p *tla.PINRequest) string {
 	prompt := askPIN
 	if p.Tries > 0 {
@@ -40,7 +41,7 @@ func (t Tongue) PINPrompt(p *tla.PINRequest) string {
 	return t.Say(prompt, []string{"card", card, "pdt", pdt, "n", strconv.Itoa(p.Tries)})
 }
 
-// PINOutcome puts the card's status word into words.
+// PINOutcome prints that the card accepted the PIN, or returns in words why not.
 func (t Tongue) PINOutcome(w io.Writer, a tla.PINAnswer) error {
 	switch {
 	case !a.OK:

@@ -14,22 +14,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// forInstallers are the words that only whoever enrols a terminal gets to see.
+// forInstallers are words that only a person who enrols a terminal sees.
 var forInstallers = []string{"enrolWords", "enrolFailures", "detailed"}
 
-// jargon are words that mean something to an operator only, per language.
+// jargon has, by language, words that mean something only to an operator.
 var jargon = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)\b(passerelle|relais|protocole|politique|` + acronyms),
 	regexp.MustCompile(`(?i)\b(gateway|relay|protocol|policy|` + acronyms),
 }
 
-// acronyms are what both have in common, with what is filled in from elsewhere.
+// acronyms are allowed in both languages, and so is what is filled in from elsewhere.
 const acronyms = `bundle|URN|PKI|CRL|OCSP|TLS)\b|PC/SC|\(s\)|\{(gateway|detail|file)\}`
 
-// counts is a number before a word that has but one form.
+// counts matches a number before a word that has only one form.
 var counts = regexp.MustCompile(`\{n\}[ \x{a0}]\pL{2,}`)
 
-// TestWordsAreForAProfessional: every Text is in both languages and plain; a number has its forms.
+// TestWordsAreForAProfessional: every Text is in both languages, and plain; a word after a number has its forms.
 func TestWordsAreForAProfessional(t *testing.T) {
 	found := 0
 	for _, texts := range literals(t) {
@@ -46,7 +46,7 @@ func TestWordsAreForAProfessional(t *testing.T) {
 	require.Greater(t, found, 200, "the literals of Text are found")
 }
 
-// literals are the texts of all composite literals of type Text, in maps and structs, too.
+// literals returns the texts of all composite literals of type Text, in maps and structs, too.
 func literals(t *testing.T) (all [][]string) {
 	files, err := filepath.Glob("*.go")
 	require.NoError(t, err)
@@ -71,7 +71,7 @@ func literals(t *testing.T) (all [][]string) {
 	return all
 }
 
-// bilingual returns the two texts of a literal that is made of two texts.
+// bilingual returns the two texts of a literal that consists of two texts.
 func bilingual(c *ast.CompositeLit) (texts []string) {
 	if name, ok := c.Type.(*ast.Ident); c.Type != nil && (!ok || name.Name != "Text") {
 		return nil
@@ -86,7 +86,7 @@ func bilingual(c *ast.CompositeLit) (texts []string) {
 	return texts
 }
 
-// constant is the text that an expression of strings alone stands for.
+// constant returns the text of an expression that consists only of strings.
 func constant(e ast.Expr) (string, bool) {
 	switch e := e.(type) {
 	case *ast.BasicLit:
@@ -100,7 +100,7 @@ func constant(e ast.Expr) (string, bool) {
 	return "", false
 }
 
-// TestNumbersHaveTheirForms: of one there are no several, and in French of none neither.
+// TestNumbersHaveTheirForms: one is singular, and in French so is zero.
 func TestNumbersHaveTheirForms(t *testing.T) {
 	w := Text{"{n} {n:essai:essais}", "{n} {n:try:tries}"}
 	for n, want := range map[string][2]string{"0": {

@@ -23,7 +23,7 @@ var (
 		tla.ItemLink:        {"Liaison", "Link"},
 		tla.ItemPdT:         {"Poste", "Poste"},
 	}
-	// itemsFine say what is good about an item, itemsBad what is the matter when no start would be refused for it.
+	// itemsFine say what is good about an item; itemsBad what is wrong with it, if a start would not be refused for it.
 	itemsFine = map[tla.Item]Text{
 		tla.ItemClock:       {"il est {now}", "it is {now}"},
 		tla.ItemReaders:     {"{n} {n:branché:branchés}", "{n} plugged in"},
@@ -35,7 +35,7 @@ var (
 	}
 	itemsBad = map[tla.Item]Text{
 		tla.ItemReaders:     {"aucun lecteur", "no reader"},
-		tla.ItemCards:       {"aucune carte utilisable", "no card of use"},
+		tla.ItemCards:       {"aucune carte utilisable", "no usable card"},
 		tla.ItemCertificate: {"à renouveler, encore {n} {n:jour:jours}", "to be renewed, {n} {n:day:days} left"},
 		tla.ItemLink: {"liste de révocation à renouveler, encore {n} {n:jour:jours}",
 			"revocation list to be renewed, {n} {n:day:days} left"},
@@ -61,7 +61,7 @@ func (t Tongue) Rehearsal(w io.Writer, c *tla.Rehearsal, own string, now time.Ti
 	}
 }
 
-// ItemMark is OK, NON or --, three columns wide.
+// ItemMark returns OK, NON or --, three columns wide.
 func (t Tongue) ItemMark(i tla.RehearsalItem) string {
 	if i.Skipped {
 		return t.Say(itemSkipped, nil)
@@ -69,7 +69,7 @@ func (t Tongue) ItemMark(i tla.RehearsalItem) string {
 	return t.Say(itemMarks[i.OK], nil)
 }
 
-// ItemText is what was seen of an item. own is as of sentence.
+// ItemText returns what was seen of an item; own is as in Sentence.
 func (t Tongue) ItemText(i tla.RehearsalItem, own string, now time.Time) string {
 	switch {
 	case i.Skipped:
@@ -99,7 +99,7 @@ func (t Tongue) itemFill(i tla.RehearsalItem, now time.Time) []string {
 	return []string{"n", strconv.Itoa(n), "names", strings.Join(names, ", "), "now", now.Local().Format("15:04")}
 }
 
-// RehearsalWhy is what a rehearsal that is not fine found first.
+// RehearsalWhy returns what a rehearsal that is not OK found first.
 func RehearsalWhy(c *tla.Rehearsal) *tla.Why {
 	for _, i := range c.Items {
 		switch {
@@ -112,7 +112,7 @@ func RehearsalWhy(c *tla.Rehearsal) *tla.Why {
 	return &tla.Why{Code: tla.CodeRehearsal, Incident: c.Incident}
 }
 
-// todoKey is what the item's advice is found by: of a card that is in, by what is the matter with it.
+// todoKey returns the key of an item's advice: for a card that is in, with what is wrong with it.
 func todoKey(i tla.RehearsalItem) string {
 	if i.Use == "" || slices.Contains(i.Names, string(cards.KindMute)) {
 		return string(i.Item)

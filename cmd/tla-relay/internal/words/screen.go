@@ -5,7 +5,7 @@ import "tlagate/tla"
 // TooSmall is in both languages: it must fit in one line.
 const TooSmall = "Ecran trop petit / screen too small: 40x12"
 
-// StateWords are what is drawn in block letters.
+// StateWords are drawn in block letters.
 var StateWords = map[tla.State]Text{
 	tla.StateIdle:         {"FERMÉE", "CLOSED"},
 	tla.StateStarting:     {"ATTENDEZ", "WAIT"},
@@ -86,7 +86,7 @@ var (
 	Reader      = Text{"lecteur {text}", "reader {text}"}
 )
 
-// EndWords are the ends that the user is warned of.
+// EndWords name the ends of which the user is warned.
 var EndWords = map[tla.Code]Text{
 	tla.CodeTimeOver: {"durée maximale atteinte.", "the longest time is over."},
 	tla.CodeInactive: {"aucune carte n'est utilisée.", "no card is in use."},
@@ -114,7 +114,7 @@ var (
 	KeyInsist  = Text{"Entrée : taper mon code", "Enter: type my PIN"}
 )
 
-// Keys returns what can be pressed.
+// Keys returns the texts of keys in the user's language.
 func (t Tongue) Keys(list ...Text) (texts []string) {
 	for _, k := range list {
 		texts = append(texts, t.Say(k, nil))

@@ -13,7 +13,7 @@ import (
 	"tlagate/tla/cards"
 )
 
-// What a command of the user says of a session.
+// What the user's commands say of a session.
 var (
 	up     = Text{"Session ouverte avec {pdt}.", "Session up with {pdt}."}
 	unseen = Text{
@@ -107,7 +107,7 @@ var (
 	}
 )
 
-// warnings are of ends that are near.
+// warnings warn of ends that are near.
 var warnings = map[tla.Code]Text{
 	tla.CodeTimeOver: {
 		"La session atteint sa durée maximale à {at} et se fermera alors.",
@@ -126,7 +126,7 @@ func (t Tongue) Up(s *tla.Status) string {
 	return t.Say(up, []string{"pdt", NameOf(s.PdT, s.Identity)})
 }
 
-// Unseen names the cards that programs at the PdT do not see, and why if it is known.
+// Unseen prints which cards programs at the PdT do not see, and why if that is known.
 func (t Tongue) Unseen(w io.Writer, s *tla.Status) {
 	for _, r := range s.Readers {
 		if c := r.Card; c != nil && Waits(c) {
@@ -139,7 +139,7 @@ func (t Tongue) Unseen(w io.Writer, s *tla.Status) {
 	}
 }
 
-// Declining names the cards whose reader declines one command after the other.
+// Declining returns a sentence for each card whose reader declines one command after the other.
 func (t Tongue) Declining(s *tla.Status) (list []string) {
 	for _, r := range s.Readers {
 		if r.Card != nil && r.Card.Declined > 0 {
@@ -152,7 +152,7 @@ func (t Tongue) Declining(s *tla.Status) (list []string) {
 // Waits reports whether the PdT's programs are known not to see a card of the session.
 func Waits(c *tla.CardStatus) bool { return c.Shown != nil && !*c.Shown }
 
-// Freed tells what has become of the cards, now that there is no session: an error when one is not let go yet.
+// Freed prints that the cards are free, now that there is no session; it is an error if one is not released yet.
 func (t Tongue) Freed(w io.Writer, s *tla.Status) error {
 	if Stuck(s) {
 		return errors.New(t.Say(notFree, nil))
@@ -161,7 +161,7 @@ func (t Tongue) Freed(w io.Writer, s *tla.Status) error {
 	return nil
 }
 
-// Stuck reports whether a reader does not answer that has a card.
+// Stuck reports whether a reader with a card in it does not answer.
 func Stuck(s *tla.Status) bool {
 	return slices.ContainsFunc(s.Readers, func(r tla.ReaderStatus) bool {
 		return r.Card != nil && r.Card.Hold == cards.HoldStuck
@@ -191,7 +191,7 @@ func (t Tongue) Status(w io.Writer, s *tla.Status) {
 	for _, text := range t.Declining(s) {
 		fmt.Fprintln(w, text)
 	}
-	if s.Last != nil && s.Session == nil { // in a session, how the one before ended is of no use
+	if s.Last != nil && s.Session == nil { // in a session, how the one before it ended does not matter
 		t.line(w, statusWords.last, stamp(s.Last.At)+" - "+t.last(s.Last, s.Identity))
 	}
 	t.certificate(w, s)
@@ -200,19 +200,19 @@ func (t Tongue) Status(w io.Writer, s *tla.Status) {
 	}
 }
 
-// encryption says what a layer of TLS agreed upon, for whoever looks after the terminal (C2).
+// encryption prints what a layer of TLS negotiated, for the person who looks after the terminal (C2).
 func (t Tongue) encryption(w io.Writer, name Text, n *pki.Negotiated) {
 	if n != nil {
 		t.line(w, name, n.String())
 	}
 }
 
-// line prints one thing of the status with its name.
+// line prints one item of the status with its name.
 func (t Tongue) line(w io.Writer, name Text, text string) {
 	fmt.Fprintf(w, "%s%s %s\n", t.Say(name, nil), t.Colon(), text)
 }
 
-// last is how the last session ended, or why it did not start.
+// last returns how the last session ended, or why it did not start.
 func (t Tongue) last(e *tla.End, own string) string {
 	if !e.Started {
 		return t.WhyOf("start", &e.Why, own)
@@ -220,7 +220,7 @@ func (t Tongue) last(e *tla.End, own string) string {
 	return t.Why(&e.Why, own)
 }
 
-// certificate tells of our own.
+// certificate prints until when our certificate is valid, and what is wrong with it.
 func (t Tongue) certificate(w io.Writer, s *tla.Status) {
 	switch {
 	case s.Problem != "":
@@ -234,7 +234,7 @@ func (t Tongue) certificate(w io.Writer, s *tla.Status) {
 	}
 }
 
-// ends tells of an end that is near, and what the user can do about it.
+// ends prints that an end is near, and what the user can do about it.
 func (t Tongue) ends(w io.Writer, n *tla.SessionStatus) {
 	if n.Ask != nil {
 		fmt.Fprintln(w, t.Say(statusWords.ask, []string{"at", clock(n.Ask.Until)}))

@@ -9,7 +9,7 @@ import (
 	"tlagate/tla"
 )
 
-// What the user is to do: one thing.
+// The one thing that the user is to do.
 var (
 	doCall = Text{
 		"Appelez votre opérateur et donnez le numéro d'incident.",
@@ -44,7 +44,7 @@ var (
 		"Start again; if it happens again, call your operator."}
 )
 
-// todos are what the user is to do about a why, by its code; where the reason says more, todoReasons has it.
+// todos say what the user is to do about a Why, by its code; todoReasons, by code and reason, come first.
 var todos = map[tla.Code]Text{
 	tla.CodeAlready:       {"Fermez d'abord la session en cours.", "End the present session first."},
 	tla.CodeConfiguration: doCall,
@@ -85,7 +85,7 @@ var todos = map[tla.Code]Text{
 	tla.CodeUnknownCommand: doCall,
 }
 
-// What is the matter with a card that is in (todoKey).
+// What is wrong with a card that is in (todoKey).
 const (
 	cardsUnknown = string(tla.ItemCards) + " " + string(tla.UseUnknown)
 	cardsNoRule  = string(tla.ItemCards) + " " + string(tla.UseNoRule)
@@ -166,7 +166,7 @@ var todoCertificates = map[string]Text{
 	string(pki.HandshakeFailed): doNetwork,
 }
 
-// todoStrangers are about whatever answers in the operator's place, unproven: this network's doing, most likely.
+// todoStrangers are about what answers, unproven, in the operator's place: most likely this network is the cause.
 var todoStrangers = map[string]Text{
 	string(pki.UnknownIssuer):   doElsewhere,
 	string(pki.Inspected):       doAllow,
@@ -178,7 +178,7 @@ var todoStrangers = map[string]Text{
 	string(pki.HandshakeFailed): doElsewhere,
 }
 
-// Todo is the one thing to do about a why.
+// Todo returns the one thing to do about a Why.
 func (t Tongue) Todo(w *tla.Why) string {
 	if known, ok := todoStrangers[w.Reason]; ok && w.Code == tla.CodeRefused && w.Peer == string(pki.RoleGateway) {
 		return t.Say(known, nil)

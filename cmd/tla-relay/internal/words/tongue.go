@@ -1,5 +1,5 @@
-// Package words is what a professional reads on the terminal, in French or English: plain, without names of machines or
-// programs, which log and trace have under the incident number.
+// Package words has what a professional reads on the terminal, in French or English: plain words, without names of
+// machines or programs, which log and trace have under the incident number.
 package words
 
 import (
@@ -18,10 +18,10 @@ const (
 	English
 )
 
-// Tongues are all of them, by name.
+// Tongues has all languages by name.
 var Tongues = map[string]Tongue{"fr": French, "en": English}
 
-// TongueOf follows the locale (POSIX: LC_ALL, LC_MESSAGES, LANG); all but English is French.
+// TongueOf returns the language of the locale (POSIX: LC_ALL, LC_MESSAGES, LANG): French for all but English.
 func TongueOf(getenv func(string) string) Tongue {
 	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
 		if v := getenv(name); v != "" {
@@ -34,7 +34,7 @@ func TongueOf(getenv func(string) string) Tongue {
 	return French
 }
 
-// Say returns w in the language, filled in: pairs of name and text.
+// Say returns w in the language, filled in; fill has pairs of name and text.
 func (t Tongue) Say(w Text, fill []string) string {
 	text := w.fr
 	if t == English {
@@ -48,7 +48,7 @@ func (t Tongue) Say(w Text, fill []string) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
-// counted chooses between the forms of {name:one:many} by the number that name stands for.
+// counted chooses between the forms of {name:one:many} by the number that is filled in for name.
 func (t Tongue) counted(text, name, number string) string {
 	form := 2
 	if number == "1" || number == "0" && t == French {
@@ -58,8 +58,8 @@ func (t Tongue) counted(text, name, number string) string {
 	return forms.ReplaceAllString(text, fmt.Sprintf("$%d", form))
 }
 
-// clean leaves out what a terminal would not show but obey: what comes from elsewhere, the name of a reader for
-// instance, may hold anything.
+// clean leaves out what a terminal would not show but obey: a text from elsewhere, a reader's name for instance, may
+// have anything in it.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) && r != '\u00a0' {
@@ -69,7 +69,7 @@ func clean(s string) string {
 	}, s)
 }
 
-// Colon has a space before it in French.
+// Colon returns a colon, in French with a space before it.
 func (t Tongue) Colon() string {
 	if t == French {
 		return "\u00a0:"

@@ -12,20 +12,20 @@ import (
 
 // Text is one text in the languages of the user, for a professional: plain, without names of machines or programs,
 // which log and trace have under the incident number. {peer}, {pdt}, {reason}, {n} and the like are filled in;
-// {n:essai:essais} is what {n} makes of it.
+// {n:essai:essais} becomes its first or second form, by {n}.
 type Text struct{ fr, en string }
 
 var (
 	unknown  = Text{"cause inconnue", "unknown reason"}
 	versions = Text{
 		"il ne comprend pas la demande, les versions sont-elles compatibles ?",
-		"it does not understand the request, do the versions fit?"}
+		"it does not understand the request, are the versions compatible?"}
 	misunderstood = Text{"il ne comprend pas ce terminal", "it does not understand this terminal"}
 	numbered      = Text{"Numéro d'incident : {incident}", "Incident number: {incident}"}
-	detailed      = Text{"Détail : {detail}", "Detail: {detail}"} // of an enrolment, for whoever installs
+	detailed      = Text{"Détail : {detail}", "Detail: {detail}"} // of an enrolment, for the installer
 )
 
-// whys are why a session did not start, or ended.
+// whys say why a session did not start, or ended.
 var whys = map[tla.Code]Text{
 	tla.CodeAlready: {
 		"Une session est déjà ouverte ou en cours d'ouverture.",
@@ -56,7 +56,7 @@ var whys = map[tla.Code]Text{
 	tla.CodeLost:    {"La connexion a été perdue.", "The connection was lost."},
 	tla.CodeProtocol: {
 		"{peer} et ce terminal ne se comprennent pas : les versions sont-elles compatibles ?",
-		"{peer} and this terminal do not understand each other: do the versions fit?"},
+		"{peer} and this terminal do not understand each other: are the versions compatible?"},
 	tla.CodeStopped:   {"Session terminée par l'utilisateur.", "The user ended the session."},
 	tla.CodeCancelled: {"Démarrage abandonné par l'utilisateur.", "The user gave up the start."},
 	tla.CodeTimeOver:  {"La session a atteint sa durée maximale.", "The session reached its longest time."},
@@ -68,11 +68,11 @@ var whys = map[tla.Code]Text{
 	tla.CodeNoSession: {"Aucune session n'est ouverte.", "There is no session."},
 	tla.CodeUnknownPdT: {
 		"Ce Poste de Travail n'est pas de ceux de ce terminal.",
-		"That Poste de Travail is none of this terminal's."},
+		"That Poste de Travail is not one of this terminal's."},
 	tla.CodeManyRefused: {
 		"Le Poste de Travail a demandé plusieurs fois ce que ce terminal interdit.",
 		"The Poste de Travail asked several times for what this terminal forbids."},
-	tla.CodeRehearsal: {"Le test a trouvé un problème.", "The test found something."},
+	tla.CodeRehearsal: {"Le test a trouvé un problème.", "The test found a problem."},
 	tla.CodeExpired:   {"Le certificat de ce terminal a expiré.", "This terminal's certificate has ended."},
 	tla.CodeShutdown:  {"Ce terminal s'arrête.", "This terminal is stopping."},
 	tla.CodeNoPIN:     {"Aucun code porteur n'est demandé en ce moment.", "No PIN is asked for now."},
@@ -85,14 +85,14 @@ var whys = map[tla.Code]Text{
 		"That is no PIN: too many or too few digits, or not only digits."},
 	tla.CodePINFailed: {"Le code porteur n'a pas pu être présenté à la carte : elle a été retirée, ou le temps est " +
 		"écoulé.",
-		"The PIN could not be shown to the card: it was taken out, or the time is over."},
+		"The PIN could not be sent to the card: it was taken out, or the time is over."},
 	tla.CodeSeal: {
 		"Ce terminal refuse de travailler : sa configuration signée {reason}.",
 		"This terminal refuses to work: its signed configuration {reason}."},
 	tla.CodeUnknownCommand: oldProgram,
 }
 
-// whysOf are those of one command that mean something else there.
+// whysOf are the words for a code that means something else after one command.
 var whysOf = map[string]map[tla.Code]Text{
 	"check":               {tla.CodeCancelled: testGivenUp, tla.CodeStopped: testGivenUp},
 	"start":               {tla.CodeStopped: whys[tla.CodeCancelled]},
@@ -102,7 +102,7 @@ var whysOf = map[string]map[tla.Code]Text{
 
 var testGivenUp = Text{"Test abandonné par l'utilisateur.", "The user gave up the test."}
 
-// reasons are the second part of a why, by its code. "" is the answer when only the peer knows.
+// reasons are the second part of a Why, by its code. "" is for a reason that only the peer knows.
 var reasons = map[tla.Code]map[string]Text{
 	tla.CodeProxy: {
 		string(dialer.Unreachable): {"il ne répond pas", "it does not answer"},
@@ -117,7 +117,7 @@ var reasons = map[tla.Code]map[string]Text{
 			"it wants an authentication that this terminal does not have (NTLM, Negotiate)"},
 		string(dialer.Portal): {
 			"il renvoie à une page web, sans doute pour s'y identifier",
-			"it sends to a web page, for a login most likely"},
+			"it redirects to a web page, most likely for a login"},
 		string(dialer.Denied): {"il interdit cette connexion", "it forbids this connection"},
 		string(dialer.TargetFailed): {
 			"il ne peut pas joindre le service de votre opérateur",
@@ -172,7 +172,7 @@ var reasons = map[tla.Code]map[string]Text{
 			"this terminal's clock is wrong"},
 		string(link.ProblemBadServerCertificate): {
 			"le certificat du Poste de Travail n'est pas accepté",
-			"the certificate of the Poste de Travail does not pass"},
+			"the certificate of the Poste de Travail is not accepted"},
 	},
 	tla.CodeSeal: {
 		string(bundle.Missing): {"est absente ou illisible", "is missing or cannot be read"},
@@ -191,7 +191,7 @@ var reasons = map[tla.Code]map[string]Text{
 			"says what this terminal does not understand"},
 		tla.ReasonChanged: {
 			"désigne un autre Poste de Travail qu'à votre demande",
-			"names another Poste de Travail than when you asked"},
+			"names another Poste de Travail than the one you asked for"},
 	},
 	tla.CodePdT: {
 		string(session.ByeStopped):  {"arrêt demandé", "it was stopped"},
@@ -205,7 +205,7 @@ var reasons = map[tla.Code]map[string]Text{
 		string(session.ByeRefused):  {"ce terminal n'y est pas accepté", "this terminal is not accepted there"},
 	},
 	tla.CodeNotice: {
-		string(link.CodeRevoked):         {"un certificat n'est plus accepté", "a certificate no longer passes"},
+		string(link.CodeRevoked):         {"un certificat n'est plus accepté", "a certificate is no longer accepted"},
 		string(link.CodeExpired):         {"un certificat a expiré", "a certificate has ended"},
 		string(link.CodeTimeOver):        {"durée maximale atteinte", "the longest time is over"},
 		string(link.CodeDraining):        {"il s'arrête un instant", "it is stopping for a moment"},
@@ -215,16 +215,16 @@ var reasons = map[tla.Code]map[string]Text{
 	},
 }
 
-// What a professional needs of most reasons for which a certificate or a connection is refused; log and trace have the
-// reason itself.
+// What a professional need know of most reasons for which a certificate or a connection is refused; log and trace have
+// the reason itself.
 var (
 	unfit      = Text{"certificat non conforme", "unfit certificate"}
 	unverified = Text{
 		"la validité du certificat n'a pas pu être vérifiée",
-		"whether the certificate is still good could not be found out"}
+		"it could not be checked whether the certificate is still valid"}
 	futureDate = Text{
 		"la validité du certificat n'a pas pu être vérifiée (horloge fausse ?)",
-		"whether the certificate is still good could not be found out (clock wrong?)"}
+		"it could not be checked whether the certificate is still valid (clock wrong?)"}
 	unencrypted = Text{"connexion chiffrée non conforme", "unfit encryption"}
 )
 
@@ -289,7 +289,7 @@ var certificateReasons = map[string]Text{
 	string(pki.HandshakeFailed): {"la connexion a été interrompue", "the connection was broken off"},
 }
 
-// Sentence puts a reason into one sentence. own is this terminal's identity; "" = not known.
+// Sentence returns a Why as one sentence. own is this terminal's identity; "" = not known.
 func (t Tongue) Sentence(w *tla.Why, own string) string {
 	sentence, ok := whys[w.Code]
 	if !ok {
@@ -298,8 +298,8 @@ func (t Tongue) Sentence(w *tla.Why, own string) string {
 	return Capital(t.Say(sentence, []string{"peer", t.Who(w.Peer, own), "reason", t.reason(w)}))
 }
 
-// Why is the sentence and, of an incident, what to do and its number. What a technician needs is in the log and the
-// trace under that number.
+// Why returns the sentence and, for an incident, what to do and its number. What a technician needs is in log and trace
+// under that number.
 func (t Tongue) Why(w *tla.Why, own string) string {
 	text := t.Sentence(w, own)
 	if w.Incident != "" {
@@ -308,7 +308,7 @@ func (t Tongue) Why(w *tla.Why, own string) string {
 	return text
 }
 
-// WhyOf is why a command came to nothing.
+// WhyOf returns why a command came to nothing.
 func (t Tongue) WhyOf(command string, w *tla.Why, own string) string {
 	if other, ok := whysOf[command][w.Code]; ok {
 		return t.Say(other, nil)
@@ -316,7 +316,7 @@ func (t Tongue) WhyOf(command string, w *tla.Why, own string) string {
 	return t.Why(w, own)
 }
 
-// reason names the second part of a why by the table.
+// reason returns the second part of a Why, from the table.
 func (t Tongue) reason(w *tla.Why) string {
 	known, ok := reasons[w.Code][w.Reason]
 	if !ok {

@@ -38,7 +38,7 @@ func TestTongueFollowsTheLocale(t *testing.T) {
 	}
 }
 
-// TestEveryWhyHasASentence: no code of a peer, a gateway or ours is shown bare, nor with a hole in it.
+// TestEveryWhyHasASentence: no code of a peer, a gateway or ours is shown bare, nor a sentence with a gap in it.
 func TestEveryWhyHasASentence(t *testing.T) {
 	for _, w := range everyWhy() {
 		for name, tongue := range Tongues {
@@ -110,7 +110,7 @@ func TestStatusPage(t *testing.T) {
 	}
 }
 
-// TestStatusPageWithoutASession: how the last one ended, in the words of its kind of end.
+// TestStatusPageWithoutASession: it says how the last session ended, in the words of that kind of end.
 func TestStatusPageWithoutASession(t *testing.T) {
 	for _, c := range []struct {
 		last tla.End
@@ -133,7 +133,7 @@ func TestStatusPageWithoutASession(t *testing.T) {
 	}
 }
 
-// TestGivingUpIsSaidOfWhatWasGivenUp: a PIN, a test and a start are not the same.
+// TestGivingUpIsSaidOfWhatWasGivenUp: a PIN, a test and a start have different words.
 func TestGivingUpIsSaidOfWhatWasGivenUp(t *testing.T) {
 	for command, want := range map[string]string{"start": "Démarrage abandonné", "check": "Test abandonné",
 		ctl.CommandPIN: "Vous avez refusé de donner le code porteur"} {
@@ -143,7 +143,7 @@ func TestGivingUpIsSaidOfWhatWasGivenUp(t *testing.T) {
 	require.Contains(t, French.WhyOf("check", &tla.Why{Code: tla.CodeStopped}, ""), "Test abandonné")
 }
 
-// TestEveryWhyHasOneThingToDo: in both languages, short, and an order.
+// TestEveryWhyHasOneThingToDo: it is in both languages, short, and an order.
 func TestEveryWhyHasOneThingToDo(t *testing.T) {
 	for _, w := range everyWhy() {
 		require.Contains(t, todos, w.Code, "nothing to do for it")
@@ -167,7 +167,7 @@ func TestEveryWhyHasOneThingToDo(t *testing.T) {
 	}
 }
 
-// TestCheckOfACardThatIsIn: nobody is asked to put a card in that is in.
+// TestCheckOfACardThatIsIn: the user is not asked to put in a card that is in.
 func TestCheckOfACardThatIsIn(t *testing.T) {
 	for use, want := range map[tla.Use]string{
 		"": "Insérez", tla.UseUnknown: "Retirez la carte que",
@@ -196,7 +196,7 @@ Numéro d'incident : H4W8
 `, strings.ReplaceAll(strings.ReplaceAll(b.String(), "\u00a0", " "), relaytest.Noon.Local().Format("15:04"), "09:05"))
 }
 
-// TestEveryEnrolFailureHasASentence: none is shown bare, nor with a hole in it, in either language.
+// TestEveryEnrolFailureHasASentence: no kind is shown bare, nor a sentence with a gap in it, in either language.
 func TestEveryEnrolFailureHasASentence(t *testing.T) {
 	for name, tongue := range Tongues {
 		for _, kind := range enrol.Kinds() {

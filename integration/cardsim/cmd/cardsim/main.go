@@ -1,5 +1,5 @@
-// Command cardsim plugs one simulated card into a vpcd slot until it is
-// interrupted, then says what the card has been through.
+// Command cardsim plugs one simulated card into a slot of vpcd until it is interrupted, then prints how many commands
+// and resets the card has seen.
 package main
 
 import (

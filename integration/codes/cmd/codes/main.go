@@ -1,4 +1,4 @@
-// Command codes prints docs/annexe7.yaml, and says what is wrong with it: `make codes`.
+// Command codes prints the rows of docs/annexe7.yaml, and what is wrong with them: `make codes`.
 package main
 
 import (

@@ -10,20 +10,20 @@ import (
 
 // Service is what the relay needs of a PC/SC service.
 type Service interface {
-	// Establish opens a context of its own. It may block while the service does not answer.
+	// Establish opens a new context. It may block while the service does not answer.
 	Establish() (Context, error)
 }
 
 // Context is one connection to the service. Only Cancel may be called while another method runs.
 type Context interface {
-	// Readers lists the readers; none is no error.
+	// Readers returns the readers; it is no error if there are none.
 	Readers() ([]string, error)
-	// Wait returns when a reader differs from what was seen of it, and fills looks, of which there is at least one.
-	// The error ErrTimeout means that nothing changed.
+	// Wait returns when a reader differs from what was seen of it, and fills looks, of which there must be one at
+	// least. The error ErrTimeout means that nothing changed.
 	Wait(looks []Look, timeout time.Duration) error
 	// Connect takes the card of a reader exclusively. It can block without limit.
 	Connect(reader string) (Card, error)
-	// Cancel ends a wait under way; it does nothing to a later one.
+	// Cancel ends a Wait under way; it has no effect on a later one.
 	Cancel()
 	Release()
 }
@@ -36,9 +36,9 @@ type Card interface {
 	Reset(kind session.ResetKind) error
 	// Features returns the reader's answer to GET_FEATURE_REQUEST (PC/SC part 10); nil = it has none.
 	Features() []byte
-	// Control has the reader itself do something.
+	// Control sends a control code to the reader itself.
 	Control(code uint32, in []byte) ([]byte, error)
-	// PowerDown takes the card's power away and lets it go.
+	// PowerDown powers the card down and releases it.
 	PowerDown() error
 }
 
@@ -61,7 +61,7 @@ const (
 	CounterShift = 16
 )
 
-// What PC/SC errors mean here. The implementation wraps one of them where a caller branches.
+// What PC/SC errors mean here. The implementation wraps those on which a caller branches.
 var (
 	ErrTimeout       = errors.New("nothing changed in time")
 	ErrUnknownReader = errors.New("reader is no longer there")

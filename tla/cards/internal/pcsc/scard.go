@@ -19,8 +19,8 @@ type systemContext struct{ ctx *scard.Context }
 
 type systemCard struct{ card *scard.Card }
 
-// meanings maps PC/SC errors to ours. Whatever says that the card, the reader, the handle or the service
-// is not what it was leaves the outcome of a command unknown.
+// meanings maps PC/SC errors to ours. An error which says that the card, the reader, the handle or the service is not
+// what it was leaves the outcome of a command unknown.
 var meanings = map[scard.Error]error{
 	scard.ErrTimeout:           ErrTimeout,
 	scard.ErrCancelled:         ErrTimeout,
@@ -44,7 +44,7 @@ var meanings = map[scard.Error]error{
 // pcscError is a PC/SC error and what it means.
 type pcscError struct {
 	code    scard.Error
-	meaning error // nil: nothing a caller branches on
+	meaning error // nil: no caller branches on it
 }
 
 func (e *pcscError) Error() string { return fmt.Sprintf("%v (%#08x)", e.code, uint32(e.code)) }
@@ -75,9 +75,9 @@ func (c *systemContext) Readers() ([]string, error) {
 	return names, meant(err)
 }
 
-// Wait returns what several looks in a row agree on. One alone can mix old and new: pcscd fills a reader's entry in
+// Wait returns what two looks in a row agree on. One look alone can mix old and new: pcscd fills a reader's entry in
 // several steps, and libpcsclite keeps one table of readers for all contexts of a process (seen with 1.9.9: a card
-// that is present without ATR and with its counter at 0, for a card that had come in before).
+// that was in already, present without ATR and with its counter at 0).
 func (c *systemContext) Wait(looks []Look, timeout time.Duration) error {
 	if err := c.look(looks, timeout); err != nil {
 		return err
@@ -91,10 +91,10 @@ func (c *systemContext) Wait(looks []Look, timeout time.Duration) error {
 			return nil
 		}
 	}
-	return ErrTimeout // nothing to believe in now
+	return ErrTimeout // no two looks agreed
 }
 
-// maxLooks bounds how often readers are looked at until two looks agree.
+// maxLooks is how many looks are made until two in a row agree.
 const maxLooks = 5
 
 // same reports whether two looks at a reader saw the same.
@@ -116,7 +116,7 @@ func (c *systemContext) lookNow(looks []Look) error {
 	return err
 }
 
-// look starts from fresh structures: scard does not clear the ATR of a removed card.
+// look uses fresh structures each time: scard does not clear the ATR of a removed card.
 func (c *systemContext) look(looks []Look, timeout time.Duration) error {
 	states := make([]scard.ReaderState, len(looks))
 	for i, l := range looks {
@@ -162,7 +162,7 @@ func protocolOf(p scard.Protocol) (session.Protocol, error) {
 	return 0, fmt.Errorf("cannot use the card: transmission protocol %d is neither T=0 nor T=1", p)
 }
 
-// Transmit checks what scard would panic on.
+// Transmit checks first what would make scard panic.
 func (c *systemCard) Transmit(apdu []byte) ([]byte, error) {
 	if len(apdu) < session.MinCommand {
 		return nil, fmt.Errorf("cannot send a command of %d octets: want at least %d", len(apdu), session.MinCommand)
@@ -171,7 +171,7 @@ func (c *systemCard) Transmit(apdu []byte) ([]byte, error) {
 		return nil, err
 	}
 	r, err := c.card.Transmit(apdu)
-	return slices.Clip(r), meant(err) // of 64 KiB, which whoever wipes it need not touch
+	return slices.Clip(r), meant(err) // the buffer has 64 KiB, of which the caller need wipe only this
 }
 
 func (c *systemCard) Reset(kind session.ResetKind) error {

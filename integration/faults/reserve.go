@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hold binds a socket to an IPv4 address (port 0: a free one), and does not listen: the port is nobody else's, not even
-// that of somebody's outgoing connection, while our own listener comes and goes.
-func hold(addr string) (place string, socket *os.File, err error) {
+// reserve binds a socket to an IPv4 address (port 0: a free one) and does not listen: while the proxy's own listener
+// comes and goes, no other process gets the port, not even for an outgoing connection.
+func reserve(addr string) (bound string, socket *os.File, err error) {
 	at, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return "", nil, err
@@ -20,23 +20,23 @@ func hold(addr string) (place string, socket *os.File, err error) {
 		return "", nil, os.NewSyscallError("socket", err)
 	}
 	socket = os.NewFile(uintptr(fd), addr)
-	if place, err = bind(fd, at); err != nil {
+	if bound, err = bind(fd, at); err != nil {
 		_ = socket.Close()
 	}
-	return place, socket, err
+	return bound, socket, err
 }
 
-func bind(fd int, at netip.AddrPort) (place string, err error) {
+func bind(fd int, at netip.AddrPort) (bound string, err error) {
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 		return "", os.NewSyscallError("setsockopt", err)
 	}
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}); err != nil {
 		return "", os.NewSyscallError("bind", err)
 	}
-	bound, err := unix.Getsockname(fd)
+	name, err := unix.Getsockname(fd)
 	if err != nil {
 		return "", os.NewSyscallError("getsockname", err)
 	}
-	v4 := bound.(*unix.SockaddrInet4)
+	v4 := name.(*unix.SockaddrInet4)
 	return (&net.TCPAddr{IP: v4.Addr[:], Port: v4.Port}).String(), nil
 }
