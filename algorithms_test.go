@@ -70,6 +70,8 @@ func TestG5EveryUseIsComplete(t *testing.T) {
 		if u.Bits > 0 && u.Bits < 112 {
 			require.NotEmpty(t, u.Outside.EN, "%s has %d bits", u.Name, u.Bits)
 		}
+		require.Equal(t, u.Outside.EN != "", u.RGS == algorithms.TakenAway || u.RGS == algorithms.Stays,
+			"%s: what stands outside B1's letter says what crypto: rgs makes of it", u.Name)
 	}
 }
 
@@ -82,7 +84,7 @@ var cryptography = regexp.MustCompile(`^(crypto(/.*)?|golang\.org/x/crypto/.*|ha
 
 // neutral are imports that bring names and forms, and compute nothing that is not listed elsewhere: what crypto/tls and
 // crypto/x509 may do is in pki's lists, and another test proves that no other package configures them.
-var neutral = []string{"crypto", "crypto/tls", "crypto/x509", "crypto/x509/pkix", "crypto/subtle",
+var neutral = []string{"crypto", "crypto/fips140", "crypto/tls", "crypto/x509", "crypto/x509/pkix", "crypto/subtle",
 	"golang.org/x/crypto/cryptobyte", "golang.org/x/crypto/cryptobyte/asn1"}
 
 // modules matches imports that belong to one row for the whole module.

@@ -21,7 +21,8 @@ import (
 var mayImport = map[string][]string{
 	"cmd": {"internal/address", "pemfile", "tla", "pdt", "gateway", "ca", "ocsp", "bundle", "est", "push", "pki",
 		"session", "keys", "metrics", "audit", "dialer", "cmd/internal"},
-	"cmd/internal/cli":            {"internal/address", "pki", "keys", "dialer", "cmd/internal/owner"},
+	"cmd/internal/cli": {"internal/address", "pki", "keys", "dialer", "cmd/internal/owner",
+		"cmd/internal/fips"},
 	"dialer":                      {"internal/address"},
 	"tla":                         {"internal/address", "internal/local", "session", "bundle", "pki", "dialer"},
 	"tla/atr":                     {},
@@ -72,8 +73,9 @@ var mayImport = map[string][]string{
 	"cmd/internal/trail": {"cmd/internal/room", "cmd/internal/cli", "audit", "bundle", "keys", "pki",
 		"session/consent"},
 	"cmd/internal/doctor": {"cmd/internal/room", "internal/address", "cmd/internal/cli", "cmd/internal/keycmd",
-		"cmd/internal/seal", "bundle", "keys", "pki", "dialer"},
-	"cmd/internal/seal":   {"internal/address", "cmd/internal/cli", "bundle", "est", "keys", "pki", "dialer"},
+		"cmd/internal/seal", "cmd/internal/fips", "bundle", "keys", "pki", "dialer"},
+	"cmd/internal/seal": {"internal/address", "cmd/internal/cli", "cmd/internal/fips", "bundle", "est", "keys", "pki",
+		"dialer"},
 	"cmd/internal/keycmd": {"pki", "keys", "cmd/internal/cli"},
 
 	"cmd/tla-relay/internal/words": {"bundle", "dialer", "pki", "session", "tla", "cmd/internal/enrol",
@@ -84,6 +86,7 @@ var mayImport = map[string][]string{
 	"cmd/internal/sandbox": {},
 	"cmd/internal/room":    {},
 	"cmd/internal/owner":   {},
+	"cmd/internal/fips":    {"pki"},
 }
 
 // ground are the packages that every other may import: each does one thing, and imports none of ours.

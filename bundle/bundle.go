@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"tlagate/internal/files"
 	"tlagate/pki"
 	"tlagate/pki/trust"
 )
@@ -39,6 +40,15 @@ func Read(der []byte) (*Bundle, error) {
 		return nil, err
 	}
 	return &Bundle{c, s.chain, der}, nil
+}
+
+// ReadFile reads a bundle as Read does.
+func ReadFile(file string) (*Bundle, error) {
+	der, err := files.Read(file, maxSigned)
+	if err != nil {
+		return nil, err
+	}
+	return Read(der)
 }
 
 // ETag names exactly this bundle (RFC 9110, 8.8.3).

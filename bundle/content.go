@@ -42,6 +42,7 @@ type Content struct {
 	ARLs       []string       `json:"arls,omitempty" yaml:"arls"`
 	Limits     Limits         `json:"limits,omitzero" yaml:"limits"`
 	Sources    Sources        `json:"sources,omitzero" yaml:"sources"`
+	Crypto     pki.Crypto     `json:"crypto,omitzero" yaml:"crypto"` // zero = what the device's file says
 	Policy     jsontext.Value `json:"policy,omitempty" yaml:"-"`
 }
 
@@ -116,7 +117,7 @@ func (c *Content) marshal() ([]byte, error) {
 func (c *Content) check() error {
 	for _, check := range []func() error{
 		c.checkVersions, c.checkDates, c.checkTarget, c.checkGateways, c.checkRole,
-		c.checkAnchors, c.checkARLs, c.checkLimits, c.checkPolicy,
+		c.checkAnchors, c.checkARLs, c.checkLimits, c.checkPolicy, c.checkCrypto,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -289,6 +290,14 @@ func (c *Content) checkLimits() error {
 func (c *Content) checkPolicy() error {
 	if len(c.Policy) > 0 && c.Policy.Kind() != '{' {
 		return errors.New("its policy is no object")
+	}
+	return nil
+}
+
+// checkCrypto accepts rgs alone: a bundle can only make a device stricter.
+func (c *Content) checkCrypto() error {
+	if c.Crypto != pki.CryptoDefault && c.Crypto != pki.CryptoRGS {
+		return fmt.Errorf("its crypto is %q, want rgs or nothing", c.Crypto)
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ type Config struct {
 	DenyList    string                  // as trust.Config's
 	Production  bool                    // refuse CAs whose name begins with TEST
 	Clock       func() time.Time        // nil = time.Now
+	Crypto      pki.Crypto              // what a link takes that is made to fetch one without a Party
 	Log         *slog.Logger            // nil = discard
 	// whether the program can work with it, asked before it is taken in; nil = it can
 	Usable func(*Content) error
@@ -115,7 +116,7 @@ func (k *Kept) readRoot() error {
 }
 
 func (k *Kept) openTrust() (err error) {
-	cfg := trust.Config{Production: k.cfg.Production, Clock: k.cfg.Clock,
+	cfg := trust.Config{Production: k.cfg.Production, Clock: k.cfg.Clock, Crypto: k.cfg.Crypto,
 		Revocation: revocation.Config{DenyList: k.cfg.DenyList, CRLs: k.cfg.CRLs}}
 	for _, file := range k.cfg.Anchors {
 		cfg.Anchors = append(cfg.Anchors, trust.AnchorFile{File: file, Practices: []string{"*"}})

@@ -46,6 +46,7 @@ var keyIdentifier = algorithms.Use{Kind: algorithms.Digest, Name: "SHA-1 (Subjec
 		EN: "Names a CA's key in certificates, to find the issuer faster; the issuer's signature is what is believed.",
 		FR: "Nomme la clé d'une AC dans les certificats, pour trouver l'émetteur plus vite ; c'est sa signature qui " +
 			"est crue."},
+	RGS: algorithms.Stays,
 	Outside: algorithms.Text{
 		EN: "B1 refuses SHA-1 (2.3). It is method 1 of RFC 5280, which cfssl follows; nothing rests on it.",
 		FR: "B1 refuse SHA-1 (2.3). C'est la méthode 1 de la RFC 5280, que cfssl suit ; rien ne repose sur elle."}}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"tlagate/pki"
 	"tlagate/pki/trust"
 )
 
@@ -18,6 +19,7 @@ type Bootstrap struct {
 	Production bool             // refuse CAs whose name begins with TEST
 	Dial       Dial             // nil = net.Dialer's
 	Hybrids    *trust.Hybrids   // where hellos go without post-quantum groups; nil = nowhere
+	Crypto     pki.Crypto       // what links take
 	Clock      func() time.Time // nil = time.Now
 	Log        *slog.Logger     // nil = discard
 }
@@ -49,7 +51,7 @@ func (b Bootstrap) Find(ctx context.Context, code Code) (*Anchor, error) {
 	found := &Anchor{Root: certs[i], ARL: arl}
 	found.Trust, err = trust.Open(trust.Config{
 		Known:      []trust.Anchor{{Cert: found.Root, Practices: b.practices()}},
-		Production: b.Production, Clock: b.Clock, Log: b.Log})
+		Production: b.Production, Crypto: b.Crypto, Clock: b.Clock, Log: b.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +76,7 @@ func (b Bootstrap) fetch(ctx context.Context) (certs []*x509.Certificate, arl []
 	if err != nil {
 		return nil, nil, err
 	}
-	nobody := &trust.Party{Hybrids: b.Hybrids}
+	nobody := &trust.Party{Hybrids: b.Hybrids, Crypto: b.Crypto}
 	over, err := nobody.Unproven(ctx, conn, trust.ALPNOuter, trust.Want{SNI: b.Place.sni(), Dialled: b.Place.dialled()})
 	if err != nil {
 		return nil, nil, err

@@ -43,6 +43,7 @@ var codeSecret = algorithms.Use{Kind: algorithms.Secret, Name: fmt.Sprintf("cryp
 			"keeps its SHA-256, and tries are rationed.",
 		FR: "Le secret d'un code d'enrôlement : invite un équipement, une fois, pour un jour sauf avis contraire ; " +
 			"l'IGC en garde le SHA-256, et les essais sont comptés."},
+	RGS: algorithms.Stays,
 	Outside: algorithms.Text{
 		EN: "B1 asks 128 bits of a key (RègleCléSym-2). This is no key: somebody types it, it is tried on line " +
 			"only, and worth nothing after its use or its day.",
@@ -55,6 +56,7 @@ var codeAnchor = algorithms.Use{Kind: algorithms.Digest, Bits: 8 * anchorHashSiz
 			"that digest (second preimage).",
 		FR: "Nomme dans un code la racine que croit un équipement neuf : il faut que nul ne fasse une autre clé de " +
 			"cette empreinte (seconde préimage)."},
+	RGS: algorithms.Stays,
 	Outside: algorithms.Text{
 		EN: "B1 asks for digests of 256 bits, against collisions (RègleHash-2); the PKI makes the one key, and " +
 			"gains nothing by a collision.",

@@ -18,6 +18,9 @@ func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.
 	if p := g.bundles.checkVersion(c, w, r); p != nil {
 		return p
 	}
+	if p := g.checkCrypto(c); p != nil {
+		return p
+	}
 	if g.sessions.isDraining() {
 		return drainingProblem()
 	}

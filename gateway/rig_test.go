@@ -54,22 +54,30 @@ const (
 
 // rig is a running gateway and what its peers need.
 type rig struct {
-	t     *testing.T
-	ca    *pkitest.PKI
-	dir   string
-	files pkitest.Files
-	trust *trust.Trust
-	addr  string
-	g     *Gateway
-	log   *logBook
-	stop  context.CancelFunc
-	ended chan error // what Serve returned
-	ends  link.Config
+	t      *testing.T
+	ca     *pkitest.PKI
+	dir    string
+	files  pkitest.Files
+	trust  *trust.Trust
+	addr   string
+	crypto pki.Crypto
+	g      *Gateway
+	log    *logBook
+	stop   context.CancelFunc
+	ended  chan error // what Serve returned
+	ends   link.Config
 }
 
 type option func(*rig, *Config)
 
 func limited(l Limits) option { return func(_ *rig, c *Config) { c.Limits = l } }
+
+// strictly has gateway and peers keep to crypto: rgs.
+func strictly(r *rig, c *Config) {
+	r.crypto = pki.CryptoRGS
+	r.openTrust()
+	c.Party.Trust = r.trust
+}
 
 func handshake(d time.Duration) option { return func(_ *rig, c *Config) { c.Party.Timeout = d } }
 
@@ -110,7 +118,7 @@ func (r *rig) openTrust() {
 	r.trust, err = trust.Open(trust.Config{
 		Anchors:       []trust.AnchorFile{{File: r.files.Anchor, Practices: []string{"*"}}},
 		Intermediates: []string{r.files.Intermediate},
-		CRLs:          r.files.CRLs(), Poll: 50 * time.Millisecond,
+		CRLs:          r.files.CRLs(), Poll: 50 * time.Millisecond, Crypto: r.crypto,
 	})
 	require.NoError(r.t, err)
 	r.background(func(ctx context.Context) { _ = r.trust.Run(ctx) })

@@ -114,6 +114,9 @@ func (s *Service) release(c *cardSession) {
 	}
 }
 
+// Busy reports whether there is a session.
+func (s *Service) Busy() bool { return s.session() != nil }
+
 // wanted returns how many links to keep parked on each gateway: one more than there are free pairs, so that a TLA gets
 // an answer when all are taken. Surplus links stay until they are used: closing one could hit a join.
 func (s *Service) wanted() int {

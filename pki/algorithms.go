@@ -24,8 +24,12 @@ var (
 	// A set: crypto/tls decides the order.
 	tlsGroups = []tls.CurveID{tls.X25519MLKEM768, tls.SecP256r1MLKEM768, tls.CurveP256, tls.CurveP384, tls.X25519}
 
+	// Of them all, what crypto: rgs takes, and what only it takes: the letter of RGS B1.
+	letterSuites = []uint16{tls.TLS_AES_256_GCM_SHA384, tls.TLS_AES_128_GCM_SHA256}
+	letterGroups = []tls.CurveID{tls.SecP256r1MLKEM768, tls.SecP384r1MLKEM1024, tls.CurveP256, tls.CurveP384}
+
 	// Of the groups, those that make a hello longer than one segment; see Hybrids.
-	tlsHybrids = []tls.CurveID{tls.X25519MLKEM768, tls.SecP256r1MLKEM768}
+	tlsHybrids = []tls.CurveID{tls.X25519MLKEM768, tls.SecP256r1MLKEM768, tls.SecP384r1MLKEM1024}
 
 	// Implied by the key kinds: TLS 1.3 ties each of these to one curve, or to RSA-PSS.
 	tlsSignatures = []tls.SignatureScheme{

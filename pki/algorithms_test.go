@@ -20,7 +20,7 @@ func TestG5SuitesAreGosTLS13Suites(t *testing.T) {
 			gos = append(gos, s.ID)
 		}
 	}
-	require.ElementsMatch(t, gos, pki.AllowedSuites())
+	require.ElementsMatch(t, gos, pki.CryptoDefault.Suites())
 }
 
 func TestG5TablePrintsEverything(t *testing.T) {

@@ -2,20 +2,68 @@ package pki
 
 import (
 	"crypto/tls"
+	"fmt"
 	"slices"
 )
 
 // AllowedVersion returns the only TLS version that may be negotiated.
 func AllowedVersion() uint16 { return tlsVersion }
 
-// AllowedSuites returns the cipher suites that may be negotiated.
-func AllowedSuites() []uint16 { return slices.Clone(tlsSuites) }
+// Crypto says which cipher suites and groups the links of a program take (annex codes C2 and G5; docs/crypto.md).
+type Crypto string
 
-// AllowedGroups returns the key-exchange groups that a hello offers; without hybrids, it is a short one.
-func AllowedGroups(hybrids bool) []tls.CurveID {
+// What a configuration can say.
+const (
+	CryptoDefault Crypto = ""    // everything on the list
+	CryptoRGS     Crypto = "rgs" // the letter of RGS B1 alone: neither X25519 in any form, nor ChaCha20
+)
+
+// ParseCrypto reads the word of a configuration; "default" is the same as none.
+func ParseCrypto(word string) (Crypto, error) {
+	switch word {
+	case "", "default":
+		return CryptoDefault, nil
+	case string(CryptoRGS):
+		return CryptoRGS, nil
+	}
+	return "", fmt.Errorf("cannot use crypto: %q is neither rgs nor default", word)
+}
+
+// String returns the word.
+func (c Crypto) String() string {
+	if c == CryptoDefault {
+		return "default"
+	}
+	return string(c)
+}
+
+// Suites returns the cipher suites that may be negotiated.
+func (c Crypto) Suites() []uint16 {
+	if c == CryptoRGS {
+		return slices.Clone(letterSuites)
+	}
+	return slices.Clone(tlsSuites)
+}
+
+// Groups returns the key-exchange groups that a hello offers; without hybrids, it is a short one.
+func (c Crypto) Groups(hybrids bool) []tls.CurveID {
 	groups := slices.Clone(tlsGroups)
+	if c == CryptoRGS {
+		groups = slices.Clone(letterGroups)
+	}
 	if hybrids {
 		return groups
 	}
 	return slices.DeleteFunc(groups, func(g tls.CurveID) bool { return slices.Contains(tlsHybrids, g) })
+}
+
+// Keeps reports whether an offer has nothing that the default takes and c does not: whoever made it keeps to c itself.
+// What nobody of ours takes counts for nothing.
+func (c Crypto) Keeps(suites []uint16, groups []tls.CurveID) bool {
+	ownSuites, ownGroups := c.Suites(), c.Groups(true)
+	return !slices.ContainsFunc(suites, func(s uint16) bool {
+		return slices.Contains(tlsSuites, s) && !slices.Contains(ownSuites, s)
+	}) && !slices.ContainsFunc(groups, func(g tls.CurveID) bool {
+		return slices.Contains(tlsGroups, g) && !slices.Contains(ownGroups, g)
+	})
 }

@@ -61,6 +61,7 @@ const (
 	OCSPBad              Reason = "ocsp_bad"               // unreadable, no nextUpdate, unknown critical extension
 	TLSVersion           Reason = "tls_version"            // not TLS 1.3
 	CipherSuite          Reason = "cipher_suite"           // no allowed suite or group offered
+	NotRGS               Reason = "not_rgs"                // offered or chosen, and not what crypto: rgs takes
 	ALPN                 Reason = "alpn"                   // no application protocol, or another one
 	HandshakeSlow        Reason = "handshake_timeout"      // not finished within 10 s
 	HandshakeFailed      Reason = "handshake_failed"       // anything else: interrupted, not TLS, no proof of the key
@@ -93,8 +94,8 @@ var Reasons = []Reason{
 	ExtKeyUsage, AnyExtKeyUsage, NotCA, Policy, WeakKey, WeakSignature, NameMismatch, BadIdentity, NameSpace, WrongRole,
 	WrongPractice, WrongPeer, TestCA, Revoked, CARevoked, CRLMissing, CRLStale, CRLFuture, CRLBadSignature,
 	CRLWrongIssuer, CRLNumberBack, CRLBad, OnDenyList, StapleMissing, OCSPMissing, OCSPStale, OCSPFuture, OCSPUnknown,
-	OCSPBadSigner, OCSPBadSignature, OCSPWrongCertificate, OCSPNonce, OCSPError, OCSPBad, TLSVersion, CipherSuite, ALPN,
-	HandshakeSlow, HandshakeFailed,
+	OCSPBadSigner, OCSPBadSignature, OCSPWrongCertificate, OCSPNonce, OCSPError, OCSPBad, TLSVersion, CipherSuite,
+	NotRGS, ALPN, HandshakeSlow, HandshakeFailed,
 }
 
 // ReasonOf returns the reason of the first Refusal in err, or "" when there is none.

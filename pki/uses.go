@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 
 	"tlagate/internal/algorithms"
@@ -21,18 +22,36 @@ func TLSAlgorithms() []algorithms.Use {
 		By: []string{"RFC 8446", algorithms.Guide("2.1")}}, fetched}
 	for _, s := range tlsSuites {
 		u := suites[s]
-		u.Kind, u.Name = algorithms.Suite, tls.CipherSuiteName(s)
+		u.Kind, u.Name, u.RGS = algorithms.Suite, tls.CipherSuiteName(s), mark(s, tlsSuites, letterSuites)
 		list = append(list, u)
 	}
-	for _, g := range tlsGroups {
+	for _, g := range both(tlsGroups, letterGroups) {
 		u := exchanges[g]
-		u.Kind, u.Name = algorithms.Group, g.String()
+		u.Kind, u.Name, u.RGS = algorithms.Group, g.String(), mark(g, tlsGroups, letterGroups)
 		list = append(list, u)
 	}
 	for _, s := range tlsSignatures {
 		list = append(list, handshakeSignature(s))
 	}
 	return algorithms.In("pki", list...)
+}
+
+// both returns a list, and what another has besides.
+func both[T comparable](list, other []T) []T {
+	return append(slices.Clone(list), slices.DeleteFunc(slices.Clone(other), func(v T) bool {
+		return slices.Contains(list, v)
+	})...)
+}
+
+// mark returns what crypto: rgs makes of v, by the lists of both ways.
+func mark[T comparable](v T, byDefault, letter []T) algorithms.Mark {
+	switch {
+	case !slices.Contains(letter, v):
+		return algorithms.TakenAway
+	case !slices.Contains(byDefault, v):
+		return algorithms.Added
+	}
+	return ""
 }
 
 // fetched describes the TLS of URLs, which is not ours to choose: what it carries is public anyway.
@@ -44,9 +63,11 @@ var fetched = algorithms.Use{Kind: algorithms.Version, Name: "TLS 1.3, TLS 1.2 (
 			"publiques, signées et vérifiées comme celles de http:// : rien ne repose sur lui."},
 	Outside: algorithms.Text{
 		EN: "The server chooses, among what crypto/tls takes by default: of TLS 1.2, suites without authenticated " +
-			"encryption (HMAC-SHA-1) too.",
+			"encryption (HMAC-SHA-1) too. With crypto: rgs, AES-GCM alone, and of X25519 the hybrid X25519MLKEM768.",
 		FR: "Le serveur choisit parmi ce que crypto/tls accepte par défaut : en TLS 1.2, aussi des suites sans " +
-			"chiffrement authentifié (HMAC-SHA-1)."}}
+			"chiffrement authentifié (HMAC-SHA-1). Avec crypto: rgs, AES-GCM seul, et de X25519 l'hybride " +
+			"X25519MLKEM768."},
+	RGS: algorithms.Stays}
 
 // suites describes each of tlsSuites.
 var suites = map[uint16]algorithms.Use{
@@ -91,6 +112,14 @@ var exchanges = map[tls.CurveID]algorithms.Use{
 		For: algorithms.Text{
 			EN: "Hybrid: to read a recorded link, both P-256 and ML-KEM-768 must be broken.",
 			FR: "Hybride : qui enregistre une liaison doit casser P-256 et ML-KEM-768 pour la lire."}},
+	tls.SecP384r1MLKEM1024: {Bits: algorithms.Of(elliptic.P384()),
+		By: []string{"draft-ietf-tls-ecdhe-mlkem", "FIPS 203", "NIST SP 800-56A", algorithms.B1("RègleECp-2"),
+			algorithms.PG083("RègleSécuAsym, RèglePQSécuAsym")},
+		For: algorithms.Text{
+			EN: "Hybrid: to read a recorded link, both P-384 and ML-KEM-1024 must be broken. Ours prefer " +
+				"SecP256r1MLKEM768.",
+			FR: "Hybride : qui enregistre une liaison doit casser P-384 et ML-KEM-1024 pour la lire. Les nôtres " +
+				"préfèrent SecP256r1MLKEM768."}},
 	tls.CurveP256: {Bits: algorithms.Of(elliptic.P256()), For: fallback, By: nistCurve},
 	tls.CurveP384: {Bits: algorithms.Of(elliptic.P384()), For: fallback, By: nistCurve},
 	tls.X25519: {Bits: 128, For: fallback, Outside: x25519Order,
@@ -188,6 +217,7 @@ func CertID(h crypto.Hash) algorithms.Use {
 			FR: "Nomme un émetteur (certID) ou un répondeur ; son certificat est connu, et la signature de la " +
 				"réponse est vérifiée en plus."}}
 	if h == crypto.SHA1 {
+		u.RGS = algorithms.Stays
 		u.Outside = algorithms.Text{
 			EN: "B1 refuses SHA-1 (2.3, RègleHash-2, RègleHash-3). OCSP's profile and most of its clients know no " +
 				"other; nothing rests on it.",

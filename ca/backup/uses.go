@@ -15,7 +15,7 @@ func Algorithms() []algorithms.Use {
 }
 
 var hybrid = algorithms.Use{Kind: algorithms.Rest, Name: "age: ML-KEM-768 + X25519, ChaCha20-Poly1305", Bits: 128,
-	Outside: ageOutside,
+	Outside: ageOutside, RGS: algorithms.Stays,
 	By: []string{"age-encryption.org/v1", "FIPS 203", "RFC 9180", "RFC 8439",
 		algorithms.PG083("RègleSécuAsym, RèglePQSécuAsym")},
 	For: algorithms.Text{
@@ -23,13 +23,15 @@ var hybrid = algorithms.Use{Kind: algorithms.Rest, Name: "age: ML-KEM-768 + X255
 		FR: "Une sauvegarde de l'AC, pour un destinataire age1pq1… (créé par backup --new-key) : hybride."}}
 
 var x25519 = algorithms.Use{Kind: algorithms.Rest, Name: "age: X25519, ChaCha20-Poly1305", Bits: 128,
-	Outside: ageOutside, By: []string{"age-encryption.org/v1", "RFC 7748", "RFC 5869", "RFC 8439"},
+	Outside: ageOutside, RGS: algorithms.Stays, By: []string{"age-encryption.org/v1", "RFC 7748", "RFC 5869",
+		"RFC 8439"},
 	For: algorithms.Text{
 		EN: "A backup of the CA, for a recipient age1…",
 		FR: "Une sauvegarde de l'AC, pour un destinataire age1…"}}
 
 var passphrase = algorithms.Use{Kind: algorithms.Rest, Name: "age: scrypt, ChaCha20-Poly1305", Outside: ageOutside,
-	By: []string{"age-encryption.org/v1", "RFC 7914", "RFC 8439"}, For: algorithms.Text{
+	RGS: algorithms.Stays,
+	By:  []string{"age-encryption.org/v1", "RFC 7914", "RFC 8439"}, For: algorithms.Text{
 		EN: fmt.Sprintf("A backup of the CA under a passphrase of %d characters or more: as strong as that is; six "+
 			"words by dice have 77 bits, ten have 129.", minPassphrase),
 		FR: fmt.Sprintf("Une sauvegarde de l'AC sous une phrase de passe d'au moins %d caractères : aussi forte "+

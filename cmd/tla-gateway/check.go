@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/fips"
 	"tlagate/est"
 	"tlagate/gateway"
 	"tlagate/internal/stamp"
+	"tlagate/pki"
 	"tlagate/pki/revocation"
 	"tlagate/pki/trust"
 )
@@ -30,10 +32,11 @@ func (s *checkCmd) Run(app *cli.App) error {
 	r := &report{out: tabwriter.NewWriter(app.Stdout, 0, 0, 2, ' ', 0), now: time.Now()}
 	r.unreadable(err)
 	r.access(c, rules)
+	r.crypto(c)
 	keys, unreadable := c.Identity.OpenOrAll()
 	r.unreadable(unreadable)
 	// what it would log is printed below
-	store, unreadable := trust.Open(c.Trust.Config(slog.New(slog.DiscardHandler)))
+	store, unreadable := trust.Open(c.Trust.Config(c.Demanded(), slog.New(slog.DiscardHandler)))
 	r.unreadable(unreadable)
 	r.others(c)
 	r.identity(store, keys)
@@ -91,6 +94,18 @@ func (r *report) access(c config, rules []gateway.Rule) {
 	r.line("access", "a TLA opens the PdTs of its own practice")
 	for _, rule := range rules {
 		r.line("access", "%s opens %s", rule.TLA, rule.PdT)
+	}
+}
+
+// crypto says what links take, and whether this program can be in the mode of Go that it takes.
+func (r *report) crypto(c config) {
+	if c.Demanded() != pki.CryptoRGS {
+		r.line("crypto", "default: X25519 and ChaCha20 are taken too, outside the letter of RGS B1")
+		return
+	}
+	r.line("crypto", "rgs: AES-GCM, and no X25519; devices must have it too")
+	if !fips.Suits(c.Demanded()) {
+		r.unreadable(fips.Possible())
 	}
 }
 

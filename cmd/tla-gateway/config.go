@@ -28,6 +28,8 @@ type config struct {
 
 	Bundles       cli.Path `yaml:"bundles"`        // directory of the bundles for devices; "" = none
 	RequireBundle bool     `yaml:"require_bundle"` // refuse devices without one
+
+	cli.Crypto `yaml:",inline"`
 }
 
 type configFlag struct {
@@ -69,7 +71,7 @@ func load(file string) (config, []gateway.Rule, error) {
 	err := cli.LoadYAML(file, &c, func() (err error) {
 		rules, err = c.rules()
 		return errors.Join(cli.CheckListen("listen", c.Listen), c.checkMetrics(), err, c.Limits.check(),
-			c.Enrolment.check(), c.Renewal.Check(), c.checkPush())
+			c.Enrolment.check(), c.Renewal.Check(), c.checkPush(), c.CheckCrypto())
 	})
 	return c, rules, err
 }

@@ -67,7 +67,7 @@ func (c config) pki() est.Place {
 
 // device names our certificates. The client certificate authenticates the renewal of both.
 func (c config) device() enrol.Device {
-	return enrol.Device{Trust: c.Trust, Pairs: []enrol.Pair{
+	return enrol.Device{Trust: c.Trust, Crypto: c.Demanded(), Pairs: []enrol.Pair{
 		{Name: "client", Files: c.Client, Profile: est.GatewayClient},
 		{Name: "identity", Files: c.Identity, Profile: est.GatewayServer},
 	}}
@@ -82,6 +82,9 @@ type enrollCmd struct {
 func (e *enrollCmd) Run(app *cli.App) error {
 	c, _, err := load(e.Config)
 	if err != nil {
+		return err
+	}
+	if err := c.Insist(); err != nil {
 		return err
 	}
 	if err := c.becomeOwner(e.Config); err != nil {

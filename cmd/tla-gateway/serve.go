@@ -28,6 +28,9 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	if err := c.Insist(); err != nil {
+		return err
+	}
 	if err := c.becomeOwner(s.Config); err != nil {
 		return err
 	}
@@ -120,7 +123,7 @@ func (c config) open(trace *trail.Trail, log *slog.Logger) (*cli.Keys, *trust.Tr
 	if err != nil {
 		return nil, nil, err
 	}
-	trust, err := trust.Open(trace.Trust(c.Trust.Config(log)))
+	trust, err := trust.Open(trace.Trust(c.Trust.Config(c.Demanded(), log)))
 	return keys, trust, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tlagate/bundle"
@@ -28,10 +29,13 @@ func (c *bundleFetchCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	if err := cfg.Insist(); err != nil {
+		return err
+	}
 	if err := cfg.becomeOwner(c.Config); err != nil {
 		return err
 	}
-	return cfg.FetchBundle(app, cfg.Trust, cfg.Client, nil,
+	return cfg.FetchBundle(app, cfg.Trust, cfg.Client, cfg.Possible,
 		bundle.Way{Gateway: c.Gateway, Dial: cfg.Dial, Hybrids: cfg.Hybrids(nil)})
 }
 
@@ -68,6 +72,7 @@ type device struct {
 	log     *slog.Logger
 	reached chan string // a gateway was reached
 	broken  chan error  // the present bundle must not be used any more
+	old     atomic.Bool // the program must be started again, once there is no session
 	trust   *trust.Trust
 	service *pdt.Service
 
@@ -76,6 +81,9 @@ type device struct {
 
 // refreshTime is the time between two requests for the bundle.
 const refreshTime = time.Hour
+
+// idleTime is how often a program that must be started again looks whether it has a session.
+const idleTime = time.Second
 
 func newDevice(k *bundle.Kept, cfg config, s pdt.Config, log *slog.Logger) *device {
 	if k == nil {
@@ -112,8 +120,9 @@ func (d *device) run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	tick := time.NewTicker(refreshTime)
+	tick, look := time.NewTicker(refreshTime), time.NewTicker(idleTime)
 	defer tick.Stop()
+	defer look.Stop()
 	gateway := string(d.cfg.Gateways[0])
 	for {
 		select {
@@ -121,6 +130,11 @@ func (d *device) run(ctx context.Context) error {
 			return nil
 		case err := <-d.broken:
 			return err
+		case <-look.C:
+			if d.old.Load() && !d.service.Busy() {
+				return seal.ErrCrypto
+			}
+			continue
 		case <-tick.C:
 		case gateway = <-d.reached:
 		}
@@ -166,6 +180,10 @@ func (d *device) apply(c *bundle.Content) error {
 	limited := limit != 0 && limit != d.cfg.Limits.Absolute
 	if d.cfg.Sealed && (limited || !reflect.DeepEqual(d.cfg.Gateways, c.Gateways)) {
 		d.log.Warn("gateways or limits of the new bundle take a restart")
+	}
+	if d.cfg.CryptoWith(c) != d.trust.Crypto() && !d.old.Swap(true) {
+		d.log.Warn("the new bundle changes what links take: the program ends after this session, to be started again",
+			"crypto", d.cfg.CryptoWith(c).String())
 	}
 	return seal.Adopt(d.trust, c, d.log)
 }

@@ -64,7 +64,7 @@ type configFlag struct {
 func (p configFlag) load() (config, error) {
 	var c config
 	err := cli.LoadYAML(p.Config, &c, func() error {
-		return errors.Join(c.CheckProxy(), c.CheckHybrid(), c.check(), c.checkSeal())
+		return errors.Join(c.CheckProxy(), c.CheckHybrid(), c.CheckCrypto(), c.check(), c.checkSeal())
 	})
 	if c.Status == "" {
 		c.Status = cli.Path(defaultStatus())

@@ -21,6 +21,9 @@ const vpcdPort = 35963
 // Run looks for the known traps of this workstation. It connects to the gateways, as run does by itself.
 func (c *doctorCmd) Run(app *cli.App) error {
 	cfg, err := c.load()
+	if err := c.online(cfg); err != nil {
+		return err
+	}
 	here, d := doctor.Here("tla-pdt"), cfg.doctored(c.Offline)
 	checks := append(doctor.Configuration(c.Config, err, cfg.unusable(d, err)), here.Clock())
 	driver := doctor.Driver{System: here, Port: cmp.Or(cfg.Driver.Port, vpcdPort)}
@@ -37,6 +40,14 @@ func (c *doctorCmd) Run(app *cli.App) error {
 	}
 	checks = append(checks, here.NoNetwork())
 	return doctor.Report(app, checks, c.JSON)
+}
+
+// online has a doctor that connects keep to what the configuration demands of links.
+func (c *doctorCmd) online(cfg config) error {
+	if c.Offline {
+		return nil
+	}
+	return cfg.Insist()
 }
 
 func (c config) doctored(offline bool) doctor.Device {

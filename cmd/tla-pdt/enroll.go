@@ -30,6 +30,9 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	if len(places) > 0 {
 		usual = places[0]
 	}
+	if err := c.Insist(); err != nil {
+		return err
+	}
 	if err := c.becomeOwner(e.Config); err != nil {
 		return err
 	}
@@ -41,7 +44,7 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	device.Hybrids = c.Hybrids(trace.Hybrids)
 	return trace.Enrolment(func() error {
 		return e.Command.Run(app, device, usual, enrol.English("tla-pdt", "Next: start tla-pdt."),
-			c.FirstBundle(app, c.Trust, c.Client, nil, bundle.Way{Dial: c.Dial, Hybrids: device.Hybrids}))
+			c.FirstBundle(app, c.Trust, c.Client, c.Possible, bundle.Way{Dial: c.Dial, Hybrids: device.Hybrids}))
 	})
 }
 
@@ -50,7 +53,7 @@ func (c config) places() ([]est.Place, error) { return c.Renewal.Places(c.Gatewa
 
 // device names our certificates. The client certificate authenticates the renewal of both.
 func (c config) device() enrol.Device {
-	return enrol.Device{Dial: c.Dial, Trust: c.Trust, Pairs: []enrol.Pair{
+	return enrol.Device{Dial: c.Dial, Trust: c.Trust, Crypto: c.CryptoWith(nil), Pairs: []enrol.Pair{
 		{Name: "client", Files: c.Client, Profile: est.PdTClient},
 		{Name: "server", Files: c.Server, Profile: est.PdTServer},
 	}}

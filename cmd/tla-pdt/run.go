@@ -25,6 +25,9 @@ func (c *runCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	if err := cfg.Insist(); err != nil {
+		return err
+	}
 	if err := cfg.becomeOwner(c.Config); err != nil {
 		return err
 	}
@@ -68,13 +71,16 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if err := cfg.CheckKeys(cfg.Client, cfg.Server); err != nil {
 		return nil, err
 	}
-	kept, err := cfg.Open(cfg.Trust, d.client.Certificate, nil, trace.Bundle, log)
+	kept, err := cfg.Open(cfg.Trust, d.client.Certificate, cfg.Possible, trace.Bundle, log)
 	if err != nil {
 		return nil, err
 	}
 	content := seal.ContentOf(kept)
+	if err := cfg.Suits(content); err != nil {
+		return nil, err
+	}
 	cfg = cfg.withBundle(content)
-	if d.trust, err = seal.OpenTrust(cfg.Trust, content, trace.Trust, log); err != nil {
+	if d.trust, err = cfg.OpenTrust(cfg.Trust, content, trace.Trust, log); err != nil {
 		return nil, err
 	}
 	renewer, renew, err := cfg.renewer(d, trace, log)

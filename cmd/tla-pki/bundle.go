@@ -53,6 +53,7 @@ type order struct {
 	ARLs       []orderFile    `yaml:"arls"`
 	Limits     bundle.Limits  `yaml:"limits"`
 	Sources    bundle.Sources `yaml:"sources"`
+	Crypto     pki.Crypto     `yaml:"crypto"`
 	Policy     orderFile      `yaml:"policy"`
 }
 
@@ -97,7 +98,8 @@ func (c *bundleSignCmd) content() (*bundle.Content, error) {
 	}
 	content := &bundle.Content{Format: bundle.Format, MinVersion: o.MinVersion, For: o.For,
 		Issued: o.Issued, ValidUntil: o.ValidUntil,
-		Gateways: o.Gateways.Texts(), PdTs: o.PdTs, Access: o.Access, Limits: o.Limits, Sources: o.Sources}
+		Gateways: o.Gateways.Texts(), PdTs: o.PdTs, Access: o.Access, Limits: o.Limits, Sources: o.Sources,
+		Crypto: o.Crypto}
 	if content.Issued.IsZero() {
 		content.Issued = time.Now().UTC().Truncate(time.Second)
 	}

@@ -30,6 +30,8 @@ type serveConfig struct {
 	EST      string       `yaml:"est"`
 	Renew    []renewed    `yaml:"renew"`
 	Limits   serveLimits  `yaml:"limits"`
+
+	cli.Crypto `yaml:",inline"`
 }
 
 type serveLimits struct {
@@ -43,6 +45,9 @@ type serveLimits struct {
 func (s *serveCmd) Run(app *cli.App) error {
 	var c serveConfig
 	if err := cli.LoadYAML(s.Config, &c, c.check); err != nil {
+		return err
+	}
+	if err := c.Insist(); err != nil {
 		return err
 	}
 	if err := c.becomeOwner(s.Config); err != nil {
@@ -66,7 +71,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 
 // check reports all that is wrong with the file itself.
 func (c *serveConfig) check() error {
-	errs := []error{cli.CheckListen("listen", c.Listen)}
+	errs := []error{cli.CheckListen("listen", c.Listen), c.CheckCrypto()}
 	if c.Dir == "" {
 		errs = append(errs, errors.New("dir is missing: name the CA's directory"))
 	}
@@ -87,7 +92,7 @@ func (c serveConfig) run(app *cli.App, trace *trail.Trail, authority *ca.CA) err
 		return err
 	}
 	defer own.Close()
-	trusted := c.Trust.Config(app.Log)
+	trusted := c.Trust.Config(c.Demanded(), app.Log)
 	// A device has its own certificate alone from EST, and may show no other (RFC 7030 section 4.2.3).
 	trusted.Intermediates = append(trusted.Intermediates, authority.Public("issuing.crt"))
 	store, err := trust.Open(trace.Trust(trusted))

@@ -30,6 +30,9 @@ func (c *bundleFetchCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	if err := cfg.Insist(); err != nil {
+		return err
+	}
 	if err := cfg.becomeOwner(c.Config); err != nil {
 		return err
 	}
@@ -125,5 +128,9 @@ func (d *device) apply(c *bundle.Content) error {
 		return err
 	}
 	d.box.fit(d.cfg.ways(s.Gateways), d.log)
+	if d.cfg.CryptoWith(c) != d.trust.Crypto() && d.box.outgrow(seal.ErrCrypto) {
+		d.log.Warn("the new bundle changes what links take: the program ends after this session, to be started again",
+			"crypto", d.cfg.CryptoWith(c).String())
+	}
 	return seal.Adopt(d.trust, c, d.log)
 }

@@ -74,7 +74,7 @@ func (w withConfig) load() (config, error) {
 	var c config
 	err := cli.LoadYAML(w.Config, &c, func() error {
 		return errors.Join(address.Servers("gateways", c.Gateways.Texts()), c.Control.finish(c.Sealed), c.CheckProxy(),
-			c.CheckHybrid(), c.checkFiles(), c.checkChoice(),
+			c.CheckHybrid(), c.CheckCrypto(), c.checkFiles(), c.checkChoice(),
 			enrol.Section{At: c.Renewal.At}.Check(), c.timers(tla.Settings{Absolute: c.Limits.Absolute,
 				Inactive: c.Limits.Inactive}).Check(), c.checkSeal(), c.checkSandbox())
 	})
@@ -87,7 +87,7 @@ func (w withConfig) load() (config, error) {
 // usable returns why this terminal cannot work with what a bundle says; nil = it can.
 func (c config) usable(b *bundle.Content) error {
 	_, err := c.settings(b)
-	return err
+	return errors.Join(err, c.Possible(b))
 }
 
 // timers returns those of the file, with what s adds.

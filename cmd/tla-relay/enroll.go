@@ -34,6 +34,9 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	if len(c.Gateways) > 0 {
 		usual.Address = string(c.Gateways[0])
 	}
+	if err := c.Insist(); err != nil {
+		return err
+	}
 	if err := c.becomeOwner(e.Config); err != nil {
 		return err
 	}
@@ -50,7 +53,7 @@ func (e *enrollCmd) Run(app *cli.App) error {
 }
 
 func (c config) device() enrol.Device {
-	return enrol.Device{Dial: c.Dial, Trust: c.Trust,
+	return enrol.Device{Dial: c.Dial, Trust: c.Trust, Crypto: c.CryptoWith(nil),
 		Pairs: []enrol.Pair{{Name: "identity", Files: c.Identity, Profile: est.TLA}}}
 }
 

@@ -29,6 +29,9 @@ func (c *runCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	if err := cfg.Insist(); err != nil {
+		return err
+	}
 	if err := cfg.becomeOwner(c.Config); err != nil {
 		return err
 	}
@@ -82,6 +85,9 @@ func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := cfg.Suits(seal.ContentOf(kept)); err != nil {
+		return nil, err
+	}
 	if err := d.openRelay(cfg, kept, trace, app.Log); err != nil {
 		return nil, err
 	}
@@ -94,7 +100,7 @@ func open(app *cli.App, cfg config, trace *trail.Trail) (*daemon, error) {
 // openRelay makes the relay, and the trust store under it, with what the bundle says.
 func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, log *slog.Logger) (err error) {
 	content := seal.ContentOf(kept)
-	if d.trust, err = seal.OpenTrust(cfg.Trust, content, trace.Trust, log); err != nil {
+	if d.trust, err = cfg.OpenTrust(cfg.Trust, content, trace.Trust, log); err != nil {
 		return err
 	}
 	s, err := cfg.settings(content)
@@ -112,7 +118,7 @@ func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, lo
 		Clock: tla.OpenClock(tla.ClockConfig{File: string(cfg.Floor), Built: built(), Vouched: d.trust.Vouched,
 			Log: log}),
 		During: []func(context.Context, string){r.during}, Renewal: r.renewal, Storage: trace.Trouble,
-		Trace: sessions(trace),
+		Trace: box.watched(sessions(trace)),
 	}
 	if kept == nil {
 		d.relay, err = tla.NewRelay(relay)

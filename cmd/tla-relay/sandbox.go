@@ -14,6 +14,7 @@ import (
 	"tlagate/cmd/internal/sandbox"
 	"tlagate/internal/address"
 	"tlagate/keys"
+	"tlagate/tla"
 )
 
 // confinement is the part of the configuration about the sandbox.
@@ -36,11 +37,11 @@ func (c config) checkSandbox() error {
 }
 
 // box is the sandbox of a running relay. No sandbox can be widened: a relay that no longer fits into its own must be
-// restarted.
+// restarted, and likewise one whose bundle changes what is fixed at a program's start.
 type box struct {
-	ports []uint16     // TCP ports that may be connected to; nil = any
-	small atomic.Bool  // the relay no longer fits
-	again chan<- error // as in daemon
+	ports    []uint16              // TCP ports that may be connected to; nil = any
+	outgrown atomic.Pointer[error] // why the relay must be restarted; nil = it need not be
+	again    chan<- error          // as in daemon
 }
 
 // errSmall ends the program, so that its unit starts it again (Restart=).
@@ -74,19 +75,33 @@ func (b *box) enter(level sandbox.Level, c config, gateways []string, log *slog.
 // fit checks whether the gateways of a new bundle can be reached from inside.
 func (b *box) fit(gateways []string, log *slog.Logger) {
 	for _, port := range ports(gateways) {
-		if b.ports != nil && !slices.Contains(b.ports, port) && !b.small.Swap(true) {
+		if b.ports != nil && !slices.Contains(b.ports, port) && b.outgrow(errSmall) {
 			log.Warn("a gateway of the new bundle cannot be reached from the sandbox: the program ends after this "+
 				"session, to be started again", "port", port)
 		}
 	}
 }
 
-// leave ends the program if it no longer fits; it is called at the end of a session.
+// outgrow notes why the program must be restarted after this session. It reports whether that is news.
+func (b *box) outgrow(why error) bool { return b.outgrown.CompareAndSwap(nil, &why) }
+
+// leave ends the program if it must be restarted; it is called at the end of a session.
 func (b *box) leave() {
-	if b.small.Load() {
+	if why := b.outgrown.Load(); why != nil {
 		select {
-		case b.again <- errSmall:
+		case b.again <- *why:
 		default: // it was said already
+		}
+	}
+}
+
+// watched passes events on, and leaves when a start has come to no session: the gateway that brought the bundle may
+// have refused that one.
+func (b *box) watched(trace func(tla.Event)) func(tla.Event) {
+	return func(e tla.Event) {
+		trace(e)
+		if e.Kind == tla.EventFailed || e.Kind == tla.EventRehearsed {
+			b.leave()
 		}
 	}
 }

@@ -65,6 +65,7 @@ type Lab struct {
 	RelayOver    world.Over // what the running relay sees in place of the machine's files
 	PdTOver      world.Over // likewise the running tla-pdt
 	GatewayOver  world.Over // likewise the running gateway
+	Env          []string   // of running programs, besides this one's
 
 	GatewayTrust, PdTTrust, TLATrust Trust
 
@@ -182,7 +183,7 @@ func (l *Lab) start(program, ready string, env []string, args ...string) (*world
 		return nil, err
 	}
 	over := map[string]world.Over{relay: l.RelayOver, "tla-pdt": l.PdTOver, "tla-gateway": l.GatewayOver}
-	p, err := world.Start(world.Command{Name: program, Path: path, Args: args, Env: env, Echo: l.Echo,
+	p, err := world.Start(world.Command{Name: program, Path: path, Args: args, Env: append(env, l.Env...), Echo: l.Echo,
 		Over: over[program]})
 	if err != nil {
 		return nil, err

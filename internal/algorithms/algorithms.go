@@ -18,6 +18,23 @@ type Use struct {
 	Place   string   `json:"package"`        // of the source, by its directory
 	By      []string `json:"references"`
 	Outside Text     `json:"outside_rgs_b1,omitzero"` // why it is outside the letter of RGS B1, if it is
+	RGS     Mark     `json:"crypto_rgs,omitzero"`     // what `crypto: rgs` makes of it; "" = nothing
+}
+
+// Mark says what `crypto: rgs` in a program's configuration makes of a use (docs/crypto.md).
+type Mark string
+
+// The marks.
+const (
+	TakenAway Mark = "taken_away"
+	Added     Mark = "added" // without crypto: rgs, the use is not there
+	Stays     Mark = "stays" // though outside the letter of RGS B1: crypto: rgs is about TLS
+)
+
+var marks = map[Mark]Text{
+	TakenAway: {"Taken away by crypto: rgs.", "Retiré par crypto: rgs."},
+	Added:     {"With crypto: rgs alone.", "Avec crypto: rgs seulement."},
+	Stays:     {"crypto: rgs leaves it.", "crypto: rgs le laisse."},
 }
 
 // Text is a sentence in both languages.

@@ -34,6 +34,9 @@ func row(same []Use, in Language) string {
 	if why := u.Outside.in(in); why != "" {
 		text += " **" + strings.TrimSpace(outside.in(in)) + "** " + why
 	}
+	if mark := marks[u.RGS].in(in); mark != "" {
+		text += " **" + mark + "**"
+	}
 	return fmt.Sprintf("| %s | %s | %s | %s | `%s` |\n", strings.Join(names, "<br>"), strings.Join(bits, "<br>"), text,
 		strings.Join(u.By, "; "), u.Place)
 }

@@ -40,7 +40,7 @@ func together(uses []Use) (groups [][]Use) {
 }
 
 func (u Use) like(v Use) bool {
-	return u.For == v.For && u.Place == v.Place && u.Outside == v.Outside && slices.Equal(u.By, v.By)
+	return u.For == v.For && u.Place == v.Place && u.Outside == v.Outside && u.RGS == v.RGS && slices.Equal(u.By, v.By)
 }
 
 // width is how many columns a terminal surely has.
@@ -97,6 +97,9 @@ func (p *printer) uses(same []Use) {
 	p.paragraph(hang, hang, u.For.in(p.in))
 	if why := u.Outside.in(p.in); why != "" {
 		p.paragraph(hang, hang, outside.in(p.in)+why)
+	}
+	if mark := marks[u.RGS].in(p.in); mark != "" {
+		p.paragraph(hang, hang, mark)
 	}
 	p.paragraph(hang+"[", hang+" ", strings.Join(u.By, "; ")+"]")
 }

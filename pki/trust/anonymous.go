@@ -25,12 +25,13 @@ func (p *Party) Anonymous(ctx context.Context, c net.Conn, alpn string, want Wan
 
 // Unproven performs the client side of a handshake that proves nothing about the server and shows no certificate of
 // ours: for what is public, and is proven by other means once it is here. Nothing secret may be sent. The error is a
-// *Refusal or a *Rejected, and the connection is then closed. Only the party's Hybrids and want's SNI and Dialled are
-// used.
+// *Refusal or a *Rejected, and the connection is then closed. Only the party's Hybrids and Crypto, and want's SNI
+// and Dialled, are used.
 func (p *Party) Unproven(ctx context.Context, c net.Conn, alpn string, want Want) (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	h := &handshake{party: &Party{Hybrids: p.Hybrids}, want: Want{SNI: want.SNI, Dialled: want.Dialled}, alpn: alpn,
+	h := &handshake{party: &Party{Hybrids: p.Hybrids, Crypto: p.Crypto},
+		want: Want{SNI: want.SNI, Dialled: want.Dialled}, alpn: alpn,
 		conn: c, side: x509.ExtKeyUsageClientAuth, tap: &tapConn{Conn: c}}
 	conf := h.config()
 	conf.Time, conf.ServerName, conf.InsecureSkipVerify = nil, want.SNI, true

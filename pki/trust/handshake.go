@@ -96,6 +96,7 @@ const (
 // alert, if it can. It lets a client without ALPN through, which judge refuses only at the end of the handshake.
 func (h *handshake) noteHello(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	h.refusal = h.checkHello(hello)
+	h.keeps = pki.CryptoRGS.Keeps(hello.CipherSuites, hello.SupportedCurves)
 	return nil, nil
 }
 
@@ -113,12 +114,11 @@ func (h *handshake) checkHello(hello *tls.ClientHelloInfo) *pki.Refusal {
 		}
 		return h.refuse(pki.TLSVersion, "it offers no TLS 1.3")
 	}
-	if !slices.ContainsFunc(hello.CipherSuites, containsSuite) {
-		return h.refuse(pki.CipherSuite, "it offers none of the allowed TLS 1.3 cipher suites")
+	if !slices.ContainsFunc(hello.CipherSuites, h.takesSuite) {
+		return h.lacks(hello, "TLS 1.3 cipher suites")
 	}
-	groups := pki.AllowedGroups(true)
-	if !slices.ContainsFunc(hello.SupportedCurves, func(g tls.CurveID) bool { return slices.Contains(groups, g) }) {
-		return h.refuse(pki.CipherSuite, "it offers none of the allowed groups")
+	if !slices.ContainsFunc(hello.SupportedCurves, h.takesGroup) {
+		return h.lacks(hello, "groups")
 	}
 	if !slices.Contains(hello.SupportedProtos, h.alpn) {
 		return h.refuse(pki.ALPN, "it offers %s, want %q", protocols(hello.SupportedProtos), h.alpn)
@@ -132,8 +132,6 @@ func protocols(offered []string) string {
 	}
 	return describe.Cut(fmt.Sprintf("%q", offered), 100)
 }
-
-func containsSuite(id uint16) bool { return slices.Contains(pki.AllowedSuites(), id) }
 
 // authenticated reports whether a suite is one of TLS 1.3, or one of TLS 1.2 with AEAD: a client that offers such a
 // suite is merely old; one that offers none is weak. The numbers are those of RFC 5288, 5289, 6655, 7251, 7905.
@@ -184,8 +182,8 @@ func (t *tapConn) checkServerHello(h *handshake) *pki.Refusal {
 	case version != pki.AllowedVersion():
 		return h.refuse(pki.TLSVersion, "the server chose %s, want %s", tls.VersionName(version),
 			tls.VersionName(pki.AllowedVersion()))
-	case !containsSuite(suite):
-		return h.refuse(pki.CipherSuite, "the server chose %s, which is not allowed", tls.CipherSuiteName(suite))
+	case !h.takesSuite(suite):
+		return h.unfit(suite, 0, "the server chose %s", tls.CipherSuiteName(suite))
 	}
 	return nil
 }

@@ -153,7 +153,7 @@ func TestG5HelloWithoutHybridsAfterTwoSilences(t *testing.T) {
 		require.Greater(t, b.sizes[0], 1280)
 		require.Less(t, b.sizes[2], 300)
 		isHybrid := func(g tls.CurveID) bool { return slices.Contains(hybrids, g) }
-		require.ElementsMatch(t, slices.DeleteFunc(slices.Clone(pki.AllowedGroups(true)), isHybrid), b.groups[0])
+		require.ElementsMatch(t, slices.DeleteFunc(slices.Clone(pki.CryptoDefault.Groups(true)), isHybrid), b.groups[0])
 
 		time.Sleep(time.Hour)
 		require.Zero(t, h.Until(gw1))

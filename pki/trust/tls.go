@@ -25,6 +25,7 @@ type Party struct {
 	Certificate func() *tls.Certificate // returns our chain and key, called at each handshake: they may be renewed
 	Timeout     time.Duration           // of a handshake; 0 = 10 s
 	Hybrids     *Hybrids                // of a client: where hellos have no post-quantum groups; nil = nowhere
+	Crypto      pki.Crypto              // of Unproven alone: what it takes; otherwise Trust's counts
 }
 
 const handshakeTimeout = 10 * time.Second
@@ -36,6 +37,7 @@ type Peer struct {
 	NotAfter time.Time           // earliest end in the path
 	Verdict  *Verdict            // of the handshake
 	TLS      pki.Negotiated
+	KeepsRGS bool // of a client: its hello offered nothing but what crypto: rgs takes
 	want     Want
 }
 
@@ -88,7 +90,7 @@ func (h *handshake) runClient(ctx context.Context, own func(*tls.CertificateRequ
 func (h *handshake) offer() ([]tls.CurveID, func(error)) {
 	known, address := h.party.Hybrids, h.want.Dialled
 	without := known.drops(address)
-	return pki.AllowedGroups(!without), func(err error) {
+	return h.crypto().Groups(!without), func(err error) {
 		if !errors.Is(err, context.Canceled) {
 			known.note(address, without, h.tap.answered)
 		}
@@ -100,7 +102,7 @@ func (h *handshake) config() *tls.Config {
 	return &tls.Config{
 		MinVersion:             pki.AllowedVersion(),
 		MaxVersion:             pki.AllowedVersion(),
-		CurvePreferences:       pki.AllowedGroups(true),
+		CurvePreferences:       h.crypto().Groups(true),
 		NextProtos:             []string{h.alpn},
 		SessionTicketsDisabled: true,
 		VerifyConnection:       h.judge,
@@ -117,6 +119,7 @@ type handshake struct {
 	side  x509.ExtKeyUsage // ours
 	tap   *tapConn         // client only
 	open  bool             // OpenServer: a peer without a certificate passes
+	keeps bool             // server only: the client's hello keeps to crypto: rgs
 
 	refusal *pki.Refusal // the first reason found
 	chain   []*x509.Certificate
@@ -151,7 +154,7 @@ func (h *handshake) run(ctx context.Context, c *tls.Conn) (*tls.Conn, *Peer, err
 	if err == nil && h.refusal == nil && h.verdict != nil {
 		h.tap.stop()
 		agreed := pki.NegotiatedOf(c.ConnectionState())
-		return c, &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, agreed, h.want}, nil
+		return c, &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, agreed, h.keeps, h.want}, nil
 	}
 	if err == nil {
 		_ = c.CloseWrite() // close_notify
@@ -198,8 +201,10 @@ func (h *handshake) checkSession(cs tls.ConnectionState) *pki.Refusal {
 	case cs.Version != pki.AllowedVersion():
 		return h.refuse(pki.TLSVersion, "%s was negotiated, want %s", tls.VersionName(cs.Version),
 			tls.VersionName(pki.AllowedVersion()))
-	case !containsSuite(cs.CipherSuite):
-		return h.refuse(pki.CipherSuite, "%s was negotiated, which is not allowed", tls.CipherSuiteName(cs.CipherSuite))
+	case !h.takesSuite(cs.CipherSuite):
+		return h.unfit(cs.CipherSuite, 0, "%s was negotiated", tls.CipherSuiteName(cs.CipherSuite))
+	case !h.takesGroup(cs.CurveID):
+		return h.unfit(0, cs.CurveID, "%s was negotiated", cs.CurveID)
 	case cs.DidResume:
 		return h.refuse(pki.HandshakeFailed, "it resumed a session; every handshake must be a full one")
 	case cs.NegotiatedProtocol != h.alpn:

@@ -63,7 +63,7 @@ func TestC2BothSidesAreProven(t *testing.T) {
 func TestG5AllowedVariantsAreAccepted(t *testing.T) {
 	w := bed.New(t)
 	judge := w.Party(w.Open(), bed.PdT1, bed.AsServer)
-	for _, g := range pki.AllowedGroups(true) {
+	for _, g := range pki.CryptoDefault.Groups(true) {
 		t.Run(g.String(), func(t *testing.T) {
 			conf := bed.Stranger(w.Issue(bed.TLA1, bed.AsClient))
 			conf.CurvePreferences = []tls.CurveID{g}

@@ -25,7 +25,7 @@ func TestG5EveryConfigIsFromTheTable(t *testing.T) {
 	c := trust.PartyConfig(w.Party(w.Open(), bed.PdT1, bed.AsServer))
 	require.EqualValues(t, tls.VersionTLS13, c.MinVersion)
 	require.EqualValues(t, tls.VersionTLS13, c.MaxVersion)
-	require.Equal(t, pki.AllowedGroups(true), c.CurvePreferences)
+	require.Equal(t, pki.CryptoDefault.Groups(true), c.CurvePreferences)
 	require.True(t, c.SessionTicketsDisabled)
 	require.Nil(t, c.ClientSessionCache)
 	require.Equal(t, tls.RenegotiateNever, c.Renegotiation)

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tlagate/pki"
 	"tlagate/pki/revocation"
 )
 
@@ -43,6 +44,7 @@ type Config struct {
 	Intermediates []string         // PEM files of issuing CAs, optional (peers send theirs)
 	Profile       Profile          // what is demanded; zero = RGS
 	Production    bool             // refuse CAs whose name begins with TEST
+	Crypto        pki.Crypto       // what links take; zero = everything on the list
 	Clock         func() time.Time // nil = time.Now
 	Poll          time.Duration    // how often files are examined for changes; 0 = 1 s
 	Log           *slog.Logger     // nil = discard
@@ -79,9 +81,10 @@ type Trust struct {
 func Open(cfg Config) (*Trust, error) {
 	t := &Trust{cfg: withDefaults(cfg), links: newLinkCache()}
 	t.log = t.cfg.Log
+	_, cryptoErr := pki.ParseCrypto(string(cfg.Crypto))
 	err := t.openRoots()
 	store, storeErr := revocation.New(t.storeConfig())
-	if err := errors.Join(err, storeErr); err != nil {
+	if err := errors.Join(cryptoErr, err, storeErr); err != nil {
 		return nil, err
 	}
 	t.Store = store

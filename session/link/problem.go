@@ -37,6 +37,7 @@ const (
 	ProblemNoBundle             ProblemCode = "no_bundle"
 	ProblemBundleOutdated       ProblemCode = "bundle_outdated"
 	ProblemBundleRequired       ProblemCode = "bundle_required"
+	ProblemNotRGS               ProblemCode = "not_rgs"
 )
 
 // Statuses has the HTTP status of every problem.
@@ -60,6 +61,7 @@ var Statuses = map[ProblemCode]int{
 	ProblemNoBundle:             http.StatusNotFound,
 	ProblemBundleOutdated:       http.StatusConflict,
 	ProblemBundleRequired:       http.StatusForbidden,
+	ProblemNotRGS:               http.StatusForbidden,
 }
 
 // Problem is what a gateway answers instead of an upgrade (RFC 9457).

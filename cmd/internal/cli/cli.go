@@ -31,7 +31,7 @@
 //		if err != nil {
 //			return err
 //		}
-//		trust, err := trust.Open(cfg.Trust.Config(app.Log))
+//		trust, err := trust.Open(cfg.Trust.Config(cfg.Demanded(), app.Log))
 //		if err != nil {
 //			return err
 //		}

@@ -106,7 +106,7 @@ trust:
 	require.Equal(t, 90*time.Second, cfg.Idle)
 	require.Equal(t, cli.Path(filepath.Join(dir, "access.yaml")), cfg.Access)
 	require.Equal(t, keys.Spec("/abs/a.key"), cfg.Identity.Key)
-	trust := cfg.Trust.Config(nil)
+	trust := cfg.Trust.Config("", nil)
 	require.Equal(t, filepath.Join(filepath.Dir(dir), "root.crt"), trust.Anchors[0].File)
 	require.Equal(t, []string{filepath.Join(dir, "crl.pem"), "http://pki.example.invalid/crl.der"}, trust.CRLs)
 	require.Empty(t, trust.State)

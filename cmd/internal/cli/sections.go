@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tlagate/internal/address"
+	"tlagate/pki"
 	"tlagate/pki/revocation"
 	"tlagate/pki/trust"
 )
@@ -65,9 +66,11 @@ func (t Trust) Reads() []Path {
 // Writes returns the files that the section names to be written.
 func (t Trust) Writes() []Path { return []Path{t.ARL, t.State, t.Denials, t.Answers} }
 
-// Config returns the section as package trust wants it. It is the only conversion.
-func (t Trust) Config(log *slog.Logger) trust.Config {
+// Config returns the section as package trust wants it, for links that take what crypto says. It is the only
+// conversion.
+func (t Trust) Config(crypto pki.Crypto, log *slog.Logger) trust.Config {
 	cfg := trust.Config{
+		Crypto:        crypto,
 		Intermediates: Texts(t.Intermediates),
 		Production:    t.Production,
 		Log:           log,

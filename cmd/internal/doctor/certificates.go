@@ -46,7 +46,8 @@ func (d Device) Checks() []Check {
 		all = append(all, Check{"key of " + use, func(context.Context) Finding { return d.key(id) }},
 			Check{"certificate of " + use, func(context.Context) Finding { return d.certificate(id) }})
 	}
-	return append(all, Check{"bundle", func(context.Context) Finding { return d.bundle() }},
+	return append(all, Check{"crypto", func(context.Context) Finding { return d.crypto() }},
+		Check{"bundle", func(context.Context) Finding { return d.bundle() }},
 		Check{"trust anchors", func(context.Context) Finding { return d.anchors() }},
 		Check{"revocation lists", func(context.Context) Finding { return d.lists() }},
 		Check{"revocation of peers", func(context.Context) Finding { return d.coverage() }})
@@ -166,7 +167,7 @@ func (d Device) Store() (*trust.Trust, error) {
 		t.CRLs = append(append([]cli.Path{}, t.CRLs...), t.ARL)
 	}
 	t.State, t.Denials, t.Answers, t.ARL = "", "", "", ""
-	return seal.OpenTrust(t, content, func(c trust.Config) trust.Config { return c },
+	return d.Seal.OpenTrust(t, content, func(c trust.Config) trust.Config { return c },
 		slog.New(slog.DiscardHandler))
 }
 

@@ -26,6 +26,7 @@ import (
 type Device struct {
 	Dial    est.Dial       // to gateway or PKI; nil = net.Dialer's
 	Hybrids *trust.Hybrids // to which gateways hellos go without post-quantum groups; nil = none
+	Crypto  pki.Crypto     // what the links of an enrolment take
 	Pairs   []Pair         // the client's first: it authenticates the requests for the others
 	Trust   cli.Trust      // enrolment writes the first anchor's file and trust.arl
 }
@@ -126,7 +127,7 @@ func (a Act) refuseLiving() error {
 func (a Act) find(ctx context.Context) (*est.Anchor, error) {
 	t := a.Trust
 	found, err := est.Bootstrap{Place: a.Place, Practices: vouched(t.Anchors[0].Practices), Production: t.Production,
-		Dial: a.Dial, Hybrids: a.Hybrids, Clock: a.Now}.Find(ctx, a.Code)
+		Dial: a.Dial, Hybrids: a.Hybrids, Crypto: a.Crypto, Clock: a.Now}.Find(ctx, a.Code)
 	if errors.As(err, new(*trust.Rejected)) { // a server that wants a certificate of us is no EST server
 		return nil, &Failure{Kind: NoPKI, Cause: err}
 	}

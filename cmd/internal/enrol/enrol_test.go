@@ -103,7 +103,7 @@ func TestG2EnrolATerminal(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 
-	store, err := trust.Open(b.Trust.Config(nil))
+	store, err := trust.Open(b.Trust.Config("", nil))
 	require.NoError(t, err)
 	chain, err := pki.ReadCertificates(string(b.path("tla.crt")))
 	require.NoError(t, err)

@@ -49,7 +49,7 @@ func newRunning(t *testing.T, identity string, share float64, profiles ...est.Pr
 func runningOf(t *testing.T, b *box) *running {
 	r := &running{box: b, log: &logtest.Buffer{}}
 	var err error
-	r.trust, err = trust.Open(b.Trust.Config(nil))
+	r.trust, err = trust.Open(b.Trust.Config("", nil))
 	require.NoError(t, err)
 	r.Renewer = &Renewer{Trust: r.trust, Begin: time.Millisecond, Log: slog.New(slog.NewTextHandler(r.log, nil))}
 	for _, p := range b.Pairs {

@@ -27,6 +27,8 @@ import (
 type Seal struct {
 	Bundle cli.Path `yaml:"bundle"` // file of what operations signed for us; empty: none
 	Sealed bool     `yaml:"sealed"` // a local setting that the bundle decides is refused
+
+	cli.Crypto `yaml:",inline"` // which the bundle may bring
 }
 
 // Setting is a line of the configuration that the bundle decides.
@@ -100,8 +102,9 @@ func (s Seal) Open(t cli.Trust, certificate func() *tls.Certificate, usable Usab
 
 // config returns where the bundle is and what it is judged by.
 func (s Seal) config(t cli.Trust, certificate func() *tls.Certificate, log *slog.Logger) bundle.Config {
-	trust := t.Config(log)
-	c := bundle.Config{File: string(s.Bundle), Certificate: certificate, ARL: trust.ARL, DenyList: trust.DenyList,
+	trust := t.Config(s.CryptoWith(s.glance()), log)
+	c := bundle.Config{File: string(s.Bundle), Certificate: certificate, Crypto: trust.Crypto, ARL: trust.ARL,
+		DenyList:   trust.DenyList,
 		Production: trust.Production, Log: log}
 	for _, a := range trust.Anchors {
 		c.Anchors = append(c.Anchors, a.File)
@@ -159,8 +162,8 @@ func (s Seal) FirstBundle(app *cli.App, t cli.Trust, id cli.Identity, usable Usa
 // under returns the trust section as package trust wants it, with what a bundle adds; c nil = there is none. The pinned
 // root alone makes no peer trusted: with a bundle, an anchor of the file counts only if it names practices, which that
 // of a sealed device must not.
-func under(t cli.Trust, c *bundle.Content, log *slog.Logger) (trust.Config, error) {
-	cfg := t.Config(log)
+func (s Seal) under(t cli.Trust, c *bundle.Content, log *slog.Logger) (trust.Config, error) {
+	cfg := t.Config(s.CryptoWith(c), log)
 	if c == nil {
 		return cfg, nil
 	}
@@ -200,9 +203,9 @@ func Adopt(trust *trust.Trust, c *bundle.Content, log *slog.Logger) error {
 
 // OpenTrust opens the trust store of a device, with what its bundle adds; traced completes its configuration, for the
 // audit trace.
-func OpenTrust(t cli.Trust, c *bundle.Content, traced func(trust.Config) trust.Config,
+func (s Seal) OpenTrust(t cli.Trust, c *bundle.Content, traced func(trust.Config) trust.Config,
 	log *slog.Logger) (*trust.Trust, error) {
-	cfg, err := under(t, c, log)
+	cfg, err := s.under(t, c, log)
 	if err != nil {
 		return nil, err
 	}

@@ -157,6 +157,9 @@ var reasons = map[tla.Code]map[string]Text{
 		string(link.ProblemBundleRequired): {
 			"ce terminal n'a pas de configuration signée",
 			"this terminal has no signed configuration"},
+		string(link.ProblemNotRGS): {
+			"il exige le chiffrement strict du RGS, qui n'est pas activé sur ce terminal",
+			"it demands the strict encryption of the RGS, which is not switched on at this terminal"},
 		string(link.ProblemBadAuthorization): {"la demande n'a pas été acceptée", "the request was not accepted"},
 		string(link.ProblemBadConsent): {
 			"la demande signée par ce terminal n'a pas été acceptée",
@@ -278,9 +281,12 @@ var certificateReasons = map[string]Text{
 	string(pki.OCSPBad):              unverified,
 	string(pki.TLSVersion):           unencrypted,
 	string(pki.CipherSuite):          unencrypted,
-	string(pki.ALPN):                 {"un autre service répond à sa place", "another service answers in its place"},
-	string(pki.HandshakeSlow):        {"pas de réponse à temps", "no answer in time"},
-	string(pki.HandshakeFailed):      {"la connexion a été interrompue", "the connection was broken off"},
+	string(pki.NotRGS): {
+		"sa connexion chiffrée n'est pas celle, stricte, du RGS",
+		"its encryption is not the strict one of the RGS"},
+	string(pki.ALPN):            {"un autre service répond à sa place", "another service answers in its place"},
+	string(pki.HandshakeSlow):   {"pas de réponse à temps", "no answer in time"},
+	string(pki.HandshakeFailed): {"la connexion a été interrompue", "the connection was broken off"},
 }
 
 // Sentence returns a Why as one sentence. own is this terminal's identity; "" = not known.

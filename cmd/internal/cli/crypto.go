@@ -1,0 +1,28 @@
+package cli
+
+import (
+	"tlagate/cmd/internal/fips"
+	"tlagate/pki"
+)
+
+// Crypto is the line of a configuration about what links may negotiate (docs/crypto.md):
+//
+//	crypto: rgs
+type Crypto struct {
+	Word string `yaml:"crypto"` // "default", the same as none, or "rgs": the letter of RGS B1
+}
+
+// CheckCrypto says what is wrong with the line.
+func (c Crypto) CheckCrypto() error {
+	_, err := pki.ParseCrypto(c.Word)
+	return err
+}
+
+// Demanded returns what the line demands.
+func (c Crypto) Demanded() pki.Crypto {
+	demanded, _ := pki.ParseCrypto(c.Word) // CheckCrypto has said it
+	return demanded
+}
+
+// Insist has the program run as the line demands; see fips.Enter.
+func (c Crypto) Insist() error { return fips.Enter(c.Demanded()) }
