@@ -6,7 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -180,6 +182,8 @@ func TestProcess(t *testing.T) {
 		_, err := p.Wait(Patience)
 		require.NoError(t, err)
 		require.Len(t, p.Lines(), 1, "what was said before the end is read")
-		require.NoError(t, exec.Command("kill", p.Lines()[0]).Run())
+		left, err := strconv.Atoi(p.Lines()[0])
+		require.NoError(t, err)
+		require.NoError(t, syscall.Kill(left, syscall.SIGTERM))
 	})
 }
