@@ -94,8 +94,8 @@ soak: ## mix visits, card changes and restarts for T (make soak T=10m), then 10 
 demo: ## read cards through the gateway on this machine (DEMO=auto: no questions)
 	@$(BIN)
 	@$(NEED) build demo)
-	@deploy/compile.sh ./cmd/... ./integration/demo
-	$(GO) run ./integration/demo
+	@deploy/compile.sh -trimpath -tags pkcs11 ./cmd/... ./integration/demo
+	$(GO) run -trimpath -tags pkcs11 ./integration/demo
 
 fresh: ## run demo and tests in a fresh minimal Debian 12, then in a Debian 13
 	deploy/fresh.sh

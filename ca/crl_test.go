@@ -145,6 +145,13 @@ func TestRevokedIssuingCA(t *testing.T) {
 	_, err = c.Certificates.Issue(Request{Profile: "tla", Identity: identity(t, terminal),
 		CSR: requestFor(t, newKey(t, P256))})
 	require.ErrorContains(t, err, "the issuing CA was revoked")
+	_, err = c.Invitations.Invite(Guest{Identity: identity(t, "urn:tlagate:cab1:tla:t9")})
+	require.ErrorContains(t, err, "cannot invite: the issuing CA was revoked")
+	_, _, err = c.Invitations.Replace(Guest{Identity: identity(t, terminal)}, store.KeyCompromise)
+	require.ErrorContains(t, err, "cannot replace: the issuing CA was revoked")
+	own, err := c.Own.List()
+	require.NoError(t, err)
+	require.Equal(t, store.Revoked, own[1].Status)
 	list, err = c.Lists.PublishCRL()
 	require.NoError(t, err)
 	require.Zero(t, list.Entries, "an issuing CA is the root's to revoke")

@@ -64,6 +64,9 @@ func (c *Invitations) invite(guests []Guest) ([]est.Code, error) {
 	if err := c.checkGuests(guests); err != nil {
 		return nil, err
 	}
+	if err := c.mayServe(); err != nil {
+		return nil, fmt.Errorf("cannot invite: %w", err)
+	}
 	if err := c.clock.notAhead(); err != nil {
 		return nil, fmt.Errorf("cannot invite: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
-	"time"
 
 	"tlagate/ca/certify"
 	"tlagate/ca/store"
@@ -122,14 +121,8 @@ func (o *order) certificate(s Settings) certify.Order {
 // mayIssue looks into the books: a revoked issuing CA issues nothing, one key serves one identity, and a key that was
 // compromised serves none.
 func (c *Certificates) mayIssue(o *order) error {
-	own, err := c.store.WithSerial(c.issuing.cert.SerialNumber)
-	if err != nil {
+	if err := c.mayServe(); err != nil {
 		return err
-	}
-	for _, r := range own {
-		if r.IsCA() && r.Status == store.Revoked {
-			return fmt.Errorf("the issuing CA was revoked on %s (%s)", r.RevokedAt.Format(time.DateOnly), r.Reason)
-		}
 	}
 	return c.keyIsFree(o)
 }

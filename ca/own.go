@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"tlagate/ca/store"
 	"tlagate/pki"
@@ -22,14 +23,18 @@ type Own struct {
 
 func newOwn(k *core, certificates *Certificates) *Own { return &Own{k, certificates} }
 
-// List returns the CAs' certificates and, for the PKI itself and its gateways, the last of each identity and profile
-// that is not revoked. One that ended more than a third of its life ago is taken for no longer in use.
+// List returns the PKI's own certificates and its gateways': the last of each identity and profile that is not revoked,
+// and of the CAs, revoked or not. One that ended more than a third of its life ago is no longer in use.
 func (o *Own) List() ([]store.Record, error) {
 	all, err := o.store.GoodOf(ownProfiles...)
 	if err != nil {
 		return nil, err
 	}
-	own := []store.Record{recordOfCA(profileRoot, o.root.cert), recordOfCA(store.ProfileIssuing, o.issuing.cert)}
+	issuing, err := o.issuingRecord()
+	if err != nil {
+		return nil, err
+	}
+	own := []store.Record{rootRecord(o.root.cert), issuing}
 	for _, r := range all {
 		i := slices.IndexFunc(own, func(o store.Record) bool {
 			return o.Profile == r.Profile && o.Identity == r.Identity
@@ -45,9 +50,33 @@ func (o *Own) List() ([]store.Record, error) {
 	return own, nil
 }
 
-func recordOfCA(profile string, cert *x509.Certificate) store.Record {
-	return store.Record{Serial: store.FormatSerial(cert.SerialNumber), Profile: profile,
+// rootRecord makes a record of the root, of which the books have none: nothing can revoke it.
+func rootRecord(cert *x509.Certificate) store.Record {
+	return store.Record{Serial: store.FormatSerial(cert.SerialNumber), Profile: profileRoot,
 		Identity: cert.Subject.CommonName, Status: store.Good, NotBefore: cert.NotBefore, NotAfter: cert.NotAfter}
+}
+
+// issuingRecord returns what the books say of the issuing CA's own certificate.
+func (k *core) issuingRecord() (store.Record, error) {
+	own, err := k.store.Signed(k.issuing.cert.SerialNumber, k.root.id())
+	if err != nil {
+		return store.Record{}, err
+	}
+	if len(own) == 0 {
+		return store.Record{}, errors.New("cannot find the issuing CA's own certificate in the books: " +
+			"restore them from a backup (docs/ca.md, section 4)")
+	}
+	return own[0], nil
+}
+
+// mayServe returns an error when the books say that the issuing CA is revoked: nobody accepts what it would sign.
+func (k *core) mayServe() error {
+	r, err := k.issuingRecord()
+	if err == nil && r.Status == store.Revoked {
+		err = fmt.Errorf("the issuing CA was revoked on %s (%s): make a new CA (docs/ca.md, section 5)",
+			r.RevokedAt.Format(time.DateOnly), r.Reason)
+	}
+	return err
 }
 
 // Due returns the record of one of the PKI's own certificates, and reports whether it should be renewed now. A revoked

@@ -46,6 +46,9 @@ func (c *Invitations) replace(guest Guest, reason store.Reason) (revoked []store
 
 // successor checks a guest that replaces another device, before anything is revoked.
 func (c *Invitations) successor(g Guest) (Guest, error) {
+	if err := c.mayServe(); err != nil {
+		return g, fmt.Errorf("cannot replace: %w", err)
+	}
 	if _, err := c.find(g.Identity.String()); err != nil {
 		return g, fmt.Errorf("cannot replace: %w", err)
 	}

@@ -148,8 +148,11 @@ func checkFormat(ctx context.Context, c *sql.Conn) error {
 	return nil
 }
 
-// lookup returns the status of a serial number as the books have it now.
-func (b *books) lookup(serial *big.Int) (status, error) {
+// lookup returns the status of a serial number of the CA as the books have it now.
+func (b *books) lookup(serial *big.Int) (status, error) { return b.lookupOf(serial, b.issuer) }
+
+// lookupOf returns the status of a serial number of that issuer.
+func (b *books) lookupOf(serial *big.Int, issuer string) (status, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	if b.db == nil {
@@ -160,7 +163,7 @@ func (b *books) lookup(serial *big.Int) (status, error) {
 	var word string
 	var reason int
 	var at sql.NullTime
-	err := b.query.QueryRowContext(ctx, serial.String(), b.issuer).Scan(&word, &reason, &at)
+	err := b.query.QueryRowContext(ctx, serial.String(), issuer).Scan(&word, &reason, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return status{}, nil
 	}

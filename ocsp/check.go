@@ -1,6 +1,9 @@
 package ocsp
 
 import (
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 
@@ -30,10 +33,27 @@ func Check(cfg Config) []Finding {
 	found = append(found, finding)
 	b := newBooks(cfg.Database, cfg.Issuer)
 	defer b.shut()
-	if finding = checkBooks(b); finding.Err == nil && s != nil {
+	finding = checkBooks(b)
+	if finding.Err == nil {
+		found = append(found, checkCA(b, cfg.Issuer)...)
+	}
+	if finding.Err == nil && s != nil {
 		found = append(found, checkOwn(b, s))
 	}
 	return append(found, finding)
+}
+
+// checkCA returns a finding when the books say that the CA itself is revoked. Serve answers all the same: it is a list
+// of the root that makes relying parties refuse.
+func checkCA(b *books, ca *x509.Certificate) []Finding {
+	own, err := b.lookupOf(ca.SerialNumber, hex.EncodeToString(ca.AuthorityKeyId))
+	if err == nil && own.kind == revoked {
+		err = errors.New("it is revoked, so nobody accepts an answer: make a new CA (docs/ca.md, section 5)")
+	}
+	if err != nil {
+		return []Finding{{Name: "issuer", Err: err}}
+	}
+	return nil
 }
 
 // checkCertificate returns nil for a signer that cannot be made.

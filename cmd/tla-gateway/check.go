@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"os"
@@ -18,9 +19,7 @@ import (
 	"tlagate/pki/trust"
 )
 
-type checkCmd struct {
-	Config string `required:"" short:"c" placeholder:"FILE" help:"Configuration file (YAML)."`
-}
+type checkCmd struct{ configFlag }
 
 // Run reads everything that serve would read, prints it, and says all that is wrong. It exits with 0, with 1 when
 // something is wrong, or with 2 when something cannot be read at all.
@@ -141,7 +140,8 @@ func (r *report) identity(store *trust.Trust, keys *cli.Keys) {
 		return
 	}
 	leaf := keys.Certificate().Leaf
-	r.line("certificate", "serial %x, for %s, until %s", leaf.SerialNumber, strings.Join(leaf.DNSNames, " "),
+	names := cmp.Or(strings.Join(leaf.DNSNames, " "), "no DNS name")
+	r.line("certificate", "serial %x, for %s, until %s", leaf.SerialNumber, names,
 		stamp.Minute(leaf.NotAfter))
 	if store == nil {
 		return
@@ -178,6 +178,9 @@ func (r *report) trust(store *trust.Trust) {
 		r.line("anchor", "%s, vouches for %s, until %s", a.Cert.Subject.CommonName, practices(a.Practices),
 			stamp.Minute(a.Cert.NotAfter))
 		r.warnOfEnd("this anchor", a.Cert.NotAfter, soonCert)
+		if text := a.Unrevocable(); text != "" {
+			r.warning("%s: name its root under trust.anchors, and it under trust.intermediates", text)
+		}
 	}
 	for _, l := range store.Lists() {
 		r.list(l)

@@ -32,15 +32,13 @@ type config struct {
 	cli.Crypto `yaml:",inline"`
 }
 
+// configFlag names the configuration file of a command.
 type configFlag struct {
-	Config string `short:"c" placeholder:"FILE" help:"Configuration file (YAML)."`
+	Config string `short:"c" default:"/etc/tlagate/gateway.yaml" placeholder:"FILE" help:"Configuration; ${default}."`
 }
 
 // AuditFile returns where the trace is.
 func (p configFlag) AuditFile() (string, error) {
-	if p.Config == "" {
-		return "", errors.New("name the configuration with --config, or a trace with --file")
-	}
 	c, _, err := load(p.Config)
 	return string(c.Audit), err
 }

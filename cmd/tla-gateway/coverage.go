@@ -35,6 +35,8 @@ func (r *report) coveredBy(c revocation.Coverage) {
 		r.line("revocation", "of %s that %s issued: by CRL, until %s", c.Of, c.CA, stamp.Minute(c.Until))
 	case c.Source != "":
 		r.line("revocation", "of %s that %s issued: by OCSP", c.Of, c.CA)
+	case c.Revoked:
+		r.line("revocation", "of %s that %s issued: the one looked at is revoked", c.Of, c.CA)
 	case c.Covered():
 		r.line("revocation", "of %s that %s issued: responders are asked", c.Of, c.CA)
 	case !c.Listed: // what is wrong with a list, its own line says

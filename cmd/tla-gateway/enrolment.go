@@ -74,7 +74,7 @@ func (c config) device() enrol.Device {
 }
 
 type enrollCmd struct {
-	Config string `required:"" short:"c" placeholder:"FILE" help:"Configuration file (YAML)."`
+	configFlag
 	enrol.Command
 }
 

@@ -11,16 +11,16 @@ import (
 )
 
 type keysCmd struct {
-	Config string `required:"" short:"c" placeholder:"FILE" help:"Configuration file (YAML)."`
-	JSON   bool   `name:"json" help:"Print it as JSON."`
+	configFlag
+	JSON bool `name:"json" help:"Print it as JSON."`
 }
 
 // Run lists what this gateway holds (G2).
 func (c *keysCmd) Run(app *cli.App) error { return keycmd.List(app, c.Config, c.JSON, keycmd.English) }
 
 type eraseCmd struct {
-	Config string `required:"" short:"c" placeholder:"FILE" help:"Configuration file (YAML)."`
-	Yes    bool   `help:"Do not ask."`
+	configFlag
+	Yes bool `help:"Do not ask."`
 }
 
 // Run destroys this gateway's identity (G2), unless its address is in use: a running gateway has the keys in memory.

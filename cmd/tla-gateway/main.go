@@ -2,6 +2,8 @@
 package main
 
 import (
+	"github.com/alecthomas/kong"
+
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
 )
@@ -18,4 +20,7 @@ type grammar struct {
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }
 
-func main() { cli.Main("tla-gateway", &grammar{}, nil) }
+func main() { cli.Main("tla-gateway", &grammar{}, nil, about) }
+
+var about = kong.Description("The meeting point of terminals (TLA) and workstations (PdT): it joins their links, " +
+	"and can read none of what they carry.")

@@ -113,12 +113,24 @@ var cases = []struct {
 		d.ca.Issuing.Revoke(certs.Leaf)
 		d.ca.WriteCRLs(d.files)
 	}, 1, []string{"peers would refuse our certificate: revoked"}, false},
+	{"C2 issuing CA revoked", func(d *deployment) {
+		d.ca.Root.Revoke(d.ca.Issuing.Cert)
+		d.ca.WriteCRLs(d.files)
+	}, 1, []string{"peers would refuse our certificate: ca_revoked",
+		`revocation   of CAs that "TEST tlagate root" issued: the one looked at is revoked`}, false},
+	{"C2 issuing CA as anchor", func(d *deployment) {
+		d.configure(strings.Replace(goodConfig, "root.pem", "issuing.pem", 1))
+	}, 0, []string{`WARNING      the anchor "TEST tlagate issuing" is not self-signed, and as an anchor nothing can ` +
+		`revoke it: name its root`}, true},
 	{"certificate expired", func(d *deployment) { d.certificate(ours, pkitest.Expired()) }, 1,
 		[]string{"expired"}, false},
 	{"certificate of a PdT", func(d *deployment) { d.certificate("urn:tlagate:cab1:pdt:p1") }, 1,
 		[]string{"wrong_role"}, false},
 	{"certificate for clients", func(d *deployment) { d.certificate(ours, pkitest.EKU(x509.ExtKeyUsageClientAuth)) }, 1,
-		[]string{"ext_key_usage"}, false},
+		[]string{"ext_key_usage", "want serverAuth alone (issue one with --profile gateway-server)"}, false},
+	{"certificate without a name", func(d *deployment) {
+		pkitest.WriteCertificate(d.t, d.dir, "gateway", d.ca.Issue(tla1, x509.ExtKeyUsageClientAuth))
+	}, 1, []string{", for no DNS name, until ", "--profile gateway-server"}, false},
 	{"certificate of another CA", func(d *deployment) {
 		d.ca = pkitest.New(d.t)
 		d.certificate(ours)
@@ -281,6 +293,20 @@ func TestCheckWarnsOfAnARLForDays(t *testing.T) {
 	}
 }
 
+// TestHelpSaysWhatTheProgramIs: and where its configuration is when none is named, as for the other programs.
+func TestHelpSaysWhatTheProgramIs(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"serve", "--help"}} {
+		var out output
+		app := &cli.App{Context: t.Context(), Stdout: &out, Stderr: &out}
+		require.Zero(t, cli.Run(app, "tla-gateway", args, &grammar{}, nil, about))
+		if len(args) == 1 {
+			require.Contains(t, out.String(), "The meeting point of terminals")
+		} else {
+			require.Contains(t, out.String(), "/etc/tlagate/gateway.yaml")
+		}
+	}
+}
+
 func TestServeStartsOnlyWithAUsableConfiguration(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -292,7 +318,11 @@ func TestServeStartsOnlyWithAUsableConfiguration(t *testing.T) {
 				require.Zero(t, s.stopped())
 				return
 			}
-			require.Equal(t, 1, <-s.code)
+			want := 1
+			if _, _, err := load(d.config); err != nil {
+				want = 2
+			}
+			require.Equal(t, want, <-s.code)
 			require.NotContains(t, s.out.String(), "listening")
 			require.Contains(t, s.errs.String(), "tla-gateway: cannot")
 		})

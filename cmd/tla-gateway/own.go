@@ -18,7 +18,11 @@ func verifyOurs(trust *trust.Trust, keys *cli.Keys) (*trust.Verdict, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read our own certificate: %w", err)
 	}
-	return trust.Verify(chain, ourUse)
+	verdict, err := trust.Verify(chain, ourUse)
+	if pki.ReasonOf(err) == pki.ExtKeyUsage {
+		err = fmt.Errorf("%w (issue one with --profile gateway-server)", err)
+	}
+	return verdict, err
 }
 
 // temporary are the reasons that a new CRL or OCSP answer can put right without a restart.

@@ -10,20 +10,20 @@ import (
 	"tlagate/ocsp"
 )
 
-type checkCmd struct {
-	Config string `required:"" short:"c" placeholder:"FILE" help:"Configuration file (YAML)."`
-}
+type checkCmd struct{ configFlag }
 
-// Run prints what serve would find, all of it, and fails when serve would.
+// Run prints what serve would find, all of it, and fails when serve would, or when nobody would accept its answers.
 func (s *checkCmd) Run(app *cli.App) error {
 	c, err := load(s.Config)
 	if !cli.Usable(err) {
 		return err
 	}
 	r := &report{out: app.Stdout, told: map[string]bool{}}
+	r.unusable = err != nil
 	for _, fault := range cli.FaultsOf(err) {
 		r.line("configuration", "", fault)
 	}
+	r.absent(c)
 	cfg, err := c.responder(nil)
 	r.tell("issuer", err)
 	keys, err := c.Identity.OpenOrAll()
@@ -39,22 +39,38 @@ func (s *checkCmd) Run(app *cli.App) error {
 		}
 	}
 	warnOfKey(app, string(c.Database))
+	if r.unusable {
+		return cli.Usage(wrong, s.Config)
+	}
 	if r.wrong {
-		return fmt.Errorf("cannot answer as %s is: see what is marked WRONG above", s.Config)
+		return fmt.Errorf(wrong, s.Config)
 	}
 	fmt.Fprintln(app.Stdout, "configuration is good")
 	return nil
 }
 
+const wrong = "cannot answer as %s is: see what is marked WRONG above"
+
 // report prints what is found.
 type report struct {
-	out   io.Writer
-	wrong bool
-	told  map[string]bool // of what no more need be said
+	out      io.Writer
+	wrong    bool
+	unusable bool            // the configuration itself
+	told     map[string]bool // of what no more need be said
+}
+
+// absent takes for told what the configuration does not name: its faults have said so.
+func (r *report) absent(c config) {
+	r.told["issuer"] = c.Issuer == ""
+	r.told["certificate"] = c.Identity.Cert == "" || c.Identity.Key == ""
+	r.told["database"] = c.Database == ""
 }
 
 // tell prints why something cannot be read; nil = it can.
 func (r *report) tell(name string, err error) {
+	if r.told[name] {
+		return
+	}
 	for _, fault := range cli.FaultsOf(err) {
 		r.line(name, "", fault)
 		r.told[name] = true

@@ -33,6 +33,11 @@ type limits struct {
 	Drain        time.Duration `yaml:"drain"`
 }
 
+// configFlag names the configuration file of a command.
+type configFlag struct {
+	Config string `short:"c" default:"/etc/tlagate/ocsp.yaml" placeholder:"FILE" help:"Configuration; ${default}."`
+}
+
 func load(file string) (config, error) {
 	var c config
 	err := cli.LoadYAML(file, &c, func() error {

@@ -1,7 +1,11 @@
 // Command tla-ocsp answers OCSP requests about the certificates of a CA that tla-pki keeps.
 package main
 
-import "tlagate/cmd/internal/cli"
+import (
+	"github.com/alecthomas/kong"
+
+	"tlagate/cmd/internal/cli"
+)
 
 type grammar struct {
 	Serve serveCmd `cmd:"" help:"Run the responder."`
@@ -10,4 +14,6 @@ type grammar struct {
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }
 
-func main() { cli.Main("tla-ocsp", &grammar{}, nil) }
+func main() { cli.Main("tla-ocsp", &grammar{}, nil, about) }
+
+var about = kong.Description("The OCSP responder of a CA that tla-pki keeps: it says whether certificates are revoked.")

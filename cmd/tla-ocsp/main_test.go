@@ -156,14 +156,17 @@ func TestCheck(t *testing.T) {
 	} {
 		require.Contains(t, stdout, want)
 	}
-	wrong := func(want ...string) {
+	exits := func(status int, want ...string) {
 		t.Helper()
 		code, stdout, stderr := s.check()
-		require.Equal(t, 1, code)
+		require.Equal(t, status, code)
 		for _, w := range want {
 			require.Contains(t, stdout+stderr, w)
 		}
+		require.NotContains(t, stdout+stderr, "open :", "what is not named cannot be absent")
 	}
+	wrong := func(want ...string) { t.Helper(); exits(1, want...) }
+	unusable := func(want ...string) { t.Helper(); exits(2, want...) }
 	good := s.read("ocsp.yaml")
 	s.write("ocsp.yaml", strings.ReplaceAll(good, "r1.", "t1."))
 	wrong("WRONG certificate ", "not OCSPSigning alone", "ok    database", "see what is marked WRONG")
@@ -176,21 +179,24 @@ func TestCheck(t *testing.T) {
 	s.write("ocsp.yaml", good+"validity: 1s\n")
 	wrong("WRONG configuration ", "validity of 1s")
 	s.write("ocsp.yaml", good+"metrics: 0.0.0.0:9465\n")
-	wrong("cannot serve metrics on")
+	unusable("cannot serve metrics on")
 	s.write("ocsp.yaml", good+"unknown: 1s\n")
-	wrong(`unknown key "unknown"`)
+	unusable(`unknown key "unknown"`)
 	s.write("ocsp.yaml", "listen: x\n")
-	wrong(`WRONG configuration cannot use listen "x": want HOST:PORT`, "issuer is missing", "identity.cert is missing",
+	unusable(`WRONG configuration cannot use listen "x": want HOST:PORT`, "issuer is missing", "identity.cert is missing",
 		"identity.key is missing", "database is missing")
 	s.write("ocsp.yaml", strings.NewReplacer("127.0.0.1:0", "0.0.0.0:70000", "issuing.crt", "none.crt", "r1.key",
 		"none.key", "ca.db", "none.db").Replace(good)+
 		"validity: 1s\npoll: soon\nunknown: 1s\n")
-	wrong("from 1 to 65535", "WRONG issuer", "none.crt", "WRONG certificate", "none.key", "WRONG database", "none.db",
+	unusable("from 1 to 65535", "WRONG issuer", "none.crt", "WRONG certificate", "none.key", "WRONG database", "none.db",
 		"validity of 1s",
 		`"poll" is no time such as 90s or 5m: "soon"`, `unknown key "unknown"`)
 	s.write("ocsp.yaml", good)
 	s.pki("revoke", "--cert", "r1.crt", "--reason", "superseded")
 	wrong("WRONG status ", "is revoked")
+	s.pki("issue", "-p", "ocsp", "-i", "urn:tlagate:op:ocsp:r1", "--new-key", "-o", "r1", "--force")
+	s.pki("revoke", "--cert", "ca/public/issuing.crt", "--reason", "cACompromise")
+	wrong("ok    status ", "WRONG issuer ", "nobody accepts an answer: make a new CA (docs/ca.md, section 5)")
 }
 
 func TestServeIsRefused(t *testing.T) {

@@ -8,9 +8,7 @@ import (
 	"tlagate/ocsp"
 )
 
-type serveCmd struct {
-	Config string `required:"" short:"c" placeholder:"FILE" help:"Configuration file (YAML)."`
-}
+type serveCmd struct{ configFlag }
 
 // Run serves until SIGTERM.
 func (s *serveCmd) Run(app *cli.App) error {

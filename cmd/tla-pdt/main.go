@@ -3,6 +3,8 @@
 package main
 
 import (
+	"github.com/alecthomas/kong"
+
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
 )
@@ -21,4 +23,7 @@ type grammar struct {
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }
 
-func main() { cli.Main("tla-pdt", &grammar{}, nil) }
+func main() { cli.Main("tla-pdt", &grammar{}, nil, about) }
+
+var about = kong.Description("The side of the workstation (Poste de Travail): the cards of a terminal, in readers " +
+	"of this machine.")

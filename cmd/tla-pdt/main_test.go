@@ -93,7 +93,7 @@ func TestConfigurationIsRefused(t *testing.T) {
 		fmt.Sprintf("access: {tlas: [%q]}", urn): "want a tla",
 	} {
 		code, _, stderr := command(t.Context(), "run", "-c", deployment(t, extra))
-		require.Equal(t, 1, code)
+		require.Equal(t, 2, code)
 		require.Contains(t, stderr, want)
 	}
 }

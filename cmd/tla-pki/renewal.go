@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/internal/retry"
 	"tlagate/internal/stamp"
@@ -65,7 +66,9 @@ func (r *renewer) look(now time.Time) {
 		return
 	}
 	for _, c := range own {
-		if !now.Before(c.RenewalDue()) {
+		if c.Status == store.Revoked {
+			r.warn(now, c.Serial, "the issuing CA was revoked: make a new CA", "reason", c.Reason, "serial", c.Serial)
+		} else if !now.Before(c.RenewalDue()) {
 			r.warn(now, c.Serial, "a certificate of the PKI should be renewed", "profile", c.Profile,
 				"identity", c.Identity,
 				"serial", c.Serial, "until", stamp.Instant(c.NotAfter))

@@ -119,6 +119,17 @@ func TestG2ThePKIRenewsItsOwn(t *testing.T) {
 	require.Error(t, status.judge())
 }
 
+// TestG2ARevokedIssuingCAIsTold: all that it signed is refused, so its renewals bring nothing.
+func TestG2ARevokedIssuingCAIsTold(t *testing.T) {
+	p := newAgingPKI(t)
+	_, err := p.ca.Revocations.Revoke(ca.Selection{Certificate: p.ca.Issuing}, store.CACompromise)
+	require.NoError(t, err)
+	r := &renewer{ca: p.ca, log: slog.New(slog.NewTextHandler(&p.log, nil)), told: map[string]time.Time{}}
+	r.look(p.now)
+	require.Contains(t, p.log.String(), "the issuing CA was revoked: make a new CA")
+	require.Contains(t, p.log.String(), "reason=cACompromise")
+}
+
 // TestG2NoRenewalOfWhatIsNotOurs: another key, a revoked certificate, a device's.
 func TestG2NoRenewalOfWhatIsNotOurs(t *testing.T) {
 	p := newAgingPKI(t)

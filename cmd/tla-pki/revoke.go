@@ -14,12 +14,15 @@ import (
 
 // selection names the certificates to revoke or release.
 type selection struct {
-	Serial   string `xor:"which" required:"" placeholder:"HEX" help:"The certificate with that serial number."`
-	Cert     string `xor:"which" required:"" placeholder:"FILE" help:"The certificate in that file."`
-	Identity string `xor:"which" required:"" placeholder:"URN" help:"Every valid certificate of that component."`
+	Serial   string `xor:"which" placeholder:"HEX" help:"This certificate; or --cert, or --identity."`
+	Cert     string `xor:"which" placeholder:"FILE" help:"The certificate in that file."`
+	Identity string `xor:"which" placeholder:"URN" help:"Every valid certificate of that component."`
 }
 
 func (s selection) read() (ca.Selection, error) {
+	if s == (selection{}) {
+		return ca.Selection{}, cli.Usage("cannot tell which certificates: name one of --serial, --cert and --identity")
+	}
 	which := ca.Selection{Serial: s.Serial, Identity: s.Identity}
 	if s.Cert == "" {
 		return which, nil

@@ -80,6 +80,9 @@ var renewals = map[string]string{
 func certificateItem(r store.Record, now time.Time) item {
 	i := item{What: r.Profile, About: r.Identity, State: fine, Until: &r.NotAfter}
 	switch {
+	case r.Status == store.Revoked:
+		i.State, i.Do = "revoked", "make a new CA: docs/ca.md, section 5"
+		return i
 	case r.Expired(now):
 		i.State = "ended"
 	case !now.Before(r.RenewalDue()):

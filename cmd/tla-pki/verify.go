@@ -81,6 +81,7 @@ func (c *verifyCmd) Run(app *cli.App) error {
 	if want.Usage == x509.ExtKeyUsageAny && !c.rfc5280() {
 		want.Usage = oneUsage(chain[0])
 	}
+	c.warnOfAnchors(app, trust)
 	verdict, err := trust.Verify(chain, want)
 	explain(app.Stdout, verdict)
 	if pki.ReasonOf(err) == pki.CRLMissing && c.badAnswer != nil {
@@ -91,6 +92,15 @@ func (c *verifyCmd) Run(app *cli.App) error {
 	}
 	fmt.Fprintln(app.Stdout, "accepted")
 	return nil
+}
+
+// warnOfAnchors prints which anchors nothing can revoke.
+func (c *verifyCmd) warnOfAnchors(app *cli.App, store *trust.Trust) {
+	for _, a := range store.Anchors() {
+		if text := a.Unrevocable(); text != "" && !c.NoRevocation {
+			fmt.Fprintln(app.Stdout, oneLine("WARNING "+text+": want --anchor with its root, and it in --intermediate"))
+		}
+	}
 }
 
 func refused(app *cli.App, why error) error {

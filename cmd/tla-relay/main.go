@@ -3,6 +3,8 @@
 package main
 
 import (
+	"github.com/alecthomas/kong"
+
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
 )
@@ -28,4 +30,7 @@ type grammar struct {
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }
 
-func main() { cli.Main("tla-relay", &grammar{}, nil) }
+func main() { cli.Main("tla-relay", &grammar{}, nil, about) }
+
+var about = kong.Description("The side of the terminal (TLA): its cards, for programs of a workstation, while its " +
+	"user wants it.")

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"tlagate/integration/world"
@@ -35,8 +36,11 @@ func (d *demo) build() error {
 	return os.Setenv(world.BinEnv, filepath.Join(root, "bin"))
 }
 
+// buildFlags are those of make build, which then finds the programs done.
+var buildFlags = []string{"-trimpath", "-tags", "pkcs11"}
+
 func (d *demo) buildOne(root, program string) error {
-	args := []string{"build", "-o", "bin/", program}
+	args := slices.Concat([]string{"build"}, buildFlags, []string{"-o", "bin/", program})
 	d.command("", "go", args)
 	cmd := exec.Command("go", args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = root, os.Stdout, os.Stderr

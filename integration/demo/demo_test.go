@@ -5,9 +5,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"tlagate/integration/lab"
 )
@@ -37,6 +39,41 @@ func TestC4SocketsAreSeen(t *testing.T) {
 	require.True(t, listens(all))
 	require.Subset(t, overNetwork(all), []socket{{Kind: "udp", Local: packets.LocalAddr().String()}})
 	require.NotContains(t, overNetwork(all), socket{Kind: "unix", Listen: true, Local: path})
+}
+
+func TestC4SocketsToTheKernelAreNamed(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	require.NoError(t, unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})) // before, no table has it
+	all, err := socketsOf(os.Getpid())
+	require.NoError(t, err)
+	require.Contains(t, all, socket{Kind: "netlink"})
+	require.NotContains(t, overNetwork(all), socket{Kind: "netlink"})
+	require.Contains(t, describe(all), "netlink socket")
+	require.NotContains(t, describe(all), "unknown kind")
+}
+
+// TestTheDemoBuildsAsMakeDoes: otherwise make build, the next step of a newcomer, compiles everything once more.
+func TestTheDemoBuildsAsMakeDoes(t *testing.T) {
+	makefile, err := os.ReadFile("../../Makefile")
+	require.NoError(t, err)
+	flags := strings.Join(buildFlags, " ")
+	for _, line := range []string{"\t$(GO) build " + flags + " -o bin/ ./cmd/...",
+		"\t@deploy/compile.sh " + flags + " ./cmd/... ./integration/demo",
+		"\t$(GO) run " + flags + " ./integration/demo"} {
+		require.Contains(t, string(makefile), line+"\n")
+	}
+}
+
+// TestTheDemoSaysWhosePolicyItHas: with the built-in one, the programs of two of its steps would fail.
+func TestTheDemoSaysWhosePolicyItHas(t *testing.T) {
+	for _, s := range inside {
+		if s.title == "Read the CPS card" || s.title == "Ask for too much" {
+			require.Contains(t, s.sentence, "PIV card")
+			require.Contains(t, s.sentence, "built-in")
+		}
+	}
 }
 
 func TestC4UnknownSocketsCountAsNetwork(t *testing.T) {

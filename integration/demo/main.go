@@ -55,6 +55,9 @@ var outside = []step{
 		(*demo).build},
 }
 
+// policyNote says which card policy is in force, because nobody else's terminal has it.
+const policyNote = "for which this demo adds rules to the terminal's card policy; the built-in policy has none."
+
 var inside = []step{
 	{"Make a throw-away PKI",
 		"Every program proves who it is by a certificate; this device CA issues them, for this demo only.",
@@ -72,13 +75,16 @@ var inside = []step{
 	{"Read the Vitale card",
 		"An unmodified PC/SC program reads a file of the card, block by block (specimen data of nobody).",
 		(*demo).readVitale},
-	{"Read the CPS card", "OpenSC's PKCS#11 tool lists what is public on the professional's card.", (*demo).readCPS},
+	{"Read the CPS card", "OpenSC's PKCS#11 tool lists what is public on the professional's card. The simulated one " +
+		"is also a PIV card, " +
+		policyNote, (*demo).readCPS},
 	{"Sign with the CPS card",
 		"It wants the PIN, which is typed at the terminal: what the program sends in its place goes nowhere.",
 		(*demo).sign},
 	{"Ask for too much",
 		"A program tries to write to the Vitale card; the terminal's card policy lets only a terminal's functions " +
-			"through.", (*demo).notForATLA},
+			"through. It is the built-in one with rules for that PIV card, and none for the Vitale card.",
+		(*demo).notForATLA},
 	{"Ask the gateway",
 		"Any client with a certificate may ask the gateway whom it takes it for; here curl, with the terminal's.",
 		(*demo).whoami},
@@ -161,7 +167,7 @@ func (d *demo) summarise() error {
 	for _, what := range shown {
 		d.paragraph("  - ", "    ", "", what)
 	}
-	d.paragraph("", "  ", "", "Next: README.md has a set-up on three machines, docs/protocol.md says how it works, "+
+	d.paragraph("", "  ", "", "Next: docs/trial.md is a trial on three machines, docs/protocol.md says how it works, "+
 		"make test proves it.")
 	return d.count()
 }

@@ -60,8 +60,11 @@ func describe(all []socket) string {
 	if len(parts) == 0 {
 		parts = append(parts, "no network socket")
 	}
-	if local := len(all) - len(overNetwork(all)); local > 0 {
-		parts = append(parts, count(local, "Unix socket")+" (local to the machine)")
+	if n := ofKind(all, "unix"); n > 0 {
+		parts = append(parts, count(n, "Unix socket")+" (local to the machine)")
+	}
+	if n := ofKind(all, "netlink"); n > 0 {
+		parts = append(parts, count(n, "netlink socket")+" (to the kernel)")
 	}
 	return strings.Join(parts, ", ")
 }
@@ -71,6 +74,15 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func ofKind(all []socket, kind string) (n int) {
+	for _, s := range all {
+		if s.Kind == kind {
+			n++
+		}
+	}
+	return n
 }
 
 func overNetwork(all []socket) (open []socket) {

@@ -15,14 +15,15 @@ import (
 
 // socket is an open socket of a process.
 type socket struct {
-	Kind   string // "tcp", "tcp6", "udp", "udp6", "unix"; "" = another kind, which nobody here should have
+	Kind   string // "tcp", "tcp6", "udp", "udp6", "unix", "netlink"; "" = another kind, which nobody here should have
 	Listen bool
 	Local  string // address and port; the path of a Unix socket, "" if it has none
 	Remote string // of a connection
 }
 
-// network reports whether a socket can reach, or be reached from, another machine. A socket of unknown kind can.
-func (s socket) network() bool { return s.Kind != "unix" }
+// network reports whether a socket can reach, or be reached from, another machine. A socket of unknown kind can; one to
+// the kernel, by which a program learns that addresses or routes have changed, cannot.
+func (s socket) network() bool { return s.Kind != "unix" && s.Kind != "netlink" }
 
 func (s socket) String() string {
 	switch {
@@ -68,6 +69,7 @@ func tables(dir string) (map[string]socket, error) {
 	all := map[string]socket{}
 	for kind, read := range map[string]func(kind string, fields []string) (inode string, s socket){
 		"tcp": inet, "tcp6": inet, "udp": inet, "udp6": inet, "unix": local,
+		"netlink": kernel,
 	} {
 		table, err := os.ReadFile(filepath.Join(dir, kind))
 		if errors.Is(err, fs.ErrNotExist) && strings.HasSuffix(kind, "6") {
@@ -109,6 +111,14 @@ func local(kind string, f []string) (string, socket) {
 		s.Local = f[7]
 	}
 	return f[6], s
+}
+
+// kernel reads a line of netlink: address, protocol, port ID, … and, as the tenth field, the inode.
+func kernel(kind string, f []string) (string, socket) {
+	if len(f) < 10 {
+		return "", socket{}
+	}
+	return f[9], socket{Kind: kind}
 }
 
 // endpoint reads "0100007F:4E20": the address in words of the machine's byte order, little endian here, and the port.

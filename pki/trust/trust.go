@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"tlagate/pki"
+	"tlagate/pki/internal/certutil"
+	"tlagate/pki/internal/describe"
 	"tlagate/pki/revocation"
 )
 
@@ -20,6 +22,21 @@ type Anchor struct {
 	Cert      *x509.Certificate
 	Practices []string // that it vouches for; "*" = all; empty = none
 	File      string   // where it was read
+}
+
+// selfSigned reports whether the anchor is a root by its names and key identifiers. Another one is a CA that its own
+// issuer can revoke, and as an anchor nobody asks about it.
+func (a Anchor) selfSigned() bool {
+	return certutil.SelfIssued(a.Cert) && certutil.KeyIDsFit(a.Cert.AuthorityKeyId, a.Cert.SubjectKeyId)
+}
+
+// Unrevocable warns of an anchor that is not self-signed; "" = it is.
+func (a Anchor) Unrevocable() string {
+	if a.selfSigned() {
+		return ""
+	}
+	return fmt.Sprintf("the anchor %s is not self-signed, and as an anchor nothing can revoke it",
+		describe.Name(a.Cert.Subject.CommonName))
 }
 
 // Roots are what the path of a peer may lead to, and through.

@@ -10,7 +10,9 @@ import (
 // Kind is a model of card, known by its ATR.
 type Kind string
 
-// The kinds. KindUnknown is a card that is of no use here, KindMute one that answers no ATR.
+// The kinds. A new one is a row of known too, a profile of the built-in card policy (cmd/tla-relay/policy.yaml) and a
+// word of the screen (Kinds in cmd/tla-relay/internal/words/status.go). KindUnknown is a card that is of no use
+// here, KindMute one that answers no ATR.
 const (
 	KindVitale1 Kind = "vitale1"
 	KindVitale2 Kind = "vitale2"

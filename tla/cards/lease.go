@@ -10,6 +10,7 @@ import (
 	"tlagate/session"
 	"tlagate/tla/atr"
 	"tlagate/tla/cards/internal/pcsc"
+	"tlagate/tla/pin"
 )
 
 // Lease is a card that was taken exclusively: the session.Card of one insertion. PC/SC calls can block without limit,
@@ -151,6 +152,24 @@ func (l *Lease) transmit(apdu []byte) ([]byte, error) {
 		return asT1(l.card.Transmit, apdu)
 	}
 	return l.card.Transmit(apdu)
+}
+
+// Verify sends a VERIFY whose PIN was typed at the terminal, and not at the reader (VerifyOnPad). The side that has the
+// command last wipes it: PC/SC may still use it when the caller has returned.
+func (l *Lease) Verify(command *pin.Command) ([]byte, error) {
+	var taken atomic.Bool
+	defer func() {
+		if taken.CompareAndSwap(false, true) {
+			command.Wipe()
+		}
+	}()
+	return l.do(func() ([]byte, error) {
+		if !taken.CompareAndSwap(false, true) {
+			return nil, session.ErrCardLost
+		}
+		defer command.Wipe()
+		return l.card.Transmit(command.APDU())
+	})
 }
 
 // Reset implements session.Card. PC/SC powers a card that was powered off again at once: only what it had allowed is

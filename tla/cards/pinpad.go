@@ -3,9 +3,7 @@ package cards
 import (
 	"encoding/binary"
 	"fmt"
-	"sync/atomic"
 
-	"tlagate/session"
 	"tlagate/tla/pin"
 )
 
@@ -63,22 +61,4 @@ func (l *Lease) VerifyOnPad(code uint32, header [4]byte, f pin.Format) ([]byte, 
 		err = fmt.Errorf("cannot use the reader's PIN pad: it answered %d octets, want a status word", len(sw))
 	}
 	return sw, err
-}
-
-// Verify sends a VERIFY. The side that has the command last wipes it: PC/SC may still use it when the caller has
-// returned.
-func (l *Lease) Verify(command *pin.Command) ([]byte, error) {
-	var taken atomic.Bool
-	defer func() {
-		if taken.CompareAndSwap(false, true) {
-			command.Wipe()
-		}
-	}()
-	return l.do(func() ([]byte, error) {
-		if !taken.CompareAndSwap(false, true) {
-			return nil, session.ErrCardLost
-		}
-		defer command.Wipe()
-		return l.card.Transmit(command.APDU())
-	})
 }

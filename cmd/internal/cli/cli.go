@@ -39,8 +39,8 @@
 //		return gateway.Serve(app.Context, gateway.Config{…})
 //	}
 //
-// Exit codes: 0 done; 1 an error, printed as "tla-gateway: cannot …"; 2 bad usage,
-// or an error made with [Usage]; anything else by [ExitCode].
+// Exit codes: 0 done; 1 an error, printed as "tla-gateway: cannot …"; 2 bad usage, an error of [LoadYAML], or one made
+// with [Usage]; anything else by [ExitCode].
 package cli
 
 import (
@@ -203,6 +203,9 @@ func exitCode(err error) int {
 	}
 	if e, ok := errors.AsType[*exitError](err); ok {
 		return e.code
+	}
+	if unusable(err) {
+		return 2
 	}
 	return 1
 }

@@ -142,6 +142,10 @@ func TestLoadYAMLRefuses(t *testing.T) {
 		"empty":              {"# nothing\n", "it is empty"},
 		"two documents":      {"listen: a\n---\nlisten: b\n", "more than one document"},
 		"not YAML":           {"listen: [", "line 1"},
+		"a tab":              {"# one\ntrust:\n\tcrls: [x]\n", "line 3: a tab; indent with spaces"},
+		"a tab after spaces": {"trust:\n  crls: [x]\n \tocsp: {}\n", "line 3: a tab; indent with spaces"},
+		"a tab in a list":    {"trust:\n  crls:\n\t- x\n", "line 3: a tab; indent with spaces"},
+		"no tab":             {"listen: @x\n", "cannot start any token"},
 		"many by aliases":    {bomb(5), "stand for more than 10000 values"},
 		"alias to itself":    {"trust:\n  crls: &a [*a]\n", "line 2: its aliases (*) stand for more"},
 		"nothing but spaces": {" \n\n", "it is empty"},
@@ -158,6 +162,20 @@ func TestLoadYAMLRefuses(t *testing.T) {
 	require.False(t, cli.Usable(err))
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.ErrorContains(t, err, "cannot read the configuration: open nowhere.yaml")
+	require.ErrorContains(t, err, "write it from the example")
+}
+
+// TestAnUnusableConfigurationIsExitStatus2: whatever the command.
+func TestAnUnusableConfigurationIsExitStatus2(t *testing.T) {
+	for _, file := range []string{"nowhere.yaml", write(t, "listen: ["), write(t, "lisen: a\n")} {
+		var errs bytes.Buffer
+		app := &cli.App{Context: t.Context(), Stdout: &errs, Stderr: &errs}
+		code := cli.Run(app, "prog", nil, &struct{}{}, func(*cli.App) error {
+			return fmt.Errorf("wrapped: %w", cli.LoadYAML(file, &config{}))
+		})
+		require.Equal(t, 2, code, errs.String())
+		require.Contains(t, errs.String(), file)
+	}
 }
 
 // TestLoadYAMLNamesEveryFault: of keys, of values and of the checks; and what is good is read all the same.

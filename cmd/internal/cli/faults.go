@@ -54,6 +54,17 @@ func saysOnly(err error, parts []error) bool {
 // faults.
 func Usable(err error) bool { return err == nil || errors.As(err, new(*Faults)) }
 
+// unread is the error of a configuration that could not be read at all.
+type unread struct{ error }
+
+// Unwrap returns why.
+func (u unread) Unwrap() error { return u.error }
+
+// unusable reports whether err is one of LoadYAML.
+func unusable(err error) bool {
+	return errors.As(err, new(*Faults)) || errors.As(err, new(unread))
+}
+
 // faults returns errs as the faults of a file; nil = there are none.
 func faults(file string, errs ...error) error {
 	list := FaultsOf(errors.Join(errs...))

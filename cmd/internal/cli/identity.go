@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
@@ -52,9 +54,22 @@ func (i Identity) OpenWith(c keys.Config) (*Keys, error) {
 	c.WrappingKey = string(i.WrappingKey)
 	k := &Keys{from: i, config: c}
 	if err := k.Reload(); err != nil {
-		return nil, err
+		return nil, i.advise(err)
 	}
 	return k, nil
+}
+
+// advise adds to an error how to get a file of the identity that is not there.
+func (i Identity) advise(err error) error {
+	missing := func(file string) bool {
+		_, err := os.Stat(file)
+		return file != "" && errors.Is(err, fs.ErrNotExist)
+	}
+	if !errors.Is(err, fs.ErrNotExist) || !missing(string(i.Cert)) && !missing(i.Key.File()) {
+		return err
+	}
+	return fmt.Errorf("%w: run the command enroll, which makes key and certificate (tla-ocsp and tla-pki have none: "+
+		"tla-pki issue)", err)
 }
 
 // OpenOrAll is like Open, but if neither key nor certificate can be read, its error names both.
@@ -66,7 +81,7 @@ func (i Identity) OpenOrAll() (*Keys, error) {
 	_, noKey := keys.Inspect(i.Key, keys.Config{WrappingKey: string(i.WrappingKey)})
 	_, noCert := pki.ReadCertificates(string(i.Cert))
 	if noKey != nil && noCert != nil {
-		err = errors.Join(noKey, noCert)
+		err = errors.Join(i.advise(noKey), i.advise(noCert))
 	}
 	return nil, err
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -36,6 +37,27 @@ func remake(t *testing.T, s keys.Spec) {
 	key, err := keys.Generate(s, "", keys.Config{})
 	require.NoError(t, err)
 	require.NoError(t, key.Close())
+}
+
+// TestWhatIsMissingSaysHowToGetIt: a new machine has neither key nor certificate.
+func TestWhatIsMissingSaysHowToGetIt(t *testing.T) {
+	dir := t.TempDir()
+	id := Identity{Cert: Path(filepath.Join(dir, "k.crt")), Key: keys.Spec(filepath.Join(dir, "k.key"))}
+	_, err := id.Open()
+	require.ErrorContains(t, err, "run the command enroll")
+	_, err = id.OpenOrAll()
+	faults := FaultsOf(err)
+	require.Len(t, faults, 2)
+	for _, fault := range faults {
+		require.ErrorContains(t, fault, "run the command enroll")
+	}
+	remake(t, id.Key)
+	_, err = id.Open()
+	require.ErrorContains(t, err, "k.crt: no such file or directory: run the command enroll")
+	certify(t, string(id.Cert), id.Key, 1)
+	id.WrappingKey = Path(filepath.Join(dir, "none"))
+	_, err = id.Open()
+	require.NotContains(t, fmt.Sprint(err), "enroll", "key and certificate are there")
 }
 
 // TestG2ReloadKeepsHardwareOpen: a new certificate of the same key opens nothing; a new key is opened.

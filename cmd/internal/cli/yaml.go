@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -29,12 +30,16 @@ type Path string
 // one *Faults, and into has what could be read all the same; a file that cannot be read at all is another error.
 func LoadYAML(file string, into any, checks ...func() error) error {
 	raw, err := readBounded(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return unread{fmt.Errorf("cannot read the configuration: %w: write it from the example (deploy/examples), or "+
+			"name another with --config", err)}
+	}
 	if err != nil {
-		return fmt.Errorf("cannot read the configuration: %w", err)
+		return unread{fmt.Errorf("cannot read the configuration: %w", err)}
 	}
 	wrong, err := decodeStrict(raw, into)
 	if err != nil {
-		return fmt.Errorf("cannot use the configuration %s: %w", file, err)
+		return unread{fmt.Errorf("cannot use the configuration %s: %w", file, err)}
 	}
 	resolvePaths(reflect.ValueOf(into), filepath.Dir(file))
 	for _, check := range checks {
@@ -82,12 +87,27 @@ func parseYAML(raw []byte) (*yaml.Node, error) {
 	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
 		return nil, errors.New("it is empty")
 	} else if err != nil {
-		return nil, err
+		return nil, explain(err, raw)
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, errors.New("it holds more than one document")
 	}
 	return doc.Content[0], new(judge).look(doc.Content[0], false)
+}
+
+// explain names the tab that a line begins with, when that is why the text is no YAML: the library says nothing that
+// helps.
+func explain(err error, raw []byte) error {
+	if !strings.Contains(err.Error(), "cannot start any token") && !strings.Contains(err.Error(), "tab character") {
+		return err
+	}
+	for i, line := range bytes.Split(raw, []byte("\n")) {
+		indent := line[:len(line)-len(bytes.TrimLeft(line, " \t"))]
+		if bytes.ContainsRune(indent, '\t') && len(indent) < len(line) && line[len(indent)] != '#' {
+			return fmt.Errorf("line %d: a tab; indent with spaces", i+1)
+		}
+	}
+	return err
 }
 
 // mostByAliases bounds how many values aliases may stand for in one file; in the built-in card policy it is 30.

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -179,8 +180,9 @@ func (d Device) anchors() Finding {
 	case err != nil:
 		return Fail("see trust in the configuration; enroll writes the first anchor", "%v", err)
 	}
-	soon := ""
+	soon, unrevocable := "", ""
 	for _, a := range t.Anchors() {
+		unrevocable = cmp.Or(a.Unrevocable(), unrevocable)
 		switch left := time.Until(a.Cert.NotAfter); {
 		case left < 0:
 			return Fail("ask the PKI's operator for the new anchor", "the anchor %q ended on %s",
@@ -194,6 +196,10 @@ func (d Device) anchors() Finding {
 		return Fail("name one under trust.anchors, or fetch the bundle", "nobody is trusted: there is no anchor")
 	case soon != "":
 		return Warn("ask the PKI's operator for the new anchor", "the anchor %q ends soon", soon)
+	case unrevocable != "":
+		return Warn("name its root under trust.anchors, and it under trust.intermediates", "%s", unrevocable)
+	case len(t.Anchors()) == 1:
+		return Good("1 anchor")
 	}
 	return Good("%d anchors", len(t.Anchors()))
 }

@@ -103,6 +103,13 @@ func TestWhatADeviceHolds(t *testing.T) {
 			r.AnswerRaw(pkitest.OCSPError(2))
 			d.Offline, d.Trust.OCSP.Responders = true, []string{r.URL}
 		}},
+		"C2 issuing CA revoked": {spoil: func(_ *testing.T, _ *Device, ca *pkitest.PKI, f pkitest.Files) {
+			ca.Root.Revoke(ca.Issuing.Cert)
+			ca.WriteCRLs(f)
+		}, differ: map[string]State{"revocation of peers": Failure}},
+		"C2 issuing CA as anchor": {spoil: func(_ *testing.T, d *Device, _ *pkitest.PKI, f pkitest.Files) {
+			d.Trust.Anchors[0].File = cli.Path(f.Intermediate)
+		}, differ: map[string]State{"trust anchors": Warning}},
 		"an ARL that ends in days": {spoil: func(t *testing.T, _ *Device, ca *pkitest.PKI, f pkitest.Files) {
 			pkitest.WriteCRL(t, f.ARL, ca.Root.CRL(pkitest.CRLValid(-170*24*time.Hour, 3*24*time.Hour)))
 		}, differ: map[string]State{"revocation lists": Warning}},
@@ -129,6 +136,13 @@ func TestWhatADeviceHolds(t *testing.T) {
 			require.Equal(t, want, got[check], "%s: %s", name, check)
 		}
 	}
+}
+
+func TestAnchorsAreCounted(t *testing.T) {
+	d, _, _ := held(t)
+	require.Equal(t, "1 anchor", d.anchors().Found)
+	d.Trust.Anchors = append(d.Trust.Anchors, d.Trust.Anchors[0])
+	require.Equal(t, "2 anchors", d.anchors().Found)
 }
 
 func TestAWrappedKeyIsGood(t *testing.T) {

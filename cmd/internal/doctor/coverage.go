@@ -16,9 +16,13 @@ func (d Device) coverage() Finding {
 	if err != nil {
 		return Cannot("", "see trust anchors")
 	}
-	var lost, brought, silent []string
+	var revoked, lost, brought, silent []string
 	for _, c := range t.Coverage(!d.Offline, d.chains()...) {
 		switch {
+		case c.Revoked && c.Leaf:
+			revoked = append(revoked, "our own certificate, issued by "+c.CA)
+		case c.Revoked:
+			revoked = append(revoked, "a CA below "+c.CA)
 		case c.Leaf && c.Silence != nil:
 			silent = append(silent, fmt.Sprintf("%v", c.Silence))
 		case c.Covered() || c.Listed: // a bad list has a finding of its own
@@ -29,6 +33,10 @@ func (d Device) coverage() Finding {
 		}
 	}
 	switch {
+	case len(revoked) > 0:
+		return Fail("ask the PKI's operator; a device whose certificate is revoked needs a new code and enroll, one "+
+			"whose CA is, a new anchor too", "revoked, so that whoever knows it refuses: %s",
+			strings.Join(revoked, ", "))
 	case len(lost) > 0:
 		return Fail("bring its ARL, and name it under trust.crls or trust.arl; enroll writes it",
 			"no list of the CA %s is at hand: the gateway, and every other peer, will be refused (%s)",

@@ -27,7 +27,9 @@ func Configuration(file string, err error, more ...error) (all []Check) {
 		case denied(fault):
 			add(Cannot(asRoot, "this user may not read %s", file))
 		case errors.Is(fault, fs.ErrNotExist):
-			add(Fail("write it from the example (deploy/examples), or name another with --config", "%v", fault))
+			add(Fail("write it from the example (deploy/examples), or name another with --config",
+				"cannot read the configuration: %s is not there",
+				file))
 		default:
 			add(Fail("correct it in "+file, "%v", fault))
 		}
