@@ -31,6 +31,7 @@ func TestG8SetupOfTheDocuments(t *testing.T) {
 		r.read(page)
 		if i == 0 {
 			r.readsTheVitale()
+			r.meanwhile("pki", "! grep 'is not renewed' /var/log/tla-pki.log")
 		}
 	}
 }
