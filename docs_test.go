@@ -3,9 +3,11 @@ package tlagate_test
 import (
 	"crypto/sha256"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -104,4 +106,44 @@ func TestG8PicturesAreOfTheirText(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, string(picture), fmt.Sprintf("%x", sha256.Sum256(text)), "run make pictures")
 	}
+}
+
+// TestG8HackingHasEveryPackage: the layout has each package on a line of its own, and what it and the table below name
+// is there.
+func TestG8HackingHasEveryPackage(t *testing.T) {
+	text, err := os.ReadFile("HACKING.md")
+	require.NoError(t, err)
+	_, layout, _ := strings.Cut(string(text), "## Layout\n")
+	layout, table, _ := strings.Cut(layout, "### I want to add")
+	table, _, _ = strings.Cut(table, "## Style")
+	var listed []string
+	for _, m := range regexp.MustCompile(`(?m)^([a-z0-9/-]+) {2,}\S`).FindAllStringSubmatch(layout, -1) {
+		require.DirExists(t, m[1])
+		listed = append(listed, m[1])
+	}
+	for _, dir := range packages(t) {
+		require.Contains(t, listed, dir, "HACKING.md, Layout: a line for it")
+	}
+	named := regexp.MustCompile("`([a-z0-9/-]+(/|\\.)[A-Za-z0-9_./-]+)`").FindAllStringSubmatch(table, -1)
+	require.Greater(t, len(named), 20)
+	for _, m := range named {
+		_, err := os.Stat(m[1])
+		require.NoError(t, err, "HACKING.md, I want to add")
+	}
+}
+
+// packages returns the directories of our packages, except the root.
+func packages(t *testing.T) (dirs []string) {
+	t.Helper()
+	require.NoError(t, fs.WalkDir(os.DirFS("."), ".", func(name string, d fs.DirEntry, err error) error {
+		if d.IsDir() && (d.Name() == "testdata" || name != "." && strings.HasPrefix(d.Name(), ".")) {
+			return fs.SkipDir
+		}
+		dir := filepath.Dir(name)
+		if strings.HasSuffix(name, ".go") && dir != "." && !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+		return err
+	}))
+	return dirs
 }

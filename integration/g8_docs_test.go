@@ -3,16 +3,24 @@ package integration
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"tlagate/integration/pages"
 )
 
-// TestG8Trial types what README and docs/trial.md say to type, and then reads a card at the PdT.
+// TestG8Trial types what README and docs/trial.md say to type, and reads a card at the PdT before the trial is removed,
+// of which nothing is left then.
 func TestG8Trial(t *testing.T) {
-	r := newReader(t, "gw1", "bureau", "valise")
+	machines := []string{"gw1", "bureau", "valise"}
+	r := newReader(t, machines...)
 	for _, page := range pages.Trial {
 		r.read(page)
 	}
-	r.readsTheVitale()
+	require.True(t, r.hasRead, "the card, before the end")
+	for _, name := range machines {
+		r.meanwhile(name, "! ls -d /etc/tlagate ~/trial /usr/local/bin/tla-* /etc/systemd/system/pcscd.service.d/* "+
+			"2>/dev/null | grep .")
+	}
 }
 
 // TestG8SetupOfTheDocuments: likewise with docs/setup.md and the terminal's package. The commands of the other pages
@@ -23,6 +31,7 @@ func TestG8SetupOfTheDocuments(t *testing.T) {
 		r.read(page)
 		if i == 0 {
 			r.readsTheVitale()
+			r.meanwhile("pki", "! grep 'is not renewed' /var/log/tla-pki.log")
 		}
 	}
 }

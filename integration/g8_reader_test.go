@@ -30,6 +30,8 @@ type reader struct {
 	code   string // the last one that was printed, for the next program that asks for one
 	vitale *cardsim.Vitale
 	slots  []*cardsim.Slot
+
+	hasRead bool // the vitale, at the PdT, before the trial's programs are stopped
 }
 
 // newReader returns a reader with machines that have the names that the documents use; the first has the source tree.
@@ -171,6 +173,10 @@ func (r *reader) prepare(b pages.Block) {
 	}
 	if strings.HasPrefix(b.Text, "opensc-tool") { // the driver needs a moment, which a real reader takes to type
 		r.readsTheVitale()
+	}
+	if b.Page == "docs/trial.md" && strings.HasPrefix(b.Text, "systemctl stop tla-relay") {
+		r.readsTheVitale()
+		r.hasRead = true
 	}
 	if b.Page == "docs/fr/guide-exploitation.md" && strings.Contains(b.Text, "tla-pki invite --role tla") {
 		r.lose("valise")

@@ -51,6 +51,7 @@ func (c *checker) check(rows []Row) []string {
 		c.row(r)
 	}
 	c.promises(rows)
+	c.headings(rows)
 	return c.faults
 }
 
@@ -166,6 +167,28 @@ func (c *checker) promises(rows []Row) {
 			if !open[code] {
 				c.faultf("%s: %s says that something of %s is not there yet, and all of its sentences are answered",
 					code, page, code)
+			}
+		}
+	}
+}
+
+// headings checks that a page that names a code in a heading is among the documents of a row of that code. Rows that
+// nobody looked at again when the page was written say that something is missing that is there.
+func (c *checker) headings(rows []Row) {
+	known := map[[2]string]bool{}
+	for _, r := range rows {
+		for _, name := range r.Documents {
+			file, _, _ := strings.Cut(name, "#")
+			known[[2]string{r.Code(), file}] = true
+		}
+	}
+	for _, page := range slices.Sorted(maps.Keys(c.pages)) {
+		for _, s := range sections(c.pages[page]) {
+			for _, code := range named.FindAllString(s.heading, -1) {
+				if !known[[2]string{code, page}] {
+					c.faultf("%s: the heading %q of %s names it, and no row of %[1]s has that page: does one say too "+
+						"little?", code, s.heading, page)
+				}
 			}
 		}
 	}

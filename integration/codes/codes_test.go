@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -15,7 +16,7 @@ import (
 
 const root = "../.."
 
-var update = flag.Bool("update", false, "make docs/annexe7.md from docs/annexe7.yaml")
+var update = flag.Bool("update", false, "make docs/annexe7.md, and the count in README.md, from docs/annexe7.yaml")
 
 // source is the source tree as Check sees it, read once.
 var source = sync.OnceValues(func() (*checker, error) { return newChecker(root) })
@@ -124,6 +125,31 @@ func TestG3ACodeThatIsAnsweredIsPromisedNowhere(t *testing.T) {
 	c.promises([]Row{{ID: "C1.1", State: Answered}, {ID: "C1.2", State: ToCome}, {ID: "C4.1", State: Answered}})
 	require.Len(t, c.faults, 1)
 	require.Contains(t, c.faults[0], "C4: docs/new.md says")
+}
+
+// TestG3APageIsKnownToTheRowsOfItsCodes: a heading that names a code, on a page that none of its rows names, is found.
+func TestG3APageIsKnownToTheRowsOfItsCodes(t *testing.T) {
+	c := checker{pages: map[string]string{"docs/new.md": "# New (G5, C2)\nSP4 is in the text alone.\n"}}
+	c.headings([]Row{{ID: "G5.1", Documents: []string{"docs/new.md#new-g5-c2"}},
+		{ID: "C2.1", Documents: []string{"docs/old.md"}}})
+	require.Len(t, c.faults, 1)
+	require.Contains(t, c.faults[0], `C2: the heading "New (G5, C2)" of docs/new.md names it, and no row of C2 has`)
+}
+
+// tally matches the count of the states in README.
+var tally = regexp.MustCompile(`\d+ sentences(, \d+ (answered|partly|to come|organisational)){4}`)
+
+// TestG3ReadmeSaysTheState: README has the count of the states.
+func TestG3ReadmeSaysTheState(t *testing.T) {
+	name := filepath.Join(root, "README.md")
+	want := strings.TrimPrefix(Summary(read(t)), "Annex 7: ")
+	page, err := os.ReadFile(name)
+	require.NoError(t, err)
+	if *update {
+		page = tally.ReplaceAll(page, []byte(want))
+		require.NoError(t, os.WriteFile(name, page, 0o644))
+	}
+	require.Equal(t, want, tally.FindString(string(page)), "write it again: go test ./integration/codes -update")
 }
 
 // TestG3WhatCIRuns: tests that need a variable of the environment, tests that may skip, and the rest are told apart.

@@ -29,8 +29,8 @@ chapter 6.3.2.
 A test is run by its name, or with all of its code: ~go test ./... -run TestG2~ (HACKING.md says what that needs).
 ~make codes~ prints the sentences, and what is missing, for a terminal; ~make codes FORMAT=json~ prints all of it for
 programs. A test fails when a sentence has no row, when a function, test or document of a row is not there, when a
-sentence is called answered without a test that always runs, or when a page says of one that is answered that it is
-not there yet.
+sentence is called answered without a test that always runs, when a page says of one that is answered that it is not
+there yet, or when a page has a code in a heading and no row of that code names it.
 
 `
 

@@ -6,15 +6,25 @@ import (
 )
 
 var columns = map[Language]string{
-	English: "| algorithm | bits | use | references | package |\n|---|---|---|---|---|\n",
-	French:  "| algorithme | bits | emploi | références | paquet |\n|---|---|---|---|---|\n",
+	English: "| %s | bits | use | references | package |\n|---|---|---|---|---|\n",
+	French:  "| %s | bits | emploi | références | paquet |\n|---|---|---|---|---|\n",
 }
+
+// What the first column names.
+var (
+	algorithm = Text{"algorithm", "algorithme"}
+	lives     = Text{"certificate or list", "certificat ou liste"}
+)
 
 // Markdown returns a table for each kind, below headings of the second level.
 func (l List) Markdown(in Language) string {
 	var out strings.Builder
 	l.kind(func(k Kind, uses []Use) {
-		fmt.Fprintf(&out, "## %s\n%s", kinds[k].title.in(in), columns[in])
+		about := algorithm
+		if k == Life {
+			about = lives
+		}
+		fmt.Fprintf(&out, "## %s\n"+columns[in], kinds[k].title.in(in), about.in(in))
 		for _, same := range together(uses) {
 			out.WriteString(row(same, in))
 		}
