@@ -114,14 +114,14 @@ func start(t *testing.T, opts ...option) *rig {
 }
 
 func (r *rig) openTrust() {
-	var err error
-	r.trust, err = trust.Open(trust.Config{
+	store, err := trust.Open(trust.Config{
 		Anchors:       []trust.AnchorFile{{File: r.files.Anchor, Practices: []string{"*"}}},
 		Intermediates: []string{r.files.Intermediate},
 		CRLs:          r.files.CRLs(), Poll: 50 * time.Millisecond, Crypto: r.crypto,
 	})
 	require.NoError(r.t, err)
-	r.background(func(ctx context.Context) { _ = r.trust.Run(ctx) })
+	r.trust = store
+	r.background(func(ctx context.Context) { _ = store.Run(ctx) })
 }
 
 // background runs f until the test ends.
