@@ -183,12 +183,14 @@ func TestCheck(t *testing.T) {
 	s.write("ocsp.yaml", good+"unknown: 1s\n")
 	unusable(`unknown key "unknown"`)
 	s.write("ocsp.yaml", "listen: x\n")
-	unusable(`WRONG configuration cannot use listen "x": want HOST:PORT`, "issuer is missing", "identity.cert is missing",
+	unusable(`WRONG configuration cannot use listen "x": want HOST:PORT`, "issuer is missing",
+		"identity.cert is missing",
 		"identity.key is missing", "database is missing")
 	s.write("ocsp.yaml", strings.NewReplacer("127.0.0.1:0", "0.0.0.0:70000", "issuing.crt", "none.crt", "r1.key",
 		"none.key", "ca.db", "none.db").Replace(good)+
 		"validity: 1s\npoll: soon\nunknown: 1s\n")
-	unusable("from 1 to 65535", "WRONG issuer", "none.crt", "WRONG certificate", "none.key", "WRONG database", "none.db",
+	unusable("from 1 to 65535", "WRONG issuer", "none.crt", "WRONG certificate", "none.key", "WRONG database",
+		"none.db",
 		"validity of 1s",
 		`"poll" is no time such as 90s or 5m: "soon"`, `unknown key "unknown"`)
 	s.write("ocsp.yaml", good)
