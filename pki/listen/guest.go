@@ -27,13 +27,14 @@ type Guest struct {
 	busy  atomic.Bool // it is being served, and does not wait for octets
 	free  atomic.Bool // it has left the room
 	first *time.Timer // until the first octets
-	turn  turn        // owned by the reader
+	turn  turn        // begun by the reader
 	gone  atomic.Pointer[error]
 	once  sync.Once
 }
 
 func newGuest(c net.Conn, r *Room) *Guest {
-	g := &Guest{Conn: c, room: r, turn: turn{of: r.turns}}
+	g := &Guest{Conn: c, room: r}
+	g.turn.of = r.turns
 	g.first = time.AfterFunc(time.Hour, func() { g.sendAway(ErrSilent) })
 	g.first.Reset(r.cfg.Silent) // only now, as the timer's function needs all of g
 	return g
@@ -42,7 +43,7 @@ func newGuest(c net.Conn, r *Room) *Guest {
 func (g *Guest) waits() bool { return !g.busy.Load() }
 
 // Read reads from the connection beneath. When it returns octets it has taken the guest's turn, in which they are to be
-// dealt with; the turn ends with the next Read.
+// dealt with; the turn ends with the next Read or Write, or when the guest leaves.
 func (g *Guest) Read(p []byte) (int, error) {
 	if g.free.Load() {
 		return g.Conn.Read(p)
@@ -55,9 +56,23 @@ func (g *Guest) Read(p []byte) (int, error) {
 		g.first.Stop()
 	}
 	if err == nil {
-		g.turn.begin()
+		g.begin()
 	}
 	return n, err
+}
+
+// begin takes a turn. A guest that left meanwhile has it no longer: nothing else would end it.
+func (g *Guest) begin() {
+	g.turn.begin()
+	if g.free.Load() {
+		g.turn.end()
+	}
+}
+
+// Write writes to the connection beneath. What was to be computed for the guest has been: its turn is over.
+func (g *Guest) Write(p []byte) (int, error) {
+	g.turn.end()
+	return g.Conn.Write(p)
 }
 
 // CloseWrite ends our direction, if the connection beneath can do so.
@@ -68,13 +83,14 @@ func (g *Guest) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// Leave takes the guest out of the room: from now on it is bounded in another way, or not at all.
+// Leave takes the guest out of the room, and ends its turn: from now on it is bounded in another way, or not at all.
 func (g *Guest) Leave() {
 	g.once.Do(func() {
 		g.free.Store(true)
 		g.first.Stop()
 		g.room.leave(g)
 	})
+	g.turn.end()
 }
 
 // Proven is called by the goroutine that reads, once the guest's peer is proven: its source is favoured for a while.
