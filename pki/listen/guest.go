@@ -24,16 +24,18 @@ type Guest struct {
 
 	inSource, inNetwork membership // protected by the room's mu
 
-	busy  atomic.Bool // it is being served, and does not wait for octets
-	free  atomic.Bool // it has left the room
-	first *time.Timer // until the first octets
-	turn  turn        // begun by the reader
-	gone  atomic.Pointer[error]
-	once  sync.Once
+	busy    atomic.Bool   // it is being served, and waits neither for octets nor for its turn
+	free    atomic.Bool   // it has left the room
+	closed  chan struct{} // closed by closing, once
+	first   *time.Timer   // until the first octets
+	turn    turn          // begun by the reader
+	gone    atomic.Pointer[error]
+	once    sync.Once
+	closing sync.Once
 }
 
 func newGuest(c net.Conn, r *Room) *Guest {
-	g := &Guest{Conn: c, room: r}
+	g := &Guest{Conn: c, room: r, closed: make(chan struct{})}
 	g.turn.of = r.turns
 	g.first = time.AfterFunc(time.Hour, func() { g.sendAway(ErrSilent) })
 	g.first.Reset(r.cfg.Silent) // only now, as the timer's function needs all of g
@@ -51,22 +53,24 @@ func (g *Guest) Read(p []byte) (int, error) {
 	g.turn.end()
 	g.busy.Store(false)
 	n, err := g.Conn.Read(p)
-	g.busy.Store(true)
 	if n > 0 {
 		g.first.Stop()
 	}
-	if err == nil {
-		g.begin()
+	if err == nil && !g.begin() {
+		n, err = 0, net.ErrClosed
 	}
+	g.busy.Store(true)
 	return n, err
 }
 
-// begin takes a turn. A guest that left meanwhile has it no longer: nothing else would end it.
-func (g *Guest) begin() {
-	g.turn.begin()
+// begin waits for a turn, and reports whether the guest is still there to use it: while it waits it may be sent away.
+// A guest that left meanwhile has no turn: nothing else would end it.
+func (g *Guest) begin() bool {
+	began := g.turn.begin(g.closed)
 	if g.free.Load() {
 		g.turn.end()
 	}
+	return began
 }
 
 // Write writes to the connection beneath. What was to be computed for the guest has been: its turn is over.
@@ -102,6 +106,7 @@ func (g *Guest) Proven() {
 // Close leaves the room and closes the connection.
 func (g *Guest) Close() error {
 	g.Leave()
+	g.closing.Do(func() { close(g.closed) })
 	return g.Conn.Close()
 }
 

@@ -25,12 +25,18 @@ type turn struct {
 	last atomic.Pointer[time.Timer] // gives the turn back after longestTurn; nil = it has no turn
 }
 
-func (t *turn) begin() {
+// begin waits for a turn, and reports whether it came before closed was closed.
+func (t *turn) begin(closed <-chan struct{}) bool {
 	if t.of == nil {
-		return
+		return true
 	}
-	t.of <- struct{}{}
+	select {
+	case t.of <- struct{}{}:
+	case <-closed:
+		return false
+	}
 	t.last.Store(time.AfterFunc(longestTurn, func() { <-t.of }))
+	return true
 }
 
 // end gives the turn back, unless the timer already did.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -65,4 +66,30 @@ func TestC1ADivertedConnectionHoldsNoTurn(t *testing.T) {
 	_, err := r.dial(t).Write([]byte{1})
 	require.NoError(t, err)
 	require.Zero(t, <-held)
+}
+
+// TestC1AGuestThatQueuesMayBeSentAway: whoever waits for a turn is not being served; otherwise a flood of whole hellos
+// fills the room, and the newcomer has to go.
+func TestC1AGuestThatQueuesMayBeSentAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := NewRoom(RoomConfig{Places: 2, Turns: 1})
+		r.turns <- struct{}{} // somebody has the only turn, for ever
+		guests, ended := []*Guest{}, make(chan error, 2)
+		for range 2 {
+			near, far := net.Pipe()
+			guests = append(guests, r.Enter(near))
+			go func() { _, err := guests[len(guests)-1].Read(make([]byte, 1)); ended <- err }()
+			_, _ = far.Write([]byte{1})
+			synctest.Wait() // it queues
+		}
+		newcomer := enter(r, "198.51.100.1:1")[0]
+		require.NoError(t, newcomer.Gone())
+		require.ErrorIs(t, <-ended, net.ErrClosed, "it no longer queues")
+		require.Equal(t, 1, gone(guests))
+		require.Len(t, r.turns, 1, "it has taken none")
+		for _, g := range guests {
+			_ = g.Close()
+		}
+		require.ErrorIs(t, <-ended, net.ErrClosed)
+	})
 }
