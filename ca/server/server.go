@@ -38,6 +38,7 @@ type Config struct {
 type Server struct {
 	cfg    Config
 	log    *slog.Logger
+	ration *listen.Ration // of the log, for what strangers and refused peers cause
 	events *store.Events
 	staple *stapler // of the EST server
 
@@ -61,7 +62,8 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Log, events: events, news: make(chan struct{}), streams: map[pki.Identity]int{}}
+	s := &Server{cfg: cfg, log: cfg.Log, ration: listen.NewRation(cfg.Log), events: events,
+		news: make(chan struct{}), streams: map[pki.Identity]int{}}
 	if cfg.Party != nil {
 		s.staple = &stapler{ca: cfg.CA, inner: cfg.Party.Certificate, log: cfg.Log}
 	}
