@@ -24,6 +24,11 @@ var published = map[string]string{
 	"root.cer":    "application/pkix-cert",
 }
 
+// publicRoom has the connections to the public listener.
+func (s *Server) publicRoom() *listen.Room {
+	return listen.NewRoom(listen.RoomConfig{Places: s.cfg.Public})
+}
+
 func (s *Server) publicServer() *http.Server {
 	return &http.Server{
 		Handler:           s.newFiles(),

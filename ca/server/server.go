@@ -89,8 +89,7 @@ func (s *Server) Serve(ctx context.Context, on Listeners) error {
 	s.run(ctx, stop, &running, listen.New(on.Events, listen.Config{Party: s.cfg.Party, Log: s.log}),
 		s.streamServer(ctx))
 	if on.Public != nil {
-		s.run(ctx, stop, &running, listen.NewRoom(listen.RoomConfig{Places: s.cfg.Public}).Listener(on.Public),
-			s.publicServer())
+		s.run(ctx, stop, &running, s.publicRoom().Listener(on.Public), s.publicServer())
 	}
 	if on.EST != nil {
 		s.staple.renew(time.Now())

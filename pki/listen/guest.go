@@ -25,6 +25,7 @@ type Guest struct {
 	inSource, inNetwork membership // protected by the room's mu
 
 	busy    atomic.Bool   // it is being served, and waits neither for octets nor for its turn
+	writing atomic.Int32  // calls of Write under way
 	free    atomic.Bool   // it has left the room
 	closed  chan struct{} // closed by closing, once
 	first   *time.Timer   // until the first octets
@@ -42,7 +43,9 @@ func newGuest(c net.Conn, r *Room) *Guest {
 	return g
 }
 
-func (g *Guest) waits() bool { return !g.busy.Load() }
+// waits reports whether nothing is being done for the guest: it is its peer's turn to send, or to take what it asked
+// for, or it queues.
+func (g *Guest) waits() bool { return !g.busy.Load() || g.writing.Load() > 0 }
 
 // Read reads from the connection beneath. When it returns octets it has taken the guest's turn, in which they are to be
 // dealt with; the turn ends with the next Read or Write, or when the guest leaves.
@@ -76,6 +79,8 @@ func (g *Guest) begin() bool {
 // Write writes to the connection beneath. What was to be computed for the guest has been: its turn is over.
 func (g *Guest) Write(p []byte) (int, error) {
 	g.turn.end()
+	g.writing.Add(1)
+	defer g.writing.Add(-1)
 	return g.Conn.Write(p)
 }
 

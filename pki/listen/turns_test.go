@@ -93,3 +93,25 @@ func TestC1AGuestThatQueuesMayBeSentAway(t *testing.T) {
 		require.ErrorIs(t, <-ended, net.ErrClosed)
 	})
 }
+
+// TestC1AGuestThatTakesNothingMayBeSentAway: whoever asks and does not read the answer is not being served either,
+// even if no Read waits for what it sends.
+func TestC1AGuestThatTakesNothingMayBeSentAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := NewRoom(RoomConfig{Places: 1})
+		near, far := net.Pipe()
+		g, ended := r.Enter(near), make(chan error)
+		go func() {
+			_, _ = g.Read(make([]byte, 1))
+			_, err := g.Write([]byte{2})
+			ended <- err
+		}()
+		_, _ = far.Write([]byte{1})
+		synctest.Wait() // it writes
+		newcomer := enter(r, "198.51.100.1:1")[0]
+		require.NoError(t, newcomer.Gone())
+		require.ErrorIs(t, g.Gone(), ErrTooMany)
+		require.Error(t, <-ended)
+		_ = newcomer.Close()
+	})
+}
