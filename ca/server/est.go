@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -54,6 +55,7 @@ const (
 	estWaitTime = 5 * time.Second  // for a place among the enrolments
 	estReadTime = 20 * time.Second // for a whole request
 	estSignTime = time.Minute      // for the answer: another program may be writing to the CA for half of it
+	estRequests = 32               // on one connection, which is closed then: more cost another handshake
 	pkcs7Type   = "application/pkcs7-mime; smime-type=certs-only"
 )
 
@@ -61,6 +63,7 @@ const (
 type estServer struct {
 	ca       *ca.CA
 	log      *slog.Logger
+	ration   *listen.Ration // of the log, for refusals
 	delay    time.Duration
 	places   chan struct{}  // of enrolments
 	failures *listen.Budget // by address
@@ -70,8 +73,10 @@ type estServer struct {
 // budgetNames bounds the addresses, and identities, that budgets tell apart.
 const budgetNames = 4096
 
-func newESTServer(c *ca.CA, cfg EST, log *slog.Logger) *estServer {
-	return &estServer{ca: c, log: log, delay: cfg.Delay, places: make(chan struct{}, cfg.Enrolments),
+func (s *Server) newESTServer() *estServer {
+	cfg := s.cfg.EST
+	return &estServer{ca: s.cfg.CA, log: s.log, ration: s.ration, delay: cfg.Delay,
+		places:   make(chan struct{}, cfg.Enrolments),
 		failures: listen.NewBudget(cfg.Failures, cfg.FailureTime, budgetNames),
 		renewals: listen.NewBudget(cfg.Renewals, cfg.RenewalTime, budgetNames)}
 }
@@ -82,9 +87,8 @@ func (s *Server) serveEST(l net.Listener) (net.Listener, *http.Server) {
 	party.Certificate = s.staple.certificate
 	// All devices of an operator may come from one address, that of their gateway, which bounds each of them itself.
 	accepting := listen.Config{Party: &party, Log: s.log, Open: true, Handshakes: s.cfg.EST.Connections}
-	public := &files{place: s.cfg.CA.Public, log: s.log, held: map[string]*file{}}
 	return listen.New(l, accepting), &http.Server{
-		Handler:           newESTServer(s.cfg.CA, s.cfg.EST, s.log).handler(public),
+		Handler:           s.newESTServer().handler(s.newFiles()),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       estReadTime,
 		WriteTimeout:      estSignTime,
@@ -99,6 +103,7 @@ func (s *Server) serveEST(l net.Listener) (net.Listener, *http.Server) {
 type caller struct {
 	peer    *trust.Peer            // perhaps anonymous
 	binding func() (string, error) // est.ChannelBinding of the connection
+	asked   *atomic.Int32          // requests on it
 }
 
 type callerKey struct{}
@@ -112,9 +117,8 @@ func withCaller(ctx context.Context, c net.Conn) context.Context {
 	if !ok {
 		return ctx
 	}
-	return context.WithValue(ctx, callerKey{}, caller{proven.Peer, func() (string, error) {
-		return est.ChannelBinding(over.ConnectionState())
-	}})
+	binding := func() (string, error) { return est.ChannelBinding(over.ConnectionState()) }
+	return context.WithValue(ctx, callerKey{}, caller{proven.Peer, binding, new(atomic.Int32)})
 }
 
 // handler routes requests. Each is possible below a label too (RFC 7030 section 3.2.2).
@@ -129,7 +133,17 @@ func (e *estServer) handler(public http.Handler) http.Handler {
 	for _, name := range []string{"arl.der", "root.cer", "issuing.cer"} {
 		mux.Handle("GET /"+name, public)
 	}
-	return mux
+	return bounded(mux)
+}
+
+// bounded closes a connection with the answer to the last request that it may bring, whatever became of them.
+func bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if who, ok := r.Context().Value(callerKey{}).(caller); ok && who.asked.Add(1) >= estRequests {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (e *estServer) cacerts(w http.ResponseWriter, _ *http.Request) {

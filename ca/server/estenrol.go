@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -134,8 +135,7 @@ func (e *estServer) respond(w http.ResponseWriter, r *http.Request, issue func(c
 	issued, err := issue(who)
 	if err != nil {
 		p := problemOf(err)
-		e.log.Warn("enrolment refused", "remote", r.RemoteAddr, "peer", who.peer.Identity.String(),
-			"path", oneLine(r.URL.Path), "reason", p.word, "error", p.Error())
+		e.logRefused(r, who.peer.Identity.String(), p)
 		p.write(w)
 		return
 	}
@@ -143,6 +143,13 @@ func (e *estServer) respond(w http.ResponseWriter, r *http.Request, issue func(c
 		"identity", issued.Identity,
 		"profile", issued.Profile, "serial", issued.Serial, "until", issued.NotAfter.Format(time.RFC3339))
 	answer(w, pkcs7Type, certsOnly(issued.Certificate.Raw))
+}
+
+// logRefused logs a refusal, within the ration of a peer or, for those without a certificate, of where it comes from.
+func (e *estServer) logRefused(r *http.Request, peer string, p *estProblem) {
+	e.ration.Log(listen.Line{Level: slog.LevelWarn, Message: "enrolment refused", Remote: r.RemoteAddr,
+		Reason: p.word, Kind: peer},
+		"peer", peer, "path", oneLine(r.URL.Path), "error", p.Error())
 }
 
 // byCode enrols the identity that a code invites. A client certificate shown with it changes nothing.

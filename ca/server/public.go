@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"tlagate/pki/listen"
 )
 
 // published is all that the public listener serves, and its types (RFC 2585).
@@ -22,9 +24,14 @@ var published = map[string]string{
 	"root.cer":    "application/pkix-cert",
 }
 
+// publicRoom has the connections to the public listener.
+func (s *Server) publicRoom() *listen.Room {
+	return listen.NewRoom(listen.RoomConfig{Places: s.cfg.Public})
+}
+
 func (s *Server) publicServer() *http.Server {
 	return &http.Server{
-		Handler:           &files{place: s.cfg.CA.Public, log: s.log, held: map[string]*file{}},
+		Handler:           s.newFiles(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      5 * time.Minute,
@@ -36,11 +43,15 @@ func (s *Server) publicServer() *http.Server {
 
 // files serves the published files from memory, read again when they are replaced.
 type files struct {
-	place func(name string) string
-	log   *slog.Logger
+	place  func(name string) string
+	ration *listen.Ration // of the log: anybody may ask
 
 	mu   sync.Mutex
 	held map[string]*file
+}
+
+func (s *Server) newFiles() *files {
+	return &files{place: s.cfg.CA.Public, ration: s.ration, held: map[string]*file{}}
 }
 
 // file is one content of a published file.
@@ -69,7 +80,8 @@ func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err != nil {
-		f.log.Error("cannot serve a published file", "file", name, "error", err)
+		f.ration.Log(listen.Line{Level: slog.LevelError, Message: "cannot serve a published file",
+			Reason: "not_available", Kind: name}, "file", name, "error", err)
 		http.Error(w, "not available", http.StatusInternalServerError)
 		return
 	}

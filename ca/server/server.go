@@ -38,6 +38,7 @@ type Config struct {
 type Server struct {
 	cfg    Config
 	log    *slog.Logger
+	ration *listen.Ration // of the log, for what strangers and refused peers cause
 	events *store.Events
 	staple *stapler // of the EST server
 
@@ -61,7 +62,8 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Log, events: events, news: make(chan struct{}), streams: map[pki.Identity]int{}}
+	s := &Server{cfg: cfg, log: cfg.Log, ration: listen.NewRation(cfg.Log), events: events,
+		news: make(chan struct{}), streams: map[pki.Identity]int{}}
 	if cfg.Party != nil {
 		s.staple = &stapler{ca: cfg.CA, inner: cfg.Party.Certificate, log: cfg.Log}
 	}
@@ -87,8 +89,7 @@ func (s *Server) Serve(ctx context.Context, on Listeners) error {
 	s.run(ctx, stop, &running, listen.New(on.Events, listen.Config{Party: s.cfg.Party, Log: s.log}),
 		s.streamServer(ctx))
 	if on.Public != nil {
-		s.run(ctx, stop, &running, listen.NewRoom(listen.RoomConfig{Places: s.cfg.Public}).Listener(on.Public),
-			s.publicServer())
+		s.run(ctx, stop, &running, s.publicRoom().Listener(on.Public), s.publicServer())
 	}
 	if on.EST != nil {
 		s.staple.renew(time.Now())

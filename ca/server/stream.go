@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
 
 	"tlagate/ca/store"
 	"tlagate/pki"
+	"tlagate/pki/listen"
 	"tlagate/pki/trust"
 	"tlagate/push"
 )
@@ -27,8 +29,9 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 		detail = "This peer, or all together, have as many streams as may be."
 	}
 	if status != 0 {
-		s.log.Warn("request refused", "remote", r.RemoteAddr, "peer", peer.Identity.String(), "reason", reason,
-			"detail", detail)
+		who := peer.Identity.String()
+		s.ration.Log(listen.Line{Level: slog.LevelWarn, Message: "request refused", Remote: r.RemoteAddr,
+			Reason: reason, Kind: who}, "peer", who, "detail", detail)
 		problem(w, status, reason, detail)
 		return
 	}
@@ -66,10 +69,11 @@ func since(r *http.Request) (int64, error) {
 	return id, err
 }
 
-// problem answers in the form of RFC 9457.
+// problem answers in the form of RFC 9457, and closes the connection: another request costs another handshake.
 func problem(w http.ResponseWriter, status int, reason, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Connection", "close")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"type": "urn:tlagate:problem:" + reason, "status": status,
 		"detail": detail})

@@ -24,25 +24,31 @@ type Guest struct {
 
 	inSource, inNetwork membership // protected by the room's mu
 
-	busy  atomic.Bool // it is being served, and does not wait for octets
-	free  atomic.Bool // it has left the room
-	first *time.Timer // until the first octets
-	turn  turn        // owned by the reader
-	gone  atomic.Pointer[error]
-	once  sync.Once
+	busy    atomic.Bool   // it is being served, and waits neither for octets nor for its turn
+	writing atomic.Int32  // calls of Write under way
+	free    atomic.Bool   // it has left the room
+	closed  chan struct{} // closed by closing, once
+	first   *time.Timer   // until the first octets
+	turn    turn          // begun by the reader
+	gone    atomic.Pointer[error]
+	once    sync.Once
+	closing sync.Once
 }
 
 func newGuest(c net.Conn, r *Room) *Guest {
-	g := &Guest{Conn: c, room: r, turn: turn{of: r.turns}}
+	g := &Guest{Conn: c, room: r, closed: make(chan struct{})}
+	g.turn.of = r.turns
 	g.first = time.AfterFunc(time.Hour, func() { g.sendAway(ErrSilent) })
 	g.first.Reset(r.cfg.Silent) // only now, as the timer's function needs all of g
 	return g
 }
 
-func (g *Guest) waits() bool { return !g.busy.Load() }
+// waits reports whether nothing is being done for the guest: it is its peer's turn to send, or to take what it asked
+// for, or it queues.
+func (g *Guest) waits() bool { return !g.busy.Load() || g.writing.Load() > 0 }
 
 // Read reads from the connection beneath. When it returns octets it has taken the guest's turn, in which they are to be
-// dealt with; the turn ends with the next Read.
+// dealt with; the turn ends with the next Read or Write, or when the guest leaves.
 func (g *Guest) Read(p []byte) (int, error) {
 	if g.free.Load() {
 		return g.Conn.Read(p)
@@ -50,14 +56,32 @@ func (g *Guest) Read(p []byte) (int, error) {
 	g.turn.end()
 	g.busy.Store(false)
 	n, err := g.Conn.Read(p)
-	g.busy.Store(true)
 	if n > 0 {
 		g.first.Stop()
 	}
-	if err == nil {
-		g.turn.begin()
+	if err == nil && !g.begin() {
+		n, err = 0, net.ErrClosed
 	}
+	g.busy.Store(true)
 	return n, err
+}
+
+// begin waits for a turn, and reports whether the guest is still there to use it: while it waits it may be sent away.
+// A guest that left meanwhile has no turn: nothing else would end it.
+func (g *Guest) begin() bool {
+	began := g.turn.begin(g.closed)
+	if g.free.Load() {
+		g.turn.end()
+	}
+	return began
+}
+
+// Write writes to the connection beneath. What was to be computed for the guest has been: its turn is over.
+func (g *Guest) Write(p []byte) (int, error) {
+	g.turn.end()
+	g.writing.Add(1)
+	defer g.writing.Add(-1)
+	return g.Conn.Write(p)
 }
 
 // CloseWrite ends our direction, if the connection beneath can do so.
@@ -68,13 +92,14 @@ func (g *Guest) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// Leave takes the guest out of the room: from now on it is bounded in another way, or not at all.
+// Leave takes the guest out of the room, and ends its turn: from now on it is bounded in another way, or not at all.
 func (g *Guest) Leave() {
 	g.once.Do(func() {
 		g.free.Store(true)
 		g.first.Stop()
 		g.room.leave(g)
 	})
+	g.turn.end()
 }
 
 // Proven is called by the goroutine that reads, once the guest's peer is proven: its source is favoured for a while.
@@ -86,6 +111,7 @@ func (g *Guest) Proven() {
 // Close leaves the room and closes the connection.
 func (g *Guest) Close() error {
 	g.Leave()
+	g.closing.Do(func() { close(g.closed) })
 	return g.Conn.Close()
 }
 
