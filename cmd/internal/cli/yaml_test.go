@@ -70,6 +70,22 @@ func TestLoadYAMLTakesAliases(t *testing.T) {
 	require.Equal(t, map[string]any{"a": []any{int64(1), int64(2)}, "b": []any{int64(1), int64(2)}}, value)
 }
 
+// A bundle's policy is the one that policy test judges, however a boolean is written.
+func TestLoadPlainReadsBooleansAsLoadYAMLDoes(t *testing.T) {
+	const text = "[true, True, TRUE, false, False, FALSE, !!bool true, !<tag:yaml.org,2002:bool> True]"
+	var typed struct{ A []bool }
+	file := write(t, "a: "+text+"\n")
+	require.NoError(t, cli.LoadYAML(file, &typed))
+	require.Equal(t, []bool{true, true, true, false, false, false, true, true}, typed.A)
+	value, err := cli.LoadPlain(file)
+	require.NoError(t, err)
+	for i, v := range value.(map[string]any)["a"].([]any) {
+		require.Equal(t, typed.A[i], v, i)
+	}
+	_, err = cli.LoadPlain(write(t, "a: 1\nb: !!bool maybe\n"))
+	require.ErrorContains(t, err, `line 2: neither true nor false: "maybe"`)
+}
+
 // BenchmarkYAML measures what each hostile shape costs; none should be far from the others.
 func BenchmarkYAML(b *testing.B) {
 	for name, text := range hostile() {
