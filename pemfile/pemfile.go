@@ -155,8 +155,8 @@ func checkText(text []byte) error {
 			lineAt(text, at))
 	}
 	if at := bytes.IndexFunc(text, isBinary); at >= 0 {
-		return fmt.Errorf("line %d: it has a control character, and is neither DER nor PEM text; fetch or copy it again",
-			lineAt(text, at))
+		return fmt.Errorf("line %d: it has a control character, and is neither DER nor PEM text; fetch or copy it "+
+			"again", lineAt(text, at))
 	}
 	if bytes.HasPrefix(text, []byte(mark)) {
 		return errMark(1)
@@ -200,8 +200,8 @@ func (s *scanner) lineEnd(at int) int {
 	return len(s.rest)
 }
 
-// beside skips a line between the blocks, unless it looks like a boundary, or like a block's content: that is what shows
-// when a boundary looks like none.
+// beside skips a line between the blocks, unless it looks like a boundary, or like a block's content: that is what
+// shows when a boundary looks like none.
 func (s *scanner) beside() error {
 	line := s.line
 	text := s.take(s.lineEnd(0))

@@ -39,8 +39,11 @@ func TestBlocksReadsAllOrNothing(t *testing.T) {
 		"no newline at its end":  strings.TrimSpace(two),
 		"spaces at a line's end": strings.ReplaceAll(two, "-----\n", "----- \t\n"),
 		"blank lines in a block": strings.ReplaceAll(two, "dHdv", "dH\n\ndv"),
-		"comments that are no boundaries": "-- end of the list --\n---- Begin ----\n# --- end of certificates ---\n" +
-			"GlobalSign Root CA\nSHA256=" + strings.Repeat("0123abcd", 8) + "\n" + strings.Repeat("=", 64) + "\n" + strings.Repeat("0123abcd", 8) + "\n" + two +
+		"comments that are no boundaries": "-- end of the list --\n" +
+			"---- Begin ----\n# --- end of certificates ---\n" +
+			"GlobalSign Root CA\nSHA256=" + strings.Repeat("0123abcd", 8) + "\n" +
+			strings.Repeat("=", 64) + "\n" + strings.Repeat("0123abcd", 8) +
+			"\n" + two +
 			"    00:d3:b2:78:1f:e5:a4:0c:11:72:01:b5:cc:c1:4f:fd:61:90\nfriendlyName: " + "Caf\xe9\n",
 		"blank lines around them": "\n\n" + strings.ReplaceAll(two, "-----\n-----", "-----\n\n-----") + "\n\n",
 	} {
@@ -95,7 +98,7 @@ func TestReadRefusesWhatIsNotWhole(t *testing.T) {
 			"line 7: it is the content of a PEM block that begins nowhere"},
 		"no boundaries": {long + strings.Join(strings.Split(long, "\n")[1:4], "\r\n"),
 			"line 6: it is the content of a PEM block that begins nowhere"},
-		"on one line":                {long + "MIIB" + strings.Repeat("b25l", 200), "line 6: it is the content of a PEM"},
+		"on one line":                {long + "MIIB" + strings.Repeat("b25l", 200), "line 6: it is the content"},
 		"binary without a NUL after": {good + "\x30\x82\x01\x02abc", "line 4: it has a control character"},
 		"another kind":               {good + block("X509 CRL", "x"), `line 4: it holds a PEM block "X509 CRL"`},
 		"trusted certificate":        {block("TRUSTED CERTIFICATE", "x"), "line 1: it holds a PEM block"},
