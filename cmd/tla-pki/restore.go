@@ -114,7 +114,8 @@ func fetch(ctx context.Context, source string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Cache-Control", "no-cache") // the newest, not a cache's
+	request.Header.Set("Cache-Control", "no-cache")   // the newest, not a cache's
+	request.Header.Set("Accept-Encoding", "identity") // a little that is compressed can become as much as we take
 	answer, err := http.DefaultClient.Do(request)
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err // the URL's query may hold a secret

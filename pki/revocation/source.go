@@ -296,6 +296,7 @@ func (r *urlReader) read(ctx context.Context, how asking) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	req.Header.Set("Accept-Encoding", "identity") // a little that is compressed can become as much as we take
 	if r.conditional(how.doubt) {
 		setIf(req.Header, "If-None-Match", r.etag)
 		setIf(req.Header, "If-Modified-Since", r.modified)
