@@ -203,8 +203,8 @@ func checkNames(practices []string) error {
 func (s Sources) check() error {
 	for _, list := range [][]string{s.OCSP, s.CRLs} {
 		for _, raw := range list {
-			if _, err := address.URL(raw, "http", "https"); err != nil {
-				return fmt.Errorf("its source %q: %w", raw, err)
+			if _, err := address.Fetched(raw); err != nil {
+				return fmt.Errorf("its source %q: %w", address.Shown(raw), err)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"tlagate/ca/store"
@@ -96,7 +97,7 @@ func (c *Invitations) checkGuests(guests []Guest) error {
 			err = errors.New("it is there twice")
 		}
 		if err != nil {
-			wrong = append(wrong, fmt.Errorf("cannot invite %s: %w", g.Identity, err))
+			wrong = append(wrong, fmt.Errorf("cannot invite %s: %w", onOneLine(g.Identity), err))
 		}
 		seen[g.Identity] = true
 	}
@@ -104,6 +105,12 @@ func (c *Invitations) checkGuests(guests []Guest) error {
 		wrong = append(wrong[:mostTold], fmt.Errorf("and %d more", more))
 	}
 	return errors.Join(wrong...)
+}
+
+// onOneLine returns what may be no identity, as a stranger's file had it.
+func onOneLine(id pki.Identity) string {
+	quoted := strconv.QuoteToGraphic(id.String())
+	return quoted[1 : len(quoted)-1]
 }
 
 func (c *Invitations) checkGuest(g Guest) error {

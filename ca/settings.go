@@ -112,7 +112,7 @@ func checkURL(text string) error {
 		err = errors.New("want http://HOST/PATH and nothing behind it")
 	}
 	if err != nil {
-		return fmt.Errorf("the URL %q: %w", text, err)
+		return fmt.Errorf("the URL %q: %w", address.Shown(text), err)
 	}
 	return nil
 }

@@ -43,8 +43,17 @@ const (
 	mark   = "\ufeff" // a byte order mark in UTF-8
 )
 
-// boundary is a line that was meant to begin or end a block: text beside the blocks holds none.
-var boundary = regexp.MustCompile(`(--|[\x{2010}-\x{2015}\x{2212}])[-\x{2010}-\x{2015}\x{2212}\s]*(BEGIN|END)\b`)
+// What stands for a dash or a blank in a boundary that a word processor has had in hand.
+const (
+	dash  = `[-\x{2010}-\x{2015}\x{2212}]`
+	blank = `[\s\p{Z}\p{Cf}]`
+	label = `(x509|trusted|new|ec|rsa|dsa|encrypted|private|public|certificate|crl|key|request|pkcs7|cms)`
+)
+
+// boundary is a line that was meant to begin or end a block: text beside the blocks holds none. In small letters, where
+// a comment may say "-- end --", it must name a kind.
+var boundary = regexp.MustCompile(`(--|[\x{2010}-\x{2015}\x{2212}])(` + dash + `|` + blank + `)*((BEGIN|END)\b|` +
+	`(?i:(begin|end)(` + blank + `*` + label + `)+` + blank + `*` + dash + `))`)
 
 // Read returns what a file holds of one kind: the blocks of a PEM text that has no other kind, or the data itself when
 // it is DER. It returns at least one block, or an error. The kind may have other names.
@@ -145,6 +154,10 @@ func checkText(text []byte) error {
 		return fmt.Errorf("line %d: it has a NUL octet, and is neither DER nor PEM text; fetch or copy it again",
 			lineAt(text, at))
 	}
+	if at := bytes.IndexFunc(text, isBinary); at >= 0 {
+		return fmt.Errorf("line %d: it has a control character, and is neither DER nor PEM text; fetch or copy it "+
+			"again", lineAt(text, at))
+	}
 	if bytes.HasPrefix(text, []byte(mark)) {
 		return errMark(1)
 	}
@@ -153,6 +166,9 @@ func checkText(text []byte) error {
 	}
 	return nil
 }
+
+// isBinary reports whether r is a control character with which no text is laid out.
+func isBinary(r rune) bool { return (r < ' ' || r == 0x7f) && !strings.ContainsRune("\t\n\v\f\r", r) }
 
 func errMark(line int) error {
 	return fmt.Errorf("line %d: it begins with a byte order mark (EF BB BF), which hides the block there: "+
@@ -184,18 +200,41 @@ func (s *scanner) lineEnd(at int) int {
 	return len(s.rest)
 }
 
-// beside skips a line between the blocks, unless it looks like a boundary.
+// beside skips a line between the blocks, unless it looks like a boundary, or like a block's content: that is what
+// shows when a boundary looks like none.
 func (s *scanner) beside() error {
 	line := s.line
 	text := s.take(s.lineEnd(0))
-	worthALook := bytes.Contains(text, []byte("BEGIN")) || bytes.Contains(text, []byte("END"))
-	if !worthALook || !isBoundary(text) {
+	switch {
+	case isContent(text):
+		return fmt.Errorf("line %d: it is the content of a PEM block that begins nowhere: want a line "+
+			"such as -----BEGIN CERTIFICATE----- before it; fetch or copy the file again", line)
+	case !bytes.ContainsFunc(text, isDash) || !isBoundary(text):
 		return nil
-	}
-	if bytes.Contains(text, []byte(end)) {
+	case bytes.Contains(text, []byte(end)):
 		return fmt.Errorf("line %d: a block ends that was not begun; fetch or copy the file again", line)
 	}
 	return errBegin(line)
+}
+
+// isDash also reports true for what is no ASCII, among which are the dashes of word processors.
+func isDash(r rune) bool { return r == '-' || r > 0x7e }
+
+// shortest is the length of a line of base64 that is taken for a block's content. Blocks are written with 64 in a line.
+const shortest = 40
+
+// isContent reports whether a line is nothing but base64, and no word, number or ruled line: with capitals, small
+// letters and digits.
+func isContent(line []byte) bool {
+	line = bytes.TrimRight(bytes.TrimSpace(line), "=")
+	other := func(r rune) bool { return !strings.ContainsRune(base64, r) || strings.ContainsRune("= \t\r", r) }
+	if len(line) < shortest || bytes.ContainsFunc(line, other) {
+		return false
+	}
+	has := func(first, last rune) bool {
+		return bytes.ContainsFunc(line, func(r rune) bool { return first <= r && r <= last })
+	}
+	return has('A', 'Z') && has('a', 'z') && has('0', '9')
 }
 
 // isBoundary reports whether a line was meant as a boundary. A longer word, as BEGINCERTIFICATE, counts only right

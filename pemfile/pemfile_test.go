@@ -22,6 +22,9 @@ const (
 	label   = "it begins no PEM block, but nearly so"
 )
 
+// long is a block with lines as long as those of real ones.
+var long = block("CERTIFICATE", strings.Repeat("TEST octets 0123", 8))
+
 func block(kind, content string) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: []byte(content)}))
 }
@@ -32,10 +35,16 @@ func TestBlocksReadsAllOrNothing(t *testing.T) {
 		"two": two,
 		"text beside them": "O = Week-End, CN = THE END\n" + strings.Replace(two, "\n-----BEGIN",
 			"\nBag\n-----BEGIN", 1) + "END\n",
-		"CRLF":                    strings.ReplaceAll(two, "\n", "\r\n"),
-		"no newline at its end":   strings.TrimSpace(two),
-		"spaces at a line's end":  strings.ReplaceAll(two, "-----\n", "----- \t\n"),
-		"blank lines in a block":  strings.ReplaceAll(two, "dHdv", "dH\n\ndv"),
+		"CRLF":                   strings.ReplaceAll(two, "\n", "\r\n"),
+		"no newline at its end":  strings.TrimSpace(two),
+		"spaces at a line's end": strings.ReplaceAll(two, "-----\n", "----- \t\n"),
+		"blank lines in a block": strings.ReplaceAll(two, "dHdv", "dH\n\ndv"),
+		"comments that are no boundaries": "-- end of the list --\n" +
+			"---- Begin ----\n# --- end of certificates ---\n" +
+			"GlobalSign Root CA\nSHA256=" + strings.Repeat("0123abcd", 8) + "\n" +
+			strings.Repeat("=", 64) + "\n" + strings.Repeat("0123abcd", 8) +
+			"\n" + two +
+			"    00:d3:b2:78:1f:e5:a4:0c:11:72:01:b5:cc:c1:4f:fd:61:90\nfriendlyName: " + "Caf\xe9\n",
 		"blank lines around them": "\n\n" + strings.ReplaceAll(two, "-----\n-----", "-----\n\n-----") + "\n\n",
 	} {
 		blocks, err := pemfile.Read([]byte(text), "CERTIFICATE")
@@ -75,11 +84,25 @@ func TestReadRefusesWhatIsNotWhole(t *testing.T) {
 		"dashes of a word processor": {"—–" + strings.TrimPrefix(good, "-----"), "line 1: it begins no PEM block"},
 		"an END alone": {good + "-----END CERTIFICATE-----\n",
 			"line 4: a block ends that was not begun"},
-		"CR alone":            {strings.ReplaceAll(good, "\n", "\r"), "line 1: it begins no PEM block"},
-		"no label":            {"-----BEGIN -----\n-----END -----\n", "line 1: it begins no PEM block"},
-		"another kind":        {good + block("X509 CRL", "x"), `line 4: it holds a PEM block "X509 CRL"`},
-		"trusted certificate": {block("TRUSTED CERTIFICATE", "x"), "line 1: it holds a PEM block"},
-		"private key":         {good + block("EC PRIVATE KEY", "secret"), "line 4: it holds a private key"},
+		"CR alone": {strings.ReplaceAll(good, "\n", "\r"), "line 1: it begins no PEM block"},
+		"no label": {"-----BEGIN -----\n-----END -----\n", "line 1: it begins no PEM block"},
+		"both boundaries in small letters": {good + strings.NewReplacer("BEGIN CERTIFICATE", "begin certificate",
+			"END CERTIFICATE", "end certificate").Replace(good), "line 4: it begins no PEM block"},
+		"both boundaries half small": {good + strings.NewReplacer("BEGIN", "Begin", "END", "End").Replace(good),
+			"line 4: it begins no PEM block"},
+		"a no-break space behind the dashes": {good + strings.ReplaceAll(good, "-----BEGIN", "-----\u00a0BEGIN"),
+			"line 4: it begins no PEM block"},
+		"a zero-width space behind the dashes": {good + strings.ReplaceAll(good, "-----BEGIN", "-----\u200bBEGIN"),
+			"line 4: it begins no PEM block"},
+		"both boundaries misspelt": {long + strings.NewReplacer("BEGIN", "BEGN", "END", "EN").Replace(long),
+			"line 7: it is the content of a PEM block that begins nowhere"},
+		"no boundaries": {long + strings.Join(strings.Split(long, "\n")[1:4], "\r\n"),
+			"line 6: it is the content of a PEM block that begins nowhere"},
+		"on one line":                {long + "MIIB" + strings.Repeat("b25l", 200), "line 6: it is the content"},
+		"binary without a NUL after": {good + "\x30\x82\x01\x02abc", "line 4: it has a control character"},
+		"another kind":               {good + block("X509 CRL", "x"), `line 4: it holds a PEM block "X509 CRL"`},
+		"trusted certificate":        {block("TRUSTED CERTIFICATE", "x"), "line 1: it holds a PEM block"},
+		"private key":                {good + block("EC PRIVATE KEY", "secret"), "line 4: it holds a private key"},
 	} {
 		_, err := pemfile.Read([]byte(c.text), "CERTIFICATE")
 		require.ErrorContains(t, err, c.says, name)

@@ -182,10 +182,12 @@ func TestC2OnlyAPKIIsListenedTo(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	for _, url := range []string{"", "http://pki:1", "https://", "https://pki/path", "https://user@pki",
-		"https://pki?x=y", "pki:1", "https://pki:0", "https://192.0.2.7:8444", "https://[::1]:8444"} {
+	for _, url := range []string{"", "http://pki:1", "https://", "https://pki/path", "https://user:SECRET@pki",
+		"https://pki?x=y", "pki:1", "https://pki:0", "https://192.0.2.7:8444", "https://[::1]:8444",
+		"https://user@pki", "https://user:SECRET@pki:x"} {
 		_, err := New(Config{URL: url})
 		require.ErrorContains(t, err, "cannot listen to", url)
+		require.NotContains(t, err.Error(), "SECRET")
 	}
 }
 

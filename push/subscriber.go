@@ -76,7 +76,7 @@ func CheckURL(text, name string) (address.Peer, error) {
 		err = errors.New("want https://HOST:PORT and nothing else in it")
 	}
 	if err != nil {
-		return address.Peer{}, fmt.Errorf("cannot listen to %q for revocations: %w", text, err)
+		return address.Peer{}, fmt.Errorf("cannot listen to %q for revocations: %w", address.Shown(text), err)
 	}
 	where := address.OfURL(u).String()
 	if name != "" {
@@ -84,7 +84,7 @@ func CheckURL(text, name string) (address.Peer, error) {
 	}
 	at, err := address.Server(where)
 	if err != nil {
-		err = fmt.Errorf("cannot listen to %q for revocations: %w", text, err)
+		err = fmt.Errorf("cannot listen to %q for revocations: %w", address.Shown(text), err)
 	}
 	return at, err
 }

@@ -60,7 +60,7 @@ type report struct {
 }
 
 func (r *report) line(what, format string, args ...any) {
-	fmt.Fprintf(r.out, "%s\t%s\n", what, fmt.Sprintf(format, args...))
+	fmt.Fprintf(r.out, "%s\t%s\n", what, cli.Screen(fmt.Sprintf(format, args...)))
 }
 
 func (r *report) problem(err error) {

@@ -33,7 +33,8 @@ func (e *enrolment) check() error {
 		errs = append(errs, errors.New("enrolment.connections or enrolment.per_address is negative"))
 	}
 	if _, err := address.Dial(e.To); err != nil {
-		errs = append(errs, fmt.Errorf("cannot use enrolment.to %q: %w; want HOST:PORT of the PKI", e.To, err))
+		errs = append(errs, fmt.Errorf("cannot use enrolment.to %q: %w; want HOST:PORT of the PKI",
+			address.Shown(string(e.To)), err))
 	}
 	return errors.Join(errs...)
 }

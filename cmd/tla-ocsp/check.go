@@ -80,10 +80,10 @@ func (r *report) tell(name string, err error) {
 func (r *report) line(name, detail string, err error) {
 	if err != nil {
 		r.wrong = true
-		fmt.Fprintf(r.out, "WRONG %-12s %v\n", name, err)
+		fmt.Fprintf(r.out, "WRONG %-12s %s\n", name, cli.Screen(err.Error()))
 		return
 	}
-	fmt.Fprintf(r.out, "ok    %-12s %s\n", name, detail)
+	fmt.Fprintf(r.out, "ok    %-12s %s\n", name, cli.Screen(detail))
 }
 
 // warnOfKey: whoever can read the CA's key could sign anything, and the responder faces strangers.
@@ -92,6 +92,6 @@ func warnOfKey(app *cli.App, database string) {
 	if f, err := os.Open(file); err == nil {
 		f.Close()
 		fmt.Fprintf(app.Stdout, "note  %-12s this user can read the CA's key %s; run serve as a user who cannot\n",
-			"key", file)
+			"key", cli.Screen(file))
 	}
 }

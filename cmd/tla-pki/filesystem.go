@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"tlagate/cmd/internal/cli"
 )
 
 // fileSystems are the names of what media have, by statfs(2).
@@ -31,7 +33,7 @@ func (m *medium) describe() error {
 	if !known {
 		kind = fmt.Sprintf("file system %#x", fs.Type)
 	}
-	fmt.Fprintf(m.out, "%s: %s, %d MB free\n", m.dir, kind, int64(fs.Bavail)*int64(fs.Bsize)/1_000_000)
+	fmt.Fprintf(m.out, "%s: %s, %d MB free\n", cli.Screen(m.dir), kind, int64(fs.Bavail)*int64(fs.Bsize)/1_000_000)
 	if fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC {
 		m.warn("it is memory: what is there is lost when the machine is switched off")
 	} else if !mounted(m.dir) {

@@ -44,7 +44,7 @@ func (m *medium) warn(format string, args ...any) { m.say("WARNING", format, arg
 func (m *medium) no(format string, args ...any)   { m.say("NO     ", format, args...) }
 
 func (m *medium) say(how, format string, args ...any) {
-	fmt.Fprintf(m.out, "  %s %s\n", how, fmt.Sprintf(format, args...))
+	fmt.Fprintf(m.out, "  %s %s\n", how, cli.Screen(fmt.Sprintf(format, args...)))
 }
 
 // try returns why keys, or with carry anything, must not be kept on it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -87,9 +88,9 @@ func fetchAll(ctx context.Context, sources []string) (lists []ca.Published, err 
 	for _, source := range sources {
 		data, err := fetch(ctx, source)
 		if err != nil {
-			return nil, fmt.Errorf("cannot read the published list %s: %w", source, err)
+			return nil, fmt.Errorf("cannot read the published list %s: %w", address.Shown(source), err)
 		}
-		lists = append(lists, ca.Published{Source: source, Data: data})
+		lists = append(lists, ca.Published{Source: address.Shown(source), Data: data})
 	}
 	return lists, nil
 }
@@ -104,7 +105,7 @@ func fetch(ctx context.Context, source string) ([]byte, error) {
 	if !address.IsURL(source) {
 		return os.ReadFile(source)
 	}
-	if _, err := address.URL(source, "http", "https"); err != nil {
+	if _, err := address.Fetched(source); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
@@ -113,8 +114,12 @@ func fetch(ctx context.Context, source string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Cache-Control", "no-cache") // the newest, not a cache's
+	request.Header.Set("Cache-Control", "no-cache")   // the newest, not a cache's
+	request.Header.Set("Accept-Encoding", "identity") // a little that is compressed can become as much as we take
 	answer, err := http.DefaultClient.Do(request)
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err // the URL's query may hold a secret
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -122,7 +122,7 @@ func (c config) checkFiles() error {
 	for _, n := range append(append(c.Trust.Reads(), c.Trust.Writes()...), c.Policy) {
 		if address.IsURL(string(n)) {
 			errs = append(errs, fmt.Errorf("cannot use %s: a relay fetches nothing (C4); name a file, and have it "+
-				"brought there", n))
+				"brought there", address.Shown(string(n))))
 		}
 	}
 	return errors.Join(errs...)

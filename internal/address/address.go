@@ -81,7 +81,7 @@ func Servers(what string, list []string) error {
 	var errs []error
 	for i, text := range list {
 		if _, err := Server(text); err != nil {
-			errs = append(errs, fmt.Errorf("cannot use %s[%d] %q: %w", what, i, text, err))
+			errs = append(errs, fmt.Errorf("cannot use %s[%d] %q: %w", what, i, Shown(text), err))
 		}
 	}
 	return errors.Join(errs...)

@@ -1,14 +1,17 @@
 package files
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -83,6 +86,53 @@ func TestRead(t *testing.T) {
 	require.EqualError(t, err, "it is larger than the limit of 4 bytes")
 	_, err = Read(file+"x", 5)
 	require.ErrorIs(t, err, fs.ErrNotExist)
+}
+
+// What is allocated follows what came, and not what a stranger says will come.
+func TestReadAllAllocatesInProportionToWhatCame(t *testing.T) {
+	const limit = 16 << 20
+	allocated := func(read func()) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		read()
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	require.Less(t, allocated(func() {
+		data, err := ReadAll(strings.NewReader("x"), limit, limit)
+		require.NoError(t, err)
+		require.Equal(t, "x", string(data))
+	}), uint64(limit/4))
+	require.Less(t, allocated(func() {
+		_, err := ReadAll(strings.NewReader("x"), math.MaxInt64, limit)
+		require.ErrorIs(t, err, ErrTooLarge)
+	}), uint64(limit/4))
+	require.Less(t, allocated(func() {
+		_, err := ReadAll(endless{}, -1, limit)
+		require.ErrorIs(t, err, ErrTooLarge)
+	}), uint64(3*limit))
+}
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+// Whatever size is expected, all of it is read.
+func TestReadAllOfAnotherSize(t *testing.T) {
+	for _, length := range []int{0, 1, bytes.MinRead, 3 << 20} {
+		for _, size := range []int64{-1, 0, 1, 3<<20 - 1, 3 << 20, 4 << 20} {
+			data, err := ReadAll(iotest.HalfReader(strings.NewReader(strings.Repeat("x", length))), size, 4<<20)
+			require.NoError(t, err)
+			require.Len(t, data, length)
+		}
+	}
+	data, err := ReadAll(strings.NewReader("xyz"), 2, 3)
+	require.NoError(t, err)
+	require.Equal(t, "xyz", string(data))
+	_, err = ReadAll(strings.NewReader("xyz"), 2, 2)
+	require.ErrorIs(t, err, ErrTooLarge)
+	_, err = ReadAll(iotest.ErrReader(io.ErrUnexpectedEOF), 2, 2)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
 
 func TestReadAllKeepsNoRoom(t *testing.T) {

@@ -24,22 +24,59 @@ func Read(file string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ReadAll(f, info.Size(), limit)
+	return readAll(f, info.Size(), info.Size(), limit)
 }
+
+// unproven is how much room a size that somebody else states gets before that much has come.
+const unproven = 1 << 20
 
 // ReadAll reads all of r, at most limit octets, and expects size octets; < 0 = not known. The capacity of the slice is
 // little more than its length, so that a caller can keep a long one without waste.
 func ReadAll(r io.Reader, size, limit int64) ([]byte, error) {
-	var buf bytes.Buffer
-	buf.Grow(int(min(max(size, 0), limit)) + bytes.MinRead)
-	n, err := buf.ReadFrom(io.LimitReader(r, limit+1))
-	if err == nil && n > limit {
-		return nil, fmt.Errorf("%w of %d bytes", ErrTooLarge, limit)
+	if size > limit {
+		return nil, errLarger(limit)
 	}
-	if buf.Cap() > buf.Len()+buf.Len()/16+bytes.MinRead {
-		return bytes.Clone(buf.Bytes()), err
+	return readAll(r, min(size, unproven), size, limit)
+}
+
+// readAll is ReadAll with room for the first octets.
+func readAll(r io.Reader, first, size, limit int64) ([]byte, error) {
+	data := make([]byte, 0, min(max(first, 0), limit)+bytes.MinRead)
+	for r = io.LimitReader(r, limit+1); ; {
+		n, err := r.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		switch {
+		case int64(len(data)) > limit:
+			return nil, errLarger(limit)
+		case err == io.EOF:
+			return tight(data), nil
+		case err != nil:
+			return tight(data), err
+		case len(data) == cap(data):
+			data = withRoom(data, size, limit)
+		}
 	}
-	return buf.Bytes(), err
+}
+
+func errLarger(limit int64) error { return fmt.Errorf("%w of %d bytes", ErrTooLarge, limit) }
+
+// withRoom returns data with twice the capacity, or with what their size or their limit needs, if that is near.
+func withRoom(data []byte, size, limit int64) []byte {
+	room := int64(2 * cap(data))
+	for _, end := range []int64{size + bytes.MinRead, limit + bytes.MinRead} {
+		if int64(cap(data)) < end && end < 2*room {
+			return append(make([]byte, 0, end), data...)
+		}
+	}
+	return append(make([]byte, 0, room), data...)
+}
+
+// tight returns data without much unused capacity.
+func tight(data []byte) []byte {
+	if cap(data) > len(data)+len(data)/16+bytes.MinRead {
+		return bytes.Clone(data)
+	}
+	return data
 }
 
 // Damaged means that a file exists and can be read, but is not what we wrote.

@@ -46,8 +46,8 @@ func (c OCSPConfig) withDefaults() OCSPConfig {
 func (c OCSPConfig) check() error {
 	var errs []error
 	for _, r := range c.Responders {
-		if _, err := address.URL(r, "http", "https"); err != nil {
-			errs = append(errs, fmt.Errorf("cannot ask OCSP responder %q: %w", r, err))
+		if _, err := address.Fetched(r); err != nil {
+			errs = append(errs, fmt.Errorf("cannot ask OCSP responder %q: %w", address.Shown(r), err))
 		}
 	}
 	return errors.Join(errs...)
@@ -61,7 +61,7 @@ func (c OCSPConfig) hash() crypto.Hash {
 }
 
 func httpURL(s string) bool {
-	_, err := address.URL(s, "http", "https")
+	_, err := address.Fetched(s)
 	return err == nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"tlagate/internal/address"
 	"tlagate/internal/der"
 	"tlagate/internal/stamp"
 	"tlagate/pki"
@@ -47,7 +48,7 @@ func (o origin) String() string {
 	case pki.SourceStatus:
 		return "OCSP answer of a status record"
 	}
-	return "OCSP answer of " + describe.Cut(o.where, 100)
+	return "OCSP answer of " + describe.Cut(address.Shown(o.where), 100)
 }
 
 func (o origin) refuse(r pki.Reason, format string, args ...any) *pki.Refusal {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"sync"
@@ -24,7 +25,7 @@ import (
 
 // source is one file or URL from which CRLs come.
 type source struct {
-	where  string
+	where  string // as address.Shown returns it
 	reader reader
 
 	refreshing sync.Mutex        // one refresh at a time; protects the reader's fields and sum
@@ -59,18 +60,19 @@ func checkSources(list []string) error {
 		if !address.IsURL(where) {
 			continue
 		}
-		if _, err := address.URL(where, "http", "https"); err != nil {
-			errs = append(errs, fmt.Errorf("cannot fetch the CRL %q: %w", where, err))
+		if _, err := address.Fetched(where); err != nil {
+			errs = append(errs, fmt.Errorf("cannot fetch the CRL %q: %w", address.Shown(where), err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (t *crlStore) newSource(where string) *source {
+// newSource returns the source of a file or a URL, which logs and metrics call shown.
+func (t *crlStore) newSource(where, shown string) *source {
 	if address.IsURL(where) {
-		return &source{where: where, reader: &urlReader{url: where, cfg: t.cfg}}
+		return &source{where: shown, reader: &urlReader{url: where, cfg: t.cfg}}
 	}
-	return &source{where: where, reader: &fileReader{file: where, cfg: t.cfg}}
+	return &source{where: shown, reader: &fileReader{file: where, cfg: t.cfg}}
 }
 
 // lists returns the source's lists, and why its last read failed, if it did.
@@ -294,11 +296,15 @@ func (r *urlReader) read(ctx context.Context, how asking) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	req.Header.Set("Accept-Encoding", "identity") // a little that is compressed can become as much as we take
 	if r.conditional(how.doubt) {
 		setIf(req.Header, "If-None-Match", r.etag)
 		setIf(req.Header, "If-Modified-Since", r.modified)
 	}
 	resp, err := r.cfg.HTTP.Do(req)
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err // the URL's query may hold a secret
+	}
 	if err != nil {
 		return nil, err
 	}

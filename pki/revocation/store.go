@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"tlagate/internal/address"
 	"tlagate/internal/retry"
 )
 
@@ -40,8 +41,9 @@ func New(cfg Config) (*Store, error) {
 
 // openSources makes the sources; nothing is read yet.
 func (t *crlStore) openSources() {
+	shown := address.AllShown(t.cfg.CRLs)
 	for _, where := range t.cfg.CRLs {
-		t.sources = append(t.sources, t.newSource(where))
+		t.sources = append(t.sources, t.newSource(where, shown[where]))
 	}
 	t.received = t.newReceived()
 	t.sources = append(t.sources, t.received)

@@ -2,16 +2,16 @@ package revocation
 
 import (
 	"cmp"
-	"slices"
 	"time"
 
+	"tlagate/internal/address"
 	"tlagate/pki"
 )
 
 // SourceState is how well one source of revocation data can be read, for metrics.
 type SourceState struct {
 	Kind     string    // SourceCRL or SourceOCSP
-	Where    string    // file or URL, as configured; "named by certificates" = all responders that are not configured
+	Where    string    // file or URL, as shown; "named by certificates" = all responders that are not configured
 	Up       bool      // the last reading brought something usable
 	Read     time.Time // when a reading last did; zero = never
 	Failures uint64    // readings that brought nothing usable
@@ -68,9 +68,7 @@ func (t *ocspClient) noteAsked(where string, refusal *pki.Refusal) {
 	if refusal != nil && refusal.Cause == responderUnauthorized {
 		return
 	}
-	if !slices.Contains(t.cfg.OCSP.Responders, where) {
-		where = namedByCertificates
-	}
+	where = cmp.Or(address.AllShown(t.cfg.OCSP.Responders)[where], namedByCertificates)
 	failed := t.responders.note(where, refusal == nil, t.now())
 	switch {
 	case refusal == nil && failed >= failuresToSay:

@@ -29,6 +29,19 @@ func (d *dated) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", d.at, bytes.NewReader(d.body))
 }
 
+// A stranger on the way to a server of lists must not have us unfold what is compressed.
+func TestListsAreNotAskedForCompressed(t *testing.T) {
+	w := bed.New(t)
+	var asked atomic.Value
+	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked.Store(r.Header.Get("Accept-Encoding"))
+	}))
+	defer web.Close()
+	w.Config.CRLs = append(w.Config.CRLs, web.URL)
+	w.Open()
+	require.Equal(t, "identity", asked.Load())
+}
+
 // TestC2AListWhoseTimeGoesBack: a newer list in a file with an older time is found before the list at hand ends.
 func TestC2AListWhoseTimeGoesBack(t *testing.T) {
 	w, ahead := bed.New(t), &bed.Clock{}

@@ -95,7 +95,7 @@ func Run(app *App, name string, args []string, grammar any, run func(*App) error
 	}()
 	err := asOwner(parseAndRun(app, name, args, grammar, run, options))
 	if text := message(err); text != "" {
-		fmt.Fprintf(app.Stderr, "%s: %s\n", name, text)
+		fmt.Fprintf(app.Stderr, "%s: %s\n", name, Screen(text))
 	}
 	return exitCode(err)
 }

@@ -96,7 +96,7 @@ func CheckListen(name, value string) error {
 		return fmt.Errorf("%[1]s is missing: write %[1]s: \":PORT\"", name)
 	}
 	if err := address.Listen(value); err != nil {
-		return fmt.Errorf("cannot use %s %q: %w", name, value, err)
+		return fmt.Errorf("cannot use %s %q: %w", name, address.Shown(value), err)
 	}
 	return nil
 }

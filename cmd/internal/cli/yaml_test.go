@@ -70,6 +70,47 @@ func TestLoadYAMLTakesAliases(t *testing.T) {
 	require.Equal(t, map[string]any{"a": []any{int64(1), int64(2)}, "b": []any{int64(1), int64(2)}}, value)
 }
 
+// What has no value is a slip, in a list, in a map and by an alias too.
+func TestLoadYAMLRefusesWhatHasNoValue(t *testing.T) {
+	type section struct{ A string }
+	for text, says := range map[string]string{
+		"paths: [~, a.pem]":          `line 1: "paths[0]" has no value: write one, or leave the item out`,
+		"paths:\n- a.pem\n-\n":       `line 3: "paths[1]" has no value`,
+		"sections: [{a: x}, null]":   `line 1: "sections[1]" has no value`,
+		"servers: [~, gw.example:1]": `line 1: "servers[0]" has no value`,
+		"pointers: [~]":              `line 1: "pointers[0]" has no value`,
+		"deep: [[a], [~]]":           `line 1: "deep[1][0]" has no value`,
+		"map: {x: }":                 `line 1: "map.x" has no value: write one, or leave the key out`,
+		"map: {x: &n ~, y: *n}":      `line 1: "map.y" has no value`,
+	} {
+		var c struct {
+			Paths    []cli.Path
+			Sections []section
+			Servers  cli.Servers
+			Pointers []*section
+			Deep     [][]string
+			Map      map[string]string
+		}
+		require.ErrorContains(t, cli.LoadYAML(write(t, text), &c), says, text)
+	}
+}
+
+// A bundle's policy is the one that policy test judges, however a boolean is written.
+func TestLoadPlainReadsBooleansAsLoadYAMLDoes(t *testing.T) {
+	const text = "[true, True, TRUE, false, False, FALSE, !!bool true, !<tag:yaml.org,2002:bool> True]"
+	var typed struct{ A []bool }
+	file := write(t, "a: "+text+"\n")
+	require.NoError(t, cli.LoadYAML(file, &typed))
+	require.Equal(t, []bool{true, true, true, false, false, false, true, true}, typed.A)
+	value, err := cli.LoadPlain(file)
+	require.NoError(t, err)
+	for i, v := range value.(map[string]any)["a"].([]any) {
+		require.Equal(t, typed.A[i], v, i)
+	}
+	_, err = cli.LoadPlain(write(t, "a: 1\nb: !!bool maybe\n"))
+	require.ErrorContains(t, err, `line 2: neither true nor false: "maybe"`)
+}
+
 // BenchmarkYAML measures what each hostile shape costs; none should be far from the others.
 func BenchmarkYAML(b *testing.B) {
 	for name, text := range hostile() {

@@ -36,12 +36,12 @@ func (c *keyCheck) node(node *yaml.Node, t reflect.Type, path string) {
 		c.value(node, t, path)
 	case node.Kind == yaml.SequenceNode && t.Kind() == reflect.Slice:
 		for i, item := range node.Content {
-			c.node(item, t.Elem(), fmt.Sprintf("%s[%d]", path, i))
+			c.filled(item, item, t.Elem(), fmt.Sprintf("%s[%d]", path, i), "item")
 		}
 	case node.Kind == yaml.MappingNode && t.Kind() == reflect.Struct:
 		c.fields(node, t, path)
 	case node.Kind == yaml.MappingNode && t.Kind() == reflect.Map:
-		pairs(node, func(key, value *yaml.Node) { c.node(value, t.Elem(), join(path, key.Value)) })
+		pairs(node, func(key, value *yaml.Node) { c.filled(key, value, t.Elem(), join(path, key.Value), "key") })
 	default:
 		c.value(node, t, path)
 	}
@@ -59,15 +59,25 @@ func (c *keyCheck) fields(node *yaml.Node, t reflect.Type, path string) {
 	collectFields(t, known)
 	pairs(node, func(key, value *yaml.Node) {
 		field, ok := known[key.Value]
-		switch {
-		case !ok:
+		if !ok {
 			c.refuse(key, "unknown key %q", join(path, key.Value))
-		case value.Kind == yaml.ScalarNode && value.ShortTag() == "!!null":
-			c.refuse(key, "%q has no value: write one, or leave the key out", join(path, key.Value))
-		default:
-			c.node(value, field, join(path, key.Value))
+			return
 		}
+		c.filled(key, value, field, join(path, key.Value), "key")
 	})
+}
+
+// filled refuses a key or an item of a list without a value, which yaml would drop in silence.
+func (c *keyCheck) filled(at, value *yaml.Node, t reflect.Type, path, what string) {
+	target := value
+	if value.Kind == yaml.AliasNode {
+		target = value.Alias
+	}
+	if target.Kind == yaml.ScalarNode && target.ShortTag() == "!!null" {
+		c.refuse(at, "%q has no value: write one, or leave the %s out", path, what)
+		return
+	}
+	c.node(value, t, path)
 }
 
 // value has yaml decode one value.

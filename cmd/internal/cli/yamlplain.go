@@ -49,7 +49,7 @@ func plain(n *yaml.Node, depth int) (any, error) {
 	case yaml.AliasNode:
 		return plain(n.Alias, depth+1)
 	}
-	return scalar(n), nil
+	return scalar(n)
 }
 
 func plainMap(n *yaml.Node, depth int) (any, error) {
@@ -65,16 +65,24 @@ func plainMap(n *yaml.Node, depth int) (any, error) {
 	return m, nil
 }
 
-func scalar(n *yaml.Node) any {
+func scalar(n *yaml.Node) (any, error) {
 	v, err := strconv.ParseInt(n.Value, 10, 64)
-	if n.Tag == "!!int" && err == nil && strconv.FormatInt(v, 10) == n.Value {
-		return v
+	if n.ShortTag() == "!!int" && err == nil && strconv.FormatInt(v, 10) == n.Value {
+		return v, nil
 	}
-	switch {
-	case n.Tag == "!!bool":
-		return n.Value == "true"
-	case n.Tag == "!!null":
-		return nil
+	switch n.ShortTag() {
+	case "!!bool":
+		return boolean(n)
+	case "!!null":
+		return nil, nil
 	}
-	return n.Value
+	return n.Value, nil
+}
+
+// boolean reads a value as the programs that read the file themselves do: True and TRUE are true too.
+func boolean(n *yaml.Node) (v bool, err error) {
+	if n.Decode(&v) != nil {
+		err = fmt.Errorf("line %d: neither true nor false: %s", n.Line, short(n))
+	}
+	return v, err
 }

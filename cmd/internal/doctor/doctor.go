@@ -114,7 +114,7 @@ func printTable(w io.Writer, all []Finding) error {
 }
 
 // line returns a text on one line.
-func line(text string) string { return strings.Join(strings.Fields(text), " ") }
+func line(text string) string { return cli.Screen(strings.Join(strings.Fields(text), " ")) }
 
 // printJSON prints the findings as a JSON array.
 func printJSON(w io.Writer, all []Finding) error {

@@ -215,7 +215,7 @@ func placeOf(gateway, direct string) (est.Place, error) {
 		_, err = address.Reach(gateway) // the peer there is known by its role, not by its name
 	}
 	if err != nil {
-		return place, &Failure{Kind: NoPlace, Cause: fmt.Errorf("%q: %w", gateway+direct, err)}
+		return place, &Failure{Kind: NoPlace, Cause: fmt.Errorf("%q: %w", address.Shown(gateway+direct), err)}
 	}
 	return place, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/est"
+	"tlagate/internal/address"
 	"tlagate/internal/retry"
 	"tlagate/pki"
 	"tlagate/pki/trust"
@@ -36,7 +37,7 @@ func (s Section) Check() error {
 	}
 	if s.PKI != "" {
 		if _, place = est.DirectPlace(string(s.PKI)); place != nil {
-			place = fmt.Errorf("cannot use renewal.pki %q: %w", s.PKI, place)
+			place = fmt.Errorf("cannot use renewal.pki %q: %w", address.Shown(string(s.PKI)), place)
 		}
 	}
 	return errors.Join(share, place)

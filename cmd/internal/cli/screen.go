@@ -1,0 +1,27 @@
+package cli
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Screen returns text for a person's terminal: what it would act on, or not show, is written out as in Go, \x1b. Line
+// ends and tabs stay. What is printed may come from a file or a name that somebody else has made.
+func Screen(text string) string {
+	var shown strings.Builder
+	for len(text) > 0 {
+		r, size := utf8.DecodeRuneInString(text)
+		one := text[:size]
+		if text = text[size:]; !harmless(r, size) {
+			one = strings.Trim(strconv.QuoteToGraphic(one), `"`)
+		}
+		shown.WriteString(one)
+	}
+	return shown.String()
+}
+
+func harmless(r rune, size int) bool {
+	return r == '\n' || r == '\t' || unicode.IsGraphic(r) && (r != utf8.RuneError || size > 1)
+}
