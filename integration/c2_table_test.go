@@ -24,6 +24,7 @@ var elsewhere = map[pki.Reason]string{
 	pki.OCSPMissing:   "TestC2OCSPAnswersThatLie",
 	pki.OCSPStale:     "TestC2ResponderGoesAway",
 	pki.Inspected:     "TestC3InspectingProxyIsNamed",
+	pki.NotRGS:        "TestC2RGSGroupsAndSuites",
 }
 
 // TestC2EveryReasonIsRefused: there is a row for every reason that package pki knows.

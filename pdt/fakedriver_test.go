@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -70,10 +71,16 @@ type fakePlug struct {
 
 // send writes length and body in two calls, as vpcd does.
 func (p *fakePlug) send(payload ...byte) {
-	_, err := p.c.Write(binary.BigEndian.AppendUint16(nil, uint16(len(payload))))
-	require.NoError(p.t, err)
-	_, err = p.c.Write(payload)
-	require.NoError(p.t, err)
+	p.t.Helper()
+	require.NoError(p.t, p.write(payload))
+}
+
+func (p *fakePlug) write(payload []byte) error {
+	if _, err := p.c.Write(binary.BigEndian.AppendUint16(nil, uint16(len(payload)))); err != nil {
+		return err
+	}
+	_, err := p.c.Write(payload)
+	return err
 }
 
 // receive returns a reply; ok is false when the card is gone. A reset connection fails the test.
@@ -101,11 +108,14 @@ func (p *fakePlug) atr() []byte {
 	return reply
 }
 
-// gone polls as pcscd does until the card is absent.
+// gone polls as pcscd does until the card is absent. The PdT may close the connection between the two calls of a poll.
 func (p *fakePlug) gone() {
 	p.t.Helper()
 	eventually(p.t, func() bool {
-		p.send(vpcdGetATR)
+		if err := p.write([]byte{vpcdGetATR}); errors.Is(err, syscall.EPIPE) {
+			p.c.Close()
+			return true
+		}
 		_, ok := p.receive()
 		return !ok
 	}, "card is still shown")
