@@ -21,7 +21,7 @@ type group struct {
 
 func (g *group) weight() int { return max(0, g.guests.Len()-g.favour) }
 
-// longestSilent returns the guest that came first of those that wait for octets; nil when all are being served.
+// longestSilent returns the guest that came first of those that wait; nil when all are being served.
 func (g *group) longestSilent() *Guest {
 	for e := g.guests.Front(); e != nil; e = e.Next() {
 		if guest := e.Value.(*Guest); guest.waits() {
