@@ -122,8 +122,10 @@ func TestStreamsThatEnd(t *testing.T) {
 }
 
 func TestStreamResumes(t *testing.T) {
-	r := start(t, server,
-		says(alive+`{"type":"news of a later version","id":41,"x":{}}`+"\n"+`{"type":"crl","id":42,"number":"7"}`+"\n"))
+	lines := make(chan string, 1)
+	lines <- alive + `{"type":"news of a later version","id":41,"x":{}}` + "\n" +
+		`{"type":"crl","id":42,"number":"7"}` + "\n"
+	r := start(t, server, once(lines))
 	r.eventually("it asks for what came after", func() bool {
 		return r.asked.Load() > 1 &&
 			r.since.Load() == "since=42"
@@ -138,18 +140,23 @@ func TestStreamResumes(t *testing.T) {
 	require.EqualValues(t, 42, after.since)
 }
 
-// Books that begin anew have lower ids: what is asked for follows them.
-func TestStreamOfOtherBooks(t *testing.T) {
-	lines := make(chan string, 2)
-	lines <- `{"type":"crl","id":42,"number":"7"}` + "\n"
-	lines <- `{"type":"crl","id":5,"number":"1"}` + "\n"
-	r := start(t, server, func(w http.ResponseWriter) {
+// once says each line on one stream, and nothing on those that follow.
+func once(lines chan string) func(http.ResponseWriter) {
+	return func(w http.ResponseWriter) {
 		select {
 		case line := <-lines:
 			fmt.Fprint(w, line)
 		default:
 		}
-	})
+	}
+}
+
+// Books that begin anew have lower ids: what is asked for follows them.
+func TestStreamOfOtherBooks(t *testing.T) {
+	lines := make(chan string, 2)
+	lines <- `{"type":"crl","id":42,"number":"7"}` + "\n"
+	lines <- `{"type":"crl","id":5,"number":"1"}` + "\n"
+	r := start(t, server, once(lines))
 	r.eventually("it asks for what came after", func() bool { return r.since.Load() == "since=5" })
 }
 
