@@ -38,7 +38,7 @@ known() {
 }
 
 start() {
-	local unit=$1 user dir mode command
+	local unit=$1 user dir mode command environment
 	known "$unit"
 	running "$unit" && return
 	user=$(setting User "$unit")
@@ -51,7 +51,9 @@ start() {
 	done
 	# Without --auto-exit: there is no socket that brings pcscd back.
 	read -ra command < <(setting ExecStart "$unit" | sed 's/ \$[A-Z_]*//g; s/ --auto-exit//')
-	launch "$unit" "${user:-root}" "$(setting SupplementaryGroups "$unit" | paste -sd,)" "${command[@]}"
+	mapfile -t environment < <(setting Environment "$unit")
+	launch "$unit" "${user:-root}" "$(setting SupplementaryGroups "$unit" | paste -sd,)" env "${environment[@]}" \
+		"${command[@]}"
 }
 
 # launch UNIT USER GROUPS COMMAND… starts the unit's program and waits until it is ready.
@@ -64,8 +66,11 @@ launch() {
 	await "$unit"
 }
 
-# running reports whether the unit's program runs: a process that has ended and was not waited for has no exe.
-running() { [ -e "/run/$1.pid" ] && [ -n "$(readlink "/proc/$(cat "/run/$1.pid")/exe")" ]; }
+# running reports whether the unit's program runs: a process that has ended and was not waited for has no exe. Neither has
+# one of several threads in the moment in which it starts another program in its place, so it is looked at twice.
+running() { [ -e "/run/$1.pid" ] && { has_exe "$1" || { sleep 0.2 && has_exe "$1"; }; }; }
+
+has_exe() { [ -n "$(readlink "/proc/$(cat "/run/$1.pid")/exe")" ]; }
 
 # ready reports whether a program says that it is at work.
 ready() {
