@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -142,9 +143,17 @@ func (b *bed) relay(t *testing.T, command string) (a relayAnswer) {
 	return a
 }
 
-// startRefused makes a user's start that must fail, and returns why it did.
+// waitIdle waits until the relay has no session.
+func (b *bed) waitIdle(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, patience,
+		20*time.Millisecond, "no session")
+}
+
+// startRefused makes a user's start that must fail, and returns why it did. A session of before may be just ending.
 func (b *bed) startRefused(t *testing.T) relayWhy {
 	t.Helper()
+	b.waitIdle(t)
 	a := b.relay(t, "start")
 	require.False(t, a.OK, "the start must be refused")
 	require.NotNil(t, a.Error)

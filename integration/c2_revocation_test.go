@@ -116,8 +116,7 @@ func TestC2DenyList(t *testing.T) {
 	t.Run("C2 a live session is cut", func(t *testing.T) {
 		deny(lab.TLA)
 		logged(t, b.GatewayProc, 0, "reason="+string(pki.OnDenyList), lab.TLA)
-		require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, patience,
-			50*time.Millisecond)
+		b.waitIdle(t)
 	})
 	refused := func(t *testing.T, row string) {
 		mark := b.GatewayProc.Mark()
@@ -167,8 +166,7 @@ func TestC2ResponderGoesAway(t *testing.T) {
 	require.Contains(t, line, "it ended at")
 	require.Contains(t, line, "HTTP status 503")
 	logged(t, b.GatewayProc, 0, "revocation data not renewed")
-	require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, patience,
-		50*time.Millisecond)
+	b.waitIdle(t)
 	b.rejectedAtLast(t)
 }
 
@@ -228,8 +226,7 @@ func (b *bed) revokeAndCut(t *testing.T, publish func()) {
 	b.ca.Issuing.Revoke(cert[0])
 	publish()
 	logged(t, b.GatewayProc, 0, "reason="+string(pki.Revoked), lab.TLA)
-	require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, patience,
-		50*time.Millisecond)
+	b.waitIdle(t)
 	last := b.relay(t, "status").Status.Last
 	require.Equal(t, "notice", last.Code, "%+v", last)
 	require.Equal(t, "revoked", last.Reason, "%+v", last)
@@ -325,8 +322,7 @@ func TestC2ResponderOfOurs(t *testing.T) {
 		require.NoError(t, l.Revoke(lab.TLA))
 		logged(t, l.GatewayProc, 0, "reason="+string(pki.Revoked), lab.TLA, "says the OCSP answer of http://"+
 			l.OCSPAddr)
-		require.Eventually(t, func() bool { return b.relay(t, "status").Status.State == "idle" }, patience,
-			50*time.Millisecond)
+		b.waitIdle(t)
 		require.Equal(t, "revoked", b.relay(t, "status").Status.Last.Reason)
 		mark := l.GatewayProc.Mark()
 		require.Equal(t, "rejected", b.startRefused(t).Code)
