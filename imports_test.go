@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"tlagate/integration/codes"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -293,24 +295,9 @@ func measure(t *testing.T, pkg string) (files, lines int, methods map[string]int
 		files, lines = files+1, lines+bytes.Count(text, []byte("\n"))
 		for _, d := range file.Decls {
 			if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil {
-				methods[receiver(f.Recv.List[0].Type)]++
+				methods[codes.Receiver(f.Recv.List[0].Type)]++
 			}
 		}
 	}
 	return files, lines, methods
-}
-
-// receiver returns the name of a method's type.
-func receiver(e ast.Expr) string {
-	switch e := e.(type) {
-	case *ast.StarExpr:
-		return receiver(e.X)
-	case *ast.IndexExpr:
-		return receiver(e.X)
-	case *ast.IndexListExpr:
-		return receiver(e.X)
-	case *ast.Ident:
-		return e.Name
-	}
-	return ""
 }

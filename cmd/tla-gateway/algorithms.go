@@ -19,7 +19,7 @@ type algorithmsCmd struct{ cli.AlgorithmsCmd }
 // Run prints what the packages of this program say.
 func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
-		consent.Algorithms(),
-		ticket.Algorithms(), gateway.Algorithms(), bundle.Algorithms(), est.Algorithms(), audit.Algorithms(),
+		consent.Algorithms(), ticket.Algorithms(), gateway.Algorithms(), bundle.Algorithms(), est.Algorithms(),
+		audit.Algorithms(),
 		host.Algorithms())
 }

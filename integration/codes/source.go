@@ -139,7 +139,7 @@ func (t *tree) declareFunction(f file, d *ast.FuncDecl) {
 	t.functions[fn.name] = append(t.functions[fn.name], fn)
 	switch {
 	case d.Recv != nil:
-		t.name(f, receiver(d.Recv.List[0].Type)+"."+name)
+		t.name(f, Receiver(d.Recv.List[0].Type)+"."+name)
 	case f.test && (strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Fuzz")):
 		t.tests[name] = append(t.tests[name], fn)
 	default:
@@ -147,15 +147,15 @@ func (t *tree) declareFunction(f file, d *ast.FuncDecl) {
 	}
 }
 
-// receiver returns the name of a receiver's type, without pointer and parameters.
-func receiver(e ast.Expr) string {
+// Receiver returns the name of a receiver's type, without pointer and parameters.
+func Receiver(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.StarExpr:
-		return receiver(e.X)
+		return Receiver(e.X)
 	case *ast.IndexExpr:
-		return receiver(e.X)
+		return Receiver(e.X)
 	case *ast.IndexListExpr:
-		return receiver(e.X)
+		return Receiver(e.X)
 	case *ast.Ident:
 		return e.Name
 	}
