@@ -41,15 +41,31 @@ var attrNames = map[string]string{
 	"names":       "a list, separated by comma and space",
 	"profile":     "profile of an issued certificate",
 	"user":        "account of the operating system that ran the program",
-	"number":      "number of a published list",
+	"number":      "number of a published list, or of a line of the trace",
 	"store":       "where a key lives: file, pkcs11, tpm",
 	"gateway":     "host and port of a gateway",
 	"session":     "id of a session, hexadecimal",
 	"pdt":         "the PdT of a session: its URN, or as its user named it",
-	"act":         "the local act behind a session: command, key",
+	"act":         "what somebody did: behind a session command or key, of an operator hold, release …",
 	"code":        "why a session ended or did not start (docs/control.md)",
 	"peer":        "who refused or was refused: an identity, or a role while it is not proven",
 	"incident":    "number that the user was told",
+	"address":     "IP address of a peer",
+	"network":     "the /24 or /48 that an address belongs to",
+	"role":        "role that a certificate gives, or an operator has",
+	"practice":    "practice of a peer",
+	"group":       "key exchange that the handshake agreed on",
+	"suite":       "cipher suite that the handshake agreed on",
+	"source":      "where it is known from whether a certificate is revoked: crl, ocsp …",
+	"age":         "age of that knowledge, seconds",
+	"length":      "how long it lasted, seconds",
+	"commands":    "how many commands of programs a card executed, as an end counts them",
+	"from_tla":    "octets that the terminal sent",
+	"from_pdt":    "octets that the Poste de Travail sent",
+	"request":     "path of a request, without /v1/",
+	"hash":        "SHA-256 of a line of the trace, hexadecimal",
+	"certificate": "a certificate, DER in base64url, with whose key the line is signed",
+	"signature":   "signature over what the line says (docs/audit.md), base64url",
 	"statement":   "signed consent of a terminal's user, whole (docs/protocol.md, section 1.3)",
 }
 
@@ -132,7 +148,7 @@ func Session(id string) Attr { return text("session", id) }
 // PdT is the PdT of a session.
 func PdT(name string) Attr { return text("pdt", name) }
 
-// Act is the local act of a user.
+// Act is what somebody did: a user at the terminal, or an operator.
 func Act(kind string) Attr { return text("act", kind) }
 
 // Code is why a session ended or did not start.
@@ -143,6 +159,50 @@ func Peer(who string) Attr { return text("peer", who) }
 
 // Incident is a number that the user was told.
 func Incident(number string) Attr { return text("incident", number) }
+
+// Address is the IP address of a peer, without its port.
+func Address(ip string) Attr { return text("address", ip) }
+
+// Network is the /24 or /48 that an address belongs to.
+func Network(prefix string) Attr { return text("network", prefix) }
+
+// Role is the role of a peer, or of an operator.
+func Role(role string) Attr { return text("role", role) }
+
+// Practice is the practice of a peer.
+func Practice(name string) Attr { return text("practice", name) }
+
+// Group is the key exchange of a handshake.
+func Group(name string) Attr { return text("group", name) }
+
+// Suite is the cipher suite of a handshake.
+func Suite(name string) Attr { return text("suite", name) }
+
+// Source is where it is known from whether a certificate is revoked.
+func Source(kind string) Attr { return text("source", kind) }
+
+// Age is the age of what is known, in whole seconds.
+func Age(d time.Duration) Attr { return seconds("age", d) }
+
+// Length is how long something lasted, in whole seconds.
+func Length(d time.Duration) Attr { return seconds("length", d) }
+
+func seconds(name string, d time.Duration) Attr {
+	return text(name, strconv.FormatInt(int64(d/time.Second), 10))
+}
+
+// Commands is how many commands of programs a card executed.
+func Commands(n uint64) Attr { return text("commands", strconv.FormatUint(n, 10)) }
+
+// FromTLA and FromPdT are the octets that an end of a session sent.
+func FromTLA(octets int64) Attr { return text("from_tla", strconv.FormatInt(octets, 10)) }
+func FromPdT(octets int64) Attr { return text("from_pdt", strconv.FormatInt(octets, 10)) }
+
+// Request is the path of a request.
+func Request(path string) Attr { return text("request", path) }
+
+// Hash is the hash of a line of the trace, in hexadecimal.
+func Hash(of string) Attr { return text("hash", onlyHex(of)) }
 
 // Statement is a signed consent as it came, which can be verified again with the event's certificate (C4).
 func Statement(signed string) Attr { return Attr{"statement", clean(signed, maxList)} }

@@ -35,15 +35,30 @@ const (
 	RenewalFailed    Kind = "renewal.failed"
 	EraseDone        Kind = "erase.done"
 
+	AccessAccepted Kind = "access.accepted"
+	AccessRefused  Kind = "access.refused"
+	RequestRefused Kind = "request.refused"
+	LinkCut        Kind = "link.cut"
+
 	ConsentAccepted Kind = "consent.accepted"
 
 	HybridsOmitted Kind = "hybrids.omitted"
 
+	SessionOpened  Kind = "session.opened"
+	SessionResumed Kind = "session.resumed"
 	SessionUp      Kind = "session.up"
 	SessionEnded   Kind = "session.ended"
 	SessionFailed  Kind = "session.failed"
 	SessionChecked Kind = "session.checked"
 	SessionRefused Kind = "session.refused"
+
+	OperatorAct   Kind = "operator.act"
+	ConfigLoaded  Kind = "config.loaded"
+	ConfigChanged Kind = "config.changed"
+	ClockBack     Kind = "clock.back"
+
+	SourceChanged    Kind = "source.changed"
+	ResponderCounted Kind = "responder.counted"
 
 	CACreated    Kind = "ca.created"
 	CAClock      Kind = "ca.clock"
@@ -59,6 +74,12 @@ const (
 	HostPackagesUnknown Kind = "host.packages.unknown"
 
 	AuditRecovered Kind = "audit.recovered"
+	AuditGap       Kind = "audit.gap"
+	AuditRationed  Kind = "audit.rationed"
+	AuditDropped   Kind = "audit.dropped"
+	AuditPurged    Kind = "audit.purged"
+	HeadLate       Kind = "head.late"
+	HeadRefused    Kind = "head.refused"
 )
 
 // Meaning is a row of the table.
@@ -101,14 +122,30 @@ var kinds = []Meaning{
 	{RenewalFailed, "G2", "A certificate could not be renewed; the one before stays in use."},
 	{EraseDone, "EL3", "An identity is erased from this machine."},
 
+	{AccessAccepted, "C2, SA2", "A peer proves who it is, and is let in."},
+	{AccessRefused, "C2, SA2", "A peer is not let in: it does not prove who it is, or may not come."},
+	{RequestRefused, "C1, SA2", "A request of a proven peer is refused."},
+	{LinkCut, "C2, SA2", "A proven peer is cut: its certificate no longer passes."},
+
 	{ConsentAccepted, "C4, SA2", "The consent of a terminal's user to a session is verified; the statement and this " +
 		"certificate of the terminal prove it."},
 	{HybridsOmitted, "C2, G5", "A gateway answers no hello with post-quantum groups: until then it is sent none."},
+	{SessionOpened, "C4, SA2", "The gateway joins a terminal with a Poste de Travail: a session begins."},
+	{SessionResumed, "SA2", "A session goes on over a further link."},
 	{SessionUp, "C4, SA2", "A session is up, by this act of its user."},
 	{SessionEnded, "SA2", "A session that was up is over, and why."},
 	{SessionFailed, "SA2", "A start came to no session, and why."},
 	{SessionChecked, "SA2", "The test before a visit was made; with a code, it found something."},
 	{SessionRefused, "C1, SA2", "The card policy stopped three commands of a session, and its user is told."},
+
+	{OperatorAct, "SP3, SA2", "An operator acts: recorded before it is done."},
+	{ConfigLoaded, "EL1", "A configuration is taken into use."},
+	{ConfigChanged, "EL1", "Another configuration is taken into use in place of the one before."},
+	{ClockBack, "SA2", "The clock of the machine was set back."},
+
+	{SourceChanged, "C2, EL1", "The OCSP responder answers from other data: another list, or another log of " +
+		"revocations."},
+	{ResponderCounted, "SA2", "How many answers the OCSP responder gave in the hour before."},
 
 	{CACreated, "G2, EL1", "A CA is made: its root and its issuing key."},
 	{CAClock, "G2", "An operator vouches for the CA's clock, which is far from the time of its last list."},
@@ -127,6 +164,15 @@ var kinds = []Meaning{
 
 	{AuditRecovered, "EL1, SA2", "The trace did not end as its head says: what was half written is set aside, and " +
 		"the chain goes on from the head."},
+	{AuditGap, "SA2", "Events are missing here: the trace could not be written, for instance on a full disk."},
+	{AuditRationed, "SA2", "Further events of the same kind about strangers of one network are counted, not recorded."},
+	{AuditDropped, "SA2", "Lines that a device sent are dropped: too many, or not of the table."},
+	{AuditPurged, "SA2", "The oldest lines are removed, up to this one: they were kept for as long as they must be. " +
+		"The line is signed, and the chain may begin after them."},
+	{HeadLate, "SA2, G7", "No head of this trace reached the PKI in time, so that it could be rewritten unseen " +
+		"meanwhile."},
+	{HeadRefused, "SA2, G7", "The PKI knows another line of that number: somebody rewrote this trace, or went back " +
+		"in it."},
 }
 
 // Kinds returns the table.

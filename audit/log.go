@@ -137,3 +137,6 @@ func lock(f *os.File, shared bool, wait time.Duration) error {
 		}
 	}
 }
+
+// Later appends one event as Record does, but does not make the caller wait or refuse: for what has happened already.
+func (l *Log) Later(kind Kind, attrs ...Attr) { _ = l.Record(kind, attrs...) }
