@@ -151,9 +151,9 @@ pki/rfc5280             | crypto/rsa | pki: RSA
 pki/trust               | crypto/sha256 | pki: SHA-256
 session                 | crypto/hmac crypto/sha256 | HMAC-SHA-256
 session                 | crypto/rand | crypto/rand
-session/internal/signed | crypto/ecdsa crypto/elliptic crypto/rand | session/consent: ECDSA P-
-session/internal/signed | crypto.SHA256 crypto.SHA384 | session/consent: ECDSA P-
-session/internal/signed | crypto/rsa | session/ticket: RSA-PSS
+internal/signed | crypto/ecdsa crypto/elliptic crypto/rand | session/consent: ECDSA P-
+internal/signed | crypto.SHA256 crypto.SHA384 | session/consent: ECDSA P-
+internal/signed | crypto/rsa | session/ticket: RSA-PSS
 tla                     | crypto/rand | crypto/rand
 `)
 

@@ -12,8 +12,8 @@ import (
 	"time"
 	"unicode"
 
+	"tlagate/internal/signed"
 	"tlagate/internal/stamp"
-	"tlagate/session/internal/signed"
 )
 
 // Act is what the user did at the terminal.

@@ -2,7 +2,7 @@ package consent
 
 import (
 	"tlagate/internal/algorithms"
-	"tlagate/session/internal/signed"
+	"tlagate/internal/signed"
 )
 
 // Algorithms lists what a consent may be signed by.

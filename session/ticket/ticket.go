@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"tlagate/session/internal/signed"
+	"tlagate/internal/signed"
 )
 
 // Statement is what a gateway vouches for.

@@ -2,7 +2,7 @@ package ticket
 
 import (
 	"tlagate/internal/algorithms"
-	"tlagate/session/internal/signed"
+	"tlagate/internal/signed"
 )
 
 // Algorithms lists what a ticket may be signed by.
