@@ -21,6 +21,7 @@ func TestC2RGSIsDemandedOfDevices(t *testing.T) {
 	refused := !fips140.Enabled() // ours without it offers ChaCha20, whatever the groups
 	resp, body := request(t, r.as(tla1), "GET", link.PathWhoami, nil)
 	require.Equal(t, http.StatusOK, resp.StatusCode, "%s", body)
+	require.Contains(t, string(body), `"crypto":"rgs"`)
 	resp, body = request(t, r.as(tla1), "GET", link.PathOpen+"?pdt=p1", nil)
 	require.Equal(t, refused, codeOf(t, resp, body) == link.ProblemNotRGS, "%s", body)
 	_, err := r.tryPark(r.pdt(pdt1), unhurried)

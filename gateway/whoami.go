@@ -22,7 +22,8 @@ type whoamiAnswer struct {
 	NotAfter   time.Time        `json:"not_after"`
 	Revocation revocationAnswer `json:"revocation"`
 	Gateway    string           `json:"gateway"`
-	TLS        pki.Negotiated   `json:"tls"` // of the connection that the question came by
+	Crypto     string           `json:"crypto"` // what the gateway's links take, and what it demands of devices
+	TLS        pki.Negotiated   `json:"tls"`    // of the connection that the question came by
 }
 
 type revocationAnswer struct {
@@ -47,7 +48,7 @@ func (g *Gateway) whoami(c *client, w http.ResponseWriter) *link.Problem {
 	_ = json.NewEncoder(w).Encode(whoamiAnswer{
 		Identity: id.String(), Role: id.Role, Practice: id.Practice, NotAfter: verdict.NotAfter.UTC(),
 		Revocation: revocationAnswer{"good", verdict.Revocation[0].Kind, nextUpdate(verdict), allUp(g.subscribers())},
-		Gateway:    g.identity(), TLS: c.peer.TLS,
+		Gateway:    g.identity(), Crypto: g.party.Trust.Crypto().String(), TLS: c.peer.TLS,
 	})
 	return nil
 }

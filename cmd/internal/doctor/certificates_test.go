@@ -15,6 +15,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/seal"
 	"tlagate/keys"
+	"tlagate/pki"
 	"tlagate/pki/pkitest"
 )
 
@@ -163,13 +164,18 @@ func TestGatewaysAnswer(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	a := answer{Identity: terminal, Gateway: "urn:g", date: now}
 	a.Revocation.Status = "good"
-	require.Equal(t, OK, a.judge(now.Add(5*time.Second)).State)
-	require.Equal(t, Warning, a.judge(now.Add(time.Minute)).State)
-	require.Equal(t, Warning, a.judge(now.Add(-time.Minute)).State)
-	a.small = true
-	require.Equal(t, Warning, a.judge(now).State)
+	require.Equal(t, OK, a.judge(now.Add(5*time.Second), pki.CryptoDefault).State)
+	require.Equal(t, Warning, a.judge(now.Add(time.Minute), pki.CryptoDefault).State)
+	require.Equal(t, Warning, a.judge(now.Add(-time.Minute), pki.CryptoDefault).State)
+	a.Crypto = "rgs"
+	require.Equal(t, OK, a.judge(now, pki.CryptoRGS).State)
+	refused := a.judge(now, pki.CryptoDefault)
+	require.Equal(t, Failure, refused.State, "whoami is answered, park and open are not")
+	require.Contains(t, refused.Found, "not_rgs")
+	a.Crypto, a.small = "default", true
+	require.Equal(t, Warning, a.judge(now, pki.CryptoDefault).State)
 	a.Revocation.Status = "unknown"
-	require.Equal(t, Failure, a.judge(now).State)
+	require.Equal(t, Failure, a.judge(now, pki.CryptoDefault).State)
 }
 
 func TestDisk(t *testing.T) {

@@ -36,7 +36,7 @@ func (d Device) Gateway(gateway string, dial dialer.Func) Check {
 		if err != nil {
 			return Fail(remedy(err), "%s: %v", cmp.Or(string(pki.ReasonOf(err)), "not reached"), err)
 		}
-		return a.judge(time.Now())
+		return a.judge(time.Now(), store.Crypto())
 	}}
 }
 
@@ -77,6 +77,7 @@ func remedy(err error) string {
 type answer struct {
 	Identity   string `json:"identity"`
 	Gateway    string `json:"gateway"`
+	Crypto     string `json:"crypto"` // absent from an older release
 	Revocation struct {
 		Status string `json:"status"`
 		Source string `json:"source"`
@@ -127,13 +128,17 @@ func readWhoami(resp *http.Response) (*answer, error) {
 }
 
 // judge returns the finding. The clocks are compared because a wrong one spoils consents and revocation data long
-// before it spoils certificates.
-func (a *answer) judge(now time.Time) Finding {
+// before it spoils certificates. A gateway that demands crypto: rgs answers here without it, and refuses all else.
+func (a *answer) judge(now time.Time, ours pki.Crypto) Finding {
 	skew := now.Sub(a.date).Round(time.Second)
 	switch {
 	case a.Revocation.Status != "good":
 		return Fail("ask the PKI's operator", "%s says that the certificate of %s is %q (%s)", a.Gateway, a.Identity,
 			a.Revocation.Status, a.Revocation.Source)
+	case a.Crypto == pki.CryptoRGS.String() && ours != pki.CryptoRGS:
+		return Fail("put crypto: rgs into the configuration, or its bundle, and start the program again "+
+			"(docs/crypto.md)", "%s demands crypto: rgs, which is not on here: it answers %s, and refuses it every "+
+			"session (not_rgs)", a.Gateway, a.Identity)
 	case a.date.IsZero():
 		return Warn("", "%s takes us for %s, and does not say what time it is", a.Gateway, a.Identity)
 	case a.small:
