@@ -382,6 +382,7 @@ func TestServe(t *testing.T) {
 	}
 	require.Zero(t, s.stopped())
 	require.Contains(t, s.errs.String(), "reason=wrong_role")
+	require.Contains(t, s.errs.String(), "crypto=default")
 }
 
 func TestServeOnAPortInUse(t *testing.T) {

@@ -111,6 +111,7 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 func (d *daemon) serve(app *cli.App) error {
 	ctx, stop := context.WithCancel(app.Context)
 	defer stop()
+	app.LogCrypto(d.trust)
 	var parts sync.WaitGroup
 	failed := make(chan error, 4)
 	for _, part := range []func(context.Context) error{d.trust.Run, d.service.Run, d.renew, d.bundle.run} {

@@ -66,7 +66,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return trace.During(trail.NotCompared, func() error { return c.run(app, trace, authority) })
+	return trace.During(trail.NotCompared, func() error { return c.run(s.Config, app, trace, authority) })
 }
 
 // check reports all that is wrong with the file itself.
@@ -86,7 +86,7 @@ func (c *serveConfig) check() error {
 	return errors.Join(errs...)
 }
 
-func (c serveConfig) run(app *cli.App, trace *trail.Trail, authority *ca.CA) error {
+func (c serveConfig) run(file string, app *cli.App, trace *trail.Trail, authority *ca.CA) error {
 	own, err := trace.Keys("server", c.Identity)
 	if err != nil {
 		return err
@@ -99,7 +99,8 @@ func (c serveConfig) run(app *cli.App, trace *trail.Trail, authority *ca.CA) err
 	if err != nil {
 		return err
 	}
-	app.Follow(cli.Live{Trust: store, Keys: []*cli.Keys{own}})
+	app.LogCrypto(store)
+	app.Follow(cli.Live{Config: file, Trust: store, Keys: []*cli.Keys{own}})
 	go func() { _ = store.Run(app.Context) }()
 	go c.renewer(authority, own, app.Log).run(app.Context)
 	return c.serve(app, server.Config{

@@ -48,6 +48,7 @@ func (c *runCmd) Run(app *cli.App) error {
 			return err
 		}
 		defer d.keys.Close()
+		d.config = c.Config
 		if err := d.confine(); err != nil {
 			return err
 		}
@@ -56,6 +57,7 @@ func (c *runCmd) Run(app *cli.App) error {
 }
 
 type daemon struct {
+	config  string // its file
 	keys    *cli.Keys
 	trust   *trust.Trust
 	readers *cards.Readers
@@ -173,7 +175,8 @@ func (d *daemon) serve(app *cli.App) error {
 	for _, part := range run {
 		parts.Go(func() { failed <- part(ctx) })
 	}
-	app.Follow(cli.Live{Trust: d.trust, Keys: []*cli.Keys{d.keys}})
+	app.Follow(cli.Live{Config: d.config, Trust: d.trust, Keys: []*cli.Keys{d.keys}})
+	app.LogCrypto(d.trust)
 	app.Log.Info("ready: no connection is made before a user's start")
 	var err error
 	select {

@@ -3,6 +3,7 @@ package cli
 import (
 	"tlagate/cmd/internal/fips"
 	"tlagate/pki"
+	"tlagate/pki/trust"
 )
 
 // Crypto is the line of a configuration about what links may negotiate (docs/crypto.md):
@@ -26,3 +27,6 @@ func (c Crypto) Demanded() pki.Crypto {
 
 // Insist has the program run as the line demands; see fips.Enter.
 func (c Crypto) Insist() error { return fips.Enter(c.Demanded()) }
+
+// LogCrypto says in the log what the links of a running program take: its configuration may say something else by now.
+func (a *App) LogCrypto(t *trust.Trust) { a.Log.Info("what links take", "crypto", t.Crypto().String()) }

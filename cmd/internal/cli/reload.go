@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 // is broken, the old one stays in use, and the log says so. The trust store watches its own files (trust.Trust.Run).
 type Live struct {
 	Config string       // the configuration file; "" = none
-	Apply  func() error // reads it again and applies what may change in a running program
+	Apply  func() error // reads it again and applies what may change in a running program; nil = nothing may
 	Trust  *trust.Trust
 	Keys   []*Keys
 
@@ -43,14 +45,16 @@ func (a *App) poll(l Live, mu *sync.Mutex) {
 	if l.Every == 0 {
 		l.Every = time.Second
 	}
-	config := pki.NewFileWatch(l.Config)
+	config, began := pki.NewFileWatch(l.Config), written(l.Config)
 	pairs := make([]*pki.FileWatch, len(l.Keys))
 	for i, k := range l.Keys {
 		pairs[i] = pki.NewFileWatch(k.files()...)
 	}
 	for retry.Sleep(a.Context, l.Every) {
 		mu.Lock()
-		if config.Changed() {
+		if l.Apply == nil {
+			began = a.outdated(l.Config, began)
+		} else if config.Changed() {
 			a.apply(l)
 		}
 		for i, k := range l.Keys {
@@ -60,6 +64,28 @@ func (a *App) poll(l Live, mu *sync.Mutex) {
 		}
 		mu.Unlock()
 	}
+}
+
+// written returns the state of a configuration file; nil = there is none, or it cannot be seen.
+func written(config string) os.FileInfo {
+	info, err := os.Stat(config)
+	if err != nil {
+		return nil
+	}
+	return info
+}
+
+// outdated says that a program works by an older configuration than the one that is there now, once for each change. It
+// only looks at the file: a sandbox may not let it be read.
+func (a *App) outdated(config string, before os.FileInfo) os.FileInfo {
+	now := written(config)
+	if now == nil || before == nil {
+		return cmp.Or(before, now)
+	}
+	if !os.SameFile(before, now) || before.Size() != now.Size() || !before.ModTime().Equal(now.ModTime()) {
+		a.Log.Warn("the configuration has changed: that takes a restart", "file", config)
+	}
+	return now
 }
 
 // Watch reads k's files again when they have changed, until ctx ends. It is for keys that come and go while the program

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -74,6 +75,34 @@ func TestKeysReload(t *testing.T) {
 	require.Equal(t, second.Certificate[0], keys.Certificate().Certificate[0], "the old pair stays")
 	require.Contains(t, log.String(), "the old certificate stays in use")
 	require.NotContains(t, log.String(), "half a fi")
+}
+
+// TestAProgramKnowsThatItsConfigurationIsOld: whoever reads nothing of it again says once for each change that it takes
+// a restart, also when the file is replaced by one of the same size and time.
+func TestAProgramKnowsThatItsConfigurationIsOld(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "relay.yaml")
+	write := func(name string) {
+		require.NoError(t, os.WriteFile(name, []byte("crypto: rgs\n"), 0o600))
+		require.NoError(t, os.Chtimes(name, time.Unix(1, 0), time.Unix(1, 0)))
+	}
+	var log bytes.Buffer
+	app := &App{Log: slog.New(slog.NewTextHandler(&log, nil))}
+	state := app.outdated(file, written(file))
+	write(file)
+	state = app.outdated(file, state)
+	state = app.outdated(file, state)
+	require.Empty(t, log.String(), "it could not be seen, and is the same since")
+	write(file + ".new")
+	require.NoError(t, os.Rename(file+".new", file))
+	state = app.outdated(file, state)
+	require.Equal(t, 1, strings.Count(log.String(), "that takes a restart"))
+	require.NoError(t, os.Remove(file))
+	state = app.outdated(file, app.outdated(file, state))
+	require.Equal(t, 1, strings.Count(log.String(), "that takes a restart"))
+	write(file)
+	require.NoError(t, os.Chtimes(file, time.Unix(2, 0), time.Unix(2, 0)))
+	app.outdated(file, app.outdated(file, state))
+	require.Equal(t, 2, strings.Count(log.String(), "that takes a restart"))
 }
 
 func TestIdentityOpenRefuses(t *testing.T) {
