@@ -74,13 +74,15 @@ func (m *Machines) Machine(name string) *Machine {
 const machineTime = time.Minute
 
 // addBridge takes the bridge's name and address; addMachine takes a machine's directory, its interface in the world,
-// the bridge, and the machine's address. A machine has its own /run, /tmp and /dev, and no reader on USB.
+// the bridge, and the machine's address. A machine has its own /run, /tmp and /dev, no reader on USB, and nothing of
+// what our programs keep on this computer.
 const (
 	addBridge  = `ip link add "$1" type bridge && ip addr add "$2/24" dev "$1" && ip link set "$1" up`
 	addMachine = `
 		mkdir -p "$1/upper" "$1/work" "$1/root"
 		mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
 		cd "$1/root"
+		rm -rf etc/tlagate var/lib/tlagate var/lib/tla-*
 		for dir in run tmp dev var/tmp; do mount -t tmpfs -o mode=0755 tmpfs $dir; done
 		chmod 1777 tmp var/tmp
 		mkdir run/pcscd run/lock dev/pts dev/shm
