@@ -76,6 +76,9 @@ func TestC2RGSEndToEnd(t *testing.T) {
 		require.Equal(t, "SecP256r1MLKEM768", n.Group)
 		require.Contains(t, n.Suite, "_AES_")
 	}
+	for _, p := range []*world.Process{l.GatewayProc, l.PdTProc, l.RelayProc} {
+		logged(t, p, 0, "what links take", "crypto=rgs")
+	}
 	for _, pid := range []int{l.GatewayProc.PID(), l.PdTProc.PID(), l.RelayProc.PID()} {
 		require.Regexp(t, `^GODEBUG=.*\bcpu.aes=off,.*fips140=on$`, settingsOf(t, pid))
 	}
@@ -119,6 +122,8 @@ func TestC2RGSAtTheGatewayAlone(t *testing.T) {
 	require.NoError(t, l.LaunchPdT())
 	logged(t, l.PdTProc, 0, "no link to the gateway", "reason=not_rgs", "demands crypto: rgs")
 	logged(t, l.GatewayProc, 0, "request refused", "reason=not_rgs", "peer="+lab.PdT)
+	doctor, _ := l.Run("tla-pdt", "doctor", "--config", l.Path("pdt.yaml"))
+	require.Regexp(t, `FAILURE +gateway localhost:\d+ .* demands crypto: rgs`, doctor)
 
 	require.NoError(t, l.StartRelay())
 	why := b.startRefused(t)

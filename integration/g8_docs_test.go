@@ -27,11 +27,15 @@ func TestG8Trial(t *testing.T) {
 // are then typed on the same machines.
 func TestG8SetupOfTheDocuments(t *testing.T) {
 	r := newReader(t, "build", "pki", "gw1", "bureau", "valise")
-	for i, page := range pages.Setup {
+	for _, page := range pages.Setup {
 		r.read(page)
-		if i == 0 {
+		switch page {
+		case "docs/setup.md":
 			r.readsTheVitale()
 			r.meanwhile("pki", "! grep 'is not renewed' /var/log/tla-pki.log")
+		case "docs/crypto.md":
+			r.meanwhile("gw1", "grep 'what links take.*crypto=rgs' /var/log/tla-gateway.log && "+
+				"test $(grep -c 'handshake refused.*reason=not_rgs' /var/log/tla-gateway.log) = 2")
 		}
 	}
 }
