@@ -25,4 +25,4 @@ func (c Crypto) Demanded() pki.Crypto {
 }
 
 // Insist has the program run as the line demands; see fips.Enter.
-func (c Crypto) Insist() error { return fips.Enter(c.Demanded()) }
+func (c Crypto) Insist(app *App) error { return fips.Enter(app.Context, c.Demanded()) }
