@@ -43,18 +43,12 @@ func Enter(stopped context.Context, c pki.Crypto) error {
 	if err := Possible(); err != nil {
 		return err
 	}
-	return fmt.Errorf("cannot use crypto: rgs: this program cannot start itself again with GODEBUG=fips140=on: %w; "+
-		"set it where the program is started", unlessStopped(stopped, environment(os.Environ())))
-}
-
-// unlessStopped is again for a program that was not told to end. From here on, signals end it by themselves, as they do
-// at the beginning of the program started again.
-func unlessStopped(ctx context.Context, env []string) error {
-	signal.Reset(os.Interrupt, syscall.SIGTERM)
-	if ctx.Err() != nil {
-		return errors.New("it was told to stop")
+	signal.Reset(os.Interrupt, syscall.SIGTERM) // which end the program from here on, and at the next one's beginning
+	if stopped.Err() != nil {
+		return errors.New("cannot go on: this program was told to stop before it was as crypto: rgs demands")
 	}
-	return again(env)
+	return fmt.Errorf("cannot use crypto: rgs: this program cannot start itself again with GODEBUG=fips140=on: %w; "+
+		"set it where the program is started", again(environment(os.Environ())))
 }
 
 // Suits reports whether the program runs as c demands.

@@ -91,7 +91,7 @@ func TestG5RGSIsNotTriedForEver(t *testing.T) {
 func TestG5RGSKnowsThatItWasStopped(t *testing.T) {
 	_, out, err := entered(t, stoppedWord)
 	require.Error(t, err, out)
-	require.Contains(t, out, "it was told to stop")
+	require.Contains(t, out, "was told to stop")
 }
 
 // TestG5FIPS140OnlyIsRefused: there, names by SHA-1 would end the program where they are met.
