@@ -32,8 +32,8 @@ func blank(apdu []byte) (header []byte, ok bool) {
 }
 
 // CarriesPIN reports whether a command APDU may carry a PIN (SP2, SP4), whatever its class or channel. A VERIFY without
-// data only reads the retry counter, and carries none. A BER-TLV ENVELOPE counts, since its content cannot be known, and
-// one of a single octet, since the instruction may be in the next.
+// data only reads the retry counter, and carries none. A BER-TLV ENVELOPE counts, since its content cannot be known; so
+// does one of a single octet, since the instruction may be in the next.
 func CarriesPIN(apdu []byte) bool {
 	if len(apdu) < MinCommand {
 		return false
