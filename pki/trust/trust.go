@@ -113,7 +113,7 @@ func Open(cfg Config) (*Trust, error) {
 // storeConfig returns the configuration of the Store, which sees the CAs that are configured here.
 func (t *Trust) storeConfig() revocation.Config {
 	c := t.cfg.Revocation
-	c.RFC5280 = t.cfg.Profile == RFC5280
+	c.RFC5280, c.Crypto = t.cfg.Profile == RFC5280, t.cfg.Crypto
 	c.Clock, c.Poll, c.Log, c.Stop = t.cfg.Clock, t.cfg.Poll, t.cfg.Log, t.cfg.Stop
 	c.Anchors = func() []*x509.Certificate { return certsOf(t.roots.Load().anchors) }
 	c.Issuers = func(*x509.Certificate) []*x509.Certificate { return t.roots.Load().intermediates }
