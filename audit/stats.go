@@ -36,19 +36,19 @@ func (l *Log) Stats() Stats {
 		s.Failing = l.failing.Error()
 	}
 	l.mu.Unlock()
-	s.Free = l.free(s.Used)
+	s.Free = free(l.cfg, s.Used)
 	s.Held = isHeld(l.cfg.File)
 	s.Oldest = oldest(l.cfg.File)
 	return s
 }
 
 // free returns how many octets may still be written, beside those used.
-func (l *Log) free(used int64) int64 {
-	disk := freeOctets(filepath.Dir(l.cfg.File))
-	if l.cfg.Space == 0 {
+func free(cfg Config, used int64) int64 {
+	disk := freeOctets(filepath.Dir(cfg.File))
+	if cfg.Space == 0 {
 		return disk
 	}
-	left := max(0, l.cfg.Space-used)
+	left := max(0, cfg.Space-used)
 	if disk == noFree {
 		return left
 	}
