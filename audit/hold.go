@@ -75,8 +75,7 @@ func (l *Log) Release(who, reason string) error {
 }
 
 // alone calls f while no program writes to the trace, or purges it.
-func (l *Log) alone(f func() error) error {
-	l.turn <- struct{}{}
-	defer func() { <-l.turn }()
-	return l.locked(func(*tail) error { return f() })
+func (l *Log) alone(f func() error) (err error) {
+	l.inTurn(func() { err = l.locked(func(*tail) error { return f() }) })
+	return err
 }
