@@ -19,10 +19,10 @@ func (l *Log) submit(c *call) error {
 	case err := <-c.done:
 		return err
 	case l.turn <- struct{}{}:
+		l.commit()
+		<-l.turn
+		return <-c.done
 	}
-	l.commit()
-	<-l.turn
-	return <-c.done
 }
 
 // later keeps a call until it is written.
@@ -36,7 +36,7 @@ func (l *Log) later(c *call) {
 // drain writes what is kept, and ends when nothing is.
 func (l *Log) drain() {
 	for {
-		l.commitInTurn()
+		l.inTurn(l.commit)
 		if l.queue.rests() == 0 {
 			l.draining.Store(false)
 			if l.queue.rests() == 0 || !l.draining.CompareAndSwap(false, true) {
@@ -51,10 +51,6 @@ func (l *Log) drain() {
 			return
 		}
 	}
-}
-
-func (l *Log) commitInTurn() {
-	l.inTurn(l.commit)
 }
 
 // inTurn calls f while no other goroutine writes to the log.
@@ -88,9 +84,13 @@ func (l *Log) Flush() error {
 	if l == nil {
 		return nil
 	}
-	l.commitInTurn()
-	if n := l.queue.rests(); n > 0 {
-		return fmt.Errorf("cannot write %d events to the audit trace %s: %s", n, l.cfg.File, l.Failing())
+	rest := 0
+	l.inTurn(func() {
+		l.commit()
+		rest = l.queue.rests()
+	})
+	if rest > 0 {
+		return fmt.Errorf("cannot write %d events to the audit trace %s: %s", rest, l.cfg.File, l.Failing())
 	}
 	return nil
 }
@@ -108,6 +108,6 @@ func (l *Log) Close() error {
 	}
 	l.closeOnce.Do(func() { close(l.closed) })
 	l.queue.close()
-	l.commitInTurn()
+	l.inTurn(l.commit)
 	return err
 }

@@ -85,12 +85,13 @@ type purger struct {
 
 	mu      sync.Mutex // protects the rest
 	running bool
-	last    time.Time // when it last looked by itself
+	last    time.Time // when it last looked for what is old enough
 }
 
 func (p *purger) all() (removed int, err error) {
 	p.one.Lock()
 	defer p.one.Unlock()
+	p.looks()
 	for {
 		oldest, err := p.oldest()
 		if err == nil && oldest == nil {
@@ -107,6 +108,12 @@ func (p *purger) all() (removed int, err error) {
 		}
 		removed++
 	}
+}
+
+func (p *purger) looks() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = p.log.now()
 }
 
 // oldest returns the end of the oldest full file, if it is old enough, and nothing holds it.
@@ -216,6 +223,7 @@ func (p *purger) remove(e *end) error {
 			}
 		}
 		p.log.known.full -= e.size
+		p.log.queue.used(p.log.known)
 		return files.SyncDir(filepath.Dir(file))
 	})
 }

@@ -23,6 +23,7 @@ type queue struct {
 	waiting []*call    // in the order in which they came
 	kept    int        // of waiting: those of Later and Stranger
 	strange int        // of those: Stranger's
+	taken   int        // kept calls, and lost events, of the batch that is being written
 	gap     gap        // what was lost since the last line about that
 	hidden  int        // events about strangers that no line counts yet
 	told    time.Time  // when a line last counted such
@@ -106,11 +107,11 @@ func (q *queue) rationed() {
 	q.stats.Rationed++
 }
 
-// rests returns how many calls wait that are kept, or that were lost; 0 = nothing is to be done.
+// rests returns how much there is that is kept, or was lost, and not in the trace; 0 = nothing is to be done.
 func (q *queue) rests() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.kept + q.gap.count
+	return q.kept + q.gap.count + q.taken
 }
 
 // take returns what waits, and before it what is to be said of events that are not in the trace.
@@ -120,6 +121,7 @@ func (q *queue) take() []*call {
 	if len(q.waiting)+q.gap.count == 0 {
 		return nil
 	}
+	q.taken = q.kept + q.gap.count
 	batch := append(q.unsaid(), q.waiting...)
 	q.waiting, q.kept, q.strange = nil, 0, 0
 	return batch
@@ -149,6 +151,7 @@ func (q *queue) finish(batch []*call, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	since := q.waiting
+	q.taken = 0
 	q.waiting, q.kept, q.strange = nil, 0, 0
 	var failing error
 	written := false

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -116,7 +117,7 @@ func (l *Log) makeCall(events []Event) (*call, error) {
 			return nil, err
 		}
 		c.entries = append(c.entries, Entry{Event: e.Kind, By: cmp.Or(who, clean(l.cfg.By, maxValue)), With: with})
-		if !e.Kind.essential() {
+		if !e.Kind.essential() || slices.ContainsFunc(e.Attrs, Attr.ofDevice) {
 			c.weight = ordinary
 		}
 	}
@@ -142,3 +143,6 @@ func (l *Log) ownCall(kind Kind, attrs ...Attr) *call {
 	}
 	return c
 }
+
+// ofDevice reports whether an attribute says that the event is told by a device: that is never essential.
+func (a Attr) ofDevice() bool { return a.name == "said" }

@@ -75,7 +75,7 @@ func (q *queue) counts() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s := q.stats
-	s.Waiting = q.kept
+	s.Waiting = q.kept + q.taken
 	if q.failing != nil {
 		s.Failing = q.failing.Error()
 	}
