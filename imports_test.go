@@ -76,7 +76,7 @@ var mayImport = map[string][]string{
 	"audit/index": {"audit."},
 	"audit/siem":  {"audit.", "pki", "internal/address"},
 	"heads":       {"internal/signed", "audit.", "pki", "push", "internal/address"},
-	"cmd/internal/trail": {"cmd/internal/room", "cmd/internal/cli", "audit", "heads", "bundle", "keys", "pki",
+	"cmd/internal/trail": {"cmd/internal/room", "cmd/internal/cli", "audit", "heads", "bundle", "keys", "pemfile", "pki",
 		"session/consent"},
 	"cmd/internal/doctor": {"cmd/internal/room", "internal/address", "cmd/internal/cli", "cmd/internal/keycmd",
 		"cmd/internal/seal", "cmd/internal/fips", "bundle", "keys", "pki", "dialer"},
