@@ -2,7 +2,6 @@ package main
 
 import (
 	"tlagate/audit"
-	"tlagate/audit/host"
 	"tlagate/cmd/internal/cli"
 	"tlagate/keys"
 	"tlagate/ocsp"
@@ -15,5 +14,5 @@ type algorithmsCmd struct{ cli.AlgorithmsCmd }
 // Run prints what the packages of this program say.
 func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(), ocsp.Algorithms(),
-		audit.Algorithms(), host.Algorithms())
+		audit.Algorithms())
 }
