@@ -24,7 +24,12 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return trace.During(trail.NotCompared, func() error { return c.serve(app, trace) })
+	return trace.During(trail.NotCompared, func() error {
+		if _, err := trace.Configuration(s.Config); err != nil {
+			return err
+		}
+		return c.serve(app, trace)
+	})
 }
 
 func (c config) serve(app *cli.App, trace *trail.Trail) error {
