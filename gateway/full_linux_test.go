@@ -148,7 +148,8 @@ func TestSA2StrangersKeepNobodyOut(t *testing.T) {
 // flood has the gateway refuse strangers from everywhere, one of them for real, and returns how many.
 func (r *rig) flood(ctx context.Context) (n int) {
 	for r.attempt(); ctx.Err() == nil || n <= 1000; n++ {
-		r.g.trace.refused(fmt.Sprintf("198.%d.%d.1:1", n>>8&0xff, n&0xff), &pki.Refusal{Reason: pki.HandshakeFailed})
+		from := fmt.Sprintf("198.%d.%d.1:1", n>>8&0xff, n&0xff)
+		r.g.trace.peers.Refused(from, &pki.Refusal{Reason: pki.HandshakeFailed})
 	}
 	return n
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"tlagate/audit"
+	"tlagate/audit/peers"
 	"tlagate/bundle"
 	"tlagate/pki/listen"
 	"tlagate/pki/trust"
@@ -88,8 +89,8 @@ func New(cfg Config) *Gateway {
 	g := &Gateway{party: cfg.Party, limits: limits, log: cfg.Log, push: cfg.Push, meters: newMeters(),
 		ration: listen.NewRation(cfg.Log), requests: listen.NewBudget(requestBurst, requestEvery, limits.Connections),
 		accepted: make(chan net.Conn)}
-	g.trace = &trace{log: cfg.Trace, repeats: newRepeats(cfg.Trace, limits.Connections),
-		meters: g.meters, ration: g.ration}
+	g.trace = &trace{log: cfg.Trace, peers: peers.New(cfg.Trace, "", limits.Connections), meters: g.meters,
+		ration: g.ration}
 	g.enrolment = newEnrolment(cfg.Enrolment, g.log)
 	g.clients = newClientTable(limits)
 	g.parked = newParkedTable(limits, &g.links)
@@ -137,14 +138,14 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	g.links.Wait()
 	stopWatching()
 	running.Wait()
-	g.trace.repeats.counts.Close()
+	g.trace.peers.Close()
 	return err
 }
 
 func (g *Gateway) listening() listen.Config {
 	cfg := listen.Config{Party: g.party, Handshakes: g.limits.Handshakes,
 		PerAddress: g.limits.HandshakesPerIP, Log: g.log,
-		Observe: g.meters.handshaken, Refused: g.trace.refused}
+		Observe: g.meters.handshaken, Refused: g.trace.peers.Refused}
 	if g.enrolment != nil {
 		cfg.Divert = g.enrolment.divert
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/audit"
+	"tlagate/audit/peers"
 	"tlagate/pki/pkitest"
 	"tlagate/pki/trust"
 	"tlagate/session/consent"
@@ -249,7 +250,7 @@ func TestSA2ARefusedRequestsLines(t *testing.T) {
 func TestSA2WhatOnePeerRepeatsIsCounted(t *testing.T) {
 	r := start(t, traced(nil))
 	busy, other := r.as(tla1), r.as(tla2)
-	for range repeatsBurst + 20 {
+	for range peers.Burst + 20 {
 		request(t, busy, http.MethodGet, "/", nil)
 	}
 	request(t, busy, http.MethodGet, link.PathPark, upgrade())
@@ -261,10 +262,10 @@ func TestSA2WhatOnePeerRepeatsIsCounted(t *testing.T) {
 	for _, e := range r.lines(audit.RequestRefused) {
 		refused[e.With["identity"]+" "+e.With["code"]]++
 	}
-	require.GreaterOrEqual(t, refused[tla1+" not_found"], repeatsBurst)
-	require.Less(t, refused[tla1+" not_found"], repeatsBurst+20)
+	require.GreaterOrEqual(t, refused[tla1+" not_found"], peers.Burst)
+	require.Less(t, refused[tla1+" not_found"], peers.Burst+20)
 	require.Equal(t, []int{1, 1}, []int{refused[tla1+" wrong_role"], refused[tla2+" not_found"]}, "others' are not")
 	counted := r.told(audit.AuditRationed, 1)[0]
 	requireWith(t, map[string]string{"identity": tla1, "event": "request.refused", "reason": "not_found",
-		"count": strconv.Itoa(repeatsBurst + 20 - refused[tla1+" not_found"])}, counted)
+		"count": strconv.Itoa(peers.Burst + 20 - refused[tla1+" not_found"])}, counted)
 }

@@ -1,4 +1,4 @@
-package gateway
+package peers
 
 import (
 	"time"
@@ -18,14 +18,16 @@ type repeats struct {
 }
 
 const (
-	repeatsBurst = 30 // of one peer, kind and reason
+	// Burst is how many events of one peer, kind and reason are recorded at once.
+	Burst = 30
+
 	repeatsEvery = 2 * time.Minute
 	repeatsTold  = 10 * time.Minute // how long is counted
 )
 
 // newRepeats returns repeats of so many peers; when there are more, they share what one may have.
 func newRepeats(log *audit.Log, peers int) *repeats {
-	r := &repeats{log: log, budget: listen.NewBudget(repeatsBurst, repeatsEvery, peers)}
+	r := &repeats{log: log, budget: listen.NewBudget(Burst, repeatsEvery, peers)}
 	r.counts = ration.New(0, repeatsTold, r.told)
 	return r
 }
