@@ -17,6 +17,7 @@ import (
 	"tlagate/audit"
 	"tlagate/audit/index"
 	"tlagate/internal/files"
+	"tlagate/internal/recipients"
 	"tlagate/internal/stamp"
 )
 
@@ -43,7 +44,7 @@ type Config struct {
 	Trace      *index.Trace
 	Query      index.Query
 	Program    string           // that makes it
-	Recipients []age.Recipient  // who can read it; at least one
+	Recipients recipients.List  // who can read it; at least one
 	To         string           // the file to make; must not exist
 	Clock      func() time.Time // nil = time.Now
 }

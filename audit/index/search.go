@@ -8,8 +8,8 @@ import (
 	"tlagate/audit"
 )
 
-// Search returns the lines that a query wants, oldest first, and every line that it meets and cannot read. It ends after
-// an error, and with that of ctx when that is done.
+// Search returns the lines that a query wants, oldest first, and every line that it meets and cannot read. It ends
+// after an error, and with that of ctx when that is done.
 func (t *Trace) Search(ctx context.Context, q Query) iter.Seq2[audit.Line, error] {
 	return func(yield func(audit.Line, error) bool) {
 		for _, p := range t.parts {

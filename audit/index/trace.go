@@ -1,7 +1,7 @@
 // Package index finds lines of an audit trace without reading all of it (annex code SA2).
 //
-// Beside each full file of the trace, audit-000000000001.jsonl, stands an index, audit-000000000001.jsonl.idx: hashes of
-// what its lines can be found by, and where those lines begin. It is made when it is first needed and can be thrown
+// Beside each full file of the trace, audit-000000000001.jsonl, stands an index, audit-000000000001.jsonl.idx: hashes
+// of what its lines can be found by, and where those lines begin. It is made when it is first needed and can be thrown
 // away at any time. What it says is never taken for true: each line that it names is read, and compared with the query
 // again; one that does not fit its file, or is damaged, is made anew. But whoever may write beside the trace can write
 // an index that leaves lines out, so that who searches for evidence reads everything ([Everything]) or verifies the

@@ -22,8 +22,8 @@ var forRecipients = recipients.Uses(algorithms.Text{
 		EN: "A backup of the CA, for a recipient age1…",
 		FR: "Une sauvegarde de l'AC, pour un destinataire age1…"})
 
-var passphrase = algorithms.Use{Kind: algorithms.Rest, Name: "age: scrypt, ChaCha20-Poly1305", Outside: recipients.Outside,
-	RGS: algorithms.Stays,
+var passphrase = algorithms.Use{Kind: algorithms.Rest, Name: "age: scrypt, ChaCha20-Poly1305",
+	Outside: recipients.Outside, RGS: algorithms.Stays,
 	By:  []string{"age-encryption.org/v1", "RFC 7914", "RFC 8439"}, For: algorithms.Text{
 		EN: fmt.Sprintf("A backup of the CA under a passphrase of %d characters or more: as strong as that is; six "+
 			"words by dice have 77 bits, ten have 129.", minPassphrase),

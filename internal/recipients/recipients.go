@@ -12,8 +12,11 @@ import (
 	"tlagate/internal/algorithms"
 )
 
+// List is a list of recipients.
+type List []age.Recipient
+
 // Parse reads age recipients, each of which is written out (age1…) or a file with one per line.
-func Parse(args []string) (all []age.Recipient, err error) {
+func Parse(args []string) (all List, err error) {
 	for _, arg := range args {
 		text := io.Reader(strings.NewReader(arg))
 		if !strings.HasPrefix(arg, "age1") {
@@ -34,7 +37,7 @@ func Parse(args []string) (all []age.Recipient, err error) {
 }
 
 // checkKinds accepts the kinds whose algorithms Uses lists (G5), and no others.
-func checkKinds(all []age.Recipient) error {
+func checkKinds(all List) error {
 	for _, r := range all {
 		switch r.(type) {
 		case *age.X25519Recipient, *age.HybridRecipient:
@@ -45,7 +48,8 @@ func checkKinds(all []age.Recipient) error {
 	return nil
 }
 
-// Uses returns the rows of a package that encrypts to recipients: what for, when one is hybrid (age1pq1…), and when not.
+// Uses returns the rows of a package that encrypts to recipients: what for, when one is hybrid (age1pq1…), and when
+// not.
 func Uses(hybrid, x25519 algorithms.Text) []algorithms.Use {
 	return []algorithms.Use{
 		{Kind: algorithms.Rest, Name: "age: ML-KEM-768 + X25519, ChaCha20-Poly1305", Bits: 128,

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"filippo.io/age"
-
 	"tlagate/audit"
 	"tlagate/audit/export"
 	"tlagate/audit/index"
@@ -55,7 +53,7 @@ func (c *exportCmd[P]) Run(app *cli.App) error {
 }
 
 // recipients returns who can read the export, and refuses what cannot be made.
-func (c *exportCmd[P]) recipients() ([]age.Recipient, error) {
+func (c *exportCmd[P]) recipients() (recipients.List, error) {
 	if strings.TrimSpace(c.Reason) == "" {
 		return nil, cli.Usage("cannot export without a --reason: say why, it is recorded")
 	}
