@@ -24,7 +24,7 @@ var forRecipients = recipients.Uses(algorithms.Text{
 
 var passphrase = algorithms.Use{Kind: algorithms.Rest, Name: "age: scrypt, ChaCha20-Poly1305",
 	Outside: recipients.Outside, RGS: algorithms.Stays,
-	By:  []string{"age-encryption.org/v1", "RFC 7914", "RFC 8439"}, For: algorithms.Text{
+	By: []string{"age-encryption.org/v1", "RFC 7914", "RFC 8439"}, For: algorithms.Text{
 		EN: fmt.Sprintf("A backup of the CA under a passphrase of %d characters or more: as strong as that is; six "+
 			"words by dice have 77 bits, ten have 129.", minPassphrase),
 		FR: fmt.Sprintf("Une sauvegarde de l'AC sous une phrase de passe d'au moins %d caractères : aussi forte "+
