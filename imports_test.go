@@ -77,8 +77,8 @@ var mayImport = map[string][]string{
 	"audit/export": {"audit.", "audit/index", "internal/recipients"},
 	"audit/siem":   {"audit.", "pki", "internal/address"},
 	"heads":        {"internal/signed", "audit.", "pki", "push", "internal/address"},
-	"cmd/internal/trail": {"cmd/internal/room", "cmd/internal/cli", "audit", "heads", "bundle", "keys", "pki",
-		"session/consent", "internal/recipients"},
+	"cmd/internal/trail": {"cmd/internal/room", "cmd/internal/cli", "audit", "heads", "bundle", "keys",
+		"pemfile", "pki", "session/consent", "internal/recipients"},
 	"cmd/internal/doctor": {"cmd/internal/room", "internal/address", "cmd/internal/cli", "cmd/internal/keycmd",
 		"cmd/internal/seal", "cmd/internal/fips", "bundle", "keys", "pki", "dialer"},
 	"cmd/internal/seal": {"internal/address", "cmd/internal/cli", "cmd/internal/fips", "bundle", "est", "keys", "pki",
@@ -97,8 +97,8 @@ var mayImport = map[string][]string{
 }
 
 // ground are the packages that every other may import: each does one thing, and imports none of ours.
-var ground = []string{"internal/algorithms", "internal/bucket", "internal/der", "internal/files", "internal/retry",
-	"internal/stamp"}
+var ground = []string{"internal/algorithms", "internal/bucket", "internal/der", "internal/files", "internal/ration",
+	"internal/retry", "internal/stamp"}
 
 // onlyIn has, for each dependency, the packages that may use it.
 var onlyIn = map[string][]string{

@@ -6,7 +6,7 @@ import "io"
 // line before that, in hexadecimal. The error is a *Broken, or of reading. It says that nothing in between is missing
 // or altered; that the range is of this trace says only another copy of a hash: a head, or the trace itself.
 func VerifyRange(r io.Reader, first uint64, before string) (Report, error) {
-	c := newVerifier(nil)
+	c := newVerifier(nil, Checks{})
 	c.want, c.prev = first, before
 	err := c.file("", r)
 	if err == nil {
