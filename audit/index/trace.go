@@ -18,6 +18,7 @@ import (
 	"os"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"tlagate/audit"
 	"tlagate/internal/files"
@@ -72,6 +73,9 @@ func (t *Trace) Unwritten() error {
 // Name returns the file with the index of a full file of a trace.
 func Name(full string) string { return full + ".idx" }
 
+// noTime meets no line: of an index that fits, only the header is read.
+var noTime = Query{Until: time.Unix(0, 0)}
+
 // Make makes the indexes that a trace lacks. The error is that of the first that could not be made or written.
 func Make(ctx context.Context, file string) error {
 	t, err := Open(file, Kept)
@@ -83,7 +87,7 @@ func Make(ctx context.Context, file string) error {
 		if ctx.Err() != nil || !indexed(p) {
 			continue
 		}
-		if _, err := t.table(p, Query{}); err != nil {
+		if _, err := t.table(p, noTime); err != nil {
 			return err
 		}
 	}

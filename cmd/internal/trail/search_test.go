@@ -2,11 +2,13 @@ package trail
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"filippo.io/age"
 	"github.com/stretchr/testify/require"
@@ -107,6 +109,23 @@ func TestSA2NoIndexLeavesNone(t *testing.T) {
 	code, _, _ := run("search", "--file", file, "--no-index", "--identity", t1)
 	require.Zero(t, code)
 	require.Empty(t, indexes(t, file))
+}
+
+// TestSA2AGatewayIndexesItsTrace: what runs makes the indexes before anybody searches.
+func TestSA2AGatewayIndexesItsTrace(t *testing.T) {
+	b := newBed(t)
+	file := searched(t)
+	log, err := audit.Open(audit.Config{File: file, By: "test"})
+	require.NoError(t, err)
+	b.trail.Log = log
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); b.trail.Index(ctx) }()
+	require.Eventually(t, func() bool { return len(indexes(t, file)) > 0 }, 3*time.Minute, time.Millisecond)
+	stop()
+	<-done
+	(&Trail{}).Index(context.Background())
+	require.Empty(t, b.log.String())
 }
 
 // TestSA2SearchNamesWhatItCannotRead: a line that cannot be read may be one that is looked for.
