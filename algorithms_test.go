@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/audit"
+	"tlagate/audit/export"
 	"tlagate/audit/host"
 	"tlagate/bundle"
 	"tlagate/ca"
@@ -47,7 +48,8 @@ func allAlgorithms() algorithms.List {
 	return algorithms.Gather(pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), ca.Algorithms(),
 		ocsp.Algorithms(), keys.Algorithms(), consent.Algorithms(), ticket.Algorithms(), session.Algorithms(),
 		bundle.Algorithms(), est.Algorithms(), gateway.Algorithms(), tla.Algorithms(), server.Algorithms(),
-		backup.Algorithms(), audit.Algorithms(), host.Algorithms())
+		backup.Algorithms(), audit.Algorithms(), export.Algorithms(),
+		host.Algorithms())
 }
 
 // TestG5EveryUseIsComplete: each use has a name, a purpose, a package and references, in both languages, and one that
@@ -94,7 +96,10 @@ var modules = regexp.MustCompile(`^github\.com/(google/go-tpm|cloudflare/cfssl|z
 // its name, if it is of the package itself, or PACKAGE: NAME.
 var belongs = table(`
 audit                   | crypto/sha256 crypto.SHA256 | SHA-256
+audit/export            | filippo.io/age | age: ML-KEM-768
 audit/host              | crypto/sha256 crypto.SHA256 | SHA-256
+audit/index             | crypto/sha256 | audit: SHA-256
+audit/index             | hash/crc32 | no secret: whether a file is damaged
 bundle                  | crypto/ecdsa crypto/elliptic crypto/rand crypto.SHA256 crypto/sha512 crypto.SHA384 | ECDSA P-
 bundle                  | crypto/rsa | RSA-PSS
 bundle                  | crypto/sha256 | SHA-256
@@ -151,6 +156,7 @@ pki/rfc5280             | crypto/rsa | pki: RSA
 pki/trust               | crypto/sha256 | pki: SHA-256
 session                 | crypto/hmac crypto/sha256 | HMAC-SHA-256
 session                 | crypto/rand | crypto/rand
+internal/recipients     | filippo.io/age | ca/backup: age: ML-KEM-768
 internal/signed | crypto/ecdsa crypto/elliptic crypto/rand | session/consent: ECDSA P-
 internal/signed | crypto.SHA256 crypto.SHA384 | session/consent: ECDSA P-
 internal/signed | crypto/rsa | session/ticket: RSA-PSS

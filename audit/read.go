@@ -8,25 +8,26 @@ import (
 
 // Line is one line of a log as it is read, whether or not the chain is intact.
 type Line struct {
-	File  string
-	Line  int // of the file, from 1
-	Text  string
-	Entry Entry
-	Err   error // nil = Entry is what the line says
+	File   string
+	Line   int   // of the file, from 1
+	Offset int64 // of its first octet in the file
+	Text   string
+	Entry  Entry
+	Err    error // nil = Entry is what the line says
 }
 
 // Read returns every line of a log, those of full files included, oldest first. It does not verify the chain:
 // VerifyFile does. It ends after an error.
 func Read(file string) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
-		s, err := snap(file)
+		parts, done, err := Parts(file)
 		if err != nil {
-			yield(Line{}, fmt.Errorf("cannot read the audit trace: %w", err))
+			yield(Line{}, err)
 			return
 		}
-		defer s.close()
-		for _, f := range s.files {
-			if !readLines(f.name, io.NewSectionReader(f.f, 0, f.size), yield) {
+		defer done()
+		for _, p := range parts {
+			if !readLines(p.Name, p, yield) {
 				return
 			}
 		}
@@ -35,11 +36,13 @@ func Read(file string) iter.Seq2[Line, error] {
 
 func readLines(name string, r io.Reader, yield func(Line, error) bool) bool {
 	lines := newLines(r)
+	start := int64(0)
 	for n := 1; lines.next(); n++ {
 		e, err := Parse(lines.text)
-		if !yield(Line{name, n, string(lines.text), e, err}, nil) {
+		if !yield(Line{name, n, start, string(lines.text), e, err}, nil) {
 			return false
 		}
+		start = lines.end
 	}
 	if lines.err != nil {
 		return yield(Line{}, fmt.Errorf("cannot read the audit trace %s: %w", name, lines.err))

@@ -1,9 +1,7 @@
 package ca
 
 import (
-	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"tlagate/audit"
@@ -26,16 +24,7 @@ func (t *trail) record(kind audit.Kind, attrs ...audit.Attr) error {
 	if err != nil {
 		return err
 	}
-	return log.Record(kind, append(attrs, audit.User(account()))...)
-}
-
-// account is the account that runs this program; behind sudo, the caller's too.
-func account() string {
-	who := "uid " + strconv.Itoa(os.Getuid())
-	if caller, err := strconv.Atoi(os.Getenv("SUDO_UID")); err == nil {
-		who += ", sudo by uid " + strconv.Itoa(caller)
-	}
-	return who
+	return log.Record(kind, append(attrs, audit.Account())...)
 }
 
 // created records a new CA: its two keys, and its certificates.

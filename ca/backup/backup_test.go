@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/ca"
+	"tlagate/internal/recipients"
 	"tlagate/pki"
 )
 
@@ -455,16 +456,16 @@ func TestSP2KeysForBackups(t *testing.T) {
 	ids, err := Identities(file)
 	require.NoError(t, err)
 	require.IsType(t, &age.HybridIdentity{}, ids[0])
-	recipients, err := Recipients([]string{file + ".pub"})
+	to, err := recipients.Parse([]string{file + ".pub"})
 	require.NoError(t, err)
-	require.Len(t, recipients, 1)
+	require.Len(t, to, 1)
 	x25519, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
-	recipients, err = Recipients([]string{x25519.Recipient().String()})
+	to, err = recipients.Parse([]string{x25519.Recipient().String()})
 	require.NoError(t, err)
-	require.Len(t, recipients, 1)
+	require.Len(t, to, 1)
 
-	_, err = Recipients([]string{file})
+	_, err = recipients.Parse([]string{file})
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), "SECRET")
 	require.NoError(t, os.Chmod(file, 0o640))

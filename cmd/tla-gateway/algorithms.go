@@ -2,6 +2,7 @@ package main
 
 import (
 	"tlagate/audit"
+	"tlagate/audit/export"
 	"tlagate/audit/host"
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
@@ -20,6 +21,6 @@ type algorithmsCmd struct{ cli.AlgorithmsCmd }
 func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
 		consent.Algorithms(), ticket.Algorithms(), gateway.Algorithms(), bundle.Algorithms(), est.Algorithms(),
-		audit.Algorithms(),
+		audit.Algorithms(), export.Algorithms(),
 		host.Algorithms())
 }

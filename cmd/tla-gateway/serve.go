@@ -87,7 +87,7 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, streams, c, configured, app.Log), Trust: store,
 		Keys: keysOf(renewer, keys)})
 	defer background(app.Context, func(ctx context.Context) { _ = store.Run(ctx) }, streams.run, serveMetrics,
-		func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run)()
+		func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run, trace.Index)()
 	app.LogCrypto(store)
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)

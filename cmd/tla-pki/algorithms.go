@@ -2,6 +2,7 @@ package main
 
 import (
 	"tlagate/audit"
+	"tlagate/audit/export"
 	"tlagate/audit/host"
 	"tlagate/bundle"
 	"tlagate/ca"
@@ -21,5 +22,6 @@ func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
 		ca.Algorithms(),
 		server.Algorithms(), backup.Algorithms(), bundle.Algorithms(), est.Algorithms(), audit.Algorithms(),
+		export.Algorithms(),
 		host.Algorithms())
 }

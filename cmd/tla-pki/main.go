@@ -37,7 +37,7 @@ type grammar struct {
 	Bundle      bundleCmd      `cmd:"" help:"Sign, show and verify the configuration bundles of devices."`
 	Verify      verifyCmd      `cmd:"" help:"Say why a certificate is accepted (exit 0), refused (1), or neither (2)."`
 
-	Audit trail.Command[auditPlace] `cmd:"" help:"Verify or show the audit trace of the CA, DIR/audit.jsonl."`
+	Audit trail.Command[auditPlace] `cmd:"" help:"Verify, show, search or export the audit trace of the CA, DIR/audit.jsonl."`
 
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }

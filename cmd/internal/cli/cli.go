@@ -65,6 +65,7 @@ type App struct {
 	Stdin   io.Reader
 	Stdout  io.Writer
 	Stderr  io.Writer
+	Program string // "tla-gateway"
 	Command string // the command chosen, in kong's form: "issue", "crl <file>"
 
 	serving atomic.Bool // the program ends by itself when the context does
@@ -82,7 +83,7 @@ func Main(name string, grammar any, run func(*App) error, options ...kong.Option
 }
 
 // Run is Main without the process: app has the context and the streams, and the exit code is returned. It fills in
-// app.Log and app.Command.
+// app.Log, app.Program and app.Command.
 func Run(app *App, name string, args []string, grammar any, run func(*App) error, options ...kong.Option) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -127,7 +128,7 @@ func parseAndRun(app *App, name string, args []string, grammar any, run func(*Ap
 		return Usage("%w; see %s --help", err, name)
 	}
 	app.Log = newLogger(app.Stderr, common.LogLevel, common.LogFormat)
-	app.Command = parsed.Command()
+	app.Program, app.Command = name, parsed.Command()
 	if run != nil {
 		return run(app)
 	}

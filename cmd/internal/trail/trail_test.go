@@ -199,10 +199,13 @@ type grammar struct {
 	Audit Command[place] `cmd:""`
 }
 
+// stdin is what run's commands read.
+var stdin = bytes.NewReader(nil)
+
 // run runs an audit command.
 func run(args ...string) (code int, out, errs string) {
 	var o, e bytes.Buffer
-	app := &cli.App{Context: context.Background(), Stdout: &o, Stderr: &e}
+	app := &cli.App{Context: context.Background(), Stdin: stdin, Stdout: &o, Stderr: &e}
 	code = cli.Run(app, "prog", append([]string{"audit"}, args...), &grammar{}, nil)
 	return code, o.String(), e.String()
 }
