@@ -18,6 +18,9 @@ type Config struct {
 	Clock   func() time.Time // nil = time.Now
 	MaxSize int64            // of a file, in octets, before the next one is begun; 0 = 16 MiB
 	Wait    time.Duration    // longest wait for another program that writes; 0 = 10 s
+	// called when a full file has been put away, before the next line is written; it must not wait, nor use the log;
+	// nil = nobody asks
+	Rotated func()
 }
 
 // Log appends to a trace. It keeps no file open: several programs, and several Logs of one program, may write to one

@@ -272,6 +272,9 @@ func (t *tail) putAway() error {
 		return err
 	}
 	t.head.size = 0
+	if rotated := t.log.cfg.Rotated; rotated != nil {
+		rotated()
+	}
 	return t.head.write(t.lock)
 }
 
