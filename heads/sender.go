@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -91,7 +90,7 @@ func (s *Sender) Run(ctx context.Context) {
 	}
 }
 
-// pause waits, no longer than until a head would be late.
+// pause waits until it is time, or until something wakes us.
 func (s *Sender) pause(ctx context.Context, pause time.Duration, wake <-chan struct{}) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
@@ -220,6 +219,6 @@ func (s *Sender) checkLate() {
 	}
 	s.cfg.Log.Error("the PKI has taken no head of our audit trace for long: it could be rewritten unseen",
 		"for", s.cfg.Late)
-	s.cfg.Record(audit.HeadLate, audit.Peer(strings.TrimPrefix(s.cfg.Server.URL, "https://")), since,
+	s.cfg.Record(audit.HeadLate, audit.Reason("the server "+s.cfg.Server.URL+" has taken none"), since,
 		audit.Length(s.cfg.Late))
 }

@@ -118,9 +118,25 @@ func (r *report) others(c config) {
 	if c.Client != (cli.Identity{}) {
 		r.pair("client", c.Client)
 	}
+	r.trace(c)
 	if c.Bundles != "" {
 		_, err := os.ReadDir(string(c.Bundles))
 		r.unreadable(err)
+	}
+}
+
+// trace says who could find out that root at this machine rewrote the trace.
+func (r *report) trace(c config) {
+	switch {
+	case c.Audit == "":
+		r.warning("no audit trace is kept: name a file under audit")
+	case len(c.Push) == 0:
+		r.warning("nothing keeps the heads of the audit trace, so that root here can rewrite all of it unseen: name " +
+			"a tla-pki serve under push")
+	default:
+		for _, source := range c.Push {
+			r.line("trace", "its heads are kept by %s", source.URL)
+		}
 	}
 }
 

@@ -18,9 +18,12 @@ import (
 )
 
 // Command has the commands `audit verify` and `audit show` of a program. P knows where its trace is.
-type Command[P Place] struct {
-	Verify verifyCmd[P] `cmd:"" help:"Check the chain of the audit trace: exit 0, 1 when it is broken, 2 when it cannot be read."`
-	Show   showCmd[P]   `cmd:"" help:"Print the audit trace."`
+type Command[P Place] = CommandOf[P, VerifyCmd[P]]
+
+// CommandOf is Command with an `audit verify` of the program's own, which does more than [VerifyCmd].
+type CommandOf[P Place, V any] struct {
+	Verify V          `cmd:"" help:"Check the chain of the audit trace: exit 0, 1 when it is broken, 2 when it cannot be read."`
+	Show   showCmd[P] `cmd:"" help:"Print the audit trace."`
 }
 
 // Place knows where a program's trace is, by the program's own options.
@@ -32,7 +35,8 @@ type target[P Place] struct {
 	File  string `placeholder:"FILE" help:"Another trace, for instance a copy; its head and its full files must be beside it."`
 }
 
-func (t target[P]) name() (string, error) {
+// Name returns the file of the trace.
+func (t target[P]) Name() (string, error) {
 	if t.File != "" {
 		return t.File, nil
 	}
@@ -46,11 +50,12 @@ func (t target[P]) name() (string, error) {
 	return name, nil
 }
 
-type verifyCmd[P Place] struct{ target[P] }
+// VerifyCmd is `audit verify`.
+type VerifyCmd[P Place] struct{ target[P] }
 
 // Run verifies the trace, and prints what was seen.
-func (c *verifyCmd[P]) Run(app *cli.App) error {
-	name, err := c.name()
+func (c *VerifyCmd[P]) Run(app *cli.App) error {
+	name, err := c.Name()
 	if err != nil {
 		return err
 	}
@@ -94,7 +99,7 @@ type showCmd[P Place] struct {
 // Run prints the trace. It does not check the chain; it names each line that cannot be read, and the exit code is 1
 // then.
 func (c *showCmd[P]) Run(app *cli.App) error {
-	name, err := c.name()
+	name, err := c.Name()
 	if err != nil {
 		return err
 	}

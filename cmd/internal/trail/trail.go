@@ -18,6 +18,8 @@ import (
 type Trail struct {
 	Log *audit.Log // nil without a file
 	app *cli.App
+
+	rotated chan struct{} // capacity 1
 }
 
 // Open opens the trace of a program, or begins it. file is what the configuration names under audit; "" = no trace is
@@ -27,9 +29,22 @@ func Open(app *cli.App, program string, file cli.Path) (*Trail, error) {
 		app.Log.Warn("no audit trace is kept: name a file under audit (EL1)")
 		return &Trail{app: app}, nil
 	}
-	log, err := audit.Open(audit.Config{File: string(file), By: program})
-	return &Trail{log, app}, err
+	t := &Trail{app: app, rotated: make(chan struct{}, 1)}
+	var err error
+	t.Log, err = audit.Open(audit.Config{File: string(file), By: program, Rotated: t.noteRotation})
+	return t, err
 }
+
+// noteRotation fits audit.Config.Rotated.
+func (t *Trail) noteRotation() {
+	select {
+	case t.rotated <- struct{}{}:
+	default: // that is still to be told
+	}
+}
+
+// Rotated returns a channel for one reader, who is told when a file of the trace was full.
+func (t *Trail) Rotated() <-chan struct{} { return t.rotated }
 
 // Whether the machine is compared with its state at the last start (EL1: on a TLA).
 const (
