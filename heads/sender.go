@@ -19,7 +19,7 @@ import (
 // Config configures a Sender. It must not be changed once given.
 type Config struct {
 	Server Server
-	// of our trace: number and hash of its last line, and when that was so; number 0 = there is no line
+	// of our trace: number, hash and time of its last line; number 0 = there is none
 	Head   func() (number uint64, hash string, at time.Time, err error)
 	Record func(audit.Kind, ...audit.Attr) // into the trace; it must not wait; nil = nowhere
 
@@ -110,11 +110,10 @@ type attempt struct {
 }
 
 func (s *Sender) send(ctx context.Context) (a attempt) {
-	var at time.Time
-	if a.number, a.hash, at, a.err = s.cfg.Head(); a.err != nil || a.number == 0 {
+	if a.number, a.hash, _, a.err = s.cfg.Head(); a.err != nil || a.number == 0 {
 		return a
 	}
-	head, err := s.sign(Statement{Number: a.number, Hash: a.hash, At: at})
+	head, err := s.sign(Statement{Number: a.number, Hash: a.hash, At: time.Now()})
 	if err != nil {
 		a.err = err
 		return a
