@@ -1,6 +1,7 @@
 package ca
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -32,15 +33,15 @@ func TestSA2HeadsAreKeptForThirteenMonths(t *testing.T) {
 		}
 		return list
 	}
-	require.NoError(t, c.Heads.Say(headOf(other, 3, "a"), keep))
-	require.NoError(t, c.Heads.Say(headOf(gateway, 1, "a"), keep))
-	require.NoError(t, c.Heads.Say(headOf(gateway, 2, "b"), keep))
+	require.NoError(t, c.Heads.Say(t.Context(), headOf(other, 3, "a"), keep))
+	require.NoError(t, c.Heads.Say(t.Context(), headOf(gateway, 1, "a"), keep))
+	require.NoError(t, c.Heads.Say(t.Context(), headOf(gateway, 2, "b"), keep))
 	now = now.Add(300 * 24 * time.Hour)
-	require.NoError(t, c.Heads.Say(headOf(gateway, 2, "b"), keep), "said again")
-	require.NoError(t, c.Heads.Say(headOf(gateway, 5, "c"), keep))
+	require.NoError(t, c.Heads.Say(t.Context(), headOf(gateway, 2, "b"), keep), "said again")
+	require.NoError(t, c.Heads.Say(t.Context(), headOf(gateway, 5, "c"), keep))
 	require.Equal(t, []uint64{1, 2, 5}, numbers(gateway))
 	now = now.Add(100 * 24 * time.Hour)
-	require.NoError(t, c.Heads.Say(headOf(gateway, 6, "d"), keep))
+	require.NoError(t, c.Heads.Say(t.Context(), headOf(gateway, 6, "d"), keep))
 	require.Equal(t, []uint64{2, 5, 6}, numbers(gateway))
 	require.Empty(t, numbers(other))
 }
@@ -50,12 +51,12 @@ func TestSA2ForgettingHeadsIsRecorded(t *testing.T) {
 	c := newCA(t)
 	_, err := c.Heads.Forget(identity(t, gateway), "new machine")
 	require.ErrorContains(t, err, "the books have none")
-	require.NoError(t, c.Heads.Say(headOf(gateway, 7, "a"), time.Hour))
-	require.ErrorIs(t, c.Heads.Say(headOf(gateway, 1, "b"), time.Hour), store.ErrHeadBack)
+	require.NoError(t, c.Heads.Say(t.Context(), headOf(gateway, 7, "a"), time.Hour))
+	require.ErrorIs(t, c.Heads.Say(t.Context(), headOf(gateway, 1, "b"), time.Hour), store.ErrHeadBack)
 	last, err := c.Heads.Forget(identity(t, gateway), "new machine")
 	require.NoError(t, err)
 	require.EqualValues(t, 7, last.Number)
-	require.NoError(t, c.Heads.Say(headOf(gateway, 1, "b"), time.Hour))
+	require.NoError(t, c.Heads.Say(t.Context(), headOf(gateway, 1, "b"), time.Hour))
 	var entry audit.Entry
 	for line, err := range audit.Read(AuditFile(c.dir)) {
 		require.NoError(t, err)
@@ -64,4 +65,15 @@ func TestSA2ForgettingHeadsIsRecorded(t *testing.T) {
 	require.Equal(t, audit.OperatorAct, entry.Event)
 	require.Equal(t, map[string]string{"act": "forget heads", "identity": gateway, "reason": "new machine",
 		"number": "7", "hash": strings.Repeat("a", 64), "user": account()}, entry.With)
+}
+
+// TestSA2AHeadThatWasGivenUpIsNotKept: its gateway may have sent a later one while the books were busy.
+func TestSA2AHeadThatWasGivenUpIsNotKept(t *testing.T) {
+	c := newCA(t)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, c.Heads.Say(over, headOf(gateway, 7, "a"), time.Hour), context.Canceled)
+	all, err := c.Heads.Newest()
+	require.NoError(t, err)
+	require.Empty(t, all)
 }

@@ -1,6 +1,7 @@
 package ca
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -85,10 +86,16 @@ func (t *trail) keyFailed(use string) error {
 type Heads struct{ *core }
 
 // Say records a head; those that were last said longer ago than keep are dropped. It is refused with store.ErrHeadBack
-// or store.ErrHeadOther, and the refusal is in the trace.
-func (c *Heads) Say(h store.Head, keep time.Duration) error {
-	h.Received = c.now()
-	err := c.locks.books(func() error { return c.store.Heads().Say(h, h.Received.Add(-keep)) })
+// or store.ErrHeadOther, and the refusal is in the trace. When ctx has ended by the time that the books are free, the
+// head is not recorded: its gateway may have sent a later one since.
+func (c *Heads) Say(ctx context.Context, h store.Head, keep time.Duration) error {
+	err := c.locks.books(func() error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		h.Received = c.now()
+		return c.store.Heads().Say(h, h.Received.Add(-keep))
+	})
 	if errors.Is(err, store.ErrHeadBack) || errors.Is(err, store.ErrHeadOther) {
 		return errors.Join(err, c.trail.record(audit.HeadRefused, audit.Identity(h.Gateway),
 			audit.Number(int64(h.Number)), audit.Hash(h.Hash), audit.Reason(err.Error())))

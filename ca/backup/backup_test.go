@@ -74,7 +74,7 @@ func TestSP2BackupAndRestore(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(b.dir, "audit"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "audit", "2026.log"), []byte("{}\n"), 0o600))
 	head := store.Head{Gateway: "urn:tlagate:op:gateway:g1", Number: 7, Hash: "ab", Signed: "x", Certificate: []byte{1}}
-	require.NoError(t, b.ca.Heads.Say(head, time.Hour))
+	require.NoError(t, b.ca.Heads.Say(t.Context(), head, time.Hour))
 	made := b.make(nil)
 	require.Equal(t, KeyInside, made.Key)
 	require.Equal(t, int64(1), made.CRL)

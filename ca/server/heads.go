@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -86,17 +87,17 @@ func (s *Server) takeHead(w http.ResponseWriter, r *http.Request, peer *trust.Pe
 		return &refusal{http.StatusBadRequest, "bad_head",
 			"This is no head that is signed by, and about, the gateway of your certificate."}
 	}
-	if r.Context().Err() != nil { // the gateway may have sent a later one on another connection
-		return &refusal{http.StatusBadRequest, "bad_head", "The connection was given up."}
-	}
-	return s.keepHead(peer, store.Head{Gateway: said.Gateway, Number: said.Number, Hash: said.Hash,
+	return s.keepHead(r.Context(), peer, store.Head{Gateway: said.Gateway, Number: said.Number, Hash: said.Hash,
 		Signed: string(text), Certificate: by.Raw})
 }
 
-func (s *Server) keepHead(peer *trust.Peer, h store.Head) *refusal {
-	switch err := s.cfg.CA.Heads.Say(h, heads.Life); {
+// keepHead keeps a head, unless ctx ends before: the gateway has given up, and may have sent a later one.
+func (s *Server) keepHead(ctx context.Context, peer *trust.Peer, h store.Head) *refusal {
+	switch err := s.cfg.CA.Heads.Say(ctx, h, heads.Life); {
 	case err == nil:
 		return nil
+	case ctx.Err() != nil:
+		return &refusal{http.StatusServiceUnavailable, "not_available", "The connection was given up."}
 	case errors.Is(err, store.ErrHeadBack), errors.Is(err, store.ErrHeadOther):
 		s.log.Error("the head of a gateway's audit trace is refused: somebody rewrote that trace, or went back in it",
 			"peer", peer.Identity.String(), "number", h.Number, "error", err)

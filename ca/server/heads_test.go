@@ -197,7 +197,7 @@ func TestSA2ARevokedGatewayKeepsNoHead(t *testing.T) {
 func TestG7ASilentGatewayIsAnAlert(t *testing.T) {
 	b := newBed(t, ca.InitConfig{})
 	own, _ := b.issue("gateway-client", gateway)
-	require.NoError(t, b.ca.Heads.Say(store.Head{Gateway: gateway, Number: 7, Hash: hashOf("a"), Signed: "x",
+	require.NoError(t, b.ca.Heads.Say(t.Context(), store.Head{Gateway: gateway, Number: 7, Hash: hashOf("a"), Signed: "x",
 		Certificate: own.Certificate[0]}, heads.Life))
 	var log logtest.Buffer
 	b.serve("127.0.0.1:0", Config{Renew: time.Millisecond, LateHead: time.Nanosecond,

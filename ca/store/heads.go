@@ -84,8 +84,9 @@ func (v Heads) Of(gateway string, from uint64, limit int) ([]Head, error) {
 
 // Newest returns the last head of each gateway.
 func (v Heads) Newest() ([]Head, error) {
-	return v.find(`SELECT gateway, number, hash, head, certificate, received FROM heads AS h
-		WHERE number = (SELECT max(number) FROM heads WHERE gateway = h.gateway) ORDER BY gateway`)
+	return v.find(`SELECT gateway, number, hash, head, certificate, received
+		FROM heads JOIN (SELECT gateway, max(number) AS number FROM heads GROUP BY gateway) USING (gateway, number)
+		ORDER BY gateway`)
 }
 
 func (v Heads) find(query string, args ...any) (list []Head, err error) {

@@ -129,7 +129,7 @@ func (r *report) others(c config) {
 func (r *report) trace(c config) {
 	switch {
 	case c.Audit == "":
-		r.warning("no audit trace is kept: name a file under audit")
+		r.line("trace", "none is kept: name a file under audit")
 	case len(c.Push) == 0:
 		r.warning("nothing keeps the heads of the audit trace, so that root here can rewrite all of it unseen: name " +
 			"a tla-pki serve under push")
