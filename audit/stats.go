@@ -29,13 +29,7 @@ func (l *Log) Stats() Stats {
 	if l == nil {
 		return Stats{Free: noFree}
 	}
-	l.mu.Lock()
-	s := l.stats
-	s.Waiting = l.kept
-	if l.failing != nil {
-		s.Failing = l.failing.Error()
-	}
-	l.mu.Unlock()
+	s := l.queue.counts()
 	s.Free = freeOctets(filepath.Dir(l.cfg.File))
 	s.Held = isHeld(l.cfg.File)
 	s.Oldest = oldest(l.cfg.File)
@@ -61,14 +55,37 @@ func oldest(file string) time.Time {
 }
 
 // Syncs returns how often the log has waited for the disk.
-func (l *Log) Syncs() uint64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.stats.Syncs
+func (l *Log) Syncs() uint64 { return l.queue.counts().Syncs }
+
+// counts returns what the queue knows of the state of its log.
+func (q *queue) counts() Stats {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s := q.stats
+	s.Waiting = q.kept + q.taken
+	if q.failing != nil {
+		s.Failing = q.failing.Error()
+	}
+	return s
 }
 
-func (l *Log) synced() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.stats.Syncs++
+// synced, used and purged note what a commit or a purge did.
+func (q *queue) synced() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.stats.Syncs++
+}
+
+func (q *queue) used(k known) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.stats.Used, q.stats.Reserve = k.full+k.size, k.reserve
+}
+
+func (q *queue) purged(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.stats.Purge = ""; err != nil {
+		q.stats.Purge = err.Error()
+	}
 }
