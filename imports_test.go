@@ -21,8 +21,8 @@ import (
 // mayImport has, for each package of ours, which of ours it may import. A name covers the packages below it too, unless
 // it ends in a dot; a package may always import those below itself.
 var mayImport = map[string][]string{
-	"cmd": {"internal/address", "pemfile", "heads", "tla", "pdt", "gateway", "ca", "ocsp", "bundle", "est", "push", "pki",
-		"session", "keys", "metrics", "audit", "dialer", "cmd/internal"},
+	"cmd": {"internal/address", "pemfile", "heads", "tla", "pdt", "gateway", "ca", "ocsp", "bundle", "est", "push",
+		"pki", "session", "keys", "metrics", "audit", "dialer", "cmd/internal"},
 	"cmd/internal/cli": {"internal/address", "pki", "keys", "dialer", "cmd/internal/owner",
 		"cmd/internal/fips"},
 	"dialer":                      {"internal/address"},
@@ -77,7 +77,7 @@ var mayImport = map[string][]string{
 	"audit/index":     {"audit."},
 	"audit/siem":      {"audit.", "pki", "internal/address"},
 	"heads":           {"internal/signed", "audit.", "pki", "push", "internal/address"},
-	"cmd/internal/trail": {"cmd/internal/room", "cmd/internal/cli", "audit", "heads", "bundle", "keys", "pki",
+	"cmd/internal/trail": {"cmd/internal/room", "cmd/internal/cli", "audit", "bundle", "keys", "pemfile", "pki",
 		"session/consent"},
 	"cmd/internal/doctor": {"cmd/internal/room", "internal/address", "cmd/internal/cli", "cmd/internal/keycmd",
 		"cmd/internal/seal", "cmd/internal/fips", "bundle", "keys", "pki", "dialer"},

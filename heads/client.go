@@ -51,9 +51,9 @@ func (s Server) send(ctx context.Context, head string) (peer pki.Identity, err e
 	return peer, nil
 }
 
-// Fetch returns all heads of our own that the server keeps, lowest number first; signers has the certificates that
-// signed them. Each signature is verified.
-func (s Server) Fetch(ctx context.Context) (known Known, err error) {
+// Fetch returns all heads of our own that the server keeps, lowest number first, as Read does.
+func (s Server) Fetch(ctx context.Context, check Check) (known Known, err error) {
+	known.check = check
 	for from := uint64(0); ; {
 		status, body, _, err := s.ask(ctx, http.MethodGet, Path+"?from="+strconv.FormatUint(from, 10), "")
 		if err == nil && status != http.StatusOK {

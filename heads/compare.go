@@ -18,9 +18,13 @@ type Known struct {
 	Signers []*big.Int // serial numbers of the certificates with whose keys they are signed
 	Newest  time.Time  // when the PKI last heard of any
 
-	list []point
-	last []byte // DER of the certificate that signed the last one
+	list  []point
+	last  []byte // DER of the certificate that signed the last one
+	check Check
 }
+
+// Check returns an error unless a gateway's certificate was to be believed at that time.
+type Check func(cert *x509.Certificate, at time.Time) error
 
 // point is one head.
 type point struct {
@@ -29,8 +33,9 @@ type point struct {
 }
 
 // Read reads lines of kept heads, as `tla-pki heads` prints them, and verifies each signature under the certificate
-// beside it.
-func Read(r io.Reader) (known Known, err error) {
+// beside it, which must pass check; nil = the PKI is believed.
+func Read(r io.Reader, check Check) (known Known, err error) {
+	known.check = check
 	_, err = known.add(r)
 	return known, err
 }
@@ -58,6 +63,11 @@ func (k *Known) one(head Kept, by *x509.Certificate) error {
 	}
 	if len(k.list) > 0 && head.Number <= k.list[len(k.list)-1].number {
 		return errors.New("it is out of order")
+	}
+	if k.check != nil {
+		if err := k.check(by, head.Received); err != nil {
+			return fmt.Errorf("whoever signed it: %w", err)
+		}
 	}
 	k.Gateway = head.Gateway
 	k.list = append(k.list, point{head.Number, head.Hash})

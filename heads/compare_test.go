@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -60,7 +61,7 @@ func newTrace(t *testing.T) *trace {
 }
 
 func (x *trace) known() Known {
-	known, err := Read(strings.NewReader(x.heads))
+	known, err := Read(strings.NewReader(x.heads), nil)
 	require.NoError(x.t, err)
 	return known
 }
@@ -158,9 +159,24 @@ func TestSA2AlteredListsOfHeadsAreRefused(t *testing.T) {
 		"too long a line": strings.Repeat("x", 2*maxLine),
 		"no head":         "hello\n",
 	} {
-		_, err := Read(strings.NewReader(text))
+		_, err := Read(strings.NewReader(text), nil)
 		require.Error(t, err, name)
 	}
+}
+
+// TestSA2WhoSignedIsChecked, when the caller knows whom to believe, at the time when the PKI heard of each head.
+func TestSA2WhoSignedIsChecked(t *testing.T) {
+	x := newTrace(t)
+	asked := 0
+	_, err := Read(strings.NewReader(x.heads), func(cert *x509.Certificate, at time.Time) error {
+		require.True(t, cert.Equal(x.cert.Leaf))
+		require.Equal(t, said.At.Add(time.Second), at)
+		if asked++; asked > 3 {
+			return errors.New("no gateway of ours")
+		}
+		return nil
+	})
+	require.ErrorContains(t, err, "head 4: whoever signed it: no gateway of ours")
 }
 
 func copyFile(t *testing.T, from, to string) {

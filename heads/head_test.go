@@ -114,7 +114,7 @@ func FuzzKept(f *testing.F) {
 	f.Add("{}\n{}")
 	f.Add(`{"gateway":"urn:tlagate:op:gateway:g1","number":1,"certificate":"AAAA"}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		known, err := Read(strings.NewReader(text))
+		known, err := Read(strings.NewReader(text), nil)
 		if err == nil && known.Len() > 0 {
 			require.Equal(t, gateway, known.Gateway, "it was never signed")
 		}

@@ -236,13 +236,13 @@ func TestSA2AServerThatSaysTooMuchIsNotRead(t *testing.T) {
 			}
 		}
 	})
-	_, err := r.server().Fetch(t.Context())
+	_, err := r.server().Fetch(t.Context(), nil)
 	require.Error(t, err)
 	r.answers(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
 		fmt.Fprint(w, `{"type":"urn:tlagate:problem:x\n SECRET"}`)
 	})
-	_, err = r.server().Fetch(t.Context())
+	_, err = r.server().Fetch(t.Context(), nil)
 	require.ErrorContains(t, err, "answered 403 (no reason given)")
 }
 
@@ -260,7 +260,7 @@ func TestSA2AllPagesAreFetched(t *testing.T) {
 		from = max(from-1, 0)
 		fmt.Fprint(w, strings.Join(lines[from:min(from+Page, all)], ""))
 	})
-	known, err := r.server().Fetch(t.Context())
+	known, err := r.server().Fetch(t.Context(), nil)
 	require.NoError(t, err)
 	require.Equal(t, all, known.Len())
 }

@@ -96,7 +96,11 @@ func TestSA2HeadsFindARewrittenTrace(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, out, "are those that the PKI knows of "+lab.Gateway)
 	require.NoError(t, os.WriteFile(b.Path("heads.jsonl"), []byte(b.keptLines(t)), 0o600))
-	out, err = b.Run("tla-gateway", "audit", "verify", "--file", b.trace, "--heads", b.Path("heads.jsonl"))
+	anchor := []string{"--anchor", b.Path("pki/public/root.crt"), "--anchor", b.Path("pki/public/issuing.crt")}
+	copied := []string{"audit", "verify", "--file", b.trace, "--heads", b.Path("heads.jsonl")}
+	_, err = b.Run("tla-gateway", append(copied, anchor[:2]...)...)
+	require.ErrorContains(t, err, "its certificate was not valid then below the anchors")
+	out, err = b.Run("tla-gateway", append(copied, anchor...)...)
 	require.NoError(t, err)
 	require.Contains(t, out, "heads.jsonl")
 	require.Contains(t, out, "signed with the key of certificate ")

@@ -113,7 +113,7 @@ func TestSA2HeadsAreKept(t *testing.T) {
 	t.Run("after the gateway has another key", func(t *testing.T) {
 		next, _ := b.issue("gateway-client", gateway)
 		require.Equal(t, http.StatusOK, b.say(next, 30, hashOf("d")))
-		known, err := heads.Read(strings.NewReader(strings.Join(b.kept(own, ""), "\n")))
+		known, err := heads.Read(strings.NewReader(strings.Join(b.kept(own, ""), "\n")), nil)
 		require.NoError(t, err)
 		require.Equal(t, 3, known.Len())
 		require.Len(t, known.Signers, 2)
@@ -184,7 +184,8 @@ func TestSA2ARevokedGatewayKeepsNoHead(t *testing.T) {
 	b.revoke(chain[0], store.KeyCompromise)
 	eventually(t, "the server knows", func() bool { return strings.Contains(b.log.String(), "kind=revoked") })
 	text := head(t, own, gateway, 1, hashOf("a"))
-	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", heads.Path, len(text), text)
+	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", heads.Path, len(text),
+		text)
 	require.NoError(t, err)
 	answer, _ := io.ReadAll(conn)
 	require.NotContains(t, string(answer), " 200 ")
@@ -197,8 +198,8 @@ func TestSA2ARevokedGatewayKeepsNoHead(t *testing.T) {
 func TestG7ASilentGatewayIsAnAlert(t *testing.T) {
 	b := newBed(t, ca.InitConfig{})
 	own, _ := b.issue("gateway-client", gateway)
-	require.NoError(t, b.ca.Heads.Say(t.Context(), store.Head{Gateway: gateway, Number: 7, Hash: hashOf("a"), Signed: "x",
-		Certificate: own.Certificate[0]}, heads.Life))
+	require.NoError(t, b.ca.Heads.Say(t.Context(), store.Head{Gateway: gateway, Number: 7, Hash: hashOf("a"),
+		Signed: "x", Certificate: own.Certificate[0]}, heads.Life))
 	var log logtest.Buffer
 	b.serve("127.0.0.1:0", Config{Renew: time.Millisecond, LateHead: time.Nanosecond,
 		Log: slog.New(slog.NewTextHandler(&log, nil))})

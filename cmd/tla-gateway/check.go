@@ -11,6 +11,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/fips"
+	"tlagate/cmd/internal/trail"
 	"tlagate/est"
 	"tlagate/gateway"
 	"tlagate/internal/stamp"
@@ -42,6 +43,7 @@ func (s *checkCmd) Run(app *cli.App) error {
 	r.enrolment(c, keys)
 	r.trust(store)
 	r.coverage(store, keys)
+	r.trace(c)
 	return r.conclude()
 }
 
@@ -96,6 +98,24 @@ func (r *report) access(c config, rules []gateway.Rule) {
 	}
 }
 
+// trace says whether a trace is kept, who could find out that root at this machine rewrote it, and whether it is held.
+func (r *report) trace(c config) {
+	if c.Audit.File == "" {
+		r.line("trace", "none is kept: name a file under audit")
+		return
+	}
+	if len(c.Push) == 0 {
+		r.warning("nothing keeps the heads of the audit trace, so that root here can rewrite all of it unseen: name " +
+			"a tla-pki serve under push")
+	}
+	for _, source := range c.Push {
+		r.line("trace", "its heads are kept by %s", source.URL)
+	}
+	if held := trail.Held(string(c.Audit.File)); held != "" {
+		r.warning("nothing of the audit trace is purged until `tla-gateway audit release`: it is held %s", held)
+	}
+}
+
 // crypto says what links take, and whether this program can be in the mode of Go that it takes.
 func (r *report) crypto(c config) {
 	if c.Demanded() != pki.CryptoRGS {
@@ -118,25 +138,9 @@ func (r *report) others(c config) {
 	if c.Client != (cli.Identity{}) {
 		r.pair("client", c.Client)
 	}
-	r.trace(c)
 	if c.Bundles != "" {
 		_, err := os.ReadDir(string(c.Bundles))
 		r.unreadable(err)
-	}
-}
-
-// trace says who could find out that root at this machine rewrote the trace.
-func (r *report) trace(c config) {
-	switch {
-	case c.Audit == "":
-		r.line("trace", "none is kept: name a file under audit")
-	case len(c.Push) == 0:
-		r.warning("nothing keeps the heads of the audit trace, so that root here can rewrite all of it unseen: name " +
-			"a tla-pki serve under push")
-	default:
-		for _, source := range c.Push {
-			r.line("trace", "its heads are kept by %s", source.URL)
-		}
 	}
 }
 

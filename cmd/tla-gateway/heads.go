@@ -57,19 +57,23 @@ func (c *auditVerifyCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	if c.Heads.file != "" {
-		return compareFile(app, name, c.Heads.file)
+	checks, err := c.Checks()
+	if err != nil {
+		return err
 	}
-	return c.fetch(app, name)
+	if c.Heads.file != "" {
+		return compareFile(app, name, c.Heads.file, checks.Purge)
+	}
+	return c.fetch(app, name, checks.Purge)
 }
 
-func compareFile(app *cli.App, trace, file string) error {
+func compareFile(app *cli.App, trace, file string, check heads.Check) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return cli.Usage("cannot read the heads: %w", err)
 	}
 	defer f.Close()
-	known, err := heads.Read(f)
+	known, err := heads.Read(f, check)
 	if err != nil {
 		return cli.Usage("cannot use the heads in %s: %w", file, err)
 	}
@@ -77,7 +81,7 @@ func compareFile(app *cli.App, trace, file string) error {
 }
 
 // fetch compares with what each PKI server of the configuration keeps.
-func (c *auditVerifyCmd) fetch(app *cli.App, trace string) error {
+func (c *auditVerifyCmd) fetch(app *cli.App, trace string, check heads.Check) error {
 	conf, _, err := load(c.Place.Config)
 	if err != nil {
 		return err
@@ -91,7 +95,7 @@ func (c *auditVerifyCmd) fetch(app *cli.App, trace string) error {
 	}
 	var errs []error
 	for i, source := range conf.Push {
-		known, err := source.heads(app.Context, store, conf.Client)
+		known, err := source.heads(app.Context, store, conf.Client, check)
 		if err != nil {
 			errs = append(errs, cli.Usage("push[%d]: %w", i, err))
 			continue
@@ -102,14 +106,15 @@ func (c *auditVerifyCmd) fetch(app *cli.App, trace string) error {
 }
 
 // heads fetches our heads from a source.
-func (s pushSource) heads(ctx context.Context, store *trust.Trust, client cli.Identity) (heads.Known, error) {
+func (s pushSource) heads(ctx context.Context, store *trust.Trust, client cli.Identity,
+	check heads.Check) (heads.Known, error) {
 	keys, err := cmp.Or(s.Client, client).Open()
 	if err != nil {
 		return heads.Known{}, err
 	}
 	defer keys.Close()
 	return heads.Server{URL: s.URL, Name: s.Name,
-		Party: &trust.Party{Trust: store, Certificate: store.Staple(keys.Certificate)}}.Fetch(ctx)
+		Party: &trust.Party{Trust: store, Certificate: store.Staple(keys.Certificate)}}.Fetch(ctx, check)
 }
 
 // compare prints what comparing shows; from is where the heads come from.

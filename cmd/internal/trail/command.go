@@ -51,7 +51,19 @@ func (t target[P]) Name() (string, error) {
 }
 
 // VerifyCmd is `audit verify`.
-type VerifyCmd[P Place] struct{ target[P] }
+type VerifyCmd[P Place] struct {
+	target[P]
+	Anchor []string `placeholder:"FILE" help:"Certificates of CAs (PEM): whoever signed what was purged, or a head, must be a gateway below one; repeat for more."`
+}
+
+// Checks returns what the command demands of the gateways that have signed something.
+func (c *VerifyCmd[P]) Checks() (audit.Checks, error) {
+	checks, err := signers(c.Anchor)
+	if err != nil {
+		err = cli.Usage("%w", err)
+	}
+	return checks, err
+}
 
 // Run verifies the trace, and prints what was seen.
 func (c *VerifyCmd[P]) Run(app *cli.App) error {
@@ -59,7 +71,11 @@ func (c *VerifyCmd[P]) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	report, err := audit.VerifyFile(name)
+	checks, err := c.Checks()
+	if err != nil {
+		return err
+	}
+	report, err := checks.VerifyFile(name)
 	var broken *audit.Broken
 	if err != nil && !errors.As(err, &broken) {
 		return cli.Usage("%w", err)
@@ -76,6 +92,10 @@ func printReport(w io.Writer, r audit.Report) {
 			r.Lines, r.Files, r.First, r.Last, stamp.Instant(r.From), stamp.Instant(r.To), r.Hash)
 	} else {
 		fmt.Fprintln(w, "no line")
+	}
+	for _, p := range r.Purged {
+		fmt.Fprintf(w, "note: line %d says that lines up to %d, of %s, are purged; signed by %s, serial %x\n", p.Line,
+			p.Number, stamp.Instant(p.Until), plain(nameOf(p.Certificate)), p.Certificate.SerialNumber)
 	}
 	for _, seq := range r.Recovered {
 		fmt.Fprintf(w, "note: the trace was not in order when line %d was written; it says why\n", seq)
