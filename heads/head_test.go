@@ -71,7 +71,7 @@ func TestSA2OnlyOneFormOfAHeadIsTaken(t *testing.T) {
 	refused(ticket, string(good))
 	for old, now := range map[string]string{
 		`"version":1`: `"version":2`, `"number":4711`: `"number":0`, `:4711`: `:-1`,
-		`4711`: `9223372036854775808`, `"0f0f`: `"0F0f`, `0f0f"`: `0f"`, `.12Z`: `.1234567Z`, `12Z"`: `12+00:00"`,
+		`4711`: `9223372036854775807`, `"0f0f`: `"0F0f`, `0f0f"`: `0f"`, `.12Z`: `.1234567Z`, `12Z"`: `12+00:00"`,
 		`}`: `,"more":1}`,
 	} {
 		require.Contains(t, string(good), old)
