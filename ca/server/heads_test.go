@@ -22,6 +22,7 @@ import (
 	"tlagate/heads"
 	"tlagate/internal/logtest"
 	"tlagate/pki"
+	"tlagate/pki/listen"
 	"tlagate/pki/trust"
 )
 
@@ -218,16 +219,17 @@ func FuzzHeads(f *testing.F) {
 	authority, err := ca.Open(b.dir, ca.Options{})
 	require.NoError(f, err)
 	f.Cleanup(func() { authority.Close() })
+	s, err := New(Config{CA: authority})
+	require.NoError(f, err)
+	f.Cleanup(func() { s.Close() })
 	f.Add(true, "", []byte("a.b"))
 	f.Add(false, "from=1&gateway="+gateway, []byte{})
 	f.Fuzz(func(t *testing.T, post bool, query string, body []byte) {
-		s, err := New(Config{CA: authority})
-		require.NoError(t, err)
-		defer s.Close()
 		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, heads.Path, bytes.NewReader(body))
 		r.URL.RawQuery = query
 		peer := fuzzPeer(t, authority)
 		if post {
+			s.heads = listen.NewBudget(1, time.Nanosecond, budgetNames)
 			require.NotNil(t, s.takeHead(w, r, peer), "it was never signed")
 			return
 		}
