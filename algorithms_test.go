@@ -30,6 +30,7 @@ import (
 	"tlagate/ca/server"
 	"tlagate/est"
 	"tlagate/gateway"
+	"tlagate/heads"
 	"tlagate/internal/algorithms"
 	"tlagate/keys"
 	"tlagate/ocsp"
@@ -48,8 +49,7 @@ func allAlgorithms() algorithms.List {
 	return algorithms.Gather(pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), ca.Algorithms(),
 		ocsp.Algorithms(), keys.Algorithms(), consent.Algorithms(), ticket.Algorithms(), session.Algorithms(),
 		bundle.Algorithms(), est.Algorithms(), gateway.Algorithms(), tla.Algorithms(), server.Algorithms(),
-		backup.Algorithms(), audit.Algorithms(), export.Algorithms(),
-		host.Algorithms())
+		backup.Algorithms(), audit.Algorithms(), export.Algorithms(), host.Algorithms(), heads.Algorithms())
 }
 
 // TestG5EveryUseIsComplete: each use has a name, a purpose, a package and references, in both languages, and one that

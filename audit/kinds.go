@@ -170,10 +170,10 @@ var kinds = []Meaning{
 	{AuditDropped, "SA2", "Lines that a device sent are dropped: too many, or not of the table."},
 	{AuditPurged, "SA2", "The oldest lines are removed, up to this one: they were kept for as long as they must be. " +
 		"The line is signed, and the chain may begin after them."},
-	{HeadLate, "SA2, G7", "No head of this trace reached the PKI in time, so that it could be rewritten unseen " +
-		"meanwhile."},
-	{HeadRefused, "SA2, G7", "The PKI knows another line of that number: somebody rewrote this trace, or went back " +
-		"in it."},
+	{HeadLate, "SA2, G7", "No head of this trace, or in the CA's of that gateway's, reached the PKI in time: " +
+		"meanwhile it could be rewritten unseen."},
+	{HeadRefused, "SA2, G7", "The PKI knows another line of that number, or a later one: somebody rewrote this " +
+		"trace, or in the CA's that gateway's, or went back in it."},
 }
 
 // Kinds returns the table.

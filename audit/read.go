@@ -16,6 +16,9 @@ type Line struct {
 	Err    error // nil = Entry is what the line says
 }
 
+// Hash returns the hash of the line, as the line after it has it.
+func (l Line) Hash() string { return hash([]byte(l.Text)) }
+
 // Read returns every line of a log, those of full files included, oldest first. It does not verify the chain:
 // VerifyFile does. It ends after an error.
 func Read(file string) iter.Seq2[Line, error] {

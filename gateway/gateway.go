@@ -39,12 +39,22 @@ type Config struct {
 	// The caller runs them. nil = none.
 	Push func() []*push.Subscriber
 
+	// Heads returns what has become of the heads of our audit trace, for metrics. nil = none are sent.
+	Heads func() []TraceHead
+
 	Bundles       *bundle.Shelf // the bundles that devices are sent; nil = none. The caller runs it
 	RequireBundle bool          // refuse devices that name no bundle
 
 	// Trace is where what happens is recorded (SA2): while it cannot be written no session begins, and those that run
 	// go on. nil = nowhere. The caller closes it.
 	Trace *audit.Log
+}
+
+// TraceHead is what has become of the heads of our audit trace at one PKI server (docs/heads.md).
+type TraceHead struct {
+	URL      string
+	Accepted time.Time // when it last took one; zero = never since the start
+	Refused  bool      // it refused the last one: somebody rewrote the trace, or went back in it
 }
 
 // Gateway joins links. It serves once. It is a prometheus.Collector: register it to have its metrics.
@@ -58,6 +68,7 @@ type Gateway struct {
 	trace    *trace
 	access   atomic.Pointer[access]
 	push     func() []*push.Subscriber // nil = none
+	heads    func() []TraceHead        // nil = none
 
 	enrolment *enrolment // nil = none
 	clients   *clientTable
@@ -86,7 +97,7 @@ func New(cfg Config) *Gateway {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	limits := cfg.Limits.withDefaults()
-	g := &Gateway{party: cfg.Party, limits: limits, log: cfg.Log, push: cfg.Push, meters: newMeters(),
+	g := &Gateway{party: cfg.Party, limits: limits, log: cfg.Log, push: cfg.Push, heads: cfg.Heads, meters: newMeters(),
 		ration: listen.NewRation(cfg.Log), requests: listen.NewBudget(requestBurst, requestEvery, limits.Connections),
 		accepted: make(chan net.Conn)}
 	g.trace = &trace{log: cfg.Trace, peers: peers.New(cfg.Trace, "", limits.Connections), meters: g.meters,

@@ -8,6 +8,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/est"
 	"tlagate/gateway"
+	"tlagate/heads"
 	"tlagate/keys"
 	"tlagate/pki"
 	"tlagate/pki/revocation"
@@ -21,6 +22,5 @@ type algorithmsCmd struct{ cli.AlgorithmsCmd }
 func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
 		consent.Algorithms(), ticket.Algorithms(), gateway.Algorithms(), bundle.Algorithms(), est.Algorithms(),
-		audit.Algorithms(), export.Algorithms(),
-		host.Algorithms())
+		heads.Algorithms(), audit.Algorithms(), export.Algorithms(), host.Algorithms())
 }

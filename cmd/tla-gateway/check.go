@@ -98,10 +98,18 @@ func (r *report) access(c config, rules []gateway.Rule) {
 	}
 }
 
-// trace says whether a trace is kept, and whether it is held.
+// trace says whether a trace is kept, who could find out that root at this machine rewrote it, and whether it is held.
 func (r *report) trace(c config) {
 	if c.Audit.File == "" {
+		r.line("trace", "none is kept: name a file under audit")
 		return
+	}
+	if len(c.Push) == 0 {
+		r.warning("nothing keeps the heads of the audit trace, so that root here can rewrite all of it unseen: name " +
+			"a tla-pki serve under push")
+	}
+	for _, source := range c.Push {
+		r.line("trace", "its heads are kept by %s", source.URL)
 	}
 	if held := trail.Held(string(c.Audit.File)); held != "" {
 		r.warning("nothing of the audit trace is purged until `tla-gateway audit release`: it is held %s", held)

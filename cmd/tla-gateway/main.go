@@ -22,7 +22,7 @@ type grammar struct {
 
 // auditCmd has what the other programs have, and what concerns the purge.
 type auditCmd struct {
-	trail.Command[configFlag] `embed:""`
+	trail.CommandOf[configFlag, auditVerifyCmd] `embed:""`
 
 	Hold    trail.HoldCmd[configFlag]    `cmd:"" help:"Purge nothing of the audit trace until it is released, for an investigation."`
 	Release trail.ReleaseCmd[configFlag] `cmd:"" help:"End a hold: what is old enough is purged again."`

@@ -78,7 +78,7 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	}
 	party := &trust.Party{Trust: store, Certificate: store.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
 	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(),
-		Enrolment: c.Enrolment.gateway(), Push: streams.subscribers, Log: app.Log,
+		Enrolment: c.Enrolment.gateway(), Push: streams.subscribers, Heads: streams.heads, Log: app.Log,
 		Bundles: bundles, RequireBundle: c.RequireBundle, Trace: trace.Log})
 	serveMetrics, err := c.serveMetrics(g, app.Log)
 	if err != nil {

@@ -34,6 +34,7 @@ type grammar struct {
 	Medium      mediumCmd      `cmd:"" help:"${main_medium}"`
 	Restore     restoreCmd     `cmd:"" help:"Make a CA from a backup, and bring its books up to the published lists."`
 	Adopt       adoptCmd       `cmd:"" help:"Enter what restored books have lost: certificates, serial numbers."`
+	Heads       headsCmd       `cmd:"" help:"${main_heads}"`
 	Bundle      bundleCmd      `cmd:"" help:"Sign, show and verify the configuration bundles of devices."`
 	Verify      verifyCmd      `cmd:"" help:"Say why a certificate is accepted (exit 0), refused (1), or neither (2)."`
 

@@ -16,8 +16,11 @@ import (
 )
 
 // Command has the commands `audit …` of a program. P knows where its trace is.
-type Command[P Place] struct {
-	Verify verifyCmd[P] `cmd:"" help:"Check the chain of the audit trace: exit 0, 1 when it is broken, 2 when it cannot be read."`
+type Command[P Place] = CommandOf[P, VerifyCmd[P]]
+
+// CommandOf is Command with an `audit verify` of the program's own, which does more than [VerifyCmd].
+type CommandOf[P Place, V any] struct {
+	Verify V            `cmd:"" help:"Check the chain of the audit trace: exit 0, 1 when it is broken, 2 when it cannot be read."`
 	Show   showCmd[P]   `cmd:"" help:"Print the audit trace."`
 	Search searchCmd[P] `cmd:"" help:"Print the lines about somebody or something, found by an index, which is made when it is missing."`
 	Export exportCmd[P] `cmd:"" help:"Encrypt lines for those who may read them; the export is recorded first."`
@@ -32,7 +35,8 @@ type target[P Place] struct {
 	File  string `placeholder:"FILE" help:"Another trace, for instance a copy; its head and its full files must be beside it."`
 }
 
-func (t target[P]) name() (string, error) {
+// Name returns the file of the trace.
+func (t target[P]) Name() (string, error) {
 	if t.File != "" {
 		return t.File, nil
 	}
@@ -46,24 +50,34 @@ func (t target[P]) name() (string, error) {
 	return name, nil
 }
 
-type verifyCmd[P Place] struct {
+// VerifyCmd is `audit verify`.
+type VerifyCmd[P Place] struct {
 	target[P]
 	Export string   `placeholder:"FILE" help:"Check a decrypted export instead; - reads it from standard input."`
-	Anchor []string `placeholder:"FILE" help:"Certificates of CAs (PEM): whoever signed what was purged must be a gateway below one; repeat for more."`
+	Anchor []string `placeholder:"FILE" help:"Certificates of CAs (PEM): whoever signed what was purged, or a head, must be a gateway below one; repeat for more."`
+}
+
+// Checks returns what the command demands of the gateways that have signed something.
+func (c *VerifyCmd[P]) Checks() (audit.Checks, error) {
+	checks, err := signers(c.Anchor)
+	if err != nil {
+		err = cli.Usage("%w", err)
+	}
+	return checks, err
 }
 
 // Run verifies the trace, and prints what was seen.
-func (c *verifyCmd[P]) Run(app *cli.App) error {
+func (c *VerifyCmd[P]) Run(app *cli.App) error {
 	if c.Export != "" {
 		return verifyExport(app, c.Export)
 	}
-	name, err := c.name()
+	name, err := c.Name()
 	if err != nil {
 		return err
 	}
-	checks, err := signers(c.Anchor)
+	checks, err := c.Checks()
 	if err != nil {
-		return cli.Usage("%w", err)
+		return err
 	}
 	report, err := checks.VerifyFile(name)
 	var broken *audit.Broken

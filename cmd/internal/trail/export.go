@@ -28,7 +28,7 @@ type exportCmd[P Place] struct {
 
 // Run records the export, and makes it.
 func (c *exportCmd[P]) Run(app *cli.App) error {
-	name, err := c.name()
+	name, err := c.Name()
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ const (
 // OpenKept opens the trace of a program that keeps it for a time, a file a day, and purges what is older; the first
 // pair that [Trail.Keys] opens signs what is purged.
 func OpenKept(app *cli.App, program string, t cli.Trace) (*Trail, error) {
-	trail := &Trail{app: app}
+	trail := newTrail(app)
 	err := trail.open(audit.Config{File: string(t.File), By: program, Daily: true, Space: t.Space, GoOn: t.GoOn,
 		Keep: max(0, cmp.Or(t.Keep, keepFor)), Reserve: max(0, cmp.Or(t.Reserve, reserve)), Signer: trail.signer})
 	return trail, err

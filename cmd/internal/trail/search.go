@@ -21,7 +21,7 @@ type showCmd[P Place] struct {
 // Run prints the trace. It does not check the chain; it names each line that cannot be read, and the exit code is 1
 // then.
 func (c *showCmd[P]) Run(app *cli.App) error {
-	name, err := c.name()
+	name, err := c.Name()
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ type searchCmd[P Place] struct {
 
 // Run prints what was found, as show does.
 func (c *searchCmd[P]) Run(app *cli.App) error {
-	name, err := c.name()
+	name, err := c.Name()
 	if err != nil {
 		return err
 	}

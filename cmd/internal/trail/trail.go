@@ -20,13 +20,16 @@ type Trail struct {
 	Log *audit.Log // nil without a file
 	app *cli.App
 
-	keys atomic.Pointer[cli.Keys] // the first that were opened
+	rotated chan struct{}            // capacity 1
+	keys    atomic.Pointer[cli.Keys] // the first that were opened
 }
+
+func newTrail(app *cli.App) *Trail { return &Trail{app: app, rotated: make(chan struct{}, 1)} }
 
 // Open opens the trace of a program, or begins it. file is what the configuration names under audit; "" = no trace is
 // kept, which is logged.
 func Open(app *cli.App, program string, file cli.Path) (*Trail, error) {
-	t := &Trail{app: app}
+	t := newTrail(app)
 	return t, t.open(audit.Config{File: string(file), By: program})
 }
 
@@ -35,9 +38,21 @@ func (t *Trail) open(cfg audit.Config) (err error) {
 		t.app.Log.Warn("no audit trace is kept: name a file under audit (EL1)")
 		return nil
 	}
+	cfg.Rotated = t.noteRotation
 	t.Log, err = audit.Open(cfg)
 	return err
 }
+
+// noteRotation fits audit.Config.Rotated.
+func (t *Trail) noteRotation() {
+	select {
+	case t.rotated <- struct{}{}:
+	default: // that is still to be told
+	}
+}
+
+// Rotated returns a channel for one reader, who is told when a file of the trace was full.
+func (t *Trail) Rotated() <-chan struct{} { return t.rotated }
 
 // Whether the machine is compared with its state at the last start (EL1: on a TLA).
 const (

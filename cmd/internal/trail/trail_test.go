@@ -267,3 +267,12 @@ func TestSA2TroubleWithTheTrace(t *testing.T) {
 	require.Empty(t, b.trail.Trouble())
 	require.Empty(t, (&Trail{}).Trouble())
 }
+
+// TestSA2RotationIsTold to one reader, and the log never waits for it.
+func TestSA2RotationIsTold(t *testing.T) {
+	b := newBed(t)
+	b.trail.noteRotation()
+	b.trail.noteRotation()
+	<-b.trail.Rotated()
+	require.Empty(t, b.trail.Rotated())
+}
