@@ -19,7 +19,7 @@ import (
 
 // newYear writes a small trace of six days: five full files and the current one.
 func newYear(t testing.TB) *year {
-	y := &year{file: filepath.Join(t.TempDir(), "audit.jsonl"), days: 6, perDay: 240, terminals: 40}
+	y := &year{file: filepath.Join(t.TempDir(), "audit.jsonl"), days: 6, perDay: 120, terminals: 40}
 	y.write(t)
 	return y
 }
@@ -87,7 +87,7 @@ func TestSA2TheTraceOfTheTestsIsOne(t *testing.T) {
 	y := newYear(t)
 	report, err := audit.VerifyFile(y.file)
 	require.NoError(t, err)
-	require.Equal(t, []int{6 * 240, 6}, []int{report.Lines, report.Files})
+	require.Equal(t, []int{6 * 120, 6}, []int{report.Lines, report.Files})
 }
 
 // TestSA2SearchFindsWhatReadingFinds: an index changes how long a search takes, and nothing else.
@@ -156,7 +156,7 @@ func TestSA2IndexDamaged(t *testing.T) {
 	swapped, err := os.ReadFile(other)
 	require.NoError(t, err)
 	bad := map[string][]byte{"empty": {}, "of another file": swapped, "longer header": good[:headerLength-1]}
-	for i := 0; i < len(good); i += max(1, len(good)/40) {
+	for i := 0; i < len(good); i += max(1, len(good)/12) {
 		flipped := append([]byte(nil), good...)
 		flipped[i] ^= 0x10
 		bad[fmt.Sprint("octet ", i)], bad[fmt.Sprint("cut at ", i)] = flipped, good[:i]
@@ -230,8 +230,8 @@ func TestSA2IndexOfWhatWasAltered(t *testing.T) {
 		require.Equal(t, want, got)
 	}
 	got = slices.DeleteFunc(got, func(line string) bool { return strings.HasPrefix(line, "{") })
-	require.Equal(t, []string{"audit-000000000241.jsonl line 1: it is longer than 65536 octets",
-		"audit-000000000241.jsonl line 6: it is not an entry of the trace"}, got)
+	require.Equal(t, []string{"audit-000000000121.jsonl line 1: it is longer than 65536 octets",
+		"audit-000000000121.jsonl line 6: it is not an entry of the trace"}, got)
 }
 
 // TestSA2IndexCannotBeWritten: a search works where nothing can be written, and says so.
