@@ -36,7 +36,8 @@ func (f *Follower) Close() {
 	f.f = nil
 }
 
-// Missing says that lines are not there any more: they were purged, or cannot be read. The next call goes on after them.
+// Missing says that lines are not there any more: they were purged, or cannot be read. The next call goes on after
+// them.
 type Missing struct{ From, To uint64 }
 
 // Error names the lines.
@@ -48,7 +49,8 @@ func (m *Missing) Error() string {
 // before it.
 var ErrRewritten = errors.New("the audit trace has another line where the one was that was read before")
 
-// Next returns the next lines, at most so many, and no further one after so many octets; none when there are none yet. The error may be a *Missing or ErrRewritten, after either of which the next call goes on.
+// Next returns the next lines, at most so many, and no further one after so many octets; none when there are none yet.
+// The error may be a *Missing or ErrRewritten, after either of which the next call goes on.
 func (f *Follower) Next(lines, octets int) ([]Line, error) {
 	h, err := headOf(f.file)
 	switch {

@@ -42,6 +42,7 @@ func (s *checkCmd) Run(app *cli.App) error {
 	r.enrolment(c, keys)
 	r.trust(store)
 	r.coverage(store, keys)
+	r.siem(c)
 	return r.conclude()
 }
 

@@ -68,6 +68,10 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
+	sender, err := c.siem(trace, app.Log)
+	if err != nil {
+		return err
+	}
 	l, err := new(net.ListenConfig).Listen(app.Context, "tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
@@ -76,14 +80,14 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(),
 		Enrolment: c.Enrolment.gateway(), Push: streams.subscribers, Log: app.Log,
 		Bundles: bundles, RequireBundle: c.RequireBundle, Consented: trace.Consent})
-	serveMetrics, err := c.serveMetrics(g, app.Log)
+	serveMetrics, err := c.serveMetrics(app.Log, append(sender.collectors(), g)...)
 	if err != nil {
 		return err
 	}
 	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, streams, c, app.Log), Trust: store,
 		Keys: keysOf(renewer, keys)})
 	defer background(app.Context, func(ctx context.Context) { _ = store.Run(ctx) }, streams.run, serveMetrics,
-		func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run)()
+		func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run, sender.run)()
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)
 }
