@@ -1,5 +1,5 @@
-// Package siem sends the trace to a SIEM as it grows: each line as a message of RFC 5424 over TLS (RFC 5425), annex code
-// SA2; docs/audit.md, section SIEM.
+// Package siem sends the trace to a SIEM as it grows: each line as a message of RFC 5424 over TLS (RFC 5425), for annex
+// code SA2; docs/audit.md, section SIEM.
 //
 // The trace on the disk is the spool. A cursor file beside it says which line was delivered last; the rest is read when
 // it can be sent, so that a SIEM that is away costs neither memory nor lines, and nothing ever waits for it. RFC 5425

@@ -50,7 +50,8 @@ func newRig(t *testing.T) *rig {
 	require.NoError(t, err)
 	r.w.Config.Profile = trust.Foreign
 	r.siem = r.collector(r.certificate())
-	r.cfg = Config{Trace: file, Server: address.Peer{HostPort: address.HostPort{Host: "203.0.113.9", Port: 6514}, Name: name},
+	at := address.HostPort{Host: "203.0.113.9", Port: 6514}
+	r.cfg = Config{Trace: file, Server: address.Peer{HostPort: at, Name: name},
 		Party: &trust.Party{Trust: r.w.Open()}, App: "tla-gateway", Log: slog.New(slog.NewTextHandler(r.log, nil)),
 		Poll: time.Millisecond, Settle: 5 * time.Millisecond, First: time.Millisecond, Most: 10 * time.Millisecond,
 		Timeout: bed.Patience, Dial: r.siem.dial}
@@ -58,7 +59,8 @@ func newRig(t *testing.T) *rig {
 }
 
 func (r *rig) certificate(opts ...pkitest.Option) tls.Certificate {
-	return r.w.Issuing.Issue("", bed.AsServer, append([]pkitest.Option{pkitest.DNS(name), pkitest.NoPolicy()}, opts...)...)
+	opts = append([]pkitest.Option{pkitest.DNS(name), pkitest.NoPolicy()}, opts...)
+	return r.w.Issuing.Issue("", bed.AsServer, opts...)
 }
 
 // record adds lines to the trace.
