@@ -168,6 +168,9 @@ func (c *collector) serve(conn net.Conn) {
 		delete(c.conns, conn)
 		conn.Close()
 	}()
+	if silent {
+		_ = conn.(*net.TCPConn).SetReadBuffer(16 << 10)
+	}
 	over := tls.Server(conn, conf)
 	if over.Handshake() != nil {
 		return

@@ -1,7 +1,9 @@
 package siem
 
 import (
+	"context"
 	"crypto/tls"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,8 +75,15 @@ func TestSA2SIEMThatStopsReading(t *testing.T) {
 	r := newRig(t)
 	r.siem.set(func(c *collector) { c.silent = true })
 	r.cfg.Timeout, r.cfg.Settle = time.Second, time.Hour
+	r.cfg.Dial = func(ctx context.Context, to string) (net.Conn, error) {
+		c, err := r.siem.dial(ctx, to)
+		if err == nil {
+			err = c.(*net.TCPConn).SetWriteBuffer(16 << 10)
+		}
+		return c, err
+	}
 	big := audit.Names([]string{strings.Repeat("x", 4000)})
-	for range 3000 { // more than the buffers of a connection take
+	for range 200 { // more than the buffers of a connection take
 		r.lines++
 		r.trace.Later(audit.HostPackagesAdded, big)
 	}
