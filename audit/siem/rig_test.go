@@ -101,7 +101,6 @@ type collector struct {
 	conns  map[net.Conn]bool
 	got    []got
 	count  int // of connections
-	sni    string
 }
 
 type got struct {
