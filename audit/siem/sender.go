@@ -60,8 +60,18 @@ type Sender struct {
 
 	mu    sync.Mutex
 	state State
-	told  string // the failure that was logged last; "" = none since it was up
+	told  told
 }
+
+// told is what the log was last told, so that a SIEM that comes and goes does not fill it.
+type told struct {
+	why  string    // of the last failure
+	at   time.Time // when something was logged; zero = never
+	down bool      // that was a failure
+}
+
+// again is how soon the log is told the same failure again.
+const again = 10 * time.Minute
 
 // State is where a Sender is.
 type State struct {
@@ -142,15 +152,18 @@ func (s *Sender) connectAndSend(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// down notes that nothing is sent for now. A failure is logged when it is another than the last.
+// down notes that nothing is sent for now. A failure is logged when it is another than the last, or that was long ago.
 func (s *Sender) down(err error) (wasUp bool) {
 	why := err.Error()
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		why = op.Op + op.Err.Error() // its text has a port of ours, another each time
 	}
 	s.mu.Lock()
-	news := s.told != why
-	wasUp, s.state.Up, s.told = s.state.Up, false, why
+	wasUp, s.state.Up = s.state.Up, false
+	news := s.told.why != why || time.Since(s.told.at) > again
+	if news {
+		s.told = told{why: why, at: time.Now(), down: true}
+	}
 	s.mu.Unlock()
 	if news {
 		s.cfg.Log.Warn("the SIEM does not get the trace; its lines wait on the disk", "siem", s.cfg.Server.String(),
@@ -159,13 +172,17 @@ func (s *Sender) down(err error) (wasUp bool) {
 	return wasUp
 }
 
-// up notes that a connection lasts.
+// up notes that a connection lasts. It is logged the first time, and after each failure that was.
 func (s *Sender) up() {
 	s.mu.Lock()
-	was := s.state.Up
-	s.state.Up, s.told = true, ""
+	news := s.told.down || s.told.at.IsZero()
+	s.state.Up = true
+	s.told.down = false
+	if news {
+		s.told.at = time.Now()
+	}
 	s.mu.Unlock()
-	if !was {
+	if news {
 		s.cfg.Log.Info("the SIEM gets the trace", "siem", s.cfg.Server.String())
 	}
 }
