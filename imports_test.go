@@ -77,7 +77,7 @@ var mayImport = map[string][]string{
 	"audit/index":     {"audit."},
 	"audit/export":    {"audit.", "audit/index", "internal/recipients"},
 	"audit/peers":     {"audit.", "pki"},
-	"audit/siem":      {"audit.", "pki", "internal/address"},
+	"audit/siem":      {"audit.", "pki", "metrics", "internal/address"},
 	"heads":           {"internal/signed", "audit.", "pki", "push", "internal/address"},
 	"cmd/internal/trail": {"cmd/internal/room", "cmd/internal/cli", "audit", "heads", "bundle", "keys",
 		"pemfile", "pki", "session/consent", "internal/recipients"},
@@ -110,7 +110,7 @@ var onlyIn = map[string][]string{
 	"modernc.org/sqlite":              {"ca/store", "ca/catest", "ocsp"},
 	"github.com/alecthomas/kong":      {"cmd"},
 	"go.yaml.in/yaml/v3":              {"cmd/internal/cli", "integration/codes"}, // codes: docs/annexe7.yaml
-	"github.com/prometheus":           {"gateway", "ocsp", "metrics"},
+	"github.com/prometheus":           {"gateway", "ocsp", "metrics", "audit/siem"},
 	"github.com/ThalesGroup/crypto11": {"keys/pkcs11"},
 	"github.com/google/go-tpm":        {"keys"},
 	"charm.land/bubbletea/v2":         {"cmd/tla-relay/internal/screen"},

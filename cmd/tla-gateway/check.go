@@ -44,6 +44,7 @@ func (s *checkCmd) Run(app *cli.App) error {
 	r.trust(store)
 	r.coverage(store, keys)
 	r.trace(c)
+	r.siem(c)
 	return r.conclude()
 }
 

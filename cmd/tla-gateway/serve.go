@@ -72,6 +72,10 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
+	sender, err := c.siem(trace, app.Log)
+	if err != nil {
+		return err
+	}
 	l, err := new(net.ListenConfig).Listen(app.Context, "tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
@@ -80,14 +84,15 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(),
 		Enrolment: c.Enrolment.gateway(), Push: streams.subscribers, Heads: streams.heads, Log: app.Log,
 		Bundles: bundles, RequireBundle: c.RequireBundle, Trace: trace.Log})
-	serveMetrics, err := c.serveMetrics(g, app.Log)
+	serveMetrics, err := c.serveMetrics(app.Log, append(sender.collectors(), g)...)
 	if err != nil {
 		return err
 	}
 	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, streams, c, configured, app.Log), Trust: store,
 		Keys: keysOf(renewer, keys)})
 	defer background(app.Context, func(ctx context.Context) { _ = store.Run(ctx) }, streams.run, serveMetrics,
-		func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run, trace.Index)()
+		func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run, trace.Index,
+		sender.run)()
 	app.LogCrypto(store)
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)

@@ -69,7 +69,8 @@ type Config struct {
 	// Revocation says where revocation data comes from. Open sets RFC5280, Clock, Poll, Log, Stop, Anchors and Issuers.
 	Revocation
 
-	// NoRevocation leaves out revocation: for people who examine only a path. No long-running program sets it.
+	// NoRevocation leaves out revocation: for people who examine only a path, and for servers of the profile Foreign
+	// whose PKI's lists nobody has named. No long-running program sets it for the links of sessions.
 	NoRevocation bool
 
 	// Stop is closed when the program is to end: from then on Open, Reload and verifications do not wait.

@@ -51,6 +51,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -96,9 +97,19 @@ func Run(app *App, name string, args []string, grammar any, run func(*App) error
 	}()
 	err := asOwner(parseAndRun(app, name, args, grammar, run, options))
 	if text := message(err); text != "" {
-		fmt.Fprintf(app.Stderr, "%s: %s\n", name, Screen(text))
+		fmt.Fprintln(app.Stderr, lastLine(name, Screen(text), isJournal(app.Stderr, os.Getenv(journalStream))))
 	}
 	return exitCode(err)
+}
+
+// lastLine returns what a program says at its end about an error; in the journal, each line is of that priority.
+func lastLine(name, text string, inJournal bool) string {
+	line := name + ": " + text
+	if inJournal {
+		mark := fmt.Sprintf("<%d>", priority(slog.LevelError))
+		line = mark + strings.ReplaceAll(line, "\n", "\n"+mark)
+	}
+	return line
 }
 
 // earlyExit carries the exit code of --help and --version out of kong's parser.
@@ -127,7 +138,7 @@ func parseAndRun(app *App, name string, args []string, grammar any, run func(*Ap
 	if err != nil {
 		return Usage("%w; see %s --help", err, name)
 	}
-	app.Log = newLogger(app.Stderr, common.LogLevel, common.LogFormat)
+	app.Log = newLogger(name, app.Stderr, common.LogLevel, common.LogFormat)
 	app.Program, app.Command = name, parsed.Command()
 	if run != nil {
 		return run(app)
