@@ -79,7 +79,7 @@ var mayImport = map[string][]string{
 	"audit/peers":     {"audit.", "pki"},
 	"audit/siem":      {"audit.", "pki", "metrics", "internal/address"},
 	"heads":           {"internal/signed", "audit.", "pki", "push", "internal/address"},
-	"cmd/internal/trail": {"cmd/internal/room", "cmd/internal/cli", "audit", "heads", "bundle", "keys",
+	"cmd/internal/trail": {"cmd/internal/room", "cmd/internal/cli", "audit", "bundle", "keys",
 		"pemfile", "pki", "session/consent", "internal/recipients"},
 	"cmd/internal/doctor": {"cmd/internal/room", "internal/address", "cmd/internal/cli", "cmd/internal/keycmd",
 		"cmd/internal/seal", "cmd/internal/fips", "bundle", "keys", "pki", "dialer"},
