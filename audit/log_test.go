@@ -478,3 +478,18 @@ func BenchmarkVerify(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/1000, "µs/line")
 }
+
+// BenchmarkRecordParallel records from many goroutines at once: one sync serves them together.
+func BenchmarkRecordParallel(b *testing.B) {
+	l := newLog(b, filepath.Join(b.TempDir(), "audit.jsonl"))
+	before := l.Syncs()
+	b.SetParallelism(50)
+	b.RunParallel(func(p *testing.PB) {
+		for p.Next() {
+			if err := l.Record(audit.KeyLoaded, audit.File("k"), audit.Use("client")); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(l.Syncs()-before)/float64(b.N), "syncs/op")
+}
