@@ -21,9 +21,9 @@ const atOnce = 20
 func BenchmarkSA2Open(b *testing.B) {
 	bounds := limited(Limits{ParkedPerPdT: atOnce, ConnectionsPerPeer: 4 * atOnce, JoinWait: patience})
 	plain, recorded := newOpens(b, bounds), newOpens(b, bounds, traced(nil))
-	for b.Loop() {
-		plain.round()
-		recorded.round()
+	for first, second := plain, recorded; b.Loop(); first, second = second, first {
+		first.round()
+		second.round()
 	}
 	for name, o := range map[string]*opens{"plain": plain, "traced": recorded} {
 		b.ReportMetric(o.rate(), name+"-opens/s")

@@ -200,5 +200,6 @@ func (r *rig) holdUp() (release func()) {
 	f, err := os.Open(r.g.trace.log.File() + ".head")
 	require.NoError(r.t, err)
 	require.NoError(r.t, syscall.Flock(int(f.Fd()), syscall.LOCK_EX))
-	return func() { f.Close() }
+	r.t.Cleanup(func() { _ = f.Close() })
+	return func() { require.NoError(r.t, f.Close()) }
 }
