@@ -36,8 +36,8 @@ import (
 	"tlagate/pki/revocation"
 	"tlagate/session"
 	"tlagate/session/consent"
+	"tlagate/session/incident"
 	"tlagate/session/ticket"
-	"tlagate/tla"
 )
 
 var update = flag.Bool("update", false, "write docs/fr/cryptographie.md")
@@ -46,7 +46,7 @@ var update = flag.Bool("update", false, "write docs/fr/cryptographie.md")
 func allAlgorithms() algorithms.List {
 	return algorithms.Gather(pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), ca.Algorithms(),
 		ocsp.Algorithms(), keys.Algorithms(), consent.Algorithms(), ticket.Algorithms(), session.Algorithms(),
-		bundle.Algorithms(), est.Algorithms(), gateway.Algorithms(), tla.Algorithms(), server.Algorithms(),
+		bundle.Algorithms(), est.Algorithms(), gateway.Algorithms(), incident.Algorithms(), server.Algorithms(),
 		backup.Algorithms(), audit.Algorithms(), host.Algorithms())
 }
 
@@ -154,7 +154,7 @@ session                 | crypto/rand | crypto/rand
 internal/signed | crypto/ecdsa crypto/elliptic crypto/rand | session/consent: ECDSA P-
 internal/signed | crypto.SHA256 crypto.SHA384 | session/consent: ECDSA P-
 internal/signed | crypto/rsa | session/ticket: RSA-PSS
-tla                     | crypto/rand | crypto/rand
+session/incident        | crypto/rand | crypto/rand
 `)
 
 // noSecret begins the row of what needs no cryptography; the reason follows.

@@ -13,6 +13,7 @@ import (
 	"tlagate/pki"
 	"tlagate/pki/trust"
 	"tlagate/session"
+	"tlagate/session/incident"
 	"tlagate/session/link"
 	"tlagate/tla/cards"
 )
@@ -22,6 +23,7 @@ type live struct {
 	cfg        Config
 	log        *slog.Logger
 	id         session.ID
+	incident   string            // which gateways are told with each request
 	own        *x509.Certificate // ours
 	pdt        pki.Identity      // the one that the user wants, and no other (C4)
 	act        Act               // of the user
@@ -63,7 +65,7 @@ func newLive(cfg Config, taker *cards.Taker, d *desk, act Act) (*live, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &live{cfg: cfg, act: act, id: session.NewID(), own: own, up: make(chan struct{}), over: make(chan struct{}),
+	l := &live{cfg: cfg, act: act, id: session.NewID(), incident: incident.New(), own: own, up: make(chan struct{}), over: make(chan struct{}),
 		seen: make(chan struct{}, 1)}
 	if l.pdt, err = pdtOf(cfg.PdTs[0], id.Practice); err != nil {
 		return nil, err
@@ -173,8 +175,9 @@ func (l *live) leave(r *route) {
 	<-r.served
 }
 
-// end ends the session; the first reason wins.
-func (l *live) end(w *Why) { l.stop(w.numbered()) }
+// end ends the session; the first reason wins. A gateway that ended it has given it a number; any other incident has the
+// one that gateways know from the requests.
+func (l *live) end(w *Why) { l.stop(w.numberedAs(l.incident)) }
 
 // why returns why the session ended; it must have ended.
 func (l *live) why() *Why {

@@ -11,6 +11,7 @@ import (
 	"tlagate/pki"
 	"tlagate/pki/revocation"
 	"tlagate/session/consent"
+	"tlagate/session/incident"
 	"tlagate/session/ticket"
 )
 
@@ -21,5 +22,5 @@ func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
 		consent.Algorithms(), ticket.Algorithms(), gateway.Algorithms(), bundle.Algorithms(), est.Algorithms(),
 		audit.Algorithms(),
-		host.Algorithms())
+		host.Algorithms(), incident.Algorithms())
 }
