@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"pdt":                         {"internal/address", "internal/local", "session", "pki", "dialer"},
 	"tla/seat":                    {},
 	"tla/startkey":                {},
-	"gateway":                     {"audit.", "session", "bundle", "est", "push", "pki", "metrics"},
+	"gateway":                     {"audit.", "audit/home", "session", "bundle", "est", "push", "pki", "metrics"},
 	"metrics":                     {},
 	"ca":                          {"internal/address", "est", "pki", "pemfile", "keys", "audit"},
 	"ca/store":                    {"pemfile"},
@@ -74,6 +74,7 @@ var mayImport = map[string][]string{
 
 	"audit":       {"internal/signed"},
 	"audit/host":  {"audit"},
+	"audit/home":  {"audit."},
 	"audit/index": {"audit."},
 	"audit/siem":  {"audit.", "pki", "internal/address"},
 	"heads":       {"internal/signed", "audit.", "pki", "push", "internal/address"},

@@ -285,6 +285,7 @@ func collect(attrs []Attr) (with map[string]string, who string, err error) {
 		switch _, known := attrNames[a.name]; {
 		case a.name == by:
 			who = a.value
+		case a.name == said: // saidIn
 		case !known:
 			return nil, "", fmt.Errorf("attribute %q is none of this package's", a.name)
 		case twice:

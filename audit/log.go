@@ -100,7 +100,7 @@ func (l *Log) record(kind Kind, attrs []Attr) error {
 	if err != nil {
 		return err
 	}
-	e := Entry{Event: kind, By: cmp.Or(who, clean(l.cfg.By, maxValue)), With: with}
+	e := Entry{Event: kind, By: cmp.Or(who, clean(l.cfg.By, maxValue)), Said: saidIn(attrs), With: with}
 	return l.locked(func(t *tail) error { return t.append(e) })
 }
 
