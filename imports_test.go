@@ -98,8 +98,8 @@ var mayImport = map[string][]string{
 }
 
 // ground are the packages that every other may import: each does one thing, and imports none of ours.
-var ground = []string{"internal/algorithms", "internal/bucket", "internal/der", "internal/files", "internal/retry",
-	"internal/stamp"}
+var ground = []string{"internal/algorithms", "internal/bucket", "internal/der", "internal/files", "internal/ration",
+	"internal/retry", "internal/stamp"}
 
 // onlyIn has, for each dependency, the packages that may use it.
 var onlyIn = map[string][]string{

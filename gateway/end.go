@@ -28,6 +28,7 @@ type end struct {
 func (e *end) pump() {
 	defer e.g.links.Done()
 	err := e.carry()
+	e.saidAll()
 	e.g.parked.remove(e)
 	e.over(err)
 	e.discard()
@@ -38,19 +39,24 @@ func (e *end) pump() {
 // parked reports whether no session has been offered to this end.
 func (e *end) parked() bool { return e.session.Load() == nil && e.offered.Load() == nil }
 
-// carry reads records until the link is over, and passes data on; any other record is an error.
+// carry reads records until the link is over. It passes data on, and takes lines of the end's trace; any other record is
+// an error.
 func (e *end) carry() error {
 	for {
 		t, payload, err := e.link.ReadRecord()
 		if err != nil {
 			return err
 		}
-		if t != link.TypeData || e.parked() {
+		if t != link.TypeData && t != link.TypeTrace || e.parked() {
 			return &link.ProtocolError{Detail: "a record that this end may not send now"}
 		}
 		s := e.joined()
 		if s == nil {
 			return errGone
+		}
+		if t == link.TypeTrace {
+			e.said(s, payload)
+			continue
 		}
 		e.octets.Add(int64(len(payload)))
 		e.g.meters.octets[e.client.peer.Identity.Role].Add(float64(len(payload)))
@@ -114,6 +120,9 @@ var (
 	errGone     = errors.New("the TLA's link went away while it was joined")
 )
 
+// reasonClosed is why a link ended that its end has closed in good order.
+const reasonClosed = "closed"
+
 // reasonOf returns the one word for why a link ended.
 func reasonOf(err error) string {
 	if n, ok := errors.AsType[*link.Notice](err); ok {
@@ -124,7 +133,7 @@ func reasonOf(err error) string {
 	}
 	switch {
 	case errors.Is(err, io.EOF):
-		return "closed"
+		return reasonClosed
 	case errors.Is(err, link.ErrDead):
 		return "dead"
 	}

@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tlagate/audit/home"
 	"tlagate/bundle"
 	"tlagate/pki/listen"
 	"tlagate/pki/trust"
@@ -41,6 +42,9 @@ type Config struct {
 
 	Bundles       *bundle.Shelf // the bundles that devices are sent; nil = none. The caller runs it
 	RequireBundle bool          // refuse devices that name no bundle
+
+	// Home takes the lines that devices send of their traces (SA2); nil = none are taken. The caller runs it.
+	Home *home.Receiver
 
 	// Consented is called with each consent that was verified: what it says, its text, and the certificate of the TLA
 	// whose key signed it (C4). nil = nobody is told.
@@ -65,6 +69,7 @@ type Gateway struct {
 	consents  *consents
 	tickets   *tickets
 	bundles   *bundles
+	home      *home.Receiver
 	status    *statusSender
 	watcher   *watcher
 
@@ -95,6 +100,7 @@ func New(cfg Config) *Gateway {
 	g.consents = &consents{life: limits.Nonce, accepted: cfg.Consented, log: g.log}
 	g.tickets = &tickets{party: g.party, life: limits.Ticket, log: g.log}
 	g.bundles = &bundles{shelf: cfg.Bundles, required: cfg.RequireBundle, log: g.log}
+	g.home = cfg.Home
 	g.status = &statusSender{party: g.party, bundles: g.bundles, log: g.log}
 	g.watcher = newWatcher(g)
 	g.SetAccess(cfg.Access)

@@ -44,6 +44,7 @@ type live struct {
 	away    atomic.Pointer[away]  // while the link is lost
 	resumed atomic.Int64          // how often the session went on over another link
 	refused atomic.Int64          // commands that the policy stopped
+	done    atomic.Uint64         // commands of programs that a card executed
 
 	refusedIncident atomic.Pointer[string] // once they are many
 	test            bool                   // it is only a rehearsal
@@ -75,7 +76,7 @@ func newLive(cfg Config, taker *cards.Taker, d *desk, act Act) (*live, error) {
 	l.ctx, l.stop = context.WithCancelCause(context.Background())
 	for s := range l.presenters {
 		l.presenters[s] = &presenter{slot: session.Slot(s), readers: cfg.Readers, taker: taker, log: l.log,
-			policy: cfg.Policy, refused: l.refuse,
+			policy: cfg.Policy, refused: l.refuse, executed: &l.done,
 			verifier: func(lease *cards.Lease) *pinVerifier {
 				return &pinVerifier{lease, d, session.Slot(s), l.pdt.String(), cfg.Timers.PIN, l.acted}
 			}, attach: make(chan *session.Terminal, 1)}
@@ -156,6 +157,9 @@ func (l *live) serve(r *route) (err error) {
 	defer stop()
 	for _, f := range l.cfg.During {
 		beside.Go(func() { f(ctx, r.gateway) })
+	}
+	if l.cfg.Home != nil && r.link.TakesTrace() {
+		beside.Go(func() { l.cfg.Home(ctx, l.id.String(), r.link) })
 	}
 	select {
 	case err = <-r.served:

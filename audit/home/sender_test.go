@@ -222,6 +222,9 @@ func TestSA2LongListsAreCut(t *testing.T) {
 func TestSA2SenderAndReceiverFit(t *testing.T) {
 	from, to := newDevice(t), newDesk(t)
 	for _, m := range audit.Kinds() {
+		if m.Kind == audit.AuditPurged {
+			continue // which only the trace itself writes
+		}
 		from.record(m.Kind, audit.Reason(fmt.Sprintf(`<"é&>%s`, m.Kind)), audit.Incident("K7M2"))
 	}
 	w := newWire()
