@@ -220,6 +220,12 @@ func Signature(base64url string) Attr { return Attr{"signature", clean(base64url
 // Statement is a signed consent as it came, which can be verified again with the event's certificate (C4).
 func Statement(signed string) Attr { return Attr{"statement", clean(signed, maxList)} }
 
+// Consent is what a user's consent to a session says, and its proof: the statement as it came, and the certificate of
+// the terminal whose key signed it (C4).
+func Consent(signer *x509.Certificate, session, pdt, act, user, statement string) []Attr {
+	return append(Certificate(signer), Session(session), PdT(pdt), Act(act), User(user), Statement(statement))
+}
+
 // By is the identity whose act the event is, when it is not the log's own program.
 func By(who string) Attr { return text(by, who) }
 

@@ -17,7 +17,7 @@ type Stats struct {
 
 	Rationed int       // events about strangers that were only counted
 	Used     int64     // octets of the trace's files
-	Free     int64     // octets that are free on the disk; -1 = unknown
+	Free     int64     // octets that it may still take, of the disk and of Config.Space; -1 = unknown
 	Reserve  bool      // the reserve is whole; false without one, too
 	Purge    string    // why the last purge failed; "" = it did not
 	Held     bool      // nothing is purged, for an investigation
@@ -36,10 +36,23 @@ func (l *Log) Stats() Stats {
 		s.Failing = l.failing.Error()
 	}
 	l.mu.Unlock()
-	s.Free = freeOctets(filepath.Dir(l.cfg.File))
+	s.Free = l.free(s.Used)
 	s.Held = isHeld(l.cfg.File)
 	s.Oldest = oldest(l.cfg.File)
 	return s
+}
+
+// free returns how many octets may still be written, beside those used.
+func (l *Log) free(used int64) int64 {
+	disk := freeOctets(filepath.Dir(l.cfg.File))
+	if l.cfg.Space == 0 {
+		return disk
+	}
+	left := max(0, l.cfg.Space-used)
+	if disk == noFree {
+		return left
+	}
+	return min(disk, left)
 }
 
 // oldest returns the time of the first line of the oldest file.
