@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"tlagate/audit"
@@ -57,11 +56,11 @@ func (r *Receiver) knew(device string, last audit.Said) {
 const saveEvery = time.Minute
 
 // Run saves what the receiver knows, now and then and at the end of ctx.
-func (r *Receiver) Run(ctx context.Context, log *slog.Logger) {
+func (r *Receiver) Run(ctx context.Context) {
 	for r != nil {
 		more := retry.Sleep(ctx, saveEvery)
 		if err := r.save(); err != nil {
-			log.Warn("it is not saved which lines of devices the trace has: the next start reads more of it",
+			r.warn.Warn("it is not saved which lines of devices the trace has: the next start reads more of it",
 				"error", err)
 		}
 		if !more {

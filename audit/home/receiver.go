@@ -2,6 +2,7 @@ package home
 
 import (
 	"bytes"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -17,6 +18,7 @@ type Receiver struct {
 	log   *audit.Log
 	file  string // where it keeps which line of each device was the last
 	clock func() time.Time
+	warn  *slog.Logger
 
 	mu      sync.Mutex // protects the rest
 	origins map[string]*origin
@@ -136,6 +138,7 @@ func (r *Receiver) Over(device, session string) {
 type ReceiverConfig struct {
 	Log   *audit.Log       // nil = nothing is taken: NewReceiver returns nil
 	Clock func() time.Time // nil = time.Now
+	Warn  *slog.Logger     // nil = discard
 }
 
 // NewReceiver returns a receiver that knows what the trace has already. A nil Receiver takes nothing.
@@ -143,7 +146,11 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 	if cfg.Log == nil {
 		return nil, nil
 	}
-	r := &Receiver{log: cfg.Log, file: cfg.Log.File() + ".said", clock: cfg.Clock, origins: map[string]*origin{}}
+	r := &Receiver{log: cfg.Log, file: cfg.Log.File() + ".said", clock: cfg.Clock, warn: cfg.Warn,
+		origins: map[string]*origin{}}
+	if r.warn == nil {
+		r.warn = slog.New(slog.DiscardHandler)
+	}
 	if r.clock == nil {
 		r.clock = time.Now
 	}

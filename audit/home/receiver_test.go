@@ -37,6 +37,7 @@ func newDesk(t *testing.T) *desk {
 }
 
 func (d *desk) restart() {
+	require.NoError(d.t, d.log.Flush())
 	var err error
 	d.r, err = NewReceiver(ReceiverConfig{Log: d.log, Clock: func() time.Time { return d.now }})
 	require.NoError(d.t, err)
@@ -50,6 +51,7 @@ func (d *desk) take(device, payload string) []string {
 }
 
 func (d *desk) news() (list []string) {
+	require.NoError(d.t, d.log.Flush())
 	n := 0
 	for l, err := range audit.Read(d.log.File()) {
 		require.NoError(d.t, err)
@@ -171,6 +173,7 @@ func TestSA2WhatStaysOnTheDevice(t *testing.T) {
 	d := newDesk(t)
 	d.take(tla1, line(1, day+"1", `,"with":{"code":"a\u001b[2J\u202eb","reason":"`+strings.Repeat("x", 600)+
 		`","statement":"c.s","user":"jean.dupont"}`))
+	require.NoError(t, d.log.Flush())
 	for l, err := range audit.Read(d.log.File()) {
 		require.NoError(t, err)
 		require.Equal(t, "a\ufffd[2J\ufffdb", l.Entry.With["code"])
@@ -237,7 +240,7 @@ func TestSA2WithoutATrace(t *testing.T) {
 	require.Nil(t, r)
 	r.Take(tla1, session, []byte("x"))
 	r.Over(tla1, session)
-	r.Run(t.Context(), nil)
+	r.Run(t.Context())
 	s := NewSender(SenderConfig{})
 	require.Nil(t, s)
 	s.Run(t.Context(), session, nil)
@@ -257,6 +260,7 @@ func FuzzTake(f *testing.F) {
 		d.r.Over(tla1, session)
 		require.NoError(t, d.r.save())
 		d.restart()
+		require.NoError(t, d.log.Close())
 		_, err := audit.VerifyFile(d.log.File())
 		require.NoError(t, err)
 		for l, err := range audit.Read(d.log.File()) {

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"context"
+	"log/slog"
+
 	"tlagate/audit"
+	"tlagate/audit/home"
 	"tlagate/cmd/internal/trail"
+	"tlagate/session/link"
 	"tlagate/tla"
 )
 
@@ -23,4 +28,10 @@ func sessions(t *trail.Trail) func(tla.Event) {
 		}
 		t.Note(sessionEvents[e.Kind], with...)
 	}
+}
+
+// lines returns what sends the trace's lines to the gateway while a session is up (SA2).
+func lines(t *trail.Trail, log *slog.Logger) func(context.Context, string, *link.Conn) {
+	sender := home.NewSender(home.SenderConfig{Trace: t.Log, Log: log})
+	return func(ctx context.Context, session string, to *link.Conn) { sender.Run(ctx, session, to) }
 }
