@@ -79,7 +79,10 @@ var mayImport = map[string][]string{
 	"audit/siem":  {"audit.", "pki", "internal/address"},
 	"heads":       {"internal/signed", "audit.", "pki", "push", "internal/address"},
 	"cmd/internal/trail": {"cmd/internal/room", "cmd/internal/cli", "audit", "heads", "bundle", "keys", "pki",
-		"session/consent"},
+		"session/consent", "session/incident", "cmd/internal/story"},
+	"cmd/internal/story":     {"audit.", "cmd/internal/sentences", "docs", "pki."},
+	"cmd/internal/sentences": {"bundle", "dialer", "pki", "session"},
+	"docs":                   {},
 	"cmd/internal/doctor": {"cmd/internal/room", "internal/address", "cmd/internal/cli", "cmd/internal/keycmd",
 		"cmd/internal/seal", "cmd/internal/fips", "bundle", "keys", "pki", "dialer"},
 	"cmd/internal/seal": {"internal/address", "cmd/internal/cli", "cmd/internal/fips", "bundle", "est", "keys", "pki",
@@ -87,7 +90,7 @@ var mayImport = map[string][]string{
 	"cmd/internal/keycmd": {"pki", "keys", "cmd/internal/cli"},
 
 	"cmd/tla-relay/internal/words": {"bundle", "dialer", "pki", "session", "tla", "cmd/internal/enrol",
-		"cmd/internal/keycmd"},
+		"cmd/internal/keycmd", "cmd/internal/sentences"},
 	"cmd/tla-relay/internal/screen":    {"tla", "cmd/tla-relay/internal/words"},
 	"cmd/tla-relay/internal/relaytest": {"tla"},
 
