@@ -353,8 +353,9 @@ func TestC2OnlyPkiConfiguresTLS(t *testing.T) {
 
 // notItsPart are packages that a program is linked with, but whose cryptography it does not use.
 var notItsPart = map[string][]string{
-	"tla-ocsp": {"bundle", "est"},
-	"tla-pki":  {"session", "session/consent"},
+	"tla-ocsp":    {"bundle", "est"},
+	"tla-pki":     {"session", "session/consent"},
+	"tla-gateway": {"session"},
 }
 
 // TestG5EachProgramListsItsPart: a program prints the uses of all the packages in it.

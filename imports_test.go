@@ -79,7 +79,7 @@ var mayImport = map[string][]string{
 	"audit/siem":  {"audit.", "pki", "internal/address"},
 	"heads":       {"internal/signed", "audit.", "pki", "push", "internal/address"},
 	"cmd/internal/trail": {"cmd/internal/room", "cmd/internal/cli", "audit", "heads", "bundle", "keys", "pki",
-		"session/consent", "session/incident", "cmd/internal/story"},
+		"session/consent"},
 	"cmd/internal/story":     {"audit.", "cmd/internal/sentences", "docs", "pki."},
 	"cmd/internal/sentences": {"bundle", "dialer", "pki", "session"},
 	"docs":                   {},

@@ -16,7 +16,7 @@ type grammar struct {
 	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 
 	Audit    trail.Command[configFlag]  `cmd:"" help:"Verify or show the audit trace."`
-	Incident trail.Incident[configFlag] `cmd:"" help:"Tell what happened under an incident number: what the user saw, what each side recorded, what to do."`
+	Incident incidentCmd `cmd:"" help:"Tell what happened under an incident number: what the user saw, what each side recorded, what to do."`
 
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }
