@@ -68,7 +68,7 @@ func (t *tail) add(c *call) error {
 		return nil
 	}
 	if t.draft.head.size > 0 && (t.draft.head.size+int64(len(lines)) > t.log.cfg.MaxSize || t.newDay(at)) {
-		if err := t.next(); err != nil && !isFull(err) {
+		if err := t.next(); err != nil {
 			return err
 		}
 	}
@@ -156,15 +156,15 @@ func (t *tail) write() error {
 	if _, err := t.file.WriteAt(t.draft.text, t.head.size); err != nil {
 		return err
 	}
-	t.step("written")
+	t.log.tell("written")
 	if err := t.sync(t.file); err != nil {
 		return err
 	}
-	t.step("synced")
+	t.log.tell("synced")
 	if err := t.draft.head.write(t.lock); err != nil {
 		return err
 	}
-	t.step("headed")
+	t.log.tell("headed")
 	return nil
 }
 

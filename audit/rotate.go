@@ -15,25 +15,25 @@ import (
 // The head is on the disk before a file is renamed, and again before the next file has a line: so a head that is older
 // than a power cut is always one of the file that is there, or of the one just put away.
 func (t *tail) next() error {
-	if err := errors.Join(t.flush(), t.store()); err != nil {
+	if t.stuck {
+		return nil
+	}
+	err := errors.Join(t.flush(), t.store())
+	if err != nil {
 		return err
 	}
 	first, err := firstLine(t.file)
 	if err != nil {
 		return err
 	}
-	if err := t.prepareNext(); err != nil {
-		return err
+	if err = t.prepareNext(); err == nil {
+		err = t.swap(segmentName(t.log.cfg.File, first.Seq))
 	}
-	if err := t.swap(segmentName(t.log.cfg.File, first.Seq)); err != nil {
-		return err
+	if isFull(err) && !t.rotated {
+		t.stuck = true
+		return nil
 	}
-	t.head.size, t.rotated = 0, true
-	t.log.known.full += t.log.known.size
-	t.log.known.strange = 0
-	t.remember()
-	t.anew()
-	return t.store()
+	return err
 }
 
 // prepareNext makes the next file, under a name of its own, and gives back what the full one has of the reserve.
@@ -53,24 +53,33 @@ func (t *tail) prepareNext() error {
 	return errors.Join(f.Chmod(info.Mode().Perm()), f.Close(), t.file.Truncate(t.head.size))
 }
 
-// swap renames the full file to its final name, and the next one to the log's.
+// swap renames the full file to its final name, and the next one to the log's, with which it goes on.
 func (t *tail) swap(full string) error {
 	name := t.log.cfg.File
 	t.file.Close()
 	err := os.Rename(name, full)
 	if err == nil {
-		t.step("renamed")
+		t.log.tell("renamed")
 		if err = os.Rename(nextName(name), name); err != nil {
 			err = errors.Join(err, os.Rename(full, name))
+		} else {
+			t.begun()
+			err = files.SyncDir(filepath.Dir(name))
 		}
 	}
-	if err == nil {
-		t.step("begun")
-		err = files.SyncDir(filepath.Dir(name))
-		t.log.synced()
-	}
 	var opened error
-	t.file, opened = create(name)
-	t.allocated = 0
-	return errors.Join(err, opened)
+	if t.file, opened = create(name); err != nil || opened != nil {
+		return errors.Join(err, opened)
+	}
+	return t.store()
+}
+
+// begun notes that the current file is a new one.
+func (t *tail) begun() {
+	t.log.tell("begun")
+	k := &t.log.known
+	k.full, k.strange = k.full+k.size, 0
+	t.head.size, t.rotated, t.allocated = 0, true, 0
+	t.remember()
+	t.anew()
 }

@@ -77,12 +77,9 @@ func (t *tail) reserve(size int64) error {
 	if isDiskFull(err) {
 		err = allocate(t.file, want)
 	}
-	if k.reserve = err == nil; err == nil {
-		t.allocated = want
+	if k.reserve = err == nil; isDiskFull(err) {
+		return err
 	}
-	if errors.Is(err, errors.ErrUnsupported) {
-		t.allocated = want // this file system has no such thing; Stats tells
-		return nil
-	}
-	return err
+	t.allocated = want // or this file system has no such thing: Stats tells
+	return nil
 }

@@ -20,6 +20,7 @@ type tail struct {
 	allocated int64 // octets of the current file that have their place on the disk, even behind its end
 	free      int64 // octets that are free on the disk; unasked, or noFree
 	rotated   bool  // another file was begun
+	stuck     bool  // none can be, for lack of room: the current one grows on
 }
 
 func (l *Log) openTail() (*tail, error) {

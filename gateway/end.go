@@ -39,8 +39,8 @@ func (e *end) pump() {
 // parked reports whether no session has been offered to this end.
 func (e *end) parked() bool { return e.session.Load() == nil && e.offered.Load() == nil }
 
-// carry reads records until the link is over. It passes data on, and takes lines of the end's trace; any other record is
-// an error.
+// carry reads records until the link is over. It passes data on, and takes lines of the end's trace; any other record
+// is an error.
 func (e *end) carry() error {
 	for {
 		t, payload, err := e.link.ReadRecord()

@@ -54,14 +54,15 @@ func (t *trace) refused(remote string, err error) {
 
 // full records that a proven peer was turned away, because of a limit.
 func (t *trace) full(c *client) {
-	t.repeats.record(c.identity(), listen.TooMany, audit.AccessRefused, audit.Reason(listen.TooMany), audit.Peer(c.identity()),
-		audit.Serial(c.peer.Chain[0].SerialNumber), audit.Address(addressOf(c.remote)))
+	t.repeats.record(c.identity(), listen.TooMany, audit.AccessRefused, audit.Reason(listen.TooMany),
+		audit.Peer(c.identity()), audit.Serial(c.peer.Chain[0].SerialNumber), audit.Address(addressOf(c.remote)))
 }
 
 // requestRefused records that a request of a proven peer was answered with a problem.
 func (t *trace) requestRefused(c *client, path, incident string, p *link.Problem) {
-	t.repeats.record(c.identity(), string(p.Code), audit.RequestRefused, audit.Identity(c.identity()), audit.Request(known(path)),
-		audit.Code(string(p.Code)), audit.Address(addressOf(c.remote)), audit.Incident(incident))
+	t.repeats.record(c.identity(), string(p.Code), audit.RequestRefused, audit.Identity(c.identity()),
+		audit.Request(known(path)), audit.Code(string(p.Code)), audit.Address(addressOf(c.remote)),
+		audit.Incident(incident))
 }
 
 // known returns the name of a request; a path that is none of ours may hold anything.
@@ -78,8 +79,8 @@ func consented(s consent.Statement, text string, tla *client) audit.Event {
 		string(s.Act), s.By, text)}
 }
 
-// begin records a session before it begins, with the consent to it in the same commit; the caller refuses what cannot be
-// recorded. A further link is never refused for that: its line follows.
+// begin records a session before it begins, with the consent to it in the same commit; the caller refuses what cannot
+// be recorded. A further link is never refused for that: its line follows.
 func (t *trace) begin(s *session, tla *client, pdt pki.Identity) *link.Problem {
 	with := []audit.Attr{audit.Identity(tla.identity()), audit.PdT(pdt.String()), audit.Session(s.id),
 		audit.Address(addressOf(tla.remote))}

@@ -66,8 +66,8 @@ func newLive(cfg Config, taker *cards.Taker, d *desk, act Act) (*live, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &live{cfg: cfg, act: act, id: session.NewID(), incident: incident.New(), own: own, up: make(chan struct{}), over: make(chan struct{}),
-		seen: make(chan struct{}, 1)}
+	l := &live{cfg: cfg, act: act, id: session.NewID(), incident: incident.New(), own: own, up: make(chan struct{}),
+		over: make(chan struct{}), seen: make(chan struct{}, 1)}
 	if l.pdt, err = pdtOf(cfg.PdTs[0], id.Practice); err != nil {
 		return nil, err
 	}
@@ -179,8 +179,8 @@ func (l *live) leave(r *route) {
 	<-r.served
 }
 
-// end ends the session; the first reason wins. A gateway that ended it has given it a number; any other incident has the
-// one that gateways know from the requests.
+// end ends the session; the first reason wins. A gateway that ended it has given it a number; any other incident has
+// the one that gateways know from the requests.
 func (l *live) end(w *Why) { l.stop(w.numberedAs(l.incident)) }
 
 // why returns why the session ended; it must have ended.

@@ -50,7 +50,8 @@ func (c *incidentCmd) Run(app *cli.App) error {
 func (c *incidentCmd) question() (story.Question, error) {
 	q := story.Question{Number: incident.Of(strings.ToUpper(c.Number)), Terminal: c.Terminal}
 	if q.Number == "" {
-		return q, cli.Usage("cannot look for the incident %q: want letter, digit, letter, digit, such as K7M2", c.Number)
+		return q, cli.Usage("cannot look for the incident %q: want letter, digit, letter, digit, such as K7M2",
+			c.Number)
 	}
 	var err error
 	q.Since, err = trail.Since(c.Since)

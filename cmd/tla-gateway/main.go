@@ -15,8 +15,8 @@ type grammar struct {
 	Keys   keysCmd   `cmd:"" help:"List every key and certificate: use, algorithm, where, protection, dates, status."`
 	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 
-	Audit    trail.Command[configFlag]  `cmd:"" help:"Verify or show the audit trace."`
-	Incident incidentCmd `cmd:"" help:"Tell what happened under an incident number: what the user saw, what each side recorded, what to do."`
+	Audit    trail.Command[configFlag] `cmd:"" help:"Verify or show the audit trace."`
+	Incident incidentCmd               `cmd:"" help:"Tell what happened under an incident number: what the user saw, what each side recorded, what to do."`
 
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }

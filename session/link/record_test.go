@@ -81,9 +81,10 @@ func TestMessagesMatchVectors(t *testing.T) {
 		kind    Type
 		message any
 	}{
-		"joined":         {TypeJoined, Joined{"urn:tlagate:cab1:tla:t1", vectorSession, 1, vectorNonce, "c.s"}},
-		"joined-again":   {TypeJoined, Joined{TLA: "urn:tlagate:cab1:tla:t1", Session: vectorSession, Generation: 2}},
-		"notice-revoked": {TypeNotice, Notice{Code: CodeRevoked, Text: "The certificate of urn:tlagate:cab1:tla:t1 is revoked."}},
+		"joined":       {TypeJoined, Joined{"urn:tlagate:cab1:tla:t1", vectorSession, 1, vectorNonce, "c.s"}},
+		"joined-again": {TypeJoined, Joined{TLA: "urn:tlagate:cab1:tla:t1", Session: vectorSession, Generation: 2}},
+		"notice-revoked": {TypeNotice, Notice{Code: CodeRevoked,
+			Text: "The certificate of urn:tlagate:cab1:tla:t1 is revoked."}},
 		"notice-incident": {TypeNotice, Notice{CodePeerGone, "The link of the terminal is gone.", "K7M2"}},
 	} {
 		payload, err := json.Marshal(c.message)

@@ -84,7 +84,8 @@ func TestSA2ARefusedRequestsStory(t *testing.T) {
 		audit.Peer("urn:tlagate:op:gateway:g1"), audit.Incident("K7M2"))
 	s = b.find(Question{Number: "K7M2"})
 	require.True(t, s.Saw.Sure)
-	require.Equal(t, []string{"gateway access.accepted", "gateway request.refused", "terminal session.failed"}, kinds(s))
+	require.Equal(t, []string{"gateway access.accepted", "gateway request.refused", "terminal session.failed"},
+		kinds(s))
 	require.Equal(t, []string{one}, s.Sessions)
 }
 
