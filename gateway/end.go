@@ -66,6 +66,17 @@ func (e *end) carry() error {
 	}
 }
 
+// said takes lines of this end's own trace, as the words of that end alone (SA2; docs/protocol.md, section 2.2). Nothing
+// about them ends a session, or holds it up.
+func (e *end) said(s *session, lines []byte) { e.g.home.Take(e.client.identity(), s.id, lines) }
+
+// saidAll records what was dropped of what this end sent.
+func (e *end) saidAll() {
+	if s := e.session.Load(); s != nil {
+		e.g.home.Over(e.client.identity(), s.id)
+	}
+}
+
 // joined returns the session of this end; nil when it has none. A PdT may send, or leave, as soon as it is sent the
 // joined record, which is a little before the TLA's link is up: then joined waits for that.
 func (e *end) joined() *session {
