@@ -15,13 +15,18 @@ import (
 var sessionEvents = map[pdt.EventKind]audit.Kind{pdt.EventUp: audit.SessionUp, pdt.EventEnded: audit.SessionEnded,
 	pdt.EventFailed: audit.SessionFailed}
 
-// sessions returns what records the events of sessions (SA2), without holding any up.
+// sessions returns what records the events of sessions (SA2), without holding any up. What a terminal makes fail again
+// and again is counted (audit.rationed).
 func sessions(t *trail.Trail) func(pdt.Event) {
 	return func(e pdt.Event) {
 		with := []audit.Attr{audit.Session(e.Session), audit.Peer(e.TLA), audit.Gateway(e.Gateway),
 			audit.Reason(e.Reason), audit.Incident(e.Incident)}
 		if e.Kind == pdt.EventEnded {
 			with = append(with, audit.Length(e.Length), audit.Commands(e.Commands))
+		}
+		if e.Kind == pdt.EventFailed {
+			t.Log.Stranger(e.TLA, sessionEvents[e.Kind], with...)
+			return
 		}
 		t.Log.Later(sessionEvents[e.Kind], with...)
 	}
