@@ -78,7 +78,7 @@ var mayImport = map[string][]string{
 	"audit/index": {"audit."},
 	"audit/siem":  {"audit.", "pki", "internal/address"},
 	"heads":       {"internal/signed", "audit.", "pki", "push", "internal/address"},
-	"cmd/internal/trail": {"cmd/internal/room", "cmd/internal/cli", "audit", "heads", "bundle", "keys", "pki",
+	"cmd/internal/trail": {"cmd/internal/room", "cmd/internal/cli", "audit", "heads", "bundle", "keys", "pemfile", "pki",
 		"session/consent"},
 	"cmd/internal/story":     {"audit.", "cmd/internal/sentences", "docs", "pki."},
 	"cmd/internal/sentences": {"bundle", "dialer", "pki", "session"},

@@ -18,25 +18,25 @@ func (t *tail) next() error {
 	if t.stuck {
 		return nil
 	}
-	err := errors.Join(t.flush(), t.store())
+	err := t.prepareNext()
+	if t.stuck = isFull(err); t.stuck {
+		return nil
+	}
 	if err != nil {
+		return err
+	}
+	if err := errors.Join(t.flush(), t.store()); err != nil {
 		return err
 	}
 	first, err := firstLine(t.file)
 	if err != nil {
 		return err
 	}
-	if err = t.prepareNext(); err == nil {
-		err = t.swap(segmentName(t.log.cfg.File, first.Seq))
-	}
-	if isFull(err) && !t.rotated {
-		t.stuck = true
-		return nil
-	}
-	return err
+	return t.swap(segmentName(t.log.cfg.File, first.Seq))
 }
 
-// prepareNext makes the next file, under a name of its own, and gives back what the full one has of the reserve.
+// prepareNext makes the next file, under a name of its own, with its reserve: only then is that of the full one given
+// back, for on a full disk somebody else would have it at once.
 func (t *tail) prepareNext() error {
 	info, err := t.file.Stat()
 	if err != nil {
@@ -50,13 +50,23 @@ func (t *tail) prepareNext() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Chmod(info.Mode().Perm()), f.Close(), t.file.Truncate(t.head.size))
+	if t.log.cfg.Reserve > 0 {
+		if err = allocate(f, t.log.cfg.Reserve); !isDiskFull(err) {
+			err = nil // or this file system has no such thing
+		}
+	}
+	if err = errors.Join(err, f.Chmod(info.Mode().Perm()), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	return nil
 }
 
 // swap renames the full file to its final name, and the next one to the log's, with which it goes on.
 func (t *tail) swap(full string) error {
 	name := t.log.cfg.File
-	t.file.Close()
+	if err := errors.Join(t.file.Truncate(t.head.size), t.file.Close()); err != nil {
+		return errors.Join(err, t.reopen())
+	}
 	err := os.Rename(name, full)
 	if err == nil {
 		t.log.tell("renamed")
@@ -67,11 +77,15 @@ func (t *tail) swap(full string) error {
 			err = files.SyncDir(filepath.Dir(name))
 		}
 	}
-	var opened error
-	if t.file, opened = create(name); err != nil || opened != nil {
-		return errors.Join(err, opened)
+	if err := errors.Join(err, t.reopen()); err != nil {
+		return err
 	}
 	return t.store()
+}
+
+func (t *tail) reopen() (err error) {
+	t.file, err = create(t.log.cfg.File)
+	return err
 }
 
 // begun notes that the current file is a new one.

@@ -93,7 +93,8 @@ func New(cfg Config) *Gateway {
 	g := &Gateway{party: cfg.Party, limits: limits, log: cfg.Log, push: cfg.Push, meters: newMeters(),
 		ration: listen.NewRation(cfg.Log), requests: listen.NewBudget(requestBurst, requestEvery, limits.Connections),
 		accepted: make(chan net.Conn)}
-	g.trace = &trace{log: cfg.Trace, repeats: newRepeats(cfg.Trace, limits.Connections), ration: g.ration}
+	g.trace = &trace{log: cfg.Trace, repeats: newRepeats(cfg.Trace, limits.Connections),
+		meters: g.meters, ration: g.ration}
 	g.enrolment = newEnrolment(cfg.Enrolment, g.log)
 	g.clients = newClientTable(limits)
 	g.parked = newParkedTable(limits, &g.links)

@@ -21,6 +21,7 @@ import (
 type trace struct {
 	log     *audit.Log // nil = none is kept
 	repeats *repeats
+	meters  *meters
 	ration  *listen.Ration // of the log
 }
 
@@ -89,12 +90,20 @@ func (t *trace) begin(s *session, tla *client, pdt pki.Identity) *link.Problem {
 		return nil
 	}
 	err := t.log.RecordAll(append(slices.Clip(s.consent), audit.Event{Kind: audit.SessionOpened, Attrs: with})...)
-	if err == nil {
-		return nil
+	if err != nil {
+		t.complain("no session begins: the audit trace cannot be written", s, tla, err.Error())
+		return traceFull()
 	}
-	t.ration.Log(listen.Line{Level: slog.LevelError, Message: "no session begins: the audit trace cannot be written",
-		Remote: tla.remote, Reason: string(link.ProblemTraceFull)}, "session", s.id, "error", err)
-	return traceFull()
+	if why := t.log.Failing(); why != "" {
+		t.meters.untraced.Inc()
+		t.complain("a session begins, and the audit trace cannot be written", s, tla, why)
+	}
+	return nil
+}
+
+func (t *trace) complain(message string, s *session, tla *client, why string) {
+	t.ration.Log(listen.Line{Level: slog.LevelError, Message: message, Remote: tla.remote,
+		Reason: string(link.ProblemTraceFull)}, "session", s.id, "error", why)
 }
 
 func traceFull() *link.Problem {

@@ -75,17 +75,18 @@ func lastOf(t *testing.T, file string, kind string) (last audit.Entry) {
 	return last
 }
 
-// TestSA2NoRoomForTheTrace: while the gateway's trace has no room on its disk, the session that runs goes on, the user
-// is told why no other begins, and all goes well again by itself once there is room.
+// TestSA2NoRoomForTheTrace: while the gateway's trace has no room on its disk but its reserve, the session that runs
+// goes on, and its end is recorded; the user is told why no other begins; and all goes well again by itself once there
+// is room.
 func TestSA2NoRoomForTheTrace(t *testing.T) {
 	b := newBed(t)
 	b.ca.publish(t)
 	disk := b.Path("disk")
 	require.NoError(t, os.Mkdir(disk, 0o700))
-	require.NoError(t, unix.Mount("tmpfs", disk, "tmpfs", 0, "size=256k"))
+	require.NoError(t, unix.Mount("tmpfs", disk, "tmpfs", 0, "size=160k"))
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(disk, unix.MNT_DETACH)) })
 	file := filepath.Join(disk, "audit.jsonl")
-	require.NoError(t, b.StartGateway("audit: "+file))
+	require.NoError(t, b.StartGateway("audit: {file: "+file+", reserve: 64KiB}"))
 	require.NoError(t, b.StartRelay())
 	b.startPdT(t)
 	require.True(t, b.relay(t, "start").OK)
@@ -94,6 +95,7 @@ func TestSA2NoRoomForTheTrace(t *testing.T) {
 	require.ErrorIs(t, os.WriteFile(filler, make([]byte, 1<<20), 0o600), unix.ENOSPC)
 	require.Equal(t, "up", b.relay(t, "status").Status.State)
 	require.True(t, b.relay(t, "stop").OK)
+	b.waitTraced(t, file, "session.ended")
 	why := b.startsUntilRefused(t) // what is left of the last page may be enough for one more
 	require.Equal(t, []string{"problem", "trace_full"}, []string{why.Code, why.Reason})
 	logged(t, b.GatewayProc, 0, "no session begins", "trace_full")

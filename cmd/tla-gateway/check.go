@@ -11,6 +11,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/fips"
+	"tlagate/cmd/internal/trail"
 	"tlagate/est"
 	"tlagate/gateway"
 	"tlagate/internal/stamp"
@@ -42,6 +43,7 @@ func (s *checkCmd) Run(app *cli.App) error {
 	r.enrolment(c, keys)
 	r.trust(store)
 	r.coverage(store, keys)
+	r.trace(c)
 	return r.conclude()
 }
 
@@ -93,6 +95,16 @@ func (r *report) access(c config, rules []gateway.Rule) {
 	r.line("access", "a TLA opens the PdTs of its own practice")
 	for _, rule := range rules {
 		r.line("access", "%s opens %s", rule.TLA, rule.PdT)
+	}
+}
+
+// trace says whether a trace is kept, and whether it is held.
+func (r *report) trace(c config) {
+	if c.Audit.File == "" {
+		return
+	}
+	if held := trail.Held(string(c.Audit.File)); held != "" {
+		r.warning("nothing of the audit trace is purged until `tla-gateway audit release`: it is held %s", held)
 	}
 }
 

@@ -24,7 +24,7 @@ type config struct {
 	Renewal   enrol.Section `yaml:"renewal"`
 	Access    []accessLine  `yaml:"access"`
 	Limits    limits        `yaml:"limits"`
-	Audit     cli.Path      `yaml:"audit"`
+	Audit     cli.Trace     `yaml:"audit"`
 
 	Bundles       cli.Path `yaml:"bundles"`        // directory of the bundles for devices; "" = none
 	RequireBundle bool     `yaml:"require_bundle"` // refuse devices without one
@@ -40,7 +40,22 @@ type configFlag struct {
 // AuditFile returns where the trace is.
 func (p configFlag) AuditFile() (string, error) {
 	c, _, err := load(p.Config)
-	return string(c.Audit), err
+	return string(c.Audit.File), err
+}
+
+// AuditTrace returns what the configuration says of the trace.
+func (p configFlag) AuditTrace() (cli.Trace, error) {
+	c, _, err := load(p.Config)
+	return c.Audit, err
+}
+
+// BecomeOwner makes the program run as the owner of what the gateway writes.
+func (p configFlag) BecomeOwner() error {
+	c, _, err := load(p.Config)
+	if err != nil {
+		return err
+	}
+	return c.becomeOwner(p.Config)
 }
 
 type accessLine struct {
@@ -136,5 +151,5 @@ func (l limits) gateway() gateway.Limits {
 // becomeOwner makes the program run as the owner of what it writes; each command that writes calls it.
 func (c config) becomeOwner(file string) error {
 	return cli.Written{Config: file, Identities: []cli.Identity{c.Client, c.Identity}, Trust: c.Trust,
-		Files: []cli.Path{c.Audit}}.BecomeOwner()
+		Files: []cli.Path{c.Audit.File}}.BecomeOwner()
 }

@@ -33,7 +33,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err := c.becomeOwner(s.Config); err != nil {
 		return err
 	}
-	trace, err := trail.Open(app, "tla-gateway", c.Audit)
+	trace, err := trail.OpenKept(app, "tla-gateway", c.Audit)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,8 @@ func TestEL1ConfigurationsAreTraced(t *testing.T) {
 	require.Equal(t, want(first), d.trace(audit.ConfigLoaded)[0].With)
 	for i, text := range []string{second, first} {
 		d.configure(text)
-		require.Eventually(t, func() bool { return len(d.trace(audit.ConfigChanged)) > i }, patience, 10*time.Millisecond)
+		changed := func() bool { return len(d.trace(audit.ConfigChanged)) > i }
+		require.Eventually(t, changed, patience, 10*time.Millisecond)
 		require.Equal(t, want(text), d.trace(audit.ConfigChanged)[i].With)
 	}
 	d.configure("listen: nowhere\n") // cannot be used: the one before stays

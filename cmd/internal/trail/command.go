@@ -46,7 +46,10 @@ func (t target[P]) name() (string, error) {
 	return name, nil
 }
 
-type verifyCmd[P Place] struct{ target[P] }
+type verifyCmd[P Place] struct {
+	target[P]
+	Anchor []string `placeholder:"FILE" help:"Certificates of CAs (PEM): whoever signed what was purged must be a gateway below one; repeat for more."`
+}
 
 // Run verifies the trace, and prints what was seen.
 func (c *verifyCmd[P]) Run(app *cli.App) error {
@@ -54,7 +57,11 @@ func (c *verifyCmd[P]) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	report, err := audit.VerifyFile(name)
+	checks, err := signers(c.Anchor)
+	if err != nil {
+		return cli.Usage("%w", err)
+	}
+	report, err := checks.VerifyFile(name)
 	var broken *audit.Broken
 	if err != nil && !errors.As(err, &broken) {
 		return cli.Usage("%w", err)
@@ -71,6 +78,10 @@ func printReport(w io.Writer, r audit.Report) {
 			r.Lines, r.Files, r.First, r.Last, stamp.Instant(r.From), stamp.Instant(r.To), r.Hash)
 	} else {
 		fmt.Fprintln(w, "no line")
+	}
+	for _, p := range r.Purged {
+		fmt.Fprintf(w, "note: line %d says that lines up to %d, of %s, are purged; signed by %s, serial %x\n", p.Line,
+			p.Number, stamp.Instant(p.Until), plain(nameOf(p.Certificate)), p.Certificate.SerialNumber)
 	}
 	for _, seq := range r.Recovered {
 		fmt.Fprintf(w, "note: the trace was not in order when line %d was written; it says why\n", seq)
