@@ -8,6 +8,7 @@ import (
 	"os"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 
@@ -136,12 +137,16 @@ func TestSA2NumbersRepeat(t *testing.T) {
 
 var update = flag.Bool("update", false, "write testdata")
 
-// TestSA2TheStoryFitsOnAPage: as it is printed; what devices wrote has no effect on a screen.
+// TestSA2TheStoryFitsOnAPage: as it is printed, and as docs/audit.md shows it.
 func TestSA2TheStoryFitsOnAPage(t *testing.T) {
 	b := newBook(t)
 	b.write(audit.SessionOpened, audit.Identity(tla1), audit.PdT(pdt1), audit.Session(one))
-	b.said(tla1, 0, audit.SessionEnded, audit.Session(one), audit.Code("connection_lost"), audit.Incident("K7M2"),
-		audit.Reason("x"), audit.Gateway("gw1\u202e"))
+	b.now = b.now.Add(10 * time.Minute)
+	b.write(audit.SessionEnded, audit.Identity(tla1), audit.PdT(pdt1), audit.Session(one), audit.Role("tla"),
+		audit.Reason("dead"), audit.Length(10*time.Minute), audit.Incident("A3X9"))
+	b.now = b.now.Add(time.Hour)
+	b.said(tla1, time.Hour-20*time.Second, audit.SessionEnded, audit.Session(one), audit.Code("connection_lost"),
+		audit.Incident("K7M2"), audit.Commands(212))
 	var page bytes.Buffer
 	b.find(Question{Number: "K7M2"}).Print(&page)
 	golden := "testdata/story.txt"
@@ -151,4 +156,19 @@ func TestSA2TheStoryFitsOnAPage(t *testing.T) {
 	want, err := os.ReadFile(golden)
 	require.NoError(t, err)
 	require.Equal(t, string(want), page.String())
+	shown, err := os.ReadFile("../../../docs/audit.md")
+	require.NoError(t, err)
+	require.Contains(t, string(shown), string(want), "-update, and copy testdata/story.txt into it")
+}
+
+// TestSA2WhatDevicesWroteHasNoEffectOnAScreen, even if somebody has put it into the file.
+func TestSA2WhatDevicesWroteHasNoEffectOnAScreen(t *testing.T) {
+	s := Story{Number: "K7M2", Terminal: "x\x1b[2J", Sessions: []string{"\u202e"},
+		Saw: &Saw{FR: "\x07", EN: "\u009b"}, Others: []Other{{Terminal: "\x1b"}},
+		Lines: []Told{{Line: audit.Entry{By: "\x1b", Said: &audit.Said{}, With: map[string]string{"code": "\r\n"}}}}}
+	var page bytes.Buffer
+	s.Print(&page)
+	for _, r := range page.String() {
+		require.True(t, r == '\n' || unicode.IsGraphic(r), "%q", r)
+	}
 }
