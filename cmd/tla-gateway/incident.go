@@ -32,7 +32,7 @@ func (c *incidentCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	s, err := story.Find(func() iter.Seq2[audit.Line, error] { return audit.Read(file) }, q)
+	s, err := story.Find(func(story.Want) iter.Seq2[audit.Line, error] { return audit.Read(file) }, q)
 	if err != nil {
 		return cli.Usage("%w", err)
 	}

@@ -71,8 +71,18 @@ const apart = 24 * time.Hour
 // around is how long before and after an incident the gateway's lines about the terminal belong to it.
 const around = 2 * time.Minute
 
-// Find reads a trace, twice, and returns the newest incident of a number; nil = there is none.
-func Find(read func() iter.Seq2[audit.Line, error], q Question) (*Story, error) {
+// Want says which lines of a trace are needed: of one incident number, of one session, or about one identity between
+// two times.
+type Want struct {
+	Incident, Session, Identity string
+	From, To                    time.Time // of the line itself
+}
+
+// Read returns lines of a trace, in its order: all that are wanted, and any others.
+type Read func(Want) iter.Seq2[audit.Line, error]
+
+// Find returns the newest incident of a number; nil = there is none.
+func Find(read Read, q Question) (*Story, error) {
 	found, err := search(read, q)
 	if err != nil || len(found) == 0 {
 		return nil, err
@@ -94,8 +104,8 @@ type incident struct {
 }
 
 // search returns the incidents of a number.
-func search(read func() iter.Seq2[audit.Line, error], q Question) (found []*incident, err error) {
-	for l, err := range read() {
+func search(read Read, q Question) (found []*incident, err error) {
+	for l, err := range read(Want{Incident: q.Number}) {
 		if err != nil {
 			return nil, err
 		}
@@ -142,28 +152,37 @@ func (i *incident) add(t Told, terminal string) {
 }
 
 // collect adds the lines of the same sessions, and what the gateway recorded of the terminal at that time.
-func (i *incident) collect(read func() iter.Seq2[audit.Line, error]) error {
-	own := i.lines
-	from, to := i.first.Add(-around), i.last.Add(around)
-	i.lines = nil
-	for l, err := range read() {
-		if err != nil {
-			return err
-		}
-		if l.Err != nil {
-			continue
-		}
-		e := l.Entry
-		t := toldOf(e)
-		belongs := slices.ContainsFunc(own, func(o Told) bool { return o.Line.Seq == e.Seq })
-		belongs = belongs || e.With["session"] != "" && slices.Contains(i.sessions, e.With["session"])
-		near := !t.At.Before(from) && !t.At.After(to)
-		if belongs || near && t.Side == Gateway && i.terminal != "" && aboutAccess(e) && terminalOf(e) == i.terminal {
-			i.lines = append(i.lines, t)
+func (i *incident) collect(read Read) error {
+	wanted := []Want{}
+	for _, id := range i.sessions {
+		wanted = append(wanted, Want{Session: id})
+	}
+	if i.terminal != "" {
+		wanted = append(wanted, Want{Identity: i.terminal, From: i.first.Add(-around), To: i.last.Add(around)})
+	}
+	for _, w := range wanted {
+		for l, err := range read(w) {
+			if err != nil {
+				return err
+			}
+			if l.Err == nil && w.belongs(l.Entry) {
+				i.lines = append(i.lines, toldOf(l.Entry))
+			}
 		}
 	}
+	slices.SortFunc(i.lines, func(a, b Told) int { return cmp.Compare(a.Line.Seq, b.Line.Seq) })
+	i.lines = slices.CompactFunc(i.lines, func(a, b Told) bool { return a.Line.Seq == b.Line.Seq })
 	slices.SortStableFunc(i.lines, func(a, b Told) int { return a.At.Compare(b.At) })
 	return nil
+}
+
+// belongs reports whether a line is one that collect wants.
+func (w Want) belongs(e audit.Entry) bool {
+	if w.Session != "" {
+		return e.With["session"] == w.Session
+	}
+	near := !e.Time().Before(w.From) && !e.Time().After(w.To)
+	return near && e.Said == nil && aboutAccess(e) && terminalOf(e) == w.Identity
 }
 
 // aboutAccess reports whether a line says that a terminal came, or was not let in.

@@ -52,7 +52,7 @@ func (b *book) said(who string, ago time.Duration, kind audit.Kind, attrs ...aud
 }
 
 func (b *book) find(q Question) *Story {
-	s, err := Find(func() iter.Seq2[audit.Line, error] { return audit.Read(b.log.File()) }, q)
+	s, err := Find(func(Want) iter.Seq2[audit.Line, error] { return audit.Read(b.log.File()) }, q)
 	require.NoError(b.t, err)
 	return s
 }
