@@ -69,3 +69,27 @@ func TestSA2ReadAfter(t *testing.T) {
 	_, err = audit.Last(file + ".none")
 	require.Error(t, err)
 }
+
+// FuzzParseSent: what is taken of a device's line is of the tables, and as bounded and clean as what we record.
+func FuzzParseSent(f *testing.F) {
+	for _, line := range []string{
+		`{"seq":12,"at":"2026-11-24T08:30:00.123Z","event":"session.failed","with":{"code":"x","incident":"K7M2"}}`,
+		`{"seq":1,"at":"2026-11-24T08:30:00.123Z","event":"host.packages.added","with":{"names":"a, b","user":"x"}}`,
+		`{"seq":18446744073709551615,"at":"9999-12-31T23:59:59.999Z","event":"program.stop"}`,
+		`{"seq":1,"at":"2026-11-24T08:30:00.123Z","event":"audit.purged"}`,
+		`{"seq":1,"at":"2026-11-24T08:30:00.123Z","event":"session.up","by":"x"}`, `{}`, ``, `[]`,
+	} {
+		f.Add([]byte(line))
+	}
+	f.Fuzz(func(t *testing.T, line []byte) {
+		said, kind, attrs, err := audit.ParseSent(line)
+		if err != nil {
+			return
+		}
+		require.True(t, kind.Sayable())
+		require.NotZero(t, said.Seq)
+		require.False(t, audit.Entry{At: said.At}.Time().IsZero() && !strings.HasPrefix(said.At, "0001"))
+		require.NotContains(t, attrs, audit.User("x"))
+		require.LessOrEqual(t, len(attrs), 64)
+	})
+}
