@@ -21,8 +21,8 @@ const (
 	MostKept = mostKept
 )
 
-// Rechain gives lines, each with its newline, the hashes of the lines before them, and the log the head of the last. The
-// first keeps what it says.
+// Rechain gives lines, each with its newline, the hashes of the lines before them, and the log the head of the last.
+// The first keeps what it says.
 func Rechain(file string, lines []string) error {
 	var end head
 	for i, line := range lines {

@@ -28,9 +28,10 @@ type Config struct {
 	Reserve int64 // octets of the disk, and of Space, that only essential events may use; 0 = none
 	GoOn    bool  // Record does not fail when there is no room: the event is written when there is, as with Later
 
-	Keep    time.Duration                             // full files with younger lines stay; 0 = all do
-	Signer  func() (*x509.Certificate, crypto.Signer) // signs what is purged; nil, or a nil key = nothing is purged
-	Rotated func()                                    // called, if not nil, after another file is begun; in a goroutine of its own
+	Keep   time.Duration                             // full files with younger lines stay; 0 = all do
+	Signer func() (*x509.Certificate, crypto.Signer) // signs what is purged; nil, or a nil key = nothing is purged
+
+	Rotated func() // called, if not nil, after another file is begun, in a goroutine of its own
 }
 
 // Log appends to a trace. It keeps no file open: several programs, and several Logs of one program, may write to one

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"sync"
@@ -153,19 +154,9 @@ func (q *queue) finish(batch []*call, err error) {
 	since := q.waiting
 	q.taken = 0
 	q.waiting, q.kept, q.strange = nil, 0, 0
-	var failing error
-	written := false
+	q.note(batch, err)
 	for _, c := range batch {
-		if !c.written && c.err == nil {
-			c.err = err
-		}
-		if c.weight > strange {
-			failing, written = errors.Join(failing, c.err), written || c.written
-		}
 		q.answer(c)
-	}
-	if written || failing != nil {
-		q.failing = first(failing)
 	}
 	for _, c := range since {
 		c.tries++
@@ -173,14 +164,20 @@ func (q *queue) finish(batch []*call, err error) {
 	}
 }
 
-// first returns the first of joined errors.
-func first(err error) error {
-	for {
-		joined, ok := err.(interface{ Unwrap() []error })
-		if !ok || len(joined.Unwrap()) == 0 {
-			return err
+// note remembers why a call of a batch is not in the trace. Lines about strangers do not count.
+func (q *queue) note(batch []*call, err error) {
+	var failing error
+	written := false
+	for _, c := range batch {
+		if !c.written && c.err == nil {
+			c.err = err
 		}
-		err = joined.Unwrap()[0]
+		if c.weight > strange {
+			failing, written = cmp.Or(failing, c.err), written || c.written
+		}
+	}
+	if written || failing != nil {
+		q.failing = failing
 	}
 }
 
@@ -230,4 +227,28 @@ func (q *queue) close() {
 	for q.kept > 0 {
 		q.drop(slices.IndexFunc(q.waiting, (*call).kept))
 	}
+}
+
+// gap is what was lost because it could not be written.
+type gap struct {
+	count    int
+	from, to time.Time // of the first event and of the last
+}
+
+// with returns two gaps as one.
+func (g gap) with(o gap) gap {
+	switch {
+	case g.count == 0:
+		return o
+	case o.count == 0:
+		return g
+	}
+	if o.from.Before(g.from) {
+		g.from = o.from
+	}
+	if o.to.After(g.to) {
+		g.to = o.to
+	}
+	g.count += o.count
+	return g
 }

@@ -64,7 +64,7 @@ func (t *tail) prepareNext() error {
 // swap renames the full file to its final name, and the next one to the log's, with which it goes on.
 func (t *tail) swap(full string) error {
 	name := t.log.cfg.File
-	if err := errors.Join(t.file.Truncate(t.head.size), t.file.Close()); err != nil {
+	if err := errors.Join(t.cut(), t.file.Close()); err != nil {
 		return errors.Join(err, t.reopen())
 	}
 	err := os.Rename(name, full)

@@ -12,7 +12,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Trace is the YAML setting that says where the audit trace is, and how much of it is kept: the name of a file alone, or
+// Trace is the YAML setting that says where the audit trace is, and how much of it is kept: the name of a file alone,
+// or
 //
 //	audit:
 //	  file: audit.jsonl

@@ -16,8 +16,8 @@ const (
 	reserve = 4 << 20              // octets
 )
 
-// OpenKept opens the trace of a program that keeps it for a time, a file a day, and purges what is older; the first pair
-// that [Trail.Keys] opens signs what is purged.
+// OpenKept opens the trace of a program that keeps it for a time, a file a day, and purges what is older; the first
+// pair that [Trail.Keys] opens signs what is purged.
 func OpenKept(app *cli.App, program string, t cli.Trace) (*Trail, error) {
 	trail := &Trail{app: app}
 	err := trail.open(audit.Config{File: string(t.File), By: program, Daily: true, Space: t.Space, GoOn: t.GoOn,

@@ -15,8 +15,8 @@ import (
 // maxAnchors bounds a file of certificates, in octets.
 const maxAnchors = 1 << 20
 
-// signers returns checks that demand of whoever signed a purge that it was a gateway by then, certified below the CAs in
-// these files; without a file, anybody may.
+// signers returns checks that demand of whoever signed a purge that it was a gateway by then, certified below the CAs
+// in these files; without a file, anybody may.
 func signers(names []string) (audit.Checks, error) {
 	if len(names) == 0 {
 		return audit.Checks{}, nil
