@@ -38,8 +38,8 @@ import (
 	"tlagate/pki/revocation"
 	"tlagate/session"
 	"tlagate/session/consent"
+	"tlagate/session/incident"
 	"tlagate/session/ticket"
-	"tlagate/tla"
 )
 
 var update = flag.Bool("update", false, "write docs/fr/cryptographie.md")
@@ -48,7 +48,7 @@ var update = flag.Bool("update", false, "write docs/fr/cryptographie.md")
 func allAlgorithms() algorithms.List {
 	return algorithms.Gather(pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), ca.Algorithms(),
 		ocsp.Algorithms(), keys.Algorithms(), consent.Algorithms(), ticket.Algorithms(), session.Algorithms(),
-		bundle.Algorithms(), est.Algorithms(), gateway.Algorithms(), tla.Algorithms(), server.Algorithms(),
+		bundle.Algorithms(), est.Algorithms(), gateway.Algorithms(), incident.Algorithms(), server.Algorithms(),
 		backup.Algorithms(), audit.Algorithms(), export.Algorithms(), host.Algorithms(), heads.Algorithms())
 }
 
@@ -160,7 +160,7 @@ internal/recipients     | filippo.io/age | ca/backup: age: ML-KEM-768
 internal/signed | crypto/ecdsa crypto/elliptic crypto/rand | session/consent: ECDSA P-
 internal/signed | crypto.SHA256 crypto.SHA384 | session/consent: ECDSA P-
 internal/signed | crypto/rsa | session/ticket: RSA-PSS
-tla                     | crypto/rand | crypto/rand
+session/incident        | crypto/rand | crypto/rand
 `)
 
 // noSecret begins the row of what needs no cryptography; the reason follows.
@@ -366,8 +366,9 @@ var ownTLS = regexp.MustCompile(`^(tls\.(Config|Dial.*|Listen|NewListener|Client
 
 // notItsPart are packages that a program is linked with, but whose cryptography it does not use.
 var notItsPart = map[string][]string{
-	"tla-ocsp": {"bundle", "est", "session", "session/consent", "audit/host", "internal/signed"},
-	"tla-pki":  {"session", "session/consent"},
+	"tla-ocsp":    {"bundle", "est", "session", "session/consent", "audit/host", "internal/signed"},
+	"tla-pki":     {"session", "session/consent"},
+	"tla-gateway": {"session"},
 }
 
 // TestG5EachProgramListsItsPart: a program prints the uses of all the packages in it.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -116,8 +115,10 @@ func (l *Log) makeCall(events []Event) (*call, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.entries = append(c.entries, Entry{Event: e.Kind, By: cmp.Or(who, clean(l.cfg.By, maxValue)), With: with})
-		if !e.Kind.essential() || slices.ContainsFunc(e.Attrs, Attr.ofDevice) {
+		said := saidIn(e.Attrs)
+		c.entries = append(c.entries, Entry{Event: e.Kind, By: cmp.Or(who, clean(l.cfg.By, maxValue)), Said: said,
+			With: with})
+		if !e.Kind.essential() || said != nil { // a device cannot use the room that is kept for what we do
 			c.weight = ordinary
 		}
 	}
@@ -143,6 +144,3 @@ func (l *Log) ownCall(kind Kind, attrs ...Attr) *call {
 	}
 	return c
 }
-
-// ofDevice reports whether an attribute says that the event is told by a device: that is never essential.
-func (a Attr) ofDevice() bool { return a.name == "said" }

@@ -245,7 +245,7 @@ func (c *verifier) note(e Entry) {
 	} else if e.Time().Before(r.To) {
 		r.Back = append(r.Back, e.Seq)
 	}
-	if e.Event == AuditRecovered {
+	if e.Event == AuditRecovered && e.Said == nil {
 		r.Recovered = append(r.Recovered, e.Seq)
 	}
 	r.Lines++

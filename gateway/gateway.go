@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"tlagate/audit"
+	"tlagate/audit/home"
 	"tlagate/audit/peers"
 	"tlagate/bundle"
 	"tlagate/pki/listen"
@@ -48,6 +49,9 @@ type Config struct {
 	// Trace is where what happens is recorded (SA2): while it cannot be written no session begins, and those that run
 	// go on. nil = nowhere. The caller closes it.
 	Trace *audit.Log
+
+	// Home takes the lines that devices send of their traces (SA2); nil = none are taken. The caller runs it.
+	Home *home.Receiver
 }
 
 // TraceHead is what has become of the heads of our audit trace at one PKI server (docs/heads.md).
@@ -77,6 +81,7 @@ type Gateway struct {
 	consents  *consents
 	tickets   *tickets
 	bundles   *bundles
+	home      *home.Receiver
 	status    *statusSender
 	watcher   *watcher
 
@@ -109,6 +114,7 @@ func New(cfg Config) *Gateway {
 	g.consents = &consents{life: limits.Nonce, log: g.log}
 	g.tickets = &tickets{party: g.party, life: limits.Ticket, log: g.log}
 	g.bundles = &bundles{shelf: cfg.Bundles, required: cfg.RequireBundle, log: g.log}
+	g.home = cfg.Home
 	g.status = &statusSender{party: g.party, bundles: g.bundles, log: g.log}
 	g.watcher = newWatcher(g)
 	g.SetAccess(cfg.Access)

@@ -25,8 +25,8 @@ type trace struct {
 }
 
 // requestRefused records that a request of a proven peer was answered with a problem.
-func (t *trace) requestRefused(c *client, path string, p *link.Problem) {
-	t.peers.RequestRefused(c.peer, c.remote, known(path), string(p.Code))
+func (t *trace) requestRefused(c *client, path, incident string, p *link.Problem) {
+	t.peers.RequestRefused(c.peer, c.remote, known(path), string(p.Code), audit.Incident(incident))
 }
 
 // known returns the name of a request; a path that is none of ours may hold anything.
@@ -82,11 +82,11 @@ func (t *trace) notBegun(s *session, tla *client) {
 	}
 }
 
-// ended records that a link of a session is over.
-func (t *trace) ended(s *session, reason, by string) {
+// ended records that a link of a session is over; its ends are told the incident number.
+func (t *trace) ended(s *session, reason, by, incident string) {
 	t.log.Later(audit.SessionEnded, audit.Identity(s.tla.client.identity()), audit.PdT(s.pdt.client.identity()),
 		audit.Session(s.id), audit.Reason(endReason(reason)), audit.Role(by), audit.Length(time.Since(s.joined)),
-		audit.FromTLA(s.tla.octets.Load()), audit.FromPdT(s.pdt.octets.Load()))
+		audit.FromTLA(s.tla.octets.Load()), audit.FromPdT(s.pdt.octets.Load()), audit.Incident(incident))
 }
 
 // neverBegan records the end of a session that was recorded and then did not begin.
@@ -96,13 +96,13 @@ func (t *trace) neverBegan(s *session, tla *client, pdt pki.Identity) {
 }
 
 // cut records that a proven peer is cut, and because of which certificate.
-func (t *trace) cut(c *client, err error) {
+func (t *trace) cut(c *client, err error, incident string) {
 	serial := c.peer.Chain[0].SerialNumber
 	if r, ok := errors.AsType[*pki.Refusal](err); ok && r.Serial != nil {
 		serial = r.Serial
 	}
 	with := []audit.Attr{audit.Identity(c.identity()), audit.Reason(string(pki.ReasonOf(err))), audit.Serial(serial),
-		audit.Address(peers.AddressOf(c.remote))}
+		audit.Address(peers.AddressOf(c.remote)), audit.Incident(incident)}
 	if e := c.end.Load(); e != nil {
 		if s := e.session.Load(); s != nil {
 			with = append(with, audit.Session(s.id))

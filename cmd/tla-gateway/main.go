@@ -15,7 +15,8 @@ type grammar struct {
 	Keys   keysCmd   `cmd:"" help:"List every key and certificate: use, algorithm, where, protection, dates, status."`
 	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 
-	Audit auditCmd `cmd:"" help:"Verify, show, search or export the audit trace, or keep it for an investigation."`
+	Audit    auditCmd    `cmd:"" help:"Verify, show, search or export the audit trace, or keep it for an investigation."`
+	Incident incidentCmd `cmd:"" help:"Tell what happened under an incident number: what the user saw, what each side recorded, what to do."`
 
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"sync"
 
+	"tlagate/audit/home"
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
@@ -76,6 +77,10 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
+	lines, err := home.NewReceiver(home.ReceiverConfig{Log: trace.Log, Warn: app.Log})
+	if err != nil {
+		return err
+	}
 	l, err := new(net.ListenConfig).Listen(app.Context, "tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
@@ -83,7 +88,7 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	party := &trust.Party{Trust: store, Certificate: store.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
 	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(),
 		Enrolment: c.Enrolment.gateway(), Push: streams.subscribers, Heads: streams.heads, Log: app.Log,
-		Bundles: bundles, RequireBundle: c.RequireBundle, Trace: trace.Log})
+		Bundles: bundles, RequireBundle: c.RequireBundle, Trace: trace.Log, Home: lines})
 	serveMetrics, err := c.serveMetrics(app.Log, append(sender.collectors(), g)...)
 	if err != nil {
 		return err
@@ -92,7 +97,7 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 		Keys: keysOf(renewer, keys)})
 	defer background(app.Context, func(ctx context.Context) { _ = store.Run(ctx) }, streams.run, serveMetrics,
 		func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run, trace.Index,
-		sender.run)()
+		sender.run, lines.Run)()
 	app.LogCrypto(store)
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)

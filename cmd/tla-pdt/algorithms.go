@@ -12,6 +12,7 @@ import (
 	"tlagate/pki/revocation"
 	"tlagate/session"
 	"tlagate/session/consent"
+	"tlagate/session/incident"
 	"tlagate/session/ticket"
 )
 
@@ -21,6 +22,5 @@ type algorithmsCmd struct{ cli.AlgorithmsCmd }
 func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
 		consent.Algorithms(), ticket.Algorithms(), session.Algorithms(), bundle.Algorithms(), est.Algorithms(),
-		audit.Algorithms(), export.Algorithms(),
-		host.Algorithms())
+		audit.Algorithms(), export.Algorithms(), host.Algorithms(), incident.Algorithms())
 }

@@ -119,6 +119,9 @@ func readable(e audit.Entry) string {
 	if e.By != "" {
 		fmt.Fprintf(&b, "  by %s", plain(e.By))
 	}
+	if e.Said != nil {
+		fmt.Fprintf(&b, "  (its line %d of %s)", e.Said.Seq, plain(e.Said.At))
+	}
 	for _, name := range slices.Sorted(maps.Keys(e.With)) {
 		fmt.Fprintf(&b, "  %s=%s", plain(name), plain(e.With[name]))
 	}
