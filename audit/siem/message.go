@@ -41,6 +41,10 @@ func structured(e audit.Entry) string {
 	out.WriteString("[" + sdID)
 	param(&out, "seq", strconv.FormatUint(e.Seq, 10))
 	param(&out, "by", e.By)
+	if e.Said != nil {
+		param(&out, "said_seq", strconv.FormatUint(e.Said.Seq, 10))
+		param(&out, "said_at", e.Said.At)
+	}
 	for _, name := range slices.Sorted(maps.Keys(e.With)) {
 		param(&out, name, e.With[name])
 	}
