@@ -98,7 +98,7 @@ func (d *demo) revoke() error {
 	if _, err := d.relay("status"); err != nil {
 		return err
 	}
-	if err := d.cardsGone(); err != nil {
+	if err := errors.Join(d.noteIncident(), d.cardsGone()); err != nil {
 		return err
 	}
 	d.found("the gateway cut it %s after the command; the workstation's own list is still the old one", seconds(cut))
