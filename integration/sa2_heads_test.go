@@ -112,8 +112,8 @@ func TestSA2HeadsFindARewrittenTrace(t *testing.T) {
 		}
 		return true
 	})
-	heads := b.Path("heads.jsonl")
-	for _, args := range [][]string{{"--heads"}, {"--heads", heads}, {"--heads=" + heads}} {
+	kept := b.Path("heads.jsonl")
+	for _, args := range [][]string{{"--heads"}, {"--heads", kept}, {"--heads=" + kept}} {
 		_, err = b.verify(t, args...)
 		require.ErrorContains(t, err, "is not the one that the PKI knows: the trace was rewritten", "%v", args)
 	}
