@@ -63,8 +63,8 @@ func (c *incidentCmd) unknown(q story.Question, file string) error {
 			q.Number, file)
 	}
 	return fmt.Errorf("cannot find the incident %s in the trace %s: it was another gateway's, or only the terminal "+
-		"knows it, and tells it in its next session; until then, type `tla-relay audit show --incident %[1]s` there",
-		q.Number, file)
+		"knows it, and tells it in its next session; until then, type `tla-relay audit show --incident %[1]s` there; "+
+		"a terminal that was not let in is found by `audit search --event access.refused`", q.Number, file)
 }
 
 // after returns the first time of a line that is no longer wanted, if those until a time are; zero = all are.

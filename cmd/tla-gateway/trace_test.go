@@ -60,6 +60,7 @@ func TestSA2AnIncidentThatIsNotFound(t *testing.T) {
 	require.NoError(t, log.Record(audit.ProgramStart))
 	for want, args := range map[string][]string{
 		"tla-relay audit show --incident K7M2":     {"k7m2"},
+		"audit search --event access.refused":      {"K7M2"},
 		"try without --terminal and --since":       {"K7M2", "--terminal", "t1"},
 		"cannot find such an incident K7M2 in the": {"K7M2", "--since", "1d"},
 	} {
