@@ -146,5 +146,5 @@ func (d *demo) startRefused() error {
 		return err
 	}
 	d.found("refused (exit code %d); the gateway's log has the reason", code)
-	return nil
+	return d.waitTraced("access.refused")
 }

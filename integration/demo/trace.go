@@ -7,13 +7,32 @@ import (
 	"slices"
 	"strings"
 
+	"tlagate/audit"
 	"tlagate/integration/lab"
 	"tlagate/integration/world"
 	"tlagate/tla"
 )
 
+// traceFile returns the file of a program's trace.
+func (d *demo) traceFile(program string) string { return d.lab.Path(program + "-audit.jsonl") }
+
 // traceOf returns the line of a program's configuration that has it keep a trace.
-func (d *demo) traceOf(program string) string { return "audit: " + d.lab.Path(program+"-audit.jsonl") }
+func (d *demo) traceOf(program string) string { return "audit: " + d.traceFile(program) }
+
+// waitTraced waits until a line is in the gateway's trace: what has happened is written there within moments.
+func (d *demo) waitTraced(kind audit.Kind) error {
+	return world.Poll(world.Patience, "the gateway's trace to have "+string(kind), func() error {
+		for line, err := range audit.Read(d.traceFile("gateway")) {
+			if err != nil {
+				return err
+			}
+			if line.Entry.Event == kind {
+				return nil
+			}
+		}
+		return errors.New("it has not")
+	})
+}
 
 // gateway runs a command of the gateway's operator, shows it and what it printed, and returns that.
 func (d *demo) gateway(args ...string) (string, error) {
