@@ -16,13 +16,6 @@ func (l *Log) Queued() int {
 	return len(l.queue.waiting)
 }
 
-// Purging reports whether what is old enough is being removed.
-func (l *Log) Purging() bool {
-	l.purger.mu.Lock()
-	defer l.purger.mu.Unlock()
-	return l.purger.running
-}
-
 // Bounds that tests need.
 const (
 	MostKept = mostKept

@@ -64,7 +64,6 @@ func Open(cfg Config) (*Log, error) {
 	}
 	l := &Log{cfg: cfg, turn: make(chan struct{}, 1), closed: make(chan struct{})}
 	l.queue.own, l.queue.now, l.purger.log = l.ownCall, l.now, l
-	l.purger.looks()
 	l.strangers = ration.New(strangersFirst, strangersTime, l.rationed)
 	if err := os.MkdirAll(filepath.Dir(cfg.File), 0o700); err != nil {
 		return nil, fmt.Errorf("cannot open the audit trace: %w", err)

@@ -72,8 +72,8 @@ type end struct {
 
 // Purge removes the full files whose last line is older than Keep, oldest first. Before each it records who signs that,
 // number, hash and time of the file's last line. While the trace is held, or nobody signs, it removes nothing. It
-// removes no more than the files of one day, and is called by itself every hour in which something is recorded, but not
-// in the first: so a clock that is a year ahead does not cost the whole trace before somebody sees it.
+// removes no more than the files of one day, and is called by itself every hour in which something is recorded: so a
+// clock that is a year ahead does not cost the whole trace before somebody sees it.
 func (l *Log) Purge() (removed int, err error) {
 	if l == nil || l.cfg.Keep == 0 || l.cfg.Signer == nil {
 		return 0, nil
