@@ -19,6 +19,9 @@ type Said struct {
 	At  string `json:"at"` // the device's time, in the form of Entry.At
 }
 
+// Time returns At as a time.
+func (s Said) Time() time.Time { return Entry{At: s.At}.Time() }
+
 // After reports whether a line is new to somebody who has last: it has a higher number, or it is of a later trace.
 func (s Said) After(last Said) bool { return s.Seq > last.Seq || s.At > last.At }
 
