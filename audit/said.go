@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Said says of a line that a device sent (docs/protocol.md, section 2.2) which one of the device's own trace it is. The
@@ -42,6 +43,15 @@ func saidIn(attrs []Attr) *Said {
 	number, at, _ := strings.Cut(attrs[i].value, " ")
 	seq, _ := strconv.ParseUint(number, 10, 64)
 	return &Said{seq, at}
+}
+
+// Shown returns a value of a line as it is printed: quoted if it could be taken for more than one, have an effect on a
+// terminal, or look like another line where a narrow one breaks it.
+func Shown(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '=' || r == '"' || r >= unicode.MaxASCII }) {
+		return s
+	}
+	return strings.ReplaceAll(strconv.QuoteToASCII(s), "  ", ` \x20`)
 }
 
 // unsaid are the kinds of which a device cannot speak: what only a gateway, a CA or a responder does, what proves

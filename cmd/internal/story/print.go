@@ -76,21 +76,13 @@ func (s *Story) brief(e audit.Entry) string {
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.With)) {
 		if !slices.Contains(unprinted, name) {
-			fmt.Fprintf(&b, "  %s=%s", name, value(e.With[name]))
+			fmt.Fprintf(&b, "  %s=%s", name, audit.Shown(e.With[name]))
 		}
 	}
 	if e.Said != nil {
 		fmt.Fprintf(&b, "  (told %s)", stamp.Instant(e.Time()))
 	}
 	return b.String()
-}
-
-// value quotes an attribute that could be taken for more than one, or, on a narrow screen, for another line.
-func value(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '=' || r == '"' || r > unicode.MaxASCII }) {
-		return s
-	}
-	return strings.ReplaceAll(strconv.QuoteToASCII(s), "  ", ` \x20`)
 }
 
 // quoted quotes what could have an effect on a terminal: devices wrote some of it.

@@ -130,8 +130,12 @@ func readable(e audit.Entry) string {
 	if e.Said != nil {
 		fmt.Fprintf(&b, "  (its line %d of %s)", e.Said.Seq, plain(e.Said.At))
 	}
+	show := plain
+	if e.Said != nil {
+		show = audit.Shown
+	}
 	for _, name := range slices.Sorted(maps.Keys(e.With)) {
-		fmt.Fprintf(&b, "  %s=%s", plain(name), plain(e.With[name]))
+		fmt.Fprintf(&b, "  %s=%s", plain(name), show(e.With[name]))
 	}
 	return b.String()
 }
