@@ -48,7 +48,8 @@ func saidIn(attrs []Attr) *Said {
 // Shown returns a value of a line as it is printed: quoted if it could be taken for more than one, have an effect on a
 // terminal, or look like another line where a narrow one breaks it.
 func Shown(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '=' || r == '"' || r >= unicode.MaxASCII }) {
+	odd := func(r rune) bool { return r <= ' ' || r == '=' || r == '"' || r >= unicode.MaxASCII }
+	if !strings.ContainsFunc(s, odd) {
 		return s
 	}
 	return strings.ReplaceAll(strconv.QuoteToASCII(s), "  ", ` \x20`)

@@ -273,7 +273,8 @@ func TestSA2WhatOnePeerRepeatsIsCounted(t *testing.T) {
 		"count": strconv.Itoa(peers.Burst + 20 - refused[tla1+" not_found"])}, counted)
 }
 
-// TestSA2SessionsDoNotFillTheTrace: what one terminal may begin is bounded, and what it resumes is counted, not written.
+// TestSA2SessionsDoNotFillTheTrace: what one terminal may begin is bounded, and what it resumes is counted, not
+// written.
 func TestSA2SessionsDoNotFillTheTrace(t *testing.T) {
 	r := start(t, traced(nil))
 	tla, p := r.ca.Issue(tla1, clients), r.pdt(pdt1)

@@ -144,8 +144,8 @@ func (k Known) contradict(purges []audit.Entry) error {
 		until, _ := time.Parse(time.RFC3339, purge.With["until"])
 		for _, p := range k.list {
 			if p.number < number && p.received.After(until.Add(skew)) {
-				return fmt.Errorf("cannot vouch for the audit trace: line %d says that line %d, which it removes, is of "+
-					"%s; but at %s the PKI knew no line after %d", purge.Seq, number, purge.With["until"],
+				return fmt.Errorf("cannot vouch for the audit trace: line %d says that line %d, which it removes, "+
+					"is of %s; but at %s the PKI knew no line after %d", purge.Seq, number, purge.With["until"],
 					stamp.Instant(p.received), p.number)
 			}
 		}

@@ -151,7 +151,8 @@ func TestSA2APurgeOfWhatIsYoungIsFound(t *testing.T) {
 		x := newTrace(t)
 		require.NoError(t, audittest.Rewrite(x.file, func(e *audit.Entry) bool {
 			if e.Seq == 39 {
-				e.Event, e.With = audit.AuditPurged, map[string]string{"number": "9", "until": until.Format(time.RFC3339)}
+				e.Event = audit.AuditPurged
+				e.With = map[string]string{"number": "9", "until": until.Format(time.RFC3339)}
 			}
 			return true
 		}))

@@ -32,7 +32,8 @@ func TestSA2KeepHoldPurge(t *testing.T) {
 	for left := 1; left >= 0; left-- {
 		l.GatewayProc.Kill()
 		require.NoError(t, l.StartGateway(setting))
-		require.Eventually(t, func() bool { return len(fullFiles(t, file)) == left }, world.Patience, 20*time.Millisecond)
+		require.Eventually(t, func() bool { return len(fullFiles(t, file)) == left }, world.Patience,
+			20*time.Millisecond)
 	}
 	require.NoError(t, l.GatewayProc.Stop())
 

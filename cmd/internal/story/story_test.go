@@ -181,9 +181,10 @@ func TestSA2ADeviceHidesNoIncident(t *testing.T) {
 	b.said(tla2, -1000*time.Hour, audit.SessionFailed, audit.Code("stopped"), audit.Incident("K7M2"))
 	b.now = b.now.Add(time.Hour)
 	b.write(audit.RequestRefused, audit.Identity(tla1), audit.Code("pdt_absent"), audit.Incident("K7M2"))
+	forged := "x" + strings.Repeat(" ", 300) + "gateway  link.cut  code=x"
 	for i := range 20 {
 		b.said(pdt1, time.Duration(i)*time.Hour, audit.SessionEnded, audit.Peer(tla1), audit.Incident("K7M2"),
-			audit.Session(fmt.Sprintf("%032d", i)), audit.Reason("x"+strings.Repeat(" ", 300)+"gateway  link.cut  code=x"))
+			audit.Session(fmt.Sprintf("%032d", i)), audit.Reason(forged))
 	}
 	s := b.find(Question{Number: "K7M2"})
 	require.Equal(t, tla1, s.Terminal)

@@ -107,8 +107,8 @@ func printReport(w io.Writer, r audit.Report) {
 		fmt.Fprintf(w, "note: line %d says that lines up to %d, of %s, are purged; signed by %s, serial %x\n", p.Line,
 			p.Number, stamp.Instant(p.Until), plain(nameOf(p.Certificate)), p.Certificate.SerialNumber)
 		if kept := p.At.Sub(p.Until); kept < twelveMonths {
-			fmt.Fprintf(w, "note: line %d removes what was kept for %d days only, not for twelve months (SA2): ask why\n",
-				p.Line, int(kept.Hours()/24))
+			fmt.Fprintf(w, "note: line %d removes what was kept for %d days only, not for twelve months (SA2): "+
+				"ask why\n", p.Line, int(kept.Hours()/24))
 		}
 	}
 	for _, seq := range r.Recovered {
