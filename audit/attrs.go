@@ -3,6 +3,7 @@ package audit
 import (
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"math/big"
@@ -63,6 +64,7 @@ var attrNames = map[string]string{
 	"from_tla":    "octets that the terminal sent",
 	"from_pdt":    "octets that the Poste de Travail sent",
 	"request":     "path of a request, without /v1/",
+	"event":       "kind of the events that are counted",
 	"hash":        "SHA-256 of a line of the trace, hexadecimal",
 	"certificate": "a certificate, DER in base64url, with whose key the line is signed",
 	"signature":   "signature over what the line says (docs/audit.md), base64url",
@@ -204,8 +206,25 @@ func Request(path string) Attr { return text("request", path) }
 // Hash is the hash of a line of the trace, in hexadecimal.
 func Hash(of string) Attr { return text("hash", onlyHex(of)) }
 
+// Of is the kind of the events that a line counts.
+func Of(kind Kind) Attr { return text("event", string(kind)) }
+
+// Signer is a certificate with whose key a line is signed, whole.
+func Signer(c *x509.Certificate) Attr {
+	return Attr{"certificate", clean(base64.RawURLEncoding.EncodeToString(c.Raw), maxList)}
+}
+
+// Signature is a signature over what the line says.
+func Signature(base64url string) Attr { return Attr{"signature", clean(base64url, maxList)} }
+
 // Statement is a signed consent as it came, which can be verified again with the event's certificate (C4).
 func Statement(signed string) Attr { return Attr{"statement", clean(signed, maxList)} }
+
+// Consent is what a user's consent to a session says, and its proof: the statement as it came, and the certificate of
+// the terminal whose key signed it (C4).
+func Consent(signer *x509.Certificate, session, pdt, act, user, statement string) []Attr {
+	return append(Certificate(signer), Session(session), PdT(pdt), Act(act), User(user), Statement(statement))
+}
 
 // By is the identity whose act the event is, when it is not the log's own program.
 func By(who string) Attr { return text(by, who) }

@@ -178,6 +178,15 @@ var kinds = []Meaning{
 // Kinds returns the table.
 func Kinds() []Meaning { return append([]Meaning(nil), kinds...) }
 
+// essentials are the kinds that may use the room that is kept for them when there is no other: what ends or takes away,
+// and what an operator does.
+var essentials = map[Kind]bool{ProgramStop: true, KeyErased: true, EraseDone: true, CertificateRevoked: true,
+	LinkCut: true, SessionResumed: true, SessionEnded: true, OperatorAct: true, ClockBack: true,
+	AuditRecovered: true, AuditGap: true, AuditRationed: true, AuditDropped: true, AuditPurged: true,
+	HeadLate: true, HeadRefused: true}
+
+func (k Kind) essential() bool { return essentials[k] }
+
 func (k Kind) known() bool {
 	for _, m := range kinds {
 		if m.Kind == k {

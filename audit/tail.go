@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-
-	"tlagate/internal/files"
+	"time"
 )
 
 // tail is the end of a log, while we have its lock.
@@ -16,10 +14,16 @@ type tail struct {
 	lock *os.File // the head file
 	file *os.File // the current file of the log
 	head head     // what the lines on the disk say, once settled
+
+	last      time.Time // of the last line, drafts included; zero = there is none
+	draft     draft
+	allocated int64 // octets of the current file that have their place on the disk, even behind its end
+	free      int64 // octets that are free on the disk; unasked, or noFree
+	rotated   bool  // another file was begun
 }
 
 func (l *Log) openTail() (*tail, error) {
-	t := &tail{log: l}
+	t := &tail{log: l, free: unasked}
 	var err error
 	if t.lock, err = create(headName(l.cfg.File)); err != nil {
 		return nil, err
@@ -32,11 +36,20 @@ func (l *Log) openTail() (*tail, error) {
 		t.close()
 		return nil, err
 	}
-	if err := checkMode(t.file); err != nil {
+	if err := errors.Join(checkMode(t.file), t.look()); err != nil {
 		t.close()
 		return nil, err
 	}
 	return t, nil
+}
+
+// look finds out how much of the disk the current file has.
+func (t *tail) look() error {
+	info, err := t.file.Stat()
+	if err == nil {
+		t.allocated = allocated(info)
+	}
+	return err
 }
 
 // close releases the lock.
@@ -69,7 +82,7 @@ func (t *tail) settle() (why string, err error) {
 		return "", nil
 	case size == 0 && t.wasPutAway():
 		t.head.size = 0
-		return "", t.head.write(t.lock)
+		return "", t.store()
 	case size < t.head.size:
 		return t.cutShort(size)
 	}
@@ -85,7 +98,7 @@ func (t *tail) begin(size int64) (why string, err error) {
 	if size > 0 || len(old) > 0 {
 		return t.rebuild("the head was missing: it is made again from the log, whose end cannot be vouched for")
 	}
-	return "", t.head.write(t.lock)
+	return "", t.store()
 }
 
 // catchUp accepts whole lines that a program wrote without updating the head, and sets aside what follows them.
@@ -99,7 +112,7 @@ func (t *tail) catchUp(size int64) (why string, err error) {
 			return "", err
 		}
 	}
-	return why, t.head.write(t.lock)
+	return why, t.store()
 }
 
 // cutShort continues a log from which lines were cut off.
@@ -113,7 +126,7 @@ func (t *tail) cutShort(size int64) (why string, err error) {
 	if err := t.setAside(size - whole); err != nil {
 		return "", err
 	}
-	return why, t.head.write(t.lock)
+	return why, t.store()
 }
 
 // rebuild makes a head from the lines themselves.
@@ -130,7 +143,7 @@ func (t *tail) rebuild(why string) (string, error) {
 	if err := t.setAside(size - last.size); err != nil {
 		return "", err
 	}
-	return why, t.head.write(t.lock)
+	return why, t.store()
 }
 
 // lastLine finds the last readable line of the log; size is that of the current file's whole lines.
@@ -208,71 +221,26 @@ func (t *tail) setAside(octets int64) error {
 	}
 	defer torn.Close()
 	_, err = io.Copy(torn, io.NewSectionReader(t.file, t.head.size, min(octets, maxTorn)))
-	if err := errors.Join(err, torn.Sync()); err != nil {
+	if err := errors.Join(err, t.sync(torn)); err != nil {
 		return err
 	}
-	return errors.Join(t.file.Truncate(t.head.size), t.file.Sync())
+	return errors.Join(t.file.Truncate(t.head.size), t.sync(t.file))
 }
 
-func (t *tail) recovered(why string) error {
-	return t.append(Entry{Event: AuditRecovered, By: clean(t.log.cfg.By, maxValue),
-		With: map[string]string{"reason": why}})
-}
-
-// append writes a line, then the head. If either fails, it removes the line again.
-func (t *tail) append(e Entry) error {
-	e.Seq, e.Prev = t.head.seq+1, t.head.hash
-	e.At = t.log.cfg.Clock().UTC().Format(layout)
-	line, err := e.line()
-	if err != nil {
+// open checks the end of the log, once, and makes the reserve.
+func (t *tail) open() error {
+	if err := t.checkLastLine(); err != nil {
 		return err
 	}
-	if t.head.size > 0 && t.head.size+int64(len(line)) >= t.log.cfg.MaxSize {
-		if err := t.putAway(); err != nil {
-			return err
-		}
-	}
-	next := head{e.Seq, hash(line), t.head.size + int64(len(line)) + 1}
-	if err := t.write(append(line, '\n'), next); err != nil {
-		return errors.Join(err, t.file.Truncate(t.head.size), t.head.write(t.lock))
-	}
-	t.head = next
+	_ = t.reserve(t.head.size) // a start without room is refused where it is recorded
+	t.remember()
 	return nil
 }
 
-func (t *tail) write(line []byte, next head) error {
-	if _, err := t.file.WriteAt(line, t.head.size); err != nil {
-		return err
-	}
-	if err := t.file.Sync(); err != nil {
-		return err
-	}
-	return next.write(t.lock)
-}
-
-// putAway renames the full file to its final name and begins the next one, with the same mode.
-func (t *tail) putAway() error {
-	name := t.log.cfg.File
-	first, err := firstLine(t.file)
-	if err != nil {
-		return err
-	}
-	info, err := t.file.Stat()
-	if err != nil {
-		return err
-	}
-	t.file.Close()
-	if err := os.Rename(name, segmentName(name, first.Seq)); err != nil {
-		return err
-	}
-	if t.file, err = create(name); err != nil {
-		return err
-	}
-	if err := errors.Join(t.file.Chmod(info.Mode().Perm()), files.SyncDir(filepath.Dir(name))); err != nil {
-		return err
-	}
-	t.head.size = 0
-	return t.head.write(t.lock)
+// recovered records that the log did not end as it should.
+func (t *tail) recovered(why string) error {
+	c := t.log.ownCall(AuditRecovered, Reason(why))
+	return errors.Join(t.writeAll([]*call{c}), c.err)
 }
 
 func sizeOf(f *os.File) (int64, error) {

@@ -12,7 +12,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/x509"
 	"log/slog"
 	"net"
 	"slices"
@@ -20,11 +19,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tlagate/audit"
+	"tlagate/audit/peers"
 	"tlagate/bundle"
 	"tlagate/pki/listen"
 	"tlagate/pki/trust"
 	"tlagate/push"
-	"tlagate/session/consent"
 )
 
 // Config configures a Gateway. It must not be changed after New.
@@ -42,9 +42,9 @@ type Config struct {
 	Bundles       *bundle.Shelf // the bundles that devices are sent; nil = none. The caller runs it
 	RequireBundle bool          // refuse devices that name no bundle
 
-	// Consented is called with each consent that was verified: what it says, its text, and the certificate of the TLA
-	// whose key signed it (C4). nil = nobody is told.
-	Consented func(said consent.Statement, text string, signer *x509.Certificate)
+	// Trace is where what happens is recorded (SA2): while it cannot be written no session begins, and those that run
+	// go on. nil = nowhere. The caller closes it.
+	Trace *audit.Log
 }
 
 // Gateway joins links. It serves once. It is a prometheus.Collector: register it to have its metrics.
@@ -55,6 +55,7 @@ type Gateway struct {
 	ration   *listen.Ration // logs what peers could fill the log with
 	requests *listen.Budget // by identity
 	meters   *meters
+	trace    *trace
 	access   atomic.Pointer[access]
 	push     func() []*push.Subscriber // nil = none
 
@@ -88,11 +89,12 @@ func New(cfg Config) *Gateway {
 	g := &Gateway{party: cfg.Party, limits: limits, log: cfg.Log, push: cfg.Push, meters: newMeters(),
 		ration: listen.NewRation(cfg.Log), requests: listen.NewBudget(requestBurst, requestEvery, limits.Connections),
 		accepted: make(chan net.Conn)}
+	g.trace = &trace{log: cfg.Trace, peers: peers.New(cfg.Trace, "", limits.Connections), ration: g.ration}
 	g.enrolment = newEnrolment(cfg.Enrolment, g.log)
 	g.clients = newClientTable(limits)
 	g.parked = newParkedTable(limits, &g.links)
 	g.sessions = newSessionTable(limits, &g.links)
-	g.consents = &consents{life: limits.Nonce, accepted: cfg.Consented, log: g.log}
+	g.consents = &consents{life: limits.Nonce, log: g.log}
 	g.tickets = &tickets{party: g.party, life: limits.Ticket, log: g.log}
 	g.bundles = &bundles{shelf: cfg.Bundles, required: cfg.RequireBundle, log: g.log}
 	g.status = &statusSender{party: g.party, bundles: g.bundles, log: g.log}
@@ -135,13 +137,14 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	g.links.Wait()
 	stopWatching()
 	running.Wait()
+	g.trace.peers.Close()
 	return err
 }
 
 func (g *Gateway) listening() listen.Config {
 	cfg := listen.Config{Party: g.party, Handshakes: g.limits.Handshakes,
 		PerAddress: g.limits.HandshakesPerIP, Log: g.log,
-		Observe: g.meters.handshaken}
+		Observe: g.meters.handshaken, Refused: g.trace.peers.Refused}
 	if g.enrolment != nil {
 		cfg.Divert = g.enrolment.divert
 	}

@@ -47,6 +47,7 @@ func (g *Gateway) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if p := g.route(c, w, r); p != nil {
 		g.meters.requestsRefused.WithLabelValues(string(p.Code)).Inc()
 		g.logRefused(c, r.URL.Path, p)
+		g.trace.requestRefused(c, r.URL.Path, p)
 		p.WriteTo(w)
 	}
 }

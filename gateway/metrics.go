@@ -118,8 +118,13 @@ var endReasons = map[string]bool{
 
 // sessionEnded counts an end. A reason that a peer made up in a notice makes no series of its own.
 func (m *meters) sessionEnded(reason, by string) {
+	m.ended.WithLabelValues(endReason(reason), by).Inc()
+}
+
+// endReason returns a reason if it is one of ours, else "other".
+func endReason(reason string) string {
 	if !endReasons[reason] && !slices.Contains(pki.Reasons, pki.Reason(reason)) {
-		reason = "other"
+		return "other"
 	}
-	m.ended.WithLabelValues(reason, by).Inc()
+	return reason
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tlagate/audit"
 	"tlagate/pki"
 	"tlagate/session/link"
 )
@@ -14,6 +15,8 @@ import (
 type session struct {
 	g  *Gateway
 	id string // chosen by the TLA
+
+	consent []audit.Event // to it: to be recorded with its beginning
 
 	generation uint32       // of this link of the card session, from 1
 	ticketAt   atomic.Int64 // when the last ticket was made, ns
@@ -103,6 +106,7 @@ func (s *session) end(n link.Notice, reason, by string) {
 			"reason", reason, "by", by, "duration", time.Since(s.joined).Round(time.Millisecond).String(),
 			"from_tla", s.tla.octets.Load(), "from_pdt", s.pdt.octets.Load())
 		s.g.meters.sessionEnded(reason, by)
+		s.g.trace.ended(s, reason, by)
 		s.g.sessions.remove(s.tla.client.peer.Identity, s)
 	})
 }

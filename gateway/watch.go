@@ -19,6 +19,7 @@ type watcher struct {
 	clients *clientTable
 	every   time.Duration // between two looks, at most
 	meters  *meters
+	record  *trace
 	log     *slog.Logger
 	wake    chan struct{} // capacity 1: a certificate ends before the next look
 
@@ -27,8 +28,8 @@ type watcher struct {
 }
 
 func newWatcher(g *Gateway) *watcher {
-	return &watcher{trust: g.party.Trust, clients: g.clients, every: g.limits.Recheck, meters: g.meters, log: g.log,
-		wake: make(chan struct{}, 1)}
+	return &watcher{trust: g.party.Trust, clients: g.clients, every: g.limits.Recheck, meters: g.meters,
+		record: g.trace, log: g.log, wake: make(chan struct{}, 1)}
 }
 
 // run checks every peer again when revocation data change, when a certificate ends, and every Limits.Recheck, since
@@ -157,5 +158,6 @@ func (w *watcher) cut(c *client, err error) {
 
 func (w *watcher) report(what string, c *client, reason pki.Reason, err error) {
 	w.meters.cuts.WithLabelValues(string(reason)).Inc()
+	w.record.cut(c, err)
 	w.log.Warn(what, "remote", c.remote, "peer", c.identity(), "reason", string(reason), "error", err)
 }

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/audit"
+	"tlagate/audit/peers"
 	"tlagate/ca"
 	"tlagate/ca/store"
 	"tlagate/pki"
@@ -32,6 +34,7 @@ type Config struct {
 	Public    int           // connections to the public listener at once; 0 = 1024
 	EST       EST           // bounds of the EST server
 	Log       *slog.Logger  // nil = discard
+	Trace     *audit.Log    // nil = accesses are not recorded
 }
 
 // Server serves one CA. One Serve per Server.
@@ -40,6 +43,7 @@ type Server struct {
 	log    *slog.Logger
 	ration *listen.Ration // of the log, for what strangers and refused peers cause
 	events *store.Events
+	trace  struct{ push, est *peers.Trace }
 	staple *stapler // of the EST server
 
 	mu      sync.Mutex // protects the rest
@@ -64,14 +68,23 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, log: cfg.Log, ration: listen.NewRation(cfg.Log), events: events,
 		news: make(chan struct{}), streams: map[pki.Identity]int{}}
+	s.trace.push = peers.New(cfg.Trace, "push", tracedPeers)
+	s.trace.est = peers.New(cfg.Trace, "est", tracedPeers)
 	if cfg.Party != nil {
 		s.staple = &stapler{ca: cfg.CA, inner: cfg.Party.Certificate, log: cfg.Log}
 	}
 	return s, nil
 }
 
-// Close closes the events.
-func (s *Server) Close() error { return s.events.Close() }
+// tracedPeers bounds the peers of a listener that its trace tells apart.
+const tracedPeers = 20000
+
+// Close records what was only counted, and closes the events.
+func (s *Server) Close() error {
+	s.trace.push.Close()
+	s.trace.est.Close()
+	return s.events.Close()
+}
 
 // Listeners are where a Server serves; it closes them.
 type Listeners struct {
@@ -86,8 +99,8 @@ func (s *Server) Serve(ctx context.Context, on Listeners) error {
 	var running sync.WaitGroup
 	running.Go(func() { s.watch(ctx) })
 	running.Go(func() { s.renew(ctx) })
-	s.run(ctx, stop, &running, listen.New(on.Events, listen.Config{Party: s.cfg.Party, Log: s.log}),
-		s.streamServer(ctx))
+	s.run(ctx, stop, &running, listen.New(on.Events, listen.Config{Party: s.cfg.Party, Log: s.log,
+		Refused: s.trace.push.Refused}), s.streamServer(ctx))
 	if on.Public != nil {
 		s.run(ctx, stop, &running, s.publicRoom().Listener(on.Public), s.publicServer())
 	}
@@ -132,6 +145,7 @@ func (s *Server) streamServer(ctx context.Context) *http.Server {
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			if proven, ok := c.(*listen.Conn); ok {
+				s.trace.push.Accepted(proven.Peer, proven.RemoteAddr().String())
 				ctx = context.WithValue(ctx, peerKey{}, proven.Peer)
 			}
 			return ctx

@@ -88,7 +88,7 @@ func (b *bed) party(cert *tls.Certificate) *trust.Party {
 // serve runs a server until stop.
 func (b *bed) serve(address string, cfg Config) (addr string, stop func()) {
 	cert, _ := b.issue("pki", "urn:tlagate:op:pki:ca1", "localhost")
-	cfg.CA, cfg.Party = b.open(), b.party(cert)
+	cfg.CA, cfg.Party, cfg.Trace = b.open(), b.party(cert), b.traced()
 	s, err := New(cfg)
 	require.NoError(b.t, err)
 	l, err := net.Listen("tcp", address)

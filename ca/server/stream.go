@@ -30,6 +30,7 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 	}
 	if status != 0 {
 		who := peer.Identity.String()
+		s.trace.push.RequestRefused(peer, r.RemoteAddr, requestName(r), reason)
 		s.ration.Log(listen.Line{Level: slog.LevelWarn, Message: "request refused", Remote: r.RemoteAddr,
 			Reason: reason, Kind: who}, "peer", who, "detail", detail)
 		problem(w, status, reason, detail)
@@ -39,6 +40,14 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 	s.log.Info("stream begins", "remote", r.RemoteAddr, "peer", peer.Identity.String(), "since", r.FormValue("since"))
 	err := s.stream(r.Context(), w, r, peer)
 	s.log.Info("stream ended", "remote", r.RemoteAddr, "peer", peer.Identity.String(), "why", err)
+}
+
+// requestName returns what the trace calls a request: its path may hold anything.
+func requestName(r *http.Request) string {
+	if r.URL.Path == push.Path {
+		return "events"
+	}
+	return "other"
 }
 
 // refuse returns why a request is refused; status 0 = it is not.

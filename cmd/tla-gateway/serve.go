@@ -43,6 +43,10 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err := c.device().Finish(); err != nil {
 		return err
 	}
+	configured, err := trace.Configuration(s.Config)
+	if err != nil {
+		return err
+	}
 	keys, store, err := c.open(trace, app.Log)
 	if err != nil {
 		return err
@@ -75,12 +79,12 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	party := &trust.Party{Trust: store, Certificate: store.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
 	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(),
 		Enrolment: c.Enrolment.gateway(), Push: streams.subscribers, Log: app.Log,
-		Bundles: bundles, RequireBundle: c.RequireBundle, Consented: trace.Consent})
+		Bundles: bundles, RequireBundle: c.RequireBundle, Trace: trace.Log})
 	serveMetrics, err := c.serveMetrics(g, app.Log)
 	if err != nil {
 		return err
 	}
-	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, streams, c, app.Log), Trust: store,
+	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, streams, c, configured, app.Log), Trust: store,
 		Keys: keysOf(renewer, keys)})
 	defer background(app.Context, func(ctx context.Context) { _ = store.Run(ctx) }, streams.run, serveMetrics,
 		func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run)()
@@ -91,7 +95,8 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 
 // apply returns a function that reads the configuration again and puts in force what may change in a running gateway:
 // the sources of pushed revocations, and the access table.
-func (s *serveCmd) apply(g *gateway.Gateway, streams *listeners, running config, log *slog.Logger) func() error {
+func (s *serveCmd) apply(g *gateway.Gateway, streams *listeners, running config, configured *trail.Configuration,
+	log *slog.Logger) func() error {
 	return func() error {
 		c, rules, err := load(s.Config)
 		if err != nil {
@@ -112,7 +117,7 @@ func (s *serveCmd) apply(g *gateway.Gateway, streams *listeners, running config,
 			log.Warn("the rest of the configuration has changed too: that takes a restart")
 			running = c
 		}
-		return nil
+		return configured.Changed()
 	}
 }
 

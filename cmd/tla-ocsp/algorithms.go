@@ -1,6 +1,7 @@
 package main
 
 import (
+	"tlagate/audit"
 	"tlagate/cmd/internal/cli"
 	"tlagate/keys"
 	"tlagate/ocsp"
@@ -12,5 +13,6 @@ type algorithmsCmd struct{ cli.AlgorithmsCmd }
 
 // Run prints what the packages of this program say.
 func (c *algorithmsCmd) Run(app *cli.App) error {
-	return c.Print(app, pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(), ocsp.Algorithms())
+	return c.Print(app, pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(), ocsp.Algorithms(),
+		audit.Algorithms())
 }

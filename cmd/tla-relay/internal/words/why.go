@@ -148,6 +148,9 @@ var reasons = map[tla.Code]map[string]Text{
 			"le Poste de Travail n'est pas connecté",
 			"the Poste de Travail is not connected"},
 		string(link.ProblemDraining): {"il s'arrête un instant", "it is stopping for a moment"},
+		string(link.ProblemTraceFull): {
+			"il ne peut pas enregistrer la session dans son journal d'audit",
+			"it cannot record the session in its audit trace"},
 		string(link.ProblemNoBundle): {
 			"il n'a pas de configuration signée pour ce terminal",
 			"it has no signed configuration for this terminal"},
