@@ -2,6 +2,7 @@ package ca
 
 import (
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -16,9 +17,10 @@ func AuditFile(dir string) string { return filepath.Join(dir, "audit.jsonl") }
 
 // trail records what is done with the CA, and which account did it.
 type trail struct {
-	file  string
-	by    string
-	clock func() time.Time
+	file    string
+	by      string
+	officer bool // by is an officer's identity: the account is that of the server that acts for them
+	clock   func() time.Time
 }
 
 func (t *trail) record(kind audit.Kind, attrs ...audit.Attr) error {
@@ -26,16 +28,27 @@ func (t *trail) record(kind audit.Kind, attrs ...audit.Attr) error {
 	if err != nil {
 		return err
 	}
-	return log.Record(kind, append(attrs, audit.User(account()))...)
+	if !t.officer {
+		attrs = append(attrs, audit.User(account()))
+	}
+	return log.Record(kind, attrs...)
 }
 
 // account is the account that runs this program; behind sudo, the caller's too.
 func account() string {
-	who := "uid " + strconv.Itoa(os.Getuid())
+	who := accountName(os.Getuid())
 	if caller, err := strconv.Atoi(os.Getenv("SUDO_UID")); err == nil {
-		who += ", sudo by uid " + strconv.Itoa(caller)
+		who += ", sudo by " + accountName(caller)
 	}
 	return who
+}
+
+// accountName is the name of an account; "uid 12347" of one that has none.
+func accountName(uid int) string {
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return u.Username
+	}
+	return "uid " + strconv.Itoa(uid)
 }
 
 // created records a new CA: its two keys, and its certificates.

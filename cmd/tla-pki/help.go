@@ -58,6 +58,10 @@ var help = kong.Vars{
 		"not be kept there.",
 	"main_status": "Show the state of the PKI's own certificates, lists and clock; exit 1 when there is something " +
 		"to do.",
+	"office_as": "Act as an officer, through the running tla-pki serve: your file with pki, identity and trust " +
+		"(docs/ca.md, section 6).",
+	"office_break_glass": "Act on --dir although a server with officers runs: an emergency, which is recorded, and " +
+		"raises an alarm.",
 	"replace_reason": "Why the old one's certificates are revoked, as for revoke; default superseded. Say " +
 		"keyCompromise if it was lost or stolen.",
 	"replace_dns": "DNS names of the new one; default: those of the old one.",
