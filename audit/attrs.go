@@ -42,7 +42,7 @@ var attrNames = map[string]string{
 	"names":       "a list, separated by comma and space",
 	"profile":     "profile of an issued certificate",
 	"user":        "account of the operating system that ran the program",
-	"number":      "number of a published list, or of a line of the trace",
+	"number":      "number of a published list, a line of the trace, an invitation, or an act that waits",
 	"store":       "where a key lives: file, pkcs11, tpm",
 	"gateway":     "host and port of a gateway",
 	"session":     "id of a session, hexadecimal",

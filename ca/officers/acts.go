@@ -13,14 +13,15 @@ import (
 // acts has what can be done, by name.
 func (s *Server) acts() map[string]func(*call) (any, error) {
 	return map[string]func(*call) (any, error){
-		"issue":    s.issue,
-		"invite":   invite,
-		"withdraw": withdraw,
-		"replace":  replace,
-		"revoke":   revoke,
-		"release":  release,
-		"approve":  s.approve,
-		"reject":   s.reject,
+		"issue":       s.issue,
+		"invite":      invite,
+		"withdraw":    withdraw,
+		"replace":     replace,
+		"revoke":      revoke,
+		"release":     release,
+		"approve":     s.approve,
+		"reject":      s.reject,
+		"acknowledge": s.acknowledge,
 	}
 }
 

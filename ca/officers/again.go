@@ -10,7 +10,6 @@ import (
 // came has it done once. Nothing of it outlives the server.
 type answered struct {
 	seed maphash.Seed
-	now  func() time.Time
 
 	mu   sync.Mutex // protects the rest
 	kept map[string]*kept
@@ -28,13 +27,13 @@ type kept struct {
 
 const (
 	keptTime = 10 * time.Minute
-	mostKept = 128
+	mostKept = 256
 	maxKept  = 1 << 20 // octets of an answer
 	maxKey   = 64      // octets of an Idempotency-Key
 )
 
 func newAnswered() *answered {
-	return &answered{seed: maphash.MakeSeed(), now: time.Now, kept: map[string]*kept{}}
+	return &answered{seed: maphash.MakeSeed(), kept: map[string]*kept{}}
 }
 
 // once does an act, unless the same was done under that key: then it returns the same answer. Without a key it does it.
@@ -45,7 +44,7 @@ func (a *answered) once(who, key, name string, body []byte, do func() (answer, e
 	if len(key) > maxKey {
 		return answer{}, problemf(BadRequest, "The Idempotency-Key is longer than %d octets.", maxKey)
 	}
-	now := &kept{name: name, body: maphash.Bytes(a.seed, body), begun: a.now()}
+	now := &kept{name: name, body: maphash.Bytes(a.seed, body), begun: time.Now()}
 	before, err := a.begin(who+" "+key, now)
 	if err != nil || before != nil {
 		return a.repeat(before, err)
@@ -54,11 +53,20 @@ func (a *answered) once(who, key, name string, body []byte, do func() (answer, e
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now.done, now.answer, now.err = true, out, err
+	time.AfterFunc(keptTime, func() { a.forget(who+" "+key, now) }) // it may hold codes
 	if len(out.body) > maxKept {
 		now.answer = answer{}
 		now.err = problemf(Repeated, "It was done; its answer is too long to be given twice.")
 	}
 	return out, err
+}
+
+func (a *answered) forget(key string, old *kept) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.kept[key] == old {
+		delete(a.kept, key)
+	}
 }
 
 func (a *answered) repeat(before *kept, err error) (answer, error) {
@@ -68,18 +76,28 @@ func (a *answered) repeat(before *kept, err error) (answer, error) {
 	return before.answer, before.err
 }
 
+// makeRoom forgets the oldest act that is done when there are too many, and reports whether there is room for another.
+func (a *answered) makeRoom() bool {
+	if len(a.kept) < mostKept {
+		return true
+	}
+	oldest := ""
+	for key, k := range a.kept {
+		if k.done && (oldest == "" || k.begun.Before(a.kept[oldest].begun)) {
+			oldest = key
+		}
+	}
+	delete(a.kept, oldest)
+	return oldest != ""
+}
+
 // begin enters an act; it returns the one that was done before under that key, if it is the same.
 func (a *answered) begin(key string, now *kept) (before *kept, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for k, old := range a.kept {
-		if old.done && now.begun.Sub(old.begun) > keptTime {
-			delete(a.kept, k)
-		}
-	}
 	switch before = a.kept[key]; {
-	case before == nil && len(a.kept) >= mostKept:
-		return nil, problemf(TooMany, "Too many acts at once; wait some minutes.")
+	case before == nil && !a.makeRoom():
+		return nil, problemf(TooMany, "Too many acts at once; wait a little.")
 	case before == nil:
 		a.kept[key] = now
 		return nil, nil

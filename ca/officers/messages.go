@@ -92,6 +92,11 @@ type Decide struct {
 	Why string `json:"why,omitempty"`
 }
 
+// Acknowledge says that an officer knows of what was done past them.
+type Acknowledge struct {
+	Why string `json:"why"`
+}
+
 // Whoami is who the server takes an officer for.
 type Whoami struct {
 	Identity string `json:"identity"`

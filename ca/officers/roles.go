@@ -95,6 +95,7 @@ func Rights() []Right {
 		{http.MethodPost, "release", []Role{Security}, false},
 		{http.MethodPost, "approve", []Role{Security}, false},
 		{http.MethodPost, "reject", []Role{Security}, true},
+		{http.MethodPost, "acknowledge", []Role{Security}, false},
 	}
 }
 

@@ -43,6 +43,7 @@ type Server struct {
 	trace    *peers.Trace
 	waiting  *waitingRoom
 	again    *answered
+	broken   time.Time // the last act past the officers that is known
 }
 
 const (
@@ -63,6 +64,13 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, log: cfg.Log, officers: map[string]Officer{}, rights: map[string]Right{},
 		ration: listen.NewRation(cfg.Log), trace: peers.New(cfg.Trace, "officers", tracedPeers),
 		waiting: &waitingRoom{dir: cfg.Dir}, again: newAnswered()}
+	known, err := Emergencies(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range known {
+		s.broken = e.At
+	}
 	for _, o := range cfg.Officers {
 		s.officers[o.Identity] = o
 	}
@@ -141,14 +149,15 @@ func named(remote string) string {
 
 // watchGlass logs each act that somebody does past the server, by --break-glass, while it runs.
 func (s *Server) watchGlass(ctx context.Context) {
-	for since := time.Now(); ; retry.Sleep(ctx, s.cfg.Poll) {
+	for ; ; retry.Sleep(ctx, s.cfg.Poll) {
 		list, err := Emergencies(s.cfg.Dir)
 		if err != nil {
-			s.log.Error("cannot read who acted past the officers", "error", err)
+			s.ration.Log(listen.Line{Level: slog.LevelError, Message: "cannot read who acted past the officers"},
+				"error", err)
 		}
 		for _, e := range list {
-			if e.At.After(since) {
-				since = e.At
+			if e.At.After(s.broken) {
+				s.broken = e.At
 				s.log.Error("somebody acted on the CA past its officers, with --break-glass", "account", e.Account,
 					"act", e.Act, "why", e.Why, "at", e.At.Format(time.RFC3339))
 			}

@@ -32,9 +32,11 @@ var help = kong.Vars{
 	"bundle_anchor":  "The root pinned at enrolment; repeat for more.",
 	"bundle_crl":     "CRLs and ARLs; repeat for more. The bundle's own ARLs count too.",
 	"init_dir":       "The CA's directory; must not exist, or be empty.",
-	"init_name":      "Name of the CA. Production trust stores refuse names that begin with TEST.",
-	"init_url":       "Where DIR/public will be served; goes into every certificate. A TEST CA needs none.",
-	"init_policy":    "OID of your own arc, above the certificate policies. A TEST CA needs none.",
+	"init_admin": "Make a first officer's certificate, DIR/officers/NAME.crt: urn:tlagate:OPERATOR:admin:NAME= and " +
+		"pkcs11:… (its key is made there) or a certificate request; give it twice or more.",
+	"init_name":   "Name of the CA. Production trust stores refuse names that begin with TEST.",
+	"init_url":    "Where DIR/public will be served; goes into every certificate. A TEST CA needs none.",
+	"init_policy": "OID of your own arc, above the certificate policies. A TEST CA needs none.",
 	"init_root_spec": "Where to make the root's key: pkcs11:…, tpm:FILE or a file in the CA's directory; default " +
 		"root/root.key.",
 	"init_issuing_spec": "Where to make the issuing CA's key; default issuing/issuing.key. A token's PIN is asked " +

@@ -40,6 +40,7 @@ type grammar struct {
 	Whoami  whoamiCmd  `cmd:"" help:"Say who the running server takes you for, and your roles."`
 	Waiting waitingCmd `cmd:"" help:"List what waits for a second officer, and what became of it."`
 	Approve approveCmd `cmd:"" help:"Approve, as a second officer, what another one asked for; or reject it."`
+	Ack     ackCmd     `cmd:"" name:"acknowledge" help:"Say, as an officer, that you know of what was done past you."`
 	Trace   traceCmd   `cmd:"" help:"Print the CA's audit trace, as an officer with the role audit."`
 
 	Audit trail.Command[auditPlace] `cmd:"" help:"Verify or show the audit trace of the CA, DIR/audit.jsonl."`

@@ -312,6 +312,18 @@ func (c *approveCmd) Run(app *cli.App) error {
 	})
 }
 
+type ackCmd struct {
+	afarOnly
+	Why string `required:"" placeholder:"TEXT" help:"What you found out, for the trace."`
+}
+
+// Run acknowledges what was done with --break-glass.
+func (c *ackCmd) Run(app *cli.App) error {
+	return c.office().afar(app, func(client *officers.Client) error {
+		return client.Do(app.Context, "acknowledge", officers.Acknowledge{Why: c.Why}, &officers.Done{})
+	})
+}
+
 type traceCmd struct {
 	afarOnly
 	Since time.Duration `placeholder:"36h" help:"Only from so long ago on."`

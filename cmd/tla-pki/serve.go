@@ -119,11 +119,11 @@ func (c serveConfig) run(file string, app *cli.App, trace *trail.Trail, authorit
 }
 
 func (c serveConfig) serve(app *cli.App, cfg server.Config) error {
-	desk, err := c.openDesk(app, cfg.CA, cfg.Party, cfg.Trace)
+	counter, err := c.openCounter(app, cfg.CA, cfg.Party, cfg.Trace)
 	if err != nil {
 		return err
 	}
-	defer desk.Close()
+	defer counter.Close()
 	srv, err := server.New(cfg)
 	if err != nil {
 		return err
@@ -133,7 +133,7 @@ func (c serveConfig) serve(app *cli.App, cfg server.Config) error {
 	if err != nil {
 		return err
 	}
-	return desk.beside(app.Context, func(ctx context.Context) error { return srv.Serve(ctx, on) })
+	return counter.beside(app.Context, func(ctx context.Context) error { return srv.Serve(ctx, on) })
 }
 
 // listen opens what the configuration names. The stream is logged last: that line says that all are open.

@@ -62,19 +62,20 @@ func (c *serveConfig) officers() (list []officers.Officer) {
 	return list
 }
 
-// desk is the officers' API of a running server; the zero value is that of one without.
-type desk struct {
+// counter is the officers' API of a running server; the zero value is that of one without.
+type counter struct {
 	server  *officers.Server
 	on      []net.Listener
 	release func() error
 }
 
-// openDesk reserves the CA for its officers, and listens for them.
-func (c serveConfig) openDesk(app *cli.App, authority *ca.CA, party *trust.Party, trace *audit.Log) (*desk, error) {
+// openCounter reserves the CA for its officers, and listens for them.
+func (c serveConfig) openCounter(app *cli.App, authority *ca.CA, party *trust.Party,
+	trace *audit.Log) (*counter, error) {
 	if c.Officers == (officersAt{}) {
 		app.Log.Warn("this CA has no officers: whoever has its account may do all that needs no root; " +
 			"name them under admins (SP3)")
-		return &desk{}, nil
+		return &counter{}, nil
 	}
 	server, err := officers.New(officers.Config{CA: authority, Dir: string(c.Dir), Party: party,
 		Officers: c.officers(), Log: app.Log, Trace: trace,
@@ -84,7 +85,7 @@ func (c serveConfig) openDesk(app *cli.App, authority *ca.CA, party *trust.Party
 	if err != nil {
 		return nil, err
 	}
-	d := &desk{server: server}
+	d := &counter{server: server}
 	if d.release, err = authority.Reserve(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -94,7 +95,7 @@ func (c serveConfig) openDesk(app *cli.App, authority *ca.CA, party *trust.Party
 	return d, nil
 }
 
-func (d *desk) listen(app *cli.App, at officersAt) error {
+func (d *counter) listen(app *cli.App, at officersAt) error {
 	if at.Socket != "" {
 		gid, err := groupID(at.Group)
 		if err != nil {
@@ -131,7 +132,7 @@ func groupID(name string) (int, error) {
 }
 
 // beside serves the officers while f runs; when either fails, both end.
-func (d *desk) beside(ctx context.Context, f func(context.Context) error) error {
+func (d *counter) beside(ctx context.Context, f func(context.Context) error) error {
 	if d.server == nil {
 		return f(ctx)
 	}
@@ -148,7 +149,7 @@ func (d *desk) beside(ctx context.Context, f func(context.Context) error) error 
 }
 
 // Close closes what listens, and gives the CA free.
-func (d *desk) Close() error {
+func (d *counter) Close() error {
 	for _, l := range d.on {
 		l.Close()
 	}

@@ -46,10 +46,10 @@ func statusIn(dir string, authority *ca.CA, now time.Time) (items, error) {
 			Do: "look at the trace"}), nil
 	}
 	for _, e := range emergencies {
-		if until := e.At.Add(officers.Shown); now.Before(until) {
+		if until := e.At.Add(officers.Shown); now.Before(until) && e.Seen == "" {
 			list = append(list, item{What: "break-glass", State: "used", Until: &until,
 				About: fmt.Sprintf("%s by %s at %s: %s", e.Act, e.Account, stamp.Second(e.At), e.Why),
-				Do:    "ask why no officer could do it"})
+				Do:    "ask why no officer could do it; then tla-pki acknowledge"})
 		}
 	}
 	return list, nil
