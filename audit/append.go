@@ -67,8 +67,8 @@ func (t *tail) add(c *call) error {
 		c.err = err
 		return nil
 	}
-	if t.draft.head.size > 0 && (t.draft.head.size+int64(len(lines)) > t.log.cfg.MaxSize || t.newDay(at)) {
-		if err := t.next(); err != nil && !isFull(err) {
+	if !t.log.cfg.fits(t.draft.head.size, int64(len(lines)), t.last, at) {
+		if err := t.next(); err != nil {
 			return err
 		}
 	}
@@ -100,8 +100,10 @@ func (t *tail) timeOf(c *call, now time.Time) time.Time {
 	return at
 }
 
-func (t *tail) newDay(at time.Time) bool {
-	return t.log.cfg.Daily && stamp.Day(at) > stamp.Day(t.last)
+// fits reports whether lines of that length and time belong into a file of that size whose last line is of that time.
+func (c *Config) fits(size, octets int64, last, at time.Time) bool {
+	newDay := c.Daily && stamp.Day(at) > stamp.Day(last)
+	return size == 0 || size+octets <= c.MaxSize && !newDay
 }
 
 // lines returns the lines of a call, each with its newline; end has the number and the hash of the last.
@@ -156,19 +158,19 @@ func (t *tail) write() error {
 	if _, err := t.file.WriteAt(t.draft.text, t.head.size); err != nil {
 		return err
 	}
-	t.step("written")
+	t.log.tell("written")
 	if err := t.sync(t.file); err != nil {
 		return err
 	}
-	t.step("synced")
+	t.log.tell("synced")
 	if err := t.draft.head.write(t.lock); err != nil {
 		return err
 	}
-	t.step("headed")
+	t.log.tell("headed")
 	return nil
 }
 
 // undo removes the draft from the file.
 func (t *tail) undo() error {
-	return errors.Join(t.file.Truncate(t.head.size), t.store())
+	return errors.Join(t.cut(), t.store())
 }

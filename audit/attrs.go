@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/big"
+	"os"
+	"os/user"
 	"strconv"
 	"strings"
 	"time"
@@ -134,6 +136,24 @@ func Profile(name string) Attr { return text("profile", name) }
 
 // User is an account of the operating system.
 func User(name string) Attr { return text("user", name) }
+
+// Account returns, as an attribute, the account that runs this program; behind sudo, the caller's too. Call it before
+// the program becomes another account.
+func Account() Attr {
+	who := accountName(os.Getuid())
+	if caller, err := strconv.Atoi(os.Getenv("SUDO_UID")); err == nil {
+		who += ", sudo by " + accountName(caller)
+	}
+	return User(who)
+}
+
+// accountName returns the name of an account, or "uid 12347" for one that has none.
+func accountName(uid int) string {
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return u.Username
+	}
+	return "uid " + strconv.Itoa(uid)
+}
 
 // Number is the number of a published list.
 func Number(n int64) Attr { return text("number", strconv.FormatInt(n, 10)) }
@@ -304,6 +324,7 @@ func collect(attrs []Attr) (with map[string]string, who string, err error) {
 		switch _, known := attrNames[a.name]; {
 		case a.name == by:
 			who = a.value
+		case a.name == said: // saidIn
 		case !known:
 			return nil, "", fmt.Errorf("attribute %q is none of this package's", a.name)
 		case twice:

@@ -30,6 +30,7 @@ type Entry struct {
 	Prev  string            `json:"prev"`           // SHA-256 of the line before, without newline, in hex
 	Event Kind              `json:"event"`          //
 	By    string            `json:"by,omitempty"`   // whose act it is: a program of ours, or an identity
+	Said  *Said             `json:"said,omitempty"` // of a line that a device sent; nil = it is our own
 	With  map[string]string `json:"with,omitempty"` // attributes, by name
 }
 

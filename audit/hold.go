@@ -41,15 +41,15 @@ func isHeld(file string) bool {
 }
 
 // Hold has nothing of the trace purged, by whatever program, until Release. That is recorded before it is done; who is
-// the account that asks for it, reason that of an investigation.
-func (l *Log) Hold(who, reason string) error {
+// the [Account] that asks for it, reason such as the number of an investigation.
+func (l *Log) Hold(who Attr, reason string) error {
 	if h, err := ReadHold(l.cfg.File); h != nil {
 		return errors.Join(fmt.Errorf("cannot hold the audit trace: it is held, %s", h), err)
 	}
-	if err := l.Record(OperatorAct, Act("hold"), User(who), Reason(reason)); err != nil {
+	if err := l.Record(OperatorAct, Act("hold"), who, Reason(reason)); err != nil {
 		return err
 	}
-	h := Held{stamp.Instant(l.now()), clean(who, maxValue), clean(reason, maxValue)}
+	h := Held{stamp.Instant(l.now()), who.value, clean(reason, maxValue)}
 	text, err := json.Marshal(h)
 	if err == nil {
 		err = l.alone(func() error { return files.WriteNew(holdName(l.cfg.File), append(text, '\n'), 0o600) })
@@ -61,11 +61,11 @@ func (l *Log) Hold(who, reason string) error {
 }
 
 // Release ends a hold: what is old enough is purged again.
-func (l *Log) Release(who, reason string) error {
+func (l *Log) Release(who Attr, reason string) error {
 	if !isHeld(l.cfg.File) {
 		return errors.New("cannot release the audit trace: it is not held")
 	}
-	if err := l.Record(OperatorAct, Act("release"), User(who), Reason(reason)); err != nil {
+	if err := l.Record(OperatorAct, Act("release"), who, Reason(reason)); err != nil {
 		return err
 	}
 	if err := l.alone(func() error { return os.Remove(holdName(l.cfg.File)) }); err != nil {
@@ -75,8 +75,7 @@ func (l *Log) Release(who, reason string) error {
 }
 
 // alone calls f while no program writes to the trace, or purges it.
-func (l *Log) alone(f func() error) error {
-	l.turn <- struct{}{}
-	defer func() { <-l.turn }()
-	return l.locked(func(*tail) error { return f() })
+func (l *Log) alone(f func() error) (err error) {
+	l.inTurn(func() { err = l.locked(func(*tail) error { return f() }) })
+	return err
 }

@@ -165,14 +165,15 @@ var kinds = []Meaning{
 	{AuditRecovered, "EL1, SA2", "The trace did not end as its head says: what was half written is set aside, and " +
 		"the chain goes on from the head."},
 	{AuditGap, "SA2", "Events are missing here: the trace could not be written, for instance on a full disk."},
-	{AuditRationed, "SA2", "Further events of the same kind about strangers of one network are counted, not recorded."},
+	{AuditRationed, "SA2", "Further events of the same kind about strangers of one network, or by one peer that repeats " +
+		"itself, are counted, not recorded."},
 	{AuditDropped, "SA2", "Lines that a device sent are dropped: too many, or not of the table."},
 	{AuditPurged, "SA2", "The oldest lines are removed, up to this one: they were kept for as long as they must be. " +
 		"The line is signed, and the chain may begin after them."},
-	{HeadLate, "SA2, G7", "No head of this trace reached the PKI in time, so that it could be rewritten unseen " +
-		"meanwhile."},
-	{HeadRefused, "SA2, G7", "The PKI knows another line of that number: somebody rewrote this trace, or went back " +
-		"in it."},
+	{HeadLate, "SA2, G7", "No head of this trace, or in the CA's of that gateway's, reached the PKI in time: " +
+		"meanwhile it could be rewritten unseen."},
+	{HeadRefused, "SA2, G7", "The PKI knows another line of that number, or a later one: somebody rewrote this " +
+		"trace, or in the CA's that gateway's, or went back in it."},
 }
 
 // Kinds returns the table.

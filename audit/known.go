@@ -44,6 +44,7 @@ func (t *tail) remember() {
 	if len(t.draft.calls) > 0 {
 		k.last = t.last
 	}
+	t.log.queue.used(*k)
 }
 
 // lastTime returns the time of the last line; zero = there is none, or it is no line of ours.
@@ -116,12 +117,13 @@ func (t *tail) store() error {
 }
 
 func (t *tail) sync(f *os.File) error {
-	t.log.synced()
+	t.log.queue.synced()
 	return f.Sync()
 }
 
-func (t *tail) step(name string) {
-	if t.log.step != nil {
-		t.log.step(name)
+// tell calls the test that waits for a point at which a crash makes a difference.
+func (l *Log) tell(step string) {
+	if l.step != nil {
+		l.step(step)
 	}
 }

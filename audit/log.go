@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tlagate/internal/ration"
@@ -27,34 +28,27 @@ type Config struct {
 	Reserve int64 // octets of the disk, and of Space, that only essential events may use; 0 = none
 	GoOn    bool  // Record does not fail when there is no room: the event is written when there is, as with Later
 
-	Keep    time.Duration                             // full files with younger lines stay; 0 = all do
-	Signer  func() (*x509.Certificate, crypto.Signer) // signs what is purged; nil, or a nil key = nothing is purged
-	Rotated func()                                    // called, if not nil, after another file is begun; must not block
+	Keep   time.Duration                             // full files with younger lines stay; 0 = all do
+	Signer func() (*x509.Certificate, crypto.Signer) // signs what is purged; nil, or a nil key = nothing is purged
+
+	Rotated func() // called, if not nil, after another file is begun, in a goroutine of its own
 }
 
 // Log appends to a trace. It keeps no file open: several programs, and several Logs of one program, may write to one
 // file. It is safe for concurrent use. A nil Log records nothing.
 type Log struct {
 	cfg       Config
-	turn      chan struct{} // holds one token while somebody writes
+	queue     queue
 	strangers *ration.Rations[Kind]
+	purger    purger
 
-	mu       sync.Mutex // protects the rest
-	waiting  []*call    // in the order in which they came
-	kept     int        // of waiting: those of Later and Stranger
-	strange  int        // of those: Stranger's
-	draining bool       // somebody sees to it that they are written
-	closed   chan struct{}
-	gap      gap   // what was lost since the last line about that
-	failing  error // why an event of the last commit is not in the trace; nil = all are
-	stats    Stats
+	turn  chan struct{} // holds one token while somebody writes
+	known known         // what the last commit left; only with the turn
+	step  func(string)  // of tests: called at each point at which a crash makes a difference
 
-	hidden     int       // events about strangers that no line counts yet
-	hiddenTold time.Time // when a line did
-
-	known  known // what the last commit left; only with the turn
-	purged purges
-	step   func(string) // of tests: called at each point at which a crash makes a difference
+	draining  atomic.Bool   // somebody writes what is kept
+	closed    chan struct{} // nobody tries again
+	closeOnce sync.Once
 }
 
 // Open opens the trace, or begins it, and checks its end: it sets aside what a crash left half written, and records
@@ -69,6 +63,7 @@ func Open(cfg Config) (*Log, error) {
 		return nil, errors.New("cannot open the audit trace: no file is named")
 	}
 	l := &Log{cfg: cfg, turn: make(chan struct{}, 1), closed: make(chan struct{})}
+	l.queue.own, l.queue.now, l.purger.log = l.ownCall, l.now, l
 	l.strangers = ration.New(strangersFirst, strangersTime, l.rationed)
 	if err := os.MkdirAll(filepath.Dir(cfg.File), 0o700); err != nil {
 		return nil, fmt.Errorf("cannot open the audit trace: %w", err)
@@ -92,12 +87,12 @@ func (l *Log) Failing() string {
 	if l == nil {
 		return ""
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.failing == nil {
+	l.queue.mu.Lock()
+	defer l.queue.mu.Unlock()
+	if l.queue.failing == nil {
 		return ""
 	}
-	return l.failing.Error()
+	return l.queue.failing.Error()
 }
 
 // Head returns number, hash and time of the last line; number 0 = there is none.
@@ -105,11 +100,11 @@ func (l *Log) Head() (number uint64, hash string, at time.Time, err error) {
 	if l == nil {
 		return 0, noHash, at, nil
 	}
-	l.turn <- struct{}{}
-	defer func() { <-l.turn }()
-	err = l.locked(func(t *tail) error {
-		number, hash, at = t.head.seq, t.head.hash, t.last
-		return nil
+	l.inTurn(func() {
+		err = l.locked(func(t *tail) error {
+			number, hash, at = t.head.seq, t.head.hash, t.last
+			return nil
+		})
 	})
 	return number, hash, at, err
 }

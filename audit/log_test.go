@@ -29,9 +29,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// atStep is what the child does about the steps of its log.
+var atStep = func(*audit.Log) {}
+
 // recordForEver prints each number that it has on the disk.
 func recordForEver(file string) {
 	l, err := audit.Open(audit.Config{File: file, By: "child", MaxSize: 4000})
+	if err == nil {
+		atStep(l)
+	}
 	for n := 0; err == nil; n++ {
 		if err = l.Record(audit.ProgramStart, audit.Count(n), audit.Reason(strings.Repeat("x", n%300))); err == nil {
 			fmt.Println(n)
@@ -471,4 +477,19 @@ func BenchmarkVerify(b *testing.B) {
 		good(b, file)
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/1000, "µs/line")
+}
+
+// BenchmarkRecordParallel records from many goroutines at once: one sync serves them together.
+func BenchmarkRecordParallel(b *testing.B) {
+	l := newLog(b, filepath.Join(b.TempDir(), "audit.jsonl"))
+	before := l.Syncs()
+	b.SetParallelism(50)
+	b.RunParallel(func(p *testing.PB) {
+		for p.Next() {
+			if err := l.Record(audit.KeyLoaded, audit.File("k"), audit.Use("client")); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(l.Syncs()-before)/float64(b.N), "syncs/op")
 }

@@ -1,14 +1,17 @@
 package audit
 
 import (
+	"crypto"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"tlagate/internal/files"
@@ -72,32 +75,58 @@ func (l *Log) Purge() (removed int, err error) {
 	if l == nil || l.cfg.Keep == 0 || l.cfg.Signer == nil {
 		return 0, nil
 	}
+	return l.purger.all()
+}
+
+// purger removes what is old enough.
+type purger struct {
+	log *Log
+	one sync.Mutex // who holds it removes
+
+	mu      sync.Mutex // protects the rest
+	running bool
+	last    time.Time // when it last looked for what is old enough
+}
+
+func (p *purger) all() (removed int, err error) {
+	p.one.Lock()
+	defer p.one.Unlock()
+	p.looks()
 	for {
-		oldest, err := l.purgeable()
-		if err != nil {
-			return removed, fmt.Errorf("cannot purge the audit trace: %w", err)
-		}
-		if oldest == nil {
+		oldest, err := p.oldest()
+		if err == nil && oldest == nil {
 			return removed, nil
 		}
-		if err := errors.Join(l.sayPurged(oldest), l.remove(oldest)); err != nil {
+		if err == nil {
+			err = p.say(oldest)
+		}
+		if err == nil {
+			err = p.remove(oldest)
+		}
+		if err != nil {
 			return removed, fmt.Errorf("cannot purge the audit trace: %w", err)
 		}
 		removed++
 	}
 }
 
-// purgeable returns the end of the oldest full file, if it is old enough.
-func (l *Log) purgeable() (*end, error) {
-	if isHeld(l.cfg.File) {
+func (p *purger) looks() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = p.log.now()
+}
+
+// oldest returns the end of the oldest full file, if it is old enough, and nothing holds it.
+func (p *purger) oldest() (*end, error) {
+	if isHeld(p.log.cfg.File) {
 		return nil, nil
 	}
-	all, err := segments(l.cfg.File)
+	all, err := segments(p.log.cfg.File)
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
 	e, err := endOf(all[0])
-	if err != nil || l.now().Sub(e.entry.Time()) <= l.cfg.Keep {
+	if err != nil || p.log.now().Sub(e.entry.Time()) <= p.log.cfg.Keep {
 		return nil, err
 	}
 	return e, nil
@@ -121,48 +150,50 @@ func endOf(s segment) (*end, error) {
 	return &end{s, e, hash(line), size}, nil
 }
 
-// sayPurged records that a file is about to be removed, unless a purge that was cut off did.
-func (l *Log) sayPurged(e *end) error {
-	if said, err := l.saidPurged(e); said || err != nil {
+// say records that a file is about to be removed, unless a purge that was cut off did.
+func (p *purger) say(e *end) error {
+	if said, err := p.said(e); said || err != nil {
 		return err
 	}
-	cert, key := l.cfg.Signer()
+	cert, key := p.log.cfg.Signer()
 	if key == nil {
 		return errors.New("there is no key to sign it with")
 	}
-	if now := l.now(); now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
+	if now := p.log.now(); now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
 		return errors.New("the certificate that signs it is not valid now: look at the clock, or renew it")
 	}
-	attrs := []Attr{Number(int64(e.entry.Seq)), Hash(e.hash), Until(e.entry.Time())}
-	text, err := purgeForm.Sign(purgeStatement{attrs[0].value, attrs[1].value, attrs[2].value}, key)
+	attrs, err := signPurge(e, cert, key)
 	if err != nil {
 		return err
 	}
-	_, signature, _ := strings.Cut(text, ".")
-	c := l.ownCall(AuditPurged, append(attrs, Signer(cert), Signature(signature))...)
-	c.done = make(chan error, 1)
-	return l.submit(c)
+	return p.log.submit(p.log.ownCall(AuditPurged, attrs...))
 }
 
-// saidPurged reports whether the newest files say that a file is removed.
-func (l *Log) saidPurged(e *end) (bool, error) {
-	all, err := segments(l.cfg.File)
+// signPurge returns the attributes of a line about removed lines.
+func signPurge(e *end, cert *x509.Certificate, key crypto.Signer) ([]Attr, error) {
+	attrs := []Attr{Number(int64(e.entry.Seq)), Hash(e.hash), Until(e.entry.Time())}
+	text, err := purgeForm.Sign(purgeStatement{attrs[0].value, attrs[1].value, attrs[2].value}, key)
+	_, signature, _ := strings.Cut(text, ".")
+	return append(attrs, Signer(cert), Signature(signature)), err
+}
+
+// said reports whether the newest files say that a file is removed.
+func (p *purger) said(e *end) (bool, error) {
+	all, err := segments(p.log.cfg.File)
 	if err != nil {
 		return false, err
 	}
-	names := []string{l.cfg.File}
+	newest := []string{p.log.cfg.File}
 	if len(all) > 1 {
-		names = append(names, all[len(all)-1].name)
+		newest = append(newest, all[len(all)-1].name)
 	}
-	for _, name := range names {
-		purged, err := purgesIn(name)
-		for _, p := range purged {
-			if p.Number == e.entry.Seq && p.Hash == e.hash {
-				return true, nil
-			}
-		}
+	for _, name := range newest {
+		purges, err := purgesIn(name)
 		if err != nil {
 			return false, err
+		}
+		if slices.ContainsFunc(purges, func(p Purge) bool { return p.Number == e.entry.Seq && p.Hash == e.hash }) {
+			return true, nil
 		}
 	}
 	return false, nil
@@ -179,57 +210,49 @@ func purgesIn(name string) ([]Purge, error) {
 }
 
 // remove removes a full file that the trace says is removed, unless it is held by now.
-func (l *Log) remove(e *end) error {
-	l.turn <- struct{}{}
-	defer func() { <-l.turn }()
-	return l.locked(func(t *tail) error {
-		t.step("said")
-		if isHeld(l.cfg.File) {
+func (p *purger) remove(e *end) error {
+	file := p.log.cfg.File
+	p.log.tell("said")
+	return p.log.alone(func() error {
+		if isHeld(file) {
 			return errors.New("it is held")
 		}
-		if err := os.Remove(e.name); err != nil {
-			return err
+		for _, name := range []string{e.name, e.name + ".idx"} { // the index of audit/index
+			if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
 		}
-		l.known.full -= e.size
-		if err := os.Remove(e.name + ".idx"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return files.SyncDir(filepath.Dir(e.name))
+		p.log.known.full -= e.size
+		p.log.queue.used(p.log.known)
+		return files.SyncDir(filepath.Dir(file))
 	})
-}
-
-// purges is when the log last looked for what is old enough.
-type purges struct {
-	running bool
-	last    time.Time
 }
 
 const purgePause = time.Hour
 
-// purgeWhenDue has Purge called, at most once an hour, and not before there is somebody who signs.
-func (l *Log) purgeWhenDue() {
-	if l.cfg.Keep == 0 || l.cfg.Signer == nil {
+// whenDue has everything removed that is old enough, at most once an hour, and not before there is somebody who signs.
+func (p *purger) whenDue() {
+	cfg := &p.log.cfg
+	if cfg.Keep == 0 || cfg.Signer == nil {
 		return
 	}
-	now := l.now()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.purged.running || now.Sub(l.purged.last).Abs() < purgePause {
+	now := p.log.now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running || now.Sub(p.last).Abs() < purgePause {
 		return
 	}
-	if _, key := l.cfg.Signer(); key == nil {
+	if _, key := cfg.Signer(); key == nil {
 		return
 	}
-	l.purged = purges{true, now}
-	go l.purgeNow()
+	p.running, p.last = true, now
+	go p.run()
 }
 
-func (l *Log) purgeNow() {
-	_, err := l.Purge()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.purged.running = false
-	if l.stats.Purge = ""; err != nil {
-		l.stats.Purge = err.Error()
-	}
+func (p *purger) run() {
+	_, err := p.all()
+	p.log.queue.purged(err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running = false
 }

@@ -1,259 +1,254 @@
 package audit
 
 import (
+	"cmp"
 	"errors"
 	"slices"
+	"sync"
 	"time"
+
+	"tlagate/internal/stamp"
 )
 
 const (
-	mostKept    = 4096            // calls that wait for a disk that cannot be written
-	mostStrange = 256             // of these, about strangers
-	retryPause  = time.Second     // between two tries
-	closePause  = 5 * time.Second // longest time that Close takes for what waits
+	mostKept    = 4096 // calls that wait for a disk that cannot be written
+	mostStrange = 256  // of these, about strangers
 )
 
-// submit has a call written, and returns how that ended. Whoever comes first writes all that waits by then; a call that
-// comes while that is written is in the next commit, so that none waits for more than two.
-func (l *Log) submit(c *call) error {
-	l.enqueue(c)
-	select {
-	case err := <-c.done:
-		return err
-	case l.turn <- struct{}{}:
-	}
-	l.commit()
-	<-l.turn
-	return <-c.done
+// queue has the calls that wait to be written, and counts what is not written.
+type queue struct {
+	own func(kind Kind, attrs ...Attr) *call // makes a line of the log's own
+	now func() time.Time
+
+	mu      sync.Mutex // protects the rest
+	waiting []*call    // in the order in which they came
+	kept    int        // of waiting: those of Later and Stranger
+	strange int        // of those: Stranger's
+	taken   int        // kept calls, and lost events, of the batch that is being written
+	gap     gap        // what was lost since the last line about that
+	hidden  int        // events about strangers that no line counts yet
+	told    time.Time  // when a line last counted such
+	last    bool       // the log is closed: what is not written now never will be
+	failing error      // why an event of the last commit is not in the trace; nil = all are
+	stats   Stats
 }
 
-// later keeps a call until it is written.
-func (l *Log) later(c *call) {
-	l.enqueue(c)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.draining && l.kept > 0 {
-		l.draining = true
-		go l.drain()
-	}
-}
-
-// drain writes what is kept, and ends when nothing is.
-func (l *Log) drain() {
-	for {
-		l.commitInTurn()
-		if !l.pending() {
-			return
-		}
-		select {
-		case <-time.After(retryPause):
-		case <-l.closed:
-			return
-		}
-	}
-}
-
-// pending reports whether something that is kept still waits; if not, it ends the draining.
-func (l *Log) pending() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.draining = l.kept > 0
-	return l.draining
-}
-
-func (l *Log) commitInTurn() {
-	l.turn <- struct{}{}
-	defer func() { <-l.turn }()
-	l.commit()
-}
-
-// enqueue adds a call to those that wait. When too many are kept, the oldest is lost that is not essential.
-func (l *Log) enqueue(c *call) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.append(c)
-	if l.kept <= mostKept {
+// add adds a call. When too many are kept, the oldest is lost that is not essential.
+func (q *queue) add(c *call) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if c.weight == strange && q.strange >= mostStrange {
+		q.give(c)
 		return
 	}
-	i := slices.IndexFunc(l.waiting, func(c *call) bool { return c.kept() && c.weight < essential })
-	if i < 0 {
-		i = slices.IndexFunc(l.waiting, (*call).kept)
+	q.append(c)
+	for q.kept > mostKept {
+		i := slices.IndexFunc(q.waiting, func(c *call) bool { return c.kept() && c.weight < essential })
+		if i < 0 {
+			i = slices.IndexFunc(q.waiting, (*call).kept)
+		}
+		q.drop(i)
 	}
-	l.drop(l.waiting[i])
-	l.waiting = slices.Delete(l.waiting, i, i+1)
 }
 
-// append and drop count what waits.
-func (l *Log) append(c *call) {
-	l.waiting = append(l.waiting, c)
+func (q *queue) append(c *call) {
+	q.waiting = append(q.waiting, c)
 	if c.kept() {
-		l.kept++
+		q.kept++
 	}
 	if c.weight == strange {
-		l.strange++
+		q.strange++
 	}
 }
 
-func (l *Log) drop(c *call) {
-	l.kept--
+// drop takes a kept call out again.
+func (q *queue) drop(i int) {
+	c := q.waiting[i]
+	q.waiting = slices.Delete(q.waiting, i, i+1)
+	q.kept--
 	if c.weight == strange {
-		l.strange--
+		q.strange--
 	}
-	l.give(c)
+	q.give(c)
 }
 
 // give counts what will not be written.
-func (l *Log) give(c *call) {
-	if c.weight == strange {
-		l.hide(c.stands)
-		return
+func (q *queue) give(c *call) {
+	switch {
+	case c.weight > strange:
+		q.gap = q.gap.with(gap{c.stands, c.happened, c.happened})
+		q.stats.Lost += c.stands
+	case c.counted:
+		q.hidden += c.stands
+	default:
+		q.hidden += c.stands
+		q.stats.Rationed += c.stands
 	}
-	l.gap = l.gap.with(gap{c.stands, c.happened, c.happened})
-	l.stats.Lost += c.stands
 }
 
-// commit writes what waits, and tells those who wait how that ended. The caller holds the turn.
-func (l *Log) commit() {
-	batch := l.take()
-	if len(batch) == 0 {
-		return
-	}
-	var rotated bool
-	err := l.locked(func(t *tail) error {
-		err := t.writeAll(batch)
-		rotated = t.rotated
-		return err
-	})
-	l.finish(batch, err)
-	if rotated && l.cfg.Rotated != nil {
-		l.cfg.Rotated()
-	}
-	l.purgeWhenDue()
+// lose counts an event that cannot be written.
+func (q *queue) lose(why error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.failing = why
+	q.give(&call{weight: ordinary, happened: q.now(), stands: 1})
+}
+
+// fail remembers why an event is not in the trace.
+func (q *queue) fail(why error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.failing = why
+}
+
+// rationed counts an event of a stranger that a line will count.
+func (q *queue) rationed() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.stats.Rationed++
+}
+
+// rests returns how much there is that is kept, or was lost, and not in the trace; 0 = nothing is to be done.
+func (q *queue) rests() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.kept + q.gap.count + q.taken
 }
 
 // take returns what waits, and before it what is to be said of events that are not in the trace.
-func (l *Log) take() []*call {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.waiting) == 0 && l.gap.count == 0 {
+func (q *queue) take() []*call {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting)+q.gap.count == 0 {
 		return nil
 	}
-	batch := append(l.unsaid(), l.waiting...)
-	l.waiting, l.kept, l.strange = nil, 0, 0
+	q.taken = q.kept + q.gap.count
+	batch := append(q.unsaid(), q.waiting...)
+	q.waiting, q.kept, q.strange = nil, 0, 0
 	return batch
 }
 
-// unsaid returns the lines about events that are not in the trace.
-func (l *Log) unsaid() (list []*call) {
-	if l.gap.count > 0 {
-		list = append(list, l.gapCall())
-		l.gap = gap{}
+// unsaid returns the lines about events that are not in the trace. While only the reserve is left, more may be lost, so
+// that they wait for the room of an ordinary line; at the log's end they do not.
+func (q *queue) unsaid() (list []*call) {
+	if g := q.gap; g.count > 0 {
+		c := q.own(AuditGap, Count(g.count), From(stamp.Instant(g.from)), To(stamp.Instant(g.to)))
+		if c.lost = g; !q.last {
+			c.weight = ordinary
+		}
+		list, q.gap = append(list, c), gap{}
 	}
-	if l.hidden > 0 && l.now().Sub(l.hiddenTold).Abs() >= strangersTime {
-		list = append(list, l.hiddenCall())
-		l.hidden = 0
+	if q.hidden > 0 && (q.last || q.now().Sub(q.told).Abs() >= strangersTime) {
+		c := q.own(AuditRationed, Network(everywhere), Count(q.hidden))
+		c.weight, c.stands, c.counted, c.hides = strange, q.hidden, true, true
+		list, q.hidden = append(list, c), 0
 	}
 	return list
 }
 
-// finish answers the calls of a batch; what is kept and not written waits again, before what has come since.
-func (l *Log) finish(batch []*call, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	since := l.waiting
-	l.waiting, l.kept, l.strange = nil, 0, 0
-	l.failing = nil
+// finish answers the calls of a batch; what is kept and not written waits again, before what has come since. err is why
+// the batch failed; a call may have an error of its own.
+func (q *queue) finish(batch []*call, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	since := q.waiting
+	q.taken = 0
+	q.waiting, q.kept, q.strange = nil, 0, 0
+	q.note(batch, err)
 	for _, c := range batch {
-		l.answer(c, err)
+		q.answer(c)
 	}
 	for _, c := range since {
 		c.tries++
-		l.append(c)
+		q.append(c)
 	}
-	l.stats.Used, l.stats.Reserve = l.known.full+l.known.size, l.known.reserve
 }
 
-// answer deals with a call after a try to write it; err is why the whole batch failed.
-func (l *Log) answer(c *call, err error) {
+// note remembers why a call of a batch is not in the trace. Lines about strangers do not count.
+func (q *queue) note(batch []*call, err error) {
+	var failing error
+	written := false
+	for _, c := range batch {
+		if !c.written && c.err == nil {
+			c.err = err
+		}
+		if c.weight > strange {
+			failing, written = cmp.Or(failing, c.err), written || c.written
+		}
+	}
+	if written || failing != nil {
+		q.failing = failing
+	}
+}
+
+// answer deals with a call after a try to write it.
+func (q *queue) answer(c *call) {
 	c.tries++
 	if c.written {
-		l.count(c)
-	} else if c.err == nil {
-		c.err = err
-	}
-	if c.err != nil && c.weight > strange {
-		l.failing = c.err
+		q.count(c)
 	}
 	switch {
 	case c.done != nil:
 		c.done <- c.err
 	case !c.written:
-		l.keep(c)
+		q.keep(c)
 	}
 }
 
 // count counts what is written.
-func (l *Log) count(c *call) {
-	l.stats.Lines += uint64(len(c.entries))
+func (q *queue) count(c *call) {
+	q.stats.Lines += uint64(len(c.entries))
 	if c.done != nil {
-		l.stats.Waited = max(l.stats.Waited, c.tries)
+		q.stats.Waited = max(q.stats.Waited, c.tries)
 	}
 	if c.hides {
-		l.hiddenTold = l.now()
+		q.told = q.now()
 	}
 }
 
 // keep puts a call back that could not be written, unless it never will be.
-func (l *Log) keep(c *call) {
+func (q *queue) keep(c *call) {
 	switch {
 	case c.lost.count > 0:
-		l.gap = c.lost.with(l.gap)
+		q.gap = c.lost.with(q.gap)
 	case c.weight == strange, errors.Is(c.err, errLong):
-		l.give(c)
+		q.give(c)
 	default:
 		c.err = nil
-		l.append(c)
+		q.append(c)
 	}
 }
 
-// fail remembers why an event is not in the trace.
-func (l *Log) fail(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.failing = err
+// close has everything counted as lost that still waits; a last commit may say so.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.last = true
+	for q.kept > 0 {
+		q.drop(slices.IndexFunc(q.waiting, (*call).kept))
+	}
 }
 
-// Flush writes what waits, as far as that can be done now. The error says why something still waits.
-func (l *Log) Flush() error {
-	if l == nil {
-		return nil
-	}
-	l.commitInTurn()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.kept == 0 {
-		return nil
-	}
-	return errors.Join(errors.New("events wait that cannot be written"), l.failing)
+// gap is what was lost because it could not be written.
+type gap struct {
+	count    int
+	from, to time.Time // of the first event and of the last
 }
 
-// Close writes what waits, and what is counted of strangers. It tries for at most 5 s; the error says why something is
-// not in the trace then.
-func (l *Log) Close() error {
-	if l == nil {
-		return nil
+// with returns two gaps as one.
+func (g gap) with(o gap) gap {
+	switch {
+	case g.count == 0:
+		return o
+	case o.count == 0:
+		return g
 	}
-	l.strangers.Close()
-	err := l.Flush()
-	for end := time.Now().Add(closePause); err != nil && time.Now().Before(end); err = l.Flush() {
-		time.Sleep(closePause / 20)
+	if o.from.Before(g.from) {
+		g.from = o.from
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	select {
-	case <-l.closed:
-	default:
-		close(l.closed)
+	if o.to.After(g.to) {
+		g.to = o.to
 	}
-	return err
+	g.count += o.count
+	return g
 }

@@ -27,10 +27,9 @@ func (l *Log) RecordAll(events ...Event) error {
 	}
 	c, err := l.newCall(events)
 	if err == nil {
-		c.done = make(chan error, 1)
 		err = l.submit(c)
 	} else {
-		l.fail(err)
+		l.queue.fail(err)
 	}
 	if err == nil {
 		return nil
@@ -38,6 +37,9 @@ func (l *Log) RecordAll(events ...Event) error {
 	if l.cfg.GoOn && isFull(err) {
 		l.later(c.again(l.now()))
 		return nil
+	}
+	if isDiskFull(err) {
+		err = fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	return fmt.Errorf("cannot record %s in the audit trace %s: %w", names(events), l.cfg.File, err)
 }
@@ -51,8 +53,7 @@ func (l *Log) Later(kind Kind, attrs ...Attr) {
 	}
 	c, err := l.newCall([]Event{{kind, attrs}})
 	if err != nil {
-		l.fail(err)
-		l.lose()
+		l.queue.lose(err)
 		return
 	}
 	c.happened = l.now()
@@ -77,6 +78,7 @@ type call struct {
 	happened time.Time  // of a kept call: when; zero = as it is written
 	done     chan error // where the caller waits, with room for one; nil = the call is kept until it is written
 	stands   int        // for how many events
+	counted  bool       // those are in Stats already
 	lost     gap        // of a line about lost events: which
 	hides    bool       // it is the line about strangers that no other line counts
 	tries    int        // commits that it was in, or waited for
@@ -113,8 +115,10 @@ func (l *Log) makeCall(events []Event) (*call, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.entries = append(c.entries, Entry{Event: e.Kind, By: cmp.Or(who, clean(l.cfg.By, maxValue)), With: with})
-		if !e.Kind.essential() {
+		said := saidIn(e.Attrs)
+		c.entries = append(c.entries, Entry{Event: e.Kind, By: cmp.Or(who, clean(l.cfg.By, maxValue)), Said: said,
+			With: with})
+		if !e.Kind.essential() || said != nil { // a device cannot use the room that is kept for what we do
 			c.weight = ordinary
 		}
 	}
@@ -131,3 +135,12 @@ func (c *call) again(happened time.Time) *call {
 }
 
 func (c *call) kept() bool { return c.done == nil }
+
+// ownCall returns a line that the log itself adds.
+func (l *Log) ownCall(kind Kind, attrs ...Attr) *call {
+	c, err := l.makeCall([]Event{{kind, attrs}})
+	if err != nil {
+		panic(err) // the kinds and attributes are this package's
+	}
+	return c
+}

@@ -15,6 +15,16 @@ import (
 // The head is on the disk before a file is renamed, and again before the next file has a line: so a head that is older
 // than a power cut is always one of the file that is there, or of the one just put away.
 func (t *tail) next() error {
+	if t.stuck {
+		return nil
+	}
+	err := t.prepareNext()
+	if t.stuck = isFull(err); t.stuck {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	if err := errors.Join(t.flush(), t.store()); err != nil {
 		return err
 	}
@@ -22,21 +32,11 @@ func (t *tail) next() error {
 	if err != nil {
 		return err
 	}
-	if err := t.prepareNext(); err != nil {
-		return err
-	}
-	if err := t.swap(segmentName(t.log.cfg.File, first.Seq)); err != nil {
-		return err
-	}
-	t.head.size, t.rotated = 0, true
-	t.log.known.full += t.log.known.size
-	t.log.known.strange = 0
-	t.remember()
-	t.anew()
-	return t.store()
+	return t.swap(segmentName(t.log.cfg.File, first.Seq))
 }
 
-// prepareNext makes the next file, under a name of its own, and gives back what the full one has of the reserve.
+// prepareNext makes the next file, under a name of its own, with its reserve: only then is that of the full one given
+// back, for on a full disk somebody else would have it at once.
 func (t *tail) prepareNext() error {
 	info, err := t.file.Stat()
 	if err != nil {
@@ -50,27 +50,50 @@ func (t *tail) prepareNext() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Chmod(info.Mode().Perm()), f.Close(), t.file.Truncate(t.head.size))
-}
-
-// swap renames the full file to its final name, and the next one to the log's.
-func (t *tail) swap(full string) error {
-	name := t.log.cfg.File
-	t.file.Close()
-	err := os.Rename(name, full)
-	if err == nil {
-		t.step("renamed")
-		if err = os.Rename(nextName(name), name); err != nil {
-			err = errors.Join(err, os.Rename(full, name))
+	if t.log.cfg.Reserve > 0 {
+		if err = allocate(f, t.log.cfg.Reserve); !isDiskFull(err) {
+			err = nil // or this file system has no such thing
 		}
 	}
-	if err == nil {
-		t.step("begun")
-		err = files.SyncDir(filepath.Dir(name))
-		t.log.synced()
+	if err = errors.Join(err, f.Chmod(info.Mode().Perm()), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
 	}
-	var opened error
-	t.file, opened = create(name)
-	t.allocated = 0
-	return errors.Join(err, opened)
+	return nil
+}
+
+// swap renames the full file to its final name, and the next one to the log's, with which it goes on.
+func (t *tail) swap(full string) error {
+	name := t.log.cfg.File
+	if err := errors.Join(t.cut(), t.file.Close()); err != nil {
+		return errors.Join(err, t.reopen())
+	}
+	err := os.Rename(name, full)
+	if err == nil {
+		t.log.tell("renamed")
+		if err = os.Rename(nextName(name), name); err != nil {
+			err = errors.Join(err, os.Rename(full, name))
+		} else {
+			t.begun()
+			err = files.SyncDir(filepath.Dir(name))
+		}
+	}
+	if err := errors.Join(err, t.reopen()); err != nil {
+		return err
+	}
+	return t.store()
+}
+
+func (t *tail) reopen() (err error) {
+	t.file, err = create(t.log.cfg.File)
+	return err
+}
+
+// begun notes that the current file is a new one.
+func (t *tail) begun() {
+	t.log.tell("begun")
+	k := &t.log.known
+	k.full, k.strange = k.full+k.size, 0
+	t.head.size, t.rotated, t.allocated = 0, true, 0
+	t.remember()
+	t.anew()
 }

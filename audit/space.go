@@ -16,7 +16,7 @@ func isFull(err error) bool { return errors.Is(err, ErrFull) || isDiskFull(err) 
 // reserve, and what is about strangers leaves more than that. It makes the reserve whole, if it can.
 func (t *tail) admit(w weight, octets int64) error {
 	cfg := &t.log.cfg
-	if cfg.Space > 0 && t.log.known.full+t.draft.head.size+octets+t.leave(w) > cfg.Space {
+	if cfg.Space > 0 && t.log.known.full+t.draft.head.size+octets+w.leaves(cfg) > cfg.Space {
 		return fmt.Errorf("%w: the trace may take %d MiB in all (audit.space); purge, or give it more", ErrFull,
 			cfg.Space>>20)
 	}
@@ -33,15 +33,15 @@ func (t *tail) admit(w weight, octets int64) error {
 // errStrangers is no error to anybody: a line about a stranger is only counted.
 var errStrangers = errors.New("too much is about strangers")
 
-// leave returns how many octets a line must leave free, by its weight.
-func (t *tail) leave(w weight) int64 {
+// leaves returns how many octets a line must leave free, by its weight.
+func (w weight) leaves(cfg *Config) int64 {
 	switch w {
 	case essential:
 		return 0
 	case strange:
-		return t.log.cfg.Reserve + t.log.cfg.MaxSize/strangersLeave
+		return cfg.Reserve + cfg.MaxSize/strangersLeave
 	}
-	return t.log.cfg.Reserve
+	return cfg.Reserve
 }
 
 // tooStrange reports whether lines about strangers have their part of the file, or the disk is nearly full.
@@ -77,12 +77,9 @@ func (t *tail) reserve(size int64) error {
 	if isDiskFull(err) {
 		err = allocate(t.file, want)
 	}
-	if k.reserve = err == nil; err == nil {
-		t.allocated = want
+	if k.reserve = err == nil; isDiskFull(err) {
+		return err
 	}
-	if errors.Is(err, errors.ErrUnsupported) {
-		t.allocated = want // this file system has no such thing; Stats tells
-		return nil
-	}
-	return err
+	t.allocated = want // or this file system has no such thing: Stats tells
+	return nil
 }

@@ -29,26 +29,20 @@ func (l *Log) Stats() Stats {
 	if l == nil {
 		return Stats{Free: noFree}
 	}
-	l.mu.Lock()
-	s := l.stats
-	s.Waiting = l.kept
-	if l.failing != nil {
-		s.Failing = l.failing.Error()
-	}
-	l.mu.Unlock()
-	s.Free = l.free(s.Used)
+	s := l.queue.counts()
+	s.Free = free(l.cfg, s.Used)
 	s.Held = isHeld(l.cfg.File)
 	s.Oldest = oldest(l.cfg.File)
 	return s
 }
 
 // free returns how many octets may still be written, beside those used.
-func (l *Log) free(used int64) int64 {
-	disk := freeOctets(filepath.Dir(l.cfg.File))
-	if l.cfg.Space == 0 {
+func free(cfg Config, used int64) int64 {
+	disk := freeOctets(filepath.Dir(cfg.File))
+	if cfg.Space == 0 {
 		return disk
 	}
-	left := max(0, l.cfg.Space-used)
+	left := max(0, cfg.Space-used)
 	if disk == noFree {
 		return left
 	}
@@ -74,14 +68,37 @@ func oldest(file string) time.Time {
 }
 
 // Syncs returns how often the log has waited for the disk.
-func (l *Log) Syncs() uint64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.stats.Syncs
+func (l *Log) Syncs() uint64 { return l.queue.counts().Syncs }
+
+// counts returns what the queue knows of the state of its log.
+func (q *queue) counts() Stats {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s := q.stats
+	s.Waiting = q.kept + q.taken
+	if q.failing != nil {
+		s.Failing = q.failing.Error()
+	}
+	return s
 }
 
-func (l *Log) synced() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.stats.Syncs++
+// synced, used and purged note what a commit or a purge did.
+func (q *queue) synced() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.stats.Syncs++
+}
+
+func (q *queue) used(k known) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.stats.Used, q.stats.Reserve = k.full+k.size, k.reserve
+}
+
+func (q *queue) purged(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.stats.Purge = ""; err != nil {
+		q.stats.Purge = err.Error()
+	}
 }

@@ -26,49 +26,25 @@ func (l *Log) Stranger(address string, kind Kind, attrs ...Attr) {
 	}
 	c, err := l.newCall([]Event{{kind, attrs}})
 	if err != nil {
-		l.fail(err)
+		l.queue.lose(err)
 		return
 	}
 	k := ration.Key{Network: ration.NetworkOf(address), Kind: string(kind), Reason: c.entries[0].With["reason"]}
 	if !l.strangers.Take(k, kind) {
-		l.mu.Lock()
-		l.stats.Rationed++
-		l.mu.Unlock()
+		l.queue.rationed()
 		return
 	}
 	l.stranger(c)
-}
-
-// stranger queues a line about strangers, or only counts it.
-func (l *Log) stranger(c *call) {
-	c.weight, c.happened = strange, l.now()
-	l.mu.Lock()
-	crowded := l.strange >= mostStrange || l.failing != nil
-	if crowded {
-		l.hide(c.stands)
-	}
-	l.mu.Unlock()
-	if !crowded {
-		l.later(c)
-	}
-}
-
-// hide counts events about strangers that are not recorded.
-func (l *Log) hide(n int) {
-	l.hidden += n
-	l.stats.Rationed += n
 }
 
 // rationed records how many events of strangers were only counted.
 func (l *Log) rationed(k ration.Key, kind Kind, more int) {
 	c := l.ownCall(AuditRationed, Network(k.Network), Reason(k.Reason), Of(kind), Count(more))
-	c.stands = more
+	c.stands, c.counted = more, true
 	l.stranger(c)
 }
 
-// hiddenCall returns the line about events of strangers that no other line counts.
-func (l *Log) hiddenCall() *call {
-	c := l.ownCall(AuditRationed, Network(everywhere), Count(l.hidden))
-	c.weight, c.stands, c.hides = strange, l.hidden, true
-	return c
+func (l *Log) stranger(c *call) {
+	c.weight, c.happened = strange, l.now()
+	l.later(c)
 }

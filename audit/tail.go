@@ -20,6 +20,7 @@ type tail struct {
 	allocated int64 // octets of the current file that have their place on the disk, even behind its end
 	free      int64 // octets that are free on the disk; unasked, or noFree
 	rotated   bool  // another file was begun
+	stuck     bool  // none can be, for lack of room: the current one grows on
 }
 
 func (l *Log) openTail() (*tail, error) {
@@ -36,20 +37,13 @@ func (l *Log) openTail() (*tail, error) {
 		t.close()
 		return nil, err
 	}
-	if err := errors.Join(checkMode(t.file), t.look()); err != nil {
+	info, err := t.file.Stat()
+	if err := errors.Join(err, checkMode(t.file)); err != nil {
 		t.close()
 		return nil, err
 	}
+	t.allocated = allocated(info)
 	return t, nil
-}
-
-// look finds out how much of the disk the current file has.
-func (t *tail) look() error {
-	info, err := t.file.Stat()
-	if err == nil {
-		t.allocated = allocated(info)
-	}
-	return err
 }
 
 // close releases the lock.
@@ -210,21 +204,31 @@ func (t *tail) follow(f *os.File) error {
 // maxTorn bounds what is saved of what is set aside at one time.
 const maxTorn = 1 << 20
 
-// setAside moves the last octets of the file out of the log.
+// setAside moves the last octets of the file out of the log. On a full disk they are lost, which stops nothing.
 func (t *tail) setAside(octets int64) error {
 	if octets <= 0 {
 		return nil
 	}
+	if err := t.saveTorn(min(octets, maxTorn)); err != nil && !isFull(err) {
+		return err
+	}
+	return errors.Join(t.cut(), t.sync(t.file))
+}
+
+func (t *tail) saveTorn(octets int64) error {
 	torn, err := os.OpenFile(tornName(t.log.cfg.File), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
 	defer torn.Close()
-	_, err = io.Copy(torn, io.NewSectionReader(t.file, t.head.size, min(octets, maxTorn)))
-	if err := errors.Join(err, t.sync(torn)); err != nil {
-		return err
-	}
-	return errors.Join(t.file.Truncate(t.head.size), t.sync(t.file))
+	_, err = io.Copy(torn, io.NewSectionReader(t.file, t.head.size, octets))
+	return errors.Join(err, t.sync(torn))
+}
+
+// cut cuts the file off at the end of the log, and with it what it had of the reserve.
+func (t *tail) cut() error {
+	t.allocated = 0
+	return t.file.Truncate(t.head.size)
 }
 
 // open checks the end of the log, once, and makes the reserve.

@@ -39,6 +39,7 @@ type CA struct {
 	Lists        *Lists        // CRL and ARL
 	Clock        *Clock        // whether the time is plausible
 	Recovery     *Recovery     // books that come from an older copy
+	Heads        *Heads        // what is known of the audit traces of gateways
 
 	*core
 }
@@ -71,6 +72,7 @@ func assemble(settings Settings, k *core) *CA {
 	c.Invitations = newInvitations(k, c.Clock, c.Revocations)
 	c.Enrolment = newEnrolment(k, c.Certificates)
 	c.Recovery = newRecovery(k)
+	c.Heads = &Heads{k}
 	return c
 }
 

@@ -29,7 +29,11 @@ var (
 	descParkedPdTs = desc("tlagate_parked_pdts", "PdTs that have a link parked.")
 	descPending    = desc("tlagate_handshakes_pending", "Connections whose peer is not proven yet.")
 	descPushUp     = desc("tlagate_push_up", "1 while the PKI there tells of revocations as they are made.", "url")
-	descSourceUp   = desc("tlagate_revocation_source_up",
+	descHead       = desc("tlagate_trace_head_timestamp_seconds",
+		"When the PKI there last took a head of our audit trace.", "url")
+	descHeadRefused = desc("tlagate_trace_head_refused",
+		"1 while the PKI there refuses the head of our audit trace: it knows another line, or a later one.", "url")
+	descSourceUp = desc("tlagate_revocation_source_up",
 		"1 when the last reading of a source brought what can be used.", "kind", "source")
 	descSourceRead = desc("tlagate_revocation_source_last_success_timestamp_seconds",
 		"When a reading of a source last brought what can be used.", "kind", "source")
@@ -79,7 +83,7 @@ func (g *Gateway) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range append([]*prometheus.Desc{
 		descSessions, descConnections, descParked, descParkedPdTs, descPending, descPushUp, descSourceUp,
 		descSourceRead, descSourceFailed, descNextUpdate, descRenewal, descEnd, descAnswers, descDenied, descOwnEnd,
-		descAnchorEnd,
+		descAnchorEnd, descHead, descHeadRefused,
 	}, traceDescs...) {
 		ch <- d
 	}
@@ -96,6 +100,9 @@ func (g *Gateway) Collect(ch chan<- prometheus.Metric) {
 	s, streams := samples{ch: ch, seen: map[string]bool{}}, g.subscribers()
 	g.collectPeers(s)
 	s.push(streams)
+	if g.heads != nil {
+		s.traceHeads(g.heads())
+	}
 	s.revocation(g.party.Trust)
 	s.certificates(g.party, streams)
 	s.trace(g.trace.log)
@@ -148,6 +155,13 @@ func (s samples) push(streams []*push.Subscriber) {
 	for _, p := range streams {
 		state := p.State()
 		s.gauge(descPushUp, truth(state.Up), state.URL)
+	}
+}
+
+func (s samples) traceHeads(list []TraceHead) {
+	for _, h := range list {
+		s.gauge(descHead, metrics.Unix(h.Accepted), h.URL)
+		s.gauge(descHeadRefused, truth(h.Refused), h.URL)
 	}
 }
 

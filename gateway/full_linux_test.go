@@ -51,6 +51,7 @@ func TestSA2NoSessionBeginsUnrecorded(t *testing.T) {
 	require.Equal(t, 1, r.reserved(), "it may try again")
 	r.becomes("tlagate_trace_failing{}", 1)
 	r.becomes("tlagate_requests_refused_total{problem=trace_full}", 1)
+	r.logged("no session begins: the audit trace cannot be written", "reason", "trace_full")
 
 	ticket := ticketOn(t, near, far)
 	waiting = r.park(p)
@@ -114,6 +115,8 @@ func TestSA2SessionsMayGoOnUntraced(t *testing.T) {
 	}
 	r.joined(r.ca.Issue(tla1, clients), r.pdt(pdt1))
 	r.becomes("tlagate_trace_failing{}", 1)
+	r.becomes("tlagate_sessions_untraced_total{}", 1)
+	r.logged("a session begins, and the audit trace cannot be written")
 	require.Empty(t, r.lines(audit.SessionOpened))
 }
 
@@ -197,5 +200,6 @@ func (r *rig) holdUp() (release func()) {
 	f, err := os.Open(r.g.trace.log.File() + ".head")
 	require.NoError(r.t, err)
 	require.NoError(r.t, syscall.Flock(int(f.Fd()), syscall.LOCK_EX))
-	return func() { f.Close() }
+	r.t.Cleanup(func() { _ = f.Close() })
+	return func() { require.NoError(r.t, f.Close()) }
 }

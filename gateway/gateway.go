@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"tlagate/audit"
+	"tlagate/audit/home"
 	"tlagate/audit/peers"
 	"tlagate/bundle"
 	"tlagate/pki/listen"
@@ -39,12 +40,25 @@ type Config struct {
 	// The caller runs them. nil = none.
 	Push func() []*push.Subscriber
 
+	// Heads returns what has become of the heads of our audit trace, for metrics. nil = none are sent.
+	Heads func() []TraceHead
+
 	Bundles       *bundle.Shelf // the bundles that devices are sent; nil = none. The caller runs it
 	RequireBundle bool          // refuse devices that name no bundle
 
 	// Trace is where what happens is recorded (SA2): while it cannot be written no session begins, and those that run
 	// go on. nil = nowhere. The caller closes it.
 	Trace *audit.Log
+
+	// Home takes the lines that devices send of their traces (SA2); nil = none are taken. The caller runs it.
+	Home *home.Receiver
+}
+
+// TraceHead is what has become of the heads of our audit trace at one PKI server (docs/heads.md).
+type TraceHead struct {
+	URL      string
+	Accepted time.Time // when it last took one; zero = never since the start
+	Refused  bool      // it refused the last one: somebody rewrote the trace, or went back in it
 }
 
 // Gateway joins links. It serves once. It is a prometheus.Collector: register it to have its metrics.
@@ -58,6 +72,7 @@ type Gateway struct {
 	trace    *trace
 	access   atomic.Pointer[access]
 	push     func() []*push.Subscriber // nil = none
+	heads    func() []TraceHead        // nil = none
 
 	enrolment *enrolment // nil = none
 	clients   *clientTable
@@ -66,6 +81,7 @@ type Gateway struct {
 	consents  *consents
 	tickets   *tickets
 	bundles   *bundles
+	home      *home.Receiver
 	status    *statusSender
 	watcher   *watcher
 
@@ -86,10 +102,11 @@ func New(cfg Config) *Gateway {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	limits := cfg.Limits.withDefaults()
-	g := &Gateway{party: cfg.Party, limits: limits, log: cfg.Log, push: cfg.Push, meters: newMeters(),
+	g := &Gateway{party: cfg.Party, limits: limits, log: cfg.Log, push: cfg.Push, heads: cfg.Heads, meters: newMeters(),
 		ration: listen.NewRation(cfg.Log), requests: listen.NewBudget(requestBurst, requestEvery, limits.Connections),
 		accepted: make(chan net.Conn)}
-	g.trace = &trace{log: cfg.Trace, peers: peers.New(cfg.Trace, "", limits.Connections), ration: g.ration}
+	g.trace = &trace{log: cfg.Trace, peers: peers.New(cfg.Trace, "", limits.Connections), meters: g.meters,
+		ration: g.ration}
 	g.enrolment = newEnrolment(cfg.Enrolment, g.log)
 	g.clients = newClientTable(limits)
 	g.parked = newParkedTable(limits, &g.links)
@@ -97,6 +114,7 @@ func New(cfg Config) *Gateway {
 	g.consents = &consents{life: limits.Nonce, log: g.log}
 	g.tickets = &tickets{party: g.party, life: limits.Ticket, log: g.log}
 	g.bundles = &bundles{shelf: cfg.Bundles, required: cfg.RequireBundle, log: g.log}
+	g.home = cfg.Home
 	g.status = &statusSender{party: g.party, bundles: g.bundles, log: g.log}
 	g.watcher = newWatcher(g)
 	g.SetAccess(cfg.Access)

@@ -98,15 +98,16 @@ var endNames = map[pki.Role]string{pki.RoleTLA: "terminal", pki.RolePdT: "Poste 
 // end ends the session once: both ends get the notice, then their links close.
 func (s *session) end(n link.Notice, reason, by string) {
 	s.ending.Do(func() {
+		n := numbered(n, reason)
 		s.g.sessions.stopClock(s)
 		for _, e := range []*end{s.tla, s.pdt} {
 			e.link.Part(n)
 		}
 		s.g.log.Info("session ended", "session", s.id, "tla", s.tla.client.identity(), "pdt", s.pdt.client.identity(),
 			"reason", reason, "by", by, "duration", time.Since(s.joined).Round(time.Millisecond).String(),
-			"from_tla", s.tla.octets.Load(), "from_pdt", s.pdt.octets.Load())
+			"from_tla", s.tla.octets.Load(), "from_pdt", s.pdt.octets.Load(), "incident", n.Incident)
 		s.g.meters.sessionEnded(reason, by)
-		s.g.trace.ended(s, reason, by)
+		s.g.trace.ended(s, reason, by, n.Incident)
 		s.g.sessions.remove(s.tla.client.peer.Identity, s)
 	})
 }

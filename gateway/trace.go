@@ -20,12 +20,13 @@ import (
 type trace struct {
 	log    *audit.Log // nil = none is kept
 	peers  *peers.Trace
+	meters *meters
 	ration *listen.Ration // of the log
 }
 
 // requestRefused records that a request of a proven peer was answered with a problem.
-func (t *trace) requestRefused(c *client, path string, p *link.Problem) {
-	t.peers.RequestRefused(c.peer, c.remote, known(path), string(p.Code))
+func (t *trace) requestRefused(c *client, path, incident string, p *link.Problem) {
+	t.peers.RequestRefused(c.peer, c.remote, known(path), string(p.Code), audit.Incident(incident))
 }
 
 // known returns the name of a request; a path that is none of ours may hold anything.
@@ -52,12 +53,20 @@ func (t *trace) begin(s *session, tla *client, pdt pki.Identity) *link.Problem {
 		return nil
 	}
 	err := t.log.RecordAll(append(slices.Clip(s.consent), audit.Event{Kind: audit.SessionOpened, Attrs: with})...)
-	if err == nil {
-		return nil
+	if err != nil {
+		t.complain("no session begins: the audit trace cannot be written", s, tla, err.Error())
+		return traceFull()
 	}
-	t.ration.Log(listen.Line{Level: slog.LevelError, Message: "no session begins: the audit trace cannot be written",
-		Remote: tla.remote, Reason: string(link.ProblemTraceFull)}, "session", s.id, "error", err)
-	return traceFull()
+	if why := t.log.Failing(); why != "" {
+		t.meters.untraced.Inc()
+		t.complain("a session begins, and the audit trace cannot be written", s, tla, why)
+	}
+	return nil
+}
+
+func (t *trace) complain(message string, s *session, tla *client, why string) {
+	t.ration.Log(listen.Line{Level: slog.LevelError, Message: message, Remote: tla.remote,
+		Reason: string(link.ProblemTraceFull)}, "session", s.id, "error", why)
 }
 
 func traceFull() *link.Problem {
@@ -73,11 +82,11 @@ func (t *trace) notBegun(s *session, tla *client) {
 	}
 }
 
-// ended records that a link of a session is over.
-func (t *trace) ended(s *session, reason, by string) {
+// ended records that a link of a session is over; its ends are told the incident number.
+func (t *trace) ended(s *session, reason, by, incident string) {
 	t.log.Later(audit.SessionEnded, audit.Identity(s.tla.client.identity()), audit.PdT(s.pdt.client.identity()),
 		audit.Session(s.id), audit.Reason(endReason(reason)), audit.Role(by), audit.Length(time.Since(s.joined)),
-		audit.FromTLA(s.tla.octets.Load()), audit.FromPdT(s.pdt.octets.Load()))
+		audit.FromTLA(s.tla.octets.Load()), audit.FromPdT(s.pdt.octets.Load()), audit.Incident(incident))
 }
 
 // neverBegan records the end of a session that was recorded and then did not begin.
@@ -87,13 +96,13 @@ func (t *trace) neverBegan(s *session, tla *client, pdt pki.Identity) {
 }
 
 // cut records that a proven peer is cut, and because of which certificate.
-func (t *trace) cut(c *client, err error) {
+func (t *trace) cut(c *client, err error, incident string) {
 	serial := c.peer.Chain[0].SerialNumber
 	if r, ok := errors.AsType[*pki.Refusal](err); ok && r.Serial != nil {
 		serial = r.Serial
 	}
 	with := []audit.Attr{audit.Identity(c.identity()), audit.Reason(string(pki.ReasonOf(err))), audit.Serial(serial),
-		audit.Address(peers.AddressOf(c.remote))}
+		audit.Address(peers.AddressOf(c.remote)), audit.Incident(incident)}
 	if e := c.end.Load(); e != nil {
 		if s := e.session.Load(); s != nil {
 			with = append(with, audit.Session(s.id))

@@ -8,6 +8,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
+// Collector is what a registry asks for the metrics of a part of a program.
+type Collector = prometheus.Collector
+
 // NewRegistry returns a registry with what every program exports: tlagate_build_info, and the go_ and process_ metrics
 // of client_golang. Version is the program's.
 func NewRegistry(version string) *prometheus.Registry {

@@ -71,9 +71,9 @@ func (t *Trace) Full(peer *trust.Peer, remote string) {
 
 // RequestRefused records that a request was answered with a problem. request is one of the server's own names for it,
 // never what the peer wrote. Whoever shows no certificate is a stranger.
-func (t *Trace) RequestRefused(peer *trust.Peer, remote, request, code string) {
+func (t *Trace) RequestRefused(peer *trust.Peer, remote, request, code string, more ...audit.Attr) {
 	address := AddressOf(remote)
-	with := []audit.Attr{audit.Use(t.use), audit.Request(request), audit.Code(code), audit.Address(address)}
+	with := append(more, audit.Use(t.use), audit.Request(request), audit.Code(code), audit.Address(address))
 	if peer.Anonymous() {
 		t.log.Stranger(address, audit.RequestRefused, append(with, audit.Reason(code))...)
 		return

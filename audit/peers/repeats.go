@@ -9,8 +9,8 @@ import (
 )
 
 // repeats bounds what one proven peer can have recorded by doing the same again and again: so many events at once, then
-// one after each period; what lies between is counted, and told in one line (audit.rationed). So a broken device fills
-// no trace, and what a person does is recorded each time.
+// one after each period; what lies between is counted, and told in one line (audit.rationed). Thus a broken device
+// fills no trace, and what a person does is recorded each time.
 type repeats struct {
 	log    *audit.Log
 	budget *listen.Budget

@@ -17,6 +17,7 @@ import (
 	"tlagate/audit/peers"
 	"tlagate/ca"
 	"tlagate/ca/store"
+	"tlagate/heads"
 	"tlagate/pki"
 	"tlagate/pki/listen"
 	"tlagate/pki/trust"
@@ -33,6 +34,7 @@ type Config struct {
 	PerPeer   int           // of them of one peer; 0 = 4
 	Public    int           // connections to the public listener at once; 0 = 1024
 	EST       EST           // bounds of the EST server
+	LateHead  time.Duration // how long a gateway may send no head of its trace; 0 = 2 h
 	Log       *slog.Logger  // nil = discard
 	Trace     *audit.Log    // nil = accesses are not recorded
 }
@@ -44,7 +46,8 @@ type Server struct {
 	ration *listen.Ration // of the log, for what strangers and refused peers cause
 	events *store.Events
 	trace  struct{ push, est *peers.Trace }
-	staple *stapler // of the EST server
+	staple *stapler       // of the EST server
+	heads  *listen.Budget // of heads sent, by gateway
 
 	mu      sync.Mutex // protects the rest
 	news    chan struct{}
@@ -61,13 +64,15 @@ func New(cfg Config) (*Server, error) {
 	cfg.PerPeer = cmp.Or(cfg.PerPeer, 4)
 	cfg.Public = cmp.Or(cfg.Public, 1024)
 	cfg.EST = cfg.EST.withDefaults()
+	cfg.LateHead = cmp.Or(cfg.LateHead, heads.Late)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	events, err := cfg.CA.Events()
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, log: cfg.Log, ration: listen.NewRation(cfg.Log), events: events,
-		news: make(chan struct{}), streams: map[pki.Identity]int{}}
+		heads: listen.NewBudget(headsAtOnce, headsPeriod, budgetNames),
+		news:  make(chan struct{}), streams: map[pki.Identity]int{}}
 	s.trace.push = peers.New(cfg.Trace, "push", tracedPeers)
 	s.trace.est = peers.New(cfg.Trace, "est", tracedPeers)
 	if cfg.Party != nil {
@@ -138,7 +143,7 @@ type peerKey struct{}
 
 func (s *Server) streamServer(ctx context.Context) *http.Server {
 	return &http.Server{
-		Handler:           http.HandlerFunc(s.serveStream),
+		Handler:           http.HandlerFunc(s.serveProven),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       30 * time.Second,
 		MaxHeaderBytes:    16 << 10,

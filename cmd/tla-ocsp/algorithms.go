@@ -2,6 +2,7 @@ package main
 
 import (
 	"tlagate/audit"
+	"tlagate/audit/export"
 	"tlagate/cmd/internal/cli"
 	"tlagate/keys"
 	"tlagate/ocsp"
@@ -14,5 +15,5 @@ type algorithmsCmd struct{ cli.AlgorithmsCmd }
 // Run prints what the packages of this program say.
 func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(), ocsp.Algorithms(),
-		audit.Algorithms())
+		audit.Algorithms(), export.Algorithms())
 }

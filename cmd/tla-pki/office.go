@@ -120,7 +120,7 @@ func (o office) afar(app *cli.App, f func(*officers.Client) error) error {
 	if err := cli.LoadYAML(o.As, &file, file.check); err != nil {
 		return err
 	}
-	if err := file.Insist(); err != nil {
+	if err := file.Insist(app); err != nil {
 		return err
 	}
 	own, err := file.Identity.OpenWith(keys.Config{PIN: cli.AskPIN})

@@ -50,7 +50,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err := cli.LoadYAML(s.Config, &c, c.check); err != nil {
 		return err
 	}
-	if err := c.Insist(); err != nil {
+	if err := c.Insist(app); err != nil {
 		return err
 	}
 	if err := c.becomeOwner(s.Config); err != nil {

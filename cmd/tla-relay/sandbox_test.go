@@ -99,7 +99,10 @@ func acts(dir, gateway string) (needed, not []act) {
 		readFile(in("home/secret")), replaceFile(in("home/secret")), replaceFile(in("etc/relay.yaml")),
 		readFile("/var/lib/dpkg/status"), readFile("/proc/1/status"),
 		{"list /root", func() error { _, err := os.ReadDir("/root"); return err }},
-		{"write into /etc", func() error { return os.WriteFile("/etc/tlagate-test", nil, 0o600) }},
+		{"write into /etc", func() error {
+			defer os.Remove("/etc/tlagate-test")
+			return os.WriteFile("/etc/tlagate-test", nil, 0o600)
+		}},
 		{"run a program", func() error { return exec.Command("/bin/true").Run() }},
 		{"listen on TCP", listen("tcp4", "127.0.0.1:0")},
 		{"make a device", func() error { return syscall.Mknod(in("state/device"), syscall.S_IFCHR|0o600, 1<<8|3) }},

@@ -114,4 +114,14 @@ var pages = []page{
 			{"a restore, with lists of a million entries", `([\d.]+) s-restore`, "$1 s"},
 		},
 	}}},
+	{"docs/audit.md", []claim{{
+		how: bench("SA2Year", "./audit/index"), small: benchSmall("SA2Year", "./audit/index"),
+		rows: []row{
+			{"a terminal's day", `([\d.]+) ms-day`, "$1 ms"},
+			{"a terminal's year", `([\d.]+) lines-year.* ([\d.]+) ms-year`, "$2 ms for $1 lines"},
+			{"a practice's year", `([\d.]+) lines-practice.* ([\d.]+) ms-practice`, "$2 ms for $1 lines"},
+			{"the indexes of 4015000 lines", `([\d.]+) MB-index\s+([\d.]+) MB-trace`, "$1 MB, for files of $2 MB"},
+			{"making them all", `([\d.]+) s-build`, "$1 s"},
+		},
+	}}},
 }
