@@ -1,6 +1,7 @@
 package officers
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -28,14 +29,13 @@ type ClientConfig struct {
 	Timeout time.Duration // of one request; 0 = 6 min
 }
 
-// Client asks an officers' server. It sends nothing before the server is proven.
+// Client asks an officers' server, each time on a connection of its own. It sends nothing before the server is proven.
 type Client struct {
 	party   *trust.Party
 	timeout time.Duration
 	network string
 	address string
 	want    trust.Want
-	http    *http.Client
 }
 
 // maxAnswer bounds an answer, in octets: a list of all certificates.
@@ -43,30 +43,64 @@ const maxAnswer = 1 << 30
 
 const unixPrefix = "unix:"
 
-// NewClient returns a client; it connects when it is first asked. Close it.
+// NewClient returns a client; it connects when it asks.
 func NewClient(cfg ClientConfig) (*Client, error) {
 	c := &Client{party: cfg.Party, timeout: cmp.Or(cfg.Timeout, actTime+readTime), network: "unix",
 		want: trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}}}
 	if path, ok := strings.CutPrefix(cfg.Server, unixPrefix); ok {
 		c.address = path
-	} else {
-		at, err := address.Server(cfg.Server)
-		if err != nil {
-			return nil, fmt.Errorf("cannot use the server's address %q: %w", address.Shown(cfg.Server), err)
-		}
-		c.network, c.address, c.want.DNSName = "tcp", at.HostPort.String(), at.Name
+		return c, nil
 	}
-	c.http = &http.Client{
-		Transport:     &http.Transport{DialTLSContext: c.dial},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	at, err := address.Server(cfg.Server)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the server's address %q: %w", address.Shown(cfg.Server), err)
 	}
+	c.network, c.address, c.want.DNSName = "tcp", at.HostPort.String(), at.Name
 	return c, nil
 }
 
-// Close closes what is open.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+// Get asks for a view and decodes it; into a *[]byte it goes as it came.
+func (c *Client) Get(ctx context.Context, name string, query url.Values, into any) error {
+	target := url.URL{Path: Prefix + name, RawQuery: query.Encode()}
+	return c.ask(ctx, http.MethodGet, target.String(), nil, into)
+}
 
-func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+// Do asks for an act, once.
+func (c *Client) Do(ctx context.Context, name string, request, into any) error {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	return c.ask(ctx, http.MethodPost, Prefix+name, body, into)
+}
+
+func (c *Client) ask(ctx context.Context, method, path string, body []byte, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	req, err := http.NewRequest(method, "https://"+cmp.Or(c.want.DNSName, "pki")+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Close = true
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Idempotency-Key", rand.Text())
+	}
+	conn, err := c.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer conn.Close()
+	status, answer, err := exchange(conn, req)
+	if err != nil {
+		return fmt.Errorf("cannot read the PKI's answer: %w", c.party.Explain(err))
+	}
+	return decode(status, answer, into)
+}
+
+// dial connects, and has the server prove its identity.
+func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 	raw, err := new(net.Dialer).DialContext(ctx, c.network, c.address)
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach the PKI's server: %w", err)
@@ -78,46 +112,20 @@ func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	return conn, nil
 }
 
-// Get asks for a view and decodes it; into a *[]byte it goes as it came.
-func (c *Client) Get(ctx context.Context, name string, query url.Values, into any) error {
-	target := url.URL{Scheme: "https", Host: "pki", Path: Prefix + name, RawQuery: query.Encode()}
-	return c.ask(ctx, http.MethodGet, target.String(), nil, into)
-}
-
-// Do asks for an act, once.
-func (c *Client) Do(ctx context.Context, name string, request, into any) error {
-	body, err := json.Marshal(request)
+func exchange(conn net.Conn, req *http.Request) (status int, answer []byte, err error) {
+	sent := req.Write(conn) // not final: a server that refuses us may have answered already, and closed
+	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxAnswer)), req)
 	if err != nil {
-		return err
-	}
-	return c.ask(ctx, http.MethodPost, "https://pki"+Prefix+name, body, into)
-}
-
-func (c *Client) ask(ctx context.Context, method, target string, body []byte, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	if method == http.MethodPost {
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Idempotency-Key", rand.Text())
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		if wrapped, ok := errors.AsType[*url.Error](err); ok {
-			err = wrapped.Err
-		}
-		return c.party.Explain(err)
+		return 0, nil, errors.Join(err, sent)
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return fmt.Errorf("cannot read the answer: %w", c.party.Explain(err))
-	}
-	if resp.StatusCode != http.StatusOK {
-		return readProblem(resp.StatusCode, answer)
+	answer, err = io.ReadAll(resp.Body)
+	return resp.StatusCode, answer, err
+}
+
+func decode(status int, answer []byte, into any) error {
+	if status != http.StatusOK {
+		return readProblem(status, answer)
 	}
 	if raw, ok := into.(*[]byte); ok {
 		*raw = answer

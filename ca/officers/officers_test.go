@@ -149,7 +149,6 @@ func (b *bed) as(name string) *Client {
 	c, err := NewClient(ClientConfig{Server: "unix:" + b.socket, Party: b.party(b.certs[operator+name]),
 		Timeout: patience})
 	require.NoError(b.t, err)
-	b.t.Cleanup(c.Close)
 	return c
 }
 
@@ -173,7 +172,10 @@ func (b *bed) send(name, method, path, body string, header ...string) (int, stri
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	resp, err := b.as(name).http.Do(req)
+	client := b.as(name)
+	conn := &http.Client{Transport: &http.Transport{DisableKeepAlives: true,
+		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return client.dial(ctx) }}}
+	resp, err := conn.Do(req)
 	require.NoError(b.t, err)
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
@@ -294,12 +296,20 @@ func TestSP3FormOfRequests(t *testing.T) {
 // TestSP3ARevokedOfficerIsRefusedAtOnce: the books have it before any list does.
 func TestSP3ARevokedOfficerIsRefusedAtOnce(t *testing.T) {
 	b := newBed(t)
-	client := b.as("read")
-	require.NoError(t, client.Get(t.Context(), "whoami", nil, &Whoami{}))
-	_, err := b.ca.Revocations.Revoke(ca.Selection{Identity: operator + "read"}, store.Hold)
+	conn, err := b.as("read").dial(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, CertificateRefused, codeOf(t, client.Get(t.Context(), "whoami", nil, &Whoami{})),
-		"on the connection that it has")
+	defer conn.Close()
+	whoami := func() int {
+		req, err := http.NewRequest(http.MethodGet, "https://pki"+Prefix+"whoami", nil)
+		require.NoError(t, err)
+		status, _, err := exchange(conn, req)
+		require.NoError(t, err)
+		return status
+	}
+	require.Equal(t, http.StatusOK, whoami())
+	_, err = b.ca.Revocations.Revoke(ca.Selection{Identity: operator + "read"}, store.Hold)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusForbidden, whoami(), "on the connection that it has")
 	require.Equal(t, CertificateRefused, codeOf(t, b.as("read").Get(t.Context(), "whoami", nil, &Whoami{})))
 }
 
@@ -475,7 +485,6 @@ func TestSP3FromAfar(t *testing.T) {
 		require.NoError(t, err)
 		var who Whoami
 		err = c.Get(t.Context(), "whoami", nil, &who)
-		c.Close()
 		require.Equal(t, want, pki.ReasonOf(err), err)
 		if want == "" {
 			require.Equal(t, Whoami{operator + "read", []Role{Read}}, who)

@@ -137,7 +137,6 @@ func (o office) afar(app *cli.App, f func(*officers.Client) error) error {
 	if err != nil {
 		return err
 	}
-	defer client.Close()
 	return f(client)
 }
 
