@@ -44,6 +44,8 @@ type bed struct {
 	trust  *trust.Trust
 	log    *safeBuffer
 	certs  map[string]*tls.Certificate
+	slow   chan chan struct{} // the view inventory sends on it, and waits for what it sent to be closed
+	stop   func()             // ends the server
 }
 
 // safeBuffer is a log that goroutines share.
@@ -78,7 +80,7 @@ func newBed(t *testing.T) *bed {
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(base) })
 	b := &bed{t: t, dir: filepath.Join(base, "ca"), socket: filepath.Join(base, "s"), log: &safeBuffer{},
-		certs: map[string]*tls.Certificate{}}
+		certs: map[string]*tls.Certificate{}, slow: make(chan chan struct{})}
 	require.NoError(t, ca.Init(b.dir, ca.InitConfig{}))
 	b.ca, err = ca.Open(b.dir, ca.Options{By: "tla-pki serve"})
 	require.NoError(t, err)
@@ -127,7 +129,12 @@ func (b *bed) serve() {
 	require.NoError(b.t, err)
 	s, err := New(Config{CA: b.ca, Dir: b.dir, Party: b.party(own), Officers: officersOf(), Trace: log,
 		Log: slog.New(slog.NewTextHandler(b.log, nil)), Poll: 5 * time.Millisecond,
-		Status: func(*ca.CA) (any, error) { return []string{"fine"}, nil }})
+		Inventory: func(*ca.CA) (any, error) {
+			wait := make(chan struct{})
+			b.slow <- wait
+			<-wait
+			return []string{"fine"}, nil
+		}})
 	require.NoError(b.t, err)
 	l, err := net.Listen("unix", b.socket)
 	require.NoError(b.t, err)
@@ -137,11 +144,12 @@ func (b *bed) serve() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, l, over) }()
-	b.t.Cleanup(func() {
+	b.stop = sync.OnceFunc(func() {
 		cancel()
 		require.NoError(b.t, <-done)
 		s.Close()
 	})
+	b.t.Cleanup(b.stop)
 }
 
 // as returns a client of an officer, by the last part of their name.
@@ -205,6 +213,12 @@ func (b *bed) issueOf(urn string) Issue {
 // TestSP3WhoMayWhat: each role, at each line of the table; and whoever is no officer, nowhere.
 func TestSP3WhoMayWhat(t *testing.T) {
 	b := newBed(t)
+	go func() {
+		for wait := range b.slow {
+			close(wait)
+		}
+	}()
+	defer close(b.slow)
 	for _, right := range Rights() {
 		for _, role := range Roles() {
 			_, text := b.send(string(role), right.Method, Prefix+right.Name, "{}", "Content-Type", "application/json")
@@ -492,6 +506,33 @@ func TestSP3FromAfar(t *testing.T) {
 	}
 	_, err := NewClient(ClientConfig{Server: "http://x"})
 	require.Error(t, err)
+}
+
+// TestSP3WhatIsBeingDoneIsFinished: a server that is told to stop answers whom it has begun to serve.
+func TestSP3WhatIsBeingDoneIsFinished(t *testing.T) {
+	b := newBed(t)
+	answered, stopped := make(chan error, 1), make(chan struct{})
+	client := b.as("read")
+	go func() { answered <- client.Get(t.Context(), "inventory", nil, &[]string{}) }()
+	wait := <-b.slow
+	go func() { b.stop(); close(stopped) }()
+	require.Eventually(t, func() bool { return !listens(b.socket) }, patience, 5*time.Millisecond)
+	select {
+	case <-stopped:
+		t.Fatal("it did not wait")
+	default:
+	}
+	close(wait)
+	require.NoError(t, <-answered)
+	<-stopped
+}
+
+func listens(socket string) bool {
+	c, err := net.Dial("unix", socket)
+	if err == nil {
+		c.Close()
+	}
+	return err == nil
 }
 
 // TestSP3KeysOfRequestsAreBounded: an officer's client cannot fill the server's memory.

@@ -52,6 +52,7 @@ const (
 	readTime     = time.Minute      // for a whole request
 	actTime      = 5 * time.Minute  // for the answer: another program may be writing to the CA, and a list may be long
 	idleTime     = 30 * time.Second // between two requests of a connection
+	endTime      = 15 * time.Second // for acts that are being done when the server is told to stop
 )
 
 // New returns a server. Close it.
@@ -99,7 +100,7 @@ func (s *Server) Serve(ctx context.Context, on ...net.Listener) error {
 		})
 		running.Go(func() {
 			<-ctx.Done()
-			_ = server.Close()
+			end(server)
 			_ = proven.Close()
 		})
 	}
@@ -110,6 +111,15 @@ func (s *Server) Serve(ctx context.Context, on ...net.Listener) error {
 		return cause
 	}
 	return nil
+}
+
+// end lets what is being done be finished, for a while.
+func end(server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), endTime)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		_ = server.Close()
+	}
 }
 
 func (s *Server) httpServer() *http.Server {
