@@ -57,7 +57,7 @@ func TestSA2HoldCommands(t *testing.T) {
 	for line, err := range audit.Read(file) {
 		require.NoError(t, err)
 		require.Equal(t, audit.OperatorAct, line.Entry.Event)
-		require.Contains(t, line.Entry.With["user"], "uid ")
+		require.NotEmpty(t, line.Entry.With["user"])
 		acts = append(acts, line.Entry.With["act"]+" "+line.Entry.With["reason"])
 	}
 	require.Equal(t, []string{"hold case 17", "release case 17 is closed"}, acts)
