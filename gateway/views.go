@@ -2,13 +2,17 @@ package gateway
 
 import (
 	"cmp"
+	"encoding/csv"
 	"fmt"
+	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"tlagate/audit/peers"
 	"tlagate/gateway/state"
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 )
 
@@ -184,6 +188,29 @@ func (g *Gateway) peerInfo(s state.Seen, here bool, now time.Time) PeerInfo {
 		i.LastSeen = now
 	}
 	return i
+}
+
+// WritePeersCSV writes a list of peers as comma-separated values (RFC 4180), with a line of names first.
+func WritePeersCSV(w io.Writer, list []PeerInfo) error {
+	out := csv.NewWriter(w)
+	_ = out.Write([]string{"identity", "role", "practice", "address", "version", "os", "arch", "bundle", "last_seen",
+		"certificate_end", "renewal_late", "connected", "denied", "clone"})
+	for _, p := range list {
+		_ = out.Write([]string{p.Identity, string(p.Role), p.Practice, cell(p.Address), cell(p.Version), cell(p.OS),
+			cell(p.Arch), strconv.FormatUint(p.Bundle, 10), stamp.Instant(p.LastSeen), stamp.Instant(p.CertificateEnd),
+			strconv.FormatBool(p.RenewalLate), strconv.FormatBool(p.Connected), strconv.FormatBool(p.Denied),
+			cell(p.Clone)})
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// cell keeps what a peer said of itself from being a formula in a spreadsheet.
+func cell(text string) string {
+	if strings.ContainsAny(text[:min(1, len(text))], "=+-@\t\r") {
+		return "'" + text
+	}
+	return text
 }
 
 // Parked returns the links that wait for a TLA, sorted by PdT, then by when they came.
