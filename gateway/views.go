@@ -99,7 +99,9 @@ type place struct {
 
 func (s *session) place() place { return place{s.began.UnixNano(), s.id} }
 
-func (p place) compare(q place) int { return cmp.Or(cmp.Compare(p.at, q.at), strings.Compare(p.id, q.id)) }
+func (p place) compare(q place) int {
+	return cmp.Or(cmp.Compare(p.at, q.at), strings.Compare(p.id, q.id))
+}
 
 func (p place) String() string { return strconv.FormatInt(p.at, 10) + "-" + p.id }
 
