@@ -52,7 +52,7 @@ var (
 	descRenewalLate = desc("tlagate_peers_renewal_late",
 		"Peers seen in the last 30 days whose certificate has less than a sixth of its life left.", "role")
 	descDenied = desc("tlagate_denied",
-		"Certificates on the deny list that the PKI pushed, lines of the operator's file, entries that operators made.", "by")
+		"Certificates on the deny list that the PKI pushed, lines of the operator's file, what operators deny.", "by")
 	descOwnEnd = desc("tlagate_certificate_end_timestamp_seconds",
 		"When our own certificate, or a CA's behind it in its file, ends.", "use")
 	descAnchorEnd = desc("tlagate_anchor_end_timestamp_seconds",
