@@ -78,6 +78,7 @@ type Gateway struct {
 	log      *slog.Logger
 	ration   *listen.Ration // logs what peers could fill the log with
 	requests *listen.Budget // by identity
+	openings *listen.Budget // of sessions, by identity of the TLA
 	meters   *meters
 	trace    *trace
 	access   atomic.Pointer[access]
@@ -107,6 +108,8 @@ type Gateway struct {
 const (
 	requestBurst = 100
 	requestEvery = time.Second / 20
+	openingBurst = 600
+	openingEvery = 30 * time.Second // each session takes some 3 KiB of a trace that is kept for a year
 )
 
 // New returns a gateway that serves nobody yet.
@@ -117,6 +120,7 @@ func New(cfg Config) *Gateway {
 	limits := cfg.Limits.withDefaults()
 	g := &Gateway{limits: limits, log: cfg.Log, push: cfg.Push, heads: cfg.Heads, meters: newMeters(),
 		ration: listen.NewRation(cfg.Log), requests: listen.NewBudget(requestBurst, requestEvery, limits.Connections),
+		openings: listen.NewBudget(openingBurst, openingEvery, limits.Connections),
 		accepted: make(chan net.Conn)}
 	party := *cfg.Party
 	party.Denied = func(id pki.Identity) bool { return g.state.Denies(id) }

@@ -44,8 +44,8 @@ func TestSA2HoldCommands(t *testing.T) {
 	code, _, errs := keep("release", "--config", file, "--reason", "case 17")
 	require.Equal(t, 1, code)
 	require.Contains(t, errs, "it is not held")
-	code, _, errs = keep("hold", "--config", file, "--reason", "case 17")
-	require.Equal(t, []any{0, ""}, []any{code, errs})
+	code, out, errs := keep("hold", "--config", file, "--reason", "case 17")
+	require.Equal(t, []any{0, "Nothing is purged until `audit release`.\n", ""}, []any{code, out, errs})
 	require.Contains(t, Held(file), ": case 17")
 	code, _, errs = keep("hold", "--config", file, "--reason", "case 18")
 	require.Equal(t, 1, code)
@@ -67,18 +67,31 @@ func TestSA2HoldCommands(t *testing.T) {
 	require.Equal(t, 2, code, "no trace")
 }
 
+// TestSA2KeptIsSaid in words.
+func TestSA2KeptIsSaid(t *testing.T) {
+	for want, trace := range map[string]cli.Trace{
+		"kept for 366 days, then purged; without room, no session begins": {},
+		"kept for 400 days, then purged, in at most 20480 MiB; without room, no session begins": {
+			Keep: 400 * 24 * time.Hour, Space: 20 << 30},
+		"never purged; without room, sessions begin all the same": {Keep: cli.Never, GoOn: true},
+	} {
+		require.Equal(t, want, Kept(trace))
+	}
+}
+
 // TestSA2PurgedByTheGatewaysKey: the pair that the program opens signs what is purged; verify says so, and, with
 // anchors, refuses a signer that is no gateway below one.
 func TestSA2PurgedByTheGatewaysKey(t *testing.T) {
 	b := newBed(t)
+	age, kept := 400, time.Duration(0) // days; 0 = twelve months
 	sign := func(urn string) (file string) {
 		cert, key := pkitest.WriteCertificate(t, t.TempDir(), "g", b.ca.Issue(urn, x509.ExtKeyUsageClientAuth))
 		file = filepath.Join(t.TempDir(), "audit.jsonl")
 		old, err := audit.Open(audit.Config{File: file, By: "tla-gateway", Daily: true,
-			Clock: func() time.Time { return time.Now().Add(-400 * 24 * time.Hour) }})
+			Clock: func() time.Time { return time.Now().AddDate(0, 0, -age) }})
 		require.NoError(t, err)
 		require.NoError(t, old.Record(audit.ProgramStart))
-		trail, err := OpenKept(b.trail.app, "tla-gateway", cli.Trace{File: cli.Path(file)})
+		trail, err := OpenKept(b.trail.app, "tla-gateway", cli.Trace{File: cli.Path(file), Keep: kept})
 		require.NoError(t, err)
 		require.NoError(t, trail.Log.Record(audit.ProgramStart))
 		pair, err := trail.Keys("server", cli.Identity{Cert: cli.Path(cert), Key: keys.Spec(key)})
@@ -95,9 +108,15 @@ func TestSA2PurgedByTheGatewaysKey(t *testing.T) {
 	require.Contains(t, out, "are one chain, 2 to ")
 	require.Contains(t, out, "says that lines up to 1, of ")
 	require.Contains(t, out, "signed by urn:tlagate:cab1:gateway:g1")
+	require.NotContains(t, out, "not for twelve months")
 	below := []string{"--anchor", b.files.Anchor, "--anchor", b.files.Intermediate}
 	code, _, errs = keep(append([]string{"verify", "--file", file}, below...)...)
 	require.Equal(t, []any{0, ""}, []any{code, errs})
+
+	age, kept = 40, 30*24*time.Hour
+	code, out, _ = keep("verify", "--file", sign("urn:tlagate:cab1:gateway:g1"))
+	require.Zero(t, code)
+	require.Contains(t, out, "removes what was kept for 40 days only, not for twelve months (SA2)")
 
 	code, _, errs = keep(append([]string{"verify", "--file", sign("urn:tlagate:cab1:tla:t1")}, below...)...)
 	require.Equal(t, 1, code)
