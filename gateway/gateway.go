@@ -23,6 +23,9 @@ import (
 	"tlagate/audit/home"
 	"tlagate/audit/peers"
 	"tlagate/bundle"
+	"tlagate/gateway/enrolment"
+	"tlagate/gateway/state"
+	"tlagate/pki"
 	"tlagate/pki/listen"
 	"tlagate/pki/trust"
 	"tlagate/push"
@@ -50,9 +53,16 @@ type Config struct {
 	// go on. nil = nowhere. The caller closes it.
 	Trace *audit.Log
 
+	// Denials are whom operators deny, Roll is who was seen when; nil = both are kept in memory alone.
+	Denials *state.Denials
+	Roll    *state.Roll
+
 	// Home takes the lines that devices send of their traces (SA2); nil = none are taken. The caller runs it.
 	Home *home.Receiver
 }
+
+// Enrolment is the way of devices without a certificate to the PKI.
+type Enrolment = enrolment.Config
 
 // TraceHead is what has become of the heads of our audit trace at one PKI server (docs/heads.md).
 type TraceHead struct {
@@ -75,7 +85,7 @@ type Gateway struct {
 	push     func() []*push.Subscriber // nil = none
 	heads    func() []TraceHead        // nil = none
 
-	enrolment *enrolment // nil = none
+	enrolment *enrolment.Pipe // nil = none
 	clients   *clientTable
 	parked    *parkedTable
 	sessions  *sessionTable
@@ -84,6 +94,9 @@ type Gateway struct {
 	bundles   *bundles
 	home      *home.Receiver
 	status    *statusSender
+	state     knowledge
+	lately    *lately
+	drains    drains
 	watcher   *watcher
 
 	accepted chan net.Conn                   // proven connections, for net/http
@@ -105,16 +118,22 @@ func New(cfg Config) *Gateway {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	limits := cfg.Limits.withDefaults()
-	g := &Gateway{party: cfg.Party, limits: limits, log: cfg.Log, push: cfg.Push, heads: cfg.Heads, meters: newMeters(),
+	g := &Gateway{limits: limits, log: cfg.Log, push: cfg.Push, heads: cfg.Heads, meters: newMeters(),
 		ration: listen.NewRation(cfg.Log), requests: listen.NewBudget(requestBurst, requestEvery, limits.Connections),
 		openings: listen.NewBudget(openingBurst, openingEvery, limits.Connections),
 		accepted: make(chan net.Conn)}
+	party := *cfg.Party
+	party.Denied = func(id pki.Identity) bool { return g.state.Denies(id) }
+	g.party = &party
 	g.trace = &trace{log: cfg.Trace, peers: peers.New(cfg.Trace, "", limits.Connections), meters: g.meters,
 		ration: g.ration}
-	g.enrolment = newEnrolment(cfg.Enrolment, g.log)
+	g.enrolment = enrolment.New(cfg.Enrolment, g.log)
 	g.clients = newClientTable(limits)
 	g.parked = newParkedTable(limits, &g.links)
 	g.sessions = newSessionTable(limits, &g.links)
+	g.drains.g = g
+	g.state = newLocal(cfg, g.sessions)
+	g.lately = newLately(g.state)
 	g.consents = &consents{life: limits.Nonce, log: g.log}
 	g.tickets = &tickets{party: g.party, life: limits.Ticket, log: g.log}
 	g.bundles = &bundles{shelf: cfg.Bundles, required: cfg.RequireBundle, log: g.log}
@@ -147,6 +166,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	running.Go(func() { g.watcher.run(watching) })
 	running.Go(func() { g.watcher.runDenials(watching) })
 	running.Go(func() { g.renew(watching) })
+	running.Go(func() { keepRoll(watching, g) })
 	var err error
 	select {
 	case <-ctx.Done():
@@ -154,7 +174,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	}
 	proven.Close()
 	stopAccepting()
-	g.drain()
+	g.drains.stop()
 	shutDown(server)
 	g.links.Wait()
 	stopWatching()
@@ -166,31 +186,99 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 func (g *Gateway) listening() listen.Config {
 	cfg := listen.Config{Party: g.party, Handshakes: g.limits.Handshakes,
 		PerAddress: g.limits.HandshakesPerIP, Log: g.log,
-		Observe: g.meters.handshaken, Refused: g.trace.peers.Refused}
+		Observe: g.meters.handshaken, Refused: func(remote string, err error) {
+			g.trace.peers.Refused(remote, err)
+			g.lately.stranger(remote, err)
+		}}
 	if g.enrolment != nil {
-		cfg.Divert = g.enrolment.divert
+		cfg.Divert = g.enrolment.Divert
 	}
 	return cfg
 }
 
-// drain asks everybody to move, waits until the sessions have ended, and ends those that have not in time.
-func (g *Gateway) drain() {
-	sessions, parked := g.sessions.close(), g.parked.close()
-	g.log.Info("stopping", "sessions", len(sessions), "parked", len(parked), "drain", g.limits.Drain)
+// drains is what becomes of Drain and Resume, and of the last draining.
+type drains struct {
+	g       *Gateway
+	running sync.WaitGroup // waits for sessions to move
+
+	mu      sync.Mutex         // protects the rest; held while the tables close and open
+	resumed context.CancelFunc // ends the waiting; nil = no operator drains
+	stopped bool               // for good
+}
+
+// begin drains until somebody resumes.
+func (d *drains) begin() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.resumed != nil || d.stopped {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	d.resumed = cancel
+	sessions := d.askToMove()
+	d.running.Go(func() { d.endLate(ctx, sessions) })
+}
+
+// stop asks everybody to move, waits until the sessions have ended, and ends those that have not in time.
+func (d *drains) stop() {
+	d.mu.Lock()
+	d.stopped = true
+	if d.resumed != nil {
+		d.resumed()
+	}
+	sessions := d.askToMove()
+	d.mu.Unlock()
+	d.endLate(context.Background(), sessions)
+	d.running.Wait()
+}
+
+// askToMove takes no more links and sessions, and returns those sessions that are asked to move. The caller holds d.mu.
+func (d *drains) askToMove() []*session {
+	sessions, parked := d.g.sessions.close(), d.g.parked.close()
+	d.g.log.Info("draining", "sessions", len(sessions), "parked", len(parked), "drain", d.g.limits.Drain)
 	for _, e := range parked {
 		e.link.Part(drainNotice)
 	}
 	for _, s := range sessions {
 		s.notify(drainNotice)
 	}
-	deadline := time.NewTimer(g.limits.Drain)
+	return sessions
+}
+
+// endLate ends the sessions that have not ended when the drain time is over, unless ctx ends before.
+func (d *drains) endLate(ctx context.Context, sessions []*session) {
+	deadline := time.NewTimer(d.g.limits.Drain)
 	defer deadline.Stop()
 	for _, s := range sessions {
 		select {
 		case <-s.done:
+		case <-ctx.Done():
+			return
 		case <-deadline.C:
 			deadline.Reset(0)
 			s.drained()
+		}
+	}
+}
+
+// rollEvery is how often it is written who was seen.
+const rollEvery = time.Minute
+
+// keepRoll writes each minute, and at the end, who was seen.
+func keepRoll(ctx context.Context, g *Gateway) {
+	tick := time.NewTicker(rollEvery)
+	defer tick.Stop()
+	for more := true; more; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			more = false
+		}
+		for id := range g.clients.peers() {
+			g.state.Saw(id, time.Now(), nil)
+		}
+		if err := g.state.Save(); err != nil {
+			g.log.Error("it is not kept over restarts who was seen", "error", err)
 		}
 	}
 }

@@ -83,12 +83,12 @@ func (t *trace) notBegun(s *session, tla *client) {
 }
 
 // ended records that a link of a session is over; its ends are told the incident number.
-func (t *trace) ended(s *session, reason, by, incident string) {
+func (t *trace) ended(s *session, reason, by, incident string, more ...audit.Attr) {
 	tla := s.tla.client.identity()
-	with := []audit.Attr{audit.Identity(tla), audit.PdT(s.pdt.client.identity()),
+	with := append(more, audit.Identity(tla), audit.PdT(s.pdt.client.identity()),
 		audit.Session(s.id), audit.Reason(endReason(reason)), audit.Role(by), audit.Length(time.Since(s.joined)),
-		audit.FromTLA(s.tla.octets.Load()), audit.FromPdT(s.pdt.octets.Load()), audit.Incident(incident)}
-	if s.generation > 1 { // a ticket costs nobody an act
+		audit.FromTLA(s.tla.octets.Load()), audit.FromPdT(s.pdt.octets.Load()), audit.Incident(incident))
+	if s.generation > 1 && by != byOperator { // a ticket costs nobody an act
 		t.peers.Record(tla, "", audit.SessionEnded, with...)
 		return
 	}

@@ -1,4 +1,4 @@
-package gateway
+package enrolment
 
 import (
 	"context"
@@ -14,19 +14,19 @@ import (
 
 // Why a piped connection ended, or was not piped.
 const (
-	pipeClosed      = "closed" // by an end
-	pipeOctets      = "octets"
-	pipeTime        = "time"
-	pipeIdle        = "idle"
-	pipeStopping    = "stopping"
-	pipeUnreachable = "unreachable" // the PKI
-	pipeTooMany     = listen.TooMany
+	EndedClosed      = "closed" // by an end
+	EndedOctets      = "octets"
+	EndedTime        = "time"
+	EndedIdle        = "idle"
+	EndedStopping    = "stopping"
+	EndedUnreachable = "unreachable" // the PKI
+	EndedTooMany     = listen.TooMany
 )
 
 var (
-	errPipeTime   = errors.New(pipeTime)
-	errPipeIdle   = errors.New(pipeIdle)
-	errPipeOctets = errors.New(pipeOctets)
+	errPipeTime   = errors.New(EndedTime)
+	errPipeIdle   = errors.New(EndedIdle)
+	errPipeOctets = errors.New(EndedOctets)
 )
 
 // pipe passes octets on between two connections, and closes both in the end.
@@ -66,9 +66,9 @@ func ending(cause error) string {
 		}
 	}
 	if errors.Is(cause, context.Canceled) || errors.Is(cause, net.ErrClosed) {
-		return pipeStopping
+		return EndedStopping
 	}
-	return pipeClosed
+	return EndedClosed
 }
 
 // pass passes on what src sends until its end, then tells dst that there is no more.
