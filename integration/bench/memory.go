@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"tlagate/integration/lab"
+	"tlagate/integration/world"
+)
+
+// memorySessions is how many joined and idle sessions a gateway has, for the row about its memory.
+var memorySessions = 2000
+
+// remembered is what a gateway with many joined, idle sessions holds.
+type remembered struct {
+	sessions   int
+	live, kept int64 // octets a session: of heap and stacks after a collection, and of the process
+}
+
+// measureMemory has a gateway, a process of its own, hold many sessions that are joined and idle.
+func measureMemory(r *report) error {
+	progress("%d joined sessions of one gateway …", memorySessions)
+	l, err := lab.New()
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	port, err := world.Port()
+	if err != nil {
+		return err
+	}
+	metrics := world.Addr(port)
+	if err := l.StartGateway(fmt.Sprintf("metrics: %q", metrics)); err != nil {
+		return err
+	}
+	c, err := newCrowd(l)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	r.memory, err = c.remembered(metrics)
+	return err
+}
+
+// warm is how many sessions come before the first look: what the first ones take once is not theirs.
+const warm = 20
+
+func (c *crowd) remembered(metrics string) (m remembered, err error) {
+	if err := c.begin(0, warm); err != nil {
+		return m, err
+	}
+	before, err := settledMemory(metrics)
+	if err != nil {
+		return m, err
+	}
+	if err := c.begin(warm, memorySessions); err != nil {
+		return m, err
+	}
+	after, err := settledMemory(metrics)
+	if err != nil {
+		return m, err
+	}
+	if lost := c.lost.Load(); lost > 0 {
+		return m, fmt.Errorf("%d links were lost meanwhile", lost)
+	}
+	n := int64(memorySessions)
+	return remembered{memorySessions, (after.live - before.live) / n, (after.resident - before.resident) / n}, nil
+}
+
+// footprint is what a gateway holds, in octets.
+type footprint struct{ live, resident int64 }
+
+// settledMemory asks for a gateway's metrics, which makes garbage, until it was collected twice, and returns what was
+// least.
+func settledMemory(metrics string) (least footprint, err error) {
+	var end float64
+	for deadline := time.Now().Add(world.Patience); time.Now().Before(deadline); {
+		v, err := scrape("http://" + metrics + "/metrics")
+		if err != nil {
+			return least, err
+		}
+		cycles := v["go_gc_duration_seconds_count"]
+		if end == 0 {
+			end = cycles + 3
+		}
+		live := int64(v["go_memstats_heap_alloc_bytes"] + v["go_memstats_stack_inuse_bytes"])
+		if least.live == 0 || live < least.live {
+			least = footprint{live, int64(v["process_resident_memory_bytes"])}
+		}
+		if cycles >= end {
+			return least, nil
+		}
+	}
+	return least, errors.New("cannot measure the gateway's memory: it collects no garbage")
+}
+
+// scrape returns the metrics that have no labels.
+func scrape(url string) (map[string]float64, error) {
+	resp, err := http.Get(url)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return samples(resp.Body)
+}
+
+func samples(text io.Reader) (map[string]float64, error) {
+	values := map[string]float64{}
+	lines := bufio.NewScanner(text)
+	for lines.Scan() {
+		name, value, _ := strings.Cut(lines.Text(), " ")
+		if v, err := strconv.ParseFloat(value, 64); err == nil {
+			values[name] = v
+		}
+	}
+	return values, lines.Err()
+}
