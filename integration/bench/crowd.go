@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -14,6 +13,7 @@ import (
 
 	"tlagate/ca"
 	"tlagate/integration/lab"
+	"tlagate/integration/world"
 	"tlagate/pki"
 	"tlagate/pki/revocation"
 	"tlagate/pki/trust"
@@ -30,6 +30,7 @@ type crowd struct {
 
 	mu    sync.Mutex // protects links
 	links []*link.Conn
+	got   atomic.Int64 // octets that came on all links
 	lost  atomic.Int64 // links that ended
 }
 
@@ -57,7 +58,7 @@ func (c *crowd) close() {
 
 const crowdWorkers = 8 // sessions that begin at once
 
-// begin joins n sessions, numbered from first, and has each carry something.
+// begin joins n sessions, numbered from first.
 func (c *crowd) begin(first, n int) error {
 	next, failed := make(chan int), make(chan error, crowdWorkers)
 	var workers sync.WaitGroup
@@ -100,30 +101,48 @@ func (c *crowd) session(i int) error {
 	if _, err := far.WaitJoined(); err != nil {
 		return err
 	}
-	if err := talk(near, far); err != nil {
-		return err
-	}
-	for _, l := range []*link.Conn{near, far} {
-		go func() {
-			_, _ = io.Copy(io.Discard, struct{ io.Reader }{l})
-			c.lost.Add(1)
-		}()
-	}
+	c.take(near)
+	c.take(far)
 	return nil
 }
 
-// talk sends as much both ways as the handshake of a card session, and a few commands.
-func talk(ends ...*link.Conn) error {
-	sent, got := bytes.Repeat([]byte{7}, 3000), make([]byte, 3000)
-	for i, from := range ends {
-		if _, err := from.Write(sent); err != nil {
-			return err
-		}
-		if _, err := io.ReadFull(ends[1-i], got); err != nil {
+// take reads a link until it is over.
+func (c *crowd) take(l *link.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.links = append(c.links, l)
+	go func() {
+		_, _ = io.Copy(counter{&c.got}, struct{ io.Reader }{l})
+		c.lost.Add(1)
+	}()
+}
+
+// counter counts what is written to it.
+type counter struct{ n *atomic.Int64 }
+
+// Write counts.
+func (c counter) Write(p []byte) (int, error) {
+	c.n.Add(int64(len(p)))
+	return len(p), nil
+}
+
+// said is what each end says in talk, in octets: as much as in the handshake of a card session.
+const said = 3000
+
+// talk has both ends of each session say something, and waits until all of it has come.
+func (c *crowd) talk() error {
+	want := c.got.Load() + int64(len(c.links))*said
+	for _, l := range c.links {
+		if _, err := l.Write(make([]byte, said)); err != nil {
 			return err
 		}
 	}
-	return nil
+	return world.Poll(world.Patience, "what was said in all sessions", func() error {
+		if left := want - c.got.Load(); left != 0 {
+			return fmt.Errorf("%d octets have not come", left)
+		}
+		return nil
+	})
 }
 
 func (c *crowd) park(pdt string) (*link.Conn, error) {
@@ -139,7 +158,7 @@ func (c *crowd) park(pdt string) (*link.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.keep(link.Park(context.Background(), conn, server.Certificate, link.Config{}))
+	return link.Park(context.Background(), conn, server.Certificate, link.Config{})
 }
 
 func (c *crowd) open(tla, pdt, session string) (*link.Conn, error) {
@@ -151,17 +170,7 @@ func (c *crowd) open(tla, pdt, session string) (*link.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.keep(link.Open(context.Background(), conn, pdt, session,
-		link.Config{Consent: consenttest.By(cert, pdt, session)}))
-}
-
-func (c *crowd) keep(l *link.Conn, err error) (*link.Conn, error) {
-	if err == nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.links = append(c.links, l)
-	}
-	return l, err
+	return link.Open(context.Background(), conn, pdt, session, link.Config{Consent: consenttest.By(cert, pdt, session)})
 }
 
 func (c *crowd) issue(profile, urn string, dns ...string) (cert tls.Certificate, err error) {

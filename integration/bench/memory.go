@@ -17,10 +17,16 @@ import (
 // memorySessions is how many joined and idle sessions a gateway has, for the row about its memory.
 var memorySessions = 2000
 
-// remembered is what a gateway with many joined, idle sessions holds.
-type remembered struct {
-	sessions   int
-	live, kept int64 // octets a session: of heap and stacks after a collection, and of the process
+// remembered is what a gateway holds for each of many joined sessions that are idle: before any data, and when each end
+// has sent some.
+type remembered struct{ idle, used footprint }
+
+// footprint is what a gateway holds, in octets: heap and stacks after a collection, and the process's memory.
+type footprint struct{ live, resident int64 }
+
+// each returns what one of n sessions adds, before being what there was without them.
+func (f footprint) each(before footprint, n int) footprint {
+	return footprint{(f.live - before.live) / int64(n), (f.resident - before.resident) / int64(n)}
 }
 
 // measureMemory has a gateway, a process of its own, hold many sessions that are joined and idle.
@@ -62,19 +68,19 @@ func (c *crowd) remembered(metrics string) (m remembered, err error) {
 	if err := c.begin(warm, memorySessions); err != nil {
 		return m, err
 	}
-	after, err := settledMemory(metrics)
+	idle, err := settledMemory(metrics)
 	if err != nil {
 		return m, err
 	}
+	if err := c.talk(); err != nil {
+		return m, err
+	}
+	used, err := settledMemory(metrics)
 	if lost := c.lost.Load(); lost > 0 {
 		return m, fmt.Errorf("%d links were lost meanwhile", lost)
 	}
-	n := int64(memorySessions)
-	return remembered{memorySessions, (after.live - before.live) / n, (after.resident - before.resident) / n}, nil
+	return remembered{idle.each(before, memorySessions), used.each(before, memorySessions)}, err
 }
-
-// footprint is what a gateway holds, in octets.
-type footprint struct{ live, resident int64 }
 
 // settledMemory asks for a gateway's metrics, which makes garbage, until it was collected twice, and returns what was
 // least.
@@ -107,17 +113,17 @@ func scrape(url string) (map[string]float64, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	return samples(resp.Body)
+	return values(resp.Body)
 }
 
-func samples(text io.Reader) (map[string]float64, error) {
-	values := map[string]float64{}
+func values(text io.Reader) (map[string]float64, error) {
+	found := map[string]float64{}
 	lines := bufio.NewScanner(text)
 	for lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), " ")
 		if v, err := strconv.ParseFloat(value, 64); err == nil {
-			values[name] = v
+			found[name] = v
 		}
 	}
-	return values, lines.Err()
+	return found, lines.Err()
 }

@@ -101,10 +101,16 @@ func (r *report) printFlood(out io.Writer) {
 
 func (r *report) printMemory(out io.Writer) {
 	m := r.memory
-	row(out, fmt.Sprintf("%d joined, idle sessions", m.sessions), "live", "of the limit", "resident")
+	row(out, fmt.Sprintf("memory of `tla-gateway`, for each of %d idle sessions", memorySessions), "live",
+		fmt.Sprintf("of %d KiB", memoryLimit>>10), "resident")
 	row(out, "---", "--:", "--:", "--:")
-	row(out, "memory of tla-gateway, a session", kib(m.live), fmt.Sprintf("%.2f", float64(m.live)/memoryLimit),
-		kib(m.kept))
+	for _, line := range []struct {
+		what string
+		of   footprint
+	}{{"joined", m.idle}, {"joined, and both ends have sent data", m.used}} {
+		row(out, line.what, kib(line.of.live), fmt.Sprintf("%.2f", float64(line.of.live)/memoryLimit),
+			kib(line.of.resident))
+	}
 }
 
 // memoryLimit is what a session may take, in octets.

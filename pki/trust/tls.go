@@ -35,7 +35,7 @@ type Peer struct {
 	Identity pki.Identity
 	Chain    []*x509.Certificate // as presented
 	NotAfter time.Time           // earliest end in the path
-	Verdict  *Verdict            // of the handshake
+	Verdict  *Verdict            // of the handshake, without its checks: it is kept as long as the link
 	TLS      pki.Negotiated
 	KeepsRGS bool // of a client: its hello offered nothing but what crypto: rgs takes
 	want     Want
@@ -153,8 +153,7 @@ func (h *handshake) run(ctx context.Context, c *tls.Conn) (*tls.Conn, *Peer, err
 	err := c.HandshakeContext(ctx)
 	if err == nil && h.refusal == nil && h.verdict != nil {
 		h.tap.stop()
-		agreed := pki.NegotiatedOf(c.ConnectionState())
-		return c, &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, agreed, h.keeps, h.want}, nil
+		return c, h.proven(c), nil
 	}
 	if err == nil {
 		_ = c.CloseWrite() // close_notify
@@ -162,6 +161,17 @@ func (h *handshake) run(ctx context.Context, c *tls.Conn) (*tls.Conn, *Peer, err
 	err = h.explain(err)
 	h.close(err)
 	return nil, nil, err
+}
+
+// proven returns the peer, and forgets what the connection need not keep: its configuration refers to the handshake for
+// as long as it lives.
+func (h *handshake) proven(c *tls.Conn) *Peer {
+	h.verdict.Checks = nil
+	h.party.Trust.Share(h.verdict, h.chain) // h.chain is also the connection's
+	p := &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, pki.NegotiatedOf(c.ConnectionState()), h.keeps,
+		h.want}
+	h.chain, h.verdict = nil, nil
+	return p
 }
 
 // judge decides on the peer's certificate. The peer has not yet proved that it holds the key.

@@ -93,13 +93,19 @@ func (t *Trust) verify(chain []*x509.Certificate, want Want, how circumstances) 
 		v := &verification{t: t, path: p, want: want, circumstances: how, now: how.kept.moment(t)}
 		at := v.run()
 		if v.refusal == nil {
-			return &v.verdict, nil
+			return v.outcome(), nil
 		}
 		if at > bestAt {
 			best, bestAt = v, at
 		}
 	}
-	return &best.verdict, best.refusal
+	return best.outcome(), best.refusal
+}
+
+// outcome returns a copy of the verdict, which somebody may keep for hours without all that led to it.
+func (v *verification) outcome() *Verdict {
+	verdict := v.verdict
+	return &verdict
 }
 
 func (r *roots) findPaths(chain []*x509.Certificate, standing string) ([]path, *pki.Refusal) {
