@@ -85,12 +85,7 @@ func (g *Guest) Write(p []byte) (int, error) {
 }
 
 // CloseWrite ends our direction, if the connection beneath can do so.
-func (g *Guest) CloseWrite() error {
-	if half, ok := g.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return errors.ErrUnsupported
-}
+func (g *Guest) CloseWrite() error { return closeWrite(g.Conn) }
 
 // Leave takes the guest out of the room, and ends its turn: from now on it is bounded in another way, or not at all.
 func (g *Guest) Leave() {
