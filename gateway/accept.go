@@ -36,6 +36,7 @@ func (g *Gateway) welcome(ctx context.Context, c *client) {
 		return
 	}
 	g.log.Info("connection accepted", "remote", c.remote, "peer", c.identity(), "tls", c.peer.TLS.String())
+	c.hasty = g.handshakes.take(c.peer.Identity)
 	g.watcher.adopt(c)
 	select {
 	case g.accepted <- c.conn:

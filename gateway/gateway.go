@@ -15,6 +15,7 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -39,6 +40,8 @@ type Config struct {
 	// The caller runs them. nil = none.
 	Push func() []*push.Subscriber
 
+	Balancers []netip.Prefix // whose connections begin with a PROXY header (listen.Config); nil = none
+
 	Bundles       *bundle.Shelf // the bundles that devices are sent; nil = none. The caller runs it
 	RequireBundle bool          // refuse devices that name no bundle
 
@@ -49,14 +52,16 @@ type Config struct {
 
 // Gateway joins links. It serves once. It is a prometheus.Collector: register it to have its metrics.
 type Gateway struct {
-	party    *trust.Party
-	limits   Limits
-	log      *slog.Logger
-	ration   *listen.Ration // logs what peers could fill the log with
-	requests *listen.Budget // by identity
-	meters   *meters
-	access   atomic.Pointer[access]
-	push     func() []*push.Subscriber // nil = none
+	party             *trust.Party
+	limits            Limits
+	log               *slog.Logger
+	ration            *listen.Ration // logs what peers could fill the log with
+	requests          *listen.Budget // by identity
+	handshakes, opens rate
+	meters            *meters
+	access            atomic.Pointer[access]
+	push              func() []*push.Subscriber // nil = none
+	balancers         []netip.Prefix
 
 	enrolment *enrolment // nil = none
 	clients   *clientTable
@@ -85,9 +90,12 @@ func New(cfg Config) *Gateway {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	limits := cfg.Limits.withDefaults()
-	g := &Gateway{party: cfg.Party, limits: limits, log: cfg.Log, push: cfg.Push, meters: newMeters(),
+	g := &Gateway{party: cfg.Party, limits: limits, log: cfg.Log, push: cfg.Push, balancers: cfg.Balancers,
+		meters: newMeters(),
 		ration: listen.NewRation(cfg.Log), requests: listen.NewBudget(requestBurst, requestEvery, limits.Connections),
 		accepted: make(chan net.Conn)}
+	g.handshakes = newRate(handshakeBurst, handshakeEvery, limits.PerPractice.Handshakes, limits.Connections)
+	g.opens = newRate(openBurst, openEvery, limits.PerPractice.Opens, limits.Connections)
 	g.enrolment = newEnrolment(cfg.Enrolment, g.log)
 	g.clients = newClientTable(limits)
 	g.parked = newParkedTable(limits, &g.links)
@@ -141,7 +149,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 func (g *Gateway) listening() listen.Config {
 	cfg := listen.Config{Party: g.party, Handshakes: g.limits.Handshakes,
 		PerAddress: g.limits.HandshakesPerIP, Log: g.log,
-		Observe: g.meters.handshaken}
+		Observe: g.meters.handshaken, Balancers: g.balancers}
 	if g.enrolment != nil {
 		cfg.Divert = g.enrolment.divert
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -68,11 +67,12 @@ func short(path string) string { return strings.TrimPrefix(path[:min(len(path), 
 
 // route performs a request. The caller answers with the problem that it returns, if any.
 func (g *Gateway) route(c *client, w http.ResponseWriter, r *http.Request) *link.Problem {
+	if c.hasty != nil {
+		w.Header().Set("Connection", "close")
+		return c.hasty
+	}
 	if wait := g.requests.Take(c.identity()); wait > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
-		return &link.Problem{Code: link.ProblemTooMany,
-			Detail: "This peer has asked for more than it may in so short a time.",
-			Action: "Wait; if it comes back, look for a second program with the same certificate."}
+		return peerTooOften(wait)
 	}
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)

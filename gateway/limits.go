@@ -24,6 +24,7 @@ type Limits struct {
 	Connections        int           // proven connections at once, 20000
 	ConnectionsPerPeer int           // of them of one identity, 64
 	ParkedPerPdT       int           // links one PdT may park, 16
+	PerPractice        PracticeLimits
 }
 
 func (l Limits) withDefaults() Limits {
@@ -40,5 +41,6 @@ func (l Limits) withDefaults() Limits {
 	l.Handshakes = cmp.Or(l.Handshakes, listen.Places(l.Connections))
 	l.ConnectionsPerPeer = cmp.Or(l.ConnectionsPerPeer, 64)
 	l.ParkedPerPdT = cmp.Or(l.ParkedPerPdT, 16)
+	l.PerPractice = l.PerPractice.withDefaults()
 	return l
 }

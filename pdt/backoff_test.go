@@ -133,9 +133,9 @@ func TestC3NetworkChangeEndsThePause(t *testing.T) {
 func TestAttemptsThatFailTogetherCountOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := backoff{short: time.Second, long: time.Minute}
-		b.failed(false)
+		b.failed(false, 0)
 		next := b.at()
-		b.failed(false)
+		b.failed(false, 0)
 		require.Equal(t, next, b.at())
 		b.worked()
 		require.True(t, b.wait(t.Context()))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"reflect"
 	"sync"
@@ -14,6 +13,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
 	"tlagate/gateway"
+	"tlagate/internal/tcp"
 	"tlagate/pki"
 	"tlagate/pki/trust"
 )
@@ -68,13 +68,17 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
-	l, err := new(net.ListenConfig).Listen(app.Context, "tcp", c.Listen)
+	l, err := tcp.Listen(app.Context, c.Listen, c.MPTCP)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
 	}
+	balancers, err := c.balancers()
+	if err != nil {
+		return err
+	}
 	party := &trust.Party{Trust: store, Certificate: store.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
 	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(),
-		Enrolment: c.Enrolment.gateway(), Push: streams.subscribers, Log: app.Log,
+		Enrolment: c.Enrolment.gateway(), Push: streams.subscribers, Log: app.Log, Balancers: balancers,
 		Bundles: bundles, RequireBundle: c.RequireBundle, Consented: trace.Consent})
 	serveMetrics, err := c.serveMetrics(g, app.Log)
 	if err != nil {

@@ -2,9 +2,9 @@ package main
 
 import (
 	"fmt"
-	"net"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/internal/tcp"
 	"tlagate/ocsp"
 )
 
@@ -30,7 +30,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	l, err := new(net.ListenConfig).Listen(app.Context, "tcp", c.Listen)
+	l, err := tcp.Listen(app.Context, c.Listen, false)
 	if err != nil {
 		r.Close()
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
