@@ -21,7 +21,7 @@ var memorySessions = 2000
 // has sent some.
 type remembered struct{ idle, used footprint }
 
-// footprint is what a gateway holds, in octets: heap and stacks after a collection, and the process's memory.
+// footprint is what a gateway holds, in octets: what its last collection found in use with the stacks, and the process's memory.
 type footprint struct{ live, resident int64 }
 
 // each returns what one of n sessions adds, before being what there was without them.
@@ -83,28 +83,24 @@ func (c *crowd) remembered(metrics string) (m remembered, err error) {
 	return remembered{idle.each(before, memorySessions), used.each(before, memorySessions)}, err
 }
 
-// settledMemory asks for a gateway's metrics, which makes garbage, until it was collected twice, and returns what was
-// least.
-func settledMemory(metrics string) (least footprint, err error) {
+// settledMemory asks for a gateway's metrics, which makes garbage, until it has been collected twice.
+func settledMemory(metrics string) (f footprint, err error) {
 	var end float64
 	for deadline := time.Now().Add(world.Patience); time.Now().Before(deadline); {
 		v, err := scrape("http://" + metrics + "/metrics")
 		if err != nil {
-			return least, err
+			return f, err
 		}
 		cycles := v["go_gc_duration_seconds_count"]
 		if end == 0 {
-			end = cycles + 3
-		}
-		live := int64(v["go_memstats_heap_alloc_bytes"] + v["go_memstats_stack_inuse_bytes"])
-		if least.live == 0 || live < least.live {
-			least = footprint{live, int64(v["process_resident_memory_bytes"])}
+			end = cycles + 3 // one may be under way
 		}
 		if cycles >= end {
-			return least, nil
+			return footprint{int64(v["go_gc_heap_live_bytes"] + v["go_memstats_stack_inuse_bytes"]),
+				int64(v["process_resident_memory_bytes"])}, nil
 		}
 	}
-	return least, errors.New("cannot measure the gateway's memory: it collects no garbage")
+	return f, errors.New("cannot measure the gateway's memory: it collects no garbage")
 }
 
 // scrape returns the metrics that have no labels.

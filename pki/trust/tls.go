@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -167,11 +168,22 @@ func (h *handshake) run(ctx context.Context, c *tls.Conn) (*tls.Conn, *Peer, err
 // as long as it lives.
 func (h *handshake) proven(c *tls.Conn) *Peer {
 	h.verdict.Checks = nil
+	h.ownLeaf()
 	h.party.Trust.Share(h.verdict, h.chain) // h.chain is also the connection's
 	p := &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, pki.NegotiatedOf(c.ConnectionState()), h.keeps,
 		h.want}
 	h.chain, h.verdict = nil, nil
 	return p
+}
+
+// ownLeaf replaces the peer's leaf by an equal one, which does not keep the handshake's message with the whole chain.
+func (h *handshake) ownLeaf() {
+	if len(h.chain) == 0 {
+		return
+	}
+	if leaf, err := x509.ParseCertificate(bytes.Clone(h.chain[0].Raw)); err == nil {
+		h.chain[0], h.verdict.Path[0] = leaf, leaf
+	}
 }
 
 // judge decides on the peer's certificate. The peer has not yet proved that it holds the key.
