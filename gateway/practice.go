@@ -15,12 +15,12 @@ type PracticeLimits struct {
 	Sessions    int // at once, of its TLAs
 	Connections int // proven, at once
 	Parked      int // links, at once
-	Handshakes  int // a second, 500; 40 s' worth of them at once
+	Handshakes  int // a second, 750; 40 s' worth of them at once
 	Opens       int // a second, 250; likewise
 }
 
 func (l PracticeLimits) withDefaults() PracticeLimits {
-	l.Handshakes = cmp.Or(l.Handshakes, 500)
+	l.Handshakes = cmp.Or(l.Handshakes, 750)
 	l.Opens = cmp.Or(l.Opens, 250)
 	return l
 }

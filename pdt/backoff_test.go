@@ -145,7 +145,8 @@ func TestAttemptsThatFailTogetherCountOnce(t *testing.T) {
 // TestC1RetryAfterIsHonoured: a gateway that has too many of us is left alone for as long as it asks, and never for
 // longer than the longest pause.
 func TestC1RetryAfterIsHonoured(t *testing.T) {
-	for asked, want := range map[time.Duration]time.Duration{7 * time.Second: 7 * time.Second, time.Hour: 10 * time.Second} {
+	for asked, want := range map[time.Duration]time.Duration{
+		7 * time.Second: 7 * time.Second, time.Hour: 10 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			_, g := aloneWith(&cardSession{lost: time.Now()}) // in a hurry
 			g.putOff(&link.Problem{Code: link.ProblemTooMany, RetryAfter: asked})

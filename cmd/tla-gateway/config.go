@@ -56,8 +56,8 @@ func load(file string) (config, []gateway.Rule, error) {
 	var rules []gateway.Rule
 	err := cli.LoadYAML(file, &c, func() (err error) {
 		rules, err = c.rules()
-		return errors.Join(cli.CheckListen("listen", c.Listen), c.checkBalancers(), c.checkMetrics(), err, c.Limits.check(),
-			c.Enrolment.check(), c.Renewal.Check(), c.checkPush(), c.CheckCrypto())
+		return errors.Join(cli.CheckListen("listen", c.Listen), c.checkBalancers(), c.checkMetrics(), err,
+			c.Limits.check(), c.Enrolment.check(), c.Renewal.Check(), c.checkPush(), c.CheckCrypto())
 	})
 	return c, rules, err
 }

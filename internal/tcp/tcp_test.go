@@ -13,7 +13,8 @@ import (
 // TestC2MultipathTCPIsOffUnlessAskedFor: a peer that wants it gets plain TCP.
 func TestC2MultipathTCPIsOffUnlessAskedFor(t *testing.T) {
 	require.False(t, multipath(t, false))
-	if enabled, err := os.ReadFile("/proc/sys/net/mptcp/enabled"); err != nil || strings.TrimSpace(string(enabled)) != "1" {
+	enabled, err := os.ReadFile("/proc/sys/net/mptcp/enabled")
+	if err != nil || strings.TrimSpace(string(enabled)) != "1" {
 		t.Skip("this kernel has no Multipath TCP, or has it turned off")
 	}
 	require.True(t, multipath(t, true))

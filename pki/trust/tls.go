@@ -170,8 +170,8 @@ func (h *handshake) proven(c *tls.Conn) *Peer {
 	h.verdict.Checks = nil
 	h.ownLeaf()
 	h.party.Trust.Share(h.verdict, h.chain) // h.chain is also the connection's
-	p := &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, pki.NegotiatedOf(c.ConnectionState()), h.keeps,
-		h.want}
+	agreed := pki.NegotiatedOf(c.ConnectionState())
+	p := &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, agreed, h.keeps, h.want}
 	h.chain, h.verdict = nil, nil
 	return p
 }
