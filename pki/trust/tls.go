@@ -39,7 +39,7 @@ type Peer struct {
 	Verdict  *Verdict            // of the handshake, without its checks: it is kept as long as the link
 	TLS      pki.Negotiated
 	KeepsRGS bool // of a client: its hello offered nothing but what crypto: rgs takes
-	want     Want
+	want     *Want
 }
 
 // Server performs the server side of a handshake on an accepted connection. It returns only when the peer has
@@ -171,7 +171,7 @@ func (h *handshake) proven(c *tls.Conn) *Peer {
 	h.ownLeaf()
 	h.party.Trust.Share(h.verdict, h.chain) // h.chain is also the connection's
 	agreed := pki.NegotiatedOf(c.ConnectionState())
-	p := &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, agreed, h.keeps, h.want}
+	p := &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, agreed, h.keeps, &h.want}
 	h.chain, h.verdict = nil, nil
 	return p
 }

@@ -74,7 +74,7 @@ type circumstances struct {
 // Recheck verifies a proven peer again with the present data and time. The error is a *Refusal when the peer would no
 // longer be accepted: revoked, expired, CRL stale … Like VerifyKnown it never waits for the network.
 func (t *Trust) Recheck(p *Peer) error {
-	_, err := t.VerifyKnown(p.Chain, p.want)
+	_, err := t.VerifyKnown(p.Chain, *p.want)
 	return err
 }
 
