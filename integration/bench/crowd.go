@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +13,7 @@ import (
 	"tlagate/ca"
 	"tlagate/integration/lab"
 	"tlagate/integration/world"
+	"tlagate/pemfile"
 	"tlagate/pki"
 	"tlagate/pki/revocation"
 	"tlagate/pki/trust"
@@ -191,10 +191,11 @@ func (c *crowd) issue(profile, urn string, dns ...string) (cert tls.Certificate,
 		return cert, err
 	}
 	cert = tls.Certificate{PrivateKey: key, Leaf: issued.Certificate}
-	for block, rest := pem.Decode(issued.Chain); block != nil; block, rest = pem.Decode(rest) {
-		cert.Certificate = append(cert.Certificate, block.Bytes)
+	blocks, err := pemfile.Read(issued.Chain, "CERTIFICATE")
+	for _, b := range blocks {
+		cert.Certificate = append(cert.Certificate, b.Bytes)
 	}
-	return cert, nil
+	return cert, err
 }
 
 func (c *crowd) dial(cert tls.Certificate) (net.Conn, error) {
