@@ -77,7 +77,7 @@ func (c config) balancers() (list []netip.Prefix, err error) {
 			err = errors.New("these are all addresses: anybody could say who they are")
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("cannot use proxy_from[%d] %q: %w; want 10.0.0.0/28, the balancers' addresses",
+			errs = append(errs, fmt.Errorf("cannot use proxy_from[%d] %q: %w; want 10.0.0.0/28, a balancer's addresses",
 				i, text, err))
 			continue
 		}

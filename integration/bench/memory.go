@@ -21,8 +21,8 @@ var memorySessions = 2000
 // has sent some.
 type remembered struct{ idle, used footprint }
 
-// footprint is what a gateway holds, in octets: what its last collection found in use, with the stacks; and all that the
-// process has.
+// footprint is what a gateway holds, in octets: what its last collection found in use, with the stacks; and all that
+// the process has.
 type footprint struct{ live, resident int64 }
 
 // each returns what one of n sessions adds, before being what there was without them.

@@ -18,8 +18,8 @@ type sharedCAs struct {
 // maxShared bounds the copies. Only what leads to an anchor gets in.
 const maxShared = 256
 
-// Share makes a good verdict, and the chain that it is about, refer to the copies of CA certificates that all share, and
-// the leaf to its issuer's where both say the same. It is for those who keep them for long, and to whom alone they
+// Share makes a good verdict, and the chain that it is about, refer to the copies of CA certificates that all share,
+// and the leaf to its issuer's where both say the same. It is for those who keep them for long, and to whom alone they
 // belong as yet. What the certificates say stays the same.
 func (t *Trust) Share(v *Verdict, chain []*x509.Certificate) {
 	if len(v.Path) == 0 {

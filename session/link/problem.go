@@ -131,8 +131,8 @@ func RetryAfter(err error) time.Duration {
 // longestRetry bounds what a gateway may say of when to ask again.
 const longestRetry = time.Hour
 
-// retryAfter reads the seconds of Retry-After (RFC 9110 section 10.2.3). Anything else, such as a date, is as if it were
-// absent.
+// retryAfter reads the seconds of Retry-After (RFC 9110 section 10.2.3). Anything else, such as a date, is as if it
+// were absent.
 func retryAfter(h http.Header) time.Duration {
 	seconds, err := strconv.ParseUint(h.Get("Retry-After"), 10, 31)
 	if err != nil {
