@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/audit"
+	"tlagate/audit/export"
 	"tlagate/audit/host"
 	"tlagate/bundle"
 	"tlagate/ca"
@@ -29,6 +30,7 @@ import (
 	"tlagate/ca/server"
 	"tlagate/est"
 	"tlagate/gateway"
+	"tlagate/heads"
 	"tlagate/internal/algorithms"
 	"tlagate/keys"
 	"tlagate/ocsp"
@@ -36,8 +38,8 @@ import (
 	"tlagate/pki/revocation"
 	"tlagate/session"
 	"tlagate/session/consent"
+	"tlagate/session/incident"
 	"tlagate/session/ticket"
-	"tlagate/tla"
 )
 
 var update = flag.Bool("update", false, "write docs/fr/cryptographie.md")
@@ -46,8 +48,8 @@ var update = flag.Bool("update", false, "write docs/fr/cryptographie.md")
 func allAlgorithms() algorithms.List {
 	return algorithms.Gather(pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), ca.Algorithms(),
 		ocsp.Algorithms(), keys.Algorithms(), consent.Algorithms(), ticket.Algorithms(), session.Algorithms(),
-		bundle.Algorithms(), est.Algorithms(), gateway.Algorithms(), tla.Algorithms(), server.Algorithms(),
-		backup.Algorithms(), audit.Algorithms(), host.Algorithms())
+		bundle.Algorithms(), est.Algorithms(), gateway.Algorithms(), incident.Algorithms(), server.Algorithms(),
+		backup.Algorithms(), audit.Algorithms(), export.Algorithms(), host.Algorithms(), heads.Algorithms())
 }
 
 // TestG5EveryUseIsComplete: each use has a name, a purpose, a package and references, in both languages, and one that
@@ -94,7 +96,10 @@ var modules = regexp.MustCompile(`^github\.com/(google/go-tpm|cloudflare/cfssl|z
 // its name, if it is of the package itself, or PACKAGE: NAME.
 var belongs = table(`
 audit                   | crypto/sha256 crypto.SHA256 | SHA-256
+audit/export            | filippo.io/age | age: ML-KEM-768
 audit/host              | crypto/sha256 crypto.SHA256 | SHA-256
+audit/index             | crypto/sha256 | audit: SHA-256
+audit/index             | hash/crc32 | no secret: whether a file is damaged
 bundle                  | crypto/ecdsa crypto/elliptic crypto/rand crypto.SHA256 crypto/sha512 crypto.SHA384 | ECDSA P-
 bundle                  | crypto/rsa | RSA-PSS
 bundle                  | crypto/sha256 | SHA-256
@@ -152,10 +157,11 @@ pki/rfc5280             | crypto/rsa | pki: RSA
 pki/trust               | crypto/sha256 | pki: SHA-256
 session                 | crypto/hmac crypto/sha256 | HMAC-SHA-256
 session                 | crypto/rand | crypto/rand
+internal/recipients     | filippo.io/age | ca/backup: age: ML-KEM-768
 internal/signed | crypto/ecdsa crypto/elliptic crypto/rand | session/consent: ECDSA P-
 internal/signed | crypto.SHA256 crypto.SHA384 | session/consent: ECDSA P-
 internal/signed | crypto/rsa | session/ticket: RSA-PSS
-tla                     | crypto/rand | crypto/rand
+session/incident        | crypto/rand | crypto/rand
 `)
 
 // noSecret begins the row of what needs no cryptography; the reason follows.
@@ -341,21 +347,29 @@ const onlyReadsHellos = "gateway/sni.go"
 // TestC2OnlyPkiConfiguresTLS: what a link may negotiate is decided below package pki, and nowhere else.
 func TestC2OnlyPkiConfiguresTLS(t *testing.T) {
 	for _, f := range sources(t) {
+		if f.name == onlyReadsHellos || below(f.dir, []string{"pki"}) {
+			continue
+		}
 		ast.Inspect(f.syntax, func(n ast.Node) bool {
-			if c, ok := n.(*ast.CompositeLit); ok {
-				s, ok := c.Type.(*ast.SelectorExpr)
-				own := ok && fmt.Sprint(s.X) == "tls" && s.Sel.Name == "Config" && f.name != onlyReadsHellos
-				require.True(t, !own || below(f.dir, []string{"pki"}), "%s has a tls.Config of its own", f.name)
+			if s, ok := n.(*ast.SelectorExpr); ok {
+				name := fmt.Sprint(s.X) + "." + s.Sel.Name
+				require.NotRegexp(t, ownTLS, name, "%s has a TLS of its own", f.name)
 			}
 			return true
 		})
 	}
 }
 
+// ownTLS matches what configures TLS, or does it by Go's defaults: net/http's clients for one, which besides ask the
+// environment for a proxy.
+var ownTLS = regexp.MustCompile(`^(tls\.(Config|Dial.*|Listen|NewListener|Client|Server)|` +
+	`http\.(Client|Transport|Default(Client|Transport)|Get|Head|Post|PostForm|(ListenAnd)?ServeTLS))$`)
+
 // notItsPart are packages that a program is linked with, but whose cryptography it does not use.
 var notItsPart = map[string][]string{
-	"tla-ocsp": {"bundle", "est"},
-	"tla-pki":  {"session", "session/consent"},
+	"tla-ocsp":    {"bundle", "est", "session", "session/consent", "audit/host", "internal/signed"},
+	"tla-pki":     {"session", "session/consent"},
+	"tla-gateway": {"session"},
 }
 
 // TestG5EachProgramListsItsPart: a program prints the uses of all the packages in it.

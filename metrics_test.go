@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"tlagate/audit/siem"
 	"tlagate/gateway"
 	"tlagate/metrics"
 	"tlagate/ocsp"
@@ -26,6 +27,7 @@ func exported(t *testing.T) []string {
 	descs := make(chan *prometheus.Desc, 1000)
 	gateway.New(gateway.Config{Party: &trust.Party{}}).Describe(descs)
 	new(ocsp.Responder).Describe(descs)
+	new(siem.Sender).Describe(descs)
 	metrics.NewRegistry("").Describe(descs)
 	close(descs)
 	shape := regexp.MustCompile(`fqName: "(\w+)".*constLabels: \{(.*)\}, variableLabels: \{(.*)\}`)

@@ -3,9 +3,11 @@ package audit
 import (
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"math/big"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -63,6 +65,7 @@ var attrNames = map[string]string{
 	"from_tla":    "octets that the terminal sent",
 	"from_pdt":    "octets that the Poste de Travail sent",
 	"request":     "path of a request, without /v1/",
+	"event":       "kind of the events that are counted",
 	"hash":        "SHA-256 of a line of the trace, hexadecimal",
 	"certificate": "a certificate, DER in base64url, with whose key the line is signed",
 	"signature":   "signature over what the line says (docs/audit.md), base64url",
@@ -132,6 +135,16 @@ func Profile(name string) Attr { return text("profile", name) }
 
 // User is an account of the operating system.
 func User(name string) Attr { return text("user", name) }
+
+// Account returns, as an attribute, the account that runs this program; behind sudo, the caller's too. Call it before
+// the program becomes another account.
+func Account() Attr {
+	who := "uid " + strconv.Itoa(os.Getuid())
+	if caller, err := strconv.Atoi(os.Getenv("SUDO_UID")); err == nil {
+		who += ", sudo by uid " + strconv.Itoa(caller)
+	}
+	return User(who)
+}
 
 // Number is the number of a published list.
 func Number(n int64) Attr { return text("number", strconv.FormatInt(n, 10)) }
@@ -204,8 +217,25 @@ func Request(path string) Attr { return text("request", path) }
 // Hash is the hash of a line of the trace, in hexadecimal.
 func Hash(of string) Attr { return text("hash", onlyHex(of)) }
 
+// Of is the kind of the events that a line counts.
+func Of(kind Kind) Attr { return text("event", string(kind)) }
+
+// Signer is a certificate with whose key a line is signed, whole.
+func Signer(c *x509.Certificate) Attr {
+	return Attr{"certificate", clean(base64.RawURLEncoding.EncodeToString(c.Raw), maxList)}
+}
+
+// Signature is a signature over what the line says.
+func Signature(base64url string) Attr { return Attr{"signature", clean(base64url, maxList)} }
+
 // Statement is a signed consent as it came, which can be verified again with the event's certificate (C4).
 func Statement(signed string) Attr { return Attr{"statement", clean(signed, maxList)} }
+
+// Consent is what a user's consent to a session says, and its proof: the statement as it came, and the certificate of
+// the terminal whose key signed it (C4).
+func Consent(signer *x509.Certificate, session, pdt, act, user, statement string) []Attr {
+	return append(Certificate(signer), Session(session), PdT(pdt), Act(act), User(user), Statement(statement))
+}
 
 // By is the identity whose act the event is, when it is not the log's own program.
 func By(who string) Attr { return text(by, who) }
@@ -285,6 +315,7 @@ func collect(attrs []Attr) (with map[string]string, who string, err error) {
 		switch _, known := attrNames[a.name]; {
 		case a.name == by:
 			who = a.value
+		case a.name == said: // saidIn
 		case !known:
 			return nil, "", fmt.Errorf("attribute %q is none of this package's", a.name)
 		case twice:

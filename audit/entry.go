@@ -17,6 +17,9 @@ const layout = "2006-01-02T15:04:05.000Z"
 // maxLine is the longest line, in octets without its newline.
 const maxLine = 64 << 10
 
+// errLong means that something is no line of the trace, and never will be.
+var errLong = fmt.Errorf("it is longer than %d octets", maxLine)
+
 // noHash is Prev of the first line: zeros.
 var noHash = strings.Repeat("0", 2*sha256.Size)
 
@@ -27,6 +30,7 @@ type Entry struct {
 	Prev  string            `json:"prev"`           // SHA-256 of the line before, without newline, in hex
 	Event Kind              `json:"event"`          //
 	By    string            `json:"by,omitempty"`   // whose act it is: a program of ours, or an identity
+	Said  *Said             `json:"said,omitempty"` // of a line that a device sent; nil = it is our own
 	With  map[string]string `json:"with,omitempty"` // attributes, by name
 }
 
@@ -40,7 +44,7 @@ func (e Entry) Time() time.Time {
 func (e Entry) line() ([]byte, error) {
 	line, err := json.Marshal(e)
 	if err == nil && len(line) > maxLine {
-		err = fmt.Errorf("it is %d octets long, more than %d", len(line), maxLine)
+		err = errLong
 	}
 	return line, err
 }
@@ -49,7 +53,7 @@ func (e Entry) line() ([]byte, error) {
 func Parse(line []byte) (Entry, error) {
 	var e Entry
 	if len(line) > maxLine {
-		return e, fmt.Errorf("it is longer than %d octets", maxLine)
+		return e, errLong
 	}
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.DisallowUnknownFields()

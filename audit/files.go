@@ -13,9 +13,12 @@ import (
 	"tlagate/internal/files"
 )
 
-// headName and tornName return the files beside a log: its head, and what was set aside of half-written lines.
+// The files beside a log: its head, what was set aside of half-written lines, the next file until it has its place, and
+// what says that nothing is purged.
 func headName(file string) string { return file + ".head" }
 func tornName(file string) string { return file + ".torn" }
+func nextName(file string) string { return file + ".next" }
+func holdName(file string) string { return file + ".hold" }
 
 // segment is a full file of the log, under its final name.
 type segment struct {

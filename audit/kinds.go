@@ -165,18 +165,28 @@ var kinds = []Meaning{
 	{AuditRecovered, "EL1, SA2", "The trace did not end as its head says: what was half written is set aside, and " +
 		"the chain goes on from the head."},
 	{AuditGap, "SA2", "Events are missing here: the trace could not be written, for instance on a full disk."},
-	{AuditRationed, "SA2", "Further events of the same kind about strangers of one network are counted, not recorded."},
+	{AuditRationed, "SA2", "Further events of the same kind about strangers of one network, or by one peer that " +
+		"repeats itself, are counted, not recorded."},
 	{AuditDropped, "SA2", "Lines that a device sent are dropped: too many, or not of the table."},
 	{AuditPurged, "SA2", "The oldest lines are removed, up to this one: they were kept for as long as they must be. " +
 		"The line is signed, and the chain may begin after them."},
-	{HeadLate, "SA2, G7", "No head of this trace reached the PKI in time, so that it could be rewritten unseen " +
-		"meanwhile."},
-	{HeadRefused, "SA2, G7", "The PKI knows another line of that number: somebody rewrote this trace, or went back " +
-		"in it."},
+	{HeadLate, "SA2, G7", "No head of this trace, or in the CA's of that gateway's, reached the PKI in time: " +
+		"meanwhile it could be rewritten unseen."},
+	{HeadRefused, "SA2, G7", "The PKI knows another line of that number, or a later one: somebody rewrote this " +
+		"trace, or in the CA's that gateway's, or went back in it."},
 }
 
 // Kinds returns the table.
 func Kinds() []Meaning { return append([]Meaning(nil), kinds...) }
+
+// essentials are the kinds that may use the room that is kept for them when there is no other: what ends or takes away,
+// and what an operator does.
+var essentials = map[Kind]bool{ProgramStop: true, KeyErased: true, EraseDone: true, CertificateRevoked: true,
+	LinkCut: true, SessionResumed: true, SessionEnded: true, OperatorAct: true, ClockBack: true,
+	AuditRecovered: true, AuditGap: true, AuditRationed: true, AuditDropped: true, AuditPurged: true,
+	HeadLate: true, HeadRefused: true}
+
+func (k Kind) essential() bool { return essentials[k] }
 
 func (k Kind) known() bool {
 	for _, m := range kinds {

@@ -82,11 +82,21 @@ func lastOf(name string) (head, error) {
 
 // hashBefore returns the hash of the line that ends at an offset of a file; "" when there is none, or it is too long.
 func hashBefore(f *os.File, end int64) string {
+	line := lineBefore(f, end)
+	if line == nil {
+		return ""
+	}
+	return hash(line)
+}
+
+// lineBefore returns the line that ends at an offset of a file, without newline; nil when there is none, or it is cut
+// since it is too long.
+func lineBefore(f *os.File, end int64) []byte {
 	start := max(0, end-maxLine-2)
 	raw, err := io.ReadAll(io.NewSectionReader(f, start, end-start))
 	if err != nil || !bytes.HasSuffix(raw, []byte("\n")) {
-		return ""
+		return nil
 	}
 	raw = raw[:len(raw)-1]
-	return hash(raw[bytes.LastIndexByte(raw, '\n')+1:])
+	return raw[bytes.LastIndexByte(raw, '\n')+1:]
 }

@@ -2,6 +2,8 @@ package audit
 
 import (
 	"cmp"
+	"crypto"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -9,24 +11,44 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"tlagate/internal/ration"
 )
 
-// Config says where the trace is. It must not be changed after Open.
+// Config says where the trace is, and how much of it is kept. It must not be changed after Open.
 type Config struct {
 	File    string           // the log, such as /var/lib/tla-relay/audit.jsonl; a missing directory is made (0700)
 	By      string           // whose acts it records, unless an event says otherwise: "tla-relay"
 	Clock   func() time.Time // nil = time.Now
 	MaxSize int64            // of a file, in octets, before the next one is begun; 0 = 16 MiB
+	Daily   bool             // begin another file with each day (UTC), too
 	Wait    time.Duration    // longest wait for another program that writes; 0 = 10 s
+
+	Space   int64 // octets that all files of the trace may take; 0 = no bound but the disk's
+	Reserve int64 // octets of the disk, and of Space, that only essential events may use; 0 = none
+	GoOn    bool  // Record does not fail when there is no room: the event is written when there is, as with Later
+
+	Keep   time.Duration                             // full files with younger lines stay; 0 = all do
+	Signer func() (*x509.Certificate, crypto.Signer) // signs what is purged; nil, or a nil key = nothing is purged
+
+	Rotated func() // called, if not nil, after another file is begun, in a goroutine of its own
 }
 
 // Log appends to a trace. It keeps no file open: several programs, and several Logs of one program, may write to one
 // file. It is safe for concurrent use. A nil Log records nothing.
 type Log struct {
-	cfg Config
-	mu  sync.Mutex // one writer at a time
+	cfg       Config
+	queue     queue
+	strangers *ration.Rations[Kind]
+	purger    purger
 
-	failing atomic.Pointer[string] // why the last event is not in the trace; nil = it is
+	turn  chan struct{} // holds one token while somebody writes
+	known known         // what the last commit left; only with the turn
+	step  func(string)  // of tests: called at each point at which a crash makes a difference
+
+	draining  atomic.Bool   // somebody writes what is kept
+	closed    chan struct{} // nobody tries again
+	closeOnce sync.Once
 }
 
 // Open opens the trace, or begins it, and checks its end: it sets aside what a crash left half written, and records
@@ -40,11 +62,13 @@ func Open(cfg Config) (*Log, error) {
 	if cfg.File == "" {
 		return nil, errors.New("cannot open the audit trace: no file is named")
 	}
-	l := &Log{cfg: cfg}
+	l := &Log{cfg: cfg, turn: make(chan struct{}, 1), closed: make(chan struct{})}
+	l.queue.own, l.queue.now, l.purger.log = l.ownCall, l.now, l
+	l.strangers = ration.New(strangersFirst, strangersTime, l.rationed)
 	if err := os.MkdirAll(filepath.Dir(cfg.File), 0o700); err != nil {
 		return nil, fmt.Errorf("cannot open the audit trace: %w", err)
 	}
-	if err := l.locked((*tail).checkLastLine); err != nil {
+	if err := l.locked((*tail).open); err != nil {
 		return nil, fmt.Errorf("cannot open the audit trace %s: %w", cfg.File, err)
 	}
 	return l, nil
@@ -58,56 +82,35 @@ func (l *Log) File() string {
 	return l.cfg.File
 }
 
-// Record appends one event, and returns once it is on the disk. An error means that it is not in the trace: the caller
-// must refuse what was to be recorded, unless that takes trust away.
-func (l *Log) Record(kind Kind, attrs ...Attr) error {
-	if l == nil {
-		return nil
-	}
-	err := l.record(kind, attrs)
-	l.remember(err)
-	if err != nil {
-		return fmt.Errorf("cannot record %s in the audit trace %s: %w", kind, l.cfg.File, err)
-	}
-	return nil
-}
-
 // Failing returns why the last event is not in the trace; "" when it is.
 func (l *Log) Failing() string {
 	if l == nil {
 		return ""
 	}
-	if why := l.failing.Load(); why != nil {
-		return *why
+	l.queue.mu.Lock()
+	defer l.queue.mu.Unlock()
+	if l.queue.failing == nil {
+		return ""
 	}
-	return ""
+	return l.queue.failing.Error()
 }
 
-func (l *Log) remember(err error) {
-	if err == nil {
-		l.failing.Store(nil)
-		return
+// Head returns number, hash and time of the last line; number 0 = there is none.
+func (l *Log) Head() (number uint64, hash string, at time.Time, err error) {
+	if l == nil {
+		return 0, noHash, at, nil
 	}
-	why := err.Error()
-	l.failing.Store(&why)
+	l.inTurn(func() {
+		err = l.locked(func(t *tail) error {
+			number, hash, at = t.head.seq, t.head.hash, t.last
+			return nil
+		})
+	})
+	return number, hash, at, err
 }
 
-func (l *Log) record(kind Kind, attrs []Attr) error {
-	if !kind.known() {
-		return errors.New("this kind of event is not in the table")
-	}
-	with, who, err := collect(attrs)
-	if err != nil {
-		return err
-	}
-	e := Entry{Event: kind, By: cmp.Or(who, clean(l.cfg.By, maxValue)), With: with}
-	return l.locked(func(t *tail) error { return t.append(e) })
-}
-
-// locked calls f with the settled end of the log, while no other program writes to it.
+// locked calls f with the settled end of the log, while no other program writes to it. The caller holds the turn.
 func (l *Log) locked(f func(*tail) error) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	t, err := l.openTail()
 	if err != nil {
 		return err
@@ -115,6 +118,9 @@ func (l *Log) locked(f func(*tail) error) error {
 	defer t.close()
 	why, err := t.settle()
 	if err != nil {
+		return err
+	}
+	if err := t.recall(); err != nil {
 		return err
 	}
 	if why != "" {
@@ -137,6 +143,3 @@ func lock(f *os.File, shared bool, wait time.Duration) error {
 		}
 	}
 }
-
-// Later appends one event as Record does, but does not make the caller wait or refuse: for what has happened already.
-func (l *Log) Later(kind Kind, attrs ...Attr) { _ = l.Record(kind, attrs...) }

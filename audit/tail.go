@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-
-	"tlagate/internal/files"
+	"time"
 )
 
 // tail is the end of a log, while we have its lock.
@@ -16,10 +14,17 @@ type tail struct {
 	lock *os.File // the head file
 	file *os.File // the current file of the log
 	head head     // what the lines on the disk say, once settled
+
+	last      time.Time // of the last line, drafts included; zero = there is none
+	draft     draft
+	allocated int64 // octets of the current file that have their place on the disk, even behind its end
+	free      int64 // octets that are free on the disk; unasked, or noFree
+	rotated   bool  // another file was begun
+	stuck     bool  // none can be, for lack of room: the current one grows on
 }
 
 func (l *Log) openTail() (*tail, error) {
-	t := &tail{log: l}
+	t := &tail{log: l, free: unasked}
 	var err error
 	if t.lock, err = create(headName(l.cfg.File)); err != nil {
 		return nil, err
@@ -32,10 +37,12 @@ func (l *Log) openTail() (*tail, error) {
 		t.close()
 		return nil, err
 	}
-	if err := checkMode(t.file); err != nil {
+	info, err := t.file.Stat()
+	if err := errors.Join(err, checkMode(t.file)); err != nil {
 		t.close()
 		return nil, err
 	}
+	t.allocated = allocated(info)
 	return t, nil
 }
 
@@ -69,7 +76,7 @@ func (t *tail) settle() (why string, err error) {
 		return "", nil
 	case size == 0 && t.wasPutAway():
 		t.head.size = 0
-		return "", t.head.write(t.lock)
+		return "", t.store()
 	case size < t.head.size:
 		return t.cutShort(size)
 	}
@@ -85,7 +92,7 @@ func (t *tail) begin(size int64) (why string, err error) {
 	if size > 0 || len(old) > 0 {
 		return t.rebuild("the head was missing: it is made again from the log, whose end cannot be vouched for")
 	}
-	return "", t.head.write(t.lock)
+	return "", t.store()
 }
 
 // catchUp accepts whole lines that a program wrote without updating the head, and sets aside what follows them.
@@ -99,7 +106,7 @@ func (t *tail) catchUp(size int64) (why string, err error) {
 			return "", err
 		}
 	}
-	return why, t.head.write(t.lock)
+	return why, t.store()
 }
 
 // cutShort continues a log from which lines were cut off.
@@ -113,7 +120,7 @@ func (t *tail) cutShort(size int64) (why string, err error) {
 	if err := t.setAside(size - whole); err != nil {
 		return "", err
 	}
-	return why, t.head.write(t.lock)
+	return why, t.store()
 }
 
 // rebuild makes a head from the lines themselves.
@@ -130,7 +137,7 @@ func (t *tail) rebuild(why string) (string, error) {
 	if err := t.setAside(size - last.size); err != nil {
 		return "", err
 	}
-	return why, t.head.write(t.lock)
+	return why, t.store()
 }
 
 // lastLine finds the last readable line of the log; size is that of the current file's whole lines.
@@ -197,82 +204,47 @@ func (t *tail) follow(f *os.File) error {
 // maxTorn bounds what is saved of what is set aside at one time.
 const maxTorn = 1 << 20
 
-// setAside moves the last octets of the file out of the log.
+// setAside moves the last octets of the file out of the log. On a full disk they are lost, which stops nothing.
 func (t *tail) setAside(octets int64) error {
 	if octets <= 0 {
 		return nil
 	}
+	if err := t.saveTorn(min(octets, maxTorn)); err != nil && !isFull(err) {
+		return err
+	}
+	return errors.Join(t.cut(), t.sync(t.file))
+}
+
+func (t *tail) saveTorn(octets int64) error {
 	torn, err := os.OpenFile(tornName(t.log.cfg.File), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
 	defer torn.Close()
-	_, err = io.Copy(torn, io.NewSectionReader(t.file, t.head.size, min(octets, maxTorn)))
-	if err := errors.Join(err, torn.Sync()); err != nil {
-		return err
-	}
-	return errors.Join(t.file.Truncate(t.head.size), t.file.Sync())
+	_, err = io.Copy(torn, io.NewSectionReader(t.file, t.head.size, octets))
+	return errors.Join(err, t.sync(torn))
 }
 
-func (t *tail) recovered(why string) error {
-	return t.append(Entry{Event: AuditRecovered, By: clean(t.log.cfg.By, maxValue),
-		With: map[string]string{"reason": why}})
+// cut cuts the file off at the end of the log, and with it what it had of the reserve.
+func (t *tail) cut() error {
+	t.allocated = 0
+	return t.file.Truncate(t.head.size)
 }
 
-// append writes a line, then the head. If either fails, it removes the line again.
-func (t *tail) append(e Entry) error {
-	e.Seq, e.Prev = t.head.seq+1, t.head.hash
-	e.At = t.log.cfg.Clock().UTC().Format(layout)
-	line, err := e.line()
-	if err != nil {
+// open checks the end of the log, once, and makes the reserve.
+func (t *tail) open() error {
+	if err := t.checkLastLine(); err != nil {
 		return err
 	}
-	if t.head.size > 0 && t.head.size+int64(len(line)) >= t.log.cfg.MaxSize {
-		if err := t.putAway(); err != nil {
-			return err
-		}
-	}
-	next := head{e.Seq, hash(line), t.head.size + int64(len(line)) + 1}
-	if err := t.write(append(line, '\n'), next); err != nil {
-		return errors.Join(err, t.file.Truncate(t.head.size), t.head.write(t.lock))
-	}
-	t.head = next
+	_ = t.reserve(t.head.size) // a start without room is refused where it is recorded
+	t.remember()
 	return nil
 }
 
-func (t *tail) write(line []byte, next head) error {
-	if _, err := t.file.WriteAt(line, t.head.size); err != nil {
-		return err
-	}
-	if err := t.file.Sync(); err != nil {
-		return err
-	}
-	return next.write(t.lock)
-}
-
-// putAway renames the full file to its final name and begins the next one, with the same mode.
-func (t *tail) putAway() error {
-	name := t.log.cfg.File
-	first, err := firstLine(t.file)
-	if err != nil {
-		return err
-	}
-	info, err := t.file.Stat()
-	if err != nil {
-		return err
-	}
-	t.file.Close()
-	if err := os.Rename(name, segmentName(name, first.Seq)); err != nil {
-		return err
-	}
-	if t.file, err = create(name); err != nil {
-		return err
-	}
-	if err := errors.Join(t.file.Chmod(info.Mode().Perm()), files.SyncDir(filepath.Dir(name))); err != nil {
-		return err
-	}
-	t.head.size = 0
-	return t.head.write(t.lock)
+// recovered records that the log did not end as it should.
+func (t *tail) recovered(why string) error {
+	c := t.log.ownCall(AuditRecovered, Reason(why))
+	return errors.Join(t.writeAll([]*call{c}), c.err)
 }
 
 func sizeOf(f *os.File) (int64, error) {

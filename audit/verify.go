@@ -1,7 +1,9 @@
 package audit
 
 import (
+	"bytes"
 	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +21,7 @@ type Report struct {
 	Hash      string    // of the last line
 	Recovered []uint64  // numbers of lines audit.recovered, whose reason says what was wrong
 	Back      []uint64  // numbers of lines with a time before that of the line before: the clock was set back
+	Purged    []Purge   // what lines audit.purged say; the chain begins at line 1, or right after one of these
 	Torn      int64     // octets after the last newline: a half-written line, which the next Open sets aside
 }
 
@@ -34,10 +37,16 @@ func (b *Broken) Error() string {
 	return fmt.Sprintf("the audit trace is broken at line %d of %s: %s", b.Line, cmp.Or(b.File, "the input"), b.Why)
 }
 
-// Verify verifies the chain of one file from its first line on. The error is a *Broken, or of reading. Without the head
+// Checks are what Verify and VerifyFile check beyond the chain. The zero Checks are none.
+type Checks struct {
+	// Purge returns why a certificate may not sign at that time what is purged; nil = every certificate may.
+	Purge func(cert *x509.Certificate, at time.Time) error
+}
+
+// Verify verifies the chain of one file from line 1 on. The error is a *Broken, or of reading. Without the head
 // nobody can tell whether the last line was altered, or lines after it were cut off.
 func Verify(r io.Reader) (Report, error) {
-	c := newVerifier(nil)
+	c := newVerifier(nil, Checks{})
 	err := c.file("", r)
 	if err == nil {
 		err = c.finish()
@@ -45,8 +54,13 @@ func Verify(r io.Reader) (Report, error) {
 	return c.report, err
 }
 
-// VerifyFile verifies a whole log, its full files included, against its head. The error is a *Broken, or of reading.
-func VerifyFile(file string) (Report, error) {
+// VerifyFile verifies a whole log, its full files included, against its head. It begins at line 1, or right after a
+// line of which a signed line of the same chain says that it is the last one purged. The error is a *Broken, or of
+// reading.
+func VerifyFile(file string) (Report, error) { return Checks{}.VerifyFile(file) }
+
+// VerifyFile is [VerifyFile] with checks.
+func (checks Checks) VerifyFile(file string) (Report, error) {
 	s, err := snap(file)
 	if err != nil {
 		return Report{}, fmt.Errorf("cannot verify the audit trace: %w", err)
@@ -55,7 +69,10 @@ func VerifyFile(file string) (Report, error) {
 	if s.headless != "" {
 		return Report{}, &Broken{headName(file), 1, s.headless}
 	}
-	c := newVerifier(&s.head)
+	c := newVerifier(&s.head, checks)
+	if err := c.lookForPurges(s.files); err != nil {
+		return c.report, fmt.Errorf("cannot verify the audit trace: %w", err)
+	}
 	for _, f := range s.files {
 		if err := c.file(f.name, io.NewSectionReader(f.f, 0, f.size)); err != nil {
 			return c.report, err
@@ -135,10 +152,12 @@ func (s *snapshot) open(file string, known bool) error {
 // verifier follows the chain.
 type verifier struct {
 	report Report
-	head   *head    // nil = unknown
-	want   uint64   // number of the next line
-	prev   string   // hash of the line before
-	last   position // of the line before
+	checks Checks
+	purged map[beginning]bool // where the chain may begin, too
+	head   *head              // nil = unknown
+	want   uint64             // number of the next line
+	prev   string             // hash of the line before
+	last   position           // of the line before
 	doubt  *doubt
 }
 
@@ -153,7 +172,15 @@ type doubt struct {
 	hash         string // of the line here
 }
 
-func newVerifier(h *head) *verifier { return &verifier{head: h, want: 1, prev: noHash} }
+// beginning is number and hash of the line before the first.
+type beginning struct {
+	number uint64
+	hash   string
+}
+
+func newVerifier(h *head, checks Checks) *verifier {
+	return &verifier{head: h, checks: checks, want: 1, prev: noHash}
+}
 
 // file follows the chain through one file.
 func (c *verifier) file(name string, r io.Reader) error {
@@ -177,7 +204,11 @@ func (c *verifier) file(name string, r io.Reader) error {
 
 // line adds one line to the chain.
 func (c *verifier) line(at position, text []byte) error {
-	switch e, err := Parse(text); {
+	e, err := Parse(text)
+	if err == nil && c.report.Lines == 0 && c.doubt == nil && c.purged[beginning{e.Seq - 1, e.Prev}] {
+		c.want, c.prev = e.Seq, e.Prev
+	}
+	switch {
 	case c.report.Torn > 0:
 		return broken(at, "the file before it ends in the middle of a line")
 	case err != nil:
@@ -198,6 +229,9 @@ func (c *verifier) accept(at position, e Entry, sum string) error {
 	if c.head != nil && e.Seq == c.head.seq && sum != c.head.hash {
 		return broken(at, "it was altered: the head holds another hash of it")
 	}
+	if err := c.purge(at, e); err != nil {
+		return err
+	}
 	c.note(e)
 	c.want, c.prev, c.last = e.Seq+1, sum, at
 	c.report.Hash = sum
@@ -211,7 +245,7 @@ func (c *verifier) note(e Entry) {
 	} else if e.Time().Before(r.To) {
 		r.Back = append(r.Back, e.Seq)
 	}
-	if e.Event == AuditRecovered {
+	if e.Event == AuditRecovered && e.Said == nil {
 		r.Recovered = append(r.Recovered, e.Seq)
 	}
 	r.Lines++
@@ -256,3 +290,59 @@ func (c *verifier) finish() error {
 }
 
 func broken(at position, why string) error { return &Broken{at.file, at.line, why} }
+
+// purge checks a line that says what was purged.
+func (c *verifier) purge(at position, e Entry) error {
+	if e.Event != AuditPurged {
+		return nil
+	}
+	p, err := readPurge(e)
+	if err == nil && c.checks.Purge != nil {
+		err = c.checks.Purge(p.Certificate, e.Time())
+	}
+	if err != nil {
+		return broken(at, "its purge does not count: "+err.Error())
+	}
+	c.report.Purged = append(c.report.Purged, p)
+	return nil
+}
+
+// lookForPurges finds out where a chain may begin that does not begin at line 1. What these lines say counts only if
+// they turn out to be in the chain, which is verified after this.
+func (c *verifier) lookForPurges(files []snapped) error {
+	if len(files) == 0 || beginsAtOne(files[0]) {
+		return nil
+	}
+	c.purged = map[beginning]bool{}
+	for _, f := range files {
+		purges, err := readPurges(io.NewSectionReader(f.f, 0, f.size))
+		if err != nil {
+			return err
+		}
+		for _, p := range purges {
+			c.purged[beginning{p.Number, p.Hash}] = true
+		}
+	}
+	return nil
+}
+
+func beginsAtOne(f snapped) bool {
+	first, err := firstLine(f.f)
+	return err != nil || first.Seq == 1
+}
+
+// readPurges returns the well signed purges of one file.
+func readPurges(r io.Reader) (list []Purge, err error) {
+	lines := newLines(r)
+	for lines.next() {
+		if !bytes.Contains(lines.text, []byte(`","event":"`+AuditPurged+`"`)) {
+			continue
+		}
+		if e, err := Parse(lines.text); err == nil && e.Event == AuditPurged {
+			if p, err := readPurge(e); err == nil {
+				list = append(list, p)
+			}
+		}
+	}
+	return list, lines.err
+}

@@ -129,6 +129,9 @@ func FuzzVerify(f *testing.F) {
 		`","event":"program.start","by":"test","with":{"version":"1"}}` + "\n"
 	f.Add([]byte(one))
 	f.Add([]byte(one + one))
+	f.Add([]byte(strings.Replace(one, `program.start","by":"test","with":{"version":"1"`,
+		`audit.purged","with":{"certificate":"MAA","hash":"00","number":"6","signature":"MAA","until":"2026-11-24T08:30:00Z"`,
+		1)))
 	f.Add([]byte(one[:40]))
 	f.Add([]byte("\n"))
 	f.Add([]byte(`{"seq":1,"seq":2}` + "\n"))

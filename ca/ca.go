@@ -38,6 +38,7 @@ type CA struct {
 	Lists        *Lists        // CRL and ARL
 	Clock        *Clock        // whether the time is plausible
 	Recovery     *Recovery     // books that come from an older copy
+	Heads        *Heads        // what is known of the audit traces of gateways
 
 	*core
 }
@@ -66,6 +67,7 @@ func open(dir string, settings Settings, o Options, ring *keyring) (*CA, error) 
 	c.Invitations = newInvitations(k, c.Clock, c.Revocations)
 	c.Enrolment = newEnrolment(k, c.Certificates)
 	c.Recovery = newRecovery(k)
+	c.Heads = &Heads{k}
 	return c, nil
 }
 

@@ -32,10 +32,12 @@ func (g *Gateway) welcome(ctx context.Context, c *client) {
 			Reason: listen.TooMany}
 		g.ration.Log(line, "peer", c.identity(), "error", err)
 		g.meters.connectionsFull.WithLabelValues(fullness[err]).Inc()
+		g.trace.peers.Full(c.peer, c.remote)
 		c.conn.Close()
 		return
 	}
 	g.log.Info("connection accepted", "remote", c.remote, "peer", c.identity(), "tls", c.peer.TLS.String())
+	g.trace.peers.Accepted(c.peer, c.remote)
 	c.hasty = g.handshakes.take(c.peer.Identity)
 	g.watcher.adopt(c)
 	select {

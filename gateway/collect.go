@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tlagate/audit"
 	"tlagate/metrics"
 	"tlagate/pki"
 	"tlagate/pki/revocation"
@@ -28,7 +29,11 @@ var (
 	descParkedPdTs = desc("tlagate_parked_pdts", "PdTs that have a link parked.")
 	descPending    = desc("tlagate_handshakes_pending", "Connections whose peer is not proven yet.")
 	descPushUp     = desc("tlagate_push_up", "1 while the PKI there tells of revocations as they are made.", "url")
-	descSourceUp   = desc("tlagate_revocation_source_up",
+	descHead       = desc("tlagate_trace_head_timestamp_seconds",
+		"When the PKI there last took a head of our audit trace.", "url")
+	descHeadRefused = desc("tlagate_trace_head_refused",
+		"1 while the PKI there refuses the head of our audit trace: it knows another line, or a later one.", "url")
+	descSourceUp = desc("tlagate_revocation_source_up",
 		"1 when the last reading of a source brought what can be used.", "kind", "source")
 	descSourceRead = desc("tlagate_revocation_source_last_success_timestamp_seconds",
 		"When a reading of a source last brought what can be used.", "kind", "source")
@@ -49,16 +54,37 @@ var (
 		"When the certificate of a trust anchor ends.", "anchor", "serial")
 )
 
+// What is looked up of the audit trace, when there is one.
+var (
+	descTraceFailing = desc("tlagate_trace_failing", "1 while something cannot be written to the audit trace.")
+	descTraceLines   = desc("tlagate_trace_lines_total", "Lines written to the audit trace.")
+	descTraceWaiting = desc("tlagate_trace_waiting", "Events that wait until they can be written to the audit trace.")
+	descTraceLost    = desc("tlagate_trace_lost_total",
+		"Events that are not in the audit trace, since too many waited; a line there counts them.")
+	descTraceRationed = desc("tlagate_trace_rationed_total",
+		"Events about strangers that the audit trace only counts.")
+	descTraceUsed = desc("tlagate_trace_used_bytes", "Octets of the audit trace's files.")
+	descTraceFree = desc("tlagate_trace_free_bytes",
+		"Octets that the audit trace may still take, of the disk and of audit.space.")
+	descTraceReserve = desc("tlagate_trace_reserve_whole",
+		"1 while the room is there that is kept for ends, cuts and operators' acts.")
+	descTraceHeld   = desc("tlagate_trace_held", "1 while nothing is purged, for an investigation.")
+	descTraceOldest = desc("tlagate_trace_oldest_timestamp_seconds", "Time of the oldest line of the audit trace.")
+
+	traceDescs = []*prometheus.Desc{descTraceFailing, descTraceLines, descTraceWaiting, descTraceLost,
+		descTraceRationed, descTraceUsed, descTraceFree, descTraceReserve, descTraceHeld, descTraceOldest}
+)
+
 // answersInUse stands for the source of OCSP answers, whichever responder gave them.
 const answersInUse = "answers in use"
 
 // Describe sends every metric of a gateway (prometheus.Collector).
 func (g *Gateway) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{
+	for _, d := range append([]*prometheus.Desc{
 		descSessions, descConnections, descParked, descParkedPdTs, descPending, descPushUp, descSourceUp,
 		descSourceRead, descSourceFailed, descNextUpdate, descRenewal, descEnd, descAnswers, descDenied, descOwnEnd,
-		descAnchorEnd,
-	} {
+		descAnchorEnd, descHead, descHeadRefused,
+	}, traceDescs...) {
 		ch <- d
 	}
 	for _, c := range g.meters.all {
@@ -74,8 +100,12 @@ func (g *Gateway) Collect(ch chan<- prometheus.Metric) {
 	s, streams := samples{ch: ch, seen: map[string]bool{}}, g.subscribers()
 	g.collectPeers(s)
 	s.push(streams)
+	if g.heads != nil {
+		s.traceHeads(g.heads())
+	}
 	s.revocation(g.party.Trust)
 	s.certificates(g.party, streams)
+	s.trace(g.trace.log)
 }
 
 func (g *Gateway) collectPeers(s samples) {
@@ -128,6 +158,13 @@ func (s samples) push(streams []*push.Subscriber) {
 	}
 }
 
+func (s samples) traceHeads(list []TraceHead) {
+	for _, h := range list {
+		s.gauge(descHead, metrics.Unix(h.Accepted), h.URL)
+		s.gauge(descHeadRefused, truth(h.Refused), h.URL)
+	}
+}
+
 func (s samples) revocation(trust *trust.Trust) {
 	for _, source := range trust.Sources() {
 		s.gauge(descSourceUp, truth(source.Up), source.Kind, source.Where)
@@ -146,6 +183,26 @@ func (s samples) revocation(trust *trust.Trust) {
 	pushed, file := trust.DenyListSize()
 	s.gauge(descDenied, float64(pushed), "push")
 	s.gauge(descDenied, float64(file), "file")
+}
+
+// trace sends the state of the audit trace, if one is kept.
+func (s samples) trace(log *audit.Log) {
+	if log == nil {
+		return
+	}
+	state := log.Stats()
+	s.gauge(descTraceFailing, truth(state.Failing != ""))
+	s.send(descTraceLines, prometheus.CounterValue, float64(state.Lines), nil)
+	s.gauge(descTraceWaiting, float64(state.Waiting))
+	s.send(descTraceLost, prometheus.CounterValue, float64(state.Lost), nil)
+	s.send(descTraceRationed, prometheus.CounterValue, float64(state.Rationed), nil)
+	s.gauge(descTraceUsed, float64(state.Used))
+	if state.Free >= 0 {
+		s.gauge(descTraceFree, float64(state.Free))
+	}
+	s.gauge(descTraceReserve, truth(state.Reserve))
+	s.gauge(descTraceHeld, truth(state.Held))
+	s.gauge(descTraceOldest, metrics.Unix(state.Oldest))
 }
 
 func (s samples) freshness(f revocation.Freshness, source string) {

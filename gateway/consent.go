@@ -3,13 +3,13 @@ package gateway
 import (
 	"crypto/rand"
 	"crypto/subtle"
-	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net/http"
 	"time"
 
+	"tlagate/audit"
 	"tlagate/pki"
 	"tlagate/session/consent"
 	"tlagate/session/link"
@@ -18,9 +18,8 @@ import (
 // consents sees to it that the user of a TLA asked for the session with this PdT, just now (C4): over a nonce of ours,
 // which the TLA signs in the consent. The PdT verifies the consent again.
 type consents struct {
-	life     time.Duration                                      // of a nonce
-	accepted func(consent.Statement, string, *x509.Certificate) // nil = nobody is told
-	log      *slog.Logger
+	life time.Duration // of a nonce
+	log  *slog.Logger
 }
 
 const nonceSize = 32 // octets
@@ -36,28 +35,25 @@ func (cs *consents) challenge(c *client, w http.ResponseWriter) {
 	p.WriteTo(w)
 }
 
-// check consumes the nonce of the connection and verifies the consent over it.
-func (cs *consents) check(c *client, pdt pki.Identity, auth link.Authorization) *link.Problem {
+// check consumes the nonce of the connection and verifies the consent over it. It returns what is to be recorded of it.
+func (cs *consents) check(c *client, pdt pki.Identity, auth link.Authorization) ([]audit.Event, *link.Problem) {
 	if p := cs.spendNonce(c, auth); p != nil {
-		return p
+		return nil, p
 	}
 	s, err := consent.Verify(auth.Consent, c.peer.Chain[0].PublicKey, consent.Want{
 		TLA: c.identity(), PdT: pdt.String(), Session: auth.Session, Nonce: auth.Nonce, Now: time.Now(),
 	})
 	if errors.Is(err, consent.ErrClock) {
-		return &link.Problem{Code: link.ProblemClockWrong, Detail: err.Error() + ".",
+		return nil, &link.Problem{Code: link.ProblemClockWrong, Detail: err.Error() + ".",
 			Action: "Set the terminal's clock."}
 	}
 	if err != nil {
-		return &link.Problem{Code: link.ProblemBadConsent, Detail: err.Error() + ".",
+		return nil, &link.Problem{Code: link.ProblemBadConsent, Detail: err.Error() + ".",
 			Action: "Start at the terminal, with a relay of the same release."}
-	}
-	if cs.accepted != nil {
-		cs.accepted(s, auth.Consent, c.peer.Chain[0])
 	}
 	cs.log.Info("consent of the user", "session", auth.Session, "peer", c.identity(),
 		"pdt", s.PdT, "act", string(s.Act), "by", s.By, "at", s.At)
-	return nil
+	return []audit.Event{consented(s, auth.Consent, c)}, nil
 }
 
 // spendNonce consumes the nonce of the connection: it serves once, whatever comes of it.

@@ -75,7 +75,7 @@ func TestC2TimeToCut(t *testing.T) {
 	}
 	r := start(t, limited(Limits{ParkedPerPdT: 1}))
 	all := make([]watched, sessions)
-	atATime(8, sessions, func(i int) { all[i] = r.watched(i) })
+	atATime(t, 8, sessions, func(i int) { all[i] = r.watched(i) })
 	var times []time.Duration
 	for _, s := range all[:cuts] {
 		begun := time.Now()

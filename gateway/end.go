@@ -28,6 +28,7 @@ type end struct {
 func (e *end) pump() {
 	defer e.g.links.Done()
 	err := e.carry()
+	e.saidAll()
 	e.g.parked.remove(e)
 	e.over(err)
 	e.discard()
@@ -38,25 +39,41 @@ func (e *end) pump() {
 // parked reports whether no session has been offered to this end.
 func (e *end) parked() bool { return e.session.Load() == nil && e.offered.Load() == nil }
 
-// carry reads records until the link is over, and passes data on; any other record is an error.
+// carry reads records until the link is over. It passes data on, and takes lines of the end's trace; any other record
+// is an error.
 func (e *end) carry() error {
 	for {
 		t, payload, err := e.link.ReadRecord()
 		if err != nil {
 			return err
 		}
-		if t != link.TypeData || e.parked() {
+		if t != link.TypeData && t != link.TypeTrace || e.parked() {
 			return &link.ProtocolError{Detail: "a record that this end may not send now"}
 		}
 		s := e.joined()
 		if s == nil {
 			return errGone
 		}
+		if t == link.TypeTrace {
+			e.said(s, payload)
+			continue
+		}
 		e.octets.Add(int64(len(payload)))
 		e.g.meters.octets[e.client.peer.Identity.Role].Add(float64(len(payload)))
 		if s.other(e).link.WriteRecord(link.TypeData, payload) != nil {
 			return errOtherEnd // the other end's pump says why
 		}
+	}
+}
+
+// said takes lines of this end's own trace, as the words of that end alone (SA2; docs/protocol.md, section 2.2).
+// Nothing about them ends a session, or holds it up.
+func (e *end) said(s *session, lines []byte) { e.g.home.Take(e.client.identity(), s.id, lines) }
+
+// saidAll records what was dropped of what this end sent.
+func (e *end) saidAll() {
+	if s := e.session.Load(); s != nil {
+		e.g.home.Over(e.client.identity(), s.id)
 	}
 }
 
@@ -114,6 +131,9 @@ var (
 	errGone     = errors.New("the TLA's link went away while it was joined")
 )
 
+// reasonClosed is why a link ended that its end has closed in good order.
+const reasonClosed = "closed"
+
 // reasonOf returns the one word for why a link ended.
 func reasonOf(err error) string {
 	if n, ok := errors.AsType[*link.Notice](err); ok {
@@ -124,7 +144,7 @@ func reasonOf(err error) string {
 	}
 	switch {
 	case errors.Is(err, io.EOF):
-		return "closed"
+		return reasonClosed
 	case errors.Is(err, link.ErrDead):
 		return "dead"
 	}

@@ -12,7 +12,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/x509"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -21,11 +20,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tlagate/audit"
+	"tlagate/audit/home"
+	"tlagate/audit/peers"
 	"tlagate/bundle"
 	"tlagate/pki/listen"
 	"tlagate/pki/trust"
 	"tlagate/push"
-	"tlagate/session/consent"
 )
 
 // Config configures a Gateway. It must not be changed after New.
@@ -42,12 +43,25 @@ type Config struct {
 
 	Balancers []netip.Prefix // whose connections begin with a PROXY header (listen.Config); nil = none
 
+	// Heads returns what has become of the heads of our audit trace, for metrics. nil = none are sent.
+	Heads func() []TraceHead
+
 	Bundles       *bundle.Shelf // the bundles that devices are sent; nil = none. The caller runs it
 	RequireBundle bool          // refuse devices that name no bundle
 
-	// Consented is called with each consent that was verified: what it says, its text, and the certificate of the TLA
-	// whose key signed it (C4). nil = nobody is told.
-	Consented func(said consent.Statement, text string, signer *x509.Certificate)
+	// Trace is where what happens is recorded (SA2): while it cannot be written no session begins, and those that run
+	// go on. nil = nowhere. The caller closes it.
+	Trace *audit.Log
+
+	// Home takes the lines that devices send of their traces (SA2); nil = none are taken. The caller runs it.
+	Home *home.Receiver
+}
+
+// TraceHead is what has become of the heads of our audit trace at one PKI server (docs/heads.md).
+type TraceHead struct {
+	URL      string
+	Accepted time.Time // when it last took one; zero = never since the start
+	Refused  bool      // it refused the last one: somebody rewrote the trace, or went back in it
 }
 
 // Gateway joins links. It serves once. It is a prometheus.Collector: register it to have its metrics.
@@ -59,8 +73,10 @@ type Gateway struct {
 	requests          *listen.Budget // by identity
 	handshakes, opens rate
 	meters            *meters
+	trace             *trace
 	access            atomic.Pointer[access]
 	push              func() []*push.Subscriber // nil = none
+	heads             func() []TraceHead        // nil = none
 	balancers         []netip.Prefix
 
 	enrolment *enrolment // nil = none
@@ -70,6 +86,7 @@ type Gateway struct {
 	consents  *consents
 	tickets   *tickets
 	bundles   *bundles
+	home      *home.Receiver
 	status    *statusSender
 	watcher   *watcher
 
@@ -90,19 +107,21 @@ func New(cfg Config) *Gateway {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	limits := cfg.Limits.WithDefaults()
-	g := &Gateway{party: cfg.Party, limits: limits, log: cfg.Log, push: cfg.Push, balancers: cfg.Balancers,
-		meters: newMeters(),
-		ration: listen.NewRation(cfg.Log), requests: listen.NewBudget(requestBurst, requestEvery, limits.Connections),
-		accepted: make(chan net.Conn)}
+	g := &Gateway{party: cfg.Party, limits: limits, log: cfg.Log, push: cfg.Push, heads: cfg.Heads,
+		balancers: cfg.Balancers, meters: newMeters(), ration: listen.NewRation(cfg.Log),
+		requests: listen.NewBudget(requestBurst, requestEvery, limits.Connections), accepted: make(chan net.Conn)}
 	g.handshakes = newRate(handshakeBurst, handshakeEvery, limits.PerPractice.Handshakes, limits.Connections)
 	g.opens = newRate(openBurst, openEvery, limits.PerPractice.Opens, limits.Connections)
+	g.trace = &trace{log: cfg.Trace, peers: peers.New(cfg.Trace, "", limits.Connections), meters: g.meters,
+		ration: g.ration}
 	g.enrolment = newEnrolment(cfg.Enrolment, g.log)
 	g.clients = newClientTable(limits)
 	g.parked = newParkedTable(limits, &g.links)
 	g.sessions = newSessionTable(limits, &g.links)
-	g.consents = &consents{life: limits.Nonce, accepted: cfg.Consented, log: g.log}
+	g.consents = &consents{life: limits.Nonce, log: g.log}
 	g.tickets = &tickets{party: g.party, life: limits.Ticket, log: g.log}
 	g.bundles = &bundles{shelf: cfg.Bundles, required: cfg.RequireBundle, log: g.log}
+	g.home = cfg.Home
 	g.status = &statusSender{party: g.party, bundles: g.bundles, log: g.log}
 	g.watcher = newWatcher(g)
 	g.SetAccess(cfg.Access)
@@ -143,13 +162,14 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	g.links.Wait()
 	stopWatching()
 	running.Wait()
+	g.trace.peers.Close()
 	return err
 }
 
 func (g *Gateway) listening() listen.Config {
 	cfg := listen.Config{Party: g.party, Handshakes: g.limits.Handshakes,
 		PerAddress: g.limits.HandshakesPerIP, Log: g.log,
-		Observe: g.meters.handshaken, Balancers: g.balancers}
+		Observe: g.meters.handshaken, Refused: g.trace.peers.Refused, Balancers: g.balancers}
 	if g.enrolment != nil {
 		cfg.Divert = g.enrolment.divert
 	}

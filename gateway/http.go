@@ -45,14 +45,15 @@ func (g *Gateway) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if p := g.route(c, w, r); p != nil {
 		g.meters.requestsRefused.WithLabelValues(string(p.Code)).Inc()
-		g.logRefused(c, r.URL.Path, p)
+		g.logRefused(c, r.URL.Path, incidentOf(r), p)
+		g.trace.requestRefused(c, r.URL.Path, incidentOf(r), p)
 		p.WriteTo(w)
 	}
 }
 
 // logRefused logs every refused request, except that of requests that are too many it logs only the first ones.
-func (g *Gateway) logRefused(c *client, path string, p *link.Problem) {
-	args := []any{"peer", c.identity(), "request", short(path), "detail", p.Detail}
+func (g *Gateway) logRefused(c *client, path, incident string, p *link.Problem) {
+	args := []any{"peer", c.identity(), "request", short(path), "detail", p.Detail, "incident", incident}
 	if p.Code == link.ProblemTooMany {
 		g.ration.Log(listen.Line{Level: slog.LevelWarn, Message: "request refused", Remote: c.remote,
 			Reason: string(p.Code)},

@@ -23,19 +23,19 @@ func TestManySessions(t *testing.T) {
 	if os.Getenv(slowEnv) != "" {
 		sessions = 500
 	}
-	r := start(t, limited(Limits{ParkedPerPdT: 1}))
+	r := start(t, limited(Limits{ParkedPerPdT: 1, JoinWait: patience}))
 	ends := make([][2]*link.Conn, sessions)
 	before := memory()
-	atATime(16, sessions, func(i int) {
+	atATime(t, 16, sessions, func(i int) {
 		ends[i][0], ends[i][1] = r.session(i)
 	})
 	idle := memory() - before
-	atATime(64, sessions, func(i int) { exchange(t, i, ends[i]) })
+	atATime(t, 64, sessions, func(i int) { exchange(t, i, ends[i]) })
 	busy := memory() - before
 	t.Logf("%d sessions, both ends of each in this process: %d KiB a session idle, %d KiB after traffic, %d goroutines",
 		sessions, idle/uint64(sessions)>>10, busy/uint64(sessions)>>10, runtime.NumGoroutine())
 	require.Equal(t, 2*sessions, r.connections())
-	atATime(16, sessions, func(i int) {
+	atATime(t, 16, sessions, func(i int) {
 		ends[i][0].Close()
 		_, err := io.Copy(io.Discard, onlyReader{ends[i][1]})
 		requireCode(t, link.CodePeerGone, err)
@@ -78,8 +78,8 @@ func exchange(t *testing.T, i int, ends [2]*link.Conn) {
 	}
 }
 
-// atATime calls f for 0 … n-1, w at a time.
-func atATime(w, n int, f func(int)) {
+// atATime calls f for 0 … n-1, w at a time. The test ends here if one of them failed.
+func atATime(t *testing.T, w, n int, f func(int)) {
 	next := make(chan int)
 	var workers sync.WaitGroup
 	for range w {
@@ -94,6 +94,9 @@ func atATime(w, n int, f func(int)) {
 	}
 	close(next)
 	workers.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
 }
 
 // memory returns what heap and stacks use, in octets.

@@ -20,6 +20,7 @@ type meters struct {
 	requestsRefused   *prometheus.CounterVec
 	begun             prometheus.Counter
 	resumed           prometheus.Counter
+	untraced          prometheus.Counter
 	ended             *prometheus.CounterVec
 	cuts              *prometheus.CounterVec
 	octets            map[pki.Role]prometheus.Counter
@@ -38,8 +39,10 @@ func newMeters() *meters {
 			Help: "Sessions joined."}),
 		resumed: prometheus.NewCounter(prometheus.CounterOpts{Name: "tlagate_sessions_resumed_total",
 			Help: "Further links of sessions joined."}),
+		untraced: prometheus.NewCounter(prometheus.CounterOpts{Name: "tlagate_sessions_untraced_total",
+			Help: "Sessions begun while the audit trace could not be written."}),
 	}
-	m.all = append(m.all, m.handshake, m.begun, m.resumed)
+	m.all = append(m.all, m.handshake, m.begun, m.resumed, m.untraced)
 	m.handshakesRefused = m.counter("tlagate_handshakes_refused_total",
 		"Handshakes that gave no proven peer.", "reason")
 	m.connectionsFull = m.counter("tlagate_connections_full_total",
@@ -120,8 +123,13 @@ var endReasons = map[string]bool{
 
 // sessionEnded counts an end. A reason that a peer made up in a notice makes no series of its own.
 func (m *meters) sessionEnded(reason, by string) {
+	m.ended.WithLabelValues(endReason(reason), by).Inc()
+}
+
+// endReason returns a reason if it is one of ours, else "other".
+func endReason(reason string) string {
 	if !endReasons[reason] && !slices.Contains(pki.Reasons, pki.Reason(reason)) {
-		reason = "other"
+		return "other"
 	}
-	m.ended.WithLabelValues(reason, by).Inc()
+	return reason
 }

@@ -161,3 +161,24 @@ func TestG7NoSeriesOfAPeersMaking(t *testing.T) {
 		require.NotContains(t, name, "cab1")
 	}
 }
+
+// TestG7MetricsOfHeads: when a server last took one of our trace, and whether it refuses them now.
+func TestG7MetricsOfHeads(t *testing.T) {
+	r := start(t)
+	require.NotContains(t, r.metered(), "tlagate_trace_head_refused{url=https://a}", "none are sent")
+	at := time.Unix(1_800_000_000, 0)
+	r.g.heads = func() []TraceHead {
+		return []TraceHead{{URL: "https://a", Accepted: at}, {URL: "https://b", Refused: true},
+			{URL: "https://a", Refused: true}} // the same server twice: Prometheus would refuse all
+	}
+	m := r.metered()
+	for name, want := range map[string]float64{
+		"tlagate_trace_head_timestamp_seconds{url=https://a}": 1_800_000_000,
+		"tlagate_trace_head_refused{url=https://a}":           0,
+		"tlagate_trace_head_timestamp_seconds{url=https://b}": 0,
+		"tlagate_trace_head_refused{url=https://b}":           1,
+	} {
+		require.Contains(t, m, name)
+		require.InDelta(t, want, m[name], 0, name)
+	}
+}

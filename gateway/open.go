@@ -38,7 +38,11 @@ func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.
 	if p != nil {
 		return p
 	}
-	return g.join(r.Context(), c, w, pdt, s, joined)
+	p = g.join(r.Context(), c, w, pdt, s, joined)
+	if p != nil {
+		g.trace.notBegun(s, c)
+	}
+	return p
 }
 
 // admit makes a session by its user's consent, or a further link of one by a ticket.
@@ -55,7 +59,9 @@ func (g *Gateway) admit(c *client, pdt pki.Identity, header string) (*session, l
 		s.generation, s.began, joined.Generation = t.Generation, t.Began, t.Generation
 		return s, joined, p
 	}
-	return s, joined, g.consents.check(c, pdt, auth)
+	var p *link.Problem
+	s.consent, p = g.consents.check(c, pdt, auth)
+	return s, joined, p
 }
 
 // join reserves the TLA, finds a parked link, and begins the session.
@@ -73,10 +79,16 @@ func (g *Gateway) join(ctx context.Context, c *client, w http.ResponseWriter, pd
 		g.sessions.release(c.peer.Identity, s)
 		return g.absent(pdt)
 	}
+	if p := g.trace.begin(s, c, pdt); p != nil {
+		g.sessions.release(c.peer.Identity, s)
+		far.link.Part(untracedNotice)
+		return p
+	}
 	near, err := g.upgrade(c, w, nil)
 	if err != nil {
 		g.sessions.release(c.peer.Identity, s)
-		far.link.Part(link.Notice{Code: link.CodePeerGone, Text: "The terminal's link was lost."})
+		far.link.Part(lostNotice)
+		g.trace.neverBegan(s, c, pdt)
 		g.log.Warn("cannot join", "session", s.id, "peer", c.identity(), "reason", "network", "error", err)
 		return nil
 	}
@@ -85,6 +97,11 @@ func (g *Gateway) join(ctx context.Context, c *client, w http.ResponseWriter, pd
 	g.watcher.recheck(c) // nobody watched it as a link until now
 	return nil
 }
+
+var (
+	lostNotice     = link.Notice{Code: link.CodePeerGone, Text: "The terminal's link was lost."}
+	untracedNotice = link.Notice{Code: link.CodePeerGone, Text: "The gateway cannot record the session in its trace."}
+)
 
 // absent says why no parked link was found.
 func (g *Gateway) absent(pdt pki.Identity) *link.Problem {

@@ -54,7 +54,7 @@ const (
 
 // rig is a running gateway and what its peers need.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	ca     *pkitest.PKI
 	dir    string
 	files  pkitest.Files
@@ -96,6 +96,12 @@ var unhurried = link.Config{Heartbeat: time.Hour}
 func start(t *testing.T, opts ...option) *rig {
 	t.Helper()
 	t.Parallel()
+	return begin(t, opts...)
+}
+
+// begin runs a gateway.
+func begin(t testing.TB, opts ...option) *rig {
+	t.Helper()
 	r := &rig{t: t, ca: pkitest.New(t), dir: t.TempDir(), log: newLogBook(t),
 		ended: make(chan error, 1), ends: unhurried}
 	r.files = r.ca.WriteTrust(r.dir)
@@ -243,7 +249,7 @@ func (r *rig) eventually(what string, ok func() bool) {
 }
 
 // requireProblem requires err to be a problem with this code.
-func requireProblem(t *testing.T, code link.ProblemCode, err error) *link.Problem {
+func requireProblem(t testing.TB, code link.ProblemCode, err error) *link.Problem {
 	t.Helper()
 	var p *link.Problem
 	require.ErrorAs(t, err, &p)
@@ -254,7 +260,7 @@ func requireProblem(t *testing.T, code link.ProblemCode, err error) *link.Proble
 }
 
 // requireNotice reads until the link is over, and requires its last notice to have this code.
-func requireNotice(t *testing.T, code link.Code, l *link.Conn) *link.Notice {
+func requireNotice(t testing.TB, code link.Code, l *link.Conn) *link.Notice {
 	t.Helper()
 	require.NoError(t, l.SetReadDeadline(time.Now().Add(patience)))
 	_, err := io.Copy(io.Discard, onlyReader{l})
@@ -268,7 +274,7 @@ func requireNotice(t *testing.T, code link.Code, l *link.Conn) *link.Notice {
 type onlyReader struct{ io.Reader }
 
 // request sends one request by hand and returns the answer.
-func request(t *testing.T, c net.Conn, method, target string, header http.Header) (*http.Response, []byte) {
+func request(t testing.TB, c net.Conn, method, target string, header http.Header) (*http.Response, []byte) {
 	t.Helper()
 	req, err := http.NewRequest(method, "https://gateway"+target, nil)
 	require.NoError(t, err)
@@ -293,7 +299,7 @@ func upgrade() http.Header {
 }
 
 // codeOf returns the code of a problem that request returned.
-func codeOf(t *testing.T, resp *http.Response, body []byte) link.ProblemCode {
+func codeOf(t testing.TB, resp *http.Response, body []byte) link.ProblemCode {
 	t.Helper()
 	require.Equal(t, "application/problem+json", resp.Header.Get("Content-Type"), string(body))
 	var p struct {
@@ -312,10 +318,10 @@ func codeOf(t *testing.T, resp *http.Response, body []byte) link.ProblemCode {
 type logBook struct {
 	mu      sync.Mutex
 	records []map[string]any
-	t       *testing.T
+	t       testing.TB
 }
 
-func newLogBook(t *testing.T) *logBook {
+func newLogBook(t testing.TB) *logBook {
 	b := &logBook{t: t}
 	t.Cleanup(func() {
 		if t.Failed() {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tlagate/audit"
 	"tlagate/pki"
 	"tlagate/session/link"
 )
@@ -15,6 +16,8 @@ import (
 type session struct {
 	g  *Gateway
 	id string // chosen by the TLA
+
+	consent []audit.Event // to it: to be recorded with its beginning
 
 	generation uint32       // of this link of the card session, from 1
 	ticketAt   atomic.Int64 // when the last ticket was made, ns
@@ -97,14 +100,16 @@ var endNames = map[pki.Role]string{pki.RoleTLA: "terminal", pki.RolePdT: "Poste 
 // end ends the session once: both ends get the notice, then their links close.
 func (s *session) end(n link.Notice, reason, by string) {
 	s.ending.Do(func() {
+		n := numbered(n, reason)
 		s.g.sessions.stopClock(s)
 		for _, e := range []*end{s.tla, s.pdt} {
 			e.link.Part(n)
 		}
 		s.g.log.Info("session ended", "session", s.id, "tla", s.tla.client.identity(), "pdt", s.pdt.client.identity(),
 			"reason", reason, "by", by, "duration", time.Since(s.joined).Round(time.Millisecond).String(),
-			"from_tla", s.tla.octets.Load(), "from_pdt", s.pdt.octets.Load())
+			"from_tla", s.tla.octets.Load(), "from_pdt", s.pdt.octets.Load(), "incident", n.Incident)
 		s.g.meters.sessionEnded(reason, by)
+		s.g.trace.ended(s, reason, by, n.Incident)
 		s.g.sessions.remove(s.tla.client.peer.Identity, s)
 	})
 }

@@ -361,7 +361,7 @@ func TestConnectionsOfOnePeer(t *testing.T) {
 }
 
 // requireClosed reads until the other end closes; a timeout fails.
-func requireClosed(t *testing.T, c net.Conn) {
+func requireClosed(t testing.TB, c net.Conn) {
 	t.Helper()
 	require.NoError(t, c.SetReadDeadline(time.Now().Add(patience)))
 	_, err := io.Copy(io.Discard, onlyReader{c})

@@ -32,7 +32,15 @@ func hasToken(h http.Header, field, word string) bool {
 	return false
 }
 
-const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + link.Protocol + "\r\n\r\n"
+const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + link.Protocol + "\r\n"
+
+// switchingAnswer returns the head of the 101.
+func (g *Gateway) switchingAnswer() string {
+	if g.home == nil {
+		return switching + "\r\n"
+	}
+	return switching + link.HeaderTrace + ": " + link.TakesTrace + "\r\n\r\n"
+}
 
 // upgrade takes the connection from net/http, answers 101 and returns our end of the link, whose pump the caller
 // starts.
@@ -41,7 +49,7 @@ func (g *Gateway) upgrade(c *client, w http.ResponseWriter, declared *declaratio
 	if err != nil {
 		return nil, err
 	}
-	if err := switchProtocols(conn, buffered.Reader.Buffered()); err != nil {
+	if err := switchProtocols(conn, g.switchingAnswer(), buffered.Reader.Buffered()); err != nil {
 		g.clients.remove(conn)
 		conn.Close()
 		return nil, err
@@ -52,14 +60,14 @@ func (g *Gateway) upgrade(c *client, w http.ResponseWriter, declared *declaratio
 	return e, nil
 }
 
-func switchProtocols(conn net.Conn, early int) error {
+func switchProtocols(conn net.Conn, answer string, early int) error {
 	if early > 0 {
 		return &link.ProtocolError{Detail: "records before the upgrade"}
 	}
 	if err := conn.SetDeadline(time.Now().Add(link.DefaultWriteTimeout)); err != nil {
 		return err
 	}
-	if _, err := conn.Write([]byte(switching)); err != nil {
+	if _, err := conn.Write([]byte(answer)); err != nil {
 		return err
 	}
 	return conn.SetDeadline(time.Time{})

@@ -19,6 +19,7 @@ type watcher struct {
 	clients *clientTable
 	every   time.Duration // between two looks, at most
 	meters  *meters
+	record  *trace
 	log     *slog.Logger
 	wake    chan struct{} // capacity 1: a certificate ends before the next look
 
@@ -27,8 +28,8 @@ type watcher struct {
 }
 
 func newWatcher(g *Gateway) *watcher {
-	return &watcher{trust: g.party.Trust, clients: g.clients, every: g.limits.Recheck, meters: g.meters, log: g.log,
-		wake: make(chan struct{}, 1)}
+	return &watcher{trust: g.party.Trust, clients: g.clients, every: g.limits.Recheck, meters: g.meters,
+		record: g.trace, log: g.log, wake: make(chan struct{}, 1)}
 }
 
 // run checks every peer again when revocation data change, when a certificate ends, and every Limits.Recheck, since
@@ -138,7 +139,7 @@ func (w *watcher) cut(c *client, err error) {
 	e := c.end.Load()
 	if e == nil {
 		if c.cut.CompareAndSwap(false, true) {
-			w.report("connection cut", c, reason, err)
+			w.report("connection cut", c, reason, err, "")
 			go c.conn.Close() // may take a while, if the peer does not read
 		}
 		return
@@ -146,16 +147,19 @@ func (w *watcher) cut(c *client, err error) {
 	if !e.cut.CompareAndSwap(false, true) {
 		return
 	}
-	w.report("link cut", c, reason, err)
 	n := link.Notice{Code: link.CodeRevoked,
 		Text: fmt.Sprintf("The certificate of %s no longer passes: %s.", c.identity(), reason)}
 	if reason == pki.Expired {
 		n = link.Notice{Code: link.CodeExpired, Text: fmt.Sprintf("The certificate of %s has ended.", c.identity())}
 	}
+	n = numbered(n, string(reason))
+	w.report("link cut", c, reason, err, n.Incident)
 	e.end(n, string(reason))
 }
 
-func (w *watcher) report(what string, c *client, reason pki.Reason, err error) {
+func (w *watcher) report(what string, c *client, reason pki.Reason, err error, incident string) {
 	w.meters.cuts.WithLabelValues(string(reason)).Inc()
-	w.log.Warn(what, "remote", c.remote, "peer", c.identity(), "reason", string(reason), "error", err)
+	w.record.cut(c, err, incident)
+	w.log.Warn(what, "remote", c.remote, "peer", c.identity(), "reason", string(reason), "error", err,
+		"incident", incident)
 }

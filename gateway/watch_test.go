@@ -71,7 +71,7 @@ func TestC2CutWhileItIsJoined(t *testing.T) {
 	e := r.g.sessions.begun()[0].tla
 	r.g.sessions.mu.Unlock()
 	e.cut.Store(true)
-	e.link.Part(link.Notice{Code: link.CodeRevoked, Text: "It no longer passes."})
+	e.link.Part(link.Notice{Code: link.CodeRevoked, Text: "It no longer passes.", Incident: "K7M2"})
 	require.Equal(t, *requireNotice(t, link.CodeRevoked, near), *requireNotice(t, link.CodeRevoked, far))
 	r.logged("session ended", "reason", "revoked", "by", "gateway")
 }

@@ -9,6 +9,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
+// Collector is what a registry asks for the metrics of a part of a program.
+type Collector = prometheus.Collector
+
 // live is what the last collection found in use, which Go's own metrics tell and client_golang leaves out by default.
 var live = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/gc/heap/live:bytes$`)}
 

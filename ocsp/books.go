@@ -61,26 +61,27 @@ func newBooks(file string, issuer *x509.Certificate) *books {
 	return &books{file: file, issuer: hex.EncodeToString(issuer.SubjectKeyId)}
 }
 
-// look reports whether the books may have changed since the last look. A file put in place of the old one is opened.
-func (b *books) look() (changed bool, err error) {
+// look reports whether the books may have changed since the last look. A file put in place of the old one is opened;
+// other reports that, and the first opening.
+func (b *books) look() (changed, other bool, err error) {
 	info, err := os.Stat(b.file)
 	if err != nil {
-		return false, fmt.Errorf("cannot read the CA's database: %w", err)
+		return false, false, fmt.Errorf("cannot read the CA's database: %w", err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.db == nil || !os.SameFile(info, b.opened) {
+	if other = b.db == nil || !os.SameFile(info, b.opened); other {
 		if err := b.reopen(info); err != nil {
-			return false, err
+			return false, false, err
 		}
 	}
 	version, err := b.dataVersion()
 	if err != nil {
-		return false, fmt.Errorf("cannot read the CA's database %s: %w", b.file, err)
+		return false, other, fmt.Errorf("cannot read the CA's database %s: %w", b.file, err)
 	}
 	changed = version != b.version
 	b.version = version
-	return changed, nil
+	return changed, other, nil
 }
 
 func (b *books) dataVersion() (version int64, err error) {

@@ -74,7 +74,7 @@ func checkCertificate(cfg Config) (*signer, Finding) {
 
 func checkBooks(b *books) Finding {
 	f := Finding{Name: "database"}
-	if _, f.Err = b.look(); f.Err != nil {
+	if _, _, f.Err = b.look(); f.Err != nil {
 		return f
 	}
 	var n int

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tlagate/audit"
 	"tlagate/internal/stamp"
 )
 
@@ -30,6 +31,8 @@ type Config struct {
 	Drain       time.Duration    // for requests under way when stopped; 0 = 5 s
 	Clock       func() time.Time // nil = time.Now
 	Log         *slog.Logger     // nil = discard
+	Trace       *audit.Log       // nil = nothing is recorded
+	Count       time.Duration    // between two counts of answers in the trace; 0 = 1 h
 }
 
 func (c Config) withDefaults() Config {
@@ -41,6 +44,7 @@ func (c Config) withDefaults() Config {
 	c.CacheSize = or(c.CacheSize, 16384)
 	c.Connections = or(c.Connections, 4096)
 	c.Drain = or(c.Drain, 5*time.Second)
+	c.Count = or(c.Count, time.Hour)
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
@@ -172,9 +176,12 @@ func (r *Responder) look() error {
 	r.looking.Lock()
 	defer r.looking.Unlock()
 	began := r.cfg.Clock()
-	changed, err := r.books.look()
+	changed, other, err := r.books.look()
 	if changed {
 		r.generation.Add(1)
+	}
+	if other {
+		r.source("this file is opened as the books")
 	}
 	if err == nil {
 		err = r.lookAtOurselves()
@@ -186,14 +193,16 @@ func (r *Responder) look() error {
 	return err
 }
 
-// tell logs the first failure and the end of failing.
+// tell logs and records the first failure and the end of failing.
 func (r *Responder) tell(err error) {
 	if failing := err != nil; failing != r.failing {
 		r.failing = failing
 		if failing {
 			r.log.Error("the books cannot be read", "err", err, "tryLater after", r.cfg.Patience)
+			r.source("the books cannot be read")
 		} else {
 			r.log.Info("the books can be read again")
+			r.source("the books can be read again")
 		}
 	}
 }
@@ -221,12 +230,16 @@ func (s *signer) mayStay(own status) error {
 
 // bar stops all answers, or lets them go on when why is nil.
 func (r *Responder) bar(why error) {
-	if why == nil {
-		r.barred.Store(nil)
-		return
+	var now *error
+	if why != nil {
+		now = &why
 	}
-	if before := r.barred.Swap(&why); before == nil {
+	switch before := r.barred.Swap(now); {
+	case why != nil && before == nil:
 		r.log.Error("nothing is answered any more", "err", why)
+		r.source("nothing is answered any more: the delegated certificate may not sign")
+	case why == nil && before != nil:
+		r.source("answers are signed again")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"tlagate/pki/listen"
@@ -23,7 +24,7 @@ const (
 // everything.
 func (r *Responder) Serve(ctx context.Context, l net.Listener) error {
 	defer r.Close()
-	stopLooking := r.runInBackground(ctx)
+	stopLooking := r.inBackground(ctx, r.run, r.countHours)
 	defer stopLooking()
 	server := r.server()
 	stopped := r.stopAtEnd(ctx, server)
@@ -48,15 +49,14 @@ func (r *Responder) server() *http.Server {
 	}
 }
 
-// runInBackground looks at the books, also while requests under way finish.
-func (r *Responder) runInBackground(ctx context.Context) (stop func()) {
+// inBackground runs tasks until stop is called, also while requests under way finish.
+func (r *Responder) inBackground(ctx context.Context, tasks ...func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		r.run(ctx)
-	}()
-	return func() { cancel(); <-done }
+	var running sync.WaitGroup
+	for _, task := range tasks {
+		running.Go(func() { task(ctx) })
+	}
+	return func() { cancel(); running.Wait() }
 }
 
 // stopAtEnd ends the server when ctx ends; stopped is closed when that is done.

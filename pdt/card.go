@@ -37,7 +37,7 @@ type Card struct {
 }
 
 // counts counts what was asked of a session's cards.
-type counts struct{ commands, resets atomic.Uint64 }
+type counts struct{ commands, answered, resets atomic.Uint64 }
 
 // NewCard returns the card that a session announced as inserted, for programs that run a card session of their own. It
 // is gone when ctx ends. With session.WorkstationConfig.Shows, Seen must be called.
@@ -72,6 +72,7 @@ func (c *Card) Transmit(ctx context.Context, apdu []byte) ([]byte, error) {
 	response, err := c.via.Transmit(ctx, c.slot, c.current(), apdu)
 	switch {
 	case err == nil:
+		c.count.answered.Add(1)
 		c.failed.Store(0)
 	case errors.Is(err, session.Failed):
 		c.failed.Add(1)

@@ -14,6 +14,7 @@ import (
 	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/session/consent"
+	"tlagate/session/link"
 )
 
 // Config configures a Service. It must not be changed after New. The caller runs the trust stores (trust.Trust.Run):
@@ -41,6 +42,14 @@ type Config struct {
 	// Consented is called with each consent that was verified: what it says, its text, and the certificate of the TLA
 	// whose key signed it (C4). nil = nobody is told.
 	Consented func(said consent.Statement, text string, signer *x509.Certificate)
+
+	// Trace is called for each session that is up, ended or failed. nil = nothing is called. It must return soon.
+	Trace func(Event)
+
+	// Home is run beside a session, once for every link of it whose gateway takes lines of our trace
+	// (link.Conn.WriteTrace), with the session's id. It must return when ctx ends, which is when the link does; nil =
+	// nothing is run.
+	Home func(ctx context.Context, session string, to *link.Conn)
 
 	// Warnings returns sentences for the status about what is going to be a problem; nil = none.
 	Warnings func() []string

@@ -78,6 +78,7 @@ type fakeGateway struct {
 	cert   tls.Certificate
 	l      net.Listener
 	parked chan *link.Conn
+	more   string                       // header fields of the 101, each with its end of line
 	count  atomic.Int32                 // links parked, ever
 	refuse atomic.Pointer[link.Problem] // not nil = the answer to a park
 	chain  atomic.Pointer[[][]byte]     // declared by the last park
@@ -150,7 +151,7 @@ func (g *fakeGateway) park(c net.Conn) {
 	g.chain.Store(&chain)
 	g.count.Add(1)
 	_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+
-		"tla-session/1\r\n\r\n")
+		"tla-session/1\r\n"+g.more+"\r\n")
 	g.parked <- link.New(conn, r, link.Config{Heartbeat: patience})
 }
 

@@ -272,7 +272,8 @@ func (g *gateway) informed(pieces []link.Status) {
 
 // noticed logs a notice of the gateway; a parked link is closed by it.
 func (g *gateway) noticed(l *parkedLink, n link.Notice) {
-	g.log.Info("notice of the gateway", "reason", string(n.Code), "peer", l.peer.Identity.String(), "text", n.Text)
+	g.log.Info("notice of the gateway", "reason", string(n.Code), "peer", l.peer.Identity.String(), "text", n.Text,
+		"incident", n.Incident)
 	if !l.joined.Load() {
 		_ = l.CloseWith(&n)
 	}

@@ -28,12 +28,14 @@ func (s *Service) serveJoined(ctx context.Context, cut context.CancelCauseFunc, 
 			msg = "the TLA refused us"
 		}
 		log.Warn(msg, "reason", reasonOf(err), "peer", "claimed", "claimed", j.TLA, "error", err)
+		s.failed(g, j, reasonOf(err), err)
 		return
 	}
 	defer conn.Close()
 	go watch(ctx, s.cfg.Server.Trust, peer, s.cfg.Recheck, cut)
 	log = log.With("peer", peer.Identity.String())
 	if c := s.session(); j.Generation > 1 && c.is(j.Session, peer.Identity) {
+		defer s.home(ctx, j.Session, l)()
 		c.resume(ctx, proved, conn, way{g.address, peer.TLS}, j.Generation)
 		return
 	}
@@ -41,15 +43,30 @@ func (s *Service) serveJoined(ctx context.Context, cut context.CancelCauseFunc, 
 		log: log}
 	if err := c.open(conn); err != nil {
 		c.log.Warn("session not opened", "reason", reasonOf(err), "error", err)
+		s.failed(g, j, reasonOf(err), err)
 		return
 	}
 	refusal := s.admit(c, peer, j)
 	proved()
 	if refusal != nil {
+		s.failed(g, j, string(refusal.Code), nil)
 		c.w.Refuse(refusal.Code, refusal.Text)
 		return
 	}
+	s.trace(Event{Kind: EventUp, Session: c.id, TLA: c.tla.String(), Gateway: g.address})
+	defer s.home(ctx, j.Session, l)()
 	c.begin(ctx)
+}
+
+// home has lines of our trace sent over a link of a session, until stop is called.
+func (s *Service) home(ctx context.Context, session string, l *parkedLink) (stop func()) {
+	if s.cfg.Home == nil || !l.TakesTrace() {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { s.cfg.Home(ctx, session, l.Conn) })
+	return func() { cancel(); _ = l.Close(); running.Wait() }
 }
 
 // admit gives a new session the readers, or returns the bye that says why not.

@@ -1,6 +1,7 @@
 package pdt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -36,6 +37,7 @@ type cardSession struct {
 	way                 // the link of now, or the last one
 	resumed int         // times
 	lost    time.Time   // when the link was lost; zero = there is one
+	number  string      // the incident number that the gateway gave that
 	grace   *time.Timer // set when the link was lost: ends the session
 	leaving error       // why this side ends the session; nil = it does not
 	over    bool        // no card is shown any more
@@ -133,7 +135,7 @@ func (c *cardSession) isOver(ctx context.Context, generation uint32, ours bool, 
 		return true
 	}
 	c.log.Warn("link lost; waiting for the terminal", "reason", reasonOf(err), "error", err, "grace", c.s.cfg.Grace)
-	c.lost = time.Now()
+	c.lost, c.number = time.Now(), incidentOf(err)
 	c.grace = time.AfterFunc(c.s.cfg.Grace, c.graceOver)
 	c.s.hurry()
 	return false
@@ -159,12 +161,20 @@ func (c *cardSession) resumedOver(by way) {
 		c.grace.Stop()
 		away = time.Since(c.lost)
 	}
-	c.way, c.lost = by, time.Time{}
+	c.way, c.lost, c.number = by, time.Time{}, ""
 	c.resumed++
 	c.log.Info("session resumed", "through", by.gateway, "resumed", c.resumed, "away", away.Round(time.Millisecond))
 	if c.leaving != nil {
 		c.w.Leave(farewellOf(c.leaving))
 	}
+}
+
+// ended returns the event of the session's end.
+func (c *cardSession) ended(err error) Event {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Event{Kind: EventEnded, Session: c.id, TLA: c.tla.String(), Gateway: c.gateway, Reason: reasonOf(err),
+		Incident: cmp.Or(incidentOf(err), c.number), Length: time.Since(c.began), Commands: c.count.answered.Load()}
 }
 
 // isLost reports whether the session has no link.
@@ -180,9 +190,10 @@ func (c *cardSession) finish(err error) {
 		c.limit.Stop()
 		c.w.Close(err)
 		c.clear()
-		c.log.Info("session ended", "reason", reasonOf(err), "error", err,
-			"lasted", time.Since(c.began).Round(time.Second),
-			"commands", c.count.commands.Load(), "resets", c.count.resets.Load())
+		e := c.ended(err)
+		c.log.Info("session ended", "reason", e.Reason, "error", err, "lasted", e.Length.Round(time.Second),
+			"commands", c.count.commands.Load(), "resets", c.count.resets.Load(), "incident", e.Incident)
+		c.s.trace(e)
 		c.s.release(c)
 	})
 }

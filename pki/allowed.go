@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"crypto/fips140"
 	"crypto/tls"
 	"fmt"
 	"slices"
@@ -46,10 +47,17 @@ func (c Crypto) Suites() []uint16 {
 }
 
 // Groups returns the key-exchange groups that a hello offers; without hybrids, it is a short one.
+//
+// In Go's FIPS 140 mode, where crypto/tls leaves X25519 away by itself, the default has it in no hybrid either: the
+// short hello is that of crypto: rgs then, and who sends it must keep to the letter in every handshake, the card
+// session's for one.
 func (c Crypto) Groups(hybrids bool) []tls.CurveID {
 	groups := slices.Clone(tlsGroups)
-	if c == CryptoRGS {
+	switch {
+	case c == CryptoRGS:
 		groups = slices.Clone(letterGroups)
+	case fips140.Enabled():
+		groups = slices.DeleteFunc(groups, func(g tls.CurveID) bool { return !slices.Contains(letterGroups, g) })
 	}
 	if hybrids {
 		return groups

@@ -59,7 +59,10 @@ func ParseIdentity(urn string) (Identity, error) {
 		return Identity{}, fmt.Errorf("cannot read identity %q: want %s<practice>:<role>:<name>", urn, identityPrefix)
 	}
 	id := Identity{Practice: parts[0], Role: Role(parts[1]), Name: parts[2]}
-	return id, id.validate()
+	if err := id.validate(); err != nil {
+		return Identity{}, err
+	}
+	return id, nil
 }
 
 // IdentityOf returns the identity that a certificate claims: its only URI SAN in our name space.

@@ -3,6 +3,7 @@ package pki
 import (
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 )
 
@@ -74,6 +75,7 @@ type Refusal struct {
 	Detail  string // one sentence: what was found and what was wanted
 
 	Claimed Identity // what the peer's certificate names, zero when unreadable; proven only after a handshake
+	Serial  *big.Int // of that certificate; nil when there is none
 	Cause   error    // the error beneath, if any
 }
 

@@ -54,19 +54,18 @@ func mark[T comparable](v T, byDefault, letter []T) algorithms.Mark {
 	return ""
 }
 
-// fetched describes the TLS of URLs, which is not ours to choose: what it carries is public anyway.
-var fetched = algorithms.Use{Kind: algorithms.Version, Name: "TLS 1.3, TLS 1.2 (net/http)",
-	By: []string{"RFC 8446", "RFC 5246"}, For: algorithms.Text{
-		EN: "Where lists and OCSP answers are fetched from an https:// URL, by the defaults of crypto/tls. They are " +
+// fetched describes the TLS of URLs, whose servers are not ours.
+var fetched = algorithms.Use{Kind: algorithms.Version, Name: "TLS 1.3 (https://)",
+	By: []string{"RFC 8446", algorithms.Guide("2.1")}, For: algorithms.Text{
+		EN: "Where lists and OCSP answers are fetched from an https:// URL: the suites and groups below. They are " +
 			"public, signed, and verified like those of http://: nothing rests on it.",
-		FR: "Listes et réponses OCSP cherchées à une URL https://, avec les réglages de crypto/tls. Elles sont " +
+		FR: "Listes et réponses OCSP cherchées à une URL https:// : suites et groupes ci-dessous. Elles sont " +
 			"publiques, signées et vérifiées comme celles de http:// : rien ne repose sur lui."},
 	Outside: algorithms.Text{
-		EN: "The server chooses, among what crypto/tls takes by default: of TLS 1.2, suites without authenticated " +
-			"encryption (HMAC-SHA-1) too. With crypto: rgs, AES-GCM alone, and of X25519 the hybrid X25519MLKEM768.",
-		FR: "Le serveur choisit parmi ce que crypto/tls accepte par défaut : en TLS 1.2, aussi des suites sans " +
-			"chiffrement authentifié (HMAC-SHA-1). Avec crypto: rgs, AES-GCM seul, et de X25519 l'hybride " +
-			"X25519MLKEM768."},
+		EN: "The server's certificate is judged by crypto/x509 and the system's roots, which take other curves and " +
+			"Ed25519, too.",
+		FR: "Le certificat du serveur est jugé par crypto/x509 et les racines du système, qui acceptent aussi " +
+			"d'autres courbes et Ed25519."},
 	RGS: algorithms.Stays}
 
 // suites describes each of tlsSuites.

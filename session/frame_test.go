@@ -166,6 +166,8 @@ func TestCarriesPIN(t *testing.T) {
 		{"VERIFY in an extended ENVELOPE", []byte{0, 0xC2, 0, 0, 0, 0, 9, 0, 0x20, 0, 1, 4, 1, 2, 3, 4}, true},
 		{"the beginning of CHANGE in an ENVELOPE", []byte{0x10, 0xC2, 0, 0, 2, 0, 0x24}, true},
 		{"SELECT in an ENVELOPE", []byte{0, 0xC2, 0, 0, 7, 0, 0xA4, 0, 0, 2, 0x3F, 0}, false},
+		{"the class alone in an ENVELOPE", []byte{0x10, 0xC2, 0, 0, 1, 0}, true},
+		{"the class alone in an extended ENVELOPE", []byte{0x10, 0xC2, 0, 0, 0, 0, 1, 0}, true},
 		{"ENVELOPE of nothing", []byte{0, 0xC2, 0, 0, 0}, false},
 		{"ENVELOPE, odd", []byte{0, 0xC3, 0, 0, 1, 0}, true},
 		{"SELECT", []byte{0, 0xA4, 0, 0, 2, 0x3F, 0}, false},

@@ -32,7 +32,8 @@ func blank(apdu []byte) (header []byte, ok bool) {
 }
 
 // CarriesPIN reports whether a command APDU may carry a PIN (SP2, SP4), whatever its class or channel. A VERIFY without
-// data only reads the retry counter, and carries none. A BER-TLV ENVELOPE counts, since its content cannot be known.
+// data only reads the retry counter, and carries none. A BER-TLV ENVELOPE counts, since its content cannot be known; so
+// does one of a single octet, since the instruction may be in the next.
 func CarriesPIN(apdu []byte) bool {
 	if len(apdu) < MinCommand {
 		return false
@@ -41,7 +42,8 @@ func CarriesPIN(apdu []byte) bool {
 	case insVerify:
 		return len(apdu) > MinCommand+1
 	case insEnvelope:
-		return ofPIN(enveloped(apdu))
+		part := enveloped(apdu)
+		return len(part) == 1 || ofPIN(part)
 	case insEnvelopeTLV:
 		return true
 	}

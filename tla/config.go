@@ -13,6 +13,7 @@ import (
 	"tlagate/pki"
 	"tlagate/pki/trust"
 	"tlagate/session"
+	"tlagate/session/link"
 	"tlagate/tla/cards"
 	"tlagate/tla/policy"
 )
@@ -35,6 +36,11 @@ type Config struct {
 	// link, which they may connect to. They must return, with their sockets closed, when ctx ends: the session waits
 	// for that. Without a session none is ever run (C4).
 	During []func(ctx context.Context, gateway string)
+
+	// Home is run beside a session that is up, once for every link of it whose gateway takes lines of our trace
+	// (link.Conn.WriteTrace), with the session's id. It must return when ctx ends, which is when the link does; nil =
+	// nothing is run.
+	Home func(ctx context.Context, session string, to *link.Conn)
 
 	// Dial connects to a gateway ("tcp", host:port). Nothing but a start calls it. nil = [dialer.Direct].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)

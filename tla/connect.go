@@ -143,7 +143,7 @@ func (a *attempt) join(outer net.Conn) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(a.ctx, a.step(a.cfg.Timers.Open))
 	defer cancel()
 	cfg := link.Config{Heartbeat: a.cfg.Timers.Heartbeat, Consent: a.consent, OnNotice: a.noted, OnStatus: a.informed,
-		Bundle: a.cfg.bundleVersion()}
+		Bundle: a.cfg.bundleVersion(), Incident: a.incident}
 	var err error
 	if a.again != nil {
 		a.link, err = link.Reopen(ctx, outer, a.pdt.String(), a.id.String(), a.again.ticket, cfg)
@@ -232,7 +232,8 @@ func (a *attempt) informed(pieces []link.Status) {
 // noted takes in a notice. A gateway must not be able to fill the log.
 func (a *attempt) noted(n link.Notice) {
 	if a.notices.Add(1) <= 20 {
-		a.log.Warn("notice of the gateway", "code", string(n.Code), "text", n.Text, "gateway", a.gateway)
+		a.log.Warn("notice of the gateway", "code", string(n.Code), "text", n.Text, "gateway", a.gateway,
+			"incident", n.Incident)
 	}
 	if n.Code == link.CodeDraining && len(a.cfg.Gateways) > 1 && a.link.Ticket() != "" {
 		a.socket.Close() // the session moves to another gateway

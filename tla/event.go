@@ -22,11 +22,14 @@ type Event struct {
 	Act     Act
 	Gateway string // host:port; "" = none was reached
 	Why     Why    // of every kind but EventUp
+
+	Commands uint64 // of EventEnded: how many commands of programs a card executed, PIN entries not counted
 }
 
 // trace reports an event of this session to Config.Trace.
 func (l *live) trace(kind EventKind, gateway string, w Why) {
-	l.cfg.trace(Event{Kind: kind, Session: l.id.String(), PdT: l.pdt.String(), Act: l.act, Gateway: gateway, Why: w})
+	l.cfg.trace(Event{Kind: kind, Session: l.id.String(), PdT: l.pdt.String(), Act: l.act, Gateway: gateway, Why: w,
+		Commands: l.done.Load()})
 }
 
 func (c Config) trace(e Event) {

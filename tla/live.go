@@ -13,6 +13,7 @@ import (
 	"tlagate/pki"
 	"tlagate/pki/trust"
 	"tlagate/session"
+	"tlagate/session/incident"
 	"tlagate/session/link"
 	"tlagate/tla/cards"
 )
@@ -22,6 +23,7 @@ type live struct {
 	cfg        Config
 	log        *slog.Logger
 	id         session.ID
+	incident   string            // which gateways are told with each request
 	own        *x509.Certificate // ours
 	pdt        pki.Identity      // the one that the user wants, and no other (C4)
 	act        Act               // of the user
@@ -42,6 +44,7 @@ type live struct {
 	away    atomic.Pointer[away]  // while the link is lost
 	resumed atomic.Int64          // how often the session went on over another link
 	refused atomic.Int64          // commands that the policy stopped
+	done    atomic.Uint64         // commands of programs that a card executed
 
 	refusedIncident atomic.Pointer[string] // once they are many
 	test            bool                   // it is only a rehearsal
@@ -63,8 +66,8 @@ func newLive(cfg Config, taker *cards.Taker, d *desk, act Act) (*live, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &live{cfg: cfg, act: act, id: session.NewID(), own: own, up: make(chan struct{}), over: make(chan struct{}),
-		seen: make(chan struct{}, 1)}
+	l := &live{cfg: cfg, act: act, id: session.NewID(), incident: incident.New(), own: own, up: make(chan struct{}),
+		over: make(chan struct{}), seen: make(chan struct{}, 1)}
 	if l.pdt, err = pdtOf(cfg.PdTs[0], id.Practice); err != nil {
 		return nil, err
 	}
@@ -73,7 +76,7 @@ func newLive(cfg Config, taker *cards.Taker, d *desk, act Act) (*live, error) {
 	l.ctx, l.stop = context.WithCancelCause(context.Background())
 	for s := range l.presenters {
 		l.presenters[s] = &presenter{slot: session.Slot(s), readers: cfg.Readers, taker: taker, log: l.log,
-			policy: cfg.Policy, refused: l.refuse,
+			policy: cfg.Policy, refused: l.refuse, executed: &l.done,
 			verifier: func(lease *cards.Lease) *pinVerifier {
 				return &pinVerifier{lease, d, session.Slot(s), l.pdt.String(), cfg.Timers.PIN, l.acted}
 			}, attach: make(chan *session.Terminal, 1)}
@@ -155,6 +158,9 @@ func (l *live) serve(r *route) (err error) {
 	for _, f := range l.cfg.During {
 		beside.Go(func() { f(ctx, r.gateway) })
 	}
+	if l.cfg.Home != nil && r.link.TakesTrace() {
+		beside.Go(func() { l.cfg.Home(ctx, l.id.String(), r.link) })
+	}
 	select {
 	case err = <-r.served:
 	case <-l.ctx.Done():
@@ -173,8 +179,9 @@ func (l *live) leave(r *route) {
 	<-r.served
 }
 
-// end ends the session; the first reason wins.
-func (l *live) end(w *Why) { l.stop(w.numbered()) }
+// end ends the session; the first reason wins. A gateway that ended it has given it a number; any other incident has
+// the one that gateways know from the requests.
+func (l *live) end(w *Why) { l.stop(w.numberedAs(l.incident)) }
 
 // why returns why the session ended; it must have ended.
 func (l *live) why() *Why {

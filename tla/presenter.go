@@ -31,6 +31,7 @@ type presenter struct {
 	attach   chan *session.Terminal // capacity 1: the way to the PdT, once there is one
 	policy   *policy.Policy
 	refused  func(session.Slot, policy.Verdict) // told of each command that the policy stops
+	executed *atomic.Uint64                     // counts the commands of programs that the card executes
 	verifier func(*cards.Lease) *pinVerifier
 	state    atomic.Pointer[cardState] // for the status
 
@@ -89,13 +90,27 @@ func (p *presenter) show() {
 	if p.terminal == nil || p.lease == nil {
 		return
 	}
-	guard := p.policy.Guard(p.lease, p.lease.ATR, policy.Hooks{
+	guard := p.policy.Guard(counted{p.lease, p.executed}, p.lease.ATR, policy.Hooks{
 		Refused: func(v policy.Verdict) { p.refused(p.slot, v) },
 		Verify:  p.verifier(p.lease).verify,
 	})
 	if err := p.terminal.Insert(p.slot, p.lease.ATR, p.lease.Protocol, guard); err != nil {
 		p.log.Debug("card not shown", "slot", p.slot.String(), "error", err)
 	}
+}
+
+// counted is a card whose commands are counted.
+type counted struct {
+	session.Card
+	executed *atomic.Uint64
+}
+
+func (c counted) Transmit(apdu []byte) ([]byte, error) {
+	response, err := c.Card.Transmit(apdu)
+	if err == nil {
+		c.executed.Add(1)
+	}
+	return response, err
 }
 
 // hide tells the PdT that the card is gone, and releases it.

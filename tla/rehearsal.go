@@ -118,7 +118,7 @@ func (l *live) report(t *trial) Rehearsal {
 	var w Why
 	if !c.OK {
 		failed := c.Items[first]
-		w = *(&Why{Code: CodeRehearsal, Reason: string(failed.Item), Detail: failed.Detail}).numbered()
+		w = *(&Why{Code: CodeRehearsal, Reason: string(failed.Item), Detail: failed.Detail}).numberedAs(l.incident)
 		if t.why != nil {
 			w = *t.why
 		}

@@ -62,6 +62,8 @@ type rig struct {
 	wantTLA           trust.Want                   // of the PdT
 	tickets           bool                         // the gateway issues tickets: lost links may come back
 	barred            atomic.Pointer[link.Problem] // not nil: its answer to a ticket
+	takesTrace        bool                         // the gateway takes lines of the terminal's trace
+	numbers           chan string                  // the incident number of each request
 	onUp              func(*link.Conn)             // called when the session is up, from the gateway
 	ends              chan error                   // how sessions ended at the PdT
 	inserted          chan session.Slot            // what the PdT saw
@@ -81,7 +83,8 @@ func newRig(t *testing.T) *rig {
 // newRigAlone is like newRig, for a test that looks at all of this process.
 func newRigAlone(t *testing.T) *rig {
 	g := &rig{t: t, ca: pkitest.New(t), fake: cardstest.New("left", "right"),
-		ends: make(chan error, 9), inserted: make(chan session.Slot, 99), removed: make(chan session.Slot, 99),
+		numbers: make(chan string, 99),
+		ends:    make(chan error, 9), inserted: make(chan session.Slot, 99), removed: make(chan session.Slot, 99),
 		wantTLA: trust.Want{Usage: x509.ExtKeyUsageClientAuth, Roles: []pki.Role{pki.RoleTLA}}}
 	g.files = g.ca.WriteTrust(t.TempDir())
 	g.tla = g.ca.Issue(tlaURN, x509.ExtKeyUsageClientAuth)
@@ -233,18 +236,20 @@ func (g *rig) opened(c net.Conn, r *bufio.Reader) (a link.Authorization, ok bool
 	if err != nil || req.URL.Query().Get("pdt") != pdtURN {
 		return a, false
 	}
+	g.asked(req)
 	if a, err = link.ParseAuthorization(req.Header.Get("Authorization")); err == nil && a.Ticket != "" {
 		if p := g.barred.Load(); p != nil {
 			g.write(c, p)
 			return a, false
 		}
-		return a, upgrade(c) == nil
+		return a, g.upgrade(c) == nil
 	}
 	g.write(c, &link.Problem{Code: link.ProblemConsentRequired, Detail: "Consent.", Action: "Sign."},
 		"WWW-Authenticate", link.Challenge(base64.RawURLEncoding.EncodeToString(nonce[:])))
 	if req, err = http.ReadRequest(r); err != nil {
 		return a, false
 	}
+	g.asked(req)
 	if a, err = link.ParseAuthorization(req.Header.Get("Authorization")); err != nil {
 		return a, false
 	}
@@ -258,12 +263,23 @@ func (g *rig) opened(c net.Conn, r *bufio.Reader) (a link.Authorization, ok bool
 		g.write(c, g.problem)
 		return a, false
 	}
-	return a, upgrade(c) == nil
+	return a, g.upgrade(c) == nil
 }
 
-func upgrade(c net.Conn) error {
-	_, err := c.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + link.Protocol +
-		"\r\n\r\n"))
+// asked keeps the number of a request, as long as a test may want it.
+func (g *rig) asked(req *http.Request) {
+	select {
+	case g.numbers <- req.Header.Get(link.HeaderIncident):
+	default:
+	}
+}
+
+func (g *rig) upgrade(c net.Conn) error {
+	answer := "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + link.Protocol + "\r\n"
+	if g.takesTrace {
+		answer += link.HeaderTrace + ": " + link.TakesTrace + "\r\n"
+	}
+	_, err := c.Write([]byte(answer + "\r\n"))
 	return err
 }
 

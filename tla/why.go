@@ -177,7 +177,7 @@ func portal(e *pki.Refusal) *Why {
 }
 
 func noticed(n *link.Notice) *Why {
-	return &Why{Code: CodeNotice, Reason: string(n.Code), Detail: n.Text}
+	return &Why{Code: CodeNotice, Reason: string(n.Code), Detail: n.Text, Incident: n.Incident}
 }
 
 func as[E error](make func(E) *Why) func(error) *Why {

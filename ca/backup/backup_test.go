@@ -18,6 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/ca"
+	"tlagate/ca/store"
+	"tlagate/internal/recipients"
 	"tlagate/pki"
 )
 
@@ -72,6 +74,8 @@ func TestSP2BackupAndRestore(t *testing.T) {
 	b := newBed(t)
 	require.NoError(t, os.MkdirAll(filepath.Join(b.dir, "audit"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "audit", "2026.log"), []byte("{}\n"), 0o600))
+	head := store.Head{Gateway: "urn:tlagate:op:gateway:g1", Number: 7, Hash: "ab", Signed: "x", Certificate: []byte{1}}
+	require.NoError(t, b.ca.Heads.Say(t.Context(), head, time.Hour))
 	made := b.make(nil)
 	require.Equal(t, KeyInside, made.Key)
 	require.Equal(t, int64(1), made.CRL)
@@ -94,6 +98,9 @@ func TestSP2BackupAndRestore(t *testing.T) {
 	c, err := ca.Open(dir, ca.Options{})
 	require.NoError(t, err)
 	defer c.Close()
+	kept, err := c.Heads.Newest()
+	require.NoError(t, err)
+	require.Len(t, kept, 1, "SA2: what is known of the traces of gateways")
 	_, err = c.Lists.PublishCRL()
 	require.NoError(t, err)
 	for _, name := range []string{"ca.json", "issuing/issuing.key", "public/root.crt", "audit/2026.log"} {
@@ -455,16 +462,16 @@ func TestSP2KeysForBackups(t *testing.T) {
 	ids, err := Identities(file)
 	require.NoError(t, err)
 	require.IsType(t, &age.HybridIdentity{}, ids[0])
-	recipients, err := Recipients([]string{file + ".pub"})
+	to, err := recipients.Parse([]string{file + ".pub"})
 	require.NoError(t, err)
-	require.Len(t, recipients, 1)
+	require.Len(t, to, 1)
 	x25519, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
-	recipients, err = Recipients([]string{x25519.Recipient().String()})
+	to, err = recipients.Parse([]string{x25519.Recipient().String()})
 	require.NoError(t, err)
-	require.Len(t, recipients, 1)
+	require.Len(t, to, 1)
 
-	_, err = Recipients([]string{file})
+	_, err = recipients.Parse([]string{file})
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), "SECRET")
 	require.NoError(t, os.Chmod(file, 0o640))

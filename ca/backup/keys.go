@@ -3,47 +3,12 @@ package backup
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"strings"
 
 	"filippo.io/age"
 
 	"tlagate/ca"
 )
-
-// Recipients reads age recipients, each of which is written out (age1…) or a file with one per line.
-func Recipients(args []string) (all []age.Recipient, err error) {
-	for _, arg := range args {
-		text := io.Reader(strings.NewReader(arg))
-		if !strings.HasPrefix(arg, "age1") {
-			file, err := os.Open(arg)
-			if err != nil {
-				return nil, fmt.Errorf("cannot read the recipients: %w", err)
-			}
-			defer file.Close()
-			text = file
-		}
-		some, err := age.ParseRecipients(text)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the recipients: %w", err)
-		}
-		all = append(all, some...)
-	}
-	return all, checkKinds(all)
-}
-
-// checkKinds accepts the kinds whose algorithms docs/ca.md justifies (G5), and no others.
-func checkKinds(all []age.Recipient) error {
-	for _, r := range all {
-		switch r.(type) {
-		case *age.X25519Recipient, *age.HybridRecipient:
-		default:
-			return fmt.Errorf("cannot encrypt to a recipient of type %T: want age1… or age1pq1…", r)
-		}
-	}
-	return nil
-}
 
 // Identities reads age identities (AGE-SECRET-KEY-…) from a file that only its owner may read.
 func Identities(file string) ([]age.Identity, error) {

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"tlagate/audit/peers"
 	"tlagate/ca"
 	"tlagate/est"
 	"tlagate/internal/der"
@@ -64,6 +65,7 @@ type estServer struct {
 	ca       *ca.CA
 	log      *slog.Logger
 	ration   *listen.Ration // of the log, for refusals
+	trace    *peers.Trace
 	delay    time.Duration
 	places   chan struct{}  // of enrolments
 	failures *listen.Budget // by address
@@ -75,7 +77,7 @@ const budgetNames = 4096
 
 func (s *Server) newESTServer() *estServer {
 	cfg := s.cfg.EST
-	return &estServer{ca: s.cfg.CA, log: s.log, ration: s.ration, delay: cfg.Delay,
+	return &estServer{ca: s.cfg.CA, log: s.log, ration: s.ration, trace: s.trace.est, delay: cfg.Delay,
 		places:   make(chan struct{}, cfg.Enrolments),
 		failures: listen.NewBudget(cfg.Failures, cfg.FailureTime, budgetNames),
 		renewals: listen.NewBudget(cfg.Renewals, cfg.RenewalTime, budgetNames)}
@@ -86,7 +88,8 @@ func (s *Server) serveEST(l net.Listener) (net.Listener, *http.Server) {
 	party := *s.cfg.Party
 	party.Certificate = s.staple.certificate
 	// All devices of an operator may come from one address, that of their gateway, which bounds each of them itself.
-	accepting := listen.Config{Party: &party, Log: s.log, Open: true, Handshakes: s.cfg.EST.Connections}
+	accepting := listen.Config{Party: &party, Log: s.log, Open: true, Handshakes: s.cfg.EST.Connections,
+		Refused: s.trace.est.Refused}
 	return listen.New(l, accepting), &http.Server{
 		Handler:           s.newESTServer().handler(s.newFiles()),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -94,7 +97,7 @@ func (s *Server) serveEST(l net.Listener) (net.Listener, *http.Server) {
 		WriteTimeout:      estSignTime,
 		IdleTimeout:       10 * time.Second,
 		MaxHeaderBytes:    8 << 10,
-		ConnContext:       withCaller,
+		ConnContext:       s.withCaller,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 }
@@ -108,7 +111,9 @@ type caller struct {
 
 type callerKey struct{}
 
-func withCaller(ctx context.Context, c net.Conn) context.Context {
+// withCaller lets handlers find the caller of a request. It records who has a certificate; a stranger leaves a line
+// only with what is asked for.
+func (s *Server) withCaller(ctx context.Context, c net.Conn) context.Context {
 	proven, ok := c.(*listen.Conn)
 	if !ok {
 		return ctx
@@ -116,6 +121,9 @@ func withCaller(ctx context.Context, c net.Conn) context.Context {
 	over, ok := proven.Conn.(*tls.Conn)
 	if !ok {
 		return ctx
+	}
+	if !proven.Peer.Anonymous() {
+		s.trace.est.Accepted(proven.Peer, proven.RemoteAddr().String())
 	}
 	binding := func() (string, error) { return est.ChannelBinding(over.ConnectionState()) }
 	return context.WithValue(ctx, callerKey{}, caller{proven.Peer, binding, new(atomic.Int32)})

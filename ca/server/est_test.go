@@ -52,7 +52,7 @@ func newESTBed(t *testing.T, cfg EST) *estBed {
 	}
 	cert, chain := b.issue("pki", "urn:tlagate:op:pki:ca1", "localhost")
 	b.own = chain[0]
-	s, err := New(Config{CA: b.open(), Party: b.party(cert), EST: cfg,
+	s, err := New(Config{CA: b.open(), Party: b.party(cert), EST: cfg, Trace: b.traced(),
 		Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	require.NoError(t, err)
 	var on Listeners

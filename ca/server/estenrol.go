@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -135,6 +136,7 @@ func (e *estServer) respond(w http.ResponseWriter, r *http.Request, issue func(c
 	issued, err := issue(who)
 	if err != nil {
 		p := problemOf(err)
+		e.trace.RequestRefused(who.peer, r.RemoteAddr, path.Base(r.URL.Path), p.word)
 		e.logRefused(r, who.peer.Identity.String(), p)
 		p.write(w)
 		return

@@ -5,13 +5,15 @@ import (
 	"time"
 )
 
-// renew publishes a CRL whenever one is due, and says when the ARL is about to end.
+// renew publishes a CRL whenever one is due, and says when the ARL is about to end, or the heads of a gateway are late.
 func (s *Server) renew(ctx context.Context) {
 	tick := time.NewTicker(s.cfg.Renew)
 	defer tick.Stop()
+	told := map[string]time.Time{} // of late heads; by gateways that the CA knows
 	for warned := false; ; {
 		s.renewCRL()
 		warned = s.warnOfARL(warned)
+		s.lateHeads(told)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -13,8 +13,11 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/audit"
+	"tlagate/audit/peers"
 	"tlagate/ca"
 	"tlagate/ca/store"
+	"tlagate/heads"
 	"tlagate/pki"
 	"tlagate/pki/listen"
 	"tlagate/pki/trust"
@@ -31,7 +34,9 @@ type Config struct {
 	PerPeer   int           // of them of one peer; 0 = 4
 	Public    int           // connections to the public listener at once; 0 = 1024
 	EST       EST           // bounds of the EST server
+	LateHead  time.Duration // how long a gateway may send no head of its trace; 0 = 2 h
 	Log       *slog.Logger  // nil = discard
+	Trace     *audit.Log    // nil = accesses are not recorded
 }
 
 // Server serves one CA. One Serve per Server.
@@ -40,7 +45,9 @@ type Server struct {
 	log    *slog.Logger
 	ration *listen.Ration // of the log, for what strangers and refused peers cause
 	events *store.Events
-	staple *stapler // of the EST server
+	trace  struct{ push, est *peers.Trace }
+	staple *stapler       // of the EST server
+	heads  *listen.Budget // of heads sent, by gateway
 
 	mu      sync.Mutex // protects the rest
 	news    chan struct{}
@@ -57,21 +64,32 @@ func New(cfg Config) (*Server, error) {
 	cfg.PerPeer = cmp.Or(cfg.PerPeer, 4)
 	cfg.Public = cmp.Or(cfg.Public, 1024)
 	cfg.EST = cfg.EST.withDefaults()
+	cfg.LateHead = cmp.Or(cfg.LateHead, heads.Late)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	events, err := cfg.CA.Events()
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, log: cfg.Log, ration: listen.NewRation(cfg.Log), events: events,
-		news: make(chan struct{}), streams: map[pki.Identity]int{}}
+		heads: listen.NewBudget(headsAtOnce, headsPeriod, budgetNames),
+		news:  make(chan struct{}), streams: map[pki.Identity]int{}}
+	s.trace.push = peers.New(cfg.Trace, "push", tracedPeers)
+	s.trace.est = peers.New(cfg.Trace, "est", tracedPeers)
 	if cfg.Party != nil {
 		s.staple = &stapler{ca: cfg.CA, inner: cfg.Party.Certificate, log: cfg.Log}
 	}
 	return s, nil
 }
 
-// Close closes the events.
-func (s *Server) Close() error { return s.events.Close() }
+// tracedPeers bounds the peers of a listener that its trace tells apart.
+const tracedPeers = 20000
+
+// Close records what was only counted, and closes the events.
+func (s *Server) Close() error {
+	s.trace.push.Close()
+	s.trace.est.Close()
+	return s.events.Close()
+}
 
 // Listeners are where a Server serves; it closes them.
 type Listeners struct {
@@ -86,8 +104,8 @@ func (s *Server) Serve(ctx context.Context, on Listeners) error {
 	var running sync.WaitGroup
 	running.Go(func() { s.watch(ctx) })
 	running.Go(func() { s.renew(ctx) })
-	s.run(ctx, stop, &running, listen.New(on.Events, listen.Config{Party: s.cfg.Party, Log: s.log}),
-		s.streamServer(ctx))
+	s.run(ctx, stop, &running, listen.New(on.Events, listen.Config{Party: s.cfg.Party, Log: s.log,
+		Refused: s.trace.push.Refused}), s.streamServer(ctx))
 	if on.Public != nil {
 		s.run(ctx, stop, &running, s.publicRoom().Listener(on.Public), s.publicServer())
 	}
@@ -125,13 +143,14 @@ type peerKey struct{}
 
 func (s *Server) streamServer(ctx context.Context) *http.Server {
 	return &http.Server{
-		Handler:           http.HandlerFunc(s.serveStream),
+		Handler:           http.HandlerFunc(s.serveProven),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       30 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			if proven, ok := c.(*listen.Conn); ok {
+				s.trace.push.Accepted(proven.Peer, proven.RemoteAddr().String())
 				ctx = context.WithValue(ctx, peerKey{}, proven.Peer)
 			}
 			return ctx

@@ -75,10 +75,14 @@ func (b *bed) issue(profile, urn string, dns ...string) (*tls.Certificate, []*x5
 func (b *bed) trust() *trust.Trust {
 	trust, err := trust.Open(trust.Config{
 		Anchors:    []trust.AnchorFile{{File: b.ca.Public("root.crt"), Practices: []string{"*"}}},
-		Revocation: revocation.Config{CRLs: []string{b.ca.Public("crl.der"), b.ca.Public("arl.der")}},
+		Revocation: b.lists(),
 	})
 	require.NoError(b.t, err)
 	return trust
+}
+
+func (b *bed) lists() revocation.Config {
+	return revocation.Config{CRLs: []string{b.ca.Public("crl.der"), b.ca.Public("arl.der")}}
 }
 
 func (b *bed) party(cert *tls.Certificate) *trust.Party {
@@ -88,7 +92,7 @@ func (b *bed) party(cert *tls.Certificate) *trust.Party {
 // serve runs a server until stop.
 func (b *bed) serve(address string, cfg Config) (addr string, stop func()) {
 	cert, _ := b.issue("pki", "urn:tlagate:op:pki:ca1", "localhost")
-	cfg.CA, cfg.Party = b.open(), b.party(cert)
+	cfg.CA, cfg.Party, cfg.Trace = b.open(), b.party(cert), b.traced()
 	s, err := New(cfg)
 	require.NoError(b.t, err)
 	l, err := net.Listen("tcp", address)

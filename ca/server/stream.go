@@ -10,29 +10,35 @@ import (
 	"time"
 
 	"tlagate/ca/store"
+	"tlagate/heads"
 	"tlagate/pki"
 	"tlagate/pki/listen"
 	"tlagate/pki/trust"
 	"tlagate/push"
 )
 
-// serveStream answers GET /v1/events.
-func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
+// serveProven answers what comes over mutual TLS.
+func (s *Server) serveProven(w http.ResponseWriter, r *http.Request) {
 	peer, _ := r.Context().Value(peerKey{}).(*trust.Peer)
-	if peer == nil { // cannot happen: the connection was not accepted by us
+	switch {
+	case peer == nil: // cannot happen: the connection was not accepted by us
 		http.Error(w, "", http.StatusForbidden)
-		return
+	case r.URL.Path == heads.Path:
+		s.serveHeads(w, r, peer)
+	default:
+		s.serveStream(w, r, peer)
 	}
+}
+
+// serveStream answers GET /v1/events.
+func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, peer *trust.Peer) {
 	status, reason, detail := s.refuse(r, peer)
 	if status == 0 && !s.enter(peer.Identity) {
 		status, reason = http.StatusTooManyRequests, "too_many"
 		detail = "This peer, or all together, have as many streams as may be."
 	}
 	if status != 0 {
-		who := peer.Identity.String()
-		s.ration.Log(listen.Line{Level: slog.LevelWarn, Message: "request refused", Remote: r.RemoteAddr,
-			Reason: reason, Kind: who}, "peer", who, "detail", detail)
-		problem(w, status, reason, detail)
+		s.refused(w, r, peer, refusal{status, reason, detail})
 		return
 	}
 	defer s.leave(peer.Identity)
@@ -41,11 +47,32 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 	s.log.Info("stream ended", "remote", r.RemoteAddr, "peer", peer.Identity.String(), "why", err)
 }
 
+// requestName returns what the trace calls a request: its path may hold anything.
+func requestName(r *http.Request) string {
+	switch r.URL.Path {
+	case push.Path:
+		return "events"
+	case heads.Path:
+		return "heads"
+	}
+	return "other"
+}
+
+// refused answers a request that is refused, and logs and records that.
+func (s *Server) refused(w http.ResponseWriter, r *http.Request, peer *trust.Peer, no refusal) {
+	who := peer.Identity.String()
+	s.trace.push.RequestRefused(peer, r.RemoteAddr, requestName(r), no.reason)
+	s.ration.Log(listen.Line{Level: slog.LevelWarn, Message: "request refused", Remote: r.RemoteAddr,
+		Reason: no.reason, Kind: who}, "peer", who, "detail", no.detail)
+	problem(w, no.status, no.reason, no.detail)
+}
+
 // refuse returns why a request is refused; status 0 = it is not.
 func (s *Server) refuse(r *http.Request, peer *trust.Peer) (status int, reason, detail string) {
 	switch {
 	case r.URL.Path != push.Path:
-		return http.StatusNotFound, "not_found", "There is nothing at this path; events are at " + push.Path + "."
+		return http.StatusNotFound, "not_found",
+			"There is nothing at this path; events are at " + push.Path + ", heads at " + heads.Path + "."
 	case r.Method != http.MethodGet:
 		return http.StatusMethodNotAllowed, "method_not_allowed", "Only GET is understood."
 	case !mayListen(peer.Identity.Role):

@@ -34,6 +34,7 @@ type watcher struct {
 	started bool
 	at      int64 // the last event read
 	broken  bool  // the last look failed, and that was logged
+	before  int   // certificates that were denied before this start
 }
 
 func (w *watcher) look(ctx context.Context) error {
@@ -46,7 +47,7 @@ func (w *watcher) look(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		w.server.believe(told)
+		w.believe(told)
 		w.started, w.at = true, at
 	}
 	for more := true; more; {
@@ -54,20 +55,26 @@ func (w *watcher) look(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		w.server.believe(events)
+		w.believe(events)
 		for _, e := range events {
 			w.at = e.ID
-			if w.version >= 0 { // not for what was written before this start
+			if w.news() {
 				w.server.log.Info("event", "id", e.ID, "kind", string(e.Kind), "identity", e.Identity,
 					"number", fmt.Sprintf("%x", e.Serial))
 			}
 		}
 		more = len(events) == batch
 	}
+	if !w.news() {
+		w.server.log.Info("revocations of before this start are in force", "certificates", w.before)
+	}
 	w.version = version
 	w.server.tell()
 	return nil
 }
+
+// news reports whether what is read now was written since this start.
+func (w *watcher) news() bool { return w.version >= 0 }
 
 // note logs a failure once, and its end.
 func (w *watcher) note(ctx context.Context, err error) {
@@ -93,17 +100,19 @@ func (s *Server) missed(ctx context.Context) (told []store.Event, after int64, e
 	return told, after, err
 }
 
-func (s *Server) believe(events []store.Event) {
+// believe acts on events. Each that is news is logged.
+func (w *watcher) believe(events []store.Event) {
+	trust := w.server.cfg.Party.Trust
 	for _, e := range events {
 		d, err := wire(e).Denied()
-		if err != nil {
-			continue
-		}
-		switch e.Kind {
-		case store.EventRevoked:
-			s.cfg.Party.Trust.Deny(d)
-		case store.EventReleased:
-			s.cfg.Party.Trust.Allow(d.IssuerKeyID, d.Serial)
+		switch {
+		case err != nil:
+		case e.Kind == store.EventRevoked && w.news():
+			trust.Deny(d)
+		case e.Kind == store.EventRevoked && trust.DenyAgain(d):
+			w.before++
+		case e.Kind == store.EventReleased:
+			trust.Allow(d.IssuerKeyID, d.Serial)
 		}
 	}
 }

@@ -53,7 +53,7 @@ PRAGMA user_version = 1;
 `
 
 // additions came after version 1.
-const additions = invitationSchema
+const additions = invitationSchema + headSchema
 
 // DB is an open database. Several programs may have it open at once; the caller's lock keeps writers apart.
 type DB struct{ db *sql.DB }

@@ -2,15 +2,18 @@ package main
 
 import (
 	"tlagate/audit"
+	"tlagate/audit/export"
 	"tlagate/audit/host"
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/est"
 	"tlagate/gateway"
+	"tlagate/heads"
 	"tlagate/keys"
 	"tlagate/pki"
 	"tlagate/pki/revocation"
 	"tlagate/session/consent"
+	"tlagate/session/incident"
 	"tlagate/session/ticket"
 )
 
@@ -20,6 +23,5 @@ type algorithmsCmd struct{ cli.AlgorithmsCmd }
 func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
 		consent.Algorithms(), ticket.Algorithms(), gateway.Algorithms(), bundle.Algorithms(), est.Algorithms(),
-		audit.Algorithms(),
-		host.Algorithms())
+		heads.Algorithms(), audit.Algorithms(), export.Algorithms(), host.Algorithms(), incident.Algorithms())
 }

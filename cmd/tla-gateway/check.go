@@ -11,6 +11,8 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/fips"
+	"tlagate/cmd/internal/room"
+	"tlagate/cmd/internal/trail"
 	"tlagate/est"
 	"tlagate/gateway"
 	"tlagate/internal/stamp"
@@ -42,6 +44,8 @@ func (s *checkCmd) Run(app *cli.App) error {
 	r.enrolment(c, keys)
 	r.trust(store)
 	r.coverage(store, keys)
+	r.trace(c)
+	r.siem(c)
 	return r.conclude()
 }
 
@@ -96,6 +100,28 @@ func (r *report) access(c config, rules []gateway.Rule) {
 	r.line("access", "a TLA opens the PdTs of its own practice")
 	for _, rule := range rules {
 		r.line("access", "%s opens %s", rule.TLA, rule.PdT)
+	}
+}
+
+// trace says whether a trace is kept, who could find out that root at this machine rewrote it, and whether it is held.
+func (r *report) trace(c config) {
+	if c.Audit.File == "" {
+		r.line("trace", "none is kept: name a file under audit")
+		return
+	}
+	r.line("trace", "%s, %s", c.Audit.File, trail.Kept(c.Audit))
+	if lacking := room.Lacking(string(c.Audit.File)); lacking != "" {
+		r.warning("%s, or no session begins", lacking)
+	}
+	if len(c.Push) == 0 {
+		r.warning("nothing keeps the heads of the audit trace, so that root here can rewrite all of it unseen: name " +
+			"a tla-pki serve under push")
+	}
+	for _, source := range c.Push {
+		r.line("trace", "its heads are kept by %s", source.URL)
+	}
+	if held := trail.Held(string(c.Audit.File)); held != "" {
+		r.warning("nothing of the audit trace is purged until `tla-gateway audit release`: it is held %s", held)
 	}
 }
 

@@ -25,7 +25,8 @@ type config struct {
 	Renewal   enrol.Section `yaml:"renewal"`
 	Access    []accessLine  `yaml:"access"`
 	Limits    limits        `yaml:"limits"`
-	Audit     cli.Path      `yaml:"audit"`
+	Audit     cli.Trace     `yaml:"audit"`
+	SIEM      *siemSection  `yaml:"siem"` // nil = the trace is sent nowhere
 
 	Bundles       cli.Path `yaml:"bundles"`        // directory of the bundles for devices; "" = none
 	RequireBundle bool     `yaml:"require_bundle"` // refuse devices without one
@@ -41,7 +42,22 @@ type configFlag struct {
 // AuditFile returns where the trace is.
 func (p configFlag) AuditFile() (string, error) {
 	c, _, err := load(p.Config)
-	return string(c.Audit), err
+	return string(c.Audit.File), err
+}
+
+// AuditTrace returns what the configuration says of the trace.
+func (p configFlag) AuditTrace() (cli.Trace, error) {
+	c, _, err := load(p.Config)
+	return c.Audit, err
+}
+
+// BecomeOwner makes the program run as the owner of what the gateway writes.
+func (p configFlag) BecomeOwner() error {
+	c, _, err := load(p.Config)
+	if err != nil {
+		return err
+	}
+	return c.becomeOwner(p.Config)
 }
 
 type accessLine struct {
@@ -57,7 +73,8 @@ func load(file string) (config, []gateway.Rule, error) {
 	err := cli.LoadYAML(file, &c, func() (err error) {
 		rules, err = c.rules()
 		return errors.Join(cli.CheckListen("listen", c.Listen), c.checkBalancers(), c.checkMetrics(), err,
-			c.Limits.check(), c.Enrolment.check(), c.Renewal.Check(), c.checkPush(), c.CheckCrypto())
+			c.Limits.check(), c.Enrolment.check(), c.Renewal.Check(), c.checkPush(), c.SIEM.check(c.Audit.File),
+			c.CheckCrypto())
 	})
 	return c, rules, err
 }
@@ -97,5 +114,5 @@ func (c config) rules() ([]gateway.Rule, error) {
 // becomeOwner makes the program run as the owner of what it writes; each command that writes calls it.
 func (c config) becomeOwner(file string) error {
 	return cli.Written{Config: file, Identities: []cli.Identity{c.Client, c.Identity}, Trust: c.Trust,
-		Files: []cli.Path{c.Audit}}.BecomeOwner()
+		Files: []cli.Path{c.Audit.File}}.BecomeOwner()
 }

@@ -85,13 +85,13 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Insist(); err != nil {
+	if err := c.Insist(app); err != nil {
 		return err
 	}
 	if err := c.becomeOwner(e.Config); err != nil {
 		return err
 	}
-	trace, err := trail.Open(app, "tla-gateway enroll", c.Audit)
+	trace, err := trail.OpenKept(app, "tla-gateway enroll", c.Audit)
 	if err != nil {
 		return err
 	}

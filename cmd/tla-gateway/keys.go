@@ -39,7 +39,7 @@ func (c *eraseCmd) Run(app *cli.App) error {
 	if err := cfg.becomeOwner(c.Config); err != nil {
 		return err
 	}
-	trace, err := trail.Open(app, "tla-gateway erase", cfg.Audit)
+	trace, err := trail.OpenKept(app, "tla-gateway erase", cfg.Audit)
 	if err != nil {
 		return err
 	}

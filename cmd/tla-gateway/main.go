@@ -15,9 +15,20 @@ type grammar struct {
 	Keys   keysCmd   `cmd:"" help:"List every key and certificate: use, algorithm, where, protection, dates, status."`
 	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 
-	Audit trail.Command[configFlag] `cmd:"" help:"Verify or show the audit trace."`
+	Audit    auditCmd    `cmd:"" help:"Verify, show, search or export the audit trace, or keep it for an investigation."`
+	Incident incidentCmd `cmd:"" help:"Tell what happened under an incident number: what the user saw, what each side recorded, what to do."`
 
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
+}
+
+// auditCmd has what the other programs have, and what concerns the purge.
+type auditCmd struct {
+	Verify auditVerifyCmd `cmd:"" help:"Check the chain of the audit trace: exit 0, 1 when it is broken, 2 when it cannot be read."`
+
+	trail.Reading[configFlag] `embed:""`
+
+	Hold    trail.HoldCmd[configFlag]    `cmd:"" help:"Purge nothing of the audit trace until it is released, for an investigation."`
+	Release trail.ReleaseCmd[configFlag] `cmd:"" help:"End a hold: what is old enough is purged again."`
 }
 
 func main() { cli.Main("tla-gateway", &grammar{}, nil, about) }

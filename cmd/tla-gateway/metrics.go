@@ -5,18 +5,19 @@ import (
 	"log/slog"
 
 	"tlagate/cmd/internal/cli"
-	"tlagate/gateway"
 	"tlagate/metrics"
 )
 
 // serveMetrics listens, if the configuration says so, and returns a task to run until the gateway has stopped.
-func (c config) serveMetrics(g *gateway.Gateway, log *slog.Logger) (run func(context.Context), err error) {
+func (c config) serveMetrics(log *slog.Logger, of ...metrics.Collector) (run func(context.Context), err error) {
 	if c.Metrics == "" {
 		return func(context.Context) {}, nil
 	}
 	registry := metrics.NewRegistry(cli.BuildVersion())
-	if err := registry.Register(g); err != nil {
-		return nil, err
+	for _, one := range of {
+		if err := registry.Register(one); err != nil {
+			return nil, err
+		}
 	}
 	l, err := metrics.Listen(c.Metrics)
 	if err != nil {

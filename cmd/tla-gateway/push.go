@@ -11,19 +11,22 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
+	"tlagate/gateway"
+	"tlagate/heads"
 	"tlagate/pki/trust"
 	"tlagate/push"
 )
 
-// pushSource is one source of push: a `tla-pki serve` that tells us of revocations, and our client certificate there,
-// if it is not that of the section client.
+// pushSource is one source of push: a `tla-pki serve` that tells us of revocations and keeps the heads of our trace, and
+// our client certificate there, if it is not that of the section client.
 type pushSource struct {
 	URL    string       `yaml:"url"`
 	Name   string       `yaml:"name"` // that its certificate must have; empty: the host of url
 	Client cli.Identity `yaml:"client"`
 }
 
-// listeners are the streams of revocations that we listen to. They may change while the gateway runs.
+// listeners are the streams of revocations that we listen to, and what sends the heads of our trace the other way. They
+// may change while the gateway runs.
 type listeners struct {
 	trace  *trail.Trail
 	client cli.Identity // of a source that names none
@@ -38,6 +41,7 @@ type listeners struct {
 // listener is one stream.
 type listener struct {
 	subscriber *push.Subscriber
+	sender     *heads.Sender // nil = we have no trace
 	keys       *cli.Keys
 	ended      atomic.Bool // its certificate is no longer of interest
 
@@ -122,7 +126,11 @@ func (l *listeners) openOne(source pushSource) (one *listener, err error) {
 		one.ended.Store(true)
 		return nil, fmt.Errorf("url: %w", err)
 	}
-	return one, nil
+	if l.trace.Log != nil {
+		one.sender, err = heads.New(heads.Config{Server: heads.Server{URL: source.URL, Name: source.Name,
+			Party: cfg.Party}, Head: l.trace.Log.Head, Record: l.trace.Log.Later, Log: l.log})
+	}
+	return one, err
 }
 
 func (l *listener) certificate() *tls.Certificate {
@@ -140,6 +148,9 @@ func (l *listener) begin(ctx context.Context, log *slog.Logger) {
 	ctx, l.stop = context.WithCancel(ctx)
 	l.running.Go(func() { _ = l.subscriber.Run(ctx) })
 	l.running.Go(func() { l.keys.Watch(ctx, log) })
+	if l.sender != nil {
+		l.running.Go(func() { l.sender.Run(ctx) })
+	}
 }
 
 func (l *listener) end() {
@@ -158,13 +169,48 @@ func (l *listeners) run(ctx context.Context) {
 		one.begin(ctx, l.log)
 	}
 	l.mu.Unlock()
-	<-ctx.Done()
+	l.wakeSenders(ctx)
 	l.mu.Lock()
 	all := l.all
 	l.mu.Unlock()
 	for _, one := range all {
 		one.end()
 	}
+}
+
+// wakeSenders has a head sent whenever a file of the trace is full, until ctx ends.
+func (l *listeners) wakeSenders(ctx context.Context) {
+	for {
+		select {
+		case <-l.trace.Rotated():
+			for _, sender := range l.senders() {
+				sender.Wake()
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// senders returns what sends the heads of our trace now.
+func (l *listeners) senders() (all []*heads.Sender) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, one := range l.all {
+		if one.sender != nil {
+			all = append(all, one.sender)
+		}
+	}
+	return all
+}
+
+// heads fits gateway.Config.Heads.
+func (l *listeners) heads() (all []gateway.TraceHead) {
+	for _, sender := range l.senders() {
+		state := sender.State()
+		all = append(all, gateway.TraceHead{URL: state.URL, Accepted: state.Accepted, Refused: state.Refused})
+	}
+	return all
 }
 
 // subscribers returns the present streams.

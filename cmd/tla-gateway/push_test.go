@@ -7,12 +7,17 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/audit"
+	"tlagate/heads"
 	"tlagate/pki/listen"
 	"tlagate/pki/pkitest"
 	"tlagate/pki/revocation"
@@ -24,6 +29,7 @@ type source struct {
 	url     string
 	streams atomic.Int32 // open right now
 	begun   atomic.Int32
+	heads   atomic.Int32 // of the trace, taken
 }
 
 func (d *deployment) source() *source {
@@ -39,6 +45,10 @@ func (d *deployment) source() *source {
 	l := listen.New(raw, listen.Config{Party: &trust.Party{Trust: store,
 		Certificate: func() *tls.Certificate { return &own }}})
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == heads.Path {
+			s.heads.Add(1)
+			return
+		}
 		s.streams.Add(1)
 		s.begun.Add(1)
 		defer s.streams.Add(-1)
@@ -101,6 +111,43 @@ func TestPushIsReadAgain(t *testing.T) {
 	open(second, 0)
 	require.Zero(t, s.errs.count("that takes a restart"))
 	require.Zero(t, s.stopped())
+}
+
+// TestSA2HeadsAreSentAtAStartAndWhenAFileIsFull: the next head after these would come in an hour.
+func TestSA2HeadsAreSentAtAStartAndWhenAFileIsFull(t *testing.T) {
+	d := deploy(t)
+	pkitest.WriteCertificate(t, d.dir, "client", d.ca.Issue(ours, x509.ExtKeyUsageClientAuth))
+	from, file := d.source(), filepath.Join(d.dir, "audit.jsonl")
+	fill(t, file)
+	d.write(goodConfig + fmt.Sprintf("audit: audit.jsonl\npush: [{url: %q, client: {cert: client.pem, key: "+
+		"client.key}}]\n", from.url))
+	s := d.serve()
+	s.address()
+	require.Eventually(t, func() bool { return from.heads.Load() >= 2 }, patience, 5*time.Millisecond)
+	full, err := filepath.Glob(filepath.Join(d.dir, "audit-*.jsonl"))
+	require.NoError(t, err)
+	require.Len(t, full, 1)
+	require.Zero(t, s.stopped())
+}
+
+// fill writes a trace whose current file is so large that the next line begins another one.
+func fill(t *testing.T, file string) {
+	log, err := audit.Open(audit.Config{File: file, MaxSize: 1 << 30})
+	require.NoError(t, err)
+	var running sync.WaitGroup
+	for range 100 {
+		running.Go(func() {
+			for range 42 {
+				if log.Record(audit.ConsentAccepted, audit.Statement(strings.Repeat("x", 4096))) != nil {
+					return // the size tells
+				}
+			}
+		})
+	}
+	running.Wait()
+	info, err := os.Stat(file)
+	require.NoError(t, err)
+	require.Greater(t, info.Size(), int64(16<<20))
 }
 
 func TestPushKeysAreReadAgain(t *testing.T) {

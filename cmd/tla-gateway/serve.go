@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"sync"
 
+	"tlagate/audit/home"
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
@@ -26,13 +27,13 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Insist(); err != nil {
+	if err := c.Insist(app); err != nil {
 		return err
 	}
 	if err := c.becomeOwner(s.Config); err != nil {
 		return err
 	}
-	trace, err := trail.Open(app, "tla-gateway", c.Audit)
+	trace, err := trail.OpenKept(app, "tla-gateway", c.Audit)
 	if err != nil {
 		return err
 	}
@@ -41,6 +42,10 @@ func (s *serveCmd) Run(app *cli.App) error {
 
 func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gateway.Rule) error {
 	if err := c.device().Finish(); err != nil {
+		return err
+	}
+	configured, err := trace.Configuration(s.Config)
+	if err != nil {
 		return err
 	}
 	keys, store, err := c.open(trace, app.Log)
@@ -68,6 +73,14 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
+	sender, err := c.siem(trace, app.Log)
+	if err != nil {
+		return err
+	}
+	lines, err := home.NewReceiver(home.ReceiverConfig{Log: trace.Log, Warn: app.Log})
+	if err != nil {
+		return err
+	}
 	l, err := tcp.Listen(app.Context, c.Listen, c.MPTCP)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
@@ -78,16 +91,17 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	}
 	party := &trust.Party{Trust: store, Certificate: store.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
 	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(),
-		Enrolment: c.Enrolment.gateway(), Push: streams.subscribers, Log: app.Log, Balancers: balancers,
-		Bundles: bundles, RequireBundle: c.RequireBundle, Consented: trace.Consent})
-	serveMetrics, err := c.serveMetrics(g, app.Log)
+		Enrolment: c.Enrolment.gateway(), Push: streams.subscribers, Heads: streams.heads, Log: app.Log,
+		Balancers: balancers, Bundles: bundles, RequireBundle: c.RequireBundle, Trace: trace.Log, Home: lines})
+	serveMetrics, err := c.serveMetrics(app.Log, append(sender.collectors(), g)...)
 	if err != nil {
 		return err
 	}
-	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, streams, c, app.Log), Trust: store,
+	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, streams, c, configured, app.Log), Trust: store,
 		Keys: keysOf(renewer, keys)})
 	defer background(app.Context, func(ctx context.Context) { _ = store.Run(ctx) }, streams.run, serveMetrics,
-		func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run)()
+		func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run, trace.Index,
+		sender.run, lines.Run)()
 	app.LogCrypto(store)
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)
@@ -95,7 +109,8 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 
 // apply returns a function that reads the configuration again and puts in force what may change in a running gateway:
 // the sources of pushed revocations, and the access table.
-func (s *serveCmd) apply(g *gateway.Gateway, streams *listeners, running config, log *slog.Logger) func() error {
+func (s *serveCmd) apply(g *gateway.Gateway, streams *listeners, running config, configured *trail.Configuration,
+	log *slog.Logger) func() error {
 	return func() error {
 		c, rules, err := load(s.Config)
 		if err != nil {
@@ -116,7 +131,7 @@ func (s *serveCmd) apply(g *gateway.Gateway, streams *listeners, running config,
 			log.Warn("the rest of the configuration has changed too: that takes a restart")
 			running = c
 		}
-		return nil
+		return configured.Changed()
 	}
 }
 

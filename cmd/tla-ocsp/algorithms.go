@@ -1,6 +1,8 @@
 package main
 
 import (
+	"tlagate/audit"
+	"tlagate/audit/export"
 	"tlagate/cmd/internal/cli"
 	"tlagate/keys"
 	"tlagate/ocsp"
@@ -12,5 +14,6 @@ type algorithmsCmd struct{ cli.AlgorithmsCmd }
 
 // Run prints what the packages of this program say.
 func (c *algorithmsCmd) Run(app *cli.App) error {
-	return c.Print(app, pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(), ocsp.Algorithms())
+	return c.Print(app, pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(), ocsp.Algorithms(),
+		audit.Algorithms(), export.Algorithms())
 }

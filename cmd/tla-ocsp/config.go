@@ -24,6 +24,7 @@ type config struct {
 	Poll     time.Duration `yaml:"poll"`
 	Patience time.Duration `yaml:"patience"`
 	Limits   limits        `yaml:"limits"`
+	Audit    cli.Path      `yaml:"audit"`
 }
 
 type limits struct {
@@ -36,6 +37,12 @@ type limits struct {
 // configFlag names the configuration file of a command.
 type configFlag struct {
 	Config string `short:"c" default:"/etc/tlagate/ocsp.yaml" placeholder:"FILE" help:"Configuration; ${default}."`
+}
+
+// AuditFile returns where the trace is.
+func (p configFlag) AuditFile() (string, error) {
+	c, err := load(p.Config)
+	return string(c.Audit), err
 }
 
 func load(file string) (config, error) {
@@ -59,6 +66,11 @@ func (c config) missing() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// becomeOwner makes the program run as the owner of its trace, the only file that it writes.
+func (c config) becomeOwner(file string) error {
+	return cli.Written{Config: file, Files: []cli.Path{c.Audit}}.BecomeOwner()
 }
 
 func (c config) checkMetrics() error {

@@ -5,11 +5,14 @@ import (
 	"github.com/alecthomas/kong"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/trail"
 )
 
 type grammar struct {
 	Serve serveCmd `cmd:"" help:"Run the responder."`
 	Check checkCmd `cmd:"" help:"Read the configuration and everything it names, and say what is wrong."`
+
+	Audit trail.Command[configFlag] `cmd:"" help:"Verify or show the audit trace."`
 
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }

@@ -42,6 +42,7 @@ listen: "127.0.0.1:0"
 issuer: ca/public/issuing.crt
 identity: {cert: r1.crt, key: r1.key}
 database: ca/ca.db
+audit: audit.jsonl
 `)
 	return s
 }
@@ -110,8 +111,9 @@ func (s *site) ask(url string) string {
 		"-url", url, "-resp_text")
 }
 
-// TestC2RevokeWithTheRealPrograms: tla-pki revokes, openssl learns of it from tla-ocsp, which nobody has notified.
-func TestC2RevokeWithTheRealPrograms(t *testing.T) {
+// TestC2SA2RevokeWithTheRealPrograms: tla-pki revokes, openssl learns of it from tla-ocsp, which nobody has
+// notified. The trace has what the responder did.
+func TestC2SA2RevokeWithTheRealPrograms(t *testing.T) {
 	s := newSite(t)
 	p, url := s.serve()
 	require.Contains(t, s.ask(url), "t1.crt: good")
@@ -132,6 +134,19 @@ func TestC2RevokeWithTheRealPrograms(t *testing.T) {
 	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, p.Wait(), p.log.String())
 	require.Contains(t, p.log.String(), "msg=stopped")
+	s.traced("program.start", "config.loaded", "key.loaded", "certificate.loaded", "source.changed", "key.replaced",
+		"certificate.changed", "responder.counted", "program.stop")
+}
+
+// traced requires that the trace is intact, and that its events are these.
+func (s *site) traced(want ...string) {
+	s.t.Helper()
+	require.Contains(s.t, s.run("tla-ocsp", "audit", "verify", "-c", "ocsp.yaml"), "are one chain")
+	var events []string
+	for line := range strings.Lines(s.run("tla-ocsp", "audit", "show", "-c", "ocsp.yaml")) {
+		events = append(events, strings.Fields(line)[2])
+	}
+	require.Equal(s.t, want, events)
 }
 
 // serialOf returns a certificate's serial number as -resp_text shows it.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/trail"
 	"tlagate/internal/tcp"
 	"tlagate/ocsp"
 )
@@ -16,16 +17,32 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
+	if err := c.becomeOwner(s.Config); err != nil {
+		return err
+	}
+	trace, err := trail.Open(app, "tla-ocsp", c.Audit)
+	if err != nil {
+		return err
+	}
+	return trace.During(trail.NotCompared, func() error {
+		if _, err := trace.Configuration(s.Config); err != nil {
+			return err
+		}
+		return c.serve(app, trace)
+	})
+}
+
+func (c config) serve(app *cli.App, trace *trail.Trail) error {
 	cfg, err := c.responder(app.Log)
 	if err != nil {
 		return err
 	}
-	keys, err := c.Identity.Open()
+	keys, err := trace.Keys("ocsp", c.Identity)
 	if err != nil {
 		return err
 	}
 	defer keys.Close()
-	cfg.Certificate = keys.Certificate()
+	cfg.Certificate, cfg.Trace = keys.Certificate(), trace.Log
 	r, err := ocsp.Open(cfg)
 	if err != nil {
 		return err

@@ -21,7 +21,7 @@ const vpcdPort = 35963
 // Run looks for the known traps of this workstation. It connects to the gateways, as run does by itself.
 func (c *doctorCmd) Run(app *cli.App) error {
 	cfg, err := c.load()
-	if err := c.online(cfg); err != nil {
+	if err := c.online(app, cfg); err != nil {
 		return err
 	}
 	here, d := doctor.Here("tla-pdt"), cfg.doctored(c.Offline)
@@ -43,11 +43,11 @@ func (c *doctorCmd) Run(app *cli.App) error {
 }
 
 // online has a doctor that connects keep to what the configuration demands of links.
-func (c *doctorCmd) online(cfg config) error {
+func (c *doctorCmd) online(app *cli.App, cfg config) error {
 	if c.Offline {
 		return nil
 	}
-	return cfg.Insist()
+	return cfg.Insist(app)
 }
 
 func (c config) doctored(offline bool) doctor.Device {

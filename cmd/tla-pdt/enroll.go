@@ -30,7 +30,7 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	if len(places) > 0 {
 		usual = places[0]
 	}
-	if err := c.Insist(); err != nil {
+	if err := c.Insist(app); err != nil {
 		return err
 	}
 	if err := c.becomeOwner(e.Config); err != nil {
@@ -53,7 +53,7 @@ func (c config) places() ([]est.Place, error) { return c.Renewal.Places(c.Gatewa
 
 // device names our certificates. The client certificate authenticates the renewal of both.
 func (c config) device() enrol.Device {
-	return enrol.Device{Dial: c.Dial, Trust: c.Trust, Crypto: c.CryptoWith(nil), Pairs: []enrol.Pair{
+	return enrol.Device{Dial: c.Dial, Trust: c.Trust, Crypto: c.Foreseen(), Pairs: []enrol.Pair{
 		{Name: "client", Files: c.Client, Profile: est.PdTClient},
 		{Name: "server", Files: c.Server, Profile: est.PdTServer},
 	}}

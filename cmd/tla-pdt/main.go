@@ -18,7 +18,7 @@ type grammar struct {
 	Keys   keysCmd   `cmd:"" help:"List every key and certificate: use, algorithm, where, protection, dates, status."`
 	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 
-	Audit trail.Command[configFlag] `cmd:"" help:"Verify or show the audit trace."`
+	Audit trail.Command[configFlag] `cmd:"" help:"Verify, show, search or export the audit trace."`
 
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }

@@ -25,7 +25,7 @@ func (c *runCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	if err := cfg.Insist(); err != nil {
+	if err := cfg.Insist(app); err != nil {
 		return err
 	}
 	if err := cfg.becomeOwner(c.Config); err != nil {
@@ -95,7 +95,7 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if err != nil {
 		return nil, err
 	}
-	service.Consented = trace.Consent
+	service.Consented, service.Trace, service.Home = trace.Consent, sessions(trace), lines(trace, log)
 	service.Warnings = func() []string { return append(renewer.Warnings(), sentences(trace.Trouble())...) }
 	service.Client.Hybrids = cfg.Hybrids(trace.Hybrids)
 	d.bundle = newDevice(kept, cfg, service, log)

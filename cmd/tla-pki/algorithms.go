@@ -2,6 +2,7 @@ package main
 
 import (
 	"tlagate/audit"
+	"tlagate/audit/export"
 	"tlagate/audit/host"
 	"tlagate/bundle"
 	"tlagate/ca"
@@ -9,6 +10,7 @@ import (
 	"tlagate/ca/server"
 	"tlagate/cmd/internal/cli"
 	"tlagate/est"
+	"tlagate/heads"
 	"tlagate/keys"
 	"tlagate/pki"
 	"tlagate/pki/revocation"
@@ -20,6 +22,6 @@ type algorithmsCmd struct{ cli.AlgorithmsCmd }
 func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
 		ca.Algorithms(),
-		server.Algorithms(), backup.Algorithms(), bundle.Algorithms(), est.Algorithms(), audit.Algorithms(),
-		host.Algorithms())
+		server.Algorithms(), backup.Algorithms(), bundle.Algorithms(), est.Algorithms(), heads.Algorithms(),
+		audit.Algorithms(), export.Algorithms(), host.Algorithms())
 }

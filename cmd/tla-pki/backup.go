@@ -15,6 +15,7 @@ import (
 	"tlagate/ca/backup"
 	"tlagate/cmd/internal/cli"
 	"tlagate/internal/files"
+	"tlagate/internal/recipients"
 	"tlagate/internal/stamp"
 )
 
@@ -50,13 +51,13 @@ func (b *backupCmd) make(app *cli.App) error {
 	if b.Dir == "" {
 		return cli.Usage("--dir must be given")
 	}
-	recipients, err := b.recipients(app)
+	to, err := b.recipients(app)
 	if err != nil {
 		return err
 	}
 	return caDir{b.Dir, b.Root}.open(app, func(authority *ca.CA) error {
 		made, err := backup.Make(backup.Config{CA: authority, Dir: b.Dir, Root: b.rootDir(), To: b.To,
-			Recipients: recipients})
+			Recipients: to})
 		if err != nil {
 			return err
 		}
@@ -83,7 +84,7 @@ func (b *backupCmd) recipients(app *cli.App) ([]age.Recipient, error) {
 		return nil, cli.Usage("want either --recipient or --passphrase")
 	}
 	if !b.Passphrase {
-		return backup.Recipients(b.Recipient)
+		return recipients.Parse(b.Recipient)
 	}
 	text, err := passphrase(app, true)
 	if err != nil {

@@ -54,6 +54,9 @@ var help = kong.Vars{
 	"issue_csr":      "Certificate request of the device. Only its public key is used.",
 	"issue_new_key":  "Make the key here (labs: a device's key should be made on the device).",
 	"issue_out":      "Write PREFIX.crt (certificate and issuing CA) and, with --new-key, PREFIX.key.",
+	"heads_reason":   "Why its trace begins anew, for the CA's trace.",
+	"main_heads": "Print the signed heads of a gateway's audit trace, for tla-gateway audit verify --heads, or " +
+		"forget them.",
 	"main_medium": "Try a medium before a ceremony counts on it, and say what it cannot do; exit 1 when keys must " +
 		"not be kept there.",
 	"main_status": "Show the state of the PKI's own certificates, lists and clock; exit 1 when there is something " +

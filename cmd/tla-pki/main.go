@@ -34,10 +34,11 @@ type grammar struct {
 	Medium      mediumCmd      `cmd:"" help:"${main_medium}"`
 	Restore     restoreCmd     `cmd:"" help:"Make a CA from a backup, and bring its books up to the published lists."`
 	Adopt       adoptCmd       `cmd:"" help:"Enter what restored books have lost: certificates, serial numbers."`
+	Heads       headsCmd       `cmd:"" help:"${main_heads}"`
 	Bundle      bundleCmd      `cmd:"" help:"Sign, show and verify the configuration bundles of devices."`
 	Verify      verifyCmd      `cmd:"" help:"Say why a certificate is accepted (exit 0), refused (1), or neither (2)."`
 
-	Audit trail.Command[auditPlace] `cmd:"" help:"Verify or show the audit trace of the CA, DIR/audit.jsonl."`
+	Audit trail.Command[auditPlace] `cmd:"" help:"Verify, show, search or export the audit trace of the CA, DIR/audit.jsonl."`
 
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }

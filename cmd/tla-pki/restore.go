@@ -17,6 +17,7 @@ import (
 	"tlagate/internal/address"
 	"tlagate/internal/stamp"
 	"tlagate/pki"
+	"tlagate/pki/revocation"
 )
 
 type restoreCmd struct {
@@ -116,7 +117,7 @@ func fetch(ctx context.Context, source string) ([]byte, error) {
 	}
 	request.Header.Set("Cache-Control", "no-cache")   // the newest, not a cache's
 	request.Header.Set("Accept-Encoding", "identity") // a little that is compressed can become as much as we take
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := revocation.NewClient(pki.CryptoDefault).Do(request)
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err // the URL's query may hold a secret
 	}

@@ -48,7 +48,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err := cli.LoadYAML(s.Config, &c, c.check); err != nil {
 		return err
 	}
-	if err := c.Insist(); err != nil {
+	if err := c.Insist(app); err != nil {
 		return err
 	}
 	if err := c.becomeOwner(s.Config); err != nil {
@@ -67,7 +67,12 @@ func (s *serveCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return trace.During(trail.NotCompared, func() error { return c.run(s.Config, app, trace, authority) })
+	return trace.During(trail.NotCompared, func() error {
+		if _, err := trace.Configuration(s.Config); err != nil {
+			return err
+		}
+		return c.run(s.Config, app, trace, authority)
+	})
 }
 
 // check reports all that is wrong with the file itself.
@@ -107,7 +112,7 @@ func (c serveConfig) run(file string, app *cli.App, trace *trail.Trail, authorit
 	return c.serve(app, server.Config{
 		CA: authority, Party: &trust.Party{Trust: store, Certificate: store.Staple(own.Certificate)}, Log: app.Log,
 		Heartbeat: c.Limits.Heartbeat, Streams: c.Limits.Streams, PerPeer: c.Limits.StreamsPerPeer,
-		Public: c.Limits.Public,
+		Public: c.Limits.Public, Trace: trace.Log,
 	})
 }
 

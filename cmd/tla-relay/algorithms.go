@@ -2,6 +2,7 @@ package main
 
 import (
 	"tlagate/audit"
+	"tlagate/audit/export"
 	"tlagate/audit/host"
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
@@ -11,8 +12,8 @@ import (
 	"tlagate/pki/revocation"
 	"tlagate/session"
 	"tlagate/session/consent"
+	"tlagate/session/incident"
 	"tlagate/session/ticket"
-	"tlagate/tla"
 )
 
 type algorithmsCmd struct{ cli.AlgorithmsCmd }
@@ -21,6 +22,5 @@ type algorithmsCmd struct{ cli.AlgorithmsCmd }
 func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
 		consent.Algorithms(), ticket.Algorithms(), session.Algorithms(), bundle.Algorithms(), est.Algorithms(),
-		audit.Algorithms(),
-		host.Algorithms(), tla.Algorithms())
+		audit.Algorithms(), export.Algorithms(), host.Algorithms(), incident.Algorithms())
 }

@@ -30,7 +30,7 @@ func (c *bundleFetchCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	if err := cfg.Insist(); err != nil {
+	if err := cfg.Insist(app); err != nil {
 		return err
 	}
 	if err := cfg.becomeOwner(c.Config); err != nil {

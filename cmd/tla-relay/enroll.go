@@ -34,7 +34,7 @@ func (e *enrollCmd) Run(app *cli.App) error {
 	if len(c.Gateways) > 0 {
 		usual.Address = string(c.Gateways[0])
 	}
-	if err := c.Insist(); err != nil {
+	if err := c.Insist(app); err != nil {
 		return err
 	}
 	if err := c.becomeOwner(e.Config); err != nil {
@@ -53,7 +53,7 @@ func (e *enrollCmd) Run(app *cli.App) error {
 }
 
 func (c config) device() enrol.Device {
-	return enrol.Device{Dial: c.Dial, Trust: c.Trust, Crypto: c.CryptoWith(nil),
+	return enrol.Device{Dial: c.Dial, Trust: c.Trust, Crypto: c.Foreseen(),
 		Pairs: []enrol.Pair{{Name: "identity", Files: c.Identity, Profile: est.TLA}}}
 }
 

@@ -25,7 +25,7 @@ type grammar struct {
 	Doctor doctorCmd `cmd:"" help:"Look for known traps of this machine and its configuration, without a connection: exit 1 when something is a failure."`
 	Policy policyCmd `cmd:"" help:"Show the card policy, or say what becomes of a command."`
 
-	Audit trail.Command[withConfig] `cmd:"" help:"Verify or show the audit trace."`
+	Audit trail.Command[withConfig] `cmd:"" help:"Verify, show, search or export the audit trace."`
 
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
 }

@@ -29,7 +29,7 @@ func (c *runCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	if err := cfg.Insist(); err != nil {
+	if err := cfg.Insist(app); err != nil {
 		return err
 	}
 	if err := cfg.becomeOwner(c.Config); err != nil {
@@ -120,7 +120,7 @@ func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, lo
 		Clock: tla.OpenClock(tla.ClockConfig{File: string(cfg.Floor), Built: built(), Vouched: d.trust.Vouched,
 			Log: log}),
 		During: []func(context.Context, string){r.during}, Renewal: r.renewal, Storage: trace.Trouble,
-		Trace: box.watched(sessions(trace)),
+		Trace: box.watched(sessions(trace)), Home: lines(trace, log),
 	}
 	if kept == nil {
 		d.relay, err = tla.NewRelay(relay)

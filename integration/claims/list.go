@@ -46,6 +46,25 @@ var pages = []page{
 					"wait $7 $8",
 			}},
 		},
+		{
+			how: bench("SA2Open", "./gateway"), small: benchSmall("SA2Open", "./gateway"),
+			rows: []row{
+				{"opens, 20 at once, at a gateway that keeps no trace", `([\d.]+) plain-opens/s\s+([\d.]+) plain-p50-ms`,
+					"$1 a second, p50 $2 ms"},
+				{"– at one that keeps a trace", `([\d.]+) traced-opens/s\s+([\d.]+) traced-p50-ms`,
+					"$1 a second, p50 $2 ms"},
+				{"– ratio of the medians", `([\d.]+) p50-ratio.* ([\d.]+) syncs/open`, "$1, with $2 syncs an open"},
+			},
+		},
+		{
+			how: bench("Record", "./audit"), small: benchSmall("Record", "./audit"),
+			rows: []row{
+				{"lines recorded one after the other, each synced", `BenchmarkRecord(?:-\d+)?\s.*\s([\d.]+) records/s`,
+					"$1 a second"},
+				{"– by many at once, who share syncs", `BenchmarkRecordParallel.*\s([\d.]+) records/s\s+([\d.]+) syncs/op`,
+					"$1 a second, $2 syncs each"},
+			},
+		},
 	}},
 	{"docs/push.md", []claim{
 		{
@@ -112,6 +131,16 @@ var pages = []page{
 			{"the backup in all", `([\d.]+) s-backup`, "$1 s"},
 			{"– its size", ` ([\d.]+) MB\s`, "$1 MB"},
 			{"a restore, with lists of a million entries", `([\d.]+) s-restore`, "$1 s"},
+		},
+	}}},
+	{"docs/audit.md", []claim{{
+		how: bench("SA2Year", "./audit/index"), small: benchSmall("SA2Year", "./audit/index"),
+		rows: []row{
+			{"a terminal's day", `([\d.]+) ms-day`, "$1 ms"},
+			{"a terminal's year", `([\d.]+) lines-year.* ([\d.]+) ms-year`, "$2 ms for $1 lines"},
+			{"a practice's year", `([\d.]+) lines-practice.* ([\d.]+) ms-practice`, "$2 ms for $1 lines"},
+			{"the indexes of 4015000 lines", `([\d.]+) MB-index\s+([\d.]+) MB-trace`, "$1 MB, for files of $2 MB"},
+			{"making them all", `([\d.]+) s-build`, "$1 s"},
 		},
 	}}},
 }

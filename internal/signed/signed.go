@@ -46,6 +46,15 @@ func (f Form) Sign(statement any, key crypto.Signer) (string, error) {
 	return encode(payload) + "." + encode(signature), nil
 }
 
+// Text returns the text of a statement whose signature, in base64url, is told apart from it, as Open wants it.
+func (f Form) Text(statement any, signature string) (string, error) {
+	payload, err := json.Marshal(statement)
+	if err != nil {
+		return "", fmt.Errorf("cannot write the statement: %w", err)
+	}
+	return encode(payload) + "." + signature, nil
+}
+
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
 // Open returns the statement of a text that key signed; the error is one of f's.

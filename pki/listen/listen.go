@@ -38,6 +38,10 @@ type Config struct {
 	// why there is no proven peer. Many goroutines call it at once; it must not block. nil = not called.
 	Observe func(took time.Duration, err error)
 
+	// Refused is called for each connection that gave no proven peer, with its remote address and why (ReasonOf), after
+	// Observe and as often: it must not block. nil = not called.
+	Refused func(remote string, err error)
+
 	// Divert examines a connection before its handshake, within the handshake's time (ctx). It returns the connection
 	// as if it had not been read; or it returns take, which serves the connection in another way, without a proven
 	// peer, until take's ctx ends. nil = no connection is diverted.
@@ -92,6 +96,9 @@ func New(l net.Listener, cfg Config) *Listener {
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	if cfg.Observe == nil {
 		cfg.Observe = func(time.Duration, error) {}
+	}
+	if cfg.Refused == nil {
+		cfg.Refused = func(string, error) {}
 	}
 	room := NewRoom(RoomConfig{Places: cfg.Handshakes, Each: cfg.PerAddress, Turns: 2 * runtime.GOMAXPROCS(0)})
 	out := &Listener{Listener: l, cfg: cfg, proven: make(chan *Conn), room: room, ration: NewRation(cfg.Log),
@@ -187,6 +194,7 @@ func (l *Listener) admit(accepted net.Conn) {
 // refuse says why a connection gave no proven peer.
 func (l *Listener) refuse(conn net.Conn, began time.Time, err error) {
 	l.cfg.Observe(time.Since(began), err)
+	l.cfg.Refused(conn.RemoteAddr().String(), err)
 	l.logRefusal(conn.RemoteAddr().String(), err)
 }
 

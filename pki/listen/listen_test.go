@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"strings"
 	"sync"
@@ -103,7 +104,7 @@ func TestC2AnOpenListenerHandsOnStrangersToo(t *testing.T) {
 // Observe is called with the reason that is logged.
 func TestC2HandshakesAreObserved(t *testing.T) {
 	var mu sync.Mutex
-	seen := map[string]int{}
+	seen, refused := map[string]int{}, map[string]int{}
 	r := start(t, Config{Handshakes: 1, Observe: func(took time.Duration, err error) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -112,6 +113,10 @@ func TestC2HandshakesAreObserved(t *testing.T) {
 			return
 		}
 		seen[ReasonOf(err)]++
+	}, Refused: func(remote string, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		refused[SourceOf(remote)+" "+ReasonOf(err)]++
 	}})
 	saw := func(what string) {
 		t.Helper()
@@ -134,6 +139,12 @@ func TestC2HandshakesAreObserved(t *testing.T) {
 	require.Eventually(t, func() bool { return r.l.Pending() == 1 }, patience, time.Millisecond)
 	r.dial(t)
 	saw("too_many")
+	require.Eventually(t, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return maps.Equal(refused, map[string]int{"127.0.0.1 ext_key_usage": 1, "127.0.0.1 rejected": 1,
+			"127.0.0.1 too_many": 1})
+	}, patience, time.Millisecond, "%v", refused)
 }
 
 func TestCloseEndsEverything(t *testing.T) {

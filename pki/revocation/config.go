@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"tlagate/pki"
 )
 
 // Config says where revocation data comes from and where it is kept.
@@ -16,7 +18,8 @@ type Config struct {
 	Fetch        time.Duration // how often URLs are asked; sooner when a CRL ends sooner; 0 = 5 min
 	FetchTimeout time.Duration // limit of one fetch; 0 = 10 s
 	MaxCRL       int64         // bytes of one file or URL; 0 = 128 MiB, enough for more than a million entries as PEM
-	HTTP         *http.Client  // for URLs; nil = one of its own, with the system's proxy settings and roots
+	HTTP         *http.Client  // for URLs; nil = NewClient(Crypto)
+	Crypto       pki.Crypto    // what fetching an https:// URL takes of TLS
 
 	// DenyList is a file of serials (hexadecimal) and identities, one a line, that are refused whatever the PKI says.
 	// "" = none.
@@ -54,7 +57,7 @@ func (c Config) withDefaults() Config {
 	c.MaxCRL = cmp.Or(c.MaxCRL, 128<<20)
 	c.OCSP = c.OCSP.withDefaults()
 	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
-	c.HTTP = cmp.Or(c.HTTP, &http.Client{CheckRedirect: fewRedirects})
+	c.HTTP = cmp.Or(c.HTTP, NewClient(c.Crypto))
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}

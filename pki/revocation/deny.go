@@ -63,15 +63,20 @@ func keyOfDenied(issuerKeyID []byte, serial *big.Int) deniedKey {
 // Config.Denials it stays there across restarts. Live peers must be rechecked (Changed). An entry without issuer or
 // serial is ignored.
 func (t *denyList) Deny(d Denied) {
-	if len(d.IssuerKeyID) == 0 || d.Serial == nil {
-		return
+	if t.DenyAgain(d) {
+		t.log.Warn("certificate denied", "reason", pki.Revoked, "serial", describe.Cut(d.Serial.Text(16), 42), "why",
+			crl.ReasonWord(d.Reason))
 	}
-	if !t.add(d) {
-		return
+}
+
+// DenyAgain is Deny for what is no news, such as what the PKI reads in its own books at each start: it is not logged.
+// It reports whether the list did not have it.
+func (t *denyList) DenyAgain(d Denied) bool {
+	if len(d.IssuerKeyID) == 0 || d.Serial == nil || !t.add(d) {
+		return false
 	}
-	t.log.Warn("certificate denied", "reason", pki.Revoked, "serial", describe.Cut(d.Serial.Text(16), 42), "why",
-		crl.ReasonWord(d.Reason))
 	t.tellDenial()
+	return true
 }
 
 // add returns false when the list has the entry already: the PKI sends entries again after a gap. A hold may become

@@ -91,7 +91,8 @@ func (v *verification) below() []*x509.Certificate { return v.path.certs[:len(v.
 // refuse returns a refusal for what is wrong with certificate i of the path.
 func (v *verification) refuse(i int, r pki.Reason, format string, args ...any) *pki.Refusal {
 	id, _ := pki.IdentityOf(v.leaf())
-	return &pki.Refusal{Reason: r, Subject: v.subject(i), Detail: fmt.Sprintf(format, args...), Claimed: id}
+	return &pki.Refusal{Reason: r, Subject: v.subject(i), Detail: fmt.Sprintf(format, args...), Claimed: id,
+		Serial: v.leaf().SerialNumber}
 }
 
 func (v *verification) subject(i int) string {

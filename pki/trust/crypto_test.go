@@ -68,6 +68,19 @@ func TestG5RGSTellsWhoKeepsToIt(t *testing.T) {
 	require.Equal(t, fips140.Enabled(), got.Peer.KeepsRGS, "it offers ChaCha20, unless Go keeps to FIPS 140")
 }
 
+// TestG5RGSShortHelloKeepsItsWord: a client whose hello keeps to the letter offers nothing else in any other, though it
+// has no crypto: rgs and Go's FIPS 140 mode alone has taken X25519 from its hello without hybrids.
+func TestG5RGSShortHelloKeepsItsWord(t *testing.T) {
+	if !again.Run(t, again.FIPS, t.Name()) {
+		return
+	}
+	w := bed.New(t)
+	party := w.Party(w.Open(), bed.TLA1, bed.AsClient)
+	require.Subset(t, letter, trust.PartyConfig(party).CurvePreferences)
+	require.Subset(t, letter, pki.CryptoDefault.Groups(true))
+	require.Contains(t, pki.CryptoDefault.Groups(true), tls.SecP256r1MLKEM768)
+}
+
 // TestG5RGSUnknownIsRefused: no trust store takes a word that it does not know for the default.
 func TestG5RGSUnknownIsRefused(t *testing.T) {
 	w := bed.New(t)

@@ -6,6 +6,6 @@
 // [Peer] has proved both its certificate and its key. Live peers are judged again by [Trust.Recheck] whenever
 // [revocation.Store.Changed] announces a change.
 //
-// The profile that guards sessions, RGS, is RGS A4 with the ANSSI TLS guide. The other, RFC5280, is for people who
-// examine chains of any PKI; its checks are in package rfc5280.
+// The profile that guards sessions, RGS, is RGS A4 with the ANSSI TLS guide. Foreign is for servers of another PKI to
+// which our programs connect. RFC5280 is for people who examine chains of any PKI; its checks are in package rfc5280.
 package trust

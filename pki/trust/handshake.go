@@ -26,6 +26,7 @@ func (h *handshake) refuse(r pki.Reason, format string, args ...any) *pki.Refusa
 	refusal := &pki.Refusal{Reason: r, Subject: h.whom(), Detail: fmt.Sprintf(format, args...)}
 	if len(h.chain) > 0 {
 		refusal.Claimed, _ = pki.IdentityOf(h.chain[0])
+		refusal.Serial = h.chain[0].SerialNumber
 	}
 	return refusal
 }

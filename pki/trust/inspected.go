@@ -18,7 +18,7 @@ import (
 // A peer of another PKI of this kind, which is what a wrong anchor leads to, has an identity and certificate policies,
 // and keeps its reason.
 func (r *roots) suspect(found *pki.Refusal, chain []*x509.Certificate, dialled string) *pki.Refusal {
-	if found.Reason != pki.UnknownIssuer || r.profile == RFC5280 || dialled == "" {
+	if found.Reason != pki.UnknownIssuer || r.profile != RGS || dialled == "" {
 		return found
 	}
 	leaf := chain[0]

@@ -10,7 +10,7 @@ import (
 	"tlagate/pki/rfc5280"
 )
 
-// Profile is a set of demands on chains. Both profiles run the same code; a check belongs to one of them or to both.
+// Profile is a set of demands on chains. All profiles run the same code; a check belongs to one or several of them.
 type Profile int
 
 const (
@@ -20,6 +20,8 @@ const (
 	// RFC5280 is only path validation (RFC 5280 section 6, RFC 9618) and revocation, for chains of any PKI. What is in
 	// doubt, or not understood here, is refused.
 	RFC5280
+	// Foreign is RGS without identity, role and policies, for servers of another PKI that our programs connect to.
+	Foreign
 )
 
 // rfcChecks are the checks of the profile RFC5280, made in this order.
@@ -54,8 +56,11 @@ func fromRFC(check func(rfc5280.Path) (string, *rfc5280.Fault)) checkFunc {
 
 // checks returns the checks of a profile.
 func (p Profile) checks() []check {
-	if p == RFC5280 {
+	switch p {
+	case RFC5280:
 		return rfcChecks
+	case Foreign:
+		return foreignChecks
 	}
 	return checks
 }

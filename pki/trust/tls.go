@@ -104,11 +104,19 @@ func (h *handshake) config() *tls.Config {
 		MinVersion:             pki.AllowedVersion(),
 		MaxVersion:             pki.AllowedVersion(),
 		CurvePreferences:       h.crypto().Groups(true),
-		NextProtos:             []string{h.alpn},
+		NextProtos:             h.protocols(),
 		SessionTicketsDisabled: true,
 		VerifyConnection:       h.judge,
 		Time:                   h.party.Trust.now,
 	}
+}
+
+// protocols returns the application protocol, if one is spoken.
+func (h *handshake) protocols() []string {
+	if h.alpn == "" {
+		return nil
+	}
+	return []string{h.alpn}
 }
 
 // handshake is one handshake under way. Its fields are set by the goroutine that performs it.

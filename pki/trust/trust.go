@@ -69,7 +69,8 @@ type Config struct {
 	// Revocation says where revocation data comes from. Open sets RFC5280, Clock, Poll, Log, Stop, Anchors and Issuers.
 	Revocation
 
-	// NoRevocation leaves out revocation: for people who examine only a path. No long-running program sets it.
+	// NoRevocation leaves out revocation: for people who examine only a path, and for servers of the profile Foreign
+	// whose PKI's lists nobody has named. No long-running program sets it for the links of sessions.
 	NoRevocation bool
 
 	// Stop is closed when the program is to end: from then on Open, Reload and verifications do not wait.
@@ -114,7 +115,7 @@ func Open(cfg Config) (*Trust, error) {
 // storeConfig returns the configuration of the Store, which sees the CAs that are configured here.
 func (t *Trust) storeConfig() revocation.Config {
 	c := t.cfg.Revocation
-	c.RFC5280 = t.cfg.Profile == RFC5280
+	c.RFC5280, c.Crypto = t.cfg.Profile == RFC5280, t.cfg.Crypto
 	c.Clock, c.Poll, c.Log, c.Stop = t.cfg.Clock, t.cfg.Poll, t.cfg.Log, t.cfg.Stop
 	c.Anchors = func() []*x509.Certificate { return certsOf(t.roots.Load().anchors) }
 	c.Issuers = func(*x509.Certificate) []*x509.Certificate { return t.roots.Load().intermediates }

@@ -116,7 +116,7 @@ func (r *roots) findPaths(chain []*x509.Certificate, standing string) ([]path, *
 	refuse := func(reason pki.Reason, format string, args ...any) ([]path, *pki.Refusal) {
 		id, _ := pki.IdentityOf(leaf)
 		return nil, &pki.Refusal{Reason: reason, Subject: describe.Leaf(leaf, standing),
-			Detail: fmt.Sprintf(format, args...), Claimed: id}
+			Detail: fmt.Sprintf(format, args...), Claimed: id, Serial: leaf.SerialNumber}
 	}
 	limits := r.profile.limits()
 	if len(chain) > limits.presented {

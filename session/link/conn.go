@@ -38,11 +38,13 @@ type Config struct {
 	OnNotice     func(Notice)   // called from the reader for each notice; nil = none
 	OnStatus     func([]Status) // called from the reader for each status record; the pieces are gone when it returns
 	Bundle       uint64         // version of our bundle, which Open and Park tell the gateway; 0 = none
+	Incident     string         // which Open and Park tell the gateway: what our user is told if it refuses; "" = none
 
 	// Consent signs the user's consent over a gateway's nonce (docs/protocol.md, section 1.3). Open needs it.
 	Consent func(nonce string) (string, error)
 
 	opened bool // it is a TLA's link, on which tickets come
+	traced bool // the gateway said that it takes trace records
 }
 
 // Conn is an upgraded outer link. One goroutine may read while others write.
@@ -67,6 +69,7 @@ type Conn struct {
 	heard  atomic.Int64 // time of the last record, in ns since the epoch
 	notice atomic.Pointer[Notice]
 	ticket atomic.Pointer[string]
+	echoes echoes
 	cause  atomic.Pointer[error] // why this end closed it; the first one counts
 	once   sync.Once
 }
@@ -89,8 +92,9 @@ func New(c net.Conn, r *bufio.Reader, cfg Config) *Conn {
 	return l
 }
 
-// ReadRecord returns the next joined, data or notice record; the payload is valid until the next call. It answers
-// pings, and consumes pongs, status records and tickets. After Part it discards what comes until the connection ends.
+// ReadRecord returns the next joined, data, notice or trace record; the payload is valid until the next call. It
+// answers pings, and consumes pongs, status records and tickets. After Part it discards what comes until the
+// connection ends.
 func (l *Conn) ReadRecord() (Type, []byte, error) {
 	for {
 		t, payload, err := l.in.next()
@@ -123,13 +127,14 @@ func (l *Conn) Heard() time.Time { return time.Unix(0, l.heard.Load()) }
 // serve handles the records that ReadRecord does not return; done reports whether it was one.
 func (l *Conn) serve(t Type, payload []byte) (done bool, err error) {
 	// With a test's short heartbeat there are more of them.
-	if t != TypeData && !l.ration.take(time.Now(), min(rationEvery, l.cfg.Heartbeat/4)) {
+	if t != TypeData && t != TypeTrace && !l.ration.take(time.Now(), min(rationEvery, l.cfg.Heartbeat/4)) {
 		return true, errRation
 	}
 	switch t {
 	case TypePing:
 		return true, l.WriteRecord(TypePong, payload)
 	case TypePong:
+		l.echoes.came(payload)
 		return true, nil
 	case TypeStatus:
 		pieces, err := decodeStatus(payload)
@@ -223,7 +228,7 @@ func (l *Conn) WaitJoined() (*Joined, error) {
 				return nil, err
 			}
 		default:
-			return nil, protocolErrorf("data before joined")
+			return nil, protocolErrorf("record type %d before joined", t)
 		}
 	}
 }
@@ -243,7 +248,7 @@ func (l *Conn) Read(b []byte) (int, error) {
 				return 0, err
 			}
 		default:
-			return 0, protocolErrorf("joined out of place")
+			return 0, protocolErrorf("record type %d out of place", t)
 		}
 	}
 	n := copy(b, l.pending)

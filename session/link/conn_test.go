@@ -148,9 +148,9 @@ func TestNoticeIsTheReason(t *testing.T) {
 	var heard Notice
 	l, g := pair(t, Config{OnNotice: func(n Notice) { heard = n }}, Config{})
 	over := readOn(g)
-	want := Notice{CodeTimeOver, "The session has reached its longest time."}
+	want := Notice{Code: CodeTimeOver, Text: "The session has reached its longest time."}
 	g.Part(want)
-	g.Part(Notice{CodePeerGone, "Too late."})
+	g.Part(Notice{Code: CodePeerGone, Text: "Too late."})
 	err := readSome(l)
 	var n *Notice
 	require.ErrorAs(t, err, &n)

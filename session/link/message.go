@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 
+	"tlagate/session/incident"
 	"tlagate/session/internal/peertext"
 )
 
@@ -45,6 +46,9 @@ var Codes = []Code{CodeRevoked, CodeExpired, CodeTimeOver, CodeDraining, CodePee
 type Notice struct {
 	Code Code   `json:"code"`
 	Text string `json:"text"` // one sentence
+
+	// of what the gateway ended, for whoever asks about it; "" = it is no incident, or an older gateway's
+	Incident string `json:"incident,omitempty"`
 }
 
 // Resumable reports whether a card session whose link ended with err may go on over another: nobody ended the session.
@@ -66,6 +70,7 @@ func decodeNotice(payload []byte) (*Notice, error) {
 	}
 	n.Text = peertext.Clean(n.Text)
 	n.Code = Code(peertext.Clean(string(n.Code)))
+	n.Incident = incident.Of(n.Incident)
 	return n, nil
 }
 

@@ -37,6 +37,7 @@ const (
 	ProblemTooMany              ProblemCode = "too_many"
 	ProblemPdTAbsent            ProblemCode = "pdt_absent"
 	ProblemDraining             ProblemCode = "draining"
+	ProblemTraceFull            ProblemCode = "trace_full"
 	ProblemNoBundle             ProblemCode = "no_bundle"
 	ProblemBundleOutdated       ProblemCode = "bundle_outdated"
 	ProblemBundleRequired       ProblemCode = "bundle_required"
@@ -61,6 +62,7 @@ var Statuses = map[ProblemCode]int{
 	ProblemTooMany:              http.StatusTooManyRequests,
 	ProblemPdTAbsent:            http.StatusServiceUnavailable,
 	ProblemDraining:             http.StatusServiceUnavailable,
+	ProblemTraceFull:            http.StatusServiceUnavailable,
 	ProblemNoBundle:             http.StatusNotFound,
 	ProblemBundleOutdated:       http.StatusConflict,
 	ProblemBundleRequired:       http.StatusForbidden,

@@ -20,6 +20,7 @@ const (
 	TypePong   Type = 5 // both: the 8 octets of the ping
 	TypeNotice Type = 6 // gateway → end: JSON [Notice]
 	TypeTicket Type = 7 // gateway → TLA: the text of a ticket
+	TypeTrace  Type = 8 // end → gateway, in a session: lines of the end's audit trace
 )
 
 const (
@@ -27,6 +28,8 @@ const (
 	// MaxPayload is the longest payload of a record, in octets: one TLS record and some room.
 	MaxPayload = 16896
 	pingLen    = 8
+	// MaxTrace is the longest payload of a trace record that a gateway takes, in octets.
+	MaxTrace = 4096
 )
 
 // ProtocolError says how a peer broke docs/protocol.md.
@@ -103,7 +106,7 @@ func (r *recordReader) release() {
 
 func checkHeader(t Type, n int) error {
 	switch {
-	case t < TypeJoined || t > TypeTicket:
+	case t < TypeJoined || t > TypeTrace:
 		return protocolErrorf("record type %d", t)
 	case n > MaxPayload:
 		return protocolErrorf("record of %d octets", n)

@@ -29,7 +29,7 @@ func vectors(t testing.TB) map[string][]byte {
 			found[fields[0]] = append(found[fields[0]], octets(t, part)...)
 		}
 	}
-	require.Len(t, found, 10)
+	require.Len(t, found, 12)
 	return found
 }
 
@@ -81,9 +81,11 @@ func TestMessagesMatchVectors(t *testing.T) {
 		kind    Type
 		message any
 	}{
-		"joined":         {TypeJoined, Joined{"urn:tlagate:cab1:tla:t1", vectorSession, 1, vectorNonce, "c.s"}},
-		"joined-again":   {TypeJoined, Joined{TLA: "urn:tlagate:cab1:tla:t1", Session: vectorSession, Generation: 2}},
-		"notice-revoked": {TypeNotice, Notice{CodeRevoked, "The certificate of urn:tlagate:cab1:tla:t1 is revoked."}},
+		"joined":       {TypeJoined, Joined{"urn:tlagate:cab1:tla:t1", vectorSession, 1, vectorNonce, "c.s"}},
+		"joined-again": {TypeJoined, Joined{TLA: "urn:tlagate:cab1:tla:t1", Session: vectorSession, Generation: 2}},
+		"notice-revoked": {TypeNotice, Notice{Code: CodeRevoked,
+			Text: "The certificate of urn:tlagate:cab1:tla:t1 is revoked."}},
+		"notice-incident": {TypeNotice, Notice{CodePeerGone, "The link of the terminal is gone.", "K7M2"}},
 	} {
 		payload, err := json.Marshal(c.message)
 		require.NoError(t, err)
@@ -99,7 +101,7 @@ const (
 func TestRecordsRefused(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"type 0":           {0, 0, 0},
-		"type 8":           {8, 0, 0},
+		"type 9":           {9, 0, 0},
 		"type 255":         {255, 0, 0},
 		"one too long":     {2, 0x42, 0x01},
 		"longest possible": {2, 0xff, 0xff},
@@ -153,7 +155,7 @@ func TestMessagesRefused(t *testing.T) {
 func TestSentencesOfAPeerAreFitForALog(t *testing.T) {
 	n, err := decodeNotice([]byte(`{"code":"x\ny","text":"a\u001b[2Jb\u202ec\u0085d"}`))
 	require.NoError(t, err)
-	require.Equal(t, Notice{"x y", "a [2Jb c d"}, *n)
+	require.Equal(t, Notice{Code: "x y", Text: "a [2Jb c d"}, *n)
 	n, err = decodeNotice([]byte(`{"code":"x","text":"` + strings.Repeat("é", 400) + `"}`))
 	require.NoError(t, err)
 	require.Equal(t, strings.Repeat("é", 300), n.Text)

@@ -30,6 +30,9 @@ const (
 	HeaderServerCert      = "Server-Cert"       // in the encoding of RFC 9440
 	HeaderServerCertChain = "Server-Cert-Chain" // likewise
 	HeaderBundle          = "Tlagate-Bundle"    // the version of the asking device's bundle (docs/bundle.md)
+	HeaderIncident        = "Tlagate-Incident"  // the number that the user is told if the request comes to nothing
+	HeaderTrace           = "Tlagate-Trace"     // of the 101: TakesTrace
+	TakesTrace            = "1"                 // the gateway takes trace records
 )
 
 // maxAnswer is the most that a gateway may say before the upgrade, in octets.
@@ -138,6 +141,7 @@ func request(ctx context.Context, c net.Conn, cfg Config,
 	resp, err := ask(r)
 	if err == nil {
 		err = upgraded(resp) // reads the problem, also within ctx
+		cfg.traced = resp.Header.Get(HeaderTrace) == TakesTrace
 	}
 	if !stop() && ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -154,8 +158,11 @@ func upgradeHeader() http.Header {
 	return http.Header{"Connection": {"Upgrade"}, "Upgrade": {Protocol}}
 }
 
-// describe adds the version of the bundle that we work with.
+// describe adds the version of the bundle that we work with, and the number of the start.
 func (c Config) describe(h http.Header) {
+	if c.Incident != "" {
+		h.Set(HeaderIncident, c.Incident)
+	}
 	if c.Bundle > 0 {
 		h.Set(HeaderBundle, strconv.FormatUint(c.Bundle, 10))
 	}

@@ -23,7 +23,7 @@ func fields(t testing.TB) http.Header {
 	_, rest, _ := strings.Cut(string(text), "\n")
 	h, err := textproto.NewReader(bufio.NewReader(strings.NewReader(rest + "\n"))).ReadMIMEHeader()
 	require.NoError(t, err)
-	require.Len(t, h, 4)
+	require.Len(t, h, 6)
 	return http.Header(h)
 }
 

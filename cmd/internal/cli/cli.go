@@ -51,6 +51,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -65,6 +66,7 @@ type App struct {
 	Stdin   io.Reader
 	Stdout  io.Writer
 	Stderr  io.Writer
+	Program string // "tla-gateway"
 	Command string // the command chosen, in kong's form: "issue", "crl <file>"
 
 	serving atomic.Bool // the program ends by itself when the context does
@@ -82,7 +84,7 @@ func Main(name string, grammar any, run func(*App) error, options ...kong.Option
 }
 
 // Run is Main without the process: app has the context and the streams, and the exit code is returned. It fills in
-// app.Log and app.Command.
+// app.Log, app.Program and app.Command.
 func Run(app *App, name string, args []string, grammar any, run func(*App) error, options ...kong.Option) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -95,9 +97,19 @@ func Run(app *App, name string, args []string, grammar any, run func(*App) error
 	}()
 	err := asOwner(parseAndRun(app, name, args, grammar, run, options))
 	if text := message(err); text != "" {
-		fmt.Fprintf(app.Stderr, "%s: %s\n", name, Screen(text))
+		fmt.Fprintln(app.Stderr, lastLine(name, Screen(text), isJournal(app.Stderr, os.Getenv(journalStream))))
 	}
 	return exitCode(err)
+}
+
+// lastLine returns what a program says at its end about an error; in the journal, each line is of that priority.
+func lastLine(name, text string, inJournal bool) string {
+	line := name + ": " + text
+	if inJournal {
+		mark := fmt.Sprintf("<%d>", priority(slog.LevelError))
+		line = mark + strings.ReplaceAll(line, "\n", "\n"+mark)
+	}
+	return line
 }
 
 // earlyExit carries the exit code of --help and --version out of kong's parser.
@@ -126,8 +138,8 @@ func parseAndRun(app *App, name string, args []string, grammar any, run func(*Ap
 	if err != nil {
 		return Usage("%w; see %s --help", err, name)
 	}
-	app.Log = newLogger(app.Stderr, common.LogLevel, common.LogFormat)
-	app.Command = parsed.Command()
+	app.Log = newLogger(name, app.Stderr, common.LogLevel, common.LogFormat)
+	app.Program, app.Command = name, parsed.Command()
 	if run != nil {
 		return run(app)
 	}

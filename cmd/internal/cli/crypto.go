@@ -26,7 +26,7 @@ func (c Crypto) Demanded() pki.Crypto {
 }
 
 // Insist has the program run as the line demands; see fips.Enter.
-func (c Crypto) Insist() error { return fips.Enter(c.Demanded()) }
+func (c Crypto) Insist(app *App) error { return fips.Enter(app.Context, c.Demanded()) }
 
 // LogCrypto says in the log what the links of a running program take: its configuration may say something else by now.
 func (a *App) LogCrypto(t *trust.Trust) { a.Log.Info("what links take", "crypto", t.Crypto().String()) }

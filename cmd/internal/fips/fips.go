@@ -4,12 +4,15 @@
 package fips
 
 import (
+	"context"
 	"crypto/fips140"
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	"tlagate/pki"
 )
@@ -24,8 +27,9 @@ const (
 )
 
 // Enter returns nil in a program that runs as c demands. Else it starts the program again, with the same arguments, and
-// does not return. Call it once the configuration is read: before keys are, and before any sandbox.
-func Enter(c pki.Crypto) error {
+// does not return. Call it once the configuration is read: before keys are, and before any sandbox. stopped ends with
+// the signal that tells the program to end, of which the program started again would know nothing.
+func Enter(stopped context.Context, c pki.Crypto) error {
 	switch {
 	case fips140.Enforced():
 		return errors.New("cannot run with GODEBUG=fips140=only: names of OCSP and of keys are made by SHA-1; " +
@@ -38,6 +42,10 @@ func Enter(c pki.Crypto) error {
 	}
 	if err := Possible(); err != nil {
 		return err
+	}
+	signal.Reset(os.Interrupt, syscall.SIGTERM) // which end the program from here on, and at the next one's beginning
+	if stopped.Err() != nil {
+		return errors.New("cannot go on: this program was told to stop before it was as crypto: rgs demands")
 	}
 	return fmt.Errorf("cannot use crypto: rgs: this program cannot start itself again with GODEBUG=fips140=on: %w; "+
 		"set it where the program is started", again(environment(os.Environ())))

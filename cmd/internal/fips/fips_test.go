@@ -1,12 +1,15 @@
 package fips
 
 import (
+	"context"
 	"crypto/fips140"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,6 +20,9 @@ import (
 // enterEnv has the test's binary enter, and say how it runs then.
 const enterEnv = "TLAGATE_FIPS_TEST"
 
+// stoppedWord has it told to stop before it enters.
+const stoppedWord = "rgs, stopped"
+
 func TestMain(m *testing.M) {
 	if word := os.Getenv(enterEnv); word != "" {
 		os.Exit(enter(word))
@@ -25,8 +31,16 @@ func TestMain(m *testing.M) {
 }
 
 func enter(word string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	if word == stoppedWord {
+		word = string(pki.CryptoRGS)
+		self, _ := os.FindProcess(os.Getpid())
+		_ = self.Signal(syscall.SIGTERM)
+		<-ctx.Done()
+	}
 	demanded, _ := pki.ParseCrypto(word)
-	if err := Enter(demanded); err != nil {
+	if err := Enter(ctx, demanded); err != nil {
 		fmt.Println(err)
 		return 1
 	}
@@ -71,6 +85,13 @@ func TestG5RGSIsNotTriedForEver(t *testing.T) {
 	_, out, err := entered(t, "rgs", started+"=1")
 	require.Error(t, err)
 	require.Contains(t, out, "cannot use crypto: rgs: this program was started again")
+}
+
+// TestG5RGSKnowsThatItWasStopped: a signal that the program has taken is not lost with it when it starts itself again.
+func TestG5RGSKnowsThatItWasStopped(t *testing.T) {
+	_, out, err := entered(t, stoppedWord)
+	require.Error(t, err, out)
+	require.Contains(t, out, "was told to stop")
 }
 
 // TestG5FIPS140OnlyIsRefused: there, names by SHA-1 would end the program where they are met.

@@ -2,8 +2,10 @@ package seal
 
 import (
 	"errors"
+	"os"
 
 	"tlagate/bundle"
+	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/fips"
 	"tlagate/pki"
 )
@@ -24,7 +26,10 @@ func (s Seal) CryptoWith(b *bundle.Content) pki.Crypto {
 
 // Insist has the program run as the file, or the bundle beside it, demands. The bundle is not judged yet, since our key
 // would be needed for that; whoever could alter it gains no more than a restart.
-func (s Seal) Insist() error { return fips.Enter(s.CryptoWith(s.glance())) }
+func (s Seal) Insist(app *cli.App) error { return fips.Enter(app.Context, s.Foreseen()) }
+
+// Foreseen is what links take by the file and the bundle beside it, which is not judged yet.
+func (s Seal) Foreseen() pki.Crypto { return s.CryptoWith(s.glance()) }
 
 // Suits checks that the program runs as a bundle demands that has been judged.
 func (s Seal) Suits(b *bundle.Content) error {
@@ -34,9 +39,10 @@ func (s Seal) Suits(b *bundle.Content) error {
 	return nil
 }
 
-// glance returns what the bundle says, if it can be read; nil = whoever opens it says why not.
+// glance returns what the bundle says, if it can be read; nil = whoever opens it says why not. Root may run this before
+// it becomes the account that may write there: what is no file, a FIFO for one, is not opened.
 func (s Seal) glance() *bundle.Content {
-	if s.Bundle == "" {
+	if info, err := os.Stat(string(s.Bundle)); err != nil || !info.Mode().IsRegular() {
 		return nil
 	}
 	b, err := bundle.ReadFile(string(s.Bundle))

@@ -102,7 +102,7 @@ func (s Seal) Open(t cli.Trust, certificate func() *tls.Certificate, usable Usab
 
 // config returns where the bundle is and what it is judged by.
 func (s Seal) config(t cli.Trust, certificate func() *tls.Certificate, log *slog.Logger) bundle.Config {
-	trust := t.Config(s.CryptoWith(s.glance()), log)
+	trust := t.Config(s.Foreseen(), log)
 	c := bundle.Config{File: string(s.Bundle), Certificate: certificate, Crypto: trust.Crypto, ARL: trust.ARL,
 		DenyList:   trust.DenyList,
 		Production: trust.Production, Log: log}

@@ -50,9 +50,11 @@ func (t *Trail) Renewal(renewed *x509.Certificate, why string) {
 	t.Note(audit.RenewalDone, audit.Certificate(renewed)...)
 }
 
-// Note records what has happened already; if that fails, it says so in the log.
+// Note records what has happened already; if that fails, it says so in the log, and the event waits until it can be
+// written.
 func (t *Trail) Note(kind audit.Kind, with ...audit.Attr) {
 	if err := t.Log.Record(kind, with...); err != nil {
 		t.app.Log.Error("an event is not in the audit trace", "event", string(kind), "error", err)
+		t.Log.Later(kind, with...)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"tlagate/audit"
 	"tlagate/audit/host"
@@ -18,18 +19,40 @@ import (
 type Trail struct {
 	Log *audit.Log // nil without a file
 	app *cli.App
+
+	rotated chan struct{}            // capacity 1
+	keys    atomic.Pointer[cli.Keys] // the first that were opened
 }
+
+func newTrail(app *cli.App) *Trail { return &Trail{app: app, rotated: make(chan struct{}, 1)} }
 
 // Open opens the trace of a program, or begins it. file is what the configuration names under audit; "" = no trace is
 // kept, which is logged.
 func Open(app *cli.App, program string, file cli.Path) (*Trail, error) {
-	if file == "" {
-		app.Log.Warn("no audit trace is kept: name a file under audit (EL1)")
-		return &Trail{app: app}, nil
-	}
-	log, err := audit.Open(audit.Config{File: string(file), By: program})
-	return &Trail{log, app}, err
+	t := newTrail(app)
+	return t, t.open(audit.Config{File: string(file), By: program})
 }
+
+func (t *Trail) open(cfg audit.Config) (err error) {
+	if cfg.File == "" {
+		t.app.Log.Warn("no audit trace is kept: name a file under audit (EL1)")
+		return nil
+	}
+	cfg.Rotated = t.noteRotation
+	t.Log, err = audit.Open(cfg)
+	return err
+}
+
+// noteRotation fits audit.Config.Rotated.
+func (t *Trail) noteRotation() {
+	select {
+	case t.rotated <- struct{}{}:
+	default: // that is still to be told
+	}
+}
+
+// Rotated returns a channel for one reader, who is told when a file of the trace was full.
+func (t *Trail) Rotated() <-chan struct{} { return t.rotated }
 
 // Whether the machine is compared with its state at the last start (EL1: on a TLA).
 const (
@@ -61,7 +84,7 @@ func (t *Trail) start(compared bool) error {
 	return t.Log.Record(audit.ProgramStart, audit.Version(cli.Running()))
 }
 
-// stop records the program's end; if that fails, it says so in the log.
+// stop records the program's end, and what still waits to be written; if that fails, it says so in the log.
 func (t *Trail) stop(failure error) {
 	why := "it was told to stop"
 	if failure != nil {
@@ -69,6 +92,9 @@ func (t *Trail) stop(failure error) {
 	}
 	if err := t.Log.Record(audit.ProgramStop, audit.Reason(why)); err != nil {
 		t.app.Log.Error("the program's end is not in the audit trace", "error", err)
+	}
+	if err := t.Log.Close(); err != nil {
+		t.app.Log.Error("events are missing in the audit trace", "error", err)
 	}
 }
 
@@ -79,6 +105,7 @@ func (t *Trail) Keys(use string, id cli.Identity) (*cli.Keys, error) {
 	if err != nil {
 		return nil, t.failed(err, use, string(id.Key))
 	}
+	t.keys.CompareAndSwap(nil, keys)
 	return keys, keys.Observe(func(old, now *tls.Certificate) error {
 		o := observed{t.Log, use, string(id.Cert), string(id.Key)}
 		if old == nil {

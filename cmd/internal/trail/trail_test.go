@@ -199,10 +199,13 @@ type grammar struct {
 	Audit Command[place] `cmd:""`
 }
 
+// stdin is what run's commands read.
+var stdin = bytes.NewReader(nil)
+
 // run runs an audit command.
 func run(args ...string) (code int, out, errs string) {
 	var o, e bytes.Buffer
-	app := &cli.App{Context: context.Background(), Stdout: &o, Stderr: &e}
+	app := &cli.App{Context: context.Background(), Stdin: stdin, Stdout: &o, Stderr: &e}
 	code = cli.Run(app, "prog", append([]string{"audit"}, args...), &grammar{}, nil)
 	return code, o.String(), e.String()
 }
@@ -263,4 +266,13 @@ func TestSA2TroubleWithTheTrace(t *testing.T) {
 	b.trail.Note(audit.ProgramStop)
 	require.Empty(t, b.trail.Trouble())
 	require.Empty(t, (&Trail{}).Trouble())
+}
+
+// TestSA2RotationIsTold to one reader, and the log never waits for it.
+func TestSA2RotationIsTold(t *testing.T) {
+	b := newBed(t)
+	b.trail.noteRotation()
+	b.trail.noteRotation()
+	<-b.trail.Rotated()
+	require.Empty(t, b.trail.Rotated())
 }

@@ -3,15 +3,12 @@ package words
 import (
 	"strings"
 
+	"tlagate/cmd/internal/sentences"
 	"tlagate/pki"
 )
 
 // roleNames are a professional's words for a role; {text} is the name of its holder.
-var roleNames = map[string]Text{
-	"gateway": {"le service de votre opérateur", "your operator's service"},
-	"pdt":     {"le Poste de Travail {text}", "the Poste de Travail {text}"},
-	"tla":     {"ce terminal", "this terminal"},
-}
+var roleNames = textsOf(sentences.Roles)
 
 // Who returns the words for a peer: its role and, for a Poste de Travail, its name: "le Poste de Travail bureau".
 func (t Tongue) Who(peer, own string) string {

@@ -50,7 +50,9 @@ func TestWordsAreForAProfessional(t *testing.T) {
 func literals(t *testing.T) (all [][]string) {
 	files, err := filepath.Glob("*.go")
 	require.NoError(t, err)
-	for _, name := range files {
+	shared, err := filepath.Glob("../../../internal/sentences/*.go")
+	require.NoError(t, err)
+	for _, name := range append(files, shared...) {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}

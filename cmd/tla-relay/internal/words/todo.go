@@ -111,6 +111,7 @@ var todoReasons = map[tla.Code]map[string]Text{
 		string(link.ProblemTLABusy):          doWait,
 		string(link.ProblemTooMany):          doWait,
 		string(link.ProblemDraining):         doWait,
+		string(link.ProblemTraceFull):        doCall,
 		string(link.ProblemBadAuthorization): doAgain,
 		string(link.ProblemPdTAbsent):        doPdT,
 		string(link.ProblemClockWrong):       doSetClock,

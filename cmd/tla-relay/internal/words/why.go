@@ -1,11 +1,7 @@
 package words
 
 import (
-	"tlagate/bundle"
-	"tlagate/dialer"
-	"tlagate/pki"
-	"tlagate/session"
-	"tlagate/session/link"
+	"tlagate/cmd/internal/sentences"
 	"tlagate/tla"
 	ctl "tlagate/tla/control"
 )
@@ -15,279 +11,45 @@ import (
 // {n:essai:essais} becomes its first or second form, by {n}.
 type Text struct{ fr, en string }
 
+// unknown stands for what is in no table.
+var unknown = textOf(sentences.Unknown)
+
 var (
-	unknown  = Text{"cause inconnue", "unknown reason"}
-	versions = Text{
-		"il ne comprend pas la demande, les versions sont-elles compatibles ?",
-		"it does not understand the request, are the versions compatible?"}
-	misunderstood = Text{"il ne comprend pas ce terminal", "it does not understand this terminal"}
-	numbered      = Text{"Numéro d'incident : {incident}", "Incident number: {incident}"}
-	detailed      = Text{"Détail : {detail}", "Detail: {detail}"} // of an enrolment, for the installer
+	numbered = Text{"Numéro d'incident : {incident}", "Incident number: {incident}"}
+	detailed = Text{"Détail : {detail}", "Detail: {detail}"} // of an enrolment, for the installer
 )
 
-// whys say why a session did not start, or ended.
-var whys = map[tla.Code]Text{
-	tla.CodeAlready: {
-		"Une session est déjà ouverte ou en cours d'ouverture.",
-		"A session is already running or starting."},
-	tla.CodeConfiguration: {
-		"La configuration de ce terminal est inutilisable.",
-		"This terminal's configuration cannot be used."},
-	tla.CodeUnreachable: {"Le service de votre opérateur ne répond pas.", "Your operator's service does not answer."},
-	tla.CodeProxy: {
-		"Le proxy de ce réseau ne laisse pas passer ce terminal : {reason}.",
-		"This network's proxy does not let the terminal through: {reason}."},
-	tla.CodePortal: {"Ce réseau répond par une page web : il demande de s'y identifier avant de laisser passer.",
-		"This network answers with a web page: it wants a login there before it lets anything through."},
-	tla.CodeRefused: {
-		"Ce terminal n'a pas accepté {peer} : {reason}.",
-		"This terminal did not accept {peer}: {reason}."},
-	tla.CodeRejected: {"{peer} a refusé ce terminal : {reason}.", "{peer} refused this terminal: {reason}."},
-	tla.CodeProblem: {
-		"Le service de votre opérateur a refusé la session : {reason}.",
-		"Your operator's service refused the session: {reason}."},
-	tla.CodePdT: {
-		"Le Poste de Travail a mis fin à la session : {reason}.",
-		"The Poste de Travail ended the session: {reason}."},
-	tla.CodeNotice: {
-		"Le service de votre opérateur a mis fin à la session : {reason}.",
-		"Your operator's service ended the session: {reason}."},
-	tla.CodeTimeout: {"{peer} n'a pas répondu à temps.", "{peer} did not answer in time."},
-	tla.CodeLost:    {"La connexion a été perdue.", "The connection was lost."},
-	tla.CodeProtocol: {
-		"{peer} et ce terminal ne se comprennent pas : les versions sont-elles compatibles ?",
-		"{peer} and this terminal do not understand each other: are the versions compatible?"},
-	tla.CodeStopped:   {"Session terminée par l'utilisateur.", "The user ended the session."},
-	tla.CodeCancelled: {"Démarrage abandonné par l'utilisateur.", "The user gave up the start."},
-	tla.CodeTimeOver:  {"La session a atteint sa durée maximale.", "The session reached its longest time."},
-	tla.CodeInactive:  {"La session est restée trop longtemps inactive.", "The session was inactive for too long."},
-	tla.CodeClock: {
-		"L'horloge de ce terminal est fausse : mettez-le à l'heure, puis recommencez.",
-		"This terminal's clock is wrong: set it, then try again."},
-	tla.CodeAbsent:    {"Personne n'a répondu au terminal.", "Nobody at the terminal answered."},
-	tla.CodeNoSession: {"Aucune session n'est ouverte.", "There is no session."},
-	tla.CodeUnknownPdT: {
-		"Ce Poste de Travail n'est pas de ceux de ce terminal.",
-		"That Poste de Travail is not one of this terminal's."},
-	tla.CodeManyRefused: {
-		"Le Poste de Travail a demandé plusieurs fois ce que ce terminal interdit.",
-		"The Poste de Travail asked several times for what this terminal forbids."},
-	tla.CodeRehearsal: {"Le test a trouvé un problème.", "The test found a problem."},
-	tla.CodeExpired:   {"Le certificat de ce terminal a expiré.", "This terminal's certificate has ended."},
-	tla.CodeShutdown:  {"Ce terminal s'arrête.", "This terminal is stopping."},
-	tla.CodeNoPIN:     {"Aucun code porteur n'est demandé en ce moment.", "No PIN is asked for now."},
-	tla.CodeLastTry: {
-		"Il ne reste qu'un essai avant le blocage de la carte. Si vous êtes sûr de votre code : tla-relay pin " +
-			"--last-try.",
-		"One try is left before the card blocks. If you are sure of your PIN: tla-relay pin --last-try."},
-	tla.CodeBadPIN: {
-		"Ce n'est pas un code porteur : il a trop ou trop peu de chiffres, ou autre chose que des chiffres.",
-		"That is no PIN: too many or too few digits, or not only digits."},
-	tla.CodePINFailed: {"Le code porteur n'a pas pu être présenté à la carte : elle a été retirée, ou le temps est " +
-		"écoulé.",
-		"The PIN could not be sent to the card: it was taken out, or the time is over."},
-	tla.CodeSeal: {
-		"Ce terminal refuse de travailler : sa configuration signée {reason}.",
-		"This terminal refuses to work: its signed configuration {reason}."},
-	tla.CodeUnknownCommand: oldProgram,
+func textOf(t sentences.Text) Text { return Text{t.FR, t.EN} }
+
+// whys say why a session did not start, or ended; reasons are the second part of a Why, by its code.
+var whys, reasons = map[tla.Code]Text{tla.CodeUnknownCommand: oldProgram}, map[tla.Code]map[string]Text{}
+
+func init() {
+	for code, text := range sentences.Whys {
+		whys[tla.Code(code)] = textOf(text)
+	}
+	for code, table := range sentences.Reasons {
+		reasons[tla.Code(code)] = textsOf(table)
+	}
+}
+
+func textsOf(table map[string]sentences.Text) map[string]Text {
+	texts := map[string]Text{}
+	for word, text := range table {
+		texts[word] = textOf(text)
+	}
+	return texts
 }
 
 // whysOf are the words for a code that means something else after one command.
 var whysOf = map[string]map[tla.Code]Text{
 	"check":               {tla.CodeCancelled: testGivenUp, tla.CodeStopped: testGivenUp},
-	"start":               {tla.CodeStopped: whys[tla.CodeCancelled]},
+	"start":               {tla.CodeStopped: textOf(sentences.Whys[string(tla.CodeCancelled)])},
 	ctl.CommandPIN:        {tla.CodeCancelled: pinNo},
 	ctl.CommandPINLastTry: {tla.CodeCancelled: pinNo},
 }
 
 var testGivenUp = Text{"Test abandonné par l'utilisateur.", "The user gave up the test."}
-
-// reasons are the second part of a Why, by its code. "" is for a reason that only the peer knows.
-var reasons = map[tla.Code]map[string]Text{
-	tla.CodeProxy: {
-		string(dialer.Unreachable): {"il ne répond pas", "it does not answer"},
-		string(dialer.NoPassword): {
-			"son mot de passe ne peut pas être lu sur ce terminal",
-			"its password cannot be read on this terminal"},
-		string(dialer.Credentials): {
-			"il refuse le nom d'utilisateur ou le mot de passe de ce terminal",
-			"it does not take this terminal's user name and password"},
-		string(dialer.OtherScheme): {
-			"il demande une identification que ce terminal n'a pas (NTLM, Negotiate)",
-			"it wants an authentication that this terminal does not have (NTLM, Negotiate)"},
-		string(dialer.Portal): {
-			"il renvoie à une page web, sans doute pour s'y identifier",
-			"it redirects to a web page, most likely for a login"},
-		string(dialer.Denied): {"il interdit cette connexion", "it forbids this connection"},
-		string(dialer.TargetFailed): {
-			"il ne peut pas joindre le service de votre opérateur",
-			"it cannot reach your operator's service"},
-		string(dialer.NoHTTP): {
-			"ce qui répond à sa place n'est pas un proxy",
-			"what answers in its place is no proxy"},
-		string(dialer.Slow):   {"pas de réponse à temps", "no answer in time"},
-		string(dialer.Closed): {"il a coupé la connexion", "it closed the connection"},
-	},
-	tla.CodeRefused:  certificateReasons,
-	tla.CodeRejected: certificateReasons,
-	tla.CodeProblem: {
-		string(link.ProblemBadRequest):       versions,
-		string(link.ProblemConsentRequired):  versions,
-		string(link.ProblemNotFound):         versions,
-		string(link.ProblemMethodNotAllowed): versions,
-		string(link.ProblemUpgradeRequired):  versions,
-		string(link.ProblemWrongRole): {
-			"ce certificat n'est pas celui d'un terminal",
-			"this certificate is not a terminal's"},
-		string(link.ProblemWrongPractice): {
-			"ce terminal n'a pas accès à ce Poste de Travail",
-			"this terminal may not reach that Poste de Travail"},
-		string(link.ProblemTLABusy): {"ce terminal a déjà une session", "this terminal already has a session"},
-		string(link.ProblemTooMany): {"trop de connexions", "too many connections"},
-		string(link.ProblemPdTAbsent): {
-			"le Poste de Travail n'est pas connecté",
-			"the Poste de Travail is not connected"},
-		string(link.ProblemDraining): {"il s'arrête un instant", "it is stopping for a moment"},
-		string(link.ProblemNoBundle): {
-			"il n'a pas de configuration signée pour ce terminal",
-			"it has no signed configuration for this terminal"},
-		string(link.ProblemBundleOutdated): {
-			"la configuration signée de ce terminal est périmée et la nouvelle n'a pas pu être chargée",
-			"the signed configuration of this terminal is outdated and the new one could not be fetched"},
-		string(link.ProblemBundleRequired): {
-			"ce terminal n'a pas de configuration signée",
-			"this terminal has no signed configuration"},
-		string(link.ProblemNotRGS): {
-			"il exige le chiffrement strict du RGS, qui n'est pas activé sur ce terminal",
-			"it demands the strict encryption of the RGS, which is not switched on at this terminal"},
-		string(link.ProblemBadAuthorization): {"la demande n'a pas été acceptée", "the request was not accepted"},
-		string(link.ProblemBadConsent): {
-			"la demande signée par ce terminal n'a pas été acceptée",
-			"the request that this terminal signed was not accepted"},
-		string(link.ProblemBadTicket): {
-			"il n'a pas permis de reprendre la session",
-			"it did not let the session be resumed"},
-		string(link.ProblemClockWrong): {
-			"l'horloge de ce terminal est fausse",
-			"this terminal's clock is wrong"},
-		string(link.ProblemBadServerCertificate): {
-			"le certificat du Poste de Travail n'est pas accepté",
-			"the certificate of the Poste de Travail is not accepted"},
-	},
-	tla.CodeSeal: {
-		string(bundle.Missing): {"est absente ou illisible", "is missing or cannot be read"},
-		string(bundle.Altered): {"a été modifiée", "has been altered"},
-		string(bundle.Outdated): {
-			"est plus ancienne que la version déjà acceptée",
-			"is older than the version accepted before"},
-		string(bundle.Expired): {
-			"n'est plus valable (ou l'horloge est fausse)",
-			"is no longer valid (or the clock is wrong)"},
-		string(bundle.Revoked):     {"a été signée par un certificat révoqué", "was signed by a revoked certificate"},
-		string(bundle.Untrusted):   {"n'a pas de signataire accepté", "has no accepted signer"},
-		string(bundle.WrongDevice): {"est celle d'un autre appareil", "is another device's"},
-		string(bundle.Unusable): {
-			"dit des choses que ce terminal ne comprend pas",
-			"says what this terminal does not understand"},
-		tla.ReasonChanged: {
-			"désigne un autre Poste de Travail qu'à votre demande",
-			"names another Poste de Travail than the one you asked for"},
-	},
-	tla.CodePdT: {
-		string(session.ByeStopped):  {"arrêt demandé", "it was stopped"},
-		string(session.ByeBusy):     {"tous ses lecteurs sont occupés", "all of its readers are taken"},
-		string(session.ByeRemoved):  {"ses lecteurs ont disparu", "its readers are gone"},
-		string(session.ByeProtocol): misunderstood,
-		string(session.ByeShutdown): {"il s'arrête", "it is stopping"},
-		string(session.ByeTimeOver): {"durée maximale atteinte", "the longest time is over"},
-		string(session.ByeInactive): {"inactivité", "inactivity"},
-		string(session.ByeGone):     {"la session n'y existe plus", "the session is no longer there"},
-		string(session.ByeRefused):  {"ce terminal n'y est pas accepté", "this terminal is not accepted there"},
-	},
-	tla.CodeNotice: {
-		string(link.CodeRevoked):         {"un certificat n'est plus accepté", "a certificate is no longer accepted"},
-		string(link.CodeExpired):         {"un certificat a expiré", "a certificate has ended"},
-		string(link.CodeTimeOver):        {"durée maximale atteinte", "the longest time is over"},
-		string(link.CodeDraining):        {"il s'arrête un instant", "it is stopping for a moment"},
-		string(link.CodePeerGone):        {"le Poste de Travail est injoignable", "the Poste de Travail is gone"},
-		string(link.CodeEndedByOperator): {"l'opérateur l'a demandé", "the operator asked for it"},
-		string(link.CodeProtocol):        misunderstood,
-	},
-}
-
-// What a professional need know of most reasons for which a certificate or a connection is refused; log and trace have
-// the reason itself.
-var (
-	unfit      = Text{"certificat non conforme", "unfit certificate"}
-	unverified = Text{
-		"la validité du certificat n'a pas pu être vérifiée",
-		"it could not be checked whether the certificate is still valid"}
-	futureDate = Text{
-		"la validité du certificat n'a pas pu être vérifiée (horloge fausse ?)",
-		"it could not be checked whether the certificate is still valid (clock wrong?)"}
-	unencrypted = Text{"connexion chiffrée non conforme", "unfit encryption"}
-)
-
-var certificateReasons = map[string]Text{
-	"":                         {"il ne dit pas pourquoi", "it does not say why"},
-	string(pki.NoCertificate):  {"aucun certificat présenté", "no certificate shown"},
-	string(pki.BadCertificate): {"certificat illisible", "unreadable certificate"},
-	string(pki.UnknownIssuer):  {"certificat d'une autorité inconnue", "certificate of an unknown authority"},
-	string(pki.Inspected): {
-		"ce réseau intercepte les connexions chiffrées",
-		"this network intercepts encrypted connections"},
-	string(pki.SelfSigned):   {"certificat d'une autorité inconnue", "certificate of an unknown authority"},
-	string(pki.BadSignature): unfit,
-	string(pki.Expired):      {"certificat expiré (ou horloge fausse)", "certificate ended (or clock wrong)"},
-	string(pki.NotYetValid): {
-		"certificat pas encore valide (ou horloge fausse)",
-		"certificate not yet valid (or clock wrong)"},
-	string(pki.KeyUsage):       unfit,
-	string(pki.ExtKeyUsage):    unfit,
-	string(pki.AnyExtKeyUsage): unfit,
-	string(pki.NotCA):          unfit,
-	string(pki.Policy):         unfit,
-	string(pki.WeakKey):        unfit,
-	string(pki.WeakSignature):  unfit,
-	string(pki.NameMismatch):   {"le certificat porte un autre nom", "the certificate has another name"},
-	string(pki.BadIdentity):    unfit,
-	string(pki.NameSpace):      {"certificat d'un autre cabinet", "certificate of another practice"},
-	string(pki.WrongRole):      {"certificat d'un autre appareil", "certificate of another device"},
-	string(pki.WrongPractice):  {"certificat d'un autre cabinet", "certificate of another practice"},
-	string(pki.WrongPeer): {
-		"ce n'est pas le Poste de Travail demandé",
-		"it is not the Poste de Travail that was asked for"},
-	string(pki.TestCA):               {"certificat d'essai", "certificate for trials"},
-	string(pki.Revoked):              {"certificat révoqué", "certificate revoked"},
-	string(pki.CARevoked):            {"autorité révoquée", "authority revoked"},
-	string(pki.CRLMissing):           unverified,
-	string(pki.CRLStale):             unverified,
-	string(pki.CRLFuture):            futureDate,
-	string(pki.CRLBadSignature):      unverified,
-	string(pki.CRLWrongIssuer):       unverified,
-	string(pki.CRLNumberBack):        unverified,
-	string(pki.CRLBad):               unverified,
-	string(pki.OnDenyList):           {"certificat interdit par l'opérateur", "certificate denied by the operator"},
-	string(pki.StapleMissing):        unverified,
-	string(pki.OCSPMissing):          unverified,
-	string(pki.OCSPStale):            unverified,
-	string(pki.OCSPFuture):           futureDate,
-	string(pki.OCSPUnknown):          {"certificat inconnu de son autorité", "certificate unknown to its authority"},
-	string(pki.OCSPBadSigner):        unverified,
-	string(pki.OCSPBadSignature):     unverified,
-	string(pki.OCSPWrongCertificate): unverified,
-	string(pki.OCSPNonce):            unverified,
-	string(pki.OCSPError):            unverified,
-	string(pki.OCSPBad):              unverified,
-	string(pki.TLSVersion):           unencrypted,
-	string(pki.CipherSuite):          unencrypted,
-	string(pki.NotRGS): {
-		"sa connexion chiffrée n'est pas celle, stricte, du RGS",
-		"its encryption is not the strict one of the RGS"},
-	string(pki.ALPN):            {"un autre service répond à sa place", "another service answers in its place"},
-	string(pki.HandshakeSlow):   {"pas de réponse à temps", "no answer in time"},
-	string(pki.HandshakeFailed): {"la connexion a été interrompue", "the connection was broken off"},
-}
 
 // Sentence returns a Why as one sentence. own is this terminal's identity; "" = not known.
 func (t Tongue) Sentence(w *tla.Why, own string) string {

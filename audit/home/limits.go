@@ -1,0 +1,23 @@
+package home
+
+import (
+	"time"
+
+	"tlagate/internal/bucket"
+)
+
+// Limits of docs/protocol.md, section 5.
+const (
+	maxRecord  = 4096      // octets of a record
+	maxSession = 256 << 10 // octets of all records of a session
+
+	// A sender stays below both limits: a record that is not taken is lost.
+	fewerOctets = maxSession - 4*maxRecord
+	pause       = time.Second
+)
+
+// The rates at which a receiver takes records: of one session, and of one identity.
+var (
+	paced = bucket.Rate{Size: 4, Period: time.Second / 2}
+	daily = bucket.Rate{Size: 1024, Period: 24 * time.Hour / 1024}
+)

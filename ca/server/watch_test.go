@@ -1,0 +1,49 @@
+package server
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/ca"
+	"tlagate/ca/store"
+	"tlagate/internal/logtest"
+	"tlagate/pki"
+	"tlagate/pki/trust"
+)
+
+// TestC2RevocationsOfBeforeTheStartAreNoNews: they are in force, and counted in one line; a later one has its own.
+func TestC2RevocationsOfBeforeTheStartAreNoNews(t *testing.T) {
+	b := newBed(t, ca.InitConfig{})
+	_, first := b.issue("tla", terminal)
+	_, second := b.issue("tla", "urn:tlagate:cab1:tla:t2")
+	_, third := b.issue("tla", "urn:tlagate:cab1:tla:t3")
+	cert, _ := b.issue("pki", "urn:tlagate:op:pki:ca1", "localhost")
+	logged := &logtest.Buffer{}
+	log := slog.New(slog.NewTextHandler(logged, nil))
+	believes, err := trust.Open(trust.Config{Anchors: []trust.AnchorFile{{File: b.ca.Public("root.crt"),
+		Practices: []string{"*"}}}, Revocation: b.lists(), Log: log})
+	require.NoError(t, err)
+	b.revoke(first[0], store.KeyCompromise)
+	b.revoke(second[0], store.Hold)
+
+	party := b.party(cert)
+	party.Trust = believes
+	s, err := New(Config{CA: b.open(), Party: party, Log: log})
+	require.NoError(t, err)
+	defer s.Close()
+	w := &watcher{server: s, version: -1}
+	require.NoError(t, w.look(t.Context()))
+	require.Equal(t, pki.Revoked, refusedFor(believes, first))
+	require.Equal(t, pki.Revoked, refusedFor(believes, second))
+	require.NotContains(t, logged.String(), "level=WARN")
+	require.Contains(t, logged.String(), `msg="revocations of before this start are in force" certificates=2`)
+
+	b.revoke(third[0], store.KeyCompromise)
+	require.NoError(t, w.look(t.Context()))
+	require.Equal(t, pki.Revoked, refusedFor(believes, third))
+	require.Equal(t, 1, strings.Count(logged.String(), "certificate denied"))
+	require.Equal(t, 1, strings.Count(logged.String(), "before this start"))
+}

@@ -1,0 +1,174 @@
+package story
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"iter"
+	"os"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/stretchr/testify/require"
+
+	"tlagate/audit"
+)
+
+const (
+	tla1 = "urn:tlagate:cab1:tla:t1"
+	tla2 = "urn:tlagate:cab2:tla:t2"
+	pdt1 = "urn:tlagate:cab1:pdt:p1"
+	one  = "00112233445566778899aabbccddeeff"
+	two  = "ff112233445566778899aabbccddeeff"
+)
+
+// book is a gateway's trace, whose clock stands still between two lines.
+type book struct {
+	t   *testing.T
+	now time.Time
+	log *audit.Log
+}
+
+func newBook(t *testing.T) *book {
+	b := &book{t: t, now: time.Date(2026, 11, 24, 8, 30, 0, 0, time.UTC)}
+	var err error
+	b.log, err = audit.Open(audit.Config{File: t.TempDir() + "/audit.jsonl", By: "tla-gateway",
+		Clock: func() time.Time { return b.now }})
+	require.NoError(t, err)
+	return b
+}
+
+// write writes a line, a second after the one before.
+func (b *book) write(kind audit.Kind, attrs ...audit.Attr) {
+	b.now = b.now.Add(time.Second)
+	require.NoError(b.t, b.log.Record(kind, attrs...))
+}
+
+// said writes a line that a device sent, of some time ago.
+func (b *book) said(who string, ago time.Duration, kind audit.Kind, attrs ...audit.Attr) {
+	at := b.now.Add(-ago).Format("2006-01-02T15:04:05.000Z")
+	b.write(kind, append(attrs, audit.SaidBy(who, audit.Said{Seq: 7, At: at})...)...)
+}
+
+func (b *book) find(q Question) *Story {
+	s, err := Find(func(Want) iter.Seq2[audit.Line, error] { return audit.Read(b.log.File()) }, q)
+	require.NoError(b.t, err)
+	return s
+}
+
+func kinds(s *Story) (list []string) {
+	for _, t := range s.Lines {
+		list = append(list, fmt.Sprintf("%s %s", t.Side, t.Line.Event))
+	}
+	return list
+}
+
+// TestSA2ARefusedRequestsStory: before the terminal has told anything, what the user saw follows from the gateway's
+// line; afterwards the terminal's word counts.
+func TestSA2ARefusedRequestsStory(t *testing.T) {
+	b := newBook(t)
+	b.write(audit.AccessAccepted, audit.Identity(tla1))
+	b.write(audit.AccessAccepted, audit.Identity(tla2))
+	b.write(audit.RequestRefused, audit.Identity(tla1), audit.Code("pdt_absent"), audit.Incident("K7M2"))
+	s := b.find(Question{Number: "k7m2"})
+	require.Equal(t, []string{"gateway access.accepted", "gateway request.refused"}, kinds(s))
+	require.Equal(t, tla1, s.Terminal)
+	require.False(t, s.Saw.Sure)
+	require.Contains(t, s.Saw.EN, "the Poste de Travail is not connected")
+	require.Contains(t, s.Saw.FR, "le Poste de Travail n'est pas connecté")
+	require.Len(t, s.Advice, 2)
+	require.Equal(t, []string{"problem", "pdt_absent"}, []string{s.Advice[0].Word, s.Advice[1].Word})
+	require.Contains(t, s.Advice[1].Todo, "tla-pdt status")
+	b.now = b.now.Add(time.Hour)
+	b.said(tla1, time.Hour, audit.SessionFailed, audit.Session(one), audit.Code("problem"), audit.Reason("pdt_absent"),
+		audit.Peer("urn:tlagate:op:gateway:g1"), audit.Incident("K7M2"))
+	s = b.find(Question{Number: "K7M2"})
+	require.True(t, s.Saw.Sure)
+	require.Equal(t, []string{"gateway access.accepted", "gateway request.refused", "terminal session.failed"},
+		kinds(s))
+	require.Equal(t, []string{one}, s.Sessions)
+}
+
+// TestSA2ACutsStory has the lines of all three sides, in the order of time, and no line of another session.
+func TestSA2ACutsStory(t *testing.T) {
+	b := newBook(t)
+	b.write(audit.SessionOpened, audit.Identity(tla1), audit.PdT(pdt1), audit.Session(one))
+	b.write(audit.SessionOpened, audit.Identity(tla2), audit.PdT(pdt1), audit.Session(two))
+	b.write(audit.LinkCut, audit.Identity(pdt1), audit.Reason("revoked"), audit.Session(one), audit.Incident("K7M2"))
+	b.write(audit.SessionEnded, audit.Identity(tla1), audit.Reason("revoked"), audit.Session(one),
+		audit.Incident("K7M2"))
+	b.now = b.now.Add(3 * time.Hour)
+	b.said(pdt1, 3*time.Hour, audit.SessionEnded, audit.Session(one), audit.Peer(tla1), audit.Reason("revoked"))
+	b.said(tla1, 3*time.Hour+5*time.Second, audit.SessionUp, audit.Session(one))
+	b.said(tla1, 3*time.Hour, audit.SessionEnded, audit.Session(one), audit.Code("notice"), audit.Reason("revoked"),
+		audit.Incident("K7M2"), audit.Commands(12))
+	b.said(tla2, 0, audit.SessionFailed, audit.Session(one), audit.Code("stopped"), audit.Incident("K7M2"))
+	s := b.find(Question{Number: "K7M2", Terminal: "t1"})
+	require.Equal(t, []string{"terminal session.up", "gateway session.opened", "gateway link.cut",
+		"gateway session.ended", "pdt session.ended", "terminal session.ended"}, kinds(s)[:6])
+	require.Equal(t, tla1, s.Terminal)
+	require.Contains(t, s.Saw.EN, "a certificate is no longer accepted")
+	require.True(t, s.Saw.Sure)
+}
+
+// TestSA2NumbersRepeat: the newest is told, the others are listed, and --terminal and --since choose.
+func TestSA2NumbersRepeat(t *testing.T) {
+	b := newBook(t)
+	refuse := func(who, code string) {
+		b.write(audit.RequestRefused, audit.Identity(who), audit.Code(code), audit.Incident("K7M2"))
+	}
+	refuse(tla1, "draining")
+	b.now = b.now.Add(72 * time.Hour)
+	refuse(tla1, "pdt_absent")
+	refuse(tla2, "tla_busy")
+	s := b.find(Question{Number: "K7M2"})
+	require.Equal(t, tla2, s.Terminal)
+	require.Len(t, s.Others, 2)
+	require.Equal(t, "tla_busy", s.Saw.Reason)
+	s = b.find(Question{Number: "K7M2", Terminal: tla1})
+	require.Equal(t, "pdt_absent", s.Saw.Reason)
+	require.Len(t, s.Others, 1)
+	s = b.find(Question{Number: "K7M2", Terminal: "t1", Since: b.now.Add(-time.Hour)})
+	require.Empty(t, s.Others)
+	require.Nil(t, b.find(Question{Number: "A2A2"}))
+	require.Nil(t, b.find(Question{Number: "K7M2", Terminal: "t9"}))
+}
+
+var update = flag.Bool("update", false, "write testdata")
+
+// TestSA2TheStoryFitsOnAPage: as it is printed, and as docs/audit.md shows it.
+func TestSA2TheStoryFitsOnAPage(t *testing.T) {
+	b := newBook(t)
+	b.write(audit.SessionOpened, audit.Identity(tla1), audit.PdT(pdt1), audit.Session(one))
+	b.now = b.now.Add(10 * time.Minute)
+	b.write(audit.SessionEnded, audit.Identity(tla1), audit.PdT(pdt1), audit.Session(one), audit.Role("tla"),
+		audit.Reason("dead"), audit.Length(10*time.Minute), audit.Incident("A3X9"))
+	b.now = b.now.Add(time.Hour)
+	b.said(tla1, time.Hour-20*time.Second, audit.SessionEnded, audit.Session(one), audit.Code("connection_lost"),
+		audit.Incident("K7M2"), audit.Commands(212))
+	var page bytes.Buffer
+	b.find(Question{Number: "K7M2"}).Print(&page)
+	golden := "testdata/story.txt"
+	if *update {
+		require.NoError(t, os.WriteFile(golden, page.Bytes(), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	require.Equal(t, string(want), page.String())
+	shown, err := os.ReadFile("../../../docs/audit.md")
+	require.NoError(t, err)
+	require.Contains(t, string(shown), string(want), "-update, and copy testdata/story.txt into it")
+}
+
+// TestSA2WhatDevicesWroteHasNoEffectOnAScreen, even if somebody has put it into the file.
+func TestSA2WhatDevicesWroteHasNoEffectOnAScreen(t *testing.T) {
+	s := Story{Number: "K7M2", Terminal: "x\x1b[2J", Sessions: []string{"\u202e"},
+		Saw: &Saw{FR: "\x07", EN: "\u009b"}, Others: []Other{{Terminal: "\x1b"}},
+		Lines: []Told{{Line: audit.Entry{By: "\x1b", Said: &audit.Said{}, With: map[string]string{"code": "\r\n"}}}}}
+	var page bytes.Buffer
+	s.Print(&page)
+	for _, r := range page.String() {
+		require.True(t, r == '\n' || unicode.IsGraphic(r), "%q", r)
+	}
+}
