@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	"tla/seat":                    {},
 	"tla/startkey":                {},
 	"gateway":                     {"audit.", "audit/home", "audit/peers", "session", "bundle", "est", "push", "pki", "metrics"},
+	"gateway/fleet":               {"session/link", "pki."},
 	"metrics":                     {},
 	"ca":                          {"internal/address", "est", "pki", "pemfile", "keys", "audit"},
 	"ca/store":                    {"pemfile"},

@@ -19,8 +19,10 @@ type client struct {
 	conn   net.Conn
 	peer   *trust.Peer
 	remote string
+	since  time.Time           // when it was proven
 	end    atomic.Pointer[end] // of its link; nil before the upgrade
-	cut    atomic.Bool         // before the upgrade: its certificate no longer passes
+	said   atomic.Pointer[presence]
+	cut    atomic.Bool // before the upgrade: its certificate no longer passes
 
 	// Owned by the connection's request handler: HTTP/1.1 has one at a time.
 	nonce   string // issued and not yet used
