@@ -30,7 +30,8 @@ func refusing(_ *rig, c *Config) { c.RefuseClones = true }
 func lowest(t testing.TB, version string, known bool) option {
 	return func(_ *rig, c *Config) {
 		var err error
-		c.Lowest, err = fleet.ParseLowest(map[string]string{link.ProgramRelay: version, link.ProgramPdT: version}, known)
+		programs := map[string]string{link.ProgramRelay: version, link.ProgramPdT: version}
+		c.Lowest, err = fleet.ParseLowest(programs, known)
 		require.NoError(t, err)
 	}
 }
