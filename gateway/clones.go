@@ -68,7 +68,7 @@ func (c *client) instance() string {
 func (g *Gateway) checkSoftware(c *client) *link.Problem {
 	role, lowest := c.peer.Identity.Role, g.lowest.Load()
 	late, unknown := lowest.Late(role, c.software())
-	g.fleet.Version(c.peer.Identity, late)
+	g.fleet.Version(c.peer.Identity, late || unknown)
 	if !late && !unknown {
 		return nil
 	}

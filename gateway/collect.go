@@ -30,7 +30,7 @@ var (
 	descParkedPdTs = desc("tlagate_parked_pdts", "PdTs that have a link parked.")
 	descClones     = desc("tlagate_clones", "Identities that two programs seem to use.")
 	descOutdated   = desc("tlagate_outdated",
-		"Identities whose program was below min_version when it last asked.", "role")
+		"Identities whose program was refused for its version when it last asked.", "role")
 	descPending = desc("tlagate_handshakes_pending", "Connections whose peer is not proven yet.")
 	descPushUp  = desc("tlagate_push_up", "1 while the PKI there tells of revocations as they are made.", "url")
 	descHead    = desc("tlagate_trace_head_timestamp_seconds",

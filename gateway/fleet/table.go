@@ -131,7 +131,7 @@ func (f *Table) forgetOne() bool {
 	return false
 }
 
-// Version keeps whether the program of an identity was too old when it last asked.
+// Version keeps whether the program of an identity was refused for its version when it last asked.
 func (f *Table) Version(id pki.Identity, late bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
