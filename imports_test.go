@@ -21,8 +21,8 @@ import (
 // mayImport has, for each package of ours, which of ours it may import. A name covers the packages below it too, unless
 // it ends in a dot; a package may always import those below itself.
 var mayImport = map[string][]string{
-	"cmd": {"internal/address", "internal/recipients", "pemfile", "heads", "tla", "pdt", "gateway", "ca", "ocsp",
-		"bundle", "est", "push", "pki", "session", "keys", "metrics", "audit", "dialer", "cmd/internal"},
+	"cmd": {"internal/address", "internal/local", "internal/recipients", "pemfile", "heads", "tla", "pdt", "gateway",
+		"ca", "ocsp", "bundle", "est", "push", "pki", "session", "keys", "metrics", "audit", "dialer", "cmd/internal"},
 	"cmd/internal/cli": {"internal/address", "pki", "keys", "dialer", "cmd/internal/owner",
 		"cmd/internal/fips"},
 	"dialer":                  {"internal/address"},
@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"ca/crlwriter":                {},
 	"ca/backup":                   {"ca", "internal/recipients"},
 	"ca/server":                   {"audit.", "audit/peers", "heads", "ca", "est", "push", "pki"},
+	"ca/officers":                 {"audit.", "audit/peers", "ca", "internal/address", "pki"},
 	"ocsp":                        {"audit.", "pki", "metrics"},
 	"pki/pkitest":                 {"pki", "pemfile"},
 	"pki/listen":                  {"pki.", "pki/trust"},

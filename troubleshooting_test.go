@@ -38,6 +38,7 @@ var explained = []struct {
 	{"9. EST", "reason", constantsNamed("gateway", regexp.MustCompile(`^pipe[A-Z]`))},
 	{"10. Doctor", "check", checks("cmd/internal/doctor", "cmd/tla-relay", "cmd/tla-pdt")},
 	{"11. Exit status", "status", exits},
+	{"12. The PKI's officers", "problem", constantsOf("ca/officers", "Code", ast.IsExported)},
 }
 
 // TestG7TroubleshootingIsComplete: each word by which a program says what is the matter has a row, and each row is

@@ -72,6 +72,7 @@ type Gateway struct {
 	log      *slog.Logger
 	ration   *listen.Ration // logs what peers could fill the log with
 	requests *listen.Budget // by identity
+	openings *listen.Budget // of sessions, by identity of the TLA
 	meters   *meters
 	trace    *trace
 	access   atomic.Pointer[access]
@@ -100,6 +101,8 @@ type Gateway struct {
 const (
 	requestBurst = 100
 	requestEvery = time.Second / 20
+	openingBurst = 600
+	openingEvery = 30 * time.Second // each session takes some 3 KiB of a trace that is kept for a year
 )
 
 // New returns a gateway that serves nobody yet.
@@ -110,6 +113,7 @@ func New(cfg Config) *Gateway {
 	limits := cfg.Limits.withDefaults()
 	g := &Gateway{party: cfg.Party, limits: limits, log: cfg.Log, push: cfg.Push, heads: cfg.Heads, meters: newMeters(),
 		ration: listen.NewRation(cfg.Log), requests: listen.NewBudget(requestBurst, requestEvery, limits.Connections),
+		openings: listen.NewBudget(openingBurst, openingEvery, limits.Connections),
 		accepted: make(chan net.Conn)}
 	g.trace = &trace{log: cfg.Trace, peers: peers.New(cfg.Trace, "", limits.Connections), meters: g.meters,
 		ration: g.ration}
