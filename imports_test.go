@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"gateway/enrolment":           {"est", "pki"},
 	"gateway/recent":              {},
 	"gateway/state":               {"pki."},
+	"gateway/fleet":               {"session/link", "pki."},
 	"metrics":                     {},
 	"ca":                          {"internal/address", "est", "pki", "pemfile", "keys", "audit"},
 	"ca/store":                    {"pemfile"},

@@ -53,6 +53,7 @@ var attrNames = map[string]string{
 	"code":        "why a session ended or did not start (docs/control.md)",
 	"peer":        "who refused or was refused: an identity, or a role while it is not proven",
 	"incident":    "number that the user was told",
+	"instance":    "beginning of what a running program calls itself, hexadecimal; none: it says nothing",
 	"address":     "IP address of a peer",
 	"network":     "the /24 or /48 that an address belongs to",
 	"role":        "role that a certificate gives, or an operator has",
@@ -181,6 +182,9 @@ func Peer(who string) Attr { return text("peer", who) }
 
 // Incident is a number that the user was told.
 func Incident(number string) Attr { return text("incident", number) }
+
+// Instance is the beginning of what a running program calls itself.
+func Instance(short string) Attr { return text("instance", short) }
 
 // Address is the IP address of a peer, without its port.
 func Address(ip string) Attr { return text("address", ip) }

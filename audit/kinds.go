@@ -39,6 +39,7 @@ const (
 	AccessRefused  Kind = "access.refused"
 	RequestRefused Kind = "request.refused"
 	LinkCut        Kind = "link.cut"
+	CloneSuspected Kind = "clone.suspected"
 
 	ConsentAccepted Kind = "consent.accepted"
 
@@ -126,6 +127,7 @@ var kinds = []Meaning{
 	{AccessRefused, "C2, SA2", "A peer is not let in: it does not prove who it is, or may not come."},
 	{RequestRefused, "C1, SA2", "A request of a proven peer is refused."},
 	{LinkCut, "C2, SA2", "A proven peer is cut: its certificate no longer passes."},
+	{CloneSuspected, "C1, SA2", "Two programs seem to use one certificate."},
 
 	{ConsentAccepted, "C4, SA2", "The consent of a terminal's user to a session is verified; the statement and this " +
 		"certificate of the terminal prove it."},

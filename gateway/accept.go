@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"time"
 
 	"tlagate/pki/listen"
 )
@@ -20,7 +21,8 @@ func (g *Gateway) accept(ctx context.Context, l *listen.Listener) error {
 			return err
 		}
 		proven := conn.(*listen.Conn)
-		g.welcome(ctx, &client{conn: proven.Conn, peer: proven.Peer, remote: proven.RemoteAddr().String()})
+		g.welcome(ctx, &client{conn: proven.Conn, peer: proven.Peer, remote: proven.RemoteAddr().String(),
+			since: time.Now()})
 	}
 }
 

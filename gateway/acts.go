@@ -3,9 +3,11 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tlagate/audit"
+	"tlagate/gateway/fleet"
 	"tlagate/gateway/recent"
 	"tlagate/gateway/state"
 	"tlagate/pki"
@@ -141,16 +143,29 @@ func onIdentity(a Act, what, identity string) operator {
 	return operator{a, what, []audit.Attr{audit.Identity(identity)}, recent.Event{Identity: identity}}
 }
 
-// Allow takes a denial back, of this very identity or pattern. An error means that it stays: ErrNotListed, ErrNobody,
-// or that trace or file cannot be written.
+// Allow takes a denial back, of this very identity or pattern, and the suspicion that it was cloned. An error means
+// that both stay: ErrNotListed, ErrNobody, or that trace or file cannot be written.
 func (g *Gateway) Allow(identity string, a Act) error {
-	if !g.state.Has(identity) {
+	denied, clone := g.state.Has(identity), g.suspects(identity)
+	if !denied && !clone {
 		return ErrNotListed
 	}
 	if err := onIdentity(a, actAllow, identity).record(g, false); err != nil {
 		return err
 	}
+	if clone {
+		id, _ := pki.ParseIdentity(identity) // it is in a list of ours
+		g.ForgetClone(id)
+	}
+	if !denied {
+		return nil
+	}
 	return g.state.Allow(identity)
+}
+
+// suspects reports whether two programs seem to use an identity.
+func (g *Gateway) suspects(identity string) bool {
+	return slices.ContainsFunc(g.Clones(), func(c fleet.Clone) bool { return c.Identity.String() == identity })
 }
 
 // DenialInfo is an entry of the operators' deny list.

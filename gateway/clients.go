@@ -20,9 +20,11 @@ type client struct {
 	conn   net.Conn
 	peer   *trust.Peer
 	remote string
+	since  time.Time           // when it was proven
 	end    atomic.Pointer[end] // of its link; nil before the upgrade
-	cut    atomic.Bool         // before the upgrade: its certificate no longer passes
-	hasty  *link.Problem       // it came too soon after others, which its first request is told; nil = it did not
+	said   atomic.Pointer[presence]
+	cut    atomic.Bool   // before the upgrade: its certificate no longer passes
+	hasty  *link.Problem // it came too soon after others, which its first request is told; nil = it did not
 
 	// Owned by the connection's request handler: HTTP/1.1 has one at a time.
 	nonce   string // issued and not yet used

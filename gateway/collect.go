@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tlagate/audit"
+	"tlagate/gateway/fleet"
 	"tlagate/gateway/state"
 	"tlagate/metrics"
 	"tlagate/pki"
@@ -28,9 +29,12 @@ var (
 		"Open connections whose peer is proven, parked links and those of sessions included.", "role")
 	descParked     = desc("tlagate_parked_links", "Links that PdTs have parked.")
 	descParkedPdTs = desc("tlagate_parked_pdts", "PdTs that have a link parked.")
-	descPending    = desc("tlagate_handshakes_pending", "Connections whose peer is not proven yet.")
-	descPushUp     = desc("tlagate_push_up", "1 while the PKI there tells of revocations as they are made.", "url")
-	descHead       = desc("tlagate_trace_head_timestamp_seconds",
+	descClones     = desc("tlagate_clones", "Identities that two programs seem to use.")
+	descOutdated   = desc("tlagate_outdated",
+		"Identities whose program was refused for its version when it last asked.", "role")
+	descPending = desc("tlagate_handshakes_pending", "Connections whose peer is not proven yet.")
+	descPushUp  = desc("tlagate_push_up", "1 while the PKI there tells of revocations as they are made.", "url")
+	descHead    = desc("tlagate_trace_head_timestamp_seconds",
 		"When the PKI there last took a head of our audit trace.", "url")
 	descHeadRefused = desc("tlagate_trace_head_refused",
 		"1 while the PKI there refuses the head of our audit trace: it knows another line, or a later one.", "url")
@@ -88,7 +92,7 @@ func (g *Gateway) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range append([]*prometheus.Desc{
 		descSessions, descConnections, descParked, descParkedPdTs, descPending, descPushUp, descSourceUp,
 		descSourceRead, descSourceFailed, descNextUpdate, descRenewal, descEnd, descAnswers, descDenied, descOwnEnd,
-		descAnchorEnd, descHead, descHeadRefused, descMissing, descRenewalLate,
+		descAnchorEnd, descHead, descHeadRefused, descMissing, descRenewalLate, descClones, descOutdated,
 	}, traceDescs...) {
 		ch <- d
 	}
@@ -118,6 +122,11 @@ func (g *Gateway) collectPeers(s samples) {
 	parked, pdts := g.parked.count()
 	s.gauge(descParked, float64(parked))
 	s.gauge(descParkedPdTs, float64(pdts))
+	clones, late := g.fleet.Count()
+	s.gauge(descClones, float64(clones))
+	for role := range fleet.Programs {
+		s.gauge(descOutdated, float64(late[role]), string(role))
+	}
 	roles := g.clients.roles()
 	for _, role := range pki.Roles {
 		s.gauge(descConnections, float64(roles[role]), string(role))

@@ -25,6 +25,7 @@ import (
 	"tlagate/audit/peers"
 	"tlagate/bundle"
 	"tlagate/gateway/enrolment"
+	"tlagate/gateway/fleet"
 	"tlagate/gateway/state"
 	"tlagate/pki"
 	"tlagate/pki/listen"
@@ -51,6 +52,9 @@ type Config struct {
 
 	Bundles       *bundle.Shelf // the bundles that devices are sent; nil = none. The caller runs it
 	RequireBundle bool          // refuse devices that name no bundle
+
+	Lowest       fleet.Lowest // versions of devices' programs that are let in; zero = all
+	RefuseClones bool         // refuse an identity that two programs seem to use; else it is only told of
 
 	// Trace is where what happens is recorded (SA2): while it cannot be written no session begins, and those that run
 	// go on. nil = nowhere. The caller closes it.
@@ -86,6 +90,7 @@ type Gateway struct {
 	meters            *meters
 	trace             *trace
 	access            atomic.Pointer[access]
+	lowest            atomic.Pointer[fleet.Lowest]
 	push              func() []*push.Subscriber // nil = none
 	heads             func() []TraceHead        // nil = none
 	balancers         []netip.Prefix
@@ -98,6 +103,7 @@ type Gateway struct {
 	tickets   *tickets
 	bundles   *bundles
 	home      *home.Receiver
+	fleet     *fleet.Table
 	status    *statusSender
 	state     knowledge
 	lately    *lately
@@ -136,7 +142,8 @@ func New(cfg Config) *Gateway {
 		ration: g.ration}
 	g.enrolment = enrolment.New(cfg.Enrolment, g.log)
 	g.clients = newClientTable(limits)
-	g.parked = newParkedTable(limits, &g.links)
+	g.fleet = fleet.New(limits.Connections, cfg.RefuseClones)
+	g.parked = newParkedTable(limits, &g.links, g.fleet.Latest)
 	g.sessions = newSessionTable(limits, &g.links)
 	g.drains.g = g
 	g.state = newLocal(cfg, g.sessions)
@@ -148,6 +155,7 @@ func New(cfg Config) *Gateway {
 	g.status = &statusSender{party: g.party, bundles: g.bundles, log: g.log}
 	g.watcher = newWatcher(g)
 	g.SetAccess(cfg.Access)
+	g.SetLowest(cfg.Lowest)
 	return g
 }
 
@@ -174,6 +182,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	running.Go(func() { g.watcher.runDenials(watching) })
 	running.Go(func() { g.renew(watching) })
 	running.Go(func() { keepRoll(watching, g) })
+	running.Go(func() { g.watchClones(watching) })
 	var err error
 	select {
 	case <-ctx.Done():

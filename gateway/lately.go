@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"errors"
+	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -107,6 +109,15 @@ func (l *lately) came(c *client) {
 	if first {
 		l.events.Publish(recent.Event{Kind: recent.FirstSeen, Identity: c.identity(), Address: address})
 	}
+}
+
+// runs notes what a peer says that it runs, with a request to park or to open.
+func (l *lately) runs(c *client, h http.Header) {
+	bundle, _ := strconv.ParseUint(h.Get(link.HeaderBundle), 10, 64) // 0 = none, or no number, which is refused later
+	said := c.software()
+	l.state.Saw(c.peer.Identity, time.Now(), func(s *state.Seen) {
+		s.Version, s.OS, s.Arch, s.Bundle = said.Version, said.OS, said.Arch, bundle
+	})
 }
 
 // parked notes that a PdT has parked a link: it is expected to go on doing so.

@@ -21,6 +21,9 @@ func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.
 	if p := g.checkCrypto(c); p != nil {
 		return p
 	}
+	if p := g.checkProgram(c, r); p != nil {
+		return p
+	}
 	if g.sessions.isDraining() {
 		return drainingProblem()
 	}
@@ -72,12 +75,8 @@ func (g *Gateway) admit(c *client, pdt pki.Identity, header string) (*session, l
 // join reserves the TLA, finds a parked link, and begins the session.
 func (g *Gateway) join(ctx context.Context, c *client, w http.ResponseWriter, pdt pki.Identity, s *session,
 	joined link.Joined) *link.Problem {
-	before, p := g.sessions.reserve(c.peer.Identity, s)
-	if p != nil {
+	if p := g.reserve(ctx, c, s); p != nil {
 		return p
-	}
-	if before != nil {
-		before.end(goesOnNotice, reasonResumed, "gateway")
 	}
 	far := g.parked.find(ctx, pdt, s, joined)
 	if far == nil {

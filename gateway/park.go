@@ -20,6 +20,9 @@ func (g *Gateway) park(c *client, w http.ResponseWriter, r *http.Request) *link.
 	if p := g.checkCrypto(c); p != nil {
 		return p
 	}
+	if p := g.checkProgram(c, r); p != nil {
+		return p
+	}
 	declared, p := g.declared(c, r.Header)
 	if p != nil {
 		return p

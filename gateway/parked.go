@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -16,6 +17,7 @@ type parkedTable struct {
 	mostOf   int             // of one practice; 0 = no limit
 	joinWait time.Duration   // how long find waits
 	links    *sync.WaitGroup // the gateway's
+	latest   func(pki.Identity) (instance string, came time.Time)
 
 	mu       sync.Mutex // protects the rest
 	byPdT    map[pki.Identity][]*end
@@ -26,9 +28,10 @@ type parkedTable struct {
 	draining bool
 }
 
-func newParkedTable(l Limits, links *sync.WaitGroup) *parkedTable {
+func newParkedTable(l Limits, links *sync.WaitGroup,
+	latest func(pki.Identity) (instance string, came time.Time)) *parkedTable {
 	return &parkedTable{perPdT: l.ParkedPerPdT, mostOf: l.PerPractice.Parked, practice: practiceCount{},
-		joinWait: l.JoinWait, links: links, closing: make(chan struct{}),
+		joinWait: l.JoinWait, links: links, closing: make(chan struct{}), latest: latest,
 		byPdT: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{})}
 }
 
@@ -122,8 +125,8 @@ func (t *parkedTable) find(ctx context.Context, pdt pki.Identity, s *session, jo
 	}
 }
 
-// take returns the link of the PdT that was heard from most recently; when there is none, a channel that is closed when
-// one is added, and one that is closed when draining begins.
+// take returns the link of the PdT that is best to use; when there is none, a channel that is closed when one is added,
+// and one that is closed when draining begins.
 func (t *parkedTable) take(pdt pki.Identity) (e *end, more, closing <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -131,9 +134,25 @@ func (t *parkedTable) take(pdt pki.Identity) (e *end, more, closing <-chan struc
 	if len(waiting) == 0 {
 		return nil, t.arrival, t.closing
 	}
-	e = slices.MaxFunc(waiting, func(a, b *end) int { return a.link.Heard().Compare(b.link.Heard()) })
+	e = slices.MaxFunc(waiting, t.compare(pdt))
 	t.set(pdt, without(waiting, e))
 	return e, nil, nil
+}
+
+// compare returns the order of a PdT's links. Those of the process that came last are below those of others that were
+// heard from since: a second PdT with the same certificate gets no cards as long as the first one is there. Otherwise
+// the link that was heard from most recently is best.
+func (t *parkedTable) compare(pdt pki.Identity) func(a, b *end) int {
+	latest, came := t.latest(pdt)
+	first := func(e *end) int {
+		if e.client.instance() != latest && e.link.Heard().After(came) {
+			return 1
+		}
+		return 0
+	}
+	return func(a, b *end) int {
+		return cmp.Or(cmp.Compare(first(a), first(b)), a.link.Heard().Compare(b.link.Heard()))
+	}
 }
 
 func without(ends []*end, e *end) []*end {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -129,4 +130,59 @@ func (t *sessionTable) begun() []*session {
 		}
 	}
 	return all
+}
+
+// answerWithin is what a TLA's link gets to answer a ping when another process with its identity opens.
+const answerWithin = 2 * time.Second
+
+// reserve admits a TLA's session. One that the TLA's process before began gives way, if its link does not answer: a
+// terminal that comes back after a power cut does not wait until its old link is found dead. One that answers stays,
+// whoever else has its certificate.
+func (g *Gateway) reserve(ctx context.Context, c *client, s *session) *link.Problem {
+	before, p := g.sessions.reserve(c.peer.Identity, s)
+	if p == nil && before != nil {
+		before.end(goesOnNotice, reasonResumed, "gateway")
+	}
+	if p == nil || p.Code != link.ProblemTLABusy || s.generation > 1 {
+		return p
+	}
+	old := g.sessions.of(c.peer.Identity)
+	if old == nil || old.client.instance() == c.instance() || old.answers(ctx) {
+		return p
+	}
+	old.lostPower()
+	_, p = g.sessions.reserve(c.peer.Identity, s)
+	return p
+}
+
+// answers reports whether an end is heard from after now, within answerWithin, all of which it gets: who asks cannot
+// cut it short by going away. It does not wait for a write.
+func (e *end) answers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
+	defer cancel()
+	asked, echoed := time.Now(), make(chan error, 1)
+	go func() { echoed <- e.link.Echo(ctx) }()
+	select {
+	case err := <-echoed:
+		return err == nil || e.link.Heard().After(asked)
+	case <-ctx.Done():
+		return e.link.Heard().After(asked)
+	}
+}
+
+// lostPower ends the session of a TLA's end that does not answer, and whose terminal has come back.
+func (e *end) lostPower() {
+	if s := e.session.Load(); s != nil {
+		s.end(link.Notice{Code: link.CodePeerGone, Text: "The terminal has begun anew."}, "dead", string(pki.RoleTLA))
+	}
+}
+
+// of returns the TLA's end of its session; nil = it has none, or waits for one.
+func (t *sessionTable) of(tla pki.Identity) *end {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := t.byTLA[tla]; s != nil {
+		return s.tla
+	}
+	return nil
 }

@@ -47,6 +47,7 @@ var kindsSeenIn = map[audit.Kind]string{
 	"access.refused":        "integration/sa2_gateway_test.go TestSA2GatewayTrace",
 	"request.refused":       "integration/sa2_gateway_test.go TestSA2NoRoomForTheTrace",
 	"link.cut":              "integration/sa2_home_test.go TestSA2ACutsIncident",
+	"clone.suspected":       "integration/c1_fleet_test.go TestC1CloneOfATerminal",
 	"consent.accepted":      "integration/sa2_gateway_test.go TestSA2GatewayTrace",
 	"hybrids.omitted":       "integration/c3_hello_test.go TestC3BoxThatTakesNoLargeHello",
 	"session.opened":        "integration/sa2_gateway_test.go TestSA2GatewayTrace",

@@ -60,6 +60,9 @@ type Config struct {
 	Answers  func(ocsp [][]byte)                             // takes OCSP answers of gateways; must not block
 	Reached  func(gateway string)                            // a gateway was reached, at first or again; must not block
 
+	// Software is what gateways are told of our program; zero = nothing.
+	Software link.Software
+
 	// Dial connects to a gateway; nil = [dialer.Direct].
 	Dial dialer.Func
 

@@ -215,7 +215,7 @@ func (g *gateway) dial(ctx context.Context, cut func(error)) (*parkedLink, error
 		return nil, err
 	}
 	cfg := link.Config{Heartbeat: g.s.cfg.Heartbeat, OnNotice: func(n link.Notice) { g.noticed(l, n) },
-		OnStatus: g.informed, Bundle: g.s.cfg.bundle()}
+		OnStatus: g.informed, Bundle: g.s.cfg.bundle(), Client: g.s.cfg.Software, Instance: g.s.instance}
 	l.declared = g.s.cfg.Server.Certificate()
 	asking, cancel := context.WithTimeout(bounded, limit)
 	defer cancel()

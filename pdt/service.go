@@ -18,6 +18,7 @@ type Service struct {
 	consents consents
 	access   atomic.Pointer[Access]
 	began    time.Time
+	instance string // for gateways: how they notice another service with our certificate
 	gateways []*gateway
 	slots    [session.Slots]*slot
 
@@ -32,7 +33,7 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, us: us, began: time.Now()}
+	s := &Service{cfg: cfg, us: us, began: time.Now(), instance: session.NewID().String()}
 	s.SetAccess(cfg.Access)
 	for _, address := range cfg.Gateways {
 		s.gateways = append(s.gateways, newGateway(s, address))

@@ -13,6 +13,8 @@ func Algorithms() []algorithms.Use {
 				FR: "Preuve de reprise : chaque extrémité prouve sur une nouvelle liaison qu'elle était au bout de " +
 					"la première."}},
 		algorithms.Random(len(ID{}), algorithms.Text{
-			EN: "Names a session in logs and traces; it is no secret.",
-			FR: "Nomme une session dans journaux et traces ; il n'est pas secret."}))
+			EN: "Names a session in logs and traces, and a running program to gateways; it is " +
+				"no secret.",
+			FR: "Nomme une session dans journaux et traces, et un programme en marche auprès des passerelles ; il " +
+				"n'est pas secret."}))
 }

@@ -52,8 +52,13 @@ type Config struct {
 	// Storage returns what keeps the relay from writing what it must keep, for Status; nil or "" = nothing.
 	Storage func() string
 
+	// Software is what gateways are told of our program; zero = nothing.
+	Software link.Software
+
 	// Renewal returns how the renewal of our certificate stands, for Status; nil = nothing is known of it.
 	Renewal func() Renewal
+
+	instance string // of this relay, for gateways: how they notice another with our certificate
 }
 
 // Timers of a relay; zero means the default.

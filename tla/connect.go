@@ -143,7 +143,7 @@ func (a *attempt) join(outer net.Conn) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(a.ctx, a.step(a.cfg.Timers.Open))
 	defer cancel()
 	cfg := link.Config{Heartbeat: a.cfg.Timers.Heartbeat, Consent: a.consent, OnNotice: a.noted, OnStatus: a.informed,
-		Bundle: a.cfg.bundleVersion(), Incident: a.incident}
+		Bundle: a.cfg.bundleVersion(), Incident: a.incident, Client: a.cfg.Software, Instance: a.cfg.instance}
 	var err error
 	if a.again != nil {
 		a.link, err = link.Reopen(ctx, outer, a.pdt.String(), a.id.String(), a.again.ticket, cfg)

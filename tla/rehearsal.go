@@ -271,6 +271,7 @@ var blames = map[string]Item{
 	string(CodeProblem) + " " + string(link.ProblemNoBundle):             ItemBundle,
 	string(CodeProblem) + " " + string(link.ProblemBundleOutdated):       ItemBundle,
 	string(CodeProblem) + " " + string(link.ProblemBundleRequired):       ItemBundle,
+	string(CodeProblem) + " " + string(link.ProblemCloneSuspected):       ItemCertificate,
 	string(CodeProblem) + " " + string(link.ProblemWrongPractice):        ItemPdT,
 	string(CodeProblem) + " " + string(link.ProblemPdTAbsent):            ItemPdT,
 	string(CodeProblem) + " " + string(link.ProblemBadServerCertificate): ItemPdT,

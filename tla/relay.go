@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"time"
+	"tlagate/session"
 
 	"tlagate/tla/cards"
 )
@@ -50,6 +51,7 @@ func NewRelay(cfg Config) (*Relay, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
+	cfg.instance = session.NewID().String()
 	t := cfg.Timers
 	taker := cards.NewTaker(cfg.Readers, cards.Limits{Take: t.Take, Command: t.Command, Release: t.Release})
 	return &Relay{cfg: cfg, taker: taker, desk: newDesk()}, nil

@@ -16,7 +16,7 @@ var severities = map[audit.Kind]int{
 	audit.SealBroken: critical, audit.HeadRefused: critical,
 
 	audit.KeyFailed: failure, audit.RenewalFailed: failure, audit.BundleRefused: failure, audit.AuditGap: failure,
-	audit.HeadLate: failure,
+	audit.HeadLate: failure, audit.CloneSuspected: failure,
 
 	audit.CertificateRevoked: warning, audit.EnrolmentRefused: warning, audit.AccessRefused: warning,
 	audit.RequestRefused: warning, audit.LinkCut: warning, audit.SessionFailed: warning, audit.SessionRefused: warning,

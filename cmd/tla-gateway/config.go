@@ -7,6 +7,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
 	"tlagate/gateway"
+	"tlagate/gateway/fleet"
 	"tlagate/metrics"
 	"tlagate/push"
 )
@@ -33,6 +34,10 @@ type config struct {
 
 	Bundles       cli.Path `yaml:"bundles"`        // directory of the bundles for devices; "" = none
 	RequireBundle bool     `yaml:"require_bundle"` // refuse devices without one
+
+	MinVersion     map[string]string `yaml:"min_version"`     // of each program; none = all are let in
+	RequireVersion bool              `yaml:"require_version"` // refuse devices that report none
+	Clones         string            `yaml:"clones"`          // tell or refuse; "" = tell
 
 	cli.Crypto `yaml:",inline"`
 }
@@ -77,7 +82,7 @@ func load(file string) (config, []gateway.Rule, error) {
 		rules, err = c.rules()
 		return errors.Join(cli.CheckListen("listen", c.Listen), c.checkBalancers(), c.checkMetrics(), err,
 			c.Limits.check(), c.Enrolment.check(), c.Renewal.Check(), c.checkPush(), c.SIEM.check(c.Audit.File),
-			c.CheckCrypto())
+			c.CheckCrypto(), c.checkFleet())
 	})
 	return c, rules, err
 }
@@ -90,6 +95,29 @@ func (c config) checkPush() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// lowest returns which versions of devices' programs are let in.
+func (c config) lowest() (fleet.Lowest, error) {
+	l, err := fleet.ParseLowest(c.MinVersion, c.RequireVersion)
+	if err != nil {
+		return l, fmt.Errorf("min_version: %w", err)
+	}
+	return l, nil
+}
+
+// The values of clones.
+const (
+	clonesTell   = "tell"
+	clonesRefuse = "refuse"
+)
+
+func (c config) checkFleet() error {
+	_, err := c.lowest()
+	if c.Clones != "" && c.Clones != clonesTell && c.Clones != clonesRefuse {
+		err = errors.Join(err, fmt.Errorf("clones: cannot use %q: want %s or %s", c.Clones, clonesTell, clonesRefuse))
+	}
+	return err
 }
 
 func (c config) checkMetrics() error {

@@ -142,6 +142,16 @@ var cases = []struct {
 		[]string{`unknown key "lissen"`}, false},
 	{"no listen", func(d *deployment) { d.configure(strings.Replace(goodConfig, "listen: \"127.0.0.1:0\"\n", "", 1)) },
 		2, []string{"listen is missing"}, false},
+	{"lowest version", func(d *deployment) {
+		d.configure(goodConfig + "min_version: {tla-relay: 1.x, pdt: 1.0.0}\n")
+	}, 2, []string{`min_version: tla-relay: cannot read "1.x"`, `"pdt" is no program of devices`}, false},
+	{"version demanded, and none said", func(d *deployment) { d.configure(goodConfig + "require_version: true\n") }, 2,
+		[]string{"require_version says nothing without min_version"}, false},
+	{"clones", func(d *deployment) { d.configure(goodConfig + "clones: kill\n") }, 2,
+		[]string{`clones: cannot use "kill": want tell or refuse`}, false},
+	{"fleet", func(d *deployment) {
+		d.configure(goodConfig + "min_version: {tla-pdt: 1.0.0}\nrequire_version: true\nclones: refuse\n")
+	}, 0, nil, true},
 	{"negative limit", func(d *deployment) { d.configure(goodConfig + "limits: {drain: -1s}\n") }, 2,
 		[]string{"limits.drain is negative"}, false},
 	{"negative limit of a practice", func(d *deployment) {

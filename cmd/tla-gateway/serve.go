@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"reflect"
 	"sync"
@@ -93,11 +94,15 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
+	lowest, err := c.lowest()
+	if err != nil {
+		return err
+	}
 	party := &trust.Party{Trust: store, Certificate: store.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
 	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(),
 		Enrolment: c.Enrolment.gateway(), Push: streams.subscribers, Heads: streams.heads, Log: app.Log,
-		Balancers: balancers, Bundles: bundles, RequireBundle: c.RequireBundle, Trace: trace.Log, Home: lines,
-		Denials: denied, Roll: roll})
+		Balancers: balancers, Bundles: bundles, RequireBundle: c.RequireBundle, Lowest: lowest,
+		RefuseClones: c.Clones == clonesRefuse, Trace: trace.Log, Home: lines, Denials: denied, Roll: roll})
 	serveMetrics, err := c.serveMetrics(app.Log, append(sender.collectors(), g)...)
 	if err != nil {
 		return err
@@ -112,8 +117,22 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	return g.Serve(app.Context, l)
 }
 
+// follow puts other lowest versions in force.
+func follow(g *gateway.Gateway, c, running config, log *slog.Logger) error {
+	if maps.Equal(c.MinVersion, running.MinVersion) && c.RequireVersion == running.RequireVersion {
+		return nil
+	}
+	lowest, err := c.lowest()
+	if err != nil {
+		return err
+	}
+	g.SetLowest(lowest)
+	log.Info("lowest versions read again", "programs", len(c.MinVersion))
+	return nil
+}
+
 // apply returns a function that reads the configuration again and puts in force what may change in a running gateway:
-// the sources of pushed revocations, and the access table.
+// the sources of pushed revocations, the access table, and the lowest versions of devices' programs.
 func (s *serveCmd) apply(g *gateway.Gateway, streams *listeners, running config, configured *trail.Configuration,
 	log *slog.Logger) func() error {
 	return func() error {
@@ -131,7 +150,11 @@ func (s *serveCmd) apply(g *gateway.Gateway, streams *listeners, running config,
 			g.SetAccess(rules)
 			log.Info("access table read again", "lines", len(rules))
 		}
+		if err := follow(g, c, running, log); err != nil {
+			return err
+		}
 		running.Access, running.Push = c.Access, c.Push
+		running.MinVersion, running.RequireVersion = c.MinVersion, c.RequireVersion
 		if !reflect.DeepEqual(c, running) {
 			log.Warn("the rest of the configuration has changed too: that takes a restart")
 			running = c

@@ -17,6 +17,7 @@ import (
 	"tlagate/pki"
 	"tlagate/pki/trust"
 	"tlagate/session"
+	"tlagate/session/link"
 )
 
 // config is the configuration file; deploy/examples/pdt.yaml explains it.
@@ -116,6 +117,7 @@ func (c config) service(store *trust.Trust, client, server *cli.Keys, log *slog.
 		Limit:     c.Limits.Absolute,
 		Grace:     c.Limits.Grace,
 		Dial:      c.Dial,
+		Software:  link.Ours(link.ProgramPdT, cli.BuildVersion()),
 		Log:       log,
 	}
 	var err error

@@ -14,6 +14,7 @@ import (
 	"tlagate/cmd/internal/seal"
 	"tlagate/cmd/internal/trail"
 	"tlagate/pki/trust"
+	"tlagate/session/link"
 	"tlagate/tla"
 	"tlagate/tla/cards"
 	ctl "tlagate/tla/control"
@@ -116,7 +117,7 @@ func (d *daemon) openRelay(cfg config, kept *bundle.Kept, trace *trail.Trail, lo
 		Gateways: s.Gateways, PdTs: s.PdTs, Readers: d.readers, Policy: s.Policy, Dial: cfg.Dial, Log: log,
 		Party: &trust.Party{Trust: d.trust, Certificate: d.trust.Staple(d.keys.Certificate),
 			Hybrids: cfg.Hybrids(trace.Hybrids)},
-		Timers: cfg.timers(s),
+		Timers: cfg.timers(s), Software: link.Ours(link.ProgramRelay, cli.BuildVersion()),
 		Clock: tla.OpenClock(tla.ClockConfig{File: string(cfg.Floor), Built: built(), Vouched: d.trust.Vouched,
 			Log: log}),
 		During: []func(context.Context, string){r.during}, Renewal: r.renewal, Storage: trace.Trouble,

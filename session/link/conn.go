@@ -40,6 +40,10 @@ type Config struct {
 	Bundle       uint64         // version of our bundle, which Open and Park tell the gateway; 0 = none
 	Incident     string         // which Open and Park tell the gateway: what our user is told if it refuses; "" = none
 
+	// Who asks, which Open and Park tell the gateway (docs/protocol.md, section 1.6); zero = nothing is told.
+	Client   Software
+	Instance string // of this process: 16 random octets in hex
+
 	// Consent signs the user's consent over a gateway's nonce (docs/protocol.md, section 1.3). Open needs it.
 	Consent func(nonce string) (string, error)
 

@@ -40,6 +40,8 @@ const (
 	ProblemTraceFull            ProblemCode = "trace_full"
 	ProblemNoBundle             ProblemCode = "no_bundle"
 	ProblemBundleOutdated       ProblemCode = "bundle_outdated"
+	ProblemVersionOutdated      ProblemCode = "version_outdated"
+	ProblemCloneSuspected       ProblemCode = "clone_suspected"
 	ProblemBundleRequired       ProblemCode = "bundle_required"
 	ProblemNotRGS               ProblemCode = "not_rgs"
 )
@@ -65,6 +67,8 @@ var Statuses = map[ProblemCode]int{
 	ProblemTraceFull:            http.StatusServiceUnavailable,
 	ProblemNoBundle:             http.StatusNotFound,
 	ProblemBundleOutdated:       http.StatusConflict,
+	ProblemVersionOutdated:      http.StatusConflict,
+	ProblemCloneSuspected:       http.StatusForbidden,
 	ProblemBundleRequired:       http.StatusForbidden,
 	ProblemNotRGS:               http.StatusForbidden,
 }

@@ -31,6 +31,8 @@ const (
 	HeaderServerCertChain = "Server-Cert-Chain" // likewise
 	HeaderBundle          = "Tlagate-Bundle"    // the version of the asking device's bundle (docs/bundle.md)
 	HeaderIncident        = "Tlagate-Incident"  // the number that the user is told if the request comes to nothing
+	HeaderClient          = "Tlagate-Client"    // Software
+	HeaderInstance        = "Tlagate-Instance"  // the process that asks: 16 random octets in hex
 	HeaderTrace           = "Tlagate-Trace"     // of the 101: TakesTrace
 	TakesTrace            = "1"                 // the gateway takes trace records
 )
@@ -158,10 +160,17 @@ func upgradeHeader() http.Header {
 	return http.Header{"Connection": {"Upgrade"}, "Upgrade": {Protocol}}
 }
 
-// describe adds the version of the bundle that we work with, and the number of the start.
+// describe adds who asks: program and process, the version of the bundle that we work with, and the number of the
+// start.
 func (c Config) describe(h http.Header) {
 	if c.Incident != "" {
 		h.Set(HeaderIncident, c.Incident)
+	}
+	if c.Client != (Software{}) {
+		h.Set(HeaderClient, c.Client.String())
+	}
+	if c.Instance != "" {
+		h.Set(HeaderInstance, c.Instance)
 	}
 	if c.Bundle > 0 {
 		h.Set(HeaderBundle, strconv.FormatUint(c.Bundle, 10))

@@ -129,6 +129,12 @@ var Reasons = map[string]map[string]Text{
 		string(link.ProblemBundleOutdated): {
 			"la configuration signée de ce terminal est périmée et la nouvelle n'a pas pu être chargée",
 			"the signed configuration of this terminal is outdated and the new one could not be fetched"},
+		string(link.ProblemVersionOutdated): {
+			"le logiciel de ce terminal est trop ancien : il doit être mis à jour",
+			"the software of this terminal is too old: it must be updated"},
+		string(link.ProblemCloneSuspected): {
+			"un autre appareil semble utiliser le certificat de ce terminal",
+			"another device seems to use this terminal's certificate"},
 		string(link.ProblemBundleRequired): {
 			"ce terminal n'a pas de configuration signée",
 			"this terminal has no signed configuration"},
