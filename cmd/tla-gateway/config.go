@@ -26,6 +26,7 @@ type config struct {
 	Limits    limits        `yaml:"limits"`
 	Audit     cli.Trace     `yaml:"audit"`
 	SIEM      *siemSection  `yaml:"siem"` // nil = the trace is sent nowhere
+	API       *apiSection   `yaml:"api"`  // nil = it is not served
 
 	Bundles       cli.Path `yaml:"bundles"`        // directory of the bundles for devices; "" = none
 	RequireBundle bool     `yaml:"require_bundle"` // refuse devices without one
@@ -85,7 +86,7 @@ func load(file string) (config, []gateway.Rule, error) {
 	err := cli.LoadYAML(file, &c, func() (err error) {
 		rules, err = c.rules()
 		return errors.Join(cli.CheckListen("listen", c.Listen), c.checkMetrics(), err, c.Limits.check(),
-			c.Enrolment.check(), c.Renewal.Check(), c.checkPush(), c.SIEM.check(c.Audit.File), c.CheckCrypto())
+			c.Enrolment.check(), c.Renewal.Check(), c.checkPush(), c.SIEM.check(c.Audit.File), c.API.check(), c.CheckCrypto())
 	})
 	return c, rules, err
 }

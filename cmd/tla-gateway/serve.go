@@ -89,24 +89,28 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(),
 		Enrolment: c.Enrolment.gateway(), Push: streams.subscribers, Heads: streams.heads, Log: app.Log,
 		Bundles: bundles, RequireBundle: c.RequireBundle, Trace: trace.Log, Home: lines})
-	serveMetrics, err := c.serveMetrics(app.Log, append(sender.collectors(), g)...)
+	operators, err := c.openAPI(app.Context, g, party, trace, streams.subscribers, app.Log)
 	if err != nil {
 		return err
 	}
-	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, streams, c, configured, app.Log), Trust: store,
+	serveMetrics, err := c.serveMetrics(app.Log, append(append(sender.collectors(), operators.collectors()...), g)...)
+	if err != nil {
+		return err
+	}
+	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, operators, streams, c, configured, app.Log), Trust: store,
 		Keys: keysOf(renewer, keys)})
 	defer background(app.Context, func(ctx context.Context) { _ = store.Run(ctx) }, streams.run, serveMetrics,
 		func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run, trace.Index,
-		sender.run, lines.Run)()
+		sender.run, lines.Run, operators.run)()
 	app.LogCrypto(store)
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)
 }
 
 // apply returns a function that reads the configuration again and puts in force what may change in a running gateway:
-// the sources of pushed revocations, and the access table.
-func (s *serveCmd) apply(g *gateway.Gateway, streams *listeners, running config, configured *trail.Configuration,
-	log *slog.Logger) func() error {
+// the sources of pushed revocations, the access table, and what administrators may do.
+func (s *serveCmd) apply(g *gateway.Gateway, operators *apiServer, streams *listeners, running config,
+	configured *trail.Configuration, log *slog.Logger) func() error {
 	return func() error {
 		c, rules, err := load(s.Config)
 		if err != nil {
@@ -122,7 +126,13 @@ func (s *serveCmd) apply(g *gateway.Gateway, streams *listeners, running config,
 			g.SetAccess(rules)
 			log.Info("access table read again", "lines", len(rules))
 		}
+		if err := operators.follow(c.API, running.API, log); err != nil {
+			return err
+		}
 		running.Access, running.Push = c.Access, c.Push
+		if c.API != nil && running.API != nil {
+			running.API.Admins = c.API.Admins
+		}
 		if !reflect.DeepEqual(c, running) {
 			log.Warn("the rest of the configuration has changed too: that takes a restart")
 			running = c
