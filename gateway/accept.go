@@ -33,11 +33,13 @@ func (g *Gateway) welcome(ctx context.Context, c *client) {
 		g.ration.Log(line, "peer", c.identity(), "error", err)
 		g.meters.connectionsFull.WithLabelValues(fullness[err]).Inc()
 		g.trace.peers.Full(c.peer, c.remote)
+		g.lately.full(c)
 		c.conn.Close()
 		return
 	}
 	g.log.Info("connection accepted", "remote", c.remote, "peer", c.identity(), "tls", c.peer.TLS.String())
 	g.trace.peers.Accepted(c.peer, c.remote)
+	g.lately.came(c)
 	g.watcher.adopt(c)
 	select {
 	case g.accepted <- c.conn:

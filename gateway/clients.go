@@ -105,6 +105,17 @@ func (t *clientTable) all() []*client {
 	return all
 }
 
+// peers returns who is here.
+func (t *clientTable) peers() map[pki.Identity]bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	here := make(map[pki.Identity]bool, len(t.perPeer))
+	for id := range t.perPeer {
+		here[id] = true
+	}
+	return here
+}
+
 // roles counts the connections of each role.
 func (t *clientTable) roles() map[pki.Role]int {
 	t.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"tlagate/session/link"
 )
@@ -15,12 +16,14 @@ type end struct {
 	client   *client
 	link     *link.Conn
 	declared *declaration // of a PdT
+	at       time.Time    // of the upgrade
 	cut      atomic.Bool  // its certificate no longer passes
 
 	gone    bool                    // protected by parkedTable.mu: the link is over
 	offered atomic.Pointer[session] // of a PdT: the session whose joined record it was sent
 	session atomic.Pointer[session] // nil while parked; written with sessionTable.mu held
 	octets  atomic.Int64            // data received
+	dataAt  atomic.Int64            // when, ns; 0 = none yet
 	status  sentStatus
 }
 
@@ -59,6 +62,7 @@ func (e *end) carry() error {
 			continue
 		}
 		e.octets.Add(int64(len(payload)))
+		e.dataAt.Store(time.Now().UnixNano())
 		e.g.meters.octets[e.client.peer.Identity.Role].Add(float64(len(payload)))
 		if s.other(e).link.WriteRecord(link.TypeData, payload) != nil {
 			return errOtherEnd // the other end's pump says why

@@ -203,3 +203,22 @@ func (r *rig) holdUp() (release func()) {
 	r.t.Cleanup(func() { _ = f.Close() })
 	return func() { require.NoError(r.t, f.Close()) }
 }
+
+// TestSP3ActsWithoutATrace: what takes trust away is done although it cannot be recorded, and the answer says so; what
+// gives it is not done.
+func TestSP3ActsWithoutATrace(t *testing.T) {
+	r := start(t, traced(nil))
+	near, _ := r.joined(r.ca.Issue(tla1, clients), r.pdt(pdt1))
+	id := r.running(1)[0].ID
+	back := r.unplug()
+	defer back()
+	require.ErrorAs(t, r.g.Deny(tla2, claire), new(*Done))
+	require.ErrorAs(t, r.g.End(id, claire), new(*Done))
+	requireNotice(t, link.CodeEndedByOperator, near)
+	require.Error(t, r.g.Allow(tla2, claire))
+	require.Len(t, r.g.Denied(), 1)
+	require.ErrorAs(t, r.g.Drain(claire), new(*Done))
+	require.True(t, r.g.Draining())
+	require.Error(t, r.g.Resume(claire))
+	require.True(t, r.g.Draining())
+}

@@ -23,6 +23,8 @@ import (
 	"tlagate/audit/home"
 	"tlagate/audit/peers"
 	"tlagate/bundle"
+	"tlagate/gateway/state"
+	"tlagate/pki"
 	"tlagate/pki/listen"
 	"tlagate/pki/trust"
 	"tlagate/push"
@@ -49,6 +51,10 @@ type Config struct {
 	// Trace is where what happens is recorded (SA2): while it cannot be written no session begins, and those that run
 	// go on. nil = nowhere. The caller closes it.
 	Trace *audit.Log
+
+	// Denials are whom operators deny, Roll is who was seen when; nil = both are kept in memory alone.
+	Denials *state.Denials
+	Roll    *state.Roll
 
 	// Home takes the lines that devices send of their traces (SA2); nil = none are taken. The caller runs it.
 	Home *home.Receiver
@@ -83,6 +89,9 @@ type Gateway struct {
 	bundles   *bundles
 	home      *home.Receiver
 	status    *statusSender
+	state     knowledge
+	lately    *lately
+	drains    drains
 	watcher   *watcher
 
 	accepted chan net.Conn                   // proven connections, for net/http
@@ -102,15 +111,20 @@ func New(cfg Config) *Gateway {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	limits := cfg.Limits.withDefaults()
-	g := &Gateway{party: cfg.Party, limits: limits, log: cfg.Log, push: cfg.Push, heads: cfg.Heads, meters: newMeters(),
+	g := &Gateway{limits: limits, log: cfg.Log, push: cfg.Push, heads: cfg.Heads, meters: newMeters(),
 		ration: listen.NewRation(cfg.Log), requests: listen.NewBudget(requestBurst, requestEvery, limits.Connections),
 		accepted: make(chan net.Conn)}
+	party := *cfg.Party
+	party.Denied = g.denies
+	g.party = &party
 	g.trace = &trace{log: cfg.Trace, peers: peers.New(cfg.Trace, "", limits.Connections), meters: g.meters,
 		ration: g.ration}
 	g.enrolment = newEnrolment(cfg.Enrolment, g.log)
 	g.clients = newClientTable(limits)
 	g.parked = newParkedTable(limits, &g.links)
 	g.sessions = newSessionTable(limits, &g.links)
+	g.state = newLocal(cfg, g.sessions)
+	g.lately = newLately(g.state)
 	g.consents = &consents{life: limits.Nonce, log: g.log}
 	g.tickets = &tickets{party: g.party, life: limits.Ticket, log: g.log}
 	g.bundles = &bundles{shelf: cfg.Bundles, required: cfg.RequireBundle, log: g.log}
@@ -143,6 +157,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	running.Go(func() { g.watcher.run(watching) })
 	running.Go(func() { g.watcher.runDenials(watching) })
 	running.Go(func() { g.renew(watching) })
+	running.Go(func() { g.keepRoll(watching) })
 	var err error
 	select {
 	case <-ctx.Done():
@@ -162,31 +177,92 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 func (g *Gateway) listening() listen.Config {
 	cfg := listen.Config{Party: g.party, Handshakes: g.limits.Handshakes,
 		PerAddress: g.limits.HandshakesPerIP, Log: g.log,
-		Observe: g.meters.handshaken, Refused: g.trace.peers.Refused}
+		Observe: g.meters.handshaken, Refused: g.refused}
 	if g.enrolment != nil {
 		cfg.Divert = g.enrolment.divert
 	}
 	return cfg
 }
 
+// refused notes a handshake that gave no proven peer.
+func (g *Gateway) refused(remote string, err error) {
+	g.trace.peers.Refused(remote, err)
+	g.lately.stranger(remote, err)
+}
+
+// denies reports whether an operator denies a peer.
+func (g *Gateway) denies(id pki.Identity) bool { return g.state.Denies(id) }
+
+// drains is what becomes of Drain and Resume.
+type drains struct {
+	running sync.WaitGroup // waits for sessions to move
+
+	mu      sync.Mutex         // protects the rest; held while the tables close and open
+	resumed context.CancelFunc // ends the waiting; nil = no operator drains
+	stopped bool               // for good
+}
+
 // drain asks everybody to move, waits until the sessions have ended, and ends those that have not in time.
 func (g *Gateway) drain() {
+	g.drains.mu.Lock()
+	g.drains.stopped = true
+	if g.drains.resumed != nil {
+		g.drains.resumed()
+	}
+	sessions := g.askToMove()
+	g.drains.mu.Unlock()
+	g.endLate(context.Background(), sessions)
+	g.drains.running.Wait()
+}
+
+// askToMove takes no more links and sessions, and returns those sessions that are asked to move. The caller holds
+// g.drains.mu.
+func (g *Gateway) askToMove() []*session {
 	sessions, parked := g.sessions.close(), g.parked.close()
-	g.log.Info("stopping", "sessions", len(sessions), "parked", len(parked), "drain", g.limits.Drain)
+	g.log.Info("draining", "sessions", len(sessions), "parked", len(parked), "drain", g.limits.Drain)
 	for _, e := range parked {
 		e.link.Part(drainNotice)
 	}
 	for _, s := range sessions {
 		s.notify(drainNotice)
 	}
+	return sessions
+}
+
+// endLate ends the sessions that have not ended when the drain time is over, unless ctx ends before.
+func (g *Gateway) endLate(ctx context.Context, sessions []*session) {
 	deadline := time.NewTimer(g.limits.Drain)
 	defer deadline.Stop()
 	for _, s := range sessions {
 		select {
 		case <-s.done:
+		case <-ctx.Done():
+			return
 		case <-deadline.C:
 			deadline.Reset(0)
 			s.drained()
+		}
+	}
+}
+
+// rollEvery is how often it is written who was seen.
+const rollEvery = time.Minute
+
+// keepRoll writes each minute, and at the end, who was seen.
+func (g *Gateway) keepRoll(ctx context.Context) {
+	tick := time.NewTicker(rollEvery)
+	defer tick.Stop()
+	for more := true; more; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			more = false
+		}
+		for id := range g.clients.peers() {
+			g.state.Saw(id, time.Now(), nil)
+		}
+		if err := g.state.Save(); err != nil {
+			g.log.Error("it is not kept over restarts who was seen", "error", err)
 		}
 	}
 }

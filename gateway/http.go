@@ -48,6 +48,7 @@ func (g *Gateway) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		g.meters.requestsRefused.WithLabelValues(string(p.Code)).Inc()
 		g.logRefused(c, r.URL.Path, incidentOf(r), p)
 		g.trace.requestRefused(c, r.URL.Path, incidentOf(r), p)
+		g.lately.request(c, r.URL.Path, incidentOf(r), p)
 		p.WriteTo(w)
 	}
 }

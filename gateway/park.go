@@ -37,6 +37,7 @@ func (g *Gateway) park(c *client, w http.ResponseWriter, r *http.Request) *link.
 	g.log.Info("parked", "remote", c.remote, "peer", c.identity())
 	go e.pump()
 	g.parked.add(e)
+	g.lately.parked(c)
 	g.watcher.adopt(c)
 	return nil
 }

@@ -15,18 +15,18 @@ type parkedTable struct {
 	perPdT   int             // links one PdT may park
 	joinWait time.Duration   // how long find waits
 	links    *sync.WaitGroup // the gateway's
-	closing  chan struct{}   // closed when draining begins
 
 	mu       sync.Mutex // protects the rest
 	byPdT    map[pki.Identity][]*end
 	coming   map[pki.Identity]int // links reserved and not yet added
 	arrival  chan struct{}        // closed and replaced when a link is added
+	closing  chan struct{}        // closed when draining begins, replaced when it ends
 	draining bool
 }
 
 func newParkedTable(l Limits, links *sync.WaitGroup) *parkedTable {
-	return &parkedTable{perPdT: l.ParkedPerPdT, joinWait: l.JoinWait, links: links, closing: make(chan struct{}),
-		byPdT: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{})}
+	return &parkedTable{perPdT: l.ParkedPerPdT, joinWait: l.JoinWait, links: links,
+		closing: make(chan struct{}), byPdT: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{})}
 }
 
 // reserve applies the limits. When it returns no problem, links counts one more: add or release follows.
@@ -96,7 +96,7 @@ func (t *parkedTable) find(ctx context.Context, pdt pki.Identity, s *session, jo
 	ctx, cancel := context.WithTimeout(ctx, t.joinWait)
 	defer cancel()
 	for {
-		e, more := t.take(pdt)
+		e, more, closing := t.take(pdt)
 		if e != nil {
 			e.offered.Store(s)
 			if e.link.WriteJoined(joined) == nil {
@@ -106,7 +106,7 @@ func (t *parkedTable) find(ctx context.Context, pdt pki.Identity, s *session, jo
 		}
 		select {
 		case <-more:
-		case <-t.closing:
+		case <-closing:
 			return nil
 		case <-ctx.Done():
 			return nil
@@ -115,17 +115,17 @@ func (t *parkedTable) find(ctx context.Context, pdt pki.Identity, s *session, jo
 }
 
 // take returns the link of the PdT that was heard from most recently; when there is none, a channel that is closed when
-// one is added.
-func (t *parkedTable) take(pdt pki.Identity) (*end, <-chan struct{}) {
+// one is added, and one that is closed when draining begins.
+func (t *parkedTable) take(pdt pki.Identity) (e *end, more, closing <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	waiting := t.byPdT[pdt]
 	if len(waiting) == 0 {
-		return nil, t.arrival
+		return nil, t.arrival, t.closing
 	}
-	e := slices.MaxFunc(waiting, func(a, b *end) int { return a.link.Heard().Compare(b.link.Heard()) })
+	e = slices.MaxFunc(waiting, func(a, b *end) int { return a.link.Heard().Compare(b.link.Heard()) })
 	t.set(pdt, without(waiting, e))
-	return e, nil
+	return e, nil, nil
 }
 
 func without(ends []*end, e *end) []*end {
@@ -145,8 +145,24 @@ func (t *parkedTable) set(pdt pki.Identity, ends []*end) {
 func (t *parkedTable) close() []*end {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.draining = true
-	close(t.closing)
+	if !t.draining {
+		t.draining = true
+		close(t.closing)
+	}
+	return t.all()
+}
+
+// reopen takes links again.
+func (t *parkedTable) reopen() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.draining, t.closing = false, make(chan struct{})
+}
+
+// list returns the parked links.
+func (t *parkedTable) list() []*end {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	return t.all()
 }
 

@@ -41,6 +41,7 @@ func (s *session) begin(tla, pdt *end) {
 	s.g.log.Info("joined", "session", s.id, "generation", s.generation, "tla", tla.client.identity(),
 		"pdt", pdt.client.identity())
 	s.g.meters.sessionBegun(s.generation)
+	s.g.lately.begun(s, tla, pdt)
 	s.g.status.sendJoined(tla, pdt)
 	s.g.tickets.send(s, tla, pdt)
 	if draining := s.g.sessions.publish(s, tla, pdt); draining {
@@ -95,8 +96,8 @@ func (s *session) lost(e *end, err error) {
 
 var endNames = map[pki.Role]string{pki.RoleTLA: "terminal", pki.RolePdT: "Poste de Travail"}
 
-// end ends the session once: both ends get the notice, then their links close.
-func (s *session) end(n link.Notice, reason, by string) {
+// end ends the session once: both ends get the notice, then their links close. more goes into the trace.
+func (s *session) end(n link.Notice, reason, by string, more ...audit.Attr) {
 	s.ending.Do(func() {
 		n := numbered(n, reason)
 		s.g.sessions.stopClock(s)
@@ -107,7 +108,8 @@ func (s *session) end(n link.Notice, reason, by string) {
 			"reason", reason, "by", by, "duration", time.Since(s.joined).Round(time.Millisecond).String(),
 			"from_tla", s.tla.octets.Load(), "from_pdt", s.pdt.octets.Load(), "incident", n.Incident)
 		s.g.meters.sessionEnded(reason, by)
-		s.g.trace.ended(s, reason, by, n.Incident)
+		s.g.trace.ended(s, reason, by, n.Incident, more...)
+		s.g.lately.ended(s, reason, n.Incident)
 		s.g.sessions.remove(s.tla.client.peer.Identity, s)
 	})
 }

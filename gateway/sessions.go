@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -86,6 +87,21 @@ func (t *sessionTable) close() []*session {
 	defer t.mu.Unlock()
 	t.draining = true
 	return t.begun()
+}
+
+// reopen admits sessions again.
+func (t *sessionTable) reopen() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.draining = false
+}
+
+// Sessions returns the sessions that have begun and that f lets through, in no order. What a view needs of them does not
+// change any more, or is atomic.
+func (t *sessionTable) Sessions(f Filter) []*session {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.DeleteFunc(t.begun(), func(s *session) bool { return !f.takes(s) })
 }
 
 func (t *sessionTable) count() int {

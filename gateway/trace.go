@@ -83,10 +83,10 @@ func (t *trace) notBegun(s *session, tla *client) {
 }
 
 // ended records that a link of a session is over; its ends are told the incident number.
-func (t *trace) ended(s *session, reason, by, incident string) {
-	t.log.Later(audit.SessionEnded, audit.Identity(s.tla.client.identity()), audit.PdT(s.pdt.client.identity()),
+func (t *trace) ended(s *session, reason, by, incident string, more ...audit.Attr) {
+	t.log.Later(audit.SessionEnded, append(more, audit.Identity(s.tla.client.identity()), audit.PdT(s.pdt.client.identity()),
 		audit.Session(s.id), audit.Reason(endReason(reason)), audit.Role(by), audit.Length(time.Since(s.joined)),
-		audit.FromTLA(s.tla.octets.Load()), audit.FromPdT(s.pdt.octets.Load()), audit.Incident(incident))
+		audit.FromTLA(s.tla.octets.Load()), audit.FromPdT(s.pdt.octets.Load()), audit.Incident(incident))...)
 }
 
 // neverBegan records the end of a session that was recorded and then did not begin.

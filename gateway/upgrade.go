@@ -55,7 +55,7 @@ func (g *Gateway) upgrade(c *client, w http.ResponseWriter, declared *declaratio
 		return nil, err
 	}
 	e := &end{g: g, client: c, link: link.New(conn, nil, link.Config{Heartbeat: g.limits.Heartbeat}),
-		declared: declared}
+		declared: declared, at: time.Now()}
 	c.end.Store(e)
 	return e, nil
 }

@@ -20,6 +20,7 @@ type watcher struct {
 	every   time.Duration // between two looks, at most
 	meters  *meters
 	record  *trace
+	g       *Gateway
 	log     *slog.Logger
 	wake    chan struct{} // capacity 1: a certificate ends before the next look
 
@@ -29,7 +30,7 @@ type watcher struct {
 
 func newWatcher(g *Gateway) *watcher {
 	return &watcher{trust: g.party.Trust, clients: g.clients, every: g.limits.Recheck, meters: g.meters,
-		record: g.trace, log: g.log, wake: make(chan struct{}, 1)}
+		record: g.trace, g: g, log: g.log, wake: make(chan struct{}, 1)}
 }
 
 // run checks every peer again when revocation data change, when a certificate ends, and every Limits.Recheck, since
@@ -65,6 +66,15 @@ func (w *watcher) runDenials(ctx context.Context) {
 		case <-denied:
 		case <-ctx.Done():
 			return
+		}
+	}
+}
+
+// cutDenied cuts the peers whom an operator denies.
+func (w *watcher) cutDenied() {
+	for _, c := range w.clients.all() {
+		if w.g.denies(c.peer.Identity) {
+			w.cut(c, deniedError(c))
 		}
 	}
 }
@@ -120,6 +130,10 @@ func (w *watcher) adopt(c *client) {
 
 // recheck cuts a connection whose certificates no longer pass, and reports whether they do.
 func (w *watcher) recheck(c *client) bool {
+	if w.g.denies(c.peer.Identity) {
+		w.cut(c, deniedError(c))
+		return false
+	}
 	if err := w.trust.Recheck(c.peer); err != nil {
 		w.cut(c, err)
 		return false
@@ -160,6 +174,7 @@ func (w *watcher) cut(c *client, err error) {
 func (w *watcher) report(what string, c *client, reason pki.Reason, err error, incident string) {
 	w.meters.cuts.WithLabelValues(string(reason)).Inc()
 	w.record.cut(c, err, incident)
+	w.g.lately.cut(c, reason, incident)
 	w.log.Warn(what, "remote", c.remote, "peer", c.identity(), "reason", string(reason), "error", err,
 		"incident", incident)
 }

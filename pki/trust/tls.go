@@ -25,7 +25,11 @@ type Party struct {
 	Certificate func() *tls.Certificate // returns our chain and key, called at each handshake: they may be renewed
 	Timeout     time.Duration           // of a handshake; 0 = 10 s
 	Hybrids     *Hybrids                // of a client: where hellos have no post-quantum groups; nil = nowhere
-	Crypto      pki.Crypto              // of Unproven alone: what it takes; otherwise Trust's counts
+
+	// Denied reports whether the server refuses a peer whose certificate is good, for its identity; nil = none.
+	Denied func(pki.Identity) bool
+
+	Crypto pki.Crypto // of Unproven alone: what it takes; otherwise Trust's counts
 }
 
 const handshakeTimeout = 10 * time.Second
@@ -192,6 +196,10 @@ func (h *handshake) judge(cs tls.ConnectionState) error {
 	if err != nil {
 		h.note(err)
 		return err
+	}
+	if h.party.Denied != nil && h.party.Denied(verdict.Identity) {
+		h.refusal = h.refuse(pki.OnDenyList, "an operator denies this identity here")
+		return h.refusal
 	}
 	h.verdict = verdict
 	return nil

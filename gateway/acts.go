@@ -1,0 +1,218 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tlagate/audit"
+	"tlagate/gateway/recent"
+	"tlagate/gateway/state"
+	"tlagate/pki"
+	"tlagate/session/link"
+)
+
+// Act says who acts, and why.
+type Act struct {
+	Who    string // identity of role admin, or "root (break-glass)"
+	Role   string // the operator's role that lets them: operate, security
+	Reason string
+	From   string // IP address, or what the request came by
+}
+
+// What an act may be, in the trace and in events.
+const (
+	actEnd    = "end"
+	actDeny   = "deny"
+	actAllow  = "allow"
+	actDrain  = "drain"
+	actResume = "resume"
+)
+
+// Why an act is refused.
+var (
+	ErrNoSession   = errors.New("cannot end the session: none that runs here has this id")
+	ErrNobody      = errors.New("cannot act: it is not said who acts, and why")
+	ErrStopping    = errors.New("cannot serve again: the gateway is stopping")
+	ErrNotDraining = errors.New("cannot serve again: the gateway is not draining")
+	ErrNotListed   = state.ErrNotListed
+	ErrNotDenied   = state.ErrNotDenied
+)
+
+// Done is the error of an act that is done all the same, since it takes trust away: it is not in the trace yet, or will
+// not outlive a restart.
+type Done struct{ Err error }
+
+// Error returns what is missing.
+func (d *Done) Error() string { return "it is done, but: " + d.Err.Error() }
+
+// Unwrap returns what is missing.
+func (d *Done) Unwrap() error { return d.Err }
+
+// done returns a *Done if something is missing.
+func done(missing ...error) error {
+	if err := errors.Join(missing...); err != nil {
+		return &Done{err}
+	}
+	return nil
+}
+
+// operator is an act on its way into the trace.
+type operator struct {
+	Act
+	what  string
+	attrs []audit.Attr
+	event recent.Event // what watchers are told, without who and act
+}
+
+func (o operator) line() []audit.Attr {
+	return append(o.attrs, audit.By(o.Who), audit.Role(o.Role), audit.Act(o.what), audit.Reason(o.Reason),
+		audit.Address(o.From))
+}
+
+// record records an act before it is done. When it takes trust away it is done whatever the error is, and its line
+// follows as soon as it can be written.
+func (g *Gateway) record(o operator, takesAway bool) error {
+	if o.Who == "" || o.Reason == "" {
+		return ErrNobody
+	}
+	err := g.trace.log.Record(audit.OperatorAct, o.line()...)
+	if err != nil {
+		g.log.Error("an operator's act is not in the audit trace", "act", o.what, "by", o.Who, "done", takesAway,
+			"error", err)
+		if !takesAway {
+			return err
+		}
+		g.trace.log.Later(audit.OperatorAct, o.line()...)
+	}
+	g.log.Warn("an operator acts", "act", o.what, "by", o.Who, "role", o.Role, "reason", o.Reason, "from", o.From,
+		"session", o.event.Session, "identity", o.event.Identity)
+	e := o.event
+	e.Kind, e.Act, e.Who, e.Reason = recent.Acted, o.what, o.Who, o.Reason
+	g.lately.events.Publish(e)
+	return err
+}
+
+// End ends a session: both ends are told that an operator did, with an incident number (SP3). The error is ErrNoSession,
+// ErrNobody, or a *Done.
+func (g *Gateway) End(id string, a Act) error {
+	s := g.running(id)
+	if s == nil {
+		return ErrNoSession
+	}
+	n := numbered(endedNotice, string(link.CodeEndedByOperator))
+	who := s.tla.client.identity()
+	err := g.record(operator{a, actEnd, []audit.Attr{audit.Session(id), audit.Identity(who), audit.Incident(n.Incident)},
+		recent.Event{Session: id, Identity: who, Incident: n.Incident}}, true)
+	if errors.Is(err, ErrNobody) {
+		return err
+	}
+	s.end(n, string(link.CodeEndedByOperator), byOperator, audit.Peer(a.Who))
+	return done(err)
+}
+
+var endedNotice = link.Notice{Code: link.CodeEndedByOperator, Text: "An operator has ended the session."}
+
+// byOperator is who ended a session, in log, trace and metrics.
+const byOperator = "operator"
+
+// Deny refuses an identity from now on, over restarts too, and cuts it: a URN, urn:tlagate:PRACTICE:ROLE:*, or
+// urn:tlagate:PRACTICE:*. It stands beside the CA's revocation, not in its place. The error wraps ErrNotDenied, or is
+// ErrNobody or a *Done.
+func (g *Gateway) Deny(identity string, a Act) error {
+	if err := state.CheckPattern(identity); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotDenied, err)
+	}
+	err := g.record(onIdentity(a, actDeny, identity), true)
+	if errors.Is(err, ErrNobody) {
+		return err
+	}
+	saved := g.state.Deny(state.Denial{Identity: identity, Who: a.Who, Role: a.Role, Reason: a.Reason,
+		At: time.Now().UTC().Truncate(time.Second)})
+	if errors.Is(saved, ErrNotDenied) {
+		return saved
+	}
+	g.watcher.cutDenied()
+	return done(err, saved)
+}
+
+func onIdentity(a Act, what, identity string) operator {
+	return operator{a, what, []audit.Attr{audit.Identity(identity)}, recent.Event{Identity: identity}}
+}
+
+// Allow takes a denial back, of this very identity or pattern. An error means that it stays: ErrNotListed, ErrNobody, or
+// that trace or file cannot be written.
+func (g *Gateway) Allow(identity string, a Act) error {
+	if !g.listed(identity) {
+		return ErrNotListed
+	}
+	if err := g.record(onIdentity(a, actAllow, identity), false); err != nil {
+		return err
+	}
+	return g.state.Allow(identity)
+}
+
+func (g *Gateway) listed(identity string) bool {
+	for _, d := range g.state.Denied() {
+		if d.Identity == identity {
+			return true
+		}
+	}
+	return false
+}
+
+// DenialInfo is an entry of the operators' deny list.
+type DenialInfo = state.Denial
+
+// Denied returns the operators' deny list, sorted by identity.
+func (g *Gateway) Denied() []DenialInfo { return g.state.Denied() }
+
+// Drain takes no more sessions, and asks everybody to use another gateway; sessions that have not moved after
+// Limits.Drain are ended so that they do (docs/protocol.md, section 2). The error is ErrNobody or a *Done. Draining
+// twice does nothing more.
+func (g *Gateway) Drain(a Act) error {
+	err := g.record(operator{Act: a, what: actDrain}, true)
+	if errors.Is(err, ErrNobody) {
+		return err
+	}
+	g.drains.mu.Lock()
+	defer g.drains.mu.Unlock()
+	if g.drains.resumed == nil && !g.drains.stopped {
+		ctx, cancel := context.WithCancel(context.Background())
+		g.drains.resumed = cancel
+		sessions := g.askToMove()
+		g.drains.running.Go(func() { g.endLate(ctx, sessions) })
+	}
+	return done(err)
+}
+
+// Resume serves again after Drain. An error means that it does not: ErrNotDraining, ErrStopping, ErrNobody, or that the
+// trace cannot be written.
+func (g *Gateway) Resume(a Act) error {
+	g.drains.mu.Lock()
+	defer g.drains.mu.Unlock()
+	if g.drains.stopped {
+		return ErrStopping
+	}
+	if g.drains.resumed == nil {
+		return ErrNotDraining
+	}
+	if err := g.record(operator{Act: a, what: actResume}, false); err != nil {
+		return err
+	}
+	g.drains.resumed()
+	g.drains.resumed = nil
+	g.parked.reopen()
+	g.sessions.reopen()
+	return nil
+}
+
+// Draining reports whether the gateway takes no sessions, since an operator said so or it is stopping.
+func (g *Gateway) Draining() bool { return g.sessions.isDraining() }
+
+// deniedError is why a peer is cut that operators deny.
+func deniedError(c *client) error {
+	return &pki.Refusal{Reason: pki.OnDenyList, Subject: c.identity(), Detail: "an operator of this gateway denies it",
+		Claimed: c.peer.Identity, Serial: c.peer.Chain[0].SerialNumber}
+}

@@ -1,0 +1,37 @@
+package gateway
+
+import (
+	"tlagate/gateway/state"
+	"tlagate/pki"
+)
+
+// knowledge is the seam behind which a cluster of gateways may stand one day: what one gateway knows that the others
+// would have to know. Here it is this gateway's own (local).
+type knowledge interface {
+	Sessions(f Filter) []*session // that have begun, in no order
+
+	Deny(one state.Denial) error
+	Allow(identity string) error
+	Denies(id pki.Identity) bool
+	Denied() []state.Denial
+
+	state.Sightings
+}
+
+// local is the knowledge of a gateway that stands alone.
+type local struct {
+	*sessionTable
+	*state.Denials
+	state.Sightings
+}
+
+func newLocal(cfg Config, sessions *sessionTable) local {
+	l := local{sessions, cfg.Denials, cfg.Roll}
+	if cfg.Denials == nil {
+		l.Denials, _ = state.OpenDenials("") // fails only for a file
+	}
+	if cfg.Roll == nil {
+		l.Sightings, _ = state.OpenRoll("") // likewise
+	}
+	return l
+}

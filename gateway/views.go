@@ -1,0 +1,200 @@
+package gateway
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"tlagate/audit/peers"
+	"tlagate/gateway/state"
+	"tlagate/pki"
+)
+
+// Filter says what a view has; the zero Filter lets everything through.
+type Filter struct {
+	Identity string    // URN; of a session, either end
+	Practice string    // of a session, that of either end
+	Role     pki.Role  // no matter for sessions
+	PdT      string    // URN of a session's PdT; no matter otherwise
+	Since    time.Time // opened, seen or refused then or later
+}
+
+// mostOnPage is the longest page of a view.
+const mostOnPage = 500
+
+// SessionInfo is a session as operators see it. Nothing in it is the card's.
+type SessionInfo struct {
+	ID         string    `json:"id"`
+	TLA        string    `json:"tla"`      // URN
+	PdT        string    `json:"pdt"`      // URN
+	Practice   string    `json:"practice"` // of the TLA
+	Generation uint32    `json:"generation"`
+	Opened     time.Time `json:"opened"`
+	Length     int64     `json:"length"` // seconds since then
+	FromTLA    int64     `json:"from_tla"`
+	FromPdT    int64     `json:"from_pdt"` // octets over this link, encrypted
+	TLAAddress string    `json:"tla_address"`
+	PdTAddress string    `json:"pdt_address"`
+	TLATLS     string    `json:"tla_tls"`
+	PdTTLS     string    `json:"pdt_tls"`
+	LastData   time.Time `json:"last_data,omitzero"` // when an end last sent data; zero = over this link none did
+}
+
+// PeerInfo is a peer, whether it is here or away.
+type PeerInfo struct {
+	Identity       string    `json:"identity"`
+	Role           pki.Role  `json:"role"`
+	Practice       string    `json:"practice"`
+	Address        string    `json:"address"`           // IP address that it last came from
+	Version        string    `json:"version,omitempty"` // what it says of itself, like the next three
+	OS             string    `json:"os,omitempty"`
+	Arch           string    `json:"arch,omitempty"`
+	Bundle         uint64    `json:"bundle,omitempty"`
+	LastSeen       time.Time `json:"last_seen"`
+	CertificateEnd time.Time `json:"certificate_end"`
+	RenewalLate    bool      `json:"renewal_late"`
+	Connected      bool      `json:"connected"`
+	Denied         bool      `json:"denied"`
+	Clone          string    `json:"clone,omitempty"` // why two machines seem to have its certificate
+}
+
+// ParkedInfo is a link that waits for a TLA.
+type ParkedInfo struct {
+	PdT     string    `json:"pdt"`
+	Address string    `json:"address"`
+	TLS     string    `json:"tls"`
+	Since   time.Time `json:"since"`
+	Heard   time.Time `json:"heard"` // when the last sign of life came
+}
+
+// Sessions returns a page of the sessions that run, those opened first at the front, and the cursor of the next page;
+// "" = there is none. cursor is "" for the first page; limit is at most, and for 0 it is, 500.
+func (g *Gateway) Sessions(f Filter, cursor string, limit int) (page []SessionInfo, next string) {
+	var keyed []keyedSession
+	for _, s := range g.state.Sessions(f) {
+		if k := s.key(); k > cursor {
+			keyed = append(keyed, keyedSession{k, s})
+		}
+	}
+	slices.SortFunc(keyed, func(a, b keyedSession) int { return strings.Compare(a.key, b.key) })
+	keyed, more := cut(keyed, limit)
+	page = make([]SessionInfo, 0, len(keyed))
+	for _, k := range keyed {
+		page = append(page, k.session.info())
+	}
+	if more {
+		next = keyed[len(keyed)-1].key
+	}
+	return page, next
+}
+
+type keyedSession struct {
+	key     string
+	session *session
+}
+
+// key orders sessions, and is a cursor.
+func (s *session) key() string { return fmt.Sprintf("%020d-%s", s.began.UnixNano(), s.id) }
+
+// cut returns the first of a list, at most limit, and reports whether there are more.
+func cut[T any](list []T, limit int) (page []T, more bool) {
+	if limit <= 0 || limit > mostOnPage {
+		limit = mostOnPage
+	}
+	if len(list) > limit {
+		return list[:limit], true
+	}
+	return list, false
+}
+
+// Session returns a session that runs.
+func (g *Gateway) Session(id string) (SessionInfo, bool) {
+	if s := g.running(id); s != nil {
+		return s.info(), true
+	}
+	return SessionInfo{}, false
+}
+
+// running returns the session of that id; nil = there is none that has begun.
+func (g *Gateway) running(id string) *session {
+	for _, s := range g.state.Sessions(Filter{}) {
+		if s.id == id {
+			return s
+		}
+	}
+	return nil
+}
+
+// info describes a session that has begun.
+func (s *session) info() SessionInfo {
+	tla, pdt := s.tla.client, s.pdt.client
+	i := SessionInfo{ID: s.id, TLA: tla.identity(), PdT: pdt.identity(), Practice: tla.peer.Identity.Practice,
+		Generation: s.generation, Opened: s.began.UTC(), Length: int64(time.Since(s.began) / time.Second),
+		FromTLA: s.tla.octets.Load(), FromPdT: s.pdt.octets.Load(), TLAAddress: peers.AddressOf(tla.remote),
+		PdTAddress: peers.AddressOf(pdt.remote), TLATLS: tla.peer.TLS.String(), PdTTLS: pdt.peer.TLS.String()}
+	if last := max(s.tla.dataAt.Load(), s.pdt.dataAt.Load()); last > 0 {
+		i.LastData = time.Unix(0, last).UTC()
+	}
+	return i
+}
+
+// takes reports whether a filter lets a session through that has begun.
+func (f Filter) takes(s *session) bool {
+	tla, pdt := s.tla.client.peer.Identity, s.pdt.client.peer.Identity
+	return (f.Identity == "" || f.Identity == tla.String() || f.Identity == pdt.String()) &&
+		(f.Practice == "" || f.Practice == tla.Practice || f.Practice == pdt.Practice) &&
+		(f.PdT == "" || f.PdT == pdt.String()) && !s.began.Before(f.Since)
+}
+
+// takesPeer reports whether a filter lets a peer through that was there at that time.
+func (f Filter) takesPeer(id pki.Identity, at time.Time) bool {
+	return (f.Identity == "" || f.Identity == id.String()) && (f.Practice == "" || f.Practice == id.Practice) &&
+		(f.Role == "" || f.Role == id.Role) && !at.Before(f.Since)
+}
+
+// Peers returns a page of the peers that are here or were, sorted by identity, and the cursor of the next page, as
+// Sessions does.
+func (g *Gateway) Peers(f Filter, cursor string, limit int) (page []PeerInfo, next string) {
+	here, now := g.clients.peers(), time.Now().UTC().Truncate(time.Second)
+	seen := g.state.Seen(func(s *state.Seen) bool {
+		at := s.At
+		if here[s.Identity] {
+			at = now
+		}
+		return s.URN > cursor && f.takesPeer(s.Identity, at)
+	})
+	seen, more := cut(seen, limit)
+	page = make([]PeerInfo, 0, len(seen))
+	for _, s := range seen {
+		page = append(page, g.peerInfo(s, here[s.Identity], now))
+	}
+	if more {
+		next = seen[len(seen)-1].URN
+	}
+	return page, next
+}
+
+func (g *Gateway) peerInfo(s state.Seen, here bool, now time.Time) PeerInfo {
+	i := PeerInfo{Identity: s.URN, Role: s.Identity.Role, Practice: s.Identity.Practice, Address: s.Address,
+		Version: s.Version, OS: s.OS, Arch: s.Arch, Bundle: s.Bundle, LastSeen: s.At, CertificateEnd: s.Until,
+		RenewalLate: s.RenewalLate(now), Connected: here, Denied: g.state.Denies(s.Identity), Clone: s.Clone}
+	if here {
+		i.LastSeen = now
+	}
+	return i
+}
+
+// Parked returns the links that wait for a TLA, sorted by PdT, then by when they came.
+func (g *Gateway) Parked() []ParkedInfo {
+	list := []ParkedInfo{}
+	for _, e := range g.parked.list() {
+		list = append(list, ParkedInfo{PdT: e.client.identity(), Address: peers.AddressOf(e.client.remote),
+			TLS: e.client.peer.TLS.String(), Since: e.at.UTC(), Heard: e.link.Heard().UTC()})
+	}
+	slices.SortFunc(list, func(a, b ParkedInfo) int {
+		return cmp.Or(strings.Compare(a.PdT, b.PdT), a.Since.Compare(b.Since))
+	})
+	return list
+}
