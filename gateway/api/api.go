@@ -14,6 +14,7 @@ import (
 	"tlagate/audit"
 	"tlagate/audit/peers"
 	"tlagate/gateway"
+	"tlagate/pki"
 	"tlagate/pki/listen"
 	"tlagate/pki/trust"
 	"tlagate/push"
@@ -27,6 +28,7 @@ type Gateway interface {
 	Parked() []gateway.ParkedInfo
 	Refusals(f gateway.Filter, limit int) []gateway.RefusalInfo
 	Denied() []gateway.DenialInfo
+	Denies(id pki.Identity) bool
 	Draining() bool
 	Joined() int // how many sessions there are
 	Events(since uint64) (events <-chan gateway.Event, cancel func())
@@ -89,6 +91,9 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, peers: peers.New(cfg.Trace, "api", connections), ration: listen.NewRation(cfg.Log),
 		requests: listen.NewBudget(requestBurst, requestEvery, connections), memory: newMemory(),
 		streams: newStreams(), meters: newMeters(), started: time.Now(), searching: make(chan struct{}, searches)}
+	party := *cfg.Party
+	party.Denied = cfg.Gateway.Denies
+	s.cfg.Party = &party
 	s.SetAdmins(cfg.Admins)
 	s.handler = s.mux()
 	return s

@@ -70,6 +70,9 @@ func (s *Server) identify(r *http.Request) (*caller, *Problem) {
 		return nil, &Problem{Code: Unproven, Detail: "The certificate no longer passes: " +
 			string(pki.ReasonOf(err)) + "."}
 	}
+	if s.cfg.Gateway.Denies(c.peer.Identity) {
+		return nil, &Problem{Code: Unproven, Detail: "An operator denies this certificate."}
+	}
 	if c.peer.Identity.Role != pki.RoleAdmin {
 		return nil, &Problem{Code: Forbidden, Detail: "The certificate is none of role admin."}
 	}
