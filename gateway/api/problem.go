@@ -24,7 +24,6 @@ const (
 	KeyReused        Code = "idempotency_key_reused"
 	TooMany          Code = "too_many"
 	TraceFull        Code = "trace_full"
-	Unavailable      Code = "unavailable"
 	Failed           Code = "failed"
 )
 
@@ -42,7 +41,6 @@ var Statuses = map[Code]int{
 	KeyReused:        http.StatusUnprocessableEntity,
 	TooMany:          http.StatusTooManyRequests,
 	TraceFull:        http.StatusServiceUnavailable,
-	Unavailable:      http.StatusServiceUnavailable,
 	Failed:           http.StatusInternalServerError,
 }
 
@@ -53,7 +51,7 @@ type Problem struct {
 	Code   Code
 	Detail string        // one plain sentence
 	Action string        // what to do about it
-	Wait   time.Duration // with TooMany and Unavailable: before it makes sense to ask again; 0 = not known
+	Wait   time.Duration // with TooMany: before it makes sense to ask again; 0 = not known
 }
 
 // Error returns the sentences.
