@@ -341,7 +341,7 @@ func numbered(c *ast.CompositeLit) []string {
 }
 
 // onlyReadsHellos is a file whose tls.Config stops every handshake once it has the name in the hello.
-const onlyReadsHellos = "gateway/sni.go"
+const onlyReadsHellos = "gateway/enrolment/sni.go"
 
 // TestC2OnlyPkiConfiguresTLS: what a link may negotiate is decided below package pki, and nowhere else.
 func TestC2OnlyPkiConfiguresTLS(t *testing.T) {

@@ -165,8 +165,8 @@ var kinds = []Meaning{
 	{AuditRecovered, "EL1, SA2", "The trace did not end as its head says: what was half written is set aside, and " +
 		"the chain goes on from the head."},
 	{AuditGap, "SA2", "Events are missing here: the trace could not be written, for instance on a full disk."},
-	{AuditRationed, "SA2", "Further events of the same kind about strangers of one network, or by one peer that repeats " +
-		"itself, are counted, not recorded."},
+	{AuditRationed, "SA2", "Further events of the same kind about strangers of one network, or by one peer that " +
+		"repeats itself, are counted, not recorded."},
 	{AuditDropped, "SA2", "Lines that a device sent are dropped: too many, or not of the table."},
 	{AuditPurged, "SA2", "The oldest lines are removed, up to this one: they were kept for as long as they must be. " +
 		"The line is signed, and the chain may begin after them."},

@@ -94,8 +94,8 @@ func (g *Gateway) record(o operator, takesAway bool) error {
 	return err
 }
 
-// End ends a session: both ends are told that an operator did, with an incident number (SP3). The error is ErrNoSession,
-// ErrNobody, or a *Done.
+// End ends a session: both ends are told that an operator did, with an incident number (SP3). The error is
+// ErrNoSession, ErrNobody, or a *Done.
 func (g *Gateway) End(id string, a Act) error {
 	s := g.running(id)
 	if s == nil {
@@ -103,7 +103,8 @@ func (g *Gateway) End(id string, a Act) error {
 	}
 	n := numbered(endedNotice, string(link.CodeEndedByOperator))
 	who := s.tla.client.identity()
-	err := g.record(operator{a, actEnd, []audit.Attr{audit.Session(id), audit.Identity(who), audit.Incident(n.Incident)},
+	about := []audit.Attr{audit.Session(id), audit.Identity(who), audit.Incident(n.Incident)}
+	err := g.record(operator{a, actEnd, about,
 		recent.Event{Session: id, Identity: who, Incident: n.Incident}}, true)
 	if errors.Is(err, ErrNobody) {
 		return err
@@ -141,8 +142,8 @@ func onIdentity(a Act, what, identity string) operator {
 	return operator{a, what, []audit.Attr{audit.Identity(identity)}, recent.Event{Identity: identity}}
 }
 
-// Allow takes a denial back, of this very identity or pattern. An error means that it stays: ErrNotListed, ErrNobody, or
-// that trace or file cannot be written.
+// Allow takes a denial back, of this very identity or pattern. An error means that it stays: ErrNotListed, ErrNobody,
+// or that trace or file cannot be written.
 func (g *Gateway) Allow(identity string, a Act) error {
 	if !g.listed(identity) {
 		return ErrNotListed

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tlagate/audit"
+	"tlagate/gateway/state"
 	"tlagate/metrics"
 	"tlagate/pki"
 	"tlagate/pki/revocation"
@@ -46,8 +47,12 @@ var (
 	descEnd = desc("tlagate_revocation_end_timestamp_seconds",
 		"When the first peer is refused if no revocation data is renewed from now on; 0: there is none.")
 	descAnswers = desc("tlagate_revocation_answers", "OCSP answers in use.")
-	descDenied  = desc("tlagate_denied",
-		"Certificates on the deny list that the PKI pushed, lines of the operator's.", "by")
+	descMissing = desc("tlagate_pdts_missing",
+		"PdTs seen in the last 24 hours that have no link parked now, and no session.")
+	descRenewalLate = desc("tlagate_peers_renewal_late",
+		"Peers seen in the last 30 days whose certificate has less than a sixth of its life left.", "role")
+	descDenied = desc("tlagate_denied",
+		"Certificates on the deny list that the PKI pushed, lines of the operator's file, what operators deny.", "by")
 	descOwnEnd = desc("tlagate_certificate_end_timestamp_seconds",
 		"When our own certificate, or a CA's behind it in its file, ends.", "use")
 	descAnchorEnd = desc("tlagate_anchor_end_timestamp_seconds",
@@ -83,7 +88,7 @@ func (g *Gateway) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range append([]*prometheus.Desc{
 		descSessions, descConnections, descParked, descParkedPdTs, descPending, descPushUp, descSourceUp,
 		descSourceRead, descSourceFailed, descNextUpdate, descRenewal, descEnd, descAnswers, descDenied, descOwnEnd,
-		descAnchorEnd, descHead, descHeadRefused,
+		descAnchorEnd, descHead, descHeadRefused, descMissing, descRenewalLate,
 	}, traceDescs...) {
 		ch <- d
 	}
@@ -122,6 +127,44 @@ func (g *Gateway) collectPeers(s samples) {
 		pending = incoming.Pending()
 	}
 	s.gauge(descPending, float64(pending))
+	s.gauge(descDenied, float64(len(g.state.Denied())), "operator")
+	g.collectFleet(s, time.Now())
+}
+
+// collectFleet counts what operators should look after.
+func (g *Gateway) collectFleet(s samples, now time.Time) {
+	missing, late, here := 0, map[pki.Role]int{}, g.serving()
+	g.state.Each(func(p *state.Seen) {
+		away := now.Sub(p.At)
+		if away < expected && !p.Parked.IsZero() && !here[p.Identity] {
+			missing++
+		}
+		if away < remembered && p.RenewalLate(now) {
+			late[p.Identity.Role]++
+		}
+	})
+	s.gauge(descMissing, float64(missing))
+	for _, role := range pki.Roles {
+		s.gauge(descRenewalLate, float64(late[role]), string(role))
+	}
+}
+
+// How long a PdT that went away is expected back, and how long any peer is still somebody's.
+const (
+	expected   = 24 * time.Hour
+	remembered = 30 * 24 * time.Hour
+)
+
+// serving returns the PdTs that have a link parked, or a session.
+func (g *Gateway) serving() map[pki.Identity]bool {
+	here := map[pki.Identity]bool{}
+	for _, e := range g.parked.list() {
+		here[e.client.peer.Identity] = true
+	}
+	for _, s := range g.state.Sessions(Filter{}) {
+		here[s.pdt.client.peer.Identity] = true
+	}
+	return here
 }
 
 // samples sends values, and none twice: Prometheus would refuse all of them.

@@ -23,6 +23,7 @@ import (
 	"tlagate/audit/home"
 	"tlagate/audit/peers"
 	"tlagate/bundle"
+	"tlagate/gateway/enrolment"
 	"tlagate/gateway/state"
 	"tlagate/pki"
 	"tlagate/pki/listen"
@@ -60,6 +61,9 @@ type Config struct {
 	Home *home.Receiver
 }
 
+// Enrolment is the way of devices without a certificate to the PKI.
+type Enrolment = enrolment.Config
+
 // TraceHead is what has become of the heads of our audit trace at one PKI server (docs/heads.md).
 type TraceHead struct {
 	URL      string
@@ -80,7 +84,7 @@ type Gateway struct {
 	push     func() []*push.Subscriber // nil = none
 	heads    func() []TraceHead        // nil = none
 
-	enrolment *enrolment // nil = none
+	enrolment *enrolment.Pipe // nil = none
 	clients   *clientTable
 	parked    *parkedTable
 	sessions  *sessionTable
@@ -119,7 +123,7 @@ func New(cfg Config) *Gateway {
 	g.party = &party
 	g.trace = &trace{log: cfg.Trace, peers: peers.New(cfg.Trace, "", limits.Connections), meters: g.meters,
 		ration: g.ration}
-	g.enrolment = newEnrolment(cfg.Enrolment, g.log)
+	g.enrolment = enrolment.New(cfg.Enrolment, g.log)
 	g.clients = newClientTable(limits)
 	g.parked = newParkedTable(limits, &g.links)
 	g.sessions = newSessionTable(limits, &g.links)
@@ -179,7 +183,7 @@ func (g *Gateway) listening() listen.Config {
 		PerAddress: g.limits.HandshakesPerIP, Log: g.log,
 		Observe: g.meters.handshaken, Refused: g.refused}
 	if g.enrolment != nil {
-		cfg.Divert = g.enrolment.divert
+		cfg.Divert = g.enrolment.Divert
 	}
 	return cfg
 }

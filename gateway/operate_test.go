@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -275,4 +276,98 @@ func TestSA1Events(t *testing.T) {
 		recent.SessionEnded}, kinds)
 	require.Equal(t, id, last.Session)
 	require.Equal(t, "ended_by_operator", last.Reason)
+}
+
+// TestSA1PeersCSV: what a peer says of itself is text, also for a spreadsheet.
+func TestSA1PeersCSV(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, WritePeersCSV(&out, []PeerInfo{{Identity: tla1, Role: pki.RoleTLA, Version: "=1+1", OS: "a,b"}}))
+	lines := strings.Split(out.String(), "\n")
+	require.Equal(t, strings.Count(lines[0], ","), strings.Count(lines[1], ",")-1)
+	require.Contains(t, lines[1], `,'=1+1,"a,b",`)
+}
+
+// TestG7MetricsOfTheFleet: a PdT that was here and is not parked counts as missing; a certificate near its end as late.
+func TestG7MetricsOfTheFleet(t *testing.T) {
+	roll, err := state.OpenRoll("")
+	require.NoError(t, err)
+	now, id := time.Now(), func(urn string) pki.Identity { i, _ := pki.ParseIdentity(urn); return i }
+	saw := func(urn string, at time.Time, from, until time.Duration) {
+		roll.Saw(id(urn), at, func(s *state.Seen) {
+			s.From, s.Until, s.Parked = now.Add(from), now.Add(until), at
+		})
+	}
+	saw(pdt1, now.Add(-time.Hour), -time.Hour, time.Hour)
+	saw(pdt2, now.Add(-25*time.Hour), -10*time.Hour, time.Hour)
+	saw("urn:tlagate:cab2:pdt:p3", now.Add(-31*24*time.Hour), -10*time.Hour, time.Hour)
+	r := start(t, func(_ *rig, c *Config) { c.Roll = roll })
+	require.NoError(t, r.g.Deny(tla2, claire))
+	m := r.metered()
+	require.Equal(t, []float64{1, 1, 0, 1}, []float64{m["tlagate_pdts_missing{}"], m["tlagate_peers_renewal_late{role=pdt}"],
+		m["tlagate_peers_renewal_late{role=tla}"], m["tlagate_denied{by=operator}"]})
+	r.park(r.pdt(pdt1))
+	r.becomes("tlagate_pdts_missing{}", 0)
+	r.joined(r.ca.Issue(tla1, clients), r.pdt(pdt1))
+	r.becomes("tlagate_pdts_missing{}", 0)
+}
+
+// BenchmarkList9000 lists and filters 9 000 joined sessions, and the peers of them.
+func BenchmarkList9000(b *testing.B) {
+	const many = 9000
+	r := begin(b)
+	for i := range many {
+		r.stand(i)
+	}
+	defer r.g.sessions.forget()
+	took := map[string][]time.Duration{}
+	timed := func(what string, view func()) {
+		began := time.Now()
+		view()
+		took[what] = append(took[what], time.Since(began))
+	}
+	for b.Loop() {
+		timed("all", func() {
+			n := 0
+			for cursor, more := "", true; more; more = cursor != "" {
+				var page []SessionInfo
+				page, cursor = r.g.Sessions(Filter{}, cursor, mostOnPage)
+				n += len(page)
+			}
+			require.Equal(b, many, n)
+		})
+		timed("filtered", func() {
+			page, _ := r.g.Sessions(Filter{Practice: "cab8999"}, "", 0)
+			require.Len(b, page, 1)
+		})
+		timed("peers", func() {
+			page, _ := r.g.Peers(Filter{Role: pki.RoleTLA}, "", 0)
+			require.Len(b, page, mostOnPage)
+		})
+	}
+	for what, each := range took {
+		slices.Sort(each)
+		b.ReportMetric(each[len(each)/2].Seconds()*1000, what+"-p50-ms")
+	}
+}
+
+// forget empties the table of sessions that are none.
+func (t *sessionTable) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.byTLA)
+}
+
+// stand puts session i into the tables, without links.
+func (r *rig) stand(i int) {
+	one := func(role pki.Role) *end {
+		id := pki.Identity{Practice: fmt.Sprintf("cab%d", i), Role: role, Name: "x"}
+		c := &client{peer: &trust.Peer{Identity: id}, remote: "192.0.2.1:4711"}
+		r.g.state.Saw(id, time.Now(), nil)
+		return &end{g: r.g, client: c}
+	}
+	s := newSession(r.g, newID())
+	s.tla, s.pdt, s.joined = one(pki.RoleTLA), one(pki.RolePdT), time.Now()
+	r.g.sessions.mu.Lock()
+	defer r.g.sessions.mu.Unlock()
+	r.g.sessions.byTLA[s.tla.client.peer.Identity] = s
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/est"
+	"tlagate/gateway/enrolment"
 	"tlagate/internal/nettest"
 	"tlagate/pki"
 	"tlagate/pki/pkitest"
@@ -45,7 +46,7 @@ func TestG2EnrolThroughTheGateway(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, tla1, chain[0].URIs[0].String())
 	}
-	r.logged("enrolment connection ended", "reason", pipeClosed)
+	r.logged("enrolment connection ended", "reason", enrolment.Closed)
 	for _, q := range server.Requests() {
 		require.NotContains(t, q.Path, "/v1/")
 	}
@@ -126,7 +127,7 @@ func TestHelloInPieces(t *testing.T) {
 	defer c.Close()
 	_, err = (&pieces{Conn: c}).Write(hello(t, est.AnyName))
 	require.NoError(t, err)
-	r.logged("enrolment cannot reach the PKI", "reason", pipeUnreachable)
+	r.logged("enrolment cannot reach the PKI", "reason", enrolment.Unreachable)
 }
 
 // hello returns a ClientHello as crypto/tls sends it.
@@ -169,7 +170,7 @@ func TestPipesAreBounded(t *testing.T) {
 		r := start(t, piping(&Enrolment{To: nettest.Serve(t, swallow), Octets: 10 << 10}))
 		c := r.pipe(t)
 		_, _ = c.Write(make([]byte, 11<<10))
-		r.logged("enrolment connection ended", "reason", pipeOctets)
+		r.logged("enrolment connection ended", "reason", enrolment.Octets)
 	})
 	t.Run("octets of the PKI", func(t *testing.T) {
 		r := start(t,
@@ -178,24 +179,24 @@ func TestPipesAreBounded(t *testing.T) {
 		c := r.pipe(t)
 		got, _ := io.Copy(io.Discard, c)
 		require.LessOrEqual(t, got, int64(10<<10))
-		r.logged("enrolment connection ended", "reason", pipeOctets)
+		r.logged("enrolment connection ended", "reason", enrolment.Octets)
 	})
 	t.Run("time", func(t *testing.T) {
 		r := start(t, piping(&Enrolment{To: nettest.Serve(t, swallow), Time: 50 * time.Millisecond}))
 		r.pipe(t)
-		r.logged("enrolment connection ended", "reason", pipeTime)
+		r.logged("enrolment connection ended", "reason", enrolment.Time)
 	})
 	t.Run("idle", func(t *testing.T) {
 		r := start(t, piping(&Enrolment{To: nettest.Serve(t, swallow), Idle: 50 * time.Millisecond}))
 		r.pipe(t)
-		r.logged("enrolment connection ended", "reason", pipeIdle)
+		r.logged("enrolment connection ended", "reason", enrolment.Idle)
 	})
 	t.Run("at once from one address", func(t *testing.T) {
 		r := start(t, piping(&Enrolment{To: nettest.Serve(t, swallow), PerAddress: 2}))
 		for range 3 {
 			r.pipe(t)
 		}
-		r.logged("enrolment connection ended", "reason", pipeTooMany)
+		r.logged("enrolment connection ended", "reason", enrolment.TooMany)
 		require.Equal(t, 0, r.pending(), "piped connections are no handshakes")
 	})
 	t.Run("until the gateway stops", func(t *testing.T) {
@@ -216,8 +217,8 @@ func FuzzPeekName(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, stream []byte) {
-		name, again := peekName(context.Background(), &fixed{r: bytes.NewReader(stream)})
-		twice, last := peekName(context.Background(), again)
+		name, again := enrolment.PeekName(context.Background(), &fixed{r: bytes.NewReader(stream)})
+		twice, last := enrolment.PeekName(context.Background(), again)
 		all, _ := io.ReadAll(last)
 		if name != twice || !bytes.Equal(all, stream) {
 			t.Fatal("seen twice, it is not the same")

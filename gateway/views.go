@@ -2,13 +2,16 @@ package gateway
 
 import (
 	"cmp"
-	"fmt"
+	"encoding/csv"
+	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"tlagate/audit/peers"
 	"tlagate/gateway/state"
+	"tlagate/internal/stamp"
 	"tlagate/pki"
 )
 
@@ -72,31 +75,42 @@ type ParkedInfo struct {
 // Sessions returns a page of the sessions that run, those opened first at the front, and the cursor of the next page;
 // "" = there is none. cursor is "" for the first page; limit is at most, and for 0 it is, 500.
 func (g *Gateway) Sessions(f Filter, cursor string, limit int) (page []SessionInfo, next string) {
-	var keyed []keyedSession
-	for _, s := range g.state.Sessions(f) {
-		if k := s.key(); k > cursor {
-			keyed = append(keyed, keyedSession{k, s})
-		}
+	list := g.state.Sessions(f)
+	if after, ok := parsePlace(cursor); ok {
+		list = slices.DeleteFunc(list, func(s *session) bool { return s.place().compare(after) <= 0 })
 	}
-	slices.SortFunc(keyed, func(a, b keyedSession) int { return strings.Compare(a.key, b.key) })
-	keyed, more := cut(keyed, limit)
-	page = make([]SessionInfo, 0, len(keyed))
-	for _, k := range keyed {
-		page = append(page, k.session.info())
+	slices.SortFunc(list, func(a, b *session) int { return a.place().compare(b.place()) })
+	list, more := cut(list, limit)
+	page = make([]SessionInfo, 0, len(list))
+	for _, s := range list {
+		page = append(page, s.info())
 	}
 	if more {
-		next = keyed[len(keyed)-1].key
+		next = list[len(list)-1].place().String()
 	}
 	return page, next
 }
 
-type keyedSession struct {
-	key     string
-	session *session
+// place orders sessions; as text it is a cursor.
+type place struct {
+	at int64 // when it was opened, ns
+	id string
 }
 
-// key orders sessions, and is a cursor.
-func (s *session) key() string { return fmt.Sprintf("%020d-%s", s.began.UnixNano(), s.id) }
+func (s *session) place() place { return place{s.began.UnixNano(), s.id} }
+
+func (p place) compare(q place) int {
+	return cmp.Or(cmp.Compare(p.at, q.at), strings.Compare(p.id, q.id))
+}
+
+func (p place) String() string { return strconv.FormatInt(p.at, 10) + "-" + p.id }
+
+// parsePlace reads a cursor; what is none stands for the first page.
+func parsePlace(cursor string) (place, bool) {
+	at, id, _ := strings.Cut(cursor, "-")
+	n, err := strconv.ParseInt(at, 10, 64)
+	return place{n, id}, err == nil
+}
 
 // cut returns the first of a list, at most limit, and reports whether there are more.
 func cut[T any](list []T, limit int) (page []T, more bool) {
@@ -187,6 +201,29 @@ func (g *Gateway) peerInfo(s state.Seen, here bool, now time.Time) PeerInfo {
 		i.LastSeen = now
 	}
 	return i
+}
+
+// WritePeersCSV writes a list of peers as comma-separated values (RFC 4180), with a line of names first.
+func WritePeersCSV(w io.Writer, list []PeerInfo) error {
+	out := csv.NewWriter(w)
+	_ = out.Write([]string{"identity", "role", "practice", "address", "version", "os", "arch", "bundle", "last_seen",
+		"certificate_end", "renewal_late", "connected", "denied", "clone"})
+	for _, p := range list {
+		_ = out.Write([]string{p.Identity, string(p.Role), p.Practice, cell(p.Address), cell(p.Version), cell(p.OS),
+			cell(p.Arch), strconv.FormatUint(p.Bundle, 10), stamp.Instant(p.LastSeen), stamp.Instant(p.CertificateEnd),
+			strconv.FormatBool(p.RenewalLate), strconv.FormatBool(p.Connected), strconv.FormatBool(p.Denied),
+			cell(p.Clone)})
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// cell keeps what a peer said of itself from being a formula in a spreadsheet.
+func cell(text string) string {
+	if strings.ContainsAny(text[:min(1, len(text))], "=+-@\t\r") {
+		return "'" + text
+	}
+	return text
 }
 
 // Parked returns the links that wait for a TLA, sorted by PdT, then by when they came.

@@ -112,15 +112,16 @@ func TestSA2HeadsFindARewrittenTrace(t *testing.T) {
 		}
 		return true
 	})
-	for _, args := range [][]string{{"--heads"}, {"--heads", b.Path("heads.jsonl")}, {"--heads=" + b.Path("heads.jsonl")}} {
+	kept := b.Path("heads.jsonl")
+	for _, args := range [][]string{{"--heads"}, {"--heads", kept}, {"--heads=" + kept}} {
 		_, err = b.verify(t, args...)
 		require.ErrorContains(t, err, "is not the one that the PKI knows: the trace was rewritten", "%v", args)
 	}
 	b.start(t) // so that the lab ends as it should
 }
 
-// TestG7HeadsThatGoBackAreAnAlert: a gateway that has lines less than the PKI knows is refused at its start; both traces
-// and both logs say so. An operator who knows why has the PKI forget what was before.
+// TestG7HeadsThatGoBackAreAnAlert: a gateway that has lines less than the PKI knows is refused at its start; both
+// traces and both logs say so. An operator who knows why has the PKI forget what was before.
 func TestG7HeadsThatGoBackAreAnAlert(t *testing.T) {
 	b := newHeadsBed(t)
 	n := b.learns(t, 0)

@@ -60,12 +60,15 @@ func TestSA2SIEMAwayAndBack(t *testing.T) {
 func TestSA2SIEMKilledAgainAndAgain(t *testing.T) {
 	r := newRig(t)
 	r.siem.set(func(c *collector) { c.most = 7 })
-	r.cfg.Settle = 50 * time.Millisecond
+	r.cfg.Settle = time.Hour // longer than any machine takes to reset a connection
 	r.record(60)
-	s, _ := r.run()
+	s, stop := r.run()
 	r.await("ten connections", func() bool { r.siem.mu.Lock(); defer r.siem.mu.Unlock(); return r.siem.count > 10 })
 	require.Zero(t, s.State().Delivered.Seq, "what a reset follows at once is not delivered")
+	stop()
 	r.siem.set(func(c *collector) { c.most = 0 })
+	r.cfg.Settle = 5 * time.Millisecond
+	s, _ = r.run()
 	r.await("all lines", func() bool { return s.State().Delivered.Seq == 60 })
 	r.siem.requireInOrder(1, 60)
 }

@@ -28,6 +28,9 @@ type config struct {
 	SIEM      *siemSection  `yaml:"siem"` // nil = the trace is sent nowhere
 	API       *apiSection   `yaml:"api"`  // nil = it is not served
 
+	// State is the directory of what the gateway keeps over restarts beside the trace; "" = the trace's.
+	State cli.Path `yaml:"state"`
+
 	Bundles       cli.Path `yaml:"bundles"`        // directory of the bundles for devices; "" = none
 	RequireBundle bool     `yaml:"require_bundle"` // refuse devices without one
 
@@ -152,6 +155,7 @@ func (l limits) gateway() gateway.Limits {
 
 // becomeOwner makes the program run as the owner of what it writes; each command that writes calls it.
 func (c config) becomeOwner(file string) error {
+	denied, seen := c.stateFiles()
 	return cli.Written{Config: file, Identities: []cli.Identity{c.Client, c.Identity}, Trust: c.Trust,
-		Files: []cli.Path{c.Audit.File}}.BecomeOwner()
+		Files: []cli.Path{c.Audit.File, denied, seen}}.BecomeOwner()
 }

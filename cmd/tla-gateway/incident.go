@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"time"
 
 	"tlagate/audit"
+	"tlagate/audit/index"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/story"
 	"tlagate/cmd/internal/trail"
@@ -32,7 +34,15 @@ func (c *incidentCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	s, err := story.Find(func(story.Want) iter.Seq2[audit.Line, error] { return audit.Read(file) }, q)
+	trace, err := trail.OpenIndexed(file)
+	if err != nil {
+		return cli.Usage("%w", err)
+	}
+	defer trace.Close()
+	s, err := story.Find(func(w story.Want) iter.Seq2[audit.Line, error] {
+		return trace.Search(app.Context, index.Query{Incident: w.Incident, Session: w.Session, Identity: w.Identity,
+			Since: w.From, Until: after(w.To)})
+	}, q)
 	if err != nil {
 		return cli.Usage("%w", err)
 	}
@@ -45,6 +55,14 @@ func (c *incidentCmd) Run(app *cli.App) error {
 	}
 	s.Print(app.Stdout)
 	return nil
+}
+
+// after returns the first time of a line that is no longer wanted, if those until a time are; zero = all are.
+func after(last time.Time) time.Time {
+	if last.IsZero() {
+		return last
+	}
+	return last.Add(time.Millisecond)
 }
 
 func (c *incidentCmd) question() (story.Question, error) {

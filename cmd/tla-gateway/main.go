@@ -36,7 +36,9 @@ type grammar struct {
 
 // auditCmd has what the other programs have, and what concerns the purge.
 type auditCmd struct {
-	trail.CommandOf[configFlag, auditVerifyCmd] `embed:""`
+	Verify auditVerifyCmd `cmd:"" help:"Check the chain of the audit trace: exit 0, 1 when it is broken, 2 when it cannot be read."`
+
+	trail.Reading[configFlag] `embed:""`
 
 	Hold    trail.HoldCmd[configFlag]    `cmd:"" help:"Purge nothing of the audit trace until it is released, for an investigation."`
 	Release trail.ReleaseCmd[configFlag] `cmd:"" help:"End a hold: what is old enough is purged again."`

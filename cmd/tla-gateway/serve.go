@@ -81,6 +81,10 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
+	denied, roll, err := c.openState(app.Log)
+	if err != nil {
+		return err
+	}
 	l, err := new(net.ListenConfig).Listen(app.Context, "tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
@@ -88,7 +92,7 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	party := &trust.Party{Trust: store, Certificate: store.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
 	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(),
 		Enrolment: c.Enrolment.gateway(), Push: streams.subscribers, Heads: streams.heads, Log: app.Log,
-		Bundles: bundles, RequireBundle: c.RequireBundle, Trace: trace.Log, Home: lines})
+		Bundles: bundles, RequireBundle: c.RequireBundle, Trace: trace.Log, Home: lines, Denials: denied, Roll: roll})
 	operators, err := c.openAPI(app.Context, g, party, trace, streams.subscribers, app.Log)
 	if err != nil {
 		return err

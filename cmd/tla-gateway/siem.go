@@ -96,7 +96,8 @@ func (c config) siem(trace *trail.Trail, log *slog.Logger) (*outlet, error) {
 		}
 		party.Certificate = func() *tls.Certificate { return o.keys.Certificate() }
 	}
-	o.sender = siem.New(siem.Config{Trace: string(c.Audit.File), Server: server, Party: party, App: "tla-gateway", Log: log})
+	o.sender = siem.New(siem.Config{Trace: string(c.Audit.File), Server: server, Party: party, App: "tla-gateway",
+		Log: log})
 	return o, nil
 }
 

@@ -33,6 +33,7 @@ const (
 // Denials is the operators' deny list by identity, beside the CA's revocations. It is safe for concurrent use.
 type Denials struct {
 	file   string
+	most   int
 	saving sync.Mutex // held while the list changes and is written
 
 	mu         sync.RWMutex // protects byIdentity, and is never held while the disk works
@@ -42,7 +43,7 @@ type Denials struct {
 // OpenDenials reads the list; "" = it is kept in memory alone. A damaged file is an error: who was denied would be let
 // in.
 func OpenDenials(file string) (*Denials, error) {
-	d := &Denials{file: file, byIdentity: map[string]Denial{}}
+	d := &Denials{file: file, most: mostDenials, byIdentity: map[string]Denial{}}
 	_, err := files.Load(file, denialsBytes, d.parse)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the deny list %s: %w; restore it, or remove it to deny nobody", file, err)
@@ -88,7 +89,7 @@ func (d *Denials) Deny(one Denial) error {
 		return fmt.Errorf("%w: %w", ErrNotDenied, err)
 	}
 	if !d.put(one) {
-		return fmt.Errorf("%w: the list has %d entries, which is the most", ErrNotDenied, mostDenials)
+		return fmt.Errorf("%w: the list has %d entries, which is the most", ErrNotDenied, d.most)
 	}
 	return d.save(d.Denied())
 }
@@ -99,7 +100,7 @@ var ErrNotDenied = errors.New("cannot deny this identity")
 func (d *Denials) put(one Denial) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, known := d.byIdentity[one.Identity]; !known && len(d.byIdentity) >= mostDenials {
+	if _, known := d.byIdentity[one.Identity]; !known && len(d.byIdentity) >= d.most {
 		return false
 	}
 	d.byIdentity[one.Identity] = one

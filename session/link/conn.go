@@ -89,7 +89,8 @@ func New(c net.Conn, r *bufio.Reader, cfg Config) *Conn {
 }
 
 // ReadRecord returns the next joined, data, notice or trace record; the payload is valid until the next call. It
-// answers pings, and consumes pongs, status records and tickets. After Part it discards what comes until the connection ends.
+// answers pings, and consumes pongs, status records and tickets. After Part it discards what comes until the
+// connection ends.
 func (l *Conn) ReadRecord() (Type, []byte, error) {
 	for {
 		t, payload, err := l.in.next()

@@ -10,7 +10,8 @@ import (
 // TestSA2WhatTheUserWasTold: the sentence of a code and a reason, filled in, in both languages.
 func TestSA2WhatTheUserWasTold(t *testing.T) {
 	for _, c := range []struct{ code, reason, peer, fr, en string }{
-		{"unreachable", "", "", "Le service de votre opérateur ne répond pas.", "Your operator's service does not answer."},
+		{"unreachable", "", "", "Le service de votre opérateur ne répond pas.",
+			"Your operator's service does not answer."},
 		{"problem", "pdt_absent", "urn:tlagate:op:gateway:g1",
 			"Le service de votre opérateur a refusé la session : le Poste de Travail n'est pas connecté.",
 			"Your operator's service refused the session: the Poste de Travail is not connected."},

@@ -16,11 +16,13 @@ import (
 )
 
 // Command has the commands `audit …` of a program. P knows where its trace is.
-type Command[P Place] = CommandOf[P, VerifyCmd[P]]
+type Command[P Place] struct {
+	Verify     VerifyCmd[P] `cmd:"" help:"Check the chain of the audit trace: exit 0, 1 when it is broken, 2 when it cannot be read."`
+	Reading[P] `embed:""`
+}
 
-// CommandOf is Command with an `audit verify` of the program's own, which does more than [VerifyCmd].
-type CommandOf[P Place, V any] struct {
-	Verify V            `cmd:"" help:"Check the chain of the audit trace: exit 0, 1 when it is broken, 2 when it cannot be read."`
+// Reading has those that show what is in the trace.
+type Reading[P Place] struct {
 	Show   showCmd[P]   `cmd:"" help:"Print the audit trace."`
 	Search searchCmd[P] `cmd:"" help:"Print the lines about somebody or something, found by an index, which is made when it is missing."`
 	Export exportCmd[P] `cmd:"" help:"Encrypt lines for those who may read them; the export is recorded first."`

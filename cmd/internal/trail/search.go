@@ -62,6 +62,15 @@ func (c *searchCmd[P]) Run(app *cli.App) error {
 	return listing{name, q, mode, c.Limit, c.JSON}.print(app)
 }
 
+// OpenIndexed opens a trace to be searched, with its indexes.
+func OpenIndexed(name string) (*index.Trace, error) {
+	mode, err := modeFor(name, false)
+	if err != nil {
+		return nil, err
+	}
+	return index.Open(name, mode)
+}
+
 // modeFor returns how the indexes of a trace are used. What will write them becomes the owner of the directory; where
 // there is little room, they are not written.
 func modeFor(name string, none bool, written ...string) (index.Mode, error) {

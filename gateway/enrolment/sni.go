@@ -1,4 +1,4 @@
-package gateway
+package enrolment
 
 import (
 	"context"
@@ -11,13 +11,13 @@ import (
 // crypto/tls accepts (64 KiB), with its record headers.
 const maxHello = 80 << 10 // octets
 
-// peekName reads the ClientHello of a connection that was just accepted and returns the server name in it; "" when it
-// has none or is no ClientHello. again is the connection as if nothing had been read of it. peekName returns
+// PeekName reads the ClientHello of a connection that was just accepted and returns the server name in it; "" when it
+// has none or is no ClientHello. again is the connection as if nothing had been read of it. PeekName returns
 // when ctx ends, which closes the connection.
 //
 // crypto/tls reads it, on a copy that can write nothing, and is stopped there: fragments, records, bounds and malformed
 // hellos are judged as they will be judged in the handshake. A parser of ours could differ.
-func peekName(ctx context.Context, c net.Conn) (name string, again net.Conn) {
+func PeekName(ctx context.Context, c net.Conn) (name string, again net.Conn) {
 	r := &recorder{Conn: c}
 	_ = tls.Server(r, &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		name = hello.ServerName

@@ -1,4 +1,4 @@
-package gateway
+package enrolment
 
 import (
 	"context"
@@ -14,19 +14,19 @@ import (
 
 // Why a piped connection ended, or was not piped.
 const (
-	pipeClosed      = "closed" // by an end
-	pipeOctets      = "octets"
-	pipeTime        = "time"
-	pipeIdle        = "idle"
-	pipeStopping    = "stopping"
-	pipeUnreachable = "unreachable" // the PKI
-	pipeTooMany     = listen.TooMany
+	Closed      = "closed" // by an end
+	Octets      = "octets"
+	Time        = "time"
+	Idle        = "idle"
+	Stopping    = "stopping"
+	Unreachable = "unreachable" // the PKI
+	TooMany     = listen.TooMany
 )
 
 var (
-	errPipeTime   = errors.New(pipeTime)
-	errPipeIdle   = errors.New(pipeIdle)
-	errPipeOctets = errors.New(pipeOctets)
+	errPipeTime   = errors.New(Time)
+	errPipeIdle   = errors.New(Idle)
+	errPipeOctets = errors.New(Octets)
 )
 
 // pipe passes octets on between two connections, and closes both in the end.
@@ -66,9 +66,9 @@ func ending(cause error) string {
 		}
 	}
 	if errors.Is(cause, context.Canceled) || errors.Is(cause, net.ErrClosed) {
-		return pipeStopping
+		return Stopping
 	}
-	return pipeClosed
+	return Closed
 }
 
 // pass passes on what src sends until its end, then tells dst that there is no more.

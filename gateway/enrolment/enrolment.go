@@ -1,4 +1,6 @@
-package gateway
+// Package enrolment is the way of devices without a certificate through a gateway to the PKI (docs/enrolment.md,
+// section 4): connections for its name are piped to it, still encrypted, before any certificate is asked for.
+package enrolment
 
 import (
 	"cmp"
@@ -13,9 +15,8 @@ import (
 	"tlagate/pki/listen"
 )
 
-// Enrolment is the way of devices to the PKI (docs/enrolment.md, section 4): connections for its name are piped to it,
-// still encrypted, before any certificate is asked for. Zero stands for the default of each.
-type Enrolment struct {
+// Config says which connections are piped, and where to. Zero stands for the default of each.
+type Config struct {
 	Name        string        // SNI that is piped, beside est.AnyName; "" = only est.AnyName
 	To          string        // host:port of the PKI's EST server
 	Connections int           // at once, 64
@@ -26,7 +27,7 @@ type Enrolment struct {
 	Dial        est.Dial      // nil = net.Dialer's
 }
 
-func (e Enrolment) withDefaults() Enrolment {
+func (e Config) withDefaults() Config {
 	e.Connections = cmp.Or(e.Connections, 64)
 	e.PerAddress = cmp.Or(e.PerAddress, 8)
 	e.Octets = cmp.Or(e.Octets, 1<<20)
@@ -38,26 +39,26 @@ func (e Enrolment) withDefaults() Enrolment {
 	return e
 }
 
-// enrolment pipes devices to the PKI.
-type enrolment struct {
-	Enrolment
+// Pipe pipes devices to the PKI.
+type Pipe struct {
+	Config
 	room   *listen.Room
 	ration *listen.Ration
 }
 
-// newEnrolment returns nil when e is nil.
-func newEnrolment(e *Enrolment, log *slog.Logger) *enrolment {
+// New returns nil when e is nil.
+func New(e *Config, log *slog.Logger) *Pipe {
 	if e == nil {
 		return nil
 	}
-	n := &enrolment{Enrolment: e.withDefaults(), ration: listen.NewRation(log)}
+	n := &Pipe{Config: e.withDefaults(), ration: listen.NewRation(log)}
 	n.room = listen.NewRoom(listen.RoomConfig{Places: n.Connections, Each: n.PerAddress, Silent: n.Idle})
 	return n
 }
 
-// divert fits listen.Config.Divert.
-func (e *enrolment) divert(ctx context.Context, c net.Conn) (net.Conn, func(context.Context)) {
-	name, again := peekName(ctx, c)
+// Divert fits listen.Config.Divert.
+func (e *Pipe) Divert(ctx context.Context, c net.Conn) (net.Conn, func(context.Context)) {
+	name, again := PeekName(ctx, c)
 	if name == "" || !strings.EqualFold(name, e.Name) && !strings.EqualFold(name, est.AnyName) {
 		return again, nil
 	}
@@ -65,7 +66,7 @@ func (e *enrolment) divert(ctx context.Context, c net.Conn) (net.Conn, func(cont
 }
 
 // serve pipes one connection, from the first octet to its end.
-func (e *enrolment) serve(ctx context.Context, near net.Conn) {
+func (e *Pipe) serve(ctx context.Context, near net.Conn) {
 	guest := e.room.Enter(near)
 	defer guest.Close()
 	remote := near.RemoteAddr().String()
@@ -74,16 +75,16 @@ func (e *enrolment) serve(ctx context.Context, near net.Conn) {
 	far, err := e.dial(ctx)
 	if err != nil {
 		e.ration.Log(listen.Line{Level: slog.LevelError, Message: "enrolment cannot reach the PKI", Remote: remote,
-			Reason: pipeUnreachable}, "to", e.To, "error", err)
+			Reason: Unreachable}, "to", e.To, "error", err)
 		return
 	}
 	began := time.Now()
 	one := &pipe{near: guest, far: far, octets: e.Octets, idle: e.Idle}
 	why := one.run(ctx)
 	if gone := guest.Gone(); errors.Is(gone, listen.ErrSilent) {
-		why = pipeIdle
+		why = Idle
 	} else if gone != nil {
-		why = pipeTooMany
+		why = TooMany
 	}
 	e.ration.Log(listen.Line{Level: slog.LevelInfo, Message: "enrolment connection ended", Remote: remote, Reason: why},
 		"sent", one.sent.Load(), "received", one.received.Load(), "lasted", time.Since(began))
@@ -91,7 +92,7 @@ func (e *enrolment) serve(ctx context.Context, near net.Conn) {
 
 const pipeDialTime = 5 * time.Second
 
-func (e *enrolment) dial(ctx context.Context) (net.Conn, error) {
+func (e *Pipe) dial(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, pipeDialTime)
 	defer cancel()
 	return e.Dial(ctx, "tcp", e.To)
