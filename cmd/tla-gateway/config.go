@@ -89,7 +89,8 @@ func load(file string) (config, []gateway.Rule, error) {
 	err := cli.LoadYAML(file, &c, func() (err error) {
 		rules, err = c.rules()
 		return errors.Join(cli.CheckListen("listen", c.Listen), c.checkMetrics(), err, c.Limits.check(),
-			c.Enrolment.check(), c.Renewal.Check(), c.checkPush(), c.SIEM.check(c.Audit.File), c.API.check(), c.CheckCrypto())
+			c.Enrolment.check(), c.Renewal.Check(), c.checkPush(), c.SIEM.check(c.Audit.File), c.API.check(),
+			c.CheckCrypto())
 	})
 	return c, rules, err
 }

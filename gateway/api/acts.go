@@ -70,11 +70,13 @@ func (s *Server) resume(c *caller, _ *http.Request, a ask) (string, *Problem) {
 }
 
 func (s *Server) hold(c *caller, _ *http.Request, a ask) (string, *Problem) {
-	return s.keeping(a.Reason, func(reason string) error { return s.cfg.Trace.Hold(audit.By(c.name()), reason) }, false)
+	hold := func(reason string) error { return s.cfg.Trace.Hold(audit.By(c.name()), reason) }
+	return s.keeping(a.Reason, hold, false)
 }
 
 func (s *Server) release(c *caller, _ *http.Request, a ask) (string, *Problem) {
-	return s.keeping(a.Reason, func(reason string) error { return s.cfg.Trace.Release(audit.By(c.name()), reason) }, true)
+	release := func(reason string) error { return s.cfg.Trace.Release(audit.By(c.name()), reason) }
+	return s.keeping(a.Reason, release, true)
 }
 
 // keeping holds or releases the trace, if there is one and it is in the state held.

@@ -27,7 +27,8 @@ func TestG7ThePageHasTheTables(t *testing.T) {
 		cells := rowOf(table, "`"+string(action)+"`")
 		require.Len(t, cells, 2+len(Roles)+1, action)
 		for i, role := range Roles {
-			require.Equal(t, slices.Contains(may[action], role), strings.TrimSpace(cells[2+i]) == "yes", "%s %s", role, action)
+			require.Equal(t, slices.Contains(may[action], role), strings.TrimSpace(cells[2+i]) == "yes", "%s %s", role,
+				action)
 		}
 	}
 }

@@ -21,7 +21,8 @@ func TestC1HostileClients(t *testing.T) {
 				continue // the queue of the socket is full: that is as good
 			}
 			defer c.Close()
-			_, _ = io.WriteString(c, []string{"", "GET /api/v1/whoami HTTP/1.1\r\nHost: x\r\n", "\x16\x03\x01\x40\x00"}[i%3])
+			begun := []string{"", "GET /api/v1/whoami HTTP/1.1\r\nHost: x\r\n", "\x16\x03\x01\x40\x00"}[i%3]
+			_, _ = io.WriteString(c, begun)
 		}
 	}
 	r.eventually("the socket answers", func() bool { return answers(r.local()) })

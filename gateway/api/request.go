@@ -123,7 +123,8 @@ func (q *query) problem() *Problem {
 	if q.wrong == "" {
 		return nil
 	}
-	return &Problem{Code: BadRequest, Detail: "The parameter " + strconv.QuoteToASCII(cut(q.wrong)) + " is not understood.",
+	name := strconv.QuoteToASCII(cut(q.wrong))
+	return &Problem{Code: BadRequest, Detail: "The parameter " + name + " is not understood.",
 		Action: "See docs/api.md."}
 }
 

@@ -21,8 +21,8 @@ func TestSP3NoPageOfOthersActs(t *testing.T) {
 	for _, site := range []string{"cross-site", "same-site", "Same-Origin", "nonsense"} {
 		require.Equal(t, CrossSite, claire.code("POST", ending, because, "Sec-Fetch-Site: "+site), site)
 	}
-	for _, kind := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
-		"application/json, text/plain", "application/jsonx"} {
+	for _, kind := range []string{"", "text/plain", "application/x-www-form-urlencoded",
+		"multipart/form-data; boundary=x", "application/json, text/plain", "application/jsonx"} {
 		require.Equal(t, WrongType, claire.code("POST", ending, because, "Content-Type: "+kind), kind)
 	}
 	require.Equal(t, MethodNotAllowed, claire.code("OPTIONS", ending, ""))
@@ -52,8 +52,8 @@ func TestSP3BadActs(t *testing.T) {
 	require.Equal(t, Conflict, claire.code("POST", "resume", because))
 	require.Equal(t, NotFound, claire.code("GET", "nothing", ""))
 	require.Equal(t, NotFound, claire.code("GET", "sessions/x", ""))
-	for _, bad := range []string{"limit=0", "limit=501", "limit=x", "role=boss", "since=today", "no=1", "role=tla&role=pdt",
-		"identity=" + strings.Repeat("a", maxQuery)} {
+	for _, bad := range []string{"limit=0", "limit=501", "limit=x", "role=boss", "since=today", "no=1",
+		"role=tla&role=pdt", "identity=" + strings.Repeat("a", maxQuery)} {
 		require.Equal(t, BadRequest, claire.code("GET", "peers?"+bad, ""), "%.40s", bad)
 	}
 	require.Empty(t, r.g.acts())
@@ -72,7 +72,8 @@ func TestSP3AnActIsDoneOnce(t *testing.T) {
 	require.Equal(t, KeyReused, claire.code("POST", "drain", because, key))
 	require.Empty(t, r.as(admin("other")).code("POST", ending, because, key))
 	require.Len(t, r.g.acts(), 2)
-	require.Equal(t, BadRequest, claire.code("POST", ending, because, HeaderIdempotencyKey+": "+strings.Repeat("k", 65)))
+	long := HeaderIdempotencyKey + ": " + strings.Repeat("k", 65)
+	require.Equal(t, BadRequest, claire.code("POST", ending, because, long))
 
 	now := time.Now()
 	r.server.memory.now = func() time.Time { return now.Add(keptFor + time.Minute) }
@@ -140,7 +141,8 @@ func TestG7AnswersAreNotKept(t *testing.T) {
 
 // FuzzBody: no body makes an act panic, or be taken for more than it is.
 func FuzzBody(f *testing.F) {
-	for _, seed := range []string{because, "", "null", `{"reason":"é","identity":"urn:tlagate:a:tla:b"}`, "{\"reason\":\"\xff\"}"} {
+	for _, seed := range []string{because, "", "null", `{"reason":"é","identity":"urn:tlagate:a:tla:b"}`,
+		"{\"reason\":\"\xff\"}"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

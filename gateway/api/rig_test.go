@@ -123,7 +123,8 @@ func start(t *testing.T, admins ...Admin) *rig {
 	require.NoError(t, err)
 	party := r.party(ours, x509.ExtKeyUsageServerAuth)
 	book := slog.New(slog.NewTextHandler(r.log, nil))
-	r.g = &someGateway{Gateway: gateway.New(gateway.Config{Party: party, Trace: log}), events: make(chan gateway.Event)}
+	r.g = &someGateway{Gateway: gateway.New(gateway.Config{Party: party, Trace: log}),
+		events: make(chan gateway.Event)}
 	r.server = New(Config{Gateway: r.g, Party: party, Admins: admins, Log: book, Version: "v1", Trace: log,
 		File: r.trace, Incident: func(_ context.Context, n, _ string, _ time.Time) (any, error) {
 			if n != "K7M2" {
@@ -167,7 +168,8 @@ type asker struct {
 
 // local asks over the socket.
 func (r *rig) local() *asker {
-	return r.asker("http://gateway", &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	return r.asker("http://gateway", &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn,
+		error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", r.socket)
 	}})
 }

@@ -61,8 +61,8 @@ func TestSP3WhoMayWhat(t *testing.T) {
 	require.Equal(t, Forbidden, who["audit"].code("GET", "events", ""))
 }
 
-// TestSP3OnlyAdministratorsGetIn: a device's certificate is good, and has no business here; one that is revoked, or that
-// an operator denies, gets no further answer on a connection that it has.
+// TestSP3OnlyAdministratorsGetIn: a device's certificate is good, and has no business here; one that is revoked, or
+// that an operator denies, gets no further answer on a connection that it has.
 func TestSP3OnlyAdministratorsGetIn(t *testing.T) {
 	r := start(t, parsed(t, "claire", "read", "security"), parsed(t, "other", "read"))
 	_, err := r.as(tla1).Get("https://gateway" + Prefix + "whoami")
