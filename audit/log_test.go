@@ -468,6 +468,7 @@ func BenchmarkRecord(b *testing.B) {
 	for b.Loop() {
 		require.NoError(b, l.Record(audit.KeyLoaded, audit.File("k"), audit.Use("client")))
 	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
 }
 
 func BenchmarkVerify(b *testing.B) {
@@ -491,5 +492,6 @@ func BenchmarkRecordParallel(b *testing.B) {
 			}
 		}
 	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
 	b.ReportMetric(float64(l.Syncs()-before)/float64(b.N), "syncs/op")
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/audit"
 	"tlagate/ca/store"
 	"tlagate/pki"
 )
@@ -83,4 +84,17 @@ func TestC2AClockAhead(t *testing.T) {
 	due, err = c.Lists.CRLDue()
 	require.NoError(t, err)
 	require.Equal(t, now.Add(time.Duration(c.Settings.CRLPeriod)), due)
+	require.Equal(t, 2, recorded(t, dir, audit.CAClock), "each time that somebody vouched for the clock")
+}
+
+// recorded returns how many lines of a kind the CA's trace has.
+func recorded(t *testing.T, dir string, kind audit.Kind) (n int) {
+	t.Helper()
+	for line, err := range audit.Read(AuditFile(dir)) {
+		require.NoError(t, err)
+		if line.Entry.Event == kind {
+			n++
+		}
+	}
+	return n
 }

@@ -71,10 +71,10 @@ type cutBed struct {
 	trust *trust.Trust
 }
 
-func newCutBed(t *testing.T) *cutBed {
+// newCutBed starts the gateway, with further lines of its configuration.
+func newCutBed(t *testing.T, gateway ...string) *cutBed {
 	b := &cutBed{pushBed: newPushBed(t)}
-	require.NoError(t, b.StartGateway(b.PushLines(b.push), "limits: {connections_per_peer: 10000}"))
-	logged(t, b.GatewayProc, 0, "revocations are pushed")
+	b.startCut(t, gateway...)
 	var err error
 	b.ca, err = ca.Open(b.Path("pki"), ca.Options{})
 	require.NoError(t, err)
@@ -85,6 +85,13 @@ func newCutBed(t *testing.T) *cutBed {
 	})
 	require.NoError(t, err)
 	return b
+}
+
+func (b *cutBed) startCut(t *testing.T, gateway ...string) {
+	t.Helper()
+	lines := append(gateway, b.PushLines(b.push), "limits: {connections_per_peer: 10000}")
+	require.NoError(t, b.StartGateway(lines...))
+	logged(t, b.GatewayProc, 0, "revocations are pushed")
 }
 
 func (b *cutBed) issue(profile, urn string, dns ...string) (tls.Certificate, *ca.Issued, error) {
@@ -170,42 +177,68 @@ func (b *cutBed) practice(p int, all []*cutSession) error {
 }
 
 func (b *cutBed) session(client, server tls.Certificate, urn string) (*cutSession, error) {
-	tla, issued, err := b.issue("tla", urn)
+	r, err := b.ready(client, server, urn)
 	if err != nil {
 		return nil, err
 	}
-	c, err := b.dial(client)
+	near, err := r.open()
 	if err != nil {
 		return nil, err
 	}
-	far, err := link.Park(context.Background(), c, server.Certificate, link.Config{})
-	if err != nil {
+	if _, err := r.far.WaitJoined(); err != nil {
 		return nil, err
 	}
-	b.t.Cleanup(func() { far.Close() })
-	if c, err = b.dial(tla); err != nil {
-		return nil, err
-	}
-	us, err := pki.IdentityOf(issued.Certificate)
-	if err != nil {
-		return nil, err
-	}
-	id, pdt := fmt.Sprintf("%032x", issued.Certificate.SerialNumber), pki.Identity{Practice: us.Practice,
-		Role: pki.RolePdT, Name: "p"}.String()
-	near, err := link.Open(context.Background(), c, pdt, id, link.Config{Consent: consenttest.By(tla, pdt, id)})
-	if err != nil {
-		return nil, err
-	}
-	b.t.Cleanup(func() { near.Close() })
-	if _, err := far.WaitJoined(); err != nil {
-		return nil, err
-	}
-	s := &cutSession{issued.Serial, make(chan last, 2)}
-	for _, l := range []*link.Conn{near, far} {
+	s := &cutSession{r.serial, make(chan last, 2)}
+	for _, l := range []*link.Conn{near, r.far} {
 		go func() {
 			_, err := io.Copy(io.Discard, struct{ io.Reader }{l})
 			s.ended <- last{time.Now(), err}
 		}()
 	}
 	return s, nil
+}
+
+// readySession is one that only has to be opened: both ends are connected, and the PdT's is parked.
+type readySession struct {
+	b          *cutBed
+	id, serial string
+	tla        tls.Certificate
+	pdt        string
+	near       net.Conn
+	far        *link.Conn
+}
+
+func (b *cutBed) ready(client, server tls.Certificate, urn string) (*readySession, error) {
+	tla, issued, err := b.issue("tla", urn)
+	if err != nil {
+		return nil, err
+	}
+	us, err := pki.IdentityOf(issued.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	r := &readySession{b: b, id: fmt.Sprintf("%032x", issued.Certificate.SerialNumber), serial: issued.Serial, tla: tla,
+		pdt: pki.Identity{Practice: us.Practice, Role: pki.RolePdT, Name: "p"}.String()}
+	parked, err := b.dial(client)
+	if err != nil {
+		return nil, err
+	}
+	if r.far, err = link.Park(context.Background(), parked, server.Certificate, link.Config{}); err != nil {
+		return nil, err
+	}
+	b.t.Cleanup(func() { r.far.Close() })
+	if r.near, err = b.dial(tla); err == nil {
+		b.t.Cleanup(func() { r.near.Close() })
+	}
+	return r, err
+}
+
+// open opens it as its terminal does, and returns once that has the 101.
+func (r *readySession) open() (*link.Conn, error) {
+	near, err := link.Open(context.Background(), r.near, r.pdt, r.id,
+		link.Config{Consent: consenttest.By(r.tla, r.pdt, r.id)})
+	if err == nil {
+		r.b.t.Cleanup(func() { near.Close() })
+	}
+	return near, err
 }

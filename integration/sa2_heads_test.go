@@ -3,6 +3,7 @@ package integration
 import (
 	"encoding/json"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -155,6 +156,7 @@ func TestSA2CheckSaysWhoKeepsTheHeads(t *testing.T) {
 	out, err := b.Run("tla-gateway", "check", "-c", b.Path("gateway.yaml"))
 	require.NoError(t, err)
 	require.Contains(t, out, "its heads are kept by https://")
+	require.Regexp(t, "(?m)^trace +"+regexp.QuoteMeta(b.trace)+", kept for 366 days, then purged", out)
 	require.NoError(t, b.GatewayProc.Stop())
 	require.NoError(t, b.StartGateway("audit: "+b.trace))
 	out, err = b.Run("tla-gateway", "check", "-c", b.Path("gateway.yaml"))

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -161,8 +162,10 @@ func TestSA2ACutsIncident(t *testing.T) {
 	startSession(t, l.Lab)
 	l.waitSaid(lab.TLA, "session.up")
 	l.waitSaid(lab.PdT, "session.up")
+	require.NoError(t, l.PdTProc.Signal(syscall.SIGSTOP)) // it reads the list, too, and might be the first
 	require.NoError(t, l.Revoke(lab.TLA))
 	waitRelay(t, l.Lab, "cut", func(s *tla.Status) bool { return s.Last != nil })
+	require.NoError(t, l.PdTProc.Signal(syscall.SIGCONT))
 	last := relayStatus(t, l.Lab).Last
 	require.Equal(t, "revoked", last.Reason)
 	page, s := l.tell(last.Incident)

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,6 +48,7 @@ func TestSA2KeepHoldPurge(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, report.Recovered)
 	require.Len(t, report.Purged, 2)
+	require.Len(t, report.Purged, strings.Count(string(read(t, file)), `"event":"audit.purged"`))
 }
 
 // agedTrace begins a trace with one line on each of two days, more than a year ago, and returns it as of today.

@@ -11,6 +11,7 @@ import (
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/fips"
+	"tlagate/cmd/internal/room"
 	"tlagate/cmd/internal/trail"
 	"tlagate/est"
 	"tlagate/gateway"
@@ -105,6 +106,10 @@ func (r *report) trace(c config) {
 	if c.Audit.File == "" {
 		r.line("trace", "none is kept: name a file under audit")
 		return
+	}
+	r.line("trace", "%s, %s", c.Audit.File, trail.Kept(c.Audit))
+	if lacking := room.Lacking(string(c.Audit.File)); lacking != "" {
+		r.warning("%s, or no session begins", lacking)
 	}
 	if len(c.Push) == 0 {
 		r.warning("nothing keeps the heads of the audit trace, so that root here can rewrite all of it unseen: name " +

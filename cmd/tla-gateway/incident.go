@@ -19,7 +19,7 @@ type incidentCmd struct {
 	configFlag
 	Number   string `arg:"" help:"The number that the user reads out: K7M2."`
 	Terminal string `placeholder:"NAME" help:"Only of that terminal: its identity, or the name in it."`
-	Since    string `placeholder:"TIME" help:"Only from then on: 2026-11-24, 2026-11-24T08:30:00Z, or how long ago, for instance 36h."`
+	Since    string `placeholder:"TIME" help:"Only from then on, in UTC: 2026-11-24, 2026-11-24T08:30:00Z, or how long ago: 36h, 30d."`
 	File     string `placeholder:"FILE" help:"Another trace, for instance a copy."`
 	JSON     bool   `name:"json" help:"As JSON."`
 }
@@ -47,14 +47,24 @@ func (c *incidentCmd) Run(app *cli.App) error {
 		return cli.Usage("%w", err)
 	}
 	if s == nil {
-		return fmt.Errorf("cannot find the incident %s in the trace %s: what only the terminal knows comes with its "+
-			"next session", q.Number, file)
+		return c.unknown(q, file)
 	}
 	if c.JSON {
 		return json.NewEncoder(app.Stdout).Encode(s)
 	}
 	s.Print(app.Stdout)
 	return nil
+}
+
+// unknown says that no incident was found, and what may be the cause.
+func (c *incidentCmd) unknown(q story.Question, file string) error {
+	if c.Terminal != "" || c.Since != "" {
+		return fmt.Errorf("cannot find such an incident %s in the trace %s: try without --terminal and --since",
+			q.Number, file)
+	}
+	return fmt.Errorf("cannot find the incident %s in the trace %s: it was another gateway's, or only the terminal "+
+		"knows it, and tells it in its next session; until then, type `tla-relay audit show --incident %[1]s` there; "+
+		"a terminal that was not let in is found by `audit search --event access.refused`", q.Number, file)
 }
 
 // after returns the first time of a line that is no longer wanted, if those until a time are; zero = all are.

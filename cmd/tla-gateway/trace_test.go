@@ -51,3 +51,21 @@ func TestEL1ConfigurationsAreTraced(t *testing.T) {
 	require.Len(t, d.trace(audit.ConfigChanged), 2)
 	require.Len(t, d.trace(audit.ConfigLoaded), 1)
 }
+
+// TestSA2AnIncidentThatIsNotFound: what the operator is told depends on what was asked.
+func TestSA2AnIncidentThatIsNotFound(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	log, err := audit.Open(audit.Config{File: file, By: "tla-gateway"})
+	require.NoError(t, err)
+	require.NoError(t, log.Record(audit.ProgramStart))
+	for want, args := range map[string][]string{
+		"tla-relay audit show --incident K7M2":     {"k7m2"},
+		"audit search --event access.refused":      {"K7M2"},
+		"try without --terminal and --since":       {"K7M2", "--terminal", "t1"},
+		"cannot find such an incident K7M2 in the": {"K7M2", "--since", "1d"},
+	} {
+		var out output
+		require.Equal(t, 1, command(t.Context(), &out, &out, append([]string{"incident", "--file", file}, args...)...))
+		require.Contains(t, out.String(), want)
+	}
+}

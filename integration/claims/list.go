@@ -46,6 +46,25 @@ var pages = []page{
 					"wait $7 $8",
 			}},
 		},
+		{
+			how: bench("SA2Open", "./gateway"), small: benchSmall("SA2Open", "./gateway"),
+			rows: []row{
+				{"opens, 20 at once, at a gateway that keeps no trace", `([\d.]+) plain-opens/s\s+([\d.]+) plain-p50-ms`,
+					"$1 a second, p50 $2 ms"},
+				{"– at one that keeps a trace", `([\d.]+) traced-opens/s\s+([\d.]+) traced-p50-ms`,
+					"$1 a second, p50 $2 ms"},
+				{"– ratio of the medians", `([\d.]+) p50-ratio.* ([\d.]+) syncs/open`, "$1, with $2 syncs an open"},
+			},
+		},
+		{
+			how: bench("Record", "./audit"), small: benchSmall("Record", "./audit"),
+			rows: []row{
+				{"lines recorded one after the other, each synced", `BenchmarkRecord(?:-\d+)?\s.*\s([\d.]+) records/s`,
+					"$1 a second"},
+				{"– by many at once, who share syncs", `BenchmarkRecordParallel.*\s([\d.]+) records/s\s+([\d.]+) syncs/op`,
+					"$1 a second, $2 syncs each"},
+			},
+		},
 	}},
 	{"docs/push.md", []claim{
 		{

@@ -74,7 +74,7 @@ func TestG3FaultsAreFound(t *testing.T) {
 		"no test of the row runs everywhere": func(r *Row) {
 			r.Tests = []string{"TestG8SetupOfTheDocuments"}
 		},
-		"G2.4: it is answered, and no test":    func(r *Row) { r.Tests = nil },
+		"G5.2: it is answered, and no test":    func(r *Row) { r.Tests = nil },
 		"there is no document docs/nothing.md": func(r *Row) { r.Documents = []string{"docs/nothing.md"} },
 		"there is no document deploy/relay":    func(r *Row) { r.Documents = []string{"deploy/relay"} },
 		"docs/keys.md has no heading #nothing": func(r *Row) {
@@ -93,19 +93,19 @@ func TestG3FaultsAreFound(t *testing.T) {
 			r.State, r.Missing, r.Who = Organisational,
 				"something", whos[:1]
 		},
-		"G2.4: a row has a sentence, a state and who":      func(r *Row) { r.State = "yes" },
-		`G2.4: "ops" answers; give tlagate, operator, edi`: func(r *Row) { r.Who = []string{"ops"} },
+		"G5.2: a row has a sentence, a state and who":      func(r *Row) { r.State = "yes" },
+		`G5.2: "ops" answers; give tlagate, operator, edi`: func(r *Row) { r.Who = []string{"ops"} },
 	} {
 		rows := read(t)
-		require.Equal(t, "G2.4", rows[14].ID)
-		change(&rows[14])
+		require.Equal(t, "G5.2", rows[19].ID)
+		change(&rows[19])
 		c.faults = nil
 		c.list(rows)
-		c.row(rows[14])
+		c.row(rows[19])
 		require.Contains(t, strings.Join(c.faults, "\n"), want)
 	}
 	c.faults = nil
-	c.list(append(read(t), read(t)[14]))
+	c.list(append(read(t), read(t)[19]))
 	require.Equal(t, []string{Source + ": a row stands twice, or not in the annex's order"}, c.faults)
 }
 

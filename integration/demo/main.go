@@ -40,7 +40,11 @@ type demo struct {
 	step  int
 	clean world.Snapshot // of the world before its first step
 	lab   *lab.Lab
-	ui    *world.Terminal // the screen of the terminal; nil: none
+	pki   *lab.Push // the PKI server; nil: none yet
+
+	incident string // number that the user was told when the session was cut
+
+	ui *world.Terminal // the screen of the terminal; nil: none
 }
 
 // step is a numbered part of the demo, with a sentence for people who see it for the first time.
@@ -63,7 +67,7 @@ var inside = []step{
 		"Every program proves who it is by a certificate; this device CA issues them, for this demo only.",
 		(*demo).makePKI},
 	{"Start the services",
-		"A CPS and a Vitale card go into the terminal's readers; gateway, PdT and relay start and wait.",
+		"A CPS and a Vitale card go into the terminal's readers; PKI server, gateway, PdT and relay start and wait.",
 		(*demo).startServices},
 	{"Look at the terminal's sockets",
 		"Before its user says start, nothing on the terminal listens or is connected (C4, EL2).", (*demo).showSockets},
@@ -89,9 +93,16 @@ var inside = []step{
 		"Any client with a certificate may ask the gateway whom it takes it for; here curl, with the terminal's.",
 		(*demo).whoami},
 	{"Revoke the terminal",
-		"Say that it was stolen: the CA revokes its certificate, and the gateway, once it has the list, cuts the " +
+		"Say that it was stolen: the CA revokes its certificate, the PKI server tells the gateway, and that cuts the " +
 			"session.", (*demo).revoke},
 	{"Try to start again", "The gateway no longer lets the terminal in, and both sides say why.", (*demo).startRefused},
+	{"Verify the gateway's trace",
+		"Its lines are chained, and the PKI keeps signed heads of the chain: root cannot rewrite it unseen (SA2, G7).",
+		(*demo).verifyTrace},
+	{"Search it", "What the gateway recorded of the terminal while you saw all this (SA2).", (*demo).searchTrace},
+	{"Tell an incident's story",
+		"The terminal's user reads a number to the operator, who finds what happened, and what to do (G7).",
+		(*demo).tellIncident},
 	{"Clean up", "Programs, readers, PKI and files of this demo go away.", (*demo).cleanUp},
 }
 
@@ -152,11 +163,7 @@ func (d *demo) inside() (err error) {
 	}
 	if err := d.perform(inside); err != nil {
 		d.showLogs()
-		err = errors.Join(err, d.closeUI())
-		if d.lab != nil {
-			err = errors.Join(err, d.lab.Close())
-		}
-		return err
+		return errors.Join(err, d.closeUI(), d.stop())
 	}
 	return d.summarise()
 }
@@ -189,7 +196,8 @@ var shown = []string{
 	"the terminal opens no network connection before its user's start, and then one, to its gateway;",
 	"unmodified PC/SC programs on the workstation use the cards in the terminal, for what its card policy allows;",
 	"the PIN is typed at the terminal, and stays there;",
-	"a revoked certificate ends the running session and keeps out the next one, with the reason told.",
+	"a revoked certificate ends the running session and keeps out the next one, with the reason told;",
+	"who came and what became of it is in the gateway's trace, which the PKI vouches for, under the user's number.",
 }
 
 // leaveOnSignal ends the demo on Ctrl-C. Nothing needs to be stopped first: programs, mounts and files vanish with the

@@ -63,7 +63,7 @@ func (d *demo) keepOldLists() error {
 }
 
 func (d *demo) startServices() error {
-	if err := d.lab.Start(); err != nil {
+	if err := d.startAll(); err != nil {
 		return err
 	}
 	d.services()
@@ -76,8 +76,30 @@ func (d *demo) startServices() error {
 	return d.noCards()
 }
 
+// startAll starts readers, cards and programs; gateway, PdT and relay keep a trace.
+func (d *demo) startAll() error {
+	for _, step := range []func() error{
+		d.lab.StartReaders, d.lab.InsertCards, d.startPKI,
+		func() error { return d.lab.StartGateway(d.lab.PushLines(d.pki), d.traceOf("gateway")) },
+		func() error { return d.lab.StartPdT(d.traceOf("pdt")) },
+		func() error { return d.lab.StartRelay(d.traceOf("relay")) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startPKI starts the PKI server, which tells the gateway of revocations and keeps the heads of its trace.
+func (d *demo) startPKI() (err error) {
+	d.pki, err = d.lab.StartPush()
+	return err
+}
+
 // services shows the programs that run.
 func (d *demo) services() {
+	d.command("ca", "tla-pki", []string{"serve", "--config", "serve.yaml"})
 	d.command("gw", "tla-gateway", []string{"serve", "--config", "gateway.yaml"})
 	d.command("pdt", "tla-pdt", []string{"run", "--config", "pdt.yaml"})
 	d.command("tla", "tla-relay", []string{"run", "--config", "relay.yaml"})
@@ -127,9 +149,7 @@ func (d *demo) showLogs() {
 }
 
 func (d *demo) cleanUp() error {
-	err := errors.Join(d.closeUI(), d.lab.Close())
-	d.lab = nil
-	if err != nil {
+	if err := errors.Join(d.closeUI(), d.stop()); err != nil {
 		return err
 	}
 	if err := d.clean.Leaked(world.Patience); err != nil {
@@ -137,4 +157,16 @@ func (d *demo) cleanUp() error {
 	}
 	d.found("no process, mount, port or file is left; bin/ has the programs to try yourself")
 	return nil
+}
+
+// stop ends all that runs.
+func (d *demo) stop() (err error) {
+	if d.pki != nil && d.pki.Proc != nil {
+		err = d.pki.Proc.Stop()
+	}
+	if d.lab != nil {
+		err = errors.Join(err, d.lab.Close())
+	}
+	d.lab, d.pki = nil, nil
+	return err
 }

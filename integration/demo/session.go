@@ -98,7 +98,7 @@ func (d *demo) revoke() error {
 	if _, err := d.relay("status"); err != nil {
 		return err
 	}
-	if err := d.cardsGone(); err != nil {
+	if err := errors.Join(d.noteIncident(), d.cardsGone()); err != nil {
 		return err
 	}
 	d.found("the gateway cut it %s after the command; the workstation's own list is still the old one", seconds(cut))
@@ -146,5 +146,5 @@ func (d *demo) startRefused() error {
 		return err
 	}
 	d.found("refused (exit code %d); the gateway's log has the reason", code)
-	return nil
+	return d.waitTraced("access.refused")
 }

@@ -3,6 +3,8 @@ package trail
 import (
 	"path"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"tlagate/audit"
@@ -12,7 +14,7 @@ import (
 
 // basic are the options of show, which search and export have too.
 type basic struct {
-	Since    string   `placeholder:"TIME" help:"Only from then on: 2026-11-24, 2026-11-24T08:30:00Z, or how long ago, for instance 36h."`
+	Since    string   `placeholder:"TIME" help:"Only from then on, in UTC: 2026-11-24, 2026-11-24T08:30:00Z, or how long ago: 36h, 30d."`
 	Event    []string `placeholder:"KIND" help:"Only events of that kind; * stands for anything: key.*; repeat for more."`
 	Incident string   `placeholder:"NUMBER" help:"Only the events of that incident, which the user reads out: K7M2."`
 }
@@ -31,6 +33,9 @@ func (b basic) query(now time.Time) (q index.Query, err error) {
 		return q, err
 	}
 	q.Events, q.Incident = b.Event, b.Incident
+	if b.Incident != "" && len(b.Incident) != len("K7M2") {
+		return q, cli.Usage("cannot use --incident %q: want letter, digit, letter, digit, such as K7M2", b.Incident)
+	}
 	return q, checkPatterns(b.Event)
 }
 
@@ -42,10 +47,25 @@ func (f filters) query(now time.Time) (q index.Query, err error) {
 		return q, err
 	}
 	q.Identity, q.Practice, q.Session = f.Identity, f.Practice, f.Session
+	if err := f.checkNames(); err != nil {
+		return q, err
+	}
 	if !q.Until.IsZero() && !q.Since.Before(q.Until) {
 		return q, cli.Usage("cannot use --until %q: it is not after --since", f.Until)
 	}
 	return q, nil
+}
+
+// checkNames refuses what can be no identity, practice or session, since it would look as if there were nothing of it.
+func (f filters) checkNames() error {
+	switch {
+	case f.Identity != "" && !strings.HasPrefix(f.Identity, "urn:tlagate:"):
+		return cli.Usage("cannot use --identity %q: want a whole identity, urn:tlagate:PRACTICE:ROLE:NAME", f.Identity)
+	case strings.Contains(f.Practice, ":"):
+		return cli.Usage("cannot use --practice %q: want its name, as it is in urn:tlagate:PRACTICE:ROLE:NAME",
+			f.Practice)
+	}
+	return nil
 }
 
 // parseTime reads a point in time, or how long ago it was; "" = the zero time.
@@ -53,7 +73,7 @@ func parseTime(option, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if d, err := time.ParseDuration(text); err == nil {
+	if d, ok := duration(text); ok {
 		return now.Add(-d), nil
 	}
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {
@@ -61,7 +81,17 @@ func parseTime(option, text string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, cli.Usage("cannot use %s %q: want 2026-11-24, 2026-11-24T08:30:00Z or 36h", option, text)
+	return time.Time{}, cli.Usage("cannot use %s %q: want 2026-11-24, 2026-11-24T08:30:00Z, 36h or 30d", option, text)
+}
+
+// duration reads a whole number of days, or what Go writes.
+func duration(text string) (time.Duration, bool) {
+	if digits, ok := strings.CutSuffix(text, "d"); ok {
+		days, err := strconv.ParseUint(digits, 10, 16)
+		return time.Duration(days) * 24 * time.Hour, err == nil
+	}
+	d, err := time.ParseDuration(text)
+	return d, err == nil
 }
 
 // checkPatterns refuses a pattern that matches no kind: a typing error would look like an empty trace.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto"
 	"crypto/x509"
+	"fmt"
 	"time"
 
 	"tlagate/audit"
@@ -23,6 +24,21 @@ func OpenKept(app *cli.App, program string, t cli.Trace) (*Trail, error) {
 	err := trail.open(audit.Config{File: string(t.File), By: program, Daily: true, Space: t.Space, GoOn: t.GoOn,
 		Keep: max(0, cmp.Or(t.Keep, keepFor)), Reserve: max(0, cmp.Or(t.Reserve, reserve)), Signer: trail.signer})
 	return trail, err
+}
+
+// Kept says how long such a trace is kept, and what becomes of sessions when it has no room.
+func Kept(t cli.Trace) string {
+	text := "never purged"
+	if t.Keep != cli.Never {
+		text = fmt.Sprintf("kept for %d days, then purged", cmp.Or(t.Keep, keepFor)/(24*time.Hour))
+	}
+	if t.Space > 0 {
+		text += fmt.Sprintf(", in at most %d MiB", t.Space>>20)
+	}
+	if t.GoOn {
+		return text + "; without room, sessions begin all the same"
+	}
+	return text + "; without room, no session begins"
 }
 
 // signer returns who signs what is purged, as audit.Config.Signer wants it.
@@ -74,7 +90,11 @@ type HoldCmd[P Holder] struct{ hold[P] }
 
 // Run records the act, and stops the purge.
 func (c *HoldCmd[P]) Run(app *cli.App) error {
-	return c.do(app, "audit hold", func(l *audit.Log, who audit.Attr) error { return l.Hold(who, c.Reason) })
+	err := c.do(app, "audit hold", func(l *audit.Log, who audit.Attr) error { return l.Hold(who, c.Reason) })
+	if err == nil {
+		fmt.Fprintln(app.Stdout, "Nothing is purged until `audit release`.")
+	}
+	return err
 }
 
 // ReleaseCmd is `audit release`.
@@ -82,5 +102,9 @@ type ReleaseCmd[P Holder] struct{ hold[P] }
 
 // Run records the act, and lets the purge go on.
 func (c *ReleaseCmd[P]) Run(app *cli.App) error {
-	return c.do(app, "audit release", func(l *audit.Log, who audit.Attr) error { return l.Release(who, c.Reason) })
+	err := c.do(app, "audit release", func(l *audit.Log, who audit.Attr) error { return l.Release(who, c.Reason) })
+	if err == nil {
+		fmt.Fprintln(app.Stdout, "What is old enough is purged again.")
+	}
+	return err
 }

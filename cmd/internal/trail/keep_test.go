@@ -44,8 +44,8 @@ func TestSA2HoldCommands(t *testing.T) {
 	code, _, errs := keep("release", "--config", file, "--reason", "case 17")
 	require.Equal(t, 1, code)
 	require.Contains(t, errs, "it is not held")
-	code, _, errs = keep("hold", "--config", file, "--reason", "case 17")
-	require.Equal(t, []any{0, ""}, []any{code, errs})
+	code, out, errs := keep("hold", "--config", file, "--reason", "case 17")
+	require.Equal(t, []any{0, "Nothing is purged until `audit release`.\n", ""}, []any{code, out, errs})
 	require.Contains(t, Held(file), ": case 17")
 	code, _, errs = keep("hold", "--config", file, "--reason", "case 18")
 	require.Equal(t, 1, code)
@@ -65,6 +65,18 @@ func TestSA2HoldCommands(t *testing.T) {
 	require.Equal(t, 2, code, "no reason")
 	code, _, _ = keep("hold", "--reason", "case 17")
 	require.Equal(t, 2, code, "no trace")
+}
+
+// TestSA2KeptIsSaid in words.
+func TestSA2KeptIsSaid(t *testing.T) {
+	for want, trace := range map[string]cli.Trace{
+		"kept for 366 days, then purged; without room, no session begins": {},
+		"kept for 400 days, then purged, in at most 20480 MiB; without room, no session begins": {
+			Keep: 400 * 24 * time.Hour, Space: 20 << 30},
+		"never purged; without room, sessions begin all the same": {Keep: cli.Never, GoOn: true},
+	} {
+		require.Equal(t, want, Kept(trace))
+	}
 }
 
 // TestSA2PurgedByTheGatewaysKey: the pair that the program opens signs what is purged; verify says so, and, with

@@ -65,6 +65,8 @@ func TestSA2SearchCommand(t *testing.T) {
 		{"5 6 7", []string{"--limit=3"}},
 		{"", []string{"--until", "1h"}},
 		{"2 3 5", []string{"--since", "1h", "--practice", "cab1"}},
+		{"2 3 5", []string{"--since", "30d", "--practice", "cab1"}},
+		{"", []string{"--until", "1d"}},
 		{"", []string{"--identity", t1, "--reason", "revoked"}},
 	} {
 		for _, also := range [][]string{nil, {"--no-index"}, {"--json"}} {
@@ -79,6 +81,8 @@ func TestSA2SearchCommand(t *testing.T) {
 	_, shown, _ = run("search", "--file", file)
 	require.Equal(t, wanted, shown, "search prints as show does")
 	for _, args := range [][]string{{"--limit", "-1"}, {"--until", "soon"}, {"--event", "acess.*"},
+		{"--since", "d"}, {"--since", "-1d"}, {"--identity", "t1"}, {"--practice", "urn:tlagate:cab1:tla:t1"},
+		{"--incident", "K7M"},
 		{"--since", "2026-01-02", "--until", "2026-01-02"}, {"--file", file + "x"}} {
 		code, _, errs := run(append([]string{"search", "--file", file}, args...)...)
 		require.Equal(t, 2, code, "%v: %s", args, errs)
