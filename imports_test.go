@@ -21,8 +21,8 @@ import (
 // mayImport has, for each package of ours, which of ours it may import. A name covers the packages below it too, unless
 // it ends in a dot; a package may always import those below itself.
 var mayImport = map[string][]string{
-	"cmd": {"internal/address", "internal/local", "internal/recipients", "pemfile", "heads", "tla", "pdt", "gateway", "ca",
-		"ocsp", "bundle", "est", "push", "pki", "session", "keys", "metrics", "audit", "dialer", "cmd/internal"},
+	"cmd": {"internal/address", "internal/local", "internal/recipients", "pemfile", "heads", "tla", "pdt", "gateway",
+		"ca", "ocsp", "bundle", "est", "push", "pki", "session", "keys", "metrics", "audit", "dialer", "cmd/internal"},
 	"cmd/internal/cli": {"internal/address", "pki", "keys", "dialer", "cmd/internal/owner",
 		"cmd/internal/fips"},
 	"dialer":                  {"internal/address"},
@@ -38,10 +38,11 @@ var mayImport = map[string][]string{
 	"tla/startkey":            {},
 	"gateway": {"audit.", "audit/home", "audit/peers", "session", "bundle", "est", "push", "pki",
 		"metrics"},
-	"gateway/enrolment":           {"est", "pki"},
-	"gateway/recent":              {},
-	"gateway/state":               {"pki."},
-	"gateway/api":                 {"audit.", "audit/index", "audit/peers", "gateway.", "session/incident", "push", "pki"},
+	"gateway/enrolment": {"est", "pki"},
+	"gateway/recent":    {},
+	"gateway/state":     {"pki."},
+	"gateway/api": {"audit.", "audit/index", "audit/peers", "gateway.", "session/incident", "push",
+		"pki"},
 	"gateway/api/client":          {"gateway/api.", "pki"},
 	"metrics":                     {},
 	"ca":                          {"internal/address", "est", "pki", "pemfile", "keys", "audit"},

@@ -114,7 +114,8 @@ func start(t *testing.T, admins ...Admin) *rig {
 	dir := t.TempDir()
 	r.files = r.ca.WriteTrust(dir)
 	var err error
-	r.trust, err = trust.Open(trust.Config{Anchors: []trust.AnchorFile{{File: r.files.Anchor, Practices: []string{"*"}}},
+	anchor := trust.AnchorFile{File: r.files.Anchor, Practices: []string{"*"}}
+	r.trust, err = trust.Open(trust.Config{Anchors: []trust.AnchorFile{anchor},
 		Intermediates: []string{r.files.Intermediate}, Poll: 20 * time.Millisecond,
 		Revocation: revocation.Config{CRLs: r.files.CRLs()}})
 	require.NoError(t, err)
@@ -168,10 +169,10 @@ type asker struct {
 
 // local asks over the socket.
 func (r *rig) local() *asker {
-	return r.asker("http://gateway", &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn,
-		error) {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", r.socket)
-	}})
+	}
+	return r.asker("http://gateway", &http.Transport{DialContext: dial})
 }
 
 // as asks with a certificate.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"tlagate/audit"
 	"tlagate/pki/listen"
@@ -127,6 +128,8 @@ func (s *Server) perform(to route, c *caller, w http.ResponseWriter, r *http.Req
 		}
 		return nil
 	}
+	// The request is read; at the deadline for that, net/http would take the other end for gone.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(answerTime))
 	found, p := to.read(s, c, r)
 	if p != nil {
 		return p.answer()

@@ -118,9 +118,11 @@ type stream struct {
 	control *http.ResponseController
 }
 
-// write writes and flushes, and reports whether the other end took it.
+// write writes and flushes, and reports whether the other end took it. It puts off the deadline for reading, too, at
+// which net/http would take the other end for gone.
 func (s *stream) write(text string) bool {
-	if s.control.SetWriteDeadline(time.Now().Add(streamWrite)) != nil {
+	now := time.Now()
+	if s.control.SetWriteDeadline(now.Add(streamWrite)) != nil || s.control.SetReadDeadline(now.Add(3*streamBeat)) != nil {
 		return false
 	}
 	_, err := s.w.Write([]byte(text))

@@ -54,3 +54,23 @@ func TestC1StreamsAreBounded(t *testing.T) {
 	require.Equal(t, TooMany, socket.code("GET", "events", ""))
 	require.Empty(t, r.as(admin("claire")).code("GET", "sessions", ""))
 }
+
+// TestSA1AStreamLastsLongerThanARequestMay: the deadline for reading a request ends no stream.
+func TestSA1AStreamLastsLongerThanARequestMay(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	socket := r.local()
+	res, err := socket.Do(socket.request("GET", "events", ""))
+	require.NoError(t, err)
+	defer res.Body.Close()
+	in := bufio.NewReader(res.Body)
+	for line := ""; line != ": beat\n"; { // comes after that deadline
+		line, err = in.ReadString('\n')
+		require.NoError(t, err)
+	}
+	r.g.events <- gateway.Event{ID: 1, Kind: "cut"}
+	for line := ""; line != "event: cut\n"; {
+		line, err = in.ReadString('\n')
+		require.NoError(t, err)
+	}
+}
