@@ -25,6 +25,7 @@ func operated(t *testing.T) *deployment {
 		"  admins: [{identity: \"" + claire + "\", roles: [read, operate, security]}]\n")
 	s := d.serve()
 	s.address()
+	t.Cleanup(func() { s.stopped() })
 	return d
 }
 

@@ -2,8 +2,10 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"tlagate/cmd/internal/cli"
@@ -63,7 +65,7 @@ func (r *reach) do(app *cli.App, f func(c *client.Client) error) error {
 		return cli.Usage("%w", err)
 	}
 	defer own.Close()
-	store, err := trust.Open(o.Trust.Config(o.Demanded(), app.Log))
+	store, err := trust.Open(o.Trust.Config(o.Demanded(), slog.New(warnings{app.Log.Handler()})))
 	if err != nil {
 		return cli.Usage("%w", err)
 	}
@@ -72,6 +74,14 @@ func (r *reach) do(app *cli.App, f func(c *client.Client) error) error {
 	c := client.Mutual(remote)
 	defer c.Close()
 	return f(c)
+}
+
+// warnings is the log of a command: what is meant to happen is not in it.
+type warnings struct{ slog.Handler }
+
+// Enabled is of slog.Handler.
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
 }
 
 func (r *reach) locally(f func(c *client.Client) error) error {

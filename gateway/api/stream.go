@@ -122,7 +122,8 @@ type stream struct {
 // which net/http would take the other end for gone.
 func (s *stream) write(text string) bool {
 	now := time.Now()
-	if s.control.SetWriteDeadline(now.Add(streamWrite)) != nil || s.control.SetReadDeadline(now.Add(3*streamBeat)) != nil {
+	if s.control.SetWriteDeadline(now.Add(streamWrite)) != nil ||
+		s.control.SetReadDeadline(now.Add(3*streamBeat)) != nil {
 		return false
 	}
 	_, err := s.w.Write([]byte(text))

@@ -177,7 +177,7 @@ type Problem struct{ api.ProblemAnswer }
 
 // Error returns the gateway's sentences.
 func (p *Problem) Error() string {
-	return strings.TrimSpace(fmt.Sprintf("cannot do this: %s %s (%s)", p.Detail, p.Action, p.Code()))
+	return fmt.Sprintf("cannot do this: %s (%s)", strings.TrimSpace(p.Detail+" "+p.Action), p.Code())
 }
 
 // Code returns the stable word.
