@@ -117,6 +117,7 @@ func TestSP3AnOperatorEndsASession(t *testing.T) {
 		require.Equal(t, want, act.With[name], name)
 	}
 	waitCard(t, l.PdTReaders, vitaleSlot, false)
+	require.Contains(t, l.asClaire("incident", last.Incident), operatorClaire)
 }
 
 // TestSP3DenyDuringASession: a terminal that is denied is cut at once and does not come back, until it is allowed.

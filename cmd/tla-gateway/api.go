@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"net"
 	"os/user"
@@ -183,20 +182,12 @@ func (s *apiServer) follow(now, before *apiSection, log *slog.Logger) error {
 // stories returns a function that tells incidents from a trace, as api.Config.Incident wants it.
 func stories(file string) func(context.Context, string, string, time.Time) (any, error) {
 	return func(ctx context.Context, number, terminal string, since time.Time) (any, error) {
-		read := func(story.Want) iter.Seq2[audit.Line, error] {
-			return func(yield func(audit.Line, error) bool) {
-				for line, err := range audit.Read(file) {
-					if ctx.Err() != nil {
-						yield(audit.Line{}, ctx.Err())
-						return
-					}
-					if !yield(line, err) {
-						return
-					}
-				}
-			}
+		trace, err := index.Open(file, index.Unwritten)
+		if err != nil {
+			return nil, err
 		}
-		s, err := story.Find(read, story.Question{Number: incident.Of(number), Terminal: terminal, Since: since})
+		defer trace.Close()
+		s, err := tell(ctx, trace, story.Question{Number: incident.Of(number), Terminal: terminal, Since: since})
 		if s == nil {
 			return nil, err
 		}

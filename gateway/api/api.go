@@ -122,7 +122,7 @@ func (s *Server) Serve(ctx context.Context, plain, mutual []net.Listener) {
 		running.Go(func() { s.run(server, &places{Listener: proven, server: s, taken: map[string]int{}}) })
 	}
 	<-ctx.Done()
-	s.shutDown(server)
+	shutDown(server)
 	running.Wait()
 	s.peers.Close()
 }
@@ -134,7 +134,7 @@ func (s *Server) run(server *http.Server, l net.Listener) {
 }
 
 // shutDown lets requests under way have their answers.
-func (s *Server) shutDown(server *http.Server) {
+func shutDown(server *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = server.Shutdown(ctx)

@@ -1,7 +1,7 @@
 package api
 
 import (
-	"crypto/sha256"
+	"hash/maphash"
 	"sync"
 	"time"
 )
@@ -19,25 +19,31 @@ const (
 
 // done is an act that was sent with a key.
 type done struct {
-	request [sha256.Size]byte
+	request uint64 // its hash
 	at      time.Time
 	answer  *answer // nil = it is being done
 }
 
 // memory has what acts were answered, by who sent them and with which key.
 type memory struct {
-	now func() time.Time
+	now  func() time.Time
+	seed maphash.Seed
 
 	mu  sync.Mutex // protects the rest
 	all map[string]map[string]*done
 	n   int
 }
 
-func newMemory() *memory { return &memory{now: time.Now, all: map[string]map[string]*done{}} }
+func newMemory() *memory {
+	return &memory{now: time.Now, seed: maphash.MakeSeed(), all: map[string]map[string]*done{}}
+}
+
+// hash tells requests of one caller from each other; they fool only themselves.
+func (m *memory) hash(request []byte) uint64 { return maphash.Bytes(m.seed, request) }
 
 // once calls f, or returns what it returned when the same act was sent before. An answer that says that something of
 // ours failed is not kept.
-func (m *memory) once(who, key string, request [sha256.Size]byte, f func() *answer) *answer {
+func (m *memory) once(who, key string, request uint64, f func() *answer) *answer {
 	if key == "" {
 		return f()
 	}
@@ -54,7 +60,7 @@ func (m *memory) once(who, key string, request [sha256.Size]byte, f func() *answ
 	return a
 }
 
-func (m *memory) begin(who, key string, request [sha256.Size]byte) (*answer, *Problem) {
+func (m *memory) begin(who, key string, request uint64) (*answer, *Problem) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.forget()

@@ -28,7 +28,7 @@ func (p *places) Accept() (net.Conn, error) {
 		}
 		proven := c.(*listen.Conn)
 		if why := p.enter(proven); why != "" {
-			p.server.turnAway(proven, why)
+			p.turnAway(proven, why)
 			continue
 		}
 		p.server.peers.Accepted(proven.Peer, remoteOf(c))
@@ -63,7 +63,8 @@ func (p *places) leave(c *listen.Conn) {
 }
 
 // turnAway closes the connection of a proven peer that has no business here, or no place.
-func (s *Server) turnAway(c *listen.Conn, why string) {
+func (p *places) turnAway(c *listen.Conn, why string) {
+	s := p.server
 	who, remote := c.Peer.Identity.String(), remoteOf(c)
 	s.ration.Log(listen.Line{Level: slog.LevelWarn, Message: "connection to the API refused", Remote: remote,
 		Reason: why}, "peer", who)

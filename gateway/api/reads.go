@@ -10,6 +10,7 @@ import (
 	"tlagate/gateway"
 	"tlagate/pki"
 	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
 	"tlagate/push"
 )
 
@@ -28,7 +29,7 @@ func (s *Server) whoami(c *caller, r *http.Request) (any, *Problem) {
 		return nil, p
 	}
 	w := Who{Via: "socket", Roles: append([]Role{}, c.roles...), May: []Action{}, NotAfter: c.until(),
-		Gateway: s.identity()}
+		Gateway: identityOf(s.cfg.Party)}
 	switch {
 	case c.glass != "":
 		w.Via = breakGlassRole
@@ -43,9 +44,9 @@ func (s *Server) whoami(c *caller, r *http.Request) (any, *Problem) {
 	return w, nil
 }
 
-// identity returns the gateway's identity; "" = its certificate names none.
-func (s *Server) identity() string {
-	if own := s.cfg.Party.Certificate(); own != nil && own.Leaf != nil {
+// identityOf returns the gateway's identity; "" = its certificate names none.
+func identityOf(party *trust.Party) string {
+	if own := party.Certificate(); own != nil && own.Leaf != nil {
 		if id, err := pki.IdentityOf(own.Leaf); err == nil {
 			return id.String()
 		}
@@ -87,7 +88,7 @@ func (s *Server) gateways(_ *caller, r *http.Request) (any, *Problem) {
 	if p := parameters(r).problem(); p != nil {
 		return nil, p
 	}
-	self := Self{Identity: s.identity(), Version: s.cfg.Version, Crypto: s.cfg.Party.Trust.Crypto().String(),
+	self := Self{Identity: identityOf(s.cfg.Party), Version: s.cfg.Version, Crypto: s.cfg.Party.Trust.Crypto().String(),
 		Started: s.started.UTC(), Draining: s.cfg.Gateway.Draining(), Sessions: s.cfg.Gateway.Joined(),
 		Parked: len(s.cfg.Gateway.Parked()), Denied: len(s.cfg.Gateway.Denied())}
 	if s.cfg.Trace != nil {

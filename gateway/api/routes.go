@@ -1,7 +1,6 @@
 package api
 
 import (
-	"crypto/sha256"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -151,7 +150,7 @@ func (s *Server) performAct(to route, c *caller, w http.ResponseWriter, r *http.
 	if p != nil {
 		return p.answer()
 	}
-	sum := sha256.Sum256(slices.Concat([]byte(r.Method+" "+r.URL.EscapedPath()+"\n"), body))
+	sum := s.memory.hash(slices.Concat([]byte(r.Method+" "+r.URL.EscapedPath()+"\n"), body))
 	return s.memory.once(c.name(), key, sum, func() *answer { return s.doAct(to, c, r, body) })
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -57,14 +58,14 @@ func (s *Server) searchTurn() (done func(), p *Problem) {
 func (s *Server) find(r *http.Request, wanted index.Query, limit int) (any, *Problem) {
 	trace, err := index.Open(s.cfg.File, index.Unwritten)
 	if err != nil {
-		return nil, s.unreadable(err)
+		return nil, unreadable(s.cfg.Log, err)
 	}
 	defer trace.Close()
 	found := Found{Lines: []audit.Entry{}}
 	for line, err := range trace.Search(r.Context(), wanted) {
 		switch {
 		case err != nil:
-			return nil, s.unreadable(err)
+			return nil, unreadable(s.cfg.Log, err)
 		case line.Err != nil:
 			found.Unreadable++
 			continue
@@ -75,8 +76,8 @@ func (s *Server) find(r *http.Request, wanted index.Query, limit int) (any, *Pro
 	return found, nil
 }
 
-func (s *Server) unreadable(err error) *Problem {
-	s.cfg.Log.Error("cannot read the audit trace", "error", err)
+func unreadable(log *slog.Logger, err error) *Problem {
+	log.Error("cannot read the audit trace", "error", err)
 	return &Problem{Code: Failed, Detail: "The audit trace cannot be read.", Action: "See the gateway's log."}
 }
 
@@ -107,7 +108,7 @@ func (s *Server) incident(c *caller, r *http.Request) (any, *Problem) {
 	story, err := s.cfg.Incident(r.Context(), number, terminal, since)
 	switch {
 	case err != nil:
-		return nil, s.unreadable(err)
+		return nil, unreadable(s.cfg.Log, err)
 	case story == nil:
 		return nil, &Problem{Code: NotFound, Detail: "The trace has no incident of that number.",
 			Action: "What only the terminal knows comes with its next session."}

@@ -5,7 +5,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -112,7 +111,7 @@ func (c *Client) Get(ctx context.Context, path string, query url.Values, into an
 	return c.ask(ctx, http.MethodGet, path, nil, into)
 }
 
-// Act performs an act, once.
+// Act performs an act. It is sent once: whoever gets no answer looks whether it is done.
 func (c *Client) Act(ctx context.Context, path string, body any) (done api.Done, err error) {
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -150,7 +149,6 @@ func (c *Client) send(ctx context.Context, method, path string, body []byte, las
 	}
 	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set(api.HeaderIdempotencyKey, rand.Text())
 	}
 	if c.glass != "" {
 		r.Header.Set(api.HeaderBreakGlass, c.glass)
