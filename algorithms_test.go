@@ -112,6 +112,7 @@ ca/backup               | filippo.io/age | age: ML-KEM-768
 ca/backup               | crypto/sha256 crypto.SHA256 | SHA-256
 ca/certify              | github.com/cloudflare/cfssl | ca: SHA-1 (SubjectKeyIdentifier)
 ca/crlwriter            | crypto/ecdsa crypto/elliptic crypto/rand | ca: ECDSA P-
+ca/officers             | crypto/rand hash/maphash | no secret: what tells one request from another
 ca/server               | crypto/sha256 crypto.SHA256 | SHA-256
 ca/store                | crypto/sha256 | ca: SHA-256
 cmd/internal/cli        | crypto/sha256 crypto.SHA256 | keys: SHA-256

@@ -51,6 +51,7 @@ var mayImport = map[string][]string{
 	"ca/crlwriter":                {},
 	"ca/backup":                   {"ca", "internal/recipients"},
 	"ca/server":                   {"audit.", "audit/peers", "heads", "ca", "est", "push", "pki"},
+	"ca/officers":                 {"audit.", "audit/peers", "ca", "internal/address", "pki"},
 	"ocsp":                        {"audit.", "pki", "metrics"},
 	"pki/pkitest":                 {"pki", "pemfile"},
 	"pki/listen":                  {"pki.", "pki/trust"},

@@ -35,9 +35,10 @@ var explained = []struct {
 		constantsOf("bundle", "Reason", ast.IsExported), constantsNamed("tla", regexp.MustCompile(`^Reason`)))},
 	{"8. Enrolment and renewal", "reason", constantsOf("cmd/internal/enrol", "Kind", ast.IsExported)},
 	{"9. EST", "word", constantsOf("est", "Word", ast.IsExported)},
-	{"9. EST", "reason", constantsNamed("gateway", regexp.MustCompile(`^pipe[A-Z]`))},
+	{"9. EST", "reason", constantsNamed("gateway/enrolment", regexp.MustCompile(`^Ended[A-Z]`))},
 	{"10. Doctor", "check", checks("cmd/internal/doctor", "cmd/tla-relay", "cmd/tla-pdt")},
 	{"11. Exit status", "status", exits},
+	{"12. The PKI's officers", "problem", constantsOf("ca/officers", "Code", ast.IsExported)},
 }
 
 // TestG7TroubleshootingIsComplete: each word by which a program says what is the matter has a row, and each row is

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/big"
 	"os"
+	"os/user"
 	"strconv"
 	"strings"
 	"time"
@@ -43,7 +44,7 @@ var attrNames = map[string]string{
 	"names":       "a list, separated by comma and space",
 	"profile":     "profile of an issued certificate",
 	"user":        "account of the operating system that ran the program",
-	"number":      "number of a published list, or of a line of the trace",
+	"number":      "number of a published list, a line of the trace, an invitation, or an act that waits",
 	"store":       "where a key lives: file, pkcs11, tpm",
 	"gateway":     "host and port of a gateway",
 	"session":     "id of a session, hexadecimal",
@@ -139,11 +140,19 @@ func User(name string) Attr { return text("user", name) }
 // Account returns, as an attribute, the account that runs this program; behind sudo, the caller's too. Call it before
 // the program becomes another account.
 func Account() Attr {
-	who := "uid " + strconv.Itoa(os.Getuid())
+	who := accountName(os.Getuid())
 	if caller, err := strconv.Atoi(os.Getenv("SUDO_UID")); err == nil {
-		who += ", sudo by uid " + strconv.Itoa(caller)
+		who += ", sudo by " + accountName(caller)
 	}
 	return User(who)
+}
+
+// accountName returns the name of an account, or "uid 12347" for one that has none.
+func accountName(uid int) string {
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return u.Username
+	}
+	return "uid " + strconv.Itoa(uid)
 }
 
 // Number is the number of a published list.

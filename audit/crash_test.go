@@ -176,3 +176,12 @@ func TestSA2ClockSetBackIsTold(t *testing.T) {
 	require.Equal(t, map[string]string{"from": "2026-11-24T08:30:00Z", "to": "2026-11-24T07:29:59Z"}, back.With)
 	require.Equal(t, []uint64{3, 7}, good(t, l.File()).Back)
 }
+
+// TestSA2WhatIsNoFileIsNotRead: a copy of a trace with a pipe in it would keep who verifies it waiting for ever.
+func TestSA2WhatIsNoFileIsNotRead(t *testing.T) {
+	file := logFile(t)
+	record(t, newLog(t, file), 1)
+	require.NoError(t, syscall.Mkfifo(strings.TrimSuffix(file, ".jsonl")+"-000000000001.jsonl", 0o600))
+	_, err := audit.VerifyFile(file)
+	require.ErrorContains(t, err, "is no file")
+}

@@ -16,11 +16,13 @@ import (
 
 	"tlagate/internal/files"
 	"tlagate/internal/signed"
+	"tlagate/internal/stamp"
 )
 
 // Purge is what a line [AuditPurged] says: the lines up to Number, of which that is the hash, are removed.
 type Purge struct {
-	Line        uint64 // its own number
+	Line        uint64    // its own number
+	At          time.Time // of the line
 	Number      uint64
 	Hash        string
 	Until       time.Time // of line Number, in whole seconds
@@ -57,7 +59,7 @@ func readPurge(e Entry) (Purge, error) {
 	if err == nil {
 		_, err = purgeForm.Open(text, cert.PublicKey)
 	}
-	return Purge{e.Seq, number, s.Hash, until, cert}, err
+	return Purge{e.Seq, e.Time(), number, s.Hash, until, cert}, err
 }
 
 // end is the last line of a full file.
@@ -69,8 +71,9 @@ type end struct {
 }
 
 // Purge removes the full files whose last line is older than Keep, oldest first. Before each it records who signs that,
-// number, hash and time of the file's last line. While the trace is held, or nobody signs, it removes nothing. It is
-// called by itself every hour in which something is recorded.
+// number, hash and time of the file's last line. While the trace is held, or nobody signs, it removes nothing. It
+// removes no more than the files of one day, and is called by itself every hour in which something is recorded: so a
+// clock that is a year ahead does not cost the whole trace before somebody sees it.
 func (l *Log) Purge() (removed int, err error) {
 	if l == nil || l.cfg.Keep == 0 || l.cfg.Signer == nil {
 		return 0, nil
@@ -92,9 +95,10 @@ func (p *purger) all() (removed int, err error) {
 	p.one.Lock()
 	defer p.one.Unlock()
 	p.looks()
+	var day string // of the files that are removed
 	for {
 		oldest, err := p.oldest()
-		if err == nil && oldest == nil {
+		if err == nil && (oldest == nil || removed > 0 && stamp.Day(oldest.entry.Time()) != day) {
 			return removed, nil
 		}
 		if err == nil {
@@ -106,7 +110,7 @@ func (p *purger) all() (removed int, err error) {
 		if err != nil {
 			return removed, fmt.Errorf("cannot purge the audit trace: %w", err)
 		}
-		removed++
+		removed, day = removed+1, stamp.Day(oldest.entry.Time())
 	}
 }
 
@@ -126,10 +130,31 @@ func (p *purger) oldest() (*end, error) {
 		return nil, err
 	}
 	e, err := endOf(all[0])
-	if err != nil || p.log.now().Sub(e.entry.Time()) <= p.log.cfg.Keep {
+	if err != nil || p.young(e.entry) {
+		return nil, err
+	}
+	if young, err := p.anyYoung(all[0].name); young || err != nil {
 		return nil, err
 	}
 	return e, nil
+}
+
+func (p *purger) young(e Entry) bool { return p.log.now().Sub(e.Time()) <= p.log.cfg.Keep }
+
+// anyYoung reports whether any line of a file is young: its last one may be of a clock that was set back.
+func (p *purger) anyYoung(name string) (bool, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	lines := newLines(f)
+	for lines.next() {
+		if e, err := Parse(lines.text); err == nil && p.young(e) {
+			return true, nil
+		}
+	}
+	return false, lines.err
 }
 
 func endOf(s segment) (*end, error) {

@@ -55,11 +55,18 @@ func purged(t *testing.T) (l *audit.Log, c *clock, s *signer) {
 	c.add(year)
 	record(t, l, 1)
 	l = newLog(t, l.File(), c.in, s.in, aYear)
-	n, err := l.Purge()
-	require.NoError(t, err)
-	require.Equal(t, 2, n)
+	twice(t, l)
 	require.Len(t, files(t, l), 1)
 	return l, c, s
+}
+
+// twice purges the files of two days, one a day.
+func twice(t *testing.T, l *audit.Log) {
+	for range 2 {
+		n, err := l.Purge()
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+	}
 }
 
 // twoDays records 3 events on each of two days.
@@ -144,9 +151,45 @@ func TestSA2PurgeBeginsByItself(t *testing.T) {
 	record(t, l, 1)
 	require.Len(t, files(t, l), 3)
 	s.key = key
-	record(t, l, 1)
-	require.Eventually(t, func() bool { return len(files(t, l)) == 1 }, patience, time.Millisecond)
+	for left := 2; left >= 1; left-- {
+		record(t, l, 1)
+		require.Eventually(t, func() bool { return len(files(t, l)) == left }, patience, time.Millisecond)
+		c.add(time.Hour)
+	}
 	require.Empty(t, l.Stats().Purge)
+}
+
+// TestSA2NotAllIsPurgedAtOnce: a machine whose clock is a year ahead loses the files of one day at a time, not all.
+func TestSA2NotAllIsPurgedAtOnce(t *testing.T) {
+	c, s := newClock(), newSigner(t)
+	file := logFile(t)
+	small := func(c *audit.Config) { c.MaxSize = 1 }
+	twoDays(t, newLog(t, file, c.in, aYear, small), c)
+	c.add(year)
+	l := newLog(t, file, c.in, s.in, aYear)
+	n, err := l.Purge()
+	require.NoError(t, err)
+	require.Equal(t, 3, n, "the first day's")
+	good(t, file)
+}
+
+// TestSA2AFileWithALaterLineStays: its last line is of a clock that was years behind for a moment.
+func TestSA2AFileWithALaterLineStays(t *testing.T) {
+	c, s := newClock(), newSigner(t)
+	l := newLog(t, logFile(t), c.in, s.in, aYear)
+	record(t, l, 3)
+	c.add(-2 * year)
+	record(t, l, 1)
+	c.add(2*year + 24*time.Hour)
+	record(t, l, 1)
+	require.Len(t, files(t, l), 2)
+	n, err := l.Purge()
+	require.NoError(t, err)
+	require.Zero(t, n)
+	c.add(year)
+	n, err = l.Purge()
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
 }
 
 // TestSA2PurgeCutOff: a program that dies between the line and the removal leaves a good chain, and the next purge
@@ -165,9 +208,7 @@ func TestSA2PurgeCutOff(t *testing.T) {
 	require.Panics(t, func() { _, _ = l.Purge() })
 	require.Len(t, good(t, file).Purged, 1)
 	require.EqualValues(t, 1, good(t, file).First)
-	n, err := newLog(t, file, c.in, s.in, aYear).Purge()
-	require.NoError(t, err)
-	require.Equal(t, 2, n)
+	twice(t, newLog(t, file, c.in, s.in, aYear))
 	require.Len(t, good(t, file).Purged, 2)
 	require.EqualValues(t, 7, good(t, file).First)
 }
@@ -289,9 +330,7 @@ func TestSA2HoldStopsThePurge(t *testing.T) {
 	h, err = audit.ReadHold(file)
 	require.NoError(t, err)
 	require.Nil(t, h)
-	n, err = l.Purge()
-	require.NoError(t, err)
-	require.Equal(t, 2, n)
+	twice(t, l)
 	good(t, file)
 }
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Said says of a line that a device sent (docs/protocol.md, section 2.2) which one of the device's own trace it is. The
@@ -18,6 +19,9 @@ type Said struct {
 	Seq uint64 `json:"seq"`
 	At  string `json:"at"` // the device's time, in the form of Entry.At
 }
+
+// Time returns At as a time.
+func (s Said) Time() time.Time { return Entry{At: s.At}.Time() }
 
 // After reports whether a line is new to somebody who has last: it has a higher number, or it is of a later trace.
 func (s Said) After(last Said) bool { return s.Seq > last.Seq || s.At > last.At }
@@ -39,6 +43,16 @@ func saidIn(attrs []Attr) *Said {
 	number, at, _ := strings.Cut(attrs[i].value, " ")
 	seq, _ := strconv.ParseUint(number, 10, 64)
 	return &Said{seq, at}
+}
+
+// Shown returns a value of a line as it is printed: quoted if it could be taken for more than one, have an effect on a
+// terminal, or look like another line where a narrow one breaks it.
+func Shown(s string) string {
+	odd := func(r rune) bool { return r <= ' ' || r == '=' || r == '"' || r >= unicode.MaxASCII }
+	if !strings.ContainsFunc(s, odd) {
+		return s
+	}
+	return strings.ReplaceAll(strconv.QuoteToASCII(s), "  ", ` \x20`)
 }
 
 // unsaid are the kinds of which a device cannot speak: what only a gateway, a CA or a responder does, what proves

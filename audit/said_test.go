@@ -93,3 +93,21 @@ func FuzzParseSent(f *testing.F) {
 		require.LessOrEqual(t, len(attrs), 64)
 	})
 }
+
+// TestSA2WhatADeviceSaidIsShownAsOneValue, on a screen of any width.
+func TestSA2WhatADeviceSaidIsShownAsOneValue(t *testing.T) {
+	for value, want := range map[string]string{
+		"pdt_absent":             "pdt_absent",
+		"":                       "",
+		"no card":                `"no card"`,
+		"x  code=stopped":        `"x \x20code=stopped"`,
+		"a=b":                    `"a=b"`,
+		`"`:                      `"\""`,
+		"\x1b[2J\u202e\n":        `"\x1b[2J\u202e\n"`,
+		"\x7f":                   `"\x7f"`,
+		"\u00a0\u3000\u2800\xff": `"\u00a0\u3000\u2800\xff"`,
+		strings.Repeat(" ", 5):   `" \x20 \x20 "`,
+	} {
+		require.Equal(t, want, audit.Shown(value), value)
+	}
+}

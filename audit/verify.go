@@ -134,7 +134,7 @@ func (s *snapshot) open(file string, known bool) error {
 		return err
 	}
 	for _, n := range append(names, segment{name: file}) {
-		f, err := os.Open(n.name)
+		f, err := openFile(n.name)
 		if errors.Is(err, os.ErrNotExist) && n.name == file && known {
 			return nil // the head tells that it is missing
 		}
@@ -147,6 +147,18 @@ func (s *snapshot) open(file string, known bool) error {
 		}
 	}
 	return nil
+}
+
+// openFile opens a file to read; nothing else of that name: a pipe would never answer.
+func openFile(name string) (*os.File, error) {
+	info, err := os.Stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no file", name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.Open(name)
 }
 
 // verifier follows the chain.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"tlagate/audit"
 	"tlagate/ca/store"
 	"tlagate/keys"
 	"tlagate/pemfile"
@@ -58,6 +59,10 @@ func open(dir string, settings Settings, o Options, ring *keyring) (*CA, error) 
 	if err != nil {
 		return nil, err
 	}
+	return assemble(settings, k), nil
+}
+
+func assemble(settings Settings, k *core) *CA {
 	c := &CA{Settings: settings, Root: k.root.cert, Issuing: k.issuing.cert, core: k}
 	c.Clock = newClock(k)
 	c.Lists = newLists(k, c.Clock)
@@ -68,7 +73,37 @@ func open(dir string, settings Settings, o Options, ring *keyring) (*CA, error) 
 	c.Enrolment = newEnrolment(k, c.Certificates)
 	c.Recovery = newRecovery(k)
 	c.Heads = &Heads{k}
-	return c, nil
+	return c
+}
+
+// For returns the same CA for the acts of an officer: its trace says that they are theirs. who is the identity of their
+// certificate. It shares keys and books with c, and must not be closed.
+func (c *CA) For(who string) *CA {
+	k := *c.core
+	k.trail = &trail{file: k.trail.file, by: who, officer: true, clock: k.trail.clock}
+	root, issuing := *k.root, *k.issuing
+	root.trail, issuing.trail = k.trail, k.trail
+	k.root, k.issuing = &root, &issuing
+	return assemble(c.Settings, &k)
+}
+
+// Record appends an event to the CA's trace, and returns once it is on disk. It is this program's, with the account
+// that runs it, or with [CA.For] an officer's.
+func (c *CA) Record(kind audit.Kind, with ...audit.Attr) error { return c.trail.record(kind, with...) }
+
+// Holds returns nil if the books have that certificate as one of ours that is good now: they know of a revocation
+// before any list does.
+func (c *CA) Holds(cert *x509.Certificate) error {
+	r, err := c.ours(cert)
+	switch {
+	case err != nil:
+		return err
+	case r.Status != store.Good:
+		return fmt.Errorf("certificate %s is %s %s in the CA's books", r.Serial, r.Status, r.Reason)
+	case c.now().Before(r.NotBefore) || r.Expired(c.now()):
+		return fmt.Errorf("certificate %s is valid from %s to %s", r.Serial, r.NotBefore, r.NotAfter)
+	}
+	return nil
 }
 
 // Close closes the database, and releases keys in hardware.

@@ -20,11 +20,11 @@ type Enrolment struct {
 
 func newEnrolment(k *core, certificates *Certificates) *Enrolment { return &Enrolment{k, certificates} }
 
-// enrolProfile returns the profile that a label of EST names, for a role: "" is the role's client profile. The error is
-// a *Denied.
+// enrolProfile returns the profile that a label of EST names, for a role: "" is the role's client profile. What signs
+// bundles is not enrolled: an administrator alone must not be able to speak to every device. The error is a *Denied.
 func enrolProfile(role pki.Role, label string) (profile, error) {
 	for _, p := range profiles {
-		if p.Role == role && (p.Name == label || label == "" && p.Usage == clientAuth) {
+		if p.Role == role && p.Usage != codeSigning && (p.Name == label || label == "" && p.Usage == clientAuth) {
 			return p, nil
 		}
 	}

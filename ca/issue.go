@@ -46,6 +46,19 @@ func (c *Certificates) Issue(request Request) (*Issued, error) {
 	return c.issued(order, cert)
 }
 
+// Check returns what Issue would refuse before it signs, and the subject key identifier of the request's key,
+// hexadecimal. It changes nothing.
+func (c *Certificates) Check(request Request) (key string, err error) {
+	o, err := c.prepare(request)
+	if err == nil {
+		err = c.mayIssue(o)
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot issue a %s certificate to %s: %w", request.Profile, request.Identity, err)
+	}
+	return hex.EncodeToString(o.ski), nil
+}
+
 func (c *Certificates) issued(o *order, cert *x509.Certificate) (*Issued, error) {
 	records, err := c.find(store.FormatSerial(o.serial))
 	if err != nil {

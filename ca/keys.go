@@ -75,3 +75,6 @@ func NewCSR(key crypto.Signer) ([]byte, error) {
 	}
 	return pemOf(pemfile.Request, der), nil
 }
+
+// PEM returns a certificate as PEM.
+func PEM(cert *x509.Certificate) []byte { return pemOf(pemfile.Certificate, cert.Raw) }

@@ -52,3 +52,46 @@ func (l locks) wait(lock *os.File) error {
 		}
 	}
 }
+
+// ErrReserved says that a running server has the CA for its officers.
+var ErrReserved = errors.New("a running tla-pki serve has officers, and what is done to the CA goes to it")
+
+// reservation is the lock of a server with officers, and, shared, of a program that acts without one.
+const reservation = "lock-officers"
+
+// Reserve keeps programs from acting on the directory ([CA.Unreserved]) until release is called. It waits for those
+// that do so now.
+func (c *CA) Reserve() (release func() error, err error) {
+	lock, err := c.openReservation()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.locks.wait(lock); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot reserve the CA %s for its officers: %w", c.dir, err), lock.Close())
+	}
+	return lock.Close, nil
+}
+
+// Unreserved runs f unless a server has reserved the CA: ErrReserved. A server that comes later waits for f's end.
+func (c *CA) Unreserved(f func() error) error {
+	lock, err := c.openReservation()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	switch err := unix.Flock(int(lock.Fd()), unix.LOCK_SH|unix.LOCK_NB); {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return ErrReserved
+	case err != nil:
+		return fmt.Errorf("cannot lock the CA %s: %w", c.dir, err)
+	}
+	return f()
+}
+
+func (c *CA) openReservation() (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(c.dir, reservation), os.O_CREATE|os.O_RDWR, modeSecret)
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock the CA: %w", err)
+	}
+	return lock, nil
+}

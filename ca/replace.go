@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"tlagate/audit"
 	"tlagate/ca/store"
 	"tlagate/est"
 )
@@ -34,6 +35,9 @@ func (c *Invitations) replace(guest Guest, reason store.Reason) (revoked []store
 	revoked, err = c.revocations.each("revoke", running, func(r store.Record) error {
 		return c.revocations.revokeOne(r, reason)
 	})
+	for _, r := range revoked { // a trace that cannot be written does not prevent a revocation
+		err = errors.Join(err, c.trail.certificate(audit.CertificateRevoked, r, reason.String()))
+	}
 	if err != nil {
 		return revoked, code, err
 	}

@@ -18,9 +18,10 @@ func AuditFile(dir string) string { return filepath.Join(dir, "audit.jsonl") }
 
 // trail records what is done with the CA, and which account did it.
 type trail struct {
-	file  string
-	by    string
-	clock func() time.Time
+	file    string
+	by      string
+	officer bool // by is an officer's identity: the account is that of the server that acts for them
+	clock   func() time.Time
 }
 
 func (t *trail) record(kind audit.Kind, attrs ...audit.Attr) error {
@@ -28,7 +29,10 @@ func (t *trail) record(kind audit.Kind, attrs ...audit.Attr) error {
 	if err != nil {
 		return err
 	}
-	return log.Record(kind, append(attrs, audit.Account())...)
+	if !t.officer {
+		attrs = append(attrs, audit.Account())
+	}
+	return log.Record(kind, attrs...)
 }
 
 // created records a new CA: its two keys, and its certificates.

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -73,7 +72,7 @@ func (o operator) line() []audit.Attr {
 
 // record records an act before it is done. When it takes trust away it is done whatever the error is, and its line
 // follows as soon as it can be written.
-func (g *Gateway) record(o operator, takesAway bool) error {
+func (o operator) record(g *Gateway, takesAway bool) error {
 	if o.Who == "" || o.Reason == "" {
 		return ErrNobody
 	}
@@ -97,15 +96,15 @@ func (g *Gateway) record(o operator, takesAway bool) error {
 // End ends a session: both ends are told that an operator did, with an incident number (SP3). The error is
 // ErrNoSession, ErrNobody, or a *Done.
 func (g *Gateway) End(id string, a Act) error {
-	s := g.running(id)
+	s := running(g.state, id)
 	if s == nil {
 		return ErrNoSession
 	}
 	n := numbered(endedNotice, string(link.CodeEndedByOperator))
 	who := s.tla.client.identity()
 	about := []audit.Attr{audit.Session(id), audit.Identity(who), audit.Incident(n.Incident)}
-	err := g.record(operator{a, actEnd, about,
-		recent.Event{Session: id, Identity: who, Incident: n.Incident}}, true)
+	err := operator{a, actEnd, about,
+		recent.Event{Session: id, Identity: who, Incident: n.Incident}}.record(g, true)
 	if errors.Is(err, ErrNobody) {
 		return err
 	}
@@ -125,7 +124,7 @@ func (g *Gateway) Deny(identity string, a Act) error {
 	if err := state.CheckPattern(identity); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotDenied, err)
 	}
-	err := g.record(onIdentity(a, actDeny, identity), true)
+	err := onIdentity(a, actDeny, identity).record(g, true)
 	if errors.Is(err, ErrNobody) {
 		return err
 	}
@@ -145,22 +144,13 @@ func onIdentity(a Act, what, identity string) operator {
 // Allow takes a denial back, of this very identity or pattern. An error means that it stays: ErrNotListed, ErrNobody,
 // or that trace or file cannot be written.
 func (g *Gateway) Allow(identity string, a Act) error {
-	if !g.listed(identity) {
+	if !g.state.Has(identity) {
 		return ErrNotListed
 	}
-	if err := g.record(onIdentity(a, actAllow, identity), false); err != nil {
+	if err := onIdentity(a, actAllow, identity).record(g, false); err != nil {
 		return err
 	}
 	return g.state.Allow(identity)
-}
-
-func (g *Gateway) listed(identity string) bool {
-	for _, d := range g.state.Denied() {
-		if d.Identity == identity {
-			return true
-		}
-	}
-	return false
 }
 
 // DenialInfo is an entry of the operators' deny list.
@@ -176,18 +166,11 @@ func (g *Gateway) Denies(id pki.Identity) bool { return g.denies(id) }
 // Limits.Drain are ended so that they do (docs/protocol.md, section 2). The error is ErrNobody or a *Done. Draining
 // twice does nothing more.
 func (g *Gateway) Drain(a Act) error {
-	err := g.record(operator{Act: a, what: actDrain}, true)
+	err := operator{Act: a, what: actDrain}.record(g, true)
 	if errors.Is(err, ErrNobody) {
 		return err
 	}
-	g.drains.mu.Lock()
-	defer g.drains.mu.Unlock()
-	if g.drains.resumed == nil && !g.drains.stopped {
-		ctx, cancel := context.WithCancel(context.Background())
-		g.drains.resumed = cancel
-		sessions := g.askToMove()
-		g.drains.running.Go(func() { g.endLate(ctx, sessions) })
-	}
+	g.drains.begin()
 	return done(err)
 }
 
@@ -202,7 +185,7 @@ func (g *Gateway) Resume(a Act) error {
 	if g.drains.resumed == nil {
 		return ErrNotDraining
 	}
-	if err := g.record(operator{Act: a, what: actResume}, false); err != nil {
+	if err := (operator{Act: a, what: actResume}).record(g, false); err != nil {
 		return err
 	}
 	g.drains.resumed()

@@ -128,12 +128,12 @@ func (g *Gateway) collectPeers(s samples) {
 	}
 	s.gauge(descPending, float64(pending))
 	s.gauge(descDenied, float64(len(g.state.Denied())), "operator")
-	g.collectFleet(s, time.Now())
+	s.fleet(g, time.Now())
 }
 
-// collectFleet counts what operators should look after.
-func (g *Gateway) collectFleet(s samples, now time.Time) {
-	missing, late, here := 0, map[pki.Role]int{}, g.serving()
+// fleet counts what operators should look after.
+func (s samples) fleet(g *Gateway, now time.Time) {
+	missing, late, here := 0, map[pki.Role]int{}, serving(g)
 	g.state.Each(func(p *state.Seen) {
 		away := now.Sub(p.At)
 		if away < expected && !p.Parked.IsZero() && !here[p.Identity] {
@@ -156,7 +156,7 @@ const (
 )
 
 // serving returns the PdTs that have a link parked, or a session.
-func (g *Gateway) serving() map[pki.Identity]bool {
+func serving(g *Gateway) map[pki.Identity]bool {
 	here := map[pki.Identity]bool{}
 	for _, e := range g.parked.list() {
 		here[e.client.peer.Identity] = true

@@ -78,6 +78,7 @@ type Gateway struct {
 	log      *slog.Logger
 	ration   *listen.Ration // logs what peers could fill the log with
 	requests *listen.Budget // by identity
+	openings *listen.Budget // of sessions, by identity of the TLA
 	meters   *meters
 	trace    *trace
 	access   atomic.Pointer[access]
@@ -107,6 +108,8 @@ type Gateway struct {
 const (
 	requestBurst = 100
 	requestEvery = time.Second / 20
+	openingBurst = 600
+	openingEvery = 30 * time.Second // each session takes some 3 KiB of a trace that is kept for a year
 )
 
 // New returns a gateway that serves nobody yet.
@@ -117,9 +120,10 @@ func New(cfg Config) *Gateway {
 	limits := cfg.Limits.withDefaults()
 	g := &Gateway{limits: limits, log: cfg.Log, push: cfg.Push, heads: cfg.Heads, meters: newMeters(),
 		ration: listen.NewRation(cfg.Log), requests: listen.NewBudget(requestBurst, requestEvery, limits.Connections),
+		openings: listen.NewBudget(openingBurst, openingEvery, limits.Connections),
 		accepted: make(chan net.Conn)}
 	party := *cfg.Party
-	party.Denied = g.denies
+	party.Denied = func(id pki.Identity) bool { return g.state.Denies(id) }
 	g.party = &party
 	g.trace = &trace{log: cfg.Trace, peers: peers.New(cfg.Trace, "", limits.Connections), meters: g.meters,
 		ration: g.ration}
@@ -127,6 +131,7 @@ func New(cfg Config) *Gateway {
 	g.clients = newClientTable(limits)
 	g.parked = newParkedTable(limits, &g.links)
 	g.sessions = newSessionTable(limits, &g.links)
+	g.drains.g = g
 	g.state = newLocal(cfg, g.sessions)
 	g.lately = newLately(g.state)
 	g.consents = &consents{life: limits.Nonce, log: g.log}
@@ -161,7 +166,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	running.Go(func() { g.watcher.run(watching) })
 	running.Go(func() { g.watcher.runDenials(watching) })
 	running.Go(func() { g.renew(watching) })
-	running.Go(func() { g.keepRoll(watching) })
+	running.Go(func() { keepRoll(watching, g) })
 	var err error
 	select {
 	case <-ctx.Done():
@@ -169,7 +174,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	}
 	proven.Close()
 	stopAccepting()
-	g.drain()
+	g.drains.stop()
 	shutDown(server)
 	g.links.Wait()
 	stopWatching()
@@ -181,24 +186,19 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 func (g *Gateway) listening() listen.Config {
 	cfg := listen.Config{Party: g.party, Handshakes: g.limits.Handshakes,
 		PerAddress: g.limits.HandshakesPerIP, Log: g.log,
-		Observe: g.meters.handshaken, Refused: g.refused}
+		Observe: g.meters.handshaken, Refused: func(remote string, err error) {
+			g.trace.peers.Refused(remote, err)
+			g.lately.stranger(remote, err)
+		}}
 	if g.enrolment != nil {
 		cfg.Divert = g.enrolment.Divert
 	}
 	return cfg
 }
 
-// refused notes a handshake that gave no proven peer.
-func (g *Gateway) refused(remote string, err error) {
-	g.trace.peers.Refused(remote, err)
-	g.lately.stranger(remote, err)
-}
-
-// denies reports whether an operator denies a peer.
-func (g *Gateway) denies(id pki.Identity) bool { return g.state.Denies(id) }
-
-// drains is what becomes of Drain and Resume.
+// drains is what becomes of Drain and Resume, and of the last draining.
 type drains struct {
+	g       *Gateway
 	running sync.WaitGroup // waits for sessions to move
 
 	mu      sync.Mutex         // protects the rest; held while the tables close and open
@@ -206,24 +206,36 @@ type drains struct {
 	stopped bool               // for good
 }
 
-// drain asks everybody to move, waits until the sessions have ended, and ends those that have not in time.
-func (g *Gateway) drain() {
-	g.drains.mu.Lock()
-	g.drains.stopped = true
-	if g.drains.resumed != nil {
-		g.drains.resumed()
+// begin drains until somebody resumes.
+func (d *drains) begin() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.resumed != nil || d.stopped {
+		return
 	}
-	sessions := g.askToMove()
-	g.drains.mu.Unlock()
-	g.endLate(context.Background(), sessions)
-	g.drains.running.Wait()
+	ctx, cancel := context.WithCancel(context.Background())
+	d.resumed = cancel
+	sessions := d.askToMove()
+	d.running.Go(func() { d.endLate(ctx, sessions) })
 }
 
-// askToMove takes no more links and sessions, and returns those sessions that are asked to move. The caller holds
-// g.drains.mu.
-func (g *Gateway) askToMove() []*session {
-	sessions, parked := g.sessions.close(), g.parked.close()
-	g.log.Info("draining", "sessions", len(sessions), "parked", len(parked), "drain", g.limits.Drain)
+// stop asks everybody to move, waits until the sessions have ended, and ends those that have not in time.
+func (d *drains) stop() {
+	d.mu.Lock()
+	d.stopped = true
+	if d.resumed != nil {
+		d.resumed()
+	}
+	sessions := d.askToMove()
+	d.mu.Unlock()
+	d.endLate(context.Background(), sessions)
+	d.running.Wait()
+}
+
+// askToMove takes no more links and sessions, and returns those sessions that are asked to move. The caller holds d.mu.
+func (d *drains) askToMove() []*session {
+	sessions, parked := d.g.sessions.close(), d.g.parked.close()
+	d.g.log.Info("draining", "sessions", len(sessions), "parked", len(parked), "drain", d.g.limits.Drain)
 	for _, e := range parked {
 		e.link.Part(drainNotice)
 	}
@@ -234,8 +246,8 @@ func (g *Gateway) askToMove() []*session {
 }
 
 // endLate ends the sessions that have not ended when the drain time is over, unless ctx ends before.
-func (g *Gateway) endLate(ctx context.Context, sessions []*session) {
-	deadline := time.NewTimer(g.limits.Drain)
+func (d *drains) endLate(ctx context.Context, sessions []*session) {
+	deadline := time.NewTimer(d.g.limits.Drain)
 	defer deadline.Stop()
 	for _, s := range sessions {
 		select {
@@ -253,7 +265,7 @@ func (g *Gateway) endLate(ctx context.Context, sessions []*session) {
 const rollEvery = time.Minute
 
 // keepRoll writes each minute, and at the end, who was seen.
-func (g *Gateway) keepRoll(ctx context.Context) {
+func keepRoll(ctx context.Context, g *Gateway) {
 	tick := time.NewTicker(rollEvery)
 	defer tick.Stop()
 	for more := true; more; {

@@ -36,7 +36,7 @@ const (
 	refusedRequest    = "request"
 )
 
-// mostRefusals is how many are kept: half of strangers, half of proven peers, so that the former cannot hide the latter.
+// mostRefusals is how many are kept: half of strangers, half of proven peers, so that those cannot hide these.
 const mostRefusals = 1000
 
 // strangerEvents is how many events strangers may cause.
@@ -137,7 +137,8 @@ func (l *lately) cut(c *client, reason pki.Reason, incident string) {
 		Reason: string(reason), Incident: incident})
 }
 
-// Refusals returns who was refused, the last first: of the last 1 000, those that f lets through, at most limit; 0 = all.
+// Refusals returns who was refused, the last first: of the last 1 000, those that f lets through,
+// at most limit; 0 = all.
 func (g *Gateway) Refusals(f Filter, limit int) []RefusalInfo {
 	list := slices.DeleteFunc(append(g.lately.strangers.All(), g.lately.proven.All()...),
 		func(i RefusalInfo) bool { return !f.takesPeer(i.who, i.At) })

@@ -35,6 +35,11 @@ func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.
 	if p != nil {
 		return p
 	}
+	if s.generation == 1 {
+		if p := spend(g.openings, c, w); p != nil {
+			return p
+		}
+	}
 	p = g.join(r.Context(), c, w, pdt, s, joined)
 	if p != nil {
 		g.trace.notBegun(s, c)

@@ -21,7 +21,7 @@ import (
 )
 
 // claire is an operator who acts.
-var claire = Act{Who: "urn:tlagate:op:admin:claire", Role: "operate", Reason: "asked by the practice", From: "192.0.2.7"}
+var claire = Act{Who: "urn:tlagate:op:admin:claire", Role: "operate", Reason: "they asked for it", From: "192.0.2.7"}
 
 // running waits until so many sessions have begun, and returns them.
 func (r *rig) running(n int) (page []SessionInfo) {
@@ -30,7 +30,8 @@ func (r *rig) running(n int) (page []SessionInfo) {
 	return page
 }
 
-// TestSP3AnOperatorEndsASession: both ends are told so, with one incident number; the act is in the trace before the end.
+// TestSP3AnOperatorEndsASession: both ends are told so, with one incident number; the act is in the trace
+// before the end.
 func TestSP3AnOperatorEndsASession(t *testing.T) {
 	r := start(t, traced(nil))
 	near, far := r.joined(r.ca.Issue(tla1, clients), r.pdt(pdt1))
@@ -217,7 +218,8 @@ func TestSA1Peers(t *testing.T) {
 	page, next := r.g.Peers(Filter{}, "", 1)
 	require.Len(t, page, 1)
 	require.Equal(t, []any{pdt1, pki.RolePdT, "cab1", "127.0.0.1", true, false},
-		[]any{page[0].Identity, page[0].Role, page[0].Practice, page[0].Address, page[0].Connected, page[0].RenewalLate})
+		[]any{page[0].Identity, page[0].Role, page[0].Practice, page[0].Address, page[0].Connected,
+			page[0].RenewalLate})
 	require.Equal(t, p.client.Leaf.NotAfter.UTC(), page[0].CertificateEnd)
 	page, next = r.g.Peers(Filter{}, next, 1)
 	require.Empty(t, next)
@@ -303,7 +305,8 @@ func TestG7MetricsOfTheFleet(t *testing.T) {
 	r := start(t, func(_ *rig, c *Config) { c.Roll = roll })
 	require.NoError(t, r.g.Deny(tla2, claire))
 	m := r.metered()
-	require.Equal(t, []float64{1, 1, 0, 1}, []float64{m["tlagate_pdts_missing{}"], m["tlagate_peers_renewal_late{role=pdt}"],
+	require.Equal(t, []float64{1, 1, 0, 1}, []float64{m["tlagate_pdts_missing{}"],
+		m["tlagate_peers_renewal_late{role=pdt}"],
 		m["tlagate_peers_renewal_late{role=tla}"], m["tlagate_denied{by=operator}"]})
 	r.park(r.pdt(pdt1))
 	r.becomes("tlagate_pdts_missing{}", 0)

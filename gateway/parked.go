@@ -26,7 +26,8 @@ type parkedTable struct {
 
 func newParkedTable(l Limits, links *sync.WaitGroup) *parkedTable {
 	return &parkedTable{perPdT: l.ParkedPerPdT, joinWait: l.JoinWait, links: links,
-		closing: make(chan struct{}), byPdT: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{})}
+		closing: make(chan struct{}), byPdT: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{},
+		arrival: make(chan struct{})}
 }
 
 // reserve applies the limits. When it returns no problem, links counts one more: add or release follows.

@@ -46,7 +46,7 @@ func TestG2EnrolThroughTheGateway(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, tla1, chain[0].URIs[0].String())
 	}
-	r.logged("enrolment connection ended", "reason", enrolment.Closed)
+	r.logged("enrolment connection ended", "reason", enrolment.EndedClosed)
 	for _, q := range server.Requests() {
 		require.NotContains(t, q.Path, "/v1/")
 	}
@@ -127,7 +127,7 @@ func TestHelloInPieces(t *testing.T) {
 	defer c.Close()
 	_, err = (&pieces{Conn: c}).Write(hello(t, est.AnyName))
 	require.NoError(t, err)
-	r.logged("enrolment cannot reach the PKI", "reason", enrolment.Unreachable)
+	r.logged("enrolment cannot reach the PKI", "reason", enrolment.EndedUnreachable)
 }
 
 // hello returns a ClientHello as crypto/tls sends it.
@@ -170,7 +170,7 @@ func TestPipesAreBounded(t *testing.T) {
 		r := start(t, piping(&Enrolment{To: nettest.Serve(t, swallow), Octets: 10 << 10}))
 		c := r.pipe(t)
 		_, _ = c.Write(make([]byte, 11<<10))
-		r.logged("enrolment connection ended", "reason", enrolment.Octets)
+		r.logged("enrolment connection ended", "reason", enrolment.EndedOctets)
 	})
 	t.Run("octets of the PKI", func(t *testing.T) {
 		r := start(t,
@@ -179,24 +179,24 @@ func TestPipesAreBounded(t *testing.T) {
 		c := r.pipe(t)
 		got, _ := io.Copy(io.Discard, c)
 		require.LessOrEqual(t, got, int64(10<<10))
-		r.logged("enrolment connection ended", "reason", enrolment.Octets)
+		r.logged("enrolment connection ended", "reason", enrolment.EndedOctets)
 	})
 	t.Run("time", func(t *testing.T) {
 		r := start(t, piping(&Enrolment{To: nettest.Serve(t, swallow), Time: 50 * time.Millisecond}))
 		r.pipe(t)
-		r.logged("enrolment connection ended", "reason", enrolment.Time)
+		r.logged("enrolment connection ended", "reason", enrolment.EndedTime)
 	})
 	t.Run("idle", func(t *testing.T) {
 		r := start(t, piping(&Enrolment{To: nettest.Serve(t, swallow), Idle: 50 * time.Millisecond}))
 		r.pipe(t)
-		r.logged("enrolment connection ended", "reason", enrolment.Idle)
+		r.logged("enrolment connection ended", "reason", enrolment.EndedIdle)
 	})
 	t.Run("at once from one address", func(t *testing.T) {
 		r := start(t, piping(&Enrolment{To: nettest.Serve(t, swallow), PerAddress: 2}))
 		for range 3 {
 			r.pipe(t)
 		}
-		r.logged("enrolment connection ended", "reason", enrolment.TooMany)
+		r.logged("enrolment connection ended", "reason", enrolment.EndedTooMany)
 		require.Equal(t, 0, r.pending(), "piped connections are no handshakes")
 	})
 	t.Run("until the gateway stops", func(t *testing.T) {

@@ -96,8 +96,8 @@ func (t *sessionTable) reopen() {
 	t.draining = false
 }
 
-// Sessions returns the sessions that have begun and that f lets through, in no order. What a view needs of them does not
-// change any more, or is atomic.
+// Sessions returns the sessions that have begun and that f lets through, in no order. What a view needs of them does
+// not change any more, or is atomic.
 func (t *sessionTable) Sessions(f Filter) []*session {
 	t.mu.Lock()
 	defer t.mu.Unlock()

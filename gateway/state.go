@@ -14,6 +14,7 @@ type knowledge interface {
 	Allow(identity string) error
 	Denies(id pki.Identity) bool
 	Denied() []state.Denial
+	Has(identity string) bool
 
 	state.Sightings
 }

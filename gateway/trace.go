@@ -49,7 +49,7 @@ func (t *trace) begin(s *session, tla *client, pdt pki.Identity) *link.Problem {
 	with := []audit.Attr{audit.Identity(tla.identity()), audit.PdT(pdt.String()), audit.Session(s.id),
 		audit.Address(peers.AddressOf(tla.remote))}
 	if s.generation > 1 {
-		t.log.Later(audit.SessionResumed, with...)
+		t.peers.Record(tla.identity(), "", audit.SessionResumed, with...)
 		return nil
 	}
 	err := t.log.RecordAll(append(slices.Clip(s.consent), audit.Event{Kind: audit.SessionOpened, Attrs: with})...)
@@ -84,9 +84,15 @@ func (t *trace) notBegun(s *session, tla *client) {
 
 // ended records that a link of a session is over; its ends are told the incident number.
 func (t *trace) ended(s *session, reason, by, incident string, more ...audit.Attr) {
-	t.log.Later(audit.SessionEnded, append(more, audit.Identity(s.tla.client.identity()), audit.PdT(s.pdt.client.identity()),
+	tla := s.tla.client.identity()
+	with := append(more, audit.Identity(tla), audit.PdT(s.pdt.client.identity()),
 		audit.Session(s.id), audit.Reason(endReason(reason)), audit.Role(by), audit.Length(time.Since(s.joined)),
-		audit.FromTLA(s.tla.octets.Load()), audit.FromPdT(s.pdt.octets.Load()), audit.Incident(incident))...)
+		audit.FromTLA(s.tla.octets.Load()), audit.FromPdT(s.pdt.octets.Load()), audit.Incident(incident))
+	if s.generation > 1 && by != byOperator { // a ticket costs nobody an act
+		t.peers.Record(tla, "", audit.SessionEnded, with...)
+		return
+	}
+	t.log.Later(audit.SessionEnded, with...)
 }
 
 // neverBegan records the end of a session that was recorded and then did not begin.

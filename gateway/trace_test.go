@@ -272,3 +272,32 @@ func TestSA2WhatOnePeerRepeatsIsCounted(t *testing.T) {
 	requireWith(t, map[string]string{"identity": tla1, "event": "request.refused", "reason": "not_found",
 		"count": strconv.Itoa(peers.Burst + 20 - refused[tla1+" not_found"])}, counted)
 }
+
+// TestSA2SessionsDoNotFillTheTrace: what one terminal may begin is bounded, and what it resumes is counted, not
+// written.
+func TestSA2SessionsDoNotFillTheTrace(t *testing.T) {
+	r := start(t, traced(nil))
+	tla, p := r.ca.Issue(tla1, clients), r.pdt(pdt1)
+	near, far := r.joined(tla, p)
+	id := r.logged("joined")["session"].(string)
+	ticket := ticketOn(t, near, far)
+	const more = peers.Burst + 10
+	for range more {
+		waiting := r.park(p)
+		again, err := link.Reopen(t.Context(), r.dial(tla), pdt1, id, ticket, unhurried)
+		require.NoError(t, err)
+		_, err = waiting.WaitJoined()
+		require.NoError(t, err)
+		ticket = ticketOn(t, again, waiting)
+	}
+	for r.g.openings.Take(tla1) == 0 {
+	}
+	r.park(p)
+	_, err := r.tryOpen(tla, pdt1)
+	requireProblem(t, link.ProblemTooMany, err)
+	_, err = r.tryOpen(r.ca.Issue(tla2, clients), pdt1)
+	requireProblem(t, link.ProblemWrongPractice, err)
+	require.Len(t, r.lines(audit.SessionOpened), 1)
+	require.Less(t, len(r.lines(audit.SessionResumed)), more)
+	require.Less(t, len(r.lines(audit.SessionEnded)), more)
+}

@@ -125,15 +125,15 @@ func cut[T any](list []T, limit int) (page []T, more bool) {
 
 // Session returns a session that runs.
 func (g *Gateway) Session(id string) (SessionInfo, bool) {
-	if s := g.running(id); s != nil {
+	if s := running(g.state, id); s != nil {
 		return s.info(), true
 	}
 	return SessionInfo{}, false
 }
 
 // running returns the session of that id; nil = there is none that has begun.
-func (g *Gateway) running(id string) *session {
-	for _, s := range g.state.Sessions(Filter{}) {
+func running(k knowledge, id string) *session {
+	for _, s := range k.Sessions(Filter{}) {
 		if s.id == id {
 			return s
 		}
@@ -185,7 +185,7 @@ func (g *Gateway) Peers(f Filter, cursor string, limit int) (page []PeerInfo, ne
 	seen, more := cut(seen, limit)
 	page = make([]PeerInfo, 0, len(seen))
 	for _, s := range seen {
-		page = append(page, g.peerInfo(s, here[s.Identity], now))
+		page = append(page, peerInfo(s, here[s.Identity], g.state.Denies(s.Identity), now))
 	}
 	if more {
 		next = seen[len(seen)-1].URN
@@ -193,10 +193,10 @@ func (g *Gateway) Peers(f Filter, cursor string, limit int) (page []PeerInfo, ne
 	return page, next
 }
 
-func (g *Gateway) peerInfo(s state.Seen, here bool, now time.Time) PeerInfo {
+func peerInfo(s state.Seen, here, denied bool, now time.Time) PeerInfo {
 	i := PeerInfo{Identity: s.URN, Role: s.Identity.Role, Practice: s.Identity.Practice, Address: s.Address,
 		Version: s.Version, OS: s.OS, Arch: s.Arch, Bundle: s.Bundle, LastSeen: s.At, CertificateEnd: s.Until,
-		RenewalLate: s.RenewalLate(now), Connected: here, Denied: g.state.Denies(s.Identity), Clone: s.Clone}
+		RenewalLate: s.RenewalLate(now), Connected: here, Denied: denied, Clone: s.Clone}
 	if here {
 		i.LastSeen = now
 	}

@@ -73,7 +73,7 @@ func (w *watcher) runDenials(ctx context.Context) {
 // cutDenied cuts the peers whom an operator denies.
 func (w *watcher) cutDenied() {
 	for _, c := range w.clients.all() {
-		if w.g.denies(c.peer.Identity) {
+		if w.g.state.Denies(c.peer.Identity) {
 			w.cut(c, deniedError(c))
 		}
 	}
@@ -130,7 +130,7 @@ func (w *watcher) adopt(c *client) {
 
 // recheck cuts a connection whose certificates no longer pass, and reports whether they do.
 func (w *watcher) recheck(c *client) bool {
-	if w.g.denies(c.peer.Identity) {
+	if w.g.state.Denies(c.peer.Identity) {
 		w.cut(c, deniedError(c))
 		return false
 	}

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"strconv"
 	"time"
 
 	"tlagate/audit"
+	"tlagate/internal/stamp"
 )
 
 // Known are the heads of one gateway that a PKI keeps, lowest number first. The zero Known has none.
@@ -28,8 +30,9 @@ type Check func(cert *x509.Certificate, at time.Time) error
 
 // point is one head.
 type point struct {
-	number uint64
-	hash   string
+	number   uint64
+	hash     string
+	received time.Time // last; lines with a higher number came later
 }
 
 // Read reads lines of kept heads, as `tla-pki heads` prints them, and verifies each signature under the certificate
@@ -70,7 +73,7 @@ func (k *Known) one(head Kept, by *x509.Certificate) error {
 		}
 	}
 	k.Gateway = head.Gateway
-	k.list = append(k.list, point{head.Number, head.Hash})
+	k.list = append(k.list, point{head.Number, head.Hash, head.Received})
 	if head.Received.After(k.Newest) {
 		k.Newest = head.Received
 	}
@@ -95,6 +98,7 @@ type Comparison struct {
 // sends more.
 func Compare(file string, known Known) (c Comparison, err error) {
 	list, first, last := known.list, true, uint64(0)
+	var purges []audit.Entry
 	for line, err := range audit.Read(file) {
 		if err == nil {
 			err = line.Err
@@ -103,6 +107,9 @@ func Compare(file string, known Known) (c Comparison, err error) {
 			return c, err
 		}
 		number := line.Entry.Seq
+		if line.Entry.Event == audit.AuditPurged {
+			purges = append(purges, line.Entry)
+		}
 		for ; first && len(list) > 0 && list[0].number < number; list = list[1:] {
 			c.Before++
 		}
@@ -120,7 +127,30 @@ func Compare(file string, known Known) (c Comparison, err error) {
 		}
 		c.Same, c.Last, list = c.Same+1, number, list[1:]
 	}
-	return c, c.conclude(known, list, last)
+	if err := c.conclude(known, list, last); err != nil {
+		return c, err
+	}
+	return c, known.contradict(purges)
+}
+
+// skew is how far the clocks of a gateway and of the PKI may be apart.
+const skew = time.Hour
+
+// contradict returns an error if a line that is purged was written after the time that its purge says: the PKI had a
+// lower number then. So nobody who has the gateway's key hides what happened lately by purging it.
+func (k Known) contradict(purges []audit.Entry) error {
+	for _, purge := range purges {
+		number, _ := strconv.ParseUint(purge.With["number"], 10, 64) // verified with the chain
+		until, _ := time.Parse(time.RFC3339, purge.With["until"])
+		for _, p := range k.list {
+			if p.number < number && p.received.After(until.Add(skew)) {
+				return fmt.Errorf("cannot vouch for the audit trace: line %d says that line %d, which it removes, "+
+					"is of %s; but at %s the PKI knew no line after %d", purge.Seq, number, purge.With["until"],
+					stamp.Instant(p.received), p.number)
+			}
+		}
+	}
+	return nil
 }
 
 // conclude says what is wrong with the end; rest are the heads that were not reached.

@@ -145,6 +145,27 @@ func TestSA2HeadsOfPurgedLinesAreSkipped(t *testing.T) {
 	require.ErrorContains(t, err, "heads of purged lines only")
 }
 
+// TestSA2APurgeOfWhatIsYoungIsFound: root has the gateway's key, and so can sign that lines of today are a year old.
+func TestSA2APurgeOfWhatIsYoungIsFound(t *testing.T) {
+	compare := func(until time.Time) error {
+		x := newTrace(t)
+		require.NoError(t, audittest.Rewrite(x.file, func(e *audit.Entry) bool {
+			if e.Seq == 39 {
+				e.Event = audit.AuditPurged
+				e.With = map[string]string{"number": "9", "until": until.Format(time.RFC3339)}
+			}
+			return true
+		}))
+		x.heads = strings.Join(strings.SplitAfter(x.heads, "\n")[:9], "")
+		_, err := Compare(x.file, x.known())
+		return err
+	}
+	require.NoError(t, compare(said.At))
+	err := compare(said.At.AddDate(-1, 0, 0))
+	require.ErrorContains(t, err, "line 39 says that line 9, which it removes, is of 2025-11-29T15:42:05Z; but at "+
+		"2026-11-29T15:42:06Z the PKI knew no line after 4")
+}
+
 func TestSA2AlteredListsOfHeadsAreRefused(t *testing.T) {
 	x := newTrace(t)
 	lines := strings.SplitAfter(x.heads, "\n")

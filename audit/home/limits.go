@@ -16,6 +16,10 @@ const (
 	pause       = time.Second
 )
 
+// ahead is how far the clock of a device may be ahead of ours: a line of a later time would make repetitions of all
+// that the device says until then.
+const ahead = 24 * time.Hour
+
 // The rates at which a receiver takes records: of one session, and of one identity.
 var (
 	paced = bucket.Rate{Size: 4, Period: time.Second / 2}

@@ -45,6 +45,7 @@ const (
 	tooMuchADay = "too_much_a_day"
 	tooLong     = "record_too_long"
 	unreadable  = "unreadable"
+	tooEarly    = "of_a_time_to_come"
 )
 
 // Take takes the payload of a trace record that a device sent in a session.
@@ -110,6 +111,8 @@ func (r *Receiver) line(o *origin, device string, line []byte) {
 	switch {
 	case err != nil || !whole:
 		o.drop(unreadable, 1)
+	case said.Time().After(r.clock().Add(ahead)):
+		o.drop(tooEarly, 1)
 	case said.After(o.last):
 		o.last, r.changed = said, true
 		r.log.Later(kind, append(attrs, audit.SaidBy(device, said)...)...)

@@ -114,6 +114,17 @@ func TestSA2LinesAreStoredAsSaidByTheDevice(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// TestSA2LinesOfATimeToComeAreDropped: after one of them, whatever the device says later would be a repetition.
+func TestSA2LinesOfATimeToComeAreDropped(t *testing.T) {
+	d := newDesk(t)
+	day := func(ahead time.Duration) string { return d.now.Add(ahead).UTC().Format("2006-01-02T15:04:05") }
+	require.Empty(t, d.take(tla1, strings.Replace(line(9, day(25*time.Hour), ""), ":9,", ":18446744073709551615,", 1)))
+	require.Len(t, d.take(tla1, line(1, day(23*time.Hour), "")), 1)
+	require.Len(t, d.take(tla1, line(2, day(0), "")), 1)
+	d.r.Over(tla1, session)
+	require.Equal(t, []string{"tla-gateway audit.dropped reason=of_a_time_to_come count=1"}, d.news())
+}
+
 // TestSA2RepetitionsAreKnownWithoutTheFile: what was not saved, or is damaged, is read from the trace.
 func TestSA2RepetitionsAreKnownWithoutTheFile(t *testing.T) {
 	d := newDesk(t)

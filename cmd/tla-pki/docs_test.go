@@ -50,7 +50,30 @@ var meanwhile = map[string]string{
 	`rm -rf "$CA"`: issue("later") + `tla-pki revoke -d "$CA" --cert revoked.crt --reason keyCompromise
 cp "$CA"/public/*.der "$WEB"
 `,
+	"tla-pki whoami": withOfficers,
+	`tla-pki crl --dir "$CA" --clock-is-right`: `kill $server
+wait $server
+`,
 }
+
+// withOfficers starts a server with the officers of section 6 of ca.md; the clock's section ends it.
+const withOfficers = `tla-pki issue -d "$CA" -p pki -i urn:tlagate:operateur:pki:p1 --dns localhost --new-key -o pki
+tla-pki issue -d "$CA" -p tla -i urn:tlagate:cabinet-a:tla:valise2 --new-key -o valise2
+trust="trust: {anchors: [{file: $CA/public/root.crt, practices: ['*']}], crls: [$CA/public/crl.der, $CA/public/arl.der]}"
+printf '%s\n' "dir: $CA" 'listen: 127.0.0.1:0' 'identity: {cert: pki.crt, key: pki.key}' "$trust" \
+	'officers: {socket: officers.sock}' 'admins:' >pki.yaml
+officer() {
+	tla-pki issue -d "$CA" -p admin -i "urn:tlagate:operateur:admin:$1" --new-key -o "$1"
+	printf '%s\n' 'pki: unix:officers.sock' "identity: {cert: $1.crt, key: $1.key}" "$trust" >"$1.yaml"
+	echo "  - {identity: 'urn:tlagate:operateur:admin:$1', roles: [$2]}" >>pki.yaml
+}
+officer claire 'read, enrol'
+officer paul 'read, security'
+officer aude audit
+tla-pki serve --config pki.yaml &
+server=$!
+until [ -S officers.sock ]; do sleep 0.05; done
+`
 
 // regular begin the blocks that the calendar asks for again and again: they are typed again, a day later.
 var regular = []string{ofTheDay, `newest=`, `rm -f "$CARRY/for-arl.age"`, `rm -rf "$OFFLINE"`, `openssl crl `}

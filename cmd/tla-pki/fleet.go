@@ -39,7 +39,26 @@ func (c *inviteCmd) inviteFleet(app *cli.App) error {
 	if err := files.Private(out); err != nil {
 		return errors.Join(fmt.Errorf("cannot write the codes to %s: %w", c.Out, err), out.Close(), os.Remove(c.Out))
 	}
-	err = c.open(app, func(authority *ca.CA) error {
+	err = c.inviteAll(app, list, out)
+	if err = errors.Join(err, out.Close()); err != nil {
+		os.Remove(c.Out)
+		return err
+	}
+	fmt.Fprintf(app.Stdout, "%s: %d codes, each good once within %s; keep it secret, and delete it when they are "+
+		"handed out\n", c.Out, len(list.guests), c.TTL)
+	return nil
+}
+
+// inviteAll makes the codes, and writes them.
+func (c *inviteCmd) inviteAll(app *cli.App, list *fleet, out *os.File) error {
+	if c.As != "" {
+		codes, err := c.asOfficer(app, list.guests...)
+		if err != nil {
+			return err
+		}
+		return c.writeFleet(out, list, codes)
+	}
+	return c.act(app, "invite", func(authority *ca.CA) error {
 		codes, err := authority.Invitations.Invite(list.guests...)
 		if errors.Is(err, ca.ErrHasCertificate) {
 			return fmt.Errorf("%w; nobody is invited: take these rows out, or --again", err)
@@ -54,13 +73,6 @@ func (c *inviteCmd) inviteFleet(app *cli.App) error {
 		app.Log.Info("fleet invited", "devices", len(list.guests), "by", operator(), "ttl", c.TTL)
 		return c.writeFleet(out, list, codes)
 	})
-	if err = errors.Join(err, out.Close()); err != nil {
-		os.Remove(c.Out)
-		return err
-	}
-	fmt.Fprintf(app.Stdout, "%s: %d codes, each good once within %s; keep it secret, and delete it when they are "+
-		"handed out\n", c.Out, len(list.guests), c.TTL)
-	return nil
 }
 
 func (c *inviteCmd) readFleet() (*fleet, error) {

@@ -32,9 +32,11 @@ var help = kong.Vars{
 	"bundle_anchor":  "The root pinned at enrolment; repeat for more.",
 	"bundle_crl":     "CRLs and ARLs; repeat for more. The bundle's own ARLs count too.",
 	"init_dir":       "The CA's directory; must not exist, or be empty.",
-	"init_name":      "Name of the CA. Production trust stores refuse names that begin with TEST.",
-	"init_url":       "Where DIR/public will be served; goes into every certificate. A TEST CA needs none.",
-	"init_policy":    "OID of your own arc, above the certificate policies. A TEST CA needs none.",
+	"init_admin": "Make a first officer's certificate, DIR/officers/NAME.crt: urn:tlagate:OPERATOR:admin:NAME= and " +
+		"pkcs11:… (its key is made there) or a certificate request; give it twice or more.",
+	"init_name":   "Name of the CA. Production trust stores refuse names that begin with TEST.",
+	"init_url":    "Where DIR/public will be served; goes into every certificate. A TEST CA needs none.",
+	"init_policy": "OID of your own arc, above the certificate policies. A TEST CA needs none.",
 	"init_root_spec": "Where to make the root's key: pkcs11:…, tpm:FILE or a file in the CA's directory; default " +
 		"root/root.key.",
 	"init_issuing_spec": "Where to make the issuing CA's key; default issuing/issuing.key. A token's PIN is asked " +
@@ -61,6 +63,10 @@ var help = kong.Vars{
 		"not be kept there.",
 	"main_status": "Show the state of the PKI's own certificates, lists and clock; exit 1 when there is something " +
 		"to do.",
+	"office_as": "Act as an officer, through the running tla-pki serve: your file with pki, identity and trust " +
+		"(docs/ca.md, section 6).",
+	"office_break_glass": "Act on --dir although a server with officers runs: an emergency, which is recorded, and " +
+		"raises an alarm.",
 	"replace_reason": "Why the old one's certificates are revoked, as for revoke; default superseded. Say " +
 		"keyCompromise if it was lost or stolen.",
 	"replace_dns": "DNS names of the new one; default: those of the old one.",

@@ -24,9 +24,14 @@ type initCmd struct {
 	IssuingSpec string        `name:"issuing-key-spec" placeholder:"KEY" help:"${init_issuing_spec}"`
 	Wrapping    string        `name:"wrapping-key" placeholder:"FILE" help:"${init_wrapping}"`
 	CRLPeriod   time.Duration `name:"crl-period" default:"24h" help:"${init_crlperiod}"`
+	Admin       []string      `name:"admin" sep:"none" placeholder:"URN=KEY" help:"${init_admin}"`
 }
 
 func (c *initCmd) Run(app *cli.App) error {
+	first, err := c.firstOfficers()
+	if err != nil {
+		return err
+	}
 	if err := becomeOwner(c.Dir); err != nil {
 		return err
 	}
@@ -52,7 +57,7 @@ Serve at %[3]s what is in %[1]s/public.
 Now %[4]s: whoever has the root's key can make any
 certificate. It is needed again for an ARL (within six months) and for a new issuing CA only.
 `, c.Dir, c.Name, cmp.Or(c.URL, ca.LabURL), c.offline())
-	return nil
+	return c.issueFirst(app, first)
 }
 
 // offline says what to do with the root's key.

@@ -12,7 +12,7 @@ import (
 )
 
 type inventoryCmd struct {
-	caDir
+	office
 	Files []string `arg:"" optional:"" name:"config" help:"${inventory_files}"`
 	JSON  bool     `name:"json" help:"As JSON."`
 }
@@ -24,18 +24,16 @@ func (c *inventoryCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return c.open(app, func(authority *ca.CA) error {
-		list, err := c.list(authority, others, now)
-		if err != nil {
-			return err
-		}
-		if c.JSON {
-			err = keycmd.PrintJSON(app.Stdout, list)
-		} else {
-			err = keycmd.Print(app.Stdout, keycmd.Columns, list)
-		}
-		return errors.Join(err, keycmd.Judge(list))
-	})
+	list, err := c.office.inventory(app, others)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = keycmd.PrintJSON(app.Stdout, list)
+	} else {
+		err = keycmd.Print(app.Stdout, keycmd.Columns, list)
+	}
+	return errors.Join(err, keycmd.Judge(list))
 }
 
 // others are the keys of configuration files, read before root becomes the CA's owner.
@@ -50,7 +48,8 @@ func (c *inventoryCmd) others(now time.Time) (list []keycmd.Entry, err error) {
 	return list, nil
 }
 
-func (c *inventoryCmd) list(authority *ca.CA, others []keycmd.Entry, now time.Time) ([]keycmd.Entry, error) {
+// inventoryOf lists the CA's own keys, what it issued, and others.
+func inventoryOf(authority *ca.CA, others []keycmd.Entry, now time.Time) ([]keycmd.Entry, error) {
 	books, err := authority.List()
 	if err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ import (
 )
 
 type inviteCmd struct {
-	caDir
+	acting
 	Role     string        `short:"r" placeholder:"ROLE" help:"tla, pdt, gateway or admin."`
 	Practice string        `short:"p" placeholder:"PRACTICE" help:"Practice or operator that the device belongs to."`
 	Name     string        `short:"n" placeholder:"NAME" help:"Its name, one of a kind in practice and role."`
@@ -48,7 +48,14 @@ func (c *inviteCmd) Run(app *cli.App) error {
 		return c.inviteFleet(app)
 	}
 	guest := c.guest()
-	return c.open(app, func(authority *ca.CA) error {
+	if c.As != "" {
+		codes, err := c.asOfficer(app, guest)
+		if err != nil {
+			return err
+		}
+		return c.handing.show(app.Stdout, guest.Identity, c.TTL, codes[0])
+	}
+	return c.act(app, "invite", func(authority *ca.CA) error {
 		codes, err := authority.Invitations.Invite(guest)
 		if errors.Is(err, ca.ErrHasCertificate) {
 			return fmt.Errorf("%w; to swap the device: tla-pki replace --identity %s; for a second device under one "+
@@ -140,28 +147,26 @@ func (h handing) uri(code est.Code) string {
 }
 
 type invitationsCmd struct {
-	caDir
+	office
 	JSON bool `name:"json" help:"As JSON."`
 	All  bool `help:"Also those that are used, withdrawn or over."`
 }
 
 func (c *invitationsCmd) Run(app *cli.App) error {
-	return c.open(app, func(authority *ca.CA) error {
-		all, err := authority.Invitations.List()
-		if err != nil {
-			return err
+	all, err := c.office.invitations(app)
+	if err != nil {
+		return err
+	}
+	list := []invitationJSON{}
+	for _, i := range all {
+		if state := i.State(time.Now()); c.All || state == "open" {
+			list = append(list, invitationJSON{i, state})
 		}
-		list := []invitationJSON{}
-		for _, i := range all {
-			if state := i.State(time.Now()); c.All || state == "open" {
-				list = append(list, invitationJSON{i, state})
-			}
-		}
-		if c.JSON {
-			return encodeJSON(app.Stdout, list)
-		}
-		return printInvitations(app.Stdout, list)
-	})
+	}
+	if c.JSON {
+		return encodeJSON(app.Stdout, list)
+	}
+	return printInvitations(app.Stdout, list)
 }
 
 // invitationJSON adds what a program cannot work out by itself.
@@ -181,12 +186,15 @@ func printInvitations(w io.Writer, list []invitationJSON) error {
 }
 
 type withdrawCmd struct {
-	caDir
+	acting
 	ID int64 `arg:"" help:"Number of the invitation, as tla-pki invitations shows it."`
 }
 
 func (c *withdrawCmd) Run(app *cli.App) error {
-	return c.open(app, func(authority *ca.CA) error {
+	if c.As != "" {
+		return c.asOfficer(app)
+	}
+	return c.act(app, "withdraw", func(authority *ca.CA) error {
 		if err := authority.Invitations.Withdraw(c.ID); err != nil {
 			return err
 		}

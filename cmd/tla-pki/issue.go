@@ -13,7 +13,7 @@ import (
 )
 
 type issueCmd struct {
-	caDir
+	acting
 	Profile  string   `required:"" short:"p" enum:"${profiles}" help:"What the certificate is for: ${enum}."`
 	Identity string   `required:"" short:"i" placeholder:"URN" help:"${issue_identity}"`
 	DNS      []string `name:"dns" placeholder:"NAME" help:"DNS name of a server; repeat for more."`
@@ -33,7 +33,10 @@ func (c *issueCmd) Run(app *cli.App) error {
 	if err := c.targetsFree(); err != nil {
 		return err
 	}
-	return c.open(app, func(authority *ca.CA) error {
+	if c.As != "" {
+		return c.asOfficer(app)
+	}
+	return c.act(app, "issue", func(authority *ca.CA) error {
 		csr, undo, err := c.request()
 		if err != nil {
 			return err

@@ -8,50 +8,45 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"tlagate/ca"
 	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/internal/stamp"
 )
 
 type listCmd struct {
-	caDir
+	office
 	JSON bool `name:"json" help:"As JSON, with the certificates."`
 }
 
 func (c *listCmd) Run(app *cli.App) error {
-	return c.open(app, func(authority *ca.CA) error {
-		records, err := authority.List()
-		if err != nil {
-			return err
-		}
-		if c.JSON {
-			return printJSON(app.Stdout, records)
-		}
-		return printTable(app.Stdout, records)
-	})
+	records, err := c.records(app, "")
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(app.Stdout, records)
+	}
+	return printTable(app.Stdout, records)
 }
 
 type showCmd struct {
-	caDir
+	office
 	Which string `arg:"" name:"serial-or-identity" help:"Serial number in hexadecimal, or identity urn:tlagate:…"`
 	JSON  bool   `name:"json" help:"As JSON, with the certificates."`
 }
 
 func (c *showCmd) Run(app *cli.App) error {
-	return c.open(app, func(authority *ca.CA) error {
-		records, err := authority.Find(c.Which)
-		if err != nil {
-			return err
-		}
-		if c.JSON {
-			return printJSON(app.Stdout, records)
-		}
-		for _, r := range records {
-			printRecord(app.Stdout, r)
-		}
-		return nil
-	})
+	records, err := c.records(app, c.Which)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(app.Stdout, records)
+	}
+	for _, r := range records {
+		printRecord(app.Stdout, r)
+	}
+	return nil
 }
 
 // recordJSON adds what a program cannot work out by itself.

@@ -38,6 +38,12 @@ type grammar struct {
 	Bundle      bundleCmd      `cmd:"" help:"Sign, show and verify the configuration bundles of devices."`
 	Verify      verifyCmd      `cmd:"" help:"Say why a certificate is accepted (exit 0), refused (1), or neither (2)."`
 
+	Whoami  whoamiCmd  `cmd:"" help:"Say who the running server takes you for, and your roles."`
+	Waiting waitingCmd `cmd:"" help:"List what waits for a second officer, and what became of it."`
+	Approve approveCmd `cmd:"" help:"Approve, as a second officer, what another one asked for; or reject it."`
+	Ack     ackCmd     `cmd:"" name:"acknowledge" help:"Say, as an officer, that you know of what was done past you."`
+	Trace   traceCmd   `cmd:"" help:"Print the CA's audit trace, as an officer with the role audit."`
+
 	Audit trail.Command[auditPlace] `cmd:"" help:"Verify, show, search or export the audit trace of the CA, DIR/audit.jsonl."`
 
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`

@@ -21,6 +21,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":    exits,
 			"lastline": lastLine,
+			"appears":  appears,
+			"logs":     logs,
 		},
 		Setup: withToken,
 	})

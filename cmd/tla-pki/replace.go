@@ -12,7 +12,7 @@ import (
 )
 
 type replaceCmd struct {
-	caDir
+	acting
 	Identity string        `required:"" short:"i" placeholder:"URN" help:"The device to be replaced."`
 	Reason   string        `default:"superseded" help:"${replace_reason}"`
 	DNS      []string      `name:"dns" placeholder:"NAME" help:"${replace_dns}"`
@@ -33,8 +33,13 @@ func (c *replaceCmd) Run(app *cli.App) error {
 	if err := c.handing.check(); err != nil {
 		return err
 	}
+	if c.As != "" {
+		return c.asOfficer(app, id)
+	}
 	guest := ca.Guest{Identity: id, DNS: c.DNS, TTL: c.TTL, By: operator()}
-	return c.open(app, func(authority *ca.CA) error { return c.replace(app, authority, guest, reason) }, c.QROut)
+	return c.act(app, "replace", func(authority *ca.CA) error {
+		return c.replace(app, authority, guest, reason)
+	}, c.QROut)
 }
 
 func (c *replaceCmd) replace(app *cli.App, authority *ca.CA, guest ca.Guest, reason store.Reason) error {

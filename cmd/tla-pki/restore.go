@@ -136,7 +136,7 @@ func fetch(ctx context.Context, source string) ([]byte, error) {
 }
 
 type adoptCmd struct {
-	caDir
+	ceremony
 	Certs   []string `arg:"" optional:"" name:"cert" help:"${restore_certs}"`
 	Revoked []string `sep:"none" placeholder:"HEX" help:"${restore_revoked}"`
 	Reason  string   `default:"unspecified" help:"Why those are revoked."`
@@ -151,7 +151,7 @@ func (a *adoptCmd) Run(app *cli.App) error {
 	if len(a.Certs)+len(a.Revoked) == 0 {
 		return cli.Usage("name a certificate, or a serial number with --revoked")
 	}
-	return a.open(app, func(authority *ca.CA) error {
+	return a.act(app, "adopt", func(authority *ca.CA) error {
 		for _, serial := range a.Revoked {
 			if err := authority.Recovery.RevokeLost(serial, reason); err != nil {
 				return err

@@ -36,7 +36,7 @@ func (s selection) read() (ca.Selection, error) {
 }
 
 type revokeCmd struct {
-	caDir
+	acting
 	selection
 	Reason string `required:"" help:"${revoke_reason}"`
 	NoCRL  bool   `name:"no-crl" help:"${revoke_no_crl}"`
@@ -51,7 +51,13 @@ func (c *revokeCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return c.open(app, func(authority *ca.CA) error { return c.revoke(app, authority, which, reason) })
+	if c.As != "" && c.NoCRL {
+		return cli.Usage("cannot revoke without a list: the server publishes it; --no-crl goes with --dir")
+	}
+	if c.As != "" {
+		return c.selection.asOfficer(app, c.acting, "revoke", c.Reason)
+	}
+	return c.act(app, "revoke", func(authority *ca.CA) error { return c.revoke(app, authority, which, reason) })
 }
 
 func (c *revokeCmd) revoke(app *cli.App, authority *ca.CA, which ca.Selection, reason store.Reason) error {
@@ -77,7 +83,7 @@ func (c *revokeCmd) announce(app *cli.App, authority *ca.CA, arl bool) error {
 }
 
 type releaseCmd struct {
-	caDir
+	acting
 	selection
 }
 
@@ -86,7 +92,10 @@ func (c *releaseCmd) Run(app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	return c.open(app, func(authority *ca.CA) error {
+	if c.As != "" {
+		return c.selection.asOfficer(app, c.acting, "release", "")
+	}
+	return c.act(app, "release", func(authority *ca.CA) error {
 		released, err := authority.Revocations.Release(which)
 		if err != nil {
 			return err
@@ -99,14 +108,14 @@ func (c *releaseCmd) Run(app *cli.App) error {
 }
 
 type crlCmd struct {
-	caDir
+	ceremony
 	ARL   bool   `name:"arl" help:"The root's list of revoked issuing CAs; needs the root's key."`
 	Right bool   `name:"clock-is-right" help:"${revoke_right}"`
 	Out   string `short:"o" placeholder:"FILE" help:"${revoke_out}"`
 }
 
 func (c *crlCmd) Run(app *cli.App) error {
-	return c.open(app, func(authority *ca.CA) error {
+	return c.act(app, "publish", func(authority *ca.CA) error {
 		if c.Right {
 			if err := trustClock(app, authority); err != nil {
 				return err

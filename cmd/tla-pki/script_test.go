@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -57,6 +58,36 @@ func lastLine(ts *testscript.TestScript, neg bool, args []string) {
 	start, open := strings.CutSuffix(args[0], "…")
 	if last != args[0] && !(open && strings.HasPrefix(last, start)) {
 		ts.Fatalf("last line is %q, want %q", last, args[0])
+	}
+}
+
+// appears waits for a file.
+func appears(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: appears FILE")
+	}
+	until(ts, args[0]+" appears", func() bool {
+		_, err := os.Lstat(ts.MkAbs(args[0]))
+		return err == nil
+	})
+}
+
+// logs waits until a file has a text.
+func logs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: logs FILE TEXT")
+	}
+	until(ts, args[0]+" has "+args[1], func() bool {
+		text, _ := os.ReadFile(ts.MkAbs(args[0]))
+		return strings.Contains(string(text), args[1])
+	})
+}
+
+func until(ts *testscript.TestScript, what string, f func() bool) {
+	for end := time.Now().Add(patience); !f(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			ts.Fatalf("it did not come: %s", what)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ type serveConfig struct {
 	Public   string       `yaml:"public"`
 	EST      string       `yaml:"est"`
 	Renew    []renewed    `yaml:"renew"`
+	Officers officersAt   `yaml:"officers"`
+	Admins   []admin      `yaml:"admins"`
 	Limits   serveLimits  `yaml:"limits"`
 
 	cli.Crypto `yaml:",inline"`
@@ -76,7 +79,7 @@ func (s *serveCmd) Run(app *cli.App) error {
 
 // check reports all that is wrong with the file itself.
 func (c *serveConfig) check() error {
-	errs := []error{cli.CheckListen("listen", c.Listen), c.CheckCrypto()}
+	errs := []error{cli.CheckListen("listen", c.Listen), c.CheckCrypto(), c.checkOfficers()}
 	if c.Dir == "" {
 		errs = append(errs, errors.New("dir is missing: name the CA's directory"))
 	}
@@ -116,6 +119,11 @@ func (c serveConfig) run(file string, app *cli.App, trace *trail.Trail, authorit
 }
 
 func (c serveConfig) serve(app *cli.App, cfg server.Config) error {
+	counter, err := c.openCounter(app, cfg.CA, cfg.Party, cfg.Trace)
+	if err != nil {
+		return err
+	}
+	defer counter.Close()
 	srv, err := server.New(cfg)
 	if err != nil {
 		return err
@@ -125,7 +133,7 @@ func (c serveConfig) serve(app *cli.App, cfg server.Config) error {
 	if err != nil {
 		return err
 	}
-	return srv.Serve(app.Context, on)
+	return counter.beside(app.Context, func(ctx context.Context) error { return srv.Serve(ctx, on) })
 }
 
 // listen opens what the configuration names. The stream is logged last: that line says that all are open.
@@ -163,5 +171,5 @@ func (c serveConfig) renewer(authority *ca.CA, own *cli.Keys, log *slog.Logger) 
 
 func (c serveConfig) becomeOwner(file string) error {
 	return cli.Written{Config: file, Identities: []cli.Identity{c.Identity}, Trust: c.Trust,
-		Files: []cli.Path{c.Dir + "/ca.db"}}.BecomeOwner()
+		Files: []cli.Path{c.Dir + "/ca.db"}, Groups: []string{c.Officers.Group}}.BecomeOwner()
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tlagate/ca"
+	"tlagate/ca/officers"
 	"tlagate/ca/store"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/room"
@@ -15,24 +16,43 @@ import (
 )
 
 type statusCmd struct {
-	caDir
+	office
 	JSON bool `name:"json" help:"As JSON."`
 }
 
 // Run shows the state of the PKI itself, and exits 1 when there is something to do.
 func (c *statusCmd) Run(app *cli.App) error {
-	return c.open(app, func(authority *ca.CA) error {
-		found, err := statusOf(authority, time.Now())
-		if err != nil {
-			return err
+	found, err := c.office.status(app)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = encodeJSON(app.Stdout, found)
+	} else {
+		err = printStatus(app.Stdout, found)
+	}
+	return errors.Join(err, found.judge())
+}
+
+// statusIn is statusOf, and who acted past the officers lately.
+func statusIn(dir string, authority *ca.CA, now time.Time) (items, error) {
+	list, err := statusOf(authority, now)
+	if err != nil {
+		return nil, err
+	}
+	emergencies, err := officers.Emergencies(dir)
+	if err != nil {
+		return append(list, item{What: "break-glass", About: err.Error(), State: "unknown",
+			Do: "look at the trace"}), nil
+	}
+	for _, e := range emergencies {
+		if until := e.At.Add(officers.Shown); now.Before(until) && e.Seen == "" {
+			list = append(list, item{What: "break-glass", State: "used", Until: &until,
+				About: fmt.Sprintf("%s by %s at %s: %s", e.Act, e.Account, stamp.Second(e.At), e.Why),
+				Do:    "ask why no officer could do it; then tla-pki acknowledge"})
 		}
-		if c.JSON {
-			err = encodeJSON(app.Stdout, found)
-		} else {
-			err = printStatus(app.Stdout, found)
-		}
-		return errors.Join(err, found.judge())
-	})
+	}
+	return list, nil
 }
 
 // item is one thing that a PKI depends on.

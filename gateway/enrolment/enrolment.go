@@ -75,16 +75,16 @@ func (e *Pipe) serve(ctx context.Context, near net.Conn) {
 	far, err := e.dial(ctx)
 	if err != nil {
 		e.ration.Log(listen.Line{Level: slog.LevelError, Message: "enrolment cannot reach the PKI", Remote: remote,
-			Reason: Unreachable}, "to", e.To, "error", err)
+			Reason: EndedUnreachable}, "to", e.To, "error", err)
 		return
 	}
 	began := time.Now()
 	one := &pipe{near: guest, far: far, octets: e.Octets, idle: e.Idle}
 	why := one.run(ctx)
 	if gone := guest.Gone(); errors.Is(gone, listen.ErrSilent) {
-		why = Idle
+		why = EndedIdle
 	} else if gone != nil {
-		why = TooMany
+		why = EndedTooMany
 	}
 	e.ration.Log(listen.Line{Level: slog.LevelInfo, Message: "enrolment connection ended", Remote: remote, Reason: why},
 		"sent", one.sent.Load(), "received", one.received.Load(), "lasted", time.Since(began))

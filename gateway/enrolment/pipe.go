@@ -14,19 +14,19 @@ import (
 
 // Why a piped connection ended, or was not piped.
 const (
-	Closed      = "closed" // by an end
-	Octets      = "octets"
-	Time        = "time"
-	Idle        = "idle"
-	Stopping    = "stopping"
-	Unreachable = "unreachable" // the PKI
-	TooMany     = listen.TooMany
+	EndedClosed      = "closed" // by an end
+	EndedOctets      = "octets"
+	EndedTime        = "time"
+	EndedIdle        = "idle"
+	EndedStopping    = "stopping"
+	EndedUnreachable = "unreachable" // the PKI
+	EndedTooMany     = listen.TooMany
 )
 
 var (
-	errPipeTime   = errors.New(Time)
-	errPipeIdle   = errors.New(Idle)
-	errPipeOctets = errors.New(Octets)
+	errPipeTime   = errors.New(EndedTime)
+	errPipeIdle   = errors.New(EndedIdle)
+	errPipeOctets = errors.New(EndedOctets)
 )
 
 // pipe passes octets on between two connections, and closes both in the end.
@@ -66,9 +66,9 @@ func ending(cause error) string {
 		}
 	}
 	if errors.Is(cause, context.Canceled) || errors.Is(cause, net.ErrClosed) {
-		return Stopping
+		return EndedStopping
 	}
-	return Closed
+	return EndedClosed
 }
 
 // pass passes on what src sends until its end, then tells dst that there is no more.

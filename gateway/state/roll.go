@@ -50,8 +50,8 @@ type Sightings interface {
 	Save() error
 }
 
-// Roll knows each identity that proved itself: when it was last seen, from where, until when its certificate is good. It
-// is safe for concurrent use.
+// Roll knows each identity that proved itself: when it was last seen, from where, until when its certificate is good.
+// It is safe for concurrent use.
 type Roll struct {
 	file   string
 	most   int

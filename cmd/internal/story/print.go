@@ -31,10 +31,16 @@ func (s *Story) Print(w io.Writer) {
 	if len(s.Others) > 0 {
 		fmt.Fprintln(w, "\nOlder incidents of this number (--terminal tells of the one that is meant)")
 	}
-	for _, o := range s.Others {
+	for _, o := range s.Others[:min(len(s.Others), mostOthers)] {
 		fmt.Fprintf(w, "  %s  %s\n", stamp.Instant(o.At), quoted(o.Terminal))
 	}
+	if more := len(s.Others) - mostOthers; more > 0 {
+		fmt.Fprintf(w, "  and %d more\n", more)
+	}
 }
+
+// mostOthers is how many other incidents are listed.
+const mostOthers = 10
 
 func (s *Story) printSaw(w io.Writer) {
 	fmt.Fprintln(w, "\nWhat the user saw")
@@ -70,7 +76,7 @@ func (s *Story) brief(e audit.Entry) string {
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.With)) {
 		if !slices.Contains(unprinted, name) {
-			fmt.Fprintf(&b, "  %s=%s", name, quoted(e.With[name]))
+			fmt.Fprintf(&b, "  %s=%s", name, audit.Shown(e.With[name]))
 		}
 	}
 	if e.Said != nil {

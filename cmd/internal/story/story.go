@@ -139,17 +139,18 @@ func (i *incident) add(t Told, terminal string) {
 	if i.terminal = cmp.Or(i.terminal, terminal); t.Side == Gateway && terminal != "" {
 		i.terminal = terminal // rather than what a device says
 	}
-	if t.At.Before(i.first) {
-		i.first = t.At
+	if t.Side != PdT { // one may speak of any terminal
+		i.first, i.last = earlier(i.first, t.At), later(i.last, t.At)
 	}
-	if t.At.After(i.last) {
-		i.last = t.At
-	}
-	if s := t.Line.With["session"]; s != "" && !slices.Contains(i.sessions, s) {
+	s := t.Line.With["session"]
+	if s != "" && !slices.Contains(i.sessions, s) && len(i.sessions) < mostSessions {
 		i.sessions = append(i.sessions, s)
 	}
 	i.lines = append(i.lines, t)
 }
+
+// mostSessions is how many sessions of an incident are told of: devices can name as many as they like.
+const mostSessions = 8
 
 // collect adds the lines of the same sessions, and what the gateway recorded of the terminal at that time.
 func (i *incident) collect(read Read) error {
@@ -191,12 +192,26 @@ func aboutAccess(e audit.Entry) bool {
 		audit.LinkCut}, e.Event)
 }
 
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // toldOf says whose a line is, and when it was.
 func toldOf(e audit.Entry) Told {
 	if e.Said == nil {
 		return Told{e.Time(), Gateway, e}
 	}
-	at := audit.Entry{At: e.Said.At}.Time()
+	at := earlier(e.Said.Time(), e.Time()) // nobody tells of what is to come
 	if id, err := pki.ParseIdentity(e.By); err == nil && id.Role == pki.RolePdT {
 		return Told{at, PdT, e}
 	}

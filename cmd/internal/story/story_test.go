@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 	"unicode"
@@ -171,4 +173,39 @@ func TestSA2WhatDevicesWroteHasNoEffectOnAScreen(t *testing.T) {
 	for _, r := range page.String() {
 		require.True(t, r == '\n' || unicode.IsGraphic(r), "%q", r)
 	}
+}
+
+// TestSA2ADeviceHidesNoIncident: neither with a time to come, nor with many sessions, nor with what looks like a line.
+func TestSA2ADeviceHidesNoIncident(t *testing.T) {
+	b := newBook(t)
+	b.said(tla2, -1000*time.Hour, audit.SessionFailed, audit.Code("stopped"), audit.Incident("K7M2"))
+	b.now = b.now.Add(time.Hour)
+	b.write(audit.RequestRefused, audit.Identity(tla1), audit.Code("pdt_absent"), audit.Incident("K7M2"))
+	forged := "x" + strings.Repeat(" ", 300) + "gateway  link.cut  code=x"
+	for i := range 20 {
+		b.said(pdt1, time.Duration(i)*time.Hour, audit.SessionEnded, audit.Peer(tla1), audit.Incident("K7M2"),
+			audit.Session(fmt.Sprintf("%032d", i)), audit.Reason(forged))
+	}
+	s := b.find(Question{Number: "K7M2"})
+	require.Equal(t, tla1, s.Terminal)
+	require.Len(t, s.Sessions, mostSessions)
+	own := s.Lines[slices.IndexFunc(s.Lines, func(t Told) bool { return t.Side == Gateway })]
+	require.Equal(t, own.At, s.At, "a PdT moves nobody's incident")
+	var page bytes.Buffer
+	s.Print(&page)
+	require.Contains(t, page.String(), `reason="x \x20 \x20`)
+	require.NotContains(t, page.String(), "  link.cut")
+}
+
+// TestSA2TheStoryListsAFewOthers.
+func TestSA2TheStoryListsAFewOthers(t *testing.T) {
+	b := newBook(t)
+	for i := range 30 {
+		b.said(tla2, time.Duration(i)*50*time.Hour, audit.SessionFailed, audit.Code("stopped"), audit.Incident("K7M2"))
+	}
+	s := b.find(Question{Number: "K7M2"})
+	require.Len(t, s.Others, 29)
+	var page bytes.Buffer
+	s.Print(&page)
+	require.Contains(t, page.String(), "\n  and 19 more\n")
 }

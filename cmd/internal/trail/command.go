@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"tlagate/audit"
@@ -92,6 +93,9 @@ func (c *VerifyCmd[P]) Run(app *cli.App) error {
 	return err
 }
 
+// twelveMonths is how long a gateway's trace must be kept (SA2), at least.
+const twelveMonths = 365 * 24 * time.Hour
+
 func printReport(w io.Writer, r audit.Report) {
 	if r.Lines > 0 {
 		fmt.Fprintf(w, "%d lines of %d files are one chain, %d to %d, from %s to %s\nlast hash: %s\n",
@@ -102,6 +106,10 @@ func printReport(w io.Writer, r audit.Report) {
 	for _, p := range r.Purged {
 		fmt.Fprintf(w, "note: line %d says that lines up to %d, of %s, are purged; signed by %s, serial %x\n", p.Line,
 			p.Number, stamp.Instant(p.Until), plain(nameOf(p.Certificate)), p.Certificate.SerialNumber)
+		if kept := p.At.Sub(p.Until); kept < twelveMonths {
+			fmt.Fprintf(w, "note: line %d removes what was kept for %d days only, not for twelve months (SA2): "+
+				"ask why\n", p.Line, int(kept.Hours()/24))
+		}
 	}
 	for _, seq := range r.Recovered {
 		fmt.Fprintf(w, "note: the trace was not in order when line %d was written; it says why\n", seq)
@@ -124,8 +132,12 @@ func readable(e audit.Entry) string {
 	if e.Said != nil {
 		fmt.Fprintf(&b, "  (its line %d of %s)", e.Said.Seq, plain(e.Said.At))
 	}
+	show := plain
+	if e.Said != nil {
+		show = audit.Shown
+	}
 	for _, name := range slices.Sorted(maps.Keys(e.With)) {
-		fmt.Fprintf(&b, "  %s=%s", plain(name), plain(e.With[name]))
+		fmt.Fprintf(&b, "  %s=%s", plain(name), show(e.With[name]))
 	}
 	return b.String()
 }

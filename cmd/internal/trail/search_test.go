@@ -165,7 +165,7 @@ func TestSA2ExportCommand(t *testing.T) {
 	require.Equal(t, []any{0, ""}, []any{code, errs})
 	require.Contains(t, out, whole+": 8 lines, 1 to 8, one range of the chain\nlast hash: ")
 	_, act, _ := run("search", "--file", file, "--event", "operator.act")
-	require.Contains(t, act, `  by prog  act=export  file=`+whole+`  reason="complaint 17"  user="uid `)
+	require.Contains(t, act, `  by prog  act=export  file=`+whole+`  reason="complaint 17"  user=`)
 
 	plain := filepath.Join(dir, "plain")
 	require.NoError(t, os.WriteFile(plain, decrypt(t, whole, key), 0o600))

@@ -1,0 +1,234 @@
+package officers
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"tlagate/audit"
+	"tlagate/ca"
+	"tlagate/pki"
+	"tlagate/pki/listen"
+	"tlagate/pki/trust"
+)
+
+// call is a request that may be made.
+type call struct {
+	officer  Officer
+	role     Role // in which it is made
+	right    Right
+	ca       *ca.CA // whose trace names the officer
+	query    url.Values
+	body     []byte
+	warnings []string
+}
+
+// answer is what is sent.
+type answer struct {
+	status int
+	kind   string
+	body   []byte
+}
+
+// ServeHTTP judges who asks, whether they may, and then does it.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	peer, _ := r.Context().Value(peerKey{}).(*trust.Peer)
+	if peer == nil { // cannot happen: the connection was not accepted by us
+		http.Error(w, "", http.StatusForbidden)
+		return
+	}
+	out, err := s.respond(r, peer)
+	if err != nil {
+		problem := asProblem(err)
+		s.refused(r, peer, problem)
+		if problem.Code == CertificateRefused || problem.Code == NotAnOfficer {
+			w.Header().Set("Connection", "close") // another request costs another handshake
+		}
+		out = problem.answer()
+	}
+	w.Header().Set("Content-Type", out.kind)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(out.status)
+	_, _ = w.Write(out.body)
+}
+
+// asProblem returns an error as a problem: what the CA does not do is refused, with its own words.
+func asProblem(err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
+	return &Problem{Code: Refused, Detail: err.Error()}
+}
+
+// refused logs and records a request that is not done.
+func (s *Server) refused(r *http.Request, peer *trust.Peer, p *Problem) {
+	who, remote := peer.Identity.String(), named(r.RemoteAddr)
+	s.trace.RequestRefused(peer, remote, s.nameOf(r), string(p.Code))
+	s.ration.Log(listen.Line{Level: slog.LevelWarn, Message: "an officer's request is refused", Remote: remote,
+		Reason: string(p.Code), Kind: who}, "peer", who, "request", s.nameOf(r))
+}
+
+// nameOf returns what we call a request: its path may hold anything.
+func (s *Server) nameOf(r *http.Request) string {
+	if right, ok := s.rightOf(r); ok {
+		return right.Name
+	}
+	return "other"
+}
+
+func (s *Server) rightOf(r *http.Request) (Right, bool) {
+	name, ok := strings.CutPrefix(r.URL.Path, Prefix)
+	right, known := s.rights[r.Method+" "+name]
+	return right, ok && known
+}
+
+func (s *Server) respond(r *http.Request, peer *trust.Peer) (answer, error) {
+	c, err := s.admit(r, peer)
+	if err != nil {
+		return answer{}, err
+	}
+	if c.right.Method == http.MethodGet {
+		return s.views()[c.right.Name](c)
+	}
+	if c.body, err = readAct(r, c.right); err != nil {
+		return answer{}, err
+	}
+	return s.again.once(c.officer.Identity, r.Header.Get("Idempotency-Key"), c.right.Name, c.body,
+		func() (answer, error) { return c.do(s.acts()[c.right.Name]) })
+}
+
+// admit judges who asks, by the lists and by the books, and whether they may. It costs little, and reads no body.
+func (s *Server) admit(r *http.Request, peer *trust.Peer) (*call, error) {
+	err := s.cfg.Party.Trust.Recheck(peer)
+	if err == nil {
+		err = s.cfg.CA.Holds(peer.Chain[0])
+	}
+	if err != nil {
+		return nil, problemf(CertificateRefused, "Your certificate is no longer good: %v.", err)
+	}
+	who := peer.Identity.String()
+	officer, known := s.officers[who]
+	if !known || peer.Identity.Role != pki.RoleAdmin {
+		return nil, problemf(NotAnOfficer, "%s is no officer of this CA: the configuration of tla-pki serve names "+
+			"them under admins.", who)
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+		return nil, problemf(CrossSite, "Another site's page asked for this.")
+	}
+	right, found := s.rightOf(r)
+	if !found {
+		return nil, s.unknown(r)
+	}
+	role := right.as(officer)
+	if role == "" {
+		return nil, problemf(MissingRole, "%s needs the role %s, and %s has %s.", right.Name, roles(right.Roles), who,
+			roles(officer.Roles))
+	}
+	return &call{officer: officer, role: role, right: right, ca: s.cfg.CA.For(who), query: r.URL.Query()}, nil
+}
+
+func (s *Server) unknown(r *http.Request) *Problem {
+	for _, right := range s.rights {
+		if r.URL.Path == Prefix+right.Name {
+			return problemf(MethodNotAllowed, "Want %s.", right.Method)
+		}
+	}
+	return problemf(NotFound, "There is nothing at this path.")
+}
+
+func roles(list []Role) string {
+	var words []string
+	for _, r := range list {
+		words = append(words, string(r))
+	}
+	return strings.Join(words, " or ")
+}
+
+// Bounds of an act's body, in octets: an invitation may be of a fleet.
+const (
+	maxBody  = 256 << 10
+	maxFleet = 32 << 20
+)
+
+func readAct(r *http.Request, right Right) ([]byte, error) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return nil, problemf(NotJSON, "An act is application/json.")
+	}
+	limit := int64(maxBody)
+	if right.Name == "invite" {
+		limit = maxFleet
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	switch {
+	case err != nil:
+		return nil, problemf(BadRequest, "The request broke off.")
+	case int64(len(body)) > limit:
+		return nil, problemf(TooLarge, "The request is longer than %d octets.", limit)
+	}
+	return body, nil
+}
+
+// do does an act, and makes its answer.
+func (c *call) do(act func(*call) (any, error)) (answer, error) {
+	done, err := act(c)
+	if err != nil {
+		return answer{}, err
+	}
+	return jsonAnswer(done)
+}
+
+func jsonAnswer(v any) (answer, error) {
+	body, err := json.Marshal(v)
+	return answer{http.StatusOK, "application/json", append(body, '\n')}, err
+}
+
+// read decodes the request, which has nothing that is not known.
+func (c *call) read(into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(c.body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil || decoder.More() {
+		return problemf(BadRequest, "The request is not what %s takes: docs/ca.md has the fields.", c.right.Name)
+	}
+	return nil
+}
+
+// maxWhy bounds, in characters, the reason that an officer gives.
+const maxWhy = 200
+
+// checkWhy accepts an officer's reason.
+func checkWhy(why string, wanted bool) error {
+	switch {
+	case wanted && strings.TrimSpace(why) == "":
+		return problemf(BadRequest, "Say why: the trace keeps it.")
+	case utf8.RuneCountInString(why) > maxWhy || !utf8.ValidString(why) || strings.ContainsFunc(why, unprintable):
+		return problemf(BadRequest, "The reason is longer than %d characters, or has some that cannot be printed.",
+			maxWhy)
+	}
+	return nil
+}
+
+func unprintable(r rune) bool { return r != ' ' && !unicode.IsGraphic(r) }
+
+// record records the act, which comes next. An act that only takes trust away is done all the same when that fails, and
+// the answer says so.
+func (c *call) record(act, why string, about ...audit.Attr) error {
+	err := c.ca.Record(audit.OperatorAct, append(about, audit.Role(string(c.role)), audit.Act(act),
+		audit.Reason(why))...)
+	if err == nil {
+		return nil
+	}
+	if !c.right.Takes {
+		return problemf(TraceFailed, "Nothing is done: it cannot be recorded. %v", err)
+	}
+	c.warnings = append(c.warnings, "it is not in the trace: "+err.Error())
+	return nil
+}

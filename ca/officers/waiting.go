@@ -1,0 +1,256 @@
+package officers
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"tlagate/audit"
+	"tlagate/ca"
+	"tlagate/internal/files"
+)
+
+// Waiting is an act that one officer asked for and a second one decides. Its key is what that officer compares with
+// what the holder of the key says.
+type Waiting struct {
+	ID     int64     `json:"id"`
+	Issue  Issue     `json:"issue"`
+	Key    string    `json:"key"` // subject key identifier, hexadecimal
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+	Until  time.Time `json:"until"`
+	State  string    `json:"state"`
+	Second string    `json:"second,omitempty"` // who decided
+	Serial string    `json:"serial,omitempty"` // of what was issued
+	Chain  string    `json:"chain,omitempty"`  // PEM: the certificate, then the issuing CA's
+}
+
+// The values of Waiting.State.
+const (
+	Open     = "open"
+	Approved = "approved" // and about to be done
+	Issuance = "issued"
+	Failed   = "failed"
+	Rejected = "rejected"
+)
+
+const (
+	waitingFile = "waiting.json"
+	waitingTime = 7 * 24 * time.Hour // for a decision; it is shown for as long again
+	mostWaiting = 50
+	maxWaiting  = 8 << 20 // octets
+	maxCSR      = 16 << 10
+)
+
+// waitingRoom keeps what waits in a file beside the CA.
+type waitingRoom struct {
+	dir string
+	mu  sync.Mutex // one reading and writing at a time
+}
+
+func (w *waitingRoom) list() ([]Waiting, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.read()
+}
+
+func (w *waitingRoom) read() (list []Waiting, err error) {
+	data, err := files.Read(filepath.Join(w.dir, waitingFile), maxWaiting)
+	if errors.Is(err, fs.ErrNotExist) {
+		return []Waiting{}, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &list)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read what waits for a second officer: %w", err)
+	}
+	old := time.Now().Add(-waitingTime)
+	return slices.DeleteFunc(list, func(one Waiting) bool { return one.Until.Before(old) }), nil
+}
+
+func (w *waitingRoom) write(list []Waiting) error {
+	data, err := json.MarshalIndent(list, "", " ")
+	if err != nil {
+		return err
+	}
+	return ca.Replace(filepath.Join(w.dir, waitingFile), append(data, '\n'), modePrivate)
+}
+
+// add gives an act its number and has it recorded before it waits.
+func (w *waitingRoom) add(one Waiting, record func(Waiting) error) (Waiting, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list, err := w.read()
+	if err != nil {
+		return one, err
+	}
+	open := 0
+	for _, o := range list {
+		one.ID = max(one.ID, o.ID)
+		if o.State == Open {
+			open++
+		}
+	}
+	if open >= mostWaiting || len(list) >= 4*mostWaiting {
+		return one, problemf(TooMany, "%d acts wait for a second officer already: decide some.", open)
+	}
+	one.ID++
+	if err := record(one); err != nil {
+		return one, err
+	}
+	return one, w.write(append(list, one))
+}
+
+// change changes what waits under a number, if check accepts it.
+func (w *waitingRoom) change(id int64, check func(Waiting) error, f func(*Waiting)) (Waiting, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list, err := w.read()
+	if err != nil {
+		return Waiting{}, err
+	}
+	i := slices.IndexFunc(list, func(one Waiting) bool { return one.ID == id })
+	if i < 0 {
+		return Waiting{}, problemf(NotFound, "Nothing waits under the number %d.", id)
+	}
+	if err := check(list[i]); err != nil {
+		return Waiting{}, err
+	}
+	f(&list[i])
+	return list[i], w.write(list)
+}
+
+// propose has an act wait for a second officer, if it could be done.
+func (s *Server) propose(c *call, m Issue, request ca.Request) (any, error) {
+	if len(m.CSR) > maxCSR {
+		return nil, problemf(TooLarge, "The certificate request is longer than %d octets.", maxCSR)
+	}
+	key, err := c.ca.Certificates.Check(request)
+	if err != nil {
+		return nil, err
+	}
+	one := Waiting{Issue: m, Key: key, By: c.officer.Identity, State: Open,
+		At: time.Now().UTC().Truncate(time.Second)}
+	one.Until = one.At.Add(waitingTime)
+	one, err = s.waiting.add(one, func(w Waiting) error { return c.record("propose", m.Why, w.about()...) })
+	if err != nil {
+		return nil, err
+	}
+	s.log.Warn("an act waits for a second officer: tla-pki waiting", "id", one.ID, "profile", m.Profile,
+		"identity", m.Identity, "by", one.By)
+	return Issued{Waiting: &one}, nil
+}
+
+// about is how the trace names it.
+func (w Waiting) about() []audit.Attr {
+	return []audit.Attr{audit.Identity(w.Issue.Identity), audit.Profile(w.Issue.Profile), audit.Number(w.ID),
+		audit.Peer(w.By)}
+}
+
+// approve does what another officer asked for.
+func (s *Server) approve(c *call) (any, error) {
+	one, m, err := s.undecided(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkWhy(m.Why, true); err != nil {
+		return nil, err
+	}
+	if one.By == c.officer.Identity {
+		return nil, problemf(SameOfficer, "You asked for it yourself: another officer approves it.")
+	}
+	if _, err := s.stillOfficer(one.By); err != nil {
+		return nil, err
+	}
+	if err := c.record("approve", m.Why, one.about()...); err != nil {
+		return nil, err
+	}
+	if one, err = s.waiting.change(one.ID, undecided, func(w *Waiting) {
+		w.State, w.Second = Approved, c.officer.Identity
+	}); err != nil {
+		return nil, err
+	}
+	return s.doApproved(c, one)
+}
+
+// stillOfficer returns who asked, if they may still ask for that.
+func (s *Server) stillOfficer(by string) (Officer, error) {
+	o, known := s.officers[by]
+	if !known || s.rights["POST issue"].as(o) == "" {
+		return o, problemf(Refused, "%s, who asked for it, may no longer.", by)
+	}
+	return o, nil
+}
+
+func (s *Server) doApproved(c *call, one Waiting) (any, error) {
+	request, err := one.Issue.request()
+	if err != nil {
+		return nil, err
+	}
+	issued, failure := c.ca.Certificates.Issue(request)
+	one, err = s.waiting.change(one.ID, anyState, func(w *Waiting) {
+		if w.State = Failed; failure == nil {
+			w.State, w.Serial, w.Chain = Issuance, issued.Serial, string(issued.Chain)
+		}
+	})
+	if failure != nil {
+		return nil, errors.Join(failure, err)
+	}
+	out := Issued{Record: issued.Record, Chain: string(issued.Chain), Notes: issued.Notes, Waiting: &one}
+	if err != nil {
+		out.Notes = append(out.Notes, err.Error())
+	}
+	return out, nil
+}
+
+// reject ends what waits; whoever asked for it may do so too, if they have the role.
+func (s *Server) reject(c *call) (any, error) {
+	one, m, err := s.undecided(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkWhy(m.Why, true); err != nil {
+		return nil, err
+	}
+	if err := c.record("reject", m.Why, one.about()...); err != nil {
+		return nil, err
+	}
+	_, err = s.waiting.change(one.ID, undecided, func(w *Waiting) {
+		w.State, w.Second = Rejected, c.officer.Identity
+	})
+	return Done{c.warnings}, err
+}
+
+// undecided returns what a decision is about, before anything is recorded.
+func (s *Server) undecided(c *call) (one Waiting, m Decide, err error) {
+	if err := c.read(&m); err != nil {
+		return one, m, err
+	}
+	list, err := s.waiting.list()
+	if err != nil {
+		return one, m, err
+	}
+	i := slices.IndexFunc(list, func(w Waiting) bool { return w.ID == m.ID })
+	if i < 0 {
+		return one, m, problemf(NotFound, "Nothing waits under the number %d.", m.ID)
+	}
+	return list[i], m, undecided(list[i])
+}
+
+func undecided(w Waiting) error {
+	switch {
+	case w.State != Open:
+		return problemf(Refused, "It is %s.", w.State)
+	case time.Now().After(w.Until):
+		return problemf(Refused, "It waited for too long: ask for it again.")
+	}
+	return nil
+}
+
+func anyState(Waiting) error { return nil }
