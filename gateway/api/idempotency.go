@@ -1,7 +1,6 @@
 package api
 
 import (
-	"hash/maphash"
 	"sync"
 	"time"
 )
@@ -19,15 +18,14 @@ const (
 
 // done is an act that was sent with a key.
 type done struct {
-	request uint64 // its hash
+	request string // method, path and body
 	at      time.Time
 	answer  *answer // nil = it is being done
 }
 
 // memory has what acts were answered, by who sent them and with which key.
 type memory struct {
-	now  func() time.Time
-	seed maphash.Seed
+	now func() time.Time
 
 	mu  sync.Mutex // protects the rest
 	all map[string]map[string]*done
@@ -35,15 +33,12 @@ type memory struct {
 }
 
 func newMemory() *memory {
-	return &memory{now: time.Now, seed: maphash.MakeSeed(), all: map[string]map[string]*done{}}
+	return &memory{now: time.Now, all: map[string]map[string]*done{}}
 }
-
-// hash tells requests of one caller from each other; they fool only themselves.
-func (m *memory) hash(request []byte) uint64 { return maphash.Bytes(m.seed, request) }
 
 // once calls f, or returns what it returned when the same act was sent before. An answer that says that something of
 // ours failed is not kept.
-func (m *memory) once(who, key string, request uint64, f func() *answer) *answer {
+func (m *memory) once(who, key string, request string, f func() *answer) *answer {
 	if key == "" {
 		return f()
 	}
@@ -60,7 +55,7 @@ func (m *memory) once(who, key string, request uint64, f func() *answer) *answer
 	return a
 }
 
-func (m *memory) begin(who, key string, request uint64) (*answer, *Problem) {
+func (m *memory) begin(who, key string, request string) (*answer, *Problem) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.forget()

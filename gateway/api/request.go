@@ -14,7 +14,7 @@ import (
 
 // Bounds of a request.
 const (
-	maxBody  = 16 << 10 // octets
+	maxBody  = 4 << 10 // octets
 	maxQuery = 4 << 10
 	mostPage = 500 // items of a page
 	aPage    = 100 // items, when the request names no limit
@@ -42,7 +42,7 @@ func checkOrigin(r *http.Request) *Problem {
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if _, long := errors.AsType[*http.MaxBytesError](err); long {
-		return nil, &Problem{Code: TooLarge, Detail: "The body is longer than 16 KiB."}
+		return nil, &Problem{Code: TooLarge, Detail: "The body is longer than 4 KiB."}
 	}
 	if err != nil {
 		return nil, &Problem{Code: BadRequest, Detail: "The body did not come whole, or not in time."}

@@ -42,7 +42,7 @@ func TestSP3BadActs(t *testing.T) {
 	claire := r.as(admin("claire"))
 	for _, body := range []string{"", "null", "[]", `{}`, `{"reason":""}`, `{"reason":1}`, `{"reason":"a"}{}`,
 		`{"reason":"a","more":1}`, `{"reason":"a","identity":"` + tla1 + `"}`, `{"reason":"` + strings.Repeat("a", 301) +
-			`"}`, strings.Repeat("[", 16000)} {
+			`"}`, strings.Repeat("[", 4000)} {
 		require.Equal(t, BadRequest, claire.code("POST", ending, body), "%.40s", body)
 	}
 	require.Equal(t, TooLarge, claire.code("POST", ending, strings.Repeat(" ", maxBody+1)))
@@ -87,17 +87,17 @@ func TestMemoryIsBounded(t *testing.T) {
 	calls := 0
 	f := func() *answer { calls++; return newAnswer(http.StatusOK, calls) }
 	for i := range keptPerName {
-		require.Equal(t, http.StatusOK, m.once("a", fmt.Sprint(i), 0, f).status)
+		require.Equal(t, http.StatusOK, m.once("a", fmt.Sprint(i), "x", f).status)
 	}
-	require.Equal(t, http.StatusTooManyRequests, m.once("a", "more", 0, f).status)
-	require.Equal(t, http.StatusOK, m.once("a", "", 0, f).status)
-	require.Equal(t, "1\n", string(m.once("a", "0", 0, f).body))
-	require.Equal(t, http.StatusOK, m.once("b", "0", 0, f).status)
+	require.Equal(t, http.StatusTooManyRequests, m.once("a", "more", "x", f).status)
+	require.Equal(t, http.StatusOK, m.once("a", "", "x", f).status)
+	require.Equal(t, "1\n", string(m.once("a", "0", "x", f).body))
+	require.Equal(t, http.StatusOK, m.once("b", "0", "x", f).status)
 	failing := func() *answer { return (&Problem{Code: Failed}).answer() }
-	require.Equal(t, http.StatusInternalServerError, m.once("b", "1", 0, failing).status)
-	require.Equal(t, http.StatusOK, m.once("b", "1", 0, f).status, "a failure is tried again")
+	require.Equal(t, http.StatusInternalServerError, m.once("b", "1", "x", failing).status)
+	require.Equal(t, http.StatusOK, m.once("b", "1", "x", f).status, "a failure is tried again")
 	m.now = func() time.Time { return time.Now().Add(2 * keptFor) }
-	require.Equal(t, http.StatusOK, m.once("a", "more", 0, f).status)
+	require.Equal(t, http.StatusOK, m.once("a", "more", "x", f).status)
 	require.Equal(t, 1, m.n)
 }
 

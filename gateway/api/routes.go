@@ -150,8 +150,8 @@ func (s *Server) performAct(to route, c *caller, w http.ResponseWriter, r *http.
 	if p != nil {
 		return p.answer()
 	}
-	sum := s.memory.hash(slices.Concat([]byte(r.Method+" "+r.URL.EscapedPath()+"\n"), body))
-	return s.memory.once(c.name(), key, sum, func() *answer { return s.doAct(to, c, r, body) })
+	request := r.Method + " " + r.URL.EscapedPath() + "\n" + string(body)
+	return s.memory.once(c.name(), key, request, func() *answer { return s.doAct(to, c, r, body) })
 }
 
 // forbidden refuses an action, which is recorded and logged.
