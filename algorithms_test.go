@@ -129,6 +129,7 @@ internal/algorithms     | crypto/ecdsa crypto/elliptic crypto/rsa | no secret: w
 internal/der            | crypto.SHA1 crypto.SHA512 | pki/revocation: SHA-
 internal/der            | crypto/ecdsa crypto/elliptic crypto.SHA256 crypto.SHA384 | ca: ECDSA P-
 internal/der            | crypto/rsa | ca: RSA PKCS#1 v1.5
+internal/proxyproto     | hash/crc32 | no secret: finds a header that was damaged on its way
 internal/retry          | math/rand/v2 | no secret: pauses
 keys                    | crypto/aes crypto/cipher crypto/pbkdf2 | PBES2
 keys                    | crypto/ecdsa crypto/elliptic crypto.SHA384 crypto.SHA512 | p384

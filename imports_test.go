@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -54,7 +55,7 @@ var mayImport = map[string][]string{
 	"ca/officers":                 {"audit.", "audit/peers", "ca", "internal/address", "pki"},
 	"ocsp":                        {"audit.", "pki", "metrics"},
 	"pki/pkitest":                 {"pki", "pemfile"},
-	"pki/listen":                  {"pki.", "pki/trust"},
+	"pki/listen":                  {"internal/proxyproto", "pki.", "pki/trust"},
 	"push":                        {"internal/address", "pki"},
 	"est":                         {"internal/address", "pki"},
 	"bundle":                      {"internal/address", "pki", "pemfile"},
@@ -70,6 +71,7 @@ var mayImport = map[string][]string{
 	"session/ticket":              {"internal/signed"},
 	"session/consent/consenttest": {"session/consent"},
 	"integration":                 {"session", "pki", "pdt", "tla", "gateway", "audit", "integration"},
+	"integration/bench":           {"session", "pki", "pemfile", "ca", "integration"},
 
 	// The layers of pki: each may import those above its line, and none of those below it.
 	"pki":                   {"pemfile"},
@@ -113,7 +115,7 @@ var mayImport = map[string][]string{
 
 // ground are the packages that every other may import: each does one thing, and imports none of ours.
 var ground = []string{"internal/algorithms", "internal/bucket", "internal/der", "internal/files", "internal/ration",
-	"internal/retry", "internal/stamp"}
+	"internal/retry", "internal/stamp", "internal/tcp"}
 
 // onlyIn has, for each dependency, the packages that may use it.
 var onlyIn = map[string][]string{
@@ -192,6 +194,15 @@ func TestFilesAreWrittenInOnePlace(t *testing.T) {
 	for file, text := range sourceFiles(t) {
 		exempt := strings.HasSuffix(filepath.Dir(file), "/internal/files")
 		require.True(t, exempt || !strings.Contains(text, "os.CreateTemp("), "%s: use internal/files", file)
+	}
+}
+
+// TestC2ListenersAreMadeInOnePlace: Go's own ways to listen take Multipath TCP.
+func TestC2ListenersAreMadeInOnePlace(t *testing.T) {
+	listens := regexp.MustCompile(`net\.ListenConfig|net\.Listen\("tcp`)
+	forTests := regexp.MustCompile(`/integration/|/pki/pkitest/|/internal/nettest/|/internal/tcp/`)
+	for file, text := range sourceFiles(t) {
+		require.True(t, forTests.MatchString(file) || !listens.MatchString(text), "%s: use internal/tcp", file)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"tlagate/pki/trust"
 
 	"tlagate/pki"
+	"tlagate/session/link"
 )
 
 // client is a connection whose peer is proven.
@@ -21,6 +22,7 @@ type client struct {
 	remote string
 	end    atomic.Pointer[end] // of its link; nil before the upgrade
 	cut    atomic.Bool         // before the upgrade: its certificate no longer passes
+	hasty  *link.Problem       // it came too soon after others, which its first request is told; nil = it did not
 
 	// Owned by the connection's request handler: HTTP/1.1 has one at a time.
 	nonce   string // issued and not yet used
@@ -47,24 +49,27 @@ func (c *client) notAfter() time.Time {
 
 // clientTable holds the connections whose peers are proven, and bounds their number.
 type clientTable struct {
-	most, mostPerPeer int
+	most, mostPerPeer, mostPerPractice int
 
-	mu      sync.Mutex // protects the rest
-	byConn  map[net.Conn]*client
-	perPeer map[pki.Identity]int // connections of each identity
+	mu          sync.Mutex // protects the rest
+	byConn      map[net.Conn]*client
+	perPeer     map[pki.Identity]int // connections of each identity
+	perPractice practiceCount        // connections of each practice
 }
 
 func newClientTable(l Limits) *clientTable {
-	return &clientTable{most: l.Connections, mostPerPeer: l.ConnectionsPerPeer, byConn: map[net.Conn]*client{},
-		perPeer: map[pki.Identity]int{}}
+	return &clientTable{most: l.Connections, mostPerPeer: l.ConnectionsPerPeer,
+		mostPerPractice: l.PerPractice.Connections, byConn: map[net.Conn]*client{}, perPeer: map[pki.Identity]int{},
+		perPractice: practiceCount{}}
 }
 
 // Why a proven connection is closed before any request of it is read.
 var (
-	errTooMany       = errors.New("the gateway has as many connections as it may have")
-	errTooManyOfPeer = errors.New("this peer has as many connections as it may have")
+	errTooMany           = errors.New("the gateway has as many connections as it may have")
+	errTooManyOfPeer     = errors.New("this peer has as many connections as it may have")
+	errTooManyOfPractice = errors.New("the devices of this practice have as many connections as they may have")
 
-	fullness = map[error]string{errTooMany: fullAll, errTooManyOfPeer: fullPeer}
+	fullness = map[error]string{errTooMany: fullAll, errTooManyOfPeer: fullPeer, errTooManyOfPractice: fullPractice}
 )
 
 func (t *clientTable) add(c *client) error {
@@ -76,6 +81,10 @@ func (t *clientTable) add(c *client) error {
 	if t.perPeer[c.peer.Identity] >= t.mostPerPeer {
 		return errTooManyOfPeer
 	}
+	if reached(t.perPractice[c.peer.Identity.Practice], t.mostPerPractice) {
+		return errTooManyOfPractice
+	}
+	t.perPractice.add(c.peer.Identity.Practice, 1)
 	t.byConn[c.conn] = c
 	t.perPeer[c.peer.Identity]++
 	return nil
@@ -90,6 +99,7 @@ func (t *clientTable) remove(conn net.Conn) {
 		return
 	}
 	delete(t.byConn, conn)
+	t.perPractice.add(c.peer.Identity.Practice, -1)
 	if t.perPeer[c.peer.Identity]--; t.perPeer[c.peer.Identity] == 0 {
 		delete(t.perPeer, c.peer.Identity)
 	}

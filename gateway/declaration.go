@@ -24,7 +24,8 @@ type declaration struct {
 // verify verifies the certificate with the revocation data at hand; it waits for nobody.
 func (d *declaration) verify(t *trust.Trust) error {
 	verdict, err := t.VerifyKnown(d.chain, d.want)
-	if d.notAfter.IsZero() {
+	if d.notAfter.IsZero() && err == nil {
+		t.Share(verdict, d.chain)
 		d.notAfter, d.path = verdict.NotAfter, verdict.Path
 	}
 	return err

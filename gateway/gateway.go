@@ -14,6 +14,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -42,6 +43,8 @@ type Config struct {
 	// Push returns the subscribers through which the PKI tells us of revocations now, for whoami and metrics.
 	// The caller runs them. nil = none.
 	Push func() []*push.Subscriber
+
+	Balancers []netip.Prefix // whose connections begin with a PROXY header (listen.Config); nil = none
 
 	// Heads returns what has become of the heads of our audit trace, for metrics. nil = none are sent.
 	Heads func() []TraceHead
@@ -73,17 +76,19 @@ type TraceHead struct {
 
 // Gateway joins links. It serves once. It is a prometheus.Collector: register it to have its metrics.
 type Gateway struct {
-	party    *trust.Party
-	limits   Limits
-	log      *slog.Logger
-	ration   *listen.Ration // logs what peers could fill the log with
-	requests *listen.Budget // by identity
-	openings *listen.Budget // of sessions, by identity of the TLA
-	meters   *meters
-	trace    *trace
-	access   atomic.Pointer[access]
-	push     func() []*push.Subscriber // nil = none
-	heads    func() []TraceHead        // nil = none
+	party             *trust.Party
+	limits            Limits
+	log               *slog.Logger
+	ration            *listen.Ration // logs what peers could fill the log with
+	requests          *listen.Budget // by identity
+	openings          *listen.Budget // of sessions, by identity of the TLA
+	handshakes, opens rate
+	meters            *meters
+	trace             *trace
+	access            atomic.Pointer[access]
+	push              func() []*push.Subscriber // nil = none
+	heads             func() []TraceHead        // nil = none
+	balancers         []netip.Prefix
 
 	enrolment *enrolment.Pipe // nil = none
 	clients   *clientTable
@@ -117,11 +122,13 @@ func New(cfg Config) *Gateway {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	limits := cfg.Limits.withDefaults()
-	g := &Gateway{limits: limits, log: cfg.Log, push: cfg.Push, heads: cfg.Heads, meters: newMeters(),
-		ration: listen.NewRation(cfg.Log), requests: listen.NewBudget(requestBurst, requestEvery, limits.Connections),
-		openings: listen.NewBudget(openingBurst, openingEvery, limits.Connections),
-		accepted: make(chan net.Conn)}
+	limits := cfg.Limits.WithDefaults()
+	g := &Gateway{limits: limits, log: cfg.Log, push: cfg.Push, heads: cfg.Heads, balancers: cfg.Balancers,
+		meters: newMeters(), ration: listen.NewRation(cfg.Log),
+		requests: listen.NewBudget(requestBurst, requestEvery, limits.Connections),
+		openings: listen.NewBudget(openingBurst, openingEvery, limits.Connections), accepted: make(chan net.Conn)}
+	g.handshakes = newRate(handshakeBurst, handshakeEvery, limits.PerPractice.Handshakes, limits.Connections)
+	g.opens = newRate(openBurst, openEvery, limits.PerPractice.Opens, limits.Connections)
 	party := *cfg.Party
 	party.Denied = func(id pki.Identity) bool { return g.state.Denies(id) }
 	g.party = &party
@@ -189,7 +196,7 @@ func (g *Gateway) listening() listen.Config {
 		Observe: g.meters.handshaken, Refused: func(remote string, err error) {
 			g.trace.peers.Refused(remote, err)
 			g.lately.stranger(remote, err)
-		}}
+		}, Balancers: g.balancers}
 	if g.enrolment != nil {
 		cfg.Divert = g.enrolment.Divert
 	}

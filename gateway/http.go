@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -70,20 +69,20 @@ func (g *Gateway) logRefused(c *client, path, incident string, p *link.Problem) 
 func short(path string) string { return strings.TrimPrefix(path[:min(len(path), 40)], "/v1/") }
 
 // spend takes one of what a peer may have, or says that there is none left.
-func spend(b *listen.Budget, c *client, w http.ResponseWriter) *link.Problem {
-	wait := b.Take(c.identity())
-	if wait == 0 {
-		return nil
+func spend(b *listen.Budget, c *client) *link.Problem {
+	if wait := b.Take(c.identity()); wait > 0 {
+		return peerTooOften(wait)
 	}
-	w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
-	return &link.Problem{Code: link.ProblemTooMany,
-		Detail: "This peer has asked for more than it may in so short a time.",
-		Action: "Wait; if it comes back, look for a second program with the same certificate."}
+	return nil
 }
 
 // route performs a request. The caller answers with the problem that it returns, if any.
 func (g *Gateway) route(c *client, w http.ResponseWriter, r *http.Request) *link.Problem {
-	if p := spend(g.requests, c, w); p != nil {
+	if c.hasty != nil {
+		w.Header().Set("Connection", "close")
+		return c.hasty
+	}
+	if p := spend(g.requests, c); p != nil {
 		return p
 	}
 	if r.Method != http.MethodGet {

@@ -21,12 +21,14 @@ type Limits struct {
 	Recheck            time.Duration // how often peers are checked again without a change of the CRLs, 10 s
 	Handshakes         int           // connections at once of unproven peers; as many as the limit of files leaves
 	HandshakesPerIP    int           // of them from one IPv4 address or IPv6 /64; all
-	Connections        int           // proven connections at once, 20000
+	Connections        int           // proven connections at once, 30000: three a session, for 9 000 of them, and room
 	ConnectionsPerPeer int           // of them of one identity, 64
 	ParkedPerPdT       int           // links one PdT may park, 16
+	PerPractice        PracticeLimits
 }
 
-func (l Limits) withDefaults() Limits {
+// WithDefaults returns the limits with the defaults in place of zeros.
+func (l Limits) WithDefaults() Limits {
 	l.Absolute = cmp.Or(l.Absolute, 12*time.Hour)
 	l.Drain = cmp.Or(l.Drain, 10*time.Second)
 	l.Heartbeat = cmp.Or(l.Heartbeat, link.DefaultHeartbeat)
@@ -36,9 +38,10 @@ func (l Limits) withDefaults() Limits {
 	l.Ticket = cmp.Or(l.Ticket, 5*time.Minute)
 	l.JoinWait = cmp.Or(l.JoinWait, 2*time.Second)
 	l.Recheck = cmp.Or(l.Recheck, 10*time.Second)
-	l.Connections = cmp.Or(l.Connections, 20000)
+	l.Connections = cmp.Or(l.Connections, 30000)
 	l.Handshakes = cmp.Or(l.Handshakes, listen.Places(l.Connections))
 	l.ConnectionsPerPeer = cmp.Or(l.ConnectionsPerPeer, 64)
 	l.ParkedPerPdT = cmp.Or(l.ParkedPerPdT, 16)
+	l.PerPractice = l.PerPractice.withDefaults()
 	return l
 }

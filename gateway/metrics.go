@@ -69,6 +69,7 @@ const (
 	fullHandshakes = "handshakes" // under way, in all or from one address
 	fullAll        = "connections"
 	fullPeer       = "connections_per_peer"
+	fullPractice   = "connections_per_practice"
 )
 
 // startAtZero makes every series from the start, so that the first event of a kind shows as a rise.
@@ -78,10 +79,11 @@ func (m *meters) startAtZero() {
 		m.cuts.WithLabelValues(string(reason))
 	}
 	m.handshakesRefused.WithLabelValues(listen.Rejected)
+	m.handshakesRefused.WithLabelValues(listen.NoHeader)
 	for code := range link.Statuses {
 		m.requestsRefused.WithLabelValues(string(code))
 	}
-	for _, limit := range []string{fullHandshakes, fullAll, fullPeer} {
+	for _, limit := range []string{fullHandshakes, fullAll, fullPeer, fullPractice} {
 		m.connectionsFull.WithLabelValues(limit)
 	}
 	for _, outcome := range []string{"accepted", "refused"} {

@@ -31,12 +31,15 @@ func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.
 	if p := checkUpgrade(w, r); p != nil {
 		return p
 	}
+	if p := g.opens.take(c.peer.Identity); p != nil {
+		return p
+	}
 	s, joined, p := g.admit(c, pdt, r.Header.Get("Authorization"))
 	if p != nil {
 		return p
 	}
 	if s.generation == 1 {
-		if p := spend(g.openings, c, w); p != nil {
+		if p := spend(g.openings, c); p != nil {
 			return p
 		}
 	}
@@ -79,7 +82,7 @@ func (g *Gateway) join(ctx context.Context, c *client, w http.ResponseWriter, pd
 	far := g.parked.find(ctx, pdt, s, joined)
 	if far == nil {
 		g.sessions.release(c.peer.Identity, s)
-		return g.absent(w, pdt)
+		return g.absent(pdt)
 	}
 	if p := g.trace.begin(s, c, pdt); p != nil {
 		g.sessions.release(c.peer.Identity, s)
@@ -106,11 +109,10 @@ var (
 )
 
 // absent says why no parked link was found.
-func (g *Gateway) absent(w http.ResponseWriter, pdt pki.Identity) *link.Problem {
+func (g *Gateway) absent(pdt pki.Identity) *link.Problem {
 	if g.sessions.isDraining() {
 		return drainingProblem()
 	}
-	w.Header().Set("Retry-After", "5")
 	return &link.Problem{Code: link.ProblemPdTAbsent, Detail: fmt.Sprintf("%s is not connected to this gateway.", pdt),
-		Action: "Check that the Poste de Travail is on and its tla-pdt runs."}
+		Action: "Check that the Poste de Travail is on and its tla-pdt runs.", RetryAfter: retryAbsent}
 }

@@ -25,7 +25,6 @@ func (g *Gateway) park(c *client, w http.ResponseWriter, r *http.Request) *link.
 		return p
 	}
 	if p := g.parked.reserve(c.peer.Identity); p != nil {
-		w.Header().Set("Retry-After", "5")
 		return p
 	}
 	e, err := g.upgrade(c, w, declared)

@@ -13,21 +13,23 @@ import (
 // parkedTable holds the links that PdTs have parked, until TLAs ask for them.
 type parkedTable struct {
 	perPdT   int             // links one PdT may park
+	mostOf   int             // of one practice; 0 = no limit
 	joinWait time.Duration   // how long find waits
 	links    *sync.WaitGroup // the gateway's
 
 	mu       sync.Mutex // protects the rest
 	byPdT    map[pki.Identity][]*end
 	coming   map[pki.Identity]int // links reserved and not yet added
+	practice practiceCount        // links of both
 	arrival  chan struct{}        // closed and replaced when a link is added
 	closing  chan struct{}        // closed when draining begins, replaced when it ends
 	draining bool
 }
 
 func newParkedTable(l Limits, links *sync.WaitGroup) *parkedTable {
-	return &parkedTable{perPdT: l.ParkedPerPdT, joinWait: l.JoinWait, links: links,
-		closing: make(chan struct{}), byPdT: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{},
-		arrival: make(chan struct{})}
+	return &parkedTable{perPdT: l.ParkedPerPdT, mostOf: l.PerPractice.Parked, practice: practiceCount{},
+		joinWait: l.JoinWait, links: links, closing: make(chan struct{}),
+		byPdT: map[pki.Identity][]*end{}, coming: map[pki.Identity]int{}, arrival: make(chan struct{})}
 }
 
 // reserve applies the limits. When it returns no problem, links counts one more: add or release follows.
@@ -38,10 +40,14 @@ func (t *parkedTable) reserve(pdt pki.Identity) *link.Problem {
 		return drainingProblem()
 	}
 	if len(t.byPdT[pdt])+t.coming[pdt] >= t.perPdT {
-		return &link.Problem{Code: link.ProblemTooMany, Detail: "This PdT has parked as many links as it may.",
-			Action: "Look for a second tla-pdt with the same certificate."}
+		return tooOften(retryParked, "This PdT has parked as many links as it may.",
+			"Look for a second tla-pdt with the same certificate.")
+	}
+	if reached(t.practice[pdt.Practice], t.mostOf) {
+		return tooManyOfPractice("parked links", retryParked)
 	}
 	t.coming[pdt]++
+	t.practice.add(pdt.Practice, 1)
 	t.links.Add(1)
 	return nil
 }
@@ -60,6 +66,7 @@ func (t *parkedTable) release(pdt pki.Identity) {
 
 // arrived forgets a reservation. The caller holds t.mu.
 func (t *parkedTable) arrived(pdt pki.Identity) {
+	t.practice.add(pdt.Practice, -1)
 	if t.coming[pdt]--; t.coming[pdt] == 0 {
 		delete(t.coming, pdt)
 	}
@@ -78,7 +85,7 @@ func (t *parkedTable) add(e *end) {
 	if e.gone {
 		return
 	}
-	t.byPdT[id] = append(t.byPdT[id], e)
+	t.set(id, append(t.byPdT[id], e))
 	close(t.arrival)
 	t.arrival = make(chan struct{})
 }
@@ -135,6 +142,7 @@ func without(ends []*end, e *end) []*end {
 
 // set replaces the links of a PdT. The caller holds t.mu.
 func (t *parkedTable) set(pdt pki.Identity, ends []*end) {
+	t.practice.add(pdt.Practice, len(ends)-len(t.byPdT[pdt]))
 	if len(ends) == 0 {
 		delete(t.byPdT, pdt)
 		return

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,7 @@ type session struct {
 }
 
 func newSession(g *Gateway, id string) *session {
+	id = strings.Clone(id) // it is part of the whole header
 	return &session{g: g, id: id, generation: 1, began: time.Now(), up: make(chan struct{}), done: make(chan struct{})}
 }
 

@@ -12,15 +12,18 @@ import (
 // sessionTable holds one session a TLA, reserved or begun.
 type sessionTable struct {
 	absolute time.Duration   // length of a session, at most
+	mostOf   int             // sessions of one practice; 0 = no limit
 	links    *sync.WaitGroup // the gateway's
 
 	mu       sync.Mutex // protects the rest, and tla, pdt, joined and limit of sessions
 	byTLA    map[pki.Identity]*session
+	practice practiceCount // of these
 	draining bool
 }
 
 func newSessionTable(l Limits, links *sync.WaitGroup) *sessionTable {
-	return &sessionTable{absolute: l.Absolute, links: links, byTLA: map[pki.Identity]*session{}}
+	return &sessionTable{absolute: l.Absolute, mostOf: l.PerPractice.Sessions, links: links,
+		byTLA: map[pki.Identity]*session{}, practice: practiceCount{}}
 }
 
 // reserve admits a TLA's session if it has no other. A further link of the same session replaces the one before, which
@@ -35,6 +38,12 @@ func (t *sessionTable) reserve(tla pki.Identity, s *session) (before *session, p
 	if before != nil && !before.givesWayTo(s) {
 		return nil, &link.Problem{Code: link.ProblemTLABusy, Detail: "This terminal already has a session.",
 			Action: "Stop that one first."}
+	}
+	if before == nil {
+		if reached(t.practice[tla.Practice], t.mostOf) {
+			return nil, tooManyOfPractice("sessions", retrySessions)
+		}
+		t.practice.add(tla.Practice, 1)
 	}
 	t.byTLA[tla] = s
 	t.links.Add(1)
@@ -53,6 +62,7 @@ func (t *sessionTable) remove(tla pki.Identity, s *session) {
 	defer t.mu.Unlock()
 	if t.byTLA[tla] == s {
 		delete(t.byTLA, tla)
+		t.practice.add(tla.Practice, -1)
 	}
 	close(s.done)
 }

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"tlagate/internal/tcp"
 )
 
 // socketMode lets owner and group of a Unix socket scrape.
@@ -42,7 +45,7 @@ func Listen(where string) (net.Listener, error) {
 	}
 	path, unix := strings.CutPrefix(where, "unix:")
 	if !unix {
-		l, err := net.Listen("tcp", where)
+		l, err := tcp.Listen(context.Background(), where, false)
 		if err != nil {
 			return nil, fmt.Errorf("cannot serve metrics on %s: %w", where, err)
 		}

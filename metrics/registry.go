@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"regexp"
 	"runtime"
 	"time"
 
@@ -11,8 +12,11 @@ import (
 // Collector is what a registry asks for the metrics of a part of a program.
 type Collector = prometheus.Collector
 
+// live is what the last collection found in use, which Go's own metrics tell and client_golang leaves out by default.
+var live = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/gc/heap/live:bytes$`)}
+
 // NewRegistry returns a registry with what every program exports: tlagate_build_info, and the go_ and process_ metrics
-// of client_golang. Version is the program's.
+// of client_golang, go_gc_heap_live_bytes among them. Version is the program's.
 func NewRegistry(version string) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -20,7 +24,7 @@ func NewRegistry(version string) *prometheus.Registry {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	r.MustRegister(build, collectors.NewGoCollector(),
+	r.MustRegister(build, collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(live)),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }

@@ -52,8 +52,8 @@ func (b *backoff) at() time.Time {
 }
 
 // failed delays the next attempt; attempts that fail together count once. After the first failure, and in a hurry, the
-// pause is short.
-func (b *backoff) failed(hurry bool) {
+// pause is short; but never shorter than asked, what the gateway asked for, as far as that is within the longest pause.
+func (b *backoff) failed(hurry bool, asked time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
@@ -61,11 +61,12 @@ func (b *backoff) failed(hurry bool) {
 	if hurry || b.failures == 0 {
 		pause = b.short
 	}
+	next := now.Add(max(retry.Jitter(pause), min(asked, b.long)))
 	if !now.Before(b.next) {
 		b.failures++
-		b.next = now.Add(retry.Jitter(pause))
+		b.next = next
 	} else if hurry {
-		b.bringForward(now.Add(retry.Jitter(pause)))
+		b.bringForward(next)
 	}
 }
 

@@ -133,11 +133,24 @@ func TestC3NetworkChangeEndsThePause(t *testing.T) {
 func TestAttemptsThatFailTogetherCountOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := backoff{short: time.Second, long: time.Minute}
-		b.failed(false)
+		b.failed(false, 0)
 		next := b.at()
-		b.failed(false)
+		b.failed(false, 0)
 		require.Equal(t, next, b.at())
 		b.worked()
 		require.True(t, b.wait(t.Context()))
 	})
+}
+
+// TestC1RetryAfterIsHonoured: a gateway that has too many of us is left alone for as long as it asks, and never for
+// longer than the longest pause.
+func TestC1RetryAfterIsHonoured(t *testing.T) {
+	for asked, want := range map[time.Duration]time.Duration{
+		7 * time.Second: 7 * time.Second, time.Hour: 10 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			_, g := aloneWith(&cardSession{lost: time.Now()}) // in a hurry
+			g.putOff(&link.Problem{Code: link.ProblemTooMany, RetryAfter: asked})
+			require.Equal(t, want, time.Until(g.retry.at()))
+		})
+	}
 }

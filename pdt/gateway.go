@@ -134,7 +134,8 @@ func (g *gateway) putOff(err error) {
 		g.drained = time.Now()
 		g.mu.Unlock()
 	}
-	g.retry.failed(g.s.hasLostSession() || g.restarts() || g.s.cfg.Client.Hybrids.Again(g.address))
+	hurry := g.s.hasLostSession() || g.restarts() || g.s.cfg.Client.Hybrids.Again(g.address)
+	g.retry.failed(hurry, link.RetryAfter(err))
 }
 
 // restarts reports whether the gateway said recently that it drains.

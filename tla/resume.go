@@ -48,9 +48,10 @@ func (l *live) resume(r *route, lost *failure) (*route, error) {
 		"detail", w.Detail, "grace", l.cfg.Timers.Grace)
 	a := &again{r.link.Ticket(), r.terminal, r.since, network.Over(l.cfg.Dial)}
 	moved := network.Changed()
+	asked := time.Duration(0) // the gateway asked for so long a pause
 	for redial := (retry.Backoff{First: l.cfg.Timers.Redial, Most: l.cfg.Timers.RedialMax}); ; {
 		select {
-		case <-time.After(retry.Between(1, redial.Next())):
+		case <-time.After(max(retry.Between(1, redial.Next()), min(asked, l.cfg.Timers.RedialMax))):
 		case <-moved:
 			l.log.Info("the network has changed: dialling at once")
 		case <-ctx.Done():
@@ -67,11 +68,21 @@ func (l *live) resume(r *route, lost *failure) (*route, error) {
 		if final(err) {
 			return nil, err
 		}
+		asked = askedPause(err)
 		if lost.last == nil || !isOver(ctx) { // else it only says that the grace time is over
 			lost.last = err
 		}
 	}
 	return nil, l.notBack(lost)
+}
+
+// askedPause returns how long a gateway wants to be left alone that has too many of us. Of any other problem it returns
+// 0: what pdt_absent waits for may come at any moment, and the grace time is short.
+func askedPause(err error) time.Duration {
+	if p, ok := errors.AsType[*link.Problem](err); ok && p.Code == link.ProblemTooMany {
+		return p.RetryAfter
+	}
+	return 0
 }
 
 // isOver reports whether the grace time is over: a deadline that has passed fails a dial a moment before ctx ends.

@@ -161,3 +161,12 @@ func TestResumeHalfOpenLink(t *testing.T) {
 	_, err := g.command(session.SlotCPS)
 	require.NoError(t, err)
 }
+
+// TestC1RetryAfterInsideASession: what a gateway asks for that has too many of us counts; what it says of a PdT that is
+// away does not, since that may be back at any moment.
+func TestC1RetryAfterInsideASession(t *testing.T) {
+	p := &link.Problem{Code: link.ProblemTooMany, RetryAfter: 3 * time.Second}
+	require.Equal(t, p.RetryAfter, askedPause(&failure{err: p}))
+	require.Zero(t, askedPause(&failure{err: &link.Problem{Code: link.ProblemPdTAbsent, RetryAfter: time.Second}}))
+	require.Zero(t, askedPause(&failure{err: net.ErrClosed}))
+}

@@ -92,6 +92,9 @@ func (r *report) warnOfEnd(what string, at time.Time, limit time.Duration) {
 
 func (r *report) access(c config, rules []gateway.Rule) {
 	r.line("listen", "%s", c.Listen)
+	if len(c.ProxyFrom) > 0 {
+		r.line("balancers", "connections from %s begin with a PROXY header, version 2", strings.Join(c.ProxyFrom, " "))
+	}
 	if c.Metrics != "" {
 		r.line("metrics", "%s", c.Metrics)
 	}

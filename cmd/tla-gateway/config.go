@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/enrol"
@@ -15,7 +14,9 @@ import (
 // config is the configuration file; deploy/examples/gateway.yaml explains it.
 type config struct {
 	Listen    string        `yaml:"listen"`
-	Metrics   string        `yaml:"metrics"` // 127.0.0.1:PORT, [::1]:PORT or unix:/PATH; "" = none
+	MPTCP     bool          `yaml:"mptcp"`      // take Multipath TCP
+	ProxyFrom []string      `yaml:"proxy_from"` // load balancers, whose connections begin with a PROXY header
+	Metrics   string        `yaml:"metrics"`    // 127.0.0.1:PORT, [::1]:PORT or unix:/PATH; "" = none
 	Identity  cli.Identity  `yaml:"identity"`
 	Client    cli.Identity  `yaml:"client"`
 	Trust     cli.Trust     `yaml:"trust"`
@@ -68,19 +69,6 @@ type accessLine struct {
 	PdT string `yaml:"pdt"`
 }
 
-type limits struct {
-	Handshake          time.Duration `yaml:"handshake"`
-	Absolute           time.Duration `yaml:"absolute"`
-	Drain              time.Duration `yaml:"drain"`
-	Heartbeat          time.Duration `yaml:"heartbeat"`
-	Recheck            time.Duration `yaml:"recheck"`
-	Connections        int           `yaml:"connections"`
-	ConnectionsPerPeer int           `yaml:"connections_per_peer"`
-	Handshakes         int           `yaml:"handshakes"`
-	HandshakesPerIP    int           `yaml:"handshakes_per_ip"`
-	ParkedPerPdT       int           `yaml:"parked_per_pdt"`
-}
-
 // load reads the file, but not what it names. When the error is only faults of single settings (cli.Usable), the rest
 // of the configuration can be used.
 func load(file string) (config, []gateway.Rule, error) {
@@ -88,9 +76,9 @@ func load(file string) (config, []gateway.Rule, error) {
 	var rules []gateway.Rule
 	err := cli.LoadYAML(file, &c, func() (err error) {
 		rules, err = c.rules()
-		return errors.Join(cli.CheckListen("listen", c.Listen), c.checkMetrics(), err, c.Limits.check(),
-			c.Enrolment.check(), c.Renewal.Check(), c.checkPush(), c.SIEM.check(c.Audit.File), c.API.check(),
-			c.CheckCrypto())
+		return errors.Join(cli.CheckListen("listen", c.Listen), c.checkBalancers(), c.checkMetrics(), err,
+			c.Limits.check(), c.Enrolment.check(), c.Renewal.Check(), c.checkPush(), c.SIEM.check(c.Audit.File),
+			c.API.check(), c.CheckCrypto())
 	})
 	return c, rules, err
 }
@@ -125,33 +113,6 @@ func (c config) rules() ([]gateway.Rule, error) {
 		rules = append(rules, rule)
 	}
 	return rules, errors.Join(errs...)
-}
-
-// check refuses negative limits; zero stands for the default.
-func (l limits) check() error {
-	var errs []error
-	for _, v := range []struct {
-		name  string
-		value int64
-	}{
-		{"handshake", int64(l.Handshake)}, {"absolute", int64(l.Absolute)}, {"drain", int64(l.Drain)},
-		{"heartbeat", int64(l.Heartbeat)}, {"recheck", int64(l.Recheck)}, {"connections", int64(l.Connections)},
-		{"connections_per_peer", int64(l.ConnectionsPerPeer)}, {"handshakes", int64(l.Handshakes)},
-		{"handshakes_per_ip", int64(l.HandshakesPerIP)}, {"parked_per_pdt", int64(l.ParkedPerPdT)},
-	} {
-		if v.value < 0 {
-			errs = append(errs, fmt.Errorf("limits.%s is negative", v.name))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (l limits) gateway() gateway.Limits {
-	return gateway.Limits{
-		Absolute: l.Absolute, Drain: l.Drain, Heartbeat: l.Heartbeat, Recheck: l.Recheck,
-		Connections: l.Connections, ConnectionsPerPeer: l.ConnectionsPerPeer,
-		Handshakes: l.Handshakes, HandshakesPerIP: l.HandshakesPerIP, ParkedPerPdT: l.ParkedPerPdT,
-	}
 }
 
 // becomeOwner makes the program run as the owner of what it writes; each command that writes calls it.

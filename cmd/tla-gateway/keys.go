@@ -2,11 +2,11 @@ package main
 
 import (
 	"fmt"
-	"net"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/keycmd"
 	"tlagate/cmd/internal/trail"
+	"tlagate/internal/tcp"
 	"tlagate/keys"
 )
 
@@ -30,7 +30,7 @@ func (c *eraseCmd) Run(app *cli.App) error {
 		return err
 	}
 	running := func() error {
-		l, err := net.Listen("tcp", cfg.Listen)
+		l, err := tcp.Listen(app.Context, cfg.Listen, false)
 		if err != nil {
 			return fmt.Errorf("its address is in use, or cannot be tried: %w", err)
 		}

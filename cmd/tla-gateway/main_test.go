@@ -144,6 +144,15 @@ var cases = []struct {
 		2, []string{"listen is missing"}, false},
 	{"negative limit", func(d *deployment) { d.configure(goodConfig + "limits: {drain: -1s}\n") }, 2,
 		[]string{"limits.drain is negative"}, false},
+	{"negative limit of a practice", func(d *deployment) {
+		d.configure(goodConfig + "limits: {per_practice: {opens_per_second: -1}}\n")
+	}, 2, []string{"limits.per_practice.opens_per_second is negative"}, false},
+	{"balancers", func(d *deployment) { d.configure(goodConfig + "proxy_from: [10.0.0.0/28]\n") }, 0,
+		[]string{"connections from 10.0.0.0/28 begin with a PROXY header"}, true},
+	{"everybody a balancer", func(d *deployment) { d.configure(goodConfig + "proxy_from: [0.0.0.0/0]\n") }, 2,
+		[]string{"cannot use proxy_from[0]", "anybody"}, false},
+	{"balancers by name", func(d *deployment) { d.configure(goodConfig + "proxy_from: [lb.example]\n") }, 2,
+		[]string{"cannot use proxy_from[0]", "want 10.0.0.0/28"}, false},
 	{"metrics", func(d *deployment) { d.configure(goodConfig + "metrics: 127.0.0.1:0\n") }, 0,
 		[]string{"metrics      127.0.0.1:0"}, true},
 	{"metrics for all", func(d *deployment) { d.configure(goodConfig + "metrics: \":9464\"\n") }, 2,

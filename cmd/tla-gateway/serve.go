@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"reflect"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
 	"tlagate/gateway"
+	"tlagate/internal/tcp"
 	"tlagate/pki"
 	"tlagate/pki/trust"
 )
@@ -85,14 +85,19 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
-	l, err := new(net.ListenConfig).Listen(app.Context, "tcp", c.Listen)
+	l, err := tcp.Listen(app.Context, c.Listen, c.MPTCP)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)
+	}
+	balancers, err := c.balancers()
+	if err != nil {
+		return err
 	}
 	party := &trust.Party{Trust: store, Certificate: store.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
 	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(),
 		Enrolment: c.Enrolment.gateway(), Push: streams.subscribers, Heads: streams.heads, Log: app.Log,
-		Bundles: bundles, RequireBundle: c.RequireBundle, Trace: trace.Log, Home: lines, Denials: denied, Roll: roll})
+		Balancers: balancers, Bundles: bundles, RequireBundle: c.RequireBundle, Trace: trace.Log, Home: lines,
+		Denials: denied, Roll: roll})
 	operators, err := c.openAPI(app.Context, g, party, trace, streams.subscribers, app.Log)
 	if err != nil {
 		return err

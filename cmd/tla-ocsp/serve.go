@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"net"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
+	"tlagate/internal/tcp"
 	"tlagate/ocsp"
 )
 
@@ -47,7 +47,7 @@ func (c config) serve(app *cli.App, trace *trail.Trail) error {
 	if err != nil {
 		return err
 	}
-	l, err := new(net.ListenConfig).Listen(app.Context, "tcp", c.Listen)
+	l, err := tcp.Listen(app.Context, c.Listen, false)
 	if err != nil {
 		r.Close()
 		return fmt.Errorf("cannot listen on %s: %w", c.Listen, err)

@@ -13,6 +13,7 @@ import (
 	"tlagate/ca/server"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/trail"
+	"tlagate/internal/tcp"
 	"tlagate/keys"
 	"tlagate/pki/trust"
 )
@@ -145,7 +146,7 @@ func (c serveConfig) listen(app *cli.App) (on server.Listeners, err error) {
 		if l.address == "" {
 			continue
 		}
-		if *l.into, err = new(net.ListenConfig).Listen(app.Context, "tcp", l.address); err != nil {
+		if *l.into, err = tcp.Listen(app.Context, l.address, false); err != nil {
 			closeAll(on)
 			return on, fmt.Errorf("cannot listen on %s: %w", l.address, err)
 		}

@@ -15,12 +15,17 @@ func main() {
 		return
 	}
 	short := flag.Bool("short", false, "few exchanges, near and far: to see that all of it works")
+	memory := flag.Bool("memory", false, "measure only what a gateway with many sessions holds")
 	flag.Parse()
 	world.Enter()
 	if *short {
 		beShort()
 	}
-	if err := run(os.Stdout); err != nil {
+	measure := run
+	if *memory {
+		measure = runMemory
+	}
+	if err := measure(os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -37,6 +42,15 @@ func run(out io.Writer) error {
 		return err
 	}
 	r.print(out)
+	return nil
+}
+
+func runMemory(out io.Writer) error {
+	var r report
+	if err := measureMemory(&r); err != nil {
+		return err
+	}
+	r.printMemory(out)
 	return nil
 }
 

@@ -24,7 +24,7 @@ func beShort() {
 	nearPlan, farPlan = plan{rounds: 1, batches: 1, batch: 2}, plan{rounds: 1, batches: 1, batch: 1}
 	floodConns, floodAPDUs = 1200, 20
 	delays, startsEach = delays[:2], 1
-	floodConns, floodAPDUs = 1200, 20
+	memorySessions = 100
 }
 
 // report is all that was measured.
@@ -33,6 +33,7 @@ type report struct {
 	near, far []times
 	flood     flooded
 	starts    []starts
+	memory    remembered
 	load      string // load average before the run: what else the machine did
 }
 
@@ -44,7 +45,8 @@ type starts struct {
 
 func (s *site) measureAll() (*report, error) {
 	r := &report{ways: s.ways(false), load: loadAverage()}
-	for _, step := range []func(*report) error{s.measureNear, s.measureFlood, s.measureFar, s.measureStarts} {
+	for _, step := range []func(*report) error{s.measureNear, s.measureFlood, s.measureFar, s.measureStarts,
+		measureMemory} {
 		if err := step(r); err != nil {
 			return nil, err
 		}

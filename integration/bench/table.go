@@ -16,6 +16,8 @@ func (r *report) print(out io.Writer) {
 	fmt.Fprintln(out)
 	r.printFlood(out)
 	fmt.Fprintln(out)
+	r.printMemory(out)
+	fmt.Fprintln(out)
 	r.printNotes(out)
 }
 
@@ -96,6 +98,25 @@ func (r *report) printFlood(out io.Writer) {
 	row(out, "---", "--:", "--:", "--:", "--:")
 	row(out, append([]string{"one APDU, loopback, 99th percentile"}, r.flood.cells()...)...)
 }
+
+func (r *report) printMemory(out io.Writer) {
+	m := r.memory
+	row(out, fmt.Sprintf("memory of `tla-gateway`, for each of %d idle sessions", memorySessions), "live",
+		fmt.Sprintf("of %d KiB", memoryLimit>>10), "resident")
+	row(out, "---", "--:", "--:", "--:")
+	for _, line := range []struct {
+		what string
+		of   footprint
+	}{{"joined", m.idle}, {"joined, and both ends have sent data", m.used}} {
+		row(out, line.what, kib(line.of.live), fmt.Sprintf("%.2f", float64(line.of.live)/memoryLimit),
+			kib(line.of.resident))
+	}
+}
+
+// memoryLimit is what a session may take, in octets.
+const memoryLimit = 48 << 10
+
+func kib(octets int64) string { return fmt.Sprintf("%.1f KiB", float64(octets)/1024) }
 
 func (r *report) printNotes(out io.Writer) {
 	fmt.Fprintf(out,

@@ -24,12 +24,12 @@ type Guest struct {
 
 	inSource, inNetwork membership // protected by the room's mu
 
-	busy    atomic.Bool   // it is being served, and waits neither for octets nor for its turn
-	writing atomic.Int32  // calls of Write under way
-	free    atomic.Bool   // it has left the room
-	closed  chan struct{} // closed by closing, once
-	first   *time.Timer   // until the first octets
-	turn    turn          // begun by the reader
+	busy    atomic.Bool                // it is being served, and waits neither for octets nor for its turn
+	writing atomic.Int32               // calls of Write under way
+	free    atomic.Bool                // it has left the room
+	closed  chan struct{}              // closed by closing, once
+	first   atomic.Pointer[time.Timer] // until the first octets; nil = they have come
+	turn    turn                       // begun by the reader
 	gone    atomic.Pointer[error]
 	once    sync.Once
 	closing sync.Once
@@ -38,9 +38,17 @@ type Guest struct {
 func newGuest(c net.Conn, r *Room) *Guest {
 	g := &Guest{Conn: c, room: r, closed: make(chan struct{})}
 	g.turn.of = r.turns
-	g.first = time.AfterFunc(time.Hour, func() { g.sendAway(ErrSilent) })
-	g.first.Reset(r.cfg.Silent) // only now, as the timer's function needs all of g
+	first := time.AfterFunc(time.Hour, func() { g.sendAway(ErrSilent) })
+	g.first.Store(first)
+	first.Reset(r.cfg.Silent) // only now, as the timer's function needs all of g
 	return g
+}
+
+// spoke ends the wait for the first octets.
+func (g *Guest) spoke() {
+	if first := g.first.Swap(nil); first != nil {
+		first.Stop()
+	}
 }
 
 // waits reports whether nothing is being done for the guest: it is its peer's turn to send, or to take what it asked
@@ -57,7 +65,7 @@ func (g *Guest) Read(p []byte) (int, error) {
 	g.busy.Store(false)
 	n, err := g.Conn.Read(p)
 	if n > 0 {
-		g.first.Stop()
+		g.spoke()
 	}
 	if err == nil && !g.begin() {
 		n, err = 0, net.ErrClosed
@@ -85,18 +93,13 @@ func (g *Guest) Write(p []byte) (int, error) {
 }
 
 // CloseWrite ends our direction, if the connection beneath can do so.
-func (g *Guest) CloseWrite() error {
-	if half, ok := g.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return errors.ErrUnsupported
-}
+func (g *Guest) CloseWrite() error { return closeWrite(g.Conn) }
 
 // Leave takes the guest out of the room, and ends its turn: from now on it is bounded in another way, or not at all.
 func (g *Guest) Leave() {
 	g.once.Do(func() {
 		g.free.Store(true)
-		g.first.Stop()
+		g.spoke()
 		g.room.leave(g)
 	})
 	g.turn.end()

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"runtime"
 	"sync"
 	"time"
@@ -28,6 +29,10 @@ type Config struct {
 	PerAddress int          // of them from one address; 0 = all
 	Open       bool         // a peer without a certificate passes too, for enrolment alone; all peers count then
 	Log        *slog.Logger
+
+	// Balancers are the addresses of load balancers. A connection from there must begin with a PROXY header, version 2;
+	// from elsewhere none is read. nil = none.
+	Balancers []netip.Prefix
 
 	// Observe is called for each connection when its handshake is over, with how long it took, and nil, ErrTooMany, or
 	// why there is no proven peer. Many goroutines call it at once; it must not block. nil = not called.
@@ -47,12 +52,16 @@ type Config struct {
 const (
 	TooMany  = "too_many"
 	Rejected = "rejected" // the peer refused us
+	NoHeader = "proxy_header"
 )
 
 // ReasonOf returns the one stable word for why a connection failed.
 func ReasonOf(err error) string {
 	if errors.Is(err, ErrTooMany) {
 		return TooMany
+	}
+	if errors.Is(err, ErrNoHeader) {
+		return NoHeader
 	}
 	if _, ok := errors.AsType[*trust.Rejected](err); ok {
 		return Rejected
@@ -72,6 +81,7 @@ type Listener struct {
 	net.Listener
 	cfg    Config
 	room   *Room
+	hall   *Room // for connections of balancers without their header
 	ration *Ration
 
 	ctx     context.Context
@@ -91,7 +101,8 @@ func New(l net.Listener, cfg Config) *Listener {
 		cfg.Refused = func(string, error) {}
 	}
 	room := NewRoom(RoomConfig{Places: cfg.Handshakes, Each: cfg.PerAddress, Turns: 2 * runtime.GOMAXPROCS(0)})
-	out := &Listener{Listener: l, cfg: cfg, proven: make(chan *Conn), room: room, ration: NewRation(cfg.Log)}
+	out := &Listener{Listener: l, cfg: cfg, proven: make(chan *Conn), room: room, ration: NewRation(cfg.Log),
+		hall: NewRoom(RoomConfig{Places: hall, Silent: 2 * silentTime})}
 	out.ctx, out.stop = context.WithCancelCause(context.Background())
 	out.running.Go(out.run)
 	return out
@@ -116,7 +127,7 @@ func (l *Listener) Close() error {
 }
 
 // Pending returns the number of connections whose peer is not proven yet.
-func (l *Listener) Pending() int { return l.room.Guests() }
+func (l *Listener) Pending() int { return l.room.Guests() + l.hall.Guests() }
 
 func (l *Listener) run() {
 	for {
@@ -126,6 +137,7 @@ func (l *Listener) run() {
 				Reason: TooMany},
 				"error", err)
 			l.room.relieve()
+			l.hall.relieve()
 			retry.Sleep(l.ctx, 10*time.Millisecond)
 			continue
 		}
@@ -144,9 +156,14 @@ func temporary(err error) bool {
 }
 
 // admit brings one connection from its first octets to its proven peer, or to its end.
-func (l *Listener) admit(conn net.Conn) {
-	guest := l.room.Enter(conn)
+func (l *Listener) admit(accepted net.Conn) {
 	began := time.Now()
+	conn, err := l.whose(accepted)
+	if err != nil {
+		l.refuse(accepted, began, err)
+		return
+	}
+	guest := l.room.Enter(conn)
 	ctx, cancel := context.WithTimeout(l.ctx, cmp.Or(l.cfg.Party.Timeout, handshakeTime))
 	defer cancel()
 	conn = guest
@@ -162,10 +179,7 @@ func (l *Listener) admit(conn net.Conn) {
 	proven, peer, err := l.handshake(ctx, conn)
 	if err != nil {
 		guest.Leave()
-		err = outcome(guest, err)
-		l.cfg.Observe(time.Since(began), err)
-		l.cfg.Refused(conn.RemoteAddr().String(), err)
-		l.logRefusal(conn.RemoteAddr().String(), err)
+		l.refuse(conn, began, outcome(guest, err))
 		return
 	}
 	l.welcome(guest, peer)
@@ -175,6 +189,13 @@ func (l *Listener) admit(conn net.Conn) {
 	case <-l.ctx.Done():
 		proven.Close()
 	}
+}
+
+// refuse says why a connection gave no proven peer.
+func (l *Listener) refuse(conn net.Conn, began time.Time, err error) {
+	l.cfg.Observe(time.Since(began), err)
+	l.cfg.Refused(conn.RemoteAddr().String(), err)
+	l.logRefusal(conn.RemoteAddr().String(), err)
 }
 
 // welcome takes a proven peer out of the room; with Config.Open, every peer stays in it.
@@ -217,7 +238,7 @@ func (l *Listener) logRefusal(remote string, err error) {
 	if r, ok := errors.AsType[*trust.Rejected](err); ok {
 		line.Message, line.Kind = "peer refused us in the handshake", string(r.Reason)
 	}
-	if errors.Is(err, ErrTooMany) {
+	if errors.Is(err, ErrTooMany) || errors.Is(err, ErrNoHeader) {
 		line.Message = "connection refused"
 	}
 	if r, ok := errors.AsType[*pki.Refusal](err); ok {

@@ -25,7 +25,7 @@ type answers struct {
 }
 
 const (
-	maxRecords = 20000         // as many as a gateway has peers
+	maxRecords = 32 << 10      // three a session, for 9 000 of them, and room
 	maxPending = 32            // answers from status records
 	keepUnused = 1 * time.Hour // how long a record stays that is not in use
 )

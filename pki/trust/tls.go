@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -39,10 +40,10 @@ type Peer struct {
 	Identity pki.Identity
 	Chain    []*x509.Certificate // as presented
 	NotAfter time.Time           // earliest end in the path
-	Verdict  *Verdict            // of the handshake
+	Verdict  *Verdict            // of the handshake, without its checks: it is kept as long as the link
 	TLS      pki.Negotiated
 	KeepsRGS bool // of a client: its hello offered nothing but what crypto: rgs takes
-	want     Want
+	want     *Want
 }
 
 // Server performs the server side of a handshake on an accepted connection. It returns only when the peer has
@@ -165,8 +166,7 @@ func (h *handshake) run(ctx context.Context, c *tls.Conn) (*tls.Conn, *Peer, err
 	err := c.HandshakeContext(ctx)
 	if err == nil && h.refusal == nil && h.verdict != nil {
 		h.tap.stop()
-		agreed := pki.NegotiatedOf(c.ConnectionState())
-		return c, &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, agreed, h.keeps, h.want}, nil
+		return c, h.proven(c), nil
 	}
 	if err == nil {
 		_ = c.CloseWrite() // close_notify
@@ -174,6 +174,28 @@ func (h *handshake) run(ctx context.Context, c *tls.Conn) (*tls.Conn, *Peer, err
 	err = h.explain(err)
 	h.close(err)
 	return nil, nil, err
+}
+
+// proven returns the peer, and forgets what the connection need not keep: its configuration refers to the handshake for
+// as long as it lives.
+func (h *handshake) proven(c *tls.Conn) *Peer {
+	h.verdict.Checks = nil
+	h.ownLeaf()
+	h.party.Trust.Share(h.verdict, h.chain) // h.chain is also the connection's
+	agreed := pki.NegotiatedOf(c.ConnectionState())
+	p := &Peer{h.verdict.Identity, h.chain, h.verdict.NotAfter, h.verdict, agreed, h.keeps, &h.want}
+	h.chain, h.verdict = nil, nil
+	return p
+}
+
+// ownLeaf replaces the peer's leaf by an equal one, which does not keep the handshake's message with the whole chain.
+func (h *handshake) ownLeaf() {
+	if len(h.chain) == 0 {
+		return
+	}
+	if leaf, err := x509.ParseCertificate(bytes.Clone(h.chain[0].Raw)); err == nil {
+		h.chain[0], h.verdict.Path[0] = leaf, leaf
+	}
 }
 
 // judge decides on the peer's certificate. The peer has not yet proved that it holds the key.

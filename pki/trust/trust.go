@@ -90,6 +90,7 @@ type Trust struct {
 	roots     atomic.Pointer[roots]
 	rootFiles rootFiles
 	links     linkCache
+	shared    sharedCAs
 }
 
 // Open loads anchors, intermediates, deny list, what was kept across a restart, and CRLs. The error names everything

@@ -74,7 +74,7 @@ type circumstances struct {
 // Recheck verifies a proven peer again with the present data and time. The error is a *Refusal when the peer would no
 // longer be accepted: revoked, expired, CRL stale … Like VerifyKnown it never waits for the network.
 func (t *Trust) Recheck(p *Peer) error {
-	_, err := t.VerifyKnown(p.Chain, p.want)
+	_, err := t.VerifyKnown(p.Chain, *p.want)
 	return err
 }
 
@@ -93,13 +93,19 @@ func (t *Trust) verify(chain []*x509.Certificate, want Want, how circumstances) 
 		v := &verification{t: t, path: p, want: want, circumstances: how, now: how.kept.moment(t)}
 		at := v.run()
 		if v.refusal == nil {
-			return &v.verdict, nil
+			return v.outcome(), nil
 		}
 		if at > bestAt {
 			best, bestAt = v, at
 		}
 	}
-	return &best.verdict, best.refusal
+	return best.outcome(), best.refusal
+}
+
+// outcome returns a copy of the verdict, which somebody may keep for hours without all that led to it.
+func (v *verification) outcome() *Verdict {
+	verdict := v.verdict
+	return &verdict
 }
 
 func (r *roots) findPaths(chain []*x509.Certificate, standing string) ([]path, *pki.Refusal) {

@@ -21,6 +21,10 @@ const (
 	DefaultWriteTimeout = 10 * time.Second
 )
 
+// headBuffer is the size of a link's reader, in octets. Records are read past it, into a buffer of their own, and TLS
+// keeps what it has decrypted: so it only has to hold a header, and each idle link costs that much less.
+const headBuffer = 64
+
 // farewell is how long a peer has to read a last notice and close, before this end closes.
 const farewell = 2 * time.Second
 
@@ -79,7 +83,7 @@ func New(c net.Conn, r *bufio.Reader, cfg Config) *Conn {
 		cfg.WriteTimeout = DefaultWriteTimeout
 	}
 	if r == nil {
-		r = bufio.NewReaderSize(c, 4096)
+		r = bufio.NewReaderSize(c, headBuffer)
 	}
 	l := &Conn{Conn: c, cfg: cfg, in: recordReader{r: r}}
 	l.heard.Store(time.Now().UnixNano())

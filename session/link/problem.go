@@ -2,11 +2,14 @@ package link
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"tlagate/session/internal/peertext"
 )
@@ -72,6 +75,8 @@ type Problem struct {
 	Status int    // HTTP status
 	Detail string // one plain sentence
 	Action string // what to do about it
+
+	RetryAfter time.Duration // when to ask again, in whole seconds on the wire; 0 = nothing is said of it
 }
 
 func (p *Problem) Error() string {
@@ -90,6 +95,9 @@ type problemJSON struct {
 func (p *Problem) WriteTo(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
+	if p.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int((p.RetryAfter+time.Second-1)/time.Second)))
+	}
 	status := Statuses[p.Code]
 	w.WriteHeader(status)
 	title := strings.ReplaceAll(string(p.Code), "_", " ")
@@ -111,5 +119,26 @@ func readProblem(resp *http.Response) error {
 	}
 	code := ProblemCode(peertext.Clean(strings.TrimPrefix(pj.Type, problemPrefix)))
 	return &Problem{Code: code, Status: resp.StatusCode, Detail: peertext.Clean(pj.Detail),
-		Action: peertext.Clean(pj.Action)}
+		Action: peertext.Clean(pj.Action), RetryAfter: retryAfter(resp.Header)}
+}
+
+// RetryAfter returns when the gateway whose problem err is wants to be asked again; 0 = err says nothing of it.
+func RetryAfter(err error) time.Duration {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p.RetryAfter
+	}
+	return 0
+}
+
+// longestRetry bounds what a gateway may say of when to ask again.
+const longestRetry = time.Hour
+
+// retryAfter reads the seconds of Retry-After (RFC 9110 section 10.2.3). Anything else, such as a date, is as if it
+// were absent.
+func retryAfter(h http.Header) time.Duration {
+	seconds, err := strconv.ParseUint(h.Get("Retry-After"), 10, 31)
+	if err != nil {
+		return 0
+	}
+	return min(time.Duration(seconds)*time.Second, longestRetry)
 }
