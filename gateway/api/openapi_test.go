@@ -51,7 +51,7 @@ func TestSA1OpenAPI(t *testing.T) {
 		{claire, "GET", "sessions?practice=cab1&limit=2", "", 200}, {claire, "GET", "sessions/" + sessions, "", 200},
 		{claire, "GET", "peers", "", 200}, {claire, "GET", "parked", "", 200}, {claire, "GET", "refusals", "", 200},
 		{claire, "GET", "denials", "", 200}, {claire, "GET", "revocation", "", 200},
-		{claire, "GET", "incidents/K7M2", "", 200}, {claire, "GET", "incidents/Z9Z9", "", 404},
+		{claire, "GET", "incidents/K7M2", "", 200}, {claire, "GET", "incidents/A2A2", "", 404},
 		{claire, "POST", "audit/hold", because, 200}, {claire, "GET", "gateways", "", 200},
 		{claire, "GET", "audit?limit=5", "", 200}, {claire, "POST", "audit/release", because, 200},
 		{claire, "POST", ending, because, 200}, {claire, "POST", "drain", because, 200},
