@@ -14,6 +14,7 @@ import (
 
 	"tlagate/audit/siem"
 	"tlagate/gateway"
+	"tlagate/gateway/api"
 	"tlagate/metrics"
 	"tlagate/ocsp"
 	"tlagate/pki/trust"
@@ -26,6 +27,7 @@ func exported(t *testing.T) []string {
 	t.Helper()
 	descs := make(chan *prometheus.Desc, 1000)
 	gateway.New(gateway.Config{Party: &trust.Party{}}).Describe(descs)
+	api.New(api.Config{Gateway: new(gateway.Gateway), Party: &trust.Party{}}).Describe(descs)
 	new(ocsp.Responder).Describe(descs)
 	new(siem.Sender).Describe(descs)
 	metrics.NewRegistry("").Describe(descs)

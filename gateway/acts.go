@@ -174,6 +174,9 @@ type DenialInfo = state.Denial
 // Denied returns the operators' deny list, sorted by identity.
 func (g *Gateway) Denied() []DenialInfo { return g.state.Denied() }
 
+// Denies reports whether an operator denies a peer.
+func (g *Gateway) Denies(id pki.Identity) bool { return g.state.Denies(id) }
+
 // Drain takes no more sessions, and asks everybody to use another gateway; sessions that have not moved after
 // Limits.Drain are ended so that they do (docs/protocol.md, section 2). The error is ErrNobody or a *Done. Draining
 // twice does nothing more.

@@ -37,20 +37,23 @@ func (g *Gateway) ForgetClone(id pki.Identity) bool {
 // SetLowest replaces the lowest versions for requests from now on; who is here stays.
 func (g *Gateway) SetLowest(l fleet.Lowest) { g.lowest.Store(&l) }
 
+// fleetWatch knows which programs its peers run, and refuses some.
+type fleetWatch struct{ g *Gateway }
+
 // presence is what a device said of itself with its last request to park or to open.
 type presence struct {
 	software link.Software
 	instance string
 }
 
-// checkProgram keeps what a device says of the program that asks, and refuses one that is too old, or a clone.
-func (g *Gateway) checkProgram(c *client, r *http.Request) *link.Problem {
+// check keeps what a device says of the program that asks, and refuses one that is too old, or a clone.
+func (w fleetWatch) check(c *client, r *http.Request) *link.Problem {
 	c.said.Store(&presence{link.SoftwareOf(r.Header), link.InstanceOf(r.Header)})
-	g.lately.runs(c, r.Header)
-	if p := g.checkSoftware(c); p != nil {
+	w.g.lately.runs(c, r.Header)
+	if p := w.software(c); p != nil {
 		return p
 	}
-	return g.checkClone(c)
+	return w.clone(c)
 }
 
 // software returns which program a client says it is; zero = it says nothing.
@@ -69,11 +72,11 @@ func (c *client) instance() string {
 	return ""
 }
 
-// checkSoftware refuses a program that is older than the lowest version of it.
-func (g *Gateway) checkSoftware(c *client) *link.Problem {
-	role, lowest := c.peer.Identity.Role, g.lowest.Load()
+// software refuses a program that is older than the lowest version of it.
+func (w fleetWatch) software(c *client) *link.Problem {
+	role, lowest := c.peer.Identity.Role, w.g.lowest.Load()
 	late, unknown := lowest.Late(role, c.software())
-	g.fleet.Version(c.peer.Identity, late || unknown)
+	w.g.fleet.Version(c.peer.Identity, late || unknown)
 	if !late && !unknown {
 		return nil
 	}
@@ -86,14 +89,14 @@ func (g *Gateway) checkSoftware(c *client) *link.Problem {
 		Action: "Install the newer version of " + fleet.Programs[role] + " on this device."}
 }
 
-// checkClone keeps which process asks, and refuses it if its identity is taken for a clone and such are refused.
-func (g *Gateway) checkClone(c *client) *link.Problem {
+// clone keeps which process asks, and refuses it if its identity is taken for a clone and such are refused.
+func (w fleetWatch) clone(c *client) *link.Problem {
 	id := c.peer.Identity
-	first, clone := g.fleet.Asked(id, c.instance(), c.since, time.Now())
+	first, clone := w.g.fleet.Asked(id, c.instance(), c.since, time.Now())
 	if first {
-		g.suspected(id, c.instance(), c.remote, signReturned)
+		w.suspected(id, c.instance(), c.remote, signReturned)
 	}
-	if !clone || !g.fleet.Refuses() {
+	if !clone || !w.g.fleet.Refuses() {
 		return nil
 	}
 	return &link.Problem{Code: link.ProblemCloneSuspected,
@@ -101,32 +104,32 @@ func (g *Gateway) checkClone(c *client) *link.Problem {
 		Action: "Stop the one that should not be, or revoke the certificate; then the operator lets the other in."}
 }
 
-// watchClones looks for instances that have links beside each other until ctx ends.
-func (g *Gateway) watchClones(ctx context.Context) {
+// watch looks for instances that have links beside each other until ctx ends.
+func (w fleetWatch) watch(ctx context.Context) {
 	tick := time.NewTicker(cloneLook)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			g.lookForClones(time.Now())
+			w.look(time.Now())
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// lookForClones looks once, at now.
-func (g *Gateway) lookForClones(now time.Time) {
-	for _, id := range g.fleet.Look(g.heard(), now) {
-		instance, _ := g.fleet.Latest(id)
-		g.suspected(id, instance, "", signBeside)
+// look looks once, at now.
+func (w fleetWatch) look(now time.Time) {
+	for _, id := range w.g.fleet.Look(w.heard(), now) {
+		instance, _ := w.g.fleet.Latest(id)
+		w.suspected(id, instance, "", signBeside)
 	}
 }
 
 // heard returns, of each identity, the instances that have links, and when each was last heard from.
-func (g *Gateway) heard() map[pki.Identity]map[string]time.Time {
+func (w fleetWatch) heard() map[pki.Identity]map[string]time.Time {
 	all := map[pki.Identity]map[string]time.Time{}
-	for _, c := range g.clients.all() {
+	for _, c := range w.g.clients.all() {
 		e, id := c.end.Load(), c.peer.Identity
 		if e == nil {
 			continue
@@ -143,17 +146,17 @@ func (g *Gateway) heard() map[pki.Identity]map[string]time.Time {
 
 // suspected tells the operator of a clone, and ends what both take part in if such are refused. remote is whose request
 // told; "" = none did.
-func (g *Gateway) suspected(id pki.Identity, instance, remote, sign string) {
-	g.log.Warn("two programs seem to use one identity", "peer", id.String(), "reason", sign, "remote", remote,
-		"instance", fleet.Short(instance), "refused", g.fleet.Refuses())
+func (w fleetWatch) suspected(id pki.Identity, instance, remote, sign string) {
+	w.g.log.Warn("two programs seem to use one identity", "peer", id.String(), "reason", sign, "remote", remote,
+		"instance", fleet.Short(instance), "refused", w.g.fleet.Refuses())
 	with := []audit.Attr{audit.Identity(id.String()), audit.Reason(sign), audit.Instance(fleet.Short(instance))}
 	if remote != "" {
 		with = append(with, audit.Address(peers.AddressOf(remote)))
 	}
-	g.trace.log.Later(audit.CloneSuspected, with...)
-	g.state.Saw(id, time.Now(), func(s *state.Seen) { s.Clone = sign })
-	if g.fleet.Refuses() {
-		g.endAll(id)
+	w.g.trace.log.Later(audit.CloneSuspected, with...)
+	w.g.state.Saw(id, time.Now(), func(s *state.Seen) { s.Clone = sign })
+	if w.g.fleet.Refuses() {
+		w.endAll(id)
 	}
 }
 
@@ -161,8 +164,8 @@ var cloneNotice = link.Notice{Code: link.CodeEndedByOperator,
 	Text: "Two programs seem to use one certificate; the operator lets in neither."}
 
 // endAll ends the sessions and parked links of an identity.
-func (g *Gateway) endAll(id pki.Identity) {
-	for _, c := range g.clients.all() {
+func (w fleetWatch) endAll(id pki.Identity) {
+	for _, c := range w.g.clients.all() {
 		if e := c.end.Load(); e != nil && c.peer.Identity == id {
 			e.end(numbered(cloneNotice, string(cloneNotice.Code)), string(cloneNotice.Code))
 		}

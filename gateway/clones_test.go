@@ -173,9 +173,9 @@ func TestC1CloneBesideIsTold(t *testing.T) {
 	p := r.pdt(pdt1)
 	r.parkAs(p, processA)
 	r.parkAs(p, processB)
-	r.g.lookForClones(time.Now().Add(-time.Hour)) // then they were here already
+	r.g.programs.look(time.Now().Add(-time.Hour)) // then they were here already
 	require.Empty(t, r.g.Clones())
-	r.g.lookForClones(time.Now())
+	r.g.programs.look(time.Now())
 	r.logged("two programs seem to use one identity", "peer", pdt1, "reason", signBeside, "instance", processB[:8])
 }
 

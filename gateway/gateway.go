@@ -104,6 +104,7 @@ type Gateway struct {
 	bundles   *bundles
 	home      *home.Receiver
 	fleet     *fleet.Table
+	programs  fleetWatch
 	status    *statusSender
 	state     knowledge
 	lately    *lately
@@ -142,7 +143,7 @@ func New(cfg Config) *Gateway {
 		ration: g.ration}
 	g.enrolment = enrolment.New(cfg.Enrolment, g.log)
 	g.clients = newClientTable(limits)
-	g.fleet = fleet.New(limits.Connections, cfg.RefuseClones)
+	g.fleet, g.programs = fleet.New(limits.Connections, cfg.RefuseClones), fleetWatch{g}
 	g.parked = newParkedTable(limits, &g.links, g.fleet.Latest)
 	g.sessions = newSessionTable(limits, &g.links)
 	g.drains.g = g
@@ -182,7 +183,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	running.Go(func() { g.watcher.runDenials(watching) })
 	running.Go(func() { g.renew(watching) })
 	running.Go(func() { keepRoll(watching, g) })
-	running.Go(func() { g.watchClones(watching) })
+	running.Go(func() { g.programs.watch(watching) })
 	var err error
 	select {
 	case <-ctx.Done():

@@ -21,7 +21,7 @@ func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.
 	if p := g.checkCrypto(c); p != nil {
 		return p
 	}
-	if p := g.checkProgram(c, r); p != nil {
+	if p := g.programs.check(c, r); p != nil {
 		return p
 	}
 	if g.sessions.isDraining() {

@@ -20,7 +20,7 @@ func (g *Gateway) park(c *client, w http.ResponseWriter, r *http.Request) *link.
 	if p := g.checkCrypto(c); p != nil {
 		return p
 	}
-	if p := g.checkProgram(c, r); p != nil {
+	if p := g.programs.check(c, r); p != nil {
 		return p
 	}
 	declared, p := g.declared(c, r.Header)

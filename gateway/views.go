@@ -154,6 +154,9 @@ func (s *session) info() SessionInfo {
 	return i
 }
 
+// Joined returns how many sessions run.
+func (g *Gateway) Joined() int { return g.sessions.count() }
+
 // takes reports whether a filter lets a session through that has begun.
 func (f Filter) takes(s *session) bool {
 	tla, pdt := s.tla.client.peer.Identity, s.pdt.client.peer.Identity

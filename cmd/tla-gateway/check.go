@@ -46,6 +46,7 @@ func (s *checkCmd) Run(app *cli.App) error {
 	r.coverage(store, keys)
 	r.trace(c)
 	r.siem(c)
+	r.api(app.Context, c)
 	return r.conclude()
 }
 

@@ -28,6 +28,7 @@ type config struct {
 	Limits    limits        `yaml:"limits"`
 	Audit     cli.Trace     `yaml:"audit"`
 	SIEM      *siemSection  `yaml:"siem"` // nil = the trace is sent nowhere
+	API       *apiSection   `yaml:"api"`  // nil = it is not served
 
 	// State is the directory of what the gateway keeps over restarts beside the trace; "" = the trace's.
 	State cli.Path `yaml:"state"`
@@ -82,7 +83,7 @@ func load(file string) (config, []gateway.Rule, error) {
 		rules, err = c.rules()
 		return errors.Join(cli.CheckListen("listen", c.Listen), c.checkBalancers(), c.checkMetrics(), err,
 			c.Limits.check(), c.Enrolment.check(), c.Renewal.Check(), c.checkPush(), c.SIEM.check(c.Audit.File),
-			c.CheckCrypto(), c.checkFleet())
+			c.API.check(), c.CheckCrypto(), c.checkFleet())
 	})
 	return c, rules, err
 }

@@ -15,6 +15,19 @@ type grammar struct {
 	Keys   keysCmd   `cmd:"" help:"List every key and certificate: use, algorithm, where, protection, dates, status."`
 	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 
+	Sessions sessionsCmd `cmd:"" help:"List the sessions that run."`
+	Session  sessionCmd  `cmd:"" help:"Show a session, or end it."`
+	Peers    peersCmd    `cmd:"" help:"List the devices that are here, and those that were: last seen, version, end of the certificate."`
+	Parked   parkedCmd   `cmd:"" help:"List the links of PdTs that wait for a terminal."`
+	Refusals refusalsCmd `cmd:"" help:"List who was refused lately, and why."`
+	Denials  denialsCmd  `cmd:"" help:"List whom operators deny."`
+	Deny     denyCmd     `cmd:"" help:"Refuse an identity from now on, and cut it: at once, over restarts too."`
+	Allow    allowCmd    `cmd:"" help:"Take a denial back."`
+	Drain    drainCmd    `cmd:"" help:"Take no more sessions, and have those that run move to another gateway."`
+	Resume   resumeCmd   `cmd:"" help:"Serve again after drain."`
+	Events   eventsCmd   `cmd:"" help:"Print what happens, as it happens."`
+	Whoami   whoamiCmd   `cmd:"" help:"Say who we are to the gateway, and what we may do there."`
+
 	Audit    auditCmd    `cmd:"" help:"Verify, show, search or export the audit trace, or keep it for an investigation."`
 	Incident incidentCmd `cmd:"" help:"Tell what happened under an incident number: what the user saw, what each side recorded, what to do."`
 

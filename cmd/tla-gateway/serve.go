@@ -103,15 +103,19 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 		Enrolment: c.Enrolment.gateway(), Push: streams.subscribers, Heads: streams.heads, Log: app.Log,
 		Balancers: balancers, Bundles: bundles, RequireBundle: c.RequireBundle, Lowest: lowest,
 		RefuseClones: c.Clones == clonesRefuse, Trace: trace.Log, Home: lines, Denials: denied, Roll: roll})
-	serveMetrics, err := c.serveMetrics(app.Log, append(sender.collectors(), g)...)
+	operators, err := c.openAPI(app.Context, g, party, trace, streams.subscribers, app.Log)
 	if err != nil {
 		return err
 	}
-	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, streams, c, configured, app.Log), Trust: store,
+	serveMetrics, err := c.serveMetrics(app.Log, append(append(sender.collectors(), operators.collectors()...), g)...)
+	if err != nil {
+		return err
+	}
+	app.Follow(cli.Live{Config: s.Config, Apply: s.apply(g, operators, streams, c, configured, app.Log), Trust: store,
 		Keys: keysOf(renewer, keys)})
 	defer background(app.Context, func(ctx context.Context) { _ = store.Run(ctx) }, streams.run, serveMetrics,
 		func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run, trace.Index,
-		sender.run, lines.Run)()
+		sender.run, lines.Run, operators.run)()
 	app.LogCrypto(store)
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)
@@ -132,9 +136,10 @@ func follow(g *gateway.Gateway, c, running config, log *slog.Logger) error {
 }
 
 // apply returns a function that reads the configuration again and puts in force what may change in a running gateway:
-// the sources of pushed revocations, the access table, and the lowest versions of devices' programs.
-func (s *serveCmd) apply(g *gateway.Gateway, streams *listeners, running config, configured *trail.Configuration,
-	log *slog.Logger) func() error {
+// the sources of pushed revocations, the access table, the lowest versions of devices' programs, and what administrators
+// may do.
+func (s *serveCmd) apply(g *gateway.Gateway, operators *apiServer, streams *listeners, running config,
+	configured *trail.Configuration, log *slog.Logger) func() error {
 	return func() error {
 		c, rules, err := load(s.Config)
 		if err != nil {
@@ -153,7 +158,13 @@ func (s *serveCmd) apply(g *gateway.Gateway, streams *listeners, running config,
 		if err := follow(g, c, running, log); err != nil {
 			return err
 		}
+		if err := operators.follow(c.API, running.API, log); err != nil {
+			return err
+		}
 		running.Access, running.Push = c.Access, c.Push
+		if c.API != nil && running.API != nil {
+			running.API.Admins = c.API.Admins
+		}
 		running.MinVersion, running.RequireVersion = c.MinVersion, c.RequireVersion
 		if !reflect.DeepEqual(c, running) {
 			log.Warn("the rest of the configuration has changed too: that takes a restart")

@@ -14,6 +14,7 @@ import (
 	"tlagate/ca/officers"
 	"tlagate/cmd/internal/cli"
 	"tlagate/internal/local"
+	"tlagate/internal/tcp"
 	"tlagate/pki/trust"
 )
 
@@ -109,7 +110,7 @@ func (d *counter) listen(app *cli.App, at officersAt) error {
 		app.Log.Info("officers", "address", "unix:"+string(at.Socket))
 	}
 	if at.Listen != "" {
-		l, err := new(net.ListenConfig).Listen(app.Context, "tcp", at.Listen)
+		l, err := tcp.Listen(app.Context, at.Listen, false)
 		if err != nil {
 			return fmt.Errorf("cannot listen on officers.listen %s: %w", at.Listen, err)
 		}

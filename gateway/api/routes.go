@@ -1,0 +1,181 @@
+package api
+
+import (
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"tlagate/audit"
+	"tlagate/pki/listen"
+)
+
+// Prefix begins every path.
+const Prefix = "/api/v1/"
+
+// route is what is done at a path by a method: one of read, act and stream.
+type route struct {
+	method, path string // after Prefix
+	action       Action
+	read         func(s *Server, c *caller, r *http.Request) (any, *Problem)
+	act          func(s *Server, c *caller, r *http.Request, a ask) (note string, p *Problem)
+	stream       func(s *Server, c *caller, w http.ResponseWriter, r *http.Request) *Problem
+}
+
+// routes is the table of docs/api.md.
+var routes = []route{
+	{method: "GET", path: "whoami", action: Introduce, read: (*Server).whoami},
+	{method: "GET", path: "openapi.yaml", action: Introduce, stream: (*Server).openAPI},
+	{method: "GET", path: "gateways", action: Look, read: (*Server).gateways},
+	{method: "GET", path: "sessions", action: Look, read: (*Server).sessions},
+	{method: "GET", path: "sessions/{id}", action: Look, read: (*Server).session},
+	{method: "GET", path: "peers", action: Look, read: (*Server).peersThere},
+	{method: "GET", path: "parked", action: Look, read: (*Server).parked},
+	{method: "GET", path: "refusals", action: Look, read: (*Server).refusals},
+	{method: "GET", path: "denials", action: Look, read: (*Server).denials},
+	{method: "GET", path: "revocation", action: Look, read: (*Server).revocation},
+	{method: "GET", path: "events", action: Look, stream: (*Server).events},
+	{method: "GET", path: "incidents/{number}", action: Incident, read: (*Server).incident},
+	{method: "GET", path: "audit", action: Search, read: (*Server).search},
+	{method: "POST", path: "sessions/{id}/end", action: End, act: (*Server).end},
+	{method: "POST", path: "denials", action: Deny, act: (*Server).deny},
+	{method: "POST", path: "denials/{identity}/allow", action: Allow, act: (*Server).allow},
+	{method: "POST", path: "drain", action: Drain, act: (*Server).drain},
+	{method: "POST", path: "resume", action: Resume, act: (*Server).resume},
+	{method: "POST", path: "audit/hold", action: Hold, act: (*Server).hold},
+	{method: "POST", path: "audit/release", action: Release, act: (*Server).release},
+}
+
+// mux returns what answers all paths.
+func (s *Server) mux() http.Handler {
+	byPath := map[string]map[string]route{}
+	for _, r := range routes {
+		if byPath[r.path] == nil {
+			byPath[r.path] = map[string]route{}
+		}
+		byPath[r.path][r.method] = r
+	}
+	mux := http.NewServeMux()
+	for path, methods := range byPath {
+		mux.Handle(Prefix+path, s.answering(func(c *caller, w http.ResponseWriter, r *http.Request) *answer {
+			to, ok := methods[r.Method]
+			if !ok {
+				return wrongMethod(slices.Sorted(maps.Keys(methods)))
+			}
+			return s.perform(to, c, w, r)
+		}))
+	}
+	mux.Handle("/", s.answering(func(*caller, http.ResponseWriter, *http.Request) *answer {
+		return (&Problem{Code: NotFound, Detail: "There is nothing at this path.",
+			Action: "Ask for " + Prefix + "openapi.yaml."}).answer()
+	}))
+	return mux
+}
+
+func wrongMethod(allowed []string) *answer {
+	a := (&Problem{Code: MethodNotAllowed, Detail: "This path does not take that method."}).answer()
+	a.allow = strings.Join(allowed, ", ")
+	return a
+}
+
+// answering returns a handler that finds out who asks, and sends what f answers; nil = f has.
+func (s *Server) answering(f func(*caller, http.ResponseWriter, *http.Request) *answer) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		a := s.ask(f, w, r)
+		if a == nil {
+			s.meters.answered(http.StatusOK)
+			return
+		}
+		s.meters.answered(a.status)
+		a.write(w)
+	})
+}
+
+func (s *Server) ask(f func(*caller, http.ResponseWriter, *http.Request) *answer, w http.ResponseWriter,
+	r *http.Request) *answer {
+	c, p := s.identify(r)
+	if p != nil {
+		w.Header().Set("Connection", "close")
+		return p.answer()
+	}
+	if wait := s.requests.Take(c.name()); wait > 0 {
+		return (&Problem{Code: TooMany, Detail: "Too many requests in so short a time.", Wait: wait}).answer()
+	}
+	return f(c, w, r)
+}
+
+// perform does what a route says, if the caller may.
+func (s *Server) perform(to route, c *caller, w http.ResponseWriter, r *http.Request) *answer {
+	if c.role(to.action) == "" {
+		return s.forbidden(to, c).answer()
+	}
+	if c.glass != "" {
+		s.alarm(to, c)
+	}
+	switch {
+	case to.act != nil:
+		return s.performAct(to, c, w, r)
+	case to.stream != nil:
+		if p := to.stream(s, c, w, r); p != nil {
+			return p.answer()
+		}
+		return nil
+	}
+	// The request is read; at the deadline for that, net/http would take the other end for gone.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(answerTime))
+	found, p := to.read(s, c, r)
+	if p != nil {
+		return p.answer()
+	}
+	return newAnswer(http.StatusOK, found)
+}
+
+// performAct does an act once, however often it is sent with one Idempotency-Key.
+func (s *Server) performAct(to route, c *caller, w http.ResponseWriter, r *http.Request) *answer {
+	if p := checkOrigin(r); p != nil {
+		return p.answer()
+	}
+	keys := r.Header.Values(HeaderIdempotencyKey)
+	key := r.Header.Get(HeaderIdempotencyKey)
+	if len(keys) > 1 || len(key) > maxKey {
+		return (&Problem{Code: BadRequest, Detail: "Idempotency-Key is at most 64 octets, and one."}).answer()
+	}
+	body, p := readBody(w, r)
+	if p != nil {
+		return p.answer()
+	}
+	request := r.Method + " " + r.URL.EscapedPath() + "\n" + string(body)
+	return s.memory.once(c.name(), key, request, func() *answer { return s.doAct(to, c, r, body) })
+}
+
+// forbidden refuses an action, which is recorded and logged.
+func (s *Server) forbidden(to route, c *caller) *Problem {
+	if c.peer != nil {
+		s.ration.Log(listen.Line{Level: slog.LevelWarn, Message: "request to the API refused", Remote: c.from,
+			Reason: string(Forbidden)}, "peer", c.name(), "action", string(to.action))
+		s.peers.RequestRefused(c.peer, c.from, "api", string(Forbidden), audit.Act(string(to.action)))
+	}
+	p := &Problem{Code: Forbidden, Detail: "This takes the role " + list(may[to.action]) + "."}
+	if c.peer == nil {
+		p.Action = "Over the socket there is the role read alone: use a certificate of role admin."
+	} else {
+		p.Action = "Have it added to that certificate's line under api.admins."
+	}
+	return p
+}
+
+// alarm says that root breaks the glass. The gateway records acts by itself.
+func (s *Server) alarm(to route, c *caller) {
+	s.cfg.Log.Error("root breaks the glass at the API", "action", string(to.action), "reason", c.glass)
+	s.meters.broken.Inc()
+	if to.act == nil {
+		s.cfg.Trace.Later(audit.OperatorAct, audit.By(c.name()), audit.Role(breakGlassRole),
+			audit.Act(string(to.action)), audit.Reason(c.glass))
+	}
+}
