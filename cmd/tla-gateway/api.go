@@ -20,6 +20,7 @@ import (
 	"tlagate/gateway/api"
 	"tlagate/internal/local"
 	"tlagate/internal/stamp"
+	"tlagate/internal/tcp"
 	"tlagate/metrics"
 	"tlagate/pki/trust"
 	"tlagate/push"
@@ -135,7 +136,7 @@ func (s *apiServer) listen(ctx context.Context, where *apiSection, log *slog.Log
 	if where.Listen == "" {
 		return nil
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", where.Listen)
+	l, err := tcp.Listen(ctx, where.Listen, false)
 	if err != nil {
 		return fmt.Errorf("cannot serve the API on %s: %w", where.Listen, err)
 	}

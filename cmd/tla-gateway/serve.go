@@ -136,8 +136,8 @@ func follow(g *gateway.Gateway, c, running config, log *slog.Logger) error {
 }
 
 // apply returns a function that reads the configuration again and puts in force what may change in a running gateway:
-// the sources of pushed revocations, the access table, the lowest versions of devices' programs, and what administrators
-// may do.
+// the sources of pushed revocations, the access table, the lowest versions of devices' programs, and what
+// administrators may do.
 func (s *serveCmd) apply(g *gateway.Gateway, operators *apiServer, streams *listeners, running config,
 	configured *trail.Configuration, log *slog.Logger) func() error {
 	return func() error {
