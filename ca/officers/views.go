@@ -31,12 +31,11 @@ func whoami(c *call) (answer, error) {
 
 // certificates lists all, or those with a serial number or identity: ?which=
 func certificates(c *call) (answer, error) {
-	list, err := []store.Record{}, error(nil)
+	find := c.ca.List
 	if which := c.query.Get("which"); which != "" {
-		list, err = c.ca.Find(which)
-	} else {
-		list, err = c.ca.List()
+		find = func() ([]store.Record, error) { return c.ca.Find(which) }
 	}
+	list, err := find()
 	if err != nil {
 		return answer{}, err
 	}
