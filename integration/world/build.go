@@ -82,7 +82,7 @@ func warmBuildCache() {
 	if err != nil || os.Getenv(BinEnv) != "" {
 		return
 	}
-	cmd := exec.Command(filepath.Join(root, "deploy", "compile.sh"), "./cmd/...")
+	cmd := exec.Command(filepath.Join(root, "deploy", "compile.sh"), "-tags", "pkcs11", "./cmd/...")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	_ = cmd.Run()
 }
