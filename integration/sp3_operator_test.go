@@ -106,7 +106,7 @@ func TestSP3AnOperatorEndsASession(t *testing.T) {
 	u.waitFor("Fin au plus tard")
 	id := l.session()
 	require.Contains(t, l.asClaire("session", "end", id, "--reason", "case 12"), "done: end, by "+operatorClaire)
-	u.waitFor("l'opérateur l'a demandé")
+	u.waitFor("Le service de votre opérateur a mis fin", "demandé.")
 	last := relayStatus(t, l.Lab).Last
 	require.Equal(t, "ended_by_operator", last.Reason)
 	require.NotEmpty(t, last.Incident)
