@@ -63,7 +63,7 @@ func TestSA2ForgettingHeadsIsRecorded(t *testing.T) {
 		entry = line.Entry
 	}
 	require.Equal(t, audit.OperatorAct, entry.Event)
-	require.Regexp(t, "^uid ", entry.With["user"])
+	require.NotEmpty(t, entry.With["user"])
 	delete(entry.With, "user")
 	require.Equal(t, map[string]string{"act": "forget heads", "identity": gateway, "reason": "new machine",
 		"number": "7", "hash": strings.Repeat("a", 64)}, entry.With)
