@@ -18,6 +18,7 @@ func (b *bed) traced() (lines func(audit.Kind) []map[string]string) {
 	var err error
 	b.cfg.Trace, err = audit.Open(audit.Config{File: file, By: "tla-ocsp"})
 	require.NoError(b.t, err)
+	b.t.Cleanup(func() { require.NoError(b.t, b.cfg.Trace.Close()) })
 	return func(kind audit.Kind) (found []map[string]string) {
 		for line, err := range audit.Read(file) {
 			require.NoError(b.t, err)
