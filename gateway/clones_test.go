@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"tlagate/audit"
 	"tlagate/gateway/fleet"
+	"tlagate/gateway/state"
 	"tlagate/pki"
 	"tlagate/session/link"
 )
@@ -205,6 +207,38 @@ func TestC1CloneIsRefused(t *testing.T) {
 	require.NoError(t, r.g.Allow(pdt1, Act{Who: "urn:tlagate:op:admin:a", Role: "security", Reason: "a new machine"}))
 	require.Empty(t, seen().Clone)
 	r.parkAs(p, processA)
+}
+
+// TestC1CloneStaysRefused: over a restart, too, until an operator lets the identity in.
+func TestC1CloneStaysRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "seen.json")
+	kept := func(r *rig, c *Config) {
+		refusing(r, c)
+		roll, err := state.OpenRoll(file)
+		require.NoError(t, err)
+		c.Roll = roll
+	}
+	suspect := func() bool {
+		roll, err := state.OpenRoll(file)
+		require.NoError(t, err)
+		s, _ := roll.Of(idOf(pdt1))
+		return !s.Suspect.IsZero()
+	}
+	r := start(t, kept)
+	p := r.pdt(pdt1)
+	r.parkAs(p, processA)
+	r.parkAs(p, processB)
+	_, err := r.tryPark(p, process(processA))
+	requireProblem(t, link.ProblemCloneSuspected, err)
+	r.eventually("it is written before the next minute, and before any end", suspect)
+
+	again := start(t, kept)
+	p = again.pdt(pdt1)
+	_, err = again.tryPark(p, process(processA))
+	requireProblem(t, link.ProblemCloneSuspected, err)
+	require.NoError(t, again.g.Allow(pdt1, Act{Who: "urn:tlagate:op:admin:a", Role: "security", Reason: "a new machine"}))
+	again.parkAs(p, processA)
+	again.eventually("that is written, too", func() bool { return !suspect() })
 }
 
 // TestEL1PowerCut: a TLA that comes back as another process, while nobody found its old link dead, has its session.

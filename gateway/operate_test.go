@@ -125,7 +125,7 @@ func (r *rig) requireDenied(cert tls.Certificate) {
 	_, err := r.tryOpen(cert, pdt1)
 	require.Error(r.t, err)
 	r.eventually("refused", func() bool {
-		list := r.g.Refusals(Filter{Identity: tla1}, 1)
+		list := r.g.Refusals(Filter{Identity: idOf(tla1)}, 1)
 		return len(list) == 1 && list[0].Reason == string(pki.OnDenyList) && !list[0].Proven
 	})
 	var rejected *trust.Rejected
@@ -196,8 +196,8 @@ func TestSA1Sessions(t *testing.T) {
 	second, none := r.g.Sessions(Filter{}, next, 1)
 	require.Equal(t, all[1].ID, second[0].ID)
 	require.Empty(t, none)
-	for n, f := range map[string]Filter{"12": {PdT: pdt1}, "1": {Identity: tla1}, "2": {Practice: "cab2"},
-		"": {Since: time.Now().Add(time.Hour)}, "12 ": {Practice: "cab1"}, " ": {PdT: pdt2}} {
+	for n, f := range map[string]Filter{"12": {PdT: idOf(pdt1)}, "1": {Identity: idOf(tla1)}, "2": {Practice: "cab2"},
+		"": {Since: time.Now().Add(time.Hour)}, "12 ": {Practice: "cab1"}, " ": {PdT: idOf(pdt2)}} {
 		got, _ := r.g.Sessions(f, "", 0)
 		require.Len(t, got, len(strings.TrimSpace(n)), "%+v", f)
 	}
@@ -233,8 +233,8 @@ func TestSA1Peers(t *testing.T) {
 	require.NoError(t, <-r.ended)
 	again, err := state.OpenRoll(file)
 	require.NoError(t, err)
-	require.Equal(t, roll.Seen(nil), again.Seen(nil))
-	require.Len(t, again.Seen(nil), 2)
+	require.Equal(t, roll.Seen("", 0, nil), again.Seen("", 0, nil))
+	require.Len(t, again.Seen("", 0, nil), 2)
 }
 
 // TestSA1Refusals: refused requests and handshakes are remembered, the last first.
@@ -252,7 +252,7 @@ func TestSA1Refusals(t *testing.T) {
 	}
 	list = r.g.Refusals(Filter{}, 0)
 	require.Len(t, list, mostRefusals/2+1)
-	require.Len(t, r.g.Refusals(Filter{Identity: tla1}, 0), 1, "strangers do not hide a peer")
+	require.Len(t, r.g.Refusals(Filter{Identity: idOf(tla1)}, 0), 1, "strangers do not hide a peer")
 	require.Len(t, r.g.Refusals(Filter{}, 3), 3)
 }
 
@@ -293,9 +293,9 @@ func TestSA1PeersCSV(t *testing.T) {
 func TestG7MetricsOfTheFleet(t *testing.T) {
 	roll, err := state.OpenRoll("")
 	require.NoError(t, err)
-	now, id := time.Now(), func(urn string) pki.Identity { i, _ := pki.ParseIdentity(urn); return i }
+	now := time.Now()
 	saw := func(urn string, at time.Time, from, until time.Duration) {
-		roll.Saw(id(urn), at, func(s *state.Seen) {
+		roll.Saw(idOf(urn), at, func(s *state.Seen) {
 			s.From, s.Until, s.Parked = now.Add(from), now.Add(until), at
 		})
 	}
@@ -313,6 +313,8 @@ func TestG7MetricsOfTheFleet(t *testing.T) {
 	r.joined(r.ca.Issue(tla1, clients), r.pdt(pdt1))
 	r.becomes("tlagate_pdts_missing{}", 0)
 }
+
+func idOf(urn string) pki.Identity { i, _ := pki.ParseIdentity(urn); return i }
 
 // BenchmarkList9000 lists and filters 9 000 joined sessions, and the peers of them.
 func BenchmarkList9000(b *testing.B) {
@@ -358,6 +360,7 @@ func (t *sessionTable) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	clear(t.byTLA)
+	t.begun = nil
 }
 
 // stand puts session i into the tables, without links.
@@ -373,4 +376,5 @@ func (r *rig) stand(i int) {
 	r.g.sessions.mu.Lock()
 	defer r.g.sessions.mu.Unlock()
 	r.g.sessions.byTLA[s.tla.client.peer.Identity] = s
+	r.g.sessions.line(s)
 }
