@@ -39,6 +39,7 @@ var explained = []struct {
 	{"10. Doctor", "check", checks("cmd/internal/doctor", "cmd/tla-relay", "cmd/tla-pdt")},
 	{"11. Exit status", "status", exits},
 	{"12. The PKI's officers", "problem", constantsOf("ca/officers", "Code", ast.IsExported)},
+	{"13. The gateway's operators", "problem", constantsOf("gateway/api", "Code", ast.IsExported)},
 }
 
 // TestG7TroubleshootingIsComplete: each word by which a program says what is the matter has a row, and each row is
