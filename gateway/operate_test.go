@@ -2,10 +2,12 @@ package gateway
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -316,37 +318,46 @@ func TestG7MetricsOfTheFleet(t *testing.T) {
 
 func idOf(urn string) pki.Identity { i, _ := pki.ParseIdentity(urn); return i }
 
-// BenchmarkList9000 lists and filters 9 000 joined sessions, and the peers of them.
-func BenchmarkList9000(b *testing.B) {
-	const many = 9000
+// BenchmarkList lists and filters joined sessions, all pages of them and as the JSON that the API sends, and the peers.
+func BenchmarkList(b *testing.B) {
+	for _, many := range []int{500, 9000} {
+		b.Run(strconv.Itoa(many), func(b *testing.B) { benchmarkList(b, many) })
+	}
+}
+
+func benchmarkList(b *testing.B, many int) {
 	r := begin(b)
 	for i := range many {
 		r.stand(i)
 	}
 	defer r.g.sessions.forget()
 	took := map[string][]time.Duration{}
-	timed := func(what string, view func()) {
-		began := time.Now()
-		view()
+	timed := func(what string, want int, view func(cursor string) (n int, page any, next string)) {
+		began, got := time.Now(), 0
+		for cursor, more := "", true; more; more = cursor != "" {
+			var n int
+			var page any
+			n, page, cursor = view(cursor)
+			_, err := json.Marshal(page)
+			require.NoError(b, err)
+			got += n
+		}
 		took[what] = append(took[what], time.Since(began))
+		require.Equal(b, want, got, what)
+	}
+	sessions := func(f Filter) func(string) (int, any, string) {
+		return func(cursor string) (int, any, string) {
+			page, next := r.g.Sessions(f, cursor, mostOnPage)
+			return len(page), page, next
+		}
 	}
 	for b.Loop() {
-		timed("all", func() {
-			n := 0
-			for cursor, more := "", true; more; more = cursor != "" {
-				var page []SessionInfo
-				page, cursor = r.g.Sessions(Filter{}, cursor, mostOnPage)
-				n += len(page)
-			}
-			require.Equal(b, many, n)
-		})
-		timed("filtered", func() {
-			page, _ := r.g.Sessions(Filter{Practice: "cab8999"}, "", 0)
-			require.Len(b, page, 1)
-		})
-		timed("peers", func() {
-			page, _ := r.g.Peers(Filter{Role: pki.RoleTLA}, "", 0)
-			require.Len(b, page, mostOnPage)
+		timed("all", many, sessions(Filter{}))
+		timed("practice", 1, sessions(Filter{Practice: "cab7"}))
+		timed("identity", 1, sessions(Filter{Identity: idOf("urn:tlagate:cab7:tla:x")}))
+		timed("peers", 2*many, func(cursor string) (int, any, string) {
+			page, next := r.g.Peers(Filter{}, cursor, mostOnPage)
+			return len(page), page, next
 		})
 	}
 	for what, each := range took {

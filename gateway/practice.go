@@ -37,9 +37,9 @@ func (p practiceCount) add(practice string, n int) {
 	}
 }
 
-// What one peer may do in a short time (docs/protocol.md, section 5), and what a practice may. All that a terminal begins
-// is here: a request to open with its user's consent or a ticket is one of open, and a session, but for its further
-// links, one of begin, too.
+// What one peer may do in a short time (docs/protocol.md, section 5), and what a practice may. All that a terminal
+// begins is here: a request to open with its user's consent or a ticket is one of open, and a session, but for its
+// further links, one of begin, too.
 const (
 	handshakeBurst = 100
 	handshakeEvery = time.Second / 20

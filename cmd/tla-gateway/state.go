@@ -41,7 +41,8 @@ func (c config) openState(log *slog.Logger) (*state.Denials, *state.Roll, error)
 	}
 	roll, err := state.OpenRoll(string(seen))
 	if err != nil && c.Clones == clonesRefuse {
-		return nil, nil, fmt.Errorf("%w; with clones: refuse this would let clones in: restore the file, or remove it", err)
+		return nil, nil, fmt.Errorf("%w; with clones: refuse, clones would be let in: restore the file, or remove it",
+			err)
 	}
 	if err != nil {
 		log.Error("it is not known who was seen before", "error", err)

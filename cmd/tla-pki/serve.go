@@ -106,7 +106,7 @@ func (c serveConfig) run(file string, app *cli.App, trace *trail.Trail, authorit
 	trusted.Intermediates = append(trusted.Intermediates, authority.Public("issuing.crt"))
 	store, err := trust.Open(trace.Trust(trusted))
 	if err != nil {
-		return err
+		return cli.Usage("%w", err)
 	}
 	app.LogCrypto(store)
 	app.Follow(cli.Live{Config: file, Trust: store, Keys: []*cli.Keys{own}})

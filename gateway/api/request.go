@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -40,11 +41,11 @@ func checkOrigin(r *http.Request) *Problem {
 		Action: "Send Content-Type: application/json."}
 }
 
-// readBody returns the body of a request.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+// readBody returns the body of a request, of so many octets at most.
+func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, *Problem) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	if _, long := errors.AsType[*http.MaxBytesError](err); long {
-		return nil, &Problem{Code: TooLarge, Detail: "The body is longer than 4 KiB."}
+		return nil, &Problem{Code: TooLarge, Detail: fmt.Sprintf("The body is longer than %d KiB.", most>>10)}
 	}
 	if err != nil {
 		return nil, &Problem{Code: BadRequest, Detail: "The body did not come whole, or not in time."}

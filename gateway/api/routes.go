@@ -44,6 +44,7 @@ var routes = []route{
 	{method: "POST", path: "denials/{identity}/allow", action: Allow, act: (*Server).allow},
 	{method: "POST", path: "drain", action: Drain, act: (*Server).drain},
 	{method: "POST", path: "resume", action: Resume, act: (*Server).resume},
+	{method: "POST", path: "audit/export", action: Export, stream: (*Server).export},
 	{method: "POST", path: "audit/hold", action: Hold, act: (*Server).hold},
 	{method: "POST", path: "audit/release", action: Release, act: (*Server).release},
 }
@@ -146,7 +147,7 @@ func (s *Server) performAct(to route, c *caller, w http.ResponseWriter, r *http.
 	if len(keys) > 1 || len(key) > maxKey {
 		return (&Problem{Code: BadRequest, Detail: "Idempotency-Key is at most 64 octets, and one."}).answer()
 	}
-	body, p := readBody(w, r)
+	body, p := readBody(w, r, maxBody)
 	if p != nil {
 		return p.answer()
 	}

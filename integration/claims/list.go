@@ -57,6 +57,18 @@ var pages = []page{
 			},
 		},
 		{
+			how: bench("List", "./gateway"), small: benchSmall("List", "./gateway"),
+			rows: []row{
+				{"500 joined sessions listed, all pages as JSON; of one practice; of one identity",
+					`List/500\S*\s.*?([\d.]+) all-p50-ms\s+([\d.]+) identity-p50-ms.*?([\d.]+) practice-p50-ms`,
+					"$1 ms; $3 ms; $2 ms"},
+				{"– 9 000 of them",
+					`List/9000\S*\s.*?([\d.]+) all-p50-ms\s+([\d.]+) identity-p50-ms.*?([\d.]+) practice-p50-ms`,
+					"$1 ms; $3 ms; $2 ms"},
+				{"– and their 18 000 peers", `List/9000\S*\s.*?([\d.]+) peers-p50-ms`, "$1 ms"},
+			},
+		},
+		{
 			how: bench("Record", "./audit"), small: benchSmall("Record", "./audit"),
 			rows: []row{
 				{"lines recorded one after the other, each synced", `BenchmarkRecord(?:-\d+)?\s.*\s([\d.]+) records/s`,
