@@ -87,9 +87,10 @@ func TestSA2TheTraceFromAfar(t *testing.T) {
 	code, out, errs := d.asClaire("audit", "search", "--event", "program.*")
 	require.Zero(t, code, errs)
 	require.Contains(t, out, "program.start")
-	code, out, errs = d.asClaire("audit", "search", "--event", "operator.act", "--json")
-	require.Zero(t, code, errs)
-	require.Contains(t, out, `"act":"search"`, "the first one")
+	require.Eventually(t, func() bool { // the line of the first search is written after its answer
+		code, out, errs = d.asClaire("audit", "search", "--event", "operator.act", "--json")
+		return code == 0 && strings.Contains(out, `"act":"search"`)
+	}, patience, patience/1000, errs)
 	code, _, errs = d.asClaire("audit", "search", "--limit", "501")
 	require.Equal(t, 2, code, errs)
 	code, _, errs = d.asClaire("audit", "search", "--file", "copy.jsonl")

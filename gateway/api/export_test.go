@@ -60,7 +60,7 @@ func TestSA2BadExports(t *testing.T) {
 		order("/etc/passwd", "{}"):                                       BadRequest,
 		order("age1nobody", "{}"):                                        BadRequest,
 		order(anybody, `{"who":"x"}`):                                    BadRequest,
-		order(anybody, `{"session":"none"}`):                             NotFound,
+		order(anybody, `{"until":"2020-01-01T00:00:00Z"}`):               NotFound,
 		`{"reason":"x","filters":{}}`:                                    BadRequest,
 		strings.Replace(order(anybody, "{}"), "yearly review", "", 1):    BadRequest,
 		order(anybody, `{"reason":"`+strings.Repeat("x", 65<<10)+`"}`):   TooLarge,

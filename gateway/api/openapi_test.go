@@ -56,7 +56,7 @@ func TestSA1OpenAPI(t *testing.T) {
 		{claire, "GET", "incidents/K7M2", "", 200}, {claire, "GET", "incidents/A2A2", "", 404},
 		{claire, "POST", "audit/hold", because, 200}, {claire, "GET", "gateways", "", 200},
 		{claire, "GET", "audit?limit=5", "", 200}, {claire, "POST", "audit/export", order(anybody, "{}"), 200},
-		{claire, "POST", "audit/export", order(anybody, `{"session":"none"}`), 404}, {claire, "POST", "audit/release", because, 200},
+		{claire, "POST", "audit/export", order(anybody, `{"until":"2020-01-01T00:00:00Z"}`), 404}, {claire, "POST", "audit/release", because, 200},
 		{claire, "POST", ending, because, 200}, {claire, "POST", "drain", because, 200},
 		{claire, "POST", "resume", because, 200},
 		{claire, "POST", "denials", `{"reason":"a","identity":"` + tla1 + `"}`, 200},
