@@ -14,6 +14,7 @@ import (
 	"tlagate/audit"
 	"tlagate/audit/peers"
 	"tlagate/ca"
+	"tlagate/internal/acts"
 	"tlagate/internal/retry"
 	"tlagate/pki/listen"
 	"tlagate/pki/trust"
@@ -42,7 +43,7 @@ type Server struct {
 	ration   *listen.Ration   // of the log, for what is refused
 	trace    *peers.Trace
 	waiting  *waitingRoom
-	again    *answered
+	again    *acts.Memory
 	broken   time.Time // the last act past the officers that is known
 }
 
@@ -53,6 +54,8 @@ const (
 	actTime      = 5 * time.Minute  // for the answer: another program may be writing to the CA, and a list may be long
 	idleTime     = 30 * time.Second // between two requests of a connection
 	endTime      = 15 * time.Second // for acts that are being done when the server is told to stop
+	keptTime     = 10 * time.Minute // the answer to an act that has an Idempotency-Key: it may hold codes
+	maxKept      = 1 << 20          // octets of such an answer
 )
 
 // New returns a server. Close it.
@@ -64,7 +67,7 @@ func New(cfg Config) (*Server, error) {
 	cfg.Poll = cmp.Or(cfg.Poll, 5*time.Second)
 	s := &Server{cfg: cfg, log: cfg.Log, officers: map[string]Officer{}, rights: map[string]Right{},
 		ration: listen.NewRation(cfg.Log), trace: peers.New(cfg.Trace, "officers", tracedPeers),
-		waiting: &waitingRoom{dir: cfg.Dir}, again: newAnswered()}
+		waiting: &waitingRoom{dir: cfg.Dir}, again: acts.NewMemory(keptTime, maxKept)}
 	known, err := Emergencies(cfg.Dir)
 	if err != nil {
 		return nil, err

@@ -21,6 +21,7 @@ import (
 
 	"tlagate/audit"
 	"tlagate/gateway"
+	"tlagate/internal/acts"
 	"tlagate/internal/local"
 	"tlagate/internal/logtest"
 	"tlagate/pki/pkitest"
@@ -233,7 +234,7 @@ func (a *asker) code(method, path, body string, headers ...string) Code {
 	require.NoError(a.t, json.Unmarshal([]byte(text), &p), text)
 	require.Equal(a.t, status, p.Status)
 	code := Code(strings.TrimPrefix(p.Type, problemPrefix))
-	require.Equal(a.t, status, Statuses[code], text)
+	require.Equal(a.t, status, acts.Statuses[code], text)
 	return code
 }
 
