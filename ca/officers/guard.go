@@ -109,7 +109,7 @@ func (s *Server) admit(r *http.Request, peer *trust.Peer) (*call, error) {
 		return nil, problemf(CertificateRefused, "Your certificate is no longer good: %v.", err)
 	}
 	who := peer.Identity.String()
-	officer, known := s.officers[who]
+	officer, known := s.officer(who)
 	if !known || peer.Identity.Role != pki.RoleAdmin {
 		return nil, problemf(NotAnOfficer, "%s is no officer of this CA: the configuration of tla-pki serve names "+
 			"them under admins.", who)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tlagate/audit"
@@ -25,7 +26,7 @@ type Config struct {
 	CA       *ca.CA
 	Dir      string        // the CA's directory
 	Party    *trust.Party  // our server certificate (profile pki), and whom we trust
-	Officers []Officer     // as Check accepts them
+	Officers []Officer     // as Check accepts them; SetOfficers replaces them
 	Log      *slog.Logger  // nil = discard
 	Trace    *audit.Log    // of accesses and refusals; nil = they are not recorded. Acts are in the CA's own
 	Poll     time.Duration // how often it looks for acts past the server; 0 = 5 s
@@ -38,7 +39,7 @@ type Config struct {
 type Server struct {
 	cfg      Config
 	log      *slog.Logger
-	officers map[string]Officer
+	officers atomic.Pointer[map[string]Officer]
 	rights   map[string]Right // by method and name
 	ration   *listen.Ration   // of the log, for what is refused
 	trace    *peers.Trace
@@ -60,28 +61,41 @@ const (
 
 // New returns a server. Close it.
 func New(cfg Config) (*Server, error) {
-	if err := Check(cfg.Officers); err != nil {
-		return nil, err
-	}
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	cfg.Poll = cmp.Or(cfg.Poll, 5*time.Second)
-	s := &Server{cfg: cfg, log: cfg.Log, officers: map[string]Officer{}, rights: map[string]Right{},
+	s := &Server{cfg: cfg, log: cfg.Log, rights: map[string]Right{},
 		ration: listen.NewRation(cfg.Log), trace: peers.New(cfg.Trace, "officers", tracedPeers),
 		waiting: &waitingRoom{dir: cfg.Dir}, again: acts.NewMemory(keptTime, maxKept)}
 	known, err := Emergencies(cfg.Dir)
-	if err != nil {
+	if err = errors.Join(err, s.SetOfficers(cfg.Officers)); err != nil {
 		return nil, err
 	}
 	for _, e := range known {
 		s.broken = e.At
 	}
-	for _, o := range cfg.Officers {
-		s.officers[o.Identity] = o
-	}
 	for _, r := range Rights() {
 		s.rights[r.Method+" "+r.Name] = r
 	}
 	return s, nil
+}
+
+// SetOfficers replaces who may do what, from the next request on.
+func (s *Server) SetOfficers(list []Officer) error {
+	if err := Check(list); err != nil {
+		return err
+	}
+	officers := map[string]Officer{}
+	for _, o := range list {
+		officers[o.Identity] = o
+	}
+	s.officers.Store(&officers)
+	return nil
+}
+
+// officer returns who acts by that identity.
+func (s *Server) officer(identity string) (o Officer, known bool) {
+	o, known = (*s.officers.Load())[identity]
+	return o, known
 }
 
 // Close records what was only counted.
@@ -146,7 +160,7 @@ func (s *Server) welcome(ctx context.Context, c net.Conn) context.Context {
 	if !ok {
 		return ctx
 	}
-	if _, known := s.officers[proven.Peer.Identity.String()]; known {
+	if _, known := s.officer(proven.Peer.Identity.String()); known {
 		s.trace.Accepted(proven.Peer, named(proven.RemoteAddr().String()))
 	}
 	return context.WithValue(ctx, peerKey{}, proven.Peer)

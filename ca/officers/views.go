@@ -2,6 +2,7 @@ package officers
 
 import (
 	"bytes"
+	_ "embed"
 	"net/http"
 	"path"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 func (s *Server) views() map[string]func(*call) (*answer, error) {
 	return map[string]func(*call) (*answer, error){
 		"whoami":       whoami,
+		"openapi.yaml": openAPI,
 		"certificates": certificates,
 		"invitations":  invitations,
 		"status":       shown(s.cfg.Status),
@@ -23,6 +25,13 @@ func (s *Server) views() map[string]func(*call) (*answer, error) {
 		"waiting":      s.listWaiting,
 		"audit":        s.listAudit,
 	}
+}
+
+//go:embed openapi.yaml
+var document []byte
+
+func openAPI(*call) (*answer, error) {
+	return &answer{Status: http.StatusOK, Kind: "application/yaml", Body: document}, nil
 }
 
 func whoami(c *call) (*answer, error) {
@@ -47,7 +56,7 @@ func invitations(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return jsonAnswer(list)
+	return jsonAnswer(append([]store.Invitation{}, list...)) // [], not null
 }
 
 func shown(view func(*ca.CA) (any, error)) func(*call) (*answer, error) {
