@@ -221,7 +221,8 @@ func (c *CA) ApproveSuccessor(cert *x509.Certificate, asked, approved string) (s
 		if statement, err = json.Marshal(signedApproval{text, signature}); err != nil {
 			return err
 		}
-		if err := c.trail.record(audit.CACreated, append(audit.Certificate(cert), audit.Use("successor"))...); err != nil {
+		about := append(audit.Certificate(cert), audit.Use("successor"))
+		if err := c.trail.record(audit.CACreated, about...); err != nil {
 			return err
 		}
 		return enterIssuing(c.store, cert)
@@ -232,6 +233,22 @@ func (c *CA) ApproveSuccessor(cert *x509.Certificate, asked, approved string) (s
 	return append(statement, '\n'), nil
 }
 
+// Intermediates returns the certificate files of the issuing CAs whose certificates are known here: ours, and the one
+// before.
+func (c *CA) Intermediates() []string {
+	list := []string{c.public("issuing.crt")}
+	if before := filepath.Join(c.dir, predecessorFile); exists(before) {
+		list = append(list, before)
+	}
+	return list
+}
+
+// exists reports whether there is a file; what cannot be seen counts as one.
+func exists(file string) bool {
+	_, err := os.Lstat(file)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // Fingerprint returns the SHA-256 of a certificate, hexadecimal, as openssl prints it without colons.
 func Fingerprint(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.Raw)
@@ -240,7 +257,7 @@ func Fingerprint(cert *x509.Certificate) string {
 
 // Begin has a successor serve, by what the CA before it said (ApproveSuccessor).
 func (c *CA) Begin(statement []byte) error {
-	if _, err := os.Lstat(filepath.Join(c.dir, predecessorFile)); errors.Is(err, fs.ErrNotExist) {
+	if !exists(filepath.Join(c.dir, predecessorFile)) {
 		return errors.New("cannot begin: this CA waits for nobody's approval")
 	}
 	by, err := c.judgeApproval(statement)
@@ -256,7 +273,7 @@ func (c *CA) Begin(statement []byte) error {
 
 // approved returns an error unless this CA needs no approval or has it.
 func (k *core) approved() error {
-	if _, err := os.Lstat(filepath.Join(k.dir, predecessorFile)); errors.Is(err, fs.ErrNotExist) {
+	if !exists(filepath.Join(k.dir, predecessorFile)) {
 		return nil
 	}
 	statement, err := files.Read(filepath.Join(k.dir, approvalFile), maxApproval)

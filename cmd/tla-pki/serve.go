@@ -105,7 +105,7 @@ func (c serveConfig) run(configured *trail.Configuration, file string, app *cli.
 	defer own.Close()
 	trusted := c.Trust.Config(c.Demanded(), app.Log)
 	// A device has its own certificate alone from EST, and may show no other (RFC 7030 section 4.2.3).
-	trusted.Intermediates = append(trusted.Intermediates, authority.Public("issuing.crt"))
+	trusted.Intermediates = append(trusted.Intermediates, authority.Intermediates()...)
 	store, err := trust.Open(trace.Trust(trusted))
 	if err != nil {
 		return err

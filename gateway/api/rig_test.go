@@ -233,7 +233,7 @@ func (a *asker) code(method, path, body string, headers ...string) Code {
 	var p ProblemAnswer
 	require.NoError(a.t, json.Unmarshal([]byte(text), &p), text)
 	require.Equal(a.t, status, p.Status)
-	code := Code(strings.TrimPrefix(p.Type, problemPrefix))
+	code := Code(strings.TrimPrefix(p.Type, acts.Prefix))
 	require.Equal(a.t, status, acts.Statuses[code], text)
 	return code
 }
