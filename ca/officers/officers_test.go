@@ -559,6 +559,16 @@ func listens(socket string) bool {
 	return err == nil
 }
 
+// successor makes the CA that comes after b's, and returns its issuing CA's certificate.
+func (b *bed) successor() string {
+	require.NoError(b.t, b.ca.Succeed(b.dir+"-next", ca.Successor{Name: "TEST next", URL: "http://next.example.invalid"}))
+	next, err := ca.Open(b.dir+"-next", ca.Options{Root: filepath.Join(b.dir, "root")})
+	require.NoError(b.t, err)
+	b.t.Cleanup(func() { next.Close() })
+	b.next = next
+	return string(ca.PEM(next.Issuing))
+}
+
 // TestSP3ASuccessorWaitsForASecondOfficer: an issuing CA that the root has signed serves once another officer than who
 // asked has approved it; not before, nor by anybody else's word.
 func TestSP3ASuccessorWaitsForASecondOfficer(t *testing.T) {

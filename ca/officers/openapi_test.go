@@ -15,8 +15,6 @@ import (
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
 	"github.com/stretchr/testify/require"
-
-	"tlagate/ca"
 )
 
 // TestSA1OpenAPI: the document is valid, has exactly the rights that there are, and every real request and answer is
@@ -113,14 +111,4 @@ func (b *bed) sent(name, method, path, body string) (*http.Request, *http.Respon
 	_, err = text.ReadFrom(resp.Body)
 	require.NoError(b.t, err)
 	return make(), resp, text.String()
-}
-
-// successor makes the CA that comes after b's, and returns its issuing CA's certificate.
-func (b *bed) successor() string {
-	require.NoError(b.t, b.ca.Succeed(b.dir+"-next", ca.Successor{Name: "TEST next", URL: "http://next.example.invalid"}))
-	next, err := ca.Open(b.dir+"-next", ca.Options{})
-	require.NoError(b.t, err)
-	b.t.Cleanup(func() { next.Close() })
-	b.next = next
-	return string(ca.PEM(next.Issuing))
 }
