@@ -12,6 +12,7 @@ import (
 	"tlagate/audit"
 	"tlagate/audit/export"
 	"tlagate/audit/index"
+	"tlagate/internal/acts"
 	"tlagate/internal/recipients"
 )
 
@@ -69,12 +70,9 @@ func (s *Server) export(c *caller, w http.ResponseWriter, r *http.Request) *Prob
 
 // readOrder reads what is to be exported, and for whom.
 func readOrder(c *caller, w http.ResponseWriter, r *http.Request) (a ExportOrder, to recipients.List, p *Problem) {
-	if p := checkOrigin(r); p != nil {
-		return a, nil, p
-	}
-	body, p := readBody(w, r, maxOrder)
+	sent, p := acts.Receive(w, r, maxOrder)
 	if p == nil {
-		p = decode(body, &a)
+		p = acts.Decode(sent.Body, &a)
 	}
 	if p != nil {
 		return a, nil, p
