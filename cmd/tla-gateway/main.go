@@ -38,7 +38,7 @@ type grammar struct {
 type auditCmd struct {
 	Verify auditVerifyCmd `cmd:"" help:"Check the chain of the audit trace: exit 0, 1 when it is broken, 2 when it cannot be read."`
 
-	trail.Reading[configFlag] `embed:""`
+	trail.Reading[anyTrace] `embed:""`
 
 	Hold    trail.HoldCmd[configFlag]    `cmd:"" help:"Purge nothing of the audit trace until it is released, for an investigation."`
 	Release trail.ReleaseCmd[configFlag] `cmd:"" help:"End a hold: what is old enough is purged again."`
