@@ -29,7 +29,7 @@ func (cs *consents) challenge(c *client, w http.ResponseWriter) {
 	raw := make([]byte, nonceSize)
 	_, _ = rand.Read(raw) // never fails (crypto/rand)
 	c.nonce, c.nonceAt = base64.RawURLEncoding.EncodeToString(raw), time.Now()
-	w.Header().Set("WWW-Authenticate", link.Challenge(c.nonce))
+	w.Header().Set("WWW-Authenticate", link.Challenge(c.nonce, false))
 	p := &link.Problem{Code: link.ProblemConsentRequired,
 		Detail: "Repeat the request over this nonce, on this connection."}
 	p.WriteTo(w)

@@ -245,7 +245,7 @@ func (g *rig) opened(c net.Conn, r *bufio.Reader) (a link.Authorization, ok bool
 		return a, g.upgrade(c) == nil
 	}
 	g.write(c, &link.Problem{Code: link.ProblemConsentRequired, Detail: "Consent.", Action: "Sign."},
-		"WWW-Authenticate", link.Challenge(base64.RawURLEncoding.EncodeToString(nonce[:])))
+		"WWW-Authenticate", link.Challenge(base64.RawURLEncoding.EncodeToString(nonce[:]), false))
 	if req, err = http.ReadRequest(r); err != nil {
 		return a, false
 	}

@@ -81,7 +81,8 @@ func TestMessagesMatchVectors(t *testing.T) {
 		kind    Type
 		message any
 	}{
-		"joined":       {TypeJoined, Joined{"urn:tlagate:cab1:tla:t1", vectorSession, 1, vectorNonce, "c.s"}},
+		"joined": {TypeJoined, Joined{TLA: "urn:tlagate:cab1:tla:t1", Session: vectorSession,
+			Generation: 1, Nonce: vectorNonce, Consent: "c.s"}},
 		"joined-again": {TypeJoined, Joined{TLA: "urn:tlagate:cab1:tla:t1", Session: vectorSession, Generation: 2}},
 		"notice-revoked": {TypeNotice, Notice{Code: CodeRevoked,
 			Text: "The certificate of urn:tlagate:cab1:tla:t1 is revoked."}},

@@ -44,7 +44,7 @@ func TestRefusalThatNeverEnds(t *testing.T) {
 
 func TestFieldVectors(t *testing.T) {
 	v := fields(t)
-	require.Equal(t, v.Get("WWW-Authenticate"), Challenge(vectorNonce))
+	require.Equal(t, v.Get("WWW-Authenticate"), Challenge(vectorNonce, false))
 	a, err := ParseAuthorization(v.Get("Authorization"))
 	require.NoError(t, err)
 	require.Equal(t, Authorization{Session: vectorSession, Nonce: vectorNonce, Consent: "c.s"}, a)
@@ -140,7 +140,8 @@ func TestPark(t *testing.T) {
 	defer l.Close()
 	j, err := l.WaitJoined()
 	require.NoError(t, err, "records that come with the answer are read")
-	require.Equal(t, Joined{"urn:tlagate:cab1:tla:t1", vectorSession, 1, vectorNonce, "c.s"}, *j)
+	require.Equal(t, Joined{TLA: "urn:tlagate:cab1:tla:t1", Session: vectorSession, Generation: 1, Nonce: vectorNonce,
+		Consent: "c.s"}, *j)
 	require.Equal(t, CodeRevoked, l.Notice().Code)
 }
 
@@ -181,7 +182,7 @@ func TestReopen(t *testing.T) {
 func signed(nonce string) (string, error) { return "c.s", nil }
 
 var challengeAnswer = strings.Replace(problemAnswer("401 Unauthorized", "consent_required"), "Content-Type",
-	"WWW-Authenticate: "+Challenge(vectorNonce)+"\r\nContent-Type", 1)
+	"WWW-Authenticate: "+Challenge(vectorNonce, false)+"\r\nContent-Type", 1)
 
 func TestOpenRefused(t *testing.T) {
 	for name, c := range map[string]struct {
