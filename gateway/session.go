@@ -19,6 +19,9 @@ type session struct {
 
 	consent []audit.Event // to it: to be recorded with its beginning
 
+	user     sessionUser // set before it begins
+	userTold atomic.Bool // the log was told that the user no longer passes, and the session goes on
+
 	generation uint32       // of this link of the card session, from 1
 	ticketAt   atomic.Int64 // when the last ticket was made, ns
 
@@ -44,7 +47,7 @@ func (s *session) begin(tla, pdt *end) {
 		"pdt", pdt.client.identity())
 	s.g.meters.sessionBegun(s.generation)
 	s.g.lately.begun(s, tla, pdt)
-	s.g.status.sendJoined(tla, pdt)
+	s.g.status.sendJoined(s, tla, pdt)
 	s.g.tickets.send(s, tla, pdt)
 	if draining := s.g.sessions.publish(s, tla, pdt); draining {
 		s.drained()
