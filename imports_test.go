@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"tla/cards/internal/pcsc": {"session"},
 	"tla/cards/cardstest":     {"session", "tla/cards/internal/pcsc"},
 	"tla/policy":              {"session", "tla/atr", "tla/pin"},
+	"tla/cardsign":            {"session", "tla/pin", "tla/policy"},
 	"tla/pin":                 {},
 	"pdt":                     {"internal/address", "internal/local", "session", "pki", "dialer"},
 	"tla/seat":                {},
