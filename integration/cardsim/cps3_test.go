@@ -68,7 +68,8 @@ func TestCPS3Commands(t *testing.T) {
 		"the PIN before the key":        {[]string{verifyCPS, selectCPS, forLogin, authenticates}, "6100"},
 		"the environment goes with its DF": {
 			[]string{selectCPS, verifyCPS, forLogin, "00A4000C023F00", authenticates}, "6985"},
-		"sign too much":          {[]string{selectCPS, verifyCPS, forLogin, "0088000067" + fmt.Sprintf("%0206X", 0)}, "6A80"},
+		"sign too much": {
+			[]string{selectCPS, verifyCPS, forLogin, "0088000067" + fmt.Sprintf("%0206X", 0)}, "6A80"},
 		"the signing key":        {[]string{selectCPS, verifyCPS, forSigning, authenticates}, "6985"},
 		"compute without a hash": {[]string{selectCPS, verifyCPS, forSigning, "002A9E9A00"}, "6985"},
 		"hash without an environment": {

@@ -62,8 +62,8 @@ func newKeys(person *rsa.PrivateKey) (map[byte]*pivKey, error) {
 	return keys, nil
 }
 
-// theRSAKey is the RSA key of every card of this process that is given none: making one takes longer than everything else about a card,
-// and cards differ by their other keys and their certificates.
+// theRSAKey is the RSA key of every card of this process that is given none: making one takes longer than everything
+// else about a card, and cards differ by their other keys and their certificates.
 var theRSAKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
 func newKey(algorithm byte, person *rsa.PrivateKey) (crypto.Signer, error) {
