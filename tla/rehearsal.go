@@ -13,6 +13,7 @@ import (
 	"tlagate/pki/trust"
 	"tlagate/session"
 	"tlagate/session/link"
+	"tlagate/tla/cards"
 )
 
 // Rehearsal is the test before a visit: what a start would meet, item by item.
@@ -78,8 +79,10 @@ func (r *Relay) rehearse(ctx context.Context, act Act, mayRenew bool) (Rehearsal
 		return Rehearsal{}, why
 	}
 	v := r.Status()
-	return l.report(&trial{status: v, now: time.Now(), route: n, asks: asks, why: why,
-		lists: l.cfg.Party.Trust.Lists()}), nil
+	occupants, _ := l.readers.Now()
+	cps := occupants[session.SlotCPS]
+	return l.report(&trial{status: v, now: time.Now(), route: n, asks: asks, why: why, cps: cps,
+		proves: cps != nil && l.cfg.Policy.Proves(cps.ATR), lists: l.cfg.Party.Trust.Lists()}), nil
 }
 
 // rehearseUnbegun returns the rehearsal of a start that could not even begin.
@@ -150,6 +153,8 @@ type trial struct {
 	route  *route // nil: the PdT did not accept
 	asks   *asked // not nil: a start would ask the user for their code, after which it would go on
 	why    *Why   // why neither
+	cps    *cards.Occupant
+	proves bool // the card policy knows how that card proves its holder
 	lists  []revocation.List
 }
 
@@ -277,16 +282,15 @@ func (t *trial) user() RehearsalItem {
 	if t.asks == nil {
 		return RehearsalItem{}
 	}
-	i := RehearsalItem{Item: ItemUser, Detail: "no CPS card is in"}
-	for _, r := range t.status.Readers {
-		if r.Card == nil || r.Card.Role != session.SlotCPS.String() || r.Card.Use != UseSlot {
-			continue
-		}
-		i.Names, i.OK = []string{string(r.Card.Kind)}, r.Card.proves
-		i.Detail = ""
-		if !i.OK {
-			i.Detail = "the card policy says no way by which this card proves its holder"
-		}
+	i := RehearsalItem{Item: ItemUser}
+	switch {
+	case t.cps == nil:
+		i.Detail = "no CPS card is in"
+	case !t.proves:
+		i.Names = []string{string(t.cps.Kind)}
+		i.Detail = "the card policy knows no way by which this card proves its holder"
+	default:
+		i.Names, i.OK = []string{string(t.cps.Kind)}, true
 	}
 	return i
 }

@@ -113,8 +113,6 @@ type CardStatus struct {
 
 	// Without a session: it was in when the last one ended, and still is (5.1).
 	Forgotten bool `json:"forgotten,omitempty"`
-
-	proves bool // the card policy says how its holder proves who they are
 }
 
 // Status returns the present status.
@@ -140,7 +138,6 @@ func (r *Relay) Status() Status {
 		}
 		if card != nil {
 			card.Forgotten = l == nil && left[reader.Card.Number]
-			card.proves = policy.Proves(reader.Card.ATR)
 		}
 		s.Readers = append(s.Readers, ReaderStatus{reader.Name, card})
 	}

@@ -151,6 +151,8 @@ func (u *user) verify(ctx context.Context, lease *cards.Lease, key *cardsign.Key
 		switch {
 		case err != nil:
 			return u.unable(err)
+		case isClosed(lease.Over()):
+			return u.failed(ReasonCardOut)
 		case isWrongPIN(sw):
 		case bytes.Equal(sw, []byte{0x90, 0x00}):
 			return nil
