@@ -59,6 +59,16 @@ func (s *session) givesWayTo(further *session) bool {
 	return s.tla != nil && further.id == s.id && further.generation > s.generation
 }
 
+// isOver reports whether the session is over here; its ends may still be closing.
+func (s *session) isOver() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
 func (s *session) other(e *end) *end {
 	if e == s.tla {
 		return s.pdt

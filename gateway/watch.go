@@ -157,7 +157,7 @@ func (w *watcher) recheckUser(c *client) bool {
 		return true
 	}
 	s := e.session.Load()
-	if s == nil || e != s.tla {
+	if s == nil || e != s.tla || s.isOver() {
 		return true
 	}
 	if err := w.g.users.recheck(s); err != nil {
