@@ -1,9 +1,12 @@
 package integration
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -149,7 +152,9 @@ func TestC2UsersWhoDoNotPass(t *testing.T) {
 		})
 	}
 	t.Run("a key for signatures that bind", func(t *testing.T) {
-		putIn(t, l, newCardOf(t, l, lab.Doctor, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageContentCommitment }))
+		putIn(t, l, newCardOf(t, l, lab.Doctor, func(c *x509.Certificate) {
+			c.KeyUsage = x509.KeyUsageContentCommitment
+		}))
 		w := startRefusedAs(t, l)
 		require.Equal(t, "user_required", w.Reason, "the relay does not use it: %+v", w)
 	})
@@ -159,10 +164,16 @@ func TestC2UsersWhoDoNotPass(t *testing.T) {
 		w := startRefusedAs(t, l)
 		require.Equal(t, "user_required", w.Reason, "%+v", w)
 	})
-	t.Run("three wrong codes", func(t *testing.T) {
+	t.Run("the last try is not made by mistake", func(t *testing.T) {
 		putIn(t, l, newCardOf(t, l, lab.Doctor, nil))
-		w := startRefusedAs(t, l, "0000", "0000", "")
-		require.Equal(t, "user", w.Code)
+		done := make(chan relayWhy, 1)
+		go func() { done <- startRefusedAs(t, l, "0000", "0000") }()
+		waitRelay(t, l, "the last try", func(s *tla.Status) bool { return s.PIN != nil && s.PIN.Tries == 1 })
+		_, err := enterPIN(l, theCode+"\n")
+		require.Error(t, err, "that takes --last-try")
+		_, _ = l.Type("tla-relay", "0000\n", "pin", "--last-try", "--config", l.Path("relay.yaml"))
+		w := <-done
+		require.Equal(t, relayWhy{Code: "user", Reason: "blocked"}, relayWhy{Code: w.Code, Reason: w.Reason})
 	})
 	t.Run("the control", func(t *testing.T) {
 		putIn(t, l, l.CPS)
@@ -216,6 +227,76 @@ func TestC2SA4TheSessionEndsWithItsUser(t *testing.T) {
 	require.Equal(t, "user_revoked", relayStatus(t, l).Last.Reason)
 }
 
+// killing is a card whose relay is killed when it has signed: its code is verified then.
+type killing struct {
+	*cardsim.CPS
+	kill func()
+}
+
+// Process implements cardsim.Card.
+func (k *killing) Process(cmd []byte) []byte {
+	answer := k.CPS.Process(cmd)
+	if cmd[0] == 0 && cmd[1] == 0x87 {
+		k.kill()
+	}
+	return answer
+}
+
+// TestSP4AKilledRelayLeavesNoVerifiedCode: between VERIFY and reset the relay is killed, and the next program of the
+// terminal finds a card whose code nobody has verified. It resets nothing itself.
+func TestSP4AKilledRelayLeavesNoVerifiedCode(t *testing.T) {
+	l := newUserLab(t, "require")
+	putIn(t, l, &killing{l.CPS, l.RelayProc.Kill})
+	go func() { _, _ = l.Type("tla-relay", "", "start", "--config", l.Path("relay.yaml"), "--json") }()
+	waitRelay(t, l, "the user to be asked for their code", func(s *tla.Status) bool { return s.PIN != nil })
+	_, _ = enterPIN(l, theCode+"\n")
+	require.NoError(t, world.Poll(patience, "the card to have signed", func() error {
+		if times(l.CPS.History(), 0x87) == 0 {
+			return errors.New("it has not")
+		}
+		return nil
+	}))
+	c := startClient(t, l.TLAReaders)
+	require.NoError(t, world.Poll(patience, "the reader to be free", func() error {
+		if said := c.do("connect " + slotName(l.TLAReaders, 0)); said != "ok" {
+			return errors.New(said)
+		}
+		return nil
+	}))
+	c.transmit("00A4040009A0000003080000100000")
+	require.Equal(t, "63C3", c.transmit("00200080"))
+}
+
+// TestC2OneCodeForAllGatewaysOfAStart: the first gateway does not let this person in, the second does: the card signs
+// for each, and its code is typed once.
+func TestC2OneCodeForAllGatewaysOfAStart(t *testing.T) {
+	l := newUserLab(t, "require")
+	require.NoError(t, l.RelayProc.Stop())
+	require.NoError(t, l.PdTProc.Stop())
+	require.NoError(t, l.GatewayProc.Stop())
+	require.NoError(t, l.AddGateway())
+	require.NoError(t, l.StartGateway(fmt.Sprintf("access: [{tla: %q, pdt: %q, persons: [%q]}]", lab.TLA, lab.PdT,
+		lab.Locum.ID)))
+	require.NoError(t, l.StartSecond())
+	require.NoError(t, l.StartPdT())
+	logged(t, l.PdTProc, 0, "link parked", l.Named(l.Second.Addr))
+	require.NoError(t, l.StartRelay())
+	waitRelay(t, l, "two cards", func(s *tla.Status) bool { return len(s.Readers) == 2 })
+	before := len(l.CPS.History())
+	a := startAs(t, l, theCode)
+	require.True(t, a.OK, "%+v", a.Error)
+	logged(t, l.GatewayProc, 0, "user_denied")
+	history := l.CPS.History()[before:]
+	require.Equal(t, 2, times(history, 0x87))
+	verified := 0
+	for _, e := range history {
+		if e.INS == 0x20 && e.DataLength > 0 {
+			verified++
+		}
+	}
+	require.Equal(t, 1, verified)
+}
+
 // TestSP3ThePdTLetsInWhomItNames: a person who passes, but is none of those who may, has no session.
 func TestSP3ThePdTLetsInWhomItNames(t *testing.T) {
 	l := newUserLab(t, "require")
@@ -247,46 +328,70 @@ func TestSP4TheCodeOfAStartIsNowhereElse(t *testing.T) {
 	}
 }
 
-// TestC2SA2ProgramsThatUseTheKeyAreTraced: with a shared key, a program of the PdT signs with it, and the terminal's
-// trace says so; with a reserved one, the card never gets the command.
-func TestC2SA2ProgramsThatUseTheKeyAreTraced(t *testing.T) {
+// TestC2SA2AProofFromARemoteSignature is the attack of the threat model (T31): a hostile PdT and a hostile enrolled
+// terminal work together, while the card's user has a session and has entered their code for a program. With a shared
+// key the program has the card sign the terminal's statement: the gateway takes it, for nothing shows who asked, and
+// the trace of the user's terminal has the signature. With a reserved key the card never gets the command.
+func TestC2SA2AProofFromARemoteSignature(t *testing.T) {
 	l := newUserLab(t, "require", func(l *lab.Lab) { l.RelayLines = []string{"audit: " + l.Path("relay-audit.jsonl")} })
-	a := startAs(t, l, theCode)
-	require.True(t, a.OK, "%+v", a.Error)
+	keys, err := l.Issue("autre", "tla", otherTLA)
+	require.NoError(t, err)
+	h := &hostile{cert: readKeys(t, keys), tla: otherTLA, person: l.CPS.Certificate(cardsim.KeyAuthentication).Raw,
+		sign: func(digest [sha256.Size]byte) ([]byte, error) { return signRemotely(t, l, digest) }}
+
+	require.True(t, startAs(t, l, theCode).OK)
 	waitCard(t, l.PdTReaders, cpsSlot, true)
-	sign := func() {
-		t.Helper()
-		c := startClient(t, l.PdTReaders)
-		require.Equal(t, "ok", c.do("connect "+slotName(l.PdTReaders, cpsSlot)))
-		c.transmit("00A4040009A0000003080000100000")
-		done := make(chan string)
-		go func() { done <- c.transmit("00200080083030303030303030") }()
-		waitRelay(t, l, "the user to be asked for their code", func(s *tla.Status) bool { return s.PIN != nil })
-		_, err := enterPIN(l, theCode+"\n")
-		require.NoError(t, err)
-		require.Equal(t, "9000", <-done)
-		challenge := "7C82010682008182" + "0100" + strings.Repeat("01", 256)
-		for _, part := range []string{"1087079AFF" + challenge[:2*255], "0087079A0B" + challenge[2*255:]} {
-			c.transmit(part)
-		}
-	}
 	before := times(l.CPS.History(), 0x87)
-	sign()
+	link, err := h.open(t, l.GatewayAddr, true)
+	require.NoError(t, err, "what no digest and no preamble can prevent")
+	require.NoError(t, link.Close())
 	require.Equal(t, before+1, times(l.CPS.History(), 0x87))
-	require.NotEmpty(t, tracedAt(t, l.Path("relay-audit.jsonl"), audit.SessionSigned))
-	_, err := l.Relay("stop")
+	lines := tracedAt(t, l.Path("relay-audit.jsonl"), audit.SessionSigned)
+	require.Equal(t, "1", lines[0].Entry.With["count"])
+	_, err = l.Relay("stop")
 	require.NoError(t, err)
 
 	require.NoError(t, l.RelayProc.Stop())
 	l.ProofKey = "reserved"
 	require.NoError(t, l.StartRelay(l.RelayLines...))
 	waitRelay(t, l, "two cards", func(s *tla.Status) bool { return len(s.Readers) == 2 })
-	a = startAs(t, l, theCode)
-	require.True(t, a.OK, "%+v", a.Error)
+	require.True(t, startAs(t, l, theCode).OK)
 	waitCard(t, l.PdTReaders, cpsSlot, true)
 	before = times(l.CPS.History(), 0x87)
-	sign()
+	_, err = h.open(t, l.GatewayAddr, true)
+	require.ErrorIs(t, err, errNotSigned)
 	require.Equal(t, before, times(l.CPS.History(), 0x87))
+}
+
+const otherTLA = "urn:tlagate:" + lab.Practice + ":tla:autre"
+
+var errNotSigned = errors.New("the card did not sign")
+
+// signRemotely has a program of the PdT sign a digest with the key of the proof, whose code the user enters.
+func signRemotely(t *testing.T, l *lab.Lab, digest [sha256.Size]byte) ([]byte, error) {
+	t.Helper()
+	c := startClient(t, l.PdTReaders)
+	require.Equal(t, "ok", c.do("connect "+slotName(l.PdTReaders, cpsSlot)))
+	c.transmit("00A4040009A0000003080000100000")
+	done := make(chan string)
+	go func() { done <- c.transmit("00200080083030303030303030") }()
+	waitRelay(t, l, "the user to be asked for their code", func(s *tla.Status) bool { return s.PIN != nil })
+	_, err := enterPIN(l, theCode+"\n")
+	require.NoError(t, err)
+	require.Equal(t, "9000", <-done)
+	info := "3031300D060960864801650304020105000420" + fmt.Sprintf("%X", digest)
+	padded := "0001" + strings.Repeat("FF", 256-3-len(info)/2) + "00" + info
+	data := "7C82010682008182" + "0100" + padded
+	c.transmit("1087079AFF" + data[:2*255])
+	answer := c.transmit("0087079A0B" + data[2*255:] + "00")
+	if sw := answer[max(0, len(answer)-4):]; strings.HasPrefix(sw, "61") {
+		answer = answer[:len(answer)-4] + c.transmit("00C00000"+sw[2:])
+	}
+	octets, err := hex.DecodeString(answer)
+	if err != nil || len(octets) < 256+2 || octets[len(octets)-2] != 0x90 {
+		return nil, errNotSigned
+	}
+	return octets[len(octets)-2-256 : len(octets)-2], nil
 }
 
 // tracedAt waits until a trace has a line of a kind, and returns those that it has.

@@ -26,8 +26,8 @@ var (
 	Locum  = Person{"899700000025", "SPECIMEN", "DOMINIQUE", "Médecin"}
 )
 
-// Persons is the PKI by which the users of terminals prove who they are, of the shape of IGC-Santé's: a root, an issuing
-// CA, certificates for cards, which name their person in the subject. It is nobody's but the lab's.
+// Persons is the PKI by which the users of terminals prove who they are, of the shape of IGC-Santé's: a root, an
+// issuing CA, certificates for cards, which name their person in the subject. It is nobody's but the lab's.
 type Persons struct {
 	l             *Lab
 	root, issuing *personsCA

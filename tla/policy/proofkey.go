@@ -51,7 +51,7 @@ type proofKeys struct {
 	reserved bool
 	slots    map[byte]bool // of PIV: keys of proofs
 	refs     map[byte]bool // references, without the bit that says "of the application"
-	opaque   bool          // an environment of a proof is not one of ISO 7816-8: which references are its key is not known
+	opaque   bool          // an environment of a proof is not as ISO 7816-8 has it: who knows what its key is called
 
 	other map[int]map[byte]bool // by channel and template: another key was chosen
 }
@@ -112,7 +112,8 @@ func (k *proofKeys) mayUse(c command) bool {
 	return false
 }
 
-// operates reports whether a PERFORM SECURITY OPERATION may use the key. One that returns nothing, and a hash, use none.
+// operates reports whether a PERFORM SECURITY OPERATION may use the key. One that returns nothing, and a hash, use
+// none.
 func (k *proofKeys) operates(c command) bool {
 	switch c.p1 {
 	case 0x00, 0x90:
