@@ -89,8 +89,7 @@ func (r *report) users(c config, devices *trust.Trust) {
 		}
 		return
 	}
-	// what it would log is printed below
-	store, err := trust.Open(c.Persons.Config(devices, slog.New(slog.DiscardHandler)))
+	store, err := c.Persons.Look(devices) // what it would log is printed below
 	if err != nil {
 		r.unreadable(fmt.Errorf("persons: %w", err))
 		return
