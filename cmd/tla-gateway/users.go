@@ -62,8 +62,8 @@ func (p *persons) tooLong(store *trust.Trust) (errs []error) {
 	}
 	for _, l := range store.Lists() {
 		if l.Octets > link.MaxCRL {
-			errs = append(errs, fmt.Errorf("cannot send the CRL of %s: it has %d octets, a status record takes %d; name "+
-				"an OCSP responder under persons.ocsp, or have PdTs get the list themselves", l.Issuer, l.Octets,
+			errs = append(errs, fmt.Errorf("cannot send the CRL of %s: it has %d octets, a status record takes %d; "+
+				"name an OCSP responder under persons.ocsp, or have PdTs get the list themselves", l.Issuer, l.Octets,
 				link.MaxCRL))
 		}
 	}
@@ -85,7 +85,8 @@ func (r *report) users(c config, devices *trust.Trust) {
 	r.line("users", "%s", modes(rule))
 	if c.Persons == nil {
 		if rule.Has(user.Tell) {
-			r.warning("no proof of users is asked for: no CA of persons is configured (persons); sessions begin without")
+			r.warning("no proof of users is asked for, and sessions begin without: no CA of persons is configured " +
+				"(persons)")
 		}
 		return
 	}
@@ -110,8 +111,8 @@ func whose(who user.Who) string {
 
 // modes returns what a rule demands, in words.
 func modes(rule user.Rule) string {
-	words := map[user.Mode]string{user.Off: "not asked who they are", user.Tell: "asked for a proof, and let in without",
-		user.Require: "let in by a proof alone"}
+	words := map[user.Mode]string{user.Off: "not asked who they are",
+		user.Tell: "asked for a proof, and let in without", user.Require: "let in by a proof alone"}
 	text := words[rule.Of("")]
 	for _, practice := range slices.Sorted(maps.Keys(rule.Practices)) {
 		text += fmt.Sprintf("; those of %s: %s", practice, words[rule.Of(practice)])

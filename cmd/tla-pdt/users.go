@@ -79,7 +79,8 @@ func (c config) usersFinding(d doctor.Device) doctor.Finding {
 		}
 	}
 	if rule.Has(user.Require) {
-		return doctor.Good("a proof of who uses the terminal is demanded; anchors of persons until %s", stamp.Day(first))
+		return doctor.Good("a proof of who uses the terminal is demanded; anchors of persons until %s",
+			stamp.Day(first))
 	}
 	return doctor.Warn("when the trace has no more sessions without a proof that passes, write user: {mode: require}",
 		"a session begins without a proof of who uses the terminal, too; anchors of persons until %s", stamp.Day(first))
