@@ -196,6 +196,7 @@ func TestNonce(t *testing.T) {
 		_, rest, _ := strings.Cut(resp.Header.Get("WWW-Authenticate"), `nonce="`)
 		return codeOf(t, resp, body), strings.TrimSuffix(rest, `"`)
 	}
+	far := r.park(r.pdt(pdt1))
 	c, other := askOn{r.dial(cert), ""}, askOn{r.dial(cert), ""}
 	code, first := ask(t, c)
 	require.Equal(t, link.ProblemConsentRequired, code)
@@ -215,6 +216,8 @@ func TestNonce(t *testing.T) {
 		require.Equal(t, link.ProblemBadAuthorization, code, name)
 	}
 	_, third := ask(t, c)
+	far.Close()
+	r.eventually("PdT gone", func() bool { return r.parked() == 0 })
 	code, _ = ask(t, askOn{c, third})
 	require.Equal(t, link.ProblemPdTAbsent, code, "the right one passes")
 	code, _ = ask(t, askOn{c, third})

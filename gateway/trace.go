@@ -26,7 +26,8 @@ type trace struct {
 
 // requestRefused records that a request of a proven peer was answered with a problem.
 func (t *trace) requestRefused(c *client, path, incident string, p *link.Problem) {
-	t.peers.RequestRefused(c.peer, c.remote, known(path), string(p.Code), audit.Incident(incident))
+	t.peers.RequestRefused(c.peer, c.remote, known(path), string(p.Code), audit.Incident(incident),
+		audit.Reason(p.Reason))
 }
 
 // known returns the name of a request; a path that is none of ours may hold anything.

@@ -58,8 +58,8 @@ func (us *users) mode(tla, pdt pki.Identity) user.Mode {
 	return us.Rule.Of(tla.Practice)
 }
 
-// wanted reports whether a TLA that asks for a nonce is asked for a proof too. One that can give none is told at once if
-// it must.
+// wanted reports whether a TLA that asks for a nonce is asked for a proof too. One that must give one and cannot is
+// told at once.
 func (us *users) wanted(c *client, pdt pki.Identity, h http.Header) (bool, *link.Problem) {
 	mode := us.mode(c.peer.Identity, pdt)
 	if mode == user.Require && (us.Persons == nil || !link.CanProve(h)) {

@@ -39,7 +39,8 @@ func asking(s *society, rule user.Rule) option {
 		s.files = s.WriteTrust(filepath.Join(r.t.TempDir()))
 		s.doctor = s.Issuing.IssuePerson(pkitest.Doctor)
 		store, err := trust.Open(trust.Config{Profile: trust.Persons,
-			Persons:       trust.PersonRules{Identifier: "CN", Form: "8[0-9]{11}", Profession: "title", Devices: r.trust},
+			Persons: trust.PersonRules{Identifier: "CN", Form: "8[0-9]{11}", Profession: "title",
+				Devices: r.trust},
 			Anchors:       []trust.AnchorFile{{File: s.files.Anchor}},
 			Intermediates: []string{s.files.Intermediate},
 			Revocation:    revocation.Config{CRLs: s.files.CRLs()}, Poll: 50 * time.Millisecond,
@@ -152,16 +153,20 @@ func TestC2AProofForSomethingElseIsRefused(t *testing.T) {
 		code  link.ProblemCode
 		what  string
 	}{
-		"on another connection":  {func(s *proof.Statement) { s.Exporter = other }, link.ProblemBadProof, "connection"},
-		"without a connection":   {func(s *proof.Statement) { s.Exporter = "" }, link.ProblemBadProof, "connection"},
-		"to another gateway":     {func(s *proof.Statement) { s.Gateway += "2" }, link.ProblemBadProof, "gateway"},
-		"for another PdT":        {func(s *proof.Statement) { s.PdT = pdt2 }, link.ProblemBadProof, "Poste"},
-		"by another terminal":    {func(s *proof.Statement) { s.TLA = tla2 }, link.ProblemBadProof, "terminal"},
-		"for another session":    {func(s *proof.Statement) { s.Session = newID() }, link.ProblemBadProof, "session"},
-		"over another nonce":     {func(s *proof.Statement) { s.Nonce = strings.Repeat("A", 43) }, link.ProblemBadProof, "nonce"},
-		"over another consent":   {func(s *proof.Statement) { s.Consent = proof.HashOf("x") }, link.ProblemBadProof, "consent"},
-		"late":                   {func(s *proof.Statement) { s.At = s.At.Add(-time.Hour) }, link.ProblemClockWrong, "clock"},
-		"of tomorrow":            {func(s *proof.Statement) { s.At = s.At.Add(24 * time.Hour) }, link.ProblemClockWrong, "clock"},
+		"on another connection": {func(s *proof.Statement) { s.Exporter = other }, link.ProblemBadProof, "connection"},
+		"without a connection":  {func(s *proof.Statement) { s.Exporter = "" }, link.ProblemBadProof, "connection"},
+		"to another gateway":    {func(s *proof.Statement) { s.Gateway += "2" }, link.ProblemBadProof, "gateway"},
+		"for another PdT":       {func(s *proof.Statement) { s.PdT = pdt2 }, link.ProblemBadProof, "Poste"},
+		"by another terminal":   {func(s *proof.Statement) { s.TLA = tla2 }, link.ProblemBadProof, "terminal"},
+		"for another session":   {func(s *proof.Statement) { s.Session = newID() }, link.ProblemBadProof, "session"},
+		"over another nonce": {func(s *proof.Statement) { s.Nonce = strings.Repeat("A", 43) },
+			link.ProblemBadProof, "nonce"},
+		"over another consent": {func(s *proof.Statement) { s.Consent = proof.HashOf("x") },
+			link.ProblemBadProof, "consent"},
+		"late": {func(s *proof.Statement) { s.At = s.At.Add(-time.Hour) },
+			link.ProblemClockWrong, "clock"},
+		"of tomorrow": {func(s *proof.Statement) { s.At = s.At.Add(24 * time.Hour) },
+			link.ProblemClockWrong, "clock"},
 		"by means that are none": {func(s *proof.Statement) { s.Means = "word" }, link.ProblemBadProof, "cannot read"},
 	} {
 		t.Run("C2 "+name, func(t *testing.T) {
@@ -272,13 +277,15 @@ func TestC2RolloutOfProofs(t *testing.T) {
 		refused bool
 		proof   string // in the trace
 	}{
-		"an old relay is told":          {user.Rule{}, false, false, "user_required"},
-		"an old relay is let be":        {user.Rule{Mode: user.Off}, false, false, ""},
-		"an old relay is refused":       {requiring, false, true, ""},
-		"a card is not asked":           {user.Rule{Mode: user.Off}, true, false, ""},
-		"a card is asked":               {user.Rule{}, true, false, proofPassed},
-		"its practice is not asked":     {user.Rule{Mode: user.Require, Practices: map[string]user.Mode{"cab1": user.Off}}, false, false, ""},
-		"its practice alone is refused": {user.Rule{Mode: user.Off, Practices: map[string]user.Mode{"cab1": user.Require}}, false, true, ""},
+		"an old relay is told":    {user.Rule{}, false, false, "user_required"},
+		"an old relay is let be":  {user.Rule{Mode: user.Off}, false, false, ""},
+		"an old relay is refused": {requiring, false, true, ""},
+		"a card is not asked":     {user.Rule{Mode: user.Off}, true, false, ""},
+		"a card is asked":         {user.Rule{}, true, false, proofPassed},
+		"its practice is not asked": {user.Rule{Mode: user.Require,
+			Practices: map[string]user.Mode{"cab1": user.Off}}, false, false, ""},
+		"its practice alone is refused": {user.Rule{Mode: user.Off,
+			Practices: map[string]user.Mode{"cab1": user.Require}}, false, true, ""},
 	} {
 		t.Run("C2 "+name, func(t *testing.T) {
 			var s society
@@ -329,10 +336,11 @@ func TestSP3ARuleNamesPersons(t *testing.T) {
 		lines []user.Who
 		code  link.ProblemCode // "" = the session begins
 	}{
-		"no line":                  {nil, ""},
-		"a line for everybody":     {[]user.Who{{Persons: []string{"1"}}, {}}, ""},
-		"by identifier":            {[]user.Who{{Persons: []string{"1", pkitest.Doctor.ID}}}, ""},
-		"by profession":            {[]user.Who{{Persons: []string{"1"}}, {Professions: []string{pkitest.Doctor.Profession}}}, ""},
+		"no line":              {nil, ""},
+		"a line for everybody": {[]user.Who{{Persons: []string{"1"}}, {}}, ""},
+		"by identifier":        {[]user.Who{{Persons: []string{"1", pkitest.Doctor.ID}}}, ""},
+		"by profession": {[]user.Who{{Persons: []string{"1"}},
+			{Professions: []string{pkitest.Doctor.Profession}}}, ""},
 		"somebody else":            {[]user.Who{{Persons: []string{"899700000025"}}}, link.ProblemUserDenied},
 		"of another profession":    {[]user.Who{{Professions: []string{"Pharmacien"}}}, link.ProblemUserDenied},
 		"somebody, without a card": {[]user.Who{{Persons: []string{pkitest.Doctor.ID}}}, link.ProblemUserRequired},

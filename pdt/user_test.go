@@ -103,16 +103,29 @@ func TestC2ThePdTVerifiesTheUserItself(t *testing.T) {
 		joined func() link.Joined
 		reason string
 	}{
-		"none":                      {func() link.Joined { j := good(); j.Proof = ""; return j }, "user_required"},
-		"of another user's session": {func() link.Joined { j := good(); j.Proof = good().Proof; return j }, "bad_proof"},
-		"altered":                   {func() link.Joined { j := good(); j.Proof = "A" + j.Proof[1:]; return j }, "bad_proof"},
-		"another gateway":           {spoilt(func(s *proof.Statement) { s.Gateway += "2" }), "bad_proof"},
-		"another PdT":               {spoilt(func(s *proof.Statement) { s.PdT += "2" }), "bad_proof"},
-		"another TLA":               {spoilt(func(s *proof.Statement) { s.TLA = foreignTLA.String() }), "bad_proof"},
-		"another nonce":             {spoilt(func(s *proof.Statement) { s.Nonce = "m" }), "bad_proof"},
-		"another consent":           {spoilt(func(s *proof.Statement) { s.Consent = proof.HashOf("") }), "bad_proof"},
-		"late":                      {spoilt(func(s *proof.Statement) { s.At = s.At.Add(-time.Hour) }), "clock_wrong"},
-		"expired":                   {by(s.Issuing.IssuePerson(pkitest.Doctor, pkitest.Expired())), string(pki.Expired)},
+		"none": {func() link.Joined {
+			j := good()
+			j.Proof = ""
+			return j
+		}, "user_required"},
+		"of another user's session": {func() link.Joined {
+			j := good()
+			j.Proof = good().Proof
+			return j
+		}, "bad_proof"},
+		"altered": {func() link.Joined {
+			j := good()
+			j.Proof = "A" + j.Proof[1:]
+			return j
+		}, "bad_proof"},
+		"another gateway": {spoilt(func(s *proof.Statement) { s.Gateway += "2" }), "bad_proof"},
+		"another PdT":     {spoilt(func(s *proof.Statement) { s.PdT += "2" }), "bad_proof"},
+		"another TLA":     {spoilt(func(s *proof.Statement) { s.TLA = foreignTLA.String() }), "bad_proof"},
+		"another nonce":   {spoilt(func(s *proof.Statement) { s.Nonce = "m" }), "bad_proof"},
+		"another consent": {spoilt(func(s *proof.Statement) { s.Consent = proof.HashOf("") }), "bad_proof"},
+		"late":            {spoilt(func(s *proof.Statement) { s.At = s.At.Add(-time.Hour) }), "clock_wrong"},
+		"expired": {by(s.Issuing.IssuePerson(pkitest.Doctor, pkitest.Expired())),
+			string(pki.Expired)},
 		"of another PKI": {by(pkitest.NewNamed(t, "TEST other").Issuing.IssuePerson(pkitest.Doctor)),
 			string(pki.UnknownIssuer)},
 		"of a device": {by(l.certificate(theTLA, x509.ExtKeyUsageClientAuth)), string(pki.UnknownIssuer)},
@@ -145,9 +158,10 @@ func TestC2RolloutOfProofsAtThePdT(t *testing.T) {
 		rule  user.Rule
 		event string // Event.Proof
 	}{
-		"told":     {user.Rule{}, "user_required"},
-		"let be":   {user.Rule{Mode: user.Off}, ""},
-		"practice": {user.Rule{Mode: user.Require, Practices: map[string]user.Mode{"cabinet": user.Tell}}, "user_required"},
+		"told":   {user.Rule{}, "user_required"},
+		"let be": {user.Rule{Mode: user.Off}, ""},
+		"practice": {user.Rule{Mode: user.Require,
+			Practices: map[string]user.Mode{"cabinet": user.Tell}}, "user_required"},
 	} {
 		t.Run("C2 "+name, func(t *testing.T) {
 			l := newLab(t)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -34,7 +35,12 @@ func (p *persons) writes() []cli.Path { return p.section().Writes() }
 
 func (c config) checkUsers(rules []gateway.Rule) error {
 	named := slices.ContainsFunc(rules, func(r gateway.Rule) bool { return !r.Who.Empty() })
-	return cli.CheckUsers(c.User.Rule(), c.Persons.section(), named)
+	err := cli.CheckUsers(c.User.Rule(), c.Persons.section(), named)
+	if err == nil && c.Audit.File != "" && c.PersonKey == "" && (named || c.User.Rule().Has(user.Require)) {
+		err = errors.New("person_key is missing: who a proof is demanded of is to be found in the trace (SA2); make " +
+			"one with tla-gateway person-key new")
+	}
+	return err
 }
 
 // users opens the trust store of persons, if there is one.
@@ -44,6 +50,9 @@ func (c config) users(trace *trail.Trail, devices *trust.Trust, log *slog.Logger
 		return u, nil
 	}
 	var err error
+	if u.Mark, err = trail.Marks(string(c.PersonKey), string(c.Identity.WrappingKey), log); err != nil {
+		return u, err
+	}
 	u.Persons, err = trust.Open(trace.Trust(c.Persons.Config(devices, log)))
 	if err != nil {
 		return u, fmt.Errorf("persons: %w", err)
@@ -62,8 +71,8 @@ func (p *persons) tooLong(store *trust.Trust) (errs []error) {
 	}
 	for _, l := range store.Lists() {
 		if l.Octets > link.MaxCRL {
-			errs = append(errs, fmt.Errorf("cannot send the CRL of %s: it has %d octets, a status record takes %d; name "+
-				"an OCSP responder under persons.ocsp, or have PdTs get the list themselves", l.Issuer, l.Octets,
+			errs = append(errs, fmt.Errorf("cannot send the CRL of %s: it has %d octets, a status record takes %d; "+
+				"name an OCSP responder under persons.ocsp, or have PdTs get the list themselves", l.Issuer, l.Octets,
 				link.MaxCRL))
 		}
 	}
@@ -85,17 +94,18 @@ func (r *report) users(c config, devices *trust.Trust) {
 	r.line("users", "%s", modes(rule))
 	if c.Persons == nil {
 		if rule.Has(user.Tell) {
-			r.warning("no proof of users is asked for: no CA of persons is configured (persons); sessions begin without")
+			r.warning("no proof of users is asked for, and sessions begin without: no CA of persons is configured " +
+				"(persons)")
 		}
 		return
 	}
-	// what it would log is printed below
-	store, err := trust.Open(c.Persons.Config(devices, slog.New(slog.DiscardHandler)))
+	store, err := c.Persons.Look(devices) // what it would log is printed below
 	if err != nil {
 		r.unreadable(fmt.Errorf("persons: %w", err))
 		return
 	}
 	r.persons(store)
+	r.personKey(c)
 	for _, why := range c.Persons.tooLong(store) {
 		r.problem(why)
 	}
@@ -111,8 +121,8 @@ func whose(who user.Who) string {
 
 // modes returns what a rule demands, in words.
 func modes(rule user.Rule) string {
-	words := map[user.Mode]string{user.Off: "not asked who they are", user.Tell: "asked for a proof, and let in without",
-		user.Require: "let in by a proof alone"}
+	words := map[user.Mode]string{user.Off: "not asked who they are",
+		user.Tell: "asked for a proof, and let in without", user.Require: "let in by a proof alone"}
 	text := words[rule.Of("")]
 	for _, practice := range slices.Sorted(maps.Keys(rule.Practices)) {
 		text += fmt.Sprintf("; those of %s: %s", practice, words[rule.Of(practice)])
@@ -136,4 +146,18 @@ func (r *report) persons(store *trust.Trust) {
 				pki.UserStatus))
 		}
 	}
+}
+
+// personKey says whether the trace will say who used a terminal.
+func (r *report) personKey(c config) {
+	if c.PersonKey == "" {
+		r.warning("the trace does not say who uses a terminal: there is no person_key; make one with " +
+			"tla-gateway person-key new")
+		return
+	}
+	if _, err := trail.Marks(string(c.PersonKey), string(c.Identity.WrappingKey), slog.Default()); err != nil {
+		r.problem(err)
+		return
+	}
+	r.line("persons", "marked in the trace by the key in %s", c.PersonKey)
 }

@@ -100,7 +100,11 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 		return nil, err
 	}
 	service.Users = d.users
-	service.Consented, service.Trace, service.Home = trace.Consent, sessions(trace), lines(trace, log)
+	mark, err := trail.Marks(string(cfg.PersonKey), string(cfg.Client.WrappingKey), log)
+	if err != nil {
+		return nil, err
+	}
+	service.Consented, service.Trace, service.Home = trace.Consent, sessions(trace, mark), lines(trace, log)
 	service.Warnings = func() []string { return append(renewer.Warnings(), sentences(trace.Trouble())...) }
 	service.Client.Hybrids = cfg.Hybrids(trace.Hybrids)
 	d.bundle = newDevice(kept, cfg, service, log)

@@ -6,7 +6,9 @@ import (
 	"log/slog"
 
 	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/doctor"
 	"tlagate/cmd/internal/trail"
+	"tlagate/internal/stamp"
 	"tlagate/pdt"
 	"tlagate/pki/trust"
 	"tlagate/session/user"
@@ -41,4 +43,45 @@ func (d *daemon) runUsers(ctx context.Context) error {
 		return nil
 	}
 	return d.users.Persons.Run(ctx)
+}
+
+// usersCheck checks by what the users of terminals can be told.
+func (c config) usersCheck(d doctor.Device) doctor.Check {
+	return doctor.Check{Name: "users", Run: func(context.Context) doctor.Finding { return c.usersFinding(d) }}
+}
+
+func (c config) usersFinding(d doctor.Device) doctor.Finding {
+	rule := c.User.Rule()
+	switch {
+	case c.Persons == nil && !rule.Has(user.Tell):
+		return doctor.Good("users of terminals need not prove who they are")
+	case c.Persons == nil:
+		return doctor.Warn("name the CAs of persons (persons), then require a proof (user)",
+			"sessions begin whoever uses the terminal: no CA of persons is configured")
+	}
+	devices, err := d.Store()
+	if err != nil {
+		return doctor.Cannot("", "see trust anchors")
+	}
+	store, err := c.Persons.Look(devices)
+	if err != nil {
+		return doctor.Fail("see deploy/examples/pdt.yaml, section persons", "persons: %v", err)
+	}
+	for _, l := range store.Lists() {
+		if l.Err != nil {
+			return doctor.Fail("bring its successor, or see why the URL has none", "persons.crls: %v", l.Err)
+		}
+	}
+	first := store.Anchors()[0].Cert.NotAfter
+	for _, a := range store.Anchors() {
+		if a.Cert.NotAfter.Before(first) {
+			first = a.Cert.NotAfter
+		}
+	}
+	if rule.Has(user.Require) {
+		return doctor.Good("a proof of who uses the terminal is demanded; anchors of persons until %s",
+			stamp.Day(first))
+	}
+	return doctor.Warn("when the trace has no more sessions without a proof that passes, write user: {mode: require}",
+		"a session begins without a proof of who uses the terminal, too; anchors of persons until %s", stamp.Day(first))
 }

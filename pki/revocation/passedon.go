@@ -25,8 +25,9 @@ func (t *Store) CRLsFor(path []*x509.Certificate, longest int) (list []pki.Statu
 			continue // it passes by an OCSP answer
 		}
 		if len(c.DER) > longest {
-			err = errors.Join(err, fmt.Errorf("cannot pass on the CRL of %s: it has %d octets, a status record takes %d; "+
-				"have PdTs get it themselves, or name an OCSP responder", describe.CA(path[i+1]), len(c.DER), longest))
+			err = errors.Join(err, fmt.Errorf("cannot pass on the CRL of %s: it has %d octets, a status record "+
+				"takes %d; have PdTs get it themselves, or name an OCSP responder",
+				describe.CA(path[i+1]), len(c.DER), longest))
 			continue
 		}
 		list = append(list, pki.Status{CRL: true, DER: c.DER})

@@ -17,7 +17,7 @@ type Mode string
 // The modes.
 const (
 	Off     Mode = "off"     // no proof is asked for
-	Tell    Mode = "tell"    // one is asked for; one that is missing or does not pass is recorded, and the session begins
+	Tell    Mode = "tell"    // one is asked for; without one that passes the session begins too, which is recorded
 	Require Mode = "require" // no session begins without one that passes
 )
 
