@@ -24,7 +24,7 @@ import (
 var mayImport = map[string][]string{
 	"cmd": {"internal/address", "internal/local", "internal/recipients", "pemfile", "heads", "tla", "pdt", "gateway",
 		"ca", "ocsp", "bundle", "est", "push", "pki", "session", "keys", "metrics", "audit", "dialer", "cmd/internal"},
-	"cmd/internal/cli": {"internal/address", "pki", "keys", "dialer", "cmd/internal/owner",
+	"cmd/internal/cli": {"internal/address", "pki", "keys", "dialer", "session/user", "cmd/internal/owner",
 		"cmd/internal/fips"},
 	"dialer":                  {"internal/address"},
 	"tla":                     {"internal/address", "internal/local", "session", "bundle", "pki", "dialer"},
@@ -71,6 +71,7 @@ var mayImport = map[string][]string{
 	"session/link":                {"session/incident", "session/internal", "session/proof", "session/ticket"},
 	"session/proof":               {"internal/signed"},
 	"session/consent":             {"internal/signed"},
+	"session/user":                {},
 	"session/ticket":              {"internal/signed"},
 	"session/consent/consenttest": {"session/consent"},
 	"integration":                 {"session", "pki", "pdt", "tla", "gateway", "audit", "integration"},

@@ -71,6 +71,7 @@ var attrNames = map[string]string{
 	"hash":        "SHA-256 of a line of the trace, hexadecimal",
 	"certificate": "a certificate, DER in base64url, with whose key the line is signed",
 	"signature":   "signature over what the line says (docs/audit.md), base64url",
+	"proof":       "what came of the proof of a terminal's user: passed, or the word for why not",
 	"statement":   "signed consent of a terminal's user, whole (docs/protocol.md, section 1.3)",
 }
 
@@ -232,6 +233,9 @@ func Hash(of string) Attr { return text("hash", onlyHex(of)) }
 
 // Of is the kind of the events that a line counts.
 func Of(kind Kind) Attr { return text("event", string(kind)) }
+
+// Proof is what came of the proof of a terminal's user, in a word of ours.
+func Proof(outcome string) Attr { return text("proof", outcome) }
 
 // Signer is a certificate with whose key a line is signed, whole.
 func Signer(c *x509.Certificate) Attr {

@@ -208,13 +208,19 @@ func newID() string {
 	return hex.EncodeToString(b)
 }
 
-// asking returns a function that opens, once, a session of a TLA with pdt1.
+// asking returns a function that opens, once, a session of a TLA with pdt1, which goes away between the two requests.
 func (r *rig) asking(tla string) func(context.Context) (*link.Conn, error) {
 	cert, id := r.ca.Issue(tla, clients), newID()
-	c := r.dial(cert)
+	c, far := r.dial(cert), r.park(r.pdt(pdt1))
 	return func(ctx context.Context) (*link.Conn, error) {
 		return link.Open(ctx, c, pdt1, id, link.Config{Heartbeat: unhurried.Heartbeat,
-			Consent: consenttest.By(cert, pdt1, id)})
+			Consent: func(nonce string) (string, error) {
+				far.Close()
+				for r.parked() > 0 && ctx.Err() == nil {
+					time.Sleep(time.Millisecond)
+				}
+				return consenttest.By(cert, pdt1, id)(nonce)
+			}})
 	}
 }
 

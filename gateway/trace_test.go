@@ -238,8 +238,7 @@ func TestSA2ARefusedRequestsLines(t *testing.T) {
 		requireWith(t, map[string]string{"identity": tla1, "request": ask.request, "code": ask.code,
 			"address": "127.0.0.1"}, r.told(audit.RequestRefused, i+1)[i])
 	}
-	tla := r.ca.Issue(tla1, clients)
-	_, err := r.tryOpen(tla, pdt1)
+	_, err := r.asking(tla1)(t.Context())
 	requireProblem(t, link.ProblemPdTAbsent, err)
 	require.Equal(t, "pdt_absent", r.told(audit.RequestRefused, 5)[4].With["code"], "its first step, 401, has no line")
 	r.told(audit.ConsentAccepted, 1)

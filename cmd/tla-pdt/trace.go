@@ -20,7 +20,7 @@ var sessionEvents = map[pdt.EventKind]audit.Kind{pdt.EventUp: audit.SessionUp, p
 func sessions(t *trail.Trail) func(pdt.Event) {
 	return func(e pdt.Event) {
 		with := []audit.Attr{audit.Session(e.Session), audit.Peer(e.TLA), audit.Gateway(e.Gateway),
-			audit.Reason(e.Reason), audit.Incident(e.Incident)}
+			audit.Reason(e.Reason), audit.Incident(e.Incident), audit.Proof(e.Proof)}
 		if e.Kind == pdt.EventEnded {
 			with = append(with, audit.Length(e.Length), audit.Commands(e.Commands))
 		}

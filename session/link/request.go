@@ -261,7 +261,7 @@ func askNonce(c net.Conn, r *bufio.Reader, path string, cfg Config) (nonce strin
 	}
 	m := challenge.FindStringSubmatch(resp.Header.Get("WWW-Authenticate"))
 	if m == nil || m[2] != "" && cfg.Prover == nil {
-		return "", false, protocolErrorf("challenge that cannot be read")
+		return "", false, protocolErrorf("challenge without a nonce, or that wants a proof although we can make none")
 	}
 	return m[1], m[2] != "", nil
 }

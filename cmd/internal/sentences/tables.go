@@ -303,6 +303,9 @@ var certificateReasons = map[string]Text{
 	string(pki.OCSPNonce):            unverified,
 	string(pki.OCSPError):            unverified,
 	string(pki.OCSPBad):              unverified,
+	string(pki.UserStatus): {
+		"il n'a pas pu être vérifié si la carte est révoquée",
+		"it could not be checked whether the card is revoked"},
 	string(pki.TLSVersion):           unencrypted,
 	string(pki.CipherSuite):          unencrypted,
 	string(pki.NotRGS): {
