@@ -39,6 +39,7 @@ import (
 	"tlagate/session"
 	"tlagate/session/consent"
 	"tlagate/session/incident"
+	"tlagate/session/proof"
 	"tlagate/session/ticket"
 )
 
@@ -47,7 +48,8 @@ var update = flag.Bool("update", false, "write docs/fr/cryptographie.md")
 // allAlgorithms returns what all programs together list.
 func allAlgorithms() algorithms.List {
 	return algorithms.Gather(pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), ca.Algorithms(),
-		ocsp.Algorithms(), keys.Algorithms(), consent.Algorithms(), ticket.Algorithms(), session.Algorithms(),
+		ocsp.Algorithms(), keys.Algorithms(), consent.Algorithms(), proof.Algorithms(), ticket.Algorithms(),
+		session.Algorithms(),
 		bundle.Algorithms(), est.Algorithms(), gateway.Algorithms(), incident.Algorithms(), server.Algorithms(),
 		backup.Algorithms(), audit.Algorithms(), export.Algorithms(), host.Algorithms(), heads.Algorithms())
 }
@@ -163,6 +165,9 @@ internal/signed | crypto/ecdsa crypto/elliptic crypto/rand | session/consent: EC
 internal/signed | crypto.SHA256 crypto.SHA384 | session/consent: ECDSA P-
 internal/signed | crypto/rsa | session/ticket: RSA-PSS
 session/incident        | crypto/rand | crypto/rand
+session/proof           | crypto/ecdsa crypto/elliptic | ECDSA P-
+session/proof           | crypto/rsa | RSA
+session/proof           | crypto/sha256 crypto.SHA256 | SHA-256
 `)
 
 // noSecret begins the row of what needs no cryptography; the reason follows.
@@ -288,10 +293,11 @@ func TestG5NoIdentifierIsUnlisted(t *testing.T) {
 	require.Equal(t, found, identifiers, "identifiers has what the source does not have")
 }
 
-// noAlgorithm matches identifiers of CMS content types, PKCS#9 attributes, certificate extensions, PKIX purposes and
+// noAlgorithm matches identifiers of CMS content types, PKCS#9 attributes, attributes of names,
+// certificate extensions, PKIX purposes and
 // access methods, Microsoft's smart card logon, and a TPM's key file.
-var noAlgorithm = regexp.MustCompile(`^(1\.2\.840\.113549\.1\.[79]|2\.5\.29|1\.3\.6\.1\.5\.5\.7|` +
-	`1\.3\.6\.1\.4\.1\.311\.20\.2\.2|2\.23\.133\.10\.1\.3)(\.|$)`)
+var noAlgorithm = regexp.MustCompile(`^(1\.2\.840\.113549\.1\.[79]|2\.5\.(4|29)|1\.3\.6\.1\.5\.5\.7|` +
+	`1\.3\.6\.1\.4\.1\.311\.20\.2\.2|0\.9\.2342\.19200300\.100\.1|2\.23\.133\.10\.1\.3)(\.|$)`)
 
 // algorithmDER matches the beginnings of identifiers of algorithms: ANSI X9.62, PKCS#1 and #5, RSA's digests, NIST,
 // OIW, Certicom, and Ed25519.

@@ -23,7 +23,7 @@ func fields(t testing.TB) http.Header {
 	_, rest, _ := strings.Cut(string(text), "\n")
 	h, err := textproto.NewReader(bufio.NewReader(strings.NewReader(rest + "\n"))).ReadMIMEHeader()
 	require.NoError(t, err)
-	require.Len(t, h, 6)
+	require.Len(t, h, 7)
 	return http.Header(h)
 }
 
@@ -44,12 +44,18 @@ func TestRefusalThatNeverEnds(t *testing.T) {
 
 func TestFieldVectors(t *testing.T) {
 	v := fields(t)
-	require.Equal(t, v.Get("WWW-Authenticate"), Challenge(vectorNonce, false))
+	require.Equal(t, v.Values("WWW-Authenticate"), []string{Challenge(vectorNonce, false), Challenge(vectorNonce, true)})
+	require.True(t, CanProve(v))
 	a, err := ParseAuthorization(v.Get("Authorization"))
 	require.NoError(t, err)
 	require.Equal(t, Authorization{Session: vectorSession, Nonce: vectorNonce, Consent: "c.s"}, a)
 	require.Equal(t, v.Get("Authorization"), a.String())
-	again := v.Values("Authorization")[1]
+	proven := v.Values("Authorization")[1]
+	a, err = ParseAuthorization(proven)
+	require.NoError(t, err)
+	require.Equal(t, Authorization{Session: vectorSession, Nonce: vectorNonce, Consent: "c.s", Proof: "p.s.c"}, a)
+	require.Equal(t, proven, a.String())
+	again := v.Values("Authorization")[2]
 	a, err = ParseAuthorization(again)
 	require.NoError(t, err)
 	require.Equal(t, Authorization{Session: vectorSession, Ticket: "a.b.c"}, a)

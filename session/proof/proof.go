@@ -18,6 +18,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,8 +125,8 @@ func Parse(text string) (*Proof, error) {
 		p.Statement.Version != version || p.Statement.Means != MeansCPS {
 		return nil, ErrUnreadable
 	}
-	if p.Certificate, err = x509.ParseCertificate(fields[2]); err != nil {
-		return nil, fmt.Errorf("%w: its certificate: %w", ErrUnreadable, err)
+	if p.Certificate, err = x509.ParseCertificate(fields[2]); err != nil { // whose error may quote a name in it
+		return nil, fmt.Errorf("%w: its certificate cannot be parsed", ErrUnreadable)
 	}
 	return p, nil
 }
@@ -155,24 +156,36 @@ func (p *Proof) Verify(want Want) error {
 	return nil
 }
 
-// signs reports whether key made the signature, in one of the ways that cards know.
+// The ways in which cards may sign. Cards that know RSA PKCS#1 v1.5 alone exist, so it is accepted here, and for no
+// other statement.
+var (
+	curves  = []elliptic.Curve{elliptic.P256(), elliptic.P384()}
+	rsaWays = []crypto.SignerOpts{&rsa.PSSOptions{SaltLength: sha256.Size, Hash: hash}, hash}
+)
+
+const hash = crypto.SHA256
+
+// signs reports whether key made the signature, in one of those ways.
 func signs(key crypto.PublicKey, digest [sha256.Size]byte, signature []byte) bool {
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:
-		return (k.Curve == elliptic.P256() || k.Curve == elliptic.P384()) && ecdsa.VerifyASN1(k, digest[:], signature)
+		return slices.Contains(curves, k.Curve) && ecdsa.VerifyASN1(k, digest[:], signature)
 	case *rsa.PublicKey:
-		return rsa.VerifyPSS(k, crypto.SHA256, digest[:], signature, &rsa.PSSOptions{SaltLength: saltLen}) == nil ||
-			rsa.VerifyPKCS1v15(k, crypto.SHA256, digest[:], signature) == nil
+		return slices.ContainsFunc(rsaWays, func(way crypto.SignerOpts) bool {
+			if pss, ok := way.(*rsa.PSSOptions); ok {
+				return rsa.VerifyPSS(k, hash, digest[:], signature, pss) == nil
+			}
+			return rsa.VerifyPKCS1v15(k, hash, digest[:], signature) == nil
+		})
 	}
 	return false
 }
 
-const saltLen = sha256.Size
-
 func (s Statement) fits(want Want) error {
 	for _, f := range []struct{ name, have, want string }{
 		{"gateway", s.Gateway, want.Gateway}, {"Poste de Travail", s.PdT, want.PdT}, {"terminal", s.TLA, want.TLA},
-		{"session", s.Session, want.Session}, {"nonce", s.Nonce, want.Nonce}, {"consent", s.Consent, HashOf(want.Consent)},
+		{"session", s.Session, want.Session}, {"nonce", s.Nonce, want.Nonce},
+		{"consent", s.Consent, HashOf(want.Consent)},
 	} {
 		if f.have != f.want {
 			return fmt.Errorf("%w: its %s is another", ErrMismatch, f.name)

@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"math/big"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -28,13 +29,13 @@ const (
 )
 
 func statement(at time.Time) Statement {
-	return Statement{Means: MeansCPS, Gateway: theGateway, PdT: thePdT, TLA: theTLA, Session: theSession, Nonce: theNonce,
-		Exporter: theExporter, Consent: HashOf(theConsent), At: at}
+	return Statement{Means: MeansCPS, Gateway: theGateway, PdT: thePdT, TLA: theTLA, Session: theSession,
+		Nonce: theNonce, Exporter: theExporter, Consent: HashOf(theConsent), At: at}
 }
 
-func want(now time.Time) Want {
-	return Want{Gateway: theGateway, PdT: thePdT, TLA: theTLA, Session: theSession, Nonce: theNonce, Consent: theConsent,
-		Exporter: theExporter, Now: now}
+func wanted(now time.Time) Want {
+	return Want{Gateway: theGateway, PdT: thePdT, TLA: theTLA, Session: theSession, Nonce: theNonce,
+		Consent: theConsent, Exporter: theExporter, Now: now}
 }
 
 // certificate returns a certificate (DER) of key.
@@ -99,10 +100,10 @@ func TestC2ProofByEachKindOfKey(t *testing.T) {
 		p, err := Parse(text)
 		require.NoError(t, err, name)
 		if strings.HasPrefix(name, "no: ") {
-			require.ErrorIs(t, p.Verify(want(now)), ErrSignature, name)
+			require.ErrorIs(t, p.Verify(wanted(now)), ErrSignature, name)
 			continue
 		}
-		require.NoError(t, p.Verify(want(now)), name)
+		require.NoError(t, p.Verify(wanted(now)), name)
 	}
 }
 
@@ -120,14 +121,14 @@ func TestC2ProofIsForOneThing(t *testing.T) {
 		"consent":  func(w *Want) { w.Consent += "x" },
 		"exporter": func(w *Want) { w.Exporter = strings.Repeat("0", 64) },
 	} {
-		w := want(now)
+		w := wanted(now)
 		change(&w)
 		require.ErrorIs(t, p.Verify(w), ErrMismatch, name)
 	}
-	early, late := want(now.Add(-Skew-time.Second)), want(now.Add(Skew+time.Second))
+	early, late := wanted(now.Add(-Skew-time.Second)), wanted(now.Add(Skew+time.Second))
 	require.ErrorIs(t, p.Verify(early), ErrClock)
 	require.ErrorIs(t, p.Verify(late), ErrClock)
-	pdt := want(now)
+	pdt := wanted(now)
 	pdt.Exporter = "" // which it cannot know
 	require.NoError(t, p.Verify(pdt))
 }
@@ -151,7 +152,7 @@ func TestC2ProofAltered(t *testing.T) {
 			raw[i] ^= 1
 			p, err := Parse(strings.Join(changed, "."))
 			if err == nil {
-				err = p.Verify(want(now))
+				err = p.Verify(wanted(now))
 			}
 			require.Error(t, err, "field %d, octet %d", n, i)
 		}
@@ -164,8 +165,45 @@ func TestC2ProofTooLong(t *testing.T) {
 	require.ErrorContains(t, err, "certificate is too long")
 }
 
+// vectors reads testdata/proofs.txt.
+func vectors(t testing.TB) (list []vector) {
+	text, err := os.ReadFile("testdata/proofs.txt")
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); fields[0] != "#" {
+			list = append(list, vector{fields[0], fields[1], fields[2]})
+		}
+	}
+	return list
+}
+
+type vector struct{ name, outcome, text string }
+
+// vectorTime is by whose clock the vectors are verified.
+var vectorTime = time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC)
+
+// TestC2ProofVectors: other implementations have the same proofs, and the same ones that are refused.
+func TestC2ProofVectors(t *testing.T) {
+	outcomes := map[string]error{"good": nil, "unreadable": ErrUnreadable, "signature": ErrSignature,
+		"mismatch": ErrMismatch, "clock": ErrClock}
+	seen := map[string]int{}
+	for _, v := range vectors(t) {
+		want, known := outcomes[v.outcome]
+		require.True(t, known, v.name)
+		seen[v.outcome]++
+		p, err := Parse(v.text)
+		if err == nil {
+			err = p.Verify(wanted(vectorTime))
+		}
+		require.ErrorIs(t, err, want, v.name)
+	}
+	require.Len(t, seen, len(outcomes))
+}
+
 func FuzzParse(f *testing.F) {
-	f.Add(made(f, statement(time.Unix(1_800_000_000, 0))))
+	for _, v := range vectors(f) {
+		f.Add(v.text)
+	}
 	f.Add("a.b.c")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := Parse(text)
@@ -175,6 +213,6 @@ func FuzzParse(f *testing.F) {
 		require.NotNil(t, p.Certificate)
 		again := strings.Join([]string{encode(p.payload), encode(p.signature), encode(p.Certificate.Raw)}, ".")
 		require.Equal(t, text, again)
-		_ = p.Verify(want(time.Now()))
+		_ = p.Verify(wanted(time.Now()))
 	})
 }

@@ -306,8 +306,8 @@ var certificateReasons = map[string]Text{
 	string(pki.UserStatus): {
 		"il n'a pas pu être vérifié si la carte est révoquée",
 		"it could not be checked whether the card is revoked"},
-	string(pki.TLSVersion):           unencrypted,
-	string(pki.CipherSuite):          unencrypted,
+	string(pki.TLSVersion):  unencrypted,
+	string(pki.CipherSuite): unencrypted,
 	string(pki.NotRGS): {
 		"sa connexion chiffrée n'est pas celle, stricte, du RGS",
 		"its encryption is not the strict one of the RGS"},
