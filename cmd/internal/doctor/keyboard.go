@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"math/big"
-	"slices"
 	"strings"
 )
 
@@ -50,15 +49,25 @@ func bits(words []string) *big.Int {
 	return all
 }
 
-// The keys of digits, and those that end a line (linux/input-event-codes.h).
+// The keys of digits, from first to last, and the key that ends a line (linux/input-event-codes.h): on a keyboard, and
+// in the three rows and the last of a keypad.
 var (
-	digitRow = []int{2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 28}
-	keypad   = []int{71, 72, 73, 75, 76, 77, 79, 80, 81, 82, 96}
+	digitRow = [][2]int{{2, 11}, {28, 28}}
+	keypad   = [][2]int{{71, 73}, {75, 77}, {79, 82}, {96, 96}}
 )
 
 // typesDigits reports whether a device has all digits and Enter.
 func typesDigits(keys *big.Int) bool {
-	return keys != nil && slices.ContainsFunc([][]int{digitRow, keypad}, func(set []int) bool {
-		return !slices.ContainsFunc(set, func(k int) bool { return keys.Bit(k) == 0 })
-	})
+	return keys != nil && (hasAll(keys, digitRow) || hasAll(keys, keypad))
+}
+
+func hasAll(keys *big.Int, ranges [][2]int) bool {
+	for _, r := range ranges {
+		for k := r[0]; k <= r[1]; k++ {
+			if keys.Bit(k) == 0 {
+				return false
+			}
+		}
+	}
+	return true
 }
