@@ -47,6 +47,7 @@ type live struct {
 	resumed atomic.Int64          // how often the session went on over another link
 	refused atomic.Int64          // commands that the policy stopped
 	done    atomic.Uint64         // commands of programs that a card executed
+	signed  atomic.Uint64         // those among them that may have used the key of a proof
 
 	refusedIncident atomic.Pointer[string] // once they are many
 	test            bool                   // it is only a rehearsal
@@ -78,7 +79,7 @@ func newLive(cfg Config, taker *cards.Taker, d *desk, act Act) (*live, error) {
 	l.ctx, l.stop = context.WithCancelCause(context.Background())
 	for s := range l.presenters {
 		l.presenters[s] = &presenter{slot: session.Slot(s), readers: cfg.Readers, taker: taker, log: l.log,
-			policy: cfg.Policy, refused: l.refuse, executed: &l.done,
+			policy: cfg.Policy, refused: l.refuse, signed: l.hasSigned, executed: &l.done,
 			verifier: func(lease *cards.Lease) *pinVerifier {
 				return &pinVerifier{card: lease, desk: d, slot: session.Slot(s), pdt: l.pdt.String(), time: cfg.Timers.PIN,
 					used: l.acted, within: context.Background()}
@@ -233,6 +234,7 @@ func (l *live) logEnd() {
 	}
 	l.log.Info(msg, "code", string(w.Code), "reason", w.Reason, "peer", w.Peer, "gateway", w.Gateway,
 		"incident", w.Incident, "detail", w.Detail)
+	l.traceRest()
 	if w.Code != codeRenewed {
 		l.trace(kind, w.Gateway, *w)
 	}

@@ -32,6 +32,7 @@ type presenter struct {
 	attach   chan *session.Terminal // capacity 1: the way to the PdT, once there is one
 	policy   *policy.Policy
 	refused  func(session.Slot, policy.Verdict) // told of each command that the policy stops
+	signed   func()                             // told of each that may have used the key of a proof
 	executed *atomic.Uint64                     // counts the commands of programs that the card executes
 	verifier func(*cards.Lease) *pinVerifier
 	user     *user   // of the CPS card: whose it is; nil for others
@@ -146,6 +147,7 @@ func (p *presenter) show() error {
 	guard := p.policy.Guard(counted{p.lease, p.executed}, p.lease.ATR, policy.Hooks{
 		Refused: func(v policy.Verdict) { p.refused(p.slot, v) },
 		Verify:  p.verifier(p.lease).verify,
+		Signed:  p.signed,
 	})
 	if err := p.terminal.Insert(p.slot, p.lease.ATR, p.lease.Protocol, guard); err != nil {
 		p.log.Debug("card not shown", "slot", p.slot.String(), "error", err)
