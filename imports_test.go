@@ -141,11 +141,11 @@ var onlyIn = map[string][]string{
 	"filippo.io/age":                  {"internal/recipients", "ca/backup", "audit/export", "cmd/tla-pki"},
 	"github.com/godbus/dbus":          {"tla/seat"},
 	"github.com/stretchr/testify": {"pki/pkitest", "keys/keystest", "tla/seat/seattest", "cmd/internal/owner/ownertest",
-		"integration"},
+		"tla/cardsign/signtest", "integration"},
 	"net/http/pprof":          {},
 	"github.com/landlock-lsm": {"cmd/internal/sandbox"},
 	"golang.org/x/crypto/cryptobyte": {"pki", "ocsp", "keys", "ca/crlwriter", "ca/server", "est", "bundle",
-		"internal/der"},
+		"internal/der", "tla/cardsign"},
 }
 
 func TestImports(t *testing.T) {

@@ -200,10 +200,10 @@ func (l *live) why() *Why {
 
 func (l *live) wasUp() bool { return l.route.Load() != nil }
 
-// cardsIn returns the numbers of the session's cards that are in.
-func (l *live) cardsIn() map[uint64]bool {
+// cardsIn returns the numbers of the cards of a session that are in.
+func cardsIn(readers *cards.Readers) map[uint64]bool {
 	in := map[uint64]bool{}
-	occupants, _ := l.readers.Now()
+	occupants, _ := readers.Now()
 	for _, o := range occupants {
 		if o != nil {
 			in[o.Number] = true

@@ -170,7 +170,7 @@ func (r *Relay) serve(l *live) {
 		r.last = e
 	}
 	if e.Started {
-		r.left = l.cardsIn()
+		r.left = cardsIn(l.readers)
 	}
 }
 

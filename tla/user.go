@@ -261,11 +261,11 @@ const (
 
 // outTime returns how long the card may be out: longer if there is one reader, in which the Vitale card takes its
 // place.
-func (l *live) outTime() time.Duration {
-	if len(l.readers.View().Readers) == 1 {
-		return l.cfg.Timers.CardOutSingle
+func (u *user) outTime() time.Duration {
+	if len(u.live.readers.View().Readers) == 1 {
+		return u.live.cfg.Timers.CardOutSingle
 	}
-	return l.cfg.Timers.CardOut
+	return u.live.cfg.Timers.CardOut
 }
 
 func isClosed(c <-chan struct{}) bool {

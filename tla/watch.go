@@ -43,7 +43,7 @@ func (l *live) limits(started, now time.Time) []limit {
 		{l.own.NotAfter, Why{Code: CodeExpired, Reason: string(pki.Expired)}},
 	}
 	if since, out := l.user.absence(); out {
-		list = append(list, limit{after(since, l.outTime(), now), Why{Code: CodeCardOut}})
+		list = append(list, limit{after(since, l.user.outTime(), now), Why{Code: CodeCardOut}})
 	}
 	return list
 }
