@@ -30,7 +30,7 @@ type config struct {
 	Persons   *persons      `yaml:"persons"` // nil = no person can be verified
 	Limits    limits        `yaml:"limits"`
 	Audit     cli.Trace     `yaml:"audit"`
-	PersonKey cli.Path      `yaml:"person_key"` // by which the trace marks persons; "" = it says of nobody who they are
+	PersonKey personKey     `yaml:"person_key"` // by which the trace marks persons; "" = it says of nobody who they are
 	SIEM      *siemSection  `yaml:"siem"`       // nil = the trace is sent nowhere
 	API       *apiSection   `yaml:"api"`        // nil = it is not served
 
@@ -154,5 +154,5 @@ func (c config) rules() ([]gateway.Rule, error) {
 func (c config) becomeOwner(file string) error {
 	denied, seen := c.stateFiles()
 	return cli.Written{Config: file, Identities: []cli.Identity{c.Client, c.Identity}, Trust: c.Trust,
-		Files: append(c.Persons.writes(), c.Audit.File, c.PersonKey, denied, seen)}.BecomeOwner()
+		Files: append(c.Persons.writes(), c.Audit.File, c.PersonKey.File, denied, seen)}.BecomeOwner()
 }

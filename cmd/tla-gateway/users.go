@@ -33,10 +33,16 @@ func (p *persons) section() *cli.Persons {
 
 func (p *persons) writes() []cli.Path { return p.section().Writes() }
 
+// personKey names the key by which the trace marks persons.
+type personKey struct {
+	File        cli.Path `yaml:"file"`         // mode 0600; "" = no person is in the trace
+	WrappingKey cli.Path `yaml:"wrapping_key"` // as in identity
+}
+
 func (c config) checkUsers(rules []gateway.Rule) error {
 	named := slices.ContainsFunc(rules, func(r gateway.Rule) bool { return !r.Who.Empty() })
 	err := cli.CheckUsers(c.User.Rule(), c.Persons.section(), named)
-	if err == nil && c.Audit.File != "" && c.PersonKey == "" && (named || c.User.Rule().Has(user.Require)) {
+	if err == nil && c.Audit.File != "" && c.PersonKey.File == "" && (named || c.User.Rule().Has(user.Require)) {
 		err = errors.New("person_key is missing: who a proof is demanded of is to be found in the trace (SA2); make " +
 			"one with tla-gateway person-key new")
 	}
@@ -50,7 +56,7 @@ func (c config) users(trace *trail.Trail, devices *trust.Trust, log *slog.Logger
 		return u, nil
 	}
 	var err error
-	if u.Mark, err = trail.Marks(string(c.PersonKey), string(c.Identity.WrappingKey), log); err != nil {
+	if u.Mark, err = trail.Marks(string(c.PersonKey.File), string(c.PersonKey.WrappingKey), log); err != nil {
 		return u, err
 	}
 	u.Persons, err = trust.Open(trace.Trust(c.Persons.Config(devices, log)))
@@ -150,14 +156,14 @@ func (r *report) persons(store *trust.Trust) {
 
 // personKey says whether the trace will say who used a terminal.
 func (r *report) personKey(c config) {
-	if c.PersonKey == "" {
+	if c.PersonKey.File == "" {
 		r.warning("the trace does not say who uses a terminal: there is no person_key; make one with " +
 			"tla-gateway person-key new")
 		return
 	}
-	if _, err := trail.Marks(string(c.PersonKey), string(c.Identity.WrappingKey), slog.Default()); err != nil {
+	if _, err := trail.Marks(string(c.PersonKey.File), string(c.PersonKey.WrappingKey), slog.Default()); err != nil {
 		r.problem(err)
 		return
 	}
-	r.line("persons", "marked in the trace by the key in %s", c.PersonKey)
+	r.line("persons", "marked in the trace by the key in %s", c.PersonKey.File)
 }

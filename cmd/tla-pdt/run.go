@@ -100,7 +100,7 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 		return nil, err
 	}
 	service.Users = d.users
-	mark, err := trail.Marks(string(cfg.PersonKey), string(cfg.Client.WrappingKey), log)
+	mark, err := trail.Marks(string(cfg.PersonKey.File), string(cfg.PersonKey.WrappingKey), log)
 	if err != nil {
 		return nil, err
 	}
