@@ -34,6 +34,8 @@ type config struct {
 	SIEM      *siemSection  `yaml:"siem"`       // nil = the trace is sent nowhere
 	API       *apiSection   `yaml:"api"`        // nil = it is not served
 
+	PersonKey personKey `yaml:"person_key"` // without it no person is in the trace
+
 	// State is the directory of what the gateway keeps over restarts beside the trace; "" = the trace's.
 	State cli.Path `yaml:"state"`
 
@@ -154,5 +156,9 @@ func (c config) rules() ([]gateway.Rule, error) {
 func (c config) becomeOwner(file string) error {
 	denied, seen := c.stateFiles()
 	return cli.Written{Config: file, Identities: []cli.Identity{c.Client, c.Identity}, Trust: c.Trust,
+<<<<<<< HEAD
 		Files: append(c.Persons.writes(), c.Audit.File, c.PersonKey.File, denied, seen)}.BecomeOwner()
+=======
+		Files: []cli.Path{c.Audit.File, denied, seen, c.PersonKey.File}}.BecomeOwner()
+>>>>>>> b1
 }
