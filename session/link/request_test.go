@@ -202,7 +202,7 @@ func TestOpenRefused(t *testing.T) {
 			"What is wrong. What to do."},
 		"second": {steps(challengeAnswer, problemAnswer("503 Service Unavailable", "pdt_absent")),
 			ProblemPdTAbsent, ""},
-		"no nonce":   {steps(problemAnswer("401 Unauthorized", "consent_required")), "", "challenge that cannot be read"},
+		"no nonce":   {steps(problemAnswer("401 Unauthorized", "consent_required")), "", "challenge without a nonce"},
 		"a web page": {steps("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), "", "HTTP 200"},
 		"another protocol": {steps(challengeAnswer, strings.Replace(switching, "tla-session/1", "websocket", 1)), "",
 			"upgrade to another protocol"},
