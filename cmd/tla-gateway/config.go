@@ -156,9 +156,5 @@ func (c config) rules() ([]gateway.Rule, error) {
 func (c config) becomeOwner(file string) error {
 	denied, seen := c.stateFiles()
 	return cli.Written{Config: file, Identities: []cli.Identity{c.Client, c.Identity}, Trust: c.Trust,
-<<<<<<< HEAD
 		Files: append(c.Persons.writes(), c.Audit.File, c.PersonKey.File, denied, seen)}.BecomeOwner()
-=======
-		Files: []cli.Path{c.Audit.File, denied, seen, c.PersonKey.File}}.BecomeOwner()
->>>>>>> b1
 }
