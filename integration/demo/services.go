@@ -21,6 +21,10 @@ func (d *demo) makePKI() (err error) {
 		return err
 	}
 	d.found("one root to trust, five certificates, and two lists of what is revoked: still empty")
+	if err := d.lab.AddPersons(); err != nil { // the national PKI, in real life
+		return err
+	}
+	d.lab.User = "{mode: tell}"
 	return d.keepOldLists()
 }
 
