@@ -24,6 +24,7 @@ import (
 	"tlagate/audit"
 	"tlagate/audit/export"
 	"tlagate/audit/host"
+	"tlagate/audit/persons"
 	"tlagate/bundle"
 	"tlagate/ca"
 	"tlagate/ca/backup"
@@ -51,7 +52,7 @@ func allAlgorithms() algorithms.List {
 		ocsp.Algorithms(), keys.Algorithms(), consent.Algorithms(), proof.Algorithms(), ticket.Algorithms(),
 		session.Algorithms(),
 		bundle.Algorithms(), est.Algorithms(), gateway.Algorithms(), incident.Algorithms(), server.Algorithms(),
-		backup.Algorithms(), audit.Algorithms(), export.Algorithms(), host.Algorithms(), heads.Algorithms())
+		backup.Algorithms(), audit.Algorithms(), export.Algorithms(), host.Algorithms(), persons.Algorithms(), heads.Algorithms())
 }
 
 // TestG5EveryUseIsComplete: each use has a name, a purpose, a package and references, in both languages, and one that
@@ -102,6 +103,9 @@ audit/export            | filippo.io/age | age: ML-KEM-768
 audit/host              | crypto/sha256 crypto.SHA256 | SHA-256
 audit/index             | crypto/sha256 | audit: SHA-256
 audit/index             | hash/crc32 | no secret: whether a file is damaged
+audit/persons           | filippo.io/age filippo.io/age/armor | age: ML-KEM-768
+audit/persons           | crypto/hmac crypto/sha256 | HMAC-SHA-256
+audit/persons           | crypto/rand | crypto/rand
 bundle                  | crypto/ecdsa crypto/elliptic crypto/rand crypto.SHA256 crypto/sha512 crypto.SHA384 | ECDSA P-
 bundle                  | crypto/rsa | RSA-PSS
 bundle                  | crypto/sha256 | SHA-256

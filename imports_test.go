@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	"pdt":                     {"internal/address", "internal/local", "session", "pki", "dialer"},
 	"tla/seat":                {},
 	"tla/startkey":            {},
-	"gateway": {"audit.", "audit/home", "audit/peers", "session", "bundle", "est", "push", "pki",
+	"gateway": {"audit.", "audit/home", "audit/peers", "audit/persons", "session", "bundle", "est", "push", "pki",
 		"metrics"},
 	"gateway/enrolment": {"est", "pki"},
 	"gateway/recent":    {},

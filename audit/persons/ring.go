@@ -227,13 +227,25 @@ func (r *Ring) Marks(id string, now time.Time) (marks []string) {
 	return marks
 }
 
-// Resolve returns the identifier that is sealed in a line, by an officer's key.
-func Resolve(sealed string, officer ...age.Identity) (string, error) {
+// Officer is the key of a security officer.
+type Officer []age.Identity
+
+// ReadOfficer reads a key, AGE-SECRET-KEY-…, or several. The error quotes nothing of it.
+func ReadOfficer(in io.Reader) (Officer, error) {
+	list, err := age.ParseIdentities(io.LimitReader(in, maxRing))
+	if err != nil {
+		return nil, errors.New("cannot read the officer's key: it is no AGE-SECRET-KEY-…")
+	}
+	return list, nil
+}
+
+// Resolve returns the identifier that is sealed in a line.
+func (o Officer) Resolve(sealed string) (string, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil || len(sealed) > maxSealed {
 		return "", errors.New("cannot read whom the line is about: it is damaged")
 	}
-	opened, err := age.Decrypt(bytes.NewReader(raw), officer...)
+	opened, err := age.Decrypt(bytes.NewReader(raw), o...)
 	if err != nil {
 		return "", fmt.Errorf("cannot read whom the line is about: is this the key of an officer at its time? %w", err)
 	}

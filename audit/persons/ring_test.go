@@ -67,14 +67,14 @@ func TestSA2PersonsMark(t *testing.T) {
 	require.NotContains(t, mark.Sealed+mark.Person, doctor)
 
 	for _, key := range []age.Identity{first, second} {
-		id, err := Resolve(mark.Sealed, key)
+		id, err := Officer{key}.Resolve(mark.Sealed)
 		require.NoError(t, err)
 		require.Equal(t, doctor, id)
 	}
-	_, err = Resolve(mark.Sealed, stranger)
+	_, err = Officer{stranger}.Resolve(mark.Sealed)
 	require.ErrorContains(t, err, "is this the key of an officer")
 	for _, damaged := range []string{"", "x", mark.Sealed[:len(mark.Sealed)-4], mark.Sealed + "AAAA"} {
-		_, err := Resolve(damaged, second)
+		_, err := Officer{second}.Resolve(damaged)
 		require.Error(t, err)
 	}
 }
@@ -88,7 +88,7 @@ func TestSA2PersonsMarkShowsNoLength(t *testing.T) {
 		mark, err := r.Mark(id)
 		require.NoError(t, err)
 		lengths[len(mark.Sealed)] = true
-		got, err := Resolve(mark.Sealed, key)
+		got, err := Officer{key}.Resolve(mark.Sealed)
 		require.NoError(t, err)
 		require.Equal(t, id, got)
 	}
