@@ -42,7 +42,7 @@ func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.
 		return p
 	}
 	if s.generation == 1 {
-		if p := spend(g.openings, c); p != nil {
+		if p := spend(g.begins, c); p != nil {
 			return p
 		}
 	}

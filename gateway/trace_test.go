@@ -290,7 +290,7 @@ func TestSA2SessionsDoNotFillTheTrace(t *testing.T) {
 		require.NoError(t, err)
 		ticket = ticketOn(t, again, waiting)
 	}
-	for r.g.openings.Take(tla1) == 0 {
+	for r.g.begins.Take(tla1) == 0 {
 	}
 	r.park(p)
 	_, err := r.tryOpen(tla, pdt1)
