@@ -386,8 +386,9 @@ var ownTLS = regexp.MustCompile(`^(tls\.(Config|Dial.*|Listen|NewListener|Client
 
 // notItsPart are packages that a program is linked with, but whose cryptography it does not use.
 var notItsPart = map[string][]string{
-	"tla-ocsp":    {"bundle", "est", "session", "session/consent", "audit/host", "internal/signed"},
-	"tla-pki":     {"session", "session/consent"},
+	"tla-ocsp": {"bundle", "est", "session", "session/consent", "session/incident", "audit/host",
+		"internal/signed"},
+	"tla-pki":     {"session", "session/consent", "session/incident"},
 	"tla-gateway": {"session"},
 }
 
