@@ -43,7 +43,7 @@ func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.
 	s := newSession(g, auth.Session)
 	p = g.admit(c, pdt, auth, s)
 	if p == nil && s.generation == 1 {
-		p = spend(g.openings, c)
+		p = spend(g.begins, c)
 	}
 	if p == nil {
 		p = g.join(r.Context(), c, w, pdt, s, joinedOf(c, auth, s))

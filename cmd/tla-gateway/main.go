@@ -40,7 +40,7 @@ type grammar struct {
 type auditCmd struct {
 	Verify auditVerifyCmd `cmd:"" help:"Check the chain of the audit trace: exit 0, 1 when it is broken, 2 when it cannot be read."`
 
-	trail.Reading[configFlag] `embed:""`
+	trail.Reading[anyTrace] `embed:""`
 
 	Person trail.PersonCmd[configFlag] `cmd:"" help:"Find the lines about a person, or, as a security officer, whom a line is about."`
 

@@ -185,7 +185,10 @@ func (c config) open(trace *trail.Trail, log *slog.Logger) (*cli.Keys, *trust.Tr
 		return nil, nil, err
 	}
 	trust, err := trust.Open(trace.Trust(c.Trust.Config(c.Demanded(), log)))
-	return keys, trust, err
+	if err != nil {
+		return nil, nil, errors.Join(cli.Usage("%w", err), keys.Close())
+	}
+	return keys, trust, nil
 }
 
 // presentable refuses to start with a certificate that every peer would refuse. It only logs what a later CRL or OCSP
