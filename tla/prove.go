@@ -60,7 +60,8 @@ func (p *prover) wanted(nonce, consent string) (w proof.Want, err error) {
 	state := p.outer.ConnectionState()
 	exporter, err := state.ExportKeyingMaterial(proof.ExporterLabel, nil, proof.ExporterLen)
 	return proof.Want{Gateway: p.peers[0].Identity.String(), PdT: p.pdt.String(), TLA: us.String(),
-		Session: p.id.String(), Nonce: nonce, Consent: consent, Exporter: hex.EncodeToString(exporter), Now: time.Now()}, err
+		Session: p.id.String(), Nonce: nonce, Consent: consent, Exporter: hex.EncodeToString(exporter),
+		Now: time.Now()}, err
 }
 
 // proverFor returns what proves the user on the outer link of this attempt; nil = none does. Only a start that a user
