@@ -174,6 +174,9 @@ session/incident        | crypto/rand | crypto/rand
 session/proof           | crypto/ecdsa crypto/elliptic | ECDSA P-
 session/proof           | crypto/rsa | RSA
 session/proof           | crypto/sha256 crypto.SHA256 | SHA-256
+tla/cardsign            | crypto/ecdsa | session/proof: ECDSA P-
+tla/cardsign            | crypto/rsa crypto/rand | session/proof: RSA
+tla/cardsign            | crypto/sha256 | session/proof: SHA-256
 `)
 
 // noSecret begins the row of what needs no cryptography; the reason follows.
@@ -279,6 +282,7 @@ pki/revocation | 1.2.840.113549.1.1.12 | pki: SHA384-RSA
 pki/revocation | 1.2.840.113549.1.1.13 | pki: SHA512-RSA
 pki/revocation | 1.2.840.10045.4.1 1.2.840.113549.1.1.5 | no secret: signatures with SHA-1, named to be refused
 pki/revocation | 1.2.840.113549.1.1.10 1.2.840.113549.1.1.8 | pki: SHA256-RSAPSS
+tla/cardsign   | 3031300d060960864801650304020105000420 | session/proof: SHA-256
 `)
 
 // TestG5NoIdentifierIsUnlisted: each object identifier in the source is that of a listed algorithm, or of something
@@ -383,8 +387,9 @@ var ownTLS = regexp.MustCompile(`^(tls\.(Config|Dial.*|Listen|NewListener|Client
 
 // notItsPart are packages that a program is linked with, but whose cryptography it does not use.
 var notItsPart = map[string][]string{
-	"tla-ocsp":    {"bundle", "est", "session", "session/consent", "audit/host", "internal/signed"},
-	"tla-pki":     {"session", "session/consent"},
+	"tla-ocsp": {"bundle", "est", "session", "session/consent", "session/incident", "audit/host",
+		"internal/signed"},
+	"tla-pki":     {"session", "session/consent", "session/incident"},
 	"tla-gateway": {"session"},
 }
 

@@ -75,6 +75,7 @@ var attrNames = map[string]string{
 	"signature":     "signature over what the line says (docs/audit.md), base64url",
 	"person":        "who uses the terminal: HMAC of the national identifier (docs/audit.md), hexadecimal",
 	"person_sealed": "the same identifier, encrypted with age for security officers, base64url",
+	"proof":         "what came of the proof of a terminal's user: passed, or the word for why not",
 	"statement":     "signed consent of a terminal's user, whole (docs/protocol.md, section 1.3)",
 }
 
@@ -236,6 +237,9 @@ func Hash(of string) Attr { return text("hash", onlyHex(of)) }
 
 // Of is the kind of the events that a line counts.
 func Of(kind Kind) Attr { return text("event", string(kind)) }
+
+// Proof is what came of the proof of a terminal's user, in a word of ours.
+func Proof(outcome string) Attr { return text("proof", outcome) }
 
 // Signer is a certificate with whose key a line is signed, whole.
 func Signer(c *x509.Certificate) Attr {

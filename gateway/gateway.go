@@ -37,6 +37,7 @@ import (
 type Config struct {
 	Party     *trust.Party // our server certificate, and whom we trust
 	Access    []Rule       // pairs beyond "a TLA may open the PdTs of its own practice"
+	Users     Users        // who may use TLAs, and how they prove who they are; zero = nobody is asked to
 	Limits    Limits       // zero = defaults
 	Enrolment *Enrolment   // where devices without a certificate are piped to; nil = nowhere
 	Log       *slog.Logger // nil = discard
@@ -100,6 +101,7 @@ type Gateway struct {
 	parked    *parkedTable
 	sessions  *sessionTable
 	consents  *consents
+	users     *users
 	tickets   *tickets
 	bundles   *bundles
 	home      *home.Receiver
@@ -144,7 +146,8 @@ func New(cfg Config) *Gateway {
 	g.tickets = &tickets{party: g.party, life: limits.Ticket, log: g.log}
 	g.bundles = &bundles{shelf: cfg.Bundles, required: cfg.RequireBundle, log: g.log}
 	g.home = cfg.Home
-	g.status = &statusSender{party: g.party, bundles: g.bundles, log: g.log}
+	g.users = &users{Users: cfg.Users, g: g, log: g.log}
+	g.status = &statusSender{party: g.party, users: g.users, bundles: g.bundles, log: g.log}
 	g.watcher = newWatcher(g)
 	g.SetAccess(cfg.Access)
 	g.SetLowest(cfg.Lowest)

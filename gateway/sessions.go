@@ -38,8 +38,7 @@ func (t *sessionTable) reserve(tla pki.Identity, s *session) (before *session, p
 	}
 	before = t.byTLA[tla]
 	if before != nil && !before.givesWayTo(s) {
-		return nil, &link.Problem{Code: link.ProblemTLABusy, Detail: "This terminal already has a session.",
-			Action: "Stop that one first."}
+		return nil, busyProblem()
 	}
 	if before == nil {
 		if reached(t.practice[tla.Practice], t.mostOf) {
@@ -50,6 +49,11 @@ func (t *sessionTable) reserve(tla pki.Identity, s *session) (before *session, p
 	t.byTLA[tla] = s
 	t.links.Add(1)
 	return before, nil
+}
+
+func busyProblem() *link.Problem {
+	return &link.Problem{Code: link.ProblemTLABusy, Detail: "This terminal already has a session.",
+		Action: "Stop that one first."}
 }
 
 // release undoes reserve, for a session that has not begun.
@@ -176,12 +180,25 @@ func (g *Gateway) reserve(ctx context.Context, c *client, s *session) *link.Prob
 		return p
 	}
 	old := g.sessions.of(c.peer.Identity)
-	if old == nil || old.client.instance() == c.instance() || old.answers(ctx) {
+	if old == nil || !old.givesWay(ctx, c) {
 		return p
 	}
 	old.lostPower()
 	_, p = g.sessions.reserve(c.peer.Identity, s)
 	return p
+}
+
+// holdsSession reports whether a TLA has a session that would not give way to another of its own. One that it waits for
+// counts too.
+func (g *Gateway) holdsSession(ctx context.Context, c *client) bool {
+	e, held := g.sessions.held(c.peer.Identity)
+	return held && (e == nil || !e.givesWay(ctx, c))
+}
+
+// givesWay reports whether the session of a TLA's end is over as soon as its TLA begins another from c: another process
+// of it asks, and this end does not answer.
+func (e *end) givesWay(ctx context.Context, c *client) bool {
+	return e.client.instance() != c.instance() && !e.answers(ctx)
 }
 
 // answers reports whether an end is heard from after now, within answerWithin, all of which it gets: who asks cannot
@@ -208,10 +225,17 @@ func (e *end) lostPower() {
 
 // of returns the TLA's end of its session; nil = it has none, or waits for one.
 func (t *sessionTable) of(tla pki.Identity) *end {
+	e, _ := t.held(tla)
+	return e
+}
+
+// held reports whether a TLA has a session, or waits for one, and returns its end, if there is one yet.
+func (t *sessionTable) held(tla pki.Identity) (e *end, held bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if s := t.byTLA[tla]; s != nil {
-		return s.tla
+	s := t.byTLA[tla]
+	if s == nil {
+		return nil, false
 	}
-	return nil
+	return s.tla, true
 }

@@ -177,7 +177,7 @@ func TestDrainCutsWhoStays(t *testing.T) {
 func TestDrainEndsWaiting(t *testing.T) {
 	r := start(t, limited(Limits{JoinWait: time.Hour}))
 	opened := make(chan error, 1)
-	open := r.asking(tla1)
+	open := r.askingLate(tla1)
 	go func() { _, err := open(t.Context()); opened <- err }()
 	r.eventually("TLA waits", func() bool { return r.reserved() == 1 })
 	r.stop()

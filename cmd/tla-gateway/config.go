@@ -10,25 +10,28 @@ import (
 	"tlagate/gateway/fleet"
 	"tlagate/metrics"
 	"tlagate/push"
+	"tlagate/session/user"
 )
 
 // config is the configuration file; deploy/examples/gateway.yaml explains it.
 type config struct {
-	Listen    string        `yaml:"listen"`
-	MPTCP     bool          `yaml:"mptcp"`      // take Multipath TCP
-	ProxyFrom []string      `yaml:"proxy_from"` // load balancers, whose connections begin with a PROXY header
-	Metrics   string        `yaml:"metrics"`    // 127.0.0.1:PORT, [::1]:PORT or unix:/PATH; "" = none
-	Identity  cli.Identity  `yaml:"identity"`
-	Client    cli.Identity  `yaml:"client"`
-	Trust     cli.Trust     `yaml:"trust"`
-	Push      []pushSource  `yaml:"push"`
-	Enrolment *enrolment    `yaml:"enrolment"`
-	Renewal   enrol.Section `yaml:"renewal"`
-	Access    []accessLine  `yaml:"access"`
-	Limits    limits        `yaml:"limits"`
-	Audit     cli.Trace     `yaml:"audit"`
-	SIEM      *siemSection  `yaml:"siem"` // nil = the trace is sent nowhere
-	API       *apiSection   `yaml:"api"`  // nil = it is not served
+	Listen    string          `yaml:"listen"`
+	MPTCP     bool            `yaml:"mptcp"`      // take Multipath TCP
+	ProxyFrom []string        `yaml:"proxy_from"` // load balancers, whose connections begin with a PROXY header
+	Metrics   string          `yaml:"metrics"`    // 127.0.0.1:PORT, [::1]:PORT or unix:/PATH; "" = none
+	Identity  cli.Identity    `yaml:"identity"`
+	Client    cli.Identity    `yaml:"client"`
+	Trust     cli.Trust       `yaml:"trust"`
+	Push      []pushSource    `yaml:"push"`
+	Enrolment *enrolment      `yaml:"enrolment"`
+	Renewal   enrol.Section   `yaml:"renewal"`
+	Access    []accessLine    `yaml:"access"`
+	User      cli.User        `yaml:"user"`
+	Persons   *personsSection `yaml:"persons"` // nil = no person can be verified
+	Limits    limits          `yaml:"limits"`
+	Audit     cli.Trace       `yaml:"audit"`
+	SIEM      *siemSection    `yaml:"siem"` // nil = the trace is sent nowhere
+	API       *apiSection     `yaml:"api"`  // nil = it is not served
 
 	PersonKey personKey `yaml:"person_key"` // without it no person is in the trace
 
@@ -72,8 +75,10 @@ func (p configFlag) BecomeOwner() error {
 }
 
 type accessLine struct {
-	TLA string `yaml:"tla"`
-	PdT string `yaml:"pdt"`
+	TLA         string   `yaml:"tla"`
+	PdT         string   `yaml:"pdt"`
+	Persons     []string `yaml:"persons"`     // the users who may, by their national identifier
+	Professions []string `yaml:"professions"` // likewise, by their profession
 }
 
 // load reads the file, but not what it names. When the error is only faults of single settings (cli.Usable), the rest
@@ -85,7 +90,7 @@ func load(file string) (config, []gateway.Rule, error) {
 		rules, err = c.rules()
 		return errors.Join(cli.CheckListen("listen", c.Listen), c.checkBalancers(), c.checkMetrics(), err,
 			c.Limits.check(), c.Enrolment.check(), c.Renewal.Check(), c.checkPush(), c.SIEM.check(c.Audit.File),
-			c.API.check(), c.CheckCrypto(), c.checkFleet())
+			c.API.check(), c.CheckCrypto(), c.checkFleet(), c.checkUsers(rules))
 	})
 	return c, rules, err
 }
@@ -140,6 +145,7 @@ func (c config) rules() ([]gateway.Rule, error) {
 			errs = append(errs, fmt.Errorf("access[%d].%w", i, err))
 			continue
 		}
+		rule.Who = user.Who{Persons: line.Persons, Professions: line.Professions}
 		rules = append(rules, rule)
 	}
 	return rules, errors.Join(errs...)
@@ -149,5 +155,5 @@ func (c config) rules() ([]gateway.Rule, error) {
 func (c config) becomeOwner(file string) error {
 	denied, seen := c.stateFiles()
 	return cli.Written{Config: file, Identities: []cli.Identity{c.Client, c.Identity}, Trust: c.Trust,
-		Files: []cli.Path{c.Audit.File, denied, seen, c.PersonKey.File}}.BecomeOwner()
+		Files: append(c.Persons.writes(), c.Audit.File, c.PersonKey.File, denied, seen)}.BecomeOwner()
 }

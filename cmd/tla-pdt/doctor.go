@@ -31,7 +31,7 @@ func (c *doctorCmd) Run(app *cli.App) error {
 		here.APDULog(), here.AutoExit())
 	checks = append(append(checks, driver.Checks()...), here.Memory()...)
 	if cli.Usable(err) {
-		checks = append(append(checks, d.Checks()...), doctor.Disk(string(cfg.Audit)))
+		checks = append(append(checks, d.Checks()...), cfg.usersCheck(d), doctor.Disk(string(cfg.Audit)))
 		if !c.Offline {
 			for _, g := range cfg.dialled(d) {
 				checks = append(checks, d.Gateway(g, cfg.Dial))

@@ -52,6 +52,7 @@ func (c *runCmd) Run(app *cli.App) error {
 type daemon struct {
 	client, server *cli.Keys
 	trust          *trust.Trust
+	users          pdt.Users
 	service        *pdt.Service
 	renew          func(context.Context) error
 	bundle         *device // nil = none
@@ -83,6 +84,9 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if d.trust, err = cfg.OpenTrust(cfg.Trust, content, trace.Trust, log); err != nil {
 		return nil, err
 	}
+	if d.users, err = cfg.users(trace, d.trust, log); err != nil {
+		return nil, err
+	}
 	renewer, renew, err := cfg.renewer(d, trace, log)
 	if err != nil {
 		return nil, err
@@ -95,7 +99,12 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if err != nil {
 		return nil, err
 	}
-	service.Consented, service.Trace, service.Home = trace.Consent, sessions(trace), lines(trace, log)
+	service.Users = d.users
+	mark, err := trail.Marks(string(cfg.PersonKey.File), string(cfg.PersonKey.WrappingKey), log)
+	if err != nil {
+		return nil, err
+	}
+	service.Consented, service.Trace, service.Home = trace.Consent, sessions(trace, mark), lines(trace, log)
 	service.Warnings = func() []string { return append(renewer.Warnings(), sentences(trace.Trouble())...) }
 	service.Client.Hybrids = cfg.Hybrids(trace.Hybrids)
 	d.bundle = newDevice(kept, cfg, service, log)
@@ -113,12 +122,17 @@ func (d *daemon) serve(app *cli.App) error {
 	defer stop()
 	app.LogCrypto(d.trust)
 	var parts sync.WaitGroup
-	failed := make(chan error, 4)
-	for _, part := range []func(context.Context) error{d.trust.Run, d.service.Run, d.renew, d.bundle.run} {
+	all := []func(context.Context) error{d.trust.Run, d.runUsers, d.service.Run, d.renew, d.bundle.run}
+	failed := make(chan error, len(all))
+	for _, part := range all {
 		parts.Go(func() { defer stop(); failed <- part(ctx) })
 	}
 	parts.Wait()
-	return errors.Join(withoutStop(<-failed), withoutStop(<-failed), withoutStop(<-failed))
+	var errs []error
+	for range all {
+		errs = append(errs, withoutStop(<-failed))
+	}
+	return errors.Join(errs...)
 }
 
 // apply returns a function that reads the configuration again and puts in force what may change in a running service:

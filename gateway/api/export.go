@@ -65,7 +65,7 @@ func (s *Server) export(c *caller, w http.ResponseWriter, r *http.Request) *Prob
 		return &Problem{Code: TraceFull, Detail: "This could not be recorded, and is not done.",
 			Action: "See the gateway's log."}
 	}
-	return s.sendExport(w, r, q, to)
+	return sendExport(s.cfg, w, r, export.Config{Query: q, Program: "tla-gateway", Recipients: to})
 }
 
 // readOrder reads what is to be exported, and for whom.
@@ -110,35 +110,35 @@ func readRecipients(names []string) (to recipients.List, p *Problem) {
 
 // sendExport sends an export. What fails after its beginning breaks the connection off, so that nobody takes it for
 // whole.
-func (s *Server) sendExport(w http.ResponseWriter, r *http.Request, q index.Query, to recipients.List) *Problem {
-	trace, err := index.Open(s.cfg.File, index.Unwritten)
+func sendExport(cfg Config, w http.ResponseWriter, r *http.Request, what export.Config) *Problem {
+	trace, err := index.Open(cfg.File, index.Unwritten)
 	if err != nil {
-		return unreadable(s.cfg.Log, err)
+		return unreadable(cfg.Log, err)
 	}
 	defer trace.Close()
+	what.Trace = trace
 	ctx, cancel := context.WithTimeout(r.Context(), exportTime)
 	defer cancel()
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(exportTime)) // then net/http takes the other end for gone
 	begun := false
-	err = export.Stream(ctx, export.Config{Trace: trace, Query: q, Program: "tla-gateway", Recipients: to},
-		func(h export.Header) io.Writer {
-			begun = true
-			about, _ := json.Marshal(Exported{h.Count, h.Unreadable, h.First, h.Last, h.Chain, h.Hash})
-			w.Header().Set("Content-Type", "application/octet-stream")
-			w.Header().Set(HeaderExported, string(about))
-			return paced{w, control}
-		})
+	err = export.Stream(ctx, what, func(h export.Header) io.Writer {
+		begun = true
+		about, _ := json.Marshal(Exported{h.Count, h.Unreadable, h.First, h.Last, h.Chain, h.Hash})
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set(HeaderExported, string(about))
+		return paced{w, control}
+	})
 	switch {
 	case err == nil:
 		return nil
 	case begun:
-		s.cfg.Log.Warn("an export broke off", "error", err)
+		cfg.Log.Warn("an export broke off", "error", err)
 		panic(http.ErrAbortHandler)
 	case errors.Is(err, export.ErrNothing):
 		return &Problem{Code: NotFound, Detail: "No line of the trace is within these filters."}
 	}
-	return unreadable(s.cfg.Log, err)
+	return unreadable(cfg.Log, err)
 }
 
 // paced is an answer that goes on as long as the other end takes it.

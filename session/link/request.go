@@ -142,10 +142,11 @@ func authorize(ctx context.Context, c net.Conn, r *bufio.Reader, path, session s
 	nonce, prove, err := askNonce(c, r, path, cfg)
 	if err == nil && prove {
 		began := time.Now()
-		err = cfg.Prover.Ready(ctx)
-		if err == nil && time.Since(began) > freshNonce {
+		able, failed := proofOr(cfg.Prover.Ready(ctx))
+		if err = failed; err == nil && time.Since(began) > freshNonce {
 			nonce, prove, err = askNonce(c, r, path, cfg)
 		}
+		prove = prove && able
 	}
 	if err != nil {
 		return auth, err
@@ -153,9 +154,22 @@ func authorize(ctx context.Context, c net.Conn, r *bufio.Reader, path, session s
 	auth.Nonce = nonce
 	if auth.Consent, err = cfg.Consent(nonce); err == nil && prove {
 		auth.Proof, err = cfg.Prover.Prove(ctx, nonce, auth.Consent)
+		_, err = proofOr(err)
 	}
 	return auth, err
 }
+
+// proofOr reports whether there is a proof, by the error of a Prover.
+func proofOr(err error) (bool, error) {
+	if errors.Is(err, ErrNoProof) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// ErrNoProof is what a Prover returns that has no proof to give, for want of a card for instance: the gateway is asked
+// without, and decides by its own rule.
+var ErrNoProof = errors.New("there is no proof of the user")
 
 // freshNonce is how old a nonce may be when consent and proof are made; a gateway may keep one for less than 180 s.
 const freshNonce = 20 * time.Second
