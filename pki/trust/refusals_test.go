@@ -313,7 +313,7 @@ func (row refusal) playTLS(t *testing.T) {
 // TestEveryReasonHasARow fails when a Reason constant is neither in a row above nor named here with its own test.
 func TestEveryReasonHasARow(t *testing.T) {
 	elsewhere := map[pki.Reason]string{pki.HandshakeSlow: "TestC2SlowHandshake", pki.StapleMissing: "TestC2MustStaple",
-		pki.NotRGS: "TestG5RGSRefusesChaCha20"}
+		pki.NotRGS: "TestG5RGSRefusesChaCha20", pki.UserStatus: "TestC2PersonRefused"}
 	for _, lie := range ocspLies {
 		elsewhere[lie.reason] = "TestC2OCSPAnswersThatLie"
 	}
