@@ -250,7 +250,8 @@ func TestC2EveryReasonOfTheUserHasWords(t *testing.T) {
 			known := tongue.Say(reasons[tla.CodeUser][reason], nil)
 			require.NotEmpty(t, known, reason)
 			require.Contains(t, tongue.Sentence(&tla.Why{Code: tla.CodeUser, Reason: reason}, ""), known)
-			require.Contains(t, tongue.Sentence(&tla.Why{Code: tla.CodeProblem, Reason: "user_required", Cause: reason}, ""),
+			why := &tla.Why{Code: tla.CodeProblem, Reason: "user_required", Cause: reason}
+			require.Contains(t, tongue.Sentence(why, ""),
 				known)
 		}
 		refused := tongue.Sentence(&tla.Why{Code: tla.CodeProblem, Reason: "user_refused", Cause: "revoked"}, "")
