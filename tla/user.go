@@ -15,23 +15,27 @@ import (
 	"tlagate/tla/cardsign"
 )
 
-// CodeUser says that the user was not authenticated by their card (C2); Reason is one of the ReasonUser….
+// CodeUser says that the user was not authenticated by their card (C2); Reason is one of UserReasons.
 const CodeUser Code = "user"
 
 // Why a user was not authenticated, or could not be: reasons of CodeUser, and of what a gateway answered without proof
 // (Why.Cause).
 const (
-	ReasonNoCard        = "no_card"        // no CPS card is in
-	ReasonNoApplication = "no_application" // the card policy knows no way for this card
-	ReasonCardBusy      = "card_busy"      // another program has it
-	ReasonReaderStuck   = "reader_stuck"   // the reader does not answer
-	ReasonCardFailed    = "card_failed"    // the card did not do what the card policy says that it does
-	ReasonUnfitKey      = "unfit_key"      // its key is not one for authentication
-	ReasonCardOut       = "card_out"       // it was taken out meanwhile
-	ReasonBlocked       = "blocked"        // its code is blocked
-	ReasonDeclined      = "declined"       // the user did not want to enter the code
-	ReasonNoAnswer      = "no_answer"      // nobody entered it in time
+	UserNoCard        = "no_card"        // no CPS card is in
+	UserNoApplication = "no_application" // the card policy knows no way for this card
+	UserCardBusy      = "card_busy"      // another program has it
+	UserReaderStuck   = "reader_stuck"   // the reader does not answer
+	UserCardFailed    = "card_failed"    // the card did not do what the card policy says that it does
+	UserUnfitKey      = "unfit_key"      // its key is not one for authentication
+	UserCardOut       = "card_out"       // it was taken out meanwhile
+	UserBlocked       = "blocked"        // its code is blocked
+	UserDeclined      = "declined"       // the user did not want to enter the code
+	UserNoAnswer      = "no_answer"      // nobody entered it in time
 )
+
+// UserReasons are all of them.
+var UserReasons = []string{UserNoCard, UserNoApplication, UserCardBusy, UserReaderStuck, UserCardFailed, UserUnfitKey,
+	UserCardOut, UserBlocked, UserDeclined, UserNoAnswer}
 
 // user has the person at the terminal prove who they are (C2), once for each start, on the lease that then serves the
 // session. It also knows whether the card stays: a session ends with the presence of whoever began it (SA4).
@@ -42,7 +46,7 @@ type user struct {
 	// Owned by connect, until the session is up.
 	until time.Time     // when the user's time for this start is over; zero = nothing was asked yet
 	key   *cardsign.Key // whose code is verified
-	lack  string        // why there is no proof: a Reason…; "" = there is one, or none was wanted
+	lack  string        // why there is no proof: one of UserReasons; "" = there is one, or none was wanted
 
 	mu      sync.Mutex    // protects the rest
 	lease   *cards.Lease  // the one that is known to be of the person's card
@@ -102,7 +106,7 @@ func (u *user) held(ctx context.Context) (*cards.Lease, error) {
 	for {
 		occupants, moved := u.live.readers.Now()
 		if occupants[session.SlotCPS] == nil {
-			return nil, u.lacks(ReasonNoCard, nil)
+			return nil, u.lacks(UserNoCard, nil)
 		}
 		state, changed := u.card.state.get()
 		if state != nil && state.lease != nil && !isClosed(state.lease.Over()) {
@@ -121,24 +125,24 @@ func (u *user) held(ctx context.Context) (*cards.Lease, error) {
 func reasonOf(s *cardState) string {
 	switch {
 	case s != nil && s.hold == cards.HoldBusy:
-		return ReasonCardBusy
+		return UserCardBusy
 	case s != nil && s.hold == cards.HoldFailed:
-		return ReasonCardFailed
+		return UserCardFailed
 	}
-	return ReasonReaderStuck
+	return UserReaderStuck
 }
 
 // unable returns what an error of the card means for the start.
 func (u *user) unable(err error) error {
 	switch {
 	case errors.Is(err, session.ErrCardLost):
-		return u.failed(ReasonCardOut)
+		return u.failed(UserCardOut)
 	case errors.Is(err, cardsign.ErrNoApplication):
-		return u.lacks(ReasonNoApplication, err)
+		return u.lacks(UserNoApplication, err)
 	case errors.Is(err, cardsign.ErrUnfitKey):
-		return u.lacks(ReasonUnfitKey, err)
+		return u.lacks(UserUnfitKey, err)
 	}
-	return u.lacks(ReasonCardFailed, err)
+	return u.lacks(UserCardFailed, err)
 }
 
 // verify asks the user for the code of their card until the card accepts one.
@@ -152,7 +156,7 @@ func (u *user) verify(ctx context.Context, lease *cards.Lease, key *cardsign.Key
 		case err != nil:
 			return u.unable(err)
 		case isClosed(lease.Over()):
-			return u.failed(ReasonCardOut)
+			return u.failed(UserCardOut)
 		case isWrongPIN(sw):
 		case bytes.Equal(sw, []byte{0x90, 0x00}):
 			return nil
@@ -169,13 +173,13 @@ func isWrongPIN(sw []byte) bool { return sw[0] == 0x63 && sw[1]&0xF0 == 0xC0 && 
 func (u *user) refused(sw []byte) error {
 	switch [2]byte(sw) {
 	case swPINBlocked, [2]byte{0x63, 0xC0}:
-		return u.failed(ReasonBlocked)
+		return u.failed(UserBlocked)
 	case swPINCancelled:
-		return u.failed(ReasonDeclined)
+		return u.failed(UserDeclined)
 	case swPINTimeout:
-		return u.failed(ReasonNoAnswer)
+		return u.failed(UserNoAnswer)
 	}
-	return u.lacks(ReasonCardFailed, fmt.Errorf("the card answered %s to the VERIFY", hex.EncodeToString(sw)))
+	return u.lacks(UserCardFailed, fmt.Errorf("the card answered %s to the VERIFY", hex.EncodeToString(sw)))
 }
 
 // prove returns the proof that make makes with the user's key, and remembers whose it is.

@@ -139,9 +139,9 @@ func TestC2TheCodeIsWrong(t *testing.T) {
 			func(time.Time) {}).(PINAnswer).Result
 	}
 	require.Equal(t, "63c0", insisting("0000"))
-	require.Equal(t, []any{CodeUser, ReasonBlocked}, whyOf(<-done))
+	require.Equal(t, []any{CodeUser, UserBlocked}, whyOf(<-done))
 
-	require.Equal(t, []any{CodeUser, ReasonBlocked}, whyOf(u.relay.Start(t.Context(), byHand)), "nobody is asked")
+	require.Equal(t, []any{CodeUser, UserBlocked}, whyOf(u.relay.Start(t.Context(), byHand)), "nobody is asked")
 	require.Empty(t, u.proofs)
 }
 
@@ -157,12 +157,12 @@ func TestC2TheUserDoesNotEnterTheCode(t *testing.T) {
 	u.run()
 	done := u.starting()
 	require.Equal(t, CodeCancelled, u.enter("").Error.Code)
-	require.Equal(t, []any{CodeUser, ReasonDeclined}, whyOf(<-done))
+	require.Equal(t, []any{CodeUser, UserDeclined}, whyOf(<-done))
 
 	done = u.starting()
 	u.asked()
 	u.fake.Remove("left")
-	require.Equal(t, []any{CodeUser, ReasonCardOut}, whyOf(<-done))
+	require.Equal(t, []any{CodeUser, UserCardOut}, whyOf(<-done))
 	u.fake.Put("left", u.card)
 	eventually(t, "card seen", func() bool { return u.rig.seen(session.SlotCPS) != "" })
 
@@ -179,7 +179,7 @@ func TestC2NobodyEntersTheCode(t *testing.T) {
 	u := newUserRig(t)
 	u.cfg.Timers.User = 100 * time.Millisecond
 	u.run()
-	require.Equal(t, []any{CodeUser, ReasonNoAnswer}, whyOf(u.relay.Start(t.Context(), byHand)))
+	require.Equal(t, []any{CodeUser, UserNoAnswer}, whyOf(u.relay.Start(t.Context(), byHand)))
 	require.Nil(t, u.relay.Status().PIN)
 }
 
@@ -212,10 +212,10 @@ func TestC2WithoutACard(t *testing.T) {
 	eventually(t, "no card", func() bool { return u.rig.seen(session.SlotCPS) == "" })
 	err := u.relay.Start(t.Context(), byHand)
 	require.Equal(t, []any{CodeProblem, "user_required"}, whyOf(err))
-	require.Equal(t, ReasonNoCard, explain(err).Cause)
+	require.Equal(t, UserNoCard, explain(err).Cause)
 	require.Nil(t, <-u.proofs)
 
-	for reason, answer := range map[string][]byte{ReasonNoApplication: {0x6A, 0x82}, ReasonCardFailed: {0x90, 0x00}} {
+	for reason, answer := range map[string][]byte{UserNoApplication: {0x6A, 0x82}, UserCardFailed: {0x90, 0x00}} {
 		strange := u.fake.Insert("left", cardstest.CPSATR, 9)
 		u.fake.Do(func() { strange.Process = func([]byte) []byte { return append([]byte(nil), answer...) } })
 		eventually(t, "card seen", func() bool { return u.rig.seen(session.SlotCPS) != "" })

@@ -138,10 +138,10 @@ var todoReasons = map[tla.Code]map[string]Text{
 		string(link.ProblemUserDenied):       doCall,
 	},
 	tla.CodeUser: {
-		tla.ReasonCardOut:  doCardAgain,
-		tla.ReasonBlocked:  doIssuer,
-		tla.ReasonDeclined: doOpen,
-		tla.ReasonNoAnswer: doOpen,
+		tla.UserCardOut:  doCardAgain,
+		tla.UserBlocked:  doIssuer,
+		tla.UserDeclined: doOpen,
+		tla.UserNoAnswer: doOpen,
 	},
 	tla.CodePdT: {
 		string(session.ByeBusy): {
@@ -189,10 +189,10 @@ var todoReasons = map[tla.Code]map[string]Text{
 
 // todoCauses are about a gateway that wants to know who the user is, by why there was no proof.
 var todoCauses = map[string]Text{
-	tla.ReasonNoCard:      doOwnCard,
-	tla.ReasonCardOut:     doOwnCard,
-	tla.ReasonCardBusy:    doWait,
-	tla.ReasonReaderStuck: doReader,
+	tla.UserNoCard:      doOwnCard,
+	tla.UserCardOut:     doOwnCard,
+	tla.UserCardBusy:    doWait,
+	tla.UserReaderStuck: doReader,
 }
 
 var doReader = Text{

@@ -240,3 +240,21 @@ func TestKeyWords(t *testing.T) {
 		}
 	}
 }
+
+// TestC2EveryReasonOfTheUserHasWords: of its own, and beside what a gateway answers.
+func TestC2EveryReasonOfTheUserHasWords(t *testing.T) {
+	for _, tongue := range Tongues {
+		none := tongue.Sentence(&tla.Why{Code: tla.CodeProblem, Reason: "user_required"}, "")
+		require.NotContains(t, none, "cause")
+		for _, reason := range tla.UserReasons {
+			known := tongue.Say(reasons[tla.CodeUser][reason], nil)
+			require.NotEmpty(t, known, reason)
+			require.Contains(t, tongue.Sentence(&tla.Why{Code: tla.CodeUser, Reason: reason}, ""), known)
+			why := &tla.Why{Code: tla.CodeProblem, Reason: "user_required", Cause: reason}
+			require.Contains(t, tongue.Sentence(why, ""),
+				known)
+		}
+		refused := tongue.Sentence(&tla.Why{Code: tla.CodeProblem, Reason: "user_refused", Cause: "revoked"}, "")
+		require.Contains(t, refused, tongue.Say(reasons[tla.CodeRejected]["revoked"], nil))
+	}
+}
