@@ -387,9 +387,10 @@ var ownTLS = regexp.MustCompile(`^(tls\.(Config|Dial.*|Listen|NewListener|Client
 
 // notItsPart are packages that a program is linked with, but whose cryptography it does not use.
 var notItsPart = map[string][]string{
-	"tla-ocsp": {"bundle", "est", "session", "session/consent", "session/incident", "audit/host",
+	"tla-ocsp": {"bundle", "est", "session", "session/consent", "session/incident", "audit/host", "audit/persons",
 		"internal/signed"},
-	"tla-pki":     {"session", "session/consent", "session/incident"},
+	"tla-pki":     {"session", "session/consent", "session/incident", "audit/persons"},
+	"tla-relay":   {"audit/persons"},
 	"tla-gateway": {"session"},
 }
 

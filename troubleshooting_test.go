@@ -25,6 +25,7 @@ var explained = []struct {
 	{"1. The terminal: why there is no session", "code", constantsOf("tla", "Code", ast.IsExported)},
 	{"Faults of the control socket", "fault", constantsNamed("tla/control", regexp.MustCompile(`^Fault[A-Z]`))},
 	{"Cards and readers", "hold", constantsOf("tla/cards", "Hold", ast.IsExported)},
+	{"Cards and readers", "user", constantsNamed("tla", regexp.MustCompile(`^User[A-Z]`))},
 	{"2. Certificates and connections", "reason", constantsOf("pki", "Reason", ast.IsExported)},
 	{"3. Problems of the gateway", "problem", constantsOf("session/link", "ProblemCode", ast.IsExported)},
 	{"4. Notices", "notice", constantsOf("session/link", "Code", ast.IsExported)},
@@ -32,7 +33,7 @@ var explained = []struct {
 	{"5. Byes", "reason", returned("pdt/reason.go", "otherReason")},
 	{"6. HTTP proxy", "reason", constantsOf("dialer", "Reason", ast.IsExported)},
 	{"7. Signed configuration", "why", both(
-		constantsOf("bundle", "Reason", ast.IsExported), constantsNamed("tla", regexp.MustCompile(`^Reason`)))},
+		constantsOf("bundle", "Reason", ast.IsExported), constantsNamed("tla", regexp.MustCompile(`^ReasonChanged$`)))},
 	{"8. Enrolment and renewal", "reason", constantsOf("cmd/internal/enrol", "Kind", ast.IsExported)},
 	{"9. EST", "word", constantsOf("est", "Word", ast.IsExported)},
 	{"9. EST", "reason", constantsNamed("gateway/enrolment", regexp.MustCompile(`^Ended[A-Z]`))},

@@ -201,8 +201,8 @@ func (t *tail) follow(f *os.File) error {
 	return lines.err
 }
 
-// maxTorn bounds what is saved of what is set aside at one time, mostTorn the file in which it is saved. A full one gets
-// another name, and replaces the one before it: crashes without end take twice that.
+// maxTorn bounds what is saved of what is set aside at one time, mostTorn the file in which it is saved. A full one
+// gets another name, and replaces the one before it: crashes without end take twice that.
 const (
 	maxTorn  = 1 << 20
 	mostTorn = 8 << 20

@@ -4,6 +4,7 @@ import (
 	"tlagate/audit"
 	"tlagate/audit/export"
 	"tlagate/audit/host"
+	"tlagate/audit/persons"
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/est"
@@ -23,5 +24,6 @@ type algorithmsCmd struct{ cli.AlgorithmsCmd }
 func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
 		consent.Algorithms(), proof.Algorithms(), ticket.Algorithms(), session.Algorithms(), bundle.Algorithms(),
-		est.Algorithms(), audit.Algorithms(), export.Algorithms(), host.Algorithms(), incident.Algorithms())
+		est.Algorithms(), audit.Algorithms(), export.Algorithms(), persons.Algorithms(), host.Algorithms(),
+		incident.Algorithms())
 }

@@ -22,7 +22,8 @@ const quantiles = `p50 (-?[\d.]+)(\S+), p99 (-?[\d.]+)(\S+), longest (-?[\d.]+)(
 
 const quantilesFigure = "p50 $1 $2, p99 $3 $4, longest $5 $6"
 
-// lists finds what a benchmark of lists of so many sessions says of two of them, which are in the order of the alphabet.
+// lists finds what a benchmark of lists of so many sessions says of two of them, which are in the order of the
+// alphabet.
 func lists(many, first, second string) string {
 	times := func(list string) string { return `([\d.]+) ` + list + `-ms\s+([\d.]+) ` + list + `-processor-ms` }
 	return `List/` + many + `\S*\s.*?\s` + times(first) + `.*?\s` + times(second)
