@@ -250,9 +250,8 @@ func TestC2EveryReasonOfTheUserHasWords(t *testing.T) {
 			known := tongue.Say(reasons[tla.CodeUser][reason], nil)
 			require.NotEmpty(t, known, reason)
 			require.Contains(t, tongue.Sentence(&tla.Why{Code: tla.CodeUser, Reason: reason}, ""), known)
-			why := &tla.Why{Code: tla.CodeProblem, Reason: "user_required", Cause: reason}
-			require.Contains(t, tongue.Sentence(why, ""),
-				known)
+			required := &tla.Why{Code: tla.CodeProblem, Reason: "user_required", Cause: reason}
+			require.Contains(t, tongue.Sentence(required, ""), known)
 		}
 		refused := tongue.Sentence(&tla.Why{Code: tla.CodeProblem, Reason: "user_refused", Cause: "revoked"}, "")
 		require.Contains(t, refused, tongue.Say(reasons[tla.CodeRejected]["revoked"], nil))
