@@ -16,6 +16,7 @@ import (
 	"tlagate/integration/cardsim"
 	"tlagate/integration/world"
 	"tlagate/pdt"
+	"tlagate/pdt/vpcd"
 	"tlagate/session"
 )
 
@@ -54,7 +55,7 @@ func newBareSession(t *testing.T, p *world.PCSCD) *bareSession {
 	s := &bareSession{t: t}
 	var err error
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	s.readers, err = pdt.NewDriver(pdt.DriverConfig{Port: p.Readers[0].Port, Log: log})
+	s.readers, err = vpcd.New(vpcd.Config{Port: p.Readers[0].Port, Log: log})
 	require.NoError(t, err)
 	a, b := net.Pipe()
 	id := session.NewID()

@@ -10,8 +10,8 @@ import (
 	"tlagate/session"
 )
 
-// exchanger is what a card needs of its session: a *session.Workstation.
-type exchanger interface {
+// Exchanger is what a card needs of its session: a *session.Workstation.
+type Exchanger interface {
 	Transmit(ctx context.Context, slot session.Slot, epoch uint32, apdu []byte) ([]byte, error)
 	Reset(ctx context.Context, slot session.Slot, epoch uint32, kind session.ResetKind) (uint32, []byte, error)
 	Shown(slot session.Slot, epoch uint32)
@@ -23,7 +23,7 @@ type Card struct {
 	slot     session.Slot
 	protocol session.Protocol
 	since    uint32 // the epoch in which it came in
-	via      exchanger
+	via      Exchanger
 	count    *counts
 
 	here   context.Context // ends when the card is removed or the session is over
@@ -41,12 +41,12 @@ type counts struct{ commands, answered, resets atomic.Uint64 }
 
 // NewCard returns the card that a session announced as inserted, for programs that run a card session of their own. It
 // is gone when ctx ends. With session.WorkstationConfig.Shows, Seen must be called.
-func NewCard(ctx context.Context, slot session.Slot, in session.Inserted, w *session.Workstation) *Card {
-	return newCard(ctx, slot, in, w, new(counts))
+func NewCard(ctx context.Context, slot session.Slot, in session.Inserted, via Exchanger) *Card {
+	return newCard(ctx, slot, in, via, new(counts))
 }
 
 // newCard returns the card of an inserted frame; it is gone when ctx ends.
-func newCard(ctx context.Context, slot session.Slot, in session.Inserted, via exchanger, count *counts) *Card {
+func newCard(ctx context.Context, slot session.Slot, in session.Inserted, via Exchanger, count *counts) *Card {
 	c := &Card{slot: slot, protocol: in.Protocol, since: in.Epoch, via: via, count: count, epoch: in.Epoch, atr: in.ATR}
 	c.here, c.remove = context.WithCancel(ctx)
 	return c

@@ -14,6 +14,7 @@ import (
 	"tlagate/cmd/internal/seal"
 	"tlagate/internal/address"
 	"tlagate/pdt"
+	"tlagate/pdt/vpcd"
 	"tlagate/pki"
 	"tlagate/pki/trust"
 	"tlagate/session"
@@ -129,7 +130,7 @@ func (c config) service(store *trust.Trust, client, server *cli.Keys, log *slog.
 }
 
 func (d driver) readers(log *slog.Logger) ([session.Slots]pdt.Reader, error) {
-	return pdt.NewDriver(pdt.DriverConfig{Address: d.Address, Port: d.Port, Gap: d.Gap, Log: log})
+	return vpcd.New(vpcd.Config{Address: d.Address, Port: d.Port, Gap: d.Gap, Log: log})
 }
 
 func (a access) table() (pdt.Access, error) {

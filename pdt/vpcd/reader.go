@@ -1,4 +1,4 @@
-package pdt
+package vpcd
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tlagate/internal/retry"
+	"tlagate/pdt"
 	"tlagate/session"
 )
 
@@ -19,76 +20,69 @@ const (
 	dialTimeout = 2 * time.Second
 )
 
-// vpcd is one slot of the driver. It shows a card as long as it keeps a connection open.
-type vpcd struct {
-	cfg  DriverConfig
+// reader is one slot of the driver. It shows a card as long as it keeps a connection open.
+type reader struct {
+	cfg  Config
 	addr string
 	log  *slog.Logger
 	left time.Time // when programs lost the last card; Show's own
 
 	mu    sync.Mutex // protects state
-	state DriverState
+	state pdt.DriverState
 }
 
-// DriverState says how one slot stands with the driver.
-type DriverState struct {
-	Address string `json:"address"`         // host:port
-	Shown   bool   `json:"shown"`           // programs see a card
-	Error   string `json:"error,omitempty"` // why a card cannot be, at the last attempt
-}
-
-func newVPCD(cfg DriverConfig, slot session.Slot) *vpcd {
+func newReader(cfg Config, slot session.Slot) *reader {
 	addr := net.JoinHostPort(cfg.Address, strconv.Itoa(cfg.Port+int(slot)))
-	return &vpcd{cfg: cfg, addr: addr, state: DriverState{Address: addr},
+	return &reader{cfg: cfg, addr: addr, state: pdt.DriverState{Address: addr},
 		log: cfg.Log.With("slot", slot.String(), "driver", addr)}
 }
 
 // Show keeps the card plugged until ctx ends. When the driver goes away (pcscd restarted), the card is reset before it
 // is shown again: no program may find the security state of another's session.
-func (v *vpcd) Show(ctx context.Context, card *Card) {
+func (r *reader) Show(ctx context.Context, card *pdt.Card) {
 	for {
-		conn, err := v.dial(ctx)
+		conn, err := r.dial(ctx)
 		if err != nil {
 			return
 		}
-		err = v.serve(ctx, conn, card)
-		if ctx.Err() != nil || !v.mayShowAgain(err) || !v.refresh(ctx, card) {
+		err = r.serve(ctx, conn, card)
+		if ctx.Err() != nil || !r.mayShowAgain(err) || !r.refresh(ctx, card) {
 			return
 		}
 	}
 }
 
 // serve shows the card on one connection and returns why that ended.
-func (v *vpcd) serve(ctx context.Context, conn *net.TCPConn, card *Card) error {
-	v.set(false, "")
-	err := newPlug(v.cfg, conn, card, func() { v.seen(card) }).serve(ctx)
-	v.left = time.Now()
-	v.set(false, "")
+func (r *reader) serve(ctx context.Context, conn *net.TCPConn, card *pdt.Card) error {
+	r.set(false, "")
+	err := newPlug(r.cfg, conn, card, func() { r.seen(card) }).serve(ctx)
+	r.left = time.Now()
+	r.set(false, "")
 	return err
 }
 
 // seen tells the status and the terminal that programs see the card.
-func (v *vpcd) seen(card *Card) {
-	v.set(true, "")
+func (r *reader) seen(card *pdt.Card) {
+	r.set(true, "")
 	card.Seen()
 }
 
 // mayShowAgain reports whether the card may be shown again after what ended the last connection.
-func (v *vpcd) mayShowAgain(err error) bool {
+func (r *reader) mayShowAgain(err error) bool {
 	if errors.Is(err, session.StaleEpoch) || errors.Is(err, session.NoCard) {
 		return false // news of the slot is on its way
 	}
 	if errors.Is(err, errDropped) {
-		v.log.Info("virtual reader driver closed the connection; the card is reset before it is shown again")
+		r.log.Info("virtual reader driver closed the connection; the card is reset before it is shown again")
 		return true
 	}
-	v.log.Warn("card is shown as removed", "error", err)
+	r.log.Warn("card is shown as removed", "error", err)
 	return true
 }
 
 // refresh resets the card until that succeeds, and reports whether it did: if not, the card is of no more use.
-func (v *vpcd) refresh(ctx context.Context, card *Card) bool {
-	for again := (retry.Backoff{First: v.cfg.Gap, Most: slowRefresh}); ; {
+func (r *reader) refresh(ctx context.Context, card *pdt.Card) bool {
+	for again := (retry.Backoff{First: r.cfg.Gap, Most: slowRefresh}); ; {
 		err := card.Reset(session.ResetCold)
 		if err == nil {
 			return true
@@ -101,41 +95,41 @@ func (v *vpcd) refresh(ctx context.Context, card *Card) bool {
 
 // dial connects to the driver once the gap is over, and retries until ctx ends. It logs what is wrong once. It does not
 // interrupt a dial: the driver would see a connection that is reset.
-func (v *vpcd) dial(ctx context.Context) (*net.TCPConn, error) {
-	if !retry.Sleep(ctx, time.Until(v.left.Add(v.cfg.Gap))) {
+func (r *reader) dial(ctx context.Context) (*net.TCPConn, error) {
+	if !retry.Sleep(ctx, time.Until(r.left.Add(r.cfg.Gap))) {
 		return nil, ctx.Err()
 	}
 	missing := false
-	for again := (retry.Backoff{First: firstRetry, Most: v.cfg.Retry}); ; {
-		conn, err := net.DialTimeout("tcp", v.addr, dialTimeout)
+	for again := (retry.Backoff{First: firstRetry, Most: r.cfg.Retry}); ; {
+		conn, err := net.DialTimeout("tcp", r.addr, dialTimeout)
 		if err == nil {
 			if missing {
-				v.log.Info("virtual reader driver found")
+				r.log.Info("virtual reader driver found")
 			}
 			return conn.(*net.TCPConn), nil
 		}
 		if ctx.Err() == nil && !missing {
 			missing = true
-			v.set(false, err.Error())
-			v.log.Warn("cannot reach the virtual reader driver: is it installed, and pcscd running? Retrying",
+			r.set(false, err.Error())
+			r.log.Warn("cannot reach the virtual reader driver: is it installed, and pcscd running? Retrying",
 				"error", err)
 		}
 		if !retry.Sleep(ctx, retry.Jitter(again.Next())) {
-			v.set(false, "")
+			r.set(false, "")
 			return nil, ctx.Err()
 		}
 	}
 }
 
-func (v *vpcd) set(shown bool, problem string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.state.Shown, v.state.Error = shown, problem
+func (r *reader) set(shown bool, problem string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state.Shown, r.state.Error = shown, problem
 }
 
 // State returns how the slot stands with the driver, for the status.
-func (v *vpcd) State() DriverState {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.state
+func (r *reader) State() pdt.DriverState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state
 }
