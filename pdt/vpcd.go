@@ -15,7 +15,6 @@ import (
 
 const (
 	firstRetry  = 100 * time.Millisecond // pause after the first failed dial
-	slowRefresh = 30 * time.Second       // longest pause between two resets of a card that fails
 	dialTimeout = 2 * time.Second
 )
 
@@ -28,13 +27,6 @@ type vpcd struct {
 
 	mu    sync.Mutex // protects state
 	state DriverState
-}
-
-// DriverState says how one slot stands with the driver.
-type DriverState struct {
-	Address string `json:"address"`         // host:port
-	Shown   bool   `json:"shown"`           // programs see a card
-	Error   string `json:"error,omitempty"` // why a card cannot be, at the last attempt
 }
 
 func newVPCD(cfg DriverConfig, slot session.Slot) *vpcd {
@@ -52,7 +44,11 @@ func (v *vpcd) Show(ctx context.Context, card *Card) {
 			return
 		}
 		err = v.serve(ctx, conn, card)
-		if ctx.Err() != nil || !v.mayShowAgain(err) || !v.refresh(ctx, card) {
+		if ctx.Err() != nil {
+			return
+		}
+		v.explain(err)
+		if !card.Recover(ctx, err, v.cfg.Gap) {
 			return
 		}
 	}
@@ -73,29 +69,14 @@ func (v *vpcd) seen(card *Card) {
 	card.Seen()
 }
 
-// mayShowAgain reports whether the card may be shown again after what ended the last connection.
-func (v *vpcd) mayShowAgain(err error) bool {
-	if errors.Is(err, session.StaleEpoch) || errors.Is(err, session.NoCard) {
-		return false // news of the slot is on its way
-	}
-	if errors.Is(err, errDropped) {
+// explain logs why programs do not see the card any more, if it may still be there.
+func (v *vpcd) explain(err error) {
+	switch {
+	case isGone(err):
+	case errors.Is(err, errDropped):
 		v.log.Info("virtual reader driver closed the connection; the card is reset before it is shown again")
-		return true
-	}
-	v.log.Warn("card is shown as removed", "error", err)
-	return true
-}
-
-// refresh resets the card until that succeeds, and reports whether it did: if not, the card is of no more use.
-func (v *vpcd) refresh(ctx context.Context, card *Card) bool {
-	for again := (retry.Backoff{First: v.cfg.Gap, Most: slowRefresh}); ; {
-		err := card.Reset(session.ResetCold)
-		if err == nil {
-			return true
-		}
-		if errors.Is(err, session.StaleEpoch) || errors.Is(err, session.NoCard) || !retry.Sleep(ctx, again.Next()) {
-			return false
-		}
+	default:
+		v.log.Warn("card is shown as removed", "error", err)
 	}
 }
 
