@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"tla/policy":              {"session", "tla/atr", "tla/pin"},
 	"tla/pin":                 {},
 	"pdt":                     {"internal/address", "internal/local", "session", "pki", "dialer"},
+	"pdt/ifd":                 {"internal/local", "pdt.", "session"},
 	"pdt/vpcd":                {"pdt.", "session"},
 	"tla/seat":                {},
 	"tla/startkey":            {},

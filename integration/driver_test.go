@@ -39,7 +39,7 @@ func (c simCard) Reset(kind session.ResetKind) ([]byte, error) {
 	return append([]byte(nil), c.ATR()...), nil
 }
 
-// bareSession is a card session over a plain pipe, whose cards the PdT shows to programs through the real driver.
+// bareSession is a card session over a plain pipe, whose cards the PdT shows to programs through a real driver.
 type bareSession struct {
 	t        *testing.T
 	terminal *session.Terminal
@@ -52,11 +52,15 @@ type bareSession struct {
 }
 
 func newBareSession(t *testing.T, p *world.PCSCD) *bareSession {
-	s := &bareSession{t: t}
-	var err error
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	s.readers, err = vpcd.New(vpcd.Config{Port: p.Readers[0].Port, Log: log})
+	readers, err := vpcd.New(vpcd.Config{Port: p.Readers[0].Port, Log: log})
 	require.NoError(t, err)
+	return newBareSessionOf(t, readers)
+}
+
+func newBareSessionOf(t *testing.T, readers [session.Slots]pdt.Reader) *bareSession {
+	s := &bareSession{t: t, readers: readers}
+	var err error
 	a, b := net.Pipe()
 	id := session.NewID()
 	opened := make(chan error, 1)

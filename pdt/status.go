@@ -70,13 +70,6 @@ type SlotStatus struct {
 	Driver *DriverState `json:"driver,omitempty"` // null: no virtual reader driver
 }
 
-// DriverState says how one slot stands with its driver.
-type DriverState struct {
-	Address string `json:"address"`         // host:port
-	Shown   bool   `json:"shown"`           // programs see a card
-	Error   string `json:"error,omitempty"` // why a card cannot be, at the last attempt
-}
-
 // status returns the state of the service now.
 func (s *Service) status() Status {
 	st := Status{Identity: s.us.String(), Since: s.began, Problems: []string{}}

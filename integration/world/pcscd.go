@@ -42,20 +42,28 @@ type PCSCD struct {
 	dir    string // has its configuration, copies of the driver, run/ (its /run/pcscd) and none/ (its empty driverDir)
 	echo   io.Writer
 	limits *Limits
+	ours   []byte
+	driver *Driver
 	vars   []string // of pcscd's environment
 	proc   *Process // nil: stopped
 }
 
 // PCSCDConfig describes a pcscd to start.
 type PCSCDConfig struct {
-	Readers []Reader  // at least one, at most eight
+	Readers []Reader  // at least one, at most eight; none with Conf
+	Conf    []byte    // in place of Readers: the file of reader.conf.d, with ifd.Library for our own driver
+	Driver  *Driver   // in place of our own driver as it is installed
 	Echo    io.Writer // gets pcscd's output; nil = nobody
 	Limits  *Limits   // of its readers, of which there can then be only one; nil = vpcd as it is
 }
 
 // StartPCSCD starts a pcscd in a mount namespace of its own, and returns when it answers and its slots listen.
 func StartPCSCD(cfg PCSCDConfig) (*PCSCD, error) {
-	p := &PCSCD{Readers: append([]Reader(nil), cfg.Readers...), echo: cfg.Echo, limits: cfg.Limits}
+	p := &PCSCD{Readers: append([]Reader(nil), cfg.Readers...), echo: cfg.Echo, limits: cfg.Limits, ours: cfg.Conf,
+		driver: cfg.Driver}
+	if p.driver == nil {
+		p.driver = installed
+	}
 	if err := p.lay(); err != nil {
 		return nil, fmt.Errorf("cannot prepare a pcscd: %w", err)
 	}
@@ -136,6 +144,9 @@ func (p *PCSCD) lay() (err error) {
 			return err
 		}
 	}
+	if p.ours != nil {
+		return p.layOurs()
+	}
 	driver, err := os.ReadFile(vpcdDriver)
 	if err != nil {
 		return fmt.Errorf("%w; install the package vsmartcard-vpcd", err)
@@ -146,7 +157,7 @@ func (p *PCSCD) lay() (err error) {
 		if err := os.WriteFile(lib, driver, 0o755); err != nil {
 			return err
 		}
-		if lib, err = p.driver(lib); err != nil {
+		if lib, err = p.vpcd(lib); err != nil {
 			return err
 		}
 		if err := p.Readers[i].entry(&conf, lib); err != nil {
@@ -156,8 +167,8 @@ func (p *PCSCD) lay() (err error) {
 	return os.WriteFile(p.conf(), []byte(conf.String()), 0o644)
 }
 
-// driver returns what pcscd loads for a copy of vpcd's driver.
-func (p *PCSCD) driver(vpcd string) (string, error) {
+// vpcd returns what pcscd loads for a copy of vpcd's driver.
+func (p *PCSCD) vpcd(vpcd string) (string, error) {
 	if p.limits == nil {
 		return vpcd, nil
 	}

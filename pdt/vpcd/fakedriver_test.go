@@ -179,6 +179,12 @@ func (c *fakeCard) Transmit(ctx context.Context, _ session.Slot, epoch uint32, a
 	return []byte{apdu[1], c.name, 0x90, 0}, nil
 }
 
+func (c *fakeCard) Verify(ctx context.Context, slot session.Slot, epoch uint32,
+	header [session.MinCommand]byte) ([]byte, error) {
+	response, err := c.Transmit(ctx, slot, epoch, header[:])
+	return response[max(0, len(response)-2):], err
+}
+
 func (c *fakeCard) Reset(_ context.Context, _ session.Slot, epoch uint32,
 	kind session.ResetKind) (uint32, []byte, error) {
 	c.mu.Lock()

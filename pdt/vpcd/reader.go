@@ -16,7 +16,6 @@ import (
 
 const (
 	firstRetry  = 100 * time.Millisecond // pause after the first failed dial
-	slowRefresh = 30 * time.Second       // longest pause between two resets of a card that fails
 	dialTimeout = 2 * time.Second
 )
 
@@ -46,7 +45,11 @@ func (r *reader) Show(ctx context.Context, card *pdt.Card) {
 			return
 		}
 		err = r.serve(ctx, conn, card)
-		if ctx.Err() != nil || !r.mayShowAgain(err) || !r.refresh(ctx, card) {
+		if ctx.Err() != nil {
+			return
+		}
+		r.explain(err)
+		if !card.Recover(ctx, err, r.cfg.Gap) {
 			return
 		}
 	}
@@ -67,29 +70,14 @@ func (r *reader) seen(card *pdt.Card) {
 	card.Seen()
 }
 
-// mayShowAgain reports whether the card may be shown again after what ended the last connection.
-func (r *reader) mayShowAgain(err error) bool {
-	if errors.Is(err, session.StaleEpoch) || errors.Is(err, session.NoCard) {
-		return false // news of the slot is on its way
-	}
-	if errors.Is(err, errDropped) {
+// explain logs why programs do not see the card any more, if it may still be there.
+func (r *reader) explain(err error) {
+	switch {
+	case errors.Is(err, session.StaleEpoch), errors.Is(err, session.NoCard): // news of the slot is on its way
+	case errors.Is(err, errDropped):
 		r.log.Info("virtual reader driver closed the connection; the card is reset before it is shown again")
-		return true
-	}
-	r.log.Warn("card is shown as removed", "error", err)
-	return true
-}
-
-// refresh resets the card until that succeeds, and reports whether it did: if not, the card is of no more use.
-func (r *reader) refresh(ctx context.Context, card *pdt.Card) bool {
-	for again := (retry.Backoff{First: r.cfg.Gap, Most: slowRefresh}); ; {
-		err := card.Reset(session.ResetCold)
-		if err == nil {
-			return true
-		}
-		if errors.Is(err, session.StaleEpoch) || errors.Is(err, session.NoCard) || !retry.Sleep(ctx, again.Next()) {
-			return false
-		}
+	default:
+		r.log.Warn("card is shown as removed", "error", err)
 	}
 }
 
