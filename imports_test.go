@@ -100,7 +100,7 @@ var mayImport = map[string][]string{
 	"cmd/internal/sentences": {"bundle", "dialer", "pki", "session"},
 	"docs":                   {},
 	"cmd/internal/doctor": {"cmd/internal/room", "internal/address", "cmd/internal/cli", "cmd/internal/keycmd",
-		"cmd/internal/seal", "cmd/internal/fips", "bundle", "keys", "pki", "dialer"},
+		"cmd/internal/seal", "cmd/internal/fips", "bundle", "keys", "pdt/ifd", "pki", "dialer"},
 	"cmd/internal/seal": {"internal/address", "cmd/internal/cli", "cmd/internal/fips", "bundle", "est", "keys", "pki",
 		"dialer"},
 	"cmd/internal/keycmd": {"pki", "keys", "cmd/internal/cli"},

@@ -53,6 +53,7 @@ type daemon struct {
 	client, server *cli.Keys
 	trust          *trust.Trust
 	service        *pdt.Service
+	driver         func(context.Context) error // serves the driver of the readers
 	renew          func(context.Context) error
 	bundle         *device // nil = none
 }
@@ -95,6 +96,9 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if err != nil {
 		return nil, err
 	}
+	if service.Readers, d.driver, err = cfg.Driver.open(log); err != nil {
+		return nil, err
+	}
 	service.Consented, service.Trace, service.Home = trace.Consent, sessions(trace), lines(trace, log)
 	service.Warnings = func() []string { return append(renewer.Warnings(), sentences(trace.Trouble())...) }
 	service.Client.Hybrids = cfg.Hybrids(trace.Hybrids)
@@ -113,12 +117,13 @@ func (d *daemon) serve(app *cli.App) error {
 	defer stop()
 	app.LogCrypto(d.trust)
 	var parts sync.WaitGroup
-	failed := make(chan error, 4)
-	for _, part := range []func(context.Context) error{d.trust.Run, d.service.Run, d.renew, d.bundle.run} {
-		parts.Go(func() { defer stop(); failed <- part(ctx) })
+	all := []func(context.Context) error{d.trust.Run, d.driver, d.service.Run, d.renew, d.bundle.run}
+	failed := make([]error, len(all))
+	for i, part := range all {
+		parts.Go(func() { defer stop(); failed[i] = withoutStop(part(ctx)) })
 	}
 	parts.Wait()
-	return errors.Join(withoutStop(<-failed), withoutStop(<-failed), withoutStop(<-failed))
+	return errors.Join(failed...)
 }
 
 // apply returns a function that reads the configuration again and puts in force what may change in a running service:

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"strconv"
+	"strings"
 )
 
 // Library is where the driver is installed.
@@ -96,4 +98,40 @@ func (e Entry) device() string {
 		return "ifd:none"
 	}
 	return fmt.Sprintf("ifd:%d:%s:%s", e.Slot, e.Owner, e.Socket)
+}
+
+// ReadEntries reads what ReaderConf wrote. It refuses a file that has other readers too.
+func ReadEntries(conf []byte) (entries []Entry, err error) {
+	for _, block := range strings.Split(string(conf), "\nFRIENDLYNAME ")[1:] {
+		e, ok := readEntry(block)
+		if !ok || e.Check() != nil {
+			return nil, fmt.Errorf("cannot understand its reader %.80q: want those of tlagate alone, as written by it", block)
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// readEntry reads an entry after its first word.
+func readEntry(block string) (e Entry, ok bool) {
+	lines := strings.Split(block, "\n")
+	if len(lines) < 4 {
+		return e, false
+	}
+	name, err := strconv.Unquote(lines[0])
+	device, isDevice := strings.CutPrefix(lines[1], "DEVICENAME ifd:")
+	if err != nil || !isDevice || lines[2] != "LIBPATH "+Library {
+		return e, false
+	}
+	if e.Name = name; device == "none" {
+		e.Placeholder = true
+		return e, true
+	}
+	parts := strings.SplitN(device, ":", 3)
+	if len(parts) != 3 {
+		return e, false
+	}
+	e.Owner, e.Socket = parts[1], parts[2]
+	e.Slot, err = strconv.Atoi(parts[0])
+	return e, err == nil
 }
