@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,8 +44,13 @@ func startClient(t *testing.T, p *world.PCSCD) *pcscClient {
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { in.Close(); _ = cmd.Wait() })
-	return &pcscClient{t, in, bufio.NewReader(out), func() { _ = cmd.Process.Kill() }}
+	kill := func() { _ = cmd.Process.Kill() }
+	t.Cleanup(func() {
+		in.Close()
+		defer time.AfterFunc(patience, kill).Stop()
+		_ = cmd.Wait()
+	})
+	return &pcscClient{t, in, bufio.NewReader(out), kill}
 }
 
 // do returns the answer to one line: "ok …" or "error CODE".
@@ -75,7 +81,9 @@ func (c *pcscClient) transmit(apdu string) string {
 	return strings.TrimPrefix(c.do("transmit "+apdu), "ok ")
 }
 
-// runPCSCClient is the program: connect READER, transmit HEX, begin and end a transaction, reset, disconnect.
+// runPCSCClient is the program: connect READER, transmit HEX, begin and end a transaction, reset, disconnect; control CODE
+// HEX and attrib ID, both in hex; times N HEX, which transmits it N times; seen READER, which waits for a card, and events
+// READER, how often one came or went.
 func runPCSCClient(in io.Reader, out io.Writer) error {
 	ctx, err := scard.EstablishContext()
 	if err != nil {
@@ -83,7 +91,9 @@ func runPCSCClient(in io.Reader, out io.Writer) error {
 	}
 	defer ctx.Release()
 	p := &pcscProgram{ctx: ctx}
-	for lines := bufio.NewScanner(in); lines.Scan(); {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
 		verb, arg, _ := strings.Cut(lines.Text(), " ")
 		answer, err := p.run(verb, arg)
 		if code, ok := err.(scard.Error); ok {
@@ -113,6 +123,23 @@ func (p *pcscProgram) run(verb, arg string) (answer string, err error) {
 		}
 		response, err := p.card.Transmit(apdu)
 		return fmt.Sprintf("ok %X", response), err
+	case "times":
+		return p.times(arg)
+	case "control":
+		return p.control(arg)
+	case "attrib":
+		id, err := strconv.ParseUint(arg, 16, 32)
+		if err != nil {
+			return "", err
+		}
+		value, err := p.card.GetAttrib(scard.Attrib(id))
+		return fmt.Sprintf("ok %X", value), err
+	case "seen":
+		_, err := p.look(arg, scard.StateEmpty)
+		return "ok", err
+	case "events":
+		state, err := p.look(arg, scard.StateUnaware)
+		return fmt.Sprintf("ok %d", state>>16), err
 	case "begin":
 		return "ok", p.card.BeginTransaction()
 	case "end":
@@ -125,4 +152,40 @@ func (p *pcscProgram) run(verb, arg string) (answer string, err error) {
 		return "ok", p.card.Disconnect(scard.LeaveCard)
 	}
 	return "", fmt.Errorf("cannot understand %q", verb)
+}
+
+// times transmits a command a number of times.
+func (p *pcscProgram) times(arg string) (string, error) {
+	number, command, _ := strings.Cut(arg, " ")
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return "", err
+	}
+	apdu, err := hex.DecodeString(command)
+	for i := 0; i < n && err == nil; i++ {
+		_, err = p.card.Transmit(apdu)
+	}
+	return "ok", err
+}
+
+// control asks the reader, over a connection of its own if there is no card.
+func (p *pcscProgram) control(arg string) (string, error) {
+	code, data, _ := strings.Cut(arg, " ")
+	n, err := strconv.ParseUint(code, 16, 32)
+	if err != nil {
+		return "", err
+	}
+	in, err := hex.DecodeString(data)
+	if err != nil {
+		return "", err
+	}
+	out, err := p.card.Control(uint32(n), in)
+	return fmt.Sprintf("ok %X", out), err
+}
+
+// look returns the state of a reader once it is another one than known.
+func (p *pcscProgram) look(reader string, known scard.StateFlag) (scard.StateFlag, error) {
+	state := []scard.ReaderState{{Reader: reader, CurrentState: known}}
+	err := p.ctx.GetStatusChange(state, patience)
+	return state[0].EventState, err
 }
