@@ -99,7 +99,11 @@ func (s *bareSession) removed(slot session.Slot) {
 
 func (s *bareSession) insert(slot session.Slot, card cardsim.Card) {
 	card.PowerOn()
-	require.NoError(s.t, s.terminal.Insert(slot, card.ATR(), session.T0, simCard{card}))
+	s.insertAs(slot, card.ATR(), simCard{card})
+}
+
+func (s *bareSession) insertAs(slot session.Slot, atr []byte, card session.Card) {
+	require.NoError(s.t, s.terminal.Insert(slot, atr, session.T0, card))
 }
 
 // waitShown waits until the terminal is told that programs see the card.

@@ -47,8 +47,13 @@ func startClient(t *testing.T, p *world.PCSCD) *pcscClient {
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { in.Close(); _ = cmd.Wait() })
-	return &pcscClient{t, in, bufio.NewReader(out), func() { _ = cmd.Process.Kill() }}
+	kill := func() { _ = cmd.Process.Kill() }
+	t.Cleanup(func() {
+		in.Close()
+		defer time.AfterFunc(patience, kill).Stop()
+		_ = cmd.Wait()
+	})
+	return &pcscClient{t, in, bufio.NewReader(out), kill}
 }
 
 // do returns the answer to one line: "ok …" or "error CODE".
@@ -87,7 +92,9 @@ func runPCSCClient(in io.Reader, out io.Writer) error {
 	}
 	defer ctx.Release()
 	p := &pcscProgram{ctx: ctx}
-	for lines := bufio.NewScanner(in); lines.Scan(); {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
 		verb, arg, _ := strings.Cut(lines.Text(), " ")
 		answer, err := p.run(verb, arg)
 		if code, ok := err.(scard.Error); ok {
@@ -162,17 +169,23 @@ var pcscVerbs = map[string]func(p *pcscProgram, words []string, text string) (an
 		}
 		return fmt.Sprintf("ok state %02x protocol %d ATR %X", uint32(s.State), s.ActiveProtocol, s.Atr), nil
 	},
-	"attribute": func(p *pcscProgram, w []string, _ string) (string, error) {
-		value, err := p.card.GetAttrib(attributes[w[0]])
-		return fmt.Sprintf("ok %X", value), err
-	},
-	"control": func(p *pcscProgram, w []string, _ string) (string, error) {
-		code, err := strconv.ParseUint(w[0], 0, 32)
+	"times":   func(p *pcscProgram, _ []string, text string) (string, error) { return p.times(text) },
+	"control": func(p *pcscProgram, _ []string, text string) (string, error) { return p.control(text) },
+	"attrib": func(p *pcscProgram, _ []string, text string) (string, error) {
+		id, err := strconv.ParseUint(text, 16, 32)
 		if err != nil {
 			return "", err
 		}
-		response, err := p.card.Control(uint32(code), nil)
-		return fmt.Sprintf("ok %X", response), err
+		value, err := p.card.GetAttrib(scard.Attrib(id))
+		return fmt.Sprintf("ok %X", value), err
+	},
+	"seen": func(p *pcscProgram, _ []string, reader string) (string, error) {
+		_, err := p.look(reader, scard.StateEmpty)
+		return "ok", err
+	},
+	"events": func(p *pcscProgram, _ []string, reader string) (string, error) {
+		state, err := p.look(reader, scard.StateUnaware)
+		return fmt.Sprintf("ok %d", state>>16), err
 	},
 	"watch":  func(p *pcscProgram, w []string, _ string) (string, error) { return p.watch(w) },
 	"cancel": func(p *pcscProgram, _ []string, _ string) (string, error) { return p.cancel() },
@@ -185,9 +198,6 @@ var (
 		"none": scard.ProtocolUndefined}
 	dispositions = map[string]scard.Disposition{"leave": scard.LeaveCard, "reset": scard.ResetCard,
 		"unpower": scard.UnpowerCard, "eject": scard.EjectCard}
-	attributes = map[string]scard.Attrib{"vendor": scard.AttrVendorName, "serial": scard.AttrVendorIfdSerialNo,
-		"ATR": scard.AttrAtrString, "longest": scard.AttrMaxinput, "name": scard.AttrDeviceFriendlyName,
-		"present": scard.AttrIccPresence, "none": scard.AttrEscCancel}
 )
 
 func disposition(words []string) scard.Disposition {
@@ -240,4 +250,40 @@ func (p *pcscProgram) cancel() (string, error) {
 			}
 		}
 	}
+}
+
+// times transmits a command a number of times.
+func (p *pcscProgram) times(arg string) (string, error) {
+	number, command, _ := strings.Cut(arg, " ")
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return "", err
+	}
+	apdu, err := hex.DecodeString(command)
+	for i := 0; i < n && err == nil; i++ {
+		_, err = p.card.Transmit(apdu)
+	}
+	return "ok", err
+}
+
+// control asks the reader, over a connection of its own if there is no card.
+func (p *pcscProgram) control(arg string) (string, error) {
+	code, data, _ := strings.Cut(arg, " ")
+	n, err := strconv.ParseUint(code, 16, 32)
+	if err != nil {
+		return "", err
+	}
+	in, err := hex.DecodeString(data)
+	if err != nil {
+		return "", err
+	}
+	out, err := p.card.Control(uint32(n), in)
+	return fmt.Sprintf("ok %X", out), err
+}
+
+// look returns the state of a reader once it is another one than known.
+func (p *pcscProgram) look(reader string, known scard.StateFlag) (scard.StateFlag, error) {
+	state := []scard.ReaderState{{Reader: reader, CurrentState: known}}
+	err := p.ctx.GetStatusChange(state, patience)
+	return state[0].EventState, err
 }

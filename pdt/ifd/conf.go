@@ -42,8 +42,8 @@ func (e Entry) Check() error {
 		return nil
 	}
 	if !ownerForm.MatchString(e.Owner) {
-		return fmt.Errorf("cannot name %q as the owner of the reader %q: want an account of 1 to 32 letters, digits and "+
-			". _ -, or a uid", e.Owner, e.Name)
+		return fmt.Errorf("cannot name %q as the owner of the reader %q: want an account of 1 to 32 letters, digits "+
+			"and . _ -, or a uid", e.Owner, e.Name)
 	}
 	if e.Slot < 0 || e.Slot > 9 {
 		return fmt.Errorf("cannot use slot %d for the reader %q: want 0 to 9", e.Slot, e.Name)
@@ -64,8 +64,8 @@ func checkSocket(p string) error {
 func CheckEntries(entries []Entry) error {
 	var errs []error
 	if len(entries) > MostEntries {
-		errs = append(errs, fmt.Errorf("cannot have %d readers in one pcscd: it has at most %d, and drops the others in "+
-			"silence; use another pcscd for the rest", len(entries), MostEntries))
+		errs = append(errs, fmt.Errorf("cannot have %d readers in one pcscd: it has at most %d, and drops the others "+
+			"in silence; use another pcscd for the rest", len(entries), MostEntries))
 	}
 	for _, e := range entries {
 		errs = append(errs, e.Check())
@@ -81,7 +81,8 @@ func ReaderConf(entries []Entry) []byte {
 		"longer\n# wanted into a placeholder (ifd:none), or the names of the others change. Restart pcscd after a " +
 		"change.\n")
 	for i, e := range entries {
-		fmt.Fprintf(&b, "\nFRIENDLYNAME %q\nDEVICENAME %s\nLIBPATH %s\nCHANNELID 0x%X\n", e.name(), e.device(), Library, i)
+		fmt.Fprintf(&b, "\nFRIENDLYNAME %q\nDEVICENAME %s\nLIBPATH %s\nCHANNELID 0x%X\n",
+			e.name(), e.device(), Library, i)
 	}
 	return b.Bytes()
 }

@@ -71,6 +71,7 @@ type Driver struct {
 	cfg     Config
 	readers [session.Slots]*reader
 	rations *ration.Rations[string]
+	working time.Duration // how often a driver is told that its request is under way
 
 	mu       sync.Mutex // protects the rest
 	foreign  uint64     // connections of accounts that may not be a driver
@@ -84,7 +85,7 @@ func New(cfg Config) (*Driver, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	d := &Driver{cfg: cfg}
+	d := &Driver{cfg: cfg, working: workingTime}
 	d.rations = ration.New(strangersFirst, strangersTime, d.moreStrangers)
 	for i := range d.readers {
 		d.readers[i] = newReader(d, session.Slot(i))

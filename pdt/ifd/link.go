@@ -95,8 +95,8 @@ func (l *link) answer(number uint32, o outcome, body []byte) error {
 }
 
 // pulse tells the driver now and then that a request is still under way, until the function that it returns is called.
-func (l *link) pulse() (stop func()) {
-	ticker := time.NewTicker(workingTime)
+func (l *link) pulse(every time.Duration) (stop func()) {
+	ticker := time.NewTicker(every)
 	over := make(chan struct{})
 	var pulsing sync.WaitGroup
 	pulsing.Go(func() {

@@ -184,7 +184,7 @@ func (r *reader) serveRequests(c *net.UnixConn, in *frames, id linkID) welcome {
 	if l.write(c, appendWelcome(nil, welcomed, id)) != nil {
 		return welcomed
 	}
-	stop := l.pulse()
+	stop := l.pulse(r.d.working)
 	err := r.answerAll(l, in)
 	stop()
 	if errors.Is(err, errProtocol) {
