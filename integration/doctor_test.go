@@ -59,11 +59,13 @@ func TestDoctorOfThePdT(t *testing.T) {
 	f := doctor(t, l, "tla-pdt", env)
 	gateway := "gateway " + l.Named(l.GatewayAddr)
 	f.are(t, "ok", "configuration", "PC/SC service", "APDU logging", "driver entries",
-		"driver owner", "driver connected", "driver strangers", "vpcd",
+		"driver owner", "driver connected", "driver strangers",
 		"certificate of client", "certificate of server", "bundle", "trust anchors", "revocation lists",
 		"revocation of peers", gateway, "listening sockets")
 	f.are(t, "warning", "key of client", "key of server", "disk of the audit trace")
 	require.Contains(t, f[gateway].Found, lab.Gateway+" takes us for "+lab.PdT+", certificate good")
+	f.are(t, "failure", "vpcd")
+	require.Contains(t, f["vpcd"].Found, `"Terminal"`, "in which the simulated cards are, here on the same machine")
 	require.Contains(t, f["PC/SC service"].Found, fmt.Sprintf("%q, %q", vitaleReader, cpsReader))
 
 	t.Run("offline nobody is asked", func(t *testing.T) {

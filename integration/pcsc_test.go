@@ -91,7 +91,7 @@ func runPCSCClient(in io.Reader, out io.Writer) error {
 		return err
 	}
 	defer ctx.Release()
-	p := &pcscProgram{ctx: ctx}
+	p := &pcscProgram{ctx: ctx, card: new(scard.Card)}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -114,6 +114,11 @@ type pcscProgram struct {
 }
 
 func (p *pcscProgram) run(verb, arg string) (answer string, err error) {
+	defer func() {
+		if why := recover(); why != nil { // of package scard, for a card without a protocol for example
+			answer, err = fmt.Sprint("ok no call: ", why), nil
+		}
+	}()
 	do, ok := pcscVerbs[verb]
 	if !ok {
 		return "", fmt.Errorf("cannot understand %q", verb)
@@ -152,11 +157,12 @@ var pcscVerbs = map[string]func(p *pcscProgram, words []string, text string) (an
 
 	// What only the comparison of readers needs.
 	"reader": func(p *pcscProgram, _ []string, name string) (string, error) { p.reader = name; return "ok", nil },
-	"open": func(p *pcscProgram, w []string, _ string) (_ string, err error) {
-		p.card, err = p.ctx.Connect(p.reader, shareModes[w[0]], protocols[w[1]])
+	"open": func(p *pcscProgram, w []string, _ string) (string, error) {
+		card, err := p.ctx.Connect(p.reader, shareModes[w[0]], protocols[w[1]])
 		if err != nil {
 			return "", err
 		}
+		p.card = card
 		return fmt.Sprint("ok protocol ", p.card.ActiveProtocol()), nil
 	},
 	"reconnect": func(p *pcscProgram, w []string, _ string) (string, error) {
