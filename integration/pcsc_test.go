@@ -25,14 +25,14 @@ const pcscClientEnv = "TLAGATE_PCSC_CLIENT"
 
 // pcscClient is a PC/SC program that is connected to one card.
 type pcscClient struct {
-	t    *testing.T
+	t    testing.TB
 	in   io.Writer
 	r    *bufio.Reader
 	kill func()
 }
 
 // startClient starts a PC/SC program on p's pcscd.
-func startClient(t *testing.T, p *world.PCSCD) *pcscClient {
+func startClient(t testing.TB, p *world.PCSCD) *pcscClient {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(self)
@@ -82,8 +82,8 @@ func (c *pcscClient) transmit(apdu string) string {
 }
 
 // runPCSCClient is the program: connect READER, transmit HEX, begin and end a transaction, reset, disconnect; control CODE
-// HEX and attrib ID, both in hex; times N HEX, which transmits it N times; seen READER, which waits for a card, and events
-// READER, how often one came or went.
+// HEX and attrib ID, both in hex; times N HEX, which transmits it N times; seen and gone READER, which
+// wait for a card to be there or not, and events READER, how often one came or went.
 func runPCSCClient(in io.Reader, out io.Writer) error {
 	ctx, err := scard.EstablishContext()
 	if err != nil {
@@ -136,6 +136,9 @@ func (p *pcscProgram) run(verb, arg string) (answer string, err error) {
 		return fmt.Sprintf("ok %X", value), err
 	case "seen":
 		_, err := p.look(arg, scard.StateEmpty)
+		return "ok", err
+	case "gone":
+		_, err := p.look(arg, scard.StatePresent)
 		return "ok", err
 	case "events":
 		state, err := p.look(arg, scard.StateUnaware)
