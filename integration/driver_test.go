@@ -41,7 +41,7 @@ func (c simCard) Reset(kind session.ResetKind) ([]byte, error) {
 
 // bareSession is a card session over a plain pipe, whose cards the PdT shows to programs through a real driver.
 type bareSession struct {
-	t        *testing.T
+	t        testing.TB
 	terminal *session.Terminal
 	w        *session.Workstation
 	readers  [session.Slots]pdt.Reader
@@ -51,14 +51,14 @@ type bareSession struct {
 	remove [session.Slots]context.CancelFunc
 }
 
-func newBareSession(t *testing.T, p *world.PCSCD) *bareSession {
+func newBareSession(t testing.TB, p *world.PCSCD) *bareSession {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	readers, err := vpcd.New(vpcd.Config{Port: p.Readers[0].Port, Log: log})
 	require.NoError(t, err)
 	return newBareSessionOf(t, readers)
 }
 
-func newBareSessionOf(t *testing.T, readers [session.Slots]pdt.Reader) *bareSession {
+func newBareSessionOf(t testing.TB, readers [session.Slots]pdt.Reader) *bareSession {
 	s := &bareSession{t: t, readers: readers}
 	var err error
 	a, b := net.Pipe()

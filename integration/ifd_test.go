@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ const (
 
 // ifdBed is a pcscd with our own driver, and what stands for tla-pdt beside it.
 type ifdBed struct {
-	t      *testing.T
+	t      testing.TB
 	socket string
 	pcscd  *world.PCSCD
 	driver *ifd.Driver // of the last connect
@@ -39,7 +40,7 @@ type ifdBed struct {
 }
 
 // newIFDBed starts a pcscd; tla-pdt is still away.
-func newIFDBed(t *testing.T, cfg world.PCSCDConfig) *ifdBed {
+func newIFDBed(t testing.TB, cfg world.PCSCDConfig) *ifdBed {
 	t.Helper()
 	b := &ifdBed{t: t, socket: filepath.Join(t.TempDir(), "readers.sock"), stop: func() {}}
 	cfg.Conf = ifd.ReaderConf(b.entries())
@@ -131,7 +132,7 @@ type padCard struct {
 	busy    chan string // what it was asked
 }
 
-func newPadCard(t *testing.T) *padCard {
+func newPadCard(t testing.TB) *padCard {
 	c := &padCard{busy: make(chan string, 9)}
 	c.hold, c.release = context.WithCancel(context.Background())
 	t.Cleanup(c.release)
@@ -442,4 +443,48 @@ func TestIFDUnderSanitizers(t *testing.T) {
 	}
 	require.NoError(t, b.pcscd.Stop())
 	require.NotRegexp(t, "AddressSanitizer|runtime error", strings.Join(pcscd.Lines(), "\n"))
+}
+
+// alarm ends a pcscd as its own alarm does when no program has come for a minute. pcscd 1.9.9 on a busy machine may not
+// notice the first one.
+func alarm(t *testing.T, pcscd *world.Process) {
+	t.Helper()
+	require.NoError(t, world.Poll(patience, "pcscd to end", func() error {
+		if err := pcscd.Signal(syscall.SIGALRM); err != nil {
+			return err
+		}
+		_, err := pcscd.Wait(time.Second)
+		return err
+	}))
+}
+
+// TestIFDWithActivationAndAutoExit: the first program has systemd start pcscd, and finds the card at once; pcscd ends by
+// itself when nobody needs it, the card then has no power, and the next program finds it again.
+func TestIFDWithActivationAndAutoExit(t *testing.T) {
+	t.Parallel()
+	b := newIFDBed(t, world.PCSCDConfig{})
+	b.pcscd.Kill()
+	b.pcscd.Args = []string{"--auto-exit"}
+	s := b.session()
+	v := cardsim.NewVitale(cardsim.VitaleConfig{})
+	s.insert(session.SlotVitale, v)
+	for range 2 {
+		before := v.Counts()
+		require.NoError(t, b.pcscd.StartOnDemand())
+		require.False(t, b.driver.State()[session.SlotVitale].Connected)
+		require.Equal(t, map[string]bool{vitaleReader: true, cpsReader: false},
+			readers(tool(t, b.pcscd, "opensc-tool", "-l")))
+		require.True(t, b.driver.State()[session.SlotVitale].Shown)
+		alarm(t, b.pcscd.Process())
+		require.NoError(t, world.Poll(patience, "the card to lose its power", func() error {
+			if state := b.driver.State()[session.SlotVitale]; state.Connected || state.Shown {
+				return fmt.Errorf("state is %+v", state)
+			}
+			if v.Counts().PowerOffs == before.PowerOffs {
+				return errors.New("it has power")
+			}
+			return nil
+		}))
+		require.NoError(t, b.pcscd.Stop())
+	}
 }

@@ -25,7 +25,7 @@ const pcscClientEnv = "TLAGATE_PCSC_CLIENT"
 
 // pcscClient is a PC/SC program that is connected to one card.
 type pcscClient struct {
-	t    *testing.T
+	t    testing.TB
 	in   io.WriteCloser
 	r    *bufio.Reader
 	kill func()
@@ -35,7 +35,7 @@ type pcscClient struct {
 func (c *pcscClient) close() { _ = c.in.Close() }
 
 // startClient starts a PC/SC program on p's pcscd.
-func startClient(t *testing.T, p *world.PCSCD) *pcscClient {
+func startClient(t testing.TB, p *world.PCSCD) *pcscClient {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(self)
@@ -187,6 +187,10 @@ var pcscVerbs = map[string]func(p *pcscProgram, words []string, text string) (an
 	},
 	"seen": func(p *pcscProgram, _ []string, reader string) (string, error) {
 		_, err := p.look(reader, scard.StateEmpty)
+		return "ok", err
+	},
+	"gone": func(p *pcscProgram, _ []string, reader string) (string, error) {
+		_, err := p.look(reader, scard.StatePresent)
 		return "ok", err
 	},
 	"events": func(p *pcscProgram, _ []string, reader string) (string, error) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -188,6 +189,22 @@ func (r *Reader) entry(conf io.Writer, lib string) (err error) {
 }
 
 func (p *PCSCD) conf() string { return filepath.Join(p.dir, "conf", "readers") }
+
+// StartOnDemand has systemd's tool listen on the socket, and become the daemon when the first program comes.
+func (p *PCSCD) StartOnDemand() error {
+	if err := p.clearRun(); err != nil {
+		return fmt.Errorf("cannot start pcscd: %w", err)
+	}
+	cmd := p.command()
+	at := slices.Index(cmd.Args, "pcscd")
+	cmd.Args = slices.Insert(cmd.Args, at, "systemd-socket-activate", "--listen="+p.Socket())
+	proc, err := launch(Command{Name: "pcscd", Echo: p.echo}, cmd)
+	if err != nil {
+		return err
+	}
+	p.proc = proc
+	return Poll(Patience, "the socket of pcscd", func() error { _, err := os.Stat(p.Socket()); return err })
+}
 
 // command returns a pcscd with its own /run/pcscd and none of the drivers of real readers.
 func (p *PCSCD) command() *exec.Cmd {
