@@ -18,8 +18,8 @@ import (
 	"tlagate/integration/world"
 )
 
-// TestSP4ForeignProgramsAtThePdT: programs of others, from Debian's packages, use the cards as those of readers of their
-// own. Those that need a PIN ask nobody for one: the reader has a pad, which is the terminal.
+// TestSP4ForeignProgramsAtThePdT: programs of others, from Debian's packages, use the cards as those of readers of
+// their own. Those that need a PIN ask nobody for one: the reader has a pad, which is the terminal.
 func TestSP4ForeignProgramsAtThePdT(t *testing.T) {
 	l := newLab(t)
 	startSession(t, l)

@@ -114,8 +114,8 @@ func (st *Status) judge(now time.Time) {
 		}
 	}
 	if n := st.foreign(); n > 0 {
-		st.Warnings = append(st.Warnings, fmt.Sprintf("Accounts that may not be the reader driver tried %d times, the last "+
-			"was %s; they got nothing: find out who that is.", n, st.Slots[0].Driver.Stranger))
+		st.Warnings = append(st.Warnings, fmt.Sprintf("Accounts that may not be the reader driver tried %d times, the "+
+			"last was %s; they got nothing: find out who that is.", n, st.Slots[0].Driver.Stranger))
 	}
 	st.Healthy = len(st.Problems) == 0
 }

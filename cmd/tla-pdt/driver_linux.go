@@ -41,8 +41,9 @@ func (d driver) check() error {
 
 // entries returns our readers in pcscd's configuration, if owner runs the program.
 func (d driver) entries(owner string) []ifd.Entry {
-	return []ifd.Entry{{Name: d.Prefix + " Vitale", Socket: string(d.Socket), Owner: owner, Slot: int(session.SlotVitale)},
-		{Name: d.Prefix + " CPS", Socket: string(d.Socket), Owner: owner, Slot: int(session.SlotCPS)}}
+	socket := string(d.Socket)
+	return []ifd.Entry{{Name: d.Prefix + " Vitale", Socket: socket, Owner: owner, Slot: int(session.SlotVitale)},
+		{Name: d.Prefix + " CPS", Socket: socket, Owner: owner, Slot: int(session.SlotCPS)}}
 }
 
 // open returns the readers, and what serves their driver.
@@ -89,8 +90,8 @@ func (c config) examined(here doctor.System) doctor.Driver {
 			}
 			for _, s := range st.Slots {
 				if d := s.Driver; d != nil {
-					states = append(states, doctor.DriverState{Connected: d.Connected, Version: d.Version, Error: d.Error,
-						Foreign: d.Foreign, Stranger: d.Stranger})
+					states = append(states, doctor.DriverState{Connected: d.Connected, Version: d.Version,
+						Error: d.Error, Foreign: d.Foreign, Stranger: d.Stranger})
 				}
 			}
 			return states, nil

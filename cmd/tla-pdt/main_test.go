@@ -125,7 +125,8 @@ func TestStatusInWords(t *testing.T) {
 		"waiting, next attempt in 1s; last failure: it is revoked (revoked)",
 		"abc of t for 1h0m0s through gw:1, 40 commands, 2 resets, TLS 1.3, G, S, by\n",
 		"present, ATR 3B00, shown to programs\n",
-		"ATR 3B01, shown to programs, no program has asked yet", "ATR 3B02, no driver is connected", "absent, driver cannot be reached",
+		"ATR 3B01, shown to programs, no program has asked yet", "ATR 3B02, no driver is connected",
+		"absent, driver cannot be reached",
 		"WARNING", "A certificate ends soon."} {
 		require.Contains(t, out.String(), want)
 	}

@@ -106,7 +106,8 @@ func ReadEntries(conf []byte) (entries []Entry, err error) {
 	for _, block := range strings.Split(string(conf), "\nFRIENDLYNAME ")[1:] {
 		e, ok := readEntry(block)
 		if !ok || e.Check() != nil {
-			return nil, fmt.Errorf("cannot understand its reader %.80q: want those of tlagate alone, as written by it", block)
+			return nil, fmt.Errorf("cannot understand its reader %.80q: want those of tlagate alone, as written by it",
+				block)
 		}
 		entries = append(entries, e)
 	}

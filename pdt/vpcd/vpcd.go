@@ -1,5 +1,5 @@
-// Package vpcd shows cards to programs through the virtual reader driver of the vsmartcard project, vpcd 3.3 or its twin
-// for Windows. tla-pdt uses it on Windows alone.
+// Package vpcd shows cards to programs through the virtual reader driver of the vsmartcard project, vpcd 3.3 or its
+// twin for Windows. tla-pdt uses it on Windows alone.
 //
 // Limits: the driver listens on all interfaces, whoever reaches its ports can be the card or take it, it polls, and it
 // has no PIN pad. An outcome that has no status word (session.Unknown, session.Failed) is answered 6F00.

@@ -266,7 +266,8 @@ func TestMissingDriverIsLoggedOnce(t *testing.T) {
 	p.powerOn()
 	require.Equal(t, vitaleATR, p.atr())
 	require.Equal(t, 1, strings.Count(log.String(), "cannot reach the virtual reader driver"))
-	eventually(t, func() bool { return v.State() == pdt.DriverState{Address: addr, Shown: true} }, "the card is not shown")
+	eventually(t, func() bool { return v.State() == pdt.DriverState{Address: addr, Shown: true} },
+		"the card is not shown")
 }
 
 // TestTheTerminalIsToldOnceWhenProgramsSeeTheCard: not at the driver's first read of the ATR, nor again after a

@@ -161,13 +161,14 @@ func (d Driver) entries() Finding {
 	case len(d.of(all)) == 0:
 		return Fail(writeEntries, "pcscd's configuration has no reader that finds tla-pdt at %s", d.Socket)
 	case len(slots) != 2 || slots["0"] != 1 || slots["1"] != 1:
-		return Fail(writeEntries, "there must be one entry for slot 0 (Vitale) and one for slot 1 (CPS) with %s", d.Socket)
+		return Fail(writeEntries, "there must be one entry for slot 0 (Vitale) and one for slot 1 (CPS) with %s",
+			d.Socket)
 	case len(files) > 1:
-		return Fail("put all readers of tlagate into one file", "they are in %d files, which pcscd reads in no particular "+
-			"order: their names can change", len(files))
+		return Fail("put all readers of tlagate into one file", "they are in %d files, which pcscd reads in no "+
+			"particular order: their names can change", len(files))
 	case len(all) > maxReaders:
-		return Fail("run another pcscd for some of them", "there are %d readers, and pcscd drops those above %d in silence",
-			len(all), maxReaders)
+		return Fail("run another pcscd for some of them", "there are %d readers, and pcscd drops those above %d in "+
+			"silence", len(all), maxReaders)
 	}
 	return Good("%s", list(d.Expected()))
 }
@@ -180,8 +181,8 @@ func (d Driver) owner() Finding {
 	}
 	for _, e := range d.of(d.configured()) {
 		if _, owner, _, _ := e.parts(); owner != uid && uidOf(owner) != uid {
-			return Fail(writeEntries, "tla-pdt runs as uid %s, and the entry %q takes nobody but %s: its reader stays empty",
-				uid, e.name, owner)
+			return Fail(writeEntries, "tla-pdt runs as uid %s, and the entry %q takes nobody but %s: its reader stays "+
+				"empty", uid, e.name, owner)
 		}
 	}
 	return Good("the entries name the account of tla-pdt, uid %s", uid)
@@ -209,8 +210,8 @@ func (d Driver) connected() Finding {
 		case s.Error != "":
 			return Fail("make install; restart pcscd", "the driver and tla-pdt do not get on: %s", s.Error)
 		case !s.Connected:
-			return Warn("systemctl start pcscd; its log says what the driver thinks", "no driver is connected: pcscd is "+
-				"away until a program asks for it, or has not loaded the driver")
+			return Warn("systemctl start pcscd; its log says what the driver thinks", "no driver is connected: pcscd "+
+				"is away until a program asks for it, or has not loaded the driver")
 		case ours != nil && theirs != nil && ours[1] != theirs[1]:
 			return Warn("make install; restart pcscd", "the driver is of version %s, tla-pdt of version %s", s.Version,
 				d.Version)
@@ -227,7 +228,8 @@ func (d Driver) strangers() Finding {
 	for _, s := range states {
 		if s.Foreign > 0 {
 			return Warn("find out who that is; if pcscd runs as that account, name it in driver.pcscd",
-				"accounts that may not be the driver tried %d times, the last was %s; they got nothing", s.Foreign, s.Stranger)
+				"accounts that may not be the driver tried %d times, the last was %s; they got nothing", s.Foreign,
+				s.Stranger)
 		}
 	}
 	return Good("nobody but the driver has tried")
@@ -250,8 +252,8 @@ func (d Driver) vpcd() Finding {
 		_, number, _ := strings.Cut(e.device, ":")
 		port, _ := strconv.ParseInt(number, 0, 32)
 		if addrs, _ := d.listening(int(port)); len(addrs) > 0 {
-			return Fail(do, "the reader %q of vpcd listens on port %d of %s: whoever connects is a card in it", e.name, port,
-				addrs[0])
+			return Fail(do, "the reader %q of vpcd listens on port %d of %s: whoever connects is a card in it", e.name,
+				port, addrs[0])
 		}
 		return Warn(do, "%s has the reader %q of vpcd, which listens on all interfaces when pcscd runs", e.file, e.name)
 	}

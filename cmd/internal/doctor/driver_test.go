@@ -35,12 +35,14 @@ func TestDriverEntries(t *testing.T) {
 		"as they should be": {files{conf: ours("tla-pdt"), lib: ""}, OK, `"A 00 00", "B 01 00"`},
 		"with others before": {files{conf: string(ifd.ReaderConf([]ifd.Entry{other, {Name: "P", Placeholder: true}})) +
 			ours("x"), lib: ""}, OK, `"A 02 00", "B 03 00"`},
-		"no driver":        {files{conf: ours("tla-pdt")}, Failure, "is missing"},
-		"none":             {files{conf: vpcdEntry}, Failure, "no reader that finds"},
-		"of others":        {files{conf: string(ifd.ReaderConf([]ifd.Entry{other})), lib: ""}, Failure, "no reader that finds"},
-		"one slot":         {files{conf: strings.Replace(ours("x"), "ifd:1:", "ifd:0:", 1), lib: ""}, Failure, "slot 1"},
-		"in several files": {files{conf: ours("x"), conf + "2": string(ifd.ReaderConf([]ifd.Entry{other})), lib: ""}, Failure, "2 files"},
-		"too many":         {files{conf: ours("x", slicesOf(other, 15)...), lib: ""}, Failure, "17 readers"},
+		"no driver": {files{conf: ours("tla-pdt")}, Failure, "is missing"},
+		"none":      {files{conf: vpcdEntry}, Failure, "no reader that finds"},
+		"of others": {files{conf: string(ifd.ReaderConf([]ifd.Entry{other})), lib: ""}, Failure,
+			"no reader that finds"},
+		"one slot": {files{conf: strings.Replace(ours("x"), "ifd:1:", "ifd:0:", 1), lib: ""}, Failure, "slot 1"},
+		"in several files": {files{conf: ours("x"), conf + "2": string(ifd.ReaderConf([]ifd.Entry{other})), lib: ""},
+			Failure, "2 files"},
+		"too many": {files{conf: ours("x", slicesOf(other, 15)...), lib: ""}, Failure, "17 readers"},
 	} {
 		got := Driver{System: machine(t, c.on), Socket: socket}.entries()
 		require.Equal(t, c.want, got.State, "%s: %+v", name, got)
@@ -93,8 +95,8 @@ func TestDriverAsTlaPdTSeesIt(t *testing.T) {
 
 // listening returns /proc/net/tcp for a program that listens on vpcd's port.
 func listening(addr string) string {
-	return "  sl  local_address\n" + fmt.Sprintf(" 0: %s:%04X 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 "+
-		"0 1 1\n", addr, 35963)
+	return "  sl  local_address\n" + fmt.Sprintf(" 0: %s:%04X 00000000:0000 0A 00000000:00000000 00:00000000 "+
+		"00000000 0 0 1 1\n", addr, 35963)
 }
 
 func TestVPCDLeftBehind(t *testing.T) {
