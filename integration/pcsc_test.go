@@ -81,9 +81,9 @@ func (c *pcscClient) transmit(apdu string) string {
 	return strings.TrimPrefix(c.do("transmit "+apdu), "ok ")
 }
 
-// runPCSCClient is the program: connect READER, transmit HEX, begin and end a transaction, reset, disconnect; control CODE
-// HEX and attrib ID, both in hex; times N HEX, which transmits it N times; seen and gone READER, which
-// wait for a card to be there or not, and events READER, how often one came or went.
+// runPCSCClient is the program: connect READER, transmit HEX, begin and end a transaction, reset, disconnect; control
+// CODE HEX and attrib ID, both in hex; times N HEX, which transmits it N times; seen and gone READER, which wait for a
+// card to be there or not, and events READER, how often one came or went.
 func runPCSCClient(in io.Reader, out io.Writer) error {
 	ctx, err := scard.EstablishContext()
 	if err != nil {
