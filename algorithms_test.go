@@ -112,7 +112,7 @@ ca/backup               | filippo.io/age | age: ML-KEM-768
 ca/backup               | crypto/sha256 crypto.SHA256 | SHA-256
 ca/certify              | github.com/cloudflare/cfssl | ca: SHA-1 (SubjectKeyIdentifier)
 ca/crlwriter            | crypto/ecdsa crypto/elliptic crypto/rand | ca: ECDSA P-
-ca/officers             | crypto/rand hash/maphash | no secret: what tells one request from another
+ca/officers             | crypto/rand | no secret: what tells one request from another
 ca/server               | crypto/sha256 crypto.SHA256 | SHA-256
 ca/store                | crypto/sha256 | ca: SHA-256
 cmd/internal/cli        | crypto/sha256 crypto.SHA256 | keys: SHA-256
@@ -125,6 +125,7 @@ est                     | crypto.SHA256 crypto.SHA384 | ECDSA-SHA
 est                     | crypto/sha256 | SHA-256, 128 bits
 gateway                 | crypto/rand | crypto/rand
 gateway                 | crypto/sha256 crypto.SHA256 | SHA-256
+internal/acts           | hash/maphash | no secret: what tells one request from another
 internal/algorithms     | crypto/ecdsa crypto/elliptic crypto/rsa | no secret: words
 internal/der            | crypto.SHA1 crypto.SHA512 | pki/revocation: SHA-
 internal/der            | crypto/ecdsa crypto/elliptic crypto.SHA256 crypto.SHA384 | ca: ECDSA P-

@@ -38,7 +38,12 @@ var explained = []struct {
 	{"9. EST", "reason", constantsNamed("gateway/enrolment", regexp.MustCompile(`^Ended[A-Z]`))},
 	{"10. Doctor", "check", checks("cmd/internal/doctor", "cmd/tla-relay", "cmd/tla-pdt")},
 	{"11. Exit status", "status", exits},
-	{"12. The PKI's officers", "problem", constantsOf("ca/officers", "Code", ast.IsExported)},
+	{"12. The PKI's officers", "problem", constantsOf("internal/acts", "Code", ofOfficers)},
+}
+
+// ofOfficers reports whether the officers' API has a problem of that name.
+func ofOfficers(name string) bool {
+	return !slices.Contains([]string{"Unproven", "RoleRequired", "TraceFull", "Failed"}, name)
 }
 
 // TestG7TroubleshootingIsComplete: each word by which a program says what is the matter has a row, and each row is

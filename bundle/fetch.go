@@ -1,14 +1,11 @@
 package bundle
 
 import (
-	"bufio"
-	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -17,6 +14,7 @@ import (
 
 	"tlagate/internal/address"
 	"tlagate/pki"
+	"tlagate/pki/query"
 	"tlagate/pki/trust"
 )
 
@@ -104,29 +102,24 @@ type answer struct {
 
 // ask makes the request on a connection of its own.
 func (k *Kept) ask(ctx context.Context, w Way) (*answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTime)
-	defer cancel()
-	conn, err := k.dial(ctx, w)
+	at, err := address.Server(w.Gateway)
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
 	req, err := http.NewRequest(http.MethodGet, "https://gateway"+Path, nil)
 	if err != nil {
 		return nil, err
 	}
-	req.Close = true
 	k.describe(req.Header)
-	if err := req.Write(conn); err != nil {
-		return nil, k.party(w).Explain(err)
-	}
-	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxSigned+maxHead)), req)
+	ctx, cancel := context.WithTimeout(ctx, fetchTime)
+	defer cancel()
+	a, err := query.Server{Address: at.String(), Party: k.party(w), Dial: w.Dial,
+		Want: trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Name,
+			Dialled: w.Gateway}}.Once(ctx, req, maxSigned+maxHead)
 	if err != nil {
-		return nil, cmp.Or(ctx.Err(), k.party(w).Explain(err))
+		return nil, err
 	}
-	defer resp.Body.Close()
-	return readAnswer(resp)
+	return readAnswer(a)
 }
 
 func (k *Kept) party(w Way) *trust.Party {
@@ -134,28 +127,6 @@ func (k *Kept) party(w Way) *trust.Party {
 		return w.Party
 	}
 	return &trust.Party{Trust: k.trust, Certificate: k.cfg.Certificate, Hybrids: w.Hybrids}
-}
-
-func (k *Kept) dial(ctx context.Context, w Way) (net.Conn, error) {
-	at, err := address.Server(w.Gateway)
-	if err != nil {
-		return nil, err
-	}
-	dial := w.Dial
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
-	c, err := dial(ctx, "tcp", at.String())
-	if err != nil {
-		return nil, err
-	}
-	conn, _, err := k.party(w).Client(ctx, c, trust.ALPNOuter,
-		trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway},
-			DNSName: at.Name, Dialled: w.Gateway})
-	if err != nil {
-		return nil, err
-	}
-	return conn, nil
 }
 
 // describe tells the gateway what we have.
@@ -168,27 +139,23 @@ func (k *Kept) describe(h http.Header) {
 	}
 }
 
-func readAnswer(resp *http.Response) (*answer, error) {
+func readAnswer(from *query.Answer) (*answer, error) {
 	a := new(answer)
-	for i, field := range resp.Header.Values(HeaderOCSP) {
+	for i, field := range from.Header.Values(HeaderOCSP) {
 		der, ok := decodeField(field)
 		if !ok || i == maxAnswers {
 			return nil, fmt.Errorf("cannot read its header %s", HeaderOCSP)
 		}
 		a.answers = append(a.answers, der)
 	}
-	switch resp.StatusCode {
+	switch from.Status {
 	case http.StatusNotModified:
 		a.same = true
 	case http.StatusNotFound:
 	case http.StatusOK:
-		der, err := io.ReadAll(io.LimitReader(resp.Body, maxSigned+1))
-		if err != nil {
-			return nil, err
-		}
-		a.der = der
+		a.der = from.Body
 	default:
-		return nil, fmt.Errorf("it answered HTTP %d", resp.StatusCode)
+		return nil, fmt.Errorf("it answered HTTP %d", from.Status)
 	}
 	return a, nil
 }

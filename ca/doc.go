@@ -7,6 +7,7 @@
 //	  lock            held by the program that writes
 //	  root/           root.key, root.crt: take it away; only ARLs and issuing CAs need it
 //	  issuing/        issuing.key, issuing.crt
+//	  predecessor.crt, approval.json   of a CA that came after another: who approved it (docs/ca.md, section 10)
 //	  public/         what a web server may show: root.*, issuing.*, crl.*, arl.*
 //	                  (.crt, .pem are PEM; .cer, .der are DER, as the URLs in the certificates want)
 //

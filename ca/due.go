@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"tlagate/ca/store"
 	"tlagate/pki"
 	"tlagate/pki/crl"
 )
@@ -76,6 +77,30 @@ func (l *Lists) CRL() (*List, error) { return l.published("crl.der", l.issuing) 
 
 // ARL returns the published list of the root.
 func (l *Lists) ARL() (*List, error) { return l.published("arl.der", l.root) }
+
+// Unlisted returns how many certificates the published list of that kind shows otherwise than the books: revoked and
+// not on it, or released and still on it.
+func (l *Lists) Unlisted(arl bool) (int, error) {
+	list, by := l.CRL, l.issuing
+	if arl {
+		list, by = l.ARL, l.root
+	}
+	published, err := list()
+	if err != nil {
+		return 0, err
+	}
+	missing, listed := 0, 0
+	err = l.store.Revocations(by.id(), func(r store.Revocation) error {
+		switch {
+		case published.read.Has(r.Serial):
+			listed++
+		case !published.ThisUpdate.After(r.Ends):
+			missing++
+		}
+		return nil
+	})
+	return missing + max(0, published.Entries-listed), err
+}
 
 func (l *Lists) published(name string, by *issuer) (*List, error) {
 	der, err := os.ReadFile(l.public(name))

@@ -179,7 +179,7 @@ func (c *Enrolment) entitled(cert *x509.Certificate) (store.Record, error) {
 	now := c.now()
 	p, err := profileNamed(r.Profile)
 	switch {
-	case r.Issuer != c.issuing.id() || err != nil || p.Usage != clientAuth:
+	case err != nil || p.Usage != clientAuth: // it may be of the CA before ours
 		return r, denyf(CertificateRefused, "certificate %s is not a client certificate of this CA", r.Serial)
 	case r.Status == store.Revoked:
 		return r, denyf(CertificateRefused, "certificate %s was revoked on %s (%s)",

@@ -3,7 +3,6 @@ package ca
 import (
 	"crypto"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -203,9 +202,7 @@ func recordIssuing(dir string, issuing authority) error {
 		return err
 	}
 	defer books.Close()
-	about := store.About{Profile: store.ProfileIssuing, Identity: issuing.cert.Subject.CommonName,
-		Key: store.KeyID(issuing.cert)}
-	return books.Enter(issuing.cert, hex.EncodeToString(issuing.cert.AuthorityKeyId), about, false)
+	return enterIssuing(books, issuing.cert)
 }
 
 func publishFirst(dir string, cfg InitConfig, ring *keyring) error {

@@ -69,9 +69,13 @@ func (k *core) issuingRecord() (store.Record, error) {
 	return own[0], nil
 }
 
-// mayServe returns an error when the books say that the issuing CA is revoked: nobody accepts what it would sign.
+// mayServe returns an error when the books say that the issuing CA is revoked: nobody accepts what it would sign; or
+// when its approval is missing.
 func (k *core) mayServe() error {
 	r, err := k.issuingRecord()
+	if err == nil {
+		err = k.approved()
+	}
 	if err == nil && r.Status == store.Revoked {
 		err = fmt.Errorf("the issuing CA was revoked on %s (%s): make a new CA (docs/ca.md, section 5)",
 			r.RevokedAt.Format(time.DateOnly), r.Reason)

@@ -51,7 +51,7 @@ func (v *Revocations) revoke(which Selection, reason store.Reason) ([]store.Reco
 	}
 	revoked, err := v.each("revoke", chosen, func(r store.Record) error { return v.revokeOne(r, reason) })
 	for _, r := range revoked { // a trace that cannot be written does not prevent a revocation
-		err = errors.Join(err, v.trail.certificate(audit.CertificateRevoked, r, reason.String()))
+		err = errors.Join(err, v.trail.certificate(audit.CertificateRevoked, r, reason.String()), v.elsewhere(r))
 	}
 	return revoked, err
 }
@@ -112,6 +112,15 @@ func (v *Revocations) revokeOne(r store.Record, reason store.Reason) error {
 		}
 	}
 	return v.store.Revoke(r, reason, v.now())
+}
+
+// elsewhere returns an error for a certificate of the CA before ours, which is on none of our lists.
+func (v *Revocations) elsewhere(r store.Record) error {
+	if r.IsCA() || r.Issuer == v.issuing.id() {
+		return nil
+	}
+	return fmt.Errorf("certificate %s of %s is of the CA before this one: it can no longer renew here, but only "+
+		"a list of that CA revokes it: revoke it there too", r.Serial, r.Identity)
 }
 
 // choose returns the selected certificates; of an identity, those that have not expired and are fit.

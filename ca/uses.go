@@ -34,12 +34,12 @@ var certificatesAndLists = algorithms.Text{
 	FR: "Certificats, CRL et ARL de cette AC."}
 
 var statement = algorithms.Text{
-	EN: "The manifest of a backup, by the issuing CA's key.",
-	FR: "Le manifeste d'une sauvegarde, par la clé de l'AC émettrice."}
+	EN: "The manifest of a backup, and the approval of a successor, by the issuing CA's key.",
+	FR: "Le manifeste d'une sauvegarde et l'approbation d'une AC qui succède, par la clé de l'AC émettrice."}
 
 var codes = algorithms.Text{
-	EN: "What the books keep of the secret of an enrolment code.",
-	FR: "Ce que les registres gardent du secret d'un code d'enrôlement."}
+	EN: "What the books keep of the secret of an enrolment code; the fingerprint of a CA to approve.",
+	FR: "Ce que les registres gardent du secret d'un code d'enrôlement ; l'empreinte d'une AC à approuver."}
 
 var keyIdentifier = algorithms.Use{Kind: algorithms.Digest, Name: "SHA-1 (SubjectKeyIdentifier)",
 	By: []string{"RFC 5280 4.2.1.2 (1)"}, For: algorithms.Text{

@@ -1,15 +1,12 @@
 package heads
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -17,6 +14,7 @@ import (
 
 	"tlagate/internal/address"
 	"tlagate/pki"
+	"tlagate/pki/query"
 	"tlagate/pki/trust"
 	"tlagate/push"
 )
@@ -87,56 +85,25 @@ func unexpected(status int, body []byte) error {
 // ask sends one request on a connection of its own.
 func (s Server) ask(ctx context.Context, method, path, body string) (status int, answer []byte, peer pki.Identity,
 	err error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	conn, proven, err := s.connect(ctx)
+	at, err := s.place()
 	if err != nil {
 		return 0, nil, peer, err
 	}
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	defer conn.Close()
-	status, answer, err = exchange(conn, method, "https://"+proven.name+path, body)
-	return status, answer, proven.Identity, s.Party.Explain(err)
-}
-
-type proven struct {
-	*trust.Peer
-	name string
-}
-
-// connect dials, and has the server prove its identity.
-func (s Server) connect(ctx context.Context) (net.Conn, proven, error) {
-	at, err := s.place()
+	req, err := http.NewRequest(method, "https://"+at.Name+path, strings.NewReader(body))
 	if err != nil {
-		return nil, proven{}, err
+		return 0, nil, peer, err
 	}
-	raw, err := new(net.Dialer).DialContext(ctx, "tcp", at.String())
-	if err != nil {
-		return nil, proven{}, fmt.Errorf("cannot reach the PKI: %w", err)
-	}
-	conn, peer, err := s.Party.Client(ctx, raw, trust.ALPNOuter, trust.Want{
-		Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}, DNSName: at.Name,
-	})
-	return conn, proven{peer, at.Name}, err
-}
-
-func (s Server) place() (address.Peer, error) { return push.CheckURL(s.URL, s.Name) }
-
-func exchange(conn net.Conn, method, url, body string) (status int, answer []byte, err error) {
-	req, err := http.NewRequest(method, url, strings.NewReader(body))
-	if err != nil {
-		return 0, nil, err
-	}
-	req.Close = true
 	if body != "" {
 		req.Header.Set("Content-Type", "text/plain")
 	}
-	sent := req.Write(conn) // not final: a server that refuses us may have answered already, and closed
-	res, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxAnswer)), req)
-	if err != nil {
-		return 0, nil, errors.Join(err, sent)
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	a, err := query.Server{Address: at.String(), Party: s.Party, Want: trust.Want{Usage: x509.ExtKeyUsageServerAuth,
+		Roles: []pki.Role{pki.RolePKI}, DNSName: at.Name}}.Once(ctx, req, maxAnswer)
+	if a == nil {
+		return 0, nil, peer, fmt.Errorf("cannot reach the PKI: %w", err)
 	}
-	defer res.Body.Close()
-	answer, err = io.ReadAll(res.Body)
-	return res.StatusCode, answer, err
+	return a.Status, a.Body, a.Peer.Identity, err
 }
+
+func (s Server) place() (address.Peer, error) { return push.CheckURL(s.URL, s.Name) }

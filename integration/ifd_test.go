@@ -192,8 +192,8 @@ func TestIFDNamesStay(t *testing.T) {
 	names(map[string]bool{vitaleReader: false, cpsReader: true, "tlagate Vitale 02 00": false})
 }
 
-// TestIFDSwapInOneGo: the card is swapped without a pause, while a program reads. Its handle never reads the other card,
-// and is told of the removal each time.
+// TestIFDSwapInOneGo: the card is swapped without a pause, while a program reads. Its handle never reads the other
+// card, and is told of the removal each time.
 func TestIFDSwapInOneGo(t *testing.T) {
 	t.Parallel()
 	b := newIFDBed(t, world.PCSCDConfig{})
@@ -214,8 +214,8 @@ func TestIFDSwapInOneGo(t *testing.T) {
 	}
 }
 
-// TestIFDSwapIsCounted: pcscd notices each swap, at whatever moment of its own round it comes: of a card that nobody uses,
-// that has just got power, that lost it again.
+// TestIFDSwapIsCounted: pcscd notices each swap, at whatever moment of its own round it comes: of a card that nobody
+// uses, that has just got power, that lost it again.
 func TestIFDSwapIsCounted(t *testing.T) {
 	t.Parallel()
 	b := newIFDBed(t, world.PCSCDConfig{})
@@ -243,7 +243,8 @@ func TestIFDRemovalAbortsATransmit(t *testing.T) {
 	t.Parallel()
 	b := newIFDBed(t, world.PCSCDConfig{})
 	s := b.session()
-	for _, end := range []func(){func() { require.NoError(t, s.terminal.Remove(session.SlotVitale)) }, func() { b.stop() }} {
+	remove := func() { require.NoError(t, s.terminal.Remove(session.SlotVitale)) }
+	for _, end := range []func(){remove, func() { b.stop() }} {
 		card := newPadCard(t)
 		s.insertAs(session.SlotVitale, padATR, card)
 		c := b.client(vitaleReader)
@@ -325,8 +326,8 @@ const (
 	openSCTemplate = "0020008108FFFFFFFFFFFFFFFF"
 )
 
-// TestSP4IFDPad: the pad of the reader is the terminal; a slow user holds up no other reader, and of the structure nothing
-// but the header of its command crosses.
+// TestSP4IFDPad: the pad of the reader is the terminal; a slow user holds up no other reader, and of the structure
+// nothing but the header of its command crosses.
 func TestSP4IFDPad(t *testing.T) {
 	t.Parallel()
 	b := newIFDBed(t, world.PCSCDConfig{})
@@ -338,8 +339,8 @@ func TestSP4IFDPad(t *testing.T) {
 	require.Equal(t, "ok 0604423300060A044233000A120442330012", c.do("control 42000D48"))
 	require.Equal(t, "ok 00000200", c.do("control 4233000A"))
 	require.Regexp(t, "^ok 0102000002010203010008", c.do("control 42330012"))
-	for _, wrong := range []string{"", "00", openSCHeader + "0E000000" + openSCTemplate, openSCHeader + "03000000002000",
-		openSCHeader + "0D000000" + openSCTemplate[:8] + "07" + openSCTemplate[10:]} {
+	for _, wrong := range []string{"", "00", openSCHeader + "0E000000" + openSCTemplate,
+		openSCHeader + "03000000002000", openSCHeader + "0D000000" + openSCTemplate[:8] + "07" + openSCTemplate[10:]} {
 		require.Equal(t, failed, c.do("control 42330006 "+wrong), wrong)
 	}
 	require.Equal(t, "error 8010001F", c.do("control 42330006 "+openSCHeader+"0D000000"+"0024"+openSCTemplate[4:]))
@@ -391,8 +392,8 @@ func (echoCard) Transmit(apdu []byte) ([]byte, error) {
 
 func (echoCard) Reset(session.ResetKind) ([]byte, error) { return bytes.Clone(padATR), nil }
 
-// TestC2IFDOwner: the driver sends nothing to a program of another account than its entry names, which its log tells; and
-// that program is told that the driver left.
+// TestC2IFDOwner: the driver sends nothing to a program of another account than its entry names, which its log tells;
+// and that program is told that the driver left.
 func TestC2IFDOwner(t *testing.T) {
 	t.Parallel()
 	b := newIFDBed(t, world.PCSCDConfig{})
@@ -415,8 +416,8 @@ func TestC2IFDOwner(t *testing.T) {
 		readers(tool(t, b.pcscd, "opensc-tool", "-l")))
 }
 
-// TestIFDUnderSanitizers runs pcscd with a driver that is compiled with AddressSanitizer and UndefinedBehaviorSanitizer,
-// through the driver's whole life.
+// TestIFDUnderSanitizers runs pcscd with a driver that is compiled with AddressSanitizer and
+// UndefinedBehaviorSanitizer, through the driver's whole life.
 func TestIFDUnderSanitizers(t *testing.T) {
 	t.Parallel()
 	asan, err := world.Run(patience, nil, "cc", "-print-file-name=libasan.so")
@@ -458,8 +459,8 @@ func alarm(t *testing.T, pcscd *world.Process) {
 	}))
 }
 
-// TestIFDWithActivationAndAutoExit: the first program has systemd start pcscd, and finds the card at once; pcscd ends by
-// itself when nobody needs it, the card then has no power, and the next program finds it again.
+// TestIFDWithActivationAndAutoExit: the first program has systemd start pcscd, and finds the card at once; pcscd ends
+// by itself when nobody needs it, the card then has no power, and the next program finds it again.
 func TestIFDWithActivationAndAutoExit(t *testing.T) {
 	t.Parallel()
 	b := newIFDBed(t, world.PCSCDConfig{})

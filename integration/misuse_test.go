@@ -246,7 +246,7 @@ var misuses = []struct {
 		waitCard(x.t, x.p, x.slot, true)
 	}},
 	{"pcscd killed", func(x *place) {
-		x.do("A: open shared any", "A: begin", "B: open shared any")
+		x.do("A: open shared any", "B: open shared any", "A: begin")
 		x.crash()
 		x.do("B: transmit "+readSerial, "C: open shared any", "C: transmit "+readSerial, "C: disconnect")
 	}},

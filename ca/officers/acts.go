@@ -14,6 +14,7 @@ import (
 func (s *Server) acts() map[string]func(*call) (any, error) {
 	return map[string]func(*call) (any, error){
 		"issue":       s.issue,
+		"succeed":     s.succeed,
 		"invite":      invite,
 		"withdraw":    withdraw,
 		"replace":     replace,

@@ -1,7 +1,6 @@
 package officers
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -10,15 +9,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"tlagate/internal/acts"
 	"tlagate/internal/address"
 	"tlagate/pki"
+	"tlagate/pki/query"
 	"tlagate/pki/trust"
 )
 
@@ -31,11 +30,8 @@ type ClientConfig struct {
 
 // Client asks an officers' server, each time on a connection of its own. It sends nothing before the server is proven.
 type Client struct {
-	party   *trust.Party
+	server  query.Server
 	timeout time.Duration
-	network string
-	address string
-	want    trust.Want
 }
 
 // maxAnswer bounds an answer, in octets: a list of all certificates.
@@ -45,17 +41,17 @@ const unixPrefix = "unix:"
 
 // NewClient returns a client; it connects when it asks.
 func NewClient(cfg ClientConfig) (*Client, error) {
-	c := &Client{party: cfg.Party, timeout: cmp.Or(cfg.Timeout, actTime+readTime), network: "unix",
-		want: trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}}}
+	c := &Client{timeout: cmp.Or(cfg.Timeout, actTime+readTime), server: query.Server{Network: "unix", Party: cfg.Party,
+		Want: trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RolePKI}}}}
 	if path, ok := strings.CutPrefix(cfg.Server, unixPrefix); ok {
-		c.address = path
+		c.server.Address = path
 		return c, nil
 	}
 	at, err := address.Server(cfg.Server)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the server's address %q: %w", address.Shown(cfg.Server), err)
 	}
-	c.network, c.address, c.want.DNSName = "tcp", at.HostPort.String(), at.Name
+	c.server.Network, c.server.Address, c.server.Want.DNSName = "tcp", at.HostPort.String(), at.Name
 	return c, nil
 }
 
@@ -75,57 +71,32 @@ func (c *Client) Do(ctx context.Context, name string, request, into any) error {
 }
 
 func (c *Client) ask(ctx context.Context, method, path string, body []byte, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	req, err := http.NewRequest(method, "https://"+cmp.Or(c.want.DNSName, "pki")+path, bytes.NewReader(body))
+	req, err := http.NewRequest(method, "https://"+cmp.Or(c.server.Want.DNSName, "pki")+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
-	req.Close = true
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Idempotency-Key", rand.Text())
+		req.Header.Set(acts.HeaderKey, rand.Text())
 	}
-	conn, err := c.dial(ctx)
-	if err != nil {
-		return err
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	a, err := c.server.Once(ctx, req, maxAnswer)
+	switch {
+	case a == nil:
+		return fmt.Errorf("cannot reach the PKI's server: %w", err)
+	case err != nil:
+		return fmt.Errorf("cannot read the PKI's answer: %w", err)
 	}
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	defer conn.Close()
-	status, answer, err := exchange(conn, req)
-	if err != nil {
-		return fmt.Errorf("cannot read the PKI's answer: %w", c.party.Explain(err))
-	}
-	return decode(status, answer, into)
-}
-
-// dial connects, and has the server prove its identity.
-func (c *Client) dial(ctx context.Context) (net.Conn, error) {
-	raw, err := new(net.Dialer).DialContext(ctx, c.network, c.address)
-	if err != nil {
-		return nil, fmt.Errorf("cannot reach the PKI's server: %w", err)
-	}
-	conn, _, err := c.party.Client(ctx, raw, trust.ALPNOuter, c.want)
-	if err != nil {
-		return nil, err
-	}
-	return conn, nil
-}
-
-func exchange(conn net.Conn, req *http.Request) (status int, answer []byte, err error) {
-	sent := req.Write(conn) // not final: a server that refuses us may have answered already, and closed
-	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxAnswer)), req)
-	if err != nil {
-		return 0, nil, errors.Join(err, sent)
-	}
-	defer resp.Body.Close()
-	answer, err = io.ReadAll(resp.Body)
-	return resp.StatusCode, answer, err
+	return decode(a.Status, a.Body, into)
 }
 
 func decode(status int, answer []byte, into any) error {
 	if status != http.StatusOK {
-		return readProblem(status, answer)
+		if p := acts.ReadProblem(answer); p != nil {
+			return p
+		}
+		return fmt.Errorf("cannot read the server's answer: HTTP %d, which is no problem of this API", status)
 	}
 	if raw, ok := into.(*[]byte); ok {
 		*raw = answer

@@ -1,12 +1,8 @@
 package officers
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,6 +11,7 @@ import (
 
 	"tlagate/audit"
 	"tlagate/ca"
+	"tlagate/internal/acts"
 	"tlagate/pki"
 	"tlagate/pki/listen"
 	"tlagate/pki/trust"
@@ -31,13 +28,6 @@ type call struct {
 	warnings []string
 }
 
-// answer is what is sent.
-type answer struct {
-	status int
-	kind   string
-	body   []byte
-}
-
 // ServeHTTP judges who asks, whether they may, and then does it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	peer, _ := r.Context().Value(peerKey{}).(*trust.Peer)
@@ -45,20 +35,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "", http.StatusForbidden)
 		return
 	}
-	out, err := s.respond(r, peer)
+	acts.Guard(w.Header())
+	out, err := s.respond(w, r, peer)
 	if err != nil {
-		problem := asProblem(err)
-		s.refused(r, peer, problem)
-		if problem.Code == CertificateRefused || problem.Code == NotAnOfficer {
-			w.Header().Set("Connection", "close") // another request costs another handshake
-		}
-		out = problem.answer()
+		out = s.refused(w, r, peer, asProblem(err))
 	}
-	w.Header().Set("Content-Type", out.kind)
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(out.status)
-	_, _ = w.Write(out.body)
+	out.Write(w)
 }
 
 // asProblem returns an error as a problem: what the CA does not do is refused, with its own words.
@@ -69,12 +51,16 @@ func asProblem(err error) *Problem {
 	return &Problem{Code: Refused, Detail: err.Error()}
 }
 
-// refused logs and records a request that is not done.
-func (s *Server) refused(r *http.Request, peer *trust.Peer, p *Problem) {
+// refused logs and records a request that is not done, and returns the answer.
+func (s *Server) refused(w http.ResponseWriter, r *http.Request, peer *trust.Peer, p *Problem) *answer {
 	who, remote := peer.Identity.String(), named(r.RemoteAddr)
 	s.trace.RequestRefused(peer, remote, s.nameOf(r), string(p.Code))
 	s.ration.Log(listen.Line{Level: slog.LevelWarn, Message: "an officer's request is refused", Remote: remote,
 		Reason: string(p.Code), Kind: who}, "peer", who, "request", s.nameOf(r))
+	if p.Code == CertificateRefused || p.Code == NotAnOfficer {
+		w.Header().Set("Connection", "close") // another request costs another handshake
+	}
+	return p.Answer()
 }
 
 // nameOf returns what we call a request: its path may hold anything.
@@ -91,19 +77,26 @@ func (s *Server) rightOf(r *http.Request) (Right, bool) {
 	return right, ok && known
 }
 
-func (s *Server) respond(r *http.Request, peer *trust.Peer) (answer, error) {
+func (s *Server) respond(w http.ResponseWriter, r *http.Request, peer *trust.Peer) (*answer, error) {
 	c, err := s.admit(r, peer)
 	if err != nil {
-		return answer{}, err
+		return nil, err
 	}
 	if c.right.Method == http.MethodGet {
 		return s.views()[c.right.Name](c)
 	}
-	if c.body, err = readAct(r, c.right); err != nil {
-		return answer{}, err
+	sent, p := acts.Receive(w, r, c.right.limit())
+	if p != nil {
+		return nil, p
 	}
-	return s.again.once(c.officer.Identity, r.Header.Get("Idempotency-Key"), c.right.Name, c.body,
-		func() (answer, error) { return c.do(s.acts()[c.right.Name]) })
+	c.body = sent.Body
+	return s.again.Once(c.officer.Identity, sent, func() *answer {
+		out, err := c.do(s.acts()[c.right.Name])
+		if err != nil {
+			out = s.refused(w, r, peer, asProblem(err))
+		}
+		return out
+	}), nil
 }
 
 // admit judges who asks, by the lists and by the books, and whether they may. It costs little, and reads no body.
@@ -116,13 +109,13 @@ func (s *Server) admit(r *http.Request, peer *trust.Peer) (*call, error) {
 		return nil, problemf(CertificateRefused, "Your certificate is no longer good: %v.", err)
 	}
 	who := peer.Identity.String()
-	officer, known := s.officers[who]
+	officer, known := s.officer(who)
 	if !known || peer.Identity.Role != pki.RoleAdmin {
 		return nil, problemf(NotAnOfficer, "%s is no officer of this CA: the configuration of tla-pki serve names "+
 			"them under admins.", who)
 	}
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
-		return nil, problemf(CrossSite, "Another site's page asked for this.")
+	if p := acts.SameSite(r); p != nil {
+		return nil, p
 	}
 	right, found := s.rightOf(r)
 	if !found {
@@ -159,44 +152,29 @@ const (
 	maxFleet = 32 << 20
 )
 
-func readAct(r *http.Request, right Right) ([]byte, error) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return nil, problemf(NotJSON, "An act is application/json.")
+// limit returns the bound of its body.
+func (r Right) limit() int64 {
+	if r.Name == "invite" {
+		return maxFleet
 	}
-	limit := int64(maxBody)
-	if right.Name == "invite" {
-		limit = maxFleet
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
-	switch {
-	case err != nil:
-		return nil, problemf(BadRequest, "The request broke off.")
-	case int64(len(body)) > limit:
-		return nil, problemf(TooLarge, "The request is longer than %d octets.", limit)
-	}
-	return body, nil
+	return maxBody
 }
 
 // do does an act, and makes its answer.
-func (c *call) do(act func(*call) (any, error)) (answer, error) {
+func (c *call) do(act func(*call) (any, error)) (*answer, error) {
 	done, err := act(c)
 	if err != nil {
-		return answer{}, err
+		return nil, err
 	}
 	return jsonAnswer(done)
 }
 
-func jsonAnswer(v any) (answer, error) {
-	body, err := json.Marshal(v)
-	return answer{http.StatusOK, "application/json", append(body, '\n')}, err
-}
+func jsonAnswer(v any) (*answer, error) { return acts.JSON(http.StatusOK, v), nil }
 
 // read decodes the request, which has nothing that is not known.
 func (c *call) read(into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(c.body))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil || decoder.More() {
-		return problemf(BadRequest, "The request is not what %s takes: docs/ca.md has the fields.", c.right.Name)
+	if p := acts.Decode(c.body, into); p != nil {
+		return p
 	}
 	return nil
 }

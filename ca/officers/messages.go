@@ -107,3 +107,9 @@ type Whoami struct {
 type Done struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
+
+// Succeed asks for an issuing CA that the root has signed to come after this one. It waits for a second officer.
+type Succeed struct {
+	Certificate string `json:"certificate"` // PEM
+	Why         string `json:"why,omitempty"`
+}

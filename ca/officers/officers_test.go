@@ -1,9 +1,11 @@
 package officers
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"io"
@@ -13,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,7 @@ import (
 	"tlagate/audit"
 	"tlagate/ca"
 	"tlagate/ca/store"
+	"tlagate/internal/acts"
 	"tlagate/pki"
 	"tlagate/pki/revocation"
 	"tlagate/pki/trust"
@@ -39,6 +41,7 @@ type bed struct {
 	t      *testing.T
 	dir    string
 	ca     *ca.CA
+	server *Server
 	socket string
 	tcp    string // address of the same server
 	trust  *trust.Trust
@@ -46,6 +49,7 @@ type bed struct {
 	certs  map[string]*tls.Certificate
 	slow   chan chan struct{} // the view inventory sends on it, and waits for what it sent to be closed
 	stop   func()             // ends the server
+	next   *ca.CA             // the CA that comes after it; nil = none is made
 }
 
 // safeBuffer is a log that goroutines share.
@@ -107,10 +111,14 @@ func (b *bed) csr() (csr []byte, key any) {
 
 // issue issues a certificate past the officers.
 func (b *bed) issue(profile, urn string, dns ...string) *tls.Certificate {
+	return b.issueBy(b.ca, profile, urn, dns...)
+}
+
+func (b *bed) issueBy(by *ca.CA, profile, urn string, dns ...string) *tls.Certificate {
 	id, err := pki.ParseIdentity(urn)
 	require.NoError(b.t, err)
 	csr, key := b.csr()
-	issued, err := b.ca.Certificates.Issue(ca.Request{Profile: profile, Identity: id, DNS: dns, CSR: csr})
+	issued, err := by.Certificates.Issue(ca.Request{Profile: profile, Identity: id, DNS: dns, CSR: csr})
 	require.NoError(b.t, err)
 	out := &tls.Certificate{PrivateKey: key, Leaf: issued.Certificate}
 	for block, rest := pem.Decode(issued.Chain); block != nil; block, rest = pem.Decode(rest) {
@@ -129,6 +137,9 @@ func (b *bed) serve() {
 	require.NoError(b.t, err)
 	s, err := New(Config{CA: b.ca, Dir: b.dir, Party: b.party(own), Officers: officersOf(), Trace: log,
 		Log: slog.New(slog.NewTextHandler(b.log, nil)), Poll: 5 * time.Millisecond,
+		Status: func(*ca.CA) (any, error) {
+			return []map[string]string{{"what": "CRL", "about": "x", "state": "ok"}}, nil
+		},
 		Inventory: func(*ca.CA) (any, error) {
 			wait := make(chan struct{})
 			b.slow <- wait
@@ -136,6 +147,7 @@ func (b *bed) serve() {
 			return []string{"fine"}, nil
 		}})
 	require.NoError(b.t, err)
+	b.server = s
 	l, err := net.Listen("unix", b.socket)
 	require.NoError(b.t, err)
 	over, err := net.Listen("tcp", "127.0.0.1:0")
@@ -180,15 +192,22 @@ func (b *bed) send(name, method, path, body string, header ...string) (int, stri
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	client := b.as(name)
-	conn := &http.Client{Transport: &http.Transport{DisableKeepAlives: true,
-		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return client.dial(ctx) }}}
-	resp, err := conn.Do(req)
+	resp, err := b.http(name).Do(req)
 	require.NoError(b.t, err)
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	require.NoError(b.t, err)
 	return resp.StatusCode, string(text)
+}
+
+// http returns a client of an officer that is none of ours.
+func (b *bed) http(name string) *http.Client {
+	client := b.as(name)
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true,
+		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			conn, _, err := client.server.Connect(ctx)
+			return conn, err
+		}}}
 }
 
 // acts returns the trace's lines about officers' acts.
@@ -223,9 +242,9 @@ func TestSP3WhoMayWhat(t *testing.T) {
 		for _, role := range Roles() {
 			_, text := b.send(string(role), right.Method, Prefix+right.Name, "{}", "Content-Type", "application/json")
 			may := right.Roles == nil || slices.Contains(right.Roles, role)
-			refused := strings.Contains(text, problemPrefix+string(MissingRole))
+			refused := strings.Contains(text, acts.Prefix+string(MissingRole))
 			require.Equal(t, may, !refused, "%s %s: %s", role, right.Name, text)
-			require.NotContains(t, text, problemPrefix+string(NotAnOfficer))
+			require.NotContains(t, text, acts.Prefix+string(NotAnOfficer))
 		}
 		status, text := b.send("nobody", right.Method, Prefix+right.Name, "{}", "Content-Type", "application/json")
 		require.Equal(t, http.StatusForbidden, status)
@@ -277,8 +296,8 @@ func TestSP3FormOfRequests(t *testing.T) {
 	}{
 		"another site":   {"GET", "whoami", "", []string{"Sec-Fetch-Site", "cross-site"}, CrossSite},
 		"the same site":  {"GET", "whoami", "", []string{"Sec-Fetch-Site", "same-site"}, CrossSite},
-		"a form":         {"POST", "revoke", "a=b", []string{"Content-Type", "text/plain"}, NotJSON},
-		"no type":        {"POST", "revoke", "{}", nil, NotJSON},
+		"a form":         {"POST", "revoke", "a=b", []string{"Content-Type", "text/plain"}, WrongType},
+		"no type":        {"POST", "revoke", "{}", nil, WrongType},
 		"a get":          {"GET", "revoke", "", nil, MethodNotAllowed},
 		"nothing":        {"GET", "passwd", "", nil, NotFound},
 		"a field":        {"POST", "revoke", `{"uid":0}`, typed, BadRequest},
@@ -299,7 +318,7 @@ func TestSP3FormOfRequests(t *testing.T) {
 				require.Equal(t, http.StatusOK, status, text)
 				return
 			}
-			require.Equal(t, statuses[c.want], status, text)
+			require.Equal(t, acts.Statuses[c.want], status, text)
 			require.Contains(t, text, `"type":"urn:tlagate:problem:`+string(c.want)+`"`)
 			require.Contains(t, text, `"status":`)
 		})
@@ -310,15 +329,19 @@ func TestSP3FormOfRequests(t *testing.T) {
 // TestSP3ARevokedOfficerIsRefusedAtOnce: the books have it before any list does.
 func TestSP3ARevokedOfficerIsRefusedAtOnce(t *testing.T) {
 	b := newBed(t)
-	conn, err := b.as("read").dial(t.Context())
+	conn, _, err := b.as("read").server.Connect(t.Context())
 	require.NoError(t, err)
 	defer conn.Close()
+	in := bufio.NewReader(conn)
 	whoami := func() int {
 		req, err := http.NewRequest(http.MethodGet, "https://pki"+Prefix+"whoami", nil)
 		require.NoError(t, err)
-		status, _, err := exchange(conn, req)
+		require.NoError(t, req.Write(conn))
+		resp, err := http.ReadResponse(in, req)
 		require.NoError(t, err)
-		return status
+		_, err = io.Copy(io.Discard, resp.Body)
+		require.NoError(t, err)
+		return resp.StatusCode
 	}
 	require.Equal(t, http.StatusOK, whoami())
 	_, err = b.ca.Revocations.Revoke(ca.Selection{Identity: operator + "read"}, store.Hold)
@@ -377,7 +400,7 @@ func TestSP3TwiceIsOnce(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, first, again)
 	status, _ = b.send("enrol", "POST", Prefix+"issue", string(other), header...)
-	require.Equal(t, http.StatusConflict, status)
+	require.Equal(t, http.StatusUnprocessableEntity, status)
 	status, _ = b.send("both", "POST", Prefix+"issue", string(other), header...)
 	require.Equal(t, http.StatusOK, status, "another officer's key is another one")
 	records, err := b.ca.Find("urn:tlagate:cab1:tla:t1")
@@ -475,7 +498,8 @@ func TestSP3AnotherServerIsNotTold(t *testing.T) {
 			return
 		}
 		impostor := b.party(b.certs[operator+"both"])
-		over, _, err := impostor.Server(context.Background(), c, trust.ALPNOuter, trust.Want{})
+		over, _, err := impostor.Server(context.Background(), c, trust.ALPNOuter,
+			trust.Want{Usage: x509.ExtKeyUsageClientAuth})
 		if err != nil {
 			got <- 0
 			return
@@ -535,25 +559,95 @@ func listens(socket string) bool {
 	return err == nil
 }
 
-// TestSP3KeysOfRequestsAreBounded: an officer's client cannot fill the server's memory.
-func TestSP3KeysOfRequestsAreBounded(t *testing.T) {
-	a := newAnswered()
-	n := 0
-	do := func() (answer, error) { n++; return answer{body: []byte("x")}, nil }
-	for i := range 3 * mostKept {
-		_, err := a.once("o", strconv.Itoa(i), "issue", nil, do)
-		require.NoError(t, err)
+// successor makes the CA that comes after b's, and returns its issuing CA's certificate.
+func (b *bed) successor() string {
+	require.NoError(b.t, b.ca.Succeed(b.dir+"-next", ca.Successor{Name: "TEST next", URL: "http://next.example.invalid"}))
+	next, err := ca.Open(b.dir+"-next", ca.Options{Root: filepath.Join(b.dir, "root")})
+	require.NoError(b.t, err)
+	b.t.Cleanup(func() { next.Close() })
+	b.next = next
+	return string(ca.PEM(next.Issuing))
+}
+
+// TestSP3ASuccessorWaitsForASecondOfficer: an issuing CA that the root has signed serves once another officer than who
+// asked has approved it; not before, nor by anybody else's word.
+func TestSP3ASuccessorWaitsForASecondOfficer(t *testing.T) {
+	b := newBed(t)
+	cert := b.successor()
+	id, err := pki.ParseIdentity("urn:tlagate:cab1:tla:t1")
+	require.NoError(t, err)
+	issue := func() error {
+		csr, _ := b.csr()
+		_, err := b.next.Certificates.Issue(ca.Request{Profile: "tla", Identity: id, CSR: csr})
+		return err
 	}
-	require.Len(t, a.kept, mostKept)
-	require.Equal(t, 3*mostKept, n)
-	_, err := a.once("o", strconv.Itoa(3*mostKept-1), "issue", nil, do)
+	require.ErrorContains(t, issue(), "waits for the approval of two officers")
+	_, err = b.next.Invitations.Invite(ca.Guest{Identity: id})
+	require.ErrorContains(t, err, "waits for the approval")
+	_, err = b.next.Lists.PublishARL()
+	require.ErrorContains(t, err, "waits for the approval")
+
+	require.Equal(t, MissingRole, b.do("security", "succeed", Succeed{cert, "x"}, &Issued{}))
+	require.Equal(t, Refused, b.do("both", "succeed", Succeed{string(ca.PEM(b.ca.Issuing)), "x"}, &Issued{}), "ours")
+	leaf := b.issue("tla", "urn:tlagate:cab1:tla:t9").Leaf
+	require.Equal(t, Refused, b.do("both", "succeed", Succeed{string(ca.PEM(leaf)), "x"}, &Issued{}), "no CA")
+	require.Equal(t, BadRequest, b.do("both", "succeed", Succeed{"x", "x"}, &Issued{}))
+	var asked, approved Issued
+	require.Empty(t, b.do("both", "succeed", Succeed{cert, "ceremony of May"}, &asked))
+	require.Equal(t, ca.Fingerprint(b.next.Issuing), asked.Waiting.Key)
+	require.Equal(t, SameOfficer, b.do("both", "approve", Decide{1, "mine"}, &Issued{}))
+	_, err = b.ca.Lists.PublishARL()
+	require.NoError(t, err, "until then the root's list is ours")
+	require.Empty(t, b.do("security", "approve", Decide{1, "compared"}, &approved))
+	require.Equal(t, Refused, b.do("both", "succeed", Succeed{cert, "again"}, &Issued{}), "the books have it")
+	_, err = b.ca.Lists.PublishARL()
+	require.ErrorContains(t, err, "has taken this CA's place")
+
+	text := approved.Waiting.Approval
+	require.Error(t, b.next.Begin([]byte("x")))
+	require.Error(t, b.next.Begin([]byte(strings.Replace(text, `"signature":"`, `"signature":"AAAA`, 1))))
+	require.Error(t, b.ca.Begin([]byte(text)), "of another CA")
+	require.Error(t, issue())
+	require.NoError(t, b.next.Begin([]byte(text)))
+	require.NoError(t, issue())
+	_, err = b.next.Lists.PublishARL()
 	require.NoError(t, err)
-	require.Equal(t, 3*mostKept, n, "the last one is kept")
-	long := func() (answer, error) { return answer{body: make([]byte, maxKept+1)}, nil }
-	_, err = a.once("o", "long", "issue", nil, long)
+	require.NoError(t, b.next.SelfCheck())
+
+	// Who has a certificate of the CA before is known there, and what revokes it says where else to.
+	require.NoError(t, b.next.Holds(b.certs[operator+"both"].Leaf))
+	revoked, err := b.next.Revocations.Revoke(ca.Selection{Identity: operator + "both"}, store.KeyCompromise)
+	require.ErrorContains(t, err, "revoke it there too")
+	require.Len(t, revoked, 1)
+	require.Error(t, b.next.Holds(b.certs[operator+"both"].Leaf))
+	list, err := b.next.Lists.PublishCRL()
 	require.NoError(t, err)
-	_, err = a.once("o", "long", "issue", nil, long)
-	require.Equal(t, Repeated, codeOf(t, err))
+	require.Zero(t, list.Entries)
+}
+
+// TestSP3ASuccessorOfARevokedCAWaitsForNobody: its officers are none any more, and the ceremony stands for them.
+func TestSP3ASuccessorOfARevokedCAWaitsForNobody(t *testing.T) {
+	b := newBed(t)
+	_, err := b.ca.Revocations.Revoke(ca.Selection{Certificate: b.ca.Issuing}, store.CACompromise)
+	require.NoError(t, err)
+	_, err = b.ca.Lists.PublishARL()
+	require.NoError(t, err)
+	b.successor()
+	b.issueBy(b.next, "admin", operator+"new")
+	arl, err := b.next.Lists.PublishARL()
+	require.NoError(t, err)
+	require.Equal(t, 1, arl.Entries, "it knows that the one before is revoked")
+	require.Error(t, b.next.Begin(nil))
+}
+
+// TestSP3OfficersAreReplaced: from the next request on, also on a connection that is there; a bad list changes nothing.
+func TestSP3OfficersAreReplaced(t *testing.T) {
+	b := newBed(t)
+	require.Error(t, b.server.SetOfficers([]Officer{{operator + "nobody", []Role{"root"}}}))
+	require.NoError(t, b.as("read").Get(t.Context(), "whoami", nil, &Whoami{}))
+	require.NoError(t, b.server.SetOfficers([]Officer{{operator + "nobody", []Role{Read}}}))
+	require.NoError(t, b.as("nobody").Get(t.Context(), "certificates", nil, &[]store.Record{}))
+	require.Equal(t, NotAnOfficer, codeOf(t, b.as("read").Get(t.Context(), "whoami", nil, &Whoami{})))
 }
 
 // FuzzRequests: whatever an act's body is, it is read or refused, and panics nowhere.
@@ -579,6 +673,5 @@ func FuzzRequests(f *testing.F) {
 			_, _, _ = revoke.selection()
 			_ = checkWhy(revoke.Why, true)
 		}
-		_ = readProblem(400, body)
 	})
 }

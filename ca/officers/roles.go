@@ -81,6 +81,7 @@ const Prefix = "/api/v1/"
 func Rights() []Right {
 	return []Right{
 		{http.MethodGet, "whoami", nil, false},
+		{http.MethodGet, "openapi.yaml", nil, false},
 		{http.MethodGet, "certificates", []Role{Read}, false},
 		{http.MethodGet, "invitations", []Role{Read}, false},
 		{http.MethodGet, "status", []Role{Read}, false},
@@ -88,6 +89,7 @@ func Rights() []Right {
 		{http.MethodGet, "waiting", []Role{Read, Enrol, Security}, false},
 		{http.MethodGet, "audit", []Role{Audit}, false},
 		{http.MethodPost, "issue", []Role{Enrol}, false},
+		{http.MethodPost, "succeed", []Role{Enrol}, false},
 		{http.MethodPost, "invite", []Role{Enrol}, false},
 		{http.MethodPost, "withdraw", []Role{Enrol, Security}, true},
 		{http.MethodPost, "replace", []Role{Enrol}, false},

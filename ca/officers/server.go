@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tlagate/audit"
 	"tlagate/audit/peers"
 	"tlagate/ca"
+	"tlagate/internal/acts"
 	"tlagate/internal/retry"
 	"tlagate/pki/listen"
 	"tlagate/pki/trust"
@@ -24,7 +26,7 @@ type Config struct {
 	CA       *ca.CA
 	Dir      string        // the CA's directory
 	Party    *trust.Party  // our server certificate (profile pki), and whom we trust
-	Officers []Officer     // as Check accepts them
+	Officers []Officer     // as Check accepts them; SetOfficers replaces them
 	Log      *slog.Logger  // nil = discard
 	Trace    *audit.Log    // of accesses and refusals; nil = they are not recorded. Acts are in the CA's own
 	Poll     time.Duration // how often it looks for acts past the server; 0 = 5 s
@@ -37,12 +39,12 @@ type Config struct {
 type Server struct {
 	cfg      Config
 	log      *slog.Logger
-	officers map[string]Officer
+	officers atomic.Pointer[map[string]Officer]
 	rights   map[string]Right // by method and name
 	ration   *listen.Ration   // of the log, for what is refused
 	trace    *peers.Trace
 	waiting  *waitingRoom
-	again    *answered
+	again    *acts.Memory
 	broken   time.Time // the last act past the officers that is known
 }
 
@@ -53,32 +55,47 @@ const (
 	actTime      = 5 * time.Minute  // for the answer: another program may be writing to the CA, and a list may be long
 	idleTime     = 30 * time.Second // between two requests of a connection
 	endTime      = 15 * time.Second // for acts that are being done when the server is told to stop
+	keptTime     = 10 * time.Minute // the answer to an act that has an Idempotency-Key: it may hold codes
+	maxKept      = 1 << 20          // octets of such an answer
 )
 
 // New returns a server. Close it.
 func New(cfg Config) (*Server, error) {
-	if err := Check(cfg.Officers); err != nil {
-		return nil, err
-	}
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	cfg.Poll = cmp.Or(cfg.Poll, 5*time.Second)
-	s := &Server{cfg: cfg, log: cfg.Log, officers: map[string]Officer{}, rights: map[string]Right{},
+	s := &Server{cfg: cfg, log: cfg.Log, rights: map[string]Right{},
 		ration: listen.NewRation(cfg.Log), trace: peers.New(cfg.Trace, "officers", tracedPeers),
-		waiting: &waitingRoom{dir: cfg.Dir}, again: newAnswered()}
+		waiting: &waitingRoom{dir: cfg.Dir}, again: acts.NewMemory(keptTime, maxKept)}
 	known, err := Emergencies(cfg.Dir)
-	if err != nil {
+	if err = errors.Join(err, s.SetOfficers(cfg.Officers)); err != nil {
 		return nil, err
 	}
 	for _, e := range known {
 		s.broken = e.At
 	}
-	for _, o := range cfg.Officers {
-		s.officers[o.Identity] = o
-	}
 	for _, r := range Rights() {
 		s.rights[r.Method+" "+r.Name] = r
 	}
 	return s, nil
+}
+
+// SetOfficers replaces who may do what, from the next request on.
+func (s *Server) SetOfficers(list []Officer) error {
+	if err := Check(list); err != nil {
+		return err
+	}
+	officers := map[string]Officer{}
+	for _, o := range list {
+		officers[o.Identity] = o
+	}
+	s.officers.Store(&officers)
+	return nil
+}
+
+// officer returns who acts by that identity.
+func (s *Server) officer(identity string) (o Officer, known bool) {
+	o, known = (*s.officers.Load())[identity]
+	return o, known
 }
 
 // Close records what was only counted.
@@ -143,7 +160,7 @@ func (s *Server) welcome(ctx context.Context, c net.Conn) context.Context {
 	if !ok {
 		return ctx
 	}
-	if _, known := s.officers[proven.Peer.Identity.String()]; known {
+	if _, known := s.officer(proven.Peer.Identity.String()); known {
 		s.trace.Accepted(proven.Peer, named(proven.RemoteAddr().String()))
 	}
 	return context.WithValue(ctx, peerKey{}, proven.Peer)

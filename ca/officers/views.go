@@ -2,6 +2,7 @@ package officers
 
 import (
 	"bytes"
+	_ "embed"
 	"net/http"
 	"path"
 	"strconv"
@@ -13,9 +14,10 @@ import (
 )
 
 // views has what can be looked at, by name.
-func (s *Server) views() map[string]func(*call) (answer, error) {
-	return map[string]func(*call) (answer, error){
+func (s *Server) views() map[string]func(*call) (*answer, error) {
+	return map[string]func(*call) (*answer, error){
 		"whoami":       whoami,
+		"openapi.yaml": openAPI,
 		"certificates": certificates,
 		"invitations":  invitations,
 		"status":       shown(s.cfg.Status),
@@ -25,48 +27,55 @@ func (s *Server) views() map[string]func(*call) (answer, error) {
 	}
 }
 
-func whoami(c *call) (answer, error) {
+//go:embed openapi.yaml
+var document []byte
+
+func openAPI(*call) (*answer, error) {
+	return &answer{Status: http.StatusOK, Kind: "application/yaml", Body: document}, nil
+}
+
+func whoami(c *call) (*answer, error) {
 	return jsonAnswer(Whoami{c.officer.Identity, c.officer.Roles})
 }
 
 // certificates lists all, or those with a serial number or identity: ?which=
-func certificates(c *call) (answer, error) {
+func certificates(c *call) (*answer, error) {
 	find := c.ca.List
 	if which := c.query.Get("which"); which != "" {
 		find = func() ([]store.Record, error) { return c.ca.Find(which) }
 	}
 	list, err := find()
 	if err != nil {
-		return answer{}, err
+		return nil, err
 	}
 	return jsonAnswer(list)
 }
 
-func invitations(c *call) (answer, error) {
+func invitations(c *call) (*answer, error) {
 	list, err := c.ca.Invitations.List()
 	if err != nil {
-		return answer{}, err
+		return nil, err
 	}
-	return jsonAnswer(list)
+	return jsonAnswer(append([]store.Invitation{}, list...)) // [], not null
 }
 
-func shown(view func(*ca.CA) (any, error)) func(*call) (answer, error) {
-	return func(c *call) (answer, error) {
+func shown(view func(*ca.CA) (any, error)) func(*call) (*answer, error) {
+	return func(c *call) (*answer, error) {
 		if view == nil {
-			return answer{}, problemf(NotFound, "This server does not show that.")
+			return nil, problemf(NotFound, "This server does not show that.")
 		}
 		v, err := view(c.ca)
 		if err != nil {
-			return answer{}, err
+			return nil, err
 		}
 		return jsonAnswer(v)
 	}
 }
 
-func (s *Server) listWaiting(*call) (answer, error) {
+func (s *Server) listWaiting(*call) (*answer, error) {
 	list, err := s.waiting.list()
 	if err != nil {
-		return answer{}, err
+		return nil, err
 	}
 	return jsonAnswer(list)
 }
@@ -74,15 +83,15 @@ func (s *Server) listWaiting(*call) (answer, error) {
 const mostLines = 10_000 // of the trace in one answer
 
 // listAudit returns the newest lines of the trace as they are in the file: ?since=TIME&event=PATTERN&limit=N
-func (s *Server) listAudit(c *call) (answer, error) {
+func (s *Server) listAudit(c *call) (*answer, error) {
 	wanted, limit, err := filter(c)
 	if err != nil {
-		return answer{}, err
+		return nil, err
 	}
 	var lines []string
 	for line, err := range audit.Read(ca.AuditFile(s.cfg.Dir)) {
 		if err != nil {
-			return answer{}, err
+			return nil, err
 		}
 		if line.Err == nil && wanted(line.Entry) {
 			lines = append(lines, line.Text)
@@ -94,7 +103,7 @@ func (s *Server) listAudit(c *call) (answer, error) {
 		body.WriteString(l)
 		body.WriteByte('\n')
 	}
-	return answer{http.StatusOK, "application/x-ndjson", body.Bytes()}, nil
+	return &answer{Status: http.StatusOK, Kind: "application/x-ndjson", Body: body.Bytes()}, nil
 }
 
 func filter(c *call) (wanted func(audit.Entry) bool, limit int, err error) {

@@ -12,6 +12,7 @@ import (
 
 	"tlagate/audit"
 	"tlagate/ca"
+	"tlagate/ca/store"
 	"tlagate/internal/files"
 )
 
@@ -28,6 +29,11 @@ type Waiting struct {
 	Second string    `json:"second,omitempty"` // who decided
 	Serial string    `json:"serial,omitempty"` // of what was issued
 	Chain  string    `json:"chain,omitempty"`  // PEM: the certificate, then the issuing CA's
+
+	// Of an issuing CA that is to come after this one: its certificate, PEM, whose SHA-256 is Key; and what makes it
+	// begin, once it is approved.
+	Successor string `json:"successor,omitempty"`
+	Approval  string `json:"approval,omitempty"`
 }
 
 // The values of Waiting.State.
@@ -135,15 +141,42 @@ func (s *Server) propose(c *call, m Issue, request ca.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	one := Waiting{Issue: m, Key: key, By: c.officer.Identity, State: Open,
-		At: time.Now().UTC().Truncate(time.Second)}
+	return s.wait(c, Waiting{Issue: m, Key: key})
+}
+
+// succeed has an issuing CA that the root has signed wait for a second officer.
+func (s *Server) succeed(c *call) (any, error) {
+	var m Succeed
+	if err := c.read(&m); err != nil {
+		return nil, err
+	}
+	if len(m.Certificate) > maxCSR {
+		return nil, problemf(TooLarge, "The certificate is longer than %d octets.", maxCSR)
+	}
+	cert, err := ca.ParseCertificate([]byte(m.Certificate))
+	if err != nil {
+		return nil, problemf(BadRequest, "The certificate cannot be read: %v.", err)
+	}
+	if err := checkWhy(m.Why, false); err != nil {
+		return nil, err
+	}
+	if err := c.ca.CheckSuccessor(cert); err != nil {
+		return nil, problemf(Refused, "This cannot come after this CA: %v.", err)
+	}
+	return s.wait(c, Waiting{Issue: Issue{Profile: store.ProfileIssuing, Identity: cert.Subject.CommonName, Why: m.Why},
+		Key: ca.Fingerprint(cert), Successor: m.Certificate})
+}
+
+// wait has an act wait.
+func (s *Server) wait(c *call, one Waiting) (any, error) {
+	one.By, one.State, one.At = c.officer.Identity, Open, time.Now().UTC().Truncate(time.Second)
 	one.Until = one.At.Add(waitingTime)
-	one, err = s.waiting.add(one, func(w Waiting) error { return c.record("propose", m.Why, w.about()...) })
+	one, err := s.waiting.add(one, func(w Waiting) error { return c.record("propose", w.Issue.Why, w.about()...) })
 	if err != nil {
 		return nil, err
 	}
-	s.log.Warn("an act waits for a second officer: tla-pki waiting", "id", one.ID, "profile", m.Profile,
-		"identity", m.Identity, "by", one.By)
+	s.log.Warn("an act waits for a second officer: tla-pki waiting", "id", one.ID, "profile", one.Issue.Profile,
+		"identity", one.Issue.Identity, "by", one.By)
 	return Issued{Waiting: &one}, nil
 }
 
@@ -181,7 +214,7 @@ func (s *Server) approve(c *call) (any, error) {
 
 // stillOfficer returns who asked, if they may still ask for that.
 func (s *Server) stillOfficer(by string) (Officer, error) {
-	o, known := s.officers[by]
+	o, known := s.officer(by)
 	if !known || s.rights["POST issue"].as(o) == "" {
 		return o, problemf(Refused, "%s, who asked for it, may no longer.", by)
 	}
@@ -189,14 +222,10 @@ func (s *Server) stillOfficer(by string) (Officer, error) {
 }
 
 func (s *Server) doApproved(c *call, one Waiting) (any, error) {
-	request, err := one.Issue.request()
-	if err != nil {
-		return nil, err
-	}
-	issued, failure := c.ca.Certificates.Issue(request)
-	one, err = s.waiting.change(one.ID, anyState, func(w *Waiting) {
+	issued, approval, failure := c.carryOut(one)
+	one, err := s.waiting.change(one.ID, anyState, func(w *Waiting) {
 		if w.State = Failed; failure == nil {
-			w.State, w.Serial, w.Chain = Issuance, issued.Serial, string(issued.Chain)
+			w.State, w.Serial, w.Chain, w.Approval = Issuance, issued.Serial, string(issued.Chain), approval
 		}
 	})
 	if failure != nil {
@@ -207,6 +236,31 @@ func (s *Server) doApproved(c *call, one Waiting) (any, error) {
 		out.Notes = append(out.Notes, err.Error())
 	}
 	return out, nil
+}
+
+// carryOut issues a certificate, or approves a successor.
+func (c *call) carryOut(one Waiting) (issued *ca.Issued, approval string, err error) {
+	if one.Successor == "" {
+		request, err := one.Issue.request()
+		if err != nil {
+			return nil, "", err
+		}
+		issued, err = c.ca.Certificates.Issue(request)
+		return issued, "", err
+	}
+	cert, err := ca.ParseCertificate([]byte(one.Successor))
+	if err != nil {
+		return nil, "", err
+	}
+	statement, err := c.ca.ApproveSuccessor(cert, one.By, c.officer.Identity)
+	if err != nil {
+		return nil, "", err
+	}
+	found, err := c.ca.Find(store.FormatSerial(cert.SerialNumber))
+	if err != nil {
+		return nil, "", err
+	}
+	return &ca.Issued{Record: found[0], Certificate: cert}, string(statement), nil
 }
 
 // reject ends what waits; whoever asked for it may do so too, if they have the role.

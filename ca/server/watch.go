@@ -35,6 +35,7 @@ type watcher struct {
 	at      int64 // the last event read
 	broken  bool  // the last look failed, and that was logged
 	before  int   // certificates that were denied before this start
+	again   int   // certificates that were released before it
 }
 
 func (w *watcher) look(ctx context.Context) error {
@@ -66,7 +67,8 @@ func (w *watcher) look(ctx context.Context) error {
 		more = len(events) == batch
 	}
 	if !w.news() {
-		w.server.log.Info("revocations of before this start are in force", "certificates", w.before)
+		w.server.log.Info("revocations of before this start are in force", "certificates", w.before,
+			"released", w.again)
 	}
 	w.version = version
 	w.server.tell()
@@ -111,8 +113,10 @@ func (w *watcher) believe(events []store.Event) {
 			trust.Deny(d)
 		case e.Kind == store.EventRevoked && trust.DenyAgain(d):
 			w.before++
-		case e.Kind == store.EventReleased:
+		case e.Kind == store.EventReleased && w.news():
 			trust.Allow(d.IssuerKeyID, d.Serial)
+		case e.Kind == store.EventReleased && trust.AllowAgain(d.IssuerKeyID, d.Serial):
+			w.again++
 		}
 	}
 }

@@ -20,6 +20,7 @@ func TestC2RevocationsOfBeforeTheStartAreNoNews(t *testing.T) {
 	_, first := b.issue("tla", terminal)
 	_, second := b.issue("tla", "urn:tlagate:cab1:tla:t2")
 	_, third := b.issue("tla", "urn:tlagate:cab1:tla:t3")
+	_, fourth := b.issue("tla", "urn:tlagate:cab1:tla:t4")
 	cert, _ := b.issue("pki", "urn:tlagate:op:pki:ca1", "localhost")
 	logged := &logtest.Buffer{}
 	log := slog.New(slog.NewTextHandler(logged, nil))
@@ -28,6 +29,9 @@ func TestC2RevocationsOfBeforeTheStartAreNoNews(t *testing.T) {
 	require.NoError(t, err)
 	b.revoke(first[0], store.KeyCompromise)
 	b.revoke(second[0], store.Hold)
+	b.revoke(fourth[0], store.Hold)
+	_, err = b.ca.Revocations.Release(ca.Selection{Serial: store.FormatSerial(fourth[0].SerialNumber)})
+	require.NoError(t, err)
 
 	party := b.party(cert)
 	party.Trust = believes
@@ -39,7 +43,8 @@ func TestC2RevocationsOfBeforeTheStartAreNoNews(t *testing.T) {
 	require.Equal(t, pki.Revoked, refusedFor(believes, first))
 	require.Equal(t, pki.Revoked, refusedFor(believes, second))
 	require.NotContains(t, logged.String(), "level=WARN")
-	require.Contains(t, logged.String(), `msg="revocations of before this start are in force" certificates=2`)
+	require.Contains(t, logged.String(), `msg="revocations of before this start are in force" certificates=3 released=1`)
+	require.NotContains(t, logged.String(), "released from hold")
 
 	b.revoke(third[0], store.KeyCompromise)
 	require.NoError(t, w.look(t.Context()))

@@ -54,7 +54,15 @@ cp "$CA"/public/*.der "$WEB"
 	`tla-pki crl --dir "$CA" --clock-is-right`: `kill $server
 wait $server
 `,
+	"tla-pki propose": serving + `trap 'kill $server' EXIT
+`,
 }
+
+// serving starts the server, and waits until officers can come.
+const serving = `tla-pki serve --config pki.yaml &
+server=$!
+until [ -S officers.sock ]; do sleep 0.05; done
+`
 
 // withOfficers starts a server with the officers of section 6 of ca.md; the clock's section ends it.
 const withOfficers = `tla-pki issue -d "$CA" -p pki -i urn:tlagate:operateur:pki:p1 --dns localhost --new-key -o pki
@@ -70,10 +78,7 @@ officer() {
 officer claire 'read, enrol'
 officer paul 'read, security'
 officer aude audit
-tla-pki serve --config pki.yaml &
-server=$!
-until [ -S officers.sock ]; do sleep 0.05; done
-`
+` + serving
 
 // regular begin the blocks that the calendar asks for again and again: they are typed again, a day later.
 var regular = []string{ofTheDay, `newest=`, `rm -f "$CARRY/for-arl.age"`, `rm -rf "$OFFLINE"`, `openssl crl `}

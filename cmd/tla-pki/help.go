@@ -63,6 +63,9 @@ var help = kong.Vars{
 		"not be kept there.",
 	"main_status": "Show the state of the PKI's own certificates, lists and clock; exit 1 when there is something " +
 		"to do.",
+	"main_succeed": "Make, in the root's ceremony, the CA that comes after this one: another issuing CA below the " +
+		"same root, with lists of its own.",
+	"succeed_spec": "Where to make its key; default issuing/issuing.key in its directory.",
 	"office_as": "Act as an officer, through the running tla-pki serve: your file with pki, identity and trust " +
 		"(docs/ca.md, section 6).",
 	"office_break_glass": "Act on --dir although a server with officers runs: an emergency, which is recorded, and " +

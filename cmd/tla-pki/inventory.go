@@ -83,10 +83,10 @@ func ownKeys(authority *ca.CA, statuses map[string]string, now time.Time) []keyc
 	return judged(list, statuses)
 }
 
-// judged puts what the books say in the place of what a certificate says of itself.
+// judged puts what the books say in the place of what a certificate's dates say.
 func judged(list []keycmd.Entry, statuses map[string]string) []keycmd.Entry {
 	for i, e := range list {
-		if known, ok := statuses[e.Serial]; ok && e.Status == keycmd.Good {
+		if known, ok := statuses[e.Serial]; ok && e.Status == keycmd.InDate {
 			list[i].Status = known
 		}
 	}

@@ -38,6 +38,10 @@ type grammar struct {
 	Bundle      bundleCmd      `cmd:"" help:"Sign, show and verify the configuration bundles of devices."`
 	Verify      verifyCmd      `cmd:"" help:"Say why a certificate is accepted (exit 0), refused (1), or neither (2)."`
 
+	Succeed succeedCmd `cmd:"" help:"${main_succeed}"`
+	Propose proposeCmd `cmd:"" help:"Ask, as an officer, for a CA that the root has signed to come after this one."`
+	Begin   beginCmd   `cmd:"" help:"Have a CA that comes after another serve, once two officers have approved it."`
+
 	Whoami  whoamiCmd  `cmd:"" help:"Say who the running server takes you for, and your roles."`
 	Waiting waitingCmd `cmd:"" help:"List what waits for a second officer, and what became of it."`
 	Approve approveCmd `cmd:"" help:"Approve, as a second officer, what another one asked for; or reject it."`

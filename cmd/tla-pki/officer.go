@@ -220,7 +220,7 @@ func (c *whoamiCmd) Run(app *cli.App) error {
 type waitingCmd struct {
 	afarOnly
 	ID   int64  `arg:"" optional:"" help:"Only that one."`
-	Out  string `short:"o" placeholder:"PREFIX" help:"Write the certificate that was issued to PREFIX.crt."`
+	Out  string `short:"o" placeholder:"PREFIX" help:"Write what was issued to PREFIX.crt, a successor's approval to PREFIX.approval."`
 	JSON bool   `name:"json" help:"As JSON."`
 }
 
@@ -259,6 +259,13 @@ func waitingUnder(list []officers.Waiting, id int64) (officers.Waiting, error) {
 }
 
 func (c *waitingCmd) write(app *cli.App, one officers.Waiting) error {
+	if one.Approval != "" {
+		if err := ca.WriteNew(c.Out+".approval", []byte(one.Approval), 0o644); err != nil {
+			return err
+		}
+		fmt.Fprintf(app.Stdout, "%s.approval: %s may begin, by tla-pki begin\n", c.Out, one.Issue.Identity)
+		return nil
+	}
 	if one.Chain == "" {
 		return fmt.Errorf("cannot write %s.crt: number %d is %s", c.Out, one.ID, one.State)
 	}
@@ -305,6 +312,10 @@ func (c *approveCmd) Run(app *cli.App) error {
 		}
 		for _, note := range issued.Notes {
 			app.Log.Warn(note)
+		}
+		if w := issued.Waiting; w != nil && w.Approval != "" {
+			fmt.Fprintf(app.Stdout, "approved: %s may begin: tla-pki waiting --out next %d\n", issued.Identity, c.ID)
+			return nil
 		}
 		fmt.Fprintf(app.Stdout, "issued %s certificate %s of %s, until %s\n", issued.Profile, issued.Serial,
 			issued.Identity, stamp.Day(issued.NotAfter))

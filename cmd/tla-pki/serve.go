@@ -71,10 +71,11 @@ func (s *serveCmd) Run(app *cli.App) error {
 		return err
 	}
 	return trace.During(trail.NotCompared, func() error {
-		if _, err := trace.Configuration(s.Config); err != nil {
+		configured, err := trace.Configuration(s.Config)
+		if err != nil {
 			return err
 		}
-		return c.run(s.Config, app, trace, authority)
+		return c.run(configured, s.Config, app, trace, authority)
 	})
 }
 
@@ -95,7 +96,8 @@ func (c *serveConfig) check() error {
 	return errors.Join(errs...)
 }
 
-func (c serveConfig) run(file string, app *cli.App, trace *trail.Trail, authority *ca.CA) error {
+func (c serveConfig) run(configured *trail.Configuration, file string, app *cli.App, trace *trail.Trail,
+	authority *ca.CA) error {
 	own, err := trace.Keys("server", c.Identity)
 	if err != nil {
 		return err
@@ -103,23 +105,23 @@ func (c serveConfig) run(file string, app *cli.App, trace *trail.Trail, authorit
 	defer own.Close()
 	trusted := c.Trust.Config(c.Demanded(), app.Log)
 	// A device has its own certificate alone from EST, and may show no other (RFC 7030 section 4.2.3).
-	trusted.Intermediates = append(trusted.Intermediates, authority.Public("issuing.crt"))
+	trusted.Intermediates = append(trusted.Intermediates, authority.Intermediates()...)
 	store, err := trust.Open(trace.Trust(trusted))
 	if err != nil {
 		return err
 	}
 	app.LogCrypto(store)
-	app.Follow(cli.Live{Config: file, Trust: store, Keys: []*cli.Keys{own}})
 	go func() { _ = store.Run(app.Context) }()
 	go c.renewer(authority, own, app.Log).run(app.Context)
-	return c.serve(app, server.Config{
+	live := cli.Live{Config: file, Trust: store, Keys: []*cli.Keys{own}}
+	return c.serve(app, live, configured, server.Config{
 		CA: authority, Party: &trust.Party{Trust: store, Certificate: store.Staple(own.Certificate)}, Log: app.Log,
 		Heartbeat: c.Limits.Heartbeat, Streams: c.Limits.Streams, PerPeer: c.Limits.StreamsPerPeer,
 		Public: c.Limits.Public, Trace: trace.Log,
 	})
 }
 
-func (c serveConfig) serve(app *cli.App, cfg server.Config) error {
+func (c serveConfig) serve(app *cli.App, live cli.Live, configured *trail.Configuration, cfg server.Config) error {
 	counter, err := c.openCounter(app, cfg.CA, cfg.Party, cfg.Trace)
 	if err != nil {
 		return err
@@ -130,6 +132,8 @@ func (c serveConfig) serve(app *cli.App, cfg server.Config) error {
 		return err
 	}
 	defer srv.Close()
+	live.Apply = counter.follow(c, live.Config, configured.Changed, app.Log)
+	app.Follow(live)
 	on, err := c.listen(app)
 	if err != nil {
 		return err

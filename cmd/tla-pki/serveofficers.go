@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os/user"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -118,6 +120,29 @@ func (d *counter) listen(app *cli.App, at officersAt) error {
 		app.Log.Info("officers", "address", l.Addr().String())
 	}
 	return nil
+}
+
+// follow returns a function that reads the configuration again, and puts in force what officers may do now; a running
+// server changes nothing else.
+func (d *counter) follow(running serveConfig, file string, changed func() error, log *slog.Logger) func() error {
+	return func() error {
+		var c serveConfig
+		if err := cli.LoadYAML(file, &c, c.check); err != nil {
+			return err
+		}
+		if d.server != nil && c.Officers == running.Officers && !reflect.DeepEqual(c.Admins, running.Admins) {
+			if err := d.server.SetOfficers(c.officers()); err != nil {
+				return err
+			}
+			log.Info("roles of officers read again", "officers", len(c.Admins))
+			running.Admins = c.Admins
+		}
+		if !reflect.DeepEqual(c, running) {
+			log.Warn("the rest of the configuration has changed too: that takes a restart")
+			running = c
+		}
+		return changed()
+	}
 }
 
 // groupID returns the number of a group; -1 for "".

@@ -77,8 +77,8 @@ func statusOf(authority *ca.CA, now time.Time) (items, error) {
 	for _, r := range own {
 		list = append(list, certificateItem(r, now))
 	}
-	return append(list, listItem(authority.Lists.CRL, "CRL", "tla-pki crl; tla-pki serve does it by itself", now),
-		listItem(authority.Lists.ARL, "ARL", "bring the root's key: tla-pki crl --arl", now),
+	return append(list, listItem(authority, "CRL", "tla-pki crl; tla-pki serve does it by itself", now),
+		listItem(authority, "ARL", "bring the root's key: tla-pki crl --arl", now),
 		clockItem(authority.Clock.Check()),
 		diskItem(authority.Public("crl.der"))), nil
 }
@@ -119,8 +119,16 @@ func certificateItem(r store.Record, now time.Time) item {
 // arlNotice is how long before its end a list of the root is asked for.
 const arlNotice = 30 * 24 * time.Hour
 
-func listItem(read func() (*ca.List, error), name, do string, now time.Time) item {
+func listItem(authority *ca.CA, name, do string, now time.Time) item {
+	read := authority.Lists.CRL
+	if name == "ARL" {
+		read = authority.Lists.ARL
+	}
 	list, err := read()
+	unlisted := 0
+	if err == nil {
+		unlisted, err = authority.Lists.Unlisted(name == "ARL")
+	}
 	if err != nil {
 		return item{What: name, About: err.Error(), State: "missing", Do: do}
 	}
@@ -133,6 +141,9 @@ func listItem(read func() (*ca.List, error), name, do string, now time.Time) ite
 	switch {
 	case now.After(list.NextUpdate):
 		i.State, i.Do = "ended", do
+	case unlisted > 0:
+		i.State, i.Do = "behind", do
+		i.About += fmt.Sprintf("; the books differ by %d", unlisted)
 	case now.After(late):
 		i.State, i.Do = "ends", do
 	}

@@ -7,6 +7,7 @@ import (
 
 	"tlagate/audit"
 	"tlagate/gateway"
+	"tlagate/internal/acts"
 )
 
 // ask is the body of an act.
@@ -25,25 +26,25 @@ type Done struct {
 // doAct does an act and returns its answer.
 func (s *Server) doAct(to route, c *caller, r *http.Request, body []byte) *answer {
 	var a ask
-	if p := decode(body, &a); p != nil {
-		return p.answer()
+	if p := acts.Decode(body, &a); p != nil {
+		return p.Answer()
 	}
 	if c.glass != "" && a.Reason == "" {
 		a.Reason = c.glass
 	}
 	if !sensible(a.Reason) {
-		return (&Problem{Code: BadRequest, Detail: "An act takes a reason, of at most 300 octets."}).answer()
+		return (&Problem{Code: BadRequest, Detail: "An act takes a reason, of at most 300 octets."}).Answer()
 	}
 	if (a.Identity != "") != (to.action == Deny) {
-		return (&Problem{Code: BadRequest, Detail: "The member identity is of denials, which need it."}).answer()
+		return (&Problem{Code: BadRequest, Detail: "The member identity is of denials, which need it."}).Answer()
 	}
 	done := Done{Act: string(to.action), By: c.name()}
 	note, p := to.act(s, c, r, a)
 	if p != nil {
-		return p.answer()
+		return p.Answer()
 	}
 	done.Note = note
-	return newAnswer(http.StatusOK, done)
+	return acts.JSON(http.StatusOK, done)
 }
 
 func (s *Server) end(c *caller, r *http.Request, a ask) (string, *Problem) {

@@ -14,6 +14,7 @@ import (
 	"tlagate/audit"
 	"tlagate/audit/peers"
 	"tlagate/gateway"
+	"tlagate/internal/acts"
 	"tlagate/pki"
 	"tlagate/pki/listen"
 	"tlagate/pki/trust"
@@ -64,7 +65,7 @@ type Server struct {
 	peers    *peers.Trace
 	ration   *listen.Ration
 	requests *listen.Budget
-	memory   *memory
+	memory   *acts.Memory
 	streams  *streams
 	meters   *meters
 	started  time.Time
@@ -81,6 +82,9 @@ const (
 	perAdmin     = 16
 	strangers    = 64 // whose certificate is not proven yet
 	searches     = 2
+
+	keptFor   = 24 * time.Hour // the answer to an act that has an Idempotency-Key
+	maxAnswer = 64 << 10       // octets of such an answer
 )
 
 // New returns a server that listens nowhere yet.
@@ -89,7 +93,7 @@ func New(cfg Config) *Server {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{cfg: cfg, peers: peers.New(cfg.Trace, "api", connections), ration: listen.NewRation(cfg.Log),
-		requests: listen.NewBudget(requestBurst, requestEvery, connections), memory: newMemory(),
+		requests: listen.NewBudget(requestBurst, requestEvery, connections), memory: acts.NewMemory(keptFor, maxAnswer),
 		streams: newStreams(), meters: newMeters(), started: time.Now(), searching: make(chan struct{}, searches)}
 	party := *cfg.Party
 	party.Denied = cfg.Gateway.Denies

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"tlagate/internal/acts"
 )
 
 // TestG7ThePageHasTheTables: docs/api.md has each route, each role's actions and each problem.
@@ -18,8 +20,9 @@ func TestG7ThePageHasTheTables(t *testing.T) {
 	for _, to := range routes {
 		require.Contains(t, text, "`"+to.path+"`", "%s %s", to.method, to.path)
 	}
-	for code, status := range Statuses {
-		require.Contains(t, text, fmt.Sprintf("\n| `%s` | %d |", code, status))
+	for _, code := range []Code{BadRequest, Unproven, Forbidden, CrossSite, NotFound, MethodNotAllowed, Conflict,
+		TooLarge, WrongType, KeyReused, TooMany, TraceFull, Failed} {
+		require.Contains(t, text, fmt.Sprintf("\n| `%s` | %d |", code, acts.Statuses[code]))
 	}
 	_, table, _ := strings.Cut(text, "## Roles\n")
 	table, _, _ = strings.Cut(table, "\n*enrol*")

@@ -1,11 +1,6 @@
 package api
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
-	"mime"
 	"net/http"
 	"slices"
 	"strconv"
@@ -19,50 +14,6 @@ const (
 	mostPage = 500 // items of a page
 	aPage    = 100 // items, when the request names no limit
 )
-
-// checkOrigin refuses an act that a web page of somebody else's may have caused. A browser cannot send JSON to another
-// origin without asking first, which is never answered.
-func checkOrigin(r *http.Request) *Problem {
-	for _, site := range r.Header.Values("Sec-Fetch-Site") {
-		if site != "same-origin" && site != "none" {
-			return &Problem{Code: CrossSite, Detail: "This request was caused by a page of another site."}
-		}
-	}
-	types := r.Header.Values("Content-Type")
-	if len(types) == 1 {
-		if kind, _, err := mime.ParseMediaType(types[0]); err == nil && kind == "application/json" {
-			return nil
-		}
-	}
-	return &Problem{Code: WrongType, Detail: "An act is sent as application/json.",
-		Action: "Send Content-Type: application/json."}
-}
-
-// readBody returns the body of a request.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if _, long := errors.AsType[*http.MaxBytesError](err); long {
-		return nil, &Problem{Code: TooLarge, Detail: "The body is longer than 4 KiB."}
-	}
-	if err != nil {
-		return nil, &Problem{Code: BadRequest, Detail: "The body did not come whole, or not in time."}
-	}
-	return body, nil
-}
-
-// decode reads one JSON object, with no member that is not known.
-func decode(body []byte, into any) *Problem {
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return &Problem{Code: BadRequest, Detail: "The body is not the JSON that this act takes.",
-			Action: "See docs/api.md."}
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return &Problem{Code: BadRequest, Detail: "Something follows the JSON of the body."}
-	}
-	return nil
-}
 
 // query reads the parameters of a request, each of which is given once and known.
 type query struct {

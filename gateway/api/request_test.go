@@ -5,11 +5,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"tlagate/gateway"
+	"tlagate/internal/acts"
 )
 
 const ending = "sessions/" + sessions + "/end"
@@ -63,7 +63,7 @@ func TestSP3BadActs(t *testing.T) {
 func TestSP3AnActIsDoneOnce(t *testing.T) {
 	r := start(t, parsed(t, "claire", "operate"), parsed(t, "other", "operate"))
 	claire := r.as(admin("claire"))
-	key := HeaderIdempotencyKey + ": one"
+	key := acts.HeaderKey + ": one"
 	_, first := claire.ask("POST", ending, because, key)
 	_, again := claire.ask("POST", ending, because, key)
 	require.Equal(t, first, again)
@@ -72,33 +72,8 @@ func TestSP3AnActIsDoneOnce(t *testing.T) {
 	require.Equal(t, KeyReused, claire.code("POST", "drain", because, key))
 	require.Empty(t, r.as(admin("other")).code("POST", ending, because, key))
 	require.Len(t, r.g.acts(), 2)
-	long := HeaderIdempotencyKey + ": " + strings.Repeat("k", 65)
+	long := acts.HeaderKey + ": " + strings.Repeat("k", 65)
 	require.Equal(t, BadRequest, claire.code("POST", ending, because, long))
-
-	now := time.Now()
-	r.server.memory.now = func() time.Time { return now.Add(keptFor + time.Minute) }
-	require.Empty(t, claire.code("POST", ending, because, key))
-	require.Len(t, r.g.acts(), 3)
-}
-
-// TestMemoryIsBounded: one who sends many keys fills their own share, and nothing that is kept is forgotten for it.
-func TestMemoryIsBounded(t *testing.T) {
-	m := newMemory()
-	calls := 0
-	f := func() *answer { calls++; return newAnswer(http.StatusOK, calls) }
-	for i := range keptPerName {
-		require.Equal(t, http.StatusOK, m.once("a", fmt.Sprint(i), "x", f).status)
-	}
-	require.Equal(t, http.StatusTooManyRequests, m.once("a", "more", "x", f).status)
-	require.Equal(t, http.StatusOK, m.once("a", "", "x", f).status)
-	require.Equal(t, "1\n", string(m.once("a", "0", "x", f).body))
-	require.Equal(t, http.StatusOK, m.once("b", "0", "x", f).status)
-	failing := func() *answer { return (&Problem{Code: Failed}).answer() }
-	require.Equal(t, http.StatusInternalServerError, m.once("b", "1", "x", failing).status)
-	require.Equal(t, http.StatusOK, m.once("b", "1", "x", f).status, "a failure is tried again")
-	m.now = func() time.Time { return time.Now().Add(2 * keptFor) }
-	require.Equal(t, http.StatusOK, m.once("a", "more", "x", f).status)
-	require.Equal(t, 1, m.n)
 }
 
 // TestSP3AnActThatIsNotInTheTraceSaysSo: what takes trust away is done, and the answer says what is missing.
@@ -147,7 +122,7 @@ func FuzzBody(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var a ask
-		if decode(body, &a) == nil {
+		if acts.Decode(body, &a) == nil {
 			require.LessOrEqual(t, len(a.Reason), 3*len(body))
 		}
 	})

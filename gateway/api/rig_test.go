@@ -21,6 +21,7 @@ import (
 
 	"tlagate/audit"
 	"tlagate/gateway"
+	"tlagate/internal/acts"
 	"tlagate/internal/local"
 	"tlagate/internal/logtest"
 	"tlagate/pki/pkitest"
@@ -232,8 +233,8 @@ func (a *asker) code(method, path, body string, headers ...string) Code {
 	var p ProblemAnswer
 	require.NoError(a.t, json.Unmarshal([]byte(text), &p), text)
 	require.Equal(a.t, status, p.Status)
-	code := Code(strings.TrimPrefix(p.Type, problemPrefix))
-	require.Equal(a.t, status, Statuses[code], text)
+	code := Code(strings.TrimPrefix(p.Type, acts.Prefix))
+	require.Equal(a.t, status, acts.Statuses[code], text)
 	return code
 }
 

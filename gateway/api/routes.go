@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tlagate/audit"
+	"tlagate/internal/acts"
 	"tlagate/pki/listen"
 )
 
@@ -69,31 +70,28 @@ func (s *Server) mux() http.Handler {
 	}
 	mux.Handle("/", s.answering(func(*caller, http.ResponseWriter, *http.Request) *answer {
 		return (&Problem{Code: NotFound, Detail: "There is nothing at this path.",
-			Action: "Ask for " + Prefix + "openapi.yaml."}).answer()
+			Action: "Ask for " + Prefix + "openapi.yaml."}).Answer()
 	}))
 	return mux
 }
 
 func wrongMethod(allowed []string) *answer {
-	a := (&Problem{Code: MethodNotAllowed, Detail: "This path does not take that method."}).answer()
-	a.allow = strings.Join(allowed, ", ")
+	a := (&Problem{Code: MethodNotAllowed, Detail: "This path does not take that method."}).Answer()
+	a.Allow = strings.Join(allowed, ", ")
 	return a
 }
 
 // answering returns a handler that finds out who asks, and sends what f answers; nil = f has.
 func (s *Server) answering(f func(*caller, http.ResponseWriter, *http.Request) *answer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		acts.Guard(w.Header())
 		a := s.ask(f, w, r)
 		if a == nil {
 			s.meters.answered(http.StatusOK)
 			return
 		}
-		s.meters.answered(a.status)
-		a.write(w)
+		s.meters.answered(a.Status)
+		a.Write(w)
 	})
 }
 
@@ -102,10 +100,10 @@ func (s *Server) ask(f func(*caller, http.ResponseWriter, *http.Request) *answer
 	c, p := s.identify(r)
 	if p != nil {
 		w.Header().Set("Connection", "close")
-		return p.answer()
+		return p.Answer()
 	}
 	if wait := s.requests.Take(c.name()); wait > 0 {
-		return (&Problem{Code: TooMany, Detail: "Too many requests in so short a time.", Wait: wait}).answer()
+		return (&Problem{Code: TooMany, Detail: "Too many requests in so short a time.", Wait: wait}).Answer()
 	}
 	return f(c, w, r)
 }
@@ -113,7 +111,7 @@ func (s *Server) ask(f func(*caller, http.ResponseWriter, *http.Request) *answer
 // perform does what a route says, if the caller may.
 func (s *Server) perform(to route, c *caller, w http.ResponseWriter, r *http.Request) *answer {
 	if c.role(to.action) == "" {
-		return s.forbidden(to, c).answer()
+		return s.forbidden(to, c).Answer()
 	}
 	if c.glass != "" {
 		s.alarm(to, c)
@@ -123,7 +121,7 @@ func (s *Server) perform(to route, c *caller, w http.ResponseWriter, r *http.Req
 		return s.performAct(to, c, w, r)
 	case to.stream != nil:
 		if p := to.stream(s, c, w, r); p != nil {
-			return p.answer()
+			return p.Answer()
 		}
 		return nil
 	}
@@ -131,27 +129,18 @@ func (s *Server) perform(to route, c *caller, w http.ResponseWriter, r *http.Req
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(answerTime))
 	found, p := to.read(s, c, r)
 	if p != nil {
-		return p.answer()
+		return p.Answer()
 	}
-	return newAnswer(http.StatusOK, found)
+	return acts.JSON(http.StatusOK, found)
 }
 
 // performAct does an act once, however often it is sent with one Idempotency-Key.
 func (s *Server) performAct(to route, c *caller, w http.ResponseWriter, r *http.Request) *answer {
-	if p := checkOrigin(r); p != nil {
-		return p.answer()
-	}
-	keys := r.Header.Values(HeaderIdempotencyKey)
-	key := r.Header.Get(HeaderIdempotencyKey)
-	if len(keys) > 1 || len(key) > maxKey {
-		return (&Problem{Code: BadRequest, Detail: "Idempotency-Key is at most 64 octets, and one."}).answer()
-	}
-	body, p := readBody(w, r)
+	sent, p := acts.Receive(w, r, maxBody)
 	if p != nil {
-		return p.answer()
+		return p.Answer()
 	}
-	request := r.Method + " " + r.URL.EscapedPath() + "\n" + string(body)
-	return s.memory.once(c.name(), key, request, func() *answer { return s.doAct(to, c, r, body) })
+	return s.memory.Once(c.name(), sent, func() *answer { return s.doAct(to, c, r, sent.Body) })
 }
 
 // forbidden refuses an action, which is recorded and logged.

@@ -213,8 +213,7 @@ func TestDriverGoneUnderACommand(t *testing.T) {
 	require.Equal(t, "cold", all[len(all)-1])
 }
 
-// TestSP4Verify: a reader whose pad is the terminal. The other slot goes on meanwhile, and the driver knows that it must
-// wait.
+// TestSP4Verify: a reader whose pad is the terminal. The other slot goes on meanwhile, and the driver is told to wait.
 func TestSP4Verify(t *testing.T) {
 	b, slow, other := newBed(t), newFakeCard(), newFakeCard()
 	slow.hold = make(chan struct{})

@@ -101,11 +101,19 @@ func (l *denyList) add(d Denied) bool {
 // can be lifted: Allow returns false, and does nothing, for a certificate that was denied for another reason. A CRL
 // that still has the certificate keeps it out until the next CRL.
 func (t *Store) Allow(issuerKeyID []byte, serial *big.Int) bool {
+	if !t.AllowAgain(issuerKeyID, serial) {
+		return false
+	}
+	t.log.Info("certificate released from hold", "serial", describe.Cut(serial.Text(16), 42))
+	return true
+}
+
+// AllowAgain is Allow for what is no news, as DenyAgain is Deny: it is not logged.
+func (t *Store) AllowAgain(issuerKeyID []byte, serial *big.Int) bool {
 	if !t.lift(keyOfDenied(issuerKeyID, serial)) {
 		return false
 	}
 	t.answers.release(issuerKeyID, certutil.TrimZeros(serial.Bytes()))
-	t.log.Info("certificate released from hold", "serial", describe.Cut(serial.Text(16), 42))
 	t.tellDenial()
 	return true
 }

@@ -99,7 +99,7 @@ func (d Device) certificate(id cli.Identity) Finding {
 	var e keycmd.Entry
 	e.Certify(certs[0], time.Now())
 	switch until := certs[0].NotAfter; {
-	case e.Status != keycmd.Good:
+	case e.Status != keycmd.InDate:
 		return Fail("set the clock if it is wrong; else enrol again", "%s of %s: %s (%s to %s)", id.Cert, e.Subject,
 			e.Status, stamp.Day(certs[0].NotBefore), stamp.Day(until))
 	case time.Until(until) < soonCert:

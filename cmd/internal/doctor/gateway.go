@@ -1,20 +1,19 @@
 package doctor
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
 	"tlagate/dialer"
 	"tlagate/internal/address"
 	"tlagate/pki"
+	"tlagate/pki/query"
 	"tlagate/pki/trust"
 )
 
@@ -91,40 +90,26 @@ func whoami(ctx context.Context, gateway string, dial dialer.Func, party *trust.
 	if err != nil {
 		return nil, err
 	}
-	raw, err := dial(ctx, "tcp", at.String())
-	if err != nil {
-		return nil, err
-	}
-	conn, _, err := party.Client(ctx, raw, trust.ALPNOuter, trust.Want{Usage: x509.ExtKeyUsageServerAuth,
-		Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Name, Dialled: gateway})
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
 	req, err := http.NewRequest(http.MethodGet, "https://gateway/v1/whoami", nil)
 	if err != nil {
 		return nil, err
 	}
-	req.Close = true
-	if err := req.Write(conn); err != nil {
-		return nil, party.Explain(err)
-	}
-	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxWhoami)), req)
+	got, err := query.Server{Address: at.String(), Party: party, Dial: dial,
+		Want: trust.Want{Usage: x509.ExtKeyUsageServerAuth, Roles: []pki.Role{pki.RoleGateway}, DNSName: at.Name,
+			Dialled: gateway}}.Once(ctx, req, maxWhoami)
 	if err != nil {
-		return nil, party.Explain(err)
+		return nil, err
 	}
-	defer resp.Body.Close()
-	return readWhoami(resp)
+	return readWhoami(got)
 }
 
-func readWhoami(resp *http.Response) (*answer, error) {
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("it answered HTTP %d", resp.StatusCode)
+func readWhoami(got *query.Answer) (*answer, error) {
+	if got.Status != http.StatusOK {
+		return nil, fmt.Errorf("it answered HTTP %d", got.Status)
 	}
 	a := new(answer)
-	a.date, _ = http.ParseTime(resp.Header.Get("Date"))
-	return a, json.NewDecoder(resp.Body).Decode(a)
+	a.date, _ = http.ParseTime(got.Header.Get("Date"))
+	return a, json.Unmarshal(got.Body, a)
 }
 
 // judge returns the finding. The clocks are compared because a wrong one spoils consents and revocation data long

@@ -31,7 +31,7 @@ type Entry struct {
 	Serial     string     `json:"serial,omitempty"` // hexadecimal
 	From       *time.Time `json:"from,omitempty"`
 	To         *time.Time `json:"to,omitempty"`
-	Status     string     `json:"status"` // good, expired, …; "WRONG: …" = cannot be used
+	Status     string     `json:"status"` // in date, expired, …; "WRONG: …" = cannot be used
 	Config     string     `json:"config,omitempty"`
 }
 
@@ -39,7 +39,7 @@ type Entry struct {
 const (
 	Public     = "public"
 	Credential = "credential"
-	Good       = "good"
+	InDate     = "in date" // whether it is revoked is not known here
 	Expired    = "expired"
 	Early      = "not yet valid"
 	wrong      = "WRONG: "
@@ -55,7 +55,7 @@ func (e *Entry) Certify(cert *x509.Certificate, now time.Time) {
 	case now.Before(cert.NotBefore):
 		e.Status = Early
 	default:
-		e.Status = Good
+		e.Status = InDate
 	}
 }
 
@@ -130,7 +130,7 @@ func (i identity) entry(now time.Time) Entry {
 // wrapping returns the entry of a wrapping key. Only the unit knows whether the key is there.
 func (i identity) wrapping() Entry {
 	e := Entry{Use: i.use + ".wrapping_key", Algorithm: "PBKDF2, AES-256", Where: string(i.WrappingKey),
-		Protection: string(keys.PlainFile), Exportable: true, Status: Good}
+		Protection: string(keys.PlainFile), Exportable: true, Status: "in use"}
 	if strings.HasPrefix(e.Where, "credential:") {
 		e.Protection = Credential
 	}

@@ -62,11 +62,11 @@ func TestG2InventoryOfAConfiguration(t *testing.T) {
 	require.NoError(t, List(a, config, false, English))
 	for _, want := range []string{
 		`(?m)^USE +SUBJECT +ALGORITHM +WHERE +PROTECTION +SERIAL +FROM +TO +STATUS$`,
-		`(?m)^client +urn:tlagate:cab1:pdt:bureau +ECDSA P-256 +\S+client.key +file +[0-9a-f]+ +20\S+ +20\S+ +good$`,
-		`(?m)^server +urn:tlagate:cab1:pdt:bureau +ECDSA P-256 +\S+server.key +encrypted file +.* good$`,
-		`(?m)^server.wrapping_key +- +PBKDF2, AES-256 +\S+wrap +file +.*good$`,
-		`(?m)^trust.anchors\[0\] +TEST tlagate root .*public .*good$`,
-		`(?m)^trust.intermediates\[0\] .*public .*good$`,
+		`(?m)^client +urn:tlagate:cab1:pdt:bureau +ECDSA P-256 +\S+client.key +file +[0-9a-f]+ +20\S+ +20\S+ +in date$`,
+		`(?m)^server +urn:tlagate:cab1:pdt:bureau +ECDSA P-256 +\S+server.key +encrypted file +.* in date$`,
+		`(?m)^server.wrapping_key +- +PBKDF2, AES-256 +\S+wrap +file +.*in use$`,
+		`(?m)^trust.anchors\[0\] +TEST tlagate root .*public .*in date$`,
+		`(?m)^trust.intermediates\[0\] .*public .*in date$`,
 	} {
 		require.Regexp(t, regexp.MustCompile(want), out.String())
 	}
