@@ -141,8 +141,8 @@ var misuses = []struct {
 	}},
 	{"dispositions of a disconnect", func(x *place) {
 		for _, d := range []string{"leave", "reset", "unpower", "eject"} {
-			x.do("A: open shared any", "A: "+enterVitale, "A: disconnect "+d, "A: open shared any", "A: "+readFile,
-				"A: reconnect shared any reset", "A: disconnect")
+			x.do("A: open shared any", "A: "+enterVitale, "A: disconnect "+d, "A: open shared any",
+				"A: "+readFile, "A: reconnect shared any reset", "A: disconnect")
 		}
 	}},
 	{"dispositions of a reconnect", func(x *place) {
@@ -229,7 +229,8 @@ var misuses = []struct {
 		x.l.VitaleSlot.Remove()
 		waitCard(x.t, x.p, x.slot, false)
 		x.do("A: transmit "+readSerial, "A: end", "B: transmit "+readSerial, "B: status",
-			"B: reconnect shared any reset", "C: open shared any", "C: open direct none", "C: status", "C: watch 0 unaware")
+			"B: reconnect shared any reset", "C: open shared any", "C: open direct none", "C: status",
+			"C: watch 0 unaware")
 		require.NoError(x.t, x.l.VitaleSlot.Insert(x.l.Counter))
 		waitCard(x.t, x.p, x.slot, true)
 		x.do("A: transmit "+readSerial, "B: reconnect shared any leave", "B: transmit "+readSerial, "A: disconnect",
@@ -269,8 +270,8 @@ func (x *place) tenPrograms() {
 		c := x.program(fmt.Sprint("P", i))
 		programs.Go(func() {
 			for range each {
-				for _, line := range []string{"open shared any", "begin", enterVitale, readFile, "transmit 00B0000010", "end",
-					"disconnect"} {
+				for _, line := range []string{"open shared any", "begin", enterVitale, readFile,
+					"transmit 00B0000010", "end", "disconnect"} {
 					answer := c.do(line)
 					mu.Lock()
 					got = append(got, line+" → "+inWords(answer))
