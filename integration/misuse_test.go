@@ -187,7 +187,8 @@ var misuses = []struct {
 	}},
 	{"handles that are none", func(x *place) {
 		x.do("A: open shared any", "A: disconnect", "A: disconnect", "A: transmit "+readSerial, "A: begin",
-			"A: status", "A: reconnect shared any reset", "A: attrib "+attribID(scard.AttrAtrString), "A: control 42000D48")
+			"A: status", "A: reconnect shared any reset", "A: attrib "+attribID(scard.AttrAtrString),
+			"A: control 42000D48")
 	}},
 	{"readers that are none", func(x *place) {
 		x.do("A: reader no such reader", "A: open shared any", "A: open direct none", "A: watch 0")
