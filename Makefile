@@ -75,10 +75,10 @@ cross: ## build for amd64, arm64 and armhf into dist/, twice, and compare (REPRO
 packages: cross ## make the Debian packages of the relay in dist/, twice, and compare
 	REPRODUCE=$(REPRODUCE) deploy/deb.sh
 
-bench: ## time an APDU and a visit: local reader, stunnel, tlagate; and opens with and without a trace
+bench: ## time an APDU and a visit: local reader, stunnel, tlagate; opens with and without a trace; lists
 	@$(NEED) build test bench)
 	$(GO) run ./integration/bench
-	$(GO) test -run '^$$' -bench SA2Open ./gateway
+	$(GO) test -run '^$$' -bench 'SA2Open|List' ./gateway
 
 claims: ## make the figures of README and docs again, and print them in the form that they have there
 	@$(NEED) build test bench)

@@ -24,6 +24,7 @@ import (
 	"tlagate/audit"
 	"tlagate/audit/export"
 	"tlagate/audit/host"
+	"tlagate/audit/persons"
 	"tlagate/bundle"
 	"tlagate/ca"
 	"tlagate/ca/backup"
@@ -39,6 +40,7 @@ import (
 	"tlagate/session"
 	"tlagate/session/consent"
 	"tlagate/session/incident"
+	"tlagate/session/proof"
 	"tlagate/session/ticket"
 )
 
@@ -47,9 +49,10 @@ var update = flag.Bool("update", false, "write docs/fr/cryptographie.md")
 // allAlgorithms returns what all programs together list.
 func allAlgorithms() algorithms.List {
 	return algorithms.Gather(pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), ca.Algorithms(),
-		ocsp.Algorithms(), keys.Algorithms(), consent.Algorithms(), ticket.Algorithms(), session.Algorithms(),
+		ocsp.Algorithms(), keys.Algorithms(), consent.Algorithms(), proof.Algorithms(), ticket.Algorithms(),
+		session.Algorithms(),
 		bundle.Algorithms(), est.Algorithms(), gateway.Algorithms(), incident.Algorithms(), server.Algorithms(),
-		backup.Algorithms(), audit.Algorithms(), export.Algorithms(), host.Algorithms(), heads.Algorithms())
+		backup.Algorithms(), audit.Algorithms(), export.Algorithms(), host.Algorithms(), persons.Algorithms(), heads.Algorithms())
 }
 
 // TestG5EveryUseIsComplete: each use has a name, a purpose, a package and references, in both languages, and one that
@@ -100,6 +103,9 @@ audit/export            | filippo.io/age | age: ML-KEM-768
 audit/host              | crypto/sha256 crypto.SHA256 | SHA-256
 audit/index             | crypto/sha256 | audit: SHA-256
 audit/index             | hash/crc32 | no secret: whether a file is damaged
+audit/persons           | filippo.io/age filippo.io/age/armor | age: ML-KEM-768
+audit/persons           | crypto/hmac crypto/sha256 | HMAC-SHA-256
+audit/persons           | crypto/rand | crypto/rand
 bundle                  | crypto/ecdsa crypto/elliptic crypto/rand crypto.SHA256 crypto/sha512 crypto.SHA384 | ECDSA P-
 bundle                  | crypto/rsa | RSA-PSS
 bundle                  | crypto/sha256 | SHA-256
@@ -164,6 +170,12 @@ internal/signed | crypto/ecdsa crypto/elliptic crypto/rand | session/consent: EC
 internal/signed | crypto.SHA256 crypto.SHA384 | session/consent: ECDSA P-
 internal/signed | crypto/rsa | session/ticket: RSA-PSS
 session/incident        | crypto/rand | crypto/rand
+session/proof           | crypto/ecdsa crypto/elliptic | ECDSA P-
+session/proof           | crypto/rsa | RSA
+session/proof           | crypto/sha256 crypto.SHA256 | SHA-256
+tla/cardsign            | crypto/ecdsa | session/proof: ECDSA P-
+tla/cardsign            | crypto/rsa crypto/rand | session/proof: RSA
+tla/cardsign            | crypto/sha256 | session/proof: SHA-256
 `)
 
 // noSecret begins the row of what needs no cryptography; the reason follows.
@@ -269,6 +281,7 @@ pki/revocation | 1.2.840.113549.1.1.12 | pki: SHA384-RSA
 pki/revocation | 1.2.840.113549.1.1.13 | pki: SHA512-RSA
 pki/revocation | 1.2.840.10045.4.1 1.2.840.113549.1.1.5 | no secret: signatures with SHA-1, named to be refused
 pki/revocation | 1.2.840.113549.1.1.10 1.2.840.113549.1.1.8 | pki: SHA256-RSAPSS
+tla/cardsign   | 3031300d060960864801650304020105000420 | session/proof: SHA-256
 `)
 
 // TestG5NoIdentifierIsUnlisted: each object identifier in the source is that of a listed algorithm, or of something
@@ -289,10 +302,11 @@ func TestG5NoIdentifierIsUnlisted(t *testing.T) {
 	require.Equal(t, found, identifiers, "identifiers has what the source does not have")
 }
 
-// noAlgorithm matches identifiers of CMS content types, PKCS#9 attributes, certificate extensions, PKIX purposes and
+// noAlgorithm matches identifiers of CMS content types, PKCS#9 attributes, attributes of names,
+// certificate extensions, PKIX purposes and
 // access methods, Microsoft's smart card logon, and a TPM's key file.
-var noAlgorithm = regexp.MustCompile(`^(1\.2\.840\.113549\.1\.[79]|2\.5\.29|1\.3\.6\.1\.5\.5\.7|` +
-	`1\.3\.6\.1\.4\.1\.311\.20\.2\.2|2\.23\.133\.10\.1\.3)(\.|$)`)
+var noAlgorithm = regexp.MustCompile(`^(1\.2\.840\.113549\.1\.[79]|2\.5\.(4|29)|1\.3\.6\.1\.5\.5\.7|` +
+	`1\.3\.6\.1\.4\.1\.311\.20\.2\.2|0\.9\.2342\.19200300\.100\.1|2\.23\.133\.10\.1\.3)(\.|$)`)
 
 // algorithmDER matches the beginnings of identifiers of algorithms: ANSI X9.62, PKCS#1 and #5, RSA's digests, NIST,
 // OIW, Certicom, and Ed25519.
@@ -372,8 +386,9 @@ var ownTLS = regexp.MustCompile(`^(tls\.(Config|Dial.*|Listen|NewListener|Client
 
 // notItsPart are packages that a program is linked with, but whose cryptography it does not use.
 var notItsPart = map[string][]string{
-	"tla-ocsp":    {"bundle", "est", "session", "session/consent", "audit/host", "internal/signed"},
-	"tla-pki":     {"session", "session/consent"},
+	"tla-ocsp": {"bundle", "est", "session", "session/consent", "session/incident", "audit/host",
+		"internal/signed"},
+	"tla-pki":     {"session", "session/consent", "session/incident"},
 	"tla-gateway": {"session"},
 }
 

@@ -66,6 +66,7 @@ func TestG7MetricsAreDocumented(t *testing.T) {
 
 type ruleFile struct {
 	Groups []struct {
+		Name  string
 		Rules []struct {
 			Alert, Expr         string
 			Labels, Annotations map[string]string
@@ -83,8 +84,10 @@ func TestG7AlertsUseWhatIsExported(t *testing.T) {
 	for _, m := range exported(t) {
 		names = append(names, strings.Fields(m)[0])
 	}
-	rules := 0
+	rules, groups := 0, map[string]bool{}
 	for _, g := range file.Groups {
+		require.False(t, groups[g.Name], "Prometheus refuses a file with two groups of one name: %s", g.Name)
+		groups[g.Name] = true
 		for _, r := range g.Rules {
 			rules++
 			require.Contains(t, []string{"warning", "critical"}, r.Labels["severity"], r.Alert)
@@ -98,6 +101,38 @@ func TestG7AlertsUseWhatIsExported(t *testing.T) {
 		}
 	}
 	require.Greater(t, rules, 10)
+}
+
+// TestG7EachAlertIsTested: the tests of the rules have, of each alert, a time at which it fires and one at which it does
+// not.
+func TestG7EachAlertIsTested(t *testing.T) {
+	rules, err := os.ReadFile(rulesFile)
+	require.NoError(t, err)
+	text, err := os.ReadFile("deploy/prometheus/tlagate.test.yml")
+	require.NoError(t, err)
+	var tested struct {
+		Tests []struct {
+			Cases []struct {
+				Name string `yaml:"alertname"`
+				Want []any  `yaml:"exp_alerts"`
+			} `yaml:"alert_rule_test"`
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(text, &tested))
+	fires, silent := map[string]bool{}, map[string]bool{}
+	for _, test := range tested.Tests {
+		for _, c := range test.Cases {
+			if len(c.Want) > 0 {
+				fires[c.Name] = true
+			} else {
+				silent[c.Name] = true
+			}
+		}
+	}
+	for _, m := range regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(string(rules), -1) {
+		require.True(t, fires[m[1]], "no test has %s fire", m[1])
+		require.True(t, silent[m[1]], "no test has %s stay silent", m[1])
+	}
 }
 
 // TestG7AlertsFire runs the tests of the rules if promtool is installed. Debian's package of it contains a daemon, so

@@ -38,12 +38,18 @@ var explained = []struct {
 	{"9. EST", "reason", constantsNamed("gateway/enrolment", regexp.MustCompile(`^Ended[A-Z]`))},
 	{"10. Doctor", "check", checks("cmd/internal/doctor", "cmd/tla-relay", "cmd/tla-pdt")},
 	{"11. Exit status", "status", exits},
-	{"12. The PKI's officers", "problem", constantsOf("internal/acts", "Code", ofOfficers)},
+	{"12. The PKI's officers", "problem", constantsOf("internal/acts", "Code", except(ofGateway))},
+	{"13. The gateway's operators", "problem", constantsOf("internal/acts", "Code", except(ofOfficers))},
 }
 
-// ofOfficers reports whether the officers' API has a problem of that name.
-func ofOfficers(name string) bool {
-	return !slices.Contains([]string{"Unproven", "RoleRequired", "TraceFull", "Failed"}, name)
+// Problems that one of the two APIs has and the other has not.
+var (
+	ofGateway  = []string{"Unproven", "RoleRequired", "TraceFull", "Failed"}
+	ofOfficers = []string{"CertificateRefused", "NotAnOfficer", "MissingRole", "SameOfficer", "Refused", "TraceFailed"}
+)
+
+func except(names []string) func(string) bool {
+	return func(name string) bool { return !slices.Contains(names, name) }
 }
 
 // TestG7TroubleshootingIsComplete: each word by which a program says what is the matter has a row, and each row is

@@ -25,53 +25,58 @@ type Attr struct{ name, value string }
 const (
 	maxValue = 512
 	maxList  = 4096
+
+	maxSealed = 8192
 )
 
 // attrNames is the allowlist, and says what each attribute is. docs/audit.md has the same rows, and a test keeps them
 // equal.
 var attrNames = map[string]string{
-	"serial":      "serial number of a certificate, hexadecimal",
-	"fingerprint": "SHA-256 of a certificate (DER), of a public key (SPKI, DER) or of a file, hexadecimal",
-	"identity":    "whom a certificate names: urn:tlagate:…, of a CA its name",
-	"file":        "name of a file",
-	"reason":      "why: a code or a sentence of ours",
-	"version":     "version of a program, bundle or format",
-	"from":        "what it was before",
-	"to":          "what it is now",
-	"use":         "what a key, certificate or anchor is for",
-	"until":       "end of validity, RFC 3339",
-	"count":       "how many",
-	"names":       "a list, separated by comma and space",
-	"profile":     "profile of an issued certificate",
-	"user":        "account of the operating system that ran the program",
-	"number":      "number of a published list, a line of the trace, an invitation, or an act that waits",
-	"store":       "where a key lives: file, pkcs11, tpm",
-	"gateway":     "host and port of a gateway",
-	"session":     "id of a session, hexadecimal",
-	"pdt":         "the PdT of a session: its URN, or as its user named it",
-	"act":         "what somebody did: behind a session command or key, of an operator hold, release …",
-	"code":        "why a session ended or did not start (docs/control.md)",
-	"peer":        "who refused or was refused: an identity, or a role while it is not proven",
-	"incident":    "number that the user was told",
-	"instance":    "beginning of what a running program calls itself, hexadecimal; none: it says nothing",
-	"address":     "IP address of a peer",
-	"network":     "the /24 or /48 that an address belongs to",
-	"role":        "role that a certificate gives, or an operator has",
-	"practice":    "practice of a peer",
-	"group":       "key exchange that the handshake agreed on",
-	"suite":       "cipher suite that the handshake agreed on",
-	"source":      "where it is known from whether a certificate is revoked: crl, ocsp …",
-	"age":         "age of that knowledge, seconds",
-	"length":      "how long it lasted, seconds",
-	"commands":    "how many commands of programs a card executed, as an end counts them",
-	"from_tla":    "octets that the terminal sent",
-	"from_pdt":    "octets that the Poste de Travail sent",
-	"request":     "path of a request, without /v1/",
-	"event":       "kind of the events that are counted",
-	"hash":        "SHA-256 of a line of the trace, hexadecimal",
-	"certificate": "a certificate, DER in base64url, with whose key the line is signed",
-	"signature":   "signature over what the line says (docs/audit.md), base64url",
-	"statement":   "signed consent of a terminal's user, whole (docs/protocol.md, section 1.3)",
+	"serial":        "serial number of a certificate, hexadecimal",
+	"fingerprint":   "SHA-256 of a certificate (DER), of a public key (SPKI, DER) or of a file, hexadecimal",
+	"identity":      "whom a certificate names: urn:tlagate:…, of a CA its name",
+	"file":          "name of a file",
+	"reason":        "why: a code or a sentence of ours",
+	"version":       "version of a program, bundle or format",
+	"from":          "what it was before",
+	"to":            "what it is now",
+	"use":           "what a key, certificate or anchor is for",
+	"until":         "end of validity, RFC 3339",
+	"count":         "how many",
+	"names":         "a list, separated by comma and space",
+	"profile":       "profile of an issued certificate",
+	"user":          "account of the operating system that ran the program",
+	"number":        "number of a published list, a line of the trace, an invitation, or an act that waits",
+	"store":         "where a key lives: file, pkcs11, tpm",
+	"gateway":       "host and port of a gateway",
+	"session":       "id of a session, hexadecimal",
+	"pdt":           "the PdT of a session: its URN, or as its user named it",
+	"act":           "what somebody did: behind a session command or key, of an operator hold, release …",
+	"code":          "why a session ended or did not start (docs/control.md)",
+	"peer":          "who refused or was refused: an identity, or a role while it is not proven",
+	"incident":      "number that the user was told",
+	"instance":      "beginning of what a running program calls itself, hexadecimal; none: it says nothing",
+	"address":       "IP address of a peer",
+	"network":       "the /24 or /48 that an address belongs to",
+	"role":          "role that a certificate gives, or an operator has",
+	"practice":      "practice of a peer",
+	"group":         "key exchange that the handshake agreed on",
+	"suite":         "cipher suite that the handshake agreed on",
+	"source":        "where it is known from whether a certificate is revoked: crl, ocsp …",
+	"age":           "age of that knowledge, seconds",
+	"length":        "how long it lasted, seconds",
+	"commands":      "how many commands of programs a card executed, as an end counts them",
+	"from_tla":      "octets that the terminal sent",
+	"from_pdt":      "octets that the Poste de Travail sent",
+	"request":       "path of a request, without /v1/",
+	"event":         "kind of the events that are counted",
+	"hash":          "SHA-256 of a line of the trace, hexadecimal",
+	"certificate":   "a certificate, DER in base64url, with whose key the line is signed",
+	"signature":     "signature over what the line says (docs/audit.md), base64url",
+	"person":        "who uses the terminal: HMAC of the national identifier (docs/audit.md), hexadecimal",
+	"person_sealed": "the same identifier, encrypted with age for security officers, base64url",
+	"proof":         "what came of the proof of a terminal's user: passed, or the word for why not",
+	"statement":     "signed consent of a terminal's user, whole (docs/protocol.md, section 1.3)",
 }
 
 // Serial returns a certificate's serial number as an attribute, like the other functions here.
@@ -233,6 +238,9 @@ func Hash(of string) Attr { return text("hash", onlyHex(of)) }
 // Of is the kind of the events that a line counts.
 func Of(kind Kind) Attr { return text("event", string(kind)) }
 
+// Proof is what came of the proof of a terminal's user, in a word of ours.
+func Proof(outcome string) Attr { return text("proof", outcome) }
+
 // Signer is a certificate with whose key a line is signed, whole.
 func Signer(c *x509.Certificate) Attr {
 	return Attr{"certificate", clean(base64.RawURLEncoding.EncodeToString(c.Raw), maxList)}
@@ -243,6 +251,13 @@ func Signature(base64url string) Attr { return Attr{"signature", clean(base64url
 
 // Statement is a signed consent as it came, which can be verified again with the event's certificate (C4).
 func Statement(signed string) Attr { return Attr{"statement", clean(signed, maxList)} }
+
+// Person is the mark of who uses a terminal, and PersonSealed their identifier for security officers alone (package
+// persons).
+func Person(mark string) Attr { return text("person", onlyHex(mark)) }
+func PersonSealed(base64url string) Attr {
+	return Attr{"person_sealed", clean(base64url, maxSealed)}
+}
 
 // Consent is what a user's consent to a session says, and its proof: the statement as it came, and the certificate of
 // the terminal whose key signed it (C4).

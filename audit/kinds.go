@@ -52,6 +52,7 @@ const (
 	SessionFailed  Kind = "session.failed"
 	SessionChecked Kind = "session.checked"
 	SessionRefused Kind = "session.refused"
+	SessionSigned  Kind = "session.signed"
 
 	OperatorAct   Kind = "operator.act"
 	ConfigLoaded  Kind = "config.loaded"
@@ -139,6 +140,8 @@ var kinds = []Meaning{
 	{SessionFailed, "SA2", "A start came to no session, and why."},
 	{SessionChecked, "SA2", "The test before a visit was made; with a code, it found something."},
 	{SessionRefused, "C1, SA2", "The card policy stopped three commands of a session, and its user is told."},
+	{SessionSigned, "C2, SA2", "A program of the Poste de Travail used the key by which the terminal's user proves who " +
+		"they are: the first time in a session, the second, the fourth …, and at its end."},
 
 	{OperatorAct, "SP3, SA2", "An operator acts: recorded before it is done."},
 	{ConfigLoaded, "EL1", "A configuration is taken into use."},

@@ -276,6 +276,25 @@ func TestEL1ForeignLinesAreSetAside(t *testing.T) {
 	require.Equal(t, []uint64{3}, good(t, file).Recovered)
 }
 
+// TestEL1SetAsideIsBounded: crashes without end do not fill the disk with what they leave.
+func TestEL1SetAsideIsBounded(t *testing.T) {
+	file := logFile(t)
+	record(t, newLog(t, file), 1)
+	require.NoError(t, os.WriteFile(file+".torn", make([]byte, 8<<20), 0o600))
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = f.WriteString("half a line")
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	record(t, newLog(t, file), 1)
+	torn, err := os.ReadFile(file + ".torn")
+	require.NoError(t, err)
+	require.Equal(t, "half a line", string(torn))
+	old, err := os.Stat(file + ".torn.old")
+	require.NoError(t, err)
+	require.EqualValues(t, 8<<20, old.Size())
+}
+
 // TestEL1LinesWithoutAHead: a whole line after the head is accepted if it continues the chain, and only then.
 func TestEL1LinesWithoutAHead(t *testing.T) {
 	file, other := logFile(t), logFile(t)

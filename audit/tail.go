@@ -201,8 +201,12 @@ func (t *tail) follow(f *os.File) error {
 	return lines.err
 }
 
-// maxTorn bounds what is saved of what is set aside at one time.
-const maxTorn = 1 << 20
+// maxTorn bounds what is saved of what is set aside at one time, mostTorn the file in which it is saved. A full one gets
+// another name, and replaces the one before it: crashes without end take twice that.
+const (
+	maxTorn  = 1 << 20
+	mostTorn = 8 << 20
+)
 
 // setAside moves the last octets of the file out of the log. On a full disk they are lost, which stops nothing.
 func (t *tail) setAside(octets int64) error {
@@ -216,7 +220,13 @@ func (t *tail) setAside(octets int64) error {
 }
 
 func (t *tail) saveTorn(octets int64) error {
-	torn, err := os.OpenFile(tornName(t.log.cfg.File), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	name := tornName(t.log.cfg.File)
+	if info, err := os.Stat(name); err == nil && info.Size()+octets > mostTorn {
+		if err := os.Rename(name, name+".old"); err != nil {
+			return err
+		}
+	}
+	torn, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}

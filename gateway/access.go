@@ -6,7 +6,9 @@ import (
 	"strings"
 
 	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session/link"
+	"tlagate/session/user"
 )
 
 // What each role may ask for (C1); whoami is for everyone.
@@ -21,8 +23,12 @@ func wrongRole(detail string) *link.Problem {
 	return &link.Problem{Code: link.ProblemWrongRole, Detail: detail, Action: "Use a certificate of the right role."}
 }
 
-// Rule lets a TLA open a PdT of another practice. The name "*" in either stands for every name of that practice.
-type Rule struct{ TLA, PdT pki.Identity }
+// Rule lets a TLA open a PdT, of another practice too. The name "*" in either stands for every name of that practice.
+// A pair of TLA and PdT that some rules name is open to the persons of these rules alone.
+type Rule struct {
+	TLA, PdT pki.Identity
+	Who      user.Who // of the TLA's users; zero = every one
+}
 
 // ParseRule reads a rule of two URNs; a name may be "*".
 func ParseRule(tla, pdt string) (Rule, error) {
@@ -34,7 +40,7 @@ func ParseRule(tla, pdt string) (Rule, error) {
 	if err != nil {
 		return Rule{}, fmt.Errorf("pdt: %w", err)
 	}
-	return Rule{t, p}, nil
+	return Rule{TLA: t, PdT: p}, nil
 }
 
 func parsePattern(urn string, role pki.Role) (pki.Identity, error) {
@@ -66,6 +72,20 @@ type access []Rule
 // allows reports whether a TLA may open a PdT: those of its own practice always, any other by a rule.
 func (a access) allows(tla, pdt pki.Identity) bool {
 	return tla.Practice == pdt.Practice || slices.ContainsFunc(a, func(r Rule) bool { return r.allows(tla, pdt) })
+}
+
+// personal reports whether a TLA may open a PdT only when its user is one of those that rules name.
+func (a access) personal(tla, pdt pki.Identity) bool {
+	fits := func(r Rule) bool { return r.allows(tla, pdt) }
+	return slices.ContainsFunc(a, fits) &&
+		!slices.ContainsFunc(a, func(r Rule) bool { return fits(r) && r.Who.Empty() })
+}
+
+// allowsPerson reports whether a person may use a TLA with a PdT that the TLA may open.
+func (a access) allowsPerson(tla, pdt pki.Identity, p *trust.Person) bool {
+	return !a.personal(tla, pdt) || slices.ContainsFunc(a, func(r Rule) bool {
+		return r.allows(tla, pdt) && r.Who.Has(p.ID, p.Profession)
+	})
 }
 
 // mayOpen applies the role, then practice and access table, and returns the PdT that the name stands for.

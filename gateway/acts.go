@@ -98,7 +98,7 @@ func (o operator) record(g *Gateway, takesAway bool) error {
 // End ends a session: both ends are told that an operator did, with an incident number (SP3). The error is
 // ErrNoSession, ErrNobody, or a *Done.
 func (g *Gateway) End(id string, a Act) error {
-	s := running(g.state, id)
+	s := g.state.Session(id)
 	if s == nil {
 		return ErrNoSession
 	}

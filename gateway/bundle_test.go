@@ -131,9 +131,9 @@ func lowestVersion(t *testing.T, required bool) {
 	r.given(tla1, r.offer(dir, "t1.p7m", tla1, 7, 5))
 	for told, want := range map[string]link.ProblemCode{
 		"4": link.ProblemBundleOutdated, "0": link.ProblemBundleOutdated,
-		"5": "consent_required", "7": "consent_required", "99": "consent_required",
+		"5": "pdt_absent", "7": "pdt_absent", "99": "pdt_absent",
 		"x": link.ProblemBadRequest, "-1": link.ProblemBadRequest,
-		"": map[bool]link.ProblemCode{true: link.ProblemBundleRequired, false: "consent_required"}[required],
+		"": map[bool]link.ProblemCode{true: link.ProblemBundleRequired, false: "pdt_absent"}[required],
 	} {
 		h := http.Header{}
 		if told != "" {

@@ -41,12 +41,26 @@ func (c *client) declared() *declaration {
 	return nil
 }
 
-// notAfter returns when the first of a client's certificates ends.
-func (c *client) notAfter() time.Time {
-	if d := c.declared(); d != nil && d.notAfter.Before(c.peer.NotAfter) {
-		return d.notAfter
+// person returns who uses a TLA in its session; nil = nobody whom we verified.
+func (c *client) person() *trust.Person {
+	if e := c.end.Load(); e != nil {
+		if s := e.session.Load(); s != nil && !s.userTold.Load() {
+			return s.user.person
+		}
 	}
-	return c.peer.NotAfter
+	return nil
+}
+
+// notAfter returns when the first of a client's certificates, or that of its session's user, ends.
+func (c *client) notAfter() time.Time {
+	first := c.peer.NotAfter
+	if d := c.declared(); d != nil && d.notAfter.Before(first) {
+		first = d.notAfter
+	}
+	if p := c.person(); p != nil && p.NotAfter.Before(first) {
+		first = p.NotAfter
+	}
+	return first
 }
 
 // clientTable holds the connections whose peers are proven, and bounds their number.

@@ -30,7 +30,8 @@ func (g *Gateway) Clones() []fleet.Clone { return g.fleet.Clones() }
 // ForgetClone lets an identity in again, as if none of its programs had been seen, and reports whether it was taken for
 // a clone.
 func (g *Gateway) ForgetClone(id pki.Identity) bool {
-	g.state.Saw(id, time.Now(), func(s *state.Seen) { s.Clone = "" })
+	g.state.Saw(id, time.Now(), func(s *state.Seen) { s.Clone, s.Suspect = "", time.Time{} })
+	g.programs.save()
 	return g.fleet.Forget(id)
 }
 
@@ -38,7 +39,30 @@ func (g *Gateway) ForgetClone(id pki.Identity) bool {
 func (g *Gateway) SetLowest(l fleet.Lowest) { g.lowest.Store(&l) }
 
 // fleetWatch knows which programs its peers run, and refuses some.
-type fleetWatch struct{ g *Gateway }
+type fleetWatch struct {
+	g    *Gateway
+	tell chan struct{} // has one when who was seen is to be written at once
+}
+
+func newFleetWatch(g *Gateway) fleetWatch { return fleetWatch{g, make(chan struct{}, 1)} }
+
+// recall takes for clones' those identities that were before a restart: one that is refused stays so until an operator
+// lets it in.
+func (w fleetWatch) recall() {
+	w.g.state.Each(func(s *state.Seen) {
+		if !s.Suspect.IsZero() {
+			w.g.fleet.Remember(s.Identity, s.Suspect)
+		}
+	})
+}
+
+// save has it written at once who was seen.
+func (w fleetWatch) save() {
+	select {
+	case w.tell <- struct{}{}:
+	default:
+	}
+}
 
 // presence is what a device said of itself with its last request to park or to open.
 type presence struct {
@@ -154,7 +178,9 @@ func (w fleetWatch) suspected(id pki.Identity, instance, remote, sign string) {
 		with = append(with, audit.Address(peers.AddressOf(remote)))
 	}
 	w.g.trace.log.Later(audit.CloneSuspected, with...)
-	w.g.state.Saw(id, time.Now(), func(s *state.Seen) { s.Clone = sign })
+	now := time.Now().UTC().Truncate(time.Second)
+	w.g.state.Saw(id, now, func(s *state.Seen) { s.Clone, s.Suspect = sign, now })
+	w.save()
 	if w.g.fleet.Refuses() {
 		w.endAll(id)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 
 	"tlagate/audit"
 	"tlagate/gateway/fleet"
+	"tlagate/gateway/state"
 	"tlagate/pki"
 	"tlagate/session/link"
 )
@@ -205,6 +208,45 @@ func TestC1CloneIsRefused(t *testing.T) {
 	require.NoError(t, r.g.Allow(pdt1, Act{Who: "urn:tlagate:op:admin:a", Role: "security", Reason: "a new machine"}))
 	require.Empty(t, seen().Clone)
 	r.parkAs(p, processA)
+}
+
+// TestC1CloneStaysRefused: over a restart, too, until an operator lets the identity in.
+func TestC1CloneStaysRefused(t *testing.T) {
+	before, after := filepath.Join(t.TempDir(), "seen.json"), filepath.Join(t.TempDir(), "seen.json")
+	kept := func(file string) option {
+		return func(r *rig, c *Config) {
+			refusing(r, c)
+			c.Roll = rollIn(t, file)
+		}
+	}
+	suspect := func(file string) bool {
+		s, _ := rollIn(t, file).Of(idOf(pdt1))
+		return !s.Suspect.IsZero()
+	}
+	r := start(t, kept(before))
+	p := r.pdt(pdt1)
+	r.parkAs(p, processA)
+	r.parkAs(p, processB)
+	_, err := r.tryPark(p, process(processA))
+	requireProblem(t, link.ProblemCloneSuspected, err)
+	r.eventually("it is written, and not only at the end", func() bool { return suspect(before) })
+
+	text, err := os.ReadFile(before) // which the first gateway writes again
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(after, text, 0o600))
+	again := begin(t, kept(after))
+	p = again.pdt(pdt1)
+	_, err = again.tryPark(p, process(processA))
+	requireProblem(t, link.ProblemCloneSuspected, err)
+	require.NoError(t, again.g.Allow(pdt1, claire))
+	again.parkAs(p, processA)
+	again.eventually("that is written, too", func() bool { return !suspect(after) })
+}
+
+func rollIn(t *testing.T, file string) *state.Roll {
+	roll, err := state.OpenRoll(file)
+	require.NoError(t, err)
+	return roll
 }
 
 // TestEL1PowerCut: a TLA that comes back as another process, while nobody found its old link dead, has its session.

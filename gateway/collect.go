@@ -170,7 +170,7 @@ func serving(g *Gateway) map[pki.Identity]bool {
 	for _, e := range g.parked.list() {
 		here[e.client.peer.Identity] = true
 	}
-	for _, s := range g.state.Sessions(Filter{}) {
+	for _, s := range g.state.Sessions(Filter{}, place{}, 0) {
 		here[s.pdt.client.peer.Identity] = true
 	}
 	return here

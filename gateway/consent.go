@@ -24,12 +24,12 @@ type consents struct {
 
 const nonceSize = 32 // octets
 
-// challenge answers with a nonce for this connection.
-func (cs *consents) challenge(c *client, w http.ResponseWriter) {
+// challenge answers with a nonce for this connection; prove asks for a proof of the user too.
+func (cs *consents) challenge(c *client, w http.ResponseWriter, prove bool) {
 	raw := make([]byte, nonceSize)
 	_, _ = rand.Read(raw) // never fails (crypto/rand)
 	c.nonce, c.nonceAt = base64.RawURLEncoding.EncodeToString(raw), time.Now()
-	w.Header().Set("WWW-Authenticate", link.Challenge(c.nonce))
+	w.Header().Set("WWW-Authenticate", link.Challenge(c.nonce, prove))
 	p := &link.Problem{Code: link.ProblemConsentRequired,
 		Detail: "Repeat the request over this nonce, on this connection."}
 	p.WriteTo(w)

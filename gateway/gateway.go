@@ -37,6 +37,7 @@ import (
 type Config struct {
 	Party     *trust.Party // our server certificate, and whom we trust
 	Access    []Rule       // pairs beyond "a TLA may open the PdTs of its own practice"
+	Users     Users        // who may use TLAs, and how they prove who they are; zero = nobody is asked to
 	Limits    Limits       // zero = defaults
 	Enrolment *Enrolment   // where devices without a certificate are piped to; nil = nowhere
 	Log       *slog.Logger // nil = discard
@@ -85,8 +86,8 @@ type Gateway struct {
 	log               *slog.Logger
 	ration            *listen.Ration // logs what peers could fill the log with
 	requests          *listen.Budget // by identity
-	openings          *listen.Budget // of sessions, by identity of the TLA
 	handshakes, opens rate
+	begins            *listen.Budget // of sessions, by identity of the TLA
 	meters            *meters
 	trace             *trace
 	access            atomic.Pointer[access]
@@ -100,6 +101,7 @@ type Gateway struct {
 	parked    *parkedTable
 	sessions  *sessionTable
 	consents  *consents
+	users     *users
 	tickets   *tickets
 	bundles   *bundles
 	home      *home.Receiver
@@ -116,14 +118,6 @@ type Gateway struct {
 	links    sync.WaitGroup                  // pumps that run, or are about to
 }
 
-// What one peer may ask for (docs/protocol.md, section 5).
-const (
-	requestBurst = 100
-	requestEvery = time.Second / 20
-	openingBurst = 600
-	openingEvery = 30 * time.Second // each session takes some 3 KiB of a trace that is kept for a year
-)
-
 // New returns a gateway that serves nobody yet.
 func New(cfg Config) *Gateway {
 	if cfg.Log == nil {
@@ -132,10 +126,8 @@ func New(cfg Config) *Gateway {
 	limits := cfg.Limits.WithDefaults()
 	g := &Gateway{limits: limits, log: cfg.Log, push: cfg.Push, heads: cfg.Heads, balancers: cfg.Balancers,
 		meters: newMeters(), ration: listen.NewRation(cfg.Log),
-		requests: listen.NewBudget(requestBurst, requestEvery, limits.Connections),
-		openings: listen.NewBudget(openingBurst, openingEvery, limits.Connections), accepted: make(chan net.Conn)}
-	g.handshakes = newRate(handshakeBurst, handshakeEvery, limits.PerPractice.Handshakes, limits.Connections)
-	g.opens = newRate(openBurst, openEvery, limits.PerPractice.Opens, limits.Connections)
+		accepted: make(chan net.Conn)}
+	g.setRates(limits)
 	party := *cfg.Party
 	party.Denied = func(id pki.Identity) bool { return g.state.Denies(id) }
 	g.party = &party
@@ -143,17 +135,19 @@ func New(cfg Config) *Gateway {
 		ration: g.ration}
 	g.enrolment = enrolment.New(cfg.Enrolment, g.log)
 	g.clients = newClientTable(limits)
-	g.fleet, g.programs = fleet.New(limits.Connections, cfg.RefuseClones), fleetWatch{g}
+	g.fleet, g.programs = fleet.New(limits.Connections, cfg.RefuseClones), newFleetWatch(g)
 	g.parked = newParkedTable(limits, &g.links, g.fleet.Latest)
 	g.sessions = newSessionTable(limits, &g.links)
 	g.drains.g = g
 	g.state = newLocal(cfg, g.sessions)
+	g.programs.recall()
 	g.lately = newLately(g.state)
 	g.consents = &consents{life: limits.Nonce, log: g.log}
 	g.tickets = &tickets{party: g.party, life: limits.Ticket, log: g.log}
 	g.bundles = &bundles{shelf: cfg.Bundles, required: cfg.RequireBundle, log: g.log}
 	g.home = cfg.Home
-	g.status = &statusSender{party: g.party, bundles: g.bundles, log: g.log}
+	g.users = &users{Users: cfg.Users, g: g, log: g.log}
+	g.status = &statusSender{party: g.party, users: g.users, bundles: g.bundles, log: g.log}
 	g.watcher = newWatcher(g)
 	g.SetAccess(cfg.Access)
 	g.SetLowest(cfg.Lowest)
@@ -281,13 +275,14 @@ func (d *drains) endLate(ctx context.Context, sessions []*session) {
 // rollEvery is how often it is written who was seen.
 const rollEvery = time.Minute
 
-// keepRoll writes each minute, and at the end, who was seen.
+// keepRoll writes each minute, when a clone is suspected, and at the end, who was seen.
 func keepRoll(ctx context.Context, g *Gateway) {
 	tick := time.NewTicker(rollEvery)
 	defer tick.Stop()
 	for more := true; more; {
 		select {
 		case <-tick.C:
+		case <-g.programs.tell:
 		case <-ctx.Done():
 			more = false
 		}

@@ -68,14 +68,6 @@ func (g *Gateway) logRefused(c *client, path, incident string, p *link.Problem) 
 // short returns a path as the log has it.
 func short(path string) string { return strings.TrimPrefix(path[:min(len(path), 40)], "/v1/") }
 
-// spend takes one of what a peer may have, or says that there is none left.
-func spend(b *listen.Budget, c *client) *link.Problem {
-	if wait := b.Take(c.identity()); wait > 0 {
-		return peerTooOften(wait)
-	}
-	return nil
-}
-
 // route performs a request. The caller answers with the problem that it returns, if any.
 func (g *Gateway) route(c *client, w http.ResponseWriter, r *http.Request) *link.Problem {
 	if c.hasty != nil {

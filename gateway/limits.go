@@ -14,8 +14,8 @@ type Limits struct {
 	Drain              time.Duration // what sessions get to end once stopping, 10 s
 	Heartbeat          time.Duration // silence before a ping, 5 s; after three times that the link is dead
 	Request            time.Duration // time for a request to come, and for its answer to go, 10 s
-	Idle               time.Duration // a connection between requests, 120 s
-	Nonce              time.Duration // life of a nonce, 120 s
+	Idle               time.Duration // a connection between requests, 180 s
+	Nonce              time.Duration // life of a nonce, 180 s
 	Ticket             time.Duration // life of a ticket, 5 min; it is renewed after a fifth
 	JoinWait           time.Duration // how long an open waits for a parked link, 2 s
 	Recheck            time.Duration // how often peers are checked again without a change of the CRLs, 10 s
@@ -33,8 +33,8 @@ func (l Limits) WithDefaults() Limits {
 	l.Drain = cmp.Or(l.Drain, 10*time.Second)
 	l.Heartbeat = cmp.Or(l.Heartbeat, link.DefaultHeartbeat)
 	l.Request = cmp.Or(l.Request, 10*time.Second)
-	l.Idle = cmp.Or(l.Idle, 120*time.Second)
-	l.Nonce = cmp.Or(l.Nonce, 120*time.Second)
+	l.Idle = cmp.Or(l.Idle, 180*time.Second)
+	l.Nonce = cmp.Or(l.Nonce, 180*time.Second)
 	l.Ticket = cmp.Or(l.Ticket, 5*time.Minute)
 	l.JoinWait = cmp.Or(l.JoinWait, 2*time.Second)
 	l.Recheck = cmp.Or(l.Recheck, 10*time.Second)

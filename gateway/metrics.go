@@ -23,6 +23,7 @@ type meters struct {
 	untraced          prometheus.Counter
 	ended             *prometheus.CounterVec
 	cuts              *prometheus.CounterVec
+	proofs            *prometheus.CounterVec
 	octets            map[pki.Role]prometheus.Counter
 	all               []prometheus.Collector // of these; what Collect sends
 }
@@ -51,6 +52,8 @@ func newMeters() *meters {
 	m.ended = m.counter("tlagate_sessions_ended_total", "Sessions ended.", "reason", "by")
 	m.cuts = m.counter("tlagate_cuts_total",
 		"Connections and links cut because a certificate no longer passed.", "reason")
+	m.proofs = m.counter("tlagate_user_proofs_total",
+		"What came of the proofs of users, also where sessions begin without one.", "outcome")
 	carried := m.counter("tlagate_session_data_bytes_total", "Data of card sessions carried, encrypted.", "from")
 	m.octets = map[pki.Role]prometheus.Counter{
 		pki.RoleTLA: carried.WithLabelValues("tla"), pki.RolePdT: carried.WithLabelValues("pdt")}
@@ -72,6 +75,11 @@ const (
 	fullPractice   = "connections_per_practice"
 )
 
+// proofOutcomes are the values of proofs' label.
+var proofOutcomes = []string{proofPassed, string(link.ProblemUserRequired), string(link.ProblemBadProof),
+	string(link.ProblemClockWrong), string(link.ProblemUserRefused), string(link.ProblemUserDenied),
+	string(link.CodeUserRevoked)}
+
 // startAtZero makes every series from the start, so that the first event of a kind shows as a rise.
 func (m *meters) startAtZero() {
 	for _, reason := range pki.Reasons {
@@ -80,6 +88,9 @@ func (m *meters) startAtZero() {
 	}
 	m.handshakesRefused.WithLabelValues(listen.Rejected)
 	m.handshakesRefused.WithLabelValues(listen.NoHeader)
+	for _, outcome := range proofOutcomes {
+		m.proofs.WithLabelValues(outcome)
+	}
 	for code := range link.Statuses {
 		m.requestsRefused.WithLabelValues(string(code))
 	}
@@ -118,7 +129,7 @@ var endReasons = map[string]bool{
 	"closed": true, "dead": true, "network": true, reasonResumed: true,
 	string(link.CodeRevoked): true, string(link.CodeExpired): true, string(link.CodeTimeOver): true,
 	string(link.CodeDraining): true, string(link.CodePeerGone): true, string(link.CodeEndedByOperator): true,
-	string(link.CodeProtocol): true,
+	string(link.CodeProtocol): true, string(link.CodeUserRevoked): true,
 }
 
 // sessionEnded counts an end. A reason that a peer made up in a notice makes no series of its own.

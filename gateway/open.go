@@ -28,8 +28,7 @@ func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.
 		return drainingProblem()
 	}
 	if r.Header.Get("Authorization") == "" {
-		g.consents.challenge(c, w)
-		return nil
+		return g.challenge(c, pdt, w, r)
 	}
 	if p := checkUpgrade(w, r); p != nil {
 		return p
@@ -37,39 +36,63 @@ func (g *Gateway) open(c *client, w http.ResponseWriter, r *http.Request) *link.
 	if p := g.opens.take(c.peer.Identity); p != nil {
 		return p
 	}
-	s, joined, p := g.admit(c, pdt, r.Header.Get("Authorization"))
-	if p != nil {
-		return p
+	auth, err := link.ParseAuthorization(r.Header.Get("Authorization"))
+	if err != nil {
+		return &link.Problem{Code: link.ProblemBadRequest, Detail: err.Error() + "."}
 	}
-	if s.generation == 1 {
-		if p := spend(g.openings, c); p != nil {
-			return p
-		}
+	s := newSession(g, auth.Session)
+	p = g.admit(c, pdt, auth, s)
+	if p == nil && s.generation == 1 {
+		p = spend(g.begins, c)
 	}
-	p = g.join(r.Context(), c, w, pdt, s, joined)
+	if p == nil {
+		p = g.join(r.Context(), c, w, pdt, s, joinedOf(c, auth, s))
+	}
 	if p != nil {
 		g.trace.notBegun(s, c)
 	}
 	return p
 }
 
-// admit makes a session by its user's consent, or a further link of one by a ticket.
-func (g *Gateway) admit(c *client, pdt pki.Identity, header string) (*session, link.Joined, *link.Problem) {
-	auth, err := link.ParseAuthorization(header)
-	if err != nil {
-		return nil, link.Joined{}, &link.Problem{Code: link.ProblemBadRequest, Detail: err.Error() + "."}
+// challenge answers the first request with a nonce. Its user may have to type a code now: a TLA that has a session, and
+// one whose PdT is away, are told first. Nothing is reserved or ended.
+func (g *Gateway) challenge(c *client, pdt pki.Identity, w http.ResponseWriter, r *http.Request) *link.Problem {
+	prove, p := g.users.wanted(c, pdt, r.Header)
+	if p != nil {
+		return p
 	}
-	s := newSession(g, auth.Session)
-	joined := link.Joined{TLA: c.identity(), Session: auth.Session, Generation: 1,
-		Nonce: auth.Nonce, Consent: auth.Consent}
+	if g.holdsSession(r.Context(), c) {
+		return busyProblem()
+	}
+	if !g.parked.await(r.Context(), pdt) {
+		return g.absent(pdt)
+	}
+	g.consents.challenge(c, w, prove)
+	return nil
+}
+
+// admit lets a session begin by its user's consent and proof, or go on over a further link by a ticket.
+func (g *Gateway) admit(c *client, pdt pki.Identity, auth link.Authorization, s *session) (p *link.Problem) {
 	if auth.Ticket != "" {
 		t, p := g.tickets.check(c, pdt, auth)
-		s.generation, s.began, joined.Generation = t.Generation, t.Began, t.Generation
-		return s, joined, p
+		if p != nil {
+			return p
+		}
+		s.generation, s.began = t.Generation, t.Began
+		s.user, p = g.users.again(c, pdt, t.User)
+		return p
 	}
-	var p *link.Problem
-	s.consent, p = g.consents.check(c, pdt, auth)
-	return s, joined, p
+	if s.consent, p = g.consents.check(c, pdt, auth); p != nil {
+		return p
+	}
+	s.user, p = g.users.check(c, pdt, auth)
+	return p
+}
+
+// joinedOf returns what the PdT is told of a session.
+func joinedOf(c *client, auth link.Authorization, s *session) link.Joined {
+	return link.Joined{TLA: c.identity(), Session: auth.Session, Generation: s.generation, Nonce: auth.Nonce,
+		Consent: auth.Consent, Proof: auth.Proof}
 }
 
 // join reserves the TLA, finds a parked link, and begins the session.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,7 +124,7 @@ func (r *rig) requireDenied(cert tls.Certificate) {
 	_, err := r.tryOpen(cert, pdt1)
 	require.Error(r.t, err)
 	r.eventually("refused", func() bool {
-		list := r.g.Refusals(Filter{Identity: tla1}, 1)
+		list := r.g.Refusals(Filter{Identity: idOf(tla1)}, 1)
 		return len(list) == 1 && list[0].Reason == string(pki.OnDenyList) && !list[0].Proven
 	})
 	var rejected *trust.Rejected
@@ -196,8 +195,8 @@ func TestSA1Sessions(t *testing.T) {
 	second, none := r.g.Sessions(Filter{}, next, 1)
 	require.Equal(t, all[1].ID, second[0].ID)
 	require.Empty(t, none)
-	for n, f := range map[string]Filter{"12": {PdT: pdt1}, "1": {Identity: tla1}, "2": {Practice: "cab2"},
-		"": {Since: time.Now().Add(time.Hour)}, "12 ": {Practice: "cab1"}, " ": {PdT: pdt2}} {
+	for n, f := range map[string]Filter{"12": {PdT: idOf(pdt1)}, "1": {Identity: idOf(tla1)}, "2": {Practice: "cab2"},
+		"": {Since: time.Now().Add(time.Hour)}, "12 ": {Practice: "cab1"}, " ": {PdT: idOf(pdt2)}} {
 		got, _ := r.g.Sessions(f, "", 0)
 		require.Len(t, got, len(strings.TrimSpace(n)), "%+v", f)
 	}
@@ -233,8 +232,8 @@ func TestSA1Peers(t *testing.T) {
 	require.NoError(t, <-r.ended)
 	again, err := state.OpenRoll(file)
 	require.NoError(t, err)
-	require.Equal(t, roll.Seen(nil), again.Seen(nil))
-	require.Len(t, again.Seen(nil), 2)
+	require.Equal(t, roll.Seen("", 0, nil), again.Seen("", 0, nil))
+	require.Len(t, again.Seen("", 0, nil), 2)
 }
 
 // TestSA1Refusals: refused requests and handshakes are remembered, the last first.
@@ -252,7 +251,7 @@ func TestSA1Refusals(t *testing.T) {
 	}
 	list = r.g.Refusals(Filter{}, 0)
 	require.Len(t, list, mostRefusals/2+1)
-	require.Len(t, r.g.Refusals(Filter{Identity: tla1}, 0), 1, "strangers do not hide a peer")
+	require.Len(t, r.g.Refusals(Filter{Identity: idOf(tla1)}, 0), 1, "strangers do not hide a peer")
 	require.Len(t, r.g.Refusals(Filter{}, 3), 3)
 }
 
@@ -293,9 +292,9 @@ func TestSA1PeersCSV(t *testing.T) {
 func TestG7MetricsOfTheFleet(t *testing.T) {
 	roll, err := state.OpenRoll("")
 	require.NoError(t, err)
-	now, id := time.Now(), func(urn string) pki.Identity { i, _ := pki.ParseIdentity(urn); return i }
+	now := time.Now()
 	saw := func(urn string, at time.Time, from, until time.Duration) {
-		roll.Saw(id(urn), at, func(s *state.Seen) {
+		roll.Saw(idOf(urn), at, func(s *state.Seen) {
 			s.From, s.Until, s.Parked = now.Add(from), now.Add(until), at
 		})
 	}
@@ -314,63 +313,4 @@ func TestG7MetricsOfTheFleet(t *testing.T) {
 	r.becomes("tlagate_pdts_missing{}", 0)
 }
 
-// BenchmarkList9000 lists and filters 9 000 joined sessions, and the peers of them.
-func BenchmarkList9000(b *testing.B) {
-	const many = 9000
-	r := begin(b)
-	for i := range many {
-		r.stand(i)
-	}
-	defer r.g.sessions.forget()
-	took := map[string][]time.Duration{}
-	timed := func(what string, view func()) {
-		began := time.Now()
-		view()
-		took[what] = append(took[what], time.Since(began))
-	}
-	for b.Loop() {
-		timed("all", func() {
-			n := 0
-			for cursor, more := "", true; more; more = cursor != "" {
-				var page []SessionInfo
-				page, cursor = r.g.Sessions(Filter{}, cursor, mostOnPage)
-				n += len(page)
-			}
-			require.Equal(b, many, n)
-		})
-		timed("filtered", func() {
-			page, _ := r.g.Sessions(Filter{Practice: "cab8999"}, "", 0)
-			require.Len(b, page, 1)
-		})
-		timed("peers", func() {
-			page, _ := r.g.Peers(Filter{Role: pki.RoleTLA}, "", 0)
-			require.Len(b, page, mostOnPage)
-		})
-	}
-	for what, each := range took {
-		slices.Sort(each)
-		b.ReportMetric(each[len(each)/2].Seconds()*1000, what+"-p50-ms")
-	}
-}
-
-// forget empties the table of sessions that are none.
-func (t *sessionTable) forget() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	clear(t.byTLA)
-}
-
-// stand puts session i into the tables, without links.
-func (r *rig) stand(i int) {
-	one := func(role pki.Role) *end {
-		id := pki.Identity{Practice: fmt.Sprintf("cab%d", i), Role: role, Name: "x"}
-		c := &client{peer: &trust.Peer{Identity: id}, remote: "192.0.2.1:4711"}
-		r.g.state.Saw(id, time.Now(), nil)
-		return &end{g: r.g, client: c}
-	}
-	s := newSession(r.g, newID())
-	s.tla, s.pdt, s.joined = one(pki.RoleTLA), one(pki.RolePdT), time.Now()
-	r.g.sessions.mu.Lock()
-	defer r.g.sessions.mu.Unlock()
-	r.g.sessions.byTLA[s.tla.client.peer.Identity] = s
-}
+func idOf(urn string) pki.Identity { i, _ := pki.ParseIdentity(urn); return i }

@@ -1,8 +1,12 @@
 package gateway
 
 import (
+	"crypto/x509"
 	"net/http"
+	"time"
 
+	"tlagate/pki"
+	"tlagate/pki/trust"
 	"tlagate/session/link"
 )
 
@@ -42,4 +46,51 @@ func (g *Gateway) park(c *client, w http.ResponseWriter, r *http.Request) *link.
 	g.lately.parked(c)
 	g.watcher.adopt(c)
 	return nil
+}
+
+// declaration is a PdT's server certificate, verified again as long as its link lives.
+type declaration struct {
+	chain []*x509.Certificate
+	want  trust.Want
+
+	// Set by the first verify, before any other goroutine has the declaration.
+	notAfter time.Time           // earliest end in the path
+	path     []*x509.Certificate // leaf first, anchor last
+}
+
+// verify verifies the certificate with the revocation data at hand; it waits for nobody.
+func (d *declaration) verify(t *trust.Trust) error {
+	verdict, err := t.VerifyKnown(d.chain, d.want)
+	if d.notAfter.IsZero() && err == nil {
+		t.Share(verdict, d.chain)
+		d.notAfter, d.path = verdict.NotAfter, verdict.Path
+	}
+	return err
+}
+
+// declared reads and verifies the certificate that the PdT will show in card sessions.
+func (g *Gateway) declared(c *client, h http.Header) (*declaration, *link.Problem) {
+	ders, err := link.ServerCert(h)
+	if err != nil {
+		return nil, &link.Problem{Code: link.ProblemBadRequest, Detail: err.Error() + ".", Action: "Update the PdT."}
+	}
+	d := &declaration{want: trust.Want{Usage: x509.ExtKeyUsageServerAuth, Identity: c.peer.Identity}}
+	if d.chain, err = pki.ParseChain(ders); err != nil {
+		return nil, badServerCert(string(pki.BadCertificate))
+	}
+	_, err = g.party.Trust.Verify(d.chain, d.want) // may ask a responder, and wait
+	if err == nil {
+		err = d.verify(g.party.Trust)
+	}
+	if err != nil {
+		g.log.Warn("declared server certificate refused", "remote", c.remote, "peer", c.identity(),
+			"reason", string(pki.ReasonOf(err)), "error", err)
+		return nil, badServerCert(string(pki.ReasonOf(err)))
+	}
+	return d, nil
+}
+
+func badServerCert(why string) *link.Problem {
+	return &link.Problem{Code: link.ProblemBadServerCertificate,
+		Detail: "The PdT's server certificate does not pass: " + why + ".", Action: "Have it renewed."}
 }

@@ -125,6 +125,27 @@ func (t *parkedTable) find(ctx context.Context, pdt pki.Identity, s *session, jo
 	}
 }
 
+// await reports whether a link of a PdT is parked, or comes within the time that find would wait.
+func (t *parkedTable) await(ctx context.Context, pdt pki.Identity) bool {
+	ctx, cancel := context.WithTimeout(ctx, t.joinWait)
+	defer cancel()
+	for {
+		t.mu.Lock()
+		here, more, closing := len(t.byPdT[pdt]) > 0, t.arrival, t.closing
+		t.mu.Unlock()
+		if here {
+			return true
+		}
+		select {
+		case <-more:
+		case <-closing:
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
 // take returns the link of the PdT that is best to use; when there is none, a channel that is closed when one is added,
 // and one that is closed when draining begins.
 func (t *parkedTable) take(pdt pki.Identity) (e *end, more, closing <-chan struct{}) {

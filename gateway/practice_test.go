@@ -118,7 +118,10 @@ func TestC1OpensAreRationed(t *testing.T) {
 	tla := r.ca.Issue(tla1, clients)
 	_, err := r.tryOpen(tla, pdt2)
 	requireProblem(t, link.ProblemWrongPractice, err) // which costs nothing
-	r.joined(tla, r.pdt(pdt1))
+	near, far := r.joined(tla, r.pdt(pdt1))
+	near.Close()
+	requireNotice(t, link.CodePeerGone, far)
+	r.park(r.pdt(pdt1))
 	_, err = r.tryOpen(tla, pdt1)
 	requireProblem(t, link.ProblemTooMany, err)
 }

@@ -80,7 +80,7 @@ func TestC1WhoMayDoWhat(t *testing.T) {
 		{tla1, "urn:tlagate:cab1:pdt", "bad_request"},
 	} {
 		t.Run(c.who+" "+c.what, func(t *testing.T) {
-			target, header, done := link.PathOpen+"?pdt="+c.what, http.Header(nil), link.ProblemConsentRequired
+			target, header, done := link.PathOpen+"?pdt="+c.what, http.Header(nil), link.ProblemPdTAbsent
 			if c.what == "park" {
 				target, header, done = link.PathPark, upgrade(), link.ProblemBadRequest // no server certificate
 			}
@@ -196,6 +196,7 @@ func TestNonce(t *testing.T) {
 		_, rest, _ := strings.Cut(resp.Header.Get("WWW-Authenticate"), `nonce="`)
 		return codeOf(t, resp, body), strings.TrimSuffix(rest, `"`)
 	}
+	far := r.park(r.pdt(pdt1))
 	c, other := askOn{r.dial(cert), ""}, askOn{r.dial(cert), ""}
 	code, first := ask(t, c)
 	require.Equal(t, link.ProblemConsentRequired, code)
@@ -215,6 +216,8 @@ func TestNonce(t *testing.T) {
 		require.Equal(t, link.ProblemBadAuthorization, code, name)
 	}
 	_, third := ask(t, c)
+	far.Close()
+	r.eventually("PdT gone", func() bool { return r.parked() == 0 })
 	code, _ = ask(t, askOn{c, third})
 	require.Equal(t, link.ProblemPdTAbsent, code, "the right one passes")
 	code, _ = ask(t, askOn{c, third})
@@ -236,6 +239,7 @@ type askOn struct {
 
 func TestNonceGetsOld(t *testing.T) {
 	r := start(t, limited(Limits{Nonce: time.Nanosecond}))
+	r.park(r.pdt(pdt1))
 	_, err := r.tryOpen(r.ca.Issue(tla1, clients), pdt1)
 	requireProblem(t, link.ProblemBadAuthorization, err)
 }
@@ -243,8 +247,10 @@ func TestNonceGetsOld(t *testing.T) {
 func TestOpenWithoutUpgradeKeepsTheNonce(t *testing.T) {
 	r := start(t, limited(Limits{JoinWait: time.Millisecond}))
 	cert := r.ca.Issue(tla1, clients)
-	c := r.dial(cert)
+	c, far := r.dial(cert), r.park(r.pdt(pdt1))
 	resp, _ := request(t, c, "GET", link.PathOpen+"?pdt=p1", nil)
+	far.Close()
+	r.eventually("PdT gone", func() bool { return r.parked() == 0 })
 	_, rest, _ := strings.Cut(resp.Header.Get("WWW-Authenticate"), `nonce="`)
 	auth := authorization(t, cert, strings.TrimSuffix(rest, `"`))
 	resp, body := request(t, c, "GET", link.PathOpen+"?pdt=p1", http.Header{"Authorization": {auth}})

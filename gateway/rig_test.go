@@ -218,6 +218,22 @@ func (r *rig) asking(tla string) func(context.Context) (*link.Conn, error) {
 	}
 }
 
+// askingLate is asking for a session with pdt1, which goes away between the two requests.
+func (r *rig) askingLate(tla string) func(context.Context) (*link.Conn, error) {
+	cert, id := r.ca.Issue(tla, clients), newID()
+	c, far := r.dial(cert), r.park(r.pdt(pdt1))
+	return func(ctx context.Context) (*link.Conn, error) {
+		return link.Open(ctx, c, pdt1, id, link.Config{Heartbeat: unhurried.Heartbeat,
+			Consent: func(nonce string) (string, error) {
+				far.Close()
+				for r.parked() > 0 && ctx.Err() == nil {
+					time.Sleep(time.Millisecond)
+				}
+				return consenttest.By(cert, pdt1, id)(nonce)
+			}})
+	}
+}
+
 func (r *rig) tryOpen(tla tls.Certificate, pdt string) (*link.Conn, error) {
 	r.t.Helper()
 	id, cfg := newID(), r.ends

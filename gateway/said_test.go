@@ -135,7 +135,7 @@ func TestSA2ANoticesIncident(t *testing.T) {
 	near, far := r.joined(r.ca.Issue(tla1, clients), r.pdt(pdt1))
 	r.eventually("the session has begun", func() bool { return r.begun() == 1 })
 	r.g.sessions.mu.Lock()
-	s := r.g.sessions.begun()[0]
+	s := r.g.sessions.begun[0]
 	r.g.sessions.mu.Unlock()
 	s.timeOver()
 	number := requireNotice(t, link.CodeTimeOver, near).Incident

@@ -19,6 +19,9 @@ type session struct {
 
 	consent []audit.Event // to it: to be recorded with its beginning
 
+	user     sessionUser // set before it begins
+	userTold atomic.Bool // the log was told that the user no longer passes, and the session goes on
+
 	generation uint32       // of this link of the card session, from 1
 	ticketAt   atomic.Int64 // when the last ticket was made, ns
 
@@ -44,7 +47,7 @@ func (s *session) begin(tla, pdt *end) {
 		"pdt", pdt.client.identity())
 	s.g.meters.sessionBegun(s.generation)
 	s.g.lately.begun(s, tla, pdt)
-	s.g.status.sendJoined(tla, pdt)
+	s.g.status.sendJoined(s, tla, pdt)
 	s.g.tickets.send(s, tla, pdt)
 	if draining := s.g.sessions.publish(s, tla, pdt); draining {
 		s.drained()
@@ -54,6 +57,16 @@ func (s *session) begin(tla, pdt *end) {
 // givesWayTo reports whether further is a further link of this session. The caller holds the table's mu.
 func (s *session) givesWayTo(further *session) bool {
 	return s.tla != nil && further.id == s.id && further.generation > s.generation
+}
+
+// isOver reports whether the session is over here; its ends may still be closing.
+func (s *session) isOver() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *session) other(e *end) *end {

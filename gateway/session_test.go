@@ -147,7 +147,7 @@ func TestOneSessionATLA(t *testing.T) {
 func TestOpenWaitsForAParkedLink(t *testing.T) {
 	r := start(t, limited(Limits{JoinWait: patience}))
 	opened := make(chan error, 1)
-	open := r.asking(tla1)
+	open := r.askingLate(tla1)
 	go func() {
 		l, err := open(context.Background())
 		if err == nil {
@@ -168,7 +168,7 @@ func TestOpenWaitsForAParkedLink(t *testing.T) {
 func TestOpenGivenUp(t *testing.T) {
 	r := start(t, limited(Limits{JoinWait: time.Hour}))
 	ctx, cancel := context.WithCancel(t.Context())
-	open := r.asking(tla1)
+	open := r.askingLate(tla1)
 	opened := make(chan error, 1)
 	go func() { _, err := open(ctx); opened <- err }()
 	r.eventually("TLA reserved", func() bool { return r.reserved() == 1 })

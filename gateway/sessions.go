@@ -18,7 +18,8 @@ type sessionTable struct {
 
 	mu       sync.Mutex // protects the rest, and tla, pdt, joined and limit of sessions
 	byTLA    map[pki.Identity]*session
-	practice practiceCount // of these
+	begun    []*session    // those of them that have, sorted by place: a view need not sort
+	practice practiceCount // of byTLA
 	draining bool
 }
 
@@ -37,8 +38,7 @@ func (t *sessionTable) reserve(tla pki.Identity, s *session) (before *session, p
 	}
 	before = t.byTLA[tla]
 	if before != nil && !before.givesWayTo(s) {
-		return nil, &link.Problem{Code: link.ProblemTLABusy, Detail: "This terminal already has a session.",
-			Action: "Stop that one first."}
+		return nil, busyProblem()
 	}
 	if before == nil {
 		if reached(t.practice[tla.Practice], t.mostOf) {
@@ -49,6 +49,11 @@ func (t *sessionTable) reserve(tla pki.Identity, s *session) (before *session, p
 	t.byTLA[tla] = s
 	t.links.Add(1)
 	return before, nil
+}
+
+func busyProblem() *link.Problem {
+	return &link.Problem{Code: link.ProblemTLABusy, Detail: "This terminal already has a session.",
+		Action: "Stop that one first."}
 }
 
 // release undoes reserve, for a session that has not begun.
@@ -65,6 +70,9 @@ func (t *sessionTable) remove(tla pki.Identity, s *session) {
 		delete(t.byTLA, tla)
 		t.practice.add(tla.Practice, -1)
 	}
+	if i, ok := t.find(s.place()); ok && t.begun[i] == s {
+		t.begun = slices.Delete(t.begun, i, i+1)
+	}
 	close(s.done)
 }
 
@@ -76,8 +84,25 @@ func (t *sessionTable) publish(s *session, tla, pdt *end) (draining bool) {
 	s.limit = time.AfterFunc(time.Until(s.began.Add(t.absolute)), s.timeOver)
 	tla.session.Store(s)
 	pdt.session.Store(s)
+	t.line(s)
 	close(s.up)
 	return t.draining
+}
+
+// line puts a session that begins into its place, which is at the end but for a further link. The link before it has
+// the same place, and goes. The caller holds t.mu.
+func (t *sessionTable) line(s *session) {
+	i, taken := t.find(s.place())
+	if taken {
+		t.begun[i] = s
+		return
+	}
+	t.begun = slices.Insert(t.begun, i, s)
+}
+
+// find returns where in begun a place is, or would be. The caller holds t.mu.
+func (t *sessionTable) find(p place) (int, bool) {
+	return slices.BinarySearchFunc(t.begun, p, func(s *session, p place) int { return s.place().compare(p) })
 }
 
 func (t *sessionTable) stopClock(s *session) {
@@ -97,7 +122,7 @@ func (t *sessionTable) close() []*session {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.draining = true
-	return t.begun()
+	return slices.Clone(t.begun)
 }
 
 // reopen admits sessions again.
@@ -107,29 +132,37 @@ func (t *sessionTable) reopen() {
 	t.draining = false
 }
 
-// Sessions returns the sessions that have begun and that f lets through, in no order. What a view needs of them does
-// not change any more, or is atomic.
-func (t *sessionTable) Sessions(f Filter) []*session {
+// Sessions returns, of the sessions that have begun and that f lets through, those after a place, the oldest first, and
+// at most limit; 0 = all. What a view needs of them does not change any more, or is atomic.
+func (t *sessionTable) Sessions(f Filter, after place, limit int) (list []*session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.DeleteFunc(t.begun(), func(s *session) bool { return !f.takes(s) })
+	i, found := t.find(after)
+	if found {
+		i++
+	}
+	for ; i < len(t.begun) && (limit == 0 || len(list) < limit); i++ {
+		if f.takes(t.begun[i]) {
+			list = append(list, t.begun[i])
+		}
+	}
+	return list
+}
+
+// Session returns the session of that id; nil = there is none that has begun.
+func (t *sessionTable) Session(id string) *session {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i := slices.IndexFunc(t.begun, func(s *session) bool { return s.id == id }); i >= 0 {
+		return t.begun[i]
+	}
+	return nil
 }
 
 func (t *sessionTable) count() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.begun())
-}
-
-// begun returns the sessions that have begun. The caller holds t.mu.
-func (t *sessionTable) begun() []*session {
-	var all []*session
-	for _, s := range t.byTLA {
-		if s.tla != nil {
-			all = append(all, s)
-		}
-	}
-	return all
+	return len(t.begun)
 }
 
 // answerWithin is what a TLA's link gets to answer a ping when another process with its identity opens.
@@ -147,12 +180,25 @@ func (g *Gateway) reserve(ctx context.Context, c *client, s *session) *link.Prob
 		return p
 	}
 	old := g.sessions.of(c.peer.Identity)
-	if old == nil || old.client.instance() == c.instance() || old.answers(ctx) {
+	if old == nil || !old.givesWay(ctx, c) {
 		return p
 	}
 	old.lostPower()
 	_, p = g.sessions.reserve(c.peer.Identity, s)
 	return p
+}
+
+// holdsSession reports whether a TLA has a session that would not give way to another of its own. One that it waits for
+// counts too.
+func (g *Gateway) holdsSession(ctx context.Context, c *client) bool {
+	e, held := g.sessions.held(c.peer.Identity)
+	return held && (e == nil || !e.givesWay(ctx, c))
+}
+
+// givesWay reports whether the session of a TLA's end is over as soon as its TLA begins another from c: another process
+// of it asks, and this end does not answer.
+func (e *end) givesWay(ctx context.Context, c *client) bool {
+	return e.client.instance() != c.instance() && !e.answers(ctx)
 }
 
 // answers reports whether an end is heard from after now, within answerWithin, all of which it gets: who asks cannot
@@ -179,10 +225,17 @@ func (e *end) lostPower() {
 
 // of returns the TLA's end of its session; nil = it has none, or waits for one.
 func (t *sessionTable) of(tla pki.Identity) *end {
+	e, _ := t.held(tla)
+	return e
+}
+
+// held reports whether a TLA has a session, or waits for one, and returns its end, if there is one yet.
+func (t *sessionTable) held(tla pki.Identity) (e *end, held bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if s := t.byTLA[tla]; s != nil {
-		return s.tla
+	s := t.byTLA[tla]
+	if s == nil {
+		return nil, false
 	}
-	return nil
+	return s.tla, true
 }

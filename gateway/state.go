@@ -8,7 +8,8 @@ import (
 // knowledge is the seam behind which a cluster of gateways may stand one day: what one gateway knows that the others
 // would have to know. Here it is this gateway's own (local).
 type knowledge interface {
-	Sessions(f Filter) []*session // that have begun, in no order
+	Sessions(f Filter, after place, limit int) []*session // that have begun, the oldest first
+	Session(id string) *session
 
 	Deny(one state.Denial) error
 	Allow(identity string) error

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 // by which they verify each other, and themselves (docs/protocol.md, section 2.1). They verify all of it.
 type statusSender struct {
 	party   *trust.Party
+	users   *users
 	bundles *bundles
 	log     *slog.Logger
 }
@@ -28,11 +30,32 @@ type sentStatus struct {
 }
 
 // sendJoined sends both ends of a new session their status, before any data passes.
-func (ss *statusSender) sendJoined(tla, pdt *end) {
-	own := ss.ownPath()
-	for _, e := range []*end{tla, pdt} {
-		ss.send(e, ss.of(own, tla, pdt))
+func (ss *statusSender) sendJoined(s *session, tla, pdt *end) {
+	list := ss.of(ss.ownPath(), tla, pdt)
+	ss.send(tla, list)
+	ss.send(pdt, append(slices.Clip(list), ss.ofUser(s)...))
+}
+
+// ofUser returns what a PdT needs to verify the user of a session.
+func (ss *statusSender) ofUser(s *session) (list []link.Status) {
+	person := s.user.person
+	if person == nil {
+		return nil
 	}
+	for _, piece := range ss.users.Persons.StatusFor(person.Chain) {
+		list = append(list, link.Status(piece))
+	}
+	if !ss.users.SendCRLs {
+		return list
+	}
+	lists, err := ss.users.Persons.CRLsFor(person.Chain, link.MaxCRL)
+	if err != nil {
+		ss.log.Warn("the Poste de Travail is not sent a CRL about the terminal's user", "session", s.id, "error", err)
+	}
+	for _, piece := range lists {
+		list = append(list, link.Status(piece))
+	}
+	return list
 }
 
 // renew sends every link, each Limits.Recheck, the status that has changed since the last time (answers are renewed
@@ -49,7 +72,7 @@ func (g *Gateway) renew(ctx context.Context) {
 		own := g.status.ownPath()
 		for _, c := range g.clients.all() {
 			if e := c.end.Load(); e != nil {
-				g.status.resend(e, g.status.of(own, e.partners()...))
+				g.status.resend(e, g.status.allOf(own, e))
 				g.tickets.renew(e)
 			}
 		}
@@ -62,6 +85,15 @@ func (e *end) partners() []*end {
 		return []*end{s.tla, s.pdt}
 	}
 	return []*end{e}
+}
+
+// allOf returns the status that an end is sent.
+func (ss *statusSender) allOf(own []*x509.Certificate, e *end) []link.Status {
+	list := ss.of(own, e.partners()...)
+	if s := e.session.Load(); s != nil && e == s.pdt {
+		list = append(list, ss.ofUser(s)...)
+	}
+	return list
 }
 
 // of returns the status of our own certificate, and of those that the ends show in card sessions.

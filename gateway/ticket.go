@@ -60,7 +60,7 @@ func (ts *tickets) verify(text string, want ticket.Want) (ticket.Statement, erro
 // send sends the TLA the ticket for the next link of the session. If the link is over, its pump finds out.
 func (ts *tickets) send(s *session, tla, pdt *end) {
 	text, err := ts.sign(ticket.Statement{TLA: tla.client.identity(), PdT: pdt.client.identity(), Session: s.id,
-		Generation: s.generation + 1, Began: s.began, Expires: time.Now().Add(ts.life)})
+		Generation: s.generation + 1, Began: s.began, Expires: time.Now().Add(ts.life), User: s.user.der})
 	if err == nil {
 		s.ticketAt.Store(time.Now().UnixNano())
 		err = tla.link.WriteTicket(text)

@@ -26,7 +26,8 @@ type trace struct {
 
 // requestRefused records that a request of a proven peer was answered with a problem.
 func (t *trace) requestRefused(c *client, path, incident string, p *link.Problem) {
-	t.peers.RequestRefused(c.peer, c.remote, known(path), string(p.Code), audit.Incident(incident))
+	t.peers.RequestRefused(c.peer, c.remote, known(path), string(p.Code), audit.Incident(incident),
+		audit.Reason(p.Reason))
 }
 
 // known returns the name of a request; a path that is none of ours may hold anything.
@@ -52,6 +53,7 @@ func (t *trace) begin(s *session, tla *client, pdt pki.Identity) *link.Problem {
 		t.peers.Record(tla.identity(), "", audit.SessionResumed, with...)
 		return nil
 	}
+	with = append(with, s.g.users.mark(s.user)...)
 	err := t.log.RecordAll(append(slices.Clip(s.consent), audit.Event{Kind: audit.SessionOpened, Attrs: with})...)
 	if err != nil {
 		t.complain("no session begins: the audit trace cannot be written", s, tla, err.Error())
@@ -115,4 +117,13 @@ func (t *trace) cut(c *client, err error, incident string) {
 		}
 	}
 	t.log.Later(audit.LinkCut, with...)
+}
+
+// cutUser records that a session is cut because of the certificate of its user.
+func (t *trace) cutUser(s *session, reason pki.Reason, incident string) {
+	c := s.tla.client
+	with := append([]audit.Attr{audit.Identity(c.identity()), audit.Reason(string(reason)),
+		audit.Address(peers.AddressOf(c.remote)), audit.Incident(incident), audit.Session(s.id)},
+		s.g.users.mark(sessionUser{person: s.user.person})...)
+	t.log.Later(audit.LinkCut, append(with, audit.Use("user"))...)
 }

@@ -112,7 +112,8 @@ func TestSA2ASessionsLines(t *testing.T) {
 		"address": "127.0.0.1", "group": "X25519MLKEM768", "source": "crl"}, lacking(t, lines[1], "suite", "age"))
 	requireWith(t, map[string]string{"identity": tla1, "serial": hexSerial(tla), "pdt": pdt1, "session": id,
 		"act": "command"}, lacking(t, lines[2], "statement", "fingerprint", "until", "user"))
-	requireWith(t, map[string]string{"identity": tla1, "pdt": pdt1, "session": id, "address": "127.0.0.1"}, lines[3])
+	requireWith(t, map[string]string{"identity": tla1, "pdt": pdt1, "session": id, "address": "127.0.0.1",
+		"proof": "user_required"}, lines[3])
 	requireWith(t, map[string]string{"identity": tla1, "pdt": pdt1, "session": id, "role": "tla", "from_tla": "5",
 		"from_pdt": "3"}, lacking(t, unnumbered(ended), "length", "reason"))
 }
@@ -238,8 +239,7 @@ func TestSA2ARefusedRequestsLines(t *testing.T) {
 		requireWith(t, map[string]string{"identity": tla1, "request": ask.request, "code": ask.code,
 			"address": "127.0.0.1"}, r.told(audit.RequestRefused, i+1)[i])
 	}
-	tla := r.ca.Issue(tla1, clients)
-	_, err := r.tryOpen(tla, pdt1)
+	_, err := r.askingLate(tla1)(t.Context())
 	requireProblem(t, link.ProblemPdTAbsent, err)
 	require.Equal(t, "pdt_absent", r.told(audit.RequestRefused, 5)[4].With["code"], "its first step, 401, has no line")
 	r.told(audit.ConsentAccepted, 1)
@@ -283,14 +283,16 @@ func TestSA2SessionsDoNotFillTheTrace(t *testing.T) {
 	ticket := ticketOn(t, near, far)
 	const more = peers.Burst + 10
 	for range more {
-		waiting := r.park(p)
+		far = r.park(p)
 		again, err := link.Reopen(t.Context(), r.dial(tla), pdt1, id, ticket, unhurried)
 		require.NoError(t, err)
-		_, err = waiting.WaitJoined()
+		_, err = far.WaitJoined()
 		require.NoError(t, err)
-		ticket = ticketOn(t, again, waiting)
+		ticket, near = ticketOn(t, again, far), again
 	}
-	for r.g.openings.Take(tla1) == 0 {
+	near.Close()
+	requireNotice(t, link.CodePeerGone, far)
+	for r.g.begins.Take(tla1) == 0 {
 	}
 	r.park(p)
 	_, err := r.tryOpen(tla, pdt1)

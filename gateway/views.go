@@ -17,11 +17,11 @@ import (
 
 // Filter says what a view has; the zero Filter lets everything through.
 type Filter struct {
-	Identity string    // URN; of a session, either end
-	Practice string    // of a session, that of either end
-	Role     pki.Role  // no matter for sessions
-	PdT      string    // URN of a session's PdT; no matter otherwise
-	Since    time.Time // opened, seen or refused then or later
+	Identity pki.Identity // of a session, either end
+	Practice string       // of a session, that of either end
+	Role     pki.Role     // no matter for sessions
+	PdT      pki.Identity // of a session; no matter otherwise
+	Since    time.Time    // opened, seen or refused then or later
 }
 
 // mostOnPage is the longest page of a view.
@@ -75,12 +75,9 @@ type ParkedInfo struct {
 // Sessions returns a page of the sessions that run, those opened first at the front, and the cursor of the next page;
 // "" = there is none. cursor is "" for the first page; limit is at most, and for 0 it is, 500.
 func (g *Gateway) Sessions(f Filter, cursor string, limit int) (page []SessionInfo, next string) {
-	list := g.state.Sessions(f)
-	if after, ok := parsePlace(cursor); ok {
-		list = slices.DeleteFunc(list, func(s *session) bool { return s.place().compare(after) <= 0 })
-	}
-	slices.SortFunc(list, func(a, b *session) int { return a.place().compare(b.place()) })
-	list, more := cut(list, limit)
+	after, _ := parsePlace(cursor)
+	limit = pageOf(limit)
+	list, more := cut(g.state.Sessions(f, after, limit+1), limit)
 	page = make([]SessionInfo, 0, len(list))
 	for _, s := range list {
 		page = append(page, s.info())
@@ -91,7 +88,7 @@ func (g *Gateway) Sessions(f Filter, cursor string, limit int) (page []SessionIn
 	return page, next
 }
 
-// place orders sessions; as text it is a cursor.
+// place orders sessions; as text it is a cursor. The zero place is before all.
 type place struct {
 	at int64 // when it was opened, ns
 	id string
@@ -112,11 +109,16 @@ func parsePlace(cursor string) (place, bool) {
 	return place{n, id}, err == nil
 }
 
+// pageOf returns how many items a page has at most.
+func pageOf(limit int) int {
+	if limit <= 0 || limit > mostOnPage {
+		return mostOnPage
+	}
+	return limit
+}
+
 // cut returns the first of a list, at most limit, and reports whether there are more.
 func cut[T any](list []T, limit int) (page []T, more bool) {
-	if limit <= 0 || limit > mostOnPage {
-		limit = mostOnPage
-	}
 	if len(list) > limit {
 		return list[:limit], true
 	}
@@ -125,20 +127,10 @@ func cut[T any](list []T, limit int) (page []T, more bool) {
 
 // Session returns a session that runs.
 func (g *Gateway) Session(id string) (SessionInfo, bool) {
-	if s := running(g.state, id); s != nil {
+	if s := g.state.Session(id); s != nil {
 		return s.info(), true
 	}
 	return SessionInfo{}, false
-}
-
-// running returns the session of that id; nil = there is none that has begun.
-func running(k knowledge, id string) *session {
-	for _, s := range k.Sessions(Filter{}) {
-		if s.id == id {
-			return s
-		}
-	}
-	return nil
 }
 
 // info describes a session that has begun.
@@ -160,14 +152,14 @@ func (g *Gateway) Joined() int { return g.sessions.count() }
 // takes reports whether a filter lets a session through that has begun.
 func (f Filter) takes(s *session) bool {
 	tla, pdt := s.tla.client.peer.Identity, s.pdt.client.peer.Identity
-	return (f.Identity == "" || f.Identity == tla.String() || f.Identity == pdt.String()) &&
+	return (f.Identity == pki.Identity{} || f.Identity == tla || f.Identity == pdt) &&
 		(f.Practice == "" || f.Practice == tla.Practice || f.Practice == pdt.Practice) &&
-		(f.PdT == "" || f.PdT == pdt.String()) && !s.began.Before(f.Since)
+		(f.PdT == pki.Identity{} || f.PdT == pdt) && !s.began.Before(f.Since)
 }
 
 // takesPeer reports whether a filter lets a peer through that was there at that time.
 func (f Filter) takesPeer(id pki.Identity, at time.Time) bool {
-	return (f.Identity == "" || f.Identity == id.String()) && (f.Practice == "" || f.Practice == id.Practice) &&
+	return (f.Identity == pki.Identity{} || f.Identity == id) && (f.Practice == "" || f.Practice == id.Practice) &&
 		(f.Role == "" || f.Role == id.Role) && !at.Before(f.Since)
 }
 
@@ -175,14 +167,14 @@ func (f Filter) takesPeer(id pki.Identity, at time.Time) bool {
 // Sessions does.
 func (g *Gateway) Peers(f Filter, cursor string, limit int) (page []PeerInfo, next string) {
 	here, now := g.clients.peers(), time.Now().UTC().Truncate(time.Second)
-	seen := g.state.Seen(func(s *state.Seen) bool {
+	limit = pageOf(limit)
+	seen, more := cut(g.state.Seen(cursor, limit+1, func(s *state.Seen) bool {
 		at := s.At
 		if here[s.Identity] {
 			at = now
 		}
-		return s.URN > cursor && f.takesPeer(s.Identity, at)
-	})
-	seen, more := cut(seen, limit)
+		return f.takesPeer(s.Identity, at)
+	}), limit)
 	page = make([]PeerInfo, 0, len(seen))
 	for _, s := range seen {
 		page = append(page, peerInfo(s, here[s.Identity], g.state.Denies(s.Identity), now))

@@ -38,10 +38,13 @@ func newWatcher(g *Gateway) *watcher {
 func (w *watcher) run(ctx context.Context) {
 	for {
 		changed := w.trust.Updated() // before the look, or a change during it would be missed; denials: see runDenials
+		persons := w.g.users.changed()
 		timer := time.NewTimer(w.recheckAll())
 		select {
 		case <-changed:
 			w.log.Info("revocation data changed: all peers are checked again")
+		case <-persons:
+			w.log.Info("revocation data of persons changed: all peers are checked again")
 		case <-w.wake:
 		case <-timer.C:
 		case <-ctx.Done():
@@ -144,7 +147,40 @@ func (w *watcher) recheck(c *client) bool {
 			return false
 		}
 	}
+	return w.recheckUser(c)
+}
+
+// recheckUser ends the session of a TLA whose user no longer passes, and reports whether they do.
+func (w *watcher) recheckUser(c *client) bool {
+	e := c.end.Load()
+	if e == nil {
+		return true
+	}
+	s := e.session.Load()
+	if s == nil || e != s.tla || s.isOver() {
+		return true
+	}
+	if err := w.g.users.recheck(s); err != nil {
+		w.cutUser(s, pki.ReasonOf(err))
+		return false
+	}
 	return true
+}
+
+// cutUser ends a session because of its user. Only the word for why is told: the rest names the person.
+func (w *watcher) cutUser(s *session, reason pki.Reason) {
+	if !s.tla.cut.CompareAndSwap(false, true) {
+		return
+	}
+	n := numbered(link.Notice{Code: link.CodeUserRevoked,
+		Text: fmt.Sprintf("The certificate of the terminal's user no longer passes: %s.", reason)}, string(reason))
+	c := s.tla.client
+	w.meters.cuts.WithLabelValues(string(reason)).Inc()
+	w.record.cutUser(s, reason, n.Incident)
+	w.g.lately.cut(c, reason, n.Incident)
+	w.log.Warn("session cut because of its user", "session", s.id, "remote", c.remote, "peer", c.identity(),
+		"reason", string(reason), "incident", n.Incident)
+	s.end(n, string(n.Code), "gateway")
 }
 
 // cut ends what a client takes part in, and says whose certificate it was and why.

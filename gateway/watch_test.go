@@ -68,7 +68,7 @@ func TestC2CutWhileItIsJoined(t *testing.T) {
 	near, far := r.joined(r.ca.Issue(tla1, clients), r.pdt(pdt1))
 	r.eventually("the session has begun", func() bool { return r.begun() == 1 })
 	r.g.sessions.mu.Lock()
-	e := r.g.sessions.begun()[0].tla
+	e := r.g.sessions.begun[0].tla
 	r.g.sessions.mu.Unlock()
 	e.cut.Store(true)
 	e.link.Part(link.Notice{Code: link.CodeRevoked, Text: "It no longer passes.", Incident: "K7M2"})
@@ -177,7 +177,7 @@ func TestDrainCutsWhoStays(t *testing.T) {
 func TestDrainEndsWaiting(t *testing.T) {
 	r := start(t, limited(Limits{JoinWait: time.Hour}))
 	opened := make(chan error, 1)
-	open := r.asking(tla1)
+	open := r.askingLate(tla1)
 	go func() { _, err := open(t.Context()); opened <- err }()
 	r.eventually("TLA waits", func() bool { return r.reserved() == 1 })
 	r.stop()

@@ -163,7 +163,7 @@ func (p *promiscuous) serveOpen(c net.Conn, r *bufio.Reader) {
 	fmt.Fprintf(c,
 		"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/problem+json\r\nWWW-Authenticate: "+
 			"%s\r\nContent-Length: %d\r\n\r\n%s",
-		link.Challenge(nonce), len(body), body)
+		link.Challenge(nonce, false), len(body), body)
 	req, err := http.ReadRequest(r)
 	if err != nil {
 		_ = c.Close()

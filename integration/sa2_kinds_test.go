@@ -57,6 +57,7 @@ var kindsSeenIn = map[audit.Kind]string{
 	"session.failed":        "integration/sa2_home_test.go TestSA2LinesComeHome",
 	"session.checked":       "integration/c4_ui_test.go TestC4UITestBeforeTheVisit",
 	"session.refused":       "cmd/tla-relay/trace_test.go TestSA2SessionsAreTracedAtTheTerminal",
+	"session.signed":        "cmd/tla-relay/trace_test.go TestSA2SessionsAreTracedAtTheTerminal",
 	"operator.act":          "integration/sa2_keep_test.go TestSA2KeepHoldPurge",
 	"config.loaded":         "integration/sa2_gateway_test.go TestSA2GatewayTrace",
 	"config.changed":        "cmd/tla-gateway/trace_test.go TestEL1ConfigurationsAreTraced",

@@ -2,40 +2,29 @@ package integration
 
 import (
 	"encoding/json"
-	"os"
-	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"tlagate/audit"
 	"tlagate/integration/lab"
-	"tlagate/integration/world"
-	"tlagate/keys/keystest"
 	"tlagate/tla"
 )
-
-const operatorClaire = "urn:tlagate:operateur-demo:admin:claire"
 
 // operatedLab is a lab whose gateway has an API, with an operator whose key is in a token.
 type operatedLab struct {
 	*lab.Lab
-	t     *testing.T
-	url   string
-	token *keystest.Token
-	cert  string
+	t      *testing.T
+	claire *lab.Operator
 }
 
 func newOperatedLab(t *testing.T) *operatedLab {
 	l := &operatedLab{Lab: layLab(t), t: t}
-	port, err := world.Port()
+	var err error
+	l.claire, err = l.NewOperator("claire", "read, operate, security")
 	require.NoError(t, err)
-	l.url = "https://" + l.Named(world.Addr(port))
-	api := "api: {socket: " + l.Path("api.sock") + ", listen: \"" + world.Addr(port) + "\", admins: [{identity: \"" +
-		operatorClaire + "\", roles: [read, operate, security]}]}"
-	l.takeToken()
 	for _, step := range []func() error{l.StartReaders, l.InsertCards,
-		func() error { return l.StartGateway("audit: "+l.Path("gateway.jsonl"), api) },
+		func() error { return l.StartGateway("audit: "+l.Path("gateway.jsonl"), l.claire.API) },
 		func() error { return l.StartPdT() }, func() error { return l.StartRelay() }} {
 		require.NoError(t, step())
 	}
@@ -45,30 +34,10 @@ func newOperatedLab(t *testing.T) *operatedLab {
 	return l
 }
 
-// takeToken issues Claire's certificate, and moves its key into a token of SoftHSM2.
-func (l *operatedLab) takeToken() {
-	var err error
-	l.token, err = keystest.MakeToken(l.t.TempDir())
-	require.NoError(l.t, err)
-	issued, err := l.Issue("claire", "admin", operatorClaire)
-	require.NoError(l.t, err)
-	l.cert = issued.Cert
-	move := exec.Command("softhsm2-util", "--import", issued.Key, "--token", l.token.Label, "--label", "claire",
-		"--id", "01", "--pin", keystest.PIN)
-	move.Env = append(os.Environ(), "SOFTHSM2_CONF="+l.token.Conf)
-	out, err := move.CombinedOutput()
-	require.NoError(l.t, err, "%s", out)
-	require.NoError(l.t, os.Remove(issued.Key))
-}
-
 // asClaire runs a command of tla-gateway from afar, with the key in the token.
 func (l *operatedLab) asClaire(args ...string) string {
 	l.t.Helper()
-	program, err := l.Binary("tla-gateway")
-	require.NoError(l.t, err)
-	args = append(args, "--gateway", l.url, "--cert", l.cert, "--key", l.token.URI("claire"), "--config",
-		l.Path("gateway.yaml"))
-	out, err := world.Type(world.Patience, "", []string{"SOFTHSM2_CONF=" + l.token.Conf}, program, args...)
+	out, err := l.claire.Run(args...)
 	require.NoError(l.t, err, out)
 	return out
 }
@@ -105,19 +74,19 @@ func TestSP3AnOperatorEndsASession(t *testing.T) {
 	u.press("Enter")
 	u.waitFor("Fin au plus tard")
 	id := l.session()
-	require.Contains(t, l.asClaire("session", "end", id, "--reason", "case 12"), "done: end, by "+operatorClaire)
+	require.Contains(t, l.asClaire("session", "end", id, "--reason", "case 12"), "done: end, by "+l.claire.Identity)
 	u.waitFor("Le service de votre opérateur a mis fin", "demandé.")
 	last := relayStatus(t, l.Lab).Last
 	require.Equal(t, "ended_by_operator", last.Reason)
 	require.NotEmpty(t, last.Incident)
 	act := l.acts()[0]
-	require.Equal(t, operatorClaire, act.By)
+	require.Equal(t, l.claire.Identity, act.By)
 	for name, want := range map[string]string{"act": "end", "reason": "case 12", "role": "operate", "session": id,
 		"incident": last.Incident} {
 		require.Equal(t, want, act.With[name], name)
 	}
 	waitCard(t, l.PdTReaders, vitaleSlot, false)
-	require.Contains(t, l.asClaire("incident", last.Incident), operatorClaire)
+	require.Contains(t, l.asClaire("incident", last.Incident), l.claire.Identity)
 }
 
 // TestSP3DenyDuringASession: a terminal that is denied is cut at once and does not come back, until it is allowed.

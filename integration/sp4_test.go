@@ -57,18 +57,29 @@ func TestSP4ThePINStaysInTheTerminal(t *testing.T) {
 	require.Equal(t, "9000", answer)
 	require.Contains(t, user, "Code porteur correct.")
 
-	for name, p := range map[string]*world.Process{"relay": l.RelayProc, "gateway": l.GatewayProc, "PdT": l.PdTProc} {
+	requireNowhere(t, l, rightPIN, programPIN)
+}
+
+// programsOf returns the running programs of a lab, by what they are for.
+func programsOf(l *lab.Lab) map[string]*world.Process {
+	return map[string]*world.Process{"relay": l.RelayProc, "gateway": l.GatewayProc, "PdT": l.PdTProc}
+}
+
+// requireNowhere asserts that secrets are neither in the logs nor in the memory of the programs.
+func requireNowhere(t *testing.T, l *lab.Lab, secrets ...string) {
+	t.Helper()
+	for name, p := range programsOf(l) {
 		log := strings.Join(p.Lines(), "\n")
-		for _, secret := range []string{rightPIN, programPIN} {
+		for _, secret := range secrets {
 			require.NotContains(t, log, secret, "%s's log", name)
 			require.NotContains(t, log, hex.EncodeToString([]byte(secret)), "%s's log", name)
 			require.Zero(t, inMemory(t, p.PID(), secret), "%s's memory", name)
 		}
 	}
 	control, err := world.Start(world.Command{Name: "sleep", Path: "/bin/sleep", Args: []string{"60"},
-		Env: []string{"PIN=" + rightPIN}})
+		Env: []string{"PIN=" + secrets[0]}})
 	require.NoError(t, err)
-	require.Positive(t, inMemory(t, control.PID(), rightPIN), "the search finds the PIN where it is")
+	require.Positive(t, inMemory(t, control.PID(), secrets[0]), "the search finds the PIN where it is")
 	control.Kill()
 }
 

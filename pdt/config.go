@@ -25,6 +25,7 @@ type Config struct {
 	Client   trust.Party // our client certificate, and whom to trust on outer links
 	Server   trust.Party // our server certificate, and whom to trust in card sessions; the same identity
 	Access   Access      // TLAs of other practices; zero = none
+	Users    Users       // who may use TLAs, and how they prove who they are; zero = nobody is asked
 
 	// Readers show the cards of each slot to programs; see [tlagate/pdt/vpcd]. A nil Reader shows none.
 	Readers [session.Slots]Reader

@@ -24,6 +24,10 @@ type Event struct {
 	TLA     string // identity; of EventFailed what the gateway named, which may not be proven
 	Gateway string // of the session's link, as the configuration names it
 
+	// of EventUp
+	Proof  string // what came of the proof of the TLA's user: passed, or a word for why not; "" = none was looked at
+	Person string // their national identifier, for the trace alone, which makes it unreadable; "" = nobody was verified
+
 	// of every kind but EventUp
 	Reason   string // the one word
 	Incident string // that the gateway gave; "" = none
@@ -38,6 +42,15 @@ func (s *Service) trace(e Event) {
 	if s.cfg.Trace != nil {
 		s.cfg.Trace(e)
 	}
+}
+
+// up returns the event that a session is up.
+func (c *cardSession) up(g *gateway) Event {
+	e := Event{Kind: EventUp, Session: c.id, TLA: c.tla.String(), Gateway: g.address, Proof: c.user.outcome}
+	if c.user.Person != nil {
+		e.Person = c.user.ID
+	}
+	return e
 }
 
 // failed reports that a joined link came to no session.

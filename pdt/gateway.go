@@ -224,7 +224,7 @@ func (g *gateway) dial(ctx context.Context, cut func(error)) (*parkedLink, error
 	if err != nil {
 		return nil, l.party.Explain(err)
 	}
-	go watch(ctx, l.party.Trust, l.peer, g.s.cfg.Recheck, cut)
+	go watch(ctx, peerOf(l.party.Trust, l.peer), g.s.cfg.Recheck, cut)
 	return l, nil
 }
 
@@ -261,10 +261,16 @@ func (l *parkedLink) certificate(newest func() *tls.Certificate) func() *tls.Cer
 	}
 }
 
-// informed takes the OCSP answers and ARLs that the gateway sends: about the TLA's certificate, ours and its own.
+// informed takes the OCSP answers and lists that the gateway sends: about the TLA's certificate, ours and its own, and
+// that of the TLA's user.
 func (g *gateway) informed(pieces []link.Status) {
+	persons := g.s.cfg.Users.Persons
 	for _, s := range pieces {
-		g.s.cfg.Server.Trust.TakeStatus(pki.Status(s))
+		if piece := pki.Status(s); persons != nil && persons.Concerns(piece) {
+			persons.TakePassedOn(piece)
+		} else {
+			g.s.cfg.Server.Trust.TakeStatus(piece)
+		}
 	}
 	if answers := link.Answers(pieces); len(answers) > 0 && g.s.cfg.Answers != nil {
 		g.s.cfg.Answers(answers)

@@ -32,10 +32,11 @@ func (s *Service) serveJoined(ctx context.Context, cut context.CancelCauseFunc, 
 		return
 	}
 	defer conn.Close()
-	go watch(ctx, s.cfg.Server.Trust, peer, s.cfg.Recheck, cut)
+	go watch(ctx, peerOf(s.cfg.Server.Trust, peer), s.cfg.Recheck, cut)
 	log = log.With("peer", peer.Identity.String())
 	if c := s.session(); j.Generation > 1 && c.is(j.Session, peer.Identity) {
 		defer s.home(ctx, j.Session, l)()
+		go c.watchUser(ctx, cut)
 		c.resume(ctx, proved, conn, way{g.address, peer.TLS}, j.Generation)
 		return
 	}
@@ -46,15 +47,16 @@ func (s *Service) serveJoined(ctx context.Context, cut context.CancelCauseFunc, 
 		s.failed(g, j, reasonOf(err), err)
 		return
 	}
-	refusal := s.admit(c, peer, j)
+	refusal := s.admit(c, l.peer.Identity, peer, j)
 	proved()
 	if refusal != nil {
-		s.failed(g, j, string(refusal.Code), nil)
+		s.failed(g, j, c.whyRefused(refusal), nil)
 		c.w.Refuse(refusal.Code, refusal.Text)
 		return
 	}
-	s.trace(Event{Kind: EventUp, Session: c.id, TLA: c.tla.String(), Gateway: g.address})
+	s.trace(c.up(g))
 	defer s.home(ctx, j.Session, l)()
+	go c.watchUser(ctx, cut)
 	c.begin(ctx)
 }
 
@@ -70,7 +72,7 @@ func (s *Service) home(ctx context.Context, session string, l *parkedLink) (stop
 }
 
 // admit gives a new session the readers, or returns the bye that says why not.
-func (s *Service) admit(c *cardSession, peer *trust.Peer, j *link.Joined) *session.Bye {
+func (s *Service) admit(c *cardSession, gateway pki.Identity, peer *trust.Peer, j *link.Joined) *session.Bye {
 	if j.Generation > 1 {
 		c.log.Warn("session refused: it is not one that can be resumed here", "reason", string(session.ByeGone))
 		return &session.Bye{Code: session.ByeGone, Text: "This Poste de Travail does not have the session any more."}
@@ -79,6 +81,9 @@ func (s *Service) admit(c *cardSession, peer *trust.Peer, j *link.Joined) *sessi
 		c.log.Warn("session refused: no consent of the terminal's user", "reason", "bad_consent", "error", err)
 		return &session.Bye{Code: session.ByeRefused,
 			Text: "The consent of the terminal's user does not pass at this Poste de Travail."}
+	}
+	if bye := s.checkUser(c, gateway, j); bye != nil {
+		return bye
 	}
 	if !s.acquire(c) {
 		c.log.Warn("session refused", "reason", string(session.ByeBusy))

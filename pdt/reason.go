@@ -25,6 +25,9 @@ func reasonOf(err error) string {
 	if e, ok := errors.AsType[*session.Bye](err); ok {
 		return string(e.Code)
 	}
+	if _, ok := errors.AsType[*userError](err); ok {
+		return string(link.CodeUserRevoked)
+	}
 	return otherReason(err)
 }
 

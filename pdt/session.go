@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tlagate/pki"
@@ -27,11 +28,14 @@ type cardSession struct {
 	id    string
 	tla   pki.Identity
 	began time.Time
+	user  person // set before it begins
 	count counts
 	w     *session.Workstation
 	log   *slog.Logger
 	limit *time.Timer
 	end   sync.Once
+
+	userTold atomic.Bool // the log was told that the user no longer passes, and the session goes on
 
 	mu      sync.Mutex  // protects the rest
 	way                 // the link of now, or the last one
@@ -210,7 +214,7 @@ func (c *cardSession) clear() {
 
 // leave ends the session from this side; a cut is logged with the reason of its refusal.
 func (c *cardSession) leave(cause error) {
-	if pki.ReasonOf(cause) != "" {
+	if _, ofUser := errors.AsType[*userError](cause); ofUser || pki.ReasonOf(cause) != "" {
 		c.log.Warn("session cut", "reason", reasonOf(cause), "error", cause)
 	}
 	if c.setLeaving(cause) {
@@ -233,6 +237,9 @@ func (c *cardSession) setLeaving(cause error) (lost bool) {
 func farewellOf(cause error) (session.ByeCode, string) {
 	if r, ok := errors.AsType[*pki.Refusal](cause); ok {
 		return session.ByeRefused, "The Poste de Travail cut the session: " + r.Error()
+	}
+	if u, ok := errors.AsType[*userError](cause); ok {
+		return session.ByeUser, "The Poste de Travail cut the session: " + u.Error() + "."
 	}
 	if errors.Is(cause, errTimeOver) {
 		return session.ByeTimeOver, "The session has reached its longest time; start a new one."

@@ -58,6 +58,15 @@ type SessionStatus struct {
 	Resets   uint64    `json:"resets"`
 
 	TLS pki.Negotiated `json:"tls"` // with the TLA, on the link of now or the last one
+
+	User *UserStatus `json:"user"` // who uses the TLA; null: nobody whom this Poste de Travail verified
+}
+
+// UserStatus is a person who uses a TLA: their card proved it.
+type UserStatus struct {
+	Identifier string    `json:"identifier"`           // national
+	Profession string    `json:"profession,omitempty"` // as the certificate has it
+	At         time.Time `json:"at"`                   // when it was verified
 }
 
 // SlotStatus is the state of one slot.
@@ -167,7 +176,14 @@ func (c *cardSession) status() *SessionStatus {
 	defer c.mu.Unlock()
 	return &SessionStatus{ID: c.id, TLA: c.tla.String(), Gateway: c.gateway, Since: c.began, Lost: c.lost,
 		Resumed:  c.resumed,
-		Commands: c.count.commands.Load(), Resets: c.count.resets.Load(), TLS: c.tls}
+		Commands: c.count.commands.Load(), Resets: c.count.resets.Load(), TLS: c.tls, User: c.user.status()}
+}
+
+func (p person) status() *UserStatus {
+	if p.Person == nil {
+		return nil
+	}
+	return &UserStatus{p.ID, p.Profession, p.at}
 }
 
 func (s *slot) status() SlotStatus {

@@ -65,6 +65,13 @@ func ParseIdentity(urn string) (Identity, error) {
 	return id, nil
 }
 
+// NamesComponent reports whether a certificate has a URI SAN in our name space, whatever its spelling and the rest.
+func NamesComponent(cert *x509.Certificate) bool {
+	return slices.ContainsFunc(uriNames(cert), func(uri string) bool {
+		return len(uri) >= len(identityPrefix) && strings.EqualFold(uri[:len(identityPrefix)], identityPrefix)
+	})
+}
+
 // IdentityOf returns the identity that a certificate claims: its only URI SAN in our name space.
 func IdentityOf(cert *x509.Certificate) (Identity, error) {
 	var found []string

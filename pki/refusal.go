@@ -60,6 +60,7 @@ const (
 	OCSPNonce            Reason = "ocsp_nonce"             // no nonce, or not the one that was sent
 	OCSPError            Reason = "ocsp_error"             // the responder says that it has no answer
 	OCSPBad              Reason = "ocsp_bad"               // unreadable, no nextUpdate, unknown critical extension
+	UserStatus           Reason = "user_status"            // of a person: whether they are revoked cannot be found out
 	TLSVersion           Reason = "tls_version"            // not TLS 1.3
 	CipherSuite          Reason = "cipher_suite"           // no allowed suite or group offered
 	NotRGS               Reason = "not_rgs"                // offered or chosen, and not what crypto: rgs takes
@@ -96,8 +97,8 @@ var Reasons = []Reason{
 	ExtKeyUsage, AnyExtKeyUsage, NotCA, Policy, WeakKey, WeakSignature, NameMismatch, BadIdentity, NameSpace, WrongRole,
 	WrongPractice, WrongPeer, TestCA, Revoked, CARevoked, CRLMissing, CRLStale, CRLFuture, CRLBadSignature,
 	CRLWrongIssuer, CRLNumberBack, CRLBad, OnDenyList, StapleMissing, OCSPMissing, OCSPStale, OCSPFuture, OCSPUnknown,
-	OCSPBadSigner, OCSPBadSignature, OCSPWrongCertificate, OCSPNonce, OCSPError, OCSPBad, TLSVersion, CipherSuite,
-	NotRGS, ALPN, HandshakeSlow, HandshakeFailed,
+	OCSPBadSigner, OCSPBadSignature, OCSPWrongCertificate, OCSPNonce, OCSPError, OCSPBad, UserStatus, TLSVersion,
+	CipherSuite, NotRGS, ALPN, HandshakeSlow, HandshakeFailed,
 }
 
 // ReasonOf returns the reason of the first Refusal in err, or "" when there is none.

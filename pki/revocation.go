@@ -23,6 +23,7 @@ type Revocation struct {
 
 // Status is one piece of revocation data for a status record.
 type Status struct {
-	ARL bool // else an OCSP answer
+	ARL bool // else an OCSP answer, unless CRL
+	CRL bool // a list about persons
 	DER []byte
 }

@@ -81,11 +81,12 @@ const (
 	ByeInactive ByeCode = "inactive"  // no command for too long (SA4)
 	ByeRefused  ByeCode = "refused"   // this peer may not have a session here
 	ByeGone     ByeCode = "gone"      // there is no such session to resume
+	ByeUser     ByeCode = "user"      // the user's proof, or the person, does not pass; or the user's card is gone
 )
 
 // ByeCodes lists all codes.
 var ByeCodes = []ByeCode{ByeStopped, ByeBusy, ByeRemoved, ByeProtocol, ByeShutdown, ByeTimeOver,
-	ByeInactive, ByeRefused, ByeGone}
+	ByeInactive, ByeRefused, ByeGone, ByeUser}
 
 // Bye is the last word of an end. As an error it is why a session ended.
 type Bye struct {

@@ -14,14 +14,23 @@ import (
 
 // PINRequest tells the user what PIN is asked for, and by whom (SP4).
 type PINRequest struct {
+	Number uint64     `json:"number"`        // of this question, which tells it from others
+	For    PINPurpose `json:"for,omitempty"` // "" = a program's demand
+
 	Slot  string    `json:"slot"`  // role of the card
-	PdT   string    `json:"pdt"`   // whose program wants it
+	PdT   string    `json:"pdt"`   // whose program wants it, or with which the session is to be
 	Min   int       `json:"min"`   // digits
 	Max   int       `json:"max"`   // digits
 	Tries int       `json:"tries"` // left; -1 = the card does not say
 	Until time.Time `json:"until"` // when asking ends
 	Pad   bool      `json:"pad"`   // to be entered on the reader's own keypad
 }
+
+// PINPurpose is what a PIN is asked for.
+type PINPurpose string
+
+// PINForStart is a start, for which the user proves who they are (C2).
+const PINForStart PINPurpose = "start"
 
 // Why no PIN came.
 var (
@@ -34,6 +43,7 @@ type desk struct {
 	turn chan struct{} // capacity 1: the caller that took its token may ask
 
 	mu     sync.Mutex // protects the rest
+	last   uint64     // number of the last question
 	open   *question
 	opened chan struct{} // closed and replaced when a question is put or taken back
 }
@@ -52,6 +62,14 @@ func newDesk() *desk {
 	d := &desk{turn: make(chan struct{}, 1), opened: make(chan struct{})}
 	d.turn <- struct{}{}
 	return d
+}
+
+// number returns the number of the next question.
+func (d *desk) number() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last++
+	return d.last
 }
 
 // ask puts a question and waits for its answer. When the error is nil, command has the PIN. Unless q is nil, the caller

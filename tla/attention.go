@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tlagate/session"
 	"tlagate/tla/cards"
 )
 
@@ -30,11 +31,15 @@ func (a *attention) acted() {
 	a.human.Store(&now)
 }
 
-// look records an act if a card came or went since the last look. The channel is closed when another look is due.
-func (a *attention) look() <-chan struct{} {
+// look records an act if a card came or went since the last look, but for a card by which the user was authenticated:
+// it is not taken out and put in to say that somebody is there. The channel is closed when another look is due.
+func (l *live) look() <-chan struct{} {
+	a := &l.attention
 	_, changed := a.readers.Now()
 	now := a.readers.View()
-	if a.cards.Moved(now) {
+	if a.cards.Moved(now, func(c cards.Insertion) bool {
+		return l.user.proven() && c.Usable && c.Slot == session.SlotCPS
+	}) {
 		a.acted()
 	}
 	a.cards = now

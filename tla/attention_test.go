@@ -216,7 +216,7 @@ func TestSA4WarningsOfEachEnd(t *testing.T) {
 		"the nearest, and the asked": {now, MaxHuman - soon, 0, now.Add(10 * time.Second), CodeExpired, true},
 	} {
 		t.Run("SA4 "+name, func(t *testing.T) {
-			l := &live{cfg: l.cfg, own: &x509.Certificate{NotAfter: c.end}}
+			l := &live{cfg: l.cfg, own: &x509.Certificate{NotAfter: c.end}, user: new(user)}
 			ago(l, c.human, c.last)
 			ask, warning := l.foresee(c.since, now)
 			require.Equal(t, c.ask, ask != nil)

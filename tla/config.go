@@ -63,12 +63,17 @@ type Config struct {
 
 // Timers of a relay; zero means the default.
 type Timers struct {
-	Dial     time.Duration // to connect to a gateway, 5 s
-	Open     time.Duration // for the gateway to let us in and join the PdT, 10 s
-	Hello    time.Duration // for the PdT, each of TLS and hello, 10 s
-	Take     time.Duration // to take a card, 5 s
-	Command  time.Duration // for a card to execute one command, 60 s
-	PIN      time.Duration // for the user to enter a PIN, 50 s, less than Command
+	Dial    time.Duration // to connect to a gateway, 5 s
+	Open    time.Duration // for the gateway to let us in and join the PdT, 10 s
+	Hello   time.Duration // for the PdT, each of TLS and hello, 10 s
+	Take    time.Duration // to take a card, 5 s
+	Command time.Duration // for a card to execute one command, 60 s
+	PIN     time.Duration // for the user to enter a PIN, 50 s, less than Command
+	User    time.Duration // for the user to prove who they are, in one start, 2 min, which is also the most
+	// how long the card of a user who did so may be out, 10 s; with one reader, where the Vitale card takes its place,
+	// 5 min
+	CardOut, CardOutSingle time.Duration
+
 	Absolute time.Duration // length of a session, 12 h, which is also the most
 	Inactive time.Duration // without a command, until the session ends (SA4), 10 min; 15 at most
 	// of the link and of the card session, 3 s; after three times that without a sign of life the link is lost
@@ -100,7 +105,8 @@ func (t Timers) withDefaults() Timers {
 	}{
 		{&t.Dial, 5 * time.Second}, {&t.Open, 10 * time.Second}, {&t.Hello, 10 * time.Second},
 		{&t.Take, 5 * time.Second}, {&t.Release, 5 * time.Second}, {&t.Command, time.Minute},
-		{&t.PIN, 50 * time.Second},
+		{&t.PIN, 50 * time.Second}, {&t.User, 2 * time.Minute},
+		{&t.CardOut, 10 * time.Second}, {&t.CardOutSingle, 5 * time.Minute},
 		{&t.Absolute, MaxAbsolute}, {&t.Inactive, 10 * time.Minute},
 		{&t.Human, MaxHuman}, {&t.Ask, time.Minute}, {&t.Warn, time.Minute},
 		{&t.Heartbeat, session.DefaultHeartbeat}, {&t.Leave, 2 * time.Second},

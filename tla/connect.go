@@ -2,6 +2,7 @@ package tla
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"net"
@@ -56,6 +57,9 @@ func (l *live) tryEach(gateways []string, best *failure) (*route, *failure, erro
 		if err == nil {
 			return n, nil, nil
 		}
+		if errors.Is(err, errAsking) {
+			return nil, nil, &asked{gateway, a.peers}
+		}
 		if err = l.renew(gateway, err); sealSays(err) {
 			return nil, nil, err
 		}
@@ -95,7 +99,7 @@ func (a *attempt) run() (*route, error) {
 }
 
 // dial connects to the gateway and authenticates it. Its name is looked up here, and only here.
-func (a *attempt) dial() (net.Conn, error) {
+func (a *attempt) dial() (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(a.ctx, a.step(a.cfg.Timers.Dial))
 	defer cancel()
 	var err error
@@ -126,7 +130,7 @@ func (a *attempt) step(limit time.Duration) time.Duration {
 }
 
 // prove sets up one TLS layer and authenticates the peer; it closes conn on error.
-func (a *attempt) prove(conn net.Conn, alpn string, limit time.Duration, want trust.Want) (net.Conn, error) {
+func (a *attempt) prove(conn net.Conn, alpn string, limit time.Duration, want trust.Want) (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(a.ctx, a.step(limit))
 	defer cancel()
 	over, peer, err := a.cfg.Party.Client(ctx, conn, alpn, want)
@@ -138,12 +142,13 @@ func (a *attempt) prove(conn net.Conn, alpn string, limit time.Duration, want tr
 }
 
 // join asks for the PdT and authenticates it: a gateway that joins us to another one is found out here.
-func (a *attempt) join(outer net.Conn) (net.Conn, error) {
+func (a *attempt) join(outer *tls.Conn) (net.Conn, error) {
 	a.stage = stageOpen
-	ctx, cancel := context.WithTimeout(a.ctx, a.step(a.cfg.Timers.Open))
+	ctx, limit, cancel := withStandstill(a.ctx, a.step(a.cfg.Timers.Open))
 	defer cancel()
-	cfg := link.Config{Heartbeat: a.cfg.Timers.Heartbeat, Consent: a.consent, OnNotice: a.noted, OnStatus: a.informed,
-		Bundle: a.cfg.bundleVersion(), Incident: a.incident, Client: a.cfg.Software, Instance: a.cfg.instance}
+	cfg := link.Config{Heartbeat: a.cfg.Timers.Heartbeat, Consent: a.consent, Prover: a.proverFor(outer, limit),
+		OnNotice: a.noted, OnStatus: a.informed, Bundle: a.cfg.bundleVersion(), Incident: a.incident,
+		Client: a.cfg.Software, Instance: a.cfg.instance}
 	var err error
 	if a.again != nil {
 		a.link, err = link.Reopen(ctx, outer, a.pdt.String(), a.id.String(), a.again.ticket, cfg)
@@ -253,13 +258,13 @@ func (a *attempt) failed(err error) *failure {
 	if a.ctx.Err() != nil {
 		err = context.Cause(a.ctx)
 	}
-	f := &failure{stage: a.stage, peer: a.suspect(), gateway: a.gateway, err: err}
+	f := &failure{stage: a.stage, peer: a.suspect(), gateway: a.gateway, err: err, lack: a.user.lack}
 	w, peer, claimed := f.why(), f.peer, ""
 	if r := (*pki.Refusal)(nil); errors.As(err, &r) {
 		peer, claimed = "claimed", r.Claimed.String()
 	}
-	a.log.Warn("attempt failed", "code", string(w.Code), "reason", w.Reason, "peer", peer, "claimed", claimed,
-		"gateway", a.gateway, "detail", w.Detail)
+	a.log.Warn("attempt failed", "code", string(w.Code), "reason", w.Reason, "cause", w.Cause, "peer", peer,
+		"claimed", claimed, "gateway", a.gateway, "detail", w.Detail)
 	return f
 }
 

@@ -12,6 +12,7 @@ const (
 	EventFailed    EventKind = "failed"  // it did not start
 	EventRehearsed EventKind = "checked" // it was only a rehearsal, the test before a visit
 	EventRefused   EventKind = "refused" // the card policy stopped ManyRefused of its commands (C1)
+	EventSigned    EventKind = "signed"  // a program signed with the key by which the user proves who they are (C2)
 )
 
 // Event is something about a session that belongs in the audit trace (C4, SA2).
@@ -24,12 +25,33 @@ type Event struct {
 	Why     Why    // of every kind but EventUp
 
 	Commands uint64 // of EventEnded: how many commands of programs a card executed, PIN entries not counted
+	Signed   uint64 // of EventSigned: how many times so far
 }
 
 // trace reports an event of this session to Config.Trace.
 func (l *live) trace(kind EventKind, gateway string, w Why) {
 	l.cfg.trace(Event{Kind: kind, Session: l.id.String(), PdT: l.pdt.String(), Act: l.act, Gateway: gateway, Why: w,
-		Commands: l.done.Load()})
+		Commands: l.done.Load(), Signed: l.signed.Load()})
+}
+
+// hasSigned counts and traces that a program of the PdT may have signed with the key of a proof: the first time, the
+// second, the fourth, the eighth … (a PdT must not be able to fill the trace).
+func (l *live) hasSigned() {
+	if n := l.signed.Add(1); n&(n-1) == 0 {
+		l.traceSigned(n)
+	}
+}
+
+// traceRest traces at the end of a session how many signatures there were, unless the last line said so.
+func (l *live) traceRest() {
+	if n := l.signed.Load(); n&(n-1) != 0 {
+		l.traceSigned(n)
+	}
+}
+
+func (l *live) traceSigned(n uint64) {
+	l.log.Info("a program signed with the key by which the user proves who they are", "so_far", n)
+	l.trace(EventSigned, "", Why{Peer: l.pdt.String()})
 }
 
 func (c Config) trace(e Event) {

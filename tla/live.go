@@ -28,6 +28,8 @@ type live struct {
 	pdt        pki.Identity      // the one that the user wants, and no other (C4)
 	act        Act               // of the user
 	presenters [session.Slots]*presenter
+	user       *user
+	desk       *desk
 
 	mayRenew bool          // a newer bundle may be fetched in this start
 	settings func() Config // returns the relay's present ones
@@ -45,6 +47,7 @@ type live struct {
 	resumed atomic.Int64          // how often the session went on over another link
 	refused atomic.Int64          // commands that the policy stopped
 	done    atomic.Uint64         // commands of programs that a card executed
+	signed  atomic.Uint64         // those among them that may have used the key of a proof
 
 	refusedIncident atomic.Pointer[string] // once they are many
 	test            bool                   // it is only a rehearsal
@@ -67,7 +70,7 @@ func newLive(cfg Config, taker *cards.Taker, d *desk, act Act) (*live, error) {
 		return nil, err
 	}
 	l := &live{cfg: cfg, act: act, id: session.NewID(), incident: incident.New(), own: own, up: make(chan struct{}),
-		over: make(chan struct{}), seen: make(chan struct{}, 1)}
+		over: make(chan struct{}), seen: make(chan struct{}, 1), desk: d}
 	if l.pdt, err = pdtOf(cfg.PdTs[0], id.Practice); err != nil {
 		return nil, err
 	}
@@ -76,11 +79,14 @@ func newLive(cfg Config, taker *cards.Taker, d *desk, act Act) (*live, error) {
 	l.ctx, l.stop = context.WithCancelCause(context.Background())
 	for s := range l.presenters {
 		l.presenters[s] = &presenter{slot: session.Slot(s), readers: cfg.Readers, taker: taker, log: l.log,
-			policy: cfg.Policy, refused: l.refuse, executed: &l.done,
+			policy: cfg.Policy, refused: l.refuse, signed: l.hasSigned, executed: &l.done,
 			verifier: func(lease *cards.Lease) *pinVerifier {
-				return &pinVerifier{lease, d, session.Slot(s), l.pdt.String(), cfg.Timers.PIN, l.acted}
+				return &pinVerifier{card: lease, desk: d, slot: session.Slot(s), pdt: l.pdt.String(), time: cfg.Timers.PIN,
+					used: l.acted, within: context.Background()}
 			}, attach: make(chan *session.Terminal, 1)}
 	}
+	l.user = newUser(l)
+	l.user.card.user = l.user
 	return l, nil
 }
 
@@ -194,6 +200,18 @@ func (l *live) why() *Why {
 
 func (l *live) wasUp() bool { return l.route.Load() != nil }
 
+// cardsIn returns the numbers of the cards of a session that are in.
+func cardsIn(readers *cards.Readers) map[uint64]bool {
+	in := map[uint64]bool{}
+	occupants, _ := readers.Now()
+	for _, o := range occupants {
+		if o != nil {
+			in[o.Number] = true
+		}
+	}
+	return in
+}
+
 func (l *live) state() State {
 	switch {
 	case l.ctx.Err() != nil:
@@ -216,6 +234,7 @@ func (l *live) logEnd() {
 	}
 	l.log.Info(msg, "code", string(w.Code), "reason", w.Reason, "peer", w.Peer, "gateway", w.Gateway,
 		"incident", w.Incident, "detail", w.Detail)
+	l.traceRest()
 	if w.Code != codeRenewed {
 		l.trace(kind, w.Gateway, *w)
 	}
@@ -223,12 +242,14 @@ func (l *live) logEnd() {
 
 // byes maps the code of an end to what the PdT is told.
 var byes = map[Code]session.Bye{
-	CodeStopped:  {Code: session.ByeStopped, Text: "The user ended the session at the terminal."},
-	CodeTimeOver: {Code: session.ByeTimeOver, Text: "The session has reached its longest time."},
-	CodeInactive: {Code: session.ByeInactive, Text: "No command came for too long."},
-	CodeAbsent:   {Code: session.ByeInactive, Text: "Nobody at the terminal answered."},
-	CodeExpired:  {Code: session.ByeTimeOver, Text: "The terminal's certificate has ended."},
-	CodeRefused:  {Code: session.ByeRefused, Text: "A certificate of this session no longer passes at the terminal."},
+	CodeStopped:   {Code: session.ByeStopped, Text: "The user ended the session at the terminal."},
+	CodeTimeOver:  {Code: session.ByeTimeOver, Text: "The session has reached its longest time."},
+	CodeInactive:  {Code: session.ByeInactive, Text: "No command came for too long."},
+	CodeAbsent:    {Code: session.ByeInactive, Text: "Nobody at the terminal answered."},
+	CodeExpired:   {Code: session.ByeTimeOver, Text: "The terminal's certificate has ended."},
+	CodeCardOut:   {Code: session.ByeUser, Text: "The card of the terminal's user is out."},
+	CodeOtherCard: {Code: session.ByeUser, Text: "The card of another person was put in at the terminal."},
+	CodeRefused:   {Code: session.ByeRefused, Text: "A certificate of this session no longer passes at the terminal."},
 }
 
 func byeOf(w *Why) session.Bye {

@@ -16,6 +16,7 @@ import (
 var (
 	swPINTimeout   = [2]byte{0x64, 0x00}
 	swPINCancelled = [2]byte{0x64, 0x01}
+	swPINBlocked   = [2]byte{0x69, 0x83} // of the card itself
 )
 
 // answer returns a copy of sw: the session wipes what it gets.
@@ -23,12 +24,14 @@ func answer(sw [2]byte) []byte { return sw[:] }
 
 // pinVerifier asks the user for PINs on behalf of one card.
 type pinVerifier struct {
-	card *cards.Lease
-	desk *desk
-	slot session.Slot
-	pdt  string
-	time time.Duration // that the user has
-	used func()        // called when the user did something
+	card    *cards.Lease
+	desk    *desk
+	slot    session.Slot
+	pdt     string
+	purpose PINPurpose
+	time    time.Duration // that the user has
+	used    func()        // called when the user did something
+	within  context.Context
 }
 
 // verify asks the user for a PIN and has the card verify it (SP4): at the reader's own pad if it has one, else at the
@@ -41,7 +44,8 @@ func (v *pinVerifier) verify(header [4]byte, f pin.Format) ([]byte, error) {
 	ctx, cancel := v.asking()
 	defer cancel()
 	until, _ := ctx.Deadline()
-	request := PINRequest{Slot: v.slot.String(), PdT: v.pdt, Min: f.Min, Max: f.Max, Tries: tries, Until: until}
+	request := PINRequest{Number: v.desk.number(), For: v.purpose, Slot: v.slot.String(), PdT: v.pdt, Min: f.Min, Max: f.Max,
+		Tries: tries, Until: until}
 	code, err := v.card.Pad()
 	if err != nil {
 		return nil, err
@@ -53,9 +57,9 @@ func (v *pinVerifier) verify(header [4]byte, f pin.Format) ([]byte, error) {
 	return v.atDesk(ctx, request, header, f)
 }
 
-// asking returns a context that ends when the user's time is over, or with the lease of the card.
+// asking returns a context that ends when the user's time is over, with what it is for, or with the lease of the card.
 func (v *pinVerifier) asking() (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(context.Background(), v.time)
+	ctx, cancel := context.WithTimeout(v.within, v.time)
 	go func() {
 		select {
 		case <-ctx.Done():
@@ -69,15 +73,15 @@ func (v *pinVerifier) asking() (context.Context, context.CancelFunc) {
 // probe asks the card how many tries are left; -1 = it does not say. Unless sw is nil, it is the final answer: the PIN
 // is blocked.
 func (v *pinVerifier) probe(header [4]byte) (tries int, sw []byte, err error) {
-	answer, err := v.card.Transmit(header[:])
+	probed, err := v.card.Transmit(header[:])
 	if err != nil {
 		return 0, nil, err
 	}
-	switch sw1, sw2 := answer[0], answer[1]; {
-	case len(answer) != 2:
+	switch sw1, sw2 := probed[0], probed[1]; {
+	case len(probed) != 2:
 		return -1, nil, nil
 	case sw1 == 0x69 && sw2 == 0x83, sw1 == 0x63 && sw2 == 0xC0:
-		return 0, []byte{0x69, 0x83}, nil
+		return 0, answer(swPINBlocked), nil
 	case sw1 == 0x63 && sw2&0xF0 == 0xC0:
 		return int(sw2 & 0x0F), nil, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,12 +32,43 @@ type presenter struct {
 	attach   chan *session.Terminal // capacity 1: the way to the PdT, once there is one
 	policy   *policy.Policy
 	refused  func(session.Slot, policy.Verdict) // told of each command that the policy stops
+	signed   func()                             // told of each that may have used the key of a proof
 	executed *atomic.Uint64                     // counts the commands of programs that the card executes
 	verifier func(*cards.Lease) *pinVerifier
-	state    atomic.Pointer[cardState] // for the status
+	user     *user   // of the CPS card: whose it is; nil for others
+	state    holding // for the status, and the user
 
 	terminal *session.Terminal // owned by run, as is what follows
 	lease    *cards.Lease
+	shown    bool // lease, to the PdT
+}
+
+// holding is what a session has of a card now, for other goroutines.
+type holding struct {
+	mu      sync.Mutex // protects the rest
+	now     *cardState
+	changed chan struct{} // closed and replaced with now; nil = nobody waits
+}
+
+func (h *holding) get() (now *cardState, changed <-chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.changed == nil {
+		h.changed = make(chan struct{})
+	}
+	return h.now, h.changed
+}
+
+// swap sets the present state and returns the one before.
+func (h *holding) swap(now *cardState) (before *cardState) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before, h.now = h.now, now
+	if h.changed != nil {
+		close(h.changed)
+		h.changed = nil
+	}
+	return before
 }
 
 // run follows the slot until ctx ends, then powers the card down.
@@ -53,29 +85,40 @@ func (p *presenter) run(ctx context.Context) {
 			p.log.Warn("card lost: removed, or its reader fails", "slot", p.slot.String())
 			p.hide()
 		case p.terminal = <-p.attach:
-			p.show()
 		}
 	}
 }
 
-// settle takes the card that belongs in the slot, in place of any other. The channel, unless nil, says when to try
-// again.
+// settle takes the card that belongs in the slot, in place of any other, and shows it. The channel, unless nil, says
+// when to try again.
 func (p *presenter) settle(ctx context.Context, o *cards.Occupant) <-chan time.Time {
 	if p.lease != nil && (o == nil || p.lease.Of != *o) {
 		p.hide()
 	}
-	if p.lease != nil || o == nil {
+	if o == nil {
 		return nil
 	}
-	l, err := p.taker.Take(ctx, *o, p.logDeclined(o))
+	err := p.take(ctx, o)
+	if err == nil {
+		err = p.show()
+	}
 	if err != nil {
+		p.drop()
 		p.note(o, err)
 		return time.After(retakeTime)
 	}
-	p.lease = l
-	p.note(o, nil)
-	p.show()
 	return nil
+}
+
+// take takes the card, unless the session has it.
+func (p *presenter) take(ctx context.Context, o *cards.Occupant) (err error) {
+	if p.lease != nil {
+		return nil
+	}
+	if p.lease, err = p.taker.Take(ctx, *o, p.logDeclined(o)); err == nil {
+		p.note(o, nil)
+	}
+	return err
 }
 
 func (p *presenter) lost() <-chan struct{} {
@@ -85,18 +128,39 @@ func (p *presenter) lost() <-chan struct{} {
 	return p.lease.Over()
 }
 
-// show tells the PdT of the card. An error means that the connection failed, which ends the session anyway.
-func (p *presenter) show() {
-	if p.terminal == nil || p.lease == nil {
-		return
+// show tells the PdT of the card, once there is a way to it. The card is as after a reset then: whatever it allowed the
+// relay itself, it allows no program. The error says why the card cannot be shown; a connection that failed ends the
+// session anyway.
+func (p *presenter) show() error {
+	if p.terminal == nil || p.shown {
+		return nil
 	}
+	if ok, err := p.admitted(); err != nil || !ok {
+		return err
+	}
+	if p.lease.Used() {
+		if _, err := p.lease.Reset(session.ResetCold); err != nil {
+			return err
+		}
+	}
+	p.shown = true
 	guard := p.policy.Guard(counted{p.lease, p.executed}, p.lease.ATR, policy.Hooks{
 		Refused: func(v policy.Verdict) { p.refused(p.slot, v) },
 		Verify:  p.verifier(p.lease).verify,
+		Signed:  p.signed,
 	})
 	if err := p.terminal.Insert(p.slot, p.lease.ATR, p.lease.Protocol, guard); err != nil {
 		p.log.Debug("card not shown", "slot", p.slot.String(), "error", err)
 	}
+	return nil
+}
+
+// admitted reports whether the card may be shown at all; the error says that this cannot be found out now.
+func (p *presenter) admitted() (bool, error) {
+	if p.user == nil {
+		return true, nil
+	}
+	return p.user.admits(p.lease)
 }
 
 // counted is a card whose commands are counted.
@@ -129,14 +193,17 @@ func (p *presenter) drop() {
 	if !p.lease.Release() {
 		p.log.Error("card will be powered down when its reader answers", "reader", p.lease.Of.Reader)
 	}
-	p.lease = nil
-	p.state.Store(nil)
+	if p.user != nil {
+		p.user.gone(p.lease)
+	}
+	p.lease, p.shown = nil, false
+	p.state.swap(nil)
 }
 
 // note stores and logs what became of taking the card, if that is new.
 func (p *presenter) note(o *cards.Occupant, err error) {
 	now := &cardState{o.Number, cards.HoldOf(err), p.lease}
-	before := p.state.Swap(now)
+	before := p.state.swap(now)
 	if (before != nil && *before == *now) || errors.Is(err, context.Canceled) {
 		return
 	}

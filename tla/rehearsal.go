@@ -11,7 +11,9 @@ import (
 
 	"tlagate/pki/revocation"
 	"tlagate/pki/trust"
+	"tlagate/session"
 	"tlagate/session/link"
+	"tlagate/tla/cards"
 )
 
 // Rehearsal is the test before a visit: what a start would meet, item by item.
@@ -47,14 +49,16 @@ const (
 	ItemBundle      Item = "bundle"      // absent without one
 	ItemLink        Item = "link"        // to the gateway
 	ItemPdT         Item = "pdt"
+	// the card by which the user would prove who they are; absent where no gateway asks for that
+	ItemUser Item = "user"
 )
 
 // Items are all items, in order.
-var Items = []Item{ItemClock, ItemReaders, ItemCards, ItemCertificate, ItemBundle, ItemLink, ItemPdT}
+var Items = []Item{ItemClock, ItemReaders, ItemCards, ItemCertificate, ItemBundle, ItemLink, ItemPdT, ItemUser}
 
-// Rehearse does all of a start up to the PdT's answer and ends there: no card is taken, none gets a command. Like a
-// start it needs a local act of the user, and no session (C4). The error is a *Why, for a rehearsal that could not be
-// made.
+// Rehearse does all of a start up to the PdT's answer and ends there, or where the gateway wants the user's proof: no
+// card is taken, none gets a command, no code is asked for. Like a start it needs a local act of the user, and no session
+// (C4). The error is a *Why, for a rehearsal that could not be made.
 func (r *Relay) Rehearse(ctx context.Context, act Act) (Rehearsal, error) {
 	c, err := r.rehearse(ctx, act, true)
 	if w := (*Why)(nil); errors.As(err, &w) && w.Code == codeRenewed {
@@ -70,12 +74,15 @@ func (r *Relay) rehearse(ctx context.Context, act Act, mayRenew bool) (Rehearsal
 	}
 	defer r.idle(l)
 	defer context.AfterFunc(ctx, func() { l.end(&Why{Code: CodeCancelled}) })()
-	n, why := l.tryOut()
+	n, asks, why := l.tryOut()
 	if why != nil && (why.Code == codeRenewed || slices.Contains(unnumbered, why.Code)) {
 		return Rehearsal{}, why
 	}
 	v := r.Status()
-	return l.report(&trial{status: v, now: time.Now(), route: n, why: why, lists: l.cfg.Party.Trust.Lists()}), nil
+	occupants, _ := l.readers.Now()
+	cps := occupants[session.SlotCPS]
+	return l.report(&trial{status: v, now: time.Now(), route: n, asks: asks, why: why, cps: cps,
+		proves: cps != nil && l.cfg.Policy.Proves(cps.ATR), lists: l.cfg.Party.Trust.Lists()}), nil
 }
 
 // rehearseUnbegun returns the rehearsal of a start that could not even begin.
@@ -96,18 +103,23 @@ func (r *Relay) idle(l *live) {
 	close(l.over)
 }
 
-// tryOut runs a session that ends as soon as the PdT has accepted it. The *Why says why the PdT has not; nil = it has.
-func (l *live) tryOut() (*route, *Why) {
+// tryOut runs a session that ends as soon as the PdT has accepted it, or before the user would be asked for their code.
+// The *Why says why it came to neither; nil = it did.
+func (l *live) tryOut() (*route, *asked, *Why) {
 	l.log.Info("check asked for", "peer", l.pdt.String(), "act", string(l.act.Kind), "by", l.act.By)
 	r, err := l.connect()
+	if asks, ok := errors.AsType[*asked](err); ok {
+		l.end(&Why{Code: CodeStopped})
+		return nil, asks, nil
+	}
 	if err != nil {
 		l.end(explain(err))
-		return nil, l.why()
+		return nil, nil, l.why()
 	}
 	defer r.terminal.Close()
 	l.end(&Why{Code: CodeStopped})
 	l.leave(r)
-	return r, nil
+	return r, nil, nil
 }
 
 // report turns what was seen into the rehearsal, and logs and traces it.
@@ -139,12 +151,16 @@ type trial struct {
 	status Status // of the relay
 	now    time.Time
 	route  *route // nil: the PdT did not accept
-	why    *Why   // why not
+	asks   *asked // not nil: a start would ask the user for their code, after which it would go on
+	why    *Why   // why neither
+	cps    *cards.Occupant
+	proves bool // the card policy knows how that card proves its holder
 	lists  []revocation.List
 }
 
 func (t *trial) items() (list []RehearsalItem) {
-	for _, item := range []func() RehearsalItem{t.clock, t.readers, t.cards, t.certificate, t.bundle, t.link, t.pdt} {
+	for _, item := range []func() RehearsalItem{t.clock, t.readers, t.cards, t.certificate, t.bundle, t.link, t.pdt,
+		t.user} {
 		if i := item(); i.Item != "" {
 			list = append(list, i)
 		}
@@ -216,8 +232,8 @@ func (t *trial) bundle() RehearsalItem {
 // link is OK once the gateway is reached and proven, whatever it says then, if this will last: a gateway brings a new
 // revocation list long before the present one ends.
 func (t *trial) link() RehearsalItem {
-	if t.route != nil {
-		i := reached(ItemLink, t.route.peers[0])
+	if peers := t.peers(); peers != nil {
+		i := reached(ItemLink, peers[0])
 		if late := t.late(); late != nil {
 			i.OK, i.Until = false, late.NextUpdate
 			i.Detail = fmt.Sprintf("the list %s of %s should have been renewed by now, and the gateway brings no "+
@@ -239,11 +255,44 @@ func (t *trial) late() (first *revocation.List) {
 	return first
 }
 
+// peers returns whom the rehearsal reached: the gateway, and the PdT if it accepted; nil = nobody.
+func (t *trial) peers() []*trust.Peer {
+	switch {
+	case t.route != nil:
+		return t.route.peers
+	case t.asks != nil:
+		return t.asks.peers
+	}
+	return nil
+}
+
 func (t *trial) pdt() RehearsalItem {
-	if t.route != nil {
+	switch {
+	case t.route != nil:
 		return reached(ItemPdT, t.route.peers[1])
+	case t.asks != nil:
+		return RehearsalItem{Item: ItemPdT, OK: true, Detail: "it is connected to the gateway, which first wants to know " +
+			"who the user is"}
 	}
 	return t.blamed(RehearsalItem{Item: ItemPdT, Skipped: true})
+}
+
+// user is OK when a card is in by which the user can prove who they are.
+func (t *trial) user() RehearsalItem {
+	if t.asks == nil {
+		return RehearsalItem{}
+	}
+	i := RehearsalItem{Item: ItemUser}
+	switch {
+	case t.cps == nil:
+		i.Detail = "no CPS card is in"
+	case !t.proves:
+		i.Names = []string{string(t.cps.Kind)}
+		i.Detail = "the card policy knows no way by which this card proves its holder"
+	default:
+		i.Names, i.OK = []string{string(t.cps.Kind)}, true
+	}
+	return i
 }
 
 func reached(i Item, p *trust.Peer) RehearsalItem {
@@ -252,8 +301,11 @@ func reached(i Item, p *trust.Peer) RehearsalItem {
 
 // gateway returns the gateway that was reached, or else tried last.
 func (t *trial) gateway() string {
-	if t.route != nil {
+	switch {
+	case t.route != nil:
 		return t.route.gateway
+	case t.asks != nil:
+		return t.asks.gateway
 	}
 	return t.why.Gateway
 }

@@ -224,10 +224,10 @@ func TestSA2IncidentsAreToldLoggedAndTraced(t *testing.T) {
 	got := events.all()
 	require.Len(t, got, 4)
 	for i, want := range []Event{
-		{EventFailed, "", "inconnu", act, "", Why{Code: CodeUnknownPdT}, 0},
-		{EventUp, got[1].Session, pdtURN, byHand, g.cfg.Gateways[0], Why{}, 0},
-		{EventEnded, got[1].Session, pdtURN, byHand, g.cfg.Gateways[0], last.Why, 0},
-		{EventFailed, got[3].Session, pdtURN, byHand, g.cfg.Gateways[0], *w, 0},
+		{EventFailed, "", "inconnu", act, "", Why{Code: CodeUnknownPdT}, 0, 0},
+		{EventUp, got[1].Session, pdtURN, byHand, g.cfg.Gateways[0], Why{}, 0, 0},
+		{EventEnded, got[1].Session, pdtURN, byHand, g.cfg.Gateways[0], last.Why, 0, 0},
+		{EventFailed, got[3].Session, pdtURN, byHand, g.cfg.Gateways[0], *w, 0, 0},
 	} {
 		if i == 0 {
 			require.Regexp(t, incidentForm, got[0].Why.Incident)

@@ -35,6 +35,8 @@ type Relay struct {
 	closed bool       // nothing may start any more
 	live   *live      // nil: idle
 	last   *End       // how the last session ended
+
+	left map[uint64]bool // numbers of the cards that were in when it ended
 }
 
 // End is how a session ended, or why it did not start.
@@ -166,6 +168,9 @@ func (r *Relay) serve(l *live) {
 	r.live = nil
 	if e.Code != codeRenewed {
 		r.last = e
+	}
+	if e.Started {
+		r.left = cardsIn(l.readers)
 	}
 }
 

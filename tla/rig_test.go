@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -26,6 +27,7 @@ import (
 	"tlagate/session"
 	"tlagate/session/consent"
 	"tlagate/session/link"
+	"tlagate/session/proof"
 	"tlagate/session/ticket"
 	"tlagate/tla/cards"
 	"tlagate/tla/cards/cardstest"
@@ -63,6 +65,9 @@ type rig struct {
 	tickets           bool                         // the gateway issues tickets: lost links may come back
 	barred            atomic.Pointer[link.Problem] // not nil: its answer to a ticket
 	takesTrace        bool                         // the gateway takes lines of the terminal's trace
+	wantsProof        bool                         // the gateway asks for the user's proof
+	unproven          *link.Problem                // not nil: its answer to an open without one
+	proofs            chan *proof.Proof            // what it got, verified; nil = none
 	numbers           chan string                  // the incident number of each request
 	onUp              func(*link.Conn)             // called when the session is up, from the gateway
 	ends              chan error                   // how sessions ended at the PdT
@@ -83,8 +88,8 @@ func newRig(t *testing.T) *rig {
 // newRigAlone is like newRig, for a test that looks at all of this process.
 func newRigAlone(t *testing.T) *rig {
 	g := &rig{t: t, ca: pkitest.New(t), fake: cardstest.New("left", "right"),
-		numbers: make(chan string, 99),
-		ends:    make(chan error, 9), inserted: make(chan session.Slot, 99), removed: make(chan session.Slot, 99),
+		numbers: make(chan string, 99), proofs: make(chan *proof.Proof, 99),
+		ends: make(chan error, 9), inserted: make(chan session.Slot, 99), removed: make(chan session.Slot, 99),
 		wantTLA: trust.Want{Usage: x509.ExtKeyUsageClientAuth, Roles: []pki.Role{pki.RoleTLA}}}
 	g.files = g.ca.WriteTrust(t.TempDir())
 	g.tla = g.ca.Issue(tlaURN, x509.ExtKeyUsageClientAuth)
@@ -118,7 +123,10 @@ func reading(t *testing.T) *policy.Policy {
 		Profiles: []policy.Profile{{Name: "any card", Cards: []string{"3B*", "3F*"},
 			Rules: []policy.Rule{{Name: "read", INS: "B0", Action: policy.Allow},
 				{Name: "PIN", INS: "20", P1: "00", P2: "81", Action: policy.LocalPIN,
-					PIN: &pin.Format{Min: 4, Max: 8, Length: 8, Pad: 0xFF}}}}}})
+					PIN: &pin.Format{Min: 4, Max: 8, Length: 8, Pad: 0xFF}}},
+			Proof: []policy.Proof{{Name: "PIV", Cards: []string{"3B9B*"}, AID: "A000000308000010000100",
+				Verb: policy.GeneralAuthenticate, Key: "9A", Certificate: policy.ProofCertificate{Object: "5FC105"},
+				PIN: policy.ProofPIN{P2: "80", Format: pin.Format{Min: 4, Max: 8, Length: 8, Pad: 0xFF}}}}}}})
 	require.NoError(t, err)
 	return p
 }
@@ -245,7 +253,8 @@ func (g *rig) opened(c net.Conn, r *bufio.Reader) (a link.Authorization, ok bool
 		return a, g.upgrade(c) == nil
 	}
 	g.write(c, &link.Problem{Code: link.ProblemConsentRequired, Detail: "Consent.", Action: "Sign."},
-		"WWW-Authenticate", link.Challenge(base64.RawURLEncoding.EncodeToString(nonce[:])))
+		"WWW-Authenticate", link.Challenge(base64.RawURLEncoding.EncodeToString(nonce[:]),
+			g.wantsProof && link.CanProve(req.Header)))
 	if req, err = http.ReadRequest(r); err != nil {
 		return a, false
 	}
@@ -259,11 +268,34 @@ func (g *rig) opened(c net.Conn, r *bufio.Reader) (a link.Authorization, ok bool
 	if err != nil || said.Act != byHand.Kind || said.By != byHand.By {
 		return a, false
 	}
-	if g.problem != nil {
-		g.write(c, g.problem)
+	problem := g.problem
+	if g.wantsProof && !g.proven(c.(*tls.Conn), a) && g.unproven != nil {
+		problem = g.unproven
+	}
+	if problem != nil {
+		g.write(c, problem)
 		return a, false
 	}
 	return a, g.upgrade(c) == nil
+}
+
+// proven verifies and keeps the proof of an open; it reports whether there is one.
+func (g *rig) proven(c *tls.Conn, a link.Authorization) bool {
+	if a.Proof == "" {
+		g.proofs <- nil
+		return false
+	}
+	state := c.ConnectionState()
+	exporter, err := state.ExportKeyingMaterial(proof.ExporterLabel, nil, proof.ExporterLen)
+	require.NoError(g.t, err)
+	p, err := proof.Parse(a.Proof)
+	if err == nil {
+		err = p.Verify(proof.Want{Gateway: gwURN, PdT: pdtURN, TLA: tlaURN, Session: a.Session, Nonce: a.Nonce,
+			Consent: a.Consent, Exporter: hex.EncodeToString(exporter), Now: time.Now()})
+	}
+	require.NoError(g.t, err)
+	g.proofs <- p
+	return true
 }
 
 // asked keeps the number of a request, as long as a test may want it.

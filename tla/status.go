@@ -110,12 +110,15 @@ type CardStatus struct {
 	// cards.ManyDeclined or more.
 	LastCommand time.Time `json:"last_command,omitzero"`
 	Declined    int64     `json:"declined,omitempty"`
+
+	// Without a session: it was in when the last one ended, and still is (5.1).
+	Forgotten bool `json:"forgotten,omitempty"`
 }
 
 // Status returns the present status.
 func (r *Relay) Status() Status {
 	r.mu.Lock()
-	l, last, pdts, policy := r.live, r.last, r.cfg.PdTs, r.cfg.Policy
+	l, last, pdts, policy, left := r.live, r.last, r.cfg.PdTs, r.cfg.Policy, r.left
 	pending := r.taker.Pending() // without a session: what the one before has not released yet
 	r.mu.Unlock()
 	v := r.cfg.Readers.View()
@@ -132,6 +135,9 @@ func (r *Relay) Status() Status {
 		card := cardStatus(reader.Card, l, pending[reader.Name])
 		if card != nil && card.Use == UseSlot && !policy.Knows(reader.Card.ATR) {
 			card.Use, card.ATR = UseNoRule, reader.Card.ATR
+		}
+		if card != nil {
+			card.Forgotten = l == nil && left[reader.Card.Number]
 		}
 		s.Readers = append(s.Readers, ReaderStatus{reader.Name, card})
 	}
@@ -197,7 +203,7 @@ func (l *live) cardState(slot session.Slot, number uint64) *cardState {
 	if l == nil {
 		return nil
 	}
-	if s := l.presenters[slot].state.Load(); s != nil && s.insertion == number {
+	if s, _ := l.presenters[slot].state.get(); s != nil && s.insertion == number {
 		return s
 	}
 	return nil

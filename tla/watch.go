@@ -36,12 +36,16 @@ type limit struct {
 
 func (l *live) limits(started, now time.Time) []limit {
 	t := l.cfg.Timers
-	return []limit{
+	list := []limit{
 		{after(started, t.Absolute, now), Why{Code: CodeTimeOver}},
 		{after(*l.command.Load(), t.Inactive, now), Why{Code: CodeInactive}},
 		{after(*l.human.Load(), t.Human, now), Why{Code: CodeAbsent}},
 		{l.own.NotAfter, Why{Code: CodeExpired, Reason: string(pki.Expired)}},
 	}
+	if since, out := l.user.absence(); out {
+		list = append(list, limit{after(since, l.user.outTime(), now), Why{Code: CodeCardOut}})
+	}
+	return list
 }
 
 // after returns when d will have passed since then, by the faster of two clocks: one stands still while the machine
@@ -85,6 +89,7 @@ func (l *live) wait(changed, cards <-chan struct{}, started time.Time) {
 	select {
 	case <-changed:
 	case <-cards:
+	case <-l.user.changed:
 	case <-ctx.Done():
 	}
 }

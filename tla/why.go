@@ -55,7 +55,10 @@ type Why struct {
 	Peer    string `json:"peer,omitempty"`
 	Gateway string `json:"gateway,omitempty"` // host:port
 	File    string `json:"file,omitempty"`    // of CodeSeal
-	Detail  string `json:"detail,omitempty"`  // English: what was found, what to do
+	// of the problem user_refused: why the certificate of the user's card does not pass, a pki.Reason; of user_required:
+	// why there was no proof, a reason of CodeUser
+	Cause  string `json:"cause,omitempty"`
+	Detail string `json:"detail,omitempty"` // English: what was found, what to do
 
 	// the user reads it to the operator, who finds it in log and audit trace; "" = no incident
 	Incident string `json:"incident,omitempty"`
@@ -92,7 +95,8 @@ type failure struct {
 	peer    string
 	gateway string
 	err     error
-	last    error // of a lost link: why it could not be got back
+	last    error  // of a lost link: why it could not be got back
+	lack    string // why the user's proof was lacking; "" = it was not
 }
 
 func (f *failure) Error() string { return fmt.Sprintf("%s: %v", f.gateway, f.err) }
@@ -108,6 +112,9 @@ func (f *failure) why() *Why {
 		w.Peer = f.peer
 	}
 	w.Gateway, w.stage = f.gateway, f.stage
+	if w.Code == CodeProblem && w.Reason == string(link.ProblemUserRequired) {
+		w.Cause = f.lack
+	}
 	if f.stage == stageDial && (w.Code == CodeLost || w.Code == CodeTimeout) {
 		w.Code, w.Peer = CodeUnreachable, ""
 	}
@@ -140,7 +147,7 @@ var explainers = []func(error) *Why{
 		return &Why{Code: CodeRejected, Reason: string(e.Reason), Detail: e.Hint}
 	}),
 	as(func(e *link.Problem) *Why {
-		return &Why{Code: CodeProblem, Reason: string(e.Code), Detail: e.Detail + " " + e.Action}
+		return &Why{Code: CodeProblem, Reason: string(e.Code), Cause: e.Reason, Detail: e.Detail + " " + e.Action}
 	}),
 	as(func(e *session.Bye) *Why {
 		return &Why{Code: CodePdT, Reason: string(e.Code), Detail: e.Text}

@@ -45,7 +45,7 @@ type Config struct {
 	Query      index.Query
 	Program    string           // that makes it
 	Recipients recipients.List  // who can read it; at least one
-	To         string           // the file to make; must not exist
+	To         string           // the file to make, which must not exist; of no meaning to Stream
 	Clock      func() time.Time // nil = time.Now
 }
 
@@ -77,6 +77,22 @@ func Make(ctx context.Context, cfg Config) (Header, error) {
 	return h, nil
 }
 
+// ErrNothing means that no line is within the filters.
+var ErrNothing = errors.New("no line is within these filters")
+
+// Stream makes an export and writes it to where begin says, when it is known what the first line of it is. After an
+// error of writing, what was written cannot be decrypted whole.
+func Stream(ctx context.Context, cfg Config, begin func(Header) io.Writer) error {
+	h, err := cfg.survey(ctx)
+	if err == nil {
+		err = cfg.write(ctx, begin(h), h)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot export the audit trace: %w", err)
+	}
+	return nil
+}
+
 // survey reads all lines, for what the first line says of them.
 func (cfg Config) survey(ctx context.Context) (Header, error) {
 	now := time.Now
@@ -91,7 +107,7 @@ func (cfg Config) survey(ctx context.Context) (Header, error) {
 		h.add(line)
 	}
 	if h.Count == 0 {
-		return h, errors.New("no line is within these filters")
+		return h, ErrNothing
 	}
 	if !h.Chain {
 		h.Before = ""

@@ -19,11 +19,15 @@ type Query struct {
 	Reason   string    `json:"reason,omitempty"`   // reason or code, whole
 	Session  string    `json:"session,omitempty"`
 	Incident string    `json:"incident,omitempty"`
+	Persons  []string  `json:"persons,omitempty"` // marks of one person, any of them
 }
 
 // Match reports whether an entry is wanted.
 func (q Query) Match(e audit.Entry) bool {
 	if !q.within(e.Time()) || !q.event(string(e.Event)) {
+		return false
+	}
+	if len(q.Persons) > 0 && !slices.Contains(q.Persons, e.With["person"]) {
 		return false
 	}
 	values := q.values()
@@ -53,6 +57,7 @@ const (
 	byReason   = "r"
 	bySession  = "s"
 	byIncident = "n"
+	byPerson   = "u"
 )
 
 // values returns the tokens that a line must have, all of them; events are not among them.
@@ -69,6 +74,9 @@ func (q Query) groups() (all [][]string) {
 	if len(q.Events) > 0 {
 		all = append(all, q.events())
 	}
+	if len(q.Persons) > 0 {
+		all = append(all, q.persons())
+	}
 	return all
 }
 
@@ -79,6 +87,14 @@ func (q Query) events() []string {
 		if q.event(kind) {
 			list = append(list, byEvent+kind)
 		}
+	}
+	return list
+}
+
+// persons returns the tokens of the marks that are wanted.
+func (q Query) persons() (list []string) {
+	for _, mark := range q.Persons {
+		list = append(list, byPerson+mark)
 	}
 	return list
 }
@@ -104,7 +120,8 @@ func tokens(e audit.Entry) []string {
 		all = appendTokens(all, byIdentity, who, byPractice, practiceOf(who))
 	}
 	return appendTokens(all, byPractice, e.With["practice"], byReason, e.With["reason"], byReason, e.With["code"],
-		bySession, strings.ToLower(e.With["session"]), byIncident, strings.ToLower(e.With["incident"]))
+		bySession, strings.ToLower(e.With["session"]), byIncident, strings.ToLower(e.With["incident"]),
+		byPerson, e.With["person"])
 }
 
 // appendTokens appends the tokens of fields and values, which follow each other; it leaves out empty values.

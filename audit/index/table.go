@@ -19,7 +19,7 @@ import (
 // A row is the first 8 octets of SHA-256 of a token, and where its postings end, which begin where those of the row
 // before end; postings are offsets of lines, each as uvarint of its distance from the one before.
 const (
-	magic        = "tlagate index 1\n"
+	magic        = "tlagate index 2\n"
 	headerLength = len(magic) + sha256.Size + 8 + 8 + 4 + 4 + 4 + 4
 	rowLength    = 8 + 4
 )

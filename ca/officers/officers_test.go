@@ -561,7 +561,8 @@ func listens(socket string) bool {
 
 // successor makes the CA that comes after b's, and returns its issuing CA's certificate.
 func (b *bed) successor() string {
-	require.NoError(b.t, b.ca.Succeed(b.dir+"-next", ca.Successor{Name: "TEST next", URL: "http://next.example.invalid"}))
+	wish := ca.Successor{Name: "TEST next", URL: "http://next.example.invalid"}
+	require.NoError(b.t, b.ca.Succeed(b.dir+"-next", wish))
 	next, err := ca.Open(b.dir+"-next", ca.Options{Root: filepath.Join(b.dir, "root")})
 	require.NoError(b.t, err)
 	b.t.Cleanup(func() { next.Close() })

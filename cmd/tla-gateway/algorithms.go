@@ -4,6 +4,7 @@ import (
 	"tlagate/audit"
 	"tlagate/audit/export"
 	"tlagate/audit/host"
+	"tlagate/audit/persons"
 	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/est"
@@ -14,6 +15,7 @@ import (
 	"tlagate/pki/revocation"
 	"tlagate/session/consent"
 	"tlagate/session/incident"
+	"tlagate/session/proof"
 	"tlagate/session/ticket"
 )
 
@@ -22,6 +24,7 @@ type algorithmsCmd struct{ cli.AlgorithmsCmd }
 // Run prints what the packages of this program say.
 func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
-		consent.Algorithms(), ticket.Algorithms(), gateway.Algorithms(), bundle.Algorithms(), est.Algorithms(),
-		heads.Algorithms(), audit.Algorithms(), export.Algorithms(), host.Algorithms(), incident.Algorithms())
+		consent.Algorithms(), proof.Algorithms(), ticket.Algorithms(), gateway.Algorithms(), bundle.Algorithms(),
+		est.Algorithms(), heads.Algorithms(), audit.Algorithms(), export.Algorithms(), persons.Algorithms(), host.Algorithms(),
+		incident.Algorithms())
 }

@@ -44,6 +44,7 @@ func (s *checkCmd) Run(app *cli.App) error {
 	r.enrolment(c, keys)
 	r.trust(store)
 	r.coverage(store, keys)
+	r.users(c, store)
 	r.trace(c)
 	r.siem(c)
 	r.api(app.Context, c)
@@ -100,7 +101,7 @@ func (r *report) access(c config, rules []gateway.Rule) {
 	}
 	r.line("access", "a TLA opens the PdTs of its own practice")
 	for _, rule := range rules {
-		r.line("access", "%s opens %s", rule.TLA, rule.PdT)
+		r.line("access", "%s opens %s%s", rule.TLA, rule.PdT, whose(rule.Who))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"tlagate/gateway/fleet"
 	"tlagate/metrics"
 	"tlagate/push"
+	"tlagate/session/user"
 )
 
 // config is the configuration file; deploy/examples/gateway.yaml explains it.
@@ -25,10 +26,15 @@ type config struct {
 	Enrolment *enrolment    `yaml:"enrolment"`
 	Renewal   enrol.Section `yaml:"renewal"`
 	Access    []accessLine  `yaml:"access"`
+	User      cli.User      `yaml:"user"`
+	Persons   *persons      `yaml:"persons"` // nil = no person can be verified
 	Limits    limits        `yaml:"limits"`
 	Audit     cli.Trace     `yaml:"audit"`
-	SIEM      *siemSection  `yaml:"siem"` // nil = the trace is sent nowhere
-	API       *apiSection   `yaml:"api"`  // nil = it is not served
+	PersonKey personKey     `yaml:"person_key"` // by which the trace marks persons; "" = it says of nobody who they are
+	SIEM      *siemSection  `yaml:"siem"`       // nil = the trace is sent nowhere
+	API       *apiSection   `yaml:"api"`        // nil = it is not served
+
+	PersonKey personKey `yaml:"person_key"` // without it no person is in the trace
 
 	// State is the directory of what the gateway keeps over restarts beside the trace; "" = the trace's.
 	State cli.Path `yaml:"state"`
@@ -70,8 +76,10 @@ func (p configFlag) BecomeOwner() error {
 }
 
 type accessLine struct {
-	TLA string `yaml:"tla"`
-	PdT string `yaml:"pdt"`
+	TLA         string   `yaml:"tla"`
+	PdT         string   `yaml:"pdt"`
+	Persons     []string `yaml:"persons"`     // the users who may, by their national identifier
+	Professions []string `yaml:"professions"` // likewise, by their profession
 }
 
 // load reads the file, but not what it names. When the error is only faults of single settings (cli.Usable), the rest
@@ -83,7 +91,7 @@ func load(file string) (config, []gateway.Rule, error) {
 		rules, err = c.rules()
 		return errors.Join(cli.CheckListen("listen", c.Listen), c.checkBalancers(), c.checkMetrics(), err,
 			c.Limits.check(), c.Enrolment.check(), c.Renewal.Check(), c.checkPush(), c.SIEM.check(c.Audit.File),
-			c.API.check(), c.CheckCrypto(), c.checkFleet())
+			c.API.check(), c.CheckCrypto(), c.checkFleet(), c.checkUsers(rules))
 	})
 	return c, rules, err
 }
@@ -138,6 +146,7 @@ func (c config) rules() ([]gateway.Rule, error) {
 			errs = append(errs, fmt.Errorf("access[%d].%w", i, err))
 			continue
 		}
+		rule.Who = user.Who{Persons: line.Persons, Professions: line.Professions}
 		rules = append(rules, rule)
 	}
 	return rules, errors.Join(errs...)
@@ -147,5 +156,5 @@ func (c config) rules() ([]gateway.Rule, error) {
 func (c config) becomeOwner(file string) error {
 	denied, seen := c.stateFiles()
 	return cli.Written{Config: file, Identities: []cli.Identity{c.Client, c.Identity}, Trust: c.Trust,
-		Files: []cli.Path{c.Audit.File, denied, seen}}.BecomeOwner()
+		Files: append(c.Persons.writes(), c.Audit.File, c.PersonKey.File, denied, seen)}.BecomeOwner()
 }

@@ -28,7 +28,9 @@ type grammar struct {
 	Events   eventsCmd   `cmd:"" help:"Print what happens, as it happens."`
 	Whoami   whoamiCmd   `cmd:"" help:"Say who we are to the gateway, and what we may do there."`
 
-	Audit    auditCmd    `cmd:"" help:"Verify, show, search or export the audit trace, or keep it for an investigation."`
+	Audit     auditCmd     `cmd:"" help:"Verify, show, search or export the audit trace, or keep it for an investigation."`
+	PersonKey personKeyCmd `cmd:"" help:"The key by which persons are marked in the audit trace: make, take over, look."`
+
 	Incident incidentCmd `cmd:"" help:"Tell what happened under an incident number: what the user saw, what each side recorded, what to do."`
 
 	Algorithms algorithmsCmd `cmd:"" help:"List the algorithms of this program, with strength and references (G5)."`
@@ -38,7 +40,9 @@ type grammar struct {
 type auditCmd struct {
 	Verify auditVerifyCmd `cmd:"" help:"Check the chain of the audit trace: exit 0, 1 when it is broken, 2 when it cannot be read."`
 
-	trail.Reading[configFlag] `embed:""`
+	trail.Reading[anyTrace] `embed:""`
+
+	Person trail.PersonCmd[configFlag] `cmd:"" help:"Find the lines about a person, or, as a security officer, whom a line is about."`
 
 	Hold    trail.HoldCmd[configFlag]    `cmd:"" help:"Purge nothing of the audit trace until it is released, for an investigation."`
 	Release trail.ReleaseCmd[configFlag] `cmd:"" help:"End a hold: what is old enough is purged again."`

@@ -9,8 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"filippo.io/age"
 	"github.com/stretchr/testify/require"
 
+	"tlagate/audit/export"
 	"tlagate/gateway/api"
 	"tlagate/pki/pkitest"
 )
@@ -22,7 +24,7 @@ func operated(t *testing.T) *deployment {
 	d := deploy(t)
 	pkitest.WriteCertificate(t, d.dir, "claire", d.ca.Issue(claire, x509.ExtKeyUsageClientAuth))
 	d.configure(goodConfig + "audit: audit.jsonl\napi:\n  socket: api.sock\n  tls_socket: tls.sock\n" +
-		"  admins: [{identity: \"" + claire + "\", roles: [read, operate, security]}]\n")
+		"  admins: [{identity: \"" + claire + "\", roles: [read, operate, security, audit]}]\n")
 	s := d.serve()
 	s.address()
 	t.Cleanup(func() { s.stopped() })
@@ -79,6 +81,43 @@ func TestSP3Commands(t *testing.T) {
 	require.Equal(t, claire, d.trace("operator.act")[0].By)
 }
 
+// TestSA2TheTraceFromAfar: an auditor searches the trace and exports from it with a certificate, and both are in it.
+func TestSA2TheTraceFromAfar(t *testing.T) {
+	d := operated(t)
+	code, out, errs := d.asClaire("audit", "search", "--event", "program.*")
+	require.Zero(t, code, errs)
+	require.Contains(t, out, "program.start")
+	require.Eventually(t, func() bool { // the line of the first search is written after its answer
+		code, out, errs = d.asClaire("audit", "search", "--event", "operator.act", "--json")
+		return code == 0 && strings.Contains(out, `"act":"search"`)
+	}, patience, patience/1000, errs)
+	code, _, errs = d.asClaire("audit", "search", "--limit", "501")
+	require.Equal(t, 2, code, errs)
+	code, _, errs = d.asClaire("audit", "search", "--file", "copy.jsonl")
+	require.Equal(t, 2, code, errs)
+
+	key, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "trace.age")
+	args := []string{"audit", "export", "--to", key.Recipient().String(), "--reason", "yearly review", "-o", file}
+	code, out, errs = d.asClaire(args...)
+	require.Zero(t, code, errs)
+	require.Contains(t, out, "one range of the chain")
+	code, _, errs = d.asClaire(args...)
+	require.NotZero(t, code, "the file is there")
+	sealed, err := os.Open(file)
+	require.NoError(t, err)
+	defer sealed.Close()
+	plain, err := age.Decrypt(sealed, key)
+	require.NoError(t, err)
+	_, report, err := export.Verify(plain)
+	require.NoError(t, err)
+	require.Positive(t, report.Lines)
+	acts := d.trace("operator.act")
+	require.Equal(t, []string{claire, "export", "yearly review"},
+		[]string{acts[len(acts)-1].By, acts[len(acts)-1].With["act"], acts[len(acts)-1].With["reason"]})
+}
+
 // TestSP3BrokenGlassIsShown: what root does without a certificate is what check says.
 func TestSP3BrokenGlassIsShown(t *testing.T) {
 	if os.Getuid() != 0 {
@@ -103,7 +142,7 @@ func TestSP3AdminsAreReadAgain(t *testing.T) {
 	require.Zero(t, code, errs)
 	text, err := os.ReadFile(d.config)
 	require.NoError(t, err)
-	d.configure(strings.Replace(string(text), "read, operate, security", "read", 1))
+	d.configure(strings.Replace(string(text), "read, operate, security, audit", "read", 1))
 	require.Eventually(t, func() bool {
 		code, _, errs = d.asClaire("allow", tla1, "--reason", "found")
 		return code == 1 && strings.Contains(errs, "role_required")

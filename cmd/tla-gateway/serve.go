@@ -98,8 +98,12 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 	if err != nil {
 		return err
 	}
+	users, err := c.users(trace, store, app.Log)
+	if err != nil {
+		return err
+	}
 	party := &trust.Party{Trust: store, Certificate: store.Staple(keys.Certificate), Timeout: c.Limits.Handshake}
-	g := gateway.New(gateway.Config{Party: party, Access: rules, Limits: c.Limits.gateway(),
+	g := gateway.New(gateway.Config{Party: party, Access: rules, Users: users, Limits: c.Limits.gateway(),
 		Enrolment: c.Enrolment.gateway(), Push: streams.subscribers, Heads: streams.heads, Log: app.Log,
 		Balancers: balancers, Bundles: bundles, RequireBundle: c.RequireBundle, Lowest: lowest,
 		RefuseClones: c.Clones == clonesRefuse, Trace: trace.Log, Home: lines, Denials: denied, Roll: roll})
@@ -115,7 +119,7 @@ func (s *serveCmd) serve(app *cli.App, trace *trail.Trail, c config, rules []gat
 		Keys: keysOf(renewer, keys)})
 	defer background(app.Context, func(ctx context.Context) { _ = store.Run(ctx) }, streams.run, serveMetrics,
 		func(ctx context.Context) { c.renew(ctx, renewer) }, bundles.Run, trace.Index,
-		sender.run, lines.Run, operators.run)()
+		sender.run, lines.Run, operators.run, runUsers(users))()
 	app.LogCrypto(store)
 	fmt.Fprintf(app.Stdout, "listening on %s\n", l.Addr())
 	return g.Serve(app.Context, l)
@@ -181,7 +185,10 @@ func (c config) open(trace *trail.Trail, log *slog.Logger) (*cli.Keys, *trust.Tr
 		return nil, nil, err
 	}
 	trust, err := trust.Open(trace.Trust(c.Trust.Config(c.Demanded(), log)))
-	return keys, trust, err
+	if err != nil {
+		return nil, nil, errors.Join(cli.Usage("%w", err), keys.Close())
+	}
+	return keys, trust, nil
 }
 
 // presentable refuses to start with a certificate that every peer would refuse. It only logs what a later CRL or OCSP

@@ -23,7 +23,8 @@ func (c config) stateFiles() (denials, seen cli.Path) {
 	return cli.Path(filepath.Join(dir, "denied.json")), cli.Path(filepath.Join(dir, "seen.json"))
 }
 
-// openState reads whom operators deny, and who was seen; that the latter is lost is no reason not to serve.
+// openState reads whom operators deny, and who was seen; that the latter is lost is no reason not to serve, unless it
+// had clones that are refused.
 func (c config) openState(log *slog.Logger) (*state.Denials, *state.Roll, error) {
 	if c.State != "" {
 		if err := os.MkdirAll(string(c.State), 0o700); err != nil {
@@ -39,6 +40,10 @@ func (c config) openState(log *slog.Logger) (*state.Denials, *state.Roll, error)
 		log.Warn("whom operators deny, and who was seen, is forgotten at a restart: name a directory under state")
 	}
 	roll, err := state.OpenRoll(string(seen))
+	if err != nil && c.Clones == clonesRefuse {
+		return nil, nil, fmt.Errorf("%w; with clones: refuse, clones would be let in: restore the file, or remove it",
+			err)
+	}
 	if err != nil {
 		log.Error("it is not known who was seen before", "error", err)
 	}

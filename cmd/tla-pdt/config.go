@@ -27,11 +27,14 @@ type config struct {
 	Server     cli.Identity  `yaml:"server"`
 	Trust      cli.Trust     `yaml:"trust"`
 	Access     access        `yaml:"access"`
+	User       userSection   `yaml:"user"`
+	Persons    *cli.Persons  `yaml:"persons"` // nil = no person can be verified
 	Driver     driver        `yaml:"driver"`
 	Status     cli.Path      `yaml:"status"`
 	Heartbeat  time.Duration `yaml:"heartbeat"`
 	Limits     limits        `yaml:"limits"`
 	Audit      cli.Path      `yaml:"audit"`
+	PersonKey  personKey     `yaml:"person_key"` // by which the trace marks persons; "" = it says of nobody who they are
 	Renewal    enrol.Section `yaml:"renewal"`
 	cli.Proxy  `yaml:",inline"`
 	cli.Hybrid `yaml:",inline"`
@@ -78,7 +81,8 @@ func defaultStatus() string {
 
 func (c config) check() error {
 	_, table := c.Access.table()
-	errs := []error{address.Servers("gateways", c.Gateways.Texts()), table, c.Driver.check(), c.Renewal.Check()}
+	errs := []error{address.Servers("gateways", c.Gateways.Texts()), table, c.Driver.check(), c.Renewal.Check(),
+		cli.CheckUsers(c.User.Rule(), c.Persons, !c.User.who().Empty())}
 	for _, d := range []struct {
 		name  string
 		value time.Duration
@@ -129,5 +133,5 @@ func (a access) table() (pdt.Access, error) {
 // becomeOwner makes the program run as the owner of what it writes; each command that writes calls it.
 func (c config) becomeOwner(file string) error {
 	return cli.Written{Config: file, Identities: []cli.Identity{c.Client, c.Server}, Trust: c.Trust,
-		Files: []cli.Path{c.Audit, c.Bundle}}.BecomeOwner()
+		Files: append(c.Persons.Writes(), c.Audit, c.Bundle)}.BecomeOwner()
 }

@@ -26,7 +26,7 @@ func (c *doctorCmd) Run(app *cli.App) error {
 	checks = append(checks, here.Polkit(), here.Service(doctor.Socket(os.Getenv), driver.Expected), here.APDULog())
 	checks = append(append(checks, driver.Checks()...), here.Memory()...)
 	if cli.Usable(err) {
-		checks = append(append(checks, d.Checks()...), doctor.Disk(string(cfg.Audit)))
+		checks = append(append(checks, d.Checks()...), cfg.usersCheck(d), doctor.Disk(string(cfg.Audit)))
 		if !c.Offline {
 			for _, g := range cfg.dialled(d) {
 				checks = append(checks, d.Gateway(g, cfg.Dial))

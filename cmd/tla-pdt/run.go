@@ -52,6 +52,7 @@ func (c *runCmd) Run(app *cli.App) error {
 type daemon struct {
 	client, server *cli.Keys
 	trust          *trust.Trust
+	users          pdt.Users
 	service        *pdt.Service
 	driver         func(context.Context) error // serves the driver of the readers
 	renew          func(context.Context) error
@@ -84,6 +85,9 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if d.trust, err = cfg.OpenTrust(cfg.Trust, content, trace.Trust, log); err != nil {
 		return nil, err
 	}
+	if d.users, err = cfg.users(trace, d.trust, log); err != nil {
+		return nil, err
+	}
 	renewer, renew, err := cfg.renewer(d, trace, log)
 	if err != nil {
 		return nil, err
@@ -99,7 +103,12 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if service.Readers, d.driver, err = cfg.Driver.open(log); err != nil {
 		return nil, err
 	}
-	service.Consented, service.Trace, service.Home = trace.Consent, sessions(trace), lines(trace, log)
+	service.Users = d.users
+	mark, err := trail.Marks(string(cfg.PersonKey.File), string(cfg.PersonKey.WrappingKey), log)
+	if err != nil {
+		return nil, err
+	}
+	service.Consented, service.Trace, service.Home = trace.Consent, sessions(trace, mark), lines(trace, log)
 	service.Warnings = func() []string { return append(renewer.Warnings(), sentences(trace.Trouble())...) }
 	service.Client.Hybrids = cfg.Hybrids(trace.Hybrids)
 	d.bundle = newDevice(kept, cfg, service, log)
@@ -117,7 +126,7 @@ func (d *daemon) serve(app *cli.App) error {
 	defer stop()
 	app.LogCrypto(d.trust)
 	var parts sync.WaitGroup
-	all := []func(context.Context) error{d.trust.Run, d.driver, d.service.Run, d.renew, d.bundle.run}
+	all := []func(context.Context) error{d.trust.Run, d.runUsers, d.driver, d.service.Run, d.renew, d.bundle.run}
 	failed := make([]error, len(all))
 	for i, part := range all {
 		parts.Go(func() { defer stop(); failed[i] = withoutStop(part(ctx)) })

@@ -48,6 +48,9 @@ func show(w io.Writer, st *pdt.Status, now time.Time) error {
 		fmt.Fprintf(t, "gateway %s\t%s\n", g.Address, describeGateway(g, now))
 	}
 	fmt.Fprintf(t, "session\t%s\n", describeSession(st.Session, now))
+	if s := st.Session; s != nil {
+		fmt.Fprintf(t, "its user\t%s\n", describeUser(s.User))
+	}
 	for _, s := range st.Slots {
 		fmt.Fprintf(t, "%s card\t%s\n", s.Role, describeSlot(s))
 	}
@@ -95,6 +98,17 @@ func describeSession(s *pdt.SessionStatus, now time.Time) string {
 		text += fmt.Sprintf(", link lost for %s", now.Sub(s.Lost).Round(time.Second))
 	}
 	return text
+}
+
+func describeUser(u *pdt.UserStatus) string {
+	if u == nil {
+		return "nobody whom this Poste de Travail verified"
+	}
+	text := u.Identifier
+	if u.Profession != "" {
+		text += ", " + u.Profession
+	}
+	return text + ", verified at " + u.At.Local().Format("2006-01-02 15:04")
 }
 
 func describeSlot(s pdt.SlotStatus) string {

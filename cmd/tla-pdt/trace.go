@@ -17,10 +17,13 @@ var sessionEvents = map[pdt.EventKind]audit.Kind{pdt.EventUp: audit.SessionUp, p
 
 // sessions returns what records the events of sessions (SA2), without holding any up. What a terminal makes fail again
 // and again is counted (audit.rationed).
-func sessions(t *trail.Trail) func(pdt.Event) {
+func sessions(t *trail.Trail, mark func(identifier string) []audit.Attr) func(pdt.Event) {
 	return func(e pdt.Event) {
 		with := []audit.Attr{audit.Session(e.Session), audit.Peer(e.TLA), audit.Gateway(e.Gateway),
-			audit.Reason(e.Reason), audit.Incident(e.Incident)}
+			audit.Reason(e.Reason), audit.Incident(e.Incident), audit.Proof(e.Proof)}
+		if e.Person != "" && mark != nil {
+			with = append(with, mark(e.Person)...)
+		}
 		if e.Kind == pdt.EventEnded {
 			with = append(with, audit.Length(e.Length), audit.Commands(e.Commands))
 		}

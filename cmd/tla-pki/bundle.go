@@ -302,7 +302,7 @@ func (c *bundleVerifyCmd) judge(app *cli.App, trust *trust.Trust, b *bundle.Bund
 		}
 	}
 	verdict, err := trust.Verify(b.Chain, bundle.Want)
-	explain(app.Stdout, verdict)
+	explain(app.Stdout, verdict, false)
 	if err != nil {
 		return err
 	}

@@ -92,8 +92,10 @@ var help = kong.Vars{
 		"have compared it with another one. Codes of the future are withdrawn; certificates of the future are " +
 		"listed.",
 	"revoke_out": "Write it to FILE too: as PEM, or as DER when it ends in .der or .crl.",
-	"verify_profile": "What is checked: rgs, as the programs do, or rfc5280: path and revocation alone, of any " +
-		"PKI's chain.",
+	"verify_profile": "What is checked: rgs, as the programs do; persons, as they do with a professional's card, of " +
+		"which nothing else is said than whether it passes; or rfc5280: path and revocation alone, of any PKI's chain.",
+	"verify_identifier": "The attribute of the subject that has the national identifier, of the profile persons: CN, " +
+		"serialNumber, UID …, or an OID.",
 	"verify_purpose": "What it is for: " + strings.ReplaceAll(purposeNames, ",", ", ") +
 		" (pdt: a PdT that parks; gateway: one that is dialled). The profile rfc5280 knows any (its default), " +
 		"client and server.",

@@ -108,7 +108,7 @@ func (c serveConfig) run(configured *trail.Configuration, file string, app *cli.
 	trusted.Intermediates = append(trusted.Intermediates, authority.Intermediates()...)
 	store, err := trust.Open(trace.Trust(trusted))
 	if err != nil {
-		return err
+		return cli.Usage("%w", err)
 	}
 	app.LogCrypto(store)
 	go func() { _ = store.Run(app.Context) }()

@@ -23,7 +23,7 @@ import (
 )
 
 type verifyCmd struct {
-	Profile        string    `enum:"rgs,rfc5280" default:"rgs" help:"${verify_profile}"`
+	Profile        string    `enum:"rgs,rfc5280,persons" default:"rgs" help:"${verify_profile}"`
 	Purpose        string    `short:"p" enum:"${purposes}" default:"" help:"${verify_purpose}"`
 	Anchor         []string  `required:"" short:"a" placeholder:"FILE" sep:"none" help:"${verify_anchor}"`
 	Intermediate   []string  `placeholder:"FILE" sep:"none" help:"Issuing CAs; repeat for more."`
@@ -38,6 +38,8 @@ type verifyCmd struct {
 	Practice       string    `help:"A component of this practice."`
 	DNS            string    `name:"dns" placeholder:"NAME" help:"The name a server is dialled by."`
 	Production     bool      `help:"Refuse CAs named TEST."`
+	Identifier     string    `default:"CN" placeholder:"ATTRIBUTE" help:"${verify_identifier}"`
+	Form           string    `default:"8[0-9]{11}" placeholder:"REGEXP" help:"The form of identifiers, of the profile persons."`
 	At             time.Time `placeholder:"TIME" help:"Judge as at that time, such as 2026-01-31T12:00:00Z."`
 	Cert           string    `arg:"" help:"The certificate, and its issuing CAs if they follow."`
 
@@ -82,8 +84,8 @@ func (c *verifyCmd) Run(app *cli.App) error {
 		want.Usage = oneUsage(chain[0])
 	}
 	c.warnOfAnchors(app, trust)
-	verdict, err := trust.Verify(chain, want)
-	explain(app.Stdout, verdict)
+	verdict, err := c.judge(trust, chain, want)
+	explain(app.Stdout, verdict, c.persons())
 	if pki.ReasonOf(err) == pki.CRLMissing && c.badAnswer != nil {
 		err = c.badAnswer
 	}
@@ -92,6 +94,15 @@ func (c *verifyCmd) Run(app *cli.App) error {
 	}
 	fmt.Fprintln(app.Stdout, "accepted")
 	return nil
+}
+
+// judge returns the verdict of the profile.
+func (c *verifyCmd) judge(store *trust.Trust, chain []*x509.Certificate, want trust.Want) (*trust.Verdict, error) {
+	if !c.persons() {
+		return store.Verify(chain, want)
+	}
+	_, verdict, err := store.JudgePerson(chain[0])
+	return verdict, err
 }
 
 // warnOfAnchors prints which anchors nothing can revoke.
@@ -109,6 +120,7 @@ func refused(app *cli.App, why error) error {
 }
 
 func (c *verifyCmd) rfc5280() bool { return c.Profile == "rfc5280" }
+func (c *verifyCmd) persons() bool { return c.Profile == "persons" }
 
 func (c *verifyCmd) want() (want trust.Want, err error) {
 	if err := c.checkPurpose(); err != nil {
@@ -127,6 +139,9 @@ func (c *verifyCmd) want() (want trust.Want, err error) {
 
 // checkPurpose refuses options that a profile has no use for, so that nobody takes them for checked.
 func (c *verifyCmd) checkPurpose() error {
+	if c.persons() {
+		return c.checkPersons()
+	}
 	if !c.rfc5280() {
 		if c.Purpose == "" {
 			return errors.New("missing flags: --purpose=STRING")
@@ -138,6 +153,17 @@ func (c *verifyCmd) checkPurpose() error {
 		return errors.New("the profile rfc5280 knows no roles, identities and practices: want --purpose any, client " +
 			"or server")
 	}
+	return nil
+}
+
+// checkPersons refuses what the profile persons has no use for: it knows one purpose.
+func (c *verifyCmd) checkPersons() error {
+	if c.Purpose != "" || c.Identity != "" || c.Practice != "" || c.DNS != "" || c.ExplicitPolicy || c.InhibitMapping ||
+		c.InhibitAny {
+		return errors.New("the profile persons knows no purposes, identities, practices and names of hosts, and of " +
+			"policies only --policy")
+	}
+	c.Purpose = "client"
 	return nil
 }
 
@@ -182,6 +208,10 @@ func (c *verifyCmd) open(app *cli.App) ([]*x509.Certificate, *trust.Trust, error
 	}
 	if c.rfc5280() {
 		cfg.Profile = trust.RFC5280
+	}
+	if c.persons() {
+		cfg.Profile = trust.Persons
+		cfg.Persons = trust.PersonRules{Identifier: c.Identifier, Form: c.Form, Policies: c.Policy}
 	}
 	for _, file := range c.Anchor {
 		cfg.Anchors = append(cfg.Anchors, trust.AnchorFile{File: file, Practices: []string{"*"}})
@@ -230,10 +260,14 @@ func readable(file string) error {
 	return nil
 }
 
-// explain prints the path and the checks. What certificates say goes through oneLine: it may be a stranger's.
-func explain(w io.Writer, v *trust.Verdict) {
+// explain prints the path and the checks, of a person nothing but the issuers. What certificates say goes through
+// oneLine: it may be a stranger's.
+func explain(w io.Writer, v *trust.Verdict, person bool) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for i, cert := range v.Path {
+		if i == 0 && person {
+			continue
+		}
 		fmt.Fprintf(table, "path %d\t%s\t%s to %s\t%x\n", i, oneLine(cert.Subject.String()), stamp.Day(cert.NotBefore),
 			stamp.Day(cert.NotAfter), cert.SerialNumber)
 	}

@@ -13,6 +13,7 @@ import (
 	"tlagate/session"
 	"tlagate/session/consent"
 	"tlagate/session/incident"
+	"tlagate/session/proof"
 	"tlagate/session/ticket"
 )
 
@@ -21,6 +22,6 @@ type algorithmsCmd struct{ cli.AlgorithmsCmd }
 // Run prints the algorithms that the packages of this program list.
 func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
-		consent.Algorithms(), ticket.Algorithms(), session.Algorithms(), bundle.Algorithms(), est.Algorithms(),
-		audit.Algorithms(), export.Algorithms(), host.Algorithms(), incident.Algorithms())
+		consent.Algorithms(), proof.Algorithms(), ticket.Algorithms(), session.Algorithms(), bundle.Algorithms(),
+		est.Algorithms(), audit.Algorithms(), export.Algorithms(), host.Algorithms(), incident.Algorithms())
 }

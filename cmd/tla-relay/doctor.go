@@ -30,7 +30,7 @@ func (c *doctorCmd) Run(app *cli.App) error {
 		return nil
 	}), here.APDULog())
 	checks = append(checks, here.Memory()...)
-	checks = append(checks, here.Locked(pinPage))
+	checks = append(checks, here.Locked(pinPage), here.Keyboard())
 	if cli.Usable(err) {
 		checks = append(checks, d.Checks()...)
 		checks = append(checks, doctor.Check{Name: "control socket",

@@ -40,10 +40,11 @@ func (c *pinCmd) Run(app *cli.App) error {
 	if !wanted.OK {
 		return errors.New(t.WhyOf(command, wanted.Error, ""))
 	}
-	return c.enter(app, t, entry, wanted.PIN)
+	return enter(app, app.Stdin, t, entry, wanted.PIN)
 }
 
-func (c *pinCmd) enter(app *cli.App, t words.Tongue, entry *ctl.Entry, wanted *tla.PINRequest) error {
+// enter prompts for a PIN, reads it from in, which is standard input in some guise, and says what the card answered.
+func enter(app *cli.App, in io.Reader, t words.Tongue, entry *ctl.Entry, wanted *tla.PINRequest) error {
 	typed, err := pin.New([4]byte{}, pin.Format{Min: wanted.Min, Max: wanted.Max})
 	if err != nil {
 		return err
@@ -51,7 +52,7 @@ func (c *pinCmd) enter(app *cli.App, t words.Tongue, entry *ctl.Entry, wanted *t
 	defer typed.Wipe()
 	fmt.Fprint(app.Stdout, t.PINPrompt(wanted))
 	restore := silence(app.Stdin)
-	n, err := typed.ReadFrom(app.Stdin)
+	n, err := typed.ReadFrom(in)
 	restore()
 	fmt.Fprintln(app.Stdout)
 	if err != nil && (n > 1 || !errors.Is(err, pin.ErrLength)) {

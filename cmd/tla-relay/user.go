@@ -36,7 +36,11 @@ type (
 	statusCmd struct{ userCmd }
 )
 
+// Run starts a session, and asks for the user's code if that is wanted.
 func (c *startCmd) Run(app *cli.App) error {
+	if socket, err := c.socket(); err == nil && !c.JSON {
+		defer asker{app: app, socket: socket}.beside()()
+	}
 	r := ctl.Request{Command: "start", PdT: c.PdT, Wait: !c.NoWait}
 	return c.ask(app, r, func(t words.Tongue, w io.Writer, s *tla.Status) {
 		fmt.Fprintln(w, t.Up(s))

@@ -219,8 +219,8 @@ func some[T any](list []T) []T {
 var filters = []string{"practice", "identity", "role", "since"}
 
 func filterOf(q *query) gateway.Filter {
-	f := gateway.Filter{Practice: q.text("practice"), Identity: q.text("identity"), Role: pki.Role(q.text("role")),
-		PdT: q.text("pdt"), Since: q.time("since")}
+	f := gateway.Filter{Practice: q.text("practice"), Identity: q.identity("identity"), Role: pki.Role(q.text("role")),
+		PdT: q.identity("pdt"), Since: q.time("since")}
 	if f.Role != "" && !slices.Contains(pki.Roles, f.Role) {
 		q.wrong = "role"
 	}

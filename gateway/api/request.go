@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"tlagate/pki"
 )
 
 // Bounds of a request.
@@ -67,6 +69,17 @@ func (q *query) time(name string) (t time.Time) {
 		}
 	}
 	return t
+}
+
+// identity returns an identity; zero = none is given.
+func (q *query) identity(name string) (id pki.Identity) {
+	if text := q.text(name); text != "" {
+		var err error
+		if id, err = pki.ParseIdentity(text); err != nil {
+			q.wrong = name
+		}
+	}
+	return id
 }
 
 // problem returns what is wrong with the parameters.

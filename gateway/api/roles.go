@@ -39,10 +39,11 @@ const (
 	Hold      Action = "hold"
 	Release   Action = "release"
 	Search    Action = "search" // of the audit trace
+	Export    Action = "export" // lines of it
 )
 
 // Actions lists every action.
-var Actions = []Action{Introduce, Look, End, Drain, Resume, Incident, Deny, Allow, Hold, Release, Search}
+var Actions = []Action{Introduce, Look, End, Drain, Resume, Incident, Deny, Allow, Hold, Release, Search, Export}
 
 // may is the table of docs/api.md: the roles that may perform an action. Introduce is everybody's.
 var may = map[Action][]Role{
@@ -57,6 +58,7 @@ var may = map[Action][]Role{
 	Hold:      {Security},
 	Release:   {Security},
 	Search:    {Audit},
+	Export:    {Audit},
 }
 
 // permits returns the role by which somebody who has some roles may perform an action; "" = they may not.

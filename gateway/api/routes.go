@@ -45,6 +45,7 @@ var routes = []route{
 	{method: "POST", path: "denials/{identity}/allow", action: Allow, act: (*Server).allow},
 	{method: "POST", path: "drain", action: Drain, act: (*Server).drain},
 	{method: "POST", path: "resume", action: Resume, act: (*Server).resume},
+	{method: "POST", path: "audit/export", action: Export, stream: (*Server).export},
 	{method: "POST", path: "audit/hold", action: Hold, act: (*Server).hold},
 	{method: "POST", path: "audit/release", action: Release, act: (*Server).release},
 }

@@ -25,6 +25,7 @@ var wanted = map[Action]string{
 	Hold:      "security",
 	Release:   "security",
 	Search:    "audit",
+	Export:    "audit",
 }
 
 // TestSP3WhoMayWhat: each request, by the holder of each role, of none, and over the socket, is done or refused as the

@@ -93,6 +93,15 @@ func (f *Table) Clones() []Clone {
 	return all
 }
 
+// Remember takes an identity for a clone's since then, as it was before a restart.
+func (f *Table) Remember(id pki.Identity, since time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if m := f.of(id); m != nil {
+		m.since, m.sign = since, since
+	}
+}
+
 // Forget lets an identity in again, as if none of its programs had been seen, and reports whether it was a clone's.
 func (f *Table) Forget(id pki.Identity) bool {
 	f.mu.Lock()

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -22,10 +23,11 @@ type Seen struct {
 	Arch     string       `json:"arch,omitempty"`
 	Bundle   uint64       `json:"bundle,omitempty"`
 	At       time.Time    `json:"seen"`
-	From     time.Time    `json:"from"`            // its certificate
-	Until    time.Time    `json:"until"`           // likewise
-	Parked   time.Time    `json:"parked,omitzero"` // of a PdT: when it last parked a link
-	Clone    string       `json:"clone,omitempty"` // why two seem to have its certificate; "" = nothing says so
+	From     time.Time    `json:"from"`             // its certificate
+	Until    time.Time    `json:"until"`            // likewise
+	Parked   time.Time    `json:"parked,omitzero"`  // of a PdT: when it last parked a link
+	Clone    string       `json:"clone,omitempty"`  // why two seem to have its certificate; "" = nothing says so
+	Suspect  time.Time    `json:"suspect,omitzero"` // since when
 }
 
 // RenewalLate reports whether the certificate has lived for 5/6 of its life: it is renewed after two thirds.
@@ -45,7 +47,7 @@ const (
 // Sightings are what a Roll does for a gateway.
 type Sightings interface {
 	Saw(id pki.Identity, at time.Time, note func(*Seen)) (first bool)
-	Seen(keep func(*Seen) bool) []Seen
+	Seen(after string, limit int, keep func(*Seen) bool) []Seen
 	Each(f func(*Seen))
 	Save() error
 }
@@ -59,6 +61,7 @@ type Roll struct {
 
 	mu         sync.Mutex // protects the rest
 	byIdentity map[pki.Identity]*Seen
+	byURN      []*Seen // the same, sorted: a view need not sort
 	changed    bool
 }
 
@@ -67,8 +70,8 @@ type Roll struct {
 func OpenRoll(file string) (*Roll, error) {
 	r := &Roll{file: file, most: mostSeen, byIdentity: map[pki.Identity]*Seen{}}
 	if _, err := files.Load(file, rollBytes, r.parse); err != nil {
-		r.byIdentity = map[pki.Identity]*Seen{}
-		return r, fmt.Errorf("cannot read who was seen, from %s: %w; it begins anew", file, err)
+		r.byIdentity, r.byURN = map[pki.Identity]*Seen{}, nil
+		return r, fmt.Errorf("cannot read who was seen, from %s: %w", file, err)
 	}
 	return r, nil
 }
@@ -87,7 +90,7 @@ func (r *Roll) parse(data []byte) error {
 			return err
 		}
 		s.Identity = id
-		r.byIdentity[id] = s
+		r.add(s)
 	}
 	return nil
 }
@@ -101,7 +104,7 @@ func (r *Roll) Saw(id pki.Identity, at time.Time, note func(*Seen)) (first bool)
 	if first = s == nil; first {
 		r.makeRoom()
 		s = &Seen{Identity: id, URN: id.String()}
-		r.byIdentity[id] = s
+		r.add(s)
 	}
 	if s.At.Before(at) {
 		s.At = at.UTC().Truncate(time.Second)
@@ -113,19 +116,36 @@ func (r *Roll) Saw(id pki.Identity, at time.Time, note func(*Seen)) (first bool)
 	return first
 }
 
-// makeRoom forgets the hundredth of the peers that has been away longest, when the roll is full. The caller holds r.mu.
+// makeRoom forgets the hundredth of the peers that has been away longest, when the roll is full; clones are remembered
+// while there is anybody else. The caller holds r.mu.
 func (r *Roll) makeRoom() {
-	if len(r.byIdentity) < r.most {
+	if len(r.byURN) < r.most {
 		return
 	}
-	all := make([]*Seen, 0, len(r.byIdentity))
-	for _, s := range r.byIdentity {
-		all = append(all, s)
-	}
-	slices.SortFunc(all, func(a, b *Seen) int { return a.At.Compare(b.At) })
+	all := slices.Clone(r.byURN)
+	slices.SortFunc(all, func(a, b *Seen) int {
+		return cmp.Or(a.Suspect.Compare(b.Suspect), a.At.Compare(b.At))
+	})
 	for _, s := range all[:1+len(all)/100] {
 		delete(r.byIdentity, s.Identity)
 	}
+	r.byURN = slices.DeleteFunc(r.byURN, func(s *Seen) bool { return r.byIdentity[s.Identity] == nil })
+}
+
+// add puts a peer into its place. The caller holds r.mu.
+func (r *Roll) add(s *Seen) {
+	r.byIdentity[s.Identity] = s
+	i, known := r.find(s.URN)
+	if known { // twice in the file
+		r.byURN[i] = s
+		return
+	}
+	r.byURN = slices.Insert(r.byURN, i, s)
+}
+
+// find returns where in byURN a name is, or would be. The caller holds r.mu.
+func (r *Roll) find(urn string) (int, bool) {
+	return slices.BinarySearchFunc(r.byURN, urn, func(s *Seen, urn string) int { return strings.Compare(s.URN, urn) })
 }
 
 // Of returns what is known of a peer.
@@ -138,25 +158,30 @@ func (r *Roll) Of(id pki.Identity) (Seen, bool) {
 	return Seen{}, false
 }
 
-// Each calls f for each peer, in no order; f must not call the Roll.
+// Each calls f for each peer; f must not call the Roll.
 func (r *Roll) Each(f func(*Seen)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, s := range r.byIdentity {
+	for _, s := range r.byURN {
 		f(s)
 	}
 }
 
-// Seen returns all peers that keep, nil = all, says yes to, sorted by URN; keep must not call the Roll.
-func (r *Roll) Seen(keep func(*Seen) bool) []Seen {
-	var all []Seen
-	r.Each(func(s *Seen) {
-		if keep == nil || keep(s) {
-			all = append(all, *s)
+// Seen returns the peers after that URN, "" = from the first on, to which keep, nil = all, says yes, sorted by URN and
+// at most limit; 0 = all. keep must not call the Roll.
+func (r *Roll) Seen(after string, limit int, keep func(*Seen) bool) (list []Seen) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i, found := r.find(after)
+	if found {
+		i++
+	}
+	for ; i < len(r.byURN) && (limit == 0 || len(list) < limit); i++ {
+		if s := r.byURN[i]; keep == nil || keep(s) {
+			list = append(list, *s)
 		}
-	})
-	slices.SortFunc(all, func(a, b Seen) int { return strings.Compare(a.URN, b.URN) })
-	return all
+	}
+	return list
 }
 
 // Save writes the roll, if it has changed since the last time.
@@ -166,7 +191,7 @@ func (r *Roll) Save() error {
 	if !r.take() {
 		return nil
 	}
-	text, err := json.Marshal(r.Seen(nil))
+	text, err := json.Marshal(r.Seen("", 0, nil))
 	if err == nil {
 		err = files.Replace(r.file, append(text, '\n'), 0o600)
 	}

@@ -88,7 +88,7 @@ func TestSA1RollIsBounded(t *testing.T) {
 	require.NoError(t, r.Save())
 	again, err := OpenRoll(file)
 	require.NoError(t, err)
-	require.Equal(t, r.Seen(nil), again.Seen(nil))
+	require.Equal(t, r.Seen("", 0, nil), again.Seen("", 0, nil))
 	before, err := os.Stat(file)
 	require.NoError(t, err)
 	require.NoError(t, r.Save())
@@ -99,7 +99,7 @@ func TestSA1RollIsBounded(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(`[null]`), 0o600))
 	anew, err := OpenRoll(file)
 	require.Error(t, err)
-	require.Empty(t, anew.Seen(nil))
+	require.Empty(t, anew.Seen("", 0, nil))
 }
 
 func TestG2RenewalLate(t *testing.T) {

@@ -1,6 +1,10 @@
 package cardsim
 
-import "crypto/x509"
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/x509"
+)
 
 const (
 	cpsATR = "3B9B188001001225006480040100009044" // of a CPS4: T=0 and T=1
@@ -15,8 +19,6 @@ const (
 	insResetCounter  = 0x2C
 	insAuthenticate  = 0x87
 	insGetData       = 0xCB
-	chaining         = 0x10 // bit of CLA: more follows
-	maxChained       = 4096
 	defaultPIN       = "1234"
 	defaultPUK       = "12345678"
 	cpsDefaultSerial = "0000000001"
@@ -30,6 +32,11 @@ type CPSConfig struct {
 	PIN string
 	// PUK has eight digits. "" = "12345678".
 	PUK string
+	// Key is the RSA key of the person's certificate. nil = one that all cards of this process share.
+	Key *rsa.PrivateKey
+	// Certify has a CA of the caller's issue the person's certificate, that of 9A, for a key. nil = a throw-away CA of
+	// the card's own does.
+	Certify func(key crypto.PublicKey) (*x509.Certificate, error)
 }
 
 // CPS is a PIV card (NIST SP 800-73-4) with the ATR of a CPS4. It has the four usual certificates: 9A (RSA-2048, after
@@ -50,20 +57,17 @@ type CPS struct {
 
 // session is what a reset clears.
 type session struct {
-	selected bool   // the PIV application
-	verified bool   // the PIN
-	fresh    bool   // the PIN, by the command before this one
-	waiting  []byte // for GET RESPONSE
-	chain    []byte // data of a chained command so far
-	chainINS [3]byte
-	chained  bool
+	selected bool // the PIV application
+	verified bool // the PIN
+	fresh    bool // the PIN, by the command before this one
+	transport
 }
 
 // NewCPS makes a card with new keys and certificates of a fictitious person.
 func NewCPS(cfg CPSConfig) (*CPS, error) {
 	cfg = cfg.withDefaults()
 	c := &CPS{pin: newSecret(cfg.PIN), puk: newSecret(cfg.PUK)}
-	if err := c.personalise(cfg.Serial); err != nil {
+	if err := c.personalise(cfg); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -114,27 +118,6 @@ func (c *CPS) execute(cmd []byte) []byte {
 	return c.perform(a)
 }
 
-// unchain collects the parts of a chained command, and reports whether it is whole.
-func (c *CPS) unchain(a apdu) (whole apdu, done bool, sw uint16) {
-	head := [3]byte{a.ins, a.p1, a.p2}
-	if c.chained && head != c.chainINS {
-		c.chain, c.chained = nil, false
-		return a, false, swChainExpected
-	}
-	if len(c.chain)+len(a.data) > maxChained {
-		c.chain, c.chained = nil, false
-		return a, false, swWrongLength
-	}
-	data := append(c.chain, a.data...)
-	if a.cla&chaining != 0 {
-		c.chain, c.chainINS, c.chained = data, head, true
-		return a, false, swOK
-	}
-	c.chain, c.chained = nil, false
-	a.data = data
-	return a, true, swOK
-}
-
 func (c *CPS) perform(a apdu) []byte {
 	waiting, fresh := c.waiting, c.fresh
 	c.waiting, c.fresh = nil, false
@@ -159,19 +142,6 @@ func (c *CPS) perform(a apdu) []byte {
 		return c.authenticate(a, fresh)
 	}
 	return status(swUnknownINS)
-}
-
-// give returns a response with up to le bytes and keeps the rest for GET RESPONSE.
-func (c *CPS) give(data []byte, le int) []byte {
-	if len(data) == 0 {
-		return status(swConditions)
-	}
-	n := min(le, len(data))
-	if n == len(data) {
-		return respond(data, swOK)
-	}
-	c.waiting = data[n:]
-	return respond(data[:n], bytesLeft(len(c.waiting)))
 }
 
 // selectApplication answers SELECT with the PIV AID, in full or without its version.

@@ -45,7 +45,7 @@ type pivKey struct {
 }
 
 // newKeys makes the four keys, without certificates.
-func newKeys() (map[byte]*pivKey, error) {
+func newKeys(person *rsa.PrivateKey) (map[byte]*pivKey, error) {
 	keys := map[byte]*pivKey{
 		KeyAuthentication:     {algorithm: algRSA2048, pin: pinOnce, object: "5FC105", name: "authentication"},
 		KeySignature:          {algorithm: algP256, pin: pinAlways, object: "5FC10A", name: "signature"},
@@ -53,7 +53,7 @@ func newKeys() (map[byte]*pivKey, error) {
 		KeyCardAuthentication: {algorithm: algP256, pin: pinNever, object: "5FC101", name: "card authentication"},
 	}
 	for _, k := range keys {
-		key, err := newKey(k.algorithm)
+		key, err := newKey(k.algorithm, person)
 		if err != nil {
 			return nil, err
 		}
@@ -62,12 +62,15 @@ func newKeys() (map[byte]*pivKey, error) {
 	return keys, nil
 }
 
-// theRSAKey is the RSA key of every card of this process: making one takes longer than everything else about a card,
-// and cards differ by their other keys and their certificates.
+// theRSAKey is the RSA key of every card of this process that is given none: making one takes longer than everything
+// else about a card, and cards differ by their other keys and their certificates.
 var theRSAKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
-func newKey(algorithm byte) (crypto.Signer, error) {
-	if algorithm == algRSA2048 {
+func newKey(algorithm byte, person *rsa.PrivateKey) (crypto.Signer, error) {
+	switch {
+	case algorithm == algRSA2048 && person != nil:
+		return person, nil
+	case algorithm == algRSA2048:
 		return theRSAKey()
 	}
 	return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -19,20 +19,20 @@ type object struct {
 }
 
 // personalise makes keys, certificates and objects.
-func (c *CPS) personalise(serial string) error {
-	keys, err := newKeys()
+func (c *CPS) personalise(cfg CPSConfig) error {
+	keys, err := newKeys(cfg.Key)
 	if err != nil {
 		return fmt.Errorf("cannot make the keys of a simulated CPS: %w", err)
 	}
 	c.keys = keys
-	if err := c.certify(serial); err != nil {
+	if err := c.certify(cfg); err != nil {
 		return fmt.Errorf("cannot make the certificates of a simulated CPS: %w", err)
 	}
-	c.objects = pivObjects(serial, keys)
+	c.objects = pivObjects(cfg.Serial, keys)
 	return nil
 }
 
-// Issuer returns the throw-away CA of this card's certificates.
+// Issuer returns the throw-away CA of this card's certificates, but for one that [CPSConfig] has another issue.
 func (c *CPS) Issuer() *x509.Certificate { return c.issuer }
 
 // Certificate returns a key's (KeyAuthentication …); nil when there is none.
@@ -43,27 +43,53 @@ func (c *CPS) Certificate(ref byte) *x509.Certificate {
 	return nil
 }
 
-func (c *CPS) certify(serial string) error {
-	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+func (c *CPS) certify(cfg CPSConfig) (err error) {
+	ca, err := newIssuer(cfg.Serial)
 	if err != nil {
 		return err
 	}
-	ca := certTemplate("TEST AC FICTIVE "+serial, 1)
-	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign
-	if c.issuer, err = sign(ca, ca, caKey.Public(), caKey); err != nil {
-		return err
-	}
+	c.issuer = ca.cert
 	for ref, k := range c.keys {
-		leaf := certTemplate("SPECIMEN "+serial+" "+k.name, int64(ref))
-		leaf.KeyUsage = x509.KeyUsageDigitalSignature
-		if ref == KeyManagement {
-			leaf.KeyUsage = x509.KeyUsageKeyAgreement
+		if ref == KeyAuthentication && cfg.Certify != nil {
+			k.cert, err = cfg.Certify(k.key.Public())
+		} else {
+			k.cert, err = ca.issue("SPECIMEN "+cfg.Serial+" "+k.name, int64(ref), usageOf(ref), k.key.Public())
 		}
-		if k.cert, err = sign(leaf, c.issuer, k.key.Public(), caKey); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func usageOf(ref byte) x509.KeyUsage {
+	if ref == KeyManagement {
+		return x509.KeyUsageKeyAgreement
+	}
+	return x509.KeyUsageDigitalSignature
+}
+
+// issuer is the throw-away CA of one card.
+type issuer struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newIssuer(serial string) (*issuer, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := certTemplate("TEST AC FICTIVE "+serial, 1)
+	template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
+	cert, err := sign(template, template, key.Public(), key)
+	return &issuer{cert, key}, err
+}
+
+func (ca *issuer) issue(name string, number int64, usage x509.KeyUsage, key any) (*x509.Certificate, error) {
+	leaf := certTemplate(name, number)
+	leaf.KeyUsage = usage
+	return sign(leaf, ca.cert, key, ca.key)
 }
 
 func certTemplate(name string, number int64) *x509.Certificate {

@@ -22,6 +22,14 @@ const quantiles = `p50 (-?[\d.]+)(\S+), p99 (-?[\d.]+)(\S+), longest (-?[\d.]+)(
 
 const quantilesFigure = "p50 $1 $2, p99 $3 $4, longest $5 $6"
 
+// lists finds what a benchmark of lists of so many sessions says of two of them, which are in the order of the alphabet.
+func lists(many, first, second string) string {
+	times := func(list string) string { return `([\d.]+) ` + list + `-ms\s+([\d.]+) ` + list + `-processor-ms` }
+	return `List/` + many + `\S*\s.*?\s` + times(first) + `.*?\s` + times(second)
+}
+
+const listsFigure = "$1 ms, $2 ms of processor time; $3 ms, $4 ms"
+
 // bench returns a benchmark's command; benchSmall returns one that runs it once, with short lists.
 func bench(name, pkg string) string { return "go test -run '^$' -bench " + name + " " + pkg }
 
@@ -54,6 +62,16 @@ var pages = []page{
 				{"– at one that keeps a trace", `([\d.]+) traced-opens/s\s+([\d.]+) traced-p50-ms`,
 					"$1 a second, p50 $2 ms"},
 				{"– ratio of the medians", `([\d.]+) p50-ratio.* ([\d.]+) syncs/open`, "$1, with $2 syncs an open"},
+			},
+		},
+		{
+			how: bench("List", "./gateway"), small: benchSmall("List", "./gateway"),
+			rows: []row{
+				{"500 joined sessions listed, in pages, as JSON; those of one practice",
+					lists("500", "all", "practice"), listsFigure},
+				{"– 9 000 of them", lists("9000", "all", "practice"), listsFigure},
+				{"– one of the 9 000, by its identity; and their 18 000 peers", lists("9000", "identity", "peers"),
+					listsFigure},
 			},
 		},
 		{

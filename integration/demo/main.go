@@ -42,7 +42,8 @@ type demo struct {
 	lab   *lab.Lab
 	pki   *lab.Push // the PKI server; nil: none yet
 
-	incident string // number that the user was told when the session was cut
+	operator *lab.Operator // of the gateway
+	incident string        // number that the user was told when the session was cut
 
 	ui *world.Terminal // the screen of the terminal; nil: none
 }
@@ -92,9 +93,12 @@ var inside = []step{
 	{"Ask the gateway",
 		"Any client with a certificate may ask the gateway whom it takes it for; here curl, with the terminal's.",
 		(*demo).whoami},
+	{"End the session as the operator",
+		"Claire operates the gateway from afar, with a certificate whose key stays in her token; here, in SoftHSM2 (SP3).",
+		(*demo).endAsOperator},
 	{"Revoke the terminal",
-		"Say that it was stolen: the CA revokes its certificate, the PKI server tells the gateway, and that cuts the " +
-			"session.", (*demo).revoke},
+		"The user has started again. Say that the terminal was stolen: the CA revokes its certificate, the PKI server " +
+			"tells the gateway, and that cuts the session.", (*demo).revoke},
 	{"Try to start again", "The gateway no longer lets the terminal in, and both sides say why.", (*demo).startRefused},
 	{"Verify the gateway's trace",
 		"Its lines are chained, and the PKI keeps signed heads of the chain: root cannot rewrite it unseen (SA2, G7).",
@@ -196,6 +200,7 @@ var shown = []string{
 	"the terminal opens no network connection before its user's start, and then one, to its gateway;",
 	"unmodified PC/SC programs on the workstation use the cards in the terminal, for what its card policy allows;",
 	"the PIN is typed at the terminal, and stays there;",
+	"an operator ends a session with a key in a token, and the user is told so;",
 	"a revoked certificate ends the running session and keeps out the next one, with the reason told;",
 	"who came and what became of it is in the gateway's trace, which the PKI vouches for, under the user's number.",
 }

@@ -17,7 +17,14 @@ func (d *demo) makePKI() (err error) {
 	if err != nil {
 		return err
 	}
-	d.found("one root to trust, four certificates, and two lists of what is revoked: still empty")
+	if d.operator, err = d.lab.NewOperator("claire", "read, operate"); err != nil {
+		return err
+	}
+	d.found("one root to trust, five certificates, and two lists of what is revoked: still empty")
+	if err := d.lab.AddPersons(); err != nil { // the national PKI, in real life
+		return err
+	}
+	d.lab.User = "{mode: tell}"
 	return d.keepOldLists()
 }
 
@@ -80,7 +87,7 @@ func (d *demo) startServices() error {
 func (d *demo) startAll() error {
 	for _, step := range []func() error{
 		d.lab.StartReaders, d.lab.InsertCards, d.startPKI,
-		func() error { return d.lab.StartGateway(d.lab.PushLines(d.pki), d.traceOf("gateway")) },
+		func() error { return d.lab.StartGateway(d.lab.PushLines(d.pki), d.traceOf("gateway"), d.operator.API) },
 		func() error { return d.lab.StartPdT(d.traceOf("pdt")) },
 		func() error { return d.lab.StartRelay(d.traceOf("relay")) },
 	} {

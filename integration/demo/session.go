@@ -10,6 +10,7 @@ import (
 
 	"tlagate/integration/lab"
 	"tlagate/integration/world"
+	"tlagate/pdt"
 )
 
 // tongue returns a sentence about the language that the relay speaks, which follows the locale
@@ -36,6 +37,9 @@ func (d *demo) startSession() error {
 	if err := d.ui.Press("Enter"); err != nil {
 		return err
 	}
+	if err := d.typePIN(); err != nil {
+		return err
+	}
 	if _, err := d.ui.WaitFor(world.Patience, "Fin au plus tard", "at the latest"); err != nil {
 		return err
 	}
@@ -48,7 +52,23 @@ func (d *demo) startSession() error {
 		return err
 	}
 	d.found("session up after %s, cards at the workstation after %s", seconds(up), seconds(ready))
+	if err := d.whoseSession(); err != nil {
+		return err
+	}
 	return errors.Join(d.negotiated(), d.onlyToGateway())
+}
+
+// whoseSession shows that the workstation knows who uses the terminal: the card proved it, at the code that was typed.
+func (d *demo) whoseSession() error {
+	st, _, err := pdt.AskStatus(d.lab.Path("pdt.sock"))
+	if err != nil {
+		return err
+	}
+	if st.Session == nil || st.Session.User == nil || st.Session.User.Identifier != lab.Doctor.ID {
+		return errors.New("the workstation does not know who uses the terminal")
+	}
+	d.found("gateway and workstation know the professional, by a signature of the CPS card (C2, SA1)")
+	return nil
 }
 
 func (d *demo) consent() error {

@@ -60,6 +60,10 @@ type Lab struct {
 	Watch       Watch     // called after each command; nil = nobody
 	AskFor      string    // the PdT that the TLA asks for
 	Seat        string    // control.seat of the TLA; "" = not configured
+	Persons     *Persons  // by whose certificates users prove who they are; nil = nobody is asked
+	User        string    // what gateway and PdT say under user; "" = nothing
+	ProofKey    string    // proof-key of the card policy for CPS cards; "" = nothing
+	RelayLines  []string  // more of the relay's configuration, for Start
 
 	RelayProgram string     // runs in place of our tla-relay; "" = ours
 	RelayOver    world.Over // what the running relay sees in place of the machine's files

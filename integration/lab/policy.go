@@ -30,5 +30,9 @@ func (l *Lab) writePolicy() error {
 	if l.Counter != nil {
 		text = strings.Replace(text, lastRule, forCounter+lastRule, 1)
 	}
+	if l.ProofKey != "" {
+		const profile = "  - name: cps\n"
+		text = strings.Replace(text, profile, profile+"    proof-key: "+l.ProofKey+"\n", 1)
+	}
 	return os.WriteFile(l.Path("policy.yaml"), []byte(text), 0o600)
 }

@@ -31,9 +31,11 @@ var configurations = template.Must(template.New("").Funcs(template.FuncMap{"serv
 {{- if .DenyList}}
   deny_list: {{.DenyList}}{{end}}
 {{end}}
+{{define "user"}}{{if .User}}user: {{.User}}
+{{end}}{{if .Persons}}{{.Persons.Section}}{{end}}{{end}}
 {{define "gateway"}}listen: "{{.GatewayAddr}}"
 identity: {cert: {{.GatewayKeys.Cert}}, key: {{.GatewayKeys.Key}}}
-{{template "trust" .GatewayTrust}}{{end}}
+{{template "trust" .GatewayTrust}}{{template "user" .}}{{end}}
 {{define "ocsp"}}listen: {{.OCSPAddr}}
 issuer: {{.Path "pki/public/issuing.crt"}}
 identity: {cert: {{.OCSPKeys.Cert}}, key: {{.OCSPKeys.Key}}}
@@ -43,7 +45,7 @@ database: {{.Path "pki/ca.db"}}
 client: {cert: {{.ClientKeys.Cert}}, key: {{.ClientKeys.Key}}}
 server: {cert: {{.ServerKeys.Cert}}, key: {{.ServerKeys.Key}}}
 status: {{.Path "pdt.sock"}}
-{{template "trust" .PdTTrust}}{{end}}
+{{template "trust" .PdTTrust}}{{template "user" .}}{{end}}
 {{define "relay"}}gateways: [{{range $i, $a := .TLADials}}{{if $i}}, {{end}}{{server $a}}{{end}}]
 pdt: {{.AskFor}}
 identity: {cert: {{.TLAKeys.Cert}}, key: {{.TLAKeys.Key}}}
@@ -176,7 +178,7 @@ func (l *Lab) Start() error {
 	for _, step := range []func() error{
 		l.StartReaders, l.InsertCards,
 		func() error { return l.StartGateway() }, func() error { return l.StartPdT() }, func() error {
-			return l.StartRelay()
+			return l.StartRelay(l.RelayLines...)
 		},
 	} {
 		if err := step(); err != nil {

@@ -38,7 +38,11 @@ func (l *Lab) InsertCards() (err error) {
 	if l.Counter != nil {
 		l.Vitale, vitale = l.Counter.Vitale, l.Counter
 	}
-	if l.CPS, err = cardsim.NewCPS(cardsim.CPSConfig{}); err != nil {
+	var who cardsim.CPSConfig
+	if l.Persons != nil {
+		who.Certify = l.Persons.Certify(Doctor, nil)
+	}
+	if l.CPS, err = cardsim.NewCPS(who); err != nil {
 		return err
 	}
 	l.CPSSlot = cardsim.NewSlot(l.TLAReaders.Readers[0].Slot(0))

@@ -9,7 +9,7 @@
 //
 // In a drop-in for systemd, a comment that begins with three blanks is a command.
 //
-// Package integration runs the blocks that name a machine, in the order of [Trial] and [Setup]. The others need the
+// Package integration runs the blocks that name a machine, in the order of [Trial] and [Setup], and of [Operate]. The others need the
 // CA's directory alone: cmd/tla-pki runs them, page by page of [CA].
 package pages
 
@@ -34,6 +34,8 @@ var (
 		"docs/fr/guide-exploitation.md", // ends with a terminal without keys, and a code for it
 		"deploy/relay/examples/wrapping.conf",
 	}
+	// Operate is typed by an operator, with a session running.
+	Operate = []string{"docs/operate.md"}
 )
 
 // Block is a fenced block of a page.

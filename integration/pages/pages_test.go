@@ -68,7 +68,7 @@ func TestJudgeFindsWhatEscapes(t *testing.T) {
 
 // TestTheListsNameWhatIsThere: each page in the lists has something to run.
 func TestTheListsNameWhatIsThere(t *testing.T) {
-	for _, page := range slices.Concat(CA, Trial, Setup) {
+	for _, page := range slices.Concat(CA, Trial, Setup, Operate) {
 		require.NotEmpty(t, append(commands(t, page, true), commands(t, page, false)...), page)
 	}
 	for _, page := range CA {
@@ -109,10 +109,10 @@ func judge(b Block) error {
 func run(b Block) error {
 	lists := CA
 	if b.Machine != "" {
-		lists = slices.Concat(Trial, Setup)
+		lists = slices.Concat(Trial, Setup, Operate)
 	}
 	if !slices.Contains(lists, b.Page) {
-		return complaint("no test runs it: name its page in CA, Trial or Setup")
+		return complaint("no test runs it: name its page in CA, Trial, Setup or Operate")
 	}
 	return nil
 }

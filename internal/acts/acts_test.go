@@ -30,7 +30,8 @@ func TestSP3AnActIsDoneOnce(t *testing.T) {
 		require.Equal(t, "1\n", string(m.Once("a", act("k", "x"), f).Body))
 	}
 	require.Equal(t, http.StatusUnprocessableEntity, m.Once("a", act("k", "y"), f).Status)
-	require.Equal(t, http.StatusUnprocessableEntity, m.Once("a", &Act{Body: []byte("x"), key: "k", path: "z"}, f).Status)
+	elsewhere := &Act{Body: []byte("x"), key: "k", path: "POST /y"}
+	require.Equal(t, http.StatusUnprocessableEntity, m.Once("a", elsewhere, f).Status)
 	require.Equal(t, 1, *n)
 	require.Equal(t, "2\n", string(m.Once("b", act("k", "x"), f).Body), "another's key is another one")
 	m.Once("a", act("", "x"), f)

@@ -36,6 +36,14 @@ func Parse(args []string) (all List, err error) {
 	return all, checkKinds(all)
 }
 
+// Names returns the recipients as they are written out.
+func (l List) Names() (all []string) {
+	for _, r := range l {
+		all = append(all, fmt.Sprint(r))
+	}
+	return all
+}
+
 // checkKinds accepts the kinds whose algorithms Uses lists (G5), and no others.
 func checkKinds(all List) error {
 	for _, r := range all {
@@ -65,6 +73,6 @@ func Uses(hybrid, x25519 algorithms.Text) []algorithms.Use {
 // Outside says why age is outside the letter of RGS B1.
 var Outside = algorithms.Text{
 	EN: "B1 knows neither X25519 (order of 253 bits, RègleECp-2 asks 256) nor ChaCha20-Poly1305 nor scrypt; age " +
-		"offers nothing else, and nothing of it goes over the network.",
+		"offers nothing else, and what of it goes over the network goes inside TLS.",
 	FR: "B1 ne connaît ni X25519 (ordre de 253 bits, RègleECp-2 en veut 256), ni ChaCha20-Poly1305, ni scrypt ; age " +
-		"n'offre rien d'autre, et rien n'en passe sur le réseau."}
+		"n'offre rien d'autre, et ce qui en passe sur le réseau passe dans TLS."}

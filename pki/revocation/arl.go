@@ -23,7 +23,12 @@ const maxARL = 16<<10 - 3
 // one at hand. It must pass the checks of any other CRL first; the error is a *Refusal. When Config.ARL names a file,
 // the ARL is written there, so that it is at hand after a restart.
 func (t *crlStore) AddARL(der []byte) error {
-	c, refusal := t.judgeARL(bytes.Clone(der))
+	return t.addList(der, t.cfg.Anchors(), "ARL of a status record")
+}
+
+// addList is AddARL for lists of these issuers.
+func (t *crlStore) addList(der []byte, issuers []*x509.Certificate, where string) error {
+	c, refusal := t.judgeReceived(bytes.Clone(der), issuers, where)
 	if refusal != nil {
 		return refusal
 	}
@@ -36,8 +41,7 @@ func (t *crlStore) AddARL(der []byte) error {
 	return t.keepARLs()
 }
 
-func (t *crlStore) judgeARL(der []byte) (*crl.List, *pki.Refusal) {
-	const where = "ARL of a status record"
+func (t *crlStore) judgeReceived(der []byte, issuers []*x509.Certificate, where string) (*crl.List, *pki.Refusal) {
 	if len(der) > maxARL {
 		return nil, &pki.Refusal{Reason: pki.CRLBad, Subject: where, Detail: "it is too long for one"}
 	}
@@ -45,12 +49,12 @@ func (t *crlStore) judgeARL(der []byte) (*crl.List, *pki.Refusal) {
 	if err != nil {
 		return nil, &pki.Refusal{Reason: pki.CRLBad, Subject: where, Detail: err.Error(), Cause: err}
 	}
-	last := c.Refuse(pki.CRLWrongIssuer, "no anchor here issued it; a status record brings ARLs only")
-	for _, anchor := range t.cfg.Anchors() {
-		if !bytes.Equal(anchor.RawSubject, c.Head.RawIssuer) {
+	last := c.Refuse(pki.CRLWrongIssuer, "none of the CAs here whose lists a status record may bring issued it")
+	for _, issuer := range issuers {
+		if !bytes.Equal(issuer.RawSubject, c.Head.RawIssuer) {
 			continue
 		}
-		if last = t.judgeCRLOf(c, anchor); last == nil {
+		if last = t.judgeCRLOf(c, issuer); last == nil {
 			return c, nil
 		}
 	}
@@ -122,8 +126,11 @@ func (r *ownFileReader) read(ctx context.Context, how asking) ([]byte, error) {
 	return r.fileReader.read(ctx, how)
 }
 
-// TakeStatus adds what a status record brought; what it refuses, it logs.
+// TakeStatus adds what a status record brought, but no list about persons; what it refuses, it logs.
 func (t *Store) TakeStatus(s pki.Status) {
+	if s.CRL {
+		return
+	}
 	take := t.AddStatus
 	if s.ARL {
 		take = t.AddARL

@@ -38,6 +38,10 @@ type Config struct {
 	// RFC5280 judges lists by RFC 5280 alone: deltas revoke, and distribution points may have directory names.
 	RFC5280 bool
 
+	// Persons says that the certificates are of persons: no text has their serial numbers, which a public directory may
+	// give a name to.
+	Persons bool
+
 	Clock func() time.Time // nil = time.Now
 	Poll  time.Duration    // how often files are examined for changes; 0 = 1 s
 	Log   *slog.Logger     // nil = discard

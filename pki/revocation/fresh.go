@@ -49,12 +49,20 @@ func (t *Store) freshness(interesting func(ahead time.Time) bool) []Freshness {
 	}
 	inUse := func(a *answer) bool { return interesting(t.aheadOf(a.thisUpdate, a.nextUpdate)) }
 	for _, r := range t.answers.inUse(t.now(), t.cfg.OCSP.Refresh, inUse) {
-		source := fmt.Sprintf("answer about serial %x of %s", r.who.serial,
+		source := fmt.Sprintf("answer about %s of %s", t.called(r.who),
 			describe.Name(r.who.issuer.Subject.CommonName))
 		list = append(list, Freshness{pki.SourceOCSP, source, r.answer.nextUpdate,
 			t.aheadOf(r.answer.thisUpdate, r.answer.nextUpdate)})
 	}
 	return list
+}
+
+// called returns what a certificate is called in texts.
+func (t *shared) called(who about) string {
+	if t.cfg.Persons {
+		return "a certificate"
+	}
+	return fmt.Sprintf("serial %x", who.serial)
 }
 
 // inUse returns copies of the records whose answer is in use, is to be renewed, and is interesting.

@@ -15,6 +15,7 @@ type List struct {
 	Issuer     string // common name of its issuer
 	Number     string // CRLNumber, decimal
 	Entries    int
+	Octets     int // of its DER
 	ThisUpdate time.Time
 	NextUpdate time.Time
 	Ahead      time.Time // when it should have been renewed: if it was not, the log warns from then on
@@ -31,7 +32,7 @@ func (t *crlStore) Lists() []List {
 			continue
 		}
 		l := List{Source: c.Source, Issuer: describe.Cut(c.Head.Issuer.CommonName, 64), Number: c.Number().String(),
-			Entries: c.Len(), ThisUpdate: c.Head.ThisUpdate, NextUpdate: c.Head.NextUpdate,
+			Entries: c.Len(), Octets: len(c.DER), ThisUpdate: c.Head.ThisUpdate, NextUpdate: c.Head.NextUpdate,
 			Ahead: t.aheadOf(c.Head.ThisUpdate, c.Head.NextUpdate)}
 		if refusal := cmp.Or(t.judgeAsRead(c), c.CheckFuture(now), c.CheckStale(now)); refusal != nil {
 			l.Err = refusal

@@ -90,17 +90,28 @@ func (v *verification) below() []*x509.Certificate { return v.path.certs[:len(v.
 
 // refuse returns a refusal for what is wrong with certificate i of the path.
 func (v *verification) refuse(i int, r pki.Reason, format string, args ...any) *pki.Refusal {
+	if v.person {
+		return &pki.Refusal{Reason: r, Subject: v.subject(i), Detail: fmt.Sprintf(format, args...)}
+	}
 	id, _ := pki.IdentityOf(v.leaf())
 	return &pki.Refusal{Reason: r, Subject: v.subject(i), Detail: fmt.Sprintf(format, args...), Claimed: id,
 		Serial: v.leaf().SerialNumber}
 }
 
 func (v *verification) subject(i int) string {
-	leaf := describe.Leaf(v.leaf(), v.standing)
+	leaf := nameOfLeaf(v.leaf(), v.circumstances)
 	if i == 0 {
 		return leaf
 	}
 	return describe.CA(v.path.certs[i]) + " above " + leaf
+}
+
+// nameOfLeaf returns what a leaf is called in texts.
+func nameOfLeaf(leaf *x509.Certificate, how circumstances) string {
+	if how.person {
+		return aPerson
+	}
+	return describe.Leaf(leaf, how.standing)
 }
 
 func (v *verification) describePath() (string, *pki.Refusal) {
@@ -246,9 +257,11 @@ func (v *verification) checkExtKeyUsage() (string, *pki.Refusal) {
 func (v *verification) tolerates(unknown []asn1.ObjectIdentifier) bool {
 	id, _ := pki.IdentityOf(v.leaf())
 	person := id.Role == pki.RoleAdmin && v.want.Usage == x509.ExtKeyUsageClientAuth
-	return len(unknown) == 0 || person && !slices.ContainsFunc(unknown, func(oid asn1.ObjectIdentifier) bool {
-		return !oid.Equal(smartcardLogon)
-	})
+	return len(unknown) == 0 || person && onlyLogon(unknown)
+}
+
+func onlyLogon(usages []asn1.ObjectIdentifier) bool {
+	return !slices.ContainsFunc(usages, func(oid asn1.ObjectIdentifier) bool { return !oid.Equal(smartcardLogon) })
 }
 
 func (v *verification) checkExtensions() (string, *pki.Refusal) {

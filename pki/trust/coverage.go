@@ -36,7 +36,7 @@ func (t *Trust) examples(chains [][]*x509.Certificate) (list []example) {
 		chains = append(chains, []*x509.Certificate{ca})
 	}
 	for _, chain := range chains {
-		paths, _ := r.findPaths(chain, "")
+		paths, _ := r.findPaths(chain, circumstances{})
 		for _, p := range paths {
 			for i := range len(p.certs) - 1 {
 				add(p.certs[i+1], p.certs[i])

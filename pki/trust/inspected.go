@@ -56,7 +56,7 @@ func (h *handshake) inspected() *pki.Refusal {
 		return nil
 	}
 	r := h.party.Trust.roots.Load()
-	_, found := r.findPaths(h.chain, "claimed ")
+	_, found := r.findPaths(h.chain, circumstances{standing: "claimed "})
 	if found == nil {
 		return nil
 	}

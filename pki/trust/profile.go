@@ -22,6 +22,9 @@ const (
 	RFC5280
 	// Foreign is RGS without identity, role and policies, for servers of another PKI that our programs connect to.
 	Foreign
+	// Persons is for the persons who use terminals, whose certificates come from another PKI: VerifyPerson, and nothing
+	// else.
+	Persons
 )
 
 // rfcChecks are the checks of the profile RFC5280, made in this order.
@@ -61,6 +64,8 @@ func (p Profile) checks() []check {
 		return rfcChecks
 	case Foreign:
 		return foreignChecks
+	case Persons:
+		return personChecks
 	}
 	return checks
 }

@@ -154,13 +154,17 @@ func (t *Trust) loadCAs(file string) ([]*x509.Certificate, error) {
 			return nil, &pki.Refusal{Reason: pki.NotCA, Subject: file,
 				Detail: fmt.Sprintf("%s is no CA", describe.Name(c.Subject.CommonName))}
 		}
+		if t.persons != nil && t.persons.isDevices(c) {
+			return nil, &pki.Refusal{Reason: pki.NameSpace, Subject: file, Detail: fmt.Sprintf(
+				"%s is a CA of components here, and vouches for no person", describe.Name(c.Subject.CommonName))}
+		}
 	}
 	return certs, nil
 }
 
 // leadsToAnchor reports whether good signatures lead from a CA to an anchor; nothing else about it is judged.
 func (t *Trust) leadsToAnchor(r *roots, ca *x509.Certificate) bool {
-	paths, _ := r.findPaths([]*x509.Certificate{ca}, "")
+	paths, _ := r.findPaths([]*x509.Certificate{ca}, circumstances{})
 	return slices.ContainsFunc(paths, func(p path) bool {
 		v := &verification{t: t, path: p, now: t.now()}
 		_, weak := v.checkAlgorithms()

@@ -60,13 +60,14 @@ type Config struct {
 	Known         []Anchor         // anchors without a file, beside those; for a device that has no file yet
 	Intermediates []string         // PEM files of issuing CAs, optional (peers send theirs)
 	Profile       Profile          // what is demanded; zero = RGS
+	Persons       PersonRules      // of the profile Persons: how certificates name persons
 	Production    bool             // refuse CAs whose name begins with TEST
 	Crypto        pki.Crypto       // what links take; zero = everything on the list
 	Clock         func() time.Time // nil = time.Now
 	Poll          time.Duration    // how often files are examined for changes; 0 = 1 s
 	Log           *slog.Logger     // nil = discard
 
-	// Revocation says where revocation data comes from. Open sets RFC5280, Clock, Poll, Log, Stop, Anchors and Issuers.
+	// Revocation says where revocation data comes from. Open sets RFC5280, Persons, Clock, Poll, Log, Stop, Anchors and Issuers.
 	Revocation
 
 	// NoRevocation leaves out revocation: for people who examine only a path, and for servers of the profile Foreign
@@ -87,6 +88,7 @@ type Trust struct {
 	*revocation.Store
 	cfg       Config
 	log       *slog.Logger
+	persons   *personMap // of the profile Persons
 	roots     atomic.Pointer[roots]
 	rootFiles rootFiles
 	links     linkCache
@@ -101,9 +103,10 @@ func Open(cfg Config) (*Trust, error) {
 	t := &Trust{cfg: withDefaults(cfg), links: newLinkCache()}
 	t.log = t.cfg.Log
 	_, cryptoErr := pki.ParseCrypto(string(cfg.Crypto))
+	personsErr := t.openPersons()
 	err := t.openRoots()
 	store, storeErr := revocation.New(t.storeConfig())
-	if err := errors.Join(cryptoErr, err, storeErr); err != nil {
+	if err := errors.Join(cryptoErr, personsErr, err, storeErr); err != nil {
 		return nil, err
 	}
 	t.Store = store
@@ -115,7 +118,7 @@ func Open(cfg Config) (*Trust, error) {
 // storeConfig returns the configuration of the Store, which sees the CAs that are configured here.
 func (t *Trust) storeConfig() revocation.Config {
 	c := t.cfg.Revocation
-	c.RFC5280, c.Crypto = t.cfg.Profile == RFC5280, t.cfg.Crypto
+	c.RFC5280, c.Persons, c.Crypto = t.cfg.Profile == RFC5280, t.cfg.Profile == Persons, t.cfg.Crypto
 	c.Clock, c.Poll, c.Log, c.Stop = t.cfg.Clock, t.cfg.Poll, t.cfg.Log, t.cfg.Stop
 	c.Anchors = func() []*x509.Certificate { return certsOf(t.roots.Load().anchors) }
 	c.Issuers = func(*x509.Certificate) []*x509.Certificate { return t.roots.Load().intermediates }

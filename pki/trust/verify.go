@@ -38,6 +38,8 @@ type Verdict struct {
 	Checks     []Check
 	Revocation []pki.Revocation // one for each certificate below the anchor, leaf first
 	NotAfter   time.Time        // earliest end in the path
+
+	person *Person // of the profile Persons
 }
 
 // Verify judges a chain, leaf first, as a peer presented it. The error is a *Refusal; the Verdict is never nil and has
@@ -69,6 +71,7 @@ type circumstances struct {
 	issued    bool   // the leaf was issued to us just now: revocation is not checked
 	staple    []byte // what the peer stapled for its leaf
 	kept      *kept  // when what the chain signed was accepted before; nil = it was not
+	person    bool   // it is about a person's certificate
 }
 
 // Recheck verifies a proven peer again with the present data and time. The error is a *Refusal when the peer would no
@@ -81,8 +84,12 @@ func (t *Trust) Recheck(p *Peer) error {
 // verify judges each path until one is good; if none is, it returns the verdict on the path that passed the most
 // checks.
 func (t *Trust) verify(chain []*x509.Certificate, want Want, how circumstances) (*Verdict, error) {
+	if refusal := t.apart(chain, how); refusal != nil {
+		return &Verdict{Checks: []Check{{Name: "profile", Subject: refusal.Subject, Detail: refusal.Detail,
+			Err: refusal}}}, refusal
+	}
 	r := t.roots.Load()
-	paths, refusal := r.findPaths(chain, how.standing)
+	paths, refusal := r.findPaths(chain, how)
 	if refusal != nil {
 		refusal = r.suspect(refusal, chain, want.DNSName)
 		return &Verdict{Checks: []Check{{Name: "path", Subject: refusal.Subject, Detail: refusal.Detail,
@@ -108,15 +115,18 @@ func (v *verification) outcome() *Verdict {
 	return &verdict
 }
 
-func (r *roots) findPaths(chain []*x509.Certificate, standing string) ([]path, *pki.Refusal) {
+func (r *roots) findPaths(chain []*x509.Certificate, how circumstances) ([]path, *pki.Refusal) {
 	if len(chain) == 0 {
 		return nil, &pki.Refusal{Reason: pki.NoCertificate, Detail: "the peer showed no certificate"}
 	}
 	leaf := chain[0]
 	refuse := func(reason pki.Reason, format string, args ...any) ([]path, *pki.Refusal) {
-		id, _ := pki.IdentityOf(leaf)
-		return nil, &pki.Refusal{Reason: reason, Subject: describe.Leaf(leaf, standing),
-			Detail: fmt.Sprintf(format, args...), Claimed: id, Serial: leaf.SerialNumber}
+		refusal := &pki.Refusal{Reason: reason, Subject: nameOfLeaf(leaf, how), Detail: fmt.Sprintf(format, args...)}
+		if !how.person {
+			refusal.Claimed, _ = pki.IdentityOf(leaf)
+			refusal.Serial = leaf.SerialNumber
+		}
+		return nil, refusal
 	}
 	limits := r.profile.limits()
 	if len(chain) > limits.presented {

@@ -47,6 +47,9 @@ type Config struct {
 	// Consent signs the user's consent over a gateway's nonce (docs/protocol.md, section 1.3). Open needs it.
 	Consent func(nonce string) (string, error)
 
+	// Prover has the user prove who they are, for a gateway that wants it; nil = we cannot, and do not say that we can.
+	Prover Prover
+
 	opened bool // it is a TLA's link, on which tickets come
 	traced bool // the gateway said that it takes trace records
 }

@@ -8,6 +8,7 @@ import (
 
 	"tlagate/session/incident"
 	"tlagate/session/internal/peertext"
+	"tlagate/session/proof"
 )
 
 var sessionID = regexp.MustCompile(`^[0-9a-f]{32}$`)
@@ -21,6 +22,7 @@ type Joined struct {
 
 	Nonce   string `json:"nonce,omitempty"`   // of generation 1: the gateway's nonce of this open
 	Consent string `json:"consent,omitempty"` // likewise: the user's, signed over the nonce; passed on as it came (C4)
+	Proof   string `json:"proof,omitempty"`   // likewise: of package proof, "" = the gateway got none (C2)
 }
 
 // Code says why a gateway ends or moves a link.
@@ -30,6 +32,7 @@ type Code string
 const (
 	CodeRevoked         Code = "revoked"
 	CodeExpired         Code = "expired"
+	CodeUserRevoked     Code = "user_revoked"
 	CodeTimeOver        Code = "time_over"
 	CodeDraining        Code = "draining"
 	CodePeerGone        Code = "peer_gone"
@@ -38,7 +41,7 @@ const (
 )
 
 // Codes lists all codes.
-var Codes = []Code{CodeRevoked, CodeExpired, CodeTimeOver, CodeDraining, CodePeerGone,
+var Codes = []Code{CodeRevoked, CodeExpired, CodeUserRevoked, CodeTimeOver, CodeDraining, CodePeerGone,
 	CodeEndedByOperator, CodeProtocol}
 
 // Notice is what a gateway says before it closes a link, or to ask its peer to move. As an error it is why a link
@@ -84,8 +87,8 @@ func decodeJoined(payload []byte) (*Joined, error) {
 		return nil, protocolErrorf("joined cannot be read")
 	}
 	j.TLA, j.Nonce = peertext.Clean(j.TLA), peertext.Clean(j.Nonce)
-	if len(j.Consent) > maxConsent {
-		return nil, protocolErrorf("joined with a consent of %d octets", len(j.Consent))
+	if len(j.Consent) > maxConsent || len(j.Proof) > proof.MaxText {
+		return nil, protocolErrorf("joined with a consent of %d octets and a proof of %d", len(j.Consent), len(j.Proof))
 	}
 	return j, nil
 }

@@ -26,6 +26,10 @@ const (
 	ProblemBadAuthorization     ProblemCode = "bad_authorization"
 	ProblemBadConsent           ProblemCode = "bad_consent"
 	ProblemClockWrong           ProblemCode = "clock_wrong"
+	ProblemUserRequired         ProblemCode = "user_required"
+	ProblemBadProof             ProblemCode = "bad_proof"
+	ProblemUserRefused          ProblemCode = "user_refused"
+	ProblemUserDenied           ProblemCode = "user_denied"
 	ProblemBadTicket            ProblemCode = "bad_ticket"
 	ProblemWrongRole            ProblemCode = "wrong_role"
 	ProblemWrongPractice        ProblemCode = "wrong_practice"
@@ -53,6 +57,10 @@ var Statuses = map[ProblemCode]int{
 	ProblemBadAuthorization:     http.StatusForbidden,
 	ProblemBadConsent:           http.StatusForbidden,
 	ProblemClockWrong:           http.StatusForbidden,
+	ProblemUserRequired:         http.StatusForbidden,
+	ProblemBadProof:             http.StatusForbidden,
+	ProblemUserRefused:          http.StatusForbidden,
+	ProblemUserDenied:           http.StatusForbidden,
 	ProblemBadTicket:            http.StatusForbidden,
 	ProblemWrongRole:            http.StatusForbidden,
 	ProblemWrongPractice:        http.StatusForbidden,
@@ -79,6 +87,7 @@ type Problem struct {
 	Status int    // HTTP status
 	Detail string // one plain sentence
 	Action string // what to do about it
+	Reason string // of user_refused: why the certificate does not pass, a pki.Reason
 
 	RetryAfter time.Duration // when to ask again, in whole seconds on the wire; 0 = nothing is said of it
 }
@@ -93,6 +102,7 @@ type problemJSON struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
 	Action string `json:"action,omitempty"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // WriteTo answers a request with p. Other header fields must be set before.
@@ -105,7 +115,8 @@ func (p *Problem) WriteTo(w http.ResponseWriter) {
 	status := Statuses[p.Code]
 	w.WriteHeader(status)
 	title := strings.ReplaceAll(string(p.Code), "_", " ")
-	_ = json.NewEncoder(w).Encode(problemJSON{problemPrefix + string(p.Code), title, status, p.Detail, p.Action})
+	_ = json.NewEncoder(w).Encode(problemJSON{problemPrefix + string(p.Code), title, status, p.Detail, p.Action,
+		p.Reason})
 }
 
 // readProblem reads the problem of a response that is no upgrade.
@@ -123,7 +134,7 @@ func readProblem(resp *http.Response) error {
 	}
 	code := ProblemCode(peertext.Clean(strings.TrimPrefix(pj.Type, problemPrefix)))
 	return &Problem{Code: code, Status: resp.StatusCode, Detail: peertext.Clean(pj.Detail),
-		Action: peertext.Clean(pj.Action), RetryAfter: retryAfter(resp.Header)}
+		Action: peertext.Clean(pj.Action), Reason: peertext.Clean(pj.Reason), RetryAfter: retryAfter(resp.Header)}
 }
 
 // RetryAfter returns when the gateway whose problem err is wants to be asked again; 0 = err says nothing of it.

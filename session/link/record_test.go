@@ -29,7 +29,7 @@ func vectors(t testing.TB) map[string][]byte {
 			found[fields[0]] = append(found[fields[0]], octets(t, part)...)
 		}
 	}
-	require.Len(t, found, 12)
+	require.Len(t, found, 13)
 	return found
 }
 
@@ -81,7 +81,10 @@ func TestMessagesMatchVectors(t *testing.T) {
 		kind    Type
 		message any
 	}{
-		"joined":       {TypeJoined, Joined{"urn:tlagate:cab1:tla:t1", vectorSession, 1, vectorNonce, "c.s"}},
+		"joined": {TypeJoined, Joined{TLA: "urn:tlagate:cab1:tla:t1", Session: vectorSession,
+			Generation: 1, Nonce: vectorNonce, Consent: "c.s"}},
+		"joined-proof": {TypeJoined, Joined{TLA: "urn:tlagate:cab1:tla:t1", Session: vectorSession,
+			Generation: 1, Nonce: vectorNonce, Consent: "c.s", Proof: "p.s.c"}},
 		"joined-again": {TypeJoined, Joined{TLA: "urn:tlagate:cab1:tla:t1", Session: vectorSession, Generation: 2}},
 		"notice-revoked": {TypeNotice, Notice{Code: CodeRevoked,
 			Text: "The certificate of urn:tlagate:cab1:tla:t1 is revoked."}},

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"tlagate/session/proof"
 	"tlagate/session/ticket"
 )
 
@@ -35,6 +36,8 @@ const (
 	HeaderInstance        = "Tlagate-Instance"  // the process that asks: 16 random octets in hex
 	HeaderTrace           = "Tlagate-Trace"     // of the 101: TakesTrace
 	TakesTrace            = "1"                 // the gateway takes trace records
+	HeaderProof           = "Tlagate-Proof"     // of an open: MakesProof
+	MakesProof            = "1"                 // the TLA can send a proof of its user
 )
 
 // maxAnswer is the most that a gateway may say before the upgrade, in octets.
@@ -46,7 +49,8 @@ type Authorization struct {
 	Session string // 16 octets in hex
 	Nonce   string // of the gateway's challenge
 	Consent string // the signed statement of package consent
-	Ticket  string // of package ticket; with it there is no nonce and no consent
+	Proof   string // of package proof; "" = there is none
+	Ticket  string // of package ticket; with it there is none of nonce, consent, proof
 }
 
 // String returns the value of the Authorization header field.
@@ -54,14 +58,18 @@ func (a Authorization) String() string {
 	if a.Ticket != "" {
 		return fmt.Sprintf(`%s session="%s", ticket="%s"`, scheme, a.Session, a.Ticket)
 	}
-	return fmt.Sprintf(`%s nonce="%s", session="%s", consent="%s"`, scheme, a.Nonce, a.Session, a.Consent)
+	s := fmt.Sprintf(`%s nonce="%s", session="%s", consent="%s"`, scheme, a.Nonce, a.Session, a.Consent)
+	if a.Proof != "" {
+		s += fmt.Sprintf(`, proof="%s"`, a.Proof)
+	}
+	return s
 }
 
 var (
 	authorization = regexp.MustCompile(`^` + scheme +
-		` nonce="([A-Za-z0-9_-]{43})", session="([0-9a-f]{32})", consent="([A-Za-z0-9_.-]+)"$`)
+		` nonce="([A-Za-z0-9_-]{43})", session="([0-9a-f]{32})", consent="([A-Za-z0-9_.-]+)"(?:, proof="([A-Za-z0-9_.-]+)")?$`)
 	resumption = regexp.MustCompile(`^` + scheme + ` session="([0-9a-f]{32})", ticket="([A-Za-z0-9_.-]+)"$`)
-	challenge  = regexp.MustCompile(`^` + scheme + ` nonce="([A-Za-z0-9_-]{43})"$`)
+	challenge  = regexp.MustCompile(`^` + scheme + ` nonce="([A-Za-z0-9_-]{43})"(, proof="1")?$`)
 )
 
 // ParseAuthorization reads the Authorization header field of an open.
@@ -70,15 +78,28 @@ func ParseAuthorization(s string) (Authorization, error) {
 		return Authorization{Session: m[1], Ticket: m[2]}, nil
 	}
 	m := authorization.FindStringSubmatch(s)
-	if m == nil || len(m[3]) > maxConsent {
+	if m == nil || len(m[3]) > maxConsent || len(m[4]) > proof.MaxText {
 		return Authorization{}, errors.New(`cannot read Authorization: want ` + scheme +
-			` nonce="…", session="…", consent="…", or session="…", ticket="…"`)
+			` nonce="…", session="…", consent="…", perhaps proof="…", or session="…", ticket="…"`)
 	}
-	return Authorization{Nonce: m[1], Session: m[2], Consent: m[3]}, nil
+	return Authorization{Nonce: m[1], Session: m[2], Consent: m[3], Proof: m[4]}, nil
 }
 
-// Challenge returns the WWW-Authenticate header field with a nonce of 32 octets.
-func Challenge(nonce string) string { return fmt.Sprintf(`%s nonce="%s"`, scheme, nonce) }
+// Challenge returns the WWW-Authenticate header field with a nonce of 32 octets; prove says that a proof of the user is
+// wanted, which is for a TLA that can make one ([CanProve]).
+func Challenge(nonce string, prove bool) string {
+	s := fmt.Sprintf(`%s nonce="%s"`, scheme, nonce)
+	if prove {
+		s += `, proof="1"`
+	}
+	return s
+}
+
+// CanProve reports whether the TLA that asks to open can send a proof of its user.
+func CanProve(h http.Header) bool {
+	v := h.Values(HeaderProof)
+	return len(v) == 1 && v[0] == MakesProof
+}
 
 // Park asks a gateway to park c, an authenticated connection to it; chain is the certificate (DER, leaf first) that
 // this PdT will show in card sessions. The error may be a *Problem. Park closes c on error.
@@ -99,21 +120,66 @@ func Park(ctx context.Context, c net.Conn, chain [][]byte, cfg Config) (*Conn, e
 }
 
 // Open asks a gateway to join c, an authenticated connection to it, with the PdT named pdt, for the given session (16
-// octets in hex), to which cfg.Consent signs the consent. The error may be a *Problem. Open closes c on error.
+// octets in hex), to which cfg.Consent signs the consent, and cfg.Prover, where the gateway wants that, has the user
+// prove who they are. The error may be a *Problem. Open closes c on error.
 func Open(ctx context.Context, c net.Conn, pdt, session string, cfg Config) (*Conn, error) {
 	cfg.opened = true
 	path := openPath(pdt)
 	return request(ctx, c, cfg, func(r *bufio.Reader) (*http.Response, error) {
-		nonce, err := askNonce(c, r, path, cfg)
+		auth, err := authorize(ctx, c, r, path, session, cfg)
 		if err != nil {
-			return nil, err
-		}
-		auth := Authorization{Nonce: nonce, Session: session}
-		if auth.Consent, err = cfg.Consent(nonce); err != nil {
 			return nil, err
 		}
 		return roundTrip(c, r, path, cfg.openHeader(auth))
 	})
+}
+
+// authorize asks for a nonce, and has the user's consent signed over it, and their proof if the gateway wants one. A
+// user who took long gets another nonce.
+func authorize(ctx context.Context, c net.Conn, r *bufio.Reader, path, session string, cfg Config) (Authorization,
+	error) {
+	auth := Authorization{Session: session}
+	nonce, prove, err := askNonce(c, r, path, cfg)
+	if err == nil && prove {
+		began := time.Now()
+		able, failed := proofOr(cfg.Prover.Ready(ctx))
+		if err = failed; err == nil && time.Since(began) > freshNonce {
+			nonce, prove, err = askNonce(c, r, path, cfg)
+		}
+		prove = prove && able
+	}
+	if err != nil {
+		return auth, err
+	}
+	auth.Nonce = nonce
+	if auth.Consent, err = cfg.Consent(nonce); err == nil && prove {
+		auth.Proof, err = cfg.Prover.Prove(ctx, nonce, auth.Consent)
+		_, err = proofOr(err)
+	}
+	return auth, err
+}
+
+// proofOr reports whether there is a proof, by the error of a Prover.
+func proofOr(err error) (bool, error) {
+	if errors.Is(err, ErrNoProof) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// ErrNoProof is what a Prover returns that has no proof to give, for want of a card for instance: the gateway is asked
+// without, and decides by its own rule.
+var ErrNoProof = errors.New("there is no proof of the user")
+
+// freshNonce is how old a nonce may be when consent and proof are made; a gateway may keep one for less than 180 s.
+const freshNonce = 20 * time.Second
+
+// Prover has the user of the TLA prove who they are.
+type Prover interface {
+	// Ready asks the user for what their card wants before it signs, such as a code, and returns when it is ready to.
+	Ready(ctx context.Context) error
+	// Prove returns the text of the proof over a gateway's nonce and a consent; it is called after Ready.
+	Prove(ctx context.Context, nonce, consent string) (string, error)
 }
 
 // Reopen asks a gateway for a further link of a session, by the ticket that came on a link before; otherwise it is like
@@ -177,23 +243,27 @@ func (c Config) describe(h http.Header) {
 	}
 }
 
-func askNonce(c net.Conn, r *bufio.Reader, path string, cfg Config) (string, error) {
+// askNonce asks for a nonce; prove reports whether the gateway also wants a proof of the user.
+func askNonce(c net.Conn, r *bufio.Reader, path string, cfg Config) (nonce string, prove bool, err error) {
 	header := http.Header{}
 	cfg.describe(header)
+	if cfg.Prover != nil {
+		header.Set(HeaderProof, MakesProof)
+	}
 	resp, err := roundTrip(c, r, path, header)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	defer resp.Body.Close()
 	problem := readProblem(resp)
 	if p := (*Problem)(nil); !errors.As(problem, &p) || p.Code != ProblemConsentRequired {
-		return "", problem
+		return "", false, problem
 	}
 	m := challenge.FindStringSubmatch(resp.Header.Get("WWW-Authenticate"))
-	if m == nil {
-		return "", protocolErrorf("challenge without a nonce")
+	if m == nil || m[2] != "" && cfg.Prover == nil {
+		return "", false, protocolErrorf("challenge without a nonce, or that wants a proof although we can make none")
 	}
-	return m[1], nil
+	return m[1], m[2] != "", nil
 }
 
 func roundTrip(c net.Conn, r *bufio.Reader, path string, header http.Header) (*http.Response, error) {

@@ -23,7 +23,7 @@ func fields(t testing.TB) http.Header {
 	_, rest, _ := strings.Cut(string(text), "\n")
 	h, err := textproto.NewReader(bufio.NewReader(strings.NewReader(rest + "\n"))).ReadMIMEHeader()
 	require.NoError(t, err)
-	require.Len(t, h, 6)
+	require.Len(t, h, 7)
 	return http.Header(h)
 }
 
@@ -44,11 +44,18 @@ func TestRefusalThatNeverEnds(t *testing.T) {
 
 func TestFieldVectors(t *testing.T) {
 	v := fields(t)
-	require.Equal(t, v.Get("WWW-Authenticate"), Challenge(vectorNonce))
+	require.Equal(t, v.Values("WWW-Authenticate"),
+		[]string{Challenge(vectorNonce, false), Challenge(vectorNonce, true)})
+	require.True(t, CanProve(v))
 	a, err := ParseAuthorization(v.Get("Authorization"))
 	require.NoError(t, err)
 	require.Equal(t, Authorization{Session: vectorSession, Nonce: vectorNonce, Consent: "c.s"}, a)
 	require.Equal(t, v.Get("Authorization"), a.String())
+	proven := v.Values("Authorization")[2]
+	a, err = ParseAuthorization(proven)
+	require.NoError(t, err)
+	require.Equal(t, Authorization{Session: vectorSession, Nonce: vectorNonce, Consent: "c.s", Proof: "p.s.c"}, a)
+	require.Equal(t, proven, a.String())
 	again := v.Values("Authorization")[1]
 	a, err = ParseAuthorization(again)
 	require.NoError(t, err)
@@ -64,8 +71,9 @@ func TestAuthorizationRefused(t *testing.T) {
 	good := fields(t).Get("Authorization")
 	for _, whole := range fields(t).Values("Authorization") {
 		for n := range whole {
-			_, err := ParseAuthorization(whole[:n])
-			require.Error(t, err, "truncated to %d octets", n)
+			if _, err := ParseAuthorization(whole[:n]); whole[:n] != good { // which is another vector's beginning
+				require.Error(t, err, "truncated to %d octets", n)
+			}
 		}
 	}
 	for _, s := range []string{
@@ -140,7 +148,8 @@ func TestPark(t *testing.T) {
 	defer l.Close()
 	j, err := l.WaitJoined()
 	require.NoError(t, err, "records that come with the answer are read")
-	require.Equal(t, Joined{"urn:tlagate:cab1:tla:t1", vectorSession, 1, vectorNonce, "c.s"}, *j)
+	require.Equal(t, Joined{TLA: "urn:tlagate:cab1:tla:t1", Session: vectorSession, Generation: 1, Nonce: vectorNonce,
+		Consent: "c.s"}, *j)
 	require.Equal(t, CodeRevoked, l.Notice().Code)
 }
 
@@ -181,7 +190,7 @@ func TestReopen(t *testing.T) {
 func signed(nonce string) (string, error) { return "c.s", nil }
 
 var challengeAnswer = strings.Replace(problemAnswer("401 Unauthorized", "consent_required"), "Content-Type",
-	"WWW-Authenticate: "+Challenge(vectorNonce)+"\r\nContent-Type", 1)
+	"WWW-Authenticate: "+Challenge(vectorNonce, false)+"\r\nContent-Type", 1)
 
 func TestOpenRefused(t *testing.T) {
 	for name, c := range map[string]struct {

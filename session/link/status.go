@@ -6,10 +6,11 @@ import (
 	"fmt"
 )
 
-// Status is one signed piece of revocation data: an OCSP answer, or an ARL (docs/protocol.md, section 2.1). The link
-// carries it and does not judge it.
+// Status is one signed piece of revocation data: an OCSP answer, an ARL, or a CRL about persons (docs/protocol.md,
+// section 2.1). The link carries it and does not judge it.
 type Status struct {
-	ARL bool // else an OCSP answer
+	ARL bool // else an OCSP answer, unless CRL
+	CRL bool // about persons, for a PdT alone
 	DER []byte
 }
 
@@ -17,7 +18,11 @@ type Status struct {
 const (
 	statusAnswer = 1
 	statusARL    = 2
+	statusCRL    = 3
 )
+
+// MaxCRL is the longest CRL about persons in a status, in octets.
+const MaxCRL = 12 << 10
 
 // MaxStatus is the longest payload of a status record, in octets.
 const maxStatus = 16 << 10
@@ -44,8 +49,8 @@ func encodeStatus(pieces []Status) (payloads [][]byte, err error) {
 	count := 0 // of pieces in now
 	for _, p := range pieces {
 		size := pieceHeaderLen + len(p.DER)
-		if size > maxStatus {
-			err = fmt.Errorf("cannot send a status of %d octets: at most %d fit", len(p.DER), maxStatus-pieceHeaderLen)
+		if most := p.most(); len(p.DER) > most {
+			err = fmt.Errorf("cannot send a status of %d octets: at most %d fit", len(p.DER), most)
 			continue
 		}
 		if len(now)+size > maxStatus || count == maxPieces {
@@ -59,11 +64,22 @@ func encodeStatus(pieces []Status) (payloads [][]byte, err error) {
 	return payloads, err
 }
 
+// most returns how long a piece of this kind may be.
+func (s Status) most() int {
+	if s.CRL {
+		return MaxCRL
+	}
+	return maxStatus - pieceHeaderLen
+}
+
 // append appends type(1) length(2) DER.
 func (s Status) append(b []byte) []byte {
 	kind := byte(statusAnswer)
-	if s.ARL {
+	switch {
+	case s.ARL:
 		kind = statusARL
+	case s.CRL:
+		kind = statusCRL
 	}
 	b = binary.BigEndian.AppendUint16(append(b, kind), uint16(len(s.DER)))
 	return append(b, s.DER...)
@@ -86,8 +102,12 @@ func decodeStatus(payload []byte) ([]Status, error) {
 		if payload = payload[pieceHeaderLen:]; n > len(payload) {
 			return nil, protocolErrorf("status cut short")
 		}
-		if kind == statusAnswer || kind == statusARL {
-			pieces = append(pieces, Status{kind == statusARL, payload[:n]})
+		piece := Status{kind == statusARL, kind == statusCRL, payload[:n]}
+		if n > piece.most() {
+			return nil, protocolErrorf("a CRL of %d octets in a status", n)
+		}
+		if kind >= statusAnswer && kind <= statusCRL {
+			pieces = append(pieces, piece)
 		}
 		payload = payload[n:]
 	}
@@ -98,7 +118,7 @@ func decodeStatus(payload []byte) ([]Status, error) {
 func Answers(pieces []Status) [][]byte {
 	var list [][]byte
 	for _, s := range pieces {
-		if !s.ARL {
+		if !s.ARL && !s.CRL {
 			list = append(list, bytes.Clone(s.DER))
 		}
 	}

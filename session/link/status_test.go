@@ -9,7 +9,8 @@ import (
 
 func TestStatusRoundTrip(t *testing.T) {
 	big := bytes.Repeat([]byte{7}, 9000)
-	pieces := []Status{{false, []byte("an answer")}, {true, []byte("an ARL")}, {false, big}, {true, big}, {false, nil}}
+	pieces := []Status{{DER: []byte("an answer")}, {ARL: true, DER: []byte("an ARL")}, {DER: big}, {ARL: true, DER: big},
+		{DER: nil}, {CRL: true, DER: []byte("a CRL")}}
 	payloads, err := encodeStatus(pieces)
 	require.NoError(t, err)
 	require.Len(t, payloads, 2, "what does not fit goes into the next record")
@@ -22,19 +23,24 @@ func TestStatusRoundTrip(t *testing.T) {
 	}
 	require.Len(t, got, len(pieces))
 	for i, p := range pieces {
-		require.Equal(t, p.ARL, got[i].ARL)
+		require.Equal(t, [2]bool{p.ARL, p.CRL}, [2]bool{got[i].ARL, got[i].CRL})
 		require.True(t, bytes.Equal(p.DER, got[i].DER))
 	}
 }
 
 func TestStatusTooLongIsLeftOut(t *testing.T) {
-	payloads, err := encodeStatus([]Status{{true, make([]byte, maxStatus)}, {false, []byte("x")}})
+	payloads, err := encodeStatus([]Status{{ARL: true, DER: make([]byte, maxStatus)}, {DER: []byte("x")}})
 	require.ErrorContains(t, err, "16384")
 	require.Len(t, payloads, 1)
+	payloads, err = encodeStatus([]Status{{CRL: true, DER: make([]byte, MaxCRL+1)}, {CRL: true, DER: make([]byte, MaxCRL)}})
+	require.ErrorContains(t, err, "12289")
+	require.Len(t, payloads, 1)
+	_, err = decodeStatus(append([]byte{statusCRL, 0x30, 1}, make([]byte, MaxCRL+1)...))
+	require.Error(t, err)
 }
 
 func TestStatusFraming(t *testing.T) {
-	good := Status{true, []byte("an ARL")}.append(Status{false, []byte("an answer")}.append(nil))
+	good := Status{ARL: true, DER: []byte("an ARL")}.append(Status{DER: []byte("an answer")}.append(nil))
 	first := pieceHeaderLen + len("an answer")
 	for n := 1; n < len(good); n++ {
 		_, err := decodeStatus(good[:n])
@@ -58,7 +64,7 @@ func TestStatusFraming(t *testing.T) {
 }
 
 func FuzzStatus(f *testing.F) {
-	f.Add(Status{true, []byte("x")}.append(nil))
+	f.Add(Status{ARL: true, DER: []byte("x")}.append(nil))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		pieces, err := decodeStatus(payload)
 		if err == nil {

@@ -24,6 +24,8 @@ type Statement struct {
 	Generation uint32    `json:"generation"`
 	Began      time.Time `json:"began"` // the session; its absolute limit counts from here
 	Expires    time.Time `json:"expires"`
+
+	User []byte `json:"user,omitempty"` // the certificate (DER) of the session's user, whose proof was verified
 }
 
 // Want is what the verifier knows by itself, which the ticket must say.
@@ -63,7 +65,7 @@ func Sign(s Statement, chain [][]byte, key crypto.Signer) (string, error) {
 		text += "." + base64.RawURLEncoding.EncodeToString(der)
 	}
 	if len(text) > MaxText || len(chain) > maxCerts {
-		return "", fmt.Errorf("cannot make a ticket: our chain of %d certificates is too long", len(chain))
+		return "", fmt.Errorf("cannot make a ticket: our chain of %d certificates, or that of its user, is too long", len(chain))
 	}
 	return text, nil
 }

@@ -22,6 +22,7 @@ type Lease struct {
 
 	limits   Limits
 	command  atomic.Int64 // when the card last got a command, Unix time in ns; 0 = not yet
+	used     atomic.Bool  // by commands of the relay itself, since it was taken or reset
 	declines declines
 
 	ctx    pcsc.Context // used by the goroutine only
@@ -179,6 +180,9 @@ func (l *Lease) Reset(kind session.ResetKind) ([]byte, error) {
 		answer, _, err := l.refresh(kind)
 		return answer, err
 	})
+	if err == nil {
+		l.used.Store(false)
+	}
 	if kind == session.PowerOff {
 		answer = nil
 	}

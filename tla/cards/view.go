@@ -42,11 +42,14 @@ func (r *Readers) view() View {
 	return v
 }
 
-// Moved reports whether somebody has put a card in or taken one out since v, in a reader that is in both views. A
-// service that was restarted, or a reader that came or went, is not an act of the user.
-func (v View) Moved(now View) bool {
+// Moved reports whether somebody has put a card in or taken one out since v, in a reader that is in both views; cards
+// that ignore names do not count. A service that was restarted, or a reader that came or went, is not an act of the
+// user.
+func (v View) Moved(now View, ignore func(Insertion) bool) bool {
+	counts := func(i Insertion) bool { return i.Number != 0 && !ignore(i) }
 	return slices.ContainsFunc(now.Readers, func(r Reader) bool {
-		return v.has(r.Name) && v.card(r.Name).Number != r.Card.Number
+		before := v.card(r.Name)
+		return v.has(r.Name) && before.Number != r.Card.Number && (counts(before) || counts(r.Card))
 	})
 }
 

@@ -21,7 +21,8 @@ type Guard struct {
 	apps map[int]string // by open channel: AID; "" = none
 	// by channel, the class of a command whose response waits to be fetched with GET RESPONSE (T=0)
 	pending map[int]byte
-	chain   *chain // nil = none under way
+	chain   *chain     // nil = none under way
+	keys    *proofKeys // of the card's proofs
 }
 
 // unknown stands for an application when it is not known which is selected; no rule names it.
@@ -34,17 +35,21 @@ type Hooks struct {
 	// Verify asks the terminal's user for a PIN and has the card verify it: header is CLA INS P1 P2 of the VERIFY to be
 	// made. It returns the card's status word. Nil: no PIN can be used.
 	Verify func(header [4]byte, f pin.Format) ([]byte, error)
+	// Signed is called after each command that may have signed with the key of a proof.
+	Signed func()
 }
 
 // Guard returns a guard that puts the policy before a card, just reset, with that ATR.
 func (p *Policy) Guard(card session.Card, atr []byte, hooks Hooks) *Guard {
 	g := &Guard{card: card, profile: p.profileOf(atr), hooks: hooks}
+	g.keys = newProofKeys(g.profile != nil && g.profile.reserved, p.Applications(atr))
 	g.forget()
 	return g
 }
 
 func (g *Guard) forget() {
 	g.apps, g.pending = map[int]string{0: ""}, map[int]byte{}
+	g.keys.forget()
 	g.dropChain()
 }
 
@@ -83,7 +88,11 @@ func (g *Guard) judge(c command, chained bool) (v Verdict) {
 	if g.fetches(c) {
 		return Verdict{Action: Allow, Why: "it fetches the response of an allowed command"}
 	}
-	return g.profile.judge(c, g.app(c.channel()), chained)
+	v = g.profile.judge(c, g.app(c.channel()), chained)
+	if v.Action == Allow {
+		v = g.keys.judge(c, v, g.profile.refuse)
+	}
+	return v
 }
 
 // fetches reports whether c is a GET RESPONSE for the response that waits on its channel. A proprietary class must be
@@ -134,6 +143,10 @@ func (g *Guard) refuse(c command, v Verdict) ([]byte, error) {
 
 // note takes in what a command has changed.
 func (g *Guard) note(c command, response []byte, err error) {
+	if g.hooks.Signed != nil && (err != nil || succeeded(response)) && g.keys.mayUse(c) {
+		g.hooks.Signed()
+	}
+	g.keys.note(c, response, err)
 	channel := c.channel()
 	sw1, _ := status(response)
 	switch again := c.ins == insGetResponse && sw1 == 0x6C; { // again: the response still waits to be fetched

@@ -24,6 +24,10 @@ type Profile struct {
 	// status word of a refusal, hexadecimal; "" = 6982
 	Refuse string `yaml:"refuse,omitempty" json:"refuse,omitempty"`
 	Rules  []Rule `yaml:"rules" json:"rules"` // the first that fits a command counts
+	// how the card proves its holder, before a session; the first that the card has counts
+	Proof []Proof `yaml:"proof,omitempty" json:"proof,omitempty"`
+	// whether programs of the Poste de Travail may sign with the key of a proof; "" = shared
+	ProofKey ProofKey `yaml:"proof-key,omitempty" json:"proof-key,omitempty"`
 }
 
 // Rule fits a command when each of its fields does; a field that is not given fits every command.
@@ -74,6 +78,9 @@ type profile struct {
 	atrs   []string // lower case
 	refuse [2]byte
 	rules  []*rule
+	proofs []Application
+
+	reserved bool // the keys of proofs are
 }
 
 type rule struct {
@@ -155,7 +162,8 @@ func (w Profile) compile() (*profile, error) {
 		}
 		p.rules = append(p.rules, r)
 	}
-	return p, nil
+	p.reserved = w.ProofKey == Reserved
+	return p, errors.Join(w.checkProofKey(), p.readProofs(w.Proof))
 }
 
 func checkName(name string) error {

@@ -210,8 +210,11 @@ func (s Seal) OpenTrust(t cli.Trust, c *bundle.Content, traced func(trust.Config
 		return nil, err
 	}
 	trust, err := trust.Open(traced(cfg))
-	if err != nil || c == nil {
-		return trust, err
+	if err != nil {
+		return nil, cli.Usage("%w", err)
+	}
+	if c == nil {
+		return trust, nil
 	}
 	return trust, Adopt(trust, c, log)
 }

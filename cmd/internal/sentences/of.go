@@ -9,7 +9,7 @@ import (
 	"tlagate/pki"
 )
 
-// Text is one text in both languages. {peer} and {reason} are filled in.
+// Text is one text in both languages. {peer}, {reason} and, of some reasons, {cause} are filled in.
 type Text struct{ FR, EN string }
 
 // Unknown stands for a code or reason that is in no table.
@@ -45,10 +45,13 @@ func Of(code, reason, peer string) Text {
 }
 
 func fill(text, peer, reason string) string {
-	text = strings.NewReplacer("{peer}", peer, "{reason}", reason).Replace(text)
+	text = strings.NewReplacer("{peer}", peer, "{reason}", WithoutCause(reason)).Replace(text)
 	first := []rune(text)
 	return strings.ToUpper(string(first[:1])) + string(first[1:])
 }
+
+// WithoutCause returns a reason without the place for its cause, for whoever does not know that.
+func WithoutCause(reason string) string { return strings.Replace(reason, " ({cause})", "", 1) }
 
 // whoIs returns the words for a peer.
 func whoIs(peer string) Text {

@@ -47,6 +47,15 @@ var Whys = map[string]Text{
 	"clock_wrong": {
 		"L'horloge de ce terminal est fausse : mettez-le à l'heure, puis recommencez.",
 		"This terminal's clock is wrong: set it, then try again."},
+	"user": {
+		"Vous n'avez pas été reconnu par votre carte CPS : {reason}.",
+		"You were not recognised by your CPS card: {reason}."},
+	"card_out": {
+		"Votre carte CPS est restée trop longtemps hors du lecteur.",
+		"Your CPS card was out of the reader for too long."},
+	"other_card": {
+		"La carte CPS d'une autre personne a été insérée.",
+		"Another person's CPS card was put in."},
 	"absent":     {"Personne n'a répondu au terminal.", "Nobody at the terminal answered."},
 	"no_session": {"Aucune session n'est ouverte.", "There is no session."},
 	"unknown_pdt": {
@@ -145,6 +154,18 @@ var Reasons = map[string]map[string]Text{
 		string(link.ProblemBadConsent): {
 			"la demande signée par ce terminal n'a pas été acceptée",
 			"the request that this terminal signed was not accepted"},
+		string(link.ProblemUserRequired): {
+			"il veut savoir qui vous êtes par votre carte CPS ({cause})",
+			"it wants to know who you are by your CPS card ({cause})"},
+		string(link.ProblemBadProof): {
+			"ce que votre carte CPS a signé n'a pas été accepté",
+			"what your CPS card signed was not accepted"},
+		string(link.ProblemUserRefused): {
+			"votre carte CPS n'est pas acceptée ({cause})",
+			"your CPS card is not accepted ({cause})"},
+		string(link.ProblemUserDenied): {
+			"vous n'avez pas le droit d'ouvrir cette session",
+			"you may not start this session"},
 		string(link.ProblemBadTicket): {
 			"il n'a pas permis de reprendre la session",
 			"it did not let the session be resumed"},
@@ -154,6 +175,22 @@ var Reasons = map[string]map[string]Text{
 		string(link.ProblemBadServerCertificate): {
 			"le certificat du Poste de Travail n'est pas accepté",
 			"the certificate of the Poste de Travail is not accepted"},
+	},
+	"user": {
+		"no_card": {"aucune carte CPS dans les lecteurs", "no CPS card in the readers"},
+		"no_application": {
+			"ce terminal ne sait pas vous reconnaître par cette carte",
+			"this terminal cannot recognise you by that card"},
+		"card_busy":    {"un autre programme l'occupe", "another program holds it"},
+		"reader_stuck": {"le lecteur ne répond pas", "the reader does not answer"},
+		"card_failed": {
+			"elle n'a pas fait ce qui lui était demandé",
+			"it did not do what was asked of it"},
+		"unfit_key": {"elle n'a pas de certificat d'authentification", "it has no certificate for authentication"},
+		"card_out":  {"elle a été retirée avant la fin", "it was taken out before the end"},
+		"blocked":   {"elle est bloquée, trop de codes faux", "it is blocked, too many wrong PINs"},
+		"declined":  {"vous avez refusé de donner votre code", "you declined to enter your PIN"},
+		"no_answer": {"votre code n'a pas été donné à temps", "your PIN was not entered in time"},
 	},
 	"seal": {
 		string(bundle.Missing): {"est absente ou illisible", "is missing or cannot be read"},
@@ -184,10 +221,16 @@ var Reasons = map[string]map[string]Text{
 		string(session.ByeInactive): {"inactivité", "inactivity"},
 		string(session.ByeGone):     {"la session n'y existe plus", "the session is no longer there"},
 		string(session.ByeRefused):  {"ce terminal n'y est pas accepté", "this terminal is not accepted there"},
+		string(session.ByeUser): {
+			"votre carte CPS n'y est pas acceptée, ou n'y est plus",
+			"your CPS card is not accepted there, or no longer"},
 	},
 	"notice": {
-		string(link.CodeRevoked):         {"un certificat n'est plus accepté", "a certificate is no longer accepted"},
-		string(link.CodeExpired):         {"un certificat a expiré", "a certificate has ended"},
+		string(link.CodeRevoked): {"un certificat n'est plus accepté", "a certificate is no longer accepted"},
+		string(link.CodeExpired): {"un certificat a expiré", "a certificate has ended"},
+		string(link.CodeUserRevoked): {
+			"votre carte CPS n'est plus acceptée",
+			"your CPS card is no longer accepted"},
 		string(link.CodeTimeOver):        {"durée maximale atteinte", "the longest time is over"},
 		string(link.CodeDraining):        {"il s'arrête un instant", "it is stopping for a moment"},
 		string(link.CodePeerGone):        {"le Poste de Travail est injoignable", "the Poste de Travail is gone"},
@@ -260,8 +303,11 @@ var certificateReasons = map[string]Text{
 	string(pki.OCSPNonce):            unverified,
 	string(pki.OCSPError):            unverified,
 	string(pki.OCSPBad):              unverified,
-	string(pki.TLSVersion):           unencrypted,
-	string(pki.CipherSuite):          unencrypted,
+	string(pki.UserStatus): {
+		"il n'a pas pu être vérifié si la carte est révoquée",
+		"it could not be checked whether the card is revoked"},
+	string(pki.TLSVersion):  unencrypted,
+	string(pki.CipherSuite): unencrypted,
 	string(pki.NotRGS): {
 		"sa connexion chiffrée n'est pas celle, stricte, du RGS",
 		"its encryption is not the strict one of the RGS"},

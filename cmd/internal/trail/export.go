@@ -28,16 +28,23 @@ type exportCmd[P Place] struct {
 
 // Run records the export, and makes it.
 func (c *exportCmd[P]) Run(app *cli.App) error {
-	name, err := c.Name()
-	if err != nil {
-		return err
-	}
 	q, err := c.query(time.Now())
 	if err != nil {
 		return err
 	}
 	q.Reason = c.LineReason
 	to, err := c.recipients()
+	if err != nil {
+		return err
+	}
+	e, err := c.away()
+	if err != nil {
+		return err
+	}
+	if e != nil {
+		return e.Export(app, Order{q, to.Names(), c.Reason, c.Output})
+	}
+	name, err := c.Name()
 	if err != nil {
 		return err
 	}
@@ -95,15 +102,27 @@ func (c *exportCmd[P]) make(app *cli.App, name string, mode index.Mode, cfg expo
 	if err != nil {
 		return err
 	}
+	return PrintExport(app, c.Output, Lines{h.Count, h.Unreadable, h.First, h.Last, h.Chain, h.Hash})
+}
+
+// Lines says which lines are in an export.
+type Lines struct {
+	Count, Unreadable int
+	First, Last       uint64
+	Chain             bool // they are one range of the chain
+	Hash              string
+}
+
+// PrintExport says what is in an export that was made. It is an error if lines could not be read.
+func PrintExport(app *cli.App, file string, l Lines) error {
 	what := "a selection"
-	if h.Chain {
+	if l.Chain {
 		what = "one range of the chain"
 	}
-	fmt.Fprintf(app.Stdout, "%s: %d lines, %d to %d, %s\nlast hash: %s\n", c.Output, h.Count, h.First, h.Last, what,
-		h.Hash)
-	if h.Unreadable > 0 {
+	fmt.Fprintf(app.Stdout, "%s: %d lines, %d to %d, %s\nlast hash: %s\n", file, l.Count, l.First, l.Last, what, l.Hash)
+	if l.Unreadable > 0 {
 		return fmt.Errorf("cannot export %d lines, which cannot be read; the others are in %s; see audit verify",
-			h.Unreadable, c.Output)
+			l.Unreadable, file)
 	}
 	return nil
 }

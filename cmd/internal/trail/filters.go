@@ -10,6 +10,7 @@ import (
 	"tlagate/audit"
 	"tlagate/audit/index"
 	"tlagate/cmd/internal/cli"
+	"tlagate/session/incident"
 )
 
 // basic are the options of show, which search and export have too.
@@ -33,7 +34,7 @@ func (b basic) query(now time.Time) (q index.Query, err error) {
 		return q, err
 	}
 	q.Events, q.Incident = b.Event, b.Incident
-	if b.Incident != "" && len(b.Incident) != len("K7M2") {
+	if b.Incident != "" && incident.Of(strings.ToUpper(b.Incident)) == "" {
 		return q, cli.Usage("cannot use --incident %q: want letter, digit, letter, digit, such as K7M2", b.Incident)
 	}
 	return q, checkPatterns(b.Event)

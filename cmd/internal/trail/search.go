@@ -21,11 +21,18 @@ type showCmd[P Place] struct {
 // Run prints the trace. It does not check the chain; it names each line that cannot be read, and the exit code is 1
 // then.
 func (c *showCmd[P]) Run(app *cli.App) error {
-	name, err := c.Name()
+	q, err := c.query(time.Now())
 	if err != nil {
 		return err
 	}
-	q, err := c.query(time.Now())
+	e, err := c.away()
+	if err != nil {
+		return err
+	}
+	if e != nil {
+		return searchAway(app, e, q, 0, c.JSON)
+	}
+	name, err := c.Name()
 	if err != nil {
 		return err
 	}
@@ -43,10 +50,6 @@ type searchCmd[P Place] struct {
 
 // Run prints what was found, as show does.
 func (c *searchCmd[P]) Run(app *cli.App) error {
-	name, err := c.Name()
-	if err != nil {
-		return err
-	}
 	q, err := c.query(time.Now())
 	if err != nil {
 		return err
@@ -55,6 +58,17 @@ func (c *searchCmd[P]) Run(app *cli.App) error {
 		return cli.Usage("cannot use --limit %d: want 1 or more", c.Limit)
 	}
 	q.Reason = c.Reason
+	e, err := c.away()
+	if err != nil {
+		return err
+	}
+	if e != nil {
+		return searchAway(app, e, q, c.Limit, c.JSON)
+	}
+	name, err := c.Name()
+	if err != nil {
+		return err
+	}
 	mode, err := modeFor(name, c.NoIndex)
 	if err != nil {
 		return err

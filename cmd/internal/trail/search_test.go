@@ -82,7 +82,7 @@ func TestSA2SearchCommand(t *testing.T) {
 	require.Equal(t, wanted, shown, "search prints as show does")
 	for _, args := range [][]string{{"--limit", "-1"}, {"--until", "soon"}, {"--event", "acess.*"},
 		{"--since", "d"}, {"--since", "-1d"}, {"--identity", "t1"}, {"--practice", "urn:tlagate:cab1:tla:t1"},
-		{"--incident", "K7M"},
+		{"--incident", "K7M"}, {"--incident", "7K2M"}, {"--incident", "K1M2"},
 		{"--since", "2026-01-02", "--until", "2026-01-02"}, {"--file", file + "x"}} {
 		code, _, errs := run(append([]string{"search", "--file", file}, args...)...)
 		require.Equal(t, 2, code, "%v: %s", args, errs)

@@ -103,7 +103,7 @@ func (t *Trail) stop(failure error) {
 func (t *Trail) Keys(use string, id cli.Identity) (*cli.Keys, error) {
 	keys, err := id.Open()
 	if err != nil {
-		return nil, t.failed(err, use, string(id.Key))
+		return nil, cli.Usage("%w", t.failed(err, use, string(id.Key)))
 	}
 	t.keys.CompareAndSwap(nil, keys)
 	return keys, keys.Observe(func(old, now *tls.Certificate) error {

@@ -192,6 +192,25 @@ func problemIn(res *http.Response) error {
 	return &p
 }
 
+// Export has lines of the trace exported, and calls take with what the gateway says of them, and with the encrypted
+// file, which is whole when reading it ends with io.EOF.
+func (c *Client) Export(ctx context.Context, order api.ExportOrder, take func(api.Exported, io.Reader) error) error {
+	body, err := json.Marshal(order)
+	if err != nil {
+		return err
+	}
+	res, err := c.send(ctx, http.MethodPost, "audit/export", body, "")
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	var about api.Exported
+	if err := json.Unmarshal([]byte(res.Header.Get(api.HeaderExported)), &about); err != nil {
+		return fmt.Errorf("cannot read the answer of the gateway at %s: %w", c.where, err)
+	}
+	return take(about, res.Body)
+}
+
 // Event is an event as it came.
 type Event struct {
 	ID   string

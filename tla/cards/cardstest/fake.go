@@ -51,6 +51,8 @@ type Card struct {
 	Gate                     chan struct{} // not nil: a command waits for it
 	Err                      error         // not nil: what commands return
 	Verify                   func(apdu []byte) []byte
+	Process                  func(apdu []byte) []byte // not nil: it answers all commands, and
+	OnReset                  func()                   // learns of each reset and loss of power
 }
 
 // ErrDeclined is the error of a reader that did not do what was asked.
@@ -145,11 +147,22 @@ func (f *Service) Swap(reader string, atr []byte, serial byte) *Card {
 
 func (f *Service) put(r *Reader, c *Card) {
 	if r.card != nil {
-		r.card.Powered, r.card.Unlocked = false, false
+		r.card.lock(false)
 	}
 	r.card = c
 	r.counter++
 }
+
+// lock does what a reset, or a loss of power, does to a card.
+func (c *Card) lock(powered bool) {
+	c.Powered, c.Unlocked = powered, false
+	if c.OnReset != nil {
+		c.OnReset()
+	}
+}
+
+// Put puts a card back into a reader.
+func (f *Service) Put(reader string, c *Card) { f.Do(func() { f.put(f.Reader(reader), c) }) }
 
 // SetDown stops the service, or starts it again.
 func (f *Service) SetDown(down bool) {
@@ -315,6 +328,9 @@ func (h *handle) Transmit(apdu []byte) ([]byte, error) {
 		return nil, err
 	}
 	h.card.Unlocked, h.card.Last = true, slices.Clone(apdu)
+	if h.card.Process != nil {
+		return h.card.Process(slices.Clone(apdu)), nil
+	}
 	if h.card.Verify != nil && apdu[1] == 0x20 {
 		return h.card.Verify(slices.Clone(apdu)), nil
 	}
@@ -328,7 +344,7 @@ func (h *handle) Reset(kind session.ResetKind) error {
 		return session.ErrCardLost
 	}
 	h.card = h.r.card
-	h.card.Unlocked, h.card.Powered = false, true
+	h.card.lock(true)
 	if kind == session.ResetWarm {
 		h.card.Warms++
 	} else {
@@ -352,7 +368,7 @@ func (h *handle) PowerDown() error {
 	h.r.Taken = false
 	err := h.lost()
 	if err == nil {
-		h.card.Powered, h.card.Unlocked = false, false
+		h.card.lock(false)
 		h.card.PowerDowns++
 	}
 	return err

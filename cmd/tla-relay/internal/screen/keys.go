@@ -1,8 +1,6 @@
 package screen
 
 import (
-	"time"
-
 	tea "charm.land/bubbletea/v2"
 
 	"tlagate/tla"
@@ -44,7 +42,7 @@ func (m model) key(k string) (tea.Model, tea.Cmd) {
 	case m.stopping:
 		return m.keyStopping(k, no)
 	case m.pinTaken() && k == "enter": // ask the relay once more; with one try left, its page comes first
-		m.pinAt = time.Time{}
+		m.pinAt = 0
 		return m.pinNow()
 	case m.fault != nil && m.state() != tla.StateIdle: // any key takes the message away, and does nothing else
 		m.fault = nil

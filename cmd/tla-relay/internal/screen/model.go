@@ -45,8 +45,8 @@ type model struct {
 	endedAt   time.Time      // when the session was seen to be over
 	note      string         // what became of a PIN
 	noteAt    time.Time
-	pinAt     time.Time // Until of the PIN request that is being answered, which tells it from others
-	pinShut   bool      // the relay did not let us answer it
+	pinAt     uint64 // number of the PIN request that is being answered; 0 = none
+	pinShut   bool   // the relay did not let us answer it
 }
 
 // Messages.

@@ -249,9 +249,16 @@ func (m model) lastTryPage() page {
 	return p
 }
 
-// askedBy returns whose program wants the PIN.
-func (m model) askedBy() string {
-	return m.t.Say(words.AskedBy, []string{"pdt", m.t.Who(m.status.PIN.PdT, m.own())})
+// askedBy returns what the PIN that is wanted is for.
+func (m model) askedBy() string { return m.purpose(*m.status.PIN) }
+
+// purpose returns what a PIN is for: the start that the user began, or a program that wants it.
+func (m model) purpose(p tla.PINRequest) string {
+	text := words.AskedBy
+	if p.For == tla.PINForStart {
+		text = words.AskedForStart
+	}
+	return m.t.Say(text, []string{"pdt", m.t.Who(p.PdT, m.own())})
 }
 
 // pinTakenPage is shown while a PIN is asked for that cannot be typed here just now.
@@ -352,7 +359,7 @@ func (m model) warnings() (list []paragraph) {
 			warn(m.t.Sentence(&tla.Why{Code: tla.CodeManyRefused}, m.own()) + " " + number + ".")
 		}
 	}
-	for _, text := range m.t.Declining(m.status) {
+	for _, text := range append(m.t.Declining(m.status), m.t.Forgotten(m.status)...) {
 		warn(text)
 	}
 	if late := m.t.Warning(m.status); late != "" {

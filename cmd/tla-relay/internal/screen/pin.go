@@ -41,13 +41,13 @@ func (m model) lastTry() bool {
 		return false
 	}
 	p := m.status.PIN
-	return !p.Pad && p.Tries == 1 && !p.Until.Equal(m.pinAt)
+	return !p.Pad && p.Tries == 1 && p.Number != m.pinAt
 }
 
 // pinWanted returns what opens the entry of a PIN that the relay wants; nil = none is wanted, or it is the last try.
 func (m model) pinWanted() tea.Cmd {
 	p := m.status.PIN
-	if p == nil || p.Pad || p.Tries == 1 || p.Until.Equal(m.pinAt) {
+	if p == nil || p.Pad || p.Tries == 1 || p.Number == m.pinAt {
 		return nil
 	}
 	return m.open(ctl.CommandPIN, false)
@@ -57,14 +57,14 @@ func (m model) pinWanted() tea.Cmd {
 func (m model) pinNow() (model, tea.Cmd) {
 	cmd := m.pinWanted()
 	if cmd != nil {
-		m.pinAt, m.pinShut = m.status.PIN.Until, false
+		m.pinAt, m.pinShut = m.status.PIN.Number, false
 	}
 	return m, cmd
 }
 
 // openPIN answers the question about the last try: the user goes on, or refuses.
 func (m model) openPIN(insist bool) (tea.Model, tea.Cmd) {
-	m.pinAt, m.pinShut = m.status.PIN.Until, false
+	m.pinAt, m.pinShut = m.status.PIN.Number, false
 	return m, m.open(ctl.CommandPINLastTry, !insist)
 }
 
@@ -74,7 +74,7 @@ func (m model) pinTaken() bool {
 	if m.status == nil || m.status.PIN == nil {
 		return false
 	}
-	return !m.status.PIN.Pad && m.pinShut && m.status.PIN.Until.Equal(m.pinAt)
+	return !m.status.PIN.Pad && m.pinShut && m.status.PIN.Number == m.pinAt
 }
 
 // open returns what asks the relay to let us enter the PIN.
@@ -227,7 +227,7 @@ func (p *pinPrompt) idle(digits int) error {
 	p.looked = now
 	var a tla.Answer
 	err := p.model.relay.ask(p.model.ctx, ctl.Request{Command: "status"}, &a)
-	if err != nil || a.Status == nil || a.Status.PIN == nil || !a.Status.PIN.Until.Equal(p.wanted.Until) {
+	if err != nil || a.Status == nil || a.Status.PIN == nil || a.Status.PIN.Number != p.wanted.Number {
 		return errPINGone
 	}
 	p.draw(digits)
@@ -250,7 +250,7 @@ func (m model) pinPage(p tla.PINRequest, digits int) page {
 	g := m.page(words.BigPIN, waiting, m.t.Say(words.LeadPIN, m.cardFill(p.Slot)))
 	g.parts = []paragraph{
 		{lines: []string{m.t.Say(words.TypedSoFar, []string{"text", strings.Repeat("•", digits)})}, bold: true},
-		{lines: []string{m.t.Say(words.AskedBy, []string{"pdt", m.t.Who(p.PdT, m.own())})}, rank: 1},
+		{lines: []string{m.purpose(p)}, rank: 1},
 	}
 	tries := []string{m.t.Say(words.NeverShared, nil)}
 	if p.Tries > 0 {

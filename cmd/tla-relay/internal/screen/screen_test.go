@@ -81,6 +81,12 @@ var screens = []struct {
 		return s
 	}(), nil},
 	{"PIN", relaytest.Asked(3, false), func(m *model) { m.width = -m.width }}, // see shownPIN
+	{"PIN for a start", relaytest.AskedForStart(), func(m *model) { m.width = -m.width }},
+	{"PIN for a start, at the reader", func() tla.Status {
+		s := relaytest.AskedForStart()
+		s.PIN.Pad = true
+		return s
+	}(), nil},
 	{"PIN at the reader", relaytest.Asked(3, true), nil},
 	{"last try", relaytest.Asked(1, false), nil},
 	{"not started", relaytest.Ended(tla.Why{Code: tla.CodeProblem, Reason: "pdt_absent",
@@ -91,12 +97,30 @@ var screens = []struct {
 		Incident: "P5Y4"}, true), nil},
 	{"login page", relaytest.Ended(tla.Why{Code: tla.CodePortal, Gateway: "gw1.operateur.example:8443", Peer: "gateway",
 		Incident: "L6H2"}, false), nil},
+	{"no card for a start", relaytest.Ended(tla.Why{Code: tla.CodeProblem, Reason: "user_required",
+		Cause: tla.ReasonNoCard, Gateway: "gw1.operateur.example:8443", Peer: relaytest.Gateway, Incident: "H7R3"}, false), nil},
+	{"the card is refused", relaytest.Ended(tla.Why{Code: tla.CodeProblem, Reason: "user_refused", Cause: "revoked",
+		Gateway: "gw1.operateur.example:8443", Peer: relaytest.Gateway, Incident: "W4J8"}, false), nil},
+	{"the card is blocked", relaytest.Ended(tla.Why{Code: tla.CodeUser, Reason: tla.ReasonBlocked, Incident: "Y2F5"}, false),
+		nil},
+	{"the card was taken out", relaytest.Ended(tla.Why{Code: tla.CodeCardOut, Incident: "M3K6"}, true), nil},
+	{"cards forgotten", func() tla.Status {
+		s := relaytest.Idle()
+		s.Readers[0].Card.Forgotten = true
+		return s
+	}(), nil},
+	{"open, the card is out", func() tla.Status {
+		s := relaytest.InSession(tla.StateUp)
+		s.Session.Warning = &tla.Warning{Code: tla.CodeCardOut, At: relaytest.Noon.Add(8 * time.Second)}
+		s.Readers[0].Card = nil
+		return s
+	}(), nil},
 	{"stranger", relaytest.Ended(tla.Why{Code: tla.CodeRefused, Reason: "unknown_issuer",
 		Gateway: "gw1.operateur.example:8443", Peer: "gateway", Incident: "F2W7"}, false), nil},
 	{"card not free", func() tla.Status { s := relaytest.Idle(); s.Readers[1].Card.Hold = cards.HoldStuck; return s }(),
 		nil},
 	{"PIN asked for elsewhere", relaytest.Asked(3, false), func(m *model) {
-		m.pinAt, m.pinShut = m.status.PIN.Until, true
+		m.pinAt, m.pinShut = m.status.PIN.Number, true
 	}},
 	{"refused by the socket", relaytest.InSession(tla.StateUp),
 		func(m *model) { m.fault = &ctl.Fault{Code: ctl.FaultNotLocal} }},

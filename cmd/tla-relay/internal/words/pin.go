@@ -18,6 +18,12 @@ var (
 	askPINTries = Text{
 		"Code porteur de la {card}, demandé par {pdt}, {n} {n:essai restant:essais restants} (vide pour refuser) : ",
 		"PIN of the {card}, asked for by {pdt}, {n} {n:try:tries} left (empty to refuse): "}
+	askStart = Text{
+		"Code porteur de votre {card}, pour ouvrir la session (vide pour refuser) : ",
+		"PIN of your {card}, to start the session (empty to refuse): "}
+	askStartTries = Text{
+		"Code porteur de votre {card}, pour ouvrir la session, {n} {n:essai restant:essais restants} (vide pour refuser) : ",
+		"PIN of your {card}, to start the session, {n} {n:try:tries} left (empty to refuse): "}
 	PINGood  = Text{"Code porteur correct.", "PIN accepted."}
 	pinWrong = Text{"Code porteur faux : il reste {n} {n:essai:essais}.", "Wrong PIN: {n} {n:try:tries} left."}
 	pinNo    = Text{
@@ -33,9 +39,13 @@ var (
 
 // PINPrompt returns the prompt for a PIN.
 func (t Tongue) PINPrompt(p *tla.PINRequest) string {
-	prompt := askPIN
+	prompts := []Text{askPIN, askPINTries}
+	if p.For == tla.PINForStart {
+		prompts = []Text{askStart, askStartTries}
+	}
+	prompt := prompts[0]
 	if p.Tries > 0 {
-		prompt = askPINTries
+		prompt = prompts[1]
 	}
 	card, pdt := t.Say(CardNames[p.Slot], nil), t.Who(p.PdT, "")
 	return t.Say(prompt, []string{"card", card, "pdt", pdt, "n", strconv.Itoa(p.Tries)})

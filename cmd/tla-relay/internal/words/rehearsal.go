@@ -22,6 +22,7 @@ var (
 		tla.ItemBundle:      {"Configuration", "Configuration"},
 		tla.ItemLink:        {"Liaison", "Link"},
 		tla.ItemPdT:         {"Poste", "Poste"},
+		tla.ItemUser:        {"Votre CPS", "Your CPS"},
 	}
 	// itemsFine say what is good about an item; itemsBad what is wrong with it, if a start would not be refused for it.
 	itemsFine = map[tla.Item]Text{
@@ -32,11 +33,13 @@ var (
 		tla.ItemBundle:      {"signée, version {n}", "signed, version {n}"},
 		tla.ItemLink:        {"service de l'opérateur joint et reconnu", "operator's service reached and proven"},
 		tla.ItemPdT:         {"prêt à recevoir les cartes", "ready for the cards"},
+		tla.ItemUser:        {"présente ; votre code sera demandé", "in; your PIN will be asked for"},
 	}
 	itemsBad = map[tla.Item]Text{
 		tla.ItemReaders:     {"aucun lecteur", "no reader"},
 		tla.ItemCards:       {"aucune carte utilisable", "no usable card"},
 		tla.ItemCertificate: {"à renouveler, encore {n} {n:jour:jours}", "to be renewed, {n} {n:day:days} left"},
+		tla.ItemUser:        {"absente, ou pas de ce terminal", "not in, or not for this terminal"},
 		tla.ItemLink: {"liste de révocation à renouveler, encore {n} {n:jour:jours}",
 			"revocation list to be renewed, {n} {n:day:days} left"},
 	}

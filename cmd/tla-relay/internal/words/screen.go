@@ -63,7 +63,10 @@ var (
 		"Le code porteur de votre {card} est demandé ; il est peut-être tapé ailleurs.",
 		"The PIN of your {card} is asked for; it may be being typed elsewhere."}
 
-	AskedBy     = Text{"Demandé par {pdt}.", "Asked for by {pdt}."}
+	AskedBy       = Text{"Demandé par {pdt}.", "Asked for by {pdt}."}
+	AskedForStart = Text{
+		"Pour ouvrir la session demandée.",
+		"To start the session you asked for."}
 	TriesLeft   = Text{"Il reste {n} {n:essai:essais}.", "{n} {n:try:tries} left."}
 	SecondsLeft = Text{"Encore {n}\u00a0s.", "{n}\u00a0s left."}
 	TypedSoFar  = Text{"Code : {text}", "PIN: {text}"}
@@ -92,6 +95,7 @@ var EndWords = map[tla.Code]Text{
 	tla.CodeInactive: {"aucune carte n'est utilisée.", "no card is in use."},
 	tla.CodeAbsent:   {"sans réponse de votre part.", "without an answer of yours."},
 	tla.CodeExpired:  {"le certificat du terminal expire.", "the terminal's certificate ends."},
+	tla.CodeCardOut:  {"remettez votre carte CPS.", "put your CPS card back."},
 }
 
 // What can be pressed.

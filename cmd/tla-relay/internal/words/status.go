@@ -22,9 +22,10 @@ var (
 	declining = Text{
 		"Le lecteur ne fait plus ce qui est demandé à votre {card} : retirez-la et remettez-la, ou changez de lecteur.",
 		"The reader no longer does what is asked of your {card}: take it out and put it back, or use another reader."}
-	notSeen = Text{"pas encore visible pour le Poste de Travail", "not yet seen by the Poste de Travail"}
-	stopped = Text{"Aucune session : les cartes sont libres.", "No session: the cards are free."}
-	notFree = Text{
+	forgotten = Text{"Reprenez votre {card} : la session est fermée.", "Take your {card} with you: the session has ended."}
+	notSeen   = Text{"pas encore visible pour le Poste de Travail", "not yet seen by the Poste de Travail"}
+	stopped   = Text{"Aucune session : les cartes sont libres.", "No session: the cards are free."}
+	notFree   = Text{
 		"La session est fermée, mais un lecteur ne répond pas : sa carte n'est pas encore libre. " +
 			"Retirez-la du lecteur.",
 		"The session has ended, but a reader does not answer: its card is not free yet. Take it out of the reader."}
@@ -120,6 +121,9 @@ var warnings = map[tla.Code]Text{
 	tla.CodeExpired: {
 		"Le certificat de ce terminal expire à {at} : la session se fermera alors.",
 		"This terminal's certificate ends at {at}, and the session with it."},
+	tla.CodeCardOut: {
+		"Votre carte CPS est retirée : remettez-la, sinon la session se ferme à {at}.",
+		"Your CPS card is out: put it back, or the session ends at {at}."},
 }
 
 func (t Tongue) Up(s *tla.Status) string {
@@ -149,6 +153,16 @@ func (t Tongue) Declining(s *tla.Status) (list []string) {
 	return list
 }
 
+// Forgotten returns a sentence for each card that was in when the last session ended, and still is (5.1).
+func (t Tongue) Forgotten(s *tla.Status) (list []string) {
+	for _, r := range s.Readers {
+		if r.Card != nil && r.Card.Forgotten {
+			list = append(list, t.Say(forgotten, []string{"card", t.Say(CardNames[r.Card.Role], nil)}))
+		}
+	}
+	return list
+}
+
 // Waits reports whether the PdT's programs are known not to see a card of the session.
 func Waits(c *tla.CardStatus) bool { return c.Shown != nil && !*c.Shown }
 
@@ -158,6 +172,9 @@ func (t Tongue) Freed(w io.Writer, s *tla.Status) error {
 		return errors.New(t.Say(notFree, nil))
 	}
 	fmt.Fprintln(w, t.Say(stopped, nil))
+	for _, text := range t.Forgotten(s) {
+		fmt.Fprintln(w, text)
+	}
 	return nil
 }
 
@@ -183,12 +200,15 @@ func (t Tongue) Status(w io.Writer, s *tla.Status) {
 	if p := s.PIN; p != nil {
 		where := map[bool]Text{false: statusWords.pinAsked, true: statusWords.pinPad}[p.Pad]
 		fmt.Fprintln(w, t.Say(where, []string{"card", t.Say(CardNames[p.Slot], nil)}))
+		if p.For == tla.PINForStart {
+			fmt.Fprintln(w, t.Say(AskedForStart, nil))
+		}
 	}
 	if n := s.Session; n != nil && n.Refused >= tla.ManyRefused {
 		fmt.Fprintln(w, t.Say(statusWords.refused, []string{"n", fmt.Sprint(n.Refused)}))
 	}
 	t.readers(w, s)
-	for _, text := range t.Declining(s) {
+	for _, text := range append(t.Declining(s), t.Forgotten(s)...) {
 		fmt.Fprintln(w, text)
 	}
 	if s.Last != nil && s.Session == nil { // in a session, how the one before it ended does not matter

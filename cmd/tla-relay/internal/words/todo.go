@@ -38,6 +38,18 @@ var (
 	doPdT  = Text{ // it may be on its way: after an outage it takes up to ten seconds to be back
 		"Attendez une minute et recommencez ; sinon, vérifiez que le Poste de Travail est allumé.",
 		"Wait a minute and start again; if it fails again, check that the Poste de Travail is on."}
+	doOwnCard = Text{
+		"Insérez votre carte CPS, puis recommencez.",
+		"Put your CPS card in, then start again."}
+	doCardAgain = Text{
+		"Remettez votre carte CPS, puis ouvrez une nouvelle session.",
+		"Put your CPS card back, then start a new session."}
+	doIssuerOr = Text{
+		"Adressez-vous à l'émetteur de votre carte, ou appelez votre opérateur.",
+		"Ask the issuer of your card, or call your operator."}
+	doIssuer = Text{
+		"Adressez-vous à l'émetteur de votre carte, qui peut la débloquer.",
+		"Ask the issuer of your card, who can unblock it."}
 	doOpen  = Text{"Ouvrez une nouvelle session.", "Start a new session."}
 	doAgain = Text{
 		"Recommencez ; si cela se répète, appelez votre opérateur.",
@@ -83,6 +95,11 @@ var todos = map[tla.Code]Text{
 		"Remettez la carte, puis relancez la demande depuis le logiciel.",
 		"Put the card back, then ask again from the software."},
 	tla.CodeUnknownCommand: doCall,
+	tla.CodeUser:           doAgain,
+	tla.CodeCardOut:        doCardAgain,
+	tla.CodeOtherCard: {
+		"Chacun ouvre sa propre session, avec sa carte.",
+		"Everybody starts a session of their own, with their card."},
 }
 
 // What is wrong with a card that is in (todoKey).
@@ -115,6 +132,16 @@ var todoReasons = map[tla.Code]map[string]Text{
 		string(link.ProblemBadAuthorization): doAgain,
 		string(link.ProblemPdTAbsent):        doPdT,
 		string(link.ProblemClockWrong):       doSetClock,
+		string(link.ProblemUserRequired):     doCall, // but for some causes
+		string(link.ProblemBadProof):         doAgain,
+		string(link.ProblemUserRefused):      doCall,
+		string(link.ProblemUserDenied):       doCall,
+	},
+	tla.CodeUser: {
+		tla.ReasonCardOut:  doCardAgain,
+		tla.ReasonBlocked:  doIssuer,
+		tla.ReasonDeclined: doOpen,
+		tla.ReasonNoAnswer: doOpen,
 	},
 	tla.CodePdT: {
 		string(session.ByeBusy): {
@@ -127,10 +154,12 @@ var todoReasons = map[tla.Code]map[string]Text{
 		string(session.ByeTimeOver): doOpen,
 		string(session.ByeInactive): doOpen,
 		string(session.ByeStopped):  doOpen,
+		string(session.ByeUser):     doCall,
 	},
 	tla.CodeNotice: {
 		string(link.CodeRevoked):         doCall,
 		string(link.CodeExpired):         doCall,
+		string(link.CodeUserRevoked):     doIssuerOr,
 		string(link.CodeEndedByOperator): doCall,
 		string(link.CodeProtocol):        doCall,
 		string(link.CodeTimeOver):        doOpen,
@@ -149,6 +178,7 @@ var todoReasons = map[tla.Code]map[string]Text{
 		cardsSecond: {
 			"Laissez une seule carte de chaque type : retirez l'autre.",
 			"Leave one card of each type in: take the other one out."},
+		string(tla.ItemUser): doOwnCard,
 		string(tla.ItemLink): {"Appelez votre opérateur : la liste de révocation est à renouveler.",
 			"Call your operator: the revocation list is to be renewed."},
 		string(tla.ItemCertificate): {
@@ -156,6 +186,18 @@ var todoReasons = map[tla.Code]map[string]Text{
 			"Call your operator: the certificate is to be renewed."},
 	},
 }
+
+// todoCauses are about a gateway that wants to know who the user is, by why there was no proof.
+var todoCauses = map[string]Text{
+	tla.ReasonNoCard:      doOwnCard,
+	tla.ReasonCardOut:     doOwnCard,
+	tla.ReasonCardBusy:    doWait,
+	tla.ReasonReaderStuck: doReader,
+}
+
+var doReader = Text{
+	"Débranchez le lecteur et rebranchez-le, puis recommencez.",
+	"Unplug the reader and plug it again, then start again."}
 
 var todoCertificates = map[string]Text{
 	string(pki.Expired):         doClock,
@@ -182,6 +224,9 @@ var todoStrangers = map[string]Text{
 // Todo returns the one thing to do about a Why.
 func (t Tongue) Todo(w *tla.Why) string {
 	if known, ok := todoStrangers[w.Reason]; ok && w.Code == tla.CodeRefused && w.Peer == string(pki.RoleGateway) {
+		return t.Say(known, nil)
+	}
+	if known, ok := todoCauses[w.Cause]; ok && w.Reason == string(link.ProblemUserRequired) {
 		return t.Say(known, nil)
 	}
 	if known, ok := todoReasons[w.Code][w.Reason]; ok {

@@ -2,6 +2,7 @@ package words
 
 import (
 	"tlagate/cmd/internal/sentences"
+	"tlagate/session/link"
 	"tlagate/tla"
 	ctl "tlagate/tla/control"
 )
@@ -81,6 +82,22 @@ func (t Tongue) WhyOf(command string, w *tla.Why, own string) string {
 // reason returns the second part of a Why, from the table.
 func (t Tongue) reason(w *tla.Why) string {
 	known, ok := reasons[w.Code][w.Reason]
+	if !ok {
+		known = unknown
+	}
+	if w.Cause == "" {
+		known = Text{sentences.WithoutCause(known.fr), sentences.WithoutCause(known.en)}
+	}
+	return t.Say(known, []string{"cause", t.cause(w)})
+}
+
+// cause returns the third part of a Why, which says more of its reason.
+func (t Tongue) cause(w *tla.Why) string {
+	table := reasons[tla.CodeUser]
+	if w.Reason == string(link.ProblemUserRefused) {
+		table = reasons[tla.CodeRejected]
+	}
+	known, ok := table[w.Cause]
 	if !ok {
 		known = unknown
 	}

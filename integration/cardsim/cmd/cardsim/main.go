@@ -24,7 +24,7 @@ func main() {
 func run(args []string) error {
 	flags := flag.NewFlagSet("cardsim", flag.ContinueOnError)
 	addr := flags.String("addr", "127.0.0.1:35963", "vpcd slot to plug into")
-	kind := flags.String("kind", "vitale", "vitale or cps")
+	kind := flags.String("kind", "vitale", "vitale, cps (a PIV card) or cps3 (an IAS-ECC card)")
 	serial := flags.String("serial", "", "makes the card different from others; up to 10 digits")
 	pace := flags.Duration("pace", 0, "time for each byte, 1.25ms for a card at 9600 baud")
 	if err := flags.Parse(args); err != nil {
@@ -48,8 +48,10 @@ func newCard(kind, serial string) (counted, error) {
 		return cardsim.NewVitale(cardsim.VitaleConfig{Serial: serial}), nil
 	case "cps":
 		return cardsim.NewCPS(cardsim.CPSConfig{Serial: serial})
+	case "cps3":
+		return cardsim.NewCPS3(cardsim.CPSConfig{Serial: serial})
 	}
-	return nil, fmt.Errorf("cannot make a card of kind %q: give vitale or cps", kind)
+	return nil, fmt.Errorf("cannot make a card of kind %q: give vitale, cps or cps3", kind)
 }
 
 func plug(addr string, card counted, pace time.Duration) error {

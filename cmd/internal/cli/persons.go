@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"tlagate/pki/revocation"
+	"tlagate/pki/trust"
+	"tlagate/session/user"
+)
+
+// User is the YAML section that says whether the users of terminals have to prove who they are:
+//
+//	user: {mode: require, practices: {cabinet-a: tell, cabinet-b: off}}
+//
+// Without it the mode is tell.
+type User struct {
+	Mode      user.Mode            `yaml:"mode"`      // off, tell, require
+	Practices map[string]user.Mode `yaml:"practices"` // of terminals, with a mode of their own
+}
+
+// Rule returns the section as the packages want it.
+func (u User) Rule() user.Rule { return user.Rule(u) }
+
+// Persons is the YAML section that says by whose certificates, of another PKI, users prove who they are:
+//
+//	persons:
+//	  anchors: [{file: persons-root.crt}]
+//	  intermediates: [persons-issuing.crt]
+//	  crls: ["http://igc.example.invalid/persons.crl"]
+//	  ocsp: {from_aia: true}
+//	  mapping: {identifier: CN, form: "8[0-9]{11}", profession: title}
+//
+// What is not said here means what it means in the section trust.
+type Persons struct {
+	Anchors       []PersonsAnchor `yaml:"anchors"`
+	Intermediates []Path          `yaml:"intermediates"` // cards send the person's certificate alone
+	CRLs          []Path          `yaml:"crls"`
+	OCSP          OCSP            `yaml:"ocsp"`
+	DenyList      Path            `yaml:"deny_list"`
+	ARL           Path            `yaml:"arl"` // where lists are kept that come through a gateway
+	State         Path            `yaml:"state"`
+	Answers       Path            `yaml:"answers"`
+	Production    bool            `yaml:"production"`
+	Mapping       Mapping         `yaml:"mapping"`
+}
+
+// PersonsAnchor is one line of persons.anchors.
+type PersonsAnchor struct {
+	File Path `yaml:"file"`
+}
+
+// Mapping is persons.mapping; trust.PersonRules says what each field means.
+type Mapping struct {
+	Identifier string   `yaml:"identifier"`
+	Form       string   `yaml:"form"`
+	Profession string   `yaml:"profession"`
+	Policies   []string `yaml:"policies"`
+}
+
+// Reads returns the files and URLs that the section names to be read; p may be nil.
+func (p *Persons) Reads() []Path {
+	if p == nil {
+		return nil
+	}
+	all := append(append([]Path{p.DenyList}, p.Intermediates...), p.CRLs...)
+	for _, a := range p.Anchors {
+		all = append(all, a.File)
+	}
+	return all
+}
+
+// Writes returns the files that the section names to be written; p may be nil.
+func (p *Persons) Writes() []Path {
+	if p == nil {
+		return nil
+	}
+	return []Path{p.ARL, p.State, p.Answers}
+}
+
+// Config returns the section as package trust wants it; devices is the trust store of devices, whose CAs vouch for no
+// person; nil = it cannot be opened.
+func (p *Persons) Config(devices *trust.Trust, log *slog.Logger) trust.Config {
+	m := p.Mapping
+	cfg := trust.Config{
+		Profile: trust.Persons,
+		Persons: trust.PersonRules{Identifier: m.Identifier, Form: m.Form, Profession: m.Profession,
+			Policies: m.Policies, Devices: devices},
+		Intermediates: Texts(p.Intermediates),
+		Production:    p.Production,
+		Log:           log,
+		Revocation: revocation.Config{CRLs: Texts(p.CRLs), OCSP: revocation.OCSPConfig(p.OCSP),
+			DenyList: string(p.DenyList), ARL: string(p.ARL), State: string(p.State), Answers: string(p.Answers)},
+	}
+	for _, a := range p.Anchors {
+		cfg.Anchors = append(cfg.Anchors, trust.AnchorFile{File: string(a.File)})
+	}
+	return cfg
+}
+
+// Look opens the trust store for somebody who only looks: nothing is written or logged.
+func (p *Persons) Look(devices *trust.Trust) (*trust.Trust, error) {
+	c := *p
+	c.ARL, c.State, c.Answers = "", "", ""
+	return trust.Open(c.Config(devices, slog.New(slog.DiscardHandler)))
+}
+
+// CheckUsers returns what is wrong with both sections; p may be nil. named says that some access depends on who the
+// user is.
+func CheckUsers(rule user.Rule, p *Persons, named bool) error {
+	errs := []error{rule.Check()}
+	switch {
+	case p == nil && rule.Has(user.Require):
+		errs = append(errs, fmt.Errorf("user: cannot require a proof that nobody can verify: name the CAs of persons "+
+			"(persons), or write user: {mode: %s}", user.Tell))
+	case p == nil && named:
+		errs = append(errs, errors.New("cannot let in by person or profession: name the CAs of persons (persons)"))
+	case p != nil && len(p.Anchors) == 0:
+		errs = append(errs, errors.New("persons.anchors is missing: name the root of the persons' PKI"))
+	}
+	return errors.Join(errs...)
+}

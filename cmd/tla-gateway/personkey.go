@@ -1,0 +1,232 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"tlagate/audit"
+	"tlagate/audit/persons"
+	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/trail"
+	"tlagate/internal/files"
+	"tlagate/internal/stamp"
+	"tlagate/keys"
+)
+
+// personKey is the section person_key: where the key is by which persons are marked in the trace.
+type personKey struct {
+	File        cli.Path `yaml:"file"`         // mode 0600; "" = no person is in the trace
+	WrappingKey cli.Path `yaml:"wrapping_key"` // as in identity
+}
+
+func (k personKey) keys() keys.Config { return keys.Config{WrappingKey: string(k.WrappingKey)} }
+
+// named returns an error if the configuration names no file.
+func (k personKey) named() error {
+	if k.File == "" {
+		return errors.New("cannot use a person key: the configuration names none; write person_key: {file: person.key}")
+	}
+	return nil
+}
+
+// open reads the key. When the configuration names none, it returns nil: no person is in the trace.
+func (k personKey) open() (*persons.Ring, error) {
+	if k.File == "" {
+		return nil, nil
+	}
+	r, err := persons.Open(string(k.File), k.keys())
+	if err != nil {
+		return nil, fmt.Errorf("%w; make it by person-key new, or person-key import", err)
+	}
+	return r, nil
+}
+
+// PersonKey returns the key of the marks.
+func (p configFlag) PersonKey() (*persons.Ring, error) {
+	c, _, err := load(p.Config)
+	if err == nil {
+		err = c.PersonKey.named()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.PersonKey.open()
+}
+
+// PersonMarks returns the marks that lines about a person may have.
+func (p configFlag) PersonMarks(id string) ([]string, error) {
+	ring, err := p.PersonKey()
+	if err != nil {
+		return nil, err
+	}
+	return ring.Marks(id, time.Now()), nil
+}
+
+// ResolvePerson returns whom a line is about.
+func (p configFlag) ResolvePerson(sealed string, officer []byte) (string, error) {
+	key, err := persons.ReadOfficer(bytes.NewReader(officer))
+	if err != nil {
+		return "", err
+	}
+	return key.Resolve(sealed)
+}
+
+type personKeyCmd struct {
+	New    personKeyNewCmd    `cmd:"" help:"Make a key, at one gateway of an operator, or change it once a year; old ones are kept for 13 months."`
+	Import personKeyImportCmd `cmd:"" help:"Take the key of another gateway, which an officer has decrypted."`
+	Status personKeyStatusCmd `cmd:"" help:"List the keys that are kept, and who can read whom a line is about."`
+}
+
+type personKeyNewCmd struct {
+	configFlag
+	To   []string `sep:"none" placeholder:"AGE" help:"A security officer: age1…, or a file with one a line; repeat for more. Without any, those from before."`
+	Copy string   `required:"" placeholder:"FILE" help:"The copy to make for the officers, which must not exist: it is how other gateways get the key."`
+}
+
+// Run makes the key, and before it its copy.
+func (c *personKeyNewCmd) Run(app *cli.App) error {
+	return changePersonKey(app, c.Config, audit.KeyCreated, func(old *persons.Ring) (*persons.Ring, error) {
+		officers, err := readOfficers(c.To)
+		if err != nil {
+			return nil, err
+		}
+		if old == nil {
+			old = new(persons.Ring)
+		}
+		next, err := old.Renew(officers, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		sealed, err := next.Copy()
+		if err == nil {
+			err = files.WriteNewSecret(c.Copy, sealed)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot write the copy for the officers: %w", err)
+		}
+		return next, nil
+	})
+}
+
+// readOfficers returns the recipients that are written out, or in files with one a line.
+func readOfficers(args []string) (list []string, err error) {
+	for _, arg := range args {
+		if strings.HasPrefix(arg, "age1") {
+			list = append(list, arg)
+			continue
+		}
+		text, err := files.Read(arg, 64<<10)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the officers: %w", err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+				list = append(list, line)
+			}
+		}
+	}
+	return list, nil
+}
+
+type personKeyImportCmd struct {
+	configFlag
+	File string `arg:"" default:"-" help:"The decrypted copy; - reads standard input: age -d -i KEY COPY | tla-gateway person-key import"`
+}
+
+// Run takes the key in place of the one before.
+func (c *personKeyImportCmd) Run(app *cli.App) error {
+	return changePersonKey(app, c.Config, audit.KeyReplaced, func(*persons.Ring) (*persons.Ring, error) {
+		in := app.Stdin
+		if c.File != "-" {
+			f, err := os.Open(c.File)
+			if err != nil {
+				return nil, fmt.Errorf("cannot read the person key: %w", err)
+			}
+			defer f.Close()
+			in = f
+		}
+		data, err := io.ReadAll(io.LimitReader(in, 64<<10))
+		defer clear(data)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the person key: %w", err)
+		}
+		return persons.Parse(data)
+	})
+}
+
+// changePersonKey replaces the key by what change makes of it, and records that first. A running gateway takes it at
+// its next start.
+func changePersonKey(app *cli.App, file string, kind audit.Kind,
+	change func(old *persons.Ring) (*persons.Ring, error)) error {
+	cfg, _, err := load(file)
+	if err == nil {
+		err = cfg.PersonKey.named()
+	}
+	if err != nil {
+		return err
+	}
+	who := audit.Account()
+	if err := cfg.becomeOwner(file); err != nil {
+		return err
+	}
+	where := string(cfg.PersonKey.File)
+	var old *persons.Ring
+	if _, err := os.Stat(where); err == nil {
+		if old, err = cfg.PersonKey.open(); err != nil {
+			return err
+		}
+	}
+	next, err := change(old)
+	if err != nil {
+		return err
+	}
+	trace, err := trail.OpenKept(app, "tla-gateway person-key", cfg.Audit)
+	if err != nil {
+		return err
+	}
+	if err := trace.Log.Record(kind, audit.Use("persons in the trace"), audit.File(where), who,
+		audit.Version(next.Keys(time.Now())[0].Name)); err != nil {
+		return err
+	}
+	if err := next.Save(where, cfg.PersonKey.keys()); err != nil {
+		return err
+	}
+	printPersonKey(app, next)
+	fmt.Fprintln(app.Stdout,
+		"A gateway that runs takes it at its next start. Every other gateway must get it: person-key import.")
+	return nil
+}
+
+type personKeyStatusCmd struct{ configFlag }
+
+// Run lists the keys.
+func (c *personKeyStatusCmd) Run(app *cli.App) error {
+	ring, err := c.PersonKey()
+	if err != nil {
+		return err
+	}
+	printPersonKey(app, ring)
+	if now := time.Now(); now.After(ring.Due()) {
+		return errors.New("the person key is older than a year: change it by person-key new, at one gateway")
+	}
+	return nil
+}
+
+func printPersonKey(app *cli.App, ring *persons.Ring) {
+	for _, k := range ring.Keys(time.Now()) {
+		if k.Until.IsZero() {
+			fmt.Fprintf(app.Stdout, "key %s of %s, in use; to be changed by %s\n", k.Name, stamp.Day(k.Made),
+				stamp.Day(ring.Due()))
+			continue
+		}
+		fmt.Fprintf(app.Stdout, "key %s of %s, kept until %s\n", k.Name, stamp.Day(k.Made), stamp.Day(k.Until))
+	}
+	for _, o := range ring.Officers() {
+		fmt.Fprintf(app.Stdout, "officer %s\n", o)
+	}
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/trail"
+	"tlagate/gateway"
+	"tlagate/internal/stamp"
+	"tlagate/pki"
+	"tlagate/pki/trust"
+	"tlagate/session/link"
+	"tlagate/session/user"
+)
+
+// persons is the section persons of a gateway.
+type persons struct {
+	cli.Persons `yaml:",inline"`
+	SendCRLs    bool `yaml:"send_crls"` // PdTs get the short CRLs by which persons pass, beside OCSP answers
+}
+
+func (p *persons) section() *cli.Persons {
+	if p == nil {
+		return nil
+	}
+	return &p.Persons
+}
+
+func (p *persons) writes() []cli.Path { return p.section().Writes() }
+
+// personKey names the key by which the trace marks persons.
+type personKey struct {
+	File        cli.Path `yaml:"file"`         // mode 0600; "" = no person is in the trace
+	WrappingKey cli.Path `yaml:"wrapping_key"` // as in identity
+}
+
+func (c config) checkUsers(rules []gateway.Rule) error {
+	named := slices.ContainsFunc(rules, func(r gateway.Rule) bool { return !r.Who.Empty() })
+	err := cli.CheckUsers(c.User.Rule(), c.Persons.section(), named)
+	if err == nil && c.Audit.File != "" && c.PersonKey.File == "" && (named || c.User.Rule().Has(user.Require)) {
+		err = errors.New("person_key is missing: who a proof is demanded of is to be found in the trace (SA2); make " +
+			"one with tla-gateway person-key new")
+	}
+	return err
+}
+
+// users opens the trust store of persons, if there is one.
+func (c config) users(trace *trail.Trail, devices *trust.Trust, log *slog.Logger) (gateway.Users, error) {
+	u := gateway.Users{Rule: c.User.Rule()}
+	if c.Persons == nil {
+		return u, nil
+	}
+	var err error
+	if u.Mark, err = trail.Marks(string(c.PersonKey.File), string(c.PersonKey.WrappingKey), log); err != nil {
+		return u, err
+	}
+	u.Persons, err = trust.Open(trace.Trust(c.Persons.Config(devices, log)))
+	if err != nil {
+		return u, fmt.Errorf("persons: %w", err)
+	}
+	u.SendCRLs = c.Persons.SendCRLs
+	for _, why := range c.Persons.tooLong(u.Persons) {
+		log.Error("Postes de Travail are not sent a CRL about persons", "error", why)
+	}
+	return u, nil
+}
+
+// tooLong returns why some lists are not sent to PdTs, though the configuration wants it.
+func (p *persons) tooLong(store *trust.Trust) (errs []error) {
+	if !p.SendCRLs {
+		return nil
+	}
+	for _, l := range store.Lists() {
+		if l.Octets > link.MaxCRL {
+			errs = append(errs, fmt.Errorf("cannot send the CRL of %s: it has %d octets, a status record takes %d; "+
+				"name an OCSP responder under persons.ocsp, or have PdTs get the list themselves", l.Issuer, l.Octets,
+				link.MaxCRL))
+		}
+	}
+	return errs
+}
+
+// runUsers keeps the trust store of persons up to date until ctx ends.
+func runUsers(u gateway.Users) func(context.Context) {
+	return func(ctx context.Context) {
+		if u.Persons != nil {
+			_ = u.Persons.Run(ctx)
+		}
+	}
+}
+
+// users says who has to prove who they are, and by what this gateway can tell.
+func (r *report) users(c config, devices *trust.Trust) {
+	rule := c.User.Rule()
+	r.line("users", "%s", modes(rule))
+	if c.Persons == nil {
+		if rule.Has(user.Tell) {
+			r.warning("no proof of users is asked for, and sessions begin without: no CA of persons is configured " +
+				"(persons)")
+		}
+		return
+	}
+	store, err := c.Persons.Look(devices) // what it would log is printed below
+	if err != nil {
+		r.unreadable(fmt.Errorf("persons: %w", err))
+		return
+	}
+	r.persons(store)
+	r.personKey(c)
+	for _, why := range c.Persons.tooLong(store) {
+		r.problem(why)
+	}
+}
+
+// whose says that a line of the access table is for some persons, without naming any.
+func whose(who user.Who) string {
+	if who.Empty() {
+		return ""
+	}
+	return fmt.Sprintf(", for %d persons and %d professions", len(who.Persons), len(who.Professions))
+}
+
+// modes returns what a rule demands, in words.
+func modes(rule user.Rule) string {
+	words := map[user.Mode]string{user.Off: "not asked who they are",
+		user.Tell: "asked for a proof, and let in without", user.Require: "let in by a proof alone"}
+	text := words[rule.Of("")]
+	for _, practice := range slices.Sorted(maps.Keys(rule.Practices)) {
+		text += fmt.Sprintf("; those of %s: %s", practice, words[rule.Of(practice)])
+	}
+	return text
+}
+
+// persons says whose certificates pass, and whether it can be told if they are revoked.
+func (r *report) persons(store *trust.Trust) {
+	for _, a := range store.Anchors() {
+		r.line("persons", "anchor %s, until %s", a.Cert.Subject.CommonName, stamp.Minute(a.Cert.NotAfter))
+		r.warnOfEnd("this anchor", a.Cert.NotAfter, soonCert)
+	}
+	for _, l := range store.Lists() {
+		r.list(l)
+	}
+	for _, covered := range store.Coverage(true) {
+		if !covered.Covered() && !covered.Listed && !covered.Revoked {
+			r.problem(fmt.Errorf("cannot tell which %s that %s issued are revoked, and they will all be refused (%s): "+
+				"name its list under persons.crls, or a responder under persons.ocsp", covered.Of, covered.CA,
+				pki.UserStatus))
+		}
+	}
+}
+
+// personKey says whether the trace will say who used a terminal.
+func (r *report) personKey(c config) {
+	if c.PersonKey.File == "" {
+		r.warning("the trace does not say who uses a terminal: there is no person_key; make one with " +
+			"tla-gateway person-key new")
+		return
+	}
+	if _, err := trail.Marks(string(c.PersonKey.File), string(c.PersonKey.WrappingKey), slog.Default()); err != nil {
+		r.problem(err)
+		return
+	}
+	r.line("persons", "marked in the trace by the key in %s", c.PersonKey.File)
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/cmd/internal/doctor"
+	"tlagate/cmd/internal/trail"
+	"tlagate/internal/stamp"
+	"tlagate/pdt"
+	"tlagate/pki/trust"
+	"tlagate/session/user"
+)
+
+// userSection says whether the users of terminals have to prove who they are, and who may use this PdT.
+type userSection struct {
+	cli.User    `yaml:",inline"`
+	Persons     []string `yaml:"persons"`     // the users who may, by their national identifier
+	Professions []string `yaml:"professions"` // likewise, by their profession; both empty = every one who passes
+}
+
+// personKey names the key by which the trace marks persons.
+type personKey struct {
+	File        cli.Path `yaml:"file"`         // mode 0600; "" = no person is in the trace
+	WrappingKey cli.Path `yaml:"wrapping_key"` // as in client
+}
+
+func (u userSection) who() user.Who { return user.Who{Persons: u.Persons, Professions: u.Professions} }
+
+// users opens the trust store of persons, if there is one.
+func (c config) users(trace *trail.Trail, devices *trust.Trust, log *slog.Logger) (pdt.Users, error) {
+	u := pdt.Users{Rule: c.User.Rule(), Who: c.User.who()}
+	if c.Persons == nil {
+		return u, nil
+	}
+	var err error
+	if u.Persons, err = trust.Open(trace.Trust(c.Persons.Config(devices, log))); err != nil {
+		return u, fmt.Errorf("persons: %w", err)
+	}
+	return u, nil
+}
+
+// runUsers keeps the trust store of persons up to date until ctx ends.
+func (d *daemon) runUsers(ctx context.Context) error {
+	if d.users.Persons == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return d.users.Persons.Run(ctx)
+}
+
+// usersCheck checks by what the users of terminals can be told.
+func (c config) usersCheck(d doctor.Device) doctor.Check {
+	return doctor.Check{Name: "users", Run: func(context.Context) doctor.Finding { return c.usersFinding(d) }}
+}
+
+func (c config) usersFinding(d doctor.Device) doctor.Finding {
+	rule := c.User.Rule()
+	switch {
+	case c.Persons == nil && !rule.Has(user.Tell):
+		return doctor.Good("users of terminals need not prove who they are")
+	case c.Persons == nil:
+		return doctor.Warn("name the CAs of persons (persons), then require a proof (user)",
+			"sessions begin whoever uses the terminal: no CA of persons is configured")
+	}
+	devices, err := d.Store()
+	if err != nil {
+		return doctor.Cannot("", "see trust anchors")
+	}
+	store, err := c.Persons.Look(devices)
+	if err != nil {
+		return doctor.Fail("see deploy/examples/pdt.yaml, section persons", "persons: %v", err)
+	}
+	for _, l := range store.Lists() {
+		if l.Err != nil {
+			return doctor.Fail("bring its successor, or see why the URL has none", "persons.crls: %v", l.Err)
+		}
+	}
+	first := store.Anchors()[0].Cert.NotAfter
+	for _, a := range store.Anchors() {
+		if a.Cert.NotAfter.Before(first) {
+			first = a.Cert.NotAfter
+		}
+	}
+	if rule.Has(user.Require) {
+		return doctor.Good("a proof of who uses the terminal is demanded; anchors of persons until %s",
+			stamp.Day(first))
+	}
+	return doctor.Warn("when the trace has no more sessions without a proof that passes, write user: {mode: require}",
+		"a session begins without a proof of who uses the terminal, too; anchors of persons until %s", stamp.Day(first))
+}
