@@ -52,7 +52,8 @@ func allAlgorithms() algorithms.List {
 		ocsp.Algorithms(), keys.Algorithms(), consent.Algorithms(), proof.Algorithms(), ticket.Algorithms(),
 		session.Algorithms(),
 		bundle.Algorithms(), est.Algorithms(), gateway.Algorithms(), incident.Algorithms(), server.Algorithms(),
-		backup.Algorithms(), audit.Algorithms(), export.Algorithms(), host.Algorithms(), persons.Algorithms(), heads.Algorithms())
+		backup.Algorithms(), audit.Algorithms(), export.Algorithms(), host.Algorithms(),
+		persons.Algorithms(), heads.Algorithms())
 }
 
 // TestG5EveryUseIsComplete: each use has a name, a purpose, a package and references, in both languages, and one that

@@ -25,6 +25,6 @@ type algorithmsCmd struct{ cli.AlgorithmsCmd }
 func (c *algorithmsCmd) Run(app *cli.App) error {
 	return c.Print(app, pki.TLSAlgorithms(), pki.Algorithms(), revocation.Algorithms(), keys.Algorithms(),
 		consent.Algorithms(), proof.Algorithms(), ticket.Algorithms(), gateway.Algorithms(), bundle.Algorithms(),
-		est.Algorithms(), heads.Algorithms(), audit.Algorithms(), export.Algorithms(), persons.Algorithms(), host.Algorithms(),
-		incident.Algorithms())
+		est.Algorithms(), heads.Algorithms(), audit.Algorithms(), export.Algorithms(), persons.Algorithms(),
+		host.Algorithms(), incident.Algorithms())
 }

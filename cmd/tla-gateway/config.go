@@ -15,24 +15,23 @@ import (
 
 // config is the configuration file; deploy/examples/gateway.yaml explains it.
 type config struct {
-	Listen    string        `yaml:"listen"`
-	MPTCP     bool          `yaml:"mptcp"`      // take Multipath TCP
-	ProxyFrom []string      `yaml:"proxy_from"` // load balancers, whose connections begin with a PROXY header
-	Metrics   string        `yaml:"metrics"`    // 127.0.0.1:PORT, [::1]:PORT or unix:/PATH; "" = none
-	Identity  cli.Identity  `yaml:"identity"`
-	Client    cli.Identity  `yaml:"client"`
-	Trust     cli.Trust     `yaml:"trust"`
-	Push      []pushSource  `yaml:"push"`
-	Enrolment *enrolment    `yaml:"enrolment"`
-	Renewal   enrol.Section `yaml:"renewal"`
-	Access    []accessLine  `yaml:"access"`
-	User      cli.User      `yaml:"user"`
-	Persons   *persons      `yaml:"persons"` // nil = no person can be verified
-	Limits    limits        `yaml:"limits"`
-	Audit     cli.Trace     `yaml:"audit"`
-	PersonKey personKey     `yaml:"person_key"` // by which the trace marks persons; "" = it says of nobody who they are
-	SIEM      *siemSection  `yaml:"siem"`       // nil = the trace is sent nowhere
-	API       *apiSection   `yaml:"api"`        // nil = it is not served
+	Listen    string          `yaml:"listen"`
+	MPTCP     bool            `yaml:"mptcp"`      // take Multipath TCP
+	ProxyFrom []string        `yaml:"proxy_from"` // load balancers, whose connections begin with a PROXY header
+	Metrics   string          `yaml:"metrics"`    // 127.0.0.1:PORT, [::1]:PORT or unix:/PATH; "" = none
+	Identity  cli.Identity    `yaml:"identity"`
+	Client    cli.Identity    `yaml:"client"`
+	Trust     cli.Trust       `yaml:"trust"`
+	Push      []pushSource    `yaml:"push"`
+	Enrolment *enrolment      `yaml:"enrolment"`
+	Renewal   enrol.Section   `yaml:"renewal"`
+	Access    []accessLine    `yaml:"access"`
+	User      cli.User        `yaml:"user"`
+	Persons   *personsSection `yaml:"persons"` // nil = no person can be verified
+	Limits    limits          `yaml:"limits"`
+	Audit     cli.Trace       `yaml:"audit"`
+	SIEM      *siemSection    `yaml:"siem"` // nil = the trace is sent nowhere
+	API       *apiSection     `yaml:"api"`  // nil = it is not served
 
 	PersonKey personKey `yaml:"person_key"` // without it no person is in the trace
 

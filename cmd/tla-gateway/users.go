@@ -18,26 +18,20 @@ import (
 	"tlagate/session/user"
 )
 
-// persons is the section persons of a gateway.
-type persons struct {
+// personsSection is the section persons of a gateway.
+type personsSection struct {
 	cli.Persons `yaml:",inline"`
 	SendCRLs    bool `yaml:"send_crls"` // PdTs get the short CRLs by which persons pass, beside OCSP answers
 }
 
-func (p *persons) section() *cli.Persons {
+func (p *personsSection) section() *cli.Persons {
 	if p == nil {
 		return nil
 	}
 	return &p.Persons
 }
 
-func (p *persons) writes() []cli.Path { return p.section().Writes() }
-
-// personKey names the key by which the trace marks persons.
-type personKey struct {
-	File        cli.Path `yaml:"file"`         // mode 0600; "" = no person is in the trace
-	WrappingKey cli.Path `yaml:"wrapping_key"` // as in identity
-}
+func (p *personsSection) writes() []cli.Path { return p.section().Writes() }
 
 func (c config) checkUsers(rules []gateway.Rule) error {
 	named := slices.ContainsFunc(rules, func(r gateway.Rule) bool { return !r.Who.Empty() })
@@ -71,7 +65,7 @@ func (c config) users(trace *trail.Trail, devices *trust.Trust, log *slog.Logger
 }
 
 // tooLong returns why some lists are not sent to PdTs, though the configuration wants it.
-func (p *persons) tooLong(store *trust.Trust) (errs []error) {
+func (p *personsSection) tooLong(store *trust.Trust) (errs []error) {
 	if !p.SendCRLs {
 		return nil
 	}

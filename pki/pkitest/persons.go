@@ -23,7 +23,7 @@ var Doctor = Person{ID: "899700000017", Surname: "SPECIMEN", GivenName: "CAMILLE
 
 // The URLs that a person's certificate names, of which only the second can be fetched.
 const (
-	PersonsLDAP = "ldap://annuaire.example/cn=TEST%20persons,o=tests,c=FR?certificateRevocationList;binary?base?objectClass=*"
+	PersonsLDAP = "ldap://annuaire.example/cn=TEST%20persons,o=tests,c=FR?certificateRevocationList;binary?base"
 	PersonsHTTP = "http://igc.example/CRL/persons.crl"
 )
 

@@ -99,8 +99,8 @@ func attributeOID(name string) (string, error) {
 	}
 	oid, err := x509.ParseOID(name)
 	if err != nil {
-		return "", fmt.Errorf("the attribute %q of a subject is unknown: want CN, serialNumber, UID, title, OU or an OID",
-			name)
+		return "", fmt.Errorf("the attribute %q of a subject is unknown: want CN, serialNumber, UID, title, OU or an "+
+			"OID", name)
 	}
 	return oid.String(), nil
 }

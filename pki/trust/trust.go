@@ -67,7 +67,8 @@ type Config struct {
 	Poll          time.Duration    // how often files are examined for changes; 0 = 1 s
 	Log           *slog.Logger     // nil = discard
 
-	// Revocation says where revocation data comes from. Open sets RFC5280, Persons, Clock, Poll, Log, Stop, Anchors and Issuers.
+	// Revocation says where revocation data comes from. Open sets RFC5280, Persons, Clock, Poll, Log, Stop, Anchors and
+	// Issuers.
 	Revocation
 
 	// NoRevocation leaves out revocation: for people who examine only a path, and for servers of the profile Foreign

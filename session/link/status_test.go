@@ -9,8 +9,8 @@ import (
 
 func TestStatusRoundTrip(t *testing.T) {
 	big := bytes.Repeat([]byte{7}, 9000)
-	pieces := []Status{{DER: []byte("an answer")}, {ARL: true, DER: []byte("an ARL")}, {DER: big}, {ARL: true, DER: big},
-		{DER: nil}, {CRL: true, DER: []byte("a CRL")}}
+	pieces := []Status{{DER: []byte("an answer")}, {ARL: true, DER: []byte("an ARL")}, {DER: big},
+		{ARL: true, DER: big}, {DER: nil}, {CRL: true, DER: []byte("a CRL")}}
 	payloads, err := encodeStatus(pieces)
 	require.NoError(t, err)
 	require.Len(t, payloads, 2, "what does not fit goes into the next record")
@@ -32,7 +32,8 @@ func TestStatusTooLongIsLeftOut(t *testing.T) {
 	payloads, err := encodeStatus([]Status{{ARL: true, DER: make([]byte, maxStatus)}, {DER: []byte("x")}})
 	require.ErrorContains(t, err, "16384")
 	require.Len(t, payloads, 1)
-	payloads, err = encodeStatus([]Status{{CRL: true, DER: make([]byte, MaxCRL+1)}, {CRL: true, DER: make([]byte, MaxCRL)}})
+	payloads, err = encodeStatus([]Status{{CRL: true, DER: make([]byte, MaxCRL+1)},
+		{CRL: true, DER: make([]byte, MaxCRL)}})
 	require.ErrorContains(t, err, "12289")
 	require.Len(t, payloads, 1)
 	_, err = decodeStatus(append([]byte{statusCRL, 0x30, 1}, make([]byte, MaxCRL+1)...))

@@ -65,7 +65,8 @@ func Sign(s Statement, chain [][]byte, key crypto.Signer) (string, error) {
 		text += "." + base64.RawURLEncoding.EncodeToString(der)
 	}
 	if len(text) > MaxText || len(chain) > maxCerts {
-		return "", fmt.Errorf("cannot make a ticket: our chain of %d certificates, or that of its user, is too long", len(chain))
+		return "", fmt.Errorf("cannot make a ticket: our chain of %d certificates, or that of its user, is too long",
+			len(chain))
 	}
 	return text, nil
 }
