@@ -78,7 +78,7 @@ var mayImport = map[string][]string{
 	"session/ticket":              {"internal/signed"},
 	"session/consent/consenttest": {"session/consent"},
 	"integration":                 {"session", "pki", "pdt", "tla", "gateway", "audit", "integration"},
-	"integration/lab":             {"pki", "integration", "keys/keystest"},
+	"integration/lab":             {"pki", "pdt/ifd", "integration", "keys/keystest"},
 	"integration/bench":           {"session", "pki", "pemfile", "ca", "integration"},
 
 	// The layers of pki: each may import those above its line, and none of those below it.
