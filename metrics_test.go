@@ -103,8 +103,8 @@ func TestG7AlertsUseWhatIsExported(t *testing.T) {
 	require.Greater(t, rules, 10)
 }
 
-// TestG7EachAlertIsTested: the tests of the rules have, of each alert, a time at which it fires and one at which it does
-// not.
+// TestG7EachAlertIsTested: the tests of the rules have, of each alert, a time at which it fires, and one at which it
+// does not.
 func TestG7EachAlertIsTested(t *testing.T) {
 	rules, err := os.ReadFile(rulesFile)
 	require.NoError(t, err)

@@ -27,7 +27,7 @@ func (l *live) connect() (*route, error) {
 			return n, err
 		}
 		best = f
-		gateways = l.unanswered(gateways)
+		gateways = unanswered(l.cfg.Party.Hybrids, gateways)
 		if best.final() || l.ctx.Err() != nil || len(gateways) == 0 {
 			break
 		}
@@ -39,9 +39,9 @@ func (l *live) connect() (*route, error) {
 const hellos = 3
 
 // unanswered returns the gateways that may answer another hello.
-func (l *live) unanswered(gateways []string) (list []string) {
+func unanswered(h *trust.Hybrids, gateways []string) (list []string) {
 	for _, g := range gateways {
-		if l.cfg.Party.Hybrids.Again(g) {
+		if h.Again(g) {
 			list = append(list, g)
 		}
 	}

@@ -81,8 +81,8 @@ func newLive(cfg Config, taker *cards.Taker, d *desk, act Act) (*live, error) {
 		l.presenters[s] = &presenter{slot: session.Slot(s), readers: cfg.Readers, taker: taker, log: l.log,
 			policy: cfg.Policy, refused: l.refuse, signed: l.hasSigned, executed: &l.done,
 			verifier: func(lease *cards.Lease) *pinVerifier {
-				return &pinVerifier{card: lease, desk: d, slot: session.Slot(s), pdt: l.pdt.String(), time: cfg.Timers.PIN,
-					used: l.acted, within: context.Background()}
+				return &pinVerifier{card: lease, desk: d, slot: session.Slot(s), pdt: l.pdt.String(),
+					time: cfg.Timers.PIN, used: l.acted, within: context.Background()}
 			}, attach: make(chan *session.Terminal, 1)}
 	}
 	l.user = newUser(l)

@@ -44,8 +44,8 @@ func (v *pinVerifier) verify(header [4]byte, f pin.Format) ([]byte, error) {
 	ctx, cancel := v.asking()
 	defer cancel()
 	until, _ := ctx.Deadline()
-	request := PINRequest{Number: v.desk.number(), For: v.purpose, Slot: v.slot.String(), PdT: v.pdt, Min: f.Min, Max: f.Max,
-		Tries: tries, Until: until}
+	request := PINRequest{Number: v.desk.number(), For: v.purpose, Slot: v.slot.String(), PdT: v.pdt,
+		Min: f.Min, Max: f.Max, Tries: tries, Until: until}
 	code, err := v.card.Pad()
 	if err != nil {
 		return nil, err

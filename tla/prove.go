@@ -36,8 +36,9 @@ func (p *prover) Prove(_ context.Context, nonce, consent string) (string, error)
 		return "", err
 	}
 	return p.user.prove(func(k *cardsign.Key) (string, error) {
-		text, err := proof.Make(proof.Statement{Means: proof.MeansCPS, Gateway: want.Gateway, PdT: want.PdT, TLA: want.TLA,
-			Session: want.Session, Nonce: nonce, Exporter: want.Exporter, Consent: proof.HashOf(consent), At: want.Now},
+		text, err := proof.Make(proof.Statement{Means: proof.MeansCPS, Gateway: want.Gateway, PdT: want.PdT,
+			TLA: want.TLA, Session: want.Session, Nonce: nonce, Exporter: want.Exporter,
+			Consent: proof.HashOf(consent), At: want.Now},
 			k.Certificate.Raw, k.Sign)
 		if err != nil {
 			return "", err
@@ -58,8 +59,9 @@ func (p *prover) wanted(nonce, consent string) (w proof.Want, err error) {
 	}
 	state := p.outer.ConnectionState()
 	exporter, err := state.ExportKeyingMaterial(proof.ExporterLabel, nil, proof.ExporterLen)
-	return proof.Want{Gateway: p.peers[0].Identity.String(), PdT: p.pdt.String(), TLA: us.String(), Session: p.id.String(),
-		Nonce: nonce, Consent: consent, Exporter: hex.EncodeToString(exporter), Now: time.Now()}, err
+	return proof.Want{Gateway: p.peers[0].Identity.String(), PdT: p.pdt.String(), TLA: us.String(),
+		Session: p.id.String(), Nonce: nonce, Consent: consent, Exporter: hex.EncodeToString(exporter),
+		Now: time.Now()}, err
 }
 
 // proverFor returns what proves the user on the outer link of this attempt; nil = none does. Only a start that a user

@@ -57,8 +57,8 @@ const (
 var Items = []Item{ItemClock, ItemReaders, ItemCards, ItemCertificate, ItemBundle, ItemLink, ItemPdT, ItemUser}
 
 // Rehearse does all of a start up to the PdT's answer and ends there, or where the gateway wants the user's proof: no
-// card is taken, none gets a command, no code is asked for. Like a start it needs a local act of the user, and no session
-// (C4). The error is a *Why, for a rehearsal that could not be made.
+// card is taken, none gets a command, no code is asked for. Like a start it needs a local act of the user, and no
+// session (C4). The error is a *Why, for a rehearsal that could not be made.
 func (r *Relay) Rehearse(ctx context.Context, act Act) (Rehearsal, error) {
 	c, err := r.rehearse(ctx, act, true)
 	if w := (*Why)(nil); errors.As(err, &w) && w.Code == codeRenewed {
@@ -271,8 +271,8 @@ func (t *trial) pdt() RehearsalItem {
 	case t.route != nil:
 		return reached(ItemPdT, t.route.peers[1])
 	case t.asks != nil:
-		return RehearsalItem{Item: ItemPdT, OK: true, Detail: "it is connected to the gateway, which first wants to know " +
-			"who the user is"}
+		return RehearsalItem{Item: ItemPdT, OK: true, Detail: "it is connected to the gateway, which first wants to " +
+			"know who the user is"}
 	}
 	return t.blamed(RehearsalItem{Item: ItemPdT, Skipped: true})
 }

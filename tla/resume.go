@@ -60,7 +60,7 @@ func (l *live) resume(r *route, lost *failure) (*route, error) {
 		if ctx.Err() != nil {
 			break
 		}
-		next, err := l.round(ctx, l.order(r.gateway, lost.err), a)
+		next, err := l.round(ctx, order(l.cfg.Gateways, r.gateway, lost.err), a)
 		if err == nil {
 			l.back(next, time.Since(now))
 			return next, nil
@@ -120,8 +120,8 @@ func (l *live) notBack(lost *failure) error {
 }
 
 // order returns the gateways, the present one first unless it is draining.
-func (l *live) order(now string, lost error) []string {
-	list := slices.Clone(l.cfg.Gateways)
+func order(gateways []string, now string, lost error) []string {
+	list := slices.Clone(gateways)
 	at := max(slices.Index(list, now), 0)
 	if n := (*link.Notice)(nil); errors.As(lost, &n) && n.Code == link.CodeDraining {
 		at++

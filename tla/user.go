@@ -144,8 +144,8 @@ func (u *user) unable(err error) error {
 // verify asks the user for the code of their card until the card accepts one.
 func (u *user) verify(ctx context.Context, lease *cards.Lease, key *cardsign.Key) error {
 	header, format := key.PIN()
-	v := &pinVerifier{card: lease, desk: u.live.desk, slot: session.SlotCPS, pdt: u.live.pdt.String(), purpose: PINForStart,
-		time: u.live.cfg.Timers.User, used: u.live.acted, within: ctx}
+	v := &pinVerifier{card: lease, desk: u.live.desk, slot: session.SlotCPS, pdt: u.live.pdt.String(),
+		purpose: PINForStart, time: u.live.cfg.Timers.User, used: u.live.acted, within: ctx}
 	for {
 		sw, err := v.verify(header, format)
 		switch {

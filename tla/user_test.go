@@ -89,8 +89,8 @@ func TestC2TheUserProvesWhoTheyAre(t *testing.T) {
 	u.run()
 	done := u.starting()
 	asked := u.asked()
-	require.Equal(t, []any{PINForStart, "cps", pdtURN, 3, StateStarting}, []any{asked.For, asked.Slot, asked.PdT, asked.Tries,
-		u.relay.Status().State})
+	require.Equal(t, []any{PINForStart, "cps", pdtURN, 3, StateStarting},
+		[]any{asked.For, asked.Slot, asked.PdT, asked.Tries, u.relay.Status().State})
 	require.Equal(t, "9000", u.enter(signtest.Good).Result)
 	require.NoError(t, <-done)
 	p := <-u.proofs
@@ -292,7 +292,7 @@ func TestSA4TheUsersCardIsOut(t *testing.T) {
 	u.fake.Put("left", u.card)
 	require.Equal(t, session.SlotCPS, u.next(u.inserted))
 	require.Greater(t, u.fake.Count(&u.card.Commands), read, "its certificate was read again")
-	require.False(t, cardstest.Get(u.fake, func() bool { return u.card.Unlocked }), "and it was reset before it was shown")
+	require.False(t, cardstest.Get(u.fake, func() bool { return u.card.Unlocked }), "reset before it was shown")
 	require.Nil(t, u.relay.Status().Session.Warning)
 	require.Equal(t, 1, u.person.Signed)
 	require.Nil(t, u.relay.Status().PIN)

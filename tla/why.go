@@ -55,8 +55,8 @@ type Why struct {
 	Peer    string `json:"peer,omitempty"`
 	Gateway string `json:"gateway,omitempty"` // host:port
 	File    string `json:"file,omitempty"`    // of CodeSeal
-	// of the problem user_refused: why the certificate of the user's card does not pass, a pki.Reason; of user_required:
-	// why there was no proof, a reason of CodeUser
+	// of the problem user_refused: why the certificate of the user's card does not pass, a pki.Reason; of
+	// user_required: why there was no proof, a reason of CodeUser
 	Cause  string `json:"cause,omitempty"`
 	Detail string `json:"detail,omitempty"` // English: what was found, what to do
 

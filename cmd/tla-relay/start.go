@@ -61,7 +61,8 @@ func (a asker) once(ctx context.Context) error {
 		case wanted.Error.Code == tla.CodeNoPIN:
 			return nil
 		case wanted.Error.Code == tla.CodeLastTry && command == ctl.CommandPIN:
-			fmt.Fprintln(a.app.Stdout, t.Say(words.LeadLast, []string{"card", t.Say(words.CardNames[wanted.PIN.Slot], nil)}))
+			card := t.Say(words.CardNames[wanted.PIN.Slot], nil)
+			fmt.Fprintln(a.app.Stdout, t.Say(words.LeadLast, []string{"card", card}))
 			command = ctl.CommandPINLastTry
 		default:
 			return errors.New(string(wanted.Error.Code))

@@ -37,7 +37,8 @@ func TestC2AStartAsksForTheCodeItWants(t *testing.T) {
 				line := make([]byte, 9)
 				n, _ := in.Read(line)
 				typed <- string(line[:n])
-				return tla.PINAnswer{Version: tla.Version, OK: true, Result: map[bool]string{true: "9000", false: "63c1"}[insist]}
+				answer := map[bool]string{true: "9000", false: "63c1"}[insist]
+				return tla.PINAnswer{Version: tla.Version, OK: true, Result: answer}
 			case <-ctx.Done():
 				return nil
 			}

@@ -20,11 +20,11 @@ func (d *demo) makePKI() (err error) {
 	if d.operator, err = d.lab.NewOperator("claire", "read, operate"); err != nil {
 		return err
 	}
-	d.found("one root to trust, five certificates, and two lists of what is revoked: still empty")
 	if err := d.lab.AddPersons(); err != nil { // the national PKI, in real life
 		return err
 	}
 	d.lab.User = "{mode: tell}"
+	d.found("one root to trust, five certificates, and two lists of what is revoked: still empty")
 	return d.keepOldLists()
 }
 

@@ -36,8 +36,9 @@ func (l *Lab) NewOperator(name, roles string) (*Operator, error) {
 		return nil, err
 	}
 	text := fmt.Sprintf("gateway: %q\nidentity: {cert: %s, key: %q}\n"+
-		"trust:\n  anchors: [{file: %s, practices: [\"*\"]}]\n  crls: [%s, %s]\n", "https://"+l.Named(world.Addr(port)), keys.Cert, o.Token.URI(name),
-		l.GatewayTrust.Anchor, l.GatewayTrust.CRLs[0], l.GatewayTrust.CRLs[1])
+		"trust:\n  anchors: [{file: %s, practices: [\"*\"]}]\n  crls: [%s, %s]\n",
+		"https://"+l.Named(world.Addr(port)), keys.Cert, o.Token.URI(name), l.GatewayTrust.Anchor,
+		l.GatewayTrust.CRLs[0], l.GatewayTrust.CRLs[1])
 	return o, os.WriteFile(o.Config, []byte(text), 0o600)
 }
 

@@ -132,7 +132,8 @@ func readCertificateEntry(entry, id []byte) (path []byte, ok bool) {
 	const own = tags.Tag(1) // of what belongs to the type
 	s := cryptobyte.String(entry)
 	var common, octets, tagged, attributes cryptobyte.String
-	if !s.SkipASN1(tags.SEQUENCE) || !s.ReadASN1(&common, tags.SEQUENCE) || !common.ReadASN1(&octets, tags.OCTET_STRING) ||
+	if !s.SkipASN1(tags.SEQUENCE) || !s.ReadASN1(&common, tags.SEQUENCE) ||
+		!common.ReadASN1(&octets, tags.OCTET_STRING) ||
 		!bytes.Equal(octets, id) || !s.ReadASN1(&tagged, own.ContextSpecific().Constructed()) ||
 		!tagged.ReadASN1(&attributes, tags.SEQUENCE) {
 		return nil, false

@@ -38,7 +38,8 @@ func pinOf(p2 string) policy.ProofPIN {
 
 // apps compiles applications.
 func apps(t testing.TB, list ...policy.Proof) []policy.Application {
-	p, err := policy.Compile(policy.Table{Version: 1, Profiles: []policy.Profile{{Name: "any", Cards: []string{atr}, Proof: list}}})
+	p, err := policy.Compile(policy.Table{Version: 1,
+		Profiles: []policy.Profile{{Name: "any", Cards: []string{atr}, Proof: list}}})
 	require.NoError(t, err)
 	return p.Applications([]byte{0x3B, 0x00})
 }
@@ -129,8 +130,12 @@ func TestC2TheFirstApplicationThatTheCardHasIsUsed(t *testing.T) {
 // TestC2AKeyForSignaturesIsNeverUsed: neither when its certificate says so, nor when the card's directory does.
 func TestC2AKeyForSignaturesIsNeverUsed(t *testing.T) {
 	key := signtest.ECKey(t, elliptic.P256())
-	for name, usage := range map[string]x509.KeyUsage{"none": 0, "both": x509.KeyUsageDigitalSignature |
-		x509.KeyUsageContentCommitment, "commitment": x509.KeyUsageContentCommitment, "agreement": x509.KeyUsageKeyAgreement} {
+	for name, usage := range map[string]x509.KeyUsage{
+		"none":       0,
+		"both":       x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment,
+		"commitment": x509.KeyUsageContentCommitment,
+		"agreement":  x509.KeyUsageKeyAgreement,
+	} {
 		_, err := cardsign.Find(reader{signtest.PIVFor(t, key, usage)}, apps(t, piv))
 		require.ErrorIs(t, err, cardsign.ErrUnfitKey, name)
 	}

@@ -167,7 +167,8 @@ func (a *Application) readVerb(w Proof) (err error) {
 	switch a.Verb {
 	case GeneralAuthenticate:
 		if w.Algorithm != "" || w.Environment != "" {
-			return errors.New("general-authenticate takes neither algorithm nor environment: the certificate says which key it is")
+			return errors.New("general-authenticate takes neither algorithm nor environment: the " +
+				"certificate says which key it is")
 		}
 		if a.Key != pivAuthentication {
 			return errors.New("general-authenticate is for the key 9A: the others are for signatures, or want no PIN")

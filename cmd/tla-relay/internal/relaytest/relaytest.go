@@ -58,8 +58,8 @@ func Ended(why tla.Why, started bool) tla.Status {
 // Asked returns the status of a terminal at which a PIN is asked for.
 func Asked(tries int, pad bool) tla.Status {
 	s := InSession(tla.StateUp)
-	s.PIN = &tla.PINRequest{Number: 1, Slot: "cps", PdT: PdT, Min: 4, Max: 8, Tries: tries, Until: Noon.Add(45 * time.Second),
-		Pad: pad}
+	s.PIN = &tla.PINRequest{Number: 1, Slot: "cps", PdT: PdT, Min: 4, Max: 8, Tries: tries,
+		Until: Noon.Add(45 * time.Second), Pad: pad}
 	return s
 }
 

@@ -98,11 +98,12 @@ var screens = []struct {
 	{"login page", relaytest.Ended(tla.Why{Code: tla.CodePortal, Gateway: "gw1.operateur.example:8443", Peer: "gateway",
 		Incident: "L6H2"}, false), nil},
 	{"no card for a start", relaytest.Ended(tla.Why{Code: tla.CodeProblem, Reason: "user_required",
-		Cause: tla.ReasonNoCard, Gateway: "gw1.operateur.example:8443", Peer: relaytest.Gateway, Incident: "H7R3"}, false), nil},
+		Cause: tla.ReasonNoCard, Gateway: "gw1.operateur.example:8443", Peer: relaytest.Gateway,
+		Incident: "H7R3"}, false), nil},
 	{"the card is refused", relaytest.Ended(tla.Why{Code: tla.CodeProblem, Reason: "user_refused", Cause: "revoked",
 		Gateway: "gw1.operateur.example:8443", Peer: relaytest.Gateway, Incident: "W4J8"}, false), nil},
-	{"the card is blocked", relaytest.Ended(tla.Why{Code: tla.CodeUser, Reason: tla.ReasonBlocked, Incident: "Y2F5"}, false),
-		nil},
+	{"the card is blocked", relaytest.Ended(tla.Why{Code: tla.CodeUser, Reason: tla.ReasonBlocked,
+		Incident: "Y2F5"}, false), nil},
 	{"the card was taken out", relaytest.Ended(tla.Why{Code: tla.CodeCardOut, Incident: "M3K6"}, true), nil},
 	{"cards forgotten", func() tla.Status {
 		s := relaytest.Idle()

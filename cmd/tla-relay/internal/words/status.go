@@ -22,10 +22,12 @@ var (
 	declining = Text{
 		"Le lecteur ne fait plus ce qui est demandé à votre {card} : retirez-la et remettez-la, ou changez de lecteur.",
 		"The reader no longer does what is asked of your {card}: take it out and put it back, or use another reader."}
-	forgotten = Text{"Reprenez votre {card} : la session est fermée.", "Take your {card} with you: the session has ended."}
-	notSeen   = Text{"pas encore visible pour le Poste de Travail", "not yet seen by the Poste de Travail"}
-	stopped   = Text{"Aucune session : les cartes sont libres.", "No session: the cards are free."}
-	notFree   = Text{
+	forgotten = Text{
+		"Reprenez votre {card} : la session est fermée.",
+		"Take your {card} with you: the session has ended."}
+	notSeen = Text{"pas encore visible pour le Poste de Travail", "not yet seen by the Poste de Travail"}
+	stopped = Text{"Aucune session : les cartes sont libres.", "No session: the cards are free."}
+	notFree = Text{
 		"La session est fermée, mais un lecteur ne répond pas : sa carte n'est pas encore libre. " +
 			"Retirez-la du lecteur.",
 		"The session has ended, but a reader does not answer: its card is not free yet. Take it out of the reader."}
