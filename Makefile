@@ -16,8 +16,8 @@ BIN = mkdir -p bin && test -w bin || \
 	{ echo "tlagate: cannot write to $(CURDIR)/bin: use a clone that you may write to" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help need build test smoke slow arm check cross packages bench claims conformance codes fuzz soak demo fresh \
-	pictures vuln clean
+.PHONY: help need build ifd install test smoke slow arm check cross packages bench claims conformance codes fuzz soak \
+	demo fresh pictures vuln clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -31,6 +31,17 @@ build: ## build the programs into bin/
 	@$(NEED) build)
 	@deploy/compile.sh -trimpath -tags pkcs11 ./cmd/...
 	$(GO) build -trimpath -tags pkcs11 -o bin/ ./cmd/...
+	@deploy/ifd.sh bin/libtlagate-ifd.so
+
+ifd: ## build the reader driver for pcscd, bin/libtlagate-ifd.so
+	@$(BIN)
+	@$(NEED) build)
+	deploy/ifd.sh bin/libtlagate-ifd.so
+
+install: ifd ## put the reader driver in place, and its readers unless there are some (DESTDIR=: below that directory)
+	install -D -m 0644 bin/libtlagate-ifd.so $(DESTDIR)/usr/lib/pcsc/drivers/serial/libtlagate-ifd.so
+	test -e $(DESTDIR)/etc/reader.conf.d/tlagate || \
+		install -D -m 0644 deploy/examples/reader.conf $(DESTDIR)/etc/reader.conf.d/tlagate
 
 test: ## run all tests, with the race detector, in a world of their own
 	@$(NEED) build test)

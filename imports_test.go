@@ -36,6 +36,8 @@ var mayImport = map[string][]string{
 	"tla/cardsign":            {"session", "tla/pin", "tla/policy"},
 	"tla/pin":                 {},
 	"pdt":                     {"internal/address", "internal/local", "session", "pki", "dialer"},
+	"pdt/ifd":                 {"internal/local", "pdt.", "session"},
+	"pdt/vpcd":                {"pdt.", "session"},
 	"tla/seat":                {},
 	"tla/startkey":            {},
 	"gateway": {"audit.", "audit/home", "audit/peers", "audit/persons", "session", "bundle", "est", "push", "pki",
@@ -76,7 +78,7 @@ var mayImport = map[string][]string{
 	"session/ticket":              {"internal/signed"},
 	"session/consent/consenttest": {"session/consent"},
 	"integration":                 {"session", "pki", "pdt", "tla", "gateway", "audit", "integration"},
-	"integration/lab":             {"pki", "integration", "keys/keystest"},
+	"integration/lab":             {"pki", "pdt/ifd", "integration", "keys/keystest"},
 	"integration/bench":           {"session", "pki", "pemfile", "ca", "integration"},
 
 	// The layers of pki: each may import those above its line, and none of those below it.
@@ -105,7 +107,7 @@ var mayImport = map[string][]string{
 	"cmd/internal/sentences": {"bundle", "dialer", "pki", "session"},
 	"docs":                   {},
 	"cmd/internal/doctor": {"cmd/internal/room", "internal/address", "cmd/internal/cli", "cmd/internal/keycmd",
-		"cmd/internal/seal", "cmd/internal/fips", "bundle", "keys", "pki", "dialer"},
+		"cmd/internal/seal", "cmd/internal/fips", "bundle", "keys", "pdt/ifd", "pki", "dialer"},
 	"cmd/internal/seal": {"internal/address", "cmd/internal/cli", "cmd/internal/fips", "bundle", "est", "keys", "pki",
 		"dialer"},
 	"cmd/internal/keycmd": {"pki", "keys", "cmd/internal/cli"},

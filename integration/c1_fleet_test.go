@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -109,10 +108,8 @@ func startSecondPdT(t *testing.T, l *lab.Lab) {
 	t.Helper()
 	text, err := os.ReadFile(l.Path("pdt.yaml"))
 	require.NoError(t, err)
-	port, err := world.Port()
-	require.NoError(t, err)
-	changed := strings.NewReplacer("port: "+strconv.Itoa(l.DriverPort()), "port: "+strconv.Itoa(port),
-		"pdt.sock", "pdt-clone.sock").Replace(string(text))
+	require.NoError(t, os.Mkdir(l.Path("clone"), 0o755))
+	changed := strings.ReplaceAll(string(text), "pdt.sock", "clone/pdt.sock")
 	require.NoError(t, os.WriteFile(l.Path("pdt-clone.yaml"), []byte(changed), 0o600))
 	path, err := l.Binary("tla-pdt")
 	require.NoError(t, err)

@@ -25,7 +25,7 @@ import (
 const patience = world.Patience
 
 // startPCSCD starts a pcscd with one pair of slots, NAME 00 00 and NAME 00 01.
-func startPCSCD(t *testing.T, name string) *world.PCSCD {
+func startPCSCD(t testing.TB, name string) *world.PCSCD {
 	t.Helper()
 	p, err := world.StartPCSCD(world.PCSCDConfig{Readers: []world.Reader{{Name: name}}})
 	require.NoError(t, err)

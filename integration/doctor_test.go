@@ -1,9 +1,11 @@
 package integration
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,8 @@ import (
 
 	"tlagate/integration/lab"
 	"tlagate/integration/world"
+	"tlagate/pdt"
+	"tlagate/pdt/ifd"
 )
 
 // findings are what a doctor found, by check.
@@ -51,29 +55,35 @@ func (f findings) are(t *testing.T, state string, checks ...string) {
 func TestDoctorOfThePdT(t *testing.T) {
 	l := newLabAlone(t)
 	env := l.PdTReaders.Env()
+	waitDriver(t, l)
 	f := doctor(t, l, "tla-pdt", env)
 	gateway := "gateway " + l.Named(l.GatewayAddr)
-	f.are(t, "ok", "configuration", "PC/SC service", "APDU logging", "pcscd --auto-exit", "driver entries",
-		"driver listens", "driver from outside",
+	f.are(t, "ok", "configuration", "PC/SC service", "APDU logging", "driver entries",
+		"driver owner", "driver connected", "driver strangers",
 		"certificate of client", "certificate of server", "bundle", "trust anchors", "revocation lists",
 		"revocation of peers", gateway, "listening sockets")
-	f.are(t, "warning", "key of client", "key of server", "disk of the audit trace", "driver from this host")
+	f.are(t, "warning", "key of client", "key of server", "disk of the audit trace")
 	require.Contains(t, f[gateway].Found, lab.Gateway+" takes us for "+lab.PdT+", certificate good")
-	require.Contains(t, f["PC/SC service"].Found, `"tlagate 00 00", "tlagate 00 01"`)
+	f.are(t, "failure", "vpcd")
+	require.Contains(t, f["vpcd"].Found, `"Terminal"`, "in which the simulated cards are, here on the same machine")
+	require.Contains(t, f["PC/SC service"].Found, fmt.Sprintf("%q, %q", vitaleReader, cpsReader))
 
 	t.Run("offline nobody is asked", func(t *testing.T) {
 		require.NotContains(t, doctor(t, l, "tla-pdt", env, "--offline"), gateway)
 	})
-	t.Run("the driver is on a network", func(t *testing.T) {
-		blackHoles(t)
+	t.Run("a wrong owner line", func(t *testing.T) {
+		right := ifd.ReaderConf(l.Entries())
+		configure := func(conf []byte) {
+			require.NoError(t, l.PdTReaders.Configure(conf))
+			require.NoError(t, l.PdTReaders.Restart())
+		}
+		configure(bytes.ReplaceAll(right, []byte(":root:"), []byte(":nobody:")))
 		f := doctor(t, l, "tla-pdt", env)
-		f.are(t, "failure", "driver from outside")
-		require.Contains(t, f["driver from outside"].Found, "0.0.0.0")
-		nft(t, fmt.Sprintf(`table inet c3 {
-			chain i { type filter hook input priority 0; iif != lo tcp dport %[1]d-%[2]d drop; }
-			chain o { type filter hook output priority 0; tcp dport { %[1]d, %[2]d } meta skuid != 0 reject; }
-		}`, l.DriverPort(), l.DriverPort()+1))
-		doctor(t, l, "tla-pdt", env).are(t, "ok", "driver from outside", "driver from this host")
+		f.are(t, "failure", "driver owner")
+		require.Contains(t, f["driver owner"].Found, "takes nobody but nobody")
+		configure(right)
+		waitDriver(t, l)
+		doctor(t, l, "tla-pdt", env).are(t, "ok", "driver owner", "driver connected")
 	})
 	t.Run("pcscd logs APDUs", func(t *testing.T) {
 		l.PdTReaders.Args = []string{"--apdu"}
@@ -87,7 +97,9 @@ func TestDoctorOfThePdT(t *testing.T) {
 	})
 	t.Run("no pcscd", func(t *testing.T) {
 		require.NoError(t, l.PdTReaders.Stop())
-		doctor(t, l, "tla-pdt", env).are(t, "failure", "PC/SC service", "driver listens")
+		f := doctor(t, l, "tla-pdt", env)
+		f.are(t, "failure", "PC/SC service")
+		f.are(t, "warning", "driver connected")
 	})
 	t.Run("the certificate is revoked", func(t *testing.T) {
 		require.NoError(t, l.Revoke(lab.PdT))
@@ -104,6 +116,15 @@ func TestDoctorOfThePdT(t *testing.T) {
 		f.are(t, "failure", gateway)
 		require.Contains(t, f[gateway].Found, "connection refused")
 	})
+}
+
+// waitDriver waits until tla-pdt has both slots' drivers.
+func waitDriver(t *testing.T, l *lab.Lab) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		st, _, err := pdt.AskStatus(l.Path("pdt.sock"))
+		return err == nil && !slices.ContainsFunc(st.Slots, func(s pdt.SlotStatus) bool { return !s.Driver.Connected })
+	}, patience, 10*time.Millisecond)
 }
 
 // TestC4DoctorOfTheRelayMakesNoConnection: the relay's doctor looks at the machine alone; only a start connects.

@@ -16,6 +16,7 @@ import (
 	"tlagate/integration/cardsim"
 	"tlagate/integration/world"
 	"tlagate/pdt"
+	"tlagate/pdt/vpcd"
 	"tlagate/session"
 )
 
@@ -38,9 +39,9 @@ func (c simCard) Reset(kind session.ResetKind) ([]byte, error) {
 	return append([]byte(nil), c.ATR()...), nil
 }
 
-// bareSession is a card session over a plain pipe, whose cards the PdT shows to programs through the real driver.
+// bareSession is a card session over a plain pipe, whose cards the PdT shows to programs through a real driver.
 type bareSession struct {
-	t        *testing.T
+	t        testing.TB
 	terminal *session.Terminal
 	w        *session.Workstation
 	readers  [session.Slots]pdt.Reader
@@ -50,12 +51,16 @@ type bareSession struct {
 	remove [session.Slots]context.CancelFunc
 }
 
-func newBareSession(t *testing.T, p *world.PCSCD) *bareSession {
-	s := &bareSession{t: t}
-	var err error
+func newBareSession(t testing.TB, p *world.PCSCD) *bareSession {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	s.readers, err = pdt.NewDriver(pdt.DriverConfig{Port: p.Readers[0].Port, Log: log})
+	readers, err := vpcd.New(vpcd.Config{Port: p.Readers[0].Port, Log: log})
 	require.NoError(t, err)
+	return newBareSessionOf(t, readers)
+}
+
+func newBareSessionOf(t testing.TB, readers [session.Slots]pdt.Reader) *bareSession {
+	s := &bareSession{t: t, readers: readers}
+	var err error
 	a, b := net.Pipe()
 	id := session.NewID()
 	opened := make(chan error, 1)
@@ -94,7 +99,11 @@ func (s *bareSession) removed(slot session.Slot) {
 
 func (s *bareSession) insert(slot session.Slot, card cardsim.Card) {
 	card.PowerOn()
-	require.NoError(s.t, s.terminal.Insert(slot, card.ATR(), session.T0, simCard{card}))
+	s.insertAs(slot, card.ATR(), simCard{card})
+}
+
+func (s *bareSession) insertAs(slot session.Slot, atr []byte, card session.Card) {
+	require.NoError(s.t, s.terminal.Insert(slot, atr, session.T0, card))
 }
 
 // waitShown waits until the terminal is told that programs see the card.

@@ -37,7 +37,7 @@ const readSerial = "00B0820030"
 // TestEndToEnd is the main job: unmodified PC/SC programs of the PdT use the cards in the TLA.
 func TestEndToEnd(t *testing.T) {
 	l := newLab(t)
-	require.Equal(t, map[string]bool{"tlagate 00 00": false, "tlagate 00 01": false},
+	require.Equal(t, map[string]bool{vitaleReader: false, cpsReader: false},
 		readers(tool(t, l.PdTReaders, "opensc-tool", "-l")))
 	startSession(t, l)
 	pdt := l.PdTReaders

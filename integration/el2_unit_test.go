@@ -48,7 +48,7 @@ func TestDL2ServerUnitsAreHardened(t *testing.T) {
 	require.NoError(t, err)
 	units, err := filepath.Glob(filepath.Join(root, "deploy/examples/*.service"))
 	require.NoError(t, err)
-	require.Len(t, units, 4)
+	require.Len(t, units, 6)
 	for _, unit := range units {
 		exposesLittle(t, unit)
 	}

@@ -18,7 +18,7 @@ func TestG8Trial(t *testing.T) {
 	}
 	require.True(t, r.hasRead, "the card, before the end")
 	for _, name := range machines {
-		r.meanwhile(name, "! ls -d /etc/tlagate ~/trial /usr/local/bin/tla-* /etc/systemd/system/pcscd.service.d/* "+
+		r.meanwhile(name, "! ls -d /etc/tlagate ~/trial /usr/local/bin/tla-* /etc/reader.conf.d/tlagate "+
 			"2>/dev/null | grep .")
 	}
 }

@@ -216,7 +216,7 @@ func (r *reader) meanwhile(machine, script string) {
 // readsTheVitale asserts that an unmodified program at the PdT reads what is on the card in the terminal.
 func (r *reader) readsTheVitale() {
 	require.NoError(r.t, world.Poll(patience, "the card at the PdT", func() error {
-		read := []string{"--reader", "Virtual PCD 00 00", "--card-driver", "default", "-s", readSerial}
+		read := []string{"--reader", vitaleReader, "--card-driver", "default", "-s", readSerial}
 		out, err := r.all.Machine("bureau").Run(patience, "", "opensc-tool", read...)
 		if got := lab.Responses(out); err == nil && (len(got) != 1 || got[0] != serialFile(r.vitale)) {
 			err = fmt.Errorf("opensc-tool says: %s", out)

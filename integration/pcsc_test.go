@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,14 +25,17 @@ const pcscClientEnv = "TLAGATE_PCSC_CLIENT"
 
 // pcscClient is a PC/SC program that is connected to one card.
 type pcscClient struct {
-	t    *testing.T
-	in   io.Writer
+	t    testing.TB
+	in   io.WriteCloser
 	r    *bufio.Reader
 	kill func()
 }
 
+// close lets the program end.
+func (c *pcscClient) close() { _ = c.in.Close() }
+
 // startClient starts a PC/SC program on p's pcscd.
-func startClient(t *testing.T, p *world.PCSCD) *pcscClient {
+func startClient(t testing.TB, p *world.PCSCD) *pcscClient {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(self)
@@ -43,8 +47,13 @@ func startClient(t *testing.T, p *world.PCSCD) *pcscClient {
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { in.Close(); _ = cmd.Wait() })
-	return &pcscClient{t, in, bufio.NewReader(out), func() { _ = cmd.Process.Kill() }}
+	kill := func() { _ = cmd.Process.Kill() }
+	t.Cleanup(func() {
+		in.Close()
+		defer time.AfterFunc(patience, kill).Stop()
+		_ = cmd.Wait()
+	})
+	return &pcscClient{t, in, bufio.NewReader(out), kill}
 }
 
 // do returns the answer to one line: "ok …" or "error CODE".
@@ -75,15 +84,17 @@ func (c *pcscClient) transmit(apdu string) string {
 	return strings.TrimPrefix(c.do("transmit "+apdu), "ok ")
 }
 
-// runPCSCClient is the program: connect READER, transmit HEX, begin and end a transaction, reset, disconnect.
+// runPCSCClient is the program: it does what each line says (pcscVerbs).
 func runPCSCClient(in io.Reader, out io.Writer) error {
 	ctx, err := scard.EstablishContext()
 	if err != nil {
 		return err
 	}
 	defer ctx.Release()
-	p := &pcscProgram{ctx: ctx}
-	for lines := bufio.NewScanner(in); lines.Scan(); {
+	p := &pcscProgram{ctx: ctx, card: new(scard.Card)}
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
 		verb, arg, _ := strings.Cut(lines.Text(), " ")
 		answer, err := p.run(verb, arg)
 		if code, ok := err.(scard.Error); ok {
@@ -97,32 +108,192 @@ func runPCSCClient(in io.Reader, out io.Writer) error {
 }
 
 type pcscProgram struct {
-	ctx  *scard.Context
-	card *scard.Card
+	ctx    *scard.Context
+	card   *scard.Card
+	reader string // for open and watch
 }
 
 func (p *pcscProgram) run(verb, arg string) (answer string, err error) {
-	switch verb {
-	case "connect":
-		p.card, err = p.ctx.Connect(arg, scard.ShareShared, scard.ProtocolAny)
+	defer func() {
+		if why := recover(); why != nil { // of package scard, for a card without a protocol for example
+			answer, err = fmt.Sprint("ok no call: ", why), nil
+		}
+	}()
+	do, ok := pcscVerbs[verb]
+	if !ok {
+		return "", fmt.Errorf("cannot understand %q", verb)
+	}
+	return do(p, strings.Fields(arg), arg)
+}
+
+// pcscVerbs are the lines that the program understands; words are those behind the verb, text all of them.
+var pcscVerbs = map[string]func(p *pcscProgram, words []string, text string) (answer string, err error){
+	"connect": func(p *pcscProgram, _ []string, reader string) (_ string, err error) {
+		p.reader = reader
+		p.card, err = p.ctx.Connect(reader, scard.ShareShared, scard.ProtocolAny)
 		return "ok", err
-	case "transmit":
-		apdu, err := hex.DecodeString(arg)
+	},
+	"transmit": func(p *pcscProgram, _ []string, text string) (string, error) {
+		apdu, err := hex.DecodeString(text)
 		if err != nil {
 			return "", err
 		}
 		response, err := p.card.Transmit(apdu)
 		return fmt.Sprintf("ok %X", response), err
-	case "begin":
-		return "ok", p.card.BeginTransaction()
-	case "end":
-		return "ok", p.card.EndTransaction(scard.LeaveCard)
-	case "reset":
+	},
+	"begin": func(p *pcscProgram, _ []string, _ string) (string, error) { return "ok", p.card.BeginTransaction() },
+	"end": func(p *pcscProgram, w []string, _ string) (string, error) {
+		return "ok", p.card.EndTransaction(disposition(w))
+	},
+	"reset": func(p *pcscProgram, _ []string, _ string) (string, error) {
 		return "ok", p.card.Reconnect(scard.ShareShared, scard.ProtocolAny, scard.ResetCard)
-	case "unpower":
+	},
+	"unpower": func(p *pcscProgram, _ []string, _ string) (string, error) {
 		return "ok", p.card.Reconnect(scard.ShareShared, scard.ProtocolAny, scard.UnpowerCard)
-	case "disconnect":
-		return "ok", p.card.Disconnect(scard.LeaveCard)
+	},
+	"disconnect": func(p *pcscProgram, w []string, _ string) (string, error) {
+		return "ok", p.card.Disconnect(disposition(w))
+	},
+
+	// What only the comparison of readers needs.
+	"reader": func(p *pcscProgram, _ []string, name string) (string, error) { p.reader = name; return "ok", nil },
+	"open": func(p *pcscProgram, w []string, _ string) (string, error) {
+		card, err := p.ctx.Connect(p.reader, shareModes[w[0]], protocols[w[1]])
+		if err != nil {
+			return "", err
+		}
+		p.card = card
+		return fmt.Sprint("ok protocol ", p.card.ActiveProtocol()), nil
+	},
+	"reconnect": func(p *pcscProgram, w []string, _ string) (string, error) {
+		return "ok", p.card.Reconnect(shareModes[w[0]], protocols[w[1]], disposition(w[2:]))
+	},
+	"status": func(p *pcscProgram, _ []string, _ string) (string, error) {
+		s, err := p.card.Status()
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("ok state %02x protocol %d ATR %X", uint32(s.State), s.ActiveProtocol, s.Atr), nil
+	},
+	"times":   func(p *pcscProgram, _ []string, text string) (string, error) { return p.times(text) },
+	"control": func(p *pcscProgram, _ []string, text string) (string, error) { return p.control(text) },
+	"attrib": func(p *pcscProgram, _ []string, text string) (string, error) {
+		id, err := strconv.ParseUint(text, 16, 32)
+		if err != nil {
+			return "", err
+		}
+		value, err := p.card.GetAttrib(scard.Attrib(id))
+		return fmt.Sprintf("ok %X", value), err
+	},
+	"seen": func(p *pcscProgram, _ []string, reader string) (string, error) {
+		_, err := p.look(reader, scard.StateEmpty)
+		return "ok", err
+	},
+	"gone": func(p *pcscProgram, _ []string, reader string) (string, error) {
+		_, err := p.look(reader, scard.StatePresent)
+		return "ok", err
+	},
+	"events": func(p *pcscProgram, _ []string, reader string) (string, error) {
+		state, err := p.look(reader, scard.StateUnaware)
+		return fmt.Sprintf("ok %d", state>>16), err
+	},
+	"watch":  func(p *pcscProgram, w []string, _ string) (string, error) { return p.watch(w) },
+	"cancel": func(p *pcscProgram, _ []string, _ string) (string, error) { return p.cancel() },
+}
+
+var (
+	shareModes = map[string]scard.ShareMode{"shared": scard.ShareShared, "exclusive": scard.ShareExclusive,
+		"direct": scard.ShareDirect}
+	protocols = map[string]scard.Protocol{"any": scard.ProtocolAny, "T0": scard.ProtocolT0, "T1": scard.ProtocolT1,
+		"none": scard.ProtocolUndefined}
+	dispositions = map[string]scard.Disposition{"leave": scard.LeaveCard, "reset": scard.ResetCard,
+		"unpower": scard.UnpowerCard, "eject": scard.EjectCard}
+)
+
+func disposition(words []string) scard.Disposition {
+	if len(words) == 0 {
+		return scard.LeaveCard
 	}
-	return "", fmt.Errorf("cannot understand %q", verb)
+	return dispositions[words[0]]
+}
+
+// watch waits for a change of the reader, at most so many milliseconds, and returns what it is then. The state that it
+// starts from is the one that it finds, with "unaware" none.
+func (p *pcscProgram) watch(w []string) (string, error) {
+	limit, err := strconv.Atoi(w[0])
+	if err != nil {
+		return "", err
+	}
+	states := []scard.ReaderState{{Reader: p.reader, CurrentState: scard.StateUnaware}}
+	if len(w) == 1 {
+		if err := p.ctx.GetStatusChange(states, 0); err != nil {
+			return "", err
+		}
+		states[0].CurrentState = states[0].EventState &^ scard.StateChanged
+	}
+	if err := p.ctx.GetStatusChange(states, time.Duration(limit)*time.Millisecond); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("ok state %04x", uint32(states[0].EventState)&0xFFFF), nil
+}
+
+// cancel ends a wait for a change. A cancel that comes before the wait has no effect, so it is repeated.
+func (p *pcscProgram) cancel() (string, error) {
+	done := make(chan error, 1)
+	go func() {
+		states := []scard.ReaderState{{Reader: p.reader}}
+		err := p.ctx.GetStatusChange(states, 0)
+		states[0].CurrentState = states[0].EventState
+		for err == nil { // a change of somebody else's
+			err = p.ctx.GetStatusChange(states, time.Minute)
+			states[0].CurrentState = states[0].EventState
+		}
+		done <- err
+	}()
+	for {
+		select {
+		case err := <-done:
+			return "", err
+		case <-time.After(10 * time.Millisecond):
+			if err := p.ctx.Cancel(); err != nil {
+				return "", err
+			}
+		}
+	}
+}
+
+// times transmits a command a number of times.
+func (p *pcscProgram) times(arg string) (string, error) {
+	number, command, _ := strings.Cut(arg, " ")
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return "", err
+	}
+	apdu, err := hex.DecodeString(command)
+	for i := 0; i < n && err == nil; i++ {
+		_, err = p.card.Transmit(apdu)
+	}
+	return "ok", err
+}
+
+// control asks the reader, over a connection of its own if there is no card.
+func (p *pcscProgram) control(arg string) (string, error) {
+	code, data, _ := strings.Cut(arg, " ")
+	n, err := strconv.ParseUint(code, 16, 32)
+	if err != nil {
+		return "", err
+	}
+	in, err := hex.DecodeString(data)
+	if err != nil {
+		return "", err
+	}
+	out, err := p.card.Control(uint32(n), in)
+	return fmt.Sprintf("ok %X", out), err
+}
+
+// look returns the state of a reader once it is another one than known.
+func (p *pcscProgram) look(reader string, known scard.StateFlag) (scard.StateFlag, error) {
+	state := []scard.ReaderState{{Reader: reader, CurrentState: known}}
+	err := p.ctx.GetStatusChange(state, patience)
+	return state[0].EventState, err
 }

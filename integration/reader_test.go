@@ -22,7 +22,8 @@ func TestReadersNoDoesNotCostTheCard(t *testing.T) {
 	require.Equal(t, "ok", c.do("connect "+slotName(l.PdTReaders, cpsSlot)))
 	require.Regexp(t, "9000$", c.transmit("00A4040009A0000003080000100000"))
 	before := l.CPS.Counts()
-	require.Equal(t, "6F00", c.transmit("0087119A64"+strings.Repeat("7C", 100)), "longer than the reader takes")
+	require.Equal(t, "error 80100016", c.transmit("0087119A64"+strings.Repeat("7C", 100)), "longer than the reader "+
+		"takes: SCARD_E_NOT_TRANSACTED")
 	require.Regexp(t, "(9000|61..)$", c.transmit("00CB3FFF055C035FC10200"),
 		"an object of the application selected before")
 	after := l.CPS.Counts()
@@ -31,7 +32,7 @@ func TestReadersNoDoesNotCostTheCard(t *testing.T) {
 	waitRelay(t, l, "the card to be held", cardIs("cps", cards.HoldTaken))
 
 	for range cards.ManyDeclined {
-		require.Equal(t, "6F00", c.transmit("0087119A64"+strings.Repeat("7C", 100)))
+		require.Equal(t, "error 80100016", c.transmit("0087119A64"+strings.Repeat("7C", 100)))
 	}
 	out, err := l.Relay("status")
 	require.NoError(t, err)

@@ -9,7 +9,7 @@ import (
 )
 
 // bothCards is what readers returns when programs of the PdT see both cards.
-var bothCards = map[string]bool{"tlagate 00 00": true, "tlagate 00 01": true}
+var bothCards = map[string]bool{vitaleReader: true, cpsReader: true}
 
 // TestStartReturnsWhenProgramsSeeTheCards: no program of the PdT has to try twice after `tla-relay start`.
 func TestStartReturnsWhenProgramsSeeTheCards(t *testing.T) {

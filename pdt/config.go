@@ -1,6 +1,7 @@
 package pdt
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -26,7 +27,7 @@ type Config struct {
 	Access   Access      // TLAs of other practices; zero = none
 	Users    Users       // who may use TLAs, and how they prove who they are; zero = nobody is asked
 
-	// Readers show the cards of each slot to programs; see [NewDriver]. A nil Reader shows none.
+	// Readers show the cards of each slot to programs; see [tlagate/pdt/vpcd]. A nil Reader shows none.
 	Readers [session.Slots]Reader
 
 	Status    string        // path of the status socket; "" = none
@@ -75,11 +76,11 @@ type Config struct {
 const setUp = 10 * time.Second // limit of each step before a peer is trusted: dial, request, hello
 
 func (c Config) withDefaults() Config {
-	c.Limit = either(c.Limit, 12*time.Hour)
-	c.Grace = either(c.Grace, 30*time.Second)
-	c.Recheck = either(c.Recheck, 30*time.Second)
-	c.Retry = either(c.Retry, time.Second)
-	c.RetryMax = either(c.RetryMax, 10*time.Second)
+	c.Limit = cmp.Or(c.Limit, 12*time.Hour)
+	c.Grace = cmp.Or(c.Grace, 30*time.Second)
+	c.Recheck = cmp.Or(c.Recheck, 30*time.Second)
+	c.Retry = cmp.Or(c.Retry, time.Second)
+	c.RetryMax = cmp.Or(c.RetryMax, 10*time.Second)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

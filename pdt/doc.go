@@ -2,10 +2,9 @@
 // gateways, serves the card sessions that TLAs open, and shows their cards to
 // the programs of this host (docs/protocol.md).
 //
-// Programs see the cards of each slot through a [Reader]. [NewDriver] returns
-// those of the vsmartcard project's virtual reader driver (vpcd), with which
-// unmodified PC/SC software sees ordinary readers; a Go program can bring its own
-// and needs no driver.
+// Programs see the cards of each slot through a [Reader]. Packages below this one
+// have those of drivers, with which unmodified PC/SC software sees ordinary
+// readers; a Go program can bring its own and needs no driver.
 //
 // A session whose link is lost goes on over another within Config.Grace: until
 // then its cards stay visible, and programs wait.

@@ -20,6 +20,10 @@ func (u *unwilling) Transmit(context.Context, session.Slot, uint32, []byte) ([]b
 func (u *unwilling) Reset(context.Context, session.Slot, uint32, session.ResetKind) (uint32, []byte, error) {
 	return 2, nil, u.err
 }
+
+func (u *unwilling) Verify(context.Context, session.Slot, uint32, [session.MinCommand]byte) ([]byte, error) {
+	return []byte{0x90, 0}, u.err
+}
 func (u *unwilling) Shown(session.Slot, uint32) {}
 
 // TestStatusTellsOfAReaderThatDeclines: several failed commands in a row are a warning, until one is executed.

@@ -1,6 +1,7 @@
 package pdt
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -191,7 +192,7 @@ func (g *gateway) failed(ctx context.Context, err error) {
 func (g *gateway) peerName() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return either(g.peer.String(), "claimed")
+	return cmp.Or(g.peer.String(), "claimed")
 }
 
 // parkedLink is a link to a proven gateway.

@@ -82,26 +82,22 @@ func TestSessionThroughAGoReader(t *testing.T) {
 
 func TestCardsAreGoneWithTheSession(t *testing.T) {
 	l := newLab(t)
-	g, d := newFakeGateway(l), newFakeDriver(t)
-	p := newPoste(l, []*fakeGateway{g}, func(c *Config) {
-		var err error
-		c.Readers, err = NewDriver(d.config())
-		require.NoError(t, err)
-	})
+	g, reader := newFakeGateway(l), &directReader{make(chan *Card, 1)}
+	p := newPoste(l, []*fakeGateway{g}, func(c *Config) { c.Readers[session.SlotVitale] = reader })
 	cert := l.certificate(theTLA, x509.ExtKeyUsageClientAuth)
 	tla := g.start(cert, theTLA).up(t)
 	require.NoError(t, tla.Insert(session.SlotVitale, vitaleATR, session.T0, echoCard{}))
-	plugged := d.inserted()
-	plugged.powerOn()
-	require.Equal(t, vitaleATR, plugged.atr())
-	require.Equal(t, append(append([]byte{}, selectMF...), 0x90, 0), plugged.transmit(selectMF...))
+	card := <-reader.cards
+	got, err := card.Transmit(t.Context(), selectMF)
+	require.NoError(t, err)
+	require.Equal(t, append(append([]byte{}, selectMF...), 0x90, 0), got)
 	tla.Leave(session.ByeStopped, "The user ended the session.")
 	<-tla.end
-	plugged.gone()
+	<-card.here.Done()
 	p.parked(t, 0, 2)
-	again := g.start(cert, theTLA).up(t) // at once: the gap is the reader's affair
+	again := g.start(cert, theTLA).up(t)
 	require.NoError(t, again.Insert(session.SlotVitale, vitaleATR, session.T0, echoCard{}))
-	require.Equal(t, vitaleATR, d.inserted().atr())
+	require.NotSame(t, card, <-reader.cards)
 	p.stop()
 	require.Equal(t, session.ByeShutdown, again.ended(t).Code)
 }

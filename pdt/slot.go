@@ -15,6 +15,20 @@ type Reader interface {
 	Show(ctx context.Context, card *Card)
 }
 
+// DriverState says how one slot stands with the driver of its reader.
+type DriverState struct {
+	Address string `json:"address"`         // host:port, or the path of a socket
+	Shown   bool   `json:"shown"`           // programs see a card
+	Error   string `json:"error,omitempty"` // why a card cannot be, at the last attempt
+
+	// Connected, Asked, Version and the foreign peers are known of the driver for Linux alone (package ifd).
+	Connected bool   `json:"connected,omitempty"`
+	Asked     bool   `json:"asked,omitempty"`         // a program has asked for the card that is shown
+	Version   string `json:"version,omitempty"`       // of the driver that is connected, or was last
+	Foreign   uint64 `json:"foreign_peers,omitempty"` // connections of accounts that may not be the driver, of all slots
+	Stranger  string `json:"last_foreign,omitempty"`  // the account of the last one
+}
+
 // slot passes its cards to its reader, one after the other, as long as the service runs.
 type slot struct {
 	number session.Slot

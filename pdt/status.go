@@ -115,14 +115,26 @@ func (st *Status) judge(now time.Time) {
 	for _, slot := range st.Slots {
 		if slot.Failed >= manyFailed {
 			st.Warnings = append(st.Warnings, fmt.Sprintf(
-				"The terminal's reader did not execute the last %d commands for the %s card (programs get 6F00): "+
+				"The terminal's reader did not execute the last %d commands for the %s card: "+
 					"take the card out and insert it again, or use another reader.", slot.Failed, slot.Role))
 		}
 		if slot.Driver != nil && slot.Driver.Error != "" {
-			st.problem("The virtual reader driver of the %s slot cannot be reached: %s.", slot.Role, slot.Driver.Error)
+			st.problem("The reader driver of the %s slot cannot be reached: %s.", slot.Role, slot.Driver.Error)
 		}
 	}
+	if n := st.foreign(); n > 0 {
+		st.Warnings = append(st.Warnings, fmt.Sprintf("Accounts that may not be the reader driver tried %d times, the "+
+			"last was %s; they got nothing: find out who that is.", n, st.Slots[0].Driver.Stranger))
+	}
 	st.Healthy = len(st.Problems) == 0
+}
+
+// foreign returns how often accounts that may not be the driver tried.
+func (st *Status) foreign() uint64 {
+	if len(st.Slots) == 0 || st.Slots[0].Driver == nil {
+		return 0
+	}
+	return st.Slots[0].Driver.Foreign
 }
 
 func (st *Status) problem(format string, args ...any) {

@@ -320,6 +320,16 @@ func (w *Workstation) Transmit(ctx context.Context, slot Slot, epoch uint32, apd
 	return r.body, err
 }
 
+// Verify asks the terminal's user for a PIN, has the card of that slot and epoch verify it, and returns the status word
+// (SP4). header is CLA INS P1 P2 of a VERIFY. The errors are those of Transmit.
+func (w *Workstation) Verify(ctx context.Context, slot Slot, epoch uint32, header [MinCommand]byte) ([]byte, error) {
+	if header[1] != insVerify {
+		return nil, fmt.Errorf("cannot ask for a PIN for instruction %02X: want a VERIFY (20)", header[1])
+	}
+	r, err := w.exchange(ctx, frameVerify, slot, epoch, header[:])
+	return r.body, err
+}
+
 // Reset resets the card of that slot and epoch and returns its new epoch and ATR (empty after PowerOff). The errors are
 // those of Transmit. With an Outcome, the epoch is the slot's present one all the same, so that after Failed the caller
 // can go on with a card that is still there.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,7 +17,6 @@ import (
 	"tlagate/pdt"
 	"tlagate/pki"
 	"tlagate/pki/trust"
-	"tlagate/session"
 	"tlagate/session/link"
 )
 
@@ -46,19 +46,10 @@ type access struct {
 	TLAs      []string `yaml:"tlas"`
 }
 
-type driver struct {
-	Address string        `yaml:"address"`
-	Port    int           `yaml:"port"`
-	Gap     time.Duration `yaml:"gap"`
-}
-
 type limits struct {
 	Absolute time.Duration `yaml:"absolute"`
 	Grace    time.Duration `yaml:"grace"`
 }
-
-// shortestGap is the shortest absence of a card that the driver notices.
-const shortestGap = time.Second
 
 // configFlag names the configuration file of a command.
 type configFlag struct {
@@ -68,11 +59,10 @@ type configFlag struct {
 func (p configFlag) load() (config, error) {
 	var c config
 	err := cli.LoadYAML(p.Config, &c, func() error {
+		c.Status = cmp.Or(c.Status, cli.Path(defaultStatus()))
+		c.Driver = c.Driver.withDefaults(c.Status)
 		return errors.Join(c.CheckProxy(), c.CheckHybrid(), c.CheckCrypto(), c.check(), c.checkSeal())
 	})
-	if c.Status == "" {
-		c.Status = cli.Path(defaultStatus())
-	}
 	return c, err
 }
 
@@ -91,21 +81,15 @@ func defaultStatus() string {
 
 func (c config) check() error {
 	_, table := c.Access.table()
-	_, readers := c.Driver.readers(nil)
-	errs := []error{address.Servers("gateways", c.Gateways.Texts()), table, readers, c.Renewal.Check(),
+	errs := []error{address.Servers("gateways", c.Gateways.Texts()), table, c.Driver.check(), c.Renewal.Check(),
 		cli.CheckUsers(c.User.Rule(), c.Persons, !c.User.who().Empty())}
 	for _, d := range []struct {
 		name  string
 		value time.Duration
-	}{{"driver.gap", c.Driver.Gap}, {"heartbeat", c.Heartbeat}, {"limits.absolute", c.Limits.Absolute}, {"limits.grace",
-		c.Limits.Grace}} {
+	}{{"heartbeat", c.Heartbeat}, {"limits.absolute", c.Limits.Absolute}, {"limits.grace", c.Limits.Grace}} {
 		if d.value < 0 {
 			errs = append(errs, fmt.Errorf("cannot use %s: %s is negative", d.name, d.value))
 		}
-	}
-	if c.Driver.Gap > 0 && c.Driver.Gap < shortestGap {
-		errs = append(errs, fmt.Errorf("cannot use driver.gap: %s is too short for the driver to notice a removal, "+
-			"want at least %s", c.Driver.Gap, shortestGap))
 	}
 	return errors.Join(errs...)
 }
@@ -125,15 +109,8 @@ func (c config) service(store *trust.Trust, client, server *cli.Keys, log *slog.
 		Log:       log,
 	}
 	var err error
-	if cfg.Access, err = c.Access.table(); err != nil {
-		return cfg, err
-	}
-	cfg.Readers, err = c.Driver.readers(log)
+	cfg.Access, err = c.Access.table()
 	return cfg, err
-}
-
-func (d driver) readers(log *slog.Logger) ([session.Slots]pdt.Reader, error) {
-	return pdt.NewDriver(pdt.DriverConfig{Address: d.Address, Port: d.Port, Gap: d.Gap, Log: log})
 }
 
 func (a access) table() (pdt.Access, error) {

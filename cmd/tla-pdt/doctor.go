@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"os"
 
 	"tlagate/cmd/internal/cli"
@@ -15,9 +14,6 @@ type doctorCmd struct {
 	Offline bool `help:"Do not connect to the gateways."`
 }
 
-// vpcdPort is the port of Debian's packaged driver.
-const vpcdPort = 35963
-
 // Run looks for the known traps of this workstation. It connects to the gateways, as run does by itself.
 func (c *doctorCmd) Run(app *cli.App) error {
 	cfg, err := c.load()
@@ -26,9 +22,8 @@ func (c *doctorCmd) Run(app *cli.App) error {
 	}
 	here, d := doctor.Here("tla-pdt"), cfg.doctored(c.Offline)
 	checks := append(doctor.Configuration(c.Config, err, cfg.unusable(d, err)), here.Clock())
-	driver := doctor.Driver{System: here, Port: cmp.Or(cfg.Driver.Port, vpcdPort)}
-	checks = append(checks, here.Polkit(), here.Service(doctor.Socket(os.Getenv), driver.Expected),
-		here.APDULog(), here.AutoExit())
+	driver := cfg.examined(here)
+	checks = append(checks, here.Polkit(), here.Service(doctor.Socket(os.Getenv), driver.Expected), here.APDULog())
 	checks = append(append(checks, driver.Checks()...), here.Memory()...)
 	if cli.Usable(err) {
 		checks = append(append(checks, d.Checks()...), cfg.usersCheck(d), doctor.Disk(string(cfg.Audit)))

@@ -18,11 +18,11 @@ import (
 func TestDoctorSaysAllThatIsWrongWithTheFile(t *testing.T) {
 	for text, says := range map[string][]string{
 		"client: {cert: a.crt, key: a.key}\n": {"without a gateway"},
-		"gateways: [\"gw:70000\", \"g w:1\"]\nclients: x\ndriver: {address: 192.0.2.1, port: 70000, gap: " +
-			"1ms}\naccess: {tlas: [x, y]}\nheartbeat: -1s\n" +
+		"gateways: [\"gw:70000\", \"g w:1\"]\nclients: x\ndriver: {pcscd: [no-such-account], prefix: \"a/b\"}" +
+			"\naccess: {tlas: [x, y]}\nheartbeat: -1s\n" +
 			"renewal: {pki: pki}\nproxy: \"http://p:0\"\n": {
-			`gateways[0] "gw:70000"`, `gateways[1] "g w:1"`, `unknown key "clients"`, "loopback",
-			"70000 as the virtual", "driver.gap", `"x"`, `"y"`, "heartbeat",
+			`gateways[0] "gw:70000"`, `gateways[1] "g w:1"`, `unknown key "clients"`, "driver.pcscd",
+			"name a reader", `"x"`, `"y"`, "heartbeat",
 			"renewal.pki", "cannot use proxy"},
 	} {
 		file := filepath.Join(t.TempDir(), "pdt.yaml")

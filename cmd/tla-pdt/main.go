@@ -10,13 +10,14 @@ import (
 )
 
 type grammar struct {
-	Run    runCmd    `cmd:"" help:"Run the service."`
-	Enroll enrollCmd `cmd:"" help:"Get our certificates from the PKI with a one-time code."`
-	Bundle bundleCmd `cmd:"" help:"Fetch the signed configuration of this Poste de Travail."`
-	Status statusCmd `cmd:"" help:"Show gateways, session and readers: exit 1 when it does not run or is not healthy."`
-	Doctor doctorCmd `cmd:"" help:"Look for known traps here; connects to the gateways: exit 1 when something fails."`
-	Keys   keysCmd   `cmd:"" help:"List every key and certificate: use, algorithm, where, protection, dates, status."`
-	Erase  eraseCmd  `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
+	Run     runCmd     `cmd:"" help:"Run the service."`
+	Enroll  enrollCmd  `cmd:"" help:"Get our certificates from the PKI with a one-time code."`
+	Bundle  bundleCmd  `cmd:"" help:"Fetch the signed configuration of this Poste de Travail."`
+	Status  statusCmd  `cmd:"" help:"Show gateways, session and readers: exit 1 when it does not run or is not healthy."`
+	Readers readersCmd `cmd:"" help:"Print pcscd's configuration of our readers (reader.conf)."`
+	Doctor  doctorCmd  `cmd:"" help:"Look for known traps here; connects to the gateways: exit 1 when something fails."`
+	Keys    keysCmd    `cmd:"" help:"List every key and certificate: use, algorithm, where, protection, dates, status."`
+	Erase   eraseCmd   `cmd:"" help:"Destroy the keys held, for good, and say how to revoke their certificates."`
 
 	Audit trail.Command[configFlag] `cmd:"" help:"Verify, show, search or export the audit trace."`
 

@@ -85,8 +85,6 @@ func TestRunAndStatus(t *testing.T) {
 
 func TestConfigurationIsRefused(t *testing.T) {
 	for extra, want := range map[string]string{
-		"driver: {gap: 10ms}":                    "at least 1s",
-		"driver: {address: 0.0.0.0}":             "loopback",
 		"heartbeat: -1s":                         "negative",
 		"listen: x":                              `unknown key "listen"`,
 		"access: {tlas: [x]}":                    "access.tlas",
@@ -102,7 +100,6 @@ func TestExampleIsReadable(t *testing.T) {
 	c, err := configFlag{Config: "../../deploy/examples/pdt.yaml"}.load()
 	require.NoError(t, err)
 	require.Equal(t, cli.Servers{"gw1.operateur.example:8443"}, c.Gateways)
-	require.Equal(t, 35963, c.Driver.Port)
 }
 
 func TestStatusInWords(t *testing.T) {
@@ -119,13 +116,17 @@ func TestStatusInWords(t *testing.T) {
 		Session: &pdt.SessionStatus{ID: "abc", TLA: "t", Since: now.Add(-time.Hour), Gateway: "gw:1", Commands: 40,
 			Resets: 2, TLS: pki.Negotiated{Version: "TLS 1.3", Suite: "S", Group: "G", Signature: "by"}},
 		Slots: []pdt.SlotStatus{
-			{Role: "vitale", Card: true, ATR: "3B00", Driver: &pdt.DriverState{Shown: true}},
+			{Role: "vitale", Card: true, ATR: "3B00", Driver: &pdt.DriverState{Shown: true, Asked: true}},
+			{Role: "cps", Card: true, ATR: "3B01", Driver: &pdt.DriverState{Shown: true}},
+			{Role: "cps", Card: true, ATR: "3B02", Driver: &pdt.DriverState{}},
 			{Role: "cps", Driver: &pdt.DriverState{Error: "refused"}}},
 	}, now))
 	for _, want := range []string{"running for   1m0s", "gateway gw:1  parked, 2 links, TLS 1.3, H, S\n",
 		"waiting, next attempt in 1s; last failure: it is revoked (revoked)",
 		"abc of t for 1h0m0s through gw:1, 40 commands, 2 resets, TLS 1.3, G, S, by\n",
-		"present, ATR 3B00, shown to programs", "absent, driver cannot be reached",
+		"present, ATR 3B00, shown to programs\n",
+		"ATR 3B01, shown to programs, no program has asked yet", "ATR 3B02, no driver is connected",
+		"absent, driver cannot be reached",
 		"WARNING", "A certificate ends soon."} {
 		require.Contains(t, out.String(), want)
 	}

@@ -54,6 +54,7 @@ type daemon struct {
 	trust          *trust.Trust
 	users          pdt.Users
 	service        *pdt.Service
+	driver         func(context.Context) error // serves the driver of the readers
 	renew          func(context.Context) error
 	bundle         *device // nil = none
 }
@@ -99,6 +100,9 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if err != nil {
 		return nil, err
 	}
+	if service.Readers, d.driver, err = cfg.Driver.open(log); err != nil {
+		return nil, err
+	}
 	service.Users = d.users
 	mark, err := trail.Marks(string(cfg.PersonKey.File), string(cfg.PersonKey.WrappingKey), log)
 	if err != nil {
@@ -122,17 +126,13 @@ func (d *daemon) serve(app *cli.App) error {
 	defer stop()
 	app.LogCrypto(d.trust)
 	var parts sync.WaitGroup
-	all := []func(context.Context) error{d.trust.Run, d.runUsers, d.service.Run, d.renew, d.bundle.run}
-	failed := make(chan error, len(all))
-	for _, part := range all {
-		parts.Go(func() { defer stop(); failed <- part(ctx) })
+	all := []func(context.Context) error{d.trust.Run, d.runUsers, d.driver, d.service.Run, d.renew, d.bundle.run}
+	failed := make([]error, len(all))
+	for i, part := range all {
+		parts.Go(func() { defer stop(); failed[i] = withoutStop(part(ctx)) })
 	}
 	parts.Wait()
-	var errs []error
-	for range all {
-		errs = append(errs, withoutStop(<-failed))
-	}
-	return errors.Join(errs...)
+	return errors.Join(failed...)
 }
 
 // apply returns a function that reads the configuration again and puts in force what may change in a running service:

@@ -116,14 +116,23 @@ func describeSlot(s pdt.SlotStatus) string {
 	if s.Card {
 		text = "present, ATR " + s.ATR
 	}
-	if s.Driver == nil {
-		return text
-	}
-	switch {
-	case s.Driver.Error != "":
-		text += ", driver cannot be reached"
-	case s.Driver.Shown:
-		text += ", shown to programs"
+	if d := s.Driver; d != nil {
+		text += describeDriver(*d, s.Card)
 	}
 	return text
+}
+
+// describeDriver says whether programs see the card, if there is one, and have asked for it.
+func describeDriver(d pdt.DriverState, card bool) string {
+	switch {
+	case d.Error != "":
+		return ", driver cannot be reached"
+	case d.Shown && d.Asked:
+		return ", shown to programs"
+	case d.Shown:
+		return ", shown to programs, no program has asked yet"
+	case card && !d.Connected:
+		return ", no driver is connected"
+	}
+	return ""
 }

@@ -16,7 +16,7 @@ type begun struct {
 	visible time.Duration // tla-relay start returned: a PC/SC program at the PdT sees both cards
 }
 
-var pdtReaders = []string{lab.PdTReader + " 00 00", lab.PdTReader + " 00 01"}
+var pdtReaders = lab.PdTReaders[:]
 
 // starts begins and ends n sessions, and returns the times of each.
 func (s *site) starts(n int) ([]begun, error) {

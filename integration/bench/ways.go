@@ -40,7 +40,7 @@ func (s *site) ways(far bool) []way {
 	return []way{
 		{"local reader", s.local.Socket(), local},
 		{"stunnel", tunnelled, local},
-		{"tlagate", s.lab.PdTReaders.Socket(), lab.PdTReader + " 00 00"},
+		{"tlagate", s.lab.PdTReaders.Socket(), lab.PdTReaders[lab.VitaleSlot]},
 	}
 }
 

@@ -18,7 +18,7 @@ type present struct{ vitale, cps bool }
 // cards reads `opensc-tool -l`.
 func cards(list string) (p present) {
 	for slot, in := range map[int]*bool{lab.VitaleSlot: &p.vitale, lab.CPSSlot: &p.cps} {
-		name := regexp.QuoteMeta(fmt.Sprintf("%s 00 %02d", lab.PdTReader, slot))
+		name := regexp.QuoteMeta(lab.PdTReaders[slot])
 		*in = regexp.MustCompile(`(?m)^\d+ +Yes .*` + name + `\s*$`).MatchString(list)
 	}
 	return p
@@ -33,7 +33,7 @@ func (d *demo) listReaders() error {
 	if cards(list) != (present{vitale: true, cps: true}) {
 		return errors.New("not both cards are there")
 	}
-	d.found("slot 00 is always the Vitale card and slot 01 the CPS, whichever reader of the terminal they are in")
+	d.found("each card has a reader of its own name, whichever reader of the terminal it is in")
 	return nil
 }
 

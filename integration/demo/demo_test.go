@@ -93,8 +93,8 @@ func TestC4IPv6SocketsAreSeen(t *testing.T) {
 }
 
 func TestCards(t *testing.T) {
-	const list = "# Detected readers (pcsc)\nNr.  Card  Features  Name\n" +
-		"0    Yes             " + lab.PdTReader + " 00 00\n1    No              " + lab.PdTReader + " 00 01\n"
+	list := "# Detected readers (pcsc)\nNr.  Card  Features  Name\n" +
+		"0    Yes             " + lab.PdTReaders[0] + "\n1    No    PIN pad   " + lab.PdTReaders[1] + "\n"
 	require.Equal(t, present{vitale: true}, cards(list))
 	require.Equal(t, present{}, cards("No smart card readers found.\n"))
 }

@@ -84,7 +84,7 @@ var inside = []step{
 		"is also a PIV card, " +
 		policyNote, (*demo).readCPS},
 	{"Sign with the CPS card",
-		"It wants the PIN, which is typed at the terminal: what the program sends in its place goes nowhere.",
+		"It wants the PIN. The reader says that it has a pad, so the program asks nobody; the pad is the terminal.",
 		(*demo).sign},
 	{"Ask for too much",
 		"A program tries to write to the Vitale card; the terminal's card policy lets only a terminal's functions " +

@@ -65,11 +65,8 @@ func (d *demo) ready() error {
 	})
 }
 
-// thePIN is the simulated card's; programPIN is what the workstation's program sends in its place, which goes nowhere.
-const (
-	thePIN     = "1234"
-	programPIN = "00000000"
-)
+// thePIN is the simulated card's.
+const thePIN = "1234"
 
 // sign has a PKCS#11 program sign with the CPS. The PIN that the card needs is typed at the terminal.
 func (d *demo) sign() error {
@@ -81,7 +78,7 @@ func (d *demo) sign() error {
 	if err := os.WriteFile(in, []byte("an invoice of nobody"), 0o600); err != nil {
 		return err
 	}
-	args := []string{"--sign", "--mechanism", "SHA256-RSA-PKCS", "--id", "01", "--login", "--pin", programPIN,
+	args := []string{"--sign", "--mechanism", "SHA256-RSA-PKCS", "--id", "01", "--login",
 		"--input-file", in, "--output-file", out}
 	d.command("pdt", "pkcs11-tool", shortened(args))
 	done := make(chan error, 1)
@@ -96,7 +93,7 @@ func (d *demo) sign() error {
 	if err != nil || len(signature) == 0 {
 		return errors.Join(errors.New("there is no signature"), err)
 	}
-	d.found("signed (%d octets); the PIN that counted was typed at the terminal and never left it (SP4)",
+	d.found("signed (%d octets); the PIN was typed at the terminal, the pad of this reader, and never left it (SP4)",
 		len(signature))
 	return nil
 }

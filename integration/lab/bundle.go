@@ -67,8 +67,8 @@ func (l *Lab) SealPdT() error {
 	if err != nil {
 		return err
 	}
-	return l.sealDevice("tla-pdt", "pdt", fmt.Sprintf("client: %s\nserver: %s\ndriver: {port: %d}\nstatus: %s\n",
-		client, server, l.DriverPort(), l.Path("pdt.sock")))
+	return l.sealDevice("tla-pdt", "pdt", fmt.Sprintf("client: %s\nserver: %s\nstatus: %s\n", client,
+		server, l.Path("pdt.sock")))
 }
 
 // wrapped encrypts a key under the lab's wrapping key, and returns the section of a configuration that names it.

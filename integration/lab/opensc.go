@@ -15,8 +15,11 @@ const (
 	CPSSlot    = 1
 )
 
-// SlotName returns the name that PC/SC programs see of a slot of p's first reader.
+// SlotName returns the name that PC/SC programs see of a slot of p's first reader, or of the PdT's.
 func SlotName(p *world.PCSCD, slot int) string {
+	if len(p.Readers) == 0 {
+		return PdTReaders[slot]
+	}
 	return fmt.Sprintf("%s 00 %02d", p.Readers[0].Name, slot)
 }
 
@@ -24,7 +27,7 @@ func SlotName(p *world.PCSCD, slot int) string {
 // card, and would stop at it.
 func (l *Lab) CPSOnly() ([]string, error) {
 	conf := l.Path("opensc.conf")
-	text := fmt.Sprintf("app default {\n\tignored_readers = %q;\n}\n", SlotName(l.PdTReaders, VitaleSlot))
+	text := fmt.Sprintf("app default {\n\tignored_readers = %q;\n}\n", PdTReaders[VitaleSlot])
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		return nil, fmt.Errorf("cannot point OpenSC at the CPS: %w", err)
 	}

@@ -44,7 +44,6 @@ database: {{.Path "pki/ca.db"}}
 {{define "pdt"}}gateways: [{{range $i, $a := .PdTDials}}{{if $i}}, {{end}}{{server $a}}{{end}}]
 client: {cert: {{.ClientKeys.Cert}}, key: {{.ClientKeys.Key}}}
 server: {cert: {{.ServerKeys.Cert}}, key: {{.ServerKeys.Key}}}
-driver: {port: {{.DriverPort}}}
 status: {{.Path "pdt.sock"}}
 {{template "trust" .PdTTrust}}{{template "user" .}}{{end}}
 {{define "relay"}}gateways: [{{range $i, $a := .TLADials}}{{if $i}}, {{end}}{{server $a}}{{end}}]
@@ -87,17 +86,6 @@ func (l *Lab) dials(via []string, first string) []string {
 		return []string{first, l.Named(l.Second.Addr)}
 	}
 	return []string{first}
-}
-
-// nobodyListens is a port on which no driver listens, for a PdT without readers.
-const nobodyListens = 9
-
-// DriverPort returns the port of the PdT's first virtual slot.
-func (l *Lab) DriverPort() int {
-	if l.PdTReaders == nil {
-		return nobodyListens
-	}
-	return l.PdTReaders.Readers[0].Port
 }
 
 // write writes the configuration file of a program, with extra lines at its end, and returns its path.

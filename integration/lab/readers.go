@@ -3,25 +3,31 @@ package lab
 import (
 	"tlagate/integration/cardsim"
 	"tlagate/integration/world"
+	"tlagate/pdt/ifd"
 )
 
-// Names of the readers: PC/SC programs see them with " 00 00" or " 00 01" behind.
-const (
-	TLAReader = "Terminal"
-	PdTReader = "tlagate"
-)
+// TLAReader is the name of the terminal's readers: PC/SC programs see it with " 00 00" or " 00 01" behind.
+const TLAReader = "Terminal"
+
+// PdTReaders are the PdT's readers as PC/SC programs see them, by slot.
+var PdTReaders = [2]string{VitaleSlot: "tlagate Vitale 00 00", CPSSlot: "tlagate CPS 01 00"}
 
 // StartReaders starts both pcscd, the TLA's and the PdT's, without cards.
 func (l *Lab) StartReaders() (err error) {
-	if l.TLAReaders, err = l.pcscd(TLAReader, l.Limits); err != nil {
+	l.TLAReaders, err = world.StartPCSCD(world.PCSCDConfig{Readers: []world.Reader{{Name: TLAReader}}, Echo: l.Echo,
+		Limits: l.Limits})
+	if err != nil {
 		return err
 	}
-	l.PdTReaders, err = l.pcscd(PdTReader, nil)
+	l.PdTReaders, err = world.StartPCSCD(world.PCSCDConfig{Conf: ifd.ReaderConf(l.Entries()), Echo: l.Echo})
 	return err
 }
 
-func (l *Lab) pcscd(name string, limits *world.Limits) (*world.PCSCD, error) {
-	return world.StartPCSCD(world.PCSCDConfig{Readers: []world.Reader{{Name: name}}, Echo: l.Echo, Limits: limits})
+// Entries returns the readers of pcscd's configuration at the PdT.
+func (l *Lab) Entries() []ifd.Entry {
+	socket := l.Path("readers.sock")
+	return []ifd.Entry{{Name: "tlagate Vitale", Socket: socket, Owner: "root", Slot: VitaleSlot},
+		{Name: "tlagate CPS", Socket: socket, Owner: "root", Slot: CPSSlot}}
 }
 
 // InsertCards makes both simulated cards and puts them in the TLA's readers: the CPS in the first, the Vitale in the

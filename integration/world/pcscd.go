@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,20 +43,28 @@ type PCSCD struct {
 	dir    string // has its configuration, copies of the driver, run/ (its /run/pcscd) and none/ (its empty driverDir)
 	echo   io.Writer
 	limits *Limits
+	ours   []byte
+	driver *Driver
 	vars   []string // of pcscd's environment
 	proc   *Process // nil: stopped
 }
 
 // PCSCDConfig describes a pcscd to start.
 type PCSCDConfig struct {
-	Readers []Reader  // at least one, at most eight
+	Readers []Reader  // at least one, at most eight; none with Conf
+	Conf    []byte    // in place of Readers: the file of reader.conf.d, with ifd.Library for our own driver
+	Driver  *Driver   // in place of our own driver as it is installed
 	Echo    io.Writer // gets pcscd's output; nil = nobody
 	Limits  *Limits   // of its readers, of which there can then be only one; nil = vpcd as it is
 }
 
 // StartPCSCD starts a pcscd in a mount namespace of its own, and returns when it answers and its slots listen.
 func StartPCSCD(cfg PCSCDConfig) (*PCSCD, error) {
-	p := &PCSCD{Readers: append([]Reader(nil), cfg.Readers...), echo: cfg.Echo, limits: cfg.Limits}
+	p := &PCSCD{Readers: append([]Reader(nil), cfg.Readers...), echo: cfg.Echo, limits: cfg.Limits, ours: cfg.Conf,
+		driver: cfg.Driver}
+	if p.driver == nil {
+		p.driver = installed
+	}
 	if err := p.lay(); err != nil {
 		return nil, fmt.Errorf("cannot prepare a pcscd: %w", err)
 	}
@@ -136,6 +145,9 @@ func (p *PCSCD) lay() (err error) {
 			return err
 		}
 	}
+	if p.ours != nil {
+		return p.layOurs()
+	}
 	driver, err := os.ReadFile(vpcdDriver)
 	if err != nil {
 		return fmt.Errorf("%w; install the package vsmartcard-vpcd", err)
@@ -146,7 +158,7 @@ func (p *PCSCD) lay() (err error) {
 		if err := os.WriteFile(lib, driver, 0o755); err != nil {
 			return err
 		}
-		if lib, err = p.driver(lib); err != nil {
+		if lib, err = p.vpcd(lib); err != nil {
 			return err
 		}
 		if err := p.Readers[i].entry(&conf, lib); err != nil {
@@ -156,8 +168,8 @@ func (p *PCSCD) lay() (err error) {
 	return os.WriteFile(p.conf(), []byte(conf.String()), 0o644)
 }
 
-// driver returns what pcscd loads for a copy of vpcd's driver.
-func (p *PCSCD) driver(vpcd string) (string, error) {
+// vpcd returns what pcscd loads for a copy of vpcd's driver.
+func (p *PCSCD) vpcd(vpcd string) (string, error) {
 	if p.limits == nil {
 		return vpcd, nil
 	}
@@ -177,6 +189,22 @@ func (r *Reader) entry(conf io.Writer, lib string) (err error) {
 }
 
 func (p *PCSCD) conf() string { return filepath.Join(p.dir, "conf", "readers") }
+
+// StartOnDemand has systemd's tool listen on the socket, and become the daemon when the first program comes.
+func (p *PCSCD) StartOnDemand() error {
+	if err := p.clearRun(); err != nil {
+		return fmt.Errorf("cannot start pcscd: %w", err)
+	}
+	cmd := p.command()
+	at := slices.Index(cmd.Args, "pcscd")
+	cmd.Args = slices.Insert(cmd.Args, at, "systemd-socket-activate", "--listen="+p.Socket())
+	proc, err := launch(Command{Name: "pcscd", Echo: p.echo}, cmd)
+	if err != nil {
+		return err
+	}
+	p.proc = proc
+	return Poll(Patience, "the socket of pcscd", func() error { _, err := os.Stat(p.Socket()); return err })
+}
 
 // command returns a pcscd with its own /run/pcscd and none of the drivers of real readers.
 func (p *PCSCD) command() *exec.Cmd {

@@ -1,5 +1,5 @@
 // Package local is how programs of one machine ask a daemon: in lines of JSON over a Unix socket, to whose file others
-// than its user and group can at no moment connect.
+// than its user and group can at no moment connect, unless the daemon asks who they are (ListenOpen, PeerOf).
 package local
 
 import (

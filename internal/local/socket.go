@@ -11,8 +11,11 @@ import (
 	"time"
 )
 
-// mode of the socket file: its owner and its group may connect.
-const mode = 0o660
+// Modes of the socket file: its owner and its group may connect, or everyone.
+const (
+	mode     = 0o660
+	modeOpen = 0o666
+)
 
 // Why Listen refuses a path.
 var (
@@ -30,11 +33,16 @@ type Socket struct {
 
 // Listen listens on path, whose group becomes gid (-1 = it stays). The file of a daemon that has ended is replaced. The
 // error is ErrInUse for that of a running one, and ErrNoSocket for a file that is no socket.
-func Listen(path string, gid int) (*Socket, error) {
+func Listen(path string, gid int) (*Socket, error) { return listenFree(path, gid, mode) }
+
+// ListenOpen is Listen for a socket to which everyone may connect: the caller asks PeerOf who it is.
+func ListenOpen(path string) (*Socket, error) { return listenFree(path, -1, modeOpen) }
+
+func listenFree(path string, gid int, mode fs.FileMode) (*Socket, error) {
 	if err := checkFree(path); err != nil {
 		return nil, err
 	}
-	return listen(path, gid)
+	return listen(path, gid, mode)
 }
 
 func checkFree(path string) error {
@@ -63,7 +71,7 @@ func refused(err error) bool {
 }
 
 // listen makes the file under another name first, so that no program can find it with other rights than intended.
-func listen(path string, gid int) (*Socket, error) {
+func listen(path string, gid int, mode fs.FileMode) (*Socket, error) {
 	hidden := path + ".new"
 	if runtime.GOOS == "windows" {
 		hidden = path // it is not known whether a socket can be renamed there, and the directory's rights decide
@@ -77,7 +85,7 @@ func listen(path string, gid int) (*Socket, error) {
 	}
 	l.SetUnlinkOnClose(false)
 	s := &Socket{Listener: l, path: path}
-	if err := s.publish(hidden, gid); err != nil {
+	if err := s.publish(hidden, gid, mode); err != nil {
 		l.Close()
 		os.Remove(hidden)
 		return nil, err
@@ -85,7 +93,7 @@ func listen(path string, gid int) (*Socket, error) {
 	return s, nil
 }
 
-func (s *Socket) publish(hidden string, gid int) (err error) {
+func (s *Socket) publish(hidden string, gid int, mode fs.FileMode) (err error) {
 	if gid >= 0 {
 		if err := os.Lchown(hidden, -1, gid); err != nil {
 			return err

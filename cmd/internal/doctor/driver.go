@@ -2,34 +2,45 @@ package doctor
 
 import (
 	"encoding/hex"
-	"net"
+	"fmt"
 	"net/netip"
 	"os"
+	"os/user"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"tlagate/pdt/ifd"
 )
 
-// slots is how many slots, each with a port, a virtual driver's entry has.
-const slots = 2
-
-// Driver is the virtual reader driver (vpcd) whose first slot has a port.
+// Driver is our reader driver in pcscd, whose readers find tla-pdt at Socket (docs/driver.md).
 type Driver struct {
 	System
-	Port int
-	// returns the packet filter's rules, as nft or iptables-save print them; "" = there are none. nil = ask these
-	Rules func() (string, error)
-	Addrs func() ([]net.Addr, error) // of this machine; nil = net.InterfaceAddrs
+	Socket  string // of tla-pdt; "" = its configuration cannot be used
+	Version string // of tla-pdt
+	// State asks the running tla-pdt how each slot stands with the driver; nil = it cannot be asked.
+	State func() ([]DriverState, error)
+}
+
+// DriverState is what tla-pdt says of a slot.
+type DriverState struct {
+	Connected bool
+	Version   string // of the driver
+	Error     string
+	Foreign   uint64 // connections of accounts that may not be the driver
+	Stranger  string // the account of the last one
 }
 
 // Checks returns the checks of the driver.
 func (d Driver) Checks() []Check {
 	return []Check{
 		d.linux("driver entries", d.entries),
-		d.linux("driver listens", d.listens),
-		d.linux("driver from outside", d.outside),
-		d.linux("driver from this host", d.inside),
+		d.linux("driver owner", d.owner),
+		d.linux("driver connected", d.connected),
+		d.linux("driver strangers", d.strangers),
+		d.linux("vpcd", d.vpcd),
 	}
 }
 
@@ -89,50 +100,164 @@ func readEntries(file string) (all []entry) {
 	return all
 }
 
-func (e entry) virtual() bool { return strings.Contains(filepath.Base(e.lib), "vpcd") }
+// library is the name of the driver's file.
+var library = filepath.Base(ifd.Library)
 
-// port returns the port of the first slot: DEVICENAME /dev/null:0x8C7B.
-func (e entry) port() int {
-	_, number, _ := strings.Cut(e.device, ":")
-	n, _ := strconv.ParseInt(number, 0, 32)
-	return int(n)
+func (e entry) ours() bool { return filepath.Base(e.lib) == library }
+
+// parts returns slot, owner and socket of an entry of ours; ok is false for a placeholder.
+func (e entry) parts() (slot, owner, socket string, ok bool) {
+	f := strings.SplitN(e.device, ":", 4)
+	if len(f) != 4 || f[0] != "ifd" {
+		return "", "", "", false
+	}
+	return f[1], f[2], f[3], true
 }
 
-func (s System) virtual() []entry {
-	return slices.DeleteFunc(s.configured(), func(e entry) bool { return !e.virtual() })
-}
-
-// Expected returns the readers that pcscd must have: both slots of the entry with our port.
-func (d Driver) Expected() (names []string) {
-	for _, e := range d.virtual() {
-		if e.port() == d.Port {
-			names = append(names, e.name+" 00 00", e.name+" 00 01")
+// of returns the entries of ours that find tla-pdt at our socket.
+func (d Driver) of(all []entry) (ours []entry) {
+	for _, e := range all {
+		if _, _, socket, ok := e.parts(); ok && e.ours() && socket == d.Socket {
+			ours = append(ours, e)
 		}
+	}
+	return ours
+}
+
+// Expected returns the readers that pcscd must have: those whose entries have our socket. pcscd counts the readers of
+// one library in the order in which it loads them.
+func (d Driver) Expected() (names []string) {
+	n := 0
+	for _, e := range d.configured() {
+		if !e.ours() {
+			continue
+		}
+		if len(d.of([]entry{e})) == 1 {
+			names = append(names, fmt.Sprintf("%s %02X 00", e.name, n))
+		}
+		n++
 	}
 	return names
 }
 
+const writeEntries = "tla-pdt readers prints the entries for /etc/reader.conf.d/tlagate; then restart pcscd"
+
 func (d Driver) entries() Finding {
-	seen, all := map[string]string{}, d.virtual()
+	all := d.configured()
+	files, slots := map[string]bool{}, map[string]int{}
 	for _, e := range all {
-		if other, twice := seen[e.lib]; twice {
-			return Fail("copy the .so under another name for each entry, or run a pcscd for each PdT",
-				"the entries %q and %q share %s: its state is static, and only one pair's ports work", other, e.name,
-				e.lib)
+		if e.ours() {
+			files[e.file] = true
+			if _, err := os.Stat(d.path(e.lib)); err != nil {
+				return Fail("make install", "the driver of the entry %q is missing: %v", e.name, err)
+			}
 		}
-		seen[e.lib] = e.name
+	}
+	for _, e := range d.of(all) {
+		slot, _, _, _ := e.parts()
+		slots[slot]++
 	}
 	switch {
-	case len(all) == 0:
-		return Fail("apt install vsmartcard-vpcd", "pcscd's configuration has no virtual reader (vpcd)")
-	case slots*len(d.configured()) > maxReaders && slots*len(all) > maxReaders:
-		return Fail("run a pcscd for each PdT, or take entries away",
-			"%d virtual entries make %d readers, and pcscd holds %d", len(all), slots*len(all), maxReaders)
-	case len(d.Expected()) == 0:
-		return Fail("set driver.port to that of DEVICENAME in "+all[0].file, "no virtual entry has port %d; %q has %d",
-			d.Port, all[0].name, all[0].port())
+	case len(d.of(all)) == 0:
+		return Fail(writeEntries, "pcscd's configuration has no reader that finds tla-pdt at %s", d.Socket)
+	case len(slots) != 2 || slots["0"] != 1 || slots["1"] != 1:
+		return Fail(writeEntries, "there must be one entry for slot 0 (Vitale) and one for slot 1 (CPS) with %s",
+			d.Socket)
+	case len(files) > 1:
+		return Fail("put all readers of tlagate into one file", "they are in %d files, which pcscd reads in no "+
+			"particular order: their names can change", len(files))
+	case len(all) > maxReaders:
+		return Fail("run another pcscd for some of them", "there are %d readers, and pcscd drops those above %d in "+
+			"silence", len(all), maxReaders)
 	}
-	return Good("%d virtual entries, port %d is %q", len(all), d.Port, strings.TrimSuffix(d.Expected()[0], " 00 00"))
+	return Good("%s", list(d.Expected()))
+}
+
+// owner checks that the driver takes the account that tla-pdt runs as for tla-pdt.
+func (d Driver) owner() Finding {
+	uid, err := owning(d.path(d.Socket))
+	if err != nil {
+		return Cannot("start tla-pdt, and run this again", "tla-pdt has no socket: %v", err)
+	}
+	for _, e := range d.of(d.configured()) {
+		if _, owner, _, _ := e.parts(); owner != uid && uidOf(owner) != uid {
+			return Fail(writeEntries, "tla-pdt runs as uid %s, and the entry %q takes nobody but %s: its reader stays "+
+				"empty", uid, e.name, owner)
+		}
+	}
+	return Good("the entries name the account of tla-pdt, uid %s", uid)
+}
+
+func uidOf(name string) string {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return ""
+	}
+	return u.Uid
+}
+
+// release is the form of a version that can be compared.
+var release = regexp.MustCompile(`^v?(\d+\.\d+\.\d+)$`)
+
+func (d Driver) connected() Finding {
+	states, err := d.ask()
+	if err != nil {
+		return Cannot("start tla-pdt, and run this again", "%v", err)
+	}
+	for _, s := range states {
+		ours, theirs := release.FindStringSubmatch(d.Version), release.FindStringSubmatch(s.Version)
+		switch {
+		case s.Error != "":
+			return Fail("make install; restart pcscd", "the driver and tla-pdt do not get on: %s", s.Error)
+		case !s.Connected:
+			return Warn("systemctl start pcscd; its log says what the driver thinks", "no driver is connected: pcscd "+
+				"is away until a program asks for it, or has not loaded the driver")
+		case ours != nil && theirs != nil && ours[1] != theirs[1]:
+			return Warn("make install; restart pcscd", "the driver is of version %s, tla-pdt of version %s", s.Version,
+				d.Version)
+		}
+	}
+	return Good("the driver serves both readers")
+}
+
+func (d Driver) strangers() Finding {
+	states, err := d.ask()
+	if err != nil {
+		return Cannot("start tla-pdt, and run this again", "%v", err)
+	}
+	for _, s := range states {
+		if s.Foreign > 0 {
+			return Warn("find out who that is; if pcscd runs as that account, name it in driver.pcscd",
+				"accounts that may not be the driver tried %d times, the last was %s; they got nothing", s.Foreign,
+				s.Stranger)
+		}
+	}
+	return Good("nobody but the driver has tried")
+}
+
+func (d Driver) ask() ([]DriverState, error) {
+	if d.State == nil {
+		return nil, fmt.Errorf("tla-pdt cannot be asked")
+	}
+	return d.State()
+}
+
+// vpcd looks for the driver that was used before, which listens on all interfaces: whoever connects to it is a card.
+func (d Driver) vpcd() Finding {
+	for _, e := range d.configured() {
+		if !strings.Contains(filepath.Base(e.lib), "vpcd") {
+			continue
+		}
+		const do = "apt purge vsmartcard-vpcd, or remove its entry; restart pcscd"
+		_, number, _ := strings.Cut(e.device, ":")
+		port, _ := strconv.ParseInt(number, 0, 32)
+		if addrs, _ := d.listening(int(port)); len(addrs) > 0 {
+			return Fail(do, "the reader %q of vpcd listens on port %d of %s: whoever connects is a card in it", e.name,
+				port, addrs[0])
+		}
+		return Warn(do, "%s has the reader %q of vpcd, which listens on all interfaces when pcscd runs", e.file, e.name)
+	}
+	return Good("no reader of vpcd is left")
 }
 
 // listening returns the addresses, of both families, on which something listens on a port.
@@ -170,123 +295,4 @@ func kernelAddr(text string) (netip.Addr, bool) {
 	}
 	a, ok := netip.AddrFromSlice(raw)
 	return a.Unmap(), ok
-}
-
-func (d Driver) listens() Finding {
-	for port := d.Port; port < d.Port+slots; port++ {
-		addrs, err := d.listening(port)
-		switch {
-		case err != nil:
-			return Cannot("", "the listening ports cannot be seen: %v", err)
-		case len(addrs) == 0:
-			return Fail("systemctl start pcscd; its log says what became of the driver",
-				"nothing listens on port %d: no card can be shown to programs", port)
-		}
-	}
-	return Good("ports %d and %d listen", d.Port, d.Port+slots-1)
-}
-
-const fenceUnit = "a drop-in for pcscd.service with [Service] IPAddressDeny=any and IPAddressAllow=localhost; " +
-	"restart pcscd"
-
-// outside checks that the network cannot reach vpcd, which listens on all interfaces: what connects to it is a card.
-// For that very reason nothing connects to it here.
-func (d Driver) outside() Finding {
-	open := d.exposed()
-	if addrs, _ := d.listening(d.Port); len(addrs) == 0 {
-		return Cannot("", "the driver does not listen")
-	}
-	if len(open) == 0 {
-		return Good("the driver listens on loopback alone")
-	}
-	if d.alone() {
-		return Good("this machine has no address but loopback")
-	}
-	if d.fencedByUnit() {
-		return Good("IPAddressDeny of pcscd's unit keeps all but localhost out")
-	}
-	rules, err := d.rules()
-	if err != nil {
-		return Cannot(asRoot,
-			"the driver listens on %s, pcscd's unit does not fence it, and the packet filter's rules "+
-				"cannot be seen", open[0])
-	}
-	for port := d.Port; port < d.Port+slots; port++ {
-		if !filtered(rules, port) {
-			return Fail(fenceUnit,
-				"port %d of the driver listens on %s and nothing keeps the network out: whoever connects is a card",
-				port, open[0])
-		}
-	}
-	return Good("the packet filter keeps the network away from the driver")
-}
-
-// exposed returns the addresses, besides loopback, on which the driver listens.
-func (d Driver) exposed() (open []netip.Addr) {
-	for port := d.Port; port < d.Port+slots; port++ {
-		addrs, _ := d.listening(port)
-		for _, a := range addrs {
-			if !a.IsLoopback() {
-				open = append(open, a)
-			}
-		}
-	}
-	return open
-}
-
-// alone reports whether this machine has no address but loopback.
-func (d Driver) alone() bool {
-	addrs, err := net.InterfaceAddrs()
-	if d.Addrs != nil {
-		addrs, err = d.Addrs()
-	}
-	return err == nil && !slices.ContainsFunc(addrs, func(a net.Addr) bool {
-		n, ok := a.(*net.IPNet)
-		return !ok || !n.IP.IsLoopback()
-	})
-}
-
-// fencedByUnit reports whether pcscd's unit denies all addresses, allows localhost at most, and runs the present pcscd.
-func (d Driver) fencedByUnit() bool {
-	lines := d.unit(pcscdUnit)
-	if setting(lines, "IPAddressDeny") != "any" {
-		return false
-	}
-	for _, line := range lines {
-		if v, ok := strings.CutPrefix(line, "IPAddressAllow="); ok {
-			for _, who := range strings.Fields(v) {
-				if who != "localhost" && who != "127.0.0.0/8" && who != "127.0.0.1" && who != "::1" &&
-					who != "::1/128" {
-					return false
-				}
-			}
-		}
-	}
-	for _, p := range d.processes("pcscd") {
-		group, err := os.ReadFile(filepath.Join(p.dir, "cgroup"))
-		if err != nil || !strings.Contains(string(group), pcscdUnit) {
-			return false
-		}
-	}
-	return true
-}
-
-// inside checks that only one local user can reach the driver: a fence that allows loopback lets every user plug in a
-// card.
-func (d Driver) inside() Finding {
-	const do = "nft: allow the ports to tla-pdt's user alone (tcp dport … meta skuid != tla-pdt reject, in an " +
-		"output chain)"
-	if addrs, _ := d.listening(d.Port); len(addrs) == 0 {
-		return Cannot("", "the driver does not listen")
-	}
-	rules, err := d.rules()
-	if err != nil {
-		return Cannot(asRoot, "the packet filter's rules cannot be seen")
-	}
-	for port := d.Port; port < d.Port+slots; port++ {
-		if !ownerOnly(rules, port) {
-			return Warn(do, "every user of this host can connect to port %d and be a card", port)
-		}
-	}
-	return Good("the packet filter lets only one user reach the driver")
 }

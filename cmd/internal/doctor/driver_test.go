@@ -1,160 +1,116 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
-	"net"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"tlagate/pdt/ifd"
 )
 
-// config returns an entry of reader.conf.
-func config(name, lib string, port int) string {
-	return fmt.Sprintf("# virtual\nFRIENDLYNAME \"%s\"\nDEVICENAME   /dev/null:0x%04X\nLIBPATH\t%s\nCHANNELID "+
-		"0x%04X\n\n", name, port, lib, port)
+const socket = "/run/tla-pdt/readers.sock"
+
+// ours returns our entries in reader.conf.
+func ours(owner string, more ...ifd.Entry) string {
+	return string(ifd.ReaderConf(append([]ifd.Entry{{Name: "A", Socket: socket, Owner: owner, Slot: 0},
+		{Name: "B", Socket: socket, Owner: owner, Slot: 1}}, more...)))
 }
 
+const vpcdEntry = "FRIENDLYNAME \"Virtual PCD\"\nDEVICENAME   /dev/null:0x8C7B\nLIBPATH\t/l/libifdvpcd.so\n"
+
 func TestDriverEntries(t *testing.T) {
-	many := ""
-	for i := range 9 {
-		many += config(fmt.Sprintf("R%d", i), fmt.Sprintf("/l/libifdvpcd%d.so", i), 35963+2*i)
-	}
+	const conf = "etc/reader.conf.d/tlagate"
+	lib := strings.TrimPrefix(ifd.Library, "/")
+	other := ifd.Entry{Name: "C", Socket: "/run/other/readers.sock", Owner: "x"}
 	for name, c := range map[string]struct {
-		conf string
+		on   files
 		want State
 		says string
 	}{
-		"Debian's": {config("Virtual PCD", "/usr/lib/libifdvpcd.so", 35963), OK, "Virtual PCD"},
-		"copies": {config("A", "/l/libifdvpcd.so", 35963) + config("B", "/l/libifdvpcd2.so", 35965), OK,
-			"2 virtual entries"},
-		"the same .so": {config("A", "/l/libifdvpcd.so", 35963) + config("B", "/l/libifdvpcd.so", 35965), Failure,
-			`"A" and "B" share`},
-		"too many":        {many, Failure, "18 readers"},
-		"none":            {config("GemPC", "/l/libccidtwin.so", 1), Failure, "no virtual reader"},
-		"of another port": {config("A", "/l/libifdvpcd.so", 35965), Failure, "no virtual entry has port 35963"},
+		"as they should be": {files{conf: ours("tla-pdt"), lib: ""}, OK, `"A 00 00", "B 01 00"`},
+		"with others before": {files{conf: string(ifd.ReaderConf([]ifd.Entry{other, {Name: "P", Placeholder: true}})) +
+			ours("x"), lib: ""}, OK, `"A 02 00", "B 03 00"`},
+		"no driver": {files{conf: ours("tla-pdt")}, Failure, "is missing"},
+		"none":      {files{conf: vpcdEntry}, Failure, "no reader that finds"},
+		"of others": {files{conf: string(ifd.ReaderConf([]ifd.Entry{other})), lib: ""}, Failure,
+			"no reader that finds"},
+		"one slot": {files{conf: strings.Replace(ours("x"), "ifd:1:", "ifd:0:", 1), lib: ""}, Failure, "slot 1"},
+		"in several files": {files{conf: ours("x"), conf + "2": string(ifd.ReaderConf([]ifd.Entry{other})), lib: ""},
+			Failure, "2 files"},
+		"too many": {files{conf: ours("x", slicesOf(other, 15)...), lib: ""}, Failure, "17 readers"},
 	} {
-		s := machine(t, files{"etc/reader.conf.d/vpcd": c.conf})
-		got := Driver{System: s, Port: 35963}.entries()
+		got := Driver{System: machine(t, c.on), Socket: socket}.entries()
 		require.Equal(t, c.want, got.State, "%s: %+v", name, got)
 		require.Contains(t, got.Found, c.says, name)
 	}
-	s := machine(t,
-		running(files{"etc/reader.conf.d/vpcd": config("A", "/l/vpcd.so", 1),
-			"opt/c/r": config("B", "/l/vpcd.so", 35963)}, "9", "pcscd -f --config /opt/c"))
-	require.Equal(t, []string{"B 00 00", "B 00 01"}, Driver{System: s, Port: 35963}.Expected(),
+	s := machine(t, running(files{"opt/c/r": ours("x")}, "9", "pcscd -f --config /opt/c"))
+	require.Equal(t, []string{"A 00 00", "B 01 00"}, Driver{System: s, Socket: socket}.Expected(),
 		"the running pcscd says where its configuration is")
 }
 
-// listening returns /proc/net/tcp for a driver that listens on an address.
-func listening(addr string) files {
-	line := " 0: %s:%04X 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 1 1\n"
-	return files{"proc/net/tcp": "  sl  local_address\n" + fmt.Sprintf(line, addr, 35963) + fmt.Sprintf(line, addr,
-		35964)}
-}
-
-func with(f files, more files) files {
-	for k, v := range more {
-		f[k] = v
+func slicesOf(e ifd.Entry, n int) (all []ifd.Entry) {
+	for range n {
+		all = append(all, e)
 	}
-	return f
+	return all
 }
 
-func onNetwork() ([]net.Addr, error) {
-	return []net.Addr{&net.IPNet{IP: net.IPv4(127, 0, 0, 1)}, &net.IPNet{IP: net.IPv4(192, 0, 2, 7)}}, nil
-}
-
-const (
-	unitFence = "[Service]\nIPAddressDeny=any\nIPAddressAllow=localhost\n"
-	nftFence  = `table inet vpcd {
-	chain input {
-		type filter hook input priority filter; policy accept;
-		iif != "lo" tcp dport 35963-35964 drop
+func TestDriverOwner(t *testing.T) {
+	uid := strconv.Itoa(os.Getuid())
+	for owner, want := range map[string]State{uid: OK, "999999": Failure, "nobody-of-that-name": Failure} {
+		s := machine(t, files{"etc/reader.conf.d/t": ours(owner), strings.TrimPrefix(socket, "/"): ""})
+		require.Equal(t, want, Driver{System: s, Socket: socket}.owner().State, owner)
 	}
-	chain output {
-		type filter hook output priority filter; policy accept;
-		oif "lo" tcp dport { 35963, 35964 } meta skuid != 998 reject
-	}
+	require.Equal(t, Unknown, Driver{System: machine(t, files{}), Socket: socket}.owner().State)
 }
-`
-	iptablesFence = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT ! -i lo -p tcp -m tcp --dport 35963:35964 -j DROP\n-A " +
-		"OUTPUT -p tcp -m multiport --dports 35963,35964 -m owner ! --uid-owner 998 -j REJECT\nCOMMIT\n"
-)
 
-func TestDriverFromOutside(t *testing.T) {
-	closed := strings.Replace(nftFence,
-		"hook input priority filter; policy accept;\n\t\tiif != \"lo\" tcp dport 35963-35964 drop",
-		"hook input priority filter; policy drop;\n\t\tiif \"lo\" accept\n\t\ttcp dport 22 accept", 1)
-	for name, c := range map[string]struct {
-		on    files
-		rules string
-		want  State
+func TestDriverAsTlaPdTSeesIt(t *testing.T) {
+	for _, c := range []struct {
+		state     DriverState
+		connected State
+		strangers State
+		says      string
 	}{
-		"open":           {listening("00000000"), "", Failure},
-		"an own address": {listening("070200C0"), "", Failure},
-		"loopback":       {listening("0100007F"), "", OK},
-		"not at all":     {files{"proc/net/tcp": "sl\n"}, "", Unknown},
-		"the unit's fence": {with(listening("00000000"),
-			files{"etc/systemd/system/pcscd.service.d/f.conf": unitFence}), "", OK},
-		"the unit lets the network in": {with(listening("00000000"),
-			files{"etc/systemd/system/pcscd.service.d/f.conf": unitFence + "IPAddressAllow=192.0.2.0/24\n"}), "",
-			Failure},
-		"a pcscd that is not the unit's": {running(with(listening("00000000"),
-			files{"etc/systemd/system/pcscd.service.d/f.conf": unitFence}), "9", "pcscd -f", "cgroup",
-			"0::/user.slice\n"), "", Failure},
-		"a pcscd of the unit": {running(with(listening("00000000"),
-			files{"etc/systemd/system/pcscd.service.d/f.conf": unitFence}), "9", "pcscd -f", "cgroup",
-			"0::/system.slice/pcscd.service\n"), "", OK},
-		"nft":                       {listening("00000000"), nftFence, OK},
-		"nft that drops by default": {listening("00000000"), closed, OK},
-		"nft that drops, but lets this in": {listening("00000000"),
-			strings.Replace(closed, "dport 22", "dport 35000-36000", 1), Failure},
-		"nft about one port of two": {listening("00000000"), strings.Replace(nftFence, "35963-35964 drop",
-			"35963 drop", 1), Failure},
-		"nft about others' addresses": {listening("00000000"), strings.Replace(nftFence, `iif != "lo"`,
-			"ip saddr 203.0.113.0/24", 1), Failure},
-		"nft in another direction": {listening("00000000"),
-			strings.Replace(nftFence, "hook input", "hook forward", 1), Failure},
-		"iptables": {listening("00000000"), iptablesFence, OK},
-		"iptables about another port": {listening("00000000"), strings.Replace(iptablesFence, "35963:35964", "22",
-			1), Failure},
+		{DriverState{Connected: true, Version: "0.2.0"}, OK, OK, ""},
+		{DriverState{Connected: true, Version: "0.1.0"}, Warning, OK, "0.1.0"},
+		{DriverState{Connected: true, Version: "v0.1.0-3-gabc"}, OK, OK, ""},
+		{DriverState{}, Warning, OK, "no driver is connected"},
+		{DriverState{Error: "another version"}, Failure, OK, "another version"},
+		{DriverState{Connected: true, Foreign: 3, Stranger: "uid 65534"}, OK, Warning, "uid 65534"},
 	} {
-		d := Driver{System: machine(t, c.on), Port: 35963, Addrs: onNetwork, Rules: func() (string, error) {
-			return c.rules, nil
-		}}
-		got := d.outside()
+		d := Driver{Version: "0.2.0", State: func() ([]DriverState, error) { return []DriverState{c.state}, nil }}
+		require.Equal(t, c.connected, d.connected().State, "%+v", c.state)
+		require.Equal(t, c.strangers, d.strangers().State, "%+v", c.state)
+		require.Contains(t, d.connected().Found+d.strangers().Found, c.says)
+	}
+	away := Driver{State: func() ([]DriverState, error) { return nil, errors.New("it is away") }}
+	require.Equal(t, Unknown, away.connected().State)
+	require.Equal(t, Unknown, Driver{}.strangers().State)
+}
+
+// listening returns /proc/net/tcp for a program that listens on vpcd's port.
+func listening(addr string) string {
+	return "  sl  local_address\n" + fmt.Sprintf(" 0: %s:%04X 00000000:0000 0A 00000000:00000000 00:00000000 "+
+		"00000000 0 0 1 1\n", addr, 35963)
+}
+
+func TestVPCDLeftBehind(t *testing.T) {
+	for name, c := range map[string]struct {
+		on   files
+		want State
+	}{
+		"no":         {files{"etc/reader.conf.d/tlagate": ours("x")}, OK},
+		"configured": {files{"etc/reader.conf.d/vpcd": vpcdEntry, "proc/net/tcp": "sl\n"}, Warning},
+		"listens":    {files{"etc/reader.conf.d/vpcd": vpcdEntry, "proc/net/tcp": listening("00000000")}, Failure},
+		"listens on IPv6": {files{"etc/reader.conf.d/vpcd": vpcdEntry, "proc/net/tcp": "sl\n",
+			"proc/net/tcp6": listening("00000000000000000000000001000000")}, Failure},
+	} {
+		got := Driver{System: machine(t, c.on), Socket: socket}.vpcd()
 		require.Equal(t, c.want, got.State, "%s: %+v", name, got)
 	}
-	d := Driver{System: machine(t, listening("00000000")), Port: 35963, Addrs: onNetwork,
-		Rules: func() (string, error) { return "", errUnseen }}
-	require.Equal(t, Unknown, d.outside().State, "what only root sees is not a failure")
-	d.Addrs = func() ([]net.Addr, error) { return []net.Addr{&net.IPNet{IP: net.IPv6loopback}}, nil }
-	require.Equal(t, OK, d.outside().State, "there is no outside")
-}
-
-func TestDriverFromThisHost(t *testing.T) {
-	for name, c := range map[string]struct {
-		rules string
-		want  State
-	}{
-		"open": {"", Warning}, "nft": {nftFence, OK}, "iptables": {iptablesFence, OK},
-		"for one user, the wrong way round": {strings.Replace(nftFence, "skuid != 998", "skuid 998", 1), Warning},
-		"one port of two":                   {strings.Replace(nftFence, "{ 35963, 35964 }", "35963", 1), Warning},
-	} {
-		d := Driver{System: machine(t, listening("00000000")), Port: 35963, Rules: func() (string, error) {
-			return c.rules, nil
-		}}
-		require.Equal(t, c.want, d.inside().State, name)
-	}
-}
-
-func TestDriverListens(t *testing.T) {
-	require.Equal(t, OK, Driver{System: machine(t, listening("00000000")), Port: 35963}.listens().State)
-	require.Equal(t, Failure, Driver{System: machine(t, listening("00000000")), Port: 35964}.listens().State)
-	six := files{"proc/net/tcp": "sl\n",
-		"proc/net/tcp6": " 0: 00000000000000000000000001000000:8C7B 0:0 0A 0 0 0 0 0 1\n 1: " +
-			"00000000000000000000000000000000:8C7C 0:0 0A 0 0 0 0 0 1\n"}
-	d := Driver{System: machine(t, six), Port: 35963}
-	require.Equal(t, OK, d.listens().State)
-	require.Len(t, d.exposed(), 1, "::1 is loopback, :: is not")
 }

@@ -91,25 +91,6 @@ func debugging(env []string) string {
 	return ""
 }
 
-// AutoExit returns the check that the driver's ports do not come and go.
-func (s System) AutoExit() Check {
-	return s.linux("pcscd --auto-exit", func() Finding {
-		for _, p := range s.processes("pcscd") {
-			for _, arg := range p.args[1:] {
-				if arg == "--auto-exit" || arg == "-x" {
-					return Warn("a drop-in for pcscd.service: ExecStart= , then ExecStart=/usr/sbin/pcscd --foreground",
-						"pcscd (process %d) ends after 60 s without a program, and its readers with it; tla-pdt "+
-							"dials again, but the first program finds no card at once", p.pid)
-				}
-			}
-		}
-		if len(s.processes("pcscd")) == 0 {
-			return Cannot("systemctl start pcscd, and run this again", "pcscd is not running")
-		}
-		return Good("pcscd stays")
-	})
-}
-
 const polkitAction = "org.debian.pcsc-lite.access_pcsc"
 
 // Polkit returns the check that a pcscd which asks polkit lets our daemon in (Debian 13).

@@ -144,13 +144,6 @@ func TestTrapsOfTheSystem(t *testing.T) {
 	}
 }
 
-func TestAutoExit(t *testing.T) {
-	for args, want := range map[string]State{"/usr/sbin/pcscd --foreground --auto-exit": Warning,
-		"/usr/sbin/pcscd -x": Warning, "/usr/sbin/pcscd -f": OK, "/bin/other": Unknown} {
-		require.Equal(t, want, machine(t, running(files{}, "9", args)).AutoExit().Run(t.Context()).State, args)
-	}
-}
-
 func TestLockedMemory(t *testing.T) {
 	for limit, want := range map[string]State{"0": Failure, "4095": Failure, "4096": OK, "unlimited": OK} {
 		s := machine(t, running(files{}, "7", "tla-relay run", "limits", "Max locked memory         "+limit+
@@ -265,7 +258,7 @@ func TestZombiesAreNoProcesses(t *testing.T) {
 // TestNotOnThisSystem: on systems other than Linux, no check of a trap of Linux says that all is well.
 func TestNotOnThisSystem(t *testing.T) {
 	s := System{Elsewhere: true}
-	for _, c := range append(append(s.Memory(), Driver{System: s}.Checks()...), s.APDULog(), s.Polkit(), s.AutoExit(),
+	for _, c := range append(append(s.Memory(), Driver{System: s}.Checks()...), s.APDULog(), s.Polkit(),
 		s.NoNetwork(), s.Locked(1)) {
 		require.Equal(t, elsewhere(), c.Run(t.Context()), c.Name)
 	}

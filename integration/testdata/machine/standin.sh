@@ -177,7 +177,7 @@ do_make() {
 	local target
 	for target; do
 		case $target in
-		build) mkdir -p bin && cp /run/built/tla-* bin/ ;;
+		build) mkdir -p bin && cp /run/built/tla-* bin/ && deploy/ifd.sh bin/libtlagate-ifd.so ;;
 		packages) mkdir -p dist && cp /run/built/*.deb dist/ ;;
 		demo) ;;
 		*) refuse "$target" ;;

@@ -1,4 +1,4 @@
-package pdt
+package vpcd
 
 import (
 	"net"

@@ -1,6 +1,12 @@
-package pdt
+// Package vpcd shows cards to programs through the virtual reader driver of the vsmartcard project, vpcd 3.3 or its
+// twin for Windows. tla-pdt uses it on Windows alone.
+//
+// Limits: the driver listens on all interfaces, whoever reaches its ports can be the card or take it, it polls, and it
+// has no PIN pad. An outcome that has no status word (session.Unknown, session.Failed) is answered 6F00.
+package vpcd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -8,11 +14,12 @@ import (
 	"runtime"
 	"time"
 
+	"tlagate/pdt"
 	"tlagate/session"
 )
 
-// DriverConfig says where the virtual reader driver (vpcd) is and how it is used.
-type DriverConfig struct {
+// Config says where the virtual reader driver (vpcd) is and how it is used.
+type Config struct {
 	Address  string        // its host, a loopback address; "" = 127.0.0.1
 	Port     int           // TCP port of slot 0, slot 1 is the next; 0 = 35963
 	Gap      time.Duration // shortest absence between two cards of a slot; 0 = 1 s, on Windows 2 s
@@ -21,24 +28,16 @@ type DriverConfig struct {
 	Log      *slog.Logger  // nil = discard
 }
 
-func (c DriverConfig) withDefaults() DriverConfig {
-	c.Address = either(c.Address, "127.0.0.1")
-	c.Port = either(c.Port, 35963)
-	c.Gap = either(c.Gap, defaultGap())
-	c.PowerOff = either(c.PowerOff, time.Second)
-	c.Retry = either(c.Retry, time.Second)
+func (c Config) withDefaults() Config {
+	c.Address = cmp.Or(c.Address, "127.0.0.1")
+	c.Port = cmp.Or(c.Port, 35963)
+	c.Gap = cmp.Or(c.Gap, defaultGap())
+	c.PowerOff = cmp.Or(c.PowerOff, time.Second)
+	c.Retry = cmp.Or(c.Retry, time.Second)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return c
-}
-
-// either returns v, or def when v is the zero value.
-func either[T comparable](v, def T) T {
-	if v == *new(T) {
-		return def
-	}
-	return v
 }
 
 // defaultGap returns the Gap that programs notice. The driver polls every 0.4 s on Linux, every second on Windows; a
@@ -51,7 +50,7 @@ func defaultGap() time.Duration {
 }
 
 // check refuses what would carry card data in clear over a network (C2).
-func (c DriverConfig) check() error {
+func (c Config) check() error {
 	var errs []error
 	if ip, err := netip.ParseAddr(c.Address); err != nil || !ip.IsLoopback() {
 		errs = append(errs, fmt.Errorf("cannot use %q as the virtual reader driver's address: want a loopback "+
@@ -64,16 +63,15 @@ func (c DriverConfig) check() error {
 	return errors.Join(errs...)
 }
 
-// NewDriver returns the readers of the virtual reader driver (vpcd 3.3 of the vsmartcard project, or its Windows twin).
-// While a card is shown there is a TCP connection to the driver.
-func NewDriver(cfg DriverConfig) ([session.Slots]Reader, error) {
+// New returns the readers of the driver. While a card is shown there is a TCP connection to it.
+func New(cfg Config) ([session.Slots]pdt.Reader, error) {
 	cfg = cfg.withDefaults()
-	var readers [session.Slots]Reader
+	var readers [session.Slots]pdt.Reader
 	if err := cfg.check(); err != nil {
 		return readers, err
 	}
 	for i := range readers {
-		readers[i] = newVPCD(cfg, session.Slot(i))
+		readers[i] = newReader(cfg, session.Slot(i))
 	}
 	return readers, nil
 }

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package pdt
+package vpcd
 
 import "net"
 

@@ -1,4 +1,4 @@
-package pdt
+package vpcd
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/internal/logtest"
+	"tlagate/pdt"
 	"tlagate/session"
 )
 
@@ -46,7 +47,7 @@ func TestWindowsHabits(t *testing.T) {
 		require.Equal(t, renewedATR, p.atr())
 	}
 	require.Equal(t, []string{"warm", "command", "warm", "command"}, card.asked())
-	b.slot.clear()
+	b.clear()
 	p.gone()
 }
 
@@ -127,7 +128,7 @@ func TestRemovalUnderACommand(t *testing.T) {
 	p := b.inserted()
 	p.send(selectMF...)
 	<-card.busy
-	b.slot.clear()
+	b.clear()
 	reply, ok := p.receive()
 	require.True(t, ok, "an empty response would look like success")
 	require.Equal(t, swNoDiagnosis, reply)
@@ -139,7 +140,7 @@ func TestRemovalIsShownToADriverThatDoesNotPoll(t *testing.T) {
 	b.insert(card)
 	p := b.inserted()
 	p.atr()
-	b.slot.clear()
+	b.clear()
 	_, ok := p.receive()
 	require.False(t, ok)
 }
@@ -170,7 +171,7 @@ func TestGap(t *testing.T) {
 	b := newBenchWith(t, d, cfg)
 	b.insert(newFakeCard())
 	p := b.inserted()
-	b.slot.clear()
+	b.clear()
 	p.gone()
 	left := time.Now()
 	b.insert(newFakeCard())
@@ -183,15 +184,15 @@ func TestGapDefaults(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		want *= 2
 	}
-	require.Equal(t, want, DriverConfig{}.withDefaults().Gap)
+	require.Equal(t, want, Config{}.withDefaults().Gap)
 }
 
 func TestC2DriverOnLoopbackOnly(t *testing.T) {
 	for _, address := range []string{"192.0.2.1", "0.0.0.0", "localhost", "::"} {
-		_, err := NewDriver(DriverConfig{Address: address})
+		_, err := New(Config{Address: address})
 		require.ErrorContains(t, err, "loopback")
 	}
-	_, err := NewDriver(DriverConfig{Port: 65535})
+	_, err := New(Config{Port: 65535})
 	require.ErrorContains(t, err, "port")
 }
 
@@ -253,7 +254,7 @@ func TestMissingDriverIsLoggedOnce(t *testing.T) {
 	log := new(logtest.Buffer)
 	cfg.Log = slog.New(slog.NewTextHandler(log, nil))
 	b := newBenchWith(t, d, cfg)
-	v := b.slot.reader.(*vpcd)
+	v := b.reader.(*reader)
 	b.insert(newFakeCard())
 	eventually(t, func() bool { return v.State().Error != "" }, "no error in the state")
 	require.False(t, v.State().Shown)
@@ -261,11 +262,12 @@ func TestMissingDriverIsLoggedOnce(t *testing.T) {
 	d.l = listenAgain(t, addr)
 	p := b.inserted()
 	require.Equal(t, vitaleATR, p.atr())
-	require.Equal(t, DriverState{Address: addr}, v.State(), "the driver has found a card, no more")
+	require.Equal(t, pdt.DriverState{Address: addr}, v.State(), "the driver has found a card, no more")
 	p.powerOn()
 	require.Equal(t, vitaleATR, p.atr())
 	require.Equal(t, 1, strings.Count(log.String(), "cannot reach the virtual reader driver"))
-	eventually(t, func() bool { return v.State() == DriverState{Address: addr, Shown: true} }, "the card is not shown")
+	eventually(t, func() bool { return v.State() == pdt.DriverState{Address: addr, Shown: true} },
+		"the card is not shown")
 }
 
 // TestTheTerminalIsToldOnceWhenProgramsSeeTheCard: not at the driver's first read of the ATR, nor again after a
@@ -317,7 +319,7 @@ func TestPlugCycles(t *testing.T) {
 		p.powerOn()
 		p.atr()
 		p.transmit(selectMF...)
-		b.slot.clear()
+		b.clear()
 		_, ok := p.receive()
 		require.False(t, ok)
 		if i == 20 {
@@ -341,28 +343,28 @@ func openFiles(t *testing.T) int {
 }
 
 func TestVPCDFrames(t *testing.T) {
-	frame := appendVPCD(nil, selectMF)
-	got, err := readVPCD(bytes.NewReader(frame))
+	frame := appendFrame(nil, selectMF)
+	got, err := readFrame(bytes.NewReader(frame))
 	require.NoError(t, err)
 	require.Equal(t, selectMF, got)
 	for n := range frame {
-		_, err := readVPCD(bytes.NewReader(frame[:n]))
+		_, err := readFrame(bytes.NewReader(frame[:n]))
 		require.Error(t, err, "prefix of %d octets", n)
 	}
 }
 
 func FuzzVPCDFrame(f *testing.F) {
-	f.Add([]byte{0, 1, vpcdGetATR})
-	f.Add(appendVPCD(nil, selectMF))
+	f.Add([]byte{0, 1, getATR})
+	f.Add(appendFrame(nil, selectMF))
 	f.Add([]byte{0xFF, 0xFF, 1})
 	f.Add([]byte{0, 0})
 	f.Fuzz(func(t *testing.T, in []byte) {
-		payload, err := readVPCD(bytes.NewReader(in))
+		payload, err := readFrame(bytes.NewReader(in))
 		if err != nil {
 			return
 		}
-		require.Equal(t, in[:vpcdHeaderLen+len(payload)], appendVPCD(nil, payload))
-		if _, ok := vpcdControl(payload); ok {
+		require.Equal(t, in[:headerLen+len(payload)], appendFrame(nil, payload))
+		if _, ok := controlOf(payload); ok {
 			require.Len(t, payload, 1)
 		}
 	})

@@ -1,4 +1,4 @@
-package pdt
+package vpcd
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tlagate/pdt"
 	"tlagate/session"
 )
 
@@ -39,8 +40,8 @@ func newFakeDriver(t *testing.T) *fakeDriver {
 }
 
 // config returns a configuration whose waits are short.
-func (d *fakeDriver) config() DriverConfig {
-	return DriverConfig{Port: d.l.Addr().(*net.TCPAddr).Port, Gap: 30 * time.Millisecond,
+func (d *fakeDriver) config() Config {
+	return Config{Port: d.l.Addr().(*net.TCPAddr).Port, Gap: 30 * time.Millisecond,
 		PowerOff: 20 * time.Millisecond, Retry: 5 * time.Millisecond}
 }
 
@@ -87,7 +88,7 @@ func (p *fakePlug) write(payload []byte) error {
 func (p *fakePlug) receive() (reply []byte, ok bool) {
 	p.t.Helper()
 	require.NoError(p.t, p.c.SetReadDeadline(time.Now().Add(patience)))
-	reply, err := readVPCD(p.c)
+	reply, err := readFrame(p.c)
 	if err != nil {
 		require.ErrorIs(p.t, err, io.EOF)
 		p.c.Close()
@@ -96,13 +97,13 @@ func (p *fakePlug) receive() (reply []byte, ok bool) {
 	return reply, true
 }
 
-func (p *fakePlug) powerOff() { p.send(vpcdPowerOff) }
-func (p *fakePlug) powerOn()  { p.send(vpcdPowerOn) }
-func (p *fakePlug) reset()    { p.send(vpcdReset) }
+func (p *fakePlug) powerOff() { p.send(powerOff) }
+func (p *fakePlug) powerOn()  { p.send(powerOn) }
+func (p *fakePlug) reset()    { p.send(warmReset) }
 
 func (p *fakePlug) atr() []byte {
 	p.t.Helper()
-	p.send(vpcdGetATR)
+	p.send(getATR)
 	reply, ok := p.receive()
 	require.True(p.t, ok, "card is gone")
 	return reply
@@ -112,7 +113,7 @@ func (p *fakePlug) atr() []byte {
 func (p *fakePlug) gone() {
 	p.t.Helper()
 	eventually(p.t, func() bool {
-		if err := p.write([]byte{vpcdGetATR}); errors.Is(err, syscall.EPIPE) {
+		if err := p.write([]byte{getATR}); errors.Is(err, syscall.EPIPE) {
 			p.c.Close()
 			return true
 		}
@@ -178,6 +179,12 @@ func (c *fakeCard) Transmit(ctx context.Context, _ session.Slot, epoch uint32, a
 	return []byte{apdu[1], c.name, 0x90, 0}, nil
 }
 
+func (c *fakeCard) Verify(ctx context.Context, slot session.Slot, epoch uint32,
+	header [session.MinCommand]byte) ([]byte, error) {
+	response, err := c.Transmit(ctx, slot, epoch, header[:])
+	return response[max(0, len(response)-2):], err
+}
+
 func (c *fakeCard) Reset(_ context.Context, _ session.Slot, epoch uint32,
 	kind session.ResetKind) (uint32, []byte, error) {
 	c.mu.Lock()
@@ -212,10 +219,13 @@ func (c *fakeCard) set(f func()) {
 	f()
 }
 
-// bench is one slot with a driver, running.
+// bench is one slot with a driver, running: it shows its cards one after the other.
 type bench struct {
 	*fakeDriver
-	slot *slot
+	reader pdt.Reader
+	remove context.CancelFunc // of the card that is in
+	turn   sync.Mutex         // of the card that is shown
+	shows  sync.WaitGroup
 }
 
 func newBench(t *testing.T) *bench {
@@ -223,23 +233,29 @@ func newBench(t *testing.T) *bench {
 	return newBenchWith(t, d, d.config())
 }
 
-func newBenchWith(t *testing.T, d *fakeDriver, cfg DriverConfig) *bench {
-	readers, err := NewDriver(cfg)
+func newBenchWith(t *testing.T, d *fakeDriver, cfg Config) *bench {
+	readers, err := New(cfg)
 	require.NoError(t, err)
-	b := &bench{d, newSlot(session.SlotVitale, readers[session.SlotVitale])}
-	ctx, stop := context.WithCancel(context.Background())
-	var run sync.WaitGroup
-	run.Go(func() { b.slot.run(ctx) })
-	t.Cleanup(func() { b.slot.clear(); stop(); run.Wait() })
+	b := &bench{fakeDriver: d, reader: readers[session.SlotVitale], remove: func() {}}
+	t.Cleanup(func() { b.clear(); b.shows.Wait() })
 	return b
 }
 
-func (b *bench) insert(c *fakeCard) *Card {
-	card := newCard(context.Background(), session.SlotVitale, session.Inserted{Epoch: c.epoch, ATR: vitaleATR}, c,
-		new(counts))
-	b.slot.insert(card)
-	return card
+// insert shows a card once the one before is gone.
+func (b *bench) insert(c *fakeCard) {
+	b.clear()
+	var here context.Context
+	here, b.remove = context.WithCancel(context.Background())
+	card := pdt.NewCard(here, session.SlotVitale, session.Inserted{Epoch: c.epoch, ATR: vitaleATR}, c)
+	b.shows.Go(func() {
+		b.turn.Lock()
+		defer b.turn.Unlock()
+		b.reader.Show(here, card)
+	})
 }
+
+// clear removes the card.
+func (b *bench) clear() { b.remove() }
 
 func listenAgain(t *testing.T, addr string) *net.TCPListener {
 	l, err := net.Listen("tcp", addr)

@@ -1,4 +1,4 @@
-package pdt
+package vpcd
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"tlagate/pdt"
 	"tlagate/session"
 )
 
@@ -21,10 +22,10 @@ const driverWrite = 10 * time.Second // longest write to the driver
 
 // plug is one card on one connection to the driver. One goroutine reads requests, one serves them.
 type plug struct {
-	cfg      DriverConfig
+	cfg      Config
 	conn     net.Conn
 	tcp      *net.TCPConn
-	card     *Card
+	card     *pdt.Card
 	seen     func()        // called when the driver has taken the card in
 	requests chan []byte   // from read; the receiver wipes them
 	quit     chan struct{} // closed when nobody receives any more
@@ -36,7 +37,7 @@ type plug struct {
 	wbuf     []byte
 }
 
-func newPlug(cfg DriverConfig, conn *net.TCPConn, card *Card, seen func()) *plug {
+func newPlug(cfg Config, conn *net.TCPConn, card *pdt.Card, seen func()) *plug {
 	p := &plug{cfg: cfg, conn: quicken(conn), tcp: conn, card: card, seen: seen,
 		requests: make(chan []byte), quit: make(chan struct{}), idle: time.NewTimer(time.Hour)}
 	p.idle.Stop()
@@ -64,7 +65,7 @@ func (p *plug) read(dropped func()) {
 	defer close(p.requests)
 	defer dropped()
 	for {
-		req, err := readVPCD(p.conn)
+		req, err := readFrame(p.conn)
 		if err != nil {
 			return
 		}
@@ -101,20 +102,20 @@ func (p *plug) answer(ctx, connected context.Context) error {
 
 // serveOne handles one request; an error ends the plug.
 func (p *plug) serveOne(connected context.Context, req []byte) error {
-	control, ok := vpcdControl(req)
+	control, ok := controlOf(req)
 	if !ok {
 		return p.command(connected, req)
 	}
 	switch control {
-	case vpcdPowerOff:
+	case powerOff:
 		p.off = true
 		p.idle.Reset(p.cfg.PowerOff)
-	case vpcdPowerOn:
+	case powerOn:
 		p.on = true
 		return p.powerUp()
-	case vpcdReset:
+	case warmReset:
 		return p.reset()
-	case vpcdGetATR:
+	case getATR:
 		return p.sendATR()
 	}
 	return nil
@@ -167,7 +168,7 @@ func (p *plug) command(connected context.Context, apdu []byte) error {
 	response, err := p.card.Transmit(connected, apdu)
 	defer clear(response)
 	switch {
-	case err == nil && len(response) <= vpcdMaxPayload:
+	case err == nil && len(response) <= maxPayload:
 		return p.send(response)
 	case err == nil || errors.Is(err, session.Failed):
 		return p.send(swNoDiagnosis)
@@ -183,7 +184,7 @@ func lost(err error) bool { return err != nil && !errors.Is(err, session.Failed)
 
 // send writes one frame in one call.
 func (p *plug) send(payload []byte) error {
-	p.wbuf = appendVPCD(p.wbuf[:0], payload)
+	p.wbuf = appendFrame(p.wbuf[:0], payload)
 	defer clear(p.wbuf)
 	_ = p.conn.SetWriteDeadline(time.Now().Add(driverWrite))
 	if _, err := p.conn.Write(p.wbuf); err != nil {
@@ -213,11 +214,11 @@ func (p *plug) farewell() {
 // dismiss answers one request for a card that is gone, and reports whether to wait for more.
 func (p *plug) dismiss(req []byte) bool {
 	defer clear(req)
-	control, ok := vpcdControl(req)
+	control, ok := controlOf(req)
 	if !ok {
 		return p.send(swNoDiagnosis) == nil
 	}
-	return control != vpcdGetATR
+	return control != getATR
 }
 
 // hangUp closes without a reset of the connection, which the driver may mishandle: it closes its own direction, and

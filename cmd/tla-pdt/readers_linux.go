@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"tlagate/cmd/internal/cli"
+	"tlagate/pdt/ifd"
+)
+
+// Run prints pcscd's configuration with our readers. Those that are there keep their places, hence their names.
+func (c *readersCmd) Run(app *cli.App) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	entries, err := c.before()
+	if err != nil {
+		return err
+	}
+	for _, e := range cfg.Driver.entries(c.Owner) {
+		entries = put(entries, e, c.Remove)
+	}
+	if err := ifd.CheckEntries(entries); err != nil {
+		return err
+	}
+	_, err = app.Stdout.Write(ifd.ReaderConf(entries))
+	return err
+}
+
+// before returns the readers of the file that there is.
+func (c *readersCmd) before() ([]ifd.Entry, error) {
+	if c.After == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(c.After)
+	if os.IsNotExist(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the readers that there are: %w", err)
+	}
+	entries, err := ifd.ReadEntries(text)
+	if err != nil {
+		return nil, fmt.Errorf("cannot keep the readers of %s: %w", c.After, err)
+	}
+	return entries, nil
+}
+
+// put replaces the entry for the same socket and slot, by a placeholder if it is to be removed; if there is none, it
+// appends it.
+func put(entries []ifd.Entry, e ifd.Entry, remove bool) []ifd.Entry {
+	for i, old := range entries {
+		if !old.Placeholder && old.Socket == e.Socket && old.Slot == e.Slot {
+			entries[i] = e
+			entries[i].Placeholder = remove
+			return entries
+		}
+	}
+	if remove {
+		return entries
+	}
+	return append(entries, e)
+}

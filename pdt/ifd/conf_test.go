@@ -1,0 +1,62 @@
+package ifd
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write deploy/examples/reader.conf")
+
+// installed are the readers of a Poste de Travail as packages install it.
+var installed = []Entry{
+	{Name: "tlagate Vitale", Socket: "/run/tla-pdt/readers.sock", Owner: "tla-pdt", Slot: 0},
+	{Name: "tlagate CPS", Socket: "/run/tla-pdt/readers.sock", Owner: "tla-pdt", Slot: 1},
+}
+
+func TestReaderConfIsTheInstalledOne(t *testing.T) {
+	path := filepath.Join("..", "..", "deploy", "examples", "reader.conf")
+	if *update {
+		require.NoError(t, os.WriteFile(path, ReaderConf(installed), 0o644))
+	}
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(ReaderConf(installed)), string(text))
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "driver.md"))
+	require.NoError(t, err)
+	_, entries, _ := strings.Cut(string(text), "\n\n")
+	require.Contains(t, string(page), "```text\n"+entries+"```")
+}
+
+// TestReaderConfKeepsPlaces: whatever becomes of an entry, those after it stay where they are.
+func TestReaderConfKeepsPlaces(t *testing.T) {
+	for _, e := range []Entry{
+		{Name: "tlagate Vitale", Placeholder: true},
+		{Name: "tlagate\"\nLIBPATH /tmp/x", Socket: "/s", Owner: "root"},
+		{Name: "tlagate Vitale", Socket: "/s", Owner: "root\n"},
+		{Name: "tlagate Vitale", Socket: "/a b", Owner: "root"},
+		{Name: "tlagate Vitale", Socket: "/a/../b", Owner: "root"},
+		{Name: "tlagate Vitale", Socket: "/s", Owner: "root", Slot: 10},
+	} {
+		text := string(ReaderConf([]Entry{e, installed[1]}))
+		require.Equal(t, 2, strings.Count(text, "\nFRIENDLYNAME \"tlagate"), text)
+		require.Equal(t, 2, strings.Count(text, "\nLIBPATH "+Library+"\n"), text)
+		require.Contains(t, text, "\nDEVICENAME ifd:none\n")
+		require.Contains(t, text, "\nDEVICENAME ifd:1:tla-pdt:/run/tla-pdt/readers.sock\n")
+		require.Equal(t, e.Placeholder, e.Check() == nil)
+	}
+}
+
+func TestEntriesOfAPCSCD(t *testing.T) {
+	var many []Entry
+	for i := range MostEntries {
+		many = append(many, Entry{Name: fmt.Sprintf("tlagate %d", i), Placeholder: true})
+	}
+	require.NoError(t, CheckEntries(many))
+	require.ErrorContains(t, CheckEntries(append(many, many[0])), "cannot have 17 readers in one pcscd")
+}
