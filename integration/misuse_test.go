@@ -297,6 +297,7 @@ func (x *place) tenPrograms() {
 func (x place) play(t *testing.T, run func(*place)) []string {
 	t.Helper()
 	x.t, x.programs = t, map[string]*pcscClient{}
+	x.do("before: open shared any", "before: disconnect unpower") // whatever the script before has selected
 	run(&x)
 	for _, c := range x.programs {
 		c.close()
