@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -194,18 +193,4 @@ func TestC2DoctorsTellWhatWillBeRefused(t *testing.T) {
 	require.NoError(t, l.RelayProc.Stop())
 	require.NoError(t, l.StartRelay())
 	doctor(t, l, "tla-relay", env).are(t, "failure", "revocation of peers")
-}
-
-// nft loads rules until the test ends.
-func nft(t *testing.T, rules string) {
-	t.Helper()
-	path, err := exec.LookPath("nft")
-	if err != nil {
-		path = "/usr/sbin/nft"
-	}
-	cmd := exec.Command(path, "-f", "-")
-	cmd.Stdin = strings.NewReader(rules)
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	t.Cleanup(func() { require.NoError(t, exec.Command(path, "flush", "ruleset").Run()) })
 }

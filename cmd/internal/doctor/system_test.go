@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"encoding/binary"
-	"errors"
 	"io"
 	"maps"
 	"net"
@@ -331,5 +330,3 @@ func TestPCSCService(t *testing.T) {
 		return nil
 	}).Run(t.Context()).State)
 }
-
-var errUnseen = errors.New("root alone sees them")
