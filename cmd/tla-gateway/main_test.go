@@ -271,7 +271,7 @@ func TestC2CheckTellsWhatTerminalsWillMiss(t *testing.T) {
 	responder := d.ca.Issuing.ServeOCSP(t)
 	check := func(want int, trust string) string {
 		t.Helper()
-		d.configure(strings.Replace(goodConfig, "  crls: [root.crl, issuing.crl]\n", trust, 1))
+		d.configure(strings.Replace(goodConfig, "  crls: [root.crl, issuing.crl]\n", trust, 1) + "user: {mode: off}\n")
 		var out output
 		require.Equal(t, want, command(t.Context(), &out, &out, "check", "-c", d.config), out.String())
 		return out.String()
