@@ -55,7 +55,8 @@ func TestSA2SessionsAreReported(t *testing.T) {
 	tla.Leave(session.ByeStopped, "")
 	<-tla.end
 	require.Equal(t, []Event{
-		{Kind: EventUp, Session: tla.id.String(), TLA: theTLA.String(), Gateway: "gw.test:1"},
+		{Kind: EventUp, Session: tla.id.String(), TLA: theTLA.String(), Gateway: "gw.test:1",
+			Proof: "user_required"}, // no line says user: off, so what is missing is told
 		{Kind: EventFailed, Session: busy.id.String(), TLA: other.String(), Gateway: "gw.test:1", Reason: "busy"},
 		{Kind: EventEnded, Session: tla.id.String(), TLA: theTLA.String(), Gateway: "gw.test:1", Reason: "stopped",
 			Commands: 1},
