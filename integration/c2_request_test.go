@@ -62,7 +62,8 @@ func TestC2GatewayRefusesRequest(t *testing.T) {
 	}
 	t.Run("accepted without a defect", func(t *testing.T) {
 		status, body := b.curl(t, b.TLAKeys, open)
-		require.Equal(t, "401", status, "the nonce: the TLA may open. %s", body)
+		require.Equal(t, "503", status, "the TLA may open, and nothing is parked. %s", body)
+		require.Contains(t, body, string(link.ProblemPdTAbsent))
 		status, body = b.curl(t, neighbour, link.PathWhoami)
 		require.Equal(t, "200", status, "its certificate is good. %s", body)
 	})

@@ -25,6 +25,7 @@ var elsewhere = map[pki.Reason]string{
 	pki.OCSPStale:     "TestC2ResponderGoesAway",
 	pki.Inspected:     "TestC3InspectingProxyIsNamed",
 	pki.NotRGS:        "TestC2RGSGroupsAndSuites",
+	pki.UserStatus:    "TestC2NothingIsKnownOfThePerson",
 }
 
 // TestC2EveryReasonIsRefused: there is a row for every reason that package pki knows.

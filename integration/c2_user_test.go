@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -414,4 +415,15 @@ func tracedAt(t *testing.T, file string, kind audit.Kind) (found []audit.Line) {
 		return nil
 	}))
 	return found
+}
+
+// TestC2NothingIsKnownOfThePerson: without a list about persons at hand nobody is let in.
+func TestC2NothingIsKnownOfThePerson(t *testing.T) {
+	l := newUserLab(t, "require")
+	require.NoError(t, os.Remove(l.Path("persons/issuing.crl")))
+	require.NoError(t, l.GatewayProc.Stop())
+	require.NoError(t, l.StartGateway())
+	w := startRefusedAs(t, l, theCode)
+	require.Equal(t, "user_refused", w.Reason, "%+v", w)
+	logged(t, l.GatewayProc, 0, "user_refused", "user_status")
 }
