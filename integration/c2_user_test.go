@@ -420,7 +420,7 @@ func tracedAt(t *testing.T, file string, kind audit.Kind) (found []audit.Line) {
 // TestC2NothingIsKnownOfThePerson: without a list about persons at hand nobody is let in.
 func TestC2NothingIsKnownOfThePerson(t *testing.T) {
 	l := newUserLab(t, "require")
-	require.NoError(t, os.Remove(l.Path("persons/issuing.crl")))
+	require.NoError(t, os.Remove(l.Path("persons-issuing.crl")))
 	require.NoError(t, l.GatewayProc.Stop())
 	require.NoError(t, l.StartGateway())
 	w := startRefusedAs(t, l, theCode)
