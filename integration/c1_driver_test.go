@@ -58,7 +58,8 @@ func TestC1NoOtherAccountTakesACard(t *testing.T) {
 	socket := l.Path("readers.sock")
 	openTo(t, socket)
 	hello := `\001\000\000\000\000\000\000\000\013\001\001\000\000\000\000\000\000\000\000\000`
-	out, err := asAccount(nobody, "sh", "-c", "printf '"+hello+"' | socat -t5 - UNIX-CONNECT:"+socket).Output() // it may complain that we hung up
+	out, err := asAccount(nobody, "sh", "-c",
+		"printf '"+hello+"' | socat -t5 - UNIX-CONNECT:"+socket).Output() // it may complain that we hung up
 	require.Empty(t, string(out), "%v", err)
 	logged(t, l.PdTProc, 0, "an account that may not be the reader driver tried", "account=\"uid 65534\"")
 	st, _, err := pdt.AskStatus(l.Path("pdt.sock"))
