@@ -150,18 +150,10 @@ func exporterOf(c *client) (string, error) {
 
 func badProof(err error) *link.Problem {
 	if errors.Is(err, proof.ErrClock) {
-		return &link.Problem{Code: link.ProblemClockWrong, Detail: sentence(err), Action: "Set the terminal's clock."}
+		return &link.Problem{Code: link.ProblemClockWrong, Detail: err.Error() + ".", Action: "Set the terminal's clock."}
 	}
-	return &link.Problem{Code: link.ProblemBadProof, Detail: sentence(err),
+	return &link.Problem{Code: link.ProblemBadProof, Detail: err.Error() + ".",
 		Action: "Start again at the terminal, with a relay of the same release."}
-}
-
-// sentence leaves out what is beneath an error of package proof: it may quote a certificate.
-func sentence(err error) string {
-	if errors.Is(err, proof.ErrUnreadable) {
-		err = proof.ErrUnreadable
-	}
-	return err.Error() + "."
 }
 
 // refusedUser says by its word alone why a certificate does not pass: the rest names the person.

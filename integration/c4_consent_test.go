@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
 	"net"
 	"strings"
 	"testing"
@@ -166,19 +165,6 @@ func TestC4ThePdTWantsTheUsersConsent(t *testing.T) {
 func (p *promiscuous) requireRefused(t *testing.T, b *bed, j link.Joined) {
 	t.Helper()
 	mark := b.PdTProc.Mark()
-	l := p.takeParked(t)
-	defer l.Close()
-	require.NoError(t, l.WriteJoined(j))
-	require.NoError(t, l.SetReadDeadline(time.Now().Add(patience)))
-	conf := b.client(readKeys(t, b.TLAKeys), trust.ALPNCard)
-	conf.InsecureSkipVerify = true
-	conn := tls.Client(l, conf)
-	require.NoError(t, conn.Handshake())
-	var id session.ID
-	_, err := hex.Decode(id[:], []byte(j.Session))
-	require.NoError(t, err)
-	var bye *session.Bye
-	require.ErrorAs(t, upOrWhy(conn, id), &bye)
-	require.Equal(t, session.ByeRefused, bye.Code)
+	p.requireBye(t, b, j, session.ByeRefused)
 	logged(t, b.PdTProc, mark, "reason=bad_consent")
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// ProofKey says whether programs of the Poste de Travail may sign with the key by which the user proves who they are.
+// ProofKey is whether programs of the Poste de Travail may sign with the key by which the user proves who they are.
 type ProofKey string
 
 // The settings of proof-key.
