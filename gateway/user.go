@@ -150,7 +150,8 @@ func exporterOf(c *client) (string, error) {
 
 func badProof(err error) *link.Problem {
 	if errors.Is(err, proof.ErrClock) {
-		return &link.Problem{Code: link.ProblemClockWrong, Detail: err.Error() + ".", Action: "Set the terminal's clock."}
+		return &link.Problem{Code: link.ProblemClockWrong, Detail: err.Error() + ".",
+			Action: "Set the terminal's clock."}
 	}
 	return &link.Problem{Code: link.ProblemBadProof, Detail: err.Error() + ".",
 		Action: "Start again at the terminal, with a relay of the same release."}
