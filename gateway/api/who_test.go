@@ -121,7 +121,7 @@ func TestSA2TheTraceIsSearchedByAuditorsAlone(t *testing.T) {
 	aline, sam := r.as(admin("aline")), r.as(admin("sam"))
 	require.Empty(t, sam.code("POST", "audit/hold", because))
 	require.Equal(t, Conflict, sam.code("POST", "audit/hold", because))
-	status, text := aline.ask("GET", "audit?event=operator.*&limit=1", "")
+	status, text := aline.ask("GET", "audit?event=operator.*&limit=3", "") // this search may be one of them
 	require.Equal(t, http.StatusOK, status)
 	require.Contains(t, text, `"act":"hold"`)
 	require.Contains(t, text, `"by":"`+admin("sam")+`"`)
