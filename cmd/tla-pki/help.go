@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"tlagate/cmd/internal/cli"
 )
 
 // What issue and verify know.
@@ -13,11 +15,11 @@ const (
 		"pki,admin,bundle"
 )
 
-// help has the help texts that are too long to stand beside their field.
-var help = kong.Vars{
-	"profiles": profileNames,
-	"purposes": purposeNames + ",",
+// names are variables of the help and of enumerations.
+var names = kong.Vars{"log_level": "warn", "profiles": profileNames, "purposes": purposeNames + ","}
 
+// help has the help texts that are too long to stand beside their field.
+var help = cli.HelpTexts{
 	"backup_new_key":   "Make a key for backups: FILE opens them (keep it offline), FILE.pub is for --recipient.",
 	"backup_recipient": "Who can open it: an age recipient (age1…), or a file of them; repeat for more.",
 	"backup_passphrase": "A passphrase opens it: asked for at the terminal, else the first line of standard " +

@@ -99,7 +99,7 @@ func options() []kong.Option {
 	return []kong.Option{
 		kong.Description("The device CA of tlagate."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Vars{"log_level": "warn"},
+		names,
 		help,
 	}
 }
