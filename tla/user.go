@@ -99,13 +99,14 @@ func (u *user) ready(ctx context.Context) error {
 	return nil
 }
 
-// held returns the lease of the CPS card, once the session has it.
+// held returns the lease of the CPS card, once the session has it. A card that has just come in is waited for.
 func (u *user) held(ctx context.Context) (*cards.Lease, error) {
 	ctx, cancel := context.WithTimeout(ctx, u.live.cfg.Timers.Take)
 	defer cancel()
 	for {
 		occupants, moved := u.live.readers.Now()
-		if occupants[session.SlotCPS] == nil {
+		out := occupants[session.SlotCPS] == nil
+		if u.live.readers.Lack(session.SlotCPS) {
 			return nil, u.lacks(UserNoCard, nil)
 		}
 		state, changed := u.card.state.get()
@@ -116,6 +117,9 @@ func (u *user) held(ctx context.Context) (*cards.Lease, error) {
 		case <-moved:
 		case <-changed:
 		case <-ctx.Done():
+			if out {
+				return nil, u.lacks(UserNoCard, ctx.Err())
+			}
 			return nil, u.lacks(reasonOf(state), ctx.Err())
 		}
 	}

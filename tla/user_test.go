@@ -228,6 +228,19 @@ func TestC2WithoutACard(t *testing.T) {
 	}
 }
 
+// TestC2ACardThatHasJustComeInIsWaitedFor: the user puts the card in and starts, before it has answered to its reset.
+func TestC2ACardThatHasJustComeInIsWaitedFor(t *testing.T) {
+	u := newUserRig(t)
+	u.run()
+	u.fake.Swap("left", nil, 7)
+	eventually(t, "no answer yet", func() bool { return u.rig.seen(session.SlotCPS) == "" })
+	done := u.starting()
+	<-u.numbers // of the first request; the second one waits for the card
+	u.fake.Put("left", u.card)
+	require.Equal(t, "9000", u.enter(signtest.Good).Result)
+	require.NoError(t, <-done)
+}
+
 // TestC2AGatewayThatOnlyTellsOpensWithoutAProof: as before, for a terminal whose card cannot make one.
 func TestC2AGatewayThatOnlyTellsOpensWithoutAProof(t *testing.T) {
 	u := newUserRig(t)

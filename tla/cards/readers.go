@@ -136,17 +136,28 @@ func (r *Readers) lose(err error) {
 func (r *Readers) update(change func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before := r.view()
+	before, settled := r.view(), r.settled()
 	change()
 	r.occupants = r.table.occupants()
 	after := r.view()
-	if before.equal(after) {
+	if before.equal(after) && settled == r.settled() {
 		return
 	}
 	before.log(r.cfg.Log, after)
 	close(r.changed)
 	r.changed = make(chan struct{})
 }
+
+// Lack reports whether it is known that no card is in for a slot. It is not before all readers were looked at, nor while
+// a card that came in has yet to answer to its first reset.
+func (r *Readers) Lack(slot session.Slot) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.occupants[slot] == nil && r.settled()
+}
+
+// settled reports whether it is known of every reader what is in it.
+func (r *Readers) settled() bool { return !errors.Is(r.service, errNotLooked) && r.table.settled() }
 
 // Now returns the cards of the slots, and a channel that is closed at the next change of anything.
 func (r *Readers) Now() ([session.Slots]*Occupant, <-chan struct{}) {

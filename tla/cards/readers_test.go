@@ -2,6 +2,7 @@ package cards
 
 import (
 	"encoding/hex"
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -124,6 +125,26 @@ func TestMuteCardIsKnownOnceItSpeaks(t *testing.T) {
 	require.Nil(t, table.occupants()[session.SlotCPS])
 	table.apply([]pcsc.Look{{Reader: "a", Event: 1<<pcsc.CounterShift | pcsc.Present, ATR: cardstest.CPSATR}})
 	require.Equal(t, KindCPS4, table.occupants()[session.SlotCPS].Kind)
+}
+
+func TestACardLacksOnceItIsKnownWhatIsInEachReader(t *testing.T) {
+	r := NewReaders(ReadersConfig{Service: cardstest.New("a", "b")})
+	require.False(t, r.Lack(session.SlotCPS), "nobody has looked")
+	look := func(a, b pcsc.Look) bool {
+		a.Reader, b.Reader = "a", "b"
+		r.update(func() { r.table.apply([]pcsc.Look{a, b}) })
+		return r.Lack(session.SlotCPS)
+	}
+	r.follow([]string{"a", "b"})
+	require.False(t, r.Lack(session.SlotCPS), "no reader was looked at")
+	empty := pcsc.Look{Event: 1 << 4}
+	require.True(t, look(empty, empty))
+	require.False(t, look(empty, pcsc.Look{Event: pcsc.Present}))
+	require.False(t, look(empty, pcsc.Look{Event: pcsc.Present, ATR: cardstest.CPSATR}))
+	require.True(t, look(empty, pcsc.Look{Event: pcsc.Present, ATR: cardstest.VitaleATR}))
+	require.True(t, look(pcsc.Look{Event: pcsc.Present | pcsc.Mute}, empty))
+	r.lose(errors.New("gone"))
+	require.True(t, r.Lack(session.SlotCPS), "there is nothing to wait for")
 }
 
 func TestReaderUnpluggedAndPlugged(t *testing.T) {

@@ -103,6 +103,14 @@ func newInsertion(number uint64, l pcsc.Look) *Insertion {
 	return i
 }
 
+// settled reports whether it is known of every reader what is in it.
+func (t *table) settled() bool { return !slices.ContainsFunc(t.readers, watched.unsettled) }
+
+// unsettled reports whether the reader was not looked at, or its card has not answered yet and is not mute.
+func (w watched) unsettled() bool {
+	return w.state == 0 || w.card != nil && w.card.ATR == "" && w.state&pcsc.Mute == 0
+}
+
 // occupants returns, for each slot, the card of its role that has been in longest.
 func (t *table) occupants() (o [session.Slots]*Occupant) {
 	for _, w := range t.readers {
