@@ -235,7 +235,12 @@ func TestC2ACardThatHasJustComeInIsWaitedFor(t *testing.T) {
 	u.fake.Swap("left", nil, 7)
 	eventually(t, "no answer yet", func() bool { return u.rig.seen(session.SlotCPS) == "" })
 	done := u.starting()
-	<-u.numbers // of the first request; the second one waits for the card
+	<-u.numbers // of the first request
+	select {
+	case <-u.numbers:
+		t.Fatal("the second request does not wait for the card")
+	case <-time.After(100 * time.Millisecond):
+	}
 	u.fake.Put("left", u.card)
 	require.Equal(t, "9000", u.enter(signtest.Good).Result)
 	require.NoError(t, <-done)
