@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tlagate/ca/store"
+	"tlagate/internal/again"
 	"tlagate/pki/crl"
 )
 
@@ -110,6 +111,7 @@ func TestC2HeldAnewDuringAPublication(t *testing.T) {
 // Revocations are read in pieces: none is lost at their borders, and one with a hole in its record stops the
 // publication.
 func TestC2ManyRevocations(t *testing.T) {
+	again.Once(t)
 	c := newCA(t)
 	const all = 2*10_000 + 1
 	_, err := booksOf(t, c).Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
@@ -122,7 +124,9 @@ func TestC2ManyRevocations(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, all, list.Entries)
 	for i := range int64(all) {
-		require.True(t, list.read.Has(big.NewInt(i+1)), i+1)
+		if !list.read.Has(big.NewInt(i + 1)) {
+			t.Fatalf("%d is not in the list", i+1)
+		}
 	}
 	_, err = booksOf(t, c).Exec(`UPDATE certificates SET revoked_at = NULL WHERE serial_number = '77'`)
 	require.NoError(t, err)

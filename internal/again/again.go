@@ -13,6 +13,14 @@ const FIPS = "fips140=on"
 
 const env = "TLAGATE_TEST_AGAIN"
 
+// Once skips a test in Run: one that takes long and rests on no setting of Go.
+func Once(t *testing.T) {
+	t.Helper()
+	if os.Getenv(env) != "" {
+		t.Skip("it has run already, and rests on no setting of Go")
+	}
+}
+
 // Run runs the tests of this binary that a pattern names in a process of its own, with other settings of Go (GODEBUG).
 // There, it does nothing, and reports true.
 func Run(t *testing.T, godebug, tests string) bool {
