@@ -203,14 +203,39 @@ func TestDriverGoneUnderACommand(t *testing.T) {
 	<-card.busy
 	require.NoError(t, h.requests.Close())
 	h = b.connect(vitale)
-	require.Equal(t, n, h.inserted(), "the same card")
 	close(card.hold)
-	o, atr := h.ask(framePowerUp, n)
+	next := h.inserted()
+	require.NotEqual(t, n, next)
+	require.Equal(t, []string{"command", "cold"}, card.asked(), "before the driver hears of it")
+	o, atr := h.ask(framePowerUp, next)
 	require.Equal(t, done, o)
 	require.Equal(t, renewedATR, atr)
-	all := card.asked()
-	require.Equal(t, "command", all[0])
-	require.Equal(t, "cold", all[len(all)-1])
+	require.Equal(t, []string{"command", "cold"}, card.asked(), "pcscd waits for no network")
+	require.NotContains(t, b.log.String(), "programs lost the card")
+}
+
+// TestC3DriverComesDuringAnOutage: pcscd lets no program begin before the card that its driver told of has power, so
+// the driver is told of none while the terminal does not answer.
+func TestC3DriverComesDuringAnOutage(t *testing.T) {
+	b, card := newBed(t), newFakeCard()
+	h := b.connect(vitale)
+	b.insert(vitale, card)
+	h.ask(framePowerUp, h.inserted())
+	held := make(chan struct{})
+	card.set(func() { card.holdReset = held })
+	for range 2 {
+		require.NoError(t, h.events.Close())
+		h = b.connect(vitale)
+		f := h.event()
+		require.Equal(t, frameRemoved, f.typ)
+		require.Zero(t, f.number)
+		require.True(t, b.state(vitale).Connected)
+	}
+	close(held)
+	n := h.inserted()
+	o, _ := h.ask(framePowerUp, n)
+	require.Equal(t, done, o)
+	require.Equal(t, []string{"cold"}, card.asked())
 }
 
 // TestSP4Verify: a reader whose pad is the terminal. The other slot goes on meanwhile, and the driver is told to wait.
