@@ -278,6 +278,18 @@ func TestWelcomes(t *testing.T) {
 	b.eventually(func() bool { return b.state(vitale).Error != "" }, "what was wrong is told")
 }
 
+// TestC1ASecondPCSCDIsTold: the readers of a pcscd that has our entries too stay empty, which is told although the
+// other one works.
+func TestC1ASecondPCSCDIsTold(t *testing.T) {
+	b := newBed(t)
+	b.connect(vitale)
+	b.eventually(func() bool {
+		_, _, got, _ := b.greet(helloFrame(connEvents, vitale, linkID{}))
+		s := b.state(vitale)
+		return got == taken && s.Connected && strings.Contains(s.Error, "another pcscd")
+	}, "not told")
+}
+
 func TestBrokenProtocol(t *testing.T) {
 	b := newBed(t)
 	for name, said := range map[string][]byte{
@@ -368,12 +380,17 @@ func TestC2StrangerGetsNothing(t *testing.T) {
 	require.Equal(t, strangersFirst, strings.Count(b.log.String(), "account=\"uid 65534\""))
 }
 
+// TestSocketIsOpenAndReplaced; tla-pdt's unit has a umask that would close the directory.
 func TestSocketIsOpenAndReplaced(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o077))
 	b := newBed(t)
 	b.dial()
 	info, err := os.Stat(b.socket)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o666), info.Mode().Perm())
+	info, err = os.Stat(filepath.Dir(b.socket))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o755), info.Mode().Perm())
 	other, err := New(Config{Socket: b.socket})
 	require.NoError(t, err)
 	require.ErrorContains(t, other.Run(t.Context()), "another program listens")
