@@ -77,7 +77,7 @@ type Driver struct {
 	foreign  uint64     // connections of accounts that may not be a driver
 	stranger string     // the account of the last one
 	problem  string     // what was wrong with the last connection of an account that may; "" = nothing
-	when     time.Time  // that was
+	rival    time.Time  // when another driver last wanted a slot that has one
 }
 
 // New returns the readers of a Poste de Travail; Run serves them.
@@ -216,6 +216,9 @@ func (d *Driver) refuse(c *net.UnixConn, h hello, w welcome) {
 		d.complain(c, fmt.Errorf("it has an entry for slot %d, which does not exist: correct DEVICENAME in "+
 			"reader.conf.d", h.slot))
 	case taken:
+		d.mu.Lock()
+		d.rival = time.Now()
+		d.mu.Unlock()
 		d.complain(c, fmt.Errorf("slot %d has a driver already: is there another pcscd with the same entry?", h.slot))
 	}
 }
@@ -224,7 +227,7 @@ func (d *Driver) refuse(c *net.UnixConn, h hello, w welcome) {
 func (d *Driver) complain(c *net.UnixConn, err error) {
 	d.mu.Lock()
 	known := d.problem == err.Error()
-	d.problem, d.when = err.Error(), time.Now()
+	d.problem = err.Error()
 	d.mu.Unlock()
 	if !known {
 		peer, _ := local.PeerOf(c)
@@ -236,7 +239,7 @@ func (d *Driver) complain(c *net.UnixConn, err error) {
 func (d *Driver) praise() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.problem = ""
+	d.problem, d.rival = "", time.Time{}
 }
 
 // admits reports whether who connected may be a driver. A stranger is counted and told of.
@@ -270,11 +273,10 @@ func (d *Driver) describe(s *pdt.DriverState) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s.Address, s.Foreign, s.Stranger = d.cfg.Socket, d.foreign, d.stranger
-	if !s.Connected || time.Since(d.when) < rivalTime {
+	if !s.Connected || time.Since(d.rival) < rivalTime {
 		s.Error = d.problem
 	}
 }
 
-// rivalTime is how long a problem is told of a slot that has a driver: it is that of another one, which comes again
-// every second.
+// rivalTime is how long another driver is told of, which comes again every second.
 const rivalTime = 5 * time.Second
