@@ -434,6 +434,27 @@ func (echoCard) Transmit(apdu []byte) ([]byte, error) {
 
 func (echoCard) Reset(session.ResetKind) ([]byte, error) { return bytes.Clone(padATR), nil }
 
+// TestEL3IFDKeepsNothing: when a command is done, the driver has nothing of it, nor of its answer, in pcscd's memory. A
+// PIN that was typed at the terminal was never there (SP4).
+func TestEL3IFDKeepsNothing(t *testing.T) {
+	t.Parallel()
+	b := newIFDBed(t, world.PCSCDConfig{})
+	s := b.session()
+	card := newPadCard(t)
+	card.release()
+	s.insertAs(session.SlotVitale, padATR, echoCard{})
+	s.insertAs(session.SlotCPS, padATR, card)
+	const secret = "of the card, and of nobody else."
+	c := b.client(vitaleReader)
+	data := fmt.Sprintf("%X", secret)
+	require.Equal(t, data+"9000", c.transmit(fmt.Sprintf("00CB000000%04X%s0000", len(secret), data)))
+	require.Equal(t, "ok 63C2", b.client(cpsReader).do("control 42330006 "+openSCHeader+"0D000000"+openSCTemplate))
+	pid := b.pcscd.Process().PID()
+	require.Zero(t, inMemoryOf(t, pid, filepath.Base(ifd.Library), secret))
+	require.Zero(t, inMemoryOf(t, pid, filepath.Base(ifd.Library), "\x00\x20\x00\x81"))
+	require.Positive(t, inMemoryOf(t, pid, filepath.Base(ifd.Library), b.socket), "the search finds what is there")
+}
+
 // TestC2IFDOwner: the driver sends nothing to a program of another account than its entry names, which its log tells;
 // and that program is told that the driver left.
 func TestC2IFDOwner(t *testing.T) {
