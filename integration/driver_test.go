@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"tlagate/integration/cardsim"
 	"tlagate/integration/world"
+	"tlagate/internal/nettest"
 	"tlagate/pdt"
 	"tlagate/pdt/vpcd"
 	"tlagate/session"
@@ -39,7 +39,7 @@ func (c simCard) Reset(kind session.ResetKind) ([]byte, error) {
 	return append([]byte(nil), c.ATR()...), nil
 }
 
-// bareSession is a card session over a plain pipe, whose cards the PdT shows to programs through a real driver.
+// bareSession is a card session over loopback, whose cards the PdT shows to programs through a real driver.
 type bareSession struct {
 	t        testing.TB
 	terminal *session.Terminal
@@ -61,15 +61,16 @@ func newBareSession(t testing.TB, p *world.PCSCD) *bareSession {
 func newBareSessionOf(t testing.TB, readers [session.Slots]pdt.Reader) *bareSession {
 	s := &bareSession{t: t, readers: readers}
 	var err error
-	a, b := net.Pipe()
+	a, b := nettest.Pair(t)
+	unhurried := session.Timers{Heartbeat: time.Hour}
 	id := session.NewID()
 	opened := make(chan error, 1)
 	go func() {
 		var err error
-		s.terminal, err = session.OpenTerminal(a, session.TerminalConfig{ID: id})
+		s.terminal, err = session.OpenTerminal(a, session.TerminalConfig{ID: id, Timers: unhurried})
 		opened <- err
 	}()
-	s.w, err = session.OpenWorkstation(b, session.WorkstationConfig{Session: id.String(),
+	s.w, err = session.OpenWorkstation(b, session.WorkstationConfig{Session: id.String(), Timers: unhurried,
 		Inserted: s.inserted, Removed: s.removed, Shows: true})
 	require.NoError(t, errors.Join(err, <-opened))
 	ctx, stop := context.WithCancel(context.Background())

@@ -320,6 +320,48 @@ func TestIFDSecurityStateEndsWithTheProgram(t *testing.T) {
 	require.Equal(t, serialFile(v), c.transmit(readSerial))
 }
 
+// TestC3IFDStartsDuringAnOutage: pcscd is started again while the terminal does not answer. Programs have all readers
+// at once, and the card as soon as the terminal is back.
+func TestC3IFDStartsDuringAnOutage(t *testing.T) {
+	t.Parallel()
+	b := newIFDBed(t, world.PCSCDConfig{})
+	s := b.session()
+	card, v := newAwayCard(t), cardsim.NewVitale(cardsim.VitaleConfig{})
+	s.insertAs(session.SlotCPS, padATR, card)
+	s.insert(session.SlotVitale, v)
+	b.client(cpsReader)
+	b.pcscd.Kill()
+	require.NoError(t, b.pcscd.Start())
+	require.False(t, readers(tool(t, b.pcscd, "opensc-tool", "-l"))[cpsReader])
+	require.Equal(t, serialFile(v), b.client(vitaleReader).transmit(readSerial), "the other reader goes on")
+	card.back()
+	require.Equal(t, "9000", b.client(cpsReader).transmit(readSerial))
+}
+
+// awayCard is a card whose terminal executes no reset until it is back.
+type awayCard struct {
+	echoless
+	away context.Context
+	back func()
+}
+
+// echoless answers every command alike.
+type echoless struct{}
+
+func (echoless) Transmit([]byte) ([]byte, error) { return []byte{0x90, 0}, nil }
+
+func newAwayCard(t testing.TB) *awayCard {
+	c := new(awayCard)
+	c.away, c.back = context.WithCancel(context.Background())
+	t.Cleanup(c.back)
+	return c
+}
+
+func (c *awayCard) Reset(session.ResetKind) ([]byte, error) {
+	<-c.away.Done()
+	return bytes.Clone(padATR), nil
+}
+
 // What OpenSC sends to have a PIN verified: PIN_VERIFY_STRUCTURE of PC/SC part 10, with the template of a VERIFY.
 const (
 	openSCHeader   = "1E1E82080008040201000000000000"
@@ -391,6 +433,27 @@ func (echoCard) Transmit(apdu []byte) ([]byte, error) {
 }
 
 func (echoCard) Reset(session.ResetKind) ([]byte, error) { return bytes.Clone(padATR), nil }
+
+// TestEL3IFDKeepsNothing: when a command is done, the driver has nothing of it, nor of its answer, in pcscd's memory. A
+// PIN that was typed at the terminal was never there (SP4).
+func TestEL3IFDKeepsNothing(t *testing.T) {
+	t.Parallel()
+	b := newIFDBed(t, world.PCSCDConfig{})
+	s := b.session()
+	card := newPadCard(t)
+	card.release()
+	s.insertAs(session.SlotVitale, padATR, echoCard{})
+	s.insertAs(session.SlotCPS, padATR, card)
+	const secret = "of the card, and of nobody else."
+	c := b.client(vitaleReader)
+	data := fmt.Sprintf("%X", secret)
+	require.Equal(t, data+"9000", c.transmit(fmt.Sprintf("00CB000000%04X%s0000", len(secret), data)))
+	require.Equal(t, "ok 63C2", b.client(cpsReader).do("control 42330006 "+openSCHeader+"0D000000"+openSCTemplate))
+	pid := b.pcscd.Process().PID()
+	require.Zero(t, inMemoryOf(t, pid, filepath.Base(ifd.Library), secret))
+	require.Zero(t, inMemoryOf(t, pid, filepath.Base(ifd.Library), "\x00\x20\x00\x81"))
+	require.Positive(t, inMemoryOf(t, pid, filepath.Base(ifd.Library), b.socket), "the search finds what is there")
+}
 
 // TestC2IFDOwner: the driver sends nothing to a program of another account than its entry names, which its log tells;
 // and that program is told that the driver left.

@@ -2,6 +2,7 @@ package pdt
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,4 +48,15 @@ func TestStatusTellsOfAReaderThatDeclines(t *testing.T) {
 	u.err = nil
 	command()
 	require.Empty(t, warnings())
+}
+
+// TestC1DriverThatIsTurnedAway: a slot without a driver is a problem; one whose driver another wants to replace works.
+func TestC1DriverThatIsTurnedAway(t *testing.T) {
+	for _, connected := range []bool{true, false} {
+		st := Status{Gateways: []GatewayStatus{{Parked: 1}}, Slots: []SlotStatus{{Role: "cps",
+			Driver: &DriverState{Connected: connected, Error: "there is another pcscd"}}}}
+		st.judge(time.Now())
+		require.Equal(t, connected, st.Healthy, "%v", st.Problems)
+		require.Contains(t, strings.Join(append(st.Warnings, st.Problems...), " "), "there is another pcscd")
+	}
 }

@@ -19,7 +19,7 @@ type Reader interface {
 type DriverState struct {
 	Address string `json:"address"`         // host:port, or the path of a socket
 	Shown   bool   `json:"shown"`           // programs see a card
-	Error   string `json:"error,omitempty"` // why a card cannot be, at the last attempt
+	Error   string `json:"error,omitempty"` // why a card cannot be; of a connected driver: why another is turned away
 
 	// Connected, Asked, Version and the foreign peers are known of the driver for Linux alone (package ifd).
 	Connected bool   `json:"connected,omitempty"`

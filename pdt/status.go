@@ -118,8 +118,11 @@ func (st *Status) judge(now time.Time) {
 				"The terminal's reader did not execute the last %d commands for the %s card: "+
 					"take the card out and insert it again, or use another reader.", slot.Failed, slot.Role))
 		}
-		if slot.Driver != nil && slot.Driver.Error != "" {
-			st.problem("The reader driver of the %s slot cannot be reached: %s.", slot.Role, slot.Driver.Error)
+		if d := slot.Driver; d != nil && d.Error != "" && d.Connected {
+			st.Warnings = append(st.Warnings, fmt.Sprintf("The %s slot has a reader driver, and another is turned "+
+				"away: %s.", slot.Role, d.Error))
+		} else if d != nil && d.Error != "" {
+			st.problem("The reader driver of the %s slot cannot be reached: %s.", slot.Role, d.Error)
 		}
 	}
 	if n := st.foreign(); n > 0 {

@@ -119,6 +119,8 @@ func TestStatusInWords(t *testing.T) {
 			{Role: "vitale", Card: true, ATR: "3B00", Driver: &pdt.DriverState{Shown: true, Asked: true}},
 			{Role: "cps", Card: true, ATR: "3B01", Driver: &pdt.DriverState{Shown: true}},
 			{Role: "cps", Card: true, ATR: "3B02", Driver: &pdt.DriverState{}},
+			{Role: "cps", Card: true, ATR: "3B03", Driver: &pdt.DriverState{Connected: true, Shown: true,
+				Error: "taken"}},
 			{Role: "cps", Driver: &pdt.DriverState{Error: "refused"}}},
 	}, now))
 	for _, want := range []string{"running for   1m0s", "gateway gw:1  parked, 2 links, TLS 1.3, H, S\n",
@@ -126,7 +128,7 @@ func TestStatusInWords(t *testing.T) {
 		"abc of t for 1h0m0s through gw:1, 40 commands, 2 resets, TLS 1.3, G, S, by\n",
 		"present, ATR 3B00, shown to programs\n",
 		"ATR 3B01, shown to programs, no program has asked yet", "ATR 3B02, no driver is connected",
-		"absent, driver cannot be reached",
+		"absent, driver cannot be reached", "ATR 3B03, shown to programs, no program has asked yet",
 		"WARNING", "A certificate ends soon."} {
 		require.Contains(t, out.String(), want)
 	}

@@ -125,7 +125,7 @@ func describeSlot(s pdt.SlotStatus) string {
 // describeDriver says whether programs see the card, if there is one, and have asked for it.
 func describeDriver(d pdt.DriverState, card bool) string {
 	switch {
-	case d.Error != "":
+	case d.Error != "" && !d.Connected:
 		return ", driver cannot be reached"
 	case d.Shown && d.Asked:
 		return ", shown to programs"

@@ -9,6 +9,7 @@ import (
 
 	"tlagate/audit/peers"
 	"tlagate/gateway"
+	"tlagate/internal/local"
 	"tlagate/pki"
 	"tlagate/pki/listen"
 	"tlagate/pki/trust"
@@ -50,7 +51,8 @@ func withCaller(ctx context.Context, c net.Conn) context.Context {
 		}
 		return context.WithValue(ctx, callerKey{}, &caller{peer: c.Peer, from: from})
 	case *net.UnixConn:
-		return context.WithValue(ctx, callerKey{}, &caller{root: isRoot(c), from: "socket"})
+		who, err := local.PeerOf(c)
+		return context.WithValue(ctx, callerKey{}, &caller{root: err == nil && who.UID == 0, from: "socket"})
 	}
 	return ctx
 }

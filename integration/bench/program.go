@@ -31,7 +31,7 @@ const (
 	doRead  = "read"  // N times READ BINARY of one block; returns N times
 	doClose = "close" // disconnect
 	doVisit = "visit" // all of a visit; returns two times: with the card alone, and from the program's start
-	doSee   = "see"   // an error unless all Readers have a card now
+	doSee   = "see"   // wait until all Readers have a card
 	doMiss  = "miss"  // wait until none of Readers has a card
 )
 
@@ -88,7 +88,7 @@ func (p *program) obey(o order) (answer, error) {
 	case doVisit:
 		return p.visit(o.Readers[0])
 	case doSee:
-		return answer{}, watch(o.Readers, scard.StatePresent, 0)
+		return answer{}, watch(o.Readers, scard.StatePresent, world.Patience)
 	case doMiss:
 		return answer{}, watch(o.Readers, scard.StateEmpty, world.Patience)
 	}

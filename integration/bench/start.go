@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"tlagate/integration/lab"
@@ -14,7 +13,11 @@ type begun struct {
 	plugged time.Duration // tla-pdt had both cards
 	up      time.Duration // the relay had the PdT's answer
 	visible time.Duration // tla-relay start returned: a PC/SC program at the PdT sees both cards
+	seen    time.Duration // a PC/SC program at the PdT that waits for cards saw both
 }
+
+// gap is how long after the session was up the program saw the cards; it may be a moment before.
+func (b begun) gap() time.Duration { return b.seen - b.up }
 
 var pdtReaders = lab.PdTReaders[:]
 
@@ -43,6 +46,10 @@ func (s *site) starts(n int) ([]begun, error) {
 func (s *site) begin(watcher *process) (b begun, err error) {
 	atPdT, atTLA := s.lab.PdTProc.Mark(), s.lab.RelayProc.Mark()
 	start := time.Now()
+	seen := after(start, func() error {
+		_, err := watcher.do(order{Do: doSee, Readers: pdtReaders})
+		return err
+	})
 	plugged := after(start, func() error { return bothPlugged(s.lab.PdTProc, atPdT) })
 	up := after(start, func() error {
 		_, err := s.lab.RelayProc.WaitLineFrom(atTLA, world.Patience, "session up")
@@ -55,14 +62,11 @@ func (s *site) begin(watcher *process) (b begun, err error) {
 	for _, m := range []struct {
 		into *time.Duration
 		from <-chan moment
-	}{{&b.up, up}, {&b.plugged, plugged}, {&b.visible, visible}} {
+	}{{&b.up, up}, {&b.plugged, plugged}, {&b.visible, visible}, {&b.seen, seen}} {
 		at := <-m.from
 		if *m.into = at.since; at.err != nil {
 			err = at.err
 		}
-	}
-	if err == nil {
-		_, err = watcher.do(order{Do: doSee, Readers: pdtReaders})
 	}
 	return b, err
 }
@@ -91,11 +95,10 @@ func bothPlugged(pdt *world.Process, mark int) error {
 	return nil
 }
 
-// vpcdPoll is how often the driver looks for cards; a start may fall anywhere between two polls.
-const vpcdPoll = 400 * time.Millisecond
+// absence is longer than a driver shows an empty reader between two cards.
+const absence = 300 * time.Millisecond
 
-// end ends the session and waits until the cards of the next one can be shown at once: tla-pdt keeps the readers empty
-// for a second between two sessions.
+// end ends the session and waits until the cards of the next one can be shown at once.
 func (s *site) end(watcher *process) error {
 	if _, err := s.lab.Relay("stop"); err != nil {
 		return err
@@ -103,6 +106,6 @@ func (s *site) end(watcher *process) error {
 	if _, err := watcher.do(order{Do: doMiss, Readers: pdtReaders}); err != nil {
 		return fmt.Errorf("after a session: %w", err)
 	}
-	time.Sleep(1200*time.Millisecond + rand.N(vpcdPoll))
+	time.Sleep(absence)
 	return nil
 }

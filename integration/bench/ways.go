@@ -27,8 +27,8 @@ func (p plan) apdus() int { return p.rounds * p.batches * p.batch }
 type times struct{ apdu, visit, program []time.Duration }
 
 // cold is how long a reader must be left alone for its card to lose power, so that the next visit begins with a cold
-// reset, as a first visit does: pcscd takes 0.8 s, tla-pdt one second more.
-const cold = 2200 * time.Millisecond
+// reset, as a first visit does: pcscd takes 5 s, tla-pdt one second more.
+const cold = 6500 * time.Millisecond
 
 // ways returns the three ways, near or far.
 func (s *site) ways(far bool) []way {

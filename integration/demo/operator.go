@@ -63,13 +63,16 @@ func (d *demo) runningSession() (id string, err error) {
 // startAgain has the user start a session for the next step. For a moment after the end of one, the screen takes no
 // Enter: it might have been meant for what was shown before.
 func (d *demo) startAgain() error {
-	err := world.Poll(world.Patience, "a session again", func() error {
+	err := world.Poll(world.Patience, "the screen to ask for the code", func() error {
 		screen, err := d.ui.Screen()
-		if err != nil || strings.Contains(screen, "Fin au plus tard") || strings.Contains(screen, "at the latest") {
+		if err != nil || strings.Contains(screen, "Tapez le code porteur") || strings.Contains(screen, "Type the PIN") {
 			return err
 		}
-		return errors.Join(errors.New("there is none"), d.ui.Press("Enter"))
+		return errors.Join(errors.New("it does not"), d.ui.Press("Enter"))
 	})
+	if err == nil {
+		err = d.typePIN()
+	}
 	if err == nil {
 		err = d.ready()
 	}

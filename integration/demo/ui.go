@@ -1,11 +1,13 @@
 package main
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 
+	"tlagate/integration/cardsim"
 	"tlagate/integration/lab"
 	"tlagate/integration/world"
 )
@@ -75,7 +77,8 @@ func (d *demo) sign() error {
 		return err
 	}
 	in, out := d.lab.Path("invoice"), d.lab.Path("invoice.sig")
-	if err := os.WriteFile(in, []byte("an invoice of nobody"), 0o600); err != nil {
+	invoice := []byte("an invoice of nobody")
+	if err := os.WriteFile(in, invoice, 0o600); err != nil {
 		return err
 	}
 	args := []string{"--sign", "--mechanism", "SHA256-RSA-PKCS", "--id", "01", "--login",
@@ -90,8 +93,12 @@ func (d *demo) sign() error {
 		return err
 	}
 	signature, err := os.ReadFile(out)
-	if err != nil || len(signature) == 0 {
-		return errors.Join(errors.New("there is no signature"), err)
+	if err != nil {
+		return err
+	}
+	cert := d.lab.CPS.Certificate(cardsim.KeyAuthentication)
+	if err := cert.CheckSignature(x509.SHA256WithRSA, invoice, signature); err != nil {
+		return fmt.Errorf("what pkcs11-tool wrote is no signature of the card: %w", err)
 	}
 	d.found("signed (%d octets); the PIN was typed at the terminal, the pad of this reader, and never left it (SP4)",
 		len(signature))

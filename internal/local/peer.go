@@ -1,7 +1,23 @@
 package local
 
+import (
+	"fmt"
+	"math"
+)
+
 // Peer is the process at the other end of a Unix socket, when it connected or began to listen.
 type Peer struct {
 	PID      int
 	UID, GID uint32
+}
+
+// unknown is nobody: no account has these numbers.
+var unknown = Peer{-1, math.MaxUint32, math.MaxUint32}
+
+// String returns the numbers of the process and its user.
+func (p Peer) String() string {
+	if p == unknown {
+		return "unknown"
+	}
+	return fmt.Sprintf("pid %d uid %d", p.PID, p.UID)
 }

@@ -9,5 +9,5 @@ import (
 
 // PeerOf returns an error: only Linux tells.
 func PeerOf(*net.UnixConn) (Peer, error) {
-	return Peer{}, errors.New("cannot tell who is at the other end of a socket on this system")
+	return unknown, errors.New("cannot tell who is at the other end of a socket on this system")
 }

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"tlagate/internal/logtest"
+	"tlagate/internal/nettest"
 	"tlagate/pdt"
 	"tlagate/session"
 )
@@ -68,18 +69,19 @@ func newBed(t *testing.T) *bed {
 	return b
 }
 
-// open opens the session, over a plain pipe.
+// open opens the session, over loopback.
 func (b *bed) open(ctx context.Context, runs *sync.WaitGroup) {
-	here, there := net.Pipe()
+	here, there := nettest.Pair(b.t)
+	unhurried := session.Timers{Heartbeat: time.Hour}
 	id := session.NewID()
 	opened := make(chan error, 1)
 	go func() {
 		var err error
-		b.terminal, err = session.OpenTerminal(here, session.TerminalConfig{ID: id})
+		b.terminal, err = session.OpenTerminal(here, session.TerminalConfig{ID: id, Timers: unhurried})
 		opened <- err
 	}()
 	var err error
-	b.w, err = session.OpenWorkstation(there, session.WorkstationConfig{Session: id.String(),
+	b.w, err = session.OpenWorkstation(there, session.WorkstationConfig{Session: id.String(), Timers: unhurried,
 		Inserted: b.inserted, Removed: b.removed, Shows: true})
 	require.NoError(b.t, errors.Join(err, <-opened))
 	runs.Go(func() { _ = b.terminal.Run(ctx) })
@@ -232,12 +234,13 @@ func (b *bed) ends(in *frames) {
 
 // fakeCard is a card at the terminal.
 type fakeCard struct {
-	mu     sync.Mutex
-	log    []string
-	result error         // of commands
-	fails  []error       // of the next resets
-	hold   chan struct{} // not nil = commands wait for it
-	busy   chan struct{} // a command has begun
+	mu        sync.Mutex
+	log       []string
+	result    error         // of commands
+	fails     []error       // of the next resets
+	hold      chan struct{} // not nil = commands wait for it
+	holdReset chan struct{} // not nil = so do resets
+	busy      chan struct{} // a command has begun
 }
 
 func newFakeCard() *fakeCard { return &fakeCard{busy: make(chan struct{}, 99)} }
@@ -269,6 +272,12 @@ func (c *fakeCard) VerifyPIN(header [session.MinCommand]byte) ([]byte, error) {
 func (c *fakeCard) Reset(kind session.ResetKind) ([]byte, error) {
 	c.note(map[session.ResetKind]string{session.ResetWarm: "warm", session.ResetCold: "cold",
 		session.PowerOff: "off"}[kind])
+	c.mu.Lock()
+	hold := c.holdReset
+	c.mu.Unlock()
+	if hold != nil {
+		<-hold
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.fails) > 0 {

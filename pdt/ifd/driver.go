@@ -77,6 +77,7 @@ type Driver struct {
 	foreign  uint64     // connections of accounts that may not be a driver
 	stranger string     // the account of the last one
 	problem  string     // what was wrong with the last connection of an account that may; "" = nothing
+	rival    time.Time  // when another driver last wanted a slot that has one
 }
 
 // New returns the readers of a Poste de Travail; Run serves them.
@@ -143,7 +144,12 @@ const acceptPause = 100 * time.Millisecond
 // listen makes the socket. The directory of a system that has just started is made by its unit, and need not be there
 // in other installations.
 func (d *Driver) listen() (*local.Socket, error) {
-	if err := os.Mkdir(filepath.Dir(d.cfg.Socket), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	dir := filepath.Dir(d.cfg.Socket)
+	err := os.Mkdir(dir, 0o755)
+	if err == nil {
+		err = os.Chmod(dir, 0o755) // whatever the umask: pcscd may have no right to pass by that
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("cannot make the directory of the reader driver's socket: %w", err)
 	}
 	socket, err := local.ListenOpen(d.cfg.Socket)
@@ -210,6 +216,9 @@ func (d *Driver) refuse(c *net.UnixConn, h hello, w welcome) {
 		d.complain(c, fmt.Errorf("it has an entry for slot %d, which does not exist: correct DEVICENAME in "+
 			"reader.conf.d", h.slot))
 	case taken:
+		d.mu.Lock()
+		d.rival = time.Now()
+		d.mu.Unlock()
 		d.complain(c, fmt.Errorf("slot %d has a driver already: is there another pcscd with the same entry?", h.slot))
 	}
 }
@@ -230,7 +239,7 @@ func (d *Driver) complain(c *net.UnixConn, err error) {
 func (d *Driver) praise() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.problem = ""
+	d.problem, d.rival = "", time.Time{}
 }
 
 // admits reports whether who connected may be a driver. A stranger is counted and told of.
@@ -264,7 +273,10 @@ func (d *Driver) describe(s *pdt.DriverState) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s.Address, s.Foreign, s.Stranger = d.cfg.Socket, d.foreign, d.stranger
-	if !s.Connected {
+	if !s.Connected || time.Since(d.rival) < rivalTime {
 		s.Error = d.problem
 	}
 }
+
+// rivalTime is how long another driver is told of, which comes again every second.
+const rivalTime = 5 * time.Second

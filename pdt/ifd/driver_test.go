@@ -203,14 +203,39 @@ func TestDriverGoneUnderACommand(t *testing.T) {
 	<-card.busy
 	require.NoError(t, h.requests.Close())
 	h = b.connect(vitale)
-	require.Equal(t, n, h.inserted(), "the same card")
 	close(card.hold)
-	o, atr := h.ask(framePowerUp, n)
+	next := h.inserted()
+	require.NotEqual(t, n, next)
+	require.Equal(t, []string{"command", "cold"}, card.asked(), "before the driver hears of it")
+	o, atr := h.ask(framePowerUp, next)
 	require.Equal(t, done, o)
 	require.Equal(t, renewedATR, atr)
-	all := card.asked()
-	require.Equal(t, "command", all[0])
-	require.Equal(t, "cold", all[len(all)-1])
+	require.Equal(t, []string{"command", "cold"}, card.asked(), "pcscd waits for no network")
+	require.NotContains(t, b.log.String(), "programs lost the card")
+}
+
+// TestC3DriverComesDuringAnOutage: pcscd lets no program begin before the card that its driver told of has power, so
+// the driver is told of none while the terminal does not answer.
+func TestC3DriverComesDuringAnOutage(t *testing.T) {
+	b, card := newBed(t), newFakeCard()
+	h := b.connect(vitale)
+	b.insert(vitale, card)
+	h.ask(framePowerUp, h.inserted())
+	held := make(chan struct{})
+	card.set(func() { card.holdReset = held })
+	for range 2 {
+		require.NoError(t, h.events.Close())
+		h = b.connect(vitale)
+		f := h.event()
+		require.Equal(t, frameRemoved, f.typ)
+		require.Zero(t, f.number)
+		require.True(t, b.state(vitale).Connected)
+	}
+	close(held)
+	n := h.inserted()
+	o, _ := h.ask(framePowerUp, n)
+	require.Equal(t, done, o)
+	require.Equal(t, []string{"cold"}, card.asked())
 }
 
 // TestSP4Verify: a reader whose pad is the terminal. The other slot goes on meanwhile, and the driver is told to wait.
@@ -251,6 +276,18 @@ func TestWelcomes(t *testing.T) {
 	require.NoError(t, h.events.Close())
 	b.ends(h.answers)
 	b.eventually(func() bool { return b.state(vitale).Error != "" }, "what was wrong is told")
+}
+
+// TestC1ASecondPCSCDIsTold: the readers of a pcscd that has our entries too stay empty, which is told although the
+// other one works.
+func TestC1ASecondPCSCDIsTold(t *testing.T) {
+	b := newBed(t)
+	b.connect(vitale)
+	b.eventually(func() bool {
+		_, _, got, _ := b.greet(helloFrame(connEvents, vitale, linkID{}))
+		s := b.state(vitale)
+		return got == taken && s.Connected && strings.Contains(s.Error, "another pcscd")
+	}, "not told")
 }
 
 func TestBrokenProtocol(t *testing.T) {
@@ -343,12 +380,17 @@ func TestC2StrangerGetsNothing(t *testing.T) {
 	require.Equal(t, strangersFirst, strings.Count(b.log.String(), "account=\"uid 65534\""))
 }
 
+// TestSocketIsOpenAndReplaced; tla-pdt's unit has a umask that would close the directory.
 func TestSocketIsOpenAndReplaced(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o077))
 	b := newBed(t)
 	b.dial()
 	info, err := os.Stat(b.socket)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o666), info.Mode().Perm())
+	info, err = os.Stat(filepath.Dir(b.socket))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o755), info.Mode().Perm())
 	other, err := New(Config{Socket: b.socket})
 	require.NoError(t, err)
 	require.ErrorContains(t, other.Run(t.Context()), "another program listens")

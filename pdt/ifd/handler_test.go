@@ -1,6 +1,7 @@
 package ifd
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"os"
@@ -21,18 +22,29 @@ func TestHandler(t *testing.T) {
 	program := harness(t)
 	t.Run("vectors", func(t *testing.T) { vectorsInC(t, program) })
 	t.Run("fuzz", func(t *testing.T) { fuzzHandler(t, program) })
+	t.Run("slow", func(t *testing.T) {
+		ctx, stop := context.WithTimeout(t.Context(), patience)
+		defer stop()
+		out, err := exec.CommandContext(ctx, program, "slow").CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		require.Equal(t, "given up\n", string(out))
+	})
 }
 
 func harness(t *testing.T) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "harness")
+	return compiled(t, "address,undefined", "testdata/harness.c", "handler/conn.c", "handler/device.c",
+		"handler/pinpad.c", "handler/protocol.c")
+}
+
+// compiled returns a program of these sources, compiled with sanitizers.
+func compiled(t *testing.T, sanitizers string, sources ...string) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "program")
 	flags, err := exec.Command("pkg-config", "--cflags", "libpcsclite").Output()
 	require.NoError(t, err)
-	args := []string{"-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined",
-		"-fno-sanitize-recover=all", `-DTLAGATE_VERSION="1.2.3"`, "-o", program, "testdata/harness.c"}
-	for _, part := range []string{"conn", "device", "pinpad", "protocol"} {
-		args = append(args, "handler/"+part+".c")
-	}
+	args := append([]string{"-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread",
+		"-fsanitize=" + sanitizers, "-fno-sanitize-recover=all", `-DTLAGATE_VERSION="1.2.3"`, "-o", program}, sources...)
 	out, err := exec.Command("cc", append(args, strings.Fields(string(flags))...)...).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return program

@@ -18,11 +18,11 @@ type plug struct {
 	ctx      context.Context // ends with the card
 	powerOff time.Duration
 	shown    atomic.Bool // the driver has powered it on, so that programs see it
+	used     atomic.Bool // the driver has asked for something
 	lost     chan error  // capacity 1: why it is of no more use to programs
 
 	mu     sync.Mutex // of who uses card; protects the rest
-	on     bool       // the driver has powered it on, once at least
-	off    bool       // and off again: next comes a cold reset
+	off    bool       // it was powered off: next comes a cold reset
 	idle   *time.Timer
 	closed bool
 }
@@ -65,6 +65,7 @@ func (p *plug) do(linked context.Context, q request) (outcome, []byte) {
 	if p.closed {
 		return gone, nil
 	}
+	p.used.Store(true)
 	switch q.typ {
 	case framePowerUp:
 		return p.answerATR(p.powerUp())
@@ -121,7 +122,6 @@ func (p *plug) answerATR(err error) (outcome, []byte) {
 	if err != nil {
 		return p.judge(err), nil
 	}
-	p.on = true
 	return done, p.card.ATR()
 }
 
@@ -161,19 +161,14 @@ func (p *plug) judge(err error) outcome {
 	case errors.Is(err, session.Failed):
 		return failed
 	}
-	select {
-	case p.lost <- err:
-	default:
-	}
+	p.lose(err)
 	return gone
 }
 
-// unpower is called when the driver has gone, whose programs may have left anything in the card.
-func (p *plug) unpower() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.shown.Store(false)
-	if p.on && !p.closed {
-		p.powerDown()
+// lose takes the card away from programs.
+func (p *plug) lose(err error) {
+	select {
+	case p.lost <- err:
+	default:
 	}
 }

@@ -21,6 +21,7 @@ type reader struct {
 	mu      sync.Mutex // protects the rest, and the order of events
 	link    *link      // nil = no driver
 	plug    *plug      // nil = no card
+	renews  bool       // there is a card, which is being reset before the driver hears of it again
 	last    uint32     // number of the last insertion
 	version string     // of the driver that has the slot, or had it last
 	asked   uint32     // the last insertion that a program asked for
@@ -33,19 +34,25 @@ func newReader(d *Driver, slot session.Slot) *reader {
 // firstRecovery is the pause after the first reset that failed.
 const firstRecovery = time.Second
 
+// errDriverGone says why a card is reset whose driver went away.
+var errDriverGone = errors.New("the reader driver went away")
+
 // Show implements [pdt.Reader].
 func (r *reader) Show(ctx context.Context, card *pdt.Card) {
 	for {
 		p := r.insert(ctx, card)
 		err := p.wait()
-		r.remove(p)
+		r.remove(p, ctx.Err() == nil)
 		if ctx.Err() != nil {
 			return
 		}
 		if !card.Recover(ctx, err, firstRecovery) {
+			r.giveUp()
 			return
 		}
-		r.log.Warn("programs lost the card; it was reset and is shown again", "error", err)
+		if !errors.Is(err, errDriverGone) {
+			r.log.Warn("programs lost the card; it was reset and is shown again", "error", err)
+		}
 	}
 }
 
@@ -54,18 +61,30 @@ func (r *reader) insert(ctx context.Context, card *pdt.Card) *plug {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last++
+	r.renews = false
 	r.plug = newPlug(ctx, card, r.last, r.d.cfg.PowerOff)
 	r.tell(frameInserted, r.last, card.ATR())
 	return r.plug
 }
 
-// remove takes it away again: when it returns, nothing that a program sends can reach the card.
-func (r *reader) remove(p *plug) {
+// remove takes it away again: when it returns, nothing that a program sends can reach the card. renews says that it
+// will be back.
+func (r *reader) remove(p *plug, renews bool) {
 	r.mu.Lock()
-	r.plug = nil
-	r.tell(frameRemoved, p.number, nil)
+	if r.plug == p {
+		r.tell(frameRemoved, p.number, nil)
+	}
+	r.plug, r.renews = nil, renews
 	r.mu.Unlock()
 	p.close()
+}
+
+// giveUp tells the driver that a card will not be back.
+func (r *reader) giveUp() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.renews = false
+	r.tell(frameRemoved, 0, nil)
 }
 
 // tell sends an event, if there is a driver. The caller has mu.
@@ -127,15 +146,31 @@ func (r *reader) attach(l *link, version string) bool {
 	_ = l.events.SetDeadline(time.Time{})
 	r.d.praise()
 	first := appendWelcome(nil, welcomed, l.id)
-	if r.plug != nil {
+	switch {
+	case r.plug != nil:
 		first = appendFrame(first, frameInserted, r.plug.number, r.plug.card.ATR())
-	} else {
+	case r.renews:
+		time.AfterFunc(renewal, func() { r.tellEmpty(l) })
+	default:
 		first = appendFrame(first, frameRemoved, 0)
 	}
 	if l.write(l.events, first) != nil {
 		l.hangUp()
 	}
 	return true
+}
+
+// renewal is how long a new driver waits for a card that is being reset, before it is told that there is none. All
+// programs of its pcscd wait as long, which must not be until a lost link is back.
+const renewal = time.Second
+
+// tellEmpty tells a driver that there is no card, unless it was told of one.
+func (r *reader) tellEmpty(l *link) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.link == l && r.plug == nil {
+		r.tell(frameRemoved, 0, nil)
+	}
 }
 
 // readEvents takes what the driver says by itself, until the connection ends.
@@ -154,20 +189,19 @@ func (r *reader) readEvents(in *frames) error {
 	}
 }
 
-// detach ends a link. The next driver may be another pcscd's: before it can have the slot, the card must have forgotten
-// what the programs of this one did.
+// detach ends a link. The next driver may be another pcscd's: it must not hear of the card before that has forgotten
+// what the programs of this one did. Nor may it hear of a card that still has to be reset when pcscd gives it power:
+// until that is done, pcscd lets no program begin.
 func (r *reader) detach(l *link) {
 	l.hangUp()
 	l.end()
 	r.mu.Lock()
-	p := r.plug
-	r.mu.Unlock()
-	if p != nil {
-		p.unpower()
-	}
-	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.link, r.asked = nil, 0
-	r.mu.Unlock()
+	if r.plug != nil && r.plug.used.Load() {
+		r.plug.lose(errDriverGone)
+		r.plug, r.renews = nil, true
+	}
 }
 
 // serveRequests serves a driver's second connection until it ends, which ends the link.

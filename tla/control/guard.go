@@ -9,13 +9,8 @@ import (
 	"slices"
 	"strconv"
 
-	"golang.org/x/sys/unix"
+	"tlagate/internal/local"
 )
-
-// caller is the process at the other end, as the kernel knew it when it connected.
-type caller struct{ pid, uid, gid int }
-
-func (c caller) String() string { return fmt.Sprintf("pid %d uid %d", c.pid, c.uid) }
 
 // guard decides which users may ask.
 type guard struct {
@@ -40,47 +35,31 @@ func newGuard(group string) (guard, error) {
 
 // check returns the client's process; the error says why it is not let in. Root, the daemon's own user, and members of
 // the group are.
-func (g guard) check(c *net.UnixConn) (caller, error) {
-	who, err := peer(c)
+func (g guard) check(c *net.UnixConn) (local.Peer, error) {
+	who, err := local.PeerOf(c)
 	switch {
 	case err != nil:
 		return who, fmt.Errorf("cannot tell who asks: %w", err)
-	case who.uid == 0 || who.uid == os.Geteuid() || g.has(who):
+	case who.UID == 0 || int(who.UID) == os.Geteuid() || g.has(who):
 		return who, nil
 	case g.gid < 0:
 		return who, errors.New("only root and the relay's own user may ask: no group is configured")
 	}
-	return who, fmt.Errorf("uid %d is not in the group %s", who.uid, g.name)
+	return who, fmt.Errorf("uid %d is not in the group %s", who.UID, g.name)
 }
 
 // has reports whether the group is the process's primary one, or one of its user's.
-func (g guard) has(who caller) bool {
+func (g guard) has(who local.Peer) bool {
 	if g.gid < 0 {
 		return false
 	}
-	if who.gid == g.gid {
+	if int(who.GID) == g.gid {
 		return true
 	}
-	u, err := user.LookupId(strconv.Itoa(who.uid))
+	u, err := user.LookupId(strconv.Itoa(int(who.UID)))
 	if err != nil {
 		return false
 	}
 	groups, err := u.GroupIds()
 	return err == nil && slices.Contains(groups, strconv.Itoa(g.gid))
-}
-
-func peer(c *net.UnixConn) (caller, error) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return caller{-1, -1, -1}, err
-	}
-	var cred *unix.Ucred
-	var failed error
-	err = raw.Control(func(fd uintptr) {
-		cred, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err := errors.Join(err, failed); err != nil {
-		return caller{-1, -1, -1}, err
-	}
-	return caller{int(cred.Pid), int(cred.Uid), int(cred.Gid)}, nil
 }

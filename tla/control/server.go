@@ -121,7 +121,7 @@ func (s *Server) serve(ctx context.Context, c *net.UnixConn, takes func(command 
 		s.refuse(c, &Fault{FaultNotAllowed, err.Error()})
 		return
 	}
-	p := processOf(c, who.pid)
+	p := processOf(c, who.PID)
 	defer p.close()
 	asked, fault := request(ctx, c)
 	if fault == nil && !takes(asked.Command) {
@@ -143,7 +143,7 @@ func (s *Server) serve(ctx context.Context, c *net.UnixConn, takes func(command 
 		s.enterPIN(ctx, c, asked.Command == CommandPINLastTry)
 		return
 	}
-	s.answer(ctx, c, fmt.Sprintf("uid %d", who.uid), asked)
+	s.answer(ctx, c, fmt.Sprintf("uid %d", who.UID), asked)
 }
 
 // enterPIN serves a client that enters a PIN. It reads nothing ahead: no buffer of ours may have the PIN. So whenGone,

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"net/netip"
@@ -151,6 +152,10 @@ func (d Driver) entries() Finding {
 			if _, err := os.Stat(d.path(e.lib)); err != nil {
 				return Fail("make install", "the driver of the entry %q is missing: %v", e.name, err)
 			}
+			if file := cmp.Or(d.changeable(d.path(e.lib)), d.changeable(e.file)); file != "" {
+				return Fail("chown root and chmod go-w "+file, "others than root can change %s, and pcscd, which is "+
+					"root, runs what it finds there", file)
+			}
 		}
 	}
 	for _, e := range d.of(all) {
@@ -171,6 +176,21 @@ func (d Driver) entries() Finding {
 			"silence", len(all), maxReaders)
 	}
 	return Good("%s", list(d.Expected()))
+}
+
+// changeable returns which of a file and its directory others than root can change; "" = neither.
+func (s System) changeable(file string) string {
+	root, _ := owning(s.path("/"))
+	for _, name := range []string{file, filepath.Dir(file)} {
+		info, err := os.Stat(name)
+		if err != nil {
+			continue
+		}
+		if uid, _ := owning(name); uid != "0" && uid != root || info.Mode().Perm()&0o022 != 0 {
+			return name
+		}
+	}
+	return ""
 }
 
 // owner checks that the driver takes the account that tla-pdt runs as for tla-pdt.

@@ -48,6 +48,13 @@ func TestDriverEntries(t *testing.T) {
 		require.Equal(t, c.want, got.State, "%s: %+v", name, got)
 		require.Contains(t, got.Found, c.says, name)
 	}
+	for _, name := range []string{conf, "etc/reader.conf.d", lib} {
+		s := machine(t, files{conf: ours("x"), lib: ""})
+		require.NoError(t, os.Chmod(s.path(name), 0o777))
+		got := Driver{System: s, Socket: socket}.entries()
+		require.Equal(t, Failure, got.State, name)
+		require.Contains(t, got.Found, "others than root can change "+s.path(name))
+	}
 	s := machine(t, running(files{"opt/c/r": ours("x")}, "9", "pcscd -f --config /opt/c"))
 	require.Equal(t, []string{"A 00 00", "B 01 00"}, Driver{System: s, Socket: socket}.Expected(),
 		"the running pcscd says where its configuration is")

@@ -2,6 +2,7 @@
 #include "ifd_reader.h"
 
 #include <debuglog.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@
 #include "log.h"
 
 enum { EVENTS_ROOM = 1024 };
+
+static const long long AS_LONG_AS_IT_WORKS = LLONG_MAX / 2;
 
 /* What was last said of tla-pdt in the log. */
 enum said { SAID_NOTHING, SAID_AWAY, SAID_FOREIGN, SAID_REFUSED, SAID_FOUND };
@@ -67,14 +70,6 @@ static void prepare(void)
 static void lock(struct reader *r) { (void)pthread_mutex_lock(&r->mu); }
 static void unlock(struct reader *r) { (void)pthread_mutex_unlock(&r->mu); }
 static void notify(struct reader *r) { (void)pthread_cond_broadcast(&r->changed); }
-
-static long long now(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* wait_until waits for a change, or for a time. The caller has mu. */
 static void wait_until(struct reader *r, long long end)
@@ -230,8 +225,6 @@ static int join(struct reader *r, struct conn *events)
 	r->requests.room = sizeof r->in;
 	if (!dial(r, &r->requests, &r->requests_fd, CONN_REQUESTS, link))
 		return 0;
-	conn_timeout(events->fd, 0);
-	conn_timeout(r->requests.fd, SILENCE);
 	tell(r, SAID_FOUND, PCSC_LOG_INFO, "tla-pdt found");
 	lock(r);
 	r->number = r->asked = 0;
@@ -245,7 +238,7 @@ static void serve(struct reader *r, struct conn *events)
 {
 	struct frame f;
 
-	while (conn_next(events, &f) && event_parse(&f)) {
+	while (conn_next(events, &f, FOREVER) && event_parse(&f)) {
 		lock(r);
 		if (f.type == FRAME_INSERTED)
 			insert(r, &f);
@@ -374,14 +367,33 @@ void reader_close(int i)
 
 /* Requests. */
 
-/* answered waits for the answer to the last request. The caller has asking. */
-static int answered(struct reader *r, struct answer *a)
+/*
+ * patience returns how long a request may take. pcscd lets no program begin before the first power-up of each reader
+ * has ended; any other request takes as long as tla-pdt says that it works.
+ */
+static long long patience(struct reader *r, enum frame_type type)
 {
+	int opening;
+
+	lock(r);
+	opening = !r->watched;
+	unlock(r);
+	return opening && type == FRAME_POWER_UP ? FIRST_POWER : AS_LONG_AS_IT_WORKS;
+}
+
+/* answered waits for the answer to the last request, so long at most. The caller has asking. */
+static int answered(struct reader *r, long long most, struct answer *a)
+{
+	long long end = now() + most;
 	struct frame f;
 	int is = 0;
 
-	while (is == 0)
-		is = conn_next(&r->requests, &f) ? answer_parse(&f, r->number, a) : -1;
+	while (is == 0) {
+		long long left = end - now();
+
+		is = left > 0 && conn_next(&r->requests, &f, left < SILENCE ? left : SILENCE) ?
+			answer_parse(&f, r->number, a) : -1;
+	}
 	return is > 0;
 }
 
@@ -416,7 +428,7 @@ static int exchange(struct reader *r, enum frame_type type, uint32_t insertion, 
 		memcpy(r->out + HEADER_LEN + 4, data, n);
 	sent = conn_send(r->requests.fd, r->out, len);
 	explicit_bzero(r->out, len);
-	return sent && answered(r, a) && is_body(type, a);
+	return sent && answered(r, patience(r, type), a) && is_body(type, a);
 }
 
 /* keep remembers what the answer says of the card. The caller has mu. */

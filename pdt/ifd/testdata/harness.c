@@ -3,6 +3,7 @@
  *
  *   harness vectors        reads frames.txt, and prints what the driver takes each frame for
  *   harness fuzz N SEED... feeds N inputs made from the seeds to everything that parses; the same ones each time
+ *   harness slow           reads a frame that comes an octet now and then, and never to its end
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,7 +137,7 @@ static void as_stream(const uint8_t *in, size_t n, size_t room)
 	if (!conn_send(ends[1], in, n))
 		fail("cannot send");
 	(void)close(ends[1]);
-	while (conn_next(&c, &f)) {
+	while (conn_next(&c, &f, FOREVER)) {
 		(void)event_parse(&f);
 		(void)welcome_parse(&f, &version, link);
 		if (answer_parse(&f, f.number, &a) == 1 && a.len > 0)
@@ -231,13 +232,41 @@ static void fuzz(long rounds, char **seeds, int count)
 	printf("%ld inputs\n", rounds);
 }
 
+/* slow reads an endless frame, which another process sends until it is gone. */
+static void slow(void)
+{
+	static uint8_t buf[1 << 16];
+	int ends[2];
+	struct conn c = {.buf = buf, .room = sizeof buf};
+	struct frame f;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+		fail("no sockets");
+	if (fork() == 0) {
+		uint8_t header[HEADER_LEN], zero = 0;
+
+		(void)close(ends[0]);
+		frame_header(header, FRAME_ANSWER, 1, MAX_PAYLOAD);
+		for (int sent = conn_send(ends[1], header, HEADER_LEN); sent; sent = conn_send(ends[1], &zero, 1))
+			(void)usleep(10000);
+		_exit(0);
+	}
+	(void)close(ends[1]);
+	c.fd = ends[0];
+	if (conn_next(&c, &f, 200))
+		fail("a frame that never ended");
+	printf("given up\n");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "vectors") == 0)
 		vectors();
+	else if (argc == 2 && strcmp(argv[1], "slow") == 0)
+		slow();
 	else if (argc > 3 && strcmp(argv[1], "fuzz") == 0)
 		fuzz(atol(argv[2]), argv + 3, argc - 3);
 	else
-		fail("usage: harness vectors | harness fuzz N SEED...");
+		fail("usage: harness vectors | harness fuzz N SEED... | harness slow");
 	return 0;
 }
