@@ -17,7 +17,15 @@ import (
 type Users struct {
 	Rule    user.Rule    // what is demanded, by the practice of the TLA
 	Persons *trust.Trust // of persons (trust.Persons), which the caller runs; nil = no proof is looked at
-	Who     user.Who     // the persons who may; zero = every one whose certificate passes
+	Who     user.Who     // the persons who may, which demands a proof; zero = every one whose certificate passes
+}
+
+// mode returns what is demanded of the users of a practice's TLAs: who names persons demands a proof, whatever the rule.
+func (u Users) mode(practice string) user.Mode {
+	if !u.Who.Empty() {
+		return user.Require
+	}
+	return u.Rule.Of(practice)
 }
 
 // Why the user of a TLA has no session.
@@ -41,7 +49,7 @@ const proofPassed = "passed"
 // checkUser verifies, independently of the gateway, who uses the TLA, as far as that is demanded. The consent of the
 // session has passed before, and can be used once; so can the proof, which is over it.
 func (s *Service) checkUser(c *cardSession, gateway pki.Identity, j *link.Joined) *session.Bye {
-	c.user.mode = s.cfg.Users.Rule.Of(c.tla.Practice)
+	c.user.mode = s.cfg.Users.mode(c.tla.Practice)
 	if c.user.mode == user.Off {
 		return nil
 	}

@@ -186,19 +186,23 @@ func TestSP3ThePdTNamesWhoMay(t *testing.T) {
 		"profession": {user.Who{Professions: []string{pkitest.Doctor.Profession}}, true},
 		"others":     {user.Who{Persons: []string{"899700000025"}, Professions: []string{"Pharmacien"}}, false},
 	} {
-		t.Run("SP3 "+name, func(t *testing.T) {
-			l := newLab(t)
-			g, s := newFakeGateway(l), newSociety(l, true)
-			newPoste(l, []*fakeGateway{g}, s.asks(requiring), func(cfg *Config) { cfg.Users.Who = c.who })
-			tla := l.certificate(theTLA, x509.ExtKeyUsageClientAuth)
-			r := g.run(tla, joinedBy(t, tla, s.doctor, nil))
-			if !c.may {
-				require.Contains(t, r.ended(t).Text, "user_denied")
-				return
-			}
-			r.up(t).Leave(session.ByeStopped, "")
-			<-r.end
-		})
+		for _, mode := range []user.Mode{user.Require, user.Tell, user.Off} { // names demand a proof, whatever the rule
+			t.Run("SP3 "+name+" "+string(mode), func(t *testing.T) {
+				l := newLab(t)
+				g, s := newFakeGateway(l), newSociety(l, true)
+				newPoste(l, []*fakeGateway{g}, s.asks(user.Rule{Mode: mode}),
+					func(cfg *Config) { cfg.Users.Who = c.who })
+				tla := l.certificate(theTLA, x509.ExtKeyUsageClientAuth)
+				require.Contains(t, g.start(tla, theTLA).ended(t).Text, "user_required")
+				r := g.run(tla, joinedBy(t, tla, s.doctor, nil))
+				if !c.may {
+					require.Contains(t, r.ended(t).Text, "user_denied")
+					return
+				}
+				r.up(t).Leave(session.ByeStopped, "")
+				<-r.end
+			})
+		}
 	}
 }
 
