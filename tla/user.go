@@ -193,9 +193,11 @@ func (u *user) prove(make func(*cardsign.Key) (string, error)) (string, error) {
 		u.key = nil
 		return "", u.unable(err)
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.person = u.key.Certificate.Raw
+	var lease *cards.Lease
+	u.set(func() { u.person, lease = u.key.Certificate.Raw, u.lease })
+	if isClosed(lease.Over()) { // which gone did not know to be that of a person
+		return "", u.failed(UserCardOut)
+	}
 	return text, nil
 }
 

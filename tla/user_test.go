@@ -13,6 +13,7 @@ import (
 	"tlagate/session"
 	"tlagate/session/link"
 	"tlagate/tla/cards/cardstest"
+	"tlagate/tla/cardsign"
 	"tlagate/tla/cardsign/signtest"
 )
 
@@ -327,6 +328,20 @@ func TestSA4TheUsersCardIsOutTooLong(t *testing.T) {
 	var bye *session.Bye
 	require.ErrorAs(t, <-u.ends, &bye)
 	require.Equal(t, session.ByeUser, bye.Code)
+}
+
+// TestSA4TheUsersCardIsOutBeforeItsProofIsKnown: taken out just after it has signed, it is not forgotten that it is out.
+func TestSA4TheUsersCardIsOutBeforeItsProofIsKnown(t *testing.T) {
+	u := newUserRig(t)
+	u.run()
+	u.start()
+	who := u.relay.live.user
+	who.begin()
+	u.fake.Remove("left")
+	require.Equal(t, session.SlotCPS, u.next(u.removed))
+	eventually(t, "released", func() bool { now, _ := who.card.state.get(); return now == nil })
+	_, err := who.prove(func(*cardsign.Key) (string, error) { return "a proof", nil })
+	require.Equal(t, []any{CodeUser, UserCardOut}, whyOf(err))
 }
 
 // TestSA4OneReaderForTwoCards: the Vitale card takes the place of the CPS card for a while.
