@@ -84,7 +84,8 @@ func (u *user) ready(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	key, err := cardsign.Find(lease, u.live.cfg.Policy.Applications(lease.ATR))
+	card := &timely{lease, ctx}
+	key, err := cardsign.Find(card, u.live.cfg.Policy.Applications(lease.ATR))
 	if err == nil {
 		err = key.Select()
 	}
@@ -94,9 +95,24 @@ func (u *user) ready(ctx context.Context) error {
 	if err := u.verify(ctx, lease, key); err != nil {
 		return err
 	}
-	u.key = key
+	u.key, card.within = key, u.live.ctx
 	u.set(func() { u.lease = lease })
 	return nil
+}
+
+// timely is a card that is asked nothing any more when a time is over: one that answers slowly, again and again, is to
+// hold up neither a start nor the end of a session.
+type timely struct {
+	*cards.Lease
+	within context.Context
+}
+
+// Exchange implements cardsign.Card.
+func (t *timely) Exchange(apdu []byte) ([]byte, error) {
+	if err := t.within.Err(); err != nil {
+		return nil, err
+	}
+	return t.Lease.Exchange(apdu)
 }
 
 // held returns the lease of the CPS card, once the session has it. A card that has just come in is waited for.
@@ -217,7 +233,7 @@ func (u *user) admits(lease *cards.Lease) (bool, error) {
 	person, known := u.person, u.lease == lease
 	u.mu.Unlock()
 	if person != nil && !known {
-		key, err := cardsign.Find(lease, u.live.cfg.Policy.Applications(lease.ATR))
+		key, err := cardsign.Find(&timely{lease, u.live.ctx}, u.live.cfg.Policy.Applications(lease.ATR))
 		if err != nil {
 			return false, fmt.Errorf("cannot tell whether this is the card that the session began with: %w", err)
 		}

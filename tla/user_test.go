@@ -12,6 +12,7 @@ import (
 
 	"tlagate/session"
 	"tlagate/session/link"
+	"tlagate/tla/cards"
 	"tlagate/tla/cards/cardstest"
 	"tlagate/tla/cardsign"
 	"tlagate/tla/cardsign/signtest"
@@ -182,6 +183,30 @@ func TestC2NobodyEntersTheCode(t *testing.T) {
 	u.run()
 	require.Equal(t, []any{CodeUser, UserNoAnswer}, whyOf(u.relay.Start(t.Context(), byHand)))
 	require.Nil(t, u.relay.Status().PIN)
+}
+
+// TestC2ACardIsAskedNothingOnceTheTimeIsOver: the user's time bounds what the card is asked, too: one that answers
+// slowly, again and again, holds no start.
+func TestC2ACardIsAskedNothingOnceTheTimeIsOver(t *testing.T) {
+	u := newUserRig(t)
+	u.cfg.Timers.User = time.Nanosecond
+	u.run()
+	err := u.relay.Start(t.Context(), byHand)
+	require.Equal(t, []any{CodeProblem, "user_required"}, whyOf(err))
+	require.Zero(t, u.fake.Count(&u.card.Commands))
+}
+
+// TestSA4ACardIsAskedNothingOnceTheSessionIsOver: nor does it hold its end.
+func TestSA4ACardIsAskedNothingOnceTheSessionIsOver(t *testing.T) {
+	u := newUserRig(t)
+	u.run()
+	u.start()
+	who := u.relay.live.user
+	require.True(t, u.relay.Stop())
+	before := u.fake.Count(&u.card.Commands)
+	_, err := who.admits(&cards.Lease{ATR: cardstest.CPSATR})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, before, u.fake.Count(&u.card.Commands))
 }
 
 // TestC2TheLimitOfTheOpenStandsStill: while the user types.
