@@ -3,6 +3,7 @@ package tla
 import (
 	"context"
 	"crypto/elliptic"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -174,6 +175,28 @@ func TestC2TheUserDoesNotEnterTheCode(t *testing.T) {
 	require.Equal(t, []any{CodeStopped, ""}, whyOf(<-done))
 	require.Nil(t, u.relay.Status().PIN)
 	require.Empty(t, u.proofs)
+}
+
+// TestSP4ACardThatGoesDuringTheVERIFY: its reader returns no status word, or a card makes up an answer of another length.
+func TestSP4ACardThatGoesDuringTheVERIFY(t *testing.T) {
+	for answer, want := range map[string][]any{"": {CodeUser, UserCardOut}, "\x90": {CodeUser, UserCardOut},
+		"\x01\x90\x00": {CodeProblem, "user_required"}} {
+		t.Run(fmt.Sprintf("SP4 %x", answer), func(t *testing.T) {
+			u := newUserRig(t)
+			u.fake.Do(func() {
+				u.card.Process = func(apdu []byte) []byte {
+					if apdu[1] == 0x20 && len(apdu) > 5 {
+						return []byte(answer)
+					}
+					return u.person.Process(apdu)
+				}
+			})
+			u.run()
+			done := u.starting()
+			require.Equal(t, CodePINFailed, u.enter(signtest.Good).Error.Code)
+			require.Equal(t, want, whyOf(<-done))
+		})
+	}
 }
 
 // TestC2NobodyEntersTheCode: the user's time is over.
