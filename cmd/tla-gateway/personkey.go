@@ -140,7 +140,7 @@ type personKeyImportCmd struct {
 
 // Run takes the key in place of the one before.
 func (c *personKeyImportCmd) Run(app *cli.App) error {
-	return changePersonKey(app, c.Config, audit.KeyReplaced, func(*persons.Ring) (*persons.Ring, error) {
+	return changePersonKey(app, c.Config, audit.KeyReplaced, func(old *persons.Ring) (*persons.Ring, error) {
 		in := app.Stdin
 		if c.File != "-" {
 			f, err := os.Open(c.File)
@@ -155,7 +155,11 @@ func (c *personKeyImportCmd) Run(app *cli.App) error {
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the person key: %w", err)
 		}
-		return persons.Parse(data)
+		next, err := persons.Parse(data)
+		if err == nil && old != nil {
+			err = next.Follows(old, time.Now())
+		}
+		return next, err
 	})
 }
 
