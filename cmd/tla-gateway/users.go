@@ -50,7 +50,7 @@ func (c config) users(trace *trail.Trail, devices *trust.Trust, log *slog.Logger
 		return u, nil
 	}
 	var err error
-	if u.Mark, err = trail.Marks(string(c.PersonKey.File), string(c.PersonKey.WrappingKey), log); err != nil {
+	if u.Mark, err = trail.Marks(c.PersonKey, log); err != nil {
 		return u, err
 	}
 	u.Persons, err = trust.Open(trace.Trust(c.Persons.Config(devices, log)))
@@ -155,7 +155,7 @@ func (r *report) personKey(c config) {
 			"tla-gateway person-key new")
 		return
 	}
-	if _, err := trail.Marks(string(c.PersonKey.File), string(c.PersonKey.WrappingKey), slog.Default()); err != nil {
+	if _, err := trail.Marks(c.PersonKey, slog.Default()); err != nil {
 		r.problem(err)
 		return
 	}

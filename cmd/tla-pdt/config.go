@@ -34,7 +34,7 @@ type config struct {
 	Heartbeat  time.Duration `yaml:"heartbeat"`
 	Limits     limits        `yaml:"limits"`
 	Audit      cli.Path      `yaml:"audit"`
-	PersonKey  personKey     `yaml:"person_key"` // by which the trace marks persons; "" = it says of nobody who they are
+	PersonKey  cli.PersonKey `yaml:"person_key"` // by which the trace marks persons; "" = it says of nobody who they are
 	Renewal    enrol.Section `yaml:"renewal"`
 	cli.Proxy  `yaml:",inline"`
 	cli.Hybrid `yaml:",inline"`

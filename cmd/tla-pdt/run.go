@@ -104,7 +104,7 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 		return nil, err
 	}
 	service.Users = d.users
-	mark, err := trail.Marks(string(cfg.PersonKey.File), string(cfg.PersonKey.WrappingKey), log)
+	mark, err := trail.Marks(cfg.PersonKey, log)
 	if err != nil {
 		return nil, err
 	}

@@ -21,12 +21,6 @@ type userSection struct {
 	Professions []string `yaml:"professions"` // likewise, by their profession; both empty = every one who passes
 }
 
-// personKey names the key by which the trace marks persons.
-type personKey struct {
-	File        cli.Path `yaml:"file"`         // mode 0600; "" = no person is in the trace
-	WrappingKey cli.Path `yaml:"wrapping_key"` // as in client
-}
-
 func (u userSection) who() user.Who { return user.Who{Persons: u.Persons, Professions: u.Professions} }
 
 // users opens the trust store of persons, if there is one.

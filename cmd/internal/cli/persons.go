@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"tlagate/keys"
 	"tlagate/pki/revocation"
 	"tlagate/pki/trust"
 	"tlagate/session/user"
@@ -58,6 +59,17 @@ type Mapping struct {
 	Profession string   `yaml:"profession"`
 	Policies   []string `yaml:"policies"`
 }
+
+// PersonKey is the YAML section that names the key by which the trace marks persons:
+//
+//	person_key: {file: person.key, wrapping_key: "credential:tlagate-wrap"}
+type PersonKey struct {
+	File        Path `yaml:"file"`         // mode 0600; "" = no person is in the trace
+	WrappingKey Path `yaml:"wrapping_key"` // as in Identity
+}
+
+// Keys returns how the key is read and written.
+func (k PersonKey) Keys() keys.Config { return keys.Config{WrappingKey: string(k.WrappingKey)} }
 
 // Reads returns the files and URLs that the section names to be read; p may be nil.
 func (p *Persons) Reads() []Path {
