@@ -31,7 +31,7 @@ type Users struct {
 }
 
 // users sees to it that the user of a TLA has proved who they are, where that is demanded. The PdT verifies the proof
-// again.
+// again. It never changes: SetUsers puts another in its place.
 type users struct {
 	Users
 	g   *Gateway
@@ -190,8 +190,8 @@ func (us *users) count(p *link.Problem) {
 }
 
 // again verifies the user of a session that goes on over a further link, whose certificate another link's proof was
-// verified by: the ticket says so. What is demanded now counts: another gateway may have begun the session, by a rule of
-// its own.
+// verified by: the ticket says so. What is demanded now counts: another gateway may have begun the session, by a rule
+// of its own.
 func (us *users) again(c *client, pdt pki.Identity, der []byte) (u sessionUser, p *link.Problem) {
 	u.mode, u.der = us.mode(c.peer.Identity, pdt), der
 	if u.person, p = us.known(c, pdt, der); p != nil && u.mode == user.Require {
@@ -224,10 +224,10 @@ func (us *users) mark(u sessionUser) []audit.Attr {
 // recheck returns why the user of a session no longer passes, if that ends it.
 func (us *users) recheck(s *session) error {
 	u := s.user
-	if u.person == nil || us.Persons == nil || s.userTold.Load() {
+	if u.person == nil || s.userTold.Load() {
 		return nil
 	}
-	err := us.Persons.RecheckPerson(u.person)
+	err := trust.RecheckPerson(us.Persons, u.person)
 	if err == nil || u.mode == user.Require {
 		return err
 	}

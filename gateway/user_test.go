@@ -430,8 +430,8 @@ func TestC2ARevokedUserDoesNotResume(t *testing.T) {
 	require.Equal(t, string(pki.Revoked), requireProblem(t, link.ProblemUserRefused, err).Reason)
 }
 
-// TestC2AResumeNeedsWhatAnOpenNeeds: a ticket is no way around what was demanded since the session began, or is demanded
-// by another gateway than the one that gave it.
+// TestC2AResumeNeedsWhatAnOpenNeeds: a ticket is no way around what was demanded since the session began, or is
+// demanded by another gateway than the one that gave it.
 func TestC2AResumeNeedsWhatAnOpenNeeds(t *testing.T) {
 	named := func(who user.Who) func(*rig) {
 		return func(r *rig) {

@@ -206,6 +206,30 @@ func TestSP3ThePdTNamesWhoMay(t *testing.T) {
 	}
 }
 
+// TestC2OtherUsersWhileThePdTRuns: what is demanded now counts for the next session; the open one goes on, as long as
+// its user can be judged.
+func TestC2OtherUsersWhileThePdTRuns(t *testing.T) {
+	l := newLab(t)
+	g, s := newFakeGateway(l), newSociety(l, true)
+	p := newPoste(l, []*fakeGateway{g}, s.asks(user.Rule{}), func(cfg *Config) { cfg.Recheck = 10 * time.Millisecond })
+	tla := l.certificate(theTLA, x509.ExtKeyUsageClientAuth)
+	r := g.start(tla, theTLA).up(t)
+	p.SetUsers(Users{Rule: requiring, Persons: s.store})
+	r.Leave(session.ByeStopped, "")
+	<-r.end
+	p.parked(t, 0, 2)
+	require.Contains(t, g.start(tla, theTLA).ended(t).Text, "user_required")
+	p.parked(t, 0, 2)
+	r = g.run(tla, joinedBy(t, tla, s.doctor, nil)).up(t)
+	p.SetUsers(Users{Rule: requiring, Persons: newSociety(l, false).store})
+	require.Equal(t, session.ByeUser, r.ended(t).Code)
+	p.parked(t, 0, 2)
+	p.SetUsers(Users{Rule: requiring, Persons: s.store})
+	r = g.run(tla, joinedBy(t, tla, s.doctor, nil)).up(t)
+	p.SetUsers(Users{Rule: requiring})
+	require.Equal(t, session.ByeUser, r.ended(t).Code, "nobody can be judged any more")
+}
+
 // TestC2ARevokedUserIsCutByThePdT: by what the gateway brings alone, a short CRL and the ARL.
 func TestC2ARevokedUserIsCutByThePdT(t *testing.T) {
 	l := newLab(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"reflect"
 
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/doctor"
@@ -36,13 +37,43 @@ func (c config) users(trace *trail.Trail, devices *trust.Trust, log *slog.Logger
 	return u, nil
 }
 
-// runUsers keeps the trust store of persons up to date until ctx ends.
-func (d *daemon) runUsers(ctx context.Context) error {
-	if d.users.Persons == nil {
-		<-ctx.Done()
+// usersFollow has the sections user and persons in force, and puts others in their place.
+type usersFollow struct {
+	trace   *trail.Trail
+	devices *trust.Trust
+	running *cli.PersonsRun
+	log     *slog.Logger
+
+	user    userSection
+	persons *cli.Persons
+	now     pdt.Users
+}
+
+func (c config) openUsers(trace *trail.Trail, devices *trust.Trust, log *slog.Logger) (*usersFollow, error) {
+	now, err := c.users(trace, devices, log)
+	return &usersFollow{trace: trace, devices: devices, running: cli.NewPersonsRun(now.Persons), log: log,
+		user: c.User, persons: c.Persons, now: now}, err
+}
+
+// follow puts what c says in force, if that is something else.
+func (f *usersFollow) follow(c config, s *pdt.Service) error {
+	same := reflect.DeepEqual(c.Persons, f.persons)
+	if same && reflect.DeepEqual(c.User, f.user) {
 		return nil
 	}
-	return d.users.Persons.Run(ctx)
+	next := f.now
+	next.Rule, next.Who = c.User.Rule(), c.User.who()
+	if !same {
+		var err error
+		if next, err = c.users(f.trace, f.devices, f.log); err != nil {
+			return err
+		}
+	}
+	s.SetUsers(next)
+	f.running.Set(next.Persons)
+	f.user, f.persons, f.now = c.User, c.Persons, next
+	f.log.Info("who has to prove who they are read again", "persons", next.Persons != nil)
+	return nil
 }
 
 // usersCheck checks by what the users of terminals can be told.
