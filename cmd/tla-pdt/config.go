@@ -81,8 +81,10 @@ func defaultStatus() string {
 
 func (c config) check() error {
 	_, table := c.Access.table()
-	errs := []error{address.Servers("gateways", c.Gateways.Texts()), table, c.Driver.check(), c.Renewal.Check(),
-		cli.CheckUsers(c.User.Rule(), c.Persons, !c.User.who().Empty())}
+	errs := []error{address.Servers("gateways", c.Gateways.Texts()), table, c.Driver.check(), c.Renewal.Check()}
+	if c.Bundle == "" { // else the file alone does not say all
+		errs = append(errs, c.checkUsers())
+	}
 	for _, d := range []struct {
 		name  string
 		value time.Duration

@@ -73,7 +73,7 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if err := cfg.CheckKeys(cfg.Client, cfg.Server); err != nil {
 		return nil, err
 	}
-	kept, err := cfg.Open(cfg.Trust, d.client.Certificate, cfg.Possible, trace.Bundle, log)
+	kept, err := cfg.Open(cfg.Trust, d.client.Certificate, cfg.usable, trace.Bundle, log)
 	if err != nil {
 		return nil, err
 	}
@@ -82,6 +82,9 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 		return nil, err
 	}
 	cfg = cfg.withBundle(content)
+	if err := cfg.checkUsers(); err != nil {
+		return nil, err
+	}
 	if d.trust, err = cfg.OpenTrust(cfg.Trust, content, trace.Trust, log); err != nil {
 		return nil, err
 	}
@@ -116,7 +119,7 @@ func open(cfg config, trace *trail.Trail, log *slog.Logger) (d *daemon, err erro
 	if d.service, err = pdt.New(service); err != nil {
 		return nil, err
 	}
-	d.bundle.applyTo(d.trust, d.service)
+	d.bundle.applyTo(d.trust, d.service, d.users)
 	return d, nil
 }
 
@@ -147,7 +150,11 @@ func (c *runCmd) apply(d *daemon, running config, log *slog.Logger) func() error
 		if err != nil {
 			return err
 		}
-		if err := d.users.follow(cfg, d.service); err != nil {
+		whole := d.bundle.with(cfg)
+		if err := whole.checkUsers(); err != nil {
+			return err
+		}
+		if err := d.users.follow(whole, d.service); err != nil {
 			return err
 		}
 		running.User, running.Persons = cfg.User, cfg.Persons

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"sync"
 
+	"tlagate/bundle"
 	"tlagate/cmd/internal/cli"
 	"tlagate/cmd/internal/doctor"
 	"tlagate/cmd/internal/trail"
@@ -23,6 +25,37 @@ type userSection struct {
 }
 
 func (u userSection) who() user.Who { return user.Who{Persons: u.Persons, Professions: u.Professions} }
+
+func (u userSection) isZero() bool { return u.Mode == "" && len(u.Practices) == 0 && u.who().Empty() }
+
+func (c config) checkUsers() error {
+	return cli.CheckUsers(c.User.Rule(), c.Persons, !c.User.who().Empty())
+}
+
+// withUsers fills in from a bundle what the file leaves out of who has to prove who they are, and by what.
+func (c config) withUsers(b *bundle.Content) config {
+	if c.User.isZero() {
+		c.User = userSection{User: cli.User{Mode: b.User.Mode, Practices: b.User.Practices}, Persons: b.User.Persons,
+			Professions: b.User.Professions}
+	}
+	switch {
+	case c.Persons.NamesCAs():
+	case b.Persons.IsZero():
+		c.Persons = nil
+	default:
+		c.Persons = personsOf(b.Persons, c.Persons.Kept())
+	}
+	return c
+}
+
+// personsOf returns the section persons of a bundle, which was checked; where things are kept, kept says.
+func personsOf(b bundle.Persons, kept *cli.Persons) *cli.Persons {
+	m := b.Mapping
+	kept.Mapping = cli.Mapping{Identifier: m.Identifier, Form: m.Form, Profession: m.Profession, Policies: m.Policies}
+	kept.OCSP.Responders, kept.CRLs = b.Sources.OCSP, cli.PathsOf(b.Sources.CRLs)
+	kept.Known, kept.KnownCAs, _ = b.CAs()
+	return kept
+}
 
 // users opens the trust store of persons, if there is one.
 func (c config) users(trace *trail.Trail, devices *trust.Trust, log *slog.Logger) (pdt.Users, error) {
@@ -44,8 +77,9 @@ type usersFollow struct {
 	running *cli.PersonsRun
 	log     *slog.Logger
 
-	user    userSection
+	mu      sync.Mutex // protects the rest
 	persons *cli.Persons
+	user    userSection
 	now     pdt.Users
 }
 
@@ -57,6 +91,8 @@ func (c config) openUsers(trace *trail.Trail, devices *trust.Trust, log *slog.Lo
 
 // follow puts what c says in force, if that is something else.
 func (f *usersFollow) follow(c config, s *pdt.Service) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	same := reflect.DeepEqual(c.Persons, f.persons)
 	if same && reflect.DeepEqual(c.User, f.user) {
 		return nil
@@ -82,6 +118,9 @@ func (c config) usersCheck(d doctor.Device) doctor.Check {
 }
 
 func (c config) usersFinding(d doctor.Device) doctor.Finding {
+	if content, err := d.Content(); err == nil { // else a bundle that cannot be used has a finding of its own
+		c = c.withBundle(content)
+	}
 	rule := c.User.Rule()
 	switch {
 	case c.Persons == nil && !rule.Has(user.Tell):

@@ -70,6 +70,12 @@ const (
 	maxPersonText = 128
 )
 
+// Check returns everything that is wrong with the rules.
+func (r PersonRules) Check() error {
+	_, err := r.read()
+	return err
+}
+
 // read returns the rules as they are applied, or everything that is wrong with them.
 func (r PersonRules) read() (*personMap, error) {
 	m := &personMap{devices: r.Devices}

@@ -15,7 +15,9 @@ type PersonsRun struct {
 }
 
 // NewPersonsRun returns what runs a store; nil = there is none yet.
-func NewPersonsRun(t *trust.Trust) *PersonsRun { return &PersonsRun{now: t, changed: make(chan struct{})} }
+func NewPersonsRun(t *trust.Trust) *PersonsRun {
+	return &PersonsRun{now: t, changed: make(chan struct{})}
+}
 
 // Set has another store run; nil = none.
 func (r *PersonsRun) Set(t *trust.Trust) {
