@@ -46,6 +46,8 @@ type user struct {
 	// Owned by connect, until the session is up.
 	until time.Time     // when the user's time for this start is over; zero = nothing was asked yet
 	key   *cardsign.Key // whose code is verified
+	asked bool          // the user was asked for their code
+	again bool          // so they were before, in this start: it began again with a newer bundle
 	lack  string        // why there is no proof: one of UserReasons; "" = there is one, or none was wanted
 
 	mu      sync.Mutex    // protects the rest
@@ -169,8 +171,8 @@ func (u *user) unable(err error) error {
 func (u *user) verify(ctx context.Context, lease *cards.Lease, key *cardsign.Key) error {
 	header, format := key.PIN()
 	v := &pinVerifier{card: lease, desk: u.live.desk, slot: session.SlotCPS, pdt: u.live.pdt.String(),
-		purpose: PINForStart, time: u.live.cfg.Timers.User, used: u.live.acted, within: ctx}
-	for {
+		purpose: PINForStart, again: u.again, time: u.live.cfg.Timers.User, used: u.live.acted, within: ctx}
+	for u.asked = true; ; {
 		sw, err := v.verify(header, format)
 		switch {
 		case err != nil:

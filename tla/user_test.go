@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -322,6 +323,37 @@ func TestC2OneCodeForAllGatewaysOfAStart(t *testing.T) {
 	require.Equal(t, 2, u.person.Signed)
 	require.Equal(t, 1, u.fake.Count(&u.card.Colds))
 	require.False(t, u.verified(), "powered down after a start that failed")
+}
+
+// newerBundle is a bundle of which a gateway demands a newer one, once.
+type newerBundle struct{ version atomic.Uint64 }
+
+func (b *newerBundle) Version() uint64                      { return b.version.Load() + 1 }
+func (b *newerBundle) Usable() error                        { return nil }
+func (b *newerBundle) Recheck([][]byte) error               { return nil }
+func (b *newerBundle) Update(context.Context, string) error { b.version.Add(1); return nil }
+
+// TestC2WhyTheCodeIsAskedForAgain: a gateway that demands a newer bundle only after the code was typed has the start
+// begin again, and the question says so.
+func TestC2WhyTheCodeIsAskedForAgain(t *testing.T) {
+	u := newUserRig(t)
+	u.cfg.Bundle = new(newerBundle)
+	u.problem = &link.Problem{Code: link.ProblemBundleOutdated, Detail: "Old.", Action: "Fetch."}
+	u.run()
+	done := u.starting()
+	first := u.asked()
+	require.False(t, first.Again)
+	require.Equal(t, "9000", u.enter(signtest.Good).Result)
+	eventually(t, "asked again", func() bool { p := u.relay.Status().PIN; return p != nil && p.Number != first.Number })
+	require.True(t, u.asked().Again)
+	require.Equal(t, "9000", u.enter(signtest.Good).Result)
+	require.Equal(t, []any{CodeProblem, "bundle_outdated"}, whyOf(<-done))
+
+	u.problem = nil
+	done = u.starting()
+	require.False(t, u.asked().Again, "another start")
+	require.True(t, u.relay.Stop())
+	require.Error(t, <-done)
 }
 
 // TestC4NothingAsksOutsideAStart: neither a further link of the session nor a test asks for a code.
