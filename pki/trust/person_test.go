@@ -319,6 +319,7 @@ func TestPersonRules(t *testing.T) {
 		"profession": func(r *trust.PersonRules) { r.Profession = "profession" },
 		"form":       func(r *trust.PersonRules) { r.Form = "" },
 		"missing":    func(r *trust.PersonRules) { r.Form = "8[0-9" },
+		"unexpected": func(r *trust.PersonRules) { r.Form = "8[0-9]{11})|(.*" },
 		"invalid":    func(r *trust.PersonRules) { r.Policies = []string{"1.x"} },
 	} {
 		w := persons(t)
